@@ -1,0 +1,255 @@
+package localpg
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// cluster is a directory of ours:
+//
+//	pgtenant.marker  says that it is ours, and of which kind
+//	lock             locked while a process uses it
+//	password         of the superuser, 0600
+//	data             the cluster itself; made aside and renamed, so that it is whole
+//	run              the socket
+//	server.log
+type cluster struct {
+	dir     string
+	kept    bool
+	account account
+	lock    *os.File
+	socket  string // the socket's directory
+}
+
+const (
+	markerFile = "pgtenant.marker"
+	markKept   = "kept\n"
+	markThrow  = "throw-away\n"
+)
+
+func (c *cluster) path(name string) string { return filepath.Join(c.dir, name) }
+
+// openThrowaway makes a new directory under the temporary directory.
+func openThrowaway(acct account) (*cluster, error) {
+	dir, err := os.MkdirTemp("", throwawayPattern)
+	if err != nil {
+		return nil, err
+	}
+	c := &cluster{dir: dir, account: acct}
+	err = acct.checkEnter(dir)
+	if err == nil {
+		err = c.claim(markThrow)
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return c, nil
+}
+
+// openKept opens the directory of a kept cluster, and makes it where there is none.
+func openKept(dir string, acct account) (*cluster, error) {
+	if err := acct.checkEnter(dir); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	mark, err := os.ReadFile(filepath.Join(dir, markerFile))
+	if len(entries) > 0 && (err != nil || string(mark) != markKept) {
+		return nil, fmt.Errorf("data directory %s: %w: it holds other files; name an empty or a new directory", dir, ErrNotOurs)
+	}
+	c := &cluster{dir: dir, kept: true, account: acct}
+	if err := c.claim(markKept); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// claim takes the lock and then leaves the marker: what has a marker and no lock is not
+// in use. The directory belongs to the server's user, as what is in it does.
+func (c *cluster) claim(mark string) error {
+	lock, err := os.OpenFile(c.path("lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if err := lockFile(lock); err != nil {
+		lock.Close()
+		return fmt.Errorf("data directory %s: %w", c.dir, ErrInUse)
+	}
+	c.lock = lock
+	if err := c.fill(mark); err != nil {
+		lock.Close()
+		return err
+	}
+	return nil
+}
+
+func (c *cluster) fill(mark string) error {
+	if err := c.account.chown(c.dir); err != nil {
+		return err
+	}
+	if err := os.WriteFile(c.path(markerFile), []byte(mark), 0o644); err != nil {
+		return err
+	}
+	c.socket = c.path("run")
+	const longest = 107 - len("/.s.PGSQL.65535") // sun_path
+	if len(c.socket) > longest {
+		dir, err := os.MkdirTemp("", "pgtenant-run-*")
+		if err != nil {
+			return err
+		}
+		c.socket = dir
+	}
+	if err := os.MkdirAll(c.socket, 0o700); err != nil {
+		return err
+	}
+	if err := c.account.chown(c.socket); err != nil {
+		return err
+	}
+	return c.writePassword()
+}
+
+// writePassword makes the superuser's password where there is none yet.
+func (c *cluster) writePassword() error {
+	path := c.path("password")
+	if content, err := os.ReadFile(path); err == nil && len(content) > 0 {
+		return nil
+	}
+	if err := os.WriteFile(path, []byte(rand.Text()), 0o600); err != nil {
+		return err
+	}
+	return c.account.chown(path)
+}
+
+func (c *cluster) password() (string, error) {
+	content, err := os.ReadFile(c.path("password"))
+	return strings.TrimSpace(string(content)), err
+}
+
+// major returns the version of the cluster, or 0 where there is none yet.
+func (c *cluster) major() (int, error) {
+	content, err := os.ReadFile(c.path("data/PG_VERSION"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(content)))
+}
+
+// init makes the cluster with the given binaries, all of it or nothing.
+func (c *cluster) init(ctx context.Context, b binaries) error {
+	fresh := c.path("data.new")
+	var out []byte
+	var err error
+	for _, locale := range []string{"C.UTF-8", "C"} { // the first is not on every system
+		if err := os.RemoveAll(fresh); err != nil {
+			return err
+		}
+		args := []string{
+			"-D", fresh, "-U", superuser, "-E", "UTF8", "--locale=" + locale,
+			"--auth-local=trust", "--auth-host=scram-sha-256", "--pwfile=" + c.path("password"),
+		}
+		if !c.kept {
+			args = append(args, "--no-sync")
+		}
+		cmd := c.command(ctx, b.path("initdb"), args...)
+		if out, err = cmd.CombinedOutput(); err == nil {
+			break
+		}
+		if !strings.Contains(string(out), "locale") {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("initdb: %w: %s", err, lastLines(string(out), 5))
+	}
+	if err := os.WriteFile(filepath.Join(fresh, "pg_hba.conf"), []byte(hba), 0o600); err != nil {
+		return err
+	}
+	if err := c.account.chown(filepath.Join(fresh, "pg_hba.conf")); err != nil {
+		return err
+	}
+	return os.Rename(fresh, c.path("data"))
+}
+
+// hba trusts the socket: the mode of its directory lets in the server's user and root, who
+// own the data anyway. Over TCP everybody on the machine could knock.
+const hba = `# TYPE  DATABASE  USER  ADDRESS       METHOD
+local   all       all                 trust
+host    all       all   127.0.0.1/32  scram-sha-256
+`
+
+func (c *cluster) command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = c.dir // the current directory may be closed to the server's user
+	cmd.Env = environment()
+	cmd.SysProcAttr = c.account.sysProcAttr(c.kept)
+	return cmd
+}
+
+// waitForPrevious waits until a server whose parent was killed has shut down.
+func (c *cluster) waitForPrevious(ctx context.Context) error {
+	for {
+		pid := c.postmaster()
+		if pid == 0 || !alive(pid) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("data directory %s: %w: PostgreSQL, process %d, still runs", c.dir, ErrInUse, pid)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// postmaster returns the process id that the cluster's server has left, or 0.
+func (c *cluster) postmaster() int {
+	content, err := os.ReadFile(c.path("data/postmaster.pid"))
+	if err != nil {
+		return 0
+	}
+	line, _, _ := strings.Cut(string(content), "\n")
+	pid, _ := strconv.Atoi(strings.TrimSpace(line))
+	return pid
+}
+
+// log returns the end of the server's log.
+func (c *cluster) log() string {
+	content, err := os.ReadFile(c.path("server.log"))
+	if err != nil {
+		return "no log"
+	}
+	return lastLines(string(content), 8)
+}
+
+// close gives the directory up, and removes it if it is not to be kept.
+func (c *cluster) close() error {
+	var err error
+	if c.socket != c.path("run") {
+		err = os.RemoveAll(c.socket)
+	}
+	if !c.kept {
+		err = errors.Join(err, os.RemoveAll(c.dir))
+	}
+	return errors.Join(err, c.lock.Close())
+}
+
+func lastLines(s string, n int) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}

@@ -1,0 +1,246 @@
+package localpg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+const (
+	superuser    = "postgres"
+	startTimeout = 2 * time.Minute // a kept cluster may have to recover
+	stopTimeout  = 30 * time.Second
+)
+
+// Server is a running PostgreSQL. Its methods are safe for concurrent use.
+type Server struct {
+	cluster  *cluster
+	process  *process
+	bin      binaries
+	port     int
+	password string
+	stop     sync.Once
+	stopErr  error
+}
+
+// Start starts a server and returns when it answers. ctx governs the start alone. It
+// returns [NoBinariesError], [ErrNotOurs], [ErrInUse], [ErrVersion] or [ErrNotEnterable]
+// for what these say, and otherwise the end of the server's log.
+func Start(ctx context.Context, cfg Config) (*Server, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	acct, err := serverAccount()
+	if err != nil {
+		return nil, err
+	}
+	sweep(acct, cfg.Logger)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	c, err := openCluster(cfg, acct)
+	if err != nil {
+		return nil, err
+	}
+	s, err := start(ctx, cfg, c)
+	if err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	cfg.Logger.InfoContext(ctx, "PostgreSQL started", "version", s.bin.major, "port", s.port, "dir", c.dir)
+	return s, nil
+}
+
+func openCluster(cfg Config, acct account) (*cluster, error) {
+	if cfg.DataDir == "" {
+		return openThrowaway(acct)
+	}
+	return openKept(cfg.DataDir, acct)
+}
+
+func start(ctx context.Context, cfg Config, c *cluster) (*Server, error) {
+	major, err := c.major()
+	if err != nil {
+		return nil, err
+	}
+	b, err := findBinaries(ctx, cfg, major)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.waitForPrevious(ctx); err != nil {
+		return nil, err
+	}
+	if major == 0 {
+		if err := c.init(ctx, b); err != nil {
+			return nil, err
+		}
+	}
+	s := &Server{cluster: c, bin: b}
+	if s.password, err = c.password(); err != nil {
+		return nil, err
+	}
+	for range 3 { // another process may take the port between our look and the server's
+		err = s.launch(ctx, cfg)
+		if err == nil || !strings.Contains(err.Error(), "Address already in use") {
+			break
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// launch runs postgres on a free port and waits until it answers.
+func (s *Server) launch(ctx context.Context, cfg Config) error {
+	port, err := freePort()
+	if err != nil {
+		return err
+	}
+	s.port = port
+	log, err := os.OpenFile(s.cluster.path("server.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close() // the server has its own
+	cmd := s.cluster.command(context.WithoutCancel(ctx), s.bin.path("postgres"), s.arguments(cfg)...)
+	cmd.Stdout, cmd.Stderr = log, log
+	if s.process, err = startProcess(cmd); err != nil {
+		return fmt.Errorf("start postgres: %w", err)
+	}
+	if err := s.waitReady(ctx); err != nil {
+		_ = s.process.os.Signal(immediateShutdown) // gone already, or going
+		<-s.process.done
+		return err
+	}
+	return nil
+}
+
+func (s *Server) arguments(cfg Config) []string {
+	settings := map[string]string{
+		"port":                    strconv.Itoa(s.port),
+		"listen_addresses":        "127.0.0.1",
+		"unix_socket_directories": s.cluster.socket,
+		"logging_collector":       "off",
+	}
+	if !s.cluster.kept {
+		maps.Copy(settings, map[string]string{"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"})
+	}
+	maps.Copy(settings, cfg.Settings)
+	args := []string{"-D", s.cluster.path("data")}
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		args = append(args, "-c", name+"="+settings[name])
+	}
+	return args
+}
+
+// waitReady returns when the server answers, or why it never will.
+func (s *Server) waitReady(ctx context.Context) error {
+	for {
+		conn, err := pgconn.Connect(ctx, s.URL(superuser, "postgres"))
+		if err == nil {
+			return conn.Close(ctx)
+		}
+		select {
+		case <-s.process.done:
+			return fmt.Errorf("PostgreSQL does not start: %s", s.cluster.log())
+		case <-ctx.Done():
+			return fmt.Errorf("PostgreSQL does not answer: %w: %s", ctx.Err(), s.cluster.log())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// URL returns the URL of a login and database over the server's socket, which asks for no
+// password. Only the user that the server runs as and root can use it.
+func (s *Server) URL(user, database string) string {
+	u := url.URL{Scheme: "postgres", User: url.User(user), Host: "", Path: "/" + database}
+	u.RawQuery = url.Values{"host": {s.cluster.socket}, "port": {strconv.Itoa(s.port)}}.Encode()
+	return u.String()
+}
+
+// TCPURL returns the superuser's URL of a database over TCP. It holds the password.
+func (s *Server) TCPURL(database string) string {
+	u := url.URL{
+		Scheme: "postgres", User: url.UserPassword(superuser, s.password),
+		Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)), Path: "/" + database, RawQuery: "sslmode=disable",
+	}
+	return u.String()
+}
+
+// Version returns the server's major version.
+func (s *Server) Version() int { return s.bin.major }
+
+// Port returns the port of the server on 127.0.0.1, which is in its socket's name too.
+func (s *Server) Port() int { return s.port }
+
+// Dir returns the directory of the server, with its data, log and marker.
+func (s *Server) Dir() string { return s.cluster.dir }
+
+// Keep makes a throw-away stay when it is stopped, and returns the command that starts it
+// again. No later Start removes it.
+func (s *Server) Keep() (command string, err error) {
+	if err := os.WriteFile(s.cluster.path(markerFile), []byte(markKept), 0o644); err != nil {
+		return "", err
+	}
+	s.cluster.kept = true
+	args := []string{s.bin.path("postgres"), "-D", s.cluster.path("data"), "-k", s.cluster.path("run"), "-p", strconv.Itoa(s.port)}
+	if s.cluster.account.drop {
+		args = append([]string{"runuser", "-u", s.cluster.account.name, "--"}, args...)
+	}
+	return strings.Join(args, " "), nil
+}
+
+// Done returns a channel that is closed when the server has ended, by itself or by Stop.
+func (s *Server) Done() <-chan struct{} { return s.process.done }
+
+// Stop shuts the server down, ending what still runs on it, and removes a throw-away. When
+// ctx ends first it is killed. Stopping twice is the same as once.
+func (s *Server) Stop(ctx context.Context) error {
+	s.stop.Do(func() {
+		s.stopErr = errors.Join(s.shutdown(ctx), s.cluster.close())
+	})
+	return s.stopErr
+}
+
+func (s *Server) shutdown(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
+	for _, signal := range []os.Signal{fastShutdown, immediateShutdown, os.Kill} {
+		if s.process.ended() {
+			return nil
+		}
+		if err := s.process.os.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			return fmt.Errorf("stop PostgreSQL: %w", err)
+		}
+		select {
+		case <-s.process.done:
+			return nil
+		case <-ctx.Done():
+		}
+		ctx, cancel = context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+	}
+	<-s.process.done
+	return nil
+}
+
+// freePort returns a TCP port that nobody listens on at 127.0.0.1 right now.
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
