@@ -1,0 +1,235 @@
+package pgtest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/internal/localpg"
+)
+
+// DB is a database of a test's own.
+type DB struct {
+	URL  string        // the administrator's
+	Name string        // of the database
+	Pool *pgxpool.Pool // the administrator's; closed after the test
+	// RolePrefix is for the names of roles, which belong to the whole server: all roles that
+	// begin with it and an underscore are dropped after the test.
+	RolePrefix string
+
+	server *server
+}
+
+// New returns an empty database for t. It is dropped when t has passed.
+func New(t testing.TB) *DB {
+	t.Helper()
+	return newDB(t, "template1")
+}
+
+// Template is a database that is built once per test binary and cloned for each test. The
+// zero value with a Build is ready; it must not be copied.
+type Template struct {
+	// Build fills the database. Its connections must be closed when it returns. Clones share
+	// the roles that it makes.
+	Build func(ctx context.Context, db *DB) error
+
+	built chan struct{} // closed when built or failed; guarded by shared.mu
+	db    *DB
+	err   error
+}
+
+// New returns a clone of the template for t. RolePrefix is the template's.
+func (tpl *Template) New(t testing.TB) *DB {
+	t.Helper()
+	s := serverFor(t)
+	tpl.ensure(s)
+	if tpl.err != nil {
+		t.Fatalf("pgtest: build template: %v", tpl.err)
+	}
+	db := newDB(t, tpl.db.Name)
+	db.RolePrefix = tpl.db.RolePrefix
+	return db
+}
+
+// ensure builds the template, or waits for the test that does.
+func (tpl *Template) ensure(s *server) {
+	shared.mu.Lock()
+	built := tpl.built
+	if built == nil {
+		tpl.built = make(chan struct{})
+	}
+	shared.mu.Unlock()
+	if built != nil {
+		<-built
+		return
+	}
+	defer close(tpl.built)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	tpl.db, tpl.err = s.create(ctx, "template", "template1")
+	if tpl.err != nil {
+		return
+	}
+	shared.mu.Lock()
+	shared.templates = append(shared.templates, tpl.db.Name)
+	shared.prefixes = append(shared.prefixes, tpl.db.RolePrefix)
+	shared.mu.Unlock()
+	tpl.err = tpl.Build(ctx, tpl.db)
+	tpl.db.Pool.Close()
+}
+
+// URLAs returns the URL of the database for another login.
+func (db *DB) URLAs(user, password string) string {
+	u, err := url.Parse(db.URL)
+	if err != nil {
+		panic(err) // the pool has parsed it
+	}
+	u.User = url.UserPassword(user, password)
+	return u.String()
+}
+
+// serverFor returns the server, or skips or fails t.
+func serverFor(t testing.TB) *server {
+	t.Helper()
+	if !shared.main {
+		t.Fatal("pgtest: the package's TestMain does not call pgtest.Main")
+	}
+	s, err := theServer()
+	var none *localpg.NoBinariesError
+	switch {
+	case err == nil:
+	case errors.As(err, &none) && !readEnviron().required():
+		t.Skipf("pgtest: %v", err)
+	default:
+		t.Fatalf("pgtest: %v", err)
+	}
+	return s
+}
+
+func newDB(t testing.TB, template string) *DB {
+	t.Helper()
+	s := serverFor(t)
+	db, err := s.create(t.Context(), t.Name(), template)
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	t.Cleanup(func() { db.finish(t, template == "template1") })
+	return db
+}
+
+// create makes a database with a name of its own and opens the administrator's pool.
+func (s *server) create(ctx context.Context, test, template string) (*DB, error) {
+	id := strings.ToLower(rand.Text()[:8])
+	db := &DB{Name: "pgtest_" + id + "_" + plain(test), RolePrefix: "t" + id, server: s}
+	db.URL = s.urlOf(db.Name)
+	sql := "create database " + pgx.Identifier{db.Name}.Sanitize() + " template " + pgx.Identifier{template}.Sanitize()
+	if err := s.exec(ctx, sql); err != nil {
+		return nil, err
+	}
+	var err error
+	db.Pool, err = pgxpool.New(ctx, db.URL)
+	return db, err
+}
+
+// exec runs a statement on the server and tries again for a while when a template is in use
+// by a clone being made at the same time (55006), as PostgreSQL before 15 needs.
+func (s *server) exec(ctx context.Context, sql string) error {
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		_, err := s.admin.Exec(ctx, sql)
+		if !isState(err, "55006") || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// finish looks for leaks and drops the database of a test that has passed.
+func (db *DB) finish(t testing.TB, ownRoles bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	db.Pool.Close()
+	if leaks, err := db.leaks(ctx); err != nil || leaks != "" {
+		t.Errorf("pgtest: connections are left open: %s %v", leaks, err)
+	}
+	if t.Failed() {
+		t.Logf("pgtest: database kept: %s", db.URL)
+		return
+	}
+	if err := db.server.dropDatabase(ctx, db.Name); err != nil {
+		t.Errorf("pgtest: %v", err)
+		return
+	}
+	if !ownRoles {
+		return
+	}
+	if err := db.server.dropRoles(ctx, db.RolePrefix); err != nil {
+		t.Errorf("pgtest: %v", err)
+	}
+}
+
+// leaks returns what the connections to the database did last. Backends that are closing
+// get a moment.
+func (db *DB) leaks(ctx context.Context) (string, error) {
+	for deadline := time.Now().Add(3 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		var leaks string
+		err := db.server.admin.QueryRow(ctx, `select coalesce(string_agg(format('%s (%s): %s', usename, state, query), '; '), '')
+			from pg_stat_activity where datname = $1 and backend_type = 'client backend'`, db.Name).Scan(&leaks)
+		if err != nil || leaks == "" || time.Now().After(deadline) {
+			return leaks, err
+		}
+	}
+}
+
+func (s *server) dropDatabase(ctx context.Context, name string) error {
+	return s.exec(ctx, "drop database if exists "+pgx.Identifier{name}.Sanitize()+" with (force)")
+}
+
+func (s *server) dropRoles(ctx context.Context, prefix string) error {
+	rows, err := s.admin.Query(ctx, "select rolname from pg_roles where starts_with(rolname::text, $1)", prefix+"_")
+	if err != nil {
+		return err
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	for _, name := range names {
+		err = errors.Join(err, s.exec(ctx, "drop role "+pgx.Identifier{name}.Sanitize()))
+	}
+	return err
+}
+
+// plain makes a test's name part of a database's.
+func plain(test string) string {
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			return r
+		case r >= 'A' && r <= 'Z':
+			return r + 'a' - 'A'
+		}
+		return '_'
+	}, test)
+	return name[:min(len(name), 40)]
+}
+
+func isState(err error, state string) bool {
+	var pgErr interface{ SQLState() string }
+	return errors.As(err, &pgErr) && pgErr.SQLState() == state
+}
+
+// Version returns the major version of the server.
+func Version(t testing.TB) int {
+	t.Helper()
+	var version int
+	err := serverFor(t).admin.QueryRow(context.Background(), "select current_setting('server_version_num')::int / 10000").Scan(&version)
+	if err != nil {
+		t.Fatal(fmt.Errorf("pgtest: %w", err))
+	}
+	return version
+}

@@ -1,0 +1,128 @@
+package pgtest
+
+import (
+	"context"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+)
+
+func TestMain(m *testing.M) { os.Exit(Main(m)) }
+
+func TestDatabasesAreApart(t *testing.T) {
+	t.Parallel()
+	a, b := New(t), New(t)
+	run(t, a, "create table only_in_a ()")
+	var there bool
+	if err := b.Pool.QueryRow(t.Context(), "select to_regclass('only_in_a') is not null").Scan(&there); err != nil || there {
+		t.Errorf("b has the table of a: %t, %v", there, err)
+	}
+}
+
+var builds atomic.Int32
+
+var counted = Template{Build: func(ctx context.Context, db *DB) error {
+	builds.Add(1)
+	_, err := db.Pool.Exec(ctx, "create table things (id int); insert into things values (1)")
+	return err
+}}
+
+func TestClonesOfATemplate(t *testing.T) {
+	t.Parallel()
+	for range 4 {
+		t.Run("clone", func(t *testing.T) {
+			t.Parallel()
+			db := counted.New(t)
+			run(t, db, "insert into things values (2)")
+			var n int
+			if err := db.Pool.QueryRow(t.Context(), "select count(*) from things").Scan(&n); err != nil || n != 2 {
+				t.Errorf("%d things, %v, want the template's and ours", n, err)
+			}
+			if builds.Load() != 1 {
+				t.Errorf("the template was built %d times", builds.Load())
+			}
+		})
+	}
+}
+
+// recorder is a test that fails without failing this one.
+type recorder struct {
+	testing.TB
+	failed   bool
+	log      []string
+	cleanups []func()
+}
+
+func (r *recorder) Errorf(string, ...any) { r.failed = true }
+func (r *recorder) Failed() bool          { return r.failed }
+func (r *recorder) Cleanup(f func())      { r.cleanups = append(r.cleanups, f) }
+func (r *recorder) Logf(format string, args ...any) {
+	for _, a := range args {
+		if s, ok := a.(string); ok {
+			r.log = append(r.log, s)
+		}
+	}
+}
+
+func (r *recorder) finish() {
+	for _, f := range r.cleanups {
+		f()
+	}
+}
+
+func TestLeakedConnectionFailsTheTestAndKeepsItsDatabase(t *testing.T) {
+	t.Parallel()
+	r := &recorder{TB: t}
+	db := New(r)
+	conn, err := pgx.Connect(t.Context(), db.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	r.finish()
+	if !r.failed || !strings.Contains(strings.Join(r.log, " "), db.URL) {
+		t.Errorf("failed: %t, log %v; want a failure and the URL", r.failed, r.log)
+	}
+	if !exists(t, db) {
+		t.Error("the database is gone")
+	}
+	if err := db.server.dropDatabase(t.Context(), db.Name); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPassedTestLeavesNothing(t *testing.T) {
+	t.Parallel()
+	r := &recorder{TB: t}
+	db := New(r)
+	run(t, db, "create role "+db.RolePrefix+"_someone; create table mine (); alter table mine owner to "+db.RolePrefix+"_someone")
+	r.finish()
+	if r.failed || exists(t, db) {
+		t.Errorf("failed: %t, database there: %t", r.failed, exists(t, db))
+	}
+	var roles int
+	err := db.server.admin.QueryRow(t.Context(), "select count(*) from pg_roles where starts_with(rolname::text, $1)", db.RolePrefix).Scan(&roles)
+	if err != nil || roles != 0 {
+		t.Errorf("%d roles left, %v", roles, err)
+	}
+}
+
+func run(t *testing.T, db *DB, sql string) {
+	t.Helper()
+	if _, err := db.Pool.Exec(t.Context(), sql); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func exists(t *testing.T, db *DB) bool {
+	t.Helper()
+	var there bool
+	err := db.server.admin.QueryRow(t.Context(), "select exists (select from pg_database where datname = $1)", db.Name).Scan(&there)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return there
+}

@@ -1,0 +1,93 @@
+package pgtest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+)
+
+// source is where the server comes from.
+type source string
+
+const (
+	fromURL      source = "TEST_DATABASE_URL"
+	fromDocker   source = "docker"
+	fromLocal    source = "local"
+	fromDownload source = "download"
+	fromMachine  source = "machine" // local binaries, else a download
+)
+
+// environ is what the choice depends on.
+type environ struct {
+	url    string // TEST_DATABASE_URL
+	force  string // TEST_PG
+	binDir string // TEST_PG_BIN
+	ci     bool   // CI
+}
+
+func readEnviron() environ {
+	return environ{
+		url:    os.Getenv("TEST_DATABASE_URL"),
+		force:  os.Getenv("TEST_PG"),
+		binDir: os.Getenv("TEST_PG_BIN"),
+		ci:     os.Getenv("CI") != "",
+	}
+}
+
+// required reports whether a server that is not to be had fails the test.
+func (e environ) required() bool { return e.ci || e.force != "" || e.url != "" || e.binDir != "" }
+
+// pick chooses the source. engine is asked last, as it costs time.
+func pick(e environ, engine func() bool) (source, error) {
+	switch {
+	case e.url != "":
+		return fromURL, nil
+	case e.force == "docker":
+		return fromDocker, nil
+	case e.force == "local":
+		return fromLocal, nil
+	case e.force == "download":
+		return fromDownload, nil
+	case e.force != "":
+		return "", fmt.Errorf("TEST_PG is %q; it can be docker, local or download", e.force)
+	case e.binDir != "":
+		return fromLocal, nil
+	case engine():
+		return fromDocker, nil
+	}
+	return fromMachine, nil
+}
+
+// engineAnswers reports whether a container engine can be reached. A dead socket costs
+// little: nobody waits for more than a second.
+func engineAnswers() bool {
+	network, address := "unix", "/var/run/docker.sock"
+	if host := os.Getenv("DOCKER_HOST"); host != "" {
+		var found bool
+		if network, address, found = strings.Cut(host, "://"); !found {
+			return false
+		}
+	}
+	if network != "unix" && network != "tcp" {
+		return false // ssh and named pipes: TEST_PG=docker still forces them
+	}
+	client := http.Client{
+		Timeout: time.Second,
+		Transport: &http.Transport{
+			DisableKeepAlives: true,
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return (&net.Dialer{}).DialContext(ctx, network, address)
+			},
+		},
+	}
+	res, err := client.Get("http://engine/_ping")
+	if err != nil {
+		return false
+	}
+	defer res.Body.Close()
+	return res.StatusCode == http.StatusOK
+}
