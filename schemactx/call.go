@@ -1,0 +1,82 @@
+package schemactx
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// call is a statement as the caller gave it, its options taken off the arguments.
+type call struct {
+	sql          string
+	args         []any
+	mode         pgx.QueryExecMode
+	formats      pgx.QueryResultFormats
+	formatsByOID pgx.QueryResultFormatsByOID
+	results      []int16 // the formats to ask for, once built
+}
+
+// newCall reads the options that pgx allows in front of the arguments and lets a
+// [pgx.QueryRewriter] rewrite the statement.
+func newCall(ctx context.Context, conn *pgx.Conn, mode pgx.QueryExecMode, sql string, args []any) (*call, error) {
+	c := &call{sql: sql, args: args, mode: mode}
+	var rewriter pgx.QueryRewriter
+	for len(c.args) > 0 {
+		switch arg := c.args[0].(type) {
+		case pgx.QueryResultFormats:
+			c.formats = arg
+		case pgx.QueryResultFormatsByOID:
+			c.formatsByOID = arg
+		case pgx.QueryExecMode:
+			c.mode = arg
+		case pgx.QueryRewriter:
+			rewriter = arg
+		default:
+			return c.rewrite(ctx, conn, rewriter)
+		}
+		c.args = c.args[1:]
+	}
+	return c.rewrite(ctx, conn, rewriter)
+}
+
+func (c *call) rewrite(ctx context.Context, conn *pgx.Conn, rewriter pgx.QueryRewriter) (*call, error) {
+	if rewriter == nil {
+		return c, nil
+	}
+	var err error
+	if c.sql, c.args, err = rewriter.RewriteQuery(ctx, conn, c.sql, c.args); err != nil {
+		return nil, fmt.Errorf("rewrite query: %w", err)
+	}
+	return c, nil
+}
+
+// prepared reports whether the statement runs as a named prepared statement.
+func (c *call) prepared() bool {
+	return c.mode != pgx.QueryExecModeExec && c.mode != pgx.QueryExecModeSimpleProtocol
+}
+
+// build encodes the arguments into eqb and settles the result formats. sd is nil for a
+// statement that is not prepared.
+func (c *call) build(m *pgtype.Map, eqb *pgx.ExtendedQueryBuilder, sd *pgconn.StatementDescription) error {
+	if sd != nil && len(sd.ParamOIDs) != len(c.args) {
+		return fmt.Errorf("expected %d arguments, got %d", len(sd.ParamOIDs), len(c.args))
+	}
+	if err := eqb.Build(m, sd, c.args); err != nil {
+		return err
+	}
+	switch {
+	case c.formatsByOID != nil && sd != nil:
+		c.results = make([]int16, len(sd.Fields))
+		for i, f := range sd.Fields {
+			c.results[i] = c.formatsByOID[f.DataTypeOID]
+		}
+	case c.formats != nil:
+		c.results = c.formats
+	default:
+		c.results = eqb.ResultFormats
+	}
+	return nil
+}

@@ -1,0 +1,67 @@
+package schemactx
+
+import "context"
+
+type contextKey struct{}
+
+// scopeContext carries a schema without a second allocation: context.WithValue would
+// put the string into an interface of its own.
+type scopeContext struct {
+	context.Context
+	schema string
+	public bool
+}
+
+func (c *scopeContext) Value(key any) any {
+	if key == (contextKey{}) {
+		return c
+	}
+	return c.Context.Value(key)
+}
+
+// NewContext returns a child of ctx whose statements run in the tenant schema name. The
+// name is checked where it is used: a statement under an invalid name, public among them,
+// fails with a [NameError] and reaches no server. Most programs have their middleware call
+// this and otherwise use [WithSchema], which checks at once.
+func NewContext(ctx context.Context, name string) context.Context {
+	return &scopeContext{Context: ctx, schema: name}
+}
+
+// NewPublicContext returns a child of ctx whose statements run in the public schema, with
+// the rights of the public role: the registry and what else tenants share.
+func NewPublicContext(ctx context.Context) context.Context {
+	return &scopeContext{Context: ctx, schema: Public, public: true}
+}
+
+// FromContext returns the schema that statements under ctx run in: a tenant's, or "public"
+// below [NewPublicContext]. It reports false when there is none; such statements fail with
+// [ErrNoSchema]. It does not allocate.
+func FromContext(ctx context.Context) (schema string, ok bool) {
+	c, ok := ctx.Value(contextKey{}).(*scopeContext)
+	if !ok {
+		return "", false
+	}
+	return c.schema, true
+}
+
+// WithSchema calls fn with a child of ctx whose statements run in the tenant schema name,
+// and returns what fn returns. An invalid name is a [NameError], and fn is not called.
+//
+// Nothing needs to be restored: the schema belongs to the context that fn is given, and
+// ctx goes on as it was, also after a panic. Calls nest and recurse. It opens no
+// connection and no transaction; see [DB.InTx] for that.
+//
+// Requests get their schema from the middleware. WithSchema is for system work that
+// crosses tenants on purpose.
+func WithSchema(ctx context.Context, name string, fn func(context.Context) error) error {
+	if err := ValidateName(name); err != nil {
+		return err
+	}
+	return fn(NewContext(ctx, name))
+}
+
+// WithPublic calls fn with a child of ctx whose statements run in the public schema, as
+// [NewPublicContext] describes, and returns what fn returns.
+func WithPublic(ctx context.Context, fn func(context.Context) error) error {
+	return fn(NewPublicContext(ctx))
+}

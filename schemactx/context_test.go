@@ -1,0 +1,78 @@
+package schemactx_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+func TestWithSchemaNestsAndRecurses(t *testing.T) {
+	t.Parallel()
+	expect := func(ctx context.Context, want string) {
+		t.Helper()
+		if got, _ := schemactx.FromContext(ctx); got != want {
+			t.Errorf("schema is %q, want %q", got, want)
+		}
+	}
+	ctx := t.Context()
+	err := schemactx.WithSchema(ctx, "tenant_1", func(outer context.Context) error {
+		expect(outer, "tenant_1")
+		err := schemactx.WithSchema(outer, "tenant_2", func(inner context.Context) error {
+			expect(inner, "tenant_2")
+			return schemactx.WithPublic(inner, func(public context.Context) error {
+				expect(public, "public")
+				return nil
+			})
+		})
+		expect(outer, "tenant_1")
+		return err
+	})
+	check(t, err)
+	if schema, ok := schemactx.FromContext(ctx); ok {
+		t.Errorf("the caller's context has schema %q", schema)
+	}
+}
+
+func TestWithSchemaRefusesABadNameWithoutCallingBack(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"", "public", "Tenant_1", "a,b", "pg_toast"} {
+		err := schemactx.WithSchema(t.Context(), name, func(context.Context) error {
+			t.Errorf("called back in %q", name)
+			return nil
+		})
+		var nameErr *schemactx.NameError
+		if !errors.As(err, &nameErr) {
+			t.Errorf("WithSchema(%q) = %v, want a NameError", name, err)
+		}
+	}
+}
+
+func TestWithSchemaReturnsTheCallersError(t *testing.T) {
+	t.Parallel()
+	want := errors.New("mine")
+	if err := schemactx.WithSchema(t.Context(), "tenant_1", func(context.Context) error { return want }); err != want {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestContextValuesOfOthersShineThrough(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	ctx := schemactx.NewContext(context.WithValue(t.Context(), key{}, "mine"), "tenant_1")
+	if ctx.Value(key{}) != "mine" {
+		t.Error("a value of the parent is gone")
+	}
+}
+
+func TestContextAllocations(t *testing.T) {
+	ctx := t.Context()
+	var child context.Context
+	if n := testing.AllocsPerRun(100, func() { child = schemactx.NewContext(ctx, "tenant_1") }); n > 1 {
+		t.Errorf("NewContext: %v allocations, want the context alone", n)
+	}
+	if n := testing.AllocsPerRun(100, func() { _, _ = schemactx.FromContext(child) }); n != 0 {
+		t.Errorf("FromContext: %v allocations, want 0", n)
+	}
+}

@@ -1,0 +1,344 @@
+package schemactx_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+func TestStatementsOfTwoTenantsOnOneConnection(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	_, first, err := note(in(t, "tenant_a"), f.db)
+	check(t, err)
+	for range 3 {
+		for _, schema := range []string{"tenant_a", "tenant_b"} {
+			body, pid, err := note(in(t, schema), f.db)
+			check(t, err)
+			if pid != first {
+				t.Fatalf("backend %d answered, want %d: the test needs a single connection", pid, first)
+			}
+			if body != schema {
+				t.Errorf("in %s: read the note of %s", schema, body)
+			}
+		}
+	}
+}
+
+func TestNoSchemaIsAnError(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := t.Context()
+	_, err := f.db.Exec(ctx, "select 1")
+	expectIs(t, err, schemactx.ErrNoSchema)
+	rows, err := f.db.Query(ctx, "select 1")
+	expectIs(t, err, schemactx.ErrNoSchema)
+	if rows.Next() || rows.Err() == nil {
+		t.Error("rows of a statement that never ran")
+	}
+	expectIs(t, f.db.QueryRow(ctx, "select 1").Scan(nil), schemactx.ErrNoSchema)
+	_, err = f.db.Begin(ctx)
+	expectIs(t, err, schemactx.ErrNoSchema)
+}
+
+func TestQualifiedNameOfAnotherTenantIsDenied(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for _, sql := range []string{
+		"select * from tenant_b.notes",
+		"table tenant_b.notes",
+		"select n.* from notes join tenant_b.notes n using (id)",
+		"with x as (select * from tenant_b.notes) select * from x",
+		"insert into tenant_b.notes values (2, 'a was here')",
+		"update tenant_b.notes set body = 'a was here'",
+		"delete from tenant_b.notes",
+		"truncate tenant_b.notes",
+		"create table tenant_b.more (id int)",
+		"create table more (id int)",
+		"create temp table notes (id int)",
+	} {
+		_, err := f.db.Exec(in(t, "tenant_a"), sql)
+		expectState(t, err, "42501")
+	}
+	expectNote(t, in(t, "tenant_b"), f.db, "tenant_b")
+}
+
+// PathOnly is what the search path alone can do: the documentation says that it leaks, and
+// so the test does.
+func TestPathOnlyStopsUnqualifiedNamesAlone(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.exec(t, fmt.Sprintf(`grant usage on schema tenant_a, tenant_b to %[1]s; grant select on tenant_a.notes, tenant_b.notes to %[1]s`, f.roles.Runtime()))
+	db := f.open(t, schemactx.Config{Level: schemactx.PathOnly}, 1)
+	expectNote(t, in(t, "tenant_a"), db, "tenant_a")
+	expectNote(t, in(t, "tenant_b"), db, "tenant_b")
+	var leaked string
+	check(t, db.QueryRow(in(t, "tenant_a"), "select body from tenant_b.notes").Scan(&leaked))
+	if leaked != "tenant_b" {
+		t.Errorf("read %q", leaked)
+	}
+	_, _, err := note(in(t, "tenant_c"), db)
+	expectIs(t, err, schemactx.ErrSchemaMissing)
+}
+
+func TestRuntimeLoginAloneReadsNothing(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	conn := openPool(t, f.pg.URLAs(f.roles.Runtime(), runtimePassword), 1)
+	for _, sql := range []string{"select * from tenant_a.notes", "create table t (id int)", "create temp table t (id int)", "create schema s"} {
+		_, err := conn.Exec(t.Context(), sql)
+		expectState(t, err, "42501")
+	}
+	var granted int
+	check(t, f.pg.Pool.QueryRow(t.Context(), `select count(*) from information_schema.role_table_grants
+		where grantee = $1`, f.roles.Runtime()).Scan(&granted))
+	if granted != 0 {
+		t.Errorf("the runtime login has %d grants of its own", granted)
+	}
+}
+
+func TestSchemaThatDoesNotExist(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	// A table of the name in public must not be found in its place.
+	f.exec(t, "create table public.notes (id int, body text); insert into public.notes values (1, 'public'); grant select on public.notes to "+f.roles.Public())
+	_, _, err := note(in(t, "tenant_missing"), f.db)
+	expectIs(t, err, schemactx.ErrSchemaMissing)
+	expectState(t, err, "3F000")
+	_, err = f.db.Begin(in(t, "tenant_missing"))
+	expectIs(t, err, schemactx.ErrSchemaMissing)
+	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a")
+}
+
+func TestSchemaWithoutARole(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.exec(t, "create schema bare")
+	_, err := f.db.Exec(in(t, "bare"), "select 1")
+	expectIs(t, err, schemactx.ErrNotProvisioned)
+}
+
+func TestInvalidNameReachesNoServer(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for _, name := range []string{"", "public", `x", "tenant_b`, "tenant_a, tenant_b", "TENANT_A"} {
+		_, err := f.db.Exec(schemactx.NewContext(t.Context(), name), "select 1")
+		if err == nil {
+			t.Errorf("a statement ran in %q", name)
+		}
+	}
+}
+
+func TestPublicScope(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.exec(t, "create table public.plans (name text); insert into public.plans values ('basic'); grant select on public.plans to "+f.roles.Public())
+	ctx := schemactx.NewPublicContext(in(t, "tenant_a"))
+	var plan string
+	check(t, f.db.QueryRow(ctx, "select name from plans").Scan(&plan))
+	if plan != "basic" {
+		t.Errorf("read %q", plan)
+	}
+	_, err := f.db.Exec(ctx, "select * from tenant_a.notes")
+	expectState(t, err, "42501")
+	_, err = f.db.Exec(in(t, "tenant_a"), "select * from public.plans")
+	expectState(t, err, "42501")
+}
+
+func TestStatementThatChangesTheSessionEndsItsConnection(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for _, sql := range []string{
+		"set search_path to tenant_b", "set role none", "reset role", "reset all", "set session authorization default",
+		"discard all", "listen gossip", "begin", "prepare p as select 1", "set statement_timeout to 1",
+	} {
+		_, before, err := note(in(t, "tenant_a"), f.db)
+		check(t, err)
+		if _, err = f.db.Exec(in(t, "tenant_a"), sql); err == nil {
+			t.Errorf("%q was let through", sql)
+		}
+		body, after, err := note(in(t, "tenant_b"), f.db)
+		check(t, err)
+		if body != "tenant_b" {
+			t.Errorf("after %q: read the note of %s", sql, body)
+		}
+		if after == before && sql != "discard all" { // that one fails in a transaction, even an implicit one
+			t.Errorf("after %q: the connection lives on", sql)
+		}
+	}
+}
+
+// The statement cache of pgx knows statements by their text; with two tenants whose types
+// differ that fails with 42804 or reads the wrong columns.
+func TestSameStatementOverDifferentTables(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.exec(t, "create type tenant_a.mood as enum ('low', 'high'); create table tenant_a.moods (id int, m tenant_a.mood)")
+	f.exec(t, "create type tenant_b.mood as enum ('high', 'low'); create table tenant_b.moods (id int, extra text, m tenant_b.mood)")
+	for range 3 {
+		for _, schema := range []string{"tenant_a", "tenant_b"} {
+			_, err := f.db.Exec(in(t, schema), "insert into moods (id, m) values ($1, $2)", 1, "low")
+			check(t, err)
+			rows, err := f.db.Query(in(t, schema), "select * from moods")
+			check(t, err)
+			got, err := pgx.CollectRows(rows, pgx.RowToMap)
+			check(t, err)
+			if _, extra := got[0]["extra"]; extra != (schema == "tenant_b") || got[0]["m"] != "low" {
+				t.Errorf("in %s: %v", schema, got)
+			}
+		}
+	}
+}
+
+func TestStatementAfterItsTableChanged(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := in(t, "tenant_a")
+	columns := func() int {
+		rows, err := f.db.Query(ctx, "select * from notes")
+		check(t, err)
+		defer rows.Close()
+		return len(rows.FieldDescriptions())
+	}
+	for _, step := range []struct {
+		sql  string
+		want int
+	}{
+		{"select 1", 2},
+		{"alter table tenant_a.notes add column more text", 3},
+		{"alter table tenant_a.notes drop column more", 2},
+		{"drop table tenant_a.notes; create table tenant_a.notes (only_one int)", 1},
+	} {
+		f.exec(t, step.sql)
+		if got := columns(); got != step.want {
+			t.Errorf("after %q: %d columns, want %d", step.sql, got, step.want)
+		}
+	}
+}
+
+func TestStatementCacheIsBounded(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	db := f.open(t, schemactx.Config{StatementCacheCapacity: 5}, 1)
+	for i := range 50 {
+		_, err := db.Exec(in(t, "tenant_a"), fmt.Sprintf("select %d + $1::int", i), 1)
+		check(t, err)
+	}
+	var prepared int
+	check(t, db.QueryRow(in(t, "tenant_a"), "select count(*) from pg_prepared_statements").Scan(&prepared))
+	if prepared > 8 { // five, the scope's, the one that was put just now and the one it will cost
+		t.Errorf("%d statements are prepared, want at most 8", prepared)
+	}
+}
+
+func TestExecModeNeedsNoPreparedStatements(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for range 2 {
+		for _, schema := range []string{"tenant_a", "tenant_b"} {
+			var body string
+			var prepared int
+			err := f.db.QueryRow(in(t, schema), "select body, (select count(*) from pg_prepared_statements) from notes where id = $1",
+				pgx.QueryExecModeExec, 1).Scan(&body, &prepared)
+			check(t, err)
+			if body != schema || prepared != 0 {
+				t.Errorf("in %s: read the note of %s with %d prepared statements", schema, body, prepared)
+			}
+		}
+	}
+}
+
+func TestArgumentsAndResultsOfPgx(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := in(t, "tenant_a")
+	var n int
+	var tags []string
+	var doc map[string]any
+	var none *string
+	check(t, f.db.QueryRow(ctx, "select @n::int, @tags::text[], @doc::jsonb, @none::text",
+		pgx.NamedArgs{"n": 7, "tags": []string{"a", "b"}, "doc": map[string]any{"k": "v"}, "none": nil}).Scan(&n, &tags, &doc, &none))
+	if n != 7 || len(tags) != 2 || doc["k"] != "v" || none != nil {
+		t.Errorf("got %v %v %v %v", n, tags, doc, none)
+	}
+
+	type row struct {
+		ID   int
+		Body string
+	}
+	rows, err := f.db.Query(ctx, "select body, id from notes", pgx.QueryResultFormats{pgx.TextFormatCode, pgx.BinaryFormatCode})
+	check(t, err)
+	notes, err := pgx.CollectRows(rows, pgx.RowToStructByName[row])
+	check(t, err)
+	if len(notes) != 1 || notes[0] != (row{1, "tenant_a"}) {
+		t.Errorf("got %v", notes)
+	}
+
+	if err := f.db.QueryRow(ctx, "select 1 where false").Scan(&n); err != pgx.ErrNoRows {
+		t.Errorf("no row: %v", err)
+	}
+	if _, err := f.db.Exec(ctx, "select $1::int"); err == nil {
+		t.Error("a missing argument was not noticed")
+	}
+	tag, err := f.db.Exec(ctx, "update notes set body = body")
+	check(t, err)
+	if tag.RowsAffected() != 1 {
+		t.Errorf("tag %s", tag)
+	}
+	_, err = f.db.Exec(ctx, "")
+	check(t, err)
+}
+
+func TestErrorsLeaveTheConnectionUsable(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	_, before, err := note(in(t, "tenant_a"), f.db)
+	check(t, err)
+	for _, sql := range []string{"selec", "select 1/0", "select * from nowhere", "insert into notes values (1, 'twice')"} {
+		if _, err := f.db.Exec(in(t, "tenant_a"), sql); err == nil {
+			t.Errorf("%q did not fail", sql)
+		}
+	}
+	rows, err := f.db.Query(in(t, "tenant_a"), "select 1 / (3 - n) from generate_series(1, 10) n")
+	check(t, err)
+	for rows.Next() {
+	}
+	expectState(t, rows.Err(), "22012")
+	body, after, err := note(in(t, "tenant_b"), f.db)
+	check(t, err)
+	if body != "tenant_b" || after != before {
+		t.Errorf("read %s on backend %d, want tenant_b on %d", body, after, before)
+	}
+}
+
+// A deferred constraint fails at the implicit commit, after the statement has succeeded.
+func TestErrorOfTheImplicitCommit(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.exec(t, "create table tenant_a.later (id int unique deferrable initially deferred)")
+	_, err := f.db.Exec(in(t, "tenant_a"), "insert into later values (1), (1)")
+	expectState(t, err, "23505")
+}
+
+func TestManyTenantsAtOnce(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	db := f.open(t, schemactx.Config{}, 3)
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			schema := []string{"tenant_a", "tenant_b"}[i%2]
+			for range 50 {
+				if body, _, err := note(in(t, schema), db); err != nil || body != schema {
+					t.Errorf("in %s: read %q, %v", schema, body, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,73 @@
+package schemactx
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+)
+
+// maxPrefixLen leaves a schema name of 40 bytes room in a role name.
+const maxPrefixLen = 20
+
+// RoleNames names the PostgreSQL roles of one database. Roles belong to the whole server, so
+// each database that uses this package on it has a prefix of its own:
+//
+//	<prefix>_owner      owns schemas and tables; migrates and provisions
+//	<prefix>_runtime    the login that serves requests; has no rights of its own
+//	<prefix>_public     what a public scope may do
+//	<prefix>__<schema>  what a scope of that tenant may do
+//
+// The zero value is not valid; see [NewRoleNames].
+type RoleNames struct {
+	prefix string
+}
+
+// NewRoleNames returns the role names under prefix, which matches [a-z][a-z0-9_]{0,19}, has no
+// two underscores in a row and ends in none, so that no two databases with different
+// prefixes can meet in one name. Any other prefix is a [NameError].
+func NewRoleNames(prefix string) (RoleNames, error) {
+	if err := ValidateName(prefix); err != nil {
+		return RoleNames{}, err
+	}
+	switch {
+	case len(prefix) > maxPrefixLen:
+		return RoleNames{}, &NameError{Name: prefix, Rule: "is longer than 20 bytes, too long for a role prefix"}
+	case prefix[0] == '_', strings.HasSuffix(prefix, "_"), strings.Contains(prefix, "__"):
+		return RoleNames{}, &NameError{Name: prefix, Rule: "begins or ends with an underscore or has two in a row, which a role prefix must not"}
+	}
+	return RoleNames{prefix: prefix}, nil
+}
+
+// DefaultRoleNames returns the role names for the database of that name: its own name as the
+// prefix where that is a valid one, else a prefix made of its hash.
+func DefaultRoleNames(database string) RoleNames {
+	if r, err := NewRoleNames(database); err == nil {
+		return r
+	}
+	sum := sha256.Sum256([]byte(database))
+	return RoleNames{prefix: "db_" + hex.EncodeToString(sum[:8])}
+}
+
+// Prefix returns the prefix that the names share.
+func (r RoleNames) Prefix() string { return r.prefix }
+
+// Owner returns the name of the role that owns schemas and tables.
+func (r RoleNames) Owner() string { return r.prefix + "_owner" }
+
+// Runtime returns the name of the login that serves requests.
+func (r RoleNames) Runtime() string { return r.prefix + "_runtime" }
+
+// Public returns the name of the role of public scopes.
+func (r RoleNames) Public() string { return r.prefix + "_public" }
+
+// Tenant returns the name of the role of a tenant's schema. Names that would not fit into
+// 63 bytes carry a hash in place of the schema; they begin with <prefix>_x_, as no other
+// role of ours does.
+func (r RoleNames) Tenant(schema string) string {
+	name := r.prefix + "__" + schema
+	if len(name) <= MaxNameLen {
+		return name
+	}
+	sum := sha256.Sum256([]byte(schema))
+	return r.prefix + "_x_" + hex.EncodeToString(sum[:16])
+}

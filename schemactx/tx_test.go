@@ -1,0 +1,182 @@
+package schemactx_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// notes counts the rows of a tenant's table.
+func (f *fixture) notes(t *testing.T, schema string) int {
+	t.Helper()
+	var n int
+	check(t, f.db.QueryRow(in(t, schema), "select count(*) from notes").Scan(&n))
+	return n
+}
+
+func insertNote(ctx context.Context, tx *schemactx.Tx) error {
+	_, err := tx.Exec(ctx, "insert into notes values ($1, 'new')", 2)
+	return err
+}
+
+func TestInTxCommitsOnNil(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := in(t, "tenant_a")
+	check(t, f.db.InTx(ctx, func(tx *schemactx.Tx) error {
+		expectNote(t, ctx, tx, "tenant_a")
+		return insertNote(ctx, tx)
+	}))
+	if a, b := f.notes(t, "tenant_a"), f.notes(t, "tenant_b"); a != 2 || b != 1 {
+		t.Errorf("%d and %d notes, want 2 and 1", a, b)
+	}
+}
+
+func TestInTxRollsBack(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := in(t, "tenant_a")
+	mine := errors.New("mine")
+	err := f.db.InTx(ctx, func(tx *schemactx.Tx) error {
+		check(t, insertNote(ctx, tx))
+		return mine
+	})
+	expectIs(t, err, mine)
+
+	func() {
+		defer func() { _ = recover() }()
+		_ = f.db.InTx(ctx, func(tx *schemactx.Tx) error {
+			check(t, insertNote(ctx, tx))
+			panic("mine")
+		})
+	}()
+
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = f.db.InTx(ctx, func(tx *schemactx.Tx) error {
+			_ = insertNote(ctx, tx)
+			runtime.Goexit()
+			return nil
+		})
+	}()
+	<-done
+
+	short, cancel := context.WithCancel(ctx)
+	err = f.db.InTx(short, func(tx *schemactx.Tx) error {
+		check(t, insertNote(short, tx))
+		cancel()
+		return nil
+	})
+	expectIs(t, err, context.Canceled)
+
+	err = f.db.InTx(ctx, func(tx *schemactx.Tx) error {
+		check(t, insertNote(ctx, tx))
+		_, err := tx.Exec(ctx, "select 1/0")
+		expectState(t, err, "22012")
+		_, err = tx.Exec(ctx, "select 1")
+		expectState(t, err, "25P02")
+		return nil
+	})
+	expectIs(t, err, pgx.ErrTxCommitRollback)
+
+	if n := f.notes(t, "tenant_a"); n != 1 {
+		t.Errorf("%d notes, want the one from before", n)
+	}
+}
+
+func TestTransactionEndedByItsOwnStatement(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := in(t, "tenant_a")
+	for _, sql := range []string{"commit", "rollback", "commit and chain", "rollback and chain", "set local role none", "reset role", "savepoint s"} {
+		_, before, err := note(ctx, f.db)
+		check(t, err)
+		err = f.db.InTx(ctx, func(tx *schemactx.Tx) error {
+			_, err := tx.Exec(ctx, sql)
+			expectIs(t, err, schemactx.ErrTransactionEnded)
+			_, err = tx.Exec(ctx, "select 1")
+			expectIs(t, err, schemactx.ErrTransactionEnded)
+			return nil // the caller who forgets the error is told again
+		})
+		expectIs(t, err, schemactx.ErrTransactionEnded)
+		body, after, err := note(in(t, "tenant_b"), f.db)
+		check(t, err)
+		if body != "tenant_b" || after == before {
+			t.Errorf("after %q: read %s on backend %d (before: %d)", sql, body, after, before)
+		}
+	}
+}
+
+func TestTransactionBelongsToOneSchema(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a := in(t, "tenant_a")
+	check(t, f.db.InTx(a, func(tx *schemactx.Tx) error {
+		_, err := tx.Exec(in(t, "tenant_b"), "select 1")
+		expectIs(t, err, schemactx.ErrSchemaMismatch)
+		_, err = tx.Exec(schemactx.NewPublicContext(a), "select 1")
+		expectIs(t, err, schemactx.ErrSchemaMismatch)
+		_, err = tx.Exec(t.Context(), "select 1")
+		expectIs(t, err, schemactx.ErrNoSchema)
+		expectNote(t, a, tx, "tenant_a")
+		return nil
+	}))
+}
+
+func TestTransactionIsOverAfterItsEnd(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := in(t, "tenant_a")
+	var kept *schemactx.Tx
+	var rows pgx.Rows
+	_ = f.db.InTx(ctx, func(tx *schemactx.Tx) error {
+		kept = tx
+		var err error
+		rows, err = tx.Query(ctx, "select generate_series(1, 100000)")
+		check(t, err)
+		return errors.New("with unread rows")
+	})
+	expectNote(t, in(t, "tenant_b"), f.db, "tenant_b") // somebody else has a connection now
+	n := 0
+	for rows.Next() {
+		n++
+	}
+	if rows.Err() == nil {
+		t.Errorf("read all of %d rows after the transaction was over", n)
+	}
+	_, err := kept.Exec(ctx, "select 1")
+	expectIs(t, err, pgx.ErrTxClosed)
+	expectIs(t, kept.Commit(ctx), pgx.ErrTxClosed)
+	expectIs(t, kept.Rollback(ctx), pgx.ErrTxClosed)
+	expectNote(t, in(t, "tenant_b"), f.db, "tenant_b")
+}
+
+func TestTransactionOptions(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := in(t, "tenant_a")
+	opts := pgx.TxOptions{IsoLevel: pgx.Serializable, AccessMode: pgx.ReadOnly, DeferrableMode: pgx.Deferrable}
+	check(t, f.db.InTxOptions(ctx, opts, func(tx *schemactx.Tx) error {
+		var got [3]string
+		check(t, tx.QueryRow(ctx, `select current_setting('transaction_isolation'), current_setting('transaction_read_only'),
+			current_setting('transaction_deferrable')`).Scan(&got[0], &got[1], &got[2]))
+		if got != [3]string{"serializable", "on", "on"} {
+			t.Errorf("got %v", got)
+		}
+		return nil
+	}))
+	for _, bad := range []pgx.TxOptions{
+		{BeginQuery: "begin; set role x"}, {CommitQuery: "rollback"},
+		{IsoLevel: "serializable; drop table notes"}, {AccessMode: "x"}, {DeferrableMode: "x"},
+	} {
+		if _, err := f.db.BeginTx(ctx, bad); err == nil {
+			t.Errorf("options %+v were not refused", bad)
+		}
+	}
+}
