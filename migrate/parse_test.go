@@ -1,0 +1,102 @@
+package migrate
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func sqlOf(statements []statement) []string {
+	var sql []string
+	for _, s := range statements {
+		sql = append(sql, s.sql)
+	}
+	return sql
+}
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		content string
+		up      []string
+		down    []string
+		noTx    bool
+	}{
+		"two sections": {"-- +goose Up\nselect 1;\n-- +goose Down\nselect 2;\n", []string{"select 1;"}, []string{"select 2;"}, false},
+		"several lines": {
+			"-- +goose Up\ncreate table t (\n\tid int\n);\nselect 1; -- a comment\n",
+			[]string{"create table t (\n\tid int\n);", "select 1; -- a comment"}, nil, false,
+		},
+		"semicolon in a comment": {"-- +goose Up\nselect 1 -- not here;\n;\n", []string{"select 1 -- not here;\n;"}, nil, false},
+		"block": {
+			"-- +goose Up\n-- +goose StatementBegin\ncreate function f() returns int language sql as $$\nselect 1;\nselect 2;\n$$;\n-- +goose StatementEnd\nselect 3;",
+			[]string{"create function f() returns int language sql as $$\nselect 1;\nselect 2;\n$$;", "select 3;"}, nil, false,
+		},
+		"no transaction":    {"-- +goose NO TRANSACTION\n-- +goose Up\ncreate index concurrently i on t (c);\n", []string{"create index concurrently i on t (c);"}, nil, true},
+		"case and spaces":   {"--  +goose  up\r\nselect 1;\r\n--+goose DOWN\r\n", []string{"select 1;"}, nil, false},
+		"comments between":  {"-- hello\n-- +goose Up\n-- why\n\nselect 1;\n", []string{"select 1;"}, nil, false},
+		"nothing to do":     {"-- +goose Up\n-- +goose Down\nselect 1;\n", nil, []string{"select 1;"}, false},
+		"set local is fine": {"-- +goose Up\nset local work_mem = '1MB';\nset constraints all deferred;\n", []string{"set local work_mem = '1MB';", "set constraints all deferred;"}, nil, false},
+	} {
+		m, err := parse("s", "00001_a.sql", c.content)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if m.version != 1 || m.noTx != c.noTx || !slices.Equal(sqlOf(m.up), c.up) || !slices.Equal(sqlOf(m.down), c.down) {
+			t.Errorf("%s: got version %d, noTx %t, up %q, down %q", name, m.version, m.noTx, sqlOf(m.up), sqlOf(m.down))
+		}
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	t.Parallel()
+	for content, line := range map[string]int{
+		"":                            0,
+		"select 1;\n":                 1,
+		"-- +goose Down\nselect 1;\n": 1,
+		"-- +goose Up\n\nselect 1\n":  3,
+		"-- +goose Up\nselect 1\n-- +goose Down\n":       3,
+		"-- +goose Up\n-- +goose StatementBegin\nx;\n":   3,
+		"-- +goose Up\n-- +goose StatementEnd\n":         2,
+		"-- +goose Up\n-- +goose Up\n":                   2,
+		"-- +goose Up\n-- +goose Sideways\n":             2,
+		"-- +goose ENVSUB ON\n-- +goose Up\nselect 1;\n": 1,
+		"-- +goose Up\nselect 1;\ncommit;\n":             3,
+		"-- +goose Up\n/**/ select 1;\n-- c\nBegin ;\n":  4,
+		"-- +goose Up\nrollback to s;\n":                 2,
+		"-- +goose Up\nset search_path to x;\n":          2,
+		"-- +goose Up\nset role x;\n":                    2,
+		"-- +goose Up\nreset all;\n":                     2,
+	} {
+		_, err := parse("s", "00001_a.sql", content)
+		var parseErr *ParseError
+		if !errors.As(err, &parseErr) || parseErr.Line != line || parseErr.File != "00001_a.sql" || parseErr.Reason == "" {
+			t.Errorf("%q: got %v, want a ParseError in line %d", content, err, line)
+		}
+	}
+	for _, file := range []string{"a.sql", "1.sql", "0_a.sql", "-1_a.sql", "1a_b.sql", "_a.sql", "1_.sql", "99999999999999999999_a.sql"} {
+		if _, err := parse("s", file, "-- +goose Up\nselect 1;\n"); err == nil {
+			t.Errorf("file name %q was not refused", file)
+		}
+	}
+}
+
+// FuzzParse checks that nothing is lost or made up: every statement stands in the file.
+func FuzzParse(f *testing.F) {
+	f.Add("-- +goose Up\nselect 1;\n-- +goose Down\nselect 2;\n")
+	f.Add("-- +goose Up\n-- +goose StatementBegin\nx;\ny;\n-- +goose StatementEnd\n")
+	f.Fuzz(func(t *testing.T, content string) {
+		m, err := parse("s", "1_a.sql", content)
+		if err != nil {
+			return
+		}
+		unified := strings.ReplaceAll(content, "\r", "")
+		for _, s := range append(m.up, m.down...) {
+			if s.sql == "" || !strings.Contains(unified, strings.ReplaceAll(s.sql, "\r", "")) {
+				t.Errorf("statement %q is not in the file", s.sql)
+			}
+		}
+	})
+}

@@ -1,0 +1,356 @@
+package migrate_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// source makes migrations of version to SQL; each is the Up section.
+func source(name string, files map[string]string) migrate.Source {
+	m := make(fstest.MapFS)
+	for file, up := range files {
+		m[file] = &fstest.MapFile{Data: []byte("-- +goose Up\n" + up + "\n")}
+	}
+	return migrate.Source{Name: name, FS: m}
+}
+
+var basic = map[string]string{
+	"00001_notes.sql": "create table notes (id int primary key);\ninsert into notes values (1);",
+	"00002_body.sql":  "alter table notes add column body text;",
+}
+
+// fixture is a database with the schemas tenant_1 to tenant_3, empty.
+type fixture struct {
+	pg *pgtest.DB
+}
+
+func setup(t *testing.T) fixture {
+	f := fixture{pgtest.New(t)}
+	for i := range 3 {
+		f.exec(t, fmt.Sprintf("create schema tenant_%d", i+1))
+	}
+	return f
+}
+
+func (f fixture) exec(t *testing.T, sql string) {
+	t.Helper()
+	_, err := f.pg.Pool.Exec(t.Context(), sql)
+	check(t, err)
+}
+
+func (f fixture) scan(t *testing.T, sql string, dest ...any) {
+	t.Helper()
+	check(t, f.pg.Pool.QueryRow(t.Context(), sql).Scan(dest...))
+}
+
+func (f fixture) runner(t *testing.T, files map[string]string) *migrate.Runner {
+	t.Helper()
+	return f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{source("app", files)}})
+}
+
+func (f fixture) runnerWith(t *testing.T, cfg migrate.Config) *migrate.Runner {
+	t.Helper()
+	r, err := migrate.New(f.pg.Pool, cfg)
+	check(t, err)
+	return r
+}
+
+func TestUpAppliesInOrderAndOnce(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	r := f.runner(t, basic)
+	res, err := r.Up(t.Context(), "tenant_1")
+	check(t, err)
+	if res.From != 0 || res.To != 2 || !slices.Equal(res.Applied, []int64{1, 2}) {
+		t.Errorf("result %+v", res)
+	}
+	res, err = r.Up(t.Context(), "tenant_1")
+	check(t, err)
+	if res.From != 2 || res.To != 2 || res.Applied != nil {
+		t.Errorf("second result %+v", res)
+	}
+	var notes, others int
+	f.scan(t, "select count(*) from tenant_1.notes", &notes)
+	f.scan(t, "select count(*) from pg_class where relname = 'notes' and relnamespace <> 'tenant_1'::regnamespace", &others)
+	if notes != 1 || others != 0 {
+		t.Errorf("%d notes, %d tables in other schemas", notes, others)
+	}
+	status, err := r.Status(t.Context(), "tenant_2")
+	check(t, err)
+	if len(status.Applied) != 0 || !slices.Equal(status.Pending, []int64{1, 2}) {
+		t.Errorf("status of an untouched schema: %+v", status)
+	}
+}
+
+// queries counts what a pool sends.
+type queries struct{ n atomic.Int32 }
+
+func (q *queries) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	q.n.Add(1)
+	return ctx
+}
+func (*queries) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+func TestNothingPendingIsOneQuery(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	cfg, err := pgxpool.ParseConfig(f.pg.URL)
+	check(t, err)
+	counter := &queries{}
+	cfg.ConnConfig.Tracer = counter
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	check(t, err)
+	t.Cleanup(pool.Close)
+	r, err := migrate.New(pool, migrate.Config{Tenant: []migrate.Source{source("app", basic)}})
+	check(t, err)
+	check(t, r.Migrate(t.Context(), "tenant_1"))
+	counter.n.Store(0)
+	check(t, r.Migrate(t.Context(), "tenant_1"))
+	if n := counter.n.Load(); n != 1 {
+		t.Errorf("%d queries, want 1", n)
+	}
+}
+
+func TestFailureUndoesEverythingAndNamesTheStatement(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	files := map[string]string{
+		"00001_a.sql": "create table a (id int);",
+		"00002_b.sql": "create table b (id int);\n\ninsert into b values (1);\ninsert into nowhere values (1);\ncreate table c ();",
+	}
+	res, err := f.runner(t, files).Up(t.Context(), "tenant_1")
+	var failure *migrate.Error
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &failure) || !errors.As(err, &pgErr) || pgErr.Code != "42P01" {
+		t.Fatalf("got %v", err)
+	}
+	if failure.Schema != "tenant_1" || failure.Source != "app" || failure.File != "00002_b.sql" || failure.Version != 2 || failure.Statement != 3 || failure.Line != 5 {
+		t.Errorf("failure %+v", failure)
+	}
+	if len(res.Applied) != 0 || res.To != 0 {
+		t.Errorf("result %+v", res)
+	}
+	var left int
+	f.scan(t, "select count(*) from pg_class where relnamespace = 'tenant_1'::regnamespace", &left)
+	if left != 0 {
+		t.Errorf("%d relations are left", left)
+	}
+	files["00002_b.sql"] = "create table b (id int);"
+	res, err = f.runner(t, files).Up(t.Context(), "tenant_1")
+	check(t, err)
+	if res.To != 2 {
+		t.Errorf("after the repair: %+v", res)
+	}
+}
+
+func TestSharedSetGoesToPublic(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	r := f.runnerWith(t, migrate.Config{
+		Shared: []migrate.Source{source("platform", map[string]string{"00001_plans.sql": "create table plans ();"})},
+		Tenant: []migrate.Source{source("app", basic)},
+	})
+	check(t, r.Migrate(t.Context(), "public"))
+	check(t, r.Migrate(t.Context(), "tenant_1"))
+	var ok bool
+	f.scan(t, "select to_regclass('public.plans') is not null and to_regclass('public.notes') is null and to_regclass('tenant_1.plans') is null", &ok)
+	if !ok {
+		t.Error("the sets are mixed up")
+	}
+}
+
+func TestSeveralSourcesInOneSet(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	library := source("library", map[string]string{"00100_lib.sql": "create table lib ();"})
+	r := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{library, source("app", basic)}})
+	check(t, r.Migrate(t.Context(), "tenant_1"))
+
+	more := map[string]string{"00003_more.sql": "create table more ();", "00001_notes.sql": basic["00001_notes.sql"], "00002_body.sql": basic["00002_body.sql"]}
+	r = f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{library, source("app", more)}})
+	res, err := r.Up(t.Context(), "tenant_1") // 3 is not out of order: 100 is another source's
+	check(t, err)
+	if !slices.Equal(res.Applied, []int64{3}) {
+		t.Errorf("applied %v", res.Applied)
+	}
+	_, err = migrate.New(f.pg.Pool, migrate.Config{Tenant: []migrate.Source{source("one", basic), source("two", basic)}})
+	var parseErr *migrate.ParseError
+	if !errors.As(err, &parseErr) {
+		t.Errorf("two files of one version: %v", err)
+	}
+}
+
+func TestVersionsThatDoNotFit(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	check(t, f.runner(t, basic).Migrate(t.Context(), "tenant_1"))
+	older := map[string]string{"00001_notes.sql": basic["00001_notes.sql"]}
+	expectIs(t, f.runner(t, older).Migrate(t.Context(), "tenant_1"), migrate.ErrUnknownVersion)
+
+	check(t, f.runner(t, map[string]string{"00002_x.sql": "create table x ();"}).Migrate(t.Context(), "tenant_2"))
+	late := map[string]string{"00001_y.sql": "create table y ();", "00002_x.sql": "create table x ();"}
+	expectIs(t, f.runner(t, late).Migrate(t.Context(), "tenant_2"), migrate.ErrOutOfOrder)
+}
+
+func TestSchemaThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	r := f.runner(t, basic)
+	expectIs(t, r.Migrate(t.Context(), "tenant_9"), migrate.ErrSchemaMissing)
+	var leaked bool
+	f.scan(t, "select to_regclass('public.notes') is not null or to_regnamespace('tenant_9') is not null", &leaked)
+	if leaked {
+		t.Error("something was made")
+	}
+	for _, name := range []string{"", "Tenant_1", `x"; drop schema tenant_1; --`, "pg_catalog", "a,b"} {
+		var nameErr *schemactx.NameError
+		if err := r.Migrate(t.Context(), name); !errors.As(err, &nameErr) {
+			t.Errorf("schema %q: %v", name, err)
+		}
+	}
+}
+
+func TestTwoRunnersApplyOnce(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	var wg sync.WaitGroup
+	var applied atomic.Int32
+	for range 8 {
+		r := f.runner(t, basic)
+		wg.Go(func() {
+			res, err := r.Up(t.Context(), "tenant_1")
+			if err != nil {
+				t.Error(err)
+			}
+			applied.Add(int32(len(res.Applied)))
+		})
+	}
+	wg.Wait()
+	if applied.Load() != 2 {
+		t.Errorf("%d applied in all, want 2", applied.Load())
+	}
+}
+
+func TestNoTransaction(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	src := source("app", map[string]string{
+		"00001_notes.sql": "create table notes (id int);",
+		"00002_index.sql": "-- +goose NO TRANSACTION\nset work_mem = '123kB';\ncreate index concurrently notes_id on notes (id);",
+		"00003_more.sql":  "create table more ();",
+	})
+	r := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{src}})
+	res, err := r.Up(t.Context(), "tenant_1")
+	check(t, err)
+	if !slices.Equal(res.Applied, []int64{1, 2, 3}) {
+		t.Errorf("applied %v", res.Applied)
+	}
+	var there bool
+	f.scan(t, "select to_regclass('tenant_1.notes_id') is not null and to_regclass('tenant_1.more') is not null", &there)
+	var changed int
+	f.scan(t, "select count(*) from pg_stat_activity where pid = pg_backend_pid() and current_setting('work_mem') = '123kB'", &changed)
+	if !there || changed != 0 {
+		t.Errorf("index and table: %t; the pool has %d connections with the migration's setting", there, changed)
+	}
+
+	onlyAlone := source("app", map[string]string{"00001_a.sql": "-- +goose NO TRANSACTION\ncreate table a (id int);\ncreate table a (id int);"})
+	_, err = f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{onlyAlone}}).Up(t.Context(), "tenant_2")
+	var failure *migrate.Error
+	if !errors.As(err, &failure) || failure.Statement != 2 {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTenantCannotRewriteItsVersions(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	role := f.pg.RolePrefix + "_tenant"
+	f.exec(t, fmt.Sprintf("create role %[1]s; grant usage on schema tenant_1 to %[1]s; alter default privileges in schema tenant_1 grant select, insert, update, delete on tables to %[1]s", role))
+	check(t, f.runner(t, basic).Migrate(t.Context(), "tenant_1"))
+	var notes, versions bool
+	f.scan(t, fmt.Sprintf("select has_table_privilege('%[1]s', 'tenant_1.notes', 'insert'), has_table_privilege('%[1]s', 'tenant_1.goose_db_version', 'select, insert, update, delete')", role), &notes, &versions)
+	if !notes || versions {
+		t.Errorf("rights on notes %t, on the versions %t; want true and false", notes, versions)
+	}
+}
+
+func TestUpAllGoesOnAfterAFailure(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.exec(t, "create table tenant_2.notes ()")
+	r := f.runner(t, basic)
+	schemas := []string{"tenant_1", "tenant_2", "tenant_9", "tenant_3"}
+	report, err := r.UpAll(t.Context(), schemas, migrate.UpAllOptions{Workers: 2})
+	expectIs(t, err, migrate.ErrIncomplete)
+	var got []string
+	for _, res := range report.Results {
+		got = append(got, fmt.Sprintf("%s %d %t", res.Schema, res.To, res.Err != nil))
+	}
+	want := []string{"tenant_1 2 false", "tenant_2 0 true", "tenant_9 0 true", "tenant_3 2 false"}
+	if !slices.Equal(got, want) || len(report.Failed()) != 2 {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	f.exec(t, "drop table tenant_2.notes; create schema tenant_9")
+	_, err = r.UpAll(t.Context(), schemas, migrate.UpAllOptions{})
+	check(t, err)
+
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = r.UpAll(cancelled, schemas, migrate.UpAllOptions{})
+	expectIs(t, err, context.Canceled)
+	_, err = r.UpAll(t.Context(), nil, migrate.UpAllOptions{})
+	check(t, err)
+}
+
+func TestLockThatIsHeldForAWhile(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	check(t, f.runner(t, map[string]string{"00001_notes.sql": basic["00001_notes.sql"]}).Migrate(t.Context(), "tenant_1"))
+	tx, err := f.pg.Pool.Begin(t.Context())
+	check(t, err)
+	_, err = tx.Exec(t.Context(), "lock table tenant_1.notes")
+	check(t, err)
+	impatient := migrate.Config{Tenant: []migrate.Source{source("app", basic)}, LockTimeout: 20 * time.Millisecond, LockRetries: -1}
+	err = f.runnerWith(t, impatient).Migrate(t.Context(), "tenant_1")
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) || pgErr.Code != "55P03" {
+		t.Errorf("without retries: %v", err)
+	}
+	impatient.LockRetries = 20
+	done := make(chan error)
+	go func() { done <- f.runnerWith(t, impatient).Migrate(t.Context(), "tenant_1") }()
+	for waiting := 0; waiting == 0; { // until it stands in line
+		f.scan(t, "select count(*) from pg_locks where not granted and relation = 'tenant_1.notes'::regclass", &waiting)
+	}
+	check(t, tx.Rollback(t.Context()))
+	check(t, <-done)
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func expectIs(t *testing.T, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("got %v, want %v", err, want)
+	}
+}
