@@ -1,0 +1,32 @@
+// Package tenancy keeps the registry of tenants and their domains, makes new tenants, and
+// sends each HTTP request to the tenant whose host it came in on.
+//
+//	tenants, err := tenancy.New(ownerPool, tenancy.Config{Migrator: runner})
+//	err = tenants.Init(ctx)
+//	t, err := tenants.Create(ctx, tenancy.CreateParams{Slug: "schoola", Name: "School A", Domain: "schoola.example.com"})
+//
+//	http.ListenAndServe(addr, tenancy.Handler(hosts, tenancy.Routes{Public: site, Tenant: app}))
+//
+// # Registry
+//
+// Tenants, domains and platform users are tables in the schema public, made by the shared
+// migrations in [Migrations]. [Registry] reads them with the rights of the public role,
+// which may read tenants and domains and nothing else; [Manager] changes them as the owner.
+//
+// # Creating a tenant
+//
+// [Manager.Create] inserts the row, makes schema and role, applies the tenant migrations
+// and only then sets the tenant active. Each step can be run again: a create that failed or
+// was killed leaves a row that says so, and [Manager.Resume] goes on with it.
+//
+// # Requests
+//
+// [Handler] asks a [Resolver] what the request's host stands for. A tenant's host gets the
+// tenant routes with the tenant in the context, for [FromContext] and for every statement
+// of package schemactx; the platform's own hosts get the public routes, in the public
+// scope. Any other host is refused: nothing falls back to a default tenant. Refusals are
+// problem details (RFC 9457), see [Problem].
+//
+// net/http itself answers requests whose Host header holds bytes that no host can have with
+// a plain 400, before any handler sees them.
+package tenancy

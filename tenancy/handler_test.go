@@ -1,0 +1,139 @@
+package tenancy_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// byHost resolves from a map; what is not in it is unknown.
+type byHost map[string]tenancy.Target
+
+func (m byHost) Resolve(_ context.Context, host string) (tenancy.Target, error) {
+	name, err := tenancy.NormalizeHost(host)
+	if err != nil {
+		return tenancy.Target{}, err
+	}
+	target, ok := m[name]
+	if !ok {
+		return tenancy.Target{}, tenancy.ErrUnknownHost
+	}
+	return target, nil
+}
+
+// say answers with who serves and what the context says.
+func say(site string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		schema, _ := schemactx.FromContext(r.Context())
+		slug := ""
+		if t, ok := tenancy.FromContext(r.Context()); ok {
+			slug = t.Slug
+		}
+		_, _ = w.Write([]byte(site + " " + schema + " " + slug))
+	})
+}
+
+func get(h http.Handler, host string) *http.Response {
+	r := httptest.NewRequest(http.MethodGet, "/api/students/", nil)
+	r.Host = host
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Result()
+}
+
+func TestHandlerRoutesByHost(t *testing.T) {
+	t.Parallel()
+	target := func(status tenancy.Status) tenancy.Target {
+		return tenancy.TenantTarget(&tenancy.Tenant{Schema: "tenant_1", Slug: "a", Status: status})
+	}
+	h := tenancy.Handler(byHost{
+		"example.com":             tenancy.PublicTarget(),
+		"a.example.com":           target(tenancy.Active),
+		"suspended.example.com":   target(tenancy.Suspended),
+		"maintenance.example.com": target(tenancy.Maintenance),
+		"new.example.com":         target(tenancy.Provisioning),
+		"dropping.example.com":    target(tenancy.Dropping),
+		"future.example.com":      target("frozen"),
+		"forgetful.example.com":   {},
+	}, tenancy.Routes{Public: say("public"), Tenant: say("tenant")})
+
+	for host, body := range map[string]string{
+		"example.com":        "public public ",
+		"Example.com.:8000":  "public public ",
+		"a.example.com":      "tenant tenant_1 a",
+		"A.EXAMPLE.COM:8000": "tenant tenant_1 a",
+	} {
+		res := get(h, host)
+		got := make([]byte, 100)
+		n, _ := res.Body.Read(got)
+		if res.StatusCode != http.StatusOK || string(got[:n]) != body {
+			t.Errorf("%s: %d %q, want %q", host, res.StatusCode, got[:n], body)
+		}
+	}
+	for host, status := range map[string]int{
+		"nosuch.example.com": 404, "dropping.example.com": 404, "future.example.com": 404,
+		"bad host": 400, "..": 400, "": 400,
+		"suspended.example.com":   403,
+		"maintenance.example.com": 503, "new.example.com": 503, "forgetful.example.com": 503,
+	} {
+		expectProblem(t, host, get(h, host), status)
+	}
+}
+
+func TestHandlerForwardedHeadersDoNotCount(t *testing.T) {
+	t.Parallel()
+	h := tenancy.Handler(byHost{"a.example.com": tenancy.TenantTarget(&tenancy.Tenant{Schema: "tenant_1", Status: tenancy.Active})},
+		tenancy.Routes{Tenant: say("tenant")})
+	r := httptest.NewRequest(http.MethodGet, "http://nosuch.example.com/", nil)
+	r.Header.Set("X-Forwarded-Host", "a.example.com")
+	r.Header.Set("Forwarded", "host=a.example.com")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	expectProblem(t, "forwarded", w.Result(), http.StatusNotFound)
+}
+
+func TestHandlerWithoutRoutes(t *testing.T) {
+	t.Parallel()
+	h := tenancy.Handler(byHost{
+		"example.com":   tenancy.PublicTarget(),
+		"a.example.com": tenancy.TenantTarget(&tenancy.Tenant{Schema: "tenant_1", Status: tenancy.Active}),
+	}, tenancy.Routes{})
+	for _, host := range []string{"example.com", "a.example.com"} {
+		expectProblem(t, host, get(h, host), http.StatusNotFound)
+	}
+}
+
+func TestHandlerTellsTheClientNothingOfItsTrouble(t *testing.T) {
+	t.Parallel()
+	h := tenancy.Handler(tenancy.ResolverFunc(func(context.Context, string) (tenancy.Target, error) {
+		return tenancy.Target{}, errors.New("password=hunter2")
+	}), tenancy.Routes{Tenant: say("tenant")})
+	p := expectProblem(t, "a.example.com", get(h, "a.example.com"), http.StatusServiceUnavailable)
+	if p.Detail == "" || p.Title == "" || p.Detail == "password=hunter2" {
+		t.Errorf("problem %+v", p)
+	}
+}
+
+func expectProblem(t *testing.T, host string, res *http.Response, status int) tenancy.Problem {
+	t.Helper()
+	var p tenancy.Problem
+	if err := json.NewDecoder(res.Body).Decode(&p); err != nil {
+		t.Errorf("%q: body is no JSON: %v", host, err)
+	}
+	if res.StatusCode != status || p.Status != status || p.Title == "" {
+		t.Errorf("%q: status %d, problem %+v, want %d", host, res.StatusCode, p, status)
+	}
+	if ct := res.Header.Get("Content-Type"); ct != "application/problem+json" {
+		t.Errorf("%q: content type %q", host, ct)
+	}
+	if status == http.StatusServiceUnavailable && res.Header.Get("Retry-After") == "" {
+		t.Errorf("%q: no Retry-After", host)
+	}
+	return p
+}

@@ -1,0 +1,149 @@
+package tenancy
+
+import (
+	"errors"
+	"net/netip"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
+)
+
+// maxHostLen is the longest name in the DNS, in its textual form (RFC 1035, 2.3.4).
+const maxHostLen = 253
+
+// NormalizeHost returns the one form of a host under which the registry knows it: lower
+// case, internationalised names in ASCII (IDNA, punycode), without port and trailing dot; an
+// IP address in its canonical text, IPv6 without brackets. It takes what a Host header may
+// hold. The error is a [FieldError] that wraps [ErrInvalidHost].
+//
+// A host that is in this form already costs no allocation.
+func NormalizeHost(host string) (string, error) {
+	name, ok := cutPort(host)
+	if !ok {
+		return "", hostError(host, "has a malformed port or bracket")
+	}
+	if strings.Contains(name, ":") || strings.Trim(name, "0123456789.") == "" {
+		if addr, err := netip.ParseAddr(name); err == nil { // its error would cost an allocation
+			return normalAddr(host, addr)
+		}
+	}
+	name = strings.TrimSuffix(name, ".")
+	if name == "" {
+		return "", hostError(host, "is empty")
+	}
+	if len(name) > 4*maxHostLen { // more than any name before its mapping; idna would work on it for long
+		return "", hostError(host[:maxHostLen], "is longer than 253 bytes")
+	}
+	if !plainHost(name) {
+		ascii, err := idna.Lookup.ToASCII(name)
+		if err != nil || !utf8.ValidString(name) { // invalid bytes would be mapped to U+FFFD
+			return "", hostError(host, "is not a valid domain name")
+		}
+		name = ascii
+	}
+	if rule := checkHost(name); rule != "" {
+		return "", hostError(host, rule)
+	}
+	return name, nil
+}
+
+// normalizeDomain returns the normal form of a domain that a tenant may register: a host
+// that is no IP address, which names a machine and not a customer, and has no port.
+func normalizeDomain(domain string) (string, error) {
+	refuse := func(rule string) error {
+		return &FieldError{Field: "domain", Value: domain, Rule: rule, Err: ErrInvalidHost}
+	}
+	host, err := NormalizeHost(domain)
+	if fe := (*FieldError)(nil); errors.As(err, &fe) {
+		return "", refuse(fe.Rule)
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return "", refuse("is an IP address")
+	}
+	if strings.Contains(domain, ":") {
+		return "", refuse("has a port")
+	}
+	return host, nil
+}
+
+func hostError(host, rule string) error {
+	return &FieldError{Field: "host", Value: host, Rule: rule, Err: ErrInvalidHost}
+}
+
+// cutPort takes a port and the brackets of an IPv6 address off.
+func cutPort(host string) (name string, ok bool) {
+	if rest, found := strings.CutPrefix(host, "["); found {
+		name, after, found := strings.Cut(rest, "]")
+		if !found || !strings.Contains(name, ":") {
+			return "", false
+		}
+		port, hasPort := strings.CutPrefix(after, ":")
+		return name, after == "" || hasPort && validPort(port)
+	}
+	name, port, found := strings.Cut(host, ":")
+	if found && strings.Contains(port, ":") { // an IPv6 address without brackets
+		return host, true
+	}
+	return name, !found || validPort(port)
+}
+
+// validPort allows the empty port, as RFC 3986 does.
+func validPort(port string) bool {
+	if port == "" {
+		return true
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0 && port[0] != '+'
+}
+
+func normalAddr(host string, addr netip.Addr) (string, error) {
+	if addr.Zone() != "" {
+		return "", hostError(host, "has a zone")
+	}
+	return addr.Unmap().String(), nil
+}
+
+// plainHost reports whether name needs no mapping: lower-case ASCII without punycode, whose
+// validity only the IDNA tables can tell.
+func plainHost(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c >= 0x80 || c >= 'A' && c <= 'Z' {
+			return false
+		}
+	}
+	return !strings.Contains(name, "xn--")
+}
+
+// checkHost returns the rule that an ASCII domain name breaks, or "".
+func checkHost(name string) string {
+	if len(name) > maxHostLen {
+		return "is longer than 253 bytes"
+	}
+	label := ""
+	for rest, more := name, true; more; {
+		label, rest, more = strings.Cut(rest, ".")
+		if !validLabel(label) {
+			return "has a label that is not 1 to 63 letters, digits and inner hyphens"
+		}
+	}
+	if strings.Trim(label, "0123456789") == "" {
+		return "ends in a number but is not an IP address"
+	}
+	return ""
+}
+
+// validLabel reports whether label is a lower-case DNS label (RFC 1123, 2.1).
+func validLabel(label string) bool {
+	if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+		return false
+	}
+	for i := range len(label) {
+		c := label[i]
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,98 @@
+package tenancy_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+func TestNormalizeHost(t *testing.T) {
+	t.Parallel()
+	for host, want := range map[string]string{
+		"schoola.example.com":      "schoola.example.com",
+		"SchoolA.Example.COM":      "schoola.example.com",
+		"schoola.example.com:8000": "schoola.example.com",
+		"schoola.example.com.":     "schoola.example.com",
+		"schoola.example.com.:80":  "schoola.example.com",
+		"schoola.example.com:":     "schoola.example.com",
+		"localhost":                "localhost",
+		"127.0.0.1":                "127.0.0.1",
+		"127.0.0.1:8000":           "127.0.0.1",
+		"[::1]":                    "::1",
+		"[::1]:8000":               "::1",
+		"::1":                      "::1",
+		"[2001:DB8::0:1]":          "2001:db8::1",
+		"[::ffff:127.0.0.1]:80":    "127.0.0.1",
+		"bücher.example":           "xn--bcher-kva.example",
+		"BÜCHER.example":           "xn--bcher-kva.example",
+		"xn--bcher-kva.example":    "xn--bcher-kva.example",
+		"XN--BCHER-KVA.example":    "xn--bcher-kva.example",
+	} {
+		got, err := tenancy.NormalizeHost(host)
+		if err != nil || got != want {
+			t.Errorf("NormalizeHost(%q) = %q, %v; want %q", host, got, err, want)
+		}
+	}
+}
+
+func TestNormalizeHostRefuses(t *testing.T) {
+	t.Parallel()
+	label := strings.Repeat("a", 63)
+	for _, host := range []string{
+		"", ".", "..", ":80", "a..b", ".a", "a.b..", "*.example.com", "*", "a b", "a\x00b", "a\nb", "a_b.example", "-a.example", "a-.example",
+		"user@example.com", "http://example.com", "example.com/", "a,b", "a;b", `a"b`, "a%00b", "[::1", "::1]", "[127.0.0.1]", "[fe80::1%25eth0]", "fe80::1%eth0",
+		"example.com:http", "example.com:99999", "example.com:0", "example.com:+1", "example.com:80:80", "[::1]x", "[::1]:x",
+		"1.2.3", "999.1.1.1", "xn--a", "xn--", "xn--bcher-kv\xffa.example",
+		label + "a.example", label + "." + label + "." + label + "." + label + ".a",
+	} {
+		got, err := tenancy.NormalizeHost(host)
+		var field *tenancy.FieldError
+		if !errors.Is(err, tenancy.ErrInvalidHost) || !errors.As(err, &field) || field.Value != host {
+			t.Errorf("NormalizeHost(%q) = %q, %v; want ErrInvalidHost", host, got, err)
+		}
+	}
+}
+
+// A header may be a megabyte; the refusal must not take long, nor carry all of it along.
+func TestNormalizeHostOfAHugeHost(t *testing.T) {
+	t.Parallel()
+	for _, host := range []string{strings.Repeat("ü", 1<<20), strings.Repeat("a.", 1<<20), strings.Repeat("xn--", 1<<18)} {
+		_, err := tenancy.NormalizeHost(host)
+		if !errors.Is(err, tenancy.ErrInvalidHost) || len(err.Error()) > 4096 {
+			t.Errorf("a host of %d bytes: %.100v", len(host), err)
+		}
+	}
+}
+
+func TestNormalHostCostsNoAllocation(t *testing.T) {
+	for _, host := range []string{"schoola.example.com", "schoola.example.com:8000"} {
+		if n := testing.AllocsPerRun(100, func() { _, _ = tenancy.NormalizeHost(host) }); n != 0 {
+			t.Errorf("%q: %v allocations, want 0", host, n)
+		}
+	}
+}
+
+// FuzzNormalizeHost checks that the normal form is one: normalising it again changes nothing.
+func FuzzNormalizeHost(f *testing.F) {
+	for _, seed := range []string{"a.example:80", "[::1]:1", "bücher.example", "..", "xn--bcher-kva.example.", "1.2.3.4"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, host string) {
+		normal, err := tenancy.NormalizeHost(host)
+		if err != nil {
+			if !errors.Is(err, tenancy.ErrInvalidHost) {
+				t.Fatalf("NormalizeHost(%q): %v is not ErrInvalidHost", host, err)
+			}
+			return
+		}
+		again, err := tenancy.NormalizeHost(normal)
+		if err != nil || again != normal {
+			t.Fatalf("NormalizeHost(%q) = %q, and of that %q, %v", host, normal, again, err)
+		}
+		if strings.ToLower(normal) != normal || strings.ContainsAny(normal, "/ \x00@*\"',;[]") {
+			t.Fatalf("NormalizeHost(%q) = %q", host, normal)
+		}
+	})
+}
