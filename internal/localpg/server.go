@@ -165,7 +165,8 @@ func (s *Server) waitReady(ctx context.Context) error {
 // password. Only the user that the server runs as and root can use it.
 func (s *Server) URL(user, database string) string {
 	u := url.URL{Scheme: "postgres", User: url.User(user), Host: "", Path: "/" + database}
-	u.RawQuery = url.Values{"host": {s.cluster.socket}, "port": {strconv.Itoa(s.port)}}.Encode()
+	query := url.Values{"host": {s.cluster.socket}, "port": {strconv.Itoa(s.port)}}.Encode()
+	u.RawQuery = strings.ReplaceAll(query, "%2F", "/") // which a query may hold, and people read
 	return u.String()
 }
 

@@ -1,0 +1,209 @@
+package erp_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/oryne/pgtenant/erp"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// request is one request to a host, JSON by default.
+func request(h http.Handler, method, host, path, body string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.Host = host
+	r.Header.Set("Content-Type", "application/json")
+	for _, header := range headers {
+		name, value, _ := strings.Cut(header, ": ")
+		r.Header.Set(name, value)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+type listing struct {
+	Students []erp.Student `json:"students"`
+	Next     int64         `json:"next"`
+}
+
+func decode[T any](t *testing.T, w *httptest.ResponseRecorder) T {
+	t.Helper()
+	var v T
+	if err := json.Unmarshal(w.Body.Bytes(), &v); err != nil {
+		t.Fatalf("%s: %v", w.Body, err)
+	}
+	return v
+}
+
+func TestSchoolsDoNotSeeEachOther(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for _, name := range []string{"a", "b"} {
+		w := request(f.handler, "POST", name+".example.com", "/api/students/", fmt.Sprintf(`{"admission_number": "1", "first_name": "First", "last_name": "of %s", "date_of_birth": "2012-02-29"}`, name))
+		if w.Code != http.StatusCreated || w.Header().Get("Location") != "/api/students/1" {
+			t.Fatalf("%d %s %s", w.Code, w.Header().Get("Location"), w.Body)
+		}
+	}
+	for _, name := range []string{"a", "b"} {
+		for _, path := range []string{"/api/students", "/api/students/"} {
+			got := decode[listing](t, request(f.handler, "GET", name+".example.com", path, ""))
+			if len(got.Students) != 1 || got.Students[0].LastName != "of "+name || got.Students[0].DateOfBirth.String() != "2012-02-29" {
+				t.Errorf("%s%s: %+v", name, path, got)
+			}
+		}
+		got := decode[erp.Student](t, request(f.handler, "GET", name+".example.com:8000", "/api/students/1", ""))
+		if got.LastName != "of "+name {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	if w := request(f.handler, "GET", "example.com", "/api/students/", ""); w.Code != http.StatusNotFound {
+		t.Errorf("the public host serves the API of a school: %d %s", w.Code, w.Body)
+	}
+}
+
+// The handler of a request on A's host reads B's table by its qualified name, which
+// search_path alone would allow.
+func TestHandlerThatReachesForAnotherSchool(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	var err error
+	h := f.serve(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, err = f.db.Exec(r.Context(), "select * from "+pgx.Identifier{f.b.Schema, "students"}.Sanitize())
+	}))
+	request(h, "GET", "a.example.com", "/", "")
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) || pgErr.Code != "42501" {
+		t.Errorf("got %v, want permission denied (42501)", err)
+	}
+	request(h, "GET", "b.example.com", "/", "")
+	if err != nil {
+		t.Errorf("B itself: %v", err)
+	}
+}
+
+func TestBadRequestsAreRefusedAndWriteNothing(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	const valid = `"first_name": "A", "last_name": "B"`
+	request(f.handler, "POST", "a.example.com", "/api/students/", `{"admission_number": "taken", `+valid+`}`)
+	before := f.students(t)
+	long := strings.Repeat("ü", 101)
+	for name, c := range map[string]struct {
+		body   string
+		status int
+		field  string
+	}{
+		"empty":               {"", 400, ""},
+		"not JSON":            {"admission_number=1", 400, ""},
+		"cut off":             {`{"admission_number": "1", `, 400, ""},
+		"an array":            {`[]`, 400, ""},
+		"two values":          {`{"admission_number": "1", ` + valid + `} {}`, 400, ""},
+		"unknown field":       {`{"admission_number": "1", "fist_name": "A", ` + valid + `}`, 400, "fist_name"},
+		"wrong type":          {`{"admission_number": 1, ` + valid + `}`, 400, "admission_number"},
+		"class is text":       {`{"admission_number": "1", "class_id": "x", ` + valid + `}`, 400, "class_id"},
+		"no such day":         {`{"admission_number": "1", "date_of_birth": "2011-02-29", ` + valid + `}`, 400, "date_of_birth"},
+		"date with time":      {`{"admission_number": "1", "date_of_birth": "2011-02-28T00:00:00Z", ` + valid + `}`, 400, "date_of_birth"},
+		"date is a number":    {`{"admission_number": "1", "date_of_birth": 5, ` + valid + `}`, 400, "date_of_birth"},
+		"no number":           {`{` + valid + `}`, 422, "admission_number"},
+		"number of 51":        {`{"admission_number": "` + strings.Repeat("1", 51) + `", ` + valid + `}`, 422, "admission_number"},
+		"long first name":     {`{"admission_number": "1", "first_name": "` + long + `", "last_name": "B"}`, 422, "first_name"},
+		"long last name":      {`{"admission_number": "1", "first_name": "A", "last_name": "` + long + `"}`, 422, "last_name"},
+		"NUL":                 {`{"admission_number": "1\u0000", ` + valid + `}`, 422, "admission_number"},
+		"born tomorrow":       {`{"admission_number": "1", "date_of_birth": "2999-01-01", ` + valid + `}`, 422, "date_of_birth"},
+		"born long ago":       {`{"admission_number": "1", "date_of_birth": "0001-01-01", ` + valid + `}`, 422, "date_of_birth"},
+		"class of nobody":     {`{"admission_number": "1", "class_id": 99, ` + valid + `}`, 422, "class_id"},
+		"negative class":      {`{"admission_number": "1", "class_id": -1, ` + valid + `}`, 422, "class_id"},
+		"huge class":          {`{"admission_number": "1", "class_id": 99999999999999999999, ` + valid + `}`, 400, "class_id"},
+		"taken":               {`{"admission_number": "taken", ` + valid + `}`, 409, "admission_number"},
+		"more than a MiB":     {`{"admission_number": "` + strings.Repeat("1", 1<<20) + `", ` + valid + `}`, 413, ""},
+		"a MiB of blanks":     {`{"admission_number": "1", ` + valid + `}` + strings.Repeat(" ", 1<<20), 413, ""},
+		"SQL is just a value": {`{"admission_number": "` + strings.Repeat("'; drop table students; --", 3) + `", ` + valid + `}`, 422, "admission_number"},
+	} {
+		w := request(f.handler, "POST", "a.example.com", "/api/students/", c.body)
+		expectProblem(t, name, w, c.status, c.field)
+	}
+	expectProblem(t, "a form", request(f.handler, "POST", "a.example.com", "/api/students/", "a=b", "Content-Type: application/x-www-form-urlencoded"), 415, "")
+	expectProblem(t, "no type", request(f.handler, "POST", "a.example.com", "/api/students/", "{}", "Content-Type: "), 415, "")
+	for path, status := range map[string]int{
+		"/api/students/0": 404, "/api/students/-1": 404, "/api/students/x": 404, "/api/students/99": 404,
+		"/api/students/99999999999999999999": 404, "/api/students/1/x": 404, "/nowhere": 404, "/": 404,
+		"/api/students/?limit=0": 422, "/api/students/?limit=1001": 422, "/api/students/?limit=x": 422, "/api/students/?after=-1": 422,
+	} {
+		expectProblem(t, path, request(f.handler, "GET", "a.example.com", path, ""), status, "")
+	}
+	for _, path := range []string{"/api/students", "/api/students/", "/api/students/1"} {
+		w := request(f.handler, "DELETE", "a.example.com", path, "")
+		expectProblem(t, "DELETE "+path, w, 405, "")
+		if w.Header().Get("Allow") == "" {
+			t.Errorf("DELETE %s: no Allow", path)
+		}
+	}
+	if after := f.students(t); after != before {
+		t.Errorf("students of both schools were %v and are %v", before, after)
+	}
+}
+
+func TestEveryRefusedFieldIsNamed(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	p := expectProblem(t, "all", request(f.handler, "POST", "a.example.com", "/api/students/", `{"class_id": 0}`), 422, "admission_number")
+	var fields []string
+	for _, field := range p.Fields {
+		fields = append(fields, field.Field)
+	}
+	if got := strings.Join(fields, " "); got != "admission_number first_name last_name class_id" {
+		t.Errorf("fields %s", got)
+	}
+}
+
+func TestPages(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for i := range 5 {
+		request(f.handler, "POST", "a.example.com", "/api/students/", fmt.Sprintf(`{"admission_number": "%d", "first_name": "A", "last_name": "B"}`, i))
+	}
+	var seen []string
+	after := int64(0)
+	for pages := 0; ; pages++ {
+		got := decode[listing](t, request(f.handler, "GET", "a.example.com", fmt.Sprintf("/api/students/?limit=2&after=%d", after), ""))
+		for _, s := range got.Students {
+			seen = append(seen, s.AdmissionNumber)
+		}
+		if after = got.Next; after == 0 {
+			if pages != 2 {
+				t.Errorf("%d further pages, want 2", pages)
+			}
+			break
+		}
+	}
+	if strings.Join(seen, "") != "01234" {
+		t.Errorf("saw %q", seen)
+	}
+	if w := request(f.handler, "GET", "b.example.com", "/api/students/", ""); strings.TrimSpace(w.Body.String()) != `{"students":[]}` {
+		t.Errorf("an empty list is %s", w.Body)
+	}
+}
+
+func expectProblem(t *testing.T, name string, w *httptest.ResponseRecorder, status int, field string) tenancy.Problem {
+	t.Helper()
+	var p tenancy.Problem
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+		t.Errorf("%s: body %q: %v", name, w.Body, err)
+	}
+	if w.Code != status || p.Status != status || w.Header().Get("Content-Type") != "application/problem+json" {
+		t.Errorf("%s: %d %s, want %d", name, w.Code, w.Body, status)
+	}
+	if field != "" && (len(p.Fields) == 0 || p.Fields[0].Field != field) {
+		t.Errorf("%s: fields %+v, want %s", name, p.Fields, field)
+	}
+	return p
+}

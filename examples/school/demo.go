@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/oryne/pgtenant/erp"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// demoSchool is a school of the demo and its students, made up.
+type demoSchool struct {
+	slug, name, domain string
+	prefix             string // of the admission numbers
+	students           [][2]string
+}
+
+var demoSchools = []demoSchool{
+	{
+		slug: "schoola", name: "School A", domain: "schoola.localhost", prefix: "A",
+		students: [][2]string{
+			{"Amara", "Okafor"}, {"Bruno", "Keller"}, {"Chandra", "Iyer"}, {"Daniela", "Rossi"},
+			{"Emil", "Novak"}, {"Fatima", "Haddad"}, {"Gabriel", "Moreau"}, {"Hana", "Sato"},
+			{"Ivan", "Petrov"}, {"Jasmin", "Weber"}, {"Kofi", "Mensah"}, {"Leila", "Nasser"},
+		},
+	},
+	{
+		slug: "schoolb", name: "School B", domain: "schoolb.localhost", prefix: "B",
+		students: [][2]string{
+			{"Mateo", "Fernández"}, {"Nadia", "Karim"}, {"Oskar", "Lindqvist"}, {"Priya", "Sharma"},
+			{"Quentin", "Dubois"}, {"Rosa", "Almeida"}, {"Samuel", "Adeyemi"}, {"Tuuli", "Virtanen"},
+			{"Uma", "Reddy"}, {"Viktor", "Horvat"}, {"Wanjiru", "Kamau"}, {"Yusuf", "Demir"},
+		},
+	},
+}
+
+// createDemo makes the schools of the demo that are not there, and goes on with one that an
+// earlier start could not finish.
+func (a *app) createDemo(ctx context.Context) error {
+	for _, school := range demoSchools {
+		t, err := a.ensureSchool(ctx, school)
+		if err != nil {
+			return fmt.Errorf("demo: %w", err)
+		}
+		if t.Status != tenancy.Active {
+			continue // somebody has suspended it
+		}
+		err = schemactx.WithSchema(ctx, t.Schema, func(ctx context.Context) error {
+			return a.ensureStudents(ctx, school)
+		})
+		if err != nil {
+			return fmt.Errorf("demo: students of %s: %w", school.name, err)
+		}
+	}
+	return nil
+}
+
+func (a *app) ensureSchool(ctx context.Context, s demoSchool) (tenancy.Tenant, error) {
+	t, err := a.tenants.BySlug(ctx, s.slug)
+	switch {
+	case errors.Is(err, tenancy.ErrNotFound):
+		return a.tenants.Create(ctx, tenancy.CreateParams{Slug: s.slug, Name: s.name, Domain: s.domain})
+	case err == nil && t.Status == tenancy.Provisioning:
+		return a.tenants.Resume(ctx, s.slug)
+	}
+	return t, err
+}
+
+// ensureStudents admits the students of an empty school, all or none.
+func (a *app) ensureStudents(ctx context.Context, s demoSchool) error {
+	return a.db.InTx(ctx, func(tx *schemactx.Tx) error {
+		var any bool
+		if err := tx.QueryRow(ctx, "select exists (select from students)").Scan(&any); err != nil || any {
+			return err
+		}
+		students := erp.NewStudents(tx)
+		for i, name := range s.students {
+			_, err := students.Create(ctx, erp.NewStudent{
+				AdmissionNumber: fmt.Sprintf("%s-%03d", s.prefix, i+1),
+				FirstName:       name[0],
+				LastName:        name[1],
+				DateOfBirth:     new(erp.NewDate(2012+i%4, time.Month(1+i), 3+2*i)),
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,12 @@
+// School serves two schools from one PostgreSQL, each in a schema of its own.
+//
+//	go run ./examples/school
+//
+// It starts a PostgreSQL of its own, kept under a data directory, unless --database-url
+// names another; sets up the roles, migrates, creates two demo schools, and serves them on
+// http://schoola.localhost:8000 and http://schoolb.localhost:8000. Ctrl-C stops everything;
+// the next start finds its data again.
+//
+// Read database.go for the roles and pools, app.go for how the packages fit together, and
+// demo.go for how a school is made.
+package main

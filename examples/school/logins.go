@@ -1,0 +1,60 @@
+package main
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// key makes the logins' passwords. It never leaves the data directory.
+type key []byte
+
+const keySize = 32
+
+// loginKey reads the key of the data directory, and makes it at the first start.
+func loginKey(dataDir string) (key, error) {
+	if err := os.MkdirAll(dataDir, 0o755); err != nil {
+		return nil, fmt.Errorf("cannot make the data directory: %w", err)
+	}
+	path := filepath.Join(dataDir, keyFile)
+	k := make(key, keySize)
+	rand.Read(k)
+	// Of two processes that start at once, the link of one succeeds, and both read that.
+	if err := createFile(path, k); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("cannot write the logins' key: %w", err)
+	}
+	k, err := os.ReadFile(path)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("cannot read the logins' key: %w", err)
+	case len(k) != keySize:
+		return nil, fmt.Errorf("%s is not a key of ours: it has %d bytes", path, len(k))
+	}
+	return k, nil
+}
+
+// createFile makes path with its whole content or not at all.
+func createFile(path string, content []byte) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+keyFile+"-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(content)
+	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+		return err
+	}
+	return os.Link(tmp.Name(), path)
+}
+
+func (k key) password(role string) string {
+	mac := hmac.New(sha256.New, k)
+	mac.Write([]byte(role))
+	return hex.EncodeToString(mac.Sum(nil))
+}

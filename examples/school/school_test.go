@@ -1,0 +1,300 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/internal/localpg"
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// TestMain lets the test binary be the program, so that a test can kill it.
+func TestMain(m *testing.M) {
+	if args, ok := os.LookupEnv("SCHOOL_TEST_ARGS"); ok {
+		if err := run(context.Background(), strings.Fields(args), os.Stdout, os.Stderr); err != nil {
+			fmt.Println(oneLine(err))
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(pgtest.Main(m))
+}
+
+var port = regexp.MustCompile(`localhost:(\d+)/\n`)
+
+// program is a run of the example.
+type program struct {
+	output string // up to the welcome
+	port   string
+	stop   func() error
+}
+
+// start runs the program in this process until it has welcomed its user.
+func start(t *testing.T, args ...string) (*program, error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	r, w := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		err := run(ctx, append([]string{"--listen", "127.0.0.1:0"}, args...), w, io.Discard)
+		w.Close()
+		ended <- err
+	}()
+	output, welcomed := readWelcome(r)
+	if !welcomed {
+		cancel()
+		return nil, <-ended
+	}
+	go io.Copy(io.Discard, r)
+	p := &program{output: output, port: port.FindStringSubmatch(output)[1], stop: func() error { cancel(); return <-ended }}
+	return p, nil
+}
+
+// readWelcome reads up to the last line that a started program prints.
+func readWelcome(r io.Reader) (output string, welcomed bool) {
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		output += lines.Text() + "\n"
+		if strings.HasPrefix(lines.Text(), "Ctrl-C") {
+			return output, true
+		}
+	}
+	return output, false
+}
+
+// get asks the program with a Host header.
+func get(t *testing.T, port, host, path string) (status int, contentType, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:"+port+path, nil)
+	check(t, err)
+	req.Host = host
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	res, err := client.Do(req)
+	check(t, err)
+	defer res.Body.Close()
+	content, err := io.ReadAll(res.Body)
+	check(t, err)
+	return res.StatusCode, res.Header.Get("Content-Type"), string(content)
+}
+
+// admissions returns the admission numbers of a school.
+func admissions(t *testing.T, port, host string) []string {
+	t.Helper()
+	_, _, body := get(t, port, host, "/api/students/")
+	var list struct {
+		Students []struct {
+			AdmissionNumber string `json:"admission_number"`
+		} `json:"students"`
+	}
+	check(t, json.Unmarshal([]byte(body), &list))
+	var numbers []string
+	for _, s := range list.Students {
+		numbers = append(numbers, s.AdmissionNumber)
+	}
+	return numbers
+}
+
+func expectSchools(t *testing.T, port string) {
+	t.Helper()
+	a, b := admissions(t, port, "schoola.localhost"), admissions(t, port, "schoolb.localhost:8000")
+	if len(a) != 12 || len(b) != 12 || !strings.HasPrefix(a[0], "A-") || !strings.HasPrefix(b[0], "B-") {
+		t.Errorf("school A has %v, school B %v", a, b)
+	}
+	for host, want := range map[string]int{"nosuch.localhost": 404, "a..b": 400, "localhost": 404} {
+		status, contentType, body := get(t, port, host, "/api/students/")
+		if status != want || contentType != "application/problem+json" {
+			t.Errorf("%s: %d %s %s", host, status, contentType, body)
+		}
+	}
+	for _, host := range []string{"schoola.localhost", "localhost", "nosuch.localhost"} {
+		if status, _, body := get(t, port, host, "/healthz"); status != 200 || body != "ok\n" {
+			t.Errorf("healthz on %s: %d %s", host, status, body)
+		}
+	}
+	if status, _, body := get(t, port, "localhost", "/"); status != 200 || !strings.Contains(body, "School B") {
+		t.Errorf("public site: %d %s", status, body)
+	}
+}
+
+// tempDir is t.TempDir where PostgreSQL's user can enter it too.
+func tempDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "school-test-*")
+	check(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	check(t, os.Chmod(dir, 0o755))
+	return dir
+}
+
+// startLocal starts the program on a PostgreSQL of its own, or skips where no binaries are
+// to be had.
+func startLocal(t *testing.T, args ...string) *program {
+	t.Helper()
+	p, err := start(t, args...)
+	var none *localpg.NoBinariesError
+	if errors.As(err, &none) && os.Getenv("CI") == "" {
+		t.Skip(err)
+	}
+	check(t, err)
+	return p
+}
+
+func TestTwoStartsOnOneDataDirectory(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(tempDir(t), "data")
+	p := startLocal(t, "--data-dir", dir)
+	expectSchools(t, p.port)
+	if _, err := start(t, "--data-dir", dir); !errors.Is(err, localpg.ErrInUse) {
+		t.Errorf("a second program on the directory: %v", err)
+	}
+	expectRuntimeReadsNothing(t, p.output)
+	check(t, p.stop())
+	p = startLocal(t, "--data-dir", dir)
+	expectSchools(t, p.port)
+	check(t, p.stop())
+}
+
+// expectRuntimeReadsNothing connects to the URL that the program has printed.
+func expectRuntimeReadsNothing(t *testing.T, output string) {
+	t.Helper()
+	shown := regexp.MustCompile(`psql '(.*)'`).FindStringSubmatch(output)
+	conn, err := pgx.Connect(t.Context(), strings.Replace(shown[1], "postgres@", "school_runtime@", 1))
+	check(t, err)
+	defer conn.Close(context.Background())
+	_, err = conn.Exec(t.Context(), "select * from tenant_1.students")
+	var state interface{ SQLState() string }
+	if !errors.As(err, &state) || state.SQLState() != "42501" {
+		t.Errorf("the runtime login reads a tenant: %v", err)
+	}
+}
+
+func TestDatabaseOfSomebodyElse(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	db.RolePrefix = schemactx.DefaultRoleNames(db.Name).Prefix() // to be dropped after the test
+	dir := filepath.Join(tempDir(t), "data")
+	args := []string{"--database-url", db.URL, "--data-dir", dir}
+	p, err := start(t, args...)
+	check(t, err)
+	second, err := start(t, args...) // two processes share the logins
+	check(t, err)
+	expectSchools(t, second.port)
+	expectSchools(t, p.port)
+	if strings.Contains(p.output, "password") || strings.Contains(p.output, ":"+passwordOf(t, db.URL)+"@") {
+		t.Errorf("a password is printed: %s", p.output)
+	}
+	check(t, second.stop())
+	check(t, p.stop())
+}
+
+func passwordOf(t *testing.T, url string) string {
+	t.Helper()
+	cfg, err := pgx.ParseConfig(url)
+	check(t, err)
+	return cfg.Password
+}
+
+func TestNoDemo(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	db.RolePrefix = schemactx.DefaultRoleNames(db.Name).Prefix()
+	p, err := start(t, "--no-demo", "--database-url", db.URL, "--data-dir", filepath.Join(tempDir(t), "data"))
+	check(t, err)
+	if status, _, _ := get(t, p.port, "schoola.localhost", "/api/students/"); status != 404 {
+		t.Errorf("status %d, want 404: there should be no school", status)
+	}
+	check(t, p.stop())
+}
+
+func TestStartsThatCannotBe(t *testing.T) {
+	t.Parallel()
+	foreign := tempDir(t)
+	check(t, os.WriteFile(filepath.Join(foreign, "thesis.txt"), nil, 0o644))
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no database":       {[]string{"--database-url", "postgres://u:secret@127.0.0.1:1/x", "--data-dir", filepath.Join(tempDir(t), "d")}, "127.0.0.1:1 cannot be reached: connection refused"},
+		"not a URL":         {[]string{"--database-url", "host=x", "--data-dir", filepath.Join(tempDir(t), "d")}, "not a URL"},
+		"somebody else's":   {[]string{"--data-dir", foreign}, "is not ours: it holds thesis.txt"},
+		"address":           {[]string{"--listen", "nonsense"}, "cannot listen on nonsense"},
+		"stray argument":    {[]string{"serve"}, `unexpected argument "serve"`},
+		"file as directory": {[]string{"--data-dir", filepath.Join(foreign, "thesis.txt")}, "cannot use the data directory"},
+	} {
+		_, err := start(t, c.args...)
+		if err == nil || !strings.Contains(oneLine(err), c.want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestPortInUse(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	defer l.Close()
+	err = run(t.Context(), []string{"--listen", l.Addr().String(), "--data-dir", filepath.Join(tempDir(t), "d")}, io.Discard, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "address already in use") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Killed as nothing can catch, the program leaves no PostgreSQL behind, and the next start
+// works.
+func TestKilledProgram(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/proc/self"); err != nil {
+		t.Skip("only Linux ends a process with its parent")
+	}
+	dir := filepath.Join(tempDir(t), "data")
+	startLocal(t, "--data-dir", dir).stop() // skips without binaries
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "SCHOOL_TEST_ARGS=--listen 127.0.0.1:0 --data-dir "+dir)
+	out, err := cmd.StdoutPipe()
+	check(t, err)
+	check(t, cmd.Start())
+	if output, welcomed := readWelcome(out); !welcomed {
+		t.Fatalf("the program says %s", output)
+	}
+	pidFile, err := os.ReadFile(filepath.Join(dir, clusterDir, "data", "postmaster.pid"))
+	check(t, err)
+	pid, _, _ := strings.Cut(string(pidFile), "\n")
+	check(t, cmd.Process.Signal(syscall.SIGKILL))
+	_ = cmd.Wait()
+	p := startLocal(t, "--data-dir", dir)
+	expectSchools(t, p.port)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if _, err := os.Stat("/proc/" + pid); errors.Is(err, os.ErrNotExist) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("PostgreSQL, process %s, outlives the program", pid)
+		}
+	}
+	check(t, p.stop())
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"html/template"
+	"log/slog"
+	"net/http"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+var homePage = template.Must(template.New("home").Parse(`<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Schools</title>
+<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}</style>
+<h1>Schools</h1>
+<p>Each school has a PostgreSQL schema of its own. The same request, sent to another host, sees another school.</p>
+<ul>
+{{range .Schools}}<li><a href="http://{{.Slug}}.localhost:{{$.Port}}/api/students/">{{.Name}}</a> ({{.Status}}, schema <code>{{.Schema}}</code>)</li>
+{{else}}<li>There is no school yet.</li>
+{{end}}</ul>
+`))
+
+// publicSite is what the platform's own hosts show: the list of schools, read from the
+// registry with the rights of the public role.
+func (a *app) publicSite() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		schools, err := a.registry.List(r.Context())
+		if err != nil {
+			a.logger.ErrorContext(r.Context(), "list schools", slog.Any("error", err))
+			tenancy.Problem{Status: http.StatusServiceUnavailable, Detail: "The registry does not answer."}.Respond(w)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+		_ = homePage.Execute(w, map[string]any{"Schools": schools, "Port": a.port}) // the client has gone
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		tenancy.Problem{Status: http.StatusNotFound, Detail: "There is nothing at this address of the public site."}.Respond(w)
+	})
+	return mux
+}
+
+// withHealth answers GET /healthz on any host: the process is up and serves.
+func withHealth(next http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write([]byte("ok\n"))
+	})
+	mux.Handle("/", next)
+	return mux
+}
