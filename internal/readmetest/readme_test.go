@@ -1,0 +1,53 @@
+package readmetest
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"testing"
+)
+
+var program = regexp.MustCompile("(?s)```go\n(package main\n.*?)```")
+
+// The program is built as its reader would build it, in a module of its own.
+func TestProgramOfTheReadmeCompiles(t *testing.T) {
+	t.Parallel()
+	root, err := filepath.Abs("../..")
+	check(t, err)
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	check(t, err)
+	source := program.FindSubmatch(readme)
+	if source == nil {
+		t.Fatal("the README has no program")
+	}
+	dir := t.TempDir()
+	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	check(t, err)
+	mod = bytes.Replace(mod, []byte("module github.com/oryne/pgtenant"), []byte("module readme"), 1)
+	mod = append(mod, "\nrequire github.com/oryne/pgtenant v0.0.0\nreplace github.com/oryne/pgtenant => "+root+"\n"...)
+	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
+	check(t, err)
+	for file, content := range map[string][]byte{
+		"go.mod": mod, "go.sum": sum, "main.go": source[1],
+		"migrations/00001_notes.sql": []byte("-- +goose Up\ncreate table notes (body text);\n"),
+	} {
+		path := filepath.Join(dir, file)
+		check(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		check(t, os.WriteFile(path, content, 0o644))
+	}
+	vet := exec.Command("go", "vet", "-mod=mod", ".")
+	vet.Dir = dir
+	vet.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-buildvcs=false")
+	if out, err := vet.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
