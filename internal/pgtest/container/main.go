@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/modules/postgres"
 )
 
 const (
@@ -21,8 +22,8 @@ const (
 	// startTimeout bounds the pull of the image together with the start of the server.
 	startTimeout = 5 * time.Minute
 
-	// stopTimeout bounds the removal of the container, which runs after the context of the start has ended.
-	stopTimeout = 30 * time.Second
+	// removeTimeout bounds the removal of the container.
+	removeTimeout = 30 * time.Second
 )
 
 var errInputClosed = errors.New("stdin was closed")
@@ -47,20 +48,30 @@ func run(ctx context.Context, image string, in io.Reader, out io.Writer) (err er
 		cancel(errInputClosed)
 	}()
 
-	server, url, err := start(ctx, image)
+	server, err := start(ctx, image)
 	// A start that failed may still have left a container: it is removed in either case.
-	defer func() {
-		if stopErr := testcontainers.TerminateContainer(server, testcontainers.StopContext(context.Background()),
-			testcontainers.StopTimeout(stopTimeout)); stopErr != nil {
-			err = errors.Join(err, fmt.Errorf("remove the container of %q: %w", image, stopErr))
-		}
-	}()
+	defer func() { err = errors.Join(err, remove(server)) }()
 	if err != nil {
 		return fmt.Errorf("start %q: %w", image, err)
 	}
-	if err := json.NewEncoder(out).Encode(map[string]string{"url": url}); err != nil {
+	address, err := server.ConnectionString(ctx, "sslmode=disable")
+	if err != nil {
+		return fmt.Errorf("find the port of %q: %w", image, err)
+	}
+	if err := json.NewEncoder(out).Encode(map[string]string{"url": address}); err != nil {
 		return fmt.Errorf("report the address: %w", err)
 	}
 	<-ctx.Done()
+	return nil
+}
+
+// remove kills server, which has nothing to save, and deletes it. It has a context of its own: the caller's is over.
+func remove(server *postgres.PostgresContainer) error {
+	ctx, cancel := context.WithTimeout(context.Background(), removeTimeout)
+	defer cancel()
+	err := testcontainers.TerminateContainer(server, testcontainers.StopContext(ctx), testcontainers.StopTimeout(0))
+	if err != nil {
+		return fmt.Errorf("remove the container: %w", err)
+	}
 	return nil
 }

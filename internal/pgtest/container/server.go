@@ -4,12 +4,18 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net"
+	"net/url"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // registers "pgx", the driver that asks whether the server answers
+	"github.com/moby/moby/api/types/network"
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/modules/postgres"
 	"github.com/testcontainers/testcontainers-go/wait"
 )
+
+// The superuser and the database that the URL leads to.
+const superuser, database = "postgres", "postgres"
 
 // settings make a server fast and able to serve a whole test binary; it never has to survive a crash.
 var settings = []string{
@@ -19,28 +25,33 @@ var settings = []string{
 	"-c", "max_connections=200",
 }
 
-// start returns a server that has answered a query, and its URL. After an error the container may be non-nil.
-func start(ctx context.Context, image string) (testcontainers.Container, string, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout,
-		fmt.Errorf("no answer within %v", startTimeout))
+// start returns a server that has answered a query. After an error the server may still be there to be removed.
+func start(ctx context.Context, image string) (*postgres.PostgresContainer, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("no answer within %v", startTimeout))
 	defer cancel()
 
 	password := rand.Text()
+	// A query over TCP, not a line of the log: while it initialises, the image's server listens on its socket only.
+	answers := wait.ForSQL("5432/tcp", "pgx", func(host string, port network.Port) string {
+		address := url.URL{
+			Scheme:   "postgres",
+			User:     url.UserPassword(superuser, password),
+			Host:     net.JoinHostPort(host, port.Port()),
+			Path:     database,
+			RawQuery: "sslmode=disable",
+		}
+		return address.String()
+	}).WithStartupTimeout(startTimeout)
+
 	server, err := postgres.Run(ctx, image,
-		postgres.WithUsername("postgres"),
+		postgres.WithUsername(superuser),
 		postgres.WithPassword(password),
-		postgres.WithDatabase("postgres"),
+		postgres.WithDatabase(database),
 		testcontainers.WithCmd(append([]string{"postgres"}, settings...)...),
-		// A query over TCP, not the log: while it initialises, the image's server listens on its socket only.
-		testcontainers.WithWaitStrategyAndDeadline(startTimeout, wait.ForSQL("5432/tcp", "pgx",
-			func(host, port string) string { return serverURL(password, host, port) })),
+		testcontainers.WithWaitStrategyAndDeadline(startTimeout, answers),
 	)
-	if server == nil { // a nil *PostgresContainer must not become a Container that is not nil
-		return nil, "", cause(ctx, err)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx) // "context canceled" in many wrappings says less than why it was
 	}
-	if err != nil {
-		return server, "", cause(ctx, err)
-	}
-	url, err := server.ConnectionString(ctx, "sslmode=disable")
-	return server, url, err
+	return server, err
 }
