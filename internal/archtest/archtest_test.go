@@ -1,0 +1,76 @@
+package archtest
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const root = "../.."
+
+// tree is the module that these tests are in.
+func tree(t *testing.T) []file {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(string(content), "module "+module+"\n") {
+		t.Fatalf("%s is not the root of %s: the rules would be checked against nothing", root, module)
+	}
+	files, err := parseTree(os.DirFS(root))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) == 0 {
+		t.Fatal("no Go file found")
+	}
+	return files
+}
+
+func report(t *testing.T, broken []string) {
+	t.Helper()
+	for _, message := range broken {
+		t.Error(message)
+	}
+}
+
+func TestTheTableOnlyGoesDown(t *testing.T) {
+	t.Parallel()
+	report(t, checkTable(layers))
+}
+
+func TestImportsOnlyGoDown(t *testing.T) {
+	t.Parallel()
+	report(t, checkLayers(layers, tree(t)))
+}
+
+func TestTestCodeIsNotLinkedIntoUsersBinaries(t *testing.T) {
+	t.Parallel()
+	report(t, checkTestOnly(tree(t)))
+}
+
+func TestEveryPackageHasItsCommentInDocGo(t *testing.T) {
+	t.Parallel()
+	report(t, checkPackageComments(tree(t)))
+}
+
+func TestEverythingExportedIsDocumented(t *testing.T) {
+	t.Parallel()
+	report(t, checkExportedDocs(tree(t)))
+}
+
+func TestOnlyKnownDirectoriesAreAtTheTop(t *testing.T) {
+	t.Parallel()
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if entry.IsDir() && !strings.HasPrefix(entry.Name(), ".") && !slices.Contains(directories, entry.Name()) {
+			t.Errorf("%s/: is not a known top-level directory: the tree is the layer diagram, and a new layer is a decision", entry.Name())
+		}
+	}
+}

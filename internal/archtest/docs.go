@@ -1,0 +1,78 @@
+package archtest
+
+import (
+	"fmt"
+	"go/ast"
+	"go/token"
+	"maps"
+	"slices"
+)
+
+// checkPackageComments finds the packages without an introduction in doc.go, or with one that is too long.
+func checkPackageComments(files []file) (broken []string) {
+	introduced := map[string]bool{} // by directory
+	for _, f := range files {
+		if f.test() {
+			continue
+		}
+		comment := f.syntax.Doc
+		introduced[f.dir()] = introduced[f.dir()] || f.isDoc() && comment != nil
+		if comment == nil {
+			continue
+		}
+		if !f.isDoc() {
+			broken = append(broken, fmt.Sprintf("%s: has a package comment: it belongs into doc.go, where readers look for it", f.path))
+		}
+		if n := f.line(comment.End()) - f.line(comment.Pos()) + 1; n > maxDocLines {
+			broken = append(broken, fmt.Sprintf("%s: the package comment has %d lines: more than %d are a manual, not an introduction",
+				f.path, n, maxDocLines))
+		}
+	}
+	for _, dir := range slices.Sorted(maps.Keys(introduced)) {
+		if !introduced[dir] {
+			broken = append(broken, fmt.Sprintf("%s: no package comment in doc.go: a package starts by saying what it is for", dir))
+		}
+	}
+	return broken
+}
+
+// checkExportedDocs finds exported identifiers of public packages that have no comment.
+func checkExportedDocs(files []file) (broken []string) {
+	for _, f := range files {
+		if f.test() || !f.public() {
+			continue
+		}
+		for _, name := range undocumented(f.syntax) {
+			broken = append(broken, fmt.Sprintf("%s:%d: %s has no doc comment: what is exported is a contract, and the comment is where it is written",
+				f.path, f.line(name.Pos()), name.Name))
+		}
+	}
+	return broken
+}
+
+// undocumented returns the exported names at the top level of syntax that have no comment. A comment over a
+// parenthesised group of constants or variables speaks for them all; a type always has its own.
+func undocumented(syntax *ast.File) (names []*ast.Ident) {
+	for _, decl := range syntax.Decls {
+		switch decl := decl.(type) {
+		case *ast.FuncDecl:
+			if decl.Recv == nil && decl.Doc == nil {
+				names = append(names, decl.Name)
+			}
+		case *ast.GenDecl:
+			for _, spec := range decl.Specs {
+				switch spec := spec.(type) {
+				case *ast.TypeSpec:
+					if spec.Doc == nil && (decl.Doc == nil || decl.Lparen.IsValid()) {
+						names = append(names, spec.Name)
+					}
+				case *ast.ValueSpec:
+					if spec.Doc == nil && spec.Comment == nil && decl.Doc == nil {
+						names = append(names, spec.Names...)
+					}
+				}
+			}
+		}
+	}
+	return slices.DeleteFunc(names, func(name *ast.Ident) bool { return !token.IsExported(name.Name) })
+}

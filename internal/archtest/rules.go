@@ -1,0 +1,97 @@
+package archtest
+
+// module is the import path of the tree's root.
+const module = "github.com/oryne/pgtenant"
+
+// layer is one row of the table: some packages, and what they may import.
+// Packages are named by their directories; a name that ends in "/..." means all below it.
+type layer struct {
+	packages []string
+	imports  []string // packages of ours, all of lower rows
+	outside  []string // import paths, or what they start with, beyond the standard library; nil: any that go.mod has
+	why      string   // follows "may not import X:"
+}
+
+// layers are the packages of this module, from the top down. Imports only go down.
+var layers = []layer{
+	{
+		packages: []string{"examples/..."},
+		imports: []string{
+			"erp", "tenancy/manage", "resolver",
+			"tenancy/audit", "tenancy/backup", "tenancy/ratelimit", "tenancy/metrics",
+			"tenancy", "migrate", "schemactx", "internal/localpg",
+		},
+		why: "an example is a user's program, except that it may start a PostgreSQL of its own",
+	},
+	{
+		packages: []string{"erp"},
+		imports:  []string{"tenancy", "migrate", "schemactx"},
+		why:      "the reference module shows what a user's module looks like, so it has no more than a user's module needs",
+	},
+	{
+		packages: []string{"tenancy/manage"},
+		imports: []string{
+			"resolver", "tenancy/audit", "tenancy/backup", "tenancy/ratelimit", "tenancy/metrics",
+			"tenancy", "migrate", "schemactx",
+		},
+		why: "the commands are a front of the packages below and must work without the reference module",
+	},
+	{
+		packages: []string{"resolver"},
+		imports:  []string{"tenancy", "schemactx"},
+		why:      "finding a tenant is reading the registry's domains, and nothing is migrated on a request's way",
+	},
+	{
+		packages: []string{
+			"tenancy/audit", "tenancy/backup", "tenancy/ratelimit", "tenancy/metrics", "tenancy/tenancytest",
+		},
+		imports: []string{"tenancy", "migrate", "schemactx"},
+		why:     "operational concerns are chosen one by one, so none may bring another",
+	},
+	{
+		packages: []string{"tenancy"},
+		imports:  []string{"schemactx"},
+		why:      "it knows migrations as an interface only, so that a program may bring its own",
+	},
+	{
+		packages: []string{"migrate"},
+		imports:  []string{"schemactx"},
+		why:      "schemas can be migrated without a registry of tenants",
+	},
+	{
+		packages: []string{"schemactx"},
+		outside:  []string{"github.com/jackc/pgx/v5"},
+		why:      "the scope is what everything stands on and what is reviewed most closely: pgx, the standard library, no more",
+	},
+	{
+		packages: []string{"internal/pgtest"},
+		imports:  []string{"internal/localpg"},
+		why:      "packages under test must be able to import the fixture without a cycle",
+	},
+	{
+		packages: []string{"internal/localpg"},
+		why:      "the launcher knows servers and nothing about tenants",
+	},
+	{
+		packages: []string{"internal/archtest", "internal/readmetest"},
+		outside:  []string{},
+		why:      "they judge the tree from outside and must not depend on it",
+	},
+}
+
+// testOnly are the imports that make a package test code, each a path or, ending in "/", what paths start with.
+var testOnly = []string{
+	"testing",
+	"testing/",
+	module + "/internal/pgtest",
+	"github.com/testcontainers/",
+}
+
+// testCode are the packages that are test code although their files are not named _test.go.
+var testCode = []string{"internal/pgtest", "internal/archtest", "tenancy/tenancytest"}
+
+// directories are those at the top of the tree, besides the ones that start with a dot.
+var directories = []string{"examples", "erp", "resolver", "tenancy", "migrate", "schemactx", "internal"}
+
+// maxDocLines bounds a package comment: what is longer has stopped being an introduction.
+const maxDocLines = 60

@@ -1,0 +1,87 @@
+package archtest
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"strings"
+)
+
+// file is one parsed source file.
+type file struct {
+	path   string // from the root of the tree, with slashes
+	syntax *ast.File
+	lines  *token.FileSet
+}
+
+func (f file) dir() string  { return path.Dir(f.path) }
+func (f file) test() bool   { return strings.HasSuffix(f.path, "_test.go") }
+func (f file) isDoc() bool  { return path.Base(f.path) == "doc.go" }
+func (f file) public() bool { return f.syntax.Name.Name != "main" && !within(f.dir(), "internal/...") }
+
+// line is the line of a node of f.
+func (f file) line(pos token.Pos) int { return f.lines.Position(pos).Line }
+
+// parse reads the file name, whose content is src.
+func parse(name string, src []byte) (file, error) {
+	lines := token.NewFileSet()
+	syntax, err := parser.ParseFile(lines, name, src, parser.ParseComments|parser.SkipObjectResolution)
+	return file{path: name, syntax: syntax, lines: lines}, err
+}
+
+// parseTree reads the Go files of the module in tree, without those that the go command leaves out as well:
+// nested modules, testdata, and what starts with a dot or an underscore.
+func parseTree(tree fs.FS) ([]file, error) {
+	var files []file
+	err := fs.WalkDir(tree, ".", func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case name == ".":
+			return nil
+		case strings.HasPrefix(entry.Name(), "."), strings.HasPrefix(entry.Name(), "_"):
+			return skip(entry)
+		case entry.IsDir():
+			if _, err := fs.Stat(tree, path.Join(name, "go.mod")); err == nil || entry.Name() == "testdata" {
+				return fs.SkipDir
+			}
+			return nil
+		case path.Ext(name) != ".go":
+			return nil
+		}
+		src, err := fs.ReadFile(tree, name)
+		if err != nil {
+			return err
+		}
+		parsed, err := parse(name, src)
+		files = append(files, parsed)
+		return err
+	})
+	return files, err
+}
+
+func skip(entry fs.DirEntry) error {
+	if entry.IsDir() {
+		return fs.SkipDir
+	}
+	return nil
+}
+
+// within reports whether dir is meant by a name of the table: itself, or any below a name that ends in "/...".
+func within(dir, name string) bool {
+	if parent, all := strings.CutSuffix(name, "/..."); all {
+		return strings.HasPrefix(dir, parent+"/")
+	}
+	return dir == name
+}
+
+func withinAny(dir string, names []string) bool {
+	for _, name := range names {
+		if within(dir, name) {
+			return true
+		}
+	}
+	return false
+}
