@@ -26,12 +26,14 @@ func TestParse(t *testing.T) {
 		"two sections": {"-- +goose Up\nselect 1;\n-- +goose Down\nselect 2;\n", []string{"select 1;"}, []string{"select 2;"}, false},
 		"several lines": {
 			"-- +goose Up\ncreate table t (\n\tid int\n);\nselect 1; -- a comment\n",
-			[]string{"create table t (\n\tid int\n);", "select 1; -- a comment"}, nil, false,
+			[]string{"create table t (\n\tid int\n);", "select 1; -- a comment"},
+			nil, false,
 		},
 		"semicolon in a comment": {"-- +goose Up\nselect 1 -- not here;\n;\n", []string{"select 1 -- not here;\n;"}, nil, false},
 		"block": {
 			"-- +goose Up\n-- +goose StatementBegin\ncreate function f() returns int language sql as $$\nselect 1;\nselect 2;\n$$;\n-- +goose StatementEnd\nselect 3;",
-			[]string{"create function f() returns int language sql as $$\nselect 1;\nselect 2;\n$$;", "select 3;"}, nil, false,
+			[]string{"create function f() returns int language sql as $$\nselect 1;\nselect 2;\n$$;", "select 3;"},
+			nil, false,
 		},
 		"no transaction":    {"-- +goose NO TRANSACTION\n-- +goose Up\ncreate index concurrently i on t (c);\n", []string{"create index concurrently i on t (c);"}, nil, true},
 		"case and spaces":   {"--  +goose  up\r\nselect 1;\r\n--+goose DOWN\r\n", []string{"select 1;"}, nil, false},

@@ -52,9 +52,8 @@ func TestWithSchemaRefusesABadNameWithoutCallingBack(t *testing.T) {
 func TestWithSchemaReturnsTheCallersError(t *testing.T) {
 	t.Parallel()
 	want := errors.New("mine")
-	if err := schemactx.WithSchema(t.Context(), "tenant_1", func(context.Context) error { return want }); err != want {
-		t.Errorf("got %v", err)
-	}
+	err := schemactx.WithSchema(t.Context(), "tenant_1", func(context.Context) error { return want })
+	expectIs(t, err, want)
 }
 
 func TestContextValuesOfOthersShineThrough(t *testing.T) {

@@ -278,9 +278,7 @@ func TestArgumentsAndResultsOfPgx(t *testing.T) {
 		t.Errorf("got %v", notes)
 	}
 
-	if err := f.db.QueryRow(ctx, "select 1 where false").Scan(&n); err != pgx.ErrNoRows {
-		t.Errorf("no row: %v", err)
-	}
+	expectIs(t, f.db.QueryRow(ctx, "select 1 where false").Scan(&n), pgx.ErrNoRows)
 	if _, err := f.db.Exec(ctx, "select $1::int"); err == nil {
 		t.Error("a missing argument was not noticed")
 	}

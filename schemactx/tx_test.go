@@ -172,8 +172,11 @@ func TestTransactionOptions(t *testing.T) {
 		return nil
 	}))
 	for _, bad := range []pgx.TxOptions{
-		{BeginQuery: "begin; set role x"}, {CommitQuery: "rollback"},
-		{IsoLevel: "serializable; drop table notes"}, {AccessMode: "x"}, {DeferrableMode: "x"},
+		{BeginQuery: "begin; set role x"},
+		{CommitQuery: "rollback"},
+		{IsoLevel: "serializable; drop table notes"},
+		{AccessMode: "x"},
+		{DeferrableMode: "x"},
 	} {
 		if _, err := f.db.BeginTx(ctx, bad); err == nil {
 			t.Errorf("options %+v were not refused", bad)

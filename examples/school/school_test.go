@@ -63,7 +63,7 @@ func start(t *testing.T, args ...string) (*program, error) {
 		cancel()
 		return nil, <-ended
 	}
-	go io.Copy(io.Discard, r)
+	go func() { _, _ = io.Copy(io.Discard, r) }()
 	p := &program{output: output, port: port.FindStringSubmatch(output)[1], stop: func() error { cancel(); return <-ended }}
 	return p, nil
 }
@@ -265,7 +265,7 @@ func TestKilledProgram(t *testing.T) {
 		t.Skip("only Linux ends a process with its parent")
 	}
 	dir := filepath.Join(tempDir(t), "data")
-	startLocal(t, "--data-dir", dir).stop() // skips without binaries
+	check(t, startLocal(t, "--data-dir", dir).stop()) // skips without binaries
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "SCHOOL_TEST_ARGS=--listen 127.0.0.1:0 --data-dir "+dir)
 	out, err := cmd.StdoutPipe()
