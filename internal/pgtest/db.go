@@ -197,11 +197,16 @@ func (s *server) dropRoles(ctx context.Context, prefix string) error {
 	if err != nil {
 		return err
 	}
-	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	for _, name := range names {
-		err = errors.Join(err, s.exec(ctx, "drop role "+pgx.Identifier{name}.Sanitize()))
+	names, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (string, error) {
+		name, err := pgx.RowTo[string](row)
+		return pgx.Identifier{name}.Sanitize(), err
+	})
+	if err != nil || len(names) == 0 {
+		return err
 	}
-	return err
+	// In one statement: since PostgreSQL 16 a role that granted a membership cannot go before that membership has
+	// gone, and the memberships of all the roles named here go first.
+	return s.exec(ctx, "drop role "+strings.Join(names, ", "))
 }
 
 // plain makes a test's name part of a database's.

@@ -98,7 +98,9 @@ func TestPassedTestLeavesNothing(t *testing.T) {
 	t.Parallel()
 	r := &recorder{TB: t}
 	db := New(r)
-	run(t, db, "create role "+db.RolePrefix+"_someone; create table mine (); alter table mine owner to "+db.RolePrefix+"_someone")
+	run(t, db, strings.ReplaceAll(`create role p_owner createrole; create table mine (); alter table mine owner to p_owner;
+		create role p_granted; grant p_granted to p_owner with admin option; create role p_member;
+		set role p_owner; grant p_granted to p_member; reset role`, "p_", db.RolePrefix+"_"))
 	r.finish()
 	if r.failed || exists(t, db) {
 		t.Errorf("failed: %t, database there: %t", r.failed, exists(t, db))
