@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Querier runs a query in the school of its context: a *schemactx.DB or a *schemactx.Tx.
+// Querier runs a query in the school of its context: a *schemactx.DB or a transaction of it.
 type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }

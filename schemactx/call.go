@@ -9,21 +9,26 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
+// maxParams is how many parameters a statement can have in PostgreSQL's protocol.
+const maxParams = 65535
+
 // call is a statement as the caller gave it, its options taken off the arguments.
 type call struct {
 	sql          string
 	args         []any
+	kind         sqlKind
 	mode         pgx.QueryExecMode
 	formats      pgx.QueryResultFormats
 	formatsByOID pgx.QueryResultFormatsByOID
-	results      []int16 // the formats to ask for, once built
+	results      []int16 // the formats to ask for, once encoded
 }
 
-// newCall reads the options that pgx allows in front of the arguments and lets a
+// parse reads the options that pgx allows in front of the arguments and lets a
 // [pgx.QueryRewriter] rewrite the statement.
-func newCall(ctx context.Context, conn *pgx.Conn, mode pgx.QueryExecMode, sql string, args []any) (*call, error) {
-	c := &call{sql: sql, args: args, mode: mode}
+func (c *call) parse(ctx context.Context, conn *pgx.Conn, mode pgx.QueryExecMode, sql string, args []any) error {
+	*c = call{sql: sql, args: args, mode: mode}
 	var rewriter pgx.QueryRewriter
+options:
 	for len(c.args) > 0 {
 		switch arg := c.args[0].(type) {
 		case pgx.QueryResultFormats:
@@ -35,22 +40,20 @@ func newCall(ctx context.Context, conn *pgx.Conn, mode pgx.QueryExecMode, sql st
 		case pgx.QueryRewriter:
 			rewriter = arg
 		default:
-			return c.rewrite(ctx, conn, rewriter)
+			break options
 		}
 		c.args = c.args[1:]
 	}
-	return c.rewrite(ctx, conn, rewriter)
-}
-
-func (c *call) rewrite(ctx context.Context, conn *pgx.Conn, rewriter pgx.QueryRewriter) (*call, error) {
-	if rewriter == nil {
-		return c, nil
+	if rewriter != nil {
+		var err error
+		if c.sql, c.args, err = rewriter.RewriteQuery(ctx, conn, c.sql, c.args); err != nil {
+			return fmt.Errorf("rewrite query: %w", err)
+		}
 	}
-	var err error
-	if c.sql, c.args, err = rewriter.RewriteQuery(ctx, conn, c.sql, c.args); err != nil {
-		return nil, fmt.Errorf("rewrite query: %w", err)
+	if len(c.args) > maxParams {
+		return fmt.Errorf("a statement has at most %d arguments, got %d", maxParams, len(c.args))
 	}
-	return c, nil
+	return nil
 }
 
 // prepared reports whether the statement runs as a named prepared statement.
@@ -58,9 +61,9 @@ func (c *call) prepared() bool {
 	return c.mode != pgx.QueryExecModeExec && c.mode != pgx.QueryExecModeSimpleProtocol
 }
 
-// build encodes the arguments into eqb and settles the result formats. sd is nil for a
+// encode puts the arguments into eqb and settles the result formats. sd is nil for a
 // statement that is not prepared.
-func (c *call) build(m *pgtype.Map, eqb *pgx.ExtendedQueryBuilder, sd *pgconn.StatementDescription) error {
+func (c *call) encode(m *pgtype.Map, eqb *pgx.ExtendedQueryBuilder, sd *pgconn.StatementDescription) error {
 	if sd != nil && len(sd.ParamOIDs) != len(c.args) {
 		return fmt.Errorf("expected %d arguments, got %d", len(sd.ParamOIDs), len(c.args))
 	}

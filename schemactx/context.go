@@ -1,6 +1,10 @@
 package schemactx
 
-import "context"
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+)
 
 type contextKey struct{}
 
@@ -10,6 +14,29 @@ type scopeContext struct {
 	context.Context
 	schema string
 	public bool
+	site   *callSite // of WithSchema or WithPublic; nil from the other constructors
+}
+
+// callSite is where a schema was named by hand, and whether [Hooks].Switched has heard of it.
+type callSite struct {
+	pc       uintptr
+	reported atomic.Bool
+}
+
+// switchContext is a scopeContext with its call site, in one allocation.
+type switchContext struct {
+	scopeContext
+	callSite
+}
+
+// newSwitch returns a child of ctx for the caller of its caller.
+func newSwitch(ctx context.Context, schema string, public bool) context.Context {
+	c := &switchContext{scopeContext: scopeContext{Context: ctx, schema: schema, public: public}}
+	var pcs [1]uintptr
+	runtime.Callers(3, pcs[:]) // itself, newSwitch, WithSchema
+	c.pc = pcs[0]
+	c.site = &c.callSite
+	return &c.scopeContext
 }
 
 func (c *scopeContext) Value(key any) any {
@@ -57,11 +84,11 @@ func WithSchema(ctx context.Context, name string, fn func(context.Context) error
 	if err := ValidateName(name); err != nil {
 		return err
 	}
-	return fn(NewContext(ctx, name))
+	return fn(newSwitch(ctx, name, false))
 }
 
 // WithPublic calls fn with a child of ctx whose statements run in the public schema, as
 // [NewPublicContext] describes, and returns what fn returns.
 func WithPublic(ctx context.Context, fn func(context.Context) error) error {
-	return fn(NewPublicContext(ctx))
+	return fn(newSwitch(ctx, Public, true))
 }

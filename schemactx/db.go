@@ -17,17 +17,26 @@ type Config struct {
 	// Level is the isolation level. Default: [Roles].
 	Level Level
 
-	// Roles are the names of the database's roles, as given to [Setup]. Default:
-	// [DefaultRoleNames] of the database that the pool connects to. Set it where the pool
-	// reaches the database under another name, as through a pooler. Not used at [PathOnly].
+	// Roles are the names of the database's roles, as given to [Setup]. Default: [DefaultRoleNames] of the database that
+	// the pool connects to. Set it where the pool reaches the database under another name, as through a pooler. Not used
+	// at [PathOnly].
 	Roles RoleNames
 
-	// StatementCacheCapacity is how many prepared statements a connection keeps, of all
-	// schemas together; the least recently used are deallocated. Default: 512. It has no
-	// meaning where the pool's default mode is [pgx.QueryExecModeExec] or
-	// [pgx.QueryExecModeSimpleProtocol]: statements then stay unnamed, which is what
-	// poolers without prepared statements need.
+	// StatementCacheCapacity is how many prepared statements a connection keeps, of all schemas together; the least
+	// recently used are deallocated. Default: 512. It has no meaning where the pool's default mode is
+	// [pgx.QueryExecModeExec] or [pgx.QueryExecModeSimpleProtocol]: statements then stay unnamed, which is what poolers
+	// without prepared statements need.
 	StatementCacheCapacity int
+
+	// Limits returns the limits of a tenant. It is called when the schema is used for the first time, and again after
+	// [DB.Refresh]; it must be safe for concurrent use. Default: nil, no limits.
+	Limits func(schema string) Limits
+
+	// Logins say how tenants log in at level [Logins]; not used otherwise.
+	Logins LoginsConfig
+
+	// Hooks are called as the DB works. Default: none.
+	Hooks Hooks
 }
 
 func (c Config) withDefaults(pool *pgxpool.Pool) Config {
@@ -39,28 +48,45 @@ func (c Config) withDefaults(pool *pgxpool.Pool) Config {
 }
 
 func (c Config) validate() error {
-	if c.Level != Roles && c.Level != PathOnly {
+	if c.Level < Roles || c.Level > Logins {
 		return fmt.Errorf("schemactx: unknown isolation level %d", c.Level)
 	}
 	if c.StatementCacheCapacity < 0 {
 		return fmt.Errorf("schemactx: statement cache capacity %d is negative", c.StatementCacheCapacity)
 	}
+	if c.Level == Logins {
+		return c.Logins.validate()
+	}
 	return nil
 }
 
-// DB is a pool of connections on which every statement runs in the schema of its context.
-// Its methods are those of [pgxpool.Pool] and are safe for concurrent use; without a schema
-// in the context each returns [ErrNoSchema].
+// DB is a pool of connections on which every statement runs in the schema of its context. Its methods are those of
+// [pgxpool.Pool] and are safe for concurrent use; without a schema in the context each returns [ErrNoSchema].
 type DB struct {
-	pool   *pgxpool.Pool
-	cfg    Config
-	mode   pgx.QueryExecMode // of the pool
-	scopes sync.Map          // of *scope by schema: those that the server has accepted
-	public *scope
+	pool    *pgxpool.Pool
+	cfg     Config
+	mode    pgx.QueryExecMode // of the pool
+	scopes  sync.Map          // of *scope by schema: those that the server has accepted
+	public  *scope
+	gates   gates
+	logins  *loginPools // nil but at Logins
+	stats   counters
+	tracers tracers
 }
 
-// New returns a DB on pool, whose login is the runtime login (see [Setup]). It does not
-// connect and does not close the pool. The error is a configuration that makes no sense.
+// tracers are what the pool's tracer can do. They see the statements of tenants as they see plain ones.
+type tracers struct {
+	query    pgx.QueryTracer
+	batch    pgx.BatchTracer
+	copyFrom pgx.CopyFromTracer
+	prepare  pgx.PrepareTracer
+}
+
+// New returns a DB on pool, whose login is the runtime login (see [Setup]). It does not connect and does not close the
+// pool. The error is a configuration that makes no sense. Close the DB at level [Logins], where it has pools of its own.
+//
+// Settings of a session belong into the pool's RuntimeParams: what its AfterConnect hook SETs does not survive the scrub
+// that comes between two tenants.
 func New(pool *pgxpool.Pool, cfg Config) (*DB, error) {
 	if pool == nil {
 		return nil, errors.New("schemactx: pool is nil")
@@ -69,49 +95,88 @@ func New(pool *pgxpool.Pool, cfg Config) (*DB, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	public, err := newScope(Public, cfg.Roles, cfg.Level)
-	if err != nil {
+	conn := pool.Config().ConnConfig
+	db := &DB{pool: pool, cfg: cfg, mode: conn.DefaultQueryExecMode}
+	db.tracers.query = conn.Tracer
+	db.tracers.batch, _ = conn.Tracer.(pgx.BatchTracer)
+	db.tracers.copyFrom, _ = conn.Tracer.(pgx.CopyFromTracer)
+	db.tracers.prepare, _ = conn.Tracer.(pgx.PrepareTracer)
+	var err error
+	if db.public, err = newScope(Public, db.role(Public), Limits{}); err != nil {
 		return nil, err
 	}
-	return &DB{pool: pool, cfg: cfg, mode: pool.Config().ConnConfig.DefaultQueryExecMode, public: public}, nil
+	if cfg.Level == Logins {
+		db.logins = newLoginPools(pool, cfg)
+	}
+	return db, nil
 }
 
-// Exec runs one statement in the schema of ctx and returns its command tag. It is a
-// transaction of its own and costs one round trip; two when the connection sees the
-// statement in this schema for the first time.
+// Close closes the pools that the DB has opened, which it does at level [Logins] alone, and waits for their connections
+// to come back. The pool given to [New] stays open.
+func (db *DB) Close() {
+	if db.logins != nil {
+		db.logins.close()
+	}
+}
+
+// Exec runs one statement in the schema of ctx and returns its command tag. It is a transaction of its own and costs one
+// round trip; two when the connection sees the statement in this schema for the first time.
 func (db *DB) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	rows, err := db.Query(ctx, sql, args...)
+	s, err := db.query(ctx, sql, args)
 	if err != nil {
 		return pgconn.CommandTag{}, err
 	}
-	rows.Close()
-	return rows.CommandTag(), rows.Err()
+	s.rows.Close()
+	return s.rows.tag, s.rows.err
 }
 
-// Query runs one statement in the schema of ctx, as [DB.Exec] does, and returns its rows.
-// They hold a connection until they are closed, which reading them to the end does. The
-// rows' Conn method returns nil: a connection outside of its scope is not to be had.
+// Query runs one statement in the schema of ctx, as [DB.Exec] does, and returns its rows. They hold a connection until
+// they are closed, which reading them to the end does. The rows' Conn method returns nil: a connection outside of its
+// scope is not to be had.
 //
-// The options of [pgx.Conn.Query] may come first in args. [pgx.QueryExecModeSimpleProtocol]
-// is taken as [pgx.QueryExecModeExec]; the modes that prepare are all one here.
+// The options of [pgx.Conn.Query] may come first in args. [pgx.QueryExecModeSimpleProtocol] is taken as
+// [pgx.QueryExecModeExec]; the modes that prepare are all one here.
 func (db *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	u, err := db.newUnit(ctx)
+	s, err := db.query(ctx, sql, args)
 	if err != nil {
 		return failedRows{err}, err
 	}
-	rows, err := u.query(ctx, sql, args)
-	if err != nil {
-		u.release()
-		return failedRows{err}, err
-	}
-	return rows, nil
+	return s, nil
 }
 
-// QueryRow runs one statement as [DB.Query] does and returns its first row. Errors wait
-// for Scan, which returns [pgx.ErrNoRows] where there is no row.
+// QueryRow runs one statement as [DB.Query] does and returns its first row. Errors wait for Scan, which returns
+// [pgx.ErrNoRows] where there is no row.
 func (db *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	rows, _ := db.Query(ctx, sql, args...) // the error is in rows too
-	return row{rows}
+	s, err := db.query(ctx, sql, args)
+	if err != nil {
+		return failedRows{err}
+	}
+	return (*firstRow)(s)
+}
+
+func (db *DB) query(ctx context.Context, sql string, args []any) (*statement, error) {
+	s := &statement{}
+	s.unit = &s.alone
+	if err := s.unit.open(ctx, db); err != nil {
+		return nil, err
+	}
+	if err := s.run(ctx, sql, args); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// named reports whether statements may be prepared under names, by the pool's default mode.
+func (db *DB) named() bool {
+	return db.mode != pgx.QueryExecModeExec && db.mode != pgx.QueryExecModeSimpleProtocol
+}
+
+// acquire borrows a connection that the scope can be set on.
+func (db *DB) acquire(ctx context.Context, sc *scope) (*pgxpool.Conn, error) {
+	if db.logins != nil && sc != db.public {
+		return db.logins.acquire(ctx, sc.schema)
+	}
+	return db.pool.Acquire(ctx)
 }
 
 // scope returns the scope that ctx asks for.
@@ -129,13 +194,35 @@ func (db *DB) scope(ctx context.Context) (*scope, error) {
 	if err := ValidateName(c.schema); err != nil {
 		return nil, err
 	}
-	return newScope(c.schema, db.cfg.Roles, db.cfg.Level)
+	var limits Limits
+	if db.cfg.Limits != nil {
+		limits = db.cfg.Limits(c.schema)
+	}
+	return newScope(c.schema, db.role(c.schema), limits)
 }
 
-// accepted keeps a scope that the server has let in. Others are not kept: names that lead
-// nowhere must not fill the memory.
+// role returns the role that a scope sets, "" for none.
+func (db *DB) role(schema string) string {
+	switch {
+	case db.cfg.Level == PathOnly:
+		return ""
+	case schema == Public:
+		return db.cfg.Roles.Public()
+	case db.cfg.Level == Logins:
+		return "" // it is the login
+	}
+	return db.cfg.Roles.Tenant(schema)
+}
+
+// accepted keeps a scope that the server has let in. Others are not kept: names that lead nowhere must not fill the
+// memory.
 func (db *DB) accepted(sc *scope) {
-	if sc != db.public {
+	if sc != db.public && !sc.kept.Load() {
+		sc.kept.Store(true)
 		db.scopes.LoadOrStore(sc.schema, sc)
 	}
 }
+
+// Refresh forgets what the DB keeps about a tenant, so that [Config].Limits is asked again. Units of work that run go
+// on as they are.
+func (db *DB) Refresh(schema string) { db.scopes.Delete(schema) }

@@ -14,13 +14,24 @@ var (
 	// another schema than the one the transaction began in.
 	ErrSchemaMismatch = errors.New("transaction belongs to another schema")
 
-	// ErrTransactionEnded is returned when a transaction was ended by a statement instead
-	// of [Tx.Commit] or [Tx.Rollback]. Its connection is closed; nothing ran outside the scope.
+	// ErrTransactionEnded is returned when a transaction was ended by a statement instead of [Tx.Commit] or
+	// [Tx.Rollback], or by one that would have ended it or left its scope. It is rolled back, and nothing ran outside the
+	// scope.
 	ErrTransactionEnded = errors.New("transaction was ended by one of its statements")
 
-	// ErrScopeChanged is returned when a statement was of a kind that changes the session
-	// it runs in: SET, RESET, DISCARD, LISTEN, transaction control and their like. Its
-	// connection is closed, so that nothing of it reaches the next tenant.
+	// ErrTxBusy is returned by the methods of [Tx] while another statement of the transaction runs or has open rows.
+	ErrTxBusy = errors.New("transaction is busy with another statement")
+
+	// ErrCopy is returned for a COPY among the statements: see [DB.CopyFrom].
+	ErrCopy = errors.New("COPY does not run as a statement; use CopyFrom")
+
+	// ErrLargeObjects is what [Tx.LargeObjects] panics with.
+	ErrLargeObjects = errors.New("schemactx: large objects belong to the database and to no schema")
+
+	// ErrScopeChanged is returned for a statement that changes the session it runs in: SET, RESET, DISCARD, LISTEN,
+	// transaction control and their like. Such a statement is not sent; where its effect shows only afterwards, the
+	// connection is closed, so that nothing of it reaches the next tenant. In a transaction it is the end: see
+	// [ErrTransactionEnded].
 	ErrScopeChanged = errors.New("statement changes the session")
 
 	// ErrSchemaMissing is returned when the schema in the context does not exist. It wraps
@@ -67,12 +78,29 @@ func (e *ScopeError) Unwrap() []error {
 	return []error{e.Kind, e.Err}
 }
 
+// LimitError is returned when a tenant holds as many connections as it may and the context ended before it gave one
+// back. It wraps the context's error.
+type LimitError struct {
+	Schema   string
+	MaxConns int
+	Err      error
+}
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("schema %q uses all of its %d connections: %v", e.Schema, e.MaxConns, e.Err)
+}
+
+func (e *LimitError) Unwrap() error { return e.Err }
+
 // The SQLSTATEs that this package acts on.
 const (
-	stateInvalidParameter   = "22023"
-	stateInvalidSchemaName  = "3F000"
-	stateInsufficientRights = "42501"
-	stateProtocolViolation  = "08P01" // bind message has n result formats but query has m columns
-	stateFeatureUnsupported = "0A000" // cached plan must not change result type
-	stateInvalidStatement   = "26000" // prepared statement does not exist
+	stateDivisionByZero       = "22012"
+	stateInvalidParameter     = "22023"
+	stateInvalidSchemaName    = "3F000"
+	stateInsufficientRights   = "42501"
+	stateProtocolViolation    = "08P01" // bind message has n result formats but query has m columns
+	stateFeatureUnsupported   = "0A000" // cached plan must not change result type
+	stateInvalidStatement     = "26000" // prepared statement does not exist
+	stateSerializationFailure = "40001"
+	stateDeadlock             = "40P01"
 )

@@ -1,80 +1,265 @@
 package schemactx
 
 import (
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// rows ends its unit of work when it is closed, by whatever closes it.
+// rows are the rows of one result. They behave as those of [pgx.Conn.Query]; once closed they have let go of the
+// connection and of everything that was read from it.
 type rows struct {
-	pgx.Rows
-	unit *unit // nil once closed
-	err  error // found while ending the unit
+	typeMap *pgtype.Map
+	rr      *pgconn.ResultReader
+	mrr     *pgconn.MultiResultReader // that rr is of, when the rows are all that the caller reads from it
+	owner   rowsOwner
+	mu      *sync.Mutex // of the transaction, whose end may come from another goroutine; nil outside of one
+	ahead   bool        // a row was read that Next has not given out
+	read    bool        // a row has been scanned before
+	closed  bool
+	tag     pgconn.CommandTag
+	err     error
+	plans   []pgtype.ScanPlan
+	types   []reflect.Type
+}
+
+// rowsOwner is told when rows are closed, with what the server said. It returns the error that the rows end with.
+type rowsOwner interface {
+	rowsClosed(tag pgconn.CommandTag, err error) error
 }
 
 var _ pgx.Rows = (*rows)(nil)
 
+// readAhead reads the first row, so that an error of the statement is found before any row has been given out.
+func (r *rows) readAhead() error {
+	if r.ahead = r.rr.NextRow(); r.ahead {
+		return nil
+	}
+	_, err := r.rr.Close() // may be called again
+	return err
+}
+
+func (r *rows) lock() func() {
+	if r.mu == nil {
+		return func() {}
+	}
+	r.mu.Lock()
+	return r.mu.Unlock
+}
+
+// Close implements [pgx.Rows].
 func (r *rows) Close() {
-	r.Rows.Close()
-	if r.unit == nil {
+	defer r.lock()()
+	r.close(nil)
+}
+
+// close ends the rows. err is why, when it is not the server's error.
+func (r *rows) close(err error) {
+	if r.closed {
 		return
 	}
-	u := r.unit
-	r.unit = nil
-	r.err = u.end(r.CommandTag(), r.Rows.Err())
-}
-
-func (r *rows) Err() error {
-	if r.err != nil {
-		return r.err
+	r.closed = true
+	var serverErr error
+	if r.tag, serverErr = r.rr.Close(); err == nil {
+		err = serverErr
 	}
-	return r.Rows.Err()
+	r.rr, r.plans, r.types = nil, nil, nil
+	if ownerErr := r.owner.rowsClosed(r.tag, serverErr); ownerErr != nil && (err == nil || errors.Is(ownerErr, err)) {
+		err = ownerErr
+	}
+	r.err = err
 }
 
+// Err implements [pgx.Rows].
+func (r *rows) Err() error { return r.err }
+
+// CommandTag implements [pgx.Rows].
+func (r *rows) CommandTag() pgconn.CommandTag { return r.tag }
+
+// FieldDescriptions implements [pgx.Rows].
+func (r *rows) FieldDescriptions() []pgconn.FieldDescription {
+	defer r.lock()()
+	if r.closed {
+		return nil
+	}
+	return r.rr.FieldDescriptions()
+}
+
+// Next implements [pgx.Rows].
 func (r *rows) Next() bool {
-	if r.Rows.Next() {
+	defer r.lock()()
+	return r.next()
+}
+
+func (r *rows) next() bool {
+	switch {
+	case r.closed:
+		return false
+	case r.ahead:
+		r.ahead = false
+		return true
+	case r.rr.NextRow():
 		return true
 	}
-	r.Close()
+	r.close(nil)
 	return false
 }
 
+// errRowsClosed is what reading from closed rows returns.
+var errRowsClosed = errors.New("rows is closed")
+
+// Scan implements [pgx.Rows].
 func (r *rows) Scan(dest ...any) error {
-	err := r.Rows.Scan(dest...)
+	if len(dest) == 1 {
+		if scanner, ok := dest[0].(pgx.RowScanner); ok {
+			return r.closeAfter(scanner.ScanRow(r))
+		}
+	}
+	defer r.lock()()
+	if r.closed {
+		return errRowsClosed
+	}
+	err := r.scan(dest)
 	if err != nil {
-		r.Close()
+		r.close(err)
 	}
 	return err
 }
 
-func (r *rows) Values() ([]any, error) {
-	values, err := r.Rows.Values()
+func (r *rows) closeAfter(err error) error {
 	if err != nil {
-		r.Close()
+		defer r.lock()()
+		r.close(err)
 	}
-	return values, err
+	return err
 }
 
-// row is the first row of rows.
-type row struct{ rows pgx.Rows }
+func (r *rows) scan(dest []any) error {
+	fields, values := r.rr.FieldDescriptions(), r.rr.Values()
+	switch {
+	case len(fields) != len(values):
+		return fmt.Errorf("number of field descriptions must equal number of values, got %d and %d", len(fields), len(values))
+	case len(fields) != len(dest):
+		return fmt.Errorf("number of field descriptions must equal number of destinations, got %d and %d", len(fields), len(dest))
+	case !r.read: // most results that are scanned have one row, and planning for more costs
+		r.read = true
+		return r.scanOnce(fields, values, dest)
+	case r.plans == nil:
+		r.plans, r.types = make([]pgtype.ScanPlan, len(dest)), make([]reflect.Type, len(dest))
+	}
+	for i, d := range dest {
+		if d == nil {
+			continue
+		}
+		if t := reflect.TypeOf(d); r.types[i] != t {
+			r.types[i], r.plans[i] = t, r.typeMap.PlanScan(fields[i].DataTypeOID, fields[i].Format, d)
+		}
+		if err := r.plans[i].Scan(values[i], d); err != nil {
+			return pgx.ScanArgError{ColumnIndex: i, FieldName: fields[i].Name, Err: err}
+		}
+	}
+	return nil
+}
 
-func (r row) Scan(dest ...any) error {
-	defer r.rows.Close()
-	if !r.rows.Next() {
-		if err := r.rows.Err(); err != nil {
+func (r *rows) scanOnce(fields []pgconn.FieldDescription, values [][]byte, dest []any) error {
+	for i, d := range dest {
+		if d == nil {
+			continue
+		}
+		if err := r.typeMap.Scan(fields[i].DataTypeOID, fields[i].Format, values[i], d); err != nil {
+			return pgx.ScanArgError{ColumnIndex: i, FieldName: fields[i].Name, Err: err}
+		}
+	}
+	return nil
+}
+
+// Values implements [pgx.Rows].
+func (r *rows) Values() ([]any, error) {
+	defer r.lock()()
+	if r.closed {
+		return nil, errRowsClosed
+	}
+	fields, raw := r.rr.FieldDescriptions(), r.rr.Values()
+	values := make([]any, len(fields))
+	for i := range fields {
+		var err error
+		if values[i], err = value(r.typeMap, &fields[i], raw[i]); err != nil {
+			r.close(err)
+			return nil, err
+		}
+	}
+	return values, nil
+}
+
+// value decodes one column as pgx does: types that it does not know are strings or, in binary format, bytes.
+func value(m *pgtype.Map, field *pgconn.FieldDescription, raw []byte) (any, error) {
+	if raw == nil {
+		return nil, nil
+	}
+	if t, ok := m.TypeForOID(field.DataTypeOID); ok {
+		return t.Codec.DecodeValue(m, field.DataTypeOID, field.Format, raw)
+	}
+	switch field.Format {
+	case pgx.TextFormatCode:
+		return string(raw), nil
+	case pgx.BinaryFormatCode:
+		return append([]byte(nil), raw...), nil
+	default:
+		return nil, fmt.Errorf("unknown format code %d of column %q", field.Format, field.Name)
+	}
+}
+
+// RawValues implements [pgx.Rows].
+func (r *rows) RawValues() [][]byte {
+	defer r.lock()()
+	if r.closed {
+		return nil
+	}
+	return r.rr.Values()
+}
+
+// Conn implements [pgx.Rows]. It returns nil: a connection outside of its scope is not to be had.
+func (r *rows) Conn() *pgx.Conn { return nil }
+
+// TypeMap implements [pgx.Rows].
+func (r *rows) TypeMap() *pgtype.Map { return r.typeMap }
+
+// firstRow is the [pgx.Row] of a statement.
+type firstRow statement
+
+// Scan implements [pgx.Row].
+func (fr *firstRow) Scan(dest ...any) error {
+	r := &(*statement)(fr).rows
+	defer r.Close()
+	for _, d := range dest {
+		if _, ok := d.(*pgtype.DriverBytes); ok {
+			return errors.New("cannot scan into *pgtype.DriverBytes from QueryRow")
+		}
+	}
+	return scanFirst(r, dest)
+}
+
+// scanFirst scans the first of rows and closes them.
+func scanFirst(r pgx.Rows, dest []any) error {
+	if !r.Next() {
+		if err := r.Err(); err != nil {
 			return err
 		}
 		return pgx.ErrNoRows
 	}
-	if err := r.rows.Scan(dest...); err != nil {
+	if err := r.Scan(dest...); err != nil {
 		return err
 	}
-	r.rows.Close()
-	return r.rows.Err()
+	r.Close()
+	return r.Err()
 }
 
-// failedRows is what a query returns that never ran: an error and no rows.
+// failedRows are what a query returns that never ran: an error and no rows. They are a [pgx.Row] as well.
 type failedRows struct{ err error }
 
 var _ pgx.Rows = failedRows{}

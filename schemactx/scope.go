@@ -1,60 +1,93 @@
 package schemactx
 
-// Level says what a scope sets, and so what stands between two tenants.
-type Level int
+import (
+	"fmt"
+	"hash/crc32"
+	"strconv"
+	"sync/atomic"
+	"time"
 
-const (
-	// Roles sets the search path and a role that has rights in the tenant's schema and
-	// nowhere else, so that PostgreSQL refuses names qualified with another tenant's
-	// schema too. It is the default.
-	Roles Level = iota
-	// PathOnly sets the search path alone. It stops accidents with unqualified names and
-	// nothing else: whatever the login may read, every tenant may read by qualified name.
-	PathOnly
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// scope is what a unit of work sets before its first statement, ready to be sent: the
-// parameters of the scope statement in text format. Immutable.
+// scope is what a unit of work sets before its first statement, ready to be sent. Immutable but for kept.
 type scope struct {
 	schema string
+	path   string // the search path, as the server shows it
+	role   string // the role that statements run as; "" where the login stays what it is
+	limits Limits
 	sql    string
-	params [][]byte
+	params [][]byte // of sql, in text format
+
+	// The messages that run it, made once: a unit of work sends them as they are.
+	parse   pgproto3.Parse
+	unnamed pgproto3.Bind
+	named   pgproto3.Bind
+
+	kept atomic.Bool // the DB has it at hand
 }
 
-// The scope statements. is_local is true in all of them: the settings end with the
-// transaction, implicit or not, and a connection never remembers a tenant. The regnamespace
-// parameter makes a missing schema an error (3F000): PostgreSQL itself accepts a path that
-// names one and falls through to the next.
+// The parts of the scope statement. is_local is true in all of them: the settings end with the transaction, implicit or
+// not, and a connection never remembers a tenant. The regnamespace parameter makes a missing schema an error (3F000):
+// PostgreSQL itself accepts a path that names one and falls through to the next.
+//
+// The statement returns exactly one row, of no columns, so that little of it has to travel: see [statement.sendAlone].
+// A role that may not call set_config can still be set here: the right is checked before the first row (ExecInitFunc),
+// when the role is still the login's.
 const (
-	scopeRolesSQL = "select set_config('search_path', $1::text, true), set_config('role', $2::text, true), $3::regnamespace"
-	scopePathSQL  = "select set_config('search_path', $1::text, true), $2::regnamespace"
+	scopeSQL = "select where set_config('search_path', $1::text, true) is not null and $2::regnamespace is not null"
+	pgTemp   = ", pg_temp" // last in the path: a temporary table never shadows a tenant's
 )
 
 // newScope builds the scope of a schema whose name has been validated, or of public.
-func newScope(schema string, roles RoleNames, level Level) (*scope, error) {
+func newScope(schema, role string, limits Limits) (*scope, error) {
 	quoted, err := QuoteName(schema)
 	if err != nil {
 		return nil, err
 	}
-	// pg_temp last: a temporary table never shadows a tenant's.
-	path := []byte(quoted + ", pg_temp")
-	namespace := []byte(quoted)
-	if level == PathOnly {
-		return &scope{schema: schema, sql: scopePathSQL, params: [][]byte{path, namespace}}, nil
-	}
-	role := roles.Tenant(schema)
-	if schema == Public {
-		role = roles.Public()
-	}
-	return &scope{schema: schema, sql: scopeRolesSQL, params: [][]byte{path, []byte(role), namespace}}, nil
+	sc := &scope{schema: schema, path: quoted + pgTemp, role: role, limits: limits, sql: scopeSQL}
+	sc.params = [][]byte{[]byte(sc.path), []byte(quoted)}
+	sc.set("role", role)
+	sc.set("statement_timeout", milliseconds(limits.StatementTimeout))
+	sc.set("idle_in_transaction_session_timeout", milliseconds(limits.IdleInTransactionTimeout))
+	sc.parse = pgproto3.Parse{Query: sc.sql}
+	sc.unnamed = pgproto3.Bind{Parameters: sc.params}
+	sc.named = pgproto3.Bind{PreparedStatement: ownName(sc.sql), Parameters: sc.params}
+	return sc, nil
 }
 
-// statementName is the name under which a connection prepares the scope statement.
-func (sc *scope) statementName() string {
-	if sc.sql == scopePathSQL {
-		return "pgtenant_scope_path"
+// set adds a setting to the scope, unless its value is empty.
+func (sc *scope) set(setting, value string) {
+	if value == "" {
+		return
 	}
-	return "pgtenant_scope"
+	sc.params = append(sc.params, []byte(value))
+	sc.sql += " and set_config('" + setting + "', $" + strconv.Itoa(len(sc.params)) + "::text, true) is not null"
+}
+
+// milliseconds is a timeout as PostgreSQL reads it, rounded up because 0 would be none.
+func milliseconds(d time.Duration) string {
+	if d <= 0 {
+		return ""
+	}
+	return strconv.FormatInt(int64((d+time.Millisecond-1)/time.Millisecond), 10)
+}
+
+// assertSQL fails (22012) unless the search path and the role are those of the scope. It goes in front of a statement
+// of a transaction when an earlier one may have changed them; reading them needs no right.
+const assertSQL = "select 1 / (current_setting('search_path') = $1::text and ($2::text = '' or current_user = $2::text))::int"
+
+func (sc *scope) assertParams() [][]byte { return [][]byte{[]byte(sc.path), []byte(sc.role)} }
+
+// scrubSQL takes away what a tenant may have left on a connection, in the order of PostgreSQL's own DISCARD ALL. The
+// role and the search path need nothing: they were local.
+var scrubSQL = []string{
+	"close all", "unlisten *", "select pg_advisory_unlock_all()", "discard sequences", "discard temp", "reset all",
+}
+
+// ownName is the name under which a connection prepares one of the library's own statements.
+func ownName(sql string) string {
+	return fmt.Sprintf("pgtenant_own_%08x", crc32.ChecksumIEEE([]byte(sql)))
 }
 
 // refused explains why the server did not let the scope in.

@@ -5,88 +5,51 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// rollbackTimeout bounds a rollback and the closing of a connection, which go on when the
-// caller's context is over.
-const rollbackTimeout = 5 * time.Second
-
-// Tx is a transaction in one schema. Its methods need a context of that schema; any other
-// is [ErrSchemaMismatch], and one without a schema [ErrNoSchema]. Like [pgx.Tx] it is not
-// safe for concurrent use and can run one statement at a time: close rows first.
+// Tx is a transaction in one schema, or a savepoint of one: the [pgx.Tx] that [DB.Begin] and [DB.InTx] give out. Its
+// methods need a context of that schema; any other is [ErrSchemaMismatch], and one without a schema [ErrNoSchema]. Like
+// every pgx.Tx it runs one statement at a time: close rows first. A statement while another one runs or has open rows is
+// [ErrTxBusy], from whichever goroutine it comes.
 type Tx struct {
-	unit *unit
-	done bool
-	err  error // what later calls get; pgx.ErrTxClosed unless a statement ended it
+	state     *txState
+	parent    *Tx    // nil for the transaction itself
+	savepoint string // "" for the transaction itself
+	done      bool
 }
 
-// Begin starts a transaction in the schema of ctx, in one round trip. ctx does not govern
-// the transaction afterwards. End it with [Tx.Commit] or [Tx.Rollback]; [DB.InTx] does both.
-func (db *DB) Begin(ctx context.Context) (*Tx, error) {
+var _ pgx.Tx = (*Tx)(nil)
+
+// Begin starts a transaction in the schema of ctx. It takes a connection and costs no round trip: BEGIN and the scope
+// travel with the first statement, so that n statements and the commit cost n+1 round trips, and a schema that does not
+// exist is an error of the first statement. ctx does not govern the transaction afterwards. End it with Commit or
+// Rollback; [DB.InTx] does both. The result is a [*Tx].
+func (db *DB) Begin(ctx context.Context) (pgx.Tx, error) {
 	return db.BeginTx(ctx, pgx.TxOptions{})
 }
 
-// BeginTx is [DB.Begin] with options. BeginQuery and CommitQuery are refused: they could
-// leave the scope.
-func (db *DB) BeginTx(ctx context.Context, opts pgx.TxOptions) (*Tx, error) {
-	begin, err := beginSQL(opts)
+// BeginTx is [DB.Begin] with options. BeginQuery and CommitQuery are refused: they could leave the scope.
+func (db *DB) BeginTx(ctx context.Context, opts pgx.TxOptions) (pgx.Tx, error) {
+	tx, err := db.begin(ctx, opts)
 	if err != nil {
-		return nil, err
-	}
-	u, err := db.newUnit(ctx)
-	if err != nil {
-		return nil, err
-	}
-	tx := &Tx{unit: u}
-	u.tx = tx
-	if err := tx.begin(ctx, begin); err != nil {
-		tx.abandon()
 		return nil, err
 	}
 	return tx, nil
 }
 
-// begin sends BEGIN and the scope in one round trip.
-func (tx *Tx) begin(ctx context.Context, begin string) error {
-	p := tx.unit.conn.PgConn().StartPipeline(ctx)
-	p.SendQueryParams(begin, nil, nil, nil, nil)
-	tx.unit.sendScope(p, tx.unit.state)
-	if err := p.Sync(); err != nil {
-		return err
-	}
-	rr, err := result[*pgconn.ResultReader](p)
-	if err == nil {
-		_, err = rr.Close()
-	}
-	if err == nil {
-		err = tx.unit.readScope(p)
-	}
-	return closePipeline(p, err)
-}
-
-// InTx runs fn in a transaction in the schema of ctx: it commits when fn returns nil and
-// rolls back when fn returns an error, panics or calls [runtime.Goexit]. fn must not commit
-// or roll back tx itself; a transaction that fn's statements have ended is
-// [ErrTransactionEnded]. The rollback does not depend on ctx.
-func (db *DB) InTx(ctx context.Context, fn func(tx *Tx) error) error {
-	return db.InTxOptions(ctx, pgx.TxOptions{}, fn)
-}
-
-// InTxOptions is [DB.InTx] with the options of [DB.BeginTx].
-func (db *DB) InTxOptions(ctx context.Context, opts pgx.TxOptions, fn func(tx *Tx) error) error {
-	tx, err := db.BeginTx(ctx, opts)
+func (db *DB) begin(ctx context.Context, opts pgx.TxOptions) (*Tx, error) {
+	sql, err := beginSQLOf(opts)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer tx.abandon()
-	if err := fn(tx); err != nil {
-		return err
+	st := &txState{begin: sql}
+	if err := st.unit.open(ctx, db); err != nil {
+		return nil, err
 	}
-	return tx.Commit(ctx)
+	return &Tx{state: st}, nil
 }
 
 // Exec runs one statement in the transaction and returns its command tag.
@@ -99,123 +62,165 @@ func (tx *Tx) Exec(ctx context.Context, sql string, args ...any) (pgconn.Command
 	return rows.CommandTag(), rows.Err()
 }
 
-// Query runs one statement in the transaction and returns its rows, which must be closed
-// before the next statement. See [DB.Query] for its options.
+// Query runs one statement in the transaction and returns its rows, which must be closed before the next statement. See
+// [DB.Query] for its options.
 func (tx *Tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	if err := tx.check(ctx); err != nil {
-		return failedRows{err}, err
-	}
-	u := *tx.unit // rows end a unit of their own
-	rows, err := u.query(ctx, sql, args)
+	s, err := tx.query(ctx, sql, args)
 	if err != nil {
-		err = tx.afterStatement(err)
 		return failedRows{err}, err
 	}
-	return rows, nil
+	return s, nil
 }
 
 // QueryRow runs one statement in the transaction and returns its first row.
 func (tx *Tx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	rows, _ := tx.Query(ctx, sql, args...) // the error is in rows too
-	return row{rows}
+	s, err := tx.query(ctx, sql, args)
+	if err != nil {
+		return failedRows{err}
+	}
+	return (*firstRow)(s)
 }
 
-// Commit commits the transaction. It returns [pgx.ErrTxCommitRollback] when a statement has
-// failed, so that there was nothing left to commit, [pgx.ErrTxClosed] when the transaction
-// is over, and [ErrTransactionEnded] when one of its statements ended it.
+func (tx *Tx) query(ctx context.Context, sql string, args []any) (*statement, error) {
+	st := tx.state
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if err := tx.check(ctx); err != nil {
+		return nil, err
+	}
+	s := &statement{unit: &st.unit, tx: st}
+	s.rows.mu = &st.mu
+	st.busy = true
+	if err := s.run(ctx, st.named(sql), args); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Prepare prepares a statement in the transaction's schema under a name that [Tx.Query] and the like take in place of its
+// SQL until the transaction ends. Statements need no preparing by hand: each is prepared when it is first seen.
+func (tx *Tx) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error) {
+	st := tx.state
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if err := tx.check(ctx); err != nil {
+		return nil, err
+	}
+	kind := kindOf(sql)
+	if err := kind.refusal(sql); err != nil {
+		return nil, st.after(kind, err)
+	}
+	cached := st.unit.state.cache.get(stmtKey{st.unit.scope.schema, sql})
+	if cached == nil {
+		if _, err := st.unit.prepareOne(ctx, st, sql, kind); err != nil {
+			return nil, st.after(kind, err)
+		}
+		cached = st.unit.state.cache.get(stmtKey{st.unit.scope.schema, sql})
+	}
+	if st.names == nil {
+		st.names = make(map[string]string)
+	}
+	st.names[name] = sql
+	return cached.sd, nil
+}
+
+// Begin makes a savepoint, which [pgx.Tx] treats as a transaction inside the transaction. It costs no round trip: the
+// savepoint travels with the next statement.
+func (tx *Tx) Begin(ctx context.Context) (pgx.Tx, error) {
+	tx.state.mu.Lock()
+	defer tx.state.mu.Unlock()
+	if err := tx.check(ctx); err != nil {
+		return nil, err
+	}
+	return &Tx{state: tx.state, parent: tx, savepoint: tx.state.newSavepoint()}, nil
+}
+
+// Commit commits the transaction, or releases the savepoint. It returns [pgx.ErrTxCommitRollback] when a statement has
+// failed, so that there was nothing left to commit, [pgx.ErrTxClosed] when the transaction is over, and
+// [ErrTransactionEnded] when one of its statements ended it.
 func (tx *Tx) Commit(ctx context.Context) error {
+	tx.state.mu.Lock()
+	defer tx.state.mu.Unlock()
 	if err := tx.check(ctx); err != nil {
 		return err
 	}
-	defer tx.abandon()
-	switch tx.unit.conn.PgConn().TxStatus() {
-	case 'T':
-	case 'E':
-		return pgx.ErrTxCommitRollback
-	default:
-		tx.unit.destroy()
-		return ErrTransactionEnded
+	tx.done = true
+	if tx.parent != nil {
+		return tx.state.release(ctx, tx.savepoint)
 	}
-	results, err := tx.unit.conn.PgConn().Exec(ctx, "commit").ReadAll()
-	if err != nil {
-		return err
-	}
-	if tag := results[0].CommandTag.String(); tag != "COMMIT" {
-		return fmt.Errorf("%w: %s", pgx.ErrTxCommitRollback, tag)
-	}
-	return nil
+	return tx.state.commit(ctx)
 }
 
-// Rollback takes the transaction back. It returns [pgx.ErrTxClosed] when the transaction is
-// over already, so that it can be deferred.
+// Rollback takes the transaction back, or what happened since the savepoint. It returns [pgx.ErrTxClosed] when the
+// transaction is over already, so that it can be deferred. It needs no schema in ctx.
 func (tx *Tx) Rollback(ctx context.Context) error {
-	if tx.done {
+	if tx.parent != nil {
+		return tx.rollbackSavepoint(ctx)
+	}
+	tx.state.seize()
+	defer tx.state.mu.Unlock()
+	if tx.over() {
 		return pgx.ErrTxClosed
 	}
-	defer tx.unit.release()
 	tx.done = true
-	if _, err := tx.unit.conn.PgConn().Exec(ctx, "rollback").ReadAll(); err != nil {
-		tx.unit.destroy()
-		return err
-	}
-	return nil
+	return tx.state.rollback(ctx)
 }
 
-// abandon rolls back a transaction that is not over, whatever has become of the caller's
-// context. A connection that cannot do it is closed, and the server rolls back.
-func (tx *Tx) abandon() {
-	if tx.done {
-		return
+func (tx *Tx) rollbackSavepoint(ctx context.Context) error {
+	tx.state.mu.Lock()
+	defer tx.state.mu.Unlock()
+	switch {
+	case tx.over():
+		return pgx.ErrTxClosed
+	case tx.state.busy:
+		return ErrTxBusy
 	}
-	if tx.unit.conn.PgConn().TxStatus() == 'I' {
-		tx.done = true
-		tx.unit.release()
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), rollbackTimeout)
-	defer cancel()
-	_ = tx.Rollback(ctx)
+	tx.done = true
+	return tx.state.rollbackTo(ctx, tx.savepoint)
 }
 
-// check refuses a context of another schema and a transaction that is over.
+// abandon rolls back a transaction that is not over, whatever has become of the caller's context.
+func (tx *Tx) abandon() { _ = tx.Rollback(context.Background()) }
+
+// LargeObjects panics with [ErrLargeObjects]: large objects belong to the database and to no schema, so that neither a
+// search path nor the backup of a schema reaches them. Keep bytea columns or files instead.
+func (tx *Tx) LargeObjects() pgx.LargeObjects { panic(ErrLargeObjects) }
+
+// Conn returns nil: a connection outside of its scope is not to be had.
+func (tx *Tx) Conn() *pgx.Conn { return nil }
+
+// over reports whether the transaction, the savepoint, or one that it is in has ended.
+func (tx *Tx) over() bool {
+	for t := tx; t != nil; t = t.parent {
+		if t.done {
+			return true
+		}
+	}
+	return tx.state.over
+}
+
+// check refuses a context of another schema, a transaction that is over, and a second statement at a time.
 func (tx *Tx) check(ctx context.Context) error {
-	sc, err := tx.unit.db.scope(ctx)
+	u := &tx.state.unit
+	sc, err := u.db.scope(ctx)
 	switch {
 	case err != nil:
 		return err
-	case sc.schema != tx.unit.scope.schema:
-		return fmt.Errorf("%w: transaction in %q, context of %q", ErrSchemaMismatch, tx.unit.scope.schema, sc.schema)
-	case tx.done:
-		return cmp.Or(tx.err, pgx.ErrTxClosed)
+	case sc.schema != u.scope.schema:
+		return fmt.Errorf("%w: transaction in %q, context of %q", ErrSchemaMismatch, u.scope.schema, sc.schema)
+	case tx.over():
+		return cmp.Or(tx.state.err, pgx.ErrTxClosed)
+	case tx.state.busy:
+		return ErrTxBusy
 	}
 	return nil
 }
 
-// afterStatement sees to it that nothing runs outside of the scope once a statement has
-// ended the transaction. err is the statement's own error.
-func (tx *Tx) afterStatement(err error) error {
-	status := tx.unit.conn.PgConn().TxStatus()
-	inside := status == 'T' || status == 'E'
-	changed := errors.Is(err, ErrScopeChanged)
-	if tx.done || inside && !changed {
-		return err
-	}
-	tx.unit.destroy()
-	tx.done = true
-	tx.unit.release()
-	if err == nil {
-		tx.err = ErrTransactionEnded
-	} else if changed {
-		tx.err = fmt.Errorf("%w: %w", ErrTransactionEnded, err)
-	}
-	return cmp.Or(tx.err, err)
-}
-
-func beginSQL(opts pgx.TxOptions) (string, error) {
+func beginSQLOf(opts pgx.TxOptions) (string, error) {
 	if opts.BeginQuery != "" || opts.CommitQuery != "" {
 		return "", errors.New("schemactx: BeginQuery and CommitQuery could leave the scope and are not supported")
 	}
-	sql := "begin"
+	sql := beginSQL
 	switch opts.IsoLevel {
 	case "":
 	case pgx.Serializable, pgx.RepeatableRead, pgx.ReadCommitted, pgx.ReadUncommitted:

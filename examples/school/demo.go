@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/oryne/pgtenant/erp"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
@@ -89,7 +91,7 @@ func (a *app) ensureSchool(ctx context.Context, s demoSchool) (tenancy.Tenant, e
 
 // ensureStudents admits the students of an empty school, all or none.
 func (a *app) ensureStudents(ctx context.Context, s demoSchool) error {
-	return a.db.InTx(ctx, func(tx *schemactx.Tx) error {
+	return a.db.InTx(ctx, func(tx pgx.Tx) error {
 		var any bool
 		if err := tx.QueryRow(ctx, "select exists (select from students)").Scan(&any); err != nil || any {
 			return err

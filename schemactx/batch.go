@@ -1,0 +1,368 @@
+package schemactx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// SendBatch runs the statements of b in the schema of ctx, all in one transaction: when one fails, nothing has happened.
+// It costs one round trip, and one more when statements are seen for the first time; of several statements BEGIN and
+// COMMIT travel along. The results must be closed. An error of sending is returned by their methods.
+//
+// [pgx.Batch.BeginTx] is refused as every BEGIN is: it would leave the transaction open after the batch.
+func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	br := &batchResults{batch: b}
+	br.unit = &br.alone
+	if err := br.unit.open(ctx, db); err != nil {
+		return failedBatch{err}
+	}
+	return br.begin(ctx)
+}
+
+// SendBatch runs the statements of b in the transaction, in one round trip as [DB.SendBatch] does.
+func (tx *Tx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	st := tx.state
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if err := tx.check(ctx); err != nil {
+		return failedBatch{err}
+	}
+	st.busy = true
+	return (&batchResults{batch: b, unit: &st.unit, tx: st}).begin(ctx)
+}
+
+// batchResults reads the results of a batch one after the other.
+type batchResults struct {
+	*unit
+	alone   unit // what unit points to outside of a transaction
+	tx      *txState
+	ctx     context.Context // of the tracer, which wants the one it returned
+	batch   *pgx.Batch
+	calls   []call
+	mrr     *pgconn.MultiResultReader
+	next    int        // the result to be read next
+	current *batchRows // the rows that are being read
+	kind    sqlKind    // of the statement that leaves most behind
+	err     error      // the first
+	closed  bool
+}
+
+var _ pgx.BatchResults = (*batchResults)(nil)
+
+// begin sends the batch. It returns results that fail when it could not.
+func (br *batchResults) begin(ctx context.Context) pgx.BatchResults {
+	br.ctx, br.kind = ctx, kindRead
+	if t := br.db.tracers.batch; t != nil {
+		br.ctx = t.TraceBatchStart(ctx, br.conn, pgx.TraceBatchStartData{Batch: br.batch})
+	}
+	if len(br.batch.QueuedQueries) == 0 {
+		return br
+	}
+	if err := br.send(br.ctx); err != nil {
+		br.err = err
+		br.finish()
+	}
+	return br
+}
+
+func (br *batchResults) send(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	sds, err := br.prepare(ctx)
+	if err != nil {
+		return err
+	}
+	b := &pgconn.Batch{}
+	block := br.tx == nil && (len(br.calls) > 1 || br.kind == kindBlock)
+	front := br.unit.front(br.tx, block)
+	named := br.db.named()
+	for _, o := range front {
+		o.queue(br.state, b, named)
+	}
+	for i := range br.calls {
+		if err := br.queue(b, i, sds[i]); err != nil {
+			return err
+		}
+	}
+	if block {
+		own{step: stepCommit, sql: commitSQL}.queue(br.state, b, named)
+	}
+	br.mrr = br.conn.PgConn().ExecBatch(ctx, b)
+	return front.read(br.unit, br.tx, nextResult(br.mrr))
+}
+
+// prepare looks at every statement and prepares those that the connection does not know, in one round trip. It returns
+// their descriptions, nil for those that run unprepared.
+func (br *batchResults) prepare(ctx context.Context) ([]*pgconn.StatementDescription, error) {
+	br.calls = make([]call, len(br.batch.QueuedQueries))
+	known := make(map[string]*stmt, len(br.calls))
+	var missing []*stmt
+	for i, q := range br.batch.QueuedQueries {
+		c := &br.calls[i]
+		if err := c.parse(ctx, br.conn, br.db.mode, br.tx.named(q.SQL), q.Arguments); err != nil {
+			return nil, err
+		}
+		key := stmtKey{br.scope.schema, c.sql}
+		switch st := known[c.sql]; {
+		case st != nil:
+			c.kind = st.kind
+			continue
+		case c.prepared():
+			known[c.sql] = br.state.cache.get(key)
+		}
+		if st := known[c.sql]; st != nil {
+			br.db.stats.hits.Add(1)
+			c.kind = st.kind
+		} else if c.kind = kindOf(c.sql); c.prepared() {
+			known[c.sql] = &stmt{key: key, kind: c.kind}
+			missing = append(missing, known[c.sql])
+		}
+		if err := c.kind.refusal(c.sql); err != nil {
+			br.kind = kindRefused
+			return nil, err
+		}
+		br.kind = worse(br.kind, c.kind)
+	}
+	if len(missing) > 0 {
+		br.db.stats.misses.Add(int64(len(missing)))
+		if err := br.unit.prepare(ctx, br.tx, missing); err != nil {
+			return nil, err
+		}
+	}
+	sds := make([]*pgconn.StatementDescription, len(br.calls))
+	for i := range br.calls {
+		if st := known[br.calls[i].sql]; st != nil {
+			sds[i] = st.sd
+		}
+	}
+	return sds, nil
+}
+
+// worse returns the kind that leaves more behind.
+func worse(a, b sqlKind) sqlKind {
+	order := []sqlKind{kindRead, kindWrite, kindOther, kindBlock}
+	return order[max(slices.Index(order, a), slices.Index(order, b))]
+}
+
+func (br *batchResults) queue(b *pgconn.Batch, i int, sd *pgconn.StatementDescription) error {
+	c, eqb := &br.calls[i], &br.state.eqb
+	if err := c.encode(br.conn.TypeMap(), eqb, sd); err != nil {
+		return fmt.Errorf("statement %d of the batch: %w", i+1, err)
+	}
+	formats := slices.Clone(c.results) // the builder's own memory, used again for the next statement
+	if sd != nil {
+		b.ExecStatement(sd, eqb.ParamValues, eqb.ParamFormats, formats)
+	} else {
+		b.ExecParams(c.sql, eqb.ParamValues, nil, eqb.ParamFormats, formats)
+	}
+	return nil
+}
+
+// batchRows are the rows of one result of a batch.
+type batchRows struct {
+	rows
+	br      *batchResults
+	index   int
+	started time.Time
+}
+
+// rowsClosed implements rowsOwner.
+func (r *batchRows) rowsClosed(tag pgconn.CommandTag, err error) error {
+	br := r.br
+	br.current = nil
+	if err == nil && changesSession(tag) {
+		err = fmt.Errorf("%w: %s", ErrScopeChanged, tag)
+	}
+	if err != nil && br.err == nil {
+		br.err = err
+	}
+	if t := br.db.tracers.batch; t != nil {
+		c := &br.calls[r.index]
+		t.TraceBatchQuery(br.ctx, br.conn, pgx.TraceBatchQueryData{
+			SQL: c.sql, Args: c.args, CommandTag: tag, Err: err, ReadStartTime: r.started,
+		})
+	}
+	return err
+}
+
+// Query implements [pgx.BatchResults].
+func (br *batchResults) Query() (pgx.Rows, error) {
+	defer br.lock()()
+	r, err := br.nextRows()
+	if err != nil {
+		return failedRows{err}, err
+	}
+	return r, nil
+}
+
+func (br *batchResults) nextRows() (*batchRows, error) {
+	if br.current != nil {
+		br.current.close(nil) // pgx would lose the place of the next result
+	}
+	switch {
+	case br.err != nil:
+		return nil, br.err
+	case br.closed:
+		return nil, errBatchClosed
+	case br.next >= len(br.calls):
+		return nil, errors.New("no more results in batch")
+	}
+	r := &batchRows{br: br, index: br.next, started: time.Now()}
+	br.next++
+	if !br.mrr.NextResult() {
+		br.err = br.mrr.Close()
+		if br.err == nil {
+			br.err = errors.New("schemactx: the batch has no more results")
+		}
+		br.forget(r.index)
+		return nil, br.err
+	}
+	r.typeMap, r.rr, r.owner = br.conn.TypeMap(), br.mrr.ResultReader(), r
+	if br.tx != nil {
+		r.mu = &br.tx.mu
+	}
+	br.current = r
+	return r, nil
+}
+
+var errBatchClosed = errors.New("batch already closed")
+
+// Exec implements [pgx.BatchResults].
+func (br *batchResults) Exec() (pgconn.CommandTag, error) {
+	defer br.lock()()
+	return br.exec()
+}
+
+func (br *batchResults) exec() (pgconn.CommandTag, error) {
+	r, err := br.nextRows()
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	r.close(nil)
+	if r.err != nil {
+		br.forget(r.index)
+	}
+	return r.tag, r.err
+}
+
+// QueryRow implements [pgx.BatchResults].
+func (br *batchResults) QueryRow() pgx.Row {
+	rows, err := br.Query()
+	if err != nil {
+		return failedRows{err}
+	}
+	return batchRow{rows}
+}
+
+type batchRow struct{ rows pgx.Rows }
+
+// Scan implements [pgx.Row].
+func (r batchRow) Scan(dest ...any) error {
+	defer r.rows.Close()
+	return scanFirst(r.rows, dest)
+}
+
+// Close implements [pgx.BatchResults].
+func (br *batchResults) Close() error {
+	for i := br.next; i < len(br.batch.QueuedQueries) && br.pending(); i++ {
+		if fn := br.batch.QueuedQueries[i].Fn; fn == nil {
+			_, _ = br.Exec() // kept in br.err
+		} else if err := fn(br); err != nil {
+			br.note(err)
+		}
+	}
+	defer br.lock()()
+	br.finish()
+	return br.err
+}
+
+func (br *batchResults) pending() bool {
+	defer br.lock()()
+	return br.err == nil && !br.closed
+}
+
+func (br *batchResults) note(err error) {
+	defer br.lock()()
+	if br.err == nil {
+		br.err = err
+	}
+}
+
+// Tx implements [pgx.BatchResults]. It returns nil: a batch cannot begin a transaction.
+func (br *batchResults) Tx() pgx.Tx { return nil }
+
+// forget drops a prepared statement when the server says that it no longer fits.
+func (br *batchResults) forget(i int) {
+	var pgErr *pgconn.PgError
+	if errors.As(br.err, &pgErr) && planError(pgErr.Code) {
+		br.state.cache.drop(stmtKey{br.scope.schema, br.calls[i].sql})
+	}
+}
+
+// finish reads to the end of what was sent and gives the connection back.
+func (br *batchResults) finish() {
+	if br.closed {
+		return
+	}
+	br.closed = true
+	if br.current != nil {
+		br.current.close(nil)
+	}
+	var err error
+	if br.mrr != nil {
+		err = br.mrr.Close()
+	}
+	br.unit.stained = br.unit.stained || br.kind != kindRead
+	changed := errors.Is(br.err, ErrScopeChanged) && br.kind != kindRefused
+	if br.tx == nil {
+		if br.status() == 'E' {
+			_ = br.unit.rollback(br.ctx)
+		}
+		br.settle(err == nil && br.mrr != nil)
+		changed = changed || br.strayed()
+	}
+	if changed {
+		br.destroy()
+	}
+	if br.err == nil {
+		br.err = err
+	}
+	if br.tx != nil {
+		br.err = br.tx.after(br.kind, br.err)
+	}
+	if t := br.db.tracers.batch; t != nil {
+		t.TraceBatchEnd(br.ctx, br.conn, pgx.TraceBatchEndData{Err: br.err})
+	}
+	if br.err != nil {
+		br.db.failed(br.ctx, br.scope.schema, "", br.err)
+	}
+	if br.tx == nil {
+		br.release()
+	}
+}
+
+func (br *batchResults) lock() func() {
+	if br.tx == nil {
+		return func() {}
+	}
+	br.tx.mu.Lock()
+	return br.tx.mu.Unlock
+}
+
+// failedBatch is the results of a batch that was not sent.
+type failedBatch struct{ err error }
+
+var _ pgx.BatchResults = failedBatch{}
+
+func (b failedBatch) Exec() (pgconn.CommandTag, error) { return pgconn.CommandTag{}, b.err }
+func (b failedBatch) Query() (pgx.Rows, error)         { return failedRows{b.err}, b.err }
+func (b failedBatch) QueryRow() pgx.Row                { return failedRows{b.err} }
+func (b failedBatch) Close() error                     { return b.err }
+func (b failedBatch) Tx() pgx.Tx                       { return nil }

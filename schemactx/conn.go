@@ -1,0 +1,107 @@
+package schemactx
+
+import (
+	"container/list"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// customDataKey is where a connection keeps its state of ours.
+const customDataKey = "github.com/oryne/pgtenant/schemactx"
+
+// connState is what this package knows of one connection. Its owner is whoever holds the connection.
+type connState struct {
+	own   map[string]*pgconn.StatementDescription // the library's own statements that are prepared, by SQL
+	home  string                                  // the search path outside of scopes, where the server reports it
+	last  string                                  // the schema that was served last
+	stain string                                  // the schema whose statements may have left something behind, or manySchemas
+	cache stmtCache
+	eqb   pgx.ExtendedQueryBuilder
+}
+
+// manySchemas as a stain is foreign to everybody. It is no schema's name.
+const manySchemas = "*"
+
+func stateOf(conn *pgconn.PgConn, capacity int) *connState {
+	data := conn.CustomData()
+	if cs, ok := data[customDataKey].(*connState); ok {
+		return cs
+	}
+	cs := &connState{
+		own:   make(map[string]*pgconn.StatementDescription),
+		home:  conn.ParameterStatus("search_path"),
+		cache: stmtCache{entries: make(map[stmtKey]*list.Element), capacity: capacity},
+	}
+	data[customDataKey] = cs
+	return cs
+}
+
+// dirty reports whether another tenant than schema may have left something behind.
+func (cs *connState) dirty(schema string) bool { return cs.stain != "" && cs.stain != schema }
+
+// stained notes that a statement of schema may have left something behind.
+func (cs *connState) stained(schema string) {
+	if cs.dirty(schema) {
+		schema = manySchemas
+	}
+	cs.stain = schema
+}
+
+// stmtCache holds the prepared statements of a connection, the least recently used of which go first.
+type stmtCache struct {
+	entries  map[stmtKey]*list.Element
+	recent   list.List // of *stmt, the most recently used first
+	evicted  []string  // names to deallocate in the next pipeline
+	capacity int
+	names    int // given out so far
+}
+
+// stmtKey has the schema in it: PostgreSQL binds a statement to the tables and types that the search path led to
+// when it was prepared.
+type stmtKey struct{ schema, sql string }
+
+type stmt struct {
+	key  stmtKey
+	sd   *pgconn.StatementDescription
+	kind sqlKind
+}
+
+func (c *stmtCache) get(key stmtKey) *stmt {
+	el, ok := c.entries[key]
+	if !ok {
+		return nil
+	}
+	if c.recent.Front() != el {
+		c.recent.MoveToFront(el)
+	}
+	return el.Value.(*stmt)
+}
+
+// put keeps st and evicts the least recently used statement beyond the capacity. It returns how many went.
+func (c *stmtCache) put(st *stmt) (evicted int) {
+	c.entries[st.key] = c.recent.PushFront(st)
+	for c.recent.Len() > c.capacity {
+		c.drop(c.recent.Back().Value.(*stmt).key)
+		evicted++
+	}
+	return evicted
+}
+
+// drop forgets a statement; the next pipeline deallocates it.
+func (c *stmtCache) drop(key stmtKey) {
+	el, ok := c.entries[key]
+	if !ok {
+		return
+	}
+	c.evicted = append(c.evicted, el.Value.(*stmt).sd.Name)
+	c.recent.Remove(el)
+	delete(c.entries, key)
+}
+
+// nextName returns a statement name that this connection has not used.
+func (c *stmtCache) nextName() string {
+	c.names++
+	return "pgtenant_" + strconv.Itoa(c.names)
+}

@@ -1,0 +1,223 @@
+package schemactx
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// CopyFrom writes rows into a table of the schema of ctx with PostgreSQL's COPY, in a transaction of its own, and
+// returns how many. It costs one round trip, and one more when the connection sees the table's columns for the first
+// time. See [pgx.Conn.CopyFrom]; unlike there, strings may be copied into columns of types that pgx does not know, such
+// as an enum of the schema.
+func (db *DB) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
+	u := &unit{}
+	if err := u.open(ctx, db); err != nil {
+		return 0, err
+	}
+	defer u.release()
+	return (&copyFrom{unit: u, table: table, columns: columns, src: src}).run(ctx)
+}
+
+// CopyFrom writes rows into a table in the transaction. See [DB.CopyFrom].
+func (tx *Tx) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
+	st := tx.state
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if err := tx.check(ctx); err != nil {
+		return 0, err
+	}
+	return (&copyFrom{unit: &st.unit, tx: st, table: table, columns: columns, src: src}).run(ctx)
+}
+
+// copyFrom is one COPY FROM STDIN.
+type copyFrom struct {
+	*unit
+	tx      *txState
+	table   pgx.Identifier
+	columns []string
+	src     pgx.CopyFromSource
+}
+
+func (c *copyFrom) run(ctx context.Context) (int64, error) {
+	if t := c.db.tracers.copyFrom; t != nil {
+		ctx = t.TraceCopyFromStart(ctx, c.conn, pgx.TraceCopyFromStartData{TableName: c.table, ColumnNames: c.columns})
+	}
+	tag, err := c.copy(ctx)
+	if c.tx != nil {
+		err = c.tx.after(kindWrite, err)
+	}
+	if t := c.db.tracers.copyFrom; t != nil {
+		t.TraceCopyFromEnd(ctx, c.conn, pgx.TraceCopyFromEndData{CommandTag: tag, Err: err})
+	}
+	if err != nil {
+		c.db.failed(ctx, c.scope.schema, "", err)
+	}
+	return tag.RowsAffected(), err
+}
+
+func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
+	table, columns, err := c.quoted()
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	sql := "select " + columns + " from " + table
+	sd, err := c.describe(ctx, sql)
+	if err != nil {
+		return pgconn.CommandTag{}, fmt.Errorf("describe columns: %w", err)
+	}
+	// COPY goes out by the simple protocol, and so does what has to come in front: up to the end of the string it is one
+	// implicit transaction as well.
+	front := c.unit.front(c.tx, false)
+	command := front.simple() + "copy " + table + " (" + columns + ") from stdin binary"
+	r := &copyReader{src: c.src, fields: sd.Fields, types: c.conn.TypeMap(), buf: []byte(copyHeader)}
+	tag, err := c.conn.PgConn().CopyFrom(ctx, r, command)
+	c.unit.stained = true
+	if c.tx != nil {
+		c.tx.begun = c.tx.begun || c.status() != 'I'
+	}
+	if err == nil {
+		err = front.read(c.unit, c.tx, func() error { return nil })
+	}
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && planError(pgErr.Code) {
+		c.state.cache.drop(stmtKey{c.scope.schema, sql})
+	}
+	if c.tx == nil {
+		c.settle(err == nil)
+	}
+	return tag, err
+}
+
+func (c *copyFrom) quoted() (table, columns string, err error) {
+	if table, err = QuoteName(c.table...); err != nil {
+		return "", "", err
+	}
+	names := make([]string, len(c.columns))
+	for i, name := range c.columns {
+		if names[i], err = QuoteName(name); err != nil {
+			return "", "", err
+		}
+	}
+	return table, strings.Join(names, ", "), nil
+}
+
+// describe returns the types of the columns.
+func (c *copyFrom) describe(ctx context.Context, sql string) (*pgconn.StatementDescription, error) {
+	if !c.db.named() {
+		return c.unit.describe(ctx, c.tx, sql)
+	}
+	if st := c.state.cache.get(stmtKey{c.scope.schema, sql}); st != nil {
+		c.db.stats.hits.Add(1)
+		return st.sd, nil
+	}
+	c.db.stats.misses.Add(1)
+	return c.unit.prepareOne(ctx, c.tx, sql, kindRead)
+}
+
+// simple returns the front as SQL without parameters, ready to have a statement appended.
+func (f front) simple() string {
+	var sb strings.Builder
+	for _, o := range f {
+		sql := o.sql
+		for i := len(o.params); i > 0; i-- {
+			sql = strings.ReplaceAll(sql, fmt.Sprintf("$%d", i), quoteLiteral(string(o.params[i-1])))
+		}
+		sb.WriteString(sql + "; ")
+	}
+	return sb.String()
+}
+
+// copyHeader begins COPY's binary format: signature, flags, length of the extension.
+const copyHeader = "PGCOPY\n\xff\r\n\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00"
+
+// copyReader encodes rows in COPY's binary format as they are read.
+type copyReader struct {
+	src    pgx.CopyFromSource
+	fields []pgconn.FieldDescription
+	types  *pgtype.Map
+	buf    []byte // encoded and not read yet
+	done   bool
+}
+
+// Read implements [io.Reader].
+func (r *copyReader) Read(p []byte) (int, error) {
+	for len(r.buf) < len(p) && !r.done {
+		if !r.src.Next() {
+			r.done = true
+			if err := r.src.Err(); err != nil {
+				return 0, err
+			}
+			break
+		}
+		if err := r.row(); err != nil {
+			return 0, err
+		}
+	}
+	if len(r.buf) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, r.buf)
+	r.buf = r.buf[:copy(r.buf, r.buf[n:])]
+	return n, nil
+}
+
+func (r *copyReader) row() error {
+	values, err := r.src.Values()
+	if err != nil {
+		return err
+	}
+	if len(values) != len(r.fields) {
+		return fmt.Errorf("expected %d values, got %d values", len(r.fields), len(values))
+	}
+	r.buf = binary.BigEndian.AppendUint16(r.buf, uint16(len(values)))
+	for i, v := range values {
+		if err := r.value(r.fields[i].DataTypeOID, v); err != nil {
+			return fmt.Errorf("column %q: %w", r.fields[i].Name, err)
+		}
+	}
+	return nil
+}
+
+// value appends the length and the bytes of one value; -1 and nothing for NULL.
+func (r *copyReader) value(oid uint32, v any) error {
+	at := len(r.buf)
+	r.buf = binary.BigEndian.AppendUint32(r.buf, 0xFFFFFFFF)
+	encoded, err := r.encode(oid, v, r.buf)
+	if err != nil || encoded == nil {
+		return err
+	}
+	r.buf = encoded
+	binary.BigEndian.PutUint32(r.buf[at:], uint32(len(r.buf)-at-4))
+	return nil
+}
+
+func (r *copyReader) encode(oid uint32, v any, buf []byte) ([]byte, error) {
+	if v == nil {
+		return nil, nil
+	}
+	encoded, err := r.types.Encode(oid, pgtype.BinaryFormatCode, v, buf)
+	if err == nil {
+		return encoded, nil
+	}
+	s, ok := v.(string)
+	if !ok {
+		return nil, err
+	}
+	t, known := r.types.TypeForOID(oid)
+	if !known {
+		return append(buf, s...), nil // what is text in binary format: an enum's label
+	}
+	parsed, parseErr := t.Codec.DecodeValue(r.types, oid, pgtype.TextFormatCode, []byte(s))
+	if parseErr != nil {
+		return nil, err
+	}
+	return r.types.Encode(oid, pgtype.BinaryFormatCode, parsed, buf)
+}

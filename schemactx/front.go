@@ -1,0 +1,122 @@
+package schemactx
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+const (
+	beginSQL  = "begin"
+	commitSQL = "commit"
+)
+
+// front is what goes in front of a statement in the same round trip, in this order: BEGIN, the scrub after another
+// tenant, the scope or an assertion of it, savepoints. BEGIN is the first because an isolation level has to come before
+// everything that takes a snapshot.
+type front []own
+
+// own is one of the library's own statements on its way in front of the caller's.
+type own struct {
+	step   step
+	sql    string
+	params [][]byte
+}
+
+type step uint8
+
+const (
+	stepScrub step = iota
+	stepBegin
+	stepScope
+	stepAssert
+	stepSavepoint
+	stepCommit
+)
+
+// front returns what has to go first. With begin a single statement or a batch gets a transaction block; tx says itself
+// what it needs.
+func (u *unit) front(tx *txState, begin bool) front {
+	var f front
+	if tx != nil && tx.begun {
+		if tx.suspect {
+			f = append(f, own{stepAssert, assertSQL, u.scope.assertParams()})
+		}
+		return f.savepoints(tx)
+	}
+	switch {
+	case tx != nil:
+		f = append(f, own{step: stepBegin, sql: tx.begin})
+	case begin:
+		f = append(f, own{step: stepBegin, sql: beginSQL})
+	}
+	if u.state.dirty(u.scope.schema) {
+		for _, sql := range scrubSQL {
+			f = append(f, own{step: stepScrub, sql: sql})
+		}
+	}
+	f = append(f, own{stepScope, u.scope.sql, u.scope.params})
+	return f.savepoints(tx)
+}
+
+func (f front) savepoints(tx *txState) front {
+	if tx != nil {
+		for _, name := range tx.savepoints {
+			f = append(f, own{step: stepSavepoint, sql: "savepoint " + name})
+		}
+	}
+	return f
+}
+
+// scrubs reports whether there is a scrub in the front.
+func (f front) scrubs() bool {
+	return slices.ContainsFunc(f, func(o own) bool { return o.step == stepScrub })
+}
+
+// read reads the results of the front with next, which reads one, and notes what they mean for the unit and tx.
+func (f front) read(u *unit, tx *txState, next func() error) error {
+	if f.scrubs() {
+		u.db.stats.scrubs.Add(1)
+	}
+	for _, o := range f {
+		err := next()
+		switch {
+		case err == nil && tx != nil:
+			tx.passed(o)
+		case err != nil && o.step == stepScope:
+			return u.scope.refused(err)
+		case err != nil && o.step == stepAssert && stateIs(err, stateDivisionByZero):
+			return fmt.Errorf("%w: found before the next statement ran", ErrScopeChanged)
+		case err != nil:
+			return err
+		}
+		if o.step == stepScope {
+			u.db.accepted(u.scope)
+		}
+	}
+	if f.scrubs() {
+		u.scrubbed = true
+	}
+	return nil
+}
+
+// queue appends the statement to a batch, prepared where the connection knows it.
+func (o own) queue(cs *connState, b *pgconn.Batch, named bool) {
+	if sd := cs.own[o.sql]; named && sd != nil {
+		b.ExecPrepared(sd.Name, o.params, nil, nil)
+		return
+	}
+	b.ExecParams(o.sql, o.params, nil, nil, nil)
+}
+
+// nextResult returns a function that reads the next result of a batch to its end.
+func nextResult(mrr *pgconn.MultiResultReader) func() error {
+	return func() error {
+		if !mrr.NextResult() {
+			return mrr.Close()
+		}
+		_, err := mrr.ResultReader().Close()
+		return err
+	}
+}

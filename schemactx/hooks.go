@@ -1,0 +1,109 @@
+package schemactx
+
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+)
+
+// Hooks are called by a [DB] as it works. Each may be nil. They run on the goroutine that uses the DB, which waits for
+// them, and must be safe for concurrent use; a hook must not use the DB under the context it is given. ctx is that of
+// the call.
+type Hooks struct {
+	// Entered is called when a unit of work has a connection, before its first statement.
+	Entered func(ctx context.Context, data EnteredData)
+	// Left is called when a unit of work has given its connection back.
+	Left func(ctx context.Context, data LeftData)
+	// Switched is called once for each call of [WithSchema] or [WithPublic] under which a unit of work is entered, at
+	// the first one: code that names its schema by hand instead of having it from the request.
+	Switched func(ctx context.Context, data SwitchedData)
+	// Failed is called when a statement, a batch or a copy ends with an error, of the server or of this package. The
+	// arguments of the statement are not passed on: they are the tenant's data.
+	Failed func(ctx context.Context, data FailedData)
+}
+
+// EnteredData is what [Hooks].Entered is told.
+type EnteredData struct {
+	Schema string
+	PID    uint32 // of the server process
+}
+
+// LeftData is what [Hooks].Left is told.
+type LeftData struct {
+	Schema string
+	PID    uint32 // of the server process
+	Closed bool   // the connection has been closed instead of going back to the pool
+}
+
+// SwitchedData is what [Hooks].Switched is told.
+type SwitchedData struct {
+	Schema string
+	From   string // the schema of the context that was given to WithSchema; "" without one
+	File   string // where WithSchema was called
+	Line   int
+	Func   string
+}
+
+// FailedData is what [Hooks].Failed is told.
+type FailedData struct {
+	Schema string
+	SQL    string
+	Err    error
+}
+
+// Stats are counts since a [DB] was made.
+type Stats struct {
+	Switches  int64 // a connection served another schema than the one before
+	Scrubs    int64 // a switch found that the tenant before may have left something, and took it away
+	Destroyed int64 // connections closed because they were doubtful
+	Hits      int64 // statements that were prepared already
+	Misses    int64 // statements that had to be prepared
+	Evicted   int64 // prepared statements that had to make room
+	Retries   int64 // transactions that were run again
+}
+
+type counters struct {
+	switches, scrubs, destroyed, hits, misses, evicted, retries atomic.Int64
+}
+
+// Stats returns the counts. They are read one by one, not at one moment.
+func (db *DB) Stats() Stats {
+	return Stats{
+		Switches:  db.stats.switches.Load(),
+		Scrubs:    db.stats.scrubs.Load(),
+		Destroyed: db.stats.destroyed.Load(),
+		Hits:      db.stats.hits.Load(),
+		Misses:    db.stats.misses.Load(),
+		Evicted:   db.stats.evicted.Load(),
+		Retries:   db.stats.retries.Load(),
+	}
+}
+
+func (db *DB) entered(ctx context.Context, u *unit) {
+	h := &db.cfg.Hooks
+	if h.Switched != nil {
+		if c, ok := ctx.Value(contextKey{}).(*scopeContext); ok && c.site != nil && !c.site.reported.Swap(true) {
+			frame, _ := runtime.CallersFrames([]uintptr{c.site.pc}).Next()
+			from, _ := FromContext(c.Context)
+			h.Switched(ctx, SwitchedData{Schema: c.schema, From: from, File: frame.File, Line: frame.Line, Func: frame.Function})
+		}
+	}
+	if h.Entered != nil {
+		h.Entered(ctx, EnteredData{Schema: u.scope.schema, PID: u.conn.PgConn().PID()})
+	}
+	if h.Left != nil {
+		u.ctx = ctx
+	}
+}
+
+func (db *DB) left(u *unit) {
+	if h := db.cfg.Hooks.Left; h != nil {
+		h(u.ctx, LeftData{Schema: u.scope.schema, PID: u.conn.PgConn().PID(), Closed: u.conn.IsClosed()})
+	}
+}
+
+func (db *DB) failed(ctx context.Context, schema, sql string, err error) {
+	if h := db.cfg.Hooks.Failed; h != nil {
+		h(ctx, FailedData{Schema: schema, SQL: sql, Err: err})
+	}
+}

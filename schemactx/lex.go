@@ -1,0 +1,285 @@
+package schemactx
+
+import (
+	"slices"
+	"strings"
+)
+
+// sqlKind is what the text of a statement says about the traces it may leave on its connection.
+type sqlKind uint8
+
+const (
+	// kindOther may leave something behind, so that the next tenant gets a scrubbed connection, and may have changed
+	// the scope, so that the next statement of a transaction is preceded by an assertion.
+	kindOther sqlKind = iota
+	// kindRead reads, calls nothing but functions that are known to leave no trace, and leaves none.
+	kindRead
+	// kindWrite is like kindRead, but writes too: a sequence may have moved, a trigger may have run.
+	kindWrite
+	// kindRefused would change the session or end the transaction, and with it the scope.
+	kindRefused
+	// kindCopy needs a protocol that a statement with a result does not speak.
+	kindCopy
+	// kindBlock runs code that may commit. In a transaction block of its own it cannot.
+	kindBlock
+)
+
+// refusedCommands are the first words of the commands that change the session or the transaction. The extended
+// protocol takes one statement at a time, so the first word tells the command.
+var refusedCommands = []string{
+	"abort", "begin", "commit", "deallocate", "discard", "end", "execute", "listen", "load", "prepare", "release",
+	"reset", "rollback", "savepoint", "set", "start", "unlisten",
+}
+
+// plainCommands are those whose words are looked at one by one.
+var plainCommands = []string{"delete", "insert", "merge", "select", "table", "update", "values", "with"}
+
+// writingWords make a statement more than a read, wherever they stand: a table may have triggers, and those call
+// functions that nobody sees from here.
+var writingWords = []string{"delete", "insert", "into", "merge", "truncate", "update"}
+
+// harmlessCalls are the names that may stand in front of a parenthesis in a read: keywords, and functions of
+// PostgreSQL that leave nothing in the session. A name that is not here, a user's function among them, makes the
+// statement one that may have left something.
+var harmlessCalls = slices.Sorted(strings.FieldsSeq(`
+	all and any array as between by case char conflict insert returning set character cube cast decimal distinct else end exists except extract filter
+	float from full group grouping having ilike in inner intersect is join key lateral left like limit materialized
+	not null nulls numeric offset on only or order over overlaps partition position range recursive right rollup row rows
+	select sets similar some substring then time timestamp to trim union using values varchar when where with within
+	abs age array_agg array_append array_length array_position array_remove array_to_json array_to_string avg
+	bit_and bit_or bool_and bool_or btrim cardinality ceil ceiling chr clock_timestamp coalesce concat concat_ws count
+	cume_dist current_date current_database current_schema date_bin date_part date_trunc decode dense_rank encode every
+	first_value floor format gen_random_uuid generate_series greatest initcap isfinite json_agg json_array_elements
+	json_array_length json_build_array json_build_object json_each json_each_text json_object_agg jsonb_agg
+	jsonb_array_elements jsonb_array_elements_text jsonb_array_length jsonb_build_array jsonb_build_object jsonb_each
+	jsonb_each_text jsonb_extract_path jsonb_extract_path_text jsonb_object_agg jsonb_object_keys jsonb_path_exists
+	jsonb_path_query jsonb_set jsonb_strip_nulls jsonb_typeof lag last_value lead least left length lower lpad ltrim
+	make_date make_interval max md5 min mod now ntile nullif num_nonnulls percent_rank percentile_cont
+	percentile_disc pg_backend_pid pg_typeof plainto_tsquery power quote_ident quote_literal random rank regexp_match
+	regexp_matches regexp_replace regexp_split_to_array repeat replace reverse right round row_number row_to_json rpad
+	rtrim sha256 sign split_part sqrt starts_with statement_timestamp stddev string_agg string_to_array strpos substr
+	sum to_char to_date to_json to_jsonb to_number to_timestamp to_tsquery to_tsvector translate trunc ts_headline
+	ts_rank unnest upper variance version websearch_to_tsquery width_bucket`))
+
+// kindOf classifies one statement by its text. What it does not understand is kindOther: the worst that
+// misunderstanding can cost is a scrub too many. It does not allocate but for names of mixed case.
+func kindOf(sql string) sqlKind {
+	l := lexer{rest: sql}
+	first := l.firstWord()
+	switch {
+	case first == "set" && l.firstWord() == "constraints":
+		return kindOther
+	case contains(refusedCommands, first):
+		return kindRefused
+	case first == "copy":
+		return kindCopy
+	case first == "call" || first == "do":
+		return kindBlock
+	case !contains(plainCommands, first):
+		return kindOther
+	}
+	kind := kindRead
+	if contains(writingWords, first) {
+		kind = kindWrite
+	}
+	var into, target bool // after INTO stands a table, and its parenthesis is a list of columns
+	for {
+		word, plain, ok := l.word()
+		target = into || target && l.dotted
+		into = plain && word == "into"
+		switch {
+		case !ok:
+			return kind
+		case word == unicodePrefix, l.calls() && !target && !(plain && contains(harmlessCalls, word)):
+			return kindOther
+		case plain && contains(writingWords, word):
+			kind = kindWrite
+		}
+	}
+}
+
+// unicodePrefix begins a name or a string in which any character can be escaped.
+const unicodePrefix = "u&"
+
+func contains(sorted []string, word string) bool {
+	_, found := slices.BinarySearch(sorted, word)
+	return found
+}
+
+// lexer walks over the words of a statement as PostgreSQL's scanner sees them (its scan.l): strings, quoted names,
+// dollar quotes and nested comments are skipped as wholes.
+type lexer struct {
+	rest   string
+	dot    bool // the last thing before rest was a dot, white space apart
+	dotted bool // there was one before the last word
+}
+
+// firstWord returns the word that a statement begins with, in lower case. Semicolons before it are empty
+// statements, which the server drops, and parentheses may stand around a select.
+func (l *lexer) firstWord() string {
+	for {
+		l.blank()
+		if l.rest == "" || l.rest[0] != ';' && l.rest[0] != '(' {
+			break
+		}
+		l.rest = l.rest[1:]
+	}
+	if l.rest == "" || !wordStart(l.rest[0]) {
+		return ""
+	}
+	return l.take(l.wordLen())
+}
+
+// word returns the next word in lower case. It is plain when it is neither quoted nor qualified with a schema. word
+// reports false at the end.
+func (l *lexer) word() (word string, plain, ok bool) {
+	for l.rest != "" {
+		c := l.rest[0]
+		plain, l.dotted, l.dot = !l.dot, l.dot, l.dot && isSpace(c)
+		switch {
+		case wordStart(c):
+			n := l.wordLen()
+			switch follows := l.rest[n:]; {
+			case n == 1 && strings.HasPrefix(follows, "'"): // E'', B'', X'', N''
+				l.rest = follows
+				l.skipString(c == 'e' || c == 'E')
+			case n == 1 && (c == 'u' || c == 'U') && strings.HasPrefix(follows, "&"):
+				return l.take(2), plain, true
+			default:
+				return l.take(n), plain, true
+			}
+		case c == '"':
+			l.skipQuoted('"')
+			return "", false, true
+		case c == '\'':
+			l.skipString(false)
+		case c == '$':
+			l.skipDollar()
+		case strings.HasPrefix(l.rest, "--"), strings.HasPrefix(l.rest, "/*"):
+			l.blank()
+		case c >= '0' && c <= '9': // with the letters that follow: 1e5, 0x1f
+			l.rest = l.rest[l.wordLen():]
+		default:
+			l.dot = l.dot || c == '.'
+			l.rest = l.rest[1:]
+		}
+	}
+	return "", false, false
+}
+
+// calls reports whether an opening parenthesis follows.
+func (l *lexer) calls() bool {
+	l.blank()
+	return strings.HasPrefix(l.rest, "(")
+}
+
+// blank skips white space and comments.
+func (l *lexer) blank() {
+	for {
+		l.rest = strings.TrimLeft(l.rest, " \t\n\r\f\v")
+		switch {
+		case strings.HasPrefix(l.rest, "--"):
+			end := strings.IndexAny(l.rest, "\n\r")
+			if end < 0 {
+				end = len(l.rest)
+			}
+			l.rest = l.rest[end:]
+		case strings.HasPrefix(l.rest, "/*"):
+			l.skipComment()
+		default:
+			return
+		}
+	}
+}
+
+// skipComment skips a comment of the C kind. Unlike in C they nest.
+func (l *lexer) skipComment() {
+	depth := 0
+	for l.rest != "" {
+		switch {
+		case strings.HasPrefix(l.rest, "/*"):
+			depth++
+			l.rest = l.rest[2:]
+		case strings.HasPrefix(l.rest, "*/"):
+			depth--
+			l.rest = l.rest[2:]
+			if depth == 0 {
+				return
+			}
+		default:
+			l.rest = l.rest[1:]
+		}
+	}
+}
+
+// skipQuoted skips what stands between two quotes, which are doubled inside.
+func (l *lexer) skipQuoted(quote byte) {
+	end := strings.IndexByte(l.rest[1:], quote)
+	if end < 0 {
+		l.rest = ""
+		return
+	}
+	l.rest = l.rest[end+2:]
+	if l.rest != "" && l.rest[0] == quote {
+		l.skipQuoted(quote)
+	}
+}
+
+// skipString skips a string constant, in which a backslash may escape.
+func (l *lexer) skipString(escapes bool) {
+	if !escapes {
+		l.skipQuoted('\'')
+		return
+	}
+	for i := 1; i < len(l.rest); i++ {
+		switch l.rest[i] {
+		case '\\':
+			i++
+		case '\'':
+			l.rest = l.rest[i+1:]
+			return // a doubled quote begins another string, which ends the same way
+		}
+	}
+	l.rest = ""
+}
+
+// skipDollar skips a dollar-quoted string or the dollar of a parameter.
+func (l *lexer) skipDollar() {
+	n := 1
+	for n < len(l.rest) && wordByte(l.rest[n]) && l.rest[n] != '$' {
+		n++
+	}
+	if n == len(l.rest) || l.rest[n] != '$' || n > 1 && !wordStart(l.rest[1]) {
+		l.rest = l.rest[1:]
+		return
+	}
+	tag := l.rest[:n+1]
+	end := strings.Index(l.rest[n+1:], tag)
+	if end < 0 {
+		l.rest = ""
+		return
+	}
+	l.rest = l.rest[n+1+end+len(tag):]
+}
+
+func (l *lexer) wordLen() int {
+	n := 1
+	for n < len(l.rest) && wordByte(l.rest[n]) {
+		n++
+	}
+	return n
+}
+
+func (l *lexer) take(n int) string {
+	word := strings.ToLower(l.rest[:n])
+	l.rest = l.rest[n:]
+	return word
+}
+
+func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
+
+func wordStart(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c >= 0x80
+}
+
+func wordByte(c byte) bool { return wordStart(c) || c >= '0' && c <= '9' || c == '$' }

@@ -1,0 +1,86 @@
+package schemactx
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Limits bound what one tenant may take of what all share. The zero value is no limit. A public scope has none.
+type Limits struct {
+	// MaxConns is how many connections of a [DB] one tenant may hold at a time. A unit of work beyond it waits, within
+	// its context, until one of the tenant's own ends; it is [LimitError] when the context ends first. Other tenants do
+	// not wait for it. A goroutine that needs a second connection while it holds one can wait for itself: give such
+	// tenants two. Default: 0, no limit.
+	MaxConns int
+
+	// StatementTimeout is PostgreSQL's statement_timeout for the tenant's statements, rounded up to milliseconds.
+	// Default: 0, that of the login.
+	StatementTimeout time.Duration
+
+	// IdleInTransactionTimeout is PostgreSQL's idle_in_transaction_session_timeout, rounded up to milliseconds: the
+	// server ends a transaction that waits longer for its next statement, and its connection. Default: 0, that of the
+	// login.
+	IdleInTransactionTimeout time.Duration
+}
+
+// gates holds a gate for each tenant that has a limit and holds or awaits a connection, and no others.
+type gates struct {
+	mu       sync.Mutex
+	bySchema map[string]*gate
+}
+
+// gate lets so many units of work of one tenant through at a time.
+type gate struct {
+	gates  *gates
+	schema string
+	places chan struct{}
+	users  int // that hold a place or wait for one; guarded by gates.mu
+}
+
+// enter waits for a place. It returns nil for a tenant without a limit.
+func (gs *gates) enter(ctx context.Context, sc *scope) (*gate, error) {
+	if sc.limits.MaxConns <= 0 {
+		return nil, nil
+	}
+	g := gs.use(sc)
+	select {
+	case g.places <- struct{}{}:
+		return g, nil
+	case <-ctx.Done():
+		g.forget()
+		return nil, &LimitError{Schema: sc.schema, MaxConns: sc.limits.MaxConns, Err: context.Cause(ctx)}
+	}
+}
+
+func (gs *gates) use(sc *scope) *gate {
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	g := gs.bySchema[sc.schema]
+	if g == nil {
+		if gs.bySchema == nil {
+			gs.bySchema = make(map[string]*gate)
+		}
+		g = &gate{gates: gs, schema: sc.schema, places: make(chan struct{}, sc.limits.MaxConns)}
+		gs.bySchema[sc.schema] = g
+	}
+	g.users++
+	return g
+}
+
+// leave gives the place back. It does nothing on nil.
+func (g *gate) leave() {
+	if g == nil {
+		return
+	}
+	<-g.places
+	g.forget()
+}
+
+func (g *gate) forget() {
+	g.gates.mu.Lock()
+	defer g.gates.mu.Unlock()
+	if g.users--; g.users == 0 {
+		delete(g.gates.bySchema, g.schema)
+	}
+}

@@ -1,0 +1,162 @@
+package schemactx
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// prepareOne prepares one statement; see prepare.
+func (u *unit) prepareOne(ctx context.Context, tx *txState, sql string, kind sqlKind) (*pgconn.StatementDescription, error) {
+	st := &stmt{key: stmtKey{u.scope.schema, sql}, kind: kind}
+	if err := u.prepare(ctx, tx, []*stmt{st}); err != nil {
+		return nil, err
+	}
+	return st.sd, nil
+}
+
+// prepare makes statements on the server in the scope that they will run in, so that their tables and types are those of
+// the schema, and deallocates those that had to go. It is one round trip for all of them; in a transaction that has not
+// begun it brings BEGIN along.
+func (u *unit) prepare(ctx context.Context, tx *txState, stmts []*stmt) error {
+	if t := u.db.tracers.prepare; t != nil {
+		for _, st := range stmts {
+			ctx = t.TracePrepareStart(ctx, u.conn, pgx.TracePrepareStartData{Name: st.key.sql, SQL: st.key.sql})
+		}
+	}
+	err := u.prepareAll(ctx, tx, stmts)
+	if t := u.db.tracers.prepare; t != nil {
+		for range stmts {
+			t.TracePrepareEnd(ctx, u.conn, pgx.TracePrepareEndData{Err: err})
+		}
+	}
+	return err
+}
+
+func (u *unit) prepareAll(ctx context.Context, tx *txState, stmts []*stmt) error {
+	cs := u.state
+	p := u.conn.PgConn().StartPipeline(ctx)
+	front := u.front(tx, false)
+	for _, o := range front {
+		p.SendQueryParams(o.sql, o.params, nil, nil, nil)
+	}
+	evicted := len(cs.cache.evicted)
+	for _, name := range cs.cache.evicted {
+		p.SendDeallocate(name)
+	}
+	missing := u.missingOwn()
+	for _, sql := range missing {
+		p.SendPrepare(ownName(sql), sql, nil)
+	}
+	names := make([]string, len(stmts))
+	for i, st := range stmts {
+		names[i] = cs.cache.nextName()
+		p.SendPrepare(names[i], st.key.sql, nil)
+	}
+	err := p.Sync()
+	if err == nil {
+		err = u.readPrepared(p, tx, evicted, missing, front, stmts)
+	}
+	if closeErr := p.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return err
+	}
+	if tx == nil {
+		u.settle(true)
+	}
+	for i, st := range stmts {
+		st.sd.Name, st.sd.SQL = names[i], st.key.sql // the server's answer holds neither
+		u.db.stats.evicted.Add(int64(cs.cache.put(st)))
+	}
+	return nil
+}
+
+// missingOwn returns the library's own statements that the connection has not prepared yet.
+func (u *unit) missingOwn() []string {
+	var missing []string
+	for _, sql := range append([]string{u.scope.sql, beginSQL, commitSQL}, scrubSQL...) {
+		if u.state.own[sql] == nil {
+			missing = append(missing, sql)
+		}
+	}
+	return missing
+}
+
+func (u *unit) readPrepared(
+	p *pgconn.Pipeline, tx *txState, evicted int, missing []string, front front, stmts []*stmt,
+) error {
+	err := front.read(u, tx, func() error {
+		rr, err := result[*pgconn.ResultReader](p)
+		if err == nil {
+			_, err = rr.Close()
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for range evicted {
+		if _, err := result[*pgconn.CloseComplete](p); err != nil {
+			return err
+		}
+	}
+	u.state.cache.evicted = nil
+	for _, sql := range missing {
+		sd, err := result[*pgconn.StatementDescription](p)
+		if err != nil {
+			return err
+		}
+		sd.Name, sd.SQL = ownName(sql), sql
+		u.state.own[sql] = sd
+	}
+	for _, st := range stmts {
+		if st.sd, err = result[*pgconn.StatementDescription](p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// result reads the next result of a pipeline, which must be a T.
+func result[T any](p *pgconn.Pipeline) (T, error) {
+	res, err := p.GetResults()
+	if err != nil {
+		var none T
+		return none, err
+	}
+	t, ok := res.(T)
+	if !ok {
+		return t, fmt.Errorf("schemactx: expected %T from the server, got %T", t, res)
+	}
+	return t, nil
+}
+
+// describe returns the description of a statement without keeping it: it is for connections that may not have named
+// statements.
+func (u *unit) describe(ctx context.Context, tx *txState, sql string) (*pgconn.StatementDescription, error) {
+	p := u.conn.PgConn().StartPipeline(ctx)
+	front := u.front(tx, false)
+	for _, o := range front {
+		p.SendQueryParams(o.sql, o.params, nil, nil, nil)
+	}
+	p.SendPrepare("", sql, nil)
+	err := p.Sync()
+	var sd *pgconn.StatementDescription
+	if err == nil {
+		err = u.readPrepared(p, tx, 0, nil, front, nil)
+	}
+	if err == nil {
+		sd, err = result[*pgconn.StatementDescription](p)
+	}
+	if closeErr := p.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil && tx == nil {
+		u.settle(true)
+	}
+	return sd, err
+}

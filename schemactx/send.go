@@ -1,0 +1,112 @@
+package schemactx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// oneRow executes a portal for one row and leaves it suspended.
+var oneRow = pgproto3.Execute{MaxRows: 1}
+
+// sendAlone sends the statement with its scope in front, or, in a transaction, with an assertion of the scope where one
+// is due.
+//
+// The messages of the scope wait in the connection's buffer until pgconn adds those of the statement and writes all of
+// them at once: Bind, Execute, Bind, Execute, Sync. Up to Sync this is one implicit transaction, so that what the scope
+// has set ends with the statement. The scope's portal returns one row and is executed for one row, so that the server
+// answers it with DataRow and PortalSuspended and not with CommandComplete; to pgconn its row is the first row of the
+// statement, and taking it off tells whether the scope was let in. Nothing more is sent, read or allocated than for the
+// statement alone, while cancellation, notices and the transaction status stay pgconn's business.
+func (s *statement) sendAlone(ctx context.Context, sd *pgconn.StatementDescription) error {
+	if err := ctx.Err(); err != nil {
+		return err // pgconn would not write, and what waits in the buffer would go out with somebody else's statement
+	}
+	fronted := s.queueFront()
+	pc, eqb := s.conn.PgConn(), &s.state.eqb
+	if sd != nil {
+		s.rows.rr = pc.ExecStatement(ctx, sd, eqb.ParamValues, eqb.ParamFormats, s.call.results)
+	} else {
+		s.rows.rr = pc.ExecParams(ctx, s.call.sql, eqb.ParamValues, nil, eqb.ParamFormats, s.call.results)
+	}
+	if !fronted {
+		return nil
+	}
+	if s.rows.rr.NextRow() {
+		s.db.accepted(s.scope)
+		return nil
+	}
+	_, err := s.rows.rr.Close()
+	return s.frontRefused(err)
+}
+
+// queueFront puts the scope or its assertion into the connection's buffer. It reports false when there is nothing to
+// put in front.
+func (s *statement) queueFront() bool {
+	f := s.conn.PgConn().Frontend()
+	parse, bind := &s.scope.parse, &s.scope.unnamed
+	switch {
+	case s.tx != nil && !s.tx.suspect:
+		return false
+	case s.tx != nil:
+		parse, bind = &pgproto3.Parse{Query: assertSQL}, &pgproto3.Bind{Parameters: s.scope.assertParams()}
+	case s.call.prepared() && s.state.own[s.scope.sql] != nil:
+		parse, bind = nil, &s.scope.named
+	}
+	if parse != nil {
+		f.SendParse(parse)
+	}
+	f.SendBind(bind)
+	f.SendExecute(&oneRow)
+	return true
+}
+
+// frontRefused explains why what went in front did not succeed. Without a reason from the server it is unknown what has
+// been written, and the connection is not used again.
+func (s *statement) frontRefused(err error) error {
+	var pgErr *pgconn.PgError
+	switch {
+	case !errors.As(err, &pgErr):
+		s.destroy()
+		if err == nil {
+			err = errors.New("schemactx: the scope returned no row")
+		}
+		return err
+	case s.tx == nil:
+		return s.scope.refused(err)
+	case pgErr.Code == stateDivisionByZero:
+		return fmt.Errorf("%w: found before the statement ran", ErrScopeChanged)
+	}
+	return err
+}
+
+// sendBehind sends the statement behind all that has to come first: a scrub, BEGIN, the scope, savepoints. It is one
+// round trip as well.
+func (s *statement) sendBehind(ctx context.Context, sd *pgconn.StatementDescription) error {
+	b := &pgconn.Batch{}
+	named, eqb := s.call.prepared(), &s.state.eqb
+	front := s.unit.front(s.tx, s.call.kind == kindBlock)
+	for _, o := range front {
+		o.queue(s.state, b, named)
+	}
+	if sd != nil {
+		b.ExecStatement(sd, eqb.ParamValues, eqb.ParamFormats, s.call.results)
+	} else {
+		b.ExecParams(s.call.sql, eqb.ParamValues, nil, eqb.ParamFormats, s.call.results)
+	}
+	if s.tx == nil && s.call.kind == kindBlock {
+		own{sql: commitSQL}.queue(s.state, b, named)
+	}
+	s.rows.mrr = s.conn.PgConn().ExecBatch(ctx, b)
+	if err := front.read(s.unit, s.tx, nextResult(s.rows.mrr)); err != nil {
+		return err
+	}
+	if !s.rows.mrr.NextResult() {
+		return s.rows.mrr.Close()
+	}
+	s.rows.rr = s.rows.mrr.ResultReader()
+	return nil
+}

@@ -1,0 +1,194 @@
+package schemactx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// statement is one statement from its call to the end of its rows, which the caller reads from it. It is its own unit of
+// work, or one of a transaction's.
+type statement struct {
+	rows
+	call
+	*unit
+	alone  unit // what unit points to outside of a transaction
+	tx     *txState
+	ctx    context.Context // of the tracer, which wants the one it returned
+	traced bool
+}
+
+// run sends the statement and reads as far as its first row.
+func (s *statement) run(ctx context.Context, sql string, args []any) error {
+	s.ctx = ctx
+	if t := s.db.tracers.query; t != nil {
+		s.ctx = t.TraceQueryStart(ctx, s.conn, pgx.TraceQueryStartData{SQL: sql, Args: args})
+		s.traced = true
+	}
+	err := s.call.parse(s.ctx, s.conn, s.db.mode, sql, args)
+	if err == nil {
+		err = s.attempt(s.ctx)
+	}
+	if staleStatement(err) && s.call.prepared() && s.tx == nil {
+		// The server refused to bind it, before it did anything, and attempt has forgotten it.
+		err = s.attempt(s.ctx)
+	}
+	if err != nil {
+		s.rows.closed = true
+		return s.finish(pgconn.CommandTag{}, err)
+	}
+	return nil
+}
+
+// attempt prepares the statement if need be, sends it and waits for its first row, its end, or its error.
+func (s *statement) attempt(ctx context.Context) error {
+	sd, err := s.lookUp(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.call.encode(s.conn.TypeMap(), &s.state.eqb, sd); err != nil {
+		return err
+	}
+	if s.needsFront() {
+		err = s.sendBehind(ctx, sd)
+	} else {
+		err = s.sendAlone(ctx, sd)
+	}
+	if err == nil {
+		s.rows.typeMap = s.conn.TypeMap()
+		s.rows.owner = s
+		err = s.rows.readAhead()
+	}
+	if err != nil {
+		s.forget(err)
+		return s.drain(err)
+	}
+	return nil
+}
+
+// lookUp finds the statement among the prepared ones or prepares it. It returns nil for one that runs unprepared.
+func (s *statement) lookUp(ctx context.Context) (*pgconn.StatementDescription, error) {
+	if s.call.prepared() {
+		if st := s.state.cache.get(stmtKey{s.scope.schema, s.call.sql}); st != nil {
+			s.db.stats.hits.Add(1)
+			s.call.kind = st.kind
+			return st.sd, nil
+		}
+	}
+	s.call.kind = kindOf(s.call.sql)
+	if err := s.call.kind.refusal(s.call.sql); err != nil || !s.call.prepared() {
+		return nil, err
+	}
+	s.db.stats.misses.Add(1)
+	return s.unit.prepareOne(ctx, s.tx, s.call.sql, s.call.kind)
+}
+
+// needsFront reports whether more than the scope has to go in front of the statement.
+func (s *statement) needsFront() bool {
+	if s.tx != nil {
+		return !s.tx.begun || len(s.tx.savepoints) > 0
+	}
+	return s.state.dirty(s.scope.schema) || s.call.kind == kindBlock
+}
+
+// forget drops a prepared statement when the server says that it no longer fits.
+func (s *statement) forget(err error) {
+	var pgErr *pgconn.PgError
+	if s.call.prepared() && errors.As(err, &pgErr) && planError(pgErr.Code) {
+		s.state.cache.drop(stmtKey{s.scope.schema, s.call.sql})
+	}
+}
+
+// drain reads to the end of what was sent, so that the connection can be used again.
+func (s *statement) drain(err error) error {
+	if s.rows.mrr != nil {
+		_ = s.rows.mrr.Close() // the first error counts
+		s.rows.mrr = nil
+	}
+	if s.tx == nil && s.status() == 'E' {
+		_ = s.unit.rollback(s.ctx)
+	}
+	return err
+}
+
+// rowsClosed implements rowsOwner.
+func (s *statement) rowsClosed(tag pgconn.CommandTag, err error) error {
+	s.forget(err)
+	return s.finish(tag, s.drain(err))
+}
+
+// finish looks at what the statement did to the connection, tells the tracer, and gives the connection back. err is the
+// statement's own error; finish returns it, or what it found.
+func (s *statement) finish(tag pgconn.CommandTag, err error) error {
+	s.unit.stained = s.unit.stained || s.call.kind != kindRead
+	if s.tx == nil {
+		s.settle(err == nil)
+	}
+	if changesSession(tag) || s.strayed() {
+		err = fmt.Errorf("%w: %s", ErrScopeChanged, tag)
+		s.destroy()
+	}
+	if s.tx != nil {
+		err = s.tx.after(s.call.kind, err)
+	}
+	if s.traced {
+		s.db.tracers.query.TraceQueryEnd(s.ctx, s.conn, pgx.TraceQueryEndData{CommandTag: tag, Err: err})
+	}
+	if err != nil {
+		s.db.failed(s.ctx, s.scope.schema, s.call.sql, err)
+	}
+	if s.tx == nil {
+		s.release()
+	}
+	return err
+}
+
+// refusal is the error for a statement that must not run at all.
+func (k sqlKind) refusal(sql string) error {
+	l := lexer{rest: sql}
+	switch k {
+	case kindRefused:
+		return fmt.Errorf("%w: %s", ErrScopeChanged, l.firstWord())
+	case kindCopy:
+		return ErrCopy
+	default:
+		return nil
+	}
+}
+
+// changesSession reports whether a command may have changed the session beyond its transaction, or the transaction
+// itself. kindOf refuses such commands by their text; this is the second look, at what the server says it did.
+func changesSession(tag pgconn.CommandTag) bool {
+	switch tag.String() {
+	case "SET", "RESET", "DISCARD", "DISCARD ALL", "DISCARD PLANS", "DISCARD SEQUENCES", "DISCARD TEMP",
+		"LISTEN", "UNLISTEN", "LOAD", "PREPARE", "DEALLOCATE", "DEALLOCATE ALL",
+		"BEGIN", "START TRANSACTION", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE",
+		"PREPARE TRANSACTION", "COMMIT PREPARED", "ROLLBACK PREPARED":
+		return true
+	}
+	return false
+}
+
+// planError reports whether a statement that met this error may not fit the schema any more: its table or its types
+// have changed or are gone.
+func planError(state string) bool {
+	switch state[:2] {
+	case "08", "0A", "26", "42", "XX":
+		return true
+	}
+	return false
+}
+
+// staleStatement reports whether the server refused to bind a prepared statement because its columns are not what they
+// were when it was prepared, or because it is gone.
+func staleStatement(err error) bool {
+	return stateIs(err, stateFeatureUnsupported) || stateIs(err, stateProtocolViolation) || stateIs(err, stateInvalidStatement)
+}
+
+func stateIs(err error, state string) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && pgErr.Code == state
+}

@@ -1,0 +1,187 @@
+package schemactx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// txState is what a transaction and its savepoints share: the unit of work and how far it has come.
+type txState struct {
+	mu   sync.Mutex // held while the connection is in use
+	unit unit
+
+	begin      string            // BEGIN with its options
+	begun      bool              // the server has it
+	savepoints []string          // to be set with the next statement
+	count      int               // of savepoints so far, for their names
+	names      map[string]string // SQL of prepared statements by name
+	suspect    bool              // a statement may have changed the scope
+	busy       bool              // a statement runs or has open rows
+	err        error             // why it is over, when a statement ended it
+
+	ending sync.Mutex // held while over changes, and while a connection is interrupted that must still be ours
+	over   bool
+}
+
+// passed notes that the server has taken one of the statements in front.
+func (st *txState) passed(o own) {
+	switch o.step {
+	case stepBegin:
+		st.begun = true
+	case stepAssert:
+		st.suspect = false
+	case stepSavepoint:
+		st.savepoints = st.savepoints[1:]
+	case stepScrub, stepScope, stepCommit:
+	}
+}
+
+// named returns the SQL of a prepared statement of that name, or sql itself.
+func (st *txState) named(sql string) string {
+	if st == nil {
+		return sql
+	}
+	if s, ok := st.names[sql]; ok {
+		return s
+	}
+	return sql
+}
+
+// after sees to it that nothing runs outside of the scope once a statement has left it. err is the statement's error.
+func (st *txState) after(kind sqlKind, err error) error {
+	st.busy = false
+	var scopeErr *ScopeError
+	left := errors.Is(err, ErrScopeChanged) || errors.As(err, &scopeErr)
+	st.suspect = kind == kindOther || kind == kindBlock || st.suspect && err != nil
+	status := st.unit.status()
+	inside := status == 'T' || status == 'E' || !st.begun && status == 'I'
+	switch {
+	case inside && !left:
+		return err
+	case errors.Is(err, ErrScopeChanged), err == nil:
+		st.err = errors.Join(ErrTransactionEnded, err)
+	default:
+		st.err = err // the connection is gone, or never was in the schema
+	}
+	if kind == kindRefused {
+		_ = st.unit.rollback(context.Background()) // the statement was not sent: the connection is as it was
+	} else {
+		st.unit.destroy()
+	}
+	st.end(false)
+	return st.err
+}
+
+// end gives the connection back.
+func (st *txState) end(committed bool) {
+	st.ending.Lock()
+	st.over = true
+	st.ending.Unlock()
+	st.unit.settle(committed)
+	st.unit.release()
+}
+
+func (st *txState) commit(ctx context.Context) error {
+	switch {
+	case !st.begun:
+		st.end(true) // nothing was sent
+		return nil
+	case st.unit.status() == 'E':
+		err := st.rollback(ctx)
+		return errors.Join(pgx.ErrTxCommitRollback, err)
+	}
+	results, err := st.unit.conn.PgConn().Exec(ctx, commitSQL).ReadAll()
+	if err == nil {
+		if tag := results[0].CommandTag.String(); tag != "COMMIT" {
+			err = fmt.Errorf("%w: %s", pgx.ErrTxCommitRollback, tag)
+		}
+	}
+	if st.unit.status() != 'I' {
+		st.unit.destroy()
+	}
+	st.end(err == nil)
+	return err
+}
+
+func (st *txState) rollback(ctx context.Context) error {
+	defer st.end(false)
+	if st.unit.status() == 'I' {
+		return nil // nothing was sent, or the connection is gone
+	}
+	return st.unit.rollback(ctx)
+}
+
+// seize locks the transaction for its end. A statement that runs in another goroutine is interrupted: it must not go on
+// with a connection that will be the next tenant's. After that, and when rows are still open, the connection is closed.
+func (st *txState) seize() {
+	if !st.mu.TryLock() {
+		interrupted := st.interrupt()
+		st.mu.Lock()
+		st.busy = st.busy || interrupted
+	}
+	if st.busy && !st.over {
+		st.unit.destroy()
+	}
+}
+
+// interrupt makes reads and writes on the connection fail, if it is still the transaction's.
+func (st *txState) interrupt() bool {
+	st.ending.Lock()
+	defer st.ending.Unlock()
+	if st.over {
+		return false
+	}
+	_ = st.unit.conn.PgConn().Conn().SetDeadline(time.Unix(1, 0)) // safe from any goroutine; one that fails is closed already
+	return true
+}
+
+func (st *txState) newSavepoint() string {
+	st.count++
+	name := "pgtenant_" + strconv.Itoa(st.count)
+	st.savepoints = append(st.savepoints, name)
+	return name
+}
+
+// unsent takes back a savepoint, and those made inside of it, that no statement has followed yet. It reports false when
+// the server has it.
+func (st *txState) unsent(name string) bool {
+	i := slices.Index(st.savepoints, name)
+	if i < 0 {
+		return false
+	}
+	st.savepoints = st.savepoints[:i]
+	return true
+}
+
+func (st *txState) release(ctx context.Context, name string) error {
+	if st.unsent(name) {
+		return nil
+	}
+	if st.unit.status() == 'E' {
+		return errors.Join(pgx.ErrTxCommitRollback, st.rollbackTo(ctx, name))
+	}
+	return st.control(ctx, "release savepoint "+name)
+}
+
+func (st *txState) rollbackTo(ctx context.Context, name string) error {
+	if st.unsent(name) {
+		return nil
+	}
+	return st.control(ctx, "rollback to savepoint "+name)
+}
+
+// control runs a command on the transaction itself.
+func (st *txState) control(ctx context.Context, sql string) error {
+	st.savepoints = nil
+	if _, err := st.unit.conn.PgConn().Exec(ctx, sql).ReadAll(); err != nil {
+		return st.after(kindRead, err)
+	}
+	return nil
+}
