@@ -1,0 +1,193 @@
+package schemactx_test
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// proxy stands between pools and PostgreSQL. It sees what they say to each other, so that
+// costs are counted on the wire and not inferred, and it can hold every chunk back for a
+// while, as a network does: a delay costs time and no throughput, however many chunks are
+// on their way.
+type proxy struct {
+	delay    time.Duration // each way
+	listener net.Listener
+	network  string // of the server
+	address  string // of the server
+	running  sync.WaitGroup
+
+	mu      sync.Mutex
+	traffic traffic
+	open    []net.Conn // both ends of every connection
+	closed  bool
+}
+
+// newProxy returns a proxy to the server of url, which closes with the test.
+func newProxy(t testing.TB, url string, delay time.Duration) *proxy {
+	t.Helper()
+	cfg, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{delay: delay, traffic: newTraffic()}
+	p.network, p.address = pgconn.NetworkAddress(cfg.Host, cfg.Port)
+	if p.listener, err = new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	p.running.Go(p.accept)
+	t.Cleanup(p.close)
+	return p
+}
+
+// carry makes a pool's connections go through the proxy. They are not encrypted.
+func (p *proxy) carry(cfg *pgxpool.Config) {
+	address := p.listener.Addr().String()
+	cfg.ConnConfig.TLSConfig = nil
+	cfg.ConnConfig.Fallbacks = nil
+	cfg.ConnConfig.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", address)
+	}
+}
+
+// during returns the traffic while fn runs. Others must be quiet then.
+func (p *proxy) during(fn func() error) (traffic, error) {
+	p.mu.Lock()
+	p.traffic = newTraffic()
+	p.mu.Unlock()
+	err := fn()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	taken := p.traffic
+	p.traffic = newTraffic()
+	return taken, err
+}
+
+func (p *proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return // closed
+		}
+		server, err := new(net.Dialer).DialContext(context.Background(), p.network, p.address)
+		if err != nil {
+			client.Close()
+			continue
+		}
+		p.join(client, server)
+	}
+}
+
+// join starts to carry between the two ends.
+func (p *proxy) join(client, server net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		client.Close()
+		server.Close()
+		return
+	}
+	p.open = append(p.open, client, server)
+	asked := false // the client has sent something since it last got something
+	fromClient, fromServer := frames{untyped: true}, frames{}
+	// Both are looked at where the client is: a delayed answer does not count before it has
+	// reached the client, so that whoever does not wait for it is seen not to wait.
+	p.pump(server, client, func(data []byte) {
+		asked = true
+		fromClient.read(data, p.traffic.client)
+	}, nil)
+	p.pump(client, server, nil, func(data []byte) {
+		if asked {
+			p.traffic.trips++
+		}
+		asked = false
+		fromServer.read(data, p.traffic.server)
+	})
+}
+
+// chunk is some bytes on their way.
+type chunk struct {
+	data []byte
+	due  time.Time
+}
+
+// pump carries chunks from src to dst until either ends, and then ends dst. arrived is
+// called with each chunk that came from src, leaving before each goes to dst, under p.mu.
+func (p *proxy) pump(dst, src net.Conn, arrived, leaving func([]byte)) {
+	queue := make(chan chunk, 1<<12)
+	p.running.Go(func() {
+		defer close(queue)
+		buf := make([]byte, 1<<16)
+		for {
+			n, err := src.Read(buf)
+			if err != nil {
+				return
+			}
+			c := chunk{bytes.Clone(buf[:n]), time.Now().Add(p.delay)}
+			p.look(arrived, c.data)
+			queue <- c
+		}
+	})
+	p.running.Go(func() {
+		defer func() {
+			dst.Close()
+			src.Close()
+			for range queue { // the reader must not wait for a place in it
+			}
+		}()
+		for c := range queue {
+			time.Sleep(time.Until(c.due))
+			p.look(leaving, c.data)
+			if _, err := dst.Write(c.data); err != nil {
+				return
+			}
+		}
+	})
+}
+
+func (p *proxy) look(see func([]byte), data []byte) {
+	if see == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	see(data)
+}
+
+// close ends all connections and returns when nothing of the proxy runs any more.
+func (p *proxy) close() {
+	p.mu.Lock()
+	p.closed = true
+	p.listener.Close()
+	for _, conn := range p.open {
+		conn.Close()
+	}
+	p.mu.Unlock()
+	p.running.Wait()
+}
+
+// openVia returns a pool whose connections go through the proxy. It does not ping
+// connections that were idle for a second, as pools do by default: that is a round trip too.
+func openVia(t testing.TB, p *proxy, url string, conns int32) *pgxpool.Pool {
+	t.Helper()
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.MaxConns = conns
+	cfg.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
+	p.carry(cfg)
+	pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}

@@ -1,0 +1,210 @@
+//go:build next
+
+package schemactx_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// DB.Begin itself costs nothing: BEGIN travels with the first statement.
+func TestRoundTripsOfATransaction(t *testing.T) {
+	t.Parallel()
+	w := setupWired(t)
+	ctx := in(t, "tenant_a")
+	transaction := func(statements int) func() error {
+		return func() error {
+			tx, err := w.db.Begin(ctx)
+			if err != nil {
+				return err
+			}
+			for range statements {
+				if body, _, err := note(ctx, tx); err != nil || body != "tenant_a" {
+					return errors.Join(errors.New("read the note of "+body), err)
+				}
+			}
+			return tx.Commit(ctx)
+		}
+	}
+	w.expect(t, "cold, 2 statements", cost{trips: 4, parses: true}, transaction(2))
+	w.expect(t, "no statement", cost{trips: 0}, transaction(0))
+	for n := 1; n <= 4; n++ {
+		w.expect(t, "warm", cost{trips: n + 1}, transaction(n))
+	}
+	expectNote(t, in(t, "tenant_b"), w.db, "tenant_b")
+	w.expect(t, "after another tenant", cost{trips: 3, parses: true}, transaction(2))
+}
+
+func TestRoundTripsOfAManagedTransaction(t *testing.T) {
+	t.Parallel()
+	w := setupWired(t)
+	ctx := in(t, "tenant_a")
+	mine := errors.New("mine")
+	managed := func(result error) func() error {
+		return func() error {
+			err := w.db.InTx(ctx, func(tx *schemactx.Tx) error {
+				for range 3 {
+					expectNote(t, ctx, tx, "tenant_a")
+				}
+				return result
+			})
+			if errors.Is(err, result) {
+				return nil
+			}
+			return err
+		}
+	}
+	w.expect(t, "cold", cost{trips: 5, parses: true}, managed(nil))
+	w.expect(t, "commit", cost{trips: 4}, managed(nil))
+	w.expect(t, "roll back", cost{trips: 4}, managed(mine))
+	w.expect(t, "after the rollback", cost{trips: 4}, managed(nil))
+}
+
+func TestRoundTripsOfARollback(t *testing.T) {
+	t.Parallel()
+	w := setupWired(t)
+	ctx := in(t, "tenant_a")
+	divide := func(ctx context.Context, tx *schemactx.Tx, by int) error {
+		_, err := tx.Exec(ctx, "select 1 / $1::int", by)
+		return err
+	}
+	failing := func() error {
+		tx, err := w.db.Begin(ctx)
+		if err != nil {
+			return err
+		}
+		if err := divide(ctx, tx, 1); err != nil {
+			return err
+		}
+		expectState(t, divide(ctx, tx, 0), "22012")
+		return tx.Rollback(ctx)
+	}
+	w.expect(t, "cold", cost{trips: 4, parses: true}, failing)
+	w.expect(t, "two statements, the second one fails", cost{trips: 3}, failing)
+	w.expect(t, "first statement fails", cost{trips: 2}, func() error {
+		tx, err := w.db.Begin(ctx)
+		if err != nil {
+			return err
+		}
+		expectState(t, divide(ctx, tx, 0), "22012")
+		return tx.Rollback(ctx)
+	})
+	w.expect(t, "nothing to roll back", cost{trips: 0}, func() error {
+		tx, err := w.db.Begin(ctx)
+		if err != nil {
+			return err
+		}
+		return tx.Rollback(ctx)
+	})
+	w.expect(t, "again", cost{trips: 3}, failing)
+}
+
+// sender is a DB or a Tx.
+type sender interface {
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}
+
+// notesBatch reads the note of schema twice and adds one and takes it back.
+func notesBatch(ctx context.Context, s sender, schema string, options ...any) error {
+	batch := &pgx.Batch{}
+	with := func(args ...any) []any { return append(append([]any{}, options...), args...) }
+	read := func(row pgx.Row) error {
+		var body string
+		if err := row.Scan(&body); err != nil {
+			return err
+		}
+		if body != schema {
+			return errors.New("read the note of " + body)
+		}
+		return nil
+	}
+	batch.Queue("select body from notes where id = $1", with(1)...).QueryRow(read)
+	batch.Queue("insert into notes values ($1, $2)", with(7, "new")...)
+	batch.Queue("delete from notes where id = $1", with(7)...)
+	batch.Queue("select body from notes where id = $1", with(1)...).QueryRow(read)
+	return s.SendBatch(ctx, batch).Close()
+}
+
+func TestRoundTripsOfABatch(t *testing.T) {
+	t.Parallel()
+	w := setupWired(t)
+	for _, schema := range []string{"tenant_a", "tenant_b"} {
+		batch := func() error { return notesBatch(in(t, schema), w.db, schema) }
+		w.expect(t, schema+" cold", cold, batch)
+		for range 2 {
+			w.expect(t, schema+" warm", warm, batch)
+		}
+	}
+	w.expect(t, "change of tenant", cost{trips: 1, parses: true}, func() error {
+		return notesBatch(in(t, "tenant_a"), w.db, "tenant_a")
+	})
+	w.expect(t, "unprepared", cost{trips: 1, parses: true}, func() error {
+		return notesBatch(in(t, "tenant_a"), w.db, "tenant_a", pgx.QueryExecModeExec)
+	})
+}
+
+func TestRoundTripsOfABatchInATransaction(t *testing.T) {
+	t.Parallel()
+	w := setupWired(t)
+	ctx := in(t, "tenant_a")
+	transaction := func() error {
+		tx, err := w.db.Begin(ctx)
+		if err != nil {
+			return err
+		}
+		if err := notesBatch(ctx, tx, "tenant_a"); err != nil {
+			return err
+		}
+		return tx.Commit(ctx)
+	}
+	w.expect(t, "cold", cost{trips: 3, parses: true}, transaction)
+	w.expect(t, "warm", cost{trips: 2}, transaction)
+}
+
+func TestRoundTripsOfAFailingBatch(t *testing.T) {
+	t.Parallel()
+	w := setupWired(t)
+	ctx := in(t, "tenant_a")
+	failing := func(by int) func() error {
+		return func() error {
+			batch := &pgx.Batch{}
+			batch.Queue("update notes set body = $1", "lost")
+			batch.Queue("select 1 / $1::int", by)
+			return w.db.SendBatch(ctx, batch).Close()
+		}
+	}
+	w.expectFailure(t, "cold", cold, "22012", failing(0))
+	// The pipeline ends at the error; its ROLLBACK may need another one.
+	w.expectFailure(t, "warm", cost{trips: 2, parses: true}, "22012", failing(0))
+	expectNote(t, ctx, w.db, "tenant_a")
+}
+
+// A COPY has no arguments to bind but needs the types of its columns, once.
+func TestRoundTripsOfACopy(t *testing.T) {
+	t.Parallel()
+	w := setupWired(t)
+	for _, schema := range []string{"tenant_a", "tenant_b"} {
+		id := 10
+		copyNotes := func() error {
+			id += 2
+			n, err := w.db.CopyFrom(in(t, schema), pgx.Identifier{"notes"}, []string{"id", "body"},
+				pgx.CopyFromRows([][]any{{id, "copied"}, {id + 1, "copied"}}))
+			if err == nil && n != 2 {
+				err = errors.New("copied another number of rows")
+			}
+			return err
+		}
+		w.expect(t, schema+" cold", cold, copyNotes)
+		w.expect(t, schema+" warm", cost{trips: 1, parses: true}, copyNotes)
+	}
+	var n int
+	check(t, w.db.QueryRow(in(t, "tenant_b"), "select count(*) from notes").Scan(&n))
+	if n != 5 {
+		t.Errorf("%d notes in tenant_b, want 5", n)
+	}
+}

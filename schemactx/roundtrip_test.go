@@ -1,0 +1,196 @@
+package schemactx_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// wireDelay is how long a proxy that counts holds chunks back, each way. Without it, an
+// answer on the loopback can overtake what a client sends in several writes without waiting,
+// and the count would depend on the scheduler.
+const wireDelay = 5 * time.Millisecond
+
+// wired is a fixture whose DB reaches the server through a proxy, on one connection that is
+// open already.
+type wired struct {
+	*fixture
+	proxy *proxy
+	pool  *pgxpool.Pool
+	db    *schemactx.DB
+}
+
+func setupWired(t *testing.T) *wired {
+	t.Helper()
+	f := setup(t)
+	url := f.pg.URLAs(f.roles.Runtime(), runtimePassword)
+	w := &wired{fixture: f, proxy: newProxy(t, url, wireDelay)}
+	w.pool = openVia(t, w.proxy, url, 1)
+	check(t, w.pool.Ping(t.Context()))
+	var err error
+	w.db, err = schemactx.New(w.pool, schemactx.Config{Roles: f.roles})
+	check(t, err)
+	return w
+}
+
+// cost is what something may cost on the wire.
+type cost struct {
+	trips  int
+	parses bool // Parse may be sent; trips is then the most it may cost, else what it costs
+}
+
+// warm and cold are the documented costs of a unit of work.
+var (
+	warm = cost{trips: 1}
+	cold = cost{trips: 2, parses: true}
+)
+
+// expect fails the test unless fn costs as much.
+func (w *wired) expect(t *testing.T, what string, want cost, fn func() error) {
+	t.Helper()
+	got, err := w.proxy.during(fn)
+	if err != nil {
+		t.Errorf("%s: %v", what, err)
+	}
+	w.compare(t, what, want, got)
+}
+
+// expectFailure is expect for what the server refuses with that SQLSTATE.
+func (w *wired) expectFailure(t *testing.T, what string, want cost, state string, fn func() error) {
+	t.Helper()
+	got, err := w.proxy.during(fn)
+	expectState(t, err, state)
+	w.compare(t, what, want, got)
+}
+
+func (w *wired) compare(t *testing.T, what string, want cost, got traffic) {
+	t.Helper()
+	if got.trips > want.trips || got.trips < want.trips && !want.parses {
+		t.Errorf("%s: %d round trips, want %d: %+v", what, got.trips, want.trips, got)
+	}
+	if !want.parses && got.client['P'] > 0 {
+		t.Errorf("%s: parsed though warm: %+v", what, got)
+	}
+}
+
+// statements are the ways to run a single one.
+var statements = map[string]func(context.Context, *schemactx.DB, string, ...any) error{
+	"Exec": func(ctx context.Context, db *schemactx.DB, sql string, args ...any) error {
+		_, err := db.Exec(ctx, sql, args...)
+		return err
+	},
+	"Query": func(ctx context.Context, db *schemactx.DB, sql string, args ...any) error {
+		rows, err := db.Query(ctx, sql, args...)
+		if err != nil {
+			return err
+		}
+		_, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	},
+	"QueryRow": func(ctx context.Context, db *schemactx.DB, sql string, args ...any) error {
+		var body string
+		return db.QueryRow(ctx, sql, args...).Scan(&body)
+	},
+}
+
+func TestRoundTripsOfAStatement(t *testing.T) {
+	t.Parallel()
+	for name, run := range statements {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := setupWired(t)
+			for _, schema := range []string{"tenant_a", "tenant_b"} { // the first one is the connection's very first use
+				statement := func() error {
+					return run(in(t, schema), w.db, "select body from notes where id = $1", 1)
+				}
+				w.expect(t, schema+" cold", cold, statement)
+				for range 3 {
+					w.expect(t, schema+" warm", warm, statement)
+				}
+			}
+		})
+	}
+}
+
+func TestRoundTripsOfAnUnpreparedStatement(t *testing.T) {
+	t.Parallel()
+	for name, run := range statements {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := setupWired(t)
+			for _, schema := range []string{"tenant_a", "tenant_b", "tenant_a"} {
+				w.expect(t, schema, cost{trips: 1, parses: true}, func() error {
+					return run(in(t, schema), w.db, "select body from notes where id = $1", pgx.QueryExecModeExec, 1)
+				})
+			}
+		})
+	}
+}
+
+func TestRoundTripsOfAChangeOfTenant(t *testing.T) {
+	t.Parallel()
+	w := setupWired(t)
+	schemas := []string{"tenant_a", "tenant_b"}
+	for _, schema := range schemas {
+		expectNote(t, in(t, schema), w.db, schema)
+	}
+	for i := range 6 {
+		schema := schemas[i%2]
+		// What cleans the connection in front of the scope need not be prepared.
+		w.expect(t, "change to "+schema, cost{trips: 1, parses: true}, func() error {
+			body, _, err := note(in(t, schema), w.db)
+			if err == nil && body != schema {
+				err = fmt.Errorf("read the note of %q", body)
+			}
+			return err
+		})
+	}
+}
+
+func TestRoundTripsOfThePublicScope(t *testing.T) {
+	t.Parallel()
+	w := setupWired(t)
+	ctx := schemactx.NewPublicContext(t.Context())
+	statement := func() error {
+		_, err := w.db.Exec(ctx, "select $1::int", 1)
+		return err
+	}
+	w.expect(t, "cold", cold, statement)
+	w.expect(t, "warm", warm, statement)
+}
+
+func TestRoundTripsOfAnErrorAndAfterIt(t *testing.T) {
+	t.Parallel()
+	w := setupWired(t)
+	ctx := in(t, "tenant_a")
+	divide := func(by int) func() error {
+		return func() error {
+			_, err := w.db.Exec(ctx, "select 1 / $1::int", by)
+			return err
+		}
+	}
+	w.expect(t, "cold", cold, divide(1))
+	w.expectFailure(t, "error", warm, "22012", divide(0))
+	w.expect(t, "after the error", warm, divide(1))
+	w.expectFailure(t, "missing schema", cost{trips: 2, parses: true}, "3F000", func() error {
+		_, err := w.db.Exec(in(t, "tenant_missing"), "select 1")
+		return err
+	})
+	w.expect(t, "after the missing schema", warm, divide(1))
+}
+
+func TestNoRoundTripWithoutASchema(t *testing.T) {
+	t.Parallel()
+	w := setupWired(t)
+	w.expect(t, "no schema", cost{trips: 0}, func() error {
+		_, err := w.db.Exec(t.Context(), "select 1")
+		expectIs(t, err, schemactx.ErrNoSchema)
+		return nil
+	})
+}

@@ -1,0 +1,78 @@
+package schemactx_test
+
+import (
+	"encoding/binary"
+	"maps"
+	"testing"
+)
+
+// traffic is what went over a proxy's connections, as the client saw it.
+type traffic struct {
+	// trips counts how often the client sent something and then got something: it had to wait
+	// for the wire and the server so many times. Messages sent without waiting for an answer
+	// are one trip together; what the client sends last and gets no answer to is none.
+	trips int
+	// client and server count messages by their type in the protocol ('P' is Parse, 'B' Bind,
+	// 'S' Sync, 'Q' Query; from the server 'Z' is ReadyForQuery). A client's first message,
+	// which has no type, is 0.
+	client, server map[byte]int
+}
+
+func newTraffic() traffic {
+	return traffic{client: make(map[byte]int), server: make(map[byte]int)}
+}
+
+// frames finds the types of protocol messages in a stream that may be cut anywhere.
+type frames struct {
+	untyped bool   // the next message is a client's first, which has no type
+	header  []byte // as much as there is of the next message's
+	body    int    // bytes still to come of the message that has begun
+}
+
+func (f *frames) read(data []byte, seen map[byte]int) {
+	for len(data) > 0 {
+		if f.body > 0 {
+			n := min(f.body, len(data))
+			f.body -= n
+			data = data[n:]
+			continue
+		}
+		f.header = append(f.header, data[0])
+		data = data[1:]
+		f.finishHeader(seen)
+	}
+}
+
+func (f *frames) finishHeader(seen map[byte]int) {
+	length := f.header
+	kind := byte(0)
+	if !f.untyped {
+		kind = f.header[0]
+		length = f.header[1:]
+	}
+	if len(length) < 4 {
+		return
+	}
+	seen[kind]++
+	f.body = int(binary.BigEndian.Uint32(length)) - 4 // the length counts itself
+	f.header = f.header[:0]
+	f.untyped = false
+}
+
+func TestFramesOfAStreamCutAnywhere(t *testing.T) {
+	t.Parallel()
+	stream := []byte("\x00\x00\x00\x09\x00\x03\x00\x00x" + "P\x00\x00\x00\x09P\x00\x00\x00\x04" + "S\x00\x00\x00\x04" + "S\x00\x00\x00\x04")
+	want := map[byte]int{0: 1, 'P': 1, 'S': 2}
+	for size := 1; size <= len(stream); size++ {
+		f := frames{untyped: true}
+		got := make(map[byte]int)
+		for rest := stream; len(rest) > 0; {
+			n := min(size, len(rest))
+			f.read(rest[:n], got)
+			rest = rest[n:]
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("in pieces of %d bytes: %v, want %v", size, got, want)
+		}
+	}
+}
