@@ -175,7 +175,7 @@ func (p *proxy) close() {
 
 // openVia returns a pool whose connections go through the proxy. It does not ping
 // connections that were idle for a second, as pools do by default: that is a round trip too.
-func openVia(t testing.TB, p *proxy, url string, conns int32) *pgxpool.Pool {
+func openVia(t testing.TB, p *proxy, url string, conns int32, options ...func(*pgxpool.Config)) *pgxpool.Pool {
 	t.Helper()
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -184,6 +184,9 @@ func openVia(t testing.TB, p *proxy, url string, conns int32) *pgxpool.Pool {
 	cfg.MaxConns = conns
 	cfg.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
 	p.carry(cfg)
+	for _, set := range options {
+		set(cfg)
+	}
 	pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -25,13 +25,13 @@ func TestProxyCountsWhatPgxDocuments(t *testing.T) {
 		return got
 	}
 	if got := exec(pgx.QueryExecModeSimpleProtocol, 1); got.trips != 1 || got.client['Q'] != 1 || got.client['P'] != 0 {
-		t.Errorf("a simple query: %+v", got)
+		t.Errorf("a simple query: %s", got)
 	}
 	if got := exec(1); got.trips != 2 || got.client['P'] != 1 || got.client['B'] != 1 || got.client['S'] != 2 {
-		t.Errorf("a cold prepared statement: %+v", got)
+		t.Errorf("a cold prepared statement: %s", got)
 	}
 	if got := exec(2); got.trips != 1 || got.client['P'] != 0 || got.server['Z'] != 1 {
-		t.Errorf("a warm prepared statement: %+v", got)
+		t.Errorf("a warm prepared statement: %s", got)
 	}
 	got, err := proxy.during(func() error {
 		batch := &pgx.Batch{}
@@ -42,7 +42,7 @@ func TestProxyCountsWhatPgxDocuments(t *testing.T) {
 	})
 	check(t, err)
 	if got.trips != 1 || got.client['B'] != 100 {
-		t.Errorf("a warm batch: %+v", got)
+		t.Errorf("a warm batch: %s", got)
 	}
 }
 

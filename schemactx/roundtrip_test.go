@@ -26,18 +26,21 @@ type wired struct {
 	db    *schemactx.DB
 }
 
-func setupWired(t *testing.T) *wired {
+func setupWired(t *testing.T, options ...func(*pgxpool.Config)) *wired {
 	t.Helper()
 	f := setup(t)
 	url := f.pg.URLAs(f.roles.Runtime(), runtimePassword)
 	w := &wired{fixture: f, proxy: newProxy(t, url, wireDelay)}
-	w.pool = openVia(t, w.proxy, url, 1)
+	w.pool = openVia(t, w.proxy, url, 1, options...)
 	check(t, w.pool.Ping(t.Context()))
 	var err error
 	w.db, err = schemactx.New(w.pool, schemactx.Config{Roles: f.roles})
 	check(t, err)
 	return w
 }
+
+// unprepared makes a pool's statements unnamed, as for a pooler that cannot keep them.
+func unprepared(cfg *pgxpool.Config) { cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec }
 
 // cost is what something may cost on the wire.
 type cost struct {
@@ -72,10 +75,10 @@ func (w *wired) expectFailure(t *testing.T, what string, want cost, state string
 func (w *wired) compare(t *testing.T, what string, want cost, got traffic) {
 	t.Helper()
 	if got.trips > want.trips || got.trips < want.trips && !want.parses {
-		t.Errorf("%s: %d round trips, want %d: %+v", what, got.trips, want.trips, got)
+		t.Errorf("%s: want %d round trips: got %s", what, want.trips, got)
 	}
 	if !want.parses && got.client['P'] > 0 {
-		t.Errorf("%s: parsed though warm: %+v", what, got)
+		t.Errorf("%s: parsed though warm: %s", what, got)
 	}
 }
 
@@ -123,10 +126,14 @@ func TestRoundTripsOfAnUnpreparedStatement(t *testing.T) {
 	for name, run := range statements {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := setupWired(t)
+			pool, statement := setupWired(t, unprepared), setupWired(t)
 			for _, schema := range []string{"tenant_a", "tenant_b", "tenant_a"} {
-				w.expect(t, schema, cost{trips: 1, parses: true}, func() error {
-					return run(in(t, schema), w.db, "select body from notes where id = $1", pgx.QueryExecModeExec, 1)
+				const sql = "select body from notes where id = $1"
+				pool.expect(t, schema+", mode of the pool", cost{trips: 1, parses: true}, func() error {
+					return run(in(t, schema), pool.db, sql, 1)
+				})
+				statement.expect(t, schema+", mode of the statement", cost{trips: 1, parses: true}, func() error {
+					return run(in(t, schema), statement.db, sql, pgx.QueryExecModeExec, 1)
 				})
 			}
 		})

@@ -2,7 +2,10 @@ package schemactx_test
 
 import (
 	"encoding/binary"
+	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -20,6 +23,18 @@ type traffic struct {
 
 func newTraffic() traffic {
 	return traffic{client: make(map[byte]int), server: make(map[byte]int)}
+}
+
+// String is for the messages of failed tests: "2 round trips: client B2 D1 E2 P1 S2, ...".
+func (t traffic) String() string {
+	count := func(messages map[byte]int) string {
+		var b strings.Builder
+		for _, kind := range slices.Sorted(maps.Keys(messages)) {
+			fmt.Fprintf(&b, " %c%d", kind, messages[kind])
+		}
+		return b.String()
+	}
+	return fmt.Sprintf("%d round trips: client%s, server%s", t.trips, count(t.client), count(t.server))
 }
 
 // frames finds the types of protocol messages in a stream that may be cut anywhere.
