@@ -1,0 +1,102 @@
+package schemactx_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// BenchmarkServerMemory measures the memory of one server process that has read from two
+// tables in each of 1,000 tenants, through one connection, as pg_backend_memory_contexts
+// tells it: what the process has asked of malloc and how much of that is in use. The view
+// shows a process its own memory alone, so it is read on the connection in question; it
+// exists since PostgreSQL 14, works wherever the server runs, and leaves out shared memory
+// and what malloc keeps for itself. Once per run: b.N has no meaning here.
+//
+// A process keeps what it knows of each table (the relation and catalogue caches) until it
+// ends. Statements come on top of that, up to the capacity of the cache.
+func BenchmarkServerMemory(b *testing.B) {
+	f := newFleet(b)
+	const grants = "grant execute on function pg_get_backend_memory_contexts() to public; grant select on pg_backend_memory_contexts to public"
+	_, err := f.pg.Pool.Exec(context.Background(), grants)
+	must(b, err)
+	const unbounded = 1 << 20
+	for _, c := range []struct {
+		name     string
+		capacity int
+		options  []func(*pgxpool.Config)
+	}{
+		{"statements=default", 0, nil},
+		{"statements=unbounded", unbounded, nil},
+		{"statements=unnamed", 0, []func(*pgxpool.Config){unprepared}},
+	} {
+		b.Run("raw/"+c.name, func(b *testing.B) {
+			visits := make(map[int]visit)
+			for tenant, name := range f.names {
+				visits[tenant] = visitOf(name + ".")
+			}
+			pool := f.onePool(b, f.roles.Owner(), ownerPassword, c.capacity, c.options)
+			reportMemory(b, pool, func(tenant int) error {
+				return touch(f.base, pool, visits[tenant])
+			})
+		})
+		b.Run("roles/"+c.name, func(b *testing.B) {
+			pool := f.onePool(b, f.roles.Runtime(), runtimePassword, 0, c.options)
+			db, err := schemactx.New(pool, schemactx.Config{Roles: f.roles, StatementCacheCapacity: c.capacity})
+			must(b, err)
+			reportMemory(b, pool, func(tenant int) error {
+				return touch(f.ctxs[tenant], db, visitOf(""))
+			})
+		})
+	}
+}
+
+// onePool is pool with a single connection. A capacity of 0 is pgx's default.
+func (f *fleet) onePool(b *testing.B, login, password string, capacity int, options []func(*pgxpool.Config)) *pgxpool.Pool {
+	b.Helper()
+	one := func(cfg *pgxpool.Config) {
+		cfg.MaxConns = 1
+		cfg.ConnConfig.StatementCacheCapacity = 512
+		if capacity > 0 {
+			cfg.ConnConfig.StatementCacheCapacity = capacity
+		}
+	}
+	return f.pool(b, login, password, append(options, one)...)
+}
+
+// touch reads a row from both tables of a tenant.
+func touch(ctx context.Context, q querier, v visit) error {
+	var name string
+	if err := q.QueryRow(ctx, v.student, 1).Scan(&name); err != nil {
+		return err
+	}
+	return q.QueryRow(ctx, v.class, 1).Scan(&name)
+}
+
+// reportMemory touches every tenant and reports what that has added to the process.
+func reportMemory(b *testing.B, pool *pgxpool.Pool, touch func(tenant int) error) {
+	b.Helper()
+	used, total, statements, pid := serverMemory(b, pool)
+	for tenant := range fleetSize {
+		must(b, touch(tenant))
+	}
+	usedAfter, totalAfter, statementsAfter, pidAfter := serverMemory(b, pool)
+	if pid != pidAfter {
+		b.Fatal("another process answers than the one that was measured before")
+	}
+	const mega = 1 << 20
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric((usedAfter-used)/mega, "used-MB")
+	b.ReportMetric((totalAfter-total)/mega, "total-MB")
+	b.ReportMetric(float64(statementsAfter-statements), "statements")
+}
+
+func serverMemory(b *testing.B, pool *pgxpool.Pool) (used, total float64, statements, pid int) {
+	b.Helper()
+	must(b, pool.QueryRow(context.Background(), `select sum(used_bytes)::float8, sum(total_bytes)::float8,
+		(select count(*) from pg_prepared_statements), pg_backend_pid() from pg_backend_memory_contexts`).Scan(&used, &total, &statements, &pid))
+	return used, total, statements, pid
+}

@@ -1,0 +1,135 @@
+package schemactx_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+)
+
+// The benchmarks compare the ways on one server, in one run, warm: before the timer starts,
+// every connection has run every tenant's statement. They are for one machine with client
+// and server on it, which share its processors; what is on the server's side of the wire
+// therefore counts too. All connections are TCP on 127.0.0.1.
+//
+//	go test -run '^$' -bench Compare/tenants=10/ -benchtime 20x ./schemactx
+//
+// Read compares ways that run one after the other, and a machine that others use too is not
+// the same from one to the next; Compare is the one to quote.
+
+// student returns an operation that reads a random student of a random tenant.
+func (r *reader) student(tenants int) func(*rand.Rand) error {
+	return func(rnd *rand.Rand) error { return r.read(rnd.IntN(tenants), 1+rnd.IntN(fleetRows)) }
+}
+
+// BenchmarkRead measures each way alone: operations per second, p99 and allocations of one
+// primary-key read.
+func BenchmarkRead(b *testing.B) {
+	f := newFleet(b)
+	for _, w := range ways {
+		b.Run(w.name, func(b *testing.B) {
+			for _, tenants := range []int{1, 10, 200, 1000} {
+				b.Run(fmt.Sprintf("tenants=%d", tenants), func(b *testing.B) {
+					r := w.open(b, f) // anew, so that the server knows no more tenants than these
+					r.warm(b, tenants)
+					for _, goroutines := range []int{1, 16} {
+						b.Run(fmt.Sprintf("goroutines=%d", goroutines), func(b *testing.B) {
+							measure(b, goroutines, r.student(tenants))
+						})
+					}
+				})
+			}
+		})
+	}
+}
+
+// BenchmarkReadDelayed is BenchmarkRead over a network of one millisecond each way. Round
+// trips are what costs there. Go's timers round up, so that a round trip takes two and a
+// half to three milliseconds and not two: p50 of raw says how long it is. The proxy that
+// makes the delay shares the processors, and its allocations are counted with the client's.
+func BenchmarkReadDelayed(b *testing.B) {
+	const tenants, goroutines = 10, 16
+	f := newFleet(b)
+	f.proxy = newProxy(b, f.pg.URL, time.Millisecond)
+	for _, name := range []string{"raw", "roles", "setlocal", "hook"} {
+		w := wayNamed(b, name)
+		b.Run(name, func(b *testing.B) {
+			r := w.open(b, f)
+			r.warm(b, tenants)
+			b.Run(fmt.Sprintf("tenants=%d/goroutines=%d", tenants, goroutines), func(b *testing.B) {
+				measure(b, goroutines, r.student(tenants))
+			})
+		})
+	}
+}
+
+const (
+	compareSlice  = 200 * time.Millisecond
+	compareRounds = 50 // at most, however large b.N
+)
+
+// BenchmarkCompare alternates short slices of raw and of another way, so that both meet the
+// same machine, and reports the median of the ratios of their operations per second. The
+// ways that run unnamed statements are compared with raw that does. b.N is the number of
+// rounds (-benchtime 20x), of one slice each; time per operation means nothing here.
+//
+// "raw" against itself, on a pool of its own, shows what noise is left.
+func BenchmarkCompare(b *testing.B) {
+	f := newFleet(b)
+	for _, tenants := range []int{1, 10, 200, 1000} {
+		b.Run(fmt.Sprintf("tenants=%d", tenants), func(b *testing.B) {
+			for _, w := range ways {
+				limit := "raw"
+				if w.name == "raw-exec" || w.name == "pathonly-exec" || w.name == "roles-exec" {
+					limit = "raw-exec"
+				}
+				b.Run(w.name, func(b *testing.B) {
+					l, r := openWarm(b, f, limit, tenants), openWarm(b, f, w.name, tenants)
+					for _, goroutines := range []int{1, 16} {
+						b.Run(fmt.Sprintf("goroutines=%d", goroutines), func(b *testing.B) {
+							compare(b, goroutines, l.student(tenants), r.student(tenants))
+						})
+					}
+				})
+			}
+		})
+	}
+}
+
+func openWarm(b *testing.B, f *fleet, name string, tenants int) *reader {
+	b.Helper()
+	r := wayNamed(b, name).open(b, f)
+	r.warm(b, tenants)
+	return r
+}
+
+// compare reports how many operations a second op does for each one of limit.
+func compare(b *testing.B, goroutines int, limit, op func(*rand.Rand) error) {
+	b.Helper()
+	var ratios, limits, rates []float64
+	for round := range min(b.N, compareRounds) {
+		var l, r float64
+		if round%2 == 0 {
+			l = rate(b, compareSlice, goroutines, limit)
+			r = rate(b, compareSlice, goroutines, op)
+		} else {
+			r = rate(b, compareSlice, goroutines, op)
+			l = rate(b, compareSlice, goroutines, limit)
+		}
+		ratios, limits, rates = append(ratios, r/l), append(limits, l), append(rates, r)
+	}
+	b.ReportMetric(0, "ns/op") // the length of a round, which says nothing
+	b.ReportMetric(median(ratios), "ratio-to-raw")
+	b.ReportMetric(median(limits), "raw-ops/s")
+	b.ReportMetric(median(rates), "ops/s")
+}
+
+func median(values []float64) float64 {
+	slices.Sort(values)
+	mid := len(values) / 2
+	if len(values)%2 == 1 {
+		return values[mid]
+	}
+	return (values[mid-1] + values[mid]) / 2
+}

@@ -1,0 +1,180 @@
+package schemactx_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// A way reads one small row of one tenant by its primary key. All ways do the same work
+// with it: one QueryRow, one Scan, under a context that can be cancelled.
+//
+//	raw             pgx alone: qualified names, so one SQL text per tenant, by a login that
+//	                may read everything. No isolation; the limit of what pgx can do.
+//	raw-exec        raw with unnamed statements
+//	hook            the usual recipe: SET search_path and role when a connection is acquired,
+//	                RESET when it is released, each in one round trip
+//	setlocal        begin, SET LOCAL of both, read, commit, by plain pgx: five round trips
+//	pathonly        schemactx at PathOnly, by a login that may read everything
+//	roles           schemactx at Roles, by the runtime login
+//	pathonly-exec   pathonly with unnamed statements
+//	roles-exec      roles with unnamed statements
+type way struct {
+	name string
+	open func(b *testing.B, f *fleet) *reader
+}
+
+var ways = []way{
+	{"raw", func(b *testing.B, f *fleet) *reader { return openRaw(b, f) }},
+	{"raw-exec", func(b *testing.B, f *fleet) *reader { return openRaw(b, f, unprepared) }},
+	{"hook", openHook},
+	{"setlocal", openSetLocal},
+	{"pathonly", func(b *testing.B, f *fleet) *reader { return openOurs(b, f, schemactx.PathOnly) }},
+	{"roles", func(b *testing.B, f *fleet) *reader { return openOurs(b, f, schemactx.Roles) }},
+	{"pathonly-exec", func(b *testing.B, f *fleet) *reader { return openOurs(b, f, schemactx.PathOnly, unprepared) }},
+	{"roles-exec", func(b *testing.B, f *fleet) *reader { return openOurs(b, f, schemactx.Roles, unprepared) }},
+}
+
+// wayNamed returns one of ways.
+func wayNamed(b *testing.B, name string) way {
+	b.Helper()
+	for _, w := range ways {
+		if w.name == name {
+			return w
+		}
+	}
+	b.Fatalf("no way is called %q", name)
+	return way{}
+}
+
+// studentSQL finds the tenant by the search path.
+const studentSQL = "select name from students where id = $1"
+
+// reader is a way on an open pool.
+type reader struct {
+	fleet *fleet
+	pool  *pgxpool.Pool
+	db    *schemactx.DB // nil where the way is not ours
+	row   func(tenant, id int) (string, error)
+}
+
+// read reads a row and checks that it is the tenant's.
+func (r *reader) read(tenant, id int) error {
+	name, err := r.row(tenant, id)
+	if err == nil && name != r.fleet.names[tenant] {
+		err = fmt.Errorf("read a row of %q in %q", name, r.fleet.names[tenant])
+	}
+	return err
+}
+
+// warm has every connection of the pool read from each of so many tenants: it holds all
+// connections but one, in turn, so that the reads find that one.
+func (r *reader) warm(b *testing.B, tenants int) {
+	b.Helper()
+	held := make([]*pgxpool.Conn, fleetConns)
+	var err error
+	for i := range held {
+		held[i], err = r.pool.Acquire(r.fleet.ctxs[0])
+		must(b, err)
+	}
+	for i := range held {
+		held[i].Release()
+		for tenant := range tenants {
+			must(b, r.read(tenant, 1))
+		}
+		held[i], err = r.pool.Acquire(r.fleet.ctxs[0])
+		must(b, err)
+	}
+	for _, conn := range held {
+		conn.Release()
+	}
+	if n := r.pool.Stat().TotalConns(); n != fleetConns {
+		b.Fatalf("%d connections, want %d", n, fleetConns)
+	}
+}
+
+func openRaw(b *testing.B, f *fleet, options ...func(*pgxpool.Config)) *reader {
+	b.Helper()
+	r := &reader{fleet: f, pool: f.pool(b, f.roles.Owner(), ownerPassword, options...)}
+	sql := make([]string, len(f.names))
+	for i, name := range f.names {
+		sql[i] = "select name from " + name + ".students where id = $1"
+	}
+	r.row = func(tenant, id int) (name string, err error) {
+		err = r.pool.QueryRow(f.base, sql[tenant], id).Scan(&name)
+		return name, err
+	}
+	return r
+}
+
+func openOurs(b *testing.B, f *fleet, level schemactx.Level, options ...func(*pgxpool.Config)) *reader {
+	b.Helper()
+	login, password := f.roles.Runtime(), runtimePassword
+	if level == schemactx.PathOnly {
+		login, password = f.roles.Owner(), ownerPassword
+	}
+	r := &reader{fleet: f, pool: f.pool(b, login, password, options...)}
+	var err error
+	r.db, err = schemactx.New(r.pool, schemactx.Config{Level: level, Roles: f.roles, StatementCacheCapacity: fleetStatements})
+	must(b, err)
+	r.row = func(tenant, id int) (name string, err error) {
+		err = r.db.QueryRow(f.ctxs[tenant], studentSQL, id).Scan(&name)
+		return name, err
+	}
+	return r
+}
+
+func openHook(b *testing.B, f *fleet) *reader {
+	b.Helper()
+	enter := make(map[string]string)
+	for _, name := range f.names {
+		enter[name] = fmt.Sprintf("set search_path to %q; set role %q", name, f.roles.Tenant(name))
+	}
+	run := func(ctx context.Context, conn *pgx.Conn, sql string) error {
+		return conn.PgConn().Exec(ctx, sql).Close()
+	}
+	r := &reader{fleet: f, pool: f.pool(b, f.roles.Runtime(), runtimePassword, func(cfg *pgxpool.Config) {
+		cfg.PrepareConn = func(ctx context.Context, conn *pgx.Conn) (bool, error) {
+			schema, _ := schemactx.FromContext(ctx)
+			err := run(ctx, conn, enter[schema])
+			return err == nil, err
+		}
+		cfg.AfterRelease = func(conn *pgx.Conn) bool {
+			return run(context.Background(), conn, "reset role; reset search_path") == nil
+		}
+	})}
+	r.row = func(tenant, id int) (name string, err error) {
+		err = r.pool.QueryRow(f.ctxs[tenant], studentSQL, id).Scan(&name)
+		return name, err
+	}
+	return r
+}
+
+func openSetLocal(b *testing.B, f *fleet) *reader {
+	b.Helper()
+	r := &reader{fleet: f, pool: f.pool(b, f.roles.Runtime(), runtimePassword)}
+	path, role := make([]string, len(f.names)), make([]string, len(f.names))
+	for i, name := range f.names {
+		path[i] = fmt.Sprintf("set local search_path to %q", name)
+		role[i] = fmt.Sprintf("set local role %q", f.roles.Tenant(name))
+	}
+	r.row = func(tenant, id int) (name string, err error) {
+		ctx := f.ctxs[tenant]
+		err = pgx.BeginFunc(ctx, r.pool, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, path[tenant]); err != nil {
+				return err
+			}
+			if _, err := tx.Exec(ctx, role[tenant]); err != nil {
+				return err
+			}
+			return tx.QueryRow(ctx, studentSQL, id).Scan(&name)
+		})
+		return name, err
+	}
+	return r
+}
