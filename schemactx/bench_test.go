@@ -13,7 +13,7 @@ import (
 // and server on it, which share its processors; what is on the server's side of the wire
 // therefore counts too. All connections are TCP on 127.0.0.1.
 //
-//	go test -run '^$' -bench Compare/tenants=10/ -benchtime 20x ./schemactx
+//	go test -run '^$' -bench Compare/tenants=10/ -benchtime 40x ./schemactx
 //
 // Read compares ways that run one after the other, and a machine that others use too is not
 // the same from one to the next; Compare is the one to quote.
@@ -65,14 +65,15 @@ func BenchmarkReadDelayed(b *testing.B) {
 }
 
 const (
-	compareSlice  = 200 * time.Millisecond
-	compareRounds = 50 // at most, however large b.N
+	compareSlice  = 100 * time.Millisecond
+	compareRounds = 100 // at most, however large b.N
 )
 
 // BenchmarkCompare alternates short slices of raw and of another way, so that both meet the
-// same machine, and reports the median of the ratios of their operations per second. The
-// ways that run unnamed statements are compared with raw that does. b.N is the number of
-// rounds (-benchtime 20x), of one slice each; time per operation means nothing here.
+// same machine, and reports the median of the ratios of their operations per second and the
+// quartiles around it. The ways that run unnamed statements are compared with raw that does.
+// b.N is the number of rounds (-benchtime 40x), of one slice each; time per operation means
+// nothing here.
 //
 // "raw" against itself, on a pool of its own, shows what noise is left.
 func BenchmarkCompare(b *testing.B) {
@@ -120,16 +121,18 @@ func compare(b *testing.B, goroutines int, limit, op func(*rand.Rand) error) {
 		ratios, limits, rates = append(ratios, r/l), append(limits, l), append(rates, r)
 	}
 	b.ReportMetric(0, "ns/op") // the length of a round, which says nothing
-	b.ReportMetric(median(ratios), "ratio-to-raw")
-	b.ReportMetric(median(limits), "raw-ops/s")
-	b.ReportMetric(median(rates), "ops/s")
+	b.ReportMetric(quantile(ratios, 0.25), "ratio-p25")
+	b.ReportMetric(quantile(ratios, 0.5), "ratio-to-raw")
+	b.ReportMetric(quantile(ratios, 0.75), "ratio-p75")
+	b.ReportMetric(quantile(limits, 0.5), "raw-ops/s")
+	b.ReportMetric(quantile(rates, 0.5), "ops/s")
 }
 
-func median(values []float64) float64 {
+// quantile returns the value below which a part q of values lies, and sorts them.
+func quantile(values []float64, q float64) float64 {
 	slices.Sort(values)
-	mid := len(values) / 2
-	if len(values)%2 == 1 {
-		return values[mid]
-	}
-	return (values[mid-1] + values[mid]) / 2
+	at := q * float64(len(values)-1)
+	low := int(at)
+	high := min(low+1, len(values)-1)
+	return values[low] + (at-float64(low))*(values[high]-values[low])
 }
