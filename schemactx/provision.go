@@ -19,10 +19,15 @@ type Beginner interface {
 // the runtime login a member of the role, so that it can take it. owner is logged in as the
 // owner role of [Setup].
 //
+// Functions need no grant: PostgreSQL gives EXECUTE to PUBLIC, and who lacks USAGE on the
+// schema cannot call them. A grant to the role would outlive the REVOKE from PUBLIC with which a
+// migration keeps a function to the owner, so there is none.
+//
 // It is one transaction and can be run again at any time: what is there stays and what
-// lacks is made, so that it also repairs grants. A role of the name that another database
-// has made, and a schema that the owner does not own, are [ErrTaken]; an invalid name is a
-// [NameError]. In both cases nothing has changed.
+// lacks is made, so that it also repairs grants. A role that may log in ([ProvisionLogin])
+// goes on doing so. A role of the name that another database has made, and a schema that the
+// owner does not own, are [ErrTaken]; an invalid name is a [NameError]. In both cases nothing
+// has changed.
 func Provision(ctx context.Context, owner Beginner, roles RoleNames, schema string) error {
 	if err := ValidateName(schema); err != nil {
 		return err

@@ -31,7 +31,8 @@ type SetupConfig struct {
 // Setup makes, once per database, the roles that schemas share, and takes from everybody
 // what tenants must not have:
 //
-//   - <prefix>_owner, a login with CREATEROLE that may create schemas, and tables in public
+//   - <prefix>_owner, a login with CREATEROLE that may create schemas, and tables in public,
+//     and pass on CONNECT
 //   - <prefix>_runtime, a login without any right but to connect, NOINHERIT
 //   - <prefix>_public, the role of public scopes, which the runtime login may take
 //   - PUBLIC loses TEMPORARY on the database and CREATE on the schema public
@@ -86,7 +87,8 @@ func setup(ctx context.Context, tx pgx.Tx, cfg SetupConfig, database string) err
 		ctx, tx,
 		"revoke temporary on database "+db+" from public",
 		"revoke create on schema public from public",
-		"grant connect, create, temporary on database "+db+" to "+owner,
+		"grant create, temporary on database "+db+" to "+owner,
+		"grant connect on database "+db+" to "+owner+" with grant option", // for the logins of tenants
 		"grant connect on database "+db+" to "+runtime,
 		"grant usage, create on schema public to "+owner,
 		"grant usage on schema public to "+public,

@@ -1,0 +1,100 @@
+package schemactx
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// minSecretLen is the length of a key with the strength of the HMAC it is for.
+const minSecretLen = 32
+
+// ErrSecretTooShort is returned by [LoginPassword] for a secret of less than 32 bytes.
+var ErrSecretTooShort = errors.New("secret is shorter than 32 bytes")
+
+// LoginPassword derives the password of a role from a secret, so that a program that logs in
+// as thousands of tenants keeps one secret and not thousands of passwords: HMAC-SHA256 of the
+// role's name under the secret, in base64url, 43 printable characters. The same secret and role
+// always give the same password, and no password tells anything about another or the secret.
+//
+// secret is at least 32 random bytes; a shorter one is [ErrSecretTooShort]. Who has it can log
+// in as every tenant: guard it as you guard the runtime login's password. A new secret changes
+// all passwords; [ProvisionLogin] sets each. role is [RoleNames.Tenant] of a schema, which
+// holds the database's prefix, so that two databases do not share passwords under one secret.
+func LoginPassword(secret []byte, role string) (string, error) {
+	if len(secret) < minSecretLen {
+		return "", ErrSecretTooShort
+	}
+	// The label keeps this use of the secret apart from any other that somebody makes of it.
+	sum := hmacSHA256(secret, "pgtenant login password\x00"+role)
+	return base64.RawURLEncoding.EncodeToString(sum), nil
+}
+
+// ProvisionLogin does what [Provision] does, with the same errors, and lets the tenant's role
+// log in with the password, which has to be printable ASCII; see [LoginPassword]. The role is
+// a login of its own, NOINHERIT, and gets CONNECT on the database where PUBLIC does not have it.
+// The runtime login stays a member of the role, so that the schema can be reached both ways.
+//
+// It is one transaction and can be run again, which sets the password anew; connections that
+// are open stay open. [Provision] leaves the login as it is: it never takes LOGIN or the
+// password from a role. The password is sent as a SCRAM-SHA-256 verifier.
+//
+// A tenant who controls whole statements can change the role's own password and settings
+// (ALTER ROLE), as PostgreSQL lets every role do: running it again repairs the password.
+func ProvisionLogin(ctx context.Context, owner Beginner, roles RoleNames, schema, password string) error {
+	if err := ValidateName(schema); err != nil {
+		return err
+	}
+	if password == "" {
+		return fmt.Errorf("provision login of schema %q: password is empty", schema)
+	}
+	err := pgx.BeginFunc(ctx, owner, func(tx pgx.Tx) error {
+		if err := provision(ctx, tx, roles, schema); err != nil {
+			return err
+		}
+		return allowLogin(ctx, tx, roles.Tenant(schema), password)
+	})
+	if err != nil {
+		return fmt.Errorf("provision login of schema %q: %w", schema, err)
+	}
+	return nil
+}
+
+func allowLogin(ctx context.Context, tx pgx.Tx, role, password string) error {
+	quoted, err := QuoteName(role)
+	if err != nil {
+		return err
+	}
+	if err := setPassword(ctx, tx, quoted, password); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, "alter role "+quoted+" login noinherit"); err != nil {
+		return err
+	}
+	return grantConnect(ctx, tx, role, quoted)
+}
+
+// grantConnect lets the role connect to the database, where it may not already. A grant that
+// is not needed would only stand in the way of DROP ROLE.
+func grantConnect(ctx context.Context, tx pgx.Tx, role, quoted string) error {
+	var database string
+	var may bool
+	read := func() error {
+		return tx.QueryRow(ctx, "select current_database(), has_database_privilege($1::name, current_database(), 'connect')", role).
+			Scan(&database, &may)
+	}
+	if err := read(); err != nil || may {
+		return err
+	}
+	if _, err := tx.Exec(ctx, "grant connect on database "+pgx.Identifier{database}.Sanitize()+" to "+quoted); err != nil {
+		return err
+	}
+	// A grant without the right to grant is a warning only.
+	if err := read(); err != nil || may {
+		return err
+	}
+	return errors.New("the owner may not grant CONNECT on the database: run Setup again, which lets it")
+}
