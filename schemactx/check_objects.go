@@ -1,0 +1,78 @@
+package schemactx
+
+// objectRules are about what tenants can use: functions, operators and views.
+var objectRules = []rule{
+	{
+		code: CodeNotHardened, roles: Warn,
+		sql: `select object, coalesce(quote_ident(r.rolname), 'PUBLIC') from (
+				select 'EXECUTE on function ' || p.oid::regprocedure, 'EXECUTE', coalesce(proacl, acldefault('f', proowner))
+				from config, pg_proc p where p.oid = any (closed)
+				union all
+				select format('USAGE on language %I', lanname), 'USAGE', coalesce(lanacl, acldefault('l', lanowner))
+				from pg_language where lanpltrusted and laninline <> 0
+			) as o(object, privilege, acl), aclexplode(acl) left join pg_roles r on r.oid = grantee
+			where privilege_type = privilege and (grantee = 0 or grantee in (select oid from scope_role))`,
+		message: "{detail} has {object}, with which a statement can leave its scope or leave something behind: run Harden",
+	},
+	{
+		code: CodeDefinerPath, roles: Warn, logins: Warn, pathOnly: Warn,
+		sql: `select object, quote_ident(pg_get_userbyid(proowner)) from open_function
+			where prosecdef and not exists (select from unnest(proconfig) as c where starts_with(c, 'search_path='))`,
+		message: "{object} runs with the rights of {detail} on its caller's search path: ALTER {object} SET search_path",
+	},
+	{
+		code: CodeViewRights, roles: Warn, logins: Warn,
+		sql: `select distinct format('view %I.%I', s.nspname, v.relname), format('%I.%I', n.nspname, c.relname)
+			from open_schema s join pg_class v on v.relnamespace = s.oid and v.relkind in ('v', 'm')
+			join pg_rewrite w on w.ev_class = v.oid
+			join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass
+			join pg_class c on c.oid = d.refobjid and c.relkind in ('r', 'p', 'v', 'm', 'f')
+			join pg_namespace n on n.oid = c.relnamespace and n.oid <> s.oid and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+			where not coalesce((select option_value::boolean from pg_options_to_table(v.reloptions) where option_name = 'security_invoker'), false)
+				and exists (select from aclexplode(v.relacl) where privilege_type = 'SELECT'
+					and (grantee = 0 or grantee in (select oid from scope_role)))
+				and not exists (select from pg_depend where classid = 'pg_class'::regclass and objid = v.oid and deptype = 'e')`,
+		message: "{object} reads {detail} of another schema with its owner's rights: give it security_invoker, or take it from the tenants",
+	},
+	{
+		// Whoever can call what superusers made, or what came with an extension, is not fooled.
+		code: CodePlanted, roles: Warn, logins: Warn, pathOnly: Warn,
+		sql: `select o.object, quote_ident(r.rolname) from (
+				select 'pg_proc'::regclass, oid, pronamespace, proowner,
+					format('function %I.%I(%s)', pronamespace::regnamespace, proname, pg_get_function_identity_arguments(oid)) from pg_proc
+				union all
+				select 'pg_operator'::regclass, oid, oprnamespace, oprowner, 'operator ' || oid::regoperator from pg_operator
+			) as o(class, oid, namespace, owner, object)
+			join pg_roles r on r.oid = o.owner join pg_namespace n on n.oid = o.namespace, config, db
+			where n.nspname = any (shared) and not r.rolsuper and r.rolname <> config.owner and r.oid <> db.datdba
+				and not exists (select from pg_depend d where d.classid = o.class and d.objid = o.oid and d.deptype = 'e')`,
+		message: "{object} in a schema that tenants share was made by {detail}: drop it, or give it to the owner role once it has been read",
+	},
+	{
+		// Comments are taken out first. A word that begins a statement follows a semicolon or a
+		// keyword of PL/pgSQL. EXECUTE FUNCTION is a trigger's, EXECUTE ON a grant's.
+		code: CodeSessionFunction, roles: Warn, logins: Warn, pathOnly: Warn,
+		sql: `select object, string_agg(what, ', ') from (
+				select f.object, f.proconfig,
+					regexp_replace(regexp_replace(coalesce(nullif(prosrc, ''), pg_get_function_sqlbody(f.oid)),
+						'--[^\n]*', ' ', 'g'), '/\*.*?\*/', ' ', 'g') as src
+				from open_function f join pg_language l on l.oid = prolang
+				where lanname not in ('internal', 'c') and not of_extension
+			) as f, lateral (values
+				('calls set_config for the session', src ~* '\mset_config\s*\([^;]*\mfalse\M'),
+				('changes the session',
+					src ~* '(^|;|\m(begin|then|else|loop)\M)\s*(set|reset|discard|listen|unlisten|load|prepare|deallocate)\M'),
+				('ends the transaction', src ~* '(;|\m(begin|then|else|loop)\M)\s*(commit|rollback)\M'),
+				('takes a session advisory lock', src ~* '\mpg_(try_)?advisory_lock(_shared)?\M'),
+				('runs SQL that it puts together', src ~* '\mexecute\M(?!\s+(function|procedure|on)\M)'),
+				('runs as another role', exists (select from unnest(f.proconfig) as c where starts_with(c, 'role=')))
+			) as w(what, does)
+			where does group by object
+			union all
+			select distinct format('extension %I', extname), 'opens connections that stay on the session'
+			from pg_extension e join pg_depend d on d.refclassid = 'pg_extension'::regclass and d.refobjid = e.oid
+				and d.classid = 'pg_proc'::regclass and d.deptype = 'e'
+			where extname = 'dblink' and d.objid in (select oid from open_function)`,
+		message: "{object}, which tenants can call, {detail}: read it, or revoke EXECUTE from PUBLIC",
+	},
+}

@@ -1,0 +1,84 @@
+package schemactx
+
+import "strconv"
+
+// rule finds the defects of one code.
+type rule struct {
+	code Code
+
+	// The severity at each level; 0 where the rule does not apply.
+	roles, logins, pathOnly Severity
+
+	// sql is a select of two texts, the object and a detail, over the common tables of
+	// rulesSQL. It has no order, so that LIMIT saves the rest of the work.
+	sql string
+
+	// message is the sentence, with {object} and {detail} in it.
+	message string
+}
+
+func (r rule) severity(level Level) Severity {
+	switch level {
+	case Roles:
+		return r.roles
+	case PathOnly:
+		return r.pathOnly
+	}
+	return r.logins
+}
+
+// rulesSQL are the common tables that rules select from.
+// A common table that a rule does not use costs nothing. Its one parameter is that of
+// ruleParams. The name of a tenant's role is computed as [RoleNames.Tenant] does.
+const rulesSQL = `
+with config as (
+	select c->>'prefix' as prefix, (c->>'owner')::name as owner, (c->>'runtime')::name as runtime, (c->>'public')::name as public,
+		array(select json_array_elements_text(c->'shared'))::name[] as shared,
+		array(select json_array_elements_text(c->'closed'))::regprocedure[]::oid[] as closed,
+		(c->>'set_config')::regprocedure::oid as set_config
+	from (select $1::json) as p(c)
+), db as (
+	select oid, datname, datdba, coalesce(datacl, acldefault('d', datdba)) as acl
+	from pg_database where datname = current_database()
+), login as (
+	select * from pg_roles where rolname = session_user
+), scope_role as ( -- what a scope may take: the public role and those of tenants
+	select r.* from config, pg_roles r
+	where r.rolname = config.public
+		or starts_with(r.rolname::text, prefix || '__')
+		or starts_with(r.rolname::text, prefix || '_x_') and substr(r.rolname::text, length(prefix) + 4) ~ '^[0-9a-f]{32}$'
+), tenant as ( -- provisioned schemas
+	select n.oid, n.nspname, n.nspowner, n.nspacl, r.oid as role, r.rolname
+	from (
+		select n.*, case when length(prefix) + 2 + length(nspname) <= 63 then prefix || '__' || nspname
+			else prefix || '_x_' || left(encode(sha256(convert_to(nspname::text, 'UTF8')), 'hex'), 32) end as role
+		from config, pg_namespace n where nspname ~ '^[a-z_][a-z0-9_]*$'
+	) n join scope_role r on r.rolname = n.role::name
+), open_schema as ( -- schemas that a tenant, or the login, can look into
+	select n.oid, n.nspname from pg_namespace n, login
+	where nspname !~ '^pg_' and nspname <> 'information_schema'
+		and (has_schema_privilege(login.oid, n.oid, 'usage') or exists (
+			select from aclexplode(nspacl) where privilege_type = 'USAGE' and grantee in (select oid from scope_role)))
+), open_function as ( -- functions there that a tenant, or the login, can call
+	select p.*, nspname, format('function %I.%I(%s)', nspname, proname, pg_get_function_identity_arguments(p.oid)) as object,
+		exists (select from pg_depend where classid = 'pg_proc'::regclass and objid = p.oid and deptype = 'e') as of_extension
+	from pg_proc p join open_schema s on s.oid = pronamespace
+	where prorettype = 'trigger'::regtype or exists (
+		select from aclexplode(coalesce(proacl, acldefault('f', proowner))), login where privilege_type = 'EXECUTE'
+			and (grantee = 0 or grantee = login.oid or grantee in (select oid from scope_role)))
+), creator as ( -- who may create where
+	select object, owner, grantee from (
+		select format('schema %I', nspname), nspowner, coalesce(nspacl, acldefault('n', nspowner)) from pg_namespace
+		union all select format('database %I', datname), datdba, acl from db
+	) as o(object, owner, acl), aclexplode(acl) where privilege_type = 'CREATE'
+), attribute as (
+	select oid, rolname, name from pg_roles, lateral (values ('SUPERUSER', rolsuper), ('BYPASSRLS', rolbypassrls),
+		('CREATEROLE', rolcreaterole), ('CREATEDB', rolcreatedb), ('REPLICATION', rolreplication)) a(name, has) where has
+)
+`
+
+// statement returns the SQL of a rule that returns at most limit rows: object, detail, and how
+// many there are in all.
+func (r rule) statement(limit int) string {
+	return rulesSQL + "select object, detail, count(*) over () from (" + r.sql + ") as found(object, detail) limit " + strconv.Itoa(limit)
+}
