@@ -16,20 +16,21 @@ var objectRules = []rule{
 	},
 	{
 		code: CodeDefinerPath, roles: Warn, logins: Warn, pathOnly: Warn,
-		sql: `select object, quote_ident(pg_get_userbyid(proowner)) from open_function
+		sql: "select " + functionObject + `, quote_ident(pg_get_userbyid(proowner)) from open_function
 			where prosecdef and not exists (select from unnest(proconfig) as c where starts_with(c, 'search_path='))`,
 		message: "{object} runs with the rights of {detail} on its caller's search path: ALTER {object} SET search_path",
 	},
 	{
 		code: CodeViewRights, roles: Warn, logins: Warn,
-		sql: `select distinct format('view %I.%I', s.nspname, v.relname), format('%I.%I', n.nspname, c.relname)
-			from open_schema s join pg_class v on v.relnamespace = s.oid and v.relkind in ('v', 'm')
+		sql: `select distinct format('view %s.%I', v.relnamespace::regnamespace, v.relname), format('%I.%I', n.nspname, c.relname)
+			from pg_class v
 			join pg_rewrite w on w.ev_class = v.oid
 			join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass
-			join pg_class c on c.oid = d.refobjid and c.relkind in ('r', 'p', 'v', 'm', 'f')
-			join pg_namespace n on n.oid = c.relnamespace and n.oid <> s.oid and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-			where not coalesce((select option_value::boolean from pg_options_to_table(v.reloptions) where option_name = 'security_invoker'), false)
-				and exists (select from aclexplode(v.relacl) where privilege_type = 'SELECT'
+			join pg_class c on c.oid = d.refobjid and c.relkind in ('r', 'p', 'v', 'm', 'f') and c.relnamespace <> v.relnamespace
+			join pg_namespace n on n.oid = c.relnamespace and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+			where v.relkind in ('v', 'm') and v.relnamespace = any (array(select oid from open_schema))
+				and not coalesce((select option_value::boolean from pg_options_to_table(v.reloptions) where option_name = 'security_invoker'), false)
+				and v.oid in (select r.oid from pg_class r, aclexplode(relacl) where relkind in ('v', 'm') and privilege_type = 'SELECT'
 					and (grantee = 0 or grantee in (select oid from scope_role)))
 				and not exists (select from pg_depend where classid = 'pg_class'::regclass and objid = v.oid and deptype = 'e')`,
 		message: "{object} reads {detail} of another schema with its owner's rights: give it security_invoker, or take it from the tenants",
@@ -50,24 +51,30 @@ var objectRules = []rule{
 	},
 	{
 		// Comments are taken out first. A word that begins a statement follows a semicolon or a
-		// keyword of PL/pgSQL. EXECUTE FUNCTION is a trigger's, EXECUTE ON a grant's.
+		// keyword of PL/pgSQL. EXECUTE FUNCTION is a trigger's, EXECUTE ON a grant's. Thousands of
+		// schemas have the same functions, so that each text is judged once.
 		code: CodeSessionFunction, roles: Warn, logins: Warn, pathOnly: Warn,
-		sql: `select object, string_agg(what, ', ') from (
-				select f.object, f.proconfig,
-					regexp_replace(regexp_replace(coalesce(nullif(prosrc, ''), pg_get_function_sqlbody(f.oid)),
-						'--[^\n]*', ' ', 'g'), '/\*.*?\*/', ' ', 'g') as src
+		sql: `with source as materialized (
+				select f.oid, coalesce(nullif(prosrc, ''), pg_get_function_sqlbody(f.oid)) as src,
+					exists (select from unnest(proconfig) as c where starts_with(c, 'role=')) as takes_role
 				from open_function f join pg_language l on l.oid = prolang
 				where lanname not in ('internal', 'c') and not of_extension
-			) as f, lateral (values
-				('calls set_config for the session', src ~* '\mset_config\s*\([^;]*\mfalse\M'),
-				('changes the session',
-					src ~* '(^|;|\m(begin|then|else|loop)\M)\s*(set|reset|discard|listen|unlisten|load|prepare|deallocate)\M'),
-				('ends the transaction', src ~* '(;|\m(begin|then|else|loop)\M)\s*(commit|rollback)\M'),
-				('takes a session advisory lock', src ~* '\mpg_(try_)?advisory_lock(_shared)?\M'),
-				('runs SQL that it puts together', src ~* '\mexecute\M(?!\s+(function|procedure|on)\M)'),
-				('runs as another role', exists (select from unnest(f.proconfig) as c where starts_with(c, 'role=')))
-			) as w(what, does)
-			where does group by object
+			), verdict as (
+				select s.src, string_agg(what, ', ') as what from (select distinct src from source) as s,
+				lateral (select regexp_replace(regexp_replace(s.src, '--[^\n]*', ' ', 'g'), '/\*.*?\*/', ' ', 'g')) as t(code),
+				lateral (values
+					('calls set_config for the session', code ~* '\mset_config\s*\([^;]*\mfalse\M'),
+					('changes the session',
+						code ~* '(^|;|\m(begin|then|else|loop)\M)\s*(set|reset|discard|listen|unlisten|load|prepare|deallocate)\M'),
+					('ends the transaction', code ~* '(;|\m(begin|then|else|loop)\M)\s*(commit|rollback)\M'),
+					('takes a session advisory lock', code ~* '\mpg_(try_)?advisory_lock(_shared)?\M'),
+					('runs SQL that it puts together', code ~* '\mexecute\M(?!\s+(function|procedure|on)\M)')
+				) as w(what, does)
+				where does group by s.src
+			)
+			select ` + functionObject + `, concat_ws(', ', what, case when takes_role then 'runs as another role' end)
+			from source left join verdict using (src) join pg_proc using (oid)
+			where what is not null or takes_role
 			union all
 			select distinct format('extension %I', extname), 'opens connections that stay on the session'
 			from pg_extension e join pg_depend d on d.refclassid = 'pg_extension'::regclass and d.refobjid = e.oid

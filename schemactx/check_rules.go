@@ -27,6 +27,9 @@ func (r rule) severity(level Level) Severity {
 	return r.logins
 }
 
+// functionObject names a row of pg_proc.
+const functionObject = "format('function %s.%I(%s)', pronamespace::regnamespace, proname, pg_get_function_identity_arguments(oid))"
+
 // rulesSQL are the common tables that rules select from.
 // A common table that a rule does not use costs nothing. Its one parameter is that of
 // ruleParams. The name of a tenant's role is computed as [RoleNames.Tenant] does.
@@ -54,18 +57,18 @@ with config as (
 			else prefix || '_x_' || left(encode(sha256(convert_to(nspname::text, 'UTF8')), 'hex'), 32) end as role
 		from config, pg_namespace n where nspname ~ '^[a-z_][a-z0-9_]*$'
 	) n join scope_role r on r.rolname = n.role::name
-), open_schema as ( -- schemas that a tenant, or the login, can look into
-	select n.oid, n.nspname from pg_namespace n, login
-	where nspname !~ '^pg_' and nspname <> 'information_schema'
-		and (has_schema_privilege(login.oid, n.oid, 'usage') or exists (
-			select from aclexplode(nspacl) where privilege_type = 'USAGE' and grantee in (select oid from scope_role)))
-), open_function as ( -- functions there that a tenant, or the login, can call
-	select p.*, nspname, format('function %I.%I(%s)', nspname, proname, pg_get_function_identity_arguments(p.oid)) as object,
-		exists (select from pg_depend where classid = 'pg_proc'::regclass and objid = p.oid and deptype = 'e') as of_extension
-	from pg_proc p join open_schema s on s.oid = pronamespace
-	where prorettype = 'trigger'::regtype or exists (
-		select from aclexplode(coalesce(proacl, acldefault('f', proowner))), login where privilege_type = 'EXECUTE'
-			and (grantee = 0 or grantee = login.oid or grantee in (select oid from scope_role)))
+), open_schema as materialized ( -- schemas that a tenant, or the login, can look into
+	select n.oid, n.nspname from pg_namespace n
+	where nspname !~ '^pg_' and nspname <> 'information_schema' and n.oid in (
+		select n.oid from pg_namespace n, login where has_schema_privilege(login.oid, n.oid, 'usage')
+		union all
+		select n.oid from pg_namespace n, aclexplode(nspacl) join scope_role s on s.oid = grantee where privilege_type = 'USAGE')
+), open_function as ( -- functions there that a tenant, or the login, can call; without an ACL everybody can
+	select p.*, exists (select from pg_depend where classid = 'pg_proc'::regclass and objid = p.oid and deptype = 'e') as of_extension
+	from pg_proc p
+	where pronamespace in (select oid from open_schema) and (proacl is null or prorettype = 'trigger'::regtype or p.oid in (
+		select p.oid from pg_proc p, aclexplode(proacl) where privilege_type = 'EXECUTE'
+			and (grantee = 0 or grantee in (select oid from login union all select oid from scope_role))))
 ), creator as ( -- who may create where
 	select object, owner, grantee from (
 		select format('schema %I', nspname), nspowner, coalesce(nspacl, acldefault('n', nspowner)) from pg_namespace

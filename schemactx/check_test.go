@@ -61,7 +61,8 @@ func (f *fixture) found(t *testing.T, level schemactx.Level) []string {
 	return found
 }
 
-// expectDefects plants each defect in turn and repairs it.
+// expectDefects plants each defect in turn and repairs it. What is not repaired is found with
+// the next one, or in the end.
 func expectDefects(t *testing.T, defects map[string]defect) {
 	t.Helper()
 	f := hardened(t)
@@ -80,8 +81,8 @@ func expectDefects(t *testing.T, defects map[string]defect) {
 		expectFound(t, name, f.found(t, schemactx.Roles), d.want)
 		expectFound(t, name+", path only", f.found(t, schemactx.PathOnly), d.pathOnly)
 		run(t, f, f.named(d.repair))
-		expectFound(t, name+", repaired", f.found(t, schemactx.Roles), nil)
 	}
+	expectFound(t, "all repaired", f.found(t, schemactx.Roles), nil)
 }
 
 func expectFound(t *testing.T, name string, got, want []string) {
@@ -365,6 +366,7 @@ func TestCheckFindsFunctionsThatChangeTheSession(t *testing.T) {
 	for name, body := range map[string]string{
 		"no set":      "update tenant_a.notes set body = 'x'; perform set_config('a.b', 'x', true);",
 		"in comments": "perform 1; -- then set search_path = x;\n /* ; reset all */",
+		"trigger":     "create trigger x after insert on tenant_a.notes execute function lib.g();",
 		"other locks": "perform pg_advisory_xact_lock(1);",
 	} {
 		defects[name] = defect{wrapped(body), "drop function lib.f()", nil, nil}
@@ -387,7 +389,9 @@ func TestCheckFindsFunctionsThatChangeTheSession(t *testing.T) {
 		found(), found(),
 	}
 	defects["of an extension"] = defect{
-		"create extension dblink schema lib", "drop extension dblink",
+		"create extension dblink schema lib; create role {prefix}_dev; " + wrapped("reset all;") +
+			"; alter function lib.f() owner to {prefix}_dev; alter extension dblink add function lib.f()",
+		"drop extension dblink",
 		[]string{warn(schemactx.CodeSessionFunction, "extension dblink")}, []string{warn(schemactx.CodeSessionFunction, "extension dblink")},
 	}
 	expectDefects(t, defects)

@@ -65,7 +65,7 @@ func (t hardenTarget) harden(ctx context.Context, tx pgx.Tx) (HardenAction, erro
 	if err != nil {
 		return action, err
 	}
-	if !before.public && len(before.missing) == 0 {
+	if len(before.grantors) == 0 && len(before.missing) == 0 {
 		action.Outcome = HardenAlready
 		return action, nil
 	}
@@ -100,17 +100,17 @@ func (t hardenTarget) change(ctx context.Context, tx pgx.Tx) error {
 		return err
 	case len(after.missing) > 0:
 		return impossible(fmt.Sprintf("%s cannot be granted to %s: %s owns it", t.privilege, strings.Join(after.missing, ", "), after.owner))
-	case after.public:
-		return impossible(fmt.Sprintf("PUBLIC keeps %s: only %s, who owns it, can revoke it", t.privilege, after.owner))
+	case len(after.grantors) > 0:
+		return impossible(fmt.Sprintf("PUBLIC keeps %s: %s granted it and can revoke it", t.privilege, strings.Join(after.grantors, ", ")))
 	}
 	return nil
 }
 
 // rights is who has a right on an object.
 type rights struct {
-	owner   string   // of the object
-	public  bool     // PUBLIC has the right
-	missing []string // of the keepers, those that do not have it of their own
+	owner    string   // of the object
+	grantors []string // who gave the right to PUBLIC; none: PUBLIC does not have it
+	missing  []string // of the keepers, those that do not have it of their own
 }
 
 func (t hardenTarget) rights(ctx context.Context, tx pgx.Tx) (rights, error) {
@@ -119,11 +119,11 @@ func (t hardenTarget) rights(ctx context.Context, tx pgx.Tx) (rights, error) {
 		object = "select lanowner as owner, coalesce(lanacl, acldefault('l', lanowner)) as acl from pg_catalog.pg_language where quote_ident(lanname::text) = $1"
 	}
 	var r rights
-	err := tx.QueryRow(ctx, `with object as (`+object+`), granted as (select grantee from object, aclexplode(acl) where privilege_type = $2)
-		select pg_get_userbyid(owner)::text, exists (select from granted where grantee = 0::oid),
+	err := tx.QueryRow(ctx, `with object as (`+object+`), granted as (select grantor, grantee from object, aclexplode(acl) where privilege_type = $2)
+		select pg_get_userbyid(owner)::text, array(select pg_get_userbyid(grantor)::text from granted where grantee = 0::oid),
 			array(select k from unnest($3::text[]) as k
 				where not exists (select from granted join pg_catalog.pg_roles r on r.oid = grantee where rolname = k::name))
-		from object`, t.name, t.privilege, t.keepers).Scan(&r.owner, &r.public, &r.missing)
+		from object`, t.name, t.privilege, t.keepers).Scan(&r.owner, &r.grantors, &r.missing)
 	return r, err
 }
 

@@ -152,6 +152,24 @@ func TestHardenReportsWhatIsImpossible(t *testing.T) {
 	check(t, f.db.QueryRow(in(t, "tenant_a"), escape(f)).Scan(&role, &word)) // as it was before
 }
 
+// Who was given a right with the grant option may have passed it on to PUBLIC. A revocation by
+// the owner of the object does not reach that, and says nothing.
+func TestHardenReadsBackWhatItRevoked(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	run(t, f, f.named(`create role {prefix}_x; grant execute on function set_config to {prefix}_x with grant option;
+		set role {prefix}_x; grant execute on function set_config to public; reset role`))
+	report, err := schemactx.Harden(t.Context(), f.pg.Pool, f.roles)
+	check(t, err)
+	got := report.Actions[0]
+	if report.Complete() || got.Outcome != schemactx.HardenImpossible || !strings.Contains(got.Reason, f.named("{prefix}_x granted it")) {
+		t.Errorf("%s; want it impossible because of the other grant", got)
+	}
+	if report.Actions[1].Outcome != schemactx.HardenDone {
+		t.Errorf("%s; want what is possible done", report.Actions[1])
+	}
+}
+
 func TestHardenChangesNothingWhenItFails(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
