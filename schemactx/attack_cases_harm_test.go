@@ -1,0 +1,133 @@
+package schemactx_test
+
+// Rows 56 to 70: harm without reading, and what all sessions share.
+var harmAttacks = []attack{
+	{
+		row: 56, title: "change what b's tables are", variants: true, run: changes,
+		sql: []string{
+			"comment on table tenant_b.secrets is 'a was here'", "analyze tenant_b.secrets", "drop table tenant_b.secrets",
+			"alter table tenant_b.secrets rename to mine", "drop schema tenant_b cascade", "create index on tenant_b.secrets (body)",
+			"grant select on tenant_b.secrets to public", "alter default privileges for role OWNER in schema tenant_b grant select on tables to public",
+		},
+		want:    wants{leaks, "42501", "42501", "42501", "42501"},
+		follows: "The login of the service must own nothing.",
+	},
+	{
+		row: 57, title: "b's sequences", variants: true, run: changes,
+		sql: []string{
+			"select setval('tenant_b.items_id_seq', 1)", "select nextval('tenant_b.items_id_seq')",
+			"select setval(oid, 1) from pg_class where relname = 'items_id_seq' and relnamespace = (select oid from pg_namespace where nspname = 'tenant_b')",
+			"select nextval(oid) from pg_class where relname = 'items_id_seq' and relnamespace = (select oid from pg_namespace where nspname = 'tenant_b')",
+		},
+		want:    butPathOnly("42501"),
+		follows: "Sequences are written to by whoever has rights on them.",
+	},
+	{
+		row: 58, title: "cancel or end b's sessions", variants: true, run: kills,
+		sql: []string{
+			"select pg_cancel_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type is distinct from 'autovacuum worker' and usename <> 'postgres' and usename <> 'OWNER'",
+			"select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type is distinct from 'autovacuum worker' and usename <> 'postgres' and usename <> 'OWNER'",
+		},
+		want:    butPathOnly("42501"),
+		follows: "One login may end all of its own sessions.",
+	},
+	{
+		row: 59, title: "lock b's table or row", variants: true, run: locksOut,
+		sql:     []string{"lock table tenant_b.secrets", "select body from tenant_b.secrets for update"},
+		want:    butPathOnly("42501"),
+		follows: "The search path alone isolates nothing but unqualified names.",
+	},
+	{
+		row: 60, title: "take b's advisory lock", run: hinders,
+		sql:     []string{"select pg_advisory_xact_lock(42)", "select pg_try_advisory_xact_lock(42)"},
+		want:    everywhere(leaks),
+		follows: "Advisory locks belong to the database: programs that rely on them, and Setup, can be kept waiting by any tenant who can write SQL.",
+	},
+	{
+		row: 61, title: "forge a notification", variants: true, run: forges,
+		sql:     []string{"select pg_notify('gossip', 'a was here')", "notify gossip, 'a was here'"},
+		want:    everywhere(leaks),
+		follows: "Whoever may connect may notify every channel: what listens must take a notification for a hint and look for itself.",
+	},
+	{
+		row: 61, title: "listen in a DO block, on a connection of its own", run: overhears,
+		sql:     []string{"do $$ begin execute 'listen gossip'; end $$", "select pg_notify('gossip', body) from secrets"},
+		want:    wants{leaks, leaks, "42501", leaks, "42501"},
+		follows: "Whoever may run a DO block may listen to every channel: a notification should say that something happened, not what.",
+	},
+	{
+		row: 62, title: "settings of the login for all connections to come", variants: true, run: marksLogin,
+		sql: []string{
+			"alter role session_user set app.mark = 'a was here'", "alter role LOGIN set app.mark = 'a was here'",
+			"alter role all set app.mark = 'a was here'",
+		},
+		want: everywhere(stopped),
+	},
+	{
+		row: 63, title: "files and programs of the server", variants: true, run: reads,
+		sql: []string{
+			"select pg_read_file('PG_VERSION')", "select pg_ls_dir('.')::text", "select lo_import('/etc/passwd')", "select lo_export(1, '/dev/null')",
+			"copy secrets to '/dev/null'", "copy secrets to program 'true'", "copy (select 1) to program 'true'", "load 'auto_explain'",
+			"select pg_create_logical_replication_slot('s', 'pgoutput')", "create extension dblink",
+		},
+		want: everywhere(stopped),
+	},
+	{
+		row: 64, title: "forget the library's statements", run: breaksB,
+		sql:  []string{"deallocate all", "select body from secrets"},
+		want: everywhere("ErrScopeChanged"),
+	},
+	{
+		row: 64, title: "forget the library's statements, in a DO block", run: breaksB,
+		sql:  []string{"do $$ begin execute 'deallocate all'; end $$", "select body from secrets"},
+		want: wants{nothing, nothing, "42501", nothing, "42501"},
+	},
+	{
+		row: 65, title: "replace the library's scope statement, in a DO block", run: capturesB,
+		sql: []string{
+			`do $$ declare s record; begin
+				for s in select * from pg_prepared_statements where statement ~ 'search_path' and statement !~ 'deallocate' loop
+					execute format('deallocate %I', s.name);
+					execute format('prepare %I(%s) as select set_config(''search_path'', ''tenant_a'', true), set_config(''role'', ''ROLE_A'', true)',
+						s.name, array_to_string(s.parameter_types, ','));
+				end loop;
+			end $$`,
+			"insert into secrets values ('private to b')",
+		},
+		want: wants{nothing, nothing, "42501", nothing, "42501"},
+	},
+	{
+		row: 66, title: "close the library's portals", variants: true, run: breaksB,
+		sql:  []string{"close all"},
+		want: everywhere(nothing),
+	},
+	{
+		row: 67, title: "hold the pool's connections", run: holdsPool,
+		sql:     []string{"begin; (nothing more)"},
+		want:    wants{leaks, leaks, leaks, nothing, leaks},
+		follows: "Tenants who share a pool share its connections: a statement timeout and a limit per tenant are what helps.",
+	},
+	{
+		row: 68, title: "SET CONSTRAINTS for b", run: leaves("changed by a"),
+		sql:  []string{"set constraints all deferred", "select 'changed by a' from secrets where false"},
+		want: everywhere(nothing),
+	},
+	{
+		row: 69, title: "fill the disk in no schema", run: makesLargeObject,
+		sql:     []string{"select lo_from_bytea(0, convert_to('a was here', 'UTF8'))"},
+		want:    everywhere(leaks),
+		follows: "Large objects need no right to be made and are in no schema: dropping the tenant leaves them, until its role's objects are dropped.",
+	},
+	{
+		row: 70, title: "make a's role a member of b's", run: joinsRoles,
+		sql:     []string{"grant ROLE_B to ROLE_A"},
+		want:    everywhere("42501"),
+		since:   map[int]wants{16: butPathOnly("42501")},
+		follows: "Whoever made a role may grant it: the login of the service must have made none.",
+	},
+	{
+		row: 70, title: "the password of the login", variants: true, run: reads,
+		sql:  []string{"alter role LOGIN password 'a was here'", "alter role ROLE_B password 'a was here'", "alter role OWNER password 'a was here'", "create role intruder"},
+		want: everywhere("42501"),
+	},
+}

@@ -1,0 +1,187 @@
+package schemactx_test
+
+// Rows 7 to 15: leaving the scope.
+var leaveAttacks = []attack{
+	{
+		row: 7, title: "SET ROLE, then read", variants: true, run: readsAfter("select body from tenant_b.secrets"),
+		sql:  []string{"set role ROLE_B", "set local role ROLE_B"},
+		want: wants{"ErrTransactionEnded", "ErrTransactionEnded", "ErrTransactionEnded", "42501", "ErrTransactionEnded"},
+	},
+	{
+		row: 7, title: "other statements that change the session, then read", variants: true, run: readsAfter("select body from tenant_b.secrets"),
+		sql: []string{
+			"reset role", "set role none", "set local role none", "reset all", "set search_path to tenant_b", "set local search_path to tenant_b",
+			"set transaction read only", "set session authorization default", "set session characteristics as transaction read only",
+			"start transaction", "prepare p as select 1", "listen gossip", "unlisten *", "discard plans",
+		},
+		want: everywhere("ErrTransactionEnded"),
+	},
+	{
+		row: 7, title: "SET ROLE for the session, to lock b out", run: breaksB,
+		sql:  []string{"set role ROLE_A"},
+		want: wants{"ErrScopeChanged", "ErrScopeChanged", "ErrScopeChanged", "ErrScopeChanged", leaks},
+		follows: "The pooler's connection keeps the role, which may not call set_config, so that no scope is let in any more: " +
+			"tell PgBouncer server_reset_query_always = 1.",
+	},
+	{
+		row: 7, title: "SET SESSION AUTHORIZATION, then read", run: readsInTx,
+		sql:  []string{"set session authorization ROLE_B", "select body from tenant_b.secrets"},
+		want: everywhere("42501"),
+	},
+	{
+		row: 7, title: "DISCARD ALL, then read", run: readsInTx,
+		sql:  []string{"discard all", "select body from tenant_b.secrets"},
+		want: everywhere("25001"),
+	},
+	{
+		row: 7, title: "two statements in one string", variants: true, run: reads,
+		sql:  []string{"set role ROLE_B; select body from tenant_b.secrets", "select 1; select body from tenant_b.secrets"},
+		want: everywhere("42601"),
+	},
+	{
+		row: 7, title: "two statements in one string, simple protocol asked for", run: readsSimple,
+		sql:  []string{"set role ROLE_B; select body from tenant_b.secrets"},
+		want: everywhere("42601"),
+	},
+	{
+		row: 7, title: "SET ROLE and a read in one batch", run: readsInBatch,
+		sql:  []string{"set role ROLE_B", "select body from tenant_b.secrets"},
+		want: wants{stopped, stopped, stopped, stopped, stopped},
+	},
+	{
+		row: 7, title: "SET ROLE and a write in one batch", run: changesInBatch,
+		sql:     []string{"set role ROLE_B", "insert into tenant_b.secrets values ('a was here')"},
+		want:    wants{leaks, leaks, leaks, "42501", leaks},
+		follows: "Whoever controls whole statements of a batch has all that the login may become: that needs Logins.",
+	},
+	{
+		row: 8, title: "a path for the session, and COMMIT", run: leavesInTx("SECRET_A"),
+		sql:  []string{"set search_path to tenant_a", "commit", "select body from secrets"},
+		want: everywhere("ErrTransactionEnded"),
+	},
+	{
+		row: 8, title: "a path for the session by set_config", run: leaves("SECRET_A"),
+		sql:  []string{"select set_config('search_path', 'tenant_a', false)", "select body from secrets"},
+		want: wants{nothing, nothing, "42501", nothing, "42501"},
+	},
+	{
+		row: 8, title: "b's role for the session, for whatever has no scope", run: readsWithoutScope,
+		sql:     []string{"select set_config('role', 'ROLE_B', false)", "select body from tenant_b.secrets"},
+		want:    wants{leaks, stopped, "42501", "42501", "42501"},
+		follows: "With the search path alone, what runs without a scope has all rights.",
+	},
+	{
+		row: 9, title: "end the transaction, then read", variants: true, run: readsAfter("select body from tenant_b.secrets"),
+		sql: []string{
+			"commit", "rollback", "commit and chain", "rollback and chain", "end", "abort", "commit and no chain",
+		},
+		want: everywhere("ErrTransactionEnded"),
+	},
+	{
+		row: 9, title: "a procedure that commits, in a transaction", run: readsInTx,
+		setup: commits,
+		sql:   []string{"call nightly()", "select body from tenant_b.secrets"},
+		want:  everywhere("2D000"),
+	},
+	{
+		row: 9, title: "a procedure that commits, alone", run: reads,
+		setup:   commits,
+		sql:     []string{"call nightly()", "select body from items"},
+		want:    butPathOnly("42501"),
+		since:   map[int]wants{18: everywhere("2D000")},
+		follows: "What a procedure does after its COMMIT runs with the login's own path and rights: with Roles these are none.",
+	},
+	{
+		row: 10, title: "SET ROLE in a DO block", run: reads,
+		sql: []string{`do $$ declare s text; begin execute 'set local role ROLE_B'; select body into s from tenant_b.secrets;
+			raise exception '%', s; end $$`},
+		want:    wants{leaks, leaks, "42501", "42501", "42501"},
+		follows: "A DO block is a program: who may send one has all roles of the login, unless plpgsql is closed.",
+	},
+	{
+		row: 10, title: "EXECUTE of COMMIT in a DO block", run: reads,
+		sql:     []string{`do $$ begin commit; insert into tenant_a.items (body) select body from tenant_b.secrets; end $$`, "select body from items"},
+		want:    butPathOnly("42501"),
+		since:   map[int]wants{18: {"2D000", "2D000", "42501", "2D000", "42501"}},
+		follows: "PathOnly needs no way around: its login may read everything.",
+	},
+	{
+		row: 11, title: "statements for savepoints, then read", variants: true, run: readsAfter("select body from tenant_b.secrets"),
+		sql:  []string{"savepoint s"},
+		want: everywhere("ErrTransactionEnded"),
+	},
+	{
+		row: 11, title: "change the path in a savepoint, roll back", run: readsAfterSavepoint(false),
+		sql:  []string{"select set_config('search_path', 'tenant_b', true)", "select body from secrets"},
+		want: wants{nothing, nothing, "42501", nothing, "42501"},
+	},
+	{
+		row: 11, title: "change the path in a savepoint, release", run: readsAfterSavepoint(true),
+		sql:  []string{"select set_config('search_path', 'tenant_b', true)", "select body from secrets"},
+		want: wants{stopped, stopped, "42501", stopped, "42501"},
+	},
+	{
+		row: 12, title: "read after an error", run: readsInTx,
+		sql:  []string{"select 1/0", "select body from secrets", "select body from tenant_b.secrets"},
+		want: everywhere("22012"),
+	},
+	{
+		row: 13, title: "rows of a transaction that is over", run: readsKeptRows,
+		sql:  []string{"select body from secrets, generate_series(1, 50000)"},
+		want: everywhere(stopped),
+	},
+	{
+		row: 13, title: "a transaction that is over, from a goroutine", run: readsKeptTx,
+		sql:  []string{"select body from secrets"},
+		want: everywhere("pgx.ErrTxClosed"),
+	},
+	{
+		row: 13, title: "the results of a batch whose transaction is over", run: readsKeptBatch,
+		sql:  []string{"select body from secrets"},
+		want: everywhere(stopped),
+	},
+	{
+		row: 14, title: "a panic, then b", run: leavesHalfDone(panics),
+		sql:  []string{"select body from secrets"},
+		want: everywhere(nothing),
+	},
+	{
+		row: 14, title: "runtime.Goexit, then b", run: leavesHalfDone(exits),
+		sql:  []string{"select body from secrets"},
+		want: everywhere(nothing),
+	},
+	{
+		row: 14, title: "cancelled in a query, then b", run: leavesHalfDone(cancelsInQuery),
+		sql:  []string{"select body from secrets"},
+		want: everywhere(nothing),
+	},
+	{
+		row: 14, title: "unread rows, then b", run: leavesHalfDone(leavesRowsUnread),
+		sql:  []string{"select body from secrets"},
+		want: everywhere(nothing),
+	},
+	{
+		row: 14, title: "cancelled in COPY, then b", run: leavesHalfDone(cancelsInCopy),
+		sql:  []string{"select body from secrets"},
+		want: everywhere(nothing),
+	},
+	{
+		row: 14, title: "COPY FROM STDIN as a statement, then b", run: leavesHalfDone(copiesFromStdin),
+		sql:  []string{"select body from secrets"},
+		want: everywhere(nothing),
+	},
+	{
+		row: 15, title: "no tenant in the context", run: readsWithoutTenant,
+		sql:  []string{"select body from tenant_b.secrets"},
+		want: everywhere("ErrNoSchema"),
+	},
+	{
+		row: 15, title: "b's context on a's transaction", run: readsInTxOfOther,
+		sql:  []string{"select body from secrets"},
+		want: everywhere("ErrSchemaMismatch"),
+	},
+}
+
+// commits makes a procedure that ends its transaction and then goes across.
+const commits = `create procedure tenant_a.nightly() language plpgsql as $$
+	begin commit; insert into tenant_a.items (body) select body from tenant_b.secrets; end $$`

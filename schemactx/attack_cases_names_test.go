@@ -1,0 +1,89 @@
+package schemactx_test
+
+import (
+	"strings"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// Rows 26 to 33: names. Here sql holds the names that come from outside.
+var nameAttacks = []attack{
+	{
+		row: 26, title: "a name that is SQL", variants: true, run: readsIn,
+		sql: []string{
+			`x", "tenant_b`, `tenant_b"`, `tenant_b'`, "tenant_b;", "tenant_b--", "tenant_b /*", "", " ", "tenant b", " tenant_b", "tenant_b ",
+			"tenant_b\x00", "tenant_b\n", "tenant_b\t", `tenant_b\`, "tenant_b😀", "ｔenant_b", "tenant_b\u200b", "tenant.b", "1", "$user", "tenant_b\xff",
+		},
+		want: everywhere("NameError"),
+	},
+	{
+		row: 27, title: "a name that is a list", variants: true, run: readsIn,
+		sql:  []string{"tenant_b,tenant_a", "tenant_b, public", ",tenant_b", "tenant_b,"},
+		want: everywhere("NameError"),
+	},
+	{
+		row: 28, title: "a name in upper case", variants: true, run: readsIn,
+		sql:  []string{"TENANT_B", "Tenant_b", "tenant_B"},
+		want: everywhere("NameError"),
+	},
+	{
+		row: 29, title: "a name that PostgreSQL would cut", variants: true, run: readsIn,
+		sql:  []string{strings.Repeat("x", 63) + "y", strings.Repeat("x", 64), strings.Repeat("x", 10000)},
+		want: everywhere("NameError"),
+	},
+	{
+		row: 30, title: "a name of PostgreSQL's or the registry's", variants: true, run: readsIn,
+		sql:  []string{"public", "information_schema", "pg_catalog", "pg_temp", "pg_temp_3", "pg_toast", "none", "default"},
+		want: everywhere("NameError"),
+	},
+	{
+		row: 31, title: "a schema that does not exist, its table in public", run: readsIn,
+		setup: "create table public.secrets (body text); insert into public.secrets values ('SECRET_B'); grant select on public.secrets to public",
+		sql:   []string{"tenant_missing"},
+		want:  everywhere("ErrSchemaMissing"),
+	},
+	{
+		row: 32, title: "a schema that was dropped and made again", run: readsAfterDrop,
+		sql:  []string{"select body from secrets", "insert into secrets (body) values ('a was here')"},
+		want: everywhere(nothing),
+	},
+	{
+		row: 33, title: "roles of another database by the same prefix", run: setsUpTwice,
+		sql:  []string{"(a second database calls Setup with the role names of the first)"},
+		want: everywhere("ErrTaken"),
+	},
+}
+
+// readsIn takes sql for the name of a schema to be in. No connection may be used for an
+// invalid one.
+func readsIn(a *attempt, sql []string) bool {
+	acquired := a.pool.Stat().AcquireCount()
+	ctx := a.in(sql[0])
+	a.take(ctx, a.db(ctx), "select body from secrets")
+	if schemactx.ValidateName(sql[0]) != nil && a.pool.Stat().AcquireCount() != acquired {
+		a.t.Errorf("name %q reached the pool", sql[0])
+	}
+	return a.loot.Len() > 0 && (a.got(a.secretB) || a.got(a.secretA))
+}
+
+// readsAfterDrop uses a schema, has it dropped and made again, and wants to meet what was in
+// it, or to write where nobody looks.
+func readsAfterDrop(a *attempt, sql []string) bool {
+	a.alone("tenant_a", sql[0])
+	a.inTx("tenant_a", sql[0])
+	a.exec(a.t, "drop schema tenant_a cascade")
+	a.provision(a.t, "tenant_a")
+	a.exec(a.t, "create table tenant_a.secrets (extra int default 1, body text default 'new')")
+	a.loot.Reset()
+	a.alone("tenant_a", sql...)
+	a.inTx("tenant_a", sql[0])
+	return a.got(a.secretA) || !a.got("a was here")
+}
+
+func setsUpTwice(a *attempt, _ []string) bool {
+	other := pgtest.New(a.t)
+	_, err := schemactx.Setup(a.ctx, other.Pool, schemactx.SetupConfig{Roles: a.roles})
+	a.met(err)
+	return err == nil
+}

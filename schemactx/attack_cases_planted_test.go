@@ -1,0 +1,64 @@
+package schemactx_test
+
+// Rows 34 to 36: objects that lie in wait.
+var plantedAttacks = []attack{
+	{
+		row: 34, title: "make objects for others to meet", variants: true, run: plants,
+		sql: []string{
+			"create table public.planted as select 'a was here' as body",
+			"create function public.planted() returns text language sql as 'select ''a was here'''",
+			"create view public.planted as select body from secrets",
+		},
+		want:    butPathOnly("42501"),
+		follows: "The login of the service must own nothing and create nothing.",
+	},
+	{
+		row: 34, title: "make objects in the own schema", run: finds("select 1 from pg_class where relname = 'planted'"),
+		sql:     []string{"create table planted as select 'a was here' as body"},
+		want:    butPathOnly("42501"),
+		follows: "The login of the service must own nothing and create nothing.",
+	},
+	{
+		row: 34, title: "make temporary objects and schemas", variants: true, run: finds("select 1 from pg_proc where proname = 'planted' union all select 1 from pg_namespace where nspname = 'planted'"),
+		sql: []string{
+			"create function pg_temp.planted() returns text language sql as 'select ''a was here'''",
+			"create schema planted",
+		},
+		want:    butPathOnly("42501"),
+		follows: "The login of the service must own nothing and create nothing.",
+	},
+	{
+		row: 36, title: "a view over b that the owner made for a", run: reads,
+		setup:   "create view tenant_a.report as select body from tenant_b.secrets; grant select on tenant_a.report to ROLE_A",
+		sql:     []string{"select body from report"},
+		want:    everywhere(leaks),
+		follows: "A view has the rights of its owner: who owns all tenants' tables must not give one tenant a view over another's.",
+	},
+	{
+		row: 36, title: "a SECURITY DEFINER function with no path of its own", run: reads,
+		setup: "create function tenant_a.total() returns text language plpgsql security definer as 'begin return (select string_agg(body, '','') from secrets); end'",
+		sql:   []string{"select set_config('search_path', 'tenant_b', true), tenant_a.total()"},
+		want:  wants{leaks, leaks, "42501", leaks, "42501"},
+		follows: "A function with the owner's rights follows the path of whoever calls it: give each such function a path, " +
+			"and nobody set_config.",
+	},
+}
+
+// plants: a makes something called planted in public, and b meets it.
+func plants(a *attempt, sql []string) bool {
+	a.alone("tenant_a", sql...)
+	var there bool
+	check(a.t, a.pg.Pool.QueryRow(a.ctx, "select to_regclass('public.planted') is not null or to_regproc('public.planted') is not null").Scan(&there))
+	return there
+}
+
+// finds returns the way in which the superuser's query finds what a has made. It is undone.
+func finds(query string) func(*attempt, []string) bool {
+	return func(a *attempt, sql []string) bool {
+		a.alone("tenant_a", sql...)
+		var found bool
+		check(a.t, a.pg.Pool.QueryRow(a.ctx, "select exists ("+query+")").Scan(&found))
+		a.admin(a.t, "drop schema if exists planted")
+		return found
+	}
+}

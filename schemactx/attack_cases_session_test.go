@@ -1,0 +1,136 @@
+package schemactx_test
+
+// Rows 16 to 25: what stays on a connection.
+var sessionAttacks = []attack{
+	{
+		row: 16, title: "fetch from a cursor that b holds", run: inherits,
+		sql:  []string{"declare c cursor with hold for select body from secrets", "fetch all from c"},
+		want: everywhere("34000"),
+	},
+	{
+		row: 17, title: "LISTEN", run: hearsOfB,
+		sql:     []string{"listen gossip", "select pg_notify('gossip', body) from secrets"},
+		want:    wants{"ErrScopeChanged", "ErrScopeChanged", "ErrScopeChanged", "ErrScopeChanged", leaks},
+		follows: "The connection to the pooler is closed, but the pooler's own lives on: tell PgBouncer server_reset_query_always = 1.",
+	},
+	{
+		row: 17, title: "LISTEN in a DO block, then b on the connection", run: hearsOfB,
+		sql:     []string{"do $$ begin execute 'listen gossip'; end $$", "select pg_notify('gossip', body) from secrets"},
+		want:    wants{nothing, nothing, "42501", leaks, "42501"},
+		follows: "Channels belong to the database. A notification should say that something happened, not what.",
+	},
+	{
+		row: 18, title: "keep an advisory lock", run: leaves("kept by a"),
+		sql: []string{
+			"select pg_advisory_lock(42)",
+			"select 'kept by a' from pg_locks where pid = pg_backend_pid() and locktype = 'advisory'",
+		},
+		want: everywhere(nothing),
+	},
+	{
+		row: 19, title: "the last number of b's sequence", run: findsLastNumber,
+		sql:  []string{"insert into items (body) values ('b')", "select lastval()"},
+		want: everywhere("55000"),
+	},
+	{
+		row: 20, title: "read b's temporary table", run: inherits,
+		sql:  []string{"create temp table draft as select body from secrets", "select body from pg_temp.draft"},
+		want: wants{"42P01", "42501", "42501", "42501", "42501"},
+	},
+	{
+		row: 20, title: "a temporary table that shadows b's", run: leaves("a was here"),
+		sql:  []string{"create temp table secrets as select 'a was here' as body", "select body from secrets"},
+		want: wants{nothing, "42501", "42501", "42501", "42501"},
+	},
+	{
+		row: 21, title: "EXECUTE a statement that b prepared", run: inherits,
+		sql:  []string{"prepare p as select body from tenant_b.secrets", "execute p"},
+		want: everywhere("ErrScopeChanged"),
+	},
+	{
+		row: 22, title: "read a custom setting of b's", run: inherits,
+		sql:  []string{"select set_config('app.tenant', body, false) from secrets", "select current_setting('app.tenant', true)"},
+		want: wants{nothing, nothing, "42501", nothing, "42501"},
+	},
+	{
+		row: 22, title: "read a custom setting that b made by SET", run: inherits,
+		sql:     []string{"set app.tenant = 'SECRET_B'", "select current_setting('app.tenant', true)"},
+		want:    wants{"ErrScopeChanged", "ErrScopeChanged", "ErrScopeChanged", "ErrScopeChanged", leaks},
+		follows: "The connection to the pooler is closed, but the pooler's own lives on: tell PgBouncer server_reset_query_always = 1.",
+	},
+	{
+		row: 23, title: "change a setting for b", run: leaves("changed by a"),
+		sql: []string{
+			`select set_config('TimeZone', 'Pacific/Kiritimati', false), set_config('DateStyle', 'german', false), set_config('work_mem', '65', false),
+				set_config('statement_timeout', '86399999', false)`,
+			`select 'changed by a' from pg_settings where name in ('TimeZone', 'DateStyle', 'work_mem', 'statement_timeout')
+				and (setting in ('Pacific/Kiritimati', '65', '86399999') or setting like 'German%')`,
+		},
+		want: wants{nothing, nothing, "42501", nothing, "42501"},
+	},
+	{
+		row: 23, title: "change a setting for b by SET", run: leaves("64kB"),
+		sql:     []string{"set work_mem = '64kB'", "select current_setting('work_mem')"},
+		want:    wants{"ErrScopeChanged", "ErrScopeChanged", "ErrScopeChanged", "ErrScopeChanged", leaks},
+		follows: "The connection to the pooler is closed, but the pooler's own lives on: tell PgBouncer server_reset_query_always = 1.",
+	},
+	{
+		row: 23, title: "session_replication_role", run: leaves("replica"),
+		sql:  []string{"select set_config('session_replication_role', 'replica', false)", "select current_setting('session_replication_role')"},
+		want: everywhere("42501"),
+	},
+	{
+		row: 24, title: "read b's large object", run: readsLargeObject,
+		sql:     []string{"select lo_from_bytea(0, convert_to(body, 'UTF8')) from secrets", "select convert_from(lo_get($1), 'UTF8')"},
+		want:    butPathOnly("42501"),
+		follows: "Large objects are in no schema, and belong to the role that made them.",
+	},
+	{
+		row: 25, title: "the same SQL over other columns and another enum", run: mixesStatements,
+		setup: `create type tenant_a.mood as enum ('low', 'high'); create table tenant_a.moods (m tenant_a.mood);
+			create type tenant_b.mood as enum ('high', 'low'); create table tenant_b.moods (extra text default 'SECRET_B', m tenant_b.mood)`,
+		sql:  []string{"insert into moods (m) values ($1)", "select * from moods"},
+		want: everywhere(nothing),
+	},
+}
+
+// hearsOfB: a runs the first statement and b the second, whose payload arrives.
+func hearsOfB(a *attempt, sql []string) bool {
+	a.alone("tenant_a", sql[0])
+	a.alone("tenant_b", sql[1])
+	return a.hears(a.secretB)
+}
+
+// findsLastNumber wants the number that b's sequence gave out last.
+func findsLastNumber(a *attempt, sql []string) bool {
+	a.alone("tenant_b", sql[0])
+	a.alone("tenant_a", sql[1])
+	return a.got("9876543") || a.got("\x00\x00\x00\x00\x00\x96\xb4\x3f")
+}
+
+// readsLargeObject wants the content of an object that b has made.
+func readsLargeObject(a *attempt, sql []string) bool {
+	ctx := a.in("tenant_b")
+	var oid uint32
+	check(a.t, a.db(ctx).QueryRow(ctx, sql[0]).Scan(&oid))
+	ctx = a.in("tenant_a")
+	a.take(ctx, a.db(ctx), sql[1], oid)
+	return a.got(a.secretB)
+}
+
+// mixesStatements runs the same text in turn in both tenants.
+func mixesStatements(a *attempt, sql []string) bool {
+	for range 3 {
+		for _, schema := range []string{"tenant_a", "tenant_b"} {
+			ctx := a.in(schema)
+			_, err := a.db(ctx).Exec(ctx, sql[0], "low")
+			a.met(err)
+			a.loot.Reset()
+			a.take(ctx, a.db(ctx), sql[1])
+			if a.got(a.secretB) != (schema == "tenant_b") || !a.got("low") {
+				return true
+			}
+		}
+	}
+	return false
+}

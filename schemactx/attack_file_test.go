@@ -1,0 +1,208 @@
+package schemactx_test
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// attackFile is the matrix for people. TestAttacks writes it, and compares it.
+const attackFile = "ATTACKS.md"
+
+const introduction = `# Attacks
+
+What tenant a can do to tenant b, by level of isolation. The suite of this package tries every row on a real PostgreSQL
+and writes this file from what it sees: ` + "`go test ./schemactx -run TestAttacks -update`" + `. A run that sees anything else
+fails. The outcomes are those of PostgreSQL 15 to 18, where no note says otherwise.
+
+The attacker controls one or several statements that a sends, whole and at will. In a program whose SQL is its own and
+whose values are parameters, that is somebody who has found an injection. Success is judged by content: b's secret
+arrives at a, something of b's is different, or b meets what a has left behind or can no longer work.
+
+- **PathOnly** sets the search path alone. The login owns every tenant's tables, as in programs that know nothing else.
+- **Roles** sets the path and the tenant's role. The login itself has no rights.
+- **Roles, hardened** takes set_config and the language plpgsql from everybody but the owner and the login as well.
+- **Logins** has a pool for each tenant, logged in as the tenant's own role.
+- **Roles, hardened, PgBouncer** goes through a pooler in transaction mode, with one server connection for all.
+
+Except at Logins, both tenants are served by the same connection. **leaks** says that the attack succeeds. Anything else
+is what stops it: an SQLSTATE of PostgreSQL's (42501 is "permission denied"), an error of this package, or "no effect":
+every statement was let through, and nothing came of it.
+`
+
+// checkFile compares the file with what was seen, or writes it.
+func checkFile(t *testing.T, version int, seen [][]string) {
+	t.Helper()
+	for col := range columns {
+		if seen[col] == nil {
+			t.Skipf("%s was not seen: %s is not compared", columns[col].name, attackFile)
+		}
+	}
+	want := render(seen)
+	if *update {
+		check(t, os.WriteFile(attackFile, []byte(want), 0o644))
+		return
+	}
+	got, err := os.ReadFile(attackFile)
+	check(t, err)
+	if string(got) == want {
+		return
+	}
+	is, should := strings.Split(string(got), "\n"), strings.Split(want, "\n")
+	for i := range min(len(is), len(should)) {
+		if is[i] != should[i] {
+			t.Fatalf("%s:%d says\n\t%s\nand PostgreSQL %d says\n\t%s\nrun the test with -update", attackFile, i+1, is[i], version, should[i])
+		}
+	}
+	t.Fatalf("%s has %d lines, want %d: run the test with -update", attackFile, len(is), len(should))
+}
+
+func render(seen [][]string) string {
+	var b strings.Builder
+	b.WriteString(introduction)
+	var notes []string
+	for i := range attacks {
+		c := &attacks[i]
+		if heading, ok := headings[c.row]; ok && (i == 0 || attacks[i-1].row != c.row) {
+			fmt.Fprintf(&b, "\n## %s\n\n| | attack | SQL |%s\n|---|---|---|%s\n", heading, columnNames(), strings.Repeat("---|", len(columns)))
+		}
+		fmt.Fprintf(&b, "| %d | %s | %s |", c.row, c.title, c.shown())
+		for col := range columns {
+			b.WriteString(" " + c.cell(col, seen[col][i]) + " |")
+		}
+		for _, since := range slices.Sorted(maps.Keys(c.since)) {
+			notes = append(notes, c.note(since))
+			fmt.Fprintf(&b, " [%d]", len(notes))
+		}
+		b.WriteByte('\n')
+	}
+	for i, note := range notes {
+		fmt.Fprintf(&b, "\n[%d] %s\n", i+1, note)
+	}
+	b.WriteString("\n## What follows where an attack succeeds\n\n")
+	for i := range attacks {
+		c := &attacks[i]
+		var where []string
+		for col := range columns {
+			if seen[col][i] == leaks {
+				where = append(where, columns[col].name)
+			}
+		}
+		if len(where) == len(columns) {
+			where = []string{"everywhere"}
+		}
+		if where != nil {
+			follows := cmp.Or(c.follows, "This package has to stop it, and does not yet.")
+			fmt.Fprintf(&b, "- %d, %s (%s): %s\n", c.row, c.title, strings.Join(where, "; "), follows)
+		}
+	}
+	if len(pending) > 0 {
+		b.WriteString("\nA cell with † is not yet as it should be.\n")
+	}
+	return b.String()
+}
+
+func columnNames() string {
+	var b strings.Builder
+	for _, c := range columns {
+		b.WriteString(" " + c.name + " |")
+	}
+	return b.String()
+}
+
+// cell is an outcome as the matrix shows it: what was seen, where that does not depend on
+// the version.
+func (c *attack) cell(col int, seen string) string {
+	if len(c.since) > 0 {
+		seen = c.want[col]
+	}
+	mark := ""
+	if _, ok := pending[c.key(col)]; ok {
+		mark = " †"
+	}
+	switch {
+	case seen == leaks:
+		return "**leaks**" + mark
+	case strings.Contains(seen, "Err"):
+		return "`" + seen + "`" + mark
+	}
+	return seen + mark
+}
+
+// note says what is different from a version on.
+func (c *attack) note(since int) string {
+	var differs []string
+	for col := range columns {
+		if c.since[since][col] != c.want[col] {
+			differs = append(differs, fmt.Sprintf("%s: %s", columns[col].name, c.since[since][col]))
+		}
+	}
+	return fmt.Sprintf("From PostgreSQL %d on, %s.", since, strings.Join(differs, "; "))
+}
+
+// shown is the attack's SQL on one short line.
+func (c *attack) shown() string {
+	const longest = 90
+	sql, more := strings.Join(c.sql, "; "), ""
+	if c.variants && len(c.sql) > 1 {
+		sql, more = c.sql[0], fmt.Sprintf(" and %d more", len(c.sql)-1)
+	}
+	sql = strings.Join(strings.Fields(sql), " ")
+	sql = strings.NewReplacer("ROLE_", "role_", "LOGIN", "login", "OWNER", "owner", "|", `\|`, "SECRET_A", "a's secret", "SECRET_B", "b's secret",
+		"role_A", "role_a", "role_B", "role_b").Replace(sql)
+	if utf8.RuneCountInString(sql) > longest {
+		sql = string([]rune(sql)[:longest]) + " …"
+	}
+	if sql == "" {
+		return more
+	}
+	return "`" + sql + "`" + more
+}
+
+// headings start a table before the first attack of a row.
+var headings = map[int]string{
+	1:  "Reading and writing across, inside of a statement",
+	7:  "Leaving the scope",
+	16: "What stays on a connection",
+	26: "Names",
+	34: "Planted objects",
+	46: "What PostgreSQL tells everybody",
+	56: "Harm, and what all sessions share",
+}
+
+// What the matrix says must be complete and in order.
+func TestAttackTableIsInOrder(t *testing.T) {
+	t.Parallel()
+	titles := map[string]bool{}
+	for i := range attacks {
+		c := &attacks[i]
+		name := fmt.Sprintf("%d %s", c.row, c.title)
+		if titles[name] || i > 0 && c.row < attacks[i-1].row {
+			t.Errorf("%s: twice, or out of order", name)
+		}
+		titles[name] = true
+		all := []wants{c.want}
+		for _, w := range c.since {
+			all = append(all, w)
+		}
+		for _, w := range all {
+			if slices.Contains(w[:], "") {
+				t.Errorf("%s: a column has no outcome", name)
+			}
+			if slices.Contains(w[:], leaks) && c.follows == "" {
+				t.Errorf("%s: leaks, and nothing is said to follow from it", name)
+			}
+		}
+	}
+	for key := range pending {
+		row, _, _ := strings.Cut(key, "/")
+		if !titles[row] {
+			t.Errorf("pending %q is no attack", key)
+		}
+	}
+}

@@ -1,0 +1,272 @@
+package schemactx_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// The attacks of the suite are data: what tenant a tries against tenant b, and what must
+// come of it at each level. The outcomes that were seen become ATTACKS.md.
+
+var update = flag.Bool("update", false, "write ATTACKS.md from what this run sees")
+
+// attack is a row of the matrix.
+type attack struct {
+	row   int    // the number of its kind
+	title string // what the attacker wants, or does
+	setup string // done by the owner before it, as one script
+	sql   []string
+	// variants says that sql holds ways to try the same, each on its own, and not the steps
+	// of one attack.
+	variants bool
+	run      func(a *attempt, sql []string) (success bool)
+	want     wants
+	since    map[int]wants // what differs, from that major version of PostgreSQL on
+	follows  string        // for the reader, from the cells in which it succeeds
+}
+
+// attacks are all of them, in the order of their rows.
+var attacks = slices.Concat(readAttacks, leaveAttacks, sessionAttacks, nameAttacks, plantedAttacks, catalogAttacks, harmAttacks)
+
+// wants is the outcome at each column of the matrix, in the order of columns: leaks,
+// nothing, stopped, or what stops it, a SQLSTATE or the name of an error.
+type wants [5]string
+
+const (
+	leaks   = "leaks"     // the attack succeeds
+	nothing = "no effect" // every statement was let through, and nothing came of it
+	stopped = "stopped"   // in whatever way
+)
+
+// everywhere is the same outcome in every column.
+func everywhere(outcome string) wants {
+	return wants{outcome, outcome, outcome, outcome, outcome}
+}
+
+// butPathOnly is what leaks by the search path alone and has the same outcome elsewhere.
+func butPathOnly(outcome string) wants {
+	return wants{leaks, outcome, outcome, outcome, outcome}
+}
+
+// pending holds the cells, by "row title/column", in which the engine is not yet what the
+// attack wants, and what it does instead.
+var pending map[string]string
+
+func (c *attack) key(col int) string {
+	return fmt.Sprintf("%d %s/%s", c.row, c.title, columns[col].name)
+}
+
+// wanted is the outcome wanted in a column on a version of PostgreSQL.
+func (c *attack) wanted(col, version int) string {
+	want, newest := c.want, 0
+	for since, w := range c.since {
+		if version >= since && since > newest {
+			want, newest = w, since
+		}
+	}
+	return want[col]
+}
+
+// attempt is one run of an attack at one level.
+type attempt struct {
+	*world
+	t    *testing.T
+	ctx  context.Context
+	db   func(ctx context.Context) *schemactx.DB // for the tenant of ctx
+	err  error                                   // the first that anybody met: what stopped it
+	loot strings.Builder                         // whatever the attacker got to see
+}
+
+// TestAttacks runs every attack at every level. ATTACKS.md must say what came of it.
+func TestAttacks(t *testing.T) {
+	version := pgtest.Version(t)
+	seen := make([][]string, len(columns)) // by column and attack
+	t.Run("levels", func(t *testing.T) {
+		for col := range columns {
+			t.Run(columns[col].name, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, &columns[col])
+				seen[col] = make([]string, len(attacks))
+				for i := range attacks {
+					seen[col][i] = w.attack(t, &attacks[i])
+					judge(t, &attacks[i], col, version, seen[col][i])
+				}
+			})
+		}
+	})
+	if !t.Failed() {
+		checkFile(t, version, seen)
+	}
+}
+
+// judge compares an outcome with the one wanted, or with the one that is pending.
+func judge(t *testing.T, c *attack, col, version int, got string) {
+	t.Helper()
+	want := c.wanted(col, version)
+	met := got == want || want == stopped && got != leaks && got != ""
+	now, isPending := pending[c.key(col)]
+	switch {
+	case isPending && met:
+		t.Errorf("%s: is what it should be, %s: take it out of pending", c.key(col), got)
+	case isPending && got != now:
+		t.Errorf("%s: %s; want %s, and until then %s", c.key(col), got, want, now)
+	case !isPending && !met:
+		t.Errorf("%s: %s, want %s", c.key(col), got, want)
+	}
+}
+
+// attack tries c, in all its variants, and returns the outcome they have in common.
+func (w *world) attack(t *testing.T, c *attack) string {
+	var outcome string
+	tries := [][]string{c.sql}
+	if c.variants {
+		tries = nil
+		for _, sql := range c.sql {
+			tries = append(tries, []string{sql})
+		}
+	}
+	for i, sql := range tries {
+		var got string
+		t.Run(fmt.Sprintf("%d %s", c.row, c.title), func(t *testing.T) { got = w.try(t, c, sql) })
+		if i > 0 && got != outcome {
+			t.Errorf("%d %s: %q: %s, and %s in the variants before", c.row, c.title, sql, got, outcome)
+		}
+		outcome = got
+	}
+	return outcome
+}
+
+func (w *world) try(t *testing.T, c *attack, sql []string) string {
+	w.reset(t, c.setup)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	a := &attempt{world: w, t: t, ctx: ctx, db: w.open(t, 1)}
+	a.expectOneBackend()
+	named := make([]string, len(sql))
+	for i := range sql {
+		named[i] = w.named(sql[i])
+	}
+	if c.run(a, named) {
+		return leaks
+	}
+	if a.err != nil {
+		t.Logf("%q: %v", named, a.err)
+	}
+	return how(a.err)
+}
+
+// expectOneBackend fails the test unless both tenants are served by the same backend,
+// where they can be: otherwise nothing that stays on a connection would be met again.
+func (a *attempt) expectOneBackend() {
+	a.t.Helper()
+	var pids [2]int
+	for i, schema := range []string{"tenant_a", "tenant_b"} {
+		ctx := a.in(schema)
+		check(a.t, a.db(ctx).QueryRow(ctx, "select pg_backend_pid()").Scan(&pids[i]))
+	}
+	if (pids[0] == pids[1]) != a.column.shared {
+		a.t.Fatalf("backends %v, shared: want %t", pids, a.column.shared)
+	}
+}
+
+func (a *attempt) in(schema string) context.Context { return schemactx.NewContext(a.ctx, schema) }
+
+// met remembers the first error.
+func (a *attempt) met(err error) {
+	if a.err == nil {
+		a.err = err
+	}
+}
+
+// alone runs each statement as a unit of work of the tenant; what it returns is loot.
+func (a *attempt) alone(schema string, sql ...string) {
+	ctx := a.in(schema)
+	for _, s := range sql {
+		a.take(ctx, a.db(ctx), s)
+	}
+}
+
+// inTx runs the statements in one transaction, whatever errors they meet.
+func (a *attempt) inTx(schema string, sql ...string) {
+	ctx := a.in(schema)
+	err := a.db(ctx).InTx(ctx, func(tx *schemactx.Tx) error {
+		for _, s := range sql {
+			a.take(ctx, tx, s)
+		}
+		return nil
+	})
+	a.met(err)
+}
+
+type rowsQuerier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// take runs a statement. All that comes back is loot, also what an error says.
+func (a *attempt) take(ctx context.Context, q rowsQuerier, sql string, args ...any) {
+	rows, err := q.Query(ctx, sql, args...)
+	if err == nil {
+		for rows.Next() {
+			for _, value := range rows.RawValues() {
+				a.loot.Write(value)
+				a.loot.WriteByte('\n')
+			}
+		}
+		rows.Close()
+		err = rows.Err()
+	}
+	a.met(err)
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) {
+		fmt.Fprintln(&a.loot, pgErr.Message, pgErr.Detail, pgErr.Hint, pgErr.Where)
+	}
+}
+
+// got reports whether the attacker has seen text.
+func (a *attempt) got(text string) bool { return strings.Contains(a.loot.String(), text) }
+
+// how names what stopped an attack.
+func how(err error) string {
+	var nameErr *schemactx.NameError
+	var pgErr *pgconn.PgError
+	for _, e := range []struct {
+		name string
+		err  error
+	}{
+		{"ErrTransactionEnded", schemactx.ErrTransactionEnded},
+		{"ErrScopeChanged", schemactx.ErrScopeChanged},
+		{"ErrSchemaMismatch", schemactx.ErrSchemaMismatch},
+		{"ErrNoSchema", schemactx.ErrNoSchema},
+		{"ErrSchemaMissing", schemactx.ErrSchemaMissing},
+		{"ErrNotProvisioned", schemactx.ErrNotProvisioned},
+		{"ErrTaken", schemactx.ErrTaken},
+		{"pgx.ErrTxClosed", pgx.ErrTxClosed},
+		{"deadline", context.DeadlineExceeded},
+		{"no API", errNoAPI},
+	} {
+		if errors.Is(err, e.err) {
+			return e.name
+		}
+	}
+	switch {
+	case err == nil:
+		return nothing
+	case errors.As(err, &nameErr):
+		return "NameError"
+	case errors.As(err, &pgErr):
+		return pgErr.Code
+	}
+	return "driver's error"
+}

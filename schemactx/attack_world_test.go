@@ -1,0 +1,176 @@
+package schemactx_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// column is a column of the matrix: a level of isolation, and how to have a DB of it.
+type column struct {
+	name     string
+	shared   bool // one connection serves both tenants
+	hardened bool
+	// prepare makes what the level needs beyond Setup and two provisioned tenants.
+	prepare func(t *testing.T, w *world)
+	// open returns what has the DB for the tenant of a context, on so many connections.
+	open func(t *testing.T, w *world, conns int32) func(context.Context) *schemactx.DB
+}
+
+var columns = [len(wants{})]column{
+	{name: "PathOnly", shared: true, prepare: preparePathOnly, open: openPathOnly},
+	{name: "Roles", shared: true, open: openRoles},
+	{name: "Roles, hardened", shared: true, hardened: true, open: openRoles},
+	{name: "Logins", prepare: prepareLogins, open: openLogins},
+	{name: "Roles, hardened, PgBouncer", shared: true, hardened: true, prepare: preparePooler, open: openPooler},
+}
+
+// preparePathOnly makes the login that programs have who know the search path alone: it has
+// the owner's rights, and may become whoever the owner may.
+func preparePathOnly(t *testing.T, w *world) {
+	w.admin(t, `create role LOGIN_PATH login password 'path'; grant OWNER to LOGIN_PATH; grant ROLE_A, ROLE_B to LOGIN_PATH`)
+}
+
+func openPathOnly(t *testing.T, w *world, conns int32) func(context.Context) *schemactx.DB {
+	return w.single(t, w.pg.URLAs(w.roles.Prefix()+"_path", "path"), conns, schemactx.Config{Level: schemactx.PathOnly})
+}
+
+func openRoles(t *testing.T, w *world, conns int32) func(context.Context) *schemactx.DB {
+	return w.single(t, w.pg.URLAs(w.roles.Runtime(), runtimePassword), conns, schemactx.Config{})
+}
+
+// prepareLogins lets the tenants' roles log in.
+func prepareLogins(t *testing.T, w *world) {
+	w.admin(t, "alter role ROLE_A login password 'tenant'; alter role ROLE_B login password 'tenant'")
+}
+
+// openLogins has a pool for each tenant, logged in as the tenant's own role.
+func openLogins(t *testing.T, w *world, conns int32) func(context.Context) *schemactx.DB {
+	dbs := map[string]*schemactx.DB{}
+	for _, schema := range []string{"tenant_a", "tenant_b"} {
+		url := w.pg.URLAs(w.roles.Tenant(schema), "tenant")
+		dbs[schema] = w.single(t, url, conns, schemactx.Config{Level: schemactx.PathOnly})(nil)
+	}
+	return func(ctx context.Context) *schemactx.DB {
+		schema, _ := schemactx.FromContext(ctx)
+		if db := dbs[schema]; db != nil {
+			return db
+		}
+		return dbs["tenant_a"] // for what names no tenant
+	}
+}
+
+// world is a database with two tenants, at one level. Attacks share it, one after another:
+// reset takes back what the one before has done.
+type world struct {
+	*fixture
+	column  *column
+	pool    *pgxpool.Pool // of the last DB opened
+	heard   chan string   // payloads of notifications that a pool received
+	names   *strings.Replacer
+	secretA string
+	secretB string
+}
+
+func newWorld(t *testing.T, col *column) *world {
+	t.Helper()
+	f := &fixture{pg: pgtest.New(t)}
+	roles, err := schemactx.NewRoleNames(f.pg.RolePrefix)
+	check(t, err)
+	f.roles, err = schemactx.Setup(t.Context(), f.pg.Pool, schemactx.SetupConfig{
+		Roles: roles, OwnerPassword: ownerPassword, RuntimePassword: runtimePassword,
+	})
+	check(t, err)
+	f.owner = openPool(t, f.pg.URLAs(f.roles.Owner(), ownerPassword), 1)
+	w := &world{fixture: f, column: col, secretA: "secretofa" + f.roles.Prefix(), secretB: "secretofb" + f.roles.Prefix()}
+	w.names = strings.NewReplacer(
+		"ROLE_A", roles.Tenant("tenant_a"), "ROLE_B", roles.Tenant("tenant_b"), "OWNER", roles.Owner(),
+		"LOGIN_PATH", roles.Prefix()+"_path", "LOGIN", roles.Runtime(), "SECRET_A", w.secretA, "SECRET_B", w.secretB,
+	)
+	w.reset(t, "")
+	if col.hardened {
+		harden(t, w)
+	}
+	if col.prepare != nil {
+		col.prepare(t, w)
+	}
+	return w
+}
+
+// harden takes from everybody the functions by which a statement can change its own scope.
+func harden(t *testing.T, w *world) {
+	w.admin(t, `revoke execute on function pg_catalog.set_config(text, text, boolean) from public;
+		grant execute on function pg_catalog.set_config(text, text, boolean) to OWNER, LOGIN;
+		revoke usage on language plpgsql from public; grant usage on language plpgsql to OWNER`)
+}
+
+// named puts the names of this world in place of ROLE_A and the like.
+func (w *world) named(sql string) string { return w.names.Replace(sql) }
+
+// admin runs a script as the superuser.
+func (w *world) admin(t *testing.T, sql string) {
+	t.Helper()
+	_, err := w.pg.Pool.Exec(t.Context(), w.named(sql))
+	check(t, err)
+}
+
+// reset makes both tenants anew, each with a secret, and runs a script as the owner.
+func (w *world) reset(t *testing.T, setup string) {
+	t.Helper()
+	w.admin(t, `drop schema if exists tenant_a, tenant_b cascade;
+		drop table if exists public.secrets, public.planted cascade;
+		drop function if exists public.planted();
+		select lo_unlink(oid) from pg_largeobject_metadata;
+		alter role LOGIN reset all`)
+	w.provision(t, "tenant_a")
+	w.provision(t, "tenant_b")
+	w.exec(t, w.named(`create table tenant_a.secrets (body text primary key); insert into tenant_a.secrets values ('SECRET_A');
+		create table tenant_b.secrets (body text primary key); insert into tenant_b.secrets values ('SECRET_B');
+		create table tenant_a.items (id bigserial primary key, body text);
+		create table tenant_b.items (id bigserial primary key, body text); alter sequence tenant_b.items_id_seq restart 9876543`))
+	if setup != "" {
+		w.exec(t, w.named(setup))
+	}
+}
+
+// open returns the DBs of the world's level.
+func (w *world) open(t *testing.T, conns int32) func(context.Context) *schemactx.DB {
+	t.Helper()
+	w.heard = make(chan string, 100)
+	return w.column.open(t, w, conns)
+}
+
+// single returns one DB for all contexts.
+func (w *world) single(t *testing.T, url string, conns int32, cfg schemactx.Config) func(context.Context) *schemactx.DB {
+	t.Helper()
+	cfg.Roles = w.roles
+	w.pool = w.hearingPool(t, url, conns)
+	db, err := schemactx.New(w.pool, cfg)
+	check(t, err)
+	return func(context.Context) *schemactx.DB { return db }
+}
+
+// stateOfB describes all that tenant b has, by content. It is the superuser's view.
+func (w *world) stateOfB(t *testing.T) string {
+	t.Helper()
+	var state string
+	err := w.pg.Pool.QueryRow(t.Context(), `select concat_ws(' | ',
+		(select string_agg(body, ',' order by body) from tenant_b.secrets),
+		(select string_agg(body, ',' order by id) from tenant_b.items),
+		(select concat(last_value, is_called) from tenant_b.items_id_seq),
+		(select string_agg(concat_ws(' ', relname, relkind, relacl, relhastriggers, relhasrules, obj_description(oid, 'pg_class'), reltuples), ',' order by relname)
+			from pg_class where relnamespace = 'tenant_b'::regnamespace),
+		(select string_agg(defaclacl::text, ',' order by oid) from pg_default_acl where defaclnamespace = 'tenant_b'::regnamespace))`).Scan(&state)
+	if err != nil {
+		return err.Error() // something is gone, which is a state too
+	}
+	return state
+}
+
+var errNoAPI = errors.New("the engine has no such method")
