@@ -1,0 +1,267 @@
+package schemactx_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+const (
+	soakTenants    = 50
+	soakGoroutines = 64
+	soakConns      = 4
+)
+
+// soak is row 45 of the attacks: many tenants on few connections, contexts that are
+// cancelled at any moment, and an administrator who ends sessions. Every row names the
+// tenant that it was written for.
+type soak struct {
+	db     *schemactx.DB
+	pool   *pgxpool.Pool
+	admin  *pgxpool.Pool
+	names  [soakTenants]string
+	left   atomic.Int64 // operations to do
+	ids    atomic.Int64 // of rows
+	sure   [soakTenants]atomic.Int64
+	unsure [soakTenants]atomic.Int64 // rows whose insert met an error: there or not
+	failed atomic.Int64              // operations
+	killed atomic.Int64              // sessions
+}
+
+func soakOperations() int64 {
+	switch {
+	case os.Getenv("CI") != "":
+		return 100_000
+	case testing.Short():
+		return 5_000
+	}
+	return 20_000
+}
+
+func TestSoak(t *testing.T) {
+	s := newSoak(t)
+	total := soakOperations()
+	s.left.Store(total)
+	ctx, cancel := context.WithTimeout(t.Context(), 110*time.Second)
+	defer cancel()
+	killing, stop := context.WithCancel(ctx)
+	var kills, work sync.WaitGroup
+	kills.Go(func() { s.kill(t, killing) })
+	seed := rand.Uint64()
+	for i := range soakGoroutines {
+		work.Go(func() { s.work(t, ctx, rand.New(rand.NewPCG(seed, uint64(i)))) })
+	}
+	work.Wait()
+	stop()
+	kills.Wait()
+	if left := s.left.Load(); left > 0 {
+		t.Errorf("%d of %d operations were not done in time", left, total)
+	}
+	s.count(t)
+	t.Logf("%d operations with seed %d, %d met an error, %d sessions ended", total, seed, s.failed.Load(), s.killed.Load())
+	if s.failed.Load() == 0 || s.killed.Load() == 0 || s.failed.Load() > total/5 {
+		t.Error("too few or too many errors to show anything")
+	}
+}
+
+func newSoak(t *testing.T) *soak {
+	t.Helper()
+	pg := pgtest.New(t)
+	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
+	check(t, err)
+	_, err = schemactx.Setup(t.Context(), pg.Pool, schemactx.SetupConfig{Roles: roles, OwnerPassword: ownerPassword, RuntimePassword: runtimePassword})
+	check(t, err)
+	s := &soak{admin: pg.Pool, pool: openPool(t, pg.URLAs(roles.Runtime(), runtimePassword), soakConns)}
+	// A cache too small for all tenants, so that statements come and go.
+	s.db, err = schemactx.New(s.pool, schemactx.Config{Roles: roles, StatementCacheCapacity: 2 * soakTenants})
+	check(t, err)
+	owner := openPool(t, pg.URLAs(roles.Owner(), ownerPassword), 1)
+	for i := range s.names {
+		s.names[i] = fmt.Sprintf("tenant_%d", i)
+		check(t, schemactx.Provision(t.Context(), owner, roles, s.names[i]))
+		_, err := owner.Exec(t.Context(), fmt.Sprintf(`create table %s.ledger (id bigint primary key, tenant text not null, fate text not null);
+			insert into %[1]s.ledger values (%d, '%[1]s', 'seed')`, s.names[i], -i))
+		check(t, err)
+	}
+	return s
+}
+
+// work does operations until none is left.
+func (s *soak) work(t *testing.T, ctx context.Context, r *rand.Rand) {
+	for s.left.Add(-1) >= 0 && ctx.Err() == nil {
+		tenant := r.IntN(soakTenants)
+		own := schemactx.NewContext(ctx, s.names[tenant])
+		cancel := func() {}
+		if r.IntN(50) == 0 {
+			own, cancel = context.WithTimeout(own, time.Duration(r.IntN(3000))*time.Microsecond)
+		}
+		var err error
+		switch n := r.IntN(100); {
+		case n < 45:
+			err = s.readRow(t, own, tenant)
+		case n < 70:
+			err = s.readRows(t, own, tenant)
+		case n < 85:
+			err = s.insert(own, tenant)
+		default:
+			err = s.transact(t, own, tenant, r.IntN(3) == 0)
+		}
+		cancel()
+		if err != nil {
+			s.failed.Add(1)
+			if !expectedInSoak(err) {
+				t.Errorf("in %s: %v", s.names[tenant], err)
+			}
+		}
+	}
+}
+
+// own fails the test unless a row that was read in a tenant's schema names that tenant.
+func (s *soak) own(t *testing.T, tenant int, found string) {
+	if found != s.names[tenant] {
+		t.Errorf("in %s: read a row of %s", s.names[tenant], found)
+	}
+}
+
+func (s *soak) readRow(t *testing.T, ctx context.Context, tenant int) error {
+	var found string
+	if err := s.db.QueryRow(ctx, "select tenant from ledger order by id limit 1").Scan(&found); err != nil {
+		return err
+	}
+	s.own(t, tenant, found)
+	return nil
+}
+
+func (s *soak) readRows(t *testing.T, ctx context.Context, tenant int) error {
+	rows, err := s.db.Query(ctx, "select tenant from ledger order by id desc limit $1", 10)
+	if err != nil {
+		return err
+	}
+	var found string
+	_, err = pgx.ForEachRow(rows, []any{&found}, func() error {
+		s.own(t, tenant, found)
+		return nil
+	})
+	return err
+}
+
+func (s *soak) insert(ctx context.Context, tenant int) error {
+	_, err := s.db.Exec(ctx, "insert into ledger values ($1, $2, 'kept')", s.ids.Add(1), s.names[tenant])
+	s.written(tenant, 1, err)
+	return err
+}
+
+func (s *soak) written(tenant, rows int, err error) {
+	if err != nil {
+		s.unsure[tenant].Add(int64(rows))
+		return
+	}
+	s.sure[tenant].Add(int64(rows))
+}
+
+var errGiveUp = errors.New("give up")
+
+// transact writes two rows and reads, and takes it all back where it gives up.
+func (s *soak) transact(t *testing.T, ctx context.Context, tenant int, giveUp bool) error {
+	fate := "kept"
+	if giveUp {
+		fate = "rolled back"
+	}
+	err := s.db.InTx(ctx, func(tx *schemactx.Tx) error {
+		for range 2 {
+			if _, err := tx.Exec(ctx, "insert into ledger values ($1, $2, $3)", s.ids.Add(1), s.names[tenant], fate); err != nil {
+				return err
+			}
+		}
+		var found string
+		if err := tx.QueryRow(ctx, "select tenant from ledger order by id desc limit 1").Scan(&found); err != nil {
+			return err
+		}
+		s.own(t, tenant, found)
+		if giveUp {
+			return errGiveUp
+		}
+		return nil
+	})
+	if giveUp {
+		if errors.Is(err, errGiveUp) {
+			return nil
+		}
+		return err
+	}
+	s.written(tenant, 2, err)
+	return err
+}
+
+// kill ends a session of the runtime login, again and again.
+func (s *soak) kill(t *testing.T, ctx context.Context) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		tag, err := s.admin.Exec(context.WithoutCancel(ctx), `select pg_terminate_backend(pid) from pg_stat_activity
+			where datname = current_database() and usename = $1 order by random() limit 1`, s.pool.Config().ConnConfig.User)
+		if err != nil {
+			t.Errorf("end a session: %v", err)
+			return
+		}
+		s.killed.Add(tag.RowsAffected())
+	}
+}
+
+// count looks at every schema's rows as the superuser.
+func (s *soak) count(t *testing.T) {
+	t.Helper()
+	for i, name := range s.names {
+		var rows, foreign, undone int64
+		check(t, s.admin.QueryRow(t.Context(), fmt.Sprintf(`select count(*) filter (where fate = 'kept'),
+			count(*) filter (where tenant <> '%s'), count(*) filter (where fate = 'rolled back') from %[1]s.ledger`, name)).Scan(&rows, &foreign, &undone))
+		if foreign != 0 || undone != 0 {
+			t.Errorf("%s holds %d rows of others and %d that were rolled back", name, foreign, undone)
+		}
+		if sure, unsure := s.sure[i].Load(), s.unsure[i].Load(); rows < sure || rows > sure+unsure {
+			t.Errorf("%s holds %d rows, want %d and at most %d more", name, rows, sure, unsure)
+		}
+	}
+	if n := s.pool.Stat().AcquiredConns(); n != 0 {
+		t.Errorf("%d connections were never given back", n)
+	}
+}
+
+// expectedInSoak reports whether an error is one that a cancelled context or the end of a
+// session may cause.
+func expectedInSoak(err error) bool {
+	for _, is := range []error{
+		context.Canceled, context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, pgx.ErrTxClosed, schemactx.ErrTransactionEnded,
+	} {
+		if errors.Is(err, is) {
+			return true
+		}
+	}
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) {
+		return pgErr.Code == "57P01" || pgErr.Code == "57014" // ended by the administrator, cancelled
+	}
+	var netErr net.Error
+	return pgconn.SafeToRetry(err) || errors.As(err, &netErr) || strings.Contains(err.Error(), "conn closed")
+}
