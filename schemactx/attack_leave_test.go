@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-
-	"github.com/oryne/pgtenant/schemactx"
 )
 
 // The ways of leaving a scope that a statement alone cannot show.
@@ -100,7 +98,7 @@ func readsWithoutScope(a *attempt, sql []string) bool {
 func readsAfterSavepoint(release bool) func(*attempt, []string) bool {
 	return func(a *attempt, sql []string) bool {
 		ctx := a.in("tenant_a")
-		err := a.db(ctx).InTx(ctx, func(tx *schemactx.Tx) error {
+		err := a.db(ctx).InTx(ctx, func(tx pgx.Tx) error {
 			outer, ok := any(tx).(nester)
 			if !ok {
 				return errNoAPI
@@ -130,7 +128,7 @@ var errMine = errors.New("mine")
 func readsKeptRows(a *attempt, sql []string) bool {
 	ctx := a.in("tenant_a")
 	var rows pgx.Rows
-	_ = a.db(ctx).InTx(ctx, func(tx *schemactx.Tx) error {
+	_ = a.db(ctx).InTx(ctx, func(tx pgx.Tx) error {
 		var err error
 		rows, err = tx.Query(ctx, sql[0])
 		check(a.t, err)
@@ -153,10 +151,10 @@ func readsKeptRows(a *attempt, sql []string) bool {
 // readsKeptTx uses a transaction that is over, while b has one open on the connection.
 func readsKeptTx(a *attempt, sql []string) bool {
 	ctx := a.in("tenant_a")
-	var kept *schemactx.Tx
-	check(a.t, a.db(ctx).InTx(ctx, func(tx *schemactx.Tx) error { kept = tx; return nil }))
+	var kept pgx.Tx
+	check(a.t, a.db(ctx).InTx(ctx, func(tx pgx.Tx) error { kept = tx; return nil }))
 	other := a.in("tenant_b")
-	check(a.t, a.db(other).InTx(other, func(*schemactx.Tx) error {
+	check(a.t, a.db(other).InTx(other, func(pgx.Tx) error {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -174,7 +172,7 @@ func readsKeptTx(a *attempt, sql []string) bool {
 func readsKeptBatch(a *attempt, sql []string) bool {
 	ctx := a.in("tenant_a")
 	var kept pgx.BatchResults
-	_ = a.db(ctx).InTx(ctx, func(tx *schemactx.Tx) error {
+	_ = a.db(ctx).InTx(ctx, func(tx pgx.Tx) error {
 		outer, ok := any(tx).(batcher)
 		if !ok {
 			a.met(errNoAPI)
@@ -204,7 +202,7 @@ func readsKeptBatch(a *attempt, sql []string) bool {
 
 // leavesHalfDone returns the way in which a stops in the middle, after an insert that nobody
 // commits. It succeeds if the insert is there, or b cannot read its own.
-func leavesHalfDone(stop func(a *attempt, ctx context.Context, tx *schemactx.Tx) error) func(*attempt, []string) bool {
+func leavesHalfDone(stop func(a *attempt, ctx context.Context, tx pgx.Tx) error) func(*attempt, []string) bool {
 	return func(a *attempt, sql []string) bool {
 		done := make(chan struct{})
 		go func() { // in which to panic and exit
@@ -212,7 +210,7 @@ func leavesHalfDone(stop func(a *attempt, ctx context.Context, tx *schemactx.Tx)
 			defer func() { _ = recover() }()
 			ctx, cancel := context.WithTimeout(a.in("tenant_a"), time.Second)
 			defer cancel()
-			_ = a.db(ctx).InTx(ctx, func(tx *schemactx.Tx) error {
+			_ = a.db(ctx).InTx(ctx, func(tx pgx.Tx) error {
 				_, err := tx.Exec(ctx, "insert into items (body) values ('half done')")
 				a.met(err)
 				return stop(a, ctx, tx)
@@ -227,21 +225,21 @@ func leavesHalfDone(stop func(a *attempt, ctx context.Context, tx *schemactx.Tx)
 	}
 }
 
-func panics(*attempt, context.Context, *schemactx.Tx) error { panic("mine") }
+func panics(*attempt, context.Context, pgx.Tx) error { panic("mine") }
 
-func exits(*attempt, context.Context, *schemactx.Tx) error {
+func exits(*attempt, context.Context, pgx.Tx) error {
 	runtime.Goexit()
 	return nil
 }
 
-func cancelsInQuery(_ *attempt, ctx context.Context, tx *schemactx.Tx) error {
+func cancelsInQuery(_ *attempt, ctx context.Context, tx pgx.Tx) error {
 	short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
 	defer cancel()
 	_, err := tx.Exec(short, "select pg_sleep(5)")
 	return err
 }
 
-func leavesRowsUnread(_ *attempt, ctx context.Context, tx *schemactx.Tx) error {
+func leavesRowsUnread(_ *attempt, ctx context.Context, tx pgx.Tx) error {
 	rows, err := tx.Query(ctx, "select body from secrets, generate_series(1, 50000)")
 	if err != nil {
 		return err
@@ -250,7 +248,7 @@ func leavesRowsUnread(_ *attempt, ctx context.Context, tx *schemactx.Tx) error {
 	return errMine
 }
 
-func cancelsInCopy(a *attempt, ctx context.Context, tx *schemactx.Tx) error {
+func cancelsInCopy(a *attempt, ctx context.Context, tx pgx.Tx) error {
 	outer, ok := any(tx).(copier)
 	if !ok {
 		a.met(errNoAPI)
@@ -270,7 +268,7 @@ func cancelsInCopy(a *attempt, ctx context.Context, tx *schemactx.Tx) error {
 
 // copiesFromStdin sends the statement for which a query has no rows to give: it must not
 // hang beyond its context.
-func copiesFromStdin(_ *attempt, ctx context.Context, tx *schemactx.Tx) error {
+func copiesFromStdin(_ *attempt, ctx context.Context, tx pgx.Tx) error {
 	short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
 	defer cancel()
 	_, err := tx.Exec(short, "copy items (body) from stdin")
@@ -292,7 +290,7 @@ func readsWithoutTenant(a *attempt, sql []string) bool {
 
 func readsInTxOfOther(a *attempt, sql []string) bool {
 	ctx := a.in("tenant_a")
-	a.met(a.db(ctx).InTx(ctx, func(tx *schemactx.Tx) error {
+	a.met(a.db(ctx).InTx(ctx, func(tx pgx.Tx) error {
 		a.take(a.in("tenant_b"), tx, sql[0])
 		return nil
 	}))

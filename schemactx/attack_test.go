@@ -201,7 +201,7 @@ func (a *attempt) alone(schema string, sql ...string) {
 // inTx runs the statements in one transaction, whatever errors they meet.
 func (a *attempt) inTx(schema string, sql ...string) {
 	ctx := a.in(schema)
-	err := a.db(ctx).InTx(ctx, func(tx *schemactx.Tx) error {
+	err := a.db(ctx).InTx(ctx, func(tx pgx.Tx) error {
 		for _, s := range sql {
 			a.take(ctx, tx, s)
 		}

@@ -45,25 +45,23 @@ func openRoles(t *testing.T, w *world, conns int32) func(context.Context) *schem
 	return w.single(t, w.pg.URLAs(w.roles.Runtime(), runtimePassword), conns, schemactx.Config{})
 }
 
+const loginPassword = "tenant's password"
+
 // prepareLogins lets the tenants' roles log in.
 func prepareLogins(t *testing.T, w *world) {
-	w.admin(t, "alter role ROLE_A login password 'tenant'; alter role ROLE_B login password 'tenant'")
+	for _, schema := range []string{"tenant_a", "tenant_b"} {
+		check(t, schemactx.ProvisionLogin(t.Context(), w.owner, w.roles, schema, loginPassword))
+	}
 }
 
-// openLogins has a pool for each tenant, logged in as the tenant's own role.
 func openLogins(t *testing.T, w *world, conns int32) func(context.Context) *schemactx.DB {
-	dbs := map[string]*schemactx.DB{}
-	for _, schema := range []string{"tenant_a", "tenant_b"} {
-		url := w.pg.URLAs(w.roles.Tenant(schema), "tenant")
-		dbs[schema] = w.single(t, url, conns, schemactx.Config{Level: schemactx.PathOnly})(nil)
-	}
-	return func(ctx context.Context) *schemactx.DB {
-		schema, _ := schemactx.FromContext(ctx)
-		if db := dbs[schema]; db != nil {
-			return db
-		}
-		return dbs["tenant_a"] // for what names no tenant
-	}
+	return w.single(t, w.pg.URLAs(w.roles.Runtime(), runtimePassword), conns, schemactx.Config{
+		Level: schemactx.Logins,
+		Logins: schemactx.LoginsConfig{
+			MaxConns: conns,
+			Password: func(context.Context, string) (string, error) { return loginPassword, nil },
+		},
+	})
 }
 
 // world is a database with two tenants, at one level. Attacks share it, one after another:
@@ -103,11 +101,9 @@ func newWorld(t *testing.T, col *column) *world {
 	return w
 }
 
-// harden takes from everybody the functions by which a statement can change its own scope.
 func harden(t *testing.T, w *world) {
-	w.admin(t, `revoke execute on function pg_catalog.set_config(text, text, boolean) from public;
-		grant execute on function pg_catalog.set_config(text, text, boolean) to OWNER, LOGIN;
-		revoke usage on language plpgsql from public; grant usage on language plpgsql to OWNER`)
+	_, err := schemactx.Harden(t.Context(), w.pg.Pool, w.roles)
+	check(t, err)
 }
 
 // named puts the names of this world in place of ROLE_A and the like.
@@ -153,6 +149,7 @@ func (w *world) single(t *testing.T, url string, conns int32, cfg schemactx.Conf
 	w.pool = w.hearingPool(t, url, conns)
 	db, err := schemactx.New(w.pool, cfg)
 	check(t, err)
+	t.Cleanup(db.Close)
 	return func(context.Context) *schemactx.DB { return db }
 }
 

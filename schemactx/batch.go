@@ -91,8 +91,8 @@ func (br *batchResults) send(ctx context.Context) error {
 			return err
 		}
 	}
-	if block {
-		own{step: stepCommit, sql: commitSQL}.queue(br.state, b, named)
+	if br.tx == nil {
+		br.unit.queueBack(b, br.kind, block, named)
 	}
 	br.mrr = br.conn.PgConn().ExecBatch(ctx, b)
 	return front.read(br.unit, br.tx, nextResult(br.mrr))
@@ -320,6 +320,9 @@ func (br *batchResults) finish() {
 		err = br.mrr.Close()
 	}
 	br.unit.stained = br.unit.stained || br.kind != kindRead
+	if br.kind == kindBlock {
+		br.state.distrust()
+	}
 	changed := errors.Is(br.err, ErrScopeChanged) && br.kind != kindRefused
 	if br.tx == nil {
 		if br.status() == 'E' {

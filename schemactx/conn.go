@@ -17,6 +17,7 @@ type connState struct {
 	home  string                                  // the search path outside of scopes, where the server reports it
 	last  string                                  // the schema that was served last
 	stain string                                  // the schema whose statements may have left something behind, or manySchemas
+	doubt bool                                    // prepared statements may be others than they were
 	cache stmtCache
 	eqb   pgx.ExtendedQueryBuilder
 }
@@ -47,6 +48,14 @@ func (cs *connState) stained(schema string) {
 		schema = manySchemas
 	}
 	cs.stain = schema
+}
+
+// distrust notes that the prepared statements may be others than they were: a block of code can deallocate and prepare
+// under any name. All are forgotten; the next pipeline begins by deallocating them.
+func (cs *connState) distrust() {
+	cs.doubt = true
+	clear(cs.own)
+	cs.cache.clear()
 }
 
 // stmtCache holds the prepared statements of a connection, the least recently used of which go first.
@@ -98,6 +107,13 @@ func (c *stmtCache) drop(key stmtKey) {
 	c.evicted = append(c.evicted, el.Value.(*stmt).sd.Name)
 	c.recent.Remove(el)
 	delete(c.entries, key)
+}
+
+// clear forgets all statements. The caller sees to it that they are deallocated.
+func (c *stmtCache) clear() {
+	clear(c.entries)
+	c.recent.Init()
+	c.evicted = nil
 }
 
 // nextName returns a statement name that this connection has not used.

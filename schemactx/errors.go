@@ -103,4 +103,6 @@ const (
 	stateInvalidStatement     = "26000" // prepared statement does not exist
 	stateSerializationFailure = "40001"
 	stateDeadlock             = "40P01"
+
+	classInvalidAuthorization = "28" // the role does not exist, may not log in, or has another password
 )

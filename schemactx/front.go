@@ -10,6 +10,8 @@ import (
 const (
 	beginSQL  = "begin"
 	commitSQL = "commit"
+	forgetSQL = "deallocate all"
+	resetSQL  = "reset role"
 )
 
 // front is what goes in front of a statement in the same round trip, in this order: BEGIN, the scrub after another
@@ -27,11 +29,13 @@ type own struct {
 type step uint8
 
 const (
-	stepScrub step = iota
+	stepForget step = iota
+	stepScrub
 	stepBegin
 	stepScope
 	stepAssert
 	stepSavepoint
+	stepReset
 	stepCommit
 )
 
@@ -50,6 +54,9 @@ func (u *unit) front(tx *txState, begin bool) front {
 		f = append(f, own{step: stepBegin, sql: tx.begin})
 	case begin:
 		f = append(f, own{step: stepBegin, sql: beginSQL})
+	}
+	if u.state.doubt {
+		f = append(f, own{step: stepForget, sql: forgetSQL})
 	}
 	if u.state.dirty(u.scope.schema) {
 		for _, sql := range scrubSQL {
@@ -91,8 +98,12 @@ func (f front) read(u *unit, tx *txState, next func() error) error {
 		case err != nil:
 			return err
 		}
-		if o.step == stepScope {
+		switch o.step {
+		case stepForget:
+			u.state.doubt = false // whatever becomes of the transaction
+		case stepScope:
 			u.db.accepted(u.scope)
+		case stepBegin, stepScrub, stepAssert, stepSavepoint, stepReset, stepCommit:
 		}
 	}
 	if f.scrubs() {

@@ -88,6 +88,8 @@ func kindOf(sql string) sqlKind {
 		target = into || target && l.dotted
 		into = plain && word == "into"
 		switch {
+		case !ok && kind == kindWrite && namesSettings(sql):
+			return kindOther
 		case !ok:
 			return kind
 		case word == unicodePrefix, l.calls() && !target && !(plain && contains(harmlessCalls, word)):
@@ -100,6 +102,17 @@ func kindOf(sql string) sqlKind {
 
 // unicodePrefix begins a name or a string in which any character can be escaped.
 const unicodePrefix = "u&"
+
+// namesSettings reports whether a statement may write into the view pg_settings, which sets what is written.
+func namesSettings(sql string) bool {
+	const view = "pg_settings"
+	for i := range len(sql) - len(view) + 1 {
+		if strings.EqualFold(sql[i:i+len(view)], view) {
+			return true
+		}
+	}
+	return false
+}
 
 func contains(sorted []string, word string) bool {
 	_, found := slices.BinarySearch(sorted, word)

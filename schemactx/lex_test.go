@@ -22,6 +22,7 @@ func TestKindOfStatement(t *testing.T) {
 			"merge into notes n using (select 1) x on true when not matched then insert (id) values (1)",
 		}},
 		{kindOther, []string{
+			"update pg_settings set setting = 'b' where name = 'role'", "update \"pg_settings\" set setting = 'b'", "update PG_SETTINGS set setting = 'b'",
 			"insert into notes select f(1)", "insert into notes (id) values (nextval('s'))", "update notes set body = mine()", "select set_config('a', 'b', false)", "select SET_CONFIG ('a', 'b', false)",
 			"select \"set_config\"('a', 'b', false)", "select U&\"set\\005fconfig\"('a', 'b', false)", "select u&'x', count(*)",
 			"select pg_catalog.set_config('a', 'b', false)", "select pg_advisory_lock(1)", "select nextval('s')", "select mine(1)",

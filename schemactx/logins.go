@@ -6,9 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -81,6 +83,10 @@ func (ps *loginPools) acquire(ctx context.Context, schema string) (*pgxpool.Conn
 	conn, err := p.pool.Acquire(ctx)
 	if err != nil {
 		ps.leave(schema)
+		var pgErr *pgconn.PgError
+		if errors.As(err, &pgErr) && strings.HasPrefix(pgErr.Code, classInvalidAuthorization) {
+			err = &ScopeError{Schema: schema, Kind: ErrNotProvisioned, Err: err}
+		}
 		return nil, err
 	}
 	return conn, nil

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-
 )
 
 // DB.Begin itself costs nothing: BEGIN travels with the first statement. Neither it nor

@@ -83,8 +83,8 @@ func (s *statement) frontRefused(err error) error {
 	return err
 }
 
-// sendBehind sends the statement behind all that has to come first: a scrub, BEGIN, the scope, savepoints. It is one
-// round trip as well.
+// sendBehind sends the statement with all that it needs around it: in front BEGIN, a scrub, the scope, savepoints, and
+// behind it a reset of the role and COMMIT. It is one round trip as well.
 func (s *statement) sendBehind(ctx context.Context, sd *pgconn.StatementDescription) error {
 	b := &pgconn.Batch{}
 	named, eqb := s.call.prepared(), &s.state.eqb
@@ -97,8 +97,8 @@ func (s *statement) sendBehind(ctx context.Context, sd *pgconn.StatementDescript
 	} else {
 		b.ExecParams(s.call.sql, eqb.ParamValues, nil, eqb.ParamFormats, s.call.results)
 	}
-	if s.tx == nil && s.call.kind == kindBlock {
-		own{sql: commitSQL}.queue(s.state, b, named)
+	if s.tx == nil {
+		s.unit.queueBack(b, s.call.kind, s.call.kind == kindBlock, named)
 	}
 	s.rows.mrr = s.conn.PgConn().ExecBatch(ctx, b)
 	if err := front.read(s.unit, s.tx, nextResult(s.rows.mrr)); err != nil {
@@ -109,4 +109,14 @@ func (s *statement) sendBehind(ctx context.Context, sd *pgconn.StatementDescript
 	}
 	s.rows.rr = s.rows.mrr.ResultReader()
 	return nil
+}
+
+// queueBack appends what comes behind the statements of a unit.
+func (u *unit) queueBack(b *pgconn.Batch, kind sqlKind, block, named bool) {
+	if u.needsReset(kind) {
+		own{step: stepReset, sql: resetSQL}.queue(u.state, b, named)
+	}
+	if block {
+		own{step: stepCommit, sql: commitSQL}.queue(u.state, b, named)
+	}
 }

@@ -183,7 +183,7 @@ func (s *soak) transact(t *testing.T, ctx context.Context, tenant int, giveUp bo
 	if giveUp {
 		fate = "rolled back"
 	}
-	err := s.db.InTx(ctx, func(tx *schemactx.Tx) error {
+	err := s.db.InTx(ctx, func(tx pgx.Tx) error {
 		for range 2 {
 			if _, err := tx.Exec(ctx, "insert into ledger values ($1, $2, $3)", s.ids.Add(1), s.names[tenant], fate); err != nil {
 				return err

@@ -91,7 +91,7 @@ func (s *statement) needsFront() bool {
 	if s.tx != nil {
 		return !s.tx.begun || len(s.tx.savepoints) > 0
 	}
-	return s.state.dirty(s.scope.schema) || s.call.kind == kindBlock
+	return s.state.dirty(s.scope.schema) || s.state.doubt || s.call.kind == kindBlock || s.needsReset(s.call.kind)
 }
 
 // forget drops a prepared statement when the server says that it no longer fits.
@@ -124,6 +124,9 @@ func (s *statement) rowsClosed(tag pgconn.CommandTag, err error) error {
 // statement's own error; finish returns it, or what it found.
 func (s *statement) finish(tag pgconn.CommandTag, err error) error {
 	s.unit.stained = s.unit.stained || s.call.kind != kindRead
+	if s.call.kind == kindBlock {
+		s.state.distrust()
+	}
 	if s.tx == nil {
 		s.settle(err == nil)
 	}

@@ -22,7 +22,8 @@ type txState struct {
 	savepoints []string          // to be set with the next statement
 	count      int               // of savepoints so far, for their names
 	names      map[string]string // SQL of prepared statements by name
-	suspect    bool              // a statement may have changed the scope
+	suspect    bool              // a statement may have changed the scope since it was asserted
+	reset      bool              // a statement may have set the role for longer than the scope
 	busy       bool              // a statement runs or has open rows
 	err        error             // why it is over, when a statement ended it
 
@@ -39,7 +40,7 @@ func (st *txState) passed(o own) {
 		st.suspect = false
 	case stepSavepoint:
 		st.savepoints = st.savepoints[1:]
-	case stepScrub, stepScope, stepCommit:
+	case stepForget, stepScrub, stepScope, stepReset, stepCommit:
 	}
 }
 
@@ -60,6 +61,7 @@ func (st *txState) after(kind sqlKind, err error) error {
 	var scopeErr *ScopeError
 	left := errors.Is(err, ErrScopeChanged) || errors.As(err, &scopeErr)
 	st.suspect = kind == kindOther || kind == kindBlock || st.suspect && err != nil
+	st.reset = st.reset || st.unit.needsReset(kind)
 	status := st.unit.status()
 	inside := status == 'T' || status == 'E' || !st.begun && status == 'I'
 	switch {
@@ -97,9 +99,13 @@ func (st *txState) commit(ctx context.Context) error {
 		err := st.rollback(ctx)
 		return errors.Join(pgx.ErrTxCommitRollback, err)
 	}
-	results, err := st.unit.conn.PgConn().Exec(ctx, commitSQL).ReadAll()
+	sql := commitSQL
+	if st.reset {
+		sql = resetSQL + "; " + commitSQL
+	}
+	results, err := st.unit.conn.PgConn().Exec(ctx, sql).ReadAll()
 	if err == nil {
-		if tag := results[0].CommandTag.String(); tag != "COMMIT" {
+		if tag := results[len(results)-1].CommandTag.String(); tag != "COMMIT" {
 			err = fmt.Errorf("%w: %s", pgx.ErrTxCommitRollback, tag)
 		}
 	}

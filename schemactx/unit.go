@@ -98,6 +98,12 @@ func (u *unit) rollback(ctx context.Context) error {
 	return nil
 }
 
+// needsReset reports whether the role of the session has to be taken back behind statements of this kind: they may have
+// set it for longer than the scope, and then what has no scope would have a tenant's rights until the next scrub.
+func (u *unit) needsReset(kind sqlKind) bool {
+	return u.scope.role != "" && (kind == kindOther || kind == kindBlock)
+}
+
 // status is the connection's transaction status as the server last reported it: I (idle), T (in a transaction) or E
 // (in a failed one).
 func (u *unit) status() byte { return u.conn.PgConn().TxStatus() }
