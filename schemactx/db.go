@@ -171,14 +171,6 @@ func (db *DB) named() bool {
 	return db.mode != pgx.QueryExecModeExec && db.mode != pgx.QueryExecModeSimpleProtocol
 }
 
-// acquire borrows a connection that the scope can be set on.
-func (db *DB) acquire(ctx context.Context, sc *scope) (*pgxpool.Conn, error) {
-	if db.logins != nil && sc != db.public {
-		return db.logins.acquire(ctx, sc.schema)
-	}
-	return db.pool.Acquire(ctx)
-}
-
 // scope returns the scope that ctx asks for.
 func (db *DB) scope(ctx context.Context) (*scope, error) {
 	c, ok := ctx.Value(contextKey{}).(*scopeContext)
@@ -198,6 +190,9 @@ func (db *DB) scope(ctx context.Context) (*scope, error) {
 	if db.cfg.Limits != nil {
 		limits = db.cfg.Limits(c.schema)
 	}
+	if db.logins != nil {
+		return newLoginScope(c.schema, limits)
+	}
 	return newScope(c.schema, db.role(c.schema), limits)
 }
 
@@ -208,8 +203,6 @@ func (db *DB) role(schema string) string {
 		return ""
 	case schema == Public:
 		return db.cfg.Roles.Public()
-	case db.cfg.Level == Logins:
-		return "" // it is the login
 	}
 	return db.cfg.Roles.Tenant(schema)
 }
@@ -225,4 +218,9 @@ func (db *DB) accepted(sc *scope) {
 
 // Refresh forgets what the DB keeps about a tenant, so that [Config].Limits is asked again. Units of work that run go
 // on as they are.
-func (db *DB) Refresh(schema string) { db.scopes.Delete(schema) }
+func (db *DB) Refresh(schema string) {
+	db.scopes.Delete(schema)
+	if db.logins != nil {
+		db.logins.refresh(schema)
+	}
+}

@@ -1,6 +1,7 @@
 package schemactx
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -67,6 +68,15 @@ func (u *unit) front(tx *txState, begin bool) front {
 	return f.savepoints(tx)
 }
 
+// refused explains why the server did not let the scope in. A connection that has gone astray is not used again.
+func (u *unit) refused(err error) error {
+	err = u.scope.refused(err)
+	if errors.Is(err, ErrScopeChanged) {
+		u.destroy()
+	}
+	return err
+}
+
 func (f front) savepoints(tx *txState) front {
 	if tx != nil {
 		for _, name := range tx.savepoints {
@@ -92,7 +102,7 @@ func (f front) read(u *unit, tx *txState, next func() error) error {
 		case err == nil && tx != nil:
 			tx.passed(o)
 		case err != nil && o.step == stepScope:
-			return u.scope.refused(err)
+			return u.refused(err)
 		case err != nil && o.step == stepAssert && stateIs(err, stateDivisionByZero):
 			return fmt.Errorf("%w: found before the next statement ran", ErrScopeChanged)
 		case err != nil:

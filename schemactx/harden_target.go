@@ -114,13 +114,17 @@ type rights struct {
 }
 
 func (t hardenTarget) rights(ctx context.Context, tx pgx.Tx) (rights, error) {
-	object := "select proowner as owner, coalesce(proacl, acldefault('f', proowner)) as acl from pg_catalog.pg_proc where oid = $1::regprocedure::oid"
+	object := `select proowner as owner, coalesce(proacl, acldefault('f', proowner)) as acl
+		from pg_catalog.pg_proc where oid = $1::regprocedure::oid`
 	if t.kind == "language" {
-		object = "select lanowner as owner, coalesce(lanacl, acldefault('l', lanowner)) as acl from pg_catalog.pg_language where quote_ident(lanname::text) = $1"
+		object = `select lanowner as owner, coalesce(lanacl, acldefault('l', lanowner)) as acl
+			from pg_catalog.pg_language where quote_ident(lanname::text) = $1`
 	}
 	var r rights
-	err := tx.QueryRow(ctx, `with object as (`+object+`), granted as (select grantor, grantee from object, aclexplode(acl) where privilege_type = $2)
-		select pg_get_userbyid(owner)::text, array(select pg_get_userbyid(grantor)::text from granted where grantee = 0::oid),
+	err := tx.QueryRow(ctx, `with object as (`+object+`),
+		granted as (select grantor, grantee from object, aclexplode(acl) where privilege_type = $2)
+		select pg_get_userbyid(owner)::text,
+			array(select pg_get_userbyid(grantor)::text from granted where grantee = 0::oid),
 			array(select k from unnest($3::text[]) as k
 				where not exists (select from granted join pg_catalog.pg_roles r on r.oid = grantee where rolname = k::name))
 		from object`, t.name, t.privilege, t.keepers).Scan(&r.owner, &r.grantors, &r.missing)

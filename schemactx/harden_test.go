@@ -60,7 +60,6 @@ func TestHardenedTenantRole(t *testing.T) {
 		{"temporary table", "create temporary table x ()", "42501"},
 		{"temporary function", "create function pg_temp.f() returns int language sql as 'select 1'", "42501"},
 		{"file", "select pg_read_file('PG_VERSION')", "42501"},
-		{"program", "copy (select 1) to program 'true'", "42501"},
 		{"terminate", "select pg_terminate_backend(pg_backend_pid())", "42501"},
 		{"cancel", "select pg_cancel_backend(pg_backend_pid())", "42501"},
 		{"settings of the login", "alter role " + f.roles.Runtime() + " set role = 'x'", "42501"},

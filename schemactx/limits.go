@@ -2,6 +2,8 @@ package schemactx
 
 import (
 	"context"
+	"iter"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -22,6 +24,19 @@ type Limits struct {
 	// server ends a transaction that waits longer for its next statement, and its connection. Default: 0, that of the
 	// login.
 	IdleInTransactionTimeout time.Duration
+}
+
+// settings yields the settings that a session of the tenant has, with their values.
+func (l Limits) settings() iter.Seq2[string, string] {
+	return func(yield func(setting, value string) bool) {
+		_ = (l.StatementTimeout <= 0 || yield("statement_timeout", milliseconds(l.StatementTimeout))) &&
+			(l.IdleInTransactionTimeout <= 0 || yield("idle_in_transaction_session_timeout", milliseconds(l.IdleInTransactionTimeout)))
+	}
+}
+
+// milliseconds is a timeout as PostgreSQL reads it, rounded up because 0 would be none.
+func milliseconds(d time.Duration) string {
+	return strconv.FormatInt(int64((d+time.Millisecond-1)/time.Millisecond), 10)
 }
 
 // gates holds a gate for each tenant that has a limit and holds or awaits a connection, and no others.

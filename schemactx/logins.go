@@ -14,7 +14,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// LoginsConfig says how tenants log in at level [Logins]. Their roles are made by [ProvisionLogin].
+// LoginsConfig says how tenants log in at level [Logins]. Their roles are made by [ProvisionLogin]. Their sessions begin
+// with the tenant's search path and limits, which poolers such as PgBouncer do not pass on: the DB has to reach the server
+// itself.
 type LoginsConfig struct {
 	// Password returns the password of a tenant's role, as given to [ProvisionLogin]. It is called for each new
 	// connection and must be safe for concurrent use. Required. See [LoginPassword] for passwords that need no store.
@@ -75,28 +77,28 @@ func newLoginPools(pool *pgxpool.Pool, cfg Config) *loginPools {
 }
 
 // acquire borrows a connection of the tenant's own login. leave must follow when it has gone back.
-func (ps *loginPools) acquire(ctx context.Context, schema string) (*pgxpool.Conn, error) {
-	p, err := ps.use(ctx, schema)
+func (ps *loginPools) acquire(ctx context.Context, sc *scope) (*pgxpool.Conn, *loginPool, error) {
+	p, err := ps.use(ctx, sc)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	conn, err := p.pool.Acquire(ctx)
 	if err != nil {
-		ps.leave(schema)
+		ps.leave(p)
 		var pgErr *pgconn.PgError
 		if errors.As(err, &pgErr) && strings.HasPrefix(pgErr.Code, classInvalidAuthorization) {
-			err = &ScopeError{Schema: schema, Kind: ErrNotProvisioned, Err: err}
+			err = &ScopeError{Schema: sc.schema, Kind: ErrNotProvisioned, Err: err}
 		}
-		return nil, err
+		return nil, nil, err
 	}
-	return conn, nil
+	return conn, p, nil
 }
 
 // use returns the tenant's pool, which cannot be closed before leave. It waits while all places are taken by pools in
 // use.
-func (ps *loginPools) use(ctx context.Context, schema string) (*loginPool, error) {
+func (ps *loginPools) use(ctx context.Context, sc *scope) (*loginPool, error) {
 	for {
-		p, freed, err := ps.tryUse(schema)
+		p, freed, err := ps.tryUse(sc)
 		if p != nil || err != nil {
 			return p, err
 		}
@@ -108,23 +110,23 @@ func (ps *loginPools) use(ctx context.Context, schema string) (*loginPool, error
 	}
 }
 
-func (ps *loginPools) tryUse(schema string) (*loginPool, <-chan struct{}, error) {
+func (ps *loginPools) tryUse(sc *scope) (*loginPool, <-chan struct{}, error) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	if ps.closed {
 		return nil, nil, ErrClosed
 	}
-	el, ok := ps.bySchema[schema]
+	el, ok := ps.bySchema[sc.schema]
 	if !ok {
 		if ps.recent.Len() >= ps.maxPools && !ps.evict() {
 			return nil, ps.freed, nil
 		}
-		pool, err := ps.open(schema)
+		pool, err := ps.open(sc)
 		if err != nil {
 			return nil, nil, err
 		}
-		el = ps.recent.PushFront(&loginPool{schema: schema, pool: pool})
-		ps.bySchema[schema] = el
+		el = ps.recent.PushFront(&loginPool{schema: sc.schema, pool: pool})
+		ps.bySchema[sc.schema] = el
 	}
 	ps.recent.MoveToFront(el)
 	p := el.Value.(*loginPool)
@@ -132,10 +134,14 @@ func (ps *loginPools) tryUse(schema string) (*loginPool, <-chan struct{}, error)
 	return p, nil, nil
 }
 
-// open makes the pool of a tenant, which connects when it is used.
-func (ps *loginPools) open(schema string) (*pgxpool.Pool, error) {
+// open makes the pool of a tenant, which connects when it is used. The tenant's settings are those of its sessions.
+func (ps *loginPools) open(sc *scope) (*pgxpool.Pool, error) {
 	cfg := ps.base.Copy()
-	role, before := ps.roles.Tenant(schema), cfg.BeforeConnect
+	cfg.ConnConfig.RuntimeParams["search_path"] = sc.path
+	for setting, value := range sc.limits.settings() {
+		cfg.ConnConfig.RuntimeParams[setting] = value
+	}
+	schema, role, before := sc.schema, ps.roles.Tenant(sc.schema), cfg.BeforeConnect
 	cfg.BeforeConnect = func(ctx context.Context, cc *pgx.ConnConfig) error {
 		if before != nil {
 			if err := before(ctx, cc); err != nil {
@@ -155,41 +161,47 @@ func (ps *loginPools) open(schema string) (*pgxpool.Pool, error) {
 // evict closes the least recently used pool that is not in use.
 func (ps *loginPools) evict() bool {
 	for el := ps.recent.Back(); el != nil; el = el.Prev() {
-		if p := el.Value.(*loginPool); p.users == 0 {
-			ps.recent.Remove(el)
-			delete(ps.bySchema, p.schema)
-			ps.closing.Go(p.pool.Close)
+		if el.Value.(*loginPool).users == 0 {
+			ps.retire(el)
 			return true
 		}
 	}
 	return false
 }
 
-// leave gives the pool free again after use.
-func (ps *loginPools) leave(schema string) {
+// retire takes a pool out of use; it closes when its last connection has come back.
+func (ps *loginPools) retire(el *list.Element) {
+	p := el.Value.(*loginPool)
+	ps.recent.Remove(el)
+	delete(ps.bySchema, p.schema)
+	ps.closing.Go(p.pool.Close)
+}
+
+// refresh retires the tenant's pool.
+func (ps *loginPools) refresh(schema string) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	el, ok := ps.bySchema[schema]
-	if !ok {
-		return // the DB has been closed
+	if el, ok := ps.bySchema[schema]; ok {
+		ps.retire(el)
 	}
-	if p := el.Value.(*loginPool); p.users > 0 {
-		p.users--
-		if p.users == 0 {
-			close(ps.freed)
-			ps.freed = make(chan struct{})
-		}
+}
+
+// leave gives the pool free again after use.
+func (ps *loginPools) leave(p *loginPool) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if p.users--; p.users == 0 {
+		close(ps.freed)
+		ps.freed = make(chan struct{})
 	}
 }
 
 func (ps *loginPools) close() {
 	ps.mu.Lock()
 	ps.closed = true
-	for el := ps.recent.Front(); el != nil; el = el.Next() {
-		ps.closing.Go(el.Value.(*loginPool).pool.Close)
+	for ps.recent.Len() > 0 {
+		ps.retire(ps.recent.Front())
 	}
-	ps.recent.Init()
-	clear(ps.bySchema)
 	ps.mu.Unlock()
 	ps.closing.Wait()
 }

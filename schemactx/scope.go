@@ -5,7 +5,6 @@ import (
 	"hash/crc32"
 	"strconv"
 	"sync/atomic"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 )
@@ -48,12 +47,34 @@ func newScope(schema, role string, limits Limits) (*scope, error) {
 	sc := &scope{schema: schema, path: quoted + pgTemp, role: role, limits: limits, sql: scopeSQL}
 	sc.params = [][]byte{[]byte(sc.path), []byte(quoted)}
 	sc.set("role", role)
-	sc.set("statement_timeout", milliseconds(limits.StatementTimeout))
-	sc.set("idle_in_transaction_session_timeout", milliseconds(limits.IdleInTransactionTimeout))
+	for setting, value := range limits.settings() {
+		sc.set(setting, value)
+	}
+	sc.messages()
+	return sc, nil
+}
+
+// loginScopeSQL is the scope statement at level [Logins]. The connection has been opened with the tenant's settings and
+// serves nobody else, so that it only has to be seen that the tenant's own statements have not led it astray (22012).
+const loginScopeSQL = "select where 1 / (current_setting('search_path') = $1::text)::int = 1 and $2::regnamespace is not null"
+
+// newLoginScope builds the scope of a tenant that logs in as itself.
+func newLoginScope(schema string, limits Limits) (*scope, error) {
+	quoted, err := QuoteName(schema)
+	if err != nil {
+		return nil, err
+	}
+	sc := &scope{schema: schema, path: quoted + pgTemp, limits: limits, sql: loginScopeSQL}
+	sc.params = [][]byte{[]byte(sc.path), []byte(quoted)}
+	sc.messages()
+	return sc, nil
+}
+
+// messages makes the messages that run the scope.
+func (sc *scope) messages() {
 	sc.parse = pgproto3.Parse{Query: sc.sql}
 	sc.unnamed = pgproto3.Bind{Parameters: sc.params}
 	sc.named = pgproto3.Bind{PreparedStatement: ownName(sc.sql), Parameters: sc.params}
-	return sc, nil
 }
 
 // set adds a setting to the scope, unless its value is empty.
@@ -63,14 +84,6 @@ func (sc *scope) set(setting, value string) {
 	}
 	sc.params = append(sc.params, []byte(value))
 	sc.sql += " and set_config('" + setting + "', $" + strconv.Itoa(len(sc.params)) + "::text, true) is not null"
-}
-
-// milliseconds is a timeout as PostgreSQL reads it, rounded up because 0 would be none.
-func milliseconds(d time.Duration) string {
-	if d <= 0 {
-		return ""
-	}
-	return strconv.FormatInt(int64((d+time.Millisecond-1)/time.Millisecond), 10)
 }
 
 // assertSQL fails (22012) unless the search path and the role are those of the scope. It goes in front of a statement
@@ -98,6 +111,8 @@ func (sc *scope) refused(err error) error {
 		e.Kind = ErrSchemaMissing
 	case stateIs(err, stateInvalidParameter), stateIs(err, stateInsufficientRights):
 		e.Kind = ErrNotProvisioned
+	case stateIs(err, stateDivisionByZero):
+		e.Kind = ErrScopeChanged
 	}
 	return e
 }

@@ -76,7 +76,7 @@ func (s *statement) frontRefused(err error) error {
 		}
 		return err
 	case s.tx == nil:
-		return s.scope.refused(err)
+		return s.unit.refused(err)
 	case pgErr.Code == stateDivisionByZero:
 		return fmt.Errorf("%w: found before the statement ran", ErrScopeChanged)
 	}

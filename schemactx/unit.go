@@ -16,6 +16,7 @@ type unit struct {
 	db    *DB
 	scope *scope
 	lease *pgxpool.Conn // nil once given back
+	login *loginPool    // that it is of, at level Logins
 	gate  *gate         // that the unit holds a place in; nil without a limit
 	conn  *pgx.Conn
 	state *connState
@@ -35,7 +36,7 @@ func (u *unit) open(ctx context.Context, db *DB) error {
 	if u.gate, err = db.gates.enter(ctx, sc); err != nil {
 		return err
 	}
-	if u.lease, err = db.acquire(ctx, sc); err != nil {
+	if err = u.acquire(ctx); err != nil {
 		u.gate.leave()
 		return err
 	}
@@ -47,6 +48,16 @@ func (u *unit) open(ctx context.Context, db *DB) error {
 	}
 	db.entered(ctx, u)
 	return nil
+}
+
+// acquire borrows a connection that the scope can be set on.
+func (u *unit) acquire(ctx context.Context) (err error) {
+	if u.db.logins != nil && u.scope != u.db.public {
+		u.lease, u.login, err = u.db.logins.acquire(ctx, u.scope)
+	} else {
+		u.lease, err = u.db.pool.Acquire(ctx)
+	}
+	return err
 }
 
 // settle notes what the end of a transaction, implicit or not, means for the connection: a rollback takes a scrub back.
@@ -68,8 +79,8 @@ func (u *unit) release() {
 	}
 	u.lease.Release()
 	u.lease = nil
-	if u.db.logins != nil && u.scope != u.db.public {
-		u.db.logins.leave(u.scope.schema)
+	if u.login != nil {
+		u.db.logins.leave(u.login)
 	}
 	u.gate.leave()
 	u.db.left(u)
