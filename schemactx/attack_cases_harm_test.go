@@ -83,6 +83,14 @@ var harmAttacks = []attack{
 		want: wants{nothing, nothing, "42501", nothing, "42501"},
 	},
 	{
+		row: 64, title: "take the names of the library's statements, in a DO block", run: breaksB,
+		sql: []string{
+			"do $$ begin for i in 1..99 loop begin execute 'prepare pgtenant_' || i || ' as select 1'; exception when others then end; end loop; end $$",
+			"select body from secrets where true",
+		},
+		want: wants{nothing, nothing, "42501", nothing, "42501"},
+	},
+	{
 		row: 65, title: "replace the library's scope statement, in a DO block", run: capturesB,
 		sql: []string{
 			`do $$ declare s record; begin
@@ -108,9 +116,10 @@ var harmAttacks = []attack{
 		follows: "Tenants who share a pool share its connections: a statement timeout and a limit per tenant are what helps.",
 	},
 	{
-		row: 68, title: "SET CONSTRAINTS for b", run: leaves("changed by a"),
-		sql:  []string{"set constraints all deferred", "select 'changed by a' from secrets where false"},
-		want: everywhere(nothing),
+		row: 68, title: "SET CONSTRAINTS for b", run: defersForB,
+		setup: "create table tenant_b.later (body text unique deferrable initially immediate)",
+		sql:   []string{"set constraints all deferred", "insert into later values ('twice'), ('twice')"},
+		want:  everywhere(nothing),
 	},
 	{
 		row: 69, title: "fill the disk in no schema", run: makesLargeObject,

@@ -71,13 +71,14 @@ func render(seen [][]string) string {
 		if heading, ok := headings[c.row]; ok && (i == 0 || attacks[i-1].row != c.row) {
 			fmt.Fprintf(&b, "\n## %s\n\n| | attack | SQL |%s\n|---|---|---|%s\n", heading, columnNames(), strings.Repeat("---|", len(columns)))
 		}
-		fmt.Fprintf(&b, "| %d | %s | %s |", c.row, c.title, c.shown())
-		for col := range columns {
-			b.WriteString(" " + c.cell(col, seen[col][i]) + " |")
-		}
+		fmt.Fprintf(&b, "| %d | %s", c.row, c.title)
 		for _, since := range slices.Sorted(maps.Keys(c.since)) {
 			notes = append(notes, c.note(since))
 			fmt.Fprintf(&b, " [%d]", len(notes))
+		}
+		fmt.Fprintf(&b, " | %s |", c.shown())
+		for col := range columns {
+			b.WriteString(" " + c.cell(col, seen[col][i]) + " |")
 		}
 		b.WriteByte('\n')
 	}
@@ -89,7 +90,7 @@ func render(seen [][]string) string {
 		c := &attacks[i]
 		var where []string
 		for col := range columns {
-			if seen[col][i] == leaks {
+			if c.leaksIn(col, seen[col][i]) {
 				where = append(where, columns[col].name)
 			}
 		}
@@ -134,6 +135,19 @@ func (c *attack) cell(col int, seen string) string {
 	return seen + mark
 }
 
+// leaksIn reports whether a column leaks on any version.
+func (c *attack) leaksIn(col int, seen string) bool {
+	if len(c.since) == 0 {
+		return seen == leaks
+	}
+	for _, w := range c.since {
+		if w[col] == leaks {
+			return true
+		}
+	}
+	return c.want[col] == leaks
+}
+
 // note says what is different from a version on.
 func (c *attack) note(since int) string {
 	var differs []string
@@ -153,8 +167,7 @@ func (c *attack) shown() string {
 		sql, more = c.sql[0], fmt.Sprintf(" and %d more", len(c.sql)-1)
 	}
 	sql = strings.Join(strings.Fields(sql), " ")
-	sql = strings.NewReplacer("ROLE_", "role_", "LOGIN", "login", "OWNER", "owner", "|", `\|`, "SECRET_A", "a's secret", "SECRET_B", "b's secret",
-		"role_A", "role_a", "role_B", "role_b").Replace(sql)
+	sql = strings.NewReplacer("ROLE_A", "role_a", "ROLE_B", "role_b", "LOGIN", "login", "OWNER", "owner", "|", `\|`, "SECRET_A", "a's secret", "SECRET_B", "b's secret").Replace(sql)
 	if utf8.RuneCountInString(sql) > longest {
 		sql = string([]rune(sql)[:longest]) + " …"
 	}

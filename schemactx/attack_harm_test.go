@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/jackc/pgx/v5"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -95,15 +96,18 @@ func marksLogin(a *attempt, sql []string) bool {
 	return a.got("a was here")
 }
 
-// breaksB: after a's statements b cannot read its own.
+// breaksB: after a's first statement b cannot read its own, by the second if there is one.
 func breaksB(a *attempt, sql []string) bool {
+	if len(sql) == 1 {
+		sql = append(sql, "select body from secrets")
+	}
 	for range 2 { // so that b's statements are prepared
 		a.alone("tenant_b", "select body from secrets")
 	}
 	a.alone("tenant_a", sql[0])
 	for range 3 {
 		a.loot.Reset()
-		a.alone("tenant_b", "select body from secrets")
+		a.alone("tenant_b", sql[len(sql)-1])
 		if !a.got(a.secretB) {
 			return true
 		}
@@ -153,4 +157,17 @@ func joinsRoles(a *attempt, sql []string) bool {
 		a.admin(a.t, "revoke ROLE_B from ROLE_A granted by OWNER")
 	}
 	return joined
+}
+
+// defersForB: b's constraint, which is immediate, lets a violation pass until the commit.
+func defersForB(a *attempt, sql []string) bool {
+	a.alone("tenant_a", sql[0])
+	ctx := a.in("tenant_b")
+	passed := false
+	_ = a.db(ctx).InTx(ctx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, sql[1])
+		passed = err == nil
+		return err
+	})
+	return passed
 }

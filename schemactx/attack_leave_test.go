@@ -3,7 +3,6 @@ package schemactx_test
 import (
 	"context"
 	"errors"
-	"runtime"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,6 +17,19 @@ func readsAfter(read string) func(*attempt, []string) bool {
 		a.inTx("tenant_a", sql[0], read)
 		return a.got(a.secretB)
 	}
+}
+
+// readsAfterError goes on in a transaction in which the first statement has failed.
+func readsAfterError(a *attempt, sql []string) bool {
+	ctx := a.in("tenant_a")
+	_ = a.db(ctx).InTx(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, sql[0]); err == nil {
+			a.t.Error("the statement that should fail did not")
+		}
+		a.take(ctx, tx, sql[1])
+		return nil
+	})
+	return a.got(a.secretB)
 }
 
 // readsSimple asks for the protocol in which a string may hold several statements.
@@ -198,81 +210,6 @@ func readsKeptBatch(a *attempt, sql []string) bool {
 	_ = kept.Close()
 	theirs.Close()
 	return a.got(a.secretB)
-}
-
-// leavesHalfDone returns the way in which a stops in the middle, after an insert that nobody
-// commits. It succeeds if the insert is there, or b cannot read its own.
-func leavesHalfDone(stop func(a *attempt, ctx context.Context, tx pgx.Tx) error) func(*attempt, []string) bool {
-	return func(a *attempt, sql []string) bool {
-		done := make(chan struct{})
-		go func() { // in which to panic and exit
-			defer close(done)
-			defer func() { _ = recover() }()
-			ctx, cancel := context.WithTimeout(a.in("tenant_a"), time.Second)
-			defer cancel()
-			_ = a.db(ctx).InTx(ctx, func(tx pgx.Tx) error {
-				_, err := tx.Exec(ctx, "insert into items (body) values ('half done')")
-				a.met(err)
-				return stop(a, ctx, tx)
-			})
-		}()
-		<-done
-		a.alone("tenant_b", sql[0])
-		fine := a.got(a.secretB) && !a.got(a.secretA)
-		a.loot.Reset()
-		a.alone("tenant_a", "select body from items")
-		return !fine || a.got("half done")
-	}
-}
-
-func panics(*attempt, context.Context, pgx.Tx) error { panic("mine") }
-
-func exits(*attempt, context.Context, pgx.Tx) error {
-	runtime.Goexit()
-	return nil
-}
-
-func cancelsInQuery(_ *attempt, ctx context.Context, tx pgx.Tx) error {
-	short, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
-	defer cancel()
-	_, err := tx.Exec(short, "select pg_sleep(5)")
-	return err
-}
-
-func leavesRowsUnread(_ *attempt, ctx context.Context, tx pgx.Tx) error {
-	rows, err := tx.Query(ctx, "select body from secrets, generate_series(1, 50000)")
-	if err != nil {
-		return err
-	}
-	rows.Next()
-	return errMine
-}
-
-func cancelsInCopy(a *attempt, ctx context.Context, tx pgx.Tx) error {
-	outer, ok := any(tx).(copier)
-	if !ok {
-		a.met(errNoAPI)
-		return errNoAPI
-	}
-	short, cancel := context.WithCancel(ctx)
-	n := 0
-	_, err := outer.CopyFrom(short, pgx.Identifier{"items"}, []string{"body"}, pgx.CopyFromFunc(func() ([]any, error) {
-		if n++; n == 1000 {
-			cancel()
-		}
-		return []any{"half done"}, nil
-	}))
-	cancel()
-	return err
-}
-
-// copiesFromStdin sends the statement for which a query has no rows to give: it must not
-// hang beyond its context.
-func copiesFromStdin(_ *attempt, ctx context.Context, tx pgx.Tx) error {
-	short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
-	defer cancel()
-	_, err := tx.Exec(short, "copy items (body) from stdin")
-	return err
 }
 
 // readsSoon is reads for statements that might hang.

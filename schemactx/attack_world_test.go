@@ -68,12 +68,13 @@ func openLogins(t *testing.T, w *world, conns int32) func(context.Context) *sche
 // reset takes back what the one before has done.
 type world struct {
 	*fixture
-	column  *column
-	pool    *pgxpool.Pool // of the last DB opened
-	heard   chan string   // payloads of notifications that a pool received
-	names   *strings.Replacer
-	secretA string
-	secretB string
+	column   *column
+	pool     *pgxpool.Pool // of the last DB opened
+	heard    chan string   // payloads of notifications that a pool received
+	names    *strings.Replacer
+	pristine bool // as reset has made it
+	secretA  string
+	secretB  string
 }
 
 func newWorld(t *testing.T, col *column) *world {

@@ -106,7 +106,7 @@ func (br *batchResults) prepare(ctx context.Context) ([]*pgconn.StatementDescrip
 	var missing []*stmt
 	for i, q := range br.batch.QueuedQueries {
 		c := &br.calls[i]
-		if err := c.parse(ctx, br.conn, br.db.mode, br.tx.named(q.SQL), q.Arguments); err != nil {
+		if err := c.parse(ctx, br.db.mode, br.tx.named(q.SQL), q.Arguments); err != nil {
 			return nil, err
 		}
 		key := stmtKey{br.scope.schema, c.sql}

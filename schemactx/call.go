@@ -24,8 +24,8 @@ type call struct {
 }
 
 // parse reads the options that pgx allows in front of the arguments and lets a
-// [pgx.QueryRewriter] rewrite the statement.
-func (c *call) parse(ctx context.Context, conn *pgx.Conn, mode pgx.QueryExecMode, sql string, args []any) error {
+// [pgx.QueryRewriter] rewrite the statement. The rewriter gets no connection: it could query outside of the scope.
+func (c *call) parse(ctx context.Context, mode pgx.QueryExecMode, sql string, args []any) error {
 	*c = call{sql: sql, args: args, mode: mode}
 	var rewriter pgx.QueryRewriter
 options:
@@ -46,7 +46,7 @@ options:
 	}
 	if rewriter != nil {
 		var err error
-		if c.sql, c.args, err = rewriter.RewriteQuery(ctx, conn, c.sql, c.args); err != nil {
+		if c.sql, c.args, err = rewriter.RewriteQuery(ctx, nil, c.sql, c.args); err != nil {
 			return fmt.Errorf("rewrite query: %w", err)
 		}
 	}

@@ -135,7 +135,7 @@ func (db *DB) Exec(ctx context.Context, sql string, args ...any) (pgconn.Command
 // scope is not to be had.
 //
 // The options of [pgx.Conn.Query] may come first in args. [pgx.QueryExecModeSimpleProtocol] is taken as
-// [pgx.QueryExecModeExec]; the modes that prepare are all one here.
+// [pgx.QueryExecModeExec]; the modes that prepare are all one here. A [pgx.QueryRewriter] is given a nil connection.
 func (db *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	s, err := db.query(ctx, sql, args)
 	if err != nil {

@@ -28,7 +28,7 @@ func (s *statement) run(ctx context.Context, sql string, args []any) error {
 		s.ctx = t.TraceQueryStart(ctx, s.conn, pgx.TraceQueryStartData{SQL: sql, Args: args})
 		s.traced = true
 	}
-	err := s.call.parse(s.ctx, s.conn, s.db.mode, sql, args)
+	err := s.call.parse(s.ctx, s.db.mode, sql, args)
 	if err == nil {
 		err = s.attempt(s.ctx)
 	}

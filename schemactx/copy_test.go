@@ -1,0 +1,136 @@
+package schemactx_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+func rowsOf(rows ...[]any) pgx.CopyFromSource { return pgx.CopyFromRows(rows) }
+
+func TestCopyFromWritesIntoTheSchemaOfItsContext(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.exec(t, "create type tenant_a.mood as enum ('low', 'high'); create table tenant_a.days (id int, day date, m tenant_a.mood, tags text[], j jsonb, note text)")
+	day := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	for range 2 {
+		n, err := f.db.CopyFrom(in(t, "tenant_a"), pgx.Identifier{"days"}, []string{"id", "day", "m", "tags", "j", "note"}, rowsOf(
+			[]any{1, day, "high", []string{"x", "y"}, map[string]any{"k": 1}, nil},
+			[]any{2, "2026-11-24", "low", nil, nil, "text"},
+		))
+		check(t, err)
+		if n != 2 {
+			t.Errorf("%d rows copied, want 2", n)
+		}
+	}
+	var got string
+	check(t, f.db.QueryRow(in(t, "tenant_a"), `select string_agg(concat_ws(' ', id, day, m, tags, j, note), '; ' order by id)
+		from (select distinct on (id) * from days order by id) d`).Scan(&got))
+	if want := `1 2026-11-23 high {x,y} {"k": 1}; 2 2026-11-24 low text`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	_, err := f.db.CopyFrom(in(t, "tenant_b"), pgx.Identifier{"days"}, []string{"id"}, rowsOf([]any{1}))
+	expectState(t, err, "42P01")
+	_, err = f.db.CopyFrom(in(t, "tenant_a"), pgx.Identifier{"tenant_b", "notes"}, []string{"id", "body"}, rowsOf([]any{7, "x"}))
+	expectState(t, err, "42501")
+	_, err = f.db.CopyFrom(t.Context(), pgx.Identifier{"notes"}, []string{"id"}, rowsOf())
+	expectIs(t, err, schemactx.ErrNoSchema)
+	expectNote(t, in(t, "tenant_b"), f.db, "tenant_b")
+}
+
+func TestCopyFromManyRows(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	i, total := 1, 20_000
+	n, err := f.db.CopyFrom(in(t, "tenant_b"), pgx.Identifier{"notes"}, []string{"id", "body"}, pgx.CopyFromFunc(func() ([]any, error) {
+		if i++; i > total+1 {
+			return nil, nil
+		}
+		return []any{i, "a note of some length, so that the copy does not fit into one message"}, nil
+	}))
+	check(t, err)
+	if got := f.notes(t, "tenant_b"); n != int64(total) || got != total+1 {
+		t.Errorf("%d rows copied, %d there", n, got)
+	}
+}
+
+func TestCopyFromThatFailsHasDoneNothing(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := in(t, "tenant_a")
+	mine := errors.New("mine")
+	columns := []string{"id", "body"}
+	calls := 0
+	for name, src := range map[string]pgx.CopyFromSource{
+		"duplicate":     rowsOf([]any{2, "x"}, []any{1, "x"}),
+		"null":          rowsOf([]any{2, nil}),
+		"wrong type":    rowsOf([]any{"no number", "x"}),
+		"too few":       rowsOf([]any{2}),
+		"source failed": pgx.CopyFromFunc(func() ([]any, error) { calls++; return []any{calls + 1, "x"}, map[bool]error{true: mine}[calls > 3] }),
+	} {
+		if _, err := f.db.CopyFrom(ctx, pgx.Identifier{"notes"}, columns, src); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		if n := f.notes(t, "tenant_a"); n != 1 {
+			t.Errorf("%s: %d notes, want 1", name, n)
+		}
+	}
+	_, err := f.db.CopyFrom(ctx, pgx.Identifier{"notes; drop table notes"}, columns, rowsOf())
+	expectState(t, err, "42P01")
+	_, err = f.db.CopyFrom(ctx, pgx.Identifier{"notes"}, []string{"id\x00"}, rowsOf())
+	var nameErr *schemactx.NameError
+	if !errors.As(err, &nameErr) {
+		t.Errorf("got %v, want a NameError", err)
+	}
+}
+
+func TestCopyFromInATransaction(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := in(t, "tenant_a")
+	for range 2 { // cold, then warm, when BEGIN and the scope travel with the COPY itself
+		mine := errors.New("mine")
+		expectIs(t, f.db.InTx(ctx, func(tx pgx.Tx) error {
+			n, err := tx.CopyFrom(ctx, pgx.Identifier{"notes"}, []string{"id", "body"}, rowsOf([]any{2, "x"}, []any{3, "x"}))
+			check(t, err)
+			if n != 2 {
+				t.Errorf("%d rows copied", n)
+			}
+			var count int
+			check(t, tx.QueryRow(ctx, "select count(*) from notes").Scan(&count))
+			if count != 3 {
+				t.Errorf("%d notes in the transaction, want 3", count)
+			}
+			return mine
+		}), mine)
+		if n := f.notes(t, "tenant_a"); n != 1 {
+			t.Errorf("%d notes after the rollback, want 1", n)
+		}
+	}
+	err := f.db.InTx(ctx, func(tx pgx.Tx) error {
+		_, err := tx.CopyFrom(ctx, pgx.Identifier{"notes"}, []string{"id", "body"}, rowsOf([]any{1, "twice"}))
+		expectState(t, err, "23505")
+		return nil
+	})
+	expectIs(t, err, pgx.ErrTxCommitRollback)
+}
+
+func TestCopyFromWithoutPreparedStatements(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	db := f.openMode(t, pgx.QueryExecModeExec)
+	for _, schema := range []string{"tenant_a", "tenant_b"} {
+		_, err := db.CopyFrom(in(t, schema), pgx.Identifier{"notes"}, []string{"id", "body"}, rowsOf([]any{2, "copied into " + schema}))
+		check(t, err)
+		var body string
+		var prepared int
+		check(t, db.QueryRow(in(t, schema), "select body, (select count(*) from pg_prepared_statements) from notes where id = 2").Scan(&body, &prepared))
+		if body != "copied into "+schema || prepared != 0 {
+			t.Errorf("read %q with %d prepared statements", body, prepared)
+		}
+	}
+}
