@@ -121,7 +121,7 @@ func (br *batchResults) prepare(ctx context.Context) ([]*pgconn.StatementDescrip
 			br.db.stats.hits.Add(1)
 			c.kind = st.kind
 		} else if c.kind = kindOf(c.sql); c.prepared() {
-			known[c.sql] = &stmt{key: key, kind: c.kind}
+			known[c.sql] = &stmt{key: key, name: br.state.cache.nextName(), kind: c.kind}
 			missing = append(missing, known[c.sql])
 		}
 		if err := c.kind.refusal(c.sql); err != nil {
@@ -337,14 +337,14 @@ func (br *batchResults) finish() {
 	if br.err == nil {
 		br.err = err
 	}
+	if br.err != nil {
+		br.db.failed(br.ctx, br.scope.schema, "", br.err)
+	}
 	if br.tx != nil {
 		br.err = br.tx.after(br.kind, br.err)
 	}
 	if t := br.db.tracers.batch; t != nil {
 		t.TraceBatchEnd(br.ctx, br.conn, pgx.TraceBatchEndData{Err: br.err})
-	}
-	if br.err != nil {
-		br.db.failed(br.ctx, br.scope.schema, "", br.err)
 	}
 	if br.tx == nil {
 		br.release()

@@ -73,6 +73,7 @@ type stmtKey struct{ schema, sql string }
 
 type stmt struct {
 	key  stmtKey
+	name string // on the server
 	sd   *pgconn.StatementDescription
 	kind sqlKind
 }
@@ -104,7 +105,7 @@ func (c *stmtCache) drop(key stmtKey) {
 	if !ok {
 		return
 	}
-	c.evicted = append(c.evicted, el.Value.(*stmt).sd.Name)
+	c.evicted = append(c.evicted, el.Value.(*stmt).name)
 	c.recent.Remove(el)
 	delete(c.entries, key)
 }

@@ -51,14 +51,14 @@ func (c *copyFrom) run(ctx context.Context) (int64, error) {
 		ctx = t.TraceCopyFromStart(ctx, c.conn, pgx.TraceCopyFromStartData{TableName: c.table, ColumnNames: c.columns})
 	}
 	tag, err := c.copy(ctx)
+	if err != nil {
+		c.db.failed(ctx, c.scope.schema, "", err)
+	}
 	if c.tx != nil {
 		err = c.tx.after(kindWrite, err)
 	}
 	if t := c.db.tracers.copyFrom; t != nil {
 		t.TraceCopyFromEnd(ctx, c.conn, pgx.TraceCopyFromEndData{CommandTag: tag, Err: err})
-	}
-	if err != nil {
-		c.db.failed(ctx, c.scope.schema, "", err)
 	}
 	return tag.RowsAffected(), err
 }

@@ -8,34 +8,24 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// prepareOne prepares one statement; see prepare.
+// prepareOne prepares one statement; see prepare. Tracers are told, as pgx does it for statements outside of a batch.
 func (u *unit) prepareOne(ctx context.Context, tx *txState, sql string, kind sqlKind) (*pgconn.StatementDescription, error) {
-	st := &stmt{key: stmtKey{u.scope.schema, sql}, kind: kind}
-	if err := u.prepare(ctx, tx, []*stmt{st}); err != nil {
-		return nil, err
+	st := &stmt{key: stmtKey{u.scope.schema, sql}, name: u.state.cache.nextName(), kind: kind}
+	t := u.db.tracers.prepare
+	if t != nil {
+		ctx = t.TracePrepareStart(ctx, u.conn, pgx.TracePrepareStartData{Name: st.name, SQL: sql})
 	}
-	return st.sd, nil
+	err := u.prepare(ctx, tx, []*stmt{st})
+	if t != nil {
+		t.TracePrepareEnd(ctx, u.conn, pgx.TracePrepareEndData{Err: err})
+	}
+	return st.sd, err
 }
 
 // prepare makes statements on the server in the scope that they will run in, so that their tables and types are those of
 // the schema, and deallocates those that had to go. It is one round trip for all of them; in a transaction that has not
 // begun it brings BEGIN along.
 func (u *unit) prepare(ctx context.Context, tx *txState, stmts []*stmt) error {
-	if t := u.db.tracers.prepare; t != nil {
-		for _, st := range stmts {
-			ctx = t.TracePrepareStart(ctx, u.conn, pgx.TracePrepareStartData{Name: st.key.sql, SQL: st.key.sql})
-		}
-	}
-	err := u.prepareAll(ctx, tx, stmts)
-	if t := u.db.tracers.prepare; t != nil {
-		for range stmts {
-			t.TracePrepareEnd(ctx, u.conn, pgx.TracePrepareEndData{Err: err})
-		}
-	}
-	return err
-}
-
-func (u *unit) prepareAll(ctx context.Context, tx *txState, stmts []*stmt) error {
 	cs := u.state
 	p := u.conn.PgConn().StartPipeline(ctx)
 	front := u.front(tx, false)
@@ -50,10 +40,8 @@ func (u *unit) prepareAll(ctx context.Context, tx *txState, stmts []*stmt) error
 	for _, sql := range missing {
 		p.SendPrepare(ownName(sql), sql, nil)
 	}
-	names := make([]string, len(stmts))
-	for i, st := range stmts {
-		names[i] = cs.cache.nextName()
-		p.SendPrepare(names[i], st.key.sql, nil)
+	for _, st := range stmts {
+		p.SendPrepare(st.name, st.key.sql, nil)
 	}
 	err := p.Sync()
 	if err == nil {
@@ -68,8 +56,8 @@ func (u *unit) prepareAll(ctx context.Context, tx *txState, stmts []*stmt) error
 	if tx == nil {
 		u.settle(true)
 	}
-	for i, st := range stmts {
-		st.sd.Name, st.sd.SQL = names[i], st.key.sql // the server's answer holds neither
+	for _, st := range stmts {
+		st.sd.Name, st.sd.SQL = st.name, st.key.sql // the server's answer holds neither
 		u.db.stats.evicted.Add(int64(cs.cache.put(st)))
 	}
 	return nil

@@ -134,14 +134,14 @@ func (s *statement) finish(tag pgconn.CommandTag, err error) error {
 		err = fmt.Errorf("%w: %s", ErrScopeChanged, tag)
 		s.destroy()
 	}
+	if err != nil {
+		s.db.failed(s.ctx, s.scope.schema, s.call.sql, err)
+	}
 	if s.tx != nil {
 		err = s.tx.after(s.call.kind, err)
 	}
 	if s.traced {
 		s.db.tracers.query.TraceQueryEnd(s.ctx, s.conn, pgx.TraceQueryEndData{CommandTag: tag, Err: err})
-	}
-	if err != nil {
-		s.db.failed(s.ctx, s.scope.schema, s.call.sql, err)
 	}
 	if s.tx == nil {
 		s.release()

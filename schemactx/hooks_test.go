@@ -1,0 +1,204 @@
+package schemactx_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// journal keeps what hooks and tracers are told, in order.
+type journal struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (j *journal) note(format string, args ...any) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.lines = append(j.lines, fmt.Sprintf(format, args...))
+}
+
+// take returns what was noted since the last call.
+func (j *journal) take() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	defer func() { j.lines = nil }()
+	return strings.Join(j.lines, "; ")
+}
+
+func (j *journal) hooks() schemactx.Hooks {
+	return schemactx.Hooks{
+		Entered: func(_ context.Context, d schemactx.EnteredData) { j.note("entered %s", d.Schema) },
+		Left:    func(_ context.Context, d schemactx.LeftData) { j.note("left %s %t", d.Schema, d.Closed) },
+		Switched: func(_ context.Context, d schemactx.SwitchedData) {
+			j.note("switched %s from %q in %s", d.Schema, d.From, d.Func[strings.LastIndex(d.Func, ".")+1:])
+			if !strings.HasSuffix(d.File, "hooks_test.go") || d.Line == 0 {
+				j.note("at %s:%d", d.File, d.Line)
+			}
+		},
+		Failed: func(_ context.Context, d schemactx.FailedData) {
+			j.note("failed %s %q %v", d.Schema, d.SQL, d.Err != nil)
+		},
+	}
+}
+
+func expectJournal(t *testing.T, j *journal, want string) {
+	t.Helper()
+	if got := j.take(); got != want {
+		t.Errorf("told %s\nwant %s", got, want)
+	}
+}
+
+func TestHooks(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	var j journal
+	db := f.open(t, schemactx.Config{Hooks: j.hooks()}, 1)
+	expectNote(t, in(t, "tenant_a"), db, "tenant_a")
+	expectJournal(t, &j, "entered tenant_a; left tenant_a false")
+
+	_, err := db.Exec(in(t, "tenant_a"), "select 1/0")
+	expectState(t, err, "22012")
+	expectJournal(t, &j, `entered tenant_a; failed tenant_a "select 1/0" true; left tenant_a false`)
+
+	nested(t, db)
+	expectJournal(t, &j, `switched tenant_b from "tenant_a" in nested; entered tenant_b; left tenant_b false; entered tenant_b; left tenant_b false`)
+
+	ctx := in(t, "tenant_a")
+	check(t, db.InTx(ctx, func(tx pgx.Tx) error {
+		expectNote(t, ctx, tx, "tenant_a")
+		return insertNote(ctx, tx)
+	}))
+	expectJournal(t, &j, "entered tenant_a; left tenant_a false")
+
+	err = db.InTx(ctx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "select set_config('search_path', 'tenant_b', true)")
+		if err == nil {
+			_, err = tx.Exec(ctx, "select 1")
+		}
+		return err
+	})
+	expectIs(t, err, schemactx.ErrScopeChanged)
+	if got := j.take(); !strings.HasSuffix(got, "left tenant_a true") {
+		t.Errorf("told %s", got)
+	}
+}
+
+func nested(t *testing.T, db *schemactx.DB) {
+	t.Helper()
+	check(t, schemactx.WithSchema(in(t, "tenant_a"), "tenant_b", func(ctx context.Context) error {
+		expectNote(t, ctx, db, "tenant_b")
+		expectNote(t, ctx, db, "tenant_b")
+		return nil
+	}))
+}
+
+func TestStats(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for _, schema := range []string{"tenant_a", "tenant_b", "tenant_a", "tenant_a"} {
+		expectNote(t, in(t, schema), f.db, schema)
+	}
+	if got, want := f.db.Stats(), (schemactx.Stats{Switches: 3, Hits: 2, Misses: 2}); got != want {
+		t.Errorf("stats %+v, want %+v", got, want)
+	}
+}
+
+// tracer notes all that pgx tells tracers.
+type tracer struct{ *journal }
+
+func (tr tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceQueryStartData) context.Context {
+	tr.note("query %s %v", d.SQL, d.Args)
+	return ctx
+}
+
+func (tr tracer) TraceQueryEnd(_ context.Context, _ *pgx.Conn, d pgx.TraceQueryEndData) {
+	tr.note("end %s %t", d.CommandTag, d.Err != nil)
+}
+
+func (tr tracer) TraceBatchStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceBatchStartData) context.Context {
+	tr.note("batch %d", d.Batch.Len())
+	return ctx
+}
+
+func (tr tracer) TraceBatchQuery(_ context.Context, _ *pgx.Conn, d pgx.TraceBatchQueryData) {
+	tr.note("batch query %s %v %s %t", d.SQL, d.Args, d.CommandTag, d.Err != nil)
+}
+
+func (tr tracer) TraceBatchEnd(_ context.Context, _ *pgx.Conn, d pgx.TraceBatchEndData) {
+	tr.note("batch end %t", d.Err != nil)
+}
+
+func (tr tracer) TraceCopyFromStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceCopyFromStartData) context.Context {
+	tr.note("copy %v %v", d.TableName, d.ColumnNames)
+	return ctx
+}
+
+func (tr tracer) TraceCopyFromEnd(_ context.Context, _ *pgx.Conn, d pgx.TraceCopyFromEndData) {
+	tr.note("copy end %s %t", d.CommandTag, d.Err != nil)
+}
+
+func (tr tracer) TracePrepareStart(ctx context.Context, _ *pgx.Conn, d pgx.TracePrepareStartData) context.Context {
+	tr.note("prepare %s", d.SQL)
+	return ctx
+}
+
+func (tr tracer) TracePrepareEnd(_ context.Context, _ *pgx.Conn, d pgx.TracePrepareEndData) {
+	tr.note("prepare end %t", d.Err != nil)
+}
+
+// The same calls through plain pgx, which knows no schema, and through a DB are told to the tracer alike.
+func TestTracersSeeStatementsOfTenantsAsPlainOnes(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	var plain, scoped journal
+	owner := tracedConfig(t, f.pg.URLAs(f.roles.Owner(), ownerPassword), &plain)
+	owner.ConnConfig.RuntimeParams["search_path"] = "tenant_a"
+	pool, err := pgxpool.NewWithConfig(t.Context(), owner)
+	check(t, err)
+	t.Cleanup(pool.Close)
+	db := f.openWith(t, tracedConfig(t, f.pg.URLAs(f.roles.Runtime(), runtimePassword), &scoped), schemactx.Config{})
+	type surface interface {
+		batchSender
+		querier
+		CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFromSource) (int64, error)
+	}
+	ctx := in(t, "tenant_a")
+	for name, run := range map[string]func(s surface){
+		"query":       func(s surface) { expectNote(t, ctx, s, "tenant_a") },
+		"query again": func(s surface) { expectNote(t, ctx, s, "tenant_a") },
+		"error":       func(s surface) { _ = s.QueryRow(ctx, "select 1/$1::int", 0).Scan(new(int)) },
+		"batch": func(s surface) {
+			b := &pgx.Batch{}
+			b.Queue("select id from notes where id = $1", 1)
+			b.Queue("select body from notes")
+			check(t, s.SendBatch(ctx, b).Close())
+		},
+		"copy": func(s surface) {
+			_, err := s.CopyFrom(ctx, pgx.Identifier{"notes"}, []string{"id", "body"}, rowsOf())
+			check(t, err)
+		},
+	} {
+		run(pool)
+		run(db)
+		if want, got := plain.take(), scoped.take(); got != want {
+			t.Errorf("%s: told %s\nplain pgx tells %s", name, got, want)
+		}
+	}
+}
+
+func tracedConfig(t *testing.T, url string, j *journal) *pgxpool.Config {
+	t.Helper()
+	cfg, err := pgxpool.ParseConfig(url)
+	check(t, err)
+	cfg.MaxConns = 1
+	cfg.ConnConfig.Tracer = tracer{j}
+	return cfg
+}

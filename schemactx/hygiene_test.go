@@ -1,0 +1,169 @@
+package schemactx_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// What a tenant leaves on a connection is gone before the next one's statement, without a round trip or a connection
+// more; reads cost no scrub.
+func TestConnectionIsScrubbedBetweenTenants(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.exec(t, "create sequence tenant_a.s; create sequence tenant_b.s; grant usage on sequence tenant_a.s to "+f.roles.Tenant("tenant_a"))
+	for _, c := range []struct{ leave, look, want string }{
+		{"select set_config('app.who', 'a', false)", "select current_setting('app.who', true)", ""},
+		{"select set_config('statement_timeout', '12345', false)", "select current_setting('statement_timeout')", "0"},
+		{"declare c cursor with hold for select body from notes", "select count(*)::text from pg_cursors where name = 'c'", "0"},
+		{"do $$ begin execute 'listen gossip'; end $$", "select count(*)::text from pg_listening_channels()", "0"},
+		{"select pg_advisory_lock(7)", "select count(*)::text from pg_locks where locktype = 'advisory'", "0"},
+		{"do $$ begin execute 'prepare mine as select 1'; end $$", "select count(*)::text from pg_prepared_statements where name = 'mine'", "0"},
+		{"do $$ begin execute 'deallocate all'; end $$", "select body from notes", "tenant_b"},
+	} {
+		_, before, err := note(in(t, "tenant_b"), f.db) // warm
+		check(t, err)
+		_, err = f.db.Exec(in(t, "tenant_a"), c.leave)
+		check(t, err)
+		var got string
+		check(t, f.db.QueryRow(in(t, "tenant_b"), "select coalesce(("+c.look+"), '')").Scan(&got))
+		if got != c.want {
+			t.Errorf("%s: the next tenant sees %q, want %q", c.leave, got, c.want)
+		}
+		if _, after, err := note(in(t, "tenant_b"), f.db); err != nil || after != before {
+			t.Errorf("%s: backend %d, then %d, %v", c.leave, before, after, err)
+		}
+	}
+	_, err := f.db.Exec(in(t, "tenant_a"), "select nextval('s')")
+	check(t, err)
+	_, err = f.db.Exec(in(t, "tenant_b"), "select lastval()")
+	expectState(t, err, "55000")
+
+	before := f.db.Stats()
+	for range 5 {
+		expectNote(t, in(t, "tenant_a"), f.db, "tenant_a")
+		expectNote(t, in(t, "tenant_b"), f.db, "tenant_b")
+	}
+	after := f.db.Stats()
+	if after.Scrubs > before.Scrubs+1 || after.Switches != before.Switches+10 || after.Destroyed != 0 {
+		t.Errorf("stats %+v, then %+v: want 10 switches and at most one scrub", before, after)
+	}
+}
+
+// A scrub that is rolled back with the statement it came with has not happened.
+func TestScrubSurvivesAnError(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	look := func(q querier, schema string) string {
+		var got string
+		check(t, q.QueryRow(in(t, schema), "select coalesce(current_setting('app.who', true), '')").Scan(&got))
+		return got
+	}
+	for name, fail := range map[string]func() error{
+		"statement": func() error { _, err := f.db.Exec(in(t, "tenant_b"), "select 1/0"); return err },
+		"write": func() error {
+			_, err := f.db.Exec(in(t, "tenant_b"), "insert into notes values (1, 'twice')")
+			return err
+		},
+		"batch": func() error {
+			b := &pgx.Batch{}
+			b.Queue("select 1")
+			b.Queue("select 1/0")
+			return f.db.SendBatch(in(t, "tenant_b"), b).Close()
+		},
+		"copy": func() error {
+			_, err := f.db.CopyFrom(in(t, "tenant_b"), pgx.Identifier{"notes"}, []string{"id", "body"}, rowsOf([]any{1, "twice"}))
+			return err
+		},
+		"transaction": func() error {
+			return f.db.InTx(in(t, "tenant_b"), func(tx pgx.Tx) error {
+				if got := look(tx, "tenant_b"); got != "" {
+					t.Errorf("in the transaction: %q", got)
+				}
+				_, err := tx.Exec(in(t, "tenant_b"), "select 1/0")
+				return err
+			})
+		},
+	} {
+		_, err := f.db.Exec(in(t, "tenant_a"), "select set_config('app.who', 'a', false)")
+		check(t, err)
+		if err := fail(); err == nil {
+			t.Errorf("%s did not fail", name)
+		}
+		if got := look(f.db, "tenant_b"); got != "" {
+			t.Errorf("after a failed %s: tenant_b sees %q", name, got)
+		}
+	}
+}
+
+func TestTransactionWhoseScopeWasChangedInside(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := in(t, "tenant_a")
+	for _, sql := range []string{
+		"select set_config('search_path', 'tenant_b', true)",
+		fmt.Sprintf("select set_config('role', '%s', true)", f.roles.Tenant("tenant_b")),
+	} {
+		err := f.db.InTx(ctx, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, sql)
+			if err == nil {
+				_, _, err = note(ctx, tx)
+			}
+			expectIs(t, err, schemactx.ErrTransactionEnded)
+			expectIs(t, err, schemactx.ErrScopeChanged)
+			return nil
+		})
+		expectIs(t, err, schemactx.ErrTransactionEnded)
+		expectNote(t, in(t, "tenant_b"), f.db, "tenant_b")
+	}
+	if f.db.Stats().Destroyed != 2 {
+		t.Errorf("%d connections destroyed, want 2", f.db.Stats().Destroyed)
+	}
+}
+
+// From PostgreSQL 18 on the server reports the search path: a session that was changed for longer than the scope is
+// closed at once.
+func TestReportedSearchPath(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	if pgtest.Version(t) < 18 {
+		t.Skip("PostgreSQL reports search_path from 18 on")
+	}
+	_, before, err := note(in(t, "tenant_a"), f.db)
+	check(t, err)
+	_, err = f.db.Exec(in(t, "tenant_a"), "select set_config('search_path', 'tenant_b', false)")
+	expectIs(t, err, schemactx.ErrScopeChanged)
+	if _, after, err := note(in(t, "tenant_a"), f.db); err != nil || after == before {
+		t.Errorf("the connection lives on, %v", err)
+	}
+}
+
+func TestRoleOfTheSessionIsTakenBack(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	pool := openPool(t, f.pg.URLAs(f.roles.Runtime(), runtimePassword), 1)
+	db, err := schemactx.New(pool, schemactx.Config{Roles: f.roles})
+	check(t, err)
+	steal := fmt.Sprintf("select set_config('role', '%s', false)", f.roles.Tenant("tenant_b"))
+	ctx := in(t, "tenant_a")
+	b := &pgx.Batch{}
+	b.Queue(steal)
+	b.Queue("select 1")
+	for name, run := range map[string]func() error{
+		"statement":   func() error { _, err := db.Exec(ctx, steal); return err },
+		"unprepared":  func() error { _, err := db.Exec(ctx, steal, pgx.QueryExecModeExec); return err },
+		"batch":       func() error { return db.SendBatch(ctx, b).Close() },
+		"transaction": func() error { return db.InTx(ctx, func(tx pgx.Tx) error { _, err := tx.Exec(ctx, steal); return err }) },
+	} {
+		check(t, run())
+		var role string
+		check(t, pool.QueryRow(t.Context(), "select current_user").Scan(&role))
+		if role != f.roles.Runtime() {
+			t.Errorf("after a %s the session is %s", name, role)
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package schemactx_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+func TestGreedyTenantDoesNotStarveAnother(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	db := f.open(t, schemactx.Config{Limits: func(string) schemactx.Limits { return schemactx.Limits{MaxConns: 2} }}, 3)
+	entered, release := make(chan struct{}, 10), make(chan struct{})
+	var wg sync.WaitGroup
+	for range 10 { // two get through, eight wait
+		wg.Go(func() {
+			err := db.InTx(in(t, "tenant_a"), func(tx pgx.Tx) error {
+				entered <- struct{}{}
+				<-release
+				_, _, err := note(in(t, "tenant_a"), tx)
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	<-entered
+	<-entered
+	for range 5 {
+		expectNote(t, in(t, "tenant_b"), db, "tenant_b")
+	}
+	ctx, cancel := context.WithTimeout(in(t, "tenant_a"), 50*time.Millisecond)
+	defer cancel()
+	_, err := db.Exec(ctx, "select 1")
+	var limit *schemactx.LimitError
+	if !errors.As(err, &limit) || limit.Schema != "tenant_a" || limit.MaxConns != 2 {
+		t.Errorf("got %v, want a LimitError", err)
+	}
+	expectIs(t, err, context.DeadlineExceeded)
+	close(release)
+	wg.Wait()
+	expectNote(t, in(t, "tenant_a"), db, "tenant_a")
+}
+
+func TestTimeoutsOfATenant(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	db := f.open(t, schemactx.Config{Limits: func(schema string) schemactx.Limits {
+		if schema == "tenant_a" {
+			return schemactx.Limits{StatementTimeout: 50 * time.Millisecond, IdleInTransactionTimeout: 100 * time.Millisecond}
+		}
+		return schemactx.Limits{}
+	}}, 1)
+	for range 2 {
+		_, err := db.Exec(in(t, "tenant_a"), "select pg_sleep(5)")
+		expectState(t, err, "57014")
+		_, err = db.Exec(in(t, "tenant_a"), "select pg_sleep(5)", pgx.QueryExecModeExec)
+		expectState(t, err, "57014")
+		_, err = db.Exec(in(t, "tenant_b"), "select pg_sleep(0.1)")
+		check(t, err)
+	}
+	err := db.InTx(in(t, "tenant_a"), func(tx pgx.Tx) error {
+		_, err := tx.Exec(in(t, "tenant_a"), "select pg_sleep(5)")
+		expectState(t, err, "57014")
+		return nil
+	})
+	expectIs(t, err, pgx.ErrTxCommitRollback)
+	err = db.InTx(in(t, "tenant_a"), func(tx pgx.Tx) error {
+		expectNote(t, in(t, "tenant_a"), tx, "tenant_a")
+		time.Sleep(300 * time.Millisecond) // what is tested is the wait
+		_, _, err := note(in(t, "tenant_a"), tx)
+		return err
+	})
+	if err == nil {
+		t.Error("the transaction outlived its idle timeout")
+	}
+	expectNote(t, in(t, "tenant_b"), db, "tenant_b")
+}
+
+// A login's own statement_timeout does not hide a shorter one of the tenant's.
+func TestTimeoutOfATenantBelowThatOfTheLogin(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	_, err := f.pg.Pool.Exec(t.Context(), "alter role "+f.roles.Runtime()+" set statement_timeout = '20s'")
+	check(t, err)
+	db := f.open(t, schemactx.Config{Limits: func(string) schemactx.Limits {
+		return schemactx.Limits{StatementTimeout: 50 * time.Millisecond}
+	}}, 1)
+	_, err = db.Exec(in(t, "tenant_a"), "select pg_sleep(5)")
+	expectState(t, err, "57014")
+}
+
+func TestRefreshAsksForLimitsAgain(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	timeout := time.Duration(0)
+	db := f.open(t, schemactx.Config{Limits: func(string) schemactx.Limits {
+		return schemactx.Limits{StatementTimeout: timeout}
+	}}, 1)
+	shown := func() (s string) {
+		check(t, db.QueryRow(in(t, "tenant_a"), "select current_setting('statement_timeout')").Scan(&s))
+		return s
+	}
+	if got := shown(); got != "0" {
+		t.Errorf("timeout %s", got)
+	}
+	timeout = time.Minute
+	if got := shown(); got != "0" {
+		t.Errorf("timeout %s before Refresh", got)
+	}
+	db.Refresh("tenant_a")
+	if got := shown(); got != "1min" {
+		t.Errorf("timeout %s after Refresh", got)
+	}
+}
