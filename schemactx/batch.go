@@ -300,9 +300,8 @@ func (br *batchResults) Tx() pgx.Tx { return nil }
 
 // forget drops a prepared statement when the server says that it no longer fits.
 func (br *batchResults) forget(i int) {
-	var pgErr *pgconn.PgError
-	if errors.As(br.err, &pgErr) && planError(pgErr.Code) {
-		br.state.cache.drop(stmtKey{br.scope.schema, br.calls[i].sql})
+	if br.err != nil {
+		br.state.forget(stmtKey{br.scope.schema, br.calls[i].sql}, br.err)
 	}
 }
 
@@ -320,7 +319,7 @@ func (br *batchResults) finish() {
 		err = br.mrr.Close()
 	}
 	br.unit.stained = br.unit.stained || br.kind != kindRead
-	if br.kind == kindBlock {
+	if br.kind == kindBlock || stateIs(br.err, stateInvalidStatement) {
 		br.state.distrust()
 	}
 	changed := errors.Is(br.err, ErrScopeChanged) && br.kind != kindRefused

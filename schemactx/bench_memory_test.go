@@ -20,9 +20,7 @@ import (
 // ends. Statements come on top of that, up to the capacity of the cache.
 func BenchmarkServerMemory(b *testing.B) {
 	f := newFleet(b)
-	const grants = "grant execute on function pg_get_backend_memory_contexts() to public; grant select on pg_backend_memory_contexts to public"
-	_, err := f.pg.Pool.Exec(context.Background(), grants)
-	must(b, err)
+	grantMemoryContexts(b, f)
 	const unbounded = 1 << 20
 	for _, c := range []struct {
 		name     string

@@ -2,6 +2,7 @@ package schemactx
 
 import (
 	"container/list"
+	"errors"
 	"strconv"
 
 	"github.com/jackc/pgx/v5"
@@ -56,6 +57,22 @@ func (cs *connState) distrust() {
 	cs.doubt = true
 	clear(cs.own)
 	cs.cache.clear()
+}
+
+// forget drops a prepared statement when err says that it may not fit the schema any more: its table or its types have
+// changed or are gone. When statements are not there, or are there without having been prepared, none is trusted.
+func (cs *connState) forget(key stmtKey, err error) {
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) {
+		return
+	}
+	switch pgErr.Code[:2] {
+	case "08", "0A", "42", "XX":
+		cs.cache.drop(key)
+	}
+	if pgErr.Code == stateInvalidStatement || pgErr.Code == stateDuplicateStatement {
+		cs.distrust()
+	}
 }
 
 // stmtCache holds the prepared statements of a connection, the least recently used of which go first.

@@ -3,7 +3,6 @@ package schemactx
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -86,9 +85,8 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 	if err == nil {
 		err = front.read(c.unit, c.tx, func() error { return nil })
 	}
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && planError(pgErr.Code) {
-		c.state.cache.drop(stmtKey{c.scope.schema, sql})
+	if err != nil {
+		c.state.forget(stmtKey{c.scope.schema, sql}, err)
 	}
 	if c.tx == nil {
 		c.settle(err == nil)

@@ -32,6 +32,13 @@ type Config struct {
 	// [DB.Refresh]; it must be safe for concurrent use. Default: nil, no limits.
 	Limits func(schema string) Limits
 
+	// Lanes divide the connections among tenants: the DB opens so many pools of its own, like the one given to [New] and
+	// with its number of connections between them, and a tenant prefers one of them and takes another while that is busy.
+	// The pool itself then serves public scopes alone. Lanes pay where more statements are in use, of all tenants
+	// together, than StatementCacheCapacity has room for; where all of them fit, they cost a little. BENCHMARKS.md has
+	// figures. Not with [Logins], where each tenant has a pool. Default: 0, the pool as it is.
+	Lanes int
+
 	// Logins say how tenants log in at level [Logins]; not used otherwise.
 	Logins LoginsConfig
 
@@ -54,7 +61,12 @@ func (c Config) validate() error {
 	if c.StatementCacheCapacity < 0 {
 		return fmt.Errorf("schemactx: statement cache capacity %d is negative", c.StatementCacheCapacity)
 	}
-	if c.Level == Logins {
+	switch {
+	case c.Lanes < 0:
+		return fmt.Errorf("schemactx: %d lanes", c.Lanes)
+	case c.Level == Logins && c.Lanes > 0:
+		return errors.New("schemactx: level Logins has a pool for each tenant and no lanes")
+	case c.Level == Logins:
 		return c.Logins.validate()
 	}
 	return nil
@@ -70,6 +82,7 @@ type DB struct {
 	public  *scope
 	gates   gates
 	logins  *loginPools // nil but at Logins
+	lanes   *lanes      // nil without
 	stats   counters
 	tracers tracers
 }
@@ -83,7 +96,8 @@ type tracers struct {
 }
 
 // New returns a DB on pool, whose login is the runtime login (see [Setup]). It does not connect and does not close the
-// pool. The error is a configuration that makes no sense. Close the DB at level [Logins], where it has pools of its own.
+// pool. The error is a configuration that makes no sense. Close the DB at level [Logins] and
+// with lanes, where it has pools of its own.
 //
 // Settings of a session belong into the pool's RuntimeParams: what its AfterConnect hook SETs does not survive the scrub
 // that comes between two tenants.
@@ -105,15 +119,23 @@ func New(pool *pgxpool.Pool, cfg Config) (*DB, error) {
 	if db.public, err = newScope(Public, db.role(Public), Limits{}); err != nil {
 		return nil, err
 	}
-	if cfg.Level == Logins {
+	switch {
+	case cfg.Level == Logins:
 		db.logins = newLoginPools(pool, cfg)
+	case cfg.Lanes > 0:
+		if db.lanes, err = newLanes(pool, cfg.Lanes); err != nil {
+			return nil, err
+		}
 	}
 	return db, nil
 }
 
-// Close closes the pools that the DB has opened, which it does at level [Logins] alone, and waits for their connections
-// to come back. The pool given to [New] stays open.
+// Close closes the pools that the DB has opened, which it does at level [Logins] and with lanes, and waits for their
+// connections to come back. The pool given to [New] stays open.
 func (db *DB) Close() {
+	if db.lanes != nil {
+		db.lanes.close()
+	}
 	if db.logins != nil {
 		db.logins.close()
 	}

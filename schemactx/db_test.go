@@ -1,11 +1,13 @@
 package schemactx_test
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/oryne/pgtenant/schemactx"
 )
@@ -322,13 +324,53 @@ func TestErrorsLeaveTheConnectionUsable(t *testing.T) {
 	}
 }
 
-// A deferred constraint fails at the implicit commit, after the statement has succeeded.
+// A deferred constraint fails at the commit, after the statement has succeeded, whatever travelled with it.
 func TestErrorOfTheImplicitCommit(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.exec(t, "create table tenant_a.later (id int unique deferrable initially deferred)")
-	_, err := f.db.Exec(in(t, "tenant_a"), "insert into later values (1), (1)")
-	expectState(t, err, "23505")
+	const twice = "insert into later values (1), (1)"
+	ctx := in(t, "tenant_a")
+	batch := &pgx.Batch{}
+	batch.Queue(twice)
+	batch.Queue("select 1")
+	for name, run := range map[string]func() error{
+		"alone":      func() error { _, err := f.db.Exec(ctx, twice); return err },
+		"unprepared": func() error { _, err := f.db.Exec(ctx, twice, pgx.QueryExecModeExec); return err },
+		"unknown calls": func() error {
+			_, err := f.db.Exec(ctx, "insert into later select 1 from (select setseed(0), generate_series(1, 2)) x")
+			return err
+		},
+		"block": func() error {
+			_, err := f.db.Exec(ctx, "do $$ begin insert into later values (1), (1); end $$")
+			return err
+		},
+		"batch": func() error { return f.db.SendBatch(ctx, batch).Close() },
+		"transaction": func() error {
+			return f.db.InTx(ctx, func(tx pgx.Tx) error { _, err := tx.Exec(ctx, twice); return err })
+		},
+		"copy": func() error {
+			_, err := f.db.CopyFrom(ctx, pgx.Identifier{"later"}, []string{"id"}, pgx.CopyFromRows([][]any{{1}, {1}}))
+			return err
+		},
+		"after another tenant": func() error {
+			_, err := f.db.Exec(in(t, "tenant_b"), "select set_config('app.x', 'y', false)")
+			check(t, err)
+			_, err = f.db.Exec(ctx, twice)
+			return err
+		},
+	} {
+		err := run()
+		var pgErr *pgconn.PgError
+		if !errors.As(err, &pgErr) || pgErr.Code != "23505" {
+			t.Errorf("%s: got %v, want SQLSTATE 23505", name, err)
+		}
+		var n int
+		check(t, f.db.QueryRow(ctx, "select count(*) from later").Scan(&n))
+		if n != 0 {
+			t.Errorf("%s: %d rows are there", name, n)
+		}
+	}
 }
 
 func TestManyTenantsAtOnce(t *testing.T) {

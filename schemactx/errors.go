@@ -101,6 +101,7 @@ const (
 	stateProtocolViolation    = "08P01" // bind message has n result formats but query has m columns
 	stateFeatureUnsupported   = "0A000" // cached plan must not change result type
 	stateInvalidStatement     = "26000" // prepared statement does not exist
+	stateDuplicateStatement   = "42P05"
 	stateSerializationFailure = "40001"
 	stateDeadlock             = "40P01"
 

@@ -86,14 +86,14 @@ func (f front) savepoints(tx *txState) front {
 	return f
 }
 
-// scrubs reports whether there is a scrub in the front.
-func (f front) scrubs() bool {
-	return slices.ContainsFunc(f, func(o own) bool { return o.step == stepScrub })
+// has reports whether the front has such a step.
+func (f front) has(s step) bool {
+	return slices.ContainsFunc(f, func(o own) bool { return o.step == s })
 }
 
 // read reads the results of the front with next, which reads one, and notes what they mean for the unit and tx.
 func (f front) read(u *unit, tx *txState, next func() error) error {
-	if f.scrubs() {
+	if f.has(stepScrub) {
 		u.db.stats.scrubs.Add(1)
 	}
 	for _, o := range f {
@@ -116,7 +116,7 @@ func (f front) read(u *unit, tx *txState, next func() error) error {
 		case stepBegin, stepScrub, stepAssert, stepSavepoint, stepReset, stepCommit:
 		}
 	}
-	if f.scrubs() {
+	if f.has(stepScrub) {
 		u.scrubbed = true
 	}
 	return nil

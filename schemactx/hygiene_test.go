@@ -100,6 +100,26 @@ func TestScrubSurvivesAnError(t *testing.T) {
 	}
 }
 
+// What a transaction prepares after a block of code is gone with all that was prepared before.
+func TestStatementsAfterABlockInATransaction(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := in(t, "tenant_a")
+	for range 2 {
+		check(t, f.db.InTx(ctx, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, "do $$ begin null; end $$")
+			check(t, err)
+			expectNote(t, ctx, tx, "tenant_a")
+			return insertNote(ctx, tx)
+		}))
+		b := &pgx.Batch{}
+		b.Queue("select body, pg_backend_pid() from notes where id = $1", 1)
+		b.Queue("delete from notes where id = 2")
+		check(t, f.db.SendBatch(ctx, b).Close())
+		expectNote(t, ctx, f.db, "tenant_a")
+	}
+}
+
 func TestTransactionWhoseScopeWasChangedInside(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

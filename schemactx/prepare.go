@@ -36,7 +36,10 @@ func (u *unit) prepare(ctx context.Context, tx *txState, stmts []*stmt) error {
 	for _, name := range cs.cache.evicted {
 		p.SendDeallocate(name)
 	}
-	missing := u.missingOwn()
+	var missing []string
+	if !cs.doubt || front.has(stepForget) { // else their names are still taken
+		missing = u.missingOwn()
+	}
 	for _, sql := range missing {
 		p.SendPrepare(ownName(sql), sql, nil)
 	}

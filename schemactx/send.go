@@ -111,8 +111,10 @@ func (s *statement) sendBehind(ctx context.Context, sd *pgconn.StatementDescript
 	return nil
 }
 
-// queueBack appends what comes behind the statements of a unit.
+// queueBack appends what comes behind the statements of a unit. After a block of code it is unnamed: the block may have
+// deallocated what was prepared.
 func (u *unit) queueBack(b *pgconn.Batch, kind sqlKind, block, named bool) {
+	named = named && kind != kindBlock
 	if u.needsReset(kind) {
 		own{step: stepReset, sql: resetSQL}.queue(u.state, b, named)
 	}

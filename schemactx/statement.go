@@ -96,16 +96,18 @@ func (s *statement) needsFront() bool {
 
 // forget drops a prepared statement when the server says that it no longer fits.
 func (s *statement) forget(err error) {
-	var pgErr *pgconn.PgError
-	if s.call.prepared() && errors.As(err, &pgErr) && planError(pgErr.Code) {
-		s.state.cache.drop(stmtKey{s.scope.schema, s.call.sql})
+	if err != nil && s.call.prepared() {
+		s.state.forget(stmtKey{s.scope.schema, s.call.sql}, err)
 	}
 }
 
 // drain reads to the end of what was sent, so that the connection can be used again.
 func (s *statement) drain(err error) error {
 	if s.rows.mrr != nil {
-		_ = s.rows.mrr.Close() // the first error counts
+		// The commit may have failed although the statement did not.
+		if closeErr := s.rows.mrr.Close(); err == nil {
+			err = closeErr
+		}
 		s.rows.mrr = nil
 	}
 	if s.tx == nil && s.status() == 'E' {
@@ -170,16 +172,6 @@ func changesSession(tag pgconn.CommandTag) bool {
 		"LISTEN", "UNLISTEN", "LOAD", "PREPARE", "DEALLOCATE", "DEALLOCATE ALL",
 		"BEGIN", "START TRANSACTION", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE",
 		"PREPARE TRANSACTION", "COMMIT PREPARED", "ROLLBACK PREPARED":
-		return true
-	}
-	return false
-}
-
-// planError reports whether a statement that met this error may not fit the schema any more: its table or its types
-// have changed or are gone.
-func planError(state string) bool {
-	switch state[:2] {
-	case "08", "0A", "26", "42", "XX":
 		return true
 	}
 	return false

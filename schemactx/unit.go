@@ -17,6 +17,7 @@ type unit struct {
 	scope *scope
 	lease *pgxpool.Conn // nil once given back
 	login *loginPool    // that it is of, at level Logins
+	lane  *lane         // that it is of, where the DB has lanes
 	gate  *gate         // that the unit holds a place in; nil without a limit
 	conn  *pgx.Conn
 	state *connState
@@ -52,9 +53,14 @@ func (u *unit) open(ctx context.Context, db *DB) error {
 
 // acquire borrows a connection that the scope can be set on.
 func (u *unit) acquire(ctx context.Context) (err error) {
-	if u.db.logins != nil && u.scope != u.db.public {
+	switch {
+	case u.scope == u.db.public:
+		u.lease, err = u.db.pool.Acquire(ctx)
+	case u.db.logins != nil:
 		u.lease, u.login, err = u.db.logins.acquire(ctx, u.scope)
-	} else {
+	case u.db.lanes != nil:
+		u.lease, u.lane, err = u.db.lanes.acquire(ctx, u.scope.schema)
+	default:
 		u.lease, err = u.db.pool.Acquire(ctx)
 	}
 	return err
@@ -67,6 +73,9 @@ func (u *unit) settle(committed bool) {
 	}
 	if u.stained {
 		u.state.stained(u.scope.schema)
+	}
+	if u.state.doubt {
+		u.state.distrust() // what was prepared meanwhile goes with the rest
 	}
 	u.scrubbed, u.stained = false, false
 }
@@ -81,6 +90,9 @@ func (u *unit) release() {
 	u.lease = nil
 	if u.login != nil {
 		u.db.logins.leave(u.login)
+	}
+	if u.lane != nil {
+		u.lane.leave()
 	}
 	u.gate.leave()
 	u.db.left(u)

@@ -1,0 +1,79 @@
+package schemactx_test
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+func TestTenantKeepsToItsLane(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	db := f.open(t, schemactx.Config{Lanes: 4}, 6)
+	t.Cleanup(db.Close)
+	home := map[string]int{}
+	for range 5 {
+		for _, schema := range []string{"tenant_a", "tenant_b"} {
+			body, pid, err := note(in(t, schema), db)
+			check(t, err)
+			if home[schema] == 0 {
+				home[schema] = pid
+			}
+			if body != schema || pid != home[schema] {
+				t.Errorf("in %s: read %q on backend %d, want %d", schema, body, pid, home[schema])
+			}
+		}
+	}
+	var user string
+	check(t, db.QueryRow(schemactx.NewPublicContext(t.Context()), "select current_user").Scan(&user))
+	if user != f.roles.Public() {
+		t.Errorf("public work runs as %s", user)
+	}
+}
+
+// One tenant alone gets all connections: lanes are a preference.
+func TestTenantSpillsOverIntoOtherLanes(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	const conns = 5
+	db := f.open(t, schemactx.Config{Lanes: 2}, conns)
+	t.Cleanup(db.Close)
+	var wg, all sync.WaitGroup
+	all.Add(conns)
+	for range conns {
+		wg.Go(func() {
+			ctx := in(t, "tenant_a")
+			err := db.InTx(ctx, func(tx pgx.Tx) error {
+				expectNote(t, ctx, tx, "tenant_a")
+				all.Done()
+				all.Wait() // until all hold a connection
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for i := range 50 { // more than there are connections
+		wg.Go(func() {
+			schema := []string{"tenant_a", "tenant_b"}[i%2]
+			expectNote(t, in(t, schema), db, schema)
+		})
+	}
+	wg.Wait()
+}
+
+func TestLanesThatMakeNoSense(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	pool := openPool(t, f.pg.URLAs(f.roles.Runtime(), runtimePassword), 2)
+	for _, cfg := range []schemactx.Config{{Lanes: -1}, {Lanes: 3}, {Lanes: 2, Level: schemactx.Logins}} {
+		if _, err := schemactx.New(pool, cfg); err == nil {
+			t.Errorf("%d lanes at %s on two connections were not refused", cfg.Lanes, cfg.Level)
+		}
+	}
+}
