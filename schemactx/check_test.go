@@ -24,6 +24,7 @@ type defect struct {
 
 // warn and refuse build what is wanted of a defect.
 func warn(code schemactx.Code, object string) string { return "warn " + string(code) + ": " + object }
+
 func refuse(code schemactx.Code, object string) string {
 	return "refuse " + string(code) + ": " + object
 }
@@ -104,31 +105,38 @@ func TestCheckFindsWhatTheLoginMustNotHave(t *testing.T) {
 		"replication": {"alter role {runtime} replication", "alter role {runtime} noreplication", attribute, attribute},
 		"role of the session": {
 			"alter role {runtime} set role = {public}", "alter role {runtime} reset role",
-			[]string{refuse(schemactx.CodeLoginRole, "{runtime}")}, nil,
+			[]string{refuse(schemactx.CodeLoginRole, "{runtime}")},
+			nil,
 		},
 		"owns a table": {
 			"create table public.mine (); alter table public.mine owner to {runtime}", "alter table public.mine owner to {owner}",
-			[]string{refuse(schemactx.CodeLoginOwns, "table public.mine")}, []string{warn(schemactx.CodeLoginOwns, "table public.mine")},
+			[]string{refuse(schemactx.CodeLoginOwns, "table public.mine")},
+			[]string{warn(schemactx.CodeLoginOwns, "table public.mine")},
 		},
 		"rights on a table": {
 			"grant select on tenant_a.notes to {runtime}", "revoke select on tenant_a.notes from {runtime}",
-			[]string{refuse(schemactx.CodeLoginRights, "table tenant_a.notes")}, nil,
+			[]string{refuse(schemactx.CodeLoginRights, "table tenant_a.notes")},
+			nil,
 		},
 		"rights on a column": {
 			"grant select (body) on tenant_a.notes to {runtime}", "revoke select (body) on tenant_a.notes from {runtime}",
-			[]string{refuse(schemactx.CodeLoginRights, "column body of table tenant_a.notes")}, nil,
+			[]string{refuse(schemactx.CodeLoginRights, "column body of table tenant_a.notes")},
+			nil,
 		},
 		"rights on a schema": {
 			"grant usage on schema tenant_a to {runtime}", "revoke usage on schema tenant_a from {runtime}",
-			[]string{refuse(schemactx.CodeLoginRights, "schema tenant_a")}, nil,
+			[]string{refuse(schemactx.CodeLoginRights, "schema tenant_a")},
+			nil,
 		},
 		"member of the owner": {
 			"grant {owner} to {runtime}" + noInherit(t), "revoke {owner} from {runtime}",
-			[]string{refuse(schemactx.CodeLoginMember, "{owner}")}, nil,
+			[]string{refuse(schemactx.CodeLoginMember, "{owner}")},
+			nil,
 		},
 		"may grant a role": {
 			"set role {owner}; grant {a} to {runtime} with admin option", "set role {owner}; revoke admin option for {a} from {runtime}; reset role",
-			[]string{refuse(schemactx.CodeLoginMember, "{a}")}, nil,
+			[]string{refuse(schemactx.CodeLoginMember, "{a}")},
+			nil,
 		},
 		"may create in a schema": {
 			"grant create on schema lib to {runtime}", "revoke create on schema lib from {runtime}",
@@ -137,33 +145,40 @@ func TestCheckFindsWhatTheLoginMustNotHave(t *testing.T) {
 		},
 		"may create schemas": {
 			"grant create on database {db} to {runtime}", "revoke create on database {db} from {runtime}",
-			[]string{refuse(schemactx.CodeLoginCreate, "database {db}")}, []string{warn(schemactx.CodeLoginCreate, "database {db}")},
+			[]string{refuse(schemactx.CodeLoginCreate, "database {db}")},
+			[]string{warn(schemactx.CodeLoginCreate, "database {db}")},
 		},
 		"temporary objects": {
 			"grant temporary on database {db} to {runtime}", "revoke temporary on database {db} from {runtime}",
-			[]string{refuse(schemactx.CodeTemporary, "database {db}")}, []string{warn(schemactx.CodeTemporary, "database {db}")},
+			[]string{refuse(schemactx.CodeTemporary, "database {db}")},
+			[]string{warn(schemactx.CodeTemporary, "database {db}")},
 		},
 		"temporary objects of PUBLIC": {
 			"grant temporary on database {db} to public", "revoke temporary on database {db} from public",
-			[]string{refuse(schemactx.CodeTemporary, "database {db}")}, []string{warn(schemactx.CodeTemporary, "database {db}")},
+			[]string{refuse(schemactx.CodeTemporary, "database {db}")},
+			[]string{warn(schemactx.CodeTemporary, "database {db}")},
 		},
 		"PUBLIC creates in public": {
 			"grant create on schema public to public", "revoke create on schema public from public",
-			[]string{refuse(schemactx.CodePublicCreate, "schema public")}, []string{refuse(schemactx.CodePublicCreate, "schema public")},
+			[]string{refuse(schemactx.CodePublicCreate, "schema public")},
+			[]string{refuse(schemactx.CodePublicCreate, "schema public")},
 		},
 		"PUBLIC creates schemas": {
 			"grant create on database {db} to public", "revoke create on database {db} from public",
-			[]string{refuse(schemactx.CodePublicCreate, "database {db}")}, []string{refuse(schemactx.CodePublicCreate, "database {db}")},
+			[]string{refuse(schemactx.CodePublicCreate, "database {db}")},
+			[]string{refuse(schemactx.CodePublicCreate, "database {db}")},
 		},
 		"no set_config": {
 			"revoke execute on function set_config from {runtime}", "grant execute on function set_config to {runtime}",
-			[]string{refuse(schemactx.CodeLoginSetConfig, "{runtime}")}, []string{refuse(schemactx.CodeLoginSetConfig, "{runtime}")},
+			[]string{refuse(schemactx.CodeLoginSetConfig, "{runtime}")},
+			[]string{refuse(schemactx.CodeLoginSetConfig, "{runtime}")},
 		},
 	}
 	inherits := defect{
 		"set role {owner}; grant {a} to {runtime} with inherit true; reset role",
 		"set role {owner}; grant {a} to {runtime} with inherit false; reset role",
-		[]string{refuse(schemactx.CodeLoginInherits, "{a}")}, nil,
+		[]string{refuse(schemactx.CodeLoginInherits, "{a}")},
+		nil,
 	}
 	if pgtest.Version(t) < 16 {
 		inherits.plant, inherits.repair = "alter role {runtime} inherit", "alter role {runtime} noinherit"
@@ -219,55 +234,68 @@ func TestCheckFindsWhatTenantsMustNotHave(t *testing.T) {
 		"replication": {"alter role {a} replication", "alter role {a} noreplication", attribute, nil},
 		"login": {
 			"alter role {a} login", "alter role {a} nologin",
-			[]string{refuse(schemactx.CodeTenantLogin, "{a}")}, nil,
+			[]string{refuse(schemactx.CodeTenantLogin, "{a}")},
+			nil,
 		},
 		"login of a hashed name": {
 			"alter role {long} login", "alter role {long} nologin",
-			[]string{refuse(schemactx.CodeTenantLogin, "{long}")}, nil,
+			[]string{refuse(schemactx.CodeTenantLogin, "{long}")},
+			nil,
 		},
 		"login of the public role": {
 			"alter role {public} login", "alter role {public} nologin",
-			[]string{refuse(schemactx.CodeTenantLogin, "{public}")}, nil,
+			[]string{refuse(schemactx.CodeTenantLogin, "{public}")},
+			nil,
 		},
 		"member of another tenant's role": {
 			"grant {b} to {a}", "revoke {b} from {a}",
-			[]string{refuse(schemactx.CodeTenantMember, "{a}")}, nil,
+			[]string{refuse(schemactx.CodeTenantMember, "{a}")},
+			nil,
 		},
 		"owns a table": {
 			"alter table tenant_a.notes owner to {a}", "alter table tenant_a.notes owner to {owner}",
-			[]string{refuse(schemactx.CodeTenantOwns, "table tenant_a.notes")}, nil,
+			[]string{refuse(schemactx.CodeTenantOwns, "table tenant_a.notes")},
+			nil,
 		},
 		"owns its schema": {
 			"alter schema tenant_a owner to {a}", "alter schema tenant_a owner to {owner}; grant usage on schema tenant_a to {a}",
-			[]string{refuse(schemactx.CodeTenantOwns, "schema tenant_a"), refuse(schemactx.CodeTenantCreate, "schema tenant_a")}, nil,
+			[]string{refuse(schemactx.CodeTenantOwns, "schema tenant_a"), refuse(schemactx.CodeTenantCreate, "schema tenant_a")},
+			nil,
 		},
 		"creates in its schema": {
 			"grant create on schema tenant_a to {a}", "revoke create on schema tenant_a from {a}",
-			[]string{refuse(schemactx.CodeTenantCreate, "schema tenant_a")}, nil,
+			[]string{refuse(schemactx.CodeTenantCreate, "schema tenant_a")},
+			nil,
 		},
 		"creates schemas": {
 			"grant create on database {db} to {a}", "revoke create on database {db} from {a}",
-			[]string{refuse(schemactx.CodeTenantCreate, "database {db}")}, nil,
+			[]string{refuse(schemactx.CodeTenantCreate, "database {db}")},
+			nil,
 		},
 		"temporary objects": {
 			"grant temporary on database {db} to {a}", "revoke temporary on database {db} from {a}",
-			[]string{refuse(schemactx.CodeTemporary, "database {db}")}, []string{warn(schemactx.CodeTemporary, "database {db}")},
+			[]string{refuse(schemactx.CodeTemporary, "database {db}")},
+			[]string{warn(schemactx.CodeTemporary, "database {db}")},
 		},
 		"rights on another tenant's table": {
 			"grant select on tenant_b.notes to {a}", "revoke select on tenant_b.notes from {a}",
-			[]string{refuse(schemactx.CodeTenantRights, "table tenant_b.notes")}, nil,
+			[]string{refuse(schemactx.CodeTenantRights, "table tenant_b.notes")},
+			nil,
 		},
 		"schema open to another tenant": {
 			"grant usage on schema tenant_b to {a}", "revoke usage on schema tenant_b from {a}",
-			[]string{refuse(schemactx.CodeSchemaShared, "schema tenant_b")}, nil,
+			[]string{refuse(schemactx.CodeSchemaShared, "schema tenant_b")},
+			nil,
 		},
 		"schema open to everybody": {
 			"grant usage on schema {long_schema} to public", "revoke usage on schema {long_schema} from public",
-			[]string{refuse(schemactx.CodeSchemaShared, "schema {long_schema}")}, nil,
+			[]string{refuse(schemactx.CodeSchemaShared, "schema {long_schema}")},
+			nil,
 		},
 		"large object": {
 			"select lo_create(4711); alter large object 4711 owner to {a}", "select lo_unlink(4711)",
-			[]string{warn(schemactx.CodeLargeObject, "{a}")}, nil,
+			[]string{warn(schemactx.CodeLargeObject, "{a}")},
+			nil,
 		},
 	})
 }
@@ -316,11 +344,14 @@ func TestCheckFindsWhatTenantsCanUse(t *testing.T) {
 		},
 		"materialized view": {
 			"create materialized view tenant_a.m as select * from tenant_b.notes; grant select on tenant_a.m to {a}",
-			"drop materialized view tenant_a.m", []string{warn(schemactx.CodeViewRights, "view tenant_a.m")}, nil,
+			"drop materialized view tenant_a.m",
+			[]string{warn(schemactx.CodeViewRights, "view tenant_a.m")},
+			nil,
 		},
 		"view in a shared schema": {
 			"create view lib.v as select * from tenant_b.notes; grant select on lib.v to public", "revoke select on lib.v from public",
-			[]string{warn(schemactx.CodeViewRights, "view lib.v")}, nil,
+			[]string{warn(schemactx.CodeViewRights, "view lib.v")},
+			nil,
 		},
 		"view of its own schema": {
 			"create view tenant_a.own as select * from tenant_a.notes; grant select on tenant_a.own to {a}", "", nil, nil,
@@ -378,7 +409,8 @@ func TestCheckFindsFunctionsThatChangeTheSession(t *testing.T) {
 	defects["procedure that commits"] = defect{
 		"create procedure lib.p() language plpgsql as $$ begin perform 1; commit; end $$",
 		"revoke execute on procedure lib.p() from public; drop procedure lib.p()",
-		[]string{warn(schemactx.CodeSessionFunction, "function lib.p()")}, []string{warn(schemactx.CodeSessionFunction, "function lib.p()")},
+		[]string{warn(schemactx.CodeSessionFunction, "function lib.p()")},
+		[]string{warn(schemactx.CodeSessionFunction, "function lib.p()")},
 	}
 	defects["trigger without EXECUTE"] = defect{
 		"create function lib.f() returns trigger language plpgsql as $$ begin set search_path = x; return new; end $$; " + kept,
@@ -392,7 +424,8 @@ func TestCheckFindsFunctionsThatChangeTheSession(t *testing.T) {
 		"create extension dblink schema lib; create role {prefix}_dev; " + wrapped("reset all;") +
 			"; alter function lib.f() owner to {prefix}_dev; alter extension dblink add function lib.f()",
 		"drop extension dblink",
-		[]string{warn(schemactx.CodeSessionFunction, "extension dblink")}, []string{warn(schemactx.CodeSessionFunction, "extension dblink")},
+		[]string{warn(schemactx.CodeSessionFunction, "extension dblink")},
+		[]string{warn(schemactx.CodeSessionFunction, "extension dblink")},
 	}
 	expectDefects(t, defects)
 }
