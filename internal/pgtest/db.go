@@ -74,7 +74,8 @@ func (tpl *Template) ensure(s *server) {
 	defer close(tpl.built)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	tpl.db, tpl.err = s.create(ctx, "template", "template1")
+	id := newID()
+	tpl.db, tpl.err = s.create(ctx, "pgtest_"+id+"_template", "t"+id, "template1")
 	if tpl.err != nil {
 		return
 	}
@@ -117,7 +118,8 @@ func serverFor(t testing.TB) *server {
 func newDB(t testing.TB, template string) *DB {
 	t.Helper()
 	s := serverFor(t)
-	db, err := s.create(t.Context(), t.Name(), template)
+	id := newID()
+	db, err := s.create(t.Context(), "pgtest_"+id+"_"+plain(t.Name()), "t"+id, template)
 	if err != nil {
 		t.Fatalf("pgtest: %v", err)
 	}
@@ -125,12 +127,13 @@ func newDB(t testing.TB, template string) *DB {
 	return db
 }
 
-// create makes a database with a name of its own and opens the administrator's pool.
-func (s *server) create(ctx context.Context, test, template string) (*DB, error) {
-	id := strings.ToLower(rand.Text()[:8])
-	db := &DB{Name: "pgtest_" + id + "_" + plain(test), RolePrefix: "t" + id, server: s}
-	db.URL = s.urlOf(db.Name)
-	sql := "create database " + pgx.Identifier{db.Name}.Sanitize() + " template " + pgx.Identifier{template}.Sanitize()
+// newID returns a part of names that nothing else on the server has.
+func newID() string { return strings.ToLower(rand.Text()[:8]) }
+
+// create makes a database and opens the administrator's pool.
+func (s *server) create(ctx context.Context, name, rolePrefix, template string) (*DB, error) {
+	db := &DB{URL: s.urlOf(name), Name: name, RolePrefix: rolePrefix, server: s}
+	sql := "create database " + pgx.Identifier{name}.Sanitize() + " template " + pgx.Identifier{template}.Sanitize()
 	if err := s.exec(ctx, sql); err != nil {
 		return nil, err
 	}
@@ -151,9 +154,12 @@ func (s *server) exec(ctx context.Context, sql string) error {
 	}
 }
 
+// cleanupTimeout bounds what comes after a test.
+const cleanupTimeout = time.Minute
+
 // finish looks for leaks and drops the database of a test that has passed.
 func (db *DB) finish(t testing.TB, ownRoles bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), cleanupTimeout)
 	defer cancel()
 	db.Pool.Close()
 	if leaks, err := db.leaks(ctx); err != nil || leaks != "" {

@@ -2,15 +2,28 @@ package pgtest
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/internal/localpg"
 )
 
-func TestMain(m *testing.M) { os.Exit(Main(m)) }
+// noServerEnv makes the binary behave as where no server is to be had.
+const noServerEnv = "PGTEST_TEST_NO_SERVER"
+
+var errNoServer = &localpg.NoBinariesError{Places: []localpg.Place{{Name: "this test", Err: errors.New("it has none")}}}
+
+func TestMain(m *testing.M) {
+	if os.Getenv(noServerEnv) != "" {
+		shared.once.Do(func() { shared.err = errNoServer })
+	}
+	os.Exit(Main(m))
+}
 
 func TestDatabasesAreApart(t *testing.T) {
 	t.Parallel()

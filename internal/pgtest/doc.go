@@ -22,6 +22,14 @@
 // Where nothing of that is to be had, the test is skipped with the reason; it fails where CI
 // or TEST_PG is set. The server, its databases and roles are gone when the binary ends.
 //
+// # Examples
+//
+// An example has no testing.TB; it gets a database from [Open]. As it cannot skip itself, [Main]
+// leaves all examples of the binary out, and says so, where a test would be skipped. For that it
+// starts the server before the first test, unless -run asks for something else than examples: a
+// pattern has to hold the word Example. An example that runs without a server all the same
+// fails with the reason.
+//
 // # A test that fails
 //
 // Its database stays, and its URL is logged. A server that would end with the binary leaves
@@ -30,5 +38,6 @@
 //
 // # Leaks
 //
-// A connection that is still open when the test and its clean-up are over fails the test.
+// A connection that is still open when the test and its clean-up are over fails the test. An
+// example gets it as an error when it closes its database.
 package pgtest

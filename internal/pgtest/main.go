@@ -10,10 +10,11 @@ import (
 	"testing"
 )
 
-// Main runs the tests of a binary and takes its server down afterwards. It returns the exit
-// code; call it from TestMain.
+// Main runs the tests and examples of a binary and takes its server down afterwards. It returns
+// the exit code; call it from TestMain. It parses the flags.
 func Main(m *testing.M) int {
 	shared.main = true
+	leaveOutExamples()
 	code := m.Run()
 	s := shared.server
 	if s == nil {
