@@ -1,0 +1,29 @@
+package schemactx_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// Many rows go by COPY. The table is named without its schema, which is that of the context.
+func ExampleDB_CopyFrom() {
+	s, done := newSchools()
+	defer done()
+	db, err := schemactx.New(s.Runtime, schemactx.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	ctx := schemactx.NewContext(context.Background(), "school_b")
+	names := []string{"Oskar", "Priya", "Quentin"}
+	n, err := db.CopyFrom(ctx, pgx.Identifier{"students"}, []string{"name"},
+		pgx.CopyFromSlice(len(names), func(i int) ([]any, error) { return []any{names[i]}, nil }))
+	fmt.Println(n, err)
+
+	// Output: 3 <nil>
+}
