@@ -1,5 +1,5 @@
-// Package schemactx runs every statement in the PostgreSQL schema of the tenant that its
-// context names, with the rights of that tenant's role.
+// Package schemactx runs every statement in the PostgreSQL schema of the tenant that its context names, with the
+// rights of that tenant's role.
 //
 //	db, err := schemactx.New(pool, schemactx.Config{})
 //	...
@@ -10,29 +10,47 @@
 //
 // # The scope
 //
-// A scope is a search path and a role. Each unit of work, a single statement or a
-// transaction, brings its own, always transaction-local: PostgreSQL takes it back when the
-// unit ends, whatever happens to it, and no connection is trusted to remember a tenant. A
-// single statement and its scope travel together in one round trip, once the statement is
-// prepared; a statement is prepared once per connection, schema and SQL, so that its plan
-// and its types are those of the schema.
+// A scope is a search path, a role, and the tenant's timeouts (see [Limits]). Each unit of work, which is a statement,
+// a batch, a copy or a transaction, brings its own. PostgreSQL takes it back when the unit ends, and no connection is
+// trusted to remember a tenant. The scope travels in front of the statement: one round trip, two when the connection
+// sees the statement in this schema for the first time and prepares it. A transaction of n statements costs n+1. What
+// a tenant may have left on a connection is taken away, in the same round trip, before another one works on it.
 //
-// A context without a schema is an error, [ErrNoSchema], and so are a schema that does not
-// exist and a transaction used under the context of another schema. Nothing falls back to
-// the public schema; shared work says [WithPublic].
+// # What is an error
 //
-// # Roles
+// Nothing falls back to another schema. A context without one is [ErrNoSchema]; shared work says [WithPublic]. A
+// schema that does not exist is [ErrSchemaMissing], one whose role is missing [ErrNotProvisioned], a transaction under
+// the context of another schema [ErrSchemaMismatch]. Statements that change the session or the transaction, such as
+// SET, LISTEN or COMMIT, are not sent: [ErrScopeChanged], and in a transaction [ErrTransactionEnded]. A change that
+// shows only on the server closes the connection.
 //
-// With the search path alone, "select * from tenant_2.students" reads tenant 2 from
-// everywhere. At the default level, [Roles], each schema has a role that has rights there
-// and nowhere else, and the login that serves requests has none at all: what falls out of
-// its scope can read nothing. [Setup] makes the shared roles once per database,
-// [Provision] a schema with its role.
+// # Levels
 //
-// # What it does not stop
+//   - [PathOnly] keeps unqualified names apart. "select * from tenant_2.students" reads tenant 2 from everywhere.
+//   - [Roles], the default, gives each tenant a role with rights in its schema alone, and the login that serves none.
+//     [Setup] and [Provision] make them. Qualified names, joins, functions and DDL meet "permission denied". A
+//     statement that an attacker wrote can still take another role, by set_config or in a DO block; [Harden], run once
+//     by a superuser, closes both. SET ROLE as a whole statement is stopped by this package and not by the server.
+//   - [Logins] logs each tenant in as its own role, which can become no other, for the price of a pool for each active
+//     tenant.
 //
-// A tenant who controls whole statements can change the role inside one, as the login may
-// become every tenant's role. Statements are the program's own; values are parameters.
+// No level closes the catalogs (names, definitions, sizes), advisory locks and notifications, which belong to the
+// database, or views and SECURITY DEFINER functions that the owner has made too open. ATTACKS.md, beside this file,
+// has every attack that was tried at every level, and what came of it. A program calls [Check] when it starts, to find
+// rights that break the isolation.
 //
-// A pool given to [New] is used for scopes alone and never closed.
+// # What a program must not do
+//
+// It must not build SQL out of input: values are parameters. (As text they stay with the prepared statement too, where
+// others on the connection can see them.) It must not serve as the owner or as a superuser, grant rights to the
+// runtime login, or count on what a session keeps: LISTEN, session locks and held cursors need a connection outside of
+// this package. Settings of a session go into the pool's RuntimeParams; what AfterConnect SETs may be lost between two
+// tenants.
+//
+// # Poolers
+//
+// For PgBouncer in transaction mode the pool's default_query_exec_mode is exec, so that statements stay unnamed, and
+// [Config].Roles is set where PgBouncer has another name for the database. Its server_reset_query_always is 1: this
+// package can close its connection to the pooler, but not the pooler's own, on which settings of the session live on.
+// [Logins] needs the server itself.
 package schemactx
