@@ -13,7 +13,8 @@ import (
 
 // SendBatch runs the statements of b in the schema of ctx, all in one transaction: when one fails, nothing has happened.
 // It costs one round trip, and one more when statements are seen for the first time; of several statements BEGIN and
-// COMMIT travel along. The results must be closed. An error of sending is returned by their methods.
+// COMMIT travel along. The results hold a connection until they are closed, and must be. An error of sending is returned
+// by their methods. They are for one goroutine.
 //
 // [pgx.Batch.BeginTx] is refused as every BEGIN is: it would leave the transaction open after the batch.
 func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {

@@ -33,8 +33,8 @@ type CheckConfig struct {
 	Limit int
 }
 
-// Check looks for what would let one tenant at another's data, or at the database's: rights of
-// the login that serves, rights of the tenants' roles, objects that tenants can use. A program
+// Check looks for what would let one tenant get at another's data, or at the database's: rights
+// of the login that serves, rights of the tenants' roles, objects that tenants can use. A program
 // calls it when it starts, logs the findings and stops on the report's Err:
 //
 //	report, err := schemactx.Check(ctx, pool, schemactx.CheckConfig{})

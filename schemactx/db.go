@@ -18,7 +18,7 @@ type Config struct {
 	Level Level
 
 	// Roles are the names of the database's roles, as given to [Setup]. Default: [DefaultRoleNames] of the database that
-	// the pool connects to. Set it where the pool reaches the database under another name, as through a pooler. Not used
+	// the pool connects to. Set it where the pool reaches the database by another name, as through a pooler. Not used
 	// at [PathOnly].
 	Roles RoleNames
 
@@ -28,8 +28,9 @@ type Config struct {
 	// without prepared statements need.
 	StatementCacheCapacity int
 
-	// Limits returns the limits of a tenant. It is called when the schema is used for the first time, and again after
-	// [DB.Refresh]; it must be safe for concurrent use. Default: nil, no limits.
+	// Limits returns the limits of a tenant. It is called when the schema is used, until the server has let it in for the
+	// first time, and again after [DB.Refresh]. It must be safe for concurrent use, and quick: the unit of work waits for
+	// it. Default: nil, no limits.
 	Limits func(schema string) Limits
 
 	// Lanes divide the connections among tenants: the DB opens so many pools of its own, like the one given to [New] and
@@ -72,8 +73,12 @@ func (c Config) validate() error {
 	return nil
 }
 
-// DB is a pool of connections on which every statement runs in the schema of its context. Its methods are those of
-// [pgxpool.Pool] and are safe for concurrent use; without a schema in the context each returns [ErrNoSchema].
+// DB is a pool of connections on which every statement runs in the schema of its context. The methods that run SQL are
+// those of [pgxpool.Pool]; without a schema in the context each returns [ErrNoSchema]. All are safe for concurrent use.
+//
+// ctx governs the wait for a connection and the statement, up to the end of its rows. Where it ends in the middle of a
+// statement the connection is closed, as pgx does it. A statement is a transaction, or part of one: what cannot run in one,
+// such as VACUUM or CREATE INDEX CONCURRENTLY, is the owner's work and needs a connection of the owner's.
 type DB struct {
 	pool    *pgxpool.Pool
 	cfg     Config
@@ -95,12 +100,12 @@ type tracers struct {
 	prepare  pgx.PrepareTracer
 }
 
-// New returns a DB on pool, whose login is the runtime login (see [Setup]). It does not connect and does not close the
+// New returns a DB on pool, whose login is the runtime login (see [Setup]). It does not connect, and never closes the
 // pool. The error is a configuration that makes no sense. Close the DB at level [Logins] and
 // with lanes, where it has pools of its own.
 //
 // Settings of a session belong into the pool's RuntimeParams: what its AfterConnect hook SETs does not survive the scrub
-// that comes between two tenants.
+// that comes between two tenants. The tracer of the pool sees the statements of tenants as it sees plain ones.
 func New(pool *pgxpool.Pool, cfg Config) (*DB, error) {
 	if pool == nil {
 		return nil, errors.New("schemactx: pool is nil")
@@ -131,7 +136,8 @@ func New(pool *pgxpool.Pool, cfg Config) (*DB, error) {
 }
 
 // Close closes the pools that the DB has opened, which it does at level [Logins] and with lanes, and waits for their
-// connections to come back. The pool given to [New] stays open.
+// connections to come back. The pool given to [New] stays open. A unit of work that a tenant begins afterwards fails, at
+// level [Logins] with [ErrClosed].
 func (db *DB) Close() {
 	if db.lanes != nil {
 		db.lanes.close()
@@ -153,8 +159,8 @@ func (db *DB) Exec(ctx context.Context, sql string, args ...any) (pgconn.Command
 }
 
 // Query runs one statement in the schema of ctx, as [DB.Exec] does, and returns its rows. They hold a connection until
-// they are closed, which reading them to the end does. The rows' Conn method returns nil: a connection outside of its
-// scope is not to be had.
+// they are closed, which reading them to the end does; errors that come later are those of the rows. The rows' Conn
+// method returns nil: a connection outside of its scope is not to be had.
 //
 // The options of [pgx.Conn.Query] may come first in args. [pgx.QueryExecModeSimpleProtocol] is taken as
 // [pgx.QueryExecModeExec]; the modes that prepare are all one here. A [pgx.QueryRewriter] is given a nil connection.
@@ -238,8 +244,9 @@ func (db *DB) accepted(sc *scope) {
 	}
 }
 
-// Refresh forgets what the DB keeps about a tenant, so that [Config].Limits is asked again. Units of work that run go
-// on as they are.
+// Refresh forgets what the DB keeps about a tenant: [Config].Limits is asked again, and at level [Logins] the tenant's
+// pool is replaced. Call it when a tenant's limits or password have changed or the tenant is gone. Units of work that run
+// go on as they are; a new MaxConns holds once the tenant has no connection.
 func (db *DB) Refresh(schema string) {
 	db.scopes.Delete(schema)
 	if db.logins != nil {

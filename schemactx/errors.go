@@ -6,12 +6,12 @@ import (
 )
 
 var (
-	// ErrNoSchema is returned by every method of [DB] when the context carries no schema.
-	// There is no default: shared work says so with [WithPublic].
+	// ErrNoSchema is returned by the methods of [DB] and [Tx] that run SQL when the context carries no schema. There is
+	// no default: shared work says so with [WithPublic].
 	ErrNoSchema = errors.New("no schema in the context")
 
-	// ErrSchemaMismatch is returned by every method of [Tx] when the context carries
-	// another schema than the one the transaction began in.
+	// ErrSchemaMismatch is returned by the methods of [Tx], but for Rollback, when the context carries another schema
+	// than the one that the transaction began in.
 	ErrSchemaMismatch = errors.New("transaction belongs to another schema")
 
 	// ErrTransactionEnded is returned when a transaction was ended by a statement instead of [Tx.Commit] or
@@ -22,7 +22,7 @@ var (
 	// ErrTxBusy is returned by the methods of [Tx] while another statement of the transaction runs or has open rows.
 	ErrTxBusy = errors.New("transaction is busy with another statement")
 
-	// ErrCopy is returned for a COPY among the statements: see [DB.CopyFrom].
+	// ErrCopy is returned for a COPY that is given as a statement, which is not sent: see [DB.CopyFrom].
 	ErrCopy = errors.New("COPY does not run as a statement; use CopyFrom")
 
 	// ErrLargeObjects is what [Tx.LargeObjects] panics with.
@@ -34,16 +34,16 @@ var (
 	// [ErrTransactionEnded].
 	ErrScopeChanged = errors.New("statement changes the session")
 
-	// ErrSchemaMissing is returned when the schema in the context does not exist. It wraps
-	// the server's error (3F000).
+	// ErrSchemaMissing is the kind of a [ScopeError] when the schema in the context does not exist (3F000). At level
+	// [Logins] a tenant that has no login either is [ErrNotProvisioned].
 	ErrSchemaMissing = errors.New("schema does not exist")
 
-	// ErrNotProvisioned is returned when the schema's role does not exist or the login may
-	// not become it (22023, 42501). It wraps the server's error.
+	// ErrNotProvisioned is the kind of a [ScopeError] when the schema's role does not exist or the login may not become
+	// it (22023, 42501), and at level [Logins] when the role may not log in (class 28).
 	ErrNotProvisioned = errors.New("schema has no role that the login may take")
 
-	// ErrTaken is returned by [Provision] and [Setup] when a schema or role of the name
-	// exists and belongs to somebody else.
+	// ErrTaken is returned by [Setup], [Provision] and [ProvisionLogin] when a schema or role of the name exists and
+	// belongs to somebody else.
 	ErrTaken = errors.New("name is taken")
 )
 
@@ -54,15 +54,17 @@ type NameError struct {
 	Rule string // the rule it breaks, as the end of a sentence: "is reserved"
 }
 
+// Error returns the name and the rule.
 func (e *NameError) Error() string { return fmt.Sprintf("schema name %q %s", e.Name, e.Rule) }
 
-// ScopeError is returned when the server refused a scope before the statement ran.
+// ScopeError is returned by the methods of [DB] and [Tx] when the server refused a scope. The statement did not run.
 type ScopeError struct {
-	Schema string // the schema of the scope
-	Kind   error  // ErrSchemaMissing, ErrNotProvisioned, or nil
+	Schema string // of the scope
+	Kind   error  // ErrSchemaMissing, ErrNotProvisioned, ErrScopeChanged, or nil
 	Err    error  // the server's or the connection's error
 }
 
+// Error returns the schema, the kind and the server's message.
 func (e *ScopeError) Error() string {
 	if e.Kind == nil {
 		return fmt.Sprintf("enter schema %q: %v", e.Schema, e.Err)
@@ -78,18 +80,20 @@ func (e *ScopeError) Unwrap() []error {
 	return []error{e.Kind, e.Err}
 }
 
-// LimitError is returned when a tenant holds as many connections as it may and the context ended before it gave one
-// back. It wraps the context's error.
+// LimitError is returned by the methods of [DB] when a tenant holds as many connections as it may and the context ended
+// before it gave one back.
 type LimitError struct {
 	Schema   string
-	MaxConns int
-	Err      error
+	MaxConns int   // as in [Limits]
+	Err      error // the cause of the context's end
 }
 
+// Error returns the schema, the limit and the cause.
 func (e *LimitError) Error() string {
 	return fmt.Sprintf("schema %q uses all of its %d connections: %v", e.Schema, e.MaxConns, e.Err)
 }
 
+// Unwrap lets errors.Is find the cause, such as [context.DeadlineExceeded].
 func (e *LimitError) Unwrap() error { return e.Err }
 
 // The SQLSTATEs that this package acts on.

@@ -8,7 +8,8 @@ import (
 
 // Hooks are called by a [DB] as it works. Each may be nil. They run on the goroutine that uses the DB, which waits for
 // them, and must be safe for concurrent use; a hook must not use the DB under the context it is given. ctx is that of
-// the call.
+// the call; Left gets that of the call that began the unit of work. What is refused before it gets to a connection, such
+// as [ErrNoSchema], [ErrSchemaMismatch] or [LimitError], is told to no hook.
 type Hooks struct {
 	// Entered is called when a unit of work has a connection, before its first statement.
 	Entered func(ctx context.Context, data EnteredData)
@@ -17,8 +18,8 @@ type Hooks struct {
 	// Switched is called once for each call of [WithSchema] or [WithPublic] under which a unit of work is entered, at
 	// the first one: code that names its schema by hand instead of having it from the request.
 	Switched func(ctx context.Context, data SwitchedData)
-	// Failed is called when a statement, a batch or a copy ends with an error, of the server or of this package. The
-	// arguments of the statement are not passed on: they are the tenant's data.
+	// Failed is called when a statement, a batch or a copy ends with an error, of the server or of this package, and not
+	// for commits and rollbacks. The arguments of the statement are not passed on: they are the tenant's data.
 	Failed func(ctx context.Context, data FailedData)
 }
 
@@ -37,9 +38,9 @@ type LeftData struct {
 
 // SwitchedData is what [Hooks].Switched is told.
 type SwitchedData struct {
-	Schema string
+	Schema string // that was named, "public" by WithPublic
 	From   string // the schema of the context that was given to WithSchema; "" without one
-	File   string // where WithSchema was called
+	File   string // where WithSchema was called: the file's path, its line, and the function with its package's path
 	Line   int
 	Func   string
 }
@@ -47,13 +48,13 @@ type SwitchedData struct {
 // FailedData is what [Hooks].Failed is told.
 type FailedData struct {
 	Schema string
-	SQL    string
-	Err    error
+	SQL    string // "" for a batch and a copy
+	Err    error  // in a transaction not yet wrapped in ErrTransactionEnded
 }
 
-// Stats are counts since a [DB] was made.
+// Stats are counts since a [DB] was made, of all schemas together.
 type Stats struct {
-	Switches  int64 // a connection served another schema than the one before
+	Switches  int64 // a connection served another schema than the one before; its first one counts
 	Scrubs    int64 // a switch found that the tenant before may have left something, and took it away
 	Destroyed int64 // connections closed because they were doubtful
 	Hits      int64 // statements that were prepared already
@@ -66,7 +67,7 @@ type counters struct {
 	switches, scrubs, destroyed, hits, misses, evicted, retries atomic.Int64
 }
 
-// Stats returns the counts. They are read one by one, not at one moment.
+// Stats returns the counts. They are read one by one, not at one moment, and only grow.
 func (db *DB) Stats() Stats {
 	return Stats{
 		Switches:  db.stats.switches.Load(),

@@ -14,13 +14,15 @@ type TxOptions struct {
 
 	// MaxRetries is how many times the transaction is run again, from its beginning, after a serialization failure
 	// (40001) or a deadlock (40P01), whether a statement or the commit met it. Before each retry it waits a random time
-	// of up to 10 ms, doubled with each retry up to 1 s. Default: 0, never.
+	// of up to 10 ms, doubled with each retry up to 1 s; when ctx ends meanwhile there is none. Default: 0, never.
 	MaxRetries int
 }
 
 // InTx runs fn in a transaction in the schema of ctx: it commits when fn returns nil and rolls back when fn returns an
 // error, panics or calls [runtime.Goexit]. fn must not commit or roll back tx itself; a transaction that fn's statements
-// have ended is [ErrTransactionEnded]. The rollback does not depend on ctx. n statements cost n+1 round trips.
+// have ended is [ErrTransactionEnded]. The error is fn's own, or that of the beginning or the commit. Statements in fn need
+// a context of the same schema, such as ctx. The commit runs under ctx; the rollback does not depend on it. n statements
+// cost n+1 round trips.
 func (db *DB) InTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	return db.InTxOptions(ctx, TxOptions{}, fn)
 }

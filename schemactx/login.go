@@ -38,8 +38,8 @@ func LoginPassword(secret []byte, role string) (string, error) {
 // a login of its own, NOINHERIT, and gets CONNECT on the database where PUBLIC does not have it.
 // The runtime login stays a member of the role, so that the schema can be reached both ways.
 //
-// It is one transaction and can be run again, which sets the password anew; connections that
-// are open stay open. [Provision] leaves the login as it is: it never takes LOGIN or the
+// It is one transaction, which ctx governs, and can be run again, which sets the password anew;
+// connections that are open stay open. [Provision] leaves the login as it is: it never takes LOGIN or the
 // password from a role. The password is sent as a SCRAM-SHA-256 verifier.
 //
 // A tenant who controls whole statements can change the role's own password and settings

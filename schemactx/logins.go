@@ -14,9 +14,10 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// LoginsConfig says how tenants log in at level [Logins]. Their roles are made by [ProvisionLogin]. Their sessions begin
-// with the tenant's search path and limits, which poolers such as PgBouncer do not pass on: the DB has to reach the server
-// itself.
+// LoginsConfig says how tenants log in at level [Logins]. Their roles are made by [ProvisionLogin]. Their pools have the
+// configuration of the pool given to [New], hooks included, but for login, password and size; that pool itself serves
+// public scopes. Their sessions begin with the tenant's search path and timeouts, which poolers such as PgBouncer do not
+// pass on: the DB has to reach the server itself.
 type LoginsConfig struct {
 	// Password returns the password of a tenant's role, as given to [ProvisionLogin]. It is called for each new
 	// connection and must be safe for concurrent use. Required. See [LoginPassword] for passwords that need no store.

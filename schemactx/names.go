@@ -13,7 +13,7 @@ const MaxNameLen = 63
 // Public is the schema of the registry and of everything that tenants share.
 const Public = "public"
 
-// ValidateName reports whether name may be a tenant's schema: it matches
+// ValidateName returns an error unless name may be a tenant's schema: it matches
 // [a-z_][a-z0-9_]{0,62} and is none of the names that PostgreSQL or the registry keeps for
 // itself (public, information_schema, pg_*) or reads as a keyword where a role or a
 // path stands (none, default). The error is a [NameError] with the rule that was
@@ -54,10 +54,10 @@ func reserved(name string) bool {
 	return false
 }
 
-// QuoteName returns name as a quoted SQL identifier. It is the one place of the library
-// where a schema, role or table name becomes SQL, and it refuses what could not have been
-// validated: a name that is empty, too long or holds a NUL, which
-// [pgx.Identifier.Sanitize] would drop without a word.
+// QuoteName returns the parts of a name, such as schema and table, quoted and joined by dots.
+// It is the one place of the library where a schema, role or table name becomes SQL, and it
+// refuses what could not have been validated: a part that is empty, longer than 63 bytes or
+// holds a NUL, which [pgx.Identifier.Sanitize] would drop without a word, is a [NameError].
 func QuoteName(parts ...string) (string, error) {
 	for _, p := range parts {
 		switch {

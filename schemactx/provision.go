@@ -9,7 +9,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Beginner begins a transaction: a *pgxpool.Pool, a *pgx.Conn, or a pgx.Tx.
+// Beginner begins a transaction: a [*pgxpool.Pool], a [*pgx.Conn], or a [pgx.Tx] of one. A [DB] is
+// none, though it has the method: its transactions have a tenant's rights, and no connection to show.
 type Beginner interface {
 	Begin(ctx context.Context) (pgx.Tx, error)
 }
@@ -23,8 +24,8 @@ type Beginner interface {
 // schema cannot call them. A grant to the role would outlive the REVOKE from PUBLIC with which a
 // migration keeps a function to the owner, so there is none.
 //
-// It is one transaction and can be run again at any time: what is there stays and what
-// lacks is made, so that it also repairs grants. A role that may log in ([ProvisionLogin])
+// It is one transaction, which ctx governs, and can be run again at any time: what is there
+// stays and what lacks is made, so that it also repairs grants. A role that may log in ([ProvisionLogin])
 // goes on doing so. A role of the name that another database has made, and a schema that the
 // owner does not own, are [ErrTaken]; an invalid name is a [NameError]. In both cases nothing
 // has changed.

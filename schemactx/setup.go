@@ -38,8 +38,8 @@ type SetupConfig struct {
 //   - PUBLIC loses TEMPORARY on the database and CREATE on the schema public
 //
 // admin is a superuser, or a role with CREATEROLE that owns the database. Setup is one
-// transaction and can be run again. It returns the role names it used; a role of the name
-// that was made by somebody else is [ErrTaken].
+// transaction, which ctx governs, and can be run again. It returns the role names it used; a role of the name
+// that was made by somebody else is [ErrTaken], and a server that is too old [ErrVersion].
 //
 // Before PostgreSQL 16, a login with CREATEROLE can grant itself any role that is not a
 // superuser's: guard the owner's password as you guard the administrator's.
