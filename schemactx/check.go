@@ -24,12 +24,12 @@ type CheckConfig struct {
 	// [DefaultRoleNames] of the database that the pool connects to.
 	Roles RoleNames
 
-	// SharedSchemas are the schemas, besides public, whose objects tenants can use by
-	// unqualified name. Nobody but the owner should make anything there. Default: none.
+	// SharedSchemas are the schemas, besides public, whose functions and operators tenants are
+	// meant to use. Nobody but the owner should make anything there. Default: none.
 	SharedSchemas []string
 
-	// Limit is how many findings of one code the report lists; the others are counted.
-	// Default: 20.
+	// Limit is how many findings of one code the report lists; the others are counted in
+	// [CheckReport].Omitted. Default: 20.
 	Limit int
 }
 

@@ -28,7 +28,8 @@ func (db *DB) InTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
 }
 
 // InTxOptions is [DB.InTx] with options. With MaxRetries fn may run several times: what it does outside of the
-// transaction must bear that. The error is that of the last run.
+// transaction must bear that, and it must return the errors of its statements, wrapped or not, for them to be seen. The
+// error is that of the last run.
 func (db *DB) InTxOptions(ctx context.Context, opts TxOptions, fn func(tx pgx.Tx) error) error {
 	for retry := 0; ; retry++ {
 		err := db.inTx(ctx, opts.TxOptions, fn)
