@@ -10,7 +10,7 @@ import (
 
 // Limits bound what one tenant may take of what all share. The zero value is no limit. A public scope has none. The
 // timeouts are for statements that go astray: a tenant who controls the text of statements can change them by
-// set_config, unless [Harden] has closed it.
+// set_config for the rest of its transaction, and at level [Logins] of its session, unless [Harden] has closed it.
 type Limits struct {
 	// MaxConns is how many connections of a [DB] one tenant may hold at a time. A unit of work beyond it waits, within
 	// its context, until one of the tenant's own ends; it is [LimitError] when the context ends first. Other tenants do
