@@ -42,7 +42,7 @@ import (
 // some action was not possible is no error, see [HardenReport.Complete].
 func Harden(ctx context.Context, admin Beginner, roles RoleNames) (HardenReport, error) {
 	var report HardenReport
-	err := pgx.BeginFunc(ctx, admin, func(tx pgx.Tx) error {
+	err := beginFunc(ctx, admin, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", setupLock); err != nil {
 			return err
 		}

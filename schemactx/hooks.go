@@ -93,13 +93,13 @@ func (db *DB) entered(ctx context.Context, u *unit) {
 		h.Entered(ctx, EnteredData{Schema: u.scope.schema, PID: u.conn.PgConn().PID()})
 	}
 	if h.Left != nil {
-		u.ctx = ctx
+		u.ctx, u.pid = ctx, u.conn.PgConn().PID()
 	}
 }
 
-func (db *DB) left(u *unit) {
+func (db *DB) left(u *unit, closed bool) {
 	if h := db.cfg.Hooks.Left; h != nil {
-		h(u.ctx, LeftData{Schema: u.scope.schema, PID: u.conn.PgConn().PID(), Closed: u.conn.IsClosed()})
+		h(u.ctx, LeftData{Schema: u.scope.schema, PID: u.pid, Closed: closed})
 	}
 }
 

@@ -202,3 +202,38 @@ func tracedConfig(t *testing.T, url string, j *journal) *pgxpool.Config {
 	cfg.ConnConfig.Tracer = tracer{j}
 	return cfg
 }
+
+// A connection that has been given back belongs to the next one: the hook is told what was before.
+func TestLeftHookOfManyGoroutines(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	db := f.open(t, schemactx.Config{Hooks: schemactx.Hooks{Left: func(_ context.Context, d schemactx.LeftData) {
+		if d.Closed || d.PID == 0 {
+			t.Errorf("told %+v", d)
+		}
+	}}}, 1)
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			schema := []string{"tenant_a", "tenant_b"}[i%2]
+			for range 20 {
+				expectNote(t, in(t, schema), db, schema)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestFailedHookIsToldOfCommits(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.exec(t, "create table tenant_a.later (id int unique deferrable initially deferred)")
+	var j journal
+	db := f.open(t, schemactx.Config{Hooks: schemactx.Hooks{Failed: j.hooks().Failed}}, 1)
+	ctx := in(t, "tenant_a")
+	expectState(t, db.InTx(ctx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "insert into later values (1), (1)")
+		return err
+	}), "23505")
+	expectJournal(t, &j, `failed tenant_a "commit" true`)
+}

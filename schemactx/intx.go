@@ -33,7 +33,7 @@ func (db *DB) InTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
 func (db *DB) InTxOptions(ctx context.Context, opts TxOptions, fn func(tx pgx.Tx) error) error {
 	for retry := 0; ; retry++ {
 		err := db.inTx(ctx, opts.TxOptions, fn)
-		if retry == opts.MaxRetries || !retryable(err) || !sleep(ctx, backoff(retry)) {
+		if retry >= opts.MaxRetries || !retryable(err) || !sleep(ctx, backoff(retry)) {
 			return err
 		}
 		db.stats.retries.Add(1)

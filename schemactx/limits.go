@@ -62,6 +62,11 @@ func (gs *gates) enter(ctx context.Context, sc *scope) (*gate, error) {
 	}
 	g := gs.use(sc)
 	select {
+	case g.places <- struct{}{}: // first, because a select of two cases takes either
+		return g, nil
+	default:
+	}
+	select {
 	case g.places <- struct{}{}:
 		return g, nil
 	case <-ctx.Done():

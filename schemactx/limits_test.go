@@ -120,3 +120,20 @@ func TestRefreshAsksForLimitsAgain(t *testing.T) {
 		t.Errorf("timeout %s after Refresh", got)
 	}
 }
+
+// A context that is over says so, and not that the tenant is at its limit.
+func TestLimitIsNotToBlameForAContextThatIsOver(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	db := f.open(t, schemactx.Config{Limits: func(string) schemactx.Limits { return schemactx.Limits{MaxConns: 5} }}, 1)
+	ctx, cancel := context.WithCancel(in(t, "tenant_a"))
+	cancel()
+	for range 40 {
+		_, err := db.Exec(ctx, "select 1")
+		expectIs(t, err, context.Canceled)
+		var limit *schemactx.LimitError
+		if errors.As(err, &limit) {
+			t.Fatal(err)
+		}
+	}
+}

@@ -51,7 +51,7 @@ func ProvisionLogin(ctx context.Context, owner Beginner, roles RoleNames, schema
 	if password == "" {
 		return fmt.Errorf("provision login of schema %q: password is empty", schema)
 	}
-	err := pgx.BeginFunc(ctx, owner, func(tx pgx.Tx) error {
+	err := beginFunc(ctx, owner, func(tx pgx.Tx) error {
 		if err := provision(ctx, tx, roles, schema); err != nil {
 			return err
 		}

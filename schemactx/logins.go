@@ -65,6 +65,8 @@ type loginPool struct {
 	schema string
 	pool   *pgxpool.Pool
 	users  int // that have a connection of it or wait for one
+
+	retired bool // closed, or closing
 }
 
 func newLoginPools(pool *pgxpool.Pool, cfg Config) *loginPools {
@@ -85,7 +87,9 @@ func (ps *loginPools) acquire(ctx context.Context, sc *scope) (*pgxpool.Conn, *l
 	}
 	conn, err := p.pool.Acquire(ctx)
 	if err != nil {
-		ps.leave(p)
+		if retired := ps.leave(p); retired {
+			return ps.acquire(ctx, sc) // it was closed under the one who waited
+		}
 		var pgErr *pgconn.PgError
 		if errors.As(err, &pgErr) && strings.HasPrefix(pgErr.Code, classInvalidAuthorization) {
 			err = &ScopeError{Schema: sc.schema, Kind: ErrNotProvisioned, Err: err}
@@ -175,6 +179,7 @@ func (ps *loginPools) retire(el *list.Element) {
 	p := el.Value.(*loginPool)
 	ps.recent.Remove(el)
 	delete(ps.bySchema, p.schema)
+	p.retired = true
 	ps.closing.Go(p.pool.Close)
 }
 
@@ -187,14 +192,15 @@ func (ps *loginPools) refresh(schema string) {
 	}
 }
 
-// leave gives the pool free again after use.
-func (ps *loginPools) leave(p *loginPool) {
+// leave gives the pool free again after use. It reports whether the pool has been retired meanwhile.
+func (ps *loginPools) leave(p *loginPool) (retired bool) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	if p.users--; p.users == 0 {
 		close(ps.freed)
 		ps.freed = make(chan struct{})
 	}
+	return p.retired
 }
 
 func (ps *loginPools) close() {

@@ -137,3 +137,21 @@ func TestLoginsWithoutAPassword(t *testing.T) {
 	_, _, err = note(in(t, "tenant_a"), db)
 	expectIs(t, err, mine)
 }
+
+// Refresh closes the tenant's pool; whoever waits for a connection of it gets one of the new pool.
+func TestRefreshWhileTenantsWait(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	db := loginDB(t, f, schemactx.Config{Logins: schemactx.LoginsConfig{MaxConns: 1}})
+	ctx := in(t, "tenant_a")
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 20 {
+				expectNote(t, ctx, db, "tenant_a")
+				db.Refresh("tenant_a")
+			}
+		})
+	}
+	wg.Wait()
+}

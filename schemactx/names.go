@@ -59,6 +59,9 @@ func reserved(name string) bool {
 // refuses what could not have been validated: a part that is empty, longer than 63 bytes or
 // holds a NUL, which [pgx.Identifier.Sanitize] would drop without a word, is a [NameError].
 func QuoteName(parts ...string) (string, error) {
+	if len(parts) == 0 {
+		return "", &NameError{Rule: "is empty"}
+	}
 	for _, p := range parts {
 		switch {
 		case p == "":

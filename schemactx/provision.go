@@ -15,6 +15,19 @@ type Beginner interface {
 	Begin(ctx context.Context) (pgx.Tx, error)
 }
 
+// errNotPlain is returned to those who set up roles and schemas with what has a scope.
+var errNotPlain = errors.New("needs a connection of pgx's own, not one that runs in the scope of a tenant")
+
+// beginFunc is [pgx.BeginFunc] on a connection without a scope.
+func beginFunc(ctx context.Context, b Beginner, fn func(tx pgx.Tx) error) error {
+	return pgx.BeginFunc(ctx, b, func(tx pgx.Tx) error {
+		if tx.Conn() == nil {
+			return errNotPlain
+		}
+		return fn(tx)
+	})
+}
+
 // Provision makes a tenant's schema and role, and grants the role what a scope may do: use
 // the schema, read and write its tables, use its sequences, present and to come. It makes
 // the runtime login a member of the role, so that it can take it. owner is logged in as the
@@ -33,7 +46,7 @@ func Provision(ctx context.Context, owner Beginner, roles RoleNames, schema stri
 	if err := ValidateName(schema); err != nil {
 		return err
 	}
-	err := pgx.BeginFunc(ctx, owner, func(tx pgx.Tx) error {
+	err := beginFunc(ctx, owner, func(tx pgx.Tx) error {
 		return provision(ctx, tx, roles, schema)
 	})
 	if err != nil {

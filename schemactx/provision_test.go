@@ -74,3 +74,18 @@ func TestSetupRefusesAPasswordItCannotHash(t *testing.T) {
 	}
 	expectNote(t, in(t, "tenant_a"), f.open(t, schemactx.Config{}, 1), "tenant_a") // with the old password
 }
+
+func TestSettingUpNeedsAConnectionWithoutAScope(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := schemactx.NewPublicContext(t.Context())
+	if err := schemactx.Provision(ctx, f.db, f.roles, "tenant_c"); err == nil {
+		t.Error("Provision took a DB")
+	}
+	if _, err := schemactx.Setup(ctx, f.db, schemactx.SetupConfig{Roles: f.roles}); err == nil {
+		t.Error("Setup took a DB")
+	}
+	if _, err := schemactx.Harden(ctx, f.db, f.roles); err == nil {
+		t.Error("Harden took a DB")
+	}
+}

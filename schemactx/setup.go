@@ -44,7 +44,7 @@ type SetupConfig struct {
 // Before PostgreSQL 16, a login with CREATEROLE can grant itself any role that is not a
 // superuser's: guard the owner's password as you guard the administrator's.
 func Setup(ctx context.Context, admin Beginner, cfg SetupConfig) (RoleNames, error) {
-	err := pgx.BeginFunc(ctx, admin, func(tx pgx.Tx) error {
+	err := beginFunc(ctx, admin, func(tx pgx.Tx) error {
 		if v := version(tx); v < MinVersion {
 			return fmt.Errorf("%w: server is %d, oldest supported is %d", ErrVersion, v, MinVersion)
 		}

@@ -112,6 +112,9 @@ func (st *txState) commit(ctx context.Context) error {
 	if st.unit.status() != 'I' {
 		st.unit.destroy()
 	}
+	if err != nil {
+		st.unit.db.failed(ctx, st.unit.scope.schema, commitSQL, err)
+	}
 	st.end(err == nil)
 	return err
 }

@@ -22,9 +22,10 @@ type unit struct {
 	conn  *pgx.Conn
 	state *connState
 
-	ctx      context.Context // for the hook that is told of the end; nil without one
-	scrubbed bool            // a scrub has been sent, which counts when the transaction it is in has been committed
-	stained  bool            // a statement may have left something behind
+	ctx      context.Context // for the hook that is told of the end, like pid; nil without one
+	pid      uint32
+	scrubbed bool // a scrub has been sent, which counts when the transaction it is in has been committed
+	stained  bool // a statement may have left something behind
 }
 
 // open borrows a connection for a unit of work in the scope of ctx.
@@ -86,6 +87,7 @@ func (u *unit) release() {
 	if u.lease == nil {
 		return
 	}
+	closed := u.conn.IsClosed() // after Release the connection may be somebody else's
 	u.lease.Release()
 	u.lease = nil
 	if u.login != nil {
@@ -95,7 +97,7 @@ func (u *unit) release() {
 		u.lane.leave()
 	}
 	u.gate.leave()
-	u.db.left(u)
+	u.db.left(u, closed)
 }
 
 // destroy closes the connection. What is doubtful about a connection must not reach the next tenant.
