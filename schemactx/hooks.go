@@ -18,8 +18,8 @@ type Hooks struct {
 	// Switched is called once for each call of [WithSchema] or [WithPublic] under which a unit of work is entered, at
 	// the first one: code that names its schema by hand instead of having it from the request.
 	Switched func(ctx context.Context, data SwitchedData)
-	// Failed is called when a statement, a batch or a copy ends with an error, of the server or of this package, and not
-	// for commits and rollbacks. The arguments of the statement are not passed on: they are the tenant's data.
+	// Failed is called when a statement, a batch, a copy or a commit ends with an error, of the server or of this package.
+	// The arguments of the statement are not passed on: they are the tenant's data.
 	Failed func(ctx context.Context, data FailedData)
 }
 
