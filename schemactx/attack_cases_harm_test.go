@@ -1,5 +1,11 @@
 package schemactx_test
 
+import (
+	"time"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
 // Rows 56 to 70: harm without reading, and what all sessions share.
 var harmAttacks = []attack{
 	{
@@ -64,12 +70,26 @@ var harmAttacks = []attack{
 		want: everywhere(stopped),
 	},
 	{
-		row: 63, title: "files and programs of the server", variants: true, run: reads,
+		row: 63, title: "files and slots of the server", variants: true, run: reads,
 		sql: []string{
 			"select pg_read_file('PG_VERSION')", "select pg_ls_dir('.')::text", "select lo_import('/etc/passwd')", "select lo_export(1, '/dev/null')",
-			"copy secrets to '/dev/null'", "copy secrets to program 'true'", "copy (select 1) to program 'true'", "load 'auto_explain'",
-			"select pg_create_logical_replication_slot('s', 'pgoutput')", "create extension dblink",
+			"select pg_create_logical_replication_slot('s', 'pgoutput')",
 		},
+		want: everywhere("42501"),
+	},
+	{
+		row: 63, title: "COPY to files and programs", variants: true, run: reads,
+		sql:  []string{"copy secrets to '/dev/null'", "copy secrets to program 'true'", "copy (select 1) to program 'true'"},
+		want: everywhere("ErrCopy"),
+	},
+	{
+		row: 63, title: "LOAD a library", variants: true, run: reads,
+		sql:  []string{"load 'auto_explain'"},
+		want: everywhere("ErrScopeChanged"),
+	},
+	{
+		row: 63, title: "CREATE EXTENSION", variants: true, run: reads,
+		sql:  []string{"create extension dblink"},
 		want: everywhere(stopped),
 	},
 	{
@@ -111,9 +131,25 @@ var harmAttacks = []attack{
 	},
 	{
 		row: 67, title: "hold the pool's connections", run: holdsPool,
-		sql:     []string{"begin; (nothing more)"},
+		sql:     []string{"begin; select 1; (nothing more)"},
 		want:    wants{leaks, leaks, leaks, nothing, leaks},
-		follows: "Tenants who share a pool share its connections: a statement timeout and a limit per tenant are what helps.",
+		follows: "Tenants who share a pool share its connections: give them Limits, as below.",
+	},
+	{
+		row: 67, title: "the same with Limits, MaxConns 1 of 2", run: holdsLimited, limits: schemactx.Limits{MaxConns: 1},
+		sql:  []string{"begin; select 1; (nothing more)"},
+		want: everywhere("LimitError"),
+	},
+	{
+		row: 67, title: "a statement without end, with Limits, StatementTimeout", run: outlives, limits: schemactx.Limits{StatementTimeout: 50 * time.Millisecond},
+		sql:  []string{"select pg_sleep(10)"},
+		want: everywhere("57014"),
+	},
+	{
+		row: 67, title: "the same after lifting the timeout", run: outlives, limits: schemactx.Limits{StatementTimeout: 50 * time.Millisecond},
+		sql:     []string{"select set_config('statement_timeout', '0', true)", "select pg_sleep(10)"},
+		want:    wants{leaks, leaks, "42501", leaks, "42501"},
+		follows: "Whoever may call set_config sets its own timeout. MaxConns still holds.",
 	},
 	{
 		row: 68, title: "SET CONSTRAINTS for b", run: defersForB,
@@ -124,8 +160,8 @@ var harmAttacks = []attack{
 	{
 		row: 69, title: "fill the disk in no schema", run: makesLargeObject,
 		sql:     []string{"select lo_from_bytea(0, convert_to('a was here', 'UTF8'))"},
-		want:    everywhere(leaks),
-		follows: "Large objects need no right to be made and are in no schema: dropping the tenant leaves them, until its role's objects are dropped.",
+		want:    wants{leaks, leaks, "42501", leaks, "42501"},
+		follows: "Large objects need no right to be made, unless Harden has taken it, and are in no schema: dropping the tenant leaves them, until its role's objects are dropped.",
 	},
 	{
 		row: 70, title: "make a's role a member of b's", run: joinsRoles,

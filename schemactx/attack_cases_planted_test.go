@@ -1,5 +1,7 @@
 package schemactx_test
 
+import "github.com/oryne/pgtenant/schemactx"
+
 // Rows 34 to 36: objects that lie in wait.
 var plantedAttacks = []attack{
 	{
@@ -28,14 +30,19 @@ var plantedAttacks = []attack{
 		follows: "The login of the service must own nothing and create nothing.",
 	},
 	{
-		row: 36, title: "a view over b that the owner made for a", run: reads,
+		row: 35, title: "a function that somebody left in public", run: callsPlanted, found: schemactx.CodePlanted,
+		sql:  []string{"select planted()"},
+		want: everywhere("42883"),
+	},
+	{
+		row: 36, title: "a view over b that the owner made for a", run: reads, found: schemactx.CodeViewRights,
 		setup:   "create view tenant_a.report as select body from tenant_b.secrets; grant select on tenant_a.report to ROLE_A",
 		sql:     []string{"select body from report"},
 		want:    everywhere(leaks),
 		follows: "A view has the rights of its owner: who owns all tenants' tables must not give one tenant a view over another's.",
 	},
 	{
-		row: 36, title: "a SECURITY DEFINER function with no path of its own", run: reads,
+		row: 36, title: "a SECURITY DEFINER function with no path of its own", run: reads, found: schemactx.CodeDefinerPath,
 		setup: "create function tenant_a.total() returns text language plpgsql security definer as 'begin return (select string_agg(body, '','') from secrets); end'",
 		sql:   []string{"select set_config('search_path', 'tenant_b', true), tenant_a.total()"},
 		want:  wants{leaks, leaks, "42501", leaks, "42501"},
@@ -50,6 +57,15 @@ func plants(a *attempt, sql []string) bool {
 	var there bool
 	check(a.t, a.pg.Pool.QueryRow(a.ctx, "select to_regclass('public.planted') is not null or to_regproc('public.planted') is not null").Scan(&there))
 	return there
+}
+
+// callsPlanted: a's role owns a function in public, as if it had been allowed to make one
+// once, and b calls a function of that name.
+func callsPlanted(a *attempt, sql []string) bool {
+	a.admin(a.t, `create function public.planted() returns text language sql as 'select ''a was here''';
+		alter function public.planted() owner to ROLE_A`)
+	a.alone("tenant_b", sql[0])
+	return a.got("a was here")
 }
 
 // finds returns the way in which the superuser's query finds what a has made. It is undone.

@@ -1,7 +1,6 @@
 package schemactx_test
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -26,13 +25,30 @@ arrives at a, something of b's is different, or b meets what a has left behind o
 
 - **PathOnly** sets the search path alone. The login owns every tenant's tables, as in programs that know nothing else.
 - **Roles** sets the path and the tenant's role. The login itself has no rights.
-- **Roles, hardened** takes set_config and the language plpgsql from everybody but the owner and the login as well.
-- **Logins** has a pool for each tenant, logged in as the tenant's own role.
-- **Roles, hardened, PgBouncer** goes through a pooler in transaction mode, with one server connection for all.
+- **Roles, hardened** is Roles in a database on which Harden has been called.
+- **Logins** has a pool for each tenant, logged in as the tenant's own role. The database is not hardened.
+- **Roles, hardened, PgBouncer** goes through a pooler in transaction mode, with one server connection for all and a
+  process of its own for b.
 
-Except at Logins, both tenants are served by the same connection. **leaks** says that the attack succeeds. Anything else
-is what stops it: an SQLSTATE of PostgreSQL's (42501 is "permission denied"), an error of this package, or "no effect":
-every statement was let through, and nothing came of it.
+Except at Logins, both tenants are served by the same connection to the server. **leaks** says that the attack succeeds.
+Anything else is what stops it: an SQLSTATE of PostgreSQL's (42501 is "permission denied", 2D000 "a COMMIT where none may
+be"), an error of this package, "driver's error" for one of pgx, or "no effect": every statement was let through, and
+nothing came of it.
+
+## What closes what
+
+- Against names of other schemas in a statement: Roles. PathOnly is for tenants who trust each other.
+- Against a statement that takes another role or path half way through, DO blocks, a timeout that is lifted, and large
+  objects: Harden. At Logins too it stops the last three.
+- Against whatever the login may become: Logins. Its login is the tenant's own and can become nobody else.
+- Against a tenant who takes all connections or never ends: Config.Limits (row 67).
+- Against what stays on the connections of a pooler: PgBouncer's server_reset_query_always = 1. This package cleans up
+  behind a tenant on its own connections and cannot know what another process has done to the pooler's. The suite tries
+  rows 16 and 18 with this setting too.
+- Against mistakes of the owner's (rows 35 and 36): Check, at every start and after every migration. It reports them as
+  planted, view-rights and definer-path.
+- Against what PostgreSQL tells everybody (rows 46 to 52), and what all sessions of a database share (rows 60 and 61):
+  nothing but a database for each tenant.
 `
 
 // checkFile compares the file with what was seen, or writes it.
@@ -86,24 +102,51 @@ func render(seen [][]string) string {
 		fmt.Fprintf(&b, "\n[%d] %s\n", i+1, note)
 	}
 	b.WriteString("\n## What follows where an attack succeeds\n\n")
+	b.WriteString(consequences(seen))
+	if len(pending) > 0 {
+		b.WriteString("\nA cell with † is not yet as it should be.\n")
+	}
+	return b.String()
+}
+
+// consequences is a list of what follows, each with the attacks that it follows from.
+func consequences(seen [][]string) string {
+	var order []string
+	from := make(map[string][]string)
+	add := func(text, attack string) {
+		if from[text] == nil {
+			order = append(order, text)
+		}
+		from[text] = append(from[text], attack)
+	}
 	for i := range attacks {
 		c := &attacks[i]
-		var where []string
+		var where, notYet []string
 		for col := range columns {
-			if c.leaksIn(col, seen[col][i]) {
+			if _, isPending := pending[c.key(col)]; isPending {
+				notYet = append(notYet, columns[col].name)
+			} else if c.leaksIn(col, seen[col][i]) {
 				where = append(where, columns[col].name)
 			}
 		}
+		attack := fmt.Sprintf("%d %s", c.row, c.title)
 		if len(where) == len(columns) {
 			where = []string{"everywhere"}
 		}
 		if where != nil {
-			follows := cmp.Or(c.follows, "This package has to stop it, and does not yet.")
-			fmt.Fprintf(&b, "- %d, %s (%s): %s\n", c.row, c.title, strings.Join(where, "; "), follows)
+			text := c.follows
+			if c.found != "" {
+				text += fmt.Sprintf(" Check reports it at Roles and Logins: `%s`.", c.found)
+			}
+			add(fmt.Sprintf("(%s): %s", strings.Join(where, "; "), text), attack)
+		}
+		if notYet != nil {
+			add(fmt.Sprintf("(%s): This package has to stop it, and does not yet.", strings.Join(notYet, "; ")), attack)
 		}
 	}
-	if len(pending) > 0 {
-		b.WriteString("\nA cell with † is not yet as it should be.\n")
+	var b strings.Builder
+	for _, text := range order {
+		fmt.Fprintf(&b, "- %s %s\n", strings.Join(from[text], "; "), text)
 	}
 	return b.String()
 }

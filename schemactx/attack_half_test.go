@@ -56,15 +56,10 @@ func leavesRowsUnread(_ *attempt, ctx context.Context, tx pgx.Tx) error {
 	return errMine
 }
 
-func cancelsInCopy(a *attempt, ctx context.Context, tx pgx.Tx) error {
-	outer, ok := any(tx).(copier)
-	if !ok {
-		a.met(errNoAPI)
-		return errNoAPI
-	}
+func cancelsInCopy(_ *attempt, ctx context.Context, tx pgx.Tx) error {
 	short, cancel := context.WithCancel(ctx)
 	n := 0
-	_, err := outer.CopyFrom(short, pgx.Identifier{"items"}, []string{"body"}, pgx.CopyFromFunc(func() ([]any, error) {
+	_, err := tx.CopyFrom(short, pgx.Identifier{"items"}, []string{"body"}, pgx.CopyFromFunc(func() ([]any, error) {
 		if n++; n == 1000 {
 			cancel()
 		}

@@ -135,10 +135,41 @@ func holdsPool(a *attempt, _ []string) bool {
 	tx, err := a.db(ctx).Begin(ctx)
 	check(a.t, err)
 	defer func() { _ = tx.Rollback(ctx) }()
+	a.take(ctx, tx, "select 1")
 	short, cancel := context.WithTimeout(a.in("tenant_b"), 300*time.Millisecond)
 	defer cancel()
 	_, err = a.db(short).Exec(short, "select 1")
 	return err != nil
+}
+
+// holdsLimited is holdsPool with two connections, both of which a tries to hold.
+func holdsLimited(a *attempt, sql []string) bool {
+	a.db = a.open(a.t, 2)
+	ctx := a.in("tenant_a")
+	tx, err := a.db(ctx).Begin(ctx)
+	check(a.t, err)
+	defer func() { _ = tx.Rollback(ctx) }()
+	a.take(ctx, tx, "select 1")
+	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	defer cancel()
+	second, err := a.db(short).Begin(short)
+	a.met(err)
+	if err == nil {
+		defer func() { _ = second.Rollback(ctx) }()
+	}
+	short, cancel = context.WithTimeout(a.in("tenant_b"), 2*time.Second)
+	defer cancel()
+	_, err = a.db(short).Exec(short, "select 1")
+	return err != nil
+}
+
+// outlives: the statements are still running, in one transaction, when a second is over.
+func outlives(a *attempt, sql []string) bool {
+	ctx, cancel := context.WithTimeout(a.ctx, time.Second)
+	defer cancel()
+	a.ctx = ctx
+	a.inTx("tenant_a", sql...)
+	return ctx.Err() != nil
 }
 
 // makesLargeObject: an object is there that is in no schema.

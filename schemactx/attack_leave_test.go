@@ -1,11 +1,13 @@
 package schemactx_test
 
 import (
-	"context"
 	"errors"
-	"time"
+	"sync"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/schemactx"
 )
 
 // The ways of leaving a scope that a statement alone cannot show.
@@ -39,31 +41,14 @@ func readsSimple(a *attempt, sql []string) bool {
 	return a.got(a.secretB)
 }
 
-type (
-	copier interface {
-		CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error)
-	}
-	batcher interface {
-		SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
-	}
-	nester interface {
-		Begin(ctx context.Context) (pgx.Tx, error)
-	}
-)
-
-// batch runs statements in one batch, reading every result.
-func (a *attempt) batch(sql []string) {
+// batch runs statements in one batch, each with the options, reading every result.
+func (a *attempt) batch(sql []string, options ...any) {
 	ctx := a.in("tenant_a")
-	db, ok := any(a.db(ctx)).(batcher)
-	if !ok {
-		a.met(errNoAPI)
-		return
-	}
 	b := &pgx.Batch{}
 	for _, s := range sql {
-		b.Queue(s)
+		b.Queue(s, options...)
 	}
-	res := db.SendBatch(ctx, b)
+	res := a.db(ctx).SendBatch(ctx, b)
 	for range sql {
 		rows, err := res.Query()
 		a.met(err)
@@ -86,20 +71,25 @@ func readsInBatch(a *attempt, sql []string) bool {
 	return a.got(a.secretB)
 }
 
+// readsInUnpreparedBatch has PostgreSQL parse each statement when the one before has run.
+func readsInUnpreparedBatch(a *attempt, sql []string) bool {
+	a.batch(sql, pgx.QueryExecModeExec)
+	return a.got(a.secretB)
+}
+
 func changesInBatch(a *attempt, sql []string) bool {
 	before := a.stateOfB(a.t)
 	a.batch(sql)
 	return a.stateOfB(a.t) != before
 }
 
-// readsWithoutScope: a runs the first statement; when b has used the connection too, the
-// second runs on it without any scope, as a mistake of the library's would.
+// readsWithoutScope: a runs the first statement, and right after it the second runs on the
+// pool's connection without any scope, as other code on the same pool would.
 func readsWithoutScope(a *attempt, sql []string) bool {
 	a.alone("tenant_a", sql[0])
 	if !a.column.shared {
 		return false
 	}
-	a.alone("tenant_b", "select 1")
 	a.loot.Reset()
 	a.take(a.ctx, a.pool, sql[1])
 	return a.got(a.secretB)
@@ -111,11 +101,7 @@ func readsAfterSavepoint(release bool) func(*attempt, []string) bool {
 	return func(a *attempt, sql []string) bool {
 		ctx := a.in("tenant_a")
 		err := a.db(ctx).InTx(ctx, func(tx pgx.Tx) error {
-			outer, ok := any(tx).(nester)
-			if !ok {
-				return errNoAPI
-			}
-			nested, err := outer.Begin(ctx)
+			nested, err := tx.Begin(ctx)
 			if err != nil {
 				return err
 			}
@@ -185,20 +171,12 @@ func readsKeptBatch(a *attempt, sql []string) bool {
 	ctx := a.in("tenant_a")
 	var kept pgx.BatchResults
 	_ = a.db(ctx).InTx(ctx, func(tx pgx.Tx) error {
-		outer, ok := any(tx).(batcher)
-		if !ok {
-			a.met(errNoAPI)
-			return nil
-		}
 		b := &pgx.Batch{}
 		b.Queue(sql[0])
 		b.Queue(sql[0])
-		kept = outer.SendBatch(ctx, b)
+		kept = tx.SendBatch(ctx, b)
 		return errMine
 	})
-	if kept == nil {
-		return false
-	}
 	other := a.in("tenant_b")
 	theirs, err := a.db(other).Query(other, "select body from secrets")
 	check(a.t, err)
@@ -212,12 +190,38 @@ func readsKeptBatch(a *attempt, sql []string) bool {
 	return a.got(a.secretB)
 }
 
-// readsSoon is reads for statements that might hang.
-func readsSoon(a *attempt, sql []string) bool {
-	ctx, cancel := context.WithTimeout(a.ctx, time.Second)
-	defer cancel()
-	a.ctx = ctx
-	return reads(a, sql)
+// readsFromTwo: two goroutines use one transaction, first while one of them has rows open and
+// then as fast as they can. Each may get its own answers only.
+func readsFromTwo(a *attempt, sql []string) bool {
+	ctx := a.in("tenant_a")
+	var foreign atomic.Bool
+	check(a.t, a.db(ctx).InTx(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, sql[0], "first ")
+		check(a.t, err)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			a.take(ctx, tx, sql[0], "second ")
+		}()
+		<-done
+		rows.Close()
+		var both sync.WaitGroup
+		for _, mine := range []string{"one ", "two "} {
+			both.Go(func() {
+				for range 200 {
+					var got string
+					err := tx.QueryRow(ctx, sql[0], mine).Scan(&got)
+					if err == nil && got != mine+a.secretA || err != nil && !errors.Is(err, schemactx.ErrTxBusy) {
+						a.t.Logf("%q: %q, %v", mine, got, err)
+						foreign.Store(true)
+					}
+				}
+			})
+		}
+		both.Wait()
+		return nil
+	}))
+	return foreign.Load() || a.got(a.secretA)
 }
 
 func readsWithoutTenant(a *attempt, sql []string) bool {

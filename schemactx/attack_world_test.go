@@ -2,7 +2,6 @@ package schemactx_test
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"testing"
 
@@ -15,6 +14,7 @@ import (
 // column is a column of the matrix: a level of isolation, and how to have a DB of it.
 type column struct {
 	name     string
+	level    schemactx.Level
 	shared   bool // one connection serves both tenants
 	hardened bool
 	// prepare makes what the level needs beyond Setup and two provisioned tenants.
@@ -24,11 +24,11 @@ type column struct {
 }
 
 var columns = [len(wants{})]column{
-	{name: "PathOnly", shared: true, prepare: preparePathOnly, open: openPathOnly},
-	{name: "Roles", shared: true, open: openRoles},
-	{name: "Roles, hardened", shared: true, hardened: true, open: openRoles},
-	{name: "Logins", prepare: prepareLogins, open: openLogins},
-	{name: "Roles, hardened, PgBouncer", shared: true, hardened: true, prepare: preparePooler, open: openPooler},
+	{name: "PathOnly", level: schemactx.PathOnly, shared: true, prepare: preparePathOnly, open: openPathOnly},
+	{name: "Roles", level: schemactx.Roles, shared: true, open: openRoles},
+	{name: "Roles, hardened", level: schemactx.Roles, shared: true, hardened: true, open: openRoles},
+	{name: "Logins", level: schemactx.Logins, prepare: prepareLogins, open: openLogins},
+	{name: "Roles, hardened, PgBouncer", level: schemactx.Roles, shared: true, hardened: true, prepare: preparePooler, open: openPooler},
 }
 
 // preparePathOnly makes the login that programs have who know the search path alone: it has
@@ -38,7 +38,7 @@ func preparePathOnly(t *testing.T, w *world) {
 }
 
 func openPathOnly(t *testing.T, w *world, conns int32) func(context.Context) *schemactx.DB {
-	return w.single(t, w.pg.URLAs(w.roles.Prefix()+"_path", "path"), conns, schemactx.Config{Level: schemactx.PathOnly})
+	return w.single(t, w.pg.URLAs(w.roles.Prefix()+"_path", "path"), conns, schemactx.Config{})
 }
 
 func openRoles(t *testing.T, w *world, conns int32) func(context.Context) *schemactx.DB {
@@ -56,7 +56,6 @@ func prepareLogins(t *testing.T, w *world) {
 
 func openLogins(t *testing.T, w *world, conns int32) func(context.Context) *schemactx.DB {
 	return w.single(t, w.pg.URLAs(w.roles.Runtime(), runtimePassword), conns, schemactx.Config{
-		Level: schemactx.Logins,
 		Logins: schemactx.LoginsConfig{
 			MaxConns: conns,
 			Password: func(context.Context, string) (string, error) { return loginPassword, nil },
@@ -72,6 +71,7 @@ type world struct {
 	pool     *pgxpool.Pool // of the last DB opened
 	heard    chan string   // payloads of notifications that a pool received
 	names    *strings.Replacer
+	limits   schemactx.Limits
 	pristine bool // as reset has made it
 	secretA  string
 	secretB  string
@@ -146,7 +146,8 @@ func (w *world) open(t *testing.T, conns int32) func(context.Context) *schemactx
 // single returns one DB for all contexts.
 func (w *world) single(t *testing.T, url string, conns int32, cfg schemactx.Config) func(context.Context) *schemactx.DB {
 	t.Helper()
-	cfg.Roles = w.roles
+	cfg.Level, cfg.Roles = w.column.level, w.roles
+	cfg.Limits = func(string) schemactx.Limits { return w.limits }
 	w.pool = w.hearingPool(t, url, conns)
 	db, err := schemactx.New(w.pool, cfg)
 	check(t, err)
@@ -171,4 +172,15 @@ func (w *world) stateOfB(t *testing.T) string {
 	return state
 }
 
-var errNoAPI = errors.New("the engine has no such method")
+// expectFinding fails the test unless Check reports code for the login of the last pool.
+func (w *world) expectFinding(t *testing.T, code schemactx.Code) {
+	t.Helper()
+	report, err := schemactx.Check(t.Context(), w.pool, schemactx.CheckConfig{Level: w.column.level, Roles: w.roles})
+	check(t, err)
+	for _, f := range report.Findings {
+		if f.Code == code {
+			return
+		}
+	}
+	t.Errorf("Check reports no %s: %v", code, report.Findings)
+}
