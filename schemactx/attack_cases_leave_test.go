@@ -66,6 +66,12 @@ var leaveAttacks = []attack{
 		follows: "With the search path alone, what runs without a scope has all rights.",
 	},
 	{
+		row: 8, title: "the same by a cursor that runs as the transaction commits", run: readsWithoutScope,
+		sql:     []string{"declare c cursor with hold for select set_config('role', 'ROLE_B', false)", "select body from tenant_b.secrets"},
+		want:    wants{leaks, "42501", "42501", "42501", "42501"},
+		follows: "With the search path alone, what runs without a scope has all rights.",
+	},
+	{
 		row: 8, title: "b's path for the session, for whatever has no scope", run: readsWithoutScope,
 		sql:     []string{"select set_config('search_path', 'tenant_b', false)", "select body from secrets"},
 		want:    wants{leaks, "42P01", "42501", nothing, "42501"},

@@ -9,6 +9,7 @@ func init() {
 		"3 have the server read strings in another way, take b's role in what looks like one, then read/Roles": "leaks",
 		"3 the same by another encoding/Roles":                                                                 "leaks",
 		"3 take b's role, then read, in one batch/Roles":                                                       "leaks",
+		"8 the same by a cursor that runs as the transaction commits/Roles":                                    "leaks",
 		"18 keep an advisory lock where the library does not see it/PathOnly":                                  "leaks",
 		"18 keep an advisory lock where the library does not see it/Roles":                                     "leaks",
 		"18 keep an advisory lock where the library does not see it/Roles, hardened":                           "leaks",
