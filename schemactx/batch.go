@@ -88,6 +88,9 @@ func (br *batchResults) send(ctx context.Context) error {
 		o.queue(br.state, b, named)
 	}
 	for i := range br.calls {
+		if i > 0 && br.calls[i-1].kind.mayStray() {
+			own{stepAssert, assertSQL, br.scope.assertParams()}.queue(br.state, b, named)
+		}
 		if err := br.queue(b, i, sds[i]); err != nil {
 			return err
 		}
@@ -121,7 +124,7 @@ func (br *batchResults) prepare(ctx context.Context) ([]*pgconn.StatementDescrip
 		if st := known[c.sql]; st != nil {
 			br.db.stats.hits.Add(1)
 			c.kind = st.kind
-		} else if c.kind = kindOf(c.sql); c.prepared() {
+		} else if c.kind = br.unit.kindOf(c.sql); c.prepared() {
 			known[c.sql] = &stmt{key: key, name: br.state.cache.nextName(), kind: c.kind}
 			missing = append(missing, known[c.sql])
 		}
@@ -217,6 +220,15 @@ func (br *batchResults) nextRows() (*batchRows, error) {
 	}
 	r := &batchRows{br: br, index: br.next, started: time.Now()}
 	br.next++
+	if r.index > 0 && br.calls[r.index-1].kind.mayStray() {
+		if err := nextResult(br.mrr)(); err != nil {
+			if stateIs(err, stateDivisionByZero) {
+				err = fmt.Errorf("%w: found in the batch, before statement %d ran", ErrScopeChanged, r.index+1)
+			}
+			br.err = err
+			return nil, err
+		}
+	}
 	if !br.mrr.NextResult() {
 		br.err = br.mrr.Close()
 		if br.err == nil {

@@ -24,6 +24,9 @@ const (
 	kindBlock
 )
 
+// mayStray reports whether a statement of this kind may have changed the scope.
+func (k sqlKind) mayStray() bool { return k == kindOther || k == kindBlock }
+
 // refusedCommands are the first words of the commands that change the session or the transaction. The extended
 // protocol takes one statement at a time, so the first word tells the command.
 var refusedCommands = []string{
@@ -67,7 +70,7 @@ func kindOf(sql string) sqlKind {
 	l := lexer{rest: sql}
 	first := l.firstWord()
 	switch {
-	case first == "set" && l.firstWord() == "constraints":
+	case first == "set" && l.firstWord() == "constraints" && !l.followedBy("."): // constraints.x is a setting
 		return kindOther
 	case contains(refusedCommands, first):
 		return kindRefused
@@ -75,6 +78,8 @@ func kindOf(sql string) sqlKind {
 		return kindCopy
 	case first == "call" || first == "do":
 		return kindBlock
+	case first == "explain" && l.mentions("execute"): // it shows another tenant's statement
+		return kindRefused
 	case !contains(plainCommands, first):
 		return kindOther
 	}
@@ -85,20 +90,25 @@ func kindOf(sql string) sqlKind {
 	var into, target bool // after INTO stands a table, and its parenthesis is a list of columns
 	for {
 		word, plain, ok := l.word()
-		target = into || target && l.dotted
-		into = plain && word == "into"
+		target = into || target && !plain
+		into = plain && word == "into" && l.names() // else it is a column's label
 		switch {
 		case !ok && kind == kindWrite && namesSettings(sql):
 			return kindOther
 		case !ok:
 			return kind
-		case word == unicodePrefix, l.calls() && !target && !(plain && contains(harmlessCalls, word)):
+		case word == unicodePrefix, word == escapePrefix, l.projects:
+			return kindOther
+		case l.calls() && !target && !(plain && contains(harmlessCalls, word)):
 			return kindOther
 		case plain && contains(writingWords, word):
 			kind = kindWrite
 		}
 	}
 }
+
+// escapePrefix begins a string in which a backslash escapes, and so it does in the strings that follow on other lines.
+const escapePrefix = "e'"
 
 // unicodePrefix begins a name or a string in which any character can be escaped.
 const unicodePrefix = "u&"
@@ -122,10 +132,14 @@ func contains(sorted []string, word string) bool {
 // lexer walks over the words of a statement as PostgreSQL's scanner sees them (its scan.l): strings, quoted names,
 // dollar quotes and nested comments are skipped as wholes.
 type lexer struct {
-	rest   string
-	dot    bool // the last thing before rest was a dot, white space apart
-	dotted bool // there was one before the last word
+	rest     string
+	last     byte // what came before rest, white space and comments apart: a character, or aName
+	owner    byte // what came before the last dot
+	projects bool // the last word follows a dot behind an expression: it may be a function, called without a parenthesis
 }
+
+// aName stands for a name, quoted or not.
+const aName = 'a'
 
 // firstWord returns the word that a statement begins with, in lower case. Semicolons before it are empty
 // statements, which the server drops, and parentheses may stand around a select.
@@ -146,44 +160,67 @@ func (l *lexer) firstWord() string {
 // word returns the next word in lower case. It is plain when it is neither quoted nor qualified with a schema. word
 // reports false at the end.
 func (l *lexer) word() (word string, plain, ok bool) {
-	for l.rest != "" {
-		c := l.rest[0]
-		plain, l.dotted, l.dot = !l.dot, l.dot, l.dot && isSpace(c)
+	for l.blank(); l.rest != ""; l.blank() {
+		c, last := l.rest[0], l.last
+		plain, l.last = last != '.', c
+		l.projects = !plain && l.owner != aName
 		switch {
 		case wordStart(c):
 			n := l.wordLen()
+			l.last = aName
 			switch follows := l.rest[n:]; {
-			case n == 1 && strings.HasPrefix(follows, "'"): // E'', B'', X'', N''
-				l.rest = follows
-				l.skipString(c == 'e' || c == 'E')
-			case n == 1 && (c == 'u' || c == 'U') && strings.HasPrefix(follows, "&"):
+			case n == 1 && (c == 'e' || c == 'E') && strings.HasPrefix(follows, "'"),
+				n == 1 && (c == 'u' || c == 'U') && strings.HasPrefix(follows, "&"):
 				return l.take(2), plain, true
+			case n == 1 && strings.HasPrefix(follows, "'"): // B'', X'', N''
+				l.last, l.rest = '\'', follows
+				l.skipQuoted('\'')
 			default:
 				return l.take(n), plain, true
 			}
 		case c == '"':
+			l.last = aName
 			l.skipQuoted('"')
 			return "", false, true
 		case c == '\'':
-			l.skipString(false)
+			l.skipQuoted('\'')
 		case c == '$':
 			l.skipDollar()
-		case strings.HasPrefix(l.rest, "--"), strings.HasPrefix(l.rest, "/*"):
-			l.blank()
 		case c >= '0' && c <= '9': // with the letters that follow: 1e5, 0x1f
 			l.rest = l.rest[l.wordLen():]
 		default:
-			l.dot = l.dot || c == '.'
+			if c == '.' {
+				l.owner = last
+			}
 			l.rest = l.rest[1:]
 		}
 	}
+	l.projects = false
 	return "", false, false
 }
 
-// calls reports whether an opening parenthesis follows.
-func (l *lexer) calls() bool {
+// names reports whether a name follows.
+func (l *lexer) names() bool {
 	l.blank()
-	return strings.HasPrefix(l.rest, "(")
+	return l.rest != "" && (wordStart(l.rest[0]) || l.rest[0] == '"')
+}
+
+// calls reports whether an opening parenthesis follows.
+func (l *lexer) calls() bool { return l.followedBy("(") }
+
+func (l *lexer) followedBy(s string) bool {
+	l.blank()
+	return strings.HasPrefix(l.rest, s)
+}
+
+// mentions reports whether what is left has a plain word in it.
+func (l *lexer) mentions(word string) bool {
+	for {
+		w, plain, ok := l.word()
+		if !ok || plain && w == word {
+			return ok
+		}
+	}
 }
 
 // blank skips white space and comments.
@@ -238,24 +275,6 @@ func (l *lexer) skipQuoted(quote byte) {
 	}
 }
 
-// skipString skips a string constant, in which a backslash may escape.
-func (l *lexer) skipString(escapes bool) {
-	if !escapes {
-		l.skipQuoted('\'')
-		return
-	}
-	for i := 1; i < len(l.rest); i++ {
-		switch l.rest[i] {
-		case '\\':
-			i++
-		case '\'':
-			l.rest = l.rest[i+1:]
-			return // a doubled quote begins another string, which ends the same way
-		}
-	}
-	l.rest = ""
-}
-
 // skipDollar skips a dollar-quoted string or the dollar of a parameter.
 func (l *lexer) skipDollar() {
 	n := 1
@@ -288,8 +307,6 @@ func (l *lexer) take(n int) string {
 	l.rest = l.rest[n:]
 	return word
 }
-
-func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
 
 func wordStart(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c >= 0x80

@@ -78,7 +78,7 @@ func (s *statement) lookUp(ctx context.Context) (*pgconn.StatementDescription, e
 			return st.sd, nil
 		}
 	}
-	s.call.kind = kindOf(s.call.sql)
+	s.call.kind = s.unit.kindOf(s.call.sql)
 	if err := s.call.kind.refusal(s.call.sql); err != nil || !s.call.prepared() {
 		return nil, err
 	}

@@ -106,7 +106,7 @@ func (tx *Tx) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementD
 	if err := tx.check(ctx); err != nil {
 		return nil, err
 	}
-	kind := kindOf(sql)
+	kind := st.unit.kindOf(sql)
 	if err := kind.refusal(sql); err != nil {
 		return nil, st.after(kind, err)
 	}

@@ -60,7 +60,7 @@ func (st *txState) after(kind sqlKind, err error) error {
 	st.busy = false
 	var scopeErr *ScopeError
 	left := errors.Is(err, ErrScopeChanged) || errors.As(err, &scopeErr)
-	st.suspect = kind == kindOther || kind == kindBlock || st.suspect && err != nil
+	st.suspect = kind.mayStray() || st.suspect && err != nil
 	st.reset = st.reset || st.unit.needsReset(kind)
 	status := st.unit.status()
 	inside := status == 'T' || status == 'E' || !st.begun && status == 'I'

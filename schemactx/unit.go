@@ -126,7 +126,18 @@ func (u *unit) rollback(ctx context.Context) error {
 // needsReset reports whether the role of the session has to be taken back behind statements of this kind: they may have
 // set it for longer than the scope, and then what has no scope would have a tenant's rights until the next scrub.
 func (u *unit) needsReset(kind sqlKind) bool {
-	return u.scope.role != "" && (kind == kindOther || kind == kindBlock)
+	return u.scope.role != "" && kind.mayStray()
+}
+
+// kindOf is the kind of a statement that the server is about to parse. Where the server reads strings or characters in
+// another way than the lexer does, the text says too little; both settings are reported by every version.
+func (u *unit) kindOf(sql string) sqlKind {
+	kind, pc := kindOf(sql), u.conn.PgConn()
+	if (kind == kindRead || kind == kindWrite) &&
+		(pc.ParameterStatus("standard_conforming_strings") != "on" || pc.ParameterStatus("client_encoding") != "UTF8") {
+		return kindOther
+	}
+	return kind
 }
 
 // status is the connection's transaction status as the server last reported it: I (idle), T (in a transaction) or E
