@@ -95,7 +95,7 @@ func (sc *scope) assertParams() [][]byte { return [][]byte{[]byte(sc.path), []by
 // scrubSQL takes away what a tenant may have left on a connection, in the order of PostgreSQL's own DISCARD ALL. The
 // role and the search path need nothing: they were local.
 var scrubSQL = []string{
-	"close all", "unlisten *", "select pg_advisory_unlock_all()", "discard sequences", "discard temp", "reset all",
+	closeSQL, "unlisten *", "select pg_advisory_unlock_all()", "discard sequences", "discard temp", "reset all",
 }
 
 // ownName is the name under which a connection prepares one of the library's own statements.

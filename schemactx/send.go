@@ -116,6 +116,7 @@ func (s *statement) sendBehind(ctx context.Context, sd *pgconn.StatementDescript
 func (u *unit) queueBack(b *pgconn.Batch, kind sqlKind, block, named bool) {
 	named = named && kind != kindBlock
 	if u.needsReset(kind) {
+		own{step: stepReset, sql: closeSQL}.queue(u.state, b, named)
 		own{step: stepReset, sql: resetSQL}.queue(u.state, b, named)
 	}
 	if block {

@@ -101,7 +101,7 @@ func (st *txState) commit(ctx context.Context) error {
 	}
 	sql := commitSQL
 	if st.reset {
-		sql = resetSQL + "; " + commitSQL
+		sql = closeSQL + "; " + resetSQL + "; " + commitSQL
 	}
 	results, err := st.unit.conn.PgConn().Exec(ctx, sql).ReadAll()
 	if err == nil {
