@@ -44,7 +44,7 @@ nothing came of it.
 - Against a tenant who takes all connections or never ends: Config.Limits (row 67).
 - Against what stays on the connections of a pooler: PgBouncer's server_reset_query_always = 1. This package cleans up
   behind a tenant on its own connections and cannot know what another process has done to the pooler's. The suite tries
-  rows 16 and 18 with this setting too.
+  row 18 with this setting too.
 - Against mistakes of the owner's (rows 35 and 36): Check, at every start and after every migration. It reports them as
   planted, view-rights and definer-path.
 - Against what PostgreSQL tells everybody (rows 46 to 52), and what all sessions of a database share (rows 60 and 61):
@@ -103,9 +103,6 @@ func render(seen [][]string) string {
 	}
 	b.WriteString("\n## What follows where an attack succeeds\n\n")
 	b.WriteString(consequences(seen))
-	if len(pending) > 0 {
-		b.WriteString("\nA cell with † is not yet as it should be.\n")
-	}
 	return b.String()
 }
 
@@ -113,36 +110,30 @@ func render(seen [][]string) string {
 func consequences(seen [][]string) string {
 	var order []string
 	from := make(map[string][]string)
-	add := func(text, attack string) {
-		if from[text] == nil {
-			order = append(order, text)
-		}
-		from[text] = append(from[text], attack)
-	}
 	for i := range attacks {
 		c := &attacks[i]
-		var where, notYet []string
+		var where []string
 		for col := range columns {
-			if _, isPending := pending[c.key(col)]; isPending {
-				notYet = append(notYet, columns[col].name)
-			} else if c.leaksIn(col, seen[col][i]) {
+			if c.leaksIn(col, seen[col][i]) {
 				where = append(where, columns[col].name)
 			}
 		}
 		attack := fmt.Sprintf("%d %s", c.row, c.title)
+		if where == nil {
+			continue
+		}
 		if len(where) == len(columns) {
 			where = []string{"everywhere"}
 		}
-		if where != nil {
-			text := c.follows
-			if c.found != "" {
-				text += fmt.Sprintf(" Check reports it at Roles and Logins: `%s`.", c.found)
-			}
-			add(fmt.Sprintf("(%s): %s", strings.Join(where, "; "), text), attack)
+		text := c.follows
+		if c.found != "" {
+			text += fmt.Sprintf(" Check reports it at Roles and Logins: `%s`.", c.found)
 		}
-		if notYet != nil {
-			add(fmt.Sprintf("(%s): This package has to stop it, and does not yet.", strings.Join(notYet, "; ")), attack)
+		text = fmt.Sprintf("(%s): %s", strings.Join(where, "; "), text)
+		if from[text] == nil {
+			order = append(order, text)
 		}
+		from[text] = append(from[text], attack)
 	}
 	var b strings.Builder
 	for _, text := range order {
@@ -165,17 +156,13 @@ func (c *attack) cell(col int, seen string) string {
 	if len(c.since) > 0 {
 		seen = c.want[col]
 	}
-	mark := ""
-	if _, ok := pending[c.key(col)]; ok {
-		mark = " †"
-	}
 	switch {
 	case seen == leaks:
-		return "**leaks**" + mark
+		return "**leaks**"
 	case strings.Contains(seen, "Err"):
-		return "`" + seen + "`" + mark
+		return "`" + seen + "`"
 	}
-	return seen + mark
+	return seen
 }
 
 // leaksIn reports whether a column leaks on any version.
@@ -253,12 +240,6 @@ func TestAttackTableIsInOrder(t *testing.T) {
 			if slices.Contains(w[:], leaks) && c.follows == "" {
 				t.Errorf("%s: leaks, and nothing is said to follow from it", name)
 			}
-		}
-	}
-	for key := range pending {
-		row, _, _ := strings.Cut(key, "/")
-		if !titles[row] {
-			t.Errorf("pending %q is no attack", key)
 		}
 	}
 }
