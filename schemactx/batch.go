@@ -20,7 +20,7 @@ import (
 func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	br := &batchResults{batch: b}
 	br.unit = &br.alone
-	if err := br.unit.open(ctx, db); err != nil {
+	if err := br.open(ctx, db); err != nil {
 		return failedBatch{err}
 	}
 	return br.begin(ctx)
@@ -82,7 +82,7 @@ func (br *batchResults) send(ctx context.Context) error {
 	}
 	b := &pgconn.Batch{}
 	block := br.tx == nil && (len(br.calls) > 1 || br.kind == kindBlock)
-	front := br.unit.front(br.tx, block)
+	front := br.front(br.tx, block)
 	named := br.db.named()
 	for _, o := range front {
 		o.queue(br.state, b, named)
@@ -96,7 +96,7 @@ func (br *batchResults) send(ctx context.Context) error {
 		}
 	}
 	if br.tx == nil {
-		br.unit.queueBack(b, br.kind, block, named)
+		br.queueBack(b, br.kind, block, named)
 	}
 	br.mrr = br.conn.PgConn().ExecBatch(ctx, b)
 	return front.read(br.unit, br.tx, nextResult(br.mrr))
@@ -124,7 +124,7 @@ func (br *batchResults) prepare(ctx context.Context) ([]*pgconn.StatementDescrip
 		if st := known[c.sql]; st != nil {
 			br.db.stats.hits.Add(1)
 			c.kind = st.kind
-		} else if c.kind = br.unit.kindOf(c.sql); c.prepared() {
+		} else if c.kind = br.kindOf(c.sql); c.prepared() {
 			known[c.sql] = &stmt{key: key, name: br.state.cache.nextName(), kind: c.kind}
 			missing = append(missing, known[c.sql])
 		}
@@ -331,14 +331,15 @@ func (br *batchResults) finish() {
 	if br.mrr != nil {
 		err = br.mrr.Close()
 	}
-	br.unit.stained = br.unit.stained || br.kind != kindRead
-	if br.kind == kindBlock || stateIs(br.err, stateInvalidStatement) {
+	br.stained = br.stained || br.kind != kindRead
+	br.state.ran(br.kind)
+	if stateIs(br.err, stateInvalidStatement) {
 		br.state.distrust()
 	}
 	changed := errors.Is(br.err, ErrScopeChanged) && br.kind != kindRefused
 	if br.tx == nil {
 		if br.status() == 'E' {
-			_ = br.unit.rollback(br.ctx)
+			_ = br.rollback(br.ctx)
 		}
 		br.settle(err == nil && br.mrr != nil)
 		changed = changed || br.strayed()
@@ -377,7 +378,7 @@ type failedBatch struct{ err error }
 var _ pgx.BatchResults = failedBatch{}
 
 func (b failedBatch) Exec() (pgconn.CommandTag, error) { return pgconn.CommandTag{}, b.err }
-func (b failedBatch) Query() (pgx.Rows, error)         { return failedRows{b.err}, b.err }
-func (b failedBatch) QueryRow() pgx.Row                { return failedRows{b.err} }
+func (b failedBatch) Query() (pgx.Rows, error)         { return failedRows(b), b.err }
+func (b failedBatch) QueryRow() pgx.Row                { return failedRows(b) }
 func (b failedBatch) Close() error                     { return b.err }
 func (b failedBatch) Tx() pgx.Tx                       { return nil }

@@ -19,6 +19,7 @@ type connState struct {
 	last  string                                  // the schema that was served last
 	stain string                                  // the schema whose statements may have left something behind, or manySchemas
 	doubt bool                                    // prepared statements may be others than they were
+	sound bool                                    // at Logins: the session has been seen to be as it began, and nothing since may have changed it
 	cache stmtCache
 	eqb   pgx.ExtendedQueryBuilder
 }
@@ -49,6 +50,16 @@ func (cs *connState) stained(schema string) {
 		schema = manySchemas
 	}
 	cs.stain = schema
+}
+
+// ran notes what a statement of this kind may have done to the session.
+func (cs *connState) ran(kind sqlKind) {
+	if kind.mayStray() {
+		cs.sound = false
+	}
+	if kind == kindBlock {
+		cs.distrust()
+	}
 }
 
 // distrust notes that the prepared statements may be others than they were: a block of code can deallocate and prepare

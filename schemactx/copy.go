@@ -74,11 +74,11 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 	}
 	// COPY goes out by the simple protocol, and so does what has to come in front: up to the end of the string it is one
 	// implicit transaction as well.
-	front := c.unit.front(c.tx, false)
+	front := c.front(c.tx, false)
 	command := front.simple() + "copy " + table + " (" + columns + ") from stdin binary"
 	r := &copyReader{src: c.src, fields: sd.Fields, types: c.conn.TypeMap(), buf: []byte(copyHeader)}
 	tag, err := c.conn.PgConn().CopyFrom(ctx, r, command)
-	c.unit.stained = true
+	c.stained = true
 	if c.tx != nil {
 		c.tx.begun = c.tx.begun || c.status() != 'I'
 	}
@@ -117,7 +117,7 @@ func (c *copyFrom) describe(ctx context.Context, sql string) (*pgconn.StatementD
 		return st.sd, nil
 	}
 	c.db.stats.misses.Add(1)
-	return c.unit.prepareOne(ctx, c.tx, sql, kindRead)
+	return c.prepareOne(ctx, c.tx, sql, kindRead)
 }
 
 // simple returns the front as SQL without parameters, ready to have a statement appended.

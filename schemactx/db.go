@@ -154,8 +154,8 @@ func (db *DB) Exec(ctx context.Context, sql string, args ...any) (pgconn.Command
 	if err != nil {
 		return pgconn.CommandTag{}, err
 	}
-	s.rows.Close()
-	return s.rows.tag, s.rows.err
+	s.Close()
+	return s.tag, s.err
 }
 
 // Query runs one statement in the schema of ctx, as [DB.Exec] does, and returns its rows. They hold a connection until
@@ -185,7 +185,7 @@ func (db *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 func (db *DB) query(ctx context.Context, sql string, args []any) (*statement, error) {
 	s := &statement{}
 	s.unit = &s.alone
-	if err := s.unit.open(ctx, db); err != nil {
+	if err := s.open(ctx, db); err != nil {
 		return nil, err
 	}
 	if err := s.run(ctx, sql, args); err != nil {

@@ -13,7 +13,9 @@ const (
 	commitSQL = "commit"
 	forgetSQL = "deallocate all"
 	closeSQL  = "close all" // before COMMIT: it runs the queries of cursors WITH HOLD, which could set the role behind the reset
-	resetSQL  = "reset role"
+
+	resetRoleSQL = "reset role"
+	resetPathSQL = "reset search_path"
 )
 
 // front is what goes in front of a statement in the same round trip, in this order: BEGIN, the scrub after another

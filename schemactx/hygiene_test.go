@@ -171,8 +171,8 @@ func TestRoleOfTheSessionIsTakenBack(t *testing.T) {
 	steal := fmt.Sprintf("select set_config('role', '%s', false)", f.roles.Tenant("tenant_b"))
 	ctx := in(t, "tenant_a")
 	b := &pgx.Batch{}
-	b.Queue(steal)
 	b.Queue("select 1")
+	b.Queue(steal)
 	for name, run := range map[string]func() error{
 		"statement":   func() error { _, err := db.Exec(ctx, steal); return err },
 		"unprepared":  func() error { _, err := db.Exec(ctx, steal, pgx.QueryExecModeExec); return err },

@@ -99,7 +99,7 @@ func kindOf(sql string) sqlKind {
 			return kind
 		case word == unicodePrefix, word == escapePrefix, l.projects:
 			return kindOther
-		case l.calls() && !target && !(plain && contains(harmlessCalls, word)):
+		case l.calls() && !target && (!plain || !contains(harmlessCalls, word)):
 			return kindOther
 		case plain && contains(writingWords, word):
 			kind = kindWrite

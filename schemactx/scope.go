@@ -14,6 +14,8 @@ type scope struct {
 	schema string
 	path   string // the search path, as the server shows it
 	role   string // the role that statements run as; "" where the login stays what it is
+	reset  string // takes back what of this a statement may have set for the session; "" where that is nobody else's
+	login  bool   // the session is the tenant's own: the scope only looks at it
 	limits Limits
 	sql    string
 	params [][]byte // of sql, in text format
@@ -44,7 +46,10 @@ func newScope(schema, role string, limits Limits) (*scope, error) {
 	if err != nil {
 		return nil, err
 	}
-	sc := &scope{schema: schema, path: quoted + pgTemp, role: role, limits: limits, sql: scopeSQL}
+	sc := &scope{schema: schema, path: quoted + pgTemp, role: role, reset: resetRoleSQL, limits: limits, sql: scopeSQL}
+	if role == "" {
+		sc.reset = resetPathSQL
+	}
 	sc.params = [][]byte{[]byte(sc.path), []byte(quoted)}
 	sc.set("role", role)
 	for setting, value := range limits.settings() {
@@ -55,7 +60,8 @@ func newScope(schema, role string, limits Limits) (*scope, error) {
 }
 
 // loginScopeSQL is the scope statement at level [Logins]. The connection has been opened with the tenant's settings and
-// serves nobody else, so that it only has to be seen that the tenant's own statements have not led it astray (22012).
+// serves nobody else, so that it only has to be seen that the tenant's own statements have not led it astray (22012), and
+// that not before every statement: only on a new connection and after statements that may have.
 const loginScopeSQL = "select where 1 / (current_setting('search_path') = $1::text)::int = 1 and $2::regnamespace is not null"
 
 // newLoginScope builds the scope of a tenant that logs in as itself.
@@ -64,7 +70,7 @@ func newLoginScope(schema string, limits Limits) (*scope, error) {
 	if err != nil {
 		return nil, err
 	}
-	sc := &scope{schema: schema, path: quoted + pgTemp, limits: limits, sql: loginScopeSQL}
+	sc := &scope{schema: schema, path: quoted + pgTemp, login: true, limits: limits, sql: loginScopeSQL}
 	sc.params = [][]byte{[]byte(sc.path), []byte(quoted)}
 	sc.messages()
 	return sc, nil

@@ -28,18 +28,19 @@ func (s *statement) sendAlone(ctx context.Context, sd *pgconn.StatementDescripti
 	fronted := s.queueFront()
 	pc, eqb := s.conn.PgConn(), &s.state.eqb
 	if sd != nil {
-		s.rows.rr = pc.ExecStatement(ctx, sd, eqb.ParamValues, eqb.ParamFormats, s.call.results)
+		s.rr = pc.ExecStatement(ctx, sd, eqb.ParamValues, eqb.ParamFormats, s.call.results)
 	} else {
-		s.rows.rr = pc.ExecParams(ctx, s.call.sql, eqb.ParamValues, nil, eqb.ParamFormats, s.call.results)
+		s.rr = pc.ExecParams(ctx, s.call.sql, eqb.ParamValues, nil, eqb.ParamFormats, s.call.results)
 	}
 	if !fronted {
 		return nil
 	}
-	if s.rows.rr.NextRow() {
+	if s.rr.NextRow() {
 		s.db.accepted(s.scope)
+		s.state.sound = s.tx == nil && s.scope.login
 		return nil
 	}
-	_, err := s.rows.rr.Close()
+	_, err := s.rr.Close()
 	return s.frontRefused(err)
 }
 
@@ -49,7 +50,7 @@ func (s *statement) queueFront() bool {
 	f := s.conn.PgConn().Frontend()
 	parse, bind := &s.scope.parse, &s.scope.unnamed
 	switch {
-	case s.tx != nil && !s.tx.suspect:
+	case s.tx != nil && !s.tx.suspect, s.tx == nil && s.state.sound:
 		return false
 	case s.tx != nil:
 		parse, bind = &pgproto3.Parse{Query: assertSQL}, &pgproto3.Bind{Parameters: s.scope.assertParams()}
@@ -76,7 +77,7 @@ func (s *statement) frontRefused(err error) error {
 		}
 		return err
 	case s.tx == nil:
-		return s.unit.refused(err)
+		return s.refused(err)
 	case pgErr.Code == stateDivisionByZero:
 		return fmt.Errorf("%w: found before the statement ran", ErrScopeChanged)
 	}
@@ -88,7 +89,7 @@ func (s *statement) frontRefused(err error) error {
 func (s *statement) sendBehind(ctx context.Context, sd *pgconn.StatementDescription) error {
 	b := &pgconn.Batch{}
 	named, eqb := s.call.prepared(), &s.state.eqb
-	front := s.unit.front(s.tx, s.call.kind == kindBlock)
+	front := s.front(s.tx, s.call.kind == kindBlock)
 	for _, o := range front {
 		o.queue(s.state, b, named)
 	}
@@ -98,16 +99,16 @@ func (s *statement) sendBehind(ctx context.Context, sd *pgconn.StatementDescript
 		b.ExecParams(s.call.sql, eqb.ParamValues, nil, eqb.ParamFormats, s.call.results)
 	}
 	if s.tx == nil {
-		s.unit.queueBack(b, s.call.kind, s.call.kind == kindBlock, named)
+		s.queueBack(b, s.call.kind, s.call.kind == kindBlock, named)
 	}
-	s.rows.mrr = s.conn.PgConn().ExecBatch(ctx, b)
-	if err := front.read(s.unit, s.tx, nextResult(s.rows.mrr)); err != nil {
+	s.mrr = s.conn.PgConn().ExecBatch(ctx, b)
+	if err := front.read(s.unit, s.tx, nextResult(s.mrr)); err != nil {
 		return err
 	}
-	if !s.rows.mrr.NextResult() {
-		return s.rows.mrr.Close()
+	if !s.mrr.NextResult() {
+		return s.mrr.Close()
 	}
-	s.rows.rr = s.rows.mrr.ResultReader()
+	s.rr = s.mrr.ResultReader()
 	return nil
 }
 
@@ -117,7 +118,7 @@ func (u *unit) queueBack(b *pgconn.Batch, kind sqlKind, block, named bool) {
 	named = named && kind != kindBlock
 	if u.needsReset(kind) {
 		own{step: stepReset, sql: closeSQL}.queue(u.state, b, named)
-		own{step: stepReset, sql: resetSQL}.queue(u.state, b, named)
+		own{step: stepReset, sql: u.scope.reset}.queue(u.state, b, named)
 	}
 	if block {
 		own{step: stepCommit, sql: commitSQL}.queue(u.state, b, named)

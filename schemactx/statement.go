@@ -13,8 +13,8 @@ import (
 // work, or one of a transaction's.
 type statement struct {
 	rows
-	call
 	*unit
+	call   call
 	alone  unit // what unit points to outside of a transaction
 	tx     *txState
 	ctx    context.Context // of the tracer, which wants the one it returned
@@ -37,7 +37,7 @@ func (s *statement) run(ctx context.Context, sql string, args []any) error {
 		err = s.attempt(s.ctx)
 	}
 	if err != nil {
-		s.rows.closed = true
+		s.closed = true
 		return s.finish(pgconn.CommandTag{}, err)
 	}
 	return nil
@@ -58,9 +58,9 @@ func (s *statement) attempt(ctx context.Context) error {
 		err = s.sendAlone(ctx, sd)
 	}
 	if err == nil {
-		s.rows.typeMap = s.conn.TypeMap()
-		s.rows.owner = s
-		err = s.rows.readAhead()
+		s.typeMap = s.conn.TypeMap()
+		s.owner = s
+		err = s.readAhead()
 	}
 	if err != nil {
 		s.forget(err)
@@ -78,12 +78,12 @@ func (s *statement) lookUp(ctx context.Context) (*pgconn.StatementDescription, e
 			return st.sd, nil
 		}
 	}
-	s.call.kind = s.unit.kindOf(s.call.sql)
+	s.call.kind = s.kindOf(s.call.sql)
 	if err := s.call.kind.refusal(s.call.sql); err != nil || !s.call.prepared() {
 		return nil, err
 	}
 	s.db.stats.misses.Add(1)
-	return s.unit.prepareOne(ctx, s.tx, s.call.sql, s.call.kind)
+	return s.prepareOne(ctx, s.tx, s.call.sql, s.call.kind)
 }
 
 // needsFront reports whether more than the scope has to go in front of the statement.
@@ -103,15 +103,15 @@ func (s *statement) forget(err error) {
 
 // drain reads to the end of what was sent, so that the connection can be used again.
 func (s *statement) drain(err error) error {
-	if s.rows.mrr != nil {
+	if s.mrr != nil {
 		// The commit may have failed although the statement did not.
-		if closeErr := s.rows.mrr.Close(); err == nil {
+		if closeErr := s.mrr.Close(); err == nil {
 			err = closeErr
 		}
-		s.rows.mrr = nil
+		s.mrr = nil
 	}
 	if s.tx == nil && s.status() == 'E' {
-		_ = s.unit.rollback(s.ctx)
+		_ = s.rollback(s.ctx)
 	}
 	return err
 }
@@ -125,10 +125,8 @@ func (s *statement) rowsClosed(tag pgconn.CommandTag, err error) error {
 // finish looks at what the statement did to the connection, tells the tracer, and gives the connection back. err is the
 // statement's own error; finish returns it, or what it found.
 func (s *statement) finish(tag pgconn.CommandTag, err error) error {
-	s.unit.stained = s.unit.stained || s.call.kind != kindRead
-	if s.call.kind == kindBlock {
-		s.state.distrust()
-	}
+	s.stained = s.stained || s.call.kind != kindRead
+	s.state.ran(s.call.kind)
 	if s.tx == nil {
 		s.settle(err == nil)
 	}

@@ -89,7 +89,7 @@ func (tx *Tx) query(ctx context.Context, sql string, args []any) (*statement, er
 		return nil, err
 	}
 	s := &statement{unit: &st.unit, tx: st}
-	s.rows.mu = &st.mu
+	s.mu = &st.mu
 	st.busy = true
 	if err := s.run(ctx, st.named(sql), args); err != nil {
 		return nil, err

@@ -101,7 +101,7 @@ func (st *txState) commit(ctx context.Context) error {
 	}
 	sql := commitSQL
 	if st.reset {
-		sql = closeSQL + "; " + resetSQL + "; " + commitSQL
+		sql = closeSQL + "; " + st.unit.scope.reset + "; " + commitSQL
 	}
 	results, err := st.unit.conn.PgConn().Exec(ctx, sql).ReadAll()
 	if err == nil {

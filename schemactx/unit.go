@@ -123,10 +123,10 @@ func (u *unit) rollback(ctx context.Context) error {
 	return nil
 }
 
-// needsReset reports whether the role of the session has to be taken back behind statements of this kind: they may have
-// set it for longer than the scope, and then what has no scope would have a tenant's rights until the next scrub.
+// needsReset reports whether the role or the path of the session has to be taken back behind statements of this kind:
+// they may have set it for longer than the scope, and then what has no scope would be in a tenant's until the next scrub.
 func (u *unit) needsReset(kind sqlKind) bool {
-	return u.scope.role != "" && kind.mayStray()
+	return u.scope.reset != "" && kind.mayStray()
 }
 
 // kindOf is the kind of a statement that the server is about to parse. Where the server reads strings or characters in
