@@ -13,7 +13,7 @@ import (
 // and server on it, which share its processors; what is on the server's side of the wire
 // therefore counts too. All connections are TCP on 127.0.0.1.
 //
-//	go test -run '^$' -bench Compare/tenants=10/ -benchtime 40x ./schemactx
+//	go test -run '^$' -bench 'Compare/tenants=10$' -benchtime 40x ./schemactx
 //
 // Read compares ways that run one after the other, and a machine that others use too is not
 // the same from one to the next; Compare is the one to quote.

@@ -67,15 +67,20 @@ func spread(goroutines int, more func() bool, op func(*rand.Rand) error) (*laten
 	return &all[0], nil
 }
 
+// counted returns a function that says n times that there is more.
+func counted(n int64) func() bool {
+	var taken atomic.Int64
+	return func() bool { return taken.Add(1) <= n }
+}
+
 // measure runs op b.N times, spread over so many goroutines, and reports operations per
 // second and the median and 99th percentile of their latency next to what testing reports. Time per
 // operation is that of the whole, not of one goroutine.
 func measure(b *testing.B, goroutines int, op func(*rand.Rand) error) {
 	b.Helper()
 	b.ReportAllocs()
-	var taken atomic.Int64
 	b.ResetTimer()
-	l, err := spread(goroutines, func() bool { return taken.Add(1) <= int64(b.N) }, op)
+	l, err := spread(goroutines, counted(int64(b.N)), op)
 	b.StopTimer()
 	must(b, err)
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ops/s")
