@@ -14,7 +14,8 @@ const (
 	// may read, every tenant may read by qualified name.
 	PathOnly
 	// Logins gives each tenant a small pool of its own, logged in as the tenant's role, which can become no other. It
-	// stops a tenant who controls whole statements too, for the price of a pool for each tenant that is active.
+	// stops a tenant who controls whole statements too, for the price of a pool for each tenant that is active. Its
+	// sessions begin in the tenant's schema, so that a statement needs nothing in front of it.
 	Logins
 )
 
