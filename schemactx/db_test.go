@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/oryne/pgtenant/schemactx"
 )
@@ -288,6 +289,21 @@ func TestArgumentsAndResultsOfPgx(t *testing.T) {
 	if len(notes) != 1 || notes[0] != (row{1, "tenant_a"}) {
 		t.Errorf("got %v", notes)
 	}
+
+	var id int
+	var body string
+	check(t, f.db.QueryRow(ctx, "select row(id, body) from notes").Scan(pgtype.CompositeFields{&id, &body}))
+	if id != 1 || body != "tenant_a" {
+		t.Errorf("read the composite (%d, %q)", id, body)
+	}
+	rows, err = f.db.Query(ctx, "select id, body from notes", pgx.QueryResultFormatsByOID{pgtype.Int4OID: pgx.TextFormatCode})
+	check(t, err)
+	for rows.Next() {
+		if raw := string(rows.RawValues()[0]); raw != "1" || rows.FieldDescriptions()[0].Name != "id" || rows.TypeMap() == nil {
+			t.Errorf("raw value %q", raw)
+		}
+	}
+	check(t, rows.Err())
 
 	expectIs(t, f.db.QueryRow(ctx, "select 1 where false").Scan(&n), pgx.ErrNoRows)
 	if _, err := f.db.Exec(ctx, "select $1::int"); err == nil {
