@@ -19,8 +19,8 @@ var oneRow = pgproto3.Execute{MaxRows: 1}
 // them at once: Bind, Execute, Bind, Execute, Sync. Up to Sync this is one implicit transaction, so that what the scope
 // has set ends with the statement. The scope's portal returns one row and is executed for one row, so that the server
 // answers it with DataRow and PortalSuspended and not with CommandComplete; to pgconn its row is the first row of the
-// statement, and taking it off tells whether the scope was let in. Nothing more is sent, read or allocated than for the
-// statement alone, while cancellation, notices and the transaction status stay pgconn's business.
+// statement, and taking it off tells whether the scope was let in. Beyond these messages nothing is sent, read or
+// allocated, and cancellation, notices and the transaction status stay pgconn's business.
 func (s *statement) sendAlone(ctx context.Context, sd *pgconn.StatementDescription) error {
 	if err := ctx.Err(); err != nil {
 		return err // pgconn would not write, and what waits in the buffer would go out with somebody else's statement

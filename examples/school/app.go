@@ -55,6 +55,9 @@ func newApp(ctx context.Context, database *database, addr net.Addr) (_ *app, err
 	if err := a.openTenants(ctx, database.roles); err != nil {
 		return nil, err
 	}
+	if err := a.check(ctx, database.roles); err != nil {
+		return nil, err
+	}
 	if a.db, err = schemactx.New(a.runtime, schemactx.Config{Roles: database.roles}); err != nil {
 		return nil, err
 	}
@@ -69,6 +72,16 @@ func newApp(ctx context.Context, database *database, addr net.Addr) (_ *app, err
 		Logger: a.logger,
 	}))
 	return a, nil
+}
+
+// check refuses to serve from a database in which something breaks the isolation, such as a runtime login with rights of
+// its own. Its warnings are not shown: Harden, which would settle them, is the administrator's decision.
+func (a *app) check(ctx context.Context, roles schemactx.RoleNames) error {
+	report, err := schemactx.Check(ctx, a.runtime, schemactx.CheckConfig{Roles: roles})
+	if err != nil {
+		return err
+	}
+	return report.Err()
 }
 
 // openTenants migrates the registry and then the schema of every school.

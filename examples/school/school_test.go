@@ -205,6 +205,24 @@ func TestDatabaseOfSomebodyElse(t *testing.T) {
 	check(t, p.stop())
 }
 
+// A program that finds its runtime login with rights of its own does not serve.
+func TestDatabaseThatBreaksTheIsolation(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	roles := schemactx.DefaultRoleNames(db.Name)
+	db.RolePrefix = roles.Prefix()
+	args := []string{"--no-demo", "--database-url", db.URL, "--data-dir", filepath.Join(tempDir(t), "data")}
+	p, err := start(t, args...)
+	check(t, err)
+	check(t, p.stop())
+	_, err = db.Pool.Exec(t.Context(), "create table public.secrets (s text); grant select on public.secrets to "+roles.Runtime())
+	check(t, err)
+	_, err = start(t, args...)
+	if !errors.Is(err, schemactx.ErrUnsafe) || !strings.Contains(oneLine(err), roles.Runtime()) {
+		t.Errorf("started, or %v", err)
+	}
+}
+
 func passwordOf(t *testing.T, url string) string {
 	t.Helper()
 	cfg, err := pgx.ParseConfig(url)
