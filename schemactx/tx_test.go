@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -88,6 +89,25 @@ func TestInTxRollsBack(t *testing.T) {
 	if n := f.notes(t, "tenant_a"); n != 1 {
 		t.Errorf("%d notes, want the one from before", n)
 	}
+}
+
+// A transaction whose connection was lost has not been committed, however early that was.
+func TestCommitOfATransactionWhoseFirstStatementWasCancelled(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := in(t, "tenant_a")
+	const sleep = "select pg_sleep($1)"
+	_, err := f.db.Exec(ctx, sleep, 0) // so that BEGIN and the statement travel together
+	check(t, err)
+	tx, err := f.db.Begin(ctx)
+	check(t, err)
+	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer cancel()
+	_, err = tx.Exec(short, sleep, 20)
+	expectIs(t, err, context.DeadlineExceeded)
+	expectIs(t, tx.Commit(ctx), pgx.ErrTxCommitRollback)
+	expectIs(t, tx.Commit(ctx), pgx.ErrTxClosed)
+	expectNote(t, in(t, "tenant_b"), f.db, "tenant_b")
 }
 
 func TestTransactionEndedByItsOwnStatement(t *testing.T) {

@@ -92,6 +92,9 @@ func (st *txState) end(committed bool) {
 
 func (st *txState) commit(ctx context.Context) error {
 	switch {
+	case !st.begun && st.unit.conn.IsClosed():
+		st.end(false) // a statement was sent, and no answer came
+		return fmt.Errorf("%w: the connection is lost", pgx.ErrTxCommitRollback)
 	case !st.begun:
 		st.end(true) // nothing was sent
 		return nil
