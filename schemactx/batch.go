@@ -23,7 +23,11 @@ func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if err := br.open(ctx, db); err != nil {
 		return failedBatch{err}
 	}
-	return br.begin(ctx)
+	done := false
+	defer br.abandonUnless(&done)
+	br.begin(ctx)
+	done = true
+	return br
 }
 
 // SendBatch runs the statements of b in the transaction, in one round trip as [DB.SendBatch] does.
@@ -35,7 +39,9 @@ func (tx *Tx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 		return failedBatch{err}
 	}
 	st.busy = true
-	return (&batchResults{batch: b, unit: &st.unit, tx: st}).begin(ctx)
+	br := &batchResults{batch: b, unit: &st.unit, tx: st}
+	br.begin(ctx)
+	return br
 }
 
 // batchResults reads the results of a batch one after the other.
@@ -56,20 +62,19 @@ type batchResults struct {
 
 var _ pgx.BatchResults = (*batchResults)(nil)
 
-// begin sends the batch. It returns results that fail when it could not.
-func (br *batchResults) begin(ctx context.Context) pgx.BatchResults {
+// begin sends the batch. When it could not, the results fail.
+func (br *batchResults) begin(ctx context.Context) {
 	br.ctx, br.kind = ctx, kindRead
 	if t := br.db.tracers.batch; t != nil {
 		br.ctx = t.TraceBatchStart(ctx, br.conn, pgx.TraceBatchStartData{Batch: br.batch})
 	}
 	if len(br.batch.QueuedQueries) == 0 {
-		return br
+		return
 	}
 	if err := br.send(br.ctx); err != nil {
 		br.err = err
 		br.finish()
 	}
-	return br
 }
 
 func (br *batchResults) send(ctx context.Context) error {
@@ -333,8 +338,8 @@ func (br *batchResults) finish() {
 	}
 	br.stained = br.stained || br.kind != kindRead
 	br.state.ran(br.kind)
-	if stateIs(br.err, stateInvalidStatement) {
-		br.state.distrust()
+	if br.err != nil {
+		br.state.forget(stmtKey{}, br.err) // for what the error says of all statements
 	}
 	changed := errors.Is(br.err, ErrScopeChanged) && br.kind != kindRefused
 	if br.tx == nil {

@@ -188,7 +188,11 @@ func (db *DB) query(ctx context.Context, sql string, args []any) (*statement, er
 	if err := s.open(ctx, db); err != nil {
 		return nil, err
 	}
-	if err := s.run(ctx, sql, args); err != nil {
+	done := false
+	defer s.abandonUnless(&done)
+	err := s.run(ctx, sql, args)
+	done = true
+	if err != nil {
 		return nil, err
 	}
 	return s, nil

@@ -1,8 +1,10 @@
 package schemactx_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -117,6 +119,51 @@ func TestStatementsAfterABlockInATransaction(t *testing.T) {
 		b.Queue("delete from notes where id = 2")
 		check(t, f.db.SendBatch(ctx, b).Close())
 		expectNote(t, ctx, f.db, "tenant_a")
+	}
+}
+
+type panicking struct{}
+
+func (panicking) RewriteQuery(_ context.Context, conn *pgx.Conn, sql string, args []any) (string, []any, error) {
+	return sql, args, conn.Ping(context.Background()) // on a nil connection
+}
+
+// Code of the caller's that panics while a statement is made does not take the connection with it.
+func TestPanicOfTheCallersCode(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := in(t, "tenant_a")
+	hooked := f.open(t, schemactx.Config{Hooks: schemactx.Hooks{Entered: func(ctx context.Context, _ schemactx.EnteredData) {
+		if ctx.Value(panicking{}) != nil {
+			panic("in a hook")
+		}
+	}}}, 1)
+	batch := &pgx.Batch{}
+	batch.Queue("select 1", panicking{})
+	for name, c := range map[string]struct {
+		db  *schemactx.DB
+		run func()
+	}{
+		"statement": {f.db, func() { _, _ = f.db.Exec(ctx, "select 1", panicking{}) }},
+		"batch":     {f.db, func() { _ = f.db.SendBatch(ctx, batch).Close() }},
+		"transaction": {f.db, func() {
+			_ = f.db.InTx(ctx, func(tx pgx.Tx) error { _, err := tx.Exec(ctx, "select 1", panicking{}); return err })
+		}},
+		"hook": {hooked, func() { _, _ = hooked.Exec(context.WithValue(ctx, panicking{}, true), "select 1") }},
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", name)
+				}
+			}()
+			c.run()
+		}()
+		short, cancel := context.WithTimeout(in(t, "tenant_b"), 10*time.Second)
+		if body, _, err := note(short, c.db); err != nil || body != "tenant_b" { // there is one connection
+			t.Errorf("after a %s: read %q, %v", name, body, err)
+		}
+		cancel()
 	}
 }
 

@@ -43,12 +43,15 @@ func (u *unit) open(ctx context.Context, db *DB) error {
 		return err
 	}
 	u.conn = u.lease.Conn()
+	done := false
+	defer u.abandonUnless(&done)
 	u.state = stateOf(u.conn.PgConn(), db.cfg.StatementCacheCapacity)
 	if u.state.last != sc.schema {
 		u.state.last = sc.schema
 		db.stats.switches.Add(1)
 	}
 	db.entered(ctx, u)
+	done = true
 	return nil
 }
 
@@ -98,6 +101,16 @@ func (u *unit) release() {
 	}
 	u.gate.leave()
 	u.db.left(u, closed)
+}
+
+// abandonUnless gives up the connection when what is deferred after open did not come to its end: the caller's code has
+// panicked, in a hook, a tracer, a rewriter or while an argument was encoded. It is unknown what has been written by then.
+func (u *unit) abandonUnless(done *bool) {
+	if *done || u.lease == nil {
+		return
+	}
+	u.destroy()
+	u.release()
 }
 
 // destroy closes the connection. What is doubtful about a connection must not reach the next tenant.
