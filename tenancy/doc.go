@@ -11,13 +11,16 @@
 //
 // Tenants, domains and platform users are tables in the schema public, made by the shared
 // migrations in [Migrations]. [Registry] reads them with the rights of the public role,
-// which may read tenants and domains and nothing else; [Manager] changes them as the owner.
+// which may read what leads a request to its tenant and nothing else; [Manager] reads
+// everything and changes it as the owner. A change is notified on [Channel]. The name of a
+// schema is never given out twice.
 //
 // # Creating a tenant
 //
 // [Manager.Create] inserts the row, makes schema and role, applies the tenant migrations
 // and only then sets the tenant active. Each step can be run again: a create that failed or
-// was killed leaves a row that says so, and [Manager.Resume] goes on with it.
+// was killed leaves a row that says so, and [Manager.Resume] goes on with it. [Hooks] are told
+// of each step. Operations on one tenant wait for each other, in all processes.
 //
 // # Requests
 //

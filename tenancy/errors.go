@@ -23,8 +23,11 @@ var (
 	// ErrDomainTaken is returned by [Manager.Create] when a tenant has the domain already.
 	ErrDomainTaken = errors.New("domain is taken")
 
-	// ErrStatus is returned by [Manager.Resume] for a tenant that is not being provisioned.
+	// ErrStatus is returned by a [Manager] for what a tenant's status does not allow.
 	ErrStatus = errors.New("not possible in the tenant's status")
+
+	// ErrPlacement is returned by a [Manager] for a tenant on a server that it does not reach.
+	ErrPlacement = errors.New("tenant is on another server")
 )
 
 // FieldError says which input was refused and why. Nothing was changed.
@@ -39,16 +42,17 @@ func (e *FieldError) Error() string { return fmt.Sprintf("%s %q %s", e.Field, e.
 
 func (e *FieldError) Unwrap() error { return e.Err }
 
-// CreateError is returned when a tenant's row exists but a later step of its creation
-// failed. The tenant stays in status provisioning, and [Manager.Resume] goes on with it.
-type CreateError struct {
-	Tenant Tenant
-	Step   string // "schema", "migrate" or "activate"
+// StepError is returned when an operation of several steps stopped at one of them. What was done
+// before stays, and the operation can be run again; a create goes on with [Manager.Resume].
+type StepError struct {
+	Op     Op
+	Step   string // as in [StepData]
+	Tenant Tenant // as it is now
 	Err    error
 }
 
-func (e *CreateError) Error() string {
-	return fmt.Sprintf("create tenant %q: %s: %v", e.Tenant.Slug, e.Step, e.Err)
+func (e *StepError) Error() string {
+	return fmt.Sprintf("%s tenant %q: %s: %v", e.Op, e.Tenant.Slug, e.Step, e.Err)
 }
 
-func (e *CreateError) Unwrap() error { return e.Err }
+func (e *StepError) Unwrap() error { return e.Err }

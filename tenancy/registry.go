@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -16,57 +18,95 @@ type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// Registry reads tenants and their domains. It is safe for concurrent use. ctx governs the
-// query; a schema in it does not matter.
+// Registry reads tenants and their domains, from a primary or a replica. It is safe for
+// concurrent use. ctx governs the query; a schema in it does not matter.
+//
+// It needs no more than the rights of the public role, which may read what leads a request to
+// its tenant and nothing else. The registry of a [Manager] reads all there is.
 type Registry struct {
-	db Querier
+	db      Querier
+	details bool // reads what only the owner may
 }
 
 // NewRegistry returns the registry that db reaches.
 func NewRegistry(db Querier) *Registry { return &Registry{db: db} }
 
-// tenantColumns are those of [Tenant], in its order, under the alias t.
-const tenantColumns = "t.id, t.schema_name, t.slug, t.name, t.status, t.failure, t.created_at, t.updated_at"
+// Columns of tenants, under the alias t, in the order of scanTenant. The public role may read
+// those of tenantColumns, see publicTenantColumns.
+const (
+	tenantColumns = `t.id, t.schema_name, t.slug, t.name, t.status, t.reason, t.until, t.plan, t.limits, t.placement,
+		t.created_at, t.updated_at, t.version`
+	tenantDetailsColumns = tenantColumns + ", t.failure, t.next_schema, t.metadata"
+)
+
+// What Init grants to the public role.
+const (
+	publicTenantColumns = `id, schema_name, slug, name, status, reason, until, plan, limits, placement,
+		created_at, updated_at, version`
+	publicDomainColumns = "tenant_id, host, is_primary, verified_at, created_at"
+)
+
+func (r *Registry) columns() string {
+	if r.details {
+		return tenantDetailsColumns
+	}
+	return tenantColumns
+}
+
+// scanTenant reads either list of columns.
+func scanTenant(row pgx.CollectableRow) (Tenant, error) {
+	var t Tenant
+	var until *time.Time
+	to := tenantFields(&t, &until)
+	if len(row.FieldDescriptions()) > len(to) {
+		to = append(to, &t.Failure, &t.NextSchema, &t.Metadata)
+	}
+	err := row.Scan(to...)
+	if until != nil {
+		t.Until = *until
+	}
+	return t, err
+}
+
+func tenantFields(t *Tenant, until **time.Time) []any {
+	return []any{
+		&t.ID, &t.Schema, &t.Slug, &t.Name, &t.Status, &t.Reason, until, &t.Plan, &t.Limits, &t.Placement,
+		&t.CreatedAt, &t.UpdatedAt, &t.Version,
+	}
+}
 
 // ByHost returns the tenant that has the domain, whatever its status. host is normalised
-// (see [NormalizeHost]). An unregistered host is [ErrNotFound].
+// (see [NormalizeHost]). An unregistered host, and one that is only claimed, is [ErrNotFound].
 func (r *Registry) ByHost(ctx context.Context, host string) (Tenant, error) {
 	host, err := NormalizeHost(host)
 	if err != nil {
 		return Tenant{}, err
 	}
-	return r.one(ctx, "select "+tenantColumns+" from public.domains d join public.tenants t on t.id = d.tenant_id where d.host = $1", host)
+	return r.one(ctx, "public.domains d join public.tenants t on t.id = d.tenant_id where d.host = $1 and d.verified_at is not null",
+		host, strconv.Quote(host))
 }
 
 // BySlug returns the tenant of that slug, whatever its status, or [ErrNotFound].
 func (r *Registry) BySlug(ctx context.Context, slug string) (Tenant, error) {
-	return r.one(ctx, "select "+tenantColumns+" from public.tenants t where t.slug = $1", slug)
+	return r.one(ctx, "public.tenants t where t.slug = $1", slug, strconv.Quote(slug))
 }
 
-// List returns all tenants, whatever their status, by id.
-func (r *Registry) List(ctx context.Context) ([]Tenant, error) {
-	rows, err := r.db.Query(schemactx.NewPublicContext(ctx), "select "+tenantColumns+" from public.tenants t order by t.id")
-	if err != nil {
-		return nil, fmt.Errorf("list tenants: %w", err)
-	}
-	tenants, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Tenant])
-	if err != nil {
-		return nil, fmt.Errorf("list tenants: %w", err)
-	}
-	return tenants, nil
+// ByID returns the tenant of that id, whatever its status, or [ErrNotFound].
+func (r *Registry) ByID(ctx context.Context, id int64) (Tenant, error) {
+	return r.one(ctx, "public.tenants t where t.id = $1", id, strconv.FormatInt(id, 10))
 }
 
-func (r *Registry) one(ctx context.Context, sql, key string) (Tenant, error) {
-	rows, err := r.db.Query(schemactx.NewPublicContext(ctx), sql, key)
+func (r *Registry) one(ctx context.Context, from string, key any, shown string) (Tenant, error) {
+	rows, err := r.db.Query(schemactx.NewPublicContext(ctx), "select "+r.columns()+" from "+from, key)
 	if err != nil {
-		return Tenant{}, fmt.Errorf("look up tenant %q: %w", key, err)
+		return Tenant{}, fmt.Errorf("look up tenant %s: %w", shown, err)
 	}
-	t, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Tenant])
+	t, err := pgx.CollectExactlyOneRow(rows, scanTenant)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return Tenant{}, fmt.Errorf("%w: %q", ErrNotFound, key)
+		return Tenant{}, fmt.Errorf("%w: %s", ErrNotFound, shown)
 	case err != nil:
-		return Tenant{}, fmt.Errorf("look up tenant %q: %w", key, err)
+		return Tenant{}, fmt.Errorf("look up tenant %s: %w", shown, err)
 	}
 	return t, nil
 }

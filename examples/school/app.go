@@ -100,13 +100,12 @@ func (a *app) openTenants(ctx context.Context, roles schemactx.RoleNames) error 
 	if err := a.tenants.Init(ctx); err != nil {
 		return err
 	}
-	schools, err := a.tenants.List(ctx)
-	if err != nil {
-		return err
-	}
 	var schemas []string
-	for _, t := range schools {
-		if t.Status != tenancy.Provisioning { // Resume goes on with those
+	for t, err := range a.tenants.All(ctx, tenancy.Filter{}) {
+		if err != nil {
+			return err
+		}
+		if t.Status != tenancy.Provisioning && t.Status != tenancy.Dropping { // Resume goes on with the first, a drop with the second
 			schemas = append(schemas, t.Schema)
 		}
 	}

@@ -27,7 +27,7 @@ var homePage = template.Must(template.New("home").Parse(`<!doctype html>
 func (a *app) publicSite() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		schools, err := a.registry.List(r.Context())
+		schools, err := a.registry.List(r.Context(), tenancy.Filter{})
 		if err != nil {
 			a.logger.ErrorContext(r.Context(), "list schools", slog.Any("error", err))
 			tenancy.Problem{Status: http.StatusServiceUnavailable, Detail: "The registry does not answer."}.Respond(w)
@@ -35,7 +35,7 @@ func (a *app) publicSite() http.Handler {
 		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-		_ = homePage.Execute(w, map[string]any{"Schools": schools, "Port": a.port}) // the client has gone
+		_ = homePage.Execute(w, map[string]any{"Schools": schools.Tenants, "Port": a.port}) // the client has gone
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		tenancy.Problem{Status: http.StatusNotFound, Detail: "There is nothing at this address of the public site."}.Respond(w)

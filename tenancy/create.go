@@ -1,0 +1,175 @@
+package tenancy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// CreateParams say what tenant to create.
+type CreateParams struct {
+	Slug   string // see [ValidateSlug]
+	Name   string // display name, see [ValidateName]; default: Slug
+	Domain string // its primary domain, normalised by [NormalizeHost]; not an IP address
+	Schema string // see [schemactx.ValidateName]; default and best: tenant_<id>
+}
+
+func (p CreateParams) validate() (CreateParams, error) {
+	if err := ValidateSlug(p.Slug); err != nil {
+		return p, err
+	}
+	p.Name = cmp.Or(p.Name, p.Slug)
+	if err := ValidateName(p.Name); err != nil {
+		return p, err
+	}
+	if p.Schema != "" {
+		if err := schemactx.ValidateName(p.Schema); err != nil {
+			return p, err
+		}
+	}
+	host, err := normalizeDomain(p.Domain)
+	p.Domain = host
+	return p, err
+}
+
+// Create makes a tenant: its row and domain, its schema and role, the tables of the tenant
+// migrations, and what [Config].Seed puts into them; then it sets it active and returns it.
+//
+// Refused input is a [FieldError] or a [schemactx.NameError], [ErrSlugTaken], [ErrDomainTaken]
+// or, for a schema name that a tenant has or once had, [schemactx.ErrTaken], and nothing was
+// changed. When a later step fails, or ctx ends, the error is a [StepError]; the row stays and
+// says what failed, its hosts are answered with 503, and [Manager.Resume] goes on. After a
+// crash at any point the same holds.
+func (m *Manager) Create(ctx context.Context, p CreateParams) (Tenant, error) {
+	p, err := p.validate()
+	if err != nil {
+		return Tenant{}, err
+	}
+	t, l, err := m.insertLocked(ctx, p)
+	if err != nil {
+		return Tenant{}, fmt.Errorf("create tenant %q: %w", p.Slug, conflict(err))
+	}
+	defer l.release(ctx)
+	err = m.provision(ctx, OpCreate, &t)
+	return t, err
+}
+
+// Resume goes on with a tenant whose creation failed or was interrupted, and returns it
+// active. A tenant in any other status than provisioning is [ErrStatus].
+func (m *Manager) Resume(ctx context.Context, slug string) (Tenant, error) {
+	t, l, err := m.lockBySlug(ctx, slug)
+	if err != nil {
+		return Tenant{}, err
+	}
+	defer l.release(ctx)
+	if t.Status != Provisioning {
+		return t, fmt.Errorf("resume tenant %q: %w: %s", slug, ErrStatus, t.Status)
+	}
+	err = m.provision(ctx, OpResume, &t)
+	return t, err
+}
+
+// provision does what comes after the row, under the tenant's lock. Each step can be run again.
+func (m *Manager) provision(ctx context.Context, op Op, t *Tenant) error {
+	err := m.run(
+		ctx, op, t,
+		step{"schema", func(ctx context.Context) error { return m.provisionSchema(ctx, t) }},
+		step{"migrate", func(ctx context.Context) error { return m.cfg.Migrator.Migrate(ctx, t.Schema) }},
+		step{"seed", func(ctx context.Context) error { return m.seed(ctx, t) }},
+		step{"activate", func(ctx context.Context) error { return m.activate(ctx, t) }},
+	)
+	if stepErr := (*StepError)(nil); errors.As(err, &stepErr) {
+		t.Failure = stepErr.Step + ": " + stepErr.Err.Error()
+		stepErr.Tenant = *t
+		m.recordFailure(ctx, t)
+	}
+	return err
+}
+
+func (m *Manager) provisionSchema(ctx context.Context, t *Tenant) error {
+	server, err := m.server(t)
+	if err != nil {
+		return err
+	}
+	return schemactx.Provision(ctx, server, m.cfg.Roles, t.Schema)
+}
+
+func (m *Manager) seed(ctx context.Context, t *Tenant) error {
+	if m.cfg.Seed == nil {
+		return nil
+	}
+	return m.cfg.Seed(NewContext(ctx, t), t)
+}
+
+func (m *Manager) activate(ctx context.Context, t *Tenant) error {
+	return m.update(ctx, t, "status = 'active', failure = ''")
+}
+
+// failureTimeout bounds the note of a failure, which is written when ctx is over too.
+const failureTimeout = 5 * time.Second
+
+// recordFailure notes on the row what stopped the tenant, also when ctx is over.
+func (m *Manager) recordFailure(ctx context.Context, t *Tenant) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), failureTimeout)
+	defer cancel()
+	if err := m.update(ctx, t, "failure = $2", t.Failure); err != nil {
+		m.cfg.Logger.ErrorContext(ctx, "failure not recorded", slog.String("tenant", t.Slug), slog.Any("error", err))
+	}
+}
+
+// insertLocked inserts the row with its primary domain, and takes the tenant's lock before
+// anybody can see it: one statement. The id comes first, as the schema's default name and the
+// lock are made of it.
+func (m *Manager) insertLocked(ctx context.Context, p CreateParams) (Tenant, *lease, error) {
+	l, err := m.openLease(ctx)
+	if err != nil {
+		return Tenant{}, nil, err
+	}
+	rows, err := l.conn.Query(ctx, `with new as materialized (
+			select id, coalesce(nullif($1, ''), 'tenant_' || id) as schema_name
+			from (select nextval(pg_get_serial_sequence('public.tenants', 'id')) as id) next
+		), name as (
+			insert into public.schema_names (name, tenant_id) select schema_name, id from new
+		), domain as (
+			insert into public.domains (tenant_id, host, is_primary, verified_at) select id, $4, true, now() from new
+		), t as (
+			insert into public.tenants (id, schema_name, slug, name) select id, schema_name, $2, $3 from new returning *
+		)
+		select `+tenantDetailsColumns+` from t, lateral (select pg_advisory_lock(`+lockKey("t.id")+`)) as locked`,
+		p.Schema, p.Slug, p.Name, p.Domain)
+	if err != nil {
+		l.release(ctx)
+		return Tenant{}, nil, err
+	}
+	t, err := pgx.CollectExactlyOneRow(rows, scanTenant)
+	if err != nil {
+		l.release(ctx)
+		return Tenant{}, nil, err
+	}
+	return t, l, nil
+}
+
+// conflict names the unique constraint that a change ran into.
+func conflict(err error) error {
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) {
+		return err
+	}
+	switch pgErr.ConstraintName {
+	case "tenants_slug_key":
+		return ErrSlugTaken
+	case "domains_host_key":
+		return ErrDomainTaken
+	case "schema_names_pkey", "tenants_schema_name_key":
+		return schemactx.ErrTaken
+	}
+	return err
+}

@@ -1,0 +1,65 @@
+package tenancy
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// Domain is a host of a tenant. Each tenant that can be reached has exactly one primary domain.
+type Domain struct {
+	TenantID   int64
+	Host       string // in the form of [NormalizeHost]; one tenant at most has it verified
+	Primary    bool   // the one that links to the tenant name
+	VerifiedAt time.Time
+	CreatedAt  time.Time
+
+	// Token is what the owner of a claimed domain publishes to prove it; empty for others, and unless a [Manager]
+	// has read the domain.
+	Token string
+}
+
+// Verified reports whether the domain is the tenant's. One that is not is a claim: no request finds the tenant by it.
+func (d Domain) Verified() bool { return !d.VerifiedAt.IsZero() }
+
+const (
+	domainColumns        = "d.tenant_id, d.host, d.is_primary, d.verified_at, d.created_at"
+	domainDetailsColumns = domainColumns + ", d.token"
+)
+
+func scanDomain(row pgx.CollectableRow) (Domain, error) {
+	var d Domain
+	var verified *time.Time
+	to := []any{&d.TenantID, &d.Host, &d.Primary, &verified, &d.CreatedAt}
+	if len(row.FieldDescriptions()) > len(to) {
+		to = append(to, &d.Token)
+	}
+	err := row.Scan(to...)
+	if verified != nil {
+		d.VerifiedAt = *verified
+	}
+	return d, err
+}
+
+// Domains returns the domains of a tenant, claims included: the primary one first, then by host. A tenant that does
+// not exist has none.
+func (r *Registry) Domains(ctx context.Context, tenantID int64) ([]Domain, error) {
+	columns := domainColumns
+	if r.details {
+		columns = domainDetailsColumns
+	}
+	rows, err := r.db.Query(schemactx.NewPublicContext(ctx),
+		"select "+columns+" from public.domains d where d.tenant_id = $1 order by d.is_primary desc, d.host", tenantID)
+	if err != nil {
+		return nil, fmt.Errorf("domains of tenant %d: %w", tenantID, err)
+	}
+	domains, err := pgx.CollectRows(rows, scanDomain)
+	if err != nil {
+		return nil, fmt.Errorf("domains of tenant %d: %w", tenantID, err)
+	}
+	return domains, nil
+}

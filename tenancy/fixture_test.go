@@ -1,0 +1,123 @@
+package tenancy_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/fstest"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// fixture is a database with roles and registry, and without tenants.
+type fixture struct {
+	pg       *pgtest.DB
+	roles    schemactx.RoleNames
+	owner    *pgxpool.Pool
+	tenants  *tenancy.Manager
+	migrator *breakable
+	db       *schemactx.DB // the runtime login
+	registry *tenancy.Registry
+}
+
+// breakable is a migrator that fails on tenants while it is told to.
+type breakable struct {
+	tenancy.Migrator
+	broken atomic.Pointer[error]
+}
+
+func (b *breakable) Migrate(ctx context.Context, schema string) error {
+	if err := b.broken.Load(); err != nil && schema != schemactx.Public {
+		return *err
+	}
+	return b.Migrator.Migrate(ctx, schema)
+}
+
+func setup(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{pg: pgtest.New(t)}
+	var err error
+	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
+	check(t, err)
+	_, err = schemactx.Setup(t.Context(), f.pg.Pool, schemactx.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
+	check(t, err)
+	f.owner = f.pool(t, f.roles.Owner(), "o")
+	runner, err := migrate.New(f.owner, migrate.Config{
+		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}},
+		Tenant: []migrate.Source{{Name: "test", FS: fstest.MapFS{
+			"00001_notes.sql": {Data: []byte("-- +goose Up\ncreate table notes (body text);\n")},
+		}}},
+	})
+	check(t, err)
+	f.migrator = &breakable{Migrator: runner}
+	f.tenants, err = tenancy.New(f.owner, tenancy.Config{Migrator: f.migrator, Roles: f.roles})
+	check(t, err)
+	check(t, f.tenants.Init(t.Context()))
+	f.db, err = schemactx.New(f.pool(t, f.roles.Runtime(), "r"), schemactx.Config{Roles: f.roles})
+	check(t, err)
+	f.registry = tenancy.NewRegistry(f.db)
+	return f
+}
+
+func (f *fixture) pool(t *testing.T, user, password string) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgxpool.New(context.Background(), f.pg.URLAs(user, password))
+	check(t, err)
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+func (f *fixture) create(t *testing.T, slug string) tenancy.Tenant {
+	t.Helper()
+	tenant, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"})
+	check(t, err)
+	return tenant
+}
+
+// rows counts tenants, domains and tenant schemas: what a refused create must not change.
+func (f *fixture) rows(t *testing.T) (counts [3]int) {
+	t.Helper()
+	check(t, f.pg.Pool.QueryRow(t.Context(), `select (select count(*) from public.tenants), (select count(*) from public.domains),
+		(select count(*) from pg_namespace where nspname !~ '^pg_' and nspname not in ('public', 'information_schema'))`).
+		Scan(&counts[0], &counts[1], &counts[2]))
+	return counts
+}
+
+// runDown undoes a migration of the registry, which the runner cannot do: the Down section of its file, and its version.
+func (f *fixture) runDown(t *testing.T, file string) error {
+	t.Helper()
+	sql, err := fs.ReadFile(tenancy.Migrations(), file)
+	check(t, err)
+	_, down, _ := strings.Cut(string(sql), "-- +goose Down\n")
+	version, _, _ := strings.Cut(file, "_")
+	return pgx.BeginFunc(t.Context(), f.owner, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(t.Context(), down); err != nil {
+			return err
+		}
+		_, err := tx.Exec(t.Context(), "delete from public.goose_db_version where version_id = $1::text::bigint", version)
+		return err
+	})
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func expectIs(t *testing.T, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("got %v, want %v", err, want)
+	}
+}

@@ -1,0 +1,132 @@
+package tenancy
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// The sizes of a page of tenants.
+const (
+	DefaultPageSize = 100
+	MaxPageSize     = 1000
+)
+
+// Filter says which tenants to list. The zero value means all, from the beginning.
+type Filter struct {
+	// Statuses are those to list. Default: all but [Stocked], which are nobody's.
+	Statuses []Status
+
+	// Search is a part of the slug, the name or a domain, whatever its case. Default: "", any.
+	Search string
+
+	// Plan is the plan to list. Default: "", any.
+	Plan string
+
+	// After is the id behind which to go on: Next of the page before. Default: 0, the first.
+	After int64
+
+	// Limit is the most tenants of a page. Default: [DefaultPageSize]; more than [MaxPageSize]
+	// and negative ones are a [FieldError].
+	Limit int
+}
+
+// Page is a part of a list, by id. Pages neither repeat nor lose a tenant that is there all along.
+type Page struct {
+	Tenants []Tenant
+	Next    int64 // [Filter].After of the next page; 0: this is the last
+}
+
+// validate checks the filter and fills in its defaults.
+func (f Filter) validate() (Filter, error) {
+	if f.Limit < 0 || f.Limit > MaxPageSize {
+		return f, &FieldError{Field: "limit", Value: fmt.Sprint(f.Limit), Rule: "is not between 0 and 1000"}
+	}
+	if f.Limit == 0 {
+		f.Limit = DefaultPageSize
+	}
+	if strings.ContainsRune(f.Search, 0) {
+		return f, &FieldError{Field: "search", Value: f.Search, Rule: "holds a NUL"}
+	}
+	for _, s := range f.Statuses {
+		if !s.valid() {
+			return f, &FieldError{Field: "status", Value: string(s), Rule: "is not a status"}
+		}
+	}
+	if len(f.Statuses) == 0 {
+		f.Statuses = []Status{Provisioning, Active, Suspended, Maintenance, Dropping}
+	}
+	return f, nil
+}
+
+func (s Status) valid() bool {
+	switch s {
+	case Stocked, Provisioning, Active, Suspended, Maintenance, Dropping:
+		return true
+	}
+	return false
+}
+
+// List returns a page of tenants, by id.
+func (r *Registry) List(ctx context.Context, f Filter) (Page, error) {
+	f, err := f.validate()
+	if err != nil {
+		return Page{}, err
+	}
+	// One more than asked for tells whether there is a next page.
+	rows, err := r.db.Query(schemactx.NewPublicContext(ctx), "select "+r.columns()+` from public.tenants t
+		where t.id > $1 and t.status = any($2) and ($3 = '' or t.plan = $3)
+		and ($4 = '' or strpos(lower(t.name), lower($4)) > 0 or strpos(t.slug, lower($4)) > 0 or exists (
+			select from public.domains d where d.tenant_id = t.id and strpos(d.host, lower($4)) > 0))
+		order by t.id limit $5`,
+		f.After, statusNames(f.Statuses), f.Plan, f.Search, f.Limit+1)
+	if err != nil {
+		return Page{}, fmt.Errorf("list tenants: %w", err)
+	}
+	tenants, err := pgx.CollectRows(rows, scanTenant)
+	if err != nil {
+		return Page{}, fmt.Errorf("list tenants: %w", err)
+	}
+	page := Page{Tenants: tenants}
+	if len(tenants) > f.Limit {
+		page.Tenants = tenants[:f.Limit]
+		page.Next = page.Tenants[f.Limit-1].ID
+	}
+	return page, nil
+}
+
+// All goes over the tenants that f names, by id, a page of Limit at a time: it holds no
+// connection between two pages. An error is the last that it yields.
+func (r *Registry) All(ctx context.Context, f Filter) iter.Seq2[Tenant, error] {
+	return func(yield func(Tenant, error) bool) {
+		for {
+			page, err := r.List(ctx, f)
+			if err != nil {
+				yield(Tenant{}, err)
+				return
+			}
+			for _, t := range page.Tenants {
+				if !yield(t, nil) {
+					return
+				}
+			}
+			if page.Next == 0 {
+				return
+			}
+			f.After = page.Next
+		}
+	}
+}
+
+func statusNames(statuses []Status) []string {
+	names := make([]string, len(statuses))
+	for i, s := range statuses {
+		names[i] = string(s)
+	}
+	return names
+}

@@ -1,0 +1,96 @@
+package tenancy
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// unlockTimeout bounds the release of a lock, which goes on when the caller's context is over.
+const unlockTimeout = 5 * time.Second
+
+// lockKey is the SQL of the advisory lock's key for the tenant whose id is the SQL expression.
+func lockKey(id string) string { return "hashtextextended('pgtenant.tenant.' || " + id + ", 0)" }
+
+// lease is a connection of the registry that holds the locks of the tenants that one
+// operation works on. The locks are the session's: they are gone when the process is.
+type lease struct {
+	m    *Manager
+	conn *pgxpool.Conn
+}
+
+// openLease takes a connection, to be given back by release, and waits while all that may be
+// taken are. Whoever holds one works through others of the same pool, so that one is always
+// left.
+func (m *Manager) openLease(ctx context.Context) (*lease, error) {
+	select {
+	case m.locks <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for a connection to lock a tenant: %w", ctx.Err())
+	}
+	conn, err := m.registry.Acquire(ctx)
+	if err != nil {
+		<-m.locks
+		return nil, err
+	}
+	return &lease{m: m, conn: conn}, nil
+}
+
+// release gives up all locks and the connection, whatever has become of ctx.
+func (l *lease) release(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
+	defer cancel()
+	if _, err := l.conn.Exec(ctx, "select pg_advisory_unlock_all()"); err != nil {
+		_ = l.conn.Conn().Close(ctx) // the locks go with the session
+	}
+	l.conn.Release()
+	<-l.m.locks
+}
+
+// lock waits for the tenant's lock and reads the tenant as it is then.
+func (l *lease) lock(ctx context.Context, id int64) (Tenant, error) {
+	if _, err := l.conn.Exec(ctx, "select pg_advisory_lock("+lockKey("$1::bigint")+")", id); err != nil {
+		return Tenant{}, fmt.Errorf("lock tenant %d: %w", id, err)
+	}
+	return l.m.ByID(ctx, id)
+}
+
+// lockBySlug takes the lock of the tenant that has the slug. The lease is to be released.
+func (m *Manager) lockBySlug(ctx context.Context, slug string) (Tenant, *lease, error) {
+	found, err := m.BySlug(ctx, slug)
+	if err != nil {
+		return Tenant{}, nil, err
+	}
+	l, err := m.openLease(ctx)
+	if err != nil {
+		return Tenant{}, nil, err
+	}
+	t, err := l.lock(ctx, found.ID)
+	if err == nil && t.Slug != slug { // renamed while we waited
+		err = fmt.Errorf("%w: %q", ErrNotFound, slug)
+	}
+	if err != nil {
+		l.release(ctx)
+		return Tenant{}, nil, err
+	}
+	return t, l, nil
+}
+
+// update changes the tenant's row and reads it anew. set is SQL of ours, whose arguments
+// begin with $2.
+func (m *Manager) update(ctx context.Context, t *Tenant, set string, args ...any) error {
+	rows, err := m.registry.Query(ctx, "update public.tenants as t set "+set+" where id = $1 returning "+tenantDetailsColumns,
+		append([]any{t.ID}, args...)...)
+	if err != nil {
+		return err
+	}
+	changed, err := pgx.CollectExactlyOneRow(rows, scanTenant)
+	if err != nil {
+		return conflict(err)
+	}
+	*t = changed
+	return nil
+}

@@ -1,0 +1,238 @@
+package tenancy_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// row inserts a tenant's row and primary domain, without a schema: for what only reads the registry.
+func (f *fixture) row(t *testing.T, slug string, status tenancy.Status) (id int64) {
+	t.Helper()
+	check(t, f.owner.QueryRow(t.Context(), `with s as (insert into schema_names (name, tenant_id) values ('s_' || $1, 0) returning name),
+		t as (insert into tenants (schema_name, slug, name, status) select name, $1, 'Name of ' || $1, $2 from s returning id)
+		insert into domains (tenant_id, host, is_primary, verified_at) select id, $1 || '.example.com', true, now() from t returning tenant_id`,
+		slug, status).Scan(&id))
+	return id
+}
+
+func TestPagesHoldEveryTenantOnce(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	var want, got []string
+	for i := range 25 {
+		slug := fmt.Sprintf("s%02d", i)
+		f.row(t, slug, tenancy.Active)
+		want = append(want, slug)
+	}
+	f.row(t, "spare", tenancy.Stocked)
+	for filter := (tenancy.Filter{Limit: 10}); ; {
+		page, err := f.registry.List(t.Context(), filter)
+		check(t, err)
+		for _, tenant := range page.Tenants {
+			got = append(got, tenant.Slug)
+		}
+		if page.Next == 0 {
+			break
+		}
+		filter.After = page.Next
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("pages: %v", got)
+	}
+	got = nil
+	for tenant, err := range f.registry.All(t.Context(), tenancy.Filter{Limit: 7}) {
+		check(t, err)
+		got = append(got, tenant.Slug)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("all: %v", got)
+	}
+	for range f.registry.All(t.Context(), tenancy.Filter{Limit: 1}) {
+		break // gives nothing back to close
+	}
+}
+
+func TestFilters(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.row(t, "north", tenancy.Active)
+	f.row(t, "south", tenancy.Suspended)
+	f.row(t, "spare", tenancy.Stocked)
+	_, err := f.owner.Exec(t.Context(), "update tenants set plan = 'gold', name = '100%_Süd' where slug = 'south'")
+	check(t, err)
+	for want, filter := range map[string]tenancy.Filter{
+		"north south":  {},
+		"south":        {Plan: "gold"},
+		"north":        {Statuses: []tenancy.Status{tenancy.Active}},
+		"spare":        {Statuses: []tenancy.Status{tenancy.Stocked}},
+		"":             {Search: "nobody"},
+		" south":       {Search: "SÜD"},
+		"  south":      {Search: "0%_"},
+		" north":       {Search: "NORTH.EX"},
+		"north south ": {Search: "example.com"},
+		" ":            {Search: "%%"},
+	} {
+		page, err := f.registry.List(t.Context(), filter)
+		check(t, err)
+		var got []string
+		for _, tenant := range page.Tenants {
+			got = append(got, tenant.Slug)
+		}
+		if strings.Join(got, " ") != strings.TrimSpace(want) {
+			t.Errorf("%+v: %v, want %q", filter, got, want)
+		}
+	}
+	for _, filter := range []tenancy.Filter{{Limit: -1}, {Limit: 1001}, {Statuses: []tenancy.Status{"gone"}}, {Search: "\x00"}} {
+		_, err := f.registry.List(t.Context(), filter)
+		var field *tenancy.FieldError
+		if !errors.As(err, &field) {
+			t.Errorf("%+v: %v", filter, err)
+		}
+	}
+}
+
+func TestRoutesLeadToVerifiedDomainsAlone(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a, b := f.row(t, "a", tenancy.Active), f.row(t, "b", tenancy.Suspended)
+	f.row(t, "spare", tenancy.Stocked)
+	_, err := f.owner.Exec(t.Context(), `insert into domains (tenant_id, host, is_primary, verified_at)
+		values ($1, 'alias.example.com', false, now()), ($1, 'claimed.example.com', false, null)`, a)
+	check(t, err)
+	read := func(filter tenancy.RouteFilter) (got []string) {
+		for route, err := range f.registry.Routes(t.Context(), filter) {
+			check(t, err)
+			got = append(got, fmt.Sprint(route.Tenant.ID, route.Tenant.Status, route.Hosts))
+		}
+		return got
+	}
+	ofA := fmt.Sprint(a, tenancy.Active, []string{"a.example.com", "alias.example.com"})
+	ofB := fmt.Sprint(b, tenancy.Suspended, []string{"b.example.com"})
+	for _, c := range []struct {
+		filter tenancy.RouteFilter
+		want   []string
+	}{
+		{tenancy.RouteFilter{}, []string{ofA, ofB}},
+		{tenancy.RouteFilter{IDs: []int64{b, 999}}, []string{ofB}},
+		{tenancy.RouteFilter{Hosts: []string{"alias.example.com", "nobody.example.com"}}, []string{ofA}},
+		{tenancy.RouteFilter{Hosts: []string{"claimed.example.com"}}, nil},
+		{tenancy.RouteFilter{IDs: []int64{}}, nil},
+		{tenancy.RouteFilter{IDs: []int64{a}, Hosts: []string{"b.example.com"}}, []string{ofA, ofB}},
+	} {
+		if got := read(c.filter); !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %v, want %v", c.filter, got, c.want)
+		}
+	}
+	_, err = f.registry.ByHost(t.Context(), "claimed.example.com")
+	expectIs(t, err, tenancy.ErrNotFound)
+}
+
+func TestTheRegistryKeepsItsRules(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a := f.row(t, "a", tenancy.Active)
+	f.row(t, "b", tenancy.Active)
+	for rule, sql := range map[string]string{
+		"domains_has_primary":    "delete from domains where tenant_id = $1",
+		"domains_primary_check":  "update domains set verified_at = null where tenant_id = $1",
+		"domains_one_primary":    "insert into domains (tenant_id, host, is_primary, verified_at) values ($1, 'x.example.com', true, now())",
+		"domains_host_key":       "insert into domains (tenant_id, host, is_primary, verified_at) select id, 'a.example.com', false, now() from tenants where id <> $1",
+		"schema_names_pkey":      "insert into schema_names (name, tenant_id) values ('s_a', $1)",
+		"tenants_status_check":   "update tenants set status = 'gone' where id = $1",
+		"tenants_metadata_check": "update tenants set metadata = '[]' where id = $1",
+	} {
+		_, err := f.owner.Exec(t.Context(), sql, a)
+		var pgErr *pgconn.PgError
+		if !errors.As(err, &pgErr) || pgErr.ConstraintName != rule {
+			t.Errorf("%s: %v", rule, err)
+		}
+	}
+	// Without its domain, but in one transaction with another.
+	err := pgx.BeginFunc(t.Context(), f.owner, func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), "delete from domains where tenant_id = $1", a)
+		check(t, err)
+		_, err = tx.Exec(t.Context(), "insert into domains (tenant_id, host, is_primary, verified_at) values ($1, 'new.example.com', true, now())", a)
+		return err
+	})
+	check(t, err)
+}
+
+func TestChangesAreNotified(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	conn, err := pgx.Connect(t.Context(), f.pg.URLAs(f.roles.Runtime(), "r"))
+	check(t, err)
+	defer conn.Close(t.Context())
+	_, err = conn.Exec(t.Context(), "listen "+tenancy.Channel)
+	check(t, err)
+	a := f.row(t, "a", tenancy.Active)
+	for _, sql := range []string{
+		"update tenants set name = 'New' where id = $1",
+		"insert into domains (tenant_id, host, is_primary, verified_at) values ($1, 'alias.example.com', false, now())",
+		"delete from domains where tenant_id = $1 and not is_primary",
+	} {
+		_, err := f.owner.Exec(t.Context(), sql, a)
+		check(t, err)
+	}
+	for range 4 {
+		n, err := conn.WaitForNotification(t.Context())
+		check(t, err)
+		if n.Payload != fmt.Sprint(a) {
+			t.Errorf("notified of %q", n.Payload)
+		}
+	}
+}
+
+func TestAChangeRaisesTheVersion(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a := f.row(t, "a", tenancy.Active)
+	before, err := f.tenants.ByID(t.Context(), a)
+	check(t, err)
+	_, err = f.owner.Exec(t.Context(), "update tenants set name = name where id = $1", a)
+	check(t, err)
+	same, err := f.tenants.ByID(t.Context(), a)
+	check(t, err)
+	_, err = f.owner.Exec(t.Context(), "update tenants set until = '2030-01-01T00:00:00Z', limits = '{\"connections\": 4}' where id = $1", a)
+	check(t, err)
+	after, err := f.registry.ByID(t.Context(), a)
+	check(t, err)
+	if same.Version != before.Version || after.Version != before.Version+1 {
+		t.Errorf("versions: %d, %d, %d", before.Version, same.Version, after.Version)
+	}
+	if !after.Until.Equal(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)) || after.Limits["connections"] != 4 || !before.Until.IsZero() || before.Limits == nil {
+		t.Errorf("read %+v", after)
+	}
+	if string(before.Metadata) != "{}" || after.Metadata != nil {
+		t.Errorf("metadata: the manager read %q, the runtime %q", before.Metadata, after.Metadata)
+	}
+}
+
+func TestTheRegistryGoesDownAndUpAgain(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.row(t, "a", tenancy.Active)
+	for range 2 {
+		check(t, f.runDown(t, "00002_lifecycle.sql"))
+		var hosts int
+		check(t, f.owner.QueryRow(t.Context(), "select count(*) from domains").Scan(&hosts))
+		if hosts != 1 {
+			t.Errorf("%d domains are left", hosts)
+		}
+		check(t, f.tenants.Init(t.Context()))
+	}
+	found, err := f.registry.ByHost(t.Context(), "a.example.com")
+	check(t, err)
+	if found.Slug != "a" {
+		t.Errorf("found %+v", found)
+	}
+}

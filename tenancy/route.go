@@ -1,0 +1,77 @@
+package tenancy
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// Channel is the name of the notifications that tell of changes in the registry. The payload
+// is the id of the tenant that changed. Every role of a database can send notifications: one
+// is a hint to look, and never an answer.
+const Channel = "pgtenant_registry"
+
+// Route is a tenant and the hosts that lead to it.
+type Route struct {
+	Tenant *Tenant
+	Hosts  []string // its verified domains, the primary one first
+}
+
+// RouteFilter says which routes to read. The zero value means all; IDs and Hosts together mean
+// either.
+type RouteFilter struct {
+	IDs   []int64  // of tenants
+	Hosts []string // normalised; a tenant that has one of them comes with all its hosts
+}
+
+// Routes reads, in one query, which hosts lead to which tenant, in the order of their ids and
+// whatever their status; stocked tenants have no routes. An error is the last that it yields. It
+// holds a connection until it has ended.
+func (r *Registry) Routes(ctx context.Context, f RouteFilter) iter.Seq2[Route, error] {
+	return func(yield func(Route, error) bool) {
+		if err := r.eachRoute(ctx, f, func(route Route) bool { return yield(route, nil) }); err != nil {
+			yield(Route{}, fmt.Errorf("read routes: %w", err))
+		}
+	}
+}
+
+// All routes are one pass over both tables; a few are found by their keys.
+const (
+	allRoutes = "select " + tenantColumns + `, coalesce(d.hosts, '{}') from public.tenants t
+		left join (select tenant_id, array_agg(host order by is_primary desc, host) as hosts
+			from public.domains where verified_at is not null group by tenant_id) d on d.tenant_id = t.id
+		where t.status <> 'stocked' order by t.id`
+	someRoutes = "select " + tenantColumns + `,
+			array(select host from public.domains where tenant_id = t.id and verified_at is not null order by is_primary desc, host)
+		from public.tenants t where t.status <> 'stocked' and t.id in (select unnest($1::bigint[])
+			union select tenant_id from public.domains where host = any($2) and verified_at is not null) order by t.id`
+)
+
+func (r *Registry) eachRoute(ctx context.Context, f RouteFilter, yield func(Route) bool) error {
+	sql, args := allRoutes, []any(nil)
+	if f.IDs != nil || f.Hosts != nil {
+		sql, args = someRoutes, []any{f.IDs, f.Hosts}
+	}
+	rows, err := r.db.Query(schemactx.NewPublicContext(ctx), sql, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		route := Route{Tenant: &Tenant{}}
+		var until *time.Time
+		if err := rows.Scan(append(tenantFields(route.Tenant, &until), &route.Hosts)...); err != nil {
+			return err
+		}
+		if until != nil {
+			route.Tenant.Until = *until
+		}
+		if !yield(route) {
+			return nil
+		}
+	}
+	return rows.Err()
+}
