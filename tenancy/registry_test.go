@@ -56,7 +56,8 @@ func TestPagesHoldEveryTenantOnce(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("all: %v", got)
 	}
-	for range f.registry.All(t.Context(), tenancy.Filter{Limit: 1}) {
+	for _, err := range f.registry.All(t.Context(), tenancy.Filter{Limit: 1}) {
+		check(t, err)
 		break // gives nothing back to close
 	}
 }

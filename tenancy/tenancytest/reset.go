@@ -1,0 +1,99 @@
+package tenancytest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// errInUse is a table that somebody holds a lock on after the test.
+var errInUse = errors.New("a transaction is still open")
+
+// lockTimeout is how long a reset waits for what the test has left behind.
+const lockTimeout = "5s"
+
+// pristine is a tenant that no test gets: how every other one looks before its test.
+type pristine struct {
+	schema    string
+	tables    []table // those that a table refers to come before it
+	sequences []sequence
+}
+
+func (e *Environment) ensurePristine(ctx context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.pristine != nil {
+		return nil
+	}
+	t, err := e.create(ctx)
+	if err != nil {
+		return err
+	}
+	p := &pristine{schema: t.Schema}
+	if p.tables, err = readTables(ctx, e.Owner, t.Schema); err != nil {
+		return err
+	}
+	if p.sequences, err = readSequences(ctx, e.Owner, t.Schema); err != nil {
+		return err
+	}
+	e.pristine = p
+	return nil
+}
+
+// reset makes the tables and sequences of schema what those of the pristine tenant are.
+func (e *Environment) reset(ctx context.Context, schema string) error {
+	now, err := readSequences(ctx, e.Owner, schema)
+	if err != nil {
+		return err
+	}
+	err = pgx.BeginFunc(ctx, e.Owner, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "set local lock_timeout = '"+lockTimeout+"'"); err != nil {
+			return err
+		}
+		if err := e.resetRows(ctx, tx, schema); err != nil {
+			return err
+		}
+		return resetSequences(ctx, tx, schema, now, e.pristine.sequences)
+	})
+	if pgErr := (*pgconn.PgError)(nil); errors.As(err, &pgErr) && pgErr.Code == "55P03" {
+		return fmt.Errorf("%w: %w", errInUse, err)
+	}
+	return err
+}
+
+// resetRows empties the tables that hold rows and puts back the rows of the pristine ones.
+func (e *Environment) resetRows(ctx context.Context, tx pgx.Tx, schema string) error {
+	dirty, err := dirtyTables(ctx, tx, schema, e.pristine.tables)
+	if err != nil || len(dirty) == 0 {
+		return err
+	}
+	names := make([]string, len(dirty))
+	for i, t := range dirty {
+		if names[i], err = schemactx.QuoteName(schema); err != nil {
+			return err
+		}
+		names[i] += "." + pgx.Identifier{t.name}.Sanitize() // a table's name follows no rule of ours
+	}
+	// Without CASCADE: what refers to a table with rows and has none itself must be named as well.
+	if _, err := tx.Exec(ctx, "truncate "+strings.Join(names, ", ")); err != nil {
+		return err
+	}
+	for i, t := range dirty {
+		if !t.seeded {
+			continue
+		}
+		sql := fmt.Sprintf("alter table %[1]s disable trigger user; insert into %[1]s (%[2]s) overriding system value select %[2]s from %[3]s%[4]s.%[5]s; "+
+			"alter table %[1]s enable trigger user",
+			names[i], t.columns, t.only(), pgx.Identifier{e.pristine.schema}.Sanitize(), pgx.Identifier{t.name}.Sanitize())
+		if _, err := tx.Exec(ctx, sql); err != nil {
+			return fmt.Errorf("put back the rows of table %q: %w", t.name, err)
+		}
+	}
+	return nil
+}
