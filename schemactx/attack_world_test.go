@@ -50,7 +50,7 @@ const loginPassword = "tenant's password"
 // prepareLogins lets the tenants' roles log in.
 func prepareLogins(t *testing.T, w *world) {
 	for _, schema := range []string{"tenant_a", "tenant_b"} {
-		check(t, schemactx.ProvisionLogin(t.Context(), w.owner, w.roles, schema, loginPassword))
+		w.provisionLogin(t, schema, loginPassword)
 	}
 }
 
@@ -82,10 +82,11 @@ func newWorld(t *testing.T, col *column) *world {
 	f := &fixture{pg: pgtest.New(t)}
 	roles, err := schemactx.NewRoleNames(f.pg.RolePrefix)
 	check(t, err)
-	f.roles, err = schemactx.Setup(t.Context(), f.pg.Pool, schemactx.SetupConfig{
+	report, err := schemactx.Setup(t.Context(), f.pg.Pool, schemactx.SetupConfig{
 		Roles: roles, OwnerPassword: ownerPassword, RuntimePassword: runtimePassword,
 	})
 	check(t, err)
+	f.roles = report.Roles
 	f.owner = openPool(t, f.pg.URLAs(f.roles.Owner(), ownerPassword), 1)
 	w := &world{fixture: f, column: col, secretA: "secretofa" + f.roles.Prefix(), secretB: "secretofb" + f.roles.Prefix()}
 	w.names = strings.NewReplacer(

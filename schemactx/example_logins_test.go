@@ -18,7 +18,7 @@ func ExampleProvisionLogin() {
 	for _, school := range []string{"school_a", "school_b"} {
 		p, err := password(school)
 		if err == nil {
-			err = schemactx.ProvisionLogin(ctx, s.Owner, s.Roles, school, p)
+			_, err = schemactx.ProvisionLogin(ctx, s.Owner, s.Roles, school, p)
 		}
 		if err != nil {
 			fmt.Println(err)

@@ -14,17 +14,23 @@ func ExampleSetup() {
 	defer done()
 	ctx := context.Background()
 
-	roles, err := schemactx.Setup(ctx, s.Admin, schemactx.SetupConfig{
+	setup, err := schemactx.Setup(ctx, s.Admin, schemactx.SetupConfig{
 		OwnerPassword: ownerPassword, RuntimePassword: runtimePassword,
 	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	if err := schemactx.Provision(ctx, s.Owner, roles, "school_a"); err != nil {
+	made, err := schemactx.Provision(ctx, s.Owner, setup.Roles, "school_a")
+	if err != nil {
 		fmt.Println(err)
 		return
 	}
+	fmt.Println(made.Actions[2])
+
+	again, err := schemactx.Provision(ctx, s.Owner, setup.Roles, "school_a")
+	fmt.Println("changed by a second run:", again.Changed(), err)
+
 	_, err = s.Owner.Exec(ctx, "create table school_a.students (id serial primary key, name text)") // a migration
 	if err != nil {
 		fmt.Println(err)
@@ -40,9 +46,12 @@ func ExampleSetup() {
 	fmt.Println(tag, err)
 
 	// Names are checked before anything happens.
-	fmt.Println(schemactx.Provision(ctx, s.Owner, roles, "School A"))
+	_, err = schemactx.Provision(ctx, s.Owner, setup.Roles, "School A")
+	fmt.Println(err)
 
 	// Output:
+	// create schema "school_a": done
+	// changed by a second run: false <nil>
 	// INSERT 0 1 <nil>
 	// schema name "School A" does not match [a-z_][a-z0-9_]*
 }

@@ -24,8 +24,9 @@ func newSchools() (s *schools, done func()) {
 	s, done = newDatabase()
 	ctx := context.Background()
 	for schema, students := range map[string]string{"school_a": "('Amara'), ('Bruno')", "school_b": "('Mateo'), ('Nadia')"} {
-		orPanic(schemactx.Provision(ctx, s.Owner, s.Roles, schema))
-		_, err := s.Owner.Exec(ctx, "create table "+schema+".students (id serial primary key, name text not null)")
+		_, err := schemactx.Provision(ctx, s.Owner, s.Roles, schema)
+		orPanic(err)
+		_, err = s.Owner.Exec(ctx, "create table "+schema+".students (id serial primary key, name text not null)")
 		orPanic(err)
 		_, err = s.Owner.Exec(ctx, "insert into "+schema+".students (name) values "+students)
 		orPanic(err)
@@ -39,10 +40,11 @@ func newDatabase() (s *schools, done func()) {
 	pg, closeDB, err := pgtest.Open(ctx)
 	orPanic(err)
 	s = &schools{Admin: pg.Pool}
-	s.Roles, err = schemactx.Setup(ctx, pg.Pool, schemactx.SetupConfig{
+	report, err := schemactx.Setup(ctx, pg.Pool, schemactx.SetupConfig{
 		OwnerPassword: ownerPassword, RuntimePassword: runtimePassword,
 	})
 	orPanic(err)
+	s.Roles = report.Roles
 	s.Owner, err = pgxpool.New(ctx, pg.URLAs(s.Roles.Owner(), ownerPassword))
 	orPanic(err)
 	s.Runtime, err = pgxpool.New(ctx, pg.URLAs(s.Roles.Runtime(), runtimePassword))

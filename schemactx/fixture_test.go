@@ -33,10 +33,11 @@ func setup(t *testing.T) *fixture {
 	f := &fixture{pg: pgtest.New(t)}
 	roles, err := schemactx.NewRoleNames(f.pg.RolePrefix)
 	check(t, err)
-	f.roles, err = schemactx.Setup(t.Context(), f.pg.Pool, schemactx.SetupConfig{
+	report, err := schemactx.Setup(t.Context(), f.pg.Pool, schemactx.SetupConfig{
 		Roles: roles, OwnerPassword: ownerPassword, RuntimePassword: runtimePassword,
 	})
 	check(t, err)
+	f.roles = report.Roles
 	f.owner = openPool(t, f.pg.URLAs(f.roles.Owner(), ownerPassword), 4)
 	for _, schema := range []string{"tenant_a", "tenant_b"} {
 		f.provision(t, schema)
@@ -80,7 +81,14 @@ func (f *fixture) openWith(t *testing.T, pool *pgxpool.Config, cfg schemactx.Con
 
 func (f *fixture) provision(t *testing.T, schema string) {
 	t.Helper()
-	check(t, schemactx.Provision(t.Context(), f.owner, f.roles, schema))
+	_, err := schemactx.Provision(t.Context(), f.owner, f.roles, schema)
+	check(t, err)
+}
+
+func (f *fixture) provisionLogin(t *testing.T, schema, password string) {
+	t.Helper()
+	_, err := schemactx.ProvisionLogin(t.Context(), f.owner, f.roles, schema, password)
+	check(t, err)
 }
 
 // exec runs a statement as the owner.

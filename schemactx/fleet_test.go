@@ -90,7 +90,7 @@ func buildFleet(ctx context.Context, db *pgtest.DB) error {
 	}
 	defer owner.Close(ctx)
 	for i := range fleetSize {
-		if err := schemactx.Provision(ctx, owner, roles, fleetName(i)); err != nil {
+		if _, err := schemactx.Provision(ctx, owner, roles, fleetName(i)); err != nil {
 			return err
 		}
 		if _, err := owner.Exec(ctx, fleetTables(fleetName(i))); err != nil {

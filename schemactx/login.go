@@ -38,63 +38,51 @@ func LoginPassword(secret []byte, role string) (string, error) {
 // a login of its own, NOINHERIT, and gets CONNECT on the database where PUBLIC does not have it.
 // The runtime login stays a member of the role, so that the schema can be reached both ways.
 //
-// It is one transaction, which ctx governs, and can be run again, which sets the password anew;
-// connections that are open stay open. [Provision] leaves the login as it is: it never takes LOGIN or the
-// password from a role. The password is sent as a SCRAM-SHA-256 verifier.
+// It is one transaction, which ctx governs, and can be run again, which sets the password anew and
+// reports that as done, as nobody can see what it was; connections that are open stay open.
+// [Provision] leaves the login as it is: it never takes LOGIN or the password from a role. The
+// password is sent as a SCRAM-SHA-256 verifier.
 //
 // A tenant who controls whole statements can change the role's own password and settings
 // (ALTER ROLE), as PostgreSQL lets every role do: running it again repairs the password.
-func ProvisionLogin(ctx context.Context, owner Beginner, roles RoleNames, schema, password string) error {
+func ProvisionLogin(ctx context.Context, owner Beginner, roles RoleNames, schema, password string) (ProvisionReport, error) {
 	if err := ValidateName(schema); err != nil {
-		return err
+		return ProvisionReport{}, err
 	}
 	if password == "" {
-		return fmt.Errorf("provision login of schema %q: password is empty", schema)
+		return ProvisionReport{}, fmt.Errorf("provision login of schema %q: password is empty", schema)
 	}
-	err := beginFunc(ctx, owner, func(tx pgx.Tx) error {
-		if err := provision(ctx, tx, roles, schema); err != nil {
-			return err
-		}
-		return allowLogin(ctx, tx, roles.Tenant(schema), password)
+	verifier, err := scramVerifier(password) // which takes milliseconds: before the transaction
+	if err != nil {
+		return ProvisionReport{}, fmt.Errorf("provision login of schema %q: %w", schema, err)
+	}
+	report, err := provision(ctx, owner, roles, schema, func(role string, st tenantState) ([]wish, error) {
+		return loginWishes(role, verifier, st)
 	})
 	if err != nil {
-		return fmt.Errorf("provision login of schema %q: %w", schema, err)
+		return ProvisionReport{}, fmt.Errorf("provision login of schema %q: %w", schema, err)
 	}
-	return nil
+	return report, nil
 }
 
-func allowLogin(ctx context.Context, tx pgx.Tx, role, password string) error {
+// loginWishes lets the role log in and connect. It must be able to connect: a grant without the
+// right to grant would be a warning only, and one that is not needed would stand in the way of
+// DROP ROLE.
+func loginWishes(role, verifier string, st tenantState) ([]wish, error) {
+	if !st.connect && !st.grantConnect {
+		return nil, errors.New("the owner may not grant CONNECT on the database: run Setup again, which lets it")
+	}
 	quoted, err := QuoteName(role)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := setPassword(ctx, tx, quoted, password); err != nil {
-		return err
+	password, err := wishPassword(role, verifier)
+	if err != nil {
+		return nil, err
 	}
-	if _, err := tx.Exec(ctx, "alter role "+quoted+" login noinherit"); err != nil {
-		return err
+	wishes := []wish{password, {sql: []string{"alter role " + quoted + " login noinherit"}, so: st.login}}
+	if !st.connect {
+		wishes = append(wishes, wish{sql: []string{"grant connect on database " + pgx.Identifier{st.database}.Sanitize() + " to " + quoted}})
 	}
-	return grantConnect(ctx, tx, role, quoted)
-}
-
-// grantConnect lets the role connect to the database, where it may not already. A grant that
-// is not needed would only stand in the way of DROP ROLE.
-func grantConnect(ctx context.Context, tx pgx.Tx, role, quoted string) error {
-	var database string
-	var may bool
-	read := func() error {
-		return tx.QueryRow(ctx, "select current_database(), has_database_privilege($1::name, current_database(), 'connect')", role).
-			Scan(&database, &may)
-	}
-	if err := read(); err != nil || may {
-		return err
-	}
-	if _, err := tx.Exec(ctx, "grant connect on database "+pgx.Identifier{database}.Sanitize()+" to "+quoted); err != nil {
-		return err
-	}
-	// A grant without the right to grant is a warning only.
-	if err := read(); err != nil || may {
-		return err
-	}
-	return errors.New("the owner may not grant CONNECT on the database: run Setup again, which lets it")
+	return wishes, nil
 }

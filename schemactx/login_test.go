@@ -49,7 +49,7 @@ func TestProvisionLoginLetsTheTenantsRoleLogIn(t *testing.T) {
 	_, err := f.asTenant(t, "first password")
 	expectState(t, err, "28P01")
 
-	check(t, schemactx.ProvisionLogin(t.Context(), f.owner, f.roles, "tenant_a", "first password"))
+	f.provisionLogin(t, "tenant_a", "first password")
 	conn, err := f.asTenant(t, "first password")
 	check(t, err)
 	var body string
@@ -64,7 +64,7 @@ func TestProvisionLoginLetsTheTenantsRoleLogIn(t *testing.T) {
 	_, err = f.asTenant(t, "first password")
 	check(t, err) // Provision has left LOGIN and the password
 
-	check(t, schemactx.ProvisionLogin(t.Context(), f.owner, f.roles, "tenant_a", "second password"))
+	f.provisionLogin(t, "tenant_a", "second password")
 	_, err = f.asTenant(t, "second password")
 	check(t, err)
 	_, err = f.asTenant(t, "first password")
@@ -74,7 +74,7 @@ func TestProvisionLoginLetsTheTenantsRoleLogIn(t *testing.T) {
 func TestProvisionLoginMakesWhatLacks(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	check(t, schemactx.ProvisionLogin(t.Context(), f.owner, f.roles, "tenant_c", "password"))
+	f.provisionLogin(t, "tenant_c", "password")
 	var login, inherit, verifier bool
 	check(t, f.pg.Pool.QueryRow(t.Context(), `select rolcanlogin, rolinherit, rolpassword like 'SCRAM-SHA-256$%'
 		from pg_authid where rolname = $1`, f.roles.Tenant("tenant_c")).Scan(&login, &inherit, &verifier))
@@ -89,15 +89,15 @@ func TestProvisionLoginRefuses(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for _, password := range []string{"", "pässword"} {
-		if err := schemactx.ProvisionLogin(t.Context(), f.owner, f.roles, "tenant_c", password); err == nil {
+		if _, err := schemactx.ProvisionLogin(t.Context(), f.owner, f.roles, "tenant_c", password); err == nil {
 			t.Errorf("password %q was taken", password)
 		}
 	}
-	if err := schemactx.ProvisionLogin(t.Context(), f.owner, f.roles, "public", "password"); err == nil {
+	if _, err := schemactx.ProvisionLogin(t.Context(), f.owner, f.roles, "public", "password"); err == nil {
 		t.Error("public was provisioned")
 	}
 	run(t, f, "revoke connect on database "+f.pg.Name+" from public; revoke grant option for connect on database "+f.pg.Name+" from "+f.roles.Owner())
-	if err := schemactx.ProvisionLogin(t.Context(), f.owner, f.roles, "tenant_c", "password"); err == nil {
+	if _, err := schemactx.ProvisionLogin(t.Context(), f.owner, f.roles, "tenant_c", "password"); err == nil {
 		t.Error("a login that cannot connect was provisioned")
 	}
 	var exists bool

@@ -25,7 +25,7 @@ func loginDB(t *testing.T, f *fixture, cfg schemactx.Config) *schemactx.DB {
 		return p
 	}
 	for _, schema := range []string{"tenant_a", "tenant_b"} {
-		check(t, schemactx.ProvisionLogin(t.Context(), f.owner, f.roles, schema, password(schema)))
+		f.provisionLogin(t, schema, password(schema))
 	}
 	cfg.Level = schemactx.Logins
 	cfg.Logins.Password = func(_ context.Context, schema string) (string, error) { return password(schema), nil }

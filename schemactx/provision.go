@@ -37,112 +37,95 @@ func beginFunc(ctx context.Context, b Beginner, fn func(tx pgx.Tx) error) error 
 // schema cannot call them. A grant to the role would outlive the REVOKE from PUBLIC with which a
 // migration keeps a function to the owner, so there is none.
 //
-// It is one transaction, which ctx governs, and can be run again at any time: what is there
-// stays and what lacks is made, so that it also repairs grants. A role that may log in ([ProvisionLogin])
-// goes on doing so. A role of the name that another database has made, and a schema that the
-// owner does not own, are [ErrTaken]; an invalid name is a [NameError]. In both cases nothing
-// has changed.
-func Provision(ctx context.Context, owner Beginner, roles RoleNames, schema string) error {
+// It is one transaction, which ctx governs, of four round trips, and can be run again at any time:
+// what is there stays and what lacks is made, so that it also repairs grants. The report says
+// which. A role that may log in ([ProvisionLogin]) goes on doing so. A role of the name that
+// another database has made, and a schema that the owner does not own, are [ErrTaken]; an invalid
+// name is a [NameError]. With an error nothing has changed.
+func Provision(ctx context.Context, owner Beginner, roles RoleNames, schema string) (ProvisionReport, error) {
 	if err := ValidateName(schema); err != nil {
-		return err
+		return ProvisionReport{}, err
 	}
+	report, err := provision(ctx, owner, roles, schema, nil)
+	if err != nil {
+		return ProvisionReport{}, fmt.Errorf("provision schema %q: %w", schema, err)
+	}
+	return report, nil
+}
+
+// ProvisionReport says what [Provision] or [ProvisionLogin] did.
+type ProvisionReport struct {
+	Schema  string
+	Role    string   // of the tenant
+	Actions []Action // role and membership, schema, grants, login
+}
+
+// Changed reports whether anything was made now.
+func (r ProvisionReport) Changed() bool { return changed(r.Actions) }
+
+// provision makes what lacks: one round trip reads what is there, a second one changes it.
+// login yields what comes on top of it for a role that logs in; nil: nothing.
+func provision(
+	ctx context.Context, owner Beginner, roles RoleNames, schema string, login func(role string, st tenantState) ([]wish, error),
+) (ProvisionReport, error) {
+	report := ProvisionReport{Schema: schema, Role: roles.Tenant(schema)}
 	err := beginFunc(ctx, owner, func(tx pgx.Tx) error {
-		return provision(ctx, tx, roles, schema)
-	})
-	if err != nil {
-		return fmt.Errorf("provision schema %q: %w", schema, err)
-	}
-	return nil
-}
-
-func provision(ctx context.Context, tx pgx.Tx, roles RoleNames, schema string) error {
-	role, err := ensureRole(ctx, tx, roles.Tenant(schema), "nologin")
-	if err != nil {
-		return err
-	}
-	if err := grantMember(ctx, tx, role, roles.Runtime()); err != nil {
-		return err
-	}
-	if err := ensureSchema(ctx, tx, schema); err != nil {
-		return err
-	}
-	quoted, err := QuoteName(schema)
-	if err != nil {
-		return err
-	}
-	// One round trip. TRUNCATE, REFERENCES and TRIGGER are left out: they reach further
-	// than rows.
-	return execAll(
-		ctx, tx,
-		"revoke all on schema "+quoted+" from public",
-		"grant usage on schema "+quoted+" to "+role,
-		"grant select, insert, update, delete on all tables in schema "+quoted+" to "+role,
-		"grant usage, select on all sequences in schema "+quoted+" to "+role,
-		"alter default privileges in schema "+quoted+" grant select, insert, update, delete on tables to "+role,
-		"alter default privileges in schema "+quoted+" grant usage, select on sequences to "+role,
-	)
-}
-
-// ensureSchema creates the schema, or finds that the current role owns it already.
-func ensureSchema(ctx context.Context, tx pgx.Tx, schema string) error {
-	var mine bool
-	err := tx.QueryRow(ctx,
-		"select nspowner = (select oid from pg_roles where rolname = current_user) from pg_namespace where nspname = $1",
-		schema).Scan(&mine)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		quoted, err := QuoteName(schema)
+		st, err := readTenant(ctx, tx, roles, schema)
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, "create schema "+quoted)
+		wishes, err := provisionWishes(roles, schema, st, version(tx))
+		if err != nil {
+			return err
+		}
+		if login != nil {
+			more, err := login(report.Role, st)
+			if err != nil {
+				return err
+			}
+			wishes = append(wishes, more...)
+		}
+		report.Actions, err = fulfil(ctx, tx, wishes)
 		return err
-	case err != nil:
-		return err
-	case !mine:
-		return fmt.Errorf("schema %q belongs to another role: %w", schema, ErrTaken)
-	}
-	return nil
+	})
+	return report, err
 }
 
-// ensureRole creates a role with the given attributes, or finds that it was made for this
-// database, and returns its quoted name. Roles belong to the whole server: the comment says
-// which database one was made for, so that two databases that share a prefix by mistake do
-// not share roles.
-func ensureRole(ctx context.Context, tx pgx.Tx, name, attributes string) (string, error) {
-	quoted, err := QuoteName(name)
+// provisionWishes are those of a tenant, in order. Of a schema that is created now nothing is so but
+// that its tables have their grants: it has none, and GRANT would look for them in all of pg_class.
+func provisionWishes(roles RoleNames, schema string, st tenantState, version int) ([]wish, error) {
+	if st.schema && !st.mine {
+		return nil, fmt.Errorf("schema %q belongs to another role: %w", schema, ErrTaken)
+	}
+	makeRole, err := wishRole(roles.Tenant(schema), "nologin", st.database, st.role)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	var database, comment string
-	var exists bool
-	err = tx.QueryRow(ctx, `select current_database(), r.oid is not null, coalesce(shobj_description(r.oid, 'pg_authid'), '')
-		from (select $1::name as rolname) as want left join pg_roles r using (rolname)`, name).Scan(&database, &exists, &comment)
+	join, err := wishMember(roles.Tenant(schema), roles.Runtime(), st.role, version)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	want := "pgtenant role of database " + database
-	if !exists {
-		return quoted, execAll(ctx, tx, "create role "+quoted+" "+attributes, "comment on role "+quoted+" is "+quoteLiteral(want))
-	}
-	if comment != want {
-		return "", fmt.Errorf("role %q exists and was not made for database %q: %w", name, database, ErrTaken)
-	}
-	return quoted, nil
-}
-
-// grantMember lets member take role by SET ROLE, and nothing more.
-func grantMember(ctx context.Context, tx pgx.Tx, role, member string) error {
-	quoted, err := QuoteName(member)
+	quoted, err := QuoteName(schema)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	sql := "grant " + role + " to " + quoted
-	if version(tx) >= 16 {
-		sql += " with inherit false, set true" // before 16, NOINHERIT of the member says so
+	role, err := QuoteName(roles.Tenant(schema))
+	if err != nil {
+		return nil, err
 	}
-	_, err = tx.Exec(ctx, sql)
-	return err
+	in := "alter default privileges in schema " + quoted + " grant "
+	// TRUNCATE, REFERENCES and TRIGGER are left out: they reach further than rows.
+	return []wish{
+		makeRole,
+		join,
+		{sql: []string{"create schema " + quoted}, so: st.schema},
+		{sql: []string{"revoke all on schema " + quoted + " from public"}, so: st.schema && !st.open}, // defaults of the owner's can give it
+		{sql: []string{"grant usage on schema " + quoted + " to " + role}, so: st.usage},
+		{sql: []string{"grant select, insert, update, delete on all tables in schema " + quoted + " to " + role}, so: st.tables},
+		{sql: []string{"grant usage, select on all sequences in schema " + quoted + " to " + role}, so: st.sequences},
+		{sql: []string{in + "select, insert, update, delete on tables to " + role}, so: st.newTables},
+		{sql: []string{in + "usage, select on sequences to " + role}, so: st.newSequences},
+	}, nil
 }
 
 // execAll runs statements without parameters in one round trip. They stay unnamed: none

@@ -27,7 +27,8 @@ func TestProvisionRefusesWhatIsNotOurs(t *testing.T) {
 	_, err := admin.Exec(t.Context(), "create schema theirs; create role "+f.roles.Tenant("tenant_c"))
 	check(t, err)
 	for _, schema := range []string{"theirs", "tenant_c"} {
-		expectIs(t, schemactx.Provision(t.Context(), f.owner, f.roles, schema), schemactx.ErrTaken)
+		_, err := schemactx.Provision(t.Context(), f.owner, f.roles, schema)
+		expectIs(t, err, schemactx.ErrTaken)
 	}
 	var made bool
 	check(t, admin.QueryRow(t.Context(), "select to_regnamespace('tenant_c') is not null or to_regrole($1) is not null",
@@ -35,7 +36,7 @@ func TestProvisionRefusesWhatIsNotOurs(t *testing.T) {
 	if made {
 		t.Error("a refused provision has left something behind")
 	}
-	if err := schemactx.Provision(t.Context(), f.owner, f.roles, "public"); err == nil {
+	if _, err := schemactx.Provision(t.Context(), f.owner, f.roles, "public"); err == nil {
 		t.Error("public was provisioned")
 	}
 }
@@ -79,7 +80,7 @@ func TestSettingUpNeedsAConnectionWithoutAScope(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := schemactx.NewPublicContext(t.Context())
-	if err := schemactx.Provision(ctx, f.db, f.roles, "tenant_c"); err == nil {
+	if _, err := schemactx.Provision(ctx, f.db, f.roles, "tenant_c"); err == nil {
 		t.Error("Provision took a DB")
 	}
 	if _, err := schemactx.Setup(ctx, f.db, schemactx.SetupConfig{Roles: f.roles}); err == nil {

@@ -38,12 +38,15 @@ type SetupConfig struct {
 //   - PUBLIC loses TEMPORARY on the database and CREATE on the schema public
 //
 // admin is a superuser, or a role with CREATEROLE that owns the database. Setup is one
-// transaction, which ctx governs, and can be run again. It returns the role names it used; a role of the name
-// that was made by somebody else is [ErrTaken], and a server that is too old [ErrVersion].
+// transaction, which ctx governs, and can be run again: what is there stays and what lacks is
+// made. The report has the role names it used, and says what it did. With an error nothing has
+// changed; a role of the name that was made by somebody else is [ErrTaken], and a server that is
+// too old [ErrVersion].
 //
 // Before PostgreSQL 16, a login with CREATEROLE can grant itself any role that is not a
 // superuser's: guard the owner's password as you guard the administrator's.
-func Setup(ctx context.Context, admin Beginner, cfg SetupConfig) (RoleNames, error) {
+func Setup(ctx context.Context, admin Beginner, cfg SetupConfig) (SetupReport, error) {
+	report := SetupReport{Roles: cfg.Roles}
 	err := beginFunc(ctx, admin, func(tx pgx.Tx) error {
 		if v := version(tx); v < MinVersion {
 			return fmt.Errorf("%w: server is %d, oldest supported is %d", ErrVersion, v, MinVersion)
@@ -52,67 +55,84 @@ func Setup(ctx context.Context, admin Beginner, cfg SetupConfig) (RoleNames, err
 		if err := tx.QueryRow(ctx, "select current_database() from pg_advisory_xact_lock($1)", setupLock).Scan(&database); err != nil {
 			return err
 		}
-		if cfg.Roles == (RoleNames{}) {
-			cfg.Roles = DefaultRoleNames(database)
+		if report.Roles == (RoleNames{}) {
+			report.Roles = DefaultRoleNames(database)
 		}
-		return setup(ctx, tx, cfg, database)
+		cfg.Roles = report.Roles
+		var err error
+		report.Actions, err = setup(ctx, tx, cfg, database)
+		return err
 	})
 	if err != nil {
-		return RoleNames{}, fmt.Errorf("set up roles: %w", err)
+		return SetupReport{}, fmt.Errorf("set up roles: %w", err)
 	}
-	return cfg.Roles, nil
+	return report, nil
 }
+
+// SetupReport says what [Setup] did.
+type SetupReport struct {
+	Roles   RoleNames
+	Actions []Action // roles, membership, rights, passwords
+}
+
+// Changed reports whether anything was made now. A password is set, and so changes, each time that
+// it is given.
+func (r SetupReport) Changed() bool { return changed(r.Actions) }
 
 // setupLock keeps two set-ups of one database apart ("pgtenant" in ASCII, folded).
 const setupLock = 0x706774656e616e74
 
-func setup(ctx context.Context, tx pgx.Tx, cfg SetupConfig, database string) error {
-	owner, err := ensureRole(ctx, tx, cfg.Roles.Owner(), "login noinherit createrole")
+func setup(ctx context.Context, tx pgx.Tx, cfg SetupConfig, database string) ([]Action, error) {
+	wishes, err := setupRoleWishes(ctx, tx, cfg, database)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	runtime, err := ensureRole(ctx, tx, cfg.Roles.Runtime(), "login noinherit")
+	actions, err := fulfil(ctx, tx, wishes)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	public, err := ensureRole(ctx, tx, cfg.Roles.Public(), "nologin")
-	if err != nil {
-		return err
-	}
-	if err := grantMember(ctx, tx, public, cfg.Roles.Runtime()); err != nil {
-		return err
-	}
-	db := pgx.Identifier{database}.Sanitize() // a database's name follows no rule of ours
-	err = execAll(
-		ctx, tx,
-		"revoke temporary on database "+db+" from public",
-		"revoke create on schema public from public",
-		"grant create, temporary on database "+db+" to "+owner,
-		"grant connect on database "+db+" to "+owner+" with grant option", // for the logins of tenants
-		"grant connect on database "+db+" to "+runtime,
-		"grant usage, create on schema public to "+owner,
-		"grant usage on schema public to "+public,
-	)
-	if err != nil {
-		return err
-	}
-	if err := setPassword(ctx, tx, owner, cfg.OwnerPassword); err != nil {
-		return err
-	}
-	return setPassword(ctx, tx, runtime, cfg.RuntimePassword)
+	rights, err := setupRights(ctx, tx, cfg.Roles, database)
+	return append(actions, rights...), err
 }
 
-// setPassword sets a login's password where there is one to set.
-func setPassword(ctx context.Context, tx pgx.Tx, quotedRole, password string) error {
-	if password == "" {
-		return nil
+// setupRoleWishes makes the roles, with their membership and passwords.
+func setupRoleWishes(ctx context.Context, tx pgx.Tx, cfg SetupConfig, database string) ([]wish, error) {
+	made := []struct{ name, attributes, password string }{
+		{cfg.Roles.Public(), "nologin", ""},
+		{cfg.Roles.Runtime(), "login noinherit", cfg.RuntimePassword},
+		{cfg.Roles.Owner(), "login noinherit createrole", cfg.OwnerPassword},
 	}
-	verifier, err := scramVerifier(password)
-	if err != nil {
-		return err
+	var wishes, later []wish // later: what needs the roles
+	for _, m := range made {
+		st, err := readRole(ctx, tx, m.name, cfg.Roles.Runtime())
+		if err != nil {
+			return nil, err
+		}
+		makeRole, err := wishRole(m.name, m.attributes, database, st)
+		if err != nil {
+			return nil, err
+		}
+		wishes = append(wishes, makeRole)
+		if m.name == cfg.Roles.Public() {
+			join, err := wishMember(m.name, cfg.Roles.Runtime(), st, version(tx))
+			if err != nil {
+				return nil, err
+			}
+			later = append(later, join)
+		}
+		if m.password != "" {
+			verifier, err := scramVerifier(m.password)
+			if err != nil {
+				return nil, err
+			}
+			set, err := wishPassword(m.name, verifier)
+			if err != nil {
+				return nil, err
+			}
+			later = append(later, set)
+		}
 	}
-	_, err = tx.Exec(ctx, "alter role "+quotedRole+" password "+quoteLiteral(verifier))
-	return err
+	return append(wishes, later...), nil
 }
 
 // version returns the server's major version.

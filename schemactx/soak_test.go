@@ -94,8 +94,9 @@ func newSoak(t *testing.T) *soak {
 	owner := openPool(t, pg.URLAs(roles.Owner(), ownerPassword), 1)
 	for i := range s.names {
 		s.names[i] = fmt.Sprintf("tenant_%d", i)
-		check(t, schemactx.Provision(t.Context(), owner, roles, s.names[i]))
-		_, err := owner.Exec(t.Context(), fmt.Sprintf(`create table %s.ledger (id bigint primary key, tenant text not null, fate text not null);
+		_, err := schemactx.Provision(t.Context(), owner, roles, s.names[i])
+		check(t, err)
+		_, err = owner.Exec(t.Context(), fmt.Sprintf(`create table %s.ledger (id bigint primary key, tenant text not null, fate text not null);
 			insert into %[1]s.ledger values (%d, '%[1]s', 'seed')`, s.names[i], -i))
 		check(t, err)
 	}

@@ -99,7 +99,8 @@ func (m *Manager) provisionSchema(ctx context.Context, t *Tenant) error {
 	if err != nil {
 		return err
 	}
-	return schemactx.Provision(ctx, server, m.cfg.Roles, t.Schema)
+	_, err = schemactx.Provision(ctx, server, m.cfg.Roles, t.Schema)
+	return err
 }
 
 func (m *Manager) seed(ctx context.Context, t *Tenant) error {

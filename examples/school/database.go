@@ -130,7 +130,8 @@ func setupRoles(ctx context.Context, adminURL string, cfg schemactx.SetupConfig)
 		return schemactx.RoleNames{}, unreachable(err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	return schemactx.Setup(ctx, conn, cfg)
+	report, err := schemactx.Setup(ctx, conn, cfg)
+	return report.Roles, err
 }
 
 func openPool(ctx context.Context, databaseURL string) (*pgxpool.Pool, error) {
