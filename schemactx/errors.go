@@ -3,6 +3,7 @@ package schemactx
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 var (
@@ -39,11 +40,12 @@ var (
 	ErrSchemaMissing = errors.New("schema does not exist")
 
 	// ErrNotProvisioned is the kind of a [ScopeError] when the schema's role does not exist or the login may not become
-	// it (22023, 42501), and at level [Logins] when the role may not log in (class 28).
+	// it (22023, 42501), and at level [Logins] when the role may not log in (class 28). [Deprovision] returns it for a schema
+	// without a role.
 	ErrNotProvisioned = errors.New("schema has no role that the login may take")
 
-	// ErrTaken is returned by [Setup], [Provision] and [ProvisionLogin] when a schema or role of the name exists and
-	// belongs to somebody else.
+	// ErrTaken is returned by [Setup], [Provision], [ProvisionLogin] and [Deprovision] when a schema or role of the name
+	// exists and belongs to somebody else.
 	ErrTaken = errors.New("name is taken")
 )
 
@@ -96,6 +98,22 @@ func (e *LimitError) Error() string {
 // Unwrap lets errors.Is find the cause, such as [context.DeadlineExceeded].
 func (e *LimitError) Unwrap() error { return e.Err }
 
+// DependentsError is returned by [Deprovision] when objects outside of the schema depend on some in
+// it, so that they, or columns and constraints of theirs, would go with it.
+type DependentsError struct {
+	Schema  string
+	Objects []string // as PostgreSQL names them, sorted: "view reports.totals"
+}
+
+// Error returns the schema and the objects, of which it names ten at most.
+func (e *DependentsError) Error() string {
+	named, more := e.Objects, ""
+	if len(named) > 10 {
+		named, more = named[:10], fmt.Sprintf(" and %d more", len(named)-10)
+	}
+	return fmt.Sprintf("outside of schema %q depend on it: %s%s", e.Schema, strings.Join(named, ", "), more)
+}
+
 // The SQLSTATEs that this package acts on.
 const (
 	stateDivisionByZero       = "22012"
@@ -108,6 +126,8 @@ const (
 	stateDuplicateStatement   = "42P05"
 	stateSerializationFailure = "40001"
 	stateDeadlock             = "40P01"
+	stateLockNotAvailable     = "55P03" // lock_timeout
+	stateDependentObjects     = "2BP01"
 
 	classInvalidAuthorization = "28" // the role does not exist, may not log in, or has another password
 )

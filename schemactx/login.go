@@ -80,7 +80,7 @@ func loginWishes(role, verifier string, st tenantState) ([]wish, error) {
 	if err != nil {
 		return nil, err
 	}
-	wishes := []wish{password, {sql: []string{"alter role " + quoted + " login noinherit"}, so: st.login}}
+	wishes := []wish{password, {sql: []string{"alter role " + quoted + " login noinherit"}, so: st.canLogin && !st.inherits}}
 	if !st.connect {
 		wishes = append(wishes, wish{sql: []string{"grant connect on database " + pgx.Identifier{st.database}.Sanitize() + " to " + quoted}})
 	}

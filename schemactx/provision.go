@@ -94,7 +94,7 @@ func provision(
 // provisionWishes are those of a tenant, in order. Of a schema that is created now nothing is so but
 // that its tables have their grants: it has none, and GRANT would look for them in all of pg_class.
 func provisionWishes(roles RoleNames, schema string, st tenantState, version int) ([]wish, error) {
-	if st.schema && !st.mine {
+	if st.schema != 0 && !st.mine {
 		return nil, fmt.Errorf("schema %q belongs to another role: %w", schema, ErrTaken)
 	}
 	makeRole, err := wishRole(roles.Tenant(schema), "nologin", st.database, st.role)
@@ -118,8 +118,8 @@ func provisionWishes(roles RoleNames, schema string, st tenantState, version int
 	return []wish{
 		makeRole,
 		join,
-		{sql: []string{"create schema " + quoted}, so: st.schema},
-		{sql: []string{"revoke all on schema " + quoted + " from public"}, so: st.schema && !st.open}, // defaults of the owner's can give it
+		{sql: []string{"create schema " + quoted}, so: st.schema != 0},
+		{sql: []string{"revoke all on schema " + quoted + " from public"}, so: st.schema != 0 && !st.open}, // defaults of the owner's can give it
 		{sql: []string{"grant usage on schema " + quoted + " to " + role}, so: st.usage},
 		{sql: []string{"grant select, insert, update, delete on all tables in schema " + quoted + " to " + role}, so: st.tables},
 		{sql: []string{"grant usage, select on all sequences in schema " + quoted + " to " + role}, so: st.sequences},

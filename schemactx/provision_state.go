@@ -12,15 +12,16 @@ type tenantState struct {
 	database string
 	role     roleState
 
-	schema bool // exists
-	mine   bool // and belongs to the current role
-	open   bool // and PUBLIC has rights on it
-	usage  bool // and the tenant's role may use it
+	schema uint32 // its OID; 0: there is none
+	mine   bool   // and belongs to the current role
+	open   bool   // and PUBLIC has rights on it
+	usage  bool   // and the tenant's role may use it
 
 	// The tenant's role has its rights on all that is there, and on what is to come.
 	tables, sequences, newTables, newSequences bool
 
-	login        bool // the role may log in, NOINHERIT
+	canLogin     bool // the role may log in
+	inherits     bool // it is not NOINHERIT
 	connect      bool // the role, or else everybody, may connect to the database
 	grantConnect bool // the current role may grant that
 }
@@ -42,7 +43,8 @@ const tenantStateSQL = `with want as (select $1::name as schema, $3::name as rol
 		left join pg_roles r on rolname = role
 	)
 	select current_database()::text, r.oid is not null, coalesce(shobj_description(r.oid, 'pg_authid'), ''), ` + memberSQL + `,
-		n.oid is not null,
+		exists (select from pg_auth_members m where m.roleid = r.oid and m.member = (select oid from pg_roles where rolname = $2::name)),
+		coalesce(n.oid, 0),
 		coalesce(n.nspowner = (select oid from pg_roles where rolname = current_user), false),
 		exists (select from aclexplode(nspacl) where grantee = 0),
 		exists (select from aclexplode(nspacl) where grantee = r.oid and privilege_type = 'USAGE'),
@@ -50,7 +52,7 @@ const tenantStateSQL = `with want as (select $1::name as schema, $3::name as rol
 		not exists (select from relation where relkind = 'S' and not granted @> '{USAGE,SELECT}'),
 		exists (select from coming where defaclobjtype = 'r' and granted @> '{SELECT,INSERT,UPDATE,DELETE}'),
 		exists (select from coming where defaclobjtype = 'S' and granted @> '{USAGE,SELECT}'),
-		coalesce(r.rolcanlogin and not r.rolinherit, false),
+		coalesce(r.rolcanlogin, false), coalesce(r.rolinherit, true),
 		has_database_privilege(coalesce(r.rolname, 'public'), current_database(), 'connect'),
 		has_database_privilege(current_database(), 'connect with grant option')
 	from want left join pg_namespace n on nspname = schema left join pg_roles r on rolname = role`
@@ -58,8 +60,8 @@ const tenantStateSQL = `with want as (select $1::name as schema, $3::name as rol
 // readTenant reads what there is of a tenant, in one round trip.
 func readTenant(ctx context.Context, tx pgx.Tx, roles RoleNames, schema string) (st tenantState, err error) {
 	err = tx.QueryRow(ctx, tenantStateSQL, pgx.QueryExecModeExec, schema, roles.Runtime(), roles.Tenant(schema)).Scan(
-		&st.database, &st.role.exists, &st.role.comment, &st.role.member, &st.schema, &st.mine, &st.open, &st.usage,
-		&st.tables, &st.sequences, &st.newTables, &st.newSequences, &st.login, &st.connect, &st.grantConnect)
+		&st.database, &st.role.exists, &st.role.comment, &st.role.member, &st.role.joined, &st.schema, &st.mine, &st.open, &st.usage,
+		&st.tables, &st.sequences, &st.newTables, &st.newSequences, &st.canLogin, &st.inherits, &st.connect, &st.grantConnect)
 	return st, err
 }
 
@@ -68,6 +70,7 @@ type roleState struct {
 	exists  bool
 	comment string
 	member  bool // the runtime login may take it, and does not inherit from it by a grant of the current role
+	joined  bool // the runtime login is a member in some way
 }
 
 // memberSQL is [roleState].member of the role r; $2 is the name of the runtime login. The options
