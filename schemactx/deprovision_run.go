@@ -66,15 +66,11 @@ func (d *deprovision) close(ctx context.Context) (schema uint32, role bool, err 
 			return nil, err
 		}
 		schema, role = st.schema, st.role.exists
-		switch err := st.role.ours(d.report.Role, st.database); {
-		case err != nil:
+		if schema == 0 { // what is left of the role goes at once
+			return nil, st.role.ours(d.report.Role, st.database)
+		}
+		if err := st.complete(d.roles, d.schema); err != nil {
 			return nil, err
-		case schema != 0 && !st.mine:
-			return nil, fmt.Errorf("schema %q belongs to another role: %w", d.schema, ErrTaken)
-		case schema != 0 && !role:
-			return nil, fmt.Errorf("role %q does not exist: %w", d.report.Role, ErrNotProvisioned)
-		case schema == 0:
-			return nil, nil // what is left of the role goes at once
 		}
 		if err := expectNoDependents(ctx, tx, d.schema, schema, nil); err != nil {
 			return nil, err

@@ -36,16 +36,16 @@ var (
 	ErrScopeChanged = errors.New("statement changes the session")
 
 	// ErrSchemaMissing is the kind of a [ScopeError] when the schema in the context does not exist (3F000). At level
-	// [Logins] a tenant that has no login either is [ErrNotProvisioned].
+	// [Logins] a tenant that has no login either is [ErrNotProvisioned]. [Rename] returns it when there is nothing to rename.
 	ErrSchemaMissing = errors.New("schema does not exist")
 
 	// ErrNotProvisioned is the kind of a [ScopeError] when the schema's role does not exist or the login may not become
-	// it (22023, 42501), and at level [Logins] when the role may not log in (class 28). [Deprovision] returns it for a schema
-	// without a role.
+	// it (22023, 42501), and at level [Logins] when the role may not log in (class 28). [Deprovision] and [Rename] return
+	// it for a schema without a role.
 	ErrNotProvisioned = errors.New("schema has no role that the login may take")
 
-	// ErrTaken is returned by [Setup], [Provision], [ProvisionLogin] and [Deprovision] when a schema or role of the name
-	// exists and belongs to somebody else.
+	// ErrTaken is returned by [Setup], [Provision], [ProvisionLogin], [Deprovision] and [Rename] when a schema or role of
+	// the name exists and belongs to somebody else.
 	ErrTaken = errors.New("name is taken")
 )
 
