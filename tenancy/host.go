@@ -13,13 +13,19 @@ import (
 // maxHostLen is the longest name in the DNS, in its textual form (RFC 1035, 2.3.4).
 const maxHostLen = 253
 
+// maxLabelLen is the longest label of a name in the DNS.
+const maxLabelLen = 63
+
 // NormalizeHost returns the one form of a host under which the registry knows it: lower
 // case, internationalised names in ASCII (IDNA, punycode), without port and trailing dot; an
 // IP address in its canonical text, IPv6 without brackets. It takes what a Host header may
 // hold. The error is a [FieldError] that wraps [ErrInvalidHost].
 //
-// A host that is in this form already costs no allocation.
+// A host that is in this form already costs one pass over it and no allocation.
 func NormalizeHost(host string) (string, error) {
+	if normalHost(host) {
+		return host, nil
+	}
 	name, ok := cutPort(host)
 	if !ok {
 		return "", hostError(host, "has a malformed port or bracket")
@@ -36,12 +42,9 @@ func NormalizeHost(host string) (string, error) {
 	if len(name) > 4*maxHostLen { // more than any name before its mapping; idna would work on it for long
 		return "", hostError(host[:maxHostLen], "is longer than 253 bytes")
 	}
-	if !plainHost(name) {
-		ascii, err := idna.Lookup.ToASCII(name)
-		if err != nil || !utf8.ValidString(name) { // invalid bytes would be mapped to U+FFFD
-			return "", hostError(host, "is not a valid domain name")
-		}
-		name = ascii
+	name, err := lowerHost(name)
+	if err != nil {
+		return "", hostError(host, "is not a valid domain name")
 	}
 	if rule := checkHost(name); rule != "" {
 		return "", hostError(host, rule)
@@ -105,15 +108,74 @@ func normalAddr(host string, addr netip.Addr) (string, error) {
 	return addr.Unmap().String(), nil
 }
 
-// plainHost reports whether name needs no mapping: lower-case ASCII without punycode, whose
-// validity only the IDNA tables can tell.
-func plainHost(name string) bool {
+// What a byte of a host is to normalHost.
+const (
+	foreign byte = iota // in no host in normal form
+	letter
+	digit
+	hyphen
+	dot
+)
+
+var hostBytes = func() (kinds [256]byte) {
+	for c := byte('a'); c <= 'z'; c++ {
+		kinds[c] = letter
+	}
+	for c := byte('0'); c <= '9'; c++ {
+		kinds[c] = digit
+	}
+	kinds['-'], kinds['.'] = hyphen, dot
+	return kinds
+}()
+
+// normalHost reports whether host is a domain name in normal form, for all but those with "--" in them: punycode is
+// for the IDNA tables to judge. It is what nearly every request has, so it is one pass.
+func normalHost(host string) bool {
+	start, last, number := 0, dot, true // of the label; number: it has digits alone
+	for i := range len(host) {
+		kind := hostBytes[host[i]]
+		switch kind {
+		case letter:
+			number = false
+		case digit:
+		case hyphen:
+			if last == dot || last == hyphen {
+				return false
+			}
+			number = false
+		case dot:
+			if last == dot || last == hyphen || i-start > maxLabelLen {
+				return false
+			}
+			start, number = i+1, true
+		default:
+			return false
+		}
+		last = kind
+	}
+	return !number && last != hyphen && len(host)-start <= maxLabelLen && len(host) <= maxHostLen
+}
+
+// lowerHost maps name to lower-case ASCII. What is ASCII already and no punycode needs no more than that.
+func lowerHost(name string) (string, error) {
+	lower := strings.ToLower(name)
+	if isASCII(name) && !strings.Contains(lower, "xn--") {
+		return lower, nil
+	}
+	ascii, err := idna.Lookup.ToASCII(name)
+	if err == nil && !utf8.ValidString(name) { // invalid bytes would be mapped to U+FFFD
+		err = ErrInvalidHost
+	}
+	return ascii, err
+}
+
+func isASCII(name string) bool {
 	for i := range len(name) {
-		if c := name[i]; c >= 0x80 || c >= 'A' && c <= 'Z' {
+		if name[i] >= utf8.RuneSelf {
 			return false
 		}
 	}
-	return !strings.Contains(name, "xn--")
+	return true
 }
 
 // checkHost returns the rule that an ASCII domain name breaks, or "".
@@ -136,7 +198,7 @@ func checkHost(name string) string {
 
 // validLabel reports whether label is a lower-case DNS label (RFC 1123, 2.1).
 func validLabel(label string) bool {
-	if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+	if label == "" || len(label) > maxLabelLen || label[0] == '-' || label[len(label)-1] == '-' {
 		return false
 	}
 	for i := range len(label) {

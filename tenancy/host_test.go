@@ -25,6 +25,9 @@ func TestNormalizeHost(t *testing.T) {
 		"::1":                      "::1",
 		"[2001:DB8::0:1]":          "2001:db8::1",
 		"[::ffff:127.0.0.1]:80":    "127.0.0.1",
+		"a--b.example":             "a--b.example",
+		"AB--C.example:80":         "ab--c.example", // as its lower-case form, though not by IDNA's rules
+		"1.example":                "1.example",
 		"bücher.example":           "xn--bcher-kva.example",
 		"BÜCHER.example":           "xn--bcher-kva.example",
 		"xn--bcher-kva.example":    "xn--bcher-kva.example",
@@ -45,6 +48,7 @@ func TestNormalizeHostRefuses(t *testing.T) {
 		"user@example.com", "http://example.com", "example.com/", "a,b", "a;b", `a"b`, "a%00b", "[::1", "::1]", "[127.0.0.1]", "[fe80::1%25eth0]", "fe80::1%eth0",
 		"example.com:http", "example.com:99999", "example.com:0", "example.com:+1", "example.com:80:80", "[::1]x", "[::1]:x",
 		"1.2.3", "999.1.1.1", "xn--a", "xn--", "xn--bcher-kv\xffa.example",
+		"a.-b.example", "a.b-.example", "a.1", "A.1", "a.b-", "\u212a.xn--a.example",
 		label + "a.example", label + "." + label + "." + label + "." + label + ".a",
 	} {
 		got, err := tenancy.NormalizeHost(host)
