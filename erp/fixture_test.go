@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 type fixture struct {
 	pg      *pgtest.DB
 	db      *schemactx.DB
-	hosts   *resolver.Resolver
+	hosts   *resolver.Directory
 	a, b    tenancy.Tenant // at a.example.com and b.example.com
 	handler http.Handler
 }
@@ -49,8 +49,9 @@ func setup(t *testing.T) *fixture {
 	check(t, err)
 	f.db, err = schemactx.New(openPool(t, f.pg.URLAs(roles.Runtime(), "r")), schemactx.Config{Roles: roles})
 	check(t, err)
-	f.hosts, err = resolver.New(tenancy.NewRegistry(f.db), resolver.Config{PublicHosts: []string{"example.com"}})
+	f.hosts, err = resolver.NewDirectory(t.Context(), f.db, resolver.Config{PublicHosts: []string{"example.com"}})
 	check(t, err)
+	t.Cleanup(f.hosts.Close)
 	f.handler = f.serve(erp.Handler(f.db, erp.HandlerConfig{}))
 	return f
 }

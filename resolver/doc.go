@@ -1,16 +1,25 @@
-// Package resolver says which tenant a request's host belongs to.
+// Package resolver says which tenant a request belongs to.
 //
-//	hosts, err := resolver.New(tenancy.NewRegistry(db), resolver.Config{PublicHosts: []string{"example.com"}})
+//	hosts, err := resolver.NewDirectory(ctx, db, resolver.Config{PublicHosts: []string{"example.com"}})
+//	defer hosts.Close()
 //	http.ListenAndServe(addr, tenancy.Handler(hosts, routes))
 //
 // # Hosts
 //
-// Hosts are compared in the one form that [github.com/oryne/pgtenant/tenancy.NormalizeHost]
-// gives them: lower case, without port and trailing dot, internationalised names in ASCII.
-// A host stands for the public site if it is listed in the configuration, for a tenant if
-// the registry has it as a domain, and for nothing otherwise.
+// Hosts are compared in the one form that [github.com/oryne/pgtenant/tenancy.NormalizeHost] gives them: lower case,
+// without port and trailing dot, internationalised names in ASCII. A host stands for the public site if the configuration
+// lists it, for a tenant if it is the tenant's verified domain or <slug>.<base> under a base domain, and for nothing
+// otherwise. A host that is one tenant's domain and another's by its slug is [ErrAmbiguous]: neither gets it.
 //
-// # Cost
+// # The directory
 //
-// A [Resolver] asks the registry once for every request, so that it sees a change at once.
+// A [Directory] is a copy of the registry's routes in memory. A request reads it without a lock; one goroutine makes the
+// next copy. It learns of changes by LISTEN on [github.com/oryne/pgtenant/tenancy.Channel], on a connection of its own.
+// Every role can send notifications, so one is no more than a hint which tenant to read again, and loads are followed by
+// pauses that grow with what they cost. Each new connection, and each minute, everything is read again. While the
+// database is away, hosts are answered from memory, known and unknown; [Directory.Status] says how old it is.
+//
+// An unknown host may cause a query, because a notification may not have come yet: one at a time for all hosts that wait,
+// and as many as a token bucket allows. Otherwise it is answered from memory. It finds domains; a tenant that has a host by
+// its slug alone is found by notification. After a sign-up, [Directory.Refresh] makes sure.
 package resolver

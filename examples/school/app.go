@@ -26,6 +26,7 @@ type app struct {
 	db             *schemactx.DB    // what requests query: the runtime login, scoped
 	tenants        *tenancy.Manager // what makes schools: the owner
 	registry       *tenancy.Registry
+	hosts          *resolver.Directory // which school a host is
 	handler        http.Handler
 	logger         *slog.Logger
 	shownURL, port string
@@ -62,11 +63,14 @@ func newApp(ctx context.Context, database *database, addr net.Addr) (_ *app, err
 		return nil, err
 	}
 	a.registry = tenancy.NewRegistry(a.db)
-	hosts, err := resolver.New(a.registry, resolver.Config{PublicHosts: []string{"localhost", "127.0.0.1", "::1"}})
+	a.hosts, err = resolver.NewDirectory(ctx, a.db, resolver.Config{
+		PublicHosts: []string{"localhost", "127.0.0.1", "::1"},
+		Logger:      a.logger,
+	})
 	if err != nil {
 		return nil, err
 	}
-	a.handler = withHealth(tenancy.Handler(hosts, tenancy.Routes{
+	a.handler = withHealth(tenancy.Handler(a.hosts, tenancy.Routes{
 		Public: a.publicSite(),
 		Tenant: erp.Handler(a.db, erp.HandlerConfig{Logger: a.logger}),
 		Logger: a.logger,
@@ -139,6 +143,9 @@ func (a *app) serve(ctx context.Context, listener net.Listener, gone <-chan stru
 }
 
 func (a *app) close() {
+	if a.hosts != nil {
+		a.hosts.Close()
+	}
 	for _, pool := range []*pgxpool.Pool{a.runtime, a.owner} {
 		if pool != nil {
 			pool.Close()

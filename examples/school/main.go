@@ -85,6 +85,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		if err := app.createDemo(ctx); err != nil {
 			return err
 		}
+		if err := app.hosts.Refresh(ctx); err != nil { // the schools are there before their addresses are printed
+			return err
+		}
 	}
 	app.printWelcome(stdout)
 	if err := app.serve(ctx, listener, db.gone); err != nil {

@@ -1,0 +1,197 @@
+package resolver_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/resolver"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// fixture is a database with a registry and no tenants.
+type fixture struct {
+	pg    *pgtest.DB
+	roles schemactx.RoleNames
+	owner *pgxpool.Pool
+}
+
+func setup(t testing.TB) *fixture {
+	t.Helper()
+	f := &fixture{pg: pgtest.New(t)}
+	var err error
+	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
+	check(t, err)
+	_, err = schemactx.Setup(t.Context(), f.pg.Pool, schemactx.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
+	check(t, err)
+	f.owner = f.pool(t, f.pg.URLAs(f.roles.Owner(), "o"), nil)
+	runner, err := migrate.New(f.owner, migrate.Config{Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}}})
+	check(t, err)
+	tenants, err := tenancy.New(f.owner, tenancy.Config{Migrator: runner, Roles: f.roles})
+	check(t, err)
+	check(t, tenants.Init(t.Context()))
+	return f
+}
+
+func (f *fixture) pool(t testing.TB, url string, tracer pgx.QueryTracer) *pgxpool.Pool {
+	t.Helper()
+	cfg, err := pgxpool.ParseConfig(url)
+	check(t, err)
+	cfg.ConnConfig.Tracer = tracer
+	pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
+	check(t, err)
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+// db returns a handle of the runtime login on a pool of its own, as another process has it.
+func (f *fixture) db(t testing.TB, tracer pgx.QueryTracer) *schemactx.DB {
+	t.Helper()
+	return f.dbAt(t, f.pg.URLAs(f.roles.Runtime(), "r"), tracer)
+}
+
+func (f *fixture) dbAt(t testing.TB, url string, tracer pgx.QueryTracer) *schemactx.DB {
+	t.Helper()
+	db, err := schemactx.New(f.pool(t, url, tracer), schemactx.Config{Roles: f.roles})
+	check(t, err)
+	return db
+}
+
+// directory opens one on a pool of its own. Nothing but notifications changes it: it does not reconcile, and asks for no
+// unknown host, unless cfg says so.
+func (f *fixture) directory(t testing.TB, cfg resolver.Config) *resolver.Directory {
+	t.Helper()
+	return open(t, f.db(t, nil), cfg)
+}
+
+func open(t testing.TB, db resolver.Database, cfg resolver.Config) *resolver.Directory {
+	t.Helper()
+	if cfg.Reconcile == 0 {
+		cfg.Reconcile = time.Hour
+	}
+	if cfg.MissBurst == 0 {
+		cfg.MissBurst = -1
+	}
+	d, err := resolver.NewDirectory(t.Context(), db, cfg)
+	check(t, err)
+	t.Cleanup(d.Close)
+	return d
+}
+
+// tenant inserts a tenant with its hosts, the first of them primary, without a schema.
+func (f *fixture) tenant(t testing.TB, slug string, hosts ...string) (id int64) {
+	t.Helper()
+	check(t, f.owner.QueryRow(t.Context(), `with s as (insert into schema_names (name, tenant_id) values ('s_' || replace($1, '-', '_'), 0)
+			returning name),
+		t as (insert into tenants (schema_name, slug, name, status) select name, $1, $1, 'active' from s returning id),
+		d as (insert into domains (tenant_id, host, is_primary, verified_at)
+			select id, host, n = 1, now() from t, unnest($2::text[]) with ordinality as h (host, n))
+		select id from t`, slug, hosts).Scan(&id))
+	return id
+}
+
+func (f *fixture) exec(t testing.TB, sql string, args ...any) {
+	t.Helper()
+	_, err := f.owner.Exec(t.Context(), sql, args...)
+	check(t, err)
+}
+
+// eventually waits for what another goroutine is to bring about.
+func eventually(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	for tick := time.NewTicker(time.Millisecond); !done(); {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("not seen: %s", what)
+		}
+	}
+}
+
+// slugOf is the slug of the tenant that the host leads to, "public", or "" where the host is unknown.
+func slugOf(t testing.TB, d tenancy.Resolver, host string) string {
+	t.Helper()
+	target, err := d.Resolve(t.Context(), host)
+	switch {
+	case errors.Is(err, tenancy.ErrUnknownHost) && target == (tenancy.Target{}):
+		return ""
+	case err != nil:
+		t.Errorf("%q: %v", host, err)
+		return "error"
+	case target.Public():
+		return "public"
+	}
+	return target.Tenant().Slug
+}
+
+func expectHosts(t *testing.T, d tenancy.Resolver, want map[string]string) {
+	t.Helper()
+	for host, slug := range want {
+		if got := slugOf(t, d, host); got != slug {
+			t.Errorf("%q leads to %q, want %q", host, got, slug)
+		}
+	}
+}
+
+func expectError(t *testing.T, d tenancy.Resolver, want error, hosts ...string) {
+	t.Helper()
+	for _, host := range hosts {
+		target, err := d.Resolve(t.Context(), host)
+		if !errors.Is(err, want) || target != (tenancy.Target{}) {
+			t.Errorf("%.80q: %+v, %v; want %v", host, target, err, want)
+		}
+	}
+}
+
+// counter is a tracer that counts statements.
+type counter struct{ n atomic.Int64 }
+
+func (c *counter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	c.n.Add(1)
+	return ctx
+}
+
+func (c *counter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// lockedBuffer takes what several goroutines log.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func expectIs(t *testing.T, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("got %v, want %v", err, want)
+	}
+}
