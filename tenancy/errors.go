@@ -13,6 +13,10 @@ var (
 	// [Resolver] for what cannot be a host.
 	ErrInvalidHost = errors.New("invalid host")
 
+	// ErrDisagree is returned by a [Resolver] for a request that names two tenants, such as one by
+	// its host and another by a header. Neither is taken: the answer is 400.
+	ErrDisagree = errors.New("request names more than one tenant")
+
 	// ErrNotFound is returned by [Registry] and [Manager] for a tenant that does not exist.
 	ErrNotFound = errors.New("tenant not found")
 

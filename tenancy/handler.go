@@ -24,6 +24,16 @@ type ResolverFunc func(ctx context.Context, host string) (Target, error)
 // Resolve calls f.
 func (f ResolverFunc) Resolve(ctx context.Context, host string) (Target, error) { return f(ctx, host) }
 
+// RequestResolver is what a [Resolver] implements besides when more of a request than its host says whose it is: a
+// header, a prefix of the path, a claim of a token. [Handler] then asks ResolveRequest alone.
+type RequestResolver interface {
+	// ResolveRequest returns what r stands for, and the request to serve, which is r itself (nil means that too) or a
+	// copy: a prefix that named the tenant may be gone from its path. r must not be changed. r.Host is the effective host,
+	// see [Routes].Proxies. Errors are those of [Resolver], and [ErrDisagree] where the request names two tenants. It is
+	// safe for concurrent use.
+	ResolveRequest(r *http.Request) (Target, *http.Request, error)
+}
+
 // Target is what a host stands for: the platform's public site or one tenant. The zero
 // value is neither and is refused, so that a resolver that forgets to say fails closed.
 type Target struct {
@@ -70,6 +80,7 @@ func Handler(resolver Resolver, routes Routes) http.Handler {
 		panic("tenancy: Handler without a resolver")
 	}
 	h := &handler{resolver: resolver, public: routes.Public, tenant: routes.Tenant, logger: routes.Logger}
+	h.requests, _ = resolver.(RequestResolver)
 	if h.public == nil {
 		h.public = http.HandlerFunc(notFound)
 	}
@@ -84,12 +95,13 @@ func Handler(resolver Resolver, routes Routes) http.Handler {
 
 type handler struct {
 	resolver       Resolver
+	requests       RequestResolver // resolver again, where it is one; else nil
 	public, tenant http.Handler
 	logger         *slog.Logger
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	target, err := h.resolver.Resolve(r.Context(), r.Host)
+	target, r, err := h.resolve(r)
 	switch {
 	case err != nil:
 		h.refuse(w, r, err)
@@ -100,6 +112,19 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		h.refuse(w, r, errors.New("resolver returned no target"))
 	}
+}
+
+// resolve returns what r stands for and the request to serve.
+func (h *handler) resolve(r *http.Request) (Target, *http.Request, error) {
+	if h.requests == nil {
+		target, err := h.resolver.Resolve(r.Context(), r.Host)
+		return target, r, err
+	}
+	target, served, err := h.requests.ResolveRequest(r)
+	if served == nil {
+		served = r
+	}
+	return target, served, err
 }
 
 func (h *handler) serveTenant(w http.ResponseWriter, r *http.Request, t *Tenant) {
@@ -122,6 +147,8 @@ func (h *handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.Is(err, ErrInvalidHost):
 		Problem{Status: http.StatusBadRequest, Title: "Invalid host", Detail: "The Host header is not a valid host."}.Respond(w)
+	case errors.Is(err, ErrDisagree):
+		Problem{Status: http.StatusBadRequest, Title: "Ambiguous request", Detail: "The request names more than one site."}.Respond(w)
 	case errors.Is(err, ErrUnknownHost):
 		Problem{Status: http.StatusNotFound, Title: "Unknown host", Detail: "There is no site at this host."}.Respond(w)
 	default:

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -96,6 +98,49 @@ func TestHandlerForwardedHeadersDoNotCount(t *testing.T) {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	expectProblem(t, "forwarded", w.Result(), http.StatusNotFound)
+}
+
+// byHeader resolves by a header alone, and strips it; a request with two is refused.
+type byHeader struct{ byHost }
+
+func (b byHeader) ResolveRequest(r *http.Request) (tenancy.Target, *http.Request, error) {
+	hosts := r.Header.Values("X-Site")
+	if len(hosts) != 1 {
+		return tenancy.Target{}, nil, fmt.Errorf("header: %w", tenancy.ErrDisagree)
+	}
+	target, err := b.Resolve(r.Context(), hosts[0])
+	served := r.Clone(r.Context())
+	served.Header.Del("X-Site")
+	return target, served, err
+}
+
+func TestHandlerAsksARequestResolverForTheWholeRequest(t *testing.T) {
+	t.Parallel()
+	a := tenancy.TenantTarget(&tenancy.Tenant{Schema: "tenant_1", Slug: "a", Status: tenancy.Active})
+	var seen string
+	h := tenancy.Handler(byHeader{byHost{"a.example.com": a}}, tenancy.Routes{Tenant: http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) {
+			seen = r.Header.Get("X-Site")
+			say("tenant").ServeHTTP(w, r)
+		})})
+	serve := func(sites ...string) *http.Response {
+		r := httptest.NewRequest(http.MethodGet, "http://a.example.com/", nil)
+		r.Header["X-Site"] = sites
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if got := r.Header.Values("X-Site"); len(got) != len(sites) {
+			t.Errorf("the caller's request has the header %q", got)
+		}
+		return w.Result()
+	}
+	body, err := io.ReadAll(serve("a.example.com").Body)
+	check(t, err)
+	if string(body) != "tenant tenant_1 a" || seen != "" {
+		t.Errorf("%q, header %q", body, seen)
+	}
+	expectProblem(t, "none", serve(), http.StatusBadRequest)
+	expectProblem(t, "two", serve("a.example.com", "a.example.com"), http.StatusBadRequest)
+	expectProblem(t, "unknown, on a known host", serve("b.example.com"), http.StatusNotFound)
 }
 
 func TestHandlerWithoutRoutes(t *testing.T) {
