@@ -3,6 +3,7 @@ package tenancy
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 var (
@@ -60,3 +61,41 @@ func (e *StepError) Error() string {
 }
 
 func (e *StepError) Unwrap() error { return e.Err }
+
+// What a request or a token can be refused for.
+var (
+	// ErrNoSite is the reason of a [Refusal] on the wrong kind of site: see [RequireTenant], [RequirePublic] and [Routes].
+	ErrNoSite = errors.New("no such site")
+
+	// ErrNoTenant is returned by what works for a tenant and finds none: see [Key], [Carrier] and [Signer.BindSession].
+	ErrNoTenant = errors.New("no tenant")
+
+	// ErrForeignTenant is returned for a token that was made for another tenant, or for the public site where a tenant is,
+	// or the other way round.
+	ErrForeignTenant = errors.New("belongs to another tenant")
+
+	// ErrBadToken is returned for a token that no key of the [Signer] has made for that purpose: malformed, tampered with,
+	// or made for something else.
+	ErrBadToken = errors.New("invalid token")
+
+	// ErrTokenExpired is returned for a genuine token whose time is over.
+	ErrTokenExpired = errors.New("token has expired")
+
+	// ErrNoSession is the reason of a [Refusal] by [RequireSession] of a request that brings no token.
+	ErrNoSession = errors.New("no session")
+)
+
+// InactiveError says that nothing is done for a tenant because of its status. It is the reason of a [Refusal], and
+// returned by [Carrier.Extract].
+type InactiveError struct {
+	Slug   string
+	Status Status
+	Reason string    // as [Tenant] has it, for people
+	Until  time.Time // likewise: when maintenance is expected to end
+}
+
+func inactive(t *Tenant) *InactiveError {
+	return &InactiveError{Slug: t.Slug, Status: t.Status, Reason: t.Reason, Until: t.Until}
+}
+
+func (e *InactiveError) Error() string { return fmt.Sprintf("tenant %q is %s", e.Slug, e.Status) }
