@@ -1,0 +1,203 @@
+package tenancy_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+func (f *fixture) carrier(t *testing.T, cfg tenancy.CarrierConfig) *tenancy.Carrier {
+	t.Helper()
+	cfg.Signer, cfg.Tenants = signer(t), f.registry
+	c, err := tenancy.NewCarrier(cfg)
+	check(t, err)
+	return c
+}
+
+func TestAJobRunsWithItsTenant(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a, b := f.create(t, "a"), f.create(t, "b")
+	c := f.carrier(t, tenancy.CarrierConfig{})
+	for _, tenant := range []tenancy.Tenant{a, b} {
+		token, err := c.Inject(tenancy.NewContext(t.Context(), &tenant))
+		check(t, err)
+		ctx, err := c.Extract(t.Context(), token)
+		check(t, err)
+		_, err = f.db.Exec(ctx, "insert into notes values ($1)", "of "+tenant.Slug)
+		check(t, err)
+		if got, ok := tenancy.FromContext(ctx); !ok || got.ID != tenant.ID || got.Schema != tenant.Schema {
+			t.Errorf("extracted %+v", got)
+		}
+	}
+	for _, tenant := range []tenancy.Tenant{a, b} {
+		var all string
+		check(t, f.pg.Pool.QueryRow(t.Context(), "select string_agg(body, ',') from "+tenant.Schema+".notes").Scan(&all))
+		if all != "of "+tenant.Slug {
+			t.Errorf("%s has %q", tenant.Slug, all)
+		}
+	}
+}
+
+func TestAJobWithoutATenantFails(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a := f.create(t, "a")
+	c := f.carrier(t, tenancy.CarrierConfig{})
+	ofA := tenancy.NewContext(t.Context(), &a)
+	for name, ctx := range map[string]context.Context{
+		"none":              t.Context(),
+		"public site":       tenancy.NewPublicContext(t.Context()),
+		"public schema":     schemactx.NewPublicContext(t.Context()),
+		"schema alone":      schemactx.NewContext(t.Context(), a.Schema),
+		"other schema":      schemactx.NewContext(ofA, "tenant_999"),
+		"public from a":     schemactx.NewPublicContext(ofA),
+		"tenant without ID": tenancy.NewContext(t.Context(), &tenancy.Tenant{Schema: a.Schema}),
+	} {
+		if token, err := c.Inject(ctx); !errors.Is(err, tenancy.ErrNoTenant) || token != "" {
+			t.Errorf("inject, %s: %q, %v", name, token, err)
+		}
+		h := http.Header{tenancy.CarryHeader: {"of somebody else"}}
+		if err := c.InjectHeader(ctx, h); !errors.Is(err, tenancy.ErrNoTenant) || len(h) != 0 {
+			t.Errorf("header, %s: %v, %v", name, h, err)
+		}
+	}
+	public, err := signer(t).Seal(tenancy.Token{Purpose: tenancy.PurposeJob})
+	check(t, err)
+	for _, token := range []string{"", public} {
+		for _, ctx := range []context.Context{t.Context(), tenancy.NewPublicContext(t.Context()), ofA} {
+			if job, err := c.Extract(ctx, token); !errors.Is(err, tenancy.ErrNoTenant) || job != nil {
+				t.Errorf("extract %q: %v, %v", token, job, err)
+			}
+		}
+	}
+}
+
+func TestExtractRefusesTenantsThatAreNotActive(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a := f.create(t, "a")
+	c := f.carrier(t, tenancy.CarrierConfig{})
+	token, err := c.Inject(tenancy.NewContext(t.Context(), &a))
+	check(t, err)
+	for _, status := range []tenancy.Status{tenancy.Suspended, tenancy.Maintenance, tenancy.Provisioning, tenancy.Dropping} {
+		_, err := f.pg.Pool.Exec(t.Context(), "update public.tenants set status = $2, reason = 'late fees' where id = $1", a.ID, status)
+		check(t, err)
+		job, err := c.Extract(t.Context(), token)
+		var inactive *tenancy.InactiveError
+		if !errors.As(err, &inactive) || inactive.Status != status || inactive.Slug != "a" || inactive.Reason != "late fees" || job != nil {
+			t.Errorf("%s: %v, %v", status, job, err)
+		}
+	}
+	gone, err := signer(t).Seal(tenancy.Token{Purpose: tenancy.PurposeJob, Tenant: 999})
+	check(t, err)
+	_, err = c.Extract(t.Context(), gone)
+	expectIs(t, err, tenancy.ErrNotFound)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = c.Extract(ended, token)
+	expectIs(t, err, context.Canceled)
+}
+
+func TestExtractRefusesForeignTokens(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a, b := f.create(t, "a"), f.create(t, "b")
+	ctx := tenancy.NewContext(t.Context(), &a)
+	c := f.carrier(t, tenancy.CarrierConfig{})
+	job, err := c.Inject(ctx)
+	check(t, err)
+	h := http.Header{}
+	check(t, c.InjectHeader(ctx, h))
+	session, err := signer(t).BindSession(ctx, "s", 0)
+	check(t, err)
+	expired, err := signer(t).Seal(tenancy.Token{Purpose: tenancy.PurposeJob, Tenant: a.ID, Expires: time.Now().Add(-time.Second)})
+	check(t, err)
+	stranger, err := signer(t, key('x')).Seal(tenancy.Token{Purpose: tenancy.PurposeJob, Tenant: a.ID})
+	check(t, err)
+	for name, refused := range map[string]struct {
+		token string
+		want  error
+	}{
+		"session":      {session, tenancy.ErrBadToken},
+		"header":       {h.Get(tenancy.CarryHeader), tenancy.ErrBadToken},
+		"another key":  {stranger, tenancy.ErrBadToken},
+		"not a token":  {"tenant_1", tenancy.ErrBadToken},
+		"expired":      {expired, tenancy.ErrTokenExpired},
+		"no signature": {strings.TrimRight(job[:30], "="), tenancy.ErrBadToken},
+	} {
+		if ctx, err := c.Extract(t.Context(), refused.token); !errors.Is(err, refused.want) || ctx != nil {
+			t.Errorf("%s: %v, want %v", name, err, refused.want)
+		}
+	}
+	_, err = c.Extract(tenancy.NewContext(t.Context(), &b), job)
+	expectIs(t, err, tenancy.ErrForeignTenant)
+	_, err = c.Extract(ctx, job) // its own
+	check(t, err)
+}
+
+func TestHeadersCarryTheTenantForAMoment(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a := f.create(t, "a")
+	c := f.carrier(t, tenancy.CarrierConfig{})
+	h := http.Header{tenancy.CarryHeader: {"old", "older"}}
+	check(t, c.InjectHeader(tenancy.NewContext(t.Context(), &a), h))
+	ctx, err := c.ExtractHeader(t.Context(), h)
+	check(t, err)
+	if got, ok := tenancy.FromContext(ctx); !ok || got.ID != a.ID {
+		t.Errorf("extracted %+v", got)
+	}
+	sealed, err := signer(t).Open(tenancy.PurposeHeader, h.Get(tenancy.CarryHeader))
+	check(t, err)
+	if left := time.Until(sealed.Expires); left <= 0 || left > tenancy.DefaultHeaderTTL {
+		t.Errorf("good for %v", left)
+	}
+	_, err = c.ExtractHeader(t.Context(), http.Header{})
+	expectIs(t, err, tenancy.ErrNoTenant)
+	h.Add(tenancy.CarryHeader, h.Get(tenancy.CarryHeader))
+	_, err = c.ExtractHeader(t.Context(), h)
+	expectIs(t, err, tenancy.ErrDisagree)
+}
+
+func TestNewCarrierRefuses(t *testing.T) {
+	t.Parallel()
+	if _, err := tenancy.NewCarrier(tenancy.CarrierConfig{}); err == nil {
+		t.Error("no signer")
+	}
+	for _, cfg := range []tenancy.CarrierConfig{{JobTTL: -1}, {HeaderTTL: -1}} {
+		cfg.Signer = signer(t)
+		var field *tenancy.FieldError
+		if _, err := tenancy.NewCarrier(cfg); !errors.As(err, &field) {
+			t.Errorf("%+v: %v", cfg, err)
+		}
+	}
+}
+
+// lookupFunc finds tenants as a function does.
+type lookupFunc func(id int64) (tenancy.Tenant, error)
+
+func (f lookupFunc) ByID(_ context.Context, id int64) (tenancy.Tenant, error) { return f(id) }
+
+func TestExtractDoesNotTrustItsLookup(t *testing.T) {
+	t.Parallel()
+	token, err := signer(t).Seal(tenancy.Token{Purpose: tenancy.PurposeJob, Tenant: 1})
+	check(t, err)
+	for name, lookup := range map[string]tenancy.Lookup{
+		"none":           nil,
+		"another tenant": lookupFunc(func(int64) (tenancy.Tenant, error) { return *active(2, "b"), nil }),
+		"nothing":        lookupFunc(func(int64) (tenancy.Tenant, error) { return tenancy.Tenant{}, nil }),
+	} {
+		c, err := tenancy.NewCarrier(tenancy.CarrierConfig{Signer: signer(t), Tenants: lookup})
+		check(t, err)
+		if ctx, err := c.Extract(t.Context(), token); err == nil || ctx != nil {
+			t.Errorf("%s: %v, %v", name, ctx, err)
+		}
+	}
+}
