@@ -28,8 +28,16 @@
 // tenant routes with the tenant in the context, for [FromContext] and for every statement
 // of package schemactx; the platform's own hosts get the public routes, in the public
 // scope. Any other host is refused: nothing falls back to a default tenant. Refusals are
-// problem details (RFC 9457), see [Problem].
+// problem details (RFC 9457), see [Problem], unless [Routes].Refuse answers in its own way.
+// [Proxies] know the host and the client of what comes through a proxy. [LogHandler] puts
+// the tenant into every log record.
 //
 // net/http itself answers requests whose Host header holds bytes that no host can have with
 // a plain 400, before any handler sees them.
+//
+// # What a tenant's request leaves behind
+//
+// Sessions ([Signer.BindSession], [RequireSession]), jobs and calls of other services
+// ([Carrier]) and cached values ([Key]) hold for their tenant alone: bound to its ID, which is
+// never given out twice, and refused everywhere else.
 package tenancy

@@ -15,14 +15,7 @@ import (
 // logged returns what log writes, through a LogHandler, without the time.
 func logged(log func(*slog.Logger)) string {
 	var out bytes.Buffer
-	log(slog.New(tenancy.LogHandler(slog.NewTextHandler(&out, &slog.HandlerOptions{
-		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
-			if len(groups) == 0 && a.Key == slog.TimeKey {
-				return slog.Attr{}
-			}
-			return a
-		},
-	}))))
+	log(slog.New(tenancy.LogHandler(slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: withoutTime}))))
 	return strings.TrimSpace(out.String())
 }
 
