@@ -2,6 +2,7 @@ package tenancy_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
-	"github.com/oryne/pgtenant/resolver"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
 )
@@ -32,12 +32,12 @@ func newPlatform() (p *platform, done func()) {
 	ctx := context.Background()
 	pg, closeDB, err := pgtest.Open(ctx)
 	orPanic(err)
-	roles, err := schemactx.Setup(ctx, pg.Pool, schemactx.SetupConfig{OwnerPassword: "o", RuntimePassword: "r"})
+	setup, err := schemactx.Setup(ctx, pg.Pool, schemactx.SetupConfig{OwnerPassword: "o", RuntimePassword: "r"})
 	orPanic(err)
 	p = &platform{}
-	p.Owner, err = pgxpool.New(ctx, pg.URLAs(roles.Owner(), "o"))
+	p.Owner, err = pgxpool.New(ctx, pg.URLAs(setup.Roles.Owner(), "o"))
 	orPanic(err)
-	runtime, err := pgxpool.New(ctx, pg.URLAs(roles.Runtime(), "r"))
+	runtime, err := pgxpool.New(ctx, pg.URLAs(setup.Roles.Runtime(), "r"))
 	orPanic(err)
 	runner, err := migrate.New(p.Owner, migrate.Config{
 		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}},
@@ -52,15 +52,27 @@ func newPlatform() (p *platform, done func()) {
 	p.DB, err = schemactx.New(runtime, schemactx.Config{})
 	orPanic(err)
 	p.Registry = tenancy.NewRegistry(p.DB)
-	p.Hosts, err = resolver.New(p.Registry, resolver.Config{PublicHosts: []string{"example.com"}})
-	orPanic(err)
 	p.addSchool(ctx, "schoola", "Amara", "Bruno")
 	p.addSchool(ctx, "schoolb", "Mateo", "Nadia")
+	p.Hosts = tenancy.ResolverFunc(p.resolve)
 	return p, func() {
 		runtime.Close()
 		p.Owner.Close()
 		orPanic(closeDB())
 	}
+}
+
+// resolve asks the registry each time, so that the examples see their own changes at once; a program has the directory of
+// package resolver, which hears of them a moment later.
+func (p *platform) resolve(ctx context.Context, host string) (tenancy.Target, error) {
+	if name, err := tenancy.NormalizeHost(host); err == nil && name == "example.com" {
+		return tenancy.PublicTarget(), nil
+	}
+	t, err := p.Registry.ByHost(ctx, host)
+	if errors.Is(err, tenancy.ErrNotFound) {
+		return tenancy.Target{}, tenancy.ErrUnknownHost
+	}
+	return tenancy.TenantTarget(&t), err
 }
 
 func (p *platform) addSchool(ctx context.Context, slug string, students ...string) {
