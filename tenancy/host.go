@@ -108,52 +108,38 @@ func normalAddr(host string, addr netip.Addr) (string, error) {
 	return addr.Unmap().String(), nil
 }
 
-// What a byte of a host is to normalHost.
-const (
-	foreign byte = iota // in no host in normal form
-	letter
-	digit
-	hyphen
-	dot
-)
-
-var hostBytes = func() (kinds [256]byte) {
-	for c := byte('a'); c <= 'z'; c++ {
-		kinds[c] = letter
-	}
-	for c := byte('0'); c <= '9'; c++ {
-		kinds[c] = digit
-	}
-	kinds['-'], kinds['.'] = hyphen, dot
-	return kinds
-}()
-
-// normalHost reports whether host is a domain name in normal form, for all but those with "--" in them: punycode is
-// for the IDNA tables to judge. It is what nearly every request has, so it is one pass.
+// normalHost reports whether host is a domain name in normal form, for those that nearly all requests have: of 8 to 63
+// bytes, without "--", which may be punycode, and with a letter at the end. It looks at eight bytes at a time, as an
+// unknown host costs little else; a loop over single bytes took four times as long.
 func normalHost(host string) bool {
-	start, last, number := 0, dot, true // of the label; number: it has digits alone
-	for i := range len(host) {
-		kind := hostBytes[host[i]]
-		switch kind {
-		case letter:
-			number = false
-		case digit:
-		case hyphen:
-			if last == dot || last == hyphen {
-				return false
-			}
-			number = false
-		case dot:
-			if last == dot || last == hyphen || i-start > maxLabelLen {
-				return false
-			}
-			start, number = i+1, true
-		default:
+	n := len(host)
+	if n < 8 || n > maxLabelLen {
+		return false
+	}
+	if first, last := host[0], host[n-1]; first == '-' || first == '.' || last < 'a' || last > 'z' {
+		return false
+	}
+	for i := 0; i < n-8; i += 7 { // so that any two neighbours are in one word
+		if !normalWord(host[i : i+8]) {
 			return false
 		}
-		last = kind
 	}
-	return !number && last != hyphen && len(host)-start <= maxLabelLen && len(host) <= maxHostLen
+	return normalWord(host[n-8:])
+}
+
+// normalWord reports whether eight bytes are lower-case letters, digits, and single hyphens or dots.
+func normalWord(s string) bool {
+	x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	if x&highs != 0 {
+		return false
+	}
+	// The high bit of a byte tells whether it is in the range: no byte is above 0x7f, so none carries into the next.
+	letters := (x + (0x80-'a')*ones) &^ (x + (0x7f-'z')*ones)
+	digits := (x + (0x80-'0')*ones) &^ (x + (0x7f-'9')*ones)
+	edges := (x + (0x80-'-')*ones) &^ (x + (0x7f-'.')*ones) & highs // '-' and '.' are neighbours
+	return (letters|digits|edges)&highs == highs && edges&(edges<<8) == 0
 }
 
 // lowerHost maps name to lower-case ASCII. What is ASCII already and no punycode needs no more than that.

@@ -82,9 +82,15 @@ func TestNormalHostCostsNoAllocation(t *testing.T) {
 func FuzzNormalizeHost(f *testing.F) {
 	for _, seed := range []string{"a.example:80", "[::1]:1", "bücher.example", "..", "xn--bcher-kva.example.", "1.2.3.4"} {
 		f.Add(seed)
+		f.Add("a-1." + seed + ".school-1.example.com")
 	}
 	f.Fuzz(func(t *testing.T, host string) {
 		normal, err := tenancy.NormalizeHost(host)
+		if !strings.ContainsAny(host, ":[") { // with a port it goes another way
+			if slow, slowErr := tenancy.NormalizeHost(host + ":80"); slow != normal || (slowErr == nil) != (err == nil) {
+				t.Fatalf("NormalizeHost(%q) = %q, %v; with a port %q, %v", host, normal, err, slow, slowErr)
+			}
+		}
 		if err != nil {
 			if !errors.Is(err, tenancy.ErrInvalidHost) {
 				t.Fatalf("NormalizeHost(%q): %v is not ErrInvalidHost", host, err)
