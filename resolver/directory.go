@@ -59,7 +59,7 @@ func NewDirectory(ctx context.Context, db Database, cfg Config) (*Directory, err
 	if d.policy, err = newPolicy(cfg); err != nil {
 		return nil, fmt.Errorf("resolver: %w", err)
 	}
-	d.current.Store(newSnapshot(d.policy, 0))
+	d.current.Store(newSnapshot(d.policy, 0, 0))
 	conn, err := d.connect(ctx) // before reading: what changes after it is told
 	if err != nil {
 		return nil, fmt.Errorf("resolver: %w", err)
@@ -102,7 +102,7 @@ func (d *Directory) Close() {
 // token bucket is not empty.
 func (d *Directory) Resolve(ctx context.Context, host string) (tenancy.Target, error) {
 	s := d.current.Load()
-	if c, ok := s.hosts[host]; ok { // its keys are normalised: a host as the request gave it that is one, is normal
+	if c, ok := s.hosts.get(host); ok { // its keys are normalised: a host as the request gave it that is one, is normal
 		return c.target(host)
 	}
 	name, err := tenancy.NormalizeHost(host)
@@ -110,12 +110,12 @@ func (d *Directory) Resolve(ctx context.Context, host string) (tenancy.Target, e
 		return tenancy.Target{}, err
 	}
 	if len(name) != len(host) || name != host {
-		if c, ok := s.hosts[name]; ok {
+		if c, ok := s.hosts.get(name); ok {
 			return c.target(name)
 		}
 	}
 	if bare, ok := d.policy.bare(name); ok {
-		if c, ok := s.hosts[bare]; ok {
+		if c, ok := s.hosts.get(bare); ok {
 			return c.target(bare)
 		}
 	}

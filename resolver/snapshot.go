@@ -10,11 +10,10 @@ import (
 
 // snapshot is the registry as it was. Readers share it, so it is never changed: a change makes another one.
 //
-// One map holds every host that leads somewhere, those under base domains too, so that a hit is one lookup. A Go map
-// was measured against a table of its own and against shards: the table is no faster for hits, and shards, which would
-// make a change cheaper than copying the map, cost each hit a second hash.
+// One table holds every host that leads somewhere, those under base domains too, so that a hit is one lookup. Shards, which
+// would make a change cheaper than a copy of all, cost each lookup a second hash and more memory to wait for.
 type snapshot struct {
-	hosts   map[string]claim
+	hosts   *table
 	slugs   map[string]*tenancy.Tenant
 	tenants map[int64]tenancy.Route
 }
@@ -44,21 +43,21 @@ func (c claim) target(host string) (tenancy.Target, error) {
 	return tenancy.TenantTarget(t), nil
 }
 
-// newSnapshot returns one without tenants, with room for so many.
-func newSnapshot(p policy, tenants int) *snapshot {
+// newSnapshot returns one without tenants, with room for so many and their hosts.
+func newSnapshot(p policy, tenants, hosts int) *snapshot {
 	s := &snapshot{
-		hosts:   make(map[string]claim, tenants),
+		hosts:   newTable(hosts),
 		slugs:   make(map[string]*tenancy.Tenant, tenants),
 		tenants: make(map[int64]tenancy.Route, tenants),
 	}
 	for _, host := range p.public {
-		s.hosts[host] = claim{domain: publicSite}
+		s.hosts.put(host, claim{domain: publicSite})
 	}
 	return s
 }
 
 func (s *snapshot) clone() *snapshot {
-	return &snapshot{hosts: maps.Clone(s.hosts), slugs: maps.Clone(s.slugs), tenants: maps.Clone(s.tenants)}
+	return &snapshot{hosts: s.hosts.clone(), slugs: maps.Clone(s.slugs), tenants: maps.Clone(s.tenants)}
 }
 
 // same reports whether the tenant is in the snapshot as route has it, and nobody has taken a host from it since.
@@ -68,7 +67,7 @@ func (s *snapshot) same(route tenancy.Route) bool {
 		return false
 	}
 	for _, host := range known.Hosts {
-		if c := s.hosts[host]; c.domain != known.Tenant && c.domain != publicSite && normal(host) {
+		if c, _ := s.hosts.get(host); c.domain != known.Tenant && c.domain != publicSite && normal(host) {
 			return false
 		}
 	}
@@ -92,13 +91,13 @@ func (s *snapshot) add(p policy, route tenancy.Route, disputed func(host string)
 }
 
 func (s *snapshot) claim(host string, take func(c *claim), disputed func(host string)) {
-	c := s.hosts[host]
+	c, _ := s.hosts.get(host)
 	if c.domain == publicSite {
 		disputed(host)
 		return
 	}
 	take(&c)
-	s.hosts[host] = c
+	s.hosts.put(host, c)
 	if c.ambiguous() {
 		disputed(host)
 	}
@@ -117,16 +116,14 @@ func (s *snapshot) remove(p policy, id int64, settled func(host string)) {
 		delete(s.slugs, t.Slug)
 	}
 	leave := func(host string) {
-		c := s.hosts[host]
+		c, _ := s.hosts.get(host)
 		if c.domain == t {
 			c.domain = nil
 		}
 		if c.slug == t {
 			c.slug = nil
 		}
-		if s.hosts[host] = c; c == (claim{}) {
-			delete(s.hosts, host)
-		}
+		s.hosts.put(host, c)
 		if !c.ambiguous() {
 			settled(host)
 		}

@@ -17,7 +17,7 @@ type writer struct {
 
 // replace makes a snapshot of all routes.
 func (w *writer) replace(ctx context.Context, last *snapshot, routes iter.Seq2[tenancy.Route, error]) (*snapshot, error) {
-	next := newSnapshot(w.policy, len(last.tenants))
+	next := newSnapshot(w.policy, len(last.tenants), last.hosts.known)
 	disputed := map[string]bool{}
 	for route, err := range routes {
 		if err != nil {
@@ -74,7 +74,7 @@ func (w *writer) patch(ctx context.Context, last *snapshot, ids []int64, routes 
 }
 
 func (w *writer) warn(ctx context.Context, s *snapshot, host string) {
-	c := s.hosts[host]
+	c, _ := s.hosts.get(host)
 	if c.domain == publicSite {
 		w.logger.WarnContext(ctx, "a public host is a tenant's too: the public site has it", slog.String("host", host))
 		return

@@ -1,0 +1,126 @@
+package resolver_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/oryne/pgtenant/resolver"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+func TestWhileTheDatabaseIsAwayMemoryAnswers(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a := f.tenant(t, "a", "a.example.com")
+	b := f.tenant(t, "b", "b.example.com")
+	p, url := newProxy(t, f)
+	d := open(t, f.dbAt(t, url, nil), resolver.Config{MissBurst: 1000, MissTimeout: time.Minute})
+	p.drop(true)
+	eventually(t, "the loss of the connection", func() bool { s := d.Status(); return !s.Connected && s.Err != nil })
+
+	f.exec(t, "with d as (update domains set tenant_id = $2, is_primary = false where tenant_id = $1) delete from tenants where id = $1", a, b)
+	f.tenant(t, "c", "c.example.com")
+	// Tokens there are, but nobody to ask: a request that waited would wait for a minute.
+	expectHosts(t, d, map[string]string{"a.example.com": "a", "b.example.com": "b", "c.example.com": "", "nobody.example.com": ""})
+	before := d.Status().Current
+
+	p.drop(false)
+	eventually(t, "what has changed meanwhile", func() bool {
+		return slugOf(t, d, "a.example.com") == "b" && slugOf(t, d, "c.example.com") == "c"
+	})
+	eventually(t, "the connection", func() bool {
+		s := d.Status()
+		return s.Connected && s.Err == nil && s.Reconnects == 1 && s.Current.After(before)
+	})
+	f.exec(t, "update domains set host = 'new.example.com' where host = 'c.example.com'")
+	eventually(t, "a change on the new connection", func() bool { return slugOf(t, d, "new.example.com") == "c" })
+}
+
+// A network that goes away without a word is noticed by the connection's silence.
+func TestASilentConnectionIsGivenUp(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.tenant(t, "a", "a.example.com")
+	p, url := newProxy(t, f)
+	d := open(t, f.dbAt(t, url, nil), resolver.Config{
+		KeepAlive: 200 * time.Millisecond, LoadTimeout: 10 * time.Second, MissBurst: 1000, MissTimeout: 50 * time.Millisecond,
+	})
+	p.hold()
+	f.tenant(t, "b", "b.example.com")
+	expectHosts(t, d, map[string]string{"a.example.com": "a", "b.example.com": ""}) // the second waits for its timeout at most
+	eventually(t, "the loss of the connection", func() bool { return !d.Status().Connected })
+	p.drop(false)
+	p.resume()
+	eventually(t, "the new tenant", func() bool { return slugOf(t, d, "b.example.com") == "b" })
+}
+
+// Status is current as long as the connection answers, though nothing is loaded.
+func TestStatusIsCurrentWhileNothingChanges(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	p, url := newProxy(t, f)
+	d := open(t, f.dbAt(t, url, nil), resolver.Config{KeepAlive: 10 * time.Millisecond})
+	first := d.Status()
+	eventually(t, "a later time of being current", func() bool { return d.Status().Current.After(first.Current) })
+	if s := d.Status(); s.FullLoads != 1 || s.PartialLoads != 0 || s.Staleness() <= 0 {
+		t.Errorf("status %+v", s)
+	}
+	p.drop(true)
+	eventually(t, "the loss of the connection", func() bool { return !d.Status().Connected })
+	if gone := d.Status(); d.Status().Current != gone.Current {
+		t.Error("it is called current without a connection")
+	}
+}
+
+// Attack 43. Three unknown hosts may be asked for, and no more come in within the hour.
+func TestAFloodOfUnknownHostsCostsAHandfulOfQueries(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.tenant(t, "a", "a.example.com")
+	var queries counter
+	d := open(t, f.db(t, &queries), resolver.Config{MissBurst: 3, MissInterval: time.Hour})
+	before := queries.n.Load()
+	var wg sync.WaitGroup
+	for g := range 20 {
+		wg.Go(func() {
+			for i := range 5_000 {
+				host := fmt.Sprintf("nobody-%d-%d.example.com", g, i)
+				if _, err := d.Resolve(t.Context(), host); !errors.Is(err, tenancy.ErrUnknownHost) {
+					t.Errorf("%s: %v", host, err)
+				}
+				if i%100 == 0 && slugOf(t, d, "a.example.com") != "a" {
+					t.Error("a known host is not found")
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := queries.n.Load() - before; n < 1 || n > 3 {
+		t.Errorf("%d queries", n)
+	}
+	if _, err := d.Resolve(t.Context(), "nobody.example.com"); err != tenancy.ErrUnknownHost { //nolint:errorlint // the bare sentinel costs nothing
+		t.Errorf("got %v", err)
+	}
+}
+
+// A host that was not notified is found by the first request for it; many that wait share the query.
+func TestAMissFindsANewHost(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	var queries counter
+	d := open(t, f.db(t, &queries), resolver.Config{MissBurst: 1, MissInterval: time.Hour, MissTimeout: time.Minute, WWW: resolver.WWWSame})
+	f.exec(t, "alter table domains disable trigger user")
+	f.exec(t, "alter table tenants disable trigger user")
+	f.tenant(t, "a", "a.example.com", "b.example.com")
+	before := queries.n.Load()
+	expectHosts(t, d, map[string]string{"WWW.A.example.com:80": "a"})
+	expectHosts(t, d, map[string]string{"b.example.com": "a"}) // came along
+	if n := queries.n.Load() - before; n != 1 {
+		t.Errorf("%d queries", n)
+	}
+	f.tenant(t, "c", "c.example.com")
+	expectHosts(t, d, map[string]string{"c.example.com": ""}) // no token is left
+}
