@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -84,6 +85,7 @@ type DB struct {
 	cfg     Config
 	mode    pgx.QueryExecMode // of the pool
 	scopes  sync.Map          // of *scope by schema: those that the server has accepted
+	fresh   freshness
 	public  *scope
 	gates   gates
 	logins  *loginPools // nil but at Logins
@@ -126,7 +128,7 @@ func New(pool *pgxpool.Pool, cfg Config) (*DB, error) {
 	}
 	switch {
 	case cfg.Level == Logins:
-		db.logins = newLoginPools(pool, cfg)
+		db.logins = newLoginPools(pool, cfg, &db.fresh)
 	case cfg.Lanes > 0:
 		if db.lanes, err = newLanes(pool, cfg.Lanes); err != nil {
 			return nil, err
@@ -218,14 +220,25 @@ func (db *DB) scope(ctx context.Context) (*scope, error) {
 	if err := ValidateName(c.schema); err != nil {
 		return nil, err
 	}
+	return db.buildScope(c.schema)
+}
+
+func (db *DB) buildScope(schema string) (sc *scope, err error) {
+	age := db.fresh.age.Load() // before Limits is asked
 	var limits Limits
 	if db.cfg.Limits != nil {
-		limits = db.cfg.Limits(c.schema)
+		limits = db.cfg.Limits(schema)
 	}
 	if db.logins != nil {
-		return newLoginScope(c.schema, limits)
+		sc, err = newLoginScope(schema, limits)
+	} else {
+		sc, err = newScope(schema, db.role(schema), limits)
 	}
-	return newScope(c.schema, db.role(c.schema), limits)
+	if err != nil {
+		return nil, err
+	}
+	sc.age = age
+	return sc, nil
 }
 
 // role returns the role that a scope sets, "" for none.
@@ -240,19 +253,35 @@ func (db *DB) role(schema string) string {
 }
 
 // accepted keeps a scope that the server has let in. Others are not kept: names that lead nowhere must not fill the
-// memory.
+// memory. Nor is one with limits from before a Refresh.
 func (db *DB) accepted(sc *scope) {
 	if sc != db.public && !sc.kept.Load() {
 		sc.kept.Store(true)
-		db.scopes.LoadOrStore(sc.schema, sc)
+		db.fresh.mu.Lock()
+		defer db.fresh.mu.Unlock()
+		if db.fresh.is(sc) {
+			db.scopes.LoadOrStore(sc.schema, sc)
+		}
 	}
 }
+
+// freshness tells scopes that were built before the last Refresh, of any tenant, from others: they are
+// built anew when they are needed next.
+type freshness struct {
+	mu  sync.Mutex // while a scope is kept, or all of an age are given up
+	age atomic.Uint64
+}
+
+func (f *freshness) is(sc *scope) bool { return sc.age == f.age.Load() }
 
 // Refresh forgets what the DB keeps about a tenant: [Config].Limits is asked again, and at level [Logins] the tenant's
 // pool is replaced. Call it when a tenant's limits or password have changed or the tenant is gone. Units of work that run
 // go on as they are; a new MaxConns holds once the tenant has no connection.
 func (db *DB) Refresh(schema string) {
+	db.fresh.mu.Lock()
+	db.fresh.age.Add(1)
 	db.scopes.Delete(schema)
+	db.fresh.mu.Unlock()
 	if db.logins != nil {
 		db.logins.refresh(schema)
 	}

@@ -76,9 +76,9 @@ func (r DeprovisionReport) Changed() bool { return changed(r.Actions) }
 // not own, and a role that was made for another database, are [ErrTaken]; a schema without its
 // role is no tenant's, [ErrNotProvisioned]: [Provision] makes the role. Nothing has changed then either.
 //
-// With any other error, or when ctx ends, the report says what has been done, and the tenant stays locked out. Deprovision can
-// be run again, and goes on where it ended, also after a crash. What is gone already is
-// success, with no actions. A right that somebody else gave to the role keeps it from being dropped,
+// With any other error, or when ctx ends, the report says what has been done, and the tenant stays
+// locked out. Deprovision can be run again, and goes on where it ended, also after a crash. What is
+// gone already is success, with no actions. A right that somebody else gave to the role keeps it from being dropped,
 // and the error names it. Calls for one tenant at the same time may fail, but do no harm.
 func Deprovision(ctx context.Context, owner Beginner, roles RoleNames, schema string, opts DeprovisionOptions) (DeprovisionReport, error) {
 	if err := ValidateName(schema); err != nil {

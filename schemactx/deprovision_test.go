@@ -177,7 +177,7 @@ func (c *dyingConn) Write(b []byte) (n int, err error) {
 	if c.after {
 		n, err = c.Conn.Write(b)
 	}
-	return n, errors.Join(err, net.ErrClosed, c.Conn.Close())
+	return n, errors.Join(err, net.ErrClosed, c.Close())
 }
 
 // interrupted returns a connection of the owner that dies with its n-th write.
@@ -229,7 +229,7 @@ func TestDeprovisionWaitsForATransactionOfTheTenant(t *testing.T) {
 	other := f.open(t, schemactx.Config{}, 1)
 	tx, err := other.Begin(in(t, "tenant_a"))
 	check(t, err)
-	defer tx.Rollback(in(t, "tenant_a")) // where the test fails
+	defer func() { _ = tx.Rollback(in(t, "tenant_a")) }() // where the test fails
 	_, err = tx.Exec(in(t, "tenant_a"), "insert into notes values (2, 'late')")
 	check(t, err)
 

@@ -29,9 +29,10 @@
 //
 //   - [PathOnly] keeps unqualified names apart. "select * from tenant_2.students" reads tenant 2 from everywhere.
 //   - [Roles], the default, gives each tenant a role with rights in its schema alone, and the login that serves none.
-//     [Setup] and [Provision] make them. Qualified names, joins, functions and DDL meet "permission denied". A
-//     statement that an attacker wrote can still take another role, by set_config or in a DO block; [Harden], run once
-//     by a superuser, closes both. SET ROLE as a whole statement is stopped by this package and not by the server.
+//     [Setup] and [Provision] make them; [Rename] and [Deprovision] keep them together. Qualified names, joins,
+//     functions and DDL meet "permission denied". A statement that an attacker wrote can still take another role, by
+//     set_config or in a DO block; [Harden], run once by a superuser, closes both. SET ROLE as a whole statement is
+//     stopped by this package and not by the server.
 //   - [Logins] logs each tenant in as its own role, which can become no other, for the price of a pool for each active
 //     tenant.
 //

@@ -52,6 +52,7 @@ type loginPools struct {
 	roles    RoleNames
 	password func(ctx context.Context, schema string) (string, error)
 	maxPools int
+	fresh    *freshness
 
 	mu       sync.Mutex
 	bySchema map[string]*list.Element
@@ -64,17 +65,18 @@ type loginPools struct {
 type loginPool struct {
 	schema string
 	pool   *pgxpool.Pool
-	users  int // that have a connection of it or wait for one
+	limits Limits // of its sessions
+	users  int    // that have a connection of it or wait for one
 
 	retired bool // closed, or closing
 }
 
-func newLoginPools(pool *pgxpool.Pool, cfg Config) *loginPools {
+func newLoginPools(pool *pgxpool.Pool, cfg Config, fresh *freshness) *loginPools {
 	base := pool.Config()
 	base.MaxConns = cmp.Or(cfg.Logins.MaxConns, 2)
 	base.MinConns, base.MinIdleConns = 0, 0
 	return &loginPools{
-		base: base, roles: cfg.Roles, password: cfg.Logins.Password, maxPools: cmp.Or(cfg.Logins.MaxPools, 50),
+		base: base, roles: cfg.Roles, password: cfg.Logins.Password, maxPools: cmp.Or(cfg.Logins.MaxPools, 50), fresh: fresh,
 		bySchema: make(map[string]*list.Element), freed: make(chan struct{}),
 	}
 }
@@ -99,8 +101,9 @@ func (ps *loginPools) acquire(ctx context.Context, sc *scope) (*pgxpool.Conn, *l
 	return conn, p, nil
 }
 
-// use returns the tenant's pool, which cannot be closed before leave. It waits while all places are taken by pools in
-// use.
+// use returns the tenant's pool, which nobody evicts before leave. It can be retired all the same, by refresh and close:
+// its connections that are out stay as they are until they come back, and who waits for one gets an error, and learns
+// from leave that this is why. It waits while all places are taken by pools in use.
 func (ps *loginPools) use(ctx context.Context, sc *scope) (*loginPool, error) {
 	for {
 		p, freed, err := ps.tryUse(sc)
@@ -122,6 +125,10 @@ func (ps *loginPools) tryUse(sc *scope) (*loginPool, <-chan struct{}, error) {
 		return nil, nil, ErrClosed
 	}
 	el, ok := ps.bySchema[sc.schema]
+	if ok && el.Value.(*loginPool).limits != sc.limits && ps.fresh.is(sc) {
+		ps.retire(el) // opened after a Refresh, by a unit of work that had begun before it
+		ok = false
+	}
 	if !ok {
 		if ps.recent.Len() >= ps.maxPools && !ps.evict() {
 			return nil, ps.freed, nil
@@ -130,7 +137,7 @@ func (ps *loginPools) tryUse(sc *scope) (*loginPool, <-chan struct{}, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		el = ps.recent.PushFront(&loginPool{schema: sc.schema, pool: pool})
+		el = ps.recent.PushFront(&loginPool{schema: sc.schema, pool: pool, limits: sc.limits})
 		ps.bySchema[sc.schema] = el
 	}
 	ps.recent.MoveToFront(el)
@@ -174,7 +181,7 @@ func (ps *loginPools) evict() bool {
 	return false
 }
 
-// retire takes a pool out of use; it closes when its last connection has come back.
+// retire takes a pool out of use; it closes at once for those who wait, and else when its last connection has come back.
 func (ps *loginPools) retire(el *list.Element) {
 	p := el.Value.(*loginPool)
 	ps.recent.Remove(el)

@@ -102,12 +102,12 @@ func TestRenameWaitsForWhoeverHasTheName(t *testing.T) {
 	f := setup(t)
 	tx, err := f.db.Begin(in(t, "tenant_a"))
 	check(t, err)
-	defer tx.Rollback(in(t, "tenant_a")) // where the test fails
+	defer func() { _ = tx.Rollback(in(t, "tenant_a")) }() // where the test fails
 	_, err = tx.Exec(in(t, "tenant_a"), "update notes set body = 'late'")
 	check(t, err)
 	other, err := f.owner.Begin(t.Context())
 	check(t, err)
-	defer other.Rollback(context.WithoutCancel(t.Context()))
+	defer func() { _ = other.Rollback(context.WithoutCancel(t.Context())) }()
 	_, err = other.Exec(t.Context(), "alter schema tenant_a rename to tenant_y")
 	check(t, err)
 

@@ -25,6 +25,7 @@ type scope struct {
 	unnamed pgproto3.Bind
 	named   pgproto3.Bind
 
+	age  uint64      // see [freshness]
 	kept atomic.Bool // the DB has it at hand
 }
 
