@@ -1,0 +1,50 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/examples/frameworks/platform"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+func main() { platform.Main(routes) }
+
+// routes is one router for both sites.
+func routes(p *platform.Platform) http.Handler {
+	r := chi.NewRouter()
+	r.With(tenancy.RequirePublic).Get("/", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, "Welcome to the platform.")
+	})
+	r.Route("/students", func(r chi.Router) {
+		r.Use(tenancy.RequireTenant)
+		r.Get("/{id}", student(p))
+	})
+	return r
+}
+
+func student(p *platform.Platform) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		id, err := strconv.ParseInt(chi.URLParam(r, "id"), 10, 64)
+		if err != nil {
+			tenancy.Problem{Status: http.StatusBadRequest, Detail: "The ID is not a number."}.Respond(w)
+			return
+		}
+		s, err := p.Student(r.Context(), id) // of the school whose host this is
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+			tenancy.Problem{Status: http.StatusNotFound, Detail: "There is no such student."}.Respond(w)
+		case err != nil:
+			tenancy.Problem{Status: http.StatusServiceUnavailable, Detail: "Try again soon."}.Respond(w)
+		default:
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(s) // the client has gone
+		}
+	}
+}

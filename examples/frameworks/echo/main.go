@@ -1,0 +1,43 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/labstack/echo/v5"
+
+	"github.com/oryne/pgtenant/examples/frameworks/platform"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+func main() { platform.Main(routes) }
+
+// routes is one router for both sites.
+func routes(p *platform.Platform) http.Handler {
+	e := echo.New()
+	e.GET("/", func(c *echo.Context) error {
+		return c.String(http.StatusOK, "Welcome to the platform.\n")
+	}, echo.WrapMiddleware(tenancy.RequirePublic))
+	students := e.Group("/students", echo.WrapMiddleware(tenancy.RequireTenant))
+	students.GET("/:id", student(p))
+	return e
+}
+
+func student(p *platform.Platform) echo.HandlerFunc {
+	return func(c *echo.Context) error {
+		id, err := strconv.ParseInt(c.Param("id"), 10, 64)
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, "The ID is not a number.")
+		}
+		s, err := p.Student(c.Request().Context(), id) // of the school whose host this is
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+			return echo.NewHTTPError(http.StatusNotFound, "There is no such student.")
+		case err != nil:
+			return echo.NewHTTPError(http.StatusServiceUnavailable, "Try again soon.")
+		}
+		return c.JSON(http.StatusOK, s)
+	}
+}

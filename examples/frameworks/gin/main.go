@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/gin-gonic/gin"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/examples/frameworks/platform"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+func main() { platform.Main(routes) }
+
+// routes is one engine for both sites.
+func routes(p *platform.Platform) http.Handler {
+	gin.SetMode(gin.ReleaseMode)
+	r := gin.New()
+	_ = r.SetTrustedProxies(nil) // it parses what it is given, which is nothing
+	r.GET("/", requirePublic, func(c *gin.Context) { c.String(http.StatusOK, "Welcome to the platform.\n") })
+	students := r.Group("/students", requireTenant)
+	students.GET("/:id", student(p))
+	return r
+}
+
+// requireTenant is [tenancy.RequireTenant] as gin writes middlewares.
+func requireTenant(c *gin.Context) {
+	if _, ok := tenancy.FromContext(c.Request.Context()); !ok {
+		refuse(c)
+	}
+}
+
+func requirePublic(c *gin.Context) {
+	if !tenancy.IsPublic(c.Request.Context()) {
+		refuse(c)
+	}
+}
+
+func refuse(c *gin.Context) {
+	tenancy.Refuse(c.Writer, c.Request, tenancy.Refusal{Err: tenancy.ErrNoSite})
+	c.Abort()
+}
+
+func student(p *platform.Platform) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		id, err := strconv.ParseInt(c.Param("id"), 10, 64)
+		if err != nil {
+			tenancy.Problem{Status: http.StatusBadRequest, Detail: "The ID is not a number."}.Respond(c.Writer)
+			return
+		}
+		s, err := p.Student(c.Request.Context(), id) // of the school whose host this is
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+			tenancy.Problem{Status: http.StatusNotFound, Detail: "There is no such student."}.Respond(c.Writer)
+		case err != nil:
+			tenancy.Problem{Status: http.StatusServiceUnavailable, Detail: "Try again soon."}.Respond(c.Writer)
+		default:
+			c.JSON(http.StatusOK, s)
+		}
+	}
+}

@@ -1,0 +1,138 @@
+package platform
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"net/url"
+	"testing/fstest"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/resolver"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// Platform is two schools: schoola.localhost and schoolb.localhost. The public site is localhost.
+type Platform struct {
+	roles          schemactx.RoleNames
+	hosts          *resolver.Resolver
+	db             *schemactx.DB
+	owner, runtime *pgxpool.Pool
+}
+
+// Open makes the schools in an empty database, of which it is given the administrator's URL. The zero roles are those
+// that take their names from the database's.
+func Open(ctx context.Context, adminURL string, roles schemactx.RoleNames) (_ *Platform, err error) {
+	p := &Platform{roles: roles}
+	defer func() {
+		if err != nil {
+			p.Close()
+		}
+	}()
+	if err := p.connect(ctx, adminURL); err != nil {
+		return nil, err
+	}
+	if err := p.createSchools(ctx); err != nil {
+		return nil, err
+	}
+	p.hosts, err = resolver.New(tenancy.NewRegistry(p.db), resolver.Config{PublicHosts: []string{"localhost"}})
+	return p, err
+}
+
+// Close closes the connections.
+func (p *Platform) Close() {
+	for _, pool := range []*pgxpool.Pool{p.runtime, p.owner} {
+		if pool != nil {
+			pool.Close()
+		}
+	}
+}
+
+// Handler puts the tenants in front of router, whichever framework has made it, as both sites.
+func (p *Platform) Handler(router http.Handler) http.Handler {
+	return tenancy.Handler(p.hosts, tenancy.Routes{Public: router, Tenant: router})
+}
+
+// Student is a student of a school.
+type Student struct {
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
+}
+
+// Student returns the student of that ID of the school that ctx belongs to, or [pgx.ErrNoRows]. There is no other way to
+// say which school: a framework has to pass the request's context on.
+func (p *Platform) Student(ctx context.Context, id int64) (Student, error) {
+	rows, err := p.db.Query(ctx, "select id, name from students where id = $1", id)
+	if err != nil {
+		return Student{}, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Student])
+}
+
+// connect makes the two logins and connects as each.
+func (p *Platform) connect(ctx context.Context, adminURL string) error {
+	admin, err := pgx.Connect(ctx, adminURL)
+	if err != nil {
+		return err
+	}
+	defer admin.Close(context.WithoutCancel(ctx))
+	cfg := schemactx.SetupConfig{Roles: p.roles, OwnerPassword: rand.Text(), RuntimePassword: rand.Text()}
+	report, err := schemactx.Setup(ctx, admin, cfg)
+	if err != nil {
+		return err
+	}
+	p.roles = report.Roles
+	if p.owner, err = openAs(ctx, adminURL, p.roles.Owner(), cfg.OwnerPassword); err != nil {
+		return err
+	}
+	if p.runtime, err = openAs(ctx, adminURL, p.roles.Runtime(), cfg.RuntimePassword); err != nil {
+		return err
+	}
+	p.db, err = schemactx.New(p.runtime, schemactx.Config{Roles: p.roles})
+	return err
+}
+
+func openAs(ctx context.Context, databaseURL, user, password string) (*pgxpool.Pool, error) {
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	u.User = url.UserPassword(user, password)
+	return pgxpool.New(ctx, u.String())
+}
+
+var migrations = fstest.MapFS{"00001_students.sql": {Data: []byte(`-- +goose Up
+create table students (id bigint generated always as identity primary key, name text not null);
+`)}}
+
+// createSchools makes both schools with a student each. Both students have the ID 1.
+func (p *Platform) createSchools(ctx context.Context) error {
+	runner, err := migrate.New(p.owner, migrate.Config{
+		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}},
+		Tenant: []migrate.Source{{Name: "school", FS: migrations}},
+	})
+	if err != nil {
+		return err
+	}
+	tenants, err := tenancy.New(p.owner, tenancy.Config{Migrator: runner, Roles: p.roles})
+	if err != nil {
+		return err
+	}
+	if err := tenants.Init(ctx); err != nil {
+		return err
+	}
+	for slug, student := range map[string]string{"schoola": "Amara", "schoolb": "Mateo"} {
+		t, err := tenants.Create(ctx, tenancy.CreateParams{Slug: slug, Domain: slug + ".localhost"})
+		if err != nil {
+			return err
+		}
+		if _, err := p.db.Exec(tenancy.NewContext(ctx, &t), "insert into students (name) values ($1)", student); err != nil {
+			return err
+		}
+	}
+	return nil
+}
