@@ -3,251 +3,134 @@ package migrate
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
-	"strconv"
 	"time"
-
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// rollbackTimeout bounds a rollback, which goes on when the caller's context is over.
-const rollbackTimeout = 5 * time.Second
+// run reaches a goal in one schema, one transaction or one migration without one at a time.
+func (r *Runner) run(ctx context.Context, res *Result, g goal) error {
+	t, err := r.target(res.Schema)
+	if err != nil {
+		return err
+	}
+	st, err := readState(ctx, r.pool, t)
+	if err != nil {
+		return err
+	}
+	res.From = st.newest()
+	res.To = res.From
+	steps, err := t.next(g, st)
+	if err != nil || len(steps) == 0 {
+		return err
+	}
+	var held *session
+	if r.cfg.Lock == LockSession {
+		if held, err = r.hold(ctx, t); err != nil {
+			return err
+		}
+		defer held.close(ctx)
+	}
+	for len(steps) > 0 {
+		done, err := r.attempts(ctx, t, held, g, steps[0])
+		st.did(done)
+		res.did(done, st)
+		if err != nil {
+			return err
+		}
+		if len(done) > 0 {
+			if g = g.after(done); g == nil {
+				return nil
+			}
+		} else if st, err = readState(ctx, r.pool, t); err != nil { // another runner was faster
+			return err
+		}
+		if steps, err = t.next(g, st); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
-// applyNext applies the next group of pending migrations, all that share a transaction or
-// one that has none, and returns their versions. It tries again where a lock was not to be
-// had.
-func (r *Runner) applyNext(ctx context.Context, t target, noTx bool) ([]int64, error) {
-	for attempt := 0; ; attempt++ {
-		var done []int64
+// hold takes the schema's lock on a session that is kept.
+func (r *Runner) hold(ctx context.Context, t target) (*session, error) {
+	var held *session
+	err := r.retry(ctx, func() (bool, error) {
+		s, err := r.session(ctx, t)
+		if err != nil {
+			return false, err
+		}
+		if err = s.lock(ctx); err != nil {
+			s.close(ctx)
+			return retryable(err), err
+		}
+		held = s
+		return false, nil
+	})
+	return held, err
+}
+
+// attempts runs what comes next, all steps that share a transaction or one that has none. It tries
+// again where a lock was not to be had.
+func (r *Runner) attempts(ctx context.Context, t target, held *session, g goal, first step) ([]step, error) {
+	var done []step
+	err := r.retry(ctx, func() (bool, error) {
+		s := held
+		if s == nil {
+			var err error
+			if s, err = r.session(ctx, t); err != nil {
+				return false, err
+			}
+			defer s.close(ctx)
+		}
+		s.sent = false
 		var err error
-		if noTx {
-			done, err = r.applyAlone(ctx, t)
+		if first.noTx() {
+			done, err = s.alone(ctx, g)
 		} else {
-			done, err = r.applyGroup(ctx, t)
+			done, err = s.together(ctx, g)
 		}
-		retry := stateIs(err, lockNotAvailable) || stateIs(err, deadlockDetected)
-		if !retry || len(done) > 0 || attempt >= r.cfg.LockRetries {
-			return done, err
+		return retryable(err) && !s.sent, err
+	})
+	return done, err
+}
+
+// together runs the steps up to the first that has no transaction, in two round trips: the lock and
+// what is applied, then everything else.
+func (s *session) together(ctx context.Context, g goal) ([]step, error) {
+	return s.transact(ctx, func(st state) ([]step, error) {
+		steps, err := s.t.next(g, st)
+		for i := range steps {
+			if steps[i].noTx() {
+				return steps[:i], err
+			}
 		}
-		pause := min(100*time.Millisecond<<attempt, 5*time.Second)
+		return steps, err
+	})
+}
+
+// retry calls fn until it does not ask for more, with growing pauses.
+func (r *Runner) retry(ctx context.Context, fn func() (again bool, err error)) error {
+	for attempt := 0; ; attempt++ {
+		again, err := fn()
+		if !again || attempt >= r.cfg.LockRetries {
+			return err
+		}
+		pause := min(100*time.Millisecond<<min(attempt, 10), 5*time.Second)
 		select {
 		case <-ctx.Done():
-			return nil, errors.Join(ctx.Err(), err)
+			return errors.Join(ctx.Err(), err)
 		case <-time.After(pause/2 + rand.N(pause/2)): // apart from others that wait for the same lock
 		}
 	}
 }
 
-// applyGroup applies the pending migrations up to the first that has no transaction, in two
-// round trips: the lock and what is applied, then everything else.
-func (r *Runner) applyGroup(ctx context.Context, t target) ([]int64, error) {
-	conn, err := r.pool.Acquire(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Release() // which closes a connection that is still in a transaction
-	pg := conn.Conn().PgConn()
-	done, err := r.runGroup(ctx, pg, t)
-	if pg.TxStatus() != 'I' && !pg.IsClosed() {
-		rollback(ctx, pg)
-	}
-	return done, err
-}
+// raceError is an error that a second attempt will not meet.
+type raceError struct{ err error }
 
-func (r *Runner) runGroup(ctx context.Context, pg *pgconn.PgConn, t target) ([]int64, error) {
-	applied, grantees, err := r.lockAndRead(ctx, pg, t)
-	if err != nil {
-		return nil, err
-	}
-	pending, err := t.set.pending(applied)
-	if err != nil {
-		return nil, fmt.Errorf("migrate schema %q: %w", t.schema, err)
-	}
-	for i, m := range pending {
-		if m.noTx {
-			pending = pending[:i]
-			break
-		}
-	}
-	if err := t.send(ctx, pg, grantees, pending); err != nil {
-		return nil, err
-	}
-	return versionsOf(pending), nil
-}
+func (e *raceError) Error() string { return e.err.Error() }
+func (e *raceError) Unwrap() error { return e.err }
 
-// lockAndRead begins a transaction, sets the schema's search path, takes the schema's lock,
-// makes the version table where there is none, and reads it, all in one round trip. It
-// also returns the roles that have rights on the table, by default privileges of the schema.
-func (r *Runner) lockAndRead(ctx context.Context, pg *pgconn.PgConn, t target) (map[int64]bool, []string, error) {
-	timeout := strconv.FormatInt(r.cfg.LockTimeout.Milliseconds(), 10)
-	batch := &pgconn.Batch{}
-	exec := func(sql string, args ...string) { batch.ExecParams(sql, bytesOf(args), nil, nil, nil) }
-	exec("begin")
-	exec("select set_config('search_path', $1, true), set_config('lock_timeout', $2, true), set_config('client_min_messages', 'warning', true)", t.path, timeout)
-	exec("select pg_advisory_xact_lock(hashtextextended('pgtenant.migrate.' || $1, 0))", t.schema)
-	exec("create table if not exists " + t.table + ` (
-		id integer primary key generated by default as identity,
-		version_id bigint not null,
-		is_applied boolean not null,
-		tstamp timestamp not null default now()
-	)`)
-	exec("insert into " + t.table + " (version_id, is_applied) select 0, true where not exists (select from " + t.table + ")")
-	exec("select version_id, is_applied from " + t.table + " order by id")
-	exec(`select g.rolname from pg_class c, aclexplode(c.relacl) a, pg_roles g
-		where c.oid = $1::regclass and g.oid = a.grantee and a.grantee <> c.relowner group by 1`, t.table)
-	results, err := pg.ExecBatch(ctx, batch).ReadAll()
-	if stateIs(err, invalidSchemaName) {
-		return nil, nil, fmt.Errorf("migrate schema %q: %w: %w", t.schema, ErrSchemaMissing, err)
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("lock schema %q: %w", t.schema, err)
-	}
-	applied := make(map[int64]bool)
-	for _, row := range results[len(results)-2].Rows {
-		version, err := strconv.ParseInt(string(row[0]), 10, 64)
-		if err != nil {
-			return nil, nil, fmt.Errorf("versions of schema %q: %w", t.schema, err)
-		}
-		note(applied, version, string(row[1]) == "t")
-	}
-	var grantees []string
-	for _, row := range results[len(results)-1].Rows {
-		grantees = append(grantees, string(row[0]))
-	}
-	return applied, grantees, nil
-}
-
-// send applies migrations in the open transaction and commits it: one pipeline of single
-// statements, so that the server says which one failed.
-func (t target) send(ctx context.Context, pg *pgconn.PgConn, grantees []string, todo []*migration) error {
-	p := pg.StartPipeline(ctx)
-	var origins []error // what an error of the statement of that index becomes
-	add := func(origin error, sql string, args ...string) {
-		p.SendQueryParams(sql, bytesOf(args), nil, nil, nil)
-		origins = append(origins, origin)
-	}
-	for _, role := range grantees { // a tenant must not rewrite its own history
-		add(nil, "revoke all on "+t.table+" from "+pgx.Identifier{role}.Sanitize())
-	}
-	for _, m := range todo {
-		for i, s := range m.up {
-			add(t.failure(m, i), s.sql)
-		}
-		add(nil, t.insertVersion(), strconv.FormatInt(m.version, 10))
-	}
-	add(nil, "commit")
-	if err := p.Sync(); err != nil {
-		return fmt.Errorf("migrate schema %q: %w", t.schema, err)
-	}
-	err := t.readResults(p, origins)
-	if closeErr := p.Close(); err == nil {
-		err = closeErr
-	}
-	return err
-}
-
-// readResults reads one result for each origin; the first error ends the pipeline.
-func (t target) readResults(p *pgconn.Pipeline, origins []error) error {
-	for _, origin := range origins {
-		res, err := p.GetResults()
-		if rr, ok := res.(*pgconn.ResultReader); ok {
-			_, err = rr.Close()
-		}
-		if err == nil {
-			continue
-		}
-		var failure *Error
-		if errors.As(origin, &failure) {
-			failure.Err = err
-			return failure
-		}
-		return fmt.Errorf("migrate schema %q: %w", t.schema, err)
-	}
-	return nil
-}
-
-// failure is the error of a statement, all but its cause.
-func (t target) failure(m *migration, i int) *Error {
-	return &Error{Schema: t.schema, Source: m.source, File: m.file, Version: m.version, Statement: i + 1, Line: m.up[i].line}
-}
-
-// applyAlone applies the first pending migration, which has no transaction, statement by
-// statement. Its connection is not used again: what the migration set for the session goes
-// with it, and so does the lock.
-func (r *Runner) applyAlone(ctx context.Context, t target) ([]int64, error) {
-	if done, err := r.applyGroup(ctx, t); err != nil || len(done) > 0 { // makes the version table
-		return done, err
-	}
-	lease, err := r.pool.Acquire(ctx)
-	if err != nil {
-		return nil, err
-	}
-	conn := lease.Hijack()
-	defer closeConn(ctx, conn)
-	_, err = conn.Exec(ctx, `select set_config('search_path', $2, false), set_config('lock_timeout', $3, false),
-		pg_advisory_lock(hashtextextended('pgtenant.migrate.' || $1, 0))`,
-		pgx.QueryExecModeExec, t.schema, t.path, strconv.FormatInt(r.cfg.LockTimeout.Milliseconds(), 10))
-	if err != nil {
-		return nil, fmt.Errorf("lock schema %q: %w", t.schema, err)
-	}
-	applied, err := readApplied(ctx, conn, t)
-	if err != nil {
-		return nil, err
-	}
-	pending, err := t.set.pending(applied)
-	if err != nil || len(pending) == 0 || !pending[0].noTx {
-		return nil, err // another runner was faster
-	}
-	return t.runAlone(ctx, conn.PgConn(), pending[0])
-}
-
-func (t target) runAlone(ctx context.Context, pg *pgconn.PgConn, m *migration) ([]int64, error) {
-	for i, s := range m.up {
-		if err := pg.ExecParams(ctx, s.sql, nil, nil, nil, nil).Read().Err; err != nil {
-			failure := t.failure(m, i)
-			failure.Err = err
-			return nil, failure
-		}
-	}
-	version := bytesOf([]string{strconv.FormatInt(m.version, 10)})
-	if err := pg.ExecParams(ctx, t.insertVersion(), version, nil, nil, nil).Read().Err; err != nil {
-		return nil, fmt.Errorf("migrate schema %q: %w", t.schema, err)
-	}
-	return []int64{m.version}, nil
-}
-
-func (t target) insertVersion() string {
-	return "insert into " + t.table + " (version_id, is_applied) values ($1, true)"
-}
-
-func versionsOf(migrations []*migration) []int64 {
-	versions := make([]int64, len(migrations))
-	for i, m := range migrations {
-		versions[i] = m.version
-	}
-	return versions
-}
-
-// rollback ends a transaction whatever has become of ctx. A connection that cannot do it
-// is closed by its pool.
-func rollback(ctx context.Context, pg *pgconn.PgConn) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
-	defer cancel()
-	_, _ = pg.Exec(ctx, "rollback").ReadAll() // the error that led here says more
-}
-
-func closeConn(ctx context.Context, conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
-	defer cancel()
-	_ = conn.Close(ctx) // gone in any case
-}
-
-func bytesOf(args []string) [][]byte {
-	values := make([][]byte, len(args))
-	for i, arg := range args {
-		values[i] = []byte(arg)
-	}
-	return values
+func retryable(err error) bool {
+	var race *raceError
+	return errors.As(err, &race) || stateIs(err, lockNotAvailable, deadlockDetected)
 }

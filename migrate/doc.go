@@ -2,32 +2,39 @@
 //
 //	runner, err := migrate.New(ownerPool, migrate.Config{
 //		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}},
-//		Tenant: []migrate.Source{{Name: "erp", FS: erp.Migrations()}},
+//		Tenant: []migrate.Source{{Name: "erp", FS: erp.Migrations()}, {Name: "wiki", FS: wiki.Files, Base: 1_000_000}},
 //	})
 //	_, err = runner.Up(ctx, "public")
 //	_, err = runner.Up(ctx, "tenant_7")
 //	report, err := runner.UpAll(ctx, schemas, migrate.UpAllOptions{})
 //
-// # Files
+// # Migrations
 //
-// Migrations are SQL files in the format of goose, <version>_<name>.sql, with the
-// annotations Up, Down, StatementBegin, StatementEnd and NO TRANSACTION. A statement ends
-// with a line that ends in a semicolon; anything else stands between StatementBegin and
-// StatementEnd. There are two sets: the shared one for the schema public, and the tenant
-// one for every other. Several modules may contribute to a set, with different versions.
+// Migrations are SQL files in the format of goose, <version>_<name>.sql, with the annotations Up,
+// Down, StatementBegin, StatementEnd and NO TRANSACTION, or functions ([GoMigration]). A statement
+// ends with a line that ends in a semicolon; anything else stands between StatementBegin and
+// StatementEnd. What the server would refuse as two statements, and what would end the transaction or
+// outlive it, is refused by [New].
+//
+// There are two sets: the shared one for the schema public, and the tenant one for every other. Several
+// modules may contribute to a set, with different versions, or each with a [Source.Base]. Versions
+// below 10,000,000 are numbers and have no gaps within a source; others are dates.
 //
 // # Versions
 //
-// Each schema has goose's version table, always addressed by its qualified name, so that
-// the goose CLI agrees on any one schema and a schema carries its version with it. The
-// tenant's role has no rights on it.
+// Each schema has goose's version table, always addressed by its qualified name, so that the goose
+// CLI agrees on any one schema and a schema carries its version with it. The tenant's role has no
+// rights on it. The comment on the table keeps checksums of the files as they were applied:
+// [Runner.Status] tells which were edited since.
 //
 // # One schema
 //
-// Nothing pending costs one query. Otherwise all pending migrations go out as one pipeline
-// of single statements between BEGIN and COMMIT: one round trip, all or nothing, and an
-// error names the statement. Migrations with NO TRANSACTION run by themselves. An advisory
-// lock per schema keeps runners apart; a runner that was killed is simply run again.
+// Nothing pending costs one query. Otherwise all pending migrations go out as one pipeline of single
+// statements in one transaction: two round trips, all or nothing, and an error names the statement.
+// Functions run in the same transaction, between two pipelines. Each migration begins with the
+// settings of its schema. Migrations with NO TRANSACTION run by themselves. A lock per schema ([Lock])
+// keeps runners apart; a runner that was killed is simply run again. [Runner.PlanUp] shows what
+// would be sent.
 //
 // Unqualified names mean the schema and nothing else: public is not on the search path of
 // a tenant's migration. A schema that does not exist is [ErrSchemaMissing].

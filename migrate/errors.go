@@ -3,6 +3,8 @@ package migrate
 import (
 	"errors"
 	"fmt"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 var (
@@ -17,16 +19,36 @@ var (
 	// that is applied. Nothing was applied.
 	ErrOutOfOrder = errors.New("migration is older than what is applied")
 
+	// ErrChanged is returned, where [Config.Changed] is [Refuse], when the file of an applied
+	// migration is another one now. Nothing was changed.
+	ErrChanged = errors.New("migration was edited after it was applied")
+
+	// ErrNoDown is returned when a migration is to be undone that has no Down section or function.
+	// Nothing was undone.
+	ErrNoDown = errors.New("migration has no Down")
+
+	// ErrNoMigration is returned for a version, given by the caller, that no source has.
+	ErrNoMigration = errors.New("no source has the version")
+
+	// ErrNeedsSession is returned for a migration without a transaction under [LockTable]. Nothing
+	// was changed.
+	ErrNeedsSession = errors.New("migration without a transaction needs a session")
+
+	// ErrTransactionEnded is returned, in an [Error], when a Go migration ended the transaction that
+	// it ran in. What it committed stays, though its version is not written down.
+	ErrTransactionEnded = errors.New("migration ended its transaction")
+
 	// ErrIncomplete is returned by [Runner.UpAll] when schemas failed or were not started.
 	// The report says which.
 	ErrIncomplete = errors.New("not every schema is up to date")
 )
 
-// ParseError is returned by [New] for a file that is not a migration.
+// ParseError is returned by [New] for a file or function that is not a migration, or does not fit
+// the others.
 type ParseError struct {
 	Source string // the source's name
 	File   string
-	Line   int    // 1-based; 0 when the file as a whole is meant
+	Line   int    // 1-based; 0 when the file as a whole, or a function, is meant
 	Reason string // as the end of a sentence: "has no Up section"
 }
 
@@ -37,20 +59,48 @@ func (e *ParseError) Error() string {
 	return fmt.Sprintf("migration %s/%s:%d: %s", e.Source, e.File, e.Line, e.Reason)
 }
 
-// Error is returned when the server refused a statement of a migration. The migrations of
-// its transaction have been rolled back.
+// Error is returned when a statement or a function of a migration failed. The migrations of its
+// transaction have been rolled back.
 type Error struct {
 	Schema    string
 	Source    string
-	File      string
+	File      string // for a function: what its file would be called
 	Version   int64
-	Statement int   // 1-based, within the file's section
-	Line      int   // 1-based, where the statement begins
-	Err       error // the server's error, a *pgconn.PgError, or the connection's
+	Direction Direction
+	Statement int   // 1-based, within the file's section; 0 for a function
+	Line      int   // 1-based, where the statement begins; 0 for a function
+	Err       error // the server's error, a *pgconn.PgError, the connection's, or the function's
 }
 
 func (e *Error) Error() string {
-	return fmt.Sprintf("migrate schema %q: %s/%s:%d: statement %d: %v", e.Schema, e.Source, e.File, e.Line, e.Statement, e.Err)
+	if e.Statement == 0 {
+		return fmt.Sprintf("migrate schema %q %s: %s/%s: %v", e.Schema, e.Direction, e.Source, e.File, e.Err)
+	}
+	return fmt.Sprintf("migrate schema %q %s: %s/%s:%d: statement %d: %v", e.Schema, e.Direction, e.Source, e.File, e.Line, e.Statement, e.Err)
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// SQLState returns the server's code for the error, or the empty string where it did not come from
+// the server.
+func (e *Error) SQLState() string {
+	var pgErr *pgconn.PgError
+	if errors.As(e.Err, &pgErr) {
+		return pgErr.Code
+	}
+	return ""
+}
+
+// TableError is returned for a version table that does not have the columns of goose's. Nothing was
+// changed.
+type TableError struct {
+	Schema string
+	Table  string
+	Err    error // the server's
+}
+
+func (e *TableError) Error() string {
+	return fmt.Sprintf("version table %s.%s is not one of goose: %v", e.Schema, e.Table, e.Err)
+}
+
+func (e *TableError) Unwrap() error { return e.Err }

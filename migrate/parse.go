@@ -4,23 +4,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
-
-// statement is one SQL statement of a migration.
-type statement struct {
-	sql  string
-	line int // 1-based, where it begins
-}
-
-// migration is one file.
-type migration struct {
-	source  string
-	file    string
-	version int64
-	noTx    bool
-	up      []statement
-	down    []statement
-}
 
 // parser reads one file line by line, as goose does: a file must mean the same to its CLI.
 type parser struct {
@@ -28,23 +13,24 @@ type parser struct {
 	section *[]statement // up or down; nil before the first annotation
 	block   bool         // between StatementBegin and StatementEnd
 	text    strings.Builder
-	begin   int // line of the statement in text; 0 when there is none
+	begin   int // line of the first text that is not blank in text; 0 when there is none
 	line    int
 }
 
 // parse reads a migration. The version comes from the file's name.
 func parse(source, file, content string) (*migration, error) {
-	p := &parser{m: &migration{source: source, file: file}}
+	p := &parser{m: &migration{source: source, file: file, kind: KindSQL}}
 	if err := p.parseName(); err != nil {
 		return nil, err
 	}
-	sawUp := false
+	if !utf8.ValidString(content) || strings.ContainsRune(content, 0) {
+		return nil, p.refuse("is not UTF-8 text")
+	}
 	for line := range strings.Lines(content) {
 		p.line++
-		if err := p.parseLine(strings.TrimRight(line, "\r\n")); err != nil {
+		if err := p.parseLine(strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")); err != nil {
 			return nil, err
 		}
-		sawUp = sawUp || p.section == &p.m.up
 	}
 	switch {
 	case p.block:
@@ -52,10 +38,12 @@ func parse(source, file, content string) (*migration, error) {
 	case p.begin != 0:
 		p.line = p.begin
 		return nil, p.refuse("statement does not end: its last line needs a semicolon")
-	case !sawUp:
+	case p.section == nil:
 		p.line = 0
 		return nil, p.refuse("has no Up section")
 	}
+	p.m.noTxDown = p.m.noTx
+	p.m.checksum = p.m.sum()
 	return p.m, p.checkStatements()
 }
 
@@ -70,25 +58,25 @@ func (p *parser) parseName() error {
 	if err != nil || version < 1 || !found || name == "" {
 		return p.refuse("is not named <version>_<name>.sql with a version from 1")
 	}
-	p.m.version = version
+	p.m.version, p.m.name = version, name
 	return nil
 }
 
 func (p *parser) parseLine(line string) error {
-	if annotation, ok := cutAnnotation(line); ok {
-		return p.annotate(annotation)
-	}
 	trimmed := strings.TrimSpace(line)
-	if p.begin == 0 && !p.block && (trimmed == "" || strings.HasPrefix(trimmed, "--")) {
-		return nil // between statements
+	comment := strings.HasPrefix(trimmed, "--")
+	if comment && strings.Contains(line, "+goose") {
+		return p.annotate(line)
 	}
-	if p.section == nil {
+	switch {
+	case p.text.Len() == 0 && (comment || line == ""):
+		return nil // between statements
+	case p.section == nil && trimmed == "":
+		return nil
+	case p.section == nil:
 		return p.refuse("statement before the first annotation")
 	}
-	if p.begin == 0 {
-		if trimmed == "" {
-			return nil
-		}
+	if p.begin == 0 && trimmed != "" {
 		p.begin = p.line
 	}
 	p.text.WriteString(line)
@@ -106,9 +94,14 @@ func (p *parser) finish() {
 	p.begin = 0
 }
 
-func (p *parser) annotate(annotation string) error {
+// annotate acts on a line that says +goose in a comment. goose refuses one that it does not know.
+func (p *parser) annotate(line string) error {
+	annotation := strings.TrimSpace(strings.Replace(strings.ReplaceAll(line, "--", ""), "+goose", "", 1))
 	name := strings.ToUpper(annotation)
-	if p.begin != 0 && name != "STATEMENTEND" {
+	switch {
+	case strings.HasPrefix(line, " "), strings.HasPrefix(line, "\t"):
+		return p.refuse("annotation is indented")
+	case p.begin != 0 && name != "STATEMENTEND":
 		return p.refuse("annotation inside a statement")
 	}
 	switch name {
@@ -121,7 +114,8 @@ func (p *parser) annotate(annotation string) error {
 		if p.section == nil || p.section == &p.m.down || p.block {
 			return p.refuse("Down does not follow a finished Up section")
 		}
-		p.section = &p.m.down
+		p.section, p.m.hasDown = &p.m.down, true
+		p.text.Reset()
 	case "STATEMENTBEGIN":
 		if p.section == nil || p.block {
 			return p.refuse("StatementBegin does not stand between statements")
@@ -143,51 +137,44 @@ func (p *parser) annotate(annotation string) error {
 	return nil
 }
 
-// checkStatements refuses what would leave the transaction that the migration runs in, or
-// the search path that it is given. What runs without one has its connection to itself.
+// checkStatements refuses what the server would refuse or what would leave the transaction that the
+// migration runs in, or the search path that it is given. What runs without one has its
+// connection to itself.
 func (p *parser) checkStatements() error {
-	if p.m.noTx {
-		return nil
-	}
 	for _, section := range [][]statement{p.m.up, p.m.down} {
-		for _, s := range section {
+		for i, s := range section {
 			p.line = s.line
-			switch words := keywords(s.sql); words[0] {
-			case "BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT":
-				return p.refuse(words[0] + " in a migration that runs in a transaction: leave it out, or use NO TRANSACTION")
-			case "SET", "RESET", "DISCARD":
-				if words[1] != "LOCAL" && words[1] != "CONSTRAINTS" {
-					return p.refuse(words[0] + " would outlive the migration: use SET LOCAL")
-				}
+			text := readSQL(s.sql)
+			if err := p.checkStatement(text); err != nil {
+				return err
 			}
+			section[i].strays, section[i].reset = text.strays(s.sql)
 		}
 	}
 	return nil
 }
 
-// keywords returns the first two words of a statement in upper case, comments left out.
-func keywords(sql string) (words [2]string) {
-	n := 0
-	for line := range strings.Lines(sql) {
-		code, _, _ := strings.Cut(line, "--")
-		for _, word := range strings.Fields(code) {
-			words[n] = strings.ToUpper(strings.TrimRight(word, ";"))
-			if n++; n == len(words) {
-				return words
-			}
+func (p *parser) checkStatement(t sqlText) error {
+	words := append(t.words, "", "")
+	switch {
+	case t.open != "":
+		return p.refuse("statement ends within " + t.open + ": put it between StatementBegin and StatementEnd")
+	case t.more:
+		return p.refuse("two statements in one: each ends a line with its semicolon, or stands between StatementBegin and StatementEnd")
+	case words[0] == "COPY" && t.stdio:
+		return p.refuse("COPY from or to the client is not possible in a migration")
+	case p.m.noTx:
+		return nil
+	}
+	switch words[0] {
+	case "BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT":
+		return p.refuse(words[0] + " in a migration that runs in a transaction: leave it out, or use NO TRANSACTION")
+	case "SET", "RESET", "DISCARD":
+		if words[1] != "LOCAL" && words[1] != "CONSTRAINTS" {
+			return p.refuse(words[0] + " would outlive the migration: use SET LOCAL")
 		}
 	}
-	return words
-}
-
-// cutAnnotation returns what follows "-- +goose" on a line of its own.
-func cutAnnotation(line string) (string, bool) {
-	comment, found := strings.CutPrefix(line, "--")
-	if !found {
-		return "", false
-	}
-	annotation, found := strings.CutPrefix(strings.TrimSpace(comment), "+goose")
-	return strings.Join(strings.Fields(annotation), " "), found
+	return nil
 }
 
 // endsStatement reports whether the last word of a line, a comment set aside, ends in a

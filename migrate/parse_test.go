@@ -85,20 +85,101 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// FuzzParse checks that nothing is lost or made up: every statement stands in the file.
+// FuzzParse checks that nothing is lost or made up: every statement stands in the file, in order.
 func FuzzParse(f *testing.F) {
 	f.Add("-- +goose Up\nselect 1;\n-- +goose Down\nselect 2;\n")
 	f.Add("-- +goose Up\n-- +goose StatementBegin\nx;\ny;\n-- +goose StatementEnd\n")
+	f.Add("-- +goose Up\r\n  \r\nselect $$a;\r\n$$, E'\\';' /* ; /* */ */;\r\n")
 	f.Fuzz(func(t *testing.T, content string) {
 		m, err := parse("s", "1_a.sql", content)
 		if err != nil {
 			return
 		}
-		unified := strings.ReplaceAll(content, "\r", "")
+		rest := strings.ReplaceAll(content, "\r", "")
+		line := 0
 		for _, s := range append(m.up, m.down...) {
-			if s.sql == "" || !strings.Contains(unified, strings.ReplaceAll(s.sql, "\r", "")) {
-				t.Errorf("statement %q is not in the file", s.sql)
+			sql := strings.ReplaceAll(s.sql, "\r", "")
+			_, after, found := strings.Cut(rest, sql)
+			if sql == "" || !found || s.line <= line {
+				t.Fatalf("statement %q of line %d does not follow in the file", s.sql, s.line)
 			}
+			rest, line = after, s.line
+		}
+		again, err := parse("s", "1_a.sql", strings.ReplaceAll(strings.ReplaceAll(content, "\r\n", "\n"), "\n", "\r\n"))
+		if err == nil && again.checksum != m.checksum && !strings.Contains(content, "\r") {
+			t.Error("other line ends make another checksum")
 		}
 	})
+}
+
+// FuzzReadSQL checks that the lexer ends, and takes a text apart without gaps.
+func FuzzReadSQL(f *testing.F) {
+	f.Add("select 'a''b', \"c\", $x$ ; $x$, E'\\'' /* /* */ */ -- ;\n;")
+	f.Add("create function f() returns int language sql begin atomic select 1; select 2; end;")
+	f.Fuzz(func(t *testing.T, sql string) {
+		readSQL(sql)
+		for rest := sql; rest != ""; {
+			n, open, _ := token(rest)
+			if n < 1 || n > len(rest) || open != "" && n != len(rest) {
+				t.Fatalf("token of %d bytes (%q) in %q", n, open, rest)
+			}
+			rest = rest[n:]
+		}
+	})
+}
+
+func TestStatementsThatTheServerWouldRefuse(t *testing.T) {
+	t.Parallel()
+	for sql, fine := range map[string]bool{
+		"select 1; select 2;": false,
+		"create function f() returns int as $$\nselect 1;\n$$ language sql;": false, // ends within the quote
+		"select 'a\n;\n';":                  false,
+		"select ';' -- ; x\n;":              true,
+		"select 1; -- and no more":          true,
+		";select 1;":                        true,
+		"select E'\\';';":                   true,
+		"select U&\"a;b\", B'1', $1::text;": true,
+		"/* a /* ; */ ; */ select 1;":       true,
+		"copy a from stdin;":                false,
+		"copy a to stdout;":                 false,
+		"copy a from '/tmp/x';":             true,
+		"/* hidden */ commit;":              false,
+		"select $tag$ $ $$ ; $tag$;":        true,
+		"create rule r as on insert to a do also (insert into b values (1); insert into c values (1));": true,
+		"create function f() returns int language sql begin atomic select 1; end;":                      true,
+	} {
+		_, err := parse("s", "1_a.sql", "-- +goose Up\n"+sql+"\n")
+		if (err == nil) != fine {
+			t.Errorf("%q: %v", sql, err)
+		}
+		_, err = parse("s", "1_a.sql", "-- +goose Up\n-- +goose StatementBegin\n"+sql+"\n-- +goose StatementEnd\n")
+		if fine && err != nil {
+			t.Errorf("%q in a block: %v", sql, err)
+		}
+	}
+}
+
+func TestChecksumIsOfWhatUpDoes(t *testing.T) {
+	t.Parallel()
+	sum := func(content string) string {
+		m, err := parse("s", "1_a.sql", content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.checksum
+	}
+	base := "-- +goose Up\nselect 1\n;\nselect 2;\n-- +goose Down\nselect 3;\n"
+	for content, same := range map[string]bool{
+		strings.ReplaceAll(base, "\n", "\r\n"):                                           true,
+		strings.Replace(base, "select 2", "-- why\n\nselect 2", 1):                       true,
+		strings.Replace(base, "select 3", "select 4", 1):                                 true,
+		strings.Replace(base, "select 1", "select  1", 1):                                false,
+		strings.Replace(base, "select 2", "select 4", 1):                                 false,
+		"-- +goose NO TRANSACTION\n" + base:                                              false,
+		strings.Replace(base, "select 1\n;\nselect 2;\n", "select 2;\nselect 1\n;\n", 1): false,
+	} {
+		if (sum(content) == sum(base)) != same {
+			t.Errorf("%q has the same checksum: %t", content, !same)
+		}
+	}
 }

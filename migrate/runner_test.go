@@ -92,7 +92,7 @@ func TestUpAppliesInOrderAndOnce(t *testing.T) {
 	}
 	status, err := r.Status(t.Context(), "tenant_2")
 	check(t, err)
-	if len(status.Applied) != 0 || !slices.Equal(status.Pending, []int64{1, 2}) {
+	if len(status.Versions(migrate.Applied)) != 0 || !slices.Equal(status.Versions(migrate.Pending), []int64{1, 2}) {
 		t.Errorf("status of an untouched schema: %+v", status)
 	}
 }

@@ -1,81 +1,128 @@
 package migrate
 
 import (
-	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
+	"path"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
 )
 
-// Source is a module's migrations.
+// Source is a module's migrations. At least one of FS and Go has some.
 type Source struct {
-	Name string // in errors and logs
-	FS   fs.FS  // *.sql at its root; anything else is not looked at
+	// Name stands in errors, logs and [Migration.Source]. It is needed.
+	Name string
+
+	// FS holds *.sql files at its root; anything else is not looked at. Nil: no files.
+	FS fs.FS
+
+	// Go holds the migrations that are functions. Their versions go together with those of the files.
+	Go []GoMigration
+
+	// Base is added to each version of the source, so that two modules that both begin at 1 can
+	// share a set: the version table of a schema knows versions only, not where they come from.
+	// It must never change once a schema was migrated. The goose CLI takes versions from file
+	// names: to work on such a schema it needs the files renamed to version plus base. Default: 0.
+	Base int64
 }
 
-// set is what the sources of one kind of schema have, by version.
-type set []*migration
+// GoMigration is a migration that is a function. Exactly one of Up and UpNoTx is set, and at
+// most one of Down and DownNoTx; where neither is, it cannot be undone ([ErrNoDown]).
+//
+// The context of all four has the schema, as [schemactx.FromContext] reads it, and is the caller's
+// otherwise. Unqualified names mean the schema. The functions are called by as many goroutines
+// as schemas are migrated at a time. A Go migration has no checksum.
+//
+// [schemactx.FromContext]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx#FromContext
+type GoMigration struct {
+	Version int64  // from 1
+	Name    string // what follows the version in the name of a file, such as "fill_slugs"
 
-// load reads the sources of a set.
-func load(sources []Source) (set, error) {
-	var all set
-	byVersion := make(map[int64]*migration)
-	for _, src := range sources {
-		if src.Name == "" || src.FS == nil {
-			return nil, errors.New("migrate: a source needs a name and files")
+	// Up and Down run in the transaction of the migrations around them. They must not end it:
+	// that is [ErrTransactionEnded].
+	Up, Down func(ctx context.Context, tx pgx.Tx) error
+
+	// UpNoTx and DownNoTx run by themselves, on a connection that is closed afterwards. A crash
+	// between them and the row in the version table makes them run again.
+	UpNoTx, DownNoTx func(ctx context.Context, conn *pgx.Conn) error
+}
+
+// load reads the migrations of a source, in no order.
+func (src Source) load() ([]*migration, error) {
+	switch {
+	case src.Name == "":
+		return nil, errors.New("migrate: a source needs a name")
+	case src.FS == nil && len(src.Go) == 0:
+		return nil, fmt.Errorf("migrations of %q: neither files nor functions", src.Name)
+	case src.Base < 0:
+		return nil, fmt.Errorf("migrations of %q: base %d is negative", src.Name, src.Base)
+	}
+	all, err := src.loadFiles()
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range src.Go {
+		m, err := g.migration(src.Name)
+		if err != nil {
+			return nil, err
 		}
-		files, err := fs.Glob(src.FS, "*.sql")
+		all = append(all, m)
+	}
+	for _, m := range all {
+		if m.version += src.Base; m.version < src.Base {
+			return nil, &ParseError{Source: m.source, File: m.file, Reason: "has a version that is too large for its base"}
+		}
+	}
+	return all, checkGaps(all, src.Base)
+}
+
+func (src Source) loadFiles() ([]*migration, error) {
+	if src.FS == nil {
+		return nil, nil
+	}
+	files, err := fs.Glob(src.FS, "*.sql")
+	if err != nil {
+		return nil, fmt.Errorf("migrations of %q: %w", src.Name, err)
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("migrations of %q: no *.sql files at the root", src.Name)
+	}
+	all := make([]*migration, len(files))
+	for i, file := range files {
+		content, err := fs.ReadFile(src.FS, file)
 		if err != nil {
 			return nil, fmt.Errorf("migrations of %q: %w", src.Name, err)
 		}
-		if len(files) == 0 {
-			return nil, fmt.Errorf("migrations of %q: no *.sql files at the root", src.Name)
-		}
-		for _, file := range files {
-			content, err := fs.ReadFile(src.FS, file)
-			if err != nil {
-				return nil, fmt.Errorf("migrations of %q: %w", src.Name, err)
-			}
-			m, err := parse(src.Name, file, string(content))
-			if err != nil {
-				return nil, err
-			}
-			if other, taken := byVersion[m.version]; taken {
-				return nil, &ParseError{Source: m.source, File: m.file, Reason: fmt.Sprintf("has the version of %s/%s", other.source, other.file)}
-			}
-			byVersion[m.version] = m
-			all = append(all, m)
+		if all[i], err = parse(src.Name, file, string(content)); err != nil {
+			return nil, err
 		}
 	}
-	slices.SortFunc(all, func(a, b *migration) int { return cmp.Compare(a.version, b.version) })
 	return all, nil
 }
 
-// pending returns what is not applied, oldest first, or why it cannot be applied.
-func (s set) pending(applied map[int64]bool) ([]*migration, error) {
-	known := make(map[int64]bool, len(s))
-	newest := make(map[string]int64) // applied, by source
-	for _, m := range s {
-		known[m.version] = true
-		if applied[m.version] {
-			newest[m.source] = max(newest[m.source], m.version)
-		}
+// migration checks g. What stands for its file in errors is <version>_<name>.go.
+func (g GoMigration) migration(source string) (*migration, error) {
+	m := &migration{
+		source: source, file: fmt.Sprintf("%05d_%s.go", g.Version, g.Name), name: g.Name, version: g.Version,
+		kind: KindGo, noTx: g.UpNoTx != nil, goUp: g.Up, goDown: g.Down, goUpNoTx: g.UpNoTx, goDownNoTx: g.DownNoTx,
 	}
-	for version := range applied {
-		if !known[version] {
-			return nil, fmt.Errorf("%w: %d", ErrUnknownVersion, version)
-		}
+	refuse := func(reason string) error { return &ParseError{Source: source, File: m.file, Reason: reason} }
+	switch {
+	case g.Version < 1:
+		return nil, refuse("has a version below 1")
+	case g.Name == "" || path.Base(g.Name) != g.Name || strings.ContainsFunc(g.Name, isControl):
+		return nil, refuse("has a name that no file could have")
+	case (g.Up == nil) == (g.UpNoTx == nil):
+		return nil, refuse("needs exactly one of Up and UpNoTx")
+	case g.Down != nil && g.DownNoTx != nil:
+		return nil, refuse("has both Down and DownNoTx")
 	}
-	var todo []*migration
-	for _, m := range s {
-		switch {
-		case applied[m.version]:
-		case m.version < newest[m.source]:
-			return nil, fmt.Errorf("%w: %s/%s, and %d is applied", ErrOutOfOrder, m.source, m.file, newest[m.source])
-		default:
-			todo = append(todo, m)
-		}
-	}
-	return todo, nil
+	m.noTxDown = g.DownNoTx != nil
+	m.hasDown = g.Down != nil || g.DownNoTx != nil
+	return m, nil
 }
+
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }

@@ -1,0 +1,146 @@
+package migrate
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// Config says what to apply and how.
+type Config struct {
+	// Shared are the migrations of the schema public, Tenant those of every other schema.
+	Shared, Tenant []Source
+
+	// Table is the name of the version table in each schema. Default: goose_db_version.
+	Table string
+
+	// OutOfOrder is what becomes of a pending migration that is older than one of the same source
+	// that is applied, as branches that are merged late bring them. Default: [Refuse].
+	OutOfOrder Policy
+
+	// Changed is what becomes of a schema in which a migration is applied whose file is another
+	// one now, by its checksum. [Allow]: [Runner.Status] tells, nothing else happens. [Refuse]:
+	// nothing is applied or undone any more, with [ErrChanged]. Default: Allow.
+	Changed Policy
+
+	// Lock is what keeps two runners off one schema. Default: [LockAdvisory].
+	Lock Lock
+
+	// LockTimeout bounds the wait for any one lock, so that a migration does not queue up
+	// behind a long transaction and everybody else behind it. Default: 5 s.
+	LockTimeout time.Duration
+
+	// LockRetries is how often a schema is tried again when a lock was not to be had in time
+	// (55P03) or in a deadlock (40P01), with growing pauses from 100 ms. A migration without a
+	// transaction is not, once its first statement was sent: it may have left something. Default:
+	// 5; negative: never.
+	LockRetries int
+
+	// StatementTimeout bounds each statement. Default: 0, what the server, the database or the
+	// login says.
+	StatementTimeout time.Duration
+
+	// Logger gets a record for each schema that was changed. Nil discards.
+	Logger *slog.Logger
+}
+
+// Policy says whether something is done or refused. Zero is the default of the field.
+type Policy uint8
+
+const (
+	// Refuse returns an error and changes nothing.
+	Refuse Policy = iota + 1
+
+	// Allow goes on.
+	Allow
+)
+
+// Lock is a way to keep two runners off one schema.
+type Lock uint8
+
+const (
+	// LockAdvisory takes an advisory lock for each transaction, and for a migration without one
+	// on the session that it has to itself. It is not held in between: each looks again.
+	LockAdvisory Lock = iota
+
+	// LockSession holds the advisory lock on one session from the first migration to the last.
+	LockSession
+
+	// LockTable locks the version table in each transaction and needs neither a session nor
+	// advisory locks, so that it works behind a pooler in transaction mode. It keeps goose's CLI
+	// from writing too. Migrations without a transaction need a session and are refused with
+	// [ErrNeedsSession].
+	LockTable
+)
+
+// withDefaults returns the configuration in full, or why it is none.
+func (cfg Config) withDefaults() (Config, error) {
+	cfg.Table = cmp.Or(cfg.Table, "goose_db_version")
+	cfg.OutOfOrder = cmp.Or(cfg.OutOfOrder, Refuse)
+	cfg.Changed = cmp.Or(cfg.Changed, Allow)
+	cfg.LockTimeout = cmp.Or(cfg.LockTimeout, 5*time.Second)
+	cfg.LockRetries = cmp.Or(cfg.LockRetries, 5)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if err := schemactx.ValidateName(cfg.Table); err != nil {
+		return cfg, fmt.Errorf("migrate: version table: %w", err)
+	}
+	switch {
+	case cfg.LockTimeout < time.Millisecond:
+		return cfg, fmt.Errorf("migrate: lock timeout %v is less than 1ms", cfg.LockTimeout)
+	case cfg.StatementTimeout != 0 && cfg.StatementTimeout < time.Millisecond:
+		return cfg, fmt.Errorf("migrate: statement timeout %v is less than 1ms", cfg.StatementTimeout)
+	case cfg.OutOfOrder > Allow || cfg.Changed > Allow:
+		return cfg, errors.New("migrate: a policy is Refuse or Allow")
+	case cfg.Lock > LockTable:
+		return cfg, fmt.Errorf("migrate: unknown lock %d", cfg.Lock)
+	}
+	return cfg, nil
+}
+
+// Runner applies migrations. It is safe for concurrent use, also by several processes.
+type Runner struct {
+	pool           *pgxpool.Pool
+	shared, tenant set
+	cfg            Config
+}
+
+// New reads the sources and returns a runner that works through pool, logged in as the
+// owner of the schemas. It does not connect and does not close the pool. A file that is not
+// a migration, a version that two have, and a gap in the numbers of a source are a [ParseError].
+func New(pool *pgxpool.Pool, cfg Config) (*Runner, error) {
+	if pool == nil {
+		return nil, errors.New("migrate: pool is nil")
+	}
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	r := &Runner{pool: pool, cfg: cfg}
+	if r.shared, err = load(SharedSet, cfg.Shared); err != nil {
+		return nil, err
+	}
+	if r.tenant, err = load(TenantSet, cfg.Tenant); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Migrations returns all that the sources have, the shared set first, each by version. A test
+// that compares it with a file in the repository notices an edited migration before a database does.
+func (r *Runner) Migrations() []Migration {
+	var all []Migration
+	for _, s := range []set{r.shared, r.tenant} {
+		for _, m := range s {
+			all = append(all, m.describe())
+		}
+	}
+	return all
+}

@@ -1,0 +1,173 @@
+package migrate
+
+import (
+	"fmt"
+	"math"
+)
+
+// Direction is which way a migration is run.
+type Direction string
+
+const (
+	// Up applies a migration.
+	Up Direction = "up"
+
+	// Down undoes one.
+	Down Direction = "down"
+)
+
+// Newest stands for the newest version that the sources have.
+const Newest int64 = math.MaxInt64
+
+// step is one migration to run.
+type step struct {
+	m   *migration
+	dir Direction
+	ran bool // what it does is done, and only has to be written down
+}
+
+func (st step) noTx() bool {
+	if st.dir == Down {
+		return st.m.noTxDown
+	}
+	return st.m.noTx
+}
+
+func (st step) isGo() bool { return st.m.kind == KindGo }
+
+func (st step) statements() []statement {
+	switch {
+	case st.ran:
+		return nil
+	case st.dir == Down:
+		return st.m.down
+	}
+	return st.m.up
+}
+
+// goal is what is to be reached in one schema. It is asked anew under each lock.
+type goal interface {
+	// steps returns what is left to do from a state.
+	steps(t target, s state) ([]step, error)
+	// after returns the goal that is left when some of the steps are done, or nil.
+	after(done []step) goal
+}
+
+// upTo applies what is pending up to a version.
+type upTo struct{ version int64 }
+
+func (g upTo) after([]step) goal { return g }
+
+func (g upTo) steps(t target, s state) ([]step, error) {
+	var steps []step
+	for _, m := range t.set {
+		if m.version <= g.version && !s.has(m.version) {
+			steps = append(steps, step{m: m, dir: Up})
+		}
+	}
+	if t.cfg.OutOfOrder == Allow {
+		return steps, nil
+	}
+	for _, st := range steps {
+		if newest := s.newestOf(t.set, st.m.source); st.m.version < newest {
+			return nil, fmt.Errorf("%w: %s/%s, and %d is applied", ErrOutOfOrder, st.m.source, st.m.file, newest)
+		}
+	}
+	return steps, nil
+}
+
+// newestOf returns the newest applied version of a source.
+func (s state) newestOf(all set, source string) int64 {
+	var newest int64
+	for _, a := range s.applied {
+		if m := all.find(a.version); m != nil && m.source == source {
+			newest = max(newest, a.version)
+		}
+	}
+	return newest
+}
+
+// downTo undoes what is newer than a version, the last applied first.
+type downTo struct{ version int64 }
+
+func (g downTo) after([]step) goal { return g }
+
+func (g downTo) steps(t target, s state) ([]step, error) {
+	var steps []step
+	for i := len(s.applied) - 1; i >= 0; i-- {
+		if s.applied[i].version > g.version {
+			steps = append(steps, step{m: t.set.find(s.applied[i].version), dir: Down})
+		}
+	}
+	return steps, nil
+}
+
+// downLast undoes what was applied last.
+type downLast struct{}
+
+func (downLast) after([]step) goal { return nil }
+
+func (downLast) steps(t target, s state) ([]step, error) {
+	if len(s.applied) == 0 {
+		return nil, nil
+	}
+	return []step{{m: t.set.find(s.applied[len(s.applied)-1].version), dir: Down}}, nil
+}
+
+// redoLast undoes what was applied last and applies it again.
+type redoLast struct{}
+
+func (redoLast) after(done []step) goal {
+	if len(done) == 1 {
+		return upOne{done[0].m}
+	}
+	return nil
+}
+
+func (redoLast) steps(t target, s state) ([]step, error) {
+	steps, err := downLast{}.steps(t, s)
+	if len(steps) == 1 {
+		steps = append(steps, step{m: steps[0].m, dir: Up})
+	}
+	return steps, err
+}
+
+// upOne is the second half of a redo.
+type upOne struct{ m *migration }
+
+func (upOne) after([]step) goal { return nil }
+
+func (g upOne) steps(_ target, s state) ([]step, error) {
+	if s.has(g.m.version) {
+		return nil, nil
+	}
+	return []step{{m: g.m, dir: Up}}, nil
+}
+
+// next returns what a goal has left to do in a schema, or why nothing may be done.
+func (t target) next(g goal, s state) ([]step, error) {
+	for _, a := range s.applied {
+		m := t.set.find(a.version)
+		if m == nil {
+			return nil, t.wrap(fmt.Errorf("%w: %d", ErrUnknownVersion, a.version))
+		}
+		if t.cfg.Changed == Refuse && s.changed(m) {
+			return nil, t.wrap(fmt.Errorf("%w: %s/%s", ErrChanged, m.source, m.file))
+		}
+	}
+	steps, err := g.steps(t, s)
+	if err != nil {
+		return nil, t.wrap(err)
+	}
+	for _, st := range steps {
+		switch {
+		case st.dir == Down && !st.m.hasDown:
+			return nil, t.wrap(fmt.Errorf("%w: %s/%s", ErrNoDown, st.m.source, st.m.file))
+		case t.cfg.Lock == LockTable && st.noTx():
+			return nil, t.wrap(fmt.Errorf("%w: %s/%s", ErrNeedsSession, st.m.source, st.m.file))
+		}
+	}
+	return steps, nil
+}
+
+func (t target) wrap(err error) error { return fmt.Errorf("migrate schema %q: %w", t.schema, err) }

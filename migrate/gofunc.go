@@ -1,0 +1,107 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// savepoint is what a Go migration's transaction is to the server.
+const savepoint = "pgtenant_migration"
+
+// callInTx calls a function in the open transaction. The connection is not used for another schema
+// afterwards: pgx keeps prepared statements by their text, and the server's plans and types belong
+// to the schema that they were prepared in.
+func (s *session) callInTx(ctx context.Context, st step) error {
+	s.spent = true
+	fail := func(err error) error { return s.t.failure(call{step: &st}, err) }
+	tx, err := s.conn().BeginTx(ctx, pgx.TxOptions{BeginQuery: "savepoint " + savepoint, CommitQuery: "release savepoint " + savepoint})
+	if err != nil {
+		return fail(err)
+	}
+	fn := st.m.goUp
+	if st.dir == Down {
+		fn = st.m.goDown
+	}
+	if err := fn(s.t.context(ctx), tx); err != nil {
+		return fail(err)
+	}
+	inTx := s.pg().TxStatus() == 'T' || s.pg().TxStatus() == 'E'
+	err = tx.Commit(ctx)
+	switch {
+	case !inTx, errors.Is(err, pgx.ErrTxClosed), stateIs(err, invalidSavepoint):
+		return fail(errors.Join(ErrTransactionEnded, err))
+	case err != nil:
+		return fail(err)
+	}
+	return nil
+}
+
+// callAlone calls a function with the connection.
+func (s *session) callAlone(ctx context.Context, st step) error {
+	fn := st.m.goUpNoTx
+	if st.dir == Down {
+		fn = st.m.goDownNoTx
+	}
+	err := fn(s.t.context(ctx), s.conn())
+	if err == nil && !s.conn().IsClosed() && s.pg().TxStatus() != 'I' {
+		err = errors.New("left a transaction open")
+	}
+	if err != nil {
+		return s.t.failure(call{step: &st}, err)
+	}
+	return nil
+}
+
+// context is the context of a function: it has the schema.
+func (t target) context(ctx context.Context) context.Context {
+	if t.schema == schemactx.Public {
+		return schemactx.NewPublicContext(ctx)
+	}
+	return schemactx.NewContext(ctx, t.schema)
+}
+
+// alone runs the first step that a goal has left, which has no transaction, and writes it down.
+// Its connection is not used again: what the migration set for the session goes with it.
+func (s *session) alone(ctx context.Context, g goal) ([]step, error) {
+	s.spent = true
+	if err := s.exec(ctx, s.t.session()...); err != nil {
+		return nil, fmt.Errorf("lock schema %q: %w", s.t.schema, err)
+	}
+	st, err := readState(ctx, s.conn(), s.t)
+	if err != nil {
+		return nil, err
+	}
+	steps, err := s.t.next(g, st)
+	if err != nil || len(steps) == 0 || !steps[0].noTx() {
+		return nil, err // another runner was faster
+	}
+	s.sent = true
+	if err := s.runAlone(ctx, steps[0]); err != nil {
+		if missing := checkSchema(ctx, s.conn(), s.t); errors.Is(missing, ErrSchemaMissing) {
+			return nil, fmt.Errorf("%w: %w", missing, err)
+		}
+		return nil, err
+	}
+	if err := s.exec(ctx, scoped(restoreRole, "false")); err != nil {
+		return nil, s.t.wrap(err)
+	}
+	steps[0].ran = true
+	return s.transact(ctx, func(state) ([]step, error) { return steps[:1], nil })
+}
+
+func (s *session) runAlone(ctx context.Context, st step) error {
+	if st.isGo() {
+		return s.callAlone(ctx, st)
+	}
+	for i, stmt := range st.statements() {
+		if err := s.pg().ExecParams(ctx, stmt.sql, nil, nil, nil, nil).Read().Err; err != nil {
+			return s.t.failure(call{sql: stmt.sql, step: &st, i: i}, err)
+		}
+	}
+	return nil
+}

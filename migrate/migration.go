@@ -1,0 +1,99 @@
+package migrate
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Kind is what a migration consists of.
+type Kind string
+
+const (
+	// KindSQL is a file of SQL statements.
+	KindSQL Kind = "sql"
+
+	// KindGo is a function.
+	KindGo Kind = "go"
+)
+
+// Set is which schemas a migration is for.
+type Set string
+
+const (
+	// SharedSet is what the schema public gets.
+	SharedSet Set = "shared"
+
+	// TenantSet is what every other schema gets.
+	TenantSet Set = "tenant"
+)
+
+// Migration describes one migration of a [Runner].
+type Migration struct {
+	Set     Set    `json:"set"`
+	Source  string `json:"source"`
+	Version int64  `json:"version"` // as in the version table: with the source's base
+	Name    string `json:"name"`    // without version and ending
+	File    string `json:"file"`    // for a function: what its file would be called
+	Kind    Kind   `json:"kind"`
+
+	// Transaction is whether Up runs in a transaction.
+	Transaction bool `json:"transaction"`
+
+	// Checksum is the SHA-256, in hex, of what Up does: the statements of the Up section, with
+	// line ends unified. What stands between the statements, the Down section and the name can be
+	// edited without changing it. Empty for a function.
+	Checksum string `json:"checksum,omitempty"`
+}
+
+// statement is one SQL statement of a migration.
+type statement struct {
+	sql  string
+	line int // 1-based, where it begins
+
+	strays bool   // may have changed settings that the next migration of the transaction relies on
+	reset  string // undoes its SET LOCAL; empty: none
+}
+
+// migration is one file, or one function.
+type migration struct {
+	set     Set
+	source  string
+	file    string
+	name    string
+	version int64
+	kind    Kind
+
+	noTx, noTxDown bool // up and down; the same for a file
+	hasDown        bool // a Down section, even an empty one, or a function
+
+	up, down             []statement
+	goUp, goDown         func(context.Context, pgx.Tx) error
+	goUpNoTx, goDownNoTx func(context.Context, *pgx.Conn) error
+
+	checksum string // empty for a function
+}
+
+func (m *migration) describe() Migration {
+	return Migration{
+		Set: m.set, Source: m.source, Version: m.version, Name: m.name, File: m.file, Kind: m.kind,
+		Transaction: !m.noTx, Checksum: m.checksum,
+	}
+}
+
+// sum returns the checksum of the Up section.
+func (m *migration) sum() string {
+	h := sha256.New()
+	if m.noTx {
+		io.WriteString(h, "NO TRANSACTION\x00") //nolint:errcheck // a hash never fails
+	}
+	for _, s := range m.up {
+		io.WriteString(h, strings.ReplaceAll(s.sql, "\r\n", "\n")) //nolint:errcheck // a hash never fails
+		h.Write([]byte{0})
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

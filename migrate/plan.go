@@ -1,0 +1,174 @@
+package migrate
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Plan is what would be sent to one schema.
+type Plan struct {
+	Schema string
+	Calls  []PlannedCall // empty when there is nothing to do
+}
+
+// PlannedCall is one statement, or one function.
+type PlannedCall struct {
+	SQL  string   // empty for a function
+	Args []string // of $1, $2, ...
+
+	// Source, File, Version and Direction are those of the migration that the call belongs to;
+	// zero for what the package sends itself.
+	Source    string
+	File      string
+	Version   int64
+	Direction Direction
+}
+
+// PlanUp returns what [Runner.UpTo] would send, all of it and exactly it, in order; [Newest] stands for
+// what [Runner.Up] would. It sends queries only, and changes and locks nothing: another runner may be
+// faster. In the comment that keeps the checksums the times of new versions are those of the plan. The
+// statements of a function are not known. Errors are those of UpTo.
+func (r *Runner) PlanUp(ctx context.Context, schema string, version int64) (Plan, error) {
+	return r.plan(ctx, schema, upTo{version})
+}
+
+// PlanDown returns what [Runner.DownTo] would send, as [Runner.PlanUp] does.
+func (r *Runner) PlanDown(ctx context.Context, schema string, version int64) (Plan, error) {
+	return r.plan(ctx, schema, downTo{version})
+}
+
+func (r *Runner) plan(ctx context.Context, schema string, g goal) (Plan, error) {
+	plan := Plan{Schema: schema}
+	if err := r.checkGoal(schema, g); err != nil {
+		return plan, err
+	}
+	t, err := r.target(schema)
+	if err != nil {
+		return plan, err
+	}
+	st, err := readState(ctx, r.pool, t)
+	if err != nil {
+		return plan, err
+	}
+	steps, err := t.next(g, st)
+	if err != nil || len(steps) == 0 {
+		return plan, err
+	}
+	grantees, now, err := r.planned(ctx, t)
+	if err != nil {
+		return plan, err
+	}
+	for len(steps) > 0 {
+		st.now = now
+		n := 0
+		for n < len(steps) && !steps[n].noTx() {
+			n++
+		}
+		if n == 0 {
+			n = 1
+			plan.alone(t, st, grantees, steps[0])
+		} else {
+			plan.add(append(t.open(), t.finish(st, grantees, steps[:n])...))
+		}
+		st.did(steps[:n])
+		steps, grantees = steps[n:], nil
+	}
+	return plan, nil
+}
+
+// planned returns the roles that have, or by default privileges will have, rights on the version
+// table, and the time.
+func (r *Runner) planned(ctx context.Context, t target) (grantees []string, now int64, err error) {
+	rows, err := r.pool.Query(ctx, `with acl as (
+			select c.relacl as acl, c.relowner as owner from pg_class c where c.oid = to_regclass($2)
+			union all select d.defaclacl, d.defaclrole from pg_default_acl d where to_regclass($2) is null
+				and d.defaclobjtype = 'r' and d.defaclrole = (select oid from pg_roles where rolname = current_user)
+				and (d.defaclnamespace = 0 or d.defaclnamespace = to_regnamespace($1))
+		)
+		select coalesce(g.rolname, '') from acl cross join aclexplode(acl.acl) a left join pg_roles g on g.oid = a.grantee
+		where a.grantee <> acl.owner group by 1`, pgx.QueryExecModeExec, pgx.Identifier{t.schema}.Sanitize(), t.table)
+	if err == nil {
+		grantees, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	}
+	if err == nil {
+		err = r.pool.QueryRow(ctx, "select (extract(epoch from localtimestamp) * 1000000)::bigint", pgx.QueryExecModeExec).Scan(&now)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("plan schema %q: %w", t.schema, err)
+	}
+	return grantees, now, nil
+}
+
+// alone adds what a step without a transaction sends.
+func (p *Plan) alone(t target, st state, grantees []string, s step) {
+	p.add(t.session())
+	p.add([]call{{sql: t.stateQuery()}})
+	if s.isGo() {
+		p.add([]call{{step: &s}})
+	}
+	for i, stmt := range s.statements() {
+		p.add([]call{{sql: stmt.sql, step: &s, i: i}})
+	}
+	ran := s
+	ran.ran = true
+	p.add([]call{scoped(restoreRole, "false")})
+	p.add(append(t.open(), t.finish(st, grantees, []step{ran})...))
+}
+
+func (p *Plan) add(calls []call) {
+	for _, c := range calls {
+		planned := PlannedCall{SQL: c.sql, Args: c.args}
+		if c.step != nil {
+			m := c.step.m
+			planned.Source, planned.File, planned.Version, planned.Direction = m.source, m.file, m.version, c.step.dir
+		}
+		p.Calls = append(p.Calls, planned)
+	}
+}
+
+// Migrations returns the calls that belong to migrations, without those of the package.
+func (p Plan) Migrations() []PlannedCall {
+	var calls []PlannedCall
+	for _, c := range p.Calls {
+		if c.File != "" {
+			calls = append(calls, c)
+		}
+	}
+	return calls
+}
+
+// WriteTo writes the plan as a script that psql runs to the same end, with arguments filled in. A
+// function is a comment.
+func (p Plan) WriteTo(w io.Writer) (int64, error) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "-- schema %s\n", p.Schema)
+	last := ""
+	for _, c := range p.Calls {
+		if c.File != "" && c.File != last {
+			fmt.Fprintf(&b, "-- %s %s/%s\n", c.Direction, c.Source, c.File)
+		}
+		last = c.File
+		if c.SQL != "" {
+			fmt.Fprintf(&b, "%s\n", c.script())
+		}
+	}
+	n, err := io.WriteString(w, b.String())
+	return int64(n), err
+}
+
+// script returns the statement with its arguments in place, and ended.
+func (c PlannedCall) script() string {
+	sql := c.SQL
+	for i := len(c.Args) - 1; i >= 0; i-- {
+		quoted := "'" + strings.ReplaceAll(c.Args[i], "'", "''") + "'"
+		sql = strings.ReplaceAll(sql, fmt.Sprintf("$%d", i+1), quoted)
+	}
+	if end := readSQL(sql); !end.ended {
+		sql += "\n;"
+	}
+	return sql
+}

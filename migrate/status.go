@@ -1,0 +1,93 @@
+package migrate
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+)
+
+// State is where one migration stands in one schema.
+type State string
+
+const (
+	// Pending is a migration that is not applied.
+	Pending State = "pending"
+
+	// Applied is a migration that is applied, as far as is known from the file that the sources have.
+	Applied State = "applied"
+
+	// Changed is a migration that is applied and whose file is another one now.
+	Changed State = "changed"
+
+	// Unknown is a version that is applied and that no source has: of a newer program, or of a
+	// source that was left out.
+	Unknown State = "unknown"
+)
+
+// MigrationStatus is one migration in one schema.
+type MigrationStatus struct {
+	Migration // of an unknown one only the version
+
+	State State
+
+	// AppliedAt is when the transaction began that applied it, zero while pending. The version
+	// table has it without a time zone: it is read in the session's, as it was written.
+	AppliedAt time.Time
+}
+
+// Status is where one schema stands.
+type Status struct {
+	Schema     string
+	Migrations []MigrationStatus // by version
+
+	// Err is why [Runner.Up] would refuse: [ErrUnknownVersion], [ErrOutOfOrder], [ErrChanged] or
+	// [ErrNeedsSession]; nil when it would not.
+	Err error
+}
+
+// Versions returns the versions in one of states, oldest first.
+func (s Status) Versions(states ...State) []int64 {
+	var versions []int64
+	for _, m := range s.Migrations {
+		if slices.Contains(states, m.State) {
+			versions = append(versions, m.Version)
+		}
+	}
+	return versions
+}
+
+// Status returns where each migration of its set stands in schema, with one query. It changes
+// nothing. A schema without a version table has nothing applied. The errors are a
+// [schemactx.NameError], [ErrSchemaMissing], a [TableError] and those of the connection.
+//
+// [schemactx.NameError]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx#NameError
+func (r *Runner) Status(ctx context.Context, schema string) (Status, error) {
+	t, err := r.target(schema)
+	if err != nil {
+		return Status{}, err
+	}
+	st, err := readState(ctx, r.pool, t)
+	if err != nil {
+		return Status{}, err
+	}
+	status := Status{Schema: schema}
+	for _, m := range t.set {
+		if !st.has(m.version) {
+			status.Migrations = append(status.Migrations, MigrationStatus{Migration: m.describe(), State: Pending})
+		}
+	}
+	for _, a := range st.applied {
+		ms := MigrationStatus{Migration: Migration{Version: a.version, Set: t.kind}, State: Unknown, AppliedAt: a.at}
+		if m := t.set.find(a.version); m != nil {
+			ms.Migration, ms.State = m.describe(), Applied
+			if st.changed(m) {
+				ms.State = Changed
+			}
+		}
+		status.Migrations = append(status.Migrations, ms)
+	}
+	slices.SortFunc(status.Migrations, func(a, b MigrationStatus) int { return cmp.Compare(a.Version, b.Version) })
+	_, status.Err = t.next(upTo{Newest}, st)
+	return status, nil
+}
