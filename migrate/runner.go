@@ -29,6 +29,11 @@ func (res *Result) did(steps []step, now state) {
 	res.To = now.newest()
 }
 
+// TenantVersion names what [Runner.Up] brings a tenant's schema to: the versions of the tenant set. It
+// changes when a migration is added, and sorts, byte by byte, behind that of an earlier release,
+// which has fewer; what a file says does not matter to it, nor to a schema that has applied it.
+func (r *Runner) TenantVersion() string { return r.tenant.fingerprint() }
+
 // Migrate is [Runner.Up] without the result, as package tenancy wants it.
 func (r *Runner) Migrate(ctx context.Context, schema string) error {
 	_, err := r.Up(ctx, schema)

@@ -195,6 +195,31 @@ func TestSeveralSourcesInOneSet(t *testing.T) {
 	}
 }
 
+func TestTheVersionOfTenantsChangesWithTheirMigrations(t *testing.T) {
+	t.Parallel()
+	pool, err := pgxpool.New(t.Context(), "postgres://nowhere.invalid/x")
+	check(t, err)
+	t.Cleanup(pool.Close)
+	version := func(sources ...migrate.Source) string {
+		r, err := migrate.New(pool, migrate.Config{Tenant: sources})
+		check(t, err)
+		return r.TenantVersion()
+	}
+	library := source("library", map[string]string{"00100_lib.sql": "create table lib ();"})
+	before := version(source("app", basic), library)
+	if again := version(library, source("app", basic)); again != before {
+		t.Errorf("the order of the sources matters: %s, %s", before, again)
+	}
+	other := version(source("app", map[string]string{"00002_a.sql": "", "00003_b.sql": ""}), library)
+	more := version(source("app", map[string]string{"00001_a.sql": "", "00002_b.sql": "", "00003_c.sql": ""}), library)
+	if other == before || more <= before || more <= other {
+		t.Errorf("before %s, as many others %s, one more %s", before, other, more)
+	}
+	if none := version(); none == "" || none >= before {
+		t.Errorf("no migrations: %q", none)
+	}
+}
+
 func TestVersionsThatDoNotFit(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 )
@@ -65,4 +66,14 @@ func (s set) find(version int64) *migration {
 		return nil
 	}
 	return s[i]
+}
+
+// fingerprint returns a name of the set that sorts behind those of the smaller sets that it has grown from, and
+// differs from those of sets with other versions.
+func (s set) fingerprint() string {
+	sum := sha256.New()
+	for _, m := range s {
+		fmt.Fprintln(sum, m.version)
+	}
+	return fmt.Sprintf("%08d-%x", len(s), sum.Sum(nil)[:8])
 }

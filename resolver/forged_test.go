@@ -20,7 +20,8 @@ func TestForgedNotificationsCostLittleAndChangeNothing(t *testing.T) {
 	f := setup(t)
 	a := f.tenant(t, "a", "a.example.com")
 	b := f.tenant(t, "b", "b.example.com")
-	check(t, schemactx.Provision(t.Context(), f.owner, f.roles, "s_a"))
+	_, err := schemactx.Provision(t.Context(), f.owner, f.roles, "s_a")
+	check(t, err)
 	var queries counter
 	d := open(t, f.db(t, &queries), resolver.Config{})
 	before := queries.n.Load()
