@@ -42,7 +42,7 @@ func (b *breakable) Migrate(ctx context.Context, schema string) error {
 	return b.Migrator.Migrate(ctx, schema)
 }
 
-func setup(t *testing.T) *fixture {
+func setup(t testing.TB) *fixture {
 	t.Helper()
 	f := &fixture{pg: pgtest.New(t)}
 	var err error
@@ -68,7 +68,7 @@ func setup(t *testing.T) *fixture {
 	return f
 }
 
-func (f *fixture) pool(t *testing.T, user, password string) *pgxpool.Pool {
+func (f *fixture) pool(t testing.TB, user, password string) *pgxpool.Pool {
 	t.Helper()
 	pool, err := pgxpool.New(context.Background(), f.pg.URLAs(user, password))
 	check(t, err)
@@ -76,7 +76,7 @@ func (f *fixture) pool(t *testing.T, user, password string) *pgxpool.Pool {
 	return pool
 }
 
-func (f *fixture) create(t *testing.T, slug string) tenancy.Tenant {
+func (f *fixture) create(t testing.TB, slug string) tenancy.Tenant {
 	t.Helper()
 	tenant, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"})
 	check(t, err)
@@ -108,7 +108,7 @@ func (f *fixture) runDown(t *testing.T, file string) error {
 	})
 }
 
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

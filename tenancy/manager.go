@@ -38,6 +38,9 @@ type Config struct {
 	// or was killed calls it again, so it has to bear what it has done already. Default: none.
 	Seed func(ctx context.Context, t *Tenant) error
 
+	// Drop says whether tenants can be dropped, and what that takes. Default: they cannot be.
+	Drop DropConfig
+
 	// Hooks are called as the manager works. Default: none.
 	Hooks Hooks
 
@@ -68,6 +71,10 @@ func New(registry *pgxpool.Pool, cfg Config) (*Manager, error) {
 	}
 	if cfg.Migrator == nil {
 		return nil, errors.New("tenancy: Config.Migrator is nil")
+	}
+	var err error
+	if cfg.Drop, err = cfg.Drop.withDefaults(); err != nil {
+		return nil, err
 	}
 	conns := registry.Config().MaxConns
 	if conns < 2 {

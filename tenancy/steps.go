@@ -11,6 +11,10 @@ type Op string
 const (
 	OpCreate Op = "create" // [Manager.Create]
 	OpResume Op = "resume" // [Manager.Resume]
+
+	OpRequestDrop Op = "request drop" // [Manager.RequestDrop]
+	OpApproveDrop Op = "approve drop" // [Manager.ApproveDrop]
+	OpDrop        Op = "drop"         // [Manager.Drop]
 )
 
 // Hooks are called by a [Manager] before and after each step of an operation on a tenant. Each

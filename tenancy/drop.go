@@ -1,0 +1,136 @@
+package tenancy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// DropParams say which tenant to drop, and why that is meant.
+type DropParams struct {
+	Slug  string // of the tenant
+	Token string // of [Manager.RequestDrop]
+	Actor string // who drops: the same as in RequestDrop
+	Proof string // what [DropConfig].Approve wants to see, such as a one-time password; default: nothing
+}
+
+// Drop removes a tenant for good: its tables with all that is in them, its schema and role, its
+// domains and its row. There is no undo but a backup. It returns the tenant as it was last. The slug
+// and the domains are free then; the schema's name is never given out again.
+//
+// It refuses, and changes nothing, in this order: where drops are disabled ([ErrDropDisabled]); an
+// invalid actor ([FieldError]); a tenant that does not exist, or no more ([ErrNotFound]); a token that is
+// not right ([ErrDropToken]) or too old ([ErrDropExpired]); where somebody has yet to approve
+// ([ErrDropNotApproved]); a schema that is being renamed ([ErrStatus]), or that can be no tenant's
+// ([schemactx.NameError]); without a fresh backup ([BackupError]); where something outside of the schema
+// depends on it ([schemactx.DependentsError]); and where [DropConfig].Approve refuses
+// ([ErrDropNotApproved], with its error).
+//
+// Then the tenant is set to [Dropping], so that its requests are refused everywhere, and its role loses
+// its rights. Transactions of requests that run may end, or fail because they find their tables no more; the
+// drop waits for those that hold tables, as long as ctx lets it. A drop that stops at a step is a
+// [StepError]: the tenant stays as it is then, dropping, and can only go on to its end, by Drop with the
+// same token while that is good, or with one of a new request. A backup is not demanded again then:
+// nothing has changed since the tenant is dropping, and half of a tenant is none to back up. After a
+// crash at any point the same holds. Of two drops at once the second is [ErrNotFound].
+func (m *Manager) Drop(ctx context.Context, p DropParams) (Tenant, error) {
+	e := DropEvent{Op: OpDrop, Actor: p.Actor, Slug: p.Slug}
+	if err := m.mayDrop(p.Actor); err != nil {
+		return Tenant{}, m.outcome(ctx, e, DropRefused, err)
+	}
+	t, l, err := m.lockBySlug(ctx, p.Slug)
+	if err != nil {
+		return Tenant{}, m.outcome(ctx, e, DropRefused, fmt.Errorf("drop tenant: %w", err))
+	}
+	defer l.release(ctx)
+	e.Tenant = t
+	e.RequestID, err = m.checkDrop(ctx, &t, p)
+	if err = m.outcome(ctx, e, DropStarted, err); err != nil {
+		return t, err
+	}
+	e.Phase = DropDone
+	if err = m.drop(ctx, &t, e.RequestID); err != nil {
+		e.Phase, e.Err = DropStopped, err
+	}
+	e.Tenant = t
+	m.tell(ctx, e)
+	return t, err
+}
+
+// drop takes the steps, under the tenant's lock. Each can be run again.
+func (m *Manager) drop(ctx context.Context, t *Tenant, request int64) error {
+	before := *t
+	return m.run(
+		ctx, OpDrop, t,
+		step{"mark", func(ctx context.Context) error { return m.markDropping(ctx, t) }},
+		step{"schema", func(ctx context.Context) error { return m.dropSchema(ctx, t, &before) }},
+		step{"delete", func(ctx context.Context) error { return m.deleteTenant(ctx, t, request) }},
+	)
+}
+
+// markDropping sets the status, if it is still the one that was checked: a stocked tenant can be
+// claimed without its lock.
+func (m *Manager) markDropping(ctx context.Context, t *Tenant) error {
+	rows, err := m.registry.Query(ctx, `update public.tenants as t set status = 'dropping', stock_version = ''
+		where id = $1 and slug = $2 and status = $3 returning `+tenantDetailsColumns, t.ID, t.Slug, t.Status)
+	if err != nil {
+		return err
+	}
+	marked, err := pgx.CollectExactlyOneRow(rows, scanTenant)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return fmt.Errorf("%w: it is no longer %s", ErrStatus, t.Status)
+	}
+	if err != nil {
+		return err
+	}
+	*t = marked
+	return nil
+}
+
+// dropSchema removes schema and role. When that is refused before anything is gone, the tenant is what
+// it was again, unless an earlier drop has begun to take it.
+func (m *Manager) dropSchema(ctx context.Context, t, before *Tenant) error {
+	server, err := m.server(t)
+	if err != nil {
+		return err
+	}
+	report, err := schemactx.Deprovision(ctx, server, m.cfg.Roles, t.Schema, m.cfg.Drop.Options)
+	foreign := errors.Is(err, schemactx.ErrTaken) || errors.Is(err, schemactx.ErrNotProvisioned)
+	var dependents *schemactx.DependentsError
+	switch {
+	case err == nil || report.Changed() || !foreign && !errors.As(err, &dependents):
+		return err
+	case foreign && before.unfinished():
+		// A create that failed on a schema of somebody else's has nothing that could be dropped.
+		m.cfg.Logger.WarnContext(ctx, "schema is not the tenant's and stays", slog.String("tenant", t.Slug),
+			slog.String("schema", t.Schema), slog.Any("error", err))
+		return nil
+	case before.Status == Dropping:
+		return err
+	}
+	return errors.Join(err, m.update(ctx, t, "status = $2", before.Status))
+}
+
+// unfinished reports whether the tenant may never have had a schema of its own.
+func (t *Tenant) unfinished() bool {
+	return t.Status == Provisioning || t.Status == Stocked || t.Status == Dropping
+}
+
+// deleteTenant takes the rows: one statement.
+func (m *Manager) deleteTenant(ctx context.Context, t *Tenant, request int64) error {
+	tag, err := m.registry.Exec(ctx, `with used as (
+			update public.drop_requests set used_at = now() where id = $2
+		), hosts as (
+			delete from public.domains where tenant_id = $1
+		)
+		delete from public.tenants where id = $1 and status = 'dropping'`, t.ID, request)
+	if err == nil && tag.RowsAffected() != 1 {
+		err = errors.New("its row is gone, or was changed by hand")
+	}
+	return err
+}

@@ -1,0 +1,106 @@
+package tenancy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// checkDrop returns the request that allows the drop of the tenant, which is locked. What costs a
+// person something, a one-time password, is asked for last.
+func (m *Manager) checkDrop(ctx context.Context, t *Tenant, p DropParams) (request int64, err error) {
+	r, err := m.checkToken(ctx, t, p)
+	if err == nil {
+		err = checkSchema(t)
+	}
+	if err == nil {
+		err = m.checkBackup(ctx, t)
+	}
+	if err == nil {
+		err = m.checkDependents(ctx, t)
+	}
+	if err == nil {
+		err = m.checkApproval(ctx, t, p, r)
+	}
+	if err != nil {
+		err = fmt.Errorf("drop tenant %q: %w", p.Slug, err)
+	}
+	return r.ID, err
+}
+
+// checkToken finds the request by the token's hash, so that no comparison takes longer the more of
+// the token is right.
+func (m *Manager) checkToken(ctx context.Context, t *Tenant, p DropParams) (DropRequest, error) {
+	r := DropRequest{Tenant: *t, Actor: p.Actor}
+	var expired bool
+	err := m.registry.QueryRow(ctx, `select id, requested_at, expires_at, approved_by, expires_at <= clock_timestamp()
+		from public.drop_requests where token_hash = $1 and tenant_id = $2 and actor = $3 and used_at is null`,
+		hashToken(p.Token), t.ID, p.Actor).Scan(&r.ID, &r.RequestedAt, &r.ExpiresAt, &r.ApprovedBy, &expired)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return r, ErrDropToken
+	case err != nil:
+		return r, err
+	case expired:
+		return r, ErrDropExpired
+	case m.cfg.Drop.FourEyes && r.ApprovedBy == "":
+		return r, fmt.Errorf("%w: nobody else has approved request %d", ErrDropNotApproved, r.ID)
+	}
+	return r, nil
+}
+
+// checkSchema refuses what can be no tenant's schema, whatever the registry says.
+func checkSchema(t *Tenant) error {
+	if t.NextSchema != "" {
+		return fmt.Errorf("%w: its schema is being renamed to %q", ErrStatus, t.NextSchema)
+	}
+	return schemactx.ValidateName(t.Schema)
+}
+
+// maxSkew is how much later than ours the clock of a backup may be.
+const maxSkew = time.Minute
+
+// checkBackup demands a fresh backup of a tenant that is whole.
+func (m *Manager) checkBackup(ctx context.Context, t *Tenant) error {
+	cfg := m.cfg.Drop
+	if cfg.Backups == nil || t.Status == Dropping {
+		return nil
+	}
+	last, err := cfg.Backups.LastBackup(ctx, t)
+	if err != nil {
+		return fmt.Errorf("ask for the last backup: %w", err)
+	}
+	if last.IsZero() {
+		return &BackupError{Slug: t.Slug, MaxAge: cfg.MaxBackupAge}
+	}
+	if age := time.Since(last); age > cfg.MaxBackupAge || age < -maxSkew {
+		return &BackupError{Slug: t.Slug, Last: last, Age: age, MaxAge: cfg.MaxBackupAge}
+	}
+	return nil
+}
+
+// checkApproval asks the approver of the program.
+func (m *Manager) checkApproval(ctx context.Context, t *Tenant, p DropParams, r DropRequest) error {
+	if m.cfg.Drop.Approve == nil {
+		return nil
+	}
+	err := m.cfg.Drop.Approve.Approve(ctx, ApprovalData{Tenant: *t, Actor: p.Actor, Request: r, Proof: p.Proof})
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDropNotApproved, err)
+	}
+	return nil
+}
+
+// checkDependents refuses what the drop of the schema would refuse, before anybody notices.
+func (m *Manager) checkDependents(ctx context.Context, t *Tenant) error {
+	server, err := m.server(t)
+	if err != nil {
+		return err
+	}
+	return schemactx.CheckDependents(ctx, server, t.Schema)
+}

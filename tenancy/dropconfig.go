@@ -1,0 +1,102 @@
+package tenancy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// The times of a [DropConfig] that does not say otherwise, and the most it may say.
+const (
+	DefaultDropTTL      = 15 * time.Minute
+	MaxDropTTL          = time.Hour
+	DefaultMaxBackupAge = 24 * time.Hour
+)
+
+// DropConfig says whether tenants can be dropped and what has to be there first. The zero value
+// refuses every drop with [ErrDropDisabled].
+type DropConfig struct {
+	// Enabled allows drops. Default: false.
+	Enabled bool
+
+	// TTL is how long the token of [Manager.RequestDrop] is good for, in whole milliseconds. Default:
+	// [DefaultDropTTL]; at most [MaxDropTTL].
+	TTL time.Duration
+
+	// FourEyes demands that somebody other than who drops has called [Manager.ApproveDrop]. Default:
+	// false, nobody need to.
+	FourEyes bool
+
+	// Approve is asked last before each drop begins, or goes on: for a one-time password, or a
+	// ticket. Default: nobody is asked.
+	Approve Approver
+
+	// Backups demands that the tenant has been backed up lately. Default: none are demanded.
+	Backups Backups
+
+	// MaxBackupAge is how old the last backup may be. Default: [DefaultMaxBackupAge].
+	MaxBackupAge time.Duration
+
+	// Notify is told of every request, approval, drop and refusal, for an access log. It is called
+	// before the caller has its answer, with a ctx that may be over, and must be safe for concurrent
+	// use. Default: none.
+	Notify func(ctx context.Context, e DropEvent)
+
+	// Options say how the schema is dropped. Default: those of [schemactx.Deprovision].
+	Options schemactx.DeprovisionOptions
+}
+
+// withDefaults checks the times and fills in what lacks.
+func (c DropConfig) withDefaults() (DropConfig, error) {
+	if c.TTL < 0 || c.TTL > MaxDropTTL || c.TTL != c.TTL.Truncate(time.Millisecond) {
+		return c, fmt.Errorf("tenancy: Config.Drop.TTL %v is not between 1ms and %v", c.TTL, MaxDropTTL)
+	}
+	if c.MaxBackupAge < 0 {
+		return c, fmt.Errorf("tenancy: Config.Drop.MaxBackupAge %v is negative", c.MaxBackupAge)
+	}
+	if c.MaxBackupAge > 0 && c.Backups == nil {
+		return c, errors.New("tenancy: Config.Drop.MaxBackupAge is set and Config.Drop.Backups, which knows ages, is nil")
+	}
+	c.TTL = cmp.Or(c.TTL, DefaultDropTTL)
+	c.MaxBackupAge = cmp.Or(c.MaxBackupAge, DefaultMaxBackupAge)
+	return c, nil
+}
+
+// Approver gives the second approval of a drop.
+type Approver interface {
+	// Approve returns nil if the tenant may be dropped now. Its error is wrapped by what [Manager.Drop]
+	// returns, together with [ErrDropNotApproved]. The tenant's lock is held meanwhile: it should not
+	// wait for people. It is safe for concurrent use.
+	Approve(ctx context.Context, data ApprovalData) error
+}
+
+// ApproverFunc is a function as an [Approver].
+type ApproverFunc func(ctx context.Context, data ApprovalData) error
+
+// Approve calls f.
+func (f ApproverFunc) Approve(ctx context.Context, data ApprovalData) error { return f(ctx, data) }
+
+// ApprovalData is what an [Approver] decides on.
+type ApprovalData struct {
+	Tenant  Tenant
+	Actor   string      // who drops
+	Request DropRequest // without its token
+	Proof   string      // as in [DropParams]; to be checked, and not to be logged
+}
+
+// Backups knows when tenants were backed up.
+type Backups interface {
+	// LastBackup returns when the last backup of the tenant that can be restored was begun, the zero
+	// time if there is none. It is safe for concurrent use.
+	LastBackup(ctx context.Context, t *Tenant) (time.Time, error)
+}
+
+// BackupsFunc is a function as [Backups].
+type BackupsFunc func(ctx context.Context, t *Tenant) (time.Time, error)
+
+// LastBackup calls f.
+func (f BackupsFunc) LastBackup(ctx context.Context, t *Tenant) (time.Time, error) { return f(ctx, t) }

@@ -1,0 +1,319 @@
+package tenancy_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+func TestDropsAreOffUnlessEnabled(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.create(t, "a")
+	enabled, _ := f.droppers(t, tenancy.DropConfig{})
+	params := request(t, enabled, "a")
+	told := &events{}
+	m := f.managerWith(t, func(cfg *tenancy.Config) { cfg.Drop.Notify = told.notify })
+	before := f.snapshot(t)
+	_, err := m.RequestDrop(t.Context(), "a", actor)
+	expectIs(t, err, tenancy.ErrDropDisabled)
+	_, err = m.ApproveDrop(t.Context(), 1, "bob")
+	expectIs(t, err, tenancy.ErrDropDisabled)
+	_, err = m.Drop(t.Context(), params)
+	expectIs(t, err, tenancy.ErrDropDisabled)
+	for i, e := range told.take() {
+		want := []tenancy.Op{tenancy.OpRequestDrop, tenancy.OpApproveDrop, tenancy.OpDrop}[i]
+		if e.Phase != tenancy.DropRefused || e.Op != want || !errors.Is(e.Err, tenancy.ErrDropDisabled) {
+			t.Errorf("event %+v", e)
+		}
+	}
+	if after := f.snapshot(t); after != before {
+		t.Errorf("was\n%s\nis\n%s", before, after)
+	}
+}
+
+// Every refusal is told with its actor, and changes nothing.
+func TestDropRefuses(t *testing.T) {
+	t.Parallel()
+	shared := setup(t)
+	shared.create(t, "a")
+	shared.create(t, "b")
+	for name, c := range map[string]struct {
+		config tenancy.DropConfig
+		setUp  string // SQL, before the drop
+		change func(p *tenancy.DropParams)
+		want   error
+	}{
+		"a wrong token":         {change: func(p *tenancy.DropParams) { p.Token = strings.Repeat("A", 43) }, want: tenancy.ErrDropToken},
+		"no token":              {change: func(p *tenancy.DropParams) { p.Token = "" }, want: tenancy.ErrDropToken},
+		"more than the token":   {change: func(p *tenancy.DropParams) { p.Token += " " }, want: tenancy.ErrDropToken},
+		"another actor":         {change: func(p *tenancy.DropParams) { p.Actor = "bob" }, want: tenancy.ErrDropToken},
+		"an actor of capitals":  {change: func(p *tenancy.DropParams) { p.Actor = strings.ToUpper(actor) }, want: tenancy.ErrDropToken},
+		"another tenant":        {change: func(p *tenancy.DropParams) { p.Slug = "b" }, want: tenancy.ErrDropToken},
+		"a tenant there is not": {change: func(p *tenancy.DropParams) { p.Slug = "c" }, want: tenancy.ErrNotFound},
+		"public":                {change: func(p *tenancy.DropParams) { p.Slug = "public" }, want: tenancy.ErrNotFound},
+		"a slug that was the other's": {
+			setUp: "update public.tenants set slug = 'x' where slug = 'a'; update public.tenants set slug = 'a' where slug = 'b'",
+			want:  tenancy.ErrDropToken,
+		},
+		"too late":     {setUp: "update public.drop_requests set expires_at = now()", want: tenancy.ErrDropExpired},
+		"a used token": {setUp: "update public.drop_requests set used_at = now()", want: tenancy.ErrDropToken},
+		"a rename under way": {
+			setUp: "update public.tenants set next_schema = 'x' where slug = 'a'", want: tenancy.ErrStatus,
+		},
+		"a view of the platform's": {
+			setUp: "create view public.report as select * from tenant_1.notes", want: &schemactx.DependentsError{},
+		},
+		"a registry that says public": {
+			setUp: `alter table public.tenants drop constraint tenants_schema_name_check, drop constraint tenants_schema_name_fkey;
+				update public.tenants set schema_name = 'public' where slug = 'a'`,
+			want: &schemactx.NameError{},
+		},
+		"only one pair of eyes": {config: tenancy.DropConfig{FourEyes: true}, want: tenancy.ErrDropNotApproved},
+		"an approver": {
+			config: tenancy.DropConfig{Approve: tenancy.ApproverFunc(func(_ context.Context, data tenancy.ApprovalData) error {
+				if data.Proof == "right" && data.Actor == actor && data.Request.ID != 0 && data.Request.Token == "" && data.Tenant.Slug == "a" {
+					return nil
+				}
+				return errWrongProof
+			})},
+			change: func(p *tenancy.DropParams) { p.Proof = "wrong" }, want: errWrongProof,
+		},
+		"no backup":                {config: backedUp(func() time.Time { return time.Time{} }), want: &tenancy.BackupError{}},
+		"an old backup":            {config: backedUp(func() time.Time { return time.Now().Add(-25 * time.Hour) }), want: tenancy.ErrNoFreshBackup},
+		"a backup from the future": {config: backedUp(func() time.Time { return time.Now().Add(time.Hour) }), want: tenancy.ErrNoFreshBackup},
+		"no word of the backups": {
+			config: tenancy.DropConfig{Backups: tenancy.BackupsFunc(func(context.Context, *tenancy.Tenant) (time.Time, error) {
+				return time.Now(), errNoWord
+			})}, want: errNoWord,
+		},
+		"no actor":           {change: func(p *tenancy.DropParams) { p.Actor = "" }, want: &tenancy.FieldError{}},
+		"an actor of spaces": {change: func(p *tenancy.DropParams) { p.Actor = actor + " " }, want: &tenancy.FieldError{}},
+		"an actor of lines":  {change: func(p *tenancy.DropParams) { p.Actor = "a\nb" }, want: &tenancy.FieldError{}},
+		"an endless actor":   {change: func(p *tenancy.DropParams) { p.Actor = strings.Repeat("a", 201) }, want: &tenancy.FieldError{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := shared
+			if c.setUp != "" {
+				f = setup(t)
+				f.create(t, "a")
+				f.create(t, "b")
+			}
+			m, told := f.droppers(t, c.config)
+			params := request(t, m, "a")
+			if c.setUp != "" {
+				_, err := f.pg.Pool.Exec(t.Context(), c.setUp)
+				check(t, err)
+			}
+			if c.change != nil {
+				c.change(&params)
+			}
+			before := f.snapshot(t)
+			told.take()
+			_, err := m.Drop(t.Context(), params)
+			expectKind(t, err, c.want)
+			all := told.take()
+			if len(all) != 1 || all[0].Phase != tenancy.DropRefused || all[0].Actor != params.Actor ||
+				all[0].Slug != params.Slug || !errors.Is(all[0].Err, err) {
+				t.Errorf("told %+v", all)
+			}
+			if after := f.snapshot(t); after != before {
+				t.Errorf("was\n%s\nis\n%s", before, after)
+			}
+		})
+	}
+}
+
+var (
+	errWrongProof = errors.New("wrong proof")
+	errNoWord     = errors.New("the backup server is away")
+)
+
+func backedUp(last func() time.Time) tenancy.DropConfig {
+	return tenancy.DropConfig{Backups: tenancy.BackupsFunc(func(context.Context, *tenancy.Tenant) (time.Time, error) {
+		return last(), nil
+	})}
+}
+
+// expectKind expects a sentinel, or an error of the same type as want.
+func expectKind(t *testing.T, err, want error) {
+	t.Helper()
+	var ok bool
+	switch want.(type) {
+	case *schemactx.DependentsError:
+		ok = errors.As(err, new(*schemactx.DependentsError))
+	case *schemactx.NameError:
+		ok = errors.As(err, new(*schemactx.NameError))
+	case *tenancy.BackupError:
+		ok = errors.As(err, new(*tenancy.BackupError))
+	case *tenancy.FieldError:
+		ok = errors.As(err, new(*tenancy.FieldError))
+	default:
+		ok = errors.Is(err, want)
+	}
+	if !ok {
+		t.Errorf("got %v, want %v", err, want)
+	}
+}
+
+func TestRequestDropRefuses(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	m, told := f.droppers(t, tenancy.DropConfig{})
+	_, err := m.RequestDrop(t.Context(), "nobody", actor)
+	expectIs(t, err, tenancy.ErrNotFound)
+	_, err = m.RequestDrop(t.Context(), "public", actor)
+	expectIs(t, err, tenancy.ErrNotFound)
+	f.create(t, "a")
+	_, err = m.RequestDrop(t.Context(), "a", "")
+	expectKind(t, err, &tenancy.FieldError{})
+	_, err = f.pg.Pool.Exec(t.Context(), `alter table public.tenants drop constraint tenants_schema_name_check, drop constraint tenants_schema_name_fkey;
+		update public.tenants set schema_name = 'public'`)
+	check(t, err)
+	_, err = m.RequestDrop(t.Context(), "a", actor)
+	expectKind(t, err, &schemactx.NameError{})
+	expectPhases(t, told, tenancy.DropRefused, tenancy.DropRefused, tenancy.DropRefused, tenancy.DropRefused)
+	var requests int
+	check(t, f.owner.QueryRow(t.Context(), "select count(*) from public.drop_requests").Scan(&requests))
+	if requests != 0 {
+		t.Errorf("%d requests", requests)
+	}
+}
+
+func TestFourEyesSeeADrop(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	m, told := f.droppers(t, tenancy.DropConfig{FourEyes: true})
+	f.create(t, "a")
+	r, err := m.RequestDrop(t.Context(), "a", actor)
+	check(t, err)
+	params := tenancy.DropParams{Slug: "a", Token: r.Token, Actor: actor}
+	for _, self := range []string{actor, strings.ToUpper(actor)} {
+		_, err = m.ApproveDrop(t.Context(), r.ID, self)
+		expectIs(t, err, tenancy.ErrOwnApproval)
+	}
+	_, err = m.ApproveDrop(t.Context(), r.ID+1, "bob")
+	expectIs(t, err, tenancy.ErrDropRequest)
+	_, err = m.ApproveDrop(t.Context(), r.ID, "")
+	expectKind(t, err, &tenancy.FieldError{})
+	_, err = m.Drop(t.Context(), params)
+	expectIs(t, err, tenancy.ErrDropNotApproved)
+
+	told.take()
+	approved, err := m.ApproveDrop(t.Context(), r.ID, "bob")
+	check(t, err)
+	if approved.ApprovedBy != "bob" || approved.Token != "" || approved.Tenant.Slug != "a" {
+		t.Errorf("approved %+v", approved)
+	}
+	if again, err := m.ApproveDrop(t.Context(), r.ID, "carol"); err != nil || again.ApprovedBy != "bob" {
+		t.Errorf("approved again: %+v, %v", again, err)
+	}
+	other := request(t, m, "a") // is another request, which nobody has seen
+	_, err = m.Drop(t.Context(), other)
+	expectIs(t, err, tenancy.ErrDropNotApproved)
+	_, err = m.Drop(t.Context(), params)
+	check(t, err)
+	expectPhases(t, told, tenancy.DropApproved, tenancy.DropApproved, tenancy.DropRequested, tenancy.DropRefused,
+		tenancy.DropStarted, tenancy.DropDone)
+	_, err = m.ApproveDrop(t.Context(), r.ID, "bob")
+	expectIs(t, err, tenancy.ErrDropRequest)
+}
+
+func TestAnExpiredRequestIsNotApproved(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	m, _ := f.droppers(t, tenancy.DropConfig{})
+	f.create(t, "a")
+	r, err := m.RequestDrop(t.Context(), "a", actor)
+	check(t, err)
+	_, err = f.owner.Exec(t.Context(), "update public.drop_requests set expires_at = now()")
+	check(t, err)
+	_, err = m.ApproveDrop(t.Context(), r.ID, "bob")
+	expectIs(t, err, tenancy.ErrDropExpired)
+}
+
+func TestTheDatabaseRefusesOwnApprovalsToo(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	m, _ := f.droppers(t, tenancy.DropConfig{})
+	f.create(t, "a")
+	request(t, m, "a")
+	if _, err := f.owner.Exec(t.Context(), "update public.drop_requests set approved_by = upper(actor)"); err == nil {
+		t.Error("approved by its actor")
+	}
+}
+
+// A backup is not demanded of half a tenant.
+func TestADropThatGoesOnNeedsNoOtherBackup(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	age := time.Duration(0)
+	m, _ := f.droppers(t, backedUp(func() time.Time { return time.Now().Add(-age) }))
+	a := f.create(t, "a")
+	stop := errors.New("stop")
+	stopping := f.managerWith(t, func(cfg *tenancy.Config) {
+		cfg.Drop = backedUp(time.Now)
+		cfg.Drop.Enabled = true
+		cfg.Hooks.Before = func(_ context.Context, data tenancy.StepData) error {
+			if data.Step == "delete" {
+				return stop
+			}
+			return nil
+		}
+	})
+	_, err := stopping.Drop(t.Context(), request(t, m, "a"))
+	expectIs(t, err, stop)
+	age = 48 * time.Hour
+	_, err = m.Drop(t.Context(), request(t, m, "a"))
+	check(t, err)
+	if left := f.left(t, a); len(left) > 0 {
+		t.Errorf("left: %q", left)
+	}
+}
+
+// What comes to depend on the schema after the check gives the tenant back.
+func TestADropThatIsRefusedLateGivesTheTenantBack(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a := f.create(t, "a")
+	m := f.managerWith(t, func(cfg *tenancy.Config) {
+		cfg.Drop.Enabled = true
+		cfg.Hooks.After = func(ctx context.Context, data tenancy.StepData) {
+			if data.Step != "mark" {
+				return
+			}
+			if _, err := f.pg.Pool.Exec(ctx, "create view public.report as select * from "+a.Schema+".notes"); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	_, err := m.Drop(t.Context(), request(t, m, "a"))
+	expectKind(t, err, &schemactx.DependentsError{})
+	found, err := m.BySlug(t.Context(), "a")
+	check(t, err)
+	if found.Status != tenancy.Active {
+		t.Errorf("status %s", found.Status)
+	}
+	f.use(t, a)
+}
+
+func TestNewRefusesDropsThatCannotBe(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for name, cfg := range map[string]tenancy.DropConfig{
+		"too long":          {TTL: tenancy.MaxDropTTL + 1},
+		"negative":          {TTL: -1},
+		"microseconds":      {TTL: time.Microsecond},
+		"negative age":      {MaxBackupAge: -1},
+		"age of no backups": {MaxBackupAge: time.Hour},
+	} {
+		if _, err := tenancy.New(f.owner, tenancy.Config{Migrator: f.migrator, Drop: cfg}); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}

@@ -1,0 +1,181 @@
+package tenancy
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// MaxActorLen is the longest name of who asks for a drop or approves it, in characters.
+const MaxActorLen = 200
+
+// DropRequest is somebody's announcement to drop a tenant, and what would go with it.
+type DropRequest struct {
+	ID          int64
+	Token       string // only from [Manager.RequestDrop]; it is nowhere else, nor can it be shown again
+	Tenant      Tenant
+	Actor       string
+	RequestedAt time.Time
+	ExpiresAt   time.Time
+	ApprovedBy  string // by [Manager.ApproveDrop]; empty: by nobody yet
+	Contents    Contents
+}
+
+// Contents is what a tenant's schema holds and what leads to it.
+type Contents struct {
+	Tables  int      // the version table of the migrations included
+	Rows    int64    // as PostgreSQL estimates them: an order of magnitude
+	Bytes   int64    // on disk, with indexes
+	Domains []string // its hosts, the primary one first; claims are left out
+}
+
+// String leaves the token out, which must not get into a log.
+func (r DropRequest) String() string {
+	return fmt.Sprintf("drop request %d of %q for tenant %q until %s", r.ID, r.Actor, r.Tenant.Slug, r.ExpiresAt.Format(time.RFC3339))
+}
+
+// GoString is String, for %#v.
+func (r DropRequest) GoString() string { return r.String() }
+
+// LogValue leaves the token out.
+func (r DropRequest) LogValue() slog.Value {
+	return slog.GroupValue(slog.Int64("id", r.ID), slog.String("tenant", r.Tenant.Slug), slog.String("actor", r.Actor),
+		slog.Time("expires", r.ExpiresAt))
+}
+
+// RequestDrop announces that actor wants to drop a tenant, in any status, and returns the token with which
+// [Manager.Drop] does it, and what will be lost: a program shows both to the actor, who confirms
+// by giving the token back. The token has 256 random bits, is good for this tenant and this actor
+// until ExpiresAt, and the database keeps nothing of it but its SHA-256. Nothing else changes; each
+// request stands for itself.
+//
+// actor is who the program has authenticated, as one line of 1 to [MaxActorLen] characters. The error
+// is [ErrDropDisabled], a [FieldError], [ErrNotFound], or a [schemactx.NameError] for a tenant whose
+// schema can be no tenant's, such as public.
+func (m *Manager) RequestDrop(ctx context.Context, slug, actor string) (DropRequest, error) {
+	r, err := m.requestDrop(ctx, slug, actor)
+	e := DropEvent{Op: OpRequestDrop, Actor: actor, Slug: slug, Tenant: r.Tenant, RequestID: r.ID}
+	if err = m.outcome(ctx, e, DropRequested, err); err != nil {
+		return DropRequest{}, err
+	}
+	return r, nil
+}
+
+func (m *Manager) requestDrop(ctx context.Context, slug, actor string) (DropRequest, error) {
+	r := DropRequest{Actor: actor}
+	if err := m.mayDrop(actor); err != nil {
+		return r, err
+	}
+	var err error
+	if r.Tenant, err = m.BySlug(ctx, slug); err != nil {
+		return r, fmt.Errorf("request drop: %w", err)
+	}
+	if r.Contents, err = m.contents(ctx, &r.Tenant); err != nil {
+		return r, fmt.Errorf("request drop of tenant %q: %w", slug, err)
+	}
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // never fails
+	token := base64.RawURLEncoding.EncodeToString(secret)
+	err = m.registry.QueryRow(ctx, `insert into public.drop_requests (tenant_id, actor, token_hash, expires_at)
+		select id, $2, $3, now() + $4 * interval '1 millisecond' from public.tenants where id = $1
+		returning id, requested_at, expires_at`,
+		r.Tenant.ID, actor, hashToken(token), m.cfg.Drop.TTL.Milliseconds()).Scan(&r.ID, &r.RequestedAt, &r.ExpiresAt)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = fmt.Errorf("%w: it was dropped meanwhile", ErrNotFound)
+	}
+	if err != nil {
+		return r, fmt.Errorf("request drop of tenant %q: %w", slug, err)
+	}
+	r.Token = token
+	return r, nil
+}
+
+// mayDrop refuses where drops are disabled, and actors who cannot be any.
+func (m *Manager) mayDrop(actor string) error {
+	if !m.cfg.Drop.Enabled {
+		return ErrDropDisabled
+	}
+	if strings.TrimSpace(actor) != actor || actor == "" {
+		return &FieldError{Field: "actor", Value: actor, Rule: "is empty, or begins or ends with a space"}
+	}
+	return validateText("actor", actor, MaxActorLen, "is longer than 200 characters")
+}
+
+func hashToken(token string) []byte {
+	sum := sha256.Sum256([]byte(token))
+	return sum[:]
+}
+
+// DropRequest returns the request of that id, without its token, with the tenant and its contents as they
+// are now, for who is to approve it. One that does not exist, or whose tenant is gone, is
+// [ErrDropRequest].
+func (m *Manager) DropRequest(ctx context.Context, id int64) (DropRequest, error) {
+	r, err := m.dropRequest(ctx, id)
+	if err != nil {
+		return DropRequest{}, fmt.Errorf("drop request %d: %w", id, err)
+	}
+	return r, nil
+}
+
+func (m *Manager) dropRequest(ctx context.Context, id int64) (DropRequest, error) {
+	r := DropRequest{ID: id}
+	var tenant int64
+	err := m.registry.QueryRow(ctx, `select tenant_id, actor, requested_at, expires_at, approved_by
+		from public.drop_requests where id = $1`, id).Scan(&tenant, &r.Actor, &r.RequestedAt, &r.ExpiresAt, &r.ApprovedBy)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return r, ErrDropRequest
+	}
+	if err != nil {
+		return r, err
+	}
+	r.Tenant, err = m.ByID(ctx, tenant)
+	if errors.Is(err, ErrNotFound) {
+		return r, fmt.Errorf("%w: %w", ErrDropRequest, err)
+	}
+	if err != nil {
+		return r, err
+	}
+	r.Contents, err = m.contents(ctx, &r.Tenant)
+	return r, err
+}
+
+// contents counts what a drop takes. The schema's relations are found through pg_depend: no index
+// of pg_class leads with the schema. One that does not exist yet, or any more, holds nothing.
+func (m *Manager) contents(ctx context.Context, t *Tenant) (Contents, error) {
+	var c Contents
+	if err := schemactx.ValidateName(t.Schema); err != nil {
+		return c, err
+	}
+	server, err := m.server(t)
+	if err != nil {
+		return c, err
+	}
+	err = server.QueryRow(ctx, `select count(*) filter (where relkind in ('r', 'p')),
+			coalesce(sum(greatest(reltuples, pg_stat_get_live_tuples(c.oid), 0)) filter (where relkind = 'r'), 0)::bigint,
+			coalesce(sum(pg_total_relation_size(c.oid)) filter (where relkind in ('r', 'm')), 0)::bigint
+		from pg_namespace n
+		join pg_depend d on d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid and d.classid = 'pg_class'::regclass
+		join pg_class c on c.oid = d.objid
+		where n.nspname = $1`, t.Schema).Scan(&c.Tables, &c.Rows, &c.Bytes)
+	if err != nil {
+		return c, fmt.Errorf("contents of schema %s: %w", strconv.Quote(t.Schema), err)
+	}
+	domains, err := m.Domains(ctx, t.ID)
+	for _, d := range domains {
+		if d.Verified() {
+			c.Domains = append(c.Domains, d.Host)
+		}
+	}
+	return c, err
+}
