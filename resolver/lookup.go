@@ -24,7 +24,7 @@ func (d *Directory) ByID(id int64) (*tenancy.Tenant, bool) {
 
 // ResolveSlug is [Directory.BySlug] as a [Lookup].
 func (d *Directory) ResolveSlug(_ context.Context, slug string) (tenancy.Target, error) {
-	return found(d.BySlug(slug))
+	return target(d.BySlug(slug))
 }
 
 // ResolveID is [Directory.ByID] as a [Lookup], of ids in decimal.
@@ -33,10 +33,10 @@ func (d *Directory) ResolveID(_ context.Context, id string) (tenancy.Target, err
 	if !ok {
 		return tenancy.Target{}, tenancy.ErrUnknownHost
 	}
-	return found(d.ByID(n))
+	return target(d.ByID(n))
 }
 
-func found(t *tenancy.Tenant, ok bool) (tenancy.Target, error) {
+func target(t *tenancy.Tenant, ok bool) (tenancy.Target, error) {
 	if !ok {
 		return tenancy.Target{}, tenancy.ErrUnknownHost
 	}
