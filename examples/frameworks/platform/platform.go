@@ -3,9 +3,10 @@ package platform
 import (
 	"context"
 	"crypto/rand"
+	"embed"
+	"io/fs"
 	"net/http"
 	"net/url"
-	"testing/fstest"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -19,7 +20,7 @@ import (
 // Platform is two schools: schoola.localhost and schoolb.localhost. The public site is localhost.
 type Platform struct {
 	roles          schemactx.RoleNames
-	hosts          *resolver.Resolver
+	hosts          *resolver.Directory
 	db             *schemactx.DB
 	owner, runtime *pgxpool.Pool
 }
@@ -39,12 +40,15 @@ func Open(ctx context.Context, adminURL string, roles schemactx.RoleNames) (_ *P
 	if err := p.createSchools(ctx); err != nil {
 		return nil, err
 	}
-	p.hosts, err = resolver.New(tenancy.NewRegistry(p.db), resolver.Config{PublicHosts: []string{"localhost"}})
+	p.hosts, err = resolver.NewDirectory(ctx, p.db, resolver.Config{PublicHosts: []string{"localhost"}})
 	return p, err
 }
 
 // Close closes the connections.
 func (p *Platform) Close() {
+	if p.hosts != nil {
+		p.hosts.Close()
+	}
 	for _, pool := range []*pgxpool.Pool{p.runtime, p.owner} {
 		if pool != nil {
 			pool.Close()
@@ -105,12 +109,15 @@ func openAs(ctx context.Context, databaseURL, user, password string) (*pgxpool.P
 	return pgxpool.New(ctx, u.String())
 }
 
-var migrations = fstest.MapFS{"00001_students.sql": {Data: []byte(`-- +goose Up
-create table students (id bigint generated always as identity primary key, name text not null);
-`)}}
+//go:embed migrations/*.sql
+var files embed.FS
 
 // createSchools makes both schools with a student each. Both students have the ID 1.
 func (p *Platform) createSchools(ctx context.Context) error {
+	migrations, err := fs.Sub(files, "migrations")
+	if err != nil {
+		return err
+	}
 	runner, err := migrate.New(p.owner, migrate.Config{
 		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}},
 		Tenant: []migrate.Source{{Name: "school", FS: migrations}},
