@@ -3,6 +3,7 @@ package tenancy
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -21,15 +22,39 @@ var (
 	// ErrNotFound is returned by [Registry] and [Manager] for a tenant that does not exist.
 	ErrNotFound = errors.New("tenant not found")
 
-	// ErrSlugTaken is returned by [Manager.Create] when a tenant has the slug already,
-	// whatever its status.
+	// ErrSlugTaken is returned by [Manager.Create] and [Manager.Rename] when a tenant has the
+	// slug already, whatever its status.
 	ErrSlugTaken = errors.New("slug is taken")
 
-	// ErrDomainTaken is returned by [Manager.Create] when a tenant has the domain already.
+	// ErrDomainTaken is returned by a [Manager] when another tenant has the domain already.
 	ErrDomainTaken = errors.New("domain is taken")
 
-	// ErrStatus is returned by a [Manager] for what a tenant's status does not allow.
+	// ErrStatus is returned by a [Manager] for what a tenant's status does not allow; see
+	// [StatusError].
 	ErrStatus = errors.New("not possible in the tenant's status")
+
+	// ErrConflict is what a [ConflictError] and a [UserConflictError] wrap.
+	ErrConflict = errors.New("was changed by somebody else")
+
+	// ErrRenaming is what a [RenamingError] wraps.
+	ErrRenaming = errors.New("schema is being renamed")
+
+	// ErrDomainNotFound is returned by a [Manager] for a domain that the tenant does not have.
+	ErrDomainNotFound = errors.New("tenant does not have the domain")
+
+	// ErrPrimaryDomain is returned by a [Manager] for what would leave a tenant without its
+	// primary domain.
+	ErrPrimaryDomain = errors.New("domain is the tenant's primary one")
+
+	// ErrNotVerified is returned by [Manager.VerifyDomain] when the verifier has refused, and by
+	// others for a domain that is only claimed.
+	ErrNotVerified = errors.New("domain is not verified")
+
+	// ErrUserNotFound is returned by [Users] for a user that does not exist.
+	ErrUserNotFound = errors.New("user not found")
+
+	// ErrEmailTaken is returned by [Users] when another user has the address, in whatever case.
+	ErrEmailTaken = errors.New("email address is taken")
 
 	// ErrPlacement is returned by a [Manager] for a tenant on a server that it does not reach.
 	ErrPlacement = errors.New("tenant is on another server")
@@ -47,16 +72,90 @@ func (e *FieldError) Error() string { return fmt.Sprintf("%s %q %s", e.Field, e.
 
 func (e *FieldError) Unwrap() error { return e.Err }
 
+// clip shortens what an error shows of a value that may be long.
+func clip(value string) string {
+	const most = 80
+	if len(value) <= most {
+		return value
+	}
+	return strings.ToValidUTF8(value[:most], "") + "..."
+}
+
+// StatusError says that a tenant's status does not allow an operation, see [Op.Allowed]. It wraps
+// [ErrStatus]. Nothing was changed.
+type StatusError struct {
+	Op     Op
+	Slug   string // of the tenant
+	Status Status // in which it is
+}
+
+// Error returns the operation, the tenant and its status.
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("%s tenant %q: %v: %s", e.Op, e.Slug, ErrStatus, e.Status)
+}
+
+// Unwrap returns [ErrStatus].
+func (e *StatusError) Unwrap() error { return ErrStatus }
+
+// ConflictError is returned by [Manager.Update] when the tenant is no longer the one that the
+// caller has read. It wraps [ErrConflict]. Nothing was changed.
+type ConflictError struct {
+	Current Tenant // as it is now, to decide on again
+	Version int64  // that the caller had read
+}
+
+// Error returns the tenant and both versions.
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("update tenant %q: %v: version %d is now %d", e.Current.Slug, ErrConflict, e.Version, e.Current.Version)
+}
+
+// Unwrap returns [ErrConflict].
+func (e *ConflictError) Unwrap() error { return ErrConflict }
+
+// UserConflictError is returned by [Users.Update] when the user is no longer the one that the
+// caller has read. It wraps [ErrConflict]. Nothing was changed.
+type UserConflictError struct {
+	Current User  // as it is now, to decide on again
+	Version int64 // that the caller had read
+}
+
+// Error returns the user's id and both versions.
+func (e *UserConflictError) Error() string {
+	return fmt.Sprintf("update user %d: %v: version %d is now %d", e.Current.ID, ErrConflict, e.Version, e.Current.Version)
+}
+
+// Unwrap returns [ErrConflict].
+func (e *UserConflictError) Unwrap() error { return ErrConflict }
+
+// RenamingError is returned by [Manager.Rename] while a rename to another schema name has not
+// ended: [Manager.Resume] ends it. It wraps [ErrRenaming]. Nothing was changed.
+type RenamingError struct {
+	Tenant Tenant // NextSchema is the name on the way
+	Schema string // the name that was refused
+}
+
+// Error returns the tenant and both names.
+func (e *RenamingError) Error() string {
+	return fmt.Sprintf("rename tenant %q to schema %q: %v to %q", e.Tenant.Slug, e.Schema, ErrRenaming, e.Tenant.NextSchema)
+}
+
+// Unwrap returns [ErrRenaming].
+func (e *RenamingError) Unwrap() error { return ErrRenaming }
+
 // StepError is returned when an operation of several steps stopped at one of them. What was done
 // before stays, and the operation can be run again; a create goes on with [Manager.Resume].
 type StepError struct {
 	Op     Op
 	Step   string // as in [StepData]
 	Tenant Tenant // as it is now
+	Host   string // the domain of an operation on one; else empty
 	Err    error
 }
 
 func (e *StepError) Error() string {
+	if e.Host != "" {
+		return fmt.Sprintf("%s %q of tenant %q: %s: %v", e.Op, e.Host, e.Tenant.Slug, e.Step, e.Err)
+	}
 	return fmt.Sprintf("%s tenant %q: %s: %v", e.Op, e.Tenant.Slug, e.Step, e.Err)
 }
 

@@ -121,3 +121,11 @@ func expectIs(t *testing.T, err, want error) {
 		t.Errorf("got %v, want %v", err, want)
 	}
 }
+
+func expectField(t *testing.T, err error, field string) {
+	t.Helper()
+	var fieldErr *tenancy.FieldError
+	if !errors.As(err, &fieldErr) || fieldErr.Field != field {
+		t.Errorf("got %v, want a FieldError of %s", err, field)
+	}
+}
