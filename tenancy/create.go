@@ -71,7 +71,7 @@ func (m *Manager) Resume(ctx context.Context, slug string) (Tenant, error) {
 	}
 	defer l.release(ctx)
 	if t.Status != Provisioning {
-		return t, fmt.Errorf("resume tenant %q: %w: %s", slug, ErrStatus, t.Status)
+		return t, &StatusError{Op: OpResume, Slug: slug, Status: t.Status}
 	}
 	err = m.provision(ctx, OpResume, &t)
 	return t, err

@@ -64,14 +64,21 @@ func (m *Manager) lockBySlug(ctx context.Context, slug string) (Tenant, *lease, 
 	if err != nil {
 		return Tenant{}, nil, err
 	}
+	t, l, err := m.lockByID(ctx, found.ID)
+	if err == nil && t.Slug != slug { // renamed while we waited
+		l.release(ctx)
+		return Tenant{}, nil, fmt.Errorf("%w: %q", ErrNotFound, slug)
+	}
+	return t, l, err
+}
+
+// lockByID takes the lock of the tenant of that id. The lease is to be released.
+func (m *Manager) lockByID(ctx context.Context, id int64) (Tenant, *lease, error) {
 	l, err := m.openLease(ctx)
 	if err != nil {
 		return Tenant{}, nil, err
 	}
-	t, err := l.lock(ctx, found.ID)
-	if err == nil && t.Slug != slug { // renamed while we waited
-		err = fmt.Errorf("%w: %q", ErrNotFound, slug)
-	}
+	t, err := l.lock(ctx, id)
 	if err != nil {
 		l.release(ctx)
 		return Tenant{}, nil, err
@@ -79,11 +86,35 @@ func (m *Manager) lockBySlug(ctx context.Context, slug string) (Tenant, *lease, 
 	return t, l, nil
 }
 
+// locked calls fn under the tenant's lock, with the tenant as it is then, if its status allows op, and returns the
+// tenant as fn leaves it.
+func (m *Manager) locked(ctx context.Context, op Op, slug string, fn func(t *Tenant) error) (Tenant, error) {
+	t, l, err := m.lockBySlug(ctx, slug)
+	if err != nil {
+		return Tenant{}, fmt.Errorf("%s: %w", op, err)
+	}
+	defer l.release(ctx)
+	if err := op.check(&t); err != nil {
+		return t, err
+	}
+	err = fn(&t)
+	return t, err
+}
+
 // update changes the tenant's row and reads it anew. set is SQL of ours, whose arguments
 // begin with $2.
 func (m *Manager) update(ctx context.Context, t *Tenant, set string, args ...any) error {
-	rows, err := m.registry.Query(ctx, "update public.tenants as t set "+set+" where id = $1 returning "+tenantDetailsColumns,
-		append([]any{t.ID}, args...)...)
+	return m.updateIf(ctx, t, "true", set, args...)
+}
+
+// updateIf is update where the condition holds for the row; where it does not, the error is [pgx.ErrNoRows].
+func (m *Manager) updateIf(ctx context.Context, t *Tenant, condition, set string, args ...any) error {
+	return m.change(ctx, t, "update public.tenants as t set "+set+" where id = $1 and "+condition+" returning "+tenantDetailsColumns, args...)
+}
+
+// change runs sql, whose first argument is the tenant's id and which returns its row, and reads that.
+func (m *Manager) change(ctx context.Context, t *Tenant, sql string, args ...any) error {
+	rows, err := m.registry.Query(ctx, sql, append([]any{t.ID}, args...)...)
 	if err != nil {
 		return err
 	}

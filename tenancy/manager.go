@@ -41,6 +41,10 @@ type Config struct {
 	// Drop says whether tenants can be dropped, and what that takes. Default: they cannot be.
 	Drop DropConfig
 
+	// Domains proves that a domain is the tenant's that claims it, for [Manager.VerifyDomain].
+	// Default: a [DNSVerifier].
+	Domains DomainVerifier
+
 	// Hooks are called as the manager works. Default: none.
 	Hooks Hooks
 
@@ -83,6 +87,9 @@ func New(registry *pgxpool.Pool, cfg Config) (*Manager, error) {
 	cfg.Schemas = cmp.Or(cfg.Schemas, registry)
 	if cfg.Roles == (schemactx.RoleNames{}) {
 		cfg.Roles = schemactx.DefaultRoleNames(cfg.Schemas.Config().ConnConfig.Database)
+	}
+	if cfg.Domains == nil {
+		cfg.Domains = DNSVerifier{}
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

@@ -9,8 +9,20 @@ import (
 type Op string
 
 const (
-	OpCreate Op = "create" // [Manager.Create]
-	OpResume Op = "resume" // [Manager.Resume]
+	OpCreate           Op = "create"             // [Manager.Create]
+	OpResume           Op = "resume"             // [Manager.Resume]
+	OpUpdate           Op = "update"             // [Manager.Update]
+	OpRename           Op = "rename"             // [Manager.Rename]
+	OpSuspend          Op = "suspend"            // [Manager.Suspend]
+	OpActivate         Op = "activate"           // [Manager.Activate]
+	OpStartMaintenance Op = "start maintenance"  // [Manager.StartMaintenance]
+	OpEndMaintenance   Op = "end maintenance"    // [Manager.EndMaintenance]
+	OpAddDomain        Op = "add domain"         // [Manager.AddDomain]
+	OpClaimDomain      Op = "claim domain"       // [Manager.ClaimDomain]
+	OpVerifyDomain     Op = "verify domain"      // [Manager.VerifyDomain]
+	OpSetPrimaryDomain Op = "set primary domain" // [Manager.SetPrimaryDomain]
+	OpRemoveDomain     Op = "remove domain"      // [Manager.RemoveDomain]
+	OpMoveDomain       Op = "move domain"        // [Manager.MoveDomain]
 
 	OpRequestDrop Op = "request drop" // [Manager.RequestDrop]
 	OpApproveDrop Op = "approve drop" // [Manager.ApproveDrop]
@@ -34,6 +46,9 @@ type StepData struct {
 	Step   string // "schema", "migrate"
 	Tenant Tenant // before the step, as it was; after it, as it is
 	Err    error  // what the step returned
+
+	Host  string  // the domain of an operation on one, normalised; else empty
+	Other *Tenant // the tenant that a domain is moved to; else nil
 }
 
 // step is a part of an operation that can be run again when it, or one after it, has failed.
@@ -44,27 +59,40 @@ type step struct {
 
 // run takes the steps one after the other; an error is a [StepError] of the first that failed.
 func (m *Manager) run(ctx context.Context, op Op, t *Tenant, steps ...step) error {
+	return m.runAbout(ctx, StepData{Op: op}, t, steps...)
+}
+
+// runAbout is run for an operation of which there is more to tell than its name.
+func (m *Manager) runAbout(ctx context.Context, about StepData, t *Tenant, steps ...step) error {
 	for _, s := range steps {
-		if err := m.runStep(ctx, op, t, s); err != nil {
-			m.cfg.Logger.ErrorContext(ctx, "tenant operation stopped", slog.String("op", string(op)),
-				slog.String("tenant", t.Slug), slog.String("step", s.name), slog.Any("error", err))
-			return &StepError{Op: op, Step: s.name, Tenant: *t, Err: err}
+		if err := m.runStep(ctx, about, t, s); err != nil {
+			m.log(ctx, slog.LevelError, "tenant operation stopped", about, t, slog.String("step", s.name), slog.Any("error", err))
+			return &StepError{Op: about.Op, Step: s.name, Tenant: *t, Host: about.Host, Err: err}
 		}
 	}
-	m.cfg.Logger.InfoContext(ctx, "tenant operation done", slog.String("op", string(op)),
-		slog.String("tenant", t.Slug), slog.String("schema", t.Schema))
+	m.log(ctx, slog.LevelInfo, "tenant operation done", about, t, slog.String("schema", t.Schema))
 	return nil
 }
 
-func (m *Manager) runStep(ctx context.Context, op Op, t *Tenant, s step) error {
+func (m *Manager) runStep(ctx context.Context, about StepData, t *Tenant, s step) error {
+	about.Step, about.Tenant = s.name, *t
 	if before := m.cfg.Hooks.Before; before != nil {
-		if err := before(ctx, StepData{Op: op, Step: s.name, Tenant: *t}); err != nil {
+		if err := before(ctx, about); err != nil {
 			return err
 		}
 	}
 	err := s.run(ctx)
 	if after := m.cfg.Hooks.After; after != nil {
-		after(ctx, StepData{Op: op, Step: s.name, Tenant: *t, Err: err})
+		about.Tenant, about.Err = *t, err
+		after(ctx, about)
 	}
 	return err
+}
+
+func (m *Manager) log(ctx context.Context, level slog.Level, msg string, about StepData, t *Tenant, attrs ...slog.Attr) {
+	all := []slog.Attr{slog.String("op", string(about.Op)), slog.String("tenant", t.Slug)}
+	if about.Host != "" {
+		all = append(all, slog.String("host", about.Host))
+	}
+	m.cfg.Logger.LogAttrs(ctx, level, msg, append(all, attrs...)...)
 }

@@ -1,0 +1,57 @@
+package tenancy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"time"
+)
+
+// DNSLabel is what a [DNSVerifier] puts in front of a domain, and a dot.
+const DNSLabel = "_pgtenant"
+
+// dnsTimeout bounds one look-up: a stranger's server decides how long it takes.
+const dnsTimeout = 10 * time.Second
+
+// TXTResolver finds the TXT records of a name in the DNS. A [*net.Resolver] is one.
+type TXTResolver interface {
+	LookupTXT(ctx context.Context, name string) ([]string, error)
+}
+
+// DNSVerifier is a [DomainVerifier] that looks for the token of a domain in the DNS, as one of the TXT records of
+// _pgtenant.<host>. A look-up takes 10 seconds at most. The zero value is ready to use.
+type DNSVerifier struct {
+	// Resolver answers. Default: [net.DefaultResolver].
+	Resolver TXTResolver
+}
+
+var (
+	_ DomainVerifier = DNSVerifier{}
+	_ TXTResolver    = (*net.Resolver)(nil)
+)
+
+// Verify returns nil if one of the records is the token, as a whole. What the resolver says is in the error, as a
+// [*net.DNSError] for one of package net.
+func (v DNSVerifier) Verify(ctx context.Context, d Domain) error {
+	if d.Token == "" { // which an empty record would be equal to
+		return errors.New("domain has no token")
+	}
+	var resolver TXTResolver = net.DefaultResolver
+	if v.Resolver != nil {
+		resolver = v.Resolver
+	}
+	ctx, cancel := context.WithTimeout(ctx, dnsTimeout)
+	defer cancel()
+	// The dot at the end keeps the machine's own search domains out.
+	name := DNSLabel + "." + d.Host + "."
+	records, err := resolver.LookupTXT(ctx, name)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(records, d.Token) {
+		return fmt.Errorf("none of the %d TXT records of %s is the token", len(records), name)
+	}
+	return nil
+}

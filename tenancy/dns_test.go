@@ -1,0 +1,132 @@
+package tenancy_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// nameServer answers questions for TXT records, over UDP on the loopback.
+type nameServer struct {
+	conn    net.PacketConn
+	records map[string][]string // by full name; what is missing does not exist
+
+	mu    sync.Mutex
+	asked []string
+}
+
+func newNameServer(t *testing.T, records map[string][]string) *nameServer {
+	t.Helper()
+	conn, err := (&net.ListenConfig{}).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
+	check(t, err)
+	s := &nameServer{conn: conn, records: records}
+	var wg sync.WaitGroup
+	wg.Go(s.serve)
+	t.Cleanup(func() {
+		conn.Close()
+		wg.Wait()
+	})
+	return s
+}
+
+// resolver is net's own, which asks the server and no other.
+func (s *nameServer) resolver() *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "udp", s.conn.LocalAddr().String())
+	}}
+}
+
+func (s *nameServer) serve() {
+	buf := make([]byte, 1500)
+	for {
+		n, from, err := s.conn.ReadFrom(buf)
+		if err != nil {
+			return
+		}
+		var msg dnsmessage.Message
+		if msg.Unpack(buf[:n]) != nil || len(msg.Questions) != 1 {
+			continue
+		}
+		if answer, err := s.answer(msg).Pack(); err == nil {
+			_, _ = s.conn.WriteTo(answer, from)
+		}
+	}
+}
+
+func (s *nameServer) answer(msg dnsmessage.Message) *dnsmessage.Message {
+	q := msg.Questions[0]
+	s.mu.Lock()
+	s.asked = append(s.asked, q.Name.String())
+	s.mu.Unlock()
+	msg.Response, msg.Additionals = true, nil
+	txt, found := s.records[q.Name.String()]
+	if !found {
+		msg.RCode = dnsmessage.RCodeNameError
+	}
+	for _, record := range txt {
+		msg.Answers = append(msg.Answers, dnsmessage.Resource{
+			Header: dnsmessage.ResourceHeader{Name: q.Name, Type: dnsmessage.TypeTXT, Class: dnsmessage.ClassINET},
+			Body:   &dnsmessage.TXTResource{TXT: []string{record}},
+		})
+	}
+	return &msg
+}
+
+func TestDNSVerifierLooksForTheTokenAsAWholeRecord(t *testing.T) {
+	t.Parallel()
+	s := newNameServer(t, map[string][]string{
+		"_pgtenant.good.example.com.":  {"v=spf1 -all", "TOKEN"},
+		"_pgtenant.part.example.com.":  {"TOKEN2", "xTOKEN", "token", "TOKEN TOKEN"},
+		"_pgtenant.empty.example.com.": {""},
+		"apex.example.com.":            {"TOKEN"},
+	})
+	v := tenancy.DNSVerifier{Resolver: s.resolver()}
+	for host, good := range map[string]bool{
+		"good.example.com": true, "part.example.com": false, "empty.example.com": false, "apex.example.com": false, "none.example.com": false,
+		strings.Repeat("a.", 124) + "com": false, // too long for the DNS with the label in front
+	} {
+		err := v.Verify(t.Context(), tenancy.Domain{Host: host, Token: "TOKEN"})
+		if (err == nil) != good {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
+	if err := v.Verify(t.Context(), tenancy.Domain{Host: "empty.example.com"}); err == nil {
+		t.Error("no token is equal to an empty record")
+	}
+	var dnsErr *net.DNSError
+	err := v.Verify(t.Context(), tenancy.Domain{Host: "none.example.com", Token: "TOKEN"})
+	if !errors.As(err, &dnsErr) || !dnsErr.IsNotFound {
+		t.Errorf("a name that does not exist: %v", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range s.asked {
+		if !strings.HasSuffix(name, ".example.com.") || !strings.HasPrefix(name, "_pgtenant.") {
+			t.Errorf("asked for %q", name)
+		}
+	}
+	if !slices.Contains(s.asked, "_pgtenant.good.example.com.") {
+		t.Errorf("asked for %q", s.asked)
+	}
+}
+
+func TestDomainIsVerifiedThroughTheDNS(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.row(t, "a", tenancy.Active)
+	claim, err := f.tenants.ClaimDomain(t.Context(), "a", "shop.example.com")
+	check(t, err)
+	s := newNameServer(t, map[string][]string{"_pgtenant.shop.example.com.": {claim.Token}})
+	tenants := f.manager(t, tenancy.Config{Domains: tenancy.DNSVerifier{Resolver: s.resolver()}})
+	_, err = tenants.VerifyDomain(t.Context(), "a", "shop.example.com")
+	check(t, err)
+	f.expectHosts(t, "a", "a! shop")
+}

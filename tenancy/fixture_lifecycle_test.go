@@ -1,0 +1,54 @@
+package tenancy_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// manager is another manager of the fixture's database.
+func (f *fixture) manager(t *testing.T, cfg tenancy.Config) *tenancy.Manager {
+	t.Helper()
+	cfg.Migrator, cfg.Roles = f.migrator, f.roles
+	m, err := tenancy.New(f.owner, cfg)
+	check(t, err)
+	return m
+}
+
+// believing takes everybody's word for a domain.
+var believing = tenancy.DomainVerifierFunc(func(context.Context, tenancy.Domain) error { return nil })
+
+// invariants are what holds of the registry and the database whatever was done to tenants, when nothing is under way: each
+// query counts what breaks one.
+var invariants = map[string]string{
+	"tenants without exactly one primary domain": `select count(*) from tenants t where status not in ('stocked', 'dropping')
+		and 1 <> (select count(*) from domains d where d.tenant_id = t.id and is_primary and verified_at is not null)`,
+	"hosts of two tenants":         `select count(*) from (select from domains where verified_at is not null group by host having count(*) > 1) x`,
+	"verified domains with tokens": `select count(*) from domains where (token = '') <> (verified_at is not null)`,
+	"names that were not noted": `select count(*) from tenants t where not exists (
+		select from schema_names n where n.name = t.schema_name and n.tenant_id = t.id)`,
+	"unfinished renames": `select count(*) from tenants where next_schema <> ''`,
+	"served tenants without their schema": `select count(*) from tenants where status not in ('stocked', 'provisioning', 'dropping')
+		and to_regnamespace(quote_ident(schema_name)) is null`,
+	"served tenants without their role": `select count(*) from tenants where status not in ('stocked', 'provisioning', 'dropping')
+		and to_regrole(quote_ident($1 || '__' || schema_name)) is null`,
+	"schemas of nobody": `select count(*) from pg_namespace where nspname !~ '^pg_' and nspname not in ('public', 'information_schema')
+		and nspname not in (select schema_name from tenants)`,
+	"roles of nobody": `select count(*) from pg_roles where starts_with(rolname, $1 || '__')
+		and substr(rolname, length($1) + 3) not in (select schema_name from tenants)`,
+	"locks that are held": `select count(*) from pg_locks where locktype = 'advisory'
+		and database = (select oid from pg_database where datname = current_database())`,
+}
+
+// expectInvariants looks at what must hold, of tenants that were made with Create.
+func (f *fixture) expectInvariants(t *testing.T) {
+	t.Helper()
+	for broken, sql := range invariants {
+		var n int
+		check(t, f.pg.Pool.QueryRow(t.Context(), "select n from (select $1 = '') unused, ("+sql+") as x (n)", f.roles.Prefix()).Scan(&n))
+		if n != 0 {
+			t.Errorf("%d %s", n, broken)
+		}
+	}
+}

@@ -1,0 +1,156 @@
+package tenancy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// MoveDomainParams say which domain goes from one tenant to another.
+type MoveDomainParams struct {
+	Host string // a verified domain of From
+	From string // slug of the tenant that has it
+	To   string // slug of the tenant that gets it, as a domain that is not primary
+
+	// NewPrimary is the verified domain of From that becomes its primary one. It is needed where Host is. Default: the
+	// primary domain stays.
+	NewPrimary string
+}
+
+func (p MoveDomainParams) validate() (MoveDomainParams, error) {
+	host, err := normalizeDomain(p.Host)
+	if err != nil {
+		return p, err
+	}
+	p.Host = host
+	if p.From == p.To {
+		return p, &FieldError{Field: "to", Value: p.To, Rule: "is the tenant that has the domain"}
+	}
+	if p.NewPrimary == "" {
+		return p, nil
+	}
+	if p.NewPrimary, err = normalizeDomain(p.NewPrimary); err != nil {
+		return p, err
+	}
+	if p.NewPrimary == p.Host {
+		return p, &FieldError{Field: "newprimary", Value: p.NewPrimary, Rule: "is the domain that is moved"}
+	}
+	return p, nil
+}
+
+// MoveDomain takes a verified domain from one tenant and gives it to another, in one transaction: it is always of exactly
+// one of them. A claim that the other tenant had on it is settled by that. Where the domain has been moved already, it is
+// returned as it is.
+//
+// A domain that From does not have is [ErrDomainNotFound], one that it only claims [ErrNotVerified], its primary one
+// without another in its place [ErrPrimaryDomain]. Other errors are as for [Manager.AddDomain]. Both tenants are locked
+// meanwhile. [Hooks] get From as the Tenant and To as the Other.
+func (m *Manager) MoveDomain(ctx context.Context, p MoveDomainParams) (Domain, error) {
+	p, err := p.validate()
+	if err != nil {
+		return Domain{}, err
+	}
+	from, to, l, err := m.lockBoth(ctx, p.From, p.To)
+	if err != nil {
+		return Domain{}, fmt.Errorf("%s: %w", OpMoveDomain, err)
+	}
+	defer l.release(ctx)
+	if err := errors.Join(OpMoveDomain.check(&from), OpMoveDomain.check(&to)); err != nil {
+		return Domain{}, err
+	}
+	d, err := m.movable(ctx, p, &from)
+	if errors.Is(err, ErrDomainNotFound) {
+		if moved, err := m.domain(ctx, to.ID, p.Host); err == nil && moved.Verified() {
+			return moved, nil
+		}
+	}
+	if err != nil {
+		return Domain{}, fmt.Errorf("%s %q from tenant %q to %q: %w", OpMoveDomain, p.Host, p.From, p.To, err)
+	}
+	err = m.runAbout(ctx, StepData{Op: OpMoveDomain, Host: p.Host, Other: &to}, &from, step{"domain", func(ctx context.Context) error {
+		return m.move(ctx, p, &d, to.ID)
+	}})
+	if err != nil {
+		return Domain{}, err
+	}
+	return d, nil
+}
+
+// movable returns the domain, if it can go.
+func (m *Manager) movable(ctx context.Context, p MoveDomainParams, from *Tenant) (Domain, error) {
+	d, err := m.domain(ctx, from.ID, p.Host)
+	switch {
+	case err != nil:
+		return d, err
+	case !d.Verified():
+		return d, ErrNotVerified
+	case p.NewPrimary == "" && d.Primary:
+		return d, ErrPrimaryDomain
+	case p.NewPrimary == "":
+		return d, nil
+	}
+	next, err := m.domain(ctx, from.ID, p.NewPrimary)
+	if err == nil {
+		err = isVerified(next)
+	}
+	if err != nil {
+		err = fmt.Errorf("new primary domain %q: %w", p.NewPrimary, err)
+	}
+	return d, err
+}
+
+func (m *Manager) move(ctx context.Context, p MoveDomainParams, d *Domain, to int64) error {
+	return pgx.BeginFunc(ctx, m.registry, func(tx pgx.Tx) error {
+		if p.NewPrimary != "" {
+			if err := makePrimary(ctx, tx, &Domain{TenantID: d.TenantID, Host: p.NewPrimary}); err != nil {
+				return err
+			}
+		}
+		_, err := tx.Exec(ctx, "delete from public.domains where tenant_id = $1 and host = $2 and verified_at is null", to, d.Host)
+		if err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, `update public.domains d set tenant_id = $3 where tenant_id = $1 and host = $2
+			and verified_at is not null and not is_primary returning `+domainDetailsColumns, d.TenantID, d.Host, to)
+		if err != nil {
+			return err
+		}
+		moved, err := pgx.CollectExactlyOneRow(rows, scanDomain)
+		if err != nil {
+			return err
+		}
+		*d = moved
+		return nil
+	})
+}
+
+// lockBoth takes the locks of two tenants, that of the lower id first, so that no two wait for each other. The lease is to
+// be released.
+func (m *Manager) lockBoth(ctx context.Context, slugA, slugB string) (a, b Tenant, l *lease, err error) {
+	if a, err = m.BySlug(ctx, slugA); err != nil {
+		return a, b, nil, err
+	}
+	if b, err = m.BySlug(ctx, slugB); err != nil {
+		return a, b, nil, err
+	}
+	if l, err = m.openLease(ctx); err != nil {
+		return a, b, nil, err
+	}
+	first, second := &a, &b
+	if b.ID < a.ID {
+		first, second = &b, &a
+	}
+	for _, t := range []*Tenant{first, second} {
+		slug := t.Slug
+		if *t, err = l.lock(ctx, t.ID); err == nil && t.Slug != slug { // renamed while we waited
+			err = fmt.Errorf("%w: %q", ErrNotFound, slug)
+		}
+		if err != nil {
+			l.release(ctx)
+			return a, b, nil, err
+		}
+	}
+	return a, b, l, nil
+}

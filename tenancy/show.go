@@ -1,0 +1,71 @@
+package tenancy
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// Details are a tenant and what belongs to it.
+type Details struct {
+	Tenant  Tenant
+	Domains []Domain // claims included; the primary one first, then by host
+}
+
+// Show returns the tenant of that slug with its domains, as they are at one moment, whatever its status, or
+// [ErrNotFound].
+func (r *Registry) Show(ctx context.Context, slug string) (Details, error) {
+	var details Details
+	err := r.show(ctx, slug, &details)
+	switch {
+	case err != nil:
+		return Details{}, fmt.Errorf("show tenant %q: %w", slug, err)
+	case details.Tenant.ID == 0:
+		return Details{}, fmt.Errorf("%w: %s", ErrNotFound, strconv.Quote(slug))
+	}
+	return details, nil
+}
+
+// show reads the tenant with each of its domains, or with none: a row for each.
+func (r *Registry) show(ctx context.Context, slug string, details *Details) error {
+	token := "''"
+	if r.details {
+		token = "d.token"
+	}
+	rows, err := r.db.Query(schemactx.NewPublicContext(ctx), "select "+r.columns()+`,
+		d.host, coalesce(d.is_primary, false), d.verified_at, coalesce(d.created_at, t.created_at), coalesce(`+token+`, '')
+		from public.tenants t left join public.domains d on d.tenant_id = t.id where t.slug = $1
+		order by d.is_primary desc, d.host`, slug)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		t, d := Tenant{}, Domain{}
+		var until, verified *time.Time
+		var host *string
+		to := tenantFields(&t, &until)
+		if r.details {
+			to = append(to, &t.Failure, &t.NextSchema, &t.Metadata)
+		}
+		if err := rows.Scan(append(to, &host, &d.Primary, &verified, &d.CreatedAt, &d.Token)...); err != nil {
+			return err
+		}
+		if until != nil {
+			t.Until = *until
+		}
+		details.Tenant = t
+		if host == nil {
+			continue
+		}
+		if verified != nil {
+			d.VerifiedAt = *verified
+		}
+		d.TenantID, d.Host = t.ID, *host
+		details.Domains = append(details.Domains, d)
+	}
+	return rows.Err()
+}
