@@ -1,0 +1,90 @@
+package tenancy
+
+import (
+	"context"
+	"time"
+)
+
+// MaxReasonLen is the longest reason of a suspension or a maintenance, in characters.
+const MaxReasonLen = 500
+
+// MaintenanceParams say what to tell those who are refused meanwhile.
+type MaintenanceParams struct {
+	// Reason is one line for people, of at most [MaxReasonLen] characters. Default: none.
+	Reason string
+
+	// Until is when the maintenance is expected to end, in the future. It is told to clients, and ends nothing.
+	// Default: nobody knows.
+	Until time.Time
+}
+
+func (p MaintenanceParams) validate() error {
+	if err := validateReason(p.Reason); err != nil {
+		return err
+	}
+	if p.Until.IsZero() {
+		return nil
+	}
+	refuse := func(rule string) error {
+		return &FieldError{Field: "until", Value: p.Until.Format(time.RFC3339), Rule: rule}
+	}
+	switch {
+	case !p.Until.After(time.Now()):
+		return refuse("is not in the future")
+	case p.Until.UTC().Year() > 9999: // what RFC 3339, and so JSON, cannot write
+		return refuse("is after the year 9999")
+	}
+	return nil
+}
+
+func validateReason(reason string) error {
+	return validateText("reason", reason, MaxReasonLen, "is longer than 500 characters")
+}
+
+// Suspend refuses a tenant's requests from now on, for a reason of one line, which may be empty. Requests that run
+// already go on to their ends. A tenant that is suspended already gets the new reason; one in maintenance leaves it.
+//
+// The error is a [FieldError] of the reason, [ErrNotFound], or a [StatusError], and nothing was changed; or a
+// [StepError].
+func (m *Manager) Suspend(ctx context.Context, slug, reason string) (Tenant, error) {
+	if err := validateReason(reason); err != nil {
+		return Tenant{}, err
+	}
+	return m.setStatus(ctx, OpSuspend, slug, "status = 'suspended', reason = $2, until = null", reason)
+}
+
+// Activate ends a tenant's suspension. For a tenant that is active it changes nothing and is no error. One in
+// maintenance is a [StatusError], see [Manager.EndMaintenance]. Other errors are as for [Manager.Suspend].
+func (m *Manager) Activate(ctx context.Context, slug string) (Tenant, error) {
+	return m.setStatus(ctx, OpActivate, slug, activeAgain)
+}
+
+// StartMaintenance has a tenant's requests come again later. A tenant that is in maintenance already gets the new reason
+// and time. A suspended tenant is a [StatusError]: it is refused already, and stays so. Other errors are as for
+// [Manager.Suspend].
+func (m *Manager) StartMaintenance(ctx context.Context, slug string, p MaintenanceParams) (Tenant, error) {
+	if err := p.validate(); err != nil {
+		return Tenant{}, err
+	}
+	var until *time.Time
+	if !p.Until.IsZero() {
+		until = &p.Until
+	}
+	return m.setStatus(ctx, OpStartMaintenance, slug, "status = 'maintenance', reason = $2, until = $3", p.Reason, until)
+}
+
+// EndMaintenance serves a tenant again that was in maintenance. For a tenant that is active it changes nothing and is no
+// error. One that was suspended meanwhile is a [StatusError] and stays suspended. Other errors are as for
+// [Manager.Suspend].
+func (m *Manager) EndMaintenance(ctx context.Context, slug string) (Tenant, error) {
+	return m.setStatus(ctx, OpEndMaintenance, slug, activeAgain)
+}
+
+const activeAgain = "status = 'active', reason = '', until = null"
+
+// setStatus is an operation of one step, which sets what it does also when it is set already.
+func (m *Manager) setStatus(ctx context.Context, op Op, slug, set string, args ...any) (Tenant, error) {
+	return m.locked(ctx, op, slug, func(t *Tenant) error {
+		return m.run(ctx, op, t, step{"status", func(ctx context.Context) error { return m.update(ctx, t, set, args...) }})
+	})
+}

@@ -1,0 +1,172 @@
+package tenancy_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// The statuses that an operation leads to, by the status in which it starts; what is not here is refused.
+var transitions = map[tenancy.Op]map[tenancy.Status]tenancy.Status{
+	tenancy.OpSuspend: {
+		tenancy.Active: tenancy.Suspended, tenancy.Suspended: tenancy.Suspended, tenancy.Maintenance: tenancy.Suspended,
+	},
+	tenancy.OpActivate: {tenancy.Active: tenancy.Active, tenancy.Suspended: tenancy.Active},
+	tenancy.OpStartMaintenance: {
+		tenancy.Active: tenancy.Maintenance, tenancy.Maintenance: tenancy.Maintenance,
+	},
+	tenancy.OpEndMaintenance: {tenancy.Active: tenancy.Active, tenancy.Maintenance: tenancy.Active},
+}
+
+var statuses = []tenancy.Status{
+	tenancy.Stocked, tenancy.Provisioning, tenancy.Active, tenancy.Suspended, tenancy.Maintenance, tenancy.Dropping,
+}
+
+func (f *fixture) changeStatus(ctx context.Context, op tenancy.Op, slug string) (tenancy.Tenant, error) {
+	switch op {
+	case tenancy.OpSuspend:
+		return f.tenants.Suspend(ctx, slug, "unpaid")
+	case tenancy.OpActivate:
+		return f.tenants.Activate(ctx, slug)
+	case tenancy.OpStartMaintenance:
+		return f.tenants.StartMaintenance(ctx, slug, tenancy.MaintenanceParams{Reason: "a move"})
+	case tenancy.OpEndMaintenance:
+		return f.tenants.EndMaintenance(ctx, slug)
+	}
+	return tenancy.Tenant{}, errors.New("not an operation on the status")
+}
+
+func TestEachStatusAllowsWhatTheTableSays(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for i, op := range []tenancy.Op{tenancy.OpSuspend, tenancy.OpActivate, tenancy.OpStartMaintenance, tenancy.OpEndMaintenance} {
+		for _, from := range statuses {
+			slug := fmt.Sprintf("t%d%s", i, from)
+			id := f.row(t, slug, from)
+			before, err := f.tenants.ByID(t.Context(), id)
+			check(t, err)
+			for range 2 { // the second time it starts where the first time led to
+				got, err := f.changeStatus(t.Context(), op, slug)
+				want, allowed := transitions[op][from]
+				if op.Allowed(from) != allowed {
+					t.Errorf("%s allows %s: %t, want %t", from, op, op.Allowed(from), allowed)
+				}
+				if allowed {
+					check(t, err)
+					if got.Status != want {
+						t.Errorf("%s of a tenant in %s: %s, want %s", op, from, got.Status, want)
+					}
+					continue
+				}
+				var status *tenancy.StatusError
+				if !errors.As(err, &status) || status.Op != op || status.Slug != slug || status.Status != from || !errors.Is(err, tenancy.ErrStatus) {
+					t.Errorf("%s of a tenant in %s: %v", op, from, err)
+				}
+				after, err := f.tenants.ByID(t.Context(), id)
+				check(t, err)
+				if after.Status != from || after.Version != before.Version {
+					t.Errorf("a refused %s changed %+v to %+v", op, before, after)
+				}
+			}
+		}
+	}
+}
+
+// Every other operation, in every status in which it is not allowed.
+func TestEveryOtherOperationAsksForTheStatus(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	tenants := f.manager(t, tenancy.Config{Domains: believing})
+	name := "New"
+	for _, status := range statuses {
+		slug := "t" + string(status)
+		f.row(t, slug, status)
+		other := "other" + string(status)
+		f.row(t, other, tenancy.Active)
+		_, err := f.owner.Exec(t.Context(), `insert into domains (tenant_id, host, is_primary, verified_at, token)
+			select id, 'alias.' || slug || '.com', false, now(), '' from tenants where slug = any($1)
+			union all select id, 'claim.' || slug || '.com', false, null, 'x' from tenants where slug = $2`, []string{slug, other}, slug)
+		check(t, err)
+		for op, do := range map[tenancy.Op]func() error{
+			tenancy.OpUpdate: func() error {
+				read, err := tenants.BySlug(t.Context(), slug)
+				check(t, err)
+				_, err = tenants.Update(t.Context(), read, tenancy.Changes{Name: &name})
+				return err
+			},
+			tenancy.OpAddDomain:        func() error { _, err := tenants.AddDomain(t.Context(), slug, "add."+slug+".com"); return err },
+			tenancy.OpClaimDomain:      func() error { _, err := tenants.ClaimDomain(t.Context(), slug, "ask."+slug+".com"); return err },
+			tenancy.OpVerifyDomain:     func() error { _, err := tenants.VerifyDomain(t.Context(), slug, "claim."+slug+".com"); return err },
+			tenancy.OpSetPrimaryDomain: func() error { _, err := tenants.SetPrimaryDomain(t.Context(), slug, slug+".example.com"); return err },
+			tenancy.OpRemoveDomain:     func() error { return tenants.RemoveDomain(t.Context(), slug, "alias."+slug+".com") },
+			tenancy.OpMoveDomain: func() error {
+				_, err := tenants.MoveDomain(t.Context(), tenancy.MoveDomainParams{Host: "alias." + other + ".com", From: other, To: slug})
+				return err
+			},
+		} {
+			err := do()
+			if op.Allowed(status) != (err == nil) || err != nil && !errors.Is(err, tenancy.ErrStatus) {
+				t.Errorf("%s in status %s: %v", op, status, err)
+			}
+		}
+	}
+}
+
+func TestTheReasonIsKeptWhileItHolds(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.row(t, "a", tenancy.Active)
+	until := time.Now().Add(time.Hour).Truncate(time.Microsecond)
+	for _, c := range []struct {
+		do     func() (tenancy.Tenant, error)
+		reason string
+		until  time.Time
+	}{
+		{func() (tenancy.Tenant, error) {
+			return f.tenants.StartMaintenance(t.Context(), "a", tenancy.MaintenanceParams{Reason: "a move", Until: until})
+		}, "a move", until},
+		{func() (tenancy.Tenant, error) {
+			return f.tenants.StartMaintenance(t.Context(), "a", tenancy.MaintenanceParams{Reason: "still a move"})
+		}, "still a move", time.Time{}},
+		{func() (tenancy.Tenant, error) {
+			return f.tenants.StartMaintenance(t.Context(), "a", tenancy.MaintenanceParams{Until: until})
+		}, "", until},
+		{func() (tenancy.Tenant, error) { return f.tenants.Suspend(t.Context(), "a", "unpaid") }, "unpaid", time.Time{}},
+		{func() (tenancy.Tenant, error) { return f.tenants.Suspend(t.Context(), "a", "fraud") }, "fraud", time.Time{}},
+		{func() (tenancy.Tenant, error) { return f.tenants.Activate(t.Context(), "a") }, "", time.Time{}},
+	} {
+		got, err := c.do()
+		check(t, err)
+		if got.Reason != c.reason || !got.Until.Equal(c.until) {
+			t.Errorf("%+v, want %q until %v", got, c.reason, c.until)
+		}
+	}
+}
+
+func TestBadReasonsAndTimesChangeNothing(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	id := f.row(t, "a", tenancy.Active)
+	for _, reason := range []string{"two\nlines", "a\x00b", "\xff", strings.Repeat("ü", 501)} {
+		_, err := f.tenants.Suspend(t.Context(), "a", reason)
+		expectField(t, err, "reason")
+		_, err = f.tenants.StartMaintenance(t.Context(), "a", tenancy.MaintenanceParams{Reason: reason})
+		expectField(t, err, "reason")
+	}
+	for _, until := range []time.Time{time.Now().Add(-time.Second), time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		_, err := f.tenants.StartMaintenance(t.Context(), "a", tenancy.MaintenanceParams{Until: until})
+		expectField(t, err, "until")
+	}
+	_, err := f.tenants.Suspend(t.Context(), "nobody", "")
+	expectIs(t, err, tenancy.ErrNotFound)
+	got, err := f.tenants.ByID(t.Context(), id)
+	check(t, err)
+	if got.Status != tenancy.Active || got.Reason != "" {
+		t.Errorf("%+v", got)
+	}
+}

@@ -1,0 +1,145 @@
+package tenancy
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// The bounds of what [Manager.Update] sets.
+const (
+	MaxPlanLen     = 100      // characters of a plan's name
+	MaxLimits      = 100      // limits of one tenant
+	MaxLimitLen    = 63       // bytes of a limit's name
+	MaxMetadataLen = 64 << 10 // bytes of a tenant's metadata
+)
+
+// Changes are what [Manager.Update] sets; what is nil stays.
+type Changes struct {
+	Name *string // see [ValidateName]
+	Plan *string // one line of at most [MaxPlanLen] characters; may be empty
+
+	// Limits replace all that the tenant has; an empty map takes them away. Names match [a-z][a-z0-9_]*, numbers are
+	// not negative.
+	Limits map[string]int64
+
+	// Metadata replace all that the tenant has: a JSON object of at most [MaxMetadataLen] bytes.
+	Metadata json.RawMessage
+}
+
+func (c Changes) validate() error {
+	if c.Name != nil {
+		if err := ValidateName(*c.Name); err != nil {
+			return err
+		}
+	}
+	if c.Plan != nil {
+		if err := validateText("plan", *c.Plan, MaxPlanLen, "is longer than 100 characters"); err != nil {
+			return err
+		}
+	}
+	if err := validateLimits(c.Limits); err != nil {
+		return err
+	}
+	return validateMetadata(c.Metadata)
+}
+
+var limitName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+
+func validateLimits(limits map[string]int64) error {
+	if len(limits) > MaxLimits {
+		return &FieldError{Field: "limits", Value: strconv.Itoa(len(limits)), Rule: "are more than 100"}
+	}
+	for name, n := range limits {
+		refuse := func(rule string) error {
+			return &FieldError{Field: "limits", Value: clip(name) + "=" + strconv.FormatInt(n, 10), Rule: rule}
+		}
+		switch {
+		case len(name) > MaxLimitLen:
+			return refuse("has a name longer than 63 bytes")
+		case !limitName.MatchString(name):
+			return refuse("has a name that does not match [a-z][a-z0-9_]*")
+		case n < 0:
+			return refuse("is negative")
+		}
+	}
+	return nil
+}
+
+func validateMetadata(metadata json.RawMessage) error {
+	if metadata == nil {
+		return nil
+	}
+	refuse := func(rule string) error {
+		return &FieldError{Field: "metadata", Value: clip(string(metadata)), Rule: rule}
+	}
+	switch {
+	case len(metadata) > MaxMetadataLen:
+		return refuse("are longer than 65536 bytes")
+	case !utf8.Valid(metadata):
+		return refuse("are not valid UTF-8")
+	case !json.Valid(metadata):
+		return refuse("are not valid JSON")
+	case !bytes.HasPrefix(bytes.TrimLeft(metadata, " \t\r\n"), []byte("{")):
+		return refuse("are not a JSON object")
+	}
+	return nil
+}
+
+// Update changes a tenant that the caller has read, from any [Registry], if it is still that one: if its Version is
+// still the same. It returns the tenant as it is then. Changes that change nothing leave the Version.
+//
+// The error is a [FieldError], [ErrNotFound], a [ConflictError] with the tenant as somebody else has left it meanwhile, or a
+// [StatusError], and nothing was changed; or a [StepError].
+func (m *Manager) Update(ctx context.Context, read Tenant, c Changes) (Tenant, error) {
+	if err := c.validate(); err != nil {
+		return Tenant{}, err
+	}
+	t, l, err := m.lockByID(ctx, read.ID)
+	if err != nil {
+		return Tenant{}, fmt.Errorf("update: %w", err)
+	}
+	defer l.release(ctx)
+	if t.Version != read.Version {
+		return t, &ConflictError{Current: t, Version: read.Version}
+	}
+	if err := OpUpdate.check(&t); err != nil {
+		return t, err
+	}
+	err = m.run(ctx, OpUpdate, &t, step{"row", func(ctx context.Context) error { return m.applyChanges(ctx, &t, c) }})
+	return t, err
+}
+
+// applyChanges asks for the version once more: who writes SQL by hand takes no lock.
+func (m *Manager) applyChanges(ctx context.Context, t *Tenant, c Changes) error {
+	read := t.Version
+	err := m.updateIf(ctx, t, "version = $2", `name = coalesce($3, name), plan = coalesce($4, plan),
+		limits = coalesce($5, limits), metadata = coalesce($6, metadata)`, read, c.Name, c.Plan, c.Limits, c.Metadata)
+	var pgErr *pgconn.PgError
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		current, err := m.ByID(ctx, t.ID)
+		if err != nil {
+			return err
+		}
+		*t = current
+		return &ConflictError{Current: current, Version: read}
+	case errors.As(err, &pgErr) && refusesValue(pgErr.Code):
+		// All others were checked: JSON that Go takes and PostgreSQL does not.
+		return &FieldError{Field: "metadata", Value: clip(string(c.Metadata)), Rule: "are not what PostgreSQL can store", Err: pgErr}
+	}
+	return err
+}
+
+// refusesValue reports whether a SQLSTATE says that PostgreSQL cannot hold a value: a NUL, half of a surrogate pair or an
+// endless number in JSON (class 22), or arrays nested too deep (54001).
+func refusesValue(state string) bool { return strings.HasPrefix(state, "22") || state == "54001" }

@@ -1,0 +1,163 @@
+package tenancy_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+func TestUpdateSetsWhatItIsGivenAndLeavesTheRest(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.row(t, "a", tenancy.Active)
+	a, err := f.registry.BySlug(t.Context(), "a") // also what the runtime login reads can be updated
+	check(t, err)
+	name, plan, none := "School A", "gold", ""
+	for _, c := range []struct {
+		changes tenancy.Changes
+		want    string
+	}{
+		{tenancy.Changes{Name: &name, Plan: &plan}, `School A gold map[] {}`},
+		{tenancy.Changes{Limits: map[string]int64{"connections": 4, "x_1": 0}}, `School A gold map[connections:4 x_1:0] {}`},
+		{tenancy.Changes{Metadata: json.RawMessage(` {"crm": 7}`)}, `School A gold map[connections:4 x_1:0] {"crm": 7}`},
+		{tenancy.Changes{Plan: &none, Limits: map[string]int64{}}, `School A  map[] {"crm": 7}`},
+		{tenancy.Changes{Metadata: json.RawMessage(`{}`)}, `School A  map[] {}`},
+	} {
+		before := a.Version
+		a, err = f.tenants.Update(t.Context(), a, c.changes)
+		check(t, err)
+		if got := fmt.Sprint(a.Name, " ", a.Plan, " ", a.Limits, " ", string(a.Metadata)); got != c.want || a.Version != before+1 {
+			t.Errorf("version %d to %d: %s, want %s", before, a.Version, got, c.want)
+		}
+	}
+	same, err := f.tenants.Update(t.Context(), a, tenancy.Changes{Name: &name})
+	check(t, err)
+	if same.Version != a.Version {
+		t.Error("a change of nothing has a version")
+	}
+}
+
+func TestUpdateRefusesBadInputAndChangesNothing(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	id := f.row(t, "a", tenancy.Active)
+	a, err := f.tenants.ByID(t.Context(), id)
+	check(t, err)
+	text := func(s string) *string { return &s }
+	many := map[string]int64{}
+	for i := range 101 {
+		many[fmt.Sprintf("l%d", i)] = 1
+	}
+	for _, c := range []struct {
+		field   string
+		changes tenancy.Changes
+	}{
+		{"name", tenancy.Changes{Name: text("")}},
+		{"name", tenancy.Changes{Name: text("a\nb")}},
+		{"plan", tenancy.Changes{Plan: text(strings.Repeat("x", 101))}},
+		{"limits", tenancy.Changes{Limits: map[string]int64{"ok": 1, "Connections": 1}}},
+		{"limits", tenancy.Changes{Limits: map[string]int64{"": 1}}},
+		{"limits", tenancy.Changes{Limits: map[string]int64{"1a": 1}}},
+		{"limits", tenancy.Changes{Limits: map[string]int64{"a\n": 1}}},
+		{"limits", tenancy.Changes{Limits: map[string]int64{"a-b": 1}}},
+		{"limits", tenancy.Changes{Limits: map[string]int64{strings.Repeat("x", 64): 1}}},
+		{"limits", tenancy.Changes{Limits: map[string]int64{"a": -1}}},
+		{"limits", tenancy.Changes{Limits: many}},
+		{"metadata", tenancy.Changes{Metadata: json.RawMessage("")}},
+		{"metadata", tenancy.Changes{Metadata: json.RawMessage("null")}},
+		{"metadata", tenancy.Changes{Metadata: json.RawMessage("[]")}},
+		{"metadata", tenancy.Changes{Metadata: json.RawMessage(`"{}"`)}},
+		{"metadata", tenancy.Changes{Metadata: json.RawMessage("{")}},
+		{"metadata", tenancy.Changes{Metadata: json.RawMessage("{}{}")}},
+		{"metadata", tenancy.Changes{Metadata: json.RawMessage("{\"a\": \"\xff\"}")}},
+		{"metadata", tenancy.Changes{Metadata: json.RawMessage(`{"a": "` + strings.Repeat("x", 64<<10) + `"}`)}},
+		// What Go takes for JSON and PostgreSQL does not.
+		{"metadata", tenancy.Changes{Metadata: json.RawMessage(`{"a": "\u0000"}`)}},
+		{"metadata", tenancy.Changes{Metadata: json.RawMessage(`{"a": "\ud800"}`)}},
+		{"metadata", tenancy.Changes{Metadata: json.RawMessage(`{"a": 1e999999}`)}},
+	} {
+		c.changes.Limits = maps.Clone(c.changes.Limits)
+		if c.changes.Name == nil {
+			c.changes.Name = text("Changed")
+		}
+		_, err := f.tenants.Update(t.Context(), a, c.changes)
+		expectField(t, err, c.field)
+	}
+	after, err := f.tenants.ByID(t.Context(), id)
+	check(t, err)
+	if after.Version != a.Version || after.Name != a.Name {
+		t.Errorf("%+v is now %+v", a, after)
+	}
+}
+
+func TestDeepMetadataAreRefusedOrStored(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	id := f.row(t, "a", tenancy.Active)
+	for _, depth := range []int{100, 9000, 30000} {
+		a, err := f.tenants.ByID(t.Context(), id)
+		check(t, err)
+		deep := json.RawMessage(`{"a": ` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + `}`)
+		if _, err := f.tenants.Update(t.Context(), a, tenancy.Changes{Metadata: deep}); err != nil {
+			expectField(t, err, "metadata")
+		}
+	}
+}
+
+func TestWhoIsLateGetsTheTenantAsItIs(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	id := f.row(t, "a", tenancy.Active)
+	read, err := f.tenants.ByID(t.Context(), id)
+	check(t, err)
+	var wg sync.WaitGroup
+	var won atomic.Int32
+	for i := range 8 {
+		wg.Go(func() {
+			name := fmt.Sprintf("Name %d", i)
+			_, err := f.tenants.Update(t.Context(), read, tenancy.Changes{Name: &name})
+			var conflict *tenancy.ConflictError
+			switch {
+			case err == nil:
+				won.Add(1)
+			case !errors.As(err, &conflict) || !errors.Is(err, tenancy.ErrConflict):
+				t.Error(err)
+			case conflict.Current.Version != read.Version+1 || conflict.Version != read.Version || conflict.Current.Name == read.Name:
+				t.Errorf("%+v", conflict)
+			}
+		})
+	}
+	wg.Wait()
+	if won.Load() != 1 {
+		t.Errorf("%d updates of one version", won.Load())
+	}
+	_, err = f.tenants.Update(t.Context(), tenancy.Tenant{ID: 999}, tenancy.Changes{})
+	expectIs(t, err, tenancy.ErrNotFound)
+}
+
+// Who writes SQL by hand takes no lock: a change between the look at the version and the statement is seen too.
+func TestAChangeByHandIsAConflict(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	id := f.row(t, "a", tenancy.Active)
+	tenants := f.manager(t, tenancy.Config{Hooks: tenancy.Hooks{Before: func(ctx context.Context, data tenancy.StepData) error {
+		_, err := f.owner.Exec(ctx, "update tenants set plan = 'by hand' where id = $1", data.Tenant.ID)
+		return err
+	}}})
+	read, err := tenants.ByID(t.Context(), id)
+	check(t, err)
+	name := "New"
+	got, err := tenants.Update(t.Context(), read, tenancy.Changes{Name: &name})
+	expectIs(t, err, tenancy.ErrConflict)
+	if got.Plan != "by hand" || got.Name == name {
+		t.Errorf("%+v", got)
+	}
+}
