@@ -198,3 +198,34 @@ func inactive(t *Tenant) *InactiveError {
 }
 
 func (e *InactiveError) Error() string { return fmt.Sprintf("tenant %q is %s", e.Slug, e.Status) }
+
+// ForEachError says that tenants failed in a [Manager.ForEach]. It wraps the error of the first.
+type ForEachError struct {
+	Failed  int           // tenants that failed
+	Tenants int           // of so many in the report
+	First   ForEachResult // by id
+}
+
+// Error returns the numbers and the first error.
+func (e *ForEachError) Error() string {
+	return fmt.Sprintf("%d of %d tenants failed, the first %q: %v", e.Failed, e.Tenants, e.First.Slug, e.First.Err)
+}
+
+// Unwrap returns the error of the first tenant that failed.
+func (e *ForEachError) Unwrap() error { return e.First.Err }
+
+// PanicError is the error of a tenant on which the work panicked.
+type PanicError struct {
+	Slug  string // of the tenant
+	Value any    // what it panicked with
+	Stack []byte // of the goroutine, as [debug.Stack] gives it
+}
+
+// Error returns the tenant and the value, without the stack.
+func (e *PanicError) Error() string { return fmt.Sprintf("tenant %q: panic: %v", e.Slug, e.Value) }
+
+// Unwrap returns the value if it is an error, else nil.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
