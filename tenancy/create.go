@@ -19,7 +19,7 @@ type CreateParams struct {
 	Slug   string // see [ValidateSlug]
 	Name   string // display name, see [ValidateName]; default: Slug
 	Domain string // its primary domain, normalised by [NormalizeHost]; not an IP address
-	Schema string // see [schemactx.ValidateName]; default and best: tenant_<id>
+	Schema string // see [schemactx.ValidateName]; default and best: tenant_<id>, which cannot be chosen
 }
 
 func (p CreateParams) validate() (CreateParams, error) {
@@ -31,7 +31,7 @@ func (p CreateParams) validate() (CreateParams, error) {
 		return p, err
 	}
 	if p.Schema != "" {
-		if err := schemactx.ValidateName(p.Schema); err != nil {
+		if err := validateSchema(p.Schema); err != nil {
 			return p, err
 		}
 	}
@@ -63,18 +63,18 @@ func (m *Manager) Create(ctx context.Context, p CreateParams) (Tenant, error) {
 }
 
 // Resume goes on with a tenant whose creation failed or was interrupted, and returns it
-// active. A tenant in any other status than provisioning is [ErrStatus].
+// active, or with a rename of its schema that did ([Manager.Rename]), which leaves its status.
+// Where there is nothing to go on with, it is a [StatusError].
 func (m *Manager) Resume(ctx context.Context, slug string) (Tenant, error) {
-	t, l, err := m.lockBySlug(ctx, slug)
-	if err != nil {
-		return Tenant{}, err
-	}
-	defer l.release(ctx)
-	if t.Status != Provisioning {
-		return t, &StatusError{Op: OpResume, Slug: slug, Status: t.Status}
-	}
-	err = m.provision(ctx, OpResume, &t)
-	return t, err
+	return m.locked(ctx, OpResume, slug, func(t *Tenant) error {
+		switch {
+		case t.Status == Provisioning:
+			return m.provision(ctx, OpResume, t)
+		case t.NextSchema != "":
+			return m.run(ctx, OpResume, t, m.renameSteps(t)...)
+		}
+		return &StatusError{Op: OpResume, Slug: t.Slug, Status: t.Status}
+	})
 }
 
 // provision does what comes after the row, under the tenant's lock. Each step can be run again.

@@ -1,0 +1,174 @@
+package tenancy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// RenameParams say what [Manager.Rename] changes; what is empty stays.
+type RenameParams struct {
+	Name   string // display name, see [ValidateName]
+	Slug   string // see [ValidateSlug]
+	Schema string // see [schemactx.ValidateName]; one that no tenant has ever had, and not of the form tenant_<number>
+}
+
+func (p RenameParams) validate() error {
+	if p.Name != "" {
+		if err := ValidateName(p.Name); err != nil {
+			return err
+		}
+	}
+	if p.Slug != "" {
+		if err := ValidateSlug(p.Slug); err != nil {
+			return err
+		}
+	}
+	if p.Schema == "" {
+		return nil
+	}
+	return validateSchema(p.Schema)
+}
+
+// validateSchema reports whether a tenant can be given the name: the default ones are their ids', also of tenants to come.
+func validateSchema(name string) error {
+	if err := schemactx.ValidateName(name); err != nil {
+		return err
+	}
+	if id, found := strings.CutPrefix(name, "tenant_"); found && id != "" && strings.Trim(id, "0123456789") == "" {
+		return &schemactx.NameError{Name: name, Rule: "is a default name, tenant_<id>, and these are not chosen"}
+	}
+	return nil
+}
+
+// Rename gives a tenant another display name, slug or schema name, or several of them. Nothing else refers to the schema
+// by its name: its tables, its role's rights and its rows stay what they are.
+//
+// Refused input is a [FieldError] or a [schemactx.NameError], [ErrSlugTaken], a [StatusError], or, for a schema name that a
+// tenant has or once had, this one too, or that something else has, [schemactx.ErrTaken]; while another rename of the schema
+// has not ended, it is a [RenamingError]. Nothing was changed then.
+//
+// The schema is renamed in steps, as it may be on another server than the registry: the names are claimed, schema and role
+// renamed, and the registry switched to the new name. When one fails the error is a [StepError]; after that and after a
+// crash at any point the same Rename, or [Manager.Resume], goes on. Until the switch has reached every process, requests of
+// the tenant fail with [schemactx.ErrSchemaMissing] or [schemactx.ErrNotProvisioned], or, in the middle of a statement, with
+// PostgreSQL's undefined table (42P01); none finds another tenant's rows, as the old name is nobody's ever after. A
+// maintenance ([Manager.StartMaintenance]) tells people to come again instead. What holds the old name as text breaks, and
+// so do passwords at level Logins, see [schemactx.Rename].
+func (m *Manager) Rename(ctx context.Context, slug string, p RenameParams) (Tenant, error) {
+	if err := p.validate(); err != nil {
+		return Tenant{}, err
+	}
+	t, l, err := m.lockToRename(ctx, slug, p)
+	if err != nil {
+		return Tenant{}, fmt.Errorf("%s: %w", OpRename, err)
+	}
+	defer l.release(ctx)
+	if err := OpRename.check(&t); err != nil {
+		return t, err
+	}
+	if err := m.renamable(ctx, &t, p.Schema); err != nil {
+		return t, err
+	}
+	steps := []step{{"claim", func(ctx context.Context) error { return m.claimNames(ctx, &t, p) }}}
+	if p.Schema != "" && p.Schema != t.Schema {
+		steps = append(steps, m.renameSteps(&t)...)
+	}
+	err = m.run(ctx, OpRename, &t, steps...)
+	return t, err
+}
+
+// lockToRename finds the tenant by its new slug too, where a rename that did not end has given it that: the new schema name,
+// which is given out once, says that it is the same rename.
+func (m *Manager) lockToRename(ctx context.Context, slug string, p RenameParams) (Tenant, *lease, error) {
+	t, l, err := m.lockBySlug(ctx, slug)
+	if !errors.Is(err, ErrNotFound) || p.Slug == "" || p.Schema == "" {
+		return t, l, err
+	}
+	t, l, errNew := m.lockBySlug(ctx, p.Slug)
+	switch {
+	case errNew != nil && !errors.Is(errNew, ErrNotFound):
+		return Tenant{}, nil, errNew
+	case errNew != nil:
+		return Tenant{}, nil, err
+	case t.Schema != p.Schema && t.NextSchema != p.Schema:
+		l.release(ctx)
+		return Tenant{}, nil, err
+	}
+	return t, l, nil
+}
+
+// renamable reports whether the schema can get the name, as far as that can be told before anything is changed.
+func (m *Manager) renamable(ctx context.Context, t *Tenant, schema string) error {
+	if schema == "" || schema == t.NextSchema {
+		return nil
+	}
+	if t.NextSchema != "" {
+		return &RenamingError{Tenant: *t, Schema: schema}
+	}
+	if schema == t.Schema {
+		return nil
+	}
+	server, err := m.server(t)
+	if err != nil {
+		return fmt.Errorf("%s tenant %q: %w", OpRename, t.Slug, err)
+	}
+	taken, err := schemaExists(ctx, server, schema)
+	if err == nil && taken {
+		err = schemactx.ErrTaken
+	}
+	if err != nil {
+		return fmt.Errorf("%s tenant %q to schema %q: %w", OpRename, t.Slug, schema, err)
+	}
+	return nil
+}
+
+func schemaExists(ctx context.Context, server *pgxpool.Pool, schema string) (exists bool, err error) {
+	err = server.QueryRow(ctx, "select exists (select from pg_namespace where nspname = $1)", schema).Scan(&exists)
+	return exists, err
+}
+
+// claimNames takes all names that only one tenant can have in one statement, so that it gets all or none.
+func (m *Manager) claimNames(ctx context.Context, t *Tenant, p RenameParams) error {
+	set := "name = coalesce(nullif($2, ''), name), slug = coalesce(nullif($3, ''), slug)"
+	if p.Schema == "" || p.Schema == t.Schema || p.Schema == t.NextSchema {
+		return m.update(ctx, t, set, p.Name, p.Slug)
+	}
+	return m.change(ctx, t, `with claimed as (insert into public.schema_names (name, tenant_id) values ($4, $1) returning name)
+		update public.tenants as t set `+set+`, next_schema = (select name from claimed) where id = $1 returning `+tenantDetailsColumns,
+		p.Name, p.Slug, p.Schema)
+}
+
+// renameSteps end a rename of the schema whose new name is claimed.
+func (m *Manager) renameSteps(t *Tenant) []step {
+	return []step{
+		{"schema", func(ctx context.Context) error { return m.renameSchema(ctx, t) }},
+		{"switch", func(ctx context.Context) error {
+			return m.update(ctx, t, "schema_name = next_schema, next_schema = ''")
+		}},
+	}
+}
+
+// renameSchema gives the claim up where the server has something else of the name and the tenant's schema is still what it
+// was: it could not be renamed any more.
+func (m *Manager) renameSchema(ctx context.Context, t *Tenant) error {
+	server, err := m.server(t)
+	if err != nil {
+		return err
+	}
+	_, err = schemactx.Rename(ctx, server, m.cfg.Roles, t.Schema, t.NextSchema)
+	if !errors.Is(err, schemactx.ErrTaken) {
+		return err
+	}
+	unchanged, errExists := schemaExists(ctx, server, t.Schema)
+	if errExists != nil || !unchanged {
+		return errors.Join(err, errExists)
+	}
+	return errors.Join(err, m.change(ctx, t, `with unclaimed as (delete from public.schema_names where name = $2 and tenant_id = $1)
+		update public.tenants as t set next_schema = '' where id = $1 returning `+tenantDetailsColumns, t.NextSchema))
+}
