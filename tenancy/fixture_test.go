@@ -29,6 +29,14 @@ type fixture struct {
 	registry *tenancy.Registry
 }
 
+// migrations give a tenant a table of notes.
+var migrations = migrate.Config{
+	Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}},
+	Tenant: []migrate.Source{{Name: "test", FS: fstest.MapFS{
+		"00001_notes.sql": {Data: []byte("-- +goose Up\ncreate table notes (body text);\n")},
+	}}},
+}
+
 // breakable is a migrator that fails on tenants while it is told to.
 type breakable struct {
 	tenancy.Migrator
@@ -51,12 +59,7 @@ func setup(t testing.TB) *fixture {
 	_, err = schemactx.Setup(t.Context(), f.pg.Pool, schemactx.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
 	check(t, err)
 	f.owner = f.pool(t, f.roles.Owner(), "o")
-	runner, err := migrate.New(f.owner, migrate.Config{
-		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}},
-		Tenant: []migrate.Source{{Name: "test", FS: fstest.MapFS{
-			"00001_notes.sql": {Data: []byte("-- +goose Up\ncreate table notes (body text);\n")},
-		}}},
-	})
+	runner, err := migrate.New(f.owner, migrations)
 	check(t, err)
 	f.migrator = &breakable{Migrator: runner}
 	f.tenants, err = tenancy.New(f.owner, tenancy.Config{Migrator: f.migrator, Roles: f.roles})

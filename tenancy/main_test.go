@@ -7,4 +7,9 @@ import (
 	"github.com/oryne/pgtenant/internal/pgtest"
 )
 
-func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+func TestMain(m *testing.M) {
+	if order := os.Getenv(crashEnv); order != "" {
+		os.Exit(runCrash(order))
+	}
+	os.Exit(pgtest.Main(m))
+}

@@ -1,0 +1,316 @@
+package tenancy_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// A test of a crash runs this test binary once more, which does an operation and kills itself at one of its steps; no code
+// of the library knows of that.
+
+// crashEnv is the variable with the order for a process that is to die.
+const crashEnv = "PGTENANT_TEST_CRASH"
+
+// crash says where a process is to die.
+type crash struct {
+	URL, Prefix string // of the database, as its owner
+	Op          tenancy.Op
+	Slug        string
+	Step        int // the first is 0
+	After       bool
+}
+
+func (c crash) String() string {
+	return fmt.Sprintf("%s, step %d, after %t", c.Op, c.Step, c.After)
+}
+
+// The operations that are interrupted. Each is for a tenant of the slug.
+var crashable = map[tenancy.Op]func(ctx context.Context, m *tenancy.Manager, slug string) error{
+	tenancy.OpCreate: func(ctx context.Context, m *tenancy.Manager, slug string) error {
+		_, err := m.Create(ctx, tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"})
+		return err
+	},
+	tenancy.OpResume: func(ctx context.Context, m *tenancy.Manager, slug string) error {
+		_, err := m.Resume(ctx, slug)
+		return err
+	},
+	tenancy.OpRename: func(ctx context.Context, m *tenancy.Manager, slug string) error {
+		_, err := m.Rename(ctx, slug, tenancy.RenameParams{Name: "New", Slug: "new-" + slug, Schema: "new_" + slug})
+		return err
+	},
+	tenancy.OpMoveDomain: func(ctx context.Context, m *tenancy.Manager, slug string) error {
+		_, err := m.MoveDomain(ctx, tenancy.MoveDomainParams{
+			Host: slug + ".example.com", From: slug, To: "other", NewPrimary: "alias." + slug + ".example.com",
+		})
+		return err
+	},
+}
+
+// The ends of a process that was not killed.
+const (
+	exitFailed    = 3
+	exitCompleted = 4 // there was no such step
+)
+
+// runCrash is the process.
+func runCrash(order string) (code int) {
+	var c crash
+	if err := json.Unmarshal([]byte(order), &c); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return exitFailed
+	}
+	if err := c.run(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return exitFailed
+	}
+	return exitCompleted
+}
+
+func (c crash) run(ctx context.Context) error {
+	owner, err := pgxpool.New(ctx, c.URL)
+	if err != nil {
+		return err
+	}
+	defer owner.Close()
+	roles, err := schemactx.NewRoleNames(c.Prefix)
+	if err != nil {
+		return err
+	}
+	runner, err := migrate.New(owner, migrations)
+	if err != nil {
+		return err
+	}
+	m, err := tenancy.New(owner, tenancy.Config{Migrator: runner, Roles: roles, Hooks: c.hooks()})
+	if err != nil {
+		return err
+	}
+	return crashable[c.Op](ctx, m, c.Slug)
+}
+
+func (c crash) hooks() tenancy.Hooks {
+	step := -1
+	return tenancy.Hooks{
+		Before: func(context.Context, tenancy.StepData) error {
+			if step++; step == c.Step && !c.After {
+				die()
+			}
+			return nil
+		},
+		After: func(context.Context, tenancy.StepData) {
+			if step == c.Step && c.After {
+				die()
+			}
+		},
+	}
+}
+
+// die is SIGKILL: nothing is closed, nothing is said to the server.
+func die() {
+	self, err := os.FindProcess(os.Getpid())
+	if err == nil {
+		err = self.Kill()
+	}
+	if err != nil {
+		panic(err)
+	}
+	select {}
+}
+
+// againTimeout bounds an operation behind a crash: it would wait forever for a lock that has outlived its process.
+const againTimeout = time.Minute
+
+// killAtEachStep interrupts op before and after each of its steps, every time on another tenant, which prepare makes; again
+// has to lead to the end whatever was done. It returns the number of steps.
+func (f *fixture) killAtEachStep(
+	t *testing.T, op tenancy.Op, prepare func(slug string), again func(ctx context.Context, c crash),
+) (steps int) {
+	t.Helper()
+	for n := range 20 {
+		for _, after := range []bool{false, true} {
+			c := crash{
+				URL: f.pg.URLAs(f.roles.Owner(), "o"), Prefix: f.roles.Prefix(), Op: op, Slug: fmt.Sprintf("c%d%t", n, after), Step: n, After: after,
+			}
+			prepare(c.Slug)
+			if !f.kill(t, c) {
+				return n
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), againTimeout)
+			again(ctx, c)
+			cancel()
+			if t.Failed() {
+				t.Fatal(c)
+			}
+		}
+	}
+	t.Fatal("no end of steps")
+	return 0
+}
+
+// kill reports whether the process died at its step.
+func (f *fixture) kill(t *testing.T, c crash) bool {
+	t.Helper()
+	order, err := json.Marshal(c)
+	check(t, err)
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), crashEnv+"="+string(order))
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		t.Fatalf("%s: %v: %s", c, err, out)
+	}
+	switch exit.ExitCode() {
+	case exitCompleted:
+		return false
+	case exitFailed, 0, 2: // 2: a panic
+		t.Fatalf("%s: %v: %s", c, err, out)
+	}
+	return true
+}
+
+func TestACreateThatWasKilledIsResumed(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	steps := f.killAtEachStep(t, tenancy.OpCreate, func(string) {}, func(ctx context.Context, c crash) {
+		expectIs(t, crashable[tenancy.OpCreate](ctx, f.tenants, c.Slug), tenancy.ErrSlugTaken)
+		f.expectResumed(ctx, t, c)
+	})
+	if steps != 4 {
+		t.Errorf("killed at %d steps", steps)
+	}
+	f.expectInvariants(t)
+}
+
+func TestAResumeThatWasKilledIsResumed(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	trouble := errors.New("not yet")
+	broken := f.manager(t, tenancy.Config{Hooks: tenancy.Hooks{Before: func(context.Context, tenancy.StepData) error { return trouble }}})
+	steps := f.killAtEachStep(t, tenancy.OpResume, func(slug string) {
+		expectIs(t, crashable[tenancy.OpCreate](t.Context(), broken, slug), trouble)
+	}, func(ctx context.Context, c crash) { f.expectResumed(ctx, t, c) })
+	if steps != 4 {
+		t.Errorf("killed at %d steps", steps)
+	}
+	f.expectInvariants(t)
+}
+
+// expectResumed resumes a tenant that is to be active then. Behind the last step it is so already.
+func (f *fixture) expectResumed(ctx context.Context, t *testing.T, c crash) {
+	t.Helper()
+	_, err := f.tenants.Resume(ctx, c.Slug)
+	if c.Step == 3 && c.After {
+		expectIs(t, err, tenancy.ErrStatus)
+	} else {
+		check(t, err)
+	}
+	got, err := f.tenants.BySlug(ctx, c.Slug)
+	check(t, err)
+	if got.Status != tenancy.Active || got.Failure != "" {
+		t.Errorf("resumed %+v", got)
+	}
+	f.note(t, got, c.Slug)
+	f.expectBody(t, got, c.Slug)
+}
+
+func TestARenameThatWasKilledIsRepeated(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	steps := f.killAtEachStep(t, tenancy.OpRename, f.withNote(t), func(ctx context.Context, c crash) {
+		check(t, crashable[tenancy.OpRename](ctx, f.tenants, c.Slug))
+		f.expectRenamed(t, c.Slug)
+	})
+	if steps != 3 {
+		t.Errorf("killed at %d steps", steps)
+	}
+	f.expectInvariants(t)
+}
+
+func TestARenameThatWasKilledIsResumed(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.killAtEachStep(t, tenancy.OpRename, f.withNote(t), func(ctx context.Context, c crash) {
+		switch {
+		case c.Step == 0 && !c.After: // nothing has happened
+			expectIs(t, crashable[tenancy.OpResume](ctx, f.tenants, c.Slug), tenancy.ErrStatus)
+			check(t, crashable[tenancy.OpRename](ctx, f.tenants, c.Slug))
+		case c.Step == 2 && c.After: // everything has
+			expectIs(t, crashable[tenancy.OpResume](ctx, f.tenants, "new-"+c.Slug), tenancy.ErrStatus)
+		default:
+			check(t, crashable[tenancy.OpResume](ctx, f.tenants, "new-"+c.Slug))
+		}
+		f.expectRenamed(t, c.Slug)
+	})
+	f.expectInvariants(t)
+}
+
+func TestAResumedRenameThatWasKilledIsResumed(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	steps := f.killAtEachStep(t, tenancy.OpResume, func(slug string) {
+		f.withNote(t)(slug)
+		f.stuck(t, slug, "new_"+slug)
+	}, func(ctx context.Context, c crash) {
+		err := crashable[tenancy.OpResume](ctx, f.tenants, c.Slug)
+		if c.Step == 1 && c.After {
+			expectIs(t, err, tenancy.ErrStatus)
+		} else {
+			check(t, err)
+		}
+		check(t, crashable[tenancy.OpRename](ctx, f.tenants, c.Slug))
+		f.expectRenamed(t, c.Slug)
+	})
+	if steps != 2 {
+		t.Errorf("killed at %d steps", steps)
+	}
+	f.expectInvariants(t)
+}
+
+// withNote makes tenants that have a row to lose.
+func (f *fixture) withNote(t *testing.T) (prepare func(slug string)) {
+	return func(slug string) { f.note(t, f.create(t, slug), slug) }
+}
+
+func (f *fixture) expectRenamed(t *testing.T, slug string) {
+	t.Helper()
+	got, err := f.tenants.BySlug(t.Context(), "new-"+slug)
+	check(t, err)
+	if got.Name != "New" || got.Schema != "new_"+slug || got.NextSchema != "" || got.Status != tenancy.Active {
+		t.Errorf("renamed %+v", got)
+	}
+	f.expectBody(t, got, slug)
+}
+
+func TestAMoveThatWasKilledIsRepeated(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.create(t, "other")
+	steps := f.killAtEachStep(t, tenancy.OpMoveDomain, func(slug string) {
+		f.create(t, slug)
+		_, err := f.tenants.AddDomain(t.Context(), slug, "alias."+slug+".example.com")
+		check(t, err)
+	}, func(ctx context.Context, c crash) {
+		check(t, crashable[tenancy.OpMoveDomain](ctx, f.tenants, c.Slug))
+		f.expectHosts(t, c.Slug, "alias."+c.Slug+"!")
+		found, err := f.registry.ByHost(ctx, c.Slug+".example.com")
+		check(t, err)
+		if found.Slug != "other" {
+			t.Errorf("moved to %q", found.Slug)
+		}
+	})
+	if steps != 1 {
+		t.Errorf("killed at %d steps", steps)
+	}
+	f.expectInvariants(t)
+}
