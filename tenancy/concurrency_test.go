@@ -1,0 +1,196 @@
+package tenancy_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// atOnce calls do from 8 goroutines that start together, and returns how many of them met each of the kinds of error; nil is
+// one. Any other error fails the test.
+func atOnce(t *testing.T, do func(i int) error, kinds ...error) map[error]int {
+	t.Helper()
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	counts := map[error]int{}
+	start := make(chan struct{})
+	for i := range 8 {
+		wg.Go(func() {
+			<-start
+			err := do(i)
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				counts[nil]++
+				return
+			}
+			for _, kind := range kinds {
+				if errors.Is(err, kind) {
+					counts[kind]++
+					return
+				}
+			}
+			t.Errorf("goroutine %d: %v", i, err)
+		})
+	}
+	close(start)
+	wg.Wait()
+	return counts
+}
+
+func TestCreatesAtOnceEndInALegalState(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	counts := atOnce(t, func(i int) error { // the same slug in four, the same domain in the others
+		p := tenancy.CreateParams{Slug: "a", Domain: fmt.Sprintf("d%d.example.com", i)}
+		if i%2 == 1 {
+			p = tenancy.CreateParams{Slug: fmt.Sprintf("s%d", i), Domain: "a.example.com"}
+		}
+		_, err := f.tenants.Create(t.Context(), p)
+		return err
+	}, tenancy.ErrSlugTaken, tenancy.ErrDomainTaken)
+	if counts[nil] != 2 || counts[tenancy.ErrSlugTaken] != 3 || counts[tenancy.ErrDomainTaken] != 3 {
+		t.Errorf("outcomes %v", counts)
+	}
+	f.expectInvariants(t)
+}
+
+func TestResumesAtOnceEndInALegalState(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	trouble := errors.New("not yet")
+	f.migrator.broken.Store(&trouble)
+	_, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})
+	expectIs(t, err, trouble)
+	f.migrator.broken.Store(nil)
+	counts := atOnce(t, func(int) error { _, err := f.tenants.Resume(t.Context(), "a"); return err }, tenancy.ErrStatus)
+	if counts[nil] != 1 || counts[tenancy.ErrStatus] != 7 {
+		t.Errorf("outcomes %v", counts)
+	}
+	f.expectInvariants(t)
+}
+
+func TestRenamesAgainstSuspensionsEndInALegalState(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a := f.create(t, "a")
+	f.note(t, a, "of a")
+	counts := atOnce(t, func(i int) error {
+		if i%2 == 1 {
+			_, err := f.tenants.Suspend(t.Context(), "a", fmt.Sprint("reason ", i))
+			return err
+		}
+		_, err := f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Schema: fmt.Sprintf("s%d", i)})
+		return err
+	})
+	got, err := f.tenants.BySlug(t.Context(), "a")
+	check(t, err)
+	if counts[nil] != 8 || got.Status != tenancy.Suspended || !strings.HasPrefix(got.Reason, "reason ") || !strings.HasPrefix(got.Schema, "s") {
+		t.Errorf("outcomes %v, %+v", counts, got)
+	}
+	f.expectBody(t, got, "of a")
+	f.expectInvariants(t)
+}
+
+func TestRenamesAtOnceEndInALegalState(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a, b := f.create(t, "a"), f.create(t, "b")
+	f.note(t, a, "of a")
+	f.note(t, b, "of b")
+	counts := atOnce(t, func(i int) error { // one wins, and the others look for a slug that is gone
+		_, err := f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Slug: fmt.Sprintf("r%d", i), Schema: fmt.Sprintf("r%d", i)})
+		return err
+	}, tenancy.ErrNotFound)
+	if counts[nil] != 1 || counts[tenancy.ErrNotFound] != 7 {
+		t.Errorf("outcomes of one tenant %v", counts)
+	}
+	got, err := f.tenants.ByID(t.Context(), a.ID)
+	check(t, err)
+	f.expectBody(t, got, "of a")
+
+	slugs := []string{got.Slug, "b"}
+	counts = atOnce(t, func(i int) error { // two tenants want one name
+		_, err := f.tenants.Rename(t.Context(), slugs[i%2], tenancy.RenameParams{Schema: "wanted"})
+		return err
+	}, schemactx.ErrTaken)
+	if counts[nil] != 4 || counts[schemactx.ErrTaken] != 4 {
+		t.Errorf("outcomes of two tenants %v", counts)
+	}
+	for slug, body := range map[string]string{slugs[0]: "of a", "b": "of b"} {
+		got, err := f.tenants.BySlug(t.Context(), slug)
+		check(t, err)
+		f.expectBody(t, got, body)
+	}
+	f.expectInvariants(t)
+}
+
+func TestMovesAgainstRemovalsEndInALegalState(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.create(t, "a")
+	f.create(t, "b")
+	_, err := f.tenants.AddDomain(t.Context(), "a", "alias.example.com")
+	check(t, err)
+	counts := atOnce(t, func(i int) error {
+		if i%2 == 1 {
+			return f.tenants.RemoveDomain(t.Context(), "a", "alias.example.com")
+		}
+		_, err := f.tenants.MoveDomain(t.Context(), tenancy.MoveDomainParams{Host: "alias.example.com", From: "a", To: "b"})
+		return err
+	}, tenancy.ErrDomainNotFound)
+	f.expectHosts(t, "a", "a!")
+	switch b := f.hosts(t, "b"); {
+	case b == "b! alias" && counts[nil] == 4: // moved; whoever came later found it there
+	case b == "b!" && counts[nil] == 1: // removed
+	default:
+		t.Errorf("b has %s, outcomes %v", b, counts)
+	}
+	f.expectInvariants(t)
+}
+
+func TestMovesInBothDirectionsDoNotWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	slugs := []string{"a", "b"}
+	for i, slug := range slugs {
+		f.create(t, slug)
+		for j := i; j < 8; j += 2 {
+			_, err := f.tenants.AddDomain(t.Context(), slug, fmt.Sprintf("alias%d.example.com", j))
+			check(t, err)
+		}
+	}
+	atOnce(t, func(i int) error {
+		_, err := f.tenants.MoveDomain(t.Context(), tenancy.MoveDomainParams{
+			Host: fmt.Sprintf("alias%d.example.com", i), From: slugs[i%2], To: slugs[1-i%2],
+		})
+		return err
+	})
+	f.expectHosts(t, "a", "a! alias1 alias3 alias5 alias7")
+	f.expectHosts(t, "b", "b! alias0 alias2 alias4 alias6")
+	f.expectInvariants(t)
+}
+
+func TestPreferencesAgainstRemovalsLeaveOnePrimaryDomain(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.create(t, "a")
+	for i := range 4 {
+		_, err := f.tenants.AddDomain(t.Context(), "a", fmt.Sprintf("alias%d.example.com", i))
+		check(t, err)
+	}
+	atOnce(t, func(i int) error {
+		host := fmt.Sprintf("alias%d.example.com", i/2)
+		if i%2 == 1 {
+			return f.tenants.RemoveDomain(t.Context(), "a", host)
+		}
+		_, err := f.tenants.SetPrimaryDomain(t.Context(), "a", host)
+		return err
+	}, tenancy.ErrDomainNotFound, tenancy.ErrPrimaryDomain)
+	f.expectInvariants(t)
+}
