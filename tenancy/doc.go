@@ -22,6 +22,14 @@
 // was killed leaves a row that says so, and [Manager.Resume] goes on with it. [Hooks] are told
 // of each step. Operations on one tenant wait for each other, in all processes.
 //
+// # Changing a tenant
+//
+// What a status allows is a table, see [Op.Allowed]. [Manager.Suspend] and [Manager.StartMaintenance]
+// have requests refused until [Manager.Activate] and [Manager.EndMaintenance]. [Manager.Update] changes
+// what somebody has read, if nobody was faster. [Manager.Rename] gives another name, slug or schema
+// name. Domains are added by the platform's word, or claimed by a tenant and verified ([DomainVerifier]);
+// one is primary at all times. [Manager.ForEach] works through the fleet. [Users] are the platform's own.
+//
 // # Requests
 //
 // [Handler] asks a [Resolver] what the request's host stands for. A tenant's host gets the

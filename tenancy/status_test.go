@@ -99,6 +99,10 @@ func TestEveryOtherOperationAsksForTheStatus(t *testing.T) {
 				_, err = tenants.Update(t.Context(), read, tenancy.Changes{Name: &name})
 				return err
 			},
+			tenancy.OpRename: func() error {
+				_, err := tenants.Rename(t.Context(), slug, tenancy.RenameParams{Name: "Newer"})
+				return err
+			},
 			tenancy.OpAddDomain:        func() error { _, err := tenants.AddDomain(t.Context(), slug, "add."+slug+".com"); return err },
 			tenancy.OpClaimDomain:      func() error { _, err := tenants.ClaimDomain(t.Context(), slug, "ask."+slug+".com"); return err },
 			tenancy.OpVerifyDomain:     func() error { _, err := tenants.VerifyDomain(t.Context(), slug, "claim."+slug+".com"); return err },
@@ -168,5 +172,37 @@ func TestBadReasonsAndTimesChangeNothing(t *testing.T) {
 	check(t, err)
 	if got.Status != tenancy.Active || got.Reason != "" {
 		t.Errorf("%+v", got)
+	}
+}
+
+// A rename that has not ended is resumed in the statuses that the table has, and leaves them as they are.
+func TestResumeAsksForTheStatus(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for _, status := range statuses {
+		if status == tenancy.Provisioning {
+			continue // which is resumed into an active tenant: see create_test.go
+		}
+		slug := "t" + string(status)
+		id := f.create(t, slug).ID
+		for _, next := range []string{"", "next_" + slug} {
+			if next != "" {
+				f.stuck(t, slug, next)
+			}
+			_, err := f.owner.Exec(t.Context(), "update tenants set status = $2 where id = $1", id, status)
+			check(t, err)
+			_, err = f.tenants.Resume(t.Context(), slug)
+			allowed := next != "" && tenancy.OpResume.Allowed(status)
+			if allowed != (err == nil) || err != nil && !errors.Is(err, tenancy.ErrStatus) {
+				t.Errorf("resume in status %s, to schema %q: %v", status, next, err)
+			}
+			got, err := f.tenants.ByID(t.Context(), id)
+			check(t, err)
+			if got.Status != status || allowed != (got.Schema == next) || !allowed && got.NextSchema != next {
+				t.Errorf("after resume in status %s: %+v", status, got)
+			}
+			_, err = f.owner.Exec(t.Context(), "update tenants set status = 'active' where id = $1", id)
+			check(t, err)
+		}
 	}
 }

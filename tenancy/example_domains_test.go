@@ -1,0 +1,82 @@
+package tenancy_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// A customer claims a domain, publishes the token of the claim, and has the domain when the verifier finds the token. The
+// default verifier looks in the DNS; this one looks into a map.
+func ExampleManager_VerifyDomain() {
+	published := map[string]string{}
+	tenants, _, done := newSchools(tenancy.Config{
+		Domains: tenancy.DomainVerifierFunc(func(_ context.Context, d tenancy.Domain) error {
+			if published[d.Host] != d.Token {
+				return errors.New("there is no such token")
+			}
+			return nil
+		}),
+	}, "north", "south")
+	defer done()
+	ctx := context.Background()
+
+	claim, err := tenants.ClaimDomain(ctx, "north", "School.example.org")
+	fmt.Println(claim.Host, claim.Verified(), err)
+	_, err = tenants.ClaimDomain(ctx, "south", "school.example.org") // which is in nobody's way
+	fmt.Println(err)
+
+	_, err = tenants.VerifyDomain(ctx, "north", "school.example.org")
+	fmt.Println(errors.Is(err, tenancy.ErrNotVerified), err)
+	published[claim.Host] = claim.Token
+	d, err := tenants.VerifyDomain(ctx, "north", "school.example.org")
+	fmt.Println(d.Verified(), err)
+
+	_, err = tenants.VerifyDomain(ctx, "south", "school.example.org")
+	fmt.Println(errors.Is(err, tenancy.ErrNotVerified))
+
+	// Output:
+	// school.example.org false <nil>
+	// <nil>
+	// true verify domain "school.example.org" of tenant "north": domain is not verified: there is no such token
+	// true <nil>
+	// true
+}
+
+// The platform knows whose its own subdomains are, and needs no proof. A tenant has exactly one primary domain at all times.
+func ExampleManager_MoveDomain() {
+	tenants, _, done := newSchools(tenancy.Config{}, "north", "south")
+	defer done()
+	ctx := context.Background()
+
+	if _, err := tenants.AddDomain(ctx, "north", "polar.example.com"); err != nil {
+		fmt.Println(err)
+		return
+	}
+	move := tenancy.MoveDomainParams{Host: "north.example.com", From: "north", To: "south"}
+	_, err := tenants.MoveDomain(ctx, move)
+	fmt.Println(err)
+	move.NewPrimary = "polar.example.com"
+	_, err = tenants.MoveDomain(ctx, move)
+	fmt.Println(err)
+
+	for _, slug := range []string{"north", "south"} {
+		details, err := tenants.Show(ctx, slug)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		for _, d := range details.Domains {
+			fmt.Println(slug, d.Host, d.Primary)
+		}
+	}
+
+	// Output:
+	// move domain "north.example.com" from tenant "north" to "south": domain is the tenant's primary one
+	// <nil>
+	// north polar.example.com true
+	// south south.example.com true
+	// south north.example.com false
+}
