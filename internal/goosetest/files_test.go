@@ -1,0 +1,171 @@
+package goosetest_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/migrate"
+)
+
+// alike are files in which both must find the same statements, in both directions.
+var alike = map[string]string{
+	"plain":                     "-- +goose Up\nselect 1;\n-- +goose Down\nselect 2;\n",
+	"no final newline":          "-- +goose Up\nselect 1;\n-- +goose Down\nselect 2;",
+	"windows":                   "-- +goose Up\r\nselect 1\r\n  ,2;\r\n-- +goose Down\r\nselect 2;\r\n",
+	"a stray carriage return":   "-- +goose Up\nselect 1\r,2;\n",
+	"comments everywhere":       "-- a\n\n-- +goose Up\n-- b\nselect 1 -- c;\n-- d;\n, 2; -- e\n-- f\n\n-- +goose Down\n-- g\nselect 2;\n-- h\n",
+	"blanks before a comment":   "-- +goose Up\n  \n-- kept\nselect 1;\n\t\n-- +goose Down\n \nselect 2;\n",
+	"block comment":             "-- +goose Up\n/* a; b\n c */ select 1;\nselect /* ; */ 2;\n",
+	"dollar quotes":             "-- +goose Up\n-- +goose StatementBegin\ndo $x$\nbegin\n\n  -- why\n  perform 1;\nend;\n$x$;\n-- +goose StatementEnd\nselect 2;\n",
+	"dollar quote in a line":    "-- +goose Up\nselect $$a;b$$;\n",
+	"quotes":                    "-- +goose Up\nselect 'a;b', \"c;d\" from (select 1 as \"c;d\") x;\nselect E'\\';', 'it''s;';\n",
+	"a block without semicolon": "-- +goose Up\n-- +goose StatementBegin\nselect 1\n-- +goose StatementEnd\n",
+	"two blocks":                "-- +goose Up\n-- +goose StatementBegin\n\nselect 1;\n-- +goose StatementEnd\n-- +goose StatementBegin\nselect 2;\n-- +goose StatementEnd\n",
+	"no transaction":            "-- +goose NO TRANSACTION\n-- +goose Up\nselect 1;\n-- +goose Down\nselect 2;\n",
+	"no transaction at the end": "-- +goose Up\nselect 1;\n-- +goose Down\nselect 2;\n-- +goose NO TRANSACTION\n",
+	"dashes after":              "-- +goose Up --\nselect 1;\n",
+	"a tab between":             "--\t+goose\tUp\nselect 1;\n",
+	"only Down":                 "-- +goose Up\n-- +goose Down\nselect 2;\n",
+	"semicolon apart":           "-- +goose Up\nselect 1\n;\n",
+	"BEGIN ATOMIC":              "-- +goose Up\n-- +goose StatementBegin\ncreate function f() returns int language sql begin atomic\n select 1;\n select 2;\nend;\n-- +goose StatementEnd\n",
+	"not ASCII":                 "-- +goose Up\nselect 'grüße; 世界';\n",
+}
+
+func TestBothFindTheSameStatements(t *testing.T) {
+	t.Parallel()
+	for name, content := range alike {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if name == "BEGIN ATOMIC" && pgtest.Version(t) < 14 {
+				t.Skip("needs PostgreSQL 14")
+			}
+			b := setup(t, fstest.MapFS{"00001_a.sql": {Data: []byte(content)}})
+			plan, err := b.ours.PlanUp(t.Context(), schema, migrate.Newest)
+			check(t, err)
+			_, err = b.goose.Up(t.Context())
+			check(t, err)
+			compare(t, "up", b.traced.take(), plan)
+			if !strings.Contains(strings.ToLower(content), "goose down") {
+				return // which goose undoes, and we do not
+			}
+			plan, err = b.ours.PlanDown(t.Context(), schema, 0)
+			check(t, err)
+			_, err = b.goose.Down(t.Context())
+			check(t, err)
+			compare(t, "down", b.traced.take(), plan)
+		})
+	}
+}
+
+// compare compares what goose sent, its own queries apart, with what we would send.
+func compare(t *testing.T, direction string, sent []string, plan migrate.Plan) {
+	t.Helper()
+	var theirs, ours []string
+	for _, sql := range sent {
+		own := strings.Contains(sql, "goose_db_version") || sql == "begin" || sql == "commit" || sql == "-- ping" || sql == ";"
+		if !own {
+			theirs = append(theirs, sql)
+		}
+	}
+	for _, c := range plan.Migrations() {
+		ours = append(ours, c.SQL)
+	}
+	if !slices.Equal(theirs, ours) {
+		t.Errorf("%s: goose sends %q, we send %q", direction, theirs, ours)
+	}
+}
+
+func TestBothMakeTheSameOfAFile(t *testing.T) {
+	t.Parallel()
+	for name, content := range alike {
+		if err := agree(t, content); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// FuzzParse checks that what New takes, goose takes too, with the same statements.
+func FuzzParse(f *testing.F) {
+	for _, content := range alike {
+		f.Add(content)
+	}
+	for content := range stricter {
+		f.Add(content)
+	}
+	for _, content := range refused {
+		f.Add(content)
+	}
+	f.Fuzz(func(t *testing.T, content string) {
+		if err := agree(t, content); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// agree returns why goose does not make the same of a file that New takes.
+func agree(t testing.TB, content string) error {
+	r, err := newRunner(t, content)
+	if err != nil {
+		return nil
+	}
+	theirs, err := gooseParses(t, content)
+	if err != nil {
+		return fmt.Errorf("goose refuses %q: %w", content, err)
+	}
+	if m := r.Migrations()[0]; m.Checksum != theirs.checksum() || m.Transaction != theirs.tx && len(theirs.sql) > 0 {
+		return fmt.Errorf("of %q goose makes %q, transaction %t; we make something else", content, theirs.sql, theirs.tx)
+	}
+	return nil
+}
+
+// stricter are files that goose takes and New refuses, each with the reason.
+var stricter = map[string]string{
+	"-- +goose ENVSUB ON\n-- +goose Up\nselect 1;\n":                                                              "is the same everywhere",
+	"-- +goose Up\nselect 1; select 2;\n":                                                                         "two statements in one",
+	"-- +goose Up\nselect 1\n-- +goose NO TRANSACTION\n;\n":                                                       "annotation inside a statement",
+	"-- +goose Up\nselect 1\n-- +goose StatementBegin\n;\n-- +goose StatementEnd\n":                               "annotation inside a statement",
+	"-- +goose Up\n-- +goose StatementBegin\n-- +goose StatementEnd\nselect 1;\n":                                 "StatementEnd without",
+	"-- +goose Up\ncommit;\n":                                                                                     "leave it out",
+	"-- +goose Up\nset work_mem = '1MB';\n":                                                                       "SET LOCAL",
+	"-- +goose Up\nselect 1;\n-- +goose Down\nselect 'a;\n":                                                       "ends within a quote",
+	"-- +goose Up\nselect 1;\n-- +goose Down\n-- +goose StatementBegin\nselect '\xff';\n-- +goose StatementEnd\n": "UTF-8",
+	"-- +goose Up\nselect 1;\n-- +goose Down\ncopy a from stdin;\n":                                               "COPY",
+}
+
+func TestWhereWeAreStricter(t *testing.T) {
+	t.Parallel()
+	for content, reason := range stricter {
+		_, err := newRunner(t, content)
+		if err == nil || !strings.Contains(err.Error(), reason) {
+			t.Errorf("%q: got %v, want %q", content, err, reason)
+		}
+		if theirs, _ := gooseParses(t, content); theirs == nil {
+			t.Errorf("%q: goose refuses it too", content)
+		}
+	}
+}
+
+// refused are files that both refuse.
+var refused = []string{
+	"", "select 1;\n", "-- +goose Down\nselect 1;\n", "-- +goose Up\nselect 1\n", "-- +goose Up\nselect 1\n-- +goose Down\n",
+	"-- +goose Up\n-- +goose StatementBegin\nselect 1;\n", "-- +goose Up\n-- +goose Up\n", "-- +goose Up\n-- +goose Down\n-- +goose Down\n",
+	"-- +goose Up\n-- +goose Sideways\n", " -- +goose Up\nselect 1;\n", "-- +goose Up\n-- see +goose for more\nselect 1;\n",
+	"-- +goose Up\n-- +goose StatementEnd\n", "-- +goose StatementBegin\n-- +goose Up\n", "\ufeff-- +goose Up\nselect 1;\n",
+	"-- +goose NO  TRANSACTION\n-- +goose Up\nselect 1;\n", "-- +goose Up +goose Down\n", "-- +goose\n-- +goose Up\n",
+}
+
+func TestBothRefuse(t *testing.T) {
+	t.Parallel()
+	for _, content := range refused {
+		if _, err := newRunner(t, content); err == nil {
+			t.Errorf("%q: we take it", content)
+		}
+		if theirs, err := gooseParses(t, content); err == nil {
+			t.Errorf("%q: goose takes it: %v", content, theirs)
+		}
+	}
+}

@@ -1,0 +1,118 @@
+package goosetest_test
+
+import (
+	"context"
+	"database/sql"
+	"io/fs"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"testing/fstest"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/migrate"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+
+// both is a schema that goose and package migrate work on, with the same files.
+type both struct {
+	pg     *pgtest.DB
+	goose  *goose.Provider
+	ours   *migrate.Runner
+	traced *trace
+}
+
+const schema = "tenant_1"
+
+func setup(t *testing.T, files fstest.MapFS) *both {
+	t.Helper()
+	b := &both{pg: pgtest.New(t), traced: &trace{}}
+	b.exec(t, "create schema "+schema)
+	cfg, err := pgx.ParseConfig(b.pg.URL)
+	check(t, err)
+	cfg.RuntimeParams["search_path"] = schema + ", pg_temp"
+	cfg.Tracer = b.traced
+	db := stdlib.OpenDB(*cfg)
+	t.Cleanup(func() { check(t, db.Close()) })
+	b.goose = provider(t, db, files)
+	b.ours, err = migrate.New(b.pg.Pool, migrate.Config{Tenant: []migrate.Source{{Name: "app", FS: files}}})
+	check(t, err)
+	return b
+}
+
+func provider(t *testing.T, db *sql.DB, files fs.FS) *goose.Provider {
+	t.Helper()
+	p, err := goose.NewProvider(goose.DialectPostgres, db, files)
+	check(t, err)
+	return p
+}
+
+func (b *both) exec(t *testing.T, sql string) {
+	t.Helper()
+	_, err := b.pg.Pool.Exec(t.Context(), sql)
+	check(t, err)
+}
+
+// text returns the one value of a query.
+func (b *both) text(t *testing.T, sql string) (value string) {
+	t.Helper()
+	check(t, b.pg.Pool.QueryRow(t.Context(), sql).Scan(&value))
+	return value
+}
+
+// applied compares what goose and we say is applied.
+func (b *both) expectApplied(t *testing.T, want ...int64) {
+	t.Helper()
+	statuses, err := b.goose.Status(t.Context())
+	check(t, err)
+	var theirs []int64
+	for _, s := range statuses {
+		if s.State == goose.StateApplied {
+			theirs = append(theirs, s.Source.Version)
+		}
+	}
+	status, err := b.ours.Status(t.Context(), schema)
+	check(t, err)
+	check(t, status.Err)
+	ours := status.Versions(migrate.Applied)
+	if !slices.Equal(theirs, want) || !slices.Equal(ours, want) {
+		t.Errorf("goose has %v applied, we have %v, want %v", theirs, ours, want)
+	}
+}
+
+// trace records what goose sends.
+type trace struct {
+	mu  sync.Mutex
+	sql []string
+}
+
+func (tr *trace) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.sql = append(tr.sql, data.SQL)
+	return ctx
+}
+
+func (*trace) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// take returns what was sent since the last call.
+func (tr *trace) take() []string {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	sql := tr.sql
+	tr.sql = nil
+	return sql
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
