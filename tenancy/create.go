@@ -79,13 +79,18 @@ func (m *Manager) Resume(ctx context.Context, slug string) (Tenant, error) {
 
 // provision does what comes after the row, under the tenant's lock. Each step can be run again.
 func (m *Manager) provision(ctx context.Context, op Op, t *Tenant) error {
-	err := m.run(
+	return m.build(
 		ctx, op, t,
 		step{"schema", func(ctx context.Context) error { return m.provisionSchema(ctx, t) }},
 		step{"migrate", func(ctx context.Context) error { return m.cfg.Migrator.Migrate(ctx, t.Schema) }},
 		step{"seed", func(ctx context.Context) error { return m.seed(ctx, t) }},
 		step{"activate", func(ctx context.Context) error { return m.activate(ctx, t) }},
 	)
+}
+
+// build is run for a tenant that nobody uses yet: it notes on the row what stopped it.
+func (m *Manager) build(ctx context.Context, op Op, t *Tenant, steps ...step) error {
+	err := m.run(ctx, op, t, steps...)
 	if stepErr := (*StepError)(nil); errors.As(err, &stepErr) {
 		t.Failure = stepErr.Step + ": " + stepErr.Err.Error()
 		stepErr.Tenant = *t

@@ -45,6 +45,9 @@ type Config struct {
 	// Default: a [DNSVerifier].
 	Domains DomainVerifier
 
+	// Stock keeps tenants ready for instant sign-up, see [Manager.Claim]. Default: none.
+	Stock StockConfig
+
 	// Hooks are called as the manager works. Default: none.
 	Hooks Hooks
 
@@ -64,6 +67,7 @@ type Manager struct {
 	schemas  *pgxpool.Pool
 	cfg      Config
 	locks    chan struct{} // one for each lock that may be held at a time
+	taken    chan struct{} // holds one while the stock may have shrunk
 }
 
 // New returns a manager that works through registry, a pool logged in as the owner role of
@@ -78,6 +82,9 @@ func New(registry *pgxpool.Pool, cfg Config) (*Manager, error) {
 	}
 	var err error
 	if cfg.Drop, err = cfg.Drop.withDefaults(); err != nil {
+		return nil, err
+	}
+	if cfg.Stock, err = cfg.Stock.withDefaults(cfg.Migrator); err != nil {
 		return nil, err
 	}
 	conns := registry.Config().MaxConns
@@ -101,6 +108,7 @@ func New(registry *pgxpool.Pool, cfg Config) (*Manager, error) {
 		cfg:      cfg,
 		// One connection is always left for the work under a lock, whoever else holds one.
 		locks: make(chan struct{}, conns-1),
+		taken: make(chan struct{}, 1),
 	}, nil
 }
 

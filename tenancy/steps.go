@@ -27,6 +27,8 @@ const (
 	OpRequestDrop Op = "request drop" // [Manager.RequestDrop]
 	OpApproveDrop Op = "approve drop" // [Manager.ApproveDrop]
 	OpDrop        Op = "drop"         // [Manager.Drop]
+	OpStock       Op = "stock"        // [Manager.Refill]
+	OpClaim       Op = "claim"        // [Manager.Claim]
 )
 
 // Hooks are called by a [Manager] before and after each step of an operation on a tenant. Each

@@ -1,0 +1,183 @@
+package tenancy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// RefillReport says what [Manager.Refill] did.
+type RefillReport struct {
+	Made    int  // new stocked tenants
+	Updated int  // that were behind, or half-made, and are ready now
+	Failed  int  // that could not be made or updated
+	Busy    bool // another process, or goroutine, is refilling: the rest is left to it
+}
+
+// Refill makes stocked tenants until there are [StockConfig].Size, and brings those up to date that
+// were stocked by an earlier release, or that a crash or an error left half-made. One that is not ready
+// is never claimed, but counts: whatever fails, there are never more than Size. Those of a later
+// release are left alone, and count too.
+//
+// Processes take turns, one tenant each; where it is another one's turn, Refill ends and says so. A
+// tenant that cannot be updated does not stop the others; one that cannot be made does. The report is valid with an
+// error too, which joins those of the tenants, [StepError] each. Without a stock it is [ErrNoStock].
+func (m *Manager) Refill(ctx context.Context) (RefillReport, error) {
+	var report RefillReport
+	if m.cfg.Stock.Size == 0 {
+		return report, ErrNoStock
+	}
+	var errs []error
+	for after := int64(0); ; {
+		turn, err := m.refillOne(ctx, after)
+		report.Busy = turn.busy
+		if err != nil {
+			errs = append(errs, err)
+			report.Failed++
+		}
+		switch {
+		case err == nil && turn.made:
+			report.Made++
+		case err == nil && turn.id != 0:
+			report.Updated++
+		}
+		if turn.id == 0 || turn.made && err != nil || ctx.Err() != nil {
+			return report, errors.Join(errs...)
+		}
+		after = max(after, turn.repaired)
+	}
+}
+
+// turn is what refillOne did.
+type turn struct {
+	id       int64 // of the tenant, 0: none
+	repaired int64 // the same, if it was there before
+	made     bool
+	busy     bool
+}
+
+// refillOne makes or repairs one stocked tenant, under the lock of the stock and its own. It repairs
+// those first whose id is greater than after.
+func (m *Manager) refillOne(ctx context.Context, after int64) (turn, error) {
+	l, err := m.openLease(ctx)
+	if err != nil {
+		return turn{}, err
+	}
+	defer l.release(ctx)
+	var mine bool
+	err = l.conn.QueryRow(ctx, "select pg_try_advisory_lock(hashtextextended('pgtenant.stock', 0))").Scan(&mine)
+	if err != nil {
+		return turn{}, fmt.Errorf("lock the stock: %w", err)
+	}
+	if !mine {
+		return turn{busy: true}, nil
+	}
+	id, err := m.outdated(ctx, after)
+	if err != nil {
+		return turn{}, err
+	}
+	if id != 0 {
+		return turn{id: id, repaired: id}, m.restock(ctx, l, id)
+	}
+	t, err := l.insertStocked(ctx, m.cfg.Stock.Size)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return turn{}, nil // it is full
+	}
+	if err != nil {
+		return turn{}, fmt.Errorf("stock a tenant: %w", conflict(err))
+	}
+	return turn{id: t.ID, made: true}, m.stock(ctx, &t)
+}
+
+// outdated returns a stocked tenant that is not ready, or that an earlier release has stocked; 0 for none.
+func (m *Manager) outdated(ctx context.Context, after int64) (int64, error) {
+	var id int64
+	err := m.registry.QueryRow(ctx, `select id from public.tenants
+		where status = 'stocked' and stock_version < $1 collate "C" and id > $2 order by id limit 1`, m.stockVersion(), after).Scan(&id)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return 0, fmt.Errorf("look at the stock: %w", err)
+	}
+	return id, nil
+}
+
+// restock brings a tenant up to date that was found outdated. Nobody can claim it meanwhile: who has it
+// already is first, and then there is nothing to do.
+func (m *Manager) restock(ctx context.Context, l *lease, id int64) error {
+	t, err := l.lock(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil // dropped
+	}
+	if err != nil {
+		return err
+	}
+	tag, err := m.registry.Exec(ctx, "update public.tenants set stock_version = '' where id = $1 and status = 'stocked'", id)
+	if err != nil {
+		return fmt.Errorf("withdraw tenant %d from the stock: %w", id, err)
+	}
+	if tag.RowsAffected() == 0 {
+		return nil // claimed, or being dropped
+	}
+	return m.stock(ctx, &t)
+}
+
+// stock makes what a stocked tenant needs, and then ready. Each step can be run again.
+func (m *Manager) stock(ctx context.Context, t *Tenant) error {
+	return m.build(
+		ctx, OpStock, t,
+		step{"schema", func(ctx context.Context) error { return m.provisionSchema(ctx, t) }},
+		step{"migrate", func(ctx context.Context) error { return m.cfg.Migrator.Migrate(ctx, t.Schema) }},
+		step{"ready", func(ctx context.Context) error {
+			return m.update(ctx, t, "stock_version = $2, failure = ''", m.stockVersion())
+		}},
+	)
+}
+
+// insertStocked inserts a row that is nobody's, unless there are size already, and takes its lock. The slug is
+// one that nobody can ask for.
+func (l *lease) insertStocked(ctx context.Context, size int) (Tenant, error) {
+	rows, err := l.conn.Query(ctx, `with new as materialized (
+			select nextval(pg_get_serial_sequence('public.tenants', 'id')) as id
+			where (select count(*) from public.tenants where status = 'stocked') < $1
+		), name as (
+			insert into public.schema_names (name, tenant_id) select 'tenant_' || id, id from new
+		), t as (
+			insert into public.tenants (id, schema_name, slug, name, status)
+			select id, 'tenant_' || id, '_' || id, '_' || id, 'stocked' from new returning *
+		)
+		select `+tenantDetailsColumns+` from t, lateral (select pg_advisory_lock(`+lockKey("t.id")+`)) as locked`, size)
+	if err != nil {
+		return Tenant{}, err
+	}
+	return pgx.CollectExactlyOneRow(rows, scanTenant)
+}
+
+// RunStock refills the stock now, after each claim of this manager and every [StockConfig].Interval, until
+// ctx ends, and returns the cause of that. Errors are logged, and tried again when it is time. Any number of processes may run it:
+// see [Manager.Refill]. Without a stock it is [ErrNoStock].
+func (m *Manager) RunStock(ctx context.Context) error {
+	if m.cfg.Stock.Size == 0 {
+		return ErrNoStock
+	}
+	tick := time.NewTicker(m.cfg.Stock.Interval)
+	defer tick.Stop()
+	for {
+		if _, err := m.Refill(ctx); err != nil && ctx.Err() == nil {
+			m.cfg.Logger.ErrorContext(ctx, "stock not refilled", slog.Any("error", err))
+			select { // a claim is no reason to try at once what has just failed
+			case <-ctx.Done():
+			case <-tick.C:
+			}
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-m.taken:
+		case <-tick.C:
+		}
+	}
+}

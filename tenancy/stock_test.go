@@ -1,0 +1,430 @@
+package tenancy_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// stocking returns a manager that keeps a stock.
+func (f *fixture) stocking(t testing.TB, stock tenancy.StockConfig, change ...func(cfg *tenancy.Config)) *tenancy.Manager {
+	t.Helper()
+	return f.managerWith(t, func(cfg *tenancy.Config) {
+		cfg.Stock = stock
+		for _, c := range change {
+			c(cfg)
+		}
+	})
+}
+
+func refill(t testing.TB, m *tenancy.Manager) tenancy.RefillReport {
+	t.Helper()
+	report, err := m.Refill(t.Context())
+	check(t, err)
+	return report
+}
+
+// stocked returns the ids of the tenants in the stock.
+func stocked(t testing.TB, m *tenancy.Manager) (ids []int64) {
+	t.Helper()
+	for tenant, err := range m.All(t.Context(), tenancy.Filter{Statuses: []tenancy.Status{tenancy.Stocked}}) {
+		check(t, err)
+		ids = append(ids, tenant.ID)
+	}
+	return ids
+}
+
+func claimParams(slug string) tenancy.CreateParams {
+	return tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"}
+}
+
+func TestAClaimTakesATenantFromTheStock(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	m := f.stocking(t, tenancy.StockConfig{Size: 2})
+	if report := refill(t, m); report != (tenancy.RefillReport{Made: 2}) {
+		t.Errorf("report %+v", report)
+	}
+	before := stocked(t, m)
+	for range m.Routes(t.Context(), tenancy.RouteFilter{}) {
+		t.Error("a stocked tenant has a route")
+	}
+	a, err := m.Claim(t.Context(), tenancy.CreateParams{Slug: "a", Name: "School A", Domain: "A.example.com"})
+	check(t, err)
+	if a.ID != before[0] || a.Status != tenancy.Active || a.Slug != "a" || a.Name != "School A" || a.Schema != fmt.Sprintf("tenant_%d", a.ID) {
+		t.Errorf("claimed %+v", a)
+	}
+	found, err := f.registry.ByHost(t.Context(), "a.example.com")
+	check(t, err)
+	f.use(t, found)
+	if now := stocked(t, m); !slices.Equal(now, before[1:]) {
+		t.Errorf("stock was %v, is %v", before, now)
+	}
+	if report := refill(t, m); report != (tenancy.RefillReport{Made: 1}) {
+		t.Errorf("report %+v", report)
+	}
+	if report := refill(t, m); report != (tenancy.RefillReport{}) {
+		t.Errorf("report of a full stock %+v", report)
+	}
+}
+
+func TestAnEmptyStockCreates(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a, err := f.tenants.Claim(t.Context(), claimParams("a")) // has no stock
+	check(t, err)
+	f.use(t, a)
+	b, err := f.stocking(t, tenancy.StockConfig{Size: 1}).Claim(t.Context(), claimParams("b"))
+	check(t, err)
+	f.use(t, b)
+	_, err = f.stocking(t, tenancy.StockConfig{Size: 1, ClaimOnly: true}).Claim(t.Context(), claimParams("c"))
+	expectIs(t, err, tenancy.ErrStockEmpty)
+	_, err = f.tenants.Refill(t.Context())
+	expectIs(t, err, tenancy.ErrNoStock)
+	expectIs(t, f.tenants.RunStock(t.Context()), tenancy.ErrNoStock)
+}
+
+func TestClaimRefusesAndLeavesTheStock(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	m := f.stocking(t, tenancy.StockConfig{Size: 1})
+	f.create(t, "taken")
+	refill(t, m)
+	before := f.snapshot(t)
+	placeholder := fmt.Sprintf("_%d", stocked(t, m)[0])
+	for name, c := range map[string]struct {
+		params tenancy.CreateParams
+		want   error
+	}{
+		"taken slug":     {tenancy.CreateParams{Slug: "taken", Domain: "x.example.com"}, tenancy.ErrSlugTaken},
+		"taken domain":   {tenancy.CreateParams{Slug: "x", Domain: "taken.example.com"}, tenancy.ErrDomainTaken},
+		"no domain":      {tenancy.CreateParams{Slug: "x"}, &tenancy.FieldError{}},
+		"chosen schema":  {tenancy.CreateParams{Slug: "x", Domain: "x.example.com", Schema: "mine"}, &tenancy.FieldError{}},
+		"a stocked slug": {tenancy.CreateParams{Slug: placeholder, Domain: "x.example.com"}, &tenancy.FieldError{}},
+	} {
+		_, err := m.Claim(t.Context(), c.params)
+		if err == nil {
+			t.Fatalf("%s: claimed", name)
+		}
+		expectKind(t, err, c.want)
+	}
+	_, err := m.Create(t.Context(), tenancy.CreateParams{Slug: placeholder, Domain: "x.example.com"})
+	expectKind(t, err, &tenancy.FieldError{})
+	_, err = m.Resume(t.Context(), placeholder)
+	expectIs(t, err, tenancy.ErrStatus)
+	if after := f.snapshot(t); after != before {
+		t.Errorf("was\n%s\nis\n%s", before, after)
+	}
+}
+
+func TestEachStockedTenantIsClaimedOnce(t *testing.T) {
+	t.Parallel()
+	const claims, size = 64, 20
+	f := setup(t)
+	m := f.stocking(t, tenancy.StockConfig{Size: size})
+	refill(t, m)
+	stock := stocked(t, m)
+	var wg sync.WaitGroup
+	claimed := make(chan tenancy.Tenant, claims)
+	for i := range claims {
+		wg.Go(func() {
+			tenant, err := m.Claim(t.Context(), claimParams(fmt.Sprintf("t%d", i)))
+			if err != nil {
+				t.Error(err)
+			}
+			claimed <- tenant
+		})
+	}
+	wg.Wait()
+	close(claimed)
+	seen := make(map[int64]bool)
+	fromStock := 0
+	for tenant := range claimed {
+		if seen[tenant.ID] {
+			t.Errorf("tenant %d was claimed twice", tenant.ID)
+		}
+		seen[tenant.ID] = true
+		if slices.Contains(stock, tenant.ID) {
+			fromStock++
+		}
+		f.use(t, tenant)
+	}
+	if len(seen) != claims || fromStock != size {
+		t.Errorf("%d tenants, %d of them from the stock of %d", len(seen), fromStock, size)
+	}
+}
+
+func TestProcessesThatRefillDoNotOvershoot(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	var wg sync.WaitGroup
+	for range 6 {
+		m := f.stocking(t, tenancy.StockConfig{Size: 5})
+		wg.Go(func() {
+			for report := (tenancy.RefillReport{Busy: true}); report.Busy; {
+				var err error
+				if report, err = m.Refill(t.Context()); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if stock := stocked(t, f.tenants); len(stock) != 5 {
+		t.Errorf("stock %v", stock)
+	}
+}
+
+func TestASeedRunsAfterTheClaim(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	trouble := errors.New("no seeds today")
+	broken := true
+	m := f.stocking(t, tenancy.StockConfig{Size: 1, ClaimOnly: true}, func(cfg *tenancy.Config) {
+		cfg.Seed = func(ctx context.Context, tenant *tenancy.Tenant) error {
+			if broken {
+				return trouble
+			}
+			if tenant.Status != tenancy.Provisioning {
+				t.Errorf("seeded while %s", tenant.Status)
+			}
+			_, err := f.db.Exec(ctx, "insert into notes values ($1)", tenant.Slug)
+			return err
+		}
+	})
+	refill(t, m)
+	_, err := m.Claim(t.Context(), claimParams("a"))
+	var stopped *tenancy.StepError
+	if !errors.As(err, &stopped) || stopped.Op != tenancy.OpClaim || stopped.Step != "seed" || !errors.Is(err, trouble) {
+		t.Fatalf("got %v", err)
+	}
+	broken = false
+	a, err := m.Resume(t.Context(), "a")
+	check(t, err)
+	f.use(t, a)
+	refill(t, m)
+	b, err := m.Claim(t.Context(), claimParams("b"))
+	check(t, err)
+	var seeds int
+	check(t, f.db.QueryRow(tenancy.NewContext(t.Context(), &b), "select count(*) from notes where body = 'b'").Scan(&seeds))
+	if b.Status != tenancy.Active || seeds != 1 {
+		t.Errorf("claimed %+v with %d seeds", b, seeds)
+	}
+}
+
+// releases are migrators of two releases of a program, the later of which has one migration more.
+func (f *fixture) releases(t testing.TB) (earlier, later *migrate.Runner) {
+	t.Helper()
+	files := fstest.MapFS{
+		"00001_notes.sql": {Data: []byte("-- +goose Up\ncreate table notes (body text);\n")},
+		"00002_more.sql":  {Data: []byte("-- +goose Up\ncreate table more ();\n")},
+	}
+	later, err := migrate.New(f.owner, migrate.Config{Tenant: []migrate.Source{{Name: "test", FS: files}}})
+	check(t, err)
+	return notesRunner(t, f.owner), later
+}
+
+func TestAStockOfAnEarlierReleaseIsMigratedBeforeItIsClaimed(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	earlier, later := f.releases(t)
+	config := tenancy.StockConfig{Size: 2, ClaimOnly: true}
+	before := f.stocking(t, config, func(cfg *tenancy.Config) { cfg.Migrator = earlier })
+	after := f.stocking(t, config, func(cfg *tenancy.Config) { cfg.Migrator = later })
+	refill(t, before)
+	_, err := after.Claim(t.Context(), claimParams("a"))
+	expectIs(t, err, tenancy.ErrStockEmpty)
+	if report := refill(t, after); report != (tenancy.RefillReport{Updated: 2}) {
+		t.Errorf("report %+v", report)
+	}
+	// The earlier release, which still runs, neither claims nor breaks nor adds to what the later one has.
+	_, err = before.Claim(t.Context(), claimParams("a"))
+	expectIs(t, err, tenancy.ErrStockEmpty)
+	if report := refill(t, before); report != (tenancy.RefillReport{}) {
+		t.Errorf("report of the earlier release %+v", report)
+	}
+	a, err := after.Claim(t.Context(), claimParams("a"))
+	check(t, err)
+	_, err = f.db.Exec(tenancy.NewContext(t.Context(), &a), "select from more")
+	check(t, err)
+}
+
+func TestWhatCannotBeStockedIsNotClaimedAndTriedAgain(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	earlier, later := f.releases(t)
+	before := f.stocking(t, tenancy.StockConfig{Size: 2}, func(cfg *tenancy.Config) { cfg.Migrator = earlier })
+	refill(t, before)
+	trouble := errors.New("the disk is full")
+	migrator := &fullDisk{Runner: later, err: trouble}
+	m := f.stocking(t, tenancy.StockConfig{Size: 4, ClaimOnly: true}, func(cfg *tenancy.Config) { cfg.Migrator = migrator })
+	for range 2 { // the second time there is one half-made one more to repair, and none may come on top
+		report, err := m.Refill(t.Context())
+		expectIs(t, err, trouble)
+		if report.Made != 0 || report.Updated != 0 || report.Failed < 3 {
+			t.Errorf("report %+v", report)
+		}
+		_, err = m.Claim(t.Context(), claimParams("a"))
+		expectIs(t, err, tenancy.ErrStockEmpty)
+	}
+	if stock := stocked(t, m); len(stock) != 4 {
+		t.Errorf("stock %v", stock)
+	}
+	migrator.err = nil
+	if report := refill(t, m); report != (tenancy.RefillReport{Updated: 4}) {
+		t.Errorf("report %+v", report)
+	}
+}
+
+type fullDisk struct {
+	*migrate.Runner
+	err error
+}
+
+func (f *fullDisk) Migrate(ctx context.Context, schema string) error {
+	if f.err != nil {
+		return f.err
+	}
+	return f.Runner.Migrate(ctx, schema)
+}
+
+func TestTheStockIsRefilledAfterAClaim(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ready := make(chan int64, 10)
+	m := f.stocking(t, tenancy.StockConfig{Size: 2, ClaimOnly: true, Interval: time.Hour}, func(cfg *tenancy.Config) {
+		cfg.Hooks.After = func(_ context.Context, data tenancy.StepData) {
+			if data.Op == tenancy.OpStock && data.Step == "ready" && data.Err == nil {
+				ready <- data.Tenant.ID
+			}
+		}
+	})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	ended := make(chan error)
+	go func() { ended <- m.RunStock(ctx) }()
+	<-ready
+	<-ready
+	for i := range 3 {
+		_, err := m.Claim(t.Context(), claimParams(fmt.Sprintf("t%d", i)))
+		check(t, err)
+		<-ready
+	}
+	stop := errors.New("stop")
+	cancel(stop)
+	expectIs(t, <-ended, stop)
+}
+
+func TestAStockedTenantIsDropped(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	m := f.stocking(t, tenancy.StockConfig{Size: 2, ClaimOnly: true}, func(cfg *tenancy.Config) { cfg.Drop.Enabled = true })
+	refill(t, m)
+	ids := stocked(t, m)
+	first, err := m.ByID(t.Context(), ids[0])
+	check(t, err)
+	_, err = m.Drop(t.Context(), request(t, m, first.Slug))
+	check(t, err)
+	if left := f.left(t, first); len(left) > 0 {
+		t.Errorf("left: %q", left)
+	}
+	second, err := m.ByID(t.Context(), ids[1])
+	check(t, err)
+	params := request(t, m, second.Slug)
+	a, err := m.Claim(t.Context(), claimParams("a"))
+	check(t, err)
+	_, err = m.Drop(t.Context(), params) // it is somebody's now
+	expectIs(t, err, tenancy.ErrNotFound)
+	f.use(t, a)
+}
+
+// A drop that has looked at a stocked tenant must not take the one that a customer has claimed since.
+func TestADropDoesNotTakeATenantThatIsClaimedMeanwhile(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	claimer := f.stocking(t, tenancy.StockConfig{Size: 1, ClaimOnly: true})
+	refill(t, claimer)
+	var a tenancy.Tenant
+	m := f.managerWith(t, func(cfg *tenancy.Config) {
+		cfg.Drop.Enabled = true
+		cfg.Hooks.Before = func(ctx context.Context, data tenancy.StepData) (err error) {
+			if data.Step == "mark" {
+				a, err = claimer.Claim(ctx, claimParams("a"))
+			}
+			return err
+		}
+	})
+	tenant, err := m.ByID(t.Context(), stocked(t, m)[0])
+	check(t, err)
+	_, err = m.Drop(t.Context(), request(t, m, tenant.Slug))
+	expectIs(t, err, tenancy.ErrStatus)
+	f.use(t, a)
+}
+
+func TestARefillThatWasKilledGoesOn(t *testing.T) {
+	t.Parallel()
+	config := tenancy.StockConfig{Size: 1, ClaimOnly: true}
+	if v, ok := theVictim(); ok {
+		_, err := v.manager(t, func(cfg *tenancy.Config) { cfg.Stock = config }).Refill(t.Context())
+		t.Fatalf("not killed: %v", err)
+	}
+	f := setup(t)
+	m := f.stocking(t, config)
+	for i, when := range []string{"before schema", "after schema", "before migrate", "after migrate", "before ready"} {
+		f.victim(when).run(t, t.Name())
+		_, err := m.Claim(t.Context(), claimParams("early"))
+		expectIs(t, err, tenancy.ErrStockEmpty)
+		if report := refill(t, m); report != (tenancy.RefillReport{Updated: 1}) {
+			t.Errorf("%s: report %+v", when, report)
+		}
+		tenant, err := m.Claim(t.Context(), claimParams(fmt.Sprintf("t%d", i)))
+		check(t, err)
+		f.use(t, tenant)
+	}
+}
+
+func TestAClaimThatWasKilledIsResumed(t *testing.T) {
+	t.Parallel()
+	config := tenancy.StockConfig{Size: 1, ClaimOnly: true}
+	if v, ok := theVictim(); ok {
+		_, err := v.manager(t, func(cfg *tenancy.Config) { cfg.Stock = config }).Claim(t.Context(), claimParams(v.token))
+		t.Fatalf("not killed: %v", err)
+	}
+	f := setup(t)
+	m := f.stocking(t, config)
+	for i, when := range []string{"before seed", "after seed", "before activate"} {
+		refill(t, m)
+		v := f.victim(when)
+		v.token = fmt.Sprintf("t%d", i)
+		v.run(t, t.Name())
+		tenant, err := m.Resume(t.Context(), v.token)
+		check(t, err)
+		f.use(t, tenant)
+	}
+}
+
+func TestNewRefusesStocksThatCannotBe(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	runner := notesRunner(t, f.owner)
+	for name, cfg := range map[string]tenancy.Config{
+		"negative":            {Migrator: runner, Stock: tenancy.StockConfig{Size: -1}},
+		"negative interval":   {Migrator: runner, Stock: tenancy.StockConfig{Size: 1, Interval: -1}},
+		"claims only nothing": {Migrator: runner, Stock: tenancy.StockConfig{ClaimOnly: true}},
+		"no version":          {Migrator: migratorFunc(func(context.Context, string) error { return nil }), Stock: tenancy.StockConfig{Size: 1}},
+	} {
+		cfg.Roles = schemactx.DefaultRoleNames("x")
+		if _, err := tenancy.New(f.owner, cfg); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
