@@ -23,10 +23,12 @@ func TestADroppedTenantIsGoneAndItsNamesAreFree(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	m, told := f.droppers(t, tenancy.DropConfig{})
-	a, b := f.create(t, "a"), f.create(t, "b")
+	a, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com", Schema: "school_a"})
+	check(t, err)
+	b := f.create(t, "b")
 	f.use(t, a)
 	f.use(t, b)
-	_, err := f.pg.Pool.Exec(t.Context(), `insert into public.domains (tenant_id, host, is_primary, verified_at, token) values
+	_, err = f.pg.Pool.Exec(t.Context(), `insert into public.domains (tenant_id, host, is_primary, verified_at, token) values
 		($1, 'www.a.example.com', false, now(), ''), ($1, 'claimed.example.com', false, null, 'x')`, a.ID)
 	check(t, err)
 
