@@ -87,6 +87,7 @@ func (t target) finish(s state, grantees []string, steps []step) []call {
 	for i := range steps {
 		calls = append(calls, t.run(&steps[i], i < len(steps)-1)...)
 	}
+	calls = append(calls, t.recordAll(steps)...)
 	if s.noted && len(steps) > 0 {
 		calls = append(calls, call{sql: "comment on table " + t.table + " is '" + s.after(steps) + "'"}) // digits, hex and JSON
 	}
@@ -111,11 +112,28 @@ func (t target) run(st *step, another bool) []call {
 	if strays {
 		calls = append(calls, scoped(restoreRole, "true"))
 	}
-	calls = append(calls, t.record(st))
+	if st.dir == Down {
+		calls = append(calls, t.record(st))
+	}
 	if strays && another {
 		calls = append(append(calls, resets...), t.settings("true"))
 	}
 	return calls
+}
+
+// recordAll returns the call that writes down all that was applied, in its order. They are there together or not at
+// all, so that one insert is enough; what was undone is written down with each step, as a redo needs it.
+func (t target) recordAll(steps []step) []call {
+	var rows []string
+	for _, st := range steps {
+		if st.dir == Up {
+			rows = append(rows, "("+strconv.FormatInt(st.m.version, 10)+", true)")
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return []call{{sql: "insert into " + t.table + " (version_id, is_applied) values " + strings.Join(rows, ", ")}}
 }
 
 // record returns the call that writes a step down, as goose does.
