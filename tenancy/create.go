@@ -104,7 +104,11 @@ func (m *Manager) provisionSchema(ctx context.Context, t *Tenant) error {
 	if err != nil {
 		return err
 	}
-	_, err = schemactx.Provision(ctx, server, m.cfg.Roles, t.Schema)
+	var owner schemactx.Beginner = server
+	if m.hasty() {
+		owner = hastyPool{server}
+	}
+	_, err = schemactx.Provision(ctx, owner, m.cfg.Roles, t.Schema)
 	return err
 }
 
@@ -149,8 +153,9 @@ func (m *Manager) insertLocked(ctx context.Context, p CreateParams) (Tenant, *le
 		), t as (
 			insert into public.tenants (id, schema_name, slug, name) select id, schema_name, $2, $3 from new returning *
 		)
-		select `+tenantDetailsColumns+` from t, lateral (select pg_advisory_lock(`+lockKey("t.id")+`)) as locked`,
-		p.Schema, p.Slug, p.Name, p.Domain)
+		select `+tenantDetailsColumns+` from t, lateral (select pg_advisory_lock(`+lockKey("t.id")+`),
+			case when $5 <> '' then set_config('synchronous_commit', $5, true) end) as locked`,
+		p.Schema, p.Slug, p.Name, p.Domain, m.commitMode())
 	if err != nil {
 		l.release(ctx)
 		return Tenant{}, nil, err

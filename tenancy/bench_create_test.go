@@ -1,0 +1,181 @@
+package tenancy_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// benchTables is how many tables, in as many files, a tenant of the benchmarks has.
+const benchTables = 20
+
+func benchFile(i int) string {
+	return fmt.Sprintf(`create table t%[1]d (
+	id bigint generated always as identity primary key,
+	parent_id bigint references t%[2]d (id),
+	name text not null,
+	created_at timestamptz not null default now()
+);
+create index t%[1]d_parent_id on t%[1]d (parent_id);
+`, i, max(i-1, 1))
+}
+
+// benchSQL is what the files say, in a schema of its own: one string, one transaction.
+func benchSQL(schema string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "create schema %[1]s; set local search_path = %[1]s, pg_temp;\n", schema)
+	for i := range benchTables {
+		b.WriteString(benchFile(i + 1))
+	}
+	return b.String()
+}
+
+type creators struct {
+	*fixture
+	m *tenancy.Manager
+}
+
+func setupCreators(b *testing.B, change func(cfg *tenancy.Config)) *creators {
+	b.Helper()
+	f := setup(b)
+	files := fstest.MapFS{}
+	for i := range benchTables {
+		files[fmt.Sprintf("%05d_t.sql", i+1)] = &fstest.MapFile{Data: []byte("-- +goose Up\n" + benchFile(i+1))}
+	}
+	runner, err := migrate.New(f.owner, migrate.Config{Tenant: []migrate.Source{{Name: "bench", FS: files}}})
+	check(b, err)
+	return &creators{fixture: f, m: f.managerWith(b, func(cfg *tenancy.Config) {
+		cfg.Migrator, cfg.Drop.Enabled = runner, true
+		change(cfg)
+	})}
+}
+
+func (c *creators) drop(b *testing.B, slug string) {
+	b.Helper()
+	_, err := c.m.Drop(b.Context(), request(b, c.m, slug))
+	check(b, err)
+}
+
+// BenchmarkCreate compares the whole of Create (row, role, grants, versions) with the least that makes
+// the same tables: one Exec of one string, in one transaction, by pgx; and with psql -1, where there is one,
+// whose start counts too. Each round does each of them once, in turn, and then drops what they have made, so that
+// all meet the same machine and catalogue: a file system is slower after many files were
+// removed. b.N is the number of rounds; the ratios are medians over the rounds.
+//
+//	go test -run '^$' -bench 'Create$' -benchtime 100x ./tenancy
+//
+// The server of the tests does not sync its files. For one that does, see TEST_DATABASE_URL.
+func BenchmarkCreate(b *testing.B) {
+	c := setupCreators(b, func(*tenancy.Config) {})
+	ways := []way{{"create", c.create}, {"exec", c.exec}}
+	if psql, err := exec.LookPath("psql"); err == nil {
+		ways = append(ways, way{"psql", c.psql(b, psql)})
+	}
+	for _, w := range ways { // warm: connections, and the statements that they have seen
+		w.run(b, "warm_"+w.name)
+	}
+	times := make(map[string][]float64)
+	for round := range b.N {
+		for i := range ways {
+			w := ways[(round+i)%len(ways)]
+			start := time.Now()
+			undo := w.run(b, fmt.Sprintf("%s_%d", w.name, round))
+			times[w.name] = append(times[w.name], float64(time.Since(start).Microseconds())/1000)
+			undo()
+		}
+	}
+	b.ReportMetric(0, "ns/op") // the length of a round, which says nothing
+	for _, w := range ways {
+		if w.name != "create" {
+			b.ReportMetric(quantile(ratios(times["create"], times[w.name]), 0.5), "ratio-to-"+w.name)
+		}
+		b.ReportMetric(quantile(times[w.name], 0.5), w.name+"-ms")
+	}
+}
+
+// way makes a schema of that name with the tables, and returns what removes it.
+type way struct {
+	name string
+	run  func(b *testing.B, name string) (undo func())
+}
+
+func (c *creators) create(b *testing.B, name string) func() {
+	b.Helper()
+	slug := strings.ReplaceAll(name, "_", "-")
+	_, err := c.m.Create(b.Context(), tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"})
+	check(b, err)
+	return func() { c.drop(b, slug) }
+}
+
+func (c *creators) exec(b *testing.B, name string) func() {
+	b.Helper()
+	_, err := c.owner.Exec(b.Context(), benchSQL(name))
+	check(b, err)
+	return func() { c.dropSchema(b, name) }
+}
+
+func (c *creators) dropSchema(b *testing.B, name string) {
+	b.Helper()
+	_, err := c.owner.Exec(b.Context(), "drop schema "+name+" cascade")
+	check(b, err)
+}
+
+func (c *creators) psql(b *testing.B, psql string) func(b *testing.B, name string) func() {
+	b.Helper()
+	dir := b.TempDir()
+	return func(b *testing.B, name string) func() {
+		b.Helper()
+		file := filepath.Join(dir, "tenant.sql")
+		check(b, os.WriteFile(file, []byte(benchSQL(name)), 0o600))
+		out, err := exec.CommandContext(b.Context(), psql, "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-f", file,
+			c.pg.URLAs(c.roles.Owner(), "o")).CombinedOutput()
+		if err != nil {
+			b.Fatalf("psql: %v: %s", err, out)
+		}
+		return func() { c.dropSchema(b, name) }
+	}
+}
+
+// BenchmarkClaim measures how long a customer waits for a tenant from the stock, of 20 tables:
+//
+//	go test -run '^$' -bench 'Claim$' -benchtime 200x ./tenancy
+func BenchmarkClaim(b *testing.B) {
+	const size = 50
+	c := setupCreators(b, func(cfg *tenancy.Config) { cfg.Stock = tenancy.StockConfig{Size: size, ClaimOnly: true} })
+	var times []float64
+	for i := range b.N {
+		if i%size == 0 {
+			refill(b, c.m)
+		}
+		start := time.Now()
+		_, err := c.m.Claim(b.Context(), claimParams(fmt.Sprintf("t%d", i)))
+		times = append(times, float64(time.Since(start).Microseconds())/1000)
+		check(b, err)
+	}
+	b.ReportMetric(0, "ns/op") // which is that of the refills
+	b.ReportMetric(quantile(times, 0.5), "p50-ms")
+	b.ReportMetric(quantile(times, 0.99), "p99-ms")
+}
+
+func ratios(of, to []float64) []float64 {
+	r := make([]float64, len(of))
+	for i := range of {
+		r[i] = of[i] / to[i]
+	}
+	return r
+}
+
+// quantile returns the value below which a part q of values lies.
+func quantile(values []float64, q float64) float64 {
+	values = slices.Sorted(slices.Values(values))
+	return values[int(q*float64(len(values)-1)+0.5)]
+}

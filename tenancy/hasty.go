@@ -1,0 +1,31 @@
+package tenancy
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// hasty reports whether the first commits of a create need not wait for the disk: the last one does, and
+// takes the earlier ones with it, as one server writes its log in order. A crash in between loses what
+// nobody was told of yet. With hooks somebody was, and a schema on another server has another log.
+func (m *Manager) hasty() bool {
+	return m.schemas == m.registry && m.cfg.Hooks.Before == nil && m.cfg.Hooks.After == nil
+}
+
+// commitMode is what synchronous_commit is set to in the first commits of a create, for one transaction; empty:
+// what it is.
+func (m *Manager) commitMode() string {
+	if m.hasty() {
+		return "off"
+	}
+	return ""
+}
+
+// hastyPool begins transactions that do not wait for the disk.
+type hastyPool struct{ pool *pgxpool.Pool }
+
+func (p hastyPool) Begin(ctx context.Context) (pgx.Tx, error) {
+	return p.pool.BeginTx(ctx, pgx.TxOptions{BeginQuery: "begin; set local synchronous_commit = off"})
+}
