@@ -99,6 +99,9 @@ func (r *Runner) attempts(ctx context.Context, t target, held *session, g goal, 
 func (s *session) together(ctx context.Context, g goal) ([]step, error) {
 	return s.transact(ctx, func(st state) ([]step, error) {
 		steps, err := s.t.next(g, st)
+		if c, ok := g.(checker); ok && err == nil && len(steps) > 0 {
+			err = c.check(ctx, s)
+		}
 		for i := range steps {
 			if steps[i].noTx() {
 				return steps[:i], err

@@ -30,6 +30,10 @@ var (
 	// ErrNoMigration is returned for a version, given by the caller, that no source has.
 	ErrNoMigration = errors.New("no source has the version")
 
+	// ErrVersioned is returned by [Runner.Baseline] for a schema in which something else is applied.
+	// Nothing was written.
+	ErrVersioned = errors.New("schema has versions already")
+
 	// ErrNeedsSession is returned for a migration without a transaction under [LockTable]. Nothing
 	// was changed.
 	ErrNeedsSession = errors.New("migration without a transaction needs a session")
@@ -104,3 +108,14 @@ func (e *TableError) Error() string {
 }
 
 func (e *TableError) Unwrap() error { return e.Err }
+
+// DjangoError is returned by [Runner.BaselineDjango] for a schema that is not where it should be.
+// Nothing was written.
+type DjangoError struct {
+	Schema, App string
+	Want, Got   string // the migrations applied last; empty for none
+}
+
+func (e *DjangoError) Error() string {
+	return fmt.Sprintf("schema %q: Django's app %q is at %q, not at %q", e.Schema, e.App, e.Got, e.Want)
+}

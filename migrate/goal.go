@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"context"
 	"fmt"
 	"math"
 )
@@ -27,7 +28,10 @@ type step struct {
 }
 
 func (st step) noTx() bool {
-	if st.dir == Down {
+	switch {
+	case st.ran:
+		return false
+	case st.dir == Down:
 		return st.m.noTxDown
 	}
 	return st.m.noTx
@@ -51,6 +55,11 @@ type goal interface {
 	steps(t target, s state) ([]step, error)
 	// after returns the goal that is left when some of the steps are done, or nil.
 	after(done []step) goal
+}
+
+// checker is a goal that looks at more than the versions, in the transaction that reaches it.
+type checker interface {
+	check(ctx context.Context, s *session) error
 }
 
 // upTo applies what is pending up to a version.

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -116,6 +117,10 @@ func (r *Runner) checkGoal(schema string, g goal) error {
 		version = g.version
 	case downTo:
 		version = g.version
+	case baseline:
+		version = cmp.Or(g.version, -1)
+	case djangoBaseline:
+		version = cmp.Or(g.version, -1)
 	default:
 		return nil
 	}

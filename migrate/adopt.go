@@ -1,0 +1,123 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// AdoptReport says what [Adopt] did.
+type AdoptReport struct {
+	Schema string
+
+	// Changed are the objects that have a new owner, such as "table tenant_1.notes".
+	Changed []string
+
+	// Review are the views, materialized views and SECURITY DEFINER functions among them. They run
+	// with the owner's rights from now on, which reach every tenant.
+	Review []string
+}
+
+// Adopt gives a schema and everything in it, but what belongs to an extension, to the role owner, so
+// that [schemactx.Provision] can add the tenant's role and a runner can migrate it: both refuse, or
+// fail on, what another role owns. It does what ALTER ... OWNER TO does for each object, where REASSIGN
+// OWNED would take all that a role owns in the database at once, and could not do it for the role that
+// PostgreSQL was installed with. Of the schema public only what is in it changes hands.
+//
+// admin is a superuser, or a member of the old owners and of the new one with CREATE on the database.
+// What others were granted stays granted. Read the report's Review, and run [schemactx.Check] after.
+//
+// It is one transaction, which ctx governs, locks each table for a moment, and can be run again. A bad
+// name is a [schemactx.NameError], a schema that does not exist [ErrSchemaMissing]; with an error
+// nothing has changed.
+//
+// [schemactx.Provision]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx#Provision
+// [schemactx.Check]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx#Check
+// [schemactx.NameError]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx#NameError
+func Adopt(ctx context.Context, admin schemactx.Beginner, schema, owner string) (AdoptReport, error) {
+	report := AdoptReport{Schema: schema}
+	if schema != schemactx.Public {
+		if err := schemactx.ValidateName(schema); err != nil {
+			return report, err
+		}
+	}
+	role, err := schemactx.QuoteName(owner)
+	if err != nil {
+		return report, err
+	}
+	err = pgx.BeginFunc(ctx, admin, func(tx pgx.Tx) error {
+		if tx.Conn() == nil {
+			return errors.New("needs a connection of pgx's own, not one that runs in the scope of a tenant")
+		}
+		return report.adopt(ctx, tx, owner, role)
+	})
+	if err != nil {
+		return AdoptReport{Schema: schema}, fmt.Errorf("adopt schema %q: %w", schema, err)
+	}
+	return report, nil
+}
+
+func (report *AdoptReport) adopt(ctx context.Context, tx pgx.Tx, owner, role string) error {
+	var there bool
+	err := tx.QueryRow(ctx, "select exists (select from pg_namespace where nspname = $1)", pgx.QueryExecModeExec, report.Schema).Scan(&there)
+	if err != nil {
+		return err
+	}
+	if !there {
+		return ErrSchemaMissing
+	}
+	rows, err := tx.Query(ctx, ownedQuery, pgx.QueryExecModeExec, report.Schema, owner)
+	if err != nil {
+		return err
+	}
+	batch := &pgconn.Batch{}
+	var kind, identity string
+	var review bool
+	_, err = pgx.ForEachRow(rows, []any{&kind, &identity, &review}, func() error {
+		batch.ExecParams("alter "+kind+" "+identity+" owner to "+role, nil, nil, nil, nil)
+		report.Changed = append(report.Changed, kind+" "+identity)
+		if review {
+			report.Review = append(report.Review, kind+" "+identity)
+		}
+		return nil
+	})
+	if err != nil || len(report.Changed) == 0 {
+		return err
+	}
+	return tx.Conn().PgConn().ExecBatch(ctx, batch).Close()
+}
+
+// ownedQuery lists the schema and what is in it that the role $2 does not own: the schema first, since
+// an owner of tables must be allowed to create there. The server quotes the names. What is in a schema
+// depends on it, and pg_depend has an index for that, where pg_class has none. Sequences of columns
+// follow their tables. Owners are in pg_shdepend, all but the role that PostgreSQL was installed with.
+const ownedQuery = `
+	with target as (select oid from pg_namespace where nspname = $1),
+	objects as (
+		select 'pg_namespace'::regclass as classid, oid as objid, 0 as rank from target where $1 <> 'public'
+		union all
+		select d.classid, d.objid, 1 from pg_depend d join target t on d.refobjid = t.oid
+		where d.refclassid = 'pg_namespace'::regclass and d.deptype = 'n' and not exists (
+			select from pg_depend e where e.classid = d.classid and e.objid = d.objid and e.objsubid = 0
+				and (e.deptype = 'e' or e.deptype in ('a', 'i') and e.refclassid = 'pg_class'::regclass
+					and exists (select from pg_class q where d.classid = 'pg_class'::regclass and q.oid = d.objid and q.relkind = 'S')))
+	)
+	select case i.type when 'statistics object' then 'statistics' else i.type end, i.identity,
+		coalesce(c.relkind in ('v', 'm'), false) or coalesce(p.prosecdef, false)
+	from objects o
+	cross join pg_identify_object(o.classid, o.objid, 0) i
+	left join pg_class c on o.classid = 'pg_class'::regclass and c.oid = o.objid
+	left join pg_proc p on o.classid = 'pg_proc'::regclass and p.oid = o.objid
+	where i.type in ('schema', 'table', 'view', 'materialized view', 'sequence', 'foreign table', 'function', 'procedure', 'aggregate',
+			'type', 'domain', 'collation', 'conversion', 'operator', 'operator class', 'operator family', 'text search configuration',
+			'text search dictionary', 'statistics object')
+		and not exists (
+			select from pg_shdepend s join pg_roles r on r.oid = s.refobjid
+			where s.dbid = (select oid from pg_database where datname = current_database()) and s.classid = o.classid and s.objid = o.objid
+				and s.refclassid = 'pg_authid'::regclass and s.deptype = 'o' and r.rolname = $2)
+	order by o.rank, o.classid, o.objid`
