@@ -1,0 +1,28 @@
+package tenancy_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// A claim takes a tenant that was made before anybody asked for it.
+func ExampleManager_Claim() {
+	tenants, done := openPlatform(func(cfg *tenancy.Config) { cfg.Stock.Size = 2 })
+	defer done()
+	ctx := context.Background()
+	report, err := tenants.Refill(ctx) // a server has RunStock do that in the background
+	fmt.Println("made:", report.Made, err)
+
+	acme, err := tenants.Claim(ctx, tenancy.CreateParams{Slug: "acme", Domain: "acme.example.com"})
+	fmt.Println(acme.Slug, acme.Status, acme.Schema, err)
+
+	report, err = tenants.Refill(ctx)
+	fmt.Println("made:", report.Made, err)
+
+	// Output:
+	// made: 2 <nil>
+	// acme active tenant_1 <nil>
+	// made: 1 <nil>
+}
