@@ -21,6 +21,8 @@
 // and only then sets the tenant active. Each step can be run again: a create that failed or
 // was killed leaves a row that says so, and [Manager.Resume] goes on with it. [Hooks] are told
 // of each step. Operations on one tenant wait for each other, in all processes.
+// [Manager.Claim] does the same in a millisecond, with a tenant from the stock that
+// [Manager.RunStock] keeps full, see [StockConfig].
 //
 // # Changing a tenant
 //
@@ -29,6 +31,12 @@
 // what somebody has read, if nobody was faster. [Manager.Rename] gives another name, slug or schema
 // name. Domains are added by the platform's word, or claimed by a tenant and verified ([DomainVerifier]);
 // one is primary at all times. [Manager.ForEach] works through the fleet. [Users] are the platform's own.
+//
+// # Dropping a tenant
+//
+// There is no way back, so that drops are off until [DropConfig] allows them. [Manager.RequestDrop]
+// says what would be lost and gives out a token, which [Manager.Drop] wants to see; a second
+// pair of eyes, an [Approver] and a fresh backup can be demanded, and every attempt is told.
 //
 // # Requests
 //

@@ -143,18 +143,13 @@ func backedUp(last func() time.Time) tenancy.DropConfig {
 // expectKind expects a sentinel, or an error of the same type as want.
 func expectKind(t *testing.T, err, want error) {
 	t.Helper()
-	var ok bool
-	switch want.(type) {
-	case *schemactx.DependentsError:
-		ok = errors.As(err, new(*schemactx.DependentsError))
-	case *schemactx.NameError:
-		ok = errors.As(err, new(*schemactx.NameError))
-	case *tenancy.BackupError:
-		ok = errors.As(err, new(*tenancy.BackupError))
-	case *tenancy.FieldError:
-		ok = errors.As(err, new(*tenancy.FieldError))
-	default:
-		ok = errors.Is(err, want)
+	ok := errors.Is(err, want)
+	for _, kind := range []any{
+		new(*schemactx.DependentsError), new(*schemactx.NameError), new(*tenancy.BackupError), new(*tenancy.FieldError),
+	} {
+		if errors.As(want, kind) {
+			ok = errors.As(err, kind)
+		}
 	}
 	if !ok {
 		t.Errorf("got %v, want %v", err, want)

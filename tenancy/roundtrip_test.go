@@ -1,0 +1,102 @@
+package tenancy_test
+
+import (
+	"encoding/binary"
+	"io"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// readies counts how often a server says that it is ready for the next query, on all connections of a pool: once
+// for each time that a client has sent something and waits for all of the answer.
+type readies struct{ n atomic.Int64 }
+
+func (r *readies) count(cfg *pgxpool.Config) {
+	cfg.ConnConfig.TLSConfig, cfg.ConnConfig.Fallbacks = nil, nil
+	cfg.ConnConfig.BuildFrontend = func(from io.Reader, to io.Writer) *pgproto3.Frontend {
+		return pgproto3.NewFrontend(&readyReader{from: from, seen: &r.n}, to)
+	}
+}
+
+// readyReader follows the messages of one connection.
+type readyReader struct {
+	from   io.Reader
+	seen   *atomic.Int64
+	header []byte
+	body   int // bytes to come of the message that has begun
+}
+
+func (r *readyReader) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	for data := p[:n]; len(data) > 0; {
+		if r.body > 0 {
+			skip := min(r.body, len(data))
+			r.body -= skip
+			data = data[skip:]
+			continue
+		}
+		r.header = append(r.header, data[0])
+		data = data[1:]
+		if len(r.header) < 5 {
+			continue
+		}
+		if r.header[0] == 'Z' {
+			r.seen.Add(1)
+		}
+		r.body = int(binary.BigEndian.Uint32(r.header[1:])) - 4 // the length counts itself
+		r.header = r.header[:0]
+	}
+	return n, err
+}
+
+// What a create and a claim cost on connections that have seen their statements before.
+func TestRoundTrips(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	cfg, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Owner(), "o"))
+	check(t, err)
+	seen := &readies{}
+	seen.count(cfg)
+	cfg.MaxConns, cfg.MinConns = 2, 2
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	check(t, err)
+	t.Cleanup(pool.Close)
+	m, err := tenancy.New(pool, tenancy.Config{
+		Migrator: notesRunner(t, pool), Roles: f.roles, Stock: tenancy.StockConfig{Size: 4, ClaimOnly: true},
+	})
+	check(t, err)
+	refill(t, m)
+	trips := func(op func() error) int64 {
+		before := seen.n.Load()
+		check(t, op())
+		return seen.n.Load() - before
+	}
+	create := func(slug string) func() error {
+		return func() error {
+			_, err := m.Create(t.Context(), claimParams(slug))
+			return err
+		}
+	}
+	claim := func(slug string) func() error {
+		return func() error {
+			_, err := m.Claim(t.Context(), claimParams(slug))
+			return err
+		}
+	}
+	for _, slug := range []string{"warm", "warm-too", "warm-as-well"} {
+		check(t, create(slug)())
+		check(t, claim(slug+"-claim")())
+	}
+	// The row 1, role and schema 4, migrations 3, active 1, unlock 1.
+	if n := trips(create("a")); n != 10 {
+		t.Errorf("a create is %d round trips", n)
+	}
+	if n := trips(claim("b")); n != 1 {
+		t.Errorf("a claim is %d round trips", n)
+	}
+}
