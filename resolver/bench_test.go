@@ -115,6 +115,8 @@ func BenchmarkChangeSeen(b *testing.B) {
 			f.manyDomains(b, domains, perTenant)
 			d := f.directory(b, resolver.Config{})
 			f.exec(b, "insert into domains (tenant_id, host, is_primary, verified_at) values (1, 'moves.example.com', false, now())")
+			check(b, d.Refresh(b.Context(), 1))
+			time.Sleep(200 * time.Millisecond)
 			var took []time.Duration
 			for to := int64(2); b.Loop(); to = 3 - to {
 				start := time.Now()

@@ -1,9 +1,12 @@
 package resolver_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"runtime/pprof"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -180,4 +183,28 @@ func TestADirectoryOutlivesTheContextOfItsOpening(t *testing.T) {
 	if s := d.Status(); s.Connected || !errors.Is(s.Err, resolver.ErrClosed) {
 		t.Errorf("status %+v", s)
 	}
+}
+
+// The goroutines of a directory carry the labels of the one that opened it, and so can be told from those of other tests.
+func TestCloseLeavesNoGoroutine(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	db := f.db(t, nil)
+	const label = "the test of Close"
+	var d *resolver.Directory
+	pprof.Do(t.Context(), pprof.Labels("opened-by", label), func(ctx context.Context) {
+		var err error
+		d, err = resolver.NewDirectory(ctx, db, resolver.Config{})
+		check(t, err)
+	})
+	running := func() bool {
+		var all bytes.Buffer
+		check(t, pprof.Lookup("goroutine").WriteTo(&all, 1))
+		return strings.Contains(all.String(), label)
+	}
+	if !running() {
+		t.Error("the directory has no goroutines")
+	}
+	d.Close()
+	eventually(t, "the end of all goroutines", func() bool { return !running() })
 }

@@ -29,11 +29,11 @@ type Config struct {
 
 	// Connect opens the connection that listens to changes, which the Directory closes. Needed where the pool of the
 	// [Database] goes through a pooler or to a replica: neither can LISTEN. Any login will do, as LISTEN needs no
-	// rights. ctx governs the opening alone. Default: [Database].Connect.
+	// rights; OnNotification of the connection's configuration stays nil. ctx governs the opening alone. Default: [Database].Connect.
 	Connect func(ctx context.Context) (*pgx.Conn, error)
 
-	// KeepAlive is how long the listening connection may be silent before it is asked whether it is alive, and how
-	// long it may take to answer. Default: 2 seconds.
+	// KeepAlive is how often the listening connection is asked whether it is alive, and how long it may take to
+	// answer. Default: 2 seconds.
 	KeepAlive time.Duration
 
 	// Reconcile is how often everything is read again, whatever was heard; it varies by a tenth. Default: 1 minute.

@@ -148,3 +148,16 @@ func TestRowsThatAreNoHostsLeadNowhere(t *testing.T) {
 	expectHosts(t, d, map[string]string{"a.example.net": "a", "b.example.net.": "", "b.example.net": "", "c.example.net:80": "", "e.example": ""})
 	expectError(t, d, tenancy.ErrInvalidHost, "d..example", "xn--a.example", "*.example")
 }
+
+func TestHitsAndUnknownHostsCostNoAllocation(t *testing.T) {
+	f := setup(t)
+	f.tenant(t, "a", "schoola.example.com")
+	d := f.directory(t, resolver.Config{PublicHosts: []string{"example.com"}, WWW: resolver.WWWSame})
+	for _, host := range []string{
+		"schoola.example.com", "example.com", "schoola.example.com:8000", "www.schoola.example.com", "nobody.example.com", "www.nobody.example.com:80",
+	} {
+		if n := testing.AllocsPerRun(100, func() { _, _ = d.Resolve(t.Context(), host) }); n != 0 {
+			t.Errorf("%q: %v allocations, want 0", host, n)
+		}
+	}
+}

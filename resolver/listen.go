@@ -82,29 +82,35 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// follow takes notifications from conn until it breaks or ctx ends.
+// follow takes notifications from conn until it breaks or ctx ends. However many come, it asks from time to time whether
+// that is all: somebody who sends them without end must not make the directory look stale.
 func (d *Directory) follow(ctx context.Context, conn *pgx.Conn) error {
 	for {
-		n, err := waitFor(ctx, conn, d.cfg.KeepAlive)
-		switch {
-		case err == nil:
-			d.notified(n)
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case !pgconn.Timeout(err) || conn.IsClosed():
+		if err := d.take(ctx, conn, time.Now().Add(d.cfg.KeepAlive)); err != nil {
 			return err
-		default:
-			if err := d.ping(ctx, conn); err != nil {
-				return fmt.Errorf("the registry does not answer: %w", err)
-			}
+		}
+		if err := d.ping(ctx, conn); err != nil {
+			return fmt.Errorf("the registry does not answer: %w", err)
 		}
 	}
 }
 
-func waitFor(ctx context.Context, conn *pgx.Conn, limit time.Duration) (*pgconn.Notification, error) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+// take takes notifications until then.
+func (d *Directory) take(ctx context.Context, conn *pgx.Conn, until time.Time) error {
+	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
-	return conn.WaitForNotification(ctx)
+	for {
+		n, err := conn.WaitForNotification(ctx)
+		switch {
+		case err == nil:
+			d.notified(n)
+		case ctx.Err() == nil || !pgconn.Timeout(err) || conn.IsClosed():
+			return err
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
 }
 
 func (d *Directory) ping(ctx context.Context, conn *pgx.Conn) error {

@@ -14,9 +14,10 @@ import (
 // A load is followed by a pause of a multiple of what it took, so that a flood of notifications, which anybody in the
 // database can send, costs a part of one connection's time and no more. After a load that failed the pause doubles.
 const (
-	pauseFactor = 4
-	minPause    = 10 * time.Millisecond
-	maxRetry    = 5 * time.Second
+	partialPause = 2 // times what it took: a change waits for it when others came just before
+	fullPause    = 4
+	minPause     = 10 * time.Millisecond
+	maxRetry     = 5 * time.Second
 )
 
 // pacer says when the next loads may begin.
@@ -27,11 +28,11 @@ type pacer struct {
 
 func (p *pacer) loaded(full bool, start, end time.Time) {
 	p.failures = 0
-	next := end.Add(max(minPause, pauseFactor*end.Sub(start)))
-	if p.some = end.Add(minPause); full {
-		p.all = next
+	took := end.Sub(start)
+	if full {
+		p.all, p.some = end.Add(max(minPause, fullPause*took)), end.Add(minPause)
 	} else {
-		p.some = next
+		p.some = end.Add(max(minPause, partialPause*took))
 	}
 }
 

@@ -12,14 +12,18 @@ type Lookup func(ctx context.Context, key string) (tenancy.Target, error)
 
 // BySlug returns the tenant of that slug, whatever its status, from memory. It must not be changed.
 func (d *Directory) BySlug(slug string) (*tenancy.Tenant, bool) {
-	t, ok := d.current.Load().slugs[slug]
-	return t, ok
+	t := d.current.Load().bySlug(slug)
+	return t, t != nil
 }
 
 // ByID returns the tenant of that id, whatever its status, from memory. It must not be changed.
 func (d *Directory) ByID(id int64) (*tenancy.Tenant, bool) {
-	route, ok := d.current.Load().tenants[id]
-	return route.Tenant, ok
+	s := d.current.Load()
+	i, ok := s.find(id)
+	if !ok {
+		return nil, false
+	}
+	return s.tenants[i].Tenant, true
 }
 
 // ResolveSlug is [Directory.BySlug] as a [Lookup].

@@ -1,8 +1,8 @@
 package resolver
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/oryne/pgtenant/tenancy"
@@ -14,8 +14,8 @@ import (
 // would make a change cheaper than a copy of all, cost each lookup a second hash and more memory to wait for.
 type snapshot struct {
 	hosts   *table
-	slugs   map[string]*tenancy.Tenant
-	tenants map[int64]tenancy.Route
+	slugs   *table          // claims by slug alone
+	tenants []tenancy.Route // by id
 }
 
 // claim is who a host leads to: the tenant that has it as a verified domain, and the tenant that has it by its slug.
@@ -47,8 +47,8 @@ func (c claim) target(host string) (tenancy.Target, error) {
 func newSnapshot(p policy, tenants, hosts int) *snapshot {
 	s := &snapshot{
 		hosts:   newTable(hosts),
-		slugs:   make(map[string]*tenancy.Tenant, tenants),
-		tenants: make(map[int64]tenancy.Route, tenants),
+		slugs:   newTable(tenants),
+		tenants: make([]tenancy.Route, 0, tenants),
 	}
 	for _, host := range p.public {
 		s.hosts.put(host, claim{domain: publicSite})
@@ -57,13 +57,31 @@ func newSnapshot(p policy, tenants, hosts int) *snapshot {
 }
 
 func (s *snapshot) clone() *snapshot {
-	return &snapshot{hosts: s.hosts.clone(), slugs: maps.Clone(s.slugs), tenants: maps.Clone(s.tenants)}
+	return &snapshot{hosts: s.hosts.clone(), slugs: s.slugs.clone(), tenants: slices.Clone(s.tenants)}
+}
+
+// find returns where the tenant of that id is, or would be.
+func (s *snapshot) find(id int64) (int, bool) {
+	if n := len(s.tenants); n == 0 || s.tenants[n-1].Tenant.ID < id {
+		return n, false // as always while all are read, which come in their order
+	}
+	return slices.BinarySearchFunc(s.tenants, id, func(r tenancy.Route, id int64) int { return cmp.Compare(r.Tenant.ID, id) })
+}
+
+// bySlug returns the tenant of that slug, or nil.
+func (s *snapshot) bySlug(slug string) *tenancy.Tenant {
+	c, _ := s.slugs.get(slug)
+	return c.slug
 }
 
 // same reports whether the tenant is in the snapshot as route has it, and nobody has taken a host from it since.
 func (s *snapshot) same(route tenancy.Route) bool {
-	known, ok := s.tenants[route.Tenant.ID]
-	if !ok || known.Tenant.Version != route.Tenant.Version || !slices.Equal(known.Hosts, route.Hosts) {
+	i, ok := s.find(route.Tenant.ID)
+	if !ok {
+		return false
+	}
+	known := s.tenants[i]
+	if known.Tenant.Version != route.Tenant.Version || !slices.Equal(known.Hosts, route.Hosts) {
 		return false
 	}
 	for _, host := range known.Hosts {
@@ -71,15 +89,16 @@ func (s *snapshot) same(route tenancy.Route) bool {
 			return false
 		}
 	}
-	return s.slugs[known.Tenant.Slug] == known.Tenant
+	return s.bySlug(known.Tenant.Slug) == known.Tenant
 }
 
-// add puts a tenant in, and calls disputed with each host that somebody else has as well. The registry allows one
+// add puts in a tenant that is not there, and calls disputed with each host that somebody else has as well. The registry allows one
 // tenant at a time to have a domain or a slug: what is added has been read last, and takes it from whom had it.
 func (s *snapshot) add(p policy, route tenancy.Route, disputed func(host string)) {
 	t := route.Tenant
-	s.tenants[t.ID] = route
-	s.slugs[t.Slug] = t
+	i, _ := s.find(t.ID)
+	s.tenants = slices.Insert(s.tenants, i, route)
+	s.slugs.put(t.Slug, claim{slug: t})
 	for _, host := range route.Hosts {
 		if normal(host) {
 			s.claim(host, func(c *claim) { c.domain = t }, disputed)
@@ -106,14 +125,15 @@ func (s *snapshot) claim(host string, take func(c *claim), disputed func(host st
 // remove takes out a tenant with what is still its own, and calls settled with each of its
 // hosts that nobody disputes now.
 func (s *snapshot) remove(p policy, id int64, settled func(host string)) {
-	route, ok := s.tenants[id]
+	i, ok := s.find(id)
 	if !ok {
 		return
 	}
+	route := s.tenants[i]
 	t := route.Tenant
-	delete(s.tenants, id)
-	if s.slugs[t.Slug] == t {
-		delete(s.slugs, t.Slug)
+	s.tenants = slices.Delete(s.tenants, i, i+1)
+	if s.bySlug(t.Slug) == t {
+		s.slugs.put(t.Slug, claim{})
 	}
 	leave := func(host string) {
 		c, _ := s.hosts.get(host)

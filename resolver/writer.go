@@ -39,7 +39,7 @@ func (w *writer) replace(ctx context.Context, last *snapshot, routes iter.Seq2[t
 func (w *writer) patch(ctx context.Context, last *snapshot, ids []int64, routes []tenancy.Route) *snapshot {
 	changed := make(map[int64]*tenancy.Route, len(ids))
 	for _, id := range ids {
-		if _, known := last.tenants[id]; known {
+		if _, known := last.find(id); known {
 			changed[id] = nil
 		}
 	}
