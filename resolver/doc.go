@@ -22,4 +22,25 @@
 // An unknown host may cause a query, because a notification may not have come yet: one at a time for all hosts that wait,
 // and as many as a token bucket allows. Otherwise it is answered from memory. It finds domains; a tenant that has a host by
 // its slug alone is found by notification. After a sign-up, [Directory.Refresh] makes sure.
+//
+// # Other keys
+//
+// [Keys] resolves requests by what several sources find: [Host], [Header], [PathPrefix], or any function. All that speak
+// must name the same target; none is first-wins, and none that speaks is an unknown host.
+//
+//	keys := resolver.NewKeys(resolver.TenantHost(hosts.Resolve), resolver.PathPrefix("/t/", hosts.ResolveSlug))
+//
+// Whoever sends a request writes its headers and its path. A header alone is for callers that may name any tenant.
+//
+// # What it costs
+//
+// With 100,000 domains of 25,000 tenants, PostgreSQL 15 on the same two cores, which others used too: the best of several
+// runs of go test -run '^$' -bench . ./resolver
+//
+//	known host                      53 ns, 0 allocations; two at once 25 ns
+//	unknown host                    43 ns, 0 allocations; two at once 21 ns
+//	known host with a port         264 ns, 0 allocations
+//	known host in capitals         299 ns, 1 allocation
+//	load                           249 ms (100,000 tenants of one domain each: 542 ms)
+//	change seen in another pool     19 ms at the median (among 100 domains: 4 ms)
 package resolver
