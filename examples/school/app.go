@@ -36,7 +36,7 @@ type app struct {
 // routes.
 func newApp(ctx context.Context, database *database, addr net.Addr) (_ *app, err error) {
 	a := &app{
-		logger:   slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		logger:   slog.New(tenancy.LogHandler(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))),
 		shownURL: database.shown,
 	}
 	defer func() {
