@@ -30,7 +30,8 @@ type AdoptReport struct {
 // PostgreSQL was installed with. Of the schema public only what is in it changes hands.
 //
 // admin is a superuser, or a member of the old owners and of the new one with CREATE on the database.
-// What others were granted stays granted. Read the report's Review, and run [schemactx.Check] after.
+// What others were granted stays granted. Read the report's Review. Then comes Provision, a baseline where
+// the schema has no versions, [Runner.Up], and [schemactx.Check].
 //
 // It is one transaction, which ctx governs, locks each table for a moment, and can be run again. A bad
 // name is a [schemactx.NameError], a schema that does not exist [ErrSchemaMissing]; with an error

@@ -13,15 +13,18 @@ func (r *Runner) run(ctx context.Context, res *Result, g goal) error {
 	if err != nil {
 		return err
 	}
-	st, err := readState(ctx, r.pool, t)
+	st, err := readVersions(ctx, r.pool, t)
 	if err != nil {
 		return err
 	}
 	res.From = st.newest()
 	res.To = res.From
 	steps, err := t.next(g, st)
-	if err != nil || len(steps) == 0 {
+	if err != nil {
 		return err
+	}
+	if len(steps) == 0 {
+		return r.conceal(ctx, t, g, st)
 	}
 	var held *session
 	if r.cfg.Lock == LockSession {
@@ -41,7 +44,7 @@ func (r *Runner) run(ctx context.Context, res *Result, g goal) error {
 			if g = g.after(done); g == nil {
 				return nil
 			}
-		} else if st, err = readState(ctx, r.pool, t); err != nil { // another runner was faster
+		} else if st, err = readVersions(ctx, r.pool, t); err != nil { // another runner was faster
 			return err
 		}
 		if steps, err = t.next(g, st); err != nil {
@@ -49,6 +52,23 @@ func (r *Runner) run(ctx context.Context, res *Result, g goal) error {
 		}
 	}
 	return nil
+}
+
+// conceal takes from others the rights on a version table that has nothing pending, as they come
+// back when a schema is provisioned again: a tenant must not rewrite its own history.
+func (r *Runner) conceal(ctx context.Context, t target, g goal, st state) error {
+	if _, up := g.(upTo); !up || !st.exposed {
+		return nil
+	}
+	return r.retry(ctx, func() (bool, error) {
+		s, err := r.session(ctx, t)
+		if err != nil {
+			return false, err
+		}
+		defer s.close(ctx)
+		_, err = s.transact(ctx, func(state) ([]step, error) { return nil, nil })
+		return retryable(err), err
+	})
 }
 
 // hold takes the schema's lock on a session that is kept.

@@ -26,12 +26,15 @@ const advisoryKey = "hashtextextended('pgtenant.migrate.' || $1, 0)"
 func (t target) settings(local string) call {
 	sql := "select set_config('search_path', $1, " + local + "), set_config('lock_timeout', $2, " + local +
 		"), set_config('client_min_messages', 'warning', " + local + ")"
-	args := []string{t.path, milliseconds(t.cfg.LockTimeout)}
-	if t.cfg.StatementTimeout > 0 {
-		sql += ", set_config('statement_timeout', $3, " + local + ")"
-		args = append(args, milliseconds(t.cfg.StatementTimeout))
+	return call{sql: sql, args: []string{t.path, milliseconds(t.cfg.LockTimeout)}}
+}
+
+// timeout returns the call that bounds the statements of migrations, and not those of ours.
+func (t target) timeout(local string) []call {
+	if t.cfg.StatementTimeout == 0 {
+		return nil
 	}
-	return call{sql: sql, args: args}
+	return []call{{sql: "select set_config('statement_timeout', $1, " + local + ")", args: []string{milliseconds(t.cfg.StatementTimeout)}}}
 }
 
 const (
@@ -84,17 +87,19 @@ func (t target) finish(s state, grantees []string, steps []step) []call {
 		}
 		calls = append(calls, call{sql: "revoke all on " + t.table + " from " + to})
 	}
+	calls = append(calls, t.timeout("true")...)
 	for i := range steps {
 		calls = append(calls, t.run(&steps[i], i < len(steps)-1)...)
 	}
-	calls = append(calls, t.recordAll(steps)...)
+	calls = append(calls, t.record(steps)...)
 	if s.noted && len(steps) > 0 {
 		calls = append(calls, call{sql: "comment on table " + t.table + " is '" + s.after(steps) + "'"}) // digits, hex and JSON
 	}
 	return append(calls, call{sql: "commit"})
 }
 
-// run returns the calls of one step, and before another those that take back its settings.
+// run returns the calls of one step, and those that take back its settings: the role for what is ours,
+// all of them before another step.
 func (t target) run(st *step, another bool) []call {
 	var calls, resets []call
 	strays := false
@@ -112,46 +117,44 @@ func (t target) run(st *step, another bool) []call {
 	if strays {
 		calls = append(calls, scoped(restoreRole, "true"))
 	}
-	if st.dir == Down {
-		calls = append(calls, t.record(st))
-	}
 	if strays && another {
 		calls = append(append(calls, resets...), t.settings("true"))
+		calls = append(calls, t.timeout("true")...)
 	}
 	return calls
 }
 
-// recordAll returns the call that writes down all that was applied, in its order. They are there together or not at
-// all, so that one insert is enough; what was undone is written down with each step, as a redo needs it.
-func (t target) recordAll(steps []step) []call {
-	var rows []string
-	for _, st := range steps {
-		if st.dir == Up {
-			rows = append(rows, "("+strconv.FormatInt(st.m.version, 10)+", true)")
+// record returns the calls that write steps down, as goose does: in as few statements as their order allows.
+func (t target) record(steps []step) []call {
+	var calls []call
+	for i := 0; i < len(steps); {
+		dir := steps[i].dir
+		var versions []string
+		for ; i < len(steps) && steps[i].dir == dir; i++ {
+			versions = append(versions, strconv.FormatInt(steps[i].m.version, 10))
+		}
+		if dir == Down {
+			calls = append(calls, call{sql: "delete from " + t.table + " where version_id in (" + strings.Join(versions, ", ") + ")"})
+		} else {
+			rows := "(" + strings.Join(versions, ", true), (") + ", true)"
+			calls = append(calls, call{sql: "insert into " + t.table + " (version_id, is_applied) values " + rows})
 		}
 	}
-	if len(rows) == 0 {
-		return nil
-	}
-	return []call{{sql: "insert into " + t.table + " (version_id, is_applied) values " + strings.Join(rows, ", ")}}
-}
-
-// record returns the call that writes a step down, as goose does.
-func (t target) record(st *step) call {
-	version := []string{strconv.FormatInt(st.m.version, 10)}
-	if st.dir == Down {
-		return call{sql: "delete from " + t.table + " where version_id = $1", args: version}
-	}
-	return call{sql: "insert into " + t.table + " (version_id, is_applied) values ($1, true)", args: version}
+	return calls
 }
 
 // session returns the calls that prepare a connection for a migration without a transaction.
 func (t target) session() []call {
-	return []call{
+	return append([]call{
 		t.settings("false"),
 		scoped(noteRole, "false"),
 		{sql: "select pg_advisory_lock(" + advisoryKey + ")", args: []string{t.schema}},
-	}
+	}, t.timeout("false")...)
+}
+
+// leave returns the calls that take back what such a migration may have set.
+func (t target) leave() []call {
+	return []call{scoped(restoreRole, "false"), {sql: "reset all"}}
 }
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

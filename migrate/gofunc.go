@@ -87,7 +87,7 @@ func (s *session) alone(ctx context.Context, g goal) ([]step, error) {
 		}
 		return nil, err
 	}
-	if err := s.exec(ctx, scoped(restoreRole, "false")); err != nil {
+	if err := s.exec(ctx, s.t.leave()...); err != nil {
 		return nil, s.t.wrap(err)
 	}
 	steps[0].ran = true

@@ -12,7 +12,7 @@ import (
 // Plan is what would be sent to one schema.
 type Plan struct {
 	Schema string
-	Calls  []PlannedCall // empty when there is nothing to do
+	Calls  []PlannedCall // empty where there is nothing to do
 }
 
 // PlannedCall is one statement, or one function.
@@ -55,12 +55,16 @@ func (r *Runner) plan(ctx context.Context, schema string, g goal) (Plan, error) 
 		return plan, err
 	}
 	steps, err := t.next(g, st)
-	if err != nil || len(steps) == 0 {
+	_, up := g.(upTo)
+	if err != nil || len(steps) == 0 && (!up || !st.exposed) {
 		return plan, err
 	}
 	grantees, now, err := r.planned(ctx, t)
 	if err != nil {
 		return plan, err
+	}
+	if len(steps) == 0 {
+		plan.add(append(t.open(), t.finish(st, grantees, nil)...))
 	}
 	for len(steps) > 0 {
 		st.now = now
@@ -115,7 +119,7 @@ func (p *Plan) alone(t target, st state, grantees []string, s step) {
 	}
 	ran := s
 	ran.ran = true
-	p.add([]call{scoped(restoreRole, "false")})
+	p.add(t.leave())
 	p.add(append(t.open(), t.finish(st, grantees, []step{ran})...))
 }
 

@@ -42,7 +42,8 @@ func (r *Runner) Migrate(ctx context.Context, schema string) error {
 }
 
 // Up applies what is pending in schema: the shared set in public, the tenant set in any
-// other. Where nothing is, it does nothing, at the cost of one query.
+// other. Where nothing is, it does nothing, at the cost of one query; but rights that others have on
+// the version table, as they come back when a schema is provisioned again, are taken away each time.
 //
 // It returns, with nothing changed, a [schemactx.NameError] for a bad name, [ErrSchemaMissing],
 // [ErrUnknownVersion], [ErrOutOfOrder], [ErrChanged], [ErrNeedsSession] or a [TableError]; and an

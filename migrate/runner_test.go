@@ -307,6 +307,19 @@ func TestTenantCannotRewriteItsVersions(t *testing.T) {
 	role := f.pg.RolePrefix + "_tenant"
 	f.exec(t, fmt.Sprintf("create role %[1]s; grant usage on schema tenant_1 to %[1]s; alter default privileges in schema tenant_1 grant select, insert, update, delete on tables to %[1]s", role))
 	check(t, f.runner(t, basic).Migrate(t.Context(), "tenant_1"))
+	f.expectConcealed(t, role)
+	f.exec(t, fmt.Sprintf("grant all on all tables in schema tenant_1 to %s, public", role)) // as Provision does when it is run again
+	plan, err := f.runner(t, basic).PlanUp(t.Context(), "tenant_1", migrate.Newest)
+	check(t, err)
+	if len(plan.Calls) == 0 || len(plan.Migrations()) != 0 {
+		t.Errorf("planned %+v", plan.Calls)
+	}
+	check(t, f.runner(t, basic).Migrate(t.Context(), "tenant_1"))
+	f.expectConcealed(t, role)
+}
+
+func (f fixture) expectConcealed(t *testing.T, role string) {
+	t.Helper()
 	var notes, versions bool
 	f.scan(t, fmt.Sprintf("select has_table_privilege('%[1]s', 'tenant_1.notes', 'insert'), has_table_privilege('%[1]s', 'tenant_1.goose_db_version', 'select, insert, update, delete')", role), &notes, &versions)
 	if !notes || versions {

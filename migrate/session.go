@@ -2,7 +2,6 @@ package migrate
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -110,82 +109,14 @@ func (s *session) open(ctx context.Context) (state, []string, error) {
 		return state{}, nil, s.t.tableError(err)
 	}
 	var st state
-	for _, row := range results[len(results)-2].Rows {
-		if err := st.read(row); err != nil {
-			return state{}, nil, s.t.tableError(err)
-		}
+	if err := st.readRows(results[len(results)-2].Rows); err != nil {
+		return state{}, nil, s.t.tableError(err)
 	}
 	var grantees []string
 	for _, row := range results[len(results)-1].Rows {
 		grantees = append(grantees, string(row[0]))
 	}
 	return st, grantees, nil
-}
-
-// send makes the calls: all statements between two functions in one pipeline, one by one, so that
-// the server says which one failed.
-func (s *session) send(ctx context.Context, calls []call) error {
-	for len(calls) > 0 {
-		n := 0
-		for n < len(calls) && !calls[n].isGo() {
-			n++
-		}
-		if err := s.pipeline(ctx, calls[:n]); err != nil {
-			return err
-		}
-		if n < len(calls) {
-			if err := s.callInTx(ctx, *calls[n].step); err != nil {
-				return err
-			}
-			n++
-		}
-		calls = calls[n:]
-	}
-	return nil
-}
-
-func (s *session) pipeline(ctx context.Context, calls []call) error {
-	if len(calls) == 0 {
-		return nil
-	}
-	p := s.pg().StartPipeline(ctx)
-	for _, c := range calls {
-		p.SendQueryParams(c.sql, bytesOf(c.args), nil, nil, nil)
-	}
-	err := p.Sync()
-	for i := 0; err == nil && i < len(calls); i++ {
-		var res any
-		res, err = p.GetResults()
-		if rr, ok := res.(*pgconn.ResultReader); ok {
-			_, err = rr.Close()
-		}
-		if err != nil {
-			err = s.t.failure(calls[i], err)
-		}
-	}
-	return errors.Join(err, closePipeline(p, err))
-}
-
-// closePipeline returns the error of the close where there was none before: else it is the same.
-func closePipeline(p *pgconn.Pipeline, before error) error {
-	err := p.Close()
-	if before != nil {
-		return nil
-	}
-	return err
-}
-
-// failure is the error of a call.
-func (t target) failure(c call, err error) error {
-	if c.step == nil {
-		return t.wrap(err)
-	}
-	m := c.step.m
-	failure := &Error{Schema: t.schema, Source: m.source, File: m.file, Version: m.version, Direction: c.step.dir, Err: err}
-	if !c.isGo() {
-		failure.Statement, failure.Line = c.i+1, c.step.statements()[c.i].line
-	}
-	return failure
 }
 
 // rollback ends a transaction whatever has become of ctx. A connection that cannot do it is closed
@@ -197,12 +128,4 @@ func (s *session) rollback(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()
 	_, _ = s.pg().Exec(ctx, "rollback").ReadAll() // the error that led here says more
-}
-
-func bytesOf(args []string) [][]byte {
-	values := make([][]byte, len(args))
-	for i, arg := range args {
-		values[i] = []byte(arg)
-	}
-	return values
 }

@@ -1,0 +1,99 @@
+package migrate_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/oryne/pgtenant/migrate"
+)
+
+// Each migration begins with the settings of its schema, whatever the one before has set.
+func TestSettingsOfAMigrationEndWithIt(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	role := f.pg.RolePrefix + "_other"
+	f.exec(t, "create role "+role+"; create schema elsewhere; grant all on schema elsewhere to "+role)
+	files := map[string]string{
+		"00001_a.sql": "set local search_path to elsewhere;\nset local work_mem = '123kB';\nset local time zone 'Asia/Tokyo';\nset local role " + role + ";\ncreate table moved ();",
+		"00002_b.sql": "create table b as select current_user as who, current_setting('work_mem') as mem, current_setting('TimeZone') as zone;",
+		"00003_c.sql": "do $$ begin perform set_config('search_path', 'elsewhere', true); perform set_config('role', '" + role + "', true); end $$;",
+		"00004_d.sql": "create table d ();",
+	}
+	check(t, f.runner(t, files).Migrate(t.Context(), "tenant_1"))
+	if got := f.tables(t, "tenant_1"); got != "b d" {
+		t.Errorf("tables %q", got)
+	}
+	var same bool
+	f.scan(t, "select who = current_user and mem = current_setting('work_mem') and zone = current_setting('TimeZone') from tenant_1.b", &same)
+	if !same {
+		t.Error("role, work_mem or time zone stayed")
+	}
+}
+
+func TestStatementTimeout(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	cfg := migrate.Config{Tenant: []migrate.Source{source("app", map[string]string{"00001_a.sql": "select pg_sleep(60);"})}, StatementTimeout: 20 * time.Millisecond}
+	err := f.runnerWith(t, cfg).Migrate(t.Context(), "tenant_1")
+	var failure *migrate.Error
+	if !errors.As(err, &failure) || failure.SQLState() != "57014" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestEachLockKeepsRunnersApart(t *testing.T) {
+	t.Parallel()
+	for _, lock := range []migrate.Lock{migrate.LockAdvisory, migrate.LockSession, migrate.LockTable} {
+		f := setup(t)
+		files := map[string]string{"00001_a.sql": "create table a (id int);\nselect pg_sleep(0.05);", "00002_b.sql": "insert into a values (1);"}
+		cfg := migrate.Config{Tenant: []migrate.Source{source("app", files)}, Lock: lock}
+		results := make(chan error)
+		for range 6 {
+			go func() { results <- f.runnerWith(t, cfg).Migrate(context.Background(), "tenant_1") }()
+		}
+		for range 6 {
+			if err := <-results; err != nil {
+				t.Errorf("lock %d: %v", lock, err)
+			}
+		}
+		var rows, locks int
+		f.scan(t, "select count(*) from tenant_1.a", &rows)
+		f.scan(t, "select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())", &locks)
+		if rows != 1 || locks != 0 {
+			t.Errorf("lock %d: applied %d times, %d locks left", lock, rows, locks)
+		}
+	}
+}
+
+func TestTableLockRefusesWhatNeedsASession(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	src := source("app", map[string]string{"00001_a.sql": "create table a ();", "00002_b.sql": "-- +goose NO TRANSACTION\nselect 1;"})
+	r := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{src}, Lock: migrate.LockTable})
+	expectIs(t, r.Migrate(t.Context(), "tenant_1"), migrate.ErrNeedsSession)
+	if got := f.tables(t, "tenant_1"); got != "" {
+		t.Errorf("tables %q", got)
+	}
+	_, err := r.UpTo(t.Context(), "tenant_1", 1)
+	check(t, err)
+}
+
+func TestNoTransactionIsNotRunTwiceForALock(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.exec(t, "create table tenant_1.a (id int)")
+	tx, err := f.pg.Pool.Begin(t.Context())
+	check(t, err)
+	_, err = tx.Exec(t.Context(), "lock table tenant_1.a")
+	check(t, err)
+	src := source("app", map[string]string{"00001_b.sql": "-- +goose NO TRANSACTION\ncreate table b ();\nalter table a add b int;"})
+	cfg := migrate.Config{Tenant: []migrate.Source{src}, LockTimeout: 10 * time.Millisecond}
+	err = f.runnerWith(t, cfg).Migrate(t.Context(), "tenant_1")
+	var failure *migrate.Error
+	if !errors.As(err, &failure) || failure.Statement != 2 || failure.SQLState() != "55P03" {
+		t.Errorf("got %v", err)
+	}
+	check(t, tx.Rollback(t.Context()))
+}

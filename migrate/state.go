@@ -1,0 +1,60 @@
+package migrate
+
+import "time"
+
+// state is what a version table says.
+type state struct {
+	applied []appliedVersion // in the order in which they were applied
+	sums    map[int64]string // checksums of those that this package applied
+	now     int64            // the transaction's time, as in the table
+	exposed bool             // others than the owner have rights on the table
+	noted   bool             // the table's comment is ours, or there is none: it may be written
+}
+
+// appliedVersion is the latest row of a version.
+type appliedVersion struct {
+	version int64
+	stamp   int64     // tstamp in microseconds, without a time zone
+	at      time.Time // the same, in the session's zone
+}
+
+func (s state) has(version int64) bool {
+	for _, a := range s.applied {
+		if a.version == version {
+			return true
+		}
+	}
+	return false
+}
+
+func (s state) newest() int64 {
+	var version int64
+	for _, a := range s.applied {
+		version = max(version, a.version)
+	}
+	return version
+}
+
+func (s *state) forget(version int64) {
+	for i, a := range s.applied {
+		if a.version == version {
+			s.applied = append(s.applied[:i:i], s.applied[i+1:]...)
+			return
+		}
+	}
+}
+
+// did enters steps that were done, at the time of the state.
+func (s *state) did(steps []step) {
+	for _, st := range steps {
+		s.forget(st.m.version)
+		delete(s.sums, st.m.version)
+		if st.dir == Down {
+			continue
+		}
+		s.applied = append(s.applied, appliedVersion{version: st.m.version, stamp: s.now})
+		if st.m.checksum != "" && s.noted {
+			s.sums[st.m.version] = st.m.checksum[:noteLen]
+		}
+	}
+}

@@ -1,0 +1,56 @@
+package migrate
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// target is a schema with what it needs to be migrated.
+type target struct {
+	schema string
+	path   string // its search path
+	table  string // its version table, qualified and quoted
+	kind   Set
+	set    set
+	cfg    Config
+}
+
+func (r *Runner) target(schema string) (target, error) {
+	t := target{schema: schema, kind: TenantSet, set: r.tenant, cfg: r.cfg}
+	if schema == schemactx.Public {
+		t.kind, t.set = SharedSet, r.shared
+	} else if err := schemactx.ValidateName(schema); err != nil {
+		return t, err
+	}
+	quoted, err := schemactx.QuoteName(schema)
+	if err != nil {
+		return t, err
+	}
+	t.path = quoted + ", pg_temp"
+	t.table, err = schemactx.QuoteName(schema, r.cfg.Table)
+	return t, err
+}
+
+func (t target) wrap(err error) error { return fmt.Errorf("migrate schema %q: %w", t.schema, err) }
+
+// querier is a pool or a connection.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+func checkSchema(ctx context.Context, q querier, t target) error {
+	var exists bool
+	err := q.QueryRow(ctx, "select exists (select from pg_namespace where nspname = $1)", pgx.QueryExecModeExec, t.schema).Scan(&exists)
+	switch {
+	case err != nil:
+		return fmt.Errorf("versions of schema %q: %w", t.schema, err)
+	case !exists:
+		return fmt.Errorf("migrate schema %q: %w", t.schema, ErrSchemaMissing)
+	}
+	return nil
+}
