@@ -1,0 +1,30 @@
+package migrate_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing/fstest"
+
+	"github.com/oryne/pgtenant/migrate"
+)
+
+// An error says which statement of which file the server refused, and why.
+func ExampleError() {
+	pool, done := newSchools()
+	defer done()
+	broken := fstest.MapFS{"00001_fees.sql": sqlFile("-- +goose Up\ncreate table fees (id int);\n\ninsert into fee values (1);\n")}
+	runner, err := migrate.New(pool, migrate.Config{Tenant: []migrate.Source{{Name: "fees", FS: broken}}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	res, err := runner.Up(context.Background(), "school_a")
+	var failure *migrate.Error
+	if errors.As(err, &failure) {
+		fmt.Println(failure.File, "line", failure.Line, "statement", failure.Statement, failure.SQLState(), res.Applied)
+	}
+
+	// Output:
+	// 00001_fees.sql line 4 statement 2 42P01 []
+}
