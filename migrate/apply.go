@@ -23,7 +23,10 @@ func (r *Runner) run(ctx context.Context, res *Result, g goal) error {
 	if err != nil {
 		return err
 	}
-	if len(steps) == 0 {
+	switch {
+	case len(steps) == 0 && st.absent:
+		return checkSchema(ctx, r.pool, t)
+	case len(steps) == 0:
 		return r.conceal(ctx, t, g, st)
 	}
 	var held *session

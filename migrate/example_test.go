@@ -2,6 +2,7 @@ package migrate_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing/fstest"
 
@@ -54,12 +55,12 @@ func ExampleRunner_Up() {
 		fmt.Println(res.From, "to", res.To, res.Applied, err)
 	}
 	_, err = runner.Up(context.Background(), "school_c")
-	fmt.Println(err)
+	fmt.Println(errors.Is(err, migrate.ErrSchemaMissing))
 
 	// Output:
 	// 0 to 1000001 [1 2 1000001] <nil>
 	// 1000001 to 1000001 [] <nil>
-	// migrate schema "school_c": schema does not exist
+	// true
 }
 
 // openOwner opens a pool of the owner role.

@@ -68,15 +68,21 @@ func (s *state) note(version int64, applied bool, stamp, at int64) {
 // readState returns what the schema's version table says. A schema without the table has nothing
 // applied; one that does not exist is ErrSchemaMissing.
 func readState(ctx context.Context, q querier, t target) (state, error) {
-	return readTable(ctx, q, t, t.stateQuery())
+	s, err := readTable(ctx, q, t, t.stateQuery())
+	if err == nil && s.absent {
+		err = checkSchema(ctx, q, t)
+	}
+	return s, err
 }
 
-// readVersions is readState without what is known of each version, but where the files are compared.
+// readVersions is readState without what is known of each version, but where the files are compared, and
+// without a look whether a schema without the table exists: the first statement of a migration finds out.
 func readVersions(ctx context.Context, q querier, t target) (state, error) {
+	query := t.versionsQuery()
 	if t.cfg.Changed == Refuse {
-		return readState(ctx, q, t)
+		query = t.stateQuery()
 	}
-	return readTable(ctx, q, t, t.versionsQuery())
+	return readTable(ctx, q, t, query)
 }
 
 func readTable(ctx context.Context, q querier, t target, query string) (state, error) {
@@ -93,7 +99,7 @@ func readTable(ctx context.Context, q querier, t target, query string) (state, e
 	}
 	switch {
 	case stateIs(err, undefinedTable, invalidSchemaName):
-		return state{noted: true, sums: make(map[int64]string)}, checkSchema(ctx, q, t)
+		return state{absent: true, noted: true, sums: make(map[int64]string)}, nil
 	case err != nil:
 		return state{}, t.tableError(err)
 	}
