@@ -38,4 +38,11 @@
 //
 // Unqualified names mean the schema and nothing else: public is not on the search path of
 // a tenant's migration. A schema that does not exist is [ErrSchemaMissing].
+//
+// # Drift
+//
+// A version says what was run, not what is there. [Runner.Drift] compares the real structure of
+// each schema with what the migrations make in a scratch schema, which is rolled back, and says
+// object by object what differs: a column that is missing, an index that is not valid, a grant
+// to a foreign role. [Fingerprint] reads a structure by itself.
 package migrate
