@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -36,10 +37,13 @@ create trigger touched before update on t1 for each row execute function touch()
 	return files
 }
 
-// BenchmarkDrift checks a whole fleet against its migrations. It reports the time of one tenant, without the making of
-// the reference, and what the client's heap holds at the most, looked at every 50 schemas.
+// BenchmarkDrift checks a whole fleet against its migrations, and 100 tenants of it, whose neighbours must not matter. It
+// reports the time of one tenant, without the making of the reference, and what the client's heap holds at the most, looked at every 50 schemas.
 //
-//	go test -run '^$' -bench 'BenchmarkDrift$' -benchtime 3x -timeout 30m ./migrate -drift-tenants 100,500,1000
+//	go test -run '^$' -bench 'BenchmarkDrift$' -benchtime 3x -timeout 30m ./migrate -drift-tenants 100,1000
+//
+// On two cores of a shared virtual machine that client and server share, PostgreSQL 15.18: 3.6 ms for a tenant, be it one
+// of 100 or of 1,000, 4.0 ms when all 1,000 are checked, 4.0 s in all; 7 MB of heap; 50-70 ms for the reference.
 func BenchmarkDrift(b *testing.B) {
 	for _, n := range strings.Split(*driftTenants, ",") {
 		b.Run("tenants="+n, func(b *testing.B) {
@@ -71,23 +75,27 @@ func BenchmarkDrift(b *testing.B) {
 				b.Fatal(err)
 			}
 			built := time.Since(start)
-			var peak uint64
-			for b.Loop() {
-				checked := 0
-				for result, err := range r.DriftEach(b.Context(), schemas, migrate.DriftOptions{Reference: &reference}) {
-					if err != nil || result.State != migrate.DriftNone {
-						b.Fatal(result, err)
+			for _, checked := range slices.Compact([]int{min(100, tenants), tenants}) {
+				b.Run(fmt.Sprintf("checked=%d", checked), func(b *testing.B) {
+					var peak uint64
+					for b.Loop() {
+						n := 0
+						for result, err := range r.DriftEach(b.Context(), schemas[:checked], migrate.DriftOptions{Reference: &reference}) {
+							if err != nil || result.State != migrate.DriftNone {
+								b.Fatal(result, err)
+							}
+							if n++; n%50 == 0 {
+								var m runtime.MemStats
+								runtime.ReadMemStats(&m)
+								peak = max(peak, m.HeapInuse)
+							}
+						}
 					}
-					if checked++; checked%50 == 0 {
-						var m runtime.MemStats
-						runtime.ReadMemStats(&m)
-						peak = max(peak, m.HeapInuse)
-					}
-				}
+					b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*checked), "µs/tenant")
+					b.ReportMetric(float64(peak)/(1<<20), "heap-MB")
+					b.ReportMetric(float64(built.Milliseconds()), "reference-ms")
+				})
 			}
-			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*tenants), "µs/tenant")
-			b.ReportMetric(float64(peak)/(1<<20), "heap-MB")
-			b.ReportMetric(float64(built.Milliseconds()), "reference-ms")
 		})
 	}
 }
