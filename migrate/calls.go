@@ -25,7 +25,7 @@ const advisoryKey = "hashtextextended('pgtenant.migrate.' || $1, 0)"
 // next.
 func (t target) settings(local string) call {
 	sql := "select set_config('search_path', $1, " + local + "), set_config('lock_timeout', $2, " + local +
-		"), set_config('client_min_messages', 'warning', " + local + ")"
+		"), set_config('client_min_messages', 'warning', " + local + "), set_config('pgtenant.role', current_setting('role'), " + local + ")"
 	return call{sql: sql, args: []string{t.path, milliseconds(t.cfg.LockTimeout)}}
 }
 
@@ -37,13 +37,10 @@ func (t target) timeout(local string) []call {
 	return []call{{sql: "select set_config('statement_timeout', $1, " + local + ")", args: []string{milliseconds(t.cfg.StatementTimeout)}}}
 }
 
-const (
-	noteRole    = "select set_config('pgtenant.role', current_setting('role'), %)"
-	restoreRole = "select set_config('role', current_setting('pgtenant.role'), %)"
-)
-
-// scoped fills in whether a setting is the transaction's ("true") or the session's ("false").
-func scoped(sql, local string) call { return call{sql: strings.Replace(sql, "%", local, 1)} }
+// restoreRole returns the call that takes back the role that the settings noted.
+func restoreRole(local string) call {
+	return call{sql: "select set_config('role', current_setting('pgtenant.role'), " + local + ")"}
+}
 
 // open returns the calls that begin a transaction, take the schema's lock, make the version
 // table where there is none, and read it. The last two results are the state and the roles that have
@@ -51,7 +48,7 @@ func scoped(sql, local string) call { return call{sql: strings.Replace(sql, "%",
 //
 // Read committed: what is read must be as new as the lock.
 func (t target) open() []call {
-	calls := []call{{sql: "begin isolation level read committed"}, t.settings("true"), scoped(noteRole, "true")}
+	calls := []call{{sql: "begin isolation level read committed"}, t.settings("true")}
 	if t.cfg.Lock != LockTable {
 		calls = append(calls, call{sql: "select pg_advisory_xact_lock(" + advisoryKey + ")", args: []string{t.schema}})
 	}
@@ -66,7 +63,6 @@ func (t target) open() []call {
 	}
 	return append(
 		calls,
-		call{sql: "insert into " + t.table + " (version_id, is_applied) select 0, true where not exists (select from " + t.table + ")"},
 		call{sql: t.stateQuery()},
 		call{sql: t.granteesQuery()},
 	)
@@ -91,7 +87,7 @@ func (t target) finish(s state, grantees []string, steps []step) []call {
 	for i := range steps {
 		calls = append(calls, t.run(&steps[i], i < len(steps)-1)...)
 	}
-	calls = append(calls, t.record(steps)...)
+	calls = append(calls, t.record(s, steps)...)
 	if s.noted && len(steps) > 0 {
 		calls = append(calls, call{sql: "comment on table " + t.table + " is '" + s.after(steps) + "'"}) // digits, hex and JSON
 	}
@@ -115,7 +111,7 @@ func (t target) run(st *step, another bool) []call {
 		}
 	}
 	if strays {
-		calls = append(calls, scoped(restoreRole, "true"))
+		calls = append(calls, restoreRole("true"))
 	}
 	if strays && another {
 		calls = append(append(calls, resets...), t.settings("true"))
@@ -124,12 +120,16 @@ func (t target) run(st *step, another bool) []call {
 	return calls
 }
 
-// record returns the calls that write steps down, as goose does: in as few statements as their order allows.
-func (t target) record(steps []step) []call {
+// record returns the calls that write steps down, as goose does: in as few statements as their order allows, and
+// behind version 0 in a table that has no row.
+func (t target) record(s state, steps []step) []call {
 	var calls []call
 	for i := 0; i < len(steps); {
 		dir := steps[i].dir
 		var versions []string
+		if s.empty && i == 0 && dir == Up {
+			versions = append(versions, "0")
+		}
 		for ; i < len(steps) && steps[i].dir == dir; i++ {
 			versions = append(versions, strconv.FormatInt(steps[i].m.version, 10))
 		}
@@ -147,14 +147,13 @@ func (t target) record(steps []step) []call {
 func (t target) session() []call {
 	return append([]call{
 		t.settings("false"),
-		scoped(noteRole, "false"),
 		{sql: "select pg_advisory_lock(" + advisoryKey + ")", args: []string{t.schema}},
 	}, t.timeout("false")...)
 }
 
 // leave returns the calls that take back what such a migration may have set.
 func (t target) leave() []call {
-	return []call{scoped(restoreRole, "false"), {sql: "reset all"}}
+	return []call{restoreRole("false"), {sql: "reset all"}}
 }
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

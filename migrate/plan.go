@@ -79,6 +79,7 @@ func (r *Runner) plan(ctx context.Context, schema string, g goal) (Plan, error) 
 			plan.add(append(t.open(), t.finish(st, grantees, steps[:n])...))
 		}
 		st.did(steps[:n])
+		st.empty = false
 		steps, grantees = steps[n:], nil
 	}
 	return plan, nil

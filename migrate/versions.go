@@ -35,6 +35,7 @@ func (t target) versionsQuery() string {
 // version 0 is goose's way to say that the table is there.
 func (s *state) readRows(rows [][][]byte) error {
 	var comment string
+	s.empty = true
 	for _, row := range rows {
 		version, err := strconv.ParseInt(string(row[1]), 10, 64)
 		if err != nil {
@@ -59,6 +60,7 @@ func (s *state) readRows(rows [][][]byte) error {
 }
 
 func (s *state) note(version int64, applied bool, stamp, at int64) {
+	s.empty = false
 	s.forget(version)
 	if version != 0 && applied {
 		s.applied = append(s.applied, appliedVersion{version, stamp, time.UnixMicro(at)})
@@ -99,7 +101,7 @@ func readTable(ctx context.Context, q querier, t target, query string) (state, e
 	}
 	switch {
 	case stateIs(err, undefinedTable, invalidSchemaName):
-		return state{absent: true, noted: true, sums: make(map[int64]string)}, nil
+		return state{absent: true, empty: true, noted: true, sums: make(map[int64]string)}, nil
 	case err != nil:
 		return state{}, t.tableError(err)
 	}
