@@ -25,7 +25,7 @@ func (t target) stateQuery() string {
 // exposed is whether others than the owner have rights on a relation.
 const exposed = "coalesce(cardinality(c.relacl) > 1, false)"
 
-// versionsQuery reads only the versions and whether others have rights: a sixth of the cost.
+// versionsQuery reads only the versions and whether others have rights.
 func (t target) versionsQuery() string {
 	return "select id, version_id, is_applied, (select " + exposed + " from pg_class c where c.oid = '" + t.table + "'::regclass) from " +
 		t.table + " order by id"
