@@ -199,6 +199,15 @@ func (f *fixture) interrupted(t *testing.T, n int64, after bool) *pgx.Conn {
 	return conn
 }
 
+// awaitEnd waits until a server process has ended.
+func (f *fixture) awaitEnd(t *testing.T, pid uint32) {
+	t.Helper()
+	for there := true; there; {
+		check(t, t.Context().Err())
+		check(t, f.pg.Pool.QueryRow(t.Context(), "select exists (select from pg_stat_activity where pid = $1::int)", int32(pid)).Scan(&there))
+	}
+}
+
 func TestDeprovisionGoesOnAfterAnInterruption(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -128,8 +128,11 @@ func TestRenameGoesOnAfterAnInterruption(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for n := range int64(12) {
-		// It may have been committed before the connection died.
-		_, err := schemactx.Rename(t.Context(), f.interrupted(t, n/2+1, n%2 == 1), f.roles, "tenant_a", "tenant_z")
+		// It may have been committed before the connection died, and until the server has noticed, it may still be.
+		conn := f.interrupted(t, n/2+1, n%2 == 1)
+		_, err := schemactx.Rename(t.Context(), conn, f.roles, "tenant_a", "tenant_z")
+		check(t, conn.Close(t.Context()))
+		f.awaitEnd(t, conn.PgConn().PID())
 		from, to := "tenant_a", "tenant_z"
 		var there bool
 		check(t, f.pg.Pool.QueryRow(t.Context(), "select to_regnamespace('tenant_z') is not null").Scan(&there))
