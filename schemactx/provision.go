@@ -37,7 +37,7 @@ func beginFunc(ctx context.Context, b Beginner, fn func(tx pgx.Tx) error) error 
 // schema cannot call them. A grant to the role would outlive the REVOKE from PUBLIC with which a
 // migration keeps a function to the owner, so there is none.
 //
-// It is one transaction, which ctx governs, of four round trips, and can be run again at any time:
+// It is one transaction, which ctx governs, of four round trips for a new tenant, and can be run again at any time:
 // what is there stays and what lacks is made, so that it also repairs grants. The report says
 // which. A role that may log in ([ProvisionLogin]) goes on doing so. A role of the name that
 // another database has made, and a schema that the owner does not own, are [ErrTaken]; an invalid
@@ -63,14 +63,17 @@ type ProvisionReport struct {
 // Changed reports whether anything was made now.
 func (r ProvisionReport) Changed() bool { return changed(r.Actions) }
 
-// provision makes what lacks: one round trip reads what is there, a second one changes it.
+// provision makes what lacks: one or two round trips read what is there, another one changes it.
 // login yields what comes on top of it for a role that logs in; nil: nothing.
 func provision(
 	ctx context.Context, owner Beginner, roles RoleNames, schema string, login func(role string, st tenantState) ([]wish, error),
 ) (ProvisionReport, error) {
 	report := ProvisionReport{Schema: schema, Role: roles.Tenant(schema)}
 	err := beginFunc(ctx, owner, func(tx pgx.Tx) error {
-		st, err := readTenant(ctx, tx, roles, schema)
+		st, err := readNew(ctx, tx, roles, schema)
+		if err == nil && (login != nil || st.schema != 0 || st.role.exists) {
+			st, err = readTenant(ctx, tx, roles, schema)
+		}
 		if err != nil {
 			return err
 		}
