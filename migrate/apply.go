@@ -13,9 +13,11 @@ func (r *Runner) run(ctx context.Context, res *Result, g goal) error {
 	if err != nil {
 		return err
 	}
-	st, err := readVersions(ctx, r.pool, t)
-	if err != nil {
-		return err
+	st := noTable()
+	if !t.cfg.fresh {
+		if st, err = readVersions(ctx, r.pool, t); err != nil {
+			return err
+		}
 	}
 	res.From = st.newest()
 	res.To = res.From

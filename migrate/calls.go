@@ -26,6 +26,9 @@ const advisoryKey = "hashtextextended('pgtenant.migrate.' || $1, 0)"
 func (t target) settings(local string) call {
 	sql := "select set_config('search_path', $1, " + local + "), set_config('lock_timeout', $2, " + local +
 		"), set_config('client_min_messages', 'warning', " + local + "), set_config('pgtenant.role', current_setting('role'), " + local + ")"
+	if t.cfg.fresh && local == "true" {
+		sql += ", set_config('synchronous_commit', 'off', true)"
+	}
 	return call{sql: sql, args: []string{t.path, milliseconds(t.cfg.LockTimeout)}}
 }
 

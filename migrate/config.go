@@ -48,6 +48,8 @@ type Config struct {
 
 	// Logger gets a record for each schema that was changed. Nil discards.
 	Logger *slog.Logger
+
+	fresh bool // see [Runner.MigrateNew]
 }
 
 // Policy says whether something is done or refused. Zero is the default of the field.

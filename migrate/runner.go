@@ -41,6 +41,16 @@ func (r *Runner) Migrate(ctx context.Context, schema string) error {
 	return err
 }
 
+// MigrateNew is Migrate for a schema that was just made and that nobody uses yet, as package tenancy
+// makes them. It does not look at the versions first, and does not wait until its commit is on
+// the disk: a crash of the server soon after it may undo it. A later commit on the same server that
+// waits, as that which lets the tenant's users in, makes it last.
+func (r *Runner) MigrateNew(ctx context.Context, schema string) error {
+	fresh := *r
+	fresh.cfg.fresh = true
+	return fresh.Migrate(ctx, schema)
+}
+
 // Up applies what is pending in schema: the shared set in public, the tenant set in any
 // other. Where nothing is, it does nothing, at the cost of one query; but rights that others have on
 // the version table, as they come back when a schema is provisioned again, are taken away each time.

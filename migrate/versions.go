@@ -101,12 +101,15 @@ func readTable(ctx context.Context, q querier, t target, query string) (state, e
 	}
 	switch {
 	case stateIs(err, undefinedTable, invalidSchemaName):
-		return state{absent: true, empty: true, noted: true, sums: make(map[int64]string)}, nil
+		return noTable(), nil
 	case err != nil:
 		return state{}, t.tableError(err)
 	}
 	return s, nil
 }
+
+// noTable is the state of a schema without a version table.
+func noTable() state { return state{absent: true, empty: true, noted: true, sums: make(map[int64]string)} }
 
 // cloned copies a row: its buffer is the connection's.
 func cloned(row [][]byte) [][]byte {

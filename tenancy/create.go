@@ -82,7 +82,7 @@ func (m *Manager) provision(ctx context.Context, op Op, t *Tenant) error {
 	return m.build(
 		ctx, op, t,
 		step{"schema", func(ctx context.Context) error { return m.provisionSchema(ctx, t) }},
-		step{"migrate", func(ctx context.Context) error { return m.cfg.Migrator.Migrate(ctx, t.Schema) }},
+		step{"migrate", func(ctx context.Context) error { return m.migrate(ctx, op, t) }},
 		step{"seed", func(ctx context.Context) error { return m.seed(ctx, t) }},
 		step{"activate", func(ctx context.Context) error { return m.activate(ctx, t) }},
 	)

@@ -23,6 +23,24 @@ func (m *Manager) commitMode() string {
 	return ""
 }
 
+// NewSchemaMigrator is a [Migrator] that can bring up a new schema faster. Create uses it where registry and
+// schemas are in one database and no hooks are told of the steps.
+type NewSchemaMigrator interface {
+	Migrator
+
+	// MigrateNew is Migrate for a schema that was just made. Its commits need not wait for the disk: a later
+	// one on the same server does.
+	MigrateNew(ctx context.Context, schema string) error
+}
+
+// migrate brings a tenant's schema up to date.
+func (m *Manager) migrate(ctx context.Context, op Op, t *Tenant) error {
+	if fast, ok := m.cfg.Migrator.(NewSchemaMigrator); ok && op == OpCreate && m.hasty() {
+		return fast.MigrateNew(ctx, t.Schema)
+	}
+	return m.cfg.Migrator.Migrate(ctx, t.Schema)
+}
+
 // hastyPool begins transactions that do not wait for the disk.
 type hastyPool struct{ pool *pgxpool.Pool }
 

@@ -129,7 +129,7 @@ func (m *Manager) stock(ctx context.Context, t *Tenant) error {
 	return m.build(
 		ctx, OpStock, t,
 		step{"schema", func(ctx context.Context) error { return m.provisionSchema(ctx, t) }},
-		step{"migrate", func(ctx context.Context) error { return m.cfg.Migrator.Migrate(ctx, t.Schema) }},
+		step{"migrate", func(ctx context.Context) error { return m.migrate(ctx, OpStock, t) }},
 		step{"ready", func(ctx context.Context) error {
 			return m.update(ctx, t, "stock_version = $2, failure = ''", m.stockVersion())
 		}},
