@@ -71,7 +71,7 @@ func (br *batchResults) begin(ctx context.Context) {
 	if len(br.batch.QueuedQueries) == 0 {
 		return
 	}
-	if err := br.send(br.ctx); err != nil {
+	if err := br.twice(br.ctx, br.tx, func() error { return br.send(br.ctx) }); err != nil {
 		br.err = err
 		br.finish()
 	}
@@ -104,7 +104,12 @@ func (br *batchResults) send(ctx context.Context) error {
 		br.queueBack(b, br.kind, block, named)
 	}
 	br.mrr = br.conn.PgConn().ExecBatch(ctx, b)
-	return front.read(br.unit, br.tx, nextResult(br.mrr))
+	err = front.read(br.unit, br.tx, nextResult(br.mrr))
+	if err != nil && errors.Is(err, ErrNotProvisioned) {
+		_ = br.mrr.Close() // whose error is the same
+		br.mrr = nil
+	}
+	return err
 }
 
 // prepare looks at every statement and prepares those that the connection does not know, in one round trip. It returns

@@ -26,6 +26,10 @@ func (u *unit) prepareOne(ctx context.Context, tx *txState, sql string, kind sql
 // the schema, and deallocates those that had to go. It is one round trip for all of them; in a transaction that has not
 // begun it brings BEGIN along.
 func (u *unit) prepare(ctx context.Context, tx *txState, stmts []*stmt) error {
+	return u.twice(ctx, tx, func() error { return u.tryPrepare(ctx, tx, stmts) })
+}
+
+func (u *unit) tryPrepare(ctx context.Context, tx *txState, stmts []*stmt) error {
 	cs := u.state
 	p := u.conn.PgConn().StartPipeline(ctx)
 	front := u.front(tx, false)
@@ -128,7 +132,15 @@ func result[T any](p *pgconn.Pipeline) (T, error) {
 
 // describe returns the description of a statement without keeping it: it is for connections that may not have named
 // statements.
-func (u *unit) describe(ctx context.Context, tx *txState, sql string) (*pgconn.StatementDescription, error) {
+func (u *unit) describe(ctx context.Context, tx *txState, sql string) (sd *pgconn.StatementDescription, err error) {
+	err = u.twice(ctx, tx, func() error {
+		sd, err = u.tryDescribe(ctx, tx, sql)
+		return err
+	})
+	return sd, err
+}
+
+func (u *unit) tryDescribe(ctx context.Context, tx *txState, sql string) (*pgconn.StatementDescription, error) {
 	p := u.conn.PgConn().StartPipeline(ctx)
 	front := u.front(tx, false)
 	for _, o := range front {

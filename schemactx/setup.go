@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // MinVersion is the oldest major version of PostgreSQL that the package works with.
@@ -136,8 +137,10 @@ func setupRoleWishes(ctx context.Context, tx pgx.Tx, cfg SetupConfig, database s
 }
 
 // version returns the server's major version.
-func version(tx pgx.Tx) int {
-	s := tx.Conn().PgConn().ParameterStatus("server_version")
+func version(tx pgx.Tx) int { return versionOf(tx.Conn().PgConn()) }
+
+func versionOf(conn *pgconn.PgConn) int {
+	s := conn.ParameterStatus("server_version")
 	if i := strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
 		s = s[:i]
 	}

@@ -30,7 +30,7 @@ func (s *statement) run(ctx context.Context, sql string, args []any) error {
 	}
 	err := s.call.parse(s.ctx, s.db.mode, sql, args)
 	if err == nil {
-		err = s.attempt(s.ctx)
+		err = s.twice(s.ctx, s.tx, func() error { return s.attempt(s.ctx) })
 	}
 	if staleStatement(err) && s.call.prepared() && s.tx == nil {
 		// The server refused to bind it, before it did anything, and attempt has forgotten it.

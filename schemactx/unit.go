@@ -26,6 +26,8 @@ type unit struct {
 	pid      uint32
 	scrubbed bool // a scrub has been sent, which counts when the transaction it is in has been committed
 	stained  bool // a statement may have left something behind
+
+	lookedAnew bool // see outdated
 }
 
 // open borrows a connection for a unit of work in the scope of ctx.

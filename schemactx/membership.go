@@ -1,0 +1,49 @@
+package schemactx
+
+import (
+	"context"
+	"errors"
+)
+
+// outdated reports whether the server refused the scope because its process does not know yet that the login may take the
+// tenant's role, and if so makes it look anew: what was tried can be tried again, and nothing of it has run.
+//
+// A process of the server keeps the list of roles that its login may take. It makes the list when it needs one, and again
+// after a GRANT. One that is committed while it reads can escape it (PostgreSQL 14 to 18, roles_is_member_of in acl.c: the
+// news arrives before the list that lacks it is kept), and then the process refuses a new tenant until there is another
+// GRANT. It keeps one list at a time, so that a question about another role makes it forget this one.
+func (u *unit) outdated(ctx context.Context, tx *txState, err error) bool {
+	if u.lookedAnew || u.scope.role == "" || !errors.Is(err, ErrNotProvisioned) || !stateIs(err, stateInsufficientRights) {
+		return false
+	}
+	u.lookedAnew = true
+	if u.status() == 'E' && u.rollback(ctx) != nil {
+		return false
+	}
+	if tx != nil {
+		tx.begun = false
+	}
+	return u.status() == 'I' && u.lookAnew(ctx) == nil
+}
+
+// twice calls attempt, which begins with the scope, and once more where the server's process was behind the times.
+func (u *unit) twice(ctx context.Context, tx *txState, attempt func() error) error {
+	first := tx == nil || !tx.begun
+	err := attempt()
+	if err != nil && first && u.outdated(ctx, tx, err) {
+		err = attempt()
+	}
+	return err
+}
+
+// lookAnew asks about the public role, which is a member of nothing.
+func (u *unit) lookAnew(ctx context.Context) error {
+	roles := &u.db.cfg.Roles
+	names := [][]byte{[]byte(roles.Public()), []byte(roles.Runtime())}
+	privilege := "member"
+	if versionOf(u.conn.PgConn()) >= 16 {
+		privilege = "set" // which has a list of its own there
+	}
+	sql := "select pg_has_role($1::name, $2::name, '" + privilege + "')"
+	return u.conn.PgConn().ExecParams(ctx, sql, names, nil, nil, nil).Read().Err
+}

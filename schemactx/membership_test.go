@@ -1,0 +1,113 @@
+package schemactx_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// A server process reads which roles its login may take when it first needs to know, and again after each GRANT. What is
+// granted while it reads can escape it until the next GRANT (PostgreSQL 15 to 18). A new tenant is served nevertheless.
+func TestATenantIsServedWhoseRoleWasGrantedWhileAnotherRoleWasTaken(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	const conns = 6
+	db := f.open(t, schemactx.Config{}, conns)
+	// The more roles there are, the longer the server reads.
+	_, err := f.pg.Pool.Exec(t.Context(), fmt.Sprintf(`do $$ begin for i in 1..400 loop
+		execute format('create role %[1]s__many_%%s', i);
+		execute format('grant %[1]s__many_%%s to %[2]s', i);
+	end loop; end $$`, f.pg.RolePrefix, f.roles.Runtime()))
+	check(t, err)
+	exec := f.openMode(t, pgx.QueryExecModeExec)
+	ways := f.ways(db, exec)
+	for i := range 60 {
+		schema := fmt.Sprintf("new_%d", i)
+		stop := make(chan struct{})
+		var busy sync.WaitGroup
+		for range conns - 1 {
+			busy.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+						_, err := db.Exec(in(t, "tenant_a"), "select 1")
+						check(t, err)
+					}
+				}
+			})
+		}
+		f.provision(t, schema)
+		close(stop)
+		busy.Wait()
+		var serve sync.WaitGroup
+		for j := range conns {
+			serve.Go(func() { // on a connection each
+				err := ways[j%len(ways)](in(t, schema))
+				if err != nil {
+					t.Errorf("tenant %d: %v", i, err)
+				}
+			})
+		}
+		serve.Wait()
+	}
+}
+
+// ways are those to send something to the server.
+func (f *fixture) ways(named, exec *schemactx.DB) []func(ctx context.Context) error {
+	var ways []func(ctx context.Context) error
+	for _, db := range []*schemactx.DB{named, exec} {
+		ways = append(
+			ways,
+			func(ctx context.Context) error {
+				_, err := db.Exec(ctx, "select 1")
+				return err
+			},
+			func(ctx context.Context) error {
+				return db.InTx(ctx, func(tx pgx.Tx) error {
+					_, err := tx.Exec(ctx, "select 1")
+					return err
+				})
+			},
+			func(ctx context.Context) error {
+				b := &pgx.Batch{}
+				b.Queue("select 1")
+				b.Queue("select 2")
+				return db.SendBatch(ctx, b).Close()
+			},
+			func(ctx context.Context) error {
+				return db.InTx(ctx, func(tx pgx.Tx) error {
+					b := &pgx.Batch{}
+					b.Queue("select 1")
+					return tx.SendBatch(ctx, b).Close()
+				})
+			},
+		)
+	}
+	return ways
+}
+
+func TestARoleThatMayNotBeTakenIsAskedForTwiceAndRefused(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	role := f.roles.Tenant("tenant_a")
+	for i, way := range f.ways(f.open(t, schemactx.Config{}, 1), f.openMode(t, pgx.QueryExecModeExec)) {
+		check(t, way(in(t, "tenant_b")))
+		f.exec(t, "revoke "+role+" from "+f.roles.Runtime())
+		for range 2 {
+			if err := way(in(t, "tenant_a")); !errors.Is(err, schemactx.ErrNotProvisioned) {
+				t.Errorf("way %d: %v", i, err)
+			}
+			check(t, way(in(t, "tenant_b")))
+		}
+		f.provision(t, "tenant_a")
+		check(t, way(in(t, "tenant_a")))
+	}
+}
