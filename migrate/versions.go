@@ -109,7 +109,9 @@ func readTable(ctx context.Context, q querier, t target, query string) (state, e
 }
 
 // noTable is the state of a schema without a version table.
-func noTable() state { return state{absent: true, empty: true, noted: true, sums: make(map[int64]string)} }
+func noTable() state {
+	return state{absent: true, empty: true, noted: true, sums: make(map[int64]string)}
+}
 
 // cloned copies a row: its buffer is the connection's.
 func cloned(row [][]byte) [][]byte {
