@@ -19,6 +19,12 @@ func (r *Runner) run(ctx context.Context, res *Result, g goal) error {
 			return err
 		}
 	}
+	return r.runFrom(ctx, t, st, res, g)
+}
+
+// runFrom is run for a schema whose state was read already. It may have changed since: what is done is decided
+// under the lock.
+func (r *Runner) runFrom(ctx context.Context, t target, st state, res *Result, g goal) error {
 	res.From = st.newest()
 	res.To = res.From
 	steps, err := t.next(g, st)

@@ -100,8 +100,17 @@ func (t target) finish(s state, grantees []string, steps []step) []call {
 // run returns the calls of one step, and those that take back its settings: the role for what is ours,
 // all of them before another step.
 func (t target) run(st *step, another bool) []call {
-	var calls, resets []call
-	strays := false
+	calls, resets, strays := t.work(st)
+	if strays && another {
+		calls = append(append(calls, resets...), t.settings("true"))
+		calls = append(calls, t.timeout("true")...)
+	}
+	return calls
+}
+
+// work returns the calls of one step without the one that writes it down. Where it may stray from its settings
+// the role is set back at once, and resets takes back the rest.
+func (t target) work(st *step) (calls, resets []call, strays bool) {
 	if st.isGo() && !st.ran {
 		calls = append(calls, call{step: st})
 		strays = true
@@ -116,11 +125,7 @@ func (t target) run(st *step, another bool) []call {
 	if strays {
 		calls = append(calls, restoreRole("true"))
 	}
-	if strays && another {
-		calls = append(append(calls, resets...), t.settings("true"))
-		calls = append(calls, t.timeout("true")...)
-	}
-	return calls
+	return calls, resets, strays
 }
 
 // record returns the calls that write steps down, as goose does: in as few statements as their order allows, and

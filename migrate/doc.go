@@ -6,7 +6,7 @@
 //	})
 //	_, err = runner.Up(ctx, "public")
 //	_, err = runner.Up(ctx, "tenant_7")
-//	report, err := runner.UpAll(ctx, schemas, migrate.UpAllOptions{})
+//	report, err := runner.UpAll(ctx, tenants.Schemas, migrate.UpAllOptions{})
 //
 // # Migrations
 //

@@ -63,7 +63,7 @@ func BenchmarkDrift(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			if _, err := r.UpAll(b.Context(), schemas, migrate.UpAllOptions{}); err != nil {
+			if _, err := r.UpAll(b.Context(), migrate.Schemas(schemas...), migrate.UpAllOptions{}); err != nil {
 				b.Fatal(err)
 			}
 			if _, err := pg.Pool.Exec(b.Context(), "vacuum analyze"); err != nil {

@@ -82,7 +82,7 @@ func TestDriftGoesOnWhereASchemaIsLocked(t *testing.T) {
 	f := setup(t)
 	r := f.runner(t, zoo)
 	schemas := []string{"tenant_1", "tenant_2", "tenant_3"}
-	_, err := r.UpAll(t.Context(), schemas, migrate.UpAllOptions{})
+	_, err := r.UpAll(t.Context(), migrate.Schemas(schemas...), migrate.UpAllOptions{})
 	check(t, err)
 	reference, err := r.Reference(t.Context(), migrate.FingerprintOptions{})
 	check(t, err)

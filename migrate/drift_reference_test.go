@@ -39,7 +39,7 @@ func TestDriftOfGrantsButForTheTenantsOwn(t *testing.T) {
 	r, err := migrate.New(owner, migrate.Config{Tenant: []migrate.Source{source("app", zoo)}})
 	check(t, err)
 	schemas := []string{"tenant_1", "tenant_2", "tenant_3"}
-	_, err = r.UpAll(t.Context(), schemas, migrate.UpAllOptions{})
+	_, err = r.UpAll(t.Context(), migrate.Schemas(schemas...), migrate.UpAllOptions{})
 	check(t, err)
 	opts := migrate.DriftOptions{FingerprintOptions: migrate.FingerprintOptions{Roles: roles}}
 	before := f.world(t)

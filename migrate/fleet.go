@@ -3,64 +3,251 @@ package migrate
 import (
 	"cmp"
 	"context"
-	"fmt"
+	"iter"
+	"maps"
+	"math"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/oryne/pgtenant/schemactx"
 )
 
-// UpAllOptions say how to go over many schemas.
-type UpAllOptions struct {
-	// Workers is how many schemas are migrated at a time, each on a connection of its own.
-	// Default: 4, and never more than the pool has connections.
-	Workers int
+// fleet is one run over many schemas.
+type fleet struct {
+	r      *Runner
+	opts   UpAllOptions
+	survey *survey
+	start  time.Time // of the work, for the progress
+
+	mu       sync.Mutex // guards what follows, and the calls of Events
+	report   Report
+	progress Progress
+
+	started int               // schemas; guarded by the queue
+	awaited map[string]string // names of the options that the list has not had yet, with the option
 }
 
-// Report is what happened to each of many schemas.
-type Report struct {
-	Results  []Result // in the order of the schemas given
-	Duration time.Duration
+// UpAll applies the shared set and then what is pending in each schema of list, a few at a time, as [Runner.Up]
+// does. Where a schema stands is read from its version table for all of them before the first is changed. A schema that
+// fails does not stop the others, unless the options say so. After the work the list is read again until
+// nothing new is behind, so that tenants made meanwhile end up current.
+//
+// It can be run again at any time and by several processes at once: nothing is applied twice, and a schema that is
+// current costs next to nothing. When ctx ends no further schema is started, those under way may go on for
+// [UpAllOptions.Drain], and the rest is [NotStarted].
+//
+// The error is that of [Report.Err]: nil if every schema on the list is up to date. It is an [OptionError], an
+// [UnlistedError], a [SharedError] or a [CanaryError], the context's, the list's or the connection's, or it says that
+// schemas failed. The latter, and whatever left schemas behind, is [ErrIncomplete] too. The report is good in all cases.
+func (r *Runner) UpAll(ctx context.Context, list List, opts UpAllOptions) (Report, error) {
+	begin := time.Now()
+	opts, err := opts.withDefaults(int(r.pool.Config().MaxConns))
+	if err != nil {
+		return Report{}, err
+	}
+	f := &fleet{r: r, opts: opts, survey: &survey{r: r, lines: r.lineages(), roster: newRoster()}}
+	f.report.Started = begin
+	work, stop := drained(ctx, opts.Drain)
+	defer stop()
+	f.report.Stopped = f.run(ctx, work, list)
+	slices.SortStableFunc(f.report.Results, func(a, b Result) int { return cmp.Compare(a.order, b.order) })
+	f.report.Duration = time.Since(begin)
+	return f.report, f.report.Err()
 }
 
-// Failed returns the results of the schemas that are not up to date.
-func (r Report) Failed() []Result {
-	var failed []Result
-	for _, res := range r.Results {
-		if res.Err != nil {
-			failed = append(failed, res)
+// drained returns a context that outlives ctx for a while.
+func drained(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	work, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	unhook := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel(context.Cause(ctx))
+		case <-work.Done():
+		}
+	})
+	return work, func() {
+		unhook()
+		cancel(nil)
+	}
+}
+
+// maxRounds bounds how often the list is read again: the program that makes tenants is not to keep the run
+// for ever.
+const maxRounds = 10
+
+func (f *fleet) run(ctx, work context.Context, list List) error {
+	if err := f.shared(ctx, work); err != nil {
+		return err
+	}
+	f.awaits()
+	behind, err := f.behind(ctx, list)
+	if err == nil {
+		err = f.unlisted()
+	}
+	if err != nil {
+		return err
+	}
+	f.start = time.Now()
+	if f.opts.Canary.set() && len(behind) > 0 {
+		var canaries []member
+		canaries, behind = f.canaries(behind)
+		if err := f.try(ctx, work, canaries, behind); err != nil {
+			return err
 		}
 	}
-	return failed
+	for round := 0; (len(behind) > 0 || f.progress.Done > 0 && round == 0) && round < maxRounds; round++ {
+		if err := f.phase(ctx, work, behind); err != nil {
+			return err
+		}
+		if behind, err = f.behind(ctx, list); err != nil {
+			return err
+		}
+	}
+	if len(f.opts.Only) > 0 {
+		return nil
+	}
+	return f.survey.strays(ctx, list, func(schema string) error {
+		f.report.Results = append(f.report.Results, Result{Schema: schema, Outcome: Stray, order: math.MaxInt})
+		return nil
+	})
 }
 
-// UpAll applies what is pending in each of schemas, as [Runner.Up] does. A schema that
-// fails does not stop the others; the error is then [ErrIncomplete] with the first failure,
-// and the report has them all. When ctx ends, those under way are rolled back and the rest
-// is not started. It can be run again at any time.
-func (r *Runner) UpAll(ctx context.Context, schemas []string, opts UpAllOptions) (Report, error) {
-	start := time.Now()
-	workers := min(cmp.Or(max(opts.Workers, 0), 4), int(r.pool.Config().MaxConns), len(schemas))
-	report := Report{Results: make([]Result, len(schemas))}
-	todo := make(chan int)
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			for i := range todo {
-				if err := ctx.Err(); err != nil {
-					report.Results[i] = Result{Schema: schemas[i], Err: fmt.Errorf("migrate schema %q: not started: %w", schemas[i], err)}
+// shared applies the shared set.
+func (f *fleet) shared(ctx, work context.Context) error {
+	if f.opts.SkipShared || len(f.r.shared) == 0 {
+		return ctx.Err()
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	res, err := f.r.Up(work, schemactx.Public)
+	if err != nil {
+		f.report.Results = append(f.report.Results, res)
+		return &SharedError{Err: err}
+	}
+	if len(res.Applied) > 0 {
+		f.report.Results = append(f.report.Results, res)
+	}
+	return nil
+}
+
+// behind reads the list and returns what is new in it and behind.
+func (f *fleet) behind(ctx context.Context, list List) ([]member, error) {
+	var behind []member
+	err := f.survey.each(ctx, f.wanted(list), func(m *member) error {
+		if !f.survey.roster.add(m) {
+			return nil
+		}
+		f.report.Listed++
+		m.order = f.report.Listed
+		switch {
+		case m.outcome() == Current:
+			f.report.Current++
+		case m.outcome() == Behind || m.waits():
+			behind = append(behind, *m)
+		default:
+			f.report.Results = append(f.report.Results, m.result(m.err))
+		}
+		return nil
+	})
+	if f.opts.Order != nil {
+		slices.SortStableFunc(behind, func(a, b member) int { return f.opts.Order(a.schema, b.schema) })
+	}
+	if len(behind) > 0 {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.progress.Total += len(behind)
+		f.tell(Event{Kind: EventPlanned})
+	}
+	return behind, err
+}
+
+// wanted returns the part of the list that the options name.
+func (f *fleet) wanted(list List) List {
+	only, except := nameSet(f.opts.Only), nameSet(f.opts.Except)
+	return func(ctx context.Context) iter.Seq2[string, error] {
+		return func(yield func(string, error) bool) {
+			for name, err := range list(ctx) {
+				delete(f.awaited, name)
+				if err == nil && (len(only) > 0 && !only[name] || except[name]) {
 					continue
 				}
-				report.Results[i], _ = r.Up(ctx, schemas[i]) // the error is in the result
+				if !yield(name, err) {
+					return
+				}
 			}
-		})
+		}
 	}
-	for i := range schemas {
-		todo <- i
+}
+
+func nameSet(names []string) map[string]bool {
+	set := make(map[string]bool, len(names))
+	for _, name := range names {
+		set[name] = true
 	}
-	close(todo)
-	wg.Wait()
-	report.Duration = time.Since(start)
-	if failed := report.Failed(); len(failed) > 0 {
-		return report, fmt.Errorf("%w: %d of %d failed, the first: %w", ErrIncomplete, len(failed), len(schemas), failed[0].Err)
+	return set
+}
+
+// awaits notes the names that the options have and the list must have too.
+func (f *fleet) awaits() {
+	f.awaited = make(map[string]string)
+	for _, name := range f.opts.Canary.Schemas {
+		f.awaited[name] = "Canary"
 	}
-	return report, nil
+	for _, name := range f.opts.Only {
+		f.awaited[name] = "Only"
+	}
+}
+
+// unlisted returns an error if the list did not have one of those.
+func (f *fleet) unlisted() error {
+	for _, name := range slices.Sorted(maps.Keys(f.awaited)) {
+		return &UnlistedError{Option: f.awaited[name], Schema: name}
+	}
+	return nil
+}
+
+// canaries parts the schemas that go first from the others.
+func (f *fleet) canaries(behind []member) (first, rest []member) {
+	left := f.opts.Canary.Count
+	for _, m := range behind {
+		switch {
+		case slices.Contains(f.opts.Canary.Schemas, m.schema):
+			first = append(first, m)
+		case left > 0:
+			left--
+			first = append(first, m)
+		default:
+			rest = append(rest, m)
+		}
+	}
+	return first, rest
+}
+
+// try migrates the canaries. With an error the rest is not started.
+func (f *fleet) try(ctx, work context.Context, canaries, rest []member) error {
+	before := len(f.report.Results)
+	err := f.phase(ctx, work, canaries)
+	if err == nil {
+		report := Report{Results: slices.Clone(f.report.Results[before:]), Started: f.start, Duration: time.Since(f.start), Listed: len(canaries)}
+		report.Current = len(canaries) - len(report.Results)
+		for _, res := range report.Results {
+			if err = res.Err; err != nil {
+				break
+			}
+		}
+		if err == nil && f.opts.Canary.Check != nil {
+			err = f.opts.Canary.Check(ctx, report)
+		}
+		if err != nil {
+			err = &CanaryError{Err: err}
+		}
+	}
+	if err != nil {
+		f.leave(rest, err)
+	}
+	return err
 }

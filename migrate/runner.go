@@ -11,11 +11,14 @@ import (
 // Result is what happened to one schema.
 type Result struct {
 	Schema   string
+	Outcome  Outcome // [Current] also where something was undone
 	From, To int64   // the newest version before and after; 0 for none
 	Applied  []int64 // in order
 	Undone   []int64 // in order
 	Duration time.Duration
 	Err      error // why the schema is not where it should be, or nil
+
+	order int // the schema's place in a run over many
 }
 
 // did enters steps that were done.
@@ -104,8 +107,19 @@ func (r *Runner) reach(ctx context.Context, schema string, g goal) (Result, erro
 		res.Err = r.run(ctx, &res, g)
 	}
 	res.Duration = time.Since(start)
+	res.Outcome = res.outcome()
 	r.log(ctx, "schema migrated", res)
 	return res, res.Err
+}
+
+func (res *Result) outcome() Outcome {
+	switch {
+	case res.Err != nil:
+		return outcomeOf(res.Err)
+	case len(res.Applied) > 0:
+		return Migrated
+	}
+	return Current
 }
 
 func (r *Runner) log(ctx context.Context, message string, res Result) {

@@ -327,34 +327,6 @@ func (f fixture) expectConcealed(t *testing.T, role string) {
 	}
 }
 
-func TestUpAllGoesOnAfterAFailure(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
-	f.exec(t, "create table tenant_2.notes ()")
-	r := f.runner(t, basic)
-	schemas := []string{"tenant_1", "tenant_2", "tenant_9", "tenant_3"}
-	report, err := r.UpAll(t.Context(), schemas, migrate.UpAllOptions{Workers: 2})
-	expectIs(t, err, migrate.ErrIncomplete)
-	var got []string
-	for _, res := range report.Results {
-		got = append(got, fmt.Sprintf("%s %d %t", res.Schema, res.To, res.Err != nil))
-	}
-	want := []string{"tenant_1 2 false", "tenant_2 0 true", "tenant_9 0 true", "tenant_3 2 false"}
-	if !slices.Equal(got, want) || len(report.Failed()) != 2 {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	f.exec(t, "drop table tenant_2.notes; create schema tenant_9")
-	_, err = r.UpAll(t.Context(), schemas, migrate.UpAllOptions{})
-	check(t, err)
-
-	cancelled, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err = r.UpAll(cancelled, schemas, migrate.UpAllOptions{})
-	expectIs(t, err, context.Canceled)
-	_, err = r.UpAll(t.Context(), nil, migrate.UpAllOptions{})
-	check(t, err)
-}
-
 func TestLockThatIsHeldForAWhile(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -104,16 +104,8 @@ func (a *app) openTenants(ctx context.Context, roles schemactx.RoleNames) error 
 	if err := a.tenants.Init(ctx); err != nil {
 		return err
 	}
-	var schemas []string
-	for t, err := range a.tenants.All(ctx, tenancy.Filter{}) {
-		if err != nil {
-			return err
-		}
-		if t.Status != tenancy.Provisioning && t.Status != tenancy.Dropping { // Resume goes on with the first, a drop with the second
-			schemas = append(schemas, t.Schema)
-		}
-	}
-	_, err = runner.UpAll(ctx, schemas, migrate.UpAllOptions{})
+	// Init has applied the shared set.
+	_, err = runner.UpAll(ctx, a.tenants.Schemas, migrate.UpAllOptions{SkipShared: true})
 	return err
 }
 

@@ -1,0 +1,87 @@
+package migrate
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"sync"
+)
+
+// versionRow is one row of a version table, as far as the fleet needs it.
+type versionRow struct {
+	id, version int64
+	applied     bool
+}
+
+// lineage is what many version tables say: the same versions in the same order. Of thousands of schemas
+// there are a few lineages, so that what is pending is computed a few times.
+type lineage struct {
+	rows    string // the rows as an array's text: version, or -1 - version where it is not applied
+	state   state  // without times and checksums
+	steps   []step
+	pending []int64
+	outcome Outcome // Current or Behind, or why nothing may be done
+	fast    bool    // all that is pending can go out with the lock, unless something has changed
+}
+
+// lineages are those of one run. It is safe for concurrent use.
+type lineages struct {
+	t     target // of any schema
+	mu    sync.Mutex
+	known map[string]*lineage
+	key   []byte
+}
+
+func (r *Runner) lineages() *lineages {
+	return &lineages{t: target{kind: TenantSet, set: r.tenant, cfg: r.cfg}, known: make(map[string]*lineage)}
+}
+
+// of returns the lineage of a version table's rows, which it sorts.
+func (l *lineages) of(rows []versionRow) *lineage {
+	slices.SortFunc(rows, func(a, b versionRow) int { return cmp.Compare(a.id, b.id) })
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.key = append(l.key[:0], '{')
+	for i, row := range rows {
+		if i > 0 {
+			l.key = append(l.key, ',')
+		}
+		v := row.version
+		if !row.applied {
+			v = -1 - v
+		}
+		l.key = strconv.AppendInt(l.key, v, 10)
+	}
+	l.key = append(l.key, '}')
+	if line, ok := l.known[string(l.key)]; ok {
+		return line
+	}
+	var st state
+	for _, row := range rows {
+		st.note(row.version, row.applied, 0, 0)
+	}
+	line := l.t.lineage(st)
+	line.rows = string(l.key)
+	line.fast = line.fast && len(rows) > 0
+	l.known[line.rows] = line
+	return line
+}
+
+// lineage returns what a state comes to. It stands for this state alone where checksums matter.
+func (t target) lineage(st state) *lineage {
+	line := &lineage{state: st, outcome: Current}
+	var err error
+	line.steps, err = t.next(upTo{Newest}, st)
+	line.fast = t.cfg.Lock != LockSession
+	for _, s := range line.steps {
+		line.pending = append(line.pending, s.m.version)
+		line.fast = line.fast && !s.noTx() && !s.isGo()
+	}
+	switch {
+	case err != nil:
+		line.outcome = outcomeOf(err)
+	case len(line.steps) > 0:
+		line.outcome = Behind
+	}
+	return line
+}

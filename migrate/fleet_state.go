@@ -1,0 +1,78 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"maps"
+	"slices"
+)
+
+// SchemaState is where one schema of a fleet stands.
+type SchemaState struct {
+	Schema  string
+	Outcome Outcome // [Current], [Behind], [Stray], or why [Runner.UpAll] would not touch it
+	Version int64   // the newest that is applied; 0: none
+	Pending []int64 // versions; shared with other schemas: not to be changed
+	Err     error   // why nothing may be done, or nil
+}
+
+// Fleet goes over the schemas of list, in its order, and says where each stands: those of the tenant set that are
+// behind, and those that [Runner.UpAll] would not touch. At the end it tells of strays. It changes nothing and
+// reads a few hundred schemas at a time, in two queries whose cost does not grow with the number of other schemas. Two
+// connections of the pool are in use while it goes on, also in the body of the loop. Only names in trouble and four
+// bytes of each other schema are kept. A last error is that of the list or the connection.
+func (r *Runner) Fleet(ctx context.Context, list List) iter.Seq2[SchemaState, error] {
+	return func(yield func(SchemaState, error) bool) {
+		s := &survey{r: r, lines: r.lineages(), roster: newRoster()}
+		err := s.each(ctx, list, func(m *member) error {
+			if s.roster.add(m) && !yield(m.state(), nil) {
+				return errEnough
+			}
+			return nil
+		})
+		if err == nil {
+			err = s.strays(ctx, list, func(schema string) error {
+				if !yield(SchemaState{Schema: schema, Outcome: Stray}, nil) {
+					return errEnough
+				}
+				return nil
+			})
+		}
+		if err != nil && !errors.Is(err, errEnough) {
+			yield(SchemaState{}, err)
+		}
+	}
+}
+
+// errEnough ends a loop whose body has left it.
+var errEnough = errors.New("enough")
+
+func (m *member) state() SchemaState {
+	st := SchemaState{Schema: m.schema, Outcome: m.outcome(), Err: m.err}
+	if m.line != nil {
+		st.Version, st.Pending = m.line.state.newest(), m.line.pending
+	}
+	return st
+}
+
+// strays calls visit for each schema with a version table that was not met. Where there are any the list is read
+// again: one may have been made meanwhile.
+func (s *survey) strays(ctx context.Context, list List, visit func(schema string) error) error {
+	found, err := s.unmet(ctx)
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	for name, err := range list(ctx) {
+		if err != nil {
+			return err
+		}
+		delete(found, name)
+	}
+	for _, schema := range slices.Sorted(maps.Keys(found)) {
+		if err := visit(schema); err != nil {
+			return err
+		}
+	}
+	return nil
+}

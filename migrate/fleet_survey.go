@@ -1,0 +1,341 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+const (
+	// surveyChunk is how many schemas are read at a time: their version tables are locked for reading until
+	// the last of them is read, and the lock table has room for 6,400 by default.
+	surveyChunk = 250
+
+	// surveyAtOnce is how many chunks are read at a time: the server fills one while the other is decoded.
+	surveyAtOnce = 2
+)
+
+// member is one schema of the fleet.
+type member struct {
+	schema string
+	table  uint32 // OID of its version table; 0: none
+	lastID int64  // the highest id in there
+	line   *lineage
+	err    error // why there is no lineage, or why nothing may be done
+	known  bool  // met earlier in the run, and not read again
+	order  int   // its place in the run
+
+	kit  *kit // what its transaction needs besides; nil: not read yet
+	late bool // tried before, and a lock was in the way
+}
+
+func (m member) outcome() Outcome {
+	if m.line == nil || m.err != nil {
+		return outcomeOf(m.err)
+	}
+	return m.line.outcome
+}
+
+func (m member) version() int64 {
+	if m.line == nil {
+		return 0
+	}
+	return m.line.state.newest()
+}
+
+// result returns what came of the schema where nothing was done in it.
+func (m member) result(err error) Result {
+	outcome := m.outcome()
+	if err != nil {
+		outcome = outcomeOf(err)
+	}
+	return Result{Schema: m.schema, Outcome: outcome, From: m.version(), To: m.version(), Err: err, order: m.order}
+}
+
+// waits reports whether only a lock was in the way of reading.
+func (m member) waits() bool { return m.line == nil && retryable(m.err) }
+
+// survey finds out where schemas stand.
+type survey struct {
+	r      *Runner
+	lines  *lineages
+	roster *roster
+}
+
+// roster remembers which schemas were met, at four bytes each.
+type roster struct {
+	mu     sync.Mutex
+	tables map[uint32]struct{} // OIDs of version tables
+	names  map[string]struct{} // schemas without one, behind, or in trouble
+}
+
+func newRoster() *roster {
+	return &roster{tables: make(map[uint32]struct{}), names: make(map[string]struct{})}
+}
+
+func (r *roster) has(schema string, table uint32) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, byName := r.names[schema]
+	_, byTable := r.tables[table]
+	return byName || byTable
+}
+
+// add enters a schema and reports whether it is new.
+func (r *roster) add(m *member) bool {
+	if r.has(m.schema, m.table) {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m.table != 0 {
+		r.tables[m.table] = struct{}{}
+	}
+	if m.outcome() != Current {
+		r.names[m.schema] = struct{}{}
+	}
+	return true
+}
+
+// chunk is a part of the list being read.
+type chunk struct {
+	members []member
+	err     error
+}
+
+// each calls visit for each schema of the list, in its order, and reads ahead meanwhile.
+func (s *survey) each(ctx context.Context, list List, visit func(m *member) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	chunks := make(chan chan chunk, surveyAtOnce-1)
+	wg.Go(func() {
+		defer close(chunks)
+		send := func(names []string, err error) bool {
+			result := make(chan chunk, 1)
+			select {
+			case chunks <- result:
+			case <-ctx.Done():
+				return false
+			}
+			if err != nil {
+				result <- chunk{err: fmt.Errorf("list schemas: %w", err)}
+				return false
+			}
+			wg.Go(func() {
+				members, err := s.read(ctx, names)
+				result <- chunk{members, err}
+			})
+			return true
+		}
+		var names []string
+		for name, err := range list(ctx) {
+			if err != nil {
+				send(nil, err)
+				return
+			}
+			if names = append(names, name); len(names) == surveyChunk {
+				if !send(names, nil) {
+					return
+				}
+				names = nil
+			}
+		}
+		if len(names) > 0 {
+			send(names, nil)
+		}
+	})
+	for result := range chunks {
+		c := <-result
+		if c.err != nil {
+			return c.err
+		}
+		for i := range c.members {
+			if err := visit(&c.members[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// read finds out where some schemas stand: one query for the catalog, one for the contents.
+func (s *survey) read(ctx context.Context, names []string) ([]member, error) {
+	conn, err := s.r.pool.Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read versions: %w", err)
+	}
+	defer conn.Release()
+	members := make([]member, len(names))
+	for i, name := range names {
+		members[i] = member{schema: name}
+		if err := schemactx.ValidateName(name); err != nil {
+			members[i].err = err
+		}
+	}
+	if err := s.locate(ctx, conn, members); err != nil {
+		return nil, fmt.Errorf("read versions: %w", err)
+	}
+	if err := s.contents(ctx, conn, members); err != nil {
+		return nil, fmt.Errorf("read versions: %w", err)
+	}
+	return members, nil
+}
+
+// locate looks up schemas and their version tables, by index, however many neighbours they have.
+func (s *survey) locate(ctx context.Context, conn *pgxpool.Conn, members []member) error {
+	names := make([]string, len(members))
+	for i, m := range members {
+		if m.err == nil {
+			names[i] = m.schema
+		}
+	}
+	rows, err := conn.Query(ctx, `select n.oid is not null, coalesce(c.oid, 0)
+		from unnest($1::text[]) with ordinality as s (name, i)
+		left join pg_namespace n on n.nspname = s.name::name
+		left join pg_class c on c.relnamespace = n.oid and c.relname = $2::text::name
+		order by i`, pgx.QueryExecModeExec, names, s.r.cfg.Table)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for i := 0; rows.Next(); i++ {
+		m := &members[i]
+		var exists bool
+		if err := rows.Scan(&exists, &m.table); err != nil {
+			return err
+		}
+		switch {
+		case m.err != nil: // a name that is none
+		case !exists:
+			m.err = fmt.Errorf("migrate schema %q: %w", m.schema, ErrSchemaMissing)
+		case m.table == 0:
+			m.line = s.lines.of(nil)
+		}
+	}
+	return rows.Err()
+}
+
+// contents reads the version tables of members that have one.
+func (s *survey) contents(ctx context.Context, conn *pgxpool.Conn, members []member) error {
+	var todo []*member
+	for i := range members {
+		m := &members[i]
+		switch {
+		case m.err != nil || m.table == 0:
+		case s.roster.has(m.schema, m.table):
+			m.known = true
+		default:
+			todo = append(todo, m)
+		}
+	}
+	for len(todo) > 0 {
+		read, err := s.copyAll(ctx, conn, todo, surveyLockTimeout)
+		if err != nil && (conn.Conn().IsClosed() || ctx.Err() != nil) {
+			return err
+		}
+		todo = todo[read:]
+		if err != nil && len(todo) > 0 {
+			if err := s.alone(ctx, conn, todo[0], err); err != nil {
+				return err
+			}
+			todo = todo[1:]
+		}
+	}
+	return nil
+}
+
+// again reads one schema whose table was locked, as patiently as it would be migrated.
+func (s *survey) again(ctx context.Context, m *member) error {
+	return s.r.retry(ctx, func() (bool, error) {
+		conn, err := s.r.pool.Acquire(ctx)
+		if err != nil {
+			return false, err
+		}
+		defer conn.Release()
+		m.err = nil
+		if _, err = s.copyAll(ctx, conn, []*member{m}, s.r.cfg.LockTimeout); err != nil {
+			if conn.Conn().IsClosed() || ctx.Err() != nil {
+				return false, err
+			}
+			if err = s.alone(ctx, conn, m, err); err != nil {
+				return false, err
+			}
+		}
+		return retryable(m.err), m.err
+	})
+}
+
+// alone enters what is known of a schema whose table could not be read with the others, for cause.
+func (s *survey) alone(ctx context.Context, conn *pgxpool.Conn, m *member, cause error) error {
+	t, err := s.r.target(m.schema)
+	switch {
+	case err != nil:
+		m.err = err
+	case retryable(cause):
+		m.err = t.wrap(cause)
+	case stateIs(cause, undefinedTable, invalidSchemaName): // gone since it was looked up
+		m.table = 0
+		if err = checkSchema(ctx, conn, t); err == nil {
+			m.line = s.lines.of(nil)
+		} else if m.err = err; !errors.Is(err, ErrSchemaMissing) {
+			return err
+		}
+	default:
+		m.err = t.tableError(cause)
+	}
+	return nil
+}
+
+// judge enters the rows of a version table.
+func (s *survey) judge(ctx context.Context, conn *pgxpool.Conn, m *member, rows []versionRow, odd bool) error {
+	t, err := s.r.target(m.schema)
+	if err != nil {
+		return err
+	}
+	if odd || s.r.cfg.Changed == Refuse { // the checksums are to be looked at too
+		st, err := readState(ctx, conn, t)
+		if m.err = err; err == nil {
+			m.line = t.lineage(st)
+			m.line.fast = false
+		}
+	} else {
+		m.line = s.lines.of(rows)
+	}
+	for _, row := range rows {
+		m.lastID = max(m.lastID, row.id)
+	}
+	if m.line != nil && m.line.outcome != Current && m.line.outcome != Behind {
+		_, m.err = t.next(upTo{Newest}, m.line.state)
+	}
+	return nil
+}
+
+// unmet returns the schemas with a version table that the roster does not have.
+func (s *survey) unmet(ctx context.Context) (map[string]struct{}, error) {
+	rows, err := s.r.pool.Query(ctx, `select c.oid, n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+		where c.relname = $1::text::name and n.nspname <> 'public'`, pgx.QueryExecModeExec, s.r.cfg.Table)
+	if err != nil {
+		return nil, fmt.Errorf("look for strays: %w", err)
+	}
+	found := make(map[string]struct{})
+	var table uint32
+	var schema string
+	_, err = pgx.ForEachRow(rows, []any{&table, &schema}, func() error {
+		if !s.roster.has(schema, table) {
+			found[schema] = struct{}{}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for strays: %w", err)
+	}
+	return found, nil
+}

@@ -1,0 +1,115 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+)
+
+// migrate brings schemas up to date: those that share a transaction, or one.
+func (f *fleet) migrate(ctx context.Context, q *queue, group []member) {
+	start := time.Now()
+	if len(group) > 1 {
+		if f.fast(ctx, group) == nil {
+			for _, m := range group {
+				f.finished(m.migrated(time.Since(start)))
+			}
+			return
+		}
+		// All are undone. One by one it shows which of them it was.
+	}
+	for _, m := range group {
+		start = time.Now()
+		res, again := f.migrateOne(ctx, m)
+		if again {
+			q.later(m)
+			continue
+		}
+		res.Duration = time.Since(start)
+		f.finished(res)
+	}
+}
+
+// migrateOne brings a schema up to date. Where a lock is in the way it does not wait for more than one timeout: the
+// schema is to be tried again when the others are done, with as many retries as the configuration says.
+func (f *fleet) migrateOne(ctx context.Context, m member) (res Result, again bool) {
+	r := f.r
+	once := !m.late && r.cfg.LockRetries > 0
+	if once {
+		r = r.withoutRetries()
+	}
+	if m.fast() {
+		err := r.retry(ctx, func() (bool, error) {
+			err := f.fast(ctx, []member{m})
+			return retryable(err), err
+		})
+		var failure *fastError
+		switch {
+		case err == nil:
+			return m.migrated(0), false
+		case once && retryable(err):
+			return Result{}, true
+		case errors.As(err, &failure) && failure.checked, retryable(err):
+			return m.failed(Result{}, err), false
+		}
+	}
+	if m.waits() {
+		s := survey{r: r, lines: f.survey.lines, roster: f.survey.roster}
+		if err := s.again(ctx, &m); err != nil {
+			return m.failed(Result{}, err), once && retryable(err)
+		}
+	}
+	res = m.result(nil)
+	st := m.line.state
+	st.applied = slices.Clone(st.applied) // the lineage is everybody's
+	err := r.runFrom(ctx, m.target(r), st, &res, upTo{Newest})
+	if err != nil {
+		return m.failed(res, err), once && r.mayRunAgain(err)
+	}
+	res.Outcome = res.outcome()
+	return res, false
+}
+
+func (r *Runner) withoutRetries() *Runner {
+	once := *r
+	once.cfg.LockRetries = -1
+	return &once
+}
+
+// mayRunAgain reports whether an error is one of a lock, and not of a migration that may have left something.
+func (r *Runner) mayRunAgain(err error) bool {
+	var failure *Error
+	if errors.As(err, &failure) {
+		if m := r.tenant.find(failure.Version); m == nil || m.noTx {
+			return false
+		}
+	}
+	return retryable(err)
+}
+
+// failed returns the result of a schema that was begun.
+func (m *member) failed(res Result, err error) Result {
+	var fast *fastError
+	if errors.As(err, &fast) {
+		err = fast.err
+	}
+	if res.Schema == "" {
+		res = m.result(err)
+	}
+	res.Err, res.Outcome = err, outcomeOf(err)
+	if res.Outcome == Missing {
+		res.Outcome = Dropped
+	}
+	return res
+}
+
+// migrated returns the result of a schema that has got what was pending.
+func (m *member) migrated(took time.Duration) Result {
+	res := m.result(nil)
+	for _, v := range m.line.pending {
+		res.To = max(res.To, v)
+	}
+	res.Applied, res.Outcome, res.Duration = slices.Clone(m.line.pending), Migrated, took
+	return res
+}

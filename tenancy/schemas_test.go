@@ -1,0 +1,43 @@
+package tenancy_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+func TestSchemasAreThoseToBeMigrated(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	var _ migrate.List = f.tenants.Schemas
+	var want []string
+	for i, status := range []tenancy.Status{tenancy.Active, tenancy.Suspended, tenancy.Maintenance, tenancy.Provisioning, tenancy.Dropping} {
+		tenant := f.create(t, fmt.Sprintf("t%d", i))
+		if status != tenancy.Provisioning && status != tenancy.Dropping {
+			want = append(want, tenant.Schema)
+		}
+		_, err := f.pg.Pool.Exec(t.Context(), "update public.tenants set status = $1 where id = $2", string(status), tenant.ID)
+		check(t, err)
+	}
+	// More than a page.
+	_, err := f.pg.Pool.Exec(t.Context(), `with n as (
+			insert into public.schema_names (name, tenant_id) select 'stock_' || i, i from generate_series(10001, 11200) i returning name, tenant_id
+		)
+		insert into public.tenants (id, schema_name, slug, name, status) select tenant_id, name, '_' || tenant_id, name, 'stocked' from n`)
+	check(t, err)
+	var got []string
+	for schema, err := range f.tenants.Schemas(t.Context()) {
+		check(t, err)
+		got = append(got, schema)
+	}
+	if len(got) != 1203 || !slices.Equal(got[:3], want) {
+		t.Errorf("%d schemas, %q, want %q in front", len(got), got[:min(len(got), 4)], want)
+	}
+	for _, err := range f.tenants.Schemas(t.Context()) {
+		check(t, err)
+		break
+	}
+}
