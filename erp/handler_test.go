@@ -1,6 +1,7 @@
 package erp_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/oryne/pgtenant/erp"
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenancytest"
 )
 
 // request is one request to a host, JSON by default.
@@ -47,20 +49,21 @@ func decode[T any](t *testing.T, w *httptest.ResponseRecorder) T {
 func TestSchoolsDoNotSeeEachOther(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	for _, name := range []string{"a", "b"} {
-		w := request(f.handler, "POST", name+".example.com", "/api/students/", fmt.Sprintf(`{"admission_number": "1", "first_name": "First", "last_name": "of %s", "date_of_birth": "2012-02-29"}`, name))
+	schools := map[string]*tenancytest.Tenant{"a": f.a, "b": f.b}
+	for name, school := range schools {
+		w := request(f.handler, "POST", school.Host, "/api/students/", fmt.Sprintf(`{"admission_number": "1", "first_name": "First", "last_name": "of %s", "date_of_birth": "2012-02-29"}`, name))
 		if w.Code != http.StatusCreated || w.Header().Get("Location") != "/api/students/1" {
 			t.Fatalf("%d %s %s", w.Code, w.Header().Get("Location"), w.Body)
 		}
 	}
-	for _, name := range []string{"a", "b"} {
+	for name, school := range schools {
 		for _, path := range []string{"/api/students", "/api/students/"} {
-			got := decode[listing](t, request(f.handler, "GET", name+".example.com", path, ""))
+			got := decode[listing](t, request(f.handler, "GET", school.Host, path, ""))
 			if len(got.Students) != 1 || got.Students[0].LastName != "of "+name || got.Students[0].DateOfBirth.String() != "2012-02-29" {
 				t.Errorf("%s%s: %+v", name, path, got)
 			}
 		}
-		got := decode[erp.Student](t, request(f.handler, "GET", name+".example.com:8000", "/api/students/1", ""))
+		got := decode[erp.Student](t, request(f.handler, "GET", school.Host+":8000", "/api/students/1", ""))
 		if got.LastName != "of "+name {
 			t.Errorf("%s: %+v", name, got)
 		}
@@ -68,6 +71,25 @@ func TestSchoolsDoNotSeeEachOther(t *testing.T) {
 	if w := request(f.handler, "GET", "example.com", "/api/students/", ""); w.Code != http.StatusNotFound {
 		t.Errorf("the public host serves the API of a school: %d %s", w.Code, w.Body)
 	}
+}
+
+func TestTheAPIOfOneSchoolTouchesNothingOfAnother(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.env.AssertIsolated(t, f.a, f.b, func(_ context.Context, school *tenancytest.Tenant) error {
+		w := request(f.handler, "POST", school.Host, "/api/students/", `{"admission_number": "1", "first_name": "A", "last_name": "B"}`)
+		if w.Code != http.StatusCreated {
+			return fmt.Errorf("create: %d %s", w.Code, w.Body)
+		}
+		resp, err := school.Client().Get(school.URL("/api/students/1"))
+		if err != nil {
+			return err
+		}
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("read: %d", resp.StatusCode)
+		}
+		return resp.Body.Close()
+	})
 }
 
 // The handler of a request on A's host reads B's table by its qualified name, which
@@ -79,12 +101,12 @@ func TestHandlerThatReachesForAnotherSchool(t *testing.T) {
 	h := f.serve(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, err = f.db.Exec(r.Context(), "select * from "+pgx.Identifier{f.b.Schema, "students"}.Sanitize())
 	}))
-	request(h, "GET", "a.example.com", "/", "")
+	request(h, "GET", f.a.Host, "/", "")
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) || pgErr.Code != "42501" {
 		t.Errorf("got %v, want permission denied (42501)", err)
 	}
-	request(h, "GET", "b.example.com", "/", "")
+	request(h, "GET", f.b.Host, "/", "")
 	if err != nil {
 		t.Errorf("B itself: %v", err)
 	}
@@ -94,7 +116,7 @@ func TestBadRequestsAreRefusedAndWriteNothing(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	const valid = `"first_name": "A", "last_name": "B"`
-	request(f.handler, "POST", "a.example.com", "/api/students/", `{"admission_number": "taken", `+valid+`}`)
+	request(f.handler, "POST", f.a.Host, "/api/students/", `{"admission_number": "taken", `+valid+`}`)
 	before := f.students(t)
 	long := strings.Repeat("ü", 101)
 	for name, c := range map[string]struct {
@@ -128,20 +150,20 @@ func TestBadRequestsAreRefusedAndWriteNothing(t *testing.T) {
 		"a MiB of blanks":     {`{"admission_number": "1", ` + valid + `}` + strings.Repeat(" ", 1<<20), 413, ""},
 		"SQL is just a value": {`{"admission_number": "` + strings.Repeat("'; drop table students; --", 3) + `", ` + valid + `}`, 422, "admission_number"},
 	} {
-		w := request(f.handler, "POST", "a.example.com", "/api/students/", c.body)
+		w := request(f.handler, "POST", f.a.Host, "/api/students/", c.body)
 		expectProblem(t, name, w, c.status, c.field)
 	}
-	expectProblem(t, "a form", request(f.handler, "POST", "a.example.com", "/api/students/", "a=b", "Content-Type: application/x-www-form-urlencoded"), 415, "")
-	expectProblem(t, "no type", request(f.handler, "POST", "a.example.com", "/api/students/", "{}", "Content-Type: "), 415, "")
+	expectProblem(t, "a form", request(f.handler, "POST", f.a.Host, "/api/students/", "a=b", "Content-Type: application/x-www-form-urlencoded"), 415, "")
+	expectProblem(t, "no type", request(f.handler, "POST", f.a.Host, "/api/students/", "{}", "Content-Type: "), 415, "")
 	for path, status := range map[string]int{
 		"/api/students/0": 404, "/api/students/-1": 404, "/api/students/x": 404, "/api/students/99": 404,
 		"/api/students/99999999999999999999": 404, "/api/students/1/x": 404, "/nowhere": 404, "/": 404,
 		"/api/students/?limit=0": 422, "/api/students/?limit=1001": 422, "/api/students/?limit=x": 422, "/api/students/?after=-1": 422,
 	} {
-		expectProblem(t, path, request(f.handler, "GET", "a.example.com", path, ""), status, "")
+		expectProblem(t, path, request(f.handler, "GET", f.a.Host, path, ""), status, "")
 	}
 	for _, path := range []string{"/api/students", "/api/students/", "/api/students/1"} {
-		w := request(f.handler, "DELETE", "a.example.com", path, "")
+		w := request(f.handler, "DELETE", f.a.Host, path, "")
 		expectProblem(t, "DELETE "+path, w, 405, "")
 		if w.Header().Get("Allow") == "" {
 			t.Errorf("DELETE %s: no Allow", path)
@@ -155,7 +177,7 @@ func TestBadRequestsAreRefusedAndWriteNothing(t *testing.T) {
 func TestEveryRefusedFieldIsNamed(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	p := expectProblem(t, "all", request(f.handler, "POST", "a.example.com", "/api/students/", `{"class_id": 0}`), 422, "admission_number")
+	p := expectProblem(t, "all", request(f.handler, "POST", f.a.Host, "/api/students/", `{"class_id": 0}`), 422, "admission_number")
 	var fields []string
 	for _, field := range p.Fields {
 		fields = append(fields, field.Field)
@@ -169,12 +191,12 @@ func TestPages(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for i := range 5 {
-		request(f.handler, "POST", "a.example.com", "/api/students/", fmt.Sprintf(`{"admission_number": "%d", "first_name": "A", "last_name": "B"}`, i))
+		request(f.handler, "POST", f.a.Host, "/api/students/", fmt.Sprintf(`{"admission_number": "%d", "first_name": "A", "last_name": "B"}`, i))
 	}
 	var seen []string
 	after := int64(0)
 	for pages := 0; ; pages++ {
-		got := decode[listing](t, request(f.handler, "GET", "a.example.com", fmt.Sprintf("/api/students/?limit=2&after=%d", after), ""))
+		got := decode[listing](t, request(f.handler, "GET", f.a.Host, fmt.Sprintf("/api/students/?limit=2&after=%d", after), ""))
 		for _, s := range got.Students {
 			seen = append(seen, s.AdmissionNumber)
 		}
@@ -188,7 +210,7 @@ func TestPages(t *testing.T) {
 	if strings.Join(seen, "") != "01234" {
 		t.Errorf("saw %q", seen)
 	}
-	if w := request(f.handler, "GET", "b.example.com", "/api/students/", ""); strings.TrimSpace(w.Body.String()) != `{"students":[]}` {
+	if w := request(f.handler, "GET", f.b.Host, "/api/students/", ""); strings.TrimSpace(w.Body.String()) != `{"students":[]}` {
 		t.Errorf("an empty list is %s", w.Body)
 	}
 }
