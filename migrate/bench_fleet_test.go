@@ -109,10 +109,12 @@ func (f *benchFleet) runner(b *testing.B, change func(cfg *migrate.Config)) *mig
 	return r
 }
 
-// floor migrates by hand: a transaction in the simple protocol for each tenant.
+// floor migrates by hand: a transaction in the simple protocol for each tenant. Like [benchFleet.upAll] it begins with new
+// connections, as a command does: the server's backends know no table yet.
 func (f *benchFleet) floor(b *testing.B, workers int) time.Duration {
 	b.Helper()
 	sql := f.next()
+	f.pool.Reset()
 	start := time.Now()
 	f.each(b, workers, func(ctx context.Context, conn *pgxpool.Conn, schema string) error {
 		_, err := conn.Exec(ctx, fmt.Sprintf("begin; set local search_path to %s; %s insert into goose_db_version (version_id, is_applied) values (%d, true); commit",
@@ -135,6 +137,7 @@ func (f *benchFleet) upAll(b *testing.B, opts migrate.UpAllOptions) time.Duratio
 	b.Helper()
 	f.next()
 	r := f.runner(b, nil)
+	f.pool.Reset()
 	start := time.Now()
 	report, err := r.UpAll(b.Context(), migrate.Schemas(f.schemas...), opts)
 	took := time.Since(start)

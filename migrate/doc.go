@@ -39,6 +39,13 @@
 // Unqualified names mean the schema and nothing else: public is not on the search path of
 // a tenant's migration. A schema that does not exist is [ErrSchemaMissing].
 //
+// # The fleet
+//
+// [Runner.Fleet] says which of thousands of schemas are behind, [Runner.UpAll] brings them up to date: in one round trip
+// each, in which the versions are checked again under the lock. A schema that fails stops nobody: the [Report] has an
+// [Outcome] for each. Canaries go first, a lock that is held makes only its own schema late, tenants made meanwhile are
+// migrated too, and a run that was killed is simply run again.
+//
 // # Drift
 //
 // A version says what was run, not what is there. [Runner.Drift] compares the real structure of

@@ -30,7 +30,7 @@ func (m member) fast() bool {
 }
 
 // equip reads the kits of schemas. One that is not to be had is empty: its schema takes the slower way, which tells why.
-func (r *Runner) equip(ctx context.Context, members []member) {
+func equip(ctx context.Context, db querier, members []member) {
 	byTable := make(map[uint32]*kit, len(members))
 	var tables []string
 	for i := range members {
@@ -44,7 +44,7 @@ func (r *Runner) equip(ctx context.Context, members []member) {
 	if len(tables) == 0 {
 		return
 	}
-	rows, err := r.pool.Query(ctx, `select c.oid, coalesce(d.description, ''),
+	rows, err := db.Query(ctx, `select c.oid, coalesce(d.description, ''),
 			exists (select from aclexplode(c.relacl) a where a.grantee <> c.relowner),
 			(extract(epoch from clock_timestamp()::timestamp) * 1000000)::bigint
 		from unnest($1::text::oid[]) as t (oid) join pg_class c on c.oid = t.oid

@@ -16,7 +16,7 @@ type versionRow struct {
 // lineage is what many version tables say: the same versions in the same order. Of thousands of schemas
 // there are a few lineages, so that what is pending is computed a few times.
 type lineage struct {
-	rows    string // the rows as an array's text: version, or -1 - version where it is not applied
+	rows    string // the rows as an array's text: version, or -1 - version where it is not applied; by id
 	state   state  // without times and checksums
 	steps   []step
 	pending []int64
@@ -38,7 +38,10 @@ func (r *Runner) lineages() *lineages {
 
 // of returns the lineage of a version table's rows, which it sorts.
 func (l *lineages) of(rows []versionRow) *lineage {
-	slices.SortFunc(rows, func(a, b versionRow) int { return cmp.Compare(a.id, b.id) })
+	byID := func(a, b versionRow) int { return cmp.Compare(a.id, b.id) }
+	if !slices.IsSortedFunc(rows, byID) { // seldom: a table is read as it was written
+		slices.SortFunc(rows, byID)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.key = append(l.key[:0], '{')

@@ -25,8 +25,10 @@ func (f *fleet) phase(ctx, work context.Context, todo []member) error {
 	var wg sync.WaitGroup
 	for range min(f.opts.Workers, len(todo)) {
 		wg.Go(func() {
-			for group := q.take(ctx); len(group) > 0; group = q.take(ctx) {
-				f.migrate(work, q, group)
+			w := &worker{f: f}
+			defer w.release(work)
+			for group := q.take(ctx, w.querier()); len(group) > 0; group = q.take(ctx, w.querier()) {
+				w.migrate(work, q, group)
 			}
 		})
 	}
@@ -46,7 +48,7 @@ func (f *fleet) leave(rest []member, why error) {
 }
 
 // take returns the schemas to migrate next, in one transaction if they are several, or none.
-func (q *queue) take(ctx context.Context) []member {
+func (q *queue) take(ctx context.Context, db querier) []member {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.why = cmp.Or(q.why, q.f.enough(ctx)); q.why != nil {
@@ -62,7 +64,7 @@ func (q *queue) take(ctx context.Context) []member {
 	var group []member
 	for len(q.todo) > 0 && len(group) < room {
 		if q.todo[0].kit == nil {
-			q.f.r.equip(ctx, q.todo[:min(len(q.todo), equipAtOnce)])
+			equip(ctx, db, q.todo[:min(len(q.todo), equipAtOnce)])
 		}
 		m := q.todo[0]
 		if len(group) > 0 && (!m.fast() || !group[0].fast()) {

@@ -25,7 +25,6 @@ const (
 type member struct {
 	schema string
 	table  uint32 // OID of its version table; 0: none
-	lastID int64  // the highest id in there
 	line   *lineage
 	err    error // why there is no lineage, or why nothing may be done
 	known  bool  // met earlier in the run, and not read again
@@ -308,9 +307,6 @@ func (s *survey) judge(ctx context.Context, conn *pgxpool.Conn, m *member, rows 
 		}
 	} else {
 		m.line = s.lines.of(rows)
-	}
-	for _, row := range rows {
-		m.lastID = max(m.lastID, row.id)
 	}
 	if m.line != nil && m.line.outcome != Current && m.line.outcome != Behind {
 		_, m.err = t.next(upTo{Newest}, m.line.state)

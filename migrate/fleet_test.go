@@ -437,6 +437,29 @@ func TestTwoFleetsAtOnceApplyOnce(t *testing.T) {
 	}
 }
 
+func TestPoolOfOneConnection(t *testing.T) {
+	t.Parallel()
+	f := fleet(t, 70)
+	f.exec(t, "alter table tenant_7.notes add column body text")
+	for _, connections := range []string{"1", "2"} {
+		pool, err := pgxpool.New(t.Context(), f.pg.URL+"&pool_max_conns="+connections)
+		check(t, err)
+		defer pool.Close()
+		r, err := migrate.New(pool, migrate.Config{Tenant: []migrate.Source{source("app", basic)}})
+		check(t, err)
+		report, err := r.UpAll(t.Context(), migrate.Schemas(names(70)...), migrate.UpAllOptions{Limit: 35})
+		expectIs(t, err, migrate.ErrIncomplete)
+		if report.Count(migrate.Failed) != 1 || report.Count(migrate.Migrated) < 34 {
+			t.Errorf("%s", report.Summary())
+		}
+		var prepared int
+		check(t, pool.QueryRow(t.Context(), "select count(*) from pg_prepared_statements where name like 'pgtenant%'").Scan(&prepared))
+		if prepared != 0 {
+			t.Errorf("%d statements are left on the connection", prepared)
+		}
+	}
+}
+
 func TestFleetOfGoAndNoTransactionMigrations(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 5)

@@ -7,41 +7,17 @@ import (
 	"time"
 )
 
-// migrate brings schemas up to date: those that share a transaction, or one.
-func (f *fleet) migrate(ctx context.Context, q *queue, group []member) {
-	start := time.Now()
-	if len(group) > 1 {
-		if f.fast(ctx, group) == nil {
-			for _, m := range group {
-				f.finished(m.migrated(time.Since(start)))
-			}
-			return
-		}
-		// All are undone. One by one it shows which of them it was.
-	}
-	for _, m := range group {
-		start = time.Now()
-		res, again := f.migrateOne(ctx, m)
-		if again {
-			q.later(m)
-			continue
-		}
-		res.Duration = time.Since(start)
-		f.finished(res)
-	}
-}
-
 // migrateOne brings a schema up to date. Where a lock is in the way it does not wait for more than one timeout: the
 // schema is to be tried again when the others are done, with as many retries as the configuration says.
-func (f *fleet) migrateOne(ctx context.Context, m member) (res Result, again bool) {
-	r := f.r
+func (w *worker) migrateOne(ctx context.Context, m member) (res Result, again bool) {
+	r := w.f.r
 	once := !m.late && r.cfg.LockRetries > 0
 	if once {
 		r = r.withoutRetries()
 	}
 	if m.fast() {
 		err := r.retry(ctx, func() (bool, error) {
-			err := f.fast(ctx, []member{m})
+			err := w.fast(ctx, []member{m})
 			return retryable(err), err
 		})
 		var failure *fastError
@@ -54,8 +30,17 @@ func (f *fleet) migrateOne(ctx context.Context, m member) (res Result, again boo
 			return m.failed(Result{}, err), false
 		}
 	}
+	w.release(ctx)                    // the slower way takes its own
+	if m.line != nil && m.line.fast { // what was read is not so any more
+		res = Result{Schema: m.schema, order: m.order}
+		if err := r.run(ctx, &res, upTo{Newest}); err != nil {
+			return m.failed(res, err), once && r.mayRunAgain(err)
+		}
+		res.Outcome = res.outcome()
+		return res, false
+	}
 	if m.waits() {
-		s := survey{r: r, lines: f.survey.lines, roster: f.survey.roster}
+		s := survey{r: r, lines: w.f.survey.lines, roster: w.f.survey.roster}
 		if err := s.again(ctx, &m); err != nil {
 			return m.failed(Result{}, err), once && retryable(err)
 		}

@@ -43,7 +43,7 @@ func (r Report) WriteTable(w io.Writer) error {
 	if r.Stopped != nil {
 		fmt.Fprintf(tab, "stopped: %s\n", oneLine(r.Stopped.Error()))
 	}
-	fmt.Fprintf(tab, "%s of %d schemas in %s\n", r.Summary(), r.Listed, shortTime(r.Duration))
+	fmt.Fprintf(tab, "%d schemas in %s: %s\n", r.Listed, shortTime(r.Duration), r.Summary())
 	return tab.Flush()
 }
 

@@ -1,0 +1,298 @@
+package migrate_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/migrate"
+)
+
+// The variables that make this binary a process that migrates a fleet, to be killed.
+const (
+	victimURL   = "PGTENANT_TEST_FLEET_URL"
+	victimGroup = "PGTENANT_TEST_FLEET_GROUP"
+)
+
+const victimSchemas = 120
+
+// victimMigrations are such that to apply one twice, or in part, shows.
+var victimMigrations = map[string]string{
+	"00001_notes.sql": basic["00001_notes.sql"],
+	"00002_body.sql":  "alter table notes add column body text;\ncreate table seen (id int);\ninsert into seen values (1);",
+	"00003_index.sql": "create index notes_body on notes (body);",
+	"00004_count.sql": "update notes set id = id + 10;",
+}
+
+// runVictim migrates until it is killed, or done.
+func runVictim(t *testing.T, url string) {
+	pool, err := pgxpool.New(t.Context(), url)
+	check(t, err)
+	defer pool.Close()
+	r, err := migrate.New(pool, migrate.Config{Tenant: []migrate.Source{source("app", victimMigrations)}})
+	check(t, err)
+	group := len(os.Getenv(victimGroup))
+	fmt.Println("ready")
+	_, err = r.UpAll(t.Context(), migrate.Schemas(names(victimSchemas)...), migrate.UpAllOptions{PerTransaction: group})
+	check(t, err)
+}
+
+// startVictim starts this binary again and returns when it is at work.
+func startVictim(t *testing.T, url string, group int) *exec.Cmd {
+	t.Helper()
+	binary, err := os.Executable()
+	check(t, err)
+	cmd := exec.CommandContext(t.Context(), binary, "-test.run=^"+strings.Split(t.Name(), "/")[0]+"$", "-test.v")
+	cmd.Env = append(os.Environ(), victimURL+"="+url, victimGroup+"="+strings.Repeat("x", group))
+	out, err := cmd.StdoutPipe()
+	check(t, err)
+	check(t, cmd.Start())
+	ready := make([]byte, 1<<10)
+	for seen := ""; !strings.Contains(seen, "ready"); {
+		n, err := out.Read(ready)
+		check(t, err)
+		seen += string(ready[:n])
+	}
+	go func() { // what else it says does not matter, but must not stop it
+		for {
+			if _, err := out.Read(ready); err != nil {
+				return
+			}
+		}
+	}()
+	return cmd
+}
+
+// expectVictimsDone checks version tables and objects.
+func (f fixture) expectVictimsDone(t *testing.T, round string) {
+	t.Helper()
+	for _, name := range names(victimSchemas) {
+		var versions string
+		var notes, seen int
+		var index bool
+		f.scan(t, fmt.Sprintf(`select (select string_agg(version_id::text, ' ' order by id) from %[1]s.goose_db_version),
+			(select max(id) from %[1]s.notes), (select count(*) from %[1]s.seen),
+			exists (select from pg_index where indexrelid = to_regclass('%[1]s.notes_body') and indisvalid)`, name), &versions, &notes, &seen, &index)
+		if versions != "0 1 2 3 4" || notes != 11 || seen != 1 || !index {
+			t.Errorf("%s: %s: versions %s, id %d, %d rows, index %t", round, name, versions, notes, seen, index)
+		}
+	}
+}
+
+func TestFleetThatIsKilledGoesOn(t *testing.T) {
+	t.Parallel()
+	if url := os.Getenv(victimURL); url != "" {
+		runVictim(t, url)
+		return
+	}
+	rounds := 24
+	if testing.Short() {
+		rounds = 4
+	}
+	f := fleet(t, victimSchemas)
+	r := f.runner(t, victimMigrations)
+	interrupted := 0
+	for round := range rounds {
+		group := 1 + round%2*9
+		name := fmt.Sprintf("round %d, %d per transaction", round, group)
+		cmd := startVictim(t, f.pg.URL, group)
+		time.Sleep(time.Duration(rand.IntN(250)) * time.Millisecond) // the point is that nobody knows when
+		check(t, cmd.Process.Kill())
+		var exit *exec.ExitError
+		if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
+			t.Fatal(err)
+		}
+		report, err := r.UpAll(t.Context(), migrate.Schemas(names(victimSchemas)...), migrate.UpAllOptions{})
+		check(t, err)
+		if len(report.Results) > 0 && report.Current > 0 {
+			interrupted++
+		}
+		f.expectVictimsDone(t, name)
+		if t.Failed() {
+			return
+		}
+		f.startOver(t)
+	}
+	t.Logf("%d of %d runs were killed half-way", interrupted, rounds)
+	if interrupted == 0 {
+		t.Error("no run was killed half-way")
+	}
+}
+
+// startOver puts the schemas back to their first migration.
+func (f fixture) startOver(t *testing.T) {
+	t.Helper()
+	var sql strings.Builder
+	for _, name := range names(victimSchemas) {
+		fmt.Fprintf(&sql, `delete from %[1]s.goose_db_version where version_id > 1; alter table %[1]s.notes drop column if exists body;
+			drop table if exists %[1]s.seen; drop index if exists %[1]s.notes_body; update %[1]s.notes set id = 1;`, name)
+	}
+	f.exec(t, sql.String())
+}
+
+func TestTwoProcessesMigrateOneFleet(t *testing.T) {
+	t.Parallel()
+	if url := os.Getenv(victimURL); url != "" {
+		runVictim(t, url)
+		return
+	}
+	f := fleet(t, victimSchemas)
+	var wg sync.WaitGroup
+	for i := range 3 {
+		cmd := startVictim(t, f.pg.URL, 1+i*4)
+		wg.Go(func() {
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("process %d: %v", i, err)
+			}
+		})
+	}
+	wg.Wait()
+	f.expectVictimsDone(t, "three processes")
+}
+
+func TestCancelLetsWhatRunsFinish(t *testing.T) {
+	t.Parallel()
+	f := fleet(t, 12)
+	gate, err := f.pg.Pool.Begin(t.Context())
+	check(t, err)
+	_, err = gate.Exec(t.Context(), "select pg_advisory_xact_lock(1)")
+	check(t, err)
+	slow := map[string]string{
+		"00001_notes.sql": basic["00001_notes.sql"],
+		"00002_body.sql":  "alter table notes add column body text;\nselect pg_advisory_xact_lock_shared(1);",
+	}
+	r := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{source("app", slow)}, LockTimeout: time.Minute})
+	ctx, cancel := context.WithCancel(t.Context())
+	type end struct {
+		report migrate.Report
+		err    error
+	}
+	ended := make(chan end)
+	up := func(drain time.Duration) {
+		report, err := r.UpAll(ctx, migrate.Schemas(names(12)...), migrate.UpAllOptions{Workers: 2, Drain: drain})
+		ended <- end{report, err}
+	}
+	waiting := func() {
+		for n := 0; n < 2; {
+			f.scan(t, "select count(*) from pg_locks where not granted and locktype = 'advisory'", &n)
+		}
+	}
+	go up(time.Minute)
+	waiting()
+	cancel()
+	check(t, gate.Rollback(t.Context()))
+	got := <-ended
+	expectIs(t, got.err, context.Canceled)
+	if got.report.Count(migrate.Migrated) != 2 || got.report.Count(migrate.NotStarted) != 10 || got.report.ExitCode() != migrate.ExitIncomplete {
+		t.Errorf("%s", got.report.Summary())
+	}
+	if n := f.at(t, 12); n != 2 {
+		t.Errorf("%d are migrated", n)
+	}
+
+	// Without a drain they are rolled back.
+	gate, err = f.pg.Pool.Begin(t.Context())
+	check(t, err)
+	_, err = gate.Exec(t.Context(), "select pg_advisory_xact_lock(1)")
+	check(t, err)
+	ctx, cancel = context.WithCancel(t.Context())
+	go up(-1)
+	waiting()
+	cancel()
+	got = <-ended
+	expectIs(t, got.err, context.Canceled)
+	for n := 1; n > 0; { // until the server has heard of it
+		f.scan(t, "select count(*) from pg_locks where not granted and locktype = 'advisory'", &n)
+	}
+	check(t, gate.Rollback(t.Context()))
+	if got.report.Count(migrate.Failed) != 2 || got.report.Count(migrate.NotStarted) != 8 || f.at(t, 12) != 2 {
+		t.Errorf("%s, %d are migrated", got.report.Summary(), f.at(t, 12))
+	}
+	ctx, cancel = context.WithCancel(t.Context())
+	defer cancel()
+	go up(0)
+	got = <-ended
+	check(t, got.err)
+	if n := f.at(t, 12); n != 12 {
+		t.Errorf("%d are migrated", n)
+	}
+}
+
+func TestLockedTenantMakesOnlyItselfLate(t *testing.T) {
+	t.Parallel()
+	f := fleet(t, 20)
+	locked := map[string]string{"tenant_3": "notes", "tenant_8": "notes", "tenant_12": "goose_db_version"}
+	gate, err := f.pg.Pool.Begin(t.Context())
+	check(t, err)
+	for schema, table := range locked {
+		_, err = gate.Exec(t.Context(), "lock table "+schema+"."+table)
+		check(t, err)
+	}
+	cfg := migrate.Config{Tenant: []migrate.Source{source("app", basic)}, LockTimeout: 50 * time.Millisecond, LockRetries: 50}
+	var once sync.Once
+	report, err := f.runnerWith(t, cfg).UpAll(t.Context(), migrate.Schemas(names(20)...), migrate.UpAllOptions{Workers: 2, Events: func(e migrate.Event) {
+		if e.Kind != migrate.EventFinished {
+			return
+		}
+		if _, ok := locked[e.Schema]; ok && e.Progress.Done <= 17 {
+			t.Errorf("%s was finished as number %d", e.Schema, e.Progress.Done)
+		}
+		if e.Progress.Done == 17 { // all others
+			once.Do(func() { check(t, gate.Rollback(t.Context())) })
+		}
+	}})
+	check(t, err)
+	if n := f.at(t, 20); n != 20 || report.Count(migrate.Migrated) != 20 {
+		t.Errorf("%d are migrated, %s", n, report.Summary())
+	}
+}
+
+func TestSchemaDroppedDuringTheRun(t *testing.T) {
+	t.Parallel()
+	for name, group := range map[string]int{"alone": 1, "in a group": 4} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := fleet(t, 6)
+			var once sync.Once
+			report, err := f.runner(t, basic).UpAll(t.Context(), migrate.Schemas(names(6)...), migrate.UpAllOptions{Workers: 1, PerTransaction: group, Events: func(e migrate.Event) {
+				if e.Kind == migrate.EventPlanned {
+					once.Do(func() {
+						f.exec(t, "drop schema tenant_4 cascade; drop table tenant_5.goose_db_version, tenant_5.notes")
+					})
+				}
+			}})
+			expectIs(t, err, migrate.ErrSchemaMissing)
+			expectOutcomes(t, report, "tenant_1 migrated 1 2", "tenant_2 migrated 1 2", "tenant_3 migrated 1 2", "tenant_4 dropped 0 0",
+				"tenant_5 migrated 0 2", "tenant_6 migrated 1 2")
+		})
+	}
+}
+
+func TestVersionsThatChangedSinceTheyWereRead(t *testing.T) {
+	t.Parallel()
+	f := fleet(t, 4)
+	var once sync.Once
+	report, err := f.runner(t, basic).UpAll(t.Context(), migrate.Schemas(names(4)...), migrate.UpAllOptions{PerTransaction: 2, Events: func(e migrate.Event) {
+		if e.Kind == migrate.EventPlanned {
+			once.Do(func() {
+				check(t, f.runner(t, basic).Migrate(t.Context(), "tenant_1"))
+				f.exec(t, `insert into tenant_2.goose_db_version (version_id, is_applied) values (9, true);
+					update tenant_3.goose_db_version set is_applied = false where version_id = 1; drop table tenant_3.notes`)
+			})
+		}
+	}})
+	expectIs(t, err, migrate.ErrUnknownVersion)
+	expectOutcomes(t, report, "tenant_2 unknown version 9 9", "tenant_3 migrated 0 2", "tenant_4 migrated 1 2")
+	if report.Current != 1 {
+		t.Errorf("%d current", report.Current)
+	}
+}
