@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -92,7 +93,7 @@ func (m *Manager) provision(ctx context.Context, op Op, t *Tenant) error {
 func (m *Manager) build(ctx context.Context, op Op, t *Tenant, steps ...step) error {
 	err := m.run(ctx, op, t, steps...)
 	if stepErr := (*StepError)(nil); errors.As(err, &stepErr) {
-		t.Failure = stepErr.Step + ": " + stepErr.Err.Error()
+		t.Failure = failureText(stepErr)
 		stepErr.Tenant = *t
 		m.recordFailure(ctx, t)
 	}
@@ -121,6 +122,18 @@ func (m *Manager) seed(ctx context.Context, t *Tenant) error {
 
 func (m *Manager) activate(ctx context.Context, t *Tenant) error {
 	return m.update(ctx, t, "status = 'active', failure = ''")
+}
+
+// MaxFailureLen is the longest [Tenant].Failure, in bytes: longer errors are cut.
+const MaxFailureLen = 4096
+
+// failureText is what the column can hold of an error: what is noted of one with strange bytes is better than nothing.
+func failureText(e *StepError) string {
+	text := e.Step + ": " + e.Err.Error()
+	if len(text) > MaxFailureLen {
+		text = text[:MaxFailureLen-len("...")] + "..."
+	}
+	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "")
 }
 
 // failureTimeout bounds the note of a failure, which is written when ctx is over too.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -50,8 +49,10 @@ func (f Filter) validate() (Filter, error) {
 	if f.Limit == 0 {
 		f.Limit = DefaultPageSize
 	}
-	if strings.ContainsRune(f.Search, 0) {
-		return f, &FieldError{Field: "search", Value: f.Search, Rule: "holds a NUL"}
+	for field, text := range map[string]string{"search": f.Search, "plan": f.Plan} {
+		if !storable(text) {
+			return f, &FieldError{Field: field, Value: clip(text), Rule: "holds a NUL or is not valid UTF-8"}
+		}
 	}
 	for _, s := range f.Statuses {
 		if !s.valid() {

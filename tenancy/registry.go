@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
@@ -88,8 +90,14 @@ func (r *Registry) ByHost(ctx context.Context, host string) (Tenant, error) {
 
 // BySlug returns the tenant of that slug, whatever its status, or [ErrNotFound].
 func (r *Registry) BySlug(ctx context.Context, slug string) (Tenant, error) {
+	if !storable(slug) {
+		return Tenant{}, fmt.Errorf("%w: %s", ErrNotFound, strconv.Quote(slug))
+	}
 	return r.one(ctx, "public.tenants t where t.slug = $1", slug, strconv.Quote(slug))
 }
+
+// storable reports whether PostgreSQL takes the string for text: another one is nobody's name, and no trouble of the database's.
+func storable(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
 
 // ByID returns the tenant of that id, whatever its status, or [ErrNotFound].
 func (r *Registry) ByID(ctx context.Context, id int64) (Tenant, error) {

@@ -19,6 +19,9 @@ type Details struct {
 // [ErrNotFound].
 func (r *Registry) Show(ctx context.Context, slug string) (Details, error) {
 	var details Details
+	if !storable(slug) {
+		return Details{}, fmt.Errorf("%w: %s", ErrNotFound, strconv.Quote(slug))
+	}
 	err := r.show(ctx, slug, &details)
 	switch {
 	case err != nil:

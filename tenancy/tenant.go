@@ -38,7 +38,7 @@ type Tenant struct {
 	UpdatedAt time.Time
 	Version   int64 // grows with each change of the row, see [Manager.Update]
 
-	Failure    string          // what stopped the last attempt to provision it; empty if nothing did
+	Failure    string          // what stopped the last attempt to provision it; empty if nothing did; see [MaxFailureLen]
 	NextSchema string          // the new name in a rename of the schema that has not ended; else empty
 	Metadata   json.RawMessage // a JSON object of the platform's own; {} if there is nothing
 }

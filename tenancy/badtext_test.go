@@ -1,0 +1,79 @@
+package tenancy_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// unstorable is text that PostgreSQL takes for no text at all.
+var unstorable = []string{"a\x00", "a\xff", "\xed\xa0\x80"}
+
+func TestNobodyHasASlugThatIsNoText(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	drops, _ := f.droppers(t, tenancy.DropConfig{})
+	for _, slug := range unstorable {
+		for name, call := range map[string]func(ctx context.Context) error{
+			"by slug": func(ctx context.Context) error { _, err := f.registry.BySlug(ctx, slug); return err },
+			"show":    func(ctx context.Context) error { _, err := f.registry.Show(ctx, slug); return err },
+			"suspend": func(ctx context.Context) error { _, err := f.tenants.Suspend(ctx, slug, ""); return err },
+			"resume":  func(ctx context.Context) error { _, err := f.tenants.Resume(ctx, slug); return err },
+			"rename": func(ctx context.Context) error {
+				_, err := f.tenants.Rename(ctx, slug, tenancy.RenameParams{Name: "x"})
+				return err
+			},
+			"move": func(ctx context.Context) error {
+				_, err := f.tenants.MoveDomain(ctx, tenancy.MoveDomainParams{Host: "a.example.com", From: slug, To: "b"})
+				return err
+			},
+			"verify": func(ctx context.Context) error {
+				_, err := f.tenants.VerifyDomain(ctx, slug, "a.example.com")
+				return err
+			},
+			"request drop": func(ctx context.Context) error { _, err := drops.RequestDrop(ctx, slug, actor); return err },
+		} {
+			if err := call(t.Context()); !errors.Is(err, tenancy.ErrNotFound) {
+				t.Errorf("%s %q: %v", name, slug, err)
+			}
+		}
+	}
+}
+
+func TestAFilterThatIsNoTextIsRefused(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for _, text := range unstorable {
+		_, err := f.registry.List(t.Context(), tenancy.Filter{Search: text})
+		expectField(t, err, "search")
+		_, err = f.registry.List(t.Context(), tenancy.Filter{Plan: text})
+		expectField(t, err, "plan")
+	}
+}
+
+func TestAFailureOfAnyBytesIsNoted(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	long := strings.Repeat("€", 1<<20)
+	for i, text := range append(unstorable, long) {
+		broken := f.managerWith(t, func(cfg *tenancy.Config) {
+			cfg.Seed = func(context.Context, *tenancy.Tenant) error { return errors.New(text) }
+		})
+		slug := string(rune('a' + i))
+		_, err := broken.Create(t.Context(), tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"})
+		var stepErr *tenancy.StepError
+		if !errors.As(err, &stepErr) {
+			t.Fatalf("%d: %v", i, err)
+		}
+		got, err := f.tenants.BySlug(t.Context(), slug)
+		check(t, err)
+		if !strings.HasPrefix(got.Failure, "seed: ") || !utf8.ValidString(got.Failure) || len(got.Failure) > tenancy.MaxFailureLen ||
+			stepErr.Tenant.Failure != got.Failure {
+			t.Errorf("%d: noted %.40q, told %.40q", i, got.Failure, stepErr.Tenant.Failure)
+		}
+	}
+}
