@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +17,8 @@ import (
 
 // AssertIsolated runs fn for a, and then for b, and fails the test if one run touches the other tenant's tables or
 // sequences. fn gets a context that names the tenant, and may do anything: statements, requests by the tenant's
-// client, jobs. Its error fails the test as well.
+// client, jobs. Its error fails the test as well. It runs in a goroutine of its own and may end the test by Fatal or
+// Skip; what it panics with, AssertIsolated panics with.
 //
 // While fn runs, every table of the other tenant is locked against everybody. A statement that would read or
 // write one has to wait, whatever way it came to it: a qualified name, a view, a function with other rights, a connection
@@ -25,13 +27,43 @@ func (e *Environment) AssertIsolated(tb testing.TB, a, b *Tenant, fn func(ctx co
 	tb.Helper()
 	for _, pair := range [][2]*Tenant{{a, b}, {b, a}} {
 		touched, err := e.trespass(tb.Context(), pair[0], pair[1], fn)
-		if err != nil {
+		over := (*unfinished)(nil)
+		if err != nil && !errors.As(err, &over) {
 			tb.Errorf("for %s: %v", pair[0].Slug, err)
 		}
 		if len(touched) > 0 {
 			tb.Errorf("not isolated: what runs for %s touches %s of %s", pair[0].Slug, strings.Join(touched, ", "), pair[1].Slug)
 		}
+		switch {
+		case over == nil:
+		case over.value != nil:
+			panic(fmt.Sprintf("%v\n\nin the function for %s:\n%s", over.value, pair[0].Slug, over.stack))
+		case tb.Skipped():
+			tb.SkipNow()
+		default: // by Fatal, which ends a test only in the test's own goroutine
+			tb.FailNow()
+		}
 	}
+}
+
+// unfinished says that a function has not returned.
+type unfinished struct {
+	value any // what it panicked with; nil: [runtime.Goexit], which Fatal is
+	stack []byte
+}
+
+func (*unfinished) Error() string { return "the function has not returned" }
+
+// finish runs fn and says how it ended, however that was.
+func finish(fn func() error, done chan<- error) {
+	err := error(&unfinished{})
+	defer func() {
+		if value := recover(); value != nil {
+			err = &unfinished{value: value, stack: debug.Stack()}
+		}
+		done <- err
+	}()
+	err = fn()
 }
 
 // trespass runs fn for one tenant and returns what of the other one it touched.
@@ -46,7 +78,7 @@ func (e *Environment) trespass(ctx context.Context, of, other *Tenant, fn func(c
 	}
 	defer fence.open(ctx)
 	done := make(chan error, 1)
-	go func() { done <- fn(of.Context(), of) }()
+	go finish(func() error { return fn(of.Context(), of) }, done)
 	touched, err := fence.watch(ctx, done)
 	after, seqErr := readSequences(ctx, e.Owner, other.Schema)
 	if seqErr != nil {
@@ -60,11 +92,11 @@ func (e *Environment) trespass(ctx context.Context, of, other *Tenant, fn func(c
 	return touched, err
 }
 
-// fence is a transaction that holds locks on all tables of a schema.
+// fence is a transaction that holds locks on all tables of a schema. Its connection is taken out of the pool: tests at
+// the same time would else have all of the pool's as fences, and what they run would wait for another one for ever.
 type fence struct {
-	env *Environment
-	tx  pgx.Tx
-	pid uint32
+	conn *pgx.Conn
+	tx   pgx.Tx
 }
 
 func (e *Environment) lock(ctx context.Context, schema string) (*fence, error) {
@@ -83,11 +115,17 @@ func (e *Environment) lock(ctx context.Context, schema string) (*fence, error) {
 	for i, t := range tables {
 		names[i] = quoted + "." + pgx.Identifier{t.name}.Sanitize()
 	}
-	tx, err := e.Owner.Begin(ctx)
+	pooled, err := e.Owner.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	f := &fence{env: e, tx: tx, pid: tx.Conn().PgConn().PID()}
+	f := &fence{conn: pooled.Hijack()}
+	tx, err := f.conn.Begin(ctx)
+	if err != nil {
+		f.open(ctx)
+		return nil, err
+	}
+	f.tx = tx
 	if _, err := tx.Exec(ctx, "set local lock_timeout = '"+lockTimeout+"'"); err != nil {
 		f.open(ctx)
 		return nil, err
@@ -123,8 +161,8 @@ func (f *fence) watch(ctx context.Context, done <-chan error) ([]string, error) 
 }
 
 func (f *fence) waiting(ctx context.Context) ([]string, error) {
-	rows, err := f.env.Owner.Query(ctx, `select distinct 'table ' || c.relname from pg_locks l join pg_class c on c.oid = l.relation
-		where not l.granted and $1::int = any(pg_blocking_pids(l.pid))`, int32(f.pid))
+	rows, err := f.tx.Query(ctx, `select distinct 'table ' || c.relname from pg_locks l join pg_class c on c.oid = l.relation
+		where not l.granted and pg_backend_pid() = any(pg_blocking_pids(l.pid))`)
 	if err != nil {
 		return nil, err
 	}
@@ -135,5 +173,5 @@ func (f *fence) waiting(ctx context.Context) ([]string, error) {
 func (f *fence) open(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resetTimeout)
 	defer cancel()
-	_ = f.tx.Rollback(ctx) // whose error is that it is over already, or that the connection is, and the locks with it
+	_ = f.conn.Close(ctx) // and the transaction with it. Its error is that it is closed already, or broken
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -156,13 +158,7 @@ func (b *builder) exec(ctx context.Context, cfg *pgx.ConnConfig, sql string) err
 
 // close drops the database and its roles. It can be run again.
 func (b *builder) close(ctx context.Context) error {
-	if b.db != nil {
-		b.db.Close()
-	}
-	for _, pool := range b.pools {
-		pool.Close()
-	}
-	b.pools = nil
+	b.closePools(ctx)
 	// PostgreSQL waits some seconds for connections that are closing. Those that a test has left open are ended
 	// then, for which an administrator who is no superuser may lack the right.
 	drop := "drop database if exists " + pgx.Identifier{b.name()}.Sanitize()
@@ -174,6 +170,34 @@ func (b *builder) close(ctx context.Context) error {
 		return fmt.Errorf("drop database %s: %w", b.name(), err)
 	}
 	return b.dropRoles(ctx)
+}
+
+// poolTimeout is how long connections may take to come back to their pools.
+const poolTimeout = 5 * time.Second
+
+// closePools closes the pools. A pool waits for connections that are in use; those that a test has never given back are
+// left to the server, which ends them with the database.
+func (b *builder) closePools(ctx context.Context) {
+	if b.db != nil {
+		b.db.Close()
+	}
+	ctx, cancel := context.WithTimeout(ctx, poolTimeout)
+	defer cancel()
+	pools := b.pools
+	b.pools = nil
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		var all sync.WaitGroup
+		for _, pool := range pools {
+			all.Go(pool.Close)
+		}
+		all.Wait()
+	}()
+	select {
+	case <-closed:
+	case <-ctx.Done():
+	}
 }
 
 // dropRoles drops all roles of the database in one statement: since PostgreSQL 16 a role that has granted a membership

@@ -1,0 +1,133 @@
+package tenancytest_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/tenancy/tenancytest"
+)
+
+// FailNow ends the goroutine, as that of a test does.
+func (r *recorder) FailNow() {
+	r.Errorf("ended")
+	panic(ended{})
+}
+
+type ended struct{}
+
+// A function under AssertIsolated may fail the test with Fatal, which ends its goroutine, and may panic. Neither may leave
+// the assertion waiting, nor the other tenant's tables locked.
+func TestAFunctionThatDoesNotReturnEndsTheAssertion(t *testing.T) {
+	t.Parallel()
+	env := open(t, tenancytest.Config{})
+	a, b := env.Tenant(t), env.Tenant(t)
+	for name, fn := range map[string]func(){
+		"fatal": func() { runtime.Goexit() },
+		"panic": func() { panic("broken") },
+	} {
+		r := &recorder{TB: t}
+		over := make(chan any, 1)
+		go func() {
+			defer func() { over <- recover() }()
+			env.AssertIsolated(r, a, b, func(context.Context, *tenancytest.Tenant) error { fn(); return nil })
+		}()
+		select {
+		case got := <-over:
+			if _, failed := got.(ended); name == "fatal" && !failed || name == "panic" && !strings.Contains(fmt.Sprint(got), "broken") {
+				t.Errorf("%s: %v, %q", name, got, r.errors)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%s: the assertion waits for ever", name)
+		}
+		_, err := env.DB.Exec(b.Context(), "insert into animals values ('cat')")
+		check(t, err)
+	}
+}
+
+// Tests that assert at the same time must not take all connections of the owner's pool and wait for one more.
+func TestManyAssertionsAtOnceNeedNoMoreConnections(t *testing.T) {
+	t.Parallel()
+	env := open(t, tenancytest.Config{})
+	n := int(env.Owner.Config().MaxConns) + 1
+	tenants := make([]*tenancytest.Tenant, 2*n)
+	for i := range tenants {
+		tenants[i] = env.Tenant(t)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var all, begun sync.WaitGroup
+	begun.Add(n)
+	for i := range n {
+		a, b := tenants[2*i], tenants[2*i+1]
+		var once sync.Once
+		all.Go(func() {
+			env.AssertIsolated(t, a, b, func(context.Context, *tenancytest.Tenant) error {
+				once.Do(func() { begun.Done(); begun.Wait() }) // all of them hold their locks now
+				return env.Owner.Ping(ctx)
+			})
+		})
+	}
+	over := make(chan struct{})
+	go func() { all.Wait(); close(over) }()
+	select {
+	case <-over:
+	case <-ctx.Done():
+		t.Fatal("they wait for each other")
+	}
+}
+
+// The domains of a tenant belong to the registry as well.
+func TestATenantWithOtherDomainsIsNotUsedAgain(t *testing.T) {
+	t.Parallel()
+	env := open(t, tenancytest.Config{})
+	used := map[int64]bool{}
+	for i, change := range []func(t *testing.T, tenant *tenancytest.Tenant){
+		func(t *testing.T, tenant *tenancytest.Tenant) {
+			_, err := env.Manager.AddDomain(t.Context(), tenant.Slug, "shop.example.com")
+			check(t, err)
+		},
+		func(t *testing.T, tenant *tenancytest.Tenant) {
+			_, err := env.Manager.ClaimDomain(t.Context(), tenant.Slug, "claimed.example.com")
+			check(t, err)
+		},
+		func(t *testing.T, tenant *tenancytest.Tenant) {
+			_, err := env.Owner.Exec(t.Context(), "update public.domains set host = 'moved.example.com' where tenant_id = $1", tenant.ID)
+			check(t, err)
+		},
+		func(*testing.T, *tenancytest.Tenant) {},
+	} {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			tenant := env.Tenant(t)
+			if used[tenant.ID] {
+				t.Errorf("tenant %d is used again with another domain", tenant.ID)
+			}
+			used[tenant.ID] = true
+			change(t, tenant)
+		})
+	}
+}
+
+// A test that has left a connection in use must not keep the database from being dropped.
+func TestCloseDoesNotWaitForConnectionsThatAreNeverGivenBack(t *testing.T) {
+	t.Parallel()
+	env := open(t, tenancytest.Config{})
+	var left *pgxpool.Conn
+	left, err := env.Owner.Acquire(t.Context())
+	check(t, err)
+	defer left.Release()
+	over := make(chan error, 1)
+	go func() { over <- env.Close(context.Background()) }()
+	select {
+	case err := <-over:
+		check(t, err)
+	case <-time.After(30 * time.Second):
+		t.Fatal("Close waits for ever")
+	}
+}
