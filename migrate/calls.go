@@ -92,7 +92,7 @@ func (t target) finish(s state, grantees []string, steps []step) []call {
 	}
 	calls = append(calls, t.record(s, steps)...)
 	if s.noted && len(steps) > 0 {
-		calls = append(calls, call{sql: "comment on table " + t.table + " is '" + s.after(steps) + "'"}) // digits, hex and JSON
+		calls = append(calls, call{sql: "comment on table " + t.table + " is '" + strings.ReplaceAll(s.after(steps), "'", "''") + "'"}) // some may be somebody else's
 	}
 	return append(calls, call{sql: "commit"})
 }
@@ -151,12 +151,14 @@ func (t target) record(s state, steps []step) []call {
 	return calls
 }
 
-// session returns the calls that prepare a connection for a migration without a transaction.
+// session returns the calls that prepare a connection for a migration without a transaction, but for its lock.
 func (t target) session() []call {
-	return append([]call{
-		t.settings("false"),
-		{sql: "select pg_advisory_lock(" + advisoryKey + ")", args: []string{t.schema}},
-	}, t.timeout("false")...)
+	return append([]call{t.settings("false")}, t.timeout("false")...)
+}
+
+// tryLock returns the call that takes the schema's lock for the session, if it is free.
+func (t target) tryLock() call {
+	return call{sql: "select pg_try_advisory_lock(" + advisoryKey + ")", args: []string{t.schema}}
 }
 
 // leave returns the calls that take back what such a migration may have set.

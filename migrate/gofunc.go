@@ -72,6 +72,9 @@ func (s *session) alone(ctx context.Context, g goal) ([]step, error) {
 	if err := s.exec(ctx, s.t.session()...); err != nil {
 		return nil, fmt.Errorf("lock schema %q: %w", s.t.schema, err)
 	}
+	if err := s.await(ctx); err != nil {
+		return nil, fmt.Errorf("lock schema %q: %w", s.t.schema, err)
+	}
 	st, err := readState(ctx, s.conn(), s.t)
 	if err != nil {
 		return nil, err

@@ -110,7 +110,7 @@ func (r *Runner) planned(ctx context.Context, t target) (grantees []string, now 
 
 // alone adds what a step without a transaction sends.
 func (p *Plan) alone(t target, st state, grantees []string, s step) {
-	p.add(t.session())
+	p.add(append(t.session(), t.tryLock()))
 	p.add([]call{{sql: t.stateQuery()}})
 	if s.isGo() {
 		p.add([]call{{step: &s}})

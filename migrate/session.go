@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -59,6 +60,31 @@ func (s *session) lock(ctx context.Context) error {
 	}
 	s.locked = true
 	return nil
+}
+
+// await takes the schema's lock for a migration without a transaction. It asks again and again and does not wait in the
+// server: a statement that waits holds a snapshot, for whose end CREATE INDEX CONCURRENTLY waits in its turn, and the
+// one that builds the index would be told of the deadlock.
+func (s *session) await(ctx context.Context) error {
+	try := []call{s.t.tryLock()}
+	deadline := time.Now().Add(s.t.cfg.LockTimeout)
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 250*time.Millisecond) {
+		results, err := s.read(ctx, try)
+		if err != nil {
+			return err
+		}
+		if string(results[0].Rows[0][0]) == "t" {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return &raceError{errors.New("another runner has it")}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
 }
 
 // exec sends calls of ours in one round trip.
