@@ -9,9 +9,10 @@ import (
 
 // hasty reports whether the first commits of a create need not wait for the disk: the last one does, and
 // takes the earlier ones with it, as one server writes its log in order. A crash in between loses what
-// nobody was told of yet. With hooks somebody was, and a schema on another server has another log.
+// nobody was told of yet. With hooks or a seed somebody was, who may have noted the id elsewhere, and after the crash
+// the sequence could give it out again; and a schema on another server has another log.
 func (m *Manager) hasty() bool {
-	return m.schemas == m.registry && m.cfg.Hooks.Before == nil && m.cfg.Hooks.After == nil
+	return m.schemas == m.registry && m.cfg.Seed == nil && m.cfg.Hooks.Before == nil && m.cfg.Hooks.After == nil
 }
 
 // commitMode is what synchronous_commit is set to in the first commits of a create, for one transaction; empty:
@@ -24,7 +25,7 @@ func (m *Manager) commitMode() string {
 }
 
 // NewSchemaMigrator is a [Migrator] that can bring up a new schema faster. Create uses it where registry and
-// schemas are in one database and no hooks are told of the steps.
+// schemas are in one database and neither hooks nor a [Config].Seed are told of the tenant before it is there.
 type NewSchemaMigrator interface {
 	Migrator
 
