@@ -48,6 +48,8 @@ func (m *Manager) Drop(ctx context.Context, p DropParams) (Tenant, error) {
 		return Tenant{}, m.outcome(ctx, e, DropRefused, fmt.Errorf("drop tenant: %w", err))
 	}
 	defer l.release(ctx)
+	ctx, over := m.begin(ctx)
+	defer over()
 	e.Tenant = t
 	e.RequestID, err = m.checkDrop(ctx, &t, p)
 	if err = m.outcome(ctx, e, DropStarted, err); err != nil {

@@ -42,8 +42,8 @@ type DropConfig struct {
 	MaxBackupAge time.Duration
 
 	// Notify is told of every request, approval, drop and refusal, for an access log. It is called
-	// before the caller has its answer, with a ctx that may be over, and must be safe for concurrent
-	// use. Default: none.
+	// before the caller has its answer, with a ctx that may be over and inside of a drop holds the
+	// tenant's lock (see [ErrNested]), and must be safe for concurrent use. Default: none.
 	Notify func(ctx context.Context, e DropEvent)
 
 	// Options say how the schema is dropped. Default: those of [schemactx.Deprovision].
@@ -70,7 +70,8 @@ func (c DropConfig) withDefaults() (DropConfig, error) {
 type Approver interface {
 	// Approve returns nil if the tenant may be dropped now. Its error is wrapped by what [Manager.Drop]
 	// returns, together with [ErrDropNotApproved]. The tenant's lock is held meanwhile: it should not
-	// wait for people. It is safe for concurrent use.
+	// wait for people, and operations of the manager on tenants are [ErrNested]. It is safe for
+	// concurrent use.
 	Approve(ctx context.Context, data ApprovalData) error
 }
 
@@ -91,7 +92,8 @@ type ApprovalData struct {
 // Backups knows when tenants were backed up.
 type Backups interface {
 	// LastBackup returns when the last backup of the tenant that can be restored was begun, the zero
-	// time if there is none. It is safe for concurrent use.
+	// time if there is none. The tenant's lock is held meanwhile: operations of the manager on tenants,
+	// with this ctx, are [ErrNested]. It is safe for concurrent use.
 	LastBackup(ctx context.Context, t *Tenant) (time.Time, error)
 }
 

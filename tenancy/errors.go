@@ -56,6 +56,11 @@ var (
 	// ErrEmailTaken is returned by [Users] when another user has the address, in whatever case.
 	ErrEmailTaken = errors.New("email address is taken")
 
+	// ErrNested is returned by a [Manager] for an operation that takes a lock, from inside of another one that holds
+	// one: from what is called meanwhile with its ctx, such as [Config].Seed, [Hooks] or an [Approver]. It would wait for
+	// itself. Nothing was changed by it.
+	ErrNested = errors.New("operation inside of another one")
+
 	// ErrPlacement is returned by a [Manager] for a tenant on a server that it does not reach.
 	ErrPlacement = errors.New("tenant is on another server")
 )

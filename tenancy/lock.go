@@ -26,6 +26,9 @@ type lease struct {
 // taken are. Whoever holds one works through others of the same pool, so that one is always
 // left.
 func (m *Manager) openLease(ctx context.Context) (*lease, error) {
+	if m.nested(ctx) {
+		return nil, ErrNested
+	}
 	select {
 	case m.locks <- struct{}{}:
 	case <-ctx.Done():

@@ -35,7 +35,8 @@ type Config struct {
 
 	// Seed puts the first rows into a new tenant's tables. It is called after the migrations and
 	// before the tenant is active, with a context that names the tenant; a create that failed
-	// or was killed calls it again, so it has to bear what it has done already. Default: none.
+	// or was killed calls it again, so it has to bear what it has done already. The tenant's lock is
+	// held meanwhile: operations of the manager on tenants are [ErrNested]. Default: none.
 	Seed func(ctx context.Context, t *Tenant) error
 
 	// Drop says whether tenants can be dropped, and what that takes. Default: they cannot be.

@@ -32,8 +32,9 @@ const (
 )
 
 // Hooks are called by a [Manager] before and after each step of an operation on a tenant. Each
-// may be nil. They run on the goroutine of the operation, which holds the tenant's lock, and
-// must not change the same tenant; they must be safe for concurrent use.
+// may be nil. They run on the goroutine of the operation, which holds the tenant's lock; with their ctx
+// they may read through the manager, and its operations on tenants are [ErrNested]. They must be safe
+// for concurrent use.
 type Hooks struct {
 	// Before is called before a step. Its error stops the operation there, as an error of the
 	// step would.
@@ -66,6 +67,8 @@ func (m *Manager) run(ctx context.Context, op Op, t *Tenant, steps ...step) erro
 
 // runAbout is run for an operation of which there is more to tell than its name.
 func (m *Manager) runAbout(ctx context.Context, about StepData, t *Tenant, steps ...step) error {
+	ctx, over := m.begin(ctx)
+	defer over()
 	for _, s := range steps {
 		if err := m.runStep(ctx, about, t, s); err != nil {
 			m.log(ctx, slog.LevelError, "tenant operation stopped", about, t, slog.String("step", s.name), slog.Any("error", err))

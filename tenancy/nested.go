@@ -1,0 +1,24 @@
+package tenancy
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// underWay is the key of an operation in the contexts of what it calls: one for each pool that leases are of.
+type underWay struct{ registry *pgxpool.Pool }
+
+// begin returns a context that says that an operation is under way, until it is over: what is called with it and takes a
+// lease would wait for the lock, or for the last connection, that the operation holds.
+func (m *Manager) begin(ctx context.Context) (inside context.Context, over func()) {
+	ended := &atomic.Bool{}
+	return context.WithValue(ctx, underWay{m.registry}, ended), func() { ended.Store(true) }
+}
+
+// nested reports whether ctx is that of an operation that is under way.
+func (m *Manager) nested(ctx context.Context) bool {
+	ended, _ := ctx.Value(underWay{m.registry}).(*atomic.Bool)
+	return ended != nil && !ended.Load()
+}

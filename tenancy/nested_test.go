@@ -1,0 +1,102 @@
+package tenancy_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// soon is a context that ends long after anything that does not wait for ever.
+func soon(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// narrow returns a pool of the owner's with n connections.
+func (f *fixture) narrow(t *testing.T, n int32) *pgxpool.Pool {
+	t.Helper()
+	cfg, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Owner(), "o"))
+	check(t, err)
+	cfg.MaxConns = n
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	check(t, err)
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+// expectIdle looks for connections that nobody has given back.
+func expectIdle(t *testing.T, pool *pgxpool.Pool) {
+	t.Helper()
+	if n := pool.Stat().AcquiredConns(); n != 0 {
+		t.Errorf("%d connections are not given back", n)
+	}
+}
+
+func TestAnOperationInsideOfAnotherIsRefusedAndDoesNotWaitForItself(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.create(t, "other")
+	var m *tenancy.Manager
+	cfg := tenancy.Config{Migrator: notesRunner(t, f.owner), Roles: f.roles}
+	for slug, inside := range map[string]func(ctx context.Context, own string) error{
+		"own": func(ctx context.Context, own string) error {
+			_, err := m.AddDomain(ctx, own, "alias.example.com")
+			return err
+		},
+		"another": func(ctx context.Context, _ string) error { _, err := m.Suspend(ctx, "other", ""); return err },
+		"new": func(ctx context.Context, _ string) error {
+			_, err := m.Create(ctx, tenancy.CreateParams{Slug: "nested", Domain: "nested.example.com"})
+			return err
+		},
+	} {
+		pool := f.narrow(t, 4)
+		var err error
+		cfg.Seed = func(ctx context.Context, tenant *tenancy.Tenant) error { return inside(ctx, tenant.Slug) }
+		m, err = tenancy.New(pool, cfg)
+		check(t, err)
+		_, err = m.Create(soon(t), tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"})
+		expectIs(t, err, tenancy.ErrNested)
+		expectIdle(t, pool)
+		_, err = f.tenants.Resume(t.Context(), slug)
+		check(t, err)
+	}
+	f.expectHosts(t, "own", "own!")
+	f.expectInvariants(t)
+}
+
+func TestAnApproverThatUsesTheManagerIsRefused(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.create(t, "a")
+	var m *tenancy.Manager
+	m, _ = f.droppers(t, tenancy.DropConfig{Approve: tenancy.ApproverFunc(func(ctx context.Context, data tenancy.ApprovalData) error {
+		if _, err := m.BySlug(ctx, data.Tenant.Slug); err != nil {
+			t.Errorf("reading: %v", err)
+		}
+		_, err := m.Suspend(ctx, data.Tenant.Slug, "to be dropped")
+		return err
+	})})
+	_, err := m.Drop(soon(t), request(t, m, "a"))
+	expectIs(t, err, tenancy.ErrNested)
+	expectIs(t, err, tenancy.ErrDropNotApproved)
+	f.expectInvariants(t)
+}
+
+func TestWhatAnOperationHasStartedMayUseTheManagerWhenItIsOver(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	var kept context.Context
+	m := f.managerWith(t, func(cfg *tenancy.Config) {
+		cfg.Seed = func(ctx context.Context, _ *tenancy.Tenant) error { kept = ctx; return nil }
+	})
+	_, err := m.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})
+	check(t, err)
+	_, err = m.Suspend(kept, "a", "")
+	check(t, err)
+}
