@@ -67,13 +67,13 @@ type Manager struct {
 	registry *pgxpool.Pool
 	schemas  *pgxpool.Pool
 	cfg      Config
-	locks    chan struct{} // one for each lock that may be held at a time
+	locks    chan struct{} // one for each lease of the pool that may be held at a time
 	taken    chan struct{} // holds one while the stock may have shrunk
 }
 
 // New returns a manager that works through registry, a pool logged in as the owner role of
 // [schemactx.Setup], with at least two connections. It does not connect and does not close
-// the pool.
+// the pool. Several managers may share one.
 func New(registry *pgxpool.Pool, cfg Config) (*Manager, error) {
 	if registry == nil {
 		return nil, errors.New("tenancy: pool is nil")
@@ -88,8 +88,7 @@ func New(registry *pgxpool.Pool, cfg Config) (*Manager, error) {
 	if cfg.Stock, err = cfg.Stock.withDefaults(cfg.Migrator); err != nil {
 		return nil, err
 	}
-	conns := registry.Config().MaxConns
-	if conns < 2 {
+	if registry.Config().MaxConns < 2 {
 		return nil, errors.New("tenancy: the pool has one connection, which would wait for itself; give it two")
 	}
 	cfg.Schemas = cmp.Or(cfg.Schemas, registry)
@@ -107,9 +106,8 @@ func New(registry *pgxpool.Pool, cfg Config) (*Manager, error) {
 		registry: registry,
 		schemas:  cfg.Schemas,
 		cfg:      cfg,
-		// One connection is always left for the work under a lock, whoever else holds one.
-		locks: make(chan struct{}, conns-1),
-		taken: make(chan struct{}, 1),
+		locks:    leasesOf(registry),
+		taken:    make(chan struct{}, 1),
 	}, nil
 }
 

@@ -1,0 +1,41 @@
+package tenancy_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+func TestManagersOnOneSmallPoolDoNotTakeEachOthersLastConnection(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	pool := f.narrow(t, 2)
+	var managers []*tenancy.Manager
+	for range 3 {
+		m, err := tenancy.New(pool, tenancy.Config{Migrator: notesRunner(t, pool), Roles: f.roles})
+		check(t, err)
+		managers = append(managers, m)
+	}
+	ctx := soon(t)
+	var wg sync.WaitGroup
+	for i := range 12 {
+		wg.Go(func() {
+			m, slug := managers[i%len(managers)], fmt.Sprintf("s%d", i)
+			_, err := m.Create(ctx, tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"})
+			if err == nil {
+				_, err = m.Rename(ctx, slug, tenancy.RenameParams{Schema: slug})
+			}
+			if err == nil {
+				_, err = m.Suspend(ctx, slug, "")
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	expectIdle(t, pool)
+	f.expectInvariants(t)
+}
