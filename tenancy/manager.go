@@ -22,7 +22,8 @@ type Migrator interface {
 
 // Config says how a [Manager] works.
 type Config struct {
-	// Migrator brings schemas up to date. Required.
+	// Migrator brings schemas up to date: "public" in the registry's database, all others where Schemas
+	// connects to. Required.
 	Migrator Migrator
 
 	// Schemas is the pool in which tenants' schemas are made and changed, logged in as the owner
@@ -32,6 +33,11 @@ type Config struct {
 	// Roles are the names of the database's roles, as given to [schemactx.Setup]. Default:
 	// [schemactx.DefaultRoleNames] of the database that Schemas connects to.
 	Roles schemactx.RoleNames
+
+	// RegistryRoles are the names of the roles of the registry's database, whose public role
+	// [Manager.Init] lets read it. Default: Roles, or where Schemas connects to another database
+	// [schemactx.DefaultRoleNames] of the registry's.
+	RegistryRoles schemactx.RoleNames
 
 	// Seed puts the first rows into a new tenant's tables. It is called after the migrations and
 	// before the tenant is active, with a context that names the tenant; a create that failed
@@ -95,6 +101,12 @@ func New(registry *pgxpool.Pool, cfg Config) (*Manager, error) {
 	if cfg.Roles == (schemactx.RoleNames{}) {
 		cfg.Roles = schemactx.DefaultRoleNames(cfg.Schemas.Config().ConnConfig.Database)
 	}
+	if cfg.RegistryRoles == (schemactx.RoleNames{}) {
+		cfg.RegistryRoles = cfg.Roles
+		if !sameDatabase(registry, cfg.Schemas) {
+			cfg.RegistryRoles = schemactx.DefaultRoleNames(registry.Config().ConnConfig.Database)
+		}
+	}
 	if cfg.Domains == nil {
 		cfg.Domains = DNSVerifier{}
 	}
@@ -111,14 +123,19 @@ func New(registry *pgxpool.Pool, cfg Config) (*Manager, error) {
 	}, nil
 }
 
-// Init applies the shared migrations, which make the registry, and lets the public role
-// read what leads a request to its tenant. It can be run again, by several processes at once,
+func sameDatabase(a, b *pgxpool.Pool) bool {
+	x, y := a.Config().ConnConfig, b.Config().ConnConfig
+	return x.Host == y.Host && x.Port == y.Port && x.Database == y.Database
+}
+
+// Init applies the shared migrations, which make the registry, and lets the public role of its
+// database read what leads a request to its tenant. It can be run again, by several processes at once,
 // and a program runs it at every start.
 func (m *Manager) Init(ctx context.Context) error {
 	if err := m.cfg.Migrator.Migrate(ctx, schemactx.Public); err != nil {
 		return fmt.Errorf("migrate the registry: %w", err)
 	}
-	role, err := schemactx.QuoteName(m.cfg.Roles.Public())
+	role, err := schemactx.QuoteName(m.cfg.RegistryRoles.Public())
 	if err != nil {
 		return err
 	}
