@@ -120,6 +120,11 @@ func (d *Directory) ping(ctx context.Context, conn *pgx.Conn) error {
 	if err := conn.Ping(ctx); err != nil {
 		return err
 	}
+	// The server sends what was committed before the ping in front of its answer. That waits in conn now.
+	cancel() // of what has not come
+	for n, err := conn.WaitForNotification(ctx); err == nil; n, err = conn.WaitForNotification(ctx) {
+		d.notified(n)
+	}
 	if d.queue.checked() {
 		d.status.checked(start)
 	}

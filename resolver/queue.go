@@ -33,11 +33,11 @@ type queue struct {
 
 	mu        sync.Mutex
 	some, all *batch // waiting; nil if nothing is
-	running   bool
-	connected bool // the listening connection is up
-	epoch     int  // grows with each connection
-	synced    int  // the epoch whose first full load is done: since then notifications tell of all changes
-	tokens    int  // queries that unknown hosts may still cause
+	running   bool   // a load that is not for hosts alone
+	connected bool   // the listening connection is up
+	epoch     int    // grows with each connection
+	synced    int    // the epoch whose first full load is done: since then notifications tell of all changes
+	tokens    int    // queries that unknown hosts may still cause
 	burst     int
 	closed    bool
 }

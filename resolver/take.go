@@ -40,14 +40,15 @@ func (q *queue) take(now time.Time, pace pacer) (*load, time.Duration) {
 		break
 	}
 	if next != nil {
-		q.running = true
+		q.running = next.full() || len(next.some.ids) > 0 // hosts alone are not missing from memory
 		q.reopen()
 	}
 	return next, wait
 }
 
-// finish ends what was loaded, and reports whether memory is now what the registry was when the load began. What a
-// failed load was to read is asked for again, but for hosts: their requests are over.
+// finish ends what was loaded, and reports whether memory is now what the registry was when the load began: only after a
+// full load, as before a partial one there may have been a change whose notification is still on its way. What a failed
+// load was to read is asked for again, but for hosts: their requests are over.
 func (q *queue) finish(l *load, err error) (current bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -68,7 +69,7 @@ func (q *queue) finish(l *load, err error) (current bool) {
 			b.end(err)
 		}
 	}
-	return err == nil && (l.full() || q.idle())
+	return err == nil && l.full()
 }
 
 // idle reports whether notifications tell of all changes and none is waiting.

@@ -1,0 +1,36 @@
+package resolver_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/oryne/pgtenant/resolver"
+)
+
+// Status says that it is current as of a time only if all that was committed before that is in memory, also while a
+// notification is still on its way through the listening connection, and while loads for other reasons end.
+func TestStatusIsNeverAheadOfMemory(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	id := f.tenant(t, "a", "a.example.com")
+	d := open(t, f.db(t, nil), resolver.Config{
+		KeepAlive: time.Millisecond, MissBurst: 1000, MissInterval: time.Millisecond, MissTimeout: time.Millisecond,
+	})
+	for i := range 60 {
+		name := fmt.Sprintf("School %d", i)
+		f.exec(t, "update tenants set name = $2 where id = $1", id, name)
+		committed := time.Now()
+		for n := 0; !d.Status().Current.After(committed); n++ {
+			if time.Since(committed) > 20*time.Second {
+				t.Fatal("it is not current again")
+			}
+			if n%100 == 0 {
+				slugOf(t, d, fmt.Sprintf("n%d-%d.example.com", i, n)) // a load that is not for the change
+			}
+		}
+		if found, ok := d.ByID(id); !ok || found.Name != name {
+			t.Fatalf("change %d: current after the commit, but without it", i)
+		}
+	}
+}
