@@ -49,12 +49,6 @@ func Handler(resolver Resolver, routes Routes) http.Handler {
 	if h.refuse == nil {
 		h.refuse = respond
 	}
-	if h.routes.Public == nil {
-		h.routes.Public = http.HandlerFunc(noSite)
-	}
-	if h.routes.Tenant == nil {
-		h.routes.Tenant = http.HandlerFunc(noSite)
-	}
 	if h.routes.Logger == nil {
 		h.routes.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -73,6 +67,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		h.refuseErr(w, r, err)
+	case target.public && h.routes.Public == nil:
+		h.refuseErr(w, r, ErrNoSite)
 	case target.public:
 		site := &siteContext{Context: schemactx.NewPublicContext(r.Context()), refuse: h.refuse}
 		h.routes.Public.ServeHTTP(w, r.WithContext(site))
@@ -117,6 +113,11 @@ func (h *handler) serveTenant(w http.ResponseWriter, r *http.Request, t *Tenant)
 		refuse(w, r, h.refuse, Refusal{Err: why, Tenant: t, Problem: inactiveProblem(why)})
 		return
 	}
+	if h.routes.Tenant == nil {
+		p, _ := problemOf(ErrNoSite)
+		refuse(w, r, h.refuse, Refusal{Err: ErrNoSite, Tenant: t, Problem: p})
+		return
+	}
 	site := &siteContext{Context: schemactx.NewContext(r.Context(), t.Schema), tenant: t, refuse: h.refuse}
 	h.routes.Tenant.ServeHTTP(w, r.WithContext(site))
 }
@@ -133,6 +134,3 @@ func (h *handler) refuseErr(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	refuse(w, r, h.refuse, Refusal{Err: err, Problem: p})
 }
-
-// noSite is the site of a program that has none of that kind.
-func noSite(w http.ResponseWriter, r *http.Request) { Refuse(w, r, Refusal{Err: ErrNoSite}) }

@@ -40,7 +40,7 @@ func NormalizeHost(host string) (string, error) {
 		return "", hostError(host, "is empty")
 	}
 	if len(name) > 4*maxHostLen { // more than any name before its mapping; idna would work on it for long
-		return "", hostError(host[:maxHostLen], "is longer than 253 bytes")
+		return "", hostError(host, "is longer than 253 bytes")
 	}
 	name, err := lowerHost(name)
 	if err != nil {
@@ -56,7 +56,7 @@ func NormalizeHost(host string) (string, error) {
 // that is no IP address, which names a machine and not a customer, and has no port.
 func normalizeDomain(domain string) (string, error) {
 	refuse := func(rule string) error {
-		return &FieldError{Field: "domain", Value: domain, Rule: rule, Err: ErrInvalidHost}
+		return &FieldError{Field: "domain", Value: domain[:min(len(domain), 4*maxHostLen)], Rule: rule, Err: ErrInvalidHost}
 	}
 	host, err := NormalizeHost(domain)
 	if fe := (*FieldError)(nil); errors.As(err, &fe) {
@@ -71,8 +71,9 @@ func normalizeDomain(domain string) (string, error) {
 	return host, nil
 }
 
+// hostError shows as much of a host as a valid one can have, as a header may be a megabyte.
 func hostError(host, rule string) error {
-	return &FieldError{Field: "host", Value: host, Rule: rule, Err: ErrInvalidHost}
+	return &FieldError{Field: "host", Value: host[:min(len(host), 4*maxHostLen)], Rule: rule, Err: ErrInvalidHost}
 }
 
 // cutPort takes a port and the brackets of an IPv6 address off.

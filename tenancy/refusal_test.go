@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -294,5 +295,39 @@ func TestContextsNest(t *testing.T) {
 	cancel()
 	if child.Err() == nil || b.Err() != nil {
 		t.Error("cancellation goes the wrong way")
+	}
+}
+
+// A program that has no site of a kind: its own answer is given outside of any schema, and knows whose host it was.
+func TestTheAnswerOfAMissingSiteHasNoSchema(t *testing.T) {
+	t.Parallel()
+	hosts := byHost{"example.com": tenancy.PublicTarget(), "a.example.com": tenancy.TenantTarget(active(7, "a"))}
+	for host := range hosts {
+		asked := false
+		h := tenancy.Handler(hosts, tenancy.Routes{Refuse: func(w http.ResponseWriter, r *http.Request, refusal tenancy.Refusal) {
+			asked = true
+			_, scoped := schemactx.FromContext(r.Context())
+			if scoped || !errors.Is(refusal.Err, tenancy.ErrNoSite) || refusal.Tenant != hosts[host].Tenant() {
+				t.Errorf("%s: schema %t, %+v", host, scoped, refusal)
+			}
+			refusal.Problem.Respond(w)
+		}})
+		expectProblem(t, host, get(h, host), http.StatusNotFound)
+		if !asked {
+			t.Errorf("%s: not asked", host)
+		}
+	}
+}
+
+func TestRetryAfterIsInWholeSecondsUp(t *testing.T) {
+	t.Parallel()
+	for after, want := range map[time.Duration]string{
+		-time.Second: "", 0: "", 1: "1", time.Second: "1", time.Second + 1: "2", math.MaxInt64: "9223372037",
+	} {
+		w := httptest.NewRecorder()
+		tenancy.Problem{RetryAfter: after}.Respond(w)
+		if got := w.Header().Get("Retry-After"); got != want {
+			t.Errorf("%d ns: %q, want %q", after, got, want)
+		}
 	}
 }

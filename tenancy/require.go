@@ -7,7 +7,7 @@ import "net/http"
 func RequireTenant(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, ok := FromContext(r.Context()); !ok {
-			noSite(w, r)
+			Refuse(w, r, Refusal{Err: ErrNoSite})
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -19,7 +19,7 @@ func RequireTenant(next http.Handler) http.Handler {
 func RequirePublic(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !IsPublic(r.Context()) {
-			noSite(w, r)
+			Refuse(w, r, Refusal{Err: ErrNoSite})
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -11,8 +11,9 @@ import (
 // two cookies of one name where another host of the same domain has set one as well.
 type TokenSource func(r *http.Request) []string
 
-// maxTokens bounds the work that a request can ask for.
-const maxTokens = 8
+// maxTokens bounds the work that a request can ask for. It is more than the cookies that browsers keep for a domain with all
+// its hosts (180 in Chrome and Firefox): with fewer, a host could set so many in front that the good one is not looked at.
+const maxTokens = 256
 
 // CookieToken takes the token from the cookie of that name. A name that begins with __Host- is best: a browser takes such
 // a cookie from the host itself only, over TLS, so that no other tenant's host can set it.

@@ -59,8 +59,8 @@ func NewSigner(keys ...[]byte) (*Signer, error) {
 
 var errNoKey = errors.New("tenancy: signer without a key")
 
-// Format hides the keys.
-func (s *Signer) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("tenancy.Signer")) }
+// Format hides the keys, also of a Signer that is no pointer.
+func (Signer) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("tenancy.Signer")) }
 
 // Of a token, decoded: version, expiry in milliseconds since 1970 or 0, tenant, value, MAC.
 const (

@@ -180,7 +180,7 @@ func TestASignerNeedsGoodKeysAndShowsNone(t *testing.T) {
 	var log bytes.Buffer
 	slog.New(slog.NewTextHandler(&log, nil)).Info("m", slog.Any("signer", s))
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("m", slog.Any("signer", s))
-	shown := fmt.Sprintf("%v %+v %#v %s %x %d", s, s, s, s, s, s) + log.String()
+	shown := fmt.Sprintf("%v %+v %#v %s %x %d", s, s, s, s, s, s) + fmt.Sprintf("%v %s", *s, struct{ S tenancy.Signer }{*s}) + log.String()
 	for _, key := range []string{"hunter", fmt.Sprintf("%x", "hunter2!"), "104 117 110", "0x68"} {
 		if strings.Contains(shown, key) {
 			t.Errorf("shown: %s", shown)
