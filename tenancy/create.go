@@ -56,7 +56,7 @@ func (m *Manager) Create(ctx context.Context, p CreateParams) (Tenant, error) {
 	}
 	t, l, err := m.insertLocked(ctx, p)
 	if err != nil {
-		return Tenant{}, fmt.Errorf("create tenant %q: %w", p.Slug, conflict(err))
+		return Tenant{}, fmt.Errorf("create tenant %q: %w", p.Slug, notLocked(err))
 	}
 	defer l.release(ctx)
 	err = m.provision(ctx, OpCreate, &t)
@@ -166,7 +166,7 @@ func (m *Manager) insertLocked(ctx context.Context, p CreateParams) (Tenant, *le
 		), t as (
 			insert into public.tenants (id, schema_name, slug, name) select id, schema_name, $2, $3 from new returning *
 		)
-		select `+tenantDetailsColumns+` from t, lateral (select pg_advisory_lock(`+lockKey("t.id")+`),
+		select `+tenantDetailsColumns+` from t, lateral (select `+waitLock(lockKey("t.id"))+`,
 			case when $5 <> '' then set_config('synchronous_commit', $5, true) end) as locked`,
 		p.Schema, p.Slug, p.Name, p.Domain, m.commitMode())
 	if err != nil {

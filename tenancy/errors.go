@@ -56,6 +56,10 @@ var (
 	// ErrEmailTaken is returned by [Users] when another user has the address, in whatever case.
 	ErrEmailTaken = errors.New("email address is taken")
 
+	// ErrLocked is what a [LockedError] wraps, and returned by itself by [Manager.Create] and [Manager.Claim] when they
+	// did not get the lock of a new tenant within 5 s. Nothing was changed.
+	ErrLocked = errors.New("lock is not to be had")
+
 	// ErrNested is returned by a [Manager] for an operation that takes a lock, from inside of another one that holds
 	// one: from what is called meanwhile with its ctx, such as [Config].Seed, [Hooks] or an [Approver]. It would wait for
 	// itself. Nothing was changed by it.

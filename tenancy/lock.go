@@ -3,6 +3,7 @@ package tenancy
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -53,12 +54,20 @@ func (l *lease) release(ctx context.Context) {
 	<-l.m.locks
 }
 
-// lock waits for the tenant's lock and reads the tenant as it is then.
+// lock waits for the tenant's lock, as long as it is one of us who holds it, and reads the tenant as it is then.
 func (l *lease) lock(ctx context.Context, id int64) (Tenant, error) {
-	if _, err := l.conn.Exec(ctx, "select pg_advisory_lock("+lockKey("$1::bigint")+")", id); err != nil {
-		return Tenant{}, fmt.Errorf("lock tenant %d: %w", id, err)
+	for {
+		_, err := l.conn.Exec(ctx, "select "+waitLock(lockKey("$1::bigint")), id)
+		if err == nil {
+			return l.m.ByID(ctx, id)
+		}
+		if timedOut(err) {
+			err = l.m.stranger(ctx, fmt.Sprintf("tenant %d", id), lockKey(strconv.FormatInt(id, 10)))
+		}
+		if err != nil {
+			return Tenant{}, fmt.Errorf("lock tenant %d: %w", id, err)
+		}
 	}
-	return l.m.ByID(ctx, id)
 }
 
 // lockBySlug takes the lock of the tenant that has the slug. The lease is to be released.

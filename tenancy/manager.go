@@ -67,7 +67,9 @@ type Config struct {
 //
 // While it works on a tenant it holds a connection of the registry's pool, for the tenant's
 // lock: an advisory lock of the session, so that the pool must not lead through a pooler
-// that gives transactions out to different sessions.
+// that gives transactions out to different sessions. Every role of a database can take every
+// advisory lock: a tenant who runs SQL of its own can hold up operations, and is found out, as
+// operations fail with a [LockedError] after 5 s instead of waiting for it.
 type Manager struct {
 	*Registry
 	registry *pgxpool.Pool
@@ -141,8 +143,9 @@ func (m *Manager) Init(ctx context.Context) error {
 	}
 	err = pgx.BeginFunc(ctx, m.registry, func(tx pgx.Tx) error {
 		// One string is one round trip. The lock is for two who grant at once, which PostgreSQL
-		// answers with "tuple concurrently updated".
-		_, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtextextended('pgtenant.registry', 0));
+		// answers with "tuple concurrently updated"; it is a table's, so that no tenant can take it,
+		// and of the mode that is in nobody's way but its own.
+		_, err := tx.Exec(ctx, `lock table public.drop_requests in share update exclusive mode;
 			revoke all on public.tenants, public.domains from `+role+`;
 			grant select (`+publicTenantColumns+`) on public.tenants to `+role+`;
 			grant select (`+publicDomainColumns+`) on public.domains to `+role)

@@ -64,7 +64,7 @@ func (m *Manager) claimStocked(ctx context.Context, p CreateParams) (Tenant, err
 func takeStocked(ctx context.Context, db Querier, p CreateParams, version string, status Status) (Tenant, error) {
 	from := "t"
 	if status != Active {
-		from += ", lateral (select pg_advisory_lock(" + lockKey("t.id") + ")) as locked"
+		from += ", lateral (select " + waitLock(lockKey("t.id")) + ") as locked"
 	}
 	rows, err := db.Query(ctx, `with ready as materialized (
 			select id from public.tenants where status = 'stocked' and stock_version = $5 and placement = 'default'
@@ -86,7 +86,7 @@ func takeStocked(ctx context.Context, db Querier, p CreateParams, version string
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = ErrStockEmpty
 	}
-	return Tenant{}, fmt.Errorf("claim tenant %q: %w", p.Slug, conflict(err))
+	return Tenant{}, fmt.Errorf("claim tenant %q: %w", p.Slug, notLocked(err))
 }
 
 // stockTaken wakes up RunStock.
