@@ -1,0 +1,143 @@
+package tenancy_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// cutter ends a context at the start of a statement: the one after so many others.
+type cutter struct {
+	left atomic.Int64
+	end  atomic.Pointer[context.CancelFunc]
+}
+
+func (c *cutter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	if c.left.Add(-1) == 0 {
+		(*c.end.Load())()
+	}
+	return ctx
+}
+
+func (c *cutter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// arm returns a context that ends at the n-th statement from now, and n = 0 never.
+func (c *cutter) arm(t *testing.T, n int) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	c.end.Store(&cancel)
+	c.left.Store(int64(n))
+	return ctx
+}
+
+// A life in which each operation loses its context at its first statement, then at its second, and so on until it gets
+// through: after each try all connections are back, and the same call, or Resume, goes on.
+func TestEachOperationBearsTheEndOfItsContextAtEachStatement(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	cut := &cutter{}
+	cfg, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Owner(), "o"))
+	check(t, err)
+	cfg.MaxConns, cfg.ConnConfig.Tracer = 2, cut
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	check(t, err)
+	t.Cleanup(pool.Close)
+	m, err := tenancy.New(pool, tenancy.Config{
+		Migrator: notesRunner(t, pool), Roles: f.roles, Domains: believing, Drop: tenancy.DropConfig{Enabled: true},
+		Stock: tenancy.StockConfig{Size: 1, ClaimOnly: true},
+	})
+	check(t, err)
+	move := tenancy.MoveDomainParams{Host: "alias.example.com", From: "a", To: "b"}
+	var token tenancy.DropParams
+	for _, op := range []struct {
+		name string
+		call func(ctx context.Context) error
+		done error // what a call meets whose forerunner got through without knowing
+	}{
+		{"create", func(ctx context.Context) error {
+			_, err := m.Create(ctx, tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})
+			if errors.Is(err, tenancy.ErrSlugTaken) {
+				_, err = m.Resume(ctx, "a")
+			}
+			return err
+		}, tenancy.ErrStatus},
+		{"refill", func(ctx context.Context) error { _, err := m.Refill(ctx); return err }, nil},
+		{"claim", func(ctx context.Context) error { _, err := m.Claim(ctx, claimParams("b")); return err }, tenancy.ErrSlugTaken},
+		{"add domain", func(ctx context.Context) error { _, err := m.AddDomain(ctx, "a", "alias.example.com"); return err }, nil},
+		{"move domain", func(ctx context.Context) error { _, err := m.MoveDomain(ctx, move); return err }, nil},
+		{"rename", func(ctx context.Context) error {
+			_, err := m.Rename(ctx, "a", tenancy.RenameParams{Slug: "c", Schema: "c"})
+			return err
+		}, nil},
+		{"maintenance", func(ctx context.Context) error {
+			_, err := m.StartMaintenance(ctx, "c", tenancy.MaintenanceParams{})
+			return err
+		}, nil},
+		{"request", func(ctx context.Context) error {
+			r, err := m.RequestDrop(ctx, "c", actor)
+			token = tenancy.DropParams{Slug: "c", Token: r.Token, Actor: actor}
+			return err
+		}, nil},
+		{"drop", func(ctx context.Context) error { _, err := m.Drop(ctx, token); return err }, tenancy.ErrNotFound},
+	} {
+		for n := 1; ; n++ {
+			err := op.call(cut.arm(t, n))
+			through := cut.left.Load() > 0
+			if n > 200 || through && err != nil && (op.done == nil || !errors.Is(err, op.done)) {
+				t.Fatalf("%s, try %d: %v", op.name, n, err)
+			}
+			expectIdle(t, pool)
+			if through {
+				break
+			}
+		}
+	}
+	cut.arm(t, 0)
+	if b, err := m.BySlug(t.Context(), "b"); err != nil || b.Status != tenancy.Active {
+		t.Errorf("b is %+v, %v", b, err)
+	}
+	_, err = m.BySlug(t.Context(), "c")
+	expectIs(t, err, tenancy.ErrNotFound)
+	f.expectInvariants(t)
+}
+
+func TestAPanicInsideOfAnOperationLeavesATenantToResume(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	pool := f.narrow(t, 2)
+	for i, change := range []func(cfg *tenancy.Config){
+		func(cfg *tenancy.Config) { cfg.Seed = func(context.Context, *tenancy.Tenant) error { panic("seed") } },
+		func(cfg *tenancy.Config) {
+			cfg.Hooks.Before = func(context.Context, tenancy.StepData) error { panic("before") }
+		},
+		func(cfg *tenancy.Config) {
+			cfg.Hooks.After = func(context.Context, tenancy.StepData) { panic("after") }
+		},
+	} {
+		cfg := tenancy.Config{Migrator: notesRunner(t, pool), Roles: f.roles}
+		change(&cfg)
+		m, err := tenancy.New(pool, cfg)
+		check(t, err)
+		slug := fmt.Sprintf("s%d", i)
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("the panic was swallowed")
+				}
+			}()
+			_, _ = m.Create(t.Context(), tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"})
+		}()
+		expectIdle(t, pool)
+		_, err = f.tenants.Resume(soon(t), slug)
+		check(t, err)
+	}
+	f.expectInvariants(t)
+}
