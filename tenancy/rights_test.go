@@ -1,0 +1,41 @@
+package tenancy_test
+
+import (
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+)
+
+// held lists what a role may do in the schema public, by catalog, so that a table of a later migration is looked at too.
+func held(t *testing.T, pg *pgtest.DB, role string) []string {
+	t.Helper()
+	rows, err := pg.Pool.Query(t.Context(), `select c.relname || ' ' || p from pg_class c,
+			unnest('{select,insert,update,delete,truncate,references,trigger}'::text[]) p
+			where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f') and
+			(has_table_privilege($1, c.oid, p) or p in ('select', 'insert', 'update', 'references') and has_any_column_privilege($1, c.oid, p))
+		union all select c.relname || ' ' || p from pg_class c, unnest('{usage,select,update}'::text[]) p
+			where c.relnamespace = 'public'::regnamespace and c.relkind = 'S' and has_sequence_privilege($1, c.oid, p)
+		union all select 'create in public' where has_schema_privilege($1, 'public', 'create')
+		union all select 'definer ' || proname from pg_proc where pronamespace = 'public'::regnamespace and prosecdef
+		order by 1`, role)
+	check(t, err)
+	all, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	check(t, err)
+	return all
+}
+
+func TestTheRegistryIsClosedToTenantsAndTheRuntimeLogin(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a := f.create(t, "a")
+	for _, role := range []string{f.roles.Runtime(), f.roles.Tenant(a.Schema)} {
+		if all := held(t, f.pg, role); len(all) != 0 {
+			t.Errorf("%s may %q", role, all)
+		}
+	}
+	if all := held(t, f.pg, f.roles.Public()); len(all) != 2 || all[0] != "domains select" || all[1] != "tenants select" {
+		t.Errorf("the public role may %q", all)
+	}
+}
