@@ -16,6 +16,13 @@ func TestHandlerAllocations(t *testing.T) {
 			t.Errorf("%s: %v allocations, want %v", host, n, most)
 		}
 	}
+	behindProxy := benchRequest("backend.internal")
+	behindProxy.Header.Set(xHost, "a.example.com")
+	h := tenancy.Handler(attackHosts(), tenancy.Routes{Public: mux, Tenant: mux, Proxies: behind(t, tenancy.XForwarded)})
+	w := writer{http.Header{}}
+	if n := testing.AllocsPerRun(100, func() { h.ServeHTTP(w, behindProxy) }); n > 3 {
+		t.Errorf("behind a proxy: %v allocations, want 3", n)
+	}
 	ctx := tenancy.NewContext(t.Context(), active(1, "a"))
 	proxies, r := behind(t, tenancy.XForwarded), from(proxy, xFor, "198.51.100.1, 203.0.113.1, 10.0.0.2", xHost, "b.example.com, a.example.com")
 	for name, call := range map[string]func(){

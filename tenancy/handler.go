@@ -63,63 +63,72 @@ type handler struct {
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	target, r, err := h.resolve(r)
+	host, err := h.routes.Proxies.Host(r)
+	if err != nil {
+		h.refuseErr(w, r, err)
+		return
+	}
+	target, r, host, err := h.resolve(r, host)
 	switch {
 	case err != nil:
-		h.refuseErr(w, r, err)
+		h.refuseErr(w, withHost(r, host), err)
 	case target.public && h.routes.Public == nil:
-		h.refuseErr(w, r, ErrNoSite)
+		h.refuseErr(w, withHost(r, host), ErrNoSite)
 	case target.public:
-		site := &siteContext{Context: schemactx.NewPublicContext(r.Context()), refuse: h.refuse}
-		h.routes.Public.ServeHTTP(w, r.WithContext(site))
+		h.serve(w, r, host, h.routes.Public, &siteContext{Context: schemactx.NewPublicContext(r.Context())})
 	case target.tenant != nil:
-		h.serveTenant(w, r, target.tenant)
+		h.serveTenant(w, r, host, target.tenant)
 	default:
-		h.refuseErr(w, r, errors.New("resolver returned no target"))
+		h.refuseErr(w, withHost(r, host), errors.New("resolver returned no target"))
 	}
 }
 
-// resolve returns what r stands for and the request to serve, also with an error.
-func (h *handler) resolve(r *http.Request) (Target, *http.Request, error) {
-	r, err := h.effective(r)
-	if err != nil {
-		return Target{}, r, err
-	}
+// resolve returns what r stands for, the request to serve, and the host that this is to have, also with an error.
+func (h *handler) resolve(r *http.Request, host string) (Target, *http.Request, string, error) {
 	if h.requests == nil {
-		target, err := h.resolver.Resolve(r.Context(), r.Host)
-		return target, r, err
+		target, err := h.resolver.Resolve(r.Context(), host)
+		return target, r, host, err
 	}
+	r = withHost(r, host)
 	target, served, err := h.requests.ResolveRequest(r)
 	if served == nil {
 		served = r
 	}
-	return target, served, err
+	return target, served, served.Host, err
 }
 
-// effective returns r, or a copy of it whose Host is that of trusted proxies.
-func (h *handler) effective(r *http.Request) (*http.Request, error) {
-	host, err := h.routes.Proxies.Host(r)
-	if err != nil || host == r.Host {
-		return r, err
+// withHost returns r, or a copy of it with another Host.
+func withHost(r *http.Request, host string) *http.Request {
+	if r.Host == host {
+		return r
 	}
 	r = r.WithContext(r.Context())
 	r.Host = host
-	return r, nil
+	return r
 }
 
-func (h *handler) serveTenant(w http.ResponseWriter, r *http.Request, t *Tenant) {
-	if t.Status != Active && !h.bypass(r, t) {
-		why := inactive(t)
-		refuse(w, r, h.refuse, Refusal{Err: why, Tenant: t, Problem: inactiveProblem(why)})
-		return
+// serve makes one copy of the request, for the context and for the host.
+func (h *handler) serve(w http.ResponseWriter, r *http.Request, host string, next http.Handler, site *siteContext) {
+	site.refuse = h.refuse
+	r = r.WithContext(site)
+	r.Host = host
+	next.ServeHTTP(w, r)
+}
+
+func (h *handler) serveTenant(w http.ResponseWriter, r *http.Request, host string, t *Tenant) {
+	if t.Status != Active {
+		if r = withHost(r, host); !h.bypass(r, t) {
+			why := inactive(t)
+			refuse(w, r, h.refuse, Refusal{Err: why, Tenant: t, Problem: inactiveProblem(why)})
+			return
+		}
 	}
 	if h.routes.Tenant == nil {
 		p, _ := problemOf(ErrNoSite)
-		refuse(w, r, h.refuse, Refusal{Err: ErrNoSite, Tenant: t, Problem: p})
+		refuse(w, withHost(r, host), h.refuse, Refusal{Err: ErrNoSite, Tenant: t, Problem: p})
 		return
 	}
-	site := &siteContext{Context: schemactx.NewContext(r.Context(), t.Schema), tenant: t, refuse: h.refuse}
-	h.routes.Tenant.ServeHTTP(w, r.WithContext(site))
+	h.serve(w, r, host, h.routes.Tenant, &siteContext{Context: schemactx.NewContext(r.Context(), t.Schema), tenant: t})
 }
 
 func (h *handler) bypass(r *http.Request, t *Tenant) bool {
