@@ -82,7 +82,7 @@ func TestTheRegistryMayBeInAnotherDatabaseThanTheTenants(t *testing.T) {
 	_, err = m.Create(ctx, tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})
 	expectIs(t, err, trouble)
 	fail = nil
-	a, err := m.Resume(ctx, "a")
+	_, err = m.Resume(ctx, "a")
 	check(t, err)
 	refill(t, m)
 	_, err = m.Claim(ctx, claimParams("b"))
@@ -91,7 +91,7 @@ func TestTheRegistryMayBeInAnotherDatabaseThanTheTenants(t *testing.T) {
 	tenants.expectSchemas(t, 2)
 
 	// The runtime login of the registry's database finds the tenant, and that of the tenants' works there.
-	a, err = tenancy.NewRegistry(central.db).ByHost(ctx, "a.example.com")
+	a, err := tenancy.NewRegistry(central.db).ByHost(ctx, "a.example.com")
 	check(t, err)
 	_, err = tenants.db.Exec(tenancy.NewContext(ctx, &a), "insert into notes values ('of a')")
 	check(t, err)
