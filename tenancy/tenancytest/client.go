@@ -20,7 +20,10 @@ func (t *Tenant) Client() *http.Client {
 		t.tb.Fatal("tenancytest: Environment.Handler is nil")
 	}
 	server := httptest.NewServer(t.env.Handler)
-	t.tb.Cleanup(server.Close)
+	t.tb.Cleanup(func() {
+		server.CloseClientConnections() // Close would wait for answers that the test has not read to their end
+		server.Close()
+	})
 	address := server.Listener.Addr().String()
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {

@@ -3,6 +3,7 @@ package tenancytest_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"runtime"
 	"strings"
 	"sync"
@@ -129,5 +130,30 @@ func TestCloseDoesNotWaitForConnectionsThatAreNeverGivenBack(t *testing.T) {
 		check(t, err)
 	case <-time.After(30 * time.Second):
 		t.Fatal("Close waits for ever")
+	}
+}
+
+// A test that fails in the middle of an answer without end, and so does not close it, still ends.
+func TestAnAnswerWithoutEndEndsWithTheTest(t *testing.T) {
+	t.Parallel()
+	env := open(t, tenancytest.Config{})
+	env.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	})
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		t.Run("one test", func(t *testing.T) {
+			tenant := env.Tenant(t)
+			_, err := tenant.Client().Get(tenant.URL("/events")) //nolint:bodyclose,noctx // that is the point
+			check(t, err)
+		})
+	}()
+	select {
+	case <-over:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the test waits for the answer's end")
 	}
 }
