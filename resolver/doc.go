@@ -41,6 +41,6 @@
 //	unknown host                    43 ns, 0 allocations; two at once 21 ns
 //	known host with a port         264 ns, 0 allocations
 //	known host in capitals         299 ns, 1 allocation
-//	load                           249 ms (100,000 tenants of one domain each: 542 ms)
-//	change seen in another pool     19 ms at the median (among 100 domains: 4 ms)
+//	load                           217 ms (100,000 tenants of one domain each: 381 ms)
+//	change seen in another pool     14 ms at the median (among 100 domains: 5 ms)
 package resolver
