@@ -7,7 +7,6 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
 )
 
@@ -40,9 +39,6 @@ func TestBothFindTheSameStatements(t *testing.T) {
 	for name, content := range alike {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if name == "BEGIN ATOMIC" && pgtest.Version(t) < 14 {
-				t.Skip("needs PostgreSQL 14")
-			}
 			b := setup(t, fstest.MapFS{"00001_a.sql": {Data: []byte(content)}})
 			plan, err := b.ours.PlanUp(t.Context(), schema, migrate.Newest)
 			check(t, err)
