@@ -159,6 +159,10 @@ func TestTwoProcessesMigrateOneFleet(t *testing.T) {
 	f.expectVictimsDone(t, "three processes")
 }
 
+// waitingHere counts who waits in this database only: other tests wait for advisory locks in theirs.
+const waitingHere = `select count(*) from pg_locks join pg_database d on d.oid = database and datname = current_database()
+	where not granted and locktype = 'advisory'`
+
 func TestCancelLetsWhatRunsFinish(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 12)
@@ -183,7 +187,7 @@ func TestCancelLetsWhatRunsFinish(t *testing.T) {
 	}
 	waiting := func() {
 		for n := 0; n < 2; {
-			f.scan(t, "select count(*) from pg_locks where not granted and locktype = 'advisory'", &n)
+			f.scan(t, waitingHere, &n)
 		}
 	}
 	go up(time.Minute)
@@ -211,7 +215,7 @@ func TestCancelLetsWhatRunsFinish(t *testing.T) {
 	got = <-ended
 	expectIs(t, got.err, context.Canceled)
 	for n := 1; n > 0; { // until the server has heard of it
-		f.scan(t, "select count(*) from pg_locks where not granted and locktype = 'advisory'", &n)
+		f.scan(t, waitingHere, &n)
 	}
 	check(t, gate.Rollback(t.Context()))
 	if got.report.Count(migrate.Failed) != 2 || got.report.Count(migrate.NotStarted) != 8 || f.at(t, 12) != 2 {
