@@ -37,7 +37,7 @@ type Config struct {
 	LockTimeout time.Duration
 
 	// LockRetries is how often a schema is tried again when a lock was not to be had in time
-	// (55P03) or in a deadlock (40P01), with growing pauses from 100 ms. A migration without a
+	// (55P03, [ErrLocked]) or in a deadlock (40P01), with growing pauses from 100 ms. A migration without a
 	// transaction is not, once its first statement was sent: it may have left something. Default:
 	// 5; negative: never.
 	LockRetries int

@@ -42,6 +42,10 @@ var (
 	// it ran in. What it committed stays, though its version is not written down.
 	ErrTransactionEnded = errors.New("migration ended its transaction")
 
+	// ErrLocked is returned when another runner has had the schema's lock for longer than [Config.LockTimeout],
+	// each time that it was asked for. Nothing was changed since.
+	ErrLocked = errors.New("another runner has the lock")
+
 	// ErrIncomplete is returned by [Runner.UpAll] when schemas failed or were not started.
 	// The report says which.
 	ErrIncomplete = errors.New("not every schema is up to date")

@@ -65,7 +65,9 @@ func (w *worker) pipeline(ctx context.Context, calls []fastCall) error {
 		if rr, ok := res.(*pgconn.ResultReader); ok {
 			_, err = rr.Close()
 		}
-		if err != nil {
+		if err != nil && calls[i].name == enterName && stateIs(err, invalidText) {
+			err = calls[i].t.locked()
+		} else if err != nil {
 			err = &fastError{err: calls[i].t.failure(calls[i].call, err), checked: calls[i].checked}
 		}
 	}
@@ -113,13 +115,13 @@ func (m *member) fastCalls(r *Runner) []fastCall {
 	return calls
 }
 
-// enter returns the call that sets what a migration runs with and takes the schema's lock, in that order: it waits
-// no longer than the settings say. Its text is the same for all schemas.
+// enter returns the call that sets what a migration runs with and takes the schema's lock. Its text is the same for all
+// schemas.
 func (t target) enter() call {
 	c := t.settings("true")
 	if t.cfg.Lock != LockTable {
 		c.args = append(c.args, t.schema)
-		c.sql += ", pg_advisory_xact_lock(" + strings.Replace(advisoryKey, "$1", "$"+strconv.Itoa(len(c.args)), 1) + ")"
+		c.sql += ", " + strings.Replace(lockOrFail, "$1", "$"+strconv.Itoa(len(c.args)), 1)
 	}
 	return c
 }

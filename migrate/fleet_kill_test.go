@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -21,6 +22,7 @@ import (
 const (
 	victimURL   = "PGTENANT_TEST_FLEET_URL"
 	victimGroup = "PGTENANT_TEST_FLEET_GROUP"
+	victimAlone = "PGTENANT_TEST_FLEET_ALONE"
 )
 
 const victimSchemas = 120
@@ -33,12 +35,25 @@ var victimMigrations = map[string]string{
 	"00004_count.sql": "update notes set id = id + 10;",
 }
 
+// victimIndex is one that has no transaction.
+const victimIndex = "-- +goose NO TRANSACTION\ndrop index concurrently if exists seen_id;\ncreate index concurrently seen_id on seen (id);"
+
+// victimFiles are all of them, or those with a transaction.
+func victimFiles(alone bool) map[string]string {
+	files := maps.Clone(victimMigrations)
+	if alone {
+		files["00005_alone.sql"] = victimIndex
+	}
+	return files
+}
+
 // runVictim migrates until it is killed, or done.
 func runVictim(t *testing.T, url string) {
 	pool, err := pgxpool.New(t.Context(), url)
 	check(t, err)
 	defer pool.Close()
-	r, err := migrate.New(pool, migrate.Config{Tenant: []migrate.Source{source("app", victimMigrations)}})
+	files := victimFiles(os.Getenv(victimAlone) != "")
+	r, err := migrate.New(pool, migrate.Config{Tenant: []migrate.Source{source("app", files)}})
 	check(t, err)
 	group := len(os.Getenv(victimGroup))
 	fmt.Println("ready")
@@ -47,12 +62,15 @@ func runVictim(t *testing.T, url string) {
 }
 
 // startVictim starts this binary again and returns when it is at work.
-func startVictim(t *testing.T, url string, group int) *exec.Cmd {
+func startVictim(t *testing.T, url string, group int, alone bool) *exec.Cmd {
 	t.Helper()
 	binary, err := os.Executable()
 	check(t, err)
 	cmd := exec.CommandContext(t.Context(), binary, "-test.run=^"+strings.Split(t.Name(), "/")[0]+"$", "-test.v")
 	cmd.Env = append(os.Environ(), victimURL+"="+url, victimGroup+"="+strings.Repeat("x", group))
+	if alone {
+		cmd.Env = append(cmd.Env, victimAlone+"=x")
+	}
 	out, err := cmd.StdoutPipe()
 	check(t, err)
 	check(t, cmd.Start())
@@ -73,17 +91,23 @@ func startVictim(t *testing.T, url string, group int) *exec.Cmd {
 }
 
 // expectVictimsDone checks version tables and objects.
-func (f fixture) expectVictimsDone(t *testing.T, round string) {
+func (f fixture) expectVictimsDone(t *testing.T, round string, alone bool) {
 	t.Helper()
+	want := "0 1 2 3 4"
+	if alone {
+		want += " 5"
+	}
 	for _, name := range names(victimSchemas) {
 		var versions string
 		var notes, seen int
-		var index bool
+		var index, built bool
 		f.scan(t, fmt.Sprintf(`select (select string_agg(version_id::text, ' ' order by id) from %[1]s.goose_db_version),
 			(select max(id) from %[1]s.notes), (select count(*) from %[1]s.seen),
-			exists (select from pg_index where indexrelid = to_regclass('%[1]s.notes_body') and indisvalid)`, name), &versions, &notes, &seen, &index)
-		if versions != "0 1 2 3 4" || notes != 11 || seen != 1 || !index {
-			t.Errorf("%s: %s: versions %s, id %d, %d rows, index %t", round, name, versions, notes, seen, index)
+			exists (select from pg_index where indexrelid = to_regclass('%[1]s.notes_body') and indisvalid),
+			exists (select from pg_index where indexrelid = to_regclass('%[1]s.seen_id') and indisvalid)`, name),
+			&versions, &notes, &seen, &index, &built)
+		if versions != want || notes != 11 || seen != 1 || !index || built != alone {
+			t.Errorf("%s: %s: versions %s, id %d, %d rows, index %t, built %t", round, name, versions, notes, seen, index, built)
 		}
 	}
 }
@@ -99,24 +123,24 @@ func TestFleetThatIsKilledGoesOn(t *testing.T) {
 		rounds = 4
 	}
 	f := fleet(t, victimSchemas)
-	r := f.runner(t, victimMigrations)
 	interrupted := 0
 	for round := range rounds {
 		group := 1 + round%2*9
-		name := fmt.Sprintf("round %d, %d per transaction", round, group)
-		cmd := startVictim(t, f.pg.URL, group)
+		alone := round%3 == 2
+		name := fmt.Sprintf("round %d, %d per transaction, NO TRANSACTION %t", round, group, alone)
+		cmd := startVictim(t, f.pg.URL, group, alone)
 		time.Sleep(time.Duration(rand.IntN(250)) * time.Millisecond) // the point is that nobody knows when
 		check(t, cmd.Process.Kill())
 		var exit *exec.ExitError
 		if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
 			t.Fatal(err)
 		}
-		report, err := r.UpAll(t.Context(), migrate.Schemas(names(victimSchemas)...), migrate.UpAllOptions{})
+		report, err := f.runner(t, victimFiles(alone)).UpAll(t.Context(), migrate.Schemas(names(victimSchemas)...), migrate.UpAllOptions{})
 		check(t, err)
 		if len(report.Results) > 0 && report.Current > 0 {
 			interrupted++
 		}
-		f.expectVictimsDone(t, name)
+		f.expectVictimsDone(t, name, alone)
 		if t.Failed() {
 			return
 		}
@@ -146,17 +170,20 @@ func TestTwoProcessesMigrateOneFleet(t *testing.T) {
 		return
 	}
 	f := fleet(t, victimSchemas)
-	var wg sync.WaitGroup
-	for i := range 3 {
-		cmd := startVictim(t, f.pg.URL, 1+i*4)
-		wg.Go(func() {
-			if err := cmd.Wait(); err != nil {
-				t.Errorf("process %d: %v", i, err)
-			}
-		})
+	for _, alone := range []bool{false, true} {
+		f.startOver(t)
+		var wg sync.WaitGroup
+		for i := range 3 {
+			cmd := startVictim(t, f.pg.URL, 1+i*4, alone)
+			wg.Go(func() {
+				if err := cmd.Wait(); err != nil {
+					t.Errorf("process %d: %v", i, err)
+				}
+			})
+		}
+		wg.Wait()
+		f.expectVictimsDone(t, "three processes", alone)
 	}
-	wg.Wait()
-	f.expectVictimsDone(t, "three processes")
 }
 
 // waitingHere counts who waits in this database only: other tests wait for advisory locks in theirs.

@@ -18,7 +18,7 @@ func (w *worker) migrateOne(ctx context.Context, m member) (res Result, again bo
 	if m.fast() {
 		err := r.retry(ctx, func() (bool, error) {
 			err := w.fast(ctx, []member{m})
-			return retryable(err), err
+			return retryable(err) && !errors.Is(err, ErrLocked), err
 		})
 		var failure *fastError
 		switch {
@@ -26,6 +26,7 @@ func (w *worker) migrateOne(ctx context.Context, m member) (res Result, again bo
 			return m.migrated(0), false
 		case once && retryable(err):
 			return Result{}, true
+		case errors.Is(err, ErrLocked): // the slower way waits for it
 		case errors.As(err, &failure) && failure.checked, retryable(err):
 			return m.failed(Result{}, err), false
 		}

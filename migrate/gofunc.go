@@ -72,8 +72,8 @@ func (s *session) alone(ctx context.Context, g goal) ([]step, error) {
 	if err := s.exec(ctx, s.t.session()...); err != nil {
 		return nil, fmt.Errorf("lock schema %q: %w", s.t.schema, err)
 	}
-	if err := s.await(ctx); err != nil {
-		return nil, fmt.Errorf("lock schema %q: %w", s.t.schema, err)
+	if err := s.await(ctx, s.t.tryLock(), s.deadline()); err != nil {
+		return nil, err
 	}
 	st, err := readState(ctx, s.conn(), s.t)
 	if err != nil {

@@ -52,36 +52,33 @@ func (s *session) close(ctx context.Context) {
 
 // lock takes the schema's lock for the session.
 func (s *session) lock(ctx context.Context) error {
-	take := call{sql: "select pg_advisory_lock(" + advisoryKey + ")", args: []string{s.t.schema}}
-	err := s.exec(ctx, call{sql: "begin"}, s.t.settings("true"), take, call{sql: "commit"})
-	if err != nil {
-		s.rollback(ctx)
-		return fmt.Errorf("lock schema %q: %w", s.t.schema, err)
+	if err := s.await(ctx, s.t.tryLock(), s.deadline()); err != nil {
+		return err
 	}
 	s.locked = true
 	return nil
 }
 
-// await takes the schema's lock for a migration without a transaction. It asks again and again and does not wait in the
-// server: a statement that waits holds a snapshot, for whose end CREATE INDEX CONCURRENTLY waits in its turn, and the
-// one that builds the index would be told of the deadlock.
-func (s *session) await(ctx context.Context) error {
-	try := []call{s.t.tryLock()}
-	deadline := time.Now().Add(s.t.cfg.LockTimeout)
+// deadline is until when a lock may be waited for.
+func (s *session) deadline() time.Time { return time.Now().Add(s.t.cfg.LockTimeout) }
+
+// await asks for the schema's lock until it is free. It does not wait in the server: a statement that waits holds a
+// snapshot, for whose end CREATE INDEX CONCURRENTLY waits in its turn, and one of both would be told of a deadlock.
+func (s *session) await(ctx context.Context, try call, deadline time.Time) error {
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 250*time.Millisecond) {
-		results, err := s.read(ctx, try)
+		results, err := s.read(ctx, []call{try})
 		if err != nil {
-			return err
+			return fmt.Errorf("lock schema %q: %w", s.t.schema, err)
 		}
 		if string(results[0].Rows[0][0]) == "t" {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return &raceError{errors.New("another runner has it")}
+			return s.t.locked()
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return fmt.Errorf("lock schema %q: %w", s.t.schema, context.Cause(ctx))
 		case <-time.After(pause):
 		}
 	}
@@ -101,14 +98,22 @@ func (s *session) read(ctx context.Context, calls []call) ([]*pgconn.Result, err
 	return s.pg().ExecBatch(ctx, batch).ReadAll()
 }
 
-// transact runs, in one transaction, the steps that decide returns for the state under the lock.
+// transact runs, in one transaction, the steps that decide returns for the state under the lock. Where another has the lock
+// the transaction ends before it is waited for.
 func (s *session) transact(ctx context.Context, decide func(state) ([]step, error)) ([]step, error) {
-	steps, err := s.tryTransact(ctx, decide)
-	if err != nil {
+	for deadline := s.deadline(); ; {
+		steps, err := s.tryTransact(ctx, decide)
+		if err == nil {
+			return steps, nil
+		}
 		s.rollback(ctx)
-		return nil, err
+		if !errors.Is(err, ErrLocked) {
+			return nil, err
+		}
+		if err := s.await(ctx, s.t.probe(), deadline); err != nil {
+			return nil, err
+		}
 	}
-	return steps, nil
 }
 
 func (s *session) tryTransact(ctx context.Context, decide func(state) ([]step, error)) ([]step, error) {
@@ -129,6 +134,8 @@ func (s *session) open(ctx context.Context) (state, []string, error) {
 	switch {
 	case stateIs(err, invalidSchemaName):
 		return state{}, nil, s.t.wrap(fmt.Errorf("%w: %w", ErrSchemaMissing, err))
+	case stateIs(err, invalidText):
+		return state{}, nil, s.t.locked()
 	case stateIs(err, uniqueViolation, duplicateTable): // another made the table at the same time, without this lock
 		return state{}, nil, &raceError{s.t.wrap(err)}
 	case err != nil:

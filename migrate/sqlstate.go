@@ -15,6 +15,7 @@ const (
 	undefinedFunction = "42883"
 	datatypeMismatch  = "42804"
 	cannotCoerce      = "42846"
+	invalidText       = "22P02"
 	wrongObjectType   = "42809"
 	invalidSchemaName = "3F000"
 	uniqueViolation   = "23505"
