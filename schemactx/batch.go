@@ -363,6 +363,7 @@ func (br *batchResults) finish() {
 	if br.err != nil {
 		br.db.failed(br.ctx, br.scope.schema, "", br.err)
 	}
+	br.db.ran(br.ctx, br.scope.schema, len(br.batch.QueuedQueries), br.err)
 	if br.tx != nil {
 		br.err = br.tx.after(br.kind, br.err)
 	}

@@ -53,6 +53,7 @@ func (c *copyFrom) run(ctx context.Context) (int64, error) {
 	if err != nil {
 		c.db.failed(ctx, c.scope.schema, "", err)
 	}
+	c.db.ran(ctx, c.scope.schema, 1, err)
 	if c.tx != nil {
 		err = c.tx.after(kindWrite, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync/atomic"
+	"time"
 )
 
 // Hooks are called by a [DB] as it works. Each may be nil. They run on the goroutine that uses the DB, which waits for
@@ -13,8 +14,11 @@ import (
 type Hooks struct {
 	// Entered is called when a unit of work has a connection, before its first statement.
 	Entered func(ctx context.Context, data EnteredData)
-	// Left is called when a unit of work has given its connection back.
+	// Left is called when a unit of work that was Entered has given its connection back.
 	Left func(ctx context.Context, data LeftData)
+	// Ran is called when a statement, a batch or a copy has ended, well or not, and after Failed. What opens, ends and
+	// guards a transaction is not counted.
+	Ran func(ctx context.Context, data RanData)
 	// Switched is called once for each call of [WithSchema] or [WithPublic] under which a unit of work is entered, at
 	// the first one: code that names its schema by hand instead of having it from the request.
 	Switched func(ctx context.Context, data SwitchedData)
@@ -26,7 +30,8 @@ type Hooks struct {
 // EnteredData is what [Hooks].Entered is told.
 type EnteredData struct {
 	Schema string
-	PID    uint32 // of the server process
+	PID    uint32        // of the server process
+	Waited time.Duration // for the connection: behind the tenant's own [Limits].MaxConns, and for the pool
 }
 
 // LeftData is what [Hooks].Left is told.
@@ -34,6 +39,13 @@ type LeftData struct {
 	Schema string
 	PID    uint32 // of the server process
 	Closed bool   // the connection has been closed instead of going back to the pool
+}
+
+// RanData is what [Hooks].Ran is told.
+type RanData struct {
+	Schema     string
+	Statements int   // 1, or the number of statements in a batch
+	Err        error // nil if it went well, else as in [FailedData]
 }
 
 // SwitchedData is what [Hooks].Switched is told.
@@ -89,16 +101,16 @@ func (db *DB) entered(ctx context.Context, u *unit) {
 			h.Switched(ctx, SwitchedData{Schema: c.schema, From: from, File: frame.File, Line: frame.Line, Func: frame.Function})
 		}
 	}
-	if h.Entered != nil {
-		h.Entered(ctx, EnteredData{Schema: u.scope.schema, PID: u.conn.PgConn().PID()})
-	}
 	if h.Left != nil {
-		u.ctx, u.pid = ctx, u.conn.PgConn().PID()
+		u.ctx, u.pid = ctx, u.conn.PgConn().PID() // first, so that Left follows also where Entered panics
+	}
+	if h.Entered != nil {
+		h.Entered(ctx, EnteredData{Schema: u.scope.schema, PID: u.conn.PgConn().PID(), Waited: time.Since(u.asked)})
 	}
 }
 
 func (db *DB) left(u *unit, closed bool) {
-	if h := db.cfg.Hooks.Left; h != nil {
+	if h := db.cfg.Hooks.Left; h != nil && u.ctx != nil {
 		h(u.ctx, LeftData{Schema: u.scope.schema, PID: u.pid, Closed: closed})
 	}
 }
@@ -106,5 +118,11 @@ func (db *DB) left(u *unit, closed bool) {
 func (db *DB) failed(ctx context.Context, schema, sql string, err error) {
 	if h := db.cfg.Hooks.Failed; h != nil {
 		h(ctx, FailedData{Schema: schema, SQL: sql, Err: err})
+	}
+}
+
+func (db *DB) ran(ctx context.Context, schema string, statements int, err error) {
+	if h := db.cfg.Hooks.Ran; h != nil {
+		h(ctx, RanData{Schema: schema, Statements: statements, Err: err})
 	}
 }

@@ -237,3 +237,80 @@ func TestFailedHookIsToldOfCommits(t *testing.T) {
 	}), "23505")
 	expectJournal(t, &j, `failed tenant_a "commit" true`)
 }
+
+func TestRanHookCountsStatementsHoweverTheyEnd(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	var j journal
+	db := f.open(t, schemactx.Config{Hooks: schemactx.Hooks{Ran: func(_ context.Context, d schemactx.RanData) {
+		j.note("ran %s %d %t", d.Schema, d.Statements, d.Err == nil)
+	}}}, 1)
+	ctx := in(t, "tenant_a")
+	expectNote(t, ctx, db, "tenant_a")
+	expectJournal(t, &j, "ran tenant_a 1 true")
+
+	_, err := db.Exec(ctx, "select 1/0")
+	expectState(t, err, "22012")
+	expectJournal(t, &j, "ran tenant_a 1 false")
+
+	b := &pgx.Batch{}
+	b.Queue("select 1")
+	b.Queue("select 2")
+	check(t, db.SendBatch(ctx, b).Close())
+	expectJournal(t, &j, "ran tenant_a 2 true")
+
+	_, err = db.CopyFrom(ctx, pgx.Identifier{"notes"}, []string{"id", "body"}, rowsOf())
+	check(t, err)
+	expectJournal(t, &j, "ran tenant_a 1 true")
+
+	check(t, db.InTx(ctx, func(tx pgx.Tx) error {
+		expectNote(t, ctx, tx, "tenant_a")
+		expectNote(t, ctx, tx, "tenant_a")
+		return nil
+	}))
+	expectJournal(t, &j, "ran tenant_a 1 true; ran tenant_a 1 true")
+}
+
+// Who counts the connections in use by Entered and Left must come to zero whatever happens in between.
+func TestLeftFollowsEnteredAndNothingElse(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for _, panics := range []string{"switched", "entered", "failed", "ran"} {
+		entered, left := 0, 0
+		hook := func(name string) {
+			if name == panics {
+				panic(name)
+			}
+		}
+		db := f.open(t, schemactx.Config{Hooks: schemactx.Hooks{
+			Switched: func(context.Context, schemactx.SwitchedData) { hook("switched") },
+			Entered: func(_ context.Context, d schemactx.EnteredData) {
+				if entered++; d.Waited <= 0 {
+					t.Errorf("waited %v", d.Waited)
+				}
+				hook("entered")
+			},
+			Left: func(ctx context.Context, _ schemactx.LeftData) {
+				if left++; ctx == nil {
+					t.Error("left without a context")
+				}
+			},
+			Failed: func(context.Context, schemactx.FailedData) { hook("failed") },
+			Ran:    func(context.Context, schemactx.RanData) { hook("ran") },
+		}}, 1)
+		func() {
+			defer func() {
+				if r := recover(); r != panics {
+					t.Errorf("recovered %v, want %q", r, panics)
+				}
+			}()
+			_ = schemactx.WithSchema(t.Context(), "tenant_a", func(ctx context.Context) error {
+				_, err := db.Exec(ctx, "select 1/0")
+				return err
+			})
+		}()
+		if entered != left {
+			t.Errorf("%s panics: entered %d times, left %d times", panics, entered, left)
+		}
+	}
+}

@@ -75,6 +75,18 @@ func (gs *gates) enter(ctx context.Context, sc *scope) (*gate, error) {
 	}
 }
 
+// usage returns what tenants with a limit use now.
+func (gs *gates) usage() []Usage {
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	list := make([]Usage, 0, len(gs.bySchema))
+	for schema, g := range gs.bySchema {
+		held := len(g.places) // never more than users, which grows before and shrinks after
+		list = append(list, Usage{Schema: schema, Held: held, Waiting: g.users - held, MaxConns: cap(g.places)})
+	}
+	return list
+}
+
 func (gs *gates) use(sc *scope) *gate {
 	gs.mu.Lock()
 	defer gs.mu.Unlock()

@@ -170,6 +170,17 @@ func (ps *loginPools) open(sc *scope) (*pgxpool.Pool, error) {
 	return pgxpool.NewWithConfig(context.Background(), cfg)
 }
 
+// pools returns those that are open.
+func (ps *loginPools) pools() []*pgxpool.Pool {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	pools := make([]*pgxpool.Pool, 0, len(ps.bySchema))
+	for _, el := range ps.bySchema {
+		pools = append(pools, el.Value.(*loginPool).pool)
+	}
+	return pools
+}
+
 // evict closes the least recently used pool that is not in use.
 func (ps *loginPools) evict() bool {
 	for el := ps.recent.Back(); el != nil; el = el.Prev() {

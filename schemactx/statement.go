@@ -137,6 +137,7 @@ func (s *statement) finish(tag pgconn.CommandTag, err error) error {
 	if err != nil {
 		s.db.failed(s.ctx, s.scope.schema, s.call.sql, err)
 	}
+	s.db.ran(s.ctx, s.scope.schema, 1, err)
 	if s.tx != nil {
 		err = s.tx.after(s.call.kind, err)
 	}

@@ -22,6 +22,7 @@ type unit struct {
 	conn  *pgx.Conn
 	state *connState
 
+	asked    time.Time       // for a connection; the zero value where no hook is to hear of it
 	ctx      context.Context // for the hook that is told of the end, like pid; nil without one
 	pid      uint32
 	scrubbed bool // a scrub has been sent, which counts when the transaction it is in has been committed
@@ -37,6 +38,9 @@ func (u *unit) open(ctx context.Context, db *DB) error {
 		return err
 	}
 	*u = unit{db: db, scope: sc}
+	if db.cfg.Hooks.Entered != nil {
+		u.asked = time.Now()
+	}
 	if u.gate, err = db.gates.enter(ctx, sc); err != nil {
 		return err
 	}
