@@ -46,7 +46,7 @@
 // scope. Any other host is refused: nothing falls back to a default tenant. Refusals are
 // problem details (RFC 9457), see [Problem], unless [Routes].Refuse answers in its own way.
 // [Proxies] know the host and the client of what comes through a proxy. [LogHandler] puts
-// the tenant into every log record.
+// tenant, schema and request id ([RequestIDHandler]) into every log record, [Tags] into the rest.
 //
 // net/http itself answers requests whose Host header holds bytes that no host can have with
 // a plain 400, before any handler sees them.

@@ -26,9 +26,9 @@ func ExampleLogHandler() {
 	}
 
 	// Output:
-	// level=INFO msg=served tenant=schoola tenant_id=1 request.path=/students
-	// level=INFO msg=served tenant=schoolb tenant_id=2 request.path=/
-	// level=INFO msg=served site=public request.path=/prices
+	// level=INFO msg=served tenant=schoola tenant_id=1 schema=tenant_1 request.path=/students
+	// level=INFO msg=served tenant=schoolb tenant_id=2 schema=tenant_2 request.path=/
+	// level=INFO msg=served site=public schema=public request.path=/prices
 }
 
 func withoutTime(groups []string, a slog.Attr) slog.Attr {

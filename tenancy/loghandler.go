@@ -6,9 +6,10 @@ import (
 	"slices"
 )
 
-// LogHandler returns a handler that adds to every record, before next gets it, which site it belongs to, from the
+// LogHandler returns a handler that adds to every record, before next gets it, whose work it tells of, from the
 // context that it was logged with (Logger.InfoContext and the like): tenant, which is the slug, and tenant_id, or
-// site=public on the public site. Where the context belongs to neither, nothing is added.
+// site=public on the public site; schema, that statements run in; request_id, see [RequestID]. What the context does not
+// say is not added.
 //
 // The attributes stay at the top level, also below WithGroup, so that one query finds the records of a tenant whoever
 // has logged them.
@@ -32,17 +33,17 @@ func (h *logHandler) Enabled(ctx context.Context, level slog.Level) bool {
 }
 
 func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
-	site := siteOf(ctx)
+	belongs := belongingOf(ctx)
 	switch {
-	case site == nil:
+	case belongs.n == 0:
 		return h.next.Handle(ctx, r)
 	case len(h.below) == 0:
 		r = r.Clone() // its attributes may be shared
-		site.describe(&r)
+		r.AddAttrs(belongs.attrs[:belongs.n]...)
 		return h.next.Handle(ctx, r)
 	}
 	grouped := slog.NewRecord(r.Time, r.Level, r.Message, r.PC)
-	site.describe(&grouped)
+	grouped.AddAttrs(belongs.attrs[:belongs.n]...)
 	grouped.AddAttrs(h.grouped(r))
 	return h.top.Handle(ctx, grouped)
 }
@@ -62,15 +63,6 @@ func (h *logHandler) grouped(r slog.Record) slog.Attr {
 		}
 	}
 	return group
-}
-
-// describe adds the site to a record.
-func (c *siteContext) describe(r *slog.Record) {
-	if c.tenant == nil {
-		r.AddAttrs(slog.String("site", "public"))
-		return
-	}
-	r.AddAttrs(slog.String("tenant", c.tenant.Slug), slog.Int64("tenant_id", c.tenant.ID))
 }
 
 func (h *logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {

@@ -23,24 +23,24 @@ func TestRecordsSayWhoseTheyAre(t *testing.T) {
 	t.Parallel()
 	ctx := tenancy.NewContext(t.Context(), active(7, "a"))
 	for want, log := range map[string]func(*slog.Logger){
-		"level=INFO msg=m":             func(l *slog.Logger) { l.InfoContext(t.Context(), "m") },
-		"level=WARN msg=m site=public": func(l *slog.Logger) { l.WarnContext(tenancy.NewPublicContext(t.Context()), "m") },
-		"level=INFO msg=m x=1 tenant=a tenant_id=7": func(l *slog.Logger) {
+		"level=INFO msg=m":                           func(l *slog.Logger) { l.InfoContext(t.Context(), "m") },
+		"level=WARN msg=m site=public schema=public": func(l *slog.Logger) { l.WarnContext(tenancy.NewPublicContext(t.Context()), "m") },
+		"level=INFO msg=m x=1 tenant=a tenant_id=7 schema=tenant_a": func(l *slog.Logger) {
 			l.InfoContext(ctx, "m", "x", 1)
 		},
-		"level=INFO msg=m w=1 x=1 tenant=a tenant_id=7": func(l *slog.Logger) {
+		"level=INFO msg=m w=1 x=1 tenant=a tenant_id=7 schema=tenant_a": func(l *slog.Logger) {
 			l.With("w", 1).InfoContext(ctx, "m", "x", 1)
 		},
-		"level=INFO msg=m w=1 tenant=a tenant_id=7 g.x=1": func(l *slog.Logger) {
+		"level=INFO msg=m w=1 tenant=a tenant_id=7 schema=tenant_a g.x=1": func(l *slog.Logger) {
 			l.With("w", 1).WithGroup("g").InfoContext(ctx, "m", "x", 1)
 		},
-		"level=INFO msg=m tenant=a tenant_id=7 g.v=1 g.h.w=2 g.h.x=3 g.h.i.y=4": func(l *slog.Logger) {
+		"level=INFO msg=m tenant=a tenant_id=7 schema=tenant_a g.v=1 g.h.w=2 g.h.x=3 g.h.i.y=4": func(l *slog.Logger) {
 			l.WithGroup("g").With("v", 1).WithGroup("h").With("w", 2).InfoContext(ctx, "m", "x", 3, slog.Group("i", "y", 4))
 		},
 		"level=INFO msg=m g.v=1 g.h.x=3": func(l *slog.Logger) { // no site: as if there were no LogHandler
 			l.WithGroup("g").With("v", 1).WithGroup("h").InfoContext(t.Context(), "m", "x", 3)
 		},
-		"level=INFO msg=empty tenant=a tenant_id=7": func(l *slog.Logger) {
+		"level=INFO msg=empty tenant=a tenant_id=7 schema=tenant_a": func(l *slog.Logger) {
 			l.WithGroup("g").WithGroup("h").InfoContext(ctx, "empty")
 		},
 	} {
@@ -64,7 +64,7 @@ func TestLoggersThatBranchKeepApart(t *testing.T) {
 	})
 	var want []string
 	for _, attrs := range []string{"g.v=1 g.one=1 g.y=1", "g.v=1 g.two=2 g.y=1", "g.v=1 g.h.x=1 g.h.y=1", "g.v=1 g.i.x=2 g.i.y=1", "g.v=1 g.y=1"} {
-		want = append(want, "level=INFO msg=m tenant=a tenant_id=7 "+attrs)
+		want = append(want, "level=INFO msg=m tenant=a tenant_id=7 schema=tenant_a "+attrs)
 	}
 	if got != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", got, strings.Join(want, "\n"))

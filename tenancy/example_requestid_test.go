@@ -1,0 +1,40 @@
+package tenancy_test
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// The load balancer numbers the requests; what the log says of one carries its number.
+func ExampleRequestIDHandler() {
+	p, done := newPlatform()
+	defer done()
+
+	proxies, err := tenancy.NewProxies(tenancy.ProxyConfig{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	text := slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: withoutTime})
+	logger := slog.New(tenancy.LogHandler(text))
+	app := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { logger.InfoContext(r.Context(), "served") })
+	h := tenancy.Handler(p.Hosts, tenancy.Routes{Public: app, Tenant: app, Proxies: proxies})
+	h = tenancy.RequestIDHandler(h, tenancy.RequestIDConfig{Proxies: proxies})
+
+	r := httptest.NewRequest(http.MethodGet, "http://schoola.example.com/students", nil)
+	r.RemoteAddr = "10.0.0.1:4000"
+	r.Header.Set("X-Request-Id", "lb-4711")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	fmt.Println(w.Header().Get("X-Request-Id"))
+
+	// Output:
+	// level=INFO msg=served tenant=schoola tenant_id=1 schema=tenant_1 request_id=lb-4711
+	// lb-4711
+}
