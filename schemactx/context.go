@@ -17,9 +17,10 @@ type scopeContext struct {
 	site   *callSite // of WithSchema or WithPublic; nil from the other constructors
 }
 
-// callSite is where a schema was named by hand, and whether [Hooks].Switched has heard of it.
+// callSite is where a schema was named by hand, and who has heard of it: a count, and a hook, which a DB need not have.
 type callSite struct {
 	pc       uintptr
+	counted  atomic.Bool
 	reported atomic.Bool
 }
 
@@ -60,12 +61,17 @@ func NewPublicContext(ctx context.Context) context.Context {
 	return &scopeContext{Context: ctx, schema: Public, public: true}
 }
 
+func scopeContextOf(ctx context.Context) *scopeContext {
+	c, _ := ctx.Value(contextKey{}).(*scopeContext)
+	return c
+}
+
 // FromContext returns the schema that statements under ctx run in: a tenant's, or "public"
 // below [NewPublicContext]. It reports false when there is none; such statements fail with
 // [ErrNoSchema]. It does not allocate.
 func FromContext(ctx context.Context) (schema string, ok bool) {
-	c, ok := ctx.Value(contextKey{}).(*scopeContext)
-	if !ok {
+	c := scopeContextOf(ctx)
+	if c == nil {
 		return "", false
 	}
 	return c.schema, true
@@ -79,7 +85,8 @@ func FromContext(ctx context.Context) (schema string, ok bool) {
 // connection and no transaction; see [DB.InTx] for that.
 //
 // Requests get their schema from the middleware. WithSchema is for system work that
-// crosses tenants on purpose.
+// crosses tenants on purpose. Each call under which something is done is counted by the [DB]
+// that does it, and told to [Hooks].Switched; one under which nothing is done reaches no tenant.
 func WithSchema(ctx context.Context, name string, fn func(context.Context) error) error {
 	if err := ValidateName(name); err != nil {
 		return err

@@ -205,11 +205,10 @@ func (db *DB) named() bool {
 	return db.mode != pgx.QueryExecModeExec && db.mode != pgx.QueryExecModeSimpleProtocol
 }
 
-// scope returns the scope that ctx asks for.
-func (db *DB) scope(ctx context.Context) (*scope, error) {
-	c, ok := ctx.Value(contextKey{}).(*scopeContext)
+// scope returns the scope that c asks for, which is nil for a context without a schema.
+func (db *DB) scope(c *scopeContext) (*scope, error) {
 	switch {
-	case !ok:
+	case c == nil:
 		return nil, ErrNoSchema
 	case c.public:
 		return db.public, nil

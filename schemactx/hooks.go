@@ -20,7 +20,7 @@ type Hooks struct {
 	// guards a transaction is not counted.
 	Ran func(ctx context.Context, data RanData)
 	// Switched is called once for each call of [WithSchema] or [WithPublic] under which a unit of work is entered, at
-	// the first one: code that names its schema by hand instead of having it from the request.
+	// the first one: code that names its schema by hand instead of having it from the request. See [LogSwitches].
 	Switched func(ctx context.Context, data SwitchedData)
 	// Failed is called when a statement, a batch, a copy or a commit ends with an error, of the server or of this package.
 	// The arguments of the statement are not passed on: they are the tenant's data.
@@ -66,6 +66,7 @@ type FailedData struct {
 
 // Stats are counts since a [DB] was made, of all schemas together.
 type Stats struct {
+	Explicit  int64 // calls of WithSchema and WithPublic under which a unit of work was entered, see [Hooks].Switched
 	Switches  int64 // a connection served another schema than the one before; its first one counts
 	Scrubs    int64 // a switch found that the tenant before may have left something, and took it away
 	Destroyed int64 // connections closed because they were doubtful
@@ -76,12 +77,13 @@ type Stats struct {
 }
 
 type counters struct {
-	switches, scrubs, destroyed, hits, misses, evicted, retries atomic.Int64
+	explicit, switches, scrubs, destroyed, hits, misses, evicted, retries atomic.Int64
 }
 
 // Stats returns the counts. They are read one by one, not at one moment, and only grow.
 func (db *DB) Stats() Stats {
 	return Stats{
+		Explicit:  db.stats.explicit.Load(),
 		Switches:  db.stats.switches.Load(),
 		Scrubs:    db.stats.scrubs.Load(),
 		Destroyed: db.stats.destroyed.Load(),
@@ -92,20 +94,29 @@ func (db *DB) Stats() Stats {
 	}
 }
 
-func (db *DB) entered(ctx context.Context, u *unit) {
+// entered tells of a unit of work in the scope that c asks for.
+func (db *DB) entered(ctx context.Context, u *unit, c *scopeContext) {
 	h := &db.cfg.Hooks
-	if h.Switched != nil {
-		if c, ok := ctx.Value(contextKey{}).(*scopeContext); ok && c.site != nil && !c.site.reported.Swap(true) {
-			frame, _ := runtime.CallersFrames([]uintptr{c.site.pc}).Next()
-			from, _ := FromContext(c.Context)
-			h.Switched(ctx, SwitchedData{Schema: c.schema, From: from, File: frame.File, Line: frame.Line, Func: frame.Function})
-		}
+	if c.site != nil {
+		db.switched(ctx, c)
 	}
 	if h.Left != nil {
 		u.ctx, u.pid = ctx, u.conn.PgConn().PID() // first, so that Left follows also where Entered panics
 	}
 	if h.Entered != nil {
 		h.Entered(ctx, EnteredData{Schema: u.scope.schema, PID: u.conn.PgConn().PID(), Waited: time.Since(u.asked)})
+	}
+}
+
+// switched counts a switch that no DB has counted yet, and tells of one that no hook has heard of.
+func (db *DB) switched(ctx context.Context, c *scopeContext) {
+	if !c.site.counted.Swap(true) {
+		db.stats.explicit.Add(1)
+	}
+	if h := db.cfg.Hooks.Switched; h != nil && !c.site.reported.Swap(true) {
+		frame, _ := runtime.CallersFrames([]uintptr{c.site.pc}).Next()
+		from, _ := FromContext(c.Context)
+		h(ctx, SwitchedData{Schema: c.schema, From: from, File: frame.File, Line: frame.Line, Func: frame.Function})
 	}
 }
 

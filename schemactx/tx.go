@@ -202,7 +202,7 @@ func (tx *Tx) over() bool {
 // check refuses a context of another schema, a transaction that is over, and a second statement at a time.
 func (tx *Tx) check(ctx context.Context) error {
 	u := &tx.state.unit
-	sc, err := u.db.scope(ctx)
+	sc, err := u.db.scope(scopeContextOf(ctx))
 	switch {
 	case err != nil:
 		return err

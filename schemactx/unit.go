@@ -33,7 +33,8 @@ type unit struct {
 
 // open borrows a connection for a unit of work in the scope of ctx.
 func (u *unit) open(ctx context.Context, db *DB) error {
-	sc, err := db.scope(ctx)
+	c := scopeContextOf(ctx)
+	sc, err := db.scope(c)
 	if err != nil {
 		return err
 	}
@@ -56,7 +57,7 @@ func (u *unit) open(ctx context.Context, db *DB) error {
 		u.state.last = sc.schema
 		db.stats.switches.Add(1)
 	}
-	db.entered(ctx, u)
+	db.entered(ctx, u, c)
 	done = true
 	return nil
 }

@@ -1,0 +1,45 @@
+package schemactx_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// Every switch by hand is a line in the log and one more in a count.
+func ExampleLogSwitches() {
+	s, done := newSchools()
+	defer done()
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: shortSite}))
+	db, err := schemactx.New(s.Runtime, schemactx.Config{Hooks: schemactx.Hooks{Switched: schemactx.LogSwitches(logger)}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	ctx := schemactx.NewContext(context.Background(), "school_a") // from the request
+	err = schemactx.WithSchema(ctx, "school_b", func(ctx context.Context) error {
+		_, err := db.Exec(ctx, "select 1")
+		return err
+	})
+	fmt.Println(err, db.Stats().Explicit)
+
+	// Output:
+	// level=INFO msg="explicit switch of schema" to=school_b from=school_a file=example_switchlog_test.go line=25 func=schemactx_test.ExampleLogSwitches
+	// <nil> 1
+}
+
+// shortSite leaves out what differs from run to run.
+func shortSite(_ []string, a slog.Attr) slog.Attr {
+	switch a.Key {
+	case slog.TimeKey:
+		return slog.Attr{}
+	case "file", "func":
+		return slog.String(a.Key, path.Base(a.Value.String()))
+	}
+	return a
+}

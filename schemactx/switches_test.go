@@ -1,0 +1,84 @@
+package schemactx_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+func expectExplicit(t *testing.T, db *schemactx.DB, want int64) {
+	t.Helper()
+	if got := db.Stats().Explicit; got != want {
+		t.Errorf("%d explicit switches, want %d", got, want)
+	}
+}
+
+// Counting needs no hook; a request's own schema is no switch, and neither is a call under which nothing is done.
+func TestExplicitSwitchesAreCounted(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a")
+	expectExplicit(t, f.db, 0)
+	nested(t, f.db) // two statements under one call
+	expectExplicit(t, f.db, 1)
+	check(t, schemactx.WithPublic(t.Context(), func(ctx context.Context) error {
+		_, err := f.db.Exec(ctx, "select 1")
+		return err
+	}))
+	expectExplicit(t, f.db, 2)
+	check(t, schemactx.WithSchema(t.Context(), "tenant_a", func(ctx context.Context) error {
+		return schemactx.WithSchema(ctx, "tenant_b", func(ctx context.Context) error {
+			expectNote(t, ctx, f.db, "tenant_b")
+			return nil
+		})
+	}))
+	expectExplicit(t, f.db, 3) // tenant_a was named, and nothing done there
+	err := schemactx.WithSchema(t.Context(), "nobodys", func(ctx context.Context) error {
+		_, err := f.db.Exec(ctx, "select 1")
+		return err
+	})
+	expectIs(t, err, schemactx.ErrSchemaMissing)
+	expectExplicit(t, f.db, 4) // an attempt is a switch
+}
+
+// A DB without a hook must not use up the one report that another DB's hook waits for.
+func TestASwitchIsToldToTheFirstHook(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	var j journal
+	hooked := f.open(t, schemactx.Config{Hooks: schemactx.Hooks{Switched: j.hooks().Switched}}, 1)
+	check(t, schemactx.WithSchema(t.Context(), "tenant_a", func(ctx context.Context) error {
+		expectNote(t, ctx, f.db, "tenant_a")
+		expectNote(t, ctx, hooked, "tenant_a")
+		return nil
+	}))
+	if got := j.take(); !strings.HasPrefix(got, `switched tenant_a from ""`) {
+		t.Errorf("told %q", got)
+	}
+	expectExplicit(t, f.db, 1)
+	expectExplicit(t, hooked, 0) // one call is one switch
+}
+
+func TestSwitchesAreLoggedWithTheirSite(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	var out bytes.Buffer
+	log := schemactx.LogSwitches(slog.New(slog.NewJSONHandler(&out, nil)))
+	db := f.open(t, schemactx.Config{Hooks: schemactx.Hooks{Switched: log}}, 1)
+	nested(t, db)
+	var record struct {
+		Level, To, From, File, Func string
+		Line                        int
+	}
+	check(t, json.Unmarshal(out.Bytes(), &record)) // which is one record, for both statements
+	if record.Level != "INFO" || record.To != "tenant_b" || record.From != "tenant_a" || record.Line == 0 ||
+		!strings.HasSuffix(record.File, "/hooks_test.go") || !strings.HasSuffix(record.Func, "schemactx_test.nested") {
+		t.Errorf("record %+v", record)
+	}
+	schemactx.LogSwitches(nil)(t.Context(), schemactx.SwitchedData{})
+}
