@@ -48,13 +48,16 @@ func notLocked(err error) error {
 	return conflict(err)
 }
 
-// stranger returns a [LockedError] if whoever holds the lock of a key is a stranger, nil if it is one of us, or nobody.
+// stranger returns a [LockedError] if whoever holds the lock of a key is a stranger, nil if it is one of us, or nobody. Locks
+// and sessions are not read at one moment: a session that is not there any more, as of a process that was killed, ended
+// since, and its lock with it. A prepared transaction has a lock and no session.
 func (m *Manager) stranger(ctx context.Context, lock, key string) error {
 	e := &LockedError{Lock: lock}
-	err := m.registry.QueryRow(ctx, `select l.pid, coalesce(a.usename, '') from pg_locks l left join pg_stat_activity a on a.pid = l.pid
+	err := m.registry.QueryRow(ctx, `select coalesce(l.pid, 0), coalesce(a.usename, '') from pg_locks l left join pg_stat_activity a on a.pid = l.pid
 		where l.locktype = 'advisory' and l.granted and l.objsubid = 1
 		and l.database = (select oid from pg_database where datname = current_database())
 		and (l.classid::bigint << 32 | l.objid::bigint) = `+key+`
+		and (l.pid is null or a.usesysid is not null)
 		and not coalesce(pg_has_role(a.usesysid, (select relowner from pg_class where oid = 'public.tenants'::regclass), 'member'), false)
 		limit 1`).Scan(&e.PID, &e.User)
 	if errors.Is(err, pgx.ErrNoRows) {
