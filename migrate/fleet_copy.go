@@ -20,7 +20,7 @@ const surveyLockTimeout = 100 * time.Millisecond
 // that no content can be taken for another table's. It returns how many were read before an error.
 func (s *survey) copyAll(ctx context.Context, conn *pgxpool.Conn, members []*member, wait time.Duration) (int, error) {
 	var sql strings.Builder
-	sql.WriteString("set local lock_timeout = " + milliseconds(wait))
+	sql.WriteString("set transaction isolation level read committed; set local lock_timeout = " + milliseconds(wait))
 	for _, m := range members {
 		t, err := s.r.target(m.schema)
 		if err != nil {

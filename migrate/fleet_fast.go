@@ -15,6 +15,7 @@ type fastCall struct {
 	t       target
 	name    string // of the prepared statement that does the same
 	checked bool   // behind the check that the versions are those that the steps were chosen for
+	last    bool   // of its transaction
 }
 
 // fastError is the error of such a transaction.
@@ -26,18 +27,13 @@ type fastError struct {
 func (e *fastError) Error() string { return e.err.Error() }
 func (e *fastError) Unwrap() error { return e.err }
 
-// fast migrates schemas in one transaction and one round trip. What is to be done was decided without the lock, so
-// the first statement under it fails unless the versions are still those; whoever calls goes the slower way then.
+// fast migrates schemas in one transaction and one round trip, under [LockTable]. What is to be done was decided without the
+// lock, so the first statement under it fails unless the versions are still those; whoever calls goes the slower way then.
 func (w *worker) fast(ctx context.Context, group []member) error {
 	if err := w.connect(ctx); err != nil {
 		return err
 	}
-	calls := []fastCall{{call: call{sql: beginSQL}, t: group[0].target(w.f.r), name: beginName}}
-	for i := range group {
-		calls = append(calls, group[i].fastCalls(w.f.r)...)
-	}
-	calls = append(calls, fastCall{call: call{sql: commitSQL}, t: group[0].target(w.f.r), name: commitName, checked: true})
-	if err := w.pipeline(ctx, calls); err != nil {
+	if err := w.pipeline(ctx, transaction(w.f.r, group), func() {}); err != nil {
 		w.s.rollback(ctx)
 		w.release(ctx)
 		return err
@@ -49,7 +45,18 @@ func (w *worker) fast(ctx context.Context, group []member) error {
 	return nil
 }
 
-func (w *worker) pipeline(ctx context.Context, calls []fastCall) error {
+// transaction returns the calls of the transaction of a group.
+func transaction(r *Runner, group []member) []fastCall {
+	t := group[0].target(r)
+	calls := []fastCall{{call: call{sql: beginSQL}, t: t, name: beginName}}
+	for i := range group {
+		calls = append(calls, group[i].fastCalls(r)...)
+	}
+	return append(calls, fastCall{call: call{sql: commitSQL}, t: t, name: commitName, checked: true, last: true})
+}
+
+// pipeline sends calls in one message, and calls done for each transaction that has ended.
+func (w *worker) pipeline(ctx context.Context, calls []fastCall, done func()) error {
 	p := w.s.pg().StartPipeline(ctx)
 	for _, c := range calls {
 		if c.name != "" && w.prepared {
@@ -65,9 +72,10 @@ func (w *worker) pipeline(ctx context.Context, calls []fastCall) error {
 		if rr, ok := res.(*pgconn.ResultReader); ok {
 			_, err = rr.Close()
 		}
-		if err != nil && calls[i].name == enterName && stateIs(err, invalidText) {
-			err = calls[i].t.locked()
-		} else if err != nil {
+		switch {
+		case err == nil && calls[i].last:
+			done()
+		case err != nil:
 			err = &fastError{err: calls[i].t.failure(calls[i].call, err), checked: calls[i].checked}
 		}
 	}
@@ -90,7 +98,7 @@ func (m *member) fastCalls(r *Runner) []fastCall {
 	t := m.target(r)
 	steps := m.line.steps
 	stamp := m.kit.now()
-	calls := []fastCall{{call: t.enter(), t: t, name: enterName}}
+	calls := []fastCall{{call: t.settings("true"), t: t, name: enterName}}
 	if t.cfg.Lock == LockTable {
 		calls = append(calls, fastCall{call: call{sql: "lock table " + t.table + " in share row exclusive mode"}, t: t})
 	}
@@ -115,29 +123,19 @@ func (m *member) fastCalls(r *Runner) []fastCall {
 	return calls
 }
 
-// enter returns the call that sets what a migration runs with and takes the schema's lock. Its text is the same for all
-// schemas.
-func (t target) enter() call {
-	c := t.settings("true")
-	if t.cfg.Lock != LockTable {
-		c.args = append(c.args, t.schema)
-		c.sql += ", " + strings.Replace(lockOrFail, "$1", "$"+strconv.Itoa(len(c.args)), 1)
-	}
-	return c
-}
-
-// recordAll returns the call that writes the steps down, if the table still says what they were chosen for, and
-// else divides by zero. A subquery costs half of what a statement of its own does.
+// recordAll returns the call that writes the steps down. Where they were chosen without the lock it divides by zero unless
+// the table still says what they were chosen for. A subquery costs half of what a statement of its own does.
 func (m *member) recordAll(t target, stamp int64) call {
 	at := time.UnixMicro(stamp).UTC().Format("'2006-01-02 15:04:05.000000'")
 	var sql strings.Builder
 	sql.WriteString("insert into " + t.table + " (version_id, is_applied, tstamp) values ")
 	for i, v := range m.line.pending {
 		version := strconv.FormatInt(v, 10)
-		if i == 0 {
+		if i == 0 && t.cfg.Lock == LockTable {
 			version += " / (coalesce((select array_agg(case when is_applied then version_id else -1 - version_id end) from " +
 				t.table + ") = '" + m.line.rows + "', false))::int"
-		} else {
+		}
+		if i > 0 {
 			sql.WriteString(", ")
 		}
 		sql.WriteString("(" + version + ", true, " + at + ")")

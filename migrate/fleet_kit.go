@@ -26,7 +26,7 @@ func (k *kit) now() int64 { return k.stamp + time.Since(k.read).Microseconds() }
 
 // fast reports whether all that is pending can go out together with the lock.
 func (m member) fast() bool {
-	return m.line != nil && m.err == nil && m.line.fast && m.kit != nil && m.kit.read != time.Time{} && !m.kit.granted
+	return m.swift() && m.kit != nil && m.kit.read != time.Time{} && !m.kit.granted
 }
 
 // equip reads the kits of schemas. One that is not to be had is empty: its schema takes the slower way, which tells why.

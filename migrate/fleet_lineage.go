@@ -75,7 +75,7 @@ func (t target) lineage(st state) *lineage {
 	line := &lineage{state: st, outcome: Current}
 	var err error
 	line.steps, err = t.next(upTo{Newest}, st)
-	line.fast = t.cfg.Lock != LockSession
+	line.fast = len(line.steps) > 0
 	for _, s := range line.steps {
 		line.pending = append(line.pending, s.m.version)
 		line.fast = line.fast && !s.noTx() && !s.isGo()

@@ -27,8 +27,8 @@ func (f *fleet) phase(ctx, work context.Context, todo []member) error {
 		wg.Go(func() {
 			w := &worker{f: f}
 			defer w.release(work)
-			for group := q.take(ctx, w.querier()); len(group) > 0; group = q.take(ctx, w.querier()) {
-				w.migrate(work, q, group)
+			for group := q.take(ctx, w); len(group) > 0; group = q.take(ctx, w) {
+				w.migrate(ctx, work, q, group)
 			}
 		})
 	}
@@ -47,14 +47,14 @@ func (f *fleet) leave(rest []member, why error) {
 	}
 }
 
-// take returns the schemas to migrate next, in one transaction if they are several, or none.
-func (q *queue) take(ctx context.Context, db querier) []member {
+// take returns the schemas to migrate next, or none: several where all that is pending in each can go out together.
+func (q *queue) take(ctx context.Context, w *worker) []member {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.why = cmp.Or(q.why, q.f.enough(ctx)); q.why != nil {
 		return nil
 	}
-	room := q.f.opts.PerTransaction
+	room := w.room(len(q.todo))
 	if q.f.opts.Limit > 0 {
 		room = min(room, q.f.opts.Limit-q.f.started)
 	}
@@ -63,11 +63,11 @@ func (q *queue) take(ctx context.Context, db querier) []member {
 	}
 	var group []member
 	for len(q.todo) > 0 && len(group) < room {
-		if q.todo[0].kit == nil {
-			equip(ctx, db, q.todo[:min(len(q.todo), equipAtOnce)])
+		if q.todo[0].kit == nil && q.f.r.cfg.Lock == LockTable {
+			equip(ctx, w.querier(), q.todo[:min(len(q.todo), equipAtOnce)])
 		}
 		m := q.todo[0]
-		if len(group) > 0 && (!m.fast() || !group[0].fast()) {
+		if len(group) > 0 && (!q.shares(m) || !q.shares(group[0])) {
 			break
 		}
 		group = append(group, m)
@@ -76,10 +76,31 @@ func (q *queue) take(ctx context.Context, db querier) []member {
 	}
 	q.f.started += len(group)
 	slices.SortFunc(group, func(a, b member) int { return cmp.Compare(a.schema, b.schema) }) // two runners lock in one order
-	for _, m := range group {
+	return group
+}
+
+// shares reports whether a schema can be taken with others.
+func (q *queue) shares(m member) bool {
+	if q.f.r.cfg.Lock == LockTable {
+		return m.fast()
+	}
+	return m.swift()
+}
+
+// back takes schemas back that were not begun.
+func (q *queue) back(members []member) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.todo = slices.Concat(members, q.todo)
+	q.f.started -= len(members)
+}
+
+// told tells, once, that a schema begins.
+func (q *queue) told(m *member) {
+	if !m.told {
+		m.told = true
 		q.f.event(Event{Kind: EventStarted, Schema: m.schema})
 	}
-	return group
 }
 
 // takeLate returns the next of those that were tried before. When there is none any more, the limit may have left some.

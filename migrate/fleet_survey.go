@@ -32,6 +32,7 @@ type member struct {
 
 	kit  *kit // what its transaction needs besides; nil: not read yet
 	late bool // tried before, and a lock was in the way
+	told bool // its beginning was
 }
 
 func (m member) outcome() Outcome {
@@ -47,6 +48,9 @@ func (m member) version() int64 {
 	}
 	return m.line.state.newest()
 }
+
+// swift reports whether all that was pending when it was read can go out together.
+func (m member) swift() bool { return m.line != nil && m.err == nil && m.line.fast }
 
 // result returns what came of the schema where nothing was done in it.
 func (m member) result(err error) Result {
@@ -235,6 +239,22 @@ func (s *survey) contents(ctx context.Context, conn *pgxpool.Conn, members []mem
 			todo = append(todo, m)
 		}
 	}
+	return s.readAll(ctx, conn, todo)
+}
+
+// reread reads again where schemas stand.
+func (s *survey) reread(ctx context.Context, conn *pgxpool.Conn, members []*member) error {
+	var todo []*member
+	for _, m := range members {
+		if m.table != 0 && !m.waits() {
+			m.line, m.err = nil, nil
+			todo = append(todo, m)
+		}
+	}
+	return s.readAll(ctx, conn, todo)
+}
+
+func (s *survey) readAll(ctx context.Context, conn *pgxpool.Conn, todo []*member) error {
 	for len(todo) > 0 {
 		read, err := s.copyAll(ctx, conn, todo, surveyLockTimeout)
 		if err != nil && (conn.Conn().IsClosed() || ctx.Err() != nil) {

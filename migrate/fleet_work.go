@@ -15,10 +15,10 @@ func (w *worker) migrateOne(ctx context.Context, m member) (res Result, again bo
 	if once {
 		r = r.withoutRetries()
 	}
-	if m.fast() {
+	if m.fast() && r.cfg.Lock == LockTable {
 		err := r.retry(ctx, func() (bool, error) {
 			err := w.fast(ctx, []member{m})
-			return retryable(err) && !errors.Is(err, ErrLocked), err
+			return retryable(err), err
 		})
 		var failure *fastError
 		switch {
@@ -26,7 +26,6 @@ func (w *worker) migrateOne(ctx context.Context, m member) (res Result, again bo
 			return m.migrated(0), false
 		case once && retryable(err):
 			return Result{}, true
-		case errors.Is(err, ErrLocked): // the slower way waits for it
 		case errors.As(err, &failure) && failure.checked, retryable(err):
 			return m.failed(Result{}, err), false
 		}

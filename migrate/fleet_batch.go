@@ -1,0 +1,232 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+)
+
+// batch is some schemas that a worker migrates under locks of its session: taken in one statement, held from the reading of the
+// versions to the last commit, so that no transaction has to take a lock or look again. The transactions are a pipeline, one
+// behind the other without a wait in between. Whatever happens to the connection, the locks and what is not committed end together.
+type batch struct {
+	w      *worker
+	q      *queue
+	groups [][]member // each shares a transaction
+	slow   []member   // to be migrated in another way, when the locks are free again
+	named  string     // the schemas that are locked, as an array's text; empty: none
+	begun  time.Time  // of the transaction that is under way
+}
+
+// batch brings schemas up to date.
+func (w *worker) batch(ctx, work context.Context, q *queue, members []member) {
+	b := &batch{w: w, q: q}
+	if err := b.enter(work, members); err != nil {
+		b.slow = members // tells why, if it is not over
+	}
+	for len(b.groups) > 0 {
+		b.send(ctx, work)
+	}
+	b.leave(work)
+	for i := range b.slow {
+		if m := b.slow[i]; m.told || w.f.enough(ctx) == nil {
+			w.one(work, q, m)
+		} else {
+			q.back(b.slow[i : i+1])
+		}
+	}
+}
+
+// enter locks the schemas, reads where they stand, and sorts them.
+func (b *batch) enter(ctx context.Context, members []member) error {
+	w := b.w
+	if err := w.connect(ctx); err != nil {
+		return err
+	}
+	locked, err := b.lock(ctx, members)
+	if err != nil {
+		return err
+	}
+	s := w.f.survey
+	if err := s.reread(ctx, w.s.pooled, locked); err != nil {
+		return err
+	}
+	kept := make([]member, 0, len(locked))
+	for _, m := range locked {
+		kept = append(kept, *m)
+	}
+	equip(ctx, w.s.conn(), kept)
+	var group []member
+	for _, m := range kept {
+		switch {
+		case m.fast():
+			group = append(group, m)
+		case m.err == nil && m.outcome() == Current:
+			b.q.told(&m)
+			w.f.finished(m.result(nil)) // another runner was faster
+		case m.err != nil && !m.waits():
+			b.q.told(&m)
+			w.f.finished(m.failed(Result{}, m.err))
+		default:
+			b.slow = append(b.slow, m)
+		}
+		if len(group) == w.f.opts.PerTransaction {
+			b.groups, group = append(b.groups, group), nil
+		}
+	}
+	if len(group) > 0 {
+		b.groups = append(b.groups, group)
+	}
+	return nil
+}
+
+// lockSQL takes the locks of schemas for the session, as far as they are free, and unlockSQL gives them back.
+var (
+	lockSQL   = lockEach("pg_try_advisory_lock")
+	unlockSQL = lockEach("pg_advisory_unlock")
+)
+
+func lockEach(function string) string {
+	return "select " + function + "(" + strings.Replace(advisoryKey, "$1", "s.name", 1) +
+		") from unnest($1::text[]) with ordinality as s (name, i) order by i"
+}
+
+// lock takes the locks that are free. A schema that another runner has is put behind all others, or waited for if it was already.
+func (b *batch) lock(ctx context.Context, members []member) ([]*member, error) {
+	var names []string
+	for _, m := range members {
+		names = append(names, m.schema)
+	}
+	b.named = "{" + strings.Join(names, ",") + "}"
+	result := b.w.s.pg().ExecPrepared(ctx, lockName, [][]byte{[]byte(b.named)}, nil, nil).Read()
+	if result.Err != nil {
+		b.named = ""
+		return nil, result.Err
+	}
+	var locked []*member
+	names = names[:0]
+	for i := range members {
+		m := &members[i]
+		switch {
+		case string(result.Rows[i][0]) == "t":
+			locked = append(locked, m)
+			names = append(names, m.schema)
+		case !m.late && b.w.f.r.cfg.LockRetries > 0:
+			b.q.later(*m)
+		default:
+			b.slow = append(b.slow, *m)
+		}
+	}
+	b.named = "{" + strings.Join(names, ",") + "}"
+	return locked, nil
+}
+
+// leave gives the locks back.
+func (b *batch) leave(ctx context.Context) {
+	w := b.w
+	if w.s == nil {
+		return
+	}
+	if b.named != "" && b.named != "{}" && !w.s.pg().IsClosed() {
+		if err := w.s.pg().ExecPrepared(ctx, unlockName, [][]byte{[]byte(b.named)}, nil, nil).Read().Err; err != nil {
+			w.s.spent = true
+		}
+	}
+	if w.s.spent || w.s.pg().IsClosed() || w.served >= connectionServes {
+		w.s.spent = true
+		w.release(ctx)
+	}
+}
+
+// send sends the transactions of all groups and takes them off the list as they end. Behind one that fails nothing is done.
+func (b *batch) send(ctx, work context.Context) {
+	r := b.w.f.r
+	var calls []fastCall
+	for _, group := range b.groups {
+		calls = append(calls, transaction(r, group)...)
+	}
+	start, all := time.Now(), len(b.groups)
+	b.begin()
+	err := b.w.pipeline(work, calls, b.done)
+	if done := all - len(b.groups); done > 0 {
+		b.w.pace = time.Since(start) / time.Duration(done*b.w.f.opts.PerTransaction)
+	}
+	if err != nil {
+		b.w.s.rollback(work)
+		b.failed(ctx, work, err)
+	}
+}
+
+// begin tells that the first group is under way.
+func (b *batch) begin() {
+	b.begun = time.Now()
+	if len(b.groups) == 0 {
+		return
+	}
+	for i := range b.groups[0] {
+		b.q.told(&b.groups[0][i])
+	}
+}
+
+// done enters the first group as migrated.
+func (b *batch) done() {
+	took := time.Since(b.begun)
+	group := b.groups[0]
+	b.groups = b.groups[1:]
+	b.w.served += len(group)
+	for i := range group {
+		b.w.f.finished(group[i].migrated(took))
+	}
+	b.begin()
+}
+
+// failed sees to what is left when the transaction of the first group has failed.
+func (b *batch) failed(ctx, work context.Context, err error) {
+	group, rest := b.groups[0], b.groups[1:]
+	switch {
+	case b.w.s.pg().IsClosed(): // what was sent may be committed all the same
+		b.groups = nil
+		for _, g := range append([][]member{group}, rest...) {
+			b.lost(work, g, err)
+		}
+		return
+	case len(group) > 1: // all of it is undone; one by one it shows which of them it was
+		b.groups = nil
+		for _, m := range group {
+			b.groups = append(b.groups, []member{m})
+		}
+		b.groups = append(b.groups, rest...)
+		return
+	}
+	b.groups = rest
+	m := group[0]
+	var retry bool
+	if retry = retryable(err) && b.w.f.r.cfg.LockRetries > 0; retry && !m.late {
+		b.q.later(m)
+	} else if retry {
+		b.slow = append(b.slow, m)
+	} else {
+		res := m.failed(Result{}, err)
+		res.Duration = time.Since(b.begun)
+		b.w.f.finished(res)
+	}
+	if b.w.f.enough(ctx) != nil {
+		for _, g := range b.groups {
+			b.q.back(g)
+		}
+		b.groups = nil
+	}
+}
+
+// lost sees to schemas whose transaction was sent over a connection that is gone.
+func (b *batch) lost(ctx context.Context, group []member, err error) {
+	for _, m := range group {
+		b.q.told(&m)
+		if ctx.Err() == nil {
+			b.slow = append(b.slow, m) // looks again
+			continue
+		}
+		b.w.f.finished(m.failed(Result{}, errors.Join(context.Cause(ctx), err)))
+	}
+}
