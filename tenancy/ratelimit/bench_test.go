@@ -1,0 +1,170 @@
+package ratelimit_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strconv"
+	"sync/atomic"
+	"testing"
+
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/ratelimit"
+)
+
+// What a decision costs, and what a bucket weighs; BENCHMARKS.md has figures:
+//
+//	go test -run '^$' -bench 'Decide|Middleware|Memory' -benchmem ./tenancy/ratelimit
+
+const benchTenants = 10_000
+
+// benchLimiter limits by plans, as a program does, with room for all.
+func benchLimiter(b *testing.B) *ratelimit.Limiter {
+	return newLimiter(b, ratelimit.Config{Limits: plans(b, ratelimit.PlansConfig{Plans: map[string]ratelimit.Policy{
+		"free": {Tenant: ratelimit.PerSecond(1_000_000), Caller: ratelimit.PerSecond(100_000)},
+	}})})
+}
+
+// queries ask for ten callers of each tenant in turn; they do not fit into a processor's cache.
+func queries(caller bool) []ratelimit.Query {
+	all := make([]ratelimit.Query, 0, benchTenants*10)
+	for i := range 10 {
+		for _, t := range tenants(benchTenants) {
+			q := ratelimit.Query{Tenant: t}
+			if caller {
+				q.Caller = "user:" + strconv.Itoa(i)
+			}
+			all = append(all, q)
+		}
+	}
+	return all
+}
+
+func BenchmarkDecide(b *testing.B) {
+	ctx := context.Background()
+	flooded := ratelimit.Query{Tenant: tenant(1), Caller: "user:1"}
+	for _, c := range []struct {
+		name    string
+		queries []ratelimit.Query
+	}{
+		{"one tenant", []ratelimit.Query{{Tenant: tenant(1)}}},
+		{"one tenant and caller", []ratelimit.Query{flooded}},
+		{"10000 tenants", queries(false)},
+		{"10000 tenants and 100000 callers", queries(true)},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			l := benchLimiter(b)
+			for _, q := range c.queries {
+				l.Decide(ctx, q)
+			}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				l.Decide(ctx, c.queries[i])
+				if i++; i == len(c.queries) {
+					i = 0
+				}
+			}
+		})
+		b.Run(c.name+", parallel", func(b *testing.B) {
+			l := benchLimiter(b)
+			for _, q := range c.queries {
+				l.Decide(ctx, q)
+			}
+			var goroutines atomic.Int64
+			b.ReportAllocs()
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				for i := int(goroutines.Add(1)) * 7919 % len(c.queries); pb.Next(); {
+					l.Decide(ctx, c.queries[i])
+					if i++; i == len(c.queries) {
+						i = 0
+					}
+				}
+			})
+		})
+	}
+	b.Run("refused", func(b *testing.B) {
+		l := limiter(b, ratelimit.Policy{Tenant: ratelimit.PerHour(1), Caller: ratelimit.PerHour(1)})
+		b.ReportAllocs()
+		for b.Loop() {
+			l.Decide(ctx, flooded)
+		}
+	})
+}
+
+// discard is a ResponseWriter that costs nothing.
+type discard struct{ header http.Header }
+
+func (w discard) Header() http.Header         { return w.header }
+func (w discard) Write(p []byte) (int, error) { return len(p), nil }
+func (w discard) WriteHeader(int)             {}
+
+func BenchmarkMiddleware(b *testing.B) {
+	for name, policy := range map[string]ratelimit.Policy{
+		"allowed": {Tenant: ratelimit.PerSecond(1_000_000_000), Caller: ratelimit.PerSecond(1_000_000_000)},
+		"refused": {Tenant: ratelimit.PerHour(1), Caller: ratelimit.PerHour(1)},
+	} {
+		b.Run(name, func(b *testing.B) {
+			limit, err := ratelimit.Middleware(ratelimit.MiddlewareConfig{Limiter: limiter(b, policy), Caller: ratelimit.ByIP(nil)})
+			check(b, err)
+			h := limit(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+			r := httptest.NewRequest(http.MethodGet, "http://a.example.com/", nil)
+			r = r.WithContext(tenancy.NewContext(b.Context(), tenant(1)))
+			w := discard{header: http.Header{}}
+			b.ReportAllocs()
+			for b.Loop() {
+				h.ServeHTTP(w, r)
+			}
+		})
+	}
+}
+
+// What is kept for a caller, and for a tenant, with all that leads there.
+func BenchmarkMemory(b *testing.B) {
+	ctx := context.Background()
+	b.Run("tenant", func(b *testing.B) {
+		l, qs := benchLimiter(b), queries(false)[:benchTenants]
+		weigh(b, len(qs), func() {
+			for _, q := range qs {
+				l.Decide(ctx, q)
+			}
+		})
+		runtime.KeepAlive(l)
+		runtime.KeepAlive(qs)
+	})
+	b.Run("caller", func(b *testing.B) {
+		l, qs := benchLimiter(b), queries(true)
+		for _, q := range queries(false)[:benchTenants] {
+			l.Decide(ctx, q)
+		}
+		weigh(b, len(qs), func() {
+			for _, q := range qs {
+				l.Decide(ctx, q)
+			}
+		})
+		runtime.KeepAlive(l)
+		runtime.KeepAlive(qs)
+	})
+}
+
+// weigh reports how much each of n things that fill makes weighs.
+func weigh(b *testing.B, n int, fill func()) {
+	b.Helper()
+	before := heap()
+	fill()
+	after := heap()
+	for b.Loop() { // there is nothing to repeat
+	}
+	b.ReportMetric(float64(after-before)/float64(n), "B/bucket")
+	b.ReportMetric(0, "ns/op")
+}
+
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}

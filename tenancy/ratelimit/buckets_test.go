@@ -1,0 +1,172 @@
+package ratelimit_test
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oryne/pgtenant/tenancy/ratelimit"
+)
+
+func bounded(t testing.TB, p ratelimit.Policy, cfg ratelimit.BucketsConfig) (*ratelimit.Limiter, *ratelimit.Buckets) {
+	t.Helper()
+	b, err := ratelimit.NewBuckets(cfg)
+	check(t, err)
+	return newLimiter(t, ratelimit.Config{Limits: always(p), Store: b}), b
+}
+
+func caller(id int64, n int) ratelimit.Query {
+	return ratelimit.Query{Tenant: tenant(id), Caller: "ip:" + strconv.Itoa(n)}
+}
+
+func TestAFloodOfCallersGetsNobodyAFreshBucket(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.PerMinute(3)}
+		l, b := bounded(t, p, ratelimit.BucketsConfig{MaxCallers: 10})
+		expect(t, "the caller", allowed(l, caller(1, 0), 10), 3)
+		crowd := 0
+		for n := 1; n < 1000; n++ {
+			crowd += allowed(l, caller(1, n), 10)
+		}
+		expect(t, "nine buckets of their own and a shared one", crowd, 10*3)
+		expect(t, "the caller again", allowed(l, caller(1, 0), 10), 0)
+		expect(t, "buckets", b.Stats(), ratelimit.BucketStats{Tenants: 1, Callers: 10, Crowded: 990 * 10})
+		expect(t, "a caller of another tenant", allowed(l, caller(2, 0), 10), 3)
+
+		time.Sleep(time.Minute) // all are full again: as good as new, and those that others need go
+		for n := 5000; n < 5010; n++ {
+			expect(t, "newcomer", allowed(l, caller(1, n), 10), 3)
+		}
+		expect(t, "callers", b.Stats().Callers, 11)
+	})
+}
+
+func TestTheLongestUnusedGoesFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.PerMinute(2)}
+		l, b := bounded(t, p, ratelimit.BucketsConfig{MaxCallers: 2})
+		allowed(l, caller(1, 1), 2)
+		allowed(l, caller(1, 2), 2)
+		time.Sleep(time.Minute)
+		expect(t, "used again", allowed(l, caller(1, 1), 5), 2)
+		expect(t, "newcomer, in place of the second", allowed(l, caller(1, 3), 5), 2)
+		expect(t, "the first keeps its empty bucket", allowed(l, caller(1, 1), 5), 0)
+		expect(t, "callers", b.Stats(), ratelimit.BucketStats{Tenants: 1, Callers: 2})
+	})
+}
+
+func TestOneTenantsCallersDoNotTakeTheRoomOfAnothers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.PerMinute(2)}
+		l, b := bounded(t, p, ratelimit.BucketsConfig{MaxCallers: 10, MaxBuckets: 25})
+		for n := range 500 {
+			allowed(l, caller(1, n), 1)
+			allowed(l, caller(2, n), 1)
+		}
+		for n := range 5 {
+			expect(t, "quiet caller", allowed(l, caller(3, n), 5), 2)
+		}
+		expect(t, "callers at the bound", b.Stats().Callers, 25)
+		expect(t, "beyond the bound: shared", allowed(l, caller(4, 1), 5)+allowed(l, caller(4, 2), 5), 2)
+
+		// The floods end, and nobody asks for those two tenants any more: their buckets go when others need room.
+		time.Sleep(2 * time.Minute)
+		crowded := int64(-1)
+		for range 5000 {
+			before := b.Stats().Crowded
+			for n := range 10 {
+				l.Decide(context.Background(), caller(5, n))
+			}
+			if crowded = b.Stats().Crowded - before; crowded == 0 {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		expect(t, "newcomers without room in the end", crowded, 0)
+	})
+}
+
+func TestIdleTenantsAreForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, b := bounded(t, ratelimit.Policy{Tenant: ratelimit.PerSecond(5)}, ratelimit.BucketsConfig{})
+		all := tenants(6000)
+		for _, tn := range all[:2000] {
+			l.Decide(t.Context(), ratelimit.Query{Tenant: tn})
+		}
+		time.Sleep(2 * time.Minute)
+		for _, tn := range all[2000:] { // newcomers clean up after those who left
+			l.Decide(t.Context(), ratelimit.Query{Tenant: tn})
+			time.Sleep(10 * time.Millisecond)
+		}
+		if n := b.Stats().Tenants; n > 4000 {
+			t.Errorf("%d tenants have buckets, of 4000 that are not idle", n)
+		}
+		expect(t, "one that comes back", allowed(l, ratelimit.Query{Tenant: all[0]}, 100), 5)
+	})
+}
+
+func TestTheNumberAllowedIsExactUnderConcurrency(t *testing.T) {
+	t.Parallel()
+	p := ratelimit.Policy{Tenant: ratelimit.PerHour(1000), Caller: ratelimit.PerHour(150)}
+	l, _ := bounded(t, p, ratelimit.BucketsConfig{MaxCallers: 50})
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	sum := map[int64]int{}
+	for g := range 16 {
+		wg.Go(func() {
+			for _, id := range []int64{1, 2, 3} {
+				n := allowed(l, caller(id, g%8), 400)
+				mu.Lock()
+				sum[id] += n
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	for id, n := range sum {
+		if n < 1000 || n > 1001 { // an hour brings a thousand: a second of this test one third
+			t.Errorf("tenant %d: %d were allowed, want 1000", id, n)
+		}
+	}
+	s := l.Stats()
+	expect(t, "decisions", s.Allowed+s.LimitedByTenant+s.LimitedByCaller, 3*16*400)
+}
+
+// Tenants come, go and are swept away while others ask: nothing is lost and nobody hangs.
+func TestBucketsComeAndGoUnderConcurrency(t *testing.T) {
+	t.Parallel()
+	l, b := bounded(t, ratelimit.Policy{Tenant: ratelimit.PerSecond(1_000_000), Caller: ratelimit.PerSecond(1_000_000)},
+		ratelimit.BucketsConfig{MaxCallers: 3, MaxBuckets: 20})
+	all := tenants(3000)
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for i := range 6000 {
+				q := ratelimit.Query{Tenant: all[(i*7+g*31)%len(all)], Caller: strconv.Itoa(i % 11)}
+				if d := l.Decide(context.Background(), q); d.Verdict != ratelimit.Allowed {
+					t.Errorf("verdict %v", d.Verdict)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := b.Stats().Callers; n > 20 || n < 0 {
+		t.Errorf("%d callers have buckets, want 20 at most", n)
+	}
+}
+
+func TestADecisionCostsNoAllocation(t *testing.T) {
+	l := newLimiter(t, ratelimit.Config{Limits: plans(t, ratelimit.PlansConfig{})})
+	for _, q := range []ratelimit.Query{{}, {Tenant: tenant(1)}, {Tenant: tenant(1), Caller: "user:1"}} {
+		if n := testing.AllocsPerRun(1000, func() { l.Decide(context.Background(), q) }); n != 0 {
+			t.Errorf("%v allocations", n)
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package ratelimit_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"testing"
+
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/ratelimit"
+)
+
+// tenants are those of a registry that nobody has to ask, with ids from 1.
+func tenants(n int) []*tenancy.Tenant {
+	all := make([]*tenancy.Tenant, n)
+	for i := range all {
+		id := int64(i + 1)
+		name := "t" + strconv.FormatInt(id, 10)
+		all[i] = &tenancy.Tenant{ID: id, Slug: name, Schema: "tenant_" + strconv.FormatInt(id, 10), Status: tenancy.Active, Plan: "free"}
+	}
+	return all
+}
+
+func tenant(id int64) *tenancy.Tenant { return tenants(int(id))[id-1] }
+
+// always is the same policy for everybody.
+func always(p ratelimit.Policy) ratelimit.Limits {
+	return ratelimit.LimitsFunc(func(*tenancy.Tenant) (ratelimit.Policy, error) { return p, nil })
+}
+
+// limiter limits in process.
+func limiter(t testing.TB, p ratelimit.Policy) *ratelimit.Limiter {
+	t.Helper()
+	return newLimiter(t, ratelimit.Config{Limits: always(p)})
+}
+
+func newLimiter(t testing.TB, cfg ratelimit.Config) *ratelimit.Limiter {
+	t.Helper()
+	l, err := ratelimit.New(cfg)
+	check(t, err)
+	return l
+}
+
+func plans(t testing.TB, cfg ratelimit.PlansConfig) *ratelimit.Plans {
+	t.Helper()
+	p, err := ratelimit.NewPlans(cfg)
+	check(t, err)
+	return p
+}
+
+// allowed asks n times, and returns how often the answer was yes.
+func allowed(l *ratelimit.Limiter, q ratelimit.Query, n int) (yes int) {
+	for range n {
+		if l.Decide(context.Background(), q).Verdict == ratelimit.Allowed {
+			yes++
+		}
+	}
+	return yes
+}
+
+func expect[V comparable](t testing.TB, what string, got, want V) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func expectIs(t testing.TB, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("got %v, want %v", err, want)
+	}
+}
+
+func expectField(t testing.TB, err error, field string) {
+	t.Helper()
+	var fieldErr *tenancy.FieldError
+	if !errors.As(err, &fieldErr) || fieldErr.Field != field {
+		t.Errorf("got %v, want a FieldError of %s", err, field)
+	}
+}

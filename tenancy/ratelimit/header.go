@@ -1,0 +1,67 @@
+package ratelimit
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// The header fields of draft-ietf-httpapi-ratelimit-headers, in the form in which http.Header has them.
+const (
+	headerLimit  = "Ratelimit"
+	headerPolicy = "Ratelimit-Policy"
+)
+
+// appendPolicy appends a quota policy item: the quota is what a full bucket holds, the window how long an empty one takes
+// to be full. What is unlimited has none, and where nothing is allowed the quota is 0.
+func appendPolicy(to []byte, s Scope, l Limit) []byte {
+	if l.IsUnlimited() {
+		return to
+	}
+	to = appendItem(to, s, ";q=", l.Capacity())
+	if refill := l.Refill(); refill > 0 {
+		to = strconv.AppendInt(append(to, ";w="...), seconds(refill), 10)
+	}
+	return to
+}
+
+// appendLevel appends a service limit item: what is left, and when there is more.
+func appendLevel(to []byte, s Scope, l Limit, level Level) []byte {
+	if l.IsUnlimited() {
+		return to
+	}
+	to = appendItem(to, s, ";r=", level.Remaining)
+	if level.Next > 0 {
+		to = strconv.AppendInt(append(to, ";t="...), seconds(level.Next), 10)
+	}
+	return to
+}
+
+func appendItem(to []byte, s Scope, parameter string, n int) []byte {
+	if len(to) > 0 {
+		to = append(to, ", "...)
+	}
+	to = append(append(append(to, '"'), s.String()...), '"')
+	return strconv.AppendInt(append(to, parameter...), int64(n), 10)
+}
+
+// seconds are whole ones, rounded up, as clients shall not come too early.
+func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
+
+// setHeaders tells the client of its limits. counted reports whether there is a bucket of a caller.
+func (d *Decision) setHeaders(h http.Header, q Query) {
+	if d.Verdict == Undecided {
+		return // the levels are not known
+	}
+	policy := d.applied.tenant
+	buf := appendLevel(make([]byte, 0, 64), TenantScope, d.Policy.Tenant, d.Tenant)
+	if q.Caller != "" {
+		policy = d.applied.header
+		buf = appendLevel(buf, CallerScope, d.Policy.Caller, d.Caller)
+	}
+	if len(buf) == 0 {
+		return
+	}
+	values := [2]string{policy, string(buf)} // one allocation for both
+	h[headerPolicy], h[headerLimit] = values[0:1:1], values[1:2:2]
+}

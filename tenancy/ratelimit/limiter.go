@@ -1,0 +1,120 @@
+package ratelimit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// Config says what limits whom.
+type Config struct {
+	// Limits say the policy of each tenant. Required.
+	Limits Limits
+
+	// Public is the policy of the public site, whose bucket of a tenant is for all its requests. Default: that of a zero
+	// [Policy].
+	Public Policy
+
+	// Store keeps the buckets. Default: [Buckets] of its own.
+	Store Store
+
+	// Hooks are told of each decision. Default: none.
+	Hooks Hooks
+}
+
+// Limiter decides which requests are within the limits. It is safe for concurrent use. A decision of [Buckets] costs no
+// allocation. Beside its store it keeps a policy and a few counters for each tenant that has asked since the start.
+type Limiter struct {
+	limits   Limits
+	public   Policy
+	store    Store
+	hooks    Hooks
+	policies policies
+	accounts table[account]
+}
+
+// New returns a limiter. What makes no sense is a [tenancy.FieldError].
+func New(cfg Config) (*Limiter, error) {
+	if cfg.Limits == nil {
+		return nil, errors.New("ratelimit: Config.Limits is nil")
+	}
+	public, err := cfg.Public.check()
+	if err != nil {
+		return nil, fmt.Errorf("ratelimit: public site: %w", err)
+	}
+	if cfg.Store == nil {
+		if cfg.Store, err = NewBuckets(BucketsConfig{}); err != nil {
+			return nil, err
+		}
+	}
+	return &Limiter{limits: cfg.Limits, public: public, store: cfg.Store, hooks: cfg.Hooks}, nil
+}
+
+// Decide decides on one request and takes what it costs, if it is allowed. It takes nothing else: what is refused costs
+// its caller and its tenant nothing, as far as the store can. ctx is for the store and the hooks.
+func (l *Limiter) Decide(ctx context.Context, q Query) (d Decision) {
+	id := int64(0)
+	if q.Tenant != nil {
+		id = q.Tenant.ID
+	}
+	a := l.accounts.get(id)
+	if a == nil {
+		a = l.accounts.make(id)
+	}
+	a.see(q.Tenant)
+	if q.Cost == 0 {
+		q.Cost = 1
+	}
+	l.decide(ctx, a, Take{Tenant: id, Caller: q.Caller, Cost: q.Cost}, q.Tenant, &d)
+	a.count(&d)
+	if l.hooks.Decided != nil {
+		l.hooks.Decided(ctx, DecidedData{Tenant: q.Tenant, Cost: q.Cost, Decision: d})
+	}
+	return d
+}
+
+// decide fills in d, which is too large to be handed from one to the other.
+func (l *Limiter) decide(ctx context.Context, a *account, k Take, t *tenancy.Tenant, d *Decision) {
+	said, err := l.public, error(nil)
+	if t != nil {
+		said, err = l.limits.Policy(t)
+	}
+	d.applied, err = a.apply(&l.policies, said, err)
+	d.Policy, k.Policy = d.applied.policy, d.applied.policy
+	if err != nil {
+		d.Err = &PolicyError{Tenant: slug(t), Err: err}
+	}
+	if k.Cost < 0 {
+		d.Err = join(d.Err, &tenancy.FieldError{Field: "cost", Value: strconv.Itoa(k.Cost), Rule: "is negative"})
+		return
+	}
+	taken, err := l.store.Take(ctx, k)
+	if err != nil {
+		d.Err = join(d.Err, err)
+		return
+	}
+	d.Tenant, d.Caller = taken.Tenant, taken.Caller
+	if taken.Degraded != nil {
+		a.degraded.Add(1)
+		d.Err = join(d.Err, taken.Degraded)
+	}
+	d.judge()
+}
+
+// join is [errors.Join] that leaves a single error as it is.
+func join(a, b error) error {
+	if a == nil {
+		return b
+	}
+	return errors.Join(a, b)
+}
+
+func slug(t *tenancy.Tenant) string {
+	if t == nil {
+		return ""
+	}
+	return t.Slug
+}
