@@ -18,7 +18,7 @@ var layers = []layer{
 		packages: []string{"examples/..."},
 		imports: []string{
 			"erp", "tenancy/manage", "resolver",
-			"tenancy/audit", "tenancy/backup", "tenancy/ratelimit", "tenancy/metrics",
+			"tenancy/audit", "tenancy/backup", "tenancy/backup/archive", "tenancy/ratelimit", "tenancy/metrics",
 			"tenancy", "migrate", "schemactx", "internal/localpg",
 		},
 		why: "an example is a user's program, except that it may start a PostgreSQL of its own",
@@ -31,7 +31,7 @@ var layers = []layer{
 	{
 		packages: []string{"tenancy/manage"},
 		imports: []string{
-			"resolver", "tenancy/audit", "tenancy/backup", "tenancy/ratelimit", "tenancy/metrics",
+			"resolver", "tenancy/audit", "tenancy/backup", "tenancy/backup/archive", "tenancy/ratelimit", "tenancy/metrics",
 			"tenancy", "migrate", "schemactx",
 		},
 		why: "the commands are a front of the packages below and must work without the reference module",
@@ -45,8 +45,13 @@ var layers = []layer{
 		packages: []string{
 			"tenancy/audit", "tenancy/backup", "tenancy/ratelimit", "tenancy/metrics", "tenancy/tenancytest",
 		},
-		imports: []string{"tenancy", "migrate", "schemactx"},
+		imports: []string{"tenancy/backup/archive", "tenancy", "migrate", "schemactx"},
 		why:     "operational concerns are chosen one by one, so none may bring another",
+	},
+	{
+		packages: []string{"tenancy/backup/archive"},
+		outside:  []string{"github.com/klauspost/compress", "filippo.io/age"},
+		why:      "an archive can be read where there is no database: the format, and nothing that knows tenants or SQL",
 	},
 	{
 		packages: []string{"tenancy"},

@@ -1,0 +1,101 @@
+package archive_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"maps"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/oryne/pgtenant/tenancy/backup/archive"
+)
+
+func TestWhatIsWrittenIsRead(t *testing.T) {
+	t.Parallel()
+	want := students()
+	packed := pack(t, want, content, archive.WriterOptions{})
+	for name, src := range map[string]io.Reader{
+		"at once": bytes.NewReader(packed), "byte by byte": iotest.OneByteReader(bytes.NewReader(packed)),
+		"with the end in the data": iotest.DataErrReader(bytes.NewReader(packed)),
+	} {
+		r, got, err := unpack(src, archive.ReaderOptions{})
+		check(t, err)
+		want.Version, want.PartSize = archive.Version, archive.DefaultPartSize
+		if !maps.Equal(got, content) {
+			t.Errorf("%s: got %q", name, got)
+		}
+		if !reflect.DeepEqual(r.Header(), want) {
+			t.Errorf("%s: got  %+v\nwant %+v", name, r.Header(), want)
+		}
+		sum := sha256.Sum256([]byte(content["students"]))
+		first := r.Manifest().Tables[0]
+		if first.Rows != 2 || first.Parts != 1 || first.Bytes != 28 || first.SHA256 != hex.EncodeToString(sum[:]) || r.Manifest().Rows() != 2 {
+			t.Errorf("%s: manifest %+v", name, r.Manifest())
+		}
+		if r.SignedBy() != nil {
+			t.Errorf("signed by %x", r.SignedBy())
+		}
+	}
+}
+
+func TestALargeTableIsCutIntoParts(t *testing.T) {
+	t.Parallel()
+	h := students()
+	for _, size := range []int{64<<10 - 1, 64 << 10, 64<<10 + 1, 10 * 64 << 10, 1 << 20} {
+		text := rows(100_000)[:size]
+		packed := pack(t, h, map[string]string{"students": text, "Odd / name": "x\n"}, archive.WriterOptions{PartSize: 64 << 10, Workers: 3})
+		r, got, err := unpack(bytes.NewReader(packed), archive.ReaderOptions{})
+		check(t, err)
+		if got["students"] != text {
+			t.Errorf("%d bytes: got %d others", size, len(got["students"]))
+		}
+		sum, _ := r.Manifest().Table("students")
+		if want := (size + 64<<10 - 1) / (64 << 10); sum.Parts != want || sum.Bytes != int64(size) {
+			t.Errorf("%d bytes: %+v, want %d parts", size, sum, want)
+		}
+	}
+}
+
+func TestTablesNeedNotBeRead(t *testing.T) {
+	t.Parallel()
+	packed := pack(t, students(), map[string]string{"students": rows(50_000), "Odd / name": "x\n1\n"}, archive.WriterOptions{PartSize: 64 << 10})
+	r, err := archive.NewReader(bytes.NewReader(packed), archive.ReaderOptions{})
+	check(t, err)
+	defer r.Close()
+	first, err := r.Next()
+	check(t, err)
+	_, err = io.ReadFull(first, make([]byte, 100_000))
+	check(t, err)
+	second, err := r.Next()
+	check(t, err)
+	var rest strings.Builder
+	_, err = io.Copy(&rest, second)
+	check(t, err)
+	if rest.String() != "x\n1\n" {
+		t.Errorf("got %q", rest.String())
+	}
+	_, err = first.Read(make([]byte, 1))
+	expectIs(t, err, archive.ErrOrder)
+	for range 2 {
+		_, err = r.Next()
+		expectIs(t, err, io.EOF)
+	}
+	if r.Manifest().Rows() != 50_001 {
+		t.Errorf("manifest: %d rows", r.Manifest().Rows())
+	}
+}
+
+func TestAnArchiveWithoutTables(t *testing.T) {
+	t.Parallel()
+	h := students()
+	h.Tables = nil
+	_, got, err := unpack(bytes.NewReader(pack(t, h, nil, archive.WriterOptions{})), archive.ReaderOptions{})
+	check(t, err)
+	if len(got) != 0 {
+		t.Errorf("got %q", got)
+	}
+}

@@ -1,0 +1,110 @@
+package archive_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oryne/pgtenant/tenancy/backup/archive"
+)
+
+// students is the header of most tests: a table of rows, and one that is empty.
+func students() archive.Header {
+	return archive.Header{
+		Tenant: archive.Tenant{ID: 7, Slug: "north", Name: "North", Status: "active"}, Schema: "tenant_7",
+		TakenAt: time.Date(2026, 3, 1, 12, 0, 0, 5000, time.UTC), Encoding: "UTF8", LargeObjects: "none",
+		Migrations: []archive.Migration{{Version: 1, Source: "test", Name: "students"}},
+		Tables: []archive.Table{
+			{Name: "students", Columns: []archive.Column{
+				{Name: "id", Type: "bigint", Identity: archive.IdentityAlways},
+				{Name: "name", Type: "text"},
+				{Name: "initial", Type: "text", Generated: archive.GeneratedStored},
+			}},
+			{Name: "Odd / name", Columns: []archive.Column{{Name: "x", Type: "integer"}}},
+		},
+		Sequences: []archive.Sequence{{Name: "students_id_seq", Last: 2, Called: true}},
+	}
+}
+
+// content is what the tables of a header hold.
+var content = map[string]string{"students": "id,name\n1,Amara\n2,\"Br\"\"uno\"\n", "Odd / name": "x\n"}
+
+// pack returns an archive.
+func pack(t testing.TB, header archive.Header, content map[string]string, opts archive.WriterOptions) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	w, err := archive.NewWriter(&buf, header, opts)
+	check(t, err)
+	defer w.Abort()
+	for _, table := range header.Tables {
+		tw, err := w.Table(table.Name)
+		check(t, err)
+		_, err = io.WriteString(tw, content[table.Name])
+		check(t, err)
+		check(t, tw.Close(int64(strings.Count(content[table.Name], "\n")-1)))
+	}
+	_, err = w.Close()
+	check(t, err)
+	return buf.Bytes()
+}
+
+// unpack reads an archive to its end.
+func unpack(src io.Reader, opts archive.ReaderOptions) (r *archive.Reader, content map[string]string, err error) {
+	r, err = archive.NewReader(src, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer r.Close()
+	content = make(map[string]string)
+	for {
+		table, err := r.Next()
+		if err == io.EOF {
+			return r, content, nil
+		}
+		if err != nil {
+			return r, content, err
+		}
+		text, err := io.ReadAll(table)
+		if err != nil {
+			return r, content, err
+		}
+		content[table.Name] = string(text)
+	}
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func expectIs(t testing.TB, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("got %v, want %v", err, want)
+	}
+}
+
+// expectFormat wants a FormatError of an entry, with a reason that has these words.
+func expectFormat(t testing.TB, err error, entry, reason string) {
+	t.Helper()
+	var format *archive.FormatError
+	if !errors.As(err, &format) || format.Entry != entry || !strings.Contains(format.Error(), reason) {
+		t.Errorf("got %v, want a FormatError of %q: %s", err, entry, reason)
+	}
+}
+
+// rows makes so many lines of CSV.
+func rows(n int) string {
+	var b strings.Builder
+	b.WriteString("id,name\n")
+	for i := range n {
+		fmt.Fprintf(&b, "%d,name %d\n", i, i*i)
+	}
+	return b.String()
+}

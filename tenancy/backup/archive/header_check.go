@@ -1,0 +1,81 @@
+package archive
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// check returns why this can be no header, without the words "header.json".
+func (h *Header) check(limits Limits) error {
+	if h.PartSize < minPartSize || h.PartSize > MaxPartSize {
+		return fmt.Errorf("part size %d is not between %d and %d", h.PartSize, minPartSize, MaxPartSize)
+	}
+	if n := max(len(h.Tables), len(h.Sequences), len(h.MaterializedViews)); n > limits.Tables {
+		return fmt.Errorf("%d tables, sequences or views: %w", n, ErrLimit)
+	}
+	if h.LargeObjects != "none" {
+		return fmt.Errorf("policy %q of large objects is not known", clip(h.LargeObjects))
+	}
+	if h.Encoding != "UTF8" {
+		return fmt.Errorf("encoding %q is not UTF8", clip(h.Encoding))
+	}
+	seen := make(unique) // tables, sequences and views have one name space
+	for _, t := range h.Tables {
+		if err := seen.add(t.Name); err != nil {
+			return err
+		}
+		if err := t.check(limits); err != nil {
+			return fmt.Errorf("table %q: %w", t.Name, err)
+		}
+	}
+	for _, s := range h.Sequences {
+		if err := seen.add(s.Name); err != nil {
+			return err
+		}
+	}
+	for _, v := range h.MaterializedViews {
+		if err := seen.add(v.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Table) check(limits Limits) error {
+	if len(t.Columns) > limits.Columns {
+		return fmt.Errorf("%d columns: %w", len(t.Columns), ErrLimit)
+	}
+	seen := make(unique)
+	for _, c := range t.Columns {
+		if err := seen.add(c.Name); err != nil {
+			return err
+		}
+		switch c.Generated {
+		case "", GeneratedStored, GeneratedVirtual:
+		default:
+			return fmt.Errorf("column %q is generated %q", c.Name, clip(string(c.Generated)))
+		}
+		switch c.Identity {
+		case "", IdentityAlways, IdentityByDefault:
+		default:
+			return fmt.Errorf("column %q is an identity %q", c.Name, clip(string(c.Identity)))
+		}
+	}
+	return nil
+}
+
+// unique is a set of names.
+type unique map[string]struct{}
+
+// add enters a name that PostgreSQL could have, once.
+func (u unique) add(name string) error {
+	switch _, twice := u[name]; {
+	case twice:
+		return fmt.Errorf("name %q is there twice", name)
+	case name == "" || len(name) > maxName || !utf8.ValidString(name) || strings.ContainsRune(name, 0):
+		return fmt.Errorf("name %q is not 1 to %d bytes of UTF-8", clip(name), maxName)
+	}
+	u[name] = struct{}{}
+	return nil
+}

@@ -1,0 +1,112 @@
+package archive
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+func (r *Reader) readHeader() error {
+	text, err := r.content(headerEntry, nil, r.opts.Limits.HeaderBytes)
+	if err != nil {
+		return err
+	}
+	var format struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(text, &format); err != nil {
+		return &FormatError{Entry: headerEntry, Reason: "is not readable", Err: err}
+	}
+	if format.Version != Version {
+		return fmt.Errorf("%w: %d, known is %d", ErrVersion, format.Version, Version)
+	}
+	if err := strict(text, &r.header); err != nil {
+		return &FormatError{Entry: headerEntry, Reason: "is not readable", Err: err}
+	}
+	if err := r.header.check(r.opts.Limits); err != nil {
+		return &FormatError{Entry: headerEntry, Reason: "cannot be", Err: err}
+	}
+	r.headerSum = sum256(text)
+	return nil
+}
+
+// finish reads what follows the tables, and compares.
+func (r *Reader) finish() error {
+	text, err := r.content(manifestEntry, nil, r.opts.Limits.HeaderBytes)
+	if err != nil {
+		return err
+	}
+	var m Manifest
+	if err := strict(text, &m); err != nil {
+		return &FormatError{Entry: manifestEntry, Reason: "is not readable", Err: err}
+	}
+	if err := r.compare(m); err != nil {
+		return err
+	}
+	if err := r.verify(text); err != nil {
+		return err
+	}
+	if r.entry != nil {
+		return &FormatError{Entry: r.entry.Name, Reason: "comes after the end"}
+	}
+	if err := r.src.end(r.last, r.lastEnd); err != nil {
+		return err
+	}
+	r.manifest = m
+	return nil
+}
+
+// compare holds the manifest against what was read.
+func (r *Reader) compare(m Manifest) error {
+	switch {
+	case m.Version != Version:
+		return fmt.Errorf("%w: the manifest's is %d", ErrVersion, m.Version)
+	case m.HeaderSHA256 != r.headerSum:
+		return &FormatError{Entry: headerEntry, Reason: "was altered", Err: ErrChecksum}
+	case len(m.Tables) != len(r.sums):
+		return &FormatError{Entry: manifestEntry, Reason: fmt.Sprintf("has %d tables of %d", len(m.Tables), len(r.sums)), Err: ErrChecksum}
+	}
+	for i, want := range m.Tables {
+		have := r.sums[i]
+		have.Rows = want.Rows // known to who parses the CSV
+		if have != want || want.Rows < 0 {
+			return &FormatError{Entry: tableDir(have.Name), Reason: "was altered", Err: ErrChecksum}
+		}
+	}
+	return nil
+}
+
+func (r *Reader) verify(manifest []byte) error {
+	if !r.at(signatureEntry) {
+		if len(r.opts.TrustedKeys) > 0 {
+			return fmt.Errorf("%w: it has no signature", ErrSignature)
+		}
+		return nil
+	}
+	const most = 4 << 10
+	text, err := r.content(signatureEntry, nil, most)
+	if err != nil {
+		return err
+	}
+	var s signature
+	if err := strict(text, &s); err != nil {
+		return &FormatError{Entry: signatureEntry, Reason: "is not readable", Err: errors.Join(ErrSignature, err)}
+	}
+	r.signedBy, err = s.verify(manifest, r.opts.TrustedKeys)
+	return err
+}
+
+// strict decodes one JSON value that has no field which v has not: a newer format has a newer version.
+func strict(text []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the value")
+	}
+	return nil
+}
