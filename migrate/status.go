@@ -3,8 +3,11 @@ package migrate
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // State is where one migration stands in one schema.
@@ -34,6 +37,10 @@ type MigrationStatus struct {
 	// AppliedAt is when the transaction began that applied it, zero while pending. The version
 	// table has it without a time zone: it is read in the session's, as it was written.
 	AppliedAt time.Time
+
+	// AppliedChecksum is the beginning of the Checksum that the file had when it was applied. Empty while pending, and for a
+	// function and what goose applied.
+	AppliedChecksum string
 }
 
 // Status is where one schema stands.
@@ -71,14 +78,43 @@ func (r *Runner) Status(ctx context.Context, schema string) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	status := Status{Schema: schema}
+	return t.status(st), nil
+}
+
+// StatusTx is [Runner.Status] in the caller's transaction, which sees what its snapshot has and goes on whatever comes of it.
+func (r *Runner) StatusTx(ctx context.Context, tx pgx.Tx, schema string) (Status, error) {
+	t, err := r.target(schema)
+	if err != nil {
+		return Status{}, err
+	}
+	var st state
+	err = pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) (err error) {
+		st, err = readTable(ctx, tx, t, t.stateQuery())
+		if err == nil && st.absent {
+			err = errAbsent // the server's error has ended the savepoint
+		}
+		return err
+	})
+	if errors.Is(err, errAbsent) {
+		err = checkSchema(ctx, tx, t)
+	}
+	if err != nil {
+		return Status{}, err
+	}
+	return t.status(st), nil
+}
+
+var errAbsent = errors.New("no version table")
+
+func (t target) status(st state) Status {
+	status := Status{Schema: t.schema}
 	for _, m := range t.set {
 		if !st.has(m.version) {
 			status.Migrations = append(status.Migrations, MigrationStatus{Migration: m.describe(), State: Pending})
 		}
 	}
 	for _, a := range st.applied {
-		ms := MigrationStatus{Migration: Migration{Version: a.version, Set: t.kind}, State: Unknown, AppliedAt: a.at}
+		ms := MigrationStatus{Migration: Migration{Version: a.version, Set: t.kind}, State: Unknown, AppliedAt: a.at, AppliedChecksum: st.sums[a.version]}
 		if m := t.set.find(a.version); m != nil {
 			ms.Migration, ms.State = m.describe(), Applied
 			if st.changed(m) {
@@ -89,5 +125,5 @@ func (r *Runner) Status(ctx context.Context, schema string) (Status, error) {
 	}
 	slices.SortFunc(status.Migrations, func(a, b MigrationStatus) int { return cmp.Compare(a.Version, b.Version) })
 	_, status.Err = t.next(upTo{Newest}, st)
-	return status, nil
+	return status
 }
