@@ -27,7 +27,7 @@ func appendPolicy(to []byte, s Scope, l Limit) []byte {
 
 // appendLevel appends a service limit item: what is left, and when there is more.
 func appendLevel(to []byte, s Scope, l Limit, level Level) []byte {
-	if l.IsUnlimited() {
+	if l.IsUnlimited() || level.Unknown {
 		return to
 	}
 	to = appendItem(to, s, ";r=", level.Remaining)
@@ -59,9 +59,11 @@ func (d *Decision) setHeaders(h http.Header, q Query) {
 		policy = d.applied.header
 		buf = appendLevel(buf, CallerScope, d.Policy.Caller, d.Caller)
 	}
-	if len(buf) == 0 {
-		return
-	}
 	values := [2]string{policy, string(buf)} // one allocation for both
-	h[headerPolicy], h[headerLimit] = values[0:1:1], values[1:2:2]
+	if policy != "" {
+		h[headerPolicy] = values[0:1:1]
+	}
+	if len(buf) > 0 {
+		h[headerLimit] = values[1:2:2]
+	}
 }

@@ -33,6 +33,7 @@ type Taken struct {
 // Level is what has become of one bucket. Of a limit that is not counted all is zero but Refused.
 type Level struct {
 	Refused   bool          // the bucket had too few tokens, or [Nothing] is allowed
+	Unknown   bool          // the store has not looked, such as because the other bucket had refused already
 	Remaining int           // whole tokens that are left
 	Next      time.Duration // until there is one more; 0: the bucket is full
 	Wait      time.Duration // of a refused request, until it would not be; 0: for ever, as it costs more than the bucket holds

@@ -1,0 +1,83 @@
+package redislimit_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/ratelimit"
+	"github.com/oryne/pgtenant/tenancy/ratelimit/redislimit"
+)
+
+// patient is a configuration for tests of what Redis says: no decision may fail because this machine is slow.
+var patient = redislimit.Config{Timeout: 20 * time.Second}
+
+func newStore(t testing.TB, s *server, cfg redislimit.Config) *redislimit.Store {
+	t.Helper()
+	store, err := redislimit.New(s.client(t, &redis.Options{}), cfg)
+	check(t, err)
+	return store
+}
+
+// newLimiter is a process that limits by that store.
+func newLimiter(t testing.TB, store ratelimit.Store, limits ratelimit.LimitsFunc) *ratelimit.Limiter {
+	t.Helper()
+	l, err := ratelimit.New(ratelimit.Config{Limits: limits, Store: store})
+	check(t, err)
+	return l
+}
+
+func always(p ratelimit.Policy) ratelimit.LimitsFunc {
+	return func(*tenancy.Tenant) (ratelimit.Policy, error) { return p, nil }
+}
+
+func tenant(id int64) *tenancy.Tenant {
+	return &tenancy.Tenant{ID: id, Slug: "t" + strconv.FormatInt(id, 10), Status: tenancy.Active}
+}
+
+// allowed asks n times, and returns how often the answer was yes.
+func allowed(t testing.TB, l *ratelimit.Limiter, q ratelimit.Query, n int) (yes int) {
+	t.Helper()
+	for range n {
+		d := l.Decide(context.Background(), q)
+		check(t, d.Err)
+		if d.Verdict == ratelimit.Allowed {
+			yes++
+		}
+	}
+	return yes
+}
+
+func expect[V comparable](t testing.TB, what string, got, want V) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func expectIs(t testing.TB, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("got %v, want %v", err, want)
+	}
+}
+
+func expectField(t testing.TB, err error, field string) {
+	t.Helper()
+	var fieldErr *tenancy.FieldError
+	if !errors.As(err, &fieldErr) || fieldErr.Field != field {
+		t.Errorf("got %v, want a FieldError of %s", err, field)
+	}
+}

@@ -1,0 +1,28 @@
+package redislimit_test
+
+import (
+	"os"
+	"os/user"
+	"strconv"
+	"syscall"
+	"testing"
+)
+
+// unprivileged returns what lets a process run as a user without rights, and gives dir to that user. The process ends with
+// the thread that starts it.
+func unprivileged(t testing.TB, dir string) *syscall.SysProcAttr {
+	t.Helper()
+	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if os.Getuid() != 0 {
+		return attr
+	}
+	u, err := user.Lookup("nobody")
+	check(t, err)
+	uid, err := strconv.ParseUint(u.Uid, 10, 32)
+	check(t, err)
+	gid, err := strconv.ParseUint(u.Gid, 10, 32)
+	check(t, err)
+	check(t, os.Chown(dir, int(uid), int(gid)))
+	attr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	return attr
+}

@@ -1,0 +1,118 @@
+package redislimit_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// server is a Redis of a test's own, on a socket in a directory that nobody else enters.
+type server struct {
+	binary, dir string
+	process     *os.Process
+	stopped     <-chan struct{}
+}
+
+// binary returns the path of redis-server, or skips t. It fails it where CI is set.
+func binary(t testing.TB) string {
+	t.Helper()
+	path, err := exec.LookPath("redis-server")
+	if err == nil {
+		return path
+	}
+	const why = "redis-server is not installed: nothing is tried on a real Redis (Debian: apt install redis-server)"
+	if os.Getenv("CI") != "" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+	return ""
+}
+
+// startRedis starts a server that ends with the test.
+func startRedis(t testing.TB) *server {
+	t.Helper()
+	s := &server{binary: binary(t)}
+	var err error
+	s.dir, err = os.MkdirTemp("", "pgtenant-redis-*") // t.TempDir's path may be too long for a socket
+	check(t, err)
+	t.Cleanup(func() { check(t, os.RemoveAll(s.dir)) })
+	s.start(t)
+	t.Cleanup(s.kill)
+	return s
+}
+
+func (s *server) socket() string { return filepath.Join(s.dir, "s") }
+
+// start starts the process and waits until it answers.
+func (s *server) start(t testing.TB) {
+	t.Helper()
+	cmd := exec.Command(s.binary, "--port", "0", "--unixsocket", s.socket(), "--save", "", "--appendonly", "no",
+		"--dir", s.dir, "--logfile", filepath.Join(s.dir, "log"), "--maxmemory-policy", "noeviction")
+	cmd.Dir = s.dir
+	cmd.SysProcAttr = unprivileged(t, s.dir)
+	started, stopped := make(chan error), make(chan struct{})
+	go func() { // on a thread that lives as long as the process does: the kernel ends a child with the thread that started it
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait() // how it ended is in its log
+		}
+		close(stopped)
+	}()
+	check(t, <-started)
+	s.process, s.stopped = cmd.Process, stopped
+	admin := s.client(t, &redis.Options{})
+	until(t, "Redis answers", func() bool { return admin.Ping(context.Background()).Err() == nil })
+}
+
+// kill ends the process as a crash does, stopped or not.
+func (s *server) kill() {
+	_ = s.process.Kill() // it may have ended already
+	<-s.stopped
+}
+
+func (s *server) signal(t testing.TB, sig syscall.Signal) {
+	t.Helper()
+	check(t, s.process.Signal(sig))
+}
+
+// client returns a client that heeds contexts, closed after the test.
+func (s *server) client(t testing.TB, o *redis.Options) *redis.Client {
+	t.Helper()
+	o.Network, o.Addr, o.ContextTimeoutEnabled = "unix", s.socket(), true
+	c := redis.NewClient(o)
+	t.Cleanup(func() { _ = c.Close() }) // its server may be gone
+	return c
+}
+
+// do runs a command as the administrator.
+func (s *server) do(t testing.TB, command string) {
+	t.Helper()
+	words := strings.Fields(command)
+	args := make([]any, len(words))
+	for i, w := range words {
+		args[i] = strings.Trim(w, `"`)
+	}
+	check(t, s.client(t, &redis.Options{}).Do(t.Context(), args...).Err())
+}
+
+// until waits until what is so, for a long while.
+func until(t testing.TB, what string, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !so(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal(fmt.Errorf("waited in vain until %s", what))
+		}
+	}
+}
