@@ -1,0 +1,203 @@
+package ratelimit_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/ratelimit"
+)
+
+// What a flood of one tenant does to another, through net/http on loopback, tenancy.Handler, the middleware and PostgreSQL:
+//
+//	go test -run '^$' -bench Flood -benchtime 20x ./tenancy/ratelimit
+//
+// A round is a second of each: the quiet tenant alone, with a flood that nobody limits, and with one that is limited by
+// its plan and to one connection of eight. They follow each other in each round, so that all meet the same machine. p99 is that of all rounds'
+// requests of the quiet tenant, from the moment at which each was due. BENCHMARKS.md says what came of it.
+
+const (
+	slice      = time.Second
+	quietEvery = 5 * time.Millisecond // a request of the quiet tenant
+	floodConns = 32                   // of the flooding tenant: no more requests of it are on their way at a time
+)
+
+func BenchmarkFlood(b *testing.B) {
+	p, done := newPlatform(pgtest.New(b))
+	b.Cleanup(done)
+	plans := plans(b, ratelimit.PlansConfig{Plans: map[string]ratelimit.Policy{
+		"free": {Tenant: ratelimit.PerSecond(10)},
+		"gold": {Tenant: ratelimit.PerSecond(1000)},
+	}})
+	open := serverOf(b, p, always(ratelimit.Policy{Tenant: ratelimit.Unlimited()}), schemactx.Limits{})
+	limited := serverOf(b, p, plans, schemactx.Limits{MaxConns: 1})
+	for _, rate := range []int{250, 1000, 2000, 4000} {
+		b.Run(fmt.Sprintf("flood=%d", rate), func(b *testing.B) {
+			var alone, unlimited, within phase
+			for b.Loop() {
+				alone.run(b, limited, 0)
+				unlimited.run(b, open, rate)
+				within.run(b, limited, rate)
+			}
+			base := alone.report(b, "alone")
+			unlimited.report(b, "unlimited")
+			b.ReportMetric(within.report(b, "limited")/base, "limited/alone")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+func serverOf(b *testing.B, p *platform, limits ratelimit.Limits, conns schemactx.Limits) string {
+	b.Helper()
+	db := p.db(8, schemactx.Config{Limits: func(string) schemactx.Limits { return conns }})
+	limit, err := ratelimit.Middleware(ratelimit.MiddlewareConfig{Limiter: newLimiter(b, ratelimit.Config{Limits: limits})})
+	check(b, err)
+	s := httptest.NewServer(tenancy.Handler(p.hosts, tenancy.Routes{Tenant: limit(report(db))}))
+	b.Cleanup(s.Close)
+	return s.Listener.Addr().String()
+}
+
+// phase is what one way has shown so far.
+type phase struct {
+	latencies []time.Duration // of the quiet tenant's requests
+	served    atomic.Int64    // of the flood
+	refused   atomic.Int64
+	took      time.Duration
+}
+
+func (ph *phase) run(b *testing.B, addr string, rate int) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.Context(), slice)
+	defer cancel()
+	start := time.Now()
+	var wg sync.WaitGroup
+	if rate > 0 {
+		for i := range floodConns {
+			wg.Go(func() { ph.flood(b, ctx, addr, time.Duration(floodConns)*time.Second/time.Duration(rate), i) })
+		}
+	}
+	ph.quiet(b, ctx, addr)
+	wg.Wait()
+	ph.took += time.Since(start)
+}
+
+// flood sends requests on one connection, one each interval, as soon as the one before is answered.
+func (ph *phase) flood(b *testing.B, ctx context.Context, addr string, interval time.Duration, i int) {
+	c := dial(b, addr, "schoola")
+	defer c.conn.Close()
+	for due := time.Now().Add(interval * time.Duration(i) / floodConns); ; due = due.Add(interval) {
+		if late := time.Since(due); late > interval {
+			due = due.Add(late) // what was not sent is not sent later
+		}
+		if !sleepUntil(ctx, due) {
+			return
+		}
+		switch c.get(b) {
+		case http.StatusOK:
+			ph.served.Add(1)
+		case http.StatusTooManyRequests:
+			ph.refused.Add(1)
+		default:
+			b.Error("the flood got another answer")
+		}
+	}
+}
+
+// quiet sends a request at each moment that it is due, whatever became of those before.
+func (ph *phase) quiet(b *testing.B, ctx context.Context, addr string) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	free := make(chan *conn, 256) // connections are used again
+	for due := time.Now(); sleepUntil(ctx, due); due = due.Add(quietEvery) {
+		wg.Go(func() {
+			var c *conn
+			select {
+			case c = <-free:
+			default:
+				c = dial(b, addr, "schoolb")
+			}
+			if code := c.get(b); code != http.StatusOK {
+				b.Errorf("the quiet tenant got %d", code)
+			}
+			took := time.Since(due)
+			mu.Lock()
+			ph.latencies = append(ph.latencies, took)
+			mu.Unlock()
+			free <- c
+		})
+	}
+	wg.Wait()
+	close(free)
+	for c := range free {
+		c.conn.Close()
+	}
+}
+
+// report reports the quiet tenant's p50 and p99 in milliseconds, and the flood's requests per second, and returns the p99.
+func (ph *phase) report(b *testing.B, name string) float64 {
+	b.Helper()
+	slices.Sort(ph.latencies)
+	at := func(q float64) float64 {
+		return float64(ph.latencies[int(q*float64(len(ph.latencies)-1))]) / float64(time.Millisecond)
+	}
+	b.ReportMetric(at(0.5), name+"-p50-ms")
+	b.ReportMetric(at(0.99), name+"-p99-ms")
+	if n := ph.served.Load() + ph.refused.Load(); n > 0 {
+		b.ReportMetric(float64(ph.served.Load())/ph.took.Seconds(), name+"-served/s")
+		b.ReportMetric(float64(ph.refused.Load())/ph.took.Seconds(), name+"-refused/s")
+	}
+	return at(0.99)
+}
+
+// conn is a client that costs little: on this machine it takes from the same processors.
+type conn struct {
+	conn    net.Conn
+	in      *bufio.Reader
+	request []byte
+}
+
+func dial(b *testing.B, addr, slug string) *conn {
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		b.Error(err)
+		panic(err) // not in the benchmark's goroutine
+	}
+	return &conn{conn: c, in: bufio.NewReader(c), request: []byte("GET /report HTTP/1.1\r\nHost: " + slug + ".example.com\r\n\r\n")}
+}
+
+func (c *conn) get(b *testing.B) int {
+	if _, err := c.conn.Write(c.request); err != nil {
+		b.Error(err)
+		return 0
+	}
+	response, err := http.ReadResponse(c.in, nil)
+	if err != nil {
+		b.Error(err)
+		return 0
+	}
+	_, _ = io.Copy(io.Discard, response.Body) // an error shows at the next request
+	response.Body.Close()
+	return response.StatusCode
+}
+
+func sleepUntil(ctx context.Context, due time.Time) bool {
+	if d := time.Until(due); d > 0 {
+		select {
+		case <-ctx.Done():
+		case <-time.After(d):
+		}
+	}
+	return ctx.Err() == nil
+}

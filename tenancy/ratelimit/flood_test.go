@@ -1,0 +1,95 @@
+package ratelimit_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/ratelimit"
+)
+
+// A tenant floods, and its own requests are stuck in the database: a lock on its table is held. The quiet tenant is served
+// all the same, where both limits are; where there is none it is not. What floods cost in time is a benchmark.
+func TestAFloodOfOneTenantDoesNotReachAnother(t *testing.T) {
+	t.Parallel()
+	const flood, allowedOfIt = 300, 10
+	for name, limited := range map[string]bool{"with limits": true, "without": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, done := newPlatform(pgtest.New(t))
+			t.Cleanup(done)
+			policy, limits := ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.Unlimited()}, schemactx.Limits{}
+			if limited {
+				policy, limits = ratelimit.Policy{Tenant: ratelimit.PerHour(allowedOfIt)}, schemactx.Limits{MaxConns: 1}
+			}
+			db := p.db(2, schemactx.Config{Limits: func(string) schemactx.Limits { return limits }})
+			limit, err := ratelimit.Middleware(ratelimit.MiddlewareConfig{Limiter: limiter(t, policy)})
+			check(t, err)
+			var inside atomic.Int64
+			app := report(db)
+			h := tenancy.Handler(p.hosts, tenancy.Routes{Tenant: limit(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				inside.Add(1)
+				app.ServeHTTP(w, r)
+			}))})
+
+			tx, err := p.pg.Pool.Begin(t.Context())
+			check(t, err)
+			schema := ""
+			check(t, tx.QueryRow(t.Context(), "select schema_name from public.tenants where slug = 'schoola'").Scan(&schema))
+			quoted, err := schemactx.QuoteName(schema)
+			check(t, err)
+			_, err = tx.Exec(t.Context(), "lock table "+quoted+".students in access exclusive mode")
+			check(t, err)
+			var codes [600]atomic.Int64
+			var wg sync.WaitGroup
+			for range flood {
+				wg.Go(func() { codes[serve(context.Background(), h, "schoola")].Add(1) })
+			}
+			stuck := int64(flood)
+			if limited {
+				stuck = allowedOfIt
+			}
+			waitFor(t, func() bool { return inside.Load() == stuck && codes[http.StatusTooManyRequests].Load() == flood-stuck })
+			waitFor(t, func() bool { // all the connections that it can get
+				return int(p.pools[0].Stat().AcquiredConns()) == map[bool]int{true: 1, false: 2}[limited]
+			})
+
+			if limited {
+				for range allowedOfIt {
+					expect(t, "the quiet tenant", serve(t.Context(), h, "schoolb"), http.StatusOK)
+				}
+			} else {
+				ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+				expect(t, "the quiet tenant", serve(ctx, h, "schoolb"), http.StatusGatewayTimeout)
+				cancel()
+			}
+			check(t, tx.Rollback(t.Context()))
+			wg.Wait()
+			expect(t, "the flood's requests in the end", codes[http.StatusOK].Load(), stuck)
+		})
+	}
+}
+
+// serve returns the status of a request on a tenant's host.
+func serve(ctx context.Context, h http.Handler, slug string) int {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://"+slug+".example.com/report", nil).WithContext(ctx))
+	return w.Code
+}
+
+// waitFor waits until it is so, for a long while.
+func waitFor(t testing.TB, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !so(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("waited in vain")
+		}
+	}
+}
