@@ -41,9 +41,7 @@ func TestAFloodOfOneTenantDoesNotReachAnother(t *testing.T) {
 
 			tx, err := p.pg.Pool.Begin(t.Context())
 			check(t, err)
-			schema := ""
-			check(t, tx.QueryRow(t.Context(), "select schema_name from public.tenants where slug = 'schoola'").Scan(&schema))
-			quoted, err := schemactx.QuoteName(schema)
+			quoted, err := schemactx.QuoteName(p.flooding)
 			check(t, err)
 			_, err = tx.Exec(t.Context(), "lock table "+quoted+".students in access exclusive mode")
 			check(t, err)

@@ -24,6 +24,8 @@ type platform struct {
 	roles   schemactx.RoleNames
 	pools   []*pgxpool.Pool
 	hosts   tenancy.Resolver
+
+	flooding string // schoola's schema
 }
 
 const students = `-- +goose Up
@@ -71,6 +73,9 @@ func (p *platform) refresh() {
 	for t, err := range p.tenants.All(context.Background(), tenancy.Filter{}) {
 		orPanic(err)
 		byHost[t.Slug+".example.com"] = &t
+		if t.Slug == "schoola" {
+			p.flooding = t.Schema
+		}
 	}
 	p.hosts = tenancy.ResolverFunc(func(_ context.Context, host string) (tenancy.Target, error) {
 		if t, ok := byHost[host]; ok {
@@ -98,7 +103,7 @@ func (p *platform) db(conns int32, cfg schemactx.Config) *schemactx.DB {
 func report(db *schemactx.DB) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var n int
-		err := db.QueryRow(r.Context(), "select count(distinct md5(name || n)) from students, generate_series(1, 2) n").Scan(&n)
+		err := db.QueryRow(r.Context(), "select count(distinct md5(name)) from students").Scan(&n)
 		switch {
 		case errors.Is(err, context.DeadlineExceeded):
 			w.WriteHeader(http.StatusGatewayTimeout)

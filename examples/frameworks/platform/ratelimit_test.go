@@ -1,0 +1,101 @@
+package platform_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"testing"
+
+	"github.com/gin-gonic/gin"
+	"github.com/go-chi/chi/v5"
+	"github.com/labstack/echo/v5"
+
+	"github.com/oryne/pgtenant/examples/frameworks/platform"
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/ratelimit"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+
+// limited are the ways in which package ratelimit stands in a framework: as its own middleware where it takes those of
+// net/http, and around its engine everywhere.
+var limited = map[string]func(limit func(http.Handler) http.Handler, page http.HandlerFunc) http.Handler{
+	"chi": func(limit func(http.Handler) http.Handler, page http.HandlerFunc) http.Handler {
+		r := chi.NewRouter()
+		r.Use(limit)
+		r.Get("/page", page)
+		return r
+	},
+	"echo": func(limit func(http.Handler) http.Handler, page http.HandlerFunc) http.Handler {
+		e := echo.New()
+		e.Use(echo.WrapMiddleware(limit))
+		e.GET("/page", echo.WrapHandler(page))
+		return e
+	},
+	"gin": func(limit func(http.Handler) http.Handler, page http.HandlerFunc) http.Handler {
+		gin.SetMode(gin.ReleaseMode)
+		g := gin.New()
+		g.GET("/page", gin.WrapF(page))
+		return limit(g)
+	},
+}
+
+func TestFrameworksStandBelowTheRateLimit(t *testing.T) {
+	t.Parallel()
+	pg := pgtest.New(t)
+	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
+	check(t, err)
+	p, err := platform.Open(t.Context(), pg.URL, roles)
+	check(t, err)
+	t.Cleanup(p.Close)
+	for name, mount := range limited {
+		limiter, err := ratelimit.New(ratelimit.Config{
+			Limits: ratelimit.LimitsFunc(func(*tenancy.Tenant) (ratelimit.Policy, error) {
+				return ratelimit.Policy{Tenant: ratelimit.PerHour(2)}, nil
+			}),
+		})
+		check(t, err)
+		limit, err := ratelimit.Middleware(ratelimit.MiddlewareConfig{Limiter: limiter})
+		check(t, err)
+		server := httptest.NewServer(p.Handler(mount(limit, func(w http.ResponseWriter, r *http.Request) {
+			s, err := p.Student(r.Context(), 1)
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
+			}
+			_, _ = io.WriteString(w, s.Name) // the client has gone
+		})))
+		for _, c := range []struct {
+			host, want, left string
+			status           int
+		}{
+			{"schoola.localhost", "Amara", `"tenant";r=1;t=1800`, http.StatusOK},
+			{"schoola.localhost", "Amara", `"tenant";r=0;t=1800`, http.StatusOK},
+			{"schoola.localhost", "", `"tenant";r=0;t=1800`, http.StatusTooManyRequests},
+			{"schoolb.localhost", "Mateo", `"tenant";r=1;t=1800`, http.StatusOK},
+		} {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/page", nil)
+			check(t, err)
+			r.Host = c.host
+			w, err := http.DefaultClient.Do(r)
+			check(t, err)
+			body, err := io.ReadAll(w.Body)
+			check(t, err)
+			check(t, w.Body.Close())
+			if left := w.Header.Get("RateLimit"); w.StatusCode != c.status || c.want != "" && string(body) != c.want || left != c.left {
+				t.Errorf("%s: %s: %d %s %s, want %d %s %s", name, c.host, w.StatusCode, body, left, c.status, c.want, c.left)
+			}
+		}
+		server.Close()
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
