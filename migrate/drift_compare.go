@@ -21,6 +21,10 @@ func newReference(opts DriftOptions) reference {
 	return ref
 }
 
+// Compare returns how a structure differs from opts.Reference, in the order of a [Structure]: what [Runner.Drift] does with schemas, for a
+// caller who has read them, as in a transaction. It panics where opts.Reference is nil.
+func Compare(s Structure, opts DriftOptions) []Difference { return newReference(opts).compare(s) }
+
 // keep returns the objects without what is no matter.
 func (opts DriftOptions) keep(objects []Object) []Object {
 	if opts.Skip == nil && !opts.IgnoreGrants && !opts.IgnoreOwners {

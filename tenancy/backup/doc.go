@@ -1,0 +1,26 @@
+// Package backup keeps what tenants cannot afford to lose: one tenant, one file, one snapshot.
+//
+//	backups, err := backup.New(backup.Config{
+//		Pool: ownerPool, Tenants: tenants, Migrations: runner, Store: dir,
+//		Recipients: recipients, SigningKey: key,
+//	})
+//	info, err := backups.Backup(ctx, "north", backup.BackupOptions{})
+//
+// # A backup
+//
+// [Service.Backup] reads all tables of a tenant's schema in one read-only transaction, as they were at one moment, and streams them
+// into the [Store], compressed, in constant memory. What it costs depends on the tenant and not on its neighbours. FORMAT.md describes the
+// file, package archive reads and writes it: tar, zstd, CSV and JSON, and age around it all where it is encrypted.
+//
+// A tenant is backed up when the stored file has been read back and found good. Only then is its receipt written
+// ([Info]), only then does anything say so. Whatever happens before leaves nothing, or a file without a receipt, and the next run
+// begins anew.
+//
+// # What is in it
+//
+// Data: the rows of tables, where sequences stand, the tenant's row and domains of the registry, and which migrations were
+// applied. The structure is what those migrations make, and is compared with them: a schema that differs is a [DriftError]. What an
+// archive cannot hold is an [UnsupportedError] that names it; nothing is left out in silence. FORMAT.md lists both.
+//
+// No SQL is in an archive, and none of it is ever run.
+package backup

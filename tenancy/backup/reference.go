@@ -1,0 +1,73 @@
+package backup
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/oryne/pgtenant/migrate"
+)
+
+// maxReferences is how many structures are kept: tenants are at the newest versions, or at the release's before.
+const maxReferences = 8
+
+// references are the structures that sets of migrations make. Each costs as much as making a tenant, and is built once.
+type references struct {
+	gate  chan struct{} // holds one while somebody reads or builds
+	built map[string]migrate.Structure
+}
+
+// referenceAge says whether a structure that was built earlier will do.
+type referenceAge int
+
+const (
+	referenceKept  referenceAge = iota // it will
+	referenceFresh                     // it is to be built: the server may have got another version since
+)
+
+// reference returns the structure that versions make. It takes a connection, so that nobody must hold one who calls it.
+func (s *Service) reference(ctx context.Context, versions []int64, age referenceAge) (migrate.Structure, error) {
+	select {
+	case s.references.gate <- struct{}{}:
+	case <-ctx.Done():
+		return migrate.Structure{}, ctx.Err()
+	}
+	defer func() { <-s.references.gate }()
+	key := fmt.Sprint(versions)
+	if built, ok := s.references.built[key]; ok && age == referenceKept {
+		return built, nil
+	}
+	only, err := s.cfg.Migrations.Only(versions)
+	if err != nil {
+		return migrate.Structure{}, err
+	}
+	built, err := only.Reference(ctx, s.fingerprintOptions())
+	if err != nil {
+		return migrate.Structure{}, err
+	}
+	if s.references.built == nil || len(s.references.built) >= maxReferences {
+		s.references.built = make(map[string]migrate.Structure)
+	}
+	s.references.built[key] = built
+	return built, nil
+}
+
+func (s *Service) fingerprintOptions() migrate.FingerprintOptions {
+	return migrate.FingerprintOptions{Roles: s.cfg.Roles, LockTimeout: s.cfg.LockTimeout}
+}
+
+// differences returns how a schema differs from a reference, but for what is no matter to data.
+func (s *Service) differences(have migrate.Structure, reference migrate.Structure) []string {
+	var texts []string
+	for _, d := range migrate.Compare(have, migrate.DriftOptions{
+		Reference: &reference, IgnoreGrants: true, IgnoreOwners: true, IgnoreOrder: true,
+	}) {
+		texts = append(texts, d.String())
+	}
+	return texts
+}
+
+// versionsOf returns what is applied, in order.
+func versionsOf(status migrate.Status) []int64 {
+	return slices.Sorted(slices.Values(status.Versions(migrate.Applied, migrate.Changed, migrate.Unknown)))
+}

@@ -1,0 +1,21 @@
+package backup
+
+import "errors"
+
+// Service backs up tenants. It is safe for concurrent use.
+type Service struct {
+	cfg        Config
+	references references
+}
+
+// New returns a service. It does not connect, and closes nothing of what it is given.
+func New(cfg Config) (*Service, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return &Service{cfg: cfg, references: references{gate: make(chan struct{}, 1)}}, nil
+}
+
+// errNoStore is returned by what needs [Config].Store.
+var errNoStore = errors.New("backup: Config.Store is nil")

@@ -1,0 +1,44 @@
+package backup
+
+import (
+	"context"
+	"io"
+	"iter"
+	"time"
+)
+
+// Store keeps files under names of letters, digits, and the characters "-", "_", "." and "/", in which it makes no difference what the
+// parts between slashes mean to it. It is safe for concurrent use, by several processes. A name that it cannot have is an error of it, and
+// a file that does not exist [ErrNotFound].
+type Store interface {
+	// Create begins a file. Nobody finds it under its name before it is committed, and never a part of it, whatever crashes.
+	// Two that have one name are an error of one of them, at the latest of its Commit: no file is ever replaced. ctx governs the upload.
+	Create(ctx context.Context, name string) (Upload, error)
+
+	// Open reads a file from its beginning. ctx governs the reading.
+	Open(ctx context.Context, name string) (io.ReadCloser, error)
+
+	// List returns the files whose names begin with prefix, by name. An error is the last element. ctx governs the listing.
+	List(ctx context.Context, prefix string) iter.Seq2[Object, error]
+
+	// Delete removes a file.
+	Delete(ctx context.Context, name string) error
+}
+
+// Upload is a file on its way into a [Store]. It is for one goroutine, but that Abort may be called beside a Write to end it.
+type Upload interface {
+	io.Writer
+
+	// Commit makes the file last, under its name. After an error there is no file, or, where the storage did not answer, a whole one.
+	Commit() error
+
+	// Abort takes back what was written, as far as the storage is there to do it. After Commit it does nothing.
+	Abort() error
+}
+
+// Object is a file in a [Store].
+type Object struct {
+	Name    string
+	Size    int64     // bytes
+	ModTime time.Time // when it was committed
+}
