@@ -94,7 +94,7 @@ func (br *batchResults) send(ctx context.Context) error {
 	}
 	for i := range br.calls {
 		if i > 0 && br.calls[i-1].kind.mayStray() {
-			own{stepAssert, assertSQL, br.scope.assertParams()}.queue(br.state, b, named)
+			br.assertion().queue(br.state, b, named)
 		}
 		if err := br.queue(b, i, sds[i]); err != nil {
 			return err
@@ -174,7 +174,7 @@ func (br *batchResults) queue(b *pgconn.Batch, i int, sd *pgconn.StatementDescri
 	if sd != nil {
 		b.ExecStatement(sd, eqb.ParamValues, eqb.ParamFormats, formats)
 	} else {
-		b.ExecParams(c.sql, eqb.ParamValues, nil, eqb.ParamFormats, formats)
+		b.ExecParams(br.text(c.sql), eqb.ParamValues, nil, eqb.ParamFormats, formats)
 	}
 	return nil
 }
@@ -191,6 +191,7 @@ type batchRows struct {
 func (r *batchRows) rowsClosed(tag pgconn.CommandTag, err error) error {
 	br := r.br
 	br.current = nil
+	br.unshift(err, len(br.scope.comment))
 	if err == nil && changesSession(tag) {
 		err = fmt.Errorf("%w: %s", ErrScopeChanged, tag)
 	}
@@ -241,6 +242,7 @@ func (br *batchResults) nextRows() (*batchRows, error) {
 	}
 	if !br.mrr.NextResult() {
 		br.err = br.mrr.Close()
+		br.unshift(br.err, len(br.scope.comment))
 		if br.err == nil {
 			br.err = errors.New("schemactx: the batch has no more results")
 		}
@@ -344,6 +346,7 @@ func (br *batchResults) finish() {
 	br.stained = br.stained || br.kind != kindRead
 	br.state.ran(br.kind)
 	if br.err != nil {
+		br.unshift(br.err, len(br.scope.comment))
 		br.state.forget(stmtKey{}, br.err) // for what the error says of all statements
 	}
 	changed := errors.Is(br.err, ErrScopeChanged) && br.kind != kindRefused

@@ -76,9 +76,11 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 	// COPY goes out by the simple protocol, and so does what has to come in front: up to the end of the string it is one
 	// implicit transaction as well.
 	front := c.front(c.tx, false)
-	command := front.simple() + "copy " + table + " (" + columns + ") from stdin binary"
+	before := c.text(front.simple())
+	command := before + "copy " + table + " (" + columns + ") from stdin binary"
 	r := &copyReader{src: c.src, fields: sd.Fields, types: c.conn.TypeMap(), buf: []byte(copyHeader)}
 	tag, err := c.conn.PgConn().CopyFrom(ctx, r, command)
+	c.unshift(err, len(before))
 	c.stained = true
 	if c.tx != nil {
 		c.tx.begun = c.tx.begun || c.status() != 'I'

@@ -44,6 +44,15 @@ type Config struct {
 	// Logins say how tenants log in at level [Logins]; not used otherwise.
 	Logins LoginsConfig
 
+	// ServerLog says how PostgreSQL's own log names the tenant of each statement. Default: [ServerLogOff].
+	ServerLog ServerLog
+
+	// RequestID returns the id of the request that ctx belongs to, "" for none, with which [ServerLogApplicationName]
+	// makes the name "tenant_2/id", cut to 63 bytes. It is called for each unit of work, whose ids count from its
+	// beginning on, and must be safe for concurrent use. An id with others than letters, digits and "-_.:=+" is left
+	// out. Not with the comment, nor at level [Logins]. Default: nil, no ids.
+	RequestID func(ctx context.Context) string
+
 	// Hooks are called as the DB works. Default: none.
 	Hooks Hooks
 }
@@ -62,6 +71,9 @@ func (c Config) validate() error {
 	}
 	if c.StatementCacheCapacity < 0 {
 		return fmt.Errorf("schemactx: statement cache capacity %d is negative", c.StatementCacheCapacity)
+	}
+	if err := c.validateServerLog(); err != nil {
+		return err
 	}
 	switch {
 	case c.Lanes < 0:
@@ -123,7 +135,7 @@ func New(pool *pgxpool.Pool, cfg Config) (*DB, error) {
 	db.tracers.copyFrom, _ = conn.Tracer.(pgx.CopyFromTracer)
 	db.tracers.prepare, _ = conn.Tracer.(pgx.PrepareTracer)
 	var err error
-	if db.public, err = newScope(Public, db.role(Public), Limits{}); err != nil {
+	if db.public, err = newScope(Public, db.role(Public), Limits{}, cfg.ServerLog); err != nil {
 		return nil, err
 	}
 	switch {
@@ -229,9 +241,9 @@ func (db *DB) buildScope(schema string) (sc *scope, err error) {
 		limits = db.cfg.Limits(schema)
 	}
 	if db.logins != nil {
-		sc, err = newLoginScope(schema, limits)
+		sc, err = newLoginScope(schema, limits, db.cfg.ServerLog)
 	} else {
-		sc, err = newScope(schema, db.role(schema), limits)
+		sc, err = newScope(schema, db.role(schema), limits, db.cfg.ServerLog)
 	}
 	if err != nil {
 		return nil, err

@@ -15,7 +15,8 @@
 // trusted to remember a tenant. The scope travels in front of the statement: one round trip, two when the connection
 // sees the statement in this schema for the first time and prepares it. A transaction of n statements costs n+1. What
 // a tenant may have left on a connection is taken away, in the same round trip, before another one works on it. With
-// thousands of tenants [Config].Lanes keep connections to few of them. BENCHMARKS.md says what it costs.
+// thousands of tenants [Config].Lanes keep connections to few of them. BENCHMARKS.md says what it costs, SERVERLOG.md how
+// PostgreSQL's own log names the tenant of a statement.
 //
 // # What is an error
 //

@@ -30,7 +30,13 @@ const (
 
 func setup(t *testing.T) *fixture {
 	t.Helper()
-	f := &fixture{pg: pgtest.New(t)}
+	return setupOn(t, pgtest.New(t))
+}
+
+// setupOn is setup on a database that the test has.
+func setupOn(t *testing.T, pg *pgtest.DB) *fixture {
+	t.Helper()
+	f := &fixture{pg: pg}
 	roles, err := schemactx.NewRoleNames(f.pg.RolePrefix)
 	check(t, err)
 	report, err := schemactx.Setup(t.Context(), f.pg.Pool, schemactx.SetupConfig{

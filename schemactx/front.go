@@ -16,6 +16,7 @@ const (
 
 	resetRoleSQL = "reset role"
 	resetPathSQL = "reset search_path"
+	resetNameSQL = "reset application_name"
 )
 
 // front is what goes in front of a statement in the same round trip, in this order: BEGIN, the scrub after another
@@ -49,7 +50,7 @@ func (u *unit) front(tx *txState, begin bool) front {
 	var f front
 	if tx != nil && tx.begun {
 		if tx.suspect {
-			f = append(f, own{stepAssert, assertSQL, u.scope.assertParams()})
+			f = append(f, u.assertion())
 		}
 		return f.savepoints(tx)
 	}
@@ -67,7 +68,7 @@ func (u *unit) front(tx *txState, begin bool) front {
 			f = append(f, own{step: stepScrub, sql: sql})
 		}
 	}
-	f = append(f, own{stepScope, u.scope.sql, u.scope.params})
+	f = append(f, own{stepScope, u.scope.sql, u.scopeParams()})
 	return f.savepoints(tx)
 }
 

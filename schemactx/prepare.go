@@ -16,6 +16,7 @@ func (u *unit) prepareOne(ctx context.Context, tx *txState, sql string, kind sql
 		ctx = t.TracePrepareStart(ctx, u.conn, pgx.TracePrepareStartData{Name: st.name, SQL: sql})
 	}
 	err := u.prepare(ctx, tx, []*stmt{st})
+	u.unshift(err, len(u.scope.comment))
 	if t != nil {
 		t.TracePrepareEnd(ctx, u.conn, pgx.TracePrepareEndData{Err: err})
 	}
@@ -48,7 +49,7 @@ func (u *unit) tryPrepare(ctx context.Context, tx *txState, stmts []*stmt) error
 		p.SendPrepare(ownName(sql), sql, nil)
 	}
 	for _, st := range stmts {
-		p.SendPrepare(st.name, st.key.sql, nil)
+		p.SendPrepare(st.name, u.text(st.key.sql), nil)
 	}
 	err := p.Sync()
 	if err == nil {
@@ -146,7 +147,7 @@ func (u *unit) tryDescribe(ctx context.Context, tx *txState, sql string) (*pgcon
 	for _, o := range front {
 		p.SendQueryParams(o.sql, o.params, nil, nil, nil)
 	}
-	p.SendPrepare("", sql, nil)
+	p.SendPrepare("", u.text(sql), nil)
 	err := p.Sync()
 	var sd *pgconn.StatementDescription
 	if err == nil {

@@ -12,13 +12,16 @@ import (
 // scope is what a unit of work sets before its first statement, ready to be sent. Immutable but for kept.
 type scope struct {
 	schema string
-	path   string // the search path, as the server shows it
-	role   string // the role that statements run as; "" where the login stays what it is
-	reset  string // takes back what of this a statement may have set for the session; "" where that is nobody else's
-	login  bool   // the session is the tenant's own: the scope only looks at it
+	path   string   // the search path, as the server shows it
+	role   string   // the role that statements run as; "" where the login stays what it is
+	resets []string // take back what of this a statement may have set for the session; none where that is nobody else's
+	login  bool     // the session is the tenant's own: the scope only looks at it
 	limits Limits
 	sql    string
 	params [][]byte // of sql, in text format
+
+	name    int    // which of params is the application_name; 0, which is the path, for none
+	comment string // that goes in front of each statement; "" for none
 
 	// The messages that run it, made once: a unit of work sends them as they are.
 	parse   pgproto3.Parse
@@ -42,20 +45,21 @@ const (
 )
 
 // newScope builds the scope of a schema whose name has been validated, or of public.
-func newScope(schema, role string, limits Limits) (*scope, error) {
+func newScope(schema, role string, limits Limits, log ServerLog) (*scope, error) {
 	quoted, err := QuoteName(schema)
 	if err != nil {
 		return nil, err
 	}
-	sc := &scope{schema: schema, path: quoted + pgTemp, role: role, reset: resetRoleSQL, limits: limits, sql: scopeSQL}
+	sc := &scope{schema: schema, path: quoted + pgTemp, role: role, resets: []string{resetRoleSQL}, limits: limits, sql: scopeSQL}
 	if role == "" {
-		sc.reset = resetPathSQL
+		sc.resets = []string{resetPathSQL}
 	}
 	sc.params = [][]byte{[]byte(sc.path), []byte(quoted)}
 	sc.set("role", role)
 	for setting, value := range limits.settings() {
 		sc.set(setting, value)
 	}
+	sc.callIt(log)
 	sc.messages()
 	return sc, nil
 }
@@ -63,16 +67,22 @@ func newScope(schema, role string, limits Limits) (*scope, error) {
 // loginScopeSQL is the scope statement at level [Logins]. The connection has been opened with the tenant's settings and
 // serves nobody else, so that it only has to be seen that the tenant's own statements have not led it astray (22012), and
 // that not before every statement: only on a new connection and after statements that may have.
-const loginScopeSQL = "select where 1 / (current_setting('search_path') = $1::text)::int = 1 and $2::regnamespace is not null"
+const (
+	loginScopeSQL = "select where 1 / (current_setting('search_path') = $1::text)::int = 1 and $2::regnamespace is not null"
+
+	namedLoginScopeSQL = "select where 1 / (current_setting('search_path') = $1::text and " +
+		"current_setting('application_name') = $3::text)::int = 1 and $2::regnamespace is not null"
+)
 
 // newLoginScope builds the scope of a tenant that logs in as itself.
-func newLoginScope(schema string, limits Limits) (*scope, error) {
+func newLoginScope(schema string, limits Limits, log ServerLog) (*scope, error) {
 	quoted, err := QuoteName(schema)
 	if err != nil {
 		return nil, err
 	}
 	sc := &scope{schema: schema, path: quoted + pgTemp, login: true, limits: limits, sql: loginScopeSQL}
 	sc.params = [][]byte{[]byte(sc.path), []byte(quoted)}
+	sc.callIt(log)
 	sc.messages()
 	return sc, nil
 }
@@ -93,11 +103,23 @@ func (sc *scope) set(setting, value string) {
 	sc.sql += " and set_config('" + setting + "', $" + strconv.Itoa(len(sc.params)) + "::text, true) is not null"
 }
 
-// assertSQL fails (22012) unless the search path and the role are those of the scope. It goes in front of a statement
-// of a transaction when an earlier one may have changed them; reading them needs no right.
-const assertSQL = "select 1 / (current_setting('search_path') = $1::text and ($2::text = '' or current_user = $2::text))::int"
+// assertSQL fails (22012) unless the search path and the role are those of the scope, and the application_name where the
+// scope sets it. It goes in front of a statement of a transaction when an earlier one may have changed them; reading them
+// needs no right.
+const (
+	assertSQL      = "select 1 / (current_setting('search_path') = $1::text and ($2::text = '' or current_user = $2::text))::int"
+	assertNamedSQL = "select 1 / (current_setting('search_path') = $1::text and ($2::text = '' or current_user = $2::text) " +
+		"and current_setting('application_name') = $3::text)::int"
+)
 
-func (sc *scope) assertParams() [][]byte { return [][]byte{[]byte(sc.path), []byte(sc.role)} }
+// assertion returns what fails unless the scope is as the unit has set it.
+func (u *unit) assertion() own {
+	params := [][]byte{[]byte(u.scope.path), []byte(u.scope.role)}
+	if u.scope.name == 0 || u.scope.login {
+		return own{stepAssert, assertSQL, params}
+	}
+	return own{stepAssert, assertNamedSQL, append(params, u.scopeParams()[u.scope.name])}
+}
 
 // scrubSQL takes away what a tenant may have left on a connection, in the order of PostgreSQL's own DISCARD ALL. The
 // role and the search path need nothing: they were local.

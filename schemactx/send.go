@@ -30,7 +30,7 @@ func (s *statement) sendAlone(ctx context.Context, sd *pgconn.StatementDescripti
 	if sd != nil {
 		s.rr = pc.ExecStatement(ctx, sd, eqb.ParamValues, eqb.ParamFormats, s.call.results)
 	} else {
-		s.rr = pc.ExecParams(ctx, s.call.sql, eqb.ParamValues, nil, eqb.ParamFormats, s.call.results)
+		s.rr = pc.ExecParams(ctx, s.text(s.call.sql), eqb.ParamValues, nil, eqb.ParamFormats, s.call.results)
 	}
 	if !fronted {
 		return nil
@@ -48,14 +48,15 @@ func (s *statement) sendAlone(ctx context.Context, sd *pgconn.StatementDescripti
 // put in front.
 func (s *statement) queueFront() bool {
 	f := s.conn.PgConn().Frontend()
-	parse, bind := &s.scope.parse, &s.scope.unnamed
+	parse, bind := &s.scope.parse, s.scopeBind(&s.scope.unnamed)
 	switch {
 	case s.tx != nil && !s.tx.suspect, s.tx == nil && s.state.sound:
 		return false
 	case s.tx != nil:
-		parse, bind = &pgproto3.Parse{Query: assertSQL}, &pgproto3.Bind{Parameters: s.scope.assertParams()}
+		o := s.assertion()
+		parse, bind = &pgproto3.Parse{Query: o.sql}, &pgproto3.Bind{Parameters: o.params}
 	case s.call.prepared() && s.state.own[s.scope.sql] != nil:
-		parse, bind = nil, &s.scope.named
+		parse, bind = nil, s.scopeBind(&s.scope.named)
 	}
 	if parse != nil {
 		f.SendParse(parse)
@@ -96,7 +97,7 @@ func (s *statement) sendBehind(ctx context.Context, sd *pgconn.StatementDescript
 	if sd != nil {
 		b.ExecStatement(sd, eqb.ParamValues, eqb.ParamFormats, s.call.results)
 	} else {
-		b.ExecParams(s.call.sql, eqb.ParamValues, nil, eqb.ParamFormats, s.call.results)
+		b.ExecParams(s.text(s.call.sql), eqb.ParamValues, nil, eqb.ParamFormats, s.call.results)
 	}
 	if s.tx == nil {
 		s.queueBack(b, s.call.kind, s.call.kind == kindBlock, named)
@@ -118,7 +119,9 @@ func (u *unit) queueBack(b *pgconn.Batch, kind sqlKind, block, named bool) {
 	named = named && kind != kindBlock
 	if u.needsReset(kind) {
 		own{step: stepReset, sql: closeSQL}.queue(u.state, b, named)
-		own{step: stepReset, sql: u.scope.reset}.queue(u.state, b, named)
+		for _, sql := range u.scope.resets {
+			own{step: stepReset, sql: sql}.queue(u.state, b, named)
+		}
 	}
 	if block {
 		own{step: stepCommit, sql: commitSQL}.queue(u.state, b, named)

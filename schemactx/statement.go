@@ -125,6 +125,7 @@ func (s *statement) rowsClosed(tag pgconn.CommandTag, err error) error {
 // finish looks at what the statement did to the connection, tells the tracer, and gives the connection back. err is the
 // statement's own error; finish returns it, or what it found.
 func (s *statement) finish(tag pgconn.CommandTag, err error) error {
+	s.unshift(err, len(s.scope.comment))
 	s.stained = s.stained || s.call.kind != kindRead
 	s.state.ran(s.call.kind)
 	if s.tx == nil {

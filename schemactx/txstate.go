@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -104,7 +105,7 @@ func (st *txState) commit(ctx context.Context) error {
 	}
 	sql := commitSQL
 	if st.reset {
-		sql = closeSQL + "; " + st.unit.scope.reset + "; " + commitSQL
+		sql = strings.Join(slices.Concat([]string{closeSQL}, st.unit.scope.resets, []string{commitSQL}), "; ")
 	}
 	results, err := st.unit.conn.PgConn().Exec(ctx, sql).ReadAll()
 	if err == nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -28,6 +29,9 @@ type unit struct {
 	scrubbed bool // a scrub has been sent, which counts when the transaction it is in has been committed
 	stained  bool // a statement may have left something behind
 
+	name    []byte          // the application_name, where it is not the scope's own
+	shifted *pgconn.PgError // see unshift
+
 	lookedAnew bool // see outdated
 }
 
@@ -38,7 +42,7 @@ func (u *unit) open(ctx context.Context, db *DB) error {
 	if err != nil {
 		return err
 	}
-	*u = unit{db: db, scope: sc}
+	*u = unit{db: db, scope: sc, name: db.requestName(ctx, sc)}
 	if db.cfg.Hooks.Entered != nil {
 		u.asked = time.Now()
 	}
@@ -146,7 +150,7 @@ func (u *unit) rollback(ctx context.Context) error {
 // needsReset reports whether the role or the path of the session has to be taken back behind statements of this kind:
 // they may have set it for longer than the scope, and then what has no scope would be in a tenant's until the next scrub.
 func (u *unit) needsReset(kind sqlKind) bool {
-	return u.scope.reset != "" && kind.mayStray()
+	return len(u.scope.resets) > 0 && kind.mayStray()
 }
 
 // kindOf is the kind of a statement that the server is about to parse. Where the server reads strings or characters in

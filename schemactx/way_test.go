@@ -114,13 +114,19 @@ func openRaw(b *testing.B, f *fleet, options ...func(*pgxpool.Config)) *reader {
 
 func openOurs(b *testing.B, f *fleet, level schemactx.Level, options ...func(*pgxpool.Config)) *reader {
 	b.Helper()
+	return openConfigured(b, f, schemactx.Config{Level: level}, options...)
+}
+
+func openConfigured(b *testing.B, f *fleet, cfg schemactx.Config, options ...func(*pgxpool.Config)) *reader {
+	b.Helper()
 	login, password := f.roles.Runtime(), runtimePassword
-	if level == schemactx.PathOnly {
+	if cfg.Level == schemactx.PathOnly {
 		login, password = f.roles.Owner(), ownerPassword
 	}
 	r := &reader{fleet: f, pool: f.pool(b, login, password, options...)}
 	var err error
-	r.db, err = schemactx.New(r.pool, schemactx.Config{Level: level, Roles: f.roles, StatementCacheCapacity: fleetStatements})
+	cfg.Roles, cfg.StatementCacheCapacity = f.roles, fleetStatements
+	r.db, err = schemactx.New(r.pool, cfg)
 	must(b, err)
 	r.row = func(tenant, id int) (name string, err error) {
 		err = r.db.QueryRow(f.ctxs[tenant], studentSQL, id).Scan(&name)

@@ -1,0 +1,35 @@
+package schemactx_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+type requestIDKey struct{}
+
+// What PostgreSQL writes down about a statement begins with its tenant and request, where log_line_prefix has %a.
+func ExampleServerLog() {
+	s, done := newSchools()
+	defer done()
+	db, err := schemactx.New(s.Runtime, schemactx.Config{
+		ServerLog: schemactx.ServerLogApplicationName,
+		RequestID: func(ctx context.Context) string { // or tenancy.RequestID
+			id, _ := ctx.Value(requestIDKey{}).(string)
+			return id
+		},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	ctx := schemactx.NewContext(context.WithValue(context.Background(), requestIDKey{}, "0198f3c2"), "school_a")
+	var name string
+	err = db.QueryRow(ctx, "select current_setting('application_name')").Scan(&name)
+	fmt.Println(name, err)
+
+	// Output:
+	// school_a/0198f3c2 <nil>
+}

@@ -1,0 +1,58 @@
+package schemactx_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// pgBadger's report of a real log counts the statements of each tenant, by the name of the application.
+func testLogIsReadByPgBadger(t *testing.T, s *loggingServer) {
+	binary, err := exec.LookPath("pgbadger")
+	if err != nil {
+		const why = "pgbadger is not installed: its report is not tried (Debian: apt install pgbadger)"
+		if os.Getenv("CI") != "" {
+			t.Fatal(why)
+		}
+		t.Skip(why)
+	}
+	f := s.setup(t)
+	db := f.openLogged(t, schemactx.ServerLogApplicationName, pgx.QueryExecModeCacheStatement)
+	for schema, times := range map[string]int{"tenant_a": 30, "tenant_b": 10} {
+		for range times {
+			_, err := db.Exec(in(t, schema), "select body from notes where id = $1", 1)
+			check(t, err)
+		}
+		_, err := db.Exec(in(t, schema), "select 1/0")
+		expectState(t, err, "22012")
+	}
+	out := filepath.Join(t.TempDir(), "report.json")
+	cmd := exec.Command(binary, "--quiet", "--format", "stderr", "--prefix", logPrefix, "--dbname", f.pg.Name,
+		"--outfile", out, filepath.Join(s.server.Dir(), "server.log"))
+	if output, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, output)
+	}
+	content, err := os.ReadFile(out)
+	check(t, err)
+	var report struct {
+		Applications map[string]map[string]map[string]float64 `json:"application_info"` // by database, name and kind
+	}
+	check(t, json.Unmarshal(content, &report))
+	got := make(map[string]float64)
+	for _, names := range report.Applications {
+		for name, counts := range names {
+			got[name] += counts["select"]
+		}
+	}
+	for schema, want := range map[string]float64{"tenant_a": 30, "tenant_b": 10} {
+		if got[schema] != want {
+			t.Errorf("the report has %v selects of %s, want %v: %v", got[schema], schema, want, report.Applications)
+		}
+	}
+}

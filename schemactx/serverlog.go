@@ -1,0 +1,125 @@
+package schemactx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// ServerLog says how PostgreSQL's own log learns whose statement it writes down. SERVERLOG.md, beside this file, has
+// the log_line_prefix to set, what each line then shows, and what it costs.
+type ServerLog int
+
+const (
+	// ServerLogOff tells the server nothing. It is the default.
+	ServerLogOff ServerLog = iota
+
+	// ServerLogApplicationName makes the schema the application_name of the scope, which log_line_prefix writes as %a, and
+	// which tools such as pgBadger group by. It is in the lines of statements, errors, slow statements, lock waits and
+	// temporary files, in pg_stat_activity, where every role of the server can read it, and part of the scope: it ends with
+	// the unit of work and is no round trip. At level [Logins] it is a setting of the tenant's sessions.
+	ServerLogApplicationName
+
+	// ServerLogComment puts the comment /*schema='tenant_2'*/ in front of each statement of the caller's, also where
+	// it is prepared. What shows a statement's text shows the comment; BEGIN, COMMIT and the scope have none. It works where
+	// a pooler keeps application_name for itself, and other tenants cannot read it.
+	ServerLogComment
+)
+
+// maxApplicationName is how much PostgreSQL keeps of an application_name (NAMEDATALEN).
+const maxApplicationName = 63
+
+func (c Config) validateServerLog() error {
+	switch {
+	case c.ServerLog < ServerLogOff || c.ServerLog > ServerLogComment:
+		return fmt.Errorf("schemactx: unknown ServerLog %d", c.ServerLog)
+	case c.RequestID == nil:
+		return nil
+	case c.ServerLog != ServerLogApplicationName:
+		return errors.New("schemactx: RequestID needs ServerLogApplicationName: in a comment it would make every statement another one")
+	case c.Level == Logins:
+		return errors.New("schemactx: at level Logins the application_name is the session's, and RequestID cannot be in it")
+	}
+	return nil
+}
+
+// callIt makes the server's log name the scope's schema.
+func (sc *scope) callIt(log ServerLog) {
+	switch {
+	case log == ServerLogComment:
+		sc.comment = "/*schema='" + sc.schema + "'*/ "
+	case log == ServerLogOff:
+	case sc.login:
+		sc.name = len(sc.params)
+		sc.params = append(sc.params, []byte(sc.schema))
+		sc.sql = namedLoginScopeSQL
+	default:
+		sc.name = len(sc.params)
+		sc.params = append(sc.params, []byte(sc.schema))
+		sc.sql = "select where set_config('application_name', $" + strconv.Itoa(sc.name+1) + "::text, true) is not null and " +
+			sc.sql[len("select where "):] // in front, so that the error of a missing role has the name already
+		sc.resets = append(sc.resets, resetNameSQL)
+	}
+}
+
+// requestName returns the application_name with the id of the request that ctx belongs to, or nil where it has none that
+// can be written down. What is too long is cut, so that a search for its beginning finds it.
+func (db *DB) requestName(ctx context.Context, sc *scope) []byte {
+	if db.cfg.RequestID == nil {
+		return nil
+	}
+	id := db.cfg.RequestID(ctx)
+	if id == "" || slices.ContainsFunc([]byte(id), func(c byte) bool { return !inRequestID(c) }) {
+		return nil
+	}
+	name := append(append(make([]byte, 0, len(sc.schema)+1+len(id)), sc.schema...), '/')
+	name = append(name, id...)
+	return name[:min(len(name), maxApplicationName)]
+}
+
+// inRequestID reports whether a request id may have such a byte. What could end a name, a quote or a line is not among
+// them, and neither is '/', which is what the name is told from the id by.
+func inRequestID(c byte) bool {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		return true
+	}
+	return c == '-' || c == '_' || c == '.' || c == ':' || c == '=' || c == '+'
+}
+
+// scopeParams are the parameters of the scope's statement for this unit of work.
+func (u *unit) scopeParams() [][]byte {
+	if u.name == nil {
+		return u.scope.params
+	}
+	params := slices.Clone(u.scope.params)
+	params[u.scope.name] = u.name
+	return params
+}
+
+// scopeBind returns one of the messages of the scope, for this unit of work.
+func (u *unit) scopeBind(b *pgproto3.Bind) *pgproto3.Bind {
+	if u.name == nil {
+		return b
+	}
+	return &pgproto3.Bind{PreparedStatement: b.PreparedStatement, Parameters: u.scopeParams()}
+}
+
+// text is the statement as the server gets it.
+func (u *unit) text(sql string) string { return u.scope.comment + sql }
+
+// unshift makes the position in an error of the server one in the statement as the caller wrote it: before it went so many
+// characters of ours.
+func (u *unit) unshift(err error, ours int) {
+	var pgErr *pgconn.PgError
+	if ours == 0 || !errors.As(err, &pgErr) || pgErr == u.shifted || int(pgErr.Position) <= ours {
+		return
+	}
+	pgErr.Position -= int32(ours)
+	u.shifted = pgErr // it may come by here again
+}

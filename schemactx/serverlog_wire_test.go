@@ -1,0 +1,67 @@
+package schemactx_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// Naming the tenant costs no round trip and no message; in a transaction the server tells of the new name once, and of the
+// old one when it ends: ParameterStatus, which is 'S'.
+func TestTheNameCostsNoRoundTrip(t *testing.T) {
+	t.Parallel()
+	w := setupWired(t)
+	messages := func(name string, cfg schemactx.Config) (alone, inTx traffic) {
+		t.Helper()
+		cfg.Roles = w.roles
+		db, err := schemactx.New(w.pool, cfg)
+		check(t, err)
+		ctx := in(t, "tenant_a")
+		sql := "select body from notes where id = $1 -- " + name // another one for the connection, which is the same
+		run := func() error { return statements["Exec"](ctx, db, sql, 1) }
+		transaction := func() error {
+			return db.InTx(ctx, func(tx pgx.Tx) error {
+				for range 2 {
+					if _, err := tx.Exec(ctx, sql, 1); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		for range 2 {
+			check(t, run()) // cold, and the scope's own statement
+			check(t, transaction())
+		}
+		alone, err = w.proxy.during(run)
+		check(t, err)
+		inTx, err = w.proxy.during(transaction)
+		check(t, err)
+		return alone, inTx
+	}
+	plain, plainTx := messages("plain", schemactx.Config{})
+	id := func(context.Context) string { return "r1" }
+	for name, c := range map[string]struct {
+		cfg    schemactx.Config
+		status int // more messages of this kind in a transaction
+	}{
+		"name":    {schemactx.Config{ServerLog: schemactx.ServerLogApplicationName}, 2},
+		"request": {schemactx.Config{ServerLog: schemactx.ServerLogApplicationName, RequestID: id}, 2},
+		"comment": {schemactx.Config{ServerLog: schemactx.ServerLogComment}, 0},
+	} {
+		alone, inTx := messages(name, c.cfg)
+		if alone.String() != plain.String() {
+			t.Errorf("%s: %s\nwithout: %s", name, alone, plain)
+		}
+		inTx.server['S'] -= c.status
+		if inTx.server['S'] == 0 {
+			delete(inTx.server, 'S')
+		}
+		if inTx.String() != plainTx.String() {
+			t.Errorf("%s, in a transaction, without %d reports: %s\nwithout: %s", name, c.status, inTx, plainTx)
+		}
+	}
+}
