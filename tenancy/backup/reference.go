@@ -56,17 +56,6 @@ func (s *Service) fingerprintOptions() migrate.FingerprintOptions {
 	return migrate.FingerprintOptions{Roles: s.cfg.Roles, LockTimeout: s.cfg.LockTimeout}
 }
 
-// differences returns how a schema differs from a reference, but for what is no matter to data.
-func (s *Service) differences(have migrate.Structure, reference migrate.Structure) []string {
-	var texts []string
-	for _, d := range migrate.Compare(have, migrate.DriftOptions{
-		Reference: &reference, IgnoreGrants: true, IgnoreOwners: true, IgnoreOrder: true,
-	}) {
-		texts = append(texts, d.String())
-	}
-	return texts
-}
-
 // versionsOf returns what is applied, in order.
 func versionsOf(status migrate.Status) []int64 {
 	return slices.Sorted(slices.Values(status.Versions(migrate.Applied, migrate.Changed, migrate.Unknown)))

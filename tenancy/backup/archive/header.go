@@ -119,6 +119,12 @@ type Sequence struct {
 	Name   string `json:"name"`
 	Last   int64  `json:"last"`             // last_value
 	Called bool   `json:"called,omitempty"` // is_called: whether Last has been given out
+
+	// Table and Column are those that the sequence belongs to, empty where it stands alone. That of an identity column goes by them: its own
+	// name is made up by the server.
+	Table    string `json:"table,omitempty"`
+	Column   string `json:"column,omitempty"`
+	Identity bool   `json:"identity,omitempty"` // of an identity column
 }
 
 // MaterializedView is one that is to be refreshed after the tables are filled. Its rows are not in the archive.

@@ -1,0 +1,169 @@
+package backup
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy/backup/archive"
+)
+
+// relation is a table, a materialized view or a sequence.
+type relation struct {
+	oid       uint32
+	name      string
+	kind      string // pg_class.relkind
+	unlogged  bool
+	partition bool
+	populated bool
+	secured   bool    // its rows are hidden from the login, unless it is a superuser
+	extension *string // that it belongs to
+	strayed   bool    // a partition of it, or what it is a partition of, is in another schema
+
+	table, column string // that a sequence belongs to
+	identity      bool   // a sequence, of an identity column
+}
+
+// catalog is what a snapshot says of a schema.
+type catalog struct {
+	schema      string
+	versions    string // the version table, which is no data
+	bypassesRLS bool
+	oid         uint32
+	relations   []relation
+	extensions  []string
+	tables      []archive.Table
+	columnTypes map[string][]uint32 // by table, beside its columns
+	types       map[uint32]string   // those of columnTypes that are strange, with the name of what is strange in them
+}
+
+// readMoment reads the snapshot's own data into a header. It is the statement that takes the snapshot.
+func (c *catalog) readMoment(ctx context.Context, tx pgx.Tx, h *archive.Header) error {
+	var encoding string
+	err := tx.QueryRow(ctx, momentSQL, c.schema).Scan(&h.TakenAt, &h.Snapshot, &h.PostgreSQL, &encoding, &c.bypassesRLS, &c.oid)
+	switch {
+	case err != nil:
+		return err
+	case c.oid == 0:
+		return fmt.Errorf("%w: schema %q is gone", ErrChanged, c.schema)
+	case encoding != "UTF8":
+		return &UnsupportedError{c.schema, []Unsupported{{"database", "is encoded in " + encoding + ", not in UTF8"}}}
+	}
+	h.TakenAt = h.TakenAt.UTC()
+	return nil
+}
+
+// read reads what the schema has.
+func (c *catalog) read(ctx context.Context, tx pgx.Tx) error {
+	rows, err := tx.Query(ctx, relationsSQL, c.oid)
+	if err != nil {
+		return err
+	}
+	c.relations, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (r relation, err error) {
+		err = row.Scan(&r.oid, &r.name, &r.kind, &r.unlogged, &r.partition, &r.populated, &r.secured, &r.extension, &r.strayed,
+			&r.table, &r.column, &r.identity)
+		return r, err
+	})
+	if err != nil {
+		return err
+	}
+	rows, err = tx.Query(ctx, extensionsSQL, c.oid)
+	if err != nil {
+		return err
+	}
+	if c.extensions, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
+		return err
+	}
+	return c.readColumns(ctx, tx)
+}
+
+// isTable reports whether the relation's rows are copied: those of a partition are copied with what it is a partition of.
+func (c *catalog) isTable(r relation) bool {
+	return (r.kind == "r" || r.kind == "p") && !r.partition && r.name != c.versions
+}
+
+func (c *catalog) readColumns(ctx context.Context, tx pgx.Tx) error {
+	var oids []uint32
+	index := make(map[uint32]int)
+	for _, r := range c.relations {
+		if c.isTable(r) {
+			index[r.oid] = len(oids)
+			oids = append(oids, r.oid)
+			c.tables = append(c.tables, archive.Table{
+				Name: r.name, Partitioned: r.kind == "p", Unlogged: r.unlogged, Columns: []archive.Column{},
+			})
+		}
+	}
+	own, err := schemactx.QuoteName(c.schema)
+	if err != nil {
+		return err
+	}
+	rows, err := tx.Query(ctx, columnsSQL, oids)
+	if err != nil {
+		return err
+	}
+	c.columnTypes = make(map[string][]uint32)
+	var table, typ uint32
+	var name, typeName, generated, identity string
+	_, err = pgx.ForEachRow(rows, []any{&table, &name, &typ, &typeName, &generated, &identity}, func() error {
+		t := &c.tables[index[table]]
+		t.Columns = append(t.Columns, archive.Column{
+			Name: name, Type: neutral(typeName, own, c.schema), Generated: generatedKinds[generated], Identity: identityKinds[identity],
+		})
+		c.columnTypes[t.Name] = append(c.columnTypes[t.Name], typ)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.readStrangeTypes(ctx, tx)
+}
+
+func (c *catalog) readStrangeTypes(ctx context.Context, tx pgx.Tx) error {
+	var all []uint32
+	for _, types := range c.columnTypes {
+		all = append(all, types...)
+	}
+	slices.Sort(all)
+	rows, err := tx.Query(ctx, strangeTypesSQL, slices.Compact(all))
+	if err != nil {
+		return err
+	}
+	c.types = make(map[uint32]string)
+	var root uint32
+	var name string
+	_, err = pgx.ForEachRow(rows, []any{&root, &name}, func() error {
+		c.types[root] = name
+		return nil
+	})
+	return err
+}
+
+var (
+	generatedKinds = map[string]archive.Generated{"s": archive.GeneratedStored, "v": archive.GeneratedVirtual}
+	identityKinds  = map[string]archive.Identity{"a": archive.IdentityAlways, "d": archive.IdentityByDefault}
+)
+
+// neutral takes the schema's name out of a type of its own, which the server writes in front.
+func neutral(typeName, quoted, schema string) string {
+	for _, own := range []string{quoted, schema} {
+		if rest, ok := strings.CutPrefix(typeName, own+"."); ok {
+			return "{schema}." + rest
+		}
+	}
+	return typeName
+}
+
+// fill enters what was read into a header.
+func (c *catalog) fill(h *archive.Header) {
+	h.Tables = c.tables
+	for _, r := range c.relations {
+		if r.kind == "m" {
+			h.MaterializedViews = append(h.MaterializedViews, archive.MaterializedView{Name: r.name, Populated: r.populated})
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// checkedSnapshot takes a snapshot and compares the structure that it has with what its migrations make. What they make is found out
+// before, as that needs a connection; where the snapshot has other versions it is taken anew.
+func (s *Service) checkedSnapshot(ctx context.Context, t *tenancy.Tenant, domains []tenancy.Domain, policy DriftPolicy) (*snapshot, error) {
+	age := referenceKept
+	for range maxSnapshots {
+		want, err := s.expect(ctx, t.Schema, age)
+		if err != nil && (policy != DriftRecord || !errors.Is(err, migrate.ErrNoMigration)) {
+			return nil, err
+		}
+		snap, err := s.openSnapshot(ctx, t, domains)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Equal(want.versions, versionsOf(snap.status)) {
+			snap.close(ctx)
+			continue
+		}
+		differences := want.differences(snap.structure)
+		if len(differences) > 0 && want.unknown == nil && age == referenceKept {
+			snap.close(ctx)
+			age = referenceFresh // what was built before an upgrade of the server reads differently
+			continue
+		}
+		if len(differences) > 0 && policy != DriftRecord {
+			snap.close(ctx)
+			return nil, &DriftError{t.Schema, differences}
+		}
+		snap.header.Differences = differences
+		return snap, nil
+	}
+	return nil, fmt.Errorf("%w: schema %q had other migrations each of %d times", ErrChanged, t.Schema, maxSnapshots)
+}
+
+// expected is what a schema should be.
+type expected struct {
+	versions  []int64
+	unknown   error // why there is no reference: a migration that no source has
+	reference migrate.Structure
+}
+
+func (s *Service) expect(ctx context.Context, schema string, age referenceAge) (expected, error) {
+	status, err := s.cfg.Migrations.Status(ctx, schema)
+	if err != nil {
+		return expected{}, err
+	}
+	want := expected{versions: versionsOf(status)}
+	want.reference, err = s.reference(ctx, want.versions, age)
+	if errors.Is(err, migrate.ErrNoMigration) {
+		want.unknown = err
+	}
+	return want, err
+}
+
+// differences returns how a structure differs, but for what is no matter to data.
+func (want expected) differences(have migrate.Structure) []string {
+	if want.unknown != nil {
+		return []string{want.unknown.Error()}
+	}
+	var texts []string
+	for _, d := range migrate.Compare(have, migrate.DriftOptions{
+		Reference: &want.reference, IgnoreGrants: true, IgnoreOwners: true, IgnoreOrder: true,
+	}) {
+		texts = append(texts, d.String())
+	}
+	return texts
+}

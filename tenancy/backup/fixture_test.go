@@ -1,0 +1,142 @@
+package backup_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"testing/fstest"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/backup"
+	"github.com/oryne/pgtenant/tenancy/backup/archive"
+)
+
+// fixture is a database with roles and registry, and without tenants; and a directory for backups.
+type fixture struct {
+	pg      *pgtest.DB
+	roles   schemactx.RoleNames
+	owner   *pgxpool.Pool
+	runner  *migrate.Runner
+	tenants *tenancy.Manager
+	dir     *backup.Dir
+}
+
+// notes are migrations that give a tenant a table of notes.
+var notes = migrate.Source{Name: "test", FS: fstest.MapFS{
+	"00001_notes.sql": {Data: []byte("-- +goose Up\ncreate table notes (id bigint generated always as identity primary key, body text);\n")},
+	"00002_tags.sql":  {Data: []byte("-- +goose Up\ncreate table tags (note bigint references notes, tag text, primary key (note, tag));\n")},
+}}
+
+// setup makes a fixture whose tenants have these migrations.
+func setup(t testing.TB, source migrate.Source) *fixture {
+	t.Helper()
+	f := &fixture{pg: pgtest.New(t)}
+	var err error
+	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
+	check(t, err)
+	_, err = schemactx.Setup(t.Context(), f.pg.Pool, schemactx.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
+	check(t, err)
+	f.owner, err = pgxpool.New(context.Background(), f.pg.URLAs(f.roles.Owner(), "o"))
+	check(t, err)
+	t.Cleanup(f.owner.Close)
+	f.runner, err = migrate.New(f.owner, migrate.Config{
+		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}}, Tenant: []migrate.Source{source},
+	})
+	check(t, err)
+	f.tenants, err = tenancy.New(f.owner, tenancy.Config{
+		Migrator: f.runner, Roles: f.roles, Drop: tenancy.DropConfig{Enabled: true},
+	})
+	check(t, err)
+	check(t, f.tenants.Init(t.Context()))
+	f.dir, err = backup.OpenDir(t.TempDir())
+	check(t, err)
+	t.Cleanup(func() { check(t, f.dir.Close()) })
+	return f
+}
+
+// service is one of the fixture's database, with the fixture's directory where cfg has no store.
+func (f *fixture) service(t testing.TB, cfg backup.Config) *backup.Service {
+	t.Helper()
+	cfg.Pool, cfg.Tenants, cfg.Migrations, cfg.Roles = f.owner, f.tenants, f.runner, f.roles
+	if cfg.Store == nil {
+		cfg.Store = f.dir
+	}
+	s, err := backup.New(cfg)
+	check(t, err)
+	return s
+}
+
+func (f *fixture) create(t testing.TB, slug string) tenancy.Tenant {
+	t.Helper()
+	tenant, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"})
+	check(t, err)
+	return tenant
+}
+
+// exec runs statements as the owner, with the tenant's schema on the path. So may be several in one string.
+func (f *fixture) exec(t testing.TB, schema, sql string) {
+	t.Helper()
+	quoted, err := schemactx.QuoteName(schema)
+	check(t, err)
+	conn, err := f.owner.Acquire(t.Context())
+	check(t, err)
+	defer conn.Release()
+	_, err = conn.Conn().PgConn().Exec(t.Context(), "begin; set local search_path = "+quoted+", pg_temp; "+sql+"; commit").ReadAll()
+	if err != nil {
+		_, _ = conn.Conn().PgConn().Exec(t.Context(), "rollback").ReadAll()
+	}
+	check(t, err)
+}
+
+// objects returns the names of what is in the fixture's directory.
+func (f *fixture) objects(t testing.TB) []string {
+	t.Helper()
+	names := []string{}
+	for o, err := range f.dir.List(context.Background(), "") {
+		check(t, err)
+		names = append(names, o.Name)
+	}
+	return names
+}
+
+// stored is what an archive of the store holds.
+func (f *fixture) stored(t testing.TB, name string, opts archive.ReaderOptions) (archive.Header, archive.Manifest, map[string]string) {
+	t.Helper()
+	file, err := f.dir.Open(t.Context(), name)
+	check(t, err)
+	defer file.Close()
+	r, err := archive.NewReader(file, opts)
+	check(t, err)
+	defer r.Close()
+	tables := make(map[string]string)
+	for {
+		table, err := r.Next()
+		if err == io.EOF {
+			return r.Header(), r.Manifest(), tables
+		}
+		check(t, err)
+		text, err := io.ReadAll(table)
+		check(t, err)
+		tables[table.Name] = string(text)
+	}
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func expectIs(t testing.TB, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("got %v, want %v", err, want)
+	}
+}

@@ -1,0 +1,32 @@
+package backup_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/oryne/pgtenant/tenancy/backup"
+)
+
+type ctx = context.Context
+
+// progress collects events.
+func progress(into *[]backup.Event) func(context.Context, backup.Event) {
+	return func(_ context.Context, e backup.Event) { *into = append(*into, e) }
+}
+
+func expectEvents(t *testing.T, events []backup.Event, want ...string) {
+	t.Helper()
+	var got []string
+	for _, e := range events {
+		text := string(e.Kind)
+		if e.Table != "" {
+			text += fmt.Sprintf(" %s %d", e.Table, e.Rows)
+		}
+		got = append(got, text)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("events %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,91 @@
+package backup
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"time"
+
+	"github.com/oryne/pgtenant/tenancy/backup/archive"
+)
+
+// verify reads back what was stored. The bytes must be those that were written; and as far as this program can open them, they must be
+// an archive with the manifest that was written, so that it is not left to a restore to find out that they never were one.
+func (s *Service) verify(ctx context.Context, r *run) error {
+	file, err := s.cfg.Store.Open(ctx, r.info.Name)
+	if err != nil {
+		return err
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	meter := &meter{dst: io.Discard, hash: sha256.New()}
+	src := io.TeeReader(&cancellable{ctx.Err, file}, meter)
+	_, manifest, err := readAll(src, s.cfg.readerOptions())
+	switch {
+	case errors.Is(err, archive.ErrEncrypted) && len(s.cfg.Recipients) > 0:
+		if _, err := io.Copy(io.Discard, src); err != nil {
+			return err
+		}
+		r.info.Verified = VerifiedBytes
+	case err != nil:
+		return err
+	case !reflect.DeepEqual(manifest, r.manifest):
+		return errors.New("its manifest is not the one that was written")
+	default:
+		r.info.Verified = VerifiedContent
+	}
+	if sum := hex.EncodeToString(meter.hash.Sum(nil)); meter.n != r.info.Size || sum != r.info.SHA256 {
+		return fmt.Errorf("%d bytes with the SHA-256 %s are stored, %d with %s were written", meter.n, sum, r.info.Size, r.info.SHA256)
+	}
+	r.info.VerifiedAt = time.Now().UTC()
+	return nil
+}
+
+// Check reads an archive of the store to its end and returns what is in it, if it is whole, and signed as [Config].TrustedKeys demand. It
+// touches no database. The errors are those of [archive.NewReader] and [archive.Reader.Next], [ErrNotFound], and the store's.
+func (s *Service) Check(ctx context.Context, name string) (archive.Header, archive.Manifest, error) {
+	if s.cfg.Store == nil {
+		return archive.Header{}, archive.Manifest{}, errNoStore
+	}
+	file, err := s.cfg.Store.Open(ctx, name)
+	if err != nil {
+		return archive.Header{}, archive.Manifest{}, fmt.Errorf("check backup %q: %w", name, err)
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	h, m, err := readAll(&cancellable{ctx.Err, file}, s.cfg.readerOptions())
+	if err != nil {
+		return archive.Header{}, archive.Manifest{}, fmt.Errorf("check backup %q: %w", name, err)
+	}
+	return h, m, nil
+}
+
+func readAll(src io.Reader, opts archive.ReaderOptions) (archive.Header, archive.Manifest, error) {
+	r, err := archive.NewReader(src, opts)
+	if err != nil {
+		return archive.Header{}, archive.Manifest{}, err
+	}
+	defer r.Close()
+	for {
+		if _, err := r.Next(); errors.Is(err, io.EOF) {
+			return r.Header(), r.Manifest(), nil
+		} else if err != nil {
+			return archive.Header{}, archive.Manifest{}, err
+		}
+	}
+}
+
+// cancellable ends when a context does, between two reads.
+type cancellable struct {
+	ended func() error
+	r     io.Reader
+}
+
+func (c *cancellable) Read(p []byte) (int, error) {
+	if err := c.ended(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}
