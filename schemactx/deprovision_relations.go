@@ -56,7 +56,7 @@ func (d *deprovision) dropBatch(ctx context.Context, schema uint32, oids []uint3
 		if dropped == 0 {
 			return nil
 		}
-		if lock := lockStatement(relations); lock != "" {
+		if lock := lockStatement(relations, "access exclusive"); lock != "" {
 			if err := execAll(ctx, tx, lock); err != nil {
 				return err
 			}
@@ -111,7 +111,7 @@ func (d *deprovision) namesOf(ctx context.Context, tx pgx.Tx, schema uint32, oid
 }
 
 // lockStatement locks the tables among the relations. ONLY: partitions have their own turn.
-func lockStatement(relations []relation) string {
+func lockStatement(relations []relation, mode string) string {
 	var names []string
 	for _, r := range relations {
 		if r.lock {
@@ -121,7 +121,7 @@ func lockStatement(relations []relation) string {
 	if len(names) == 0 {
 		return ""
 	}
-	return "lock table " + strings.Join(names, ", ") + " in access exclusive mode"
+	return "lock table " + strings.Join(names, ", ") + " in " + mode + " mode"
 }
 
 // dropStatements drops relations, one kind after the other. One may have gone with another.

@@ -56,7 +56,36 @@ var crashable = map[tenancy.Op]func(ctx context.Context, m *tenancy.Manager, slu
 		})
 		return err
 	},
+	tenancy.OpReplace: func(ctx context.Context, m *tenancy.Manager, slug string) error {
+		s, err := m.StageReplacement(ctx, slug)
+		if err != nil {
+			return err
+		}
+		owner := ctx.Value(crashOwner{}).(*pgxpool.Pool)
+		runner, err := migrate.New(owner, migrations)
+		if err == nil {
+			err = buildNote(ctx, runner, owner, s.Schema(), "new")
+		}
+		if err == nil {
+			_, err = s.Replace(ctx)
+		}
+		return errors.Join(err, s.Close(ctx))
+	},
+	tenancy.OpRevert: func(ctx context.Context, m *tenancy.Manager, slug string) error {
+		_, err := m.RevertReplacement(ctx, slug, ctx.Value(crashAside{}).(string))
+		return err
+	},
+	tenancy.OpConfirm: func(ctx context.Context, m *tenancy.Manager, slug string) error {
+		_, err := m.ConfirmReplacement(ctx, slug, ctx.Value(crashAside{}).(string))
+		return err
+	},
 }
+
+// What some operations need besides: the owner's pool, and the name of the schema that is aside before it begins.
+type (
+	crashOwner struct{}
+	crashAside struct{}
+)
 
 // The ends of a process that was not killed.
 const (
@@ -95,6 +124,10 @@ func (c crash) run(ctx context.Context) error {
 	m, err := tenancy.New(owner, tenancy.Config{Migrator: runner, Roles: roles, Hooks: c.hooks()})
 	if err != nil {
 		return err
+	}
+	ctx = context.WithValue(ctx, crashOwner{}, owner)
+	if aside, err := m.Aside(ctx, c.Slug); err == nil {
+		ctx = context.WithValue(ctx, crashAside{}, aside.Schema)
 	}
 	return crashable[c.Op](ctx, m, c.Slug)
 }

@@ -64,8 +64,8 @@ func (m *Manager) Create(ctx context.Context, p CreateParams) (Tenant, error) {
 }
 
 // Resume goes on with a tenant whose creation failed or was interrupted, and returns it
-// active, or with a rename of its schema that did ([Manager.Rename]), which leaves its status.
-// Where there is nothing to go on with, it is a [StatusError].
+// active, or with a rename or a replacement of its schema that did ([Manager.Rename], [Staging.Replace]), which leave
+// its status. Where there is nothing to go on with, it is a [StatusError].
 func (m *Manager) Resume(ctx context.Context, slug string) (Tenant, error) {
 	return m.locked(ctx, OpResume, slug, func(t *Tenant) error {
 		switch {
@@ -73,6 +73,13 @@ func (m *Manager) Resume(ctx context.Context, slug string) (Tenant, error) {
 			return m.provision(ctx, OpResume, t)
 		case t.NextSchema != "":
 			return m.run(ctx, OpResume, t, m.renameSteps(t)...)
+		}
+		aside, err := m.asideOf(ctx, t.ID)
+		if err == nil && aside.reopen {
+			return m.run(ctx, OpResume, t, m.exchangeSteps(t)...)
+		}
+		if err != nil && !errors.Is(err, ErrNothingAside) {
+			return err
 		}
 		return &StatusError{Op: OpResume, Slug: t.Slug, Status: t.Status}
 	})

@@ -19,8 +19,8 @@ type DropParams struct {
 	Proof string // what [DropConfig].Approve wants to see, such as a one-time password; default: nothing
 }
 
-// Drop removes a tenant for good: its tables with all that is in them, its schema and role, its
-// domains and its row. There is no undo but a backup. It returns the tenant as it was last. The slug
+// Drop removes a tenant for good: its tables with all that is in them, its schema and role, and those that are kept aside
+// for it ([Manager.Aside]), its domains and its row. There is no undo but a backup. It returns the tenant as it was last. The slug
 // and the domains are free then; the schema's name is never given out again.
 //
 // It refuses, and changes nothing, in this order: where drops are disabled ([ErrDropDisabled]); an
@@ -105,13 +105,15 @@ func (m *Manager) dropSchema(ctx context.Context, t, before *Tenant) error {
 	foreign := errors.Is(err, schemactx.ErrTaken) || errors.Is(err, schemactx.ErrNotProvisioned)
 	var dependents *schemactx.DependentsError
 	switch {
-	case err == nil || report.Changed() || !foreign && !errors.As(err, &dependents):
+	case err == nil:
+		return m.dropSidesOf(ctx, t)
+	case report.Changed() || !foreign && !errors.As(err, &dependents):
 		return err
 	case foreign && before.unfinished():
 		// A create that failed on a schema of somebody else's has nothing that could be dropped.
 		m.cfg.Logger.WarnContext(ctx, "schema is not the tenant's and stays", slog.String("tenant", t.Slug),
 			slog.String("schema", t.Schema), slog.Any("error", err))
-		return nil
+		return m.dropSidesOf(ctx, t)
 	case before.Status == Dropping:
 		return err
 	}

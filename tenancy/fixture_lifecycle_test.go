@@ -34,9 +34,9 @@ var invariants = map[string]string{
 	"served tenants without their role": `select count(*) from tenants where status not in ('stocked', 'provisioning', 'dropping')
 		and to_regrole(quote_ident($1 || '__' || schema_name)) is null`,
 	"schemas of nobody": `select count(*) from pg_namespace where nspname !~ '^pg_' and nspname not in ('public', 'information_schema')
-		and nspname not in (select schema_name from tenants)`,
+		and nspname not in (select schema_name from tenants union select schema_name from side_schemas)`,
 	"roles of nobody": `select count(*) from pg_roles where starts_with(rolname, $1 || '__')
-		and substr(rolname, length($1) + 3) not in (select schema_name from tenants)`,
+		and substr(rolname, length($1) + 3) not in (select schema_name from tenants union select schema_name from side_schemas)`,
 	"locks that are held": `select count(*) from pg_locks where locktype = 'advisory'
 		and database = (select oid from pg_database where datname = current_database())`,
 }

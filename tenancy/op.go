@@ -6,7 +6,8 @@ package tenancy
 //	resume                   yes        (1)      (1)         (1)
 //	update                   yes        yes      yes         yes
 //	operations on domains    yes        yes      yes         yes
-//	rename                    -         yes      yes         yes
+//	rename, replace schema    -         yes      yes         yes
+//	confirm, revert           -         yes      yes         yes
 //	suspend                   -         yes      yes (2)     yes (3)
 //	activate                  -         yes (4)  yes          -
 //	start maintenance         -         yes       -          yes (2)
@@ -14,7 +15,7 @@ package tenancy
 //
 // A stocked tenant and one that is being dropped allow none of these.
 //
-//  1. Where a rename of the schema has not ended; else a [StatusError].
+//  1. Where a rename or a replacement of the schema has not ended; else a [StatusError].
 //  2. Changes reason and time alone.
 //  3. The maintenance is over with that: [Manager.Activate] makes the tenant active.
 //  4. Changes nothing.
@@ -26,7 +27,7 @@ func (op Op) Allowed(s Status) bool {
 	case OpResume, OpUpdate,
 		OpAddDomain, OpClaimDomain, OpVerifyDomain, OpSetPrimaryDomain, OpRemoveDomain, OpMoveDomain:
 		return s == Provisioning || s == Active || s == Suspended || s == Maintenance
-	case OpRename, OpSuspend:
+	case OpRename, OpSuspend, OpReplace, OpConfirm, OpRevert:
 		return s == Active || s == Suspended || s == Maintenance
 	case OpActivate:
 		return s == Active || s == Suspended

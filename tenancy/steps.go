@@ -29,6 +29,11 @@ const (
 	OpDrop        Op = "drop"         // [Manager.Drop]
 	OpStock       Op = "stock"        // [Manager.Refill]
 	OpClaim       Op = "claim"        // [Manager.Claim]
+
+	OpAdopt   Op = "adopt schema"        // [Staging.Adopt]
+	OpReplace Op = "replace schema"      // [Staging.Replace]
+	OpConfirm Op = "confirm replacement" // [Manager.ConfirmReplacement]
+	OpRevert  Op = "revert replacement"  // [Manager.RevertReplacement]
 )
 
 // Hooks are called by a [Manager] before and after each step of an operation on a tenant. Each

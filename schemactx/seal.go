@@ -1,0 +1,110 @@
+package schemactx
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// SealReport says what [Seal] did.
+type SealReport struct {
+	Schema  string
+	Role    string // of the tenant
+	Actions []Action
+}
+
+// Changed reports whether a right was taken now.
+func (r SealReport) Changed() bool { return changed(r.Actions) }
+
+// Seal keeps a tenant out of its schema, which stays as it is: the tenant's role loses USAGE on it and the runtime
+// login the role, so that new units of work are [ErrNotProvisioned]; then it waits until no transaction is left that
+// has written there. [Provision] opens the schema again. owner is logged in as the owner role of [Setup].
+//
+// The rights go in one transaction; with an error of that, nothing has changed. Waiting goes on as long as ctx lets it,
+// giving way to others every two seconds; when ctx ends the schema is sealed, and somebody may still be writing. It can
+// be run again. A schema that does not exist is [ErrSchemaMissing], one without its role [ErrNotProvisioned]; what is
+// not the owner's, or was made for another database, is [ErrTaken]; an invalid name is a [NameError].
+//
+// A role that may log in ([ProvisionLogin]) goes on doing so, and can do nothing here.
+func Seal(ctx context.Context, owner Beginner, roles RoleNames, schema string) (SealReport, error) {
+	if err := ValidateName(schema); err != nil {
+		return SealReport{}, err
+	}
+	report := SealReport{Schema: schema, Role: roles.Tenant(schema)}
+	var oid uint32
+	wait := DeprovisionOptions{}.lockWait()
+	err := wait.run(ctx, owner, func(tx pgx.Tx) error {
+		st, err := readTenant(ctx, tx, roles, schema)
+		switch {
+		case err != nil:
+			return err
+		case st.schema == 0:
+			return ErrSchemaMissing
+		}
+		oid = st.schema
+		if err := st.complete(roles, schema); err != nil {
+			return err
+		}
+		wishes, err := sealWishes(roles, schema, st)
+		if err != nil {
+			return err
+		}
+		report.Actions, err = fulfil(ctx, tx, wishes)
+		return err
+	})
+	if err == nil {
+		err = drain(ctx, wait, owner, schema, oid)
+	}
+	if err != nil {
+		return report, fmt.Errorf("seal schema %q: %w", schema, err)
+	}
+	return report, nil
+}
+
+func sealWishes(roles RoleNames, schema string, st tenantState) ([]wish, error) {
+	role, err := QuoteName(roles.Tenant(schema))
+	if err != nil {
+		return nil, err
+	}
+	runtime, err := QuoteName(roles.Runtime())
+	if err != nil {
+		return nil, err
+	}
+	quoted, err := QuoteName(schema)
+	return []wish{
+		{sql: []string{"revoke " + role + " from " + runtime}, so: !st.role.joined},
+		{sql: []string{"revoke all on schema " + quoted + " from " + role}, so: !st.usage},
+	}, err
+}
+
+// drain waits for those who have written to tables of the schema: SHARE is what writers are in the way of. A batch at
+// a time: nobody can begin to write any more, and the server has no room for the locks of any number of tables.
+func drain(ctx context.Context, wait lockWait, owner Beginner, schema string, oid uint32) error {
+	var oids []uint32
+	err := wait.run(ctx, owner, func(tx pgx.Tx) (err error) {
+		oids, err = relationsOf(ctx, tx, oid)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	d := deprovision{schema: schema}
+	for batch := range slices.Chunk(oids, defaultBatchSize) {
+		err := wait.run(ctx, owner, func(tx pgx.Tx) error {
+			relations, err := d.namesOf(ctx, tx, oid, batch)
+			if err != nil {
+				return err
+			}
+			if lock := lockStatement(relations, "share"); lock != "" {
+				return execAll(ctx, tx, lock)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package tenancy
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// AdoptParams say what tenant a staged schema becomes.
+type AdoptParams struct {
+	Slug    string   // see [ValidateSlug]
+	Name    string   // display name, see [ValidateName]; default: Slug
+	Domain  string   // its primary domain, normalised by [NormalizeHost]; not an IP address
+	Domains []string // others, verified by the platform's word; default: none
+
+	Status   Status           // [Active], [Suspended] or [Maintenance]; default: Active
+	Reason   string           // of another status than Active; default: none
+	Plan     string           // default: none
+	Limits   map[string]int64 // default: none
+	Metadata json.RawMessage  // a JSON object; default: {}
+}
+
+func (p AdoptParams) validate() (AdoptParams, error) {
+	create, err := CreateParams{Slug: p.Slug, Name: p.Name, Domain: p.Domain}.validate()
+	if err != nil {
+		return p, err
+	}
+	p.Name, p.Domain, p.Status = create.Name, create.Domain, cmp.Or(p.Status, Active)
+	hosts := make([]string, len(p.Domains))
+	for i, d := range p.Domains {
+		if hosts[i], err = normalizeDomain(d); err != nil {
+			return p, err
+		}
+	}
+	p.Domains = hosts
+	switch {
+	case p.Status != Active && p.Status != Suspended && p.Status != Maintenance:
+		return p, &FieldError{Field: "status", Value: string(p.Status), Rule: "is not one that a tenant can begin with"}
+	case p.Status == Active && p.Reason != "":
+		return p, &FieldError{Field: "reason", Value: p.Reason, Rule: "is given for a tenant that is active"}
+	}
+	if err := validateReason(p.Reason); err != nil {
+		return p, err
+	}
+	if p.Limits == nil {
+		p.Limits = map[string]int64{}
+	}
+	if len(p.Metadata) == 0 {
+		p.Metadata = json.RawMessage("{}")
+	}
+	return p, Changes{Plan: &p.Plan, Limits: p.Limits, Metadata: p.Metadata}.validate()
+}
+
+// adoptable refuses what is taken by now. Who comes first at the end is decided by the constraints.
+func (m *Manager) adoptable(ctx context.Context, p AdoptParams) error {
+	var slug, domain bool
+	err := m.registry.QueryRow(ctx, `select exists (select from public.tenants where slug = $1),
+		exists (select from public.domains where host = any($2) and verified_at is not null)`,
+		p.Slug, append([]string{p.Domain}, p.Domains...)).Scan(&slug, &domain)
+	switch {
+	case err != nil:
+		return err
+	case slug:
+		return ErrSlugTaken
+	case domain:
+		return ErrDomainTaken
+	}
+	return nil
+}
+
+// Adopt makes the staged schema a new tenant with what [Manager.StageTenant] was given: one statement, before which
+// nothing of the tenant is to be seen. Neither migrations nor [Config].Seed run: the schema is taken as it is.
+//
+// The error is [ErrSlugTaken], [ErrDomainTaken] or [ErrStagingLost], each in a [StepError], or a hook's, and nothing was
+// changed; or the connection's, after which the tenant may be there.
+func (s *Staging) Adopt(ctx context.Context) (Tenant, error) {
+	if s.adopt == nil || s.done {
+		return Tenant{}, fmt.Errorf("%s: %w", OpAdopt, ErrStagingLost)
+	}
+	t := Tenant{
+		ID: s.side.TenantID, Schema: s.side.Schema, Slug: s.adopt.Slug, Name: s.adopt.Name, Status: Provisioning, Placement: s.side.placement,
+	}
+	err := s.m.run(ctx, OpAdopt, &t, step{"insert", func(ctx context.Context) error { return s.insert(ctx, &t) }})
+	return t, err
+}
+
+func (s *Staging) insert(ctx context.Context, t *Tenant) error {
+	p := s.adopt
+	rows, err := s.m.registry.Query(ctx, `with side as (
+			delete from public.side_schemas where id = $1 and state = 'building' returning schema_name, tenant_id, placement
+		), hosts as (
+			insert into public.domains (tenant_id, host, is_primary, verified_at)
+			select tenant_id, host, host = $4, now() from side, (select distinct unnest($5::text[] || $4::text) as host) h
+		), t as (
+			insert into public.tenants (id, schema_name, slug, name, status, reason, plan, limits, metadata, placement)
+			select tenant_id, schema_name, $2, $3, $6, $7, $8, $9, $10, placement from side returning *
+		)
+		select `+tenantDetailsColumns+" from t", s.side.ID, p.Slug, p.Name, p.Domain, p.Domains, p.Status, p.Reason, p.Plan, p.Limits, p.Metadata)
+	if err != nil {
+		return conflict(err)
+	}
+	adopted, err := pgx.CollectExactlyOneRow(rows, scanTenant)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = ErrStagingLost
+	}
+	if err != nil {
+		return conflict(err)
+	}
+	*t, s.done = adopted, true
+	return nil
+}

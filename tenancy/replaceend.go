@@ -1,0 +1,96 @@
+package tenancy
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// ConfirmReplacement drops the schema that a replacement has set aside: for good. schema is its name, as [Manager.Aside]
+// gives it, so that nobody drops another one than was looked at. It returns the tenant.
+//
+// A tenant that has no such schema is [ErrNothingAside]. Where something outside of the schema depends on it, the error
+// wraps a [schemactx.DependentsError] and the schema stays; with any other [StepError], and after a crash, the same call goes on.
+func (m *Manager) ConfirmReplacement(ctx context.Context, slug, schema string) (Tenant, error) {
+	return m.locked(ctx, OpConfirm, slug, func(t *Tenant) error {
+		side, err := m.sideNamed(ctx, t, schema)
+		if err != nil {
+			return fmt.Errorf("%s of tenant %q: %w", OpConfirm, slug, err)
+		}
+		var steps []step
+		if side.State == SideAside {
+			steps = append(m.exchangeSteps(t), step{"mark", func(ctx context.Context) error { return m.markAside(ctx, &side) }})
+		}
+		return m.run(ctx, OpConfirm, t, append(steps, step{"drop", func(ctx context.Context) error { return m.dropSide(ctx, &side) }})...)
+	})
+}
+
+// sideNamed returns the schema that was the tenant's, if it has the name.
+func (m *Manager) sideNamed(ctx context.Context, t *Tenant, schema string) (SideSchema, error) {
+	if !storable(schema) {
+		return SideSchema{}, ErrNothingAside
+	}
+	all, err := m.sides(ctx, "s.tenant_id = $1 and s.used and s.schema_name = $2", t.ID, schema)
+	if err == nil && len(all) == 0 {
+		err = ErrNothingAside
+	}
+	if err != nil {
+		return SideSchema{}, err
+	}
+	return all[0], nil
+}
+
+// markAside marks a schema to be dropped, if it could be.
+func (m *Manager) markAside(ctx context.Context, side *SideSchema) error {
+	server, err := m.server(&Tenant{Placement: side.placement})
+	if err != nil {
+		return err
+	}
+	if err := schemactx.CheckDependents(ctx, server, side.Schema); err != nil {
+		return err
+	}
+	marked, err := m.markSide(ctx, side, SideDropping)
+	if err == nil && !marked {
+		err = ErrNothingAside
+	}
+	return err
+}
+
+// RevertReplacement takes the schema back that a replacement has set aside, as it was then, migrated up to date, and sets
+// the one aside that had taken its place: nothing is dropped, and another revert takes that back. schema is the name of
+// the one to take back, as [Manager.Aside] gives it.
+//
+// The steps are those of [Staging.Replace], behind the migration, and so are the errors; a tenant that has no such schema
+// is [ErrNothingAside]. After a [StepError] or a crash the same call goes on.
+func (m *Manager) RevertReplacement(ctx context.Context, slug, schema string) (Tenant, error) {
+	return m.locked(ctx, OpRevert, slug, func(t *Tenant) error {
+		if t.NextSchema != "" {
+			return &RenamingError{Tenant: *t, Schema: t.NextSchema}
+		}
+		if aside, err := m.asideOf(ctx, t.ID); err == nil && aside.reopen && t.Schema == schema {
+			return m.run(ctx, OpRevert, t, m.exchangeSteps(t)...) // the switch was done
+		}
+		side, err := m.sideNamed(ctx, t, schema)
+		if err == nil && side.State != SideAside {
+			err = ErrNothingAside
+		}
+		if err != nil {
+			return fmt.Errorf("%s of tenant %q: %w", OpRevert, slug, err)
+		}
+		return m.run(ctx, OpRevert, t, append([]step{
+			{"migrate", func(ctx context.Context) error { return m.cfg.Migrator.Migrate(ctx, side.Schema) }},
+			{"switch", func(ctx context.Context) error { return m.swap(ctx, t, &side) }},
+		}, m.exchangeSteps(t)...)...)
+	})
+}
+
+// swap is the switch back: one statement.
+func (m *Manager) swap(ctx context.Context, t *Tenant, side *SideSchema) error {
+	return m.change(ctx, t, `with old as (
+			update public.side_schemas s set schema_name = t.schema_name, since = now(), reopen = s.reopen or t.status = 'active'
+			from public.tenants t where t.id = $1 and s.tenant_id = t.id and s.id = $2 and s.state = 'aside' and s.schema_name = $3 returning s.id
+		)
+		update public.tenants as t set schema_name = $3, `+inMaintenance+`
+		from old where t.id = $1 returning `+tenantDetailsColumns, side.ID, side.Schema)
+}

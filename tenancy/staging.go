@@ -1,0 +1,163 @@
+package tenancy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// Staging is a new schema that nobody is served from while it is built: provisioned, and empty. It becomes a tenant
+// ([Staging.Adopt]), takes the place of a tenant's schema ([Staging.Replace]), or is dropped by Close.
+//
+// A connection of its own, beside the pool, holds a lock that says that it is in use. When the process is gone, so is
+// the lock, and [Manager.SweepSideSchemas] drops the schema. It is for one goroutine at a time.
+type Staging struct {
+	m     *Manager
+	conn  *pgx.Conn
+	side  SideSchema
+	adopt *AdoptParams // of a new tenant; else nil
+	done  bool         // it is a tenant's
+}
+
+// sideKey is the SQL of the advisory lock's key for the side schema whose id is the SQL expression.
+func sideKey(id string) string { return "hashtextextended('pgtenant.side.' || " + id + ", 0)" }
+
+// StageTenant makes a schema that is to become a new tenant's, tenant_<id>. It refuses what [Staging.Adopt] would, as far
+// as that can be told by now: a [FieldError], [ErrSlugTaken], [ErrDomainTaken]. Nothing of the tenant is seen before that.
+func (m *Manager) StageTenant(ctx context.Context, p AdoptParams) (*Staging, error) {
+	p, err := p.validate()
+	if err != nil {
+		return nil, err
+	}
+	if err := m.adoptable(ctx, p); err != nil {
+		return nil, fmt.Errorf("%s tenant %q: %w", OpAdopt, p.Slug, err)
+	}
+	s, err := m.stage(ctx, `select side, tenant, 'tenant_' || tenant from (
+		select nextval(pg_get_serial_sequence('public.side_schemas', 'id')) as side,
+			nextval(pg_get_serial_sequence('public.tenants', 'id')) as tenant where $1::bigint = 0) x`, 0)
+	if err != nil {
+		return nil, fmt.Errorf("stage tenant %q: %w", p.Slug, err)
+	}
+	s.adopt = &p
+	return s, nil
+}
+
+// StageReplacement makes a schema that is to take the place of a tenant's, tenant_<id>_r<number>. A tenant that does not
+// exist is [ErrNotFound], one whose status does not allow it a [StatusError], one whose schema is being renamed a
+// [RenamingError], and one that has a schema aside a [ReplacedError]: all of this is looked at again by
+// [Staging.Replace]. The tenant is served meanwhile, and its lock is not held.
+func (m *Manager) StageReplacement(ctx context.Context, slug string) (*Staging, error) {
+	t, err := m.BySlug(ctx, slug)
+	if err == nil {
+		err = m.replaceable(ctx, &t)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s, err := m.stage(ctx, `select side, $1::bigint, 'tenant_' || $1 || '_r' || side
+		from (select nextval(pg_get_serial_sequence('public.side_schemas', 'id')) as side) x`, t.ID)
+	if err != nil {
+		return nil, fmt.Errorf("stage a replacement for tenant %q: %w", slug, err)
+	}
+	return s, nil
+}
+
+// StageScratch makes a schema to look at, pgtenant_check_<number>, which can only be dropped again.
+func (m *Manager) StageScratch(ctx context.Context) (*Staging, error) {
+	s, err := m.stage(ctx, `select side, $1::bigint, 'pgtenant_check_' || side
+		from (select nextval(pg_get_serial_sequence('public.side_schemas', 'id')) as side) x`, 0)
+	if err != nil {
+		return nil, fmt.Errorf("stage a schema: %w", err)
+	}
+	return s, nil
+}
+
+// stage notes the schema before it makes it, and takes its lock before anybody can see the note: one statement. names is
+// SQL for its id, its tenant, which is $1 where there is one, and its name.
+func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Staging, error) {
+	pooled, err := m.registry.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &Staging{m: m, conn: pooled.Hijack()}
+	rows, err := s.conn.Query(ctx, `with new (side, tenant, name) as materialized (`+names+`),
+		name as (insert into public.schema_names (name, tenant_id) select name, tenant from new),
+		s as (insert into public.side_schemas (id, tenant_id, schema_name, state) select side, tenant, name, 'building' from new returning *)
+		select `+sideColumns+` from s, lateral (select `+waitLock(sideKey("s.id"))+`) as locked`, tenant)
+	if err == nil {
+		s.side, err = pgx.CollectExactlyOneRow(rows, scanSide)
+	}
+	if err != nil {
+		_ = s.disconnect(ctx)
+		return nil, notLocked(err)
+	}
+	if err := s.provision(ctx); err != nil {
+		return nil, errors.Join(err, s.Close(ctx))
+	}
+	return s, nil
+}
+
+func (s *Staging) provision(ctx context.Context) error {
+	server, err := s.m.server(&Tenant{Placement: s.side.placement})
+	if err != nil {
+		return err
+	}
+	exists, err := schemaExists(ctx, server, s.side.Schema)
+	if err == nil && exists {
+		err = fmt.Errorf("schema %q: %w", s.side.Schema, schemactx.ErrTaken)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = schemactx.Provision(ctx, server, s.m.cfg.Roles, s.side.Schema)
+	return err
+}
+
+// Schema returns the name of the schema.
+func (s *Staging) Schema() string { return s.side.Schema }
+
+// TenantID returns the id of the tenant that the schema is built for, 0 for none.
+func (s *Staging) TenantID() int64 { return s.side.TenantID }
+
+// stagingTimeout bounds the dropping of a staged schema that came to nothing: when it is over, sweeping is left to do it.
+const stagingTimeout = time.Minute
+
+// Close drops the schema, unless it has become a tenant's, also when ctx is over, for which it takes a minute at most. An
+// error says that something is left for [Manager.SweepSideSchemas], and nothing else. It can be called again.
+func (s *Staging) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stagingTimeout)
+	defer cancel()
+	if !s.done {
+		s.done = true
+		if err := s.drop(ctx); err != nil {
+			s.m.cfg.Logger.WarnContext(ctx, "staged schema is left", slog.String("schema", s.side.Schema), slog.Any("error", err))
+			_ = s.disconnect(ctx)
+			return fmt.Errorf("drop staged schema %q: %w", s.side.Schema, err)
+		}
+	}
+	return s.disconnect(ctx)
+}
+
+func (s *Staging) drop(ctx context.Context) error {
+	mine, err := s.m.markSide(ctx, &s.side, SideDropping)
+	if err != nil || !mine {
+		return err
+	}
+	return s.m.dropSide(ctx, &s.side)
+}
+
+// disconnect lets go of the lock, which the end of the session alone would do a moment later.
+func (s *Staging) disconnect(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
+	defer cancel()
+	if !s.conn.IsClosed() {
+		_, _ = s.conn.Exec(ctx, "select pg_advisory_unlock_all()") // gone with the session in any case
+	}
+	return s.conn.Close(ctx)
+}
