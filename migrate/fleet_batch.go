@@ -56,7 +56,7 @@ func (b *batch) enter(ctx context.Context, members []member) error {
 	for _, m := range locked {
 		kept = append(kept, *m)
 	}
-	equip(ctx, w.s.conn(), kept)
+	equip(kept, func(tables string) ([][][]byte, error) { return w.ask(ctx, kitName, tables) })
 	var group []member
 	for _, m := range kept {
 		switch {
@@ -99,17 +99,17 @@ func (b *batch) lock(ctx context.Context, members []member) ([]*member, error) {
 		names = append(names, m.schema)
 	}
 	b.named = "{" + strings.Join(names, ",") + "}"
-	result := b.w.s.pg().ExecPrepared(ctx, lockName, [][]byte{[]byte(b.named)}, nil, nil).Read()
-	if result.Err != nil {
+	rows, err := b.w.ask(ctx, lockName, b.named)
+	if err != nil {
 		b.named = ""
-		return nil, result.Err
+		return nil, err
 	}
 	var locked []*member
 	names = names[:0]
 	for i := range members {
 		m := &members[i]
 		switch {
-		case string(result.Rows[i][0]) == "t":
+		case string(rows[i][0]) == "t":
 			locked = append(locked, m)
 			names = append(names, m.schema)
 		case !m.late && b.w.f.r.cfg.LockRetries > 0:
@@ -129,7 +129,7 @@ func (b *batch) leave(ctx context.Context) {
 		return
 	}
 	if b.named != "" && b.named != "{}" && !w.s.pg().IsClosed() {
-		if err := w.s.pg().ExecPrepared(ctx, unlockName, [][]byte{[]byte(b.named)}, nil, nil).Read().Err; err != nil {
+		if _, err := w.ask(ctx, unlockName, b.named); err != nil {
 			w.s.spent = true
 		}
 	}

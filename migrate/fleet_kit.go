@@ -29,39 +29,57 @@ func (m member) fast() bool {
 	return m.swift() && m.kit != nil && m.kit.read != time.Time{} && !m.kit.granted
 }
 
-// equip reads the kits of schemas. One that is not to be had is empty: its schema takes the slower way, which tells why.
-func equip(ctx context.Context, db querier, members []member) {
-	byTable := make(map[uint32]*kit, len(members))
+// kitSQL reads the kits of tables.
+const kitSQL = `select c.oid, coalesce(d.description, ''),
+		c.relacl is not null and exists (select from aclexplode(c.relacl) a where a.grantee <> c.relowner),
+		(extract(epoch from clock_timestamp()::timestamp) * 1000000)::bigint
+	from unnest($1::oid[]) as t (oid) join pg_class c on c.oid = t.oid
+	left join pg_description d on d.objoid = c.oid and d.classoid = 'pg_class'::regclass and d.objsubid = 0`
+
+// equip enters the kits of schemas, as read returns them, in text, for an array of tables. One that is not to be had is
+// empty: its schema takes the slower way, which tells why.
+func equip(members []member, read func(tables string) ([][][]byte, error)) {
+	byTable := make(map[string]*kit, len(members))
 	var tables []string
 	for i := range members {
 		m := &members[i]
 		m.kit = &kit{}
-		if m.line != nil && m.line.fast {
-			byTable[m.table] = m.kit
-			tables = append(tables, strconv.FormatUint(uint64(m.table), 10))
+		if m.swift() {
+			oid := strconv.FormatUint(uint64(m.table), 10)
+			byTable[oid] = m.kit
+			tables = append(tables, oid)
 		}
 	}
 	if len(tables) == 0 {
 		return
 	}
-	rows, err := db.Query(ctx, `select c.oid, coalesce(d.description, ''),
-			exists (select from aclexplode(c.relacl) a where a.grantee <> c.relowner),
-			(extract(epoch from clock_timestamp()::timestamp) * 1000000)::bigint
-		from unnest($1::text::oid[]) as t (oid) join pg_class c on c.oid = t.oid
-		left join pg_description d on d.objoid = c.oid and d.classoid = 'pg_class'::regclass and d.objsubid = 0`,
-		pgx.QueryExecModeExec, "{"+strings.Join(tables, ",")+"}")
+	rows, err := read("{" + strings.Join(tables, ",") + "}")
 	if err != nil {
 		return
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var table uint32
-		var k kit
-		if err := rows.Scan(&table, &k.comment, &k.granted, &k.stamp); err != nil {
-			return
+	now := time.Now()
+	for _, row := range rows {
+		k := byTable[string(row[0])]
+		k.comment, k.granted, k.read = string(row[1]), string(row[2]) == "t", now
+		if k.stamp, err = strconv.ParseInt(string(row[3]), 10, 64); err != nil {
+			*k = kit{}
 		}
-		k.read = time.Now()
-		*byTable[table] = k
+	}
+}
+
+// readKits reads kits with a statement of its own.
+func readKits(ctx context.Context, db querier) func(tables string) ([][][]byte, error) {
+	return func(tables string) ([][][]byte, error) {
+		rows, err := db.Query(ctx, kitSQL, pgx.QueryExecModeExec, tables)
+		if err != nil {
+			return nil, err
+		}
+		defer rows.Close()
+		var kits [][][]byte
+		for rows.Next() {
+			kits = append(kits, cloned(rows.RawValues()))
+		}
+		return kits, rows.Err()
 	}
 }
 

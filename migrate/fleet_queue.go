@@ -14,26 +14,55 @@ import (
 type queue struct {
 	f    *fleet
 	mu   sync.Mutex
-	todo []member
-	late []member // a lock was in the way: tried again behind the others
-	why  error    // why the rest is not started
+	runs [][]member // what is to be done, in parts that one process of the server has read
+	left int        // schemas in them
+	late []member   // a lock was in the way: tried again behind the others
+	why  error      // why the rest is not started
+}
+
+// queue returns a queue of schemas, in one run where their order matters.
+func (f *fleet) queue(todo []member) *queue {
+	q := &queue{f: f, left: len(todo)}
+	ordered := f.opts.Order != nil || f.opts.Workers == 1
+	for from, i := 0, 1; i <= len(todo); i++ {
+		if i == len(todo) || !ordered && todo[i].reader != todo[from].reader {
+			q.runs, from = append(q.runs, todo[from:i]), i
+		}
+	}
+	return q
+}
+
+// run returns the run that a process of the server has read, or else the longest. The caller holds the lock.
+func (q *queue) run(reader uint32) *[]member {
+	var run *[]member
+	for i := range q.runs {
+		switch r := &q.runs[i]; {
+		case len(*r) == 0:
+		case (*r)[0].reader == reader:
+			return r
+		case run == nil || len(*r) > len(*run):
+			run = r
+		}
+	}
+	return run
 }
 
 // phase migrates schemas, and returns why some were not started.
 func (f *fleet) phase(ctx, work context.Context, todo []member) error {
-	q := &queue{f: f, todo: todo}
+	q := f.queue(todo)
 	var wg sync.WaitGroup
 	for range min(f.opts.Workers, len(todo)) {
 		wg.Go(func() {
 			w := &worker{f: f}
 			defer w.release(work)
+			w.warm(work)
 			for group := q.take(ctx, w); len(group) > 0; group = q.take(ctx, w) {
 				w.migrate(ctx, work, q, group)
 			}
 		})
 	}
 	wg.Wait()
-	if rest := append(q.todo, q.late...); len(rest) > 0 {
+	if rest := append(slices.Concat(q.runs...), q.late...); len(rest) > 0 {
 		f.leave(rest, q.why)
 		return q.why
 	}
@@ -54,26 +83,28 @@ func (q *queue) take(ctx context.Context, w *worker) []member {
 	if q.why = cmp.Or(q.why, q.f.enough(ctx)); q.why != nil {
 		return nil
 	}
-	room := w.room(len(q.todo))
+	room := w.room(q.left)
 	if q.f.opts.Limit > 0 {
 		room = min(room, q.f.opts.Limit-q.f.started)
 	}
-	if len(q.todo) == 0 || room == 0 {
+	run := q.run(w.process())
+	if run == nil || room == 0 {
 		return q.takeLate()
 	}
 	var group []member
-	for len(q.todo) > 0 && len(group) < room {
-		if q.todo[0].kit == nil && q.f.r.cfg.Lock == LockTable {
-			equip(ctx, w.querier(), q.todo[:min(len(q.todo), equipAtOnce)])
+	for len(*run) > 0 && len(group) < room {
+		if (*run)[0].kit == nil && q.f.r.cfg.Lock == LockTable {
+			equip((*run)[:min(len(*run), equipAtOnce)], readKits(ctx, w.querier()))
 		}
-		m := q.todo[0]
+		m := (*run)[0]
 		if len(group) > 0 && (!q.shares(m) || !q.shares(group[0])) {
 			break
 		}
 		group = append(group, m)
-		q.todo[0] = member{} // with what was read for it
-		q.todo = q.todo[1:]
+		(*run)[0] = member{} // with what was read for it
+		*run = (*run)[1:]
 	}
+	q.left -= len(group)
 	q.f.started += len(group)
 	slices.SortFunc(group, func(a, b member) int { return cmp.Compare(a.schema, b.schema) }) // two runners lock in one order
 	return group
@@ -91,7 +122,8 @@ func (q *queue) shares(m member) bool {
 func (q *queue) back(members []member) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.todo = slices.Concat(members, q.todo)
+	q.runs = slices.Concat([][]member{members}, q.runs)
+	q.left += len(members)
 	q.f.started -= len(members)
 }
 
@@ -106,7 +138,7 @@ func (q *queue) told(m *member) {
 // takeLate returns the next of those that were tried before. When there is none any more, the limit may have left some.
 func (q *queue) takeLate() []member {
 	if len(q.late) == 0 {
-		if len(q.todo) > 0 {
+		if q.left > 0 {
 			q.why = ErrLimit
 		}
 		return nil

@@ -17,7 +17,7 @@ const (
 	// the last of them is read, and the lock table has room for 6,400 by default.
 	surveyChunk = 250
 
-	// surveyAtOnce is how many chunks are read at a time: the server fills one while the other is decoded.
+	// surveyAtOnce is how many chunks are read at a time, at least: the server fills one while the other is decoded.
 	surveyAtOnce = 2
 )
 
@@ -33,6 +33,8 @@ type member struct {
 	kit  *kit // what its transaction needs besides; nil: not read yet
 	late bool // tried before, and a lock was in the way
 	told bool // its beginning was
+
+	reader uint32 // the process of the server that has read its table, and knows it
 }
 
 func (m member) outcome() Outcome {
@@ -69,6 +71,7 @@ type survey struct {
 	r      *Runner
 	lines  *lineages
 	roster *roster
+	atOnce int // how many chunks are read at a time; 0: [surveyAtOnce]
 }
 
 // roster remembers which schemas were met, at four bytes each.
@@ -118,7 +121,7 @@ func (s *survey) each(ctx context.Context, list List, visit func(m *member) erro
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
-	chunks := make(chan chan chunk, surveyAtOnce-1)
+	chunks := make(chan chan chunk, max(s.atOnce, surveyAtOnce)-1)
 	wg.Go(func() {
 		defer close(chunks)
 		send := func(names []string, err error) bool {
@@ -178,7 +181,7 @@ func (s *survey) read(ctx context.Context, names []string) ([]member, error) {
 	defer conn.Release()
 	members := make([]member, len(names))
 	for i, name := range names {
-		members[i] = member{schema: name}
+		members[i] = member{schema: name, reader: conn.Conn().PgConn().PID()}
 		if err := schemactx.ValidateName(name); err != nil {
 			members[i].err = err
 		}

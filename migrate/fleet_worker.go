@@ -27,6 +27,7 @@ const (
 	enterName  = "pgtenant_enter"
 	lockName   = "pgtenant_lock"
 	unlockName = "pgtenant_unlock"
+	kitName    = "pgtenant_kit"
 )
 
 const (
@@ -66,8 +67,29 @@ func (w *worker) connect(ctx context.Context) error {
 func (w *worker) statements() map[string]string {
 	t := target{cfg: w.f.r.cfg}
 	return map[string]string{
-		beginName: beginSQL, commitName: commitSQL, enterName: t.settings("true").sql, lockName: lockSQL, unlockName: unlockSQL,
+		beginName: beginSQL, commitName: commitSQL, enterName: t.settings("true").sql, lockName: lockSQL, unlockName: unlockSQL, kitName: kitSQL,
 	}
+}
+
+// ask executes a prepared statement with one parameter. The result is in text.
+func (w *worker) ask(ctx context.Context, name, arg string) ([][][]byte, error) {
+	result := w.s.pg().ExecPrepared(ctx, name, [][]byte{[]byte(arg)}, nil, nil).Read()
+	return result.Rows, result.Err
+}
+
+// warm connects before anything is taken, as it matters then which process of the server it is.
+func (w *worker) warm(ctx context.Context) {
+	if w.f.r.cfg.Lock != LockTable && w.f.opts.Workers > 1 {
+		_ = w.connect(ctx) // tried again where it is needed
+	}
+}
+
+// process is the server's process, or 0.
+func (w *worker) process() uint32 {
+	if w.s == nil {
+		return 0
+	}
+	return w.s.pg().PID()
 }
 
 // querier is the connection, if there is one: to wait for another with it in hand would be to wait for ever where all
@@ -99,13 +121,14 @@ func (w *worker) release(ctx context.Context) {
 }
 
 // room returns how many of so many schemas to take at a time: as many as are done in [batchTime], going by the last, and no more
-// than leaves something for the others.
+// than leaves something for the others, but for what is done in a quarter of that time.
 func (w *worker) room(todo int) int {
 	share := w.f.opts.PerTransaction
 	if w.f.r.cfg.Lock == LockTable || w.pace == 0 {
 		return share
 	}
-	n := min(batchMost, int(batchTime/w.pace), todo/(2*w.f.opts.Workers))
+	fair := max(todo/(2*w.f.opts.Workers), int(batchTime/w.pace/4))
+	n := min(batchMost, int(batchTime/w.pace), fair)
 	return max(share, n/share*share)
 }
 
