@@ -68,7 +68,8 @@ type Lock uint8
 
 const (
 	// LockAdvisory takes an advisory lock for each transaction, and for a migration without one
-	// on the session that it has to itself. It is not held in between: each looks again.
+	// on the session that it has to itself. It is not held in between: each looks again. A fleet takes
+	// the locks of a few schemas at a time, for the session whose transactions migrate them.
 	LockAdvisory Lock = iota
 
 	// LockSession holds the advisory lock on one session from the first migration to the last.

@@ -40,8 +40,9 @@ type UpAllOptions struct {
 	// Order compares the names of two schemas that are behind, as for slices.SortFunc. Default: the list's order.
 	Order func(a, b string) int
 
-	// StopAfter is the number of failures after which no further schema is started. What is found wrong
-	// before the work, such as a missing schema, does not count. Default: 0, go on to the end.
+	// StopAfter is the number of failures after which no further schema is started; what other workers have
+	// sent by then goes on, some 25 ms of work for each. What is found wrong before the work, such as a missing
+	// schema, does not count. Default: 0, go on to the end.
 	StopAfter int
 
 	// Canary says which schemas go first. Default: none.
@@ -52,8 +53,10 @@ type UpAllOptions struct {
 	// the locks of all its schemas until the last is done. Default: 1; at most [MaxPerTransaction].
 	PerTransaction int
 
-	// Drain is how long the schemas under way may go on when the context has ended; then they are
-	// cancelled and rolled back. Default: [DefaultDrain]; negative: not at all.
+	// Drain is how long the schemas under way may go on when the context has ended: those that were sent, some 25 ms
+	// of work for each worker. Then they are cancelled and rolled back. One that is cut off like that is reported
+	// [Failed], though the server may have committed it just before, or may not have come to it: the next run looks.
+	// Default: [DefaultDrain]; negative: not at all.
 	Drain time.Duration
 
 	// Events is called as the work goes on, by several goroutines but by one at a time. It must

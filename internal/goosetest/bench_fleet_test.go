@@ -1,0 +1,210 @@
+package goosetest_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/migrate"
+)
+
+var (
+	tenantsFlag = flag.Int("tenants", 100, "how many tenants the benchmark of the fleet makes")
+	workersFlag = flag.Int("workers", 4, "how many schemas are migrated at a time")
+)
+
+// fleet is a database with tenants of 20 tables and goose's version table.
+type fleet struct {
+	pg      *pgtest.DB
+	pool    *pgxpool.Pool
+	schemas []string
+	files   fstest.MapFS
+	version int
+}
+
+func newFleet(b *testing.B) *fleet {
+	b.Helper()
+	f := &fleet{pg: pgtest.New(b), files: make(fstest.MapFS)}
+	cfg, err := pgxpool.ParseConfig(f.pg.URL)
+	check(b, err)
+	cfg.MaxConns = int32(*workersFlag) + 2
+	f.pool, err = pgxpool.NewWithConfig(b.Context(), cfg)
+	check(b, err)
+	b.Cleanup(f.pool.Close)
+	for i := range *tenantsFlag {
+		f.schemas = append(f.schemas, fmt.Sprintf("tenant_%05d", i+1))
+	}
+	var sql strings.Builder
+	for i := range 20 {
+		fmt.Fprintf(&sql, "create table t%02d (id bigint primary key, name text not null, made timestamptz not null default now());\n", i+1)
+	}
+	f.add(sql.String())
+	_, err = f.pool.Exec(b.Context(), "create schema "+strings.Join(f.schemas, "; create schema "), pgx.QueryExecModeSimpleProtocol)
+	check(b, err)
+	f.ours(b)
+	_, err = f.pool.Exec(b.Context(), "vacuum analyze") // as autovacuum would before long
+	check(b, err)
+	return f
+}
+
+func (f *fleet) add(sql string) string {
+	f.version++
+	f.files[fmt.Sprintf("%05d_m.sql", f.version)] = &fstest.MapFile{Data: []byte("-- +goose Up\n" + sql)}
+	return sql
+}
+
+// next adds a migration: a column and an index, each time of another table.
+func (f *fleet) next() string {
+	table := f.version%20 + 1
+	return f.add(fmt.Sprintf("alter table t%02d add column c%d text;\ncreate index on t%02d (c%d);\n", table, f.version, table, f.version))
+}
+
+// each calls fn for each schema, a few at a time.
+func (f *fleet) each(b *testing.B, fn func(ctx context.Context, worker int, schema string) error) {
+	b.Helper()
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for worker := range *workersFlag {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(f.schemas)); i = next.Add(1) - 1 {
+				if err := fn(b.Context(), worker, f.schemas[i]); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// ours is [migrate.Runner.UpAll].
+func (f *fleet) ours(b *testing.B) {
+	r, err := migrate.New(f.pool, migrate.Config{Tenant: []migrate.Source{{Name: "app", FS: f.files}}})
+	check(b, err)
+	report, err := r.UpAll(b.Context(), migrate.Schemas(f.schemas...), migrate.UpAllOptions{Workers: *workersFlag})
+	check(b, err)
+	if report.Count(migrate.Migrated) != len(f.schemas) {
+		b.Fatal(report.Summary())
+	}
+}
+
+// byHand is a transaction in the simple protocol for each tenant.
+func (f *fleet) byHand(b *testing.B, sql string) {
+	conns := make([]*pgxpool.Conn, *workersFlag)
+	for i := range conns {
+		conn, err := f.pool.Acquire(b.Context())
+		check(b, err)
+		defer conn.Release()
+		conns[i] = conn
+	}
+	f.each(b, func(ctx context.Context, worker int, schema string) error {
+		_, err := conns[worker].Exec(ctx, fmt.Sprintf("begin; set local search_path to %s; %s insert into goose_db_version (version_id, is_applied) values (%d, true); commit",
+			schema, sql, f.version), pgx.QueryExecModeSimpleProtocol)
+		return err
+	})
+}
+
+// gooseOnePool is a Provider for each tenant on one pool. goose names the version table with its schema; the migration
+// itself finds its tables by the path, which it has to set: one statement in front.
+func (f *fleet) gooseOnePool(b *testing.B) {
+	cfg, err := pgx.ParseConfig(f.pg.URL)
+	check(b, err)
+	db := stdlib.OpenDB(*cfg)
+	defer func() { check(b, db.Close()) }()
+	db.SetMaxOpenConns(2 * *workersFlag)
+	db.SetMaxIdleConns(2 * *workersFlag)
+	f.each(b, func(ctx context.Context, _ int, schema string) error {
+		files := make(fstest.MapFS, len(f.files))
+		for name, file := range f.files {
+			text := strings.Replace(string(file.Data), "-- +goose Up\n", "-- +goose Up\nset local search_path to "+schema+";\n", 1)
+			files[name] = &fstest.MapFile{Data: []byte(text)}
+		}
+		store, err := database.NewStore(database.DialectPostgres, schema+".goose_db_version")
+		if err != nil {
+			return err
+		}
+		p, err := goose.NewProvider(goose.DialectCustom, db, files, goose.WithStore(store), goose.WithDisableGlobalRegistry(true))
+		if err != nil {
+			return err
+		}
+		results, err := p.Up(ctx)
+		if err == nil && len(results) != 1 {
+			err = fmt.Errorf("goose applied %d migrations in %s", len(results), schema)
+		}
+		return err
+	})
+}
+
+// goosePools is a Provider for each tenant on a pool of its own, with the path in the pool's settings: what its documentation
+// comes to.
+func (f *fleet) goosePools(b *testing.B) {
+	cfg, err := pgx.ParseConfig(f.pg.URL)
+	check(b, err)
+	f.each(b, func(ctx context.Context, _ int, schema string) error {
+		own := cfg.Copy()
+		own.RuntimeParams["search_path"] = schema
+		db := stdlib.OpenDB(*own)
+		defer db.Close() //nolint:errcheck // nothing is lost with it
+		p, err := goose.NewProvider(goose.DialectPostgres, db, f.files, goose.WithDisableGlobalRegistry(true))
+		if err != nil {
+			return err
+		}
+		results, err := p.Up(ctx)
+		if err == nil && len(results) != 1 {
+			err = fmt.Errorf("goose applied %d migrations in %s", len(results), schema)
+		}
+		return err
+	})
+}
+
+// BenchmarkFleet takes all tenants through one migration after the other, each in another way, in turn: so all meet the same
+// machine and the same tables. It reports tenants per second, by medians, and how much longer the others take than UpAll.
+//
+//	go test -run '^$' -bench Fleet -benchtime 3x -tenants 1000
+func BenchmarkFleet(b *testing.B) {
+	f := newFleet(b)
+	ways := []struct {
+		name string
+		run  func(sql string)
+	}{
+		{"ours", func(string) { f.ours(b) }},
+		{"by-hand", func(sql string) { f.byHand(b, sql) }},
+		{"goose-one-pool", func(string) { f.gooseOnePool(b) }},
+		{"goose-pools", func(string) { f.goosePools(b) }},
+	}
+	times := make([][]float64, len(ways))
+	for round := range b.N + 1 {
+		for i := range ways {
+			w := (i + round) % len(ways) // nobody is always first
+			f.pool.Reset()
+			sql := f.next()
+			start := time.Now()
+			ways[w].run(sql)
+			if round > 0 { // the first is to warm up
+				times[w] = append(times[w], time.Since(start).Seconds())
+			}
+		}
+	}
+	median := func(times []float64) float64 { return slices.Sorted(slices.Values(times))[len(times)/2] }
+	for w, way := range ways {
+		b.ReportMetric(float64(len(f.schemas))/median(times[w]), way.name+"/s")
+		if w > 0 {
+			b.ReportMetric(median(times[w])/median(times[0]), way.name+"/ours")
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+}

@@ -1,0 +1,167 @@
+package migrate_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/migrate"
+)
+
+func TestSchemasPerTransaction(t *testing.T) {
+	t.Parallel()
+	f := fleet(t, 23)
+	f.exec(t, "alter table tenant_7.notes add column body text")
+	report, err := f.runner(t, basic).UpAll(t.Context(), migrate.Schemas(names(23)...), migrate.UpAllOptions{PerTransaction: 10, Workers: 2})
+	expectIs(t, err, migrate.ErrIncomplete)
+	if report.Count(migrate.Migrated) != 22 || len(report.Failed()) != 1 || report.Failed()[0].Schema != "tenant_7" {
+		t.Errorf("report %v", outcomes(report))
+	}
+	f.exec(t, "alter table tenant_7.notes drop column body")
+	_, err = f.runner(t, basic).UpAll(t.Context(), migrate.Schemas(names(23)...), migrate.UpAllOptions{PerTransaction: 10})
+	check(t, err)
+	if n := f.at(t, 23); n != 23 {
+		t.Errorf("%d schemas are migrated", n)
+	}
+	var transactions int // of the group in which nothing failed
+	f.scan(t, "select count(distinct x::text) from (values "+strings.Join(subqueries(names(20)[10:]), ", ")+") v (x)", &transactions)
+	if transactions != 1 {
+		t.Errorf("%d transactions", transactions)
+	}
+}
+
+func subqueries(schemas []string) []string {
+	var parts []string
+	for _, s := range schemas {
+		parts = append(parts, fmt.Sprintf("((select xmin from %s.goose_db_version where version_id = 2))", s))
+	}
+	return parts
+}
+
+func TestTwoFleetsAtOnceApplyOnce(t *testing.T) {
+	t.Parallel()
+	for name, lock := range map[string]migrate.Lock{"advisory": migrate.LockAdvisory, "session": migrate.LockSession, "table": migrate.LockTable} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := fleet(t, 20)
+			var wg sync.WaitGroup
+			var migrated atomic.Int32
+			for i := range 4 {
+				pool, err := pgxpool.New(t.Context(), f.pg.URL)
+				check(t, err)
+				defer pool.Close()
+				r, err := migrate.New(pool, migrate.Config{Tenant: []migrate.Source{source("app", basic)}, Lock: lock})
+				check(t, err)
+				opts := migrate.UpAllOptions{Workers: 3, PerTransaction: 1 + i*3}
+				if i == 1 {
+					opts.Order = func(a, b string) int { return strings.Compare(b, a) }
+				}
+				wg.Go(func() {
+					report, err := r.UpAll(t.Context(), migrate.Schemas(names(20)...), opts)
+					if err != nil || report.Current+report.Count(migrate.Migrated) != 20 {
+						t.Errorf("%v %v", err, outcomes(report))
+					}
+					migrated.Add(int32(report.Count(migrate.Migrated)))
+				})
+			}
+			wg.Wait()
+			if n := f.at(t, 20); n != 20 || migrated.Load() != 20 {
+				t.Errorf("%d schemas are migrated, %d times in all", n, migrated.Load())
+			}
+		})
+	}
+}
+
+func TestPoolOfOneConnection(t *testing.T) {
+	t.Parallel()
+	f := fleet(t, 70)
+	f.exec(t, "alter table tenant_7.notes add column body text")
+	for _, connections := range []string{"1", "2"} {
+		pool, err := pgxpool.New(t.Context(), f.pg.URL+"&pool_max_conns="+connections)
+		check(t, err)
+		defer pool.Close()
+		r, err := migrate.New(pool, migrate.Config{Tenant: []migrate.Source{source("app", basic)}})
+		check(t, err)
+		report, err := r.UpAll(t.Context(), migrate.Schemas(names(70)...), migrate.UpAllOptions{Limit: 35})
+		expectIs(t, err, migrate.ErrIncomplete)
+		if report.Count(migrate.Failed) != 1 || report.Count(migrate.Migrated) < 34 {
+			t.Errorf("%s", report.Summary())
+		}
+		var prepared int
+		check(t, pool.QueryRow(t.Context(), "select count(*) from pg_prepared_statements where name like 'pgtenant%'").Scan(&prepared))
+		if prepared != 0 {
+			t.Errorf("%d statements are left on the connection", prepared)
+		}
+	}
+}
+
+func TestFleetOfGoAndNoTransactionMigrations(t *testing.T) {
+	t.Parallel()
+	f := fleet(t, 5)
+	src := source("app", map[string]string{
+		"00001_notes.sql": basic["00001_notes.sql"],
+		"00002_body.sql":  "set local work_mem = '123kB';\nalter table notes add column body text;",
+		"00003_index.sql": "-- +goose NO TRANSACTION\ncreate index concurrently if not exists notes_body on notes (body);",
+	})
+	src.Go = []migrate.GoMigration{{Version: 4, Name: "fill", Up: func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "update notes set body = current_schema()")
+		return err
+	}}}
+	report, err := f.tenant(t, src).UpAll(t.Context(), migrate.Schemas(names(5)...), migrate.UpAllOptions{PerTransaction: 5})
+	check(t, err)
+	for _, name := range names(5) {
+		var body string
+		f.scan(t, "select body from "+name+".notes", &body)
+		if body != name {
+			t.Errorf("%s: %q", name, body)
+		}
+	}
+	if report.Count(migrate.Migrated) != 5 || !slices.Equal(report.Results[0].Applied, []int64{2, 3, 4}) {
+		t.Errorf("report %+v", report.Results)
+	}
+}
+
+func TestChecksumsOfAFleetAreKept(t *testing.T) {
+	t.Parallel()
+	f := fleet(t, 3)
+	f.exec(t, "comment on table tenant_3.goose_db_version is 'mine'")
+	_, err := f.runner(t, basic).UpAll(t.Context(), migrate.Schemas(names(3)...), migrate.UpAllOptions{PerTransaction: 3})
+	check(t, err)
+	edited := map[string]string{"00001_notes.sql": "select 1;", "00002_body.sql": "select 2;"}
+	for name, want := range map[string]int{"tenant_1": 2, "tenant_2": 2, "tenant_3": 0} {
+		status, err := f.runner(t, edited).Status(t.Context(), name)
+		check(t, err)
+		if n := len(status.Versions(migrate.Changed)); n != want {
+			t.Errorf("%s: %d of 2 files are known to be edited", name, n)
+		}
+		if at := status.Migrations[1].AppliedAt; time.Since(at).Abs() > time.Minute {
+			t.Errorf("%s: applied at %v", name, at)
+		}
+	}
+	cfg := migrate.Config{Tenant: []migrate.Source{source("app", edited)}, Changed: migrate.Refuse}
+	report, err := f.runnerWith(t, cfg).UpAll(t.Context(), migrate.Schemas(names(3)...), migrate.UpAllOptions{})
+	expectIs(t, err, migrate.ErrChanged)
+	expectOutcomes(t, report, "tenant_1 edited 2 2", "tenant_2 edited 2 2")
+}
+
+func TestRightsOnTheVersionTableAreTakenAgain(t *testing.T) {
+	t.Parallel()
+	f := fleet(t, 2)
+	role := f.pg.RolePrefix + "_tenant"
+	f.exec(t, fmt.Sprintf("create role %[1]s; grant insert on tenant_1.goose_db_version to %[1]s", role))
+	_, err := f.runner(t, basic).UpAll(t.Context(), migrate.Schemas(names(2)...), migrate.UpAllOptions{PerTransaction: 2})
+	check(t, err)
+	var granted bool
+	f.scan(t, fmt.Sprintf("select has_table_privilege('%s', 'tenant_1.goose_db_version', 'insert')", role), &granted)
+	if n := f.at(t, 2); granted || n != 2 {
+		t.Errorf("granted %t, %d migrated", granted, n)
+	}
+}
