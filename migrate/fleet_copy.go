@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -36,12 +37,40 @@ func (s *survey) copyAll(ctx context.Context, conn *pgxpool.Conn, members []*mem
 	if err == nil && len(tables.done) != len(members) {
 		err = errors.New("version tables are not what was asked for")
 	}
+	comments, commentsErr := s.comments(ctx, conn, members[:min(len(members), len(tables.done))])
+	if commentsErr != nil {
+		return 0, commentsErr
+	}
 	for i, table := range tables.done {
-		if err := s.judge(ctx, conn, members[i], table.rows, table.odd); err != nil {
+		if err := s.judge(ctx, conn, members[i], table, comments[members[i].table]); err != nil {
 			return i, err
 		}
 	}
 	return len(tables.done), err
+}
+
+// comments returns what the version tables' comments say, where the files are compared with them.
+func (s *survey) comments(ctx context.Context, conn *pgxpool.Conn, members []*member) (map[uint32]string, error) {
+	if s.r.cfg.Changed != Refuse || len(members) == 0 {
+		return nil, nil
+	}
+	tables := make([]uint32, len(members))
+	for i, m := range members {
+		tables[i] = m.table
+	}
+	rows, err := conn.Query(ctx, `select objoid, description from pg_description
+		where objoid = any ($1::oid[]) and classoid = 'pg_class'::regclass and objsubid = 0`, pgx.QueryExecModeExec, tables)
+	if err != nil {
+		return nil, err
+	}
+	comments := make(map[uint32]string, len(members))
+	var table uint32
+	var comment string
+	_, err = pgx.ForEachRow(rows, []any{&table, &comment}, func() error {
+		comments[table] = comment
+		return nil
+	})
+	return comments, err
 }
 
 // copiedTable is what one COPY has sent.
@@ -121,8 +150,14 @@ func (t *copiedTable) add(values [4][]byte) {
 		t.odd = true
 		return
 	}
+	if stamp, ok := integer(values[3]); ok {
+		row.stamp = stamp + stampZero
+	}
 	t.rows = append(t.rows, row)
 }
+
+// stampZero is where the server begins to count the microseconds of a timestamp: in the year 2000.
+const stampZero = 946_684_800_000_000
 
 func integer(b []byte) (int64, bool) {
 	switch len(b) {

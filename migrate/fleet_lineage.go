@@ -11,6 +11,7 @@ import (
 type versionRow struct {
 	id, version int64
 	applied     bool
+	stamp       int64 // tstamp in microseconds, as in a state; 0: none
 }
 
 // lineage is what many version tables say: the same versions in the same order. Of thousands of schemas
@@ -75,7 +76,7 @@ func (t target) lineage(st state) *lineage {
 	line := &lineage{state: st, outcome: Current}
 	var err error
 	line.steps, err = t.next(upTo{Newest}, st)
-	line.fast = len(line.steps) > 0
+	line.fast = len(line.steps) > 0 && (t.cfg.Lock != LockTable || t.cfg.Changed != Refuse) // checksums are not looked at again
 	for _, s := range line.steps {
 		line.pending = append(line.pending, s.m.version)
 		line.fast = line.fast && !s.noTx() && !s.isGo()

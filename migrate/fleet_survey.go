@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -317,19 +318,26 @@ func (s *survey) alone(ctx context.Context, conn *pgxpool.Conn, m *member, cause
 }
 
 // judge enters the rows of a version table.
-func (s *survey) judge(ctx context.Context, conn *pgxpool.Conn, m *member, rows []versionRow, odd bool) error {
+func (s *survey) judge(ctx context.Context, conn *pgxpool.Conn, m *member, table copiedTable, comment string) error {
 	t, err := s.r.target(m.schema)
 	if err != nil {
 		return err
 	}
-	if odd || s.r.cfg.Changed == Refuse { // the checksums are to be looked at too
+	if table.odd {
 		st, err := readState(ctx, conn, t)
 		if m.err = err; err == nil {
 			m.line = t.lineage(st)
 			m.line.fast = false
 		}
-	} else {
-		m.line = s.lines.of(rows)
+	} else if m.line = s.lines.of(table.rows); s.r.cfg.Changed == Refuse {
+		var st state
+		for _, row := range table.rows { // which are sorted now
+			st.note(row.version, row.applied, row.stamp, 0)
+		}
+		st.sums, st.noted = st.readNote(comment)
+		if slices.ContainsFunc(t.set, func(mig *migration) bool { return st.changed(mig) }) {
+			m.line = t.lineage(st)
+		}
 	}
 	if m.line != nil && m.line.outcome != Current && m.line.outcome != Behind {
 		_, m.err = t.next(upTo{Newest}, m.line.state)

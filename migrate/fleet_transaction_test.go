@@ -165,3 +165,43 @@ func TestRightsOnTheVersionTableAreTakenAgain(t *testing.T) {
 		t.Errorf("granted %t, %d migrated", granted, n)
 	}
 }
+
+// counter counts what goes through pgx.
+type counter struct{ queries atomic.Int32 }
+
+func (c *counter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	c.queries.Add(1)
+	return ctx
+}
+
+func (*counter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+func TestFilesOfAFleetAreComparedTogether(t *testing.T) {
+	t.Parallel()
+	f := fleet(t, 40)
+	pool, err := pgxpool.ParseConfig(f.pg.URL)
+	check(t, err)
+	count := &counter{}
+	pool.ConnConfig.Tracer = count
+	db, err := pgxpool.NewWithConfig(t.Context(), pool)
+	check(t, err)
+	defer db.Close()
+	run := func(files map[string]string) migrate.Report {
+		r, err := migrate.New(db, migrate.Config{Tenant: []migrate.Source{source("app", files)}, Changed: migrate.Refuse})
+		check(t, err)
+		report, _ := r.UpAll(t.Context(), migrate.Schemas(names(40)...), migrate.UpAllOptions{})
+		return report
+	}
+	if report := run(basic); report.Count(migrate.Migrated) != 40 {
+		t.Error(report.Summary())
+	}
+	f.exec(t, "comment on table tenant_7.goose_db_version is null") // nothing is known of it
+	edited := map[string]string{"00001_notes.sql": basic["00001_notes.sql"], "00002_body.sql": "select 2;"}
+	count.queries.Store(0)
+	if report := run(edited); report.Count(migrate.Edited) != 39 || report.Current != 1 {
+		t.Error(report.Summary())
+	}
+	if n := count.queries.Load(); n > 10 {
+		t.Errorf("%d queries for 40 schemas", n)
+	}
+}
