@@ -94,9 +94,9 @@ func TestABucketEmptiesAndFillsAgainEvenly(t *testing.T) {
 				if over := d.RetryAfter - c.one; over < -10 || over > 10 { // nanoseconds
 					t.Errorf("%v: try again after %v, want %v", c.limit, d.RetryAfter, c.one)
 				}
-				time.Sleep(d.RetryAfter - 20)
+				time.Sleep(d.RetryAfter - 20*time.Nanosecond)
 				expect(t, "too early", allowed(l, q, 1), 0)
-				time.Sleep(20)
+				time.Sleep(20 * time.Nanosecond)
 				expect(t, "after the wait", allowed(l, q, 2), 1)
 			}
 			time.Sleep(c.limit.Refill())
