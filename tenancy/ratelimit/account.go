@@ -64,20 +64,24 @@ func (p *policies) find(said Policy) (*applied, error) {
 	return found, nil
 }
 
-// apply returns what is in force for a tenant whose limits say this, and why that is something else.
+// apply returns what is in force for a tenant whose limits say this, and what is wrong with them.
 func (a *account) apply(known *policies, said Policy, err error) (*applied, error) {
 	current := a.applied.Load()
-	if err == nil {
-		if current != nil && current.said == said {
-			return current, nil
-		}
-		var next *applied
-		if next, err = known.find(said); err == nil {
+	if err == nil && current != nil && current.said == said {
+		return current, nil
+	}
+	if err == nil || said != (Policy{}) {
+		next, bad := known.find(said)
+		if bad == nil {
 			a.applied.Store(next)
-			return next, nil
+			current = next
+		} else if err == nil {
+			err = bad
 		}
 	}
-	a.policies.Add(1)
+	if err != nil {
+		a.policies.Add(1)
+	}
 	if current == nil {
 		current, _ = known.find(Policy{}) // the defaults make sense
 	}

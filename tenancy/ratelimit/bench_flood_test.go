@@ -46,7 +46,7 @@ func BenchmarkFlood(b *testing.B) {
 	}})
 	open := serverOf(b, p, always(ratelimit.Policy{Tenant: ratelimit.Unlimited()}), schemactx.Limits{})
 	limited := serverOf(b, p, plans, schemactx.Limits{MaxConns: 1}) // of eight
-	for _, rate := range []int{1000, 4000} {
+	for _, rate := range []int{1000, 2000, 4000} {
 		b.Run(fmt.Sprintf("flood=%d", rate), func(b *testing.B) {
 			var alone, unlimited, within phase
 			ways := []func(){

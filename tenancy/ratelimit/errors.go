@@ -49,7 +49,7 @@ func (e *UndecidedError) Error() string {
 func (e *UndecidedError) Unwrap() []error { return []error{ErrUndecided, e.Err} }
 
 // PolicyError is in the [Decision].Err of a tenant whose [Limits] failed or said what makes no sense. It was limited by
-// the last policy that did. It wraps [ErrPolicy] and the cause.
+// what is told at [Limits]. It wraps [ErrPolicy] and the cause.
 type PolicyError struct {
 	Tenant string // its slug
 	Err    error

@@ -178,3 +178,30 @@ func TestAPolicyThatMakesNoSenseKeepsTheLastThatDid(t *testing.T) {
 		expect(t, "counted", l.Stats().BadPolicies, 102)
 	})
 }
+
+func TestABadNumberOfATenantLeavesItItsPlan(t *testing.T) {
+	t.Parallel()
+	l := newLimiter(t, ratelimit.Config{Limits: plans(t, ratelimit.PlansConfig{Plans: map[string]ratelimit.Policy{
+		"free": {Tenant: ratelimit.PerHour(3)},
+	}})})
+	tn := tenant(1)
+	tn.Limits = map[string]int64{ratelimit.TenantRate: -1}
+	d := l.Decide(t.Context(), ratelimit.Query{Tenant: tn})
+	expectIs(t, d.Err, ratelimit.ErrPolicy)
+	expectField(t, d.Err, "limits.requests_per_second")
+	expect(t, "limit", d.Policy.Tenant, ratelimit.PerHour(3))
+	expect(t, "allowed", allowed(l, ratelimit.Query{Tenant: tn}, 10), 2)
+}
+
+func TestLimitsThatFailKeepTheLastThatDidNot(t *testing.T) {
+	t.Parallel()
+	policy, fails := ratelimit.Policy{Tenant: ratelimit.PerHour(3)}, error(nil)
+	l := newLimiter(t, ratelimit.Config{Limits: ratelimit.LimitsFunc(func(*tenancy.Tenant) (ratelimit.Policy, error) {
+		return policy, fails
+	})})
+	expect(t, "before", allowed(l, ratelimit.Query{Tenant: tenant(1)}, 1), 1)
+	policy, fails = ratelimit.Policy{}, errStore
+	d := l.Decide(t.Context(), ratelimit.Query{Tenant: tenant(1)})
+	expectIs(t, d.Err, errStore)
+	expect(t, "limit", d.Policy.Tenant, ratelimit.PerHour(3))
+}

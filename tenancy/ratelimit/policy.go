@@ -51,8 +51,9 @@ func (p Policy) check() (Policy, error) {
 // Limits says what limits a tenant; [*Plans] is one.
 type Limits interface {
 	// Policy returns the policy of t. It is asked for each decision, so that what it says holds from the next request on: it
-	// must be fast and not query anything. A policy that makes no sense, and an error, change nothing: the tenant keeps the
-	// policy that it had, or has the default one, and the decision says so, see [PolicyError]. It is safe for concurrent use.
+	// must be fast and not query anything. A policy that makes no sense changes nothing, nor does an error without a policy:
+	// the tenant keeps the policy that it had, or has the default one. A policy beside an error is used. The decision has
+	// the error, see [PolicyError]. It is safe for concurrent use.
 	Policy(t *tenancy.Tenant) (Policy, error)
 }
 
