@@ -35,7 +35,7 @@
 // long its statements run, is limited by [schemactx.Limits]: a flood below the rate of its plan is stopped there. Have both.
 //
 // A refused request has cost its connection and its headers. What comes in faster than those can be read has to be stopped
-// in front of the program. BENCHMARKS.md has both measured: what floods do to a quiet tenant, with and without limits.
+// in front of the program. BENCHMARKS.md has what was measured, and what could not be shown yet.
 //
 // [schemactx.Limits]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx#Limits
 package ratelimit
