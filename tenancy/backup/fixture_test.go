@@ -34,7 +34,7 @@ var notes = migrate.Source{Name: "test", FS: fstest.MapFS{
 }}
 
 // setup makes a fixture whose tenants have these migrations.
-func setup(t testing.TB, source migrate.Source) *fixture {
+func setup(t testing.TB, sources ...migrate.Source) *fixture {
 	t.Helper()
 	f := &fixture{pg: pgtest.New(t)}
 	var err error
@@ -46,7 +46,7 @@ func setup(t testing.TB, source migrate.Source) *fixture {
 	check(t, err)
 	t.Cleanup(f.owner.Close)
 	f.runner, err = migrate.New(f.owner, migrate.Config{
-		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}}, Tenant: []migrate.Source{source},
+		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}}, Tenant: sources,
 	})
 	check(t, err)
 	f.tenants, err = tenancy.New(f.owner, tenancy.Config{
