@@ -1,0 +1,40 @@
+package archive_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/oryne/pgtenant/tenancy/backup/archive"
+)
+
+// FuzzReader looks for an input that the reader takes for an archive although it does not say again what it said, that makes it
+// panic, or go over its limits.
+func FuzzReader(f *testing.F) {
+	_, key := newKey(f)
+	f.Add(pack(f, students(), content, archive.WriterOptions{}))
+	f.Add(pack(f, students(), content, archive.WriterOptions{SigningKey: key}))
+	f.Add([]byte("age-encryption.org/v1\n"))
+	f.Add([]byte{})
+	limits := archive.Limits{HeaderBytes: 1 << 20, Tables: 10, Columns: 20, TableBytes: 1 << 20, TotalBytes: 2 << 20}
+	f.Fuzz(func(t *testing.T, input []byte) {
+		r, got, err := unpack(bytes.NewReader(input), archive.ReaderOptions{Limits: limits})
+		total := 0
+		for _, text := range got {
+			total += len(text)
+		}
+		if total > 2<<20+archive.MaxPartSize {
+			t.Errorf("%d bytes of CSV", total)
+		}
+		if err != nil {
+			return
+		}
+		h, m := r.Header(), r.Manifest()
+		if len(got) != len(h.Tables) || len(m.Tables) != len(h.Tables) || m.Bytes() != int64(total) {
+			t.Errorf("%d tables of %d bytes, manifest %+v", len(got), total, m)
+		}
+		var again bytes.Buffer // what was accepted can be written
+		w, err := archive.NewWriter(&again, h, archive.WriterOptions{PartSize: h.PartSize})
+		check(t, err)
+		w.Abort()
+	})
+}

@@ -1,0 +1,292 @@
+package archive_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/json"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/oryne/pgtenant/tenancy/backup/archive"
+)
+
+// entry is one of a tar stream.
+type entry struct {
+	head tar.Header
+	body string
+}
+
+// entries takes an archive apart.
+func entries(t testing.TB, packed []byte) []entry {
+	t.Helper()
+	var all []entry
+	r := tar.NewReader(bytes.NewReader(packed))
+	for {
+		h, err := r.Next()
+		if err == io.EOF {
+			return all
+		}
+		check(t, err)
+		body, err := io.ReadAll(r)
+		check(t, err)
+		h.Format = tar.FormatPAX
+		all = append(all, entry{*h, string(body)})
+	}
+}
+
+// repack puts entries together, whatever they are.
+func repack(t testing.TB, all []entry) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	w := tar.NewWriter(&buf)
+	for _, e := range all {
+		e.head.Size = int64(len(e.body))
+		if e.head.Typeflag != tar.TypeReg {
+			e.head.Size, e.body = 0, ""
+		}
+		check(t, w.WriteHeader(&e.head))
+		_, err := io.WriteString(w, e.body)
+		check(t, err)
+	}
+	check(t, w.Close())
+	return buf.Bytes()
+}
+
+// frame compresses as a part is.
+func frame(t testing.TB, content string) string {
+	t.Helper()
+	encoder, err := zstd.NewWriter(nil, zstd.WithSingleSegment(true))
+	check(t, err)
+	return string(encoder.EncodeAll([]byte(content), nil))
+}
+
+// file is an entry of a regular file.
+func file(name, body string) entry {
+	return entry{tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o600, Format: tar.FormatPAX}, body}
+}
+
+const (
+	firstPart  = "tables/students/000001.csv.zst"
+	secondPart = "tables/%4Fdd%20%2F%20name/000001.csv.zst"
+)
+
+// The entries of the archive that the tests alter.
+const (
+	atHeader = iota
+	atFirst
+	atSecond
+	atManifest
+)
+
+func TestEntriesThatAreNotOfTheFormatAreRefused(t *testing.T) {
+	t.Parallel()
+	packed := pack(t, students(), content, archive.WriterOptions{})
+	for name, test := range map[string]struct {
+		alter         func(all []entry) []entry
+		entry, reason string
+	}{
+		"a link": {func(all []entry) []entry {
+			all[atFirst].head.Typeflag, all[atFirst].head.Linkname = tar.TypeSymlink, "/etc/passwd"
+			return all
+		}, firstPart, "is not a regular file"},
+		"a hard link": {func(all []entry) []entry {
+			all[atFirst].head.Typeflag, all[atFirst].head.Linkname = tar.TypeLink, "header.json"
+			return all
+		}, firstPart, "is not a regular file"},
+		"a device": {func(all []entry) []entry {
+			all[atFirst].head.Typeflag, all[atFirst].head.Devmajor = tar.TypeChar, 1
+			return all
+		}, firstPart, "is not a regular file"},
+		"a directory": {func(all []entry) []entry {
+			return slices.Insert(all, atFirst, entry{head: tar.Header{Typeflag: tar.TypeDir, Name: "tables/", Format: tar.FormatPAX}})
+		}, "tables/", "is not a regular file"},
+		"a global header": {func(all []entry) []entry {
+			return slices.Insert(all, 0, entry{head: tar.Header{
+				Typeflag: tar.TypeXGlobalHeader, Name: "g", PAXRecords: map[string]string{"comment": "x"}, Format: tar.FormatPAX,
+			}})
+		}, "g", "is not a regular file"},
+		"an attribute": {func(all []entry) []entry {
+			all[atFirst].head.PAXRecords = map[string]string{"SCHILY.xattr.user.x": "y"}
+			return all
+		}, firstPart, "has the attribute"},
+		"a format with sparse files": {func(all []entry) []entry {
+			all[atFirst].head.Format = tar.FormatGNU
+			return all
+		}, firstPart, "is not in the PAX format"},
+		"a path out": {func(all []entry) []entry {
+			all[atFirst].head.Name = "../students/000001.csv.zst"
+			return all
+		}, "../students/000001.csv.zst", "is where"},
+		"an absolute path": {func(all []entry) []entry {
+			all[atFirst].head.Name = "/" + firstPart
+			return all
+		}, "/" + firstPart, "is where"},
+		"no header":      {func(all []entry) []entry { return all[1:] }, firstPart, "is where \"header.json\" has to be"},
+		"another first":  {func(all []entry) []entry { return slices.Insert(all, 0, file("x", "")) }, "x", "is where"},
+		"another file":   {func(all []entry) []entry { return slices.Insert(all, atFirst, file("x.sql", "drop table x")) }, "x.sql", "is where"},
+		"another header": {func(all []entry) []entry { return slices.Insert(all, 1, all[0]) }, "header.json", "is where"},
+		"a missing table": {func(all []entry) []entry {
+			return slices.Delete(all, atFirst, atFirst+1)
+		}, secondPart, "is where"},
+		"tables in another order": {func(all []entry) []entry {
+			all[atFirst], all[atSecond] = all[atSecond], all[atFirst]
+			return all
+		}, secondPart, "is where"},
+		"a table twice": {func(all []entry) []entry { return slices.Insert(all, atSecond, all[atFirst]) }, firstPart, "is where"},
+		"a part left out": {func(all []entry) []entry {
+			all[atFirst].head.Name = "tables/students/000002.csv.zst"
+			return all
+		}, "tables/students/000002.csv.zst", "is where"},
+		"a part behind one that is not full": {func(all []entry) []entry {
+			return slices.Insert(all, atSecond, file("tables/students/000002.csv.zst", all[atFirst].body))
+		}, "tables/students/000002.csv.zst", "not full"},
+		"two manifests":        {func(all []entry) []entry { return append(all, all[atManifest]) }, "manifest.json", "comes after the end"},
+		"something at the end": {func(all []entry) []entry { return append(all, file("run.sh", "")) }, "run.sh", "comes after the end"},
+		"two signatures": {func(all []entry) []entry {
+			_, key := newKey(t)
+			signed := entries(t, pack(t, students(), content, archive.WriterOptions{SigningKey: key}))
+			return append(signed, signed[len(signed)-1])
+		}, "manifest.sig", "comes after the end"},
+		"no zstd":    {func(all []entry) []entry { all[atFirst].body = "id,name\n"; return all }, firstPart, "is no zstd frame"},
+		"empty part": {func(all []entry) []entry { all[atFirst].body = ""; return all }, firstPart, "is no zstd frame"},
+		"two frames": {func(all []entry) []entry {
+			all[atFirst].body += all[atFirst].body
+			return all
+		}, firstPart, ""},
+		"a frame that something follows": {func(all []entry) []entry { all[atFirst].body += "garbage"; return all }, firstPart, "does not decompress"},
+		"a frame too large":              {func(all []entry) []entry { all[atFirst].body = frame(t, strings.Repeat("x", 2<<20)); return all }, firstPart, "is no zstd frame of 1 to"},
+		"an empty frame":                 {func(all []entry) []entry { all[atFirst].body = frame(t, ""); return all }, firstPart, "is no zstd frame"},
+		"a skippable frame":              {func(all []entry) []entry { all[atFirst].body = "\x50\x2a\x4d\x18\x00\x00\x00\x00"; return all }, firstPart, "is no zstd frame"},
+		"other rows":                     {func(all []entry) []entry { all[atFirst].body = frame(t, "id,name\n1,Mallory\n"); return all }, "tables/students", "was altered"},
+		"a large entry":                  {func(all []entry) []entry { all[atFirst].body = strings.Repeat("x", 2<<20); return all }, firstPart, "over the limit"},
+	} {
+		_, _, err := unpack(bytes.NewReader(repack(t, test.alter(entries(t, packed)))), archive.ReaderOptions{})
+		t.Run(name, func(t *testing.T) { expectFormat(t, err, test.entry, test.reason) })
+	}
+}
+
+func TestAnEndThatIsNotOneIsRefused(t *testing.T) {
+	t.Parallel()
+	packed := pack(t, students(), content, archive.WriterOptions{})
+	_, _, err := unpack(bytes.NewReader(append(bytes.Clone(packed), make([]byte, 10<<10)...)), archive.ReaderOptions{})
+	check(t, err) // as other programs fill up
+	for _, more := range []string{"x", strings.Repeat("\x00", 1024) + "x", strings.Repeat("\x00", 65<<10), string(packed)} {
+		_, _, err := unpack(strings.NewReader(string(packed)+more), archive.ReaderOptions{})
+		expectFormat(t, err, "", "data after its end")
+	}
+	without := entries(t, packed)
+	_, _, err = unpack(bytes.NewReader(repack(t, without[:atManifest])), archive.ReaderOptions{})
+	expectIs(t, err, archive.ErrTruncated)
+}
+
+// header returns the text of a header with a part replaced.
+func alteredHeader(t testing.TB, old, replacement string) []byte {
+	t.Helper()
+	all := entries(t, pack(t, students(), content, archive.WriterOptions{}))
+	if !strings.Contains(all[atHeader].body, old) {
+		t.Fatalf("no %q in %s", old, all[atHeader].body)
+	}
+	all[atHeader].body = strings.Replace(all[atHeader].body, old, replacement, 1)
+	return repack(t, all)
+}
+
+func TestAHeaderThatCannotBeIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ old, replacement, reason string }{
+		{"{", "", "is not readable"},
+		{"{", "[", "is not readable"},
+		{`"schema"`, `"sql": "drop schema public", "schema"`, "is not readable"},
+		{`"partSize": 1048576`, `"partSize": 1`, "part size"},
+		{`"partSize": 1048576`, `"partSize": 99999999999`, "part size"},
+		{`"partSize": 1048576`, `"partSize": -1`, "part size"},
+		{`"Odd / name"`, `"students"`, `name "students" is there twice`},
+		{`"Odd / name"`, `""`, "is not 1 to 63 bytes"},
+		{`"Odd / name"`, `"a\u0000b"`, "is not 1 to 63 bytes"},
+		{`"Odd / name"`, `"` + strings.Repeat("a", 64) + `"`, "is not 1 to 63 bytes"},
+		{`"students_id_seq"`, `"students"`, "is there twice"},
+		{`"name": "id"`, `"name": "name"`, "is there twice"},
+		{`"stored"`, `"by magic"`, "is generated"},
+		{`"always"`, `"never"`, "is an identity"},
+		{`"largeObjects": "none"`, `"largeObjects": "all"`, "large objects"},
+		{`"encoding": "UTF8"`, `"encoding": "SQL_ASCII"`, "is not UTF8"},
+		{`"takenAt": "2026`, `"takenAt": "x2026`, "is not readable"},
+	} {
+		_, _, err := unpack(bytes.NewReader(alteredHeader(t, test.old, test.replacement)), archive.ReaderOptions{})
+		expectFormat(t, err, "header.json", test.reason)
+	}
+	_, _, err := unpack(bytes.NewReader(alteredHeader(t, `"version": 1`, `"version": 2`)), archive.ReaderOptions{})
+	expectIs(t, err, archive.ErrVersion)
+	_, _, err = unpack(bytes.NewReader(alteredHeader(t, `"slug": "north"`, `"slug": "south"`)), archive.ReaderOptions{})
+	expectFormat(t, err, "header.json", "was altered")
+	expectIs(t, err, archive.ErrChecksum)
+}
+
+func TestAManifestThatIsNotTrueIsRefused(t *testing.T) {
+	t.Parallel()
+	original := entries(t, pack(t, students(), content, archive.WriterOptions{}))
+	for _, alter := range []func(m *archive.Manifest){
+		func(m *archive.Manifest) { m.HeaderSHA256 = "" },
+		func(m *archive.Manifest) { m.Tables = m.Tables[:1] },
+		func(m *archive.Manifest) { m.Tables = append(m.Tables, m.Tables[0]) },
+		func(m *archive.Manifest) { m.Tables[0].SHA256 = m.Tables[1].SHA256 },
+		func(m *archive.Manifest) { m.Tables[0].Bytes++ },
+		func(m *archive.Manifest) { m.Tables[0].Stored-- },
+		func(m *archive.Manifest) { m.Tables[0].Parts = 2 },
+		func(m *archive.Manifest) { m.Tables[0].Name = "teachers" },
+		func(m *archive.Manifest) { m.Tables[0].Rows = -1 },
+	} {
+		var m archive.Manifest
+		check(t, json.Unmarshal([]byte(original[atManifest].body), &m))
+		alter(&m)
+		text, err := json.Marshal(m)
+		check(t, err)
+		all := slices.Clone(original)
+		all[atManifest].body = string(text)
+		_, _, err = unpack(bytes.NewReader(repack(t, all)), archive.ReaderOptions{})
+		expectIs(t, err, archive.ErrChecksum)
+	}
+	for _, text := range []string{"", "null x", `{"version": 1, "more": 2}`, "[]"} {
+		all := slices.Clone(original)
+		all[atManifest].body = text
+		_, _, err := unpack(bytes.NewReader(repack(t, all)), archive.ReaderOptions{})
+		expectFormat(t, err, "manifest.json", "is not readable")
+	}
+	all := slices.Clone(original)
+	all[atManifest].body = strings.Replace(all[atManifest].body, `"version": 1`, `"version": 7`, 1)
+	_, _, err := unpack(bytes.NewReader(repack(t, all)), archive.ReaderOptions{})
+	expectIs(t, err, archive.ErrVersion)
+}
+
+func TestWhatIsOverALimitIsRefused(t *testing.T) {
+	t.Parallel()
+	packed := pack(t, students(), map[string]string{"students": rows(20_000), "Odd / name": "x\n"}, archive.WriterOptions{PartSize: 64 << 10})
+	for _, limits := range []archive.Limits{
+		{HeaderBytes: 100}, {Tables: 1}, {Columns: 2}, {TableBytes: 100_000}, {TotalBytes: 100_000},
+	} {
+		_, _, err := unpack(bytes.NewReader(packed), archive.ReaderOptions{Limits: limits})
+		expectIs(t, err, archive.ErrLimit)
+	}
+	_, err := archive.NewReader(bytes.NewReader(packed), archive.ReaderOptions{Limits: archive.Limits{Tables: -1}})
+	if err == nil || !strings.Contains(err.Error(), "negative") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// An entry that claims much must not make the reader take memory for it before the bytes are there.
+func TestASizeThatIsALieTakesNoMemory(t *testing.T) {
+	var buf bytes.Buffer
+	check(t, tar.NewWriter(&buf).WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "header.json", Size: 32 << 20, Format: tar.FormatPAX}))
+	result := testing.Benchmark(func(b *testing.B) {
+		for b.Loop() {
+			_, err := archive.NewReader(bytes.NewReader(buf.Bytes()), archive.ReaderOptions{})
+			expectIs(b, err, archive.ErrTruncated)
+		}
+	})
+	if bytes := result.AllocedBytesPerOp(); bytes > 1<<20 {
+		t.Errorf("%d bytes were allocated", bytes)
+	}
+}

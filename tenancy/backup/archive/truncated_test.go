@@ -1,0 +1,104 @@
+package archive_test
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"io"
+	"testing"
+
+	"filippo.io/age"
+
+	"github.com/oryne/pgtenant/tenancy/backup/archive"
+)
+
+// newIdentity makes a recipient, and what opens its archives.
+func newIdentity(t testing.TB) *age.X25519Identity {
+	t.Helper()
+	identity, err := age.GenerateX25519Identity()
+	check(t, err)
+	return identity
+}
+
+func newKey(t testing.TB) (ed25519.PublicKey, ed25519.PrivateKey) {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(nil)
+	check(t, err)
+	return public, private
+}
+
+func TestAnArchiveThatEndsAnywhereIsTruncated(t *testing.T) {
+	t.Parallel()
+	_, key := newKey(t)
+	packed := pack(t, students(), content, archive.WriterOptions{SigningKey: key})
+	for n := range len(packed) {
+		_, _, err := unpack(bytes.NewReader(packed[:n]), archive.ReaderOptions{})
+		if !errors.Is(err, archive.ErrTruncated) {
+			t.Fatalf("after %d of %d bytes: %v", n, len(packed), err)
+		}
+	}
+}
+
+func TestAnEncryptedArchiveThatEndsAnywhereIsRefused(t *testing.T) {
+	t.Parallel()
+	identity := newIdentity(t)
+	packed := pack(t, students(), content, archive.WriterOptions{Recipients: []age.Recipient{identity.Recipient()}})
+	opts := archive.ReaderOptions{Identities: []age.Identity{identity}}
+	_, _, err := unpack(bytes.NewReader(packed), opts)
+	check(t, err)
+	for n := 0; n < len(packed); n += 7 {
+		_, _, err := unpack(bytes.NewReader(packed[:n]), opts)
+		var format *archive.FormatError // age cannot tell what was cut off from what was altered
+		if !errors.Is(err, archive.ErrTruncated) && !errors.As(err, &format) {
+			t.Fatalf("after %d of %d bytes: %v", n, len(packed), err)
+		}
+	}
+}
+
+func TestAnyChangeOfABitIsFound(t *testing.T) {
+	t.Parallel()
+	public, key := newKey(t)
+	packed := pack(t, students(), content, archive.WriterOptions{SigningKey: key})
+	opts := archive.ReaderOptions{TrustedKeys: []ed25519.PublicKey{public}}
+	_, want, err := unpack(bytes.NewReader(packed), opts)
+	check(t, err)
+	for i := range packed {
+		altered := bytes.Clone(packed)
+		altered[i] ^= 1 << (i % 8)
+		_, got, err := unpack(bytes.NewReader(altered), opts)
+		if err == nil && got["students"] != want["students"] { // owner and time of a tar entry are nobody's matter
+			t.Fatalf("byte %d: read %q", i, got)
+		}
+	}
+}
+
+// broken fails after some bytes.
+type broken struct {
+	r   io.Reader
+	err error
+}
+
+func (b broken) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if err == io.EOF {
+		err = b.err
+	}
+	return n, err
+}
+
+func TestAnErrorOfTheStorageIsNotTheArchives(t *testing.T) {
+	t.Parallel()
+	away := errors.New("storage is away")
+	identity := newIdentity(t)
+	plain := pack(t, students(), content, archive.WriterOptions{})
+	sealed := pack(t, students(), content, archive.WriterOptions{Recipients: []age.Recipient{identity.Recipient()}})
+	for _, packed := range [][]byte{plain, sealed} {
+		for n := 0; n < len(packed); n += 97 {
+			_, _, err := unpack(broken{bytes.NewReader(packed[:n]), away}, archive.ReaderOptions{Identities: []age.Identity{identity}})
+			var format *archive.FormatError
+			if !errors.Is(err, away) || errors.As(err, &format) || errors.Is(err, archive.ErrTruncated) {
+				t.Fatalf("after %d bytes: %v", n, err)
+			}
+		}
+	}
+}

@@ -1,0 +1,138 @@
+package archive_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"filippo.io/age"
+
+	"github.com/oryne/pgtenant/tenancy/backup/archive"
+)
+
+func TestAWriterKeepsToItsHeader(t *testing.T) {
+	t.Parallel()
+	w, err := archive.NewWriter(io.Discard, students(), archive.WriterOptions{})
+	check(t, err)
+	defer w.Abort()
+	_, err = w.Table("Odd / name")
+	expectIs(t, err, archive.ErrOrder)
+	first, err := w.Table("students")
+	check(t, err)
+	_, err = w.Table("Odd / name")
+	expectIs(t, err, archive.ErrOrder)
+	expectIs(t, first.Close(0), archive.ErrOrder) // without a header line
+	_, err = io.WriteString(first, "id,name\n")
+	check(t, err)
+	expectIs(t, first.Close(-1), archive.ErrOrder)
+	check(t, first.Close(0))
+	expectIs(t, first.Close(0), archive.ErrOrder)
+	_, err = first.Write([]byte("x"))
+	expectIs(t, err, archive.ErrOrder)
+	_, err = w.Table("students")
+	expectIs(t, err, archive.ErrOrder)
+	_, err = w.Close()
+	expectIs(t, err, archive.ErrOrder)
+	_, err = w.Close()
+	expectIs(t, err, archive.ErrOrder)
+	_, err = w.Table("Odd / name")
+	expectIs(t, err, archive.ErrOrder)
+}
+
+func TestWhatAReaderRefusesIsNotWritten(t *testing.T) {
+	t.Parallel()
+	for reason, alter := range map[string]func(h *archive.Header){
+		"is there twice":      func(h *archive.Header) { h.Tables[1].Name = "students" },
+		"is not 1 to 63":      func(h *archive.Header) { h.Tables[1].Name = "" },
+		"over the limit":      func(h *archive.Header) { h.Tables[0].Columns = make([]archive.Column, 1601) },
+		"is not UTF8":         func(h *archive.Header) { h.Encoding = "" },
+		"large objects":       func(h *archive.Header) { h.LargeObjects = "" },
+		"json":                func(h *archive.Header) { h.Tenant.Metadata = []byte("{") },
+		"20001 tables":        func(h *archive.Header) { h.Tables = make([]archive.Table, 20_001) },
+		`"sideways"`:          func(h *archive.Header) { h.Tables[0].Columns[0].Identity = "sideways" },
+		`"a" is there twice`:  func(h *archive.Header) { h.Sequences = []archive.Sequence{{Name: "a"}, {Name: "a"}} },
+		`"b" is there twice`:  func(h *archive.Header) { h.MaterializedViews = []archive.MaterializedView{{Name: "b"}, {Name: "b"}} },
+		"of large objects is": func(h *archive.Header) { h.LargeObjects = "some" },
+	} {
+		h := students()
+		alter(&h)
+		var buf bytes.Buffer
+		_, err := archive.NewWriter(&buf, h, archive.WriterOptions{})
+		if err == nil || !strings.Contains(err.Error(), reason) || buf.Len() > 0 {
+			t.Errorf("%s: %v, %d bytes", reason, err, buf.Len())
+		}
+	}
+	for _, opts := range []archive.WriterOptions{
+		{Level: 20}, {Level: -1}, {PartSize: 1}, {PartSize: 1 << 30}, {Workers: -1}, {Recipients: []age.Recipient{nil}},
+	} {
+		if _, err := archive.NewWriter(io.Discard, students(), opts); err == nil {
+			t.Errorf("%+v was taken", opts)
+		}
+	}
+}
+
+// full takes so many bytes.
+type full struct {
+	left int
+	err  error
+}
+
+func (f *full) Write(p []byte) (int, error) {
+	if len(p) > f.left {
+		return 0, f.err
+	}
+	f.left -= len(p)
+	return len(p), nil
+}
+
+func TestAFullDiskEndsAnArchive(t *testing.T) {
+	t.Parallel()
+	disk := errors.New("disk is full")
+	identity := newIdentity(t)
+	text := rows(30_000)
+	for _, recipients := range [][]age.Recipient{nil, {identity.Recipient()}} {
+		for left := 0; left < 160_000; left += 10_000 {
+			err := func() error {
+				w, err := archive.NewWriter(&full{left, disk}, students(), archive.WriterOptions{Recipients: recipients, PartSize: 64 << 10})
+				if err != nil {
+					return err
+				}
+				defer w.Abort()
+				for _, table := range students().Tables {
+					tw, err := w.Table(table.Name)
+					if err != nil {
+						return err
+					}
+					if _, err := io.WriteString(tw, text); err != nil {
+						return err
+					}
+					if err := tw.Close(1); err != nil {
+						return err
+					}
+				}
+				_, err = w.Close()
+				return err
+			}()
+			expectIs(t, err, disk)
+		}
+	}
+}
+
+func TestAnArchiveThatWasGivenUpIsNone(t *testing.T) {
+	t.Parallel()
+	var buf bytes.Buffer
+	w, err := archive.NewWriter(&buf, students(), archive.WriterOptions{PartSize: 64 << 10})
+	check(t, err)
+	tw, err := w.Table("students")
+	check(t, err)
+	_, err = io.WriteString(tw, rows(50_000))
+	check(t, err)
+	w.Abort()
+	w.Abort()
+	_, err = w.Close()
+	expectIs(t, err, archive.ErrOrder)
+	_, _, err = unpack(&buf, archive.ReaderOptions{})
+	expectIs(t, err, archive.ErrTruncated)
+}
