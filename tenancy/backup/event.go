@@ -12,6 +12,12 @@ const (
 	EventTable    EventKind = "table"    // of a table: it has been copied
 	EventWritten  EventKind = "written"  // all has been written; what follows is the reading back
 	EventVerified EventKind = "verified" // the tenant is backed up
+
+	EventBuilding  EventKind = "building"  // of a restore: the schema is being made
+	EventLoaded    EventKind = "loaded"    // of a restore, and a table: its rows are in
+	EventChecking  EventKind = "checking"  // of a restore: all rows are in and were read back; what follows are newer migrations
+	EventSwitching EventKind = "switching" // of a restore: everything is known to be good, and about to be seen
+	EventRestored  EventKind = "restored"  // the tenant is restored
 )
 
 // Event is progress. Kinds may be added.

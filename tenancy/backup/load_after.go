@@ -1,0 +1,170 @@
+package backup
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy/backup/archive"
+)
+
+func quoteOne(name string) (string, error) { return schemactx.QuoteName(name) }
+
+// sequenceKey is what one sequence is in two schemas: that of an identity column goes by the column.
+type sequenceKey struct{ name, table, column string }
+
+func keyOf(s archive.Sequence) sequenceKey {
+	if s.Identity {
+		return sequenceKey{"", s.Table, s.Column}
+	}
+	return sequenceKey{name: s.Name}
+}
+
+// setSequences sets each sequence to where it stood, under the name that it has here, and looks.
+func (l *loader) setSequences(ctx context.Context, h archive.Header) error {
+	want := make(map[sequenceKey]archive.Sequence, len(h.Sequences))
+	for _, s := range h.Sequences {
+		want[keyOf(s)] = s
+	}
+	return l.transact(ctx, func(tx pgx.Tx) error {
+		own, err := l.catalog.readSequences(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for _, s := range own {
+			to, ok := want[keyOf(s)]
+			if !ok {
+				continue // where that was allowed
+			}
+			name, err := l.name(s.Name)
+			if err != nil {
+				return err
+			}
+			if _, err := tx.Exec(ctx, "select setval($1::text::regclass, $2, $3)", name, to.Last, to.Called); err != nil {
+				if isServer(err) {
+					return &RowsError{Table: s.Name, Err: err}
+				}
+				return err
+			}
+		}
+		now, err := l.catalog.readSequences(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for _, s := range now {
+			if to, ok := want[keyOf(s)]; ok && (s.Last != to.Last || s.Called != to.Called) {
+				return &ContentError{s.Name, fmt.Sprintf("stands at %d, not at %d", s.Last, to.Last)}
+			}
+		}
+		return nil
+	})
+}
+
+// viewEdgesSQL reads which of the views and materialized views of the schema $1 are made of which others.
+const viewEdgesSQL = `with v as (
+		select c.oid, c.relname, c.relkind, c.relispopulated from pg_depend d join pg_class c on c.oid = d.objid
+		where d.refclassid = 'pg_namespace'::regclass and d.refobjid = $1 and d.classid = 'pg_class'::regclass and c.relkind in ('v', 'm')
+	)
+	select v.relname::text, v.relkind = 'm', v.relispopulated, coalesce(array_agg(distinct u.relname::text) filter (where u.oid is not null), '{}')
+	from v left join pg_rewrite r on r.ev_class = v.oid
+	left join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid and d.refclassid = 'pg_class'::regclass and d.refobjid <> v.oid
+	left join v u on u.oid = d.refobjid
+	group by 1, 2, 3, v.oid order by v.oid`
+
+type view struct {
+	name                    string
+	materialized, populated bool
+	on                      []string
+}
+
+// refresh fills the materialized views, those first that others are made of.
+func (l *loader) refresh(ctx context.Context, h archive.Header) error {
+	populated := make(map[string]bool)
+	for _, v := range h.MaterializedViews {
+		populated[v.Name] = v.Populated
+	}
+	rows, err := l.conn.Query(ctx, viewEdgesSQL, l.catalog.oid)
+	if err != nil {
+		return err
+	}
+	views, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (v view, err error) {
+		err = row.Scan(&v.name, &v.materialized, &v.populated, &v.on)
+		return v, err
+	})
+	if err != nil {
+		return err
+	}
+	for _, v := range inOrder(views) {
+		full, known := populated[v.name]
+		if !v.materialized || !known && !v.populated || known && !full && !v.populated {
+			continue
+		}
+		name, err := l.name(v.name)
+		if err != nil {
+			return err
+		}
+		sql := "refresh materialized view " + name
+		if known && !full {
+			sql += " with no data"
+		}
+		err = l.transact(ctx, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, "set local search_path = "+l.quoted+", pg_temp; "+sql, pgx.QueryExecModeSimpleProtocol)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("refresh materialized view %q: %w", v.name, err)
+		}
+	}
+	return nil
+}
+
+// inOrder returns views behind those that they are made of. No two are made of each other.
+func inOrder(views []view) []view {
+	byName := make(map[string]view, len(views))
+	for _, v := range views {
+		byName[v.name] = v
+	}
+	var ordered []view
+	seen := make(map[string]bool)
+	var visit func(v view)
+	visit = func(v view) {
+		if seen[v.name] {
+			return
+		}
+		seen[v.name] = true
+		for _, on := range v.on {
+			visit(byName[on])
+		}
+		ordered = append(ordered, v)
+	}
+	for _, v := range views {
+		visit(v)
+	}
+	return ordered
+}
+
+// analyze lets the planner know the new tables, in one statement: ANALYZE commits after each table by itself.
+func (l *loader) analyze(ctx context.Context) error {
+	rows, err := l.conn.Query(ctx, `select c.relname::text from pg_depend d join pg_class c on c.oid = d.objid
+		where d.refclassid = 'pg_namespace'::regclass and d.refobjid = $1 and d.classid = 'pg_class'::regclass
+		and c.relkind in ('r', 'p', 'm') and not c.relispartition order by c.oid`, l.catalog.oid)
+	if err != nil {
+		return err
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	for i, name := range names {
+		if names[i], err = l.name(name); err != nil {
+			return err
+		}
+	}
+	if _, err := l.conn.Exec(ctx, "analyze "+strings.Join(names, ", ")); err != nil {
+		return fmt.Errorf("analyze: %w", err)
+	}
+	return nil
+}

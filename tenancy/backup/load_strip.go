@@ -1,0 +1,177 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// foreignKeysSQL reads the foreign keys of the tables $1, but for those that partitions have from what they are a partition of.
+const foreignKeysSQL = `select t.relname::text, t.relkind = 'p', c.conname::text, pg_get_constraintdef(c.oid), c.convalidated,
+	quote_literal(obj_description(c.oid, 'pg_constraint')), f.relnamespace <> t.relnamespace
+	from pg_constraint c join pg_class t on t.oid = c.conrelid join pg_class f on f.oid = c.confrelid
+	where c.conrelid = any($1::oid[]) and c.contype = 'f' and c.conparentid = 0 order by c.oid`
+
+// triggersSQL reads the triggers of the tables $1 that would fire, but for those of constraints.
+const triggersSQL = `select t.relname::text, g.tgname::text, g.tgenabled::text from pg_trigger g join pg_class t on t.oid = g.tgrelid
+	where g.tgrelid = any($1::oid[]) and not g.tgisinternal and g.tgenabled <> 'D' order by g.oid`
+
+// forcedSQL reads which of the tables $1 have row security for their owner too: COPY does not load those.
+const forcedSQL = `select relname::text from pg_class where oid = any($1::oid[]) and relforcerowsecurity order by oid`
+
+var enableTrigger = map[string]string{"O": "enable trigger ", "R": "enable replica trigger ", "A": "enable always trigger "}
+
+// strip takes from the tables what must not act on rows that were there before, and notes how to give it back.
+func (l *loader) strip(ctx context.Context) error {
+	var strip, shared []string
+	err := l.transact(ctx, func(tx pgx.Tx) error {
+		var err error
+		if strip, err = l.readTriggers(ctx, tx); err != nil {
+			return err
+		}
+		forced, err := l.readForced(ctx, tx)
+		if err != nil {
+			return err
+		}
+		keys, others, err := l.readForeignKeys(ctx, tx)
+		strip, shared = append(append(strip, forced...), keys...), others
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read triggers and foreign keys: %w", err)
+	}
+	if len(strip) > 0 {
+		if err := l.patient(ctx, strings.Join(strip, "; ")); err != nil {
+			return fmt.Errorf("disable triggers and foreign keys: %w", err)
+		}
+	}
+	for _, sql := range shared { // each alone: it locks a table that others use
+		if err := l.patient(ctx, sql); err != nil {
+			return fmt.Errorf("disable a foreign key: %w", err)
+		}
+	}
+	return nil
+}
+
+// lockPause is what a statement waits between two tries for a lock, for as long as ctx lets it.
+const lockPause = 200 * time.Millisecond
+
+// patient runs SQL of ours in a transaction, again and again where it did not get a lock within two seconds, so that those who wait behind it
+// for a table of everybody's get their turn.
+func (l *loader) patient(ctx context.Context, sql string) error {
+	for {
+		err := l.transact(ctx, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, "set local lock_timeout = '2s'; "+sql, pgx.QueryExecModeSimpleProtocol)
+			return err
+		})
+		var pgErr *pgconn.PgError
+		if !errors.As(err, &pgErr) || pgErr.Code != "55P03" && pgErr.Code != "40P01" {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-time.After(lockPause):
+		}
+	}
+}
+
+func (l *loader) readTriggers(ctx context.Context, tx pgx.Tx) (strip []string, err error) {
+	rows, err := tx.Query(ctx, triggersSQL, l.oids)
+	if err != nil {
+		return nil, err
+	}
+	var table, trigger, state string
+	_, err = pgx.ForEachRow(rows, []any{&table, &trigger, &state}, func() error {
+		on, quoted, err := l.pair(table, trigger)
+		if err != nil {
+			return err
+		}
+		strip = append(strip, "alter table only "+on+" disable trigger "+quoted)
+		l.undo = append(l.undo, wishSQL{table, trigger, "alter table only " + on + " " + enableTrigger[state] + quoted})
+		return nil
+	})
+	return strip, err
+}
+
+func (l *loader) readForced(ctx context.Context, tx pgx.Tx) (strip []string, err error) {
+	rows, err := tx.Query(ctx, forcedSQL, l.oids)
+	if err != nil {
+		return nil, err
+	}
+	var table string
+	_, err = pgx.ForEachRow(rows, []any{&table}, func() error {
+		on, err := l.name(table)
+		strip = append(strip, "alter table "+on+" no force row level security")
+		l.undo = append(l.undo, wishSQL{table, "", "alter table " + on + " force row level security"})
+		return err
+	})
+	return strip, err
+}
+
+// readForeignKeys also returns those apart that refer to tables of other schemas.
+func (l *loader) readForeignKeys(ctx context.Context, tx pgx.Tx) (strip, shared []string, err error) {
+	rows, err := tx.Query(ctx, foreignKeysSQL, l.oids)
+	if err != nil {
+		return nil, nil, err
+	}
+	var table, key, definition string
+	var partitioned, valid, foreign bool
+	var comment *string
+	_, err = pgx.ForEachRow(rows, []any{&table, &partitioned, &key, &definition, &valid, &comment, &foreign}, func() error {
+		on, quoted, err := l.pair(table, key)
+		if err != nil {
+			return err
+		}
+		alter := "alter table only " + on
+		if partitioned {
+			alter = "alter table " + on
+		}
+		add := func(sql string) { l.undo = append(l.undo, wishSQL{table, key, sql}) }
+		if valid && !partitioned { // in two steps: the second lets others write to what it refers to
+			add(alter + " add constraint " + quoted + " " + definition + " not valid")
+			add(alter + " validate constraint " + quoted)
+		} else {
+			add(alter + " add constraint " + quoted + " " + definition)
+		}
+		if comment != nil {
+			add("comment on constraint " + quoted + " on " + on + " is " + *comment)
+		}
+		drop := alter + " drop constraint " + quoted
+		if foreign {
+			shared = append(shared, drop)
+		} else {
+			strip = append(strip, drop)
+		}
+		return nil
+	})
+	return strip, shared, err
+}
+
+// pair quotes a table, with its schema, and something of it.
+func (l *loader) pair(table, object string) (on, quoted string, err error) {
+	if on, err = l.name(table); err != nil {
+		return "", "", err
+	}
+	quoted, err = quoteOne(object)
+	return on, quoted, err
+}
+
+// unstrip gives back what strip took. Foreign keys look at all rows as they come back.
+func (l *loader) unstrip(ctx context.Context) error {
+	for _, u := range l.undo {
+		err := l.patient(ctx, u.sql)
+		if err != nil && ctx.Err() == nil && isServer(err) {
+			return &RowsError{Table: u.table, Object: u.object, Err: err}
+		}
+		if err != nil {
+			return fmt.Errorf("table %q: %q: %w", u.table, u.object, err)
+		}
+	}
+	return nil
+}

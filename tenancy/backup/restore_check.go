@@ -1,0 +1,157 @@
+package backup
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/tenancy/backup/archive"
+)
+
+// checksumLen is how much of a migration's checksum is kept where it was applied: less says nothing.
+const checksumLen = 16
+
+// checkVersions returns the versions that the archive's schema had, if the program has the same migrations.
+func (s *Service) checkVersions(h archive.Header, opts RestoreOptions) ([]int64, error) {
+	known := make(map[int64]migrate.Migration)
+	for _, m := range s.cfg.Migrations.Migrations() {
+		if m.Set == migrate.TenantSet {
+			known[m.Version] = m
+		}
+	}
+	var versions []int64
+	var refused VersionsError
+	for _, m := range h.Migrations {
+		have, ok := known[m.Version]
+		switch {
+		case !ok:
+			refused.Unknown = append(refused.Unknown, m)
+		case opts.Edited != EditedAllow && edited(m, have):
+			refused.Edited = append(refused.Edited, m)
+		}
+		versions = append(versions, m.Version)
+	}
+	if len(refused.Unknown)+len(refused.Edited) > 0 {
+		return nil, &refused
+	}
+	return versions, nil
+}
+
+// edited reports whether what was applied is known to be another migration.
+func edited(was archive.Migration, is migrate.Migration) bool {
+	if was.Source != is.Source {
+		return true
+	}
+	return was.Checksum != "" && is.Checksum != "" && (len(was.Checksum) < checksumLen || !strings.HasPrefix(is.Checksum, was.Checksum))
+}
+
+// compare returns a [MismatchError] unless the archive has the tables, columns, sequences and materialized views that the migrations
+// have made, or, where policy is [DriftRecord], no more than these.
+func (l *loader) compare(h archive.Header, sequences []archive.Sequence, policy DriftPolicy) error {
+	d := &mismatch{tolerant: policy == DriftRecord}
+	d.tables(h.Tables, l.catalog.tables)
+	made := make(map[sequenceKey]bool)
+	for _, s := range sequences {
+		made[keyOf(s)] = true
+	}
+	have := make(map[sequenceKey]bool)
+	for _, s := range h.Sequences {
+		if have[keyOf(s)] {
+			d.refuse("sequence %q is there twice", s.Name)
+		}
+		have[keyOf(s)] = true
+		if !made[keyOf(s)] {
+			d.refuse("sequence %q is in the archive alone", s.Name)
+		}
+	}
+	for _, s := range sequences {
+		if !have[keyOf(s)] {
+			d.differ("sequence %q is not in the archive", s.Name)
+		}
+	}
+	views := make(map[string]bool)
+	for _, r := range l.catalog.relations {
+		if r.kind == "m" {
+			views[r.name] = true
+		}
+	}
+	for _, v := range h.MaterializedViews {
+		if !views[v.Name] {
+			d.differ("materialized view %q is in the archive alone", v.Name)
+		}
+		delete(views, v.Name)
+	}
+	for name := range views {
+		d.differ("materialized view %q is not in the archive", name)
+	}
+	if len(d.all) > 0 {
+		return &MismatchError{d.all}
+	}
+	return nil
+}
+
+// mismatch collects differences.
+type mismatch struct {
+	tolerant bool
+	all      []string
+}
+
+// refuse enters what cannot be restored at all, differ what can where that is allowed.
+func (d *mismatch) refuse(format string, args ...any) {
+	d.all = append(d.all, fmt.Sprintf(format, args...))
+}
+
+func (d *mismatch) differ(format string, args ...any) {
+	if !d.tolerant {
+		d.refuse(format, args...)
+	}
+}
+
+func (d *mismatch) tables(have, made []archive.Table) {
+	byName := make(map[string]archive.Table)
+	for _, t := range made {
+		byName[t.Name] = t
+	}
+	for _, t := range have {
+		m, ok := byName[t.Name]
+		delete(byName, t.Name)
+		switch {
+		case !ok:
+			d.refuse("table %q is in the archive alone", t.Name)
+		case t.Partitioned != m.Partitioned:
+			d.refuse("table %q is partitioned on one side only", t.Name)
+		default:
+			d.columns(t, m)
+		}
+	}
+	for name := range byName {
+		d.differ("table %q is not in the archive", name)
+	}
+}
+
+func (d *mismatch) columns(have, made archive.Table) {
+	byName := make(map[string]archive.Column)
+	for _, c := range made.Columns {
+		byName[c.Name] = c
+	}
+	for _, c := range have.Columns {
+		m, ok := byName[c.Name]
+		delete(byName, c.Name)
+		stored := c.Generated == ""
+		switch {
+		case !ok && stored:
+			d.refuse("table %q: column %q is in the archive alone", have.Name, c.Name)
+		case !ok:
+			d.differ("table %q: generated column %q is in the archive alone", have.Name, c.Name)
+		case stored && m.Generated != "":
+			d.refuse("table %q: column %q is generated", have.Name, c.Name)
+		case c.Type != m.Type:
+			d.differ("table %q: column %q is of type %q in the archive, not %q", have.Name, c.Name, c.Type, m.Type)
+		case c.Generated != m.Generated || c.Identity != m.Identity:
+			d.differ("table %q: column %q is generated in another way", have.Name, c.Name)
+		}
+	}
+	for name := range byName {
+		d.differ("table %q: column %q is not in the archive", have.Name, name)
+	}
+}
