@@ -20,7 +20,7 @@ func (r SealReport) Changed() bool { return changed(r.Actions) }
 
 // Seal keeps a tenant out of its schema, which stays as it is: the tenant's role loses USAGE on it and the runtime
 // login the role, so that new units of work are [ErrNotProvisioned]; then it waits until no transaction is left that
-// has written there. [Provision] opens the schema again. owner is logged in as the owner role of [Setup].
+// has written there. [Unseal] opens the schema again. owner is logged in as the owner role of [Setup].
 //
 // The rights go in one transaction; with an error of that, nothing has changed. Waiting goes on as long as ctx lets it,
 // giving way to others every two seconds; when ctx ends the schema is sealed, and somebody may still be writing. It can
@@ -32,10 +32,37 @@ func Seal(ctx context.Context, owner Beginner, roles RoleNames, schema string) (
 	if err := ValidateName(schema); err != nil {
 		return SealReport{}, err
 	}
-	report := SealReport{Schema: schema, Role: roles.Tenant(schema)}
-	var oid uint32
 	wait := DeprovisionOptions{}.lockWait()
-	err := wait.run(ctx, owner, func(tx pgx.Tx) error {
+	report, oid, err := changeAccess(ctx, wait, owner, roles, schema, sealWishes)
+	if err == nil {
+		err = drain(ctx, wait, owner, schema, oid)
+	}
+	if err != nil {
+		return report, fmt.Errorf("seal schema %q: %w", schema, err)
+	}
+	return report, nil
+}
+
+// Unseal opens a schema again for its tenant: it gives back what [Seal] has taken, and nothing else, so that rights that
+// migrations have taken away stay so. The errors are those of Seal, and with one nothing has changed. It can be run again.
+func Unseal(ctx context.Context, owner Beginner, roles RoleNames, schema string) (SealReport, error) {
+	if err := ValidateName(schema); err != nil {
+		return SealReport{}, err
+	}
+	report, _, err := changeAccess(ctx, DeprovisionOptions{}.lockWait(), owner, roles, schema, unsealWishes)
+	if err != nil {
+		return report, fmt.Errorf("unseal schema %q: %w", schema, err)
+	}
+	return report, nil
+}
+
+// changeAccess makes wishes true of a schema of ours, and returns its OID.
+func changeAccess(
+	ctx context.Context, wait lockWait, owner Beginner, roles RoleNames, schema string,
+	wishesOf func(roles RoleNames, schema string, st tenantState, version int) ([]wish, error),
+) (report SealReport, oid uint32, err error) {
+	report = SealReport{Schema: schema, Role: roles.Tenant(schema)}
+	err = wait.run(ctx, owner, func(tx pgx.Tx) error {
 		st, err := readTenant(ctx, tx, roles, schema)
 		switch {
 		case err != nil:
@@ -47,23 +74,17 @@ func Seal(ctx context.Context, owner Beginner, roles RoleNames, schema string) (
 		if err := st.complete(roles, schema); err != nil {
 			return err
 		}
-		wishes, err := sealWishes(roles, schema, st)
+		wishes, err := wishesOf(roles, schema, st, version(tx))
 		if err != nil {
 			return err
 		}
 		report.Actions, err = fulfil(ctx, tx, wishes)
 		return err
 	})
-	if err == nil {
-		err = drain(ctx, wait, owner, schema, oid)
-	}
-	if err != nil {
-		return report, fmt.Errorf("seal schema %q: %w", schema, err)
-	}
-	return report, nil
+	return report, oid, err
 }
 
-func sealWishes(roles RoleNames, schema string, st tenantState) ([]wish, error) {
+func sealWishes(roles RoleNames, schema string, st tenantState, _ int) ([]wish, error) {
 	role, err := QuoteName(roles.Tenant(schema))
 	if err != nil {
 		return nil, err
@@ -77,6 +98,19 @@ func sealWishes(roles RoleNames, schema string, st tenantState) ([]wish, error) 
 		{sql: []string{"revoke " + role + " from " + runtime}, so: !st.role.joined},
 		{sql: []string{"revoke all on schema " + quoted + " from " + role}, so: !st.usage},
 	}, err
+}
+
+func unsealWishes(roles RoleNames, schema string, st tenantState, version int) ([]wish, error) {
+	join, err := wishMember(roles.Tenant(schema), roles.Runtime(), st.role, version)
+	if err != nil {
+		return nil, err
+	}
+	role, err := QuoteName(roles.Tenant(schema))
+	if err != nil {
+		return nil, err
+	}
+	quoted, err := QuoteName(schema)
+	return []wish{join, {sql: []string{"grant usage on schema " + quoted + " to " + role}, so: st.usage}}, err
 }
 
 // drain waits for those who have written to tables of the schema: SHARE is what writers are in the way of. A batch at

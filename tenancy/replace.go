@@ -80,10 +80,19 @@ func (s *Staging) replace(ctx context.Context, t *Tenant) error {
 // exchangeSteps end an exchange of schemas behind the switch. Each can be run again, and changes nothing where it is done.
 func (m *Manager) exchangeSteps(t *Tenant) []step {
 	return []step{
-		{"open", func(ctx context.Context) error { return m.provisionSchema(ctx, t) }},
+		{"open", func(ctx context.Context) error { return m.unseal(ctx, t) }},
 		{"close", func(ctx context.Context) error { return m.sealAside(ctx, t) }},
 		{"serve", func(ctx context.Context) error { return m.serveAgain(ctx, t) }},
 	}
+}
+
+func (m *Manager) unseal(ctx context.Context, t *Tenant) error {
+	server, err := m.server(t)
+	if err != nil {
+		return err
+	}
+	_, err = schemactx.Unseal(ctx, server, m.cfg.Roles, t.Schema)
+	return err
 }
 
 func (m *Manager) sealAside(ctx context.Context, t *Tenant) error {

@@ -1,0 +1,85 @@
+package schemactx_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+func TestASealedSchemaIsClosedUntilItIsUnsealed(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.exec(t, "create table tenant_a.private (body text)")
+	db := f.db
+	ctx := schemactx.NewContext(t.Context(), "tenant_a")
+	write := func() error {
+		_, err := db.Exec(ctx, "insert into notes values (7, 'x') on conflict do nothing")
+		return err
+	}
+	f.exec(t, "revoke all on tenant_a.private from "+f.roles.Tenant("tenant_a")) // as of a version table
+	check(t, write())
+	before := f.fingerprint(t, "tenant_a")
+	for i, want := range []bool{true, false} {
+		report, err := schemactx.Seal(t.Context(), f.owner, f.roles, "tenant_a")
+		check(t, err)
+		if report.Changed() != want {
+			t.Errorf("seal %d changed: %t", i, report.Changed())
+		}
+	}
+	if err := write(); !errors.Is(err, schemactx.ErrNotProvisioned) {
+		t.Errorf("a write into a sealed schema: %v", err)
+	}
+	for i, want := range []bool{true, false} {
+		report, err := schemactx.Unseal(t.Context(), f.owner, f.roles, "tenant_a")
+		check(t, err)
+		if report.Changed() != want {
+			t.Errorf("unseal %d changed: %t", i, report.Changed())
+		}
+	}
+	if after := f.fingerprint(t, "tenant_a"); after != before {
+		t.Errorf("the schema has changed:\n%s\nbefore:\n%s", after, before)
+	}
+	check(t, write())
+}
+
+func TestSealWaitsForWritersAndKeepsReadersOut(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := schemactx.NewContext(t.Context(), "tenant_a")
+	tx, err := f.db.Begin(ctx)
+	check(t, err)
+	_, err = tx.Exec(ctx, "insert into notes values (7, 'in flight')")
+	check(t, err)
+	short, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	report, err := schemactx.Seal(short, f.owner, f.roles, "tenant_a")
+	if !errors.Is(err, context.DeadlineExceeded) || !report.Changed() {
+		t.Errorf("%+v, %v", report, err)
+	}
+	check(t, tx.Rollback(ctx))
+	_, err = schemactx.Seal(t.Context(), f.owner, f.roles, "tenant_a")
+	check(t, err)
+}
+
+func TestWhatCannotBeSealedIsRefused(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for _, fn := range []func(context.Context, schemactx.Beginner, schemactx.RoleNames, string) (schemactx.SealReport, error){schemactx.Seal, schemactx.Unseal} {
+		_, err := fn(t.Context(), f.owner, f.roles, "nowhere")
+		if !errors.Is(err, schemactx.ErrSchemaMissing) {
+			t.Errorf("a missing schema: %v", err)
+		}
+		var nameErr *schemactx.NameError
+		if _, err := fn(t.Context(), f.owner, f.roles, "public"); !errors.As(err, &nameErr) {
+			t.Errorf("public: %v", err)
+		}
+	}
+	f.exec(t, "create schema plain")
+	_, err := schemactx.Seal(t.Context(), f.owner, f.roles, "plain")
+	if !errors.Is(err, schemactx.ErrNotProvisioned) && !errors.Is(err, schemactx.ErrTaken) {
+		t.Errorf("a schema without a role: %v", err)
+	}
+}
