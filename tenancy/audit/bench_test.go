@@ -1,0 +1,107 @@
+package audit_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/audit"
+)
+
+// nowhere is a response that costs nothing.
+type nowhere struct{ header http.Header }
+
+func (w nowhere) Header() http.Header         { return w.header }
+func (w nowhere) Write(b []byte) (int, error) { return len(b), nil }
+func (w nowhere) WriteHeader(int)             {}
+
+func benchRequest(id string) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, "http://a.example.com/api/students/42?secret=1", nil)
+	r.RemoteAddr = "192.0.2.1:1234"
+	if id != "" {
+		r.Header.Set("X-Request-Id", id)
+	}
+	return r.WithContext(tenancy.NewContext(r.Context(), &tenancy.Tenant{ID: 1, Slug: "a", Schema: "tenant_1"}))
+}
+
+// BenchmarkMiddleware is what a request waits for: the entry is in the queue. A goroutine writes at the same time, to a real
+// database, and what it has no room for is dropped, so that the middleware alone is measured; see "dropped/op".
+func BenchmarkMiddleware(b *testing.B) {
+	next := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	for _, c := range []struct {
+		name, id string
+		cfg      audit.MiddlewareConfig
+	}{
+		{"all", "req-1234", audit.MiddlewareConfig{}},
+		{"all, new request id", "", audit.MiddlewareConfig{}},
+		{"required", "req-1234", audit.MiddlewareConfig{Required: audit.All}},
+		{"sampled, 1 of 100", "req-1234", audit.MiddlewareConfig{Policy: audit.Sample(100)}},
+		{"failures", "req-1234", audit.MiddlewareConfig{Policy: audit.Failures}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			f := setup(b)
+			l := f.open(b, audit.Config{Overflow: audit.Drop, QueueSize: 1_000_000})
+			h := l.Middleware(next, c.cfg)
+			r, w := benchRequest(c.id), nowhere{http.Header{}}
+			b.ReportAllocs()
+			for b.Loop() {
+				h.ServeHTTP(w, r)
+			}
+			b.StopTimer()
+			s := l.Status()
+			b.ReportMetric(float64(s.Dropped+s.Refused)/float64(b.N), "dropped/op")
+		})
+	}
+	b.Run("without", func(b *testing.B) {
+		r, w := benchRequest("req-1234"), nowhere{http.Header{}}
+		b.ReportAllocs()
+		for b.Loop() {
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// BenchmarkRows is a log from end to end: entries are recorded, chained, copied and committed.
+func BenchmarkRows(b *testing.B) {
+	for _, tenants := range []int{1, 1000} {
+		for _, key := range []string{"", "key"} {
+			b.Run(fmt.Sprintf("tenants=%d%s", tenants, key), func(b *testing.B) {
+				f := setup(b)
+				_, err := f.keeper.Maintain(b.Context())
+				check(b, err)
+				cfg := audit.Config{}
+				if key != "" {
+					cfg.Key = make([]byte, 32)
+				}
+				l := f.open(b, cfg)
+				h := l.Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {}), audit.MiddlewareConfig{})
+				requests := make([]*http.Request, tenants)
+				for i := range requests {
+					r := benchRequest("req-1234")
+					requests[i] = r.WithContext(tenancy.NewContext(context.Background(), &tenancy.Tenant{
+						ID: int64(i + 1), Slug: fmt.Sprintf("slug-%d", i), Schema: fmt.Sprintf("tenant_%d", i+1),
+					}))
+				}
+				w := nowhere{http.Header{}}
+				b.ReportAllocs()
+				n := 0
+				for b.Loop() {
+					h.ServeHTTP(w, requests[n%tenants])
+					n++
+				}
+				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+				defer cancel()
+				check(b, l.Flush(ctx))
+				b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "rows/s")
+				b.StopTimer()
+				if got := f.count(b, "action = 'schema_access'"); got != n {
+					b.Errorf("%d rows of %d", got, n)
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,75 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrFull is returned by [Log.Record] when the queue is full and stays so: at once under [Drop], and under [Block] when ctx
+	// ends. The entry is not logged.
+	ErrFull = errors.New("audit log is full")
+
+	// ErrClosed is returned by [Log.Record] and [Log.Flush] after [Log.Close].
+	ErrClosed = errors.New("audit log is closed")
+
+	// ErrSpillInUse is returned by [Open] when another process has the directory of [SpillConfig].
+	ErrSpillInUse = errors.New("spill directory is in use")
+
+	// ErrSpillFull is the reason in [Status].Err while the spill has no room for more.
+	ErrSpillFull = errors.New("spill is full")
+
+	// ErrTampered is wrapped by [TamperError].
+	ErrTampered = errors.New("audit log was tampered with")
+)
+
+// FieldError says which input is not accepted and why.
+type FieldError struct {
+	Field string // "action", "details", "limit", ...
+	Value string // as given, cut
+	Rule  string // the rule it breaks, as the end of a sentence: "is empty"
+	Err   error  // the cause, or nil
+}
+
+// Error returns field, value and rule.
+func (e *FieldError) Error() string {
+	text := fmt.Sprintf("audit: %s %q %s", e.Field, e.Value, e.Rule)
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *FieldError) Unwrap() error { return e.Err }
+
+// LostError is returned by [Log.Close] when entries could be stored nowhere before ctx ended.
+type LostError struct {
+	Entries int64 // so many
+	Err     error // why
+}
+
+// Error returns the number and the cause.
+func (e *LostError) Error() string {
+	return fmt.Sprintf("close audit log: %d entries are lost: %v", e.Entries, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *LostError) Unwrap() error { return e.Err }
+
+// TamperError is returned by [Report.Err] and [Keeper.Maintain]. It wraps [ErrTampered].
+type TamperError struct {
+	Report Report
+}
+
+// Error returns the number of problems and the first.
+func (e *TamperError) Error() string {
+	n := len(e.Report.Problems) + e.Report.More
+	if n == 0 {
+		return ErrTampered.Error()
+	}
+	return fmt.Sprintf("%v: %d problems, the first: %v", ErrTampered, n, e.Report.Problems[0])
+}
+
+// Unwrap returns [ErrTampered].
+func (e *TamperError) Unwrap() error { return ErrTampered }

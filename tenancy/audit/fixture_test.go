@@ -1,0 +1,221 @@
+package audit_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/audit"
+)
+
+// fixture is a database with registry and log. The log is written in the public scope of the runtime login.
+type fixture struct {
+	pg     *pgtest.DB
+	roles  schemactx.RoleNames
+	owner  *pgxpool.Pool
+	db     *schemactx.DB
+	keeper *audit.Keeper
+	reader *audit.Reader
+}
+
+// shared are the migrations of the schema public.
+var shared = []migrate.Source{
+	{Name: "tenancy", FS: tenancy.Migrations()},
+	{Name: "audit", FS: audit.Migrations(), Base: audit.Base},
+}
+
+// database is what each test gets a clone of: it has no rows.
+var database = pgtest.Template{Build: func(ctx context.Context, pg *pgtest.DB) error {
+	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
+	if err != nil {
+		return err
+	}
+	if _, err := schemactx.Setup(ctx, pg.Pool, schemactx.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"}); err != nil {
+		return err
+	}
+	// Setup's right to create in the database is the template's, and a clone has none of those.
+	owner, err := pgxpool.New(ctx, pg.URLAs(roles.Owner(), "o"))
+	if err != nil {
+		return err
+	}
+	defer owner.Close()
+	runner, err := migrate.New(owner, migrate.Config{Shared: shared})
+	if err != nil {
+		return err
+	}
+	if _, err := runner.Up(ctx, "public"); err != nil {
+		return err
+	}
+	return audit.Grant(ctx, owner, audit.Rights{Writers: []string{roles.Public()}})
+}}
+
+func setup(t testing.TB) *fixture {
+	t.Helper()
+	f := &fixture{pg: database.New(t)}
+	var err error
+	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
+	check(t, err)
+	f.owner = f.pool(t, f.roles.Owner(), "o")
+	f.db, err = schemactx.New(f.pool(t, f.roles.Runtime(), "r"), schemactx.Config{Roles: f.roles})
+	check(t, err)
+	f.keeper, err = audit.NewKeeper(f.owner, audit.KeeperConfig{})
+	check(t, err)
+	f.reader, err = audit.NewReader(f.owner, audit.ReaderConfig{})
+	check(t, err)
+	return f
+}
+
+func (f *fixture) pool(t testing.TB, user, password string) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgxpool.New(context.Background(), f.pg.URLAs(user, password))
+	check(t, err)
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+// open returns a log that is closed with the test.
+func (f *fixture) open(t testing.TB, cfg audit.Config) *audit.Log {
+	t.Helper()
+	l, err := audit.Open(t.Context(), f.db, cfg)
+	check(t, err)
+	t.Cleanup(func() { closeLog(t, l) })
+	return l
+}
+
+func closeLog(t testing.TB, l *audit.Log) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	check(t, l.Close(ctx))
+}
+
+// fill writes n entries of each of the tenants, in turns.
+func (f *fixture) fill(t testing.TB, l *audit.Log, n int, tenants ...int64) {
+	t.Helper()
+	for i := range n {
+		for _, tenant := range tenants {
+			check(t, l.Record(t.Context(), audit.Entry{
+				Tenant: tenant, Slug: fmt.Sprintf("t%d", tenant), Action: audit.Update, Actor: "ada", Details: map[string]any{"n": i},
+			}))
+		}
+	}
+	check(t, l.Flush(t.Context()))
+}
+
+// exec runs SQL as the superuser: what an attacker does who has everything.
+func (f *fixture) exec(t testing.TB, sql string, args ...any) int64 {
+	t.Helper()
+	tag, err := f.pg.Pool.Exec(t.Context(), sql, args...)
+	check(t, err)
+	return tag.RowsAffected()
+}
+
+func (f *fixture) count(t testing.TB, where string, args ...any) (n int) {
+	t.Helper()
+	check(t, f.pg.Pool.QueryRow(t.Context(), "select count(*) from public.audit_log where "+where, args...).Scan(&n))
+	return n
+}
+
+// verify expects problems of these kinds from [audit.Reader.VerifyAll], in any order.
+func (f *fixture) verify(t testing.TB, kinds ...audit.ProblemKind) audit.Report {
+	t.Helper()
+	return expectReport(t, f.reader, audit.VerifyOptions{}, kinds...)
+}
+
+func expectReport(t testing.TB, r *audit.Reader, opts audit.VerifyOptions, kinds ...audit.ProblemKind) audit.Report {
+	t.Helper()
+	report, err := r.VerifyAll(t.Context(), opts)
+	check(t, err)
+	expectKinds(t, report, kinds...)
+	return report
+}
+
+func expectKinds(t testing.TB, report audit.Report, kinds ...audit.ProblemKind) {
+	t.Helper()
+	found := map[audit.ProblemKind]int{}
+	for _, p := range report.Problems {
+		found[p.Kind]++
+	}
+	for _, k := range kinds {
+		found[k]--
+	}
+	for _, n := range found {
+		if n != 0 {
+			t.Errorf("found %v, want %v", report.Problems, kinds)
+			return
+		}
+	}
+	if (report.Err() == nil) != (len(kinds) == 0) || len(kinds) > 0 && !errors.Is(report.Err(), audit.ErrTampered) {
+		t.Errorf("the report's error is %v", report.Err())
+	}
+}
+
+func (f *fixture) list(t testing.TB, filter audit.Filter) []audit.Record {
+	t.Helper()
+	var all []audit.Record
+	for record, err := range f.reader.All(t.Context(), filter) {
+		check(t, err)
+		all = append(all, record)
+	}
+	return all
+}
+
+// begin is a transaction that is rolled back with the test.
+func begin(t *testing.T, pool *pgxpool.Pool) pgx.Tx {
+	t.Helper()
+	tx, err := pool.Begin(t.Context())
+	check(t, err)
+	t.Cleanup(func() { _ = tx.Rollback(context.Background()) }) // may be over
+	return tx
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func expectIs(t testing.TB, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("got %v, want %v", err, want)
+	}
+}
+
+func expectField(t testing.TB, err error, field string) {
+	t.Helper()
+	var fieldErr *audit.FieldError
+	if !errors.As(err, &fieldErr) || fieldErr.Field != field {
+		t.Errorf("got %v, want a FieldError of %s", err, field)
+	}
+}
+
+func eventually(t testing.TB, what string, met func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !met(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+func stateOf(err error) string {
+	var pgErr interface{ SQLState() string }
+	if errors.As(err, &pgErr) {
+		return pgErr.SQLState()
+	}
+	return ""
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -1,0 +1,178 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// maxDetail is the longest text of an error, a reason or a name of code in the details of a hook's entry, in bytes.
+const maxDetail = 500
+
+// NotifyDrop logs what becomes of a drop, for [tenancy.DropConfig].Notify, with [Log.Write]: it is in the database before
+// the caller has its answer. As a notification cannot refuse, an entry that could not be written so is recorded, and the
+// reason logged; to have nothing dropped that is not logged there is [Log.ApproveDrop].
+func (l *Log) NotifyDrop(ctx context.Context, e tenancy.DropEvent) {
+	actions := map[tenancy.DropPhase]Action{
+		tenancy.DropRequested: DropRequested, tenancy.DropApproved: DropApproved, tenancy.DropRefused: DropRefused,
+		tenancy.DropStarted: DropStarted, tenancy.DropStopped: DropStopped, tenancy.DropDone: DropDone,
+	}
+	entry := Entry{
+		Tenant: e.Tenant.ID, Slug: e.Slug, Schema: e.Tenant.Schema, Action: actions[e.Phase], Actor: e.Actor,
+		Details: map[string]any{"op": string(e.Op)},
+	}
+	if e.RequestID != 0 {
+		entry.Details["drop_request"] = e.RequestID
+	}
+	l.writeOrRecord(ctx, withError(entry, e.Err))
+}
+
+// ApproveDrop is a [tenancy.Approver] that approves what next approves and what could be logged: with it in
+// [tenancy.DropConfig].Approve nothing is dropped of which the log does not tell. A nil next approves everything.
+func (l *Log) ApproveDrop(next tenancy.Approver) tenancy.Approver {
+	return tenancy.ApproverFunc(func(ctx context.Context, data tenancy.ApprovalData) error {
+		if next != nil {
+			if err := next.Approve(ctx, data); err != nil {
+				return err
+			}
+		}
+		return l.Write(ctx, Entry{
+			Tenant: data.Tenant.ID, Slug: data.Tenant.Slug, Schema: data.Tenant.Schema, Action: DropApproved, Actor: data.Actor,
+			Details: map[string]any{"op": string(tenancy.OpDrop), "drop_request": data.Request.ID},
+		})
+	})
+}
+
+// TenancyHooks logs each step of each operation on tenants that a [tenancy.Manager] makes, after it, with what it came to. What
+// next does comes first; its Before may refuse.
+func (l *Log) TenancyHooks(next tenancy.Hooks) tenancy.Hooks {
+	return tenancy.Hooks{
+		Before: next.Before,
+		After: func(ctx context.Context, data tenancy.StepData) {
+			if next.After != nil {
+				next.After(ctx, data)
+			}
+			l.writeOrRecord(ctx, stepEntry(data))
+		},
+	}
+}
+
+func stepEntry(data tenancy.StepData) Entry {
+	actions := map[tenancy.Op]Action{
+		tenancy.OpCreate: Create, tenancy.OpResume: Create, tenancy.OpStock: Create, tenancy.OpClaim: Claim, tenancy.OpUpdate: Update,
+		tenancy.OpRename: Rename, tenancy.OpSuspend: Suspend, tenancy.OpActivate: Activate,
+		tenancy.OpStartMaintenance: Maintenance, tenancy.OpEndMaintenance: Maintenance, tenancy.OpDrop: DropStep,
+	}
+	e := Entry{
+		Tenant: data.Tenant.ID, Slug: data.Tenant.Slug, Schema: data.Tenant.Schema, Action: actions[data.Op],
+		Details: map[string]any{"op": string(data.Op), "step": data.Step},
+	}
+	switch {
+	case data.Step == "migrate":
+		e.Action = Migration
+	case data.Host != "":
+		e.Action = DomainChange
+	case e.Action == "": // of a newer tenancy
+		e.Action = Configuration
+	}
+	for key, text := range map[string]string{"host": data.Host, "reason": data.Tenant.Reason} {
+		if text != "" {
+			e.Details[key] = cut(clean(text), maxDetail)
+		}
+	}
+	if data.Other != nil {
+		e.Details["other_tenant"] = data.Other.ID
+	}
+	return withError(e, data.Err)
+}
+
+// SchemaHooks logs what a [schemactx.DB] tells of explicit switches, with their call site, and of statements that PostgreSQL
+// refused for want of a right (42501); next is told as well. Statements are not logged, as their text may hold a
+// tenant's data. Entries are recorded: these hooks run while a tenant's connection is held.
+func (l *Log) SchemaHooks(next schemactx.Hooks) schemactx.Hooks {
+	hooks := next
+	hooks.Switched = func(ctx context.Context, data schemactx.SwitchedData) {
+		if next.Switched != nil {
+			next.Switched(ctx, data)
+		}
+		l.record(ctx, Entry{Schema: data.Schema, Action: ExplicitSwitch, Details: map[string]any{
+			"from": data.From, "to": data.Schema, "func": cut(data.Func, maxDetail), "file": path.Base(data.File), "line": data.Line,
+		}})
+	}
+	hooks.Failed = func(ctx context.Context, data schemactx.FailedData) {
+		if next.Failed != nil {
+			next.Failed(ctx, data)
+		}
+		if own, _ := ctx.Value(ownKey{}).(bool); own || stateOf(data.Err) != stateInsufficientRights {
+			return // its own failures would lead to more of them
+		}
+		e := Entry{Schema: data.Schema, Action: PermissionDenied, Details: map[string]any{"command": firstWord(data.SQL)}}
+		l.record(ctx, withError(e, data.Err))
+	}
+	return hooks
+}
+
+// MigrateEvents logs each schema that a run of the fleet has brought up to date, or failed to, for
+// [migrate.UpAllOptions].Events.
+func (l *Log) MigrateEvents(ctx context.Context) func(migrate.Event) {
+	return func(e migrate.Event) {
+		if e.Kind == migrate.EventFinished {
+			l.record(ctx, withError(Entry{
+				Schema: e.Schema, Action: Migration, Details: map[string]any{"outcome": string(e.Result.Outcome)},
+			}, e.Result.Err))
+		}
+	}
+}
+
+// withError adds what of an error does not hold a tenant's data: of the server's, its state and its message.
+func withError(e Entry, err error) Entry {
+	if err == nil {
+		return e
+	}
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) {
+		e.Details["sqlstate"], e.Details["error"] = pgErr.Code, cut(clean(pgErr.Message), maxDetail)
+	} else {
+		e.Details["error"] = cut(clean(err.Error()), maxDetail)
+	}
+	return e
+}
+
+// firstWord returns the command of a statement.
+func firstWord(sql string) string {
+	word, _, _ := strings.Cut(strings.TrimSpace(sql), " ")
+	return strings.ToLower(cut(clean(word), 32))
+}
+
+// writeOrRecord is for what must be in the log and cannot be refused any more. ctx may be over.
+func (l *Log) writeOrRecord(ctx context.Context, e Entry) {
+	ctx = context.WithoutCancel(ctx)
+	entry, err := e.entry(ctx, l.cfg.Clock())
+	if err == nil {
+		if err = l.write(ctx, entry); err == nil {
+			return
+		}
+		l.cfg.Logger.WarnContext(ctx, "audit entry is recorded, as it cannot be written", slog.String("action", string(e.Action)), slog.Any("error", err))
+		wait, cancel := context.WithTimeout(ctx, l.cfg.WriteTimeout)
+		defer cancel()
+		err = l.put(wait, &entry)
+	}
+	if err != nil {
+		l.cfg.Logger.ErrorContext(ctx, "audit entry is lost", slog.String("action", string(e.Action)), slog.Int64("tenant", e.Tenant), slog.Any("error", err))
+	}
+}
+
+// record is for hooks, which return nothing.
+func (l *Log) record(ctx context.Context, e Entry) {
+	if err := l.Record(ctx, e); err != nil {
+		l.cfg.Logger.ErrorContext(ctx, "audit entry is lost", slog.String("action", string(e.Action)), slog.String("schema", e.Schema), slog.Any("error", err))
+	}
+}

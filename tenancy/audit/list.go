@@ -1,0 +1,67 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+)
+
+// Page is a part of a list. Pages neither repeat nor lose a record; one that is written meanwhile with an earlier time, as by
+// another process, may be missed.
+type Page struct {
+	Records []Record
+	Next    Cursor // [Filter].After of the next page; "": this is the last
+}
+
+// List returns a page of records by time. A bad filter is a [FieldError].
+func (r *Reader) List(ctx context.Context, f Filter) (Page, error) {
+	f, err := f.validate()
+	if err != nil {
+		return Page{}, err
+	}
+	sql, args, err := f.sql(f.Limit + 1) // one more than asked for tells whether there is a next page
+	if err != nil {
+		return Page{}, err
+	}
+	found, err := query(ctx, r.db, scanStored, sql, args...)
+	if err != nil {
+		return Page{}, fmt.Errorf("list audit log: %w", err)
+	}
+	var page Page
+	if len(found) > f.Limit {
+		found = found[:f.Limit]
+		last := found[f.Limit-1]
+		page.Next = place{at: time.UnixMicro(last.at), chain: last.chain, position: last.position}.cursor()
+	}
+	page.Records = make([]Record, len(found))
+	for i, s := range found {
+		if page.Records[i], err = s.record(); err != nil {
+			return Page{}, fmt.Errorf("list audit log: details of position %d of chain %s: %w", s.position, s.chain, err)
+		}
+	}
+	return page, nil
+}
+
+// All goes over the records that f names, a page of Limit at a time: it holds no connection between two pages. An error is the
+// last that it yields.
+func (r *Reader) All(ctx context.Context, f Filter) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		for {
+			page, err := r.List(ctx, f)
+			if err != nil {
+				yield(Record{}, err)
+				return
+			}
+			for _, record := range page.Records {
+				if !yield(record, nil) {
+					return
+				}
+			}
+			if page.Next == "" {
+				return
+			}
+			f.After = page.Next
+		}
+	}
+}

@@ -1,0 +1,27 @@
+package audit
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Base is the base of the source of [Migrations] by convention, so that it can share the shared set with
+// tenancy.Migrations and those of the program:
+//
+//	migrate.Source{Name: "audit", FS: audit.Migrations(), Base: audit.Base}
+//
+// As with every base, it must not change once a database was migrated.
+const Base = 1_000_000
+
+// Migrations returns the shared migrations that make the tables of the log: *.sql files in goose's format, for the schema
+// public. They belong to whom the migrations run as, the owner role. [Keeper.Maintain] makes the months' partitions.
+func Migrations() fs.FS {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		panic(err) // the directory is embedded
+	}
+	return sub
+}

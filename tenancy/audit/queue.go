@@ -1,0 +1,193 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"sync"
+)
+
+// queue holds entries between those who log and the writer. What the writer has taken and not yet stored counts, so that
+// its capacity is a bound on all that is in memory.
+type queue struct {
+	mu       sync.Mutex
+	items    []entry
+	spare    []entry // the slice that the writer has given back
+	capacity int
+	taken    int           // by the writer and not yet done
+	reserved int           // places of requests that are being served
+	accepted int64         // entries ever
+	done     int64         // of those, the ones that the writer is done with
+	closed   bool          // nothing more is accepted
+	batch    int           // so many are worth waking the writer at once
+	ready    chan struct{} // holds one when there are entries
+	urgent   chan struct{} // holds one when there is a batch, or somebody waits
+	changed  chan struct{} // closed when there is room, or entries are done; nil while nobody waits
+}
+
+func newQueue(capacity, batch int) *queue {
+	return &queue{
+		capacity: capacity, batch: min(batch, capacity), items: make([]entry, 0, min(capacity, batch)),
+		ready: make(chan struct{}, 1), urgent: make(chan struct{}, 1),
+	}
+}
+
+func (q *queue) full() bool { return len(q.items)+q.taken+q.reserved >= q.capacity }
+
+// put appends an entry. Where there is no room it returns [ErrFull]; wait makes it wait for room until ctx ends.
+func (q *queue) put(ctx context.Context, e *entry, wait bool) error {
+	q.mu.Lock()
+	for q.full() || q.closed {
+		if q.closed {
+			q.mu.Unlock()
+			return ErrClosed
+		}
+		if !wait {
+			q.mu.Unlock()
+			return ErrFull
+		}
+		changed := q.watch()
+		q.mu.Unlock()
+		notify(q.urgent)
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ErrFull, context.Cause(ctx))
+		}
+		q.mu.Lock()
+	}
+	q.append(e)
+	return nil
+}
+
+// append adds an entry and unlocks.
+func (q *queue) append(e *entry) {
+	q.items = append(q.items, *e)
+	q.accepted++
+	n, closed := len(q.items), q.closed
+	q.mu.Unlock()
+	if n == 1 {
+		notify(q.ready)
+	}
+	if n == q.batch || closed {
+		notify(q.urgent)
+	}
+}
+
+// reserve keeps a place, or returns [ErrFull] or [ErrClosed].
+func (q *queue) reserve() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed:
+		return ErrClosed
+	case q.full():
+		notify(q.urgent)
+		return ErrFull
+	}
+	q.reserved++
+	return nil
+}
+
+// fill puts an entry into the place that was kept, also when the queue was closed meanwhile: close waits for it.
+func (q *queue) fill(e *entry) {
+	q.mu.Lock()
+	q.reserved--
+	q.append(e)
+}
+
+// take returns all entries. They are the writer's until it gives them back.
+func (q *queue) take() []entry {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	items := q.items
+	q.items, q.spare = q.spare[:0], nil
+	q.taken += len(items)
+	return items
+}
+
+// giveBack returns the slice of take.
+func (q *queue) giveBack(items []entry) {
+	clear(items) // lets go of texts
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.spare = items[:0]
+}
+
+// finish says that n of the taken entries are stored, or lost.
+func (q *queue) finish(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.taken -= n
+	q.done += int64(n)
+	if q.changed != nil {
+		close(q.changed)
+		q.changed = nil
+	}
+}
+
+// watch returns a channel that is closed at the next finish. The caller holds the lock.
+func (q *queue) watch() <-chan struct{} {
+	if q.changed == nil {
+		q.changed = make(chan struct{})
+	}
+	return q.changed
+}
+
+// wait returns when all that was accepted before is done.
+func (q *queue) wait(ctx context.Context) error {
+	q.mu.Lock()
+	goal := q.accepted
+	q.mu.Unlock()
+	return q.until(ctx, func() bool { return q.done >= goal })
+}
+
+// drain returns when all is done, also what has only a place yet.
+func (q *queue) drain(ctx context.Context) error {
+	return q.until(ctx, func() bool { return q.done >= q.accepted && q.reserved == 0 })
+}
+
+// until waits for a condition, which is looked at under the lock.
+func (q *queue) until(ctx context.Context, met func() bool) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for !met() {
+		changed := q.watch()
+		q.mu.Unlock()
+		notify(q.urgent)
+		select {
+		case <-changed:
+			q.mu.Lock()
+		case <-ctx.Done():
+			q.mu.Lock()
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// close lets nothing more in, but what has a place.
+func (q *queue) close() (first bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	first, q.closed = !q.closed, true
+	if q.changed != nil { // those who wait for room
+		close(q.changed)
+		q.changed = nil
+	}
+	return first
+}
+
+// length returns how many entries are in memory.
+func (q *queue) length() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.items) + q.taken
+}
+
+// notify leaves a message unless there is one.
+func notify(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

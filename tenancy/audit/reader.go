@@ -1,0 +1,127 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/netip"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// Querier is what a [Reader] reads through: a *pgxpool.Pool, or a *schemactx.DB, which then reads in the public scope. Its
+// role is the owner, or one of the readers of [Grant].
+type Querier interface {
+	// Query runs a query, as the pools do.
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// ReaderConfig says how a [Reader] works.
+type ReaderConfig struct {
+	// Keys are the keys of [Config].Key that the rows were written with, the one in use first. Where there are keys, rows without
+	// one are not accepted, unless one of Keys is empty: for a log that began without. Default: none, hashes without a key.
+	Keys [][]byte
+}
+
+// Reader reads and verifies the log. It is safe for concurrent use. ctx governs the queries; a schema in it does not matter.
+type Reader struct {
+	db   Querier
+	keys [][]byte
+}
+
+// NewReader returns a reader. A key that is too short is a [FieldError].
+func NewReader(db Querier, cfg ReaderConfig) (*Reader, error) {
+	if db == nil {
+		return nil, errNoDB
+	}
+	for _, key := range cfg.Keys {
+		if len(key) > 0 {
+			if err := checkKey(key); err != nil {
+				return nil, err
+			}
+		}
+	}
+	keys := cfg.Keys
+	if len(keys) == 0 {
+		keys = [][]byte{nil}
+	}
+	return &Reader{db: db, keys: keys}, nil
+}
+
+// Record is an entry as it was written.
+type Record struct {
+	Entry
+
+	Chain    ChainID   // which chain it is in
+	Position int64     // in the chain, from 1
+	Seq      int64     // among the tenant's rows in the chain, from 1
+	Month    time.Time // of the chain, its first day
+	Hash     Hash
+	Received time.Time // when the database got it, by its own clock
+}
+
+const recordColumns = `month, chain, position, tenant_id, seq, at, action, actor, slug, schema_name, ip, request_id, details::text, hash, received`
+
+// stored is a row as it is in the database.
+type stored struct {
+	row
+	received time.Time
+}
+
+// scanStored reads recordColumns.
+func scanStored(rows pgx.CollectableRow) (s stored, err error) {
+	var id [16]byte
+	var m, at time.Time
+	var ip *netip.Addr
+	var hash []byte
+	err = rows.Scan(&m, &id, &s.position, &s.tenant, &s.seq, &at, &s.action, &s.actor, &s.slug, &s.schema, &ip, &s.requestID, &s.details,
+		&hash, &s.received)
+	s.month, s.chain, s.at = monthOf(m), id, at.UnixMicro()
+	copy(s.hash[:], hash)
+	if ip != nil {
+		s.ip = *ip
+	}
+	return s, err
+}
+
+func (s stored) record() (Record, error) {
+	r := Record{
+		Entry: Entry{
+			Tenant: s.tenant, Slug: s.slug, Schema: s.schema, Action: s.action, Actor: s.actor, Time: time.UnixMicro(s.at).UTC(),
+			IP: s.ip, RequestID: s.requestID,
+		},
+		Chain: s.chain, Position: s.position, Seq: s.seq, Month: s.month.first(), Hash: s.hash, Received: s.received.UTC(),
+	}
+	dec := json.NewDecoder(bytes.NewReader([]byte(s.details)))
+	dec.UseNumber()
+	return r, dec.Decode(&r.Details)
+}
+
+// query runs sql in the public scope.
+func query[T any](ctx context.Context, db Querier, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
+	rows, err := db.Query(schemactx.NewPublicContext(ctx), sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, scan)
+}
+
+// each calls fn with each row of recordColumns.
+func each(ctx context.Context, db Querier, fn func(*stored), sql string, args ...any) error {
+	rows, err := db.Query(schemactx.NewPublicContext(ctx), sql, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		s, err := scanStored(rows)
+		if err != nil {
+			return err
+		}
+		fn(&s)
+	}
+	return rows.Err()
+}

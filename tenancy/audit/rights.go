@@ -1,0 +1,83 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// Rights say which roles may use the log.
+type Rights struct {
+	// Writers may add rows and nothing else: not read, change, delete or truncate, and not say when a row was received. Where
+	// the program writes through a schemactx.DB it is the public role, [schemactx.RoleNames.Public]; the runtime login itself
+	// has no rights anywhere. A login of its own, with a pool of its own, keeps the log from what runs in the public scope.
+	Writers []string
+
+	// Readers may read the log and nothing else, for a [Reader]. Default: none but the owner.
+	Readers []string
+}
+
+var logTables = []string{"audit_log", "audit_heads", "audit_ledger", "audit_checkpoints"}
+
+// Grant gives the roles of r their rights and takes all others on the log from them and from PUBLIC; other roles keep what
+// they have, which is nothing unless somebody else granted it. owner is the role that the migrations ran as. It can be run
+// again, and belongs behind the migrations at every start. A role that is named twice is a [FieldError]. ctx governs the one
+// transaction.
+func Grant(ctx context.Context, owner schemactx.Beginner, r Rights) error {
+	sql, err := r.sql()
+	if err != nil {
+		return err
+	}
+	err = pgx.BeginFunc(ctx, owner, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, sql) // one string is one round trip
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("grant rights on the audit log: %w", err)
+	}
+	return nil
+}
+
+func (r Rights) sql() (string, error) {
+	if len(r.Writers)+len(r.Readers) == 0 {
+		return "", errors.New("audit: Rights name no role")
+	}
+	seen := map[string]bool{}
+	tables := "public." + strings.Join(logTables, ", public.")
+	// The lock is for two who grant at once, which PostgreSQL answers with "tuple concurrently updated".
+	b := &strings.Builder{}
+	fmt.Fprintf(b, "lock table public.audit_checkpoints in share update exclusive mode; revoke all on %s from public;", tables)
+	grant := func(roles []string, grants ...string) error {
+		for _, role := range roles {
+			if seen[role] {
+				return &FieldError{Field: "role", Value: role, Rule: "is named twice"}
+			}
+			seen[role] = true
+			quoted, err := schemactx.QuoteName(role)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(b, "revoke all on %s from %s; revoke all on function public.audit_tip, public.audit_append from %s;", tables, quoted, quoted)
+			fmt.Fprintf(b, "revoke insert (%s), select (%[1]s), update (%[1]s), references (%[1]s) on public.audit_log from %s;",
+				strings.Join(logColumns, ", "), quoted)
+			fmt.Fprintf(b, "revoke insert (%s), select (%[1]s), update (%[1]s), references (%[1]s) on public.audit_heads from %s;", headColumns, quoted)
+			for _, g := range grants {
+				fmt.Fprintf(b, "grant %s to %s;", g, quoted)
+			}
+		}
+		return nil
+	}
+	err := errors.Join(
+		grant(r.Writers, fmt.Sprintf("insert (%s) on public.audit_log", strings.Join(logColumns, ", ")),
+			fmt.Sprintf("insert (%s) on public.audit_heads", headColumns),
+			"execute on function public.audit_tip, public.audit_append", "usage on schema public"),
+		grant(r.Readers, "select on "+tables, "usage on schema public"))
+	return b.String(), err
+}
+
+const headColumns = "chain, position, month, digest"

@@ -1,0 +1,160 @@
+package audit
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"io"
+	"net/netip"
+	"os"
+)
+
+// A frame is a batch in a file: the length of what follows the checksum, the checksum (CRC-32C), and the batch. Numbers are
+// little-endian; texts and addresses have their length in front.
+
+const frameHeader = 8
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func appendFrame(b []byte, rows batch) []byte {
+	start := len(b)
+	b = append(b, make([]byte, frameHeader)...)
+	b = appendHead(b, rows.head)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(rows.rows)))
+	for i := range rows.rows {
+		b = appendRow(b, &rows.rows[i])
+	}
+	body := b[start+frameHeader:]
+	binary.LittleEndian.PutUint32(b[start:], uint32(len(body)))
+	binary.LittleEndian.PutUint32(b[start+4:], crc32.Checksum(body, castagnoli))
+	return b
+}
+
+func appendHead(b []byte, h Head) []byte {
+	b = append(b, h.Chain[:]...)
+	b = binary.LittleEndian.AppendUint64(b, uint64(monthOf(h.Month)))
+	b = binary.LittleEndian.AppendUint64(b, uint64(h.Position))
+	return append(b, h.Digest[:]...)
+}
+
+func appendRow(b []byte, r *row) []byte {
+	for _, n := range [...]int64{r.position, r.tenant, r.seq, r.at} {
+		b = binary.LittleEndian.AppendUint64(b, uint64(n))
+	}
+	b = append(b, r.hash[:]...)
+	for _, text := range [...]string{string(r.action), r.actor, r.slug, r.schema, r.requestID, r.details, string(r.ip.AsSlice())} {
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(text)))
+		b = append(b, text...)
+	}
+	return b
+}
+
+// reader reads what the appends have written. After something that cannot be it is not ok and returns zeros.
+type reader struct {
+	b  []byte
+	ok bool
+}
+
+func (r *reader) bytes(n int) []byte {
+	if !r.ok || n < 0 || n > len(r.b) {
+		r.ok = false
+		return nil
+	}
+	got := r.b[:n]
+	r.b = r.b[n:]
+	return got
+}
+
+func (r *reader) number() int64 {
+	if b := r.bytes(8); r.ok {
+		return int64(binary.LittleEndian.Uint64(b))
+	}
+	return 0
+}
+
+func (r *reader) count() int {
+	if b := r.bytes(4); r.ok {
+		return int(binary.LittleEndian.Uint32(b))
+	}
+	return 0
+}
+
+func (r *reader) text() string { return string(r.bytes(r.count())) }
+
+func (r *reader) head() (h Head) {
+	copy(h.Chain[:], r.bytes(len(h.Chain)))
+	h.Month = month(r.number()).first()
+	h.Position = r.number()
+	copy(h.Digest[:], r.bytes(len(h.Digest)))
+	return h
+}
+
+func (r *reader) row(h Head) (got row) {
+	got.chain, got.month = h.Chain, monthOf(h.Month)
+	got.position, got.tenant, got.seq, got.at = r.number(), r.number(), r.number(), r.number()
+	copy(got.hash[:], r.bytes(len(got.hash)))
+	got.action = Action(r.text())
+	got.actor, got.slug, got.schema, got.requestID, got.details = r.text(), r.text(), r.text(), r.text(), r.text()
+	ip := r.text()
+	got.ip, _ = netip.AddrFromSlice([]byte(ip)) // none: not valid
+	r.ok = r.ok && (ip == "" || got.ip.IsValid())
+	return got
+}
+
+func parseFrame(body []byte) (b batch, ok bool) {
+	r := &reader{b: body, ok: true}
+	b.head = r.head()
+	for range r.count() {
+		if !r.ok {
+			return batch{}, false
+		}
+		b.rows = append(b.rows, r.row(b.head))
+	}
+	return b, r.ok && len(r.b) == 0
+}
+
+// segment is a file of frames that is read. The end of a file whose process was killed may be torn, and is left out.
+type segment struct {
+	content []byte
+	offset  int // of the frame that batch returns
+	length  int // of that frame
+	size    int64
+	skipped bool // a frame was damaged, and good ones came behind it
+}
+
+func openSegment(root *os.Root, name string) (*segment, error) {
+	f, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	content, err := io.ReadAll(f)
+	return &segment{content: content, size: int64(len(content))}, err
+}
+
+// batch returns the batch at the offset; false: there is no further one. Frames that are damaged are left out.
+func (s *segment) batch() (batch, bool) {
+	for {
+		rest := s.content[s.offset:]
+		if len(rest) < frameHeader {
+			return batch{}, false
+		}
+		length := int64(binary.LittleEndian.Uint32(rest))
+		if length > int64(len(rest)-frameHeader) {
+			return batch{}, false
+		}
+		s.length = frameHeader + int(length)
+		body := rest[frameHeader:s.length]
+		if crc32.Checksum(body, castagnoli) == binary.LittleEndian.Uint32(rest[4:]) {
+			if b, ok := parseFrame(body); ok {
+				return b, true
+			}
+		}
+		s.skipped = true
+		s.next()
+	}
+}
+
+func (s *segment) next() { s.offset += s.length }
+
+// damaged reports whether something was left out. A torn end is that, too: it is kept to be looked at.
+func (s *segment) damaged() bool { return s.skipped || s.offset < len(s.content) }

@@ -1,0 +1,14 @@
+//go:build unix
+
+package audit
+
+import (
+	"os"
+	"syscall"
+)
+
+// lockFile takes the lock of an open file without waiting. It is held until the file is closed or the process ends, however
+// it ends.
+func lockFile(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }
+
+func syncDirectory(dir *os.File) error { return dir.Sync() }
