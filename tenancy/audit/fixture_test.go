@@ -34,8 +34,10 @@ var shared = []migrate.Source{
 	{Name: "audit", FS: audit.Migrations(), Base: audit.Base},
 }
 
-// database is what each test gets a clone of: it has no rows.
-var database = pgtest.Template{Build: func(ctx context.Context, pg *pgtest.DB) error {
+// database is what a test gets a clone of: it has no rows. Clones share their roles.
+var database = pgtest.Template{Build: build}
+
+func build(ctx context.Context, pg *pgtest.DB) error {
 	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
 	if err != nil {
 		return err
@@ -43,7 +45,6 @@ var database = pgtest.Template{Build: func(ctx context.Context, pg *pgtest.DB) e
 	if _, err := schemactx.Setup(ctx, pg.Pool, schemactx.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"}); err != nil {
 		return err
 	}
-	// Setup's right to create in the database is the template's, and a clone has none of those.
 	owner, err := pgxpool.New(ctx, pg.URLAs(roles.Owner(), "o"))
 	if err != nil {
 		return err
@@ -57,11 +58,24 @@ var database = pgtest.Template{Build: func(ctx context.Context, pg *pgtest.DB) e
 		return err
 	}
 	return audit.Grant(ctx, owner, audit.Rights{Writers: []string{roles.Public()}})
-}}
+}
 
 func setup(t testing.TB) *fixture {
 	t.Helper()
-	f := &fixture{pg: database.New(t)}
+	return setupOn(t, database.New(t))
+}
+
+// setupAlone returns a fixture with roles of its own, for tests that make tenants.
+func setupAlone(t testing.TB) *fixture {
+	t.Helper()
+	pg := pgtest.New(t)
+	check(t, build(t.Context(), pg))
+	return setupOn(t, pg)
+}
+
+func setupOn(t testing.TB, pg *pgtest.DB) *fixture {
+	t.Helper()
+	f := &fixture{pg: pg}
 	var err error
 	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
 	check(t, err)

@@ -65,12 +65,12 @@ var deeds = []struct {
 
 func TestWritersAddRowsAndDoNothingElse(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupAlone(t)
 	f.fill(t, f.open(t, audit.Config{}), 3, 1)
 	reader := f.roles.Prefix() + "_reader"
 	f.exec(t, "create role "+reader)
 	check(t, audit.Grant(t.Context(), f.owner, audit.Rights{Writers: []string{f.roles.Public()}, Readers: []string{reader}}))
-	_, err := schemactx.Provision(t.Context(), f.pg.Pool, f.roles, "tenant_1")
+	_, err := schemactx.Provision(t.Context(), f.owner, f.roles, "tenant_1")
 	check(t, err)
 
 	for role, allowed := range map[string]func(i int) bool{
@@ -121,9 +121,7 @@ func TestTheLedgerOnlyGrows(t *testing.T) {
 // A program that checks its rights at the start does not stumble over the log.
 func TestTheGrantedRightsPassTheCheck(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
-	// A clone of a database does not have the rights on it that Setup gave and took.
-	f.exec(t, "revoke temporary on database "+f.pg.Name+" from public")
+	f := setupAlone(t)
 	report, err := schemactx.Check(t.Context(), f.pool(t, f.roles.Runtime(), "r"), schemactx.CheckConfig{Roles: f.roles})
 	check(t, err)
 	check(t, report.Err())

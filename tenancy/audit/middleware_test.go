@@ -1,0 +1,350 @@
+package audit_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/audit"
+)
+
+// serve sends a request of tenant 1 through the middleware and returns the response.
+func serve(l *audit.Log, cfg audit.MiddlewareConfig, next http.HandlerFunc, r *http.Request) *httptest.ResponseRecorder {
+	r = r.WithContext(tenancy.NewContext(r.Context(), &tenancy.Tenant{ID: 1, Slug: "a", Schema: "tenant_1"}))
+	w := httptest.NewRecorder()
+	l.Middleware(next, cfg).ServeHTTP(w, r)
+	return w
+}
+
+func request(method, target string) *http.Request {
+	r := httptest.NewRequest(method, target, nil)
+	r.RemoteAddr = "192.0.2.1:1234"
+	return r
+}
+
+func answer(status int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
+}
+
+// requests returns what the middleware has logged.
+func (f *fixture) requests(t testing.TB, l *audit.Log) []audit.Record {
+	t.Helper()
+	check(t, l.Flush(t.Context()))
+	return f.list(t, audit.Filter{Actions: []audit.Action{audit.SchemaAccess}})
+}
+
+func TestARequestIsLoggedWithWhatCameOfIt(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	l := f.open(t, audit.Config{})
+	r := request(http.MethodPost, "http://a.example.com/students/42?token=secret")
+	r.Header.Set("X-Request-Id", "req:1")
+	r.Header.Set("Authorization", "Bearer secret")
+	serve(l, audit.MiddlewareConfig{}, func(w http.ResponseWriter, r *http.Request) {
+		if c, ok := audit.FromContext(r.Context()); !ok || c.RequestID != "req:1" || c.IP != netip.MustParseAddr("192.0.2.1") {
+			t.Errorf("the handler sees %+v", c)
+		}
+		audit.SetActor(r.Context(), "ada")
+		w.WriteHeader(http.StatusEarlyHints)
+		w.WriteHeader(http.StatusTeapot)
+		w.WriteHeader(http.StatusOK)
+	}, r)
+	got := f.requests(t, l)
+	if len(got) != 1 {
+		t.Fatalf("%d records", len(got))
+	}
+	e := got[0]
+	if e.Tenant != 1 || e.Slug != "a" || e.Schema != "tenant_1" || e.Actor != "ada" || e.RequestID != "req:1" || e.IP.String() != "192.0.2.1" {
+		t.Errorf("got %+v", e)
+	}
+	if e.Details["method"] != "POST" || e.Details["path"] != "/students/42" || e.Details["host"] != "a.example.com" || e.Details["status"] != json.Number("418") {
+		t.Errorf("got %v", e.Details)
+	}
+	var text strings.Builder
+	_, err := f.reader.Export(t.Context(), &text, audit.Filter{}, audit.JSONLines)
+	check(t, err)
+	if strings.Contains(text.String(), "secret") {
+		t.Errorf("the query or a header is in the log: %s", text.String())
+	}
+	f.verify(t)
+}
+
+func TestAPolicyDecides(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ok, bad := http.StatusOK, http.StatusBadRequest
+	for name, c := range map[string]struct {
+		policy audit.Policy
+		want   int // of: 4 GETs with 200, 2 POSTs with 200, 1 GET with 400
+	}{
+		"all":                {audit.All, 7},
+		"none given":         {nil, 7},
+		"writes":             {audit.Writes, 2},
+		"failures":           {audit.Failures, 1},
+		"one of three":       {audit.Sample(3), 3},
+		"one of one":         {audit.Sample(1), 7},
+		"writes or failures": {audit.Any(audit.Writes, audit.Failures), 3},
+		"failed writes":      {audit.Every(audit.Writes, audit.Failures), 0},
+		"slow":               {audit.Slow(time.Hour), 0},
+		"not slow":           {audit.Slow(0), 7},
+		"any of none":        {audit.Any(), 0},
+	} {
+		l := f.open(t, audit.Config{})
+		for _, x := range []struct {
+			method string
+			status int
+		}{{"GET", ok}, {"GET", ok}, {"GET", ok}, {"GET", ok}, {"POST", ok}, {"POST", ok}, {"GET", bad}} {
+			serve(l, audit.MiddlewareConfig{Policy: c.policy}, answer(x.status), request(x.method, "http://a.example.com/"+strings.ReplaceAll(name, " ", "-")))
+		}
+		if got := int(l.Status().Recorded); got != c.want {
+			t.Errorf("%s: %d were logged, want %d", name, got, c.want)
+		}
+	}
+}
+
+func TestAPanicIsLoggedAsAFailure(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	l := f.open(t, audit.Config{})
+	func() {
+		defer func() {
+			if recover() != "boom" {
+				t.Error("the panic did not go on")
+			}
+		}()
+		serve(l, audit.MiddlewareConfig{Policy: audit.Failures}, func(http.ResponseWriter, *http.Request) { panic("boom") }, request("GET", "http://a.example.com/"))
+	}()
+	got := f.requests(t, l)
+	if len(got) != 1 || got[0].Details["status"] != json.Number("500") {
+		t.Errorf("got %v", got)
+	}
+}
+
+// A client can send any X-Forwarded-For, and it counts only from a proxy.
+func TestAnAddressIsBelievedFromProxiesAlone(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	l := f.open(t, audit.Config{})
+	proxies, err := tenancy.NewProxies(tenancy.ProxyConfig{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})
+	check(t, err)
+	for _, c := range []struct {
+		remote, forwarded, want string
+		proxies                 *tenancy.Proxies
+	}{
+		{"192.0.2.1:1", "203.0.113.9", "192.0.2.1", nil},
+		{"192.0.2.1:1", "203.0.113.9", "192.0.2.1", proxies},
+		{"10.0.0.1:1", "203.0.113.9", "10.0.0.1", nil},
+		{"10.0.0.1:1", "203.0.113.9", "203.0.113.9", proxies},
+		{"10.0.0.1:1", "127.0.0.1, 203.0.113.9", "203.0.113.9", proxies}, // what the client put in front
+		{"10.0.0.1:1", "'; drop table audit_log; --", "10.0.0.1", proxies},
+		{"[::ffff:192.0.2.7]:1", "", "192.0.2.7", nil},
+		{"[fe80::1%eth0]:1", "", "fe80::1", nil},
+		{"@", "", "", nil}, // a Unix socket
+	} {
+		r := request("GET", "http://a.example.com/")
+		r.RemoteAddr = c.remote
+		if c.forwarded != "" {
+			r.Header.Set("X-Forwarded-For", c.forwarded)
+		}
+		serve(l, audit.MiddlewareConfig{Proxies: c.proxies, RequestID: func(*http.Request) string { return "x" }}, answer(http.StatusOK), r)
+		check(t, l.Flush(t.Context()))
+		page, err := f.reader.List(t.Context(), audit.Filter{Tenants: []int64{1}, Order: audit.Newest, Limit: 1})
+		check(t, err)
+		want, _ := netip.ParseAddr(c.want)
+		if got := page.Records[0].IP; got != want {
+			t.Errorf("from %s for %q: %v, want %v", c.remote, c.forwarded, got, want)
+		}
+	}
+	f.verify(t)
+}
+
+func TestARequestIDIsTakenWhereItIsOne(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	l := f.open(t, audit.Config{})
+	for _, c := range []struct {
+		header []string
+		taken  bool
+	}{
+		{[]string{"abc-1._:"}, true},
+		{nil, false},
+		{[]string{""}, false},
+		{[]string{"a", "b"}, false},
+		{[]string{"a b"}, false},
+		{[]string{"a\nlevel=error"}, false},
+		{[]string{strings.Repeat("a", 129)}, false},
+	} {
+		r := request("GET", "http://a.example.com/")
+		r.Header["X-Request-Id"] = c.header
+		var id string
+		serve(l, audit.MiddlewareConfig{}, func(_ http.ResponseWriter, r *http.Request) {
+			caller, _ := audit.FromContext(r.Context())
+			id = caller.RequestID
+		}, r)
+		if taken := len(c.header) == 1 && id == c.header[0]; taken != c.taken || len(id) < 8 {
+			t.Errorf("%q became %q", c.header, id)
+		}
+	}
+}
+
+func TestARequiredRequestIsNotServedUnlogged(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.exec(t, "alter table public.audit_log rename to audit_log_away") // nothing can be written
+	l, err := audit.Open(t.Context(), f.db, audit.Config{QueueSize: 2, Overflow: audit.Drop, Linger: time.Millisecond})
+	check(t, err)
+	served := 0
+	count := func(http.ResponseWriter, *http.Request) { served++ }
+	cfg := audit.MiddlewareConfig{Required: audit.Writes}
+	for range 2 {
+		if w := serve(l, cfg, count, request("POST", "http://a.example.com/")); w.Code != http.StatusOK {
+			t.Errorf("got %d while there is room", w.Code)
+		}
+	}
+	w := serve(l, cfg, count, request("POST", "http://a.example.com/"))
+	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Content-Type") != "application/problem+json" || w.Header().Get("Retry-After") == "" || served != 2 {
+		t.Errorf("got %d %s, served %d", w.Code, w.Body, served)
+	}
+	if w := serve(l, cfg, count, request("GET", "http://a.example.com/")); w.Code != http.StatusOK || served != 3 {
+		t.Errorf("what need not be logged got %d", w.Code)
+	}
+	if s := l.Status(); s.Refused != 1 || s.Dropped != 1 || s.Recorded != 2 {
+		t.Errorf("status %+v", s)
+	}
+
+	f.exec(t, "alter table public.audit_log_away rename to audit_log")
+	check(t, l.Flush(t.Context()))
+	if w := serve(l, cfg, count, request("POST", "http://a.example.com/")); w.Code != http.StatusOK {
+		t.Errorf("got %d when there is room again", w.Code)
+	}
+	if got := f.requests(t, l); len(got) != 3 {
+		t.Errorf("%d were logged", len(got))
+	}
+	lost := f.list(t, audit.Filter{Actions: []audit.Action{audit.LogLost}})
+	if len(lost) != 1 || lost[0].Details["entries"] != json.Number("1") {
+		t.Errorf("the log says of its loss: %v", lost)
+	}
+	closeLog(t, l)
+	if w := serve(l, cfg, count, request("POST", "http://a.example.com/")); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("got %d when the log is closed", w.Code)
+	}
+	f.verify(t)
+}
+
+// A place in the queue is kept while a request is served, and given back even when it panics.
+func TestRequestsBeingServedHaveTheirPlace(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	l, err := audit.Open(t.Context(), f.db, audit.Config{QueueSize: 1})
+	check(t, err)
+	cfg := audit.MiddlewareConfig{Required: audit.All}
+	in, out, done := make(chan bool), make(chan bool), make(chan bool)
+	go func() {
+		defer close(done)
+		defer func() { _ = recover() }()
+		serve(l, cfg, func(http.ResponseWriter, *http.Request) {
+			in <- true
+			<-out
+			panic("boom")
+		}, request("GET", "http://a.example.com/"))
+	}()
+	<-in
+	if w := serve(l, cfg, answer(http.StatusOK), request("GET", "http://a.example.com/")); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("got %d", w.Code)
+	}
+	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	expectIs(t, l.Record(short, audit.Entry{Action: audit.Login}), audit.ErrFull)
+	closed := make(chan error)
+	go func() { closed <- l.Close(context.Background()) }() // waits for the request
+	eventually(t, "the log to close", func() bool {
+		return errors.Is(l.Record(t.Context(), audit.Entry{Action: audit.Login}), audit.ErrClosed)
+	})
+	close(out)
+	<-done
+	check(t, <-closed)
+	if n := f.count(t, "action = 'schema_access'"); n != 1 {
+		t.Errorf("%d requests are logged", n)
+	}
+	f.verify(t)
+}
+
+// What the server's writer can do is there behind the middleware.
+func TestTheWriterBelowIsReached(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	l := f.open(t, audit.Config{})
+	server := httptest.NewServer(l.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/flush":
+			_, _ = io.WriteString(w, "a")
+			w.(http.Flusher).Flush()
+			check(t, http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Minute)))
+		case "/hijack":
+			conn, rw, err := w.(http.Hijacker).Hijack()
+			check(t, err)
+			_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\n\r\n")
+			_ = rw.Flush()
+			_ = conn.Close()
+		case "/copy":
+			n, err := io.Copy(w, strings.NewReader("copied"))
+			if n != 6 || err != nil {
+				t.Errorf("copied %d, %v", n, err)
+			}
+		}
+	}), audit.MiddlewareConfig{}))
+	defer server.Close()
+	for path, want := range map[string]string{"/flush": "a", "/copy": "copied", "/empty": ""} {
+		res, err := server.Client().Get(server.URL + path)
+		check(t, err)
+		body, _ := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if string(body) != want {
+			t.Errorf("%s: %q", path, body)
+		}
+	}
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	check(t, err)
+	_, _ = io.WriteString(conn, "GET /hijack HTTP/1.1\r\nHost: a\r\n\r\n")
+	line, _ := bufio.NewReader(conn).ReadString('\n')
+	_ = conn.Close()
+	if !strings.Contains(line, "101") {
+		t.Errorf("hijacked: %q", line)
+	}
+	eventually(t, "all entries", func() bool { return l.Status().Recorded == 4 })
+	for _, e := range f.requests(t, l) {
+		want := json.Number("200")
+		if e.Details["path"] == "/hijack" {
+			want = "101"
+		}
+		if e.Details["status"] != want {
+			t.Errorf("got %v", e.Details)
+		}
+	}
+	if _, _, err := http.NewResponseController(httptest.NewRecorder()).Hijack(); !errors.Is(err, http.ErrNotSupported) {
+		t.Error(err)
+	}
+}
+
+// What a request costs the one who waits for it, without what the writer does meanwhile.
+func TestARequestCostsThreeAllocationsAtMost(t *testing.T) {
+	f := setup(t)
+	l := f.open(t, audit.Config{QueueSize: 100_000, BatchSize: 100_000, Linger: time.Hour}) // nothing is written meanwhile
+	h := l.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), audit.MiddlewareConfig{})
+	for id, most := range map[string]float64{"req-1": 2, "": 3} {
+		r, w := benchRequest(id), nowhere{http.Header{}}
+		if got := testing.AllocsPerRun(1000, func() { h.ServeHTTP(w, r) }); got > most+0.5 { // the queue's slice grows
+			t.Errorf("with the request id %q: %v allocations, want %v", id, got, most)
+		}
+	}
+}
