@@ -1,9 +1,145 @@
 package audit_test
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
 	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
+// A test of a crash, and of several processes, runs this test binary once more.
+
+// processEnv is the variable with the order for such a process.
 const processEnv = "PGTENANT_TEST_AUDIT"
 
-func runProcess(order string) int { _ = os.Stdout; return 0 }
+// order is what a process is to do.
+type order struct {
+	URL     string // of the database, as a writer
+	Dir     string // of the spill
+	Tenant  int64
+	Entries int // to be recorded
+
+	// Die says where the process kills itself: "spilled" once all entries are in the spill; "replay" before the nth transaction
+	// that replays commits, "replayed" behind its commit and before the log hears of it. "": it closes the log.
+	Die   string
+	Batch int // that it dies at
+}
+
+// runProcess is the process.
+func runProcess(text string) int {
+	var o order
+	err := json.Unmarshal([]byte(text), &o)
+	if err == nil {
+		err = o.run(context.Background())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 3
+	}
+	return 0
+}
+
+func (o order) run(ctx context.Context) error {
+	pool, err := pgxpool.New(ctx, o.URL)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	cfg := audit.Config{Spill: audit.SpillConfig{Dir: o.Dir}, BatchSize: 10, Linger: time.Millisecond}
+	l, err := audit.Open(ctx, &deadly{pool: pool, order: o}, cfg)
+	if err != nil {
+		return err
+	}
+	for i := range o.Entries {
+		e := audit.Entry{Tenant: o.Tenant, Action: audit.Update, Actor: "process", Details: map[string]any{"n": i}}
+		if err := l.Record(ctx, e); err != nil {
+			return err
+		}
+	}
+	if err := l.Flush(ctx); err != nil {
+		return err
+	}
+	if o.Die == "spilled" {
+		die()
+	}
+	if o.Die != "" { // in the background
+		time.Sleep(time.Minute)
+		return fmt.Errorf("lived on")
+	}
+	return l.Close(ctx)
+}
+
+// deadly is a pool in which a process dies.
+type deadly struct {
+	pool  *pgxpool.Pool
+	order order
+	count int
+}
+
+func (d *deadly) Begin(ctx context.Context) (pgx.Tx, error) {
+	tx, err := d.pool.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d.count++
+	return &deadlyTx{Tx: tx, kind: d.order.Die, last: d.count > d.order.Batch}, nil
+}
+
+type deadlyTx struct {
+	pgx.Tx
+	kind string
+	last bool
+}
+
+func (tx *deadlyTx) Commit(ctx context.Context) error {
+	if tx.last && tx.kind == "replay" {
+		die()
+	}
+	err := tx.Tx.Commit(ctx)
+	if tx.last && tx.kind == "replayed" {
+		die()
+	}
+	return err
+}
+
+// die is SIGKILL: nothing is closed, nothing is said to the server.
+func die() {
+	self, err := os.FindProcess(os.Getpid())
+	if err == nil {
+		err = self.Kill()
+	}
+	if err != nil {
+		panic(err)
+	}
+	select {}
+}
+
+// start begins a process.
+func start(t testing.TB, o order) *exec.Cmd {
+	t.Helper()
+	text, err := json.Marshal(o)
+	check(t, err)
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), processEnv+"="+string(text))
+	cmd.Stderr = os.Stderr
+	check(t, cmd.Start())
+	return cmd
+}
+
+// run expects a process to die, or not to.
+func run(t testing.TB, o order) {
+	t.Helper()
+	cmd := start(t, o)
+	err := cmd.Wait()
+	if killed := !cmd.ProcessState.Exited(); killed != (o.Die != "") || !killed && err != nil {
+		t.Fatalf("%+v: %v", o, err)
+	}
+}
