@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -33,9 +34,10 @@ func TestUsageTellsWhoHoldsAndWhoWaits(t *testing.T) {
 			waited <- err
 		}()
 		want := []schemactx.Usage{{Schema: "tenant_a", Held: 1, Waiting: 1, MaxConns: 1}}
-		for !slices.Equal(db.Usage(), want) && t.Context().Err() == nil {
+		for deadline := time.Now().Add(time.Minute); !slices.Equal(db.Usage(), want) && time.Now().Before(deadline); {
 			expectNote(t, in(t, "tenant_b"), db, "tenant_b") // has no limit, and is in no list
 		}
+		expectUsage(t, db, want...)
 		cancel(tooLong)
 		expectIs(t, <-waited, tooLong)
 		return nil

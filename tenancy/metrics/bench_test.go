@@ -1,0 +1,161 @@
+package metrics_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/metrics"
+)
+
+// busy returns metrics that know what n tenants did, all of it different, and their names.
+func busy(b *testing.B, n int) (*metrics.Metrics, []string) {
+	b.Helper()
+	m := newMetrics(b, metrics.Config{})
+	hooks := m.Hooks(schemactx.Hooks{})
+	h := m.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	ctx := b.Context()
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("tenant_%d", i+1)
+		for range 1 + i%7 {
+			unit(ctx, hooks, names[i])
+		}
+		hooks.Failed(ctx, schemactx.FailedData{Schema: names[i], Err: &pgconn.PgError{Code: "23505"}})
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(schemactx.NewContext(ctx, names[i]), http.MethodGet, "/", nil))
+	}
+	return m, names
+}
+
+// unit is what a statement of its own tells.
+func unit(ctx context.Context, hooks schemactx.Hooks, schema string) {
+	hooks.Entered(ctx, schemactx.EnteredData{Schema: schema, PID: 1, Waited: 1000})
+	hooks.Ran(ctx, schemactx.RanData{Schema: schema, Statements: 1})
+	hooks.Left(ctx, schemactx.LeftData{Schema: schema, PID: 1})
+}
+
+// shuffled returns copies of the names in another order, which are read one after the other: a program has the name of its
+// tenant at hand, and what is measured is to find what belongs to it.
+func shuffled(names []string) []string {
+	mixed := make([]string, len(names))
+	for i, j := range rand.New(rand.NewPCG(1, 2)).Perm(len(names)) {
+		mixed[i] = strings.Clone(names[j])
+	}
+	return mixed
+}
+
+// All hooks of one statement, by all processors, for each of the tenants in turn.
+func BenchmarkHooks(b *testing.B) {
+	for _, n := range []int{10, 10_000} {
+		b.Run(fmt.Sprintf("tenants=%d", n), func(b *testing.B) {
+			m, names := busy(b, n)
+			hooks, names := m.Hooks(schemactx.Hooks{}), shuffled(names)
+			ctx := b.Context()
+			b.ReportAllocs()
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				for i := rand.IntN(n); pb.Next(); i++ {
+					unit(ctx, hooks, names[i%n])
+				}
+			})
+		})
+	}
+}
+
+func BenchmarkFailedHook(b *testing.B) {
+	m, names := busy(b, 10_000)
+	hooks := m.Hooks(schemactx.Hooks{})
+	err := fmt.Errorf("query: %w", &pgconn.PgError{Code: "42501"})
+	ctx := b.Context()
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for i := 0; pb.Next(); i++ {
+			hooks.Failed(ctx, schemactx.FailedData{Schema: names[i%len(names)], Err: err})
+		}
+	})
+}
+
+// What a request costs beside its handler.
+func BenchmarkHandler(b *testing.B) {
+	m, names := busy(b, 10_000)
+	plain := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
+	for _, way := range []struct {
+		name string
+		h    http.Handler
+	}{{"without", plain}, {"with", m.Handler(plain)}} {
+		h := way.h
+		b.Run(way.name, func(b *testing.B) {
+			requests := make([]*http.Request, len(names))
+			for i, name := range names {
+				requests[i] = httptest.NewRequestWithContext(schemactx.NewContext(b.Context(), name), http.MethodGet, "/", nil)
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				for i := 0; pb.Next(); i++ {
+					h.ServeHTTP(discard{}, requests[i%len(requests)])
+				}
+			})
+		})
+	}
+}
+
+// discard is a client that throws all away.
+type discard struct{}
+
+func (discard) Header() http.Header         { return nil }
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+func (discard) WriteHeader(int)             {}
+
+// A whole scrape, down to the text, while each tenant has done something since the one before.
+func BenchmarkScrape(b *testing.B) {
+	for _, n := range []int{100, 10_000} {
+		b.Run(fmt.Sprintf("tenants=%d", n), func(b *testing.B) {
+			m, names := busy(b, n)
+			check(b, m.Watch(metrics.Sources{Tenants: madeUp(names), Backups: backupsOf(names)}))
+			check(b, m.Refresh(b.Context()))
+			reg := prometheus.NewRegistry()
+			check(b, reg.Register(m))
+			h := promhttp.HandlerFor(reg, promhttp.HandlerOpts{ErrorHandling: promhttp.PanicOnError})
+			hooks := m.Hooks(schemactx.Hooks{})
+			size := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				b.StopTimer()
+				for _, name := range names {
+					unit(b.Context(), hooks, name)
+				}
+				b.StartTimer()
+				rec := httptest.NewRecorder()
+				h.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+				size = rec.Body.Len()
+			}
+			b.ReportMetric(float64(size)/1000, "kB/scrape")
+		})
+	}
+}
+
+// What a refusal costs to be told from another.
+func BenchmarkReason(b *testing.B) {
+	m := newMetrics(b, metrics.Config{})
+	routes := m.Routes(tenancy.Routes{Refuse: func(http.ResponseWriter, *http.Request, tenancy.Refusal) {}})
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	refusal := tenancy.Refusal{Err: errors.Join(tenancy.ErrUnknownHost), Problem: tenancy.Problem{Status: http.StatusNotFound}}
+	b.ReportAllocs()
+	for b.Loop() {
+		routes.Refuse(discard{}, r, refusal)
+	}
+}

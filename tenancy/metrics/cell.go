@@ -1,0 +1,26 @@
+package metrics
+
+// cell is a place in an account. Each is a number that only grows.
+type cell int
+
+// The cells. The first hotCells are counted for each statement. Those of classes, decisions, status classes and buckets begin a row of them.
+const (
+	cellStatements    cell = iota
+	cellUnits              // of work
+	cellWait               // for a connection, in nanoseconds
+	cellAttempts           // statements refused with 42501 inside of a scope
+	cellEscapes            // statements that would have changed their scope or session
+	cellSwitches           // the schema was named by hand
+	cellLoginFailures      // of people
+	cellErrors             // of statements; one for each of errorClasses
+	cellDecisions     = cellErrors + cell(errorClassCount)
+	cellRequests      = cellDecisions + decisions // from 1xx to 5xx
+	cellDuration      = cellRequests + statusClasses
+	cellBuckets       = cellDuration + 1 // of the duration of requests, not cumulative; the last is +Inf
+)
+
+const (
+	hotCells      = 3
+	decisions     = 3
+	statusClasses = 5
+)

@@ -1,0 +1,105 @@
+package metrics
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// MaxTopTenants is the largest [Config].TopTenants: each costs some forty series in every process.
+const MaxTopTenants = 1000
+
+// Config says how much to show. The zero value is ready.
+type Config struct {
+	// TopTenants is how many tenants are shown by name: the most active ones, and in what is a size or an age the
+	// largest and oldest. Default: 25; negative: none; at most [MaxTopTenants].
+	TopTenants int
+
+	// MaxTenants is how many tenants are counted one by one, at about a kilobyte each; further ones are counted
+	// among the others, whatever they do. Default: 100,000.
+	MaxTenants int
+
+	// RankInterval is how often it is decided anew who is shown by name. A place that is free is given at once.
+	// Default: 1 minute.
+	RankInterval time.Duration
+
+	// Buckets are the upper bounds of the buckets of request durations, in seconds, in increasing order, at most 50.
+	// Default: 5 ms to 10 s in eleven.
+	Buckets []float64
+
+	// TenantsInterval is how often [Sources].Tenants are listed. Default: 30 seconds.
+	TenantsInterval time.Duration
+
+	// StorageInterval is how often the sizes of schemas are read. Default: 5 minutes.
+	StorageInterval time.Duration
+
+	// MigrationsInterval is how often it is looked up which schemas are behind. Default: 5 minutes.
+	MigrationsInterval time.Duration
+
+	// BackupsInterval is how often [Sources].Backups is asked. Default: 5 minutes.
+	BackupsInterval time.Duration
+
+	// SurveyTimeout bounds each of these. Default: 1 minute.
+	SurveyTimeout time.Duration
+
+	// Logger gets what keeps a survey from its end. Nil discards.
+	Logger *slog.Logger
+}
+
+var defaultBuckets = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+
+// withDefaults returns the configuration with its defaults filled in, or what is wrong with it as a [tenancy.FieldError].
+func (c Config) withDefaults() (Config, error) {
+	c.TopTenants = max(cmp.Or(c.TopTenants, 25), -1)
+	c.MaxTenants = cmp.Or(c.MaxTenants, 100_000)
+	c.RankInterval = cmp.Or(c.RankInterval, time.Minute)
+	c.TenantsInterval = cmp.Or(c.TenantsInterval, 30*time.Second)
+	c.StorageInterval = cmp.Or(c.StorageInterval, 5*time.Minute)
+	c.MigrationsInterval = cmp.Or(c.MigrationsInterval, 5*time.Minute)
+	c.BackupsInterval = cmp.Or(c.BackupsInterval, 5*time.Minute)
+	c.SurveyTimeout = cmp.Or(c.SurveyTimeout, time.Minute)
+	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
+	if c.Buckets = slices.Clone(c.Buckets); len(c.Buckets) == 0 {
+		c.Buckets = defaultBuckets
+	}
+	return c, c.validate()
+}
+
+func (c Config) validate() error {
+	if c.TopTenants > MaxTopTenants {
+		return &tenancy.FieldError{Field: "top tenants", Value: strconv.Itoa(c.TopTenants), Rule: "is more than 1000"}
+	}
+	if c.MaxTenants < 0 {
+		return &tenancy.FieldError{Field: "max tenants", Value: strconv.Itoa(c.MaxTenants), Rule: "is negative"}
+	}
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{
+		{"rank interval", c.RankInterval},
+		{"tenants interval", c.TenantsInterval},
+		{"storage interval", c.StorageInterval},
+		{"migrations interval", c.MigrationsInterval},
+		{"backups interval", c.BackupsInterval},
+		{"survey timeout", c.SurveyTimeout},
+	} {
+		if d.value < time.Millisecond || d.value > 24*time.Hour {
+			return &tenancy.FieldError{Field: d.field, Value: d.value.String(), Rule: "is not between 1 millisecond and 24 hours"}
+		}
+	}
+	if len(c.Buckets) > 50 {
+		return &tenancy.FieldError{Field: "buckets", Value: strconv.Itoa(len(c.Buckets)), Rule: "are more than 50"}
+	}
+	for i, b := range c.Buckets {
+		if math.IsNaN(b) || math.IsInf(b, 0) || b <= 0 || i > 0 && b <= c.Buckets[i-1] {
+			return &tenancy.FieldError{Field: "buckets", Value: fmt.Sprint(c.Buckets), Rule: "are not positive and increasing"}
+		}
+	}
+	return nil
+}

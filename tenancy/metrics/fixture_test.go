@@ -1,0 +1,184 @@
+package metrics_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/metrics"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+
+// fixture is a platform whose every part tells its metrics.
+type fixture struct {
+	m       *metrics.Metrics
+	reg     *prometheus.Registry
+	roles   schemactx.RoleNames
+	owner   *pgxpool.Pool
+	runtime *pgxpool.Pool
+	runner  *migrate.Runner
+	tenants *tenancy.Manager
+	db      *schemactx.DB
+}
+
+var tenantFiles = fstest.MapFS{"00001_notes.sql": {Data: []byte("-- +goose Up\ncreate table notes (body text);\n")}}
+
+func setup(t testing.TB, cfg metrics.Config, scopes schemactx.Config) *fixture {
+	t.Helper()
+	f, pg := &fixture{m: newMetrics(t, cfg)}, pgtest.New(t)
+	var err error
+	f.roles, err = schemactx.NewRoleNames(pg.RolePrefix)
+	check(t, err)
+	_, err = schemactx.Setup(t.Context(), pg.Pool, schemactx.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
+	check(t, err)
+	f.owner, f.runtime = openPool(t, pg.URLAs(f.roles.Owner(), "o")), openPool(t, pg.URLAs(f.roles.Runtime(), "r"))
+	f.runner = f.migrations(t, tenantFiles)
+	f.tenants, err = tenancy.New(f.owner, tenancy.Config{
+		Migrator: f.runner, Roles: f.roles, Hooks: f.m.Lifecycle(tenancy.Hooks{}),
+		Drop: tenancy.DropConfig{Enabled: true, Notify: f.m.Drops(nil)},
+	})
+	check(t, err)
+	check(t, f.tenants.Init(t.Context()))
+	scopes.Roles, scopes.Hooks = f.roles, f.m.Hooks(scopes.Hooks)
+	f.db, err = schemactx.New(f.runtime, scopes)
+	check(t, err)
+	f.reg = prometheus.NewPedanticRegistry()
+	check(t, f.reg.Register(f.m))
+	return f
+}
+
+func (f *fixture) migrations(t testing.TB, tenant fs.FS) *migrate.Runner {
+	t.Helper()
+	runner, err := migrate.New(f.owner, migrate.Config{
+		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}},
+		Tenant: []migrate.Source{{Name: "test", FS: tenant}},
+	})
+	check(t, err)
+	return runner
+}
+
+func (f *fixture) create(t testing.TB, slug string) tenancy.Tenant {
+	t.Helper()
+	tenant, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"})
+	check(t, err)
+	return tenant
+}
+
+func (f *fixture) fleet(ctx context.Context) iter.Seq2[migrate.SchemaState, error] {
+	return f.runner.Fleet(ctx, f.tenants.Schemas)
+}
+
+func newMetrics(t testing.TB, cfg metrics.Config) *metrics.Metrics {
+	t.Helper()
+	m, err := metrics.New(cfg)
+	check(t, err)
+	return m
+}
+
+// openPool opens a pool that fails the test if a statement comes at the wrong time.
+func openPool(t testing.TB, url string) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgxpool.New(context.Background(), url)
+	check(t, err)
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+// scrape returns all that is shown, by the series as Prometheus writes them; of a histogram _count and _sum.
+func scrape(t testing.TB, reg prometheus.Gatherer) map[string]float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	check(t, err)
+	all := make(map[string]float64)
+	for _, f := range families {
+		for _, s := range f.GetMetric() {
+			var labels []string
+			for _, l := range s.GetLabel() {
+				labels = append(labels, fmt.Sprintf("%s=%q", l.GetName(), l.GetValue()))
+			}
+			name, suffix := f.GetName(), ""
+			if len(labels) > 0 {
+				suffix = "{" + strings.Join(labels, ",") + "}"
+			}
+			switch f.GetType() {
+			case dto.MetricType_COUNTER:
+				all[name+suffix] = s.GetCounter().GetValue()
+			case dto.MetricType_GAUGE:
+				all[name+suffix] = s.GetGauge().GetValue()
+			case dto.MetricType_HISTOGRAM:
+				all[name+"_count"+suffix] = float64(s.GetHistogram().GetSampleCount())
+				all[name+"_sum"+suffix] = s.GetHistogram().GetSampleSum()
+			default:
+				t.Fatalf("%s has type %v", name, f.GetType())
+			}
+		}
+	}
+	return all
+}
+
+// expect compares some series with what they should be. The value absent is for one that should not be there.
+func expect(t testing.TB, got, want map[string]float64) {
+	t.Helper()
+	for _, series := range slices.Sorted(maps.Keys(want)) {
+		value, ok := got[series]
+		if want := want[series]; want == absent && ok || want != absent && (!ok || value != want) {
+			t.Errorf("%s is %v (shown: %t), want %v", series, value, ok, want)
+		}
+	}
+}
+
+const absent = -1e9
+
+// madeUp is a registry of tenants of those schemas, where the database is not what is measured.
+type madeUp []string
+
+func (names madeUp) All(context.Context, tenancy.Filter) iter.Seq2[tenancy.Tenant, error] {
+	return func(yield func(tenancy.Tenant, error) bool) {
+		for i, name := range names {
+			if !yield(tenancy.Tenant{ID: int64(i), Schema: name, Slug: "slug-" + name, Status: tenancy.Active}, nil) {
+				return
+			}
+		}
+	}
+}
+
+func backupsOf(names []string) metrics.Backups {
+	last := make(map[string]time.Time, len(names))
+	for i, name := range names {
+		last[name] = time.Unix(int64(1_000_000+i), 0)
+	}
+	return metrics.BackupsFunc(func(context.Context) (map[string]time.Time, error) { return last, nil })
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func expectField(t *testing.T, err error, field string) {
+	t.Helper()
+	var fieldErr *tenancy.FieldError
+	if !errors.As(err, &fieldErr) || fieldErr.Field != field {
+		t.Errorf("got %v, want a FieldError of %s", err, field)
+	}
+}

@@ -1,0 +1,72 @@
+package metrics
+
+import (
+	"context"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// Hooks returns hooks for a [schemactx.DB] that count what tenants do with it, and then call those of next that are not nil.
+// Several DBs may have them.
+//
+// A statement that the server refused for want of rights (SQLSTATE 42501) inside of a tenant's scope counts as an
+// attempt to reach what is not the tenant's; it can be a mistake of the program's, such as a table without grants.
+func (m *Metrics) Hooks(next schemactx.Hooks) schemactx.Hooks {
+	l := m.ledger
+	return schemactx.Hooks{
+		Entered: func(ctx context.Context, data schemactx.EnteredData) {
+			h := l.hold(data.Schema)
+			h.cells[cellUnits].Add(1)
+			h.cells[cellWait].Add(uint64(max(data.Waited, 0)))
+			if next.Entered != nil {
+				next.Entered(ctx, data)
+			}
+		},
+		Left: func(ctx context.Context, data schemactx.LeftData) {
+			l.free(data.Schema)
+			if next.Left != nil {
+				next.Left(ctx, data)
+			}
+		},
+		Ran: func(ctx context.Context, data schemactx.RanData) {
+			l.of(data.Schema).cells[cellStatements].Add(uint64(data.Statements))
+			if next.Ran != nil {
+				next.Ran(ctx, data)
+			}
+		},
+		Switched: func(ctx context.Context, data schemactx.SwitchedData) {
+			l.of(data.Schema).add(cellSwitches, 1)
+			if next.Switched != nil {
+				next.Switched(ctx, data)
+			}
+		},
+		Failed: func(ctx context.Context, data schemactx.FailedData) {
+			m.failed(data)
+			if next.Failed != nil {
+				next.Failed(ctx, data)
+			}
+		},
+	}
+}
+
+func (m *Metrics) failed(data schemactx.FailedData) {
+	a, f := m.ledger.of(data.Schema), failureOf(data.Err)
+	a.add(cellErrors+f.class, 1)
+	switch {
+	case f.attempt:
+		a.add(cellAttempts, 1)
+	case f.escape:
+		a.add(cellEscapes, 1)
+	}
+}
+
+// LoginFailed counts a failed login of a person on the site that ctx belongs to, a tenant's or the public one.
+func (m *Metrics) LoginFailed(ctx context.Context) {
+	m.ledger.of(schemaOf(ctx)).add(cellLoginFailures, 1)
+}
+
+// schemaOf returns the schema of ctx, or "".
+func schemaOf(ctx context.Context) string {
+	schema, _ := schemactx.FromContext(ctx)
+	return schema
+}

@@ -1,0 +1,73 @@
+package metrics
+
+import (
+	"cmp"
+	"net/http"
+	"sort"
+	"time"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// Routes returns routes whose requests are counted, with their status and duration, for the tenant they are for, and
+// whose refusals are counted by reason. Refuse stays as it is, or the default.
+func (m *Metrics) Routes(r tenancy.Routes) tenancy.Routes {
+	if r.Public != nil {
+		r.Public = m.Handler(r.Public)
+	}
+	if r.Tenant != nil {
+		r.Tenant = m.Handler(r.Tenant)
+	}
+	answer := r.Refuse
+	if answer == nil {
+		answer = func(w http.ResponseWriter, _ *http.Request, refusal tenancy.Refusal) { refusal.Problem.Respond(w) }
+	}
+	r.Refuse = func(w http.ResponseWriter, r *http.Request, refusal tenancy.Refusal) {
+		m.refusals.WithLabelValues(reasonOf(refusal)).Inc()
+		_, inside := tenancy.FromContext(r.Context())
+		if inside || tenancy.IsPublic(r.Context()) {
+			answer(w, r, refusal) // by a middleware of the site: Handler counts the request
+			return
+		}
+		a := m.ledger.none
+		if refusal.Tenant != nil {
+			a = m.ledger.of(refusal.Tenant.Schema).account
+		}
+		m.serve(a, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer(w, r, refusal) }), w, r)
+	}
+	return r
+}
+
+// Handler counts the requests to next, for the tenant in their context. It is for programs that bring tenant and context
+// together in another way than by [tenancy.Handler]; see [Metrics.Routes].
+func (m *Metrics) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		m.serve(m.ledger.of(schemaOf(r.Context())).account, next, w, r)
+	})
+}
+
+// serve counts a request when it has ended. One that panics counts as 500, which is what the client sees unless its
+// answer had begun.
+func (m *Metrics) serve(a *account, next http.Handler, w http.ResponseWriter, r *http.Request) {
+	rec, begun := recorder{ResponseWriter: w}, time.Now()
+	panics := true
+	defer func() {
+		if panics {
+			rec.status = http.StatusInternalServerError
+		}
+		m.served(a, rec.status, time.Since(begun))
+	}()
+	next.ServeHTTP(rec.wrap(), r)
+	panics = false
+}
+
+func (m *Metrics) served(a *account, status int, took time.Duration) {
+	class := cmp.Or(status, http.StatusOK)/100 - 1
+	if class < 0 || class >= statusClasses {
+		class = statusClasses - 1 // there is no such status: it is the program's mistake
+	}
+	a.add(cellRequests+cell(class), 1)
+	took = max(took, 0)
+	a.add(cellDuration, uint64(took))
+	a.buckets[sort.SearchFloat64s(m.cfg.Buckets, took.Seconds())].Add(1)
+}

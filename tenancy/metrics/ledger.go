@@ -1,0 +1,170 @@
+package metrics
+
+import (
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// The values of the label tenant that are no schema. No schema can have the names public and none.
+const (
+	publicName = schemactx.Public
+	noneName   = "none"
+	otherName  = "other"
+)
+
+// ledger counts for each tenant apart, and decides at each scrape which of that is shown under whose name. See the
+// package comment for why nothing that it shows ever shrinks.
+type ledger struct {
+	buckets    int // of durations
+	top, limit int
+	interval   time.Duration
+	seed       maphash.Seed
+	table      atomic.Pointer[table] // all accounts but none, rest and the retired
+
+	public, none *account // always shown by name
+	rest         *account // of what is not counted by tenant: no schema's name, and tenants beyond the limit
+
+	mu      sync.Mutex
+	list    []*account // those in the table but for public
+	retired []*account // taken out, in which a hook that had looked it up before may still count
+	other   []uint64   // what is shown of those without a name
+	ranked  time.Time  // when scores were computed last; the zero time: never
+	swept   time.Time  // when everybody's place was last up for decision
+	count   atomic.Int64
+}
+
+// hot is the part of an account that each statement needs. Those of 10,000 tenants are a megabyte, close together, where
+// whole accounts would be twelve: what costs is memory that the processor has to wait for.
+type hot struct {
+	length uint8                      // of key
+	key    [schemactx.MaxNameLen]byte // the schema, without another place in memory to be read
+	held   atomic.Int64               // connections; about dead: taken out of the ledger
+	cells  [hotCells]atomic.Uint64
+	*account
+}
+
+// account is what one tenant did.
+type account struct {
+	hot     *hot
+	hash    uint64
+	cold    [cellBuckets - hotCells]atomic.Uint64
+	buckets []atomic.Uint64
+
+	// Guarded by the ledger's mu.
+	schema string
+	met    time.Time // when it was opened
+	seen   []uint64  // of cells and buckets, what is shown already somewhere
+	shown  []uint64  // under the tenant's own name; nil: it never had one
+	named  bool
+	fresh  bool    // named just now: what is new is shown with the next scrape, which increase() can see
+	score  float64 // activity, the older the less
+	acts   uint64  // activity when the score was last computed
+}
+
+// dead is what held is set to when an account is taken out.
+const dead = -1 << 62
+
+func newLedger(cfg Config) *ledger {
+	l := &ledger{
+		buckets: len(cfg.Buckets) + 1, top: max(cfg.TopTenants, 0), limit: cfg.MaxTenants, interval: cfg.RankInterval,
+		seed: maphash.MakeSeed(),
+	}
+	l.public, l.none, l.rest = l.newAccount(publicName), l.newAccount(noneName), l.newAccount(otherName)
+	l.public.name()
+	l.none.name()
+	l.other = make([]uint64, l.rest.width())
+	l.table.Store(newTable(0).put(l.public))
+	return l
+}
+
+func (l *ledger) newAccount(schema string) *account {
+	a := &account{schema: schema, hash: hashOf(l.seed, schema), met: time.Now(), buckets: make([]atomic.Uint64, l.buckets)}
+	a.hot = &hot{length: uint8(len(schema)), account: a}
+	copy(a.hot.key[:], schema)
+	a.seen = make([]uint64, a.width())
+	return a
+}
+
+func (a *account) width() int { return int(cellBuckets) + len(a.buckets) }
+
+// name has the account shown by its name.
+func (a *account) name() {
+	a.named = true
+	if a.shown == nil {
+		a.shown = make([]uint64, a.width())
+	}
+}
+
+func (a *account) cell(c cell) *atomic.Uint64 {
+	if c < hotCells {
+		return &a.hot.cells[c]
+	}
+	return &a.cold[c-hotCells]
+}
+
+func (a *account) add(c cell, n uint64) { a.cell(c).Add(n) }
+
+// of returns the account of a schema, which is public, a tenant's, or whatever somebody has put into a context.
+func (l *ledger) of(schema string) *hot {
+	hash := hashOf(l.seed, schema)
+	if a := l.table.Load().get(hash, schema); a != nil {
+		return a
+	}
+	return l.open(hash, schema)
+}
+
+func (l *ledger) open(hash uint64, schema string) *hot {
+	if schema == "" {
+		return l.none.hot
+	}
+	if schemactx.ValidateName(schema) != nil || schema == otherName || l.count.Load() >= int64(l.limit) {
+		return l.rest.hot
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if a := l.table.Load().get(hash, schema); a != nil {
+		return a
+	}
+	a := l.newAccount(schema)
+	l.table.Store(l.table.Load().put(a))
+	l.list = append(l.list, a)
+	l.count.Add(1)
+	return a.hot
+}
+
+// hold counts a connection in use, and returns the account that has it.
+func (l *ledger) hold(schema string) *hot {
+	for {
+		h := l.of(schema)
+		if h.held.Add(1) > dead/2 {
+			return h
+		}
+		// It has been taken out since it was looked up. The next look-up finds another one.
+	}
+}
+
+func (l *ledger) free(schema string) { l.of(schema).held.Add(-1) }
+
+// retire takes an account out if nothing is in use under it. [ledger.rebuild] follows.
+func (l *ledger) retire(a *account) bool {
+	if !a.hot.held.CompareAndSwap(0, dead) {
+		return false
+	}
+	l.retired = append(l.retired, a)
+	l.count.Add(-1)
+	return true
+}
+
+// rebuild makes a table of those that are left.
+func (l *ledger) rebuild() {
+	t := newTable(len(l.list) + 1)
+	t.enter(l.public)
+	for _, a := range l.list {
+		t.enter(a)
+	}
+	l.table.Store(t)
+}

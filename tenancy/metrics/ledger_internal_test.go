@@ -1,0 +1,233 @@
+package metrics
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+)
+
+func nobodyGone(string, time.Time) bool { return false }
+
+func testLedger(t *testing.T, cfg Config) *ledger {
+	t.Helper()
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newLedger(cfg)
+}
+
+// client is what Prometheus does with a counter: what it has last seen of each series, and how much all grew together.
+type client struct {
+	t    *testing.T
+	last map[string]uint64
+	sum  uint64
+}
+
+func (c *client) scrape(statements []statement) (names []string) {
+	c.t.Helper()
+	seen := make(map[string]bool)
+	for _, s := range statements {
+		if seen[s.name] {
+			c.t.Errorf("%s is shown twice", s.name)
+		}
+		seen[s.name] = true
+		now, before := s.cells[cellStatements], c.last[s.name]
+		if now < before {
+			c.t.Errorf("%s went back from %d to %d", s.name, before, now)
+		}
+		c.sum += now - before
+		c.last[s.name] = now
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// Whoever comes and goes among the tenants with a name, nothing shrinks, and what grew is what happened.
+func TestCountersNeverGoBackAndLoseNothing(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 7))
+		l := testLedger(t, Config{TopTenants: 5, MaxTenants: 40})
+		c := &client{t: t, last: make(map[string]uint64)}
+		now, total, was := time.Now(), uint64(0), make(map[string]bool)
+		for range 200 {
+			favourite := rng.IntN(50)
+			for range rng.IntN(200) {
+				tenant := rng.IntN(50)
+				if rng.IntN(2) == 0 {
+					tenant = favourite
+				}
+				n := uint64(1 + rng.IntN(9))
+				l.of(fmt.Sprintf("tenant_%d", tenant)).add(cellStatements, n)
+				total += n
+			}
+			now = now.Add(time.Duration(rng.IntN(300)) * time.Second)
+			names := c.scrape(l.settle(now, nobodyGone))
+			if len(names) > 5+3 {
+				t.Fatalf("shows %q", names)
+			}
+			for _, name := range names {
+				was[name] = true
+			}
+		}
+		c.scrape(l.settle(now, nobodyGone)) // what those did who have got a name just then
+		if c.sum != total {
+			t.Errorf("seed %d: all series together grew by %d, want %d", seed, c.sum, total)
+		}
+		if len(was) < 10 {
+			t.Errorf("seed %d: only %d tenants ever had a name: nothing was tried", seed, len(was))
+		}
+	}
+}
+
+func TestCountersOfManyGoroutinesWhileTenantsComeAndGo(t *testing.T) {
+	t.Parallel()
+	l := testLedger(t, Config{TopTenants: 3, RankInterval: time.Millisecond})
+	c := &client{t: t, last: make(map[string]uint64)}
+	gone := func(schema string, _ time.Time) bool { return len(schema)%2 == 0 }
+	const workers, rounds = 8, 2000
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := range rounds {
+				schema := fmt.Sprintf("tenant_%d", (w*i)%150)
+				l.hold(schema)
+				l.of(schema).add(cellStatements, 1)
+				l.free(schema)
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		wg.Wait()
+		close(done)
+	}()
+	now := time.Now()
+	for running := true; running; {
+		select {
+		case <-done:
+			running = false
+		default:
+		}
+		now = now.Add(13 * time.Hour) // everybody is forgotten at once
+		c.scrape(l.settle(now, gone))
+	}
+	for range 3 {
+		now = now.Add(13 * time.Hour)
+		for _, s := range l.settle(now, nobodyGone) {
+			if s.held != 0 {
+				t.Errorf("%s holds %d connections", s.name, s.held)
+			}
+			c.scrape([]statement{s})
+		}
+	}
+	// What a tenant did that has no name any more, and never gets it back, was shown while it had one.
+	if c.sum != workers*rounds {
+		t.Errorf("all series together grew by %d, want %d", c.sum, workers*rounds)
+	}
+}
+
+func TestPlacesGoToTheMostActiveAndDoNotGoToAndFro(t *testing.T) {
+	t.Parallel()
+	l := testLedger(t, Config{TopTenants: 1})
+	now := time.Now()
+	does := func(schema string, n uint64) { l.of(schema).add(cellStatements, n) }
+	expect := func(want string) {
+		t.Helper()
+		now = now.Add(time.Minute)
+		if got := l.settle(now, nobodyGone)[0].name; got != want {
+			t.Errorf("the place is %q's, want %q", got, want)
+		}
+	}
+	does("a", 10)
+	does("b", 5)
+	expect("a")
+	does("b", 9) // 14 or so, which is more, but not by half
+	expect("a")
+	does("b", 10)
+	expect("b")
+	does("a", 12)
+	expect("b")
+	expect("b") // nobody does anything
+	now = now.Add(24 * time.Hour)
+	does("c", 1) // all the others are forgotten
+	expect("c")
+}
+
+func TestAFreePlaceIsGivenAtOnce(t *testing.T) {
+	t.Parallel()
+	l := testLedger(t, Config{TopTenants: 2, RankInterval: time.Hour})
+	now := time.Now()
+	l.of("a").add(cellLoginFailures, 1)
+	if got := l.settle(now, nobodyGone); got[0].name != "a" || got[0].cells[cellLoginFailures] != 1 {
+		t.Errorf("shows %+v", got[0])
+	}
+	l.of("b").add(cellLoginFailures, 1)
+	if got := l.settle(now, nobodyGone); got[1].name != "b" || got[1].cells[cellLoginFailures] != 0 {
+		t.Errorf("shows %+v, want a series that begins with zero", got[1])
+	}
+	if got := l.settle(now, nobodyGone); got[1].cells[cellLoginFailures] != 1 {
+		t.Errorf("shows %+v, want what happened before", got[1])
+	}
+}
+
+func TestTenantsThatAreGoneTakeNoMemory(t *testing.T) {
+	t.Parallel()
+	l := testLedger(t, Config{TopTenants: 10, MaxTenants: 1000})
+	now, drop := time.Now(), func(string, time.Time) bool { return true }
+	for round := range 5 {
+		for i := range 1500 {
+			l.of(fmt.Sprintf("tenant_%d_%d", round, i)).add(cellStatements, 1)
+		}
+		if n := l.count.Load(); n > 1000 {
+			t.Errorf("%d are counted one by one", n)
+		}
+		for range 3 {
+			now = now.Add(13 * time.Hour)
+			l.settle(now, drop)
+		}
+		if n := l.count.Load(); n != 0 || len(l.list) != 0 || len(l.retired) != 0 {
+			t.Errorf("%d are left, %d in the list, %d retired", n, len(l.list), len(l.retired))
+		}
+	}
+	if got := l.settle(now, drop); got[len(got)-1].cells[cellStatements] != 5*1500 {
+		t.Errorf("the others have %d statements, want all", got[len(got)-1].cells[cellStatements])
+	}
+}
+
+func TestAClockThatGoesBackwardsChangesNothing(t *testing.T) {
+	t.Parallel()
+	l := testLedger(t, Config{TopTenants: 1})
+	c := &client{t: t, last: make(map[string]uint64)}
+	now := time.Now()
+	for i := range 100 {
+		l.of("a").add(cellStatements, 2)
+		l.of("b").add(cellStatements, 1)
+		if i%3 == 0 {
+			now = now.Add(-time.Hour)
+		} else {
+			now = now.Add(2 * time.Minute)
+		}
+		if names := c.scrape(l.settle(now, nobodyGone)); names[0] != "a" {
+			t.Errorf("shows %q", names)
+		}
+	}
+	if c.sum != 300 {
+		t.Errorf("grew by %d, want 300", c.sum)
+	}
+}
+
+func TestWhatIsNoTenantHasNoSeries(t *testing.T) {
+	t.Parallel()
+	l := testLedger(t, Config{})
+	for _, name := range []string{"other", "none", "pg_catalog", `a"b`, "a\nb", "\xff\xfe", "Acme", string(make([]byte, 100))} {
+		l.of(name).add(cellStatements, 1)
+	}
+	got := l.settle(time.Now(), nobodyGone)
+	if len(got) != 3 || got[2].name != otherName || got[2].cells[cellStatements] != 8 {
+		t.Errorf("shows %+v", got)
+	}
+}

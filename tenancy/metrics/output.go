@@ -1,0 +1,84 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// output makes metrics of numbers.
+type output struct {
+	ch  chan<- prometheus.Metric
+	top int // how many tenants a gauge has by name
+}
+
+func (o output) counter(d *prometheus.Desc, value float64, labels ...string) {
+	o.ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, value, labels...)
+}
+
+func (o output) gauge(d *prometheus.Desc, value float64, labels ...string) {
+	o.ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+}
+
+// tenants shows what hooks have told.
+func (o output) tenants(named []statement, buckets []float64) {
+	for _, s := range named {
+		count := func(c cell) float64 { return float64(s.cells[c]) }
+		o.counter(descStatements, count(cellStatements), s.name)
+		o.counter(descUnits, count(cellUnits), s.name)
+		o.counter(descWait, time.Duration(s.cells[cellWait]).Seconds(), s.name)
+		o.counter(descAttempts, count(cellAttempts), s.name)
+		o.counter(descEscapes, count(cellEscapes), s.name)
+		o.counter(descSwitches, count(cellSwitches), s.name)
+		o.counter(descLogins, count(cellLoginFailures), s.name)
+		o.gauge(descHeld, float64(s.held), s.name)
+		for i, class := range errorClasses {
+			o.some(descErrors, s.cells[cellErrors+cell(i)], s.name, class)
+		}
+		for i, decision := range decisionNames {
+			o.some(descDecisions, s.cells[cellDecisions+cell(i)], s.name, decision)
+		}
+		for i, class := range [statusClasses]string{"1xx", "2xx", "3xx", "4xx", "5xx"} {
+			o.some(descRequests, s.cells[cellRequests+cell(i)], s.name, class)
+		}
+		o.histogram(s, buckets)
+	}
+}
+
+// some leaves out what has never happened: most tenants never see most of the classes.
+func (o output) some(d *prometheus.Desc, value uint64, tenant, class string) {
+	if value > 0 || tenant == otherName {
+		o.counter(d, float64(value), tenant, class)
+	}
+}
+
+func (o output) histogram(s statement, bounds []float64) {
+	cumulative, total := make(map[float64]uint64, len(bounds)), uint64(0)
+	for i, bound := range bounds {
+		total += s.cells[cellBuckets+cell(i)]
+		cumulative[bound] = total
+	}
+	total += s.cells[cellBuckets+cell(len(bounds))]
+	if total == 0 && s.name != otherName {
+		return
+	}
+	sum := time.Duration(s.cells[cellDuration]).Seconds()
+	o.ch <- prometheus.MustNewConstHistogram(descDuration, total, sum, cumulative, s.name)
+}
+
+// info names the tenants that have been shown.
+func (o output) info(w *watch, shown map[string]bool) {
+	var p *population
+	if w != nil {
+		p = w.tenants.Load()
+	}
+	for name := range shown {
+		slug := name
+		if p != nil {
+			if r, ok := p.bySchema[name]; ok && r.slug != otherName && r.slug != noneName && r.slug != publicName {
+				slug = r.slug
+			}
+		}
+		o.gauge(descInfo, 1, name, label(slug))
+	}
+}

@@ -1,0 +1,178 @@
+package metrics
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+)
+
+const (
+	// halfLife is how long it takes until activity counts half.
+	halfLife = 10 * time.Minute
+
+	// loyalty is what the score of a tenant that has a name is multiplied with, when others want its place.
+	loyalty = 1.5
+
+	// forgotten is the score below which a tenant without a name is no longer counted apart.
+	forgotten = 0.01
+)
+
+// activity is what decides who has a name: what others, or the tenant itself, have asked for.
+func (a *account) activity() (n uint64) {
+	n = a.cell(cellStatements).Load() + a.cell(cellUnits).Load() + a.cell(cellLoginFailures).Load()
+	for c := cellDecisions; c < cellDecisions+decisions; c++ {
+		n += a.cell(c).Load()
+	}
+	for c := cellRequests; c < cellRequests+statusClasses; c++ {
+		n += a.cell(c).Load()
+	}
+	return n
+}
+
+// statement is what is shown of one account.
+type statement struct {
+	name  string
+	cells []uint64
+	held  int64
+}
+
+// goneFunc reports whether a schema that was met at that time is known to be nobody's by now.
+type goneFunc func(schema string, met time.Time) bool
+
+// settle shows what is new and returns it all: the tenants with a name, public, none and, last, the others.
+func (l *ledger) settle(now time.Time, gone goneFunc) []statement {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rank(now, gone)
+	for _, a := range l.retired {
+		a.showIn(l.other)
+	}
+	l.rest.showIn(l.other)
+	statements := make([]statement, 0, l.top+3)
+	others := statement{name: otherName, held: l.rest.hot.held.Load()}
+	for _, a := range l.list {
+		if a.named {
+			statements = append(statements, a.statement())
+		} else {
+			a.showIn(l.other)
+			others.held += max(a.hot.held.Load(), 0)
+		}
+	}
+	others.cells = slices.Clone(l.other)
+	return append(statements, l.public.statement(), l.none.statement(), others)
+}
+
+// showIn moves what is new to what is shown.
+func (a *account) showIn(shown []uint64) {
+	for c := range cellBuckets {
+		a.move(int(c), a.cell(c).Load(), shown)
+	}
+	for i := range a.buckets {
+		a.move(int(cellBuckets)+i, a.buckets[i].Load(), shown)
+	}
+}
+
+func (a *account) move(i int, n uint64, shown []uint64) {
+	if n != a.seen[i] {
+		shown[i] += n - a.seen[i]
+		a.seen[i] = n
+	}
+}
+
+func (a *account) statement() statement {
+	if a.fresh {
+		a.fresh = false
+	} else {
+		a.showIn(a.shown)
+	}
+	return statement{name: a.schema, cells: slices.Clone(a.shown), held: max(a.hot.held.Load(), 0)}
+}
+
+// rank decides who has a name, when it is time to or a place is free.
+func (l *ledger) rank(now time.Time, gone goneFunc) {
+	first := l.ranked.IsZero()
+	due := first || now.Sub(l.swept) >= l.interval
+	if !due && !l.vacant() {
+		return
+	}
+	decay := math.Exp2(-max(now.Sub(l.ranked), 0).Seconds() / halfLife.Seconds())
+	for _, a := range l.list {
+		acts := a.activity()
+		a.score = a.score*decay + float64(acts-a.acts)
+		a.acts = acts
+	}
+	l.ranked = now
+	l.award(gone)
+	if first {
+		for _, a := range l.list {
+			a.fresh = false // nobody has scraped before
+		}
+	}
+	if due {
+		l.swept = now
+		l.sweep(gone)
+	}
+}
+
+// sweep takes out who need not be counted apart any more.
+func (l *ledger) sweep(gone goneFunc) {
+	for _, a := range l.retired { // since the last sweep: nobody counts in them any more
+		a.showIn(l.other)
+	}
+	clear(l.retired)
+	l.retired = l.retired[:0]
+	before := len(l.list)
+	l.list = slices.DeleteFunc(l.list, func(a *account) bool {
+		idle := !a.named && a.score < forgotten && (a.shown == nil || gone(a.schema, a.met))
+		return idle && l.retire(a)
+	})
+	if len(l.list) < before {
+		l.rebuild()
+	}
+}
+
+// vacant reports whether somebody could have a free place.
+func (l *ledger) vacant() bool {
+	named, waiting := 0, false
+	for _, a := range l.list {
+		if a.named {
+			named++
+		} else if !waiting && a.activity() > a.acts {
+			waiting = true
+		}
+	}
+	return waiting && named < l.top
+}
+
+// award gives the places to those with the highest scores. A place that nobody wants is kept, by a tenant that there is.
+func (l *ledger) award(gone goneFunc) {
+	candidates := make([]*account, 0, len(l.list))
+	for _, a := range l.list {
+		if (a.named || a.score >= forgotten) && !gone(a.schema, a.met) {
+			candidates = append(candidates, a)
+		}
+	}
+	slices.SortFunc(candidates, func(a, b *account) int {
+		return cmp.Or(cmp.Compare(b.claim(), a.claim()), cmp.Compare(a.schema, b.schema))
+	})
+	winners := candidates[:min(l.top, len(candidates))]
+	won := make(map[*account]bool, len(winners))
+	for _, a := range winners {
+		won[a] = true
+		if !a.named {
+			a.name()
+			a.fresh = true
+		}
+	}
+	for _, a := range l.list {
+		a.named = won[a] // what is new of one that has lost its name goes to the others
+	}
+}
+
+func (a *account) claim() float64 {
+	if a.named {
+		return a.score * loyalty
+	}
+	return a.score
+}

@@ -1,0 +1,69 @@
+package metrics
+
+import (
+	"errors"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// The values of the label reason: why a request was not served.
+const (
+	reasonUnknownHost   = "unknown_host"
+	reasonInvalidHost   = "invalid_host"
+	reasonAmbiguous     = "ambiguous"      // the request names two sites
+	reasonSuspended     = "suspended"      // by the tenant's status, like the next three
+	reasonMaintenance   = "maintenance"    //
+	reasonNotReady      = "not_ready"      // provisioning
+	reasonGone          = "gone"           // on its way out
+	reasonNoSite        = "no_site"        // the wrong kind of site
+	reasonNoSession     = "no_session"     //
+	reasonBadSession    = "bad_session"    // a token that is forged or expired
+	reasonForeignTenant = "foreign_tenant" // a session of another tenant
+	reasonUnavailable   = "unavailable"    // the resolver could not tell
+	reasonOther         = "other"          // a refusal of the program's own
+)
+
+var reasons = []string{
+	reasonUnknownHost, reasonInvalidHost, reasonAmbiguous, reasonSuspended, reasonMaintenance, reasonNotReady, reasonGone,
+	reasonNoSite, reasonNoSession, reasonBadSession, reasonForeignTenant, reasonUnavailable, reasonOther,
+}
+
+func reasonOf(refusal tenancy.Refusal) string {
+	var inactive *tenancy.InactiveError
+	if errors.As(refusal.Err, &inactive) {
+		return statusReason(inactive.Status)
+	}
+	for _, r := range []struct {
+		err    error
+		reason string
+	}{
+		{tenancy.ErrUnknownHost, reasonUnknownHost},
+		{tenancy.ErrInvalidHost, reasonInvalidHost},
+		{tenancy.ErrDisagree, reasonAmbiguous},
+		{tenancy.ErrNoSite, reasonNoSite},
+		{tenancy.ErrNoSession, reasonNoSession},
+		{tenancy.ErrForeignTenant, reasonForeignTenant},
+		{tenancy.ErrBadToken, reasonBadSession},
+		{tenancy.ErrTokenExpired, reasonBadSession},
+	} {
+		if errors.Is(refusal.Err, r.err) {
+			return r.reason
+		}
+	}
+	if refusal.Problem.Status >= 500 {
+		return reasonUnavailable
+	}
+	return reasonOther
+}
+
+func statusReason(s tenancy.Status) string {
+	switch s {
+	case tenancy.Suspended:
+		return reasonSuspended
+	case tenancy.Maintenance:
+		return reasonMaintenance
+	case tenancy.Provisioning:
+		return reasonNotReady
+	}
+	return reasonGone
+}

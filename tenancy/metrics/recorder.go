@@ -1,0 +1,59 @@
+package metrics
+
+import (
+	"io"
+	"net/http"
+)
+
+// recorder remembers the status of a response.
+type recorder struct {
+	http.ResponseWriter
+	status int // 0: not sent yet
+}
+
+// WriteHeader implements [http.ResponseWriter]. An informational header comes before the real one.
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for [http.ResponseController].
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// What a response can do besides, handlers find out by its type. It is the same as without the recorder for what
+// net/http gives out: HTTP/1, HTTP/2, and the recorder of httptest.
+type (
+	flusher struct {
+		*recorder
+		http.Flusher
+	}
+	http1 struct {
+		*recorder
+		http.Flusher
+		http.Hijacker
+		io.ReaderFrom
+	}
+	http2 struct {
+		*recorder
+		http.Flusher
+		http.Pusher
+	}
+)
+
+func (w *recorder) wrap() http.ResponseWriter {
+	f, flushes := w.ResponseWriter.(http.Flusher)
+	if !flushes {
+		return w
+	}
+	if h, ok := w.ResponseWriter.(http.Hijacker); ok {
+		if r, ok := w.ResponseWriter.(io.ReaderFrom); ok {
+			return http1{w, f, h, r}
+		}
+	}
+	if p, ok := w.ResponseWriter.(http.Pusher); ok {
+		return http2{w, f, p}
+	}
+	return flusher{w, f}
+}

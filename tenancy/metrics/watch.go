@@ -1,0 +1,124 @@
+package metrics
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// watch is the sources and what they have answered last. An answer is not changed once it is there.
+type watch struct {
+	src        Sources
+	surveys    []*survey
+	tenants    atomic.Pointer[population]
+	storage    atomic.Pointer[map[string]int64] // bytes by schema
+	migrations atomic.Pointer[map[migrate.Outcome]int]
+	backups    atomic.Pointer[map[string]time.Time]
+}
+
+// population is who there is.
+type population struct {
+	asked    time.Time // when the list was begun
+	bySchema map[string]resident
+	statuses map[tenancy.Status]int
+}
+
+// resident is what is kept of a tenant.
+type resident struct {
+	slug   string
+	status tenancy.Status
+}
+
+var statuses = []tenancy.Status{
+	tenancy.Stocked, tenancy.Provisioning, tenancy.Active, tenancy.Suspended, tenancy.Maintenance, tenancy.Dropping,
+}
+
+func (w *watch) askTenants(ctx context.Context) error {
+	p := &population{asked: time.Now(), bySchema: make(map[string]resident), statuses: make(map[tenancy.Status]int)}
+	for t, err := range w.src.Tenants.All(ctx, tenancy.Filter{Statuses: statuses, Limit: tenancy.MaxPageSize}) {
+		if err != nil {
+			return err
+		}
+		p.bySchema[t.Schema] = resident{t.Slug, t.Status}
+		p.statuses[t.Status]++
+	}
+	w.tenants.Store(p)
+	return nil
+}
+
+// storageSQL reads the sizes of all schemas in one pass over the catalog. They are those that VACUUM, ANALYZE and the
+// making of an index have noted in relpages: to ask the file system (pg_total_relation_size) costs a system call or
+// more for each of a relation's files, and waits for the lock of every table that is being altered. A table's TOAST
+// table is in another schema, and is found through it.
+const storageSQL = `select n.nspname::text, (sum(s.pages) * current_setting('block_size')::int)::bigint
+	from (
+		select c.relnamespace as schema, c.relpages::bigint as pages from pg_class c where c.relkind in ('r', 'm', 'i', 'S')
+		union all
+		select c.relnamespace, t.relpages::bigint + coalesce(i.relpages, 0)
+		from pg_class c
+		join pg_class t on t.oid = c.reltoastrelid
+		left join pg_index x on x.indrelid = t.oid
+		left join pg_class i on i.oid = x.indexrelid
+		where t.relpages > 0
+	) s
+	join pg_namespace n on n.oid = s.schema
+	where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+	group by n.nspname`
+
+func (w *watch) askStorage(ctx context.Context) error {
+	rows, err := w.src.Storage.Query(ctx, storageSQL)
+	if err != nil {
+		return err
+	}
+	sizes := make(map[string]int64)
+	var schema string
+	var size int64
+	if _, err = pgx.ForEachRow(rows, []any{&schema, &size}, func() error {
+		sizes[schema] = size
+		return nil
+	}); err != nil {
+		return err
+	}
+	w.storage.Store(&sizes)
+	return nil
+}
+
+func (w *watch) askMigrations(ctx context.Context) error {
+	counts := make(map[migrate.Outcome]int)
+	for state, err := range w.src.Migrations(ctx) {
+		if err != nil {
+			return err
+		}
+		counts[state.Outcome]++
+	}
+	w.migrations.Store(&counts)
+	return nil
+}
+
+func (w *watch) askBackups(ctx context.Context) error {
+	last, err := w.src.Backups.LastBackups(ctx)
+	if err != nil {
+		return err
+	}
+	w.backups.Store(&last)
+	return nil
+}
+
+// gone reports whether a schema that was met at that time is known to be nobody's by now. Without a list of tenants nobody
+// knows, nor of one that is newer than the list.
+func (w *watch) gone(schema string, met time.Time) bool {
+	if w == nil {
+		return false
+	}
+	p := w.tenants.Load()
+	if p == nil || met.After(p.asked) {
+		return false
+	}
+	_, ok := p.bySchema[schema]
+	return !ok
+}
