@@ -1,0 +1,181 @@
+package metrics_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/metrics"
+)
+
+// hosts are a resolver of three tenants, whose schemas it makes up.
+type hosts map[string]tenancy.Target
+
+func (h hosts) Resolve(_ context.Context, host string) (tenancy.Target, error) {
+	if _, err := tenancy.NormalizeHost(host); err != nil {
+		return tenancy.Target{}, err
+	}
+	switch t, ok := h[host]; {
+	case host == "broken.example.com":
+		return t, errors.New("the database is away")
+	case !ok:
+		return t, tenancy.ErrUnknownHost
+	default:
+		return t, nil
+	}
+}
+
+func site(schema string, status tenancy.Status) tenancy.Target {
+	return tenancy.TenantTarget(&tenancy.Tenant{Schema: schema, Slug: strings.ReplaceAll(schema, "_", "-"), Status: status})
+}
+
+var sites = hosts{
+	"example.com":       tenancy.PublicTarget(),
+	"a.example.com":     site("tenant_a", tenancy.Active),
+	"b.example.com":     site("tenant_b", tenancy.Suspended),
+	"c.example.com":     site("tenant_c", tenancy.Maintenance),
+	"d.example.com":     site("tenant_d", tenancy.Dropping),
+	"e.example.com":     site("tenant_e", tenancy.Provisioning),
+	"weird.example.com": site("we\"ird\n\xff\\", tenancy.Active),
+	"other.example.com": site("other", tenancy.Active),
+}
+
+func register(t testing.TB, m *metrics.Metrics) *prometheus.Registry {
+	t.Helper()
+	reg := prometheus.NewPedanticRegistry()
+	check(t, reg.Register(m))
+	return reg
+}
+
+func get(h http.Handler, host, path string) int {
+	rec, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil)
+	r.Host = host
+	h.ServeHTTP(rec, r)
+	return rec.Code
+}
+
+func TestRequestsOfTenantsAndRefusals(t *testing.T) {
+	t.Parallel()
+	m := newMetrics(t, metrics.Config{})
+	reg := register(t, m)
+	mux := http.NewServeMux()
+	mux.HandleFunc("/ok", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
+	mux.HandleFunc("/empty", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/ok", http.StatusSeeOther) })
+	mux.HandleFunc("/bad", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+	mux.HandleFunc("/panic", func(http.ResponseWriter, *http.Request) { panic("lost") })
+	mux.HandleFunc("/session", func(w http.ResponseWriter, r *http.Request) {
+		tenancy.Refuse(w, r, tenancy.Refusal{Err: tenancy.ErrNoSession})
+	})
+	h := tenancy.Handler(sites, m.Routes(tenancy.Routes{Public: mux, Tenant: mux}))
+
+	for _, path := range []string{"/ok", "/ok", "/empty", "/moved", "/bad", "/none", "/session"} {
+		get(h, "a.example.com", path)
+	}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic is lost")
+			}
+		}()
+		get(h, "a.example.com", "/panic")
+	}()
+	get(h, "example.com", "/ok")
+	for host, want := range map[string]int{
+		"b.example.com": 403, "c.example.com": 503, "d.example.com": 404, "e.example.com": 503,
+		"x.example.com": 404, "in valid": 400, "broken.example.com": 503,
+	} {
+		if got := get(h, host, "/ok"); got != want {
+			t.Errorf("%s is answered with %d, want %d", host, got, want)
+		}
+	}
+	requests := func(tenant, code string) string {
+		return fmt.Sprintf("pgtenant_http_requests_total{code=%q,tenant=%q}", code, tenant)
+	}
+	want := map[string]float64{
+		requests("tenant_a", "2xx"): 3, requests("tenant_a", "3xx"): 1, requests("tenant_a", "4xx"): 2, requests("tenant_a", "5xx"): 2,
+		requests("tenant_a", "1xx"): absent, requests("public", "2xx"): 1, requests("tenant_b", "4xx"): 1, requests("tenant_c", "5xx"): 1,
+		requests("none", "4xx"): 2, requests("none", "5xx"): 1,
+		`pgtenant_http_request_duration_seconds_count{tenant="tenant_a"}`: 8,
+		`pgtenant_http_request_duration_seconds_count{tenant="other"}`:    0,
+	}
+	for _, reason := range []string{
+		"unknown_host", "invalid_host", "suspended", "maintenance", "not_ready", "gone", "no_session", "unavailable",
+	} {
+		want[fmt.Sprintf("pgtenant_refused_requests_total{reason=%q}", reason)] = 1
+	}
+	want[`pgtenant_refused_requests_total{reason="foreign_tenant"}`] = 0
+	expect(t, scrape(t, reg), want)
+}
+
+// What the registry would never let in reaches a label by a resolver of the program's own, or a context.
+func TestNamesThatBreakALabelAreAmongTheOthers(t *testing.T) {
+	t.Parallel()
+	m := newMetrics(t, metrics.Config{})
+	reg := register(t, m)
+	h := tenancy.Handler(sites, m.Routes(tenancy.Routes{Tenant: http.NotFoundHandler()}))
+	get(h, "weird.example.com", "/")
+	get(h, "other.example.com", "/")
+	for _, name := range []string{"we\"ird\n\xff\\", "we\"ird\n\xfe\\", "other", "none", "a{b=\"c\"}"} {
+		m.LoginFailed(schemactx.NewContext(t.Context(), name))
+		m.Hooks(schemactx.Hooks{}).Failed(t.Context(), schemactx.FailedData{Schema: name, Err: errors.New("x")})
+	}
+	m.Lifecycle(tenancy.Hooks{}).After(t.Context(), tenancy.StepData{Op: "new\xff\nop", Step: "st\"ep"})
+	check(t, m.Watch(metrics.Sources{Tenants: madeUp{"tenant_a", "we\"ird\n\xff"}, Backups: backupsOf([]string{"tenant_a", "we\"ird\n\xff"})}))
+	check(t, m.Refresh(t.Context()))
+	expect(t, scrape(t, reg), map[string]float64{
+		`pgtenant_login_failures_total{tenant="other"}`:                  5,
+		`pgtenant_http_requests_total{code="4xx",tenant="other"}`:        2,
+		`pgtenant_statement_errors_total{class="client",tenant="other"}`: 5,
+		`pgtenant_backup_timestamp_seconds{tenant="tenant_a"}`:           1_000_000,
+	})
+	rec := httptest.NewRecorder()
+	promhttp.HandlerFor(reg, promhttp.HandlerOpts{}).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if rec.Code != http.StatusOK {
+		t.Errorf("a scrape is answered with %d %s", rec.Code, rec.Body)
+	}
+	lint(t, rec.Body.String())
+}
+
+// What a handler can do with its response it can do with the recorded one too, on a real connection.
+func TestResponsesKeepTheirAbilities(t *testing.T) {
+	t.Parallel()
+	for _, http2 := range []bool{false, true} {
+		m, abilities := newMetrics(t, metrics.Config{}), make(chan [2]string, 1)
+		list := func(w http.ResponseWriter) string {
+			_, flusher := w.(http.Flusher)
+			_, hijacker := w.(http.Hijacker)
+			_, pusher := w.(http.Pusher)
+			_, reader := w.(io.ReaderFrom)
+			return fmt.Sprint(flusher, hijacker, pusher, reader)
+		}
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			plain := list(w)
+			m.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				abilities <- [2]string{plain, list(w)}
+				if err := http.NewResponseController(w).Flush(); err != nil {
+					t.Error(err)
+				}
+			})).ServeHTTP(w, r)
+		}))
+		server.EnableHTTP2 = http2
+		server.StartTLS()
+		resp, err := server.Client().Get(server.URL)
+		check(t, err)
+		check(t, resp.Body.Close())
+		server.Close()
+		if got := <-abilities; got[0] != got[1] || http2 != (resp.ProtoMajor == 2) {
+			t.Errorf("HTTP/%d: plain %s, recorded %s", resp.ProtoMajor, got[0], got[1])
+		}
+	}
+}

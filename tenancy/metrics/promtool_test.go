@@ -1,0 +1,61 @@
+package metrics_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/metrics"
+)
+
+// lint fails the test for names and texts that are not as Prometheus wants them.
+func lint(t *testing.T, text string) {
+	t.Helper()
+	problems, err := promlint.New(strings.NewReader(text)).Lint()
+	check(t, err)
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+func TestPromtoolFindsNothingInARealScrape(t *testing.T) {
+	t.Parallel()
+	f := setup(t, metrics.Config{}, schemactx.Config{})
+	a := f.create(t, "acme")
+	check(t, f.m.Watch(metrics.Sources{
+		DBs: []metrics.DB{f.db}, Tenants: f.tenants, Storage: f.runtime, Migrations: f.fleet, Backups: backupsOf([]string{a.Schema}),
+		Directory: func() metrics.DirectoryStatus { return metrics.DirectoryStatus{} },
+	}))
+	check(t, f.m.Refresh(t.Context()))
+	_, err := f.db.Exec(tenancy.NewContext(t.Context(), &a), "select 1")
+	check(t, err)
+	rec := httptest.NewRecorder()
+	promhttp.HandlerFor(f.reg, promhttp.HandlerOpts{}).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	text := rec.Body.String()
+	if !strings.Contains(text, `pgtenant_statements_total{tenant="`+a.Schema+`"} 1`) {
+		t.Errorf("the scrape is not a real one: %s", text)
+	}
+	lint(t, text)
+
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		const why = "promtool is not installed (Debian: apt install prometheus)"
+		if os.Getenv("CI") != "" {
+			t.Fatal(why)
+		}
+		t.Skip(why)
+	}
+	cmd := exec.Command(promtool, "check", "metrics")
+	cmd.Stdin = strings.NewReader(text)
+	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("promtool check metrics: %v\n%s", err, out)
+	}
+}
