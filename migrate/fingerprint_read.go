@@ -140,6 +140,7 @@ func readInTx(ctx context.Context, tx pgx.Tx, opts FingerprintOptions, schemas [
 			names[i], tenants[i] = schema, roles.Tenant(schema)
 		}
 	}
+	//tenantvet:allow tenantsql the owner reads catalogs, in a transaction that ends with its settings
 	if _, err := tx.Exec(ctx, planSettings, strconv.FormatInt(opts.LockTimeout.Milliseconds(), 10)); err != nil {
 		return nil, err
 	}

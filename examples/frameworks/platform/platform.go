@@ -137,6 +137,7 @@ func (p *Platform) createSchools(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		//tenantvet:allow tenantswitch the first student is there before there are requests
 		if _, err := p.db.Exec(tenancy.NewContext(ctx, &t), "insert into students (name) values ($1)", student); err != nil {
 			return err
 		}

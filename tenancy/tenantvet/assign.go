@@ -1,0 +1,34 @@
+package tenantvet
+
+import (
+	"go/ast"
+	"go/types"
+)
+
+// assignments returns the expressions that each variable is given in a function. Of a call with several results it is the
+// call, for the first variable alone.
+func assignments(info *types.Info, body ast.Node) map[types.Object][]ast.Expr {
+	found := make(map[types.Object][]ast.Expr)
+	note := func(id *ast.Ident, e ast.Expr) {
+		if obj := info.ObjectOf(id); obj != nil {
+			found[obj] = append(found[obj], e)
+		}
+	}
+	for n := range ast.Preorder(body) {
+		switch n := n.(type) {
+		case *ast.AssignStmt:
+			for i, left := range n.Lhs {
+				if id, ok := left.(*ast.Ident); ok && i < len(n.Rhs) {
+					note(id, n.Rhs[i])
+				}
+			}
+		case *ast.ValueSpec:
+			for i, id := range n.Names {
+				if i < len(n.Values) {
+					note(id, n.Values[i])
+				}
+			}
+		}
+	}
+	return found
+}

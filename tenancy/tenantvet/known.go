@@ -1,0 +1,103 @@
+package tenantvet
+
+import (
+	"go/ast"
+	"go/types"
+)
+
+// The packages that the analyzers know.
+const (
+	library   = "github.com/oryne/pgtenant"
+	schemactx = library + "/schemactx"
+	tenancy   = library + "/tenancy"
+	pgx       = "github.com/jackc/pgx/v5"
+	pgxpool   = pgx + "/pgxpool"
+	pgconn    = pgx + "/pgconn"
+)
+
+// isNamed reports whether t, or what it points to, is the type of that name.
+func isNamed(t types.Type, pkg string, names ...string) bool {
+	if t == nil {
+		return false
+	}
+	if p, ok := types.Unalias(t).(*types.Pointer); ok {
+		t = p.Elem()
+	}
+	named, ok := types.Unalias(t).(*types.Named)
+	if !ok || named.Obj().Pkg() == nil || named.Obj().Pkg().Path() != pkg {
+		return false
+	}
+	for _, name := range names {
+		if named.Obj().Name() == name {
+			return true
+		}
+	}
+	return false
+}
+
+// isScoped reports whether t is a handle whose statements run in the schema of their context.
+func isScoped(t types.Type) bool { return isNamed(t, schemactx, "DB", "Tx") }
+
+// isRaw reports whether t is a handle that knows no schema.
+func isRaw(t types.Type) bool {
+	return isNamed(t, pgxpool, "Pool", "Conn", "Tx") || isNamed(t, pgx, "Conn") || isNamed(t, pgconn, "PgConn") ||
+		isNamed(t, "database/sql", "DB", "Conn")
+}
+
+// isContext reports whether t is context.Context, or a type that is one as well, such as the contexts of web frameworks.
+func isContext(t types.Type) bool {
+	if isNamed(t, "context", "Context") {
+		return true
+	}
+	methods := types.NewMethodSet(t)
+	for _, name := range []string{"Deadline", "Done", "Err", "Value"} {
+		if methods.Lookup(nil, name) == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// callee returns the function or method that is called, or nil where it is not known by name.
+func callee(info *types.Info, call *ast.CallExpr) *types.Func {
+	fun := ast.Unparen(call.Fun)
+	switch f := fun.(type) {
+	case *ast.IndexExpr: // of a type parameter
+		fun = ast.Unparen(f.X)
+	case *ast.IndexListExpr:
+		fun = ast.Unparen(f.X)
+	}
+	var id *ast.Ident
+	switch f := fun.(type) {
+	case *ast.Ident:
+		id = f
+	case *ast.SelectorExpr:
+		id = f.Sel
+	default:
+		return nil
+	}
+	fn, _ := info.Uses[id].(*types.Func)
+	return fn
+}
+
+// isFunc reports whether fn is a function, and no method, of a package.
+func isFunc(fn *types.Func, pkg string, names ...string) bool {
+	if fn == nil || fn.Pkg() == nil || fn.Pkg().Path() != pkg || fn.Signature().Recv() != nil {
+		return false
+	}
+	for _, name := range names {
+		if fn.Name() == name {
+			return true
+		}
+	}
+	return false
+}
+
+// receiver returns the type of x in a call of x.Method, or nil for anything else.
+func receiver(info *types.Info, call *ast.CallExpr) types.Type {
+	sel, ok := ast.Unparen(call.Fun).(*ast.SelectorExpr)
+	if !ok || info.Selections[sel] == nil {
+		return nil
+	}
+	return info.TypeOf(sel.X)
+}

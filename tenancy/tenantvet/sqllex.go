@@ -1,0 +1,127 @@
+package tenantvet
+
+import (
+	"strings"
+)
+
+// sqlToken is a word, a quoted name, a string, or a single other character of SQL.
+type sqlToken struct {
+	kind tokenKind
+	text string // of a word in lower case; of a name and a string without its quotes
+}
+
+type tokenKind uint8
+
+const (
+	tokenOther tokenKind = iota
+	tokenWord
+	tokenName   // "quoted"
+	tokenString // 'quoted', E'quoted' with its escapes as they are
+	tokenBody   // $$quoted$$
+)
+
+func (t sqlToken) is(word string) bool { return t.kind == tokenWord && t.text == word }
+
+// tokensOf splits SQL as PostgreSQL does it, without comments and white space. What does not end goes to the end.
+func tokensOf(sql string) (tokens []sqlToken) {
+	for sql != "" {
+		var t sqlToken
+		var ok bool
+		if t, sql, ok = nextToken(sql); ok {
+			tokens = append(tokens, t)
+		}
+	}
+	return tokens
+}
+
+// nextToken returns the first token of sql, if it is one, and what follows.
+func nextToken(sql string) (t sqlToken, rest string, ok bool) {
+	switch c := sql[0]; {
+	case c <= ' ':
+		return t, sql[1:], false
+	case strings.HasPrefix(sql, "--"):
+		_, rest, _ = strings.Cut(sql, "\n")
+		return t, rest, false
+	case strings.HasPrefix(sql, "/*"):
+		return t, afterComment(sql), false
+	case (c == 'e' || c == 'E') && strings.HasPrefix(sql[1:], "'"):
+		text, rest := quoted(sql[1:], true)
+		return sqlToken{tokenString, text}, rest, true
+	case c == '\'':
+		text, rest := quoted(sql, false)
+		return sqlToken{tokenString, text}, rest, true
+	case c == '"':
+		text, rest := quoted(sql, false)
+		return sqlToken{tokenName, text}, rest, true
+	case c == '$':
+		if body, rest, ok := dollarQuoted(sql); ok {
+			return sqlToken{tokenBody, body}, rest, true
+		}
+	case wordByte(c) && (c < '0' || c > '9'):
+		end := 1
+		for end < len(sql) && wordByte(sql[end]) {
+			end++
+		}
+		return sqlToken{tokenWord, strings.ToLower(sql[:end])}, sql[end:], true
+	}
+	return sqlToken{tokenOther, sql[:1]}, sql[1:], true
+}
+
+func wordByte(c byte) bool {
+	return c == '_' || c >= 0x80 || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '$'
+}
+
+// quoted returns what is between the quote that sql begins with and the next one, doubled quotes being one, and the rest.
+func quoted(sql string, escapes bool) (text, rest string) {
+	quote := sql[0]
+	var b strings.Builder
+	for i := 1; i < len(sql); i++ {
+		switch {
+		case escapes && sql[i] == '\\' && i+1 < len(sql):
+			i++
+		case sql[i] == quote && i+1 < len(sql) && sql[i+1] == quote:
+			i++
+		case sql[i] == quote:
+			return b.String(), sql[i+1:]
+		}
+		b.WriteByte(sql[i])
+	}
+	return b.String(), ""
+}
+
+// dollarQuoted returns what is between $tag$ and $tag$.
+func dollarQuoted(sql string) (body, rest string, ok bool) {
+	end := strings.IndexByte(sql[1:], '$')
+	if end < 0 {
+		return "", "", false
+	}
+	tag := sql[:end+2]
+	for i := range len(tag) - 2 {
+		if c := tag[i+1]; !wordByte(c) || i == 0 && c >= '0' && c <= '9' {
+			return "", "", false
+		}
+	}
+	body, rest, _ = strings.Cut(sql[len(tag):], tag)
+	return body, rest, true
+}
+
+// afterComment returns what follows the comment that sql begins with; comments nest.
+func afterComment(sql string) string {
+	depth := 0
+	for i := 0; i < len(sql); {
+		switch {
+		case strings.HasPrefix(sql[i:], "/*"):
+			depth++
+			i += 2
+		case strings.HasPrefix(sql[i:], "*/"):
+			depth--
+			i += 2
+			if depth == 0 {
+				return sql[i:]
+			}
+		default:
+			i++
+		}
+	}
+	return ""
+}

@@ -1,0 +1,31 @@
+package tenantvet
+
+import (
+	"go/ast"
+	"go/types"
+
+	"golang.org/x/tools/go/analysis"
+)
+
+const switchesName = "tenantswitch"
+
+// newSwitches returns the analyzer of schemas that are named by hand.
+func newSwitches() *analysis.Analyzer {
+	return newRule(switchesName, "report schemas that are named by hand outside of the packages that may\n\n"+
+		"A request has its schema from the middleware. Code that names another one crosses the border between tenants.",
+		checkSwitches).analyzer
+}
+
+func checkSwitches(p *pass, file *ast.File) {
+	for n := range ast.Preorder(file) {
+		id, ok := n.(*ast.Ident)
+		if !ok {
+			continue
+		}
+		fn, _ := p.TypesInfo.Uses[id].(*types.Func) // wherever it stands: a function that is handed on is called elsewhere
+		if isFunc(fn, schemactx, "WithSchema", "WithPublic", "NewContext", "NewPublicContext") ||
+			isFunc(fn, tenancy, "NewContext", "NewPublicContext") {
+			p.report(id, "%s.%s names a schema by hand: only packages that are allowed to may switch", fn.Pkg().Name(), fn.Name())
+		}
+	}
+}

@@ -1,0 +1,83 @@
+package tenantvet_test
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+
+	"golang.org/x/tools/go/analysis"
+	"golang.org/x/tools/go/analysis/analysistest"
+
+	"github.com/oryne/pgtenant/tenancy/tenantvet"
+)
+
+// The test data is a module of its own that uses the real packages, so that the analyzers know their real types.
+const testdata = "testdata"
+
+// TestMain gets what the test data needs: it is analysed without a network.
+func TestMain(m *testing.M) {
+	cmd := exec.Command("go", "mod", "download")
+	cmd.Dir, cmd.Stderr = testdata, os.Stderr
+	if err := cmd.Run(); err != nil {
+		os.Stderr.WriteString("download what the test data needs: " + err.Error() + "\n")
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// analyzer returns a new analyzer, with pairs of flags and values.
+func analyzer(t *testing.T, name string, flags ...string) *analysis.Analyzer {
+	t.Helper()
+	for _, a := range tenantvet.Analyzers() {
+		if a.Name == name {
+			for i := 0; i < len(flags); i += 2 {
+				if err := a.Flags.Set(flags[i], flags[i+1]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return a
+		}
+	}
+	t.Fatalf("no analyzer %s", name)
+	return nil
+}
+
+func dir(t *testing.T) string {
+	t.Helper()
+	wd, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return wd + "/" + testdata
+}
+
+func TestAnalyzers(t *testing.T) {
+	t.Parallel()
+	for name, pkg := range map[string]string{
+		"tenantswitch": "switches", "tenantpool": "pools", "tenantsql": "sql", "tenantctx": "ctx", "tenantallow": "allow",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			analysistest.Run(t, dir(t), analyzer(t, name), "./"+pkg)
+		})
+	}
+}
+
+func TestAllowedPackagesAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	analysistest.Run(t, dir(t), analyzer(t, "tenantswitch", "allow", "example.com/app/allowed"), "./allowed")
+}
+
+func TestAnalyzersAreValidAndTheirFlagsTheirOwn(t *testing.T) {
+	t.Parallel()
+	if err := analysis.Validate(tenantvet.Analyzers()); err != nil {
+		t.Fatal(err)
+	}
+	analyzer(t, "tenantswitch", "allow", "a")
+	if got := analyzer(t, "tenantswitch").Flags.Lookup("allow").Value.String(); got != "" {
+		t.Errorf("a flag of another one has arrived: %q", got)
+	}
+	if err := analyzer(t, "tenantsql").Flags.Set("schemas", "("); err == nil {
+		t.Error("an expression that is none was taken")
+	}
+}
