@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/getsentry/sentry-go"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+
+// tracker is a Sentry that keeps what it gets.
+type tracker struct {
+	mu     sync.Mutex
+	bodies []string
+}
+
+func (tr *tracker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	if err == nil {
+		tr.bodies = append(tr.bodies, string(body))
+	}
+	_, _ = io.WriteString(w, "{}")
+}
+
+// The whole way: a statement fails, and what arrives over HTTP has the tenant's tags and nothing of the tenant's data.
+func TestATrackerGetsTheTenantAndNoData(t *testing.T) {
+	t.Parallel()
+	tr := &tracker{}
+	server := httptest.NewServer(tr)
+	defer server.Close()
+	client, err := sentry.NewClient(sentry.ClientOptions{Dsn: strings.Replace(server.URL, "http://", "http://key@", 1) + "/1", DisableTelemetryBuffer: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := demonstrate(t.Context(), pgtest.New(t).Pool, client); err != nil {
+		t.Fatal(err)
+	}
+	if !client.Flush(30 * time.Second) {
+		t.Fatal("events were not sent")
+	}
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	all := strings.Join(tr.bodies, "\n")
+	for _, want := range []string{
+		`"tenant":"schoola"`, `"tenant_id":"1"`, `"schema":"tenant_1"`, `"request_id":"request-of-schoola"`,
+		`"tenant":"schoolb"`, `"schema":"tenant_2"`, `"type":"SQLSTATE 23505"`, `"value":"students_email_key"`,
+		`insert into students (email) values ($1)`,
+	} {
+		if !strings.Contains(all, want) {
+			t.Errorf("no event has %s", want)
+		}
+	}
+	for _, secret := range []string{"amara", "example.com", "already exists", "postgres://"} {
+		if strings.Contains(all, secret) {
+			t.Errorf("an event tells %q: %s", secret, all)
+		}
+	}
+}
+
+func TestErrorsAreDescribedWithoutValues(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[string]error{
+		"SQLSTATE 22P02 statement failed":                                      &pgconn.PgError{Code: "22P02", Message: `invalid input syntax for type integer: "secret"`},
+		"SQLSTATE 23502 students":                                              &pgconn.PgError{Code: "23502", TableName: "students", Detail: "Failing row contains (secret)."},
+		"*errors.errorString statement failed before the server had an answer": errors.New("secret"),
+	} {
+		kind, what := describe(err)
+		if got := kind + " " + what; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestWhoHasGoneIsNoError(t *testing.T) {
+	t.Parallel()
+	sent := 0
+	client, err := sentry.NewClient(sentry.ClientOptions{Dsn: "http://key@127.0.0.1:1/1", BeforeSend: func(*sentry.Event, *sentry.EventHint) *sentry.Event {
+		sent++
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	report := failed(client)
+	report(ctx, schemactx.FailedData{Err: errors.New("x")})
+	cancel()
+	report(ctx, schemactx.FailedData{Err: ctx.Err()})
+	if sent != 1 {
+		t.Errorf("%d events, want 1", sent)
+	}
+}
