@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"time"
 
 	"github.com/oryne/pgtenant/schemactx"
@@ -19,6 +18,11 @@ type DriftOptions struct {
 	// Reference is what the schemas should be: of [Runner.Reference], or a schema's that is known to be good. Nil: the
 	// reference is built, once per call.
 	Reference *Structure
+
+	// Workers is how many batches of schemas are read at a time, each on a connection of its own that leaves the pool
+	// and is closed. What is held in memory is a batch for each, and one. Default: [DefaultWorkers]. Never more than the pool
+	// has connections.
+	Workers int
 
 	// IgnoreGrants leaves out who may do what: grants and default privileges.
 	IgnoreGrants bool
@@ -57,7 +61,7 @@ type DriftResult struct {
 
 // Drift compares the real structure of tenants' schemas with the reference, whatever their version tables say. It
 // changes nothing, takes no lock on a table but, for the moment, on those that views show, and reads the catalogue with one query for
-// each batch: what it holds in memory is a batch, the reference, and the results of the schemas that are not equal.
+// each batch, a few at a time: what it holds in memory is these batches, the reference, and the results of the schemas that are not equal.
 //
 // The reference is at the newest version: a schema that is behind differs by what is pending. What differs is in the
 // report and no error; [DriftReport.Err] makes one of it. A schema that does not exist is a result like any other.
@@ -88,7 +92,7 @@ func (r *Runner) Drift(ctx context.Context, schemas []string, opts DriftOptions)
 }
 
 // DriftEach is [Runner.Drift] for those who take the results one by one, equal ones too, in the order of schemas. An
-// error is the last element, with an empty result. No transaction is open while the loop's body runs.
+// error is the last element, with an empty result. While the loop's body runs the next schemas are read, over other connections.
 func (r *Runner) DriftEach(ctx context.Context, schemas []string, opts DriftOptions) iter.Seq2[DriftResult, error] {
 	return func(yield func(DriftResult, error) bool) {
 		if len(schemas) == 0 {
@@ -102,29 +106,13 @@ func (r *Runner) DriftEach(ctx context.Context, schemas []string, opts DriftOpti
 			}
 			opts.Reference = &reference
 		}
-		ref := newReference(opts)
-		for chunk := range slices.Chunk(schemas, schemasPerSession) {
-			if more := r.driftChunk(ctx, chunk, ref, yield); !more {
-				return
-			}
-		}
+		r.compareAll(ctx, schemas, newReference(opts), yield)
 	}
 }
 
-// schemasPerSession is after how many schemas a new connection takes over. A server process remembers of each relation
-// what it has looked up: some 170 kB for a schema of 20 tables, which it gives back only at its end.
-const schemasPerSession = 500
-
-// driftChunk compares some schemas over one connection, which leaves the pool: it would come back swollen.
-func (r *Runner) driftChunk(ctx context.Context, schemas []string, ref reference, yield func(DriftResult, error) bool) (more bool) {
-	lease, err := r.pool.Acquire(ctx)
-	if err != nil {
-		yield(DriftResult{}, fmt.Errorf("drift: %w", err))
-		return false
-	}
-	conn := lease.Hijack()
-	defer closeConn(ctx, conn)
-	for s, err := range Fingerprint(ctx, conn, ref.opts.FingerprintOptions, schemas...) {
+// compareAll compares schemas with the reference.
+func (r *Runner) compareAll(ctx context.Context, schemas []string, ref reference, yield func(DriftResult, error) bool) {
+	for s, err := range r.structures(ctx, schemas, ref.opts) {
 		result := DriftResult{Schema: s.Schema, State: DriftNone}
 		var nameErr *schemactx.NameError
 		switch {
@@ -138,15 +126,14 @@ func (r *Runner) driftChunk(ctx context.Context, schemas []string, ref reference
 			result.State, result.Err = DriftInvalid, err
 		case err != nil:
 			yield(DriftResult{}, fmt.Errorf("drift: %w", err))
-			return false
+			return
 		default:
 			if result.Differences = ref.compare(s); len(result.Differences) > 0 {
 				result.State = DriftFound
 			}
 		}
 		if !yield(result, nil) {
-			return false
+			return
 		}
 	}
-	return true
 }

@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -40,7 +39,7 @@ create trigger touched before update on t1 for each row execute function touch()
 // BenchmarkDrift checks a whole fleet against its migrations, and 100 tenants of it, whose neighbours must not matter. It
 // reports the time of one tenant, without the making of the reference, and what the client's heap holds at the most, looked at every 50 schemas.
 //
-//	go test -run '^$' -bench 'BenchmarkDrift$' -benchtime 3x -timeout 30m ./migrate -drift-tenants 100,1000
+//	go test ./migrate -run '^$' -bench 'BenchmarkDrift$' -benchtime 3x -timeout 30m -drift-tenants 100,1000
 //
 // On two cores of a shared virtual machine that client and server share, PostgreSQL 15.18: 3.6 ms for a tenant, be it one
 // of 100 or of 1,000, 4.0 ms when all 1,000 are checked, 4.0 s in all; 7 MB of heap; 50-70 ms for the reference.
@@ -75,12 +74,13 @@ func BenchmarkDrift(b *testing.B) {
 				b.Fatal(err)
 			}
 			built := time.Since(start)
-			for _, checked := range slices.Compact([]int{min(100, tenants), tenants}) {
-				b.Run(fmt.Sprintf("checked=%d", checked), func(b *testing.B) {
+			for _, c := range [][2]int{{min(100, tenants), 1}, {tenants, 1}, {tenants, migrate.DefaultWorkers}} {
+				checked, opts := c[0], migrate.DriftOptions{Reference: &reference, Workers: c[1]}
+				b.Run(fmt.Sprintf("checked=%d/workers=%d", checked, c[1]), func(b *testing.B) {
 					var peak uint64
 					for b.Loop() {
 						n := 0
-						for result, err := range r.DriftEach(b.Context(), schemas[:checked], migrate.DriftOptions{Reference: &reference}) {
+						for result, err := range r.DriftEach(b.Context(), schemas[:checked], opts) {
 							if err != nil || result.State != migrate.DriftNone {
 								b.Fatal(result, err)
 							}

@@ -1,6 +1,8 @@
 package migrate_test
 
 import (
+	"context"
+	"slices"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -94,4 +96,37 @@ func TestDriftGoesOnWhereASchemaIsLocked(t *testing.T) {
 	expectLines(t, drift(t, r, opts, schemas...), "tenant_2: failed")
 	check(t, tx.Rollback(t.Context()))
 	expectLines(t, drift(t, r, opts, schemas...))
+}
+
+func TestDriftOfManyKeepsTheirOrderAndEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	f := fleet(t, 30)
+	f.exec(t, "alter table tenant_17.notes add column own int")
+	r := f.runner(t, first)
+	for _, workers := range []int{1, 4} {
+		opts := migrate.DriftOptions{Workers: workers}
+		opts.Batch = 4
+		var got []string
+		for result, err := range r.DriftEach(t.Context(), names(30), opts) {
+			check(t, err)
+			got = append(got, result.Schema)
+			if found := result.State == migrate.DriftFound; found != (result.Schema == "tenant_17") {
+				t.Errorf("%d workers: %+v", workers, result)
+			}
+		}
+		if !slices.Equal(got, names(30)) {
+			t.Errorf("%d workers: %v", workers, got)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var last error
+		seen := 0
+		for _, err := range r.DriftEach(ctx, names(30), opts) {
+			if seen++; seen == 6 {
+				cancel()
+			}
+			last = err
+		}
+		cancel()
+		expectIs(t, last, context.Canceled)
+	}
 }
