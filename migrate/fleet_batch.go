@@ -139,21 +139,28 @@ func (b *batch) leave(ctx context.Context) {
 	}
 }
 
-// send sends the transactions of all groups and takes them off the list as they end. Behind one that fails nothing is done.
+// send sends the transactions of all groups, and takes them off the list as they end, and gives the locks back. Behind a
+// transaction that fails nothing is done.
 func (b *batch) send(ctx, work context.Context) {
 	r := b.w.f.r
 	var calls []fastCall
 	for _, group := range b.groups {
 		calls = append(calls, transaction(r, group)...)
 	}
+	t := b.groups[0][0].target(r)
+	calls = append(calls, fastCall{call: call{sql: unlockSQL, args: []string{b.named}}, t: t, name: unlockName, checked: true})
 	start, all := time.Now(), len(b.groups)
 	b.begin()
 	err := b.w.pipeline(work, calls, b.done)
 	if done := all - len(b.groups); done > 0 {
 		b.w.pace = time.Since(start) / time.Duration(done*b.w.f.opts.PerTransaction)
 	}
-	if err != nil {
-		b.w.s.rollback(work)
+	if err == nil {
+		b.named = ""
+		return
+	}
+	b.w.s.rollback(work)
+	if len(b.groups) > 0 {
 		b.failed(ctx, work, err)
 	}
 }

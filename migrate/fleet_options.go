@@ -41,7 +41,7 @@ type UpAllOptions struct {
 	Order func(a, b string) int
 
 	// StopAfter is the number of failures after which no further schema is started; what other workers have
-	// sent by then goes on, some 25 ms of work for each. What is found wrong before the work, such as a missing
+	// sent by then goes on, some 50 ms of work for each. What is found wrong before the work, such as a missing
 	// schema, does not count. Default: 0, go on to the end.
 	StopAfter int
 
@@ -53,7 +53,7 @@ type UpAllOptions struct {
 	// the locks of all its schemas until the last is done. Default: 1; at most [MaxPerTransaction].
 	PerTransaction int
 
-	// Drain is how long the schemas under way may go on when the context has ended: those that were sent, some 25 ms
+	// Drain is how long the schemas under way may go on when the context has ended: those that were sent, some 50 ms
 	// of work for each worker. Then they are cancelled and rolled back. One that is cut off like that is reported
 	// [Failed], though the server may have committed it just before, or may not have come to it: the next run looks.
 	// Default: [DefaultDrain]; negative: not at all.

@@ -35,7 +35,10 @@ const (
 	batchMost = 32
 
 	// batchTime is for how long: that much is under way when a run is told to stop, and others find it locked.
-	batchTime = 25 * time.Millisecond
+	batchTime = 50 * time.Millisecond
+
+	// batchLeast is for how long even when the rest could be shared out in smaller parts.
+	batchLeast = 5 * time.Millisecond
 )
 
 // connect gets the connection ready. To prepare what is the same for all schemas saves a tenth of their time; a
@@ -121,13 +124,13 @@ func (w *worker) release(ctx context.Context) {
 }
 
 // room returns how many of so many schemas to take at a time: as many as are done in [batchTime], going by the last, and no more
-// than leaves something for the others, but for what is done in a quarter of that time.
+// than leaves something for the others, but for what is done in [batchLeast].
 func (w *worker) room(todo int) int {
 	share := w.f.opts.PerTransaction
 	if w.f.r.cfg.Lock == LockTable || w.pace == 0 {
 		return share
 	}
-	fair := max(todo/(2*w.f.opts.Workers), int(batchTime/w.pace/4))
+	fair := max(todo/(2*w.f.opts.Workers), int(batchLeast/w.pace))
 	n := min(batchMost, int(batchTime/w.pace), fair)
 	return max(share, n/share*share)
 }
