@@ -187,10 +187,24 @@ func (f *benchFleet) compare(b *testing.B, workers int, opts migrate.UpAllOption
 	var ours, floor []time.Duration
 	f.floor(b, workers) // caches of connections and server
 	f.upAll(b, opts)
+	meter := newCPUMeter(b, f)
+	var cpuOurs, cpuFloor time.Duration
+	measure := func(used *time.Duration, run func() time.Duration) time.Duration {
+		before := meter.read()
+		took := run()
+		f.pool.Reset() // the processes end with it
+		*used += meter.read() - before
+		return took
+	}
+	byHand := func() time.Duration { return f.floor(b, workers) }
+	runner := func() time.Duration { return f.upAll(b, opts) }
 	for b.Loop() {
-		ours = append(ours, f.upAll(b, opts))
-		floor = append(floor, f.floor(b, workers), f.floor(b, workers))
-		ours = append(ours, f.upAll(b, opts))
+		ours = append(ours, measure(&cpuOurs, runner))
+		floor = append(floor, measure(&cpuFloor, byHand), measure(&cpuFloor, byHand))
+		ours = append(ours, measure(&cpuOurs, runner))
+	}
+	if cpuFloor > 0 {
+		b.ReportMetric(cpuOurs.Seconds()/cpuFloor.Seconds(), "x-by-hand-cpu")
 	}
 	n := float64(len(f.schemas))
 	b.ReportMetric(n/medianOf(ours).Seconds(), "tenants/s")
