@@ -41,8 +41,8 @@
 //
 // # The fleet
 //
-// [Runner.Fleet] says which of thousands of schemas are behind, [Runner.UpAll] brings them up to date: in one round trip
-// each, in which the versions are checked again under the lock. A schema that fails stops nobody: the [Report] has an
+// [Runner.Fleet] says which of thousands of schemas are behind, [Runner.UpAll] brings them up to date: a few at a time are
+// locked and looked at again, and their transactions go out in one message. A schema that fails stops nobody: the [Report] has an
 // [Outcome] for each. Canaries go first, a lock that is held makes only its own schema late, tenants made meanwhile are
 // migrated too, and a run that was killed is simply run again.
 //

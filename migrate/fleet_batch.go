@@ -208,12 +208,14 @@ func (b *batch) failed(ctx, work context.Context, err error) {
 	}
 	b.groups = rest
 	m := group[0]
-	var retry bool
-	if retry = retryable(err) && b.w.f.r.cfg.LockRetries > 0; retry && !m.late {
+	var failure *fastError
+	retry := retryable(err) && b.w.f.r.cfg.LockRetries > 0
+	switch {
+	case retry && !m.late:
 		b.q.later(m)
-	} else if retry {
+	case retry, errors.As(err, &failure) && !failure.checked: // the version table is not what it was; a second look tells
 		b.slow = append(b.slow, m)
-	} else {
+	default:
 		res := m.failed(Result{}, err)
 		res.Duration = time.Since(b.begun)
 		b.w.f.finished(res)

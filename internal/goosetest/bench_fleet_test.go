@@ -158,7 +158,7 @@ func (f *fleet) goosePools(b *testing.B) {
 		own := cfg.Copy()
 		own.RuntimeParams["search_path"] = schema
 		db := stdlib.OpenDB(*own)
-		defer db.Close() //nolint:errcheck // nothing is lost with it
+		defer db.Close()
 		p, err := goose.NewProvider(goose.DialectPostgres, db, f.files, goose.WithDisableGlobalRegistry(true))
 		if err != nil {
 			return err
