@@ -1,0 +1,242 @@
+package dashboardtest_test
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+const directory = "../../tenancy/metrics/dashboards"
+
+// dashboard is what the tests read of one, in Grafana's format.
+type dashboard struct {
+	UID           string
+	Title         string
+	SchemaVersion int
+	Templating    struct {
+		List []struct{ Name, Type, Definition string }
+	}
+	Panels []panel
+}
+
+type panel struct {
+	ID                       int
+	Type, Title, Description string
+	Datasource               struct{ Type, UID string }
+	GridPos                  struct{ X, Y, W, H int }
+	Targets                  []struct {
+		RefID      string
+		Expr       string
+		Datasource struct{ UID string }
+	}
+}
+
+func readDashboard(t *testing.T) dashboard {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(directory, "pgtenant.json"))
+	check(t, err)
+	var d dashboard
+	check(t, json.Unmarshal(content, &d))
+	if len(d.Panels) < 30 {
+		t.Fatalf("%d panels", len(d.Panels))
+	}
+	return d
+}
+
+// filled is an expression as Grafana sends it: with values for its variables.
+func filled(expr string) string {
+	return strings.NewReplacer("$__rate_interval", "15s", "$job", ".*", "$tenant", ".*").Replace(expr)
+}
+
+// rules returns the expressions of the alerts. The file is YAML, whose form of each is checked by promtool.
+func rules(t *testing.T) (exprs []string) {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(directory, "rules.yml"))
+	check(t, err)
+	for _, m := range regexp.MustCompile(`(?m)^        expr: (?:\|\n((?:          .*\n)+)|(.*)\n)`).FindAllStringSubmatch(string(content), -1) {
+		exprs = append(exprs, m[1]+m[2])
+	}
+	if n := strings.Count(string(content), "- alert: "); n != len(exprs) || n < 15 {
+		t.Fatalf("%d alerts, %d expressions", n, len(exprs))
+	}
+	return exprs
+}
+
+// vocabulary is which labels each metric of a scrape has, and which series Prometheus makes of it.
+func vocabulary(t *testing.T, families []*dto.MetricFamily) map[string]map[string]bool {
+	t.Helper()
+	known := make(map[string]map[string]bool)
+	for _, f := range families {
+		labels := map[string]bool{"job": true, "instance": true} // of Prometheus
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				labels[l.GetName()] = true
+			}
+		}
+		known[f.GetName()] = labels
+		if f.GetType() == dto.MetricType_HISTOGRAM {
+			bucket := maps.Clone(labels)
+			bucket["le"] = true
+			known[f.GetName()+"_bucket"], known[f.GetName()+"_count"], known[f.GetName()+"_sum"] = bucket, labels, labels
+		}
+	}
+	return known
+}
+
+// expectKnown fails the test unless the expression parses, and names metrics and labels that there are.
+func expectKnown(t *testing.T, known map[string]map[string]bool, what, expr string) {
+	t.Helper()
+	ast, err := parser.NewParser(parser.Options{}).ParseExpr(expr)
+	if err != nil {
+		t.Errorf("%s: %v in %s", what, err, expr)
+		return
+	}
+	labels, named := make(map[string]bool), false
+	parser.Inspect(ast, func(node parser.Node, _ []parser.Node) error {
+		if v, ok := node.(*parser.VectorSelector); ok {
+			named = true
+			maps.Copy(labels, known[v.Name])
+			if known[v.Name] == nil {
+				t.Errorf("%s: no metric %q", what, v.Name)
+				return nil
+			}
+			for _, m := range v.LabelMatchers {
+				if m.Name != "__name__" && !known[v.Name][m.Name] {
+					t.Errorf("%s: %s has no label %q", what, v.Name, m.Name)
+				}
+			}
+		}
+		return nil
+	})
+	if !named {
+		t.Errorf("%s names no metric: %s", what, expr)
+	}
+	for _, name := range grouping(ast) {
+		if !labels[name] {
+			t.Errorf("%s: nothing in it has a label %q: %s", what, name, expr)
+		}
+	}
+}
+
+// grouping returns the labels that an expression groups and matches by.
+func grouping(ast parser.Expr) (names []string) {
+	parser.Inspect(ast, func(node parser.Node, _ []parser.Node) error {
+		switch e := node.(type) {
+		case *parser.AggregateExpr:
+			names = append(names, e.Grouping...)
+		case *parser.BinaryExpr:
+			if e.VectorMatching != nil {
+				names = slices.Concat(names, e.VectorMatching.MatchingLabels, e.VectorMatching.Include)
+			}
+		}
+		return nil
+	})
+	return names
+}
+
+func TestTheChecksCanFail(t *testing.T) {
+	t.Parallel()
+	known := map[string]map[string]bool{"a_total": {"job": true}, "b": {"slug": true, "job": true}}
+	for _, expr := range []string{
+		"rate(a_total", "rate(c_total[1m])", `rate(a_total{tenant="x"}[1m])`, "sum by (tenant) (a_total)", "a_total * on (instance) b", "1",
+	} {
+		probe := &testing.T{}
+		expectKnown(probe, known, "probe", expr)
+		if !probe.Failed() {
+			t.Errorf("%s passes", expr)
+		}
+	}
+	expectKnown(t, known, "probe", `sum by (slug) (rate(a_total{job="x"}[1m]) * on (job) group_left (slug) b)`)
+}
+
+func TestTheDashboardCanBeProvisioned(t *testing.T) {
+	t.Parallel()
+	d := readDashboard(t)
+	if d.UID != "pgtenant" || d.Title == "" || d.SchemaVersion < 36 {
+		t.Errorf("uid %q, title %q, schema version %d", d.UID, d.Title, d.SchemaVersion)
+	}
+	if v := d.Templating.List[0]; v.Name != "datasource" || v.Type != "datasource" {
+		t.Errorf("the first variable is %+v, want the data source", v)
+	}
+	ids, cells := make(map[int]bool), make(map[[2]int]string)
+	for _, p := range d.Panels {
+		if ids[p.ID] {
+			t.Errorf("two panels have the id %d", p.ID)
+		}
+		ids[p.ID] = true
+		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
+			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
+				if other, taken := cells[[2]int{x, y}]; taken || x >= 24 {
+					t.Errorf("panel %q lies over %q or outside", p.Title, other)
+				}
+				cells[[2]int{x, y}] = p.Title
+			}
+		}
+		if p.Type == "row" {
+			continue
+		}
+		if p.Title == "" || p.Description == "" || len(p.Targets) == 0 || p.Datasource.UID != "${datasource}" {
+			t.Errorf("panel %d %q lacks something", p.ID, p.Title)
+		}
+		for _, q := range p.Targets {
+			if q.RefID == "" || q.Datasource.UID != "${datasource}" {
+				t.Errorf("panel %q: query %q has no name or another data source", p.Title, q.Expr)
+			}
+		}
+	}
+}
+
+func TestTheDescriptionsAreComplete(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile(filepath.Join(directory, "README.md"))
+	check(t, err)
+	for _, p := range readDashboard(t).Panels {
+		if !strings.Contains(string(readme), p.Title) || !strings.Contains(string(readme), p.Description) {
+			t.Errorf("the README does not describe panel %q as the dashboard does", p.Title)
+		}
+	}
+	content, err := os.ReadFile(filepath.Join(directory, "rules.yml"))
+	check(t, err)
+	tests, err := os.ReadFile(filepath.Join(directory, "rules_test.yml"))
+	check(t, err)
+	for _, m := range regexp.MustCompile(`- alert: (\w+)`).FindAllStringSubmatch(string(content), -1) {
+		if !strings.Contains(string(readme), m[1]) || !strings.Contains(string(tests), "alertname: "+m[1]+"\n        exp_alerts:") {
+			t.Errorf("alert %s is not described, or no test has it fire", m[1])
+		}
+	}
+}
+
+// tool returns the path of a program of Prometheus', or skips t. It fails it where CI is set.
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		why := name + " is not installed (Debian: apt install prometheus; the service that it brings is not needed)"
+		if os.Getenv("CI") != "" {
+			t.Fatal(why)
+		}
+		t.Skip(why)
+	}
+	return path
+}
+
+func TestPromtoolChecksAndTestsTheAlerts(t *testing.T) {
+	t.Parallel()
+	promtool := tool(t, "promtool")
+	for _, args := range [][]string{{"check", "rules", "rules.yml"}, {"test", "rules", "rules_test.yml"}} {
+		cmd := exec.Command(promtool, args...)
+		cmd.Dir = directory
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "SUCCESS") {
+			t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+}

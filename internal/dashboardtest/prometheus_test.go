@@ -1,0 +1,188 @@
+package dashboardtest_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// startPrometheus starts a Prometheus of the test's own that scrapes target, with the alerts, and returns its address.
+func startPrometheus(t *testing.T, target string) string {
+	t.Helper()
+	binary := tool(t, "prometheus")
+	dir, err := os.MkdirTemp("", "pgtenant-prometheus-*")
+	check(t, err)
+	t.Cleanup(func() { check(t, os.RemoveAll(dir)) })
+	alerts, err := os.ReadFile(filepath.Join(directory, "rules.yml"))
+	check(t, err)
+	for name, content := range map[string]string{
+		"rules.yml": string(alerts),
+		"prometheus.yml": fmt.Sprintf(`global: {scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 1s}
+rule_files: [rules.yml]
+scrape_configs:
+  - job_name: school
+    static_configs: [{targets: [%q]}]
+`, target),
+	} {
+		check(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644)) // in a directory that others cannot enter
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	address := l.Addr().String()
+	check(t, l.Close())
+	log, err := os.Create(filepath.Join(dir, "log"))
+	check(t, err)
+	defer log.Close()
+	cmd := exec.Command(binary, "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"),
+		"--web.listen-address="+address)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
+	cmd.SysProcAttr = unprivileged(t, dir)
+	stopped := startWithThread(t, cmd)
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill() // it has nothing to save
+		<-stopped
+		if t.Failed() {
+			content, _ := os.ReadFile(filepath.Join(dir, "log"))
+			t.Logf("the log of Prometheus: %s", content)
+		}
+	})
+	return address
+}
+
+// startWithThread starts a process that ends with its thread on a thread that lives as long as it does. The channel is
+// closed when it has ended.
+func startWithThread(t *testing.T, cmd *exec.Cmd) <-chan struct{} {
+	t.Helper()
+	started, stopped := make(chan error), make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait() // killed
+		}
+		close(stopped)
+	}()
+	check(t, <-started)
+	return stopped
+}
+
+// answer is what the API of Prometheus answers.
+type answer struct {
+	Status, Error string
+	Data          json.RawMessage
+}
+
+func ask(address, path string, query url.Values) (answer, error) {
+	resp, err := http.Get("http://" + address + path + "?" + query.Encode())
+	if err != nil {
+		return answer{}, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return answer{}, err
+	}
+	var a answer
+	return a, json.Unmarshal(body, &a)
+}
+
+// series returns how many series a query finds now.
+func series(address, expr string) (int, error) {
+	a, err := ask(address, "/api/v1/query", url.Values{"query": {expr}})
+	if err != nil {
+		return 0, err
+	}
+	var data struct{ Result []json.RawMessage }
+	if a.Status != "success" {
+		return 0, fmt.Errorf("%s: %s", expr, a.Error)
+	}
+	err = json.Unmarshal(a.Data, &data)
+	return len(data.Result), err
+}
+
+// eventually waits until what works, for as long as that can take on a machine with much to do.
+func eventually(t *testing.T, what string, works func() error) {
+	t.Helper()
+	var err error
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		if err = works(); err == nil {
+			return
+		}
+	}
+	t.Errorf("%s: %v", what, err)
+}
+
+// A real program with real tenants, a real Prometheus, and every query of the dashboard.
+func TestEveryPanelHasDataInARealPrometheus(t *testing.T) {
+	t.Parallel()
+	tool(t, "prometheus")
+	p := start(t)
+	p.background(t, p.use)
+	address := startPrometheus(t, p.page(t))
+	eventually(t, "scrape", func() error {
+		n, err := series(address, `up{job="school"} == 1`)
+		if err == nil && n != 1 {
+			targets, _ := ask(address, "/api/v1/targets", nil)
+			err = fmt.Errorf("%d targets are up: %s", n, targets.Data)
+		}
+		return err
+	})
+	for _, panel := range readDashboard(t).Panels {
+		for _, target := range panel.Targets {
+			eventually(t, panel.Title, func() error {
+				n, err := series(address, filled(target.Expr))
+				if err == nil && n == 0 {
+					err = fmt.Errorf("no data for %s", filled(target.Expr))
+				}
+				return err
+			})
+			if t.Failed() {
+				return
+			}
+		}
+	}
+	eventually(t, "alert", func() error {
+		n, err := series(address, `ALERTS{alertname="PgtenantCrossTenantAttempt",alertstate="firing"}`)
+		if err == nil && n == 0 {
+			err = fmt.Errorf("the attempts of the program have raised none")
+		}
+		return err
+	})
+}
+
+func TestPanelsAndAlertsNameWhatThereIs(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	p.background(t, p.use)
+	var known map[string]map[string]bool
+	eventually(t, "scrape", func() error { // until all has happened once that makes a label
+		families, err := p.reg.Gather()
+		check(t, err)
+		known = vocabulary(t, families)
+		for _, name := range []string{"pgtenant_lifecycle_steps_total", "pgtenant_migration_run_schemas", "pgtenant_schema_size_bytes", "pgtenant_backup_timestamp_seconds", "pgtenant_migration_schemas"} {
+			if known[name] == nil {
+				return fmt.Errorf("there is no %s yet", name)
+			}
+		}
+		return nil
+	})
+	for _, panel := range readDashboard(t).Panels {
+		for _, target := range panel.Targets {
+			expectKnown(t, known, panel.Title, filled(target.Expr))
+		}
+	}
+	for _, expr := range rules(t) {
+		expectKnown(t, known, "alert", expr)
+	}
+}

@@ -1,0 +1,34 @@
+package dashboardtest_test
+
+import (
+	"os"
+	"os/user"
+	"strconv"
+	"syscall"
+	"testing"
+)
+
+// unprivileged returns what lets a process run as a user without rights, and gives dir to
+// that user: Prometheus needs no rights. It ends with the thread that starts it.
+func unprivileged(t *testing.T, dir string) *syscall.SysProcAttr {
+	t.Helper()
+	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if os.Getuid() != 0 {
+		return attr
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, err := strconv.ParseUint(u.Uid, 10, 32)
+		check(t, err)
+		gid, err := strconv.ParseUint(u.Gid, 10, 32)
+		check(t, err)
+		check(t, os.Chown(dir, int(uid), int(gid)))
+		attr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+		return attr
+	}
+	t.Fatal("Prometheus needs no rights, and gets none, and there is no user postgres or nobody to run it as")
+	return nil
+}
