@@ -26,7 +26,7 @@ func startPrometheus(t *testing.T, target string) string {
 	check(t, err)
 	for name, content := range map[string]string{
 		"rules.yml": string(alerts),
-		"prometheus.yml": fmt.Sprintf(`global: {scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 1s}
+		"prometheus.yml": fmt.Sprintf(`global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
 rule_files: [rules.yml]
 scrape_configs:
   - job_name: school

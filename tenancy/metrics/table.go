@@ -48,7 +48,7 @@ func (t *table) get(hash uint64, schema string) *hot {
 // put enters an account that the table does not have, and returns the table to be used from now on.
 func (t *table) put(a *account) *table {
 	if 2*(t.used+1) > len(t.slots) {
-		grown := newTable(2 * len(t.slots))
+		grown := newTable(len(t.slots))
 		for i := range t.slots {
 			if h := t.slots[i].hot.Load(); h != nil {
 				grown.enter(h.account)
