@@ -36,7 +36,7 @@ type contexts struct {
 func (c *contexts) function(sig *ast.FuncType, body *ast.BlockStmt, has bool) {
 	for _, param := range sig.Params.List {
 		t := c.TypesInfo.TypeOf(param.Type)
-		has = has || isContext(t) || isNamed(t, "net/http", "Request")
+		has = has || isContext(t) || isNamed(t, "net/http", "Request") || hasRequest(t)
 	}
 	ast.Inspect(body, func(n ast.Node) bool {
 		switch n := n.(type) {

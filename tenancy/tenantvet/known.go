@@ -58,6 +58,16 @@ func isContext(t types.Type) bool {
 	return true
 }
 
+// hasRequest reports whether t has a request to ask for, as the contexts of other web frameworks do.
+func hasRequest(t types.Type) bool {
+	method := types.NewMethodSet(t).Lookup(nil, "Request")
+	if method == nil {
+		return false
+	}
+	results := method.Obj().(*types.Func).Signature().Results()
+	return results.Len() == 1 && isNamed(results.At(0).Type(), "net/http", "Request")
+}
+
 // callee returns the function or method that is called, or nil where it is not known by name.
 func callee(info *types.Info, call *ast.CallExpr) *types.Func {
 	fun := ast.Unparen(call.Fun)

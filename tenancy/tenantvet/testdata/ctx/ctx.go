@@ -47,6 +47,23 @@ func withContext(ctx context.Context, db *schemactx.DB) error {
 	})
 }
 
+// ginContext is a context, as gin's is, and echoContext has a request.
+type (
+	ginContext  struct{ context.Context }
+	echoContext interface{ Request() *http.Request }
+)
+
+func (s *server) gin(c *ginContext) {
+	_, _ = s.db.Exec(context.Background(), "select 1") // want `this context has no tenant`
+	_, _ = s.db.Exec(c, "select 1")
+}
+
+func (s *server) echo(c echoContext) error {
+	_, err := s.db.Exec(context.Background(), "select 1") // want `this context has no tenant`
+	_, _ = s.db.Exec(c.Request().Context(), "select 1")
+	return err
+}
+
 func (s *server) good(w http.ResponseWriter, r *http.Request) {
 	_, _ = s.db.Exec(r.Context(), "select 1")
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), time.Second)

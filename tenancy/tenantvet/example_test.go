@@ -1,0 +1,23 @@
+package tenantvet_test
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/oryne/pgtenant/tenancy/tenantvet"
+)
+
+// A program's own checker takes the analyzers with others of its own: multichecker.Main(append(mine, tenantvet.Analyzers()...)...)
+func ExampleAnalyzers() {
+	for _, a := range tenantvet.Analyzers() {
+		summary, _, _ := strings.Cut(a.Doc, "\n")
+		fmt.Printf("%s: %s\n", a.Name, summary)
+	}
+
+	// Output:
+	// tenantswitch: report schemas that are named by hand outside of the packages that may
+	// tenantpool: report SQL on a raw pool or connection where a scoped schemactx.DB is at hand
+	// tenantsql: report SQL that changes its scope or names a tenant's schema
+	// tenantctx: report context.Background() in scoped calls of functions that have a context
+	// tenantallow: report allowances of tenantvet that give no reason or name no analyzer
+}
