@@ -32,7 +32,8 @@ type loggingServer struct {
 func startLogging(t *testing.T) *loggingServer {
 	t.Helper()
 	server, err := localpg.Start(t.Context(), localpg.Config{Settings: map[string]string{
-		"log_line_prefix": logPrefix, "log_statement": "all", "log_min_duration_statement": "0", "log_temp_files": "0",
+		"log_line_prefix": logPrefix, "log_statement": "all", "log_min_duration_statement": "0",
+		"log_temp_files": "0", "log_lock_waits": "on", "deadlock_timeout": "10ms",
 	}})
 	var none *localpg.NoBinariesError
 	if errors.As(err, &none) && os.Getenv("CI") == "" {

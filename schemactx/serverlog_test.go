@@ -3,8 +3,10 @@ package schemactx_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -24,6 +26,7 @@ func TestServerLog(t *testing.T) {
 		"names tenants behind PgBouncer":          testLogBehindPgBouncer,
 		"cannot be written by a tenant":           testLogCannotBeFaked,
 		"can be misled where it is not hardened":  testLogMisledByTheUnhardened,
+		"names who waits and who spills":          testLogNamesWaits,
 		"is read by pgBadger":                     testLogIsReadByPgBadger,
 		"shows other tenants' names, not queries": testLogShowsNames,
 	} {
@@ -158,6 +161,47 @@ func testLogNamesLogins(t *testing.T, s *loggingServer) {
 		}
 	}
 	expectNote(t, ctx, db, "tenant_a")
+}
+
+// The server's own remarks, about a wait and a temporary file, are made in the scope too.
+func testLogNamesWaits(t *testing.T, s *loggingServer) {
+	f := s.setup(t)
+	_, err := s.admin.Exec(t.Context(), "alter database "+pgx.Identifier{f.pg.Name}.Sanitize()+" set work_mem = '64kB'")
+	check(t, err)
+	holder, waiter := f.openLogged(t, schemactx.ServerLogApplicationName, pgx.QueryExecModeExec),
+		f.openLogged(t, schemactx.ServerLogApplicationName, pgx.QueryExecModeCacheStatement)
+	ctx := in(t, "tenant_b")
+	const write = "update notes set body = body where id = 1"
+	done := make(chan error, 1)
+	check(t, holder.InTx(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, write); err != nil {
+			return err
+		}
+		go func() {
+			_, err := waiter.Exec(ctx, write)
+			done <- err
+		}()
+		patience, cancel := context.WithTimeout(ctx, 30*time.Second)
+		defer cancel()
+		for len(s.about(t, f, "still waiting for")) == 0 && patience.Err() == nil {
+			runtime.Gosched() // until the server has said so
+		}
+		return nil
+	}))
+	check(t, <-done)
+	_, err = waiter.Exec(ctx, "select g from generate_series(1, 50000) g order by md5(g::text)")
+	check(t, err)
+	for _, mark := range []string{"still waiting for", "acquired ShareLock", "temporary file: path"} {
+		entries := s.about(t, f, mark)
+		if len(entries) == 0 {
+			t.Errorf("%q is not in the log", mark)
+		}
+		for _, e := range entries {
+			if e.app != "tenant_b" {
+				t.Errorf("written as %q's: %+v", e.app, e)
+			}
+		}
+	}
 }
 
 type requestKey struct{}
