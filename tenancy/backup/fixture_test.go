@@ -25,6 +25,7 @@ type fixture struct {
 	runner  *migrate.Runner
 	tenants *tenancy.Manager
 	dir     *backup.Dir
+	path    string // of dir
 }
 
 // notes are migrations that give a tenant a table of notes.
@@ -54,7 +55,8 @@ func setup(t testing.TB, sources ...migrate.Source) *fixture {
 	})
 	check(t, err)
 	check(t, f.tenants.Init(t.Context()))
-	f.dir, err = backup.OpenDir(t.TempDir())
+	f.path = t.TempDir()
+	f.dir, err = backup.OpenDir(f.path)
 	check(t, err)
 	t.Cleanup(func() { check(t, f.dir.Close()) })
 	return f
