@@ -82,12 +82,15 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Roles == (schemactx.RoleNames{}) {
 		c.Roles = schemactx.DefaultRoleNames(c.Pool.Config().ConnConfig.Database)
 	}
+	if err := c.writerOptions().Validate(); err != nil {
+		return c, err
+	}
 	if c.SigningKey != nil && len(c.TrustedKeys) == 0 {
-		key, ok := c.SigningKey.Public().(ed25519.PublicKey)
-		if !ok {
-			return c, fmt.Errorf("backup: Config.SigningKey is a %T, not one of Ed25519", c.SigningKey.Public())
-		}
+		key, _ := c.SigningKey.Public().(ed25519.PublicKey) // it was validated
 		c.TrustedKeys = []ed25519.PublicKey{key}
+	}
+	if err := c.readerOptions().Validate(); err != nil {
+		return c, err
 	}
 	c.LockTimeout = cmp.Or(c.LockTimeout, 30*time.Second)
 	if c.Progress == nil {

@@ -142,3 +142,6 @@ func expectIs(t testing.TB, err, want error) {
 		t.Errorf("got %v, want %v", err, want)
 	}
 }
+
+// plain reads archives that are neither encrypted nor signed.
+var plain archive.ReaderOptions

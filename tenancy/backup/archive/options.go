@@ -35,6 +35,12 @@ type WriterOptions struct {
 	Workers int
 }
 
+// Validate returns what [NewWriter] would refuse of the options.
+func (o WriterOptions) Validate() error {
+	_, err := o.withDefaults()
+	return err
+}
+
 func (o WriterOptions) withDefaults() (WriterOptions, error) {
 	o.Level = cmp.Or(o.Level, DefaultLevel)
 	o.PartSize = cmp.Or(o.PartSize, DefaultPartSize)
@@ -70,6 +76,12 @@ type ReaderOptions struct {
 
 	// Limits bound what is read.
 	Limits Limits
+}
+
+// Validate returns what [NewReader] would refuse of the options.
+func (o ReaderOptions) Validate() error {
+	_, err := o.withDefaults()
+	return err
 }
 
 func (o ReaderOptions) withDefaults() (ReaderOptions, error) {

@@ -1,0 +1,153 @@
+package backup_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/backup"
+	"github.com/oryne/pgtenant/tenancy/backup/archive"
+)
+
+// onFirst calls f at the first event of a kind.
+func onFirst(kind backup.EventKind, f func()) func(context.Context, backup.Event) {
+	done := false
+	return func(_ context.Context, e backup.Event) {
+		if e.Kind == kind && !done {
+			done = true
+			f()
+		}
+	}
+}
+
+func TestATenantThatIsDroppedMeanwhileHasNoBackup(t *testing.T) {
+	t.Parallel()
+	f := setup(t, notes)
+	tenant := f.createLarge(t, "north")
+	dropped := make(chan error, 1)
+	s := f.service(t, backup.Config{Progress: onFirst(backup.EventStarted, func() {
+		request, err := f.tenants.RequestDrop(t.Context(), "north", "admin")
+		check(t, err)
+		go func() { // it waits for the tables
+			_, err := f.tenants.Drop(context.Background(), tenancy.DropParams{Slug: "north", Token: request.Token, Actor: "admin"})
+			dropped <- err
+		}()
+		for { // until the registry says so
+			now, err := f.tenants.ByID(t.Context(), tenant.ID)
+			if errors.Is(err, tenancy.ErrNotFound) || err == nil && now.Status == tenancy.Dropping {
+				return
+			}
+			check(t, err)
+		}
+	})})
+	_, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
+	if !errors.Is(err, backup.ErrChanged) {
+		t.Errorf("got %v", err)
+	}
+	check(t, <-dropped)
+	if names := f.files(t); len(names) != 0 {
+		t.Errorf("the directory has %q", names)
+	}
+	_, err = s.Backup(t.Context(), "north", backup.BackupOptions{})
+	expectIs(t, err, tenancy.ErrNotFound)
+}
+
+func TestATenantThatIsSuspendedMeanwhileIsBackedUp(t *testing.T) {
+	t.Parallel()
+	f := setup(t, notes)
+	f.createLarge(t, "north")
+	s := f.service(t, backup.Config{Progress: onFirst(backup.EventTable, func() {
+		_, err := f.tenants.Suspend(t.Context(), "north", "has not paid")
+		check(t, err)
+	})})
+	info, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
+	check(t, err)
+	h, _, _ := f.stored(t, info.Name, archive.ReaderOptions{})
+	if h.Tenant.Status != "active" {
+		t.Errorf("was %s when it began", h.Tenant.Status)
+	}
+	info, err = s.Backup(t.Context(), "north", backup.BackupOptions{})
+	check(t, err)
+	if h, _, _ := f.stored(t, info.Name, archive.ReaderOptions{}); h.Tenant.Status != "suspended" || h.Tenant.Reason != "has not paid" {
+		t.Errorf("header %+v", h.Tenant)
+	}
+}
+
+func TestATenantWhoseSchemaIsRenamedMeanwhileHasNoBackup(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []backup.EventKind{backup.EventStarted, backup.EventTable} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			f := setup(t, notes)
+			tenant := f.createLarge(t, "north")
+			s := f.service(t, backup.Config{Progress: onFirst(kind, func() {
+				_, err := f.tenants.Rename(t.Context(), "north", tenancy.RenameParams{Schema: "school_north"})
+				check(t, err)
+			})})
+			if _, err := s.Backup(t.Context(), "north", backup.BackupOptions{}); err == nil {
+				t.Error("it was backed up")
+			}
+			f.expectNothing(t, tenant)
+		})
+	}
+}
+
+// A table that is made, dropped or altered between being found and being locked is none of the backup's trouble.
+func TestTablesThatComeAndGoAreNoTrouble(t *testing.T) {
+	t.Parallel()
+	f := setup(t, notes)
+	tenant := f.createLarge(t, "north")
+	s := f.service(t, backup.Config{})
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				for _, sql := range []string{"create table %s.passing (a int)", "drop table %s.passing"} {
+					_, _ = f.owner.Exec(context.Background(), fmt.Sprintf(sql, tenant.Schema))
+				}
+			}
+		}
+	}()
+	for range 10 {
+		_, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
+		var drift *backup.DriftError // it was there, and is of no migration
+		if err != nil && !errors.As(err, &drift) && !errors.Is(err, backup.ErrChanged) {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	<-stopped
+	_, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
+	check(t, err)
+}
+
+func TestATenantInTheWrongStatusIsRefused(t *testing.T) {
+	t.Parallel()
+	f := setup(t, notes)
+	tenant := f.create(t, "north")
+	s := f.service(t, backup.Config{})
+	_, err := s.Backup(t.Context(), "south", backup.BackupOptions{})
+	expectIs(t, err, tenancy.ErrNotFound)
+	for _, status := range []tenancy.Status{tenancy.Provisioning, tenancy.Stocked, tenancy.Dropping} {
+		_, err := f.owner.Exec(t.Context(), "update public.tenants set status = $1 where id = $2", status, tenant.ID)
+		check(t, err)
+		_, err = s.Backup(t.Context(), "north", backup.BackupOptions{})
+		var refused *tenancy.StatusError
+		if !errors.As(err, &refused) || refused.Status != status || !errors.Is(err, tenancy.ErrStatus) {
+			t.Errorf("%s: %v", status, err)
+		}
+	}
+	_, err = f.owner.Exec(t.Context(), "update public.tenants set status = 'active', next_schema = 'other' where id = $1", tenant.ID)
+	check(t, err)
+	_, err = s.Backup(t.Context(), "north", backup.BackupOptions{})
+	expectIs(t, err, tenancy.ErrRenaming)
+	if names := f.files(t); len(names) != 0 {
+		t.Errorf("the directory has %q", names)
+	}
+}

@@ -1,0 +1,163 @@
+package backup_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/tenancy/backup"
+)
+
+// oneFile is a source of one migration.
+func oneFile(sql string) migrate.Source {
+	return migrate.Source{Name: "test", FS: fstest.MapFS{"00001_all.sql": {Data: []byte("-- +goose Up\n" + sql)}}}
+}
+
+func TestWhatAnArchiveCannotHoldIsRefusedByName(t *testing.T) {
+	t.Parallel()
+	f := setup(t, oneFile(`create domain scan as oid;
+		create type holder as (n int, o oid);
+		create table documents (id int, image oid, scans scan[], holders holder, kind regclass, fine text,
+			made oid generated always as (1::oid) stored);
+		create table hidden (id int);
+		alter table hidden enable row level security;
+		alter table hidden force row level security;
+		create table parts (id int) partition by list (id);
+	`))
+	tenant := f.create(t, "north")
+	for _, sql := range []string{
+		"create extension file_fdw schema " + tenant.Schema,
+		"create server files foreign data wrapper file_fdw",
+		"create foreign table " + tenant.Schema + ".prices (id int) server files options (filename '/nowhere')",
+		"create table public.part_1 partition of " + tenant.Schema + ".parts for values in (1)",
+		"create table public.whole (id int) partition by list (id)",
+		"create table " + tenant.Schema + ".piece partition of public.whole for values in (1)",
+	} {
+		if _, err := f.pg.Pool.Exec(t.Context(), sql); err != nil {
+			if strings.Contains(sql, "file_fdw") || strings.Contains(sql, "files") {
+				t.Skipf("the server has no file_fdw: %v", err)
+			}
+			t.Fatal(err)
+		}
+	}
+	_, err := f.service(t, backup.Config{}).Backup(t.Context(), "north", backup.BackupOptions{Drift: backup.DriftRecord})
+	var refused *backup.UnsupportedError
+	if !errors.As(err, &refused) || !errors.Is(err, backup.ErrUnsupported) {
+		t.Fatalf("got %v", err)
+	}
+	var objects []string
+	for _, o := range refused.Objects {
+		objects = append(objects, o.Object)
+		if !strings.Contains(err.Error(), o.Object+" "+o.Reason) {
+			t.Errorf("%v does not name %s", err, o.Object)
+		}
+	}
+	if want := []string{
+		"extension file_fdw", "table hidden", "table parts", "table piece", "table prices",
+		"column documents.image", "column documents.scans", "column documents.holders", "column documents.kind",
+	}; !slices.Equal(objects, want) {
+		t.Errorf("got  %q\nwant %q", objects, want)
+	}
+	if names := f.files(t); len(names) != 0 {
+		t.Errorf("the directory has %q", names)
+	}
+}
+
+func TestASuperuserBacksUpWhatRowSecurityHides(t *testing.T) {
+	t.Parallel()
+	f := setup(t, oneFile("create table hidden (id int);\nalter table hidden enable row level security;\nalter table hidden force row level security;\n"))
+	tenant := f.create(t, "north")
+	_, err := f.pg.Pool.Exec(t.Context(), "insert into "+tenant.Schema+".hidden values (1)")
+	check(t, err)
+	_, err = f.pg.Pool.Exec(t.Context(), "alter role "+f.roles.Owner()+" bypassrls")
+	check(t, err)
+	info, err := f.service(t, backup.Config{}).Backup(t.Context(), "north", backup.BackupOptions{})
+	check(t, err)
+	if info.Rows != 1 {
+		t.Errorf("%d rows", info.Rows)
+	}
+}
+
+func TestDriftIsRefusedOrRecorded(t *testing.T) {
+	t.Parallel()
+	f := setup(t, notes)
+	tenant := f.create(t, "north")
+	s := f.service(t, backup.Config{})
+	for range 2 {
+		_, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
+		check(t, err)
+	}
+	f.exec(t, tenant.Schema, `alter table notes add column own text; create table mine (a int); insert into mine values (1);
+		grant select on notes to public; insert into notes (own) values ('x')`)
+	_, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
+	var drift *backup.DriftError
+	want := []string{"table mine is unexpected", "table notes: column own is unexpected"}
+	if !errors.As(err, &drift) || !errors.Is(err, backup.ErrDrift) || !slices.Equal(drift.Differences, want) {
+		t.Fatalf("got %v", err)
+	}
+	info, err := s.Backup(t.Context(), "north", backup.BackupOptions{Drift: backup.DriftRecord})
+	check(t, err)
+	if !slices.Equal(info.Differences, want) || info.Tables != 3 || info.Rows != 2 {
+		t.Errorf("info %+v", info)
+	}
+}
+
+func TestATenantThatIsBehindIsComparedWithItsOwnRelease(t *testing.T) {
+	t.Parallel()
+	f := setup(t, notes)
+	tenant := f.create(t, "north")
+	f.exec(t, tenant.Schema, "insert into notes (body) values ('x')")
+	newer := fstest.MapFS{"00003_more.sql": {Data: []byte("-- +goose Up\nalter table notes add column more text;\n")}}
+	for name, file := range notes.FS.(fstest.MapFS) {
+		newer[name] = file
+	}
+	runner, err := migrate.New(f.owner, migrate.Config{Tenant: []migrate.Source{{Name: "test", FS: newer}}})
+	check(t, err)
+	older := f.runner
+	f.runner = runner
+	s := f.service(t, backup.Config{})
+	for _, columns := range []int{2, 3} {
+		info, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
+		check(t, err)
+		h, _, _ := f.stored(t, info.Name, plain)
+		if len(h.Migrations) != columns || len(h.Tables[0].Columns) != columns {
+			t.Errorf("%d migrations, columns %+v, want %d of both", len(h.Migrations), h.Tables[0].Columns, columns)
+		}
+		check(t, runner.Migrate(t.Context(), tenant.Schema))
+	}
+
+	f.runner = older // a program of the release before finds what it does not know
+	s = f.service(t, backup.Config{})
+	_, err = s.Backup(t.Context(), "north", backup.BackupOptions{})
+	expectIs(t, err, migrate.ErrNoMigration)
+	info, err := s.Backup(t.Context(), "north", backup.BackupOptions{Drift: backup.DriftRecord})
+	check(t, err)
+	if len(info.Differences) != 1 || info.Rows != 1 {
+		t.Errorf("info %+v", info)
+	}
+}
+
+func TestWhatIsConfiguredWrongIsRefused(t *testing.T) {
+	t.Parallel()
+	f := setup(t, notes)
+	for _, cfg := range []backup.Config{
+		{},
+		{Pool: f.owner},
+		{Pool: f.owner, Tenants: f.tenants},
+		{Pool: f.owner, Tenants: f.tenants, Migrations: f.runner, LockTimeout: -1},
+		{Pool: f.owner, Tenants: f.tenants, Migrations: f.runner, Level: 20},
+	} {
+		if _, err := backup.New(cfg); err == nil {
+			t.Errorf("%+v was taken", cfg)
+		}
+	}
+	f.create(t, "north")
+	s, err := backup.New(backup.Config{Pool: f.owner, Tenants: f.tenants, Migrations: f.runner})
+	check(t, err)
+	if _, err := s.Backup(t.Context(), "north", backup.BackupOptions{}); err == nil {
+		t.Error("there is no store")
+	}
+}
