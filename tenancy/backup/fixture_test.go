@@ -46,6 +46,19 @@ func setup(t testing.TB, sources ...migrate.Source) *fixture {
 	f.owner, err = pgxpool.New(context.Background(), f.pg.URLAs(f.roles.Owner(), "o"))
 	check(t, err)
 	t.Cleanup(f.owner.Close)
+	f.connect(t, sources...)
+	check(t, f.tenants.Init(t.Context()))
+	f.path = t.TempDir()
+	f.dir, err = backup.OpenDir(f.path)
+	check(t, err)
+	t.Cleanup(func() { check(t, f.dir.Close()) })
+	return f
+}
+
+// connect makes what works through the owner's pool.
+func (f *fixture) connect(t testing.TB, sources ...migrate.Source) {
+	t.Helper()
+	var err error
 	f.runner, err = migrate.New(f.owner, migrate.Config{
 		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}}, Tenant: sources,
 	})
@@ -54,12 +67,6 @@ func setup(t testing.TB, sources ...migrate.Source) *fixture {
 		Migrator: f.runner, Roles: f.roles, Drop: tenancy.DropConfig{Enabled: true},
 	})
 	check(t, err)
-	check(t, f.tenants.Init(t.Context()))
-	f.path = t.TempDir()
-	f.dir, err = backup.OpenDir(f.path)
-	check(t, err)
-	t.Cleanup(func() { check(t, f.dir.Close()) })
-	return f
 }
 
 // service is one of the fixture's database, with the fixture's directory where cfg has no store.
