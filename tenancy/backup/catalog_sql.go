@@ -20,8 +20,10 @@ const sessionSQL = `set local search_path = pg_catalog;
 	set local xmloption = 'content';
 	set local quote_all_identifiers = off`
 
-// planSQL keeps the planner to the indexes of catalogues whose size it may not know. It is taken back before rows are read.
-const planSQL = `set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off; set local jit = off`
+// planSQL keeps the planner to the indexes of catalogues whose size it may not know, and has it plan once for a connection: the query for
+// the structure takes longer to plan than to run. It is taken back before rows are read.
+const planSQL = `set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off; set local jit = off;
+	set local plan_cache_mode = force_generic_plan`
 
 // lockableSQL finds what is to be locked: the tables of a schema but for those that are locked with the one they are a partition of.
 // They are found through pg_depend, because no index of pg_class leads with the schema.
