@@ -1,0 +1,181 @@
+package backup_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/backup"
+)
+
+// A test of a crash runs this test binary once more, which restores until somebody kills it.
+
+// restoreEnv is the variable with the order for a process that is to die.
+const restoreEnv = "PGTENANT_TEST_RESTORE"
+
+type restoreOrder struct {
+	URL, Prefix, Dir, Name string
+	Replace, Slug          string
+}
+
+func (o restoreOrder) run(ctx context.Context) error {
+	owner, err := pgxpool.New(ctx, o.URL)
+	if err != nil {
+		return err
+	}
+	defer owner.Close()
+	roles, err := schemactx.NewRoleNames(o.Prefix)
+	if err != nil {
+		return err
+	}
+	runner, err := migrate.New(owner, migrate.Config{
+		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}}, Tenant: []migrate.Source{pupils},
+	})
+	if err != nil {
+		return err
+	}
+	tenants, err := tenancy.New(owner, tenancy.Config{Migrator: runner, Roles: roles})
+	if err != nil {
+		return err
+	}
+	dir, err := backup.OpenDir(o.Dir)
+	if err != nil {
+		return err
+	}
+	s, err := backup.New(backup.Config{Pool: owner, Tenants: tenants, Migrations: runner, Roles: roles, Store: dir})
+	if err != nil {
+		return err
+	}
+	fmt.Println("begins")
+	opts := backup.RestoreOptions{Replace: o.Replace}
+	if o.Slug != "" {
+		opts = backup.RestoreOptions{Slug: o.Slug, Domain: o.Slug + ".example.com"}
+	}
+	_, err = s.Restore(ctx, o.Name, opts)
+	return err
+}
+
+// kill runs a restore and kills it after a time. It reports whether that came too late.
+func (o restoreOrder) kill(t *testing.T, after time.Duration) (ended bool) {
+	t.Helper()
+	text, err := json.Marshal(o)
+	check(t, err)
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), restoreEnv+"="+string(text))
+	out, err := cmd.StdoutPipe()
+	check(t, err)
+	cmd.Stderr = os.Stderr
+	check(t, cmd.Start())
+	_, err = out.Read(make([]byte, 1)) // it begins
+	check(t, err)
+	time.Sleep(after)
+	_ = cmd.Process.Kill() // it may be gone
+	err = cmd.Wait()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return true
+	case errors.As(err, &exit) && !exit.Exited():
+		return false
+	}
+	t.Fatal(err)
+	return false
+}
+
+// settle drops what dead processes have left: their sessions take a moment to end. It ends a switch that was stopped.
+func (f *fixture) settle(t *testing.T, slug string) {
+	t.Helper()
+	for {
+		report, err := f.tenants.SweepSideSchemas(t.Context())
+		check(t, err)
+		if len(report.InUse) == 0 {
+			break
+		}
+	}
+	if _, err := f.tenants.Resume(t.Context(), slug); err != nil && !errors.Is(err, tenancy.ErrStatus) {
+		t.Error(err)
+	}
+}
+
+func TestARestoreThatWasKilledLosesNothingAndIsRunAgain(t *testing.T) {
+	t.Parallel()
+	if order := os.Getenv(restoreEnv); order != "" { // this is the process that is killed
+		var o restoreOrder
+		check(t, json.Unmarshal([]byte(order), &o))
+		check(t, o.run(t.Context()))
+		return
+	}
+	f := setup(t, pupils)
+	dirName := t.TempDir()
+	dir, err := backup.OpenDir(dirName)
+	check(t, err)
+	t.Cleanup(func() { check(t, dir.Close()) })
+	tenant := f.create(t, "north")
+	f.exec(t, tenant.Schema, fmt.Sprintf(fillPupils, 20_000))
+	s := f.service(t, backup.Config{Store: dir})
+	info, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
+	check(t, err)
+	backedUp := f.content(t, "north")
+	f.exec(t, tenant.Schema, "delete from marks; update pupils set name = 'live' where id < 100")
+	live := f.content(t, "north")
+
+	o := restoreOrder{URL: f.pg.URLAs(f.roles.Owner(), "o"), Prefix: f.roles.Prefix(), Dir: dirName, Name: info.Name, Replace: "north"}
+	whole := time.Now()
+	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Slug: "measured", Domain: "measured.example.com"})
+	check(t, err)
+	took := time.Since(whole)
+	for range 8 {
+		after := rand.N(took + took/4)
+		ended := o.kill(t, after)
+		f.settle(t, "north")
+		aside, err := f.tenants.Aside(t.Context(), "north")
+		switch {
+		case err == nil: // it had been switched
+			f.expectContent(t, "north", backedUp)
+			_, err = s.RevertRestore(t.Context(), "north", aside.Schema)
+			check(t, err)
+			again, err := f.tenants.Aside(t.Context(), "north")
+			check(t, err)
+			_, err = s.ConfirmRestore(t.Context(), "north", again.Schema)
+			check(t, err)
+		case ended:
+			t.Error("it ended without a trace")
+		}
+		f.expectContent(t, "north", live)
+		f.expectNoSides(t)
+		if t.Failed() {
+			t.Fatalf("killed after %v", after)
+		}
+	}
+	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north"})
+	check(t, err)
+	f.expectContent(t, "north", backedUp)
+
+	// A new tenant is there as a whole, or not at all.
+	o.Replace = ""
+	for n := range 4 {
+		o.Slug = fmt.Sprintf("new-%d", n)
+		o.kill(t, rand.N(took))
+		f.settle(t, "north")
+		if _, err := f.tenants.BySlug(t.Context(), o.Slug); err == nil {
+			f.expectContent(t, o.Slug, backedUp)
+		} else {
+			expectIs(t, err, tenancy.ErrNotFound)
+			_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Slug: o.Slug, Domain: o.Slug + ".example.com"})
+			check(t, err)
+			f.expectContent(t, o.Slug, backedUp)
+		}
+		f.expectNoSides(t)
+	}
+}
