@@ -103,4 +103,3 @@ func (f *fixture) csv(b *testing.B, name string) map[string][]byte {
 		tables[table.Name] = text.Bytes()
 	}
 }
-

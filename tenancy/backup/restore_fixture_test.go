@@ -2,14 +2,17 @@ package backup_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/tenancy"
-"github.com/oryne/pgtenant/tenancy/backup/archive"
+	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
 func formatSequence(s archive.Sequence) string { return fmt.Sprint(s.Last, s.Called) }
@@ -61,4 +64,35 @@ func (f *fixture) countries(t testing.TB) {
 	t.Helper()
 	_, err := f.owner.Exec(t.Context(), "create table public.countries (code text primary key); insert into public.countries values ('de')")
 	check(t, err)
+}
+
+// everything is what a refused restore must leave as it was: the registry, schemas and relations, roles and their members.
+func (f *fixture) everything(t testing.TB) string {
+	t.Helper()
+	rows, err := f.pg.Pool.Query(t.Context(), `select 'tenant ' || t::text from public.tenants t
+		union all select 'domain ' || d::text from public.domains d
+		union all select 'name ' || n.name from public.schema_names n where n.tenant_id in (select id from public.tenants)
+		union all select 'side ' || s::text from public.side_schemas s
+		union all select 'relation ' || n.nspname || ' ' || c.relname || ' ' || coalesce(c.relacl::text, '') from pg_class c
+			join pg_namespace n on n.oid = c.relnamespace where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+		union all select 'schema ' || nspname || ' ' || coalesce(nspacl::text, '') from pg_namespace where nspname !~ '^pg_'
+		union all select 'role ' || rolname || ' ' || rolcanlogin from pg_roles where starts_with(rolname, $1)
+		union all select 'member ' || roleid::regrole || ' ' || member::regrole from pg_auth_members
+			where starts_with(roleid::regrole::text, $1) order by 1`, f.pg.RolePrefix+"_")
+	check(t, err)
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	check(t, err)
+	return strings.Join(lines, "\n")
+}
+
+// expectOne wants an error, and one of several if there are any.
+func expectOne(t *testing.T, what string, err error, want []error) {
+	t.Helper()
+	ok := err != nil && len(want) == 0
+	for _, w := range want {
+		ok = ok || errors.Is(err, w)
+	}
+	if !ok {
+		t.Errorf("%s: got %v, want %v", what, err, want)
+	}
 }
