@@ -24,6 +24,9 @@ type rowSource interface {
 
 	// sum returns what the table's CSV was, when next has returned io.EOF.
 	sum(table string) (archive.TableSum, bool)
+
+	// hidden returns the places of the columns whose values nobody knows beforehand: the server may write them in another way.
+	hidden(table string) []int
 }
 
 // loader fills a schema that migrations have just made and that nobody uses. Nothing of what it is given to load
@@ -158,7 +161,7 @@ func cmpErr(load, back error) error {
 type loadedTable struct {
 	name   string
 	rows   int64
-	digest *digest // of a partitioned table; else nil
+	digest *digest // of a partitioned table, and of one with hidden columns; else nil
 }
 
 // copyAll loads table by table, and tells the reader of each that is committed.
@@ -173,16 +176,17 @@ func (l *loader) copyAll(ctx context.Context, src rowSource, back *readBack) ([]
 		if err != nil {
 			return nil, err
 		}
+		hidden := src.hidden(table.Name)
 		t := loadedTable{name: table.Name}
-		if table.Partitioned {
-			t.digest = &digest{}
+		if table.Partitioned || len(hidden) > 0 {
+			t.digest = &digest{hidden: hidden}
 		}
 		if t.rows, err = l.copyIn(ctx, table, rows, t.digest); err != nil {
 			return nil, err
 		}
 		loaded = append(loaded, t)
 		l.restore.report(ctx, Event{Kind: EventLoaded, Table: t.name, Rows: t.rows, Done: len(loaded)})
-		back.read(table)
+		back.read(tableToRead{table, hidden})
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"hash"
 	"io"
 	"math/bits"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -21,18 +22,24 @@ import (
 type readBack struct {
 	schema string
 	conn   *pgx.Conn
-	tables chan archive.Table
+	tables chan tableToRead
 	done   chan struct{}
 	stop   context.CancelCauseFunc // ends the loading
 	sums   map[string]backSum
 	err    error
 }
 
+// tableToRead is a table that is committed.
+type tableToRead struct {
+	archive.Table
+	hidden []int // columns
+}
+
 // backSum is what was read of a table.
 type backSum struct {
 	rows   int64
 	sha256 string
-	digest *digest // of a partitioned table
+	digest *digest // where [loadedTable] has one
 }
 
 func (s *Service) openReadBack(ctx context.Context, schema string, stop context.CancelCauseFunc) (*readBack, error) {
@@ -42,14 +49,14 @@ func (s *Service) openReadBack(ctx context.Context, schema string, stop context.
 	}
 	b := &readBack{
 		schema: schema, conn: pooled.Hijack(), stop: stop, sums: make(map[string]backSum),
-		tables: make(chan archive.Table, 1000), done: make(chan struct{}),
+		tables: make(chan tableToRead, 1000), done: make(chan struct{}),
 	}
 	go b.run(ctx)
 	return b, nil
 }
 
 // read queues a table that is committed.
-func (b *readBack) read(t archive.Table) {
+func (b *readBack) read(t tableToRead) {
 	select {
 	case b.tables <- t:
 	case <-b.done: // it has failed
@@ -79,8 +86,8 @@ func (b *readBack) run(ctx context.Context) {
 	}
 }
 
-func (b *readBack) table(ctx context.Context, t archive.Table) (sum backSum, err error) {
-	sql, err := copySQL(b.schema, t)
+func (b *readBack) table(ctx context.Context, t tableToRead) (sum backSum, err error) {
+	sql, err := copySQL(b.schema, t.Table)
 	if err != nil {
 		return sum, err
 	}
@@ -90,8 +97,8 @@ func (b *readBack) table(ctx context.Context, t archive.Table) (sum backSum, err
 	}
 	h := sha256.New()
 	var to io.Writer = h
-	if t.Partitioned {
-		sum.digest = &digest{skip: 1} // the names of the columns
+	if t.Partitioned || len(t.hidden) > 0 {
+		sum.digest = &digest{skip: 1, hidden: t.hidden} // the first are the names of the columns
 		to = sum.digest
 	}
 	buffered := bufio.NewWriterSize(to, 64<<10)
@@ -128,11 +135,12 @@ func (t loadedTable) compare(want archive.TableSum, have backSum) error {
 // digest is a checksum of rows whose order does not matter: the sum of the SHA-256 of each, modulo 2^256. Who can choose rows could make two sets of
 // them meet in it, and does not profit: it guards against mistakes, and the manifest's checksum against forgery.
 type digest struct {
-	skip  int // rows to leave out at the beginning
-	sum   [4]uint64
-	row   []byte
-	quote bool // the row has an odd number of quotes until now
-	hash  hash.Hash
+	skip   int   // rows to leave out at the beginning
+	hidden []int // columns to leave out
+	sum    [4]uint64
+	row    []byte
+	quote  bool // the row has an odd number of quotes until now
+	hash   hash.Hash
 }
 
 func (d *digest) Write(p []byte) (int, error) {
@@ -149,7 +157,9 @@ func (d *digest) Write(p []byte) (int, error) {
 		}
 		d.quote = d.quote != (bytes.Count(line, []byte{'"'})%2 == 1)
 		if end > 0 && !d.quote {
-			d.add()
+			if err := d.add(); err != nil {
+				return 0, err
+			}
 		}
 		p = p[len(line):]
 	}
@@ -157,13 +167,18 @@ func (d *digest) Write(p []byte) (int, error) {
 }
 
 // add enters the row.
-func (d *digest) add() {
+func (d *digest) add() error {
 	if d.hash == nil {
 		d.hash = sha256.New()
 	}
 	if d.skip > 0 {
 		d.skip--
 	} else {
+		if len(d.hidden) > 0 {
+			if err := d.hide(); err != nil {
+				return err
+			}
+		}
 		d.hash.Reset()
 		d.hash.Write(d.row)
 		sum := d.hash.Sum(nil)
@@ -173,6 +188,22 @@ func (d *digest) add() {
 		}
 	}
 	d.row = d.row[:0]
+	return nil
+}
+
+// hide takes the hidden columns out of the row, and quotes all others in one way.
+func (d *digest) hide() error {
+	values, err := split(d.row)
+	if err != nil {
+		return err
+	}
+	d.row = d.row[:0]
+	for i, v := range values {
+		if !slices.Contains(d.hidden, i) {
+			d.row = append(appendField(d.row, v), ',')
+		}
+	}
+	return nil
 }
 
 // end reports a row that has no end.

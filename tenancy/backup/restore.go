@@ -322,3 +322,5 @@ func (a archiveRows) next(context.Context) (archive.Table, io.Reader, error) {
 }
 
 func (a archiveRows) sum(table string) (archive.TableSum, bool) { return a.r.Manifest().Table(table) }
+
+func (a archiveRows) hidden(string) []int { return nil }

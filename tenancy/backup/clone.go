@@ -1,0 +1,153 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/backup/archive"
+)
+
+// CloneData says what a clone gets.
+type CloneData uint8
+
+const (
+	// CloneAll copies all rows. It is the zero value.
+	CloneAll CloneData = iota
+
+	// CloneStructure copies no rows: the tables have what migrations put there, and are at the newest versions.
+	CloneStructure
+)
+
+// CloneOptions say what tenant a clone becomes.
+type CloneOptions struct {
+	Slug   string // see [tenancy.ValidateSlug]
+	Name   string // display name; default: Slug
+	Domain string // its primary domain
+
+	// Data is what is copied. Default: [CloneAll].
+	Data CloneData
+
+	// Anonymize are called for each value of their columns. Constraints hold of what they return: a unique column needs different values, a
+	// reference one that is there. Generated columns follow. A column that the tenant does not have is a [tenancy.FieldError]. Default: all is copied as it is.
+	Anonymize map[Column]Anonymizer
+}
+
+// Clone makes a new tenant with the rows of another: as they are at one moment, streamed from table to table in constant memory, while
+// both that tenant and all others are served. Sequences stand where they stood. Plan, limits and metadata are copied; domains and the
+// status are not. As a restore, it is built beside everything, with the same checks, and seen only when it is whole; after an error, or a
+// crash, it is run again.
+//
+// What a schema must not have to be backed up, it must not have to be cloned: the errors are those of [Service.Backup] and of
+// [Service.Restore] with a new tenant.
+func (s *Service) Clone(ctx context.Context, slug string, opts CloneOptions) (Restored, error) {
+	restored, err := s.clone(ctx, slug, opts)
+	if err != nil {
+		err = fmt.Errorf("clone tenant %q: %w", slug, err)
+	}
+	s.logRestore(ctx, "clone", restored, err)
+	return restored, err
+}
+
+func (s *Service) clone(ctx context.Context, slug string, opts CloneOptions) (Restored, error) {
+	start := time.Now()
+	if opts.Data > CloneStructure {
+		return Restored{}, &tenancy.FieldError{Field: "data", Value: fmt.Sprint(opts.Data), Rule: "is neither CloneAll nor CloneStructure"}
+	}
+	from, err := s.begin(ctx, slug, BackupOptions{})
+	if err != nil {
+		return Restored{}, err
+	}
+	defer from.end(ctx)
+	h := from.snap.header
+	hide, err := anonymizersOf(h.Tables, opts.Anonymize)
+	if err != nil {
+		return Restored{}, err
+	}
+	s.sweepQuietly(ctx)
+	staging, err := s.cfg.Tenants.StageTenant(ctx, tenancy.AdoptParams{
+		Slug: opts.Slug, Name: opts.Name, Domain: opts.Domain, Plan: h.Tenant.Plan, Limits: h.Tenant.Limits, Metadata: h.Tenant.Metadata,
+	})
+	if err != nil {
+		return Restored{}, err
+	}
+	defer staging.Close(ctx) //nolint:errcheck // it is logged, and left to the sweep
+	restored := Restored{TakenAt: h.TakenAt}
+	if opts.Data == CloneStructure {
+		if err := s.cfg.Migrations.Migrate(ctx, staging.Schema()); err != nil {
+			return Restored{}, err
+		}
+	} else {
+		rows := &clonedRows{run: from, hide: hide, sums: make(map[string]archive.TableSum)}
+		defer rows.stop()
+		if err := s.fill(ctx, staging.Schema(), versionsOf(from.snap.status), rows, restoring{s: s, header: h}, DriftRefuse); err != nil {
+			return Restored{}, err
+		}
+		for _, sum := range rows.sums {
+			restored.Rows += sum.Rows
+			restored.Bytes += sum.Bytes
+		}
+		restored.Tables = len(rows.sums)
+	}
+	if err := from.unchanged(ctx); err != nil {
+		return Restored{}, err
+	}
+	err = s.publish(ctx, staging, "", &restored)
+	restored.Duration = time.Since(start)
+	return restored, err
+}
+
+// clonedRows takes rows from a snapshot, table by table, through a pipe.
+type clonedRows struct {
+	run  *run
+	hide map[string]anonymizers
+	n    int // tables that were begun
+	pipe *io.PipeReader
+	done chan struct{} // closed when the table that was begun is read
+	sums map[string]archive.TableSum
+}
+
+func (c *clonedRows) next(ctx context.Context) (archive.Table, io.Reader, error) {
+	c.stop()
+	if c.n == len(c.run.snap.header.Tables) {
+		return archive.Table{}, nil, io.EOF
+	}
+	table := c.run.snap.header.Tables[c.n]
+	c.n++
+	sql, err := copySQL(c.run.snap.header.Schema, table)
+	if err != nil {
+		return table, nil, err
+	}
+	r, w := io.Pipe()
+	c.pipe, c.done = r, make(chan struct{})
+	go func() {
+		defer close(c.done)
+		sum, err := c.copy(ctx, table.Name, sql, w)
+		c.sums[table.Name] = sum
+		w.CloseWithError(err) // nil: io.EOF
+	}()
+	return table, r, nil
+}
+
+// stop ends the table that was begun: nobody reads it any more.
+func (c *clonedRows) stop() {
+	if c.pipe != nil {
+		_ = c.pipe.CloseWithError(errAbandoned) // never fails
+		<-c.done
+	}
+}
+
+var errAbandoned = errors.New("nobody reads on")
+
+// sum returns what was sent, also of a table of which nobody has read the end yet.
+func (c *clonedRows) sum(table string) (archive.TableSum, bool) {
+	sum, ok := c.sums[table]
+	return sum, ok
+}
+
+func (c *clonedRows) hidden(table string) []int { return slices.Sorted(maps.Keys(c.hide[table])) }
