@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -95,4 +97,16 @@ func expectOne(t *testing.T, what string, err error, want []error) {
 	if !ok {
 		t.Errorf("%s: got %v, want %v", what, err, want)
 	}
+}
+
+// edited are the files of a source with one changed.
+func edited(t testing.TB, source migrate.Source, name, from, to string) fs.FS {
+	t.Helper()
+	files := make(fstest.MapFS)
+	for file, content := range source.FS.(fstest.MapFS) {
+		files[file] = content
+	}
+	text := strings.Replace(string(files[name].Data), from, to, 1)
+	files[name] = &fstest.MapFile{Data: []byte(text)}
+	return files
 }
