@@ -10,7 +10,7 @@ var (
 	// ends. The entry is not logged.
 	ErrFull = errors.New("audit log is full")
 
-	// ErrClosed is returned by [Log.Record] and [Log.Flush] after [Log.Close].
+	// ErrClosed is returned by [Log.Record] after [Log.Close], and by [Log.Flush] where that has lost entries.
 	ErrClosed = errors.New("audit log is closed")
 
 	// ErrSpillInUse is returned by [Open] when another process has the directory of [SpillConfig].

@@ -79,7 +79,7 @@ func (l *Log) put(ctx context.Context, e *entry) error {
 }
 
 // Flush returns when everything that was recorded before is in the database, or while that is away in the spill. ctx governs
-// the wait.
+// the wait. Of a log that was closed with losses it is [ErrClosed].
 func (l *Log) Flush(ctx context.Context) error {
 	if err := l.queue.wait(ctx); err != nil {
 		return fmt.Errorf("flush audit log: %w", err)

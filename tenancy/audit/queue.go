@@ -18,6 +18,7 @@ type queue struct {
 	accepted int64         // entries ever
 	done     int64         // of those, the ones that the writer is done with
 	closed   bool          // nothing more is accepted
+	over     bool          // nothing more is done
 	batch    int           // so many are worth waking the writer at once
 	ready    chan struct{} // holds one when there are entries
 	urgent   chan struct{} // holds one when there is a batch, or somebody waits
@@ -151,6 +152,9 @@ func (q *queue) until(ctx context.Context, met func() bool) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for !met() {
+		if q.over {
+			return ErrClosed
+		}
 		changed := q.watch()
 		q.mu.Unlock()
 		notify(q.urgent)
@@ -175,6 +179,18 @@ func (q *queue) close() (first bool) {
 		q.changed = nil
 	}
 	return first
+}
+
+// end says that the writer has ended, and returns how many entries it leaves.
+func (q *queue) end() (lost int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.over = true
+	if q.changed != nil {
+		close(q.changed)
+		q.changed = nil
+	}
+	return len(q.items) + q.taken
 }
 
 // length returns how many entries are in memory.

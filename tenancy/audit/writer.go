@@ -265,5 +265,5 @@ func (w *writer) finish(ctx context.Context) {
 		w.cfg.Logger.InfoContext(ctx, "audit chain closed", slog.String("chain", h.Chain.String()),
 			slog.Int64("position", h.Position), slog.String("digest", h.Digest.String()))
 	}
-	w.lost = int64(w.queue.length())
+	w.lost = int64(w.queue.end())
 }
