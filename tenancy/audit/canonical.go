@@ -19,7 +19,7 @@ import (
 
 const (
 	maxDepth  = 32  // jsonb is parsed on the server's stack
-	maxDigits = 200 // of a number, on each side of the point
+	maxDigits = 400 // of a number, on each side of the point
 )
 
 var (

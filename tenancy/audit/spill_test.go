@@ -189,10 +189,10 @@ func TestASpillIsBounded(t *testing.T) {
 		if err == nil {
 			recorded++
 		}
-		return errors.Is(err, audit.ErrFull)
+		return errors.Is(err, audit.ErrFull) && errors.Is(l.Status().Err, audit.ErrSpillFull)
 	})
 	s := l.Status()
-	if s.SpillBytes > 2000 || s.Queued != 5 || s.Spilled == 0 || s.Dropped != 1 {
+	if s.SpillBytes > 2000 || s.Queued != 5 || s.Spilled == 0 || s.Dropped == 0 {
 		t.Errorf("status %+v", s)
 	}
 	total := int64(0)

@@ -1,0 +1,158 @@
+package audit_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/oryne/pgtenant/tenancy/audit"
+)
+
+// Texts that somebody may send to break the log, or to get out of it.
+var hostile = []string{
+	"", "a\x00b", "\xff\xfe", "\xed\xa0\x80", "'; drop table audit_log; --", "$1", `\`, `"`, `{"a":1}`, "a\nb\r\n\tc", "\u202e", "\U0001F600", "\u2028",
+	strings.Repeat("x", 10<<20), strings.Repeat("\x00", 5000), strings.Repeat("é", 5000), "\\x00", `\u0000`, "=cmd|' /C calc'!A0", "\x7f\x1b[31m",
+}
+
+func TestNoTextBreaksTheLog(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	l := f.open(t, audit.Config{})
+	for i, text := range hostile {
+		e := audit.Entry{
+			Tenant: int64(i + 1), Slug: text, Schema: text, Action: audit.LoginFailed, Actor: text, RequestID: text,
+			Details: map[string]any{"text": text, text: 1, "nested": map[string]any{text: []any{text}}},
+		}
+		check(t, l.Record(t.Context(), e))
+		check(t, l.Write(t.Context(), e))
+		r := request(http.MethodGet, "http://a.example.com/")
+		r.URL.Path, r.Host, r.Method = "/"+text, text, text
+		serve(l, audit.MiddlewareConfig{Actor: func(*http.Request) string { return text }, RequestID: func(*http.Request) string { return text }},
+			answer(http.StatusOK), r)
+	}
+	check(t, l.Flush(t.Context()))
+	for _, r := range f.list(t, audit.Filter{}) {
+		for _, text := range []string{r.Slug, r.Schema, r.Actor, r.RequestID} {
+			if len(text) > audit.MaxText || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+				t.Errorf("got %q", text)
+			}
+		}
+		if details, _ := json.Marshal(r.Details); len(details) > 2*audit.MaxDetails {
+			t.Errorf("%d bytes of details", len(details))
+		}
+	}
+	for i := range hostile {
+		if n := f.count(t, "tenant_id = $1 and action = 'login_failed'", i+1); n != 2 {
+			t.Errorf("%q: %d rows", hostile[i][:min(20, len(hostile[i]))], n)
+		}
+	}
+	if n := f.count(t, "action = 'schema_access'"); n != len(hostile) {
+		t.Errorf("%d requests", n)
+	}
+	f.verify(t)
+	var lines, sheet bytes.Buffer
+	n, err := f.reader.Export(t.Context(), &lines, audit.Filter{}, audit.JSONLines)
+	check(t, err)
+	if got := bytes.Count(lines.Bytes(), []byte("\n")); int64(got) != n {
+		t.Errorf("%d lines for %d records", got, n)
+	}
+	_, err = f.reader.Export(t.Context(), &sheet, audit.Filter{}, audit.CSV)
+	check(t, err)
+	if strings.Contains(sheet.String(), ",=cmd") || !strings.Contains(sheet.String(), ",'=cmd") {
+		t.Error("a formula is in the export")
+	}
+}
+
+// The same through a spill, which has another way to the database.
+func TestNoTextBreaksTheSpill(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	back := f.away(t)
+	dir := t.TempDir() + "/spill"
+	l, err := audit.Open(t.Context(), f.db, audit.Config{Spill: audit.SpillConfig{Dir: dir}})
+	check(t, err)
+	for _, text := range hostile {
+		check(t, l.Record(t.Context(), audit.Entry{Tenant: 1, Action: audit.LoginFailed, Actor: text, IP: netip.IPv6Loopback(), Details: map[string]any{text: text}}))
+	}
+	closeLog(t, l)
+	back()
+	f.replay(t, dir)
+	if n := f.count(t, "tenant_id = 1"); n != len(hostile) {
+		t.Errorf("%d rows", n)
+	}
+	f.verify(t)
+}
+
+func TestDetailsAreKeptAsTheyAre(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	l := f.open(t, audit.Config{})
+	deep := any("bottom")
+	for range 5000 {
+		deep = []any{deep}
+	}
+	for _, v := range []any{
+		0, -1, 1.5, -0.0, 1e21, 1e-7, 1e308, 5e-324, math.MaxInt64, uint64(math.MaxUint64), json.Number("1.50"), json.Number("-0"),
+		json.Number("1e400"), json.Number("1E+2"), json.Number("123456789012345678901234567890.10"), true, nil,
+		[]int{},
+		map[string]int{"b": 1, "a": 2, "": 3},
+		deep,
+	} {
+		check(t, l.Record(t.Context(), audit.Entry{Tenant: 1, Action: audit.Configuration, Details: map[string]any{"v": v}}))
+	}
+	expectField(t, l.Record(t.Context(), audit.Entry{Action: audit.Login, Details: map[string]any{"f": func() {}}}), "details")
+	expectField(t, l.Record(t.Context(), audit.Entry{Action: audit.Login, Details: map[string]any{"n": math.NaN()}}), "details")
+	check(t, l.Flush(t.Context()))
+	if n := f.count(t, "tenant_id = 1"); n != 20 {
+		t.Errorf("%d rows", n)
+	}
+	if n := f.count(t, "details ? 'truncated_bytes'"); n != 2 { // the number that is too large, and what is too deep
+		t.Errorf("%d are cut", n)
+	}
+	f.verify(t)
+}
+
+func TestSecretsAreNotLogged(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	l := f.open(t, audit.Config{})
+	check(t, l.Record(t.Context(), audit.Entry{Tenant: 1, Action: audit.Configuration, Details: map[string]any{
+		"Password": "hunter2", "list": []any{map[string]any{"api-key": "hunter2", "Set-Cookie": []string{"hunter2"}}}, "user": "ada",
+		"access_token": map[string]any{"x": "hunter2"},
+	}}))
+	check(t, l.Record(t.Context(), audit.Entry{Tenant: 1, Action: audit.Configuration, Details: map[string]any{
+		"password": "hunter2", "long": strings.Repeat("x", audit.MaxDetails),
+	}}))
+	check(t, l.Flush(t.Context()))
+	if n := f.count(t, "details::text ~ 'hunter2'"); n != 0 {
+		t.Errorf("%d rows hold a secret", n)
+	}
+	if n := f.count(t, "details->>'Password' = '[redacted]' and details->>'user' = 'ada'"); n != 1 {
+		t.Error("the rest is not there")
+	}
+}
+
+func TestABadEntryIsRefused(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	l := f.open(t, audit.Config{})
+	for field, e := range map[string]audit.Entry{
+		"action": {Action: "Drop Table"}, "tenant": {Action: audit.Login, Tenant: -1},
+	} {
+		expectField(t, l.Record(t.Context(), e), field)
+		expectField(t, l.Write(t.Context(), e), field)
+		expectField(t, l.WriteTx(t.Context(), nil, e), field)
+	}
+	for _, action := range []audit.Action{"", audit.LogOpened, audit.LogClosed, audit.LogLost, audit.Action(strings.Repeat("a", 65)), "é", "a\x00"} {
+		expectField(t, l.Record(t.Context(), audit.Entry{Action: action}), "action")
+	}
+	check(t, l.Flush(t.Context()))
+	if n := f.count(t, "true"); n != 0 {
+		t.Errorf("%d rows", n)
+	}
+}
