@@ -46,7 +46,10 @@ type Config struct {
 	// login says.
 	StatementTimeout time.Duration
 
-	// Logger gets a record for each schema that was changed. Nil discards.
+	// Index is whether there is a central index of the versions of all schemas. Default: [NoIndex].
+	Index Index
+
+	// Logger gets a record for each schema that was changed, and why an index is not used. Nil discards.
 	Logger *slog.Logger
 
 	fresh bool // see [Runner.MigrateNew]
@@ -104,6 +107,8 @@ func (cfg Config) withDefaults() (Config, error) {
 		return cfg, errors.New("migrate: a policy is Refuse or Allow")
 	case cfg.Lock > LockTable:
 		return cfg, fmt.Errorf("migrate: unknown lock %d", cfg.Lock)
+	case cfg.Index > CentralIndex:
+		return cfg, fmt.Errorf("migrate: unknown index %d", cfg.Index)
 	}
 	return cfg, nil
 }

@@ -29,6 +29,7 @@ type member struct {
 	line   *lineage
 	err    error // why there is no lineage, or why nothing may be done
 	known  bool  // met earlier in the run, and not read again
+	sure   bool  // the index of versions says so
 	order  int   // its place in the run
 
 	kit  *kit // what its transaction needs besides; nil: not read yet
@@ -73,6 +74,7 @@ type survey struct {
 	lines  *lineages
 	roster *roster
 	atOnce int // how many chunks are read at a time; 0: [surveyAtOnce]
+	index  *index // nil: there is none
 }
 
 // roster remembers which schemas were met, at four bytes each.
@@ -148,7 +150,7 @@ func (s *survey) each(ctx context.Context, list List, visit func(m *member) erro
 				send(nil, err)
 				return
 			}
-			if names = append(names, name); len(names) == surveyChunk {
+			if names = append(names, name); len(names) == s.chunk() {
 				if !send(names, nil) {
 					return
 				}
@@ -173,7 +175,16 @@ func (s *survey) each(ctx context.Context, list List, visit func(m *member) erro
 	return ctx.Err()
 }
 
-// read finds out where some schemas stand: one query for the catalog, one for the contents.
+// chunk is how many names are read at a time.
+func (s *survey) chunk() int {
+	if s.index != nil {
+		return indexChunk
+	}
+	return surveyChunk
+}
+
+// read finds out where some schemas stand: one query for the catalog, one for the contents, but for those that the
+// index of versions knows.
 func (s *survey) read(ctx context.Context, names []string) ([]member, error) {
 	conn, err := s.r.pool.Acquire(ctx)
 	if err != nil {
@@ -187,13 +198,33 @@ func (s *survey) read(ctx context.Context, names []string) ([]member, error) {
 			members[i].err = err
 		}
 	}
-	if err := s.locate(ctx, conn, members); err != nil {
-		return nil, fmt.Errorf("read versions: %w", err)
+	left := members
+	if s.index != nil {
+		s.index.believe(ctx, conn, s, members)
+		left = unsure(members)
 	}
-	if err := s.contents(ctx, conn, members); err != nil {
-		return nil, fmt.Errorf("read versions: %w", err)
+	for part := range slices.Chunk(left, surveyChunk) {
+		if err := s.readTables(ctx, conn, part); err != nil {
+			return nil, fmt.Errorf("read versions: %w", err)
+		}
+	}
+	if s.index != nil {
+		put(members, left)
 	}
 	return members, nil
+}
+
+// readTables finds out where schemas stand by their version tables.
+func (s *survey) readTables(ctx context.Context, conn *pgxpool.Conn, members []member) error {
+	if err := s.locate(ctx, conn, members); err != nil {
+		return err
+	}
+	entries := s.index.prove(ctx, conn, s, members)
+	if err := s.contents(ctx, conn, members); err != nil {
+		return err
+	}
+	s.index.fill(ctx, conn, members, entries)
+	return nil
 }
 
 // locate looks up schemas and their version tables, by index, however many neighbours they have.
@@ -339,10 +370,19 @@ func (s *survey) judge(ctx context.Context, conn *pgxpool.Conn, m *member, table
 			m.line = t.lineage(st)
 		}
 	}
-	if m.line != nil && m.line.outcome != Current && m.line.outcome != Behind {
-		_, m.err = t.next(upTo{Newest}, m.line.state)
+	if m.line != nil {
+		m.err = m.verdict(t)
 	}
 	return nil
+}
+
+// verdict returns why nothing may be done in a schema whose versions are known, or nil.
+func (m *member) verdict(t target) error {
+	if m.line.outcome == Current || m.line.outcome == Behind {
+		return nil
+	}
+	_, err := t.next(upTo{Newest}, m.line.state)
+	return err
 }
 
 // unmet returns the schemas with a version table that the roster does not have.

@@ -1,0 +1,84 @@
+package migrate_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/oryne/pgtenant/migrate"
+)
+
+// BenchmarkIndex compares runs with and without the central index, in turns. See BENCHMARKS.md.
+func BenchmarkIndex(b *testing.B) {
+	f := newBenchFleet(b)
+	withIndex := func(cfg *migrate.Config) { cfg.Index = migrate.CentralIndex }
+	b.Run("nothing pending", func(b *testing.B) {
+		f.nothingBoth(b, f.runner(b, nil), f.runner(b, withIndex))
+	})
+	b.Run("one migration", func(b *testing.B) {
+		var plain, with []time.Duration
+		drop := f.runner(b, nil)
+		for b.Loop() {
+			checkB(b, drop.DropIndex(b.Context()))
+			plain = append(plain, f.upAllOf(b, nil))
+			f.survey(b, f.runner(b, withIndex)) // makes triggers and entries
+			with = append(with, f.upAllOf(b, withIndex))
+		}
+		b.ReportMetric(float64(medianOf(plain).Microseconds())/float64(len(f.schemas)), "µs/tenant")
+		b.ReportMetric(float64(medianOf(with).Microseconds())/float64(len(f.schemas)), "index-µs/tenant")
+		b.ReportMetric(medianOf(with).Seconds()/medianOf(plain).Seconds(), "x")
+		b.ReportMetric(0, "ns/op")
+	})
+}
+
+// nothingBoth measures runs with nothing to do.
+func (f *benchFleet) nothingBoth(b *testing.B, plain, with *migrate.Runner) {
+	b.ReportMetric(ms(f.survey(b, with)), "ms-to-make")
+	f.survey(b, with)
+	_, err := f.pool.Exec(b.Context(), "vacuum analyze")
+	checkB(b, err)
+	var slow, fast, only []time.Duration
+	for b.Loop() {
+		slow = append(slow, f.survey(b, plain))
+		fast = append(fast, f.survey(b, with))
+		start := time.Now()
+		n := 0
+		for s, err := range with.Fleet(b.Context(), migrate.Schemas(f.schemas...)) {
+			checkB(b, err)
+			if n++; s.Outcome != migrate.Current {
+				b.Fatal(s)
+			}
+		}
+		only = append(only, time.Since(start))
+	}
+	b.ReportMetric(ms(medianOf(slow)), "tables-ms")
+	b.ReportMetric(ms(medianOf(fast)), "index-ms")
+	b.ReportMetric(ms(medianOf(only)), "fleet-ms")
+	b.ReportMetric(0, "ns/op")
+}
+
+// survey measures a run that finds all schemas current.
+func (f *benchFleet) survey(b *testing.B, r *migrate.Runner) time.Duration {
+	b.Helper()
+	start := time.Now()
+	report, err := r.UpAll(b.Context(), migrate.Schemas(f.schemas...), migrate.UpAllOptions{})
+	if err != nil || report.Current != len(f.schemas) {
+		b.Fatal(report.Summary(), err)
+	}
+	return time.Since(start)
+}
+
+// upAllOf measures one more migration of all schemas, from new connections.
+func (f *benchFleet) upAllOf(b *testing.B, change func(cfg *migrate.Config)) time.Duration {
+	b.Helper()
+	f.next()
+	r := f.runner(b, change)
+	f.pool.Reset()
+	start := time.Now()
+	report, err := r.UpAll(b.Context(), migrate.Schemas(f.schemas...), migrate.UpAllOptions{Workers: 2})
+	took := time.Since(start)
+	checkB(b, err)
+	if report.Count(migrate.Migrated) != len(f.schemas) {
+		b.Fatalf("%s", report.Summary())
+	}
+	return took
+}
