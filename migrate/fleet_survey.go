@@ -73,7 +73,7 @@ type survey struct {
 	r      *Runner
 	lines  *lineages
 	roster *roster
-	atOnce int // how many chunks are read at a time; 0: [surveyAtOnce]
+	atOnce int    // how many chunks are read at a time; 0: [surveyAtOnce]
 	index  *index // nil: there is none
 }
 
