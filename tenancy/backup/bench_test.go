@@ -66,6 +66,7 @@ func BenchmarkNeighbours(b *testing.B) {
 	}
 	for name, all := range times {
 		b.ReportMetric(milliseconds(median(all)), name+"-ms")
+		b.Logf("%s: median %v, best %v of %d", name, median(all), slices.Min(all), len(all)) // also where the database takes too long to drop
 	}
 	b.ReportMetric(float64(median(times["many"]))/float64(median(times["few"])), "many/few")
 }

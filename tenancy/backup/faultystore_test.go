@@ -81,7 +81,7 @@ func (u *faultyUpload) Write(p []byte) (int, error) {
 func (u *faultyUpload) Commit() error {
 	if u.s.commit != nil {
 		if err := u.s.commit(u.name); err != nil {
-			return errors.Join(err, u.Upload.Abort())
+			return errors.Join(err, u.Abort())
 		}
 	}
 	return u.Upload.Commit()

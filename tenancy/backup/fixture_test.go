@@ -126,7 +126,7 @@ func (f *fixture) stored(t testing.TB, name string, opts archive.ReaderOptions) 
 	tables := make(map[string]string)
 	for {
 		table, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return r.Header(), r.Manifest(), tables
 		}
 		check(t, err)

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/backup"
@@ -150,4 +153,22 @@ func TestATenantInTheWrongStatusIsRefused(t *testing.T) {
 	if names := f.files(t); len(names) != 0 {
 		t.Errorf("the directory has %q", names)
 	}
+}
+
+func TestATableThatIsBeingAlteredIsWaitedForAsLongAsIsAllowed(t *testing.T) {
+	t.Parallel()
+	f := setup(t, notes)
+	tenant := f.createLarge(t, "north")
+	s := f.service(t, backup.Config{LockTimeout: 50 * time.Millisecond})
+	tx, err := f.pg.Pool.Begin(t.Context())
+	check(t, err)
+	_, err = tx.Exec(t.Context(), "lock table "+tenant.Schema+".tags in access exclusive mode")
+	check(t, err)
+	_, err = s.Backup(t.Context(), "north", backup.BackupOptions{})
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) || pgErr.Code != "55P03" {
+		t.Errorf("got %v", err)
+	}
+	check(t, tx.Rollback(t.Context()))
+	f.expectNothing(t, tenant)
 }

@@ -88,7 +88,7 @@ func (s *Service) readReceipt(ctx context.Context, name string) (Info, error) {
 	if err != nil {
 		return fail(err)
 	}
-	defer file.Close() //nolint:errcheck // it was only read
+	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, maxReceipt))
 	if err != nil {
 		return fail(err)

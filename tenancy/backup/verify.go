@@ -20,7 +20,7 @@ func (s *Service) verify(ctx context.Context, r *run) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close() //nolint:errcheck // it was only read
+	defer file.Close()
 	meter := &meter{dst: io.Discard, hash: sha256.New()}
 	src := io.TeeReader(&cancellable{ctx.Err, file}, meter)
 	_, manifest, err := readAll(src, s.cfg.readerOptions())
@@ -54,7 +54,7 @@ func (s *Service) Check(ctx context.Context, name string) (archive.Header, archi
 	if err != nil {
 		return archive.Header{}, archive.Manifest{}, fmt.Errorf("check backup %q: %w", name, err)
 	}
-	defer file.Close() //nolint:errcheck // it was only read
+	defer file.Close()
 	h, m, err := readAll(&cancellable{ctx.Err, file}, s.cfg.readerOptions())
 	if err != nil {
 		return archive.Header{}, archive.Manifest{}, fmt.Errorf("check backup %q: %w", name, err)

@@ -62,7 +62,7 @@ func unpack(src io.Reader, opts archive.ReaderOptions) (r *archive.Reader, conte
 	content = make(map[string]string)
 	for {
 		table, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return r, content, nil
 		}
 		if err != nil {

@@ -58,7 +58,7 @@ func open(src io.Reader, identities []age.Identity) (*source, error) {
 	s := &source{raw: &raw{r: src, budget: maxAgeHeader}}
 	in := bufio.NewReaderSize(s.raw, 64<<10)
 	intro, err := in.Peek(len(ageIntro))
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("read archive: %w", err)
 	}
 	s.plain = in
@@ -131,7 +131,7 @@ func (s *source) end(entry string, offset int64) error {
 		if padding += n; padding > maxPadding {
 			return &FormatError{Reason: "has data after its end"}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

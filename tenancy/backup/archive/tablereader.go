@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -45,7 +46,7 @@ func (t *TableReader) WriteTo(w io.Writer) (n int64, err error) {
 			return n, err
 		}
 	}
-	if err := t.end(); err != io.EOF {
+	if err := t.end(); !errors.Is(err, io.EOF) {
 		return n, err
 	}
 	return n, nil
