@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/oryne/pgtenant/tenancy"
-	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
 // BackupOptions say how one tenant is backed up. The zero value is the strict way.
@@ -123,62 +122,4 @@ func (s *Service) discard(ctx context.Context, name string) error {
 		}
 	}
 	return failed
-}
-
-// run is one backup under way.
-type run struct {
-	s        *Service
-	tenant   tenancy.Tenant
-	snap     *snapshot
-	start    time.Time
-	info     Info
-	manifest archive.Manifest
-	done     int // tables
-}
-
-// begin finds the tenant and takes its snapshot.
-func (s *Service) begin(ctx context.Context, slug string, opts BackupOptions) (*run, error) {
-	r := &run{s: s, start: time.Now()}
-	var err error
-	if r.tenant, err = s.cfg.Tenants.BySlug(ctx, slug); err != nil {
-		return nil, err
-	}
-	if err := allowed(&r.tenant); err != nil {
-		return nil, err
-	}
-	domains, err := s.cfg.Tenants.Domains(ctx, r.tenant.ID)
-	if err != nil {
-		return nil, err
-	}
-	if r.snap, err = s.checkedSnapshot(ctx, &r.tenant, domains, opts.Drift); err != nil {
-		return nil, err
-	}
-	r.report(ctx, Event{Kind: EventStarted})
-	return r, nil
-}
-
-// end gives back the connection, if it has not been.
-func (r *run) end(ctx context.Context) {
-	if r.snap.pooled != nil {
-		r.snap.close(ctx)
-	}
-}
-
-// allowed returns why a tenant cannot be backed up.
-func allowed(t *tenancy.Tenant) error {
-	switch {
-	case t.Status != tenancy.Active && t.Status != tenancy.Suspended && t.Status != tenancy.Maintenance:
-		return &tenancy.StatusError{Op: opBackup, Slug: t.Slug, Status: t.Status}
-	case t.NextSchema != "":
-		return fmt.Errorf("%w to %q", tenancy.ErrRenaming, t.NextSchema)
-	case t.Placement != "default":
-		return fmt.Errorf("%w: %q", tenancy.ErrPlacement, t.Placement)
-	}
-	return nil
-}
-
-// report tells of progress.
-func (r *run) report(ctx context.Context, e Event) {
-	e.Tenant, e.Name, e.Done, e.Tables = r.tenant, r.info.Name, r.done, len(r.snap.header.Tables)
-	r.s.cfg.Progress(ctx, e)
 }

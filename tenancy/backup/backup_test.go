@@ -66,7 +66,8 @@ func TestTablesAreFromOneMoment(t *testing.T) {
 	f.exec(t, tenant.Schema, "insert into notes (body) values ('first'); insert into tags values (1, 'a')")
 	s := f.service(t, backup.Config{Progress: func(ctx ctx, e backup.Event) {
 		if e.Kind == backup.EventStarted || e.Kind == backup.EventTable {
-			f.exec(t, tenant.Schema, "with n as (insert into notes (body) values ('later') returning id) insert into tags select id, 'b' from n; delete from tags where tag = 'a'")
+			f.exec(t, tenant.Schema, `with n as (insert into notes (body) values ('later') returning id)
+				insert into tags select id, 'b' from n; delete from tags where tag = 'a'`)
 		}
 	}})
 	info, err := s.Backup(t.Context(), "north", backup.BackupOptions{})

@@ -147,7 +147,10 @@ func TestACancelledBackupLeavesNothing(t *testing.T) {
 	for what, when := range map[string]struct {
 		event backup.EventKind
 		bytes int64
-	}{"at the beginning": {event: backup.EventStarted}, "in a table": {bytes: 500_000}, "between tables": {event: backup.EventTable}, "before it is verified": {event: backup.EventWritten}} {
+	}{
+		"at the beginning": {event: backup.EventStarted}, "in a table": {bytes: 500_000},
+		"between tables": {event: backup.EventTable}, "before it is verified": {event: backup.EventWritten},
+	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			f := setup(t, notes)

@@ -117,7 +117,8 @@ func expectHeader(t *testing.T, h archive.Header) {
 	if c := find("compounds").Columns; !slices.Contains(c, archive.Column{Name: "addresses", Type: "{schema}.address[]"}) {
 		t.Errorf("compounds: %+v", c)
 	}
-	if c := find("identities").Columns; c[0].Identity != archive.IdentityAlways || c[1].Identity != archive.IdentityByDefault || c[2].Identity != "" {
+	if c := find("identities").Columns; c[0].Identity != archive.IdentityAlways ||
+		c[1].Identity != archive.IdentityByDefault || c[2].Identity != "" {
 		t.Errorf("identities: %+v", c)
 	}
 	if total := find("totals"); total.Columns[2].Generated != archive.GeneratedStored || !slices.Equal(total.Stored(), []string{"net", "rate", "label"}) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -12,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oryne/pgtenant/migrate"
-	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
@@ -150,27 +148,4 @@ func (snap *snapshot) release(ctx context.Context) {
 		return
 	}
 	snap.pooled.Release()
-}
-
-// querier is a connection or a transaction.
-type querier interface {
-	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-}
-
-// lockSQL returns the statement that keeps the tables of a schema from being altered or dropped, or an empty one.
-func lockSQL(ctx context.Context, q querier, schema string) (string, error) {
-	rows, err := q.Query(ctx, lockableSQL, schema)
-	if err != nil {
-		return "", err
-	}
-	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil || len(names) == 0 {
-		return "", err
-	}
-	for i, name := range names {
-		if names[i], err = schemactx.QuoteName(schema, name); err != nil {
-			return "", err
-		}
-	}
-	return "lock table " + strings.Join(names, ", ") + " in access share mode", nil
 }

@@ -68,7 +68,10 @@ func TestWhatAnArchiveCannotHoldIsRefusedByName(t *testing.T) {
 
 func TestASuperuserBacksUpWhatRowSecurityHides(t *testing.T) {
 	t.Parallel()
-	f := setup(t, oneFile("create table hidden (id int);\nalter table hidden enable row level security;\nalter table hidden force row level security;\n"))
+	f := setup(t, oneFile(`create table hidden (id int);
+		alter table hidden enable row level security;
+		alter table hidden force row level security;
+	`))
 	tenant := f.create(t, "north")
 	_, err := f.pg.Pool.Exec(t.Context(), "insert into "+tenant.Schema+".hidden values (1)")
 	check(t, err)

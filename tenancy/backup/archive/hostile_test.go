@@ -158,12 +158,30 @@ func TestEntriesThatAreNotOfTheFormatAreRefused(t *testing.T) {
 			all[atFirst].body += all[atFirst].body
 			return all
 		}, firstPart, ""},
-		"a frame that something follows": {func(all []entry) []entry { all[atFirst].body += "garbage"; return all }, firstPart, "does not decompress"},
-		"a frame too large":              {func(all []entry) []entry { all[atFirst].body = frame(t, strings.Repeat("x", 2<<20)); return all }, firstPart, "is no zstd frame of 1 to"},
-		"an empty frame":                 {func(all []entry) []entry { all[atFirst].body = frame(t, ""); return all }, firstPart, "is no zstd frame"},
-		"a skippable frame":              {func(all []entry) []entry { all[atFirst].body = "\x50\x2a\x4d\x18\x00\x00\x00\x00"; return all }, firstPart, "is no zstd frame"},
-		"other rows":                     {func(all []entry) []entry { all[atFirst].body = frame(t, "id,name\n1,Mallory\n"); return all }, "tables/students", "was altered"},
-		"a large entry":                  {func(all []entry) []entry { all[atFirst].body = strings.Repeat("x", 2<<20); return all }, firstPart, "over the limit"},
+		"a frame that something follows": {func(all []entry) []entry {
+			all[atFirst].body += "garbage"
+			return all
+		}, firstPart, "does not decompress"},
+		"a frame too large": {func(all []entry) []entry {
+			all[atFirst].body = frame(t, strings.Repeat("x", 2<<20))
+			return all
+		}, firstPart, "is no zstd frame of 1 to"},
+		"an empty frame": {func(all []entry) []entry {
+			all[atFirst].body = frame(t, "")
+			return all
+		}, firstPart, "is no zstd frame"},
+		"a skippable frame": {func(all []entry) []entry {
+			all[atFirst].body = "\x50\x2a\x4d\x18\x00\x00\x00\x00"
+			return all
+		}, firstPart, "is no zstd frame"},
+		"other rows": {func(all []entry) []entry {
+			all[atFirst].body = frame(t, "id,name\n1,Mallory\n")
+			return all
+		}, "tables/students", "was altered"},
+		"a large entry": {func(all []entry) []entry {
+			all[atFirst].body = strings.Repeat("x", 2<<20)
+			return all
+		}, firstPart, "over the limit"},
 	} {
 		_, _, err := unpack(bytes.NewReader(repack(t, test.alter(entries(t, packed)))), archive.ReaderOptions{})
 		t.Run(name, func(t *testing.T) { expectFormat(t, err, test.entry, test.reason) })
