@@ -29,7 +29,8 @@
 // What a status allows is a table, see [Op.Allowed]. [Manager.Suspend] and [Manager.StartMaintenance]
 // have requests refused until [Manager.Activate] and [Manager.EndMaintenance]. [Manager.Update] changes
 // what somebody has read, if nobody was faster. [Manager.Rename] gives another name, slug or schema
-// name. Domains are added by the platform's word, or claimed by a tenant and verified ([DomainVerifier]);
+// name. A [Staging] is a schema that is built beside that of a tenant, to take its place ([Staging.Replace]) or become a new
+// tenant. Domains are added by the platform's word, or claimed by a tenant and verified ([DomainVerifier]);
 // one is primary at all times. [Manager.ForEach] works through the fleet. [Users] are the platform's own.
 //
 // # Dropping a tenant

@@ -23,4 +23,15 @@
 // archive cannot hold is an [UnsupportedError] that names it; nothing is left out in silence. FORMAT.md lists both.
 //
 // No SQL is in an archive, and none of it is ever run.
+//
+// # A restore
+//
+// [Service.Restore] builds a schema beside all that is there: by the migrations that the archive's schema had, filled with its rows, read
+// back and compared with its checksums, migrated up, and compared with what the migrations make. Then one statement of the registry makes it
+// a new tenant, or puts it in the place of a tenant's schema, which is kept aside until [Service.ConfirmRestore] or [Service.RevertRestore]. After
+// an error, or a crash at any point, what was there is untouched. [Service.Verify] does the same with a schema that is dropped again.
+// [Service.Clone] makes a tenant from another one's rows, with columns made anonymous.
+//
+// A tenant moves to another name within the database by [tenancy.Manager.Rename], which copies nothing; its backups go by its id, and are its
+// own under any name.
 package backup

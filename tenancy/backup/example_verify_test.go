@@ -1,0 +1,28 @@
+package backup_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/oryne/pgtenant/tenancy/backup"
+)
+
+// A backup that nobody has ever restored is a hope: Verify restores it into a schema that is dropped again.
+func ExampleService_Verify() {
+	s, done := openNorth()
+	defer done()
+	ctx := context.Background()
+	info, err := s.backups.Backup(ctx, "north", backup.BackupOptions{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	drill, err := s.backups.Verify(ctx, info.Name, backup.RestoreOptions{})
+	fmt.Println("restored", drill.Rows, "rows of", drill.Tenant.Slug, err)
+	sides, err := s.tenants.SideSchemas(ctx)
+	fmt.Println("left:", len(sides), err)
+
+	// Output:
+	// restored 2 rows of north <nil>
+	// left: 0 <nil>
+}
