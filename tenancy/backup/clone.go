@@ -76,7 +76,7 @@ func (s *Service) clone(ctx context.Context, slug string, opts CloneOptions) (Re
 	if err != nil {
 		return Restored{}, err
 	}
-	defer staging.Close(ctx) //nolint:errcheck // it is logged, and left to the sweep
+	defer staging.Close(ctx) // an error is logged, and left to the sweep
 	restored := Restored{TakenAt: h.TakenAt}
 	if opts.Data == CloneStructure {
 		if err := s.cfg.Migrations.Migrate(ctx, staging.Schema()); err != nil {

@@ -17,9 +17,21 @@ const foreignKeysSQL = `select t.relname::text, t.relkind = 'p', c.conname::text
 	from pg_constraint c join pg_class t on t.oid = c.conrelid join pg_class f on f.oid = c.confrelid
 	where c.conrelid = any($1::oid[]) and c.contype = 'f' and c.conparentid = 0 order by c.oid`
 
-// triggersSQL reads the triggers of the tables $1 that would fire, but for those of constraints.
-const triggersSQL = `select t.relname::text, g.tgname::text, g.tgenabled::text from pg_trigger g join pg_class t on t.oid = g.tgrelid
-	where g.tgrelid = any($1::oid[]) and not g.tgisinternal and g.tgenabled <> 'D' order by g.oid`
+// triggersSQL reads the triggers of the tables $1 that would fire, but for those of constraints, and whether each is to be dropped and made
+// again instead of being disabled: one of a partitioned table, whose clones on the partitions are in its state. Before PostgreSQL 15 the clones
+// are nobody's to disable but a superuser's.
+const triggersSQL = `with recursive family (root, oid, state) as (
+		select g.oid, g.oid, g.tgenabled from pg_trigger g join pg_class t on t.oid = g.tgrelid
+		where g.tgrelid = any($1::oid[]) and not g.tgisinternal and g.tgparentid = 0 and t.relkind = 'p' and g.tgtype & 1 = 1
+		union all select f.root, k.oid, k.tgenabled from family f join pg_trigger k on k.tgrelid = any($1::oid[]) and k.tgparentid = f.oid
+	),
+	uniform as (select root from family group by root having count(distinct state) = 1)
+	select t.relname::text, g.tgname::text, g.tgenabled::text, u.root is not null, pg_get_triggerdef(g.oid),
+		quote_literal(obj_description(g.oid, 'pg_trigger'))
+	from pg_trigger g join pg_class t on t.oid = g.tgrelid left join uniform u on u.root = g.oid
+	where g.tgrelid = any($1::oid[]) and not g.tgisinternal and g.tgenabled <> 'D'
+	and not exists (select from family f join uniform o on o.root = f.root where f.oid = g.oid and f.oid <> f.root)
+	order by g.oid`
 
 // forcedSQL reads which of the tables $1 have row security for their owner too: COPY does not load those.
 const forcedSQL = `select relname::text from pg_class where oid = any($1::oid[]) and relforcerowsecurity order by oid`
@@ -86,14 +98,28 @@ func (l *loader) readTriggers(ctx context.Context, tx pgx.Tx) (strip []string, e
 	if err != nil {
 		return nil, err
 	}
-	var table, trigger, state string
-	_, err = pgx.ForEachRow(rows, []any{&table, &trigger, &state}, func() error {
+	var table, trigger, state, definition string
+	var again bool
+	var comment *string
+	_, err = pgx.ForEachRow(rows, []any{&table, &trigger, &state, &again, &definition, &comment}, func() error {
 		on, quoted, err := l.pair(table, trigger)
 		if err != nil {
 			return err
 		}
-		strip = append(strip, "alter table only "+on+" disable trigger "+quoted)
-		l.undo = append(l.undo, wishSQL{table, trigger, "alter table only " + on + " " + enableTrigger[state] + quoted})
+		add := func(sql string) { l.undo = append(l.undo, wishSQL{table, trigger, sql}) }
+		if !again {
+			strip = append(strip, "alter table only "+on+" disable trigger "+quoted)
+			add("alter table only " + on + " " + enableTrigger[state] + quoted)
+			return nil
+		}
+		strip = append(strip, "drop trigger "+quoted+" on "+on)
+		add(definition)
+		if state != "O" {
+			add("alter table " + on + " " + enableTrigger[state] + quoted)
+		}
+		if comment != nil {
+			add("comment on trigger " + quoted + " on " + on + " is " + *comment)
+		}
 		return nil
 	})
 	return strip, err

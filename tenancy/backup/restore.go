@@ -116,7 +116,7 @@ func (s *Service) opened(ctx context.Context, name string, fn func(src io.Reader
 	if err != nil {
 		return err
 	}
-	defer file.Close() //nolint:errcheck // it was only read
+	defer file.Close() // it was only read
 	return fn(file)
 }
 
@@ -137,7 +137,7 @@ func (s *Service) restore(ctx context.Context, src io.Reader, name string, opts 
 	if err != nil {
 		return Restored{}, err
 	}
-	defer staging.Close(ctx) //nolint:errcheck // it is logged, and left to the sweep
+	defer staging.Close(ctx) // an error is logged, and left to the sweep
 	about := restoring{s: s, name: name, header: h}
 	if err := s.fill(ctx, staging.Schema(), versions, archiveRows{r}, about, opts.Drift); err != nil {
 		return Restored{}, err

@@ -35,6 +35,11 @@ create trigger off before insert on parents for each row execute function fired(
 alter table parents enable replica trigger replica, enable always trigger always_, disable trigger off;
 create trigger rows_ before insert on events for each row execute function fired();
 create trigger all_ after insert on events for each statement execute function fired();
+comment on trigger rows_ on events is 'it''s for each row';
+create trigger always_rows after insert on events for each row execute function fired();
+alter table events enable always trigger always_rows;
+create trigger some_rows after update on events for each row execute function fired();
+alter table events_1 disable trigger some_rows;
 create rule instead as on insert to doubtful where new.parent < 0 do instead nothing;
 create view middle as select count(*) as n from parents;
 create materialized view top as select 0::bigint as n;
@@ -47,6 +52,7 @@ insert into seeds (body) values ('of the migration'), ('and another');
 `)}}}
 
 const obstacleRows = `set local session_replication_role = replica;
+	alter table events disable trigger always_rows;
 	alter table parents disable trigger always_, disable trigger replica, disable trigger truncated;
 	insert into countries_of values ('de');
 	insert into parents select n, '2020-02-02' from generate_series(1, 3) n;
@@ -54,6 +60,7 @@ const obstacleRows = `set local session_replication_role = replica;
 	insert into follow values (1, '2020-05-05'), (null, null);
 	insert into doubtful values (99), (1);
 	update seeds set body = 'changed' where id = 1; delete from seeds where id = 2; insert into seeds (body) values ('new');
+	alter table events enable always trigger always_rows;
 	alter table parents enable always trigger always_, enable replica trigger replica, enable trigger truncated;
 	refresh materialized view bottom; refresh materialized view top`
 

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"crypto/ed25519"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -30,7 +31,7 @@ func forge(t *testing.T, original []byte, change func(f *forged)) []byte {
 	f := &forged{header: r.Header(), tables: map[string]string{}, rows: map[string]int64{}}
 	for {
 		table, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		check(t, err)
