@@ -60,6 +60,9 @@ type Config struct {
 	// LockTimeout bounds the wait for tables that are being altered. A backup holds up nobody but who alters, as it reads. Default: 30 s.
 	LockTimeout time.Duration
 
+	// Dump says how [Service.Dump] runs pg_dump.
+	Dump DumpConfig
+
 	// Progress is told how far a backup is, from its goroutine, and should be quick. It must be safe for concurrent use. Default: nobody is.
 	Progress func(ctx context.Context, e Event)
 

@@ -17,7 +17,11 @@ import (
 
 // newName returns a name that no other backup has: <id>-<slug>/<UTC time>-<random>.tar, with .age where it is encrypted.
 func newName(t tenancy.Tenant, taken time.Time, encrypted bool) string {
-	name := tenantPrefix(t.ID) + t.Slug + "/" + taken.UTC().Format("20060102T150405Z") + "-" + strings.ToLower(rand.Text()[:10]) + ".tar"
+	return newFileName(t, taken, ".tar", encrypted)
+}
+
+func newFileName(t tenancy.Tenant, at time.Time, kind string, encrypted bool) string {
+	name := tenantPrefix(t.ID) + t.Slug + "/" + at.UTC().Format("20060102T150405Z") + "-" + strings.ToLower(rand.Text()[:10]) + kind
 	if encrypted {
 		name += ".age"
 	}

@@ -1,0 +1,108 @@
+package backup_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/tenancy/backup"
+)
+
+// tool returns the path of one of PostgreSQL's programs.
+func tool(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	switch {
+	case err == nil:
+		return path
+	case os.Getenv("CI") != "":
+		t.Fatal(err)
+	}
+	t.Skip(err)
+	return ""
+}
+
+// dumpable returns a fixture with a tenant that pg_dump can dump. Where this machine's pg_dump is older than the server, as on the legs of
+// newer servers, it sees the refusal and skips the test.
+func dumpable(t testing.TB) (*fixture, string) {
+	t.Helper()
+	tool(t, "pg_dump")
+	f := setup(t, notes)
+	schema := f.create(t, "north").Schema
+	f.exec(t, schema, "insert into notes (body) values ('first'), ('sec\nond'), (''), (null); insert into tags values (1, 'a'), (1, 'b')")
+	var old *backup.ToolVersionError
+	_, err := f.service(t, backup.Config{}).DumpTo(t.Context(), "north", &bytes.Buffer{}, backup.DumpOptions{})
+	if errors.As(err, &old) {
+		if old.Server != pgtest.Version(t) || old.Version >= old.Server || !errors.Is(err, backup.ErrToolVersion) {
+			t.Fatalf("refused with %v, the server is of %d", err, pgtest.Version(t))
+		}
+		t.Skipf("there is no pg_dump for this server, and ours was refused: %v", err)
+	}
+	check(t, err)
+	return f, schema
+}
+
+// program writes a shell script that is to be run as pg_dump.
+func program(t testing.TB, script string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "pg_dump")
+	check(t, os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o700))
+	return path
+}
+
+// saysNewest is for programs that are asked for their version first.
+const saysNewest = `if [ "$1" = --version ]; then echo "pg_dump (PostgreSQL) 99.1"; exit 0; fi
+`
+
+// client runs a program of PostgreSQL on a database, as its administrator, and expects success.
+func client(t testing.TB, stdin []byte, name string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), tool(t, name), args...)
+	cmd.Stdin = bytes.NewReader(stdin)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", name, err, out)
+	}
+}
+
+// content is what notes and tags hold in a database.
+func content(t testing.TB, db *pgtest.DB, schema string) string {
+	t.Helper()
+	rows, err := db.Pool.Query(t.Context(), "select coalesce(string_agg(x::text, ' ' order by x), '') from "+schema+".notes x "+
+		"union all select coalesce(string_agg(x::text, ' ' order by x), '') from "+schema+".tags x")
+	check(t, err)
+	texts, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	check(t, err)
+	return texts[0] + " | " + texts[1]
+}
+
+// fullStore is one whose disk is full after some bytes.
+type fullStore struct {
+	*backup.Dir
+	room int
+}
+
+var errFull = errors.New("no space left")
+
+func (s *fullStore) Create(ctx context.Context, name string) (backup.Upload, error) {
+	u, err := s.Dir.Create(ctx, name)
+	return &fullUpload{u, s.room}, err
+}
+
+type fullUpload struct {
+	backup.Upload
+	room int
+}
+
+func (u *fullUpload) Write(p []byte) (int, error) {
+	if u.room -= len(p); u.room < 0 {
+		return 0, errFull
+	}
+	return u.Upload.Write(p)
+}

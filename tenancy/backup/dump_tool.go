@@ -1,0 +1,125 @@
+package backup
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+	"unicode"
+)
+
+// dumpTool is pg_dump, ready to run.
+type dumpTool struct {
+	path     string
+	version  string
+	args     []string
+	env      []string
+	password string // not to be in errors
+}
+
+// toolVersion finds "15" and "15.18" in "pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", and "19" and "19devel".
+var toolVersion = regexp.MustCompile(`\(PostgreSQL\) ((\d+)\S*)`)
+
+// dumpTool finds the tool and asks it and the server for their versions: pg_dump knows older servers than itself, no newer ones.
+func (s *Service) dumpTool(ctx context.Context, args []string) (*dumpTool, error) {
+	t := &dumpTool{path: cmp.Or(s.cfg.Dump.Tool, "pg_dump"), args: args}
+	path, err := exec.LookPath(t.path)
+	if err != nil {
+		return nil, &ToolError{Tool: t.path, Err: err}
+	}
+	t.path = path
+	if t.env, t.password, err = s.dumpEnv(ctx); err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	if err := t.command(ctx, &out, "--version"); err != nil {
+		return nil, err
+	}
+	found := toolVersion.FindStringSubmatch(out.String())
+	if found == nil {
+		return nil, &ToolError{Tool: path, Err: errors.New("does not say that it is PostgreSQL's")}
+	}
+	t.version = found[1]
+	major, err := strconv.Atoi(found[2])
+	if err != nil {
+		return nil, &ToolError{Tool: path, Err: err}
+	}
+	var server int
+	err = s.cfg.Pool.QueryRow(ctx, "select current_setting('server_version_num')::int / 10000").Scan(&server)
+	if err == nil && major < server {
+		err = &ToolVersionError{Tool: path, Version: major, Server: server}
+	}
+	return t, err
+}
+
+func (t *dumpTool) run(ctx context.Context, dst io.Writer) error {
+	return t.command(ctx, dst, t.args...)
+}
+
+// killAfter is how long a process has to end after it was told to.
+const killAfter = 5 * time.Second
+
+// command runs the tool. When ctx ends it is told to end, which has it cancel its query on the server, and killed after a while.
+func (t *dumpTool) command(ctx context.Context, dst io.Writer, args ...string) error {
+	cmd := exec.CommandContext(ctx, t.path, args...)
+	stderr := &firstBytes{max: 2 << 10}
+	stdout := &lastError{Writer: dst}
+	cmd.Env, cmd.Stdout, cmd.Stderr = t.env, stdout, stderr
+	cmd.WaitDelay = killAfter
+	cmd.Cancel = func() error {
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			return cmd.Process.Kill() // where there are no signals
+		}
+		return nil
+	}
+	err := cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case stdout.err != nil: // the tool has died of it
+		return stdout.err
+	case err != nil:
+		return &ToolError{Tool: t.path, Message: t.redact(stderr.String()), Err: err}
+	}
+	return nil
+}
+
+// redact returns what the tool has said, as one line, without the password.
+func (t *dumpTool) redact(text string) string {
+	if t.password != "" {
+		text = strings.ReplaceAll(text, t.password, "[password]")
+	}
+	return strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, "?"), unicode.IsControl), " ")
+}
+
+// firstBytes keeps the beginning of what is written.
+type firstBytes struct {
+	bytes.Buffer
+	max int
+}
+
+func (b *firstBytes) Write(p []byte) (int, error) {
+	_, _ = b.Buffer.Write(p[:min(len(p), b.max-b.Len())]) // never fails
+	return len(p), nil
+}
+
+// lastError remembers why nothing more could be written.
+type lastError struct {
+	io.Writer
+	err error
+}
+
+func (w *lastError) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	if err != nil {
+		w.err = err
+	}
+	return n, err
+}
