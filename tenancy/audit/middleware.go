@@ -1,7 +1,9 @@
 package audit
 
 import (
-	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"time"
@@ -132,7 +134,18 @@ func requestID(r *http.Request) string {
 	if values := r.Header["X-Request-Id"]; len(values) == 1 && validRequestID(values[0]) {
 		return values[0]
 	}
-	return rand.Text()
+	return newRequestID()
+}
+
+// newRequestID returns 32 hexadecimal digits. Ids are to differ, not to be secret: the generator of math/rand/v2 is seeded by
+// the system and costs no call of it.
+func newRequestID() string {
+	var b [16]byte
+	var text [32]byte
+	binary.BigEndian.PutUint64(b[:8], rand.Uint64())
+	binary.BigEndian.PutUint64(b[8:], rand.Uint64())
+	hex.Encode(text[:], b[:])
+	return string(text[:])
 }
 
 func validRequestID(s string) bool {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 type server struct {
 	dir     string
 	running *localpg.Server
+	port    atomic.Int64 // another one after each start
 }
 
 func (s *server) start(t *testing.T) {
@@ -33,6 +35,7 @@ func (s *server) start(t *testing.T) {
 		t.Skip(err)
 	}
 	check(t, err)
+	s.port.Store(int64(s.running.Port()))
 }
 
 func (s *server) stop(t testing.TB) {
@@ -140,7 +143,7 @@ func (s *server) pool(t *testing.T, user, password string) *pgxpool.Pool {
 	cfg, err := pgxpool.ParseConfig(strings.Replace(s.running.TCPURL("postgres"), "//postgres:", "//"+user+":", 1))
 	check(t, err)
 	cfg.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
-		c.Port, c.User, c.Password = uint16(s.running.Port()), user, password // no connection is made while the server changes
+		c.Port, c.User, c.Password = uint16(s.port.Load()), user, password
 		return nil
 	}
 	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)

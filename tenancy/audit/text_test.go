@@ -16,7 +16,7 @@ import (
 // Texts that somebody may send to break the log, or to get out of it.
 var hostile = []string{
 	"", "a\x00b", "\xff\xfe", "\xed\xa0\x80", "'; drop table audit_log; --", "$1", `\`, `"`, `{"a":1}`, "a\nb\r\n\tc", "\u202e", "\U0001F600", "\u2028",
-	strings.Repeat("x", 10<<20), strings.Repeat("\x00", 5000), strings.Repeat("é", 5000), "\\x00", `\u0000`, "=cmd|' /C calc'!A0", "\x7f\x1b[31m",
+	strings.Repeat("x", 100<<10), strings.Repeat("\x00", 5000), strings.Repeat("é", 5000), "\\x00", `\u0000`, "=cmd|' /C calc'!A0", "\x7f\x1b[31m",
 }
 
 func TestNoTextBreaksTheLog(t *testing.T) {
@@ -107,11 +107,15 @@ func TestDetailsAreKeptAsTheyAre(t *testing.T) {
 	}
 	expectField(t, l.Record(t.Context(), audit.Entry{Action: audit.Login, Details: map[string]any{"f": func() {}}}), "details")
 	expectField(t, l.Record(t.Context(), audit.Entry{Action: audit.Login, Details: map[string]any{"n": math.NaN()}}), "details")
+	check(t, l.Record(t.Context(), audit.Entry{Tenant: 1, Action: audit.Configuration, Details: map[string]any{"v": strings.Repeat("x", 10<<20)}}))
 	check(t, l.Flush(t.Context()))
-	if n := f.count(t, "tenant_id = 1"); n != 20 {
+	if n := f.count(t, "details->>'truncated_text' like '{\"v\":\"xxx%'"); n != 1 {
+		t.Error("of 10 MB the beginning is not there")
+	}
+	if n := f.count(t, "tenant_id = 1"); n != 21 {
 		t.Errorf("%d rows", n)
 	}
-	if n := f.count(t, "details ? 'truncated_bytes'"); n != 2 { // the number that is too large, and what is too deep
+	if n := f.count(t, "details ? 'truncated_bytes'"); n != 3 { // the number that is too large, what is too deep, and what is too long
 		t.Errorf("%d are cut", n)
 	}
 	f.verify(t)

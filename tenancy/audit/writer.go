@@ -17,7 +17,7 @@ type writer struct {
 	hasher  *hasher
 	chain   *chain // nil: none yet
 	before  Head   // of the chain before it
-	rows    []row  // to be used again
+	rows    []row  // to be used again; never those of a COPY that failed, which pgx may go on to read for a while
 	text    []byte // likewise
 	pending []batch
 	retryAt time.Time // the database is left alone until then; zero: it is there
@@ -153,6 +153,8 @@ func (w *writer) keep(ctx context.Context, b batch, n int) {
 		if err == nil {
 			w.stats.written.Add(int64(len(b.rows)))
 			w.kept(ctx, b, n)
+			clear(b.rows) // lets go of texts
+			w.rows = b.rows[:0]
 			return
 		}
 	}
@@ -173,10 +175,6 @@ func (w *writer) kept(ctx context.Context, b batch, n int) {
 		w.cfg.Witness(b.head)
 	}
 	w.queue.finish(n)
-	if w.rows == nil {
-		clear(b.rows)
-		w.rows = b.rows[:0]
-	}
 }
 
 // spilled reports whether it could put the batch into the spill.
