@@ -102,7 +102,8 @@ func TestAListEndsWhereItsReaderStops(t *testing.T) {
 	f := setup(t)
 	f.fill(t, f.open(t, audit.Config{}), 20, 1)
 	n := 0
-	for range f.reader.All(t.Context(), audit.Filter{Limit: 3}) {
+	for _, err := range f.reader.All(t.Context(), audit.Filter{Limit: 3}) {
+		check(t, err)
 		if n++; n == 5 {
 			break
 		}

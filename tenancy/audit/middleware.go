@@ -101,7 +101,7 @@ type visit struct {
 
 // end logs the request, also when the handler panics or ends its goroutine.
 func (v *visit) end() {
-	x := Exchange{Request: v.request, Status: v.response.final(v.served), Duration: time.Since(v.begin)}
+	x := Exchange{Request: v.request, Status: v.final(v.served), Duration: time.Since(v.begin)}
 	if !v.required && !v.cfg.Policy(x) {
 		return
 	}
@@ -115,7 +115,7 @@ func (v *visit) end() {
 }
 
 func (v *visit) entry(x Exchange) entry {
-	caller := v.callerContext.get()
+	caller := v.get()
 	e := entry{
 		action: SchemaAccess, actor: caller.Actor, ip: caller.IP, requestID: caller.RequestID, at: v.log.cfg.Clock().UnixMicro(),
 		request: exchange{method: v.request.Method, path: v.path, host: v.request.Host, status: x.Status, duration: x.Duration},

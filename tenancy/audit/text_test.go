@@ -97,7 +97,7 @@ func TestDetailsAreKeptAsTheyAre(t *testing.T) {
 		deep = []any{deep}
 	}
 	for _, v := range []any{
-		0, -1, 1.5, -0.0, 1e21, 1e-7, 1e308, 5e-324, math.MaxInt64, uint64(math.MaxUint64), json.Number("1.50"), json.Number("-0"),
+		0, -1, 1.5, math.Copysign(0, -1), 1e21, 1e-7, 1e308, 5e-324, math.MaxInt64, uint64(math.MaxUint64), json.Number("1.50"), json.Number("-0"),
 		json.Number("1e400"), json.Number("1E+2"), json.Number("123456789012345678901234567890.10"), true, nil,
 		[]int{},
 		map[string]int{"b": 1, "a": 2, "": 3},
