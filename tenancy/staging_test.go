@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -286,25 +285,40 @@ func TestAReplacementWaitsForWritersThatRun(t *testing.T) {
 	check(t, err)
 	_, err = tx.Exec(ctx, "insert into notes values ('in flight')")
 	check(t, err)
-	short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	got, err := s.Replace(short)
+	stopped, stop := context.WithCancel(t.Context())
+	replaced := make(chan error, 1)
+	go func() {
+		_, err := s.Replace(stopped)
+		replaced <- err
+	}()
+	f.awaitWaiter(t, a.Schema)
+	stop()
+	err = <-replaced
 	var stepErr *tenancy.StepError
-	if !errors.As(err, &stepErr) || stepErr.Step != "close" || got.Status != tenancy.Maintenance {
-		t.Fatalf("%+v, %v", got, err)
+	if !errors.As(err, &stepErr) || stepErr.Step != "close" || stepErr.Tenant.Status != tenancy.Maintenance {
+		t.Errorf("got %v", err)
 	}
 	_, err = tx.Exec(ctx, "insert into notes values ('late')")
 	if err == nil {
 		t.Error("it goes on writing")
 	}
 	_ = tx.Rollback(ctx)
-	got, err = f.tenants.Resume(t.Context(), "a")
+	got, err := f.tenants.Resume(t.Context(), "a")
 	check(t, err)
 	if got.Status != tenancy.Active {
 		t.Errorf("resumed %+v", got)
 	}
 	_, err = f.tenants.Resume(t.Context(), "a")
 	expectIs(t, err, tenancy.ErrStatus)
+}
+
+// awaitWaiter waits until somebody waits for a lock on a schema's table of notes.
+func (f *fixture) awaitWaiter(t *testing.T, schema string) {
+	t.Helper()
+	for waits := false; !waits; {
+		check(t, f.pg.Pool.QueryRow(t.Context(), "select exists (select from pg_locks where relation = $1::text::regclass and not granted)",
+			schema+".notes").Scan(&waits))
+	}
 }
 
 func TestWhatCannotBeReplacedIsRefused(t *testing.T) {
