@@ -16,6 +16,11 @@
 // ([Info]), only then does anything say so. Whatever happens before leaves nothing, or a file without a receipt, and the next run
 // begins anew.
 //
+// # A schedule
+//
+// [Schedule] backs up all tenants, spread over a window, removes what [Retention] does not keep, and restores backups into scratch.
+// Any number of processes may run it. [Freshness] says when a tenant was last backed up: a drop can demand it.
+//
 // # What is in it
 //
 // Data: the rows of tables, where sequences stand, the tenant's row and domains of the registry, and which migrations were

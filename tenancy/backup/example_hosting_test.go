@@ -37,7 +37,10 @@ func openHosting(change func(cfg *tenancy.Config, b *backup.Config)) *hosting {
 	p.owner, err = pgxpool.New(ctx, db.URLAs(roles.Owner(), "o"))
 	mustHost(err)
 	p.runner, err = migrate.New(p.owner, migrate.Config{
-		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}},
+		Shared: []migrate.Source{
+			{Name: "tenancy", FS: tenancy.Migrations()},
+			{Name: "backup", FS: backup.Migrations(), Base: backup.Base},
+		},
 		Tenant: []migrate.Source{{Name: "notes", FS: fstest.MapFS{
 			"00001_notes.sql": {Data: []byte("-- +goose Up\ncreate table notes (id bigint generated always as identity, author text, body text);\n")},
 		}}},

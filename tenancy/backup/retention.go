@@ -1,0 +1,66 @@
+package backup
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Retention says which verified backups of a tenant are kept: those that at least one rule keeps. The zero value keeps all. The newest
+// is always kept, and so is the one that was last restored into scratch. Files that were never verified are no backups, and are removed
+// when they are older than a day.
+type Retention struct {
+	Last    int // the newest so many
+	Daily   int // the newest of each of the last so many days (UTC) that have one
+	Weekly  int // of each of the last so many ISO weeks
+	Monthly int // of each of the last so many months
+}
+
+func (r Retention) all() bool { return r == Retention{} }
+
+func (r Retention) check() error {
+	if r.Last < 0 || r.Daily < 0 || r.Weekly < 0 || r.Monthly < 0 {
+		return fmt.Errorf("backup: Retention %+v has a negative number", r)
+	}
+	return nil
+}
+
+// excess returns the backups that no rule keeps.
+func (r Retention) excess(backups []Info) (excess []Info) {
+	if r.all() || len(backups) == 0 {
+		return nil
+	}
+	sorted := slices.Clone(backups)
+	slices.SortStableFunc(sorted, func(a, b Info) int { return b.TakenAt.Compare(a.TakenAt) })
+	keep := make(map[string]bool)
+	for _, b := range sorted[:min(max(r.Last, 1), len(sorted))] {
+		keep[b.Name] = true
+	}
+	newestOfEach(sorted, r.Daily, keep, func(t time.Time) string { return t.Format(time.DateOnly) })
+	newestOfEach(sorted, r.Weekly, keep, func(t time.Time) string {
+		year, week := t.ISOWeek()
+		return fmt.Sprint(year, week)
+	})
+	newestOfEach(sorted, r.Monthly, keep, func(t time.Time) string { return t.Format("2006-01") })
+	for _, b := range sorted {
+		if !keep[b.Name] {
+			excess = append(excess, b)
+		}
+	}
+	return excess
+}
+
+// newestOfEach keeps the first backup of each of the first n spans of time.
+func newestOfEach(sorted []Info, n int, keep map[string]bool, span func(time.Time) string) {
+	seen := make(map[string]bool)
+	for _, b := range sorted {
+		s := span(b.TakenAt.UTC())
+		if seen[s] {
+			continue
+		}
+		if len(seen) == n {
+			return
+		}
+		seen[s], keep[b.Name] = true, true
+	}
+}

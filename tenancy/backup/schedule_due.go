@@ -1,0 +1,124 @@
+package backup
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// RunState is where the runs of one tenant stand. Times are zero where there was none.
+type RunState struct {
+	TenantID   int64
+	Kind       RunKind
+	Schema     string
+	LeaseUntil time.Time // somebody is at it until then, or has died
+	BegunAt    time.Time // the last
+	EndedAt    time.Time
+	Failures   int       // since the last that was good
+	Failure    string    // why the last failed; empty: it was good, or there was none
+	Slot       time.Time // for which the last that was good was due
+	Name       string    // of the last archive that was good; it may have been removed since
+	TakenAt    time.Time // its snapshot
+	VerifiedAt time.Time
+}
+
+const stateColumns = `tenant_id, kind, schema_name, lease_until, begun_at, ended_at, failures, failure, slot, name, taken_at, verified_at`
+
+func scanState(row pgx.CollectableRow) (s RunState, err error) {
+	var lease, ended, slot, taken, verified *time.Time
+	err = row.Scan(&s.TenantID, &s.Kind, &s.Schema, &lease, &s.BegunAt, &ended, &s.Failures, &s.Failure, &slot, &s.Name, &taken, &verified)
+	for to, from := range map[*time.Time]*time.Time{
+		&s.LeaseUntil: lease, &s.EndedAt: ended, &s.Slot: slot, &s.TakenAt: taken, &s.VerifiedAt: verified,
+	} {
+		if from != nil {
+			*to = from.UTC()
+		}
+	}
+	return s, err
+}
+
+// States returns where the runs of all tenants stand, by tenant and kind. ctx governs the query.
+func (c *Schedule) States(ctx context.Context) ([]RunState, error) {
+	rows, err := c.cfg.Registry.Query(ctx, "select "+stateColumns+" from public.backup_runs order by tenant_id, kind")
+	var states []RunState
+	if err == nil {
+		states, err = pgx.CollectRows(rows, scanState)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the runs of backups: %w", err)
+	}
+	return states, nil
+}
+
+type runKey struct {
+	tenant int64
+	kind   RunKind
+}
+
+// eachDue calls fn for each job that is due at now, as far as can be seen without the lease.
+func (c *Schedule) eachDue(ctx context.Context, now time.Time, fn func(j job) bool) error {
+	all, err := c.States(ctx)
+	if err != nil {
+		return err
+	}
+	states := make(map[runKey]RunState, len(all))
+	for _, s := range all {
+		states[runKey{s.TenantID, s.Kind}] = s
+	}
+	filter := tenancy.Filter{Statuses: []tenancy.Status{tenancy.Active, tenancy.Suspended, tenancy.Maintenance}}
+	for t, err := range c.s.cfg.Tenants.All(ctx, filter) {
+		if err != nil {
+			return fmt.Errorf("list tenants: %w", err)
+		}
+		for _, j := range c.jobs(&t, now, states) {
+			if !fn(j) {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// jobs are those of one tenant that are due.
+func (c *Schedule) jobs(t *tenancy.Tenant, now time.Time, states map[runKey]RunState) (due []job) {
+	last := states[runKey{t.ID, RunBackup}]
+	slot := slotOf(t.ID, now, c.cfg.Period, c.cfg.Start, c.cfg.Window)
+	if last.Slot.Before(slot) && c.mayTry(last, now) {
+		due = append(due, job{kind: RunBackup, tenant: *t, slot: slot})
+	}
+	if c.cfg.VerifyEvery == 0 || last.Name == "" || len(due) > 0 { // what is about to be backed up is restored the next time
+		return due
+	}
+	drill := states[runKey{t.ID, RunVerify}]
+	slot = slotOf(t.ID, now, c.cfg.VerifyEvery, 0, c.cfg.VerifyEvery)
+	if drill.Slot.Before(slot) && c.mayTry(drill, now) {
+		due = append(due, job{kind: RunVerify, tenant: *t, slot: slot, name: last.Name})
+	}
+	return due
+}
+
+// mayTry reports whether a failure is long enough ago.
+func (c *Schedule) mayTry(s RunState, now time.Time) bool {
+	if s.Failures == 0 {
+		return true
+	}
+	wait := c.cfg.Retry
+	for i := 1; i < s.Failures && wait < c.cfg.Period; i++ {
+		wait *= 2
+	}
+	return now.Sub(s.EndedAt) >= min(wait, c.cfg.Period)
+}
+
+// forget removes the rows of tenants that are gone.
+func (c *Schedule) forget(ctx context.Context) error {
+	_, err := c.cfg.Registry.Exec(ctx, `delete from public.backup_runs r
+		where not exists (select from public.tenants t where t.id = r.tenant_id) and (lease_until is null or lease_until < clock_timestamp())`)
+	if err != nil {
+		return fmt.Errorf("forget the runs of tenants that are gone: %w", err)
+	}
+	return nil
+}

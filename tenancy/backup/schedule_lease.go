@@ -1,0 +1,122 @@
+package backup
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// ErrLeaseLost is why a scheduled run stops whose process could not renew its lease: another one may be at it by now.
+var ErrLeaseLost = errors.New("lease of the tenant's backup is lost")
+
+// lease is the right to work on a tenant, for as long as it is renewed. It is a row's and not a session's, as an advisory lock would be,
+// so that it holds no connection, and works behind a pooler.
+type lease struct {
+	c      *Schedule
+	job    job
+	holder [16]byte
+	stop   context.CancelCauseFunc
+	kept   chan struct{}
+}
+
+// take takes the lease of a job that is still due. Two who try at once meet in the row: one gets it.
+func (c *Schedule) take(ctx context.Context, j job) (*lease, bool, error) {
+	l := &lease{c: c, job: j}
+	_, _ = rand.Read(l.holder[:]) // never fails
+	tag, err := c.cfg.Registry.Exec(ctx, `insert into public.backup_runs as r (tenant_id, kind, schema_name, holder, lease_until, begun_at)
+		values ($1, $2, $3, $4, clock_timestamp() + $5 * interval '1 millisecond', clock_timestamp())
+		on conflict (tenant_id, kind) do update
+			set schema_name = excluded.schema_name, holder = excluded.holder, lease_until = excluded.lease_until, begun_at = excluded.begun_at
+			where (r.lease_until is null or r.lease_until < clock_timestamp()) and (r.slot is null or r.slot < $6)`,
+		j.tenant.ID, string(j.kind), j.tenant.Schema, l.holder, c.cfg.Lease.Milliseconds(), j.slot)
+	if err != nil {
+		return nil, false, fmt.Errorf("take the lease of the %s of tenant %q: %w", j.kind, j.tenant.Slug, err)
+	}
+	return l, tag.RowsAffected() == 1, nil
+}
+
+// keep renews the lease until stop is called. The context that it returns ends with [ErrLeaseLost] when that did not succeed
+// for as long as the lease lasts.
+func (l *lease) keep(ctx context.Context) (inside context.Context, stop func()) {
+	inside, l.stop = context.WithCancelCause(ctx)
+	l.kept = make(chan struct{})
+	go l.renew(inside)
+	return inside, func() {
+		l.stop(nil)
+		<-l.kept
+	}
+}
+
+func (l *lease) renew(ctx context.Context) {
+	defer close(l.kept)
+	tick := time.NewTicker(l.c.cfg.Lease / 4)
+	defer tick.Stop()
+	good := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		asked := time.Now()
+		within, cancel := context.WithTimeout(ctx, l.c.cfg.Lease/4)
+		tag, err := l.c.cfg.Registry.Exec(within, `update public.backup_runs set lease_until = clock_timestamp() + $4 * interval '1 millisecond'
+			where tenant_id = $1 and kind = $2 and holder = $3`, l.job.tenant.ID, string(l.job.kind), l.holder, l.c.cfg.Lease.Milliseconds())
+		cancel()
+		switch {
+		case err == nil && tag.RowsAffected() == 1:
+			good = asked
+		case err == nil, time.Since(good) > l.c.cfg.Lease/2:
+			l.stop(ErrLeaseLost)
+			return
+		}
+	}
+}
+
+// end gives the lease back and writes down what came of it: info where there is a good archive, err where something failed. What ends
+// because the program does is no failure of the tenant's.
+func (l *lease) end(ctx context.Context, info Info, err error) error {
+	failed, text := 0, ""
+	if err != nil && ctx.Err() == nil {
+		failed, text = 1, failureText(err)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+	defer cancel()
+	good := info.Name != ""
+	tag, errEnd := l.c.cfg.Registry.Exec(ctx, `update public.backup_runs set holder = null, lease_until = null, ended_at = clock_timestamp(),
+			failures = case when $4 then 0 else failures + $5 end, failure = $6,
+			slot = case when $4 then $7 else slot end, name = case when $4 then $8 else name end,
+			taken_at = case when $4 then $9 else taken_at end, verified_at = case when $4 then $10 else verified_at end
+		where tenant_id = $1 and kind = $2 and holder = $3`,
+		l.job.tenant.ID, string(l.job.kind), l.holder, good, failed, text, l.job.slot, info.Name, info.TakenAt, info.VerifiedAt)
+	switch {
+	case errEnd != nil:
+		return fmt.Errorf("give back the lease: %w", errEnd)
+	case tag.RowsAffected() == 0:
+		return ErrLeaseLost
+	}
+	return nil
+}
+
+// failureText is an error as the registry keeps it.
+func failureText(err error) string {
+	text := strings.ReplaceAll(strings.ToValidUTF8(err.Error(), "?"), "\x00", "?")
+	if runes := []rune(text); len(runes) > 2000 {
+		text = string(runes[:2000])
+	}
+	return text
+}
+
+// drilled returns the archive of the tenant that was last restored into scratch, empty for none.
+func (c *Schedule) drilled(ctx context.Context, tenant int64) (name string, err error) {
+	err = c.cfg.Registry.QueryRow(ctx, "select name from public.backup_runs where tenant_id = $1 and kind = 'verify'", tenant).Scan(&name)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", nil
+	}
+	return name, err
+}
