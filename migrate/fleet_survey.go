@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -94,6 +95,13 @@ func (r *roster) has(schema string, table uint32) bool {
 	_, byName := r.names[schema]
 	_, byTable := r.tables[table]
 	return byName || byTable
+}
+
+// met returns the version tables that were met.
+func (r *roster) met() []uint32 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Keys(r.tables))
 }
 
 // add enters a schema and reports whether it is new.
@@ -388,7 +396,9 @@ func (m *member) verdict(t target) error {
 // unmet returns the schemas with a version table that the roster does not have.
 func (s *survey) unmet(ctx context.Context) (map[string]struct{}, error) {
 	rows, err := s.r.pool.Query(ctx, `select c.oid, n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace
-		where c.relname = $1::text::name and n.nspname <> 'public'`, pgx.QueryExecModeExec, s.r.cfg.Table)
+		where c.relname = $1::text::name and n.nspname <> 'public'
+		and not exists (select from unnest($2::text::oid[]) met (oid) where met.oid = c.oid)`,
+		pgx.QueryExecModeExec, s.r.cfg.Table, oidArray(s.roster.met()))
 	if err != nil {
 		return nil, fmt.Errorf("look for strays: %w", err)
 	}

@@ -71,12 +71,14 @@ const indexSoundSQL = `with ` + indexSelf + ` select exists (select from self)`
 
 // believeSQL returns the schemas of $1 whose entries can be believed, by their place in $1, for version tables called $2.
 // Each row version is looked up at its place, which costs less than an index, and whatever the planner thinks of the
-// size of catalogs: "offset 0" keeps it from making joins of the lookups.
+// size of catalogs: "offset 0" keeps it from making joins of the lookups, and from expecting one row of so many conditions.
 const believeSQL = `with ` + indexSelf + `
-	select s.i, v.relid, v.line
-	from unnest($1::text[]) with ordinality s (name, i) cross join self
-	join pgtenant_index.versions v on v.schema = s.name::name
-	where v.line is not null and v.xmin = v.filled and v.until > self.now and v.origin = self.origin
+	select v.i, v.relid, v.line
+	from (
+		select s.i, v.xmin as made, v.* from unnest($1::text[]) with ordinality s (name, i)
+		join pgtenant_index.versions v on v.schema = s.name::name offset 0
+	) v cross join self
+	where v.line is not null and v.made = v.filled and v.until > self.now and v.origin = self.origin
 		and v.function = self.function and v.function_xmin = self.function_xmin
 		and exists (select from pg_class c where c.ctid = v.class and c.xmin = v.class_xmin and c.oid = v.relid and c.relname = $2::name offset 0)
 		and exists (select from pg_namespace n where n.ctid = v.namespace and n.xmin = v.namespace_xmin and n.nspname = v.schema offset 0)
