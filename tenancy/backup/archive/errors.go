@@ -2,6 +2,8 @@ package archive
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"strconv"
 )
 
@@ -48,7 +50,22 @@ func (e *FormatError) Error() string {
 	return text
 }
 
-func (e *FormatError) Unwrap() error { return e.Err }
+// Unwrap returns Err, but for an io.EOF that a decoder met: of a [Reader] that means the end of a good archive.
+func (e *FormatError) Unwrap() error {
+	if errors.Is(e.Err, io.EOF) {
+		return nil
+	}
+	return e.Err
+}
+
+// noEOF hides an io.EOF in an error: whoever asks for it with errors.Is must find it at the end of a good archive alone, and not in what a
+// decoder or a storage says of a bad one.
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: %v", ErrTruncated, err) //nolint:errorlint // see above
+	}
+	return err
+}
 
 // clip keeps what an archive says short enough for a line of a log.
 func clip(s string) string {

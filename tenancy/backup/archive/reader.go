@@ -82,7 +82,7 @@ func (r *Reader) Next() (*TableReader, error) {
 	switch {
 	case r.err != nil:
 	case len(r.sums) == len(r.header.Tables):
-		if r.err = r.finish(); r.err == nil {
+		if r.err = noEOF(r.finish()); r.err == nil {
 			r.err = io.EOF
 		}
 	default:

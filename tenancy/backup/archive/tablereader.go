@@ -76,7 +76,7 @@ func (t *TableReader) load() bool {
 		t.finish()
 		return false
 	}
-	if t.r.err = t.read(name); t.r.err != nil {
+	if t.r.err = noEOF(t.read(name)); t.r.err != nil {
 		return false
 	}
 	t.rest = t.raw

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 
@@ -84,6 +85,19 @@ func (b broken) Read(p []byte) (int, error) {
 		err = b.err
 	}
 	return n, err
+}
+
+// A storage may say of a broken connection that it met an end. That is not the end of an archive.
+func TestAnEndInAnErrorIsNotTheEndOfTheArchive(t *testing.T) {
+	t.Parallel()
+	hangup := fmt.Errorf("connection closed: %w", io.EOF)
+	packed := pack(t, students(), content, archive.WriterOptions{})
+	for n := 0; n < len(packed); n += 13 {
+		_, _, err := unpack(broken{bytes.NewReader(packed[:n]), hangup}, archive.ReaderOptions{})
+		if err == nil {
+			t.Fatalf("after %d of %d bytes: it was taken", n, len(packed))
+		}
+	}
 }
 
 func TestAnErrorOfTheStorageIsNotTheArchives(t *testing.T) {
