@@ -1,0 +1,41 @@
+package tenancy_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// A schema is built beside a tenant's, and takes its place when it is ready. What was there stays aside until somebody has looked.
+func ExampleStaging() {
+	tenants, done := openPlatform(func(*tenancy.Config) {})
+	defer done()
+	ctx := context.Background()
+	acme, err := tenants.Create(ctx, tenancy.CreateParams{Slug: "acme", Domain: "acme.example.com"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	staging, err := tenants.StageReplacement(ctx, "acme")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer staging.Close(ctx)
+	fmt.Println("to be migrated and filled:", staging.Schema())
+	replaced, err := staging.Replace(ctx)
+	fmt.Println("served from", replaced.Schema, err)
+
+	aside, err := tenants.Aside(ctx, "acme")
+	fmt.Println("kept:", aside.Schema == acme.Schema, err)
+	_, err = tenants.ConfirmReplacement(ctx, "acme", aside.Schema)
+	fmt.Println("dropped:", err)
+
+	// Output:
+	// to be migrated and filled: tenant_1_r1
+	// served from tenant_1_r1 <nil>
+	// kept: true <nil>
+	// dropped: <nil>
+}
