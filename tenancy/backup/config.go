@@ -27,6 +27,10 @@ type Config struct {
 	// Tenants is the registry, as its manager has it. Required.
 	Tenants *tenancy.Manager
 
+	// Registry reaches the registry's database as the owner of the tables of [Migrations], for a [Schedule] and [Service.Erase].
+	// Default: Pool; to be given where the schemas are in another database than the registry.
+	Registry *pgxpool.Pool
+
 	// Migrations make the tenants' schemas. Required.
 	Migrations *migrate.Runner
 
@@ -59,6 +63,10 @@ type Config struct {
 
 	// LockTimeout bounds the wait for tables that are being altered. A backup holds up nobody but who alters, as it reads. Default: 30 s.
 	LockTimeout time.Duration
+
+	// Holders keep more of tenants than their schemas, such as rows of an access log, and are asked by [Service.Erase] in this order.
+	// Default: nobody does.
+	Holders []Holder
 
 	// Dump says how [Service.Dump] runs pg_dump.
 	Dump DumpConfig
@@ -95,6 +103,7 @@ func (c Config) withDefaults() (Config, error) {
 	if err := c.readerOptions().Validate(); err != nil {
 		return c, err
 	}
+	c.Registry = cmp.Or(c.Registry, c.Pool)
 	c.LockTimeout = cmp.Or(c.LockTimeout, 30*time.Second)
 	if c.Progress == nil {
 		c.Progress = func(context.Context, Event) {}

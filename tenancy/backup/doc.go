@@ -21,6 +21,10 @@
 // [Schedule] backs up all tenants, spread over a window, removes what [Retention] does not keep, and restores backups into scratch.
 // Any number of processes may run it. [Freshness] says when a tenant was last backed up: a drop can demand it.
 //
+// # The end of a tenant
+//
+// [Service.Erase] drops a tenant, removes its archives, looks, and certifies what is gone and what stays. [Service.Dump] hands over SQL.
+//
 // # What is in it
 //
 // Data: the rows of tables, where sequences stand, the tenant's row and domains of the registry, and which migrations were

@@ -64,7 +64,7 @@ func lastPart(name string) string { return name[strings.LastIndexByte(name, '/')
 // LastBackups returns when the snapshot of the last verified backup of each tenant's schema was taken, as the schedule knows it: one query
 // for any number of tenants, for metrics. What was made by hand, or has been removed from the store, it does not know: see [Freshness].
 func (c *Schedule) LastBackups(ctx context.Context) (map[string]time.Time, error) {
-	rows, err := c.cfg.Registry.Query(ctx, `select t.schema_name, r.taken_at from public.backup_runs r join public.tenants t on t.id = r.tenant_id
+	rows, err := c.s.cfg.Registry.Query(ctx, `select t.schema_name, r.taken_at from public.backup_runs r join public.tenants t on t.id = r.tenant_id
 		where r.kind = 'backup' and r.taken_at is not null`)
 	if err != nil {
 		return nil, fmt.Errorf("read the last backups: %w", err)

@@ -88,7 +88,8 @@ func (c *Schedule) RunDue(ctx context.Context) (ScheduleReport, error) {
 	close(jobs)
 	wg.Wait()
 	if err == nil && ctx.Err() == nil {
-		err = c.forget(ctx)
+		_, pruned := c.s.PruneErased(ctx)
+		err = errors.Join(c.forget(ctx), pruned)
 	}
 	if ctx.Err() != nil {
 		err = ctx.Err()

@@ -8,17 +8,11 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"github.com/oryne/pgtenant/tenancy"
 )
 
 // ScheduleConfig says when tenants are backed up. The zero value does it once a day, spread over the whole day.
 type ScheduleConfig struct {
-	// Registry reaches the registry's database, where the table of [Migrations] is, as its owner. Default: [Config].Pool; to be given
-	// where the schemas are in another database than the registry.
-	Registry *pgxpool.Pool
-
 	// Period is how often each tenant is backed up, at least a second. Periods are counted from midnight UTC of 1970-01-01, a Thursday.
 	// Default: 24 h.
 	Period time.Duration
@@ -79,7 +73,6 @@ type ScheduledRun struct {
 }
 
 func (c ScheduleConfig) withDefaults(s *Service) (ScheduleConfig, error) {
-	c.Registry = cmp.Or(c.Registry, s.cfg.Pool)
 	c.Period = cmp.Or(c.Period, 24*time.Hour)
 	c.Window = cmp.Or(c.Window, c.Period)
 	c.Workers = cmp.Or(c.Workers, 2)

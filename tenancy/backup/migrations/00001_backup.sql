@@ -20,7 +20,23 @@ create table backup_runs (
 	constraint backup_runs_pkey primary key (tenant_id, kind),
 	constraint backup_runs_holder_check check ((holder is null) = (lease_until is null))
 );
-revoke all on backup_runs from public;
+
+-- One row for each tenant that is being erased or was. What is to be looked for is noted before it is dropped.
+create table backup_erasures (
+	tenant_id bigint not null constraint backup_erasures_pkey primary key,
+	slug text not null,
+	actor text not null,
+	schemas text[] not null, -- every one that the tenant ever had
+	domains text[] not null,
+	keep_archives interval not null,
+	files text[] not null default '{}', -- of the store, noted before they are removed
+	begun_at timestamptz not null default now(),
+	certificate jsonb, -- null: it goes on
+	archives_until timestamptz -- when archives that were kept have to go; null: there are none
+);
+create index backup_erasures_slug on backup_erasures (slug);
+revoke all on backup_runs, backup_erasures from public;
 
 -- +goose Down
+drop table backup_erasures;
 drop table backup_runs;

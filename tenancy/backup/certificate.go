@@ -1,0 +1,166 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Certificate says what is gone of an erased tenant and what stays, as it was found by looking. It is JSON by its tags, and text for people
+// by [Certificate.Text].
+type Certificate struct {
+	TenantID      int64           `json:"tenantID"`
+	Slug          string          `json:"slug"`
+	Actor         string          `json:"actor"` // who asked for it
+	BegunAt       time.Time       `json:"begunAt"`
+	ErasedAt      time.Time       `json:"erasedAt"` // when it was looked, by this machine's clock
+	Removed       []CertifiedItem `json:"removed"`
+	Kept          []CertifiedItem `json:"kept"`
+	ArchivesUntil time.Time       `json:"archivesUntil,omitzero"` // when archives that were kept are removed
+	Checks        []string        `json:"checks"`                 // what was looked at to know
+}
+
+// CertifiedItem is one thing that is gone, or that stays.
+type CertifiedItem struct {
+	What string `json:"what"`           // "schema", "domain", "rows of the access log"
+	Name string `json:"name,omitempty"` // which
+	Why  string `json:"why,omitempty"`  // of what stays: the reason
+}
+
+func (i CertifiedItem) String() string {
+	text := i.What
+	if i.Name != "" {
+		text += " " + i.Name
+	}
+	if i.Why != "" {
+		text += ": " + i.Why
+	}
+	return text
+}
+
+// ErrLeft is what a [LeftError] wraps.
+var ErrLeft = errors.New("erased tenant is not all gone")
+
+// LeftError is returned by [Service.Erase] when something is still there that should be gone. There is no certificate then.
+type LeftError struct {
+	TenantID int64
+	Left     []string // at least one: "schema tenant_1"
+}
+
+// Error returns what is left.
+func (e *LeftError) Error() string {
+	return fmt.Sprintf("tenant %d: %v: %s", e.TenantID, ErrLeft, strings.Join(e.Left, ", "))
+}
+
+// Unwrap returns [ErrLeft].
+func (e *LeftError) Unwrap() error { return ErrLeft }
+
+func (s *Service) newCertificate(e *erasure) Certificate {
+	c := Certificate{TenantID: e.TenantID, Slug: e.Slug, Actor: e.Actor, BegunAt: e.begun.UTC(), Kept: []CertifiedItem{}}
+	c.Removed = append(c.Removed, items("schema with all that was in it", e.Schemas)...)
+	for _, schema := range e.Schemas {
+		c.Removed = append(c.Removed, CertifiedItem{What: "role", Name: s.cfg.Roles.Tenant(schema)})
+	}
+	c.Removed = append(c.Removed, items("domain", e.Domains)...)
+	c.Removed = append(c.Removed, CertifiedItem{What: "row of the registry", Name: e.Slug})
+	return c
+}
+
+func items(what string, names []string) (list []CertifiedItem) {
+	for _, name := range names {
+		list = append(list, CertifiedItem{What: what, Name: name})
+	}
+	return list
+}
+
+// look asks the catalogue, the registry and the store whether all is gone, and notes what stays.
+func (s *Service) look(ctx context.Context, e *erasure, c *Certificate) error {
+	var left []string
+	roles := make([]string, len(e.Schemas))
+	for i, schema := range e.Schemas {
+		roles[i] = s.cfg.Roles.Tenant(schema)
+	}
+	found, err := names(ctx, s.cfg.Pool, `select 'schema ' || nspname from pg_catalog.pg_namespace where nspname = any ($1)
+		union all select 'role ' || rolname from pg_catalog.pg_roles where rolname = any ($2)`, e.Schemas, roles)
+	if err != nil {
+		return err
+	}
+	left = append(left, found...)
+	found, err = names(ctx, s.cfg.Registry, `select 'registry row ' || id from public.tenants where id = $1
+		union all select 'domain ' || host from public.domains where tenant_id = $1
+		union all select 'side schema ' || schema_name from public.side_schemas where tenant_id = $1`, e.TenantID)
+	if err != nil {
+		return err
+	}
+	left = append(left, found...)
+	c.Checks = []string{"pg_namespace", "pg_roles", "registry: tenants, domains, side_schemas"}
+	if s.cfg.Store != nil {
+		files, err := s.filesOf(ctx, e.TenantID)
+		if err != nil {
+			return err
+		}
+		c.Checks = append(c.Checks, "listing of the backup store")
+		if e.keep == 0 {
+			left = append(left, files...)
+		}
+		for _, item := range items("file in the backup store", files) {
+			item.Why = fmt.Sprintf("is kept for %v after the erasure", e.keep)
+			c.Kept = append(c.Kept, item)
+		}
+	}
+	if len(left) > 0 {
+		return &LeftError{TenantID: e.TenantID, Left: left}
+	}
+	c.ErasedAt = time.Now().UTC()
+	if e.keep > 0 {
+		c.ArchivesUntil = c.ErasedAt.Add(e.keep)
+	}
+	return s.lookKept(ctx, e, c)
+}
+
+// lookKept notes what the registry keeps on purpose.
+func (s *Service) lookKept(ctx context.Context, e *erasure, c *Certificate) error {
+	requests, err := names(ctx, s.cfg.Registry, "select id::text from public.drop_requests where tenant_id = $1 order by id", e.TenantID)
+	if err != nil {
+		return err
+	}
+	for _, id := range requests {
+		c.Kept = append(c.Kept, CertifiedItem{What: "drop request", Name: id, Why: "says who dropped the tenant and when; of the tenant it has the number alone"})
+	}
+	for _, schema := range e.Schemas {
+		c.Kept = append(c.Kept, CertifiedItem{What: "name of the schema", Name: schema, Why: "is never given out again"})
+	}
+	c.Kept = append(c.Kept, CertifiedItem{What: "this certificate", Why: "proves the erasure"})
+	return nil
+}
+
+func names(ctx context.Context, q querier, sql string, args ...any) ([]string, error) {
+	rows, err := q.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
+// Text returns the certificate for people, in lines.
+func (c Certificate) Text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Certificate of erasure\n\nTenant %d (%s), asked for by %s.\nBegun %s, found erased %s.\n",
+		c.TenantID, c.Slug, c.Actor, c.BegunAt.UTC().Format(time.RFC3339), c.ErasedAt.UTC().Format(time.RFC3339))
+	fmt.Fprintf(&b, "Looked at: %s.\n\nRemoved:\n", strings.Join(c.Checks, "; "))
+	for _, item := range c.Removed {
+		fmt.Fprintf(&b, "- %s\n", item)
+	}
+	b.WriteString("\nKept:\n")
+	for _, item := range c.Kept {
+		fmt.Fprintf(&b, "- %s\n", item)
+	}
+	if !c.ArchivesUntil.IsZero() {
+		fmt.Fprintf(&b, "\nThe files in the backup store are removed after %s.\n", c.ArchivesUntil.UTC().Format(time.RFC3339))
+	}
+	return b.String()
+}

@@ -1,0 +1,281 @@
+package backup
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// EraseParams say which tenant is erased, and what stays for a while.
+type EraseParams struct {
+	tenancy.DropParams // with the token of [tenancy.Manager.RequestDrop]
+
+	// KeepArchives is how long the tenant's files in the store stay, where a contract or a law says so, in whole seconds. A [Schedule], or
+	// [Service.PruneErased], removes them then. Default: 0, they are removed before the certificate is given.
+	KeepArchives time.Duration
+}
+
+// Holder keeps something of tenants outside of their schemas: an access log, a search index, a mail list. [Service.Erase] asks it when
+// the tenant is dropped. It must bear to be asked again after a crash, and then find the same.
+type Holder interface {
+	// EraseTenant removes or pseudonymises what it has of the tenant, looks that it did, and says what went and what stays and why. An
+	// error stops the erasure, which can be run again. It is safe for concurrent use.
+	EraseTenant(ctx context.Context, data EraseData) (EraseResult, error)
+}
+
+// HolderFunc is a function as a [Holder].
+type HolderFunc func(ctx context.Context, data EraseData) (EraseResult, error)
+
+// EraseTenant calls f.
+func (f HolderFunc) EraseTenant(ctx context.Context, data EraseData) (EraseResult, error) {
+	return f(ctx, data)
+}
+
+// EraseData is what a [Holder] knows of the tenant, which is gone from the registry.
+type EraseData struct {
+	TenantID int64
+	Slug     string
+	Schemas  []string // every one that it ever had, the last one first
+	Domains  []string
+	Actor    string
+}
+
+// EraseResult is what a [Holder] has done.
+type EraseResult struct {
+	Removed []CertifiedItem
+	Kept    []CertifiedItem // with Why
+}
+
+// Erase drops a tenant for good, removes its archives, has the holders remove what they have, looks that it is gone, and returns the
+// certificate, which the registry keeps.
+//
+// The drop is that of [tenancy.Manager.Drop], with all that it demands and refuses; until it has begun nothing is changed. After an error
+// or a crash the same call goes on: once the tenant is gone it needs no token any more. When there is nothing left to do it returns the
+// certificate again. Where a new tenant has the slug by then, [Service.ResumeErasures] finishes the old one's.
+//
+// The errors are those of Drop, a [LeftError] where something is still there, and those of the store, the holders and the database.
+func (s *Service) Erase(ctx context.Context, p EraseParams) (Certificate, error) {
+	fail := func(err error) (Certificate, error) {
+		return Certificate{}, fmt.Errorf("erase tenant %q: %w", p.Slug, err)
+	}
+	if p.KeepArchives < 0 || p.KeepArchives != p.KeepArchives.Truncate(time.Second) {
+		return fail(fmt.Errorf("backup: EraseParams.KeepArchives %v is negative or not in whole seconds", p.KeepArchives))
+	}
+	t, err := s.cfg.Tenants.BySlug(ctx, p.Slug)
+	switch {
+	case errors.Is(err, tenancy.ErrNotFound):
+		return s.eraseAgain(ctx, p.Slug, err)
+	case err != nil:
+		return fail(err)
+	}
+	if err := s.beginErasure(ctx, &t, p); err != nil {
+		return fail(err)
+	}
+	if _, err := s.cfg.Tenants.Drop(ctx, p.DropParams); err != nil {
+		return fail(errors.Join(err, s.cancelErasure(ctx, t.ID)))
+	}
+	c, err := s.finishErasure(ctx, t.ID)
+	if err != nil {
+		return fail(err)
+	}
+	return c, nil
+}
+
+// ResumeErasures finishes what was begun and whose tenant is gone, and returns the certificates. An error of one does not stop the others.
+func (s *Service) ResumeErasures(ctx context.Context) ([]Certificate, error) {
+	ids, err := s.erasures(ctx, `certificate is null and not exists (select from public.tenants t where t.id = tenant_id)`)
+	if err != nil {
+		return nil, fmt.Errorf("resume erasures: %w", err)
+	}
+	var done []Certificate
+	var errs []error
+	for _, id := range ids {
+		c, err := s.finishErasure(ctx, id)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("erase tenant %d: %w", id, err))
+			continue
+		}
+		done = append(done, c)
+	}
+	return done, errors.Join(errs...)
+}
+
+// PruneErased removes the archives of erased tenants whose time is over, and returns their names; those are valid with an error too.
+func (s *Service) PruneErased(ctx context.Context) (removed []string, err error) {
+	ids, err := s.erasures(ctx, "archives_until <= now()")
+	for _, id := range ids {
+		names, err := s.removeAll(ctx, id)
+		removed = append(removed, names...)
+		if err == nil {
+			_, err = s.cfg.Registry.Exec(ctx, "update public.backup_erasures set archives_until = null where tenant_id = $1", id)
+		}
+		if err != nil {
+			return removed, fmt.Errorf("remove archives of erased tenant %d: %w", id, err)
+		}
+	}
+	if err != nil {
+		err = fmt.Errorf("remove archives of erased tenants: %w", err)
+	}
+	return removed, err
+}
+
+func (s *Service) erasures(ctx context.Context, condition string) ([]int64, error) {
+	rows, err := s.cfg.Registry.Query(ctx, "select tenant_id from public.backup_erasures where "+condition+" order by tenant_id")
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[int64])
+}
+
+// eraseAgain goes on where the tenant of that slug is gone already. notFound is the error where nobody erased it.
+func (s *Service) eraseAgain(ctx context.Context, slug string, notFound error) (Certificate, error) {
+	fail := func(err error) (Certificate, error) {
+		return Certificate{}, fmt.Errorf("erase tenant %q: %w", slug, err)
+	}
+	var id int64
+	var text []byte
+	err := s.cfg.Registry.QueryRow(ctx, `select tenant_id, certificate from public.backup_erasures e
+		where slug = $1 and not exists (select from public.tenants t where t.id = e.tenant_id)
+		order by tenant_id desc limit 1`, slug).Scan(&id, &text)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return fail(notFound)
+	case err != nil:
+		return fail(err)
+	}
+	var c Certificate
+	if text != nil {
+		err = json.Unmarshal(text, &c)
+	} else {
+		c, err = s.finishErasure(ctx, id)
+	}
+	if err != nil {
+		return fail(err)
+	}
+	return c, nil
+}
+
+// beginErasure notes what will have to be gone.
+func (s *Service) beginErasure(ctx context.Context, t *tenancy.Tenant, p EraseParams) error {
+	domains, err := s.cfg.Tenants.Domains(ctx, t.ID)
+	if err != nil {
+		return err
+	}
+	hosts := []string{}
+	for _, d := range domains {
+		hosts = append(hosts, d.Host)
+	}
+	_, err = s.cfg.Registry.Exec(ctx, `insert into public.backup_erasures (tenant_id, slug, actor, schemas, domains, keep_archives)
+		select $1, $2, $3, array_agg(name order by name <> $4, name), $5, $6 * interval '1 second' from public.schema_names where tenant_id = $1
+		on conflict (tenant_id) do update set slug = excluded.slug, actor = excluded.actor, schemas = excluded.schemas,
+			domains = excluded.domains, keep_archives = excluded.keep_archives`,
+		t.ID, t.Slug, p.Actor, t.Schema, hosts, int64(p.KeepArchives/time.Second))
+	return err
+}
+
+// cancelErasure forgets one whose drop was refused. Where the drop has begun the tenant is dropping or gone, and the note stays.
+func (s *Service) cancelErasure(ctx context.Context, id int64) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+	defer cancel()
+	_, err := s.cfg.Registry.Exec(ctx, `delete from public.backup_erasures
+		where tenant_id = $1 and exists (select from public.tenants where id = $1 and status <> 'dropping')`, id)
+	return err
+}
+
+// erasure is what was noted.
+type erasure struct {
+	EraseData
+	begun time.Time
+	keep  time.Duration
+}
+
+// finishErasure does what is left when the tenant is gone. Each part can be done again.
+func (s *Service) finishErasure(ctx context.Context, id int64) (Certificate, error) {
+	e := erasure{EraseData: EraseData{TenantID: id}}
+	var seconds int64
+	err := s.cfg.Registry.QueryRow(ctx, `select slug, actor, schemas, domains, begun_at, extract(epoch from keep_archives)::bigint
+		from public.backup_erasures where tenant_id = $1`, id).Scan(&e.Slug, &e.Actor, &e.Schemas, &e.Domains, &e.begun, &seconds)
+	if err != nil {
+		return Certificate{}, err
+	}
+	e.keep = time.Duration(seconds) * time.Second
+	c := s.newCertificate(&e)
+	if s.cfg.Store != nil && e.keep == 0 {
+		files, err := s.noteFiles(ctx, id)
+		if err == nil {
+			_, err = s.removeAll(ctx, id)
+		}
+		if err != nil {
+			return Certificate{}, err
+		}
+		c.Removed = append(c.Removed, items("file in the backup store", files)...)
+	}
+	for _, h := range s.cfg.Holders {
+		result, err := h.EraseTenant(ctx, e.EraseData)
+		if err != nil {
+			return Certificate{}, err
+		}
+		c.Removed, c.Kept = append(c.Removed, result.Removed...), append(c.Kept, result.Kept...)
+	}
+	if err := s.look(ctx, &e, &c); err != nil {
+		return Certificate{}, err
+	}
+	text, err := json.Marshal(c)
+	if err != nil {
+		return Certificate{}, err
+	}
+	_, err = s.cfg.Registry.Exec(ctx, `update public.backup_erasures set certificate = $2,
+			archives_until = case when $3::bigint > 0 then $4::timestamptz end where tenant_id = $1`, id, text, seconds, c.ArchivesUntil)
+	if err != nil {
+		return Certificate{}, err
+	}
+	s.cfg.Logger.InfoContext(ctx, "tenant erased", slog.Int64("id", id), slog.Int("removed", len(c.Removed)), slog.Int("kept", len(c.Kept)))
+	return c, nil
+}
+
+// noteFiles writes down which files are to be removed, so that a certificate names those, too, that went before a crash.
+func (s *Service) noteFiles(ctx context.Context, id int64) (files []string, err error) {
+	now, err := s.filesOf(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	err = s.cfg.Registry.QueryRow(ctx, `update public.backup_erasures
+		set files = array(select distinct unnest(files || $2::text[]) order by 1) where tenant_id = $1 returning files`, id, now).Scan(&files)
+	return files, err
+}
+
+// removeAll deletes all files of a tenant, the receipts first.
+func (s *Service) removeAll(ctx context.Context, id int64) (removed []string, err error) {
+	if s.cfg.Store == nil {
+		return nil, errNoStore
+	}
+	names, err := s.filesOf(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if err := s.remove(ctx, name); err != nil {
+			return removed, err
+		}
+		removed = append(removed, name)
+	}
+	return removed, nil
+}
+
+func (s *Service) filesOf(ctx context.Context, id int64) (names []string, err error) {
+	names = []string{}
+	for o, err := range s.cfg.Store.List(ctx, tenantPrefix(id)) {
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, o.Name)
+	}
+	return names, nil
+}

@@ -1,0 +1,247 @@
+package backup_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/backup"
+)
+
+// token asks for a drop.
+func (f *fixture) token(t testing.TB, slug string) backup.EraseParams {
+	t.Helper()
+	r, err := f.tenants.RequestDrop(t.Context(), slug, "ada")
+	check(t, err)
+	return backup.EraseParams{DropParams: tenancy.DropParams{Slug: slug, Actor: "ada", Token: r.Token}}
+}
+
+// logs is a holder of rows that stay.
+var logs = backup.HolderFunc(func(_ context.Context, d backup.EraseData) (backup.EraseResult, error) {
+	return backup.EraseResult{
+		Removed: []backup.CertifiedItem{{What: "addresses in the access log"}},
+		Kept:    []backup.CertifiedItem{{What: "rows of the access log", Name: "3", Why: "without names, for the auditors of " + d.Slug}},
+	}, nil
+})
+
+// backedUp makes tenants of which the first has a backup and a file that is none.
+func backedUp(t testing.TB, n int) (*fixture, tenancy.Tenant, backup.Info) {
+	t.Helper()
+	f, tenants := scheduled(t, n)
+	info, err := f.service(t, backup.Config{}).Backup(t.Context(), "t1", backup.BackupOptions{})
+	check(t, err)
+	f.put(t, "1-t1/handover.dump", "?")
+	return f, tenants[0], info
+}
+
+func TestAnErasedTenantIsGoneAndCertified(t *testing.T) {
+	t.Parallel()
+	f, tenant, info := backedUp(t, 2)
+	_, err := f.tenants.Rename(t.Context(), "t1", tenancy.RenameParams{Schema: "renamed"})
+	check(t, err)
+	other, err := f.service(t, backup.Config{}).Backup(t.Context(), "t2", backup.BackupOptions{})
+	check(t, err)
+	s := f.service(t, backup.Config{Holders: []backup.Holder{logs}})
+	p := f.token(t, "t1")
+	c, err := s.Erase(t.Context(), p)
+	check(t, err)
+
+	if want := []string{other.Name, other.Name + ".json"}; !slices.Equal(f.objects(t), want) {
+		t.Errorf("store has %q", f.objects(t))
+	}
+	_, err = f.tenants.ByID(t.Context(), tenant.ID)
+	expectIs(t, err, tenancy.ErrNotFound)
+	text := c.Text()
+	for _, want := range []string{
+		"Tenant 1 (t1), asked for by ada", "- schema with all that was in it renamed", "- schema with all that was in it " + tenant.Schema,
+		"- role " + f.roles.Tenant("renamed"), "- domain t1.example.com", "- file in the backup store " + info.Name + "\n",
+		"- file in the backup store " + info.Name + ".json", "- file in the backup store 1-t1/handover.dump", "- addresses in the access log",
+		"- rows of the access log 3: without names, for the auditors of t1", "- drop request 1:", "- name of the schema renamed: is never given out again",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+	encoded, err := json.Marshal(c)
+	check(t, err)
+	var decoded backup.Certificate
+	check(t, json.Unmarshal(encoded, &decoded))
+	again, err := s.Erase(t.Context(), p)
+	check(t, err)
+	if !reflect.DeepEqual(again, c) || !reflect.DeepEqual(decoded, c) {
+		t.Errorf("got %+v\nand %+v\nwant %+v", again, decoded, c)
+	}
+	_, err = s.Erase(t.Context(), backup.EraseParams{DropParams: tenancy.DropParams{Slug: "nobody", Actor: "ada"}})
+	expectIs(t, err, tenancy.ErrNotFound)
+}
+
+func TestArchivesThatAreKeptGoWhenTheirTimeIsOver(t *testing.T) {
+	t.Parallel()
+	f, _, info := backedUp(t, 1)
+	s := f.service(t, backup.Config{})
+	p := f.token(t, "t1")
+	p.KeepArchives = 30 * 24 * time.Hour
+	c, err := s.Erase(t.Context(), p)
+	check(t, err)
+	if got := c.ArchivesUntil.Sub(c.ErasedAt); got != p.KeepArchives || !strings.Contains(c.Text(), info.Name+": is kept for 720h0m0s") {
+		t.Errorf("kept for %v:\n%s", got, c.Text())
+	}
+	removed, err := s.PruneErased(t.Context())
+	check(t, err)
+	if len(removed) != 0 || len(f.objects(t)) != 3 {
+		t.Errorf("removed %q", removed)
+	}
+	f.exec(t, "public", "update public.backup_erasures set archives_until = now() - interval '1 second'")
+	check(t, expectDone(t, f.schedule(t, backup.Config{}, backup.ScheduleConfig{}), backup.ScheduleReport{})) // the schedule does it
+	f.expectEmpty(t)
+	removed, err = s.PruneErased(t.Context())
+	check(t, err)
+	if len(removed) != 0 {
+		t.Errorf("removed %q once more", removed)
+	}
+}
+
+func TestARefusedErasureChangesNothing(t *testing.T) {
+	t.Parallel()
+	f, tenant, _ := backedUp(t, 1)
+	s := f.service(t, backup.Config{})
+	before := f.objects(t)
+	good := f.token(t, "t1")
+	wrong, negative, odd := good, good, good
+	wrong.Token, negative.KeepArchives, odd.KeepArchives = "wrong", -time.Second, time.Millisecond
+	for _, p := range []backup.EraseParams{wrong, negative, odd} {
+		if _, err := s.Erase(t.Context(), p); err == nil {
+			t.Errorf("%+v was taken", p)
+		}
+	}
+	_, err := s.Erase(t.Context(), wrong)
+	expectIs(t, err, tenancy.ErrDropToken)
+	now, err := f.tenants.ByID(t.Context(), tenant.ID)
+	check(t, err)
+	var notes int
+	check(t, f.pg.Pool.QueryRow(t.Context(), "select count(*) from public.backup_erasures").Scan(&notes))
+	if now.Version != tenant.Version || notes != 0 || !slices.Equal(f.objects(t), before) {
+		t.Errorf("tenant %+v, %d notes, files %q", now, notes, f.objects(t))
+	}
+}
+
+func TestAnErasureThatStoppedGoesOnWithoutAToken(t *testing.T) {
+	t.Parallel()
+	f, _, info := backedUp(t, 1)
+	broken := errors.New("log is away")
+	fails := backup.HolderFunc(func(context.Context, backup.EraseData) (backup.EraseResult, error) {
+		return backup.EraseResult{}, broken
+	})
+	_, err := f.service(t, backup.Config{Holders: []backup.Holder{fails}}).Erase(t.Context(), f.token(t, "t1"))
+	expectIs(t, err, broken)
+	f.expectEmpty(t)
+	s := f.service(t, backup.Config{Holders: []backup.Holder{logs}})
+	c, err := s.Erase(t.Context(), backup.EraseParams{DropParams: tenancy.DropParams{Slug: "t1", Actor: "eve"}})
+	check(t, err)
+	if c.Actor != "ada" || !strings.Contains(c.Text(), info.Name) { // which went in the first attempt
+		t.Errorf("certificate\n%s", c.Text())
+	}
+}
+
+func TestAnErasureIsFinishedBesideANewTenantOfItsName(t *testing.T) {
+	t.Parallel()
+	f, tenant, _ := backedUp(t, 1)
+	fails := backup.HolderFunc(func(context.Context, backup.EraseData) (backup.EraseResult, error) {
+		return backup.EraseResult{}, errors.New("away")
+	})
+	if _, err := f.service(t, backup.Config{Holders: []backup.Holder{fails}}).Erase(t.Context(), f.token(t, "t1")); err == nil {
+		t.Fatal("no error")
+	}
+	next := f.create(t, "t1")
+	s := f.service(t, backup.Config{})
+	_, err := s.Erase(t.Context(), backup.EraseParams{DropParams: tenancy.DropParams{Slug: "t1", Actor: "ada"}})
+	expectIs(t, err, tenancy.ErrDropToken) // it is the new one's slug
+	done, err := s.ResumeErasures(t.Context())
+	check(t, err)
+	if len(done) != 1 || done[0].TenantID != tenant.ID {
+		t.Errorf("finished %+v", done)
+	}
+	_, err = f.tenants.ByID(t.Context(), next.ID)
+	check(t, err)
+	if done, err = s.ResumeErasures(t.Context()); err != nil || len(done) != 0 {
+		t.Errorf("finished %+v again, %v", done, err)
+	}
+}
+
+func TestWhatIsLeftIsFoundByLooking(t *testing.T) {
+	t.Parallel()
+	f, tenant, _ := backedUp(t, 1)
+	role := f.roles.Tenant(tenant.Schema)
+	meddles := backup.HolderFunc(func(ctx context.Context, d backup.EraseData) (backup.EraseResult, error) {
+		_, err := f.pg.Pool.Exec(ctx, "create role "+role)
+		f.put(t, "1-t1/late.tar", "?")
+		return backup.EraseResult{}, err
+	})
+	_, err := f.service(t, backup.Config{Holders: []backup.Holder{meddles}}).Erase(t.Context(), f.token(t, "t1"))
+	var left *backup.LeftError
+	if want := []string{"role " + role, "1-t1/late.tar"}; !errors.As(err, &left) || !slices.Equal(left.Left, want) || !errors.Is(err, backup.ErrLeft) {
+		t.Errorf("got %v", err)
+	}
+	_, err = f.pg.Pool.Exec(t.Context(), "drop role "+role)
+	check(t, err)
+	_, err = f.service(t, backup.Config{}).Erase(t.Context(), backup.EraseParams{DropParams: tenancy.DropParams{Slug: "t1"}})
+	check(t, err)
+	f.expectEmpty(t)
+}
+
+func TestAKilledErasureGoesOn(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(killURL) != "" {
+		eraseAndDie(t)
+	}
+	f, tenant, info := backedUp(t, 1)
+	f.runToDeath(t, f.token(t, "t1").Token)
+	_, err := f.tenants.ByID(t.Context(), tenant.ID)
+	expectIs(t, err, tenancy.ErrNotFound)
+	done, err := f.service(t, backup.Config{}).ResumeErasures(t.Context())
+	check(t, err)
+	if len(done) != 1 || !strings.Contains(done[0].Text(), info.Name) {
+		t.Errorf("finished %+v", done)
+	}
+	f.expectEmpty(t)
+}
+
+// eraseAndDie is a process that is killed when the tenant and its first file are gone.
+func eraseAndDie(t *testing.T) {
+	pool, err := pgxpool.New(t.Context(), os.Getenv(killURL))
+	check(t, err)
+	roles, err := schemactx.NewRoleNames(os.Getenv(killPrefix))
+	check(t, err)
+	f := &fixture{pg: &pgtest.DB{Pool: pool}, roles: roles, owner: pool}
+	f.connect(t, notes)
+	f.dir, err = backup.OpenDir(os.Getenv(killDir))
+	check(t, err)
+	s := f.service(t, backup.Config{Store: &deadly{f.dir, func() { die(t) }}})
+	_, err = s.Erase(t.Context(), backup.EraseParams{DropParams: tenancy.DropParams{Slug: "t1", Actor: "ada", Token: os.Getenv(killWhen)}})
+	t.Fatalf("not killed: %v", err)
+}
+
+// deadly is a store in which something happens after the first file was deleted.
+type deadly struct {
+	*backup.Dir
+	after func()
+}
+
+func (d *deadly) Delete(ctx context.Context, name string) error {
+	err := d.Dir.Delete(ctx, name)
+	if err == nil {
+		d.after()
+	}
+	return err
+}
