@@ -23,7 +23,8 @@
 //
 // # The end of a tenant
 //
-// [Service.Erase] drops a tenant, removes its archives, looks, and certifies what is gone and what stays. [Service.Dump] hands over SQL.
+// [Service.Erase] drops a tenant, removes its archives, looks, and certifies what is gone and what stays. [Service.Dump] hands over SQL,
+// [SubjectExporter] one person's rows.
 //
 // # What is in it
 //

@@ -22,6 +22,8 @@ type hosting struct {
 	store   *backup.Dir
 	backups *backup.Service
 	close   func()
+
+	runtimeURL string // of the login that serves requests
 }
 
 // openHosting makes one, with changes.
@@ -34,6 +36,7 @@ func openHosting(change func(cfg *tenancy.Config, b *backup.Config)) *hosting {
 	mustHost(err)
 	_, err = schemactx.Setup(ctx, db.Pool, schemactx.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
 	mustHost(err)
+	p.runtimeURL = db.URLAs(roles.Runtime(), "r")
 	p.owner, err = pgxpool.New(ctx, db.URLAs(roles.Owner(), "o"))
 	mustHost(err)
 	p.runner, err = migrate.New(p.owner, migrate.Config{
