@@ -84,7 +84,7 @@ func (e Entry) entry(ctx context.Context, now time.Time) (entry, error) {
 	if e.Time.IsZero() || e.Time.After(now) {
 		e.Time = now
 	}
-	if e.Time.Year() < 1 {
+	if e.Time.UTC().Year() < 1 {
 		return entry{}, &FieldError{Field: "time", Value: e.Time.String(), Rule: "is before the year 1"}
 	}
 	e.fill(ctx)

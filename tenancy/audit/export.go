@@ -103,7 +103,7 @@ func (e exported) csv(out *csv.Writer) error {
 		return err
 	}
 	return out.Write([]string{
-		e.Time.Format(time.RFC3339Nano), itoa(e.Tenant), cell(e.Slug), cell(e.Schema), string(e.Action), cell(e.Actor), e.IP, cell(e.RequestID),
+		e.Time.Format(time.RFC3339Nano), itoa(e.Tenant), cell(e.Slug), cell(e.Schema), cell(string(e.Action)), cell(e.Actor), e.IP, cell(e.RequestID),
 		string(details), e.Chain, itoa(e.Position), itoa(e.Seq), e.Hash, e.Received.Format(time.RFC3339Nano),
 	})
 }

@@ -96,7 +96,8 @@ func stepEntry(data tenancy.StepData) Entry {
 
 // SchemaHooks logs what a [schemactx.DB] tells of explicit switches, with their call site, and of statements that PostgreSQL
 // refused for want of a right (42501); next is told as well. Statements are not logged, as their text may hold a
-// tenant's data. Entries are recorded: these hooks run while a tenant's connection is held.
+// tenant's data. Entries are recorded, which waits for room in the queue for [Config].WriteTimeout at most: these hooks run while
+// a tenant's connection is held. For a switch that must not be lost there is [Log.Write] before it.
 func (l *Log) SchemaHooks(next schemactx.Hooks) schemactx.Hooks {
 	hooks := next
 	hooks.Switched = func(ctx context.Context, data schemactx.SwitchedData) {
@@ -146,10 +147,14 @@ func withError(e Entry, err error) Entry {
 	return e
 }
 
-// firstWord returns the command of a statement.
+// firstWord returns the command of a statement, and nothing of what may follow without a space. Behind a comment it is "".
 func firstWord(sql string) string {
-	word, _, _ := strings.Cut(strings.TrimSpace(sql), " ")
-	return strings.ToLower(cut(clean(word), 32))
+	sql = strings.TrimSpace(sql)
+	end := strings.IndexFunc(sql, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') })
+	if end >= 0 {
+		sql = sql[:end]
+	}
+	return strings.ToLower(cut(sql, 32))
 }
 
 // writeOrRecord is for what must be in the log and cannot be refused any more. ctx may be over.
@@ -170,9 +175,12 @@ func (l *Log) writeOrRecord(ctx context.Context, e Entry) {
 	}
 }
 
-// record is for hooks, which return nothing.
+// record is for hooks, which return nothing. Under [Block] they wait for room no longer than for the database: they may hold
+// the connection that the writer waits for. A client who hangs up does not get out of the log by it.
 func (l *Log) record(ctx context.Context, e Entry) {
-	if err := l.Record(ctx, e); err != nil {
+	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.cfg.WriteTimeout)
+	defer cancel()
+	if err := l.Record(wait, e); err != nil {
 		l.cfg.Logger.ErrorContext(ctx, "audit entry is lost", slog.String("action", string(e.Action)), slog.String("schema", e.Schema), slog.Any("error", err))
 	}
 }

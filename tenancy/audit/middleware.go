@@ -70,6 +70,7 @@ func (m *middleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := &visit{middleware: m, request: r, required: required, begin: time.Now(), path: r.URL.Path}
 	v.ResponseWriter = w
 	v.Context = r.Context()
+	defer v.end() // also of a panic in what the config brings: the place in the queue is given back
 	v.caller = Caller{IP: m.cfg.Proxies.ClientIP(r), RequestID: m.cfg.RequestID(r)}
 	if m.cfg.Path != nil {
 		v.path = m.cfg.Path(r)
@@ -77,7 +78,6 @@ func (m *middleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if m.cfg.Actor != nil {
 		v.caller.Actor = m.cfg.Actor(r)
 	}
-	defer v.end()
 	m.next.ServeHTTP(&v.response, r.WithContext(&v.callerContext))
 	v.served = true
 }
@@ -107,8 +107,11 @@ func (v *visit) end() {
 	}
 	e := v.entry(x)
 	if v.required {
-		v.log.queue.fill(&e)
-		v.log.stats.recorded.Add(1)
+		if v.log.queue.fill(&e) {
+			v.log.stats.recorded.Add(1)
+		} else {
+			v.log.stats.dropped.Add(1)
+		}
 		return
 	}
 	_ = v.log.put(v.request.Context(), &e) // is counted

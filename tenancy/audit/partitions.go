@@ -123,7 +123,8 @@ func (k *Keeper) now() month { return monthOf(k.cfg.Clock()) }
 
 // wanted returns the months that are to have a partition and have none.
 func (k *Keeper) wanted(ctx context.Context) ([]month, error) {
-	months, err := queryMonths(ctx, k.owner, "select distinct month from public.audit_log_default order by month")
+	months, err := queryMonths(ctx, k.owner, "select distinct month from public.audit_log_default where month <= $1 order by month",
+		(k.now() + month(k.cfg.Ahead)).first()) // those beyond wait: a clock was wrong, or somebody wants many partitions
 	if err != nil {
 		return nil, err
 	}
@@ -154,8 +155,8 @@ func (k *Keeper) partitions(ctx context.Context) ([]month, error) {
 		where i.inhparent = 'public.audit_log'::regclass and c.relname ~ '^audit_log_\d{4,}_\d\d$' order by 1`)
 }
 
-func queryMonths(ctx context.Context, db *pgxpool.Pool, sql string) ([]month, error) {
-	rows, err := db.Query(ctx, sql)
+func queryMonths(ctx context.Context, db *pgxpool.Pool, sql string, args ...any) ([]month, error) {
+	rows, err := db.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -214,18 +215,23 @@ func (k *Keeper) expire(ctx context.Context, report *MaintainReport) error {
 	if err != nil {
 		return fmt.Errorf("maintain audit log: %w", err)
 	}
+	var tampered error
 	for _, m := range there {
 		if m >= k.now()-month(k.cfg.Keep) {
 			break
 		}
 		chains, err := k.remove(ctx, m)
+		if errors.Is(err, ErrTampered) { // the months behind it are none of its concern
+			tampered = errors.Join(tampered, fmt.Errorf("maintain audit log: remove %s: %w", m.name(), err))
+			continue
+		}
 		if err != nil {
-			return fmt.Errorf("maintain audit log: remove %s: %w", m.name(), err)
+			return errors.Join(tampered, fmt.Errorf("maintain audit log: remove %s: %w", m.name(), err))
 		}
 		report.Removed = append(report.Removed, m.first())
 		report.Chains += chains
 	}
-	return nil
+	return tampered
 }
 
 // remove verifies a month and leaves a checkpoint for each of its chains in its place.
@@ -243,9 +249,11 @@ func (k *Keeper) remove(ctx context.Context, m month) (chains int, err error) {
 			return &TamperError{Report: problems}
 		}
 		chains = len(heads)
+		// A chain has a checkpoint already where a part of it came late, out of a spill, after its month was removed.
 		for _, h := range heads {
 			mac := k.reader.mac(h)
-			if _, err := tx.Exec(ctx, `insert into public.audit_checkpoints (chain, month, position, digest, mac) values ($1, $2, $3, $4, $5)`,
+			if _, err := tx.Exec(ctx, `insert into public.audit_checkpoints (chain, month, position, digest, mac) values ($1, $2, $3, $4, $5)
+				on conflict (chain) do update set position = excluded.position, digest = excluded.digest, mac = excluded.mac, removed_at = default`,
 				[16]byte(h.Chain), h.Month, h.Position, h.Digest[:], mac[:]); err != nil {
 				return err
 			}

@@ -89,11 +89,17 @@ func (q *queue) reserve() error {
 	return nil
 }
 
-// fill puts an entry into the place that was kept, also when the queue was closed meanwhile: close waits for it.
-func (q *queue) fill(e *entry) {
+// fill puts an entry into the place that was kept, also when the queue was closed meanwhile: close waits for it. False: the
+// writer has ended, as that wait was given up, and the entry was counted as lost.
+func (q *queue) fill(e *entry) bool {
 	q.mu.Lock()
 	q.reserved--
+	if q.over {
+		q.mu.Unlock()
+		return false
+	}
 	q.append(e)
+	return true
 }
 
 // take returns all entries. They are the writer's until it gives them back.
@@ -181,7 +187,7 @@ func (q *queue) close() (first bool) {
 	return first
 }
 
-// end says that the writer has ended, and returns how many entries it leaves.
+// end says that the writer has ended, and returns how many entries it leaves, with those of requests that are still served.
 func (q *queue) end() (lost int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -190,7 +196,7 @@ func (q *queue) end() (lost int) {
 		close(q.changed)
 		q.changed = nil
 	}
-	return len(q.items) + q.taken
+	return len(q.items) + q.taken + q.reserved
 }
 
 // length returns how many entries are in memory.

@@ -189,7 +189,7 @@ func TestTheMigrationsShareTheSharedSet(t *testing.T) {
 // A login of its own writes through a plain pool.
 func TestALoginOfItsOwnWrites(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupAlone(t) // the login stays as long as the roles do
 	login := f.roles.Prefix() + "_audit"
 	f.exec(t, "create role "+login+" login password 'a'")
 	check(t, audit.Grant(t.Context(), f.owner, audit.Rights{Writers: []string{login}}))

@@ -27,7 +27,7 @@ const DefaultSpillBytes = 256 << 20
 // SpillConfig says where entries go while the database is away.
 type SpillConfig struct {
 	// Dir is a directory of this process's own, which is made where it is missing. Nobody else may write there: the mode
-	// must not allow it. Files have mode 0600 and hold what the log holds. A process that finds files of one before it, which
+	// must not allow it, and where there are users it must belong to that of the process. Files have mode 0600 and hold what the log holds. A process that finds files of one before it, which
 	// was killed, writes their rows first. Default: "", nothing is spilled.
 	Dir string
 
@@ -88,6 +88,9 @@ func (s *spill) open() (err error) {
 	if info.Mode().Perm()&0o022 != 0 {
 		return &FieldError{Field: "spill directory", Value: s.cfg.Dir, Rule: fmt.Sprintf("has mode %v, with which others may write", info.Mode().Perm())}
 	}
+	if !ownFile(info) {
+		return &FieldError{Field: "spill directory", Value: s.cfg.Dir, Rule: "belongs to another user, who may write there"}
+	}
 	if s.lock, err = s.root.OpenFile(lockName, os.O_CREATE|os.O_RDWR, 0o600); err != nil {
 		return err
 	}
@@ -132,9 +135,13 @@ func (s *spill) list() error {
 		return err
 	}
 	for _, e := range entries {
-		number, is := strings.CutSuffix(e.Name(), segmentSuffix)
+		name, damaged := strings.CutSuffix(e.Name(), damagedSuffix)
+		number, is := strings.CutSuffix(name, segmentSuffix)
 		var n int
-		if _, err := fmt.Sscanf(number, "%d", &n); !is || err != nil || e.Type()&fs.ModeType != 0 {
+		if _, err := fmt.Sscanf(number, "%d", &n); is && err == nil && damaged {
+			s.next = max(s.next, n+1) // no other segment is to take its place
+			continue
+		} else if !is || err != nil || e.Type()&fs.ModeType != 0 {
 			continue
 		}
 		info, err := e.Info()

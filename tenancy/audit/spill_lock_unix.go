@@ -11,4 +11,10 @@ import (
 // it ends.
 func lockFile(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }
 
+// ownFile reports whether a file belongs to the user of this process.
+func ownFile(info os.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(stat.Uid) == os.Geteuid()
+}
+
 func syncDirectory(dir *os.File) error { return dir.Sync() }

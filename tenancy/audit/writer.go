@@ -58,7 +58,7 @@ func (w *writer) await(ctx context.Context) bool {
 		return false
 	default:
 	}
-	behind := len(w.pending) > 0 || !w.spill.empty()
+	behind := len(w.pending) > 0 || !w.spill.empty() || w.losses() > 0
 	if behind && !w.away() {
 		return true
 	}
@@ -102,6 +102,9 @@ func (w *writer) accept(ctx context.Context) {
 		return
 	}
 	items := w.queue.take()
+	if len(items) == 0 && w.losses() > 0 {
+		w.keep(ctx, w.batch(nil), 0)
+	}
 	for rest := items; len(rest) > 0; {
 		n := min(len(rest), w.cfg.BatchSize)
 		w.keep(ctx, w.batch(rest[:n]), n)
@@ -127,7 +130,7 @@ func (w *writer) batch(entries []entry) batch {
 		w.chain, opened = newChain(w.hasher, m, w.before, w.own(now))
 		rows = append(rows, opened)
 	}
-	if lost := w.stats.dropped.Load() - w.stats.reported.Load(); lost > 0 {
+	if lost := w.losses(); lost > 0 {
 		e := w.own(now)
 		e.action, e.details = LogLost, `{"entries":`+itoa(lost)+`}`
 		rows = append(rows, w.chain.add(w.hasher, e))
@@ -139,6 +142,9 @@ func (w *writer) batch(entries []entry) batch {
 	}
 	return batch{rows: rows, head: w.chain.head()}
 }
+
+// losses returns how many entries were dropped of which no entry tells yet.
+func (w *writer) losses() int64 { return w.stats.dropped.Load() - w.stats.reported.Load() }
 
 // own returns an entry of the log's own.
 func (w *writer) own(now time.Time) entry {
@@ -225,9 +231,15 @@ func (w *writer) replayPending(ctx context.Context) bool {
 	} else if !w.spilled(ctx, b) { // which may have room again
 		return false
 	}
+	w.shift(ctx)
+	return true
+}
+
+// shift says that the first of the pending batches is kept.
+func (w *writer) shift(ctx context.Context) {
+	b := w.pending[0]
 	w.pending = w.pending[1:]
 	w.kept(ctx, b, b.entries)
-	return true
 }
 
 // reached notes how a try went. After a failure the database is left alone for a while that grows.
@@ -252,6 +264,9 @@ func (w *writer) reached(ctx context.Context, err error) {
 func (w *writer) finish(ctx context.Context) {
 	w.retryAt = time.Time{} // once more
 	for w.replay(ctx) {
+	}
+	for len(w.pending) > 0 && w.spilled(ctx, w.pending[0]) {
+		w.shift(ctx)
 	}
 	w.accept(ctx)
 	if w.chain != nil {

@@ -1,21 +1,25 @@
 -- +goose Up
 -- One row for each entry. A chain is what one process has written in one month, so that it lies in one partition: position
 -- counts its rows of all tenants, seq those of one. The hash covers the row, its place and the hash before it of the same
--- tenant. What writers may not set is received.
+-- tenant. What writers may not set is received. What a program could not read again (infinity, a network for an address,
+-- details that are no object) is refused: one such row would keep all others from being read.
 create table audit_log (
-	month date not null constraint audit_log_month_check check (date_part('day', month) = 1),
+	month date not null constraint audit_log_month_check
+		check (month between '0001-01-01' and '9999-12-01' and date_part('day', month) = 1),
 	chain uuid not null,
 	position bigint not null constraint audit_log_position_check check (position > 0),
 	tenant_id bigint not null constraint audit_log_tenant_id_check check (tenant_id >= 0), -- outlives the tenant; 0: the platform
 	seq bigint not null constraint audit_log_seq_check check (seq > 0),
-	at timestamptz not null,
+	at timestamptz not null constraint audit_log_at_check
+		check (at between '0001-01-01 00:00:00+00' and '9999-12-31 23:59:59.999999+00'),
 	action text not null constraint audit_log_action_check check (char_length(action) between 1 and 64),
 	actor text not null constraint audit_log_actor_check check (char_length(actor) <= 200),
 	slug text not null constraint audit_log_slug_check check (char_length(slug) <= 200),
 	schema_name text not null constraint audit_log_schema_name_check check (char_length(schema_name) <= 200),
-	ip inet,
+	ip inet constraint audit_log_ip_check check (masklen(ip) = case family(ip) when 4 then 32 else 128 end),
 	request_id text not null constraint audit_log_request_id_check check (char_length(request_id) <= 200),
-	details jsonb not null constraint audit_log_details_check check (pg_column_size(details) <= 65536),
+	details jsonb not null constraint audit_log_details_check 
+		check (jsonb_typeof(details) = 'object' and pg_column_size(details) <= 65536),
 	hash bytea not null constraint audit_log_hash_check check (octet_length(hash) = 32),
 	received timestamptz not null default now(),
 	constraint audit_log_pkey primary key (chain, position, month)
@@ -28,7 +32,8 @@ create table audit_log_default partition of audit_log default;
 create table audit_heads (
 	chain uuid not null,
 	position bigint not null constraint audit_heads_position_check check (position > 0),
-	month date not null,
+	month date not null constraint audit_heads_month_check
+		check (month between '0001-01-01' and '9999-12-01' and date_part('day', month) = 1),
 	digest bytea not null constraint audit_heads_digest_check check (octet_length(digest) = 32),
 	received timestamptz not null default now(),
 	constraint audit_heads_pkey primary key (chain, position)
