@@ -164,8 +164,12 @@ func (s *Server) waitReady(ctx context.Context) error {
 // URL returns the URL of a login and database over the server's socket, which asks for no
 // password. Only the user that the server runs as and root can use it.
 func (s *Server) URL(user, database string) string {
+	return socketURL(s.cluster.socket, s.port, user, database)
+}
+
+func socketURL(socket string, port int, user, database string) string {
 	u := url.URL{Scheme: "postgres", User: url.User(user), Host: "", Path: "/" + database}
-	query := url.Values{"host": {s.cluster.socket}, "port": {strconv.Itoa(s.port)}}.Encode()
+	query := url.Values{"host": {socket}, "port": {strconv.Itoa(port)}}.Encode()
 	u.RawQuery = strings.ReplaceAll(query, "%2F", "/") // which a query may hold, and people read
 	return u.String()
 }

@@ -60,10 +60,18 @@ func TestKeptClusterFindsItsData(t *testing.T) {
 	s := start(t, localpg.Config{DataDir: dir})
 	ask(t, s.URL("postgres", "postgres"), "create table t as select 'kept' as c; select ''")
 	before := s.TCPURL("postgres")
+	running, err := localpg.Find(dir)
+	check(t, err)
+	if url := running.URL("postgres", "postgres"); url != s.URL("postgres", "postgres") {
+		t.Errorf("found at %s", url)
+	}
 	if _, err := localpg.Start(t.Context(), localpg.Config{DataDir: dir}); !errors.Is(err, localpg.ErrInUse) {
 		t.Errorf("second start while in use: %v", err)
 	}
 	check(t, s.Stop(t.Context()))
+	if _, err := localpg.Find(dir); !errors.Is(err, localpg.ErrNotRunning) {
+		t.Errorf("after Stop: %v", err)
+	}
 	s = start(t, localpg.Config{DataDir: dir})
 	if got := ask(t, s.TCPURL("postgres"), "select c from t"); got != "kept" {
 		t.Errorf("got %q", got)
