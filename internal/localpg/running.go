@@ -38,4 +38,6 @@ func Find(dataDir string) (*Running, error) {
 }
 
 // URL returns what [Server.URL] returns.
-func (r *Running) URL(user, database string) string { return socketURL(r.socket, r.port, user, database) }
+func (r *Running) URL(user, database string) string {
+	return socketURL(r.socket, r.port, user, database)
+}
