@@ -131,7 +131,7 @@ func (s *Service) sameBytes(ctx context.Context, info *DumpInfo) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close() //nolint:errcheck // it was only read
+	defer file.Close() // it was only read
 	hash := sha256.New()
 	n, err := io.Copy(hash, &cancellable{ctx.Err, file})
 	if err == nil && (n != info.Size || hex.EncodeToString(hash.Sum(nil)) != info.SHA256) {

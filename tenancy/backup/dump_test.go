@@ -216,7 +216,7 @@ func TestAToolThatCannotBeUsedIsRefusedBeforeItIs(t *testing.T) {
 		_, err := f.service(t, backup.Config{Dump: backup.DumpConfig{Tool: path}}).Dump(t.Context(), "north", backup.DumpOptions{})
 		expectIs(t, err, want)
 		var refused *backup.ToolVersionError
-		if want == backup.ErrToolVersion && (!errors.As(err, &refused) || refused.Version != 13 || refused.Server != pgtest.Version(t)) {
+		if errors.Is(want, backup.ErrToolVersion) && (!errors.As(err, &refused) || refused.Version != 13 || refused.Server != pgtest.Version(t)) {
 			t.Errorf("got %v", err)
 		}
 	}
