@@ -42,6 +42,11 @@ var layers = []layer{
 		why:      "finding a tenant is reading the registry's domains, and nothing is migrated on a request's way",
 	},
 	{
+		packages: []string{"tenancy/backup/storetest"},
+		imports:  []string{"tenancy/backup"},
+		why:      "it tests implementations of the store, which need no more than the interface",
+	},
+	{
 		packages: []string{
 			"tenancy/audit", "tenancy/backup", "tenancy/ratelimit", "tenancy/metrics", "tenancy/tenancytest",
 		},
@@ -93,7 +98,7 @@ var testOnly = []string{
 }
 
 // testCode are the packages that are test code although their files are not named _test.go.
-var testCode = []string{"internal/pgtest", "internal/archtest", "tenancy/tenancytest"}
+var testCode = []string{"internal/pgtest", "internal/archtest", "tenancy/tenancytest", "tenancy/backup/storetest"}
 
 // directories are those at the top of the tree, besides the ones that start with a dot.
 var directories = []string{"examples", "erp", "resolver", "tenancy", "migrate", "schemactx", "internal"}

@@ -54,7 +54,11 @@ func (d *Dir) Open(_ context.Context, name string) (io.ReadCloser, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	file, err := d.root.Open(name)
+	err := d.regular(name) // before it is opened: the opening of a pipe waits
+	var file *os.File
+	if err == nil {
+		file, err = d.root.Open(name)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open %q: %w", name, missing(err))
 	}
@@ -98,10 +102,23 @@ func (d *Dir) Delete(_ context.Context, name string) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
-	if err := d.root.Remove(name); err != nil {
+	err := d.regular(name)
+	if err == nil {
+		err = d.root.Remove(name)
+	}
+	if err != nil {
 		return fmt.Errorf("delete %q: %w", name, missing(err))
 	}
 	return nil
+}
+
+// regular returns an error for what is no file of the store's, such as a directory.
+func (d *Dir) regular(name string) error {
+	info, err := d.root.Lstat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		err = ErrNotFound
+	}
+	return err
 }
 
 // missing says that a file does not exist in the words of a [Store].

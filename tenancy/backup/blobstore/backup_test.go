@@ -1,0 +1,109 @@
+package blobstore_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/fstest"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/backup"
+)
+
+// serviceOn returns a service with a tenant "north" of 80,000 rows, whose archive has several parts.
+func serviceOn(t *testing.T, store backup.Store) (*backup.Service, tenancy.Tenant) {
+	t.Helper()
+	pg := pgtest.New(t)
+	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
+	check(t, err)
+	_, err = schemactx.Setup(t.Context(), pg.Pool, schemactx.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
+	check(t, err)
+	owner, err := pgxpool.New(context.Background(), pg.URLAs(roles.Owner(), "o"))
+	check(t, err)
+	t.Cleanup(owner.Close)
+	runner, err := migrate.New(owner, migrate.Config{
+		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}},
+		Tenant: []migrate.Source{{Name: "notes", FS: fstest.MapFS{
+			"00001_notes.sql": {Data: []byte("-- +goose Up\ncreate table notes (id uuid, body text);\n")},
+		}}},
+	})
+	check(t, err)
+	tenants, err := tenancy.New(owner, tenancy.Config{Migrator: runner, Roles: roles})
+	check(t, err)
+	check(t, tenants.Init(t.Context()))
+	tenant, err := tenants.Create(t.Context(), tenancy.CreateParams{Slug: "north", Domain: "north.example.com"})
+	check(t, err)
+	_, err = owner.Exec(t.Context(), "insert into "+tenant.Schema+`.notes select gen_random_uuid(), gen_random_uuid() || '' || gen_random_uuid()
+		|| gen_random_uuid() || gen_random_uuid() || gen_random_uuid() || gen_random_uuid() from generate_series(1, 80000)`)
+	check(t, err)
+	s, err := backup.New(backup.Config{Pool: owner, Tenants: tenants, Migrations: runner, Roles: roles, Store: store})
+	check(t, err)
+	return s, tenant
+}
+
+func TestBackupsGoToS3AndComeBack(t *testing.T) {
+	t.Parallel()
+	store := open(t, s3Bucket(t))
+	s, tenant := serviceOn(t, store)
+	info, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
+	check(t, err)
+	if info.Size < 6<<20 || info.Rows != 80_000 || info.Verified != backup.VerifiedContent {
+		t.Errorf("one part is no test: %+v", info)
+	}
+	drill, err := s.Verify(t.Context(), info.Name, backup.RestoreOptions{})
+	check(t, err)
+	if drill.Rows != info.Rows {
+		t.Errorf("%d rows came back, of %d", drill.Rows, info.Rows)
+	}
+	last, err := backup.Freshness{Store: store}.LastBackup(t.Context(), &tenant)
+	check(t, err)
+	if !last.Equal(info.TakenAt) {
+		t.Errorf("last backup at %v, want %v", last, info.TakenAt)
+	}
+	pruned, err := s.Prune(t.Context(), tenant.ID, backup.Retention{Last: 1})
+	check(t, err)
+	if len(pruned) > 0 {
+		t.Errorf("the only backup was removed: %q", pruned)
+	}
+}
+
+func TestAStoreThatIsAwayHasNoBackups(t *testing.T) {
+	t.Parallel()
+	store := open(t, s3Bucket(t))
+	s, tenant := serviceOn(t, &away{Store: store})
+	_, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
+	expectIs(t, err, errAway)
+	for o, err := range store.List(t.Context(), "") {
+		t.Errorf("left %+v, %v", o, err)
+	}
+	if last, err := (backup.Freshness{Store: store}).LastBackup(t.Context(), &tenant); err != nil || !last.IsZero() {
+		t.Errorf("last backup at %v, %v", last, err)
+	}
+}
+
+var errAway = errors.New("storage is away")
+
+// away is a store that goes away in the middle of an upload.
+type away struct{ backup.Store }
+
+func (a *away) Create(ctx context.Context, name string) (backup.Upload, error) {
+	u, err := a.Store.Create(ctx, name)
+	return &awayUpload{Upload: u}, err
+}
+
+type awayUpload struct {
+	backup.Upload
+	n int
+}
+
+func (u *awayUpload) Write(p []byte) (int, error) {
+	if u.n += len(p); u.n > 6<<20 {
+		return 0, errAway
+	}
+	return u.Upload.Write(p)
+}

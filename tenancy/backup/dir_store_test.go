@@ -1,0 +1,18 @@
+package backup_test
+
+import (
+	"testing"
+
+	"github.com/oryne/pgtenant/tenancy/backup"
+	"github.com/oryne/pgtenant/tenancy/backup/storetest"
+)
+
+func TestADirectoryIsAStore(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T) backup.Store {
+		dir, err := backup.OpenDir(t.TempDir())
+		check(t, err)
+		t.Cleanup(func() { check(t, dir.Close()) })
+		return dir
+	})
+}
