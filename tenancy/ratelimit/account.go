@@ -65,13 +65,13 @@ func (p *policies) find(said Policy) (*applied, error) {
 }
 
 // apply returns what is in force for a tenant whose limits say this, and what is wrong with them.
-func (a *account) apply(known *policies, said Policy, err error) (*applied, error) {
+func (a *account) apply(known *policies, said *Policy, err error) (*applied, error) {
 	current := a.applied.Load()
-	if err == nil && current != nil && current.said == said {
+	if err == nil && current != nil && current.said == *said {
 		return current, nil
 	}
-	if err == nil || said != (Policy{}) {
-		next, bad := known.find(said)
+	if err == nil || *said != (Policy{}) {
+		next, bad := known.find(*said)
 		if bad == nil {
 			a.applied.Store(next)
 			current = next

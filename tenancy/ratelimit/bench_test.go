@@ -19,10 +19,10 @@ import (
 
 const benchTenants = 10_000
 
-// benchLimiter limits by plans, as a program does, with room for all.
+// benchLimiter limits by plans, as a program does, with room for all: what is allowed costs more than what is refused.
 func benchLimiter(b *testing.B) *ratelimit.Limiter {
 	return newLimiter(b, ratelimit.Config{Limits: plans(b, ratelimit.PlansConfig{Plans: map[string]ratelimit.Policy{
-		"free": {Tenant: ratelimit.PerSecond(1_000_000), Caller: ratelimit.PerSecond(100_000)},
+		"free": {Tenant: ratelimit.PerSecond(1_000_000_000), Caller: ratelimit.PerSecond(1_000_000_000)},
 	}})})
 }
 
@@ -51,6 +51,7 @@ func BenchmarkDecide(b *testing.B) {
 		{"one tenant", []ratelimit.Query{{Tenant: tenant(1)}}},
 		{"one tenant and caller", []ratelimit.Query{flooded}},
 		{"10000 tenants", queries(false)},
+		{"10000 tenants, one caller each", queries(true)[:benchTenants]},
 		{"10000 tenants and 100000 callers", queries(true)},
 	} {
 		b.Run(c.name, func(b *testing.B) {

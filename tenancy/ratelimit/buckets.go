@@ -85,35 +85,37 @@ func (b *Buckets) Stats() BucketStats {
 }
 
 // Take is a [Store]'s. It does not block, ignores ctx, and returns no error.
-func (b *Buckets) Take(_ context.Context, k Take) (Taken, error) { return b.take(b.now(), k), nil }
+func (b *Buckets) Take(_ context.Context, k Take) (taken Taken, _ error) {
+	b.take(b.now(), &k, &taken)
+	return taken, nil
+}
 
 // now is [time.Now] by the monotonic clock alone, which costs half.
 func (b *Buckets) now() time.Time { return b.started.Add(time.Since(b.started)) }
 
-func (b *Buckets) take(now time.Time, k Take) Taken {
+func (b *Buckets) take(now time.Time, k *Take, taken *Taken) {
 	t := b.lock(now, k.Tenant)
 	defer t.mu.Unlock()
 	now = t.advance(now)
-	t.own.set(now, k.Policy.Tenant)
+	t.own.set(now, &k.Policy.Tenant)
 	tokens, enough := t.own.look(now, k.Cost)
 	if k.Caller == "" {
 		if enough {
 			t.own.take(now, k.Cost)
 		}
-		return Taken{Tenant: t.own.level(tokens, k.Cost, enough, enough)}
+		t.own.level(&taken.Tenant, tokens, k.Cost, enough, enough)
+		return
 	}
 	c := b.caller(now, t, k)
-	c.set(now, k.Policy.Caller)
+	c.set(now, &k.Policy.Caller)
 	callerTokens, callerEnough := c.look(now, k.Cost)
 	both := enough && callerEnough
 	if both {
 		t.own.take(now, k.Cost)
 		c.take(now, k.Cost)
 	}
-	return Taken{
-		Tenant: t.own.level(tokens, k.Cost, enough, both),
-		Caller: c.level(callerTokens, k.Cost, callerEnough, both),
-	}
+	t.own.level(&taken.Tenant, tokens, k.Cost, enough, both)
+	c.level(&taken.Caller, callerTokens, k.Cost, callerEnough, both)
 }
 
 // lock returns the buckets of a tenant, locked.
@@ -134,7 +136,7 @@ func (b *Buckets) lock(now time.Time, tenant int64) *tenantBuckets {
 }
 
 // caller returns the bucket of k's caller. t is locked.
-func (b *Buckets) caller(now time.Time, t *tenantBuckets, k Take) *bucket {
+func (b *Buckets) caller(now time.Time, t *tenantBuckets, k *Take) *bucket {
 	key := maphash.String(b.seed, k.Caller)
 	if c := t.callers[key]; c != nil {
 		t.use(c)

@@ -10,19 +10,24 @@ type tenantBuckets struct {
 	mu      sync.Mutex
 	gone    bool      // no longer in the table: look there again
 	last    time.Time // the latest time that was seen
-	own     bucket
-	others  bucket // of the callers for whom there is no room
 	callers map[uint64]*callerBucket
 	newest  *callerBucket // the last used; the list goes on with older
 	oldest  *callerBucket
+	own     bucket
+	others  bucket // of the callers for whom there is no room; behind what each decision looks at
 }
 
 // callerBucket is the bucket of one caller, in the list of its tenant's.
 type callerBucket struct {
-	bucket
-	key          uint64
 	newer, older *callerBucket
+	used         time.Time // when it was made the newest
+	bucket
+	key uint64
 }
+
+// useEvery is how often a caller is made the newest at most: its place among those that nobody uses does not change by more,
+// and its neighbours in the list, which are elsewhere in memory, are left alone.
+const useEvery = 100 * time.Millisecond
 
 // advance returns the time to count with, which never goes back: a bucket would be filled for the same time twice.
 func (t *tenantBuckets) advance(now time.Time) time.Time {
@@ -32,11 +37,12 @@ func (t *tenantBuckets) advance(now time.Time) time.Time {
 	return t.last
 }
 
-// use makes c the newest.
+// use makes c the newest, unless it was a moment ago.
 func (t *tenantBuckets) use(c *callerBucket) {
-	if t.newest == c {
+	if t.newest == c || t.last.Sub(c.used) < useEvery {
 		return
 	}
+	c.used = t.last
 	t.unlink(c)
 	c.older = t.newest
 	if t.newest != nil {

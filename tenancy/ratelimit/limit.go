@@ -96,9 +96,9 @@ func (l Limit) period() time.Duration { return cmp.Or(l.Per, time.Second) }
 // perSecond is how many tokens a second brings.
 func (l Limit) perSecond() float64 { return float64(l.Requests) / l.period().Seconds() }
 
-// duration is how long so many tokens take to come, rounded up.
+// duration is how long so many tokens take to come, rounded up, and at most 146 years: a Duration holds no more than twice that.
 func (l Limit) duration(tokens float64) time.Duration {
-	return time.Duration(math.Ceil(tokens / float64(l.Requests) * float64(l.period())))
+	return time.Duration(min(math.Ceil(tokens/float64(l.Requests)*float64(l.period())), 1<<62))
 }
 
 // validate returns a FieldError unless l says something that makes sense.

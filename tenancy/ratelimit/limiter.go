@@ -82,7 +82,7 @@ func (l *Limiter) decide(ctx context.Context, a *account, k Take, t *tenancy.Ten
 	if t != nil {
 		said, err = l.limits.Policy(t)
 	}
-	d.applied, err = a.apply(&l.policies, said, err)
+	d.applied, err = a.apply(&l.policies, &said, err)
 	d.Policy, k.Policy = d.applied.policy, d.applied.policy
 	if err != nil {
 		d.Err = &PolicyError{Tenant: slug(t), Err: err}

@@ -39,9 +39,9 @@ type Level struct {
 	Wait      time.Duration // of a refused request, until it would not be; 0: for ever, as it costs more than the bucket holds
 }
 
-// levelOf returns the level of a bucket of a limit that held tokens when cost was asked of it.
-func levelOf(l Limit, tokens float64, cost int, taken bool) Level {
-	var level Level
+// of makes it the level of a bucket of a limit that held tokens when cost was asked of it. It is made in its place: to hand
+// levels from one to the other costs a decision more than to compute them.
+func (level *Level) of(l *Limit, tokens float64, cost int, taken bool) {
 	switch {
 	case taken:
 		tokens -= float64(cost)
@@ -55,5 +55,4 @@ func levelOf(l Limit, tokens float64, cost int, taken bool) Level {
 	if level.Remaining < l.Capacity() {
 		level.Next = l.duration(float64(int(max(tokens, 0))) + 1 - tokens)
 	}
-	return level
 }
