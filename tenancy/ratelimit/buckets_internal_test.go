@@ -31,7 +31,7 @@ func TestAClockThatGoesBackFillsNoBucketTwice(t *testing.T) {
 			}
 		}
 	}
-	if take(now.Add(100*time.Millisecond)).Tenant.Refused {
+	if take(now.Add(100 * time.Millisecond)).Tenant.Refused {
 		t.Error("the clock went back once, and the bucket is not filled any more")
 	}
 }
