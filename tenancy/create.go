@@ -74,12 +74,12 @@ func (m *Manager) Resume(ctx context.Context, slug string) (Tenant, error) {
 		case t.NextSchema != "":
 			return m.run(ctx, OpResume, t, m.renameSteps(t)...)
 		}
-		aside, err := m.asideOf(ctx, t.ID)
-		if err == nil && aside.reopen {
-			return m.run(ctx, OpResume, t, m.exchangeSteps(t)...)
+		steps, err := m.unended(ctx, t)
+		if err != nil {
+			return fmt.Errorf("%s of tenant %q: %w", OpResume, slug, err)
 		}
-		if err != nil && !errors.Is(err, ErrNothingAside) {
-			return err
+		if len(steps) > 0 {
+			return m.run(ctx, OpResume, t, steps...)
 		}
 		return &StatusError{Op: OpResume, Slug: t.Slug, Status: t.Status}
 	})

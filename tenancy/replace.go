@@ -86,6 +86,38 @@ func (m *Manager) exchangeSteps(t *Tenant) []step {
 	}
 }
 
+// unended returns the steps that an exchange of the tenant's schemas lacks that has not ended, or none. Who serves the tenant
+// again has to take them first: a schema that was taken back is closed until then, and the other one open.
+func (m *Manager) unended(ctx context.Context, t *Tenant) ([]step, error) {
+	aside, err := m.asideOf(ctx, t.ID)
+	if errors.Is(err, ErrNothingAside) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	mine, err := m.enterable(ctx, t.Placement, t.Schema)
+	if err != nil {
+		return nil, err
+	}
+	others, err := m.enterable(ctx, aside.placement, aside.Schema)
+	if err != nil || mine && !others && !aside.reopen {
+		return nil, err
+	}
+	return m.exchangeSteps(t), nil
+}
+
+// enterable reports whether a schema is open to the role that is made for it.
+func (m *Manager) enterable(ctx context.Context, placement, schema string) (is bool, err error) {
+	server, err := m.server(&Tenant{Placement: placement})
+	if err != nil {
+		return false, err
+	}
+	err = server.QueryRow(ctx, `select exists (select from pg_namespace n, aclexplode(n.nspacl) a join pg_roles r on r.oid = a.grantee
+		where n.nspname = $1 and r.rolname = $2 and a.privilege_type = 'USAGE')`, schema, m.cfg.Roles.Tenant(schema)).Scan(&is)
+	return is, err
+}
+
 func (m *Manager) unseal(ctx context.Context, t *Tenant) error {
 	server, err := m.server(t)
 	if err != nil {

@@ -68,8 +68,12 @@ func (m *Manager) RevertReplacement(ctx context.Context, slug, schema string) (T
 		if t.NextSchema != "" {
 			return &RenamingError{Tenant: *t, Schema: t.NextSchema}
 		}
-		if aside, err := m.asideOf(ctx, t.ID); err == nil && aside.reopen && t.Schema == schema {
-			return m.run(ctx, OpRevert, t, m.exchangeSteps(t)...) // the switch was done
+		if t.Schema == schema {
+			if steps, err := m.unended(ctx, t); err != nil {
+				return fmt.Errorf("%s of tenant %q: %w", OpRevert, slug, err)
+			} else if len(steps) > 0 {
+				return m.run(ctx, OpRevert, t, steps...) // the switch was done
+			}
 		}
 		side, err := m.sideNamed(ctx, t, schema)
 		if err == nil && side.State != SideAside {

@@ -92,6 +92,13 @@ func (m *Manager) markSide(ctx context.Context, s *SideSchema, state SideState) 
 	return true, nil
 }
 
+// markIdle is markSide of one that nobody is building: the lock is free.
+func (m *Manager) markIdle(ctx context.Context, s *SideSchema, state SideState) (marked bool, err error) {
+	tag, err := m.registry.Exec(ctx, `update public.side_schemas s set state = $3 where id = $1 and state = $2
+		and pg_try_advisory_xact_lock(`+sideKey("s.id")+`)`, s.ID, s.State, state)
+	return err == nil && tag.RowsAffected() == 1, err
+}
+
 // dropSide drops a schema that is marked for it, and forgets it. What is there under the name and is not ours stays. The
 // name of a schema that no tenant has had is not worth remembering: the numbers in it are not given out twice.
 func (m *Manager) dropSide(ctx context.Context, s *SideSchema) error {
@@ -117,15 +124,24 @@ func (m *Manager) forgetSide(ctx context.Context, s *SideSchema) error {
 	})
 }
 
-// dropSidesOf takes what is beside a tenant that is being dropped.
+// dropSidesOf takes what is beside a tenant that is being dropped, but for what somebody is building: that can become
+// nobody's any more, and who builds it, or else a sweep, drops it. To drop it under their hands could leave what they make next.
 func (m *Manager) dropSidesOf(ctx context.Context, t *Tenant) error {
 	all, err := m.sides(ctx, "s.tenant_id = $1", t.ID)
 	if err != nil {
 		return err
 	}
 	for _, s := range all {
-		if _, err := m.markSide(ctx, &s, SideDropping); err != nil {
+		mark := m.markSide
+		if !s.Used {
+			mark = m.markIdle
+		}
+		marked, err := mark(ctx, &s, SideDropping)
+		if err != nil {
 			return err
+		}
+		if !marked && !s.Used {
+			continue
 		}
 		if err := m.dropSide(ctx, &s); err != nil {
 			return err

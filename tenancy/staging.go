@@ -79,17 +79,25 @@ func (m *Manager) StageScratch(ctx context.Context) (*Staging, error) {
 }
 
 // stage notes the schema before it makes it, and takes its lock before anybody can see the note: one statement. names is
-// SQL for its id, its tenant, which is $1 where there is one, and its name.
+// SQL for its id, its tenant, which is $1 where there is one, and its name. What is there under the name already is found
+// before the note: what is noted is dropped where this fails.
 func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Staging, error) {
+	var side SideSchema
+	err := m.registry.QueryRow(ctx, names, tenant).Scan(&side.ID, &side.TenantID, &side.Schema)
+	if err == nil {
+		err = m.vacant(ctx, &side)
+	}
+	if err != nil {
+		return nil, err
+	}
 	pooled, err := m.registry.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s := &Staging{m: m, conn: pooled.Hijack()}
-	rows, err := s.conn.Query(ctx, `with new (side, tenant, name) as materialized (`+names+`),
-		name as (insert into public.schema_names (name, tenant_id) select name, tenant from new),
-		s as (insert into public.side_schemas (id, tenant_id, schema_name, state) select side, tenant, name, 'building' from new returning *)
-		select `+sideColumns+` from s, lateral (select `+waitLock(sideKey("s.id"))+`) as locked`, tenant)
+	rows, err := s.conn.Query(ctx, `with name as (insert into public.schema_names (name, tenant_id) values ($3::text, $2::bigint)),
+		s as (insert into public.side_schemas (id, tenant_id, schema_name, state) values ($1::bigint, $2, $3, 'building') returning *)
+		select `+sideColumns+` from s, lateral (select `+waitLock(sideKey("s.id"))+`) as locked`, side.ID, side.TenantID, side.Schema)
 	if err == nil {
 		s.side, err = pgx.CollectExactlyOneRow(rows, scanSide)
 	}
@@ -103,15 +111,22 @@ func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Stagi
 	return s, nil
 }
 
-func (s *Staging) provision(ctx context.Context) error {
-	server, err := s.m.server(&Tenant{Placement: s.side.placement})
+// vacant returns an error where the server has a schema of the name, such as that of a tenant which a registry that was
+// taken back from a backup does not know.
+func (m *Manager) vacant(ctx context.Context, side *SideSchema) error {
+	server, err := m.server(&Tenant{Placement: "default"})
 	if err != nil {
 		return err
 	}
-	exists, err := schemaExists(ctx, server, s.side.Schema)
+	exists, err := schemaExists(ctx, server, side.Schema)
 	if err == nil && exists {
-		err = fmt.Errorf("schema %q: %w", s.side.Schema, schemactx.ErrTaken)
+		err = fmt.Errorf("schema %q: %w", side.Schema, schemactx.ErrTaken)
 	}
+	return err
+}
+
+func (s *Staging) provision(ctx context.Context) error {
+	server, err := s.m.server(&Tenant{Placement: s.side.placement})
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package tenancy
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -54,9 +55,10 @@ func (m *Manager) Suspend(ctx context.Context, slug, reason string) (Tenant, err
 }
 
 // Activate ends a tenant's suspension. For a tenant that is active it changes nothing and is no error. One in
-// maintenance is a [StatusError], see [Manager.EndMaintenance]. Other errors are as for [Manager.Suspend].
+// maintenance is a [StatusError], see [Manager.EndMaintenance]. Other errors are as for [Manager.Suspend]. An exchange of its
+// schemas that was cut off ([Staging.Replace], [Manager.RevertReplacement]) is ended first.
 func (m *Manager) Activate(ctx context.Context, slug string) (Tenant, error) {
-	return m.setStatus(ctx, OpActivate, slug, activeAgain)
+	return m.serve(ctx, OpActivate, slug)
 }
 
 // StartMaintenance has a tenant's requests come again later. A tenant that is in maintenance already gets the new reason
@@ -75,12 +77,23 @@ func (m *Manager) StartMaintenance(ctx context.Context, slug string, p Maintenan
 
 // EndMaintenance serves a tenant again that was in maintenance. For a tenant that is active it changes nothing and is no
 // error. One that was suspended meanwhile is a [StatusError] and stays suspended. Other errors are as for
-// [Manager.Suspend].
+// [Manager.Suspend]. An exchange of its schemas that was cut off is ended first, as in [Manager.Activate].
 func (m *Manager) EndMaintenance(ctx context.Context, slug string) (Tenant, error) {
-	return m.setStatus(ctx, OpEndMaintenance, slug, activeAgain)
+	return m.serve(ctx, OpEndMaintenance, slug)
 }
 
 const activeAgain = "status = 'active', reason = '', until = null"
+
+// serve makes a tenant active, behind what an exchange of its schemas lacks that was cut off.
+func (m *Manager) serve(ctx context.Context, op Op, slug string) (Tenant, error) {
+	return m.locked(ctx, op, slug, func(t *Tenant) error {
+		steps, err := m.unended(ctx, t)
+		if err != nil {
+			return fmt.Errorf("%s of tenant %q: %w", op, slug, err)
+		}
+		return m.run(ctx, op, t, append(steps, step{"status", func(ctx context.Context) error { return m.update(ctx, t, activeAgain) }})...)
+	})
+}
 
 // setStatus is an operation of one step, which sets what it does also when it is set already.
 func (m *Manager) setStatus(ctx context.Context, op Op, slug, set string, args ...any) (Tenant, error) {
