@@ -96,11 +96,17 @@ func (m *Manager) checkApproval(ctx context.Context, t *Tenant, p DropParams, r 
 	return nil
 }
 
-// checkDependents refuses what the drop of the schema would refuse, before anybody notices.
+// checkDependents refuses what the drop of the schema, and of one that is kept aside, would refuse, before anybody notices.
 func (m *Manager) checkDependents(ctx context.Context, t *Tenant) error {
 	server, err := m.server(t)
 	if err != nil {
 		return err
 	}
-	return schemactx.CheckDependents(ctx, server, t.Schema)
+	schemas, err := m.schemasOf(ctx, t)
+	for _, schema := range schemas {
+		if err == nil {
+			err = schemactx.CheckDependents(ctx, server, schema)
+		}
+	}
+	return err
 }

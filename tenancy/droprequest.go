@@ -32,7 +32,7 @@ type DropRequest struct {
 	Contents    Contents
 }
 
-// Contents is what a tenant's schema holds and what leads to it.
+// Contents is what a tenant's schema holds, with one that is kept aside ([Manager.Aside]), and what leads to it.
 type Contents struct {
 	Tables  int      // the version table of the migrations included
 	Rows    int64    // as PostgreSQL estimates them: an order of magnitude
@@ -161,13 +161,17 @@ func (m *Manager) contents(ctx context.Context, t *Tenant) (Contents, error) {
 	if err != nil {
 		return c, err
 	}
+	schemas, err := m.schemasOf(ctx, t)
+	if err != nil {
+		return c, err
+	}
 	err = server.QueryRow(ctx, `select count(*) filter (where relkind in ('r', 'p')),
 			coalesce(sum(greatest(reltuples, pg_stat_get_live_tuples(c.oid), 0)) filter (where relkind = 'r'), 0)::bigint,
 			coalesce(sum(pg_total_relation_size(c.oid)) filter (where relkind in ('r', 'm')), 0)::bigint
 		from pg_namespace n
 		join pg_depend d on d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid and d.classid = 'pg_class'::regclass
 		join pg_class c on c.oid = d.objid
-		where n.nspname = $1`, t.Schema).Scan(&c.Tables, &c.Rows, &c.Bytes)
+		where n.nspname = any($1)`, schemas).Scan(&c.Tables, &c.Rows, &c.Bytes)
 	if err != nil {
 		return c, fmt.Errorf("contents of schema %s: %w", strconv.Quote(t.Schema), err)
 	}

@@ -19,6 +19,9 @@ import (
 // have not heard of it yet fail instead of writing where nobody looks; and the tenant is active again. So nobody is
 // served from both. Transactions that run are waited for as long as ctx lets it.
 //
+// A schema has a role of its own. At level [schemactx.Logins] nobody can log in as that of the staged schema until
+// [schemactx.ProvisionLogin] was called for [Staging.Schema], best before this.
+//
 // Refused are, with nothing changed, what [Manager.StageReplacement] refuses, and [ErrStagingLost]. A step that fails is
 // a [StepError]: after the first the tenant is in maintenance and has the new schema, and [Manager.Resume] goes on, or
 // ConfirmReplacement or RevertReplacement. After a crash at any point the same holds.

@@ -82,6 +82,16 @@ func (m *Manager) sides(ctx context.Context, condition string, args ...any) ([]S
 	return all, nil
 }
 
+// schemasOf returns the tenant's schema and those that were.
+func (m *Manager) schemasOf(ctx context.Context, t *Tenant) ([]string, error) {
+	schemas := []string{t.Schema}
+	sides, err := m.sides(ctx, "s.tenant_id = $1 and s.used", t.ID)
+	for _, s := range sides {
+		schemas = append(schemas, s.Schema)
+	}
+	return schemas, err
+}
+
 // markSide gives a side schema another state, if it has the one that it was read in. Then it is ours to drop.
 func (m *Manager) markSide(ctx context.Context, s *SideSchema, state SideState) (marked bool, err error) {
 	tag, err := m.registry.Exec(ctx, "update public.side_schemas set state = $3 where id = $1 and state = $2", s.ID, s.State, state)

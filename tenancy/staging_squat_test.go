@@ -2,6 +2,7 @@ package tenancy_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -139,5 +140,31 @@ func TestARevertThatStoppedIsEndedByWhateverServesTheTenantAgain(t *testing.T) {
 		expectIs(t, err, schemactx.ErrNotProvisioned)
 		_, err = f.tenants.Resume(t.Context(), slug)
 		expectIs(t, err, tenancy.ErrStatus)
+	}
+}
+
+func TestADropCountsWhatIsKeptAsideAndRefusesWhereSomethingDependsOnIt(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a := f.create(t, "a")
+	dropper, _ := f.droppers(t, tenancy.DropConfig{})
+	alone, err := dropper.RequestDrop(t.Context(), "a", actor)
+	check(t, err)
+	f.replace(t, "a")
+	both, err := dropper.RequestDrop(t.Context(), "a", actor)
+	check(t, err)
+	if alone.Contents.Tables == 0 || both.Contents.Tables != 2*alone.Contents.Tables || both.Contents.Bytes <= alone.Contents.Bytes {
+		t.Errorf("contents %+v, and with what is aside %+v", alone.Contents, both.Contents)
+	}
+	_, err = f.pg.Pool.Exec(t.Context(), "create view public.all_notes as select * from "+a.Schema+".notes")
+	check(t, err)
+	before := f.snapshot(t)
+	_, err = dropper.Drop(t.Context(), request(t, dropper, "a"))
+	var dependents *schemactx.DependentsError
+	if !errors.As(err, &dependents) {
+		t.Errorf("got %v", err)
+	}
+	if after := f.snapshot(t); after != before {
+		t.Errorf("changed:\n%s\nbefore:\n%s", after, before)
 	}
 }
