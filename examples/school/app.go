@@ -8,109 +8,90 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
+	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
-	"github.com/oryne/pgtenant/erp"
-	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/resolver"
-	"github.com/oryne/pgtenant/schemactx"
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// app is the program: what the library gives it, put together.
+// app is the program while it serves.
 type app struct {
-	owner, runtime *pgxpool.Pool
-	db             *schemactx.DB    // what requests query: the runtime login, scoped
-	tenants        *tenancy.Manager // what makes schools: the owner
-	registry       *tenancy.Registry
-	hosts          *resolver.Directory // which school a host is
-	handler        http.Handler
-	logger         *slog.Logger
-	shownURL, port string
+	*platform
+	hosts   *resolver.Directory // which school a host is
+	handler http.Handler
+	port    string
 }
 
-// newApp opens the pools, brings the registry and every school up to date, and makes the
-// routes.
-func newApp(ctx context.Context, database *database, addr net.Addr) (_ *app, err error) {
-	a := &app{
-		logger:   slog.New(tenancy.LogHandler(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))),
-		shownURL: database.shown,
+// serve serves until ctx ends. It listens first: a port in use is found before anything starts.
+func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
+	listener, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return fmt.Errorf("cannot listen on %s: %w", o.listen, rootCause(err))
 	}
-	defer func() {
-		if err != nil {
-			a.close()
+	defer listener.Close()
+	db, err := openDatabase(ctx, o, stdout)
+	if err != nil {
+		return err
+	}
+	defer db.close()
+	ctx = audit.NewContext(ctx, audit.Caller{Actor: "school"}) // until there are requests
+	p, err := openPlatform(ctx, db, o.dataDir, o.logger(stderr))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close(ctx)) }() // behind the last request: the log has all of them
+	if !o.noDemo {
+		if err := p.createDemo(ctx); err != nil {
+			return err
 		}
-	}()
-	if _, a.port, err = net.SplitHostPort(addr.String()); err != nil {
+	}
+	a, err := newApp(ctx, p, listener.Addr())
+	if err != nil {
+		return err
+	}
+	defer a.hosts.Close()
+	a.printWelcome(stdout, db.shown)
+	if err := a.run(ctx, listener, db.gone); err != nil {
+		return err
+	}
+	fmt.Fprintln(stdout, "Stopped.")
+	return nil
+}
+
+// newApp makes the routes. The schools that are there now have their addresses at once.
+func newApp(ctx context.Context, p *platform, addr net.Addr) (*app, error) {
+	_, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
 		return nil, err
 	}
-	if a.owner, err = openPool(ctx, database.owner); err != nil {
-		return nil, err
-	}
-	if a.runtime, err = openPool(ctx, database.runtime); err != nil {
-		return nil, err
-	}
-	if err := a.openTenants(ctx, database.roles); err != nil {
-		return nil, err
-	}
-	if err := a.check(ctx, database.roles); err != nil {
-		return nil, err
-	}
-	if a.db, err = schemactx.New(a.runtime, schemactx.Config{Roles: database.roles}); err != nil {
-		return nil, err
-	}
-	a.registry = tenancy.NewRegistry(a.db)
-	a.hosts, err = resolver.NewDirectory(ctx, a.db, resolver.Config{
+	a := &app{platform: p, port: port}
+	a.hosts, err = resolver.NewDirectory(ctx, p.db, resolver.Config{
 		PublicHosts: []string{"localhost", "127.0.0.1", "::1"},
-		Logger:      a.logger,
+		Logger:      p.logger,
 	})
 	if err != nil {
 		return nil, err
 	}
-	a.handler = withHealth(tenancy.Handler(a.hosts, tenancy.Routes{
-		Public: a.publicSite(),
-		Tenant: erp.Handler(a.db, erp.HandlerConfig{Logger: a.logger}),
-		Logger: a.logger,
-	}))
+	if a.handler, err = a.routes(); err == nil {
+		err = a.watch()
+	}
+	if err != nil {
+		a.hosts.Close()
+		return nil, err
+	}
 	return a, nil
 }
 
-// check refuses to serve from a database in which something breaks the isolation, such as a runtime login with rights of
-// its own. Its warnings are not shown: Harden, which would settle them, is the administrator's decision.
-func (a *app) check(ctx context.Context, roles schemactx.RoleNames) error {
-	report, err := schemactx.Check(ctx, a.runtime, schemactx.CheckConfig{Roles: roles})
-	if err != nil {
-		return err
-	}
-	return report.Err()
-}
+// run serves until ctx ends or the database is gone, and lets running requests finish.
+func (a *app) run(ctx context.Context, listener net.Listener, gone <-chan struct{}) error {
+	background, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { a.metrics.Run(background) })
+	running.Go(func() { a.keepLogDaily(background) })
+	defer running.Wait()
+	defer stop()
 
-// openTenants migrates the registry and then the schema of every school.
-func (a *app) openTenants(ctx context.Context, roles schemactx.RoleNames) error {
-	runner, err := migrate.New(a.owner, migrate.Config{
-		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}},
-		Tenant: []migrate.Source{{Name: "erp", FS: erp.Migrations()}},
-		Logger: a.logger,
-	})
-	if err != nil {
-		return err
-	}
-	if a.tenants, err = tenancy.New(a.owner, tenancy.Config{Migrator: runner, Roles: roles, Logger: a.logger}); err != nil {
-		return err
-	}
-	if err := a.tenants.Init(ctx); err != nil {
-		return err
-	}
-	// Init has applied the shared set.
-	_, err = runner.UpAll(ctx, a.tenants.Schemas, migrate.UpAllOptions{SkipShared: true})
-	return err
-}
-
-// serve serves until ctx ends or the database is gone, and lets running requests finish.
-func (a *app) serve(ctx context.Context, listener net.Listener, gone <-chan struct{}) error {
 	server := &http.Server{
 		Handler:           a.handler,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -134,23 +115,13 @@ func (a *app) serve(ctx context.Context, listener net.Listener, gone <-chan stru
 	return errors.Join(err, server.Shutdown(drain))
 }
 
-func (a *app) close() {
-	if a.hosts != nil {
-		a.hosts.Close()
-	}
-	for _, pool := range []*pgxpool.Pool{a.runtime, a.owner} {
-		if pool != nil {
-			pool.Close()
-		}
-	}
-}
-
-func (a *app) printWelcome(w io.Writer) {
+func (a *app) printWelcome(w io.Writer, databaseURL string) {
 	fmt.Fprintln(w)
 	for _, s := range demoSchools {
 		fmt.Fprintf(w, "%s   http://%s:%s/api/students/\n", s.name, s.domain, a.port)
 	}
 	fmt.Fprintf(w, "Platform   http://localhost:%s/\n", a.port)
-	fmt.Fprintf(w, "Database   psql '%s'\n\n", a.shownURL)
+	fmt.Fprintf(w, "Metrics    http://localhost:%s/metrics\n", a.port)
+	fmt.Fprintf(w, "Database   psql '%s'\n\n", databaseURL)
 	fmt.Fprintln(w, "Ctrl-C stops everything; the data stays.")
 }

@@ -5,16 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"net"
 	"net/url"
-	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oryne/pgtenant/internal/localpg"
 	"github.com/oryne/pgtenant/schemactx"
@@ -41,8 +35,14 @@ func openDatabase(ctx context.Context, o options, stdout io.Writer) (*database, 
 	if o.databaseURL != "" {
 		return openRemote(ctx, o)
 	}
-	fmt.Fprintf(stdout, "Starting PostgreSQL; its data is in %s\n", o.dataDir)
-	server, err := localpg.Start(ctx, localpg.Config{DataDir: filepath.Join(o.dataDir, clusterDir)})
+	dir := filepath.Join(o.dataDir, clusterDir)
+	if o.command == nil {
+		fmt.Fprintf(stdout, "Starting PostgreSQL; its data is in %s\n", o.dataDir)
+	}
+	server, err := localpg.Start(ctx, localpg.Config{DataDir: dir})
+	if errors.Is(err, localpg.ErrInUse) && o.command != nil {
+		return joinLocal(ctx, dir)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -51,12 +51,26 @@ func openDatabase(ctx context.Context, o options, stdout io.Writer) (*database, 
 		_ = server.Stop(context.WithoutCancel(ctx)) // err says more
 		return nil, err
 	}
+	db.gone = server.Done()
+	db.close = func() { _ = server.Stop(context.WithoutCancel(ctx)) }
 	return db, nil
+}
+
+// joinLocal is for a command beside the program that serves: it uses that one's PostgreSQL.
+func joinLocal(ctx context.Context, dir string) (*database, error) {
+	server, err := localpg.Find(dir)
+	if err != nil {
+		return nil, err
+	}
+	return openLocal(ctx, server)
 }
 
 // openLocal uses a server of our own. Its socket lets its user in without a password, so
 // the logins need none.
-func openLocal(ctx context.Context, server *localpg.Server) (*database, error) {
+func openLocal(ctx context.Context, server interface {
+	URL(user, database string) string
+},
+) (*database, error) {
 	const admin = "postgres"
 	if err := createDatabase(ctx, server.URL(admin, "postgres")); err != nil {
 		return nil, err
@@ -70,8 +84,7 @@ func openLocal(ctx context.Context, server *localpg.Server) (*database, error) {
 		owner:   server.URL(roles.Owner(), databaseName),
 		runtime: server.URL(roles.Runtime(), databaseName),
 		roles:   roles,
-		gone:    server.Done(),
-		close:   func() { _ = server.Stop(context.WithoutCancel(ctx)) },
+		close:   func() {},
 	}, nil
 }
 
@@ -132,70 +145,4 @@ func setupRoles(ctx context.Context, adminURL string, cfg schemactx.SetupConfig)
 	defer conn.Close(context.WithoutCancel(ctx))
 	report, err := schemactx.Setup(ctx, conn, cfg)
 	return report.Roles, err
-}
-
-func openPool(ctx context.Context, databaseURL string) (*pgxpool.Pool, error) {
-	pool, err := pgxpool.New(ctx, databaseURL)
-	if err != nil {
-		return nil, err
-	}
-	if err := pool.Ping(ctx); err != nil {
-		pool.Close()
-		return nil, unreachable(err)
-	}
-	return pool, nil
-}
-
-// unreachable says in one sentence why there is no connection.
-func unreachable(err error) error {
-	var connectErr *pgconn.ConnectError
-	if !errors.As(err, &connectErr) {
-		return err
-	}
-	where := net.JoinHostPort(connectErr.Config.Host, fmt.Sprint(connectErr.Config.Port))
-	var pgErr *pgconn.PgError
-	var opErr *net.OpError
-	switch {
-	case errors.As(err, &pgErr):
-		return fmt.Errorf("the database at %s refuses the connection: %s", where, pgErr.Message)
-	case errors.As(err, &opErr):
-		return fmt.Errorf("the database at %s cannot be reached: %w", where, rootCause(opErr))
-	}
-	return fmt.Errorf("the database at %s cannot be reached: %w", where, err)
-}
-
-// What the data directory holds, and nothing else.
-const (
-	clusterDir = "postgres"
-	keyFile    = "logins.key"
-)
-
-// checkDataDir refuses a directory that holds what we have not made.
-func checkDataDir(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("cannot use the data directory: %w", err)
-	}
-	for _, e := range entries {
-		if name := e.Name(); name != clusterDir && name != keyFile && !strings.HasPrefix(name, "."+keyFile) {
-			return fmt.Errorf("the data directory %s is not ours: it holds %s; name an empty or a new directory", dir, e.Name())
-		}
-	}
-	return nil
-}
-
-// defaultDataDir is where data is kept that --data-dir puts nowhere else. PostgreSQL does
-// not run as root, and the user it then runs as cannot enter root's home.
-func defaultDataDir() string {
-	if os.Getuid() == 0 {
-		return "/var/lib/pgtenant/school"
-	}
-	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "pgtenant", "school")
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return filepath.Join(os.TempDir(), "pgtenant-school")
-	}
-	return filepath.Join(home, ".local", "share", "pgtenant", "school")
 }

@@ -16,13 +16,14 @@ import (
 // demoSchool is a school of the demo and its students, made up.
 type demoSchool struct {
 	slug, name, domain string
+	plan               string
 	prefix             string // of the admission numbers
 	students           [][2]string
 }
 
 var demoSchools = []demoSchool{
 	{
-		slug: "schoola", name: "School A", domain: "schoola.localhost", prefix: "A",
+		slug: "schoola", name: "School A", domain: "schoola.localhost", plan: basicPlan, prefix: "A",
 		students: [][2]string{
 			{"Amara", "Okafor"},
 			{"Bruno", "Keller"},
@@ -39,7 +40,7 @@ var demoSchools = []demoSchool{
 		},
 	},
 	{
-		slug: "schoolb", name: "School B", domain: "schoolb.localhost", prefix: "B",
+		slug: "schoolb", name: "School B", domain: "schoolb.localhost", plan: premiumPlan, prefix: "B",
 		students: [][2]string{
 			{"Mateo", "Fernández"},
 			{"Nadia", "Karim"},
@@ -59,9 +60,9 @@ var demoSchools = []demoSchool{
 
 // createDemo makes the schools of the demo that are not there, and goes on with one that an
 // earlier start could not finish.
-func (a *app) createDemo(ctx context.Context) error {
+func (p *platform) createDemo(ctx context.Context) error {
 	for _, school := range demoSchools {
-		t, err := a.ensureSchool(ctx, school)
+		t, err := p.ensureSchool(ctx, school)
 		if err != nil {
 			return fmt.Errorf("demo: %w", err)
 		}
@@ -70,7 +71,7 @@ func (a *app) createDemo(ctx context.Context) error {
 		}
 		//tenantvet:allow tenantswitch the demonstration fills both schools before there are requests
 		err = schemactx.WithSchema(ctx, t.Schema, func(ctx context.Context) error {
-			return a.ensureStudents(ctx, school)
+			return p.ensureStudents(ctx, school)
 		})
 		if err != nil {
 			return fmt.Errorf("demo: students of %s: %w", school.name, err)
@@ -79,20 +80,23 @@ func (a *app) createDemo(ctx context.Context) error {
 	return nil
 }
 
-func (a *app) ensureSchool(ctx context.Context, s demoSchool) (tenancy.Tenant, error) {
-	t, err := a.tenants.BySlug(ctx, s.slug)
+func (p *platform) ensureSchool(ctx context.Context, s demoSchool) (tenancy.Tenant, error) {
+	t, err := p.tenants.BySlug(ctx, s.slug)
 	switch {
 	case errors.Is(err, tenancy.ErrNotFound):
-		return a.tenants.Create(ctx, tenancy.CreateParams{Slug: s.slug, Name: s.name, Domain: s.domain})
+		t, err = p.tenants.Create(ctx, tenancy.CreateParams{Slug: s.slug, Name: s.name, Domain: s.domain})
 	case err == nil && t.Status == tenancy.Provisioning:
-		return a.tenants.Resume(ctx, s.slug)
+		t, err = p.tenants.Resume(ctx, s.slug)
 	}
-	return t, err
+	if err != nil || t.Status != tenancy.Active || t.Plan != "" {
+		return t, err
+	}
+	return p.tenants.Update(ctx, t, tenancy.Changes{Plan: &s.plan}) // also of a school from before there were plans
 }
 
 // ensureStudents admits the students of an empty school, all or none.
-func (a *app) ensureStudents(ctx context.Context, s demoSchool) error {
-	return a.db.InTx(ctx, func(tx pgx.Tx) error {
+func (p *platform) ensureStudents(ctx context.Context, s demoSchool) error {
+	return p.db.InTx(ctx, func(tx pgx.Tx) error {
 		var any bool
 		if err := tx.QueryRow(ctx, "select exists (select from students)").Scan(&any); err != nil || any {
 			return err

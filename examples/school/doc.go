@@ -7,6 +7,9 @@
 // http://schoola.localhost:8000 and http://schoolb.localhost:8000. Ctrl-C stops everything;
 // the next start finds its data again.
 //
-// Read database.go for the roles and pools, app.go for how the packages fit together, and
-// demo.go for how a school is made.
+// It limits what schools may ask for, by their plans, logs what changes something or fails, shows Prometheus its
+// metrics, and has commands beside it, such as backup and restore: README.md shows them.
+//
+// Read database.go for the roles and logins, platform.go for how the packages fit together, site.go for
+// what a request passes, and demo.go for how a school is made.
 package main

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -25,13 +24,10 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// TestMain lets the test binary be the program, so that a test can kill it.
+// TestMain lets the test binary be the program, so that a test can kill it, and a shell call it.
 func TestMain(m *testing.M) {
-	if args, ok := os.LookupEnv("SCHOOL_TEST_ARGS"); ok {
-		if err := run(context.Background(), strings.Fields(args), os.Stdout, os.Stderr); err != nil {
-			fmt.Println(oneLine(err))
-			os.Exit(1)
-		}
+	if os.Getenv("SCHOOL_TEST_PROGRAM") != "" {
+		main()
 		os.Exit(0)
 	}
 	os.Exit(pgtest.Main(m))
@@ -255,6 +251,7 @@ func TestStartsThatCannotBe(t *testing.T) {
 		"somebody else's":   {[]string{"--data-dir", foreign}, "is not ours: it holds thesis.txt"},
 		"address":           {[]string{"--listen", "nonsense"}, "cannot listen on nonsense"},
 		"stray argument":    {[]string{"serve"}, `unexpected argument "serve"`},
+		"no school":         {[]string{"backup"}, "usage: school [flags] backup SCHOOL"},
 		"file as directory": {[]string{"--data-dir", filepath.Join(foreign, "thesis.txt")}, "cannot use the data directory"},
 	} {
 		_, err := start(t, c.args...)
@@ -284,8 +281,8 @@ func TestKilledProgram(t *testing.T) {
 	}
 	dir := filepath.Join(tempDir(t), "data")
 	check(t, startLocal(t, "--data-dir", dir).stop()) // skips without binaries
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "SCHOOL_TEST_ARGS=--listen 127.0.0.1:0 --data-dir "+dir)
+	cmd := exec.Command(os.Args[0], "--listen", "127.0.0.1:0", "--data-dir", dir)
+	cmd.Env = append(os.Environ(), "SCHOOL_TEST_PROGRAM=1")
 	out, err := cmd.StdoutPipe()
 	check(t, err)
 	check(t, cmd.Start())

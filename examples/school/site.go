@@ -5,8 +5,25 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/oryne/pgtenant/erp"
 	"github.com/oryne/pgtenant/tenancy"
 )
+
+// routes is all that is served, from the outside in: an id for the request, the health check, whose host it
+// is, the metrics, the limits, and the access log. What a limit refuses is counted and not logged, so
+// that a flood of requests is no flood of rows.
+func (a *app) routes() (http.Handler, error) {
+	limit, err := a.rateLimit()
+	if err != nil {
+		return nil, err
+	}
+	site := tenancy.Handler(a.hosts, a.metrics.Routes(tenancy.Routes{
+		Public: withPage("GET /metrics", a.metricsPage(), limit(a.log.Middleware(a.publicSite(), logged))),
+		Tenant: limit(a.log.Middleware(erp.Handler(a.db, erp.HandlerConfig{Logger: a.logger}), logged)),
+		Logger: a.logger,
+	}))
+	return tenancy.RequestIDHandler(withPage("GET /healthz", http.HandlerFunc(healthy), site), tenancy.RequestIDConfig{}), nil
+}
 
 var homePage = template.Must(template.New("home").Parse(`<!doctype html>
 <html lang="en">
@@ -43,13 +60,16 @@ func (a *app) publicSite() http.Handler {
 	return mux
 }
 
-// withHealth answers GET /healthz on any host: the process is up and serves.
-func withHealth(next http.Handler) http.Handler {
+// healthy says that the process is up and serves, on any host.
+func healthy(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("ok\n"))
+}
+
+// withPage puts a page in front of all others.
+func withPage(pattern string, page, others http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = w.Write([]byte("ok\n"))
-	})
-	mux.Handle("/", next)
+	mux.Handle(pattern, page)
+	mux.Handle("/", others)
 	return mux
 }

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// What the data directory holds, and nothing else.
+const (
+	clusterDir = "postgres"
+	keyFile    = "logins.key"
+	auditDir   = "audit"   // what the access log could not write yet
+	backupDir  = "backups" // of the schools
+)
+
+// checkDataDir refuses a directory that holds what we have not made.
+func checkDataDir(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot use the data directory: %w", err)
+	}
+	for _, e := range entries {
+		ours := slices.Contains([]string{clusterDir, keyFile, auditDir, backupDir}, e.Name()) || strings.HasPrefix(e.Name(), "."+keyFile)
+		if !ours {
+			return fmt.Errorf("the data directory %s is not ours: it holds %s; name an empty or a new directory", dir, e.Name())
+		}
+	}
+	return nil
+}
+
+// defaultDataDir is where data is kept that --data-dir puts nowhere else. PostgreSQL does
+// not run as root, and the user it then runs as cannot enter root's home.
+func defaultDataDir() string {
+	if os.Getuid() == 0 {
+		return "/var/lib/pgtenant/school"
+	}
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "pgtenant", "school")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return filepath.Join(os.TempDir(), "pgtenant-school")
+	}
+	return filepath.Join(home, ".local", "share", "pgtenant", "school")
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/erp"
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/audit"
+	"github.com/oryne/pgtenant/tenancy/backup"
+	"github.com/oryne/pgtenant/tenancy/metrics"
+)
+
+// platform is what serving and each command begin with: the packages of the library, put together.
+type platform struct {
+	owner, runtime *pgxpool.Pool
+	db             *schemactx.DB     // what requests query: the runtime login, scoped
+	registry       *tenancy.Registry // which schools there are, as requests may know it
+	tenants        *tenancy.Manager  // what makes schools: the owner
+	runner         *migrate.Runner
+	log            *audit.Log // who did what
+	metrics        *metrics.Metrics
+	store          *backup.Dir
+	backups        *backup.Service
+	logger         *slog.Logger
+}
+
+// openPlatform opens the pools and brings the registry and every school up to date. It refuses a
+// database in which something breaks the isolation.
+func openPlatform(ctx context.Context, database *database, dataDir string, logger *slog.Logger) (_ *platform, err error) {
+	p := &platform{logger: logger}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close(ctx))
+		}
+	}()
+	if p.owner, err = openPool(ctx, database.owner); err != nil {
+		return nil, err
+	}
+	if p.runtime, err = openPool(ctx, database.runtime); err != nil {
+		return nil, err
+	}
+	if p.log, err = openLog(ctx, p.runtime, database.roles, dataDir, logger); err != nil {
+		return nil, err
+	}
+	if p.metrics, err = metrics.New(metrics.Config{Logger: logger}); err != nil {
+		return nil, err
+	}
+	hooks := schemactx.Hooks{Switched: schemactx.LogSwitches(logger)}
+	p.db, err = schemactx.New(p.runtime, schemactx.Config{Roles: database.roles, Hooks: p.metrics.Hooks(p.log.SchemaHooks(hooks))})
+	if err != nil {
+		return nil, err
+	}
+	p.registry = tenancy.NewRegistry(p.db)
+	if err := p.openTenants(ctx, database.roles); err != nil {
+		return nil, err
+	}
+	if err := p.check(ctx, database.roles); err != nil {
+		return nil, err
+	}
+	return p, p.openBackups(database.roles, dataDir)
+}
+
+// openTenants migrates what schools share and then the schema of every school.
+func (p *platform) openTenants(ctx context.Context, roles schemactx.RoleNames) (err error) {
+	p.runner, err = migrate.New(p.owner, migrate.Config{
+		Shared: []migrate.Source{
+			{Name: "tenancy", FS: tenancy.Migrations()},
+			{Name: "audit", FS: audit.Migrations(), Base: audit.Base},
+		},
+		Tenant: []migrate.Source{{Name: "erp", FS: erp.Migrations()}},
+		Logger: p.logger,
+	})
+	if err != nil {
+		return err
+	}
+	p.tenants, err = tenancy.New(p.owner, tenancy.Config{
+		Migrator: p.runner,
+		Roles:    roles,
+		Hooks:    p.metrics.Lifecycle(p.log.TenancyHooks(tenancy.Hooks{})),
+		Drop:     tenancy.DropConfig{Notify: p.metrics.Drops(p.log.NotifyDrop)}, // off: it tells who has tried
+		Logger:   p.logger,
+	})
+	if err != nil {
+		return err
+	}
+	if err := p.tenants.Init(ctx); err != nil {
+		return err
+	}
+	if err := p.initLog(ctx, roles); err != nil {
+		return err
+	}
+	report, err := p.runner.UpAll(ctx, p.tenants.Schemas, migrate.UpAllOptions{
+		SkipShared: true, // Init has applied it
+		Events:     p.metrics.Migrating(p.log.MigrateEvents(ctx)),
+	})
+	p.metrics.Migrated(report)
+	return err
+}
+
+// check refuses to work in a database in which something breaks the isolation, such as a runtime login with rights of
+// its own. Its warnings are not shown: Harden, which would settle them, is the administrator's decision.
+func (p *platform) check(ctx context.Context, roles schemactx.RoleNames) error {
+	report, err := schemactx.Check(ctx, p.runtime, schemactx.CheckConfig{Roles: roles})
+	if err != nil {
+		return err
+	}
+	return report.Err()
+}
+
+// close writes what the log still has to the database, or where that is away to the data directory.
+func (p *platform) close(ctx context.Context) (err error) {
+	if p.log != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		err = p.log.Close(ctx)
+	}
+	if p.store != nil {
+		err = errors.Join(err, p.store.Close())
+	}
+	for _, pool := range []*pgxpool.Pool{p.runtime, p.owner} {
+		if pool != nil {
+			pool.Close()
+		}
+	}
+	return err
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy/metrics"
+)
+
+// startOn starts the program on a database of the test's own.
+func startOn(t *testing.T) (*program, *pgtest.DB) {
+	t.Helper()
+	db := pgtest.New(t)
+	db.RolePrefix = schemactx.DefaultRoleNames(db.Name).Prefix() // to be dropped after the test
+	p, err := start(t, "--database-url", db.URL, "--data-dir", filepath.Join(tempDir(t), "data"))
+	check(t, err)
+	return p, db
+}
+
+func TestMetricsAreOnNoSchoolsHost(t *testing.T) {
+	t.Parallel()
+	p, _ := startOn(t)
+	expectSchools(t, p.port)
+	status, _, page := get(t, p.port, "localhost", "/metrics")
+	for _, series := range []string{
+		`pgtenant_http_requests_total{code="2xx",tenant="tenant_1"} 1`,
+		`pgtenant_ratelimit_decisions_total{decision="allowed",tenant="tenant_2"} 1`,
+		`pgtenant_explicit_switches_total{tenant="tenant_1"} 1`,
+		`pgtenant_lifecycle_steps_total{operation="create",result="ok",step="migrate"} 2`,
+		"go_goroutines ",
+	} {
+		if !strings.Contains(page, series) {
+			t.Errorf("the page lacks %s", series)
+		}
+	}
+	if status != 200 {
+		t.Errorf("status %d", status)
+	}
+	for _, host := range []string{"schoola.localhost", "nosuch.localhost"} {
+		if status, _, body := get(t, p.port, host, "/metrics"); status != 404 || strings.Contains(body, "pgtenant") {
+			t.Errorf("%s: %d %s", host, status, body)
+		}
+	}
+	check(t, p.stop())
+}
+
+func TestMetricsAreForThisMachineAlone(t *testing.T) {
+	t.Parallel()
+	m, err := metrics.New(metrics.Config{})
+	check(t, err)
+	page := (&app{platform: &platform{metrics: m}}).metricsPage()
+	for from, want := range map[string]int{
+		"127.0.0.1:4711": 200, "[::1]:4711": 200, "[::ffff:127.0.0.1]:4711": 200, "192.0.2.1:4711": 403, "@": 403, "": 403,
+	} {
+		r := httptest.NewRequest(http.MethodGet, "http://localhost/metrics", nil)
+		r.RemoteAddr = from
+		w := httptest.NewRecorder()
+		page.ServeHTTP(w, r)
+		if w.Code != want || want == 403 && strings.Contains(w.Body.String(), "pgtenant") {
+			t.Errorf("from %s: %d", from, w.Code)
+		}
+	}
+}
+
+// One caller asks one school until it is refused: the caller is, and the other school has not noticed.
+func TestOneSchoolsRequestsAreLimited(t *testing.T) {
+	t.Parallel()
+	p, _ := startOn(t)
+	limited := false
+	for range 5000 { // each second allows ten
+		if status, _, _ := get(t, p.port, "schoola.localhost", "/api/students/0"); status == 429 {
+			limited = true
+			break
+		}
+	}
+	if !limited {
+		t.Error("nobody was limited")
+	}
+	if status, _, body := get(t, p.port, "schoolb.localhost", "/api/students/"); status != 200 {
+		t.Errorf("the other school: %d %s", status, body)
+	}
+	if _, _, page := get(t, p.port, "localhost", "/metrics"); !strings.Contains(page, `pgtenant_ratelimit_decisions_total{decision="limited",tenant="tenant_1"} 1`) {
+		t.Error("the refusal is not counted")
+	}
+	check(t, p.stop())
+}
+
+// What came in before the end is in the log after it, with the id that the client has, and nobody who serves
+// can read it.
+func TestWritesAndFailuresAreLogged(t *testing.T) {
+	t.Parallel()
+	p, db := startOn(t)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1:"+p.port+"/api/students/?token=secret", strings.NewReader("{}"))
+	check(t, err)
+	req.Host = "schoolb.localhost"
+	res, err := http.DefaultClient.Do(req)
+	check(t, err)
+	_, _ = io.Copy(io.Discard, res.Body)
+	res.Body.Close()
+	get(t, p.port, "schoola.localhost", "/nowhere")
+	get(t, p.port, "schoola.localhost", "/api/students/") // is neither
+	check(t, p.stop())
+
+	rows, err := db.Pool.Query(t.Context(), `select slug || ' ' || (details->>'method') || ' ' || (details->>'path') || ' ' || (details->>'status')
+			|| case when request_id = $1 then ' ' || host(ip) else '' end
+		from public.audit_log where action = 'schema_access' order by 1`, res.Header.Get("X-Request-Id"))
+	check(t, err)
+	var logged []string
+	for rows.Next() {
+		var row string
+		check(t, rows.Scan(&row))
+		logged = append(logged, row)
+	}
+	check(t, rows.Err())
+	if got := strings.Join(logged, ", "); got != "schoola GET /nowhere 404, schoolb POST /api/students/ 415 127.0.0.1" {
+		t.Errorf("logged is %s", got)
+	}
+	var steps int
+	check(t, db.Pool.QueryRow(t.Context(), "select count(*) from public.audit_log where action in ('create', 'explicit_switch') and actor = 'school'").Scan(&steps))
+	if steps < 4 {
+		t.Errorf("of the making of two schools the log has %d rows", steps)
+	}
+}
+
+// A database from before there were a log, plans and backups is brought up to date.
+func TestDatabaseOfAnEarlierVersion(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	db.RolePrefix = schemactx.DefaultRoleNames(db.Name).Prefix()
+	args := []string{"--database-url", db.URL, "--data-dir", filepath.Join(tempDir(t), "data")}
+	p, err := start(t, args...)
+	check(t, err)
+	check(t, p.stop())
+	_, err = db.Pool.Exec(t.Context(), `drop function public.audit_append, public.audit_tip;
+		drop table public.audit_log, public.audit_heads, public.audit_ledger, public.audit_checkpoints cascade;
+		delete from public.goose_db_version where version_id > 1000000;
+		update public.tenants set plan = ''`)
+	check(t, err)
+	p, err = start(t, args...)
+	check(t, err)
+	expectSchools(t, p.port)
+	check(t, p.stop())
+	var plans string
+	check(t, db.Pool.QueryRow(t.Context(), "select string_agg(plan, ' ' order by id) from public.tenants").Scan(&plans))
+	if plans != "basic premium" {
+		t.Errorf("the plans are %s", plans)
+	}
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/metrics"
+)
+
+// watch names the sources of what no hook tells the metrics.
+func (a *app) watch() error {
+	return a.metrics.Watch(metrics.Sources{
+		DBs:     []metrics.DB{a.db},
+		Tenants: a.registry,
+		Storage: a.runtime,
+		Migrations: func(ctx context.Context) iter.Seq2[migrate.SchemaState, error] {
+			return a.runner.Fleet(ctx, a.tenants.Schemas)
+		},
+		Backups:   metrics.BackupsFunc(a.lastBackups),
+		Directory: func() metrics.DirectoryStatus { return metrics.DirectoryStatus(a.hosts.Status()) },
+	})
+}
+
+// lastBackups returns when each school was last backed up, by its schema.
+func (p *platform) lastBackups(ctx context.Context) (map[string]time.Time, error) {
+	taken := make(map[int64]time.Time)
+	for info, err := range p.backups.Backups(ctx, 0) {
+		if err != nil {
+			return nil, err
+		}
+		if info.TakenAt.After(taken[info.TenantID]) {
+			taken[info.TenantID] = info.TakenAt
+		}
+	}
+	last := make(map[string]time.Time)
+	for t, err := range p.registry.All(ctx, tenancy.Filter{}) {
+		if err != nil {
+			return nil, err
+		}
+		if at, ok := taken[t.ID]; ok {
+			last[t.Schema] = at // which a restore may have changed since
+		}
+	}
+	return last, nil
+}
+
+// metricsPage is what Prometheus reads. It names every school and tells how busy it is: that is
+// the platform's business, so that it is on no school's host, and whoever is not on this machine is
+// refused. A Prometheus elsewhere would come through a tunnel, or to a port of its own.
+func (a *app) metricsPage() http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(a.metrics, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	page := promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if from, err := netip.ParseAddrPort(r.RemoteAddr); err != nil || !from.Addr().Unmap().IsLoopback() {
+			tenancy.Problem{Status: http.StatusForbidden, Detail: "Metrics are for this machine alone."}.Respond(w)
+			return
+		}
+		page.ServeHTTP(w, r)
+	})
+}
