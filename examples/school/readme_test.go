@@ -1,0 +1,85 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// shown is a command of the README with its output.
+type shown struct{ command, output string }
+
+// readme returns what the README shows, in its order.
+func readme(t *testing.T) (all []shown) {
+	t.Helper()
+	content, err := os.ReadFile("README.md")
+	check(t, err)
+	for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(string(content), -1) {
+		for _, part := range strings.Split("\n"+block[1], "\n$ ")[1:] {
+			command, output, _ := strings.Cut(part, "\n")
+			all = append(all, shown{command, output})
+		}
+	}
+	if len(all) < 20 {
+		t.Fatalf("the README shows %d commands", len(all))
+	}
+	return all
+}
+
+// What differs from run to run: the names of backups, times, and who types.
+var (
+	backupName = regexp.MustCompile(`\d{8}T\d{6}Z-[a-z0-9]{10}\.tar`)
+	timeOfDay  = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`)
+	blanks     = regexp.MustCompile(` +`)
+)
+
+func normal(output, name string) string {
+	output = timeOfDay.ReplaceAllString(backupName.ReplaceAllString(output, "NAME.tar"), "TIME")
+	output = strings.ReplaceAll(blanks.ReplaceAllString(output, " "), "\r", "")
+	return strings.TrimSpace(strings.ReplaceAll(output, " "+name+" ", " WHO "))
+}
+
+// Every command of the README, in the shell of a reader, against a program that runs as it says.
+func TestWhatTheReadmeShows(t *testing.T) {
+	t.Parallel()
+	for _, tool := range []string{"bash", "curl", "psql"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			if os.Getenv("CI") != "" {
+				t.Fatal(err)
+			}
+			t.Skip(err)
+		}
+	}
+	who, err := user.Current()
+	check(t, err)
+	data := filepath.Join(tempDir(t), "data")
+	p := startLocal(t, "--data-dir", data)
+	work := t.TempDir()
+	run := func(command string) string {
+		command = strings.ReplaceAll(command, "go run ./examples/school", `"$SCHOOL" --data-dir "$DATA"`)
+		shell := exec.CommandContext(t.Context(), "bash", "-c", strings.ReplaceAll(command, ":8000", ":"+p.port))
+		shell.Dir = work
+		shell.Env = append(os.Environ(), "SCHOOL_TEST_PROGRAM=1", "SCHOOL="+os.Args[0], "DATA="+data,
+			"DATABASE="+regexp.MustCompile(`psql '(.*)'`).FindStringSubmatch(p.output)[1])
+		out, _ := shell.CombinedOutput() // grep and diff end with 1 where the README shows that
+		return string(out)
+	}
+	for _, s := range readme(t) {
+		want := normal(s.output, "ada")
+		got := normal(run(s.command), who.Username)
+		// The program hears of what a command beside it did a moment later, and reads the numbers of its tenants in the background.
+		for deadline := time.Now().Add(30 * time.Second); got != want && strings.HasPrefix(s.command, "curl") && time.Now().Before(deadline); {
+			time.Sleep(50 * time.Millisecond)
+			got = normal(run(s.command), who.Username)
+		}
+		if got != want {
+			t.Fatalf("$ %s\n%s\nwant\n%s", s.command, got, want)
+		}
+	}
+	check(t, p.stop())
+}
