@@ -89,6 +89,7 @@ func (a *app) run(ctx context.Context, listener net.Listener, gone <-chan struct
 	var running sync.WaitGroup
 	running.Go(func() { a.metrics.Run(background) })
 	running.Go(func() { a.keepLogDaily(background) })
+	running.Go(func() { _ = a.schedule.Run(background) }) // ends with its context alone
 	defer running.Wait()
 	defer stop()
 

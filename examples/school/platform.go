@@ -28,6 +28,7 @@ type platform struct {
 	metrics        *metrics.Metrics
 	store          *backup.Dir
 	backups        *backup.Service
+	schedule       *backup.Schedule
 	logger         *slog.Logger
 }
 
@@ -73,6 +74,7 @@ func (p *platform) openTenants(ctx context.Context, roles schemactx.RoleNames) (
 		Shared: []migrate.Source{
 			{Name: "tenancy", FS: tenancy.Migrations()},
 			{Name: "audit", FS: audit.Migrations(), Base: audit.Base},
+			{Name: "backup", FS: backup.Migrations(), Base: backup.Base},
 		},
 		Tenant: []migrate.Source{{Name: "erp", FS: erp.Migrations()}},
 		Logger: p.logger,
