@@ -120,7 +120,7 @@ func aborted(t *testing.T, s backup.Store) {
 func abortedBesideWrite(t *testing.T, s backup.Store) {
 	u, err := s.Create(t.Context(), "1-a/x")
 	check(t, err)
-	begun, ended := make(chan struct{}), make(chan error)
+	begun, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		data := content(1 << 20)
 		_, err := u.Write(data)
@@ -128,7 +128,7 @@ func abortedBesideWrite(t *testing.T, s backup.Store) {
 		for err == nil {
 			_, err = u.Write(data)
 		}
-		ended <- err
+		close(ended)
 	}()
 	<-begun
 	check(t, u.Abort())
