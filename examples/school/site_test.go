@@ -139,7 +139,7 @@ func TestDatabaseOfAnEarlierVersion(t *testing.T) {
 	check(t, p.stop())
 	_, err = db.Pool.Exec(t.Context(), `drop function public.audit_append, public.audit_tip;
 		drop table public.audit_log, public.audit_heads, public.audit_ledger, public.audit_checkpoints cascade;
-		drop table public.backup_runs, public.backup_erasures;
+		drop table public.backup_runs, public.backup_erasures, public.staff_sessions, public.staff_codes;
 		delete from public.goose_db_version where version_id > 1000000;
 		update public.tenants set plan = ''`)
 	check(t, err)
