@@ -123,12 +123,12 @@ func (a *app) run(ctx context.Context, listener net.Listener, gone <-chan struct
 func (a *app) printWelcome(w io.Writer, databaseURL string) {
 	fmt.Fprintln(w)
 	for _, s := range demoSchools {
-		fmt.Fprintf(w, "%s   http://%s:%s/api/students/\n", s.name, s.domain, a.port)
+		fmt.Fprintf(w, "%-19s http://%s:%s/\n", s.Name, a.schools.DomainOf(s.Slug), a.port)
 	}
-	fmt.Fprintf(w, "Platform   http://localhost:%s/\n", a.port)
-	fmt.Fprintf(w, "Console    http://localhost:%s/admin/\n", a.port)
-	fmt.Fprintf(w, "Metrics    http://localhost:%s/metrics\n", a.port)
-	fmt.Fprintf(w, "Database   psql '%s'\n\n", databaseURL)
+	fmt.Fprintf(w, "Platform            http://localhost:%s/\n", a.port)
+	fmt.Fprintf(w, "Console             http://localhost:%s/admin/\n", a.port)
+	fmt.Fprintf(w, "Metrics             http://localhost:%s/metrics\n", a.port)
+	fmt.Fprintf(w, "Database            psql '%s'\n\n", databaseURL)
 	fmt.Fprintf(w, "`school logins` shows who can log in, `school code %s` the one-time code for the console.\n", staffPeople[0].email)
 	fmt.Fprintln(w, "Ctrl-C stops everything; the data stays.")
 }

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/oryne/pgtenant/examples/school/internal/demo"
 	"github.com/oryne/pgtenant/examples/school/internal/staff"
 	"github.com/oryne/pgtenant/tenancy"
 )
@@ -65,6 +66,12 @@ func showLogins(_ context.Context, p *platform, _ []string, stdout io.Writer) er
 	w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	for _, who := range staffPeople {
 		fmt.Fprintf(w, "console\tstaff\t%s\t%s\n", who.email, p.key.phrase(who.email))
+	}
+	for _, school := range demoSchools {
+		for _, role := range demo.Roles {
+			address := demo.Address(school.Slug, role)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", school.Slug, role, address, p.key.phrase(address))
+		}
 	}
 	if err := w.Flush(); err != nil {
 		return err

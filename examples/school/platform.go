@@ -98,6 +98,7 @@ func (p *platform) openTenants(ctx context.Context, roles schemactx.RoleNames) (
 	p.tenants, err = tenancy.New(p.owner, tenancy.Config{
 		Migrator: p.runner,
 		Roles:    roles,
+		Seed:     schools.Seed(p.db),
 		Hooks:    p.metrics.Lifecycle(p.log.TenancyHooks(tenancy.Hooks{})),
 		Drop:     p.drops(),
 		Stock:    tenancy.StockConfig{Size: 2}, // so that who signs up need not wait
@@ -106,7 +107,7 @@ func (p *platform) openTenants(ctx context.Context, roles schemactx.RoleNames) (
 	if err != nil {
 		return err
 	}
-	p.schools = &schools.Maker{Tenants: p.tenants, Suffix: ".localhost", Names: []string{basicPlan, premiumPlan}}
+	p.schools = &schools.Maker{Tenants: p.tenants, Suffix: ".localhost", Names: []string{basicPlan, premiumPlan}, Reserved: reserved()}
 	if err := p.tenants.Init(ctx); err != nil {
 		return err
 	}

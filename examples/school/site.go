@@ -29,7 +29,7 @@ func (a *app) routes() (http.Handler, error) {
 	}
 	site := tenancy.Handler(a.hosts, a.metrics.Routes(tenancy.Routes{
 		Public: withPage("GET /metrics", a.metricsPage(), limit(a.log.Middleware(public, logged))),
-		Tenant: limit(a.log.Middleware(erp.Handler(a.db, erp.HandlerConfig{Logger: a.logger}), logged)),
+		Tenant: limit(a.log.Middleware(erp.Handler(a.db, a.schoolConfig()), logged)),
 		Logger: a.logger,
 	}))
 	site = withPage("GET /healthz", http.HandlerFunc(healthy), withPage("GET /readyz", http.HandlerFunc(a.ready), site))

@@ -13,7 +13,7 @@ import (
 type creation struct {
 	schools.New
 	Plans []string
-	Wrong map[string]string // by field
+	Wrong schools.WrongError
 }
 
 func (c *console) askCreate(w http.ResponseWriter, r *http.Request) {

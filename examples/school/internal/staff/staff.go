@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/oryne/pgtenant/erp"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
@@ -68,11 +69,11 @@ type Member struct {
 func (s *Staff) Ensure(ctx context.Context, m Member) error {
 	user, err := s.users.ByEmail(ctx, m.Email)
 	if errors.Is(err, tenancy.ErrUserNotFound) {
-		var hash string
-		if hash, err = hashPassword(ctx, m.Password); err != nil {
+		var hash tenancy.PasswordHash
+		if hash, err = erp.HashPassword(ctx, m.Password); err != nil {
 			return err
 		}
-		user, err = s.users.Create(ctx, tenancy.CreateUserParams{Email: m.Email, Name: m.Name, PasswordHash: tenancy.NewPasswordHash(hash)})
+		user, err = s.users.Create(ctx, tenancy.CreateUserParams{Email: m.Email, Name: m.Name, PasswordHash: hash})
 		if errors.Is(err, tenancy.ErrEmailTaken) { // another process was faster
 			user, err = s.users.ByEmail(ctx, m.Email)
 		}
@@ -124,11 +125,7 @@ func (s *Staff) identify(ctx context.Context, c Credentials) (tenancy.User, erro
 	if err != nil {
 		return user, err
 	}
-	hash := user.PasswordHash.Reveal()
-	if hash == "" {
-		hash = nobodys
-	}
-	known, err := passwordFits(ctx, hash, c.Password)
+	known, err := passwordFits(ctx, user.PasswordHash, c.Password)
 	if err != nil {
 		return user, err
 	}
@@ -136,7 +133,7 @@ func (s *Staff) identify(ctx context.Context, c Credentials) (tenancy.User, erro
 	if err != nil {
 		return user, err
 	}
-	if !known || step == 0 || user.PasswordHash.Empty() {
+	if !known || step == 0 {
 		return user, ErrRefused
 	}
 	if fresh, err := s.use(ctx, user.ID, step); err != nil || !fresh {
