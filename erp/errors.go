@@ -50,11 +50,24 @@ func (e *InputError) Error() string {
 
 // constraints are those that input can break and validation cannot foresee.
 var constraints = map[string]InputError{
-	"students_admission_number_key": {Fields: []FieldError{{"admission_number", "is taken by another student"}}, Conflict: true},
-	"students_class_id_fkey":        {Fields: []FieldError{{"class_id", "is no class of this school"}}},
-	"students_user_id_fkey":         {Fields: []FieldError{{"user_id", "is no user of this school"}}},
-	"users_email_key":               {Fields: []FieldError{{"email", "is taken by another user"}}, Conflict: true},
-	"students_user_id_key":          {Fields: []FieldError{{"user_id", "is another student's"}}, Conflict: true},
+	"users_email_key":                 clash("email", "is taken by another user"),
+	"classes_name_section_year_key":   clash("name", "is taken by another class of the section and year"),
+	"students_admission_number_key":   clash("admission_number", "is taken by another student"),
+	"students_class_id_fkey":          unknown("class_id", "is no class of this school"),
+	"students_user_id_fkey":           unknown("user_id", "is no user of this school"),
+	"students_user_id_key":            clash("user_id", "is another student's"),
+	"teachers_user_id_fkey":           unknown("user_id", "is no user of this school"),
+	"teachers_user_id_key":            clash("user_id", "is another teacher's"),
+	"class_teachers_class_id_fkey":    unknown("class_ids", "hold one that is no class of this school"),
+	"parents_user_id_fkey":            unknown("user_id", "is no user of this school"),
+	"parents_user_id_key":             clash("user_id", "is another parent's"),
+	"student_parents_student_id_fkey": unknown("children", "hold one who is no student of this school"),
+}
+
+func unknown(field, rule string) InputError { return InputError{Fields: []FieldError{{field, rule}}} }
+
+func clash(field, rule string) InputError {
+	return InputError{Fields: []FieldError{{field, rule}}, Conflict: true}
 }
 
 // inUse are those that stand against a delete: what the row still has, or is.

@@ -46,3 +46,10 @@ func containsControl(s string) bool {
 	}
 	return false
 }
+
+// optional is text that may be empty.
+func (r *refusals) optional(field, value string, longest int) {
+	if value != "" {
+		r.text(field, value, longest)
+	}
+}
