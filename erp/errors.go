@@ -7,8 +7,23 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ErrNotFound is returned by stores for what is not there, or not in this school.
-var ErrNotFound = errors.New("not found")
+var (
+	// ErrNotFound is returned by stores for what is not there, not in this school, or not for the viewer to see.
+	ErrNotFound = errors.New("not found")
+
+	// ErrNoViewer is returned by stores under a context that does not say on whose behalf it is, see [NewContext].
+	ErrNoViewer = errors.New("no viewer in the context")
+
+	// ErrForbidden is returned by stores for what the viewer's role may never do.
+	ErrForbidden = errors.New("not for this role")
+
+	// ErrSessionOver is returned by stores when the viewer's session has ended, or the user is disabled, gone, or has
+	// another role.
+	ErrSessionOver = errors.New("session is over")
+
+	// ErrChanged is returned by stores when a row is not in the version any more that was to be changed.
+	ErrChanged = errors.New("changed by somebody else")
+)
 
 // InputError is returned when input was refused. Nothing was written.
 type InputError struct {
@@ -33,28 +48,35 @@ func (e *InputError) Error() string {
 	return b.String()
 }
 
-// refusals collects what is wrong with an input.
-type refusals []FieldError
-
-func (r *refusals) add(field, rule string) { *r = append(*r, FieldError{Field: field, Rule: rule}) }
-
-func (r refusals) err() error {
-	if len(r) == 0 {
-		return nil
-	}
-	return &InputError{Fields: r}
-}
-
 // constraints are those that input can break and validation cannot foresee.
 var constraints = map[string]InputError{
 	"students_admission_number_key": {Fields: []FieldError{{"admission_number", "is taken by another student"}}, Conflict: true},
 	"students_class_id_fkey":        {Fields: []FieldError{{"class_id", "is no class of this school"}}},
+	"students_user_id_fkey":         {Fields: []FieldError{{"user_id", "is no user of this school"}}},
+	"users_email_key":               {Fields: []FieldError{{"email", "is taken by another user"}}, Conflict: true},
+	"students_user_id_key":          {Fields: []FieldError{{"user_id", "is another student's"}}, Conflict: true},
+}
+
+// inUse are those that stand against a delete: what the row still has, or is.
+var inUse = map[string]string{
+	"students_class_id_fkey":       "has students",
+	"fee_structures_class_id_fkey": "has fee structures",
+	"fees_student_id_fkey":         "has fees",
+	"students_user_id_fkey":        "is a student's",
+	"teachers_user_id_fkey":        "is a teacher's",
+	"parents_user_id_fkey":         "is a parent's",
 }
 
 // fromDatabase turns an error of the database into one of input where it is the input's.
-func fromDatabase(err error) error {
+func fromDatabase(err error, deletes bool) error {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {
+		return err
+	}
+	if deletes {
+		if rule, ok := inUse[pgErr.ConstraintName]; ok {
+			return &InputError{Fields: []FieldError{{"id", rule}}, Conflict: true}
+		}
 		return err
 	}
 	if input, ok := constraints[pgErr.ConstraintName]; ok {

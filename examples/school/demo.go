@@ -96,6 +96,7 @@ func (p *platform) ensureSchool(ctx context.Context, s demoSchool) (tenancy.Tena
 
 // ensureStudents admits the students of an empty school, all or none.
 func (p *platform) ensureStudents(ctx context.Context, s demoSchool) error {
+	ctx = erp.NewContext(ctx, erp.System())
 	return p.db.InTx(ctx, func(tx pgx.Tx) error {
 		var any bool
 		if err := tx.QueryRow(ctx, "select exists (select from students)").Scan(&any); err != nil || any {

@@ -118,7 +118,7 @@ func TestWritesAndFailuresAreLogged(t *testing.T) {
 		logged = append(logged, row)
 	}
 	check(t, rows.Err())
-	if got := strings.Join(logged, ", "); got != "schoola GET /nowhere 404, schoolb POST /api/students/ 415 127.0.0.1" {
+	if got := strings.Join(logged, ", "); got != "schoola GET /nowhere 404, schoolb POST /api/students/ 403 127.0.0.1" {
 		t.Errorf("logged is %s", got)
 	}
 	var steps int
