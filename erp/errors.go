@@ -55,6 +55,16 @@ var constraints = map[string]InputError{
 	"students_user_id_fkey":         {Fields: []FieldError{{"user_id", "is no user of this school"}}},
 	"users_email_key":               {Fields: []FieldError{{"email", "is taken by another user"}}, Conflict: true},
 	"students_user_id_key":          {Fields: []FieldError{{"user_id", "is another student's"}}, Conflict: true},
+
+	"fee_structures_class_id_fkey":          {Fields: []FieldError{{"class_id", "is no class of this school"}}},
+	"fee_structures_class_id_name_term_key": {Fields: []FieldError{{"name", "is taken by another structure of the class and term"}}, Conflict: true},
+	"fees_invoiced_fkey":                    {Fields: []FieldError{{"amount_minor", "is fixed, as are class_id, term and currency: there are fees of it"}}, Conflict: true},
+	"fees_student_id_fkey":                  {Fields: []FieldError{{"student_id", "is no student of this school"}}},
+	"fees_student_id_fee_structure_id_key":  {Fields: []FieldError{{"student_id", "has this fee already"}}, Conflict: true},
+	"fees_cancelled_at_check":               {Fields: []FieldError{{"cancelled", "is for fees of which nothing is paid: refund it first"}}, Conflict: true},
+	"fees_paid_at_most_check":               {Fields: []FieldError{{"amount_minor", "is more than is owed"}}, Conflict: true},
+	"fees_paid_at_least_check":              {Fields: []FieldError{{"amount_minor", "is more than has been paid"}}, Conflict: true},
+	"payments_fee_id_fkey":                  {Fields: []FieldError{{"currency", "is not the fee's"}}},
 }
 
 // inUse are those that stand against a delete: what the row still has, or is.
@@ -62,6 +72,7 @@ var inUse = map[string]string{
 	"students_class_id_fkey":       "has students",
 	"fee_structures_class_id_fkey": "has fee structures",
 	"fees_student_id_fkey":         "has fees",
+	"fees_invoiced_fkey":           "has fees",
 	"students_user_id_fkey":        "is a student's",
 	"teachers_user_id_fkey":        "is a teacher's",
 	"parents_user_id_fkey":         "is a parent's",

@@ -1,6 +1,7 @@
 package erp_test
 
 import (
+	"encoding/json"
 	"errors"
 	"math"
 	"math/big"
@@ -96,4 +97,28 @@ func compare(t *testing.T, got erp.Money, err error, want *big.Int) {
 	case err != nil || got.Minor != want.Int64() || got.Currency != "EUR":
 		t.Errorf("got %v, %v, want %s", got, err, want)
 	}
+}
+
+// FuzzAmount checks that an amount that gets through is an integer that is written as it was read.
+func FuzzAmount(f *testing.F) {
+	for _, s := range []string{"1", "12.5", "1e3", "-1", "9007199254740991", "9007199254740992", "9223372036854775808", `"5"`, "null", "01", "1.0"} {
+		f.Add(s, "EUR")
+	}
+	f.Add("1", "eur")
+	f.Fuzz(func(t *testing.T, amount, currency string) {
+		code, err := json.Marshal(currency)
+		if err != nil {
+			t.Skip()
+		}
+		n := erp.NewFeeStructure{ClassID: 1, Name: "Tuition", Term: "Autumn"}
+		if json.Unmarshal([]byte(`{"amount_minor": `+amount+`, "currency": `+string(code)+`}`), &n) != nil || n.Validate() != nil {
+			return
+		}
+		if _, ok := n.Currency.Digits(); !ok || n.AmountMinor < 1 || n.AmountMinor > erp.MaxAmountMinor {
+			t.Errorf("%s %q lets %+v through", amount, currency, n)
+		}
+		if int64(float64(n.AmountMinor)) != n.AmountMinor {
+			t.Errorf("%d is not what JavaScript reads", n.AmountMinor)
+		}
+	})
 }
