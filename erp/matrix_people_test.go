@@ -47,5 +47,6 @@ var studentMatrix = []ask{
 	{"PUT /api/students/3", newStudent, "200 403 403 403 403"},
 	{"PUT /api/students/99", newStudent, "404 403 403 403 403"},
 	{"DELETE /api/students/3", ``, "204 403 403 403 403"},
+	{"DELETE /api/students/1", ``, "409 403 403 403 403"}, // has fees
 	{"DELETE /api/students/99", ``, "404 403 403 403 403"},
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // matrix is what each endpoint says to each role in the school of populate.
-var matrix = slices.Concat(authMatrix, userMatrix, studentMatrix)
+var matrix = slices.Concat(authMatrix, userMatrix, studentMatrix, structureMatrix, feeMatrix, paymentMatrix)
 
 // ask is one request and what comes of it.
 type ask struct {
@@ -117,7 +117,7 @@ func (w *world) ask(t *testing.T, a ask, token string, visitors bool) string {
 		cfg.Anonymous = func(*http.Request) (erp.Viewer, bool) { return erp.Visitor(), true }
 	}
 	method, path, _ := strings.Cut(a.request, " ")
-	headers := []string{"If-Match: *"}
+	headers := []string{"If-Match: *", "Idempotency-Key: new"}
 	if token != "" {
 		headers = append(headers, "Authorization: Bearer "+token)
 	}
@@ -187,6 +187,7 @@ func populate(t *testing.T) *world {
 		}
 		exec(t, w.fixture, w.a, sql)
 	}
+	w.addFees(t)
 	return w
 }
 

@@ -78,6 +78,9 @@ func (m *Module) Register(mux *http.ServeMux) {
 	m.registerAuth(mux)
 	m.registerUsers(mux)
 	m.registerStudents(mux)
+	m.registerFeeStructures(mux)
+	m.registerFees(mux)
+	m.registerPayments(mux)
 }
 
 // Routes returns what Register has added, by path and method.

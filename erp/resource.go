@@ -17,9 +17,16 @@ type resource[T record, N any] struct {
 	delete func(ctx context.Context, id int64, version Version) error
 }
 
-// register adds the routes of the resource, with and without a slash at the end.
+// register adds the routes of the resource.
 func (res resource[T, N]) register(m *Module, mux *http.ServeMux) {
-	all, one := methods{}, methods{}
+	all, one := res.actions()
+	m.handle(mux, "/api/"+res.path, all)
+	m.handle(mux, "/api/"+res.path+"/{id}", one)
+}
+
+// actions returns what can be done with the rows together and with one of them.
+func (res resource[T, N]) actions() (all, one methods) {
+	all, one = methods{}, methods{}
 	for _, a := range []struct {
 		there  bool
 		path   methods
@@ -36,8 +43,7 @@ func (res resource[T, N]) register(m *Module, mux *http.ServeMux) {
 			a.path[a.method] = a.act
 		}
 	}
-	m.handle(mux, "/api/"+res.path, all)
-	m.handle(mux, "/api/"+res.path+"/{id}", one)
+	return all, one
 }
 
 func (res resource[T, N]) serveList(w http.ResponseWriter, r *http.Request) error {
@@ -48,7 +54,7 @@ func (res resource[T, N]) serveList(w http.ResponseWriter, r *http.Request) erro
 	if rows == nil {
 		rows = []T{}
 	}
-	body := map[string]any{res.path: rows}
+	body := map[string]any{res.noun.table: rows}
 	if next != 0 {
 		body["next"] = next
 	}
