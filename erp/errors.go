@@ -50,22 +50,38 @@ func (e *InputError) Error() string {
 
 // constraints are those that input can break and validation cannot foresee.
 var constraints = map[string]InputError{
-	"students_admission_number_key": {Fields: []FieldError{{"admission_number", "is taken by another student"}}, Conflict: true},
-	"students_class_id_fkey":        {Fields: []FieldError{{"class_id", "is no class of this school"}}},
-	"students_user_id_fkey":         {Fields: []FieldError{{"user_id", "is no user of this school"}}},
-	"users_email_key":               {Fields: []FieldError{{"email", "is taken by another user"}}, Conflict: true},
-	"students_user_id_key":          {Fields: []FieldError{{"user_id", "is another student's"}}, Conflict: true},
+	"users_email_key":                 clash("email", "is taken by another user"),
+	"classes_name_section_year_key":   clash("name", "is taken by another class of the section and year"),
+	"students_admission_number_key":   clash("admission_number", "is taken by another student"),
+	"students_class_id_fkey":          unknown("class_id", "is no class of this school"),
+	"students_user_id_fkey":           unknown("user_id", "is no user of this school"),
+	"students_user_id_key":            clash("user_id", "is another student's"),
+	"teachers_user_id_fkey":           unknown("user_id", "is no user of this school"),
+	"teachers_user_id_key":            clash("user_id", "is another teacher's"),
+	"class_teachers_class_id_fkey":    unknown("class_ids", "hold one that is no class of this school"),
+	"parents_user_id_fkey":            unknown("user_id", "is no user of this school"),
+	"parents_user_id_key":             clash("user_id", "is another parent's"),
+	"student_parents_student_id_fkey": unknown("children", "hold one who is no student of this school"),
 
-	"fee_structures_class_id_fkey":          {Fields: []FieldError{{"class_id", "is no class of this school"}}},
-	"fee_structures_class_id_name_term_key": {Fields: []FieldError{{"name", "is taken by another structure of the class and term"}}, Conflict: true},
-	"fees_invoiced_fkey":                    {Fields: []FieldError{{"amount_minor", "is fixed, as are class_id, term and currency: there are fees of it"}}, Conflict: true},
-	"fees_student_id_fkey":                  {Fields: []FieldError{{"student_id", "is no student of this school"}}},
-	"fees_student_id_fee_structure_id_key":  {Fields: []FieldError{{"student_id", "has this fee already"}}, Conflict: true},
-	"fees_cancelled_at_check":               {Fields: []FieldError{{"cancelled", "is for fees of which nothing is paid: refund it first"}}, Conflict: true},
-	"fees_paid_at_most_check":               {Fields: []FieldError{{"amount_minor", "is more than is owed"}}, Conflict: true},
-	"fees_paid_at_least_check":              {Fields: []FieldError{{"amount_minor", "is more than has been paid"}}, Conflict: true},
-	"payments_fee_id_fkey":                  {Fields: []FieldError{{"currency", "is not the fee's"}}},
+	"fee_structures_class_id_fkey":          unknown("class_id", "is no class of this school"),
+	"fee_structures_class_id_name_term_key": clash("name", "is taken by another structure of the class and term"),
+	"fees_invoiced_fkey":                    clash("amount_minor", "is fixed, as are class_id, term and currency: there are fees of it"),
+	"fees_student_id_fkey":                  unknown("student_id", "is no student of this school"),
+	"fees_student_id_fee_structure_id_key":  clash("student_id", "has this fee already"),
+	"fees_cancelled_at_check":               clash("cancelled", "is for fees of which nothing is paid: refund it first"),
+	"fees_paid_at_most_check":               clash("amount_minor", "is more than is owed"),
+	"fees_paid_at_least_check":              clash("amount_minor", "is more than has been paid"),
+	"payments_fee_id_fkey":                  unknown("currency", "is not the fee's"),
 }
+
+func unknown(field, rule string) InputError { return InputError{Fields: []FieldError{{field, rule}}} }
+
+func clash(field, rule string) InputError {
+	return InputError{Fields: []FieldError{{field, rule}}, Conflict: true}
+}
+
+// err returns a copy of e as an error.
+func (e InputError) err() error { return &e }
 
 // inUse are those that stand against a delete: what the row still has, or is.
 var inUse = map[string]string{

@@ -71,7 +71,7 @@ func (f Fees) Create(ctx context.Context, n NewFee) (Fee, error) {
 	insert.add(" returning " + f.columns)
 	fee, err := f.one(ctx, "create", insert)
 	if errors.Is(err, ErrNotFound) {
-		return Fee{}, invalid("fee_structure_id", "is no fee structure of this school")
+		return Fee{}, unknown("fee_structure_id", "is no fee structure of this school").err()
 	}
 	return fee, err
 }

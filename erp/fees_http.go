@@ -10,15 +10,15 @@ import (
 func (m *Module) registerFees(mux *http.ServeMux) {
 	fees := NewFees(m.db)
 	all, one := resource[Fee, NewFee]{
-		noun: feeNoun, path: "fees",
+		noun: feeNoun, path: "fees", daily: true,
 		list: func(ctx context.Context, p *params) ([]Fee, int64, error) {
 			filter := FeeFilter{
 				StudentID: p.id("student_id"), ClassID: p.id("class_id"), FeeStructureID: p.id("fee_structure_id"),
 				Term: p.text("term"), Status: oneOf(p, "status", feeStatuses),
 				DueBefore: p.day("due_before"), DueAfter: p.day("due_after"),
 			}
-			page := p.page()
-			if err := p.err(); err != nil {
+			page, err := p.page()
+			if err != nil {
 				return nil, 0, err
 			}
 			return fees.List(ctx, filter, page)

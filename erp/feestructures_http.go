@@ -11,8 +11,8 @@ func (m *Module) registerFeeStructures(mux *http.ServeMux) {
 		noun: feeStructureNoun, path: "fee-structures",
 		list: func(ctx context.Context, p *params) ([]FeeStructure, int64, error) {
 			filter := FeeStructureFilter{ClassID: p.id("class_id"), Term: p.text("term"), Search: p.text("q")}
-			page := p.page()
-			if err := p.err(); err != nil {
+			page, err := p.page()
+			if err != nil {
 				return nil, 0, err
 			}
 			return structures.List(ctx, filter, page)

@@ -50,3 +50,46 @@ var studentMatrix = []ask{
 	{"DELETE /api/students/1", ``, "409 403 403 403 403"}, // has fees
 	{"DELETE /api/students/99", ``, "404 403 403 403 403"},
 }
+
+const newClass = `{"name": "3", "section": "c", "year": 2026}`
+
+var classMatrix = []ask{
+	{"GET /api/classes/", ``, "1,2,3 1 1 1 1,2,3"},
+	{"GET /api/classes?year=2026&teacher_id=2", ``, "2 none none none 2"},
+	{"GET /api/classes?q=1+A", ``, "1 1 1 1 1"},
+	{"GET /api/classes/1", ``, "200 200 200 200 200"},
+	{"GET /api/classes/2", ``, "200 404 404 404 200"},
+	{"POST /api/classes/", newClass, "201 403 403 403 403"},
+	{"PUT /api/classes/2", newClass, "200 403 403 403 403"},
+	{"PUT /api/classes/2", `{"name": "1", "section": "a", "year": 2026}`, "409 403 403 403 403"},
+	{"DELETE /api/classes/3", ``, "204 403 403 403 403"},
+	{"DELETE /api/classes/1", ``, "409 403 403 403 403"}, // has students
+}
+
+const newTeacher = `{"name": "New", "class_ids": [2, 1, 2], "user_id": 8}`
+
+var teacherMatrix = []ask{
+	{"GET /api/teachers/", ``, "1,2 1,2 1 1 1,2"},
+	{"GET /api/teachers?class_id=2", ``, "2 2 none none 2"},
+	{"GET /api/teachers?q=tara", ``, "1 1 1 1 1"},
+	{"GET /api/teachers/2", ``, "200 200 404 404 200"},
+	{"POST /api/teachers/", newTeacher, "201 403 403 403 403"},
+	{"POST /api/teachers/", `{"name": "New", "class_ids": [99]}`, "422 403 403 403 403"},
+	{"POST /api/teachers/", `{"name": "New", "user_id": 2}`, "409 403 403 403 403"}, // another teacher's
+	{"PUT /api/teachers/2", newTeacher, "200 403 403 403 403"},
+	{"DELETE /api/teachers/2", ``, "204 403 403 403 403"},
+}
+
+const newParent = `{"name": "New", "children": [{"student_id": 3, "relation": "aunt"}, {"student_id": 1}]}`
+
+var parentMatrix = []ask{
+	{"GET /api/parents/", ``, "1,2 1 1 1 403"},
+	{"GET /api/parents?student_id=3", ``, "2 none none none 403"},
+	{"GET /api/parents?q=pat+p", ``, "1 1 1 1 403"},
+	{"GET /api/parents/1", ``, "200 200 200 200 403"},
+	{"GET /api/parents/2", ``, "200 404 404 404 403"},
+	{"POST /api/parents/", newParent, "201 403 403 403 403"},
+	{"POST /api/parents/", `{"name": "New", "children": [{"student_id": 99}]}`, "422 403 403 403 403"},
+	{"PUT /api/parents/2", newParent, "200 403 403 403 403"},
+	{"DELETE /api/parents/2", ``, "204 403 403 403 403"},
+}

@@ -77,6 +77,9 @@ func New(db Querier, cfg HandlerConfig) *Module {
 func (m *Module) Register(mux *http.ServeMux) {
 	m.registerAuth(mux)
 	m.registerUsers(mux)
+	m.registerClasses(mux)
+	m.registerTeachers(mux)
+	m.registerParents(mux)
 	m.registerStudents(mux)
 	m.registerFeeStructures(mux)
 	m.registerFees(mux)

@@ -105,12 +105,13 @@ func (p *params) flag(name string) bool {
 	return false
 }
 
-// page returns which part of a list is asked for.
-func (p *params) page() Page {
-	return Page{
+// page returns which part of a list is asked for, and what was wrong with the parameters: it comes last.
+func (p *params) page() (Page, error) {
+	page := Page{
 		After: p.number("after", 0, 1<<63-1, "is not the next of another page"),
 		Limit: int(p.number("limit", 1, MaxLimit, "is not between 1 and "+strconv.Itoa(MaxLimit))),
 	}
+	return page, p.err()
 }
 
 // err returns what was wrong with the parameters, once all were asked for.

@@ -71,7 +71,7 @@ func (p Payments) Record(ctx context.Context, key IdempotencyKey, n NewPayment) 
 	case errors.Is(err, ErrNotFound):
 		return p.recorded(ctx, key, n)
 	case refers(err, "cancelled"):
-		return Payment{}, conflict("fee_id", "is cancelled")
+		return Payment{}, clash("fee_id", "is cancelled").err()
 	}
 	return payment, err
 }
@@ -105,9 +105,9 @@ func (p Payments) recorded(ctx context.Context, key IdempotencyKey, n NewPayment
 	earlier, err := p.one(ctx, "record", s)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return Payment{}, invalid("fee_id", "is no fee of this school")
+		return Payment{}, unknown("fee_id", "is no fee of this school").err()
 	case err == nil && !earlier.isOf(n):
-		return Payment{}, invalid("Idempotency-Key", "stands for another payment")
+		return Payment{}, unknown("Idempotency-Key", "stands for another payment").err()
 	}
 	return earlier, err
 }

@@ -16,8 +16,8 @@ func (m *Module) registerPayments(mux *http.ServeMux) {
 				Kind: oneOf(p, "kind", paymentKinds), Method: oneOf(p, "method", paymentMethods),
 				Reference: p.text("q"), PaidBefore: p.day("paid_before"), PaidAfter: p.day("paid_after"),
 			}
-			page := p.page()
-			if err := p.err(); err != nil {
+			page, err := p.page()
+			if err != nil {
 				return nil, 0, err
 			}
 			return payments.List(ctx, filter, page)

@@ -17,16 +17,6 @@ func (r refusals) err() error {
 	return &InputError{Fields: r}
 }
 
-// invalid returns the error of a single field that is refused.
-func invalid(field, rule string) error {
-	return &InputError{Fields: []FieldError{{Field: field, Rule: rule}}}
-}
-
-// conflict is invalid for what would be fine if other things were not there.
-func conflict(field, rule string) error {
-	return &InputError{Fields: []FieldError{{Field: field, Rule: rule}}, Conflict: true}
-}
-
 // reference refuses an id that nothing has. Whether something has it, the database knows.
 func (r *refusals) reference(field string, id *int64, to noun) {
 	if id != nil && *id < 1 {
@@ -55,4 +45,11 @@ func containsControl(s string) bool {
 		}
 	}
 	return false
+}
+
+// optional is text that may be empty.
+func (r *refusals) optional(field, value string, longest int) {
+	if value != "" {
+		r.text(field, value, longest)
+	}
 }

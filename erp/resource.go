@@ -8,8 +8,15 @@ import (
 
 // resource is a noun in HTTP: T is what is read, N what it is made of. What is nil is not to be had: 405.
 type resource[T record, N any] struct {
-	noun   noun
-	path   string // as in /api/path/; the rows of a list are under this name
+	noun noun
+	path string // as in /api/path/
+
+	// partial is for rows of which viewers see more or less, as others change: only those who see all get 304.
+	partial bool
+
+	// daily is for rows that are others on another day, as others change: nobody gets 304.
+	daily bool
+
 	list   func(ctx context.Context, p *params) (rows []T, next int64, err error)
 	create func(ctx context.Context, n N) (T, error)
 	get    func(ctx context.Context, id int64) (T, error)
@@ -89,7 +96,7 @@ func (res resource[T, N]) serveGet(w http.ResponseWriter, r *http.Request) error
 	}
 	_, version := row.key()
 	w.Header().Set("ETag", version.tag())
-	if noneMatch(r, version) {
+	if noneMatch(r, version) && !res.differs(r.Context()) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
@@ -137,6 +144,12 @@ func (res resource[T, N]) serveDelete(w http.ResponseWriter, r *http.Request) er
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// differs reports whether the viewer may see another row although its version is the same.
+func (res resource[T, N]) differs(ctx context.Context) bool {
+	v, _ := ViewerFromContext(ctx)
+	return res.daily || res.partial && v.Role != RoleAdmin
 }
 
 // input reads the body, unless the viewer may change nothing, whatever it says.

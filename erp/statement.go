@@ -1,6 +1,7 @@
 package erp
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -84,8 +85,17 @@ func (s *statement) current() {
 	s.text.WriteString(s.named(current))
 }
 
-// named puts parameters in the place of names.
+// named puts conditions and parameters in the place of names: of @classes what the viewer sees of the table classes, and
+// of @me, @generation and @role the viewer.
 func (s *statement) named(sql string) string {
+	if !strings.Contains(sql, "@") {
+		return sql
+	}
+	for _, n := range []noun{classNoun, studentNoun} {
+		if name := "@" + n.table; strings.Contains(sql, name) {
+			sql = strings.ReplaceAll(sql, name, "("+cmp.Or(rules[n].see[s.viewer.Role], "false")+")")
+		}
+	}
 	for _, name := range []struct {
 		name  string
 		value any

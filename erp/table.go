@@ -18,7 +18,7 @@ type record interface {
 type table[T record] struct {
 	db      Querier
 	noun    noun
-	columns string // of T, in its order
+	columns string // of T, in its order; see [statement.named]
 }
 
 // get returns the row of an id.
@@ -27,7 +27,7 @@ func (t table[T]) get(ctx context.Context, id int64) (T, error) {
 	if err != nil {
 		return *new(T), t.failed("get", err)
 	}
-	s.add("select "+t.columns+" from "+t.noun.table+" where "+t.noun.table+".id = ?", id)
+	s.add("select "+s.named(t.columns)+" from "+t.noun.table+" where "+t.noun.table+".id = ?", id)
 	s.visible()
 	return t.one(ctx, "get", s)
 }
@@ -42,7 +42,7 @@ func (t table[T]) list(ctx context.Context, page Page, where conditions) (rows [
 	if err != nil {
 		return nil, 0, t.failed("list", err)
 	}
-	s.add("select "+t.columns+" from "+t.noun.table+" where "+t.noun.table+".id > ?", page.After)
+	s.add("select "+s.named(t.columns)+" from "+t.noun.table+" where "+t.noun.table+".id > ?", page.After)
 	for _, c := range where {
 		s.add(" and "+c.sql, c.value)
 	}
@@ -86,7 +86,7 @@ func (t table[T]) delete(ctx context.Context, id int64, version Version, also ..
 	for i, update := range also {
 		s.add(", also_" + strconv.Itoa(i) + " as (" + update + ")")
 	}
-	s.add(" select " + t.columns + " from gone " + t.noun.table)
+	s.add(" select " + s.named(t.columns) + " from gone " + t.noun.table)
 	_, err = t.changed(ctx, "delete", id, s)
 	return err
 }

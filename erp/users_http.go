@@ -11,8 +11,8 @@ func (m *Module) registerUsers(mux *http.ServeMux) {
 		noun: userNoun, path: "users",
 		list: func(ctx context.Context, p *params) ([]User, int64, error) {
 			filter := UserFilter{Role: Role(p.text("role")), Search: p.text("q")}
-			page := p.page()
-			if err := p.err(); err != nil {
+			page, err := p.page()
+			if err != nil {
 				return nil, 0, err
 			}
 			return users.List(ctx, filter, page)
