@@ -123,7 +123,7 @@ func (w *world) ask(t *testing.T, a ask, token string, visitors bool) string {
 	if token != "" {
 		headers = append(headers, "Authorization: Bearer "+token)
 	}
-	if strings.HasSuffix(path, "/import") {
+	if strings.Contains(path, "/import") {
 		headers = append(headers, "Content-Type: text/csv")
 	}
 	return outcome(path, request(w.serve(erp.Handler(tx, cfg)), method, w.a.Host, path, a.body, headers...))
