@@ -62,6 +62,16 @@ var constraints = map[string]InputError{
 	"parents_user_id_fkey":            unknown("user_id", "is no user of this school"),
 	"parents_user_id_key":             clash("user_id", "is another parent's"),
 	"student_parents_student_id_fkey": unknown("children", "hold one who is no student of this school"),
+
+	"fee_structures_class_id_fkey":          unknown("class_id", "is no class of this school"),
+	"fee_structures_class_id_name_term_key": clash("name", "is taken by another structure of the class and term"),
+	"fees_invoiced_fkey":                    clash("amount_minor", "is fixed, as are class_id, term and currency: there are fees of it"),
+	"fees_student_id_fkey":                  unknown("student_id", "is no student of this school"),
+	"fees_student_id_fee_structure_id_key":  clash("student_id", "has this fee already"),
+	"fees_cancelled_at_check":               clash("cancelled", "is for fees of which nothing is paid: refund it first"),
+	"fees_paid_at_most_check":               clash("amount_minor", "is more than is owed"),
+	"fees_paid_at_least_check":              clash("amount_minor", "is more than has been paid"),
+	"payments_fee_id_fkey":                  unknown("currency", "is not the fee's"),
 }
 
 func unknown(field, rule string) InputError { return InputError{Fields: []FieldError{{field, rule}}} }
@@ -70,11 +80,15 @@ func clash(field, rule string) InputError {
 	return InputError{Fields: []FieldError{{field, rule}}, Conflict: true}
 }
 
+// err returns a copy of e as an error.
+func (e InputError) err() error { return &e }
+
 // inUse are those that stand against a delete: what the row still has, or is.
 var inUse = map[string]string{
 	"students_class_id_fkey":       "has students",
 	"fee_structures_class_id_fkey": "has fee structures",
 	"fees_student_id_fkey":         "has fees",
+	"fees_invoiced_fkey":           "has fees",
 	"students_user_id_fkey":        "is a student's",
 	"teachers_user_id_fkey":        "is a teacher's",
 	"parents_user_id_fkey":         "is a parent's",

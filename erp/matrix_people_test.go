@@ -30,6 +30,8 @@ var userMatrix = []ask{
 
 const newStudent = `{"admission_number": "S9", "first_name": "New", "last_name": "One", "class_id": 2}`
 
+const newFile = "admission_number,first_name,last_name,class,section,year\nS9,New,One,1,a,2026\n"
+
 var studentMatrix = []ask{
 	{"GET /api/students/", ``, "1,2,3 1,2 1 1 1,2,3"},
 	{"GET /api/students?class_id=1", ``, "1,2 1,2 1 1 1,2"},
@@ -46,7 +48,11 @@ var studentMatrix = []ask{
 	{"POST /api/students/", `not JSON`, "400 403 403 403 403"},
 	{"PUT /api/students/3", newStudent, "200 403 403 403 403"},
 	{"PUT /api/students/99", newStudent, "404 403 403 403 403"},
+	{"POST /api/students/import", newFile, "201 403 403 403 403"},
+	{"POST /api/students/import/?dry_run", newFile, "200 403 403 403 403"},
+	{"POST /api/students/import", "admission_number,first_name,last_name\nS1,A,B\n", "422 403 403 403 403"},
 	{"DELETE /api/students/3", ``, "204 403 403 403 403"},
+	{"DELETE /api/students/1", ``, "409 403 403 403 403"}, // has fees
 	{"DELETE /api/students/99", ``, "404 403 403 403 403"},
 }
 

@@ -17,7 +17,8 @@ import (
 )
 
 // matrix is what each endpoint says to each role in the school of populate.
-var matrix = slices.Concat(authMatrix, userMatrix, classMatrix, teacherMatrix, parentMatrix, studentMatrix)
+var matrix = slices.Concat(authMatrix, userMatrix, classMatrix, teacherMatrix, parentMatrix, studentMatrix, structureMatrix, feeMatrix,
+	paymentMatrix)
 
 // ask is one request and what comes of it.
 type ask struct {
@@ -118,11 +119,11 @@ func (w *world) ask(t *testing.T, a ask, token string, visitors bool) string {
 		cfg.Anonymous = func(*http.Request) (erp.Viewer, bool) { return erp.Visitor(), true }
 	}
 	method, path, _ := strings.Cut(a.request, " ")
-	headers := []string{"If-Match: *"}
+	headers := []string{"If-Match: *", "Idempotency-Key: new"}
 	if token != "" {
 		headers = append(headers, "Authorization: Bearer "+token)
 	}
-	if strings.HasSuffix(path, "/import") {
+	if strings.Contains(path, "/import") {
 		headers = append(headers, "Content-Type: text/csv")
 	}
 	return outcome(path, request(w.serve(erp.Handler(tx, cfg)), method, w.a.Host, path, a.body, headers...))
@@ -135,7 +136,7 @@ func outcome(path string, w *httptest.ResponseRecorder) string {
 	var rows []struct {
 		ID int64 `json:"id"`
 	}
-	noun := strings.Trim(strings.TrimPrefix(path, "/api/"), "/")
+	noun := strings.ReplaceAll(strings.Trim(strings.TrimPrefix(path, "/api/"), "/"), "-", "_")
 	if w.Code != http.StatusOK || json.Unmarshal(w.Body.Bytes(), &body) != nil || json.Unmarshal(body[noun], &rows) != nil {
 		return strconv.Itoa(w.Code)
 	}
@@ -180,6 +181,7 @@ func populate(t *testing.T) *world {
 		}
 		exec(t, w.fixture, w.a, sql)
 	}
+	w.addFees(t)
 	return w
 }
 

@@ -81,6 +81,9 @@ func (m *Module) Register(mux *http.ServeMux) {
 	m.registerTeachers(mux)
 	m.registerParents(mux)
 	m.registerStudents(mux)
+	m.registerFeeStructures(mux)
+	m.registerFees(mux)
+	m.registerPayments(mux)
 }
 
 // Routes returns what Register has added, by path and method.

@@ -47,6 +47,20 @@ func (c *conditions) id(sql string, id int64) {
 	}
 }
 
+// is adds a condition unless value is empty.
+func (c *conditions) is(sql, value string) {
+	if value != "" {
+		*c = append(*c, condition{sql, value})
+	}
+}
+
+// day adds a condition unless day is nil.
+func (c *conditions) day(sql string, day *Date) {
+	if day != nil {
+		*c = append(*c, condition{sql, *day})
+	}
+}
+
 // search adds the condition that a text holds another, in any case, unless that is empty. It is no pattern: % and _ are
 // what they are.
 func (c *conditions) search(text, value string) {

@@ -1,11 +1,13 @@
 package erp
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // params are the parameters of a request's query. Each is asked for once; what nobody has asked for is refused, as it
@@ -64,6 +66,28 @@ func (p *params) text(name string) string {
 		p.refused.text(name, v, 200)
 	}
 	return v
+}
+
+// oneOf returns one of several values, "" where it is not there.
+func oneOf[T ~string](p *params, name string, values []T) T {
+	v := T(p.take(name))
+	if v != "" && !slices.Contains(values, v) {
+		p.refused.add(name, fmt.Sprintf("is none of %v", values))
+	}
+	return v
+}
+
+// day returns a day like 2006-01-02, nil where it is not there.
+func (p *params) day(name string) *Date {
+	v := p.take(name)
+	if v == "" {
+		return nil
+	}
+	t, err := time.Parse(time.DateOnly, v)
+	if err != nil {
+		p.refused.add(name, "is not a day like 2006-01-02")
+	}
+	return &Date{t}
 }
 
 // flag returns whether a parameter is there as "true", "1", or without a value.

@@ -68,4 +68,5 @@ func (m *Module) registerStudents(mux *http.ServeMux) {
 		},
 		create: students.Create, get: students.Get, update: students.Update, delete: students.Delete,
 	}.register(m, mux)
+	m.handle(mux, "/api/students/import", methods{http.MethodPost: m.serveImport})
 }

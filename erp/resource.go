@@ -9,10 +9,13 @@ import (
 // resource is a noun in HTTP: T is what is read, N what it is made of. What is nil is not to be had: 405.
 type resource[T record, N any] struct {
 	noun noun
-	path string // as in /api/path/; the rows of a list are under this name
+	path string // as in /api/path/
 
 	// partial is for rows of which viewers see more or less, as others change: only those who see all get 304.
 	partial bool
+
+	// daily is for rows that are others on another day, as others change: nobody gets 304.
+	daily bool
 
 	list   func(ctx context.Context, p *params) (rows []T, next int64, err error)
 	create func(ctx context.Context, n N) (T, error)
@@ -21,9 +24,16 @@ type resource[T record, N any] struct {
 	delete func(ctx context.Context, id int64, version Version) error
 }
 
-// register adds the routes of the resource, with and without a slash at the end.
+// register adds the routes of the resource.
 func (res resource[T, N]) register(m *Module, mux *http.ServeMux) {
-	all, one := methods{}, methods{}
+	all, one := res.actions()
+	m.handle(mux, "/api/"+res.path, all)
+	m.handle(mux, "/api/"+res.path+"/{id}", one)
+}
+
+// actions returns what can be done with the rows together and with one of them.
+func (res resource[T, N]) actions() (all, one methods) {
+	all, one = methods{}, methods{}
 	for _, a := range []struct {
 		there  bool
 		path   methods
@@ -40,8 +50,7 @@ func (res resource[T, N]) register(m *Module, mux *http.ServeMux) {
 			a.path[a.method] = a.act
 		}
 	}
-	m.handle(mux, "/api/"+res.path, all)
-	m.handle(mux, "/api/"+res.path+"/{id}", one)
+	return all, one
 }
 
 func (res resource[T, N]) serveList(w http.ResponseWriter, r *http.Request) error {
@@ -52,7 +61,7 @@ func (res resource[T, N]) serveList(w http.ResponseWriter, r *http.Request) erro
 	if rows == nil {
 		rows = []T{}
 	}
-	body := map[string]any{res.path: rows}
+	body := map[string]any{res.noun.table: rows}
 	if next != 0 {
 		body["next"] = next
 	}
@@ -140,7 +149,7 @@ func (res resource[T, N]) serveDelete(w http.ResponseWriter, r *http.Request) er
 // differs reports whether the viewer may see another row although its version is the same.
 func (res resource[T, N]) differs(ctx context.Context) bool {
 	v, _ := ViewerFromContext(ctx)
-	return res.partial && v.Role != RoleAdmin
+	return res.daily || res.partial && v.Role != RoleAdmin
 }
 
 // input reads the body, unless the viewer may change nothing, whatever it says.

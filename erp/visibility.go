@@ -9,6 +9,10 @@ var (
 	teacherNoun = noun{"teachers", "teacher"}
 	parentNoun  = noun{"parents", "parent"}
 	studentNoun = noun{"students", "student"}
+
+	feeStructureNoun = noun{"fee_structures", "fee structure"}
+	feeNoun          = noun{"fees", "fee"}
+	paymentNoun      = noun{"payments", "payment"}
 )
 
 // rule is who may do what with the rows of a table.
@@ -28,6 +32,7 @@ const (
 	taughtClasses   = "select ct.class_id from class_teachers ct join teachers t on t.id = ct.teacher_id where t.user_id = @me"
 	ownChildren     = "select sp.student_id from student_parents sp join parents p on p.id = sp.parent_id where p.user_id = @me"
 	childrenClasses = "select s.class_id from students s where s.id in (" + ownChildren + ")"
+	ownSelf         = "select s.id from students s where s.user_id = @me"
 	ownClass        = "select s.class_id from students s where s.user_id = @me"
 	teachersOf      = "teachers.id in (select ct.teacher_id from class_teachers ct where ct.class_id in "
 )
@@ -76,6 +81,26 @@ var rules = map[noun]rule{
 	},
 	userNoun: {
 		see:    map[Role]string{RoleAdmin: everything},
+		change: []Role{RoleAdmin},
+	},
+	feeStructureNoun: {
+		see:    map[Role]string{RoleAdmin: everything},
+		change: []Role{RoleAdmin},
+	},
+	feeNoun: {
+		see: map[Role]string{
+			RoleAdmin:   everything,
+			RoleParent:  "fees.student_id in (" + ownChildren + ")",
+			RoleStudent: "fees.student_id in (" + ownSelf + ")",
+		},
+		change: []Role{RoleAdmin},
+	},
+	paymentNoun: {
+		see: map[Role]string{
+			RoleAdmin:   everything,
+			RoleParent:  "payments.fee_id in (select f.id from fees f where f.student_id in (" + ownChildren + "))",
+			RoleStudent: "payments.fee_id in (select f.id from fees f where f.student_id in (" + ownSelf + "))",
+		},
 		change: []Role{RoleAdmin},
 	},
 }
