@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"html/template"
 	"log/slog"
 	"net/http"
 	"time"
@@ -11,6 +10,8 @@ import (
 
 	"github.com/oryne/pgtenant/erp"
 	"github.com/oryne/pgtenant/examples/school/internal/console"
+	"github.com/oryne/pgtenant/examples/school/internal/publicsite"
+	"github.com/oryne/pgtenant/examples/school/internal/schoolsite"
 	"github.com/oryne/pgtenant/examples/school/internal/web"
 	"github.com/oryne/pgtenant/tenancy"
 )
@@ -27,13 +28,32 @@ func (a *app) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	school, err := a.schoolSite()
+	if err != nil {
+		return nil, err
+	}
+	refuse, err := web.Refusals(a.signer, a.logger)
+	if err != nil {
+		return nil, err
+	}
 	site := tenancy.Handler(a.hosts, a.metrics.Routes(tenancy.Routes{
 		Public: withPage("GET /metrics", a.metricsPage(), limit(a.log.Middleware(public, logged))),
-		Tenant: limit(a.log.Middleware(erp.Handler(a.db, a.schoolConfig()), logged)),
+		Tenant: limit(a.log.Middleware(school, logged)),
+		Refuse: refuse,
 		Logger: a.logger,
 	}))
 	site = withPage("GET /healthz", http.HandlerFunc(healthy), withPage("GET /readyz", http.HandlerFunc(a.ready), site))
 	return tenancy.RequestIDHandler(site, tenancy.RequestIDConfig{}), nil
+}
+
+// schoolSite is what a school's host shows: the API of package erp for programs, and pages for people.
+func (a *app) schoolSite() (http.Handler, error) {
+	module := erp.New(a.db, a.schoolConfig())
+	mux := http.NewServeMux()
+	module.Register(mux)
+	pages, err := schoolsite.New(schoolsite.Config{DB: a.db, Module: module, Signer: a.signer, Logger: a.logger})
+	mux.Handle("/", pages)
+	return mux, err
 }
 
 // publicSite is what the platform's own hosts show.
@@ -47,41 +67,10 @@ func (a *app) publicSite() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/admin/", admin)
-	mux.Handle("/static/", web.Static())
-	mux.HandleFunc("GET /{$}", a.home)
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		tenancy.Problem{Status: http.StatusNotFound, Detail: "There is nothing at this address of the public site."}.Respond(w)
+	pages, err := publicsite.New(publicsite.Config{
+		Registry: a.registry, Schools: a.schools, Staff: a.staff, Signer: a.signer, Open: isOpen, Port: a.port, Logger: a.logger,
 	})
-	return mux, nil
-}
-
-var homePage = template.Must(template.New("home").Parse(`<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Schools</title>
-<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}</style>
-<h1>Schools</h1>
-<p>Each school has a PostgreSQL schema of its own. The same request, sent to another host, sees another school.</p>
-<ul>
-{{range .Schools}}<li><a href="http://{{.Slug}}.localhost:{{$.Port}}/api/students/">{{.Name}}</a> ({{.Status}}, schema <code>{{.Schema}}</code>)</li>
-{{else}}<li>There is no school yet.</li>
-{{end}}</ul>
-`))
-
-// home is the list of schools, read from the registry with the rights of the public role.
-func (a *app) home(w http.ResponseWriter, r *http.Request) {
-	schools, err := a.registry.List(r.Context(), tenancy.Filter{})
-	if err != nil {
-		a.logger.ErrorContext(r.Context(), "list schools", slog.Any("error", err))
-		tenancy.Problem{Status: http.StatusServiceUnavailable, Detail: "The registry does not answer."}.Respond(w)
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-	_ = homePage.Execute(w, map[string]any{"Schools": schools.Tenants, "Port": a.port}) // the client has gone
+	return withPage("/admin/", admin, pages), err
 }
 
 // healthy says that the process is up and serves, on any host.

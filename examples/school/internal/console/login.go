@@ -11,10 +11,7 @@ import (
 	"github.com/oryne/pgtenant/examples/school/internal/web"
 )
 
-// cookie is what the session is called in the browser.
-const cookie = "staff"
-
-func tokens(r *http.Request) []string { return web.Cookies(r, cookie) }
+func tokens(r *http.Request) []string { return web.Cookies(r, staff.Cookie) }
 
 // login is the page of who is not logged in.
 type login struct {
@@ -55,7 +52,7 @@ func (c *console) logIn(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		c.Broken(w, r, err)
 	default:
-		web.SetCookie(w, r, cookie, token, staff.SessionTTL)
+		web.SetCookie(w, r, staff.Cookie, token, staff.SessionTTL)
 		http.Redirect(w, r, inside(again.Next), http.StatusSeeOther)
 	}
 }
@@ -74,6 +71,6 @@ func (c *console) logOut(w http.ResponseWriter, r *http.Request) {
 		c.Broken(w, r, err)
 		return
 	}
-	web.ClearCookie(w, r, cookie)
+	web.ClearCookie(w, r, staff.Cookie)
 	c.Redirect(w, r, "/admin/login", web.Flash{Text: "You are logged out."})
 }

@@ -47,6 +47,7 @@ func write(s School, users map[Role]int64) books {
 	w.teachers(users[Teacher])
 	families := w.students(users[Student])
 	w.parents(families, users[Parent])
+	w.fees()
 	return w.books
 }
 

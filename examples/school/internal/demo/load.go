@@ -54,7 +54,10 @@ func Load(ctx context.Context, tx pgx.Tx, s School, password func(address string
 }
 
 // refers has the tables whose rows columns name.
-var refers = map[string]string{"class_id": "classes", "teacher_id": "teachers", "student_id": "students", "parent_id": "parents"}
+var refers = map[string]string{
+	"class_id": "classes", "teacher_id": "teachers", "student_id": "students", "parent_id": "parents",
+	"fee_structure_id": "fee_structures", "fee_id": "fees",
+}
 
 // copyBooks copies them under numbers that the database gives out: those in the books begin at 1.
 func copyBooks(ctx context.Context, tx pgx.Tx, all books) error {

@@ -6,6 +6,8 @@ type School struct {
 	Prefix           string // of the admission numbers
 	Students         int
 	Seed             uint64
+	Currency         string
+	Tuition          int64       // of the lowest year in a term, in minor units
 	First            [][2]string // the first students, whom the README knows by name
 }
 
@@ -14,6 +16,7 @@ func Schools(basic, premium string) []School {
 	return []School{
 		{
 			Slug: "schoola", Name: "Ashgrove Academy", Plan: basic, Prefix: "A", Students: 412, Seed: 11,
+			Currency: "GBP", Tuition: 145000,
 			First: [][2]string{
 				{"Amara", "Okafor"},
 				{"Bruno", "Keller"},
@@ -25,6 +28,7 @@ func Schools(basic, premium string) []School {
 		},
 		{
 			Slug: "schoolb", Name: "Brookfield College", Plan: premium, Prefix: "B", Students: 538, Seed: 23,
+			Currency: "EUR", Tuition: 128000,
 			First: [][2]string{
 				{"Mateo", "Fernández"},
 				{"Nadia", "Karim"},
@@ -36,6 +40,7 @@ func Schools(basic, premium string) []School {
 		},
 		{
 			Slug: "schoolc", Name: "Cedar Hill School", Plan: basic, Prefix: "C", Students: 287, Seed: 37,
+			Currency: "USD", Tuition: 96000,
 			First: [][2]string{
 				{"Samuel", "Adeyemi"},
 				{"Tuuli", "Virtanen"},

@@ -88,6 +88,9 @@ func (m *Maker) check(ctx context.Context, n New) (first, error) {
 	return first{user, hash}, err
 }
 
+// Taken is what is wrong with a field whose value another school has.
+const Taken = "is another school's"
+
 // WrongError says which fields of a school are refused, and why: the rule that each breaks, as the end of a sentence.
 type WrongError map[string]string
 
@@ -111,9 +114,9 @@ func Wrong(err error) WrongError {
 	case errors.As(err, &field):
 		return WrongError{field.Field: field.Rule}
 	case errors.Is(err, tenancy.ErrSlugTaken):
-		return WrongError{"slug": "is another school's"}
+		return WrongError{"slug": Taken}
 	case errors.Is(err, tenancy.ErrDomainTaken):
-		return WrongError{"domain": "is another school's"}
+		return WrongError{"domain": Taken}
 	}
 	return nil
 }

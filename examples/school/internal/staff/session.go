@@ -12,6 +12,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
+// Cookie is what a session is called in the browser.
+const Cookie = "staff"
+
 // A session ends after a working day, and when nobody has used it for an hour.
 const (
 	SessionTTL = 12 * time.Hour

@@ -1,8 +1,11 @@
 package web
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"mime"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"strings"
@@ -47,4 +50,34 @@ func (f Form) Secret(name string) string {
 		return ""
 	}
 	return value
+}
+
+// maxFile is the longest file that can be sent.
+const maxFile = 8 << 20
+
+// ReadFile reads the file of a posted form, from the field of that name. What is none has been answered: as with [ReadForm], and with 400 where
+// there is no file.
+func ReadFile(w http.ResponseWriter, r *http.Request, name string) (io.Reader, bool) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "multipart/form-data" {
+		tenancy.Problem{Status: http.StatusUnsupportedMediaType, Detail: "A file is sent as multipart/form-data."}.Respond(w)
+		return nil, false
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxFile)
+	parts, err := r.MultipartReader()
+	for err == nil {
+		var part *multipart.Part
+		if part, err = parts.NextPart(); err == nil && part.FormName() == name && part.FileName() != "" {
+			var content []byte
+			if content, err = io.ReadAll(part); err == nil {
+				return bytes.NewReader(content), true
+			}
+		}
+	}
+	var tooLong *http.MaxBytesError
+	if errors.As(err, &tooLong) {
+		tenancy.Problem{Status: http.StatusRequestEntityTooLarge, Detail: "The file is longer than 8 MiB."}.Respond(w)
+		return nil, false
+	}
+	tenancy.Problem{Status: http.StatusBadRequest, Detail: "There is no file in the form."}.Respond(w)
+	return nil, false
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-//go:embed layout.html style.css icon.svg
+//go:embed layout.html refused.html style.css icon.svg
 var files embed.FS
 
 // Kit renders the pages of one site. It is safe for concurrent use.
@@ -46,6 +46,9 @@ func NewKit(pages fs.FS, signer *tenancy.Signer, logger *slog.Logger) (*Kit, err
 	}
 	k := &Kit{pages: make(map[string]*template.Template), signer: signer, logger: logger}
 	for _, name := range names {
+		if name == "layout.html" {
+			continue // our own
+		}
 		t, err := layout.Clone()
 		if err == nil {
 			t, err = t.ParseFS(pages, name)
