@@ -32,7 +32,7 @@ func TestMetricsAreOnNoSchoolsHost(t *testing.T) {
 		`pgtenant_http_requests_total{code="2xx",tenant="tenant_1"} 1`,
 		`pgtenant_ratelimit_decisions_total{decision="allowed",tenant="tenant_2"} 1`,
 		`pgtenant_explicit_switches_total{tenant="tenant_1"} 1`,
-		`pgtenant_lifecycle_steps_total{operation="create",result="ok",step="migrate"} 2`,
+		`pgtenant_lifecycle_steps_total{operation="create",result="ok",step="migrate"} 3`,
 		"go_goroutines ",
 	} {
 		if !strings.Contains(page, series) {
@@ -149,7 +149,7 @@ func TestDatabaseOfAnEarlierVersion(t *testing.T) {
 	check(t, p.stop())
 	var plans string
 	check(t, db.Pool.QueryRow(t.Context(), "select string_agg(plan, ' ' order by id) from public.tenants").Scan(&plans))
-	if plans != "basic premium" {
+	if plans != "basic premium basic" {
 		t.Errorf("the plans are %s", plans)
 	}
 }

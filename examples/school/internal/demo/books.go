@@ -31,6 +31,22 @@ func (b *books) add(name string, columns ...string) *table {
 	return &(*b)[len(*b)-1]
 }
 
+// names are those of the first of each kind, who can log in. The administration is nobody's in the books.
+func (b books) names() map[Role]string {
+	names := map[Role]string{Admin: "School Office"}
+	for _, t := range b {
+		switch first := t.rows[0]; t.name {
+		case "teachers":
+			names[Teacher] = first[1].(string)
+		case "parents":
+			names[Parent] = first[1].(string)
+		case "students":
+			names[Student] = first[2].(string) + " " + first[3].(string)
+		}
+	}
+	return names
+}
+
 func (t *table) row(values ...any) { t.rows = append(t.rows, values) }
 
 // writer makes up one school. The same seed makes the same school.

@@ -38,7 +38,7 @@ func Load(ctx context.Context, tx pgx.Tx, s School, password func(address string
 		return err
 	}
 	ctx = erp.NewContext(ctx, erp.System())
-	users := make(map[Role]int64)
+	users, names := make(map[Role]int64), write(s, nil).names()
 	for _, role := range Roles {
 		address := Address(s.Slug, role)
 		user, err := erp.NewUsers(tx).Create(ctx, erp.NewUser{Email: address, Name: names[role], Role: role})
@@ -93,8 +93,4 @@ func reserve(ctx context.Context, tx pgx.Tx, t table) (before int64, err error) 
 	err = tx.QueryRow(ctx, `select min(id) - 1 from (
 		select nextval(pg_get_serial_sequence($1, 'id')) as id from generate_series(1, $2)) numbers`, t.name, len(t.rows)).Scan(&before)
 	return before, err
-}
-
-var names = map[Role]string{
-	Admin: "Head of the School", Teacher: "Teacher of Year 7 A", Parent: "Parent of a student", Student: "A student",
 }
