@@ -2,6 +2,7 @@ package erp
 
 import (
 	"encoding/json"
+	"reflect"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgtype"
@@ -38,8 +39,11 @@ func (d *Date) UnmarshalJSON(content []byte) error {
 		return err
 	}
 	t, err := time.Parse(time.DateOnly, s)
+	if err != nil { // of this kind, for package json to add the field
+		return &json.UnmarshalTypeError{Value: "string that is not a day like 2006-01-02", Type: reflect.TypeFor[Date]()}
+	}
 	d.Time = t
-	return err
+	return nil
 }
 
 // ScanDate implements [pgtype.DateScanner].

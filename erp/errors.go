@@ -7,8 +7,23 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ErrNotFound is returned by stores for what is not there, or not in this school.
-var ErrNotFound = errors.New("not found")
+var (
+	// ErrNotFound is returned by stores for what is not there, not in this school, or not for the viewer to see.
+	ErrNotFound = errors.New("not found")
+
+	// ErrNoViewer is returned by stores under a context that does not say on whose behalf it is, see [NewContext].
+	ErrNoViewer = errors.New("no viewer in the context")
+
+	// ErrForbidden is returned by stores for what the viewer's role may never do.
+	ErrForbidden = errors.New("not for this role")
+
+	// ErrSessionOver is returned by stores when the viewer's session has ended, or the user is disabled, gone, or has
+	// another role.
+	ErrSessionOver = errors.New("session is over")
+
+	// ErrChanged is returned by stores when a row is not in the version any more that was to be changed.
+	ErrChanged = errors.New("changed by somebody else")
+)
 
 // InputError is returned when input was refused. Nothing was written.
 type InputError struct {
@@ -33,28 +48,62 @@ func (e *InputError) Error() string {
 	return b.String()
 }
 
-// refusals collects what is wrong with an input.
-type refusals []FieldError
-
-func (r *refusals) add(field, rule string) { *r = append(*r, FieldError{Field: field, Rule: rule}) }
-
-func (r refusals) err() error {
-	if len(r) == 0 {
-		return nil
-	}
-	return &InputError{Fields: r}
-}
-
 // constraints are those that input can break and validation cannot foresee.
 var constraints = map[string]InputError{
-	"students_admission_number_key": {Fields: []FieldError{{"admission_number", "is taken by another student"}}, Conflict: true},
-	"students_class_id_fkey":        {Fields: []FieldError{{"class_id", "is no class of this school"}}},
+	"users_email_key":                 clash("email", "is taken by another user"),
+	"classes_name_section_year_key":   clash("name", "is taken by another class of the section and year"),
+	"students_admission_number_key":   clash("admission_number", "is taken by another student"),
+	"students_class_id_fkey":          unknown("class_id", "is no class of this school"),
+	"students_user_id_fkey":           unknown("user_id", "is no user of this school"),
+	"students_user_id_key":            clash("user_id", "is another student's"),
+	"teachers_user_id_fkey":           unknown("user_id", "is no user of this school"),
+	"teachers_user_id_key":            clash("user_id", "is another teacher's"),
+	"class_teachers_class_id_fkey":    unknown("class_ids", "hold one that is no class of this school"),
+	"parents_user_id_fkey":            unknown("user_id", "is no user of this school"),
+	"parents_user_id_key":             clash("user_id", "is another parent's"),
+	"student_parents_student_id_fkey": unknown("children", "hold one who is no student of this school"),
+
+	"fee_structures_class_id_fkey":          unknown("class_id", "is no class of this school"),
+	"fee_structures_class_id_name_term_key": clash("name", "is taken by another structure of the class and term"),
+	"fees_invoiced_fkey":                    clash("amount_minor", "is fixed, as are class_id, term and currency: there are fees of it"),
+	"fees_student_id_fkey":                  unknown("student_id", "is no student of this school"),
+	"fees_student_id_fee_structure_id_key":  clash("student_id", "has this fee already"),
+	"fees_cancelled_at_check":               clash("cancelled", "is for fees of which nothing is paid: refund it first"),
+	"fees_paid_at_most_check":               clash("amount_minor", "is more than is owed"),
+	"fees_paid_at_least_check":              clash("amount_minor", "is more than has been paid"),
+	"payments_fee_id_fkey":                  unknown("currency", "is not the fee's"),
+}
+
+func unknown(field, rule string) InputError { return InputError{Fields: []FieldError{{field, rule}}} }
+
+func clash(field, rule string) InputError {
+	return InputError{Fields: []FieldError{{field, rule}}, Conflict: true}
+}
+
+// err returns a copy of e as an error.
+func (e InputError) err() error { return &e }
+
+// inUse are those that stand against a delete: what the row still has, or is.
+var inUse = map[string]string{
+	"students_class_id_fkey":       "has students",
+	"fee_structures_class_id_fkey": "has fee structures",
+	"fees_student_id_fkey":         "has fees",
+	"fees_invoiced_fkey":           "has fees",
+	"students_user_id_fkey":        "is a student's",
+	"teachers_user_id_fkey":        "is a teacher's",
+	"parents_user_id_fkey":         "is a parent's",
 }
 
 // fromDatabase turns an error of the database into one of input where it is the input's.
-func fromDatabase(err error) error {
+func fromDatabase(err error, deletes bool) error {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {
+		return err
+	}
+	if deletes {
+		if rule, ok := inUse[pgErr.ConstraintName]; ok {
+			return &InputError{Fields: []FieldError{{"id", rule}}, Conflict: true}
+		}
 		return err
 	}
 	if input, ok := constraints[pgErr.ConstraintName]; ok {

@@ -1,6 +1,7 @@
 package erp_test
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"os"
@@ -23,7 +24,9 @@ type fixture struct {
 	db      *schemactx.DB
 	hosts   *resolver.Directory
 	a, b    *tenancytest.Tenant
+	signer  *tenancy.Signer
 	handler http.Handler
+	admin   http.Handler // handler, for an admin of whatever school is asked
 }
 
 func setup(t *testing.T) *fixture {
@@ -37,9 +40,11 @@ func setup(t *testing.T) *fixture {
 	f.hosts, err = resolver.NewDirectory(t.Context(), f.db, resolver.Config{PublicHosts: []string{"example.com"}})
 	check(t, err)
 	t.Cleanup(f.hosts.Close)
-	f.handler = f.serve(erp.Handler(f.db, erp.HandlerConfig{}))
+	f.signer = newSigner(t)
+	f.handler = f.serve(erp.Handler(f.db, erp.HandlerConfig{Signer: f.signer}))
 	env.Handler, env.Resolver = f.handler, f.hosts
 	f.a, f.b = env.Tenant(t), env.Tenant(t)
+	f.admin = f.as(t, erp.RoleAdmin)
 	return f
 }
 
@@ -55,6 +60,13 @@ func (f *fixture) students(t *testing.T) (counts [2]int) {
 		check(t, f.db.QueryRow(school.Context(), "select count(*) from students").Scan(&counts[i]))
 	}
 	return counts
+}
+
+func newSigner(t *testing.T) *tenancy.Signer {
+	t.Helper()
+	signer, err := tenancy.NewSigner(bytes.Repeat([]byte{1}, tenancy.MinKeyLen))
+	check(t, err)
+	return signer
 }
 
 func check(t *testing.T, err error) {

@@ -8,7 +8,6 @@ import (
 	"mime"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/oryne/pgtenant/tenancy"
 )
@@ -62,15 +61,12 @@ func explain(err error) error {
 		tooLarge  *http.MaxBytesError
 		wrongType *json.UnmarshalTypeError
 		syntax    *json.SyntaxError
-		badDate   *time.ParseError
 	)
 	switch {
 	case errors.As(err, &tooLarge):
 		return &bodyError{status: http.StatusRequestEntityTooLarge, detail: "The body is longer than 1 MiB."}
 	case errors.As(err, &wrongType) && wrongType.Field != "":
 		return bad(wrongType.Field, fmt.Sprintf("%s cannot be a JSON %s.", wrongType.Field, wrongType.Value))
-	case errors.As(err, &badDate):
-		return bad("date_of_birth", "date_of_birth is not a date of the form 2006-01-02.")
 	case errors.As(err, &syntax):
 		return bad("", fmt.Sprintf("The body is not JSON: %v at byte %d.", syntax, syntax.Offset))
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

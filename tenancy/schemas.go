@@ -11,7 +11,7 @@ import (
 )
 
 // Schemas goes over the schemas that exist to be migrated, by the ids of their tenants: of those that are active,
-// suspended, in maintenance or in stock. A tenant that is being created or dropped is left to the call that does it. As a
+// suspended, in maintenance or ready in stock. A tenant that is being created, stocked or dropped is left to the call that does it. As a
 // method value it is a List of package migrate. It reads [MaxPageSize] names at a time and holds no connection in between.
 // An error is the last that it yields.
 func (m *Manager) Schemas(ctx context.Context) iter.Seq2[string, error] {
@@ -19,7 +19,7 @@ func (m *Manager) Schemas(ctx context.Context) iter.Seq2[string, error] {
 		statuses := statusNames([]Status{Active, Suspended, Maintenance, Stocked})
 		for after, more := int64(0), true; more; {
 			rows, err := m.db.Query(schemactx.NewPublicContext(ctx), `select id, schema_name from public.tenants
-				where status = any($1) and id > $2 order by id limit $3`, statuses, after, MaxPageSize)
+				where status = any($1) and (status <> 'stocked' or stock_version <> '') and id > $2 order by id limit $3`, statuses, after, MaxPageSize)
 			var page []string
 			if err == nil {
 				page, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (schema string, err error) {

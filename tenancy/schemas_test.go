@@ -22,18 +22,19 @@ func TestSchemasAreThoseToBeMigrated(t *testing.T) {
 		_, err := f.pg.Pool.Exec(t.Context(), "update public.tenants set status = $1 where id = $2", string(status), tenant.ID)
 		check(t, err)
 	}
-	// More than a page.
+	// More than a page. The last one is not ready yet: it may have no schema.
 	_, err := f.pg.Pool.Exec(t.Context(), `with n as (
 			insert into public.schema_names (name, tenant_id) select 'stock_' || i, i from generate_series(10001, 11200) i returning name, tenant_id
 		)
-		insert into public.tenants (id, schema_name, slug, name, status) select tenant_id, name, '_' || tenant_id, name, 'stocked' from n`)
+		insert into public.tenants (id, schema_name, slug, name, status, stock_version)
+		select tenant_id, name, '_' || tenant_id, name, 'stocked', case when tenant_id < 11200 then 'v1' else '' end from n`)
 	check(t, err)
 	var got []string
 	for schema, err := range f.tenants.Schemas(t.Context()) {
 		check(t, err)
 		got = append(got, schema)
 	}
-	if len(got) != 1203 || !slices.Equal(got[:3], want) {
+	if len(got) != 1202 || !slices.Equal(got[:3], want) {
 		t.Errorf("%d schemas, %q, want %q in front", len(got), got[:min(len(got), 4)], want)
 	}
 	for _, err := range f.tenants.Schemas(t.Context()) {

@@ -46,6 +46,9 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 			return err
 		}
 	}
+	if err := p.ensureStaff(ctx); err != nil {
+		return err
+	}
 	a, err := newApp(ctx, p, listener.Addr())
 	if err != nil {
 		return err
@@ -89,7 +92,8 @@ func (a *app) run(ctx context.Context, listener net.Listener, gone <-chan struct
 	var running sync.WaitGroup
 	running.Go(func() { a.metrics.Run(background) })
 	running.Go(func() { a.keepLogDaily(background) })
-	running.Go(func() { _ = a.schedule.Run(background) }) // ends with its context alone
+	running.Go(func() { _ = a.schedule.Run(background) }) // these end with their context alone
+	running.Go(func() { _ = a.tenants.RunStock(background) })
 	defer running.Wait()
 	defer stop()
 
@@ -119,10 +123,12 @@ func (a *app) run(ctx context.Context, listener net.Listener, gone <-chan struct
 func (a *app) printWelcome(w io.Writer, databaseURL string) {
 	fmt.Fprintln(w)
 	for _, s := range demoSchools {
-		fmt.Fprintf(w, "%s   http://%s:%s/api/students/\n", s.name, s.domain, a.port)
+		fmt.Fprintf(w, "%-19s http://%s:%s/\n", s.Name, a.schools.DomainOf(s.Slug), a.port)
 	}
-	fmt.Fprintf(w, "Platform   http://localhost:%s/\n", a.port)
-	fmt.Fprintf(w, "Metrics    http://localhost:%s/metrics\n", a.port)
-	fmt.Fprintf(w, "Database   psql '%s'\n\n", databaseURL)
+	fmt.Fprintf(w, "Platform            http://localhost:%s/\n", a.port)
+	fmt.Fprintf(w, "Console             http://localhost:%s/admin/\n", a.port)
+	fmt.Fprintf(w, "Metrics             http://localhost:%s/metrics\n", a.port)
+	fmt.Fprintf(w, "Database            psql '%s'\n\n", databaseURL)
+	fmt.Fprintf(w, "`school logins` shows who can log in, `school code %s` the one-time code for the console.\n", staffPeople[0].email)
 	fmt.Fprintln(w, "Ctrl-C stops everything; the data stays.")
 }

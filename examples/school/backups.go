@@ -15,17 +15,19 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// openBackups keeps the archives in the data directory. They are neither encrypted nor signed here: for that a program
-// names Recipients and a SigningKey.
-func (p *platform) openBackups(roles schemactx.RoleNames, dataDir string) error {
+// openStore keeps the archives in the data directory.
+func (p *platform) openStore(dataDir string) (err error) {
 	dir := filepath.Join(dataDir, backupDir)
-	err := os.MkdirAll(dir, 0o700)
-	if err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	if p.store, err = backup.OpenDir(dir); err != nil {
-		return err
-	}
+	p.store, err = backup.OpenDir(dir)
+	return err
+}
+
+// openBackups makes what backs up and restores. Archives are neither encrypted nor signed here: for that a program names Recipients and a
+// SigningKey.
+func (p *platform) openBackups(roles schemactx.RoleNames) (err error) {
 	p.backups, err = backup.New(backup.Config{
 		Pool: p.owner, Tenants: p.tenants, Migrations: p.runner, Store: p.store, Roles: roles, Logger: p.logger,
 	})
@@ -73,3 +75,6 @@ func (p *platform) newestBackup(ctx context.Context, slug string) (newest backup
 	}
 	return newest, nil
 }
+
+// freshness is what a drop asks whether there is a backup.
+func (p *platform) freshness() backup.Freshness { return backup.Freshness{Store: p.store} }

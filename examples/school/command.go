@@ -25,6 +25,8 @@ var commands = []command{
 	{"revert", "SCHOOL", "take back a restore", 1, 1, revert},
 	{"confirm", "SCHOOL", "drop what a restore has set aside", 1, 1, confirm},
 	{"log", "SCHOOL", "show its access log", 1, 1, showLog},
+	{"logins", "", "show who of the demo can log in, and with what", 0, 0, showLogins},
+	{"code", "ADDRESS", "print the one-time code of somebody of the demo's staff", 1, 1, printCode},
 }
 
 // parseCommand returns nil for no arguments: serve.

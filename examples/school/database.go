@@ -23,6 +23,7 @@ type database struct {
 	owner   string // migrates and creates schools; never serves a request
 	runtime string // serves requests; has no rights of its own
 	roles   schemactx.RoleNames
+	key     key             // of the data directory
 	gone    <-chan struct{} // closed when our own PostgreSQL has ended; nil for another's
 	close   func()
 }
@@ -33,8 +34,25 @@ func openDatabase(ctx context.Context, o options, stdout io.Writer) (*database, 
 		return nil, err
 	}
 	if o.databaseURL != "" {
-		return openRemote(ctx, o)
+		key, err := loginKey(o.dataDir)
+		if err != nil {
+			return nil, err
+		}
+		return openRemote(ctx, o, key)
 	}
+	db, err := startDatabase(ctx, o, stdout)
+	if err != nil {
+		return nil, err
+	}
+	if db.key, err = loginKey(o.dataDir); err != nil {
+		db.close()
+		return nil, err
+	}
+	return db, nil
+}
+
+// startDatabase starts a PostgreSQL of our own, or finds the one of the program that serves.
+func startDatabase(ctx context.Context, o options, stdout io.Writer) (*database, error) {
 	dir := filepath.Join(o.dataDir, clusterDir)
 	if o.command == nil {
 		fmt.Fprintf(stdout, "Starting PostgreSQL; its data is in %s\n", o.dataDir)
@@ -90,14 +108,10 @@ func openLocal(ctx context.Context, server interface {
 
 // openRemote uses the database of --database-url. The two logins get passwords made from a
 // key in the data directory, so that every start, and every process, has the same ones.
-func openRemote(ctx context.Context, o options) (*database, error) {
+func openRemote(ctx context.Context, o options, key key) (*database, error) {
 	admin, err := url.Parse(o.databaseURL)
 	if err != nil || admin.Scheme != "postgres" && admin.Scheme != "postgresql" {
 		return nil, errors.New("--database-url is not a URL of the form postgres://user:password@host:port/database")
-	}
-	key, err := loginKey(o.dataDir)
-	if err != nil {
-		return nil, err
 	}
 	names := schemactx.DefaultRoleNames(filepath.Base(admin.Path))
 	ownerPassword, runtimePassword := key.password(names.Owner()), key.password(names.Runtime())
@@ -112,6 +126,7 @@ func openRemote(ctx context.Context, o options) (*database, error) {
 		owner:   withUser(admin, roles.Owner(), ownerPassword),
 		runtime: withUser(admin, roles.Runtime(), runtimePassword),
 		roles:   roles,
+		key:     key,
 		close:   func() {},
 	}, nil
 }

@@ -4,15 +4,18 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base32"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
-// key makes the logins' passwords. It never leaves the data directory.
+// key makes the passwords of the database's logins, of the demo's people, and the keys that sign and encrypt. It never leaves the
+// data directory.
 type key []byte
 
 const keySize = 32
@@ -53,8 +56,17 @@ func createFile(path string, content []byte) error {
 	return os.Link(tmp.Name(), path)
 }
 
-func (k key) password(role string) string {
+func (k key) password(role string) string { return hex.EncodeToString(k.derive(role)) }
+
+// derive returns 32 bytes for one purpose, from which neither the key nor those for another purpose can be told.
+func (k key) derive(purpose string) []byte {
 	mac := hmac.New(sha256.New, k)
-	mac.Write([]byte(role))
-	return hex.EncodeToString(mac.Sum(nil))
+	mac.Write([]byte(purpose))
+	return mac.Sum(nil)
+}
+
+// phrase is a password that a person of the demo types: 80 bits, in groups of four.
+func (k key) phrase(whose string) string {
+	text := strings.ToLower(base32.StdEncoding.EncodeToString(k.derive("phrase " + whose)[:10]))
+	return text[:4] + "-" + text[4:8] + "-" + text[8:12] + "-" + text[12:]
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oryne/pgtenant/erp"
+	"github.com/oryne/pgtenant/examples/school/internal/schools"
+	"github.com/oryne/pgtenant/examples/school/internal/staff"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
@@ -29,13 +31,17 @@ type platform struct {
 	store          *backup.Dir
 	backups        *backup.Service
 	schedule       *backup.Schedule
+	key            key
+	signer         *tenancy.Signer // of sessions
+	staff          *staff.Staff    // who may do all this from a browser
+	schools        *schools.Maker
 	logger         *slog.Logger
 }
 
 // openPlatform opens the pools and brings the registry and every school up to date. It refuses a
 // database in which something breaks the isolation.
 func openPlatform(ctx context.Context, database *database, dataDir string, logger *slog.Logger) (_ *platform, err error) {
-	p := &platform{logger: logger}
+	p := &platform{key: database.key, logger: logger}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close(ctx))
@@ -59,13 +65,19 @@ func openPlatform(ctx context.Context, database *database, dataDir string, logge
 		return nil, err
 	}
 	p.registry = tenancy.NewRegistry(p.db)
+	if err := p.openStore(dataDir); err != nil {
+		return nil, err
+	}
+	if err := p.openStaff(); err != nil {
+		return nil, err
+	}
 	if err := p.openTenants(ctx, database.roles); err != nil {
 		return nil, err
 	}
 	if err := p.check(ctx, database.roles); err != nil {
 		return nil, err
 	}
-	return p, p.openBackups(database.roles, dataDir)
+	return p, p.openBackups(database.roles)
 }
 
 // openTenants migrates what schools share and then the schema of every school.
@@ -75,6 +87,7 @@ func (p *platform) openTenants(ctx context.Context, roles schemactx.RoleNames) (
 			{Name: "tenancy", FS: tenancy.Migrations()},
 			{Name: "audit", FS: audit.Migrations(), Base: audit.Base},
 			{Name: "backup", FS: backup.Migrations(), Base: backup.Base},
+			{Name: "staff", FS: staff.Migrations(), Base: staff.Base},
 		},
 		Tenant: []migrate.Source{{Name: "erp", FS: erp.Migrations()}},
 		Logger: p.logger,
@@ -85,13 +98,16 @@ func (p *platform) openTenants(ctx context.Context, roles schemactx.RoleNames) (
 	p.tenants, err = tenancy.New(p.owner, tenancy.Config{
 		Migrator: p.runner,
 		Roles:    roles,
+		Seed:     schools.Seed(p.db),
 		Hooks:    p.metrics.Lifecycle(p.log.TenancyHooks(tenancy.Hooks{})),
-		Drop:     tenancy.DropConfig{Notify: p.metrics.Drops(p.log.NotifyDrop)}, // off: it tells who has tried
+		Drop:     p.drops(),
+		Stock:    tenancy.StockConfig{Size: 2}, // so that who signs up need not wait
 		Logger:   p.logger,
 	})
 	if err != nil {
 		return err
 	}
+	p.schools = &schools.Maker{Tenants: p.tenants, Suffix: ".localhost", Names: []string{basicPlan, premiumPlan}, Reserved: reserved()}
 	if err := p.tenants.Init(ctx); err != nil {
 		return err
 	}

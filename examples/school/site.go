@@ -1,15 +1,22 @@
 package main
 
 import (
-	"html/template"
+	"context"
 	"log/slog"
 	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/oryne/pgtenant/erp"
+	"github.com/oryne/pgtenant/examples/school/internal/console"
+	"github.com/oryne/pgtenant/examples/school/internal/publicsite"
+	"github.com/oryne/pgtenant/examples/school/internal/schoolsite"
+	"github.com/oryne/pgtenant/examples/school/internal/web"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// routes is all that is served, from the outside in: an id for the request, the health check, whose host it
+// routes is all that is served, from the outside in: an id for the request, the health checks, whose host it
 // is, the metrics, the limits, and the access log. What a limit refuses is counted and not logged, so
 // that a flood of requests is no flood of rows.
 func (a *app) routes() (http.Handler, error) {
@@ -17,53 +24,83 @@ func (a *app) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	public, err := a.publicSite()
+	if err != nil {
+		return nil, err
+	}
+	school, err := a.schoolSite()
+	if err != nil {
+		return nil, err
+	}
+	refuse, err := web.Refusals(a.signer, a.logger)
+	if err != nil {
+		return nil, err
+	}
 	site := tenancy.Handler(a.hosts, a.metrics.Routes(tenancy.Routes{
-		Public: withPage("GET /metrics", a.metricsPage(), limit(a.log.Middleware(a.publicSite(), logged))),
-		Tenant: limit(a.log.Middleware(erp.Handler(a.db, erp.HandlerConfig{Logger: a.logger}), logged)),
+		Public: withPage("GET /metrics", a.metricsPage(), limit(a.log.Middleware(public, logged))),
+		Tenant: limit(a.log.Middleware(school, logged)),
+		Refuse: refuse,
 		Logger: a.logger,
 	}))
-	return tenancy.RequestIDHandler(withPage("GET /healthz", http.HandlerFunc(healthy), site), tenancy.RequestIDConfig{}), nil
+	site = withPage("GET /healthz", http.HandlerFunc(healthy), withPage("GET /readyz", http.HandlerFunc(a.ready), site))
+	return tenancy.RequestIDHandler(site, tenancy.RequestIDConfig{}), nil
 }
 
-var homePage = template.Must(template.New("home").Parse(`<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Schools</title>
-<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}</style>
-<h1>Schools</h1>
-<p>Each school has a PostgreSQL schema of its own. The same request, sent to another host, sees another school.</p>
-<ul>
-{{range .Schools}}<li><a href="http://{{.Slug}}.localhost:{{$.Port}}/api/students/">{{.Name}}</a> ({{.Status}}, schema <code>{{.Schema}}</code>)</li>
-{{else}}<li>There is no school yet.</li>
-{{end}}</ul>
-`))
-
-// publicSite is what the platform's own hosts show: the list of schools, read from the
-// registry with the rights of the public role.
-func (a *app) publicSite() http.Handler {
+// schoolSite is what a school's host shows: the API of package erp for programs, and pages for people.
+func (a *app) schoolSite() (http.Handler, error) {
+	module := erp.New(a.db, a.schoolConfig())
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		schools, err := a.registry.List(r.Context(), tenancy.Filter{})
-		if err != nil {
-			a.logger.ErrorContext(r.Context(), "list schools", slog.Any("error", err))
-			tenancy.Problem{Status: http.StatusServiceUnavailable, Detail: "The registry does not answer."}.Respond(w)
-			return
-		}
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-		_ = homePage.Execute(w, map[string]any{"Schools": schools.Tenants, "Port": a.port}) // the client has gone
+	module.Register(mux)
+	pages, err := schoolsite.New(schoolsite.Config{DB: a.db, Module: module, Signer: a.signer, Logger: a.logger})
+	mux.Handle("/", pages)
+	return mux, err
+}
+
+// publicSite is what the platform's own hosts show.
+func (a *app) publicSite() (http.Handler, error) {
+	shown := prometheus.NewRegistry()
+	shown.MustRegister(a.metrics)
+	admin, err := console.New(console.Config{
+		Tenants: a.tenants, Schools: a.schools, Runner: a.runner, Backups: a.backups, Log: a.log, Owner: a.owner,
+		Metrics: shown, Staff: a.staff, Signer: a.signer, Port: a.port, Logger: a.logger,
 	})
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		tenancy.Problem{Status: http.StatusNotFound, Detail: "There is nothing at this address of the public site."}.Respond(w)
+	if err != nil {
+		return nil, err
+	}
+	pages, err := publicsite.New(publicsite.Config{
+		Registry: a.registry, Schools: a.schools, Staff: a.staff, Signer: a.signer, Open: isOpen, Port: a.port, Logger: a.logger,
 	})
-	return mux
+	return withPage("/admin/", admin, pages), err
 }
 
 // healthy says that the process is up and serves, on any host.
 func healthy(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write([]byte("ok\n"))
+}
+
+// Who is asked whether it is ready answers soon, and with hosts that were known to be right lately.
+const (
+	readyTimeout = 2 * time.Second
+	readyStale   = 30 * time.Second
+)
+
+// ready says whether requests should be sent here, on any host: the database answers, and the hosts that are known are current.
+func (a *app) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+	defer cancel()
+	problem := tenancy.Problem{Status: http.StatusServiceUnavailable, RetryAfter: readyTimeout}
+	switch err := a.runtime.Ping(ctx); {
+	case err != nil:
+		a.logger.WarnContext(ctx, "not ready", slog.Any("error", err))
+		problem.Detail = "The database does not answer."
+		problem.Respond(w)
+	case a.hosts.Status().Staleness() > readyStale:
+		problem.Detail = "The hosts that are known may be out of date."
+		problem.Respond(w)
+	default:
+		healthy(w, r)
+	}
 }
 
 // withPage puts a page in front of all others.

@@ -32,7 +32,7 @@ func TestMetricsAreOnNoSchoolsHost(t *testing.T) {
 		`pgtenant_http_requests_total{code="2xx",tenant="tenant_1"} 1`,
 		`pgtenant_ratelimit_decisions_total{decision="allowed",tenant="tenant_2"} 1`,
 		`pgtenant_explicit_switches_total{tenant="tenant_1"} 1`,
-		`pgtenant_lifecycle_steps_total{operation="create",result="ok",step="migrate"} 2`,
+		`pgtenant_lifecycle_steps_total{operation="create",result="ok",step="migrate"} 3`,
 		"go_goroutines ",
 	} {
 		if !strings.Contains(page, series) {
@@ -118,7 +118,7 @@ func TestWritesAndFailuresAreLogged(t *testing.T) {
 		logged = append(logged, row)
 	}
 	check(t, rows.Err())
-	if got := strings.Join(logged, ", "); got != "schoola GET /nowhere 404, schoolb POST /api/students/ 415 127.0.0.1" {
+	if got := strings.Join(logged, ", "); got != "schoola GET /nowhere 404, schoolb POST /api/students/ 403 127.0.0.1" {
 		t.Errorf("logged is %s", got)
 	}
 	var steps int
@@ -139,7 +139,7 @@ func TestDatabaseOfAnEarlierVersion(t *testing.T) {
 	check(t, p.stop())
 	_, err = db.Pool.Exec(t.Context(), `drop function public.audit_append, public.audit_tip;
 		drop table public.audit_log, public.audit_heads, public.audit_ledger, public.audit_checkpoints cascade;
-		drop table public.backup_runs, public.backup_erasures;
+		drop table public.backup_runs, public.backup_erasures, public.staff_sessions, public.staff_codes;
 		delete from public.goose_db_version where version_id > 1000000;
 		update public.tenants set plan = ''`)
 	check(t, err)
@@ -149,7 +149,7 @@ func TestDatabaseOfAnEarlierVersion(t *testing.T) {
 	check(t, p.stop())
 	var plans string
 	check(t, db.Pool.QueryRow(t.Context(), "select string_agg(plan, ' ' order by id) from public.tenants").Scan(&plans))
-	if plans != "basic premium" {
+	if plans != "basic premium basic" {
 		t.Errorf("the plans are %s", plans)
 	}
 }

@@ -15,6 +15,31 @@ type layer struct {
 // layers are the packages of this module, from the top down. Imports only go down.
 var layers = []layer{
 	{
+		packages: []string{"examples/school"},
+		imports: []string{
+			"examples/school/internal/...", "erp", "tenancy/manage", "resolver",
+			"tenancy/audit", "tenancy/backup", "tenancy/backup/archive", "tenancy/ratelimit", "tenancy/metrics",
+			"tenancy", "migrate", "schemactx", "internal/localpg",
+		},
+		why: "it puts the parts of the example together",
+	},
+	{
+		packages: []string{
+			"examples/school/internal/console", "examples/school/internal/publicsite", "examples/school/internal/schoolsite",
+			"examples/school/internal/demo",
+		},
+		imports: []string{
+			"examples/school/internal/schools", "examples/school/internal/staff", "examples/school/internal/web", "erp",
+			"tenancy/audit", "tenancy/backup", "tenancy/ratelimit", "tenancy", "migrate", "schemactx",
+		},
+		why: "a site of the example has what it is made of, and none of the other sites",
+	},
+	{
+		packages: []string{"examples/school/internal/schools", "examples/school/internal/staff", "examples/school/internal/web"},
+		imports:  []string{"erp", "tenancy/audit", "tenancy/ratelimit", "tenancy", "schemactx"},
+		why:      "the sites of the example are made of it",
+	},
+	{
 		packages: []string{"examples/..."},
 		imports: []string{
 			"erp", "tenancy/manage", "resolver",

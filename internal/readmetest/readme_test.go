@@ -45,6 +45,21 @@ func TestProgramOfTheReadmeCompiles(t *testing.T) {
 	}
 }
 
+// It is the one of examples/minimal, which its test runs.
+func TestProgramOfTheReadmeIsTheMinimalExample(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	check(t, err)
+	minimal, err := os.ReadFile("../../examples/minimal/main.go")
+	check(t, err)
+	if source := program.FindSubmatch(readme); source == nil || !bytes.Equal(source[1], minimal) {
+		t.Error("the program of the README is not that of examples/minimal/main.go: copy one over the other")
+	}
+	if lines := bytes.Count(minimal, []byte("\n")); lines >= 60 {
+		t.Errorf("the smallest program has %d lines, and is to have fewer than 60", lines)
+	}
+}
+
 func check(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

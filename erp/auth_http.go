@@ -1,0 +1,101 @@
+package erp
+
+import (
+	"net/http"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// registerAuth adds the routes of one's own session. Without a signer there are none.
+func (m *Module) registerAuth(mux *http.ServeMux) {
+	if m.cfg.Signer == nil {
+		return
+	}
+	m.mount(mux, "/api/auth/login", methods{http.MethodPost: m.serveLogin}, m.sameOrigin)
+	m.handle(mux, "/api/auth/logout", methods{http.MethodPost: m.serveLogout})
+	m.handle(mux, "/api/auth/me", methods{http.MethodGet: m.serveMe})
+	m.handle(mux, "/api/auth/password", methods{http.MethodPut: m.servePassword})
+}
+
+func (m *Module) serveLogin(w http.ResponseWriter, r *http.Request) error {
+	var input struct {
+		Email    string `json:"email"`
+		Password string `json:"password"`
+	}
+	if err := readJSON(w, r, &input); err != nil {
+		return err
+	}
+	token, viewer, err := m.LogIn(w, r, input.Email, input.Password)
+	if err != nil {
+		return err
+	}
+	user, err := NewMe(m.db).Get(NewContext(r.Context(), viewer))
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, struct {
+		Token string `json:"token"` // for Authorization: Bearer; a browser has it in the cookie
+		User  User   `json:"user"`
+	}{token, user})
+	return nil
+}
+
+func (m *Module) serveLogout(w http.ResponseWriter, r *http.Request) error {
+	if err := m.LogOut(w, r); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (m *Module) serveMe(w http.ResponseWriter, r *http.Request) error {
+	user, err := m.me(r)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, user)
+	return nil
+}
+
+// servePassword changes one's own password. All sessions end, and a new one begins.
+func (m *Module) servePassword(w http.ResponseWriter, r *http.Request) error {
+	var input struct {
+		Current string `json:"current"`
+		New     string `json:"new"`
+	}
+	if err := readJSON(w, r, &input); err != nil {
+		return err
+	}
+	user, err := m.me(r)
+	if err != nil {
+		return err
+	}
+	token, err := m.changePassword(r, user.Email, input.Current, input.New)
+	if err != nil {
+		return err
+	}
+	m.setCookie(w, r, token)
+	writeJSON(w, http.StatusOK, struct {
+		Token string `json:"token"`
+	}{token})
+	return nil
+}
+
+// me returns the user of the session, or that there is none.
+func (m *Module) me(r *http.Request) (User, error) {
+	if v, ok := ViewerFromContext(r.Context()); ok && v.UserID == 0 {
+		return User{}, errNoToken
+	}
+	return NewMe(m.db).Get(r.Context())
+}
+
+// sameOrigin refuses requests that may change something and that another site has made a browser send.
+func (m *Module) sameOrigin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := m.origins.Check(r); err != nil {
+			tenancy.Problem{Status: http.StatusForbidden, Title: "Cross-origin request", Detail: "Another site has sent this request."}.Respond(w)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}

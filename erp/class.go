@@ -1,0 +1,34 @@
+package erp
+
+import "time"
+
+// Class is a class of one year, such as 7b of 2026. Who teaches it is part of the [Teacher], who is in it of the
+// [Student].
+type Class struct {
+	ID        int64     `json:"id"`
+	Name      string    `json:"name"`    // 1 to 100 characters: "7"
+	Section   string    `json:"section"` // up to 20 characters: "b"; the three together are unique in the school
+	Year      int       `json:"year"`    // in which it begins, 1900 to 2200
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+func (c Class) key() (int64, Version) { return c.ID, versionOf(c.UpdatedAt) }
+
+// NewClass is what a class is made of, at first and by each update.
+type NewClass struct {
+	Name    string `json:"name"`
+	Section string `json:"section"`
+	Year    int    `json:"year"`
+}
+
+// Validate returns an [InputError] that names every field that cannot be.
+func (c NewClass) Validate() error {
+	var r refusals
+	r.text("name", c.Name, 100)
+	r.optional("section", c.Section, 20)
+	if c.Year < 1900 || c.Year > 2200 {
+		r.add("year", "is not between 1900 and 2200")
+	}
+	return r.err()
+}

@@ -1,0 +1,302 @@
+package erp_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/oryne/pgtenant/erp"
+)
+
+func TestGenerateChargesEachStudentOfTheClassOnce(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := asSystem(f.a)
+	class, students := f.addClass(t, f.a, "1", 3)
+	f.addClass(t, f.a, "2", 2)
+	structure, err := erp.NewFeeStructures(f.db).Create(ctx, tuition(class))
+	check(t, err)
+	fees := erp.NewFees(f.db)
+
+	first, err := fees.Generate(ctx, structure.ID, erp.Generation{DueOn: dueOn})
+	check(t, err)
+	if len(first.Created) != 3 || len(first.Existing) != 0 {
+		t.Fatalf("made %+v", first)
+	}
+	for i, fee := range first.Created {
+		if fee.StudentID != students[i] || fee.Amount() != structure.Amount() || fee.Owed() != structure.Amount() || fee.Paid().Minor != 0 ||
+			fee.DueOn != dueOn || fee.Status != erp.FeeOpen || fee.Name != "Tuition" || fee.Term != "Autumn" || fee.ClassID != class {
+			t.Errorf("fee %+v of %+v", fee, structure)
+		}
+	}
+	_, err = fees.Update(ctx, first.Created[0].ID, erp.AnyVersion, erp.FeeChange{DueOn: dueOn, Cancelled: true})
+	check(t, err)
+	exec(t, f, f.a, "insert into students (admission_number, first_name, last_name, class_id) values ('late', 'A', 'B', $1)", class)
+
+	later := erp.NewDate(2100, time.March, 1)
+	second, err := fees.Generate(ctx, structure.ID, erp.Generation{DueOn: later})
+	check(t, err)
+	if len(second.Created) != 1 || len(second.Existing) != 3 || second.Created[0].DueOn != later {
+		t.Fatalf("made %+v for who has joined", second)
+	}
+	for i, fee := range second.Existing {
+		if fee.ID != first.Created[i].ID || fee.DueOn != dueOn {
+			t.Errorf("%+v was %+v", fee, first.Created[i])
+		}
+	}
+	if second.Existing[0].Status != erp.FeeCancelled {
+		t.Errorf("a cancelled fee is %s again", second.Existing[0].Status)
+	}
+	if _, err := fees.Generate(ctx, 99, erp.Generation{DueOn: dueOn}); !errors.Is(err, erp.ErrNotFound) {
+		t.Errorf("by no structure: %v", err)
+	}
+	_, err = fees.Generate(ctx, structure.ID, erp.Generation{})
+	expectInputError(t, "without a day", err, "due_on", false)
+}
+
+func TestGenerateAtTheSameTimeChargesEachStudentOnce(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := asSystem(f.a)
+	class, students := f.addClass(t, f.a, "1", 5)
+	structure, err := erp.NewFeeStructures(f.db).Create(ctx, tuition(class))
+	check(t, err)
+	var all sync.WaitGroup
+	made := make(chan int, 16)
+	for range cap(made) {
+		all.Go(func() {
+			got, err := erp.NewFees(f.db).Generate(ctx, structure.ID, erp.Generation{DueOn: dueOn})
+			if err != nil || len(got.Created)+len(got.Existing) != len(students) {
+				t.Errorf("%d made, %d there: %v", len(got.Created), len(got.Existing), err)
+			}
+			made <- len(got.Created)
+		})
+	}
+	all.Wait()
+	close(made)
+	total := 0
+	for n := range made {
+		total += n
+	}
+	if total != len(students) {
+		t.Errorf("%d fees were made for %d students", total, len(students))
+	}
+}
+
+func TestAFeeIsDueUntilTheDayHasPassed(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx, fee := asSystem(f.a), f.addFee(t, f.a, "1")
+	fees := erp.NewFees(f.db)
+	var today erp.Date
+	check(t, f.db.QueryRow(ctx, "select current_date").Scan(&today))
+	yesterday := erp.Date{Time: today.AddDate(0, 0, -1)}
+	status := func(due erp.Date, want erp.FeeStatus) {
+		t.Helper()
+		got, err := fees.Update(ctx, fee.ID, erp.AnyVersion, erp.FeeChange{DueOn: due})
+		if err != nil || got.Status != want {
+			t.Errorf("due on %s: %s, want %s: %v", due, got.Status, want, err)
+		}
+		found, _, err := fees.List(ctx, erp.FeeFilter{Status: want}, erp.Page{})
+		if err != nil || len(found) != 1 {
+			t.Errorf("%d fees are listed as %s: %v", len(found), want, err)
+		}
+	}
+	status(today, erp.FeeOpen)
+	status(yesterday, erp.FeeOverdue)
+	_, err := erp.NewPayments(f.db).Record(ctx, "1", cash(fee, 1))
+	check(t, err)
+	status(today, erp.FeePartPaid)
+	status(yesterday, erp.FeeOverdue)
+	_, err = erp.NewPayments(f.db).Record(ctx, "2", cash(fee, 99_99))
+	check(t, err)
+	status(today, erp.FeePaid)
+	status(yesterday, erp.FeePaid)
+}
+
+func TestFeesAreListedByWhatIsAskedFor(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := asSystem(f.a)
+	one, two := f.addFee(t, f.a, "1"), f.addFee(t, f.a, "2")
+	fees := erp.NewFees(f.db)
+	march := erp.NewDate(2100, time.March, 1)
+	two, err := fees.Update(ctx, two.ID, erp.AnyVersion, erp.FeeChange{DueOn: march})
+	check(t, err)
+	for name, c := range map[string]struct {
+		filter erp.FeeFilter
+		want   []erp.Fee
+	}{
+		"all":          {erp.FeeFilter{}, []erp.Fee{one, two}},
+		"student":      {erp.FeeFilter{StudentID: two.StudentID}, []erp.Fee{two}},
+		"class":        {erp.FeeFilter{ClassID: one.ClassID}, []erp.Fee{one}},
+		"structure":    {erp.FeeFilter{FeeStructureID: two.FeeStructureID}, []erp.Fee{two}},
+		"term":         {erp.FeeFilter{Term: "Autumn"}, []erp.Fee{one, two}},
+		"other term":   {erp.FeeFilter{Term: "autumn"}, nil},
+		"status":       {erp.FeeFilter{Status: erp.FeePaid}, nil},
+		"due before":   {erp.FeeFilter{DueBefore: &march}, []erp.Fee{one}},
+		"due after":    {erp.FeeFilter{DueAfter: &dueOn}, []erp.Fee{two}},
+		"due between":  {erp.FeeFilter{DueAfter: &dueOn, DueBefore: &march}, nil},
+		"contradicted": {erp.FeeFilter{StudentID: one.StudentID, ClassID: two.ClassID}, nil},
+	} {
+		got, next, err := fees.List(ctx, c.filter, erp.Page{})
+		if fmt.Sprint(got) != fmt.Sprint(c.want) || next != 0 || err != nil {
+			t.Errorf("%s: %+v, %d, %v", name, got, next, err)
+		}
+	}
+	page, next, err := fees.List(ctx, erp.FeeFilter{}, erp.Page{Limit: 1})
+	if err != nil || len(page) != 1 || next != one.ID {
+		t.Errorf("first page %+v, %d, %v", page, next, err)
+	}
+}
+
+func TestAStudentIsChargedByHand(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := asSystem(f.a)
+	fee := f.addFee(t, f.a, "1")
+	_, others := f.addClass(t, f.a, "2", 1)
+	fees := erp.NewFees(f.db)
+	got, err := fees.Create(ctx, erp.NewFee{StudentID: others[0], FeeStructureID: fee.FeeStructureID, DueOn: dueOn})
+	if err != nil || got.StudentID != others[0] || got.Amount() != fee.Amount() || got.ClassID != fee.ClassID {
+		t.Errorf("%+v: %v", got, err)
+	}
+	for name, c := range map[string]struct {
+		n        erp.NewFee
+		field    string
+		conflict bool
+	}{
+		"twice":        {erp.NewFee{StudentID: fee.StudentID, FeeStructureID: fee.FeeStructureID, DueOn: dueOn}, "student_id", true},
+		"nobody":       {erp.NewFee{StudentID: 99, FeeStructureID: fee.FeeStructureID, DueOn: dueOn}, "student_id", false},
+		"no student":   {erp.NewFee{FeeStructureID: fee.FeeStructureID, DueOn: dueOn}, "student_id", false},
+		"no structure": {erp.NewFee{StudentID: fee.StudentID, FeeStructureID: 99, DueOn: dueOn}, "fee_structure_id", false},
+		"never due":    {erp.NewFee{StudentID: fee.StudentID, FeeStructureID: fee.FeeStructureID}, "due_on", false},
+	} {
+		_, err := fees.Create(ctx, c.n)
+		expectInputError(t, name, err, c.field, c.conflict)
+	}
+}
+
+func TestAStructureIsFixedOnceThereAreFeesOfIt(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := asSystem(f.a)
+	class, _ := f.addClass(t, f.a, "1", 1)
+	other, _ := f.addClass(t, f.a, "2", 1)
+	structures, fees := erp.NewFeeStructures(f.db), erp.NewFees(f.db)
+	structure, err := structures.Create(ctx, tuition(class))
+	check(t, err)
+	cheaper := tuition(class)
+	cheaper.AmountMinor = 90_00
+	structure, err = structures.Update(ctx, structure.ID, versionOf(structure.UpdatedAt), cheaper)
+	check(t, err)
+	generated, err := fees.Generate(ctx, structure.ID, erp.Generation{DueOn: dueOn})
+	check(t, err)
+	if generated.Created[0].AmountMinor != 90_00 {
+		t.Errorf("charged %s", generated.Created[0].Amount())
+	}
+	for name, change := range map[string]func(n *erp.NewFeeStructure){
+		"amount":   func(n *erp.NewFeeStructure) { n.AmountMinor = 100_00 },
+		"currency": func(n *erp.NewFeeStructure) { n.Currency = "USD" },
+		"term":     func(n *erp.NewFeeStructure) { n.Term = "Spring" },
+		"class":    func(n *erp.NewFeeStructure) { n.ClassID = other },
+	} {
+		n := cheaper
+		change(&n)
+		_, err := structures.Update(ctx, structure.ID, erp.AnyVersion, n)
+		expectInputError(t, name, err, "amount_minor", true)
+	}
+	expectInputError(t, "delete", structures.Delete(ctx, structure.ID, erp.AnyVersion), "id", true)
+
+	cheaper.Name = "School fees"
+	_, err = structures.Update(ctx, structure.ID, versionOf(structure.UpdatedAt), cheaper)
+	check(t, err)
+	renamed, err := fees.Get(ctx, generated.Created[0].ID)
+	if err != nil || renamed.Name != "School fees" || versionOf(renamed.UpdatedAt) == versionOf(generated.Created[0].UpdatedAt) {
+		t.Errorf("the fee of a renamed structure is %+v: %v", renamed, err)
+	}
+	if _, err := structures.Update(ctx, structure.ID, versionOf(structure.UpdatedAt), cheaper); !errors.Is(err, erp.ErrChanged) {
+		t.Errorf("update of a version that is gone: %v", err)
+	}
+}
+
+// Whoever generates fees holds the structure: a change of its amount waits, and is then refused.
+func TestAStructureDoesNotChangeUnderAGeneration(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := asSystem(f.a)
+	class, _ := f.addClass(t, f.a, "1", 1)
+	structure, err := erp.NewFeeStructures(f.db).Create(ctx, tuition(class))
+	check(t, err)
+	done := make(chan error, 1)
+	check(t, f.db.InTx(ctx, func(tx pgx.Tx) error {
+		if _, err := erp.NewFees(tx).Generate(ctx, structure.ID, erp.Generation{DueOn: dueOn}); err != nil {
+			return err
+		}
+		go func() {
+			n := tuition(class)
+			n.AmountMinor = 1
+			_, err := erp.NewFeeStructures(f.db).Update(ctx, structure.ID, erp.AnyVersion, n)
+			done <- err
+		}()
+		f.awaitBlocked(t)
+		return nil
+	}))
+	expectInputError(t, "update", <-done, "amount_minor", true)
+}
+
+// Whoever changes a structure is waited for: the fees have the new amount.
+func TestAGenerationWaitsForAChangeOfItsStructure(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := asSystem(f.a)
+	class, _ := f.addClass(t, f.a, "1", 1)
+	structure, err := erp.NewFeeStructures(f.db).Create(ctx, tuition(class))
+	check(t, err)
+	type result struct {
+		erp.Generated
+		err error
+	}
+	done := make(chan result, 1)
+	check(t, f.db.InTx(ctx, func(tx pgx.Tx) error {
+		n := tuition(class)
+		n.AmountMinor = 1
+		if _, err := erp.NewFeeStructures(tx).Update(ctx, structure.ID, erp.AnyVersion, n); err != nil {
+			return err
+		}
+		go func() {
+			generated, err := erp.NewFees(f.db).Generate(ctx, structure.ID, erp.Generation{DueOn: dueOn})
+			done <- result{generated, err}
+		}()
+		f.awaitBlocked(t)
+		return nil
+	}))
+	got := <-done
+	if got.err != nil || len(got.Created) != 1 || got.Created[0].AmountMinor != 1 {
+		t.Errorf("made %+v: %v", got.Generated, got.err)
+	}
+}
+
+// The bounds are the database's, so that they hold for every program that writes to it.
+func TestTheDatabaseHoldsTheBoundsOfMoney(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	fee := f.addFee(t, f.a, "1")
+	for _, sql := range []string{
+		"update fees set paid_minor = amount_minor + 1", "update fees set paid_minor = -1",
+		"update fees set paid_minor = 1, cancelled_at = now()", "update fees set amount_minor = 1", "update fees set currency = 'USD'",
+		"update fee_structures set amount_minor = 1", "delete from fee_structures",
+		fmt.Sprintf(`insert into payments (fee_id, kind, amount_minor, currency, method, reference, paid_on, idempotency_key)
+			values (%d, 'payment', 1, 'USD', 'cash', '', '2026-01-01', 'k')`, fee.ID),
+	} {
+		_, err := f.db.Exec(f.a.Context(), sql)
+		if pgErr := (*pgconn.PgError)(nil); !errors.As(err, &pgErr) || pgErr.Code[:2] != "23" {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+}

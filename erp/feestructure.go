@@ -1,0 +1,39 @@
+package erp
+
+import "time"
+
+// FeeStructure is what every student of a class is charged in a term, such as its tuition.
+type FeeStructure struct {
+	ID          int64     `json:"id"`
+	ClassID     int64     `json:"class_id"`
+	Name        string    `json:"name"` // unique in its class and term, 1 to 100 characters
+	Term        string    `json:"term"` // as the school calls it, 1 to 50 characters
+	AmountMinor int64     `json:"amount_minor"`
+	Currency    Currency  `json:"currency"`
+	CreatedAt   time.Time `json:"created_at"`
+	UpdatedAt   time.Time `json:"updated_at"`
+}
+
+func (f FeeStructure) key() (int64, Version) { return f.ID, versionOf(f.UpdatedAt) }
+
+// Amount returns what each student is charged.
+func (f FeeStructure) Amount() Money { return Money{f.AmountMinor, f.Currency} }
+
+// NewFeeStructure is what a fee structure is made of, at first and by each update.
+type NewFeeStructure struct {
+	ClassID     int64    `json:"class_id"`
+	Name        string   `json:"name"`
+	Term        string   `json:"term"`
+	AmountMinor int64    `json:"amount_minor"`
+	Currency    Currency `json:"currency"`
+}
+
+// Validate returns an [InputError] that names every field that cannot be.
+func (f NewFeeStructure) Validate() error {
+	var r refusals
+	r.reference("class_id", &f.ClassID, classNoun)
+	r.text("name", f.Name, 100)
+	r.text("term", f.Term, 50)
+	r.amount(Money{f.AmountMinor, f.Currency})
+	return r.err()
+}

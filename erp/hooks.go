@@ -1,0 +1,48 @@
+package erp
+
+import "context"
+
+// Hooks are called as people come and go. The context is the request's, which knows the school. They must be safe for
+// concurrent use, and quick: the request waits for them.
+type Hooks struct {
+	LoggedIn     func(ctx context.Context, data LoggedInData)
+	LoginFailed  func(ctx context.Context, data LoginFailedData)
+	TokenRefused func(ctx context.Context, data TokenRefusedData)
+}
+
+// LoggedInData says who has logged in.
+type LoggedInData struct {
+	UserID int64
+	Role   Role
+}
+
+// LoginFailedData says who has not.
+type LoginFailedData struct {
+	Email string // as it was given; it may be anything, even a password in the wrong field
+	Err   error  // [ErrWrongPassword], also for an unknown address and a disabled user, a [ThrottledError], [ErrBusy]
+}
+
+// TokenRefusedData says why a token was refused.
+type TokenRefusedData struct {
+	// Err is [tenancy.ErrForeignTenant] for a token of another school or of the platform, [tenancy.ErrTokenExpired],
+	// [tenancy.ErrBadToken] or [ErrSessionOver].
+	Err error
+}
+
+func (h Hooks) loggedIn(ctx context.Context, data LoggedInData) {
+	if h.LoggedIn != nil {
+		h.LoggedIn(ctx, data)
+	}
+}
+
+func (h Hooks) loginFailed(ctx context.Context, data LoginFailedData) {
+	if h.LoginFailed != nil {
+		h.LoginFailed(ctx, data)
+	}
+}
+
+func (h Hooks) tokenRefused(ctx context.Context, data TokenRefusedData) {
+	if h.TokenRefused != nil {
+		h.TokenRefused(ctx, data)
+	}
+}

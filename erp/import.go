@@ -1,0 +1,202 @@
+package erp
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// MaxImportRows is how many students one import can bring.
+const MaxImportRows = 10_000
+
+// maxRowErrors is how many errors a report lists.
+const maxRowErrors = 1000
+
+// ImportOptions say how to import.
+type ImportOptions struct {
+	DryRun bool // only look what would come of it
+}
+
+// ImportReport is what came of an import. The students are created if Errors is empty and it was no dry run.
+type ImportReport struct {
+	Rows    int        `json:"rows"`    // that were read, without the header
+	Created int        `json:"created"` // all of them or none
+	DryRun  bool       `json:"dry_run"`
+	Errors  []RowError `json:"errors"`            // by line, up to 1000
+	Omitted int        `json:"omitted,omitempty"` // how many more there are
+}
+
+// RowError is one thing that is wrong with a row.
+type RowError struct {
+	Line  int    `json:"line"`            // in the file, from 1; a quoted field can go over several
+	Field string `json:"field,omitempty"` // the column, where it is one's
+	Rule  string `json:"detail"`          // as the end of a sentence: "is empty"
+}
+
+func (r *ImportReport) add(line int, field, rule string) {
+	if len(r.Errors) == maxRowErrors {
+		r.Omitted++
+		return
+	}
+	r.Errors = append(r.Errors, RowError{Line: line, Field: field, Rule: rule})
+}
+
+// finish sorts the errors, which were found one kind after the other.
+func (r *ImportReport) finish() ImportReport {
+	slices.SortStableFunc(r.Errors, func(a, b RowError) int { return a.Line - b.Line })
+	if r.Errors == nil {
+		r.Errors = []RowError{}
+	}
+	return *r
+}
+
+// Import admits the students of a CSV file (RFC 4180, UTF-8, with or without a byte order mark), all of them or none. The
+// first row names the columns, in any order:
+//
+//	admission_number, first_name, last_name   required
+//	date_of_birth                             2006-01-02 or empty
+//	class_id                                  or
+//	class, section, year                      the class by its names; all empty for no class
+//
+// What is wrong with rows is in the report and no error; then nothing is written. An error is that of file, ctx or
+// the database, one of [Students.Create], or an [InputError] with Conflict where somebody has admitted a student of such
+// a number in the very moment. It reads file to the end, up to [MaxImportRows], before it writes.
+func (s Students) Import(ctx context.Context, file io.Reader, o ImportOptions) (ImportReport, error) {
+	begun, err := changing(ctx, s.noun)
+	if err == nil {
+		err = s.stillCurrent(ctx, begun.viewer) // else the report would say that no class is there
+	}
+	if err != nil {
+		return ImportReport{}, s.failed("import", err)
+	}
+	report := &ImportReport{DryRun: o.DryRun}
+	rows, err := readStudents(file, report)
+	if err != nil {
+		return ImportReport{}, fmt.Errorf("import students: %w", err)
+	}
+	err = s.findClasses(ctx, rows, report)
+	if err == nil {
+		err = s.findTaken(ctx, rows, report)
+	}
+	if err == nil && len(report.Errors) == 0 && len(rows) > 0 && !o.DryRun {
+		report.Created, err = s.insertAll(ctx, rows)
+	}
+	if err != nil {
+		return ImportReport{}, s.failed("import", err)
+	}
+	return report.finish(), nil
+}
+
+// findClasses looks the classes of all rows up, in one statement, and gives each row the id of its class.
+func (s Students) findClasses(ctx context.Context, rows []studentRow, report *ImportReport) error {
+	var names, sections []string
+	var years []int32
+	for _, r := range rows {
+		if r.class != (NewClass{}) {
+			names, sections, years = append(names, r.class.Name), append(sections, r.class.Section), append(years, int32(r.class.Year))
+		}
+	}
+	var ids []int64
+	for _, r := range rows {
+		if r.student.ClassID != nil {
+			ids = append(ids, *r.student.ClassID)
+		}
+	}
+	if len(names) == 0 && len(ids) == 0 {
+		return nil
+	}
+	find, err := reading(ctx, classNoun)
+	if err != nil {
+		return err
+	}
+	find.add("select "+classColumns+` from classes where (classes.id = any(?::bigint[]) or (classes.name, section, year) in
+		(select * from unnest(?::text[], ?::text[], ?::int[])))`, ids, names, sections, years)
+	find.visible()
+	classes, err := NewClasses(s.db).query(ctx, find)
+	if err != nil {
+		return err
+	}
+	byID, byName := map[int64]bool{}, map[NewClass]int64{}
+	for _, c := range classes {
+		byID[c.ID], byName[NewClass{c.Name, c.Section, c.Year}] = true, c.ID
+	}
+	for i, r := range rows {
+		switch id, named := byName[r.class]; {
+		case r.student.ClassID != nil && !byID[*r.student.ClassID]:
+			report.add(r.line, "class_id", "is no class of this school")
+		case r.class != (NewClass{}) && !named:
+			report.add(r.line, "class", "is no class of this school")
+		case named:
+			rows[i].student.ClassID = &id
+		}
+	}
+	return nil
+}
+
+// findTaken refuses the rows whose admission number a student has already, or another row.
+func (s Students) findTaken(ctx context.Context, rows []studentRow, report *ImportReport) error {
+	first := make(map[string]int, len(rows))
+	numbers := make([]string, 0, len(rows))
+	for _, r := range rows {
+		number := r.student.AdmissionNumber
+		if number == "" {
+			continue // which is refused already
+		}
+		if line, ok := first[number]; ok {
+			report.add(r.line, "admission_number", fmt.Sprintf("is that of line %d too", line))
+			continue
+		}
+		first[number] = r.line
+		numbers = append(numbers, strings.ToValidUTF8(strings.ReplaceAll(number, "\x00", ""), "")) // refused as well
+	}
+	find, err := reading(ctx, s.noun)
+	if err != nil {
+		return err
+	}
+	find.add("select "+s.columns+" from students where admission_number = any(?::text[])", numbers)
+	find.visible()
+	taken, err := s.query(ctx, find)
+	if err != nil {
+		return err
+	}
+	for _, student := range taken {
+		if line, ok := first[student.AdmissionNumber]; ok {
+			report.add(line, "admission_number", "is taken by another student")
+		}
+	}
+	return nil
+}
+
+// insertAll creates the students in one statement, so that it is all of them or none.
+func (s Students) insertAll(ctx context.Context, rows []studentRow) (int, error) {
+	var (
+		numbers, firsts, lasts = make([]string, len(rows)), make([]string, len(rows)), make([]string, len(rows))
+		births                 = make([]*Date, len(rows))
+		classes                = make([]*int64, len(rows))
+	)
+	for i, r := range rows {
+		numbers[i], firsts[i], lasts[i] = r.student.AdmissionNumber, r.student.FirstName, r.student.LastName
+		births[i], classes[i] = r.student.DateOfBirth, r.student.ClassID
+	}
+	insert, err := changing(ctx, s.noun)
+	if err != nil {
+		return 0, err
+	}
+	insert.add(`insert into students (admission_number, first_name, last_name, date_of_birth, class_id)
+		select * from unnest(?::text[], ?::text[], ?::text[], ?::date[], ?::bigint[]) where `, numbers, firsts, lasts, births, classes)
+	insert.current()
+	insert.add(" returning students.id")
+	created, err := s.db.Query(ctx, insert.text.String(), insert.args...)
+	if err != nil {
+		return 0, fromDatabase(err, false)
+	}
+	ids, err := pgx.CollectRows(created, pgx.RowTo[int64])
+	if err == nil && len(ids) == 0 {
+		err = ErrSessionOver
+	}
+	return len(ids), fromDatabase(err, false)
+}

@@ -1,0 +1,111 @@
+package erp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// ThrottledError is returned by [Module.LogIn] when an account was guessed at too often.
+type ThrottledError struct {
+	Wait time.Duration // until the next guess
+}
+
+func (e *ThrottledError) Error() string { return "too many wrong passwords; wait " + e.Wait.String() }
+
+// LogIn begins a session of the user with that address and password: it sets the cookie, and returns the token for
+// clients that have none, and whose it is. The error is [ErrWrongPassword], also for an address that nobody has and for a
+// user who is disabled, which take as long; a [ThrottledError]; or [ErrBusy]. The caller has checked that the request
+// is not another site's, as [Module.WithViewer] does.
+func (m *Module) LogIn(w http.ResponseWriter, r *http.Request, email, password string) (token string, v Viewer, err error) {
+	ctx := r.Context()
+	if m.cfg.Signer == nil {
+		return "", v, errors.New("erp: login without a signer")
+	}
+	a, err := m.checkPassword(ctx, email, password)
+	if err == nil {
+		token, err = m.issue(ctx, a.viewer)
+	}
+	if err != nil {
+		m.cfg.Hooks.loginFailed(ctx, LoginFailedData{Email: email, Err: err})
+		return "", Viewer{}, err
+	}
+	m.setCookie(w, r, token)
+	m.cfg.Hooks.loggedIn(ctx, LoggedInData{UserID: a.viewer.UserID, Role: a.viewer.Role})
+	return token, a.viewer, nil
+}
+
+// LogOut ends all sessions of the viewer, on every device, and takes the cookie away.
+func (m *Module) LogOut(w http.ResponseWriter, r *http.Request) error {
+	if err := NewMe(m.db).EndSessions(r.Context()); err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	m.clearCookie(w, r)
+	return nil
+}
+
+// checkPassword returns the account of an address if the password is its. Whatever is wrong, one password is hashed.
+func (m *Module) checkPassword(ctx context.Context, email, password string) (account, error) {
+	if normal, err := tenancy.NormalizeEmail(email); err == nil {
+		email = normal
+	}
+	school, ok := schemactx.FromContext(ctx)
+	if !ok {
+		return account{}, fmt.Errorf("log in: %w", schemactx.ErrNoSchema)
+	}
+	key := m.guesses.account(school, email)
+	if wait := m.guesses.guess(key, time.Now()); wait > 0 {
+		return account{}, &ThrottledError{Wait: wait}
+	}
+	a, err := NewUsers(m.db).account(ctx, email)
+	if err != nil {
+		return account{}, err
+	}
+	outdated, err := VerifyPassword(ctx, a.hash, password)
+	if err != nil {
+		return account{}, err
+	}
+	m.guesses.forget(key)
+	if outdated {
+		a.hash = m.rehash(ctx, a, password)
+	}
+	return a, nil
+}
+
+// changePassword gives the viewer of r a new password, if they know the old one, and returns the token of a new session.
+func (m *Module) changePassword(r *http.Request, email, old, password string) (token string, err error) {
+	ctx := r.Context()
+	a, err := m.checkPassword(ctx, email, old)
+	if err != nil {
+		m.cfg.Hooks.loginFailed(ctx, LoginFailedData{Email: email, Err: err})
+		return "", err
+	}
+	hash, err := HashPassword(ctx, password)
+	if err != nil {
+		return "", err
+	}
+	viewer, err := NewMe(m.db).setPassword(ctx, a.hash, hash)
+	if err != nil {
+		return "", err
+	}
+	return m.issue(ctx, viewer)
+}
+
+// rehash brings a hash up to date, and returns what it is then. A login does not fail for that.
+func (m *Module) rehash(ctx context.Context, a account, password string) tenancy.PasswordHash {
+	hash, err := HashPassword(ctx, password)
+	if err == nil {
+		err = NewMe(m.db).rehash(ctx, a.viewer.UserID, a.hash, hash)
+	}
+	if err != nil {
+		m.cfg.Logger.WarnContext(ctx, "password hash stays outdated", slog.Int64("user", a.viewer.UserID), slog.Any("error", err))
+		return a.hash
+	}
+	return hash
+}

@@ -1,0 +1,52 @@
+package erp
+
+import "time"
+
+// Parent is somebody who looks after students of the school.
+type Parent struct {
+	ID        int64     `json:"id"`
+	Name      string    `json:"name"`     // 1 to 200 characters
+	Phone     string    `json:"phone"`    // up to 50 characters
+	UserID    *int64    `json:"user_id"`  // the parent's own login; nil: none
+	Children  []Child   `json:"children"` // of those that the viewer sees, by id
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// Child is a student as a parent's.
+type Child struct {
+	StudentID int64  `json:"student_id"`
+	Relation  string `json:"relation"` // of the parent to the student, up to 50 characters: "mother"
+}
+
+func (p Parent) key() (int64, Version) { return p.ID, versionOf(p.UpdatedAt) }
+
+// NewParent is what a parent is made of, at first and by each update.
+type NewParent struct {
+	Name     string  `json:"name"`
+	Phone    string  `json:"phone"`
+	UserID   *int64  `json:"user_id"`
+	Children []Child `json:"children"` // up to 100, each once
+}
+
+// Validate returns an [InputError] that names every field that cannot be.
+func (p NewParent) Validate() error {
+	var r refusals
+	r.text("name", p.Name, 200)
+	r.optional("phone", p.Phone, 50)
+	r.reference("user_id", p.UserID, userNoun)
+	if len(p.Children) > maxLinks {
+		r.add("children", "are more than 100")
+		return r.err()
+	}
+	seen := make(map[int64]bool, len(p.Children))
+	for _, c := range p.Children {
+		if seen[c.StudentID] {
+			r.add("children", "name a student twice")
+		}
+		seen[c.StudentID] = true
+		r.reference("children", &c.StudentID, studentNoun)
+		r.optional("children", c.Relation, 50)
+	}
+	return r.err()
+}

@@ -1,0 +1,160 @@
+package erp
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"unicode/utf8"
+
+	"golang.org/x/crypto/argon2"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// Of a password. The least is that of NIST SP 800-63B; the most keeps hashing cheap.
+const (
+	MinPasswordLen = 8   // characters
+	MaxPasswordLen = 256 // bytes
+)
+
+var (
+	// ErrWrongPassword is returned by [VerifyPassword], and for a login whose address nobody has.
+	ErrWrongPassword = errors.New("wrong password")
+
+	// ErrBusy is returned by [HashPassword] and [VerifyPassword] when too many others wait already.
+	ErrBusy = errors.New("too many passwords at once")
+)
+
+// argon2id are the costs of a hash.
+type argon2id struct {
+	memory uint32 // KiB
+	time   uint32
+	lanes  uint8
+}
+
+// current costs, as OWASP's Password Storage Cheat Sheet recommends them.
+var currentCosts = argon2id{memory: 19 * 1024, time: 2, lanes: 1}
+
+const (
+	saltLen = 16
+	hashLen = 32
+)
+
+// HashPassword returns a hash for the database: argon2id in PHC form, with a salt of its own. A password that is too
+// short, too long or not UTF-8 is an [InputError]. It takes 19 MiB and some 20 ms of a core; at most one runs for each
+// core, and ctx governs the wait for it. It is [ErrBusy] where many wait, so that a flood of logins is turned away instead
+// of piling up.
+func HashPassword(ctx context.Context, password string) (tenancy.PasswordHash, error) {
+	if err := validatePassword(password); err != nil {
+		return tenancy.PasswordHash{}, err
+	}
+	salt := make([]byte, saltLen)
+	_, _ = rand.Read(salt) // never fails
+	key, err := currentCosts.key(ctx, password, salt, hashLen)
+	if err != nil {
+		return tenancy.PasswordHash{}, err
+	}
+	return tenancy.NewPasswordHash(currentCosts.encode(salt, key)), nil
+}
+
+// VerifyPassword returns nil if the hash is that of the password, and [ErrWrongPassword] if it is not. outdated reports
+// whether the hash was made with other costs than [HashPassword] takes now, so that the caller, who has the password,
+// makes a new one. An empty hash is that of no password, and takes as long as any. A hash that HashPassword cannot have
+// made is another error. Otherwise it is like HashPassword.
+func VerifyPassword(ctx context.Context, hash tenancy.PasswordHash, password string) (outdated bool, err error) {
+	if len(password) > MaxPasswordLen {
+		password = "" // no password fits; the work is done nevertheless
+	}
+	costs, salt, want, err := decodeHash(hash)
+	if err != nil {
+		return false, err
+	}
+	got, err := costs.key(ctx, password, salt, uint32(len(want)))
+	if err != nil {
+		return false, err
+	}
+	if subtle.ConstantTimeCompare(got, want) != 1 || hash.Empty() {
+		return false, ErrWrongPassword
+	}
+	return costs != currentCosts, nil
+}
+
+func validatePassword(password string) error {
+	var r refusals
+	switch {
+	case utf8.RuneCountInString(password) < MinPasswordLen:
+		r.add("password", fmt.Sprintf("is shorter than %d characters", MinPasswordLen))
+	case len(password) > MaxPasswordLen:
+		r.add("password", fmt.Sprintf("is longer than %d bytes", MaxPasswordLen))
+	case !utf8.ValidString(password):
+		r.add("password", "is not valid UTF-8")
+	}
+	return r.err()
+}
+
+// Of each core one password is worked on, and a few wait.
+var (
+	hashing = make(chan struct{}, runtime.GOMAXPROCS(0))
+	waiting atomic.Int64
+)
+
+const maxWaiting = 32 // for each core: most of a second
+
+// key derives the key when it is its turn.
+func (c argon2id) key(ctx context.Context, password string, salt []byte, length uint32) ([]byte, error) {
+	if waiting.Add(1) > int64(cap(hashing)*(maxWaiting+1)) {
+		waiting.Add(-1)
+		return nil, ErrBusy
+	}
+	defer waiting.Add(-1)
+	select {
+	case hashing <- struct{}{}:
+		defer func() { <-hashing }()
+		return argon2.IDKey([]byte(password), salt, c.time, c.memory, c.lanes, length), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+const hashFormat = "$argon2id$v=%d$m=%d,t=%d,p=%d$"
+
+func (c argon2id) encode(salt, key []byte) string {
+	return fmt.Sprintf(hashFormat, argon2.Version, c.memory, c.time, c.lanes) +
+		base64.RawStdEncoding.EncodeToString(salt) + "$" + base64.RawStdEncoding.EncodeToString(key)
+}
+
+var errBadHash = errors.New("erp: password hash is malformed") // which does not show it
+
+// decodeHash is the inverse of encode. Of costs it takes what a server can bear; an empty hash has the current ones.
+func decodeHash(hash tenancy.PasswordHash) (c argon2id, salt, key []byte, err error) {
+	if hash.Empty() {
+		return currentCosts, make([]byte, saltLen), make([]byte, hashLen), nil
+	}
+	parts := strings.Split(hash.Reveal(), "$")
+	if len(parts) != 6 {
+		return c, nil, nil, errBadHash
+	}
+	head := strings.Join(parts[:4], "$") + "$"
+	var version int
+	if _, err := fmt.Sscanf(head, hashFormat, &version, &c.memory, &c.time, &c.lanes); err != nil {
+		return c, nil, nil, errBadHash
+	}
+	salt, err = base64.RawStdEncoding.Strict().DecodeString(parts[4])
+	if err != nil {
+		return c, nil, nil, errBadHash
+	}
+	key, err = base64.RawStdEncoding.Strict().DecodeString(parts[5])
+	ok := version == argon2.Version && len(salt) >= 8 && len(salt) <= 64 && len(key) >= 16 && len(key) <= 64 &&
+		c.memory >= 8 && c.memory <= 1<<18 && c.time >= 1 && c.time <= 16 && c.lanes >= 1 && c.lanes <= 16 &&
+		fmt.Sprintf(hashFormat, version, c.memory, c.time, c.lanes) == head
+	if err != nil || !ok {
+		return c, nil, nil, errBadHash
+	}
+	return c, salt, key, nil
+}

@@ -1,0 +1,132 @@
+package erp_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/oryne/pgtenant/erp"
+	"github.com/oryne/pgtenant/tenancy/tenancytest"
+)
+
+func TestARepeatedPaymentGetsTheFirstAnswer(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	fee := f.addFee(t, f.a, "1")
+	body := fmt.Sprintf(`{"fee_id": %d, "kind": "payment", "amount_minor": 10000, "currency": "EUR", "method": "card", "reference": "R1", "paid_on": "2026-09-01"}`, fee.ID)
+	pay := func(body string, headers ...string) *httptest.ResponseRecorder {
+		return request(f.admin, "POST", f.a.Host, "/api/payments/", body, headers...)
+	}
+	first := pay(body, "Idempotency-Key: a")
+	if first.Code != http.StatusCreated || first.Header().Get("Location") != "/api/payments/1" {
+		t.Fatalf("%d %s", first.Code, first.Body)
+	}
+	// Nothing is owed any more: only as a repetition it is none too much. The order of the fields does not matter.
+	shuffled := fmt.Sprintf(`{"paid_on": "2026-09-01", "reference": "R1", "method": "card", "currency": "EUR", "amount_minor": 10000, "kind": "payment", "fee_id": %d}`, fee.ID)
+	for _, repeated := range []string{body, shuffled} {
+		again := pay(repeated, "Idempotency-Key: a")
+		if again.Code != first.Code || again.Body.String() != first.Body.String() || again.Header().Get("Location") != first.Header().Get("Location") ||
+			again.Header().Get("ETag") != first.Header().Get("ETag") {
+			t.Errorf("%d %s, first %d %s", again.Code, again.Body, first.Code, first.Body)
+		}
+	}
+	expectProblem(t, "other body", pay(strings.Replace(body, "R1", "R2", 1), "Idempotency-Key: a"), 422, "Idempotency-Key")
+	expectProblem(t, "other key", pay(body, "Idempotency-Key: b"), 409, "amount_minor")
+	expectProblem(t, "no key", pay(body), 400, "Idempotency-Key")
+	expectProblem(t, "empty key", pay(body, "Idempotency-Key: "), 422, "Idempotency-Key")
+	expectProblem(t, "long key", pay(body, "Idempotency-Key: "+strings.Repeat("k", 256)), 422, "Idempotency-Key")
+	expectProblem(t, "fraction", pay(strings.Replace(body, "10000", "99.5", 1), "Idempotency-Key: b"), 400, "amount_minor")
+	expectProblem(t, "exponent", pay(strings.Replace(body, "10000", "1e3", 1), "Idempotency-Key: b"), 400, "amount_minor")
+	expectProblem(t, "text", pay(strings.Replace(body, "10000", `"100"`, 1), "Idempotency-Key: b"), 400, "amount_minor")
+	expectProblem(t, "no such day", pay(strings.Replace(body, "2026-09-01", "2026-09-31", 1), "Idempotency-Key: b"), 400, "paid_on")
+	f.expectBalanced(t, f.a)
+
+	// A key is unique in the school; another school has its own.
+	other := f.addFee(t, f.b, "1")
+	if w := request(f.admin, "POST", f.b.Host, "/api/payments/", strings.Replace(body, fmt.Sprint(fee.ID), fmt.Sprint(other.ID), 1), "Idempotency-Key: a"); w.Code != http.StatusCreated {
+		t.Errorf("the other school: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestFeesAreChangedByWhoHasSeenThem(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	fee := f.addFee(t, f.a, "1")
+	path := fmt.Sprintf("/api/fees/%d", fee.ID)
+	seen := request(f.admin, "GET", f.a.Host, path, "")
+	if w := request(f.admin, "GET", f.a.Host, path, "", "If-None-Match: "+seen.Header().Get("ETag")); w.Code != http.StatusOK {
+		t.Errorf("%d, although it may be overdue since", w.Code)
+	}
+	_, err := erp.NewPayments(f.db).Record(asSystem(f.a), "1", cash(fee, 1))
+	check(t, err)
+	const change = `{"due_on": "2100-03-01"}`
+	expectProblem(t, "paid meanwhile", request(f.admin, "PUT", f.a.Host, path, change, "If-Match: "+seen.Header().Get("ETag")), 412, "")
+	expectProblem(t, "unseen", request(f.admin, "PUT", f.a.Host, path, change), 428, "")
+	now := request(f.admin, "GET", f.a.Host, path, "").Header().Get("ETag")
+	expectProblem(t, "amount", request(f.admin, "PUT", f.a.Host, path, `{"due_on": "2100-03-01", "amount_minor": 1}`, "If-Match: "+now), 400, "amount_minor")
+	if w := request(f.admin, "PUT", f.a.Host, path, change, "If-Match: "+now); w.Code != http.StatusOK || decode[erp.Fee](t, w).DueOn.String() != "2100-03-01" {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+func TestBadParametersOfMoneyAreNamed(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for path, field := range map[string]string{
+		"/api/fees?status=late": "status", "/api/fees?due_before=2026-02-30": "due_before", "/api/fees?due_after=tomorrow": "due_after",
+		"/api/fees?student_id=x": "student_id", "/api/fees?class_id=0": "class_id", "/api/fees?limit=0": "limit", "/api/fees?after=-1": "after",
+		"/api/fees?order=due_on": "order", "/api/payments?kind=gift": "kind", "/api/payments?method=gold": "method",
+		"/api/payments?paid_before=1": "paid_before", "/api/payments?fee_id=-1": "fee_id", "/api/fee-structures?term=a%00": "term",
+	} {
+		expectProblem(t, path, request(f.admin, "GET", f.a.Host, path, ""), 422, field)
+	}
+}
+
+func TestTheMoneyOfOneSchoolTouchesNothingOfAnother(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for _, school := range []*tenancytest.Tenant{f.a, f.b} {
+		exec(t, f, school, "insert into classes (name, year) values ('1', 2026)")
+		exec(t, f, school, "insert into students (admission_number, first_name, last_name, class_id) values ('1', 'A', 'B', 1)")
+	}
+	f.env.AssertIsolated(t, f.a, f.b, func(_ context.Context, school *tenancytest.Tenant) error {
+		for _, step := range []struct {
+			request, body string
+			status        int
+		}{
+			{"POST /api/fee-structures", `{"class_id": 1, "name": "Tuition", "term": "Autumn", "amount_minor": 100, "currency": "EUR"}`, 201},
+			{"POST /api/fee-structures/1/generate", `{"due_on": "2100-01-31"}`, 200},
+			{"POST /api/payments", `{"fee_id": 1, "kind": "payment", "amount_minor": 100, "currency": "EUR", "method": "cash", "paid_on": "2026-09-01"}`, 201},
+			{"POST /api/payments", `{"fee_id": 1, "kind": "payment", "amount_minor": 100, "currency": "EUR", "method": "cash", "paid_on": "2026-09-01"}`, 201},
+			{"POST /api/payments", `{"fee_id": 2, "kind": "payment", "amount_minor": 100, "currency": "EUR", "method": "cash", "paid_on": "2026-09-01"}`, 422},
+			{"PUT /api/fees/1", `{"due_on": "2100-01-31", "cancelled": true}`, 409},
+			{"GET /api/fees?status=paid", ``, 200},
+			{"GET /api/payments?student_id=1", ``, 200},
+		} {
+			method, path, _ := strings.Cut(step.request, " ")
+			w := request(f.admin, method, school.Host, path, step.body, "Idempotency-Key: a", "If-Match: *")
+			if w.Code != step.status {
+				return fmt.Errorf("%s: %d %s", step.request, w.Code, w.Body)
+			}
+		}
+		return nil
+	})
+}
+
+// FuzzIdempotencyKey checks that what gets through is a header that was sent as it is, and text that PostgreSQL can hold.
+func FuzzIdempotencyKey(f *testing.F) {
+	for _, key := range []string{"", "a", "8e03978e-40d5-43dd-bc93-6894a57f9324", `"quoted"`, "a b", "\x00", "ü", strings.Repeat("k", 256)} {
+		f.Add(key)
+	}
+	f.Fuzz(func(t *testing.T, key string) {
+		if erp.IdempotencyKey(key).Validate() != nil {
+			return
+		}
+		if key == "" || len(key) > 255 || strings.TrimSpace(key) != key || strings.ContainsFunc(key, func(c rune) bool { return c <= ' ' || c > '~' }) {
+			t.Errorf("%q gets through", key)
+		}
+	})
+}

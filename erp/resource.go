@@ -1,0 +1,170 @@
+package erp
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+)
+
+// resource is a noun in HTTP: T is what is read, N what it is made of. What is nil is not to be had: 405.
+type resource[T record, N any] struct {
+	noun noun
+	path string // as in /api/path/
+
+	// partial is for rows of which viewers see more or less, as others change: only those who see all get 304.
+	partial bool
+
+	// daily is for rows that are others on another day, as others change: nobody gets 304.
+	daily bool
+
+	list   func(ctx context.Context, p *params) (rows []T, next int64, err error)
+	create func(ctx context.Context, n N) (T, error)
+	get    func(ctx context.Context, id int64) (T, error)
+	update func(ctx context.Context, id int64, version Version, n N) (T, error)
+	delete func(ctx context.Context, id int64, version Version) error
+}
+
+// register adds the routes of the resource.
+func (res resource[T, N]) register(m *Module, mux *http.ServeMux) {
+	all, one := res.actions()
+	m.handle(mux, "/api/"+res.path, all)
+	m.handle(mux, "/api/"+res.path+"/{id}", one)
+}
+
+// actions returns what can be done with the rows together and with one of them.
+func (res resource[T, N]) actions() (all, one methods) {
+	all, one = methods{}, methods{}
+	for _, a := range []struct {
+		there  bool
+		path   methods
+		method string
+		act    action
+	}{
+		{res.list != nil, all, http.MethodGet, res.serveList},
+		{res.create != nil, all, http.MethodPost, res.serveCreate},
+		{res.get != nil, one, http.MethodGet, res.serveGet},
+		{res.update != nil, one, http.MethodPut, res.serveUpdate},
+		{res.delete != nil, one, http.MethodDelete, res.serveDelete},
+	} {
+		if a.there {
+			a.path[a.method] = a.act
+		}
+	}
+	return all, one
+}
+
+func (res resource[T, N]) serveList(w http.ResponseWriter, r *http.Request) error {
+	rows, next, err := res.list(r.Context(), readParams(r))
+	if err != nil {
+		return err
+	}
+	if rows == nil {
+		rows = []T{}
+	}
+	body := map[string]any{res.noun.table: rows}
+	if next != 0 {
+		body["next"] = next
+	}
+	writeJSON(w, http.StatusOK, body)
+	return nil
+}
+
+func (res resource[T, N]) serveCreate(w http.ResponseWriter, r *http.Request) error {
+	input, err := res.input(w, r)
+	if err != nil {
+		return err
+	}
+	row, err := res.create(r.Context(), input)
+	if err != nil {
+		return err
+	}
+	id, version := row.key()
+	w.Header().Set("Location", "/api/"+res.path+"/"+strconv.FormatInt(id, 10))
+	w.Header().Set("ETag", version.tag())
+	writeJSON(w, http.StatusCreated, row)
+	return nil
+}
+
+func (res resource[T, N]) serveGet(w http.ResponseWriter, r *http.Request) error {
+	id, err := pathID(r)
+	if err != nil {
+		return err
+	}
+	row, err := res.get(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	_, version := row.key()
+	w.Header().Set("ETag", version.tag())
+	if noneMatch(r, version) && !res.differs(r.Context()) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	writeJSON(w, http.StatusOK, row)
+	return nil
+}
+
+func (res resource[T, N]) serveUpdate(w http.ResponseWriter, r *http.Request) error {
+	id, err := pathID(r)
+	if err != nil {
+		return err
+	}
+	input, err := res.input(w, r)
+	if err != nil {
+		return err
+	}
+	version, err := ifMatch(r)
+	if err != nil {
+		return err
+	}
+	row, err := res.update(r.Context(), id, version, input)
+	if err != nil {
+		return err
+	}
+	_, version = row.key()
+	w.Header().Set("ETag", version.tag())
+	writeJSON(w, http.StatusOK, row)
+	return nil
+}
+
+func (res resource[T, N]) serveDelete(w http.ResponseWriter, r *http.Request) error {
+	id, err := pathID(r)
+	if err != nil {
+		return err
+	}
+	if _, err := changing(r.Context(), res.noun); err != nil {
+		return err
+	}
+	version, err := ifMatch(r)
+	if err != nil {
+		return err
+	}
+	if err := res.delete(r.Context(), id, version); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// differs reports whether the viewer may see another row although its version is the same.
+func (res resource[T, N]) differs(ctx context.Context) bool {
+	v, _ := ViewerFromContext(ctx)
+	return res.daily || res.partial && v.Role != RoleAdmin
+}
+
+// input reads the body, unless the viewer may change nothing, whatever it says.
+func (res resource[T, N]) input(w http.ResponseWriter, r *http.Request) (input N, err error) {
+	if _, err := changing(r.Context(), res.noun); err != nil {
+		return input, err
+	}
+	return input, readJSON(w, r, &input)
+}
+
+// pathID reads the id of the path. What is none is the id of nothing.
+func pathID(r *http.Request) (int64, error) {
+	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+	if err != nil || id < 1 {
+		return 0, ErrNotFound
+	}
+	return id, nil
+}

@@ -1,0 +1,48 @@
+package erp
+
+import (
+	"slices"
+	"time"
+)
+
+// Teacher is somebody who teaches classes of the school.
+type Teacher struct {
+	ID        int64     `json:"id"`
+	Name      string    `json:"name"`      // 1 to 200 characters
+	UserID    *int64    `json:"user_id"`   // the teacher's own login; nil: none
+	ClassIDs  []int64   `json:"class_ids"` // the classes they teach, of those that the viewer sees, by id
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+func (t Teacher) key() (int64, Version) { return t.ID, versionOf(t.UpdatedAt) }
+
+// NewTeacher is what a teacher is made of, at first and by each update.
+type NewTeacher struct {
+	Name     string  `json:"name"`
+	UserID   *int64  `json:"user_id"`
+	ClassIDs []int64 `json:"class_ids"` // up to 100
+}
+
+// maxLinks is how many classes a teacher and how many children a parent can have.
+const maxLinks = 100
+
+// Validate returns an [InputError] that names every field that cannot be.
+func (t NewTeacher) Validate() error {
+	var r refusals
+	r.text("name", t.Name, 200)
+	r.reference("user_id", t.UserID, userNoun)
+	if len(t.ClassIDs) > maxLinks {
+		r.add("class_ids", "are more than 100")
+	} else if slices.ContainsFunc(t.ClassIDs, func(id int64) bool { return id < 1 }) {
+		r.add("class_ids", "hold one that is no class of this school")
+	}
+	return r.err()
+}
+
+// classIDs returns the classes in order, each once, and never nil, which would be NULL.
+func (t NewTeacher) classIDs() []int64 {
+	ids := append([]int64{}, t.ClassIDs...)
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}

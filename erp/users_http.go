@@ -1,0 +1,47 @@
+package erp
+
+import (
+	"context"
+	"net/http"
+)
+
+func (m *Module) registerUsers(mux *http.ServeMux) {
+	users := NewUsers(m.db)
+	resource[User, NewUser]{
+		noun: userNoun, path: "users",
+		list: func(ctx context.Context, p *params) ([]User, int64, error) {
+			filter := UserFilter{Role: Role(p.text("role")), Search: p.text("q")}
+			page, err := p.page()
+			if err != nil {
+				return nil, 0, err
+			}
+			return users.List(ctx, filter, page)
+		},
+		create: users.Create, get: users.Get, update: users.Update, delete: users.Delete,
+	}.register(m, mux)
+	m.handle(mux, "/api/users/{id}/password", methods{http.MethodPut: func(w http.ResponseWriter, r *http.Request) error {
+		return m.serveUserPassword(w, r, users)
+	}})
+}
+
+// serveUserPassword is an admin's: the old password is not asked for, and all sessions of the user end.
+func (m *Module) serveUserPassword(w http.ResponseWriter, r *http.Request, users Users) error {
+	id, err := pathID(r)
+	if err != nil {
+		return err
+	}
+	if _, err := changing(r.Context(), userNoun); err != nil {
+		return err
+	}
+	var input struct {
+		Password string `json:"password"`
+	}
+	if err := readJSON(w, r, &input); err != nil {
+		return err
+	}
+	if err := users.SetPassword(r.Context(), id, input.Password); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

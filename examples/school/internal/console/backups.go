@@ -1,0 +1,69 @@
+package console
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/oryne/pgtenant/examples/school/internal/web"
+	"github.com/oryne/pgtenant/tenancy/audit"
+	"github.com/oryne/pgtenant/tenancy/backup"
+)
+
+func (c *console) backUp(w http.ResponseWriter, r *http.Request, slug string, _ web.Form) (string, error) {
+	ctx, cancel := patient(w, r)
+	defer cancel()
+	info, err := c.Backups.Backup(ctx, slug, backup.BackupOptions{})
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("Backed up %d rows, and read them back.", info.Rows), c.Log.Write(ctx, audit.Entry{
+		Tenant: info.TenantID, Slug: info.Slug, Schema: info.Schema, Action: audit.Backup,
+		Details: map[string]any{"backup": info.Name, "rows": info.Rows},
+	})
+}
+
+// restore puts a backup in the place of what the school has, or makes a new school of it, where the form names one.
+func (c *console) restore(w http.ResponseWriter, r *http.Request, slug string, form web.Form) (string, error) {
+	ctx, cancel := patient(w, r)
+	defer cancel()
+	t, err := c.Tenants.BySlug(ctx, slug)
+	if err != nil {
+		return "", err
+	}
+	name := form.Text("name")
+	if !strings.HasPrefix(name, fmt.Sprintf("%d-", t.ID)) { // of another school: its own page has it
+		return "", backup.ErrNotFound
+	}
+	opts := backup.RestoreOptions{Replace: slug}
+	if to := form.Text("as"); to != "" {
+		opts = backup.RestoreOptions{Slug: to, Name: t.Name + " (copy)", Domain: c.Schools.DomainOf(to)}
+	}
+	restored, err := c.Backups.Restore(ctx, name, opts)
+	if err != nil {
+		return "", err
+	}
+	said := fmt.Sprintf("Restored %d rows as %s, in schema %s.", restored.Rows, restored.Tenant.Slug, restored.Tenant.Schema)
+	if restored.Aside != "" {
+		said += " What was there is kept beside it: confirm or revert below."
+	}
+	return said, c.Log.Write(ctx, audit.Entry{
+		Tenant: restored.Tenant.ID, Slug: restored.Tenant.Slug, Schema: restored.Tenant.Schema, Action: audit.Restore,
+		Details: map[string]any{"backup": name, "rows": restored.Rows},
+	})
+}
+
+// revert and confirm name the schema that the page has shown, so that nobody drops another one than was looked at.
+func (c *console) revert(w http.ResponseWriter, r *http.Request, slug string, form web.Form) (string, error) {
+	ctx, cancel := patient(w, r)
+	defer cancel()
+	t, err := c.Backups.RevertRestore(ctx, slug, form.Text("aside"))
+	return "Schema " + t.Schema + " is back. What was restored is kept: revert once more to have it again.", err
+}
+
+func (c *console) confirm(w http.ResponseWriter, r *http.Request, slug string, form web.Form) (string, error) {
+	ctx, cancel := patient(w, r)
+	defer cancel()
+	_, err := c.Backups.ConfirmRestore(ctx, slug, form.Text("aside"))
+	return "Confirmed: schema " + form.Text("aside") + " is dropped.", err
+}

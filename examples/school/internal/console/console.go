@@ -1,0 +1,166 @@
+package console
+
+import (
+	"context"
+	"embed"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/oryne/pgtenant/examples/school/internal/schools"
+	"github.com/oryne/pgtenant/examples/school/internal/staff"
+	"github.com/oryne/pgtenant/examples/school/internal/web"
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/audit"
+	"github.com/oryne/pgtenant/tenancy/backup"
+)
+
+// Config says what the console works with. All of it is required.
+type Config struct {
+	Tenants *tenancy.Manager
+	Schools *schools.Maker
+	Runner  *migrate.Runner
+	Backups *backup.Service
+	Log     *audit.Log
+	Owner   *pgxpool.Pool // reads the access log
+	Metrics prometheus.Gatherer
+	Staff   *staff.Staff
+	Signer  *tenancy.Signer
+	Port    string // that schools' addresses have
+	Logger  *slog.Logger
+}
+
+type console struct {
+	Config
+	*web.Kit
+	reader *audit.Reader
+}
+
+//go:embed pages
+var pages embed.FS
+
+// New returns what serves /admin/ on the platform's hosts.
+func New(cfg Config) (http.Handler, error) {
+	files, err := fs.Sub(pages, "pages")
+	if err != nil {
+		return nil, err
+	}
+	kit, err := web.NewKit(files, cfg.Signer, cfg.Logger)
+	if err != nil {
+		return nil, err
+	}
+	reader, err := audit.NewReader(cfg.Owner, audit.ReaderConfig{})
+	if err != nil {
+		return nil, err
+	}
+	c := &console{Config: cfg, Kit: kit, reader: reader}
+	return web.Headers(web.SameOrigin(c.routes())), nil
+}
+
+func (c *console) routes() http.Handler {
+	inside := http.NewServeMux()
+	for pattern, page := range map[string]http.HandlerFunc{
+		"GET /admin/{$}":                     c.dashboard,
+		"GET /admin/tenants/{$}":             c.list,
+		"GET /admin/tenants/{slug}":          c.show,
+		"GET /admin/tenants/{slug}/drift":    c.driftOf,
+		"GET /admin/tenants/{slug}/verify":   c.verify,
+		"GET /admin/tenants/{slug}/drop":     c.askDrop,
+		"GET /admin/new":                     c.askCreate,
+		"GET /admin/drops/{id}":              c.showDrop,
+		"GET /admin/migrations":              c.migrations,
+		"GET /admin/log":                     c.accessLog,
+		"POST /admin/new":                    c.create,
+		"POST /admin/logout":                 c.logOut,
+		"POST /admin/drops/{id}/approve":     c.approveDrop,
+		"POST /admin/drops/{id}/drop":        c.drop,
+		"POST /admin/tenants/{slug}/drop":    c.requestDrop,
+		"POST /admin/tenants/{slug}/backup":  c.onTenant(c.backUp),
+		"POST /admin/tenants/{slug}/restore": c.onTenant(c.restore),
+		"POST /admin/tenants/{slug}/revert":  c.onTenant(c.revert),
+		"POST /admin/tenants/{slug}/confirm": c.onTenant(c.confirm),
+		"POST /admin/tenants/{slug}/status":  c.onTenant(c.setStatus),
+		"POST /admin/tenants/{slug}/plan":    c.onTenant(c.setPlan),
+		"POST /admin/tenants/{slug}/domains": c.onTenant(c.addDomain),
+		"POST /admin/tenants/{slug}/domain":  c.onTenant(c.changeDomain),
+		"POST /admin/tenants/{slug}/move":    c.onTenant(c.moveDomain),
+		"POST /admin/tenants/{slug}/migrate": c.onTenant(c.migrate),
+	} {
+		inside.HandleFunc(pattern, page)
+	}
+	inside.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		c.missing(w, r, "There is nothing at this address of the console.")
+	})
+	outside := http.NewServeMux()
+	outside.HandleFunc("GET /admin/login", c.askLogin)
+	outside.HandleFunc("POST /admin/login", c.logIn)
+	outside.Handle("/", c.Staff.Require(tokens, inside, http.HandlerFunc(c.goLogIn)))
+	return outside
+}
+
+// page is a page of the console with its data.
+func (c *console) page(r *http.Request, title string, data any) web.Page {
+	p := web.Page{Title: title, Site: "Platform console", Where: r.Host, Accent: "accent-platform", Data: data}
+	if user, ok := staff.FromContext(r.Context()); ok {
+		p.Who, p.Logout = user.Email, "/admin/logout"
+		p.Nav = []web.Link{
+			{Path: "/admin/", Text: "Overview"},
+			{Path: "/admin/tenants/", Text: "Schools"},
+			{Path: "/admin/new", Text: "New school"},
+			{Path: "/admin/migrations", Text: "Migrations"},
+			{Path: "/admin/log", Text: "Access log"},
+		}
+	}
+	return p
+}
+
+func (c *console) missing(w http.ResponseWriter, r *http.Request, why string) {
+	c.Render(w, r, http.StatusNotFound, "missing", c.page(r, "Not found", why))
+}
+
+// address is where a school is, for a link.
+func (c *console) address(host string) string {
+	if c.Port != "" && c.Port != "80" {
+		host = net.JoinHostPort(host, c.Port)
+	}
+	return "http://" + host + "/"
+}
+
+// patience is for what takes longer than a page may: a copy of a large school. It goes on to its end when the browser does not wait.
+const patience = 10 * time.Minute
+
+func patient(w http.ResponseWriter, r *http.Request) (context.Context, context.CancelFunc) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(patience + time.Minute)) // what cannot be set stays
+	return context.WithTimeout(context.WithoutCancel(r.Context()), patience)
+}
+
+// deed is something that a form does to a school. It returns what to say of it.
+type deed func(w http.ResponseWriter, r *http.Request, slug string, form web.Form) (string, error)
+
+// onTenant does it, and shows the school again.
+func (c *console) onTenant(do deed) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		form, ok := web.ReadForm(w, r)
+		if !ok {
+			return
+		}
+		slug := r.PathValue("slug")
+		said, err := do(w, r, slug, form)
+		c.back(w, r, "/admin/tenants/"+slug, said, err)
+	}
+}
+
+// back ends a form with what came of it.
+func (c *console) back(w http.ResponseWriter, r *http.Request, path, said string, err error) {
+	if err != nil {
+		c.Redirect(w, r, path, web.Flash{Failed: true, Text: c.words(r, err)})
+		return
+	}
+	c.Redirect(w, r, path, web.Flash{Text: said})
+}

@@ -1,0 +1,85 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/audit"
+)
+
+// overview is the first page: what one would want to know before anybody calls.
+type overview struct {
+	Statuses                         []statusCount
+	Requests, Errors, Refused        int64
+	LoginFailures, Limited, Attempts int64
+	Behind, Current                  int64
+	WithoutBackup                    int64
+	OldestBackup, Asked              time.Time
+	Drops                            []tenancy.DropRequest
+	Recent                           []audit.Record
+}
+
+type statusCount struct {
+	Status tenancy.Status
+	Count  int64
+}
+
+func (c *console) dashboard(w http.ResponseWriter, r *http.Request) {
+	g, err := look(c.Metrics)
+	if err != nil {
+		c.Broken(w, r, err)
+		return
+	}
+	o := overview{
+		Requests: g.count("pgtenant_http_requests_total"), Errors: g.count("pgtenant_http_requests_total", "code", "5xx"),
+		Refused: g.count("pgtenant_refused_requests_total"), LoginFailures: g.count("pgtenant_login_failures_total"),
+		Limited:  g.count("pgtenant_ratelimit_decisions_total", "decision", "limited"),
+		Attempts: g.count("pgtenant_cross_tenant_attempts_total"),
+		Current:  g.count("pgtenant_migration_schemas", "state", "current"),
+		Behind:   g.count("pgtenant_migration_schemas", "state", "behind"), WithoutBackup: g.count("pgtenant_backup_tenants", "state", "never"),
+		OldestBackup: g.moment("pgtenant_backup_oldest_timestamp_seconds"),
+		Asked:        g.moment("pgtenant_survey_last_success_timestamp_seconds", "survey", "tenants"),
+	}
+	for _, s := range []tenancy.Status{tenancy.Active, tenancy.Maintenance, tenancy.Suspended, tenancy.Provisioning, tenancy.Dropping, tenancy.Stocked} {
+		if n := g.count("pgtenant_tenants", "status", string(s)); n > 0 {
+			o.Statuses = append(o.Statuses, statusCount{s, n})
+		}
+	}
+	if o.Drops, err = c.openDrops(r.Context()); err != nil {
+		c.Broken(w, r, err)
+		return
+	}
+	recent, err := c.reader.List(r.Context(), audit.Filter{Since: time.Now().Add(-7 * 24 * time.Hour), Order: audit.Newest, Limit: 10})
+	if err != nil {
+		c.Broken(w, r, err)
+		return
+	}
+	o.Recent = recent.Records
+	c.Render(w, r, http.StatusOK, "dashboard", c.page(r, "Overview", o))
+}
+
+// openDrops are the requests that can still be approved or carried out. The access log knows of all that were made lately, and each is
+// then asked what has become of it.
+func (c *console) openDrops(ctx context.Context) (open []tenancy.DropRequest, err error) {
+	page, err := c.reader.List(ctx, audit.Filter{
+		Actions: []audit.Action{audit.DropRequested}, Since: time.Now().Add(-tenancy.MaxDropTTL), Order: audit.Newest, Limit: 20,
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, record := range page.Records {
+		number, _ := record.Details["drop_request"].(json.Number)
+		id, err := number.Int64()
+		if err != nil {
+			continue // of a request that was refused
+		}
+		request, err := c.Tenants.DropRequest(ctx, id)
+		if err == nil && time.Now().Before(request.ExpiresAt) {
+			open = append(open, request)
+		}
+	}
+	return open, nil
+}

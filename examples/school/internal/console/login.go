@@ -1,0 +1,76 @@
+package console
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/oryne/pgtenant/examples/school/internal/staff"
+	"github.com/oryne/pgtenant/examples/school/internal/web"
+)
+
+func tokens(r *http.Request) []string { return web.Cookies(r, staff.Cookie) }
+
+// login is the page of who is not logged in.
+type login struct {
+	Email, Next, Wrong string
+}
+
+func (c *console) askLogin(w http.ResponseWriter, r *http.Request) {
+	c.Render(w, r, http.StatusOK, "login", c.page(r, "Log in", login{Next: r.FormValue("next")}))
+}
+
+// goLogIn sends there who is not logged in, and from there back.
+func (c *console) goLogIn(w http.ResponseWriter, r *http.Request) {
+	path := "/admin/login"
+	if r.Method == http.MethodGet && r.URL.Path != "/admin/" {
+		path += "?next=" + url.QueryEscape(r.URL.Path)
+	}
+	http.Redirect(w, r, path, http.StatusSeeOther)
+}
+
+func (c *console) logIn(w http.ResponseWriter, r *http.Request) {
+	form, ok := web.ReadForm(w, r)
+	if !ok {
+		return
+	}
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	token, _, err := c.Staff.LogIn(r.Context(), staff.Credentials{
+		Email: form.Text("email"), Password: form.Secret("password"), Code: form.Text("code"), Caller: host,
+	})
+	again := login{Email: form.Text("email"), Next: form.Text("next")}
+	switch {
+	case errors.Is(err, staff.ErrRefused):
+		again.Wrong = "The address, the password or the one-time code is wrong, or the code was used before. A new one comes every 30 seconds."
+		c.Render(w, r, http.StatusUnauthorized, "login", c.page(r, "Log in", again))
+	case errors.Is(err, staff.ErrThrottled):
+		again.Wrong = "There were too many attempts. Wait a minute."
+		w.Header().Set("Retry-After", "60")
+		c.Render(w, r, http.StatusTooManyRequests, "login", c.page(r, "Log in", again))
+	case err != nil:
+		c.Broken(w, r, err)
+	default:
+		web.SetCookie(w, r, staff.Cookie, token, staff.SessionTTL)
+		http.Redirect(w, r, inside(again.Next), http.StatusSeeOther)
+	}
+}
+
+// inside returns a path of the console, whatever was asked for: who logs in is not sent to another site.
+func inside(path string) string {
+	u, err := url.Parse(path)
+	if err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(u.Path, "/admin/") || strings.Contains(path, "\\") {
+		return "/admin/"
+	}
+	return u.EscapedPath()
+}
+
+func (c *console) logOut(w http.ResponseWriter, r *http.Request) {
+	if err := c.Staff.LogOut(r.Context(), tokens(r)); err != nil {
+		c.Broken(w, r, err)
+		return
+	}
+	web.ClearCookie(w, r, staff.Cookie)
+	c.Redirect(w, r, "/admin/login", web.Flash{Text: "You are logged out."})
+}

@@ -1,0 +1,193 @@
+package console
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/audit"
+	"github.com/oryne/pgtenant/tenancy/backup"
+)
+
+// pageSize is how many schools, or entries of the log, are on a page.
+const pageSize = 25
+
+// catalogue is a page of the list of schools.
+type catalogue struct {
+	Search, Status, Plan string
+	Statuses             []tenancy.Status
+	Tenants              []tenancy.Tenant
+	Next                 string // the address of the page behind it
+}
+
+var statuses = []tenancy.Status{tenancy.Active, tenancy.Suspended, tenancy.Maintenance, tenancy.Provisioning, tenancy.Dropping}
+
+func (c *console) list(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	l := catalogue{Search: q.Get("q"), Status: q.Get("status"), Plan: q.Get("plan"), Statuses: statuses}
+	f := tenancy.Filter{Search: l.Search, Plan: l.Plan, Limit: pageSize}
+	if l.Status != "" {
+		f.Statuses = []tenancy.Status{tenancy.Status(l.Status)}
+	}
+	f.After, _ = strconv.ParseInt(q.Get("after"), 10, 64) // what is no number is the first page
+	page, err := c.Tenants.List(r.Context(), f)
+	if err != nil {
+		c.failed(w, r, err)
+		return
+	}
+	l.Tenants = page.Tenants
+	if page.Next != 0 {
+		q.Set("after", strconv.FormatInt(page.Next, 10))
+		l.Next = "?" + q.Encode()
+	}
+	c.Render(w, r, http.StatusOK, "tenants", c.page(r, "Schools", l))
+}
+
+// school is the page of one.
+type school struct {
+	tenancy.Details
+	Address    string
+	Plans      []string
+	Operations map[string]bool // what the status allows
+	Aside      string          // the schema that a restore has put aside
+	Backups    []backup.Info   // the newest first
+	Migrations migrate.Status
+	Pending    int
+	Log        []audit.Record
+	Requests   []codeCount
+	Size       int64
+	Counted    bool // the metrics have the school by name
+}
+
+type codeCount struct {
+	Code  string
+	Count int64
+}
+
+// maxBackups is how many backups the page names.
+const maxBackups = 8
+
+func (c *console) show(w http.ResponseWriter, r *http.Request) {
+	s, err := c.school(r)
+	if err != nil {
+		c.failed(w, r, err)
+		return
+	}
+	c.Render(w, r, http.StatusOK, "tenant", c.page(r, s.Tenant.Name, s))
+}
+
+func (c *console) school(r *http.Request) (s school, err error) {
+	ctx := r.Context()
+	if s.Details, err = c.Tenants.Show(ctx, r.PathValue("slug")); err != nil {
+		return s, err
+	}
+	t := &s.Tenant
+	if t.Status == tenancy.Stocked { // nobody's yet
+		return s, tenancy.ErrNotFound
+	}
+	s.Plans = c.Schools.Plans()
+	s.Operations = map[string]bool{
+		"suspend": tenancy.OpSuspend.Allowed(t.Status), "activate": t.Status == tenancy.Suspended,
+		"maintenance": tenancy.OpStartMaintenance.Allowed(t.Status), "serve": t.Status == tenancy.Maintenance,
+		"resume": t.Status == tenancy.Provisioning || t.NextSchema != "", "domains": tenancy.OpAddDomain.Allowed(t.Status),
+		"backup": tenancy.OpReplace.Allowed(t.Status),
+	}
+	for _, d := range s.Domains {
+		if d.Primary {
+			s.Address = c.address(d.Host)
+		}
+	}
+	aside, err := c.Tenants.Aside(ctx, t.Slug)
+	if err != nil && !errors.Is(err, tenancy.ErrNothingAside) {
+		return s, err
+	}
+	s.Aside = aside.Schema
+	if s.Backups, err = c.backupsOf(r, t); err != nil {
+		return s, err
+	}
+	s.Migrations, err = c.Runner.Status(ctx, t.Schema)
+	if err != nil && !errors.Is(err, migrate.ErrSchemaMissing) {
+		return s, err
+	}
+	s.Pending = len(s.Migrations.Versions(migrate.Pending))
+	page, err := c.reader.List(ctx, audit.Filter{Tenants: []int64{t.ID}, Order: audit.Newest, Limit: 8})
+	if err != nil {
+		return s, err
+	}
+	s.Log = page.Records
+	return s, c.measure(&s)
+}
+
+func (c *console) backupsOf(r *http.Request, t *tenancy.Tenant) (all []backup.Info, err error) {
+	for info, err := range c.Backups.Backups(r.Context(), t.ID) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, info)
+	}
+	slices.SortFunc(all, func(a, b backup.Info) int { return cmp.Compare(b.TakenAt.UnixNano(), a.TakenAt.UnixNano()) })
+	return all[:min(len(all), maxBackups)], nil
+}
+
+// measure adds what the metrics say of the school.
+func (c *console) measure(s *school) error {
+	g, err := look(c.Metrics)
+	if err != nil {
+		return err
+	}
+	for _, code := range []string{"2xx", "3xx", "4xx", "5xx"} {
+		n, ok := g.sum("pgtenant_http_requests_total", "tenant", s.Tenant.Schema, "code", code)
+		s.Counted = s.Counted || ok
+		s.Requests = append(s.Requests, codeCount{code, int64(n)})
+	}
+	s.Size = g.count("pgtenant_schema_size_bytes", "tenant", s.Tenant.Schema)
+	return nil
+}
+
+// drifted is a comparison of schemas with what their migrations make.
+type drifted struct {
+	Slug   string // empty: of all schools
+	Report migrate.DriftReport
+	Took   time.Duration
+}
+
+func (c *console) driftOf(w http.ResponseWriter, r *http.Request) {
+	t, err := c.Tenants.BySlug(r.Context(), r.PathValue("slug"))
+	if err != nil {
+		c.failed(w, r, err)
+		return
+	}
+	ctx, cancel := patient(w, r)
+	defer cancel()
+	report, err := c.Runner.Drift(ctx, []string{t.Schema}, migrate.DriftOptions{})
+	if err != nil {
+		c.failed(w, r, err)
+		return
+	}
+	c.Render(w, r, http.StatusOK, "drift", c.page(r, "Drift of "+t.Name, drifted{t.Slug, report, report.Duration.Round(time.Millisecond)}))
+}
+
+// verified is what became of the chains of a school's log.
+type verified struct {
+	Slug   string
+	Report audit.Report
+}
+
+func (c *console) verify(w http.ResponseWriter, r *http.Request) {
+	t, err := c.Tenants.BySlug(r.Context(), r.PathValue("slug"))
+	if err != nil {
+		c.failed(w, r, err)
+		return
+	}
+	report, err := c.reader.Verify(r.Context(), t.ID)
+	if err != nil {
+		c.failed(w, r, err)
+		return
+	}
+	c.Render(w, r, http.StatusOK, "verify", c.page(r, "Access log of "+t.Name, verified{t.Slug, report}))
+}

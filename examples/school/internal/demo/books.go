@@ -1,0 +1,144 @@
+package demo
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// A school has two sections of each of six years.
+const (
+	firstYear  = 7
+	years      = 6
+	sections   = 2
+	classes    = years * sections
+	schoolYear = 2026
+	teachers   = classes + 4
+)
+
+// books are the rows of a school by table, in the order in which they can be copied. Their ids are given: what refers to them is known before
+// anything is written.
+type books []table
+
+type table struct {
+	name    string
+	columns []string
+	rows    [][]any
+}
+
+func (b *books) add(name string, columns ...string) *table {
+	*b = append(*b, table{name: name, columns: columns})
+	return &(*b)[len(*b)-1]
+}
+
+// names are those of the first of each kind, who can log in. The administration is nobody's in the books.
+func (b books) names() map[Role]string {
+	names := map[Role]string{Admin: "School Office"}
+	for _, t := range b {
+		switch first := t.rows[0]; t.name {
+		case "teachers":
+			names[Teacher] = first[1].(string)
+		case "parents":
+			names[Parent] = first[1].(string)
+		case "students":
+			names[Student] = first[2].(string) + " " + first[3].(string)
+		}
+	}
+	return names
+}
+
+func (t *table) row(values ...any) { t.rows = append(t.rows, values) }
+
+// writer makes up one school. The same seed makes the same school.
+type writer struct {
+	school School
+	random *rand.Rand
+	books  books
+}
+
+// write makes up a school. Of those who can log in, users are the ids: of an administrator, and of the first teacher, parent and student.
+func write(s School, users map[Role]int64) books {
+	w := &writer{school: s, random: rand.New(rand.NewPCG(s.Seed, 2026))}
+	w.classes()
+	w.teachers(users[Teacher])
+	families := w.students(users[Student])
+	w.parents(families, users[Parent])
+	w.fees()
+	return w.books
+}
+
+func (w *writer) classes() {
+	t := w.books.add("classes", "id", "name", "section", "year")
+	for i := range classes {
+		t.row(int64(i+1), fmt.Sprintf("Year %d", firstYear+i/sections), string(rune('A'+i%sections)), schoolYear)
+	}
+}
+
+func (w *writer) teachers(user int64) {
+	t := w.books.add("teachers", "id", "name", "user_id")
+	for i := range teachers {
+		t.row(int64(i+1), w.pick(firstNames)+" "+w.pick(lastNames), only(i == 0, user))
+	}
+	// Each class has its own teacher, and one who comes from another.
+	t = w.books.add("class_teachers", "class_id", "teacher_id")
+	for i := range classes {
+		t.row(int64(i+1), int64(i+1))
+		t.row(int64(i+1), int64((i+1+w.random.IntN(teachers-1))%teachers+1))
+	}
+}
+
+// family is children of one name, and who is called when they are ill.
+type family struct {
+	name     string
+	children []int64
+}
+
+// students returns the families that they are of: three in ten have an elder sister or brother here.
+func (w *writer) students(user int64) (families []family) {
+	t := w.books.add("students", "id", "admission_number", "first_name", "last_name", "date_of_birth", "class_id", "user_id")
+	for i := range w.school.Students {
+		id, class := int64(i+1), i%classes
+		first, last := w.pick(firstNames), w.pick(lastNames)
+		named := i < len(w.school.First)
+		if named {
+			first, last = w.school.First[i][0], w.school.First[i][1]
+		}
+		if sibling := w.random.IntN(10) < 3; sibling && !named && len(families) > 0 {
+			of := &families[w.random.IntN(len(families))]
+			last = of.name
+			of.children = append(of.children, id)
+		} else {
+			families = append(families, family{last, []int64{id}})
+		}
+		age := firstYear + 5 + class/sections
+		born := time.Date(schoolYear-age, 9, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, w.random.IntN(365))
+		t.row(id, fmt.Sprintf("%s-%04d", w.school.Prefix, i+1), first, last, born, int64(class+1), only(i == 0, user))
+	}
+	return families
+}
+
+func (w *writer) parents(families []family, user int64) {
+	parents := table{name: "parents", columns: []string{"id", "name", "phone", "user_id"}}
+	links := table{name: "student_parents", columns: []string{"student_id", "parent_id", "relation"}}
+	for _, f := range families {
+		for _, relation := range []string{"mother", "father"}[w.random.IntN(2):] {
+			id := int64(len(parents.rows) + 1)
+			phone := fmt.Sprintf("+44 20 7946 %04d", w.random.IntN(1000)) // which are nobody's
+			parents.row(id, w.pick(firstNames)+" "+f.name, phone, only(id == 1, user))
+			for _, child := range f.children {
+				links.row(child, id, relation)
+			}
+		}
+	}
+	w.books = append(w.books, parents, links)
+}
+
+func (w *writer) pick(names []string) string { return names[w.random.IntN(len(names))] }
+
+// only returns the value, or NULL.
+func only(is bool, value int64) any {
+	if !is || value == 0 {
+		return nil
+	}
+	return value
+}

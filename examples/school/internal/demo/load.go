@@ -1,0 +1,96 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/erp"
+)
+
+// Role is what somebody of a school does.
+type Role = erp.Role
+
+// One of each can log in.
+const (
+	Admin   = erp.RoleAdmin
+	Teacher = erp.RoleTeacher
+	Parent  = erp.RoleParent
+	Student = erp.RoleStudent
+)
+
+// Roles are those of who can log in, in the order in which they are shown.
+var Roles = []Role{Admin, Teacher, Parent, Student}
+
+// Address is that of who can log in at a school in a role.
+func Address(slug string, role Role) string { return string(role) + "@" + slug + ".example" }
+
+// Load fills an empty school, all or nothing, and leaves one alone that has students. tx is a transaction in the school's schema; password
+// returns that of an address.
+func Load(ctx context.Context, tx pgx.Tx, s School, password func(address string) string) error {
+	var any bool
+	// Of two programs that start at once one is to find what the other has loaded.
+	if _, err := tx.Exec(ctx, "lock table students in share row exclusive mode"); err != nil {
+		return err
+	}
+	if err := tx.QueryRow(ctx, "select exists (select from students)").Scan(&any); err != nil || any {
+		return err
+	}
+	ctx = erp.NewContext(ctx, erp.System())
+	users, names := make(map[Role]int64), write(s, nil).names()
+	for _, role := range Roles {
+		address := Address(s.Slug, role)
+		user, err := erp.NewUsers(tx).Create(ctx, erp.NewUser{Email: address, Name: names[role], Role: role})
+		if err == nil {
+			err = erp.NewUsers(tx).SetPassword(ctx, user.ID, password(address))
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", address, err)
+		}
+		users[role] = user.ID
+	}
+	return copyBooks(ctx, tx, write(s, users))
+}
+
+// refers has the tables whose rows columns name.
+var refers = map[string]string{
+	"class_id": "classes", "teacher_id": "teachers", "student_id": "students", "parent_id": "parents",
+	"fee_structure_id": "fee_structures", "fee_id": "fees",
+}
+
+// copyBooks copies them under numbers that the database gives out: those in the books begin at 1.
+func copyBooks(ctx context.Context, tx pgx.Tx, all books) error {
+	before := make(map[string]int64) // the number in front of a table's first
+	for _, t := range all {
+		if t.columns[0] == "id" {
+			n, err := reserve(ctx, tx, t)
+			if err != nil {
+				return fmt.Errorf("numbers of %s: %w", t.name, err)
+			}
+			before[t.name] = n
+		}
+		for i, column := range t.columns {
+			of := refers[column]
+			if column == "id" {
+				of = t.name
+			}
+			for _, row := range t.rows {
+				if id, ok := row[i].(int64); ok && of != "" {
+					row[i] = id + before[of]
+				}
+			}
+		}
+		if _, err := tx.CopyFrom(ctx, pgx.Identifier{t.name}, t.columns, pgx.CopyFromRows(t.rows)); err != nil {
+			return fmt.Errorf("%s: %w", t.name, err)
+		}
+	}
+	return nil
+}
+
+// reserve takes as many numbers as a table has rows. They follow each other, as nobody else is here yet.
+func reserve(ctx context.Context, tx pgx.Tx, t table) (before int64, err error) {
+	err = tx.QueryRow(ctx, `select min(id) - 1 from (
+		select nextval(pg_get_serial_sequence($1, 'id')) as id from generate_series(1, $2)) numbers`, t.name, len(t.rows)).Scan(&before)
+	return before, err
+}

@@ -1,0 +1,109 @@
+package publicsite
+
+import (
+	"embed"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"github.com/oryne/pgtenant/examples/school/internal/schools"
+	"github.com/oryne/pgtenant/examples/school/internal/staff"
+	"github.com/oryne/pgtenant/examples/school/internal/web"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/ratelimit"
+)
+
+// Config says what the site works with. All of it is required.
+type Config struct {
+	Registry *tenancy.Registry // as the public may read it
+	Schools  *schools.Maker
+	Staff    *staff.Staff
+	Signer   *tenancy.Signer
+	Open     func(t *tenancy.Tenant) bool // anybody may look at the school, and know that there is one
+	Port     string                       // that schools' addresses have
+	Logger   *slog.Logger
+}
+
+type site struct {
+	Config
+	*web.Kit
+	signups *ratelimit.Buckets
+}
+
+//go:embed pages
+var pages embed.FS
+
+// New returns what serves the platform's hosts beside the console.
+func New(cfg Config) (http.Handler, error) {
+	files, err := fs.Sub(pages, "pages")
+	if err != nil {
+		return nil, err
+	}
+	kit, err := web.NewKit(files, cfg.Signer, cfg.Logger)
+	if err != nil {
+		return nil, err
+	}
+	signups, err := ratelimit.NewBuckets(ratelimit.BucketsConfig{})
+	if err != nil {
+		return nil, err
+	}
+	s := &site{cfg, kit, signups}
+	return web.Headers(web.SameOrigin(s.routes())), nil
+}
+
+func (s *site) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /static/", web.Static())
+	mux.HandleFunc("GET /{$}", s.home)
+	mux.HandleFunc("POST /signup", s.signUp)
+	for _, path := range []string{"/api/tenants", "/api/tenants/{$}"} {
+		mux.HandleFunc("GET "+path, s.listTenants)
+		mux.HandleFunc("POST "+path, s.createTenant)
+		mux.HandleFunc(path, notAllowed("GET, POST"))
+	}
+	for path, serve := range map[string]struct {
+		method string
+		do     http.HandlerFunc
+	}{
+		"/api/auth/login":  {http.MethodPost, s.logIn},
+		"/api/auth/logout": {http.MethodPost, s.logOut},
+		"/api/auth/me":     {http.MethodGet, s.me},
+	} {
+		for _, path := range []string{path, path + "/{$}"} {
+			mux.HandleFunc(serve.method+" "+path, serve.do)
+			mux.HandleFunc(path, notAllowed(serve.method))
+		}
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		tenancy.Refuse(w, r, tenancy.Refusal{Err: tenancy.ErrNoSite, Problem: tenancy.Problem{
+			Status: http.StatusNotFound, Detail: "There is nothing at this address of the public site.",
+		}})
+	})
+	return mux
+}
+
+func notAllowed(methods string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Allow", methods)
+		tenancy.Problem{Status: http.StatusMethodNotAllowed}.Respond(w)
+	}
+}
+
+// address is where a school is, for a link.
+func (s *site) address(slug string) string {
+	host := s.Schools.DomainOf(slug)
+	if s.Port != "" && s.Port != "80" {
+		host = net.JoinHostPort(host, s.Port)
+	}
+	return "http://" + host + "/"
+}
+
+// client is the address of who asks.
+func client(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}

@@ -1,0 +1,125 @@
+package publicsite
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/oryne/pgtenant/examples/school/internal/schools"
+	"github.com/oryne/pgtenant/examples/school/internal/staff"
+	"github.com/oryne/pgtenant/examples/school/internal/web"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/ratelimit"
+)
+
+// tenantJSON is a school as the list has it. What others than staff see is the same: there is nothing of a school's in it.
+type tenantJSON struct {
+	Slug    string         `json:"slug"`
+	Name    string         `json:"name"`
+	Status  tenancy.Status `json:"status"`
+	Address string         `json:"address"`
+	Created time.Time      `json:"created_at"`
+}
+
+func (s *site) shown(t tenancy.Tenant) tenantJSON {
+	return tenantJSON{t.Slug, t.Name, t.Status, s.address(t.Slug), t.CreatedAt}
+}
+
+func (s *site) listTenants(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	after, err := strconv.ParseInt(q.Get("after"), 10, 64)
+	if q.Get("after") != "" && (err != nil || after < 0) {
+		refused(schools.WrongError{"after": "is not the next of another page"}).Respond(w)
+		return
+	}
+	page := tenancy.Page{}
+	switch _, err = s.Staff.Session(r.Context(), sessions(r)); {
+	case err == nil:
+		page, err = s.Registry.List(r.Context(), tenancy.Filter{Search: q.Get("q"), After: after})
+	case errors.Is(err, staff.ErrRefused), errors.Is(err, tenancy.ErrForeignTenant):
+		page.Tenants, page.Next, err = s.openSchools(r, after)
+	}
+	if wrong := schools.Wrong(err); wrong != nil {
+		refused(wrong).Respond(w)
+		return
+	}
+	if err != nil {
+		s.Broken(w, r, err)
+		return
+	}
+	list := []tenantJSON{} // and not null
+	for _, t := range page.Tenants {
+		list = append(list, s.shown(t))
+	}
+	web.WriteJSON(w, http.StatusOK, struct {
+		Tenants []tenantJSON `json:"tenants"`
+		Next    int64        `json:"next,omitempty"`
+	}{list, page.Next})
+}
+
+func (s *site) createTenant(w http.ResponseWriter, r *http.Request) {
+	var input struct {
+		Name     string `json:"name"`
+		Slug     string `json:"slug"`
+		Email    string `json:"email"`
+		Password string `json:"password"`
+	}
+	if !web.ReadJSON(w, r, &input) {
+		return
+	}
+	t, err := s.make(r, schools.New{Name: input.Name, Slug: input.Slug, Admin: input.Email, Password: input.Password})
+	wrong := schools.Wrong(err)
+	switch {
+	case wrong != nil:
+		refused(wrong).Respond(w)
+	case errors.Is(err, errTooMany):
+		tooMany.Respond(w)
+	case err != nil:
+		s.Broken(w, r, err)
+	default:
+		w.Header().Set("Location", s.address(t.Slug))
+		web.WriteJSON(w, http.StatusCreated, s.shown(t))
+	}
+}
+
+// refused names each field. An address of somebody is called as the form has it.
+func refused(wrong schools.WrongError) tenancy.Problem {
+	p := tenancy.Problem{Status: http.StatusUnprocessableEntity, Title: "Invalid input", Detail: wrong.Error()}
+	if rule, ok := wrong["slug"]; ok && rule == schools.Taken {
+		p.Status, p.Title = http.StatusConflict, "Conflict"
+	}
+	for field, rule := range wrong {
+		if field == "admin" {
+			field = "email"
+		}
+		p.Fields = append(p.Fields, tenancy.ProblemField{Field: field, Detail: rule})
+	}
+	slices.SortFunc(p.Fields, func(a, b tenancy.ProblemField) int { return slices.Compare([]byte(a.Field), []byte(b.Field)) })
+	return p
+}
+
+// One address signs up five schools a minute, after ten: a school costs a schema.
+var (
+	signups    = ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.PerMinute(5).WithBurst(10)}
+	errTooMany = errors.New("too many schools at once")
+	tooMany    = tenancy.Problem{Status: http.StatusTooManyRequests, Detail: "There were many schools from your address. Wait a minute.", RetryAfter: time.Minute}
+)
+
+// make makes a school for who signs up.
+func (s *site) make(r *http.Request, n schools.New) (tenancy.Tenant, error) {
+	taken, err := s.signups.Take(r.Context(), ratelimit.Take{Caller: client(r), Policy: signups, Cost: 1})
+	if err != nil {
+		return tenancy.Tenant{}, err
+	}
+	if taken.Caller.Refused {
+		return tenancy.Tenant{}, errTooMany
+	}
+	t, err := s.Schools.Make(r.Context(), n)
+	if err == nil {
+		s.Logger.InfoContext(r.Context(), "school signed up", slog.String("tenant", t.Slug))
+	}
+	return t, err
+}

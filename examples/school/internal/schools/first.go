@@ -1,0 +1,53 @@
+package schools
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/erp"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// first is the first administrator of a school.
+type first struct {
+	user erp.NewUser
+	hash tenancy.PasswordHash
+}
+
+type firstKey struct{}
+
+// withFirst tells [Seed] who it is: the manager calls it with a child of this context.
+func withFirst(ctx context.Context, f first) context.Context {
+	return context.WithValue(ctx, firstKey{}, f)
+}
+
+// Pool is what Seed writes through: the handle on the runtime login.
+type Pool interface {
+	InTx(ctx context.Context, fn func(tx pgx.Tx) error) error
+}
+
+// Seed returns what makes the first administrator of a school, for [tenancy.Config]: the school is active behind that, so that there is none
+// without. A school that is made without one, such as of the demo, gets none.
+func Seed(db Pool) func(ctx context.Context, t *tenancy.Tenant) error {
+	return func(ctx context.Context, _ *tenancy.Tenant) error {
+		f, ok := ctx.Value(firstKey{}).(first)
+		if !ok {
+			return nil
+		}
+		ctx = erp.NewContext(ctx, erp.System())
+		return db.InTx(ctx, func(tx pgx.Tx) error {
+			user, err := erp.NewUsers(tx).Create(ctx, f.user)
+			var input *erp.InputError
+			if errors.As(err, &input) && input.Conflict {
+				return nil // of a run before, which was cut off behind it
+			}
+			if err != nil {
+				return err
+			}
+			_, err = tx.Exec(ctx, "update users set password_hash = $1 where id = $2", f.hash.Reveal(), user.ID)
+			return err
+		})
+	}
+}

@@ -1,0 +1,124 @@
+package staff
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base32"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/pquerna/otp/hotp"
+)
+
+// A code is of the common kind (RFC 6238): six digits of SHA-1, for 30 seconds. The one before and the one after are good as
+// well, for clocks that are off and people who are slow.
+const (
+	period = 30
+	skew   = 1
+)
+
+// Code returns the code of a secret at a moment, as a telephone shows it.
+func Code(secret []byte, at time.Time) (string, error) { return codeOf(secret, at.Unix()/period) }
+
+func codeOf(secret []byte, step int64) (string, error) {
+	return hotp.GenerateCode(base32.StdEncoding.EncodeToString(secret), uint64(step))
+}
+
+// URI is what a telephone scans to show the codes of a secret.
+func URI(email string, secret []byte) string {
+	query := url.Values{"secret": {strings.TrimRight(base32.StdEncoding.EncodeToString(secret), "=")}, "issuer": {"pgtenant schools"}}
+	return "otpauth://totp/" + url.PathEscape("pgtenant schools:"+email) + "?" + strings.ReplaceAll(query.Encode(), "+", "%20")
+}
+
+// CheckCode takes a code from somebody who is logged in and does something that cannot be undone. The error is [ErrCode], [ErrThrottled], or
+// one of the database.
+func (s *Staff) CheckCode(ctx context.Context, email, code string) error {
+	user, err := s.users.ByEmail(ctx, email)
+	if err != nil {
+		return err
+	}
+	if err := s.throttle(ctx, "code of "+email, email); err != nil {
+		return err
+	}
+	step, err := s.step(ctx, user.ID, code)
+	if err != nil {
+		return err
+	}
+	if step == 0 || user.Disabled() {
+		return ErrCode
+	}
+	fresh, err := s.use(ctx, user.ID, step)
+	if err == nil && !fresh {
+		err = ErrCode
+	}
+	return err
+}
+
+// step returns the time step of which a code is, or 0. Nobody has a secret as well, which no code is of.
+func (s *Staff) step(ctx context.Context, user int64, code string) (int64, error) {
+	secret, err := s.secret(ctx, user)
+	if err != nil {
+		return 0, err
+	}
+	code = strings.ReplaceAll(code, " ", "") // as telephones show it
+	now, found := s.now().Unix()/period, int64(0)
+	for step := now - skew; step <= now+skew; step++ {
+		want, err := codeOf(secret, step)
+		if err != nil {
+			return 0, err
+		}
+		if subtle.ConstantTimeCompare([]byte(want), []byte(code)) == 1 {
+			found = step
+		}
+	}
+	return found, nil
+}
+
+func (s *Staff) secret(ctx context.Context, user int64) ([]byte, error) {
+	var sealed []byte
+	err := s.cfg.Owner.QueryRow(ctx, "select secret from public.staff_codes where user_id = $1", user).Scan(&sealed)
+	if errors.Is(err, pgx.ErrNoRows) {
+		random := make([]byte, 20)
+		_, _ = rand.Read(random) // never fails
+		return random, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.unseal(user, sealed)
+}
+
+// use takes a step, unless it or a later one was taken: one statement, so that of two who use a code at once one does.
+func (s *Staff) use(ctx context.Context, user, step int64) (bool, error) {
+	tag, err := s.cfg.Owner.Exec(ctx, "update public.staff_codes set last_step = $2 where user_id = $1 and last_step < $2", user, step)
+	return tag.RowsAffected() == 1, err
+}
+
+func newSeal(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("staff: key: %w", err)
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+// seal encrypts a secret for one user: in the row of another it is none.
+func (s *Staff) seal(user int64, secret []byte) []byte {
+	return s.sealed.Seal(nil, nil, secret, binary.BigEndian.AppendUint64(nil, uint64(user)))
+}
+
+func (s *Staff) unseal(user int64, sealed []byte) ([]byte, error) {
+	secret, err := s.sealed.Open(nil, nil, sealed, binary.BigEndian.AppendUint64(nil, uint64(user)))
+	if err != nil {
+		return nil, errors.New("staff: a secret is not of this program's key: is it the data directory of another one?")
+	}
+	return secret, nil
+}

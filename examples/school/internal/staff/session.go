@@ -1,0 +1,102 @@
+package staff
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// Cookie is what a session is called in the browser.
+const Cookie = "staff"
+
+// A session ends after a working day, and when nobody has used it for an hour.
+const (
+	SessionTTL = 12 * time.Hour
+	idleTTL    = time.Hour
+)
+
+// maxTokens bounds the tokens of a request that are looked up: a browser has one.
+const maxTokens = 4
+
+// begin makes a session. What the browser gets is signed for its site, and the database keeps a hash: neither a copy of the one nor the
+// key of the other is enough to make up a session.
+func (s *Staff) begin(ctx context.Context, user tenancy.User) (string, error) {
+	id := rand.Text()
+	_, err := s.cfg.Owner.Exec(ctx, `with old as (
+			delete from public.staff_sessions where created_at < now() - $3::interval or seen_at < now() - $4::interval
+		)
+		insert into public.staff_sessions (hash, user_id) values ($1, $2)`, hashOf(id), user.ID, SessionTTL, idleTTL)
+	if err != nil {
+		return "", err
+	}
+	return s.cfg.Signer.BindSession(ctx, id, SessionTTL)
+}
+
+// Session returns whose session one of the tokens is. The error is [ErrRefused], [tenancy.ErrForeignTenant] for a session of another site, or
+// one of the database.
+func (s *Staff) Session(ctx context.Context, tokens []string) (tenancy.User, error) {
+	refused := ErrRefused
+	for _, token := range tokens[:min(len(tokens), maxTokens)] {
+		id, err := s.cfg.Signer.OpenSession(ctx, token)
+		if errors.Is(err, tenancy.ErrForeignTenant) {
+			refused = tenancy.ErrForeignTenant
+		}
+		if err != nil {
+			continue
+		}
+		user, err := s.seen(ctx, id)
+		if !errors.Is(err, ErrRefused) {
+			return user, err
+		}
+	}
+	return tenancy.User{}, refused
+}
+
+// seen keeps a session from being idle. That it was used is noted once a minute: a page is no reason to write.
+func (s *Staff) seen(ctx context.Context, id string) (tenancy.User, error) {
+	var user int64
+	err := s.cfg.Owner.QueryRow(ctx, `with live as (
+			select hash, user_id, seen_at from public.staff_sessions
+			where hash = $1 and created_at > now() - $2::interval and seen_at > now() - $3::interval
+		), noted as (
+			update public.staff_sessions s set seen_at = now() from live
+			where s.hash = live.hash and live.seen_at < now() - interval '1 minute'
+		)
+		select user_id from live`, hashOf(id), SessionTTL, idleTTL).Scan(&user)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return tenancy.User{}, ErrRefused
+	}
+	if err != nil {
+		return tenancy.User{}, err
+	}
+	found, err := s.users.ByID(ctx, user)
+	if errors.Is(err, tenancy.ErrUserNotFound) || err == nil && found.Disabled() {
+		return tenancy.User{}, ErrRefused
+	}
+	return found, err
+}
+
+// LogOut ends the sessions of the tokens: whoever has a copy of one has nothing.
+func (s *Staff) LogOut(ctx context.Context, tokens []string) error {
+	for _, token := range tokens[:min(len(tokens), maxTokens)] {
+		id, err := s.cfg.Signer.OpenSession(ctx, token)
+		if err != nil {
+			continue // it is none
+		}
+		if _, err := s.cfg.Owner.Exec(ctx, "delete from public.staff_sessions where hash = $1", hashOf(id)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func hashOf(id string) []byte {
+	sum := sha256.Sum256([]byte(id))
+	return sum[:]
+}

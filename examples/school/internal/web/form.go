@@ -1,0 +1,83 @@
+package web
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// maxForm is more than any form of the program has.
+const maxForm = 64 << 10
+
+// Form is what somebody has filled in.
+type Form struct{ values url.Values }
+
+// ReadForm reads the body of a posted form. What is no form is a [tenancy.Problem] that has been sent: 415 for another content
+// type, 413 for what is too long, 400 for the rest.
+func ReadForm(w http.ResponseWriter, r *http.Request) (Form, bool) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
+		tenancy.Problem{Status: http.StatusUnsupportedMediaType, Detail: "A form is application/x-www-form-urlencoded."}.Respond(w)
+		return Form{}, false
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	var tooLong *http.MaxBytesError
+	switch err := r.ParseForm(); {
+	case errors.As(err, &tooLong):
+		tenancy.Problem{Status: http.StatusRequestEntityTooLarge, Detail: "The form is longer than 64 KiB."}.Respond(w)
+		return Form{}, false
+	case err != nil:
+		tenancy.Problem{Status: http.StatusBadRequest, Detail: "The form cannot be read."}.Respond(w)
+		return Form{}, false
+	}
+	return Form{r.PostForm}, true
+}
+
+// Text returns a field as one line: without blanks around it, and without what no field of ours may have.
+func (f Form) Text(name string) string { return strings.TrimSpace(f.Secret(name)) }
+
+// Secret returns a field as it was typed, such as a password. What is not text is nothing.
+func (f Form) Secret(name string) string {
+	value := f.values.Get(name)
+	if !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
+		return ""
+	}
+	return value
+}
+
+// maxFile is the longest file that can be sent.
+const maxFile = 8 << 20
+
+// ReadFile reads the file of a posted form, from the field of that name. What is none has been answered: as with [ReadForm], and with 400 where
+// there is no file.
+func ReadFile(w http.ResponseWriter, r *http.Request, name string) (io.Reader, bool) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "multipart/form-data" {
+		tenancy.Problem{Status: http.StatusUnsupportedMediaType, Detail: "A file is sent as multipart/form-data."}.Respond(w)
+		return nil, false
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxFile)
+	parts, err := r.MultipartReader()
+	for err == nil {
+		var part *multipart.Part
+		if part, err = parts.NextPart(); err == nil && part.FormName() == name && part.FileName() != "" {
+			var content []byte
+			if content, err = io.ReadAll(part); err == nil {
+				return bytes.NewReader(content), true
+			}
+		}
+	}
+	var tooLong *http.MaxBytesError
+	if errors.As(err, &tooLong) {
+		tenancy.Problem{Status: http.StatusRequestEntityTooLarge, Detail: "The file is longer than 8 MiB."}.Respond(w)
+		return nil, false
+	}
+	tenancy.Problem{Status: http.StatusBadRequest, Detail: "There is no file in the form."}.Respond(w)
+	return nil, false
+}

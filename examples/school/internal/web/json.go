@@ -1,0 +1,47 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// ReadJSON reads the one JSON object of a body into to, and nothing that to does not have. What is none has been answered: 415 for another content
+// type, 413 for what is too long, 400 for the rest.
+func ReadJSON(w http.ResponseWriter, r *http.Request, to any) bool {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		tenancy.Problem{Status: http.StatusUnsupportedMediaType, Detail: "The body has to be application/json."}.Respond(w)
+		return false
+	}
+	in := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxForm))
+	in.DisallowUnknownFields()
+	err := in.Decode(to)
+	if err == nil {
+		if _, more := in.Token(); !errors.Is(more, io.EOF) {
+			err = errors.Join(more, errors.New("there is more behind the object"))
+		}
+	}
+	var tooLong *http.MaxBytesError
+	switch {
+	case err == nil:
+		return true
+	case errors.As(err, &tooLong):
+		tenancy.Problem{Status: http.StatusRequestEntityTooLarge, Detail: "The body is longer than 64 KiB."}.Respond(w)
+	default:
+		tenancy.Problem{Status: http.StatusBadRequest, Detail: "The body is not a JSON object of the right fields."}.Respond(w)
+	}
+	return false
+}
+
+// WriteJSON answers with a value as JSON, which nobody is to keep.
+func WriteJSON(w http.ResponseWriter, status int, value any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(value) // the client has gone
+}

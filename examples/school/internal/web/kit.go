@@ -1,0 +1,127 @@
+package web
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"hash/fnv"
+	"html/template"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+//go:embed layout.html refused.html style.css icon.svg
+var files embed.FS
+
+// Kit renders the pages of one site. It is safe for concurrent use.
+type Kit struct {
+	pages  map[string]*template.Template
+	signer *tenancy.Signer
+	logger *slog.Logger
+}
+
+// NewKit parses the pages, *.html at the root of pages, each of which defines "main" for the layout, and what several of them have in
+// common, in parts.
+func NewKit(pages fs.FS, signer *tenancy.Signer, logger *slog.Logger) (*Kit, error) {
+	layout, err := template.New("layout.html").Funcs(funcs).ParseFS(files, "layout.html")
+	if err != nil {
+		return nil, err
+	}
+	if parts, err := fs.Glob(pages, "parts/*.html"); err != nil {
+		return nil, err
+	} else if len(parts) > 0 {
+		if layout, err = layout.ParseFS(pages, parts...); err != nil {
+			return nil, err
+		}
+	}
+	names, err := fs.Glob(pages, "*.html")
+	if err != nil {
+		return nil, err
+	}
+	k := &Kit{pages: make(map[string]*template.Template), signer: signer, logger: logger}
+	for _, name := range names {
+		if name == "layout.html" {
+			continue // our own
+		}
+		t, err := layout.Clone()
+		if err == nil {
+			t, err = t.ParseFS(pages, name)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("page %s: %w", name, err)
+		}
+		k.pages[strings.TrimSuffix(name, path.Ext(name))] = t
+	}
+	return k, nil
+}
+
+// Page is what the layout shows around the data of a page.
+type Page struct {
+	Title  string
+	Site   string // in large letters at the top, so that nobody takes one school for another
+	Where  string // beneath it: the host
+	Accent string // the class of the site's colour, see [Accent]
+	Nav    []Link
+	Who    string // is logged in
+	Logout string // the address that logs out
+	Data   any
+	Flash  *Flash // set by Render
+}
+
+// Link is a place in the navigation.
+type Link struct {
+	Path, Text string
+	Here       bool
+}
+
+// Render answers with a page. It is made whole before anything is sent: what fails half-way is an error and no half page.
+func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, name string, p Page) {
+	p.Flash = k.flash(w, r)
+	for i, l := range p.Nav {
+		p.Nav[i].Here = l.Path == r.URL.Path
+	}
+	var body bytes.Buffer
+	if err := k.pages[name].ExecuteTemplate(&body, "layout.html", p); err != nil {
+		k.Broken(w, r, fmt.Errorf("page %s: %w", name, err))
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(body.Bytes()) // the client has gone
+}
+
+// Broken answers to what is nobody's fault but ours: the reason is for the program's log.
+func (k *Kit) Broken(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() == nil {
+		k.logger.ErrorContext(r.Context(), "page failed", slog.String("path", r.URL.Path), slog.Any("error", err))
+	}
+	tenancy.Problem{Status: http.StatusServiceUnavailable, Detail: "This page cannot be made just now. Try again soon.", RetryAfter: 5 * time.Second}.Respond(w)
+}
+
+// accents is how many colours the style sheet has.
+const accents = 6
+
+// Accent is the class of a site's colour: two schools mostly have different ones, and one always has the same.
+func Accent(slug string) string {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(slug))
+	return fmt.Sprintf("accent-%d", h.Sum32()%accents)
+}
+
+// Static serves the style sheet and the icon. They are the one thing that a browser may keep.
+func Static() http.Handler {
+	mux := http.NewServeMux()
+	for _, name := range []string{"style.css", "icon.svg"} {
+		mux.HandleFunc("GET /static/"+name, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Cache-Control", "public, max-age=300")
+			http.ServeFileFS(w, r, files, name)
+		})
+	}
+	return mux
+}

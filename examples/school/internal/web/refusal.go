@@ -1,0 +1,53 @@
+package web
+
+import (
+	"cmp"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// Refusals returns what answers requests that are not served, for [tenancy.Routes]: people get a page, programs the problem as it is. Who needs a
+// session at a school, and has none, is sent to log in.
+func Refusals(signer *tenancy.Signer, logger *slog.Logger) (func(w http.ResponseWriter, r *http.Request, refusal tenancy.Refusal), error) {
+	kit, err := NewKit(files, signer, logger)
+	if err != nil {
+		return nil, err
+	}
+	return func(w http.ResponseWriter, r *http.Request, refusal tenancy.Refusal) {
+		switch {
+		case !forPeople(r):
+			refusal.Problem.Respond(w)
+		case refusal.Problem.Status == http.StatusUnauthorized && refusal.Tenant != nil:
+			w.Header().Del("WWW-Authenticate") // it is a page that asks for the password
+			http.Redirect(w, r, "/login", http.StatusSeeOther)
+		default:
+			kit.refuse(w, r, refusal)
+		}
+	}, nil
+}
+
+// forPeople reports whether the answer is for somebody at a browser.
+func forPeople(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Accept"), "text/html") && !strings.HasPrefix(r.URL.Path, "/api/")
+}
+
+func (k *Kit) refuse(w http.ResponseWriter, r *http.Request, refusal tenancy.Refusal) {
+	problem := refusal.Problem
+	page := Page{
+		Title: cmp.Or(problem.Title, http.StatusText(problem.Status)), Site: "Schools", Where: r.Host, Accent: "accent-platform", Data: problem.Detail,
+	}
+	if t := refusal.Tenant; t != nil && problem.Status != http.StatusNotFound { // who is gone has no name
+		page.Site, page.Accent = t.Name, Accent(t.Slug)
+	}
+	if problem.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.FormatInt(int64((problem.RetryAfter+time.Second-1)/time.Second), 10))
+	}
+	Headers(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		k.Render(w, r, problem.Status, "refused", page)
+	})).ServeHTTP(w, r)
+}
