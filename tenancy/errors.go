@@ -56,6 +56,10 @@ var (
 	// ErrEmailTaken is returned by [Users] when another user has the address, in whatever case.
 	ErrEmailTaken = errors.New("email address is taken")
 
+	// ErrLockLost is wrapped by the [StepError] of an operation whose lock of the tenant was lost with its connection, as another
+	// operation may be at work on the tenant by then. It stopped before its next step, or in the middle of one, and can be run again.
+	ErrLockLost = errors.New("lock of the tenant was lost")
+
 	// ErrLocked is what a [LockedError] wraps, and returned by itself by [Manager.Create] and [Manager.Claim] when they
 	// did not get the lock of a new tenant within 5 s. Nothing was changed.
 	ErrLocked = errors.New("lock is not to be had")
