@@ -50,6 +50,9 @@ var (
 	// others for a domain that is only claimed.
 	ErrNotVerified = errors.New("domain is not verified")
 
+	// ErrTooManyClaims is returned by [Manager.ClaimDomain] for a tenant that has [MaxClaims] claims.
+	ErrTooManyClaims = errors.New("tenant has too many claims of domains")
+
 	// ErrUserNotFound is returned by [Users] for a user that does not exist.
 	ErrUserNotFound = errors.New("user not found")
 
