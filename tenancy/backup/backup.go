@@ -104,7 +104,11 @@ func (s *Service) backup(ctx context.Context, slug string, opts BackupOptions) (
 		left := s.discard(ctx, run.info.Name)
 		return Info{}, &VerifyError{Name: run.info.Name, Left: left != nil, Err: errors.Join(err, left)}
 	}
-	if err := s.writeReceipt(ctx, run.info); err != nil {
+	err = s.writeReceipt(ctx, run.info)
+	if err == nil {
+		_, err = run.still(ctx)
+	}
+	if err != nil {
 		return Info{}, errors.Join(err, s.discard(ctx, run.info.Name))
 	}
 	run.report(ctx, Event{Kind: EventVerified})
