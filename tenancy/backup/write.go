@@ -66,6 +66,17 @@ func (r *run) still(ctx context.Context) (tenancy.Tenant, error) {
 	return now, err
 }
 
+// left adds to an error of the store that the tenant is on its way out, where that may be why: an erasure removes files while they are written.
+func (r *run) left(ctx context.Context, err error) error {
+	if errors.Is(err, ErrChanged) {
+		return err
+	}
+	if _, gone := r.still(ctx); errors.Is(gone, ErrChanged) {
+		return errors.Join(gone, err)
+	}
+	return err
+}
+
 // copyTable writes the rows of one table.
 func (r *run) copyTable(ctx context.Context, w *archive.Writer, table archive.Table) error {
 	sql, err := copySQL(r.snap.header.Schema, table)
