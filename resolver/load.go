@@ -114,8 +114,10 @@ func (d *Directory) load(ctx context.Context, w *writer, what *load) error {
 		}
 	} else {
 		ids := slices.Collect(maps.Keys(what.some.ids))
-		// Empty, but never nil: nil IDs and Hosts mean all.
-		filter := tenancy.RouteFilter{IDs: append([]int64{}, ids...), Hosts: slices.Collect(maps.Keys(what.some.hosts))}
+		// Empty, but never nil: nothing but nil means all.
+		filter := tenancy.RouteFilter{
+			IDs: append([]int64{}, ids...), Hosts: slices.Collect(maps.Keys(what.some.hosts)), Slugs: d.policy.slugs(maps.Keys(what.some.hosts)),
+		}
 		var routes []tenancy.Route
 		for route, err := range d.registry.Routes(ctx, filter) {
 			if err != nil {

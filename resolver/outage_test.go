@@ -124,3 +124,18 @@ func TestAMissFindsANewHost(t *testing.T) {
 	f.tenant(t, "c", "c.example.com")
 	expectHosts(t, d, map[string]string{"c.example.com": ""}) // no token is left
 }
+
+func TestAMissFindsTheSlugOfANewTenantUnderABaseDomain(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	d := open(t, f.db(t, nil), resolver.Config{
+		BaseDomains: []string{"example.com", "example.net"}, MissBurst: 10, MissInterval: time.Hour, MissTimeout: time.Minute, WWW: resolver.WWWSame,
+	})
+	f.exec(t, "alter table domains disable trigger user")
+	f.exec(t, "alter table tenants disable trigger user")
+	for slug, host := range map[string]string{"a": "a.example.com", "b": "b.example.net", "c": "www.c.example.net"} {
+		f.tenant(t, slug, slug+".example.org")
+		expectHosts(t, d, map[string]string{host: slug})
+	}
+	expectHosts(t, d, map[string]string{"x.a.example.com": "", "a.example.edu": "", "nobody.example.com": ""})
+}

@@ -2,7 +2,9 @@ package resolver
 
 import (
 	"fmt"
+	"iter"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/oryne/pgtenant/tenancy"
@@ -49,6 +51,17 @@ func (p policy) baseHosts(slug string, fn func(host string)) {
 			fn(host)
 		}
 	}
+}
+
+// slugs returns those whose hosts under the base domains are among hosts, which are in normal form.
+func (p policy) slugs(hosts iter.Seq[string]) (slugs []string) {
+	for host := range hosts {
+		slug, parent, _ := strings.Cut(host, ".")
+		if slices.Contains(p.bases, parent) {
+			slugs = append(slugs, slug)
+		}
+	}
+	return slugs
 }
 
 // bare returns the host that a host in normal form also stands for, if there is one.

@@ -84,7 +84,7 @@ func (s *Staging) Adopt(ctx context.Context) (Tenant, error) {
 	t := Tenant{
 		ID: s.side.TenantID, Schema: s.side.Schema, Slug: s.adopt.Slug, Name: s.adopt.Name, Status: Provisioning, Placement: s.side.placement,
 	}
-	err := s.m.run(ctx, OpAdopt, &t, step{"insert", func(ctx context.Context) error { return s.insert(ctx, &t) }})
+	err := s.m.run(ctx, nil, OpAdopt, &t, step{"insert", func(ctx context.Context) error { return s.insert(ctx, &t) }})
 	return t, err
 }
 

@@ -22,13 +22,27 @@ type DomainVerifierFunc func(ctx context.Context, d Domain) error
 // Verify calls f.
 func (f DomainVerifierFunc) Verify(ctx context.Context, d Domain) error { return f(ctx, d) }
 
+// MaxClaims is how many domains a tenant can claim at a time that are not verified: whoever signs up can claim, and a
+// claim stays until it is verified or removed.
+const MaxClaims = 100
+
 // ClaimDomain notes that a tenant says a domain is its own, and returns it with the Token that the tenant has to publish,
 // see [DNSVerifier]. No request is led by a claim. Any number of tenants may claim a domain; the first one that
 // [Manager.VerifyDomain] finds right has it. To claim again makes a new token, and the old one worthless; a domain that the
-// tenant has already is returned as it is, without a token. Errors are as for [Manager.AddDomain].
+// tenant has already is returned as it is, without a token. A tenant that has [MaxClaims] claims can make no
+// other: [ErrTooManyClaims]. Other errors are as for [Manager.AddDomain].
 func (m *Manager) ClaimDomain(ctx context.Context, slug, host string) (Domain, error) {
 	return m.onDomain(ctx, OpClaimDomain, slug, host, nil, func(ctx context.Context, d *Domain) error {
-		err := m.changeDomain(ctx, d, `insert into public.domains as d (tenant_id, host, is_primary, token)
+		var others int // exact: the tenant is locked
+		err := m.registry.QueryRow(ctx, "select count(*) from public.domains where tenant_id = $1 and host <> $2 and verified_at is null",
+			d.TenantID, d.Host).Scan(&others)
+		if err == nil && others >= MaxClaims {
+			err = ErrTooManyClaims
+		}
+		if err != nil {
+			return err
+		}
+		err = m.changeDomain(ctx, d, `insert into public.domains as d (tenant_id, host, is_primary, token)
 			select $1, $2, false, $3
 			where not exists (select from public.domains where host = $2 and tenant_id <> $1 and verified_at is not null)
 			on conflict (tenant_id, host)

@@ -127,3 +127,30 @@ func TestOneOfManyWhoProveADomainHasIt(t *testing.T) {
 		t.Errorf("%d have it", won.Load())
 	}
 }
+
+func TestATenantHasSoManyClaimsAndNoMore(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.row(t, "a", tenancy.Active)
+	f.row(t, "b", tenancy.Active)
+	tenants := f.manager(t, tenancy.Config{Domains: believing})
+	for i := range tenancy.MaxClaims {
+		_, err := tenants.ClaimDomain(t.Context(), "a", fmt.Sprintf("claim%d.example.com", i))
+		check(t, err)
+	}
+	_, err := tenants.ClaimDomain(t.Context(), "a", "more.example.com")
+	expectIs(t, err, tenancy.ErrTooManyClaims)
+	_, err = tenants.ClaimDomain(t.Context(), "a", "claim7.example.com") // anew
+	check(t, err)
+	_, err = tenants.ClaimDomain(t.Context(), "b", "more.example.com")
+	check(t, err)
+	_, err = tenants.VerifyDomain(t.Context(), "a", "claim7.example.com") // makes room
+	check(t, err)
+	_, err = tenants.ClaimDomain(t.Context(), "a", "more.example.com")
+	check(t, err)
+	check(t, tenants.RemoveDomain(t.Context(), "a", "claim8.example.com"))
+	_, err = tenants.ClaimDomain(t.Context(), "a", "most.example.com")
+	check(t, err)
+	_, err = tenants.ClaimDomain(t.Context(), "a", "over.example.com")
+	expectIs(t, err, tenancy.ErrTooManyClaims)
+}

@@ -59,7 +59,7 @@ func (m *Manager) Create(ctx context.Context, p CreateParams) (Tenant, error) {
 		return Tenant{}, fmt.Errorf("create tenant %q: %w", p.Slug, notLocked(err))
 	}
 	defer l.release(ctx)
-	err = m.provision(ctx, OpCreate, &t)
+	err = m.provision(ctx, l, OpCreate, &t)
 	return t, err
 }
 
@@ -67,28 +67,28 @@ func (m *Manager) Create(ctx context.Context, p CreateParams) (Tenant, error) {
 // active, or with a rename or a replacement of its schema that did ([Manager.Rename], [Staging.Replace]), which leave
 // its status. Where there is nothing to go on with, it is a [StatusError].
 func (m *Manager) Resume(ctx context.Context, slug string) (Tenant, error) {
-	return m.locked(ctx, OpResume, slug, func(t *Tenant) error {
+	return m.locked(ctx, OpResume, slug, func(l *lease, t *Tenant) error {
 		switch {
 		case t.Status == Provisioning:
-			return m.provision(ctx, OpResume, t)
+			return m.provision(ctx, l, OpResume, t)
 		case t.NextSchema != "":
-			return m.run(ctx, OpResume, t, m.renameSteps(t)...)
+			return m.run(ctx, l, OpResume, t, m.renameSteps(t)...)
 		}
 		steps, err := m.unended(ctx, t)
 		if err != nil {
 			return fmt.Errorf("%s of tenant %q: %w", OpResume, slug, err)
 		}
 		if len(steps) > 0 {
-			return m.run(ctx, OpResume, t, steps...)
+			return m.run(ctx, l, OpResume, t, steps...)
 		}
 		return &StatusError{Op: OpResume, Slug: t.Slug, Status: t.Status}
 	})
 }
 
 // provision does what comes after the row, under the tenant's lock. Each step can be run again.
-func (m *Manager) provision(ctx context.Context, op Op, t *Tenant) error {
+func (m *Manager) provision(ctx context.Context, l *lease, op Op, t *Tenant) error {
 	return m.build(
-		ctx, op, t,
+		ctx, l, op, t,
 		step{"schema", func(ctx context.Context) error { return m.provisionSchema(ctx, t) }},
 		step{"migrate", func(ctx context.Context) error { return m.migrate(ctx, op, t) }},
 		step{"seed", func(ctx context.Context) error { return m.seed(ctx, t) }},
@@ -96,10 +96,10 @@ func (m *Manager) provision(ctx context.Context, op Op, t *Tenant) error {
 	)
 }
 
-// build is run for a tenant that nobody uses yet: it notes on the row what stopped it.
-func (m *Manager) build(ctx context.Context, op Op, t *Tenant, steps ...step) error {
-	err := m.run(ctx, op, t, steps...)
-	if stepErr := (*StepError)(nil); errors.As(err, &stepErr) {
+// build is run for a tenant that nobody uses yet: it notes on the row what stopped it, as long as that is its own to change.
+func (m *Manager) build(ctx context.Context, l *lease, op Op, t *Tenant, steps ...step) error {
+	err := m.run(ctx, l, op, t, steps...)
+	if stepErr := (*StepError)(nil); errors.As(err, &stepErr) && !errors.Is(err, ErrLockLost) {
 		t.Failure = failureText(stepErr)
 		stepErr.Tenant = *t
 		m.recordFailure(ctx, t)

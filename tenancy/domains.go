@@ -54,7 +54,7 @@ func (m *Manager) onDomain(
 		return Domain{}, err
 	}
 	d := Domain{Host: host}
-	_, err = m.locked(ctx, op, slug, func(t *Tenant) error {
+	_, err = m.locked(ctx, op, slug, func(l *lease, t *Tenant) error {
 		d.TenantID = t.ID
 		if refuse != nil {
 			if d, err = m.domain(ctx, t.ID, host); err == nil {
@@ -64,7 +64,7 @@ func (m *Manager) onDomain(
 				return fmt.Errorf("%s %q of tenant %q: %w", op, host, slug, err)
 			}
 		}
-		return m.runAbout(ctx, StepData{Op: op, Host: host}, t,
+		return m.runAbout(ctx, l, StepData{Op: op, Host: host}, t,
 			step{"domain", func(ctx context.Context) error { return change(ctx, &d) }})
 	})
 	if err != nil {

@@ -56,7 +56,7 @@ func (m *Manager) Drop(ctx context.Context, p DropParams) (Tenant, error) {
 		return t, err
 	}
 	e.Phase = DropDone
-	if err = m.drop(ctx, &t, e.RequestID); err != nil {
+	if err = m.drop(ctx, l, &t, e.RequestID); err != nil {
 		e.Phase, e.Err = DropStopped, err
 	}
 	e.Tenant = t
@@ -65,10 +65,10 @@ func (m *Manager) Drop(ctx context.Context, p DropParams) (Tenant, error) {
 }
 
 // drop takes the steps, under the tenant's lock. Each can be run again.
-func (m *Manager) drop(ctx context.Context, t *Tenant, request int64) error {
+func (m *Manager) drop(ctx context.Context, l *lease, t *Tenant, request int64) error {
 	before := *t
 	return m.run(
-		ctx, OpDrop, t,
+		ctx, l, OpDrop, t,
 		step{"mark", func(ctx context.Context) error { return m.markDropping(ctx, t) }},
 		step{"schema", func(ctx context.Context) error { return m.dropSchema(ctx, t, &before) }},
 		step{"delete", func(ctx context.Context) error { return m.deleteTenant(ctx, t, request) }},

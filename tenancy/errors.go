@@ -50,11 +50,18 @@ var (
 	// others for a domain that is only claimed.
 	ErrNotVerified = errors.New("domain is not verified")
 
+	// ErrTooManyClaims is returned by [Manager.ClaimDomain] for a tenant that has [MaxClaims] claims.
+	ErrTooManyClaims = errors.New("tenant has too many claims of domains")
+
 	// ErrUserNotFound is returned by [Users] for a user that does not exist.
 	ErrUserNotFound = errors.New("user not found")
 
 	// ErrEmailTaken is returned by [Users] when another user has the address, in whatever case.
 	ErrEmailTaken = errors.New("email address is taken")
+
+	// ErrLockLost is wrapped by the [StepError] of an operation whose lock of the tenant was lost with its connection, as another
+	// operation may be at work on the tenant by then. It stopped before its next step, or in the middle of one, and can be run again.
+	ErrLockLost = errors.New("lock of the tenant was lost")
 
 	// ErrLocked is what a [LockedError] wraps, and returned by itself by [Manager.Create] and [Manager.Claim] when they
 	// did not get the lock of a new tenant within 5 s. Nothing was changed.

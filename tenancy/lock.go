@@ -2,6 +2,7 @@ package tenancy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -41,6 +42,71 @@ func (m *Manager) openLease(ctx context.Context) (*lease, error) {
 		return nil, err
 	}
 	return &lease{m: m, conn: conn}, nil
+}
+
+const (
+	// heldEvery is how often it is looked in a long step whether the locks are still held.
+	heldEvery = time.Second
+
+	// heldTimeout bounds the wait for the answer: a server that does not say so for that long has lost the session, or will have.
+	heldTimeout = 30 * time.Second
+)
+
+// hold calls fn as long as the locks are held. They are the session's, which somebody may end, or the server itself, when it is restarted or
+// has waited too long: whoever comes next then gets the lock, and fn has to stop. So its ctx ends, with [ErrLockLost] as the cause, and
+// it is not called where the session has ended before. No lease holds nothing, and calls fn as it is.
+func (l *lease) hold(ctx context.Context, fn func(ctx context.Context) error) error {
+	if l == nil {
+		return fn(ctx)
+	}
+	if !quiet(l.conn.Conn().PgConn().Conn()) {
+		if err := l.held(ctx); err != nil {
+			return err
+		}
+	}
+	inside, lose := context.WithCancelCause(ctx)
+	done, watched := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(watched)
+		l.watch(inside, done, lose)
+	}()
+	defer func() { // also where fn panics: the connection is not to be used by two
+		close(done)
+		<-watched
+		lose(nil)
+	}()
+	err := fn(inside)
+	if lost := context.Cause(inside); err != nil && errors.Is(lost, ErrLockLost) {
+		err = fmt.Errorf("%w: %w", lost, err)
+	}
+	return err
+}
+
+// watch calls lose when the session is found ended, until done is closed.
+func (l *lease) watch(ctx context.Context, done <-chan struct{}, lose func(error)) {
+	tick := time.NewTicker(heldEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-tick.C:
+		}
+		if err := l.held(ctx); err != nil {
+			lose(err)
+			return
+		}
+	}
+}
+
+// held returns [ErrLockLost] unless the session answers. The end of ctx is no reason to ask no more: it would end the session.
+func (l *lease) held(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), heldTimeout)
+	defer cancel()
+	if err := l.conn.Ping(ctx); err != nil {
+		return fmt.Errorf("%w: %w", ErrLockLost, err)
+	}
+	return nil
 }
 
 // release gives up all locks and the connection, whatever has become of ctx.
@@ -100,7 +166,7 @@ func (m *Manager) lockByID(ctx context.Context, id int64) (Tenant, *lease, error
 
 // locked calls fn under the tenant's lock, with the tenant as it is then, if its status allows op, and returns the
 // tenant as fn leaves it.
-func (m *Manager) locked(ctx context.Context, op Op, slug string, fn func(t *Tenant) error) (Tenant, error) {
+func (m *Manager) locked(ctx context.Context, op Op, slug string, fn func(l *lease, t *Tenant) error) (Tenant, error) {
 	t, l, err := m.lockBySlug(ctx, slug)
 	if err != nil {
 		return Tenant{}, fmt.Errorf("%s: %w", op, err)
@@ -109,7 +175,7 @@ func (m *Manager) locked(ctx context.Context, op Op, slug string, fn func(t *Ten
 	if err := op.check(&t); err != nil {
 		return t, err
 	}
-	err = fn(&t)
+	err = fn(l, &t)
 	return t, err
 }
 

@@ -41,8 +41,8 @@ type Config struct {
 
 	// Seed puts the first rows into a new tenant's tables. It is called after the migrations and
 	// before the tenant is active, with a context that names the tenant; a create that failed
-	// or was killed calls it again, so it has to bear what it has done already. The tenant's lock is
-	// held meanwhile: operations of the manager on tenants are [ErrNested]. Default: none.
+	// or was killed calls it again, so it has to bear what it has done already. The context ends with
+	// the call. The tenant's lock is held meanwhile: operations of the manager on tenants are [ErrNested]. Default: none.
 	Seed func(ctx context.Context, t *Tenant) error
 
 	// Drop says whether tenants can be dropped, and what that takes. Default: they cannot be.
@@ -69,7 +69,9 @@ type Config struct {
 // lock: an advisory lock of the session, so that the pool must not lead through a pooler
 // that gives transactions out to different sessions. Every role of a database can take every
 // advisory lock: a tenant who runs SQL of its own can hold up operations, and is found out, as
-// operations fail with a [LockedError] after 5 s instead of waiting for it.
+// operations fail with a [LockedError] after 5 s instead of waiting for it. Where the connection
+// ends in the middle of an operation, so does the operation, before its next step and within
+// seconds in one that takes long: see [ErrLockLost].
 type Manager struct {
 	*Registry
 	registry *pgxpool.Pool

@@ -69,7 +69,7 @@ func (m *Manager) MoveDomain(ctx context.Context, p MoveDomainParams) (Domain, e
 	if err != nil {
 		return Domain{}, fmt.Errorf("%s %q from tenant %q to %q: %w", OpMoveDomain, p.Host, p.From, p.To, err)
 	}
-	err = m.runAbout(ctx, StepData{Op: OpMoveDomain, Host: p.Host, Other: &to}, &from, step{"domain", func(ctx context.Context) error {
+	err = m.runAbout(ctx, l, StepData{Op: OpMoveDomain, Host: p.Host, Other: &to}, &from, step{"domain", func(ctx context.Context) error {
 		return m.move(ctx, p, &d, to.ID)
 	}})
 	if err != nil {

@@ -127,6 +127,9 @@ func TestRoutesLeadToVerifiedDomainsAlone(t *testing.T) {
 		{tenancy.RouteFilter{Hosts: []string{"alias.example.com", "nobody.example.com"}}, []string{ofA}},
 		{tenancy.RouteFilter{Hosts: []string{"claimed.example.com"}}, nil},
 		{tenancy.RouteFilter{IDs: []int64{}}, nil},
+		{tenancy.RouteFilter{Slugs: []string{}}, nil},
+		{tenancy.RouteFilter{Slugs: []string{"a", "nobody"}}, []string{ofA}},
+		{tenancy.RouteFilter{IDs: []int64{b}, Slugs: []string{"b"}}, []string{ofB}},
 		{tenancy.RouteFilter{IDs: []int64{a}, Hosts: []string{"b.example.com"}}, []string{ofA, ofB}},
 	} {
 		if got := read(c.filter); !slices.Equal(got, c.want) {

@@ -79,7 +79,7 @@ func (m *Manager) Rename(ctx context.Context, slug string, p RenameParams) (Tena
 	if p.Schema != "" && p.Schema != t.Schema {
 		steps = append(steps, m.renameSteps(&t)...)
 	}
-	err = m.run(ctx, OpRename, &t, steps...)
+	err = m.run(ctx, l, OpRename, &t, steps...)
 	return t, err
 }
 

@@ -38,7 +38,7 @@ func (s *Staging) Replace(ctx context.Context) (Tenant, error) {
 		return t, err
 	}
 	steps := append([]step{{"switch", func(ctx context.Context) error { return s.replace(ctx, &t) }}}, s.m.exchangeSteps(&t)...)
-	err = s.m.run(ctx, OpReplace, &t, steps...)
+	err = s.m.run(ctx, l, OpReplace, &t, steps...)
 	return t, err
 }
 

@@ -13,7 +13,7 @@ import (
 // A tenant that has no such schema is [ErrNothingAside]. Where something outside of the schema depends on it, the error
 // wraps a [schemactx.DependentsError] and the schema stays; with any other [StepError], and after a crash, the same call goes on.
 func (m *Manager) ConfirmReplacement(ctx context.Context, slug, schema string) (Tenant, error) {
-	return m.locked(ctx, OpConfirm, slug, func(t *Tenant) error {
+	return m.locked(ctx, OpConfirm, slug, func(l *lease, t *Tenant) error {
 		side, err := m.sideNamed(ctx, t, schema)
 		if err != nil {
 			return fmt.Errorf("%s of tenant %q: %w", OpConfirm, slug, err)
@@ -22,7 +22,7 @@ func (m *Manager) ConfirmReplacement(ctx context.Context, slug, schema string) (
 		if side.State == SideAside {
 			steps = append(m.exchangeSteps(t), step{"mark", func(ctx context.Context) error { return m.markAside(ctx, &side) }})
 		}
-		return m.run(ctx, OpConfirm, t, append(steps, step{"drop", func(ctx context.Context) error { return m.dropSide(ctx, &side) }})...)
+		return m.run(ctx, l, OpConfirm, t, append(steps, step{"drop", func(ctx context.Context) error { return m.dropSide(ctx, &side) }})...)
 	})
 }
 
@@ -64,7 +64,7 @@ func (m *Manager) markAside(ctx context.Context, side *SideSchema) error {
 // The steps are those of [Staging.Replace], behind the migration, and so are the errors; a tenant that has no such schema
 // is [ErrNothingAside]. After a [StepError] or a crash the same call goes on.
 func (m *Manager) RevertReplacement(ctx context.Context, slug, schema string) (Tenant, error) {
-	return m.locked(ctx, OpRevert, slug, func(t *Tenant) error {
+	return m.locked(ctx, OpRevert, slug, func(l *lease, t *Tenant) error {
 		if t.NextSchema != "" {
 			return &RenamingError{Tenant: *t, Schema: t.NextSchema}
 		}
@@ -72,7 +72,7 @@ func (m *Manager) RevertReplacement(ctx context.Context, slug, schema string) (T
 			if steps, err := m.unended(ctx, t); err != nil {
 				return fmt.Errorf("%s of tenant %q: %w", OpRevert, slug, err)
 			} else if len(steps) > 0 {
-				return m.run(ctx, OpRevert, t, steps...) // the switch was done
+				return m.run(ctx, l, OpRevert, t, steps...) // the switch was done
 			}
 		}
 		side, err := m.sideNamed(ctx, t, schema)
@@ -82,7 +82,7 @@ func (m *Manager) RevertReplacement(ctx context.Context, slug, schema string) (T
 		if err != nil {
 			return fmt.Errorf("%s of tenant %q: %w", OpRevert, slug, err)
 		}
-		return m.run(ctx, OpRevert, t, append([]step{
+		return m.run(ctx, l, OpRevert, t, append([]step{
 			{"migrate", func(ctx context.Context) error { return m.cfg.Migrator.Migrate(ctx, side.Schema) }},
 			{"switch", func(ctx context.Context) error { return m.swap(ctx, t, &side) }},
 		}, m.exchangeSteps(t)...)...)

@@ -20,11 +20,12 @@ type Route struct {
 	Hosts  []string // its verified domains, the primary one first
 }
 
-// RouteFilter says which routes to read. The zero value means all; IDs and Hosts together mean
-// either.
+// RouteFilter says which routes to read. The zero value means all; several fields together mean
+// any of them.
 type RouteFilter struct {
 	IDs   []int64  // of tenants
 	Hosts []string // normalised; a tenant that has one of them comes with all its hosts
+	Slugs []string // of tenants
 }
 
 // Routes reads, in one query, which hosts lead to which tenant, in the order of their ids and
@@ -47,13 +48,14 @@ const (
 	someRoutes = "select " + tenantColumns + `,
 			array(select host from public.domains where tenant_id = t.id and verified_at is not null order by is_primary desc, host)
 		from public.tenants t where t.status <> 'stocked' and t.id in (select unnest($1::bigint[])
+			union select id from public.tenants where slug = any($3)
 			union select tenant_id from public.domains where host = any($2) and verified_at is not null) order by t.id`
 )
 
 func (r *Registry) eachRoute(ctx context.Context, f RouteFilter, yield func(Route) bool) error {
 	sql, args := allRoutes, []any(nil)
-	if f.IDs != nil || f.Hosts != nil {
-		sql, args = someRoutes, []any{f.IDs, f.Hosts}
+	if f.IDs != nil || f.Hosts != nil || f.Slugs != nil {
+		sql, args = someRoutes, []any{f.IDs, f.Hosts, f.Slugs}
 	}
 	rows, err := r.db.Query(schemactx.NewPublicContext(ctx), sql, args...)
 	if err != nil {

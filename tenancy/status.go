@@ -86,18 +86,18 @@ const activeAgain = "status = 'active', reason = '', until = null"
 
 // serve makes a tenant active, behind what an exchange of its schemas lacks that was cut off.
 func (m *Manager) serve(ctx context.Context, op Op, slug string) (Tenant, error) {
-	return m.locked(ctx, op, slug, func(t *Tenant) error {
+	return m.locked(ctx, op, slug, func(l *lease, t *Tenant) error {
 		steps, err := m.unended(ctx, t)
 		if err != nil {
 			return fmt.Errorf("%s of tenant %q: %w", op, slug, err)
 		}
-		return m.run(ctx, op, t, append(steps, step{"status", func(ctx context.Context) error { return m.update(ctx, t, activeAgain) }})...)
+		return m.run(ctx, l, op, t, append(steps, step{"status", func(ctx context.Context) error { return m.update(ctx, t, activeAgain) }})...)
 	})
 }
 
 // setStatus is an operation of one step, which sets what it does also when it is set already.
 func (m *Manager) setStatus(ctx context.Context, op Op, slug, set string, args ...any) (Tenant, error) {
-	return m.locked(ctx, op, slug, func(t *Tenant) error {
-		return m.run(ctx, op, t, step{"status", func(ctx context.Context) error { return m.update(ctx, t, set, args...) }})
+	return m.locked(ctx, op, slug, func(l *lease, t *Tenant) error {
+		return m.run(ctx, l, op, t, step{"status", func(ctx context.Context) error { return m.update(ctx, t, set, args...) }})
 	})
 }

@@ -65,17 +65,18 @@ type step struct {
 	run  func(ctx context.Context) error
 }
 
-// run takes the steps one after the other; an error is a [StepError] of the first that failed.
-func (m *Manager) run(ctx context.Context, op Op, t *Tenant, steps ...step) error {
-	return m.runAbout(ctx, StepData{Op: op}, t, steps...)
+// run takes the steps one after the other, each as long as the lease is held; an error is a [StepError] of the first that
+// failed. What a single statement does, on its own conditions, needs no lease.
+func (m *Manager) run(ctx context.Context, l *lease, op Op, t *Tenant, steps ...step) error {
+	return m.runAbout(ctx, l, StepData{Op: op}, t, steps...)
 }
 
 // runAbout is run for an operation of which there is more to tell than its name.
-func (m *Manager) runAbout(ctx context.Context, about StepData, t *Tenant, steps ...step) error {
+func (m *Manager) runAbout(ctx context.Context, l *lease, about StepData, t *Tenant, steps ...step) error {
 	ctx, over := m.begin(ctx)
 	defer over()
 	for _, s := range steps {
-		if err := m.runStep(ctx, about, t, s); err != nil {
+		if err := m.runStep(ctx, l, about, t, s); err != nil {
 			m.log(ctx, slog.LevelError, "tenant operation stopped", about, t, slog.String("step", s.name), slog.Any("error", err))
 			return &StepError{Op: about.Op, Step: s.name, Tenant: *t, Host: about.Host, Err: err}
 		}
@@ -84,14 +85,14 @@ func (m *Manager) runAbout(ctx context.Context, about StepData, t *Tenant, steps
 	return nil
 }
 
-func (m *Manager) runStep(ctx context.Context, about StepData, t *Tenant, s step) error {
+func (m *Manager) runStep(ctx context.Context, l *lease, about StepData, t *Tenant, s step) error {
 	about.Step, about.Tenant = s.name, *t
 	if before := m.cfg.Hooks.Before; before != nil {
 		if err := before(ctx, about); err != nil {
 			return err
 		}
 	}
-	err := s.run(ctx)
+	err := l.hold(ctx, s.run)
 	if after := m.cfg.Hooks.After; after != nil {
 		about.Tenant, about.Err = *t, err
 		after(ctx, about)

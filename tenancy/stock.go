@@ -97,7 +97,7 @@ func (m *Manager) refillOne(ctx context.Context, after int64) (turn, error) {
 	if err != nil {
 		return turn{}, fmt.Errorf("stock a tenant: %w", notLocked(err))
 	}
-	return turn{id: t.ID, made: true}, m.stock(ctx, &t)
+	return turn{id: t.ID, made: true}, m.stock(ctx, l, &t)
 }
 
 // outdated returns a stocked tenant that is not ready, or that an earlier release has stocked; 0 for none.
@@ -128,13 +128,13 @@ func (m *Manager) restock(ctx context.Context, l *lease, id int64) error {
 	if tag.RowsAffected() == 0 {
 		return nil // claimed, or being dropped
 	}
-	return m.stock(ctx, &t)
+	return m.stock(ctx, l, &t)
 }
 
 // stock makes what a stocked tenant needs, and then ready. Each step can be run again.
-func (m *Manager) stock(ctx context.Context, t *Tenant) error {
+func (m *Manager) stock(ctx context.Context, l *lease, t *Tenant) error {
 	return m.build(
-		ctx, OpStock, t,
+		ctx, l, OpStock, t,
 		step{"schema", func(ctx context.Context) error { return m.provisionSchema(ctx, t) }},
 		step{"migrate", func(ctx context.Context) error { return m.migrate(ctx, OpStock, t) }},
 		step{"ready", func(ctx context.Context) error {

@@ -51,7 +51,7 @@ func (m *Manager) claimStocked(ctx context.Context, p CreateParams) (Tenant, err
 		return Tenant{}, err
 	}
 	err = m.build(
-		ctx, OpClaim, &t,
+		ctx, l, OpClaim, &t,
 		step{"seed", func(ctx context.Context) error { return m.seed(ctx, &t) }},
 		step{"activate", func(ctx context.Context) error { return m.activate(ctx, &t) }},
 	)

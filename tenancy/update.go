@@ -115,7 +115,7 @@ func (m *Manager) Update(ctx context.Context, read Tenant, c Changes) (Tenant, e
 	if err := OpUpdate.check(&t); err != nil {
 		return t, err
 	}
-	err = m.run(ctx, OpUpdate, &t, step{"row", func(ctx context.Context) error { return m.applyChanges(ctx, &t, c) }})
+	err = m.run(ctx, l, OpUpdate, &t, step{"row", func(ctx context.Context) error { return m.applyChanges(ctx, &t, c) }})
 	return t, err
 }
 

@@ -97,15 +97,19 @@ func (s *Service) backup(ctx context.Context, slug string, opts BackupOptions) (
 	}
 	committed = true // a commit that fails leaves nothing, or does not know
 	if err := upload.Commit(); err != nil {
-		return Info{}, errors.Join(err, s.discard(ctx, run.info.Name))
+		return Info{}, errors.Join(run.left(ctx, err), s.discard(ctx, run.info.Name))
 	}
 	run.report(ctx, Event{Kind: EventWritten})
 	if err := s.verify(ctx, run); err != nil {
 		left := s.discard(ctx, run.info.Name)
-		return Info{}, &VerifyError{Name: run.info.Name, Left: left != nil, Err: errors.Join(err, left)}
+		return Info{}, &VerifyError{Name: run.info.Name, Left: left != nil, Err: errors.Join(run.left(ctx, err), left)}
 	}
-	if err := s.writeReceipt(ctx, run.info); err != nil {
-		return Info{}, errors.Join(err, s.discard(ctx, run.info.Name))
+	err = s.writeReceipt(ctx, run.info)
+	if err == nil {
+		_, err = run.still(ctx)
+	}
+	if err != nil {
+		return Info{}, errors.Join(run.left(ctx, err), s.discard(ctx, run.info.Name))
 	}
 	run.report(ctx, Event{Kind: EventVerified})
 	return run.info, nil

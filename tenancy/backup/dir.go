@@ -14,7 +14,8 @@ import (
 )
 
 // Dir is a [Store] in a directory of the file system. A file is written under a name that begins with a dot, synced, and linked to its own
-// name, so that it is there as a whole or not at all; what a crash has left begins with a dot and is not listed.
+// name, so that it is there as a whole or not at all; what a crash has left begins with a dot and is not listed, until
+// [Dir.Sweep] removes it.
 //
 // No name leads out of the directory, whatever links it holds. Files are for their owner alone (0600), directories too (0700).
 type Dir struct{ root *os.Root }
@@ -41,7 +42,7 @@ func (d *Dir) Create(ctx context.Context, name string) (Upload, error) {
 	if err := d.root.MkdirAll(path.Dir(name), 0o700); err != nil {
 		return nil, fmt.Errorf("create %q: %w", name, err)
 	}
-	temp := path.Join(path.Dir(name), "."+path.Base(name)+"."+strings.ToLower(rand.Text()[:8]))
+	temp := tempName(name, rand.Text())
 	file, err := d.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("create %q: %w", name, err)

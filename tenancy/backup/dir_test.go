@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
@@ -135,5 +137,61 @@ func TestAnUploadEndsWithItsContext(t *testing.T) {
 	expectIs(t, u.Commit(), context.Canceled)
 	if list := names(t, d, ""); len(list) != 0 {
 		t.Errorf("listed %q", list)
+	}
+}
+
+func TestADirectoryIsSweptOfWhatWasNeverCommitted(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir()
+	dir, err := backup.OpenDir(path)
+	check(t, err)
+	defer dir.Close()
+	create := func(name string) backup.Upload {
+		u, err := dir.Create(t.Context(), name)
+		check(t, err)
+		_, err = u.Write([]byte("half"))
+		check(t, err)
+		return u
+	}
+	for _, name := range []string{"1-a/x.tar", "1-b/x.tar.age", "12-a/x.tar"} {
+		create(name)
+	}
+	whole := create("1-a/whole.tar")
+	check(t, whole.Commit())
+	for _, foreign := range []string{"1-a/.keep", "1-a/.notes.tar.UPPERCAS", "1-a/.x.tar.short", ".abcdefgh", "1-a/..abcdefgh"} {
+		check(t, os.WriteFile(filepath.Join(path, foreign), nil, 0o600))
+	}
+	removed, err := dir.Sweep(t.Context(), "1-", time.Now().Add(-time.Minute))
+	if err != nil || len(removed) != 0 {
+		t.Errorf("removed %q, which is being written: %v", removed, err)
+	}
+	old := time.Now().Add(-2 * time.Minute)
+	check(t, filepath.WalkDir(path, func(name string, _ fs.DirEntry, _ error) error { return os.Chtimes(name, old, old) }))
+	late := create("1-a/late.tar")
+	removed, err = dir.Sweep(t.Context(), "1-", time.Now().Add(-time.Minute))
+	check(t, err)
+	if len(removed) != 2 || !strings.HasPrefix(removed[0], "1-a/.x.tar.") || !strings.HasPrefix(removed[1], "1-b/.x.tar.age.") {
+		t.Errorf("removed %q", removed)
+	}
+	check(t, late.Commit())
+	stopped := create("1-a/stopped.tar")
+	removed, err = dir.Sweep(t.Context(), "", time.Now().Add(time.Hour))
+	if err != nil || len(removed) != 2 { // that of 12-a, and this one
+		t.Errorf("removed %q: %v", removed, err)
+	}
+	if err := stopped.Commit(); err == nil {
+		t.Error("what was swept became a file")
+	}
+	var left []string
+	for o, err := range dir.List(t.Context(), "") {
+		check(t, err)
+		left = append(left, o.Name)
+	}
+	if want := []string{"1-a/late.tar", "1-a/whole.tar"}; !slices.Equal(left, want) {
+		t.Errorf("left %q, want %q", left, want)
+	}
+	for _, foreign := range []string{"1-a/.keep", "1-a/.notes.tar.UPPERCAS", "1-a/.x.tar.short", ".abcdefgh", "1-a/..abcdefgh"} {
+		_, err := os.Stat(filepath.Join(path, foreign))
+		check(t, err)
 	}
 }

@@ -119,8 +119,11 @@ func (s *Service) dump(ctx context.Context, slug string, opts DumpOptions) (Dump
 	if err == nil {
 		err = s.sameBytes(ctx, &d.info)
 	}
+	if err == nil {
+		_, err = d.run.still(ctx)
+	}
 	if err != nil {
-		return DumpInfo{}, errors.Join(err, s.discard(ctx, d.info.Name))
+		return DumpInfo{}, errors.Join(d.run.left(ctx, err), s.discard(ctx, d.info.Name))
 	}
 	return d.info, nil
 }

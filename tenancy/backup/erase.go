@@ -208,6 +208,10 @@ func (s *Service) finishErasure(ctx context.Context, id int64) (Certificate, err
 	e.keep = time.Duration(seconds) * time.Second
 	c := s.newCertificate(&e)
 	if s.cfg.Store != nil && e.keep == 0 {
+		unfinished, err := s.sweepStore(ctx, id, allUploads()) // first: none of them becomes a file any more
+		if err != nil {
+			return Certificate{}, err
+		}
 		files, err := s.noteFiles(ctx, id)
 		if err == nil {
 			_, err = s.removeAll(ctx, id)
@@ -216,6 +220,7 @@ func (s *Service) finishErasure(ctx context.Context, id int64) (Certificate, err
 			return Certificate{}, err
 		}
 		c.Removed = append(c.Removed, items("file in the backup store", files)...)
+		c.Removed = append(c.Removed, items("unfinished file in the backup store", unfinished)...)
 	}
 	for _, h := range s.cfg.Holders {
 		result, err := h.EraseTenant(ctx, e.EraseData)
@@ -251,14 +256,20 @@ func (s *Service) noteFiles(ctx context.Context, id int64) (files []string, err 
 	return files, err
 }
 
-// removeAll deletes all files of a tenant, the receipts first.
+// allUploads is a time before which all uploads were written to, whatever the clock of the storage says: of a tenant that is gone none is to end.
+func allUploads() time.Time { return time.Now().AddDate(100, 0, 0) }
+
+// removeAll deletes all files of a tenant, the receipts first, and what was left of files that were never whole.
 func (s *Service) removeAll(ctx context.Context, id int64) (removed []string, err error) {
 	if s.cfg.Store == nil {
 		return nil, errNoStore
 	}
+	if removed, err = s.sweepStore(ctx, id, allUploads()); err != nil {
+		return removed, err
+	}
 	names, err := s.filesOf(ctx, id)
 	if err != nil {
-		return nil, err
+		return removed, err
 	}
 	for _, name := range names {
 		if err := s.remove(ctx, name); err != nil {

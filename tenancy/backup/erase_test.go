@@ -52,10 +52,17 @@ func TestAnErasedTenantIsGoneAndCertified(t *testing.T) {
 	check(t, err)
 	other, err := f.service(t, backup.Config{}).Backup(t.Context(), "t2", backup.BackupOptions{})
 	check(t, err)
+	unfinished, err := f.dir.Create(t.Context(), "1-t1/half.tar") // by a process that was killed, or is still at it
+	check(t, err)
+	_, err = unfinished.Write([]byte("rows of the tenant"))
+	check(t, err)
 	s := f.service(t, backup.Config{Holders: []backup.Holder{logs}})
 	p := f.token(t, "t1")
 	c, err := s.Erase(t.Context(), p)
 	check(t, err)
+	if err := unfinished.Commit(); err == nil || len(f.files(t)) != 2 {
+		t.Errorf("what was being written is there: %q", f.files(t))
+	}
 
 	if want := []string{other.Name, other.Name + ".json"}; !slices.Equal(f.objects(t), want) {
 		t.Errorf("store has %q", f.objects(t))
@@ -66,7 +73,8 @@ func TestAnErasedTenantIsGoneAndCertified(t *testing.T) {
 	for _, want := range []string{
 		"Tenant 1 (t1), asked for by ada", "- schema with all that was in it renamed", "- schema with all that was in it " + tenant.Schema,
 		"- role " + f.roles.Tenant("renamed"), "- domain t1.example.com", "- file in the backup store " + info.Name + "\n",
-		"- file in the backup store " + info.Name + ".json", "- file in the backup store 1-t1/handover.dump", "- addresses in the access log",
+		"- file in the backup store " + info.Name + ".json", "- file in the backup store 1-t1/handover.dump", "- unfinished file in the backup store 1-t1/.half.tar.",
+		"- addresses in the access log",
 		"- rows of the access log 3: without names, for the auditors of t1", "- drop request 1:", "- name of the schema renamed: is never given out again",
 	} {
 		if !strings.Contains(text, want) {

@@ -172,3 +172,45 @@ func TestATableThatIsBeingAlteredIsWaitedForAsLongAsIsAllowed(t *testing.T) {
 	check(t, tx.Rollback(t.Context()))
 	f.expectNothing(t, tenant)
 }
+
+// An erasure certifies that nothing is left, after it has looked: what is still being made then is not to appear afterwards.
+func TestWhatIsMadeOfATenantThatIsErasedMeanwhileIsNotLeft(t *testing.T) {
+	t.Parallel()
+	for _, when := range []string{"before the commit", "before it is read", "before the receipt", "before the receipt is there", "before a dump is there"} {
+		t.Run(when, func(t *testing.T) {
+			t.Parallel()
+			f, _ := scheduled(t, 1)
+			erase := func(now bool) error {
+				if now {
+					_, err := f.service(t, backup.Config{}).Erase(t.Context(), f.token(t, "t1"))
+					check(t, err)
+				}
+				return nil
+			}
+			store := &faulty{
+				Store: f.dir,
+				create: func(name string) error {
+					return erase(when == "before the receipt" && isReceipt(name))
+				},
+				commit: func(name string) error {
+					return erase((when == "before the commit" || when == "before a dump is there") && !isReceipt(name) ||
+						when == "before the receipt is there" && isReceipt(name))
+				},
+				open: func(name string) error { return erase(when == "before it is read") },
+			}
+			s := f.service(t, backup.Config{Store: store})
+			var err error
+			if when == "before a dump is there" {
+				tool(t, "pg_dump")
+				_, err = s.Dump(t.Context(), "t1", backup.DumpOptions{})
+				if errors.Is(err, backup.ErrToolVersion) {
+					t.Skip(err)
+				}
+			} else {
+				_, err = s.Backup(t.Context(), "t1", backup.BackupOptions{})
+			}
+			expectIs(t, err, backup.ErrChanged)
+			f.expectEmpty(t)
+		})
+	}
+}

@@ -11,8 +11,8 @@ import (
 // abandoned is after how long an archive without a receipt is no longer one that is being made.
 const abandoned = 24 * time.Hour
 
-// Prune removes the backups of a tenant that r does not keep, and what was left of backups that failed more than a day ago, and returns
-// their names; those are valid with an error too. The receipt goes first, so that nothing is listed that is not there. It can be run again.
+// Prune removes the backups of a tenant that r does not keep, and what was left of backups that failed or were killed more than a day ago, and
+// returns their names; those are valid with an error too. The receipt goes first, so that nothing is listed that is not there. It can be run again.
 // Dumps stay: they are somebody's to hand over.
 func (s *Service) Prune(ctx context.Context, tenantID int64, r Retention) ([]string, error) {
 	if s.cfg.Store == nil {
@@ -48,6 +48,11 @@ func (s *Service) prune(ctx context.Context, tenantID int64, r Retention, stays 
 		}
 		pruned = append(pruned, b.Name)
 	}
+	swept, err := s.sweepStore(ctx, tenantID, time.Now().Add(-abandoned))
+	pruned = append(pruned, swept...)
+	if err != nil {
+		return fail(err)
+	}
 	left, err := s.leftovers(ctx, tenantID)
 	if err != nil {
 		return fail(err)
@@ -81,6 +86,14 @@ func (s *Service) leftovers(ctx context.Context, tenantID int64) (names []string
 		}
 	}
 	return names, nil
+}
+
+// sweepStore removes the beginnings of a tenant's files that nobody has written to since then, where the store has such.
+func (s *Service) sweepStore(ctx context.Context, tenantID int64, before time.Time) ([]string, error) {
+	if sweeper, ok := s.cfg.Store.(Sweeper); ok {
+		return sweeper.Sweep(ctx, tenantPrefix(tenantID), before)
+	}
+	return nil, nil
 }
 
 // remove deletes an archive, its receipt first.

@@ -36,7 +36,8 @@ type RestoreOptions struct {
 	// Slug and Name are those of a new tenant. Default: those of the archive.
 	Slug, Name string
 
-	// Domain is the primary domain of a new tenant. Default: that of the archive, with all others that were verified.
+	// Domain is the primary domain of a new tenant. Default: that of the archive, with all others that were verified. They are taken at the
+	// archive's word, as plan and limits are: whoever can write an unsigned archive chooses them. Give it where [Config].TrustedKeys are none.
 	Domain string
 
 	// Edited is what becomes of migrations that were edited since. Default: [EditedRefuse].

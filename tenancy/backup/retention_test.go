@@ -138,3 +138,28 @@ func TestAScheduleKeepsTheNewestAndTheOneThatWasRestored(t *testing.T) {
 		t.Errorf("left %q, want %q", names, want)
 	}
 }
+
+func TestWhatAKilledProcessWasWritingIsRemovedADayLater(t *testing.T) {
+	t.Parallel()
+	f := setup(t, notes)
+	f.made(t, "2020-01-01 00:00")
+	for _, name := range []string{"1-north/old.tar", "1-north/new.tar", "12-x/old.tar"} {
+		u, err := f.dir.Create(t.Context(), name)
+		check(t, err)
+		_, err = u.Write([]byte("half"))
+		check(t, err)
+	}
+	for _, name := range f.files(t) {
+		if strings.Contains(name, ".old.") {
+			check(t, os.Chtimes(f.path+"/"+name, time.Time{}, time.Now().Add(-25*time.Hour)))
+		}
+	}
+	pruned, err := f.service(t, backup.Config{}).Prune(t.Context(), 1, backup.Retention{})
+	check(t, err)
+	if len(pruned) != 1 || !strings.HasPrefix(pruned[0], "1-north/.old.tar.") {
+		t.Errorf("removed %q", pruned)
+	}
+	if files := f.files(t); len(files) != 4 { // the backup with its receipt, what may still be written, and another tenant's
+		t.Errorf("left %q", files)
+	}
+}

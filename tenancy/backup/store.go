@@ -36,6 +36,16 @@ type Upload interface {
 	Abort() error
 }
 
+// Sweeper is a [Store] in which a crash can leave the beginning of a file that was never committed. [Service.Prune] has those removed that are
+// older than a day, [Service.Erase] all of the tenant's.
+type Sweeper interface {
+	Store
+
+	// Sweep removes what was left of files whose names begin with prefix, if nobody has written to it since before, and returns what the
+	// store calls it, valid with an error too. An upload that is still going on does not end in a file then. ctx governs the sweeping.
+	Sweep(ctx context.Context, prefix string, before time.Time) ([]string, error)
+}
+
 // Object is a file in a [Store].
 type Object struct {
 	Name    string

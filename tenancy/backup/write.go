@@ -46,18 +46,35 @@ func (r *run) write(ctx context.Context, dst io.Writer) error {
 }
 
 func (r *run) unchanged(ctx context.Context) error {
+	now, err := r.still(ctx)
+	if err == nil && now.Schema != r.tenant.Schema {
+		err = fmt.Errorf("%w: its schema is %q now", ErrChanged, now.Schema)
+	}
+	return err
+}
+
+// still returns the tenant, unless it is on its way out. It is asked once more when all files are in the store: an erasure looks for them
+// behind the drop, so that it finds them, or is found here.
+func (r *run) still(ctx context.Context) (tenancy.Tenant, error) {
 	now, err := r.s.cfg.Tenants.ByID(ctx, r.tenant.ID)
 	switch {
 	case errors.Is(err, tenancy.ErrNotFound):
-		return fmt.Errorf("%w: it was dropped", ErrChanged)
-	case err != nil:
-		return err
-	case now.Status == tenancy.Dropping:
-		return fmt.Errorf("%w: it is being dropped", ErrChanged)
-	case now.Schema != r.tenant.Schema:
-		return fmt.Errorf("%w: its schema is %q now", ErrChanged, now.Schema)
+		err = fmt.Errorf("%w: it was dropped", ErrChanged)
+	case err == nil && now.Status == tenancy.Dropping:
+		err = fmt.Errorf("%w: it is being dropped", ErrChanged)
 	}
-	return nil
+	return now, err
+}
+
+// left adds to an error of the store that the tenant is on its way out, where that may be why: an erasure removes files while they are written.
+func (r *run) left(ctx context.Context, err error) error {
+	if errors.Is(err, ErrChanged) {
+		return err
+	}
+	if _, gone := r.still(ctx); errors.Is(gone, ErrChanged) {
+		return errors.Join(gone, err)
+	}
+	return err
 }
 
 // copyTable writes the rows of one table.

@@ -1,0 +1,143 @@
+package backup_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy/backup"
+)
+
+// A disk that is full is a small file system in memory, mounted by a process with a mount table of its own: this binary, run again for
+// one test. Nothing of it is left when the process ends.
+
+// diskEnv is the variable with the order for such a process.
+const diskEnv = "PGTENANT_TEST_DISK"
+
+type diskOrder struct {
+	URL, Prefix string // of the fixture's database
+	Size        int64  // of an archive of the tenant "north"
+}
+
+// runOnSmallDisk runs the test once more, in a process that may mount.
+func runOnSmallDisk(t *testing.T, order diskOrder) {
+	t.Helper()
+	binary, err := os.Executable()
+	check(t, err)
+	text, err := json.Marshal(order)
+	check(t, err)
+	cmd := exec.CommandContext(t.Context(), binary, "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), diskEnv+"="+string(text))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	if uid := os.Getuid(); uid != 0 { // who is not root may mount where he is root
+		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: uid, Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+	}
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) || strings.Contains(string(out), noMount) {
+		t.Skipf("no file system can be mounted: %v %s", err, out)
+	}
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Logf("%s", out)
+}
+
+const noMount = "MOUNT REFUSED"
+
+// mountDisk mounts a file system of so many bytes.
+func mountDisk(t *testing.T, dir string, bytes int64) {
+	t.Helper()
+	if err := syscall.Mount("disk", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", bytes)); err != nil {
+		t.Fatalf("%s: %v", noMount, err)
+	}
+}
+
+// On a disk of any size a backup is there as a whole, with its receipt, or nothing of it is.
+func TestABackupOnADiskThatIsFullIsWholeOrNotThere(t *testing.T) {
+	t.Parallel()
+	if text := os.Getenv(diskEnv); text != "" {
+		var order diskOrder
+		check(t, json.Unmarshal([]byte(text), &order))
+		backUpOnSmallDisks(t, order)
+		return
+	}
+	f := setup(t, notes)
+	f.createLarge(t, "north")
+	info, err := f.service(t, backup.Config{}).Backup(t.Context(), "north", backup.BackupOptions{})
+	check(t, err)
+	runOnSmallDisk(t, diskOrder{URL: f.pg.URLAs(f.roles.Owner(), "o"), Prefix: f.pg.RolePrefix, Size: info.Size})
+}
+
+func backUpOnSmallDisks(t *testing.T, order diskOrder) {
+	pool, err := pgxpool.New(t.Context(), order.URL)
+	check(t, err)
+	defer pool.Close()
+	f := &fixture{pg: &pgtest.DB{Pool: pool}, owner: pool}
+	f.roles, err = schemactx.NewRoleNames(order.Prefix)
+	check(t, err)
+	f.connect(t, notes)
+	const page = 4096
+	sizes := []int64{page, 16 * page, order.Size / 2 / page * page}
+	for n := int64(-4); n <= 6; n++ { // up to where archive and receipt have just room
+		sizes = append(sizes, (order.Size/page+n)*page)
+	}
+	full, whole := 0, 0
+	for _, size := range sizes {
+		f.path = t.TempDir()
+		mountDisk(t, f.path, size)
+		f.dir, err = backup.OpenDir(f.path)
+		check(t, err)
+		_, err = f.service(t, backup.Config{}).Backup(t.Context(), "north", backup.BackupOptions{})
+		if err == nil {
+			whole++
+			f.expectOneBackup(t)
+		} else {
+			full++
+			expectIs(t, err, syscall.ENOSPC)
+			if names := f.files(t); len(names) != 0 {
+				t.Errorf("%d bytes: the disk has %q", size, names)
+			}
+			check(t, syscall.Mount("disk", f.path, "tmpfs", syscall.MS_REMOUNT, "size=64m")) // somebody makes room
+			_, err = f.service(t, backup.Config{}).Backup(t.Context(), "north", backup.BackupOptions{})
+			check(t, err)
+			f.expectOneBackup(t)
+		}
+		check(t, f.dir.Close())
+		check(t, syscall.Unmount(f.path, 0))
+	}
+	t.Logf("%d disks were too small, %d were not", full, whole)
+	if full < 5 || whole == 0 {
+		t.Error("the sizes are no test")
+	}
+}
+
+// expectOneBackup looks that there is one archive, which can be read, and its receipt.
+func (f *fixture) expectOneBackup(t *testing.T) {
+	t.Helper()
+	s := f.service(t, backup.Config{})
+	tenant, err := f.tenants.BySlug(t.Context(), "north")
+	check(t, err)
+	n := 0
+	for info, err := range s.Backups(t.Context(), tenant.ID) {
+		check(t, err)
+		_, _, err = s.Check(t.Context(), info.Name)
+		check(t, err)
+		n++
+	}
+	if names := f.files(t); n != 1 || len(names) != 2 || filepath.Dir(names[0]) != filepath.Dir(names[1]) {
+		t.Errorf("%d backups, files %q", n, names)
+	}
+}

@@ -1,0 +1,123 @@
+package backup_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/internal/localpg"
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy/backup"
+)
+
+// A PostgreSQL whose disk is full while a schema is restored refuses that, and nothing else has changed; with room it goes on.
+func TestARestoreOnADiskThatIsFullLeavesWhatIsThere(t *testing.T) {
+	t.Parallel()
+	pgtest.Version(t) // skips, or fails, where no server is to be had
+	if os.Getuid() != 0 {
+		t.Skip("PostgreSQL does not run as root, and who is not root can mount only where he is")
+	}
+	if os.Getenv(diskEnv) == "" {
+		runOnSmallDisk(t, diskOrder{})
+		return
+	}
+	disk := filepath.Join(serverDir(t), "disk")
+	check(t, os.Mkdir(disk, 0o700))
+	mountDisk(t, disk, 64<<10) // before the server starts, which sees what is mounted then
+	f := setupServer(t)
+	tenant := f.createLarge(t, "north")
+	info, err := f.service(t, backup.Config{}).Backup(t.Context(), "north", backup.BackupOptions{})
+	check(t, err)
+	f.exec(t, tenant.Schema, "delete from tags; update notes set body = 'live' where id < 100")
+
+	f.giveTo(t, disk)
+	_, err = f.pg.Pool.Exec(t.Context(), "create tablespace small location '"+disk+"'")
+	check(t, err)
+	_, err = f.pg.Pool.Exec(t.Context(), "grant create on tablespace small to public; alter role "+f.roles.Owner()+" set default_tablespace = small")
+	check(t, err)
+	f.owner.Reset() // sessions that go on have the old setting
+	want, before := f.content(t, "north"), f.everything(t)
+	for _, kilobytes := range []int{64, 200, 512, 1024, 2048, 3072} {
+		check(t, syscall.Mount("disk", disk, "tmpfs", syscall.MS_REMOUNT, fmt.Sprintf("size=%dk", kilobytes)))
+		for _, opts := range []backup.RestoreOptions{{Replace: "north"}, {Slug: "south", Domain: "south.example.com"}} {
+			_, err = f.service(t, backup.Config{}).Restore(t.Context(), info.Name, opts)
+			var full *pgconn.PgError
+			if !errors.As(err, &full) || full.Code != "53100" {
+				t.Errorf("%d kB, %+v: got %v, want SQLSTATE 53100", kilobytes, opts, err)
+			}
+		}
+		f.expectContent(t, "north", want)
+		if after := f.everything(t); after != before {
+			t.Errorf("%d kB: changed:\n%s\nbefore:\n%s", kilobytes, after, before)
+		}
+	}
+	check(t, syscall.Mount("disk", disk, "tmpfs", syscall.MS_REMOUNT, "size=64m"))
+	_, err = f.service(t, backup.Config{}).Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north"})
+	check(t, err)
+	if got := f.content(t, "north"); got["tags"] == want["tags"] {
+		t.Error("it is not what was backed up")
+	}
+}
+
+// serverDir is a directory that the account of a server can enter.
+func serverDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "backup-disk-*")
+	check(t, err)
+	check(t, os.Chmod(dir, 0o755))
+	t.Cleanup(func() {
+		_ = syscall.Unmount(filepath.Join(dir, "disk"), syscall.MNT_DETACH) // where it is mounted
+		check(t, os.RemoveAll(dir))
+	})
+	return dir
+}
+
+// setupServer is setup on a server of the test's own, which sees what the process has mounted.
+func setupServer(t *testing.T) *fixture {
+	t.Helper()
+	server, err := localpg.Start(t.Context(), localpg.Config{DataDir: filepath.Join(serverDir(t), "pg")})
+	if none := (*localpg.NoBinariesError)(nil); errors.As(err, &none) && os.Getenv("CI") == "" {
+		t.Skip(err)
+	}
+	check(t, err)
+	t.Cleanup(func() { check(t, server.Stop(context.Background())) })
+	url := server.TCPURL("postgres")
+	admin, err := pgxpool.New(t.Context(), url)
+	check(t, err)
+	t.Cleanup(admin.Close)
+	f := &fixture{pg: &pgtest.DB{URL: url, Name: "postgres", Pool: admin, RolePrefix: "disk"}, path: t.TempDir()}
+	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
+	check(t, err)
+	_, err = schemactx.Setup(t.Context(), admin, schemactx.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
+	check(t, err)
+	f.owner, err = pgxpool.New(t.Context(), f.pg.URLAs(f.roles.Owner(), "o"))
+	check(t, err)
+	t.Cleanup(f.owner.Close)
+	f.connect(t, notes)
+	check(t, f.tenants.Init(t.Context()))
+	f.dir, err = backup.OpenDir(f.path)
+	check(t, err)
+	t.Cleanup(func() { check(t, f.dir.Close()) })
+	return f
+}
+
+// giveTo gives a directory to the account that the server runs as, which owns its data directory.
+func (f *fixture) giveTo(t *testing.T, dir string) {
+	t.Helper()
+	var data string
+	check(t, f.pg.Pool.QueryRow(t.Context(), "show data_directory").Scan(&data))
+	info, err := os.Stat(data)
+	check(t, err)
+	owner := info.Sys().(*syscall.Stat_t)
+	check(t, os.Chown(dir, int(owner.Uid), int(owner.Gid)))
+	t.Log("the server's account is " + strconv.Itoa(int(owner.Uid)))
+}

@@ -1,0 +1,159 @@
+package tenancy_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// killLeases ends the sessions that hold locks of tenants, as an administrator or a restart of the server would.
+func (f *fixture) killLeases(t *testing.T) {
+	t.Helper()
+	var n int
+	check(t, f.pg.Pool.QueryRow(context.Background(), `select count(*) from (select pg_terminate_backend(pid, 10000) from pg_locks
+		where locktype = 'advisory' and granted and database = (select oid from pg_database where datname = current_database())) x`).Scan(&n))
+	if n != 1 {
+		t.Errorf("%d sessions held locks", n)
+	}
+}
+
+// killBefore is a manager that loses its lock before a step of each operation.
+func (f *fixture) killBefore(t *testing.T, cfg tenancy.Config, step string) *tenancy.Manager {
+	t.Helper()
+	cfg.Hooks.Before = func(_ context.Context, d tenancy.StepData) error {
+		if d.Step == step {
+			f.killLeases(t)
+		}
+		return nil
+	}
+	cfg.Hooks.After = func(_ context.Context, d tenancy.StepData) {
+		if d.Step == step && !errors.Is(d.Err, tenancy.ErrLockLost) {
+			t.Errorf("the hook is told %v", d.Err)
+		}
+	}
+	return f.manager(t, cfg)
+}
+
+// expectLost expects that an operation stopped at a step because its lock was lost.
+func expectLost(t *testing.T, err error, step string) {
+	t.Helper()
+	var stopped *tenancy.StepError
+	if !errors.As(err, &stopped) || stopped.Step != step || !errors.Is(err, tenancy.ErrLockLost) {
+		t.Errorf("got %v, want a StepError of %q that wraps %v", err, step, tenancy.ErrLockLost)
+	}
+}
+
+func TestNoStepBeginsWithoutTheLock(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	unexpected := errors.New("the step was done")
+	f.migrator.broken.Store(&unexpected)
+	p := tenancy.CreateParams{Slug: "a", Domain: "a.example.com"}
+	_, err := f.killBefore(t, tenancy.Config{}, "migrate").Create(t.Context(), p)
+	expectLost(t, err, "migrate")
+	if errors.Is(err, unexpected) {
+		t.Error(err)
+	}
+	f.migrator.broken.Store(nil)
+	a, err := f.tenants.BySlug(t.Context(), "a")
+	check(t, err)
+	if a.Status != tenancy.Provisioning || a.Failure != "" {
+		t.Errorf("who lost the lock wrote into the row: %+v", a)
+	}
+	a, err = f.tenants.Resume(t.Context(), "a")
+	check(t, err)
+	f.note(t, a, "of a")
+
+	_, err = f.killBefore(t, tenancy.Config{}, "status").Suspend(t.Context(), "a", "unpaid")
+	expectLost(t, err, "status")
+	_, err = f.killBefore(t, tenancy.Config{}, "domain").AddDomain(t.Context(), "a", "alias.example.com")
+	expectLost(t, err, "domain")
+	_, err = f.killBefore(t, tenancy.Config{}, "schema").Rename(t.Context(), "a", tenancy.RenameParams{Schema: "renamed"})
+	expectLost(t, err, "schema")
+	a, err = f.tenants.Resume(t.Context(), "a")
+	check(t, err)
+	if a.Status != tenancy.Active || a.Schema != "renamed" {
+		t.Errorf("tenant %+v", a)
+	}
+	f.expectHosts(t, "a", "a!")
+	f.expectBody(t, a, "of a")
+	f.expectInvariants(t)
+}
+
+func TestADropWithoutTheLockTakesNothing(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a := f.create(t, "a")
+	f.note(t, a, "of a")
+	cfg := tenancy.Config{Drop: tenancy.DropConfig{Enabled: true}}
+	for _, step := range []string{"mark", "schema"} {
+		m := f.killBefore(t, cfg, step)
+		r, err := m.RequestDrop(t.Context(), "a", "alice")
+		check(t, err)
+		_, err = m.Drop(t.Context(), tenancy.DropParams{Slug: "a", Token: r.Token, Actor: "alice"})
+		expectLost(t, err, step)
+		var n int
+		check(t, f.pg.Pool.QueryRow(t.Context(), "select count(*) from "+a.Schema+".notes").Scan(&n))
+		if n != 1 {
+			t.Errorf("%d rows are left", n)
+		}
+	}
+	a, err := f.tenants.BySlug(t.Context(), "a")
+	check(t, err)
+	if a.Status != tenancy.Dropping {
+		t.Errorf("it is %s", a.Status)
+	}
+}
+
+// slowMigrator migrates a tenant until its context ends.
+type slowMigrator struct {
+	tenancy.Migrator
+	begun chan struct{}
+	cause error
+}
+
+func (s *slowMigrator) Migrate(ctx context.Context, schema string) error {
+	if schema == schemactx.Public {
+		return s.Migrator.Migrate(ctx, schema)
+	}
+	close(s.begun)
+	<-ctx.Done()
+	s.cause = context.Cause(ctx)
+	return ctx.Err()
+}
+
+func TestALongStepEndsWhenTheLockIsLost(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	slow := &slowMigrator{Migrator: f.migrator, begun: make(chan struct{})}
+	m, err := tenancy.New(f.owner, tenancy.Config{Migrator: slow, Roles: f.roles})
+	check(t, err)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := m.Create(soon(t), tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})
+		ended <- err
+	}()
+	<-slow.begun
+	f.killLeases(t)
+	err = <-ended
+	expectLost(t, err, "migrate")
+	expectIs(t, slow.cause, tenancy.ErrLockLost)
+	_, err = f.tenants.Resume(t.Context(), "a")
+	check(t, err)
+	f.expectInvariants(t)
+}
+
+func TestALongStepIsNotDisturbedByLookingForItsLock(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	m := f.manager(t, tenancy.Config{Seed: func(ctx context.Context, tenant *tenancy.Tenant) error {
+		_, err := f.pg.Pool.Exec(ctx, "select pg_sleep(2.5)") // a lock is looked for every second
+		return err
+	}})
+	_, err := m.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})
+	check(t, err)
+	f.expectInvariants(t)
+}
