@@ -307,7 +307,7 @@ func TestKilledProgram(t *testing.T) {
 	check(t, p.stop())
 }
 
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
