@@ -1,6 +1,7 @@
 package erp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,20 +53,21 @@ func (m *Module) LogOut(w http.ResponseWriter, r *http.Request) error {
 
 // checkPassword returns the account of an address if the password is its. Whatever is wrong, one password is hashed.
 func (m *Module) checkPassword(ctx context.Context, email, password string) (account, error) {
-	if normal, err := tenancy.NormalizeEmail(email); err == nil {
-		email = normal
-	}
+	normal, notOne := tenancy.NormalizeEmail(email)
 	school, ok := schemactx.FromContext(ctx)
 	if !ok {
 		return account{}, fmt.Errorf("log in: %w", schemactx.ErrNoSchema)
 	}
-	key := m.guesses.account(school, email)
+	key := m.guesses.account(school, cmp.Or(normal, email))
 	if wait := m.guesses.guess(key, time.Now()); wait > 0 {
 		return account{}, &ThrottledError{Wait: wait}
 	}
-	a, err := NewUsers(m.db).account(ctx, email)
-	if err != nil {
-		return account{}, err
+	var a account
+	if notOne == nil { // else nobody has it
+		var err error
+		if a, err = NewUsers(m.db).account(ctx, normal); err != nil {
+			return account{}, err
+		}
 	}
 	outdated, err := VerifyPassword(ctx, a.hash, password)
 	if err != nil {
