@@ -130,7 +130,8 @@ func (c *contract) hold(t *testing.T, next http.Handler, seen func(operation, st
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		answered := httptest.NewRecorder()
 		next.ServeHTTP(answered, r)
-		if _, route := c.mux.Handler(r); route != "" {
+		unregistered := strings.Contains(answered.Body.String(), "There is nothing at this address.") // as login, without a signer
+		if _, route := c.mux.Handler(r); route != "" && !unregistered {
 			route = strings.TrimSuffix(route, "/{$}")
 			if err := c.operations[route].check(r, body, answered); err != nil {
 				t.Errorf("%s %s, by the document's %s: %v\n%s", r.Method, r.URL, route, err, answered.Body)
