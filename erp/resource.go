@@ -78,9 +78,8 @@ func (res resource[T, N]) serveCreate(w http.ResponseWriter, r *http.Request) er
 	if err != nil {
 		return err
 	}
-	id, version := row.key()
-	w.Header().Set("Location", "/api/"+res.path+"/"+strconv.FormatInt(id, 10))
-	w.Header().Set("ETag", version.tag())
+	w.Header().Set("Location", "/api/"+res.path+"/"+strconv.FormatInt(row.id(), 10))
+	w.Header().Set("ETag", row.Version().tag())
 	writeJSON(w, http.StatusCreated, row)
 	return nil
 }
@@ -94,9 +93,8 @@ func (res resource[T, N]) serveGet(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	_, version := row.key()
-	w.Header().Set("ETag", version.tag())
-	if noneMatch(r, version) && !res.differs(r.Context()) {
+	w.Header().Set("ETag", row.Version().tag())
+	if noneMatch(r, row.Version()) && !res.differs(r.Context()) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
@@ -121,8 +119,7 @@ func (res resource[T, N]) serveUpdate(w http.ResponseWriter, r *http.Request) er
 	if err != nil {
 		return err
 	}
-	_, version = row.key()
-	w.Header().Set("ETag", version.tag())
+	w.Header().Set("ETag", row.Version().tag())
 	writeJSON(w, http.StatusOK, row)
 	return nil
 }

@@ -15,15 +15,15 @@ func TestUsersAreOneForEachAddressInAnyCase(t *testing.T) {
 		status int
 		field  string
 	}{
-		`{"email": "New@Example.com", "name": "A", "role": "parent"}`:                             {201, ""},
-		`{"email": "ADMIN@example.com", "name": "A", "role": "parent"}`:                           {409, "email"},
-		`{"email": "no address", "name": "A", "role": "parent"}`:                                  {422, "email"},
-		`{"email": "a@example.com\u0000", "name": "A", "role": "parent"}`:                         {422, "email"},
-		`{"email": "a@example.com", "name": "", "role": "parent"}`:                                {422, "name"},
-		`{"email": "a@example.com", "name": "A", "role": "visitor"}`:                              {422, "role"},
-		`{"email": "a@example.com", "name": "A", "role": "owner"}`:                                {422, "role"},
-		`{"email": "a@example.com", "name": "A", "role": "parent", "password_hash": "x"}`:         {400, "password_hash"},
-		`{"email": "a@example.com", "name": "A", "role": "parent", "session_generation": 1}`:      {400, "session_generation"},
+		`{"email": "New@Example.com", "name": "A", "role": "parent"}`:                            {201, ""},
+		`{"email": "ADMIN@example.com", "name": "A", "role": "parent"}`:                          {409, "email"},
+		`{"email": "no address", "name": "A", "role": "parent"}`:                                 {422, "email"},
+		`{"email": "a@example.com\u0000", "name": "A", "role": "parent"}`:                        {422, "email"},
+		`{"email": "a@example.com", "name": "", "role": "parent"}`:                               {422, "name"},
+		`{"email": "a@example.com", "name": "A", "role": "visitor"}`:                             {422, "role"},
+		`{"email": "a@example.com", "name": "A", "role": "owner"}`:                               {422, "role"},
+		`{"email": "a@example.com", "name": "A", "role": "parent", "password_hash": "x"}`:        {400, "password_hash"},
+		`{"email": "a@example.com", "name": "A", "role": "parent", "session_generation": 1}`:     {400, "session_generation"},
 		`{"email": "b@example.com", "name": "Robert'); drop table users;--", "role": "student"}`: {201, ""},
 	} {
 		w := request(f.admin, "POST", f.a.Host, "/api/users/", body)
