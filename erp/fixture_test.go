@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"os"
+	"sync"
 	"testing"
 
 	"github.com/oryne/pgtenant/erp"
@@ -27,6 +28,9 @@ type fixture struct {
 	signer  *tenancy.Signer
 	handler http.Handler
 	admin   http.Handler // handler, for an admin of whatever school is asked
+
+	t    *testing.T
+	seen sync.Map // the operations and statuses that there were
 }
 
 func setup(t testing.TB) *fixture {
@@ -36,7 +40,7 @@ func setup(t testing.TB) *fixture {
 	})
 	check(t, err)
 	t.Cleanup(func() { check(t, env.Close(context.Background())) })
-	f := &fixture{env: env, db: env.DB}
+	f := &fixture{env: env, db: env.DB, t: t}
 	f.hosts, err = resolver.NewDirectory(t.Context(), f.db, resolver.Config{PublicHosts: []string{"example.com"}})
 	check(t, err)
 	t.Cleanup(f.hosts.Close)
@@ -48,8 +52,11 @@ func setup(t testing.TB) *fixture {
 	return f
 }
 
-// serve puts a tenants' handler behind the hosts.
+// serve puts a tenants' handler behind the hosts. Whatever it answers is compared with the OpenAPI document.
 func (f *fixture) serve(h http.Handler) http.Handler {
+	c, err := theContract()
+	check(f.t, err)
+	h = c.hold(f.t, h, func(operation, status string) { f.seen.Store(operation+" "+status, true) })
 	return tenancy.Handler(f.hosts, tenancy.Routes{Tenant: h})
 }
 
