@@ -13,7 +13,10 @@ type Class struct {
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-func (c Class) key() (int64, Version) { return c.ID, versionOf(c.UpdatedAt) }
+// Version returns the version that was read.
+func (c Class) Version() Version { return versionOf(c.UpdatedAt) }
+
+func (c Class) id() int64 { return c.ID }
 
 // NewClass is what a class is made of, at first and by each update.
 type NewClass struct {

@@ -21,7 +21,10 @@ type Fee struct {
 	UpdatedAt      time.Time  `json:"updated_at"`
 }
 
-func (f Fee) key() (int64, Version) { return f.ID, versionOf(f.UpdatedAt) }
+func (f Fee) id() int64 { return f.ID }
+
+// Version returns which state of the fee this is.
+func (f Fee) Version() Version { return versionOf(f.UpdatedAt) }
 
 // Amount returns what the student is charged.
 func (f Fee) Amount() Money { return Money{f.AmountMinor, f.Currency} }

@@ -98,6 +98,3 @@ func (f *fixture) awaitBlocked(t *testing.T) {
 		time.Sleep(time.Millisecond) // PostgreSQL signals no waiting
 	}
 }
-
-// versionOf returns the version that a row has when it was written last then.
-func versionOf(updatedAt time.Time) erp.Version { return erp.Version(updatedAt.UnixMicro()) }

@@ -193,7 +193,7 @@ func TestAStructureIsFixedOnceThereAreFeesOfIt(t *testing.T) {
 	check(t, err)
 	cheaper := tuition(class)
 	cheaper.AmountMinor = 90_00
-	structure, err = structures.Update(ctx, structure.ID, versionOf(structure.UpdatedAt), cheaper)
+	structure, err = structures.Update(ctx, structure.ID, structure.Version(), cheaper)
 	check(t, err)
 	generated, err := fees.Generate(ctx, structure.ID, erp.Generation{DueOn: dueOn})
 	check(t, err)
@@ -214,13 +214,13 @@ func TestAStructureIsFixedOnceThereAreFeesOfIt(t *testing.T) {
 	expectInputError(t, "delete", structures.Delete(ctx, structure.ID, erp.AnyVersion), "id", true)
 
 	cheaper.Name = "School fees"
-	_, err = structures.Update(ctx, structure.ID, versionOf(structure.UpdatedAt), cheaper)
+	_, err = structures.Update(ctx, structure.ID, structure.Version(), cheaper)
 	check(t, err)
 	renamed, err := fees.Get(ctx, generated.Created[0].ID)
-	if err != nil || renamed.Name != "School fees" || versionOf(renamed.UpdatedAt) == versionOf(generated.Created[0].UpdatedAt) {
+	if err != nil || renamed.Name != "School fees" || renamed.Version() == generated.Created[0].Version() {
 		t.Errorf("the fee of a renamed structure is %+v: %v", renamed, err)
 	}
-	if _, err := structures.Update(ctx, structure.ID, versionOf(structure.UpdatedAt), cheaper); !errors.Is(err, erp.ErrChanged) {
+	if _, err := structures.Update(ctx, structure.ID, structure.Version(), cheaper); !errors.Is(err, erp.ErrChanged) {
 		t.Errorf("update of a version that is gone: %v", err)
 	}
 }

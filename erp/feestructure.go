@@ -14,7 +14,10 @@ type FeeStructure struct {
 	UpdatedAt   time.Time `json:"updated_at"`
 }
 
-func (f FeeStructure) key() (int64, Version) { return f.ID, versionOf(f.UpdatedAt) }
+func (f FeeStructure) id() int64 { return f.ID }
+
+// Version returns which state of the structure this is.
+func (f FeeStructure) Version() Version { return versionOf(f.UpdatedAt) }
 
 // Amount returns what each student is charged.
 func (f FeeStructure) Amount() Money { return Money{f.AmountMinor, f.Currency} }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"os"
+	"sync"
 	"testing"
 
 	"github.com/oryne/pgtenant/erp"
@@ -27,16 +28,19 @@ type fixture struct {
 	signer  *tenancy.Signer
 	handler http.Handler
 	admin   http.Handler // handler, for an admin of whatever school is asked
+
+	t    *testing.T
+	seen sync.Map // the operations and statuses that there were
 }
 
-func setup(t *testing.T) *fixture {
+func setup(t testing.TB) *fixture {
 	t.Helper()
 	env, err := tenancytest.Open(t.Context(), pgtest.New(t).URL, tenancytest.Config{
 		Tenant: []migrate.Source{{Name: "erp", FS: erp.Migrations()}},
 	})
 	check(t, err)
 	t.Cleanup(func() { check(t, env.Close(context.Background())) })
-	f := &fixture{env: env, db: env.DB}
+	f := &fixture{env: env, db: env.DB, t: t}
 	f.hosts, err = resolver.NewDirectory(t.Context(), f.db, resolver.Config{PublicHosts: []string{"example.com"}})
 	check(t, err)
 	t.Cleanup(f.hosts.Close)
@@ -48,13 +52,16 @@ func setup(t *testing.T) *fixture {
 	return f
 }
 
-// serve puts a tenants' handler behind the hosts.
+// serve puts a tenants' handler behind the hosts. Whatever it answers is compared with the OpenAPI document.
 func (f *fixture) serve(h http.Handler) http.Handler {
+	c, err := theContract()
+	check(f.t, err)
+	h = c.hold(f.t, h, func(operation, status string) { f.seen.Store(operation+" "+status, true) })
 	return tenancy.Handler(f.hosts, tenancy.Routes{Tenant: h})
 }
 
 // students counts the rows of both schools.
-func (f *fixture) students(t *testing.T) (counts [2]int) {
+func (f *fixture) students(t testing.TB) (counts [2]int) {
 	t.Helper()
 	for i, school := range []*tenancytest.Tenant{f.a, f.b} {
 		check(t, f.db.QueryRow(school.Context(), "select count(*) from students").Scan(&counts[i]))
@@ -62,14 +69,14 @@ func (f *fixture) students(t *testing.T) (counts [2]int) {
 	return counts
 }
 
-func newSigner(t *testing.T) *tenancy.Signer {
+func newSigner(t testing.TB) *tenancy.Signer {
 	t.Helper()
 	signer, err := tenancy.NewSigner(bytes.Repeat([]byte{1}, tenancy.MinKeyLen))
 	check(t, err)
 	return signer
 }
 
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package erp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ func (e *ThrottledError) Error() string { return "too many wrong passwords; wait
 // LogIn begins a session of the user with that address and password: it sets the cookie, and returns the token for
 // clients that have none, and whose it is. The error is [ErrWrongPassword], also for an address that nobody has and for a
 // user who is disabled, which take as long; a [ThrottledError]; or [ErrBusy]. The caller has checked that the request
-// is not another site's, as [Module.WithViewer] does.
+// is not another site's, as [Module.SameOrigin] does.
 func (m *Module) LogIn(w http.ResponseWriter, r *http.Request, email, password string) (token string, v Viewer, err error) {
 	ctx := r.Context()
 	if m.cfg.Signer == nil {
@@ -52,20 +53,21 @@ func (m *Module) LogOut(w http.ResponseWriter, r *http.Request) error {
 
 // checkPassword returns the account of an address if the password is its. Whatever is wrong, one password is hashed.
 func (m *Module) checkPassword(ctx context.Context, email, password string) (account, error) {
-	if normal, err := tenancy.NormalizeEmail(email); err == nil {
-		email = normal
-	}
+	normal, notOne := tenancy.NormalizeEmail(email)
 	school, ok := schemactx.FromContext(ctx)
 	if !ok {
 		return account{}, fmt.Errorf("log in: %w", schemactx.ErrNoSchema)
 	}
-	key := m.guesses.account(school, email)
+	key := m.guesses.account(school, cmp.Or(normal, email))
 	if wait := m.guesses.guess(key, time.Now()); wait > 0 {
 		return account{}, &ThrottledError{Wait: wait}
 	}
-	a, err := NewUsers(m.db).account(ctx, email)
-	if err != nil {
-		return account{}, err
+	var a account
+	if notOne == nil { // else nobody has it
+		var err error
+		if a, err = NewUsers(m.db).account(ctx, normal); err != nil {
+			return account{}, err
+		}
 	}
 	outdated, err := VerifyPassword(ctx, a.hash, password)
 	if err != nil {

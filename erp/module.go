@@ -84,6 +84,7 @@ func (m *Module) Register(mux *http.ServeMux) {
 	m.registerFeeStructures(mux)
 	m.registerFees(mux)
 	m.registerPayments(mux)
+	m.registerOpenAPI(mux)
 }
 
 // Routes returns what Register has added, by path and method.

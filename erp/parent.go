@@ -19,7 +19,10 @@ type Child struct {
 	Relation  string `json:"relation"` // of the parent to the student, up to 50 characters: "mother"
 }
 
-func (p Parent) key() (int64, Version) { return p.ID, versionOf(p.UpdatedAt) }
+// Version returns the version that was read.
+func (p Parent) Version() Version { return versionOf(p.UpdatedAt) }
+
+func (p Parent) id() int64 { return p.ID }
 
 // NewParent is what a parent is made of, at first and by each update.
 type NewParent struct {

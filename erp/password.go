@@ -38,7 +38,7 @@ type argon2id struct {
 	lanes  uint8
 }
 
-// current costs, as OWASP's Password Storage Cheat Sheet recommends them.
+// currentCosts are as OWASP's Password Storage Cheat Sheet recommends them.
 var currentCosts = argon2id{memory: 19 * 1024, time: 2, lanes: 1}
 
 const (

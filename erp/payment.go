@@ -47,8 +47,10 @@ type Payment struct {
 	CreatedAt   time.Time     `json:"created_at"`
 }
 
-// A payment stays what it was made as.
-func (p Payment) key() (int64, Version) { return p.ID, versionOf(p.CreatedAt) }
+func (p Payment) id() int64 { return p.ID }
+
+// Version returns which state of the payment this is: the only one, as payments stay what they are.
+func (p Payment) Version() Version { return versionOf(p.CreatedAt) }
 
 // Amount returns what was paid or refunded.
 func (p Payment) Amount() Money { return Money{p.AmountMinor, p.Currency} }

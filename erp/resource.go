@@ -78,9 +78,8 @@ func (res resource[T, N]) serveCreate(w http.ResponseWriter, r *http.Request) er
 	if err != nil {
 		return err
 	}
-	id, version := row.key()
-	w.Header().Set("Location", "/api/"+res.path+"/"+strconv.FormatInt(id, 10))
-	w.Header().Set("ETag", version.tag())
+	w.Header().Set("Location", "/api/"+res.path+"/"+strconv.FormatInt(row.id(), 10))
+	w.Header().Set("ETag", row.Version().tag())
 	writeJSON(w, http.StatusCreated, row)
 	return nil
 }
@@ -94,10 +93,9 @@ func (res resource[T, N]) serveGet(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	_, version := row.key()
-	w.Header().Set("ETag", version.tag())
-	if noneMatch(r, version) && !res.differs(r.Context()) {
-		w.WriteHeader(http.StatusNotModified)
+	w.Header().Set("ETag", row.Version().tag())
+	if noneMatch(r, row.Version()) && !res.differs(r.Context()) {
+		writeNothing(w, http.StatusNotModified)
 		return nil
 	}
 	writeJSON(w, http.StatusOK, row)
@@ -121,8 +119,7 @@ func (res resource[T, N]) serveUpdate(w http.ResponseWriter, r *http.Request) er
 	if err != nil {
 		return err
 	}
-	_, version = row.key()
-	w.Header().Set("ETag", version.tag())
+	w.Header().Set("ETag", row.Version().tag())
 	writeJSON(w, http.StatusOK, row)
 	return nil
 }
@@ -142,7 +139,7 @@ func (res resource[T, N]) serveDelete(w http.ResponseWriter, r *http.Request) er
 	if err := res.delete(r.Context(), id, version); err != nil {
 		return err
 	}
-	w.WriteHeader(http.StatusNoContent)
+	writeNothing(w, http.StatusNoContent)
 	return nil
 }
 

@@ -15,7 +15,10 @@ type Student struct {
 	UpdatedAt       time.Time `json:"updated_at"`
 }
 
-func (s Student) key() (int64, Version) { return s.ID, versionOf(s.UpdatedAt) }
+// Version returns the version that was read.
+func (s Student) Version() Version { return versionOf(s.UpdatedAt) }
+
+func (s Student) id() int64 { return s.ID }
 
 // NewStudent is what a student is made of, at first and by each update.
 type NewStudent struct {

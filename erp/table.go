@@ -11,7 +11,8 @@ import (
 
 // record is a row of a table.
 type record interface {
-	key() (id int64, version Version)
+	id() int64
+	Version() Version
 }
 
 // table is what stores have in common: the statements on one noun, each limited to what the viewer may see.
@@ -56,7 +57,7 @@ func (t table[T]) list(ctx context.Context, page Page, where conditions) (rows [
 	}
 	if limit := page.limit(); len(rows) > limit {
 		rows = rows[:limit]
-		next, _ = rows[limit-1].key()
+		next = rows[limit-1].id()
 	}
 	return rows, next, nil
 }

@@ -15,7 +15,10 @@ type Teacher struct {
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-func (t Teacher) key() (int64, Version) { return t.ID, versionOf(t.UpdatedAt) }
+// Version returns the version that was read.
+func (t Teacher) Version() Version { return versionOf(t.UpdatedAt) }
+
+func (t Teacher) id() int64 { return t.ID }
 
 // NewTeacher is what a teacher is made of, at first and by each update.
 type NewTeacher struct {

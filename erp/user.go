@@ -18,7 +18,10 @@ type User struct {
 	UpdatedAt  time.Time  `json:"updated_at"`
 }
 
-func (u User) key() (int64, Version) { return u.ID, versionOf(u.UpdatedAt) }
+// Version returns the version that was read.
+func (u User) Version() Version { return versionOf(u.UpdatedAt) }
+
+func (u User) id() int64 { return u.ID }
 
 // NewUser is what a user is made of, at first and by each update. There is no password: until
 // [Users.SetPassword] the user cannot log in.

@@ -111,6 +111,31 @@ func (u Users) SetPassword(ctx context.Context, id int64, password string) error
 	return err
 }
 
+// Viewer returns a user as a viewer, for what the program does on their behalf, such as a job. It ends as a session does:
+// when the user logs out, or is disabled, which is [ErrNotFound] here.
+func (u Users) Viewer(ctx context.Context, id int64) (Viewer, error) {
+	s, err := reading(ctx, u.noun)
+	if err != nil {
+		return Viewer{}, u.failed("act for", err)
+	}
+	s.add("select id, role, session_generation, '' from users where users.id = ? and disabled_at is null", id)
+	s.visible()
+	rows, err := u.db.Query(ctx, s.text.String(), s.args...)
+	if err != nil {
+		return Viewer{}, u.failed("act for", err)
+	}
+	a, err := pgx.CollectExactlyOneRow(rows, scanAccount)
+	if errors.Is(err, pgx.ErrNoRows) {
+		if err = u.stillCurrent(ctx, s.viewer); err == nil {
+			err = ErrNotFound
+		}
+	}
+	if err != nil {
+		return Viewer{}, u.failed("act for", err)
+	}
+	return a.viewer, nil
+}
+
 // account is what a login is checked against.
 type account struct {
 	viewer Viewer

@@ -16,11 +16,19 @@ import (
 // startOn starts the program on a database of the test's own.
 func startOn(t *testing.T) (*program, *pgtest.DB) {
 	t.Helper()
+	p, db, _ := startIn(t)
+	return p, db
+}
+
+// startIn is startOn for who wants to know the data directory, too.
+func startIn(t *testing.T) (*program, *pgtest.DB, string) {
+	t.Helper()
 	db := pgtest.New(t)
 	db.RolePrefix = schemactx.DefaultRoleNames(db.Name).Prefix() // to be dropped after the test
-	p, err := start(t, "--database-url", db.URL, "--data-dir", filepath.Join(tempDir(t), "data"))
+	dir := filepath.Join(tempDir(t), "data")
+	p, err := start(t, "--database-url", db.URL, "--data-dir", dir)
 	check(t, err)
-	return p, db
+	return p, db, dir
 }
 
 func TestMetricsAreOnNoSchoolsHost(t *testing.T) {

@@ -1,0 +1,302 @@
+package erp_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/oryne/pgtenant/erp"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenancytest"
+)
+
+// cookie returns the session's cookie of a response.
+func cookie(t *testing.T, w *httptest.ResponseRecorder) *http.Cookie {
+	t.Helper()
+	cookies := w.Result().Cookies()
+	if len(cookies) != 1 {
+		t.Fatalf("%d cookies with %d %s", len(cookies), w.Code, w.Body)
+	}
+	return cookies[0]
+}
+
+func TestLogInAndOut(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	w := f.logIn(f.a, "ADMIN@Example.com", password)
+	answer := decode[struct {
+		Token string
+		User  erp.User
+	}](t, w)
+	c := cookie(t, w)
+	if w.Code != http.StatusOK || answer.User.Email != "admin@example.com" || answer.User.Role != erp.RoleAdmin || answer.Token != c.Value {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	if c.Name != "session" || !c.HttpOnly || c.Secure || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.MaxAge != 12*3600 || c.Domain != "" {
+		t.Errorf("cookie %s", c)
+	}
+	for _, header := range []string{"Cookie: session=" + c.Value, "Cookie: session=forged; session=" + c.Value, "Authorization: bearer " + c.Value} {
+		if w := request(f.handler, "GET", f.a.Host, "/api/auth/me/", "", header); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "admin@example.com") {
+			t.Errorf("%s: %d %s", header, w.Code, w.Body)
+		}
+	}
+	other := f.token(f.a, erp.RoleAdmin) // on another device
+	w = request(f.handler, "POST", f.a.Host, "/api/auth/logout", "", "Cookie: session="+c.Value)
+	if gone := cookie(t, w); w.Code != http.StatusNoContent || gone.Name != "session" || gone.MaxAge >= 0 || gone.Value != "" {
+		t.Errorf("%d, cookie %s", w.Code, gone)
+	}
+	for _, token := range []string{c.Value, other} {
+		w := request(f.handler, "GET", f.a.Host, "/api/students/", "", "Cookie: session="+token)
+		expectProblem(t, "after logout", w, 401, "")
+		if gone := cookie(t, w); gone.MaxAge >= 0 {
+			t.Errorf("cookie %s", gone)
+		}
+	}
+	if w := request(f.handler, "POST", f.a.Host, "/api/auth/logout", "", "Cookie: session="+c.Value); w.Code != http.StatusNoContent {
+		t.Errorf("a second time: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestOverTLSTheCookieIsTheHostsOwn(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	h := f.serve(erp.Handler(f.db, erp.HandlerConfig{Signer: f.signer, Secure: func(*http.Request) bool { return true }, SessionTTL: time.Hour}))
+	c := cookie(t, request(h, "POST", f.a.Host, "/api/auth/login", `{"email": "admin@example.com", "password": "`+password+`"}`))
+	if c.Name != "__Host-session" || !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" || c.MaxAge != 3600 {
+		t.Errorf("cookie %s", c)
+	}
+	if w := request(h, "GET", f.a.Host, "/api/auth/me", "", "Cookie: __Host-session="+c.Value); w.Code != http.StatusOK {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	expectProblem(t, "a cookie that any host can set", request(h, "GET", f.a.Host, "/api/auth/me", "", "Cookie: session="+c.Value), 401, "")
+}
+
+// events collects what the hooks tell.
+type events struct {
+	mu     sync.Mutex
+	failed []erp.LoginFailedData
+	tokens []error
+	in     []erp.LoggedInData
+}
+
+func (e *events) hooks() erp.Hooks {
+	return erp.Hooks{
+		LoginFailed: func(_ context.Context, data erp.LoginFailedData) {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			e.failed = append(e.failed, data)
+		},
+		TokenRefused: func(_ context.Context, data erp.TokenRefusedData) {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			e.tokens = append(e.tokens, data.Err)
+		},
+		LoggedIn: func(_ context.Context, data erp.LoggedInData) {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			e.in = append(e.in, data)
+		},
+	}
+}
+
+func TestTokensThatAreNoGoodAreRefusedAndTold(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	seen := &events{}
+	h := f.serve(erp.Handler(f.db, erp.HandlerConfig{Signer: f.signer, Hooks: seen.hooks()}))
+	bind := func(school *tenancytest.Tenant, session string, ttl time.Duration) string {
+		token, err := f.signer.BindSession(tenancy.NewContext(t.Context(), &school.Tenant), session, ttl)
+		check(t, err)
+		return token
+	}
+	for name, c := range map[string]struct {
+		token  string
+		status int
+		err    error
+	}{
+		"of the other school":  {f.token(f.b, erp.RoleAdmin), 403, tenancy.ErrForeignTenant},
+		"forged":               {f.token(f.a, erp.RoleAdmin) + "x", 401, tenancy.ErrBadToken},
+		"over":                 {bind(f.a, "erp.1.0.admin", time.Nanosecond), 401, tenancy.ErrTokenExpired},
+		"of another program":   {bind(f.a, "1.0.admin", 0), 401, tenancy.ErrBadToken},
+		"of nobody":            {bind(f.a, "erp.0.0.admin", 0), 401, tenancy.ErrBadToken},
+		"of a visitor":         {bind(f.a, "erp.1.0.visitor", 0), 401, tenancy.ErrBadToken},
+		"of a past generation": {bind(f.a, "erp.1.1.admin", 0), 401, erp.ErrSessionOver},
+		"of a missing user":    {bind(f.a, "erp.99.0.admin", 0), 401, erp.ErrSessionOver},
+	} {
+		seen.tokens = nil
+		w := request(h, "GET", f.a.Host, "/api/students/1", "", "Authorization: Bearer "+c.token)
+		expectProblem(t, name, w, c.status, "")
+		if len(seen.tokens) != 1 || !errors.Is(seen.tokens[0], c.err) {
+			t.Errorf("%s: told %v, want %v", name, seen.tokens, c.err)
+		}
+		if c.status == 401 && w.Header().Get("WWW-Authenticate") == "" {
+			t.Errorf("%s: no WWW-Authenticate", name)
+		}
+	}
+	seen.tokens = nil
+	expectProblem(t, "none", request(h, "GET", f.a.Host, "/api/students/1", ""), 401, "")
+	if seen.tokens != nil {
+		t.Errorf("told %v of a request without one", seen.tokens)
+	}
+}
+
+func TestAWrongPasswordAndAnUnknownAddressAreTheSame(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	seen := &events{}
+	h := f.serve(erp.Handler(f.db, erp.HandlerConfig{Signer: f.signer, Hooks: seen.hooks()}))
+	ctx := erp.NewContext(f.a.Context(), erp.System())
+	users := erp.NewUsers(f.db)
+	_, err := users.Create(ctx, erp.NewUser{Email: "none@example.com", Name: "No password", Role: erp.RoleTeacher})
+	check(t, err)
+	gone := f.addUser(t, f.a, erp.RoleTeacher)
+	_, err = users.Update(ctx, gone.ID, erp.AnyVersion, erp.NewUser{Email: gone.Email, Name: "Gone", Role: gone.Role, Disabled: true})
+	check(t, err)
+	bodies := map[string]bool{}
+	for _, credentials := range []string{
+		`{"email": "admin@example.com", "password": "wrong password"}`,
+		`{"email": "admin@example.com", "password": ""}`,
+		`{"email": "admin@example.com", "password": "` + strings.Repeat("x", 10_000) + `"}`,
+		`{"email": "nobody@example.com", "password": "` + password + `"}`,
+		`{"email": "none@example.com", "password": ""}`,
+		`{"email": "teacher@example.com", "password": "` + password + `"}`, // disabled
+		`{"email": "' or true --", "password": "` + password + `"}`,
+		`{"email": "\u0000", "password": "` + password + `"}`,
+		`{}`,
+	} {
+		w := request(h, "POST", f.a.Host, "/api/auth/login", credentials)
+		expectProblem(t, fmt.Sprintf("%.60s", credentials), w, 401, "")
+		bodies[w.Body.String()] = true
+		if len(w.Result().Cookies()) > 0 {
+			t.Errorf("%s sets a cookie", credentials)
+		}
+	}
+	if len(bodies) != 1 {
+		t.Errorf("answers differ: %v", bodies)
+	}
+	if len(seen.failed) != 9 || seen.failed[3].Email != "nobody@example.com" || !errors.Is(seen.failed[3].Err, erp.ErrWrongPassword) || seen.in != nil {
+		t.Errorf("told %+v and %+v", seen.failed, seen.in)
+	}
+}
+
+func TestGuessesOfOneAccountAreFew(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for _, email := range []string{"admin@example.com", "nobody@example.com"} {
+		for range 10 {
+			if w := f.logIn(f.a, email, "wrong password"); w.Code != 401 {
+				t.Fatalf("%d %s", w.Code, w.Body)
+			}
+		}
+		w := f.logIn(f.a, strings.ToUpper(email), password)
+		expectProblem(t, email, w, 429, "")
+		if w.Header().Get("Retry-After") == "" {
+			t.Error("no Retry-After")
+		}
+	}
+	if w := f.logIn(f.b, "admin@example.com", password); w.Code != 200 {
+		t.Errorf("the same address at the other school: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestChangingOnesPasswordEndsAllOtherSessions(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.addUser(t, f.a, erp.RoleTeacher)
+	before := f.token(f.a, erp.RoleTeacher)
+	change := func(body string) *httptest.ResponseRecorder {
+		return request(f.handler, "PUT", f.a.Host, "/api/auth/password", body, "Authorization: Bearer "+before)
+	}
+	expectProblem(t, "wrong", change(`{"current": "wrong", "new": "another password"}`), 401, "")
+	expectProblem(t, "short", change(`{"current": "`+password+`", "new": "short"}`), 422, "password")
+	w := change(`{"current": "` + password + `", "new": "another password"}`)
+	after := decode[struct{ Token string }](t, w).Token
+	if w.Code != 200 || cookie(t, w).Value != after {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	for token, status := range map[string]int{before: 401, after: 200} {
+		if w := request(f.handler, "GET", f.a.Host, "/api/students/", "", "Authorization: Bearer "+token); w.Code != status {
+			t.Errorf("%d %s, want %d", w.Code, w.Body, status)
+		}
+	}
+	if w := f.logIn(f.a, "teacher@example.com", "another password"); w.Code != 200 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w := f.logIn(f.a, "teacher@example.com", password); w.Code != 401 {
+		t.Errorf("the old password: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestAnotherSiteCannotMakeABrowserSendAChange(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	session := "Cookie: session=" + f.token(f.a, erp.RoleAdmin)
+	const student = `{"admission_number": "1", "first_name": "A", "last_name": "B"}`
+	for _, c := range []struct {
+		method, path, body, header string
+		status                     int
+	}{
+		{"POST", "/api/students/", student, "Sec-Fetch-Site: cross-site", 403},
+		{"POST", "/api/students/", student, "Sec-Fetch-Site: same-site", 403}, // another school's page
+		{"POST", "/api/students/", student, "Origin: https://evil.example", 403},
+		{"POST", "/api/auth/login", `{"email": "admin@example.com", "password": "` + password + `"}`, "Sec-Fetch-Site: cross-site", 403},
+		{"POST", "/api/auth/logout", ``, "Sec-Fetch-Site: cross-site", 403},
+		{"GET", "/api/students/", ``, "Sec-Fetch-Site: cross-site", 200}, // which it cannot read
+		{"POST", "/api/students/", student, "Sec-Fetch-Site: same-origin", 201},
+		{"DELETE", "/api/students/1", ``, "Origin: http://" + f.a.Host + ":8000", 204},
+	} {
+		w := request(f.handler, c.method, f.a.Host+":8000", c.path, c.body, session, c.header, "If-Match: *")
+		if w.Code != c.status {
+			t.Errorf("%s %s with %s: %d %s, want %d", c.method, c.path, c.header, w.Code, w.Body, c.status)
+		}
+	}
+}
+
+func TestOldPasswordHashesAreReplacedAtLogin(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	old := erp.CheapHash(t.Context(), password)
+	exec(t, f, f.a, "update users set password_hash = $1", old)
+	token := f.token(f.a, erp.RoleAdmin)
+	var now string
+	check(t, f.db.QueryRow(f.a.Context(), "select password_hash from users").Scan(&now))
+	if now == old || !strings.HasPrefix(now, "$argon2id$v=19$m=19456,t=2,p=1$") {
+		t.Errorf("hash is %s", now)
+	}
+	if w := request(f.handler, "GET", f.a.Host, "/api/auth/me", "", "Authorization: Bearer "+token); w.Code != 200 {
+		t.Errorf("the session is over by that: %d %s", w.Code, w.Body)
+	}
+	// And it can be changed in the same request in which it is outdated.
+	exec(t, f, f.a, "update users set password_hash = $1", old)
+	w := request(f.handler, "PUT", f.a.Host, "/api/auth/password", `{"current": "`+password+`", "new": "another password"}`, "Authorization: Bearer "+token)
+	if w.Code != 200 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+func TestWithoutASignerNobodyLogsIn(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	token := f.token(f.a, erp.RoleAdmin)
+	h := f.serve(erp.Handler(f.db, erp.HandlerConfig{}))
+	expectProblem(t, "login", request(h, "POST", f.a.Host, "/api/auth/login", `{}`), 404, "")
+	expectProblem(t, "token", request(h, "GET", f.a.Host, "/api/students/", "", "Authorization: Bearer "+token), 401, "")
+	expectProblem(t, "nobody", request(h, "GET", f.a.Host, "/api/students/", ""), 401, "")
+}
+
+// A signer is shared with the program, whose own key is another one here.
+func TestTokensOfAnotherKeyAreForged(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	other, err := tenancy.NewSigner(bytes.Repeat([]byte{2}, tenancy.MinKeyLen))
+	check(t, err)
+	h := f.serve(erp.Handler(f.db, erp.HandlerConfig{Signer: other}))
+	expectProblem(t, "forged", request(h, "GET", f.a.Host, "/api/students/", "", "Authorization: Bearer "+f.token(f.a, erp.RoleAdmin)), 401, "")
+}

@@ -1,0 +1,203 @@
+package erp_test
+
+import (
+	"bytes"
+	"maps"
+	"net/http"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/oryne/pgtenant/erp"
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// The schema is that of the OpenAPI Initiative, of 2022-10-07, under the Apache License 2.0.
+func TestTheDocumentIsOpenAPI(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile("testdata/openapi-3.1.json")
+	check(t, err)
+	meta, err := jsonschema.UnmarshalJSON(bytes.NewReader(content))
+	check(t, err)
+	schemas := jsonschema.NewCompiler()
+	schemas.AssertFormat()
+	check(t, schemas.AddResource("openapi-3.1.json", meta))
+	schema, err := schemas.Compile("openapi-3.1.json")
+	check(t, err)
+	doc, err := readDocument(erp.OpenAPI())
+	check(t, err)
+	check(t, schema.Validate(doc.root))
+
+	delete(doc.object("/info"), "title")
+	if schema.Validate(doc.root) == nil {
+		t.Error("the schema accepts a document without a title")
+	}
+}
+
+func TestTheDocumentHangsTogether(t *testing.T) {
+	t.Parallel()
+	doc, err := readDocument(erp.OpenAPI())
+	check(t, err)
+	used, ids := map[string]bool{}, map[any]string{}
+	doc.walk(func(at string, o map[string]any) {
+		if ref, ok := o["$ref"].(string); ok {
+			used[strings.TrimPrefix(ref, "#")] = true
+			if doc.get(doc.follow(at)) == nil {
+				t.Errorf("%s leads nowhere", at)
+			}
+		}
+		if id, ok := o["operationId"]; ok {
+			if other, twice := ids[id]; twice {
+				t.Errorf("%s and %s are both %v", at, other, id)
+			}
+			ids[id] = at
+		}
+	})
+	for _, kind := range []string{"schemas", "parameters", "headers", "responses"} {
+		for name := range doc.object("/components/" + kind) {
+			if at := pointer("/components/"+kind, name); !used[at] {
+				t.Errorf("%s is used nowhere", at)
+			}
+		}
+	}
+}
+
+func TestEveryRouteIsDocumentedAndNoOther(t *testing.T) {
+	t.Parallel()
+	m := erp.New(&schemactx.DB{}, erp.HandlerConfig{Signer: newSigner(t)})
+	m.Register(http.NewServeMux())
+	var routes []string
+	for _, r := range m.Routes() {
+		routes = append(routes, r.Method+" "+r.Path)
+	}
+	c, err := theContract()
+	check(t, err)
+	slices.Sort(routes)
+	documented := slices.Sorted(maps.Keys(c.operations))
+	for _, route := range routes {
+		if !slices.Contains(documented, route) {
+			t.Errorf("%s is not documented", route)
+		}
+	}
+	for _, route := range documented {
+		if !slices.Contains(routes, route) {
+			t.Errorf("%s is documented and not there", route)
+		}
+	}
+}
+
+// The fields of a type are those of its schema: what is read and what is accepted.
+func TestTheDocumentHasTheFieldsOfTheTypes(t *testing.T) {
+	t.Parallel()
+	doc, err := readDocument(erp.OpenAPI())
+	check(t, err)
+	for _, v := range []any{
+		erp.User{}, erp.NewUser{}, erp.Student{}, erp.NewStudent{}, erp.Teacher{}, erp.NewTeacher{}, erp.Parent{}, erp.NewParent{}, erp.Child{},
+		erp.Class{}, erp.NewClass{}, erp.FeeStructure{}, erp.NewFeeStructure{}, erp.Fee{}, erp.NewFee{}, erp.FeeChange{}, erp.Generation{},
+		erp.Generated{}, erp.Payment{}, erp.NewPayment{}, erp.ImportReport{}, erp.RowError{},
+	} {
+		typ := reflect.TypeOf(v)
+		var fields []string
+		for field := range typ.Fields() {
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			fields = append(fields, name)
+		}
+		slices.Sort(fields)
+		schema := doc.object("/components/schemas/" + typ.Name())
+		properties, _ := schema["properties"].(map[string]any)
+		if documented := slices.Sorted(maps.Keys(properties)); !slices.Equal(documented, fields) {
+			t.Errorf("%s has the fields %v, documented are %v", typ.Name(), fields, documented)
+		}
+		if closed := schema["additionalProperties"] == false; closed != accepted(typ.Name()) {
+			t.Errorf("%s: additionalProperties is false: %t", typ.Name(), closed)
+		}
+	}
+}
+
+// accepted reports whether a type is one of request bodies, in which other fields are refused.
+func accepted(name string) bool {
+	return strings.HasPrefix(name, "New") || name == "FeeChange" || name == "Generation"
+}
+
+func TestTheDocumentIsServedToEverybody(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	w := request(f.handler, "GET", f.a.Host, "/api/openapi.json", "")
+	if w.Code != http.StatusOK || w.Body.String() != string(erp.OpenAPI()) || w.Header().Get("Content-Type") != "application/json" {
+		t.Errorf("%d %v", w.Code, w.Header())
+	}
+}
+
+// unprovoked are documented answers that no test can bring about.
+var unprovoked = map[string]string{
+	"POST /api/students/import 409": "somebody admits a student of the number between two statements",
+}
+
+func TestEveryDocumentedAnswerIsGiven(t *testing.T) {
+	t.Parallel()
+	w := populate(t)
+	for _, a := range matrix {
+		w.ask(t, a, w.tokens[erp.RoleAdmin], false)
+	}
+	c, err := theContract()
+	check(t, err)
+	for route, op := range c.operations {
+		for _, status := range slices.Sorted(maps.Keys(op.answers)) { // 429, after which there is nothing else, comes last
+			w.provoke(route, status)
+		}
+	}
+	for route, op := range c.operations {
+		for status := range op.answers {
+			if _, seen := w.seen.Load(route + " " + status); !seen && status != "5XX" && unprovoked[route+" "+status] == "" {
+				t.Errorf("%s never answers with %s", route, status)
+			}
+		}
+	}
+}
+
+// provoke sends a request that should be refused with a status, for reasons that are the same everywhere.
+func (w *world) provoke(route, status string) {
+	method, path, _ := strings.Cut(route, " ")
+	path = strings.Replace(path, "{id}", "1", 1)
+	send := func(path, body string, headers ...string) http.Header {
+		headers = append([]string{"Authorization: Bearer " + w.tokens[erp.RoleAdmin]}, headers...)
+		if strings.HasSuffix(path, "/import") {
+			headers = append([]string{"Content-Type: text/csv"}, headers...)
+		}
+		return request(w.handler, method, w.a.Host, path, body, headers...).Header()
+	}
+	switch status {
+	case "304":
+		tag := send(path, "").Get("ETag")
+		send(path, "", "If-None-Match: "+tag)
+	case "400":
+		send(path, "not JSON", "If-Match: *")
+	case "401":
+		send(path, "", "Authorization: ")
+	case "403":
+		send(path, "", "Authorization: Bearer "+w.foreign)
+		send(path, "", "Sec-Fetch-Site: cross-site")
+	case "404":
+		send(strings.Replace(path, "/1", "/0", 1), "")
+	case "412":
+		send(path, "{}", `If-Match: "none of ours"`)
+	case "413":
+		send(path, strings.Repeat(" ", 11<<20), "If-Match: *")
+	case "415":
+		send(path, "{}", "Content-Type: text/plain", "If-Match: *")
+	case "422":
+		send(path+"?unknown=1", "{}", "If-Match: *", "Idempotency-Key: k")
+		send(path, `{"current": "`+password+`", "new": ""}`)
+	case "428":
+		send(path, "{}")
+	case "429":
+		for range 11 {
+			send(path, `{"email": "nobody@example.com", "password": "wrong"}`)
+			send(path, `{"current": "wrong"}`)
+		}
+	}
+}

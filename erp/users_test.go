@@ -1,0 +1,150 @@
+package erp_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/oryne/pgtenant/erp"
+)
+
+func TestUsersAreOneForEachAddressInAnyCase(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for body, c := range map[string]struct {
+		status int
+		field  string
+	}{
+		`{"email": "New@Example.com", "name": "A", "role": "parent"}`:                            {201, ""},
+		`{"email": "ADMIN@example.com", "name": "A", "role": "parent"}`:                          {409, "email"},
+		`{"email": "no address", "name": "A", "role": "parent"}`:                                 {422, "email"},
+		`{"email": "a@example.com\u0000", "name": "A", "role": "parent"}`:                        {422, "email"},
+		`{"email": "a@example.com", "name": "", "role": "parent"}`:                               {422, "name"},
+		`{"email": "a@example.com", "name": "A", "role": "visitor"}`:                             {422, "role"},
+		`{"email": "a@example.com", "name": "A", "role": "owner"}`:                               {422, "role"},
+		`{"email": "a@example.com", "name": "A", "role": "parent", "password_hash": "x"}`:        {400, "password_hash"},
+		`{"email": "a@example.com", "name": "A", "role": "parent", "session_generation": 1}`:     {400, "session_generation"},
+		`{"email": "b@example.com", "name": "Robert'); drop table users;--", "role": "student"}`: {201, ""},
+	} {
+		w := request(f.admin, "POST", f.a.Host, "/api/users/", body)
+		if c.status == 201 {
+			if w.Code != 201 || strings.Contains(w.Body.String(), "hash") {
+				t.Errorf("%s: %d %s", body, w.Code, w.Body)
+			}
+			continue
+		}
+		expectProblem(t, body, w, c.status, c.field)
+	}
+	var emails string
+	check(t, f.db.QueryRow(f.a.Context(), "select string_agg(email, ' ' order by email) from users").Scan(&emails))
+	if emails != "admin@example.com b@example.com new@example.com" {
+		t.Errorf("users are %s", emails)
+	}
+}
+
+func TestASessionEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	teacher := f.addUser(t, f.a, erp.RoleTeacher)
+	user := erp.NewUser{Email: teacher.Email, Name: teacher.Name, Role: teacher.Role}
+	disabled, promoted := user, user
+	disabled.Disabled, promoted.Role = true, erp.RoleAdmin
+	ctx := erp.NewContext(f.a.Context(), erp.System())
+	users := erp.NewUsers(f.db)
+	update := func(n erp.NewUser) func() error {
+		return func() error {
+			_, err := users.Update(ctx, teacher.ID, erp.AnyVersion, n)
+			return err
+		}
+	}
+	var token string
+	ask := func() int {
+		return request(f.handler, "GET", f.a.Host, "/api/students/", "", "Authorization: Bearer "+token).Code
+	}
+	for _, step := range []struct {
+		name   string
+		change func() error
+		back   func() error // to where the user was, which does not bring the session back
+	}{
+		{"disabled", update(disabled), update(user)},
+		{"another role", update(promoted), update(user)},
+		{"another password", func() error { return users.SetPassword(ctx, teacher.ID, password) }, func() error { return nil }},
+	} {
+		token = f.token(f.a, erp.RoleTeacher)
+		if status := ask(); status != 200 {
+			t.Fatalf("%s: before %d", step.name, status)
+		}
+		check(t, step.change())
+		if status := ask(); status != 401 {
+			t.Errorf("%s: after %d", step.name, status)
+		}
+		check(t, step.back())
+		if status := ask(); status != 401 {
+			t.Errorf("%s: taken back %d", step.name, status)
+		}
+	}
+	// What does not concern sessions leaves them alone.
+	token = f.token(f.a, erp.RoleTeacher)
+	user.Name = "Renamed"
+	check(t, update(user)())
+	if status := ask(); status != 200 {
+		t.Errorf("after another name %d", status)
+	}
+	teachers, next, err := users.List(ctx, erp.UserFilter{Role: erp.RoleTeacher, Search: "reNAMed"}, erp.Page{})
+	if err != nil || len(teachers) != 1 || next != 0 {
+		t.Errorf("%+v %d %v", teachers, next, err)
+	}
+}
+
+// A school always has somebody who can administer it.
+func TestAdminsCannotTakeTheAdministrationFromThemselves(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for _, body := range []string{
+		`{"email": "admin@example.com", "name": "A", "role": "teacher"}`,
+		`{"email": "admin@example.com", "name": "A", "role": "admin", "disabled": true}`,
+	} {
+		expectProblem(t, body, request(f.admin, "PUT", f.a.Host, "/api/users/1", body, "If-Match: *"), 409, "id")
+	}
+	expectProblem(t, "delete", request(f.admin, "DELETE", f.a.Host, "/api/users/1", "", "If-Match: *"), 409, "id")
+	if w := request(f.admin, "PUT", f.a.Host, "/api/users/1", `{"email": "head@example.com", "name": "Head", "role": "admin"}`, "If-Match: *"); w.Code != 200 {
+		t.Errorf("another name: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestStoresRefuseWithoutAViewer(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := f.a.Context()
+	calls := map[string]func() error{
+		"list": func() error {
+			_, _, err := erp.NewStudents(f.db).List(ctx, erp.StudentFilter{}, erp.Page{})
+			return err
+		},
+		"get":    func() error { _, err := erp.NewClasses(f.db).Get(ctx, 1); return err },
+		"create": func() error { _, err := erp.NewParents(f.db).Create(ctx, erp.NewParent{Name: "A"}); return err },
+		"update": func() error {
+			_, err := erp.NewTeachers(f.db).Update(ctx, 1, erp.AnyVersion, erp.NewTeacher{Name: "A"})
+			return err
+		},
+		"delete":   func() error { return erp.NewUsers(f.db).Delete(ctx, 1, erp.AnyVersion) },
+		"password": func() error { return erp.NewUsers(f.db).SetPassword(ctx, 1, password) },
+		"me":       func() error { _, err := erp.NewMe(f.db).Get(ctx); return err },
+		"logout":   func() error { return erp.NewMe(f.db).EndSessions(ctx) },
+		"import": func() error {
+			_, err := erp.NewStudents(f.db).Import(ctx, strings.NewReader(header), erp.ImportOptions{})
+			return err
+		},
+	}
+	for name, call := range calls {
+		if err := call(); !errors.Is(err, erp.ErrNoViewer) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	ctx = erp.NewContext(ctx, erp.Viewer{}) // a slip
+	for name, call := range calls {
+		if err := call(); err == nil || !errors.Is(err, erp.ErrForbidden) && !errors.Is(err, erp.ErrNotFound) {
+			t.Errorf("%s by a viewer without a role: %v", name, err)
+		}
+	}
+}

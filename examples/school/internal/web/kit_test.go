@@ -1,0 +1,134 @@
+package web
+
+import (
+	"bytes"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+func kit(t *testing.T) *Kit {
+	t.Helper()
+	signer, err := tenancy.NewSigner(bytes.Repeat([]byte("k"), tenancy.MinKeyLen))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := NewKit(fstest.MapFS{
+		"page.html":   {Data: []byte(`{{define "main"}}<p>{{.}}</p>{{end}}`)},
+		"broken.html": {Data: []byte(`{{define "main"}}half{{.Nothing}}{{end}}`)},
+	}, signer, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// on is a request on the site of a tenant, or with id 0 on the platform's.
+func on(id int64, method string) *http.Request {
+	r := httptest.NewRequest(method, "http://school.localhost/", nil)
+	if id == 0 {
+		return r.WithContext(tenancy.NewPublicContext(r.Context()))
+	}
+	return r.WithContext(tenancy.NewContext(r.Context(), &tenancy.Tenant{ID: id, Schema: "tenant_1", Slug: "a"}))
+}
+
+func TestAMessageIsShownOnceAndOnItsSiteAlone(t *testing.T) {
+	t.Parallel()
+	k := kit(t)
+	w := httptest.NewRecorder()
+	k.Redirect(w, on(1, http.MethodPost), "/next", Flash{Text: "Done <b>so</b>", Secret: "token"})
+	if w.Code != 303 || w.Header().Get("Location") != "/next" {
+		t.Errorf("%d %v", w.Code, w.Header())
+	}
+	shown := func(id int64, cookie *http.Cookie) (string, bool) {
+		r, w := on(id, http.MethodGet), httptest.NewRecorder()
+		r.AddCookie(cookie)
+		k.Render(w, r, 200, "page", Page{Data: "x"})
+		cleared := len(w.Result().Cookies()) == 1 && w.Result().Cookies()[0].MaxAge < 0
+		return w.Body.String(), cleared
+	}
+	cookie := w.Result().Cookies()[0]
+	if body, cleared := shown(1, cookie); !strings.Contains(body, "Done &lt;b&gt;so") || !strings.Contains(body, "token") || !cleared {
+		t.Errorf("cleared %v: %s", cleared, body)
+	}
+	for id, name := range map[int64]string{0: "the platform's site", 2: "another school"} {
+		if body, _ := shown(id, cookie); strings.Contains(body, "Done") {
+			t.Errorf("%s shows it", name)
+		}
+	}
+	cookie.Value = "forged"
+	if body, _ := shown(1, cookie); strings.Contains(body, "flash") {
+		t.Errorf("a forged one is shown: %s", body)
+	}
+}
+
+func TestAPageIsWholeOrAnError(t *testing.T) {
+	t.Parallel()
+	k, w := kit(t), httptest.NewRecorder()
+	k.Render(w, on(0, http.MethodGet), 200, "broken", Page{Data: "text"})
+	if w.Code != 503 || strings.Contains(w.Body.String(), "half") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// Over TLS a cookie is of the kind that no other host can set.
+func TestCookiesAreForTheHostAlone(t *testing.T) {
+	t.Parallel()
+	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "https://school.example/", nil)
+	SetCookie(w, r, "staff", "v", time.Hour)
+	set := w.Header().Get("Set-Cookie")
+	for _, want := range []string{"__Host-staff=v", "Path=/", "Secure", "HttpOnly", "SameSite=Lax"} {
+		if !strings.Contains(set, want) {
+			t.Errorf("%s lacks %s", set, want)
+		}
+	}
+	if strings.Contains(set, "Domain") {
+		t.Error(set)
+	}
+}
+
+func TestFormsOfOtherSitesAreRefused(t *testing.T) {
+	t.Parallel()
+	served := SameOrigin(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	for name, c := range map[string]struct {
+		method string
+		header http.Header
+		want   int
+	}{
+		"own page":              {"POST", http.Header{"Sec-Fetch-Site": {"same-origin"}, "Cookie": {"a=b"}}, 200},
+		"own page, old browser": {"POST", http.Header{"Origin": {"http://school.localhost"}, "Cookie": {"a=b"}}, 200},
+		"program":               {"POST", http.Header{}, 200},
+		"reading":               {"GET", http.Header{"Sec-Fetch-Site": {"cross-site"}, "Cookie": {"a=b"}}, 200},
+		"another site":          {"POST", http.Header{"Sec-Fetch-Site": {"cross-site"}}, 403},
+		"another school":        {"POST", http.Header{"Sec-Fetch-Site": {"same-site"}}, 403},
+		"another origin":        {"POST", http.Header{"Origin": {"http://other.localhost"}}, 403},
+		"null origin":           {"POST", http.Header{"Origin": {"null"}}, 403},
+		"says nothing":          {"POST", http.Header{"Cookie": {"a=b"}}, 403},
+	} {
+		r, w := on(0, c.method), httptest.NewRecorder()
+		r.Header = c.header
+		if served.ServeHTTP(w, r); w.Code != c.want {
+			t.Errorf("%s: %d, want %d", name, w.Code, c.want)
+		}
+	}
+}
+
+func TestEveryPageHasThePolicy(t *testing.T) {
+	t.Parallel()
+	w := httptest.NewRecorder()
+	Headers(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, on(0, http.MethodGet))
+	for header, want := range map[string]string{
+		"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+		"Cache-Control":           "no-store", "X-Content-Type-Options": "nosniff",
+	} {
+		if got := w.Header().Get(header); got != want {
+			t.Errorf("%s: %s", header, got)
+		}
+	}
+}

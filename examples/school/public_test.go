@@ -1,0 +1,145 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+const jsonType = "application/json"
+
+// A school that somebody signs up is there at once, is theirs alone, and is no matter of anybody else's.
+func TestSignUp(t *testing.T) {
+	t.Parallel()
+	p, db, k := startWithKey(t)
+	signUp := func(body string) answer {
+		return p.ask(t, "POST", "localhost", "/api/tenants/", body, "Content-Type", jsonType)
+	}
+	a := signUp(`{"name": "Robert'); DROP TABLE tenants;--", "slug": "elmpark", "email": "Me@ElmPark.example", "password": "correct horse"}`).expect(t, 201)
+	if where := a.header.Get("Location"); where != "http://elmpark.localhost:"+p.port+"/" {
+		t.Errorf("it is at %s", where)
+	}
+	for body, want := range map[string]struct {
+		status int
+		says   string
+	}{
+		`{"name": "Elm", "slug": "elmpark", "email": "me@elmpark.example", "password": "correct horse"}`: {409, "another school's"},
+		`{"name": "A", "slug": "schoolz/", "email": "x", "password": "short"}`:                           {422, `"field":"email"`},
+		`{"name": "A", "slug": "free", "email": "me@elmpark.example", "password": "short"}`:              {422, "shorter than 8"},
+		`{"name": "A", "slug": "www", "email": "me@elmpark.example", "password": "correct horse"}`:       {422, "reserved"},
+		`{"slug": "free", "schema": "public"}`:                                                           {400, ""},
+		`{"slug": "free"} {"slug": "two"}`:                                                               {400, ""},
+		`[]`:                                                                                             {400, ""},
+		`{"name": "` + strings.Repeat("x", 70_000) + `"}`:                                                {413, ""},
+	} {
+		a := signUp(body).expect(t, want.status, want.says)
+		if a.header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%d is %s", a.status, a.header.Get("Content-Type"))
+		}
+	}
+	p.ask(t, "POST", "localhost", "/api/tenants/", "slug=free", "Content-Type", "application/x-www-form-urlencoded").expect(t, 415)
+	p.ask(t, "DELETE", "localhost", "/api/tenants/", "").expect(t, 405)
+
+	// The public sees the schools of the demo alone, staff all.
+	list := p.ask(t, "GET", "localhost", "/api/tenants/", "").expect(t, 200, "schoola", "schoolc")
+	if strings.Contains(list.body, "elmpark") || strings.Contains(list.body, "tenant_") {
+		t.Errorf("the list tells of others: %s", list.body)
+	}
+	in := p.ask(t, "POST", "localhost", "/api/auth/login", `{"email": "`+ada+`", "password": "`+k.phrase(ada)+`", "code": "`+k.codeAt(t, ada, 0)+`"}`,
+		"Content-Type", jsonType).expect(t, 200)
+	var session struct{ Token string }
+	in.json(t, &session)
+	bearer := "Bearer " + session.Token
+	p.ask(t, "GET", "localhost", "/api/tenants/?q=elm", "", "Authorization", bearer).expect(t, 200, "elmpark")
+	p.ask(t, "GET", "localhost", "/api/auth/me", "", "Authorization", bearer).expect(t, 200, ada)
+	p.ask(t, "GET", "localhost", "/api/tenants/?after=x", "").expect(t, 422)
+	p.ask(t, "POST", "localhost", "/api/auth/logout", "", "Authorization", bearer).expect(t, 204)
+	p.ask(t, "GET", "localhost", "/api/auth/me", "", "Authorization", bearer).expect(t, 401)
+	p.ask(t, "POST", "localhost", "/api/auth/login", `{"email": "`+ada+`", "password": "x", "code": "1"}`, "Content-Type", jsonType).expect(t, 401)
+
+	// Its administrator comes in, there and nowhere else.
+	login := `{"email": "me@elmpark.example", "password": "correct horse"}`
+	p.ask(t, "POST", "schoola.localhost", "/api/auth/login", login, "Content-Type", jsonType).expect(t, 401)
+	a = p.ask(t, "POST", "elmpark.localhost", "/api/auth/login", login, "Content-Type", jsonType).expect(t, 200)
+	a.json(t, &session)
+	mine := "Bearer " + session.Token
+	p.ask(t, "GET", "elmpark.localhost", "/api/students/", "", "Authorization", mine).expect(t, 200, `"students":[]`)
+	p.ask(t, "GET", "elmpark.localhost", "/api/students/", "").expect(t, 401)
+	for _, host := range []string{"schoola.localhost", "localhost"} {
+		path := map[string]string{"localhost": "/api/auth/me"}[host]
+		if path == "" {
+			path = "/api/students/"
+		}
+		a := p.ask(t, "GET", host, path, "", "Authorization", mine)
+		if a.status != 401 && a.status != 403 {
+			t.Errorf("a session of elmpark at %s: %d %s", host, a.status, a.body)
+		}
+	}
+	p.ask(t, "GET", "elmpark.localhost", "/api/students/", "", "Authorization", bearer).expect(t, 403)
+	eventually(t, "the foreign session is logged", func() (found bool) {
+		check(t, db.Pool.QueryRow(t.Context(), `select count(*) = 2 from public.audit_log
+			where action = 'login_failed' and details->>'reason' = 'a session of another site' and slug in ('schoola', 'elmpark')`).Scan(&found))
+		return found
+	})
+	for range 12 {
+		signUp(`{}`)
+	}
+	signUp(`{"name": "A", "slug": "late", "email": "me@elmpark.example", "password": "correct horse"}`).expect(t, 429)
+	check(t, p.stop())
+}
+
+// What people see of a school is what their role may see, on its pages as in its API.
+func TestThePagesOfASchool(t *testing.T) {
+	t.Parallel()
+	p, db, k := startWithKey(t)
+	page := func(host, path, cookie string) answer {
+		return p.ask(t, "GET", host, path, "", "Cookie", cookie, "Accept", "text/html")
+	}
+	page("schoola.localhost", "/", "").expect(t, 200, "Ashgrove Academy", "Year 7")
+	page("schoola.localhost", "/students?q=okafor", "").expect(t, 200, "Amara Okafor")
+	page("schoolb.localhost", "/students?q=amara+okafor", "").expect(t, 200, "There is no such student")
+	page("schoola.localhost", "/students?q=%25%27%3B--&class=x&after=-1", "").expect(t, 200)
+	page("schoola.localhost", "/students/1", "").expect(t, 200, "for those who are logged in")
+	page("schoola.localhost", "/students/99999", "").expect(t, 404)
+	page("schoola.localhost", "/students/x", "").expect(t, 404)
+	page("schoola.localhost", "/classes/1", "").expect(t, 200, "Teachers")
+	page("schoola.localhost", "/fees", "").expect(t, 403)
+	page("schoola.localhost", "/nowhere", "").expect(t, 404, "<h1>")
+	page("nosuch.localhost", "/", "").expect(t, 404, "There is no site at this host")
+
+	logIn := func(slug, role string) string {
+		address := role + "@" + slug + ".example"
+		return p.post(t, slug+".localhost", "/login", "", "email", address, "password", k.phrase(address)).expect(t, 303).cookie("session")
+	}
+	p.post(t, "schoola.localhost", "/login", "", "email", "admin@schoola.example", "password", "wrong").expect(t, 401, "is wrong")
+	parent, admin := logIn("schoola", "parent"), logIn("schoola", "admin")
+	page("schoola.localhost", "/students/1", parent).expect(t, 200, "Owed")
+	page("schoola.localhost", "/students/2", parent).expect(t, 404)
+	page("schoola.localhost", "/import", parent).expect(t, 403)
+	page("schoola.localhost", "/fees?status=overdue", admin).expect(t, 200, "overdue")
+	if a := page("schoolb.localhost", "/students", admin); a.status != 403 {
+		t.Errorf("a session of school A at school B: %d", a.status)
+	}
+
+	const file = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"s.csv\"\r\n\r\nadmission_number,first_name,last_name\r\n%s\r\n--b--\r\n"
+	send := func(cookie, rows string) answer {
+		return p.ask(t, "POST", "schoola.localhost", "/import", strings.Replace(file, "%s", rows, 1),
+			"Content-Type", "multipart/form-data; boundary=b", "Origin", "http://schoola.localhost", "Cookie", cookie, "Accept", "text/html")
+	}
+	send(parent, "X-1,A,B").expect(t, 403)
+	send(admin, "X-1,A,B\r\nX-1,,C").expect(t, 422, "Nothing was imported", "is empty")
+	send(admin, "X-1,Ida,Quist").expect(t, 303)
+	page("schoola.localhost", "/students?q=X-1", "").expect(t, 200, "Ida Quist")
+	p.post(t, "schoola.localhost", "/import", admin, "file", "x").expect(t, 415)
+	p.post(t, "schoola.localhost", "/logout", admin).expect(t, 303)
+	if a := page("schoola.localhost", "/fees", admin); a.status != 303 {
+		t.Errorf("a session that is over: %d", a.status)
+	}
+	var named bool
+	eventually(t, "who has imported is logged", func() bool {
+		check(t, db.Pool.QueryRow(t.Context(), `select exists (select from public.audit_log where action = 'schema_access' and slug = 'schoola'
+			and actor = 'admin@schoola.example' and details->>'path' = '/import' and details->>'status' = '303')`).Scan(&named))
+		return named
+	})
+	p.ask(t, "GET", "localhost", "/readyz", "").expect(t, 200, "ok")
+	check(t, p.stop())
+}
