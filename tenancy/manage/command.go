@@ -41,7 +41,9 @@ second Ctrl-C ends it at once, which does no harm either.`,
   $0 tenant create --name "School A" --subdomain schoola
   $0 migrate status
   $0 check --json`,
-	}, m.init(), m.check(), m.tenant(), m.domain(), m.migrate(), m.drift())
+	}, m.init(), m.check(), m.tenant(), m.domain(), m.migrate(), m.drift(),
+		m.backup(), m.restore(), m.clone(), m.export(), m.dump(), m.erase(),
+		m.audit(), m.foreach(), m.shell())
 	root.PersistentFlags().Bool("json", false, "write JSON")
 	root.AddCommand(m.man(root))
 	return root
@@ -118,7 +120,7 @@ func arguments(use string) cobra.PositionalArgs {
 		if !strings.HasPrefix(name, "[") {
 			least++
 		}
-		if strings.HasSuffix(name, "...") {
+		if strings.Contains(name, "...") {
 			most = -1
 		}
 	}

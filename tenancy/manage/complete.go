@@ -28,8 +28,8 @@ func (m *mount) schemas(cmd *cobra.Command, _ []string, prefix string) ([]cobra.
 	return m.complete(cmd, prefix, func(t tenancy.Tenant) (string, string) { return t.Schema, t.Slug })
 }
 
-// flagSlugs completes the slug of a tenant, as the value of a flag.
-func (m *mount) flagSlugs(cmd *cobra.Command, _ []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
+// manySlugs completes slugs, as all arguments.
+func (m *mount) manySlugs(cmd *cobra.Command, _ []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	return m.slugs(cmd, nil, prefix)
 }
 

@@ -55,8 +55,10 @@ type App struct {
 	// Check says what check expects. Default of its Roles: Roles.
 	Check schemactx.CheckConfig
 
-	// Backups backs up tenants and restores them.
-	Backups *backup.Service
+	// Backups backs up tenants and restores them, and Schedule says when, for backup --due. With [BackupProgress] as its
+	// Progress they show how far they are.
+	Backups  *backup.Service
+	Schedule *backup.Schedule
 
 	// Subjects exports what a tenant has about one person.
 	Subjects *backup.SubjectExporter

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/user"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 
@@ -31,6 +32,8 @@ type program struct {
 	actor                 string // default: the user
 	fourEyes              bool
 	secret                string // of the tenants' logins; "": there are none
+	all                   bool   // also has what not every program has
+	killed                bool   // gets a SIGINT when its canaries are migrated
 }
 
 // programOf is the program that an environment describes.
@@ -39,6 +42,7 @@ func programOf(env func(string) string) program {
 		admin: env("SCHOOL_ADMIN"), owner: env("SCHOOL_OWNER"), runtime: env("SCHOOL_RUNTIME"), prefix: env("SCHOOL_PREFIX"),
 		store: env("SCHOOL_STORE"), migrations: env("SCHOOL_MIGRATIONS"), actor: env("SCHOOL_ACTOR"),
 		fourEyes: env("SCHOOL_FOUR_EYES") != "", secret: env("SCHOOL_SECRET"),
+		all: env("SCHOOL_ALL") != "", killed: env("SCHOOL_KILLED") != "",
 	}
 }
 
@@ -101,7 +105,7 @@ func (p program) open(ctx context.Context) (_ *manage.App, err error) {
 	if a.Roles, err = schemactx.NewRoleNames(p.prefix); err != nil {
 		return nil, err
 	}
-	for url, pool := range map[string]**pgxpool.Pool{p.owner: &a.Owner, p.runtime: &a.Runtime} {
+	for pool, url := range map[**pgxpool.Pool]string{&a.Owner: p.owner, &a.Runtime: p.runtime} {
 		if *pool, err = pgxpool.New(ctx, url); err != nil {
 			return nil, err
 		}
@@ -159,6 +163,20 @@ func (p program) openMore(a *manage.App, db *schemactx.DB, closers *[]func(conte
 			return schemactx.LoginPassword([]byte(p.secret), a.Roles.Tenant(schema))
 		}}
 	}
+	if p.killed {
+		a.CanaryCheck = func(ctx context.Context, _ migrate.Report) error {
+			if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
+				return err
+			}
+			<-ctx.Done()
+			return nil
+		}
+	}
+	if p.all {
+		if err := p.openSubjects(a, db); err != nil {
+			return err
+		}
+	}
 	if p.store == "" {
 		return nil
 	}
@@ -171,8 +189,25 @@ func (p program) openMore(a *manage.App, db *schemactx.DB, closers *[]func(conte
 	}
 	*closers = append(*closers, func(context.Context) error { return dir.Close() })
 	a.Backups, err = backup.New(backup.Config{
-		Pool: a.Owner, Tenants: a.Tenants, Migrations: a.Migrations, Store: dir, Roles: a.Roles,
+		Pool: a.Owner, Tenants: a.Tenants, Migrations: a.Migrations, Store: dir, Roles: a.Roles, Progress: manage.BackupProgress,
 	})
+	if err == nil && p.all {
+		a.Schedule, err = backup.NewSchedule(a.Backups, backup.ScheduleConfig{})
+	}
+	return err
+}
+
+// openSubjects says what is personal.
+func (p program) openSubjects(a *manage.App, db *schemactx.DB) (err error) {
+	a.Anonymize = map[backup.Column]backup.Anonymizer{
+		{Table: "students", Name: "name"}: backup.AnonymizerFunc(func(_ context.Context, v backup.Value) (backup.Value, error) {
+			v.Text = "Somebody"
+			return v, nil
+		}),
+	}
+	a.Subjects, err = backup.NewSubjectExporter(db, backup.SubjectConfig{Queries: []backup.SubjectQuery{
+		{Name: "students", SQL: "select name, email from students where email = $1"},
+	}})
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 // progress shows how far work has come: as a bar on a terminal, else as lines, few enough for the log of a job.
 type progress struct {
 	w     io.Writer
+	tty   bool
 	what  string // "migrating"
 	noun  string // "schema"
 	bar   *progressbar.ProgressBar
@@ -29,21 +30,20 @@ const lineEvery = 10 * time.Second
 const barWidth = 24
 
 func (c *call) progress(what, noun string) *progress {
-	p := &progress{w: c.stderr(), what: what, noun: noun, begun: time.Now()}
-	if !isTerminal(p.w) {
-		return p
-	}
-	p.bar = progressbar.NewOptions(-1,
+	return &progress{w: c.stderr(), tty: isTerminal(c.stderr()), what: what, noun: noun, begun: time.Now()}
+}
+
+// draw makes the bar, when it is known how long it is.
+func (p *progress) draw(total int) {
+	p.bar = progressbar.NewOptions(total,
 		progressbar.OptionSetWriter(p.w),
 		progressbar.OptionSetWidth(barWidth),
 		progressbar.OptionSetPredictTime(false), // the run knows its own rate
 		progressbar.OptionSetElapsedTime(false),
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionUseANSICodes(true),
-		progressbar.OptionClearOnFinish(),
 		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "=", SaucerHead: ">", SaucerPadding: " ", BarStart: "[", BarEnd: "]"}),
 	)
-	return p
 }
 
 // event follows a run over a fleet.
@@ -65,6 +65,9 @@ func (p *progress) update(state migrate.Progress) {
 	}
 	first := p.state.Total == 0
 	p.state = state
+	if first && p.tty {
+		p.draw(state.Total)
+	}
 	if p.bar != nil {
 		p.bar.Describe(p.text())
 		p.bar.ChangeMax(state.Total)
@@ -95,13 +98,18 @@ func (p *progress) text() string {
 
 // linef writes a line of its own, above the bar where there is one.
 func (p *progress) linef(format string, args ...any) {
-	if p.bar != nil {
-		_ = p.bar.Clear()
+	p.above(func() { fmt.Fprintln(p.w, clean(fmt.Sprintf(format, args...))) })
+}
+
+// above writes above the bar, on whatever stream.
+func (p *progress) above(write func()) {
+	if p.bar == nil || p.ended {
+		write()
+		return
 	}
-	fmt.Fprintln(p.w, clean(fmt.Sprintf(format, args...)))
-	if p.bar != nil {
-		_ = p.bar.RenderBlank()
-	}
+	_ = p.bar.Clear()
+	write()
+	_ = p.bar.RenderBlank()
 }
 
 // end takes the bar away.

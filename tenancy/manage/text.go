@@ -34,7 +34,7 @@ func unsafeRune(r rune) bool {
 }
 
 var (
-	urlPassword     = regexp.MustCompile(`(?i)\b([a-z][a-z0-9+.-]*://[^\s:@/?#]*):[^\s@]*@`)
+	urlPassword     = regexp.MustCompile(`(?i)\b([a-z][a-z0-9+.-]*://[^\s:@/?#]*):\S*@`)
 	keywordPassword = regexp.MustCompile(`(?i)\b((?:pg)?password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&;,]+)`)
 )
 
