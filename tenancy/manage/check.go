@@ -85,8 +85,8 @@ func runCheck(ctx context.Context, c *call) error {
 	if err := c.result(sum, func() { c.checked(sum) }); err != nil {
 		return err
 	}
-	if err := report.Err(); err != nil {
-		return &codeError{CodeUnsafe, err}
+	if !sum.OK { // the findings have been shown
+		return &codeError{CodeUnsafe, schemactx.ErrUnsafe}
 	}
 	return driftError(drift)
 }

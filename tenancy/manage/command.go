@@ -27,7 +27,7 @@ func Command(cfg Config) *cobra.Command {
 	}
 	m := &mount{cfg}
 	root := m.group(group{
-		use:   cfg.Name,
+		use:   cfg.Name[strings.LastIndex(cfg.Name, " ")+1:],
 		short: "Manage tenants, their schemas and what is kept of them",
 		long: `Manage the tenants of this program: make and change them, bring their schemas up to date, back them up, look after the
 database. Commands work on the database that the program is configured for.
@@ -76,6 +76,7 @@ func (m *mount) verb(v verb) *cobra.Command {
 	if v.flags != nil {
 		v.flags(cmd.Flags())
 	}
+	m.completeFlags(cmd)
 	if !strings.Contains(v.use, "flags") {
 		cmd.Use += " [flags]"
 	}

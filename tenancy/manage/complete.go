@@ -28,6 +28,23 @@ func (m *mount) schemas(cmd *cobra.Command, _ []string, prefix string) ([]cobra.
 	return m.complete(cmd, prefix, func(t tenancy.Tenant) (string, string) { return t.Schema, t.Slug })
 }
 
+// completeFlags completes the values of flags that mean the same wherever they are.
+func (m *mount) completeFlags(cmd *cobra.Command) {
+	for name, complete := range map[string]cobra.CompletionFunc{
+		"status": cobra.FixedCompletions(statuses, cobra.ShellCompDirectiveNoFileComp),
+		"format": cobra.FixedCompletions([]string{"json", "csv"}, cobra.ShellCompDirectiveNoFileComp),
+		"from":   m.manySlugs,
+		"schema": m.schemas, "only": m.schemas, "except": m.schemas, "canary-schema": m.schemas,
+	} {
+		if cmd.Flags().Lookup(name) == nil {
+			continue
+		}
+		if err := cmd.RegisterFlagCompletionFunc(name, complete); err != nil {
+			panic(err) // it has one already: the commands are wrong
+		}
+	}
+}
+
 // manySlugs completes slugs, as all arguments.
 func (m *mount) manySlugs(cmd *cobra.Command, _ []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	return m.slugs(cmd, nil, prefix)

@@ -12,6 +12,10 @@
 //	tenant drop, drop request|approve|confirm
 //	domain list, add, claim, verify, primary, remove, move
 //	migrate, migrate status|down|redo|baseline
+//	backup, backup list|verify|prune, restore, restore revert|confirm, clone, export, dump
+//	erase, erase resume
+//	audit tail, verify, heads, export
+//	foreach, shell                          a command for each tenant, psql in a tenant's scope
 //
 // Each says in its --help what it does, with examples and exit codes; a hidden command, man, writes man pages, and completion
 // makes a shell complete commands, flags, slugs and schemas.

@@ -12,7 +12,7 @@ import (
 )
 
 func (m *mount) drift() *cobra.Command {
-	cmd := m.verb(verb{
+	return m.verb(verb{
 		use: "drift", short: "Compare the structure of schemas with what their migrations make",
 		long: `Compare the real structure of the tenants' schemas with what the migrations make, whatever the version tables say. It
 changes nothing. A schema that is behind differs by what is pending: migrate first.
@@ -32,8 +32,6 @@ The JSON is that of migrate.DriftReport.`,
 		},
 		run: runDrift,
 	})
-	m.completeSchemas(cmd, "schema")
-	return cmd
 }
 
 func runDrift(ctx context.Context, c *call) error {

@@ -129,6 +129,26 @@ func TestErrorsAreOneLineWithoutSecrets(t *testing.T) {
 	}
 }
 
+// Mounted below a command of the program, help and messages name the whole path.
+func TestTheCommandsCanBeMountedBelowAnother(t *testing.T) {
+	t.Parallel()
+	cfg := closed(t)
+	cfg.Name = "school admin"
+	root := &cobra.Command{Use: "school"}
+	root.AddCommand(manage.Command(cfg))
+	var stdout, stderr strings.Builder
+	root.SetOut(&stdout)
+	root.SetErr(&stderr)
+	root.SetArgs([]string{"admin", "tenant", "show", "--help"})
+	if code := manage.Run(t.Context(), root); code != manage.CodeOK || !strings.Contains(stdout.String(), "  school admin tenant show schoola") {
+		t.Errorf("exit code %d: %s", code, stdout.String())
+	}
+	root.SetArgs([]string{"admin", "tenant", "rename"})
+	if code := manage.Run(t.Context(), root); code != manage.CodeUsage || stderr.String() != "school: SLUG is missing; see 'school admin tenant rename --help'\n" {
+		t.Errorf("exit code %d: %q", code, stderr.String())
+	}
+}
+
 func TestAnEndedContextIsAnInterrupt(t *testing.T) {
 	t.Parallel()
 	p, _ := setup(t)

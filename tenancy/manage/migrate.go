@@ -14,6 +14,7 @@ import (
 
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
@@ -45,17 +46,8 @@ The JSON is that of migrate.Report, or with --schema and --shared of migrate.Res
 		flags: fleetFlags,
 		run:   runMigrate,
 	})
-	m.completeSchemas(cmd, "schema", "only", "except", "canary-schema")
 	cmd.AddCommand(m.migrateStatus(), m.migrateDown(), m.migrateRedo(), m.migrateBaseline())
 	return cmd
-}
-
-func (m *mount) completeSchemas(cmd *cobra.Command, flags ...string) {
-	for _, name := range flags {
-		if err := cmd.RegisterFlagCompletionFunc(name, m.schemas); err != nil {
-			panic(err) // there is no such flag
-		}
-	}
 }
 
 func fleetFlags(f *pflag.FlagSet) {
@@ -201,13 +193,7 @@ func (c *call) plan(plan migrate.Plan, err error) error {
 // migrated logs and says what was done to one schema.
 func (c *call) migrated(ctx context.Context, r migrate.Result, err error) error {
 	if len(r.Applied)+len(r.Undone) > 0 || err != nil {
-		e := audit.Entry{Schema: r.Schema, Action: audit.Migration, Details: map[string]any{
-			"command": c.cmd.CommandPath(), "applied": r.Applied, "undone": r.Undone,
-		}}
-		if err != nil {
-			e.Details["error"] = sentence(err)
-		}
-		err = errors.Join(err, c.log(context.WithoutCancel(ctx), e))
+		err = errors.Join(err, c.logMigration(context.WithoutCancel(ctx), r, err))
 	}
 	if err != nil && r.Schema == "" {
 		return err
@@ -224,6 +210,26 @@ func (c *call) migrated(ctx context.Context, r migrate.Result, err error) error 
 		}
 	})
 	return errors.Join(err, written)
+}
+
+func (c *call) logMigration(ctx context.Context, r migrate.Result, failure error) error {
+	if c.Log == nil {
+		return nil
+	}
+	var t tenancy.Tenant // of the shared schema nobody's
+	if r.Schema != schemactx.Public {
+		var err error
+		if t, err = c.bySchema(ctx, r.Schema); err != nil {
+			return err
+		}
+	}
+	e := audit.Entry{Tenant: t.ID, Slug: t.Slug, Schema: r.Schema, Action: audit.Migration, Details: map[string]any{
+		"command": c.cmd.CommandPath(), "applied": r.Applied, "undone": r.Undone,
+	}}
+	if failure != nil {
+		e.Details["error"] = sentence(failure)
+	}
+	return c.log(ctx, e)
 }
 
 func versions(list []int64) string {

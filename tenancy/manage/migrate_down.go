@@ -31,7 +31,7 @@ func (c *call) theSchema() (string, error) {
 }
 
 func (m *mount) migrateDown() *cobra.Command {
-	cmd := m.verb(verb{
+	return m.verb(verb{
 		use: "down", short: "Undo migrations of a schema",
 		long: `Undo the migration of a schema that was applied last, or with --to all that are newer than a version. What the tables and
 columns that go away hold is lost: it asks before it does that, and without a terminal it needs --yes. --dry-run writes what
@@ -49,8 +49,6 @@ would be sent, as a script for psql.`,
 		},
 		run: runDown,
 	})
-	m.completeSchemas(cmd, "schema")
-	return cmd
 }
 
 func runDown(ctx context.Context, c *call) error {
@@ -137,7 +135,7 @@ func fileOf(mig migrate.MigrationStatus) string {
 }
 
 func (m *mount) migrateRedo() *cobra.Command {
-	cmd := m.verb(verb{
+	return m.verb(verb{
 		use: "redo", short: "Undo the last migration of a schema and apply it again",
 		long: `Undo the migration of a schema that was applied last and apply it again, in one transaction where it has one: for a
 migration that is being written. What the tables and columns that go away hold is lost: it asks before it does that, and
@@ -165,12 +163,10 @@ without a terminal it needs --yes.`,
 			return c.migrated(ctx, r, err)
 		},
 	})
-	m.completeSchemas(cmd, "schema")
-	return cmd
 }
 
 func (m *mount) migrateBaseline() *cobra.Command {
-	cmd := m.verb(verb{
+	return m.verb(verb{
 		use: "baseline", short: "Write down migrations as applied, without running them",
 		long: `Write down all migrations up to a version as applied, without running them: for a schema that had its tables before it had
 versions. Nothing looks at the tables: run 'drift' afterwards.`,
@@ -200,6 +196,4 @@ versions. Nothing looks at the tables: run 'drift' afterwards.`,
 			return c.migrated(ctx, r, err)
 		},
 	})
-	m.completeSchemas(cmd, "schema")
-	return cmd
 }

@@ -15,7 +15,7 @@ import (
 )
 
 func (m *mount) migrateStatus() *cobra.Command {
-	cmd := m.verb(verb{
+	return m.verb(verb{
 		use: "status", short: "Say which schemas are behind",
 		long: `Say which schemas are behind and which could not be migrated as they are. With --schema or --shared, say of one schema which
 migrations are applied. It changes nothing. With --check it exits with 4 if anything is pending.
@@ -44,8 +44,6 @@ version, name, file, kind, transaction, checksum, state (pending, applied, chang
 			return c.fleetStatus(ctx, migrate.UpAllOptions{}, flag[bool](c.cmd, "check"))
 		},
 	})
-	m.completeSchemas(cmd, "schema")
-	return cmd
 }
 
 // stateJSON is where one schema stands, in JSON. Its names stay.

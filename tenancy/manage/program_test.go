@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/user"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/fstest"
 
@@ -165,7 +164,11 @@ func (p program) openMore(a *manage.App, db *schemactx.DB, closers *[]func(conte
 	}
 	if p.killed {
 		a.CanaryCheck = func(ctx context.Context, _ migrate.Report) error {
-			if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
+			self, err := os.FindProcess(os.Getpid())
+			if err != nil {
+				return err
+			}
+			if err := self.Signal(os.Interrupt); err != nil {
 				return err
 			}
 			<-ctx.Done()

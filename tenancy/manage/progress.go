@@ -27,7 +27,7 @@ type progress struct {
 const lineEvery = 10 * time.Second
 
 // barWidth is that of the bar alone, in columns: with the numbers beside it it fits into 80.
-const barWidth = 24
+const barWidth = 16
 
 func (c *call) progress(what, noun string) *progress {
 	return &progress{w: c.stderr(), tty: isTerminal(c.stderr()), what: what, noun: noun, begun: time.Now()}

@@ -37,6 +37,9 @@ func report(root, ran *cobra.Command, err error) {
 		return
 	}
 	text := sentence(err)
+	if ExitCode(err) == CodeInterrupted {
+		text = "interrupted"
+	}
 	var usage *usageError
 	if errors.As(err, &usage) {
 		text += fmt.Sprintf("; see '%s --help'", ran.CommandPath())

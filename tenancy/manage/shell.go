@@ -4,14 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
@@ -40,15 +44,15 @@ that only you can read and that is gone afterwards.`,
 		run: runShell,
 	})
 	cmd.Args = cobra.ArbitraryArgs
-	m.completeSchemas(cmd, "schema")
 	return cmd
 }
 
 func runShell(ctx context.Context, c *call) error {
-	schema, args, err := c.shellTarget(ctx)
+	t, args, err := c.shellTarget(ctx)
 	if err != nil {
 		return err
 	}
+	schema := t.Schema
 	l, err := c.login(ctx, schema)
 	if err != nil {
 		return err
@@ -71,7 +75,10 @@ func runShell(ctx context.Context, c *call) error {
 	}
 	env = append(env, "PGAPPNAME=pgtenant shell")
 	env = append(env, c.Psql.Env...)
-	if err := c.log(ctx, audit.Entry{Schema: schema, Action: audit.ExplicitSwitch, Details: map[string]any{"command": c.cmd.CommandPath()}}); err != nil {
+	err = c.log(ctx, audit.Entry{
+		Tenant: t.ID, Slug: t.Slug, Schema: schema, Action: audit.ExplicitSwitch, Details: map[string]any{"command": c.cmd.CommandPath()},
+	})
+	if err != nil {
 		return err
 	}
 	prompt := fmt.Sprintf("%%/ %s%%R%%x%%# ", schema)
@@ -80,13 +87,32 @@ func runShell(ctx context.Context, c *call) error {
 	if c.interactive() {
 		c.shellNote(schema, l)
 	}
-	// Not ended with ctx: Ctrl-C is psql's, which cancels its statement by it.
-	err = psql.Run()
+	err = runAlong(psql)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() > 0 {
 		return &codeError{code: exit.ExitCode()} // psql has said why
 	}
 	return err
+}
+
+// runAlong runs a program that has the terminal: Ctrl-C is its own, which ends a statement of psql and not us, however
+// often it is pressed, and what ends us ends the program first.
+func runAlong(cmd *exec.Cmd) error {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP)
+	defer close(signals)
+	defer signal.Stop(signals)
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	go func() {
+		for s := range signals {
+			if s == syscall.SIGTERM || s == syscall.SIGHUP {
+				_ = cmd.Process.Signal(s) // it may have ended
+			}
+		}
+	}()
+	return cmd.Wait()
 }
 
 func (c *call) shellNote(schema string, l *tenantLogin) {
@@ -96,31 +122,50 @@ func (c *call) shellNote(schema string, l *tenantLogin) {
 	}
 }
 
-// shellTarget is the schema, and the arguments of psql.
-func (c *call) shellTarget(ctx context.Context) (schema string, args []string, err error) {
+// shellTarget is the tenant, and the arguments of psql. Of a schema that the registry does not have the tenant is the
+// schema alone.
+func (c *call) shellTarget(ctx context.Context) (t tenancy.Tenant, args []string, err error) {
 	dash := c.cmd.ArgsLenAtDash()
 	own, args := c.args, []string(nil)
 	if dash >= 0 {
 		own, args = c.args[:dash], c.args[dash:]
 	}
-	schema = flag[string](c.cmd, "schema")
+	schema := flag[string](c.cmd, "schema")
 	switch {
 	case len(own) > 1:
-		return "", nil, usagef("unexpected argument %q: those of psql come behind --", own[1])
+		return t, nil, usagef("unexpected argument %q: those of psql come behind --", own[1])
 	case len(own) == 1 && schema != "":
-		return "", nil, usagef("SLUG and --schema exclude each other")
+		return t, nil, usagef("SLUG and --schema exclude each other")
 	case schema == schemactx.Public:
-		return "", nil, usagef("--schema is a tenant's: there is no shell for what all share")
+		return t, nil, usagef("--schema is a tenant's: there is no shell for what all share")
 	case len(own) == 0 && schema == "":
-		return "", nil, usagef("SLUG or --schema is missing")
+		return t, nil, usagef("SLUG or --schema is missing")
 	case schema != "":
-		return schema, args, nil
+		t, err := c.bySchema(ctx, schema)
+		return t, args, err
 	}
 	if err := needTenants(c.App); err != nil {
-		return "", nil, err
+		return t, nil, err
 	}
-	t, err := c.Tenants.BySlug(ctx, own[0])
-	return t.Schema, args, err
+	t, err = c.Tenants.BySlug(ctx, own[0])
+	return t, args, err
+}
+
+// bySchema returns the tenant that has the schema, or, where nobody has it, one that is its schema alone.
+func (c *call) bySchema(ctx context.Context, schema string) (tenancy.Tenant, error) {
+	none := tenancy.Tenant{Schema: schema}
+	if c.Tenants == nil {
+		return none, nil
+	}
+	for t, err := range c.Tenants.All(ctx, tenancy.Filter{Statuses: allStatuses(), Limit: tenancy.MaxPageSize}) {
+		if err != nil {
+			return none, err
+		}
+		if t.Schema == schema {
+			return t, nil
+		}
+	}
+	return none, nil
 }
 
 // addOption adds a setting to the options that a session begins with.

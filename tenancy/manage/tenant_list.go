@@ -124,15 +124,16 @@ func (c *call) show(d tenancy.Details) {
 	if metadata == "{}" {
 		metadata = ""
 	}
-	c.fields(
+	pairs := []string{
 		"id", fmt.Sprint(t.ID), "slug", t.Slug, "name", t.Name, "status", string(t.Status), "reason", t.Reason,
 		"until", moment(t.Until), "schema", t.Schema, "renamed to", t.NextSchema, "plan", t.Plan,
 		"limits", strings.Join(limits, " "), "metadata", metadata, "failure", t.Failure,
 		"created", moment(t.CreatedAt), "updated", moment(t.UpdatedAt),
-	)
-	for _, domain := range d.Domains {
-		c.fields("domain", domainText(domain))
 	}
+	for _, domain := range d.Domains {
+		pairs = append(pairs, "domain", domainText(domain))
+	}
+	c.fields(pairs...)
 }
 
 func domainText(d tenancy.Domain) string {

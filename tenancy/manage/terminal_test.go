@@ -19,8 +19,13 @@ import (
 	"github.com/oryne/pgtenant/tenancy/manage"
 )
 
-// terminal runs a command with a terminal in front of it. What it asks is answered when the question is there.
-func (p program) terminal(t *testing.T, question, answer string, env []string, args ...string) (screen string, code int) {
+// talk is what is typed, each when the program has written what comes before it.
+type talk []struct{ when, typed string }
+
+func answer(question, typed string) talk { return talk{{question, typed + "\n"}} }
+
+// terminal runs a command with a terminal in front of it.
+func (p program) terminal(t *testing.T, talk talk, env []string, args ...string) (screen string, code int) {
 	t.Helper()
 	self, err := os.Executable()
 	check(t, err)
@@ -43,10 +48,10 @@ func (p program) terminal(t *testing.T, question, answer string, env []string, a
 		}
 		check(t, err)
 		seen.WriteByte(b)
-		if question != "" && bytes.HasSuffix(seen.Bytes(), []byte(question)) {
-			_, err := io.WriteString(tty, answer+"\n")
+		if len(talk) > 0 && bytes.HasSuffix(seen.Bytes(), []byte(talk[0].when)) {
+			_, err := io.WriteString(tty, talk[0].typed)
 			check(t, err)
-			question = ""
+			talk = talk[1:]
 		}
 	}
 	var exit *exec.ExitError
@@ -68,7 +73,7 @@ func TestADropNamesWhatIsLostAndWantsTheSlug(t *testing.T) {
 	_, err = pg.Pool.Exec(t.Context(), "analyze tenant_1.students")
 	check(t, err)
 
-	screen, code := p.terminal(t, "Type north to go on: ", "yes", nil, "tenant", "drop", "north")
+	screen, code := p.terminal(t, answer("Type north to go on: ", "yes"), nil, "tenant", "drop", "north")
 	if code != manage.CodeUnconfirmed {
 		t.Errorf("another answer: exit code %d: %s", code, screen)
 	}
@@ -80,7 +85,7 @@ func TestADropNamesWhatIsLostAndWantsTheSlug(t *testing.T) {
 		}
 	}
 	p.ok(t, "tenant", "show", "north")
-	screen, code = p.terminal(t, "Type north to go on: ", "north", nil, "tenant", "drop", "north")
+	screen, code = p.terminal(t, answer("Type north to go on: ", "north"), nil, "tenant", "drop", "north")
 	if code != manage.CodeOK || !strings.Contains(screen, "Dropped north, schema tenant_1.") {
 		t.Errorf("the slug: exit code %d: %s", code, screen)
 	}
@@ -92,7 +97,7 @@ func TestADropThatNeedsApprovalSaysHowItGoesOn(t *testing.T) {
 	t.Parallel()
 	p, _ := setup(t)
 	p.ok(t, "tenant", "create", "--subdomain", "north")
-	screen, code := p.terminal(t, "Type north to go on: ", "north", []string{"SCHOOL_FOUR_EYES=1"}, "tenant", "drop", "north")
+	screen, code := p.terminal(t, answer("Type north to go on: ", "north"), []string{"SCHOOL_FOUR_EYES=1"}, "tenant", "drop", "north")
 	if code != manage.CodeFailed || !strings.Contains(screen, "Request 1 waits for somebody else: 'school tenant drop approve 1'. Then it takes this token: ") {
 		t.Errorf("exit code %d: %s", code, screen)
 	}
@@ -107,24 +112,44 @@ func TestATerminalGetsABarAndColours(t *testing.T) {
 	}
 	p.migrations = t.TempDir()
 	check(t, os.WriteFile(p.migrations+"/00001_more.sql", []byte("-- +goose Up\ncreate table more (id bigint);\nselect pg_sleep(0.2);\n"), 0o600))
-	screen, code := p.terminal(t, "", "", []string{"SCHOOL_MIGRATIONS=" + p.migrations}, "migrate", "--parallel", "1")
+	screen, code := p.terminal(t, nil, []string{"SCHOOL_MIGRATIONS=" + p.migrations}, "migrate", "--parallel", "1")
 	if code != manage.CodeOK || !strings.Contains(screen, "[=") || !strings.Contains(screen, "migrating 2 of 3 schemas, ") || !strings.Contains(screen, "/s") {
 		t.Errorf("exit code %d: %q", code, screen)
 	}
 	if !strings.Contains(screen, "3 migrated") {
 		t.Errorf("there is no report behind the bar: %q", screen)
 	}
-	screen, _ = p.terminal(t, "", "", nil, "tenant", "list")
+	screen, _ = p.terminal(t, nil, nil, "tenant", "list")
 	if !strings.Contains(screen, "\x1b[32mactive\x1b[0m") {
 		t.Errorf("no colours: %q", screen)
 	}
 	for _, env := range []string{"NO_COLOR=1", "TERM=dumb"} {
-		screen, _ = p.terminal(t, "", "", []string{env}, "tenant", "list")
+		screen, _ = p.terminal(t, nil, []string{env}, "tenant", "list")
 		if strings.Contains(screen, "\x1b") || !strings.Contains(screen, "active") {
 			t.Errorf("%s: %q", env, screen)
 		}
 	}
 	if got := p.run(t, "", "tenant", "list"); strings.Contains(got.stdout+got.stderr, "\x1b") {
 		t.Errorf("without a terminal: %q %q", got.stdout, got.stderr)
+	}
+}
+
+// Ctrl-C belongs to psql, however often it is pressed.
+func TestAShellSurvivesCtrlC(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("psql"); err != nil {
+		t.Skip(err)
+	}
+	p, _ := setup(t)
+	p.ok(t, "tenant", "create", "--subdomain", "north")
+	const prompt = "tenant_1=> "
+	screen, code := p.terminal(t, talk{
+		{prompt, "\x03"}, {prompt, "\x03"}, {prompt, "select 'al' || 'ive';\n"}, {prompt, "\\q\n"},
+	}, nil, "shell", "north")
+	if code != manage.CodeOK || !strings.Contains(screen, "alive") {
+		t.Errorf("exit code %d: %q", code, screen)
+	}
+	if !strings.Contains(screen, "This session can take the roles of other tenants by SET ROLE") {
+		t.Errorf("it does not say how the scope can be left: %q", screen)
 	}
 }
