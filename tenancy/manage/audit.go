@@ -40,10 +40,10 @@ func (c *call) records(ctx context.Context) (f audit.Filter, err error) {
 	if named {
 		f.Tenants = []int64{id}
 	}
-	for _, a := range flag[[]string](c.cmd, "action") {
+	for _, a := range flagOf[[]string](c.cmd, "action") {
 		f.Actions = append(f.Actions, audit.Action(a))
 	}
-	f.Actor = flag[string](c.cmd, "actor")
+	f.Actor = flagOf[string](c.cmd, "actor")
 	if f.Since, err = c.timeFlag("since"); err == nil {
 		f.Until, err = c.timeFlag("until")
 	}
@@ -52,7 +52,7 @@ func (c *call) records(ctx context.Context) (f audit.Filter, err error) {
 
 // logTenant is the tenant that an argument or a flag names; 0 is the platform. Without either named is false.
 func (c *call) logTenant(ctx context.Context) (id int64, named bool, err error) {
-	platform, id := flag[bool](c.cmd, "platform"), flag[int64](c.cmd, "tenant-id")
+	platform, id := flagOf[bool](c.cmd, "platform"), flagOf[int64](c.cmd, "tenant-id")
 	given := 0
 	for _, is := range []bool{platform, id != 0, len(c.args) == 1} {
 		if is {
@@ -78,7 +78,7 @@ func (c *call) logTenant(ctx context.Context) (id int64, named bool, err error) 
 }
 
 func (c *call) timeFlag(name string) (time.Time, error) {
-	text := flag[string](c.cmd, name)
+	text := flagOf[string](c.cmd, name)
 	if text == "" {
 		return time.Time{}, nil
 	}

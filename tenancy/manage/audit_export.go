@@ -34,8 +34,8 @@ type exportedJSON struct {
 
 func exportLog(ctx context.Context, c *call) error {
 	formats := map[string]audit.Format{"json": audit.JSONLines, "csv": audit.CSV}
-	format, ok := formats[flag[string](c.cmd, "format")]
-	file := flag[string](c.cmd, "out")
+	format, ok := formats[flagOf[string](c.cmd, "format")]
+	file := flagOf[string](c.cmd, "out")
 	switch {
 	case file == "":
 		return usagef("--out is missing")

@@ -37,7 +37,7 @@ func tailLog(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	n, follow := flag[int](c.cmd, "lines"), flag[bool](c.cmd, "follow")
+	n, follow := flagOf[int](c.cmd, "lines"), flagOf[bool](c.cmd, "follow")
 	if n < 0 || n > audit.MaxPageSize || n == 0 && !follow {
 		return usagef("--lines is not 1 to %d", audit.MaxPageSize)
 	}

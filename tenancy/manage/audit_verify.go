@@ -132,7 +132,7 @@ type headJSON struct {
 
 // heads reads those that --heads names.
 func (c *call) heads() (heads []audit.Head, err error) {
-	path := flag[string](c.cmd, "heads")
+	path := flagOf[string](c.cmd, "heads")
 	if path == "" {
 		return nil, nil
 	}

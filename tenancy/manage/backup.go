@@ -46,7 +46,7 @@ func backedUp() []tenancy.Status {
 }
 
 func runBackup(ctx context.Context, c *call) error {
-	all, due := flag[bool](c.cmd, "all"), flag[bool](c.cmd, "due")
+	all, due := flagOf[bool](c.cmd, "all"), flagOf[bool](c.cmd, "due")
 	switch {
 	case all && due, (all || due) && len(c.args) > 0:
 		return usagef("slugs, --all and --due exclude each other")
@@ -91,7 +91,7 @@ func (c *call) backUpDone(ctx context.Context, info backup.Info) error {
 }
 
 func (c *call) backupOptions() backup.BackupOptions {
-	if flag[bool](c.cmd, "allow-drift") {
+	if flagOf[bool](c.cmd, "allow-drift") {
 		return backup.BackupOptions{Drift: backup.DriftRecord}
 	}
 	return backup.BackupOptions{}
@@ -123,7 +123,7 @@ func (c *call) backUpAll(ctx context.Context) error {
 		}
 		bar.of(done, max(total, done), failed)
 		return err
-	}, tenancy.ForEachOptions{Workers: flag[int](c.cmd, "parallel"), Filter: filter})
+	}, tenancy.ForEachOptions{Workers: flagOf[int](c.cmd, "parallel"), Filter: filter})
 	bar.end()
 	if err == nil {
 		c.note("%s", count(len(report.Results), "tenant"))
@@ -225,12 +225,12 @@ type verifiedJSON struct {
 }
 
 func verifyBackup(ctx context.Context, c *call) error {
-	info, err := c.findBackup(ctx, c.args[0], flag[string](c.cmd, "backup"))
+	info, err := c.findBackup(ctx, c.args[0], flagOf[string](c.cmd, "backup"))
 	if err != nil {
 		return err
 	}
 	j := verifiedJSON{Name: info.Name, Slug: info.Slug, TakenAt: info.TakenAt, Tables: info.Tables, Rows: info.Rows}
-	if flag[bool](c.cmd, "file-only") {
+	if flagOf[bool](c.cmd, "file-only") {
 		if _, _, err := c.Backups.Check(ctx, info.Name); err != nil {
 			return err
 		}
@@ -273,8 +273,8 @@ type prunedJSON struct {
 
 func pruneBackups(ctx context.Context, c *call) error {
 	r := backup.Retention{
-		Last: flag[int](c.cmd, "last"), Daily: flag[int](c.cmd, "daily"),
-		Weekly: flag[int](c.cmd, "weekly"), Monthly: flag[int](c.cmd, "monthly"),
+		Last: flagOf[int](c.cmd, "last"), Daily: flagOf[int](c.cmd, "daily"),
+		Weekly: flagOf[int](c.cmd, "weekly"), Monthly: flagOf[int](c.cmd, "monthly"),
 	}
 	if r == (backup.Retention{}) {
 		return usagef("--last, --daily, --weekly or --monthly is missing: without a rule everything is kept")

@@ -79,7 +79,7 @@ func (m *mount) runner(fn action, needs []need) func(cmd *cobra.Command, args []
 func (m *mount) newCall(cmd *cobra.Command, args []string) *call {
 	out := cmd.OutOrStdout()
 	return &call{
-		printer: printer{w: out, json: flag[bool](cmd, "json"), colour: colourful(out)},
+		printer: printer{w: out, json: flagOf[bool](cmd, "json"), colour: colourful(out)},
 		cmd:     cmd, args: args, name: m.cfg.Name, stdin: bufio.NewReader(cmd.InOrStdin()),
 	}
 }
@@ -128,8 +128,8 @@ func (c *call) log(ctx context.Context, e audit.Entry) error {
 	return c.Log.Write(ctx, e)
 }
 
-// flag returns the value of a flag that the command has, its own or that of a command above it; else the zero value.
-func flag[T any](cmd *cobra.Command, name string) (value T) {
+// flagOf returns the value of a flag that the command has, its own or that of a command above it; else the zero value.
+func flagOf[T any](cmd *cobra.Command, name string) (value T) {
 	f := cmd.Flags().Lookup(name)
 	if f == nil {
 		return value

@@ -123,7 +123,7 @@ func (c *call) sumUp(ctx context.Context, sum *checkJSON) (drift migrate.DriftRe
 			return drift, err
 		}
 	}
-	if c.Migrations == nil || !flag[bool](c.cmd, "drift") {
+	if c.Migrations == nil || !flagOf[bool](c.cmd, "drift") {
 		return drift, nil
 	}
 	drift, err = c.driftReport(ctx, migrate.DriftOptions{FingerprintOptions: migrate.FingerprintOptions{Roles: c.Roles}})

@@ -30,7 +30,7 @@ func (m *mount) clone() *cobra.Command {
 }
 
 func runClone(ctx context.Context, c *call) error {
-	o := backup.CloneOptions{Slug: flag[string](c.cmd, "to"), Name: flag[string](c.cmd, "name"), Domain: flag[string](c.cmd, "domain")}
+	o := backup.CloneOptions{Slug: flagOf[string](c.cmd, "to"), Name: flagOf[string](c.cmd, "name"), Domain: flagOf[string](c.cmd, "domain")}
 	switch {
 	case o.Slug == "":
 		return usagef("--to is missing")
@@ -39,10 +39,10 @@ func runClone(ctx context.Context, c *call) error {
 	case o.Domain == "":
 		o.Domain = o.Slug + "." + c.BaseDomain
 	}
-	if flag[bool](c.cmd, "structure") {
+	if flagOf[bool](c.cmd, "structure") {
 		o.Data = backup.CloneStructure
 	}
-	if flag[bool](c.cmd, "anonymize") {
+	if flagOf[bool](c.cmd, "anonymize") {
 		if len(c.Anonymize) == 0 {
 			return notConfigured("what clone --anonymize replaces")
 		}

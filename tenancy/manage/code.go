@@ -55,7 +55,7 @@ func codesHelp(own map[int]string) string {
 		default:
 			continue
 		}
-		fmt.Fprintf(&b, "\n  %-3d  %s", code, meaning)
+		fmt.Fprintf(&b, "\n  %-3d  %s", code, strings.ReplaceAll(fill(meaning, helpWidth-7), "\n", "\n       "))
 	}
 	return b.String()
 }

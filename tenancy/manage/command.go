@@ -66,7 +66,7 @@ type verb struct {
 // verb makes a command.
 func (m *mount) verb(v verb) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: v.use, Short: v.short, Long: v.long + codesHelp(v.codes), Example: m.example(v.example),
+		Use: v.use, Short: v.short, Long: fill(v.long, helpWidth) + codesHelp(v.codes), Example: m.example(v.example),
 		Args: arguments(v.use), RunE: m.runner(v.run, v.needs), ValidArgsFunction: v.values,
 		SilenceErrors: true, SilenceUsage: true, DisableFlagsInUseLine: true, Hidden: v.hidden,
 	}
@@ -90,7 +90,7 @@ type group struct{ use, short, long, example string }
 // group makes one. By itself it prints help.
 func (m *mount) group(g group, commands ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: g.use, Short: g.short, Long: g.long + codesHelp(nil), Example: m.example(g.example),
+		Use: g.use, Short: g.short, Long: fill(g.long, helpWidth) + codesHelp(nil), Example: m.example(g.example),
 		Args: unknownCommand, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceErrors: true, SilenceUsage: true, DisableFlagsInUseLine: true, SuggestionsMinimumDistance: 2,
 	}

@@ -17,7 +17,7 @@ func (c *call) interactive() bool { return isTerminal(c.cmd.InOrStdin()) }
 // confirm says what will be lost and asks for a word, which is the name of what it happens to. Where nobody can be asked,
 // --yes stands for the answer.
 func (c *call) confirm(what, word string) error {
-	if flag[bool](c.cmd, "yes") {
+	if flagOf[bool](c.cmd, "yes") {
 		return nil
 	}
 	if !c.interactive() {

@@ -30,9 +30,8 @@
 // chosen (names, paths, messages) gets to a terminal with its control characters escaped. There are colours on a terminal,
 // unless NO_COLOR is set.
 //
-// With --json the result is JSON, in one line: one object, or, from what lists or follows something, an object in each line. The
-// names in it stay: those of the structs here and, where help says so, of the package that did the work. Plans of migrations
-// are SQL in any case.
+// With --json the result is JSON, in one line: one object, or, from what lists or follows something, an object in each line.
+// JSON.md, beside this file, has the names of what is in it, and they stay. Plans of migrations are SQL in any case.
 //
 // # Exit codes
 //

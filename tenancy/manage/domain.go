@@ -126,8 +126,8 @@ func (m *mount) domainMove() *cobra.Command {
 		},
 		run: func(ctx context.Context, c *call) error {
 			p := tenancy.MoveDomainParams{
-				Host: c.args[0], From: flag[string](c.cmd, "from"), To: flag[string](c.cmd, "to"),
-				NewPrimary: flag[string](c.cmd, "new-primary"),
+				Host: c.args[0], From: flagOf[string](c.cmd, "from"), To: flagOf[string](c.cmd, "to"),
+				NewPrimary: flagOf[string](c.cmd, "new-primary"),
 			}
 			if p.From == "" || p.To == "" {
 				return usagef("--from and --to are needed")

@@ -37,8 +37,8 @@ The JSON is that of migrate.DriftReport.`,
 func runDrift(ctx context.Context, c *call) error {
 	report, err := c.driftReport(ctx, migrate.DriftOptions{
 		FingerprintOptions: migrate.FingerprintOptions{Roles: c.Roles},
-		Workers:            flag[int](c.cmd, "parallel"), IgnoreGrants: flag[bool](c.cmd, "ignore-grants"),
-		IgnoreOwners: flag[bool](c.cmd, "ignore-owners"), IgnoreOrder: flag[bool](c.cmd, "ignore-order"),
+		Workers:            flagOf[int](c.cmd, "parallel"), IgnoreGrants: flagOf[bool](c.cmd, "ignore-grants"),
+		IgnoreOwners: flagOf[bool](c.cmd, "ignore-owners"), IgnoreOrder: flagOf[bool](c.cmd, "ignore-order"),
 	})
 	if err != nil {
 		return err
@@ -59,7 +59,7 @@ func driftError(report migrate.DriftReport) error {
 
 // driftReport compares the schemas that --schema names, or those of all tenants.
 func (c *call) driftReport(ctx context.Context, o migrate.DriftOptions) (report migrate.DriftReport, err error) {
-	schemas := flag[[]string](c.cmd, "schema")
+	schemas := flagOf[[]string](c.cmd, "schema")
 	if len(schemas) == 0 {
 		if err := needTenants(c.App); err != nil {
 			return report, err

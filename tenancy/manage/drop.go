@@ -171,7 +171,7 @@ and with --token -, it needs --yes.`,
 		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
 		flags: confirmFlags,
 		run: func(ctx context.Context, c *call) error {
-			if flag[string](c.cmd, "token") == "" {
+			if flagOf[string](c.cmd, "token") == "" {
 				return usagef("--token is missing: '%s tenant drop request %s' gives one out", c.name, c.args[0])
 			}
 			return c.destroy(ctx, c.dropIt)
@@ -190,7 +190,7 @@ func (c *call) dropIt(ctx context.Context, p tenancy.DropParams) error {
 // destroy calls do when it is clear that this is meant: by the token of an earlier request, or by a request that is made now
 // and whose slug somebody types.
 func (c *call) destroy(ctx context.Context, do func(ctx context.Context, p tenancy.DropParams) error) error {
-	p := tenancy.DropParams{Slug: c.args[0], Actor: c.actor, Proof: flag[string](c.cmd, "proof")}
+	p := tenancy.DropParams{Slug: c.args[0], Actor: c.actor, Proof: flagOf[string](c.cmd, "proof")}
 	var err error
 	if p.Token, err = c.token(); err != nil {
 		return err
@@ -226,11 +226,11 @@ func (c *call) destroy(ctx context.Context, do func(ctx context.Context, p tenan
 
 // token is that of the flag, or of the standard input.
 func (c *call) token() (string, error) {
-	token := flag[string](c.cmd, "token")
+	token := flagOf[string](c.cmd, "token")
 	if token != "-" {
 		return token, nil
 	}
-	if !flag[bool](c.cmd, "yes") {
+	if !flagOf[bool](c.cmd, "yes") {
 		return "", usagef("--token - needs --yes, as the standard input cannot be asked then")
 	}
 	line, err := c.stdin.ReadString('\n')

@@ -29,7 +29,7 @@ The JSON is that of backup.Certificate.`,
 			f.Duration("keep-archives", 0, "how long its backups stay, where a law or a contract says so (default: they go now)")
 		},
 		run: func(ctx context.Context, c *call) error {
-			keep := flag[time.Duration](c.cmd, "keep-archives")
+			keep := flagOf[time.Duration](c.cmd, "keep-archives")
 			if keep < 0 {
 				return usagef("--keep-archives is negative")
 			}

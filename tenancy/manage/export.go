@@ -19,7 +19,7 @@ func (m *mount) export() *cobra.Command {
 		long: `Write a tenant's data into a file: an archive as 'backup' stores it, for 'restore --file' here or elsewhere. With --subject
 write what the tenant has about one person, as the program knows to find it: a zip of tables, to answer the person's request.
 
-The file is new, and only you can read it. The access log is told before anything is read; who the subject is, it is not told.`,
+The file is new, and only you can read it. With --out - what the command has to say goes to the standard error output. The access log is told before anything is read; who the subject is, it is not told.`,
 		example: "  $0 export schoola --out schoola.archive\n  $0 export schoola --subject ada@example.com --out ada.zip",
 		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
 		flags: func(f *pflag.FlagSet) {
@@ -42,8 +42,8 @@ type exportJSON struct {
 }
 
 func runExport(ctx context.Context, c *call) error {
-	subject, personal := flag[string](c.cmd, "subject"), c.cmd.Flags().Changed("subject")
-	j := exportJSON{File: flag[string](c.cmd, "out")}
+	subject, personal := flagOf[string](c.cmd, "subject"), c.cmd.Flags().Changed("subject")
+	j := exportJSON{File: flagOf[string](c.cmd, "out")}
 	switch {
 	case j.File == "":
 		return usagef("--out is missing")
@@ -122,10 +122,10 @@ type dumpJSON struct {
 
 func runDump(ctx context.Context, c *call) error {
 	var o backup.DumpOptions
-	if flag[bool](c.cmd, "plain") {
+	if flagOf[bool](c.cmd, "plain") {
 		o.Format = backup.DumpPlain
 	}
-	if flag[bool](c.cmd, "rights") {
+	if flagOf[bool](c.cmd, "rights") {
 		o.Rights = backup.DumpAllRights
 	}
 	t, err := c.Tenants.BySlug(ctx, c.args[0])
@@ -136,7 +136,7 @@ func runDump(ctx context.Context, c *call) error {
 		return err
 	}
 	var info backup.DumpInfo
-	file := flag[string](c.cmd, "out")
+	file := flagOf[string](c.cmd, "out")
 	if file == "" {
 		info, err = c.Backups.Dump(ctx, t.Slug, o)
 	} else {

@@ -17,7 +17,7 @@ func outFlag(f *pflag.FlagSet, usage string) {
 // writeFile has write fill the file that --out names: one that is new, that nobody else can read, and that is there as a
 // whole or not at all. With "-" it is the standard output, and what the command has to say goes elsewhere.
 func (c *call) writeFile(write func(w io.Writer) error) (err error) {
-	path := flag[string](c.cmd, "out")
+	path := flagOf[string](c.cmd, "out")
 	if path == "-" {
 		if isTerminal(c.w) {
 			return usagef("--out - would write it onto this terminal")

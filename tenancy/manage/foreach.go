@@ -62,7 +62,7 @@ func runForEach(ctx context.Context, c *call) error {
 	if c.cmd.ArgsLenAtDash() > 0 {
 		return usagef("unexpected argument %q: the command comes behind --", c.args[0])
 	}
-	connect := flag[bool](c.cmd, "connect")
+	connect := flagOf[bool](c.cmd, "connect")
 	if connect {
 		if err := needRuntime(c.App); err != nil {
 			return err
@@ -72,8 +72,8 @@ func runForEach(ctx context.Context, c *call) error {
 	if err != nil {
 		return usagef("%s", err)
 	}
-	e := &each{call: c, tool: tool, env: plainEnv(), connect: connect, timeout: flag[time.Duration](c.cmd, "timeout")}
-	for _, name := range flag[[]string](c.cmd, "env") {
+	e := &each{call: c, tool: tool, env: plainEnv(), connect: connect, timeout: flagOf[time.Duration](c.cmd, "timeout")}
+	for _, name := range flagOf[[]string](c.cmd, "env") {
 		value, ok := os.LookupEnv(name)
 		if !ok {
 			return usagef("--env %s is not set", name)
@@ -85,7 +85,7 @@ func runForEach(ctx context.Context, c *call) error {
 		return err
 	}
 	report, err := c.Tenants.ForEach(ctx, e.tenant, tenancy.ForEachOptions{
-		Workers: flag[int](c.cmd, "parallel"), Filter: filter, StopAfter: flag[int](c.cmd, "stop-after"),
+		Workers: flagOf[int](c.cmd, "parallel"), Filter: filter, StopAfter: flagOf[int](c.cmd, "stop-after"),
 	})
 	return e.end(report, err)
 }

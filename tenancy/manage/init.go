@@ -90,7 +90,7 @@ func (m *mount) initRoles(ctx context.Context, c *call, done *initJSON) (incompl
 	for _, a := range setup.Actions {
 		done.Actions = append(done.Actions, actionJSON{What: a.What, Outcome: a.Outcome.String()})
 	}
-	if !flag[bool](c.cmd, "harden") {
+	if !flagOf[bool](c.cmd, "harden") {
 		return false, nil
 	}
 	hardened, err := schemactx.Harden(ctx, admin.DB, r)

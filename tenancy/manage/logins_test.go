@@ -54,7 +54,7 @@ func TestWhatHelpSaysOfLeavingAShellIsTrue(t *testing.T) {
 	if want := roles.Tenant("tenant_2") + "\n"; out.code != manage.CodeOK || !strings.Contains(out.stdout, want) || !strings.HasSuffix(out.stdout, roles.Tenant("tenant_1")+"\n") {
 		t.Errorf("exit code %d, %q", out.code, out.stdout)
 	}
-	help := p.ok(t, "shell", "--help")
+	help := strings.Join(strings.Fields(p.ok(t, "shell", "--help")), " ")
 	if !strings.Contains(help, "Who wants to leave can") {
 		t.Errorf("help does not say it: %s", help)
 	}

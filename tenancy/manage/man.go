@@ -21,7 +21,7 @@ func (m *mount) man(root *cobra.Command) *cobra.Command {
 			return err
 		}
 		root.Root().DisableAutoGenTag = true // the same input gives the same pages
-		return doc.GenManTree(root.Root(), &doc.GenManHeader{Section: flag[string](cmd, "section"), Source: m.cfg.Name}, args[0])
+		return doc.GenManTree(root.Root(), &doc.GenManHeader{Section: flagOf[string](cmd, "section"), Source: m.cfg.Name}, args[0])
 	}
 	return cmd
 }

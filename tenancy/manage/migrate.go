@@ -69,11 +69,11 @@ func fleetFlags(f *pflag.FlagSet) {
 
 func (c *call) fleetOptions() migrate.UpAllOptions {
 	o := migrate.UpAllOptions{
-		Workers: flag[int](c.cmd, "parallel"), SkipShared: flag[bool](c.cmd, "skip-shared"),
-		Only: flag[[]string](c.cmd, "only"), Except: flag[[]string](c.cmd, "except"),
-		Limit: flag[int](c.cmd, "limit"), StopAfter: flag[int](c.cmd, "stop-after"),
-		Canary:         migrate.Canary{Count: flag[int](c.cmd, "canary"), Schemas: flag[[]string](c.cmd, "canary-schema"), Check: c.CanaryCheck},
-		PerTransaction: flag[int](c.cmd, "per-transaction"), Drain: flag[time.Duration](c.cmd, "drain"),
+		Workers: flagOf[int](c.cmd, "parallel"), SkipShared: flagOf[bool](c.cmd, "skip-shared"),
+		Only: flagOf[[]string](c.cmd, "only"), Except: flagOf[[]string](c.cmd, "except"),
+		Limit: flagOf[int](c.cmd, "limit"), StopAfter: flagOf[int](c.cmd, "stop-after"),
+		Canary:         migrate.Canary{Count: flagOf[int](c.cmd, "canary"), Schemas: flagOf[[]string](c.cmd, "canary-schema"), Check: c.CanaryCheck},
+		PerTransaction: flagOf[int](c.cmd, "per-transaction"), Drain: flagOf[time.Duration](c.cmd, "drain"),
 	}
 	if o.Drain == 0 {
 		o.Drain = -1 // who says 0 means it
@@ -83,13 +83,13 @@ func (c *call) fleetOptions() migrate.UpAllOptions {
 
 // oneSchema is the schema that --shared or --schema names, "" for none.
 func (c *call) oneSchema() (string, error) {
-	shared, schema := flag[bool](c.cmd, "shared"), flag[string](c.cmd, "schema")
+	shared, schema := flagOf[bool](c.cmd, "shared"), flagOf[string](c.cmd, "schema")
 	switch {
 	case shared && schema != "":
 		return "", usagef("--shared and --schema exclude each other")
 	case shared:
 		schema = schemactx.Public
-	case schema == "" && flag[int64](c.cmd, "to") != 0:
+	case schema == "" && flagOf[int64](c.cmd, "to") != 0:
 		return "", usagef("--to needs --shared or --schema")
 	}
 	if schema == "" {
@@ -114,7 +114,7 @@ func runMigrate(ctx context.Context, c *call) error {
 		return c.migrateOne(ctx, schema)
 	case c.Tenants == nil:
 		return needTenants(c.App)
-	case flag[bool](c.cmd, "dry-run"):
+	case flagOf[bool](c.cmd, "dry-run"):
 		return c.fleetStatus(ctx, c.fleetOptions(), true)
 	}
 	return c.migrateAll(ctx)
@@ -166,11 +166,11 @@ func (c *call) text(write func(w io.Writer) error) error {
 }
 
 func (c *call) migrateOne(ctx context.Context, schema string) error {
-	version := flag[int64](c.cmd, "to")
+	version := flagOf[int64](c.cmd, "to")
 	if version == 0 {
 		version = migrate.Newest
 	}
-	if flag[bool](c.cmd, "dry-run") {
+	if flagOf[bool](c.cmd, "dry-run") {
 		plan, err := c.Migrations.PlanUp(ctx, schema, version)
 		return c.plan(plan, err)
 	}

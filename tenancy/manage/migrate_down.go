@@ -56,7 +56,7 @@ func runDown(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	to := flag[int64](c.cmd, "to")
+	to := flagOf[int64](c.cmd, "to")
 	if c.cmd.Flags().Changed("to") && to < 0 {
 		return usagef("--to is negative")
 	}
@@ -64,7 +64,7 @@ func runDown(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	if flag[bool](c.cmd, "dry-run") {
+	if flagOf[bool](c.cmd, "dry-run") {
 		if to == noPlan {
 			return usagef("%s is not the newest that is applied: --dry-run needs --to", doomed[0])
 		}
@@ -87,7 +87,7 @@ func runDown(ctx context.Context, c *call) error {
 
 // downSchema is theSchema for a command whose --to is its own.
 func (c *call) downSchema() (string, error) {
-	shared, schema := flag[bool](c.cmd, "shared"), flag[string](c.cmd, "schema")
+	shared, schema := flagOf[bool](c.cmd, "shared"), flagOf[string](c.cmd, "schema")
 	switch {
 	case shared && schema != "":
 		return "", usagef("--shared and --schema exclude each other")
@@ -182,7 +182,7 @@ versions. Nothing looks at the tables: run 'drift' afterwards.`,
 			if err != nil {
 				return err
 			}
-			text := flag[string](c.cmd, "version")
+			text := flagOf[string](c.cmd, "version")
 			version, err := strconv.ParseInt(text, 10, 64)
 			switch {
 			case text == "newest":

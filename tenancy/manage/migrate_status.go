@@ -37,11 +37,11 @@ version, name, file, kind, transaction, checksum, state (pending, applied, chang
 			case err != nil:
 				return err
 			case schema != "":
-				return c.schemaStatus(ctx, schema, flag[bool](c.cmd, "check"))
+				return c.schemaStatus(ctx, schema, flagOf[bool](c.cmd, "check"))
 			case c.Tenants == nil:
 				return needTenants(c.App)
 			}
-			return c.fleetStatus(ctx, migrate.UpAllOptions{}, flag[bool](c.cmd, "check"))
+			return c.fleetStatus(ctx, migrate.UpAllOptions{}, flagOf[bool](c.cmd, "check"))
 		},
 	})
 }

@@ -53,10 +53,10 @@ func policyFlags(f *pflag.FlagSet) {
 }
 
 func (c *call) policies() (o backup.RestoreOptions) {
-	if flag[bool](c.cmd, "allow-edited") {
+	if flagOf[bool](c.cmd, "allow-edited") {
 		o.Edited = backup.EditedAllow
 	}
-	if flag[bool](c.cmd, "allow-drift") {
+	if flagOf[bool](c.cmd, "allow-drift") {
 		o.Drift = backup.DriftRecord
 	}
 	return o
@@ -67,8 +67,8 @@ func runRestore(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	if path := flag[string](c.cmd, "file"); path != "" {
-		if flag[string](c.cmd, "backup") != "" {
+	if path := flagOf[string](c.cmd, "file"); path != "" {
+		if flagOf[string](c.cmd, "backup") != "" {
 			return usagef("--file and --backup exclude each other")
 		}
 		file, err := os.Open(path)
@@ -80,7 +80,7 @@ func runRestore(ctx context.Context, c *call) error {
 			return c.Backups.RestoreFrom(ctx, file, o)
 		})
 	}
-	info, err := c.findBackup(ctx, c.args[0], flag[string](c.cmd, "backup"))
+	info, err := c.findBackup(ctx, c.args[0], flagOf[string](c.cmd, "backup"))
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func runRestore(ctx context.Context, c *call) error {
 // restoreOptions are to replace the tenant of the slug, or to make a new one where that is gone, or --as says so.
 func (c *call) restoreOptions(ctx context.Context) (backup.RestoreOptions, error) {
 	o := c.policies()
-	as, name, domain := flag[string](c.cmd, "as"), flag[string](c.cmd, "name"), flag[string](c.cmd, "domain")
+	as, name, domain := flagOf[string](c.cmd, "as"), flagOf[string](c.cmd, "name"), flagOf[string](c.cmd, "domain")
 	if as != "" {
 		o.Slug, o.Name, o.Domain = as, name, domain
 		if domain == "" && c.BaseDomain != "" {
@@ -110,7 +110,7 @@ func (c *call) restoreOptions(ctx context.Context) (backup.RestoreOptions, error
 	case name != "" || domain != "":
 		return o, usagef("--name and --domain are for a new tenant: %s is there, and keeps its own", c.args[0])
 	}
-	o.Replace, o.AnyTenant = c.args[0], flag[bool](c.cmd, "any-tenant")
+	o.Replace, o.AnyTenant = c.args[0], flagOf[bool](c.cmd, "any-tenant")
 	return o, nil
 }
 

@@ -62,7 +62,7 @@ func runShell(ctx context.Context, c *call) error {
 		return fmt.Errorf("psql is not to be found: %w", err)
 	}
 	env := append(plainEnv(), l.env...)
-	if flag[bool](c.cmd, "read-only") {
+	if flagOf[bool](c.cmd, "read-only") {
 		env = addOption(env, "default_transaction_read_only=on")
 	}
 	if l.password != "" {
@@ -130,7 +130,7 @@ func (c *call) shellTarget(ctx context.Context) (t tenancy.Tenant, args []string
 	if dash >= 0 {
 		own, args = c.args[:dash], c.args[dash:]
 	}
-	schema := flag[string](c.cmd, "schema")
+	schema := flagOf[string](c.cmd, "schema")
 	switch {
 	case len(own) > 1:
 		return t, nil, usagef("unexpected argument %q: those of psql come behind --", own[1])

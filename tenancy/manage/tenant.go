@@ -2,6 +2,7 @@ package manage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -48,8 +49,8 @@ With --stock a tenant is taken that was made in advance, if there is one: that t
 
 func createTenant(ctx context.Context, c *call) error {
 	p := tenancy.CreateParams{
-		Slug: flag[string](c.cmd, "subdomain"), Name: flag[string](c.cmd, "name"),
-		Domain: flag[string](c.cmd, "domain"), Schema: flag[string](c.cmd, "schema"),
+		Slug: flagOf[string](c.cmd, "subdomain"), Name: flagOf[string](c.cmd, "name"),
+		Domain: flagOf[string](c.cmd, "domain"), Schema: flagOf[string](c.cmd, "schema"),
 	}
 	if p.Slug == "" {
 		return usagef("--subdomain is missing")
@@ -61,14 +62,15 @@ func createTenant(ctx context.Context, c *call) error {
 		p.Domain = p.Slug + "." + c.BaseDomain
 	}
 	create := c.Tenants.Create
-	if flag[bool](c.cmd, "stock") {
+	if flagOf[bool](c.cmd, "stock") {
 		create = c.Tenants.Claim
 	}
 	t, err := create(ctx, p)
 	if err != nil {
+		c.goesOn(err)
 		return err
 	}
-	if plan := flag[string](c.cmd, "plan"); plan != "" {
+	if plan := flagOf[string](c.cmd, "plan"); plan != "" {
 		changed, err := c.Tenants.Update(ctx, t, tenancy.Changes{Plan: &plan})
 		if err != nil {
 			return &codeError{CodeFailed, fmt.Errorf("tenant %q was made, without its plan: %w", t.Slug, err)}
@@ -93,9 +95,18 @@ there is nothing to go on with, that is an error.`,
 		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
 		run: func(ctx context.Context, c *call) error {
 			t, err := c.Tenants.Resume(ctx, c.args[0])
+			c.goesOn(err)
 			return c.tenantIs(t, err)
 		},
 	})
+}
+
+// goesOn says how to go on with what has stopped at a step.
+func (c *call) goesOn(err error) {
+	var step *tenancy.StepError
+	if errors.As(err, &step) && step.Op != tenancy.OpUpdate {
+		c.note("It stopped at the step %q: '%s tenant resume %s' goes on.", step.Step, c.name, step.Tenant.Slug)
+	}
 }
 
 // tenantIs says how a tenant is after it was changed.

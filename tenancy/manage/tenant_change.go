@@ -60,7 +60,7 @@ func (c *call) changes() (changes tenancy.Changes, err error) {
 		if !c.cmd.Flags().Changed(name) {
 			return nil
 		}
-		value := flag[string](c.cmd, name)
+		value := flagOf[string](c.cmd, name)
 		return &value
 	}
 	changes.Name, changes.Plan = text("name"), text("plan")
@@ -71,7 +71,7 @@ func (c *call) changes() (changes tenancy.Changes, err error) {
 		return changes, nil
 	}
 	changes.Limits = map[string]int64{}
-	for _, limit := range flag[[]string](c.cmd, "limit") {
+	for _, limit := range flagOf[[]string](c.cmd, "limit") {
 		name, value, _ := strings.Cut(limit, "=")
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil {
@@ -97,13 +97,14 @@ maintenance around it tells people to come again. A rename that was interrupted 
 		},
 		run: func(ctx context.Context, c *call) error {
 			p := tenancy.RenameParams{
-				Slug: flag[string](c.cmd, "to"), Name: flag[string](c.cmd, "name"), Schema: flag[string](c.cmd, "schema"),
+				Slug: flagOf[string](c.cmd, "to"), Name: flagOf[string](c.cmd, "name"), Schema: flagOf[string](c.cmd, "schema"),
 			}
 			if p == (tenancy.RenameParams{}) {
 				return usagef("nothing to rename: --to, --name or --schema is missing")
 			}
 			t, err := c.Tenants.Rename(ctx, c.args[0], p)
 			if err != nil {
+				c.goesOn(err)
 				return err
 			}
 			return c.result(toTenantJSON(t), func() { c.linef("%s is now %s (%s), in schema %s.", c.args[0], t.Slug, t.Name, t.Schema) })
@@ -120,7 +121,7 @@ that is suspended already gets the new reason.`,
 		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
 		flags: func(f *pflag.FlagSet) { f.String("reason", "", "one line for people") },
 		run: func(ctx context.Context, c *call) error {
-			t, err := c.Tenants.Suspend(ctx, c.args[0], flag[string](c.cmd, "reason"))
+			t, err := c.Tenants.Suspend(ctx, c.args[0], flagOf[string](c.cmd, "reason"))
 			return c.tenantIs(t, err)
 		},
 	})
@@ -169,8 +170,8 @@ func (m *mount) tenantMaintenance() *cobra.Command {
 }
 
 func startMaintenance(ctx context.Context, c *call) error {
-	p := tenancy.MaintenanceParams{Reason: flag[string](c.cmd, "reason")}
-	switch d := flag[time.Duration](c.cmd, "for"); {
+	p := tenancy.MaintenanceParams{Reason: flagOf[string](c.cmd, "reason")}
+	switch d := flagOf[time.Duration](c.cmd, "for"); {
 	case d < 0:
 		return usagef("--for is negative")
 	case d > 0:

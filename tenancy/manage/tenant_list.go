@@ -26,8 +26,8 @@ func filterFlags(f *pflag.FlagSet, defaultStatus string) {
 }
 
 func (c *call) filter() (tenancy.Filter, error) {
-	f := tenancy.Filter{Search: flag[string](c.cmd, "search"), Plan: flag[string](c.cmd, "plan")}
-	for _, s := range flag[[]string](c.cmd, "status") {
+	f := tenancy.Filter{Search: flagOf[string](c.cmd, "search"), Plan: flagOf[string](c.cmd, "plan")}
+	for _, s := range flagOf[[]string](c.cmd, "status") {
 		if !slices.Contains(statuses, s) {
 			return f, usagef("--status %q is none of %s", s, strings.Join(statuses, ", "))
 		}
@@ -59,11 +59,11 @@ func listTenants(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	limit := flag[int](c.cmd, "limit")
+	limit := flagOf[int](c.cmd, "limit")
 	if limit < 0 {
 		return usagef("--limit is negative")
 	}
-	f.After, f.Limit = flag[int64](c.cmd, "after"), tenancy.MaxPageSize
+	f.After, f.Limit = flagOf[int64](c.cmd, "after"), tenancy.MaxPageSize
 	if limit > 0 {
 		f.Limit = min(limit, f.Limit)
 	}

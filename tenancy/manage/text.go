@@ -48,3 +48,31 @@ func redact(s string) string {
 func sentence(err error) string {
 	return clean(redact(strings.Join(strings.Fields(err.Error()), " ")))
 }
+
+// helpWidth is that of help, in columns.
+const helpWidth = 78
+
+// fill breaks the lines of each paragraph anew.
+func fill(text string, width int) string {
+	paragraphs := strings.Split(text, "\n\n")
+	for i, paragraph := range paragraphs {
+		var b strings.Builder
+		column := 0
+		for _, word := range strings.Fields(paragraph) {
+			n := utf8.RuneCountInString(word)
+			switch {
+			case column == 0:
+			case column+1+n > width:
+				b.WriteByte('\n')
+				column = 0
+			default:
+				b.WriteByte(' ')
+				column++
+			}
+			b.WriteString(word)
+			column += n
+		}
+		paragraphs[i] = b.String()
+	}
+	return strings.Join(paragraphs, "\n\n")
+}
