@@ -1,0 +1,94 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/audit"
+)
+
+func (m *mount) audit() *cobra.Command {
+	return m.group(group{
+		use: "audit", short: "Read, verify and export the access log",
+		long: `Read, verify and export the access log: who did what to which tenant. It is kept in chains of hashes, so that what was changed
+or taken away is found.`,
+		example: "  $0 audit tail schoola -n 50\n  $0 audit verify\n  $0 audit export --since 720h --format csv --out march.csv",
+	}, m.auditTail(), m.auditVerify(), m.auditHeads(), m.auditExport())
+}
+
+// recordFlags say which records.
+func recordFlags(f *pflag.FlagSet) {
+	f.Bool("platform", false, "what belongs to no tenant")
+	f.Int64("tenant-id", 0, "of the tenant of that id, which may be gone")
+	f.StringSlice("action", nil, "only these: create, backup, login_failed, ...")
+	f.String("actor", "", "only by this one")
+	f.String("since", "", "only from then on: a time such as 2026-01-31T12:00:00Z, a day, or an age such as 36h")
+	f.String("until", "", "only before then")
+}
+
+func (c *call) records(ctx context.Context) (f audit.Filter, err error) {
+	id, named, err := c.logTenant(ctx)
+	if err != nil {
+		return f, err
+	}
+	if named {
+		f.Tenants = []int64{id}
+	}
+	for _, a := range flagOf[[]string](c.cmd, "action") {
+		f.Actions = append(f.Actions, audit.Action(a))
+	}
+	f.Actor = flagOf[string](c.cmd, "actor")
+	if f.Since, err = c.timeFlag("since"); err == nil {
+		f.Until, err = c.timeFlag("until")
+	}
+	return f, err
+}
+
+// logTenant is the tenant that an argument or a flag names; 0 is the platform. Without either named is false.
+func (c *call) logTenant(ctx context.Context) (id int64, named bool, err error) {
+	platform, id := flagOf[bool](c.cmd, "platform"), flagOf[int64](c.cmd, "tenant-id")
+	given := 0
+	for _, is := range []bool{platform, id != 0, len(c.args) == 1} {
+		if is {
+			given++
+		}
+	}
+	switch {
+	case given > 1:
+		return 0, false, usagef("SLUG, --tenant-id and --platform exclude each other")
+	case given == 0:
+		return 0, false, nil
+	case len(c.args) == 0:
+		return id, true, nil
+	}
+	if err := needTenants(c.App); err != nil {
+		return 0, false, err
+	}
+	t, err := c.Tenants.BySlug(ctx, c.args[0])
+	if errors.Is(err, tenancy.ErrNotFound) {
+		err = fmt.Errorf("%w; of one that is gone the log is found by --tenant-id", err)
+	}
+	return t.ID, true, err
+}
+
+func (c *call) timeFlag(name string) (time.Time, error) {
+	text := flagOf[string](c.cmd, name)
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return time.Now().Add(-ago), nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateTime, time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, usagef("--%s %q is neither a time, such as 2026-01-31T12:00:00Z, nor an age, such as 36h", name, text)
+}

@@ -1,0 +1,174 @@
+package manage
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/oryne/pgtenant/tenancy/audit"
+)
+
+func (m *mount) auditTail() *cobra.Command {
+	return m.verb(verb{
+		use: "tail [SLUG]", short: "Show the end of the access log",
+		long: `Show the newest records of the access log, the last one last, of a tenant or of all. With --follow go on with those that are
+written from now on, until Ctrl-C.
+
+The JSON is that of 'audit export'.`,
+		example: "  $0 audit tail schoola -n 50\n  $0 audit tail --action login_failed,permission_denied --follow --json",
+		codes:   map[int]string{CodeMissing: ""}, needs: []need{needAudit}, values: m.slugs,
+		flags: func(f *pflag.FlagSet) {
+			recordFlags(f)
+			f.IntP("lines", "n", 20, fmt.Sprintf("so many, at most %d", audit.MaxPageSize))
+			f.BoolP("follow", "f", false, "go on with what is written")
+		},
+		run: tailLog,
+	})
+}
+
+func tailLog(ctx context.Context, c *call) error {
+	f, err := c.records(ctx)
+	if err != nil {
+		return err
+	}
+	n, follow := flagOf[int](c.cmd, "lines"), flagOf[bool](c.cmd, "follow")
+	if n < 0 || n > audit.MaxPageSize || n == 0 && !follow {
+		return usagef("--lines is not 1 to %d", audit.MaxPageSize)
+	}
+	f.Order, f.Limit = audit.Newest, max(n, 1)
+	page, err := c.Audit.List(ctx, f)
+	if err != nil {
+		return err
+	}
+	seen := newSeen(time.Now())
+	for i, r := range slices.Backward(page.Records) {
+		seen.add(r)
+		if i >= n {
+			continue
+		}
+		if err := c.record(r); err != nil {
+			return err
+		}
+	}
+	if !follow {
+		return nil
+	}
+	return c.follow(ctx, f, seen)
+}
+
+// Records of several processes come in a little out of order: each look goes back over what was seen already.
+const (
+	followEvery = time.Second
+	followBack  = 15 * time.Second
+)
+
+func (c *call) follow(ctx context.Context, f audit.Filter, seen *seenRecords) error {
+	f.Order, f.Limit = audit.Oldest, audit.MaxPageSize
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	for {
+		f.Since = seen.since
+		for r, err := range c.Audit.All(ctx, f) {
+			if ctx.Err() != nil {
+				return nil // that is how one ends it
+			}
+			if err != nil {
+				return err
+			}
+			if seen.add(r) {
+				if err := c.record(r); err != nil {
+					return err
+				}
+			}
+		}
+		seen.forget(time.Now())
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// seenRecords remembers the records of the last seconds.
+type seenRecords struct {
+	since time.Time // before this nothing is looked at any more
+	at    map[recordKey]time.Time
+}
+
+type recordKey struct {
+	chain    audit.ChainID
+	position int64
+}
+
+func newSeen(now time.Time) *seenRecords {
+	return &seenRecords{since: now.Add(-followBack), at: map[recordKey]time.Time{}}
+}
+
+// add reports whether a record is new.
+func (s *seenRecords) add(r audit.Record) bool {
+	key := recordKey{r.Chain, r.Position}
+	_, known := s.at[key]
+	s.at[key] = r.Time
+	return !known
+}
+
+func (s *seenRecords) forget(now time.Time) {
+	s.since = now.Add(-followBack)
+	for key, at := range s.at {
+		if at.Before(s.since) {
+			delete(s.at, key)
+		}
+	}
+}
+
+// recordJSON is a record as [audit.Reader.Export] writes it.
+type recordJSON struct {
+	Time      time.Time      `json:"time"`
+	Tenant    int64          `json:"tenant"`
+	Slug      string         `json:"slug,omitempty"`
+	Schema    string         `json:"schema,omitempty"`
+	Action    audit.Action   `json:"action"`
+	Actor     string         `json:"actor,omitempty"`
+	IP        string         `json:"ip,omitempty"`
+	RequestID string         `json:"request_id,omitempty"`
+	Details   map[string]any `json:"details,omitempty"`
+	Chain     string         `json:"chain"`
+	Position  int64          `json:"position"`
+	Seq       int64          `json:"seq"`
+	Hash      string         `json:"hash"`
+	Received  time.Time      `json:"received"`
+}
+
+func (c *call) record(r audit.Record) error {
+	ip := ""
+	if r.IP.IsValid() {
+		ip = r.IP.String()
+	}
+	return c.result(recordJSON{
+		Time: r.Time, Tenant: r.Tenant, Slug: r.Slug, Schema: r.Schema, Action: r.Action, Actor: r.Actor, IP: ip, RequestID: r.RequestID,
+		Details: r.Details, Chain: r.Chain.String(), Position: r.Position, Seq: r.Seq, Hash: r.Hash.String(), Received: r.Received,
+	}, func() {
+		who := r.Actor
+		if who == "" {
+			who = ip
+		}
+		slug := r.Slug
+		if r.Tenant == 0 {
+			slug = "-"
+		}
+		details := ""
+		if len(r.Details) > 0 {
+			if text, err := json.Marshal(r.Details); err == nil {
+				details = string(text)
+			}
+		}
+		c.linef("%s", strings.TrimRight(fmt.Sprintf("%s  %-16s %-18s %-16s %s", moment(r.Time), slug, r.Action, who, details), " "))
+	})
+}

@@ -1,0 +1,189 @@
+package manage
+
+import (
+	"bufio"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/oryne/pgtenant/tenancy/audit"
+)
+
+func (m *mount) auditVerify() *cobra.Command {
+	return m.verb(verb{
+		use: "verify [SLUG]", short: "Look whether the access log is what was written",
+		long: `Check every row of the access log, that none is missing and none was added: of a tenant, or of all. Who can change all tables
+can take away the newest rows, or whole chains, without a trace; --heads compares with what 'audit heads' has written before and
+what was kept where they cannot write.`,
+		example: "  $0 audit verify schoola\n  $0 audit verify --heads /mnt/worm/heads.jsonl",
+		codes:   map[int]string{CodeTampered: "", CodeMissing: ""}, needs: []need{needAudit}, values: m.slugs,
+		flags: func(f *pflag.FlagSet) {
+			f.Bool("platform", false, "what belongs to no tenant")
+			f.Int64("tenant-id", 0, "of the tenant of that id, which may be gone")
+			f.String("heads", "", "a file that 'audit heads' has written; - for the standard input")
+		},
+		run: verifyLog,
+	})
+}
+
+// verifyJSON is what a verification found, in JSON. Its names stay.
+type verifyJSON struct {
+	OK       bool          `json:"ok"`
+	Rows     int64         `json:"rows"`
+	Chains   int           `json:"chains"`
+	Late     int64         `json:"late"` // rows that came more than an hour after their time
+	Problems []problemJSON `json:"problems"`
+	More     int           `json:"more"` // problems that are not listed
+}
+
+type problemJSON struct {
+	Kind   audit.ProblemKind `json:"kind"`
+	Tenant int64             `json:"tenant"` // -1: nobody can say
+	Chain  string            `json:"chain"`
+	From   int64             `json:"from"`
+	To     int64             `json:"to"`
+	Time   time.Time         `json:"time,omitzero"`
+	Detail string            `json:"detail"`
+}
+
+func verifyLog(ctx context.Context, c *call) error {
+	heads, err := c.heads()
+	if err != nil {
+		return err
+	}
+	id, named, err := c.logTenant(ctx)
+	if err != nil {
+		return err
+	}
+	var report audit.Report
+	switch {
+	case named && heads != nil:
+		return usagef("--heads are of the whole log, not of one tenant")
+	case named:
+		report, err = c.Audit.Verify(ctx, id)
+	default:
+		report, err = c.Audit.VerifyAll(ctx, audit.VerifyOptions{Heads: heads})
+	}
+	if err != nil {
+		return err
+	}
+	j := verifyJSON{
+		OK: report.Err() == nil, Rows: report.Rows, Chains: report.Chains, Late: report.Late, Problems: []problemJSON{}, More: report.More,
+	}
+	for _, p := range report.Problems {
+		j.Problems = append(j.Problems, problemJSON{p.Kind, p.Tenant, p.Chain.String(), p.From, p.To, p.Time, p.Detail})
+	}
+	err = c.result(j, func() {
+		for _, p := range report.Problems {
+			c.linef("%s", p)
+		}
+		if j.More > 0 {
+			c.linef("and %d more", j.More)
+		}
+		if j.OK {
+			c.linef("%s in %s: none was changed, and none is missing.", count(j.Rows, "row"), count(j.Chains, "chain"))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if err := report.Err(); err != nil {
+		return &codeError{CodeTampered, err}
+	}
+	return nil
+}
+
+func (m *mount) auditHeads() *cobra.Command {
+	return m.verb(verb{
+		use: "heads", short: "Write where the chains of the access log stand",
+		long: `Write where each chain of the access log stands, as JSON, one object in each line. Kept where the owner of the database cannot
+write, it proves to 'audit verify --heads' that all rows until now are still there and are the same.`,
+		example: "  $0 audit heads >> /mnt/worm/heads.jsonl", needs: []need{needAudit},
+		run: func(ctx context.Context, c *call) error {
+			heads, err := c.Audit.Heads(ctx)
+			if err != nil {
+				return err
+			}
+			for _, h := range heads {
+				if err := c.value(headJSON{h.Chain.String(), h.Month, h.Position, h.Digest.String()}); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	})
+}
+
+// headJSON is where a chain stands. Its names stay: files of it are kept for years.
+type headJSON struct {
+	Chain    string    `json:"chain"`
+	Month    time.Time `json:"month"`
+	Position int64     `json:"position"`
+	Digest   string    `json:"digest"`
+}
+
+// heads reads those that --heads names.
+func (c *call) heads() (heads []audit.Head, err error) {
+	path := flagOf[string](c.cmd, "heads")
+	if path == "" {
+		return nil, nil
+	}
+	in := io.Reader(c.stdin)
+	if path != "-" {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		in = file
+	}
+	lines := bufio.NewScanner(in)
+	for n := 1; lines.Scan(); n++ {
+		if strings.TrimSpace(lines.Text()) == "" {
+			continue
+		}
+		h, err := parseHead(lines.Bytes())
+		if err != nil {
+			return nil, usagef("line %d of %s is no head: %s", n, path, err)
+		}
+		heads = append(heads, h)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, err
+	}
+	if heads == nil {
+		return nil, usagef("there are no heads in %s", path)
+	}
+	return heads, nil
+}
+
+func parseHead(line []byte) (h audit.Head, err error) {
+	var j headJSON
+	if err := json.Unmarshal(line, &j); err != nil {
+		return h, err
+	}
+	h.Month, h.Position = j.Month, j.Position
+	if err := unhex(h.Chain[:], strings.ReplaceAll(j.Chain, "-", "")); err != nil {
+		return h, fmt.Errorf("chain: %w", err)
+	}
+	if err := unhex(h.Digest[:], j.Digest); err != nil {
+		return h, fmt.Errorf("digest: %w", err)
+	}
+	return h, nil
+}
+
+func unhex(dst []byte, text string) error {
+	if len(text) != hex.EncodedLen(len(dst)) {
+		return fmt.Errorf("has %d digits, not %d", len(text), hex.EncodedLen(len(dst)))
+	}
+	_, err := hex.Decode(dst, []byte(text))
+	return err
+}

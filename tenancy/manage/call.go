@@ -1,0 +1,165 @@
+package manage
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/user"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy/audit"
+)
+
+// call is one run of a command.
+type call struct {
+	*App
+	printer
+	cmd   *cobra.Command
+	args  []string
+	actor string
+	name  string // of the program
+	stdin *bufio.Reader
+}
+
+// action is what a command does.
+type action func(ctx context.Context, c *call) error
+
+// need returns an error where the program lacks what a command needs.
+type need func(a *App) error
+
+// notConfigured is the sentence of a command for which the program has not configured something.
+func notConfigured(what string) error {
+	return fmt.Errorf("this program has not configured %s", what)
+}
+
+func needTenants(a *App) error    { return needed(a.Tenants != nil, "a registry of tenants") }
+func needMigrations(a *App) error { return needed(a.Migrations != nil, "migrations") }
+func needBackups(a *App) error    { return needed(a.Backups != nil, "backups") }
+func needAudit(a *App) error      { return needed(a.Audit != nil, "an access log that it can read") }
+func needRuntime(a *App) error    { return needed(a.Runtime != nil, "the login that serves") }
+
+func needed(there bool, what string) error {
+	if there {
+		return nil
+	}
+	return notConfigured(what)
+}
+
+// runner returns the function of a command: it opens what the program has, runs fn, and closes.
+func (m *mount) runner(fn action, needs []need) func(cmd *cobra.Command, args []string) error {
+	return func(cmd *cobra.Command, args []string) (err error) {
+		actor, err := m.cfg.Actor()
+		if err != nil {
+			return fmt.Errorf("cannot tell who runs this: %w", err)
+		}
+		ctx := audit.NewContext(cmd.Context(), audit.Caller{Actor: actor})
+		app, err := m.open(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, closing(ctx, app.Close)) }()
+		for _, n := range needs {
+			if err := n(app); err != nil {
+				return err
+			}
+		}
+		c := m.newCall(cmd, args)
+		c.App, c.actor = app, actor
+		return fn(ctx, c)
+	}
+}
+
+// newCall is a call that has opened nothing.
+func (m *mount) newCall(cmd *cobra.Command, args []string) *call {
+	out := cmd.OutOrStdout()
+	return &call{
+		printer: printer{w: out, json: flagOf[bool](cmd, "json"), colour: colourful(out)},
+		cmd:     cmd, args: args, name: m.cfg.Name, stdin: bufio.NewReader(cmd.InOrStdin()),
+	}
+}
+
+func (m *mount) open(ctx context.Context) (*App, error) {
+	app, err := m.cfg.Open(ctx)
+	if err == nil && app == nil {
+		err = notConfigured("anything")
+	}
+	if err != nil {
+		return nil, err
+	}
+	a := *app
+	if a.Roles == (schemactx.RoleNames{}) && a.Runtime != nil {
+		a.Roles = schemactx.DefaultRoleNames(a.Runtime.Config().ConnConfig.Database)
+	}
+	a.Check.Roles = cmp.Or(a.Check.Roles, a.Roles)
+	a.Psql.Tool = cmp.Or(a.Psql.Tool, "psql")
+	return &a, nil
+}
+
+// closeTimeout is how long a program has to close what it has opened: its access log may have something to write yet.
+const closeTimeout = 15 * time.Second
+
+func closing(ctx context.Context, fn func(ctx context.Context) error) error {
+	if fn == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	return fn(ctx)
+}
+
+// note writes a line that is not the result: what happens next, what to do about it.
+func (c *call) note(format string, args ...any) {
+	fmt.Fprintln(c.stderr(), clean(fmt.Sprintf(format, args...)))
+}
+
+func (c *call) stderr() io.Writer { return c.cmd.ErrOrStderr() }
+
+// log adds to the access log what no hook tells of. What cannot be logged is an error.
+func (c *call) log(ctx context.Context, e audit.Entry) error {
+	if c.Log == nil {
+		return nil
+	}
+	return c.Log.Write(ctx, e)
+}
+
+// flagOf returns the value of a flag that the command has, its own or that of a command above it; else the zero value.
+func flagOf[T any](cmd *cobra.Command, name string) (value T) {
+	f := cmd.Flags().Lookup(name)
+	if f == nil {
+		return value
+	}
+	var got any
+	var err error
+	switch any(value).(type) {
+	case bool:
+		got, err = cmd.Flags().GetBool(name)
+	case int:
+		got, err = cmd.Flags().GetInt(name)
+	case int64:
+		got, err = cmd.Flags().GetInt64(name)
+	case string:
+		got, err = cmd.Flags().GetString(name)
+	case []string:
+		got, err = cmd.Flags().GetStringSlice(name)
+	case time.Duration:
+		got, err = cmd.Flags().GetDuration(name)
+	}
+	if err != nil {
+		panic(err) // a flag of another type: the commands are wrong
+	}
+	return got.(T)
+}
+
+func osUser() (string, error) {
+	u, err := user.Current()
+	if err != nil {
+		return "", err
+	}
+	return u.Username, nil
+}

@@ -1,0 +1,234 @@
+package manage
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+func (m *mount) check() *cobra.Command {
+	return m.verb(verb{
+		use: "check", short: "Look whether the database is safe to serve tenants from, and how the tenants are",
+		long: `Look for what would let one tenant get at another's data, as the program does when it starts, and sum up how the tenants are:
+the server's version, tenants by status, schemas that are behind, and the oldest of the tenants' last backups. With --drift it
+also compares the structure of each schema with what the migrations make. It changes nothing.
+
+A finding that says refuse breaks the isolation, one that says warn weakens it and may be meant.`,
+		example: "  $0 check\n  $0 check --drift --json",
+		codes: map[int]string{
+			CodeUnsafe: "a finding says refuse: do not serve", CodeFound: "with --drift: schemas are not what their migrations make",
+		},
+		needs: []need{needRuntime},
+		flags: func(f *pflag.FlagSet) { f.Bool("drift", false, "look for drift, too") },
+		run:   runCheck,
+	})
+}
+
+// checkJSON is what check found, in JSON. Its names stay. What the program has not configured is left out.
+type checkJSON struct {
+	OK       bool           `json:"ok"`     // no finding says refuse
+	Server   string         `json:"server"` // its version
+	Database string         `json:"database"`
+	Login    string         `json:"login"` // that was judged
+	Level    string         `json:"level"`
+	Findings []findingJSON  `json:"findings"`
+	Omitted  int            `json:"omitted"` // findings that are not listed
+	Tenants  map[string]int `json:"tenants,omitempty"`
+	Behind   *int           `json:"behind,omitempty"` // schemas that are not current
+	Drift    *int           `json:"drift,omitempty"`  // schemas that differ
+	Backups  *backupsJSON   `json:"backups,omitempty"`
+}
+
+type findingJSON struct {
+	Code     schemactx.Code `json:"code"`
+	Severity string         `json:"severity"` // warn, refuse
+	Object   string         `json:"object"`
+	Message  string         `json:"message"`
+}
+
+// backupsJSON sums up the backups of the tenants that can have one.
+type backupsJSON struct {
+	Without    int       `json:"without"`               // tenants without any
+	OldestSlug string    `json:"oldest_slug,omitempty"` // whose last backup is the oldest
+	OldestAt   time.Time `json:"oldest_at,omitzero"`
+}
+
+func runCheck(ctx context.Context, c *call) error {
+	conn := c.Runtime.Config().ConnConfig
+	sum := checkJSON{Database: conn.Database, Login: conn.User, Level: c.Check.Level.String(), Findings: []findingJSON{}}
+	if err := c.Runtime.QueryRow(ctx, "select current_setting('server_version')").Scan(&sum.Server); err != nil {
+		return err
+	}
+	report, err := schemactx.Check(ctx, c.Runtime, c.Check)
+	if err != nil {
+		return err
+	}
+	sum.OK = report.Err() == nil
+	for _, f := range report.Findings {
+		sum.Findings = append(sum.Findings, findingJSON{f.Code, f.Severity.String(), f.Object, f.Message})
+	}
+	for _, n := range report.Omitted {
+		sum.Omitted += n
+	}
+	drift, err := c.sumUp(ctx, &sum)
+	if err != nil {
+		return err
+	}
+	if err := c.result(sum, func() { c.checked(sum) }); err != nil {
+		return err
+	}
+	if !sum.OK { // the findings have been shown
+		return &codeError{CodeUnsafe, schemactx.ErrUnsafe}
+	}
+	return driftError(drift)
+}
+
+// sumUp adds how the tenants are.
+func (c *call) sumUp(ctx context.Context, sum *checkJSON) (drift migrate.DriftReport, err error) {
+	if c.Tenants == nil {
+		return drift, nil
+	}
+	var tenants []tenancy.Tenant
+	sum.Tenants = map[string]int{}
+	for t, err := range c.Tenants.All(ctx, tenancy.Filter{Statuses: allStatuses(), Limit: tenancy.MaxPageSize}) {
+		if err != nil {
+			return drift, err
+		}
+		sum.Tenants[string(t.Status)]++
+		tenants = append(tenants, tenancy.Tenant{ID: t.ID, Slug: t.Slug, Status: t.Status})
+	}
+	if c.Migrations != nil {
+		behind := 0
+		err := c.fleet(ctx, migrate.UpAllOptions{}, func(s stateJSON) error {
+			if s.Outcome != migrate.Stray {
+				behind++
+			}
+			return nil
+		})
+		if err != nil {
+			return drift, err
+		}
+		sum.Behind = &behind
+	}
+	if c.Backups != nil {
+		if sum.Backups, err = c.oldestBackup(ctx, tenants); err != nil {
+			return drift, err
+		}
+	}
+	if c.Migrations == nil || !flagOf[bool](c.cmd, "drift") {
+		return drift, nil
+	}
+	drift, err = c.driftReport(ctx, migrate.DriftOptions{FingerprintOptions: migrate.FingerprintOptions{Roles: c.Roles}})
+	different := len(drift.Results)
+	sum.Drift = &different
+	return drift, err
+}
+
+func allStatuses() (all []tenancy.Status) {
+	for _, s := range statuses {
+		all = append(all, tenancy.Status(s))
+	}
+	return all
+}
+
+// oldestBackup looks into the store for the last backup of each tenant that has something to back up.
+func (c *call) oldestBackup(ctx context.Context, tenants []tenancy.Tenant) (*backupsJSON, error) {
+	last := map[int64]time.Time{}
+	for info, err := range c.Backups.Backups(ctx, 0) {
+		if err != nil {
+			return nil, err
+		}
+		if info.TakenAt.After(last[info.TenantID]) {
+			last[info.TenantID] = info.TakenAt
+		}
+	}
+	sum := &backupsJSON{}
+	for _, t := range tenants {
+		if !slices.Contains([]tenancy.Status{tenancy.Active, tenancy.Suspended, tenancy.Maintenance}, t.Status) {
+			continue
+		}
+		at, ok := last[t.ID]
+		switch {
+		case !ok:
+			sum.Without++
+		case sum.OldestSlug == "" || at.Before(sum.OldestAt):
+			sum.OldestSlug, sum.OldestAt = t.Slug, at
+		}
+	}
+	return sum, nil
+}
+
+func (c *call) checked(sum checkJSON) {
+	if len(sum.Findings) > 0 {
+		rows := [][]string{{"SEVERITY", "CODE", "FINDING"}}
+		for _, f := range sum.Findings {
+			rows = append(rows, []string{f.Severity, string(f.Code), f.Message})
+		}
+		c.table(rows)
+		if sum.Omitted > 0 {
+			c.linef("and %d more", sum.Omitted)
+		}
+		c.linef("")
+	}
+	safe := "nothing was found that breaks the isolation"
+	if !sum.OK {
+		safe = "not safe to serve from"
+	}
+	c.fields("server", "PostgreSQL "+sum.Server, "database", sum.Database, "login", sum.Login, "level", sum.Level, "isolation", safe,
+		"tenants", tenantsText(sum.Tenants), "migrations", countText(sum.Behind, "not current"), "drift", countText(sum.Drift, "different"),
+		"backups", backupsText(sum.Backups))
+}
+
+func tenantsText(n map[string]int) (text string) {
+	for _, s := range statuses {
+		if n[s] > 0 {
+			if text != "" {
+				text += ", "
+			}
+			text += fmt.Sprintf("%d %s", n[s], s)
+		}
+	}
+	if text == "" && n != nil {
+		return "none"
+	}
+	return text
+}
+
+func countText(n *int, what string) string {
+	switch {
+	case n == nil:
+		return ""
+	case *n == 0:
+		return "no schema is " + what
+	}
+	return count(*n, "schema") + " " + what
+}
+
+func backupsText(b *backupsJSON) string {
+	if b == nil {
+		return ""
+	}
+	text := ""
+	if b.OldestSlug != "" {
+		text = fmt.Sprintf("the oldest last one is of %s, %s", b.OldestSlug, age(b.OldestAt, time.Now()))
+	}
+	if b.Without > 0 {
+		without := count(b.Without, "tenant") + " without one"
+		if text == "" {
+			return without
+		}
+		return without + "; " + text
+	}
+	if text == "" {
+		return "no tenant needs one"
+	}
+	return text
+}

@@ -1,0 +1,137 @@
+package manage
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// mount is the tree of commands of one program.
+type mount struct{ cfg Config }
+
+// Command returns the commands, below one that has the name of the program: to be run as it is, to get further commands,
+// or to be added to those of a program. Run it with [Run]. It panics where cfg.Open is nil.
+func Command(cfg Config) *cobra.Command {
+	if cfg.Open == nil {
+		panic("manage: Config.Open is nil")
+	}
+	if cfg.Name == "" {
+		cfg.Name = filepath.Base(os.Args[0])
+	}
+	if cfg.Actor == nil {
+		cfg.Actor = osUser
+	}
+	m := &mount{cfg}
+	root := m.group(group{
+		use:   cfg.Name[strings.LastIndex(cfg.Name, " ")+1:],
+		short: "Manage tenants, their schemas and what is kept of them",
+		long: `Manage the tenants of this program: make and change them, bring their schemas up to date, back them up, look after the
+database. Commands work on the database that the program is configured for.
+
+With --json a command writes JSON to its standard output, and nothing else: one object, or, where it lists something, an
+object in each line. Messages and progress go to the standard error output. An error is one sentence there.
+
+Ctrl-C ends a command in an orderly way: what is under way is finished or taken back. The same command, run again, goes on. A
+second Ctrl-C ends it at once, which does no harm either.`,
+		example: `  $0 init
+  $0 tenant create --name "School A" --subdomain schoola
+  $0 migrate status
+  $0 check --json`,
+	}, m.init(), m.check(), m.tenant(), m.domain(), m.migrate(), m.drift(),
+		m.backup(), m.restore(), m.clone(), m.export(), m.dump(), m.erase(),
+		m.audit(), m.foreach(), m.shell())
+	root.PersistentFlags().Bool("json", false, "write JSON")
+	root.AddCommand(m.man(root))
+	return root
+}
+
+// verb is a command that does something.
+type verb struct {
+	use     string // with its arguments: "show SLUG", "list [SLUG]", "x ARG..."
+	short   string
+	long    string
+	example string         // $0 stands for the program
+	codes   map[int]string // beyond those of all; "" for the meaning that a code has anywhere
+	flags   func(f *pflag.FlagSet)
+	values  cobra.CompletionFunc // of its arguments
+	needs   []need
+	run     action
+	hidden  bool
+}
+
+// verb makes a command.
+func (m *mount) verb(v verb) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: v.use, Short: v.short, Long: fill(v.long, helpWidth) + codesHelp(v.codes), Example: m.example(v.example),
+		Args: arguments(v.use), RunE: m.runner(v.run, v.needs), ValidArgsFunction: v.values,
+		SilenceErrors: true, SilenceUsage: true, DisableFlagsInUseLine: true, Hidden: v.hidden,
+	}
+	if v.values == nil {
+		cmd.ValidArgsFunction = cobra.NoFileCompletions
+	}
+	if v.flags != nil {
+		v.flags(cmd.Flags())
+	}
+	m.completeFlags(cmd)
+	if !strings.Contains(v.use, "flags") {
+		cmd.Use += " [flags]"
+	}
+	cmd.SetFlagErrorFunc(flagError)
+	return cmd
+}
+
+// group is a command that has others.
+type group struct{ use, short, long, example string }
+
+// group makes one. By itself it prints help.
+func (m *mount) group(g group, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: g.use, Short: g.short, Long: fill(g.long, helpWidth) + codesHelp(nil), Example: m.example(g.example),
+		Args: unknownCommand, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceErrors: true, SilenceUsage: true, DisableFlagsInUseLine: true, SuggestionsMinimumDistance: 2,
+	}
+	cmd.SetFlagErrorFunc(flagError)
+	cmd.AddCommand(commands...)
+	return cmd
+}
+
+func (m *mount) example(text string) string { return strings.ReplaceAll(text, "$0", m.cfg.Name) }
+
+func flagError(_ *cobra.Command, err error) error { return usagef("%s", err) }
+
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return usagef("unknown command %q for %q: did you mean %s?", args[0], cmd.CommandPath(), strings.Join(near, " or "))
+	}
+	return usagef("unknown command %q for %q", args[0], cmd.CommandPath())
+}
+
+// arguments checks the number of arguments against the names in use.
+func arguments(use string) cobra.PositionalArgs {
+	names := slices.DeleteFunc(strings.Fields(use)[1:], func(s string) bool { return s == "[flags]" || s == "--" })
+	least, most := 0, len(names)
+	for _, name := range names {
+		if !strings.HasPrefix(name, "[") {
+			least++
+		}
+		if strings.Contains(name, "...") {
+			most = -1
+		}
+	}
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return usagef("%s is missing", strings.Join(names[len(args):least], " and "))
+		case most >= 0 && len(args) > most:
+			return usagef("unexpected argument %q", args[most])
+		}
+		return nil
+	}
+}

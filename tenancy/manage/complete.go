@@ -1,0 +1,106 @@
+package manage
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// completeTimeout is how long a shell waits for what could come next, and completeMax how many it is shown.
+const (
+	completeTimeout = 3 * time.Second
+	completeMax     = 200
+)
+
+// slugs completes the slug of a tenant, as the first argument.
+func (m *mount) slugs(cmd *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return m.complete(cmd, prefix, func(t tenancy.Tenant) (string, string) { return t.Slug, t.Name })
+}
+
+// schemas completes the schema of a tenant, as the value of a flag.
+func (m *mount) schemas(cmd *cobra.Command, _ []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return m.complete(cmd, prefix, func(t tenancy.Tenant) (string, string) { return t.Schema, t.Slug })
+}
+
+// completeFlags completes the values of flags that mean the same wherever they are.
+func (m *mount) completeFlags(cmd *cobra.Command) {
+	for name, complete := range map[string]cobra.CompletionFunc{
+		"status": cobra.FixedCompletions(statuses, cobra.ShellCompDirectiveNoFileComp),
+		"format": cobra.FixedCompletions([]string{"json", "csv"}, cobra.ShellCompDirectiveNoFileComp),
+		"from":   m.manySlugs,
+		"schema": m.schemas, "only": m.schemas, "except": m.schemas, "canary-schema": m.schemas,
+	} {
+		if cmd.Flags().Lookup(name) == nil {
+			continue
+		}
+		if err := cmd.RegisterFlagCompletionFunc(name, complete); err != nil {
+			panic(err) // it has one already: the commands are wrong
+		}
+	}
+}
+
+// manySlugs completes slugs, as all arguments.
+func (m *mount) manySlugs(cmd *cobra.Command, _ []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return m.slugs(cmd, nil, prefix)
+}
+
+// slugsThenDomains completes a slug and then one of the tenant's domains.
+func (m *mount) slugsThenDomains(cmd *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) != 1 {
+		return m.slugs(cmd, args, prefix)
+	}
+	return m.completing(cmd, func(ctx context.Context, a *App) (found []cobra.Completion, err error) {
+		d, err := a.Tenants.Show(ctx, args[0])
+		for _, domain := range d.Domains {
+			found = append(found, cobra.Completion(domain.Host))
+		}
+		return found, err
+	})
+}
+
+// complete offers what begins with a prefix, of all tenants. A shell that gets nothing is all that comes of an error.
+func (m *mount) complete(
+	cmd *cobra.Command, prefix string, of func(t tenancy.Tenant) (word, description string),
+) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return m.completing(cmd, func(ctx context.Context, a *App) (found []cobra.Completion, err error) {
+		for t, err := range a.Tenants.All(ctx, tenancy.Filter{Limit: tenancy.MaxPageSize}) {
+			if err != nil || len(found) == completeMax {
+				return found, err
+			}
+			if word, description := of(t); len(word) >= len(prefix) && word[:len(prefix)] == prefix {
+				found = append(found, cobra.CompletionWithDesc(word, clean(description)))
+			}
+		}
+		return found, nil
+	})
+}
+
+func (m *mount) completing(
+	cmd *cobra.Command, find func(ctx context.Context, a *App) ([]cobra.Completion, error),
+) ([]cobra.Completion, cobra.ShellCompDirective) {
+	parent := cmd.Context()
+	if parent == nil {
+		parent = context.Background()
+	}
+	ctx, cancel := context.WithTimeout(parent, completeTimeout)
+	defer cancel()
+	app, err := m.open(ctx)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	defer func() { _ = closing(ctx, app.Close) }() // there is nobody to tell
+	if app.Tenants == nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	found, err := find(ctx, app)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return found, cobra.ShellCompDirectiveNoFileComp
+}

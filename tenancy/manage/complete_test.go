@@ -1,0 +1,51 @@
+package manage_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/oryne/pgtenant/tenancy/manage"
+)
+
+func TestAShellCompletesSlugsDomainsAndSchemas(t *testing.T) {
+	t.Parallel()
+	p, _ := setup(t)
+	p.ok(t, "tenant", "create", "--subdomain", "north", "--name", "North School")
+	p.ok(t, "tenant", "create", "--subdomain", "south")
+	for line, want := range map[string]string{
+		"tenant show n":                    "north\tNorth School\n",
+		"tenant show ":                     "north\tNorth School\nsouth\tsouth\n",
+		"tenant show north ":               "",
+		"backup north s":                   "south\tsouth\n",
+		"domain primary south ":            "south.example.com\n",
+		"migrate --only tenant_1":          "tenant_1\tnorth\n",
+		"shell --schema tenant_2":          "tenant_2\tsouth\n",
+		"tenant maintenance o":             "on\tHave a tenant's requests come again later\noff\tEnd a maintenance\n",
+		"domain move south.example.com --": "",
+	} {
+		args := append([]string{"__complete"}, strings.Split(line, " ")...)
+		got := p.ok(t, args...)
+		if want == "" {
+			want = ":"
+		}
+		for entry := range strings.Lines(want) {
+			if !strings.Contains(got, entry) {
+				t.Errorf("%q: got %q, want %q", line, got, entry)
+			}
+		}
+		if strings.Contains(want, "north") && strings.Contains(line, "show n") && strings.Contains(got, "south") {
+			t.Errorf("%q: got %q", line, got)
+		}
+	}
+}
+
+func TestCompletionWithoutADatabaseOffersNothing(t *testing.T) {
+	t.Parallel()
+	cfg := manage.Config{Name: "school", Open: func(context.Context) (*manage.App, error) { return nil, errors.New("away") }}
+	got := runWith(t.Context(), cfg, "", "__complete", "tenant", "show", "")
+	if got.code != manage.CodeOK || got.stdout != ":4\n" {
+		t.Errorf("exit code %d, %q", got.code, got.stdout)
+	}
+}

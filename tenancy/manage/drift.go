@@ -1,0 +1,96 @@
+package manage
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/oryne/pgtenant/migrate"
+)
+
+func (m *mount) drift() *cobra.Command {
+	return m.verb(verb{
+		use: "drift", short: "Compare the structure of schemas with what their migrations make",
+		long: `Compare the real structure of the tenants' schemas with what the migrations make, whatever the version tables say. It
+changes nothing. A schema that is behind differs by what is pending: migrate first.
+
+The JSON is that of migrate.DriftReport.`,
+		example: "  $0 drift\n  $0 drift --schema tenant_7,tenant_9 --ignore-grants\n  $0 drift --json | jq '.results[].schema'",
+		codes: map[int]string{
+			CodeFailed: "a schema could not be compared, and no other differs", CodeFound: "schemas are not what their migrations make",
+		},
+		needs: []need{needMigrations},
+		flags: func(f *pflag.FlagSet) {
+			f.StringSlice("schema", nil, "these schemas (default: those of all tenants)")
+			f.Bool("ignore-grants", false, "who may do what is no matter")
+			f.Bool("ignore-owners", false, "whom things belong to is no matter")
+			f.Bool("ignore-order", false, "the order of the columns of a table is no matter")
+			f.Int("parallel", migrate.DefaultWorkers, "batches of schemas that are read at a time")
+		},
+		run: runDrift,
+	})
+}
+
+func runDrift(ctx context.Context, c *call) error {
+	report, err := c.driftReport(ctx, migrate.DriftOptions{
+		FingerprintOptions: migrate.FingerprintOptions{Roles: c.Roles},
+		Workers:            flagOf[int](c.cmd, "parallel"), IgnoreGrants: flagOf[bool](c.cmd, "ignore-grants"),
+		IgnoreOwners: flagOf[bool](c.cmd, "ignore-owners"), IgnoreOrder: flagOf[bool](c.cmd, "ignore-order"),
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.result(report, func() { c.lines(report.String()) }); err != nil {
+		return err
+	}
+	return driftError(report)
+}
+
+func driftError(report migrate.DriftReport) error {
+	err := report.Err()
+	if err != nil && slices.ContainsFunc(report.Results, func(r migrate.DriftResult) bool { return r.State == migrate.DriftFound }) {
+		return &codeError{CodeFound, err}
+	}
+	return err
+}
+
+// driftReport compares the schemas that --schema names, or those of all tenants.
+func (c *call) driftReport(ctx context.Context, o migrate.DriftOptions) (report migrate.DriftReport, err error) {
+	schemas := flagOf[[]string](c.cmd, "schema")
+	if len(schemas) == 0 {
+		if err := needTenants(c.App); err != nil {
+			return report, err
+		}
+		for schema, err := range c.Tenants.Schemas(ctx) {
+			if err != nil {
+				return report, err
+			}
+			schemas = append(schemas, schema)
+		}
+	}
+	begun := time.Now()
+	reference, err := c.Migrations.Reference(ctx, o.FingerprintOptions)
+	if err != nil {
+		return report, err
+	}
+	o.Reference, report.Reference, report.Results = &reference, reference.Hash(), []migrate.DriftResult{}
+	bar := c.progress("comparing", "schema")
+	defer bar.end()
+	for r, err := range c.Migrations.DriftEach(ctx, schemas, o) {
+		if err != nil {
+			return report, err
+		}
+		report.Checked++
+		if r.State == migrate.DriftNone {
+			report.Equal++
+		} else {
+			report.Results = append(report.Results, r)
+		}
+		bar.of(report.Checked, len(schemas), len(report.Results))
+	}
+	report.Duration = time.Since(begun)
+	return report, nil
+}

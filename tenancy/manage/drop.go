@@ -1,0 +1,244 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+func (m *mount) drop() *cobra.Command {
+	cmd := m.verb(verb{
+		use: "drop SLUG", short: "Drop a tenant for good",
+		long: `Drop a tenant for good: its tables with all that is in them, its schema and role, its domains and its row. There is no way
+back but a backup.
+
+On a terminal it says what will be lost and asks for the slug. Without one it takes two steps: 'tenant drop request' says what
+will be lost and gives out a token, and 'tenant drop confirm' with that token and --yes drops. Where the program demands a second
+pair of eyes, somebody else approves the request in between with 'tenant drop approve'; where it demands a fresh backup, 'backup'
+comes first. The token is good for a while, for who has requested it.
+
+A drop that was interrupted leaves a tenant that is being dropped, and goes on with the next one. A tenant whose slug is
+request, approve or confirm is dropped by 'tenant drop confirm'.`,
+		example: "  $0 tenant drop schoola\n  $0 tenant drop request schoola\n  $0 tenant drop confirm schoola --token TOKEN --yes",
+		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
+		flags: confirmFlags,
+		run:   func(ctx context.Context, c *call) error { return c.destroy(ctx, c.dropIt) },
+	})
+	cmd.AddCommand(m.dropRequest(), m.dropApprove(), m.dropConfirm())
+	return cmd
+}
+
+// confirmFlags are those of a command that takes the token of a request.
+func confirmFlags(f *pflag.FlagSet) {
+	yesFlag(f)
+	f.String("token", "", "of 'tenant drop request'; - reads it from the standard input, so that no list of processes shows it")
+	f.String("proof", "", "what the program wants to see besides, such as a one-time password")
+}
+
+// requestJSON is a request to drop a tenant, in JSON. Its names stay.
+type requestJSON struct {
+	ID          int64        `json:"id"`
+	Token       string       `json:"token,omitempty"`
+	Slug        string       `json:"slug"`
+	Actor       string       `json:"actor"`
+	RequestedAt time.Time    `json:"requested_at"`
+	ExpiresAt   time.Time    `json:"expires_at"`
+	ApprovedBy  string       `json:"approved_by,omitempty"`
+	Contents    contentsJSON `json:"contents"`
+}
+
+// contentsJSON is what will be lost. Rows are an estimate.
+type contentsJSON struct {
+	Tables     int       `json:"tables"`
+	Rows       int64     `json:"rows"`
+	Bytes      int64     `json:"bytes"`
+	Domains    []string  `json:"domains"`
+	LastBackup time.Time `json:"last_backup,omitzero"`
+}
+
+func toRequestJSON(r tenancy.DropRequest, lastBackup time.Time) requestJSON {
+	j := requestJSON{
+		ID: r.ID, Token: r.Token, Slug: r.Tenant.Slug, Actor: r.Actor, RequestedAt: r.RequestedAt, ExpiresAt: r.ExpiresAt,
+		ApprovedBy: r.ApprovedBy,
+		Contents: contentsJSON{
+			Tables: r.Contents.Tables, Rows: r.Contents.Rows, Bytes: r.Contents.Bytes, Domains: r.Contents.Domains, LastBackup: lastBackup,
+		},
+	}
+	if j.Contents.Domains == nil {
+		j.Contents.Domains = []string{}
+	}
+	return j
+}
+
+// losses says what will be lost, in lines.
+func (c *call) losses(j requestJSON) []string {
+	domains := "no domain"
+	if n := len(j.Contents.Domains); n > 0 {
+		domains = count(n, "domain") + " (" + strings.Join(j.Contents.Domains, ", ") + ")"
+	}
+	last := "there is no backup"
+	switch {
+	case c.Backups == nil:
+		last = "this program makes no backups"
+	case !j.Contents.LastBackup.IsZero():
+		last = "the last backup was made " + age(j.Contents.LastBackup, time.Now()) + ", " + moment(j.Contents.LastBackup)
+	}
+	return []string{
+		fmt.Sprintf("%s will be lost for good:", j.Slug),
+		fmt.Sprintf("  %s with some %s, %s", count(j.Contents.Tables, "table"), count(j.Contents.Rows, "row"), size(j.Contents.Bytes)),
+		"  " + domains,
+		"  " + last,
+	}
+}
+
+func (m *mount) dropRequest() *cobra.Command {
+	return m.verb(verb{
+		use: "request SLUG", short: "Say what a drop would take, and give out its token",
+		long: `Announce that you want to drop a tenant, or erase it. It says what will be lost and gives out the token that
+'tenant drop confirm' and 'erase' want to see. Nothing else changes. The token is shown once, and is good for you alone.`,
+		example: "  $0 tenant drop request schoola\n  $0 tenant drop request schoola --json | jq -r .token",
+		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
+		run: func(ctx context.Context, c *call) error {
+			j, err := c.requested(ctx, c.args[0])
+			if err != nil {
+				return err
+			}
+			return c.result(j, func() {
+				for _, line := range c.losses(j) {
+					c.linef("%s", line)
+				}
+				c.fields("request", fmt.Sprint(j.ID), "token", j.Token, "good until", moment(j.ExpiresAt))
+			})
+		},
+	})
+}
+
+func (c *call) requested(ctx context.Context, slug string) (requestJSON, error) {
+	r, err := c.Tenants.RequestDrop(ctx, slug, c.actor)
+	if err != nil {
+		return requestJSON{}, err
+	}
+	last, err := c.lastBackup(ctx, r.Tenant.ID)
+	return toRequestJSON(r, last), err
+}
+
+func (m *mount) dropApprove() *cobra.Command {
+	return m.verb(verb{
+		use: "approve REQUEST", short: "Approve somebody else's request to drop a tenant",
+		long: `Approve somebody else's request to drop a tenant, by its number. It says what will be lost and asks for the slug; without a
+terminal it needs --yes. It takes nothing on itself: only who has requested the drop has its token.`,
+		example: "  $0 tenant drop approve 12",
+		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: ""}, needs: []need{needTenants}, flags: yesFlag,
+		run: func(ctx context.Context, c *call) error {
+			id, err := strconv.ParseInt(c.args[0], 10, 64)
+			if err != nil {
+				return usagef("%q is not the number of a request", c.args[0])
+			}
+			r, err := c.Tenants.DropRequest(ctx, id)
+			if err != nil {
+				return err
+			}
+			last, err := c.lastBackup(ctx, r.Tenant.ID)
+			if err != nil {
+				return err
+			}
+			j := toRequestJSON(r, last)
+			if err := c.confirm(fmt.Sprintf("%s wants this: %s", r.Actor, strings.Join(c.losses(j), "\n")), j.Slug); err != nil {
+				return err
+			}
+			if r, err = c.Tenants.ApproveDrop(ctx, id, c.actor); err != nil {
+				return err
+			}
+			return c.result(toRequestJSON(r, last), func() { c.linef("Approved: %s may drop %s until %s.", r.Actor, j.Slug, moment(r.ExpiresAt)) })
+		},
+	})
+}
+
+func (m *mount) dropConfirm() *cobra.Command {
+	return m.verb(verb{
+		use: "confirm SLUG", short: "Drop a tenant, with the token of a request",
+		long: `Drop a tenant for good, with the token of 'tenant drop request'. On a terminal it asks for the slug once more; without one,
+and with --token -, it needs --yes.`,
+		example: "  $0 tenant drop confirm schoola --token TOKEN --yes\n  $0 tenant drop confirm schoola --token - --yes < token",
+		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
+		flags: confirmFlags,
+		run: func(ctx context.Context, c *call) error {
+			if flagOf[string](c.cmd, "token") == "" {
+				return usagef("--token is missing: '%s tenant drop request %s' gives one out", c.name, c.args[0])
+			}
+			return c.destroy(ctx, c.dropIt)
+		},
+	})
+}
+
+func (c *call) dropIt(ctx context.Context, p tenancy.DropParams) error {
+	t, err := c.Tenants.Drop(ctx, p)
+	if err != nil {
+		return err
+	}
+	return c.result(toTenantJSON(t), func() { c.linef("Dropped %s, schema %s.", t.Slug, t.Schema) })
+}
+
+// destroy calls do when it is clear that this is meant: by the token of an earlier request, or by a request that is made now
+// and whose slug somebody types.
+func (c *call) destroy(ctx context.Context, do func(ctx context.Context, p tenancy.DropParams) error) error {
+	p := tenancy.DropParams{Slug: c.args[0], Actor: c.actor, Proof: flagOf[string](c.cmd, "proof")}
+	var err error
+	if p.Token, err = c.token(); err != nil {
+		return err
+	}
+	if p.Token != "" {
+		what := fmt.Sprintf("%s will be lost for good, as the request has said.", p.Slug)
+		if err := c.confirm(what, p.Slug); err != nil {
+			return err
+		}
+		return do(ctx, p)
+	}
+	if !c.interactive() {
+		return &codeError{CodeUnconfirmed, fmt.Errorf(
+			"nobody can be asked here: '%s tenant drop request %s' says what will be lost and gives out a token, which --token and --yes take", c.name, p.Slug)}
+	}
+	j, err := c.requested(ctx, p.Slug)
+	if err != nil {
+		return err
+	}
+	for _, line := range c.losses(j) {
+		c.note("%s", line)
+	}
+	if err := c.typed(p.Slug); err != nil { // --yes says nothing about what was not yet known
+		return err
+	}
+	p.Token = j.Token
+	err = do(ctx, p)
+	if errors.Is(err, tenancy.ErrDropNotApproved) {
+		c.note("Request %d waits for somebody else: '%s tenant drop approve %d'. Then it takes this token: %s", j.ID, c.name, j.ID, j.Token)
+	}
+	return err
+}
+
+// token is that of the flag, or of the standard input.
+func (c *call) token() (string, error) {
+	token := flagOf[string](c.cmd, "token")
+	if token != "-" {
+		return token, nil
+	}
+	if !flagOf[bool](c.cmd, "yes") {
+		return "", usagef("--token - needs --yes, as the standard input cannot be asked then")
+	}
+	line, err := c.stdin.ReadString('\n')
+	if token = strings.TrimSpace(line); token == "" {
+		return "", usagef("there is no token on the standard input")
+	}
+	if err != nil && !isEOF(err) {
+		return "", err
+	}
+	return token, nil
+}

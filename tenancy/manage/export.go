@@ -1,0 +1,156 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/audit"
+	"github.com/oryne/pgtenant/tenancy/backup"
+)
+
+func (m *mount) export() *cobra.Command {
+	return m.verb(verb{
+		use: "export SLUG", short: "Write a tenant's data, or one person's, into a file",
+		long: `Write a tenant's data into a file: an archive as 'backup' stores it, for 'restore --file' here or elsewhere. With --subject
+write what the tenant has about one person, as the program knows to find it: a zip of tables, to answer the person's request.
+
+The file is new, and only you can read it. With --out - what the command has to say goes to the standard error output. The access log is told before anything is read; who the subject is, it is not told.`,
+		example: "  $0 export schoola --out schoola.archive\n  $0 export schoola --subject ada@example.com --out ada.zip",
+		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
+		flags: func(f *pflag.FlagSet) {
+			outFlag(f, "the file to write; required")
+			f.String("subject", "", "the person, as the program's queries know them")
+			f.Bool("allow-drift", false, "also of a schema that is not what its migrations make")
+		},
+		run: runExport,
+	})
+}
+
+// exportJSON is what was exported, in JSON. Its names stay.
+type exportJSON struct {
+	Slug   string                  `json:"slug"`
+	File   string                  `json:"file"`
+	Rows   int64                   `json:"rows"`
+	Bytes  int64                   `json:"bytes,omitempty"`  // of an archive
+	SHA256 string                  `json:"sha256,omitempty"` // of an archive
+	Person *backup.SubjectManifest `json:"person,omitempty"` // of --subject
+}
+
+func runExport(ctx context.Context, c *call) error {
+	subject, personal := flagOf[string](c.cmd, "subject"), c.cmd.Flags().Changed("subject")
+	j := exportJSON{File: flagOf[string](c.cmd, "out")}
+	switch {
+	case j.File == "":
+		return usagef("--out is missing")
+	case personal && c.Subjects == nil:
+		return notConfigured("what it has about a person")
+	case !personal && c.Backups == nil:
+		return needBackups(c.App)
+	}
+	t, err := c.Tenants.BySlug(ctx, c.args[0])
+	if err != nil {
+		return err
+	}
+	j.Slug = t.Slug
+	if err := c.logExport(ctx, t, personal); err != nil {
+		return err
+	}
+	err = c.writeFile(func(w io.Writer) (err error) {
+		if personal {
+			manifest, err := c.Subjects.Export(ctx, &t, subject, w)
+			j.Person, j.Rows = &manifest, manifest.Rows()
+			return err
+		}
+		barred, end := c.withBar(ctx, "exporting "+t.Slug)
+		defer end()
+		info, err := c.Backups.BackupTo(barred, t.Slug, w, c.backupOptions())
+		j.Rows, j.Bytes, j.SHA256 = info.Rows, info.Size, info.SHA256
+		return err
+	})
+	if errors.Is(err, backup.ErrSubject) {
+		return usagef("%s", err)
+	}
+	if err != nil {
+		return err
+	}
+	return c.result(j, func() { c.linef("Exported %s of %s into %s.", count(j.Rows, "row"), t.Slug, j.File) })
+}
+
+// logExport comes first: what cannot be logged is not exported.
+func (c *call) logExport(ctx context.Context, t tenancy.Tenant, personal bool) error {
+	kind := "archive"
+	if personal {
+		kind = "person"
+	}
+	return c.log(ctx, audit.Entry{
+		Tenant: t.ID, Slug: t.Slug, Schema: t.Schema, Action: audit.Export,
+		Details: map[string]any{"kind": kind, "command": c.cmd.CommandPath()},
+	})
+}
+
+func (m *mount) dump() *cobra.Command {
+	return m.verb(verb{
+		use: "dump SLUG", short: "Write a tenant's schema as SQL, by pg_dump",
+		long: `Write a tenant's schema as SQL, by pg_dump, to be handed over: into the program's store, or with --out into a file. It is no
+backup, and nothing here reads it.`,
+		example: "  $0 dump schoola --out schoola.dump\n  $0 dump schoola --plain --out - | gzip > schoola.sql.gz",
+		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants, needBackups}, values: m.slugs,
+		flags: func(f *pflag.FlagSet) {
+			outFlag(f, "the file to write (default: one of the store)")
+			f.Bool("plain", false, "a script of SQL, for psql, instead of pg_dump's own format")
+			f.Bool("rights", false, "with owners and grants, which name this server's roles")
+		},
+		run: runDump,
+	})
+}
+
+// dumpJSON is a dump, in JSON. Its names stay.
+type dumpJSON struct {
+	Slug   string `json:"slug"`
+	Schema string `json:"schema"`
+	File   string `json:"file"`
+	Stored bool   `json:"stored"` // in the program's store
+	Tool   string `json:"tool"`   // pg_dump's version
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+}
+
+func runDump(ctx context.Context, c *call) error {
+	var o backup.DumpOptions
+	if flagOf[bool](c.cmd, "plain") {
+		o.Format = backup.DumpPlain
+	}
+	if flagOf[bool](c.cmd, "rights") {
+		o.Rights = backup.DumpAllRights
+	}
+	t, err := c.Tenants.BySlug(ctx, c.args[0])
+	if err != nil {
+		return err
+	}
+	if err := c.logExport(ctx, t, false); err != nil {
+		return err
+	}
+	var info backup.DumpInfo
+	file := flagOf[string](c.cmd, "out")
+	if file == "" {
+		info, err = c.Backups.Dump(ctx, t.Slug, o)
+	} else {
+		err = c.writeFile(func(w io.Writer) (err error) {
+			info, err = c.Backups.DumpTo(ctx, t.Slug, w, o)
+			return err
+		})
+	}
+	if err != nil {
+		return err
+	}
+	j := dumpJSON{Slug: t.Slug, Schema: info.Schema, File: file, Tool: info.Tool, Bytes: info.Size, SHA256: info.SHA256}
+	if file == "" {
+		j.File, j.Stored = info.Name, true
+	}
+	return c.result(j, func() { c.linef("Dumped %s into %s, %s.", t.Slug, j.File, size(j.Bytes)) })
+}

@@ -1,0 +1,44 @@
+package manage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/pflag"
+)
+
+func outFlag(f *pflag.FlagSet, usage string) {
+	f.StringP("out", "o", "", usage+"; - for the standard output")
+}
+
+// writeFile has write fill the file that --out names: one that is new, that nobody else can read, and that is there as a
+// whole or not at all. With "-" it is the standard output, and what the command has to say goes elsewhere.
+func (c *call) writeFile(write func(w io.Writer) error) (err error) {
+	path := flagOf[string](c.cmd, "out")
+	if path == "-" {
+		if isTerminal(c.w) {
+			return usagef("--out - would write it onto this terminal")
+		}
+		out := c.w
+		c.w = c.stderr()
+		return write(out)
+	}
+	if _, err := os.Lstat(path); err == nil {
+		return usagef("--out %s is there already", path)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".pgtenant-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.Remove(tmp.Name())) }()
+	if err := errors.Join(write(tmp), tmp.Sync(), tmp.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(tmp.Name(), path); err != nil { // unlike a rename it replaces nothing
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}

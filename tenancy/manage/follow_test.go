@@ -1,0 +1,74 @@
+package manage_test
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/oryne/pgtenant/tenancy/manage"
+)
+
+// watched tells when a word is written.
+type watched struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	word string
+	seen chan struct{}
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	before := strings.Contains(w.text.String(), w.word)
+	n, err := w.text.Write(p)
+	if !before && strings.Contains(w.text.String(), w.word) {
+		close(w.seen)
+	}
+	return n, err
+}
+
+func TestTheLogIsFollowed(t *testing.T) {
+	t.Parallel()
+	p, _ := setup(t)
+	p.ok(t, "tenant", "create", "--subdomain", "north")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	first := &watched{word: "\"action\":\"create\"", seen: make(chan struct{})}
+	out := &watched{word: "\"action\":\"suspend\"", seen: make(chan struct{})}
+	root := manage.Command(p.config())
+	root.SetArgs([]string{"audit", "tail", "north", "--follow", "--json"})
+	root.SetOut(both{first, out})
+	code := make(chan int, 1)
+	go func() { code <- manage.Run(ctx, root) }()
+	<-first.seen
+	p.ok(t, "tenant", "suspend", "north")
+	<-out.seen
+	cancel()
+	if got := <-code; got != manage.CodeOK {
+		t.Errorf("exit code %d", got)
+	}
+	text := out.text.String()
+	if n := strings.Count(text, "\"action\":\"suspend\""); n != 1 {
+		t.Errorf("it is shown %d times: %s", n, text)
+	}
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	seen := map[string]bool{}
+	for _, line := range lines {
+		if seen[line] {
+			t.Errorf("twice: %s", line)
+		}
+		seen[line] = true
+	}
+}
+
+// both writes to two.
+type both [2]*watched
+
+func (b both) Write(p []byte) (int, error) {
+	if n, err := b[0].Write(p); err != nil {
+		return n, err
+	}
+	return b[1].Write(p)
+}

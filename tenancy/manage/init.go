@@ -1,0 +1,142 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy/audit"
+)
+
+func (m *mount) init() *cobra.Command {
+	cmd := m.verb(verb{
+		use: "init", short: "Set up a database: roles, and the shared tables",
+		long: `Set up a database: make the roles that schemas share and take from everybody what tenants must not have, apply the shared
+migrations, and do what the program itself has to do. It says what it did, and can be run again.
+
+With --harden it also closes the ways in which a statement could leave the scope of its tenant. That takes a superuser, and
+changes rights of everybody in this database.
+
+Roles and hardening are done with the administrator's login that the program has configured, everything else with the owner's.`,
+		example: "  $0 init\n  $0 init --harden --json",
+		codes:   map[int]string{CodeIncomplete: "with --harden: not everything could be closed, see the output"},
+		flags: func(f *pflag.FlagSet) {
+			f.Bool("harden", false, "close what PostgreSQL leaves open to everybody")
+		},
+	})
+	cmd.RunE = m.runInit // the program's own logins may not be there yet
+	return cmd
+}
+
+// initJSON is what init did, in JSON. Its names stay.
+type initJSON struct {
+	Roles      map[string]string `json:"roles"` // owner, runtime, public
+	Actions    []actionJSON      `json:"actions"`
+	Migrations bool              `json:"migrations"` // the shared ones are applied
+	Hardened   bool              `json:"hardened"`   // all that Harden closes is closed
+}
+
+// actionJSON is one thing that is as it should be.
+type actionJSON struct {
+	What    string `json:"what"`
+	Outcome string `json:"outcome"`
+	Reason  string `json:"reason,omitempty"`
+}
+
+func (m *mount) runInit(cmd *cobra.Command, args []string) error {
+	actor, err := m.cfg.Actor()
+	if err != nil {
+		return fmt.Errorf("cannot tell who runs this: %w", err)
+	}
+	ctx := audit.NewContext(cmd.Context(), audit.Caller{Actor: actor})
+	c := m.newCall(cmd, args)
+	done := initJSON{Actions: []actionJSON{}}
+	incomplete, err := m.initRoles(ctx, c, &done)
+	if err != nil {
+		return err
+	}
+	if err := m.initTables(ctx, &done); err != nil {
+		return err
+	}
+	if err := c.result(done, func() { c.initDone(done) }); err != nil {
+		return err
+	}
+	if incomplete {
+		return &codeError{CodeIncomplete, errors.New("not everything could be closed: it takes a superuser")}
+	}
+	return nil
+}
+
+// initRoles does what takes the administrator.
+func (m *mount) initRoles(ctx context.Context, c *call, done *initJSON) (incomplete bool, err error) {
+	if m.cfg.Admin == nil {
+		return false, notConfigured("an administrator's login, which init needs")
+	}
+	admin, err := m.cfg.Admin(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, closing(ctx, admin.Close)) }()
+	setup, err := schemactx.Setup(ctx, admin.DB, admin.Setup)
+	if err != nil {
+		return false, err
+	}
+	r := setup.Roles
+	done.Roles = map[string]string{"owner": r.Owner(), "runtime": r.Runtime(), "public": r.Public()}
+	for _, a := range setup.Actions {
+		done.Actions = append(done.Actions, actionJSON{What: a.What, Outcome: a.Outcome.String()})
+	}
+	if !flagOf[bool](c.cmd, "harden") {
+		return false, nil
+	}
+	hardened, err := schemactx.Harden(ctx, admin.DB, r)
+	if err != nil {
+		return false, err
+	}
+	done.Hardened = hardened.Complete()
+	for _, a := range hardened.Actions {
+		done.Actions = append(done.Actions, actionJSON{
+			What: "revoke " + a.Privilege + " on " + a.Object + " from public", Outcome: a.Outcome.String(), Reason: a.Reason,
+		})
+	}
+	return !done.Hardened, nil
+}
+
+// initTables does what takes the owner.
+func (m *mount) initTables(ctx context.Context, done *initJSON) (err error) {
+	app, err := m.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closing(ctx, app.Close)) }()
+	switch {
+	case app.Tenants != nil:
+		err = app.Tenants.Init(ctx)
+		done.Migrations = err == nil
+	case app.Migrations != nil:
+		_, err = app.Migrations.Up(ctx, schemactx.Public)
+		done.Migrations = err == nil
+	}
+	if err == nil && app.Init != nil {
+		err = app.Init(ctx)
+	}
+	return err
+}
+
+func (c *call) initDone(done initJSON) {
+	for _, a := range done.Actions {
+		line := a.Outcome + ": " + a.What
+		if a.Reason != "" {
+			line += " (" + a.Reason + ")"
+		}
+		c.linef("%s", line)
+	}
+	if done.Migrations {
+		c.linef("The shared tables are up to date.")
+	}
+	c.note("The owner is %s, the login that serves is %s.", done.Roles["owner"], done.Roles["runtime"])
+}

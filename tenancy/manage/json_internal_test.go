@@ -1,0 +1,99 @@
+package manage
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/oryne/pgtenant/tenancy/backup"
+)
+
+var update = flag.Bool("update", false, "write JSON.md")
+
+// shapes are what commands write with --json, each in the order of JSON.md.
+var shapes = []struct {
+	commands string
+	what     string
+	value    any
+}{
+	{"tenant create, list*, show, update, rename, resume, suspend, activate, maintenance, drop, drop confirm; restore revert, confirm", "a tenant", tenantJSON{}},
+	{"domain list*, add, claim, verify, primary, move", "a domain", domainJSON{}},
+	{"domain remove", "what is gone", removed{}},
+	{"tenant drop request, drop approve", "a request", requestJSON{}},
+	{"", "its contents: what will be lost", contentsJSON{}},
+	{"migrate status*; migrate --dry-run*", "a schema that is not current", stateJSON{}},
+	{"migrate status --schema*, --shared*", "a migration in that schema", migrationJSON{}},
+	{"check", "what was found", checkJSON{}},
+	{"", "one of its findings", findingJSON{}},
+	{"", "its backups", backupsJSON{}},
+	{"init", "what was done", initJSON{}},
+	{"", "one of its actions", actionJSON{}},
+	{"backup*, backup list*", "a backup", backup.Info{}},
+	{"backup --due", "what the schedule did", dueJSON{}},
+	{"backup verify", "a backup that is good", verifiedJSON{}},
+	{"backup prune", "what is gone", prunedJSON{}},
+	{"restore, clone", "a tenant that was restored or made", restoredJSON{}},
+	{"export", "what was exported", exportJSON{}},
+	{"", "its person", backup.SubjectManifest{}},
+	{"dump", "what was dumped", dumpJSON{}},
+	{"erase, erase resume*", "a certificate", backup.Certificate{}},
+	{"audit tail*", "a record", recordJSON{}},
+	{"audit verify", "what was found", verifyJSON{}},
+	{"", "one of its problems", problemJSON{}},
+	{"audit heads*", "where a chain stands", headJSON{}},
+	{"audit export", "what was exported", exportedJSON{}},
+	{"foreach*", "a line that a command wrote", outputJSON{}},
+	{"foreach*", "how a command ended", exitJSON{}},
+}
+
+const jsonIntro = `# What the commands write with --json
+
+One JSON value in one line; those with a star write one in each line. Names stay, names may be added. A field that may be left out has a
+question mark. Times are RFC 3339. Written by TestJSONIsDocumented: go test ./tenancy/manage -run JSON -update
+
+Those of other packages are documented there: "migrate" writes migrate.Report, with --schema or --shared migrate.Result, as "down", "redo" and
+"baseline" do; "drift" writes migrate.DriftReport. "audit export" writes its records into its file as "audit tail" does.
+
+| command | what it writes | fields |
+|---|---|---|
+`
+
+// JSON.md names what the structs have, so that a name is not changed by accident.
+func TestJSONIsDocumented(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	b.WriteString(jsonIntro)
+	for _, s := range shapes {
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", s.commands, s.what, strings.Join(fieldsOf(reflect.TypeOf(s.value)), ", "))
+	}
+	if *update {
+		if err := os.WriteFile("JSON.md", []byte(b.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	have, err := os.ReadFile("JSON.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(have) != b.String() {
+		t.Errorf("JSON.md is not what the commands write: run go test ./tenancy/manage -run JSON -update, and read the difference")
+	}
+}
+
+func fieldsOf(t reflect.Type) (names []string) {
+	for f := range t.Fields() {
+		if f.Anonymous {
+			names = append(names, fieldsOf(f.Type)...)
+			continue
+		}
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if options != "" {
+			name += "?"
+		}
+		names = append(names, name)
+	}
+	return names
+}

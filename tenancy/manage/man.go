@@ -1,0 +1,27 @@
+package manage
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
+	"github.com/spf13/pflag"
+)
+
+// man writes the pages of all commands of the program, those that it has added itself too. It is hidden: packagers call it.
+func (m *mount) man(root *cobra.Command) *cobra.Command {
+	cmd := m.verb(verb{
+		use: "man DIR", short: "Write a man page for each command",
+		long:    `Write a man page of section 1 for each command into a directory, which is made where it is missing.`,
+		example: "  $0 man /usr/local/share/man/man1", hidden: true,
+		flags: func(f *pflag.FlagSet) { f.String("section", "1", "of the manual") },
+	})
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { // without opening anything
+		if err := os.MkdirAll(args[0], 0o755); err != nil {
+			return err
+		}
+		root.Root().DisableAutoGenTag = true // the same input gives the same pages
+		return doc.GenManTree(root.Root(), &doc.GenManHeader{Section: flagOf[string](cmd, "section"), Source: m.cfg.Name}, args[0])
+	}
+	return cmd
+}

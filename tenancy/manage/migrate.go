@@ -1,0 +1,244 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/audit"
+)
+
+func (m *mount) migrate() *cobra.Command {
+	cmd := m.verb(verb{
+		use: "migrate", short: "Bring schemas up to date",
+		long: `Bring the shared schema and then those of all tenants up to date, a few at a time. A schema that fails does not stop the
+others. It can be run again at any time, and by several at once: nothing is applied twice.
+
+With --shared only the shared schema is migrated, with --schema one schema alone, also one that no tenant has. --dry-run says
+which schemas are behind and changes nothing; with --shared or --schema it writes what would be sent, as a script for psql.
+
+With --canary or --canary-schema some schemas go first. If one of them fails, the others are not started.
+
+Ctrl-C starts no further schema and lets those under way end, for as long as --drain says.
+
+The JSON is that of migrate.Report, or with --schema and --shared of migrate.Result. Its exit_code is the library's own, where
+2 is what this command exits with 3 for. The dry run lists schemas as 'migrate status' does.`,
+		example: `  $0 migrate
+  $0 migrate --canary 5 --parallel 8
+  $0 migrate --schema tenant_7 --dry-run
+  $0 migrate --except tenant_7,tenant_9 --stop-after 10 --json`,
+		codes: map[int]string{
+			CodeFailed:     "a schema, the shared set, a canary or its check failed",
+			CodeIncomplete: "nothing failed, and schemas were not started, because of --limit or an interrupt: run it again",
+			CodeFound:      "with --dry-run: schemas are behind", CodeMissing: "no such schema",
+		},
+		needs: []need{needMigrations},
+		flags: fleetFlags,
+		run:   runMigrate,
+	})
+	cmd.AddCommand(m.migrateStatus(), m.migrateDown(), m.migrateRedo(), m.migrateBaseline())
+	return cmd
+}
+
+func fleetFlags(f *pflag.FlagSet) {
+	f.Bool("shared", false, "only the shared schema")
+	f.String("schema", "", "only this schema")
+	f.Int64("to", 0, "with --shared or --schema: up to this version (default: the newest)")
+	f.StringSlice("only", nil, "only these schemas of tenants")
+	f.StringSlice("except", nil, "all but these schemas of tenants")
+	f.Bool("skip-shared", false, "leave the shared schema out")
+	f.Int("canary", 0, "so many schemas go first")
+	f.StringSlice("canary-schema", nil, "these go first")
+	f.Int("parallel", migrate.DefaultWorkers, "schemas at a time")
+	f.Int("limit", 0, "start at most so many (default: all)")
+	f.Int("stop-after", 0, "start no more after so many failures (default: go on)")
+	f.Int("per-transaction", 1, fmt.Sprintf("schemas that share a transaction, at most %d", migrate.MaxPerTransaction))
+	f.Duration("drain", migrate.DefaultDrain, "how long schemas under way may go on after an interrupt")
+	f.Bool("dry-run", false, "change nothing, and say what would be done")
+}
+
+func (c *call) fleetOptions() migrate.UpAllOptions {
+	o := migrate.UpAllOptions{
+		Workers: flagOf[int](c.cmd, "parallel"), SkipShared: flagOf[bool](c.cmd, "skip-shared"),
+		Only: flagOf[[]string](c.cmd, "only"), Except: flagOf[[]string](c.cmd, "except"),
+		Limit: flagOf[int](c.cmd, "limit"), StopAfter: flagOf[int](c.cmd, "stop-after"),
+		Canary:         migrate.Canary{Count: flagOf[int](c.cmd, "canary"), Schemas: flagOf[[]string](c.cmd, "canary-schema"), Check: c.CanaryCheck},
+		PerTransaction: flagOf[int](c.cmd, "per-transaction"), Drain: flagOf[time.Duration](c.cmd, "drain"),
+	}
+	if o.Drain == 0 {
+		o.Drain = -1 // who says 0 means it
+	}
+	return o
+}
+
+// oneSchema is the schema that --shared or --schema names, "" for none.
+func (c *call) oneSchema() (string, error) {
+	shared, schema := flagOf[bool](c.cmd, "shared"), flagOf[string](c.cmd, "schema")
+	switch {
+	case shared && schema != "":
+		return "", usagef("--shared and --schema exclude each other")
+	case shared:
+		schema = schemactx.Public
+	case schema == "" && flagOf[int64](c.cmd, "to") != 0:
+		return "", usagef("--to needs --shared or --schema")
+	}
+	if schema == "" {
+		return "", nil
+	}
+	fleet := slices.DeleteFunc(
+		[]string{"only", "except", "skip-shared", "canary", "canary-schema", "limit", "stop-after", "per-transaction"},
+		func(name string) bool { return !c.cmd.Flags().Changed(name) },
+	)
+	if len(fleet) > 0 {
+		return "", usagef("--%s is for all schemas, not for one", fleet[0])
+	}
+	return schema, nil
+}
+
+func runMigrate(ctx context.Context, c *call) error {
+	schema, err := c.oneSchema()
+	switch {
+	case err != nil:
+		return err
+	case schema != "":
+		return c.migrateOne(ctx, schema)
+	case c.Tenants == nil:
+		return needTenants(c.App)
+	case flagOf[bool](c.cmd, "dry-run"):
+		return c.fleetStatus(ctx, c.fleetOptions(), true)
+	}
+	return c.migrateAll(ctx)
+}
+
+func (c *call) migrateAll(ctx context.Context) error {
+	o := c.fleetOptions()
+	bar := c.progress("migrating", "schema")
+	defer bar.end()
+	o.Events = bar.event
+	if c.Log != nil {
+		logged := c.Log.MigrateEvents(ctx)
+		o.Events = func(e migrate.Event) { bar.event(e); logged(e) }
+	}
+	report, err := c.Migrations.UpAll(ctx, c.Tenants.Schemas, o)
+	bar.end()
+	var option *migrate.OptionError
+	if errors.As(err, &option) {
+		return err // there is nothing to report
+	}
+	if written := c.report(report); written != nil {
+		return written
+	}
+	var unlisted *migrate.UnlistedError
+	if err == nil || errors.As(err, &unlisted) {
+		return err
+	}
+	if report.ExitCode() == migrate.ExitIncomplete {
+		return &codeError{CodeIncomplete, err}
+	}
+	return &codeError{CodeFailed, err}
+}
+
+func (c *call) report(r migrate.Report) error {
+	if c.json {
+		return c.value(r)
+	}
+	return c.text(r.WriteTable)
+}
+
+// text writes what a function writes, line by line.
+func (c *call) text(write func(w io.Writer) error) error {
+	var b strings.Builder
+	if err := write(&b); err != nil {
+		return err
+	}
+	c.lines(b.String())
+	return nil
+}
+
+func (c *call) migrateOne(ctx context.Context, schema string) error {
+	version := flagOf[int64](c.cmd, "to")
+	if version == 0 {
+		version = migrate.Newest
+	}
+	if flagOf[bool](c.cmd, "dry-run") {
+		plan, err := c.Migrations.PlanUp(ctx, schema, version)
+		return c.plan(plan, err)
+	}
+	result, err := c.Migrations.UpTo(ctx, schema, version)
+	return c.migrated(ctx, result, err)
+}
+
+// plan writes what would be sent. It is SQL, and no JSON is made of it.
+func (c *call) plan(plan migrate.Plan, err error) error {
+	if err != nil {
+		return err
+	}
+	_, err = plan.WriteTo(c.w)
+	if err == nil && len(plan.Calls) > 0 {
+		return &codeError{code: CodeFound}
+	}
+	return err
+}
+
+// migrated logs and says what was done to one schema.
+func (c *call) migrated(ctx context.Context, r migrate.Result, err error) error {
+	if len(r.Applied)+len(r.Undone) > 0 || err != nil {
+		err = errors.Join(err, c.logMigration(context.WithoutCancel(ctx), r, err))
+	}
+	if err != nil && r.Schema == "" {
+		return err
+	}
+	written := c.result(r, func() {
+		if len(r.Undone) > 0 {
+			c.linef("%s: undone %s.", r.Schema, versions(r.Undone))
+		}
+		if len(r.Applied) > 0 {
+			c.linef("%s: applied %s.", r.Schema, versions(r.Applied))
+		}
+		if len(r.Undone)+len(r.Applied) == 0 && err == nil {
+			c.linef("%s: nothing to do.", r.Schema)
+		}
+	})
+	return errors.Join(err, written)
+}
+
+func (c *call) logMigration(ctx context.Context, r migrate.Result, failure error) error {
+	if c.Log == nil {
+		return nil
+	}
+	var t tenancy.Tenant // of the shared schema nobody's
+	if r.Schema != schemactx.Public {
+		var err error
+		if t, err = c.bySchema(ctx, r.Schema); err != nil {
+			return err
+		}
+	}
+	e := audit.Entry{Tenant: t.ID, Slug: t.Slug, Schema: r.Schema, Action: audit.Migration, Details: map[string]any{
+		"command": c.cmd.CommandPath(), "applied": r.Applied, "undone": r.Undone,
+	}}
+	if failure != nil {
+		e.Details["error"] = sentence(failure)
+	}
+	return c.log(ctx, e)
+}
+
+func versions(list []int64) string {
+	var b strings.Builder
+	for i, v := range list {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprint(&b, v)
+	}
+	return b.String()
+}

@@ -1,0 +1,199 @@
+package manage
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// schemaFlags are those of a command that works on one schema.
+func schemaFlags(f *pflag.FlagSet) {
+	f.String("schema", "", "the schema; required, unless --shared")
+	f.Bool("shared", false, "the shared schema")
+}
+
+// theSchema is the one that must have been named.
+func (c *call) theSchema() (string, error) {
+	schema, err := c.oneSchema()
+	if err == nil && schema == "" {
+		err = usagef("--schema or --shared is missing")
+	}
+	return schema, err
+}
+
+func (m *mount) migrateDown() *cobra.Command {
+	return m.verb(verb{
+		use: "down", short: "Undo migrations of a schema",
+		long: `Undo the migration of a schema that was applied last, or with --to all that are newer than a version. What the tables and
+columns that go away hold is lost: it asks before it does that, and without a terminal it needs --yes. --dry-run writes what
+would be sent, as a script for psql.`,
+		example: "  $0 migrate down --schema tenant_7\n  $0 migrate down --schema tenant_7 --to 3 --dry-run",
+		codes: map[int]string{
+			CodeUnconfirmed: "", CodeFound: "with --dry-run: there is something to undo", CodeMissing: "no such schema",
+		},
+		needs: []need{needMigrations},
+		flags: func(f *pflag.FlagSet) {
+			schemaFlags(f)
+			yesFlag(f)
+			f.Int64("to", -1, "undo what is newer than this version; 0 for everything (default: the last one alone)")
+			f.Bool("dry-run", false, "change nothing, and write what would be sent")
+		},
+		run: runDown,
+	})
+}
+
+func runDown(ctx context.Context, c *call) error {
+	schema, err := c.downSchema()
+	if err != nil {
+		return err
+	}
+	to := flagOf[int64](c.cmd, "to")
+	if c.cmd.Flags().Changed("to") && to < 0 {
+		return usagef("--to is negative")
+	}
+	doomed, to, err := c.doomed(ctx, schema, to)
+	if err != nil {
+		return err
+	}
+	if flagOf[bool](c.cmd, "dry-run") {
+		if to == noPlan {
+			return usagef("%s is not the newest that is applied: --dry-run needs --to", doomed[0])
+		}
+		plan, err := c.Migrations.PlanDown(ctx, schema, to)
+		return c.plan(plan, err)
+	}
+	if len(doomed) > 0 {
+		what := fmt.Sprintf("This undoes %s in schema %s, with what the tables and columns hold that go away.", strings.Join(doomed, ", "), schema)
+		if err := c.confirm(what, schema); err != nil {
+			return err
+		}
+	}
+	if c.cmd.Flags().Changed("to") {
+		r, err := c.Migrations.DownTo(ctx, schema, to)
+		return c.migrated(ctx, r, err)
+	}
+	r, err := c.Migrations.Down(ctx, schema)
+	return c.migrated(ctx, r, err)
+}
+
+// downSchema is theSchema for a command whose --to is its own.
+func (c *call) downSchema() (string, error) {
+	shared, schema := flagOf[bool](c.cmd, "shared"), flagOf[string](c.cmd, "schema")
+	switch {
+	case shared && schema != "":
+		return "", usagef("--shared and --schema exclude each other")
+	case shared:
+		return schemactx.Public, nil
+	case schema == "":
+		return "", usagef("--schema or --shared is missing")
+	}
+	return schema, nil
+}
+
+// doomed names the migrations that would be undone, the last one first, and the version to go down to. Where none is given
+// that is the migration that was applied last.
+func (c *call) doomed(ctx context.Context, schema string, to int64) (files []string, version int64, err error) {
+	s, err := c.Migrations.Status(ctx, schema)
+	if err != nil {
+		return nil, 0, err
+	}
+	applied := slices.DeleteFunc(s.Migrations, func(mig migrate.MigrationStatus) bool { return mig.State == migrate.Pending })
+	if to < 0 && len(applied) > 0 {
+		last := slices.MaxFunc(applied, func(a, b migrate.MigrationStatus) int {
+			return cmp.Or(a.AppliedAt.Compare(b.AppliedAt), cmp.Compare(a.Version, b.Version))
+		})
+		if last.Version != applied[len(applied)-1].Version { // sources have taken turns: it alone is undone, from the middle
+			return []string{fileOf(last)}, noPlan, nil
+		}
+		to = 0
+		if len(applied) > 1 {
+			to = applied[len(applied)-2].Version
+		}
+	}
+	for _, mig := range slices.Backward(applied) {
+		if mig.Version > to {
+			files = append(files, fileOf(mig))
+		}
+	}
+	return files, to, nil
+}
+
+// noPlan is the version to go down to where what is undone is not all that is newer than one.
+const noPlan = -1
+
+func fileOf(mig migrate.MigrationStatus) string {
+	return cmp.Or(mig.File, strconv.FormatInt(mig.Version, 10))
+}
+
+func (m *mount) migrateRedo() *cobra.Command {
+	return m.verb(verb{
+		use: "redo", short: "Undo the last migration of a schema and apply it again",
+		long: `Undo the migration of a schema that was applied last and apply it again, in one transaction where it has one: for a
+migration that is being written. What the tables and columns that go away hold is lost: it asks before it does that, and
+without a terminal it needs --yes.`,
+		example: "  $0 migrate redo --schema tenant_7 --yes",
+		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: "no such schema"},
+		needs:   []need{needMigrations},
+		flags:   func(f *pflag.FlagSet) { schemaFlags(f); yesFlag(f) },
+		run: func(ctx context.Context, c *call) error {
+			schema, err := c.theSchema()
+			if err != nil {
+				return err
+			}
+			doomed, _, err := c.doomed(ctx, schema, -1)
+			if err != nil {
+				return err
+			}
+			if len(doomed) > 0 {
+				what := fmt.Sprintf("This undoes %s in schema %s and applies it again, without what its tables and columns hold.", doomed[0], schema)
+				if err := c.confirm(what, schema); err != nil {
+					return err
+				}
+			}
+			r, err := c.Migrations.Redo(ctx, schema)
+			return c.migrated(ctx, r, err)
+		},
+	})
+}
+
+func (m *mount) migrateBaseline() *cobra.Command {
+	return m.verb(verb{
+		use: "baseline", short: "Write down migrations as applied, without running them",
+		long: `Write down all migrations up to a version as applied, without running them: for a schema that had its tables before it had
+versions. Nothing looks at the tables: run 'drift' afterwards.`,
+		example: "  $0 migrate baseline --schema tenant_7 --version 12\n  $0 migrate baseline --schema tenant_7 --version newest",
+		codes:   map[int]string{CodeMissing: "no such schema"},
+		needs:   []need{needMigrations},
+		flags: func(f *pflag.FlagSet) {
+			schemaFlags(f)
+			f.String("version", "", "the last version that the schema has, or newest; required")
+		},
+		run: func(ctx context.Context, c *call) error {
+			schema, err := c.theSchema()
+			if err != nil {
+				return err
+			}
+			text := flagOf[string](c.cmd, "version")
+			version, err := strconv.ParseInt(text, 10, 64)
+			switch {
+			case text == "newest":
+				version = migrate.Newest
+			case text == "":
+				return usagef("--version is missing")
+			case err != nil || version <= 0:
+				return usagef("--version %q is neither a version nor newest", text)
+			}
+			r, err := c.Migrations.Baseline(ctx, schema, version)
+			return c.migrated(ctx, r, err)
+		},
+	})
+}

@@ -1,0 +1,192 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+func (m *mount) migrateStatus() *cobra.Command {
+	return m.verb(verb{
+		use: "status", short: "Say which schemas are behind",
+		long: `Say which schemas are behind and which could not be migrated as they are. With --schema or --shared, say of one schema which
+migrations are applied. It changes nothing. With --check it exits with 4 if anything is pending.
+
+In JSON there is an object for each schema that is not current: schema, outcome (behind, unknown_version, out_of_order, edited,
+bad_table, missing, stray), version, pending and error. With --schema there is an object for each migration: set, source,
+version, name, file, kind, transaction, checksum, state (pending, applied, changed, unknown) and applied_at.`,
+		example: "  $0 migrate status\n  $0 migrate status --schema tenant_7\n  $0 migrate status --check --json",
+		codes:   map[int]string{CodeFound: "with --check: something is pending, or cannot be migrated", CodeMissing: "no such schema"},
+		needs:   []need{needMigrations},
+		flags: func(f *pflag.FlagSet) {
+			f.Bool("shared", false, "of the shared schema")
+			f.String("schema", "", "of this schema")
+			f.Bool("check", false, "exit with 4 if something is pending")
+		},
+		run: func(ctx context.Context, c *call) error {
+			schema, err := c.oneSchema()
+			switch {
+			case err != nil:
+				return err
+			case schema != "":
+				return c.schemaStatus(ctx, schema, flagOf[bool](c.cmd, "check"))
+			case c.Tenants == nil:
+				return needTenants(c.App)
+			}
+			return c.fleetStatus(ctx, migrate.UpAllOptions{}, flagOf[bool](c.cmd, "check"))
+		},
+	})
+}
+
+// stateJSON is where one schema stands, in JSON. Its names stay.
+type stateJSON struct {
+	Schema  string          `json:"schema"`
+	Outcome migrate.Outcome `json:"outcome"`
+	Version int64           `json:"version"`
+	Pending []int64         `json:"pending"`
+	Error   string          `json:"error,omitempty"`
+}
+
+// fleetStatus lists what is not current of the schemas that the options name. With check it is an error if there is any.
+func (c *call) fleetStatus(ctx context.Context, o migrate.UpAllOptions, check bool) error {
+	rows := [][]string{{"SCHEMA", "STATE", "VERSION", "PENDING", "WHY"}}
+	behind, strays := 0, 0
+	add := func(s stateJSON) error {
+		if s.Outcome == migrate.Stray {
+			strays++
+		} else {
+			behind++
+		}
+		if c.json {
+			return c.value(s)
+		}
+		rows = append(rows, []string{s.Schema, s.Outcome.String(), fmt.Sprint(s.Version), versions(s.Pending), s.Error})
+		return nil
+	}
+	err := c.fleet(ctx, o, add)
+	if len(rows) > 1 {
+		c.table(rows)
+	}
+	if err != nil {
+		return err
+	}
+	if !c.json {
+		c.note("%s not current, %s", count(behind, "schema"), count(strays, "stray"))
+	}
+	if check && behind > 0 {
+		return &codeError{code: CodeFound}
+	}
+	return nil
+}
+
+// fleet gives what is not current to add: the shared schema first.
+func (c *call) fleet(ctx context.Context, o migrate.UpAllOptions, add func(stateJSON) error) error {
+	if !o.SkipShared {
+		s, err := c.Migrations.Status(ctx, schemactx.Public)
+		if err != nil {
+			return err
+		}
+		if pending := s.Versions(migrate.Pending); len(pending) > 0 || s.Err != nil {
+			if err := add(sharedState(s, pending)); err != nil {
+				return err
+			}
+		}
+	}
+	if err := c.listed(ctx, o); err != nil {
+		return err
+	}
+	for s, err := range c.Migrations.Fleet(ctx, c.Tenants.Schemas) {
+		if err != nil {
+			return err
+		}
+		if s.Outcome == migrate.Current || slices.Contains(o.Except, s.Schema) || len(o.Only) > 0 && !slices.Contains(o.Only, s.Schema) {
+			continue
+		}
+		j := stateJSON{Schema: s.Schema, Outcome: s.Outcome, Version: s.Version, Pending: slices.Clone(s.Pending)}
+		if s.Err != nil {
+			j.Error = sentence(s.Err)
+		}
+		if err := add(j); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listed returns an error for a name in Only that no tenant has: a typing error must not look like "current".
+func (c *call) listed(ctx context.Context, o migrate.UpAllOptions) error {
+	if len(o.Only) == 0 {
+		return nil
+	}
+	left := slices.Clone(o.Only)
+	for schema, err := range c.Tenants.Schemas(ctx) {
+		if err != nil {
+			return err
+		}
+		left = slices.DeleteFunc(left, func(s string) bool { return s == schema })
+	}
+	if len(left) > 0 {
+		return &migrate.UnlistedError{Option: "Only", Schema: left[0]}
+	}
+	return nil
+}
+
+func sharedState(s migrate.Status, pending []int64) stateJSON {
+	j := stateJSON{Schema: schemactx.Public, Outcome: migrate.Behind, Pending: pending}
+	for _, v := range s.Versions(migrate.Applied, migrate.Changed, migrate.Unknown) {
+		j.Version = max(j.Version, v)
+	}
+	for outcome, sentinel := range map[migrate.Outcome]error{
+		migrate.UnknownVersion: migrate.ErrUnknownVersion, migrate.OutOfOrder: migrate.ErrOutOfOrder, migrate.Edited: migrate.ErrChanged,
+	} {
+		if errors.Is(s.Err, sentinel) {
+			j.Outcome = outcome
+		}
+	}
+	if s.Err != nil {
+		j.Error = sentence(s.Err)
+	}
+	return j
+}
+
+// migrationJSON is one migration in one schema, in JSON. Its names stay.
+type migrationJSON struct {
+	migrate.Migration
+	State     migrate.State `json:"state"`
+	AppliedAt time.Time     `json:"applied_at,omitzero"`
+}
+
+func (c *call) schemaStatus(ctx context.Context, schema string, check bool) error {
+	s, err := c.Migrations.Status(ctx, schema)
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"VERSION", "STATE", "APPLIED", "SOURCE", "FILE"}}
+	for _, mig := range s.Migrations {
+		if c.json {
+			if err := c.value(migrationJSON{mig.Migration, mig.State, mig.AppliedAt}); err != nil {
+				return err
+			}
+			continue
+		}
+		rows = append(rows, []string{fmt.Sprint(mig.Version), string(mig.State), moment(mig.AppliedAt), mig.Source, mig.File})
+	}
+	if !c.json {
+		c.table(rows)
+	}
+	if s.Err != nil {
+		c.note("It cannot be migrated: %s", sentence(s.Err))
+	}
+	if check && (s.Err != nil || len(s.Versions(migrate.Pending)) > 0) {
+		return &codeError{code: CodeFound}
+	}
+	return nil
+}

@@ -1,0 +1,285 @@
+package manage_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/user"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/audit"
+	"github.com/oryne/pgtenant/tenancy/backup"
+	"github.com/oryne/pgtenant/tenancy/manage"
+)
+
+// program is the host of the commands: a registry, an access log, backups in a directory.
+type program struct {
+	admin, owner, runtime string // URLs
+	prefix                string // of the roles
+	store                 string // directory of the backups; "": there are none
+	migrations            string // directory of further migrations of tenants; "": there are none
+	actor                 string // default: the user
+	fourEyes              bool
+	secret                string // of the tenants' logins; "": there are none
+	all                   bool   // also has what not every program has
+	killed                bool   // gets a SIGINT when its canaries are migrated
+}
+
+// programOf is the program that an environment describes.
+func programOf(env func(string) string) program {
+	return program{
+		admin: env("SCHOOL_ADMIN"), owner: env("SCHOOL_OWNER"), runtime: env("SCHOOL_RUNTIME"), prefix: env("SCHOOL_PREFIX"),
+		store: env("SCHOOL_STORE"), migrations: env("SCHOOL_MIGRATIONS"), actor: env("SCHOOL_ACTOR"),
+		fourEyes: env("SCHOOL_FOUR_EYES") != "", secret: env("SCHOOL_SECRET"),
+		all: env("SCHOOL_ALL") != "", killed: env("SCHOOL_KILLED") != "",
+	}
+}
+
+// env is the environment that describes the program.
+func (p program) env() map[string]string {
+	return map[string]string{
+		"SCHOOL_ADMIN": p.admin, "SCHOOL_OWNER": p.owner, "SCHOOL_RUNTIME": p.runtime, "SCHOOL_PREFIX": p.prefix, "SCHOOL_STORE": p.store,
+	}
+}
+
+func (p program) config() manage.Config {
+	return manage.Config{Name: "school", Open: p.open, Admin: p.openAdmin, Actor: func() (string, error) {
+		if p.actor != "" {
+			return p.actor, nil
+		}
+		u, err := user.Current()
+		if err != nil {
+			return "", err
+		}
+		return u.Username, nil
+	}}
+}
+
+func (p program) openAdmin(ctx context.Context) (*manage.Admin, error) {
+	roles, err := schemactx.NewRoleNames(p.prefix)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := pgx.Connect(ctx, p.admin)
+	if err != nil {
+		return nil, err
+	}
+	return &manage.Admin{
+		DB: conn, Close: conn.Close,
+		Setup: schemactx.SetupConfig{Roles: roles, OwnerPassword: "o-secret", RuntimePassword: "r-secret"},
+	}, nil
+}
+
+// students are what every school has.
+var students = migrate.Source{Name: "school", FS: fstest.MapFS{
+	"00001_students.sql": {Data: []byte("-- +goose Up\ncreate table students (id bigint generated always as identity primary key, name text not null, email text);\n-- +goose Down\ndrop table students;\n")},
+	"00002_fees.sql":     {Data: []byte("-- +goose Up\ncreate table fees (student bigint references students, cents bigint not null);\n-- +goose Down\ndrop table fees;\n")},
+}}
+
+func (p program) open(ctx context.Context) (_ *manage.App, err error) {
+	a := &manage.App{BaseDomain: "example.com"}
+	var closers []func(context.Context) error
+	a.Close = func(ctx context.Context) error {
+		var errs []error
+		for i := len(closers) - 1; i >= 0; i-- {
+			errs = append(errs, closers[i](ctx))
+		}
+		return errors.Join(errs...)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close(ctx))
+		}
+	}()
+	if a.Roles, err = schemactx.NewRoleNames(p.prefix); err != nil {
+		return nil, err
+	}
+	for pool, url := range map[**pgxpool.Pool]string{&a.Owner: p.owner, &a.Runtime: p.runtime} {
+		if *pool, err = pgxpool.New(ctx, url); err != nil {
+			return nil, err
+		}
+		closers = append(closers, func(context.Context) error { (*pool).Close(); return nil })
+	}
+	db, err := schemactx.New(a.Runtime, schemactx.Config{Roles: a.Roles})
+	if err != nil {
+		return nil, err
+	}
+	if a.Log, err = audit.Open(ctx, db, audit.Config{}); err != nil {
+		return nil, err
+	}
+	closers = append(closers, a.Log.Close)
+	if a.Audit, err = audit.NewReader(a.Owner, audit.ReaderConfig{}); err != nil {
+		return nil, err
+	}
+	tenant := []migrate.Source{students}
+	if p.migrations != "" {
+		tenant = append(tenant, migrate.Source{Name: "more", FS: os.DirFS(p.migrations), Base: 1000})
+	}
+	a.Migrations, err = migrate.New(a.Owner, migrate.Config{
+		Shared: []migrate.Source{
+			{Name: "tenancy", FS: tenancy.Migrations()},
+			{Name: "audit", FS: audit.Migrations(), Base: audit.Base},
+			{Name: "backup", FS: backup.Migrations(), Base: backup.Base},
+		},
+		Tenant: tenant,
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.Tenants, err = tenancy.New(a.Owner, tenancy.Config{
+		Migrator: a.Migrations, Roles: a.Roles, Hooks: a.Log.TenancyHooks(tenancy.Hooks{}),
+		Drop: tenancy.DropConfig{Enabled: true, FourEyes: p.fourEyes, Notify: a.Log.NotifyDrop},
+		Domains: tenancy.DomainVerifierFunc(func(_ context.Context, d tenancy.Domain) error {
+			if strings.HasPrefix(d.Host, "proven.") {
+				return nil
+			}
+			return tenancy.ErrNotVerified
+		}),
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.Init = func(ctx context.Context) error {
+		return audit.Grant(ctx, a.Owner, audit.Rights{Writers: []string{a.Roles.Public()}})
+	}
+	return a, p.openMore(a, db, &closers)
+}
+
+// openMore adds what not every program has.
+func (p program) openMore(a *manage.App, db *schemactx.DB, closers *[]func(context.Context) error) error {
+	if p.secret != "" {
+		a.Logins = &schemactx.LoginsConfig{Password: func(_ context.Context, schema string) (string, error) {
+			return schemactx.LoginPassword([]byte(p.secret), a.Roles.Tenant(schema))
+		}}
+	}
+	if p.killed {
+		a.CanaryCheck = func(ctx context.Context, _ migrate.Report) error {
+			self, err := os.FindProcess(os.Getpid())
+			if err != nil {
+				return err
+			}
+			if err := self.Signal(os.Interrupt); err != nil {
+				return err
+			}
+			<-ctx.Done()
+			return nil
+		}
+	}
+	if p.all {
+		if err := p.openSubjects(a, db); err != nil {
+			return err
+		}
+	}
+	if p.store == "" {
+		return nil
+	}
+	if err := os.MkdirAll(p.store, 0o700); err != nil {
+		return err
+	}
+	dir, err := backup.OpenDir(p.store)
+	if err != nil {
+		return err
+	}
+	*closers = append(*closers, func(context.Context) error { return dir.Close() })
+	a.Backups, err = backup.New(backup.Config{
+		Pool: a.Owner, Tenants: a.Tenants, Migrations: a.Migrations, Store: dir, Roles: a.Roles, Progress: manage.BackupProgress,
+	})
+	if err == nil && p.all {
+		a.Schedule, err = backup.NewSchedule(a.Backups, backup.ScheduleConfig{})
+	}
+	return err
+}
+
+// openSubjects says what is personal.
+func (p program) openSubjects(a *manage.App, db *schemactx.DB) (err error) {
+	a.Anonymize = map[backup.Column]backup.Anonymizer{
+		{Table: "students", Name: "name"}: backup.AnonymizerFunc(func(_ context.Context, v backup.Value) (backup.Value, error) {
+			v.Text = "Somebody"
+			return v, nil
+		}),
+	}
+	a.Subjects, err = backup.NewSubjectExporter(db, backup.SubjectConfig{Queries: []backup.SubjectQuery{
+		{Name: "students", SQL: "select name, email from students where email = $1"},
+	}})
+	return err
+}
+
+// newProgram is a program with a database of its own, in which there is nothing yet.
+func newProgram(t testing.TB) (program, *pgtest.DB) {
+	t.Helper()
+	pg := pgtest.New(t)
+	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
+	check(t, err)
+	return program{
+		admin: pg.URL, owner: pg.URLAs(roles.Owner(), "o-secret"), runtime: pg.URLAs(roles.Runtime(), "r-secret"),
+		prefix: pg.RolePrefix, store: t.TempDir(),
+	}, pg
+}
+
+// setup is newProgram whose database is set up.
+func setup(t testing.TB) (program, *pgtest.DB) {
+	t.Helper()
+	p, pg := newProgram(t)
+	p.ok(t, "init")
+	return p, pg
+}
+
+// outcome is what a command has left.
+type outcome struct {
+	code           int
+	stdout, stderr string
+}
+
+// run runs a command in this process, without a terminal.
+func (p program) run(t testing.TB, stdin string, args ...string) outcome {
+	t.Helper()
+	return runWith(t.Context(), p.config(), stdin, args...)
+}
+
+func runWith(ctx context.Context, cfg manage.Config, stdin string, args ...string) outcome {
+	var stdout, stderr bytes.Buffer
+	root := manage.Command(cfg)
+	root.SetArgs(args)
+	root.SetIn(strings.NewReader(stdin))
+	root.SetOut(&stdout)
+	root.SetErr(&stderr)
+	code := manage.Run(ctx, root)
+	return outcome{code, stdout.String(), stderr.String()}
+}
+
+// ok runs a command that has to succeed, and returns its output.
+func (p program) ok(t testing.TB, args ...string) string {
+	t.Helper()
+	got := p.run(t, "", args...)
+	if got.code != manage.CodeOK {
+		t.Fatalf("%v: exit code %d: %s", args, got.code, got.stderr)
+	}
+	return got.stdout
+}
+
+// fails runs a command that has to exit with a code, and returns what it says about it.
+func (p program) fails(t testing.TB, code int, args ...string) string {
+	t.Helper()
+	got := p.run(t, "", args...)
+	if got.code != code {
+		t.Fatalf("%v: exit code %d, want %d: %s%s", args, got.code, code, got.stdout, got.stderr)
+	}
+	return got.stderr
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,211 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/audit"
+	"github.com/oryne/pgtenant/tenancy/backup"
+)
+
+func (m *mount) restore() *cobra.Command {
+	cmd := m.verb(verb{
+		use: "restore SLUG", short: "Restore a tenant from a backup",
+		long: `Put a tenant back as it was in its newest backup, or in the one that --backup names. A tenant that is gone is made anew, with a
+new id. With --as, a new tenant is made and the old one stays what it is.
+
+Everything is built and compared beside what is there; then it is switched. What the tenant had is kept aside, with all that was
+written since the backup, until 'restore confirm' drops it or 'restore revert' takes it back. It asks before it replaces
+anything; without a terminal it needs --yes. A tenant whose slug is confirm or revert comes behind --.
+
+With --file the archive is a file, as 'export' writes it, instead of one of the store.`,
+		example: `  $0 restore schoola
+  $0 restore schoola --as schoola-old --domain old.schoola.example.com
+  $0 restore schoola --file schoola.tar.zst --yes`,
+		codes: map[int]string{CodeUnconfirmed: "", CodeMissing: ""}, needs: []need{needTenants, needBackups}, values: m.slugs,
+		flags: func(f *pflag.FlagSet) {
+			yesFlag(f)
+			f.String("backup", "", "the name of the backup (default: the newest)")
+			f.String("file", "", "an archive outside of the store")
+			f.String("as", "", "slug of the new tenant to make")
+			f.String("name", "", "with --as: its name for people")
+			f.String("domain", "", "its primary domain, where a new tenant is made")
+			f.Bool("any-tenant", false, "also with the backup of another tenant")
+			policyFlags(f)
+		},
+		run: runRestore,
+	})
+	cmd.AddCommand(m.restoreConfirm(), m.restoreRevert())
+	return cmd
+}
+
+// policyFlags are what may be otherwise than it should be.
+func policyFlags(f *pflag.FlagSet) {
+	f.Bool("allow-edited", false, "also where migrations were edited since")
+	f.Bool("allow-drift", false, "also where the backup lacks some of what its migrations make")
+}
+
+func (c *call) policies() (o backup.RestoreOptions) {
+	if flagOf[bool](c.cmd, "allow-edited") {
+		o.Edited = backup.EditedAllow
+	}
+	if flagOf[bool](c.cmd, "allow-drift") {
+		o.Drift = backup.DriftRecord
+	}
+	return o
+}
+
+func runRestore(ctx context.Context, c *call) error {
+	o, err := c.restoreOptions(ctx)
+	if err != nil {
+		return err
+	}
+	if path := flagOf[string](c.cmd, "file"); path != "" {
+		if flagOf[string](c.cmd, "backup") != "" {
+			return usagef("--file and --backup exclude each other")
+		}
+		file, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		return c.restoreWith(ctx, path, time.Time{}, o, func(ctx context.Context) (backup.Restored, error) {
+			return c.Backups.RestoreFrom(ctx, file, o)
+		})
+	}
+	info, err := c.findBackup(ctx, c.args[0], flagOf[string](c.cmd, "backup"))
+	if err != nil {
+		return err
+	}
+	return c.restoreWith(ctx, info.Name, info.TakenAt, o, func(ctx context.Context) (backup.Restored, error) {
+		return c.Backups.Restore(ctx, info.Name, o)
+	})
+}
+
+// restoreOptions are to replace the tenant of the slug, or to make a new one where that is gone, or --as says so.
+func (c *call) restoreOptions(ctx context.Context) (backup.RestoreOptions, error) {
+	o := c.policies()
+	as, name, domain := flagOf[string](c.cmd, "as"), flagOf[string](c.cmd, "name"), flagOf[string](c.cmd, "domain")
+	if as != "" {
+		o.Slug, o.Name, o.Domain = as, name, domain
+		if domain == "" && c.BaseDomain != "" {
+			o.Domain = as + "." + c.BaseDomain
+		}
+		return o, nil
+	}
+	_, err := c.Tenants.BySlug(ctx, c.args[0])
+	switch {
+	case errors.Is(err, tenancy.ErrNotFound):
+		o.Slug, o.Name, o.Domain = c.args[0], name, domain
+		return o, nil
+	case err != nil:
+		return o, err
+	case name != "" || domain != "":
+		return o, usagef("--name and --domain are for a new tenant: %s is there, and keeps its own", c.args[0])
+	}
+	o.Replace, o.AnyTenant = c.args[0], flagOf[bool](c.cmd, "any-tenant")
+	return o, nil
+}
+
+// restoredJSON is what came of a restore or a clone, in JSON. Its names stay.
+type restoredJSON struct {
+	Tenant  tenantJSON `json:"tenant"`
+	From    string     `json:"from"`            // the backup or file, or the slug of who was cloned
+	Aside   string     `json:"aside,omitempty"` // the schema that was replaced
+	TakenAt time.Time  `json:"taken_at"`
+	Tables  int        `json:"tables"`
+	Rows    int64      `json:"rows"`
+}
+
+func toRestoredJSON(r backup.Restored, from string) restoredJSON {
+	return restoredJSON{Tenant: toTenantJSON(r.Tenant), From: from, Aside: r.Aside, TakenAt: r.TakenAt, Tables: r.Tables, Rows: r.Rows}
+}
+
+func (c *call) restoreWith(
+	ctx context.Context, from string, taken time.Time, o backup.RestoreOptions, do func(ctx context.Context) (backup.Restored, error),
+) error {
+	if o.Replace != "" {
+		when := "the file " + from
+		if !taken.IsZero() {
+			when = "the backup of " + moment(taken)
+		}
+		what := fmt.Sprintf("%s will be as in %s. What was written since is kept aside, and lost when that is confirmed.", o.Replace, when)
+		if err := c.confirm(what, o.Replace); err != nil {
+			return err
+		}
+	}
+	barred, end := c.withBar(ctx, "restoring "+c.args[0])
+	r, err := do(barred)
+	end()
+	if err != nil {
+		return err
+	}
+	t := r.Tenant
+	logged := c.log(context.WithoutCancel(ctx), audit.Entry{
+		Tenant: t.ID, Slug: t.Slug, Schema: t.Schema, Action: audit.Restore, Details: map[string]any{"backup": from, "rows": r.Rows},
+	})
+	return errors.Join(logged, c.result(toRestoredJSON(r, from), func() {
+		c.linef("Restored %s of %s as %s, in schema %s.", count(r.Rows, "row"), from, t.Slug, t.Schema)
+		if r.Aside != "" {
+			c.linef("What was there is kept in schema %s: '%s restore revert %s' takes it back, '%s restore confirm %s' drops it.",
+				r.Aside, c.name, t.Slug, c.name, t.Slug)
+		}
+	}))
+}
+
+func (m *mount) restoreRevert() *cobra.Command {
+	return m.verb(verb{
+		use: "revert SLUG", short: "Take back a restore",
+		long: `Give a tenant the schema again that a restore has set aside. What was restored is kept aside instead: another revert has it
+back.`,
+		example: "  $0 restore revert schoola",
+		codes:   map[int]string{CodeMissing: "no such tenant, or nothing of it is kept aside"},
+		needs:   []need{needTenants, needBackups}, values: m.slugs,
+		run: func(ctx context.Context, c *call) error {
+			aside, err := c.Tenants.Aside(ctx, c.args[0])
+			if err != nil {
+				return err
+			}
+			t, err := c.Backups.RevertRestore(ctx, c.args[0], aside.Schema)
+			if err != nil {
+				return err
+			}
+			return c.result(toTenantJSON(t), func() {
+				c.linef("%s has schema %s again. What was restored is kept: revert once more to have it back.", t.Slug, t.Schema)
+			})
+		},
+	})
+}
+
+func (m *mount) restoreConfirm() *cobra.Command {
+	return m.verb(verb{
+		use: "confirm SLUG", short: "Drop what a restore has set aside",
+		long: `Drop the schema that a restore has set aside, for good, with all that was written between the backup and the restore. It asks
+before it does that; without a terminal it needs --yes.`,
+		example: "  $0 restore confirm schoola",
+		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: "no such tenant, or nothing of it is kept aside"},
+		needs:   []need{needTenants, needBackups}, values: m.slugs, flags: yesFlag,
+		run: func(ctx context.Context, c *call) error {
+			aside, err := c.Tenants.Aside(ctx, c.args[0])
+			if err != nil {
+				return err
+			}
+			what := fmt.Sprintf("Schema %s, which was that of %s until %s, will be lost for good.", aside.Schema, c.args[0], moment(aside.Since))
+			if err := c.confirm(what, c.args[0]); err != nil {
+				return err
+			}
+			t, err := c.Backups.ConfirmRestore(ctx, c.args[0], aside.Schema)
+			if err != nil {
+				return err
+			}
+			return c.result(toTenantJSON(t), func() { c.linef("%s stays as it is, in schema %s. %s is dropped.", t.Slug, t.Schema, aside.Schema) })
+		},
+	})
+}

@@ -1,0 +1,180 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/audit"
+)
+
+func (m *mount) shell() *cobra.Command {
+	cmd := m.verb(verb{
+		use: "shell [SLUG] [flags] -- [PSQL-ARG...]", short: "Open psql in a tenant's scope",
+		long: `Open psql in the scope of a tenant, whom a slug or --schema names: its search path, and the rights of its role, never those of
+the owner. What comes behind -- are arguments of psql. It exits as psql does. The access log is told before psql begins.
+
+What it keeps apart: everything that does not try to leave. By names alone, joins and mistakes included, nobody gets at
+another tenant's tables. Who wants to leave can: where the program has no logins for tenants, the session is that of the login
+that serves, and "set role" to another tenant's role is a statement like any other in psql; \connect and \! reach whatever the
+user of this terminal reaches. (reset role, and a new connection, come back to the tenant's role.) Where the program has such
+logins, the session is the tenant's own, can become no other role, and the server itself refuses to leave. Give a shell to people
+whom you would give the login of the service.
+
+psql is started without its own start-up file, with none of our environment that may hold secrets, and with the password in a file
+that only you can read and that is gone afterwards.`,
+		example: "  $0 shell schoola\n  $0 shell --schema tenant_7 -- -c 'select count(*) from students'\n  $0 shell schoola --read-only < report.sql",
+		codes:   map[int]string{CodeFailed: "failed, or psql did (then also with codes of its own)", CodeMissing: ""},
+		needs:   []need{needRuntime}, values: m.slugs,
+		flags: func(f *pflag.FlagSet) {
+			f.String("schema", "", "the tenant's schema")
+			f.Bool("read-only", false, "begin transactions read only, which a statement can change")
+		},
+		run: runShell,
+	})
+	cmd.Args = cobra.ArbitraryArgs
+	return cmd
+}
+
+func runShell(ctx context.Context, c *call) error {
+	t, args, err := c.shellTarget(ctx)
+	if err != nil {
+		return err
+	}
+	schema := t.Schema
+	l, err := c.login(ctx, schema)
+	if err != nil {
+		return err
+	}
+	tool, err := exec.LookPath(c.Psql.Tool)
+	if err != nil {
+		return fmt.Errorf("psql is not to be found: %w", err)
+	}
+	env := append(plainEnv(), l.env...)
+	if flagOf[bool](c.cmd, "read-only") {
+		env = addOption(env, "default_transaction_read_only=on")
+	}
+	if l.password != "" {
+		pass, remove, err := passfile(l.user(), l.password)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = remove() }() // psql has ended
+		env = append(env, pass)
+	}
+	env = append(env, "PGAPPNAME=pgtenant shell")
+	env = append(env, c.Psql.Env...)
+	err = c.log(ctx, audit.Entry{
+		Tenant: t.ID, Slug: t.Slug, Schema: schema, Action: audit.ExplicitSwitch, Details: map[string]any{"command": c.cmd.CommandPath()},
+	})
+	if err != nil {
+		return err
+	}
+	prompt := fmt.Sprintf("%%/ %s%%R%%x%%# ", schema)
+	psql := exec.Command(tool, append([]string{"--no-psqlrc", "--set=PROMPT1=" + prompt, "--set=PROMPT2=" + prompt}, args...)...)
+	psql.Env, psql.Stdin, psql.Stdout, psql.Stderr = env, c.cmd.InOrStdin(), c.w, c.stderr()
+	if c.interactive() {
+		c.shellNote(schema, l)
+	}
+	err = runAlong(psql)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() > 0 {
+		return &codeError{code: exit.ExitCode()} // psql has said why
+	}
+	return err
+}
+
+// runAlong runs a program that has the terminal: Ctrl-C is its own, which ends a statement of psql and not us, however
+// often it is pressed, and what ends us ends the program first.
+func runAlong(cmd *exec.Cmd) error {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP)
+	defer close(signals)
+	defer signal.Stop(signals)
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	go func() {
+		for s := range signals {
+			if s == syscall.SIGTERM || s == syscall.SIGHUP {
+				_ = cmd.Process.Signal(s) // it may have ended
+			}
+		}
+	}()
+	return cmd.Wait()
+}
+
+func (c *call) shellNote(schema string, l *tenantLogin) {
+	c.note("Schema %s, as role %s.", schema, l.role)
+	if !l.locked {
+		c.note("This session can take the roles of other tenants by SET ROLE: see '%s shell --help'.", c.name)
+	}
+}
+
+// shellTarget is the tenant, and the arguments of psql. Of a schema that the registry does not have the tenant is the
+// schema alone.
+func (c *call) shellTarget(ctx context.Context) (t tenancy.Tenant, args []string, err error) {
+	dash := c.cmd.ArgsLenAtDash()
+	own, args := c.args, []string(nil)
+	if dash >= 0 {
+		own, args = c.args[:dash], c.args[dash:]
+	}
+	schema := flagOf[string](c.cmd, "schema")
+	switch {
+	case len(own) > 1:
+		return t, nil, usagef("unexpected argument %q: those of psql come behind --", own[1])
+	case len(own) == 1 && schema != "":
+		return t, nil, usagef("SLUG and --schema exclude each other")
+	case schema == schemactx.Public:
+		return t, nil, usagef("--schema is a tenant's: there is no shell for what all share")
+	case len(own) == 0 && schema == "":
+		return t, nil, usagef("SLUG or --schema is missing")
+	case schema != "":
+		t, err := c.bySchema(ctx, schema)
+		return t, args, err
+	}
+	if err := needTenants(c.App); err != nil {
+		return t, nil, err
+	}
+	t, err = c.Tenants.BySlug(ctx, own[0])
+	return t, args, err
+}
+
+// bySchema returns the tenant that has the schema, or, where nobody has it, one that is its schema alone.
+func (c *call) bySchema(ctx context.Context, schema string) (tenancy.Tenant, error) {
+	none := tenancy.Tenant{Schema: schema}
+	if c.Tenants == nil {
+		return none, nil
+	}
+	for t, err := range c.Tenants.All(ctx, tenancy.Filter{Statuses: allStatuses(), Limit: tenancy.MaxPageSize}) {
+		if err != nil {
+			return none, err
+		}
+		if t.Schema == schema {
+			return t, nil
+		}
+	}
+	return none, nil
+}
+
+// addOption adds a setting to the options that a session begins with.
+func addOption(env []string, setting string) []string {
+	env = slices.Clone(env)
+	for i, e := range env {
+		if strings.HasPrefix(e, "PGOPTIONS=") {
+			env[i] += " " + startupOptions([]string{"-c", setting})
+		}
+	}
+	return env
+}

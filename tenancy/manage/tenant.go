@@ -1,0 +1,136 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+func (m *mount) tenant() *cobra.Command {
+	return m.group(
+		group{
+			use: "tenant", short: "Make, list, change and drop tenants",
+			long: "Make, list, change and drop tenants. A tenant is named by its slug, which is unique and short, and can be changed.",
+			example: `  $0 tenant create --name "School A" --subdomain schoola
+  $0 tenant list --status suspended
+  $0 tenant show schoola`,
+		},
+		m.tenantCreate(), m.tenantResume(), m.tenantList(), m.tenantShow(), m.tenantUpdate(), m.tenantRename(),
+		m.tenantSuspend(), m.tenantActivate(), m.tenantMaintenance(), m.drop(),
+	)
+}
+
+func (m *mount) tenantCreate() *cobra.Command {
+	return m.verb(verb{
+		use: "create", short: "Make a tenant",
+		long: `Make a tenant: its row in the registry, its schema and role, its tables, and what the program puts into them. It is active
+then. When a step fails the tenant stays as it is, and 'tenant resume' goes on with it.
+
+With --stock a tenant is taken that was made in advance, if there is one: that takes milliseconds.`,
+		example: `  $0 tenant create --name "School A" --subdomain schoola
+  $0 tenant create --name "School B" --subdomain schoolb --domain schoolb.example.org --plan premium --json`,
+		needs: []need{needTenants},
+		flags: func(f *pflag.FlagSet) {
+			f.String("subdomain", "", "its slug: a DNS label of at most 63 lower-case letters, digits and hyphens; required")
+			f.String("name", "", "its name for people (default: the slug)")
+			f.String("domain", "", "its primary domain (default: the subdomain below the program's own domain)")
+			f.String("plan", "", "the plan that the customer has booked (default: none)")
+			f.String("schema", "", "the name of its schema (default: tenant_<id>)")
+			f.Bool("stock", false, "take a tenant from the stock, if there is one")
+		},
+		run: createTenant,
+	})
+}
+
+func createTenant(ctx context.Context, c *call) error {
+	p := tenancy.CreateParams{
+		Slug: flagOf[string](c.cmd, "subdomain"), Name: flagOf[string](c.cmd, "name"),
+		Domain: flagOf[string](c.cmd, "domain"), Schema: flagOf[string](c.cmd, "schema"),
+	}
+	if p.Slug == "" {
+		return usagef("--subdomain is missing")
+	}
+	if p.Domain == "" {
+		if c.BaseDomain == "" {
+			return usagef("--domain is missing: this program has no domain below which tenants get theirs")
+		}
+		p.Domain = p.Slug + "." + c.BaseDomain
+	}
+	create := c.Tenants.Create
+	if flagOf[bool](c.cmd, "stock") {
+		create = c.Tenants.Claim
+	}
+	t, err := create(ctx, p)
+	if err != nil {
+		c.goesOn(err)
+		return err
+	}
+	if plan := flagOf[string](c.cmd, "plan"); plan != "" {
+		changed, err := c.Tenants.Update(ctx, t, tenancy.Changes{Plan: &plan})
+		if err != nil {
+			return &codeError{CodeFailed, fmt.Errorf("tenant %q was made, without its plan: %w", t.Slug, err)}
+		}
+		t = changed
+	}
+	d, err := c.Tenants.Show(ctx, t.Slug)
+	if err != nil {
+		return err
+	}
+	return c.result(toTenantJSON(d.Tenant, d.Domains...), func() {
+		c.linef("Created %s (%s) in schema %s.", t.Slug, t.Name, t.Schema)
+	})
+}
+
+func (m *mount) tenantResume() *cobra.Command {
+	return m.verb(verb{
+		use: "resume SLUG", short: "Go on with what was interrupted",
+		long: `Go on with a tenant whose creation failed or was interrupted, or with a rename or replacement of its schema that did. Where
+there is nothing to go on with, that is an error.`,
+		example: `  $0 tenant resume schoola`,
+		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
+		run: func(ctx context.Context, c *call) error {
+			t, err := c.Tenants.Resume(ctx, c.args[0])
+			c.goesOn(err)
+			return c.tenantIs(t, err)
+		},
+	})
+}
+
+// goesOn says how to go on with what has stopped at a step.
+func (c *call) goesOn(err error) {
+	var step *tenancy.StepError
+	if errors.As(err, &step) && step.Op != tenancy.OpUpdate {
+		c.note("It stopped at the step %q: '%s tenant resume %s' goes on.", step.Step, c.name, step.Tenant.Slug)
+	}
+}
+
+// tenantIs says how a tenant is after it was changed.
+func (c *call) tenantIs(t tenancy.Tenant, err error) error {
+	if err != nil {
+		return err
+	}
+	return c.result(toTenantJSON(t), func() { c.linef("%s is %s.", t.Slug, describe(t)) })
+}
+
+// describe is a tenant's status with its reason.
+func describe(t tenancy.Tenant) string {
+	text := string(t.Status)
+	switch t.Status {
+	case tenancy.Maintenance:
+		text = "in maintenance"
+	case tenancy.Dropping:
+		text = "being dropped"
+	}
+	if !t.Until.IsZero() {
+		text += " until " + moment(t.Until)
+	}
+	if t.Reason != "" {
+		text += ": " + t.Reason
+	}
+	return text
+}

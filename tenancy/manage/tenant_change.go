@@ -1,0 +1,182 @@
+package manage
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+func (m *mount) tenantUpdate() *cobra.Command {
+	return m.verb(verb{
+		use: "update SLUG", short: "Change a tenant's plan, limits or metadata",
+		long: `Change a tenant's plan, limits or metadata, or its name. What no flag names stays. --limit and --metadata replace all that
+the tenant has of them. If somebody else changes the tenant at the same time, nothing is changed and that is said.`,
+		example: `  $0 tenant update schoola --plan premium
+  $0 tenant update schoola --limit students=500 --limit teachers=40
+  $0 tenant update schoola --metadata '{"crm": 4711}'`,
+		codes: map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
+		flags: func(f *pflag.FlagSet) {
+			f.String("name", "", "name for people")
+			f.String("plan", "", "plan; '' for none")
+			f.StringSlice("limit", nil, "name=number; '' takes all limits away")
+			f.String("metadata", "", "a JSON object")
+		},
+		run: updateTenant,
+	})
+}
+
+func updateTenant(ctx context.Context, c *call) error {
+	changes, err := c.changes()
+	if err != nil {
+		return err
+	}
+	t, err := c.Tenants.BySlug(ctx, c.args[0])
+	if err != nil {
+		return err
+	}
+	t, err = c.Tenants.Update(ctx, t, changes)
+	if err != nil {
+		return err
+	}
+	return c.result(toTenantJSON(t), func() { c.linef("Updated %s.", t.Slug) })
+}
+
+func (c *call) changes() (changes tenancy.Changes, err error) {
+	given := false
+	for _, name := range []string{"name", "plan", "limit", "metadata"} {
+		given = given || c.cmd.Flags().Changed(name)
+	}
+	if !given {
+		return changes, usagef("nothing to change: --name, --plan, --limit or --metadata is missing")
+	}
+	text := func(name string) *string {
+		if !c.cmd.Flags().Changed(name) {
+			return nil
+		}
+		value := flagOf[string](c.cmd, name)
+		return &value
+	}
+	changes.Name, changes.Plan = text("name"), text("plan")
+	if metadata := text("metadata"); metadata != nil {
+		changes.Metadata = json.RawMessage(*metadata)
+	}
+	if !c.cmd.Flags().Changed("limit") {
+		return changes, nil
+	}
+	changes.Limits = map[string]int64{}
+	for _, limit := range flagOf[[]string](c.cmd, "limit") {
+		name, value, _ := strings.Cut(limit, "=")
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil {
+			return changes, usagef("--limit %q is not of the form name=number", limit)
+		}
+		changes.Limits[name] = n
+	}
+	return changes, nil
+}
+
+func (m *mount) tenantRename() *cobra.Command {
+	return m.verb(verb{
+		use: "rename SLUG", short: "Give a tenant another name, slug or schema name",
+		long: `Give a tenant another name for people (--name), slug (--to) or schema name (--schema), or several of them. Its rows and
+domains stay. Renaming the schema has the tenant's requests fail for the moment until all processes have heard of it: a
+maintenance around it tells people to come again. A rename that was interrupted goes on when it is run again.`,
+		example: "  $0 tenant rename schoola --to north --name \"North School\"\n  $0 tenant rename schoola --schema school_north",
+		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
+		flags: func(f *pflag.FlagSet) {
+			f.String("to", "", "the new slug")
+			f.String("name", "", "the new name for people")
+			f.String("schema", "", "the new name of the schema, which no tenant has ever had")
+		},
+		run: func(ctx context.Context, c *call) error {
+			p := tenancy.RenameParams{
+				Slug: flagOf[string](c.cmd, "to"), Name: flagOf[string](c.cmd, "name"), Schema: flagOf[string](c.cmd, "schema"),
+			}
+			if p == (tenancy.RenameParams{}) {
+				return usagef("nothing to rename: --to, --name or --schema is missing")
+			}
+			t, err := c.Tenants.Rename(ctx, c.args[0], p)
+			if err != nil {
+				c.goesOn(err)
+				return err
+			}
+			return c.result(toTenantJSON(t), func() { c.linef("%s is now %s (%s), in schema %s.", c.args[0], t.Slug, t.Name, t.Schema) })
+		},
+	})
+}
+
+func (m *mount) tenantSuspend() *cobra.Command {
+	return m.verb(verb{
+		use: "suspend SLUG", short: "Refuse a tenant's requests",
+		long: `Refuse a tenant's requests with 403 from now on, until 'tenant activate'. Requests that run go on to their ends. A tenant
+that is suspended already gets the new reason.`,
+		example: `  $0 tenant suspend schoola --reason "invoice 4711 is overdue"`,
+		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
+		flags: func(f *pflag.FlagSet) { f.String("reason", "", "one line for people") },
+		run: func(ctx context.Context, c *call) error {
+			t, err := c.Tenants.Suspend(ctx, c.args[0], flagOf[string](c.cmd, "reason"))
+			return c.tenantIs(t, err)
+		},
+	})
+}
+
+func (m *mount) tenantActivate() *cobra.Command {
+	return m.verb(verb{
+		use: "activate SLUG", short: "End a suspension",
+		long:    `Serve a tenant again that was suspended. One in maintenance needs 'tenant maintenance off'.`,
+		example: `  $0 tenant activate schoola`,
+		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
+		run: func(ctx context.Context, c *call) error {
+			t, err := c.Tenants.Activate(ctx, c.args[0])
+			return c.tenantIs(t, err)
+		},
+	})
+}
+
+func (m *mount) tenantMaintenance() *cobra.Command {
+	on := m.verb(verb{
+		use: "on SLUG", short: "Have a tenant's requests come again later",
+		long:    `Have a tenant's requests come again later: they are answered with 503 and, with --for, how long it will take.`,
+		example: `  $0 tenant maintenance on schoola --for 20m --reason "moving to another server"`,
+		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
+		flags: func(f *pflag.FlagSet) {
+			f.String("reason", "", "one line for people")
+			f.Duration("for", 0, "how long it is expected to take, which ends nothing (default: nobody knows)")
+		},
+		run: startMaintenance,
+	})
+	off := m.verb(verb{
+		use: "off SLUG", short: "End a maintenance",
+		long:    `Serve a tenant again that was in maintenance. One that was suspended meanwhile stays suspended.`,
+		example: `  $0 tenant maintenance off schoola`,
+		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
+		run: func(ctx context.Context, c *call) error {
+			t, err := c.Tenants.EndMaintenance(ctx, c.args[0])
+			return c.tenantIs(t, err)
+		},
+	})
+	return m.group(group{
+		use: "maintenance", short: "Begin or end a maintenance",
+		long:    `Begin or end the maintenance of a tenant, in which its requests are answered with 503.`,
+		example: "  $0 tenant maintenance on schoola --for 20m\n  $0 tenant maintenance off schoola",
+	}, on, off)
+}
+
+func startMaintenance(ctx context.Context, c *call) error {
+	p := tenancy.MaintenanceParams{Reason: flagOf[string](c.cmd, "reason")}
+	switch d := flagOf[time.Duration](c.cmd, "for"); {
+	case d < 0:
+		return usagef("--for is negative")
+	case d > 0:
+		p.Until = time.Now().Add(d)
+	}
+	t, err := c.Tenants.StartMaintenance(ctx, c.args[0], p)
+	return c.tenantIs(t, err)
+}

@@ -1,0 +1,147 @@
+package manage
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// statuses are those that a filter can name.
+var statuses = []string{
+	string(tenancy.Active), string(tenancy.Suspended), string(tenancy.Maintenance), string(tenancy.Provisioning),
+	string(tenancy.Dropping), string(tenancy.Stocked),
+}
+
+// filterFlags are those of a command that works on several tenants.
+func filterFlags(f *pflag.FlagSet, defaultStatus string) {
+	f.StringSlice("status", nil, "only these: "+strings.Join(statuses, ", ")+" (default: "+defaultStatus+")")
+	f.String("search", "", "only those with this in their slug, name or a domain")
+	f.String("plan", "", "only those of this plan")
+}
+
+func (c *call) filter() (tenancy.Filter, error) {
+	f := tenancy.Filter{Search: flagOf[string](c.cmd, "search"), Plan: flagOf[string](c.cmd, "plan")}
+	for _, s := range flagOf[[]string](c.cmd, "status") {
+		if !slices.Contains(statuses, s) {
+			return f, usagef("--status %q is none of %s", s, strings.Join(statuses, ", "))
+		}
+		f.Statuses = append(f.Statuses, tenancy.Status(s))
+	}
+	return f, nil
+}
+
+func (m *mount) tenantList() *cobra.Command {
+	return m.verb(verb{
+		use: "list", short: "List tenants",
+		long: `List tenants in the order of their ids, all of them: they are read a page at a time. With --limit that many, and
+--after goes on behind an id.`,
+		example: `  $0 tenant list
+  $0 tenant list --status suspended,maintenance --search school
+  $0 tenant list --json | jq -r .slug`,
+		needs: []need{needTenants},
+		flags: func(f *pflag.FlagSet) {
+			filterFlags(f, "all but stocked")
+			f.Int64("after", 0, "only those with greater ids")
+			f.Int("limit", 0, "at most so many (default: all)")
+		},
+		run: listTenants,
+	})
+}
+
+func listTenants(ctx context.Context, c *call) error {
+	f, err := c.filter()
+	if err != nil {
+		return err
+	}
+	limit := flagOf[int](c.cmd, "limit")
+	if limit < 0 {
+		return usagef("--limit is negative")
+	}
+	f.After, f.Limit = flagOf[int64](c.cmd, "after"), tenancy.MaxPageSize
+	if limit > 0 {
+		f.Limit = min(limit, f.Limit)
+	}
+	rows := [][]string{{"ID", "SLUG", "STATUS", "SCHEMA", "PLAN", "NAME"}}
+	n := 0
+	for t, err := range c.Tenants.All(ctx, f) {
+		if err != nil {
+			return err
+		}
+		if n++; limit > 0 && n > limit {
+			c.note("There are more: --after %d", f.After)
+			n--
+			break
+		}
+		f.After = t.ID
+		if c.json {
+			if err := c.value(toTenantJSON(t)); err != nil {
+				return err
+			}
+			continue
+		}
+		rows = append(rows, []string{fmt.Sprint(t.ID), t.Slug, string(t.Status), t.Schema, t.Plan, t.Name})
+	}
+	if c.json {
+		return nil
+	}
+	if n > 0 {
+		c.table(rows)
+	}
+	c.note("%s", count(n, "tenant"))
+	return nil
+}
+
+func (m *mount) tenantShow() *cobra.Command {
+	return m.verb(verb{
+		use: "show SLUG", short: "Show a tenant",
+		long:    `Show a tenant with its domains, whatever its status.`,
+		example: "  $0 tenant show schoola\n  $0 tenant show schoola --json | jq .schema",
+		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
+		run: func(ctx context.Context, c *call) error {
+			d, err := c.Tenants.Show(ctx, c.args[0])
+			if err != nil {
+				return err
+			}
+			return c.result(toTenantJSON(d.Tenant, d.Domains...), func() { c.show(d) })
+		},
+	})
+}
+
+func (c *call) show(d tenancy.Details) {
+	t := d.Tenant
+	var limits []string
+	for name, n := range t.Limits {
+		limits = append(limits, fmt.Sprintf("%s=%d", name, n))
+	}
+	slices.Sort(limits)
+	metadata := string(t.Metadata)
+	if metadata == "{}" {
+		metadata = ""
+	}
+	pairs := []string{
+		"id", fmt.Sprint(t.ID), "slug", t.Slug, "name", t.Name, "status", string(t.Status), "reason", t.Reason,
+		"until", moment(t.Until), "schema", t.Schema, "renamed to", t.NextSchema, "plan", t.Plan,
+		"limits", strings.Join(limits, " "), "metadata", metadata, "failure", t.Failure,
+		"created", moment(t.CreatedAt), "updated", moment(t.UpdatedAt),
+	}
+	for _, domain := range d.Domains {
+		pairs = append(pairs, "domain", domainText(domain))
+	}
+	c.fields(pairs...)
+}
+
+func domainText(d tenancy.Domain) string {
+	switch {
+	case d.Primary:
+		return d.Host + " (primary)"
+	case !d.Verified():
+		return d.Host + " (claimed)"
+	}
+	return d.Host
+}

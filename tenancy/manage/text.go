@@ -1,0 +1,78 @@
+package manage
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// clean makes text safe to show on a terminal: names, paths and messages come from tenants and from servers, and must not
+// move the cursor, change colours or turn the line around. What cannot be printed is shown as an escape.
+func clean(s string) string {
+	if !strings.ContainsFunc(s, unsafeRune) && utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case !unsafeRune(r):
+			b.WriteRune(r)
+		case r < 0x10000:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			fmt.Fprintf(&b, `\U%08x`, r)
+		}
+	}
+	return b.String()
+}
+
+// unsafeRune finds control characters and those that format, such as marks of the direction of writing.
+func unsafeRune(r rune) bool {
+	return r == utf8.RuneError || r != ' ' && !unicode.IsPrint(r)
+}
+
+var (
+	urlPassword     = regexp.MustCompile(`(?i)\b([a-z][a-z0-9+.-]*://[^\s:@/?#]*):\S*@`)
+	keywordPassword = regexp.MustCompile(`(?i)\b((?:pg)?password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&;,]+)`)
+)
+
+// redact takes passwords out of what may hold the URL of a database, or its settings.
+func redact(s string) string {
+	s = urlPassword.ReplaceAllString(s, "$1:xxxxx@")
+	return keywordPassword.ReplaceAllString(s, "${1}xxxxx")
+}
+
+// sentence is an error as people get to see it: one line, without passwords.
+func sentence(err error) string {
+	return clean(redact(strings.Join(strings.Fields(err.Error()), " ")))
+}
+
+// helpWidth is that of help, in columns.
+const helpWidth = 78
+
+// fill breaks the lines of each paragraph anew.
+func fill(text string, width int) string {
+	paragraphs := strings.Split(text, "\n\n")
+	for i, paragraph := range paragraphs {
+		var b strings.Builder
+		column := 0
+		for _, word := range strings.Fields(paragraph) {
+			n := utf8.RuneCountInString(word)
+			switch {
+			case column == 0:
+			case column+1+n > width:
+				b.WriteByte('\n')
+				column = 0
+			default:
+				b.WriteByte(' ')
+				column++
+			}
+			b.WriteString(word)
+			column += n
+		}
+		paragraphs[i] = b.String()
+	}
+	return strings.Join(paragraphs, "\n\n")
+}

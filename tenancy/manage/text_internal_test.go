@@ -1,0 +1,65 @@
+package manage
+
+import (
+	"strings"
+	"testing"
+	"unicode"
+)
+
+func TestWhatIsShownCannotMoveTheCursor(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"Schule Süd, 東京":   "Schule Süd, 東京",
+		"a\x1b[2Jb":        `a\u001b[2Jb`,
+		"a\u202eb":         `a\u202eb`,
+		"a\u009b31mb\r\nc": `a\u009b31mb\u000d\u000ac`,
+		"a\xffb":           `a\ufffdb`,
+	} {
+		if got := clean(in); got != want {
+			t.Errorf("clean(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestPasswordsAreTakenOut(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"postgres://ada:s3cret@db:5432/x?sslmode=disable":  "postgres://ada:xxxxx@db:5432/x?sslmode=disable",
+		"dial POSTGRESQL://a:p@ss@h/x failed":              "dial POSTGRESQL://a:xxxxx@h/x failed",
+		"host=db password=s3cret user=ada":                 "host=db password=xxxxx user=ada",
+		`password = 'a b\'c' host=x`:                       "password = xxxxx host=x",
+		"https://example.com/path and ada@example.com":     "https://example.com/path and ada@example.com",
+		"tenant \"a\" has no password in its name: page:5": "tenant \"a\" has no password in its name: page:5",
+	} {
+		if got := redact(in); got != want {
+			t.Errorf("redact(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func FuzzClean(f *testing.F) {
+	for _, seed := range []string{"", "a\x1b[2Jb", "\u202e", "\xff", "\U000e0001"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, r := range clean(s) {
+			if r != ' ' && !unicode.IsPrint(r) {
+				t.Fatalf("clean(%q) has %U", s, r)
+			}
+		}
+		if once := clean(s); clean(once) != once {
+			t.Fatalf("clean is not stable for %q", s)
+		}
+	})
+}
+
+func FuzzParseHead(f *testing.F) {
+	f.Add([]byte(`{"chain":"39873a82-a85b-46af-8471-09e9679a4eae","month":"2026-11-01T00:00:00Z","position":3,"digest":"` + strings.Repeat("0a", 32) + `"}`))
+	f.Add([]byte(`{"chain":"x"}`))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		h, err := parseHead(line)
+		if err == nil && (len(h.Chain.String()) != 36 || len(h.Digest.String()) != 64) {
+			t.Fatalf("%q is a head: %v", line, h)
+		}
+	})
+}
