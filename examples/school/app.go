@@ -30,7 +30,8 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 		return fmt.Errorf("cannot listen on %s: %w", o.listen, rootCause(err))
 	}
 	defer listener.Close()
-	db, err := openDatabase(ctx, o, stdout)
+	fmt.Fprintf(stdout, "Starting; data is in %s\n", o.dataDir)
+	db, err := openDatabase(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -41,6 +42,9 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close(ctx)) }() // behind the last request: the log has all of them
+	if err := p.prepare(ctx, db.roles); err != nil {
+		return err
+	}
 	if !o.noDemo {
 		if err := p.createDemo(ctx); err != nil {
 			return err
@@ -129,6 +133,6 @@ func (a *app) printWelcome(w io.Writer, databaseURL string) {
 	fmt.Fprintf(w, "Console             http://localhost:%s/admin/\n", a.port)
 	fmt.Fprintf(w, "Metrics             http://localhost:%s/metrics\n", a.port)
 	fmt.Fprintf(w, "Database            psql '%s'\n\n", databaseURL)
-	fmt.Fprintf(w, "`school logins` shows who can log in, `school code %s` the one-time code for the console.\n", staffPeople[0].email)
+	fmt.Fprintf(w, "`go run ./examples/school logins` shows who can log in, and `code %s` behind it the one-time code\nfor the console; `--help` what else there is.\n", staffPeople[0].email)
 	fmt.Fprintln(w, "Ctrl-C stops everything; the data stays.")
 }

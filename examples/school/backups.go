@@ -2,17 +2,15 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/oryne/pgtenant/schemactx"
-	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 	"github.com/oryne/pgtenant/tenancy/backup"
+	"github.com/oryne/pgtenant/tenancy/manage"
 )
 
 // openStore keeps the archives in the data directory.
@@ -29,7 +27,8 @@ func (p *platform) openStore(dataDir string) (err error) {
 // SigningKey.
 func (p *platform) openBackups(roles schemactx.RoleNames) (err error) {
 	p.backups, err = backup.New(backup.Config{
-		Pool: p.owner, Tenants: p.tenants, Migrations: p.runner, Store: p.store, Roles: roles, Logger: p.logger,
+		Pool: p.owner, Tenants: p.tenants, Migrations: p.runner, Store: p.store, Roles: roles,
+		Progress: manage.BackupProgress, Logger: p.logger,
 	})
 	if err != nil {
 		return err
@@ -54,26 +53,6 @@ func (p *platform) scheduled(ctx context.Context, r backup.ScheduledRun) {
 	if err != nil {
 		p.logger.ErrorContext(ctx, "backup is not in the access log", slog.String("backup", r.Name), slog.Any("error", err))
 	}
-}
-
-// newestBackup returns the newest backup of a school; of one that is gone, of the last that had the name.
-func (p *platform) newestBackup(ctx context.Context, slug string) (newest backup.Info, err error) {
-	school, err := p.tenants.BySlug(ctx, slug)
-	if err != nil && !errors.Is(err, tenancy.ErrNotFound) {
-		return newest, err
-	}
-	for info, err := range p.backups.Backups(ctx, school.ID) { // of all where the id is 0
-		if err != nil {
-			return newest, err
-		}
-		if (school.ID != 0 || info.Slug == slug) && info.TakenAt.After(newest.TakenAt) {
-			newest = info
-		}
-	}
-	if newest.Name == "" {
-		return newest, fmt.Errorf("there is no backup of %q", slug)
-	}
-	return newest, nil
 }
 
 // freshness is what a drop asks whether there is a backup.

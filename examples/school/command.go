@@ -3,112 +3,113 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"os/user"
-	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/spf13/cobra"
 
 	"github.com/oryne/pgtenant/tenancy/audit"
+	"github.com/oryne/pgtenant/tenancy/manage"
 )
 
-// command is something to be done with a school beside serving it.
-type command struct {
-	name, usage, help string
-	least, most       int // arguments
-	run               func(ctx context.Context, p *platform, args []string, stdout io.Writer) error
+// newCommand returns the program: what package manage has for its tenants, and what is its own. Without a command it serves.
+func newCommand() *cobra.Command {
+	o := new(options)
+	var root *cobra.Command
+	stderr := func() io.Writer { return root.ErrOrStderr() } // which a test may set later
+	root = manage.Command(manage.Config{
+		Name:  "school",
+		Open:  func(ctx context.Context) (*manage.App, error) { return openApp(ctx, o, stderr()) },
+		Actor: func() (string, error) { return o.who(), nil },
+		Admin: func(ctx context.Context) (*manage.Admin, error) { return openAdmin(ctx, o) },
+	})
+	root.Use, root.Example = "school [flags]", "  school\n"+root.Example
+	root.Short = "Schools on one PostgreSQL, each in a schema of its own"
+	root.Long = "Without a command, school serves: an API and a site for each school, and a console for who runs them. It starts a\n" +
+		"PostgreSQL of its own unless --database-url names one. The commands work beside it, too.\n\n" + root.Long
+	serving := newServe(o)
+	root.RunE, root.Args = serving.RunE, serving.Args
+	o.addTo(root.PersistentFlags())
+	o.addActorTo(root.PersistentFlags())
+	o.addServingTo(root.Flags())
+	root.AddCommand(serving, newLogins(o), newCode(o), newUser(o))
+	return root
 }
 
-var commands = []command{
-	{"backup", "SCHOOL", "back up a school", 1, 1, backUp},
-	{"drill", "SCHOOL", "try whether its newest backup can be restored", 1, 1, drill},
-	{"restore", "SCHOOL [NEW]", "put it back as in its newest backup, or make the new school NEW of that", 1, 2, restore},
-	{"revert", "SCHOOL", "take back a restore", 1, 1, revert},
-	{"confirm", "SCHOOL", "drop what a restore has set aside", 1, 1, confirm},
-	{"log", "SCHOOL", "show its access log", 1, 1, showLog},
-	{"logins", "", "show who of the demo can log in, and with what", 0, 0, showLogins},
-	{"code", "ADDRESS", "print the one-time code of somebody of the demo's staff", 1, 1, printCode},
-}
-
-// parseCommand returns nil for no arguments: serve.
-func parseCommand(args []string) (*command, []string, error) {
-	if len(args) == 0 {
-		return nil, nil, nil
+// newServe returns the command that serves.
+func newServe(o *options) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "serve", Short: "Serve the schools, as without a command", Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
+		Example: "  school serve --listen 127.0.0.1:8000",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return serve(cmd.Context(), *o, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
 	}
-	for _, c := range commands {
-		if c.name != args[0] {
-			continue
-		}
-		if n := len(args) - 1; n < c.least || n > c.most {
-			return nil, nil, fmt.Errorf("usage: school [flags] %s %s", c.name, c.usage)
-		}
-		return &c, args[1:], nil
-	}
-	return nil, nil, fmt.Errorf("unexpected argument %q; see --help", args[0])
+	o.addServingTo(cmd.Flags())
+	return cmd
 }
 
-// runCommand uses the database of the program that serves, or starts it where none does.
-func runCommand(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
-	db, err := openDatabase(ctx, o, stdout)
+// openApp opens what the commands work with. It uses the database of the program that serves, or starts it where none does.
+func openApp(ctx context.Context, o *options, stderr io.Writer) (_ *manage.App, err error) {
+	db, err := joinDatabase(ctx, *o)
+	if err != nil {
+		return nil, err
+	}
+	p, err := openPlatform(ctx, db, o.dataDir, o.logger(stderr))
+	if err != nil {
+		db.close()
+		return nil, err
+	}
+	app := &manage.App{
+		Tenants: p.tenants, BaseDomain: baseDomain, Migrations: p.runner, Owner: p.owner, Runtime: p.runtime, Roles: db.roles,
+		Backups: p.backups, Schedule: p.schedule, Anonymize: anonymous, Log: p.log,
+		Init: func(ctx context.Context) error { return p.initLog(ctx, db.roles) },
+		Close: func(ctx context.Context) error {
+			defer db.close()
+			return p.close(ctx)
+		},
+	}
+	app.Audit, err = audit.NewReader(p.owner, audit.ReaderConfig{})
+	if err == nil {
+		app.Subjects, err = p.subjects()
+	}
+	if err != nil {
+		return nil, errors.Join(err, app.Close(ctx))
+	}
+	return app, nil
+}
+
+// openAdmin opens the login that may make others.
+func openAdmin(ctx context.Context, o *options) (*manage.Admin, error) {
+	db, err := joinDatabase(ctx, *o)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := pgx.Connect(ctx, db.admin)
+	if err != nil {
+		db.close()
+		return nil, unreachable(err)
+	}
+	return &manage.Admin{
+		DB: conn, Setup: db.setup,
+		Close: func(ctx context.Context) error {
+			defer db.close()
+			return conn.Close(ctx)
+		},
+	}, nil
+}
+
+// withPlatform runs one of the program's own commands.
+func withPlatform(ctx context.Context, o *options, stderr io.Writer, do func(p *platform) error) (err error) {
+	db, err := joinDatabase(ctx, *o)
 	if err != nil {
 		return err
 	}
 	defer db.close()
-	ctx = audit.NewContext(ctx, audit.Caller{Actor: actor()})
 	p, err := openPlatform(ctx, db, o.dataDir, o.logger(stderr))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close(ctx)) }()
-	return o.command.run(ctx, p, o.args, stdout)
-}
-
-// actor is who is logged to have run a command.
-func actor() string {
-	u, err := user.Current()
-	if err != nil {
-		return "command line"
-	}
-	return u.Username
-}
-
-// showLog prints a school's log, from the oldest entry on.
-func showLog(ctx context.Context, p *platform, args []string, stdout io.Writer) error {
-	school, err := p.tenants.BySlug(ctx, args[0])
-	if err != nil {
-		return err
-	}
-	reader, err := audit.NewReader(p.owner, audit.ReaderConfig{})
-	if err != nil {
-		return err
-	}
-	for e, err := range reader.All(ctx, audit.Filter{Tenants: []int64{school.ID}}) {
-		if err != nil {
-			return err
-		}
-		who := e.Actor
-		if who == "" {
-			who = e.IP.String()
-		}
-		fmt.Fprintf(stdout, "%s  %-14s %-12s%s\n", e.Time.UTC().Format(time.DateTime), e.Action, who, details(e.Details))
-	}
-	report, err := reader.Verify(ctx, school.ID)
-	if err != nil {
-		return err
-	}
-	if err := report.Err(); err != nil {
-		return err
-	}
-	fmt.Fprintln(stdout, "None of it was changed, and nothing is missing.")
-	return nil
-}
-
-// details are those of an entry that a person looks for, without their names.
-func details(d map[string]any) string {
-	text := ""
-	for _, key := range []string{"method", "path", "status", "op", "step", "backup", "rows", "error"} {
-		if value, ok := d[key]; ok {
-			text += fmt.Sprint(" ", value)
-		}
-	}
-	return text
+	return do(p)
 }

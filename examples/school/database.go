@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net/url"
 	"path/filepath"
 
@@ -14,22 +12,46 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// databaseName is the database that the program makes on a PostgreSQL of its own.
-const databaseName = "school"
+const (
+	databaseName = "school"    // the database that the program makes on a PostgreSQL of its own
+	baseDomain   = "localhost" // each school is below it: browsers and curl take it for this machine
+)
 
 // database is where the program works: the URLs of its three logins.
 type database struct {
 	shown   string // for people: without a password
+	admin   string // makes the others
 	owner   string // migrates and creates schools; never serves a request
 	runtime string // serves requests; has no rights of its own
 	roles   schemactx.RoleNames
-	key     key             // of the data directory
-	gone    <-chan struct{} // closed when our own PostgreSQL has ended; nil for another's
+	setup   schemactx.SetupConfig // which has made the roles
+	key     key                   // of the data directory
+	gone    <-chan struct{}       // closed when our own PostgreSQL has ended; nil for another's
 	close   func()
 }
 
-// openDatabase finds or starts PostgreSQL and sets up the roles.
-func openDatabase(ctx context.Context, o options, stdout io.Writer) (*database, error) {
+// openDatabase starts PostgreSQL, or finds another's, and sets up the roles.
+func openDatabase(ctx context.Context, o options) (*database, error) {
+	return findDatabase(ctx, o, startServer)
+}
+
+// joinDatabase does the same beside the program that serves, whose PostgreSQL it uses then.
+func joinDatabase(ctx context.Context, o options) (*database, error) {
+	return findDatabase(ctx, o, func(ctx context.Context, dir string) (*database, error) {
+		db, err := startServer(ctx, dir)
+		if !errors.Is(err, localpg.ErrInUse) {
+			return db, err
+		}
+		server, err := localpg.Find(dir)
+		if err != nil {
+			return nil, err
+		}
+		return openLocal(ctx, server)
+	})
+}
+
+// findDatabase takes the database of --database-url, or has a PostgreSQL of our own that local finds.
+func findDatabase(ctx context.Context, o options, local func(ctx context.Context, dir string) (*database, error)) (*database, error) {
 	if err := checkDataDir(o.dataDir); err != nil {
 		return nil, err
 	}
@@ -40,7 +62,7 @@ func openDatabase(ctx context.Context, o options, stdout io.Writer) (*database, 
 		}
 		return openRemote(ctx, o, key)
 	}
-	db, err := startDatabase(ctx, o, stdout)
+	db, err := local(ctx, filepath.Join(o.dataDir, clusterDir))
 	if err != nil {
 		return nil, err
 	}
@@ -51,16 +73,9 @@ func openDatabase(ctx context.Context, o options, stdout io.Writer) (*database, 
 	return db, nil
 }
 
-// startDatabase starts a PostgreSQL of our own, or finds the one of the program that serves.
-func startDatabase(ctx context.Context, o options, stdout io.Writer) (*database, error) {
-	dir := filepath.Join(o.dataDir, clusterDir)
-	if o.command == nil {
-		fmt.Fprintf(stdout, "Starting PostgreSQL; its data is in %s\n", o.dataDir)
-	}
+// startServer starts a PostgreSQL of our own.
+func startServer(ctx context.Context, dir string) (*database, error) {
 	server, err := localpg.Start(ctx, localpg.Config{DataDir: dir})
-	if errors.Is(err, localpg.ErrInUse) && o.command != nil {
-		return joinLocal(ctx, dir)
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -74,17 +89,9 @@ func startDatabase(ctx context.Context, o options, stdout io.Writer) (*database,
 	return db, nil
 }
 
-// joinLocal is for a command beside the program that serves: it uses that one's PostgreSQL.
-func joinLocal(ctx context.Context, dir string) (*database, error) {
-	server, err := localpg.Find(dir)
-	if err != nil {
-		return nil, err
-	}
-	return openLocal(ctx, server)
-}
-
 // openLocal uses a server of our own. Its socket lets its user in without a password, so
-// the logins need none.
+// the logins need none. Nobody else has a database there, so that it is hardened without asking; with --database-url that is
+// for 'init --harden' to do.
 func openLocal(ctx context.Context, server interface {
 	URL(user, database string) string
 },
@@ -97,8 +104,12 @@ func openLocal(ctx context.Context, server interface {
 	if err != nil {
 		return nil, err
 	}
+	if err := harden(ctx, server.URL(admin, databaseName), roles); err != nil {
+		return nil, err
+	}
 	return &database{
 		shown:   server.URL(admin, databaseName),
+		admin:   server.URL(admin, databaseName),
 		owner:   server.URL(roles.Owner(), databaseName),
 		runtime: server.URL(roles.Runtime(), databaseName),
 		roles:   roles,
@@ -115,14 +126,15 @@ func openRemote(ctx context.Context, o options, key key) (*database, error) {
 	}
 	names := schemactx.DefaultRoleNames(filepath.Base(admin.Path))
 	ownerPassword, runtimePassword := key.password(names.Owner()), key.password(names.Runtime())
-	roles, err := setupRoles(ctx, o.databaseURL, schemactx.SetupConfig{
-		Roles: names, OwnerPassword: ownerPassword, RuntimePassword: runtimePassword,
-	})
+	setup := schemactx.SetupConfig{Roles: names, OwnerPassword: ownerPassword, RuntimePassword: runtimePassword}
+	roles, err := setupRoles(ctx, o.databaseURL, setup)
 	if err != nil {
 		return nil, err
 	}
 	return &database{
 		shown:   admin.Redacted(),
+		admin:   o.databaseURL,
+		setup:   setup,
 		owner:   withUser(admin, roles.Owner(), ownerPassword),
 		runtime: withUser(admin, roles.Runtime(), runtimePassword),
 		roles:   roles,
@@ -139,25 +151,39 @@ func withUser(u *url.URL, user, password string) string {
 
 // createDatabase makes the program's database where it is not there yet.
 func createDatabase(ctx context.Context, adminURL string) error {
+	return asAdmin(ctx, adminURL, func(conn *pgx.Conn) error {
+		var exists bool
+		err := conn.QueryRow(ctx, "select exists (select from pg_database where datname = $1)", databaseName).Scan(&exists)
+		if err != nil || exists {
+			return err
+		}
+		_, err = conn.Exec(ctx, "create database "+pgx.Identifier{databaseName}.Sanitize())
+		return err
+	})
+}
+
+func setupRoles(ctx context.Context, adminURL string, cfg schemactx.SetupConfig) (roles schemactx.RoleNames, err error) {
+	err = asAdmin(ctx, adminURL, func(conn *pgx.Conn) error {
+		report, err := schemactx.Setup(ctx, conn, cfg)
+		roles = report.Roles
+		return err
+	})
+	return roles, err
+}
+
+// harden takes from everybody what a statement could leave its scope with.
+func harden(ctx context.Context, adminURL string, roles schemactx.RoleNames) error {
+	return asAdmin(ctx, adminURL, func(conn *pgx.Conn) error {
+		_, err := schemactx.Harden(ctx, conn, roles)
+		return err
+	})
+}
+
+func asAdmin(ctx context.Context, adminURL string, do func(conn *pgx.Conn) error) error {
 	conn, err := pgx.Connect(ctx, adminURL)
 	if err != nil {
 		return unreachable(err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	var exists bool
-	if err := conn.QueryRow(ctx, "select exists (select from pg_database where datname = $1)", databaseName).Scan(&exists); err != nil || exists {
-		return err
-	}
-	_, err = conn.Exec(ctx, "create database "+pgx.Identifier{databaseName}.Sanitize())
-	return err
-}
-
-func setupRoles(ctx context.Context, adminURL string, cfg schemactx.SetupConfig) (schemactx.RoleNames, error) {
-	conn, err := pgx.Connect(ctx, adminURL)
-	if err != nil {
-		return schemactx.RoleNames{}, unreachable(err)
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	report, err := schemactx.Setup(ctx, conn, cfg)
-	return report.Roles, err
+	return do(conn)
 }

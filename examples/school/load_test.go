@@ -96,11 +96,12 @@ func newLoadPlatform(b *testing.B) loadPlatform {
 	dir, err := filepath.Abs(b.TempDir())
 	check(b, err)
 	o := options{databaseURL: test.URL, dataDir: filepath.Join(dir, "data")}
-	db, err := openDatabase(b.Context(), o, io.Discard)
+	db, err := openDatabase(b.Context(), o)
 	check(b, err)
 	p, err := openPlatform(b.Context(), db, o.dataDir, slog.New(slog.DiscardHandler))
 	check(b, err)
 	b.Cleanup(func() { check(b, p.close(context.Background())) })
+	check(b, p.prepare(b.Context(), db.roles))
 	p.schools.Names = append(p.schools.Names, loadPlan)
 	return loadPlatform{platform: p, url: db.owner}
 }

@@ -1,48 +1,54 @@
 package main
 
 import (
-	"flag"
-	"fmt"
 	"io"
 	"log/slog"
+	"os/user"
+
+	"github.com/spf13/pflag"
 
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// options are the command line.
+// options are the flags of the command line.
 type options struct {
 	listen      string
 	databaseURL string
 	dataDir     string
 	noDemo      bool
 	verbose     bool
-	command     *command // nil: serve
-	args        []string // of the command
+	actor       string
 }
 
-func parseOptions(args []string, stderr io.Writer) (options, error) {
-	var o options
-	fs := flag.NewFlagSet("school", flag.ContinueOnError)
-	fs.SetOutput(stderr)
-	fs.StringVar(&o.listen, "listen", "127.0.0.1:8000", "`address` to serve on")
-	fs.StringVar(&o.databaseURL, "database-url", "", "admin `URL` of a PostgreSQL database to use; default: start one of our own")
-	fs.StringVar(&o.dataDir, "data-dir", defaultDataDir(), "`directory` that keeps our own PostgreSQL, or the logins' key for --database-url; backups too")
-	fs.BoolVar(&o.noDemo, "no-demo", false, "do not create the two demo schools")
-	fs.BoolVar(&o.verbose, "verbose", false, "log also what is as it should be, such as code that names a school by hand")
-	fs.Usage = func() {
-		fmt.Fprintln(stderr, "Usage: school [flags] [command]\n\nServes two schools, each in a PostgreSQL schema of its own.\n\nCommands, also while it serves:")
-		for _, c := range commands {
-			fmt.Fprintf(stderr, "  %-8s %-16s %s\n", c.name, c.usage, c.help)
-		}
-		fmt.Fprintln(stderr, "\nFlags:")
-		fs.PrintDefaults()
+// addTo adds the flags that all commands have.
+func (o *options) addTo(f *pflag.FlagSet) {
+	f.StringVar(&o.databaseURL, "database-url", "", "admin `URL` of a PostgreSQL database to use; default: start one of our own")
+	f.StringVar(&o.dataDir, "data-dir", defaultDataDir(), "`directory` that keeps our own PostgreSQL, the key of the logins, and backups")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "log also what is as it should be, such as code that names a school by hand")
+}
+
+// addActorTo adds the flag that says who runs a command. Who can read the data directory can be anybody, as with the logins: it is for the
+// access log, and for drops, which take two people of the platform's staff.
+func (o *options) addActorTo(f *pflag.FlagSet) {
+	f.StringVar(&o.actor, "actor", "", "`who` runs the command, for the access log and for drops; default: the user of the system")
+}
+
+// who is who runs a command.
+func (o *options) who() string {
+	if o.actor != "" {
+		return o.actor
 	}
-	if err := fs.Parse(args); err != nil {
-		return o, flag.ErrHelp // flag has said what is wrong
+	u, err := user.Current()
+	if err != nil {
+		return "command line" // a system without a list of users
 	}
-	var err error
-	o.command, o.args, err = parseCommand(fs.Args())
-	return o, err
+	return u.Username
+}
+
+// addServingTo adds those of who serves.
+func (o *options) addServingTo(f *pflag.FlagSet) {
+	f.StringVar(&o.listen, "listen", "127.0.0.1:8000", "`address` to serve on")
+	f.BoolVar(&o.noDemo, "no-demo", false, "do not create the schools of the demo")
 }
 
 // logger writes to stderr, each line with its school and request.

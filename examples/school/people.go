@@ -2,14 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"slices"
-	"text/tabwriter"
-	"time"
 
-	"github.com/oryne/pgtenant/examples/school/internal/demo"
 	"github.com/oryne/pgtenant/examples/school/internal/staff"
 	"github.com/oryne/pgtenant/tenancy"
 )
@@ -59,38 +53,4 @@ func (p *platform) drops() tenancy.DropConfig {
 	return tenancy.DropConfig{
 		Enabled: true, FourEyes: true, Approve: p.log.ApproveDrop(code), Backups: p.freshness(), Notify: p.metrics.Drops(p.log.NotifyDrop),
 	}
-}
-
-// showLogins prints who there is at the beginning. Who has changed a password since knows the new one.
-func showLogins(_ context.Context, p *platform, _ []string, stdout io.Writer) error {
-	w := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
-	for _, who := range staffPeople {
-		fmt.Fprintf(w, "console\tstaff\t%s\t%s\n", who.email, p.key.phrase(who.email))
-	}
-	for _, school := range demoSchools {
-		for _, role := range demo.Roles {
-			address := demo.Address(school.Slug, role)
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", school.Slug, role, address, p.key.phrase(address))
-		}
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	fmt.Fprintln(stdout, "\nOne-time codes: school code ADDRESS, or have a telephone scan")
-	for _, who := range staffPeople {
-		fmt.Fprintln(stdout, "  "+staff.URI(who.email, p.key.secret(who.email)))
-	}
-	return nil
-}
-
-// printCode prints what a telephone would show.
-func printCode(_ context.Context, p *platform, args []string, stdout io.Writer) error {
-	if !slices.ContainsFunc(staffPeople, func(who person) bool { return who.email == args[0] }) {
-		return errors.New("nobody of the demo's staff has that address; see school logins")
-	}
-	code, err := staff.Code(p.key.secret(args[0]), time.Now())
-	if err == nil {
-		fmt.Fprintln(stdout, code)
-	}
-	return err
 }

@@ -38,8 +38,7 @@ type platform struct {
 	logger         *slog.Logger
 }
 
-// openPlatform opens the pools and brings the registry and every school up to date. It refuses a
-// database in which something breaks the isolation.
+// openPlatform opens the pools and puts the packages together. It changes nothing in the database.
 func openPlatform(ctx context.Context, database *database, dataDir string, logger *slog.Logger) (_ *platform, err error) {
 	p := &platform{key: database.key, logger: logger}
 	defer func() {
@@ -71,17 +70,14 @@ func openPlatform(ctx context.Context, database *database, dataDir string, logge
 	if err := p.openStaff(); err != nil {
 		return nil, err
 	}
-	if err := p.openTenants(ctx, database.roles); err != nil {
-		return nil, err
-	}
-	if err := p.check(ctx, database.roles); err != nil {
+	if err := p.openTenants(database.roles); err != nil {
 		return nil, err
 	}
 	return p, p.openBackups(database.roles)
 }
 
-// openTenants migrates what schools share and then the schema of every school.
-func (p *platform) openTenants(ctx context.Context, roles schemactx.RoleNames) (err error) {
+// openTenants makes what migrates the schools' schemas, and what makes schools.
+func (p *platform) openTenants(roles schemactx.RoleNames) (err error) {
 	p.runner, err = migrate.New(p.owner, migrate.Config{
 		Shared: []migrate.Source{
 			{Name: "tenancy", FS: tenancy.Migrations()},
@@ -107,7 +103,13 @@ func (p *platform) openTenants(ctx context.Context, roles schemactx.RoleNames) (
 	if err != nil {
 		return err
 	}
-	p.schools = &schools.Maker{Tenants: p.tenants, Suffix: ".localhost", Names: []string{basicPlan, premiumPlan}, Reserved: reserved()}
+	p.schools = &schools.Maker{Tenants: p.tenants, Suffix: "." + baseDomain, Names: []string{basicPlan, premiumPlan}, Reserved: reserved()}
+	return nil
+}
+
+// prepare brings what schools share up to date, and then the schema of every school. It refuses a database in which something
+// breaks the isolation.
+func (p *platform) prepare(ctx context.Context, roles schemactx.RoleNames) error {
 	if err := p.tenants.Init(ctx); err != nil {
 		return err
 	}
@@ -119,11 +121,14 @@ func (p *platform) openTenants(ctx context.Context, roles schemactx.RoleNames) (
 		Events:     p.metrics.Migrating(p.log.MigrateEvents(ctx)),
 	})
 	p.metrics.Migrated(report)
-	return err
+	if err != nil {
+		return err
+	}
+	return p.check(ctx, roles)
 }
 
 // check refuses to work in a database in which something breaks the isolation, such as a runtime login with rights of
-// its own. Its warnings are not shown: Harden, which would settle them, is the administrator's decision.
+// its own. Its warnings are not shown: 'school check' has them, and 'school init --harden' settles them.
 func (p *platform) check(ctx context.Context, roles schemactx.RoleNames) error {
 	report, err := schemactx.Check(ctx, p.runtime, schemactx.CheckConfig{Roles: roles})
 	if err != nil {

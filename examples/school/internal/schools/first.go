@@ -36,18 +36,25 @@ func Seed(db Pool) func(ctx context.Context, t *tenancy.Tenant) error {
 		if !ok {
 			return nil
 		}
-		ctx = erp.NewContext(ctx, erp.System())
-		return db.InTx(ctx, func(tx pgx.Tx) error {
-			user, err := erp.NewUsers(tx).Create(ctx, f.user)
-			var input *erp.InputError
-			if errors.As(err, &input) && input.Conflict {
-				return nil // of a run before, which was cut off behind it
-			}
-			if err != nil {
-				return err
-			}
-			_, err = tx.Exec(ctx, "update users set password_hash = $1 where id = $2", f.hash.Reveal(), user.ID)
-			return err
-		})
+		return db.InTx(ctx, func(tx pgx.Tx) error { return addAdmin(ctx, tx, f) })
 	}
+}
+
+// AddAdmin lets somebody administer the school of ctx, with the hash of a password. Whoever has the address already stays as they are: it
+// can be done again. An address that cannot be is an [erp.InputError].
+func AddAdmin(ctx context.Context, tx pgx.Tx, address string, hash tenancy.PasswordHash) error {
+	return addAdmin(ctx, tx, first{erp.NewUser{Email: address, Name: "Administrator", Role: erp.RoleAdmin}, hash})
+}
+
+func addAdmin(ctx context.Context, tx pgx.Tx, f first) error {
+	user, err := erp.NewUsers(tx).Create(erp.NewContext(ctx, erp.System()), f.user)
+	var input *erp.InputError
+	if errors.As(err, &input) && input.Conflict {
+		return nil // of a run before, which was cut off behind it
+	}
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, "update users set password_hash = $1 where id = $2", f.hash.Reveal(), user.ID)
+	return err
 }
