@@ -85,7 +85,7 @@ func TestARealPrometheusScrapesTheExample(t *testing.T) {
 		`pgtenant_refused_requests_total{reason="unknown_host"} > 0`,
 		`pgtenant_statements_total * on (tenant) group_left (slug) pgtenant_tenant_info{slug="schoolb"} > 0`,
 		`pgtenant_schema_size_bytes{tenant="tenant_1"} > 0`,
-		`pgtenant_migration_schemas{state="current"} == 5`, // two of them in stock
+		`pgtenant_migration_schemas{state="current"} >= 3`, // and those in stock
 		panels["Active tenants"] + " == 3",
 		panels["Requests"], panels["Request p99"], panels["Statements"], panels["Rate limit decisions"], panels["Pool"],
 		panels["Tenants without a backup"], panels["Explicit switches"],

@@ -1,9 +1,9 @@
 package console
 
 import (
+	"context"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/oryne/pgtenant/examples/school/internal/web"
 	"github.com/oryne/pgtenant/tenancy/audit"
@@ -32,8 +32,8 @@ func (c *console) restore(w http.ResponseWriter, r *http.Request, slug string, f
 		return "", err
 	}
 	name := form.Text("name")
-	if !strings.HasPrefix(name, fmt.Sprintf("%d-", t.ID)) { // of another school: its own page has it
-		return "", backup.ErrNotFound
+	if err := c.isBackup(ctx, t.ID, name); err != nil {
+		return "", err
 	}
 	opts := backup.RestoreOptions{Replace: slug}
 	if to := form.Text("as"); to != "" {
@@ -51,6 +51,16 @@ func (c *console) restore(w http.ResponseWriter, r *http.Request, slug string, f
 		Tenant: restored.Tenant.ID, Slug: restored.Tenant.Slug, Schema: restored.Tenant.Schema, Action: audit.Restore,
 		Details: map[string]any{"backup": name, "rows": restored.Rows},
 	})
+}
+
+// isBackup returns [backup.ErrNotFound] unless the school has a backup of that name. Another school's is on that one's page.
+func (c *console) isBackup(ctx context.Context, school int64, name string) error {
+	for info, err := range c.Backups.Backups(ctx, school) {
+		if err != nil || info.Name == name {
+			return err
+		}
+	}
+	return backup.ErrNotFound
 }
 
 // revert and confirm name the schema that the page has shown, so that nobody drops another one than was looked at.
