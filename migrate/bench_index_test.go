@@ -11,8 +11,12 @@ import (
 func BenchmarkIndex(b *testing.B) {
 	f := newBenchFleet(b)
 	withIndex := func(cfg *migrate.Config) { cfg.Index = migrate.CentralIndex }
+	watched := func(cfg *migrate.Config) { cfg.Index = migrate.WatchedIndex }
 	b.Run("nothing pending", func(b *testing.B) {
 		f.nothingBoth(b, f.runner(b, nil), f.runner(b, withIndex))
+	})
+	b.Run("nothing pending, watched", func(b *testing.B) {
+		f.nothingBoth(b, f.runner(b, nil), f.runner(b, watched))
 	})
 	b.Run("one migration", func(b *testing.B) {
 		var plain, with []time.Duration

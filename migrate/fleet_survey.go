@@ -130,6 +130,8 @@ type chunk struct {
 func (s *survey) each(ctx context.Context, list List, visit func(m *member) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
+	s.index.begin()
+	defer s.index.end()
 	defer wg.Wait()
 	defer cancel()
 	chunks := make(chan chan chunk, max(s.atOnce, surveyAtOnce)-1)
@@ -194,17 +196,22 @@ func (s *survey) chunk() int {
 // read finds out where some schemas stand: one query for the catalog, one for the contents, but for those that the
 // index of versions knows.
 func (s *survey) read(ctx context.Context, names []string) ([]member, error) {
+	members := make([]member, len(names))
+	for i, name := range names {
+		members[i].schema = name
+		members[i].err = schemactx.ValidateName(name)
+	}
+	s.index.ask(ctx, s)
+	if s.index.tell(members) {
+		return members, nil
+	}
 	conn, err := s.r.pool.Acquire(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read versions: %w", err)
 	}
 	defer conn.Release()
-	members := make([]member, len(names))
-	for i, name := range names {
-		members[i] = member{schema: name, reader: conn.Conn().PgConn().PID()}
-		if err := schemactx.ValidateName(name); err != nil {
-			members[i].err = err
-		}
+	for i := range members {
+		members[i].reader = conn.Conn().PgConn().PID()
 	}
 	left := members
 	if s.index != nil {
@@ -395,10 +402,14 @@ func (m *member) verdict(t target) error {
 
 // unmet returns the schemas with a version table that the roster does not have.
 func (s *survey) unmet(ctx context.Context) (map[string]struct{}, error) {
+	met := s.roster.met()
+	if s.index.strayless(len(met)) {
+		return nil, nil
+	}
 	rows, err := s.r.pool.Query(ctx, `select c.oid, n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace
 		where c.relname = $1::text::name and n.nspname <> 'public'
 		and not exists (select from unnest($2::text::oid[]) met (oid) where met.oid = c.oid)`,
-		pgx.QueryExecModeExec, s.r.cfg.Table, oidArray(s.roster.met()))
+		pgx.QueryExecModeExec, s.r.cfg.Table, oidArray(met))
 	if err != nil {
 		return nil, fmt.Errorf("look for strays: %w", err)
 	}
