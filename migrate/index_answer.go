@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"strings"
@@ -72,6 +73,7 @@ func (x *index) ask(ctx context.Context, s *survey) {
 			x.trouble(ctx, err)
 		}
 	}
+	s.roster.expect(len(all.bySchema))
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	all.asked, all.round = true, x.answers.round
@@ -79,39 +81,60 @@ func (x *index) ask(ctx context.Context, s *survey) {
 }
 
 // answersOf returns the answers, and how many changes the watch has noted.
-func (x *index) answersOf(ctx context.Context, conn *pgxpool.Conn, s *survey) (all answers, changes int, err error) {
-	all.bySchema, all.tables = make(map[string]answer), -1
-	result := conn.Conn().PgConn().ExecParams(ctx, answerSQL, [][]byte{[]byte(x.r.cfg.Table)}, nil, nil, []int16{1})
-	for result.NextRow() {
-		row := result.Values()
-		versions, bad := readLine(string(row[1]))
-		if bad != nil || lineIDOf(string(row[1])) != lineID(row[0]) {
-			continue // what does not have the name of its content is not there
+func (x *index) answersOf(ctx context.Context, conn *pgxpool.Conn, s *survey) (answers, int, error) {
+	result := conn.Conn().PgConn().ExecParams(ctx, answerSQL, [][]byte{[]byte(x.r.cfg.Table)}, nil, nil, []int16{1}).Read()
+	if result.Err != nil || len(result.Rows) != 1 {
+		return answers{}, 0, cmp.Or(result.Err, errIndexUnsound)
+	}
+	row := result.Rows[0]
+	schemas, tables, others, changed := string(row[0]), arrayOf(row[1]), arrayOf(row[3]), arrayOf(row[5])
+	all := answers{bySchema: make(map[string]answer, len(tables)), tables: int(binary.BigEndian.Uint64(row[6]))} //nolint:gosec // a count
+	if len(tables) == 0 {
+		return all, 0, nil
+	}
+	lines := []lineID{lineID(row[2])}
+	for _, id := range arrayOf(row[4]) {
+		lines = append(lines, lineID(id))
+	}
+	if err := x.load(ctx, conn, s, lines); err != nil {
+		return answers{}, 0, err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	special := make(map[uint32]*lineage, len(others)+len(changed)) // nil: not known
+	for i, table := range others {
+		special[binary.BigEndian.Uint32(table)] = x.lines[lines[i+1]]
+	}
+	for _, table := range changed {
+		special[binary.BigEndian.Uint32(table)] = nil
+	}
+	for _, oid := range tables {
+		table := binary.BigEndian.Uint32(oid)
+		line := x.lines[lines[0]]
+		if other, ok := special[table]; ok {
+			line = other
 		}
-		line := s.lines.of(versions)
-		schemas, tables := string(row[2]), oidsOf(row[3])
-		for _, table := range tables {
-			var schema string
-			schema, schemas, _ = strings.Cut(schemas, ",")
+		var schema string
+		if schema, schemas, _ = strings.Cut(schemas, ","); line != nil {
 			all.bySchema[schema] = answer{table, line}
 		}
-		all.tables, changes = int(binary.BigEndian.Uint64(row[4])), int(binary.BigEndian.Uint64(row[5])) //nolint:gosec // counts
 	}
-	_, err = result.Close()
-	return all, changes, err
+	return all, int(binary.BigEndian.Uint64(row[7])), nil //nolint:gosec // a count
 }
 
-// oidsOf returns the elements of an array in the binary format that has one dimension and no nulls.
-func oidsOf(b []byte) []uint32 {
-	const head, element = 20, 8
+// arrayOf returns the elements of an array in the binary format that has one dimension and no nulls.
+func arrayOf(b []byte) [][]byte {
+	const head, size = 20, 4
 	if len(b) < head {
-		return nil
+		return nil // it is empty
 	}
-	var oids []uint32
-	for b = b[head:]; len(b) >= element; b = b[element:] {
-		oids = append(oids, binary.BigEndian.Uint32(b[element-4:]))
+	elements := make([][]byte, 0, binary.BigEndian.Uint32(b[12:]))
+	for b = b[head:]; len(b) > size; {
+		end := size + binary.BigEndian.Uint32(b)
+		elements = append(elements, b[size:end])
+		b = b[end:]
 	}
-	return oids
+	return elements
 }
 
 // tell enters where schemas stand that the watched index answers for, and reports whether those are all.
@@ -130,7 +153,7 @@ func (x *index) tell(members []member) bool {
 			continue
 		}
 		m.table, m.line, m.sure = found.table, found.line, true
-		m.err = m.verdict(m.target(x.r))
+		m.err = m.verdict(x.r)
 	}
 	return all
 }

@@ -22,24 +22,24 @@ const makeIndexSQL = `set local client_min_messages = warning;
 	create table if not exists pgtenant_index.lines (line uuid primary key, rows text not null);
 	create table if not exists pgtenant_index.versions (
 		relid oid primary key,
-		schema name,
-		line uuid,
 		filled xid,
+		watch uuid,
+		name name,
 		until xid8,
+		unwatched uuid,
+		line uuid,
+		schema name,
+		proven pg_snapshot,
+		namespace_oid oid, trigger_oid oid, truncate_oid oid,
 		origin bigint,
 		function tid, function_xmin xid,
 		namespace tid, namespace_xmin xid,
 		class tid, class_xmin xid,
 		trigger tid, trigger_xmin xid,
-		column1 tid, column2 tid, column3 tid, column4 tid, columns_xmin xid[],
-		name name,
-		watch uuid,
-		watched boolean not null default false,
-		proven pg_snapshot,
-		namespace_oid oid, trigger_oid oid, truncate_oid oid
+		column1 tid, column2 tid, column3 tid, column4 tid, columns_xmin xid[]
 	) with (fillfactor = 50);
 	create table if not exists pgtenant_index.watch (
-		id uuid primary key, proof text, made timestamptz not null, awaited text[], ripe boolean not null default false
+		id uuid primary key, proof text, made timestamptz not null, until xid8, awaited text[], ripe boolean not null default false
 	);
 	create table if not exists pgtenant_index.changes (object oid, at xid8 default pg_current_xact_id(), primary key (object, at));
 	create index if not exists versions_schema_idx on pgtenant_index.versions (schema);
@@ -91,7 +91,7 @@ const believeSQL = `with ` + indexSelf + `
 		join pgtenant_index.versions v on v.schema = s.name::name offset 0
 	) v cross join self
 	where v.line is not null and v.made = v.filled and v.until > self.now and v.origin = self.origin
-		and ($3::text is null or v.watch = $3::text::uuid and not v.watched)
+		and ($3::text is null or v.unwatched = $3::text::uuid)
 		and v.function = self.function and v.function_xmin = self.function_xmin
 		and exists (select from pg_class c where c.ctid = v.class and c.xmin = v.class_xmin and c.oid = v.relid and c.relname = $2::name offset 0)
 		and exists (select from pg_namespace n where n.ctid = v.namespace and n.xmin = v.namespace_xmin and n.nspname = v.schema offset 0)
@@ -144,7 +144,8 @@ const proveSQL = `with ` + indexSelf + `, watch as materialized (
 		class = proof.class, class_xmin = proof.class_xmin, trigger = proof.trigger, trigger_xmin = proof.trigger_xmin,
 		column1 = places[1], column2 = places[2], column3 = places[3], column4 = places[4], columns_xmin = xmins,
 		name = proof.relname, namespace_oid = proof.namespace_oid, trigger_oid = proof.trigger_oid, truncate_oid = proof.truncate_oid,
-		watch = (select id from watch), watched = proof.watchable and exists (select from watch), proven = pg_current_snapshot()
+		watch = case when proof.watchable then (select id from watch) end,
+		unwatched = case when proof.truncate_oid is not null and not proof.watchable then (select id from watch) end, proven = pg_current_snapshot()
 	from proof, free, self where v.relid = proof.oid and v.relid = free.relid
 	returning v.relid, v.ctid::text, v.xmin::text`
 

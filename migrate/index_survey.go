@@ -40,7 +40,8 @@ type index struct {
 	off   bool // something was wrong with it, and it is left alone
 	lines map[lineID]*lineage
 
-	watch   string // the watch that is ripe; empty: none
+	watch   string     // the watch that is ripe; empty: none
+	making  sync.Mutex // held while it is looked at
 	asking  sync.Mutex
 	answers answers
 }
@@ -68,6 +69,8 @@ func (x *index) usable(ctx context.Context, conn *pgxpool.Conn) bool {
 	if x == nil {
 		return false
 	}
+	x.making.Lock()
+	defer x.making.Unlock()
 	x.mu.Lock()
 	ready, off := x.ready, x.off
 	x.mu.Unlock()
@@ -151,7 +154,7 @@ func (x *index) believe(ctx context.Context, conn *pgxpool.Conn, s *survey, memb
 			continue
 		}
 		m.sure = true
-		m.err = m.verdict(m.target(x.r))
+		m.err = m.verdict(x.r)
 	}
 }
 
@@ -179,11 +182,14 @@ func put(members, left []member) {
 func (x *index) load(ctx context.Context, conn *pgxpool.Conn, s *survey, found []lineID) error {
 	x.mu.Lock()
 	missing := make(map[lineID]bool)
+	var last lineID
 	for _, id := range found {
-		if id != (lineID{}) && x.lines[id] == nil {
+		if id != last && x.lines[id] == nil {
 			missing[id] = true
 		}
+		last = id
 	}
+	delete(missing, lineID{})
 	x.mu.Unlock()
 	if len(missing) == 0 {
 		return nil

@@ -44,6 +44,9 @@ func indexed(t *testing.T, level migrate.Index) (fixture, *migrate.Runner) {
 	check(t, err)
 	f.expectStates(t, r, "tenant_1 current 2", "tenant_2 current 2", "tenant_3 current 2")
 	f.expectEntries(t, 3)
+	if level == migrate.WatchedIndex {
+		f.expectWatched(t, r, 3)
+	}
 	return f, r
 }
 
@@ -223,28 +226,34 @@ func testIndexIsNotBelievedWhenItIsWrong(t *testing.T, level migrate.Index) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f, r := indexed(t, level)
-			conn, err := f.pg.Pool.Acquire(t.Context())
-			check(t, err)
-			for _, sql := range statements(c.sql) {
-				if _, err = conn.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol); err != nil {
-					break
-				}
-			}
-			conn.Release()
-			check(t, err)
-			want := strings.Split(c.want, ", ")
-			if len(want) == 1 {
-				want = []string{"tenant_1 current 2", "tenant_2 " + c.want, "tenant_3 current 2"}
-			}
-			plain := f.runner(t, basic)
-			if got := states(t, plain); !slices.Equal(got, want) {
-				t.Fatalf("the version tables say\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-			}
-			f.expectStates(t, r, want...) // the index as it was left
-			f.expectStates(t, r, want...) // as it was made again
-			f.expectStates(t, r, want...) // as it is believed again
+			f.expectAnswersAfter(t, r, c.sql, c.want)
 		})
 	}
+}
+
+// expectAnswersAfter tampers with the database and compares what the index says with what the version tables say.
+func (f fixture) expectAnswersAfter(t *testing.T, r *migrate.Runner, sql, wanted string) {
+	t.Helper()
+	conn, err := f.pg.Pool.Acquire(t.Context())
+	check(t, err)
+	for _, sql := range statements(sql) {
+		if _, err = conn.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+			break
+		}
+	}
+	conn.Release()
+	check(t, err)
+	want := strings.Split(wanted, ", ")
+	if len(want) == 1 {
+		want = []string{"tenant_1 current 2", "tenant_2 " + wanted, "tenant_3 current 2"}
+	}
+	plain := f.runner(t, basic)
+	if got := states(t, plain); !slices.Equal(got, want) {
+		t.Fatalf("the version tables say\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	f.expectStates(t, r, want...) // the index as it was left
+	f.expectStates(t, r, want...) // as it was made again
+	f.expectStates(t, r, want...) // as it is believed again
 }
 
 // statements parts SQL with VACUUM, which wants to stand alone. The rest is one transaction.

@@ -72,11 +72,12 @@ const watchProof = `(select concat_ws(' ', (select system_identifier from pg_con
 	group by c.oid, c.ctid, c.xmin, f.oid, f.ctid, f.xmin having count(*) = 2)`
 
 // enterWatchSQL enters the watch that was just made.
-const enterWatchSQL = `insert into pgtenant_index.watch (id, proof, made) values (gen_random_uuid(), ` + watchProof + `, clock_timestamp()) returning id::text`
+const enterWatchSQL = `insert into pgtenant_index.watch (id, proof, made, until) values (gen_random_uuid(), ` + watchProof + `,
+	clock_timestamp(), (pg_current_xact_id()::text::bigint + 2000000000)::text::xid8) returning id::text`
 
 // watchHolds holds for the row w of a watch under which nothing can have happened unseen. From PostgreSQL 17 on a superuser can switch
 // event triggers off; where that stands in a file, the file is read again, and the watch is older.
-const watchHolds = `w.proof = ` + watchProof + ` and w.made > pg_conf_load_time()
+const watchHolds = `w.proof = ` + watchProof + ` and w.made > pg_conf_load_time() and w.until > pg_snapshot_xmax(pg_current_snapshot())
 	and coalesce(current_setting('event_triggers', true), 'on') = 'on'
 	and not exists (select from pg_db_role_setting s where array_to_string(s.setconfig, ' ') ~* '\mevent_triggers\M')`
 
@@ -104,23 +105,24 @@ const watchStateSQL = `select w.id::text, w.ripe from pgtenant_index.watch w whe
 const concernedSQL = `select v.relid from pgtenant_index.versions v
 	cross join lateral (values (v.relid), (v.namespace_oid), (v.trigger_oid), (v.truncate_oid), (0::oid)) o (object)
 	join pgtenant_index.changes c on c.object = o.object and not pg_visible_in_snapshot(c.at, v.proven)
-	where v.line is not null and v.watched and (select true from pgtenant_index.changes limit 1)`
+	where v.watch is not null and (select true from pgtenant_index.changes limit 1)`
 
-// answerSQL returns all that the index can answer for by itself, for version tables called $1: for each line the schemas and their tables,
-// how many such tables there are, and how many changes were noted.
+// answerSQL returns all that the index can answer for by itself, for version tables called $1: their schemas, the tables, the line that most may
+// have, those that have another with it, those that something has happened to, how many such tables there are, and how many changes were
+// noted. One row costs a third of many, and each condition on ten thousand entries counts: an entry that has no line is not as it was filled in.
 const answerSQL = `with ` + indexSelf + `, watch as materialized (
-		select w.id from pgtenant_index.watch w where w.ripe and ` + watchHolds + `
-	), concerned as materialized (` + concernedSQL + `)
-	select g.line, l.rows, g.schemas, g.tables, (
-			select count(*) from pg_class c where c.relname = $1::name and c.relnamespace <> to_regnamespace('public')
+		select w.id from pgtenant_index.watch w, self where w.ripe and ` + watchHolds + `
+	), usual as materialized (
+		select v.line from pgtenant_index.versions v where v.watch = (select id from watch) and v.xmin = v.filled limit 1
+	)
+	select coalesce(string_agg(v.schema::text, ','), ''), coalesce(array_agg(v.relid), '{}'), (select line from usual),
+		coalesce(array_agg(v.relid) filter (where v.line <> (select line from usual)), '{}'),
+		coalesce(array_agg(v.line) filter (where v.line <> (select line from usual)), '{}'),
+		array(` + concernedSQL + `), (
+			select count(*) from pg_class c where c.relname = $1::name and c.relnamespace <> (select oid from pg_namespace where nspname = 'public')
 		), (select count(*) from pgtenant_index.changes)
-	from (
-		select v.line, string_agg(v.schema::text, ',') as schemas, array_agg(v.relid) as tables
-		from pgtenant_index.versions v
-		where v.watched and v.watch = (select id from watch) and v.name = $1::name and v.xmin = v.filled
-			and v.until > (select now from self) and v.relid not in (select relid from concerned)
-		group by v.line
-	) g join pgtenant_index.lines l on l.line = g.line`
+	from pgtenant_index.versions v
+	where v.watch = (select id from watch) and v.xmin = v.filled and v.name = $1::name`
 
 // tidyLock is held by all who prove entries, shared, and by who forgets changes: one that an entry in the making does not know of is kept.
 const tidyLock = "hashtextextended('pgtenant.index.changes', 0)"
@@ -128,7 +130,7 @@ const tidyLock = "hashtextextended('pgtenant.index.changes', 0)"
 // Changes are forgotten when what they concern is not believed any more. An entry that somebody is changing waits for the next time,
 // and so do all changes.
 const (
-	takeBackSQL = `update pgtenant_index.versions set line = null where relid in (
+	takeBackSQL = `update pgtenant_index.versions set line = null, watch = null where relid in (
 		select relid from pgtenant_index.versions where relid in (` + concernedSQL + `) for update skip locked)`
 	forgetSQL = `delete from pgtenant_index.changes where not exists (` + concernedSQL + `)`
 )
