@@ -228,7 +228,7 @@ func TestAWatchDoesNotCountBeforeOlderTransactionsHaveEnded(t *testing.T) {
 	for _, end := range []string{"commit", "prepare transaction"} {
 		t.Run(end, func(t *testing.T) {
 			t.Parallel()
-			f, r := indexed(t, migrate.CentralIndex)
+			f, _ := indexed(t, migrate.CentralIndex)
 			var prepared bool
 			f.scan(t, "select current_setting('max_prepared_transactions')::int > 0", &prepared)
 			if end != "commit" && !prepared {
@@ -239,7 +239,7 @@ func TestAWatchDoesNotCountBeforeOlderTransactionsHaveEnded(t *testing.T) {
 			defer conn.Release()
 			_, err = conn.Exec(t.Context(), "begin; alter schema tenant_2 rename to tenant_9", pgx.QueryExecModeSimpleProtocol)
 			check(t, err)
-			r = f.withIndex(t, migrate.WatchedIndex)
+			r := f.withIndex(t, migrate.WatchedIndex)
 			for range 3 {
 				f.expectStates(t, r, strings.Split(allCurrent, ", ")...)
 			}
