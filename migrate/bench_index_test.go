@@ -1,6 +1,7 @@
 package migrate_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -97,6 +98,17 @@ func (f *benchFleet) nothingBoth(b *testing.B, plain, with *migrate.Runner) {
 		}
 		only = append(only, time.Since(start))
 	}
+	meter := newCPUMeter(b, f)
+	cpu := func(r *migrate.Runner) float64 {
+		before := meter.read()
+		for range 20 {
+			f.survey(b, r)
+		}
+		return ms(meter.read()-before) / 20
+	}
+	b.ReportMetric(cpu(plain), "tables-cpu-ms")
+	b.ReportMetric(cpu(with), "index-cpu-ms")
+	b.ReportMetric(ms(slices.Min(fast)), "index-least-ms")
 	b.ReportMetric(ms(medianOf(slow)), "tables-ms")
 	b.ReportMetric(ms(medianOf(fast)), "index-ms")
 	b.ReportMetric(ms(medianOf(only)), "fleet-ms")

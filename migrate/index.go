@@ -52,8 +52,9 @@ const (
 	//
 	// It trusts, beyond what CentralIndex does, that no superuser switches event triggers off for a session of his own (SET
 	// event_triggers, from PostgreSQL 17; in a file or for a role it is noticed while it stands) and then renames, restores or alters
-	// version tables or schemas in it. Who does calls [Runner.MakeIndex] afterwards, which begins a new watch. Each command that the
-	// event triggers fire for costs some 0.05 to 0.1 ms: ALTER and DROP, but not CREATE TABLE or CREATE INDEX.
+	// version tables or schemas in it. Who does calls [Runner.MakeIndex] afterwards, which begins a new watch. ALTER and DROP cost 0.1
+	// to 0.3 ms more, and a sixth more for a schema that is dropped; CREATE TABLE and CREATE INDEX cost nothing. A run has the answers
+	// in memory as long as it compares them with the list, some 100 bytes for each schema.
 	WatchedIndex
 )
 
