@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/user"
 	"time"
 
@@ -156,10 +157,14 @@ func flagOf[T any](cmd *cobra.Command, name string) (value T) {
 	return got.(T)
 }
 
+// osUser is the user of the process, by name. In a container there may be none for its number.
 func osUser() (string, error) {
 	u, err := user.Current()
-	if err != nil {
-		return "", err
+	switch id := os.Getuid(); {
+	case err == nil:
+		return u.Username, nil
+	case id >= 0:
+		return fmt.Sprintf("uid %d", id), nil
 	}
-	return u.Username, nil
+	return "", err
 }

@@ -27,7 +27,7 @@ type Config struct {
 	Admin func(ctx context.Context) (*Admin, error)
 
 	// Actor returns who runs the command, for the access log and for drops, which are approved by somebody else. Default:
-	// the name of the operating system's user.
+	// the name of the operating system's user, or "uid 1000" where that has none.
 	Actor func() (string, error)
 }
 
