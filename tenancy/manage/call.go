@@ -11,6 +11,7 @@ import (
 	"os/user"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
 
 	"github.com/oryne/pgtenant/schemactx"
@@ -72,8 +73,17 @@ func (m *mount) runner(fn action, needs []need) func(cmd *cobra.Command, args []
 		}
 		c := m.newCall(cmd, args)
 		c.App, c.actor = app, actor
-		return fn(ctx, c)
+		return c.unprepared(fn(ctx, c))
 	}
+}
+
+// unprepared adds to the error of a database without our tables what can be done about it.
+func (c *call) unprepared(err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == "42P01" && c.Tenants != nil { // undefined_table
+		return fmt.Errorf("%w: has '%s init' been run?", err, c.name)
+	}
+	return err
 }
 
 // newCall is a call that has opened nothing.

@@ -137,9 +137,7 @@ func TestATerminalGetsABarAndColours(t *testing.T) {
 // Ctrl-C belongs to psql, however often it is pressed.
 func TestAShellSurvivesCtrlC(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("psql"); err != nil {
-		t.Skip(err)
-	}
+	needPsql(t)
 	p, _ := setup(t)
 	p.ok(t, "tenant", "create", "--subdomain", "north")
 	const prompt = "tenant_1=> "
