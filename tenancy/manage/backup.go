@@ -60,6 +60,9 @@ func runBackup(ctx context.Context, c *call) error {
 		if err := c.backUp(ctx, slug); err != nil {
 			failed = append(failed, err)
 		}
+		if ctx.Err() != nil {
+			break
+		}
 	}
 	return errors.Join(failed...)
 }

@@ -20,7 +20,8 @@ type Config struct {
 
 	// Open opens what the commands work with. It is called when one of them runs, and for completion, never to build the
 	// tree or to print help, and should do no work on the database: that is what the commands are for. ctx names who runs
-	// the command, as package audit reads it, and lives as long as the App. Required.
+	// the command, as package audit reads it, and lives as long as the App; for completion, which has 3 s, it names nobody.
+	// What the App logs is best kept off the terminal: a command says by itself what has gone wrong. Required.
 	Open func(ctx context.Context) (*App, error)
 
 	// Admin opens the administrator's login, for init alone. Default: nil, init says that there is none.
