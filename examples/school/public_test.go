@@ -106,6 +106,10 @@ func TestThePagesOfASchool(t *testing.T) {
 	page("schoola.localhost", "/nowhere", "").expect(t, 404, "<h1>")
 	page("nosuch.localhost", "/", "").expect(t, 404, "There is no site at this host")
 
+	for _, host := range []string{"schoola.localhost", "localhost", "nosuch.localhost"} {
+		p.ask(t, "GET", host, "/static/style.css", "").expect(t, 200, "--accent")
+	}
+
 	logIn := func(slug, role string) string {
 		address := role + "@" + slug + ".example"
 		return p.post(t, slug+".localhost", "/login", "", "email", address, "password", k.phrase(address)).expect(t, 303).cookie("session")
