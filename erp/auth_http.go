@@ -11,7 +11,7 @@ func (m *Module) registerAuth(mux *http.ServeMux) {
 	if m.cfg.Signer == nil {
 		return
 	}
-	m.mount(mux, "/api/auth/login", methods{http.MethodPost: m.serveLogin}, m.sameOrigin)
+	m.mount(mux, "/api/auth/login", methods{http.MethodPost: m.serveLogin}, m.SameOrigin)
 	m.handle(mux, "/api/auth/logout", methods{http.MethodPost: m.serveLogout})
 	m.handle(mux, "/api/auth/me", methods{http.MethodGet: m.serveMe})
 	m.handle(mux, "/api/auth/password", methods{http.MethodPut: m.servePassword})
@@ -44,7 +44,7 @@ func (m *Module) serveLogout(w http.ResponseWriter, r *http.Request) error {
 	if err := m.LogOut(w, r); err != nil {
 		return err
 	}
-	w.WriteHeader(http.StatusNoContent)
+	writeNothing(w, http.StatusNoContent)
 	return nil
 }
 
@@ -89,8 +89,9 @@ func (m *Module) me(r *http.Request) (User, error) {
 	return NewMe(m.db).Get(r.Context())
 }
 
-// sameOrigin refuses requests that may change something and that another site has made a browser send.
-func (m *Module) sameOrigin(next http.Handler) http.Handler {
+// SameOrigin serves with next the requests that another site has not made a browser send, and refuses those that may
+// change something with 403: what [Module.WithViewer] does too, for pages without a viewer, such as that to sign in on.
+func (m *Module) SameOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := m.origins.Check(r); err != nil {
 			tenancy.Problem{Status: http.StatusForbidden, Title: "Cross-origin request", Detail: "Another site has sent this request."}.Respond(w)

@@ -33,7 +33,7 @@ type fixture struct {
 	seen sync.Map // the operations and statuses that there were
 }
 
-func setup(t *testing.T) *fixture {
+func setup(t testing.TB) *fixture {
 	t.Helper()
 	env, err := tenancytest.Open(t.Context(), pgtest.New(t).URL, tenancytest.Config{
 		Tenant: []migrate.Source{{Name: "erp", FS: erp.Migrations()}},
@@ -61,7 +61,7 @@ func (f *fixture) serve(h http.Handler) http.Handler {
 }
 
 // students counts the rows of both schools.
-func (f *fixture) students(t *testing.T) (counts [2]int) {
+func (f *fixture) students(t testing.TB) (counts [2]int) {
 	t.Helper()
 	for i, school := range []*tenancytest.Tenant{f.a, f.b} {
 		check(t, f.db.QueryRow(school.Context(), "select count(*) from students").Scan(&counts[i]))
@@ -69,14 +69,14 @@ func (f *fixture) students(t *testing.T) (counts [2]int) {
 	return counts
 }
 
-func newSigner(t *testing.T) *tenancy.Signer {
+func newSigner(t testing.TB) *tenancy.Signer {
 	t.Helper()
 	signer, err := tenancy.NewSigner(bytes.Repeat([]byte{1}, tenancy.MinKeyLen))
 	check(t, err)
 	return signer
 }
 
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package erp_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -71,30 +70,6 @@ func TestSchoolsDoNotSeeEachOther(t *testing.T) {
 	if w := request(f.admin, "GET", "example.com", "/api/students/", ""); w.Code != http.StatusNotFound {
 		t.Errorf("the public host serves the API of a school: %d %s", w.Code, w.Body)
 	}
-}
-
-func TestTheAPIOfOneSchoolTouchesNothingOfAnother(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
-	f.env.AssertIsolated(t, f.a, f.b, func(ctx context.Context, school *tenancytest.Tenant) error {
-		w := request(f.admin, "POST", school.Host, "/api/students/", `{"admission_number": "1", "first_name": "A", "last_name": "B"}`)
-		if w.Code != http.StatusCreated {
-			return fmt.Errorf("create: %d %s", w.Code, w.Body)
-		}
-		read, err := http.NewRequestWithContext(ctx, http.MethodGet, school.URL("/api/students/1"), http.NoBody)
-		if err != nil {
-			return err
-		}
-		read.Header.Set("Authorization", "Bearer "+f.token(school, erp.RoleAdmin))
-		resp, err := school.Client().Do(read)
-		if err != nil {
-			return err
-		}
-		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("read: %d", resp.StatusCode)
-		}
-		return resp.Body.Close()
-	})
 }
 
 // The handler of a request on A's host reads B's table by its qualified name, which

@@ -79,6 +79,12 @@ func explain(err error) error {
 	return bad("", "The body is not a JSON object.")
 }
 
+// writeNothing answers with a status that says it all.
+func writeNothing(w http.ResponseWriter, status int) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+}
+
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")

@@ -1,6 +1,8 @@
 package erp
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -15,24 +17,34 @@ func FuzzReadJSON(f *testing.F) {
 	f.Add(`{"admission_number": "1", "first_name": "A", "last_name": "B", "date_of_birth": "2012-01-01", "class_id": 1}`)
 	f.Add(`{"admission_number": "\u0000", "first_name": "\ud800"}`)
 	f.Add(`{"date_of_birth": {}}`)
+	f.Add(`{"name": "A", "year": 2026, "section": "", "class_ids": [1, 1], "children": [{"student_id": 1, "relation": "\u0000"}]}`)
+	f.Add(`{"email": "a@example.com", "name": "A", "role": "admin", "disabled": true}`)
 	f.Fuzz(func(t *testing.T, body string) {
-		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
-		r.Header.Set("Content-Type", "application/json")
-		var input NewStudent
-		err := readJSON(httptest.NewRecorder(), r, &input)
-		var refused *bodyError
-		if err != nil {
-			if !errors.As(err, &refused) || refused.status/100 != 4 || refused.detail == "" {
-				t.Fatalf("%q: %v", body, err)
-			}
-			return
-		}
-		if input.Validate() == nil {
-			for _, s := range []string{input.AdmissionNumber, input.FirstName, input.LastName} {
-				if s == "" || strings.ContainsRune(s, 0) || !utf8.ValidString(s) {
-					t.Errorf("%q lets %q through", body, s)
-				}
-			}
-		}
+		fuzzInput[NewStudent](t, body)
+		fuzzInput[NewClass](t, body)
+		fuzzInput[NewTeacher](t, body)
+		fuzzInput[NewParent](t, body)
+		fuzzInput[NewUser](t, body)
 	})
+}
+
+func fuzzInput[N interface{ Validate() error }](t *testing.T, body string) {
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	var input N
+	err := readJSON(httptest.NewRecorder(), r, &input)
+	var refused *bodyError
+	if err != nil {
+		if !errors.As(err, &refused) || refused.status/100 != 4 || refused.detail == "" {
+			t.Fatalf("%q: %v", body, err)
+		}
+		return
+	}
+	if input.Validate() != nil {
+		return
+	}
+	text, err := json.Marshal(input)
+	if err != nil || bytes.Contains(text, []byte(`\u0000`)) || !utf8.Valid(text) {
+		t.Errorf("%q lets %s through, %v", body, text, err)
+	}
 }

@@ -23,7 +23,7 @@ func (e *ThrottledError) Error() string { return "too many wrong passwords; wait
 // LogIn begins a session of the user with that address and password: it sets the cookie, and returns the token for
 // clients that have none, and whose it is. The error is [ErrWrongPassword], also for an address that nobody has and for a
 // user who is disabled, which take as long; a [ThrottledError]; or [ErrBusy]. The caller has checked that the request
-// is not another site's, as [Module.WithViewer] does.
+// is not another site's, as [Module.SameOrigin] does.
 func (m *Module) LogIn(w http.ResponseWriter, r *http.Request, email, password string) (token string, v Viewer, err error) {
 	ctx := r.Context()
 	if m.cfg.Signer == nil {

@@ -14,7 +14,7 @@ import (
 const password = "correct horse battery"
 
 // as returns f's handler for a user of that role: of the school whose host is asked. They log in when f is set up.
-func (f *fixture) as(t *testing.T, role erp.Role) http.Handler {
+func (f *fixture) as(t testing.TB, role erp.Role) http.Handler {
 	t.Helper()
 	tokens := map[string]string{}
 	for _, school := range []*tenancytest.Tenant{f.a, f.b} {
@@ -29,7 +29,7 @@ func (f *fixture) as(t *testing.T, role erp.Role) http.Handler {
 }
 
 // addUser adds role@example.com to a school, who can log in.
-func (f *fixture) addUser(t *testing.T, school *tenancytest.Tenant, role erp.Role) erp.User {
+func (f *fixture) addUser(t testing.TB, school *tenancytest.Tenant, role erp.Role) erp.User {
 	t.Helper()
 	ctx := erp.NewContext(school.Context(), erp.System())
 	users := erp.NewUsers(f.db)

@@ -95,7 +95,7 @@ func (res resource[T, N]) serveGet(w http.ResponseWriter, r *http.Request) error
 	}
 	w.Header().Set("ETag", row.Version().tag())
 	if noneMatch(r, row.Version()) && !res.differs(r.Context()) {
-		w.WriteHeader(http.StatusNotModified)
+		writeNothing(w, http.StatusNotModified)
 		return nil
 	}
 	writeJSON(w, http.StatusOK, row)
@@ -139,7 +139,7 @@ func (res resource[T, N]) serveDelete(w http.ResponseWriter, r *http.Request) er
 	if err := res.delete(r.Context(), id, version); err != nil {
 		return err
 	}
-	w.WriteHeader(http.StatusNoContent)
+	writeNothing(w, http.StatusNoContent)
 	return nil
 }
 

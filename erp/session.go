@@ -28,7 +28,7 @@ var errNoToken = errors.New("no token")
 // A viewer may be one whose session is over: what next reads through a store finds out. It belongs behind
 // [tenancy.Handler].
 func (m *Module) WithViewer(next http.Handler) http.Handler {
-	return m.sameOrigin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return m.SameOrigin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		viewer, err := m.viewer(r)
 		if err != nil {
 			m.refuseToken(w, r, err)

@@ -71,8 +71,8 @@ func (t *throttle) makeRoom(now time.Time) {
 			delete(t.full, account)
 		}
 	}
-	for account := range t.full { // in no order
-		if len(t.full) < maxAccounts {
+	for account := range t.full { // in no order, and more than one, so that it is not to be done for each
+		if len(t.full) < maxAccounts*9/10 {
 			return
 		}
 		delete(t.full, account)

@@ -37,14 +37,19 @@ func TestThrottleForgetsWhatItCan(t *testing.T) {
 	t.Parallel()
 	th := newThrottle(guessing{burst: 2, every: time.Minute})
 	start := time.Now()
-	for i := range uint64(maxAccounts + 10) {
-		th.guess(i, start)
+	fill := func(n uint64, at time.Time) int {
+		for i := range n {
+			th.guess(i, at)
+		}
+		return len(th.full)
 	}
-	if len(th.full) != maxAccounts {
-		t.Errorf("%d accounts, want %d", len(th.full), maxAccounts)
+	if n := fill(maxAccounts, start); n != maxAccounts {
+		t.Errorf("%d accounts", n)
 	}
-	th.guess(1<<60, start.Add(time.Hour))
-	if len(th.full) != 1 {
+	if th.guess(1<<60, start.Add(time.Hour)); len(th.full) != 1 {
 		t.Errorf("an hour later %d accounts", len(th.full))
+	}
+	if n := fill(maxAccounts+10, start.Add(time.Hour)); n > maxAccounts || n < maxAccounts/2 {
+		t.Errorf("with too many there are %d accounts", n)
 	}
 }

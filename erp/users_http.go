@@ -42,6 +42,6 @@ func (m *Module) serveUserPassword(w http.ResponseWriter, r *http.Request, users
 	if err := users.SetPassword(r.Context(), id, input.Password); err != nil {
 		return err
 	}
-	w.WriteHeader(http.StatusNoContent)
+	writeNothing(w, http.StatusNoContent)
 	return nil
 }
