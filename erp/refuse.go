@@ -66,6 +66,8 @@ func problemOf(err error) (p tenancy.Problem, known bool) {
 		return tenancy.Problem{Status: http.StatusPreconditionFailed, Detail: "It was changed meanwhile; read it again."}, true
 	case errors.Is(err, ErrBusy):
 		return tenancy.Problem{Status: http.StatusServiceUnavailable, Detail: "Too many people log in just now.", RetryAfter: time.Second}, true
+	case collided(err):
+		return tenancy.Problem{Status: http.StatusServiceUnavailable, Detail: "Others were changing the same; try again.", RetryAfter: time.Second}, true
 	case unavailable(err):
 		return tenancy.Problem{Status: http.StatusServiceUnavailable, Detail: "The database does not answer."}, false
 	}
@@ -81,6 +83,13 @@ func inputProblem(e *InputError) tenancy.Problem {
 		p.Fields = append(p.Fields, tenancy.ProblemField{Field: f.Field, Detail: f.Rule})
 	}
 	return p
+}
+
+// collided reports whether the statement was given up because others stood in its way, so that it can be sent again.
+func collided(err error) bool {
+	const serializationFailure, deadlock = "40001", "40P01"
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && (pgErr.Code == deadlock || pgErr.Code == serializationFailure)
 }
 
 // unavailable reports whether err is the connection's and not the statement's.

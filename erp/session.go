@@ -60,8 +60,9 @@ func (m *Module) viewer(r *http.Request) (Viewer, error) {
 	return Viewer{}, err
 }
 
-// maxTokens bounds the work that a request can ask for.
-const maxTokens = 32
+// maxTokens bounds the work that a request can ask for. It is more than the cookies that a browser keeps for a domain with
+// all its hosts, so that another host cannot set so many that the good one is not looked at.
+const maxTokens = 256
 
 // tokens returns those of the Authorization header or, where it has none, of the cookies.
 func (m *Module) tokens(r *http.Request) []string {

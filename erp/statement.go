@@ -16,6 +16,7 @@ type statement struct {
 	viewer Viewer
 	noun   noun
 
+	changes bool
 	deletes bool // what an error of the database means
 }
 
@@ -40,6 +41,7 @@ func changing(ctx context.Context, n noun) (*statement, error) {
 	if !slices.Contains(rules[n].change, s.viewer.Role) {
 		return nil, fmt.Errorf("a %s and changes of %s: %w", s.viewer.Role, n.table, ErrForbidden)
 	}
+	s.changes = true
 	return s, nil
 }
 
@@ -78,11 +80,14 @@ func (s *statement) visible() {
 
 // current adds the condition that the viewer's session is still good.
 func (s *statement) current() {
-	if s.viewer.UserID == 0 { // nobody whose session could be over
+	switch {
+	case s.viewer.UserID == 0: // nobody whose session could be over
 		s.text.WriteString(everything)
-		return
+	case s.changes && s.noun == userNoun:
+		s.text.WriteString(s.named(currentHeld))
+	default:
+		s.text.WriteString(s.named(current))
 	}
-	s.text.WriteString(s.named(current))
 }
 
 // named puts conditions and parameters in the place of names: of @classes what the viewer sees of the table classes, and

@@ -1,8 +1,11 @@
 package erp_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/oryne/pgtenant/erp"
@@ -109,6 +112,41 @@ func TestAdminsCannotTakeTheAdministrationFromThemselves(t *testing.T) {
 	expectProblem(t, "delete", request(f.admin, "DELETE", f.a.Host, "/api/users/1", "", "If-Match: *"), 409, "id")
 	if w := request(f.admin, "PUT", f.a.Host, "/api/users/1", `{"email": "head@example.com", "name": "Head", "role": "admin"}`, "If-Match: *"); w.Code != 200 {
 		t.Errorf("another name: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestOfTwoAdminsWhoDismissEachOtherOneStays(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	system := erp.NewContext(f.a.Context(), erp.System())
+	users := erp.NewUsers(f.db)
+	for round := range 5 {
+		var admins [2]erp.User
+		var contexts [2]context.Context
+		for i := range admins {
+			var err error
+			admins[i], err = users.Create(system, erp.NewUser{Email: fmt.Sprintf("%d.%d@example.com", round, i), Name: "A", Role: erp.RoleAdmin})
+			check(t, err)
+			viewer, err := users.Viewer(system, admins[i].ID)
+			check(t, err)
+			contexts[i] = erp.NewContext(f.a.Context(), viewer)
+		}
+		var errs [2]error
+		var both sync.WaitGroup
+		for i := range admins {
+			other := admins[1-i]
+			both.Go(func() {
+				if round%2 == 0 {
+					errs[i] = users.Delete(contexts[i], other.ID, erp.AnyVersion)
+					return
+				}
+				_, errs[i] = users.Update(contexts[i], other.ID, erp.AnyVersion, erp.NewUser{Email: other.Email, Name: "B", Role: erp.RoleTeacher})
+			})
+		}
+		both.Wait()
+		if (errs[0] == nil) == (errs[1] == nil) {
+			t.Errorf("round %d: %v and %v", round, errs[0], errs[1])
+		}
 	}
 }
 

@@ -106,5 +106,10 @@ var rules = map[noun]rule{
 }
 
 // current is the condition that a viewer's session is still good.
-const current = "exists (select from users me where me.id = @me and me.session_generation = @generation" +
-	" and me.role = @role and me.disabled_at is null)"
+const current = "exists (select from users me where " + currentUser + ")"
+
+// currentHeld is current, and that it stays so until the statement is done. It is for changes of users: of two admins who
+// dismiss each other at once only one can.
+const currentHeld = "exists (select from users me where " + currentUser + " for share of me)"
+
+const currentUser = "me.id = @me and me.session_generation = @generation and me.role = @role and me.disabled_at is null"
