@@ -29,7 +29,9 @@ func reading(ctx context.Context, n noun) (*statement, error) {
 	if _, ok := rules[n].see[viewer.Role]; !ok {
 		return nil, fmt.Errorf("a %s and %s: %w", viewer.Role, n.table, ErrForbidden)
 	}
-	return &statement{viewer: viewer, noun: n}, nil
+	s := &statement{viewer: viewer, noun: n, args: make([]any, 0, 8)}
+	s.text.Grow(512) // enough for most
+	return s, nil
 }
 
 // changing is reading for statements that write.
@@ -84,14 +86,14 @@ func (s *statement) current() {
 	case s.viewer.UserID == 0: // nobody whose session could be over
 		s.text.WriteString(everything)
 	case s.changes && s.noun == userNoun:
-		s.text.WriteString(s.named(currentHeld))
+		s.add(currentHeld, s.viewer.UserID, s.viewer.Generation, s.viewer.Role)
 	default:
-		s.text.WriteString(s.named(current))
+		s.add(current, s.viewer.UserID, s.viewer.Generation, s.viewer.Role)
 	}
 }
 
-// named puts conditions and parameters in the place of names: of @classes what the viewer sees of the table classes, and
-// of @me, @generation and @role the viewer.
+// named puts something in the place of names: the condition for what the viewer sees of the table classes in that of
+// @classes, and in that of @me the viewer's user.
 func (s *statement) named(sql string) string {
 	if !strings.Contains(sql, "@") {
 		return sql
@@ -101,13 +103,8 @@ func (s *statement) named(sql string) string {
 			sql = strings.ReplaceAll(sql, name, "("+cmp.Or(rules[n].see[s.viewer.Role], "false")+")")
 		}
 	}
-	for _, name := range []struct {
-		name  string
-		value any
-	}{{"@me", s.viewer.UserID}, {"@generation", s.viewer.Generation}, {"@role", s.viewer.Role}} {
-		if strings.Contains(sql, name.name) {
-			sql = strings.ReplaceAll(sql, name.name, s.value(name.value))
-		}
+	if strings.Contains(sql, "@me") {
+		sql = strings.ReplaceAll(sql, "@me", s.value(s.viewer.UserID))
 	}
 	return sql
 }

@@ -112,4 +112,5 @@ const current = "exists (select from users me where " + currentUser + ")"
 // dismiss each other at once only one can.
 const currentHeld = "exists (select from users me where " + currentUser + " for share of me)"
 
-const currentUser = "me.id = @me and me.session_generation = @generation and me.role = @role and me.disabled_at is null"
+// currentUser has the viewer's UserID, Generation and Role for each ?.
+const currentUser = "me.id = ? and me.session_generation = ? and me.role = ? and me.disabled_at is null"
