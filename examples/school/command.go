@@ -26,6 +26,8 @@ var commands = []command{
 	{"confirm", "SCHOOL", "drop what a restore has set aside", 1, 1, confirm},
 	{"log", "SCHOOL", "show its access log", 1, 1, showLog},
 	{"logins", "", "show who of the demo can log in, and with what", 0, 0, showLogins},
+	{"hire", "ADDRESS NAME", "let somebody into the console, and show with what", 2, 2, hire},
+	{"dismiss", "ADDRESS", "let them in no more", 1, 1, dismiss},
 	{"code", "ADDRESS", "print the one-time code of somebody of the demo's staff", 1, 1, printCode},
 }
 

@@ -27,10 +27,10 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.listen, "listen", "127.0.0.1:8000", "`address` to serve on")
 	fs.StringVar(&o.databaseURL, "database-url", "", "admin `URL` of a PostgreSQL database to use; default: start one of our own")
 	fs.StringVar(&o.dataDir, "data-dir", defaultDataDir(), "`directory` that keeps our own PostgreSQL, or the logins' key for --database-url; backups too")
-	fs.BoolVar(&o.noDemo, "no-demo", false, "do not create the two demo schools")
+	fs.BoolVar(&o.noDemo, "no-demo", false, "do not create the three demo schools")
 	fs.BoolVar(&o.verbose, "verbose", false, "log also what is as it should be, such as code that names a school by hand")
 	fs.Usage = func() {
-		fmt.Fprintln(stderr, "Usage: school [flags] [command]\n\nServes two schools, each in a PostgreSQL schema of its own.\n\nCommands, also while it serves:")
+		fmt.Fprintln(stderr, "Usage: school [flags] [command]\n\nServes schools, each in a PostgreSQL schema of its own.\n\nCommands, also while it serves:")
 		for _, c := range commands {
 			fmt.Fprintf(stderr, "  %-8s %-16s %s\n", c.name, c.usage, c.help)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -93,4 +94,23 @@ func printCode(_ context.Context, p *platform, args []string, stdout io.Writer) 
 		fmt.Fprintln(stdout, code)
 	}
 	return err
+}
+
+// hire makes a member of the staff, whose password and secret are random, and nowhere but in what is printed.
+func hire(ctx context.Context, p *platform, args []string, stdout io.Writer) error {
+	m := staff.Member{Email: args[0], Name: args[1], Password: rand.Text(), Secret: make([]byte, 20)}
+	_, _ = rand.Read(m.Secret) // never fails
+	if err := p.staff.Hire(ctx, m); err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "%s can log in with the password %s and the one-time codes of\n  %s\nBoth are shown once.\n", m.Name, m.Password, staff.URI(m.Email, m.Secret))
+	return nil
+}
+
+func dismiss(ctx context.Context, p *platform, args []string, stdout io.Writer) error {
+	if err := p.staff.Dismiss(ctx, args[0]); err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "%s cannot log in any more, and is logged out.\n", args[0])
+	return nil
 }
