@@ -117,10 +117,6 @@ func TestASchoolFromItsMakingToItsEnd(t *testing.T) {
 	other.sees("Approved by", grace)
 	other.shot("11-approved")
 
-	b.open(request)
-	b.fill("token", token, "code", p.code(ada))
-	b.press("Drop Dunmore School for good")
-	b.sees("has no fresh backup") // nothing is gone yet
 	b.open(p.url("localhost", "/admin/tenants/dunmore"))
 	b.press("Back up now")
 	b.sees("rows, and read them back")

@@ -21,8 +21,9 @@ const (
 	idleTTL    = time.Hour
 )
 
-// maxTokens bounds the tokens of a request that are looked up: a browser has one.
-const maxTokens = 4
+// maxTokens bounds the tokens of a request that are looked at. A browser has one, unless another host has set some beside it: those cost a
+// hash each, and no query.
+const maxTokens = 64
 
 // begin makes a session. What the browser gets is signed for its site, and the database keeps a hash: neither a copy of the one nor the
 // key of the other is enough to make up a session.

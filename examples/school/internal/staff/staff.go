@@ -86,6 +86,33 @@ func (s *Staff) Ensure(ctx context.Context, m Member) error {
 	return err
 }
 
+// Dismiss keeps a member of the staff from coming in, and ends what they have begun: from the next request on.
+func (s *Staff) Dismiss(ctx context.Context, email string) error {
+	user, err := s.users.ByEmail(ctx, email)
+	if err == nil {
+		_, err = s.users.Disable(ctx, user.ID)
+	}
+	if err != nil {
+		return err
+	}
+	return s.cfg.Log.Write(ctx, audit.Entry{Action: audit.Configuration, Details: map[string]any{"dismissed": user.Email}})
+}
+
+// Hire is [Staff.Ensure] of somebody new: one who is there already is [tenancy.ErrEmailTaken].
+func (s *Staff) Hire(ctx context.Context, m Member) error {
+	_, err := s.users.ByEmail(ctx, m.Email)
+	switch {
+	case err == nil:
+		return tenancy.ErrEmailTaken
+	case !errors.Is(err, tenancy.ErrUserNotFound):
+		return err
+	}
+	if err := s.Ensure(ctx, m); err != nil {
+		return err
+	}
+	return s.cfg.Log.Write(ctx, audit.Entry{Action: audit.Configuration, Details: map[string]any{"hired": m.Email}})
+}
+
 // Credentials are what somebody has typed who wants to come in, and from where.
 type Credentials struct {
 	Email, Password, Code string
@@ -101,8 +128,12 @@ func (s *Staff) LogIn(ctx context.Context, c Credentials) (string, tenancy.User,
 			return "", user, err
 		}
 		s.cfg.LoginFailed(ctx)
+		address, bad := tenancy.NormalizeEmail(c.Email)
+		if bad != nil {
+			address = "" // it may be a password in the wrong field, which is not to be in a log
+		}
 		return "", user, errors.Join(err, s.cfg.Log.Record(ctx, audit.Entry{
-			Action: audit.LoginFailed, Actor: c.Email, Details: map[string]any{"reason": err.Error()},
+			Action: audit.LoginFailed, Actor: address, Details: map[string]any{"reason": err.Error()},
 		}))
 	}
 	token, err := s.begin(ctx, user)
