@@ -50,6 +50,9 @@ func (x *index) ripeWatch(ctx context.Context, conn *pgxpool.Conn) string {
 			id, ripe, err = watchState(ctx, conn)
 		}
 	}
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = errWatchDoesNotHold
+	}
 	if err != nil && ctx.Err() == nil {
 		x.r.cfg.Logger.WarnContext(ctx, "index of versions is not watched", slog.Any("error", err))
 	}
@@ -58,6 +61,8 @@ func (x *index) ripeWatch(ctx context.Context, conn *pgxpool.Conn) string {
 	}
 	return id
 }
+
+var errWatchDoesNotHold = errors.New("event triggers are switched off, or another runner began another watch just now")
 
 func watchState(ctx context.Context, conn *pgxpool.Conn) (id string, ripe bool, err error) {
 	err = conn.QueryRow(ctx, watchStateSQL, pgx.QueryExecModeExec).Scan(&id, &ripe)
