@@ -38,6 +38,7 @@ func recognised(ctx context.Context, v erp.Viewer) {
 }
 
 func (a *app) loggedIn(ctx context.Context, data erp.LoggedInData) {
+	audit.SetActor(ctx, fmt.Sprintf("user %d", data.UserID))
 	a.record(ctx, audit.Entry{Action: audit.Login, Details: map[string]any{"user": data.UserID, "role": string(data.Role)}})
 }
 

@@ -219,6 +219,9 @@ func TestThePagesOfTheConsoleAndTheSites(t *testing.T) {
 	admin.do(chromedp.EmulateViewport(390, 844))
 	admin.open(p.url("schoola.localhost", "/students"))
 	admin.shot("37-narrow")
+	b.dark()
+	b.open(p.url("localhost", "/admin/tenants/schoola"))
+	b.shot("38-dark")
 	for _, b := range []*browser{b, visitor, admin} {
 		b.expectNoComplaints()
 	}

@@ -140,6 +140,7 @@ func (s *Staff) LogIn(ctx context.Context, c Credentials) (string, tenancy.User,
 	if err != nil {
 		return "", user, err
 	}
+	audit.SetActor(ctx, user.Email)
 	return token, user, s.cfg.Log.Write(ctx, audit.Entry{Action: audit.Login, Actor: user.Email})
 }
 
