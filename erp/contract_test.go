@@ -123,7 +123,7 @@ func (c *contract) bodies(schemas *jsonschema.Compiler, at string) (map[string]*
 
 // hold returns next, and fails the test where what it answers, or accepts, is not in the document. seen hears of every
 // operation and status.
-func (c *contract) hold(t *testing.T, next http.Handler, seen func(operation, status string)) http.Handler {
+func (c *contract) hold(t testing.TB, next http.Handler, seen func(operation, status string)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		check(t, err)

@@ -29,7 +29,7 @@ type fixture struct {
 	handler http.Handler
 	admin   http.Handler // handler, for an admin of whatever school is asked
 
-	t    *testing.T
+	t    testing.TB
 	seen sync.Map // the operations and statuses that there were
 }
 
