@@ -45,6 +45,10 @@ func (t table[T]) list(ctx context.Context, page Page, where conditions) (rows [
 	}
 	s.add("select "+s.named(t.columns)+" from "+t.noun.table+" where "+t.noun.table+".id > ?", page.After)
 	for _, c := range where {
+		if c.impossible() {
+			s.add(" and false")
+			continue
+		}
 		s.add(" and "+s.named(c.sql), c.value)
 	}
 	s.visible()
