@@ -16,13 +16,14 @@ const classColumns = "classes.id, classes.name, section, year, created_at, updat
 // ClassFilter narrows a list of classes down. Its zero value does not.
 type ClassFilter struct {
 	Year      int
-	TeacherID int64  // the classes that a teacher teaches
+	TeacherID int64  // the classes that a teacher teaches; none where the viewer does not see the teacher
 	Search    string // a part of "name section", in any case
 }
 
 func (f ClassFilter) conditions() (c conditions) {
 	c.id("classes.year = ?", int64(f.Year))
-	c.id("classes.id in (select ct.class_id from class_teachers ct where ct.teacher_id = ?)", f.TeacherID)
+	c.id(`classes.id in (select ct.class_id from class_teachers ct
+		join teachers on teachers.id = ct.teacher_id where ct.teacher_id = ? and @teachers)`, f.TeacherID)
 	c.search("classes.name || ' ' || section", f.Search)
 	return c
 }

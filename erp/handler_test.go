@@ -197,6 +197,28 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// A page may hand on what somebody has typed: no row has what cannot be text.
+func TestASearchForWhatIsNoTextFindsNothing(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	request(f.admin, "POST", f.a.Host, "/api/students/", `{"admission_number": "1", "first_name": "A", "last_name": "B"}`)
+	ctx := erp.NewContext(f.a.Context(), erp.System())
+	for _, text := range []string{"\x00", "A\x00", "\xff"} {
+		students, _, err := erp.NewStudents(f.db).List(ctx, erp.StudentFilter{Search: text}, erp.Page{})
+		if err != nil || len(students) != 0 {
+			t.Errorf("students %q: %v %v", text, students, err)
+		}
+		fees, _, err := erp.NewFees(f.db).List(ctx, erp.FeeFilter{Status: erp.FeeStatus(text)}, erp.Page{})
+		if err != nil || len(fees) != 0 {
+			t.Errorf("fees %q: %v %v", text, fees, err)
+		}
+		users, _, err := erp.NewUsers(f.db).List(ctx, erp.UserFilter{Role: erp.Role(text)}, erp.Page{})
+		if err != nil || len(users) != 0 {
+			t.Errorf("users %q: %v %v", text, users, err)
+		}
+	}
+}
+
 func expectProblem(t *testing.T, name string, w *httptest.ResponseRecorder, status int, field string) tenancy.Problem {
 	t.Helper()
 	var p tenancy.Problem

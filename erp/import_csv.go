@@ -39,22 +39,22 @@ func readStudents(file io.Reader, report *ImportReport) (rows []studentRow, err 
 		switch {
 		case errors.Is(err, io.EOF):
 			return rows, nil
-		case errors.Is(err, csv.ErrFieldCount) && errors.As(err, &bad):
-			report.Rows++
-			report.add(bad.Line, "", "has not as many fields as the header")
-			continue
-		case errors.As(err, &bad): // what follows cannot be told apart any more
+		case errors.As(err, &bad) && !errors.Is(err, csv.ErrFieldCount): // what follows cannot be told apart any more
 			report.add(bad.Line, "", "is not CSV: a quote is out of place")
 			return rows, nil
-		case err != nil:
+		case err != nil && bad == nil:
 			return nil, err
-		case report.Rows == MaxImportRows:
-			line, _ := in.FieldPos(0)
+		}
+		line, _ := in.FieldPos(0)
+		if report.Rows == MaxImportRows { // those that are wrong count as well: the file ends here
 			report.add(line, "", "is one too many: a file can have "+strconv.Itoa(MaxImportRows)+" rows")
 			return rows, nil
 		}
 		report.Rows++
-		line, _ := in.FieldPos(0)
+		if bad != nil {
+			report.add(line, "", "has not as many fields as the header")
+			continue
+		}
 		rows = append(rows, readStudent(line, columns, fields, report))
 	}
 }

@@ -118,6 +118,11 @@ func TestImportHasLimits(t *testing.T) {
 	if status, body := f.importStudents("", rows(erp.MaxImportRows+1)); status != 422 || !strings.Contains(body, `[{"line":10002,"detail":"is one too many: a file can have 10000 rows"}]`) {
 		t.Errorf("%d %s", status, body)
 	}
+	beyond := rows(erp.MaxImportRows-1) + "short\nshort\n" + strings.Repeat("x,A,B\n", 1000)
+	if status, body := f.importStudents("", beyond); status != 422 || !strings.Contains(body, `"rows":10000,`) ||
+		!strings.HasSuffix(body, `{"line":10002,"detail":"is one too many: a file can have 10000 rows"}]}`) {
+		t.Errorf("%d %.300s", status, body)
+	}
 	if status, body := f.importStudents("", header+strings.Repeat(",,,,,,\n", 2000)); status != 422 || !strings.Contains(body, `"omitted":5000`) {
 		t.Errorf("%d %s", status, body[max(0, len(body)-100):])
 	}

@@ -1,6 +1,10 @@
 package erp
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
 
 // Page says which part of a list to read. Lists are in the order of ids.
 type Page struct {
@@ -38,6 +42,12 @@ type conditions []condition
 type condition struct {
 	sql   string
 	value any
+}
+
+// impossible reports whether the value is a text that PostgreSQL cannot hold: no row has it, and to ask would be an error.
+func (c condition) impossible() bool {
+	text, ok := c.value.(string)
+	return ok && (!utf8.ValidString(text) || strings.ContainsRune(text, 0))
 }
 
 // id adds a condition unless id is 0.

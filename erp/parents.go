@@ -24,12 +24,13 @@ const childrenOfParent = `(select coalesce(json_agg(json_build_object('student_i
 
 // ParentFilter narrows a list of parents down. Its zero value does not.
 type ParentFilter struct {
-	StudentID int64  // the parents of a student
+	StudentID int64  // the parents of a student; none where the viewer does not see the student
 	Search    string // a part of the name or the phone number, in any case
 }
 
 func (f ParentFilter) conditions() (c conditions) {
-	c.id("parents.id in (select sp.parent_id from student_parents sp where sp.student_id = ?)", f.StudentID)
+	c.id(`parents.id in (select sp.parent_id from student_parents sp
+		join students on students.id = sp.student_id where sp.student_id = ? and @students)`, f.StudentID)
 	c.search("parents.name || ' ' || parents.phone", f.Search)
 	return c
 }

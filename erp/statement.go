@@ -93,12 +93,12 @@ func (s *statement) current() {
 }
 
 // named puts something in the place of names: the condition for what the viewer sees of the table classes in that of
-// @classes, and in that of @me the viewer's user.
+// @classes, of others likewise, and in that of @me the viewer's user. Where the role sees none of the table it is false.
 func (s *statement) named(sql string) string {
 	if !strings.Contains(sql, "@") {
 		return sql
 	}
-	for _, n := range []noun{classNoun, studentNoun} {
+	for _, n := range []noun{classNoun, studentNoun, teacherNoun, parentNoun} {
 		if name := "@" + n.table; strings.Contains(sql, name) {
 			sql = strings.ReplaceAll(sql, name, "("+cmp.Or(rules[n].see[s.viewer.Role], "false")+")")
 		}

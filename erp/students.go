@@ -17,13 +17,14 @@ const studentColumns = "students.id, admission_number, first_name, last_name, da
 // StudentFilter narrows a list of students down. Its zero value does not.
 type StudentFilter struct {
 	ClassID  int64  // the students of a class
-	ParentID int64  // the children of a parent
+	ParentID int64  // the children of a parent; none where the viewer does not see the parent
 	Search   string // a part of "first last" or of the admission number, in any case
 }
 
 func (f StudentFilter) conditions() (c conditions) {
 	c.id("students.class_id = ?", f.ClassID)
-	c.id("students.id in (select sp.student_id from student_parents sp where sp.parent_id = ?)", f.ParentID)
+	c.id(`students.id in (select sp.student_id from student_parents sp
+		join parents on parents.id = sp.parent_id where sp.parent_id = ? and @parents)`, f.ParentID)
 	c.search("first_name || ' ' || last_name || ' ' || admission_number", f.Search)
 	return c
 }

@@ -45,7 +45,11 @@ func (t table[T]) list(ctx context.Context, page Page, where conditions) (rows [
 	}
 	s.add("select "+s.named(t.columns)+" from "+t.noun.table+" where "+t.noun.table+".id > ?", page.After)
 	for _, c := range where {
-		s.add(" and "+c.sql, c.value)
+		if c.impossible() {
+			s.add(" and false")
+			continue
+		}
+		s.add(" and "+s.named(c.sql), c.value)
 	}
 	s.visible()
 	s.add(" order by "+t.noun.table+".id limit ?", page.limit()+1) // one more than asked for tells whether there is a next page

@@ -20,12 +20,13 @@ const taughtByTeacher = `array(select classes.id from class_teachers ct join cla
 
 // TeacherFilter narrows a list of teachers down. Its zero value does not.
 type TeacherFilter struct {
-	ClassID int64  // the teachers of a class
+	ClassID int64  // the teachers of a class; none where the viewer does not see the class
 	Search  string // a part of the name, in any case
 }
 
 func (f TeacherFilter) conditions() (c conditions) {
-	c.id("teachers.id in (select ct.teacher_id from class_teachers ct where ct.class_id = ?)", f.ClassID)
+	c.id(`teachers.id in (select ct.teacher_id from class_teachers ct
+		join classes on classes.id = ct.class_id where ct.class_id = ? and @classes)`, f.ClassID)
 	c.search("teachers.name", f.Search)
 	return c
 }

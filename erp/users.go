@@ -30,9 +30,7 @@ type UserFilter struct {
 }
 
 func (f UserFilter) conditions() (c conditions) {
-	if f.Role != "" {
-		c = append(c, condition{"users.role = ?", f.Role})
-	}
+	c.is("users.role = ?", string(f.Role))
 	c.search("users.name || ' ' || users.email", f.Search)
 	return c
 }
