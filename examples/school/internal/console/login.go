@@ -19,7 +19,7 @@ type login struct {
 }
 
 func (c *console) askLogin(w http.ResponseWriter, r *http.Request) {
-	c.Render(w, r, http.StatusOK, "login", c.page(r, "Log in", login{Next: r.FormValue("next")}))
+	c.Render(w, r, http.StatusOK, "login", c.page(r, "Log in", login{Next: r.URL.Query().Get("next")}))
 }
 
 // goLogIn sends there who is not logged in, and from there back.

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// The page to log in on reads no body: one could fill the memory and the disk, and everybody can ask for it.
+func TestTheWayInReadsNoBody(t *testing.T) {
+	t.Parallel()
+	p, _ := startOn(t)
+	const form = "--b\r\nContent-Disposition: form-data; name=\"next\"\r\n\r\n/admin/of-the-body\r\n--b--\r\n"
+	a := p.ask(t, "GET", "localhost", "/admin/login", form, "Content-Type", "multipart/form-data; boundary=b").expect(t, 200)
+	if strings.Contains(a.body, "of-the-body") {
+		t.Error("the page has read the body of a GET")
+	}
+	p.ask(t, "GET", "localhost", "/admin/login?next=/admin/log", "").expect(t, 200, `value="/admin/log"`)
+	check(t, p.stop())
+}
+
+// Who is disabled does not come in, and has no session either that would be good again one day.
+func TestDisabledStaffDoNotComeIn(t *testing.T) {
+	t.Parallel()
+	p, db, k := startWithKey(t)
+	_, err := db.Pool.Exec(t.Context(), "update public.platform_users set disabled_at = now() where email = $1", ada)
+	check(t, err)
+	a := p.post(t, "localhost", "/admin/login", "", "email", ada, "password", k.phrase(ada), "code", k.codeAt(t, ada, 0))
+	if a.status != 401 || a.cookie("staff") != "" {
+		t.Errorf("status %d, cookie %q", a.status, a.cookie("staff"))
+	}
+	var sessions int
+	check(t, db.Pool.QueryRow(t.Context(), "select count(*) from public.staff_sessions").Scan(&sessions))
+	if sessions != 0 {
+		t.Errorf("there are %d sessions", sessions)
+	}
+	check(t, p.stop())
+}
+
+// Another host below the same domain can set cookies for all of them, in front of the one that is good: that locks nobody out.
+func TestCookiesOfOtherHostsLockNobodyOut(t *testing.T) {
+	t.Parallel()
+	p, _, k := startWithKey(t)
+	cookie := p.logIn(t, k, ada, 0)
+	tossed := strings.Repeat("staff=tossed; ", 50)
+	p.ask(t, "GET", "localhost", "/admin/", "", "Cookie", tossed+cookie).expect(t, 200, "Overview")
+
+	asked := p.post(t, "localhost", "/admin/tenants/schoolc/drop", cookie, "slug", "schoolc").expect(t, 303)
+	path := asked.header.Get("Location")
+	p.ask(t, "GET", "localhost", path, "", "Cookie", "flash=tossed; "+cookie+"; "+asked.cookie("flash")).expect(t, 200, `<code id="secret">`)
+
+	p.post(t, "localhost", "/admin/logout", tossed+cookie).expect(t, 303)
+	p.ask(t, "GET", "localhost", "/admin/tenants/", "", "Cookie", cookie).expect(t, 303)
+	check(t, p.stop())
+}
