@@ -18,6 +18,24 @@ func TestTheWayInReadsNoBody(t *testing.T) {
 	check(t, p.stop())
 }
 
+// What is typed for an address may be the password: the access log is kept for years, and read by others.
+func TestWhatIsNoAddressIsNotInTheAccessLog(t *testing.T) {
+	t.Parallel()
+	p, db := startOn(t)
+	for _, email := range []string{"correct horse battery", "eve@platform.example"} {
+		p.post(t, "localhost", "/admin/login", "", "email", email, "password", "x", "code", "000000").expect(t, 401)
+	}
+	var actors []string
+	eventually(t, "the log", func() bool {
+		check(t, db.Pool.QueryRow(t.Context(), `select array_agg(actor order by actor) from public.audit_log where action = 'login_failed'`).Scan(&actors))
+		return len(actors) == 2
+	})
+	if actors[0] != "" || actors[1] != "eve@platform.example" {
+		t.Errorf("the log has %q", actors)
+	}
+	check(t, p.stop())
+}
+
 // Who is disabled does not come in, and has no session either that would be good again one day.
 func TestDisabledStaffDoNotComeIn(t *testing.T) {
 	t.Parallel()
