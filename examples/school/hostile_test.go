@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"strings"
 	"testing"
 )
@@ -68,5 +69,30 @@ func TestCookiesOfOtherHostsLockNobodyOut(t *testing.T) {
 
 	p.post(t, "localhost", "/admin/logout", tossed+cookie).expect(t, 303)
 	p.ask(t, "GET", "localhost", "/admin/tenants/", "", "Cookie", cookie).expect(t, 303)
+	check(t, p.stop())
+}
+
+// A command that says that somebody administers a school has made them so: who is a parent stays one, and is told of.
+func TestNobodyIsMadeAnAdministratorByAnAddressThatIsTaken(t *testing.T) {
+	t.Parallel()
+	p, db, dir := startIn(t)
+	admin := func(address string) (string, error) {
+		root, out := newCommand(), new(strings.Builder)
+		root.SetArgs([]string{"admin", "schoola", address, "--database-url", db.URL, "--data-dir", dir})
+		root.SetIn(strings.NewReader("correct horse\n"))
+		root.SetOut(out)
+		root.SetErr(io.Discard)
+		err := root.ExecuteContext(t.Context())
+		return out.String(), err
+	}
+	if said, err := admin("head@schoola.example"); err != nil || said != "head@schoola.example administers schoola.\n" {
+		t.Errorf("%q %v", said, err)
+	}
+	for _, address := range []string{"head@schoola.example", "Parent@SchoolA.example"} {
+		if said, err := admin(address); err == nil || !strings.Contains(err.Error(), "email is taken by another user") || said != "" {
+			t.Errorf("%s: %q %v", address, said, err)
+		}
+	}
+	p.ask(t, "POST", "schoola.localhost", "/api/auth/login", `{"email": "parent@schoola.example", "password": "correct horse"}`, "Content-Type", jsonType).expect(t, 401)
 	check(t, p.stop())
 }
