@@ -16,7 +16,10 @@ var demoSchools = demo.Schools(basicPlan, premiumPlan)
 
 // reserved are the short names that nobody can sign up with: those of the demo, which visitors may look at, and what reads as the
 // platform's own.
-func reserved() []string { return append(demo.Slugs(), "www", "admin", "api", "localhost", "static") }
+func reserved() []string {
+	return append(demo.Slugs(), "account", "accounts", "admin", "administrator", "api", "app", "auth", "billing", "console", "help", "localhost",
+		"login", "mail", "metrics", "platform", "root", "schools", "security", "signin", "signup", "staff", "static", "status", "support", "www")
+}
 
 // createDemo makes the schools of the demo that are not there, and goes on with one that an
 // earlier start could not finish.

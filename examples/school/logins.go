@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 )
 
@@ -32,6 +33,9 @@ func loginKey(dataDir string) (key, error) {
 	if err := createFile(path, k); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("cannot write the logins' key: %w", err)
 	}
+	if err := checkPrivate(path); err != nil {
+		return nil, err
+	}
 	k, err := os.ReadFile(path)
 	switch {
 	case err != nil:
@@ -40,6 +44,21 @@ func loginKey(dataDir string) (key, error) {
 		return nil, fmt.Errorf("%s is not a key of ours: it has %d bytes", path, len(k))
 	}
 	return k, nil
+}
+
+// checkPrivate refuses a key that others can read: they know all passwords. Who was in the directory before us, such as one in /tmp, can
+// leave us a key of their own there, and it could be read by us no other way.
+func checkPrivate(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil:
+		return fmt.Errorf("cannot read the logins' key: %w", err)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is no file", path)
+	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0: // which has no such modes
+		return fmt.Errorf("%s can be read or changed by others than its owner, and who has it can be anybody: if it is yours, chmod 600", path)
+	}
+	return nil
 }
 
 // createFile makes path with its whole content or not at all.

@@ -22,14 +22,17 @@ func TestSignUp(t *testing.T) {
 		status int
 		says   string
 	}{
-		`{"name": "Elm", "slug": "elmpark", "email": "me@elmpark.example", "password": "correct horse"}`: {409, "another school's"},
-		`{"name": "A", "slug": "schoolz/", "email": "x", "password": "short"}`:                           {422, `"field":"email"`},
-		`{"name": "A", "slug": "free", "email": "me@elmpark.example", "password": "short"}`:              {422, "shorter than 8"},
-		`{"name": "A", "slug": "www", "email": "me@elmpark.example", "password": "correct horse"}`:       {422, "reserved"},
-		`{"slug": "free", "schema": "public"}`:                                                           {400, ""},
-		`{"slug": "free"} {"slug": "two"}`:                                                               {400, ""},
-		`[]`:                                                                                             {400, ""},
-		`{"name": "` + strings.Repeat("x", 70_000) + `"}`:                                                {413, ""},
+		`{"name": "Elm", "slug": "elmpark", "email": "me@elmpark.example", "password": "correct horse"}`:   {409, "another school's"},
+		`{"name": "A", "slug": "schoolz/", "email": "x", "password": "short"}`:                             {422, `"field":"email"`},
+		`{"name": "A", "slug": "free", "email": "me@elmpark.example", "password": "short"}`:                {422, "shorter than 8"},
+		`{"name": "A", "slug": "www", "email": "me@elmpark.example", "password": "correct horse"}`:         {422, "reserved"},
+		`{"name": "A", "slug": "platform", "email": "me@elmpark.example", "password": "correct horse"}`:    {422, "reserved"},
+		`{"name": "A", "slug": "xn--shoola-8of", "email": "me@elmpark.example", "password": "x"}`:          {422, "another script"},
+		`{"name": "A\u202eB", "slug": "free", "email": "me@elmpark.example", "password": "correct horse"}`: {422, "turns the direction"},
+		`{"slug": "free", "schema": "public"}`:                                                             {400, ""},
+		`{"slug": "free"} {"slug": "two"}`:                                                                 {400, ""},
+		`[]`:                                                                                               {400, ""},
+		`{"name": "` + strings.Repeat("x", 70_000) + `"}`:                                                  {413, ""},
 	} {
 		a := signUp(body).expect(t, want.status, want.says)
 		if a.header.Get("Content-Type") != "application/problem+json" {

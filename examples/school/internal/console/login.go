@@ -2,7 +2,6 @@ package console
 
 import (
 	"errors"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -19,7 +18,7 @@ type login struct {
 }
 
 func (c *console) askLogin(w http.ResponseWriter, r *http.Request) {
-	c.Render(w, r, http.StatusOK, "login", c.page(r, "Log in", login{Next: r.FormValue("next")}))
+	c.Render(w, r, http.StatusOK, "login", c.page(r, "Log in", login{Next: r.URL.Query().Get("next")}))
 }
 
 // goLogIn sends there who is not logged in, and from there back.
@@ -36,9 +35,8 @@ func (c *console) logIn(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	host, _, _ := net.SplitHostPort(r.RemoteAddr)
 	token, _, err := c.Staff.LogIn(r.Context(), staff.Credentials{
-		Email: form.Text("email"), Password: form.Secret("password"), Code: form.Text("code"), Caller: host,
+		Email: form.Text("email"), Password: form.Secret("password"), Code: form.Text("code"), Caller: web.Client(r),
 	})
 	again := login{Email: form.Text("email"), Next: form.Text("next")}
 	switch {

@@ -35,7 +35,7 @@ func (s *site) logIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	token, user, err := s.Staff.LogIn(r.Context(), staff.Credentials{
-		Email: input.Email, Password: input.Password, Code: input.Code, Caller: client(r),
+		Email: input.Email, Password: input.Password, Code: input.Code, Caller: web.Client(r),
 	})
 	switch {
 	case errors.Is(err, staff.ErrRefused):

@@ -97,12 +97,3 @@ func (s *site) address(slug string) string {
 	}
 	return "http://" + host + "/"
 }
-
-// client is the address of who asks.
-func client(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
-}

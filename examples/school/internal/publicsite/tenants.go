@@ -1,6 +1,7 @@
 package publicsite
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -108,16 +109,23 @@ var (
 	tooMany    = tenancy.Problem{Status: http.StatusTooManyRequests, Detail: "There were many schools from your address. Wait a minute.", RetryAfter: time.Minute}
 )
 
+// patience is more than it takes to make a school without a stock.
+const patience = time.Minute
+
 // make makes a school for who signs up.
 func (s *site) make(r *http.Request, n schools.New) (tenancy.Tenant, error) {
-	taken, err := s.signups.Take(r.Context(), ratelimit.Take{Caller: client(r), Policy: signups, Cost: 1})
+	taken, err := s.signups.Take(r.Context(), ratelimit.Take{Caller: web.Client(r), Policy: signups, Cost: 1})
 	if err != nil {
 		return tenancy.Tenant{}, err
 	}
 	if taken.Caller.Refused {
 		return tenancy.Tenant{}, errTooMany
 	}
-	t, err := s.Schools.Make(r.Context(), n)
+	// What was begun is done to its end, also where the browser does not wait: a school half-made would keep its short name from who
+	// tries again.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), patience)
+	defer cancel()
+	t, err := s.Schools.Make(ctx, n)
 	if err == nil {
 		s.Logger.InfoContext(r.Context(), "school signed up", slog.String("tenant", t.Slug))
 	}

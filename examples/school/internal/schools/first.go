@@ -2,7 +2,6 @@ package schools
 
 import (
 	"context"
-	"errors"
 
 	"github.com/jackc/pgx/v5"
 
@@ -36,22 +35,24 @@ func Seed(db Pool) func(ctx context.Context, t *tenancy.Tenant) error {
 		if !ok {
 			return nil
 		}
-		return db.InTx(ctx, func(tx pgx.Tx) error { return addAdmin(ctx, tx, f) })
+		return db.InTx(ctx, func(tx pgx.Tx) error {
+			var there bool // of a run before, which was cut off behind it
+			if err := tx.QueryRow(ctx, "select exists (select from users)").Scan(&there); err != nil || there {
+				return err
+			}
+			return addAdmin(ctx, tx, f)
+		})
 	}
 }
 
-// AddAdmin lets somebody administer the school of ctx, with the hash of a password. Whoever has the address already stays as they are: it
-// can be done again. An address that cannot be is an [erp.InputError].
+// AddAdmin lets somebody administer the school of ctx, with the hash of a password. An address that cannot be, or that somebody of the
+// school has already, who stays as they are, is an [erp.InputError].
 func AddAdmin(ctx context.Context, tx pgx.Tx, address string, hash tenancy.PasswordHash) error {
 	return addAdmin(ctx, tx, first{erp.NewUser{Email: address, Name: "Administrator", Role: erp.RoleAdmin}, hash})
 }
 
 func addAdmin(ctx context.Context, tx pgx.Tx, f first) error {
 	user, err := erp.NewUsers(tx).Create(erp.NewContext(ctx, erp.System()), f.user)
-	var input *erp.InputError
-	if errors.As(err, &input) && input.Conflict {
-		return nil // of a run before, which was cut off behind it
-	}
 	if err != nil {
 		return err
 	}

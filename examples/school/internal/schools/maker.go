@@ -67,8 +67,14 @@ func (m *Maker) check(ctx context.Context, n New) (first, error) {
 			wrong[refused.Field] = refused.Rule
 		}
 	}
-	if slices.Contains(m.Reserved, n.Slug) {
+	switch {
+	case slices.Contains(m.Reserved, n.Slug):
 		wrong["slug"] = "is reserved"
+	case strings.HasPrefix(n.Slug, "xn--"): // which browsers show as what it stands for, such as another school's name in Cyrillic
+		wrong["slug"] = "is a name in another script"
+	}
+	if strings.ContainsFunc(n.Name, turns) {
+		wrong["name"] = "holds a mark that turns the direction of writing"
 	}
 	if _, err := tenancy.NormalizeHost(n.Domain); errors.As(err, &refused) && wrong["slug"] == "" {
 		wrong["domain"] = refused.Rule
@@ -87,6 +93,10 @@ func (m *Maker) check(ctx context.Context, n New) (first, error) {
 	}
 	return first{user, hash}, err
 }
+
+// turns finds the marks that turn what stands behind a name around, too, such as its short name on the page that drops it: the
+// embeddings, overrides and isolates of the bidirectional algorithm. Names in scripts that are written to the left need none.
+func turns(r rune) bool { return r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 }
 
 // Taken is what is wrong with a field whose value another school has.
 const Taken = "is another school's"

@@ -21,9 +21,9 @@ const (
 	idleTTL    = time.Hour
 )
 
-// maxTokens bounds the tokens of a request that are looked at. A browser has one, unless another host has set some beside it: those cost a
-// hash each, and no query.
-const maxTokens = 64
+// maxLookups bounds the tokens of a request that are looked up in the database: those that were signed here, for this site. A browser has
+// one; others can be set in front of it by anybody who can set a cookie, and cost no more than to see that they are none.
+const maxLookups = 4
 
 // begin makes a session. What the browser gets is signed for its site, and the database keeps a hash: neither a copy of the one nor the
 // key of the other is enough to make up a session.
@@ -42,21 +42,29 @@ func (s *Staff) begin(ctx context.Context, user tenancy.User) (string, error) {
 // Session returns whose session one of the tokens is. The error is [ErrRefused], [tenancy.ErrForeignTenant] for a session of another site, or
 // one of the database.
 func (s *Staff) Session(ctx context.Context, tokens []string) (tenancy.User, error) {
-	refused := ErrRefused
-	for _, token := range tokens[:min(len(tokens), maxTokens)] {
-		id, err := s.cfg.Signer.OpenSession(ctx, token)
-		if errors.Is(err, tenancy.ErrForeignTenant) {
-			refused = tenancy.ErrForeignTenant
-		}
-		if err != nil {
-			continue
-		}
+	ids, refused := s.open(ctx, tokens)
+	for _, id := range ids {
 		user, err := s.seen(ctx, id)
 		if !errors.Is(err, ErrRefused) {
 			return user, err
 		}
 	}
 	return tenancy.User{}, refused
+}
+
+// open returns the sessions of the tokens that were signed for the site of ctx, and what is to be said where none of them is good.
+func (s *Staff) open(ctx context.Context, tokens []string) (ids []string, refused error) {
+	refused = ErrRefused
+	for _, token := range tokens {
+		id, err := s.cfg.Signer.OpenSession(ctx, token)
+		switch {
+		case errors.Is(err, tenancy.ErrForeignTenant):
+			refused = tenancy.ErrForeignTenant
+		case err == nil && len(ids) < maxLookups:
+			ids = append(ids, id)
+		}
+	}
+	return ids, refused
 }
 
 // seen keeps a session from being idle. That it was used is noted once a minute: a page is no reason to write.
@@ -85,11 +93,8 @@ func (s *Staff) seen(ctx context.Context, id string) (tenancy.User, error) {
 
 // LogOut ends the sessions of the tokens: whoever has a copy of one has nothing.
 func (s *Staff) LogOut(ctx context.Context, tokens []string) error {
-	for _, token := range tokens[:min(len(tokens), maxTokens)] {
-		id, err := s.cfg.Signer.OpenSession(ctx, token)
-		if err != nil {
-			continue // it is none
-		}
+	ids, _ := s.open(ctx, tokens)
+	for _, id := range ids {
 		if _, err := s.cfg.Owner.Exec(ctx, "delete from public.staff_sessions where hash = $1", hashOf(id)); err != nil {
 			return err
 		}

@@ -33,9 +33,15 @@ func ClearCookie(w http.ResponseWriter, r *http.Request, name string) {
 	})
 }
 
-// Cookies returns the values of all cookies of the name that r brings.
+// maxCookies bounds the work that a request can ask for. It is more than the cookies that a browser keeps for a domain with all its
+// hosts, so that another host cannot set so many that the good one is not looked at.
+const maxCookies = 256
+
+// Cookies returns the values of all cookies of the name that r brings. There may be several, as another host below the same domain can
+// set one for all of them: what was not made here has to be passed over, and nobody locked out by it.
 func Cookies(r *http.Request, name string) (values []string) {
-	for _, c := range r.CookiesNamed(CookieName(r, name)) {
+	named := r.CookiesNamed(CookieName(r, name))
+	for _, c := range named[:min(len(named), maxCookies)] {
 		values = append(values, c.Value)
 	}
 	return values

@@ -50,13 +50,16 @@ func (k *Kit) flash(w http.ResponseWriter, r *http.Request) *Flash {
 		return nil
 	}
 	ClearCookie(w, r, flashCookie)
-	token, err := k.signer.Open(flashPurpose, values[0])
-	if err != nil || token.Tenant != siteID(r) {
-		return nil
+	for _, value := range values {
+		token, err := k.signer.Open(flashPurpose, value)
+		if err != nil || token.Tenant != siteID(r) {
+			continue // another host's
+		}
+		kind, rest, _ := strings.Cut(token.Value, "\n")
+		secret, text, _ := strings.Cut(rest, "\n")
+		return &Flash{Failed: kind == "failed", Secret: secret, Text: text}
 	}
-	kind, rest, _ := strings.Cut(token.Value, "\n")
-	secret, text, _ := strings.Cut(rest, "\n")
-	return &Flash{Failed: kind == "failed", Secret: secret, Text: text}
+	return nil
 }
 
 // siteID is the tenant whose site r is on, 0 for the platform's.

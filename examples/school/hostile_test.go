@@ -1,0 +1,98 @@
+package main
+
+import (
+	"io"
+	"strings"
+	"testing"
+)
+
+// The page to log in on reads no body: one could fill the memory and the disk, and everybody can ask for it.
+func TestTheWayInReadsNoBody(t *testing.T) {
+	t.Parallel()
+	p, _ := startOn(t)
+	const form = "--b\r\nContent-Disposition: form-data; name=\"next\"\r\n\r\n/admin/of-the-body\r\n--b--\r\n"
+	a := p.ask(t, "GET", "localhost", "/admin/login", form, "Content-Type", "multipart/form-data; boundary=b").expect(t, 200)
+	if strings.Contains(a.body, "of-the-body") {
+		t.Error("the page has read the body of a GET")
+	}
+	p.ask(t, "GET", "localhost", "/admin/login?next=/admin/log", "").expect(t, 200, `value="/admin/log"`)
+	check(t, p.stop())
+}
+
+// What is typed for an address may be the password: the access log is kept for years, and read by others.
+func TestWhatIsNoAddressIsNotInTheAccessLog(t *testing.T) {
+	t.Parallel()
+	p, db := startOn(t)
+	for _, email := range []string{"correct horse battery", "eve@platform.example"} {
+		p.post(t, "localhost", "/admin/login", "", "email", email, "password", "x", "code", "000000").expect(t, 401)
+	}
+	var actors []string
+	eventually(t, "the log", func() bool {
+		check(t, db.Pool.QueryRow(t.Context(), `select array_agg(actor order by actor) from public.audit_log where action = 'login_failed'`).Scan(&actors))
+		return len(actors) == 2
+	})
+	if actors[0] != "" || actors[1] != "eve@platform.example" {
+		t.Errorf("the log has %q", actors)
+	}
+	check(t, p.stop())
+}
+
+// Who is disabled does not come in, and has no session either that would be good again one day.
+func TestDisabledStaffDoNotComeIn(t *testing.T) {
+	t.Parallel()
+	p, db, k := startWithKey(t)
+	_, err := db.Pool.Exec(t.Context(), "update public.platform_users set disabled_at = now() where email = $1", ada)
+	check(t, err)
+	a := p.post(t, "localhost", "/admin/login", "", "email", ada, "password", k.phrase(ada), "code", k.codeAt(t, ada, 0))
+	if a.status != 401 || a.cookie("staff") != "" {
+		t.Errorf("status %d, cookie %q", a.status, a.cookie("staff"))
+	}
+	var sessions int
+	check(t, db.Pool.QueryRow(t.Context(), "select count(*) from public.staff_sessions").Scan(&sessions))
+	if sessions != 0 {
+		t.Errorf("there are %d sessions", sessions)
+	}
+	check(t, p.stop())
+}
+
+// Another host below the same domain can set cookies for all of them, in front of the one that is good: that locks nobody out.
+func TestCookiesOfOtherHostsLockNobodyOut(t *testing.T) {
+	t.Parallel()
+	p, _, k := startWithKey(t)
+	cookie := p.logIn(t, k, ada, 0)
+	tossed := strings.Repeat("staff=tossed; ", 50)
+	p.ask(t, "GET", "localhost", "/admin/", "", "Cookie", tossed+cookie).expect(t, 200, "Overview")
+
+	asked := p.post(t, "localhost", "/admin/tenants/schoolc/drop", cookie, "slug", "schoolc").expect(t, 303)
+	path := asked.header.Get("Location")
+	p.ask(t, "GET", "localhost", path, "", "Cookie", "flash=tossed; "+cookie+"; "+asked.cookie("flash")).expect(t, 200, `<code id="secret">`)
+
+	p.post(t, "localhost", "/admin/logout", tossed+cookie).expect(t, 303)
+	p.ask(t, "GET", "localhost", "/admin/tenants/", "", "Cookie", cookie).expect(t, 303)
+	check(t, p.stop())
+}
+
+// A command that says that somebody administers a school has made them so: who is a parent stays one, and is told of.
+func TestNobodyIsMadeAnAdministratorByAnAddressThatIsTaken(t *testing.T) {
+	t.Parallel()
+	p, db, dir := startIn(t)
+	admin := func(address string) (string, error) {
+		root, out := newCommand(), new(strings.Builder)
+		root.SetArgs([]string{"admin", "schoola", address, "--database-url", db.URL, "--data-dir", dir})
+		root.SetIn(strings.NewReader("correct horse\n"))
+		root.SetOut(out)
+		root.SetErr(io.Discard)
+		err := root.ExecuteContext(t.Context())
+		return out.String(), err
+	}
+	if said, err := admin("head@schoola.example"); err != nil || said != "head@schoola.example administers schoola.\n" {
+		t.Errorf("%q %v", said, err)
+	}
+	for _, address := range []string{"head@schoola.example", "Parent@SchoolA.example"} {
+		if said, err := admin(address); err == nil || !strings.Contains(err.Error(), "email is taken by another user") || said != "" {
+			t.Errorf("%s: %q %v", address, said, err)
+		}
+	}
+	p.ask(t, "POST", "schoola.localhost", "/api/auth/login", `{"email": "parent@schoola.example", "password": "correct horse"}`, "Content-Type", jsonType).expect(t, 401)
+	check(t, p.stop())
+}
