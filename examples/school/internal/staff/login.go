@@ -40,15 +40,6 @@ func (s *Staff) LogIn(ctx context.Context, c Credentials) (string, tenancy.User,
 	return token, user, s.cfg.Log.Write(ctx, audit.Entry{Action: audit.Login, Actor: user.Email})
 }
 
-// failure is the entry of a login that failed. What is no address is left out: it may be a password in the wrong field.
-func failure(c Credentials, err error) audit.Entry {
-	e := audit.Entry{Action: audit.LoginFailed, Details: map[string]any{"reason": err.Error()}}
-	if address, wrong := tenancy.NormalizeEmail(c.Email); wrong == nil {
-		e.Actor = address
-	}
-	return e
-}
-
 // identify does the same work whoever asks: a person who does not exist has a password to be compared with and a secret, too.
 func (s *Staff) identify(ctx context.Context, c Credentials) (tenancy.User, error) {
 	email, err := tenancy.NormalizeEmail(c.Email)
