@@ -275,15 +275,13 @@ func TestAHookDoesNotWaitForEver(t *testing.T) {
 	}
 	gone, cancel := context.WithCancel(tenancy.NewContext(t.Context(), &tenancy.Tenant{ID: 1, Slug: "a", Schema: "tenant_1"}))
 	cancel()
-	time.AfterFunc(20*time.Millisecond, func() {
-		if err := tx.Rollback(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
+	unlocked := make(chan error, 1)
+	time.AfterFunc(20*time.Millisecond, func() { unlocked <- tx.Rollback(context.Background()) })
 	l2, err := audit.Open(t.Context(), f.db, audit.Config{QueueSize: 1, Linger: time.Millisecond})
 	check(t, err)
 	f.record(t, l2, 1)
 	l2.SchemaHooks(schemactx.Hooks{}).Switched(gone, schemactx.SwitchedData{Schema: "tenant_2"})
+	check(t, <-unlocked)
 	closeLog(t, l)
 	closeLog(t, l2)
 	if n := f.count(t, "action = 'explicit_switch'"); n != 1 {
