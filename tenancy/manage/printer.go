@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -28,6 +29,16 @@ func (p *printer) result(value any, text func()) error {
 		return p.failed
 	}
 	return p.value(value)
+}
+
+// written is fn, which has failed where a line could not be written: also one of a list, of which no line is a result.
+func written(fn action) action {
+	return func(ctx context.Context, c *call) error {
+		if err := fn(ctx, c); err != nil {
+			return err
+		}
+		return c.failed
+	}
 }
 
 // print writes a line that is clean.

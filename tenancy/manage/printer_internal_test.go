@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"context"
 	"errors"
 	"testing"
 )
@@ -35,5 +36,18 @@ func TestWhatCannotBeWrittenIsAnError(t *testing.T) {
 	p := &printer{w: &fullDisk{}, json: true}
 	if err := p.result(1, nil); !errors.Is(err, errFull) {
 		t.Errorf("JSON: %v", err)
+	}
+}
+
+func TestACommandHasFailedWhereALineCouldNotBeWritten(t *testing.T) {
+	t.Parallel()
+	list := written(func(_ context.Context, c *call) error {
+		c.table([][]string{{"one"}, {"two"}})
+		return nil
+	})
+	for left, want := range map[int]error{0: errFull, 1: errFull, 2: nil} {
+		if err := list(t.Context(), &call{printer: printer{w: &fullDisk{left}}}); !errors.Is(err, want) {
+			t.Errorf("with room for %d lines of 2: %v", left, err)
+		}
 	}
 }
