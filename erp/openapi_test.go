@@ -96,9 +96,28 @@ func TestTheDocumentHasTheFieldsOfTheTypes(t *testing.T) {
 	doc, err := readDocument(erp.OpenAPI())
 	check(t, err)
 	for _, v := range []any{
-		erp.User{}, erp.NewUser{}, erp.Student{}, erp.NewStudent{}, erp.Teacher{}, erp.NewTeacher{}, erp.Parent{}, erp.NewParent{}, erp.Child{},
-		erp.Class{}, erp.NewClass{}, erp.FeeStructure{}, erp.NewFeeStructure{}, erp.Fee{}, erp.NewFee{}, erp.FeeChange{}, erp.Generation{},
-		erp.Generated{}, erp.Payment{}, erp.NewPayment{}, erp.ImportReport{}, erp.RowError{},
+		erp.User{},
+		erp.NewUser{},
+		erp.Student{},
+		erp.NewStudent{},
+		erp.Teacher{},
+		erp.NewTeacher{},
+		erp.Parent{},
+		erp.NewParent{},
+		erp.Child{},
+		erp.Class{},
+		erp.NewClass{},
+		erp.FeeStructure{},
+		erp.NewFeeStructure{},
+		erp.Fee{},
+		erp.NewFee{},
+		erp.FeeChange{},
+		erp.Generation{},
+		erp.Generated{},
+		erp.Payment{},
+		erp.NewPayment{},
+		erp.ImportReport{},
+		erp.RowError{},
 	} {
 		typ := reflect.TypeOf(v)
 		var fields []string
