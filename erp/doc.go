@@ -21,23 +21,31 @@
 // A context also says on whose behalf something is done: its [Viewer], which [NewContext] puts there and without which
 // stores refuse. An admin sees and changes everything in the school; a teacher sees the classes that they teach, the
 // students in them and their parents; a parent their children and their classes; a student themself, their class and
-// their parents. Teachers see all teachers, parents and students those who teach them. The condition for that is part of
-// every statement, and so is the one that the session has not ended: see visibility.go.
+// their parents. Teachers see all teachers, parents and students those who teach them. Fees and payments are seen by the
+// student and the parents, and by no teacher. The condition for that is part of every statement, and so is the one that
+// the session has not ended: see visibility.go.
+//
+// # Money
+//
+// [Money] is an integer of the minor unit and a currency. What a student owes is a [Fee], made by [Fees.Generate] of a
+// [FeeStructure]; what is paid or refunded is a [Payment], recorded once by its key and never changed. That no more is
+// paid than is owed, and no more refunded than was paid, is a constraint of the table.
 //
 // # The API
 //
-// [Handler] and [Module] serve /api/students/, /api/classes/, /api/teachers/, /api/parents/ and /api/users/ with GET and
-// POST, and each row below with GET, PUT, which takes all of its fields, and DELETE. Lists are pages in the order of ids
-// (limit, and after, which is the next of the page before), searched with q and filtered: students by class_id and
-// parent_id, classes by year and teacher_id, teachers by class_id, parents by student_id, users by role. PUT and DELETE
-// need If-Match with an ETag, or *. Beside these there are
+// [Handler] and [Module] serve /api/students/, /api/classes/, /api/teachers/, /api/parents/, /api/users/ and
+// /api/fee-structures/ with GET and POST, and each row below with GET, PUT, which takes all of its fields, and DELETE.
+// Of these /api/fees/ has no DELETE, and /api/payments/ neither that nor PUT. Lists are pages in the order of ids, to be
+// searched and filtered; /api/openapi.json, which is [OpenAPI], says by what, and all else. PUT and DELETE need If-Match
+// with an ETag, or *, and payments an Idempotency-Key. Beside these there are
 //
-//	POST /api/students/import        students from CSV, all or none; with ?dry_run it only looks
-//	PUT  /api/users/{id}/password    by an admin
-//	POST /api/auth/login             {"email", "password"}; answers with a cookie and a token for Authorization: Bearer
-//	POST /api/auth/logout            ends all sessions of the user
-//	GET  /api/auth/me                who the session is
-//	PUT  /api/auth/password          {"current", "new"}
+//	POST /api/fee-structures/{id}/generate   the fees of all students of the class that are missing
+//	POST /api/students/import                students from CSV, all or none; with ?dry_run it only looks
+//	PUT  /api/users/{id}/password            by an admin
+//	POST /api/auth/login                     {"email", "password"}; answers with a cookie and a token for Authorization: Bearer
+//	POST /api/auth/logout                    ends all sessions of the user
+//	GET  /api/auth/me                        who the session is
+//	PUT  /api/auth/password                  {"current", "new"}
 //
 // # Errors
 //

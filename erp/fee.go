@@ -35,7 +35,8 @@ func (f Fee) Paid() Money { return Money{f.PaidMinor, f.Currency} }
 // Owed returns what is still to be paid.
 func (f Fee) Owed() Money { return Money{f.OwedMinor, f.Currency} }
 
-// FeeStatus says where a fee stands. It follows from the payments and the day, and is not stored.
+// FeeStatus says where a fee stands. It follows from the payments and from the day, which is the
+// database's in its time zone, and is not stored.
 type FeeStatus string
 
 // The statuses of fees.

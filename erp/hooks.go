@@ -5,6 +5,10 @@ import "context"
 // Hooks are called as people come and go. The context is the request's, which knows the school. They must be safe for
 // concurrent use, and quick: the request waits for them.
 type Hooks struct {
+	// Recognised is told on whose behalf a request is, before it is served: for an access log. A session that is over is found out
+	// by what the request does.
+	Recognised func(ctx context.Context, v Viewer)
+
 	LoggedIn     func(ctx context.Context, data LoggedInData)
 	LoginFailed  func(ctx context.Context, data LoginFailedData)
 	TokenRefused func(ctx context.Context, data TokenRefusedData)
@@ -27,6 +31,12 @@ type TokenRefusedData struct {
 	// Err is [tenancy.ErrForeignTenant] for a token of another school or of the platform, [tenancy.ErrTokenExpired],
 	// [tenancy.ErrBadToken] or [ErrSessionOver].
 	Err error
+}
+
+func (h Hooks) recognised(ctx context.Context, v Viewer) {
+	if h.Recognised != nil {
+		h.Recognised(ctx, v)
+	}
 }
 
 func (h Hooks) loggedIn(ctx context.Context, data LoggedInData) {

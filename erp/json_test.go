@@ -19,12 +19,21 @@ func FuzzReadJSON(f *testing.F) {
 	f.Add(`{"date_of_birth": {}}`)
 	f.Add(`{"name": "A", "year": 2026, "section": "", "class_ids": [1, 1], "children": [{"student_id": 1, "relation": "\u0000"}]}`)
 	f.Add(`{"email": "a@example.com", "name": "A", "role": "admin", "disabled": true}`)
+	f.Add(`{"class_id": 1, "name": "A", "term": "B", "amount_minor": 9007199254740992, "currency": "EUR"}`)
+	f.Add(`{"student_id": 1, "fee_structure_id": 1, "due_on": "2026-01-01"}`)
+	f.Add(`{"due_on": "2201-01-01", "cancelled": true}`)
+	f.Add(`{"fee_id": 1, "kind": "refund", "amount_minor": 1, "currency": "JPY", "method": "cash", "reference": "\u0000", "paid_on": "2026-01-01"}`)
 	f.Fuzz(func(t *testing.T, body string) {
 		fuzzInput[NewStudent](t, body)
 		fuzzInput[NewClass](t, body)
 		fuzzInput[NewTeacher](t, body)
 		fuzzInput[NewParent](t, body)
 		fuzzInput[NewUser](t, body)
+		fuzzInput[NewFeeStructure](t, body)
+		fuzzInput[NewFee](t, body)
+		fuzzInput[FeeChange](t, body)
+		fuzzInput[Generation](t, body)
+		fuzzInput[NewPayment](t, body)
 	})
 }
 

@@ -205,7 +205,11 @@ func (w *world) provoke(route, status string) {
 	case "412":
 		send(path, "{}", `If-Match: "none of ours"`)
 	case "413":
-		send(path, strings.Repeat(" ", 11<<20), "If-Match: *")
+		size := 1<<20 + 1
+		if strings.HasSuffix(path, "/import") {
+			size = 10<<20 + 1
+		}
+		send(path, strings.Repeat(" ", size), "If-Match: *")
 	case "415":
 		send(path, "{}", "Content-Type: text/plain", "If-Match: *")
 	case "422":

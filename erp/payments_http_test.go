@@ -130,3 +130,27 @@ func FuzzIdempotencyKey(f *testing.F) {
 		}
 	})
 }
+
+// What has an id at one school is nothing at the other.
+func TestTheMoneyOfTheOtherSchoolIsNothing(t *testing.T) {
+	t.Parallel()
+	w := populate(t)
+	for ask, body := range map[string]string{
+		"GET /api/fee-structures/1": "", "PUT /api/fee-structures/1": strings.Replace(newStructure, `"class_id": 2`, `"class_id": 1`, 1),
+		"DELETE /api/fee-structures/3": "", "POST /api/fee-structures/1/generate": `{"due_on": "2100-01-31"}`,
+		"GET /api/fees/1": "", "PUT /api/fees/1": `{"due_on": "2100-01-31"}`, "GET /api/payments/1": "",
+	} {
+		method, path, _ := strings.Cut(ask, " ")
+		expectProblem(t, ask, request(w.admin, method, w.b.Host, path, body, "If-Match: *"), 404, "")
+	}
+	for path, c := range map[string][2]string{
+		"/api/fee-structures": {newStructure, "class_id"}, "/api/fees": {newFee, "fee_structure_id"}, "/api/payments": {newPayment, "fee_id"},
+	} {
+		expectProblem(t, path, request(w.admin, "POST", w.b.Host, path, c[0], "Idempotency-Key: k"), 422, c[1])
+	}
+	for _, path := range []string{"/api/fee-structures?class_id=1", "/api/fees?student_id=1", "/api/payments?fee_id=1"} {
+		if got := outcome(path, request(w.admin, "GET", w.b.Host, path, "")); got != "none" {
+			t.Errorf("%s: %s", path, got)
+		}
+	}
+}

@@ -288,3 +288,32 @@ func TestNothingIsPaidForACancelledFee(t *testing.T) {
 	check(t, err)
 	f.expectBalanced(t, f.a)
 }
+
+func TestAFeeIsEitherCancelledOrPaid(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx, fee := asSystem(f.a), f.addFee(t, f.a, "1")
+	var all sync.WaitGroup
+	for i := range 16 {
+		all.Go(func() {
+			if i%2 == 0 {
+				_, err := erp.NewFees(f.db).Update(ctx, fee.ID, erp.AnyVersion, erp.FeeChange{DueOn: dueOn, Cancelled: true})
+				if err != nil {
+					expectInputError(t, "cancel", err, "cancelled", true)
+				}
+				return
+			}
+			_, err := erp.NewPayments(f.db).Record(ctx, erp.IdempotencyKey(fmt.Sprint(i)), cash(fee, 1))
+			if err != nil {
+				expectInputError(t, "pay", err, "fee_id", true)
+			}
+		})
+	}
+	all.Wait()
+	now, err := erp.NewFees(f.db).Get(ctx, fee.ID)
+	check(t, err)
+	if cancelled := now.CancelledAt != nil; cancelled == (now.PaidMinor > 0) {
+		t.Errorf("cancelled: %t, and %s paid", cancelled, now.Paid())
+	}
+	f.expectBalanced(t, f.a)
+}

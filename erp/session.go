@@ -34,6 +34,7 @@ func (m *Module) WithViewer(next http.Handler) http.Handler {
 			m.refuseToken(w, r, err)
 			return
 		}
+		m.cfg.Hooks.recognised(r.Context(), viewer)
 		next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), viewer)))
 	}))
 }

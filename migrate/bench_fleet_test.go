@@ -20,9 +20,12 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// The benchmarks of the fleet make tenants of 20 tables. They alternate with what they are compared with, so that both meet
+// The benchmarks of the fleet make tenants of 20 tables or as the flag says. They alternate with what they are compared with, so that both meet
 // the same machine. See BENCHMARKS.md.
-var tenantsFlag = flag.Int("tenants", 100, "how many tenants the benchmarks of the fleet make")
+var (
+	tenantsFlag = flag.Int("tenants", 100, "how many tenants the benchmarks of the fleet make")
+	tablesFlag  = flag.Int("tables", 20, "how many tables each of them has, besides its version table")
+)
 
 // benchFleet is a database with many tenants.
 type benchFleet struct {
@@ -43,7 +46,7 @@ func newBenchFleet(b *testing.B) *benchFleet {
 	checkB(b, err)
 	b.Cleanup(f.pool.Close)
 	var tables strings.Builder
-	for i := range 20 {
+	for i := range *tablesFlag {
 		fmt.Fprintf(&tables, "create table t%02d (id bigint primary key, name text not null, made timestamptz not null default now());\n", i+1)
 	}
 	f.add(tables.String())
@@ -126,7 +129,7 @@ func (f *benchFleet) floor(b *testing.B, workers int) time.Duration {
 
 // next adds a migration that adds a column and an index, each time to another table.
 func (f *benchFleet) next() string {
-	table := f.version%20 + 1
+	table := f.version%*tablesFlag + 1
 	sql := fmt.Sprintf("alter table t%02d add column c%d text;\ncreate index on t%02d (c%d);\n", table, f.version, table, f.version)
 	f.add(sql)
 	return sql

@@ -107,7 +107,7 @@ func (cfg Config) withDefaults() (Config, error) {
 		return cfg, errors.New("migrate: a policy is Refuse or Allow")
 	case cfg.Lock > LockTable:
 		return cfg, fmt.Errorf("migrate: unknown lock %d", cfg.Lock)
-	case cfg.Index > CentralIndex:
+	case cfg.Index > WatchedIndex:
 		return cfg, fmt.Errorf("migrate: unknown index %d", cfg.Index)
 	}
 	return cfg, nil

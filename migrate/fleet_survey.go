@@ -89,12 +89,38 @@ func newRoster() *roster {
 	return &roster{tables: make(map[uint32]struct{}), names: make(map[string]struct{})}
 }
 
+// expect makes room for so many schemas.
+func (r *roster) expect(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.tables) == 0 {
+		r.tables = make(map[uint32]struct{}, n)
+	}
+}
+
 func (r *roster) has(schema string, table uint32) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, byName := r.names[schema]
-	_, byTable := r.tables[table]
-	return byName || byTable
+	return r.knows(schema, table)
+}
+
+// knows is has for those who hold the lock.
+func (r *roster) knows(schema string, table uint32) bool {
+	if _, ok := r.tables[table]; ok {
+		return true
+	}
+	if len(r.names) == 0 {
+		return false
+	}
+	_, ok := r.names[schema]
+	return ok
+}
+
+// count returns how many version tables were met.
+func (r *roster) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.tables)
 }
 
 // met returns the version tables that were met.
@@ -106,11 +132,11 @@ func (r *roster) met() []uint32 {
 
 // add enters a schema and reports whether it is new.
 func (r *roster) add(m *member) bool {
-	if r.has(m.schema, m.table) {
-		return false
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.knows(m.schema, m.table) {
+		return false
+	}
 	if m.table != 0 {
 		r.tables[m.table] = struct{}{}
 	}
@@ -130,6 +156,8 @@ type chunk struct {
 func (s *survey) each(ctx context.Context, list List, visit func(m *member) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
+	s.index.begin()
+	defer s.index.end()
 	defer wg.Wait()
 	defer cancel()
 	chunks := make(chan chan chunk, max(s.atOnce, surveyAtOnce)-1)
@@ -194,17 +222,22 @@ func (s *survey) chunk() int {
 // read finds out where some schemas stand: one query for the catalog, one for the contents, but for those that the
 // index of versions knows.
 func (s *survey) read(ctx context.Context, names []string) ([]member, error) {
+	members := make([]member, len(names))
+	for i, name := range names {
+		members[i].schema = name
+		members[i].err = schemactx.ValidateName(name)
+	}
+	s.index.ask(ctx, s)
+	if s.index.tell(members) {
+		return members, nil
+	}
 	conn, err := s.r.pool.Acquire(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read versions: %w", err)
 	}
 	defer conn.Release()
-	members := make([]member, len(names))
-	for i, name := range names {
-		members[i] = member{schema: name, reader: conn.Conn().PgConn().PID()}
-		if err := schemactx.ValidateName(name); err != nil {
-			members[i].err = err
-		}
+	for i := range members {
+		members[i].reader = conn.Conn().PgConn().PID()
 	}
 	left := members
 	if s.index != nil {
@@ -379,22 +412,25 @@ func (s *survey) judge(ctx context.Context, conn *pgxpool.Conn, m *member, table
 		}
 	}
 	if m.line != nil {
-		m.err = m.verdict(t)
+		m.err = m.verdict(s.r)
 	}
 	return nil
 }
 
 // verdict returns why nothing may be done in a schema whose versions are known, or nil.
-func (m *member) verdict(t target) error {
+func (m *member) verdict(r *Runner) error {
 	if m.line.outcome == Current || m.line.outcome == Behind {
 		return nil
 	}
-	_, err := t.next(upTo{Newest}, m.line.state)
+	_, err := m.target(r).next(upTo{Newest}, m.line.state)
 	return err
 }
 
 // unmet returns the schemas with a version table that the roster does not have.
 func (s *survey) unmet(ctx context.Context) (map[string]struct{}, error) {
+	if s.index.strayless(s.roster.count()) {
+		return nil, nil
+	}
 	rows, err := s.r.pool.Query(ctx, `select c.oid, n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace
 		where c.relname = $1::text::name and n.nspname <> 'public'
 		and not exists (select from unnest($2::text::oid[]) met (oid) where met.oid = c.oid)`,

@@ -43,16 +43,21 @@ func (x *index) prove(ctx context.Context, conn *pgxpool.Conn, s *survey, member
 		x.trouble(ctx, err)
 		return nil
 	}
-	rows, err := conn.Query(ctx, proveSQL, pgx.QueryExecModeExec, oidArray(tables))
-	if err != nil {
-		x.trouble(ctx, err)
-		return nil
-	}
 	entries := make(map[uint32]entry, len(tables))
-	var e entry
-	_, err = pgx.ForEachRow(rows, []any{&e.table, &e.place, &e.made}, func() error {
-		entries[e.table] = e
-		return nil
+	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock_shared("+tidyLock+")", pgx.QueryExecModeExec); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, proveSQL, pgx.QueryExecModeExec, oidArray(tables))
+		if err != nil {
+			return err
+		}
+		var e entry
+		_, err = pgx.ForEachRow(rows, []any{&e.table, &e.place, &e.made}, func() error {
+			entries[e.table] = e
+			return nil
+		})
+		return err
 	})
 	if err != nil {
 		x.trouble(ctx, err)
@@ -68,7 +73,7 @@ func (x *index) cover(ctx context.Context, conn *pgxpool.Conn, tables []uint32, 
 	if _, err := conn.Exec(ctx, enter, pgx.QueryExecModeSimpleProtocol); err != nil && !retryable(err) {
 		return err
 	}
-	rows, err := conn.Query(ctx, uncoveredSQL, pgx.QueryExecModeExec, oidArray(tables))
+	rows, err := conn.Query(ctx, uncoveredSQL, pgx.QueryExecModeExec, oidArray(tables), x.watching())
 	if err != nil {
 		return err
 	}
@@ -111,6 +116,10 @@ func (x *index) makeTriggers(ctx context.Context, conn *pgxpool.Conn, tables []u
 		name := byTable[table].target(x.r).table
 		sql.WriteString("; create or replace trigger " + indexTrigger + " after insert or update or delete on " + name +
 			" for each row execute function " + indexFunction + "; alter table " + name + " enable always trigger " + indexTrigger)
+		if x.watching() {
+			sql.WriteString("; create or replace trigger " + indexTruncateTrigger + " after truncate on " + name +
+				" execute function " + indexFunction + "; alter table " + name + " enable always trigger " + indexTruncateTrigger)
+		}
 	}
 	_, err := conn.Exec(ctx, sql.String(), pgx.QueryExecModeSimpleProtocol)
 	return err

@@ -11,12 +11,14 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-func TestIndexIsNobodyElses(t *testing.T) {
-	t.Parallel()
+func TestIndexIsNobodyElses(t *testing.T) { atEachLevel(t, testIndexIsNobodyElses) }
+
+func testIndexIsNobodyElses(t *testing.T, level migrate.Index) {
+	t.Helper()
 	f := setup(t)
 	role := f.pg.RolePrefix + "_tenant"
 	f.exec(t, "create role "+role+"; alter default privileges grant all on tables to "+role+"; alter default privileges grant all on schemas to "+role)
-	r := f.withIndex(t)
+	r := f.withIndex(t, level)
 	_, err := r.UpAll(t.Context(), migrate.Schemas(names(3)...), migrate.UpAllOptions{})
 	check(t, err)
 	f.expectStates(t, r, "tenant_1 current 2", "tenant_2 current 2", "tenant_3 current 2")
@@ -37,9 +39,11 @@ func TestIndexIsNobodyElses(t *testing.T) {
 	f.expectUnread(t, r, "tenant_1 current 2", "tenant_2 current 2", "tenant_3 current 2")
 }
 
-func TestIndexOfACopiedDatabase(t *testing.T) {
-	t.Parallel()
-	f, r := indexed(t)
+func TestIndexOfACopiedDatabase(t *testing.T) { atEachLevel(t, testIndexOfACopiedDatabase) }
+
+func testIndexOfACopiedDatabase(t *testing.T, level migrate.Index) {
+	t.Helper()
+	f, r := indexed(t, level)
 	f.pg.Pool.Reset() // CREATE DATABASE wants the template for itself
 	cfg := f.pg.Pool.Config()
 	cfg.ConnConfig.Database = "postgres"
@@ -63,7 +67,7 @@ func TestIndexOfACopiedDatabase(t *testing.T) {
 	clone.pg = &copied
 	_, err = pool.Exec(t.Context(), undo)
 	check(t, err)
-	other := clone.withIndex(t)
+	other := clone.withIndex(t, level)
 	clone.expectUnread(t, f.runner(t, basic), "tenant_1 current 2", "tenant_2 current 2", "tenant_3 current 2")
 	clone.expectStates(t, other, "tenant_1 current 2", "tenant_2 behind 1", "tenant_3 current 2")
 	clone.expectUnread(t, other, "tenant_1 current 2", "tenant_2 behind 1", "tenant_3 current 2")
@@ -71,9 +75,13 @@ func TestIndexOfACopiedDatabase(t *testing.T) {
 }
 
 func TestIndexTakesUpSchemasHoweverTheyCameToBe(t *testing.T) {
-	t.Parallel()
+	atEachLevel(t, testIndexTakesUpSchemasHoweverTheyCameToBe)
+}
+
+func testIndexTakesUpSchemasHoweverTheyCameToBe(t *testing.T, level migrate.Index) {
+	t.Helper()
 	f := setup(t)
-	r := f.withIndex(t)
+	r := f.withIndex(t, level)
 	check(t, r.MakeIndex(t.Context()))
 	check(t, r.MigrateNew(t.Context(), "tenant_1"))
 	_, err := r.Baseline(t.Context(), "tenant_2", migrate.Newest)
@@ -85,9 +93,11 @@ func TestIndexTakesUpSchemasHoweverTheyCameToBe(t *testing.T) {
 	f.expectUnread(t, r, "tenant_1 current 2", "tenant_2 current 2", "tenant_3 behind 1")
 }
 
-func TestDriftDoesNotMindTheIndex(t *testing.T) {
-	t.Parallel()
-	_, r := indexed(t)
+func TestDriftDoesNotMindTheIndex(t *testing.T) { atEachLevel(t, testDriftDoesNotMindTheIndex) }
+
+func testDriftDoesNotMindTheIndex(t *testing.T, level migrate.Index) {
+	t.Helper()
+	_, r := indexed(t, level)
 	report, err := r.Drift(t.Context(), names(3), migrate.DriftOptions{})
 	check(t, err)
 	if err := report.Err(); err != nil || report.Equal != 3 {
@@ -95,9 +105,11 @@ func TestDriftDoesNotMindTheIndex(t *testing.T) {
 	}
 }
 
-func TestDropIndexLeavesNothing(t *testing.T) {
-	t.Parallel()
-	f, r := indexed(t)
+func TestDropIndexLeavesNothing(t *testing.T) { atEachLevel(t, testDropIndexLeavesNothing) }
+
+func testDropIndexLeavesNothing(t *testing.T, level migrate.Index) {
+	t.Helper()
+	f, r := indexed(t, level)
 	f.exec(t, "drop schema tenant_3 cascade")
 	check(t, r.MakeIndex(t.Context()))
 	f.expectEntries(t, 2)
@@ -112,12 +124,14 @@ func TestDropIndexLeavesNothing(t *testing.T) {
 	f.expectStates(t, f.runner(t, basic), "tenant_1 current 2", "tenant_2 current 2", "tenant_3 missing 0")
 }
 
-func TestIndexUnderSeveralRunners(t *testing.T) {
-	t.Parallel()
+func TestIndexUnderSeveralRunners(t *testing.T) { atEachLevel(t, testIndexUnderSeveralRunners) }
+
+func testIndexUnderSeveralRunners(t *testing.T, level migrate.Index) {
+	t.Helper()
 	f := fleet(t, 20)
 	var wg sync.WaitGroup
 	for range 3 {
-		r := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{source("app", basic)}, Index: migrate.CentralIndex})
+		r := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{source("app", basic)}, Index: level})
 		wg.Go(func() {
 			_, err := r.UpAll(t.Context(), migrate.Schemas(names(20)...), migrate.UpAllOptions{Workers: 2, PerTransaction: 10})
 			if err != nil {
@@ -129,7 +143,7 @@ func TestIndexUnderSeveralRunners(t *testing.T) {
 	if n := f.at(t, 20); n != 20 {
 		t.Errorf("%d migrated", n)
 	}
-	r := f.withIndex(t)
+	r := f.withIndex(t, level)
 	for range 3 {
 		report, err := r.UpAll(t.Context(), migrate.Schemas(names(20)...), migrate.UpAllOptions{})
 		check(t, err)

@@ -39,6 +39,11 @@ type index struct {
 	ready bool // it was looked at, or made
 	off   bool // something was wrong with it, and it is left alone
 	lines map[lineID]*lineage
+
+	watch   string     // the watch that is ripe; empty: none
+	making  sync.Mutex // held while it is looked at
+	asking  sync.Mutex
+	answers answers
 }
 
 // index returns the index if there is to be one, or nil.
@@ -64,12 +69,27 @@ func (x *index) usable(ctx context.Context, conn *pgxpool.Conn) bool {
 	if x == nil {
 		return false
 	}
+	x.making.Lock()
+	defer x.making.Unlock()
 	x.mu.Lock()
 	ready, off := x.ready, x.off
 	x.mu.Unlock()
 	if off || ready {
 		return !off
 	}
+	if err := x.makeSound(ctx, conn); err != nil {
+		x.trouble(ctx, err)
+		return false
+	}
+	watch := x.ripeWatch(ctx, conn)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.ready, x.watch = true, watch
+	return !x.off
+}
+
+// makeSound makes the index where it is not sound.
+func (x *index) makeSound(ctx context.Context, conn *pgxpool.Conn) error {
 	sound, err := x.sound(ctx, conn)
 	if err == nil && !sound {
 		if err = makeIndex(ctx, conn); err == nil {
@@ -79,14 +99,7 @@ func (x *index) usable(ctx context.Context, conn *pgxpool.Conn) bool {
 	if err == nil && !sound {
 		err = errIndexUnsound
 	}
-	if err != nil {
-		x.trouble(ctx, err)
-		return false
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.ready = true
-	return !x.off
+	return err
 }
 
 var errIndexUnsound = errors.New("it belongs to another role, or was changed by hand")
@@ -108,13 +121,13 @@ func (x *index) believe(ctx context.Context, conn *pgxpool.Conn, s *survey, memb
 			names.WriteByte(',')
 		}
 		names.WriteByte('"')
-		if m.err == nil { // it is a name then, and has nothing to escape
+		if m.err == nil && !m.sure { // it is a name then, and has nothing to escape
 			names.WriteString(m.schema)
 		}
 		names.WriteByte('"')
 	}
 	names.WriteByte('}')
-	args := [][]byte{[]byte(names.String()), []byte(x.r.cfg.Table)}
+	args := [][]byte{[]byte(names.String()), []byte(x.r.cfg.Table), x.underWatch()}
 	result := conn.Conn().PgConn().ExecParams(ctx, believeSQL, args, nil, nil, []int16{1})
 	found := make([]lineID, len(members))
 	for result.NextRow() {
@@ -133,12 +146,15 @@ func (x *index) believe(ctx context.Context, conn *pgxpool.Conn, s *survey, memb
 	defer x.mu.Unlock()
 	for i := range members {
 		m := &members[i]
+		if m.sure {
+			continue
+		}
 		if m.line = x.lines[found[i]]; m.line == nil || err != nil {
 			m.table, m.line = 0, nil
 			continue
 		}
 		m.sure = true
-		m.err = m.verdict(m.target(x.r))
+		m.err = m.verdict(x.r)
 	}
 }
 
@@ -166,11 +182,14 @@ func put(members, left []member) {
 func (x *index) load(ctx context.Context, conn *pgxpool.Conn, s *survey, found []lineID) error {
 	x.mu.Lock()
 	missing := make(map[lineID]bool)
+	var last lineID
 	for _, id := range found {
-		if id != (lineID{}) && x.lines[id] == nil {
+		if id != last && x.lines[id] == nil {
 			missing[id] = true
 		}
+		last = id
 	}
+	delete(missing, lineID{})
 	x.mu.Unlock()
 	if len(missing) == 0 {
 		return nil

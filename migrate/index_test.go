@@ -21,22 +21,39 @@ var undoable = map[string]string{
 	"00002_body.sql":  basic["00002_body.sql"] + "\n-- +goose Down\nalter table notes drop body;",
 }
 
+// levels are the kinds of index, by name.
+var levels = map[string]migrate.Index{"central": migrate.CentralIndex, "watched": migrate.WatchedIndex}
+
+// atEachLevel runs a test with each kind of index.
+func atEachLevel(t *testing.T, test func(t *testing.T, level migrate.Index)) {
+	t.Parallel()
+	for name, level := range levels {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, level)
+		})
+	}
+}
+
 // indexed returns a fixture with tenant_1 to tenant_3, which have two migrations and are in the index, and its runner.
-func indexed(t *testing.T) (fixture, *migrate.Runner) {
+func indexed(t *testing.T, level migrate.Index) (fixture, *migrate.Runner) {
 	t.Helper()
 	f := setup(t)
-	r := f.withIndex(t)
+	r := f.withIndex(t, level)
 	_, err := r.UpAll(t.Context(), migrate.Schemas(names(3)...), migrate.UpAllOptions{})
 	check(t, err)
 	f.expectStates(t, r, "tenant_1 current 2", "tenant_2 current 2", "tenant_3 current 2")
 	f.expectEntries(t, 3)
+	if level == migrate.WatchedIndex {
+		f.expectWatched(t, r, 3)
+	}
 	return f, r
 }
 
-func (f fixture) withIndex(t *testing.T) *migrate.Runner {
+func (f fixture) withIndex(t *testing.T, level migrate.Index) *migrate.Runner {
 	t.Helper()
 	return f.runnerWith(t, migrate.Config{
-		Tenant: []migrate.Source{source("app", undoable)}, Index: migrate.CentralIndex, LockRetries: -1,
+		Tenant: []migrate.Source{source("app", undoable)}, Index: level, LockRetries: -1,
 		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 }
@@ -84,8 +101,12 @@ func (f fixture) expectUnread(t *testing.T, r *migrate.Runner, want ...string) {
 }
 
 func TestIndexAnswersWithoutTheVersionTables(t *testing.T) {
-	t.Parallel()
-	f, r := indexed(t)
+	atEachLevel(t, testIndexAnswersWithoutTheVersionTables)
+}
+
+func testIndexAnswersWithoutTheVersionTables(t *testing.T, level migrate.Index) {
+	t.Helper()
+	f, r := indexed(t, level)
 	f.expectUnread(t, r, "tenant_1 current 2", "tenant_2 current 2", "tenant_3 current 2")
 	_, err := r.Down(t.Context(), "tenant_2")
 	check(t, err)
@@ -101,7 +122,7 @@ func TestIndexAnswersWithoutTheVersionTables(t *testing.T) {
 	f.expectStates(t, r, "tenant_1 current 2", "tenant_2 current 2", "tenant_3 current 2")
 	f.expectUnread(t, r, "tenant_1 current 2", "tenant_2 current 2", "tenant_3 current 2")
 
-	other := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{source("app", first)}, Index: migrate.CentralIndex})
+	other := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{source("app", first)}, Index: level})
 	f.expectUnread(t, other, "tenant_1 unknown version 2", "tenant_2 unknown version 2", "tenant_3 unknown version 2")
 }
 
@@ -196,33 +217,43 @@ var tampering = map[string]struct {
 }
 
 func TestIndexIsNotBelievedWhenItIsWrong(t *testing.T) {
-	t.Parallel()
+	atEachLevel(t, testIndexIsNotBelievedWhenItIsWrong)
+}
+
+func testIndexIsNotBelievedWhenItIsWrong(t *testing.T, level migrate.Index) {
+	t.Helper()
 	for name, c := range tampering {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f, r := indexed(t)
-			conn, err := f.pg.Pool.Acquire(t.Context())
-			check(t, err)
-			for _, sql := range statements(c.sql) {
-				if _, err = conn.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol); err != nil {
-					break
-				}
-			}
-			conn.Release()
-			check(t, err)
-			want := strings.Split(c.want, ", ")
-			if len(want) == 1 {
-				want = []string{"tenant_1 current 2", "tenant_2 " + c.want, "tenant_3 current 2"}
-			}
-			plain := f.runner(t, basic)
-			if got := states(t, plain); !slices.Equal(got, want) {
-				t.Fatalf("the version tables say\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-			}
-			f.expectStates(t, r, want...) // the index as it was left
-			f.expectStates(t, r, want...) // as it was made again
-			f.expectStates(t, r, want...) // as it is believed again
+			f, r := indexed(t, level)
+			f.expectAnswersAfter(t, r, c.sql, c.want)
 		})
 	}
+}
+
+// expectAnswersAfter tampers with the database and compares what the index says with what the version tables say.
+func (f fixture) expectAnswersAfter(t *testing.T, r *migrate.Runner, sql, wanted string) {
+	t.Helper()
+	conn, err := f.pg.Pool.Acquire(t.Context())
+	check(t, err)
+	for _, sql := range statements(sql) {
+		if _, err = conn.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+			break
+		}
+	}
+	conn.Release()
+	check(t, err)
+	want := strings.Split(wanted, ", ")
+	if len(want) == 1 {
+		want = []string{"tenant_1 current 2", "tenant_2 " + wanted, "tenant_3 current 2"}
+	}
+	plain := f.runner(t, basic)
+	if got := states(t, plain); !slices.Equal(got, want) {
+		t.Fatalf("the version tables say\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	f.expectStates(t, r, want...) // the index as it was left
+	f.expectStates(t, r, want...) // as it was made again
+	f.expectStates(t, r, want...) // as it is believed again
 }
 
 // statements parts SQL with VACUUM, which wants to stand alone. The rest is one transaction.
@@ -234,13 +265,17 @@ func statements(sql string) []string {
 }
 
 func TestIndexUnderATransactionThatIsOpen(t *testing.T) {
-	t.Parallel()
-	for _, level := range []pgx.TxIsoLevel{pgx.ReadCommitted, pgx.RepeatableRead, pgx.Serializable} {
-		t.Run(string(level), func(t *testing.T) {
+	atEachLevel(t, testIndexUnderATransactionThatIsOpen)
+}
+
+func testIndexUnderATransactionThatIsOpen(t *testing.T, level migrate.Index) {
+	t.Helper()
+	for _, isolation := range []pgx.TxIsoLevel{pgx.ReadCommitted, pgx.RepeatableRead, pgx.Serializable} {
+		t.Run(string(isolation), func(t *testing.T) {
 			t.Parallel()
-			f, r := indexed(t)
+			f, r := indexed(t, level)
 			f.exec(t, "update tenant_2.goose_db_version set tstamp = now()") // the entry is to be made again
-			tx, err := f.pg.Pool.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: level})
+			tx, err := f.pg.Pool.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: isolation})
 			check(t, err)
 			_, err = tx.Exec(t.Context(), undo)
 			check(t, err)
@@ -253,12 +288,14 @@ func TestIndexUnderATransactionThatIsOpen(t *testing.T) {
 }
 
 // A transaction whose snapshot is older than the entry cannot take it back: it has to fail.
-func TestIndexUnderAnOldSnapshot(t *testing.T) {
-	t.Parallel()
+func TestIndexUnderAnOldSnapshot(t *testing.T) { atEachLevel(t, testIndexUnderAnOldSnapshot) }
+
+func testIndexUnderAnOldSnapshot(t *testing.T, level migrate.Index) {
+	t.Helper()
 	for _, forget := range []string{"update tenant_2.goose_db_version set tstamp = now()", "delete from pgtenant_index.versions"} {
 		t.Run(forget, func(t *testing.T) {
 			t.Parallel()
-			f, r := indexed(t)
+			f, r := indexed(t, level)
 			f.exec(t, forget)
 			tx, err := f.pg.Pool.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
 			check(t, err)
@@ -278,8 +315,12 @@ func TestIndexUnderAnOldSnapshot(t *testing.T) {
 }
 
 func TestIndexIsNotFilledInBehindAChange(t *testing.T) {
-	t.Parallel()
-	f, r := indexed(t)
+	atEachLevel(t, testIndexIsNotFilledInBehindAChange)
+}
+
+func testIndexIsNotFilledInBehindAChange(t *testing.T, level migrate.Index) {
+	t.Helper()
+	f, r := indexed(t, level)
 	f.exec(t, "update tenant_1.goose_db_version set tstamp = now(); update tenant_2.goose_db_version set tstamp = now()")
 	tx, err := f.pg.Pool.Begin(t.Context())
 	check(t, err)
@@ -293,13 +334,17 @@ func TestIndexIsNotFilledInBehindAChange(t *testing.T) {
 }
 
 func TestIndexThatCannotBeMadeIsDoneWithout(t *testing.T) {
-	t.Parallel()
+	atEachLevel(t, testIndexThatCannotBeMadeIsDoneWithout)
+}
+
+func testIndexThatCannotBeMadeIsDoneWithout(t *testing.T, level migrate.Index) {
+	t.Helper()
 	f := fleet(t, 3)
 	f.exec(t, "create role "+f.pg.RolePrefix+"_other login; create schema pgtenant_index authorization "+f.pg.RolePrefix+"_other")
 	f.exec(t, "create table pgtenant_index.versions (); alter table pgtenant_index.versions owner to "+f.pg.RolePrefix+"_other")
 	var log bytes.Buffer
 	r := f.runnerWith(t, migrate.Config{
-		Tenant: []migrate.Source{source("app", basic)}, Index: migrate.CentralIndex, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		Tenant: []migrate.Source{source("app", basic)}, Index: level, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	f.expectStates(t, r, "tenant_1 behind 1", "tenant_2 behind 1", "tenant_3 behind 1")
 	if strings.Count(log.String(), "index of versions is not used") != 1 {
@@ -313,17 +358,21 @@ func TestIndexThatCannotBeMadeIsDoneWithout(t *testing.T) {
 }
 
 func TestIndexWithRefusedChangesIsNotAsked(t *testing.T) {
-	t.Parallel()
-	f, _ := indexed(t)
+	atEachLevel(t, testIndexWithRefusedChangesIsNotAsked)
+}
+
+func testIndexWithRefusedChangesIsNotAsked(t *testing.T, level migrate.Index) {
+	t.Helper()
+	f, _ := indexed(t, level)
 	edited := map[string]string{"00001_notes.sql": basic["00001_notes.sql"], "00002_body.sql": "alter table notes add column body text not null;"}
-	r := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{source("app", edited)}, Index: migrate.CentralIndex, Changed: migrate.Refuse})
+	r := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{source("app", edited)}, Index: level, Changed: migrate.Refuse})
 	f.expectStates(t, r, "tenant_1 edited 2", "tenant_2 edited 2", "tenant_3 edited 2")
 }
 
 func TestIndexConfig(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	if _, err := migrate.New(f.pg.Pool, migrate.Config{Index: migrate.CentralIndex + 1}); err == nil {
+	if _, err := migrate.New(f.pg.Pool, migrate.Config{Index: migrate.WatchedIndex + 1}); err == nil {
 		t.Error("unknown index accepted")
 	}
 }

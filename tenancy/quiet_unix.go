@@ -22,10 +22,9 @@ func quiet(conn net.Conn) (is bool) {
 	if err != nil {
 		return false
 	}
-	err = raw.Read(func(fd uintptr) bool {
+	err = raw.Control(func(fd uintptr) { // Read would wait for another reader: pgx has one where a write was slow
 		_, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK) // sockets of Go's do not block
 		is = errors.Is(err, syscall.EAGAIN)
-		return true
 	})
 	return is && err == nil
 }

@@ -32,7 +32,7 @@ func newCommand() *cobra.Command {
 	o.addTo(root.PersistentFlags())
 	o.addActorTo(root.PersistentFlags())
 	o.addServingTo(root.Flags())
-	root.AddCommand(serving, newLogins(o), newCode(o), newUser(o))
+	root.AddCommand(serving, newLogins(o), newCode(o), newHire(o), newDismiss(o), newUser(o))
 	return root
 }
 
@@ -112,4 +112,14 @@ func withPlatform(ctx context.Context, o *options, stderr io.Writer, do func(p *
 	}
 	defer func() { err = errors.Join(err, p.close(ctx)) }()
 	return do(p)
+}
+
+// own makes a command of the program's own.
+func own(o *options, cmd cobra.Command, do func(cmd *cobra.Command, p *platform, args []string) error) *cobra.Command {
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cmd.SetContext(audit.NewContext(cmd.Context(), audit.Caller{Actor: o.who()}))
+		return withPlatform(cmd.Context(), o, cmd.ErrOrStderr(), func(p *platform) error { return do(cmd, p, args) })
+	}
+	return &cmd
 }

@@ -1,10 +1,17 @@
 package main
 
 import (
+	"encoding/base32"
+	"errors"
+	"io"
 	"net/http"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/oryne/pgtenant/examples/school/internal/staff"
+	"github.com/oryne/pgtenant/tenancy"
 )
 
 const ada, grace = "ada@platform.example", "grace@platform.example"
@@ -151,6 +158,40 @@ func TestADropTakesTwoPeople(t *testing.T) {
 	want := "drop_requested " + ada + ", drop_approved " + grace + ", drop_approved " + ada + ", drop_started " + ada + ", drop_done " + ada
 	if actors != want {
 		t.Errorf("logged is %s, want %s", actors, want)
+	}
+	check(t, p.stop())
+}
+
+// Who is hired has a password and a secret that are nowhere else, and who is dismissed is out at once.
+func TestStaffComeAndGo(t *testing.T) {
+	t.Parallel()
+	p, db, dir := startIn(t)
+	school := func(args ...string) (string, error) {
+		var out strings.Builder
+		err := run(t.Context(), append([]string{"--database-url", db.URL, "--data-dir", dir}, args...), &out, io.Discard)
+		return out.String(), err
+	}
+	const lin = "lin@platform.example"
+	said, err := school("hire", lin, "Lin Chen")
+	check(t, err)
+	password := regexp.MustCompile(`the password (\S+) and`).FindStringSubmatch(said)[1]
+	secret, err := base32.StdEncoding.DecodeString(regexp.MustCompile(`secret=([A-Z2-7]+)`).FindStringSubmatch(said)[1])
+	check(t, err)
+	code, err := staff.Code(secret, time.Now())
+	check(t, err)
+	a := p.post(t, "localhost", "/admin/login", "", "email", lin, "password", password, "code", code).expect(t, 303)
+	cookie := a.cookie("staff")
+	p.ask(t, "GET", "localhost", "/admin/", "", "Cookie", cookie).expect(t, 200, lin)
+	if _, err := school("hire", lin, "Lin Chen"); !errors.Is(err, tenancy.ErrEmailTaken) {
+		t.Errorf("hired twice: %v", err)
+	}
+	_, err = school("dismiss", lin)
+	check(t, err)
+	p.ask(t, "GET", "localhost", "/admin/", "", "Cookie", cookie).expect(t, 303)
+	said, err = school("logins")
+	check(t, err)
+	if strings.Contains(said, password) || !strings.Contains(said, "admin@schoolc.example") {
+		t.Errorf("the logins are %s", said)
 	}
 	check(t, p.stop())
 }

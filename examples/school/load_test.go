@@ -37,7 +37,7 @@ import (
 //	go test -run '^$' -bench Load -benchtime 20x -timeout 30m ./examples/school
 //
 // A round is a moment of each, in an order of chance, so that both meet the same machine; the requests go to the schools in turn. What
-// counts is the median of the rounds' ratios. README.md has what came of it.
+// counts is the median of the rounds' ratios. README.md has what came of it, and where it goes.
 
 const (
 	loadConns  = 16                     // requests at a time

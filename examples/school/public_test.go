@@ -83,6 +83,13 @@ func TestSignUp(t *testing.T) {
 			where action = 'login_failed' and details->>'reason' = 'a session of another site' and slug in ('schoola', 'elmpark')`).Scan(&found))
 		return found
 	})
+	// What programs do is logged under whose session it is.
+	p.ask(t, "POST", "elmpark.localhost", "/api/classes/", `{"name": "7", "section": "b", "year": 2026}`, "Content-Type", jsonType, "Authorization", mine).expect(t, 201)
+	eventually(t, "the new class is logged", func() (found bool) {
+		check(t, db.Pool.QueryRow(t.Context(), `select exists (select from public.audit_log
+			where action = 'schema_access' and slug = 'elmpark' and actor = 'user 1' and details->>'path' = '/api/classes/')`).Scan(&found))
+		return found
+	})
 	for range 12 {
 		signUp(`{}`)
 	}
@@ -108,6 +115,10 @@ func TestThePagesOfASchool(t *testing.T) {
 	page("schoola.localhost", "/fees", "").expect(t, 403)
 	page("schoola.localhost", "/nowhere", "").expect(t, 404, "<h1>")
 	page("nosuch.localhost", "/", "").expect(t, 404, "There is no site at this host")
+
+	for _, host := range []string{"schoola.localhost", "localhost", "nosuch.localhost"} {
+		p.ask(t, "GET", host, "/static/style.css", "").expect(t, 200, "--accent")
+	}
 
 	logIn := func(slug, role string) string {
 		address := role + "@" + slug + ".example"

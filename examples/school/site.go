@@ -16,7 +16,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// routes is all that is served, from the outside in: an id for the request, the health checks, whose host it
+// routes is all that is served, from the outside in: an id for the request, the health checks and the style sheet, whose host it
 // is, the metrics, the limits, and the access log. What a limit refuses is counted and not logged, so
 // that a flood of requests is no flood of rows.
 func (a *app) routes() (http.Handler, error) {
@@ -42,8 +42,12 @@ func (a *app) routes() (http.Handler, error) {
 		Refuse: refuse,
 		Logger: a.logger,
 	}))
-	site = withPage("GET /healthz", http.HandlerFunc(healthy), withPage("GET /readyz", http.HandlerFunc(a.ready), site))
-	return tenancy.RequestIDHandler(site, tenancy.RequestIDConfig{}), nil
+	front := http.NewServeMux()
+	front.HandleFunc("GET /healthz", healthy)
+	front.HandleFunc("GET /readyz", a.ready)
+	front.Handle("GET /static/", web.Static()) // on hosts that are refused as well: the page that says so has a style
+	front.Handle("/", site)
+	return tenancy.RequestIDHandler(front, tenancy.RequestIDConfig{}), nil
 }
 
 // schoolSite is what a school's host shows: the API of package erp for programs, and pages for people.

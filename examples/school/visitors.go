@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/oryne/pgtenant/erp"
@@ -25,11 +26,19 @@ func visitor(r *http.Request) (erp.Viewer, bool) {
 func (a *app) schoolConfig() erp.HandlerConfig {
 	return erp.HandlerConfig{
 		Signer: a.signer, Anonymous: visitor, Logger: a.logger,
-		Hooks: erp.Hooks{LoggedIn: a.loggedIn, LoginFailed: a.loginFailed, TokenRefused: a.tokenRefused},
+		Hooks: erp.Hooks{Recognised: recognised, LoggedIn: a.loggedIn, LoginFailed: a.loginFailed, TokenRefused: a.tokenRefused},
+	}
+}
+
+// recognised has the access log name who has sent a request. The pages know the address as well, and name that.
+func recognised(ctx context.Context, v erp.Viewer) {
+	if v.UserID != 0 {
+		audit.SetActor(ctx, fmt.Sprintf("user %d", v.UserID))
 	}
 }
 
 func (a *app) loggedIn(ctx context.Context, data erp.LoggedInData) {
+	audit.SetActor(ctx, fmt.Sprintf("user %d", data.UserID))
 	a.record(ctx, audit.Entry{Action: audit.Login, Details: map[string]any{"user": data.UserID, "role": string(data.Role)}})
 }
 

@@ -55,11 +55,8 @@ var layers = []layer{
 	},
 	{
 		packages: []string{"tenancy/manage"},
-		imports: []string{
-			"resolver", "tenancy/audit", "tenancy/backup", "tenancy/backup/archive", "tenancy/ratelimit", "tenancy/metrics",
-			"tenancy", "migrate", "schemactx",
-		},
-		why: "the commands are a front of the packages below and must work without the reference module",
+		imports:  []string{"tenancy/audit", "tenancy/backup", "tenancy", "migrate", "schemactx"},
+		why:      "the commands are a front of the packages below and must work without the reference module",
 	},
 	{
 		packages: []string{"resolver"},
@@ -120,6 +117,8 @@ var testOnly = []string{
 	"testing/",
 	module + "/internal/pgtest",
 	"github.com/testcontainers/",
+	"github.com/rogpeppe/go-internal/",
+	"github.com/creack/pty",
 }
 
 // testCode are the packages that are test code although their files are not named _test.go.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -149,6 +150,15 @@ func (b *browser) sees(all ...string) {
 			b.t.Fatalf("%s does not say %q: %s", b.where(), text, body)
 		}
 	}
+}
+
+// dark has the pages in dark colours from now on, as the system of whoever wants that says.
+func (b *browser) dark() {
+	b.t.Helper()
+	_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}},
+	})
+	check(b.t, err)
 }
 
 // shot keeps a picture of the whole page.

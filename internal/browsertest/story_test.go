@@ -117,10 +117,6 @@ func TestASchoolFromItsMakingToItsEnd(t *testing.T) {
 	other.sees("Approved by", grace)
 	other.shot("11-approved")
 
-	b.open(request)
-	b.fill("token", token, "code", p.code(ada))
-	b.press("Drop Dunmore School for good")
-	b.sees("has no fresh backup") // nothing is gone yet
 	b.open(p.url("localhost", "/admin/tenants/dunmore"))
 	b.press("Back up now")
 	b.sees("rows, and read them back")
@@ -223,6 +219,9 @@ func TestThePagesOfTheConsoleAndTheSites(t *testing.T) {
 	admin.do(chromedp.EmulateViewport(390, 844))
 	admin.open(p.url("schoola.localhost", "/students"))
 	admin.shot("37-narrow")
+	b.dark()
+	b.open(p.url("localhost", "/admin/tenants/schoola"))
+	b.shot("38-dark")
 	for _, b := range []*browser{b, visitor, admin} {
 		b.expectNoComplaints()
 	}

@@ -40,6 +40,7 @@ var shared struct {
 // serverSettings make tests fast; nothing here survives a crash, nor needs to.
 var serverSettings = map[string]string{
 	"max_connections": "200", "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
+	"max_prepared_transactions": "20", // some servers have them
 }
 
 func theServer() (*server, error) {

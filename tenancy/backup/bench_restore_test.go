@@ -28,10 +28,10 @@ const fillPupils = `insert into classes select n, 'class ' || n from generate_se
 
 // BenchmarkRestore compares a whole restore, with its verification, with what COPY FROM takes to load the same CSV into a schema made by
 // the same migrations, as psql's \copy would: the same rows, keys and indexes, in the same run, in turns. copy/restore is the throughput
-// that is left: 1 is that of COPY. "keys" has three tables with foreign keys, 2,000,100 rows, and plain/restore for COPY without these keys; "table"
-// has one table without, of a million rows, where nothing of the verification can be done meanwhile. With -short it is a hundredth.
+// that is left: 1 is that of COPY. "keys" has three tables with foreign keys, of -backup-rows rows twice and a hundred, and plain/restore for COPY without these keys; "table"
+// has one table without, of as many rows, where nothing of the verification can be done meanwhile. With -short they are 10,000.
 func BenchmarkRestore(b *testing.B) {
-	rows := 1_000_000
+	rows := *benchRows
 	if testing.Short() {
 		rows = 10_000
 	}

@@ -21,7 +21,7 @@ import (
 var (
 	benchNeighbours = flag.Int("backup-tenants", 1000, "how many tenants the larger database of BenchmarkNeighbours has")
 	benchDumps      = flag.Int("backup-dumps", 3, "how often BenchmarkNeighbours runs pg_dump in either database")
-	benchRows       = flag.Int("backup-rows", 1_000_000, "how many rows the tenant of BenchmarkThroughput has")
+	benchRows       = flag.Int("backup-rows", 1_000_000, "how many rows the tenants of BenchmarkThroughput and BenchmarkRestore have")
 	benchMegabytes  = flag.Int("backup-mb", 256, "how many MB of CSV the tenant of BenchmarkMemory has")
 )
 

@@ -107,7 +107,8 @@ func (s *Service) ResumeErasures(ctx context.Context) ([]Certificate, error) {
 	return done, errors.Join(errs...)
 }
 
-// PruneErased removes the archives of erased tenants whose time is over, and returns their names; those are valid with an error too.
+// PruneErased removes the archives of erased tenants whose time is over, and returns their names; those are valid with an error too. Where none
+// was kept it looks once more a day later, for what a process had just put there that was killed before it saw that the tenant was gone.
 func (s *Service) PruneErased(ctx context.Context) (removed []string, err error) {
 	ids, err := s.erasures(ctx, "archives_until <= now()")
 	for _, id := range ids {
@@ -236,8 +237,12 @@ func (s *Service) finishErasure(ctx context.Context, id int64) (Certificate, err
 	if err != nil {
 		return Certificate{}, err
 	}
-	_, err = s.cfg.Registry.Exec(ctx, `update public.backup_erasures set certificate = $2,
-			archives_until = case when $3::bigint > 0 then $4::timestamptz end where tenant_id = $1`, id, text, seconds, c.ArchivesUntil)
+	again := c.ArchivesUntil // where none is kept: for what a process had committed that was killed before it looked at the tenant once more
+	if again.IsZero() && s.cfg.Store != nil {
+		again = c.ErasedAt.Add(abandoned)
+	}
+	_, err = s.cfg.Registry.Exec(ctx, `update public.backup_erasures set certificate = $2, archives_until = nullif($3::timestamptz, $4) where tenant_id = $1`,
+		id, text, again, time.Time{})
 	if err != nil {
 		return Certificate{}, err
 	}

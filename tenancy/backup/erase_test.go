@@ -253,3 +253,24 @@ func (d *deadly) Delete(ctx context.Context, name string) error {
 	}
 	return err
 }
+
+// A process that is killed between its commit and its last look at the tenant leaves an archive behind the erasure.
+func TestWhatWasCommittedBehindAnErasureIsRemovedADayLater(t *testing.T) {
+	t.Parallel()
+	f, _, _ := backedUp(t, 1)
+	s := f.service(t, backup.Config{})
+	c, err := s.Erase(t.Context(), f.token(t, "t1"))
+	check(t, err)
+	f.put(t, "1-t1/late.tar", "rows of the tenant")
+	removed, err := s.PruneErased(t.Context())
+	if err != nil || len(removed) != 0 || !c.ArchivesUntil.IsZero() {
+		t.Errorf("removed %q, kept until %v: %v", removed, c.ArchivesUntil, err)
+	}
+	f.exec(t, "public", "update public.backup_erasures set archives_until = archives_until - interval '1 day'")
+	removed, err = s.PruneErased(t.Context())
+	check(t, err)
+	if !slices.Equal(removed, []string{"1-t1/late.tar"}) {
+		t.Errorf("removed %q", removed)
+	}
+	f.expectEmpty(t)
+}

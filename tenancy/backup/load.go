@@ -127,6 +127,9 @@ func (l *loader) load(ctx context.Context, src rowSource, h archive.Header) erro
 		return err
 	}
 	loaded, err := l.copyAll(ctx, src, back)
+	if err == nil {
+		err = l.analyze(ctx, "r", "p") // while the last tables are read back
+	}
 	sums, errBack := back.wait(ctx)
 	if err = cmpErr(err, errBack); err != nil {
 		return err

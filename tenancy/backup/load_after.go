@@ -146,11 +146,11 @@ func inOrder(views []view) []view {
 	return ordered
 }
 
-// analyze lets the planner know the new tables, in one statement: ANALYZE commits after each table by itself.
-func (l *loader) analyze(ctx context.Context) error {
+// analyze lets the planner know relations of these kinds, in one statement: ANALYZE commits after each table by itself.
+func (l *loader) analyze(ctx context.Context, kinds ...string) error {
 	rows, err := l.conn.Query(ctx, `select c.relname::text from pg_depend d join pg_class c on c.oid = d.objid
 		where d.refclassid = 'pg_namespace'::regclass and d.refobjid = $1 and d.classid = 'pg_class'::regclass
-		and c.relkind in ('r', 'p', 'm') and not c.relispartition order by c.oid`, l.catalog.oid)
+		and c.relkind::text = any($2) and not c.relispartition order by c.oid`, l.catalog.oid, kinds)
 	if err != nil {
 		return err
 	}

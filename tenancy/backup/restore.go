@@ -240,10 +240,15 @@ func (s *Service) fill(ctx context.Context, schema string, versions []int64, src
 		return err
 	}
 	about.report(ctx, Event{Kind: EventChecking, Done: len(about.header.Tables)})
-	if err := s.cfg.Migrations.Migrate(ctx, schema); err != nil {
+	newer, err := s.cfg.Migrations.Up(ctx, schema)
+	if err != nil {
 		return err
 	}
-	if err := l.analyze(ctx); err != nil {
+	kinds := []string{"m"} // the others are known since they were loaded
+	if len(newer.Applied) > 0 {
+		kinds = []string{"r", "p", "m"}
+	}
+	if err := l.analyze(ctx, kinds...); err != nil {
 		return err
 	}
 	return s.checkStructure(ctx, schema)

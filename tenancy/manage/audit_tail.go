@@ -42,7 +42,7 @@ func tailLog(ctx context.Context, c *call) error {
 		return usagef("--lines is not 1 to %d", audit.MaxPageSize)
 	}
 	f.Order, f.Limit = audit.Newest, max(n, 1)
-	page, err := c.Audit.List(ctx, f)
+	page, err := c.newest(ctx, f)
 	if err != nil {
 		return err
 	}
@@ -60,6 +60,26 @@ func tailLog(ctx context.Context, c *call) error {
 		return nil
 	}
 	return c.follow(ctx, f, seen)
+}
+
+// newest returns the newest records. Those of all tenants are found quickly only in a bounded time, which grows until there
+// are enough.
+func (c *call) newest(ctx context.Context, f audit.Filter) (page audit.Page, err error) {
+	const day = 24 * time.Hour
+	if len(f.Tenants) == 0 && f.Since.IsZero() {
+		end := f.Until
+		if end.IsZero() {
+			end = time.Now()
+		}
+		for _, back := range []time.Duration{time.Hour, day, 30 * day} {
+			f.Since = end.Add(-back)
+			if page, err = c.Audit.List(ctx, f); err != nil || len(page.Records) == f.Limit {
+				return page, err
+			}
+		}
+		f.Since = time.Time{}
+	}
+	return c.Audit.List(ctx, f)
 }
 
 // Records of several processes come in a little out of order: each look goes back over what was seen already.

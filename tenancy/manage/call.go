@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/user"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
 
 	"github.com/oryne/pgtenant/schemactx"
@@ -71,8 +73,17 @@ func (m *mount) runner(fn action, needs []need) func(cmd *cobra.Command, args []
 		}
 		c := m.newCall(cmd, args)
 		c.App, c.actor = app, actor
-		return fn(ctx, c)
+		return c.unprepared(fn(ctx, c))
 	}
+}
+
+// unprepared adds to the error of a database without our tables what can be done about it.
+func (c *call) unprepared(err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == "42P01" && c.Tenants != nil { // undefined_table
+		return fmt.Errorf("%w: has '%s init' been run?", err, c.name)
+	}
+	return err
 }
 
 // newCall is a call that has opened nothing.
@@ -156,10 +167,14 @@ func flagOf[T any](cmd *cobra.Command, name string) (value T) {
 	return got.(T)
 }
 
+// osUser is the user of the process, by name. In a container there may be none for its number.
 func osUser() (string, error) {
 	u, err := user.Current()
-	if err != nil {
-		return "", err
+	switch id := os.Getuid(); {
+	case err == nil:
+		return u.Username, nil
+	case id >= 0:
+		return fmt.Sprintf("uid %d", id), nil
 	}
-	return u.Username, nil
+	return "", err
 }

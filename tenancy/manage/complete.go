@@ -2,6 +2,7 @@ package manage
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,7 +34,7 @@ func (m *mount) completeFlags(cmd *cobra.Command) {
 	for name, complete := range map[string]cobra.CompletionFunc{
 		"status": cobra.FixedCompletions(statuses, cobra.ShellCompDirectiveNoFileComp),
 		"format": cobra.FixedCompletions([]string{"json", "csv"}, cobra.ShellCompDirectiveNoFileComp),
-		"from":   m.manySlugs,
+		"from":   m.manySlugs, "backup": m.backupNames,
 		"schema": m.schemas, "only": m.schemas, "except": m.schemas, "canary-schema": m.schemas,
 	} {
 		if cmd.Flags().Lookup(name) == nil {
@@ -64,6 +65,28 @@ func (m *mount) slugsThenDomains(cmd *cobra.Command, args []string, prefix strin
 	})
 }
 
+// backupNames completes the name of a backup of the tenant that the first argument names.
+func (m *mount) backupNames(cmd *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return m.completing(cmd, func(ctx context.Context, a *App) (found []cobra.Completion, err error) {
+		t, err := a.Tenants.BySlug(ctx, args[0])
+		if err != nil || a.Backups == nil {
+			return nil, err
+		}
+		for info, err := range a.Backups.Backups(ctx, t.ID) {
+			if err != nil || len(found) == completeMax {
+				return found, err
+			}
+			if strings.HasPrefix(info.Name, prefix) {
+				found = append(found, cobra.CompletionWithDesc(info.Name, moment(info.TakenAt)))
+			}
+		}
+		return found, nil
+	})
+}
+
 // complete offers what begins with a prefix, of all tenants. A shell that gets nothing is all that comes of an error.
 func (m *mount) complete(
 	cmd *cobra.Command, prefix string, of func(t tenancy.Tenant) (word, description string),
@@ -73,7 +96,7 @@ func (m *mount) complete(
 			if err != nil || len(found) == completeMax {
 				return found, err
 			}
-			if word, description := of(t); len(word) >= len(prefix) && word[:len(prefix)] == prefix {
+			if word, description := of(t); strings.HasPrefix(word, prefix) {
 				found = append(found, cobra.CompletionWithDesc(word, clean(description)))
 			}
 		}

@@ -14,10 +14,13 @@ func TestAShellCompletesSlugsDomainsAndSchemas(t *testing.T) {
 	p, _ := setup(t)
 	p.ok(t, "tenant", "create", "--subdomain", "north", "--name", "North School")
 	p.ok(t, "tenant", "create", "--subdomain", "south")
+	p.ok(t, "backup", "north")
 	for line, want := range map[string]string{
 		"tenant show n":                    "north\tNorth School\n",
 		"tenant show ":                     "north\tNorth School\nsouth\tsouth\n",
 		"tenant show north ":               "",
+		"restore north --backup ":          "\t20",
+		"tenant list --status m":           "maintenance\n",
 		"backup north s":                   "south\tsouth\n",
 		"domain primary south ":            "south.example.com\n",
 		"migrate --only tenant_1":          "tenant_1\tnorth\n",

@@ -20,14 +20,15 @@ type Config struct {
 
 	// Open opens what the commands work with. It is called when one of them runs, and for completion, never to build the
 	// tree or to print help, and should do no work on the database: that is what the commands are for. ctx names who runs
-	// the command, as package audit reads it, and lives as long as the App. Required.
+	// the command, as package audit reads it, and lives as long as the App; for completion, which has 3 s, it names nobody.
+	// What the App logs is best kept off the terminal: a command says by itself what has gone wrong. Required.
 	Open func(ctx context.Context) (*App, error)
 
 	// Admin opens the administrator's login, for init alone. Default: nil, init says that there is none.
 	Admin func(ctx context.Context) (*Admin, error)
 
 	// Actor returns who runs the command, for the access log and for drops, which are approved by somebody else. Default:
-	// the name of the operating system's user.
+	// the name of the operating system's user, or "uid 1000" where that has none.
 	Actor func() (string, error)
 }
 

@@ -37,7 +37,7 @@ run or was killed.`,
 		example: `  $0 foreach -- sh -c 'echo "$PGTENANT_SLUG is in $PGTENANT_SCHEMA"'
   $0 foreach --connect --parallel 8 -- psql -XAtc 'select count(*) from students'
   $0 foreach --status suspended --env SMTP_URL -- ./remind`,
-		codes: map[int]string{CodeFailed: "the command failed for a tenant", CodeIncomplete: "none failed, and not all were begun"},
+		codes: map[int]string{CodeFailed: "the command failed for a tenant"},
 		needs: []need{needTenants},
 		flags: func(f *pflag.FlagSet) {
 			filterFlags(f, string(tenancy.Active))
@@ -87,7 +87,7 @@ func runForEach(ctx context.Context, c *call) error {
 	report, err := c.Tenants.ForEach(ctx, e.tenant, tenancy.ForEachOptions{
 		Workers: flagOf[int](c.cmd, "parallel"), Filter: filter, StopAfter: flagOf[int](c.cmd, "stop-after"),
 	})
-	return e.end(report, err)
+	return e.end(ctx, report, err)
 }
 
 // each runs one command for many tenants.
@@ -100,16 +100,12 @@ type each struct {
 	mu      sync.Mutex // of the output
 }
 
-func (e *each) end(report tenancy.ForEachReport, err error) error {
-	failed := report.Err()
-	var field *tenancy.FieldError
+func (e *each) end(ctx context.Context, report tenancy.ForEachReport, err error) error {
 	switch {
-	case errors.As(err, &field) && failed == nil:
-		return err
-	case failed != nil:
+	case ctx.Err() != nil: // commands were told to end, or not begun: whatever came of them
+		return &codeError{CodeInterrupted, err}
+	case report.Err() != nil:
 		return &codeError{CodeFailed, err}
-	case report.Stopped:
-		return &codeError{CodeIncomplete, err}
 	case err == nil && !e.json:
 		e.note("%s", count(len(report.Results), "tenant"))
 	}

@@ -14,6 +14,7 @@ import (
 // With a login for each tenant the session is the tenant's own, and there is nothing to leave it for.
 func TestAShellWithLoginsCannotTakeAnotherRole(t *testing.T) {
 	t.Parallel()
+	needPsql(t)
 	p, _ := setup(t)
 	p.secret = strings.Repeat("s", 32)
 	p.ok(t, "tenant", "create", "--subdomain", "a")
@@ -45,6 +46,7 @@ func TestAShellWithLoginsCannotTakeAnotherRole(t *testing.T) {
 // Without such logins a user of psql can take another tenant's role: help says so, and this shows that it is true.
 func TestWhatHelpSaysOfLeavingAShellIsTrue(t *testing.T) {
 	t.Parallel()
+	needPsql(t)
 	p, _ := setup(t)
 	p.ok(t, "tenant", "create", "--subdomain", "a")
 	p.ok(t, "tenant", "create", "--subdomain", "b")

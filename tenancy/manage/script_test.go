@@ -12,6 +12,7 @@ import (
 // do it itself.
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	serverVersion = pgtest.Version(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
@@ -26,6 +27,7 @@ func TestScripts(t *testing.T) {
 			env.Values[dbKey{}] = pg
 			return nil
 		},
+		Condition: condition,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"sql":  runSQL,
 			"code": expectCode,

@@ -67,13 +67,16 @@ func TestADropNamesWhatIsLostAndWantsTheSlug(t *testing.T) {
 	t.Parallel()
 	p, pg := setup(t)
 	p.ok(t, "tenant", "create", "--subdomain", "north")
-	p.ok(t, "backup", "north")
 	_, err := pg.Pool.Exec(t.Context(), "insert into tenant_1.students (name) select 'x' from generate_series(1, 50)")
 	check(t, err)
 	_, err = pg.Pool.Exec(t.Context(), "analyze tenant_1.students")
 	check(t, err)
 
-	screen, code := p.terminal(t, answer("Type north to go on: ", "yes"), nil, "tenant", "drop", "north")
+	screen, code := p.terminal(t, nil, nil, "backup", "north")
+	if code != manage.CodeOK || !strings.Contains(screen, "backing up north ") || !strings.Contains(screen, "Backed up north: 50 rows") {
+		t.Errorf("a backup: exit code %d: %q", code, screen)
+	}
+	screen, code = p.terminal(t, answer("Type north to go on: ", "yes"), nil, "tenant", "drop", "north")
 	if code != manage.CodeUnconfirmed {
 		t.Errorf("another answer: exit code %d: %s", code, screen)
 	}
@@ -137,9 +140,7 @@ func TestATerminalGetsABarAndColours(t *testing.T) {
 // Ctrl-C belongs to psql, however often it is pressed.
 func TestAShellSurvivesCtrlC(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("psql"); err != nil {
-		t.Skip(err)
-	}
+	needPsql(t)
 	p, _ := setup(t)
 	p.ok(t, "tenant", "create", "--subdomain", "north")
 	const prompt = "tenant_1=> "

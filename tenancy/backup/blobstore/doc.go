@@ -10,4 +10,7 @@
 //
 // Archives that must outlive a break-in need a bucket that keeps versions or locks objects, and a key that cannot undo that. Encryption to
 // recipients ([backup.Config]) does not depend on the provider.
+//
+// Such a bucket also keeps what an erasure has removed ([backup.Service.Erase]): older versions are in no listing, and the certificate knows nothing
+// of them. Give it a rule that removes them in time.
 package blobstore

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -152,7 +153,7 @@ func (c *console) onTenant(do deed) http.HandlerFunc {
 		}
 		slug := r.PathValue("slug")
 		said, err := do(w, r, slug, form)
-		c.back(w, r, "/admin/tenants/"+slug, said, err)
+		c.back(w, r, "/admin/tenants/"+url.PathEscape(slug), said, err)
 	}
 }
 

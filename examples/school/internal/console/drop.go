@@ -3,6 +3,7 @@ package console
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -45,13 +46,14 @@ func (c *console) requestDrop(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	slug, user := r.PathValue("slug"), who(r)
+	path := "/admin/tenants/" + url.PathEscape(slug) + "/drop"
 	if form.Text("slug") != slug {
-		c.back(w, r, "/admin/tenants/"+slug+"/drop", "", &tenancy.FieldError{Field: "short name", Value: form.Text("slug"), Rule: "is not this school's"})
+		c.back(w, r, path, "", &tenancy.FieldError{Field: "short name", Value: form.Text("slug"), Rule: "is not this school's"})
 		return
 	}
 	request, err := c.Tenants.RequestDrop(r.Context(), slug, user.Email)
 	if err != nil {
-		c.back(w, r, "/admin/tenants/"+slug+"/drop", "", err)
+		c.back(w, r, path, "", err)
 		return
 	}
 	c.Redirect(w, r, fmt.Sprintf("/admin/drops/%d", request.ID), web.Flash{

@@ -54,7 +54,6 @@ func New(cfg Config) (http.Handler, error) {
 
 func (s *site) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /static/", web.Static())
 	mux.HandleFunc("GET /{$}", s.home)
 	mux.HandleFunc("POST /signup", s.signUp)
 	for _, path := range []string{"/api/tenants", "/api/tenants/{$}"} {

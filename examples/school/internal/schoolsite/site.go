@@ -61,7 +61,6 @@ func (s *site) routes() http.Handler {
 	}
 	mux.HandleFunc("GET /login", s.askLogin)
 	mux.HandleFunc("POST /login", s.logIn)
-	mux.Handle("GET /static/", web.Static())
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		tenancy.Refuse(w, r, tenancy.Refusal{Err: tenancy.ErrNoSite})
 	})

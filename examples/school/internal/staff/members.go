@@ -1,0 +1,65 @@
+package staff
+
+import (
+	"context"
+	"errors"
+
+	"github.com/oryne/pgtenant/erp"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/audit"
+)
+
+// Member is somebody to be let in.
+type Member struct {
+	Email, Name string
+	Password    string
+	Secret      []byte // of one-time codes, 20 random bytes
+}
+
+// Ensure makes a member of the staff who is not there yet. One who is keeps password and secret.
+func (s *Staff) Ensure(ctx context.Context, m Member) error {
+	user, err := s.users.ByEmail(ctx, m.Email)
+	if errors.Is(err, tenancy.ErrUserNotFound) {
+		var hash tenancy.PasswordHash
+		if hash, err = erp.HashPassword(ctx, m.Password); err != nil {
+			return err
+		}
+		user, err = s.users.Create(ctx, tenancy.CreateUserParams{Email: m.Email, Name: m.Name, PasswordHash: hash})
+		if errors.Is(err, tenancy.ErrEmailTaken) { // another process was faster
+			user, err = s.users.ByEmail(ctx, m.Email)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	_, err = s.cfg.Owner.Exec(ctx, "insert into public.staff_codes (user_id, secret) values ($1, $2) on conflict do nothing",
+		user.ID, s.seal(user.ID, m.Secret))
+	return err
+}
+
+// Dismiss keeps a member of the staff from coming in, and ends what they have begun: from the next request on.
+func (s *Staff) Dismiss(ctx context.Context, email string) error {
+	user, err := s.users.ByEmail(ctx, email)
+	if err == nil {
+		_, err = s.users.Disable(ctx, user.ID)
+	}
+	if err != nil {
+		return err
+	}
+	return s.cfg.Log.Write(ctx, audit.Entry{Action: audit.Configuration, Details: map[string]any{"dismissed": user.Email}})
+}
+
+// Hire is [Staff.Ensure] of somebody new: one who is there already is [tenancy.ErrEmailTaken].
+func (s *Staff) Hire(ctx context.Context, m Member) error {
+	_, err := s.users.ByEmail(ctx, m.Email)
+	switch {
+	case err == nil:
+		return tenancy.ErrEmailTaken
+	case !errors.Is(err, tenancy.ErrUserNotFound):
+		return err
+	}
+	if err := s.Ensure(ctx, m); err != nil {
+		return err
+	}
+	return s.cfg.Log.Write(ctx, audit.Entry{Action: audit.Configuration, Details: map[string]any{"hired": m.Email}})
+}

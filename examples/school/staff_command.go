@@ -1,0 +1,90 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/oryne/pgtenant/examples/school/internal/demo"
+	"github.com/oryne/pgtenant/examples/school/internal/staff"
+)
+
+// newLogins returns the command that shows who there is at the beginning. Who has changed a password since knows the new one.
+func newLogins(o *options) *cobra.Command {
+	return own(o, cobra.Command{
+		Use: "logins", Short: "Show who of the demo can log in, and with what", Args: cobra.NoArgs,
+		Example: "  school logins",
+	}, func(cmd *cobra.Command, p *platform, _ []string) error {
+		w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+		for _, who := range staffPeople {
+			fmt.Fprintf(w, "console\tstaff\t%s\t%s\n", who.email, p.key.phrase(who.email))
+		}
+		for _, school := range demoSchools {
+			for _, role := range demo.Roles {
+				address := demo.Address(school.Slug, role)
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", school.Slug, role, address, p.key.phrase(address))
+			}
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		fmt.Fprintln(cmd.OutOrStdout(), "\nOne-time codes: school code ADDRESS, or have a telephone scan")
+		for _, who := range staffPeople {
+			fmt.Fprintln(cmd.OutOrStdout(), "  "+staff.URI(who.email, p.key.secret(who.email)))
+		}
+		return nil
+	})
+}
+
+// newCode returns the command that prints what a telephone would show.
+func newCode(o *options) *cobra.Command {
+	return own(o, cobra.Command{
+		Use: "code ADDRESS", Short: "Print the one-time code of somebody of the demo's staff", Args: cobra.ExactArgs(1),
+		Example: "  school code " + staffPeople[0].email,
+	}, func(cmd *cobra.Command, p *platform, args []string) error {
+		if !slices.ContainsFunc(staffPeople, func(who person) bool { return who.email == args[0] }) {
+			return errors.New("nobody of the demo's staff has that address; see school logins")
+		}
+		code, err := staff.Code(p.key.secret(args[0]), time.Now())
+		if err == nil {
+			fmt.Fprintln(cmd.OutOrStdout(), code)
+		}
+		return err
+	})
+}
+
+// newHire returns the command that makes a member of the staff, whose password and secret are random, and nowhere but in what it prints.
+func newHire(o *options) *cobra.Command {
+	return own(o, cobra.Command{
+		Use: "hire ADDRESS NAME", Short: "Let somebody into the console, and show with what", Args: cobra.ExactArgs(2),
+		Example: `  school hire edsger@platform.example "Edsger Holt"`,
+	}, func(cmd *cobra.Command, p *platform, args []string) error {
+		m := staff.Member{Email: args[0], Name: args[1], Password: rand.Text(), Secret: make([]byte, 20)}
+		_, _ = rand.Read(m.Secret) // never fails
+		if err := p.staff.Hire(cmd.Context(), m); err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s can log in with the password %s and the one-time codes of\n  %s\nBoth are shown once.\n",
+			m.Name, m.Password, staff.URI(m.Email, m.Secret))
+		return nil
+	})
+}
+
+// newDismiss returns the command that shuts somebody out.
+func newDismiss(o *options) *cobra.Command {
+	return own(o, cobra.Command{
+		Use: "dismiss ADDRESS", Short: "Let somebody of the staff in no more", Args: cobra.ExactArgs(1),
+		Example: "  school dismiss edsger@platform.example",
+	}, func(cmd *cobra.Command, p *platform, args []string) error {
+		if err := p.staff.Dismiss(cmd.Context(), args[0]); err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s cannot log in any more, and is logged out.\n", args[0])
+		return nil
+	})
+}

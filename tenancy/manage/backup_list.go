@@ -1,0 +1,164 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/backup"
+)
+
+func (m *mount) backupList() *cobra.Command {
+	return m.verb(verb{
+		use: "list [SLUG]", short: "List backups",
+		long: `List the verified backups of a tenant, or of all: those that have a receipt in the store. Of a tenant that is gone they are
+listed by the slug that it had.`,
+		example: "  $0 backup list schoola\n  $0 backup list --json | jq -r .name",
+		needs:   []need{needTenants, needBackups}, values: m.slugs,
+		run: listBackups,
+	})
+}
+
+func listBackups(ctx context.Context, c *call) error {
+	var id int64
+	if len(c.args) == 1 {
+		t, err := c.Tenants.BySlug(ctx, c.args[0])
+		if err != nil && !errors.Is(err, tenancy.ErrNotFound) {
+			return err
+		}
+		id = t.ID
+	}
+	rows := [][]string{{"TENANT", "TAKEN", "ROWS", "SIZE", "VERIFIED", "NAME"}}
+	n := 0
+	for info, err := range c.Backups.Backups(ctx, id) {
+		if err != nil {
+			return err
+		}
+		if len(c.args) == 1 && id == 0 && info.Slug != c.args[0] {
+			continue
+		}
+		n++
+		if c.json {
+			if err := c.value(info); err != nil {
+				return err
+			}
+			continue
+		}
+		rows = append(rows, []string{info.Slug, moment(info.TakenAt), fmt.Sprint(info.Rows), size(info.Size), string(info.Verified), info.Name})
+	}
+	if n > 0 && !c.json {
+		c.table(rows)
+	}
+	c.note("%s", count(n, "backup"))
+	return nil
+}
+
+func (m *mount) backupVerify() *cobra.Command {
+	return m.verb(verb{
+		use: "verify SLUG", short: "Look whether a backup is good",
+		long: `Restore a tenant's newest backup, or the one that --backup names, into a schema beside everything, with all checks, and drop
+that again: when it succeeds the backup can be restored by this program. With --file-only the file alone is read, to its end: that
+it is whole, and signed by whom the program trusts.`,
+		example: "  $0 backup verify schoola\n  $0 backup verify schoola --backup NAME --file-only",
+		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants, needBackups}, values: m.slugs,
+		flags: func(f *pflag.FlagSet) {
+			f.String("backup", "", "the name of the backup (default: the newest)")
+			f.Bool("file-only", false, "read the file alone")
+			policyFlags(f)
+		},
+		run: verifyBackup,
+	})
+}
+
+// verifiedJSON is a backup that was found good, in JSON. Its names stay.
+type verifiedJSON struct {
+	Name     string    `json:"name"`
+	Slug     string    `json:"slug"`
+	TakenAt  time.Time `json:"taken_at"`
+	Tables   int       `json:"tables"`
+	Rows     int64     `json:"rows"`
+	Restored bool      `json:"restored"` // into scratch; else the file alone was read
+}
+
+func verifyBackup(ctx context.Context, c *call) error {
+	info, err := c.findBackup(ctx, c.args[0], flagOf[string](c.cmd, "backup"))
+	if err != nil {
+		return err
+	}
+	j := verifiedJSON{Name: info.Name, Slug: info.Slug, TakenAt: info.TakenAt, Tables: info.Tables, Rows: info.Rows}
+	if flagOf[bool](c.cmd, "file-only") {
+		if _, _, err := c.Backups.Check(ctx, info.Name); err != nil {
+			return err
+		}
+		return c.result(j, func() { c.linef("%s is whole.", info.Name) })
+	}
+	ctx, end := c.withBar(ctx, "restoring "+info.Slug+" into scratch")
+	drill, err := c.Backups.Verify(ctx, info.Name, c.policies())
+	end()
+	if err != nil {
+		return err
+	}
+	j.Tables, j.Rows, j.Restored = drill.Tables, drill.Rows, true
+	return c.result(j, func() {
+		c.linef("%s can be restored: %s, compared in a schema that is gone again.", info.Name, count(drill.Rows, "row"))
+	})
+}
+
+func (m *mount) backupPrune() *cobra.Command {
+	return m.verb(verb{
+		use: "prune SLUG", short: "Remove a tenant's older backups",
+		long: `Remove those of a tenant's backups that no rule keeps: --last keeps the newest so many, --daily the newest of each of the last
+so many days that have one, and so on. The newest is always kept. It says what goes and asks; without a terminal it needs --yes.`,
+		example: "  $0 backup prune schoola --last 3 --daily 7 --weekly 4 --monthly 12",
+		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: ""}, needs: []need{needTenants, needBackups}, values: m.slugs,
+		flags: func(f *pflag.FlagSet) {
+			yesFlag(f)
+			for _, rule := range []string{"last", "daily", "weekly", "monthly"} {
+				f.Int(rule, 0, "keep so many")
+			}
+		},
+		run: pruneBackups,
+	})
+}
+
+// prunedJSON is what prune removed, in JSON. Its names stay.
+type prunedJSON struct {
+	Slug    string   `json:"slug"`
+	Removed []string `json:"removed"`
+}
+
+func pruneBackups(ctx context.Context, c *call) error {
+	r := backup.Retention{
+		Last: flagOf[int](c.cmd, "last"), Daily: flagOf[int](c.cmd, "daily"),
+		Weekly: flagOf[int](c.cmd, "weekly"), Monthly: flagOf[int](c.cmd, "monthly"),
+	}
+	if r == (backup.Retention{}) {
+		return usagef("--last, --daily, --weekly or --monthly is missing: without a rule everything is kept")
+	}
+	if slices.Min([]int{r.Last, r.Daily, r.Weekly, r.Monthly}) < 0 {
+		return usagef("a rule cannot keep fewer than none")
+	}
+	t, err := c.Tenants.BySlug(ctx, c.args[0])
+	if err != nil {
+		return err
+	}
+	what := fmt.Sprintf("This removes the backups of %s that no rule keeps (last %d, daily %d, weekly %d, monthly %d).",
+		t.Slug, r.Last, r.Daily, r.Weekly, r.Monthly)
+	if err := c.confirm(what, t.Slug); err != nil {
+		return err
+	}
+	gone, err := c.Backups.Prune(ctx, t.ID, r)
+	written := c.result(prunedJSON{t.Slug, append([]string{}, gone...)}, func() {
+		for _, name := range gone {
+			c.linef("removed %s", name)
+		}
+		c.linef("%s removed.", count(len(gone), "file"))
+	})
+	return errors.Join(err, written)
+}
