@@ -20,7 +20,7 @@ func NewUsers(db Querier) Users {
 // userColumns are those of [User], in its order.
 const userColumns = "users.id, users.email, users.name, users.role, users.disabled_at, users.created_at, users.updated_at"
 
-// newGeneration is one that the user never had, also where a backup was restored meanwhile.
+// newGeneration is one that the user never had, also where a backup was restored meanwhile, nor anybody who had the id before that.
 const newGeneration = "(extract(epoch from clock_timestamp()) * 1000000)::bigint"
 
 // UserFilter narrows a list of users down. Its zero value does not.
@@ -52,7 +52,7 @@ func (u Users) Create(ctx context.Context, n NewUser) (User, error) {
 	if n, err = n.normal(); err != nil {
 		return User{}, err
 	}
-	insert.add("insert into users (email, name, role, disabled_at) select ?, ?, ?, case when ? then now() end where ",
+	insert.add("insert into users (email, name, role, disabled_at, session_generation) select ?, ?, ?, case when ? then now() end, "+newGeneration+" where ",
 		n.Email, n.Name, n.Role, n.Disabled)
 	insert.current()
 	insert.add(" returning " + u.columns)

@@ -2,6 +2,7 @@ package erp_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -42,6 +43,37 @@ func TestUsersAreOneForEachAddressInAnyCase(t *testing.T) {
 	check(t, f.db.QueryRow(f.a.Context(), "select string_agg(email, ' ' order by email) from users").Scan(&emails))
 	if emails != "admin@example.com b@example.com new@example.com" {
 		t.Errorf("users are %s", emails)
+	}
+}
+
+// A restored backup gives ids out again that somebody had behind it, whose session may go on for hours.
+func TestASessionIsNotThatOfWhoGetsTheIDLater(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := erp.NewContext(f.a.Context(), erp.System())
+	users := erp.NewUsers(f.db)
+	hash, err := erp.HashPassword(t.Context(), password)
+	check(t, err)
+	admit := func(email string) erp.User { // as a program does that has the hash already
+		user, err := users.Create(ctx, erp.NewUser{Email: email, Name: "A", Role: erp.RoleAdmin})
+		check(t, err)
+		exec(t, f, f.a, "update users set password_hash = $1 where id = $2", hash.Reveal(), user.ID)
+		return user
+	}
+	first := admit("first@example.com")
+	var session struct{ Token string }
+	check(t, json.Unmarshal(f.logIn(f.a, first.Email, password).Body.Bytes(), &session))
+	ask := func() int {
+		return request(f.handler, "GET", f.a.Host, "/api/auth/me", "", "Authorization: Bearer "+session.Token).Code
+	}
+	if status := ask(); status != 200 {
+		t.Fatalf("before: %d", status)
+	}
+	check(t, users.Delete(ctx, first.ID, erp.AnyVersion))
+	second := admit("second@example.com")
+	exec(t, f, f.a, "update users set id = $1 where id = $2", first.ID, second.ID)
+	if status := ask(); status != 401 {
+		t.Errorf("with the id of somebody else: %d", status)
 	}
 }
 

@@ -28,7 +28,7 @@ func newCommand() *cobra.Command {
 	root.Long = "Without a command, school serves: an API and a site for each school, and a console for who runs them. It starts a\n" +
 		"PostgreSQL of its own unless --database-url names one. The commands work beside it, too.\n\n" + root.Long
 	serving := newServe(o)
-	root.RunE, root.Args = serving.RunE, serving.Args
+	root.RunE = serving.RunE
 	o.addTo(root.PersistentFlags())
 	o.addActorTo(root.PersistentFlags())
 	o.addServingTo(root.Flags())

@@ -1,9 +1,14 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
+
+	"github.com/oryne/pgtenant/examples/school/internal/staff"
+	"github.com/oryne/pgtenant/tenancy"
 )
 
 // The page to log in on reads no body: one could fill the memory and the disk, and everybody can ask for it.
@@ -35,6 +40,36 @@ func TestWhatIsNoAddressIsNotInTheAccessLog(t *testing.T) {
 		t.Errorf("the log has %q", actors)
 	}
 	check(t, p.stop())
+}
+
+// Whoever guesses at the login of somebody, from many places, keeps them from logging in for a while, and from nothing that they do inside.
+func TestGuessesAtALoginHoldNobodyUpInside(t *testing.T) {
+	t.Parallel()
+	program, db, dir := startIn(t)
+	k, err := loginKey(dir)
+	check(t, err)
+	check(t, withPlatform(t.Context(), &options{databaseURL: db.URL, dataDir: dir}, io.Discard, func(p *platform) error {
+		ctx := tenancy.NewPublicContext(t.Context())
+		guess := staff.Credentials{Email: grace, Password: "a guess", Code: "123456"}
+		for i := range 12 {
+			guess.Caller = fmt.Sprint("192.0.2.", i)
+			_, _, err = p.staff.LogIn(ctx, guess)
+		}
+		if !errors.Is(err, staff.ErrThrottled) {
+			t.Errorf("guesses are not bounded: %v", err)
+		}
+		if err := p.staff.CheckCode(ctx, grace, k.codeAt(t, grace, 0)); err != nil {
+			t.Errorf("the code of who is inside: %v", err)
+		}
+		for range 12 {
+			_ = p.staff.CheckCode(ctx, grace, "000000")
+		}
+		if err := p.staff.CheckCode(ctx, grace, k.codeAt(t, grace, 30)); !errors.Is(err, staff.ErrThrottled) {
+			t.Errorf("guesses at codes are not bounded: %v", err)
+		}
+		return nil
+	}))
+	check(t, program.stop())
 }
 
 // Who is disabled does not come in, and has no session either that would be good again one day.

@@ -22,6 +22,7 @@ import (
 	"github.com/oryne/pgtenant/internal/localpg"
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy/manage"
 )
 
 // TestMain lets the test binary be the program, so that a test can kill it, and a shell call it.
@@ -268,6 +269,9 @@ func TestStartsThatCannotBe(t *testing.T) {
 		_, err := start(t, c.args...)
 		if err == nil || !strings.Contains(oneLine(err), c.want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", name, err)
+		}
+		if code := manage.ExitCode(err); (code == manage.CodeUsage) != (name == "stray argument") {
+			t.Errorf("%s: exit code %d", name, code)
 		}
 	}
 }

@@ -67,7 +67,7 @@ type verb struct {
 func (m *mount) verb(v verb) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: v.use, Short: v.short, Long: fill(v.long, helpWidth) + codesHelp(v.codes), Example: m.example(v.example),
-		Args: arguments(v.use), RunE: m.runner(v.run, v.needs), ValidArgsFunction: v.values,
+		Args: arguments(v.use), RunE: m.runner(written(v.run), v.needs), ValidArgsFunction: v.values,
 		SilenceErrors: true, SilenceUsage: true, DisableFlagsInUseLine: true, Hidden: v.hidden,
 	}
 	if v.values == nil {

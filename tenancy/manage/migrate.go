@@ -162,7 +162,7 @@ func (c *call) text(write func(w io.Writer) error) error {
 		return err
 	}
 	c.lines(b.String())
-	return nil
+	return c.failed
 }
 
 func (c *call) migrateOne(ctx context.Context, schema string) error {

@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,15 +18,34 @@ type printer struct {
 	w      io.Writer
 	json   bool
 	colour bool
+	failed error // to write text, at first
 }
 
-// result writes one value: as one line of JSON, or by text.
+// result writes one value: as one line of JSON, or by text. What cannot be written is an error, so that nobody takes a file on a full
+// disk for the whole.
 func (p *printer) result(value any, text func()) error {
 	if !p.json {
 		text()
-		return nil
+		return p.failed
 	}
 	return p.value(value)
+}
+
+// written is fn, which has failed where a line could not be written: also one of a list, of which no line is a result.
+func written(fn action) action {
+	return func(ctx context.Context, c *call) error {
+		if err := fn(ctx, c); err != nil {
+			return err
+		}
+		return c.failed
+	}
+}
+
+// print writes a line that is clean.
+func (p *printer) print(line string) {
+	if _, err := fmt.Fprintln(p.w, line); err != nil && p.failed == nil {
+		p.failed = err
+	}
 }
 
 // value writes one line of JSON.
@@ -37,7 +57,7 @@ func (p *printer) value(v any) error {
 
 // linef writes a line of text, of which nothing gets at the terminal.
 func (p *printer) linef(format string, args ...any) {
-	fmt.Fprintln(p.w, clean(fmt.Sprintf(format, args...)))
+	p.print(clean(fmt.Sprintf(format, args...)))
 }
 
 // lines writes text that has lines of its own.
@@ -55,7 +75,7 @@ func (p *printer) fields(pairs ...string) {
 	}
 	for i := 0; i < len(pairs); i += 2 {
 		if pairs[i+1] != "" {
-			fmt.Fprintf(p.w, "%-*s  %s\n", width, pairs[i], p.paint(clean(pairs[i+1])))
+			p.print(fmt.Sprintf("%-*s  %s", width, pairs[i], p.paint(clean(pairs[i+1]))))
 		}
 	}
 }
@@ -80,7 +100,7 @@ func (p *printer) table(rows [][]string) {
 				b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
 			}
 		}
-		fmt.Fprintln(p.w, strings.TrimRight(b.String(), " "))
+		p.print(strings.TrimRight(b.String(), " "))
 	}
 }
 

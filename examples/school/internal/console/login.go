@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 
 	"github.com/oryne/pgtenant/examples/school/internal/staff"
@@ -23,11 +24,11 @@ func (c *console) askLogin(w http.ResponseWriter, r *http.Request) {
 
 // goLogIn sends there who is not logged in, and from there back.
 func (c *console) goLogIn(w http.ResponseWriter, r *http.Request) {
-	path := "/admin/login"
+	to := "/admin/login"
 	if r.Method == http.MethodGet && r.URL.Path != "/admin/" {
-		path += "?next=" + url.QueryEscape(r.URL.Path)
+		to += "?next=" + url.QueryEscape(r.URL.Path)
 	}
-	http.Redirect(w, r, path, http.StatusSeeOther)
+	http.Redirect(w, r, to, http.StatusSeeOther)
 }
 
 func (c *console) logIn(w http.ResponseWriter, r *http.Request) {
@@ -56,9 +57,12 @@ func (c *console) logIn(w http.ResponseWriter, r *http.Request) {
 }
 
 // inside returns a path of the console, whatever was asked for: who logs in is not sent to another site.
-func inside(path string) string {
-	u, err := url.Parse(path)
-	if err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(u.Path, "/admin/") || strings.Contains(path, "\\") {
+func inside(next string) string {
+	u, err := url.Parse(next)
+	if err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(u.Path, "/admin/") || strings.Contains(u.Path, "\\") {
+		return "/admin/"
+	}
+	if !strings.HasPrefix(path.Clean(u.Path)+"/", "/admin/") { // by dots, which a redirect resolves
 		return "/admin/"
 	}
 	return u.EscapedPath()

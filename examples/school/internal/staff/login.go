@@ -46,7 +46,7 @@ func (s *Staff) identify(ctx context.Context, c Credentials) (tenancy.User, erro
 	if err != nil {
 		email = ""
 	}
-	if err := s.throttle(ctx, c.Caller, email); err != nil {
+	if err := s.throttle(ctx, "from "+c.Caller, "as "+email); err != nil {
 		return tenancy.User{}, err
 	}
 	user, err := s.find(ctx, email)
@@ -86,8 +86,8 @@ func (s *Staff) find(ctx context.Context, email string) (tenancy.User, error) {
 // places get far: five a minute, after ten.
 var guesses = ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.PerMinute(5).WithBurst(10)}
 
-func (s *Staff) throttle(ctx context.Context, caller, email string) error {
-	for _, who := range []string{"from " + caller, "as " + email} {
+func (s *Staff) throttle(ctx context.Context, guessers ...string) error {
+	for _, who := range guessers {
 		taken, err := s.tries.Take(ctx, ratelimit.Take{Caller: who, Policy: guesses, Cost: 1})
 		if err != nil {
 			return err
