@@ -46,10 +46,7 @@ type Config struct {
 	// login says.
 	StatementTimeout time.Duration
 
-	// Index is whether there is a central index of the versions of all schemas. Default: [NoIndex].
-	Index Index
-
-	// Logger gets a record for each schema that was changed, and why an index is not used. Nil discards.
+	// Logger gets a record for each schema that was changed. Nil discards.
 	Logger *slog.Logger
 
 	fresh bool // see [Runner.MigrateNew]
@@ -107,8 +104,6 @@ func (cfg Config) withDefaults() (Config, error) {
 		return cfg, errors.New("migrate: a policy is Refuse or Allow")
 	case cfg.Lock > LockTable:
 		return cfg, fmt.Errorf("migrate: unknown lock %d", cfg.Lock)
-	case cfg.Index > WatchedIndex:
-		return cfg, fmt.Errorf("migrate: unknown index %d", cfg.Index)
 	}
 	return cfg, nil
 }

@@ -46,10 +46,6 @@
 // [Outcome] for each. Canaries go first, a lock that is held makes only its own schema late, tenants made meanwhile are
 // migrated too, and a run that was killed is simply run again.
 //
-// [Config.Index] keeps what the version tables say in one table, so that a run with nothing to do reads only those that have changed.
-// An entry is believed only if nothing can have happened to its version table unseen: [CentralIndex] holds each against the
-// catalog, [WatchedIndex] has event triggers that note what is done, and answers for ten thousand schemas with one query.
-//
 // # Drift
 //
 // A version says what was run, not what is there. [Runner.Drift] compares the real structure of

@@ -99,8 +99,7 @@ const sqlIndexState = `nullif(concat_ws(', ', case when not i.indisvalid then 'n
 var relationParts = []part{
 	{
 		kind: "'trigger'", table: "rel.q", name: "quote_ident(g.tgname)",
-		from: "rel join pg_trigger g on g.tgrelid = rel.oid and not g.tgisinternal" +
-			" and g.tgfoid <> coalesce((select to_regprocedure('" + indexFunction + "')::oid), 0)",
+		from: "rel join pg_trigger g on g.tgrelid = rel.oid and not g.tgisinternal",
 		props: []sqlProperty{
 			{"definition", "pg_get_triggerdef(g.oid)"},
 			{"enabled", sqlEnabled("g.tgenabled")},

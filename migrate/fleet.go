@@ -46,7 +46,7 @@ func (r *Runner) UpAll(ctx context.Context, list List, opts UpAllOptions) (Repor
 	if err != nil {
 		return Report{}, err
 	}
-	f := &fleet{r: r, opts: opts, survey: &survey{r: r, lines: r.lineages(), roster: newRoster(), index: r.index(), atOnce: opts.Workers}}
+	f := &fleet{r: r, opts: opts, survey: &survey{r: r, lines: r.lineages(), roster: newRoster(), atOnce: opts.Workers}}
 	f.report.Started = begin
 	work, stop := drained(ctx, opts.Drain)
 	defer stop()

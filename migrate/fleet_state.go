@@ -24,7 +24,7 @@ type SchemaState struct {
 // bytes of each other schema are kept. A last error is that of the list or the connection.
 func (r *Runner) Fleet(ctx context.Context, list List) iter.Seq2[SchemaState, error] {
 	return func(yield func(SchemaState, error) bool) {
-		s := &survey{r: r, lines: r.lineages(), roster: newRoster(), index: r.index()}
+		s := &survey{r: r, lines: r.lineages(), roster: newRoster()}
 		err := s.each(ctx, list, func(m *member) error {
 			if s.roster.add(m) && !yield(m.state(), nil) {
 				return errEnough

@@ -30,7 +30,6 @@ type member struct {
 	line   *lineage
 	err    error // why there is no lineage, or why nothing may be done
 	known  bool  // met earlier in the run, and not read again
-	sure   bool  // the index of versions says so
 	order  int   // its place in the run
 
 	kit  *kit // what its transaction needs besides; nil: not read yet
@@ -74,8 +73,7 @@ type survey struct {
 	r      *Runner
 	lines  *lineages
 	roster *roster
-	atOnce int    // how many chunks are read at a time; 0: [surveyAtOnce]
-	index  *index // nil: there is none
+	atOnce int // how many chunks are read at a time; 0: [surveyAtOnce]
 }
 
 // roster remembers which schemas were met, at four bytes each.
@@ -87,15 +85,6 @@ type roster struct {
 
 func newRoster() *roster {
 	return &roster{tables: make(map[uint32]struct{}), names: make(map[string]struct{})}
-}
-
-// expect makes room for so many schemas.
-func (r *roster) expect(n int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.tables) == 0 {
-		r.tables = make(map[uint32]struct{}, n)
-	}
 }
 
 func (r *roster) has(schema string, table uint32) bool {
@@ -114,13 +103,6 @@ func (r *roster) knows(schema string, table uint32) bool {
 	}
 	_, ok := r.names[schema]
 	return ok
-}
-
-// count returns how many version tables were met.
-func (r *roster) count() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.tables)
 }
 
 // met returns the version tables that were met.
@@ -156,8 +138,6 @@ type chunk struct {
 func (s *survey) each(ctx context.Context, list List, visit func(m *member) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	s.index.begin()
-	defer s.index.end()
 	defer wg.Wait()
 	defer cancel()
 	chunks := make(chan chan chunk, max(s.atOnce, surveyAtOnce)-1)
@@ -186,7 +166,7 @@ func (s *survey) each(ctx context.Context, list List, visit func(m *member) erro
 				send(nil, err)
 				return
 			}
-			if names = append(names, name); len(names) == s.chunk() {
+			if names = append(names, name); len(names) == surveyChunk {
 				if !send(names, nil) {
 					return
 				}
@@ -211,25 +191,12 @@ func (s *survey) each(ctx context.Context, list List, visit func(m *member) erro
 	return ctx.Err()
 }
 
-// chunk is how many names are read at a time.
-func (s *survey) chunk() int {
-	if s.index != nil {
-		return indexChunk
-	}
-	return surveyChunk
-}
-
-// read finds out where some schemas stand: one query for the catalog, one for the contents, but for those that the
-// index of versions knows.
+// read finds out where some schemas stand: one query for the catalog, one for the contents.
 func (s *survey) read(ctx context.Context, names []string) ([]member, error) {
 	members := make([]member, len(names))
 	for i, name := range names {
 		members[i].schema = name
 		members[i].err = schemactx.ValidateName(name)
-	}
-	s.index.ask(ctx, s)
-	if s.index.tell(members) {
-		return members, nil
 	}
 	conn, err := s.r.pool.Acquire(ctx)
 	if err != nil {
@@ -239,33 +206,13 @@ func (s *survey) read(ctx context.Context, names []string) ([]member, error) {
 	for i := range members {
 		members[i].reader = conn.Conn().PgConn().PID()
 	}
-	left := members
-	if s.index != nil {
-		s.index.believe(ctx, conn, s, members)
-		left = unsure(members)
+	if err = s.locate(ctx, conn, members); err == nil {
+		err = s.contents(ctx, conn, members)
 	}
-	for part := range slices.Chunk(left, surveyChunk) {
-		if err := s.readTables(ctx, conn, part); err != nil {
-			return nil, fmt.Errorf("read versions: %w", err)
-		}
-	}
-	if s.index != nil {
-		put(members, left)
+	if err != nil {
+		return nil, fmt.Errorf("read versions: %w", err)
 	}
 	return members, nil
-}
-
-// readTables finds out where schemas stand by their version tables.
-func (s *survey) readTables(ctx context.Context, conn *pgxpool.Conn, members []member) error {
-	if err := s.locate(ctx, conn, members); err != nil {
-		return err
-	}
-	entries := s.index.prove(ctx, conn, s, members)
-	if err := s.contents(ctx, conn, members); err != nil {
-		return err
-	}
-	s.index.fill(ctx, conn, members, entries)
-	return nil
 }
 
 // locate looks up schemas and their version tables, by index, however many neighbours they have.
@@ -428,13 +375,10 @@ func (m *member) verdict(r *Runner) error {
 
 // unmet returns the schemas with a version table that the roster does not have.
 func (s *survey) unmet(ctx context.Context) (map[string]struct{}, error) {
-	if s.index.strayless(s.roster.count()) {
-		return nil, nil
-	}
 	rows, err := s.r.pool.Query(ctx, `select c.oid, n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace
 		where c.relname = $1::text::name and n.nspname <> 'public'
-		and not exists (select from unnest($2::text::oid[]) met (oid) where met.oid = c.oid)`,
-		pgx.QueryExecModeExec, s.r.cfg.Table, oidArray(s.roster.met()))
+		and not exists (select from unnest($2::oid[]) met (oid) where met.oid = c.oid)`,
+		pgx.QueryExecModeExec, s.r.cfg.Table, s.roster.met())
 	if err != nil {
 		return nil, fmt.Errorf("look for strays: %w", err)
 	}
