@@ -13,6 +13,9 @@ func (r *Runner) run(ctx context.Context, res *Result, g goal) error {
 	if err != nil {
 		return err
 	}
+	if err := r.checkPath(ctx); err != nil {
+		return err
+	}
 	st := noTable()
 	if !t.cfg.fresh {
 		if st, err = readVersions(ctx, r.pool, t); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -16,6 +17,12 @@ import (
 type Config struct {
 	// Shared are the migrations of the schema public, Tenant those of every other schema.
 	Shared, Tenant []Source
+
+	// ExtraSearchPath are schemas that migrations find without naming them, as the scopes of the
+	// program do: the list of [schemactx.Config]. Each has to exist, see [schemactx.Setup]; else
+	// nothing is applied, with a [schemactx.SearchPathError]. New objects are made in the schema
+	// that is migrated and never there. Default: none.
+	ExtraSearchPath []string
 
 	// Table is the name of the version table in each schema. Default: goose_db_version.
 	Table string
@@ -94,6 +101,10 @@ func (cfg Config) withDefaults() (Config, error) {
 	}
 	if err := schemactx.ValidateName(cfg.Table); err != nil {
 		return cfg, fmt.Errorf("migrate: version table: %w", err)
+	}
+	cfg.ExtraSearchPath = slices.Clone(cfg.ExtraSearchPath)
+	if _, err := schemactx.SearchPath(schemactx.Public, cfg.ExtraSearchPath); err != nil {
+		return cfg, fmt.Errorf("migrate: %w", err)
 	}
 	switch {
 	case cfg.LockTimeout < time.Millisecond:

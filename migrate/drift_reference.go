@@ -35,6 +35,9 @@ func (r *Runner) Reference(ctx context.Context, opts FingerprintOptions) (Struct
 			build = r.referenceInSchema
 		}
 	}
+	if err := r.checkPath(ctx); err != nil {
+		return Structure{}, err
+	}
 	target, err := r.target(scratchPrefix + strings.ToLower(rand.Text()[:16]))
 	if err != nil {
 		return Structure{}, err

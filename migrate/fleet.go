@@ -79,6 +79,9 @@ func drained(ctx context.Context, d time.Duration) (context.Context, context.Can
 const maxRounds = 10
 
 func (f *fleet) run(ctx, work context.Context, list List) error {
+	if err := f.r.checkPath(ctx); err != nil {
+		return err
+	}
 	if err := f.shared(ctx, work); err != nil {
 		return err
 	}

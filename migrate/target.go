@@ -26,11 +26,10 @@ func (r *Runner) target(schema string) (target, error) {
 	} else if err := schemactx.ValidateName(schema); err != nil {
 		return t, err
 	}
-	quoted, err := schemactx.QuoteName(schema)
-	if err != nil {
+	var err error
+	if t.path, err = schemactx.SearchPath(schema, r.cfg.ExtraSearchPath); err != nil {
 		return t, err
 	}
-	t.path = quoted + ", pg_temp"
 	t.table, err = schemactx.QuoteName(schema, r.cfg.Table)
 	return t, err
 }

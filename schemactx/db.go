@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -22,6 +23,15 @@ type Config struct {
 	// the pool connects to. Set it where the pool reaches the database by another name, as through a pooler. Not used
 	// at [PathOnly].
 	Roles RoleNames
+
+	// ExtraSearchPath are schemas whose objects every scope finds without naming the schema: those of extensions, whose
+	// operators are found in no other way, and of reference tables that tenants share. They follow the scope's own
+	// schema on the path, in this order; see [SearchPath] for the names that are allowed. Give the same list to
+	// [SetupConfig], [CheckConfig] and package migrate.
+	//
+	// What is planted in such a schema runs for every tenant, so that neither tenants nor PUBLIC may create there: Check
+	// refuses it. It refuses a schema that does not exist too, which PostgreSQL would leave out without a word. Default: none.
+	ExtraSearchPath []string
 
 	// StatementCacheCapacity is how many prepared statements a connection keeps, of all schemas together; the least
 	// recently used are deallocated. Default: 512. It has no meaning where the pool's default mode is
@@ -62,6 +72,7 @@ func (c Config) withDefaults(pool *pgxpool.Pool) Config {
 		c.Roles = DefaultRoleNames(pool.Config().ConnConfig.Database)
 	}
 	c.StatementCacheCapacity = cmp.Or(c.StatementCacheCapacity, 512)
+	c.ExtraSearchPath = slices.Clone(c.ExtraSearchPath)
 	return c
 }
 
@@ -135,7 +146,7 @@ func New(pool *pgxpool.Pool, cfg Config) (*DB, error) {
 	db.tracers.copyFrom, _ = conn.Tracer.(pgx.CopyFromTracer)
 	db.tracers.prepare, _ = conn.Tracer.(pgx.PrepareTracer)
 	var err error
-	if db.public, err = newScope(Public, db.role(Public), Limits{}, cfg.ServerLog); err != nil {
+	if db.public, err = newScope(Public, db.role(Public), cfg.ExtraSearchPath, Limits{}, cfg.ServerLog); err != nil {
 		return nil, err
 	}
 	switch {
@@ -241,9 +252,9 @@ func (db *DB) buildScope(schema string) (sc *scope, err error) {
 		limits = db.cfg.Limits(schema)
 	}
 	if db.logins != nil {
-		sc, err = newLoginScope(schema, limits, db.cfg.ServerLog)
+		sc, err = newLoginScope(schema, db.cfg.ExtraSearchPath, limits, db.cfg.ServerLog)
 	} else {
-		sc, err = newScope(schema, db.role(schema), limits, db.cfg.ServerLog)
+		sc, err = newScope(schema, db.role(schema), db.cfg.ExtraSearchPath, limits, db.cfg.ServerLog)
 	}
 	if err != nil {
 		return nil, err

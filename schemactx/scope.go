@@ -39,18 +39,19 @@ type scope struct {
 // The statement returns exactly one row, of no columns, so that little of it has to travel: see [statement.sendAlone].
 // A role that may not call set_config can still be set here: the right is checked before the first row (ExecInitFunc),
 // when the role is still the login's.
-const (
-	scopeSQL = "select where set_config('search_path', $1::text, true) is not null and $2::regnamespace is not null"
-	pgTemp   = ", pg_temp" // last in the path: a temporary table never shadows a tenant's
-)
+const scopeSQL = "select where set_config('search_path', $1::text, true) is not null and $2::regnamespace is not null"
 
 // newScope builds the scope of a schema whose name has been validated, or of public.
-func newScope(schema, role string, limits Limits, log ServerLog) (*scope, error) {
+func newScope(schema, role string, extra []string, limits Limits, log ServerLog) (*scope, error) {
 	quoted, err := QuoteName(schema)
 	if err != nil {
 		return nil, err
 	}
-	sc := &scope{schema: schema, path: quoted + pgTemp, role: role, resets: []string{resetRoleSQL}, limits: limits, sql: scopeSQL}
+	path, err := SearchPath(schema, extra)
+	if err != nil {
+		return nil, err
+	}
+	sc := &scope{schema: schema, path: path, role: role, resets: []string{resetRoleSQL}, limits: limits, sql: scopeSQL}
 	if role == "" {
 		sc.resets = []string{resetPathSQL}
 	}
@@ -75,12 +76,16 @@ const (
 )
 
 // newLoginScope builds the scope of a tenant that logs in as itself.
-func newLoginScope(schema string, limits Limits, log ServerLog) (*scope, error) {
+func newLoginScope(schema string, extra []string, limits Limits, log ServerLog) (*scope, error) {
 	quoted, err := QuoteName(schema)
 	if err != nil {
 		return nil, err
 	}
-	sc := &scope{schema: schema, path: quoted + pgTemp, login: true, limits: limits, sql: loginScopeSQL}
+	path, err := SearchPath(schema, extra)
+	if err != nil {
+		return nil, err
+	}
+	sc := &scope{schema: schema, path: path, login: true, limits: limits, sql: loginScopeSQL}
 	sc.params = [][]byte{[]byte(sc.path), []byte(quoted)}
 	sc.callIt(log)
 	sc.messages()

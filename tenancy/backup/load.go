@@ -38,7 +38,7 @@ type loader struct {
 	s       *Service
 	conn    *pgx.Conn
 	schema  string
-	quoted  string
+	path    string
 	catalog *catalog
 	oids    []uint32 // of tables and partitions
 	undo    []wishSQL
@@ -55,7 +55,7 @@ const closeTimeout = 5 * time.Second
 
 // openLoader takes a connection that leaves the pool, as its settings are its own, and reads what the migrations have made.
 func (s *Service) openLoader(ctx context.Context, schema string, about restoring) (*loader, error) {
-	quoted, err := schemactx.QuoteName(schema)
+	path, err := s.cfg.Migrations.SearchPath(schema)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (s *Service) openLoader(ctx context.Context, schema string, about restoring
 		return nil, err
 	}
 	l := &loader{
-		s: s, conn: pooled.Hijack(), schema: schema, quoted: quoted, restore: about,
+		s: s, conn: pooled.Hijack(), schema: schema, path: path, restore: about,
 		catalog: &catalog{schema: schema, versions: s.cfg.Migrations.VersionTable()},
 	}
 	if err := l.read(ctx); err != nil {
@@ -258,7 +258,7 @@ func (l *loader) copyInSQL(table archive.Table) (copyInSQL, error) {
 	}
 	return copyInSQL{
 		// Constraints may call functions that look for tables of the schema.
-		before: "begin; " + sessionSQL + "; set local search_path = " + l.quoted + ", pg_temp; truncate " + only + name,
+		before: "begin; " + sessionSQL + "; set local search_path = " + l.path + "; truncate " + only + name,
 		copy:   "copy " + name + list + " from stdin (format csv, encoding 'UTF8'" + freeze + ")",
 	}, nil
 }

@@ -111,7 +111,7 @@ func (l *loader) refresh(ctx context.Context, h archive.Header) error {
 			sql += " with no data"
 		}
 		err = l.transact(ctx, func(tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, "set local search_path = "+l.quoted+", pg_temp; "+sql, pgx.QueryExecModeSimpleProtocol)
+			_, err := tx.Exec(ctx, "set local search_path = "+l.path+"; "+sql, pgx.QueryExecModeSimpleProtocol)
 			return err
 		})
 		if err != nil {

@@ -54,6 +54,9 @@ type App struct {
 	// Roles are the names of the database's roles. Default: [schemactx.DefaultRoleNames] of Runtime's database.
 	Roles schemactx.RoleNames
 
+	// ExtraSearchPath is that of the program's [schemactx.Config], for shell and foreach. Default: that of Migrations.
+	ExtraSearchPath []string
+
 	// Check says what check expects. Default of its Roles: Roles.
 	Check schemactx.CheckConfig
 

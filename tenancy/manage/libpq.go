@@ -26,11 +26,11 @@ type tenantLogin struct {
 // login returns how to log in for a tenant: as the tenant's role where the program has such logins, else as the login that
 // serves, with the tenant's role and search path from the start. It refuses a login that could read more by itself.
 func (c *call) login(ctx context.Context, schema string) (*tenantLogin, error) {
-	quoted, err := schemactx.QuoteName(schema)
-	if err != nil {
+	if err := schemactx.ValidateName(schema); err != nil {
 		return nil, err
 	}
-	if err := schemactx.ValidateName(schema); err != nil {
+	path, err := schemactx.SearchPath(schema, c.extraSearchPath())
+	if err != nil {
 		return nil, err
 	}
 	conn := c.Runtime.Config().ConnConfig
@@ -40,7 +40,7 @@ func (c *call) login(ctx context.Context, schema string) (*tenantLogin, error) {
 		}
 	}
 	l := &tenantLogin{role: c.Roles.Tenant(schema), password: conn.Password}
-	options := []string{"-c", "search_path=" + quoted + ", pg_temp"}
+	options := []string{"-c", "search_path=" + path}
 	if c.Logins != nil {
 		if l.password, err = c.Logins.Password(ctx, schema); err != nil {
 			return nil, fmt.Errorf("password of schema %q: %w", schema, err)
@@ -54,6 +54,14 @@ func (c *call) login(ctx context.Context, schema string) (*tenantLogin, error) {
 	}
 	l.env = append(libpqEnv(conn), "PGOPTIONS="+startupOptions(options))
 	return l, nil
+}
+
+// extraSearchPath is that of the program's scopes.
+func (c *call) extraSearchPath() []string {
+	if c.ExtraSearchPath == nil && c.Migrations != nil {
+		return c.Migrations.ExtraSearchPath()
+	}
+	return c.ExtraSearchPath
 }
 
 // checkLogin refuses to give out a login that is more than the one that serves, and a schema that is not there.

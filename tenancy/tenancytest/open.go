@@ -112,7 +112,7 @@ func (b *builder) environment(ctx context.Context, cfg Config) (*Environment, er
 	if err != nil {
 		return nil, err
 	}
-	runner, err := migrate.New(owner, migrate.Config{Shared: cfg.Shared, Tenant: cfg.Tenant})
+	runner, err := migrate.New(owner, migrate.Config{Shared: cfg.Shared, Tenant: cfg.Tenant, ExtraSearchPath: cfg.DB.ExtraSearchPath})
 	if err != nil {
 		return nil, err
 	}
