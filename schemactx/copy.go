@@ -127,11 +127,11 @@ func (c *copyFrom) describe(ctx context.Context, sql string) (*pgconn.StatementD
 func (f front) simple() string {
 	var sb strings.Builder
 	for _, o := range f {
-		sql := o.sql
-		for i := len(o.params); i > 0; i-- {
-			sql = strings.ReplaceAll(sql, fmt.Sprintf("$%d", i), quoteLiteral(string(o.params[i-1])))
+		var values []string
+		for i := len(o.params); i > 0; i-- { // the last first: $1 is the beginning of $10
+			values = append(values, fmt.Sprintf("$%d", i), quoteValue(string(o.params[i-1])))
 		}
-		sb.WriteString(sql + "; ")
+		sb.WriteString(strings.NewReplacer(values...).Replace(o.sql) + "; ") // once: a value may have a $1 in it
 	}
 	return sb.String()
 }

@@ -18,6 +18,9 @@
 // thousands of tenants [Config].Lanes keep connections to few of them. BENCHMARKS.md says what it costs, SERVERLOG.md how
 // PostgreSQL's own log names the tenant of a statement.
 //
+// [WithSettings] gives the units of work under a context settings of PostgreSQL, such as lock_timeout, or app.user_id for
+// audit triggers and row-level policies. They are part of the scope and end with it.
+//
 // # What is an error
 //
 // Nothing falls back to another schema. A context without one is [ErrNoSchema]; shared work says [WithPublic]. A

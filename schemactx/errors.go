@@ -44,6 +44,15 @@ var (
 	// it for a schema without a role.
 	ErrNotProvisioned = errors.New("schema has no role that the login may take")
 
+	// ErrSettingRefused is the kind of a [ScopeError] when the server refuses a setting of [WithSettings] or [TxOptions]: a
+	// value that the setting cannot have (22023), a name that it does not know (42704), or one that cannot be set by the
+	// login or at this time (42501, 55P02). [SettingError] is such an error as well.
+	ErrSettingRefused = errors.New("setting is refused")
+
+	// ErrSettingsMismatch is returned by the methods of [Tx], but for Rollback, when the context has a setting of
+	// [WithSettings] that the transaction has not: its settings are those that it began with.
+	ErrSettingsMismatch = errors.New("transaction has other settings")
+
 	// ErrTaken is returned by [Setup], [Provision], [ProvisionLogin], [Deprovision] and [Rename] when a schema or role of
 	// the name exists and belongs to somebody else.
 	ErrTaken = errors.New("name is taken")
@@ -62,7 +71,7 @@ func (e *NameError) Error() string { return fmt.Sprintf("schema name %q %s", e.N
 // ScopeError is returned by the methods of [DB] and [Tx] when the server refused a scope. The statement did not run.
 type ScopeError struct {
 	Schema string // of the scope
-	Kind   error  // ErrSchemaMissing, ErrNotProvisioned, ErrScopeChanged, or nil
+	Kind   error  // ErrSchemaMissing, ErrNotProvisioned, ErrScopeChanged, ErrSettingRefused, or nil
 	Err    error  // the server's or the connection's error
 }
 
@@ -81,6 +90,19 @@ func (e *ScopeError) Unwrap() []error {
 	}
 	return []error{e.Kind, e.Err}
 }
+
+// SettingError says why a name or its value cannot be a setting of a unit of work. The methods of [DB] that begin one
+// return it before anything is sent. It is an [ErrSettingRefused].
+type SettingError struct {
+	Name string // as given
+	Rule string // that it breaks, as the end of a sentence: "is the scope's"
+}
+
+// Error returns the name and the rule.
+func (e *SettingError) Error() string { return fmt.Sprintf("setting %q %s", e.Name, e.Rule) }
+
+// Unwrap lets errors.Is find [ErrSettingRefused].
+func (e *SettingError) Unwrap() error { return ErrSettingRefused }
 
 // LimitError is returned by the methods of [DB] when a tenant holds as many connections as it may and the context ended
 // before it gave one back.
@@ -126,6 +148,9 @@ const (
 	stateDuplicateStatement   = "42P05"
 	stateSerializationFailure = "40001"
 	stateDeadlock             = "40P01"
+	stateCannotChangeNow      = "55P02"
+	stateUndefinedObject      = "42704"
+	stateInvalidName          = "42602"
 	stateLockNotAvailable     = "55P03" // lock_timeout
 	stateDependentObjects     = "2BP01"
 

@@ -37,6 +37,7 @@ const (
 	stepForget step = iota
 	stepScrub
 	stepBegin
+	stepSettings
 	stepScope
 	stepAssert
 	stepSavepoint
@@ -68,6 +69,7 @@ func (u *unit) front(tx *txState, begin bool) front {
 			f = append(f, own{step: stepScrub, sql: sql})
 		}
 	}
+	f = append(f, u.settingsFront()...)
 	f = append(f, own{stepScope, u.scope.sql, u.scopeParams()})
 	return f.savepoints(tx)
 }
@@ -105,6 +107,8 @@ func (f front) read(u *unit, tx *txState, next func() error) error {
 		switch {
 		case err == nil && tx != nil:
 			tx.passed(o)
+		case err != nil && o.step == stepSettings:
+			return u.settingsRefused(err)
 		case err != nil && o.step == stepScope:
 			return u.refused(err)
 		case err != nil && o.step == stepAssert && stateIs(err, stateDivisionByZero):
@@ -117,7 +121,7 @@ func (f front) read(u *unit, tx *txState, next func() error) error {
 			u.state.doubt = false // whatever becomes of the transaction
 		case stepScope:
 			u.db.accepted(u.scope)
-		case stepBegin, stepScrub, stepAssert, stepSavepoint, stepReset, stepCommit:
+		case stepBegin, stepScrub, stepSettings, stepAssert, stepSavepoint, stepReset, stepCommit:
 		}
 	}
 	if f.has(stepScrub) {

@@ -12,6 +12,10 @@ import (
 type TxOptions struct {
 	pgx.TxOptions
 
+	// Settings hold in the transaction, until it has ended, with those of [WithSettings] in ctx; where both have a name,
+	// these win. See there for what they can be. Default: none.
+	Settings map[string]string
+
 	// MaxRetries is how many times the transaction is run again, from its beginning, after a serialization failure
 	// (40001) or a deadlock (40P01), whether a statement or the commit met it. Before each retry it waits a random time
 	// of up to 10 ms, doubled with each retry up to 1 s; when ctx ends meanwhile there is none. Default: 0, never.
@@ -32,7 +36,7 @@ func (db *DB) InTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
 // error is that of the last run.
 func (db *DB) InTxOptions(ctx context.Context, opts TxOptions, fn func(tx pgx.Tx) error) error {
 	for retry := 0; ; retry++ {
-		err := db.inTx(ctx, opts.TxOptions, fn)
+		err := db.inTx(ctx, opts, fn)
 		if retry >= opts.MaxRetries || !retryable(err) || !sleep(ctx, backoff(retry)) {
 			return err
 		}
@@ -40,7 +44,7 @@ func (db *DB) InTxOptions(ctx context.Context, opts TxOptions, fn func(tx pgx.Tx
 	}
 }
 
-func (db *DB) inTx(ctx context.Context, opts pgx.TxOptions, fn func(tx pgx.Tx) error) error {
+func (db *DB) inTx(ctx context.Context, opts TxOptions, fn func(tx pgx.Tx) error) error {
 	tx, err := db.begin(ctx, opts)
 	if err != nil {
 		return err

@@ -33,7 +33,7 @@ func (u *unit) prepare(ctx context.Context, tx *txState, stmts []*stmt) error {
 func (u *unit) tryPrepare(ctx context.Context, tx *txState, stmts []*stmt) error {
 	cs := u.state
 	p := u.conn.PgConn().StartPipeline(ctx)
-	front := u.front(tx, false)
+	front := u.prepareFront(tx)
 	for _, o := range front {
 		p.SendQueryParams(o.sql, o.params, nil, nil, nil)
 	}
@@ -74,7 +74,10 @@ func (u *unit) tryPrepare(ctx context.Context, tx *txState, stmts []*stmt) error
 // missingOwn returns the library's own statements that the connection has not prepared yet.
 func (u *unit) missingOwn() []string {
 	var missing []string
-	for _, sql := range append([]string{u.scope.sql, beginSQL, commitSQL}, scrubSQL...) {
+	for _, sql := range append([]string{u.scope.sql, beginSQL, commitSQL, settingsSQL}, scrubSQL...) {
+		if sql == settingsSQL && (u.settings == nil || u.scope.login) {
+			continue
+		}
 		if u.state.own[sql] == nil {
 			missing = append(missing, sql)
 		}
@@ -143,7 +146,7 @@ func (u *unit) describe(ctx context.Context, tx *txState, sql string) (sd *pgcon
 
 func (u *unit) tryDescribe(ctx context.Context, tx *txState, sql string) (*pgconn.StatementDescription, error) {
 	p := u.conn.PgConn().StartPipeline(ctx)
-	front := u.front(tx, false)
+	front := u.prepareFront(tx)
 	for _, o := range front {
 		p.SendQueryParams(o.sql, o.params, nil, nil, nil)
 	}

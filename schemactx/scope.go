@@ -20,6 +20,8 @@ type scope struct {
 	sql    string
 	params [][]byte // of sql, in text format
 
+	timeouts map[string]int // which of params are the tenant's limits, by setting
+
 	name    int    // which of params is the application_name; 0, which is the path, for none
 	comment string // that goes in front of each statement; "" for none
 
@@ -57,7 +59,9 @@ func newScope(schema, role string, extra []string, limits Limits, log ServerLog)
 	}
 	sc.params = [][]byte{[]byte(sc.path), []byte(quoted)}
 	sc.set("role", role)
+	sc.timeouts = make(map[string]int)
 	for setting, value := range limits.settings() {
+		sc.timeouts[setting] = len(sc.params)
 		sc.set(setting, value)
 	}
 	sc.callIt(log)

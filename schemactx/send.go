@@ -90,7 +90,8 @@ func (s *statement) frontRefused(err error) error {
 func (s *statement) sendBehind(ctx context.Context, sd *pgconn.StatementDescription) error {
 	b := &pgconn.Batch{}
 	named, eqb := s.call.prepared(), &s.state.eqb
-	front := s.front(s.tx, s.call.kind == kindBlock)
+	block := s.call.kind == kindBlock || s.needsBlock()
+	front := s.front(s.tx, block)
 	for _, o := range front {
 		o.queue(s.state, b, named)
 	}
@@ -100,7 +101,7 @@ func (s *statement) sendBehind(ctx context.Context, sd *pgconn.StatementDescript
 		b.ExecParams(s.text(s.call.sql), eqb.ParamValues, nil, eqb.ParamFormats, s.call.results)
 	}
 	if s.tx == nil {
-		s.queueBack(b, s.call.kind, s.call.kind == kindBlock, named)
+		s.queueBack(b, s.call.kind, block, named)
 	}
 	s.mrr = s.conn.PgConn().ExecBatch(ctx, b)
 	if err := front.read(s.unit, s.tx, nextResult(s.mrr)); err != nil {

@@ -94,11 +94,16 @@ func inRequestID(c byte) bool {
 
 // scopeParams are the parameters of the scope's statement for this unit of work.
 func (u *unit) scopeParams() [][]byte {
-	if u.name == nil {
+	if u.name == nil && u.settings == nil {
 		return u.scope.params
 	}
 	params := slices.Clone(u.scope.params)
-	params[u.scope.name] = u.name
+	if u.name != nil {
+		params[u.scope.name] = u.name
+	}
+	for setting, i := range u.scope.timeouts {
+		params[i] = []byte(u.settings.bounded(setting, string(params[i])))
+	}
 	return params
 }
 

@@ -33,19 +33,22 @@ func (db *DB) Begin(ctx context.Context) (pgx.Tx, error) {
 
 // BeginTx is [DB.Begin] with options. BeginQuery and CommitQuery are refused: they could leave the scope.
 func (db *DB) BeginTx(ctx context.Context, opts pgx.TxOptions) (pgx.Tx, error) {
-	tx, err := db.begin(ctx, opts)
+	tx, err := db.begin(ctx, TxOptions{TxOptions: opts})
 	if err != nil {
 		return nil, err
 	}
 	return tx, nil
 }
 
-func (db *DB) begin(ctx context.Context, opts pgx.TxOptions) (*Tx, error) {
-	sql, err := beginSQLOf(opts)
+func (db *DB) begin(ctx context.Context, opts TxOptions) (*Tx, error) {
+	sql, err := beginSQLOf(opts.TxOptions)
 	if err != nil {
 		return nil, err
 	}
-	st := &txState{begin: sql}
+	st := &txState{begin: sql, outer: settingsOf(ctx)}
+	if len(opts.Settings) > 0 {
+		ctx = WithSettings(ctx, opts.Settings)
+	}
 	if err := st.unit.open(ctx, db); err != nil {
 		return nil, err
 	}
@@ -208,6 +211,8 @@ func (tx *Tx) check(ctx context.Context) error {
 		return err
 	case sc.schema != u.scope.schema:
 		return fmt.Errorf("%w: transaction in %q, context of %q", ErrSchemaMismatch, u.scope.schema, sc.schema)
+	case !tx.state.sameSettings(settingsOf(ctx)):
+		return ErrSettingsMismatch
 	case tx.over():
 		return cmp.Or(tx.state.err, pgx.ErrTxClosed)
 	case tx.state.busy:

@@ -23,6 +23,7 @@ type txState struct {
 	savepoints []string          // to be set with the next statement
 	count      int               // of savepoints so far, for their names
 	names      map[string]string // SQL of prepared statements by name
+	outer      *settings         // of the context that it began with
 	suspect    bool              // a statement may have changed the scope since it was asserted
 	reset      bool              // a statement may have set the role for longer than the scope
 	busy       bool              // a statement runs or has open rows
@@ -41,7 +42,7 @@ func (st *txState) passed(o own) {
 		st.suspect = false
 	case stepSavepoint:
 		st.savepoints = st.savepoints[1:]
-	case stepForget, stepScrub, stepScope, stepReset, stepCommit:
+	case stepForget, stepScrub, stepSettings, stepScope, stepReset, stepCommit:
 	}
 }
 
@@ -54,6 +55,12 @@ func (st *txState) named(sql string) string {
 		return s
 	}
 	return sql
+}
+
+// sameSettings reports whether a statement with these settings finds what it expects: the transaction has them, or they
+// are those of the context that it began with, of which its options may have changed some.
+func (st *txState) sameSettings(s *settings) bool {
+	return s.within(st.unit.settings) || s.within(st.outer)
 }
 
 // after sees to it that nothing runs outside of the scope once a statement has left it. err is the statement's error.
@@ -73,7 +80,7 @@ func (st *txState) after(kind sqlKind, err error) error {
 	default:
 		st.err = err // the connection is gone, or never was in the schema
 	}
-	if kind == kindRefused {
+	if kind == kindRefused || errors.Is(err, ErrSettingRefused) {
 		_ = st.unit.rollback(context.Background()) // the statement was not sent: the connection is as it was
 	} else {
 		st.unit.destroy()

@@ -29,6 +29,8 @@ type unit struct {
 	scrubbed bool // a scrub has been sent, which counts when the transaction it is in has been committed
 	stained  bool // a statement may have left something behind
 
+	settings *settings // of [WithSettings] and [TxOptions]; nil for none
+
 	name    []byte          // the application_name, where it is not the scope's own
 	shifted *pgconn.PgError // see unshift
 
@@ -42,7 +44,11 @@ func (u *unit) open(ctx context.Context, db *DB) error {
 	if err != nil {
 		return err
 	}
-	*u = unit{db: db, scope: sc, name: db.requestName(ctx, sc)}
+	settings := settingsOf(ctx)
+	if err := db.checkSettings(settings, sc); err != nil {
+		return err
+	}
+	*u = unit{db: db, scope: sc, settings: settings, name: db.requestName(ctx, sc)}
 	if db.cfg.Hooks.Entered != nil {
 		u.asked = time.Now()
 	}
