@@ -86,7 +86,7 @@ func (br *batchResults) send(ctx context.Context) error {
 		return err
 	}
 	b := &pgconn.Batch{}
-	block := br.tx == nil && (len(br.calls) > 1 || br.kind == kindBlock || br.needsBlock())
+	block := br.tx == nil && (len(br.calls) > 1 || br.needsBlock(br.kind))
 	front := br.front(br.tx, block)
 	named := br.db.named()
 	for _, o := range front {

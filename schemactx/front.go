@@ -12,7 +12,7 @@ const (
 	beginSQL  = "begin"
 	commitSQL = "commit"
 	forgetSQL = "deallocate all"
-	closeSQL  = "close all" // before COMMIT: it runs the queries of cursors WITH HOLD, which could set the role behind the reset
+	closeSQL  = "close all"
 
 	resetRoleSQL = "reset role"
 	resetPathSQL = "reset search_path"

@@ -86,11 +86,11 @@ func (s *statement) frontRefused(err error) error {
 }
 
 // sendBehind sends the statement with all that it needs around it: in front BEGIN, a scrub, the scope, savepoints, and
-// behind it a reset of the role and COMMIT. It is one round trip as well.
+// behind it COMMIT and a reset of the role. It is one round trip as well.
 func (s *statement) sendBehind(ctx context.Context, sd *pgconn.StatementDescription) error {
 	b := &pgconn.Batch{}
 	named, eqb := s.call.prepared(), &s.state.eqb
-	block := s.call.kind == kindBlock || s.needsBlock()
+	block := s.needsBlock(s.call.kind)
 	front := s.front(s.tx, block)
 	for _, o := range front {
 		o.queue(s.state, b, named)
@@ -114,17 +114,27 @@ func (s *statement) sendBehind(ctx context.Context, sd *pgconn.StatementDescript
 	return nil
 }
 
-// queueBack appends what comes behind the statements of a unit. After a block of code it is unnamed: the block may have
-// deallocated what was prepared.
+// needsBlock reports whether statements of this kind need BEGIN and COMMIT of their own: a block of code that may commit
+// cannot do so in one, and a reset has to come after the commit.
+func (u *unit) needsBlock(kind sqlKind) bool {
+	return kind == kindBlock || u.needsReset(kind) || u.settingsNeedBlock()
+}
+
+// queueBack appends what comes behind the statements of a unit: COMMIT, and after it the reset. Deferred constraint
+// triggers and the queries of cursors WITH HOLD run at COMMIT. They need the role and the path, which end with the
+// transaction by themselves, and may set others for the session, which only a reset after COMMIT takes back. After a
+// block of code all of it is unnamed: the block may have deallocated what was prepared.
 func (u *unit) queueBack(b *pgconn.Batch, kind sqlKind, block, named bool) {
 	named = named && kind != kindBlock
-	if u.needsReset(kind) {
-		own{step: stepReset, sql: closeSQL}.queue(u.state, b, named)
-		for _, sql := range u.scope.resets {
-			own{step: stepReset, sql: sql}.queue(u.state, b, named)
-		}
-	}
 	if block {
 		own{step: stepCommit, sql: commitSQL}.queue(u.state, b, named)
 	}
+	if u.needsReset(kind) {
+		for _, sql := range u.resets() {
+			own{step: stepReset, sql: sql}.queue(u.state, b, named)
+		}
+	}
 }
+
+// resets are the statements that take back what a statement may have set for the session.
+func (u *unit) resets() []string { return append([]string{closeSQL}, u.scope.resets...) }

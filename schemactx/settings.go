@@ -259,13 +259,14 @@ func (u *unit) settingsFront() front {
 	return f
 }
 
-// needsBlock reports whether a statement has to have a transaction block for its settings: SET LOCAL warns outside of one.
-func (u *unit) needsBlock() bool { return u.settings != nil && u.scope.login }
+// settingsNeedBlock reports whether a statement has to have a transaction block for its settings: SET LOCAL warns outside
+// of one.
+func (u *unit) settingsNeedBlock() bool { return u.settings != nil && u.scope.login }
 
 // prepareFront is the front of what is prepared. Without a block around it SET LOCAL stays away.
 func (u *unit) prepareFront(tx *txState) front {
 	f := u.front(tx, false)
-	if tx == nil && u.needsBlock() {
+	if tx == nil && u.settingsNeedBlock() {
 		return slices.DeleteFunc(f, func(o own) bool { return o.step == stepSettings })
 	}
 	return f

@@ -91,7 +91,7 @@ func (s *statement) needsFront() bool {
 	if s.tx != nil {
 		return !s.tx.begun || len(s.tx.savepoints) > 0
 	}
-	return s.settings != nil || s.state.dirty(s.scope.schema) || s.state.doubt || s.call.kind == kindBlock || s.needsReset(s.call.kind)
+	return s.settings != nil || s.state.dirty(s.scope.schema) || s.state.doubt || s.needsBlock(s.call.kind)
 }
 
 // forget drops a prepared statement when the server says that it no longer fits.

@@ -111,12 +111,12 @@ func (st *txState) commit(ctx context.Context) error {
 		return errors.Join(pgx.ErrTxCommitRollback, err)
 	}
 	sql := commitSQL
-	if st.reset {
-		sql = strings.Join(slices.Concat([]string{closeSQL}, st.unit.scope.resets, []string{commitSQL}), "; ")
+	if st.reset { // see queueBack
+		sql = strings.Join(append([]string{commitSQL}, st.unit.resets()...), "; ")
 	}
 	results, err := st.unit.conn.PgConn().Exec(ctx, sql).ReadAll()
 	if err == nil {
-		if tag := results[len(results)-1].CommandTag.String(); tag != "COMMIT" {
+		if tag := results[0].CommandTag.String(); tag != "COMMIT" {
 			err = fmt.Errorf("%w: %s", pgx.ErrTxCommitRollback, tag)
 		}
 	}
