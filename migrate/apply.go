@@ -34,6 +34,7 @@ func (r *Runner) runFrom(ctx context.Context, t target, st state, res *Result, g
 	if err != nil {
 		return err
 	}
+	res.newer = len(steps) == 0 && len(t.standing(st).unknown) > 0
 	switch {
 	case len(steps) == 0 && st.absent:
 		return checkSchema(ctx, r.pool, t)

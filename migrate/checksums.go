@@ -2,7 +2,8 @@ package migrate
 
 import (
 	"encoding/json"
-	"strings"
+	"maps"
+	"slices"
 )
 
 // Checksums are kept in the comment on the version table, because goose's table has no column for
@@ -10,34 +11,53 @@ import (
 // a relation, an index and their catalog rows apiece; a comment is one row of pg_description,
 // which goes with a dump, and dies with the table.
 //
-//	{"pgtenant":{"<tstamp>":{"<version>":"<checksum>"}}}
+//	{"pgtenant":{"<tstamp>":{"<version>":"<checksum>"}},"compatible":{"<source>":{"from":5,"versions":[6,7]}}}
 //
 // The time is that of the version's row, in microseconds: where goose has undone a migration and
-// applied it anew the times differ, and nothing is known of what it applied.
+// applied it anew the times differ, and nothing is known of what it applied. Which older programs may work with the
+// schema stands beside: they do not know the newer files. A program from before there was such a part reads past it.
 type note struct {
-	Sums map[int64]map[int64]string `json:"pgtenant"`
+	Sums       map[int64]map[int64]string `json:"pgtenant"`
+	Compatible json.RawMessage            `json:"compatible,omitempty"` // of [compatible] by source
+}
+
+// text returns the note as it stands in the comment.
+func (n note) text(compatible map[string]compatible) string {
+	n.Compatible = nil
+	if len(compatible) > 0 {
+		n.Compatible = marshal(compatible)
+	}
+	return string(marshal(n))
+}
+
+func marshal(v any) []byte {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // numbers, strings, and maps and lists of them have a JSON form
+	}
+	return text
 }
 
 // noteLen is how many hex digits of a checksum are kept: 64 bits tell an edited file.
 const noteLen = 16
 
-// readNote returns the checksums that a comment has for what is applied, and whether it may be
-// replaced: another's comment stays.
-func (s *state) readNote(comment string) (map[int64]string, bool) {
-	sums := make(map[int64]string)
+// readNote enters what a comment says of what is applied. Another's comment says nothing, and stays.
+func (s *state) readNote(comment string) {
+	s.sums, s.compatible, s.noted = make(map[int64]string), nil, true
 	if comment == "" {
-		return sums, true
+		return
 	}
 	var n note
 	if err := json.Unmarshal([]byte(comment), &n); err != nil || n.Sums == nil {
-		return sums, false
+		s.noted = false
+		return
 	}
 	for _, a := range s.applied {
 		if sum, ok := n.Sums[a.stamp][a.version]; ok {
-			sums[a.version] = sum
+			s.sums[a.version] = sum
 		}
 	}
-	return sums, true
+	s.compatible = readCompatible(n.Compatible)
 }
 
 // after returns the comment for when steps are done as well.
@@ -64,16 +84,8 @@ func (s *state) after(steps []step) string {
 			add(a.stamp, a.version, sum)
 		}
 	}
-	text, err := json.Marshal(n)
-	if err != nil {
-		panic(err) // maps of numbers and strings have a JSON form
-	}
-	return string(text)
-}
-
-// changed reports whether m is another file now than when it was applied. What was applied without
-// a checksum, by goose or as a function, is not.
-func (s *state) changed(m *migration) bool {
-	sum, ok := s.sums[m.version]
-	return ok && m.checksum != "" && !strings.HasPrefix(m.checksum, sum)
+	then := *s
+	then.applied, then.sums = slices.Clone(s.applied), maps.Clone(s.sums)
+	then.did(steps)
+	return n.text(declared(s.compatible, steps, then.has))
 }

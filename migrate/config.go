@@ -31,9 +31,13 @@ type Config struct {
 	// that is applied, as branches that are merged late bring them. Default: [Refuse].
 	OutOfOrder Policy
 
-	// Changed is what becomes of a schema in which a migration is applied whose file is another
-	// one now, by its checksum. [Allow]: [Runner.Status] tells, nothing else happens. [Refuse]:
-	// nothing is applied or undone any more, with [ErrChanged]. Default: Allow.
+	// Changed is what becomes of a schema in which a migration is applied whose file is another one now, by its
+	// checksum. Everything goes by this field: Up, Status, the fleet, drift, and package backup.
+	//
+	// [Allow]: the migration is applied, as it is for goose and Django. Status, Fleet and drift name it beside the
+	// outcome and nothing is refused; a restore builds the schema from the file as it is and compares structures.
+	// [Refuse]: the schema is [Edited] everywhere. Nothing is applied or undone any more, and no backup made or
+	// restored, with [ErrChanged], until the file is as it was or [Runner.Accept] was called. Default: Allow.
 	Changed Policy
 
 	// Lock is what keeps two runners off one schema. Default: [LockAdvisory].

@@ -20,7 +20,7 @@ var (
 	ErrOutOfOrder = errors.New("migration is older than what is applied")
 
 	// ErrChanged is returned, where [Config.Changed] is [Refuse], when the file of an applied
-	// migration is another one now. Nothing was changed.
+	// migration is another one now. Nothing was changed. [Runner.Accept] says that the new file is right.
 	ErrChanged = errors.New("migration was edited after it was applied")
 
 	// ErrNoDown is returned when a migration is to be undone that has no Down section or function.

@@ -49,9 +49,9 @@ func (s *survey) copyAll(ctx context.Context, conn *pgxpool.Conn, members []*mem
 	return len(tables.done), err
 }
 
-// comments returns what the version tables' comments say, where the files are compared with them.
+// comments returns what the version tables' comments say.
 func (s *survey) comments(ctx context.Context, conn *pgxpool.Conn, members []*member) (map[uint32]string, error) {
-	if s.r.cfg.Changed != Refuse || len(members) == 0 {
+	if len(members) == 0 {
 		return nil, nil
 	}
 	tables := make([]uint32, len(members))

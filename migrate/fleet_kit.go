@@ -100,9 +100,6 @@ func noteWith(comment string, stamp int64, steps []step) (string, bool) {
 		}
 	}
 	n.Sums[stamp] = sums
-	text, err := json.Marshal(n)
-	if err != nil {
-		panic(err) // maps of numbers and strings have a JSON form
-	}
-	return string(text), true
+	all := func(int64) bool { return true } // of its source is applied then
+	return n.text(declared(readCompatible(n.Compatible), steps, all)), true
 }

@@ -74,18 +74,12 @@ func (l *lineages) of(rows []versionRow) *lineage {
 // lineage returns what a state comes to. It stands for this state alone where checksums matter.
 func (t target) lineage(st state) *lineage {
 	line := &lineage{state: st, outcome: Current}
-	var err error
-	line.steps, err = t.next(upTo{Newest}, st)
+	line.steps, _ = t.next(upTo{Newest}, st) // an error is the outcome's
+	line.pending = t.pending(st)
 	line.fast = len(line.steps) > 0 && (t.cfg.Lock != LockTable || t.cfg.Changed != Refuse) // checksums are not looked at again
 	for _, s := range line.steps {
-		line.pending = append(line.pending, s.m.version)
 		line.fast = line.fast && !s.noTx() && !s.isGo()
 	}
-	switch {
-	case err != nil:
-		line.outcome = outcomeOf(err)
-	case len(line.steps) > 0:
-		line.outcome = Behind
-	}
+	line.outcome, _ = t.outcome(st)
 	return line
 }

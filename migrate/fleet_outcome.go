@@ -30,8 +30,12 @@ const (
 	// Dropped is a schema that was there when the run began and was gone when its turn came ([ErrSchemaMissing]).
 	Dropped Outcome = "dropped"
 
-	// UnknownVersion is a schema that a newer program has migrated ([ErrUnknownVersion]).
+	// UnknownVersion is a schema that a newer program has migrated, and that this one cannot work with ([ErrUnknownVersion]).
 	UnknownVersion Outcome = "unknown_version"
+
+	// NewerCompatible is a schema that a newer program has migrated, which says that this one can work with it
+	// ([Source.CompatibleFrom]). It is served as it is; nothing is applied or undone, and it is no failure.
+	NewerCompatible Outcome = "newer_compatible"
 
 	// OutOfOrder is a schema with a pending migration that is older than what is applied ([ErrOutOfOrder]).
 	OutOfOrder Outcome = "out_of_order"

@@ -11,9 +11,10 @@ import (
 // SchemaState is where one schema of a fleet stands.
 type SchemaState struct {
 	Schema  string
-	Outcome Outcome // [Current], [Behind], [Stray], or why [Runner.UpAll] would not touch it
+	Outcome Outcome // [Current], [Behind], [NewerCompatible], [Stray], or why [Runner.UpAll] would not touch it
 	Version int64   // the newest that is applied; 0: none
 	Pending []int64 // versions; shared with other schemas: not to be changed
+	Edited  []int64 // versions that are applied and whose files are others now, whatever [Config.Changed] makes of it
 	Err     error   // why nothing may be done, or nil
 }
 
@@ -49,7 +50,7 @@ func (r *Runner) Fleet(ctx context.Context, list List) iter.Seq2[SchemaState, er
 var errEnough = errors.New("enough")
 
 func (m *member) state() SchemaState {
-	st := SchemaState{Schema: m.schema, Outcome: m.outcome(), Err: m.err}
+	st := SchemaState{Schema: m.schema, Outcome: m.outcome(), Edited: m.edited, Err: m.err}
 	if m.line != nil {
 		st.Version, st.Pending = m.line.state.newest(), m.line.pending
 	}

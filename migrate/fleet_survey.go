@@ -28,9 +28,10 @@ type member struct {
 	schema string
 	table  uint32 // OID of its version table; 0: none
 	line   *lineage
-	err    error // why there is no lineage, or why nothing may be done
-	known  bool  // met earlier in the run, and not read again
-	order  int   // its place in the run
+	err    error   // why there is no lineage, or why nothing may be done
+	edited []int64 // versions that are applied and whose files are others now
+	known  bool    // met earlier in the run, and not read again
+	order  int     // its place in the run
 
 	kit  *kit // what its transaction needs besides; nil: not read yet
 	late bool // tried before, and a lock was in the way
@@ -348,13 +349,14 @@ func (s *survey) judge(ctx context.Context, conn *pgxpool.Conn, m *member, table
 			m.line = t.lineage(st)
 			m.line.fast = false
 		}
-	} else if m.line = s.lines.of(table.rows); s.r.cfg.Changed == Refuse {
+	} else if m.line = s.lines.of(table.rows); comment != "" {
 		var st state
 		for _, row := range table.rows { // which are sorted now
 			st.note(row.version, row.applied, row.stamp, 0)
 		}
-		st.sums, st.noted = st.readNote(comment)
-		if slices.ContainsFunc(t.set, func(mig *migration) bool { return st.changed(mig) }) {
+		st.readNote(comment)
+		standing := t.standing(st)
+		if m.edited = standing.versions(); len(m.edited) > 0 && s.r.cfg.Changed == Refuse || standing.compatible {
 			m.line = t.lineage(st)
 		}
 	}
@@ -366,7 +368,8 @@ func (s *survey) judge(ctx context.Context, conn *pgxpool.Conn, m *member, table
 
 // verdict returns why nothing may be done in a schema whose versions are known, or nil.
 func (m *member) verdict(r *Runner) error {
-	if m.line.outcome == Current || m.line.outcome == Behind {
+	switch m.line.outcome {
+	case Current, Behind, NewerCompatible:
 		return nil
 	}
 	_, err := m.target(r).next(upTo{Newest}, m.line.state)

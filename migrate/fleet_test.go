@@ -145,7 +145,7 @@ func TestFleetTellsWhereEachSchemaStands(t *testing.T) {
 	}
 	want := []string{
 		"tenant_1 current 2 []", "tenant_2 behind 1 [2]", "tenant_3 behind 0 [1 2]", "tenant_4 unknown version 3 []",
-		"tenant_5 out of order 2 []", "tenant_6 bad table 0 []", "tenant_7 bad table 0 []", "tenant_8 bad table 0 []",
+		"tenant_5 out of order 2 [1]", "tenant_6 bad table 0 []", "tenant_7 bad table 0 []", "tenant_8 bad table 0 []",
 		"tenant_9 behind 1 [2]", "tenant_10 behind 1 [2]", "tenant_11 behind 0 [1 2]", "tenant_12 current 2 []",
 		"tenant_99 missing 0 []", "stray stray 0 []",
 	}

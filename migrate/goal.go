@@ -111,14 +111,12 @@ func (g upOne) steps(_ target, s state) ([]step, error) {
 
 // next returns what a goal has left to do in a schema, or why nothing may be done.
 func (t target) next(g goal, s state) ([]step, error) {
-	for _, a := range s.applied {
-		m := t.set.find(a.version)
-		if m == nil {
-			return nil, t.wrap(fmt.Errorf("%w: %d", ErrUnknownVersion, a.version))
-		}
-		if t.cfg.Changed == Refuse && s.changed(m) {
-			return nil, t.wrap(fmt.Errorf("%w: %s/%s", ErrChanged, m.source, m.file))
-		}
+	standing := t.standing(s)
+	if up, ok := g.(upTo); ok && standing.compatible && len(t.pending(s)) == 0 && up.version == Newest {
+		standing.unknown = nil // it is served as it is, and there is nothing to do
+	}
+	if err := t.refusal(standing); err != nil {
+		return nil, err
 	}
 	steps, err := g.steps(t, s)
 	if err != nil {

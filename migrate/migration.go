@@ -63,6 +63,7 @@ type statement struct {
 type migration struct {
 	set     Set
 	source  string
+	origin  *origin // what its source says of all of its migrations
 	file    string
 	name    string
 	version int64
@@ -76,6 +77,12 @@ type migration struct {
 	goUpNoTx, goDownNoTx func(context.Context, *pgx.Conn) error
 
 	checksum string // empty for a function
+}
+
+// edited reports whether the file is another one than that of which sum is the checksum, or its beginning.
+// Nothing is known of what was applied without one, by goose or as a function.
+func (m *migration) edited(sum string) bool {
+	return sum != "" && m.checksum != "" && (len(sum) < noteLen || !strings.HasPrefix(m.checksum, sum))
 }
 
 func (m *migration) describe() Migration {

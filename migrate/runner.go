@@ -11,14 +11,15 @@ import (
 // Result is what happened to one schema.
 type Result struct {
 	Schema   string
-	Outcome  Outcome // [Current] also where something was undone
+	Outcome  Outcome // [Current] also where something was undone, [NewerCompatible] where a newer program was here before
 	From, To int64   // the newest version before and after; 0 for none
 	Applied  []int64 // in order
 	Undone   []int64 // in order
 	Duration time.Duration
 	Err      error // why the schema is not where it should be, or nil
 
-	order int // the schema's place in a run over many
+	order int  // the schema's place in a run over many
+	newer bool // a newer program was here, and this one can work with it
 }
 
 // did enters steps that were done.
@@ -118,6 +119,8 @@ func (res *Result) outcome() Outcome {
 		return outcomeOf(res.Err)
 	case len(res.Applied) > 0:
 		return Migrated
+	case res.newer:
+		return NewerCompatible
 	}
 	return Current
 }

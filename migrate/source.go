@@ -27,6 +27,13 @@ type Source struct {
 	// It must never change once a schema was migrated. The goose CLI takes versions from file
 	// names: to work on such a schema it needs the files renamed to version plus base. Default: 0.
 	Base int64
+
+	// CompatibleFrom is the oldest version of this source whose programs can still work with a schema at this
+	// source's newest version: a file's number, without Base. Each migration run leaves it in the schema, beside the
+	// checksums, so that a program that was rolled back to an older version knows whether it may serve the schema:
+	// [NewerCompatible] says that it may, [UnknownVersion] that it may not. Raise it with each migration that removes or
+	// renames what older programs use. It is at most the newest version. Default: 0, no older program.
+	CompatibleFrom int64
 }
 
 // GoMigration is a migration that is a function. Exactly one of Up and UpNoTx is set, and at
@@ -59,6 +66,8 @@ func (src Source) load() ([]*migration, error) {
 		return nil, fmt.Errorf("migrations of %q: neither files nor functions", src.Name)
 	case src.Base < 0:
 		return nil, fmt.Errorf("migrations of %q: base %d is negative", src.Name, src.Base)
+	case src.CompatibleFrom < 0:
+		return nil, fmt.Errorf("migrations of %q: CompatibleFrom %d is negative", src.Name, src.CompatibleFrom)
 	}
 	all, err := src.loadFiles()
 	if err != nil {
@@ -76,7 +85,10 @@ func (src Source) load() ([]*migration, error) {
 			return nil, &ParseError{Source: m.source, File: m.file, Reason: "has a version that is too large for its base"}
 		}
 	}
-	return all, checkGaps(all, src.Base)
+	if err := checkGaps(all, src.Base); err != nil {
+		return nil, err
+	}
+	return all, src.originate(all)
 }
 
 func (src Source) loadFiles() ([]*migration, error) {

@@ -4,13 +4,14 @@ import "time"
 
 // state is what a version table says.
 type state struct {
-	applied []appliedVersion // in the order in which they were applied
-	sums    map[int64]string // checksums of those that this package applied
-	now     int64            // the transaction's time, as in the table
-	absent  bool             // there is no table; whether there is a schema is not known
-	empty   bool             // the table has no row, not even that of version 0
-	exposed bool             // others than the owner have rights on the table
-	noted   bool             // the table's comment is ours, or there is none: it may be written
+	applied    []appliedVersion      // in the order in which they were applied
+	sums       map[int64]string      // checksums of those that this package applied
+	compatible map[string]compatible // which older programs can work with it, by source
+	now        int64                 // the transaction's time, as in the table
+	absent     bool                  // there is no table; whether there is a schema is not known
+	empty      bool                  // the table has no row, not even that of version 0
+	exposed    bool                  // others than the owner have rights on the table
+	noted      bool                  // the table's comment is ours, or there is none: it may be written
 }
 
 // appliedVersion is the latest row of a version.

@@ -48,6 +48,10 @@ type Status struct {
 	Schema     string
 	Migrations []MigrationStatus // by version
 
+	// Outcome is where the schema stands, as [Runner.Fleet] has it: [Current], [Behind], [NewerCompatible], or why
+	// [Runner.Up] would refuse. Under [Allow] a schema with [Changed] migrations is judged as if they were not.
+	Outcome Outcome
+
 	// Err is why [Runner.Up] would refuse: [ErrUnknownVersion], [ErrOutOfOrder], [ErrChanged] or
 	// [ErrNeedsSession]; nil when it would not.
 	Err error
@@ -117,13 +121,13 @@ func (t target) status(st state) Status {
 		ms := MigrationStatus{Migration: Migration{Version: a.version, Set: t.kind}, State: Unknown, AppliedAt: a.at, AppliedChecksum: st.sums[a.version]}
 		if m := t.set.find(a.version); m != nil {
 			ms.Migration, ms.State = m.describe(), Applied
-			if st.changed(m) {
+			if m.edited(st.sums[a.version]) {
 				ms.State = Changed
 			}
 		}
 		status.Migrations = append(status.Migrations, ms)
 	}
 	slices.SortFunc(status.Migrations, func(a, b MigrationStatus) int { return cmp.Compare(a.Version, b.Version) })
-	_, status.Err = t.next(upTo{Newest}, st)
+	status.Outcome, status.Err = t.outcome(st)
 	return status
 }

@@ -55,7 +55,7 @@ func (s *state) readRows(rows [][][]byte) error {
 		}
 		s.note(version, yes, stamp, at)
 	}
-	s.sums, s.noted = s.readNote(comment)
+	s.readNote(comment)
 	return nil
 }
 
@@ -77,14 +77,17 @@ func readState(ctx context.Context, q querier, t target) (state, error) {
 	return s, err
 }
 
-// readVersions is readState without what is known of each version, but where the files are compared, and
-// without a look whether a schema without the table exists: the first statement of a migration finds out.
+// readVersions is readState without what is known of each version, but where the files are compared or versions are
+// unknown, and without a look whether a schema without the table exists: the first statement of a migration finds out.
 func readVersions(ctx context.Context, q querier, t target) (state, error) {
-	query := t.versionsQuery()
 	if t.cfg.Changed == Refuse {
-		query = t.stateQuery()
+		return readTable(ctx, q, t, t.stateQuery())
 	}
-	return readTable(ctx, q, t, query)
+	s, err := readTable(ctx, q, t, t.versionsQuery())
+	if err == nil && len(t.standing(s).unknown) > 0 { // the comment says whether this program can work with them
+		return readTable(ctx, q, t, t.stateQuery())
+	}
+	return s, err
 }
 
 func readTable(ctx context.Context, q querier, t target, query string) (state, error) {

@@ -16,7 +16,7 @@ func (s *Service) checkedSnapshot(ctx context.Context, t *tenancy.Tenant, domain
 	age := referenceKept
 	for range maxSnapshots {
 		want, err := s.expect(ctx, t.Schema, age)
-		if err != nil && (policy != DriftRecord || !errors.Is(err, migrate.ErrNoMigration)) {
+		if err != nil && (policy != DriftRecord || !errors.Is(err, ErrVersions)) {
 			return nil, err
 		}
 		snap, err := s.openSnapshot(ctx, t, domains)
@@ -28,7 +28,7 @@ func (s *Service) checkedSnapshot(ctx context.Context, t *tenancy.Tenant, domain
 			continue
 		}
 		differences := want.differences(snap.structure)
-		if len(differences) > 0 && want.unknown == nil && age == referenceKept {
+		if len(differences) > 0 && want.other == nil && age == referenceKept {
 			snap.close(ctx)
 			age = referenceFresh // what was built before an upgrade of the server reads differently
 			continue
@@ -46,7 +46,7 @@ func (s *Service) checkedSnapshot(ctx context.Context, t *tenancy.Tenant, domain
 // expected is what a schema should be.
 type expected struct {
 	versions  []int64
-	unknown   error // why there is no reference: a migration that no source has
+	other     error // why there is no reference: migrations that the program does not have, or that were edited
 	reference migrate.Structure
 }
 
@@ -56,17 +56,17 @@ func (s *Service) expect(ctx context.Context, schema string, age referenceAge) (
 		return expected{}, err
 	}
 	want := expected{versions: versionsOf(status)}
-	want.reference, err = s.reference(ctx, want.versions, age)
-	if errors.Is(err, migrate.ErrNoMigration) {
-		want.unknown = err
+	if want.other = s.checkApplied(migrationsOf(status), EditedConfigured); want.other != nil {
+		return want, want.other
 	}
+	want.reference, err = s.reference(ctx, want.versions, age)
 	return want, err
 }
 
 // differences returns how a structure differs, but for what is no matter to data.
 func (want expected) differences(have migrate.Structure) []string {
-	if want.unknown != nil {
-		return []string{want.unknown.Error()}
+	if want.other != nil {
+		return []string{want.other.Error()}
 	}
 	var texts []string
 	for _, d := range migrate.Compare(have, migrate.DriftOptions{

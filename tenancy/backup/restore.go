@@ -18,10 +18,14 @@ import (
 type EditedPolicy uint8
 
 const (
-	// EditedRefuse returns a [VersionsError]. It is the zero value.
-	EditedRefuse EditedPolicy = iota
+	// EditedConfigured is what [migrate.Config].Changed says, for an archive as for a live schema. It is the zero value.
+	EditedConfigured EditedPolicy = iota
 
-	// EditedAllow builds the schema with the files as they are now: for edits that are known to make no difference.
+	// EditedRefuse returns a [VersionsError].
+	EditedRefuse
+
+	// EditedAllow builds the schema with the files as they are now. The archive's tables, columns and sequences must fit
+	// what these make, which else is a [MismatchError], and its rows the constraints, which else is a [RowsError].
 	EditedAllow
 )
 
@@ -40,7 +44,8 @@ type RestoreOptions struct {
 	// archive's word, as plan and limits are: whoever can write an unsigned archive chooses them. Give it where [Config].TrustedKeys are none.
 	Domain string
 
-	// Edited is what becomes of migrations that were edited since. Default: [EditedRefuse].
+	// Edited is what becomes of migrations that were edited since. Default: [EditedConfigured]. An archive keeps the checksums of
+	// its time: where Changed is Refuse, one from before an edit takes EditedAllow, also after [migrate.Runner.Accept].
 	Edited EditedPolicy
 
 	// Drift is what becomes of an archive that lacks some of what its migrations make, or has it in other types. Default: [DriftRefuse].

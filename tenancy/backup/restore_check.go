@@ -1,48 +1,51 @@
 package backup
 
 import (
+	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// checksumLen is how much of a migration's checksum is kept where it was applied: less says nothing.
-const checksumLen = 16
-
 // checkVersions returns the versions that the archive's schema had, if the program has the same migrations.
 func (s *Service) checkVersions(h archive.Header, opts RestoreOptions) ([]int64, error) {
-	known := make(map[int64]migrate.Migration)
-	for _, m := range s.cfg.Migrations.Migrations() {
-		if m.Set == migrate.TenantSet {
-			known[m.Version] = m
-		}
-	}
 	var versions []int64
-	var refused VersionsError
 	for _, m := range h.Migrations {
-		have, ok := known[m.Version]
-		switch {
-		case !ok:
-			refused.Unknown = append(refused.Unknown, m)
-		case opts.Edited != EditedAllow && edited(m, have):
-			refused.Edited = append(refused.Edited, m)
-		}
 		versions = append(versions, m.Version)
 	}
-	if len(refused.Unknown)+len(refused.Edited) > 0 {
-		return nil, &refused
-	}
-	return versions, nil
+	return versions, s.checkApplied(h.Migrations, opts.Edited)
 }
 
-// edited reports whether what was applied is known to be another migration.
-func edited(was archive.Migration, is migrate.Migration) bool {
-	if was.Source != is.Source {
-		return true
+// checkApplied asks the runner, whose policy it is, and returns what it refuses as a [VersionsError].
+func (s *Service) checkApplied(list []archive.Migration, policy EditedPolicy) error {
+	var changed migrate.Policy
+	switch policy {
+	case EditedConfigured:
+	case EditedRefuse:
+		changed = migrate.Refuse
+	case EditedAllow:
+		changed = migrate.Allow
+	default:
+		return &tenancy.FieldError{Field: "edited", Value: fmt.Sprint(policy), Rule: "is not a policy"}
 	}
-	return was.Checksum != "" && is.Checksum != "" && (len(was.Checksum) < checksumLen || !strings.HasPrefix(is.Checksum, was.Checksum))
+	applied := make([]migrate.Migration, len(list))
+	for i, m := range list {
+		applied[i] = migrate.Migration{Version: m.Version, Source: m.Source, Name: m.Name, Checksum: m.Checksum}
+	}
+	var refused *migrate.AppliedError
+	if err := s.cfg.Migrations.CheckApplied(applied, changed); !errors.As(err, &refused) {
+		return err
+	}
+	return &VersionsError{Unknown: archived(refused.Unknown), Edited: archived(refused.Edited)}
+}
+
+func archived(list []migrate.Migration) (all []archive.Migration) {
+	for _, m := range list {
+		all = append(all, archive.Migration{Version: m.Version, Source: m.Source, Name: m.Name, Checksum: m.Checksum})
+	}
+	return all
 }
 
 // compare returns a [MismatchError] unless the archive has the tables, columns, sequences and materialized views that the migrations

@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
 var (
 	// ErrVersions is what a [VersionsError] wraps.
-	ErrVersions = errors.New("archive is of other migrations")
+	ErrVersions = errors.New("made by other migrations than the program has")
 
 	// ErrMismatch is what a [MismatchError] wraps.
 	ErrMismatch = errors.New("archive does not fit the schema that its migrations make")
@@ -25,10 +26,11 @@ var (
 	ErrContent = errors.New("restored content is not that of the archive")
 )
 
-// VersionsError is returned by a restore of an archive whose migrations the program does not have, or has otherwise. It wraps
-// [ErrVersions]. Nothing was changed.
+// VersionsError is returned by a restore of an archive, and by a backup or clone of a tenant, whose migrations the program does not
+// have, or has otherwise where that is refused. It wraps [ErrVersions], and [migrate.ErrUnknownVersion] or
+// [migrate.ErrChanged], whichever it is. Nothing was changed.
 type VersionsError struct {
-	Unknown []archive.Migration // that no source has
+	Unknown []archive.Migration // that no source has: a newer program has applied them
 	Edited  []archive.Migration // that were applied from another file than the sources have, see [RestoreOptions].Edited
 }
 
@@ -51,8 +53,17 @@ func versionList(list []archive.Migration) string {
 	return strings.Join(texts, ", ")
 }
 
-// Unwrap returns [ErrVersions].
-func (e *VersionsError) Unwrap() error { return ErrVersions }
+// Unwrap returns [ErrVersions] and the errors of package migrate.
+func (e *VersionsError) Unwrap() []error {
+	all := []error{ErrVersions}
+	if len(e.Unknown) > 0 {
+		all = append(all, migrate.ErrUnknownVersion)
+	}
+	if len(e.Edited) > 0 {
+		all = append(all, migrate.ErrChanged)
+	}
+	return all
+}
 
 // MismatchError is returned by a restore of an archive that has other tables, columns or sequences than its migrations make. It
 // wraps [ErrMismatch]. Nothing was changed.

@@ -163,22 +163,94 @@ func (f *fixture) schema(t *testing.T, slug string) string {
 	return tenant.Schema
 }
 
-func TestEditedMigrationsTakeAWord(t *testing.T) {
+// strictly is the fixture's runner, which refuses what was edited.
+func (f *fixture) strictly(t *testing.T, source migrate.Source) {
+	t.Helper()
+	var err error
+	f.runner, err = migrate.New(f.owner, migrate.Config{
+		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}}, Tenant: []migrate.Source{source}, Changed: migrate.Refuse,
+	})
+	check(t, err)
+	f.tenants, err = tenancy.New(f.owner, tenancy.Config{Migrator: f.runner, Roles: f.roles})
+	check(t, err)
+}
+
+func TestEditedMigrationsAreRestoredAsTheRunnersPolicySays(t *testing.T) {
+	t.Parallel()
+	f := setup(t, notes)
+	tenant := f.create(t, "north")
+	f.exec(t, tenant.Schema, someNotes)
+	before := f.content(t, "north")
+	info, err := f.service(t, backup.Config{}).Backup(t.Context(), "north", backup.BackupOptions{})
+	check(t, err)
+	spaced := migrate.Source{Name: "test", FS: edited(t, notes, "00001_notes.sql", "create table notes", "create  table notes")}
+
+	f.migrations(t, spaced) // by default Status tells, and nothing is refused anywhere
+	status, err := f.runner.Status(t.Context(), tenant.Schema)
+	check(t, err)
+	if status.Outcome != migrate.Current || len(status.Versions(migrate.Changed)) != 1 {
+		t.Errorf("status %+v", status)
+	}
+	s := f.service(t, backup.Config{})
+	_, err = s.Verify(t.Context(), info.Name, backup.RestoreOptions{})
+	check(t, err)
+	second, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
+	check(t, err)
+	_, err = s.Verify(t.Context(), second.Name, backup.RestoreOptions{})
+	check(t, err)
+	_, err = s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "copy", Domain: "copy.example.com"})
+	check(t, err)
+	f.expectContent(t, "copy", before)
+	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north", Edited: backup.EditedRefuse})
+	expectEdited(t, err)
+
+	f.strictly(t, spaced) // one word for all
+	status, err = f.runner.Status(t.Context(), tenant.Schema)
+	check(t, err)
+	expectIs(t, status.Err, migrate.ErrChanged)
+	s = f.service(t, backup.Config{})
+	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north"})
+	expectEdited(t, err)
+	_, err = s.Verify(t.Context(), info.Name, backup.RestoreOptions{})
+	expectEdited(t, err)
+	_, err = s.Backup(t.Context(), "north", backup.BackupOptions{})
+	expectEdited(t, err)
+	_, err = s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "other", Domain: "other.example.com"})
+	expectEdited(t, err)
+	recorded, err := s.Backup(t.Context(), "north", backup.BackupOptions{Drift: backup.DriftRecord})
+	check(t, err)
+	if len(recorded.Differences) != 1 {
+		t.Errorf("recorded %q", recorded.Differences)
+	}
+	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north", Edited: backup.EditedAllow})
+	check(t, err)
+	_, err = s.Backup(t.Context(), "north", backup.BackupOptions{}) // what was restored is of the files as they are
+	check(t, err)
+	f.expectContent(t, "north", before)
+}
+
+func expectEdited(t *testing.T, err error) {
+	t.Helper()
+	expectIs(t, err, migrate.ErrChanged)
+	var versions *backup.VersionsError
+	if !errors.As(err, &versions) || len(versions.Edited) != 1 || versions.Edited[0].Version != 1 || len(versions.Unknown) != 0 {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAnEditThatChangesATableIsNoRestore(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	tenant := f.create(t, "north")
 	f.exec(t, tenant.Schema, someNotes)
 	info, err := f.service(t, backup.Config{}).Backup(t.Context(), "north", backup.BackupOptions{})
 	check(t, err)
-	f.migrations(t, migrate.Source{Name: "test", FS: edited(t, notes, "00001_notes.sql", "create table notes", "create  table notes")})
+	f.migrations(t, migrate.Source{Name: "test", FS: edited(t, notes, "00001_notes.sql", "body text", "content text")})
 	s := f.service(t, backup.Config{})
 	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north"})
-	var versions *backup.VersionsError
-	if !errors.As(err, &versions) || len(versions.Edited) != 1 || versions.Edited[0].Version != 1 || len(versions.Unknown) != 0 {
-		t.Errorf("got %v", err)
-	}
-	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north", Edited: backup.EditedAllow})
-	check(t, err)
+	expectIs(t, err, backup.ErrMismatch)
+	_, err = s.Backup(t.Context(), "north", backup.BackupOptions{})
+	expectIs(t, err, backup.ErrDrift)
 }
 
 func TestABackupIsVerifiedInScratch(t *testing.T) {

@@ -135,7 +135,8 @@ func TestATenantThatIsBehindIsComparedWithItsOwnRelease(t *testing.T) {
 	f.runner = older // a program of the release before finds what it does not know
 	s = f.service(t, backup.Config{})
 	_, err = s.Backup(t.Context(), "north", backup.BackupOptions{})
-	expectIs(t, err, migrate.ErrNoMigration)
+	expectIs(t, err, backup.ErrVersions)
+	expectIs(t, err, migrate.ErrUnknownVersion)
 	info, err := s.Backup(t.Context(), "north", backup.BackupOptions{Drift: backup.DriftRecord})
 	check(t, err)
 	if len(info.Differences) != 1 || info.Rows != 1 {

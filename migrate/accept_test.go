@@ -1,0 +1,121 @@
+package migrate_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/oryne/pgtenant/migrate"
+)
+
+func TestWhatWasEditedIsAccepted(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for name, lock := range map[string]migrate.Lock{"advisory": migrate.LockAdvisory, "table": migrate.LockTable} {
+		t.Run(name, func(t *testing.T) {
+			f.exec(t, "drop schema if exists tenant_1 cascade; create schema tenant_1")
+			check(t, f.tenant(t, texts("app", both)).Migrate(t.Context(), "tenant_1"))
+			strict := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{texts("app", edited())}, Changed: migrate.Refuse, Lock: lock})
+			expectStands(t, strict, "tenant_1", migrate.Edited)
+			var before, after string
+			comment := "select obj_description('tenant_1.goose_db_version'::regclass)"
+			f.scan(t, comment, &before)
+
+			done, err := strict.Accept(t.Context(), "tenant_1")
+			check(t, err)
+			expectVersions(t, done.Versions, 2)
+			expectStands(t, strict, "tenant_1", migrate.Current)
+			status, err := strict.Status(t.Context(), "tenant_1")
+			check(t, err)
+			expectVersions(t, status.Versions(migrate.Applied), 1, 2, 3)
+			f.scan(t, comment, &after)
+			if before == after {
+				t.Error("nothing was written")
+			}
+			done, err = strict.Accept(t.Context(), "tenant_1")
+			check(t, err)
+			expectVersions(t, done.Versions)
+			f.scan(t, comment, &before)
+			if before != after {
+				t.Errorf("the second time wrote %s, after %s", before, after)
+			}
+			_, err = f.tenant(t, texts("app", both)).Accept(t.Context(), "tenant_1") // and back
+			check(t, err)
+			expectStands(t, strict, "tenant_1", migrate.Edited)
+		})
+	}
+}
+
+func TestAcceptWritesNothingWhereItMayNot(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	r := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{texts("app", edited())}, LockRetries: -1})
+	_, err := r.Accept(t.Context(), "tenant_9")
+	expectIs(t, err, migrate.ErrSchemaMissing)
+	_, err = r.Accept(t.Context(), "Tenant")
+	if err == nil {
+		t.Error("a bad name was taken")
+	}
+	done, err := r.Accept(t.Context(), "tenant_1") // nothing is applied
+	check(t, err)
+	expectVersions(t, done.Versions)
+	var tables int
+	f.scan(t, "select count(*) from pg_class where relnamespace = 'tenant_1'::regnamespace", &tables)
+	if tables != 0 {
+		t.Errorf("%d tables were made", tables)
+	}
+
+	check(t, f.tenant(t, texts("app", both)).Migrate(t.Context(), "tenant_1"))
+	older := f.tenant(t, texts("app", map[string]string{"00001_a.sql": both["00001_a.sql"]}))
+	_, err = older.Accept(t.Context(), "tenant_1")
+	expectIs(t, err, migrate.ErrUnknownVersion)
+
+	tx, err := f.pg.Pool.Begin(t.Context())
+	check(t, err)
+	_, err = tx.Exec(t.Context(), "select pg_advisory_xact_lock(hashtextextended('pgtenant.migrate.tenant_1', 0))")
+	check(t, err)
+	_, err = r.Accept(t.Context(), "tenant_1")
+	expectIs(t, err, migrate.ErrLocked)
+	check(t, tx.Rollback(t.Context()))
+
+	f.exec(t, "comment on table tenant_1.goose_db_version is 'ours'")
+	done, err = r.Accept(t.Context(), "tenant_1")
+	check(t, err)
+	expectVersions(t, done.Versions)
+	var comment string
+	f.scan(t, "select obj_description('tenant_1.goose_db_version'::regclass)", &comment)
+	if comment != "ours" {
+		t.Errorf("the comment is %q now", comment)
+	}
+}
+
+func TestEditedFilesAreNamedUnderBothPolicies(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	check(t, f.tenant(t, texts("app", both)).Migrate(t.Context(), "tenant_1"))
+	_, err := f.tenant(t, texts("app", both)).UpTo(t.Context(), "tenant_2", 2)
+	check(t, err)
+	for policy, want := range map[migrate.Policy][]string{
+		migrate.Allow:  {"tenant_1 current [2] []", "tenant_2 behind [2] [3]"},
+		migrate.Refuse: {"tenant_1 edited [2] []", "tenant_2 edited [2] [3]"},
+	} {
+		r := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{texts("app", edited())}, Changed: policy})
+		var got []string
+		for s, err := range r.Fleet(t.Context(), migrate.Schemas("tenant_1", "tenant_2")) {
+			check(t, err)
+			got = append(got, fmt.Sprint(s.Schema, " ", s.Outcome, " ", s.Edited, " ", s.Pending))
+			status, err := r.Status(t.Context(), s.Schema)
+			check(t, err)
+			expectVersions(t, status.Versions(migrate.Changed), s.Edited...)
+			if status.Outcome != s.Outcome {
+				t.Errorf("%s: the fleet says %s, status %s", s.Schema, s.Outcome, status.Outcome)
+			}
+		}
+		expectLines(t, got, want...)
+	}
+	r := f.tenant(t, texts("app", edited()))
+	check(t, r.CheckApplied(nil, 0))
+	check(t, r.CheckApplied([]migrate.Migration{{Version: 2, Source: "app", Checksum: "0123456789abcdef"}}, 0))
+	expectIs(t, r.CheckApplied([]migrate.Migration{{Version: 2, Source: "app", Checksum: "0123456789abcdef"}}, migrate.Refuse), migrate.ErrChanged)
+	expectIs(t, r.CheckApplied([]migrate.Migration{{Version: 2, Source: "other"}}, migrate.Refuse), migrate.ErrChanged)
+	expectIs(t, r.CheckApplied([]migrate.Migration{{Version: 9, Source: "app"}}, 0), migrate.ErrUnknownVersion)
+}

@@ -1,0 +1,189 @@
+package migrate_test
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/migrate"
+)
+
+// release is a source with the files 1 to n, each of which makes a table.
+func release(name string, n int, compatibleFrom, base int64) migrate.Source {
+	files := make(fstest.MapFS)
+	for v := 1; v <= n; v++ {
+		files[fmt.Sprintf("%05d_%s.sql", v, name)] = &fstest.MapFile{
+			Data: []byte(fmt.Sprintf("-- +goose Up\ncreate table %s_%d (id int);\n-- +goose Down\ndrop table %[1]s_%[2]d;\n", name, v)),
+		}
+	}
+	return migrate.Source{Name: name, FS: fs.FS(files), CompatibleFrom: compatibleFrom, Base: base}
+}
+
+// expectStands checks that Status, the fleet and Up say the same of a schema.
+func expectStands(t *testing.T, r *migrate.Runner, schema string, want migrate.Outcome) {
+	t.Helper()
+	status, err := r.Status(t.Context(), schema)
+	check(t, err)
+	if status.Outcome != want {
+		t.Errorf("%s: status says %s, want %s", schema, status.Outcome, want)
+	}
+	for state, err := range r.Fleet(t.Context(), migrate.Schemas(schema)) {
+		check(t, err)
+		if state.Schema == schema && (state.Outcome != want || (state.Err == nil) != (status.Err == nil)) {
+			t.Errorf("%s: the fleet says %s (%v), want %s", schema, state.Outcome, state.Err, want)
+		}
+	}
+	if want == migrate.Behind {
+		return
+	}
+	res, err := r.Up(t.Context(), schema)
+	if res.Outcome != want || len(res.Applied) > 0 || (err == nil) != (status.Err == nil) {
+		t.Errorf("%s: Up says %s (%v), want %s", schema, res.Outcome, err, want)
+	}
+	report, _ := r.UpAll(t.Context(), migrate.Schemas(schema), migrate.UpAllOptions{SkipShared: true})
+	if report.Count(want) != 1 || (report.Err() == nil) != (status.Err == nil) {
+		t.Errorf("%s: UpAll says %s, want %s", schema, report.Summary(), want)
+	}
+}
+
+func TestAnOlderProgramServesNewerSchemasThatSayItMay(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	at := func(n int, from int64) *migrate.Runner { return f.tenant(t, release("app", n, from, 0)) }
+	for name, up := range map[string]func(r *migrate.Runner, schema string) error{
+		"one by one": func(r *migrate.Runner, schema string) error { return r.Migrate(t.Context(), schema) },
+		"as a fleet": func(r *migrate.Runner, schema string) error {
+			_, err := r.UpAll(t.Context(), migrate.Schemas(schema), migrate.UpAllOptions{SkipShared: true})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f.exec(t, "drop schema if exists tenant_1 cascade; create schema tenant_1")
+			check(t, up(at(2, 0), "tenant_1"))
+			check(t, up(at(4, 2), "tenant_1"))
+			expectStands(t, at(4, 2), "tenant_1", migrate.Current)
+			expectStands(t, at(4, 0), "tenant_1", migrate.Current)
+			expectStands(t, at(3, 0), "tenant_1", migrate.NewerCompatible)
+			expectStands(t, at(2, 0), "tenant_1", migrate.NewerCompatible)
+			expectStands(t, at(1, 0), "tenant_1", migrate.UnknownVersion)
+
+			_, err := at(3, 0).Down(t.Context(), "tenant_1") // served, and nothing else
+			expectIs(t, err, migrate.ErrUnknownVersion)
+			_, err = at(3, 0).UpTo(t.Context(), "tenant_1", 2)
+			expectIs(t, err, migrate.ErrUnknownVersion)
+			expectStands(t, f.tenant(t, release("other", 3, 0, 0)), "tenant_1", migrate.UnknownVersion) // of nobody's source
+			expectStands(t, f.tenant(t, release("app", 3, 0, 0), release("more", 1, 0, 100)), "tenant_1", migrate.UnknownVersion)
+
+			check(t, up(at(5, 5), "tenant_1")) // takes back what was permitted
+			expectStands(t, at(4, 2), "tenant_1", migrate.UnknownVersion)
+			check(t, up(at(6, 4), "tenant_1"))
+			expectStands(t, at(4, 2), "tenant_1", migrate.NewerCompatible)
+			expectStands(t, at(3, 2), "tenant_1", migrate.UnknownVersion)
+			_, err = at(6, 4).DownTo(t.Context(), "tenant_1", 4)
+			check(t, err)
+			expectStands(t, at(4, 2), "tenant_1", migrate.Current)
+		})
+	}
+}
+
+func TestEachSourceSpeaksForItself(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for name, lock := range map[string]migrate.Lock{"advisory": migrate.LockAdvisory, "table": migrate.LockTable, "session": migrate.LockSession} {
+		t.Run(name, func(t *testing.T) {
+			f.exec(t, "drop schema if exists tenant_1 cascade; create schema tenant_1")
+			with := func(app, wiki migrate.Source) *migrate.Runner {
+				return f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{app, wiki}, Lock: lock})
+			}
+			check(t, with(release("app", 2, 1, 0), release("wiki", 3, 2, 1000)).Migrate(t.Context(), "tenant_1"))
+			for _, c := range []struct {
+				app, wiki int
+				want      migrate.Outcome
+			}{
+				{2, 3, migrate.Current},
+				{1, 3, migrate.NewerCompatible},
+				{2, 2, migrate.NewerCompatible},
+				{1, 2, migrate.NewerCompatible},
+				{2, 1, migrate.UnknownVersion},
+				{1, 1, migrate.UnknownVersion},
+				{3, 2, migrate.UnknownVersion}, // of one source newer, of the other older: it cannot be migrated
+			} {
+				expectStands(t, with(release("app", c.app, 0, 0), release("wiki", c.wiki, 0, 1000)), "tenant_1", c.want)
+			}
+			check(t, with(release("app", 3, 0, 0), release("wiki", 3, 2, 1000)).Migrate(t.Context(), "tenant_1"))
+			expectStands(t, with(release("app", 3, 0, 0), release("wiki", 2, 0, 1000)), "tenant_1", migrate.NewerCompatible)
+			expectStands(t, with(release("app", 2, 0, 0), release("wiki", 3, 0, 1000)), "tenant_1", migrate.UnknownVersion)
+		})
+	}
+}
+
+func TestFunctionsAreCompatibleAsFilesAre(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	fill := migrate.GoMigration{Version: 3, Name: "fill", Up: func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "insert into app_1 values (1)")
+		return err
+	}}
+	newer := release("app", 2, 2, 0)
+	newer.Go = []migrate.GoMigration{fill}
+	check(t, f.tenant(t, newer).Migrate(t.Context(), "tenant_1"))
+	expectStands(t, f.tenant(t, release("app", 2, 0, 0)), "tenant_1", migrate.NewerCompatible)
+	expectStands(t, f.tenant(t, release("app", 1, 0, 0)), "tenant_1", migrate.UnknownVersion)
+
+	_, err := f.tenant(t, newer).Baseline(t.Context(), "tenant_2", migrate.Newest)
+	check(t, err)
+	expectStands(t, f.tenant(t, release("app", 2, 0, 0)), "tenant_2", migrate.NewerCompatible)
+}
+
+func TestThePublicSchemaIsCompatibleToo(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	check(t, f.runnerWith(t, migrate.Config{Shared: []migrate.Source{release("app", 3, 2, 0)}}).Migrate(t.Context(), "public"))
+	check(t, f.runnerWith(t, migrate.Config{Shared: []migrate.Source{release("app", 2, 0, 0)}}).Migrate(t.Context(), "public"))
+	err := f.runnerWith(t, migrate.Config{Shared: []migrate.Source{release("app", 1, 0, 0)}}).Migrate(t.Context(), "public")
+	expectIs(t, err, migrate.ErrUnknownVersion)
+}
+
+func TestANoteThatMakesNoSensePermitsNothing(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	check(t, f.tenant(t, release("app", 3, 1, 0)).Migrate(t.Context(), "tenant_1"))
+	older := f.tenant(t, release("app", 2, 0, 0))
+	expectStands(t, older, "tenant_1", migrate.NewerCompatible)
+	for _, compatible := range []string{
+		`null`, `[]`, `"app"`, `{}`, `{"app": 1}`, `{"app": {"from": 0, "versions": [3]}}`, `{"app": {"from": -1, "versions": [3]}}`,
+		`{"app": {"from": "1", "versions": [3]}}`, `{"app": {"from": 1}}`, `{"app": {"from": 1, "versions": [4]}}`,
+		`{"": {"from": 1, "versions": [3]}}`, `{"wiki": {"from": 1, "versions": [3]}}`, `{"app": {"from": 3, "versions": [3]}}`,
+	} {
+		f.exec(t, `comment on table tenant_1.goose_db_version is '{"pgtenant": {}, "compatible": `+compatible+`}'`)
+		expectStands(t, older, "tenant_1", migrate.UnknownVersion)
+	}
+	f.exec(t, `comment on table tenant_1.goose_db_version is 'of somebody else'`)
+	expectStands(t, older, "tenant_1", migrate.UnknownVersion)
+	f.exec(t, `comment on table tenant_1.goose_db_version is null`)
+	expectStands(t, older, "tenant_1", migrate.UnknownVersion)
+}
+
+func TestCompatibleFromIsAVersionOfTheSource(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for _, src := range []migrate.Source{
+		release("app", 2, -1, 0), release("app", 2, 3, 0), release("app", 2, 1001, 1000), release("app", 2, 1<<63-1, 1000),
+	} {
+		_, err := migrate.New(f.pg.Pool, migrate.Config{Tenant: []migrate.Source{src}})
+		if err == nil || !strings.Contains(err.Error(), "CompatibleFrom") {
+			t.Errorf("%d from %d: %v", src.CompatibleFrom, src.Base, err)
+		}
+	}
+	check(t, f.tenant(t, release("app", 2, 2, 0)).Migrate(t.Context(), "tenant_1")) // nothing older: nothing is said
+	var comment string
+	f.scan(t, "select obj_description('tenant_1.goose_db_version'::regclass)", &comment)
+	if strings.Contains(comment, "compatible") {
+		t.Errorf("the comment is %s", comment)
+	}
+}

@@ -1,0 +1,124 @@
+package migrate
+
+import "fmt"
+
+// standing is what the sources and [Config.Changed] make of what is applied in a schema. It is the only judge of
+// "current", "edited" and "newer": Up, Status, the fleet, drift and package backup all go by it.
+type standing struct {
+	unknown    []int64      // versions that no source has
+	edited     []*migration // whose files are others now
+	compatible bool         // there are unknown versions, and this program can work with them all the same
+}
+
+func (t target) standing(s state) standing {
+	var st standing
+	for _, a := range s.applied {
+		m := t.set.find(a.version)
+		switch {
+		case m == nil:
+			st.unknown = append(st.unknown, a.version)
+		case m.edited(s.sums[a.version]):
+			st.edited = append(st.edited, m)
+		}
+	}
+	st.compatible = len(st.unknown) > 0 && t.set.permits(st.unknown, s.compatible)
+	return st
+}
+
+// refusal returns why nothing may be done in the schema, or nil. What an older program may serve it may not migrate.
+func (t target) refusal(st standing) error {
+	switch {
+	case len(st.unknown) > 0:
+		return t.wrap(fmt.Errorf("%w: %d", ErrUnknownVersion, st.unknown[0]))
+	case len(st.edited) > 0 && t.cfg.Changed == Refuse:
+		return t.wrap(fmt.Errorf("%w: %s/%s", ErrChanged, st.edited[0].source, st.edited[0].file))
+	}
+	return nil
+}
+
+// versions returns those of the edited migrations.
+func (st standing) versions() []int64 {
+	var versions []int64
+	for _, m := range st.edited {
+		versions = append(versions, m.version)
+	}
+	return versions
+}
+
+// pending returns the versions that are not applied, oldest first.
+func (t target) pending(s state) []int64 {
+	var versions []int64
+	for _, m := range t.set {
+		if !s.has(m.version) {
+			versions = append(versions, m.version)
+		}
+	}
+	return versions
+}
+
+// outcome returns where a schema stands that has a state.
+func (t target) outcome(s state) (Outcome, error) {
+	steps, err := t.next(upTo{Newest}, s)
+	switch {
+	case err != nil:
+		return outcomeOf(err), err
+	case len(steps) > 0:
+		return Behind, nil
+	case len(t.standing(s).unknown) > 0:
+		return NewerCompatible, nil
+	}
+	return Current, nil
+}
+
+// AppliedError says that migrations that were applied elsewhere, as those of a backup, are not those of the sources.
+// It wraps [ErrUnknownVersion] if versions are unknown, and [ErrChanged] if files were edited.
+type AppliedError struct {
+	Unknown []Migration // that no source has
+	Edited  []Migration // whose files are others now, or whose version is another source's
+}
+
+// Error returns the first of each kind.
+func (e *AppliedError) Error() string {
+	switch {
+	case len(e.Unknown) > 0:
+		return fmt.Sprintf("%v: %d of %q", ErrUnknownVersion, e.Unknown[0].Version, e.Unknown[0].Source)
+	default:
+		return fmt.Sprintf("%v: %d of %q", ErrChanged, e.Edited[0].Version, e.Edited[0].Source)
+	}
+}
+
+// Unwrap returns the sentinels.
+func (e *AppliedError) Unwrap() []error {
+	var all []error
+	if len(e.Unknown) > 0 {
+		all = append(all, ErrUnknownVersion)
+	}
+	if len(e.Edited) > 0 {
+		all = append(all, ErrChanged)
+	}
+	return all
+}
+
+// CheckApplied returns an [AppliedError] unless the tenant set has the migrations that were applied elsewhere, such as in
+// the schema that a backup is of: their Version, Source and Checksum count, of which the latter may be empty or a
+// beginning of 16 digits. Edited files are an error if changed is [Refuse], and none if it is [Allow]; 0 stands for
+// [Config.Changed]. It asks no database.
+func (r *Runner) CheckApplied(applied []Migration, changed Policy) error {
+	if changed == 0 {
+		changed = r.cfg.Changed
+	}
+	var refused AppliedError
+	for _, a := range applied {
+		m := r.tenant.find(a.Version)
+		switch {
+		case m == nil:
+			refused.Unknown = append(refused.Unknown, a)
+		case changed == Refuse && (m.source != a.Source || m.edited(a.Checksum)):
+			refused.Edited = append(refused.Edited, a)
+		}
+	}
+	if len(refused.Unknown)+len(refused.Edited) > 0 {
+		return &refused
+	}
+	return nil
+}
