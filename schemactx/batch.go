@@ -23,10 +23,7 @@ func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if err := br.open(ctx, db); err != nil {
 		return failedBatch{err}
 	}
-	done := false
-	defer br.abandonUnless(&done)
-	br.begin(ctx)
-	done = true
+	br.guarded(func() { br.begin(ctx) })
 	return br
 }
 
@@ -40,7 +37,7 @@ func (tx *Tx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	}
 	st.busy = true
 	br := &batchResults{batch: b, unit: &st.unit, tx: st}
-	br.begin(ctx)
+	br.guarded(func() { br.begin(ctx) })
 	return br
 }
 
@@ -61,6 +58,31 @@ type batchResults struct {
 }
 
 var _ pgx.BatchResults = (*batchResults)(nil)
+
+// guarded calls f, which is where the caller's code may run. Of a transaction the lock must be held.
+func (br *batchResults) guarded(f func()) {
+	done := false
+	defer br.abandonUnless(&done)
+	f()
+	done = true
+}
+
+// locked calls f with the lock of the transaction, guarded.
+func (br *batchResults) locked(f func()) {
+	if br.tx != nil {
+		br.tx.mu.Lock()
+		defer br.tx.mu.Unlock()
+	}
+	br.guarded(f)
+}
+
+// abandonUnless is that of the unit, and ends the batch.
+func (br *batchResults) abandonUnless(done *bool) {
+	if !*done {
+		br.closed, br.err = true, errAbandoned
+		br.abandon()
+	}
+}
 
 // begin sends the batch. When it could not, the results fail.
 func (br *batchResults) begin(ctx context.Context) {
@@ -207,10 +229,17 @@ func (r *batchRows) rowsClosed(tag pgconn.CommandTag, err error) error {
 	return err
 }
 
+// rowsAbandoned implements rowsOwner.
+func (r *batchRows) rowsAbandoned() {
+	done := false
+	r.br.abandonUnless(&done)
+}
+
 // Query implements [pgx.BatchResults].
 func (br *batchResults) Query() (pgx.Rows, error) {
-	defer br.lock()()
-	r, err := br.nextRows()
+	var r *batchRows
+	var err error
+	br.locked(func() { r, err = br.nextRows() })
 	if err != nil {
 		return failedRows{err}, err
 	}
@@ -260,9 +289,9 @@ func (br *batchResults) nextRows() (*batchRows, error) {
 var errBatchClosed = errors.New("batch already closed")
 
 // Exec implements [pgx.BatchResults].
-func (br *batchResults) Exec() (pgconn.CommandTag, error) {
-	defer br.lock()()
-	return br.exec()
+func (br *batchResults) Exec() (tag pgconn.CommandTag, err error) {
+	br.locked(func() { tag, err = br.exec() })
+	return tag, err
 }
 
 func (br *batchResults) exec() (pgconn.CommandTag, error) {
@@ -299,25 +328,36 @@ func (br *batchResults) Close() error {
 	for i := br.next; i < len(br.batch.QueuedQueries) && br.pending(); i++ {
 		if fn := br.batch.QueuedQueries[i].Fn; fn == nil {
 			_, _ = br.Exec() // kept in br.err
-		} else if err := fn(br); err != nil {
+		} else if err := br.callBack(fn); err != nil {
 			br.note(err)
 		}
 	}
-	defer br.lock()()
-	br.finish()
+	br.locked(br.finish)
 	return br.err
 }
 
-func (br *batchResults) pending() bool {
-	defer br.lock()()
-	return br.err == nil && !br.closed
+// callBack calls fn, which reads results by the methods of br, without the lock.
+func (br *batchResults) callBack(fn func(pgx.BatchResults) error) error {
+	done := false
+	defer func() {
+		br.locked(func() { br.abandonUnless(&done) })
+	}()
+	err := fn(br)
+	done = true
+	return err
+}
+
+func (br *batchResults) pending() (pending bool) {
+	br.locked(func() { pending = br.err == nil && !br.closed })
+	return pending
 }
 
 func (br *batchResults) note(err error) {
-	defer br.lock()()
-	if br.err == nil {
-		br.err = err
-	}
+	br.locked(func() {
+		if br.err == nil {
+			br.err = err
+		}
+	})
 }
 
 // Tx implements [pgx.BatchResults]. It returns nil: a batch cannot begin a transaction.
@@ -376,14 +416,6 @@ func (br *batchResults) finish() {
 	if br.tx == nil {
 		br.release()
 	}
-}
-
-func (br *batchResults) lock() func() {
-	if br.tx == nil {
-		return func() {}
-	}
-	br.tx.mu.Lock()
-	return br.tx.mu.Unlock
 }
 
 // failedBatch is the results of a batch that was not sent.

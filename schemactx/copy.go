@@ -3,9 +3,12 @@ package schemactx
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -17,12 +20,12 @@ import (
 // time. See [pgx.Conn.CopyFrom]; unlike there, strings may be copied into columns of types that pgx does not know, such
 // as an enum of the schema.
 func (db *DB) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
-	u := &unit{}
-	if err := u.open(ctx, db); err != nil {
+	c := &copyFrom{table: table, columns: columns, src: src}
+	c.unit = &c.alone
+	if err := c.open(ctx, db); err != nil {
 		return 0, err
 	}
-	defer u.release()
-	return (&copyFrom{unit: u, table: table, columns: columns, src: src}).run(ctx)
+	return c.run(ctx)
 }
 
 // CopyFrom writes rows into a table in the transaction. See [DB.CopyFrom].
@@ -39,6 +42,7 @@ func (tx *Tx) CopyFrom(ctx context.Context, table pgx.Identifier, columns []stri
 // copyFrom is one COPY FROM STDIN.
 type copyFrom struct {
 	*unit
+	alone   unit // what unit points to outside of a transaction
 	tx      *txState
 	table   pgx.Identifier
 	columns []string
@@ -46,6 +50,8 @@ type copyFrom struct {
 }
 
 func (c *copyFrom) run(ctx context.Context) (int64, error) {
+	done := false
+	defer c.abandonUnless(&done)
 	if t := c.db.tracers.copyFrom; t != nil {
 		ctx = t.TraceCopyFromStart(ctx, c.conn, pgx.TraceCopyFromStartData{TableName: c.table, ColumnNames: c.columns})
 	}
@@ -60,6 +66,10 @@ func (c *copyFrom) run(ctx context.Context) (int64, error) {
 	if t := c.db.tracers.copyFrom; t != nil {
 		t.TraceCopyFromEnd(ctx, c.conn, pgx.TraceCopyFromEndData{CommandTag: tag, Err: err})
 	}
+	if c.tx == nil {
+		c.release()
+	}
+	done = true
 	return tag.RowsAffected(), err
 }
 
@@ -78,8 +88,11 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 	front := c.front(c.tx, false)
 	before := c.text(front.simple())
 	command := before + "copy " + table + " (" + columns + ") from stdin binary"
-	r := &copyReader{src: c.src, fields: sd.Fields, types: c.conn.TypeMap(), buf: []byte(copyHeader)}
-	tag, err := c.conn.PgConn().CopyFrom(ctx, r, command)
+	stoppable, stop := context.WithCancel(ctx)
+	defer stop()
+	r := &copyReader{src: c.src, fields: sd.Fields, types: c.conn.TypeMap(), buf: []byte(copyHeader), stop: stop}
+	tag, err := c.conn.PgConn().CopyFrom(stoppable, r, command)
+	r.reraise()
 	c.unshift(err, len(before))
 	c.stained = true
 	if c.tx != nil {
@@ -146,10 +159,48 @@ type copyReader struct {
 	types  *pgtype.Map
 	buf    []byte // encoded and not read yet
 	done   bool
+
+	stop  func()                   // ends the copy from another goroutine
+	broke atomic.Pointer[breakOff] // set where the caller's code has not come to its end
 }
 
-// Read implements [io.Reader].
-func (r *copyReader) Read(p []byte) (int, error) {
+// breakOff is how the caller's code ended a goroutine: by a panic, or by [runtime.Goexit].
+type breakOff struct{ panicked any }
+
+// errPanicked goes to the server as the reason why the copy ends.
+var errPanicked = errors.New("the source of the rows panicked")
+
+// Read implements [io.Reader]. pgconn calls it on a goroutine of its own, where a panic would end the program and Goexit
+// would leave the copy waiting: both are kept for reraise.
+func (r *copyReader) Read(p []byte) (n int, err error) {
+	done := false
+	defer func() {
+		if done {
+			return
+		}
+		err = errPanicked
+		r.broke.Store(&breakOff{recover()})
+		if r.broke.Load().panicked == nil {
+			r.stop() // the goroutine ends here, and pgconn would wait for what it returns
+		}
+	}()
+	n, err = r.read(p)
+	done = true
+	return n, err
+}
+
+// reraise lets the caller's code go on with what it did in Read, on the caller's goroutine.
+func (r *copyReader) reraise() {
+	switch b := r.broke.Load(); {
+	case b == nil:
+	case b.panicked == nil:
+		runtime.Goexit()
+	default:
+		panic(b.panicked)
+	}
+}
+
+func (r *copyReader) read(p []byte) (int, error) {
 	for len(r.buf) < len(p) && !r.done {
 		if !r.src.Next() {
 			r.done = true

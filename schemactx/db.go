@@ -245,6 +245,17 @@ func (db *DB) scope(c *scopeContext) (*scope, error) {
 	return db.buildScope(c.schema)
 }
 
+// schemaOf is the schema that c names, without the scope.
+func schemaOf(c *scopeContext) (string, error) {
+	switch {
+	case c == nil:
+		return "", ErrNoSchema
+	case c.public:
+		return Public, nil
+	}
+	return c.schema, ValidateName(c.schema)
+}
+
 func (db *DB) buildScope(schema string) (sc *scope, err error) {
 	age := db.fresh.age.Load() // before Limits is asked
 	var limits Limits

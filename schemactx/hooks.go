@@ -11,6 +11,10 @@ import (
 // them, and must be safe for concurrent use; a hook must not use the DB under the context it is given. ctx is that of
 // the call; Left gets that of the call that began the unit of work. What is refused before it gets to a connection, such
 // as [ErrNoSchema], [ErrSchemaMismatch] or [LimitError], is told to no hook.
+//
+// Where a hook panics or calls [runtime.Goexit], as where a tracer, a callback or a value does, the unit of work is given
+// up: its connection is closed, which rolls a transaction back, and all that it held is given back before the panic
+// reaches the caller. The methods of a [Tx] then return [ErrTransactionEnded] or [pgx.ErrTxClosed].
 type Hooks struct {
 	// Entered is called when a unit of work has a connection, before its first statement.
 	Entered func(ctx context.Context, data EnteredData)

@@ -50,21 +50,8 @@ func newLanes(pool *pgxpool.Pool, n int) (*lanes, error) {
 	return ls, nil
 }
 
-// acquire borrows a connection of the tenant's lane or, when that stays busy, of one that has some free. leave must
-// follow when the connection has gone back.
-func (ls *lanes) acquire(ctx context.Context, schema string) (*pgxpool.Conn, *lane, error) {
-	l, err := ls.enter(ctx, schema)
-	if err != nil {
-		return nil, nil, err
-	}
-	conn, err := l.pool.Acquire(ctx)
-	if err != nil {
-		l.leave()
-		return nil, nil, err
-	}
-	return conn, l, nil
-}
-
+// enter takes a place in the tenant's lane or, when that stays busy, in one that has some free. leave must follow when
+// the connection has gone back.
 func (ls *lanes) enter(ctx context.Context, schema string) (*lane, error) {
 	home := int(maphash.String(ls.seed, schema) % uint64(len(ls.list)))
 	own := ls.list[home]
@@ -103,7 +90,12 @@ func (l *lane) tryEnter() bool {
 	}
 }
 
-func (l *lane) leave() { <-l.places }
+// leave gives the place back. It does nothing on nil.
+func (l *lane) leave() {
+	if l != nil {
+		<-l.places
+	}
+}
 
 // close waits until all connections have come back.
 func (ls *lanes) close() {

@@ -20,7 +20,7 @@ import (
 // pass on: the DB has to reach the server itself.
 type LoginsConfig struct {
 	// Password returns the password of a tenant's role, as given to [ProvisionLogin]. It is called for each new
-	// connection and must be safe for concurrent use. Required. See [LoginPassword] for passwords that need no store.
+	// connection and must be safe for concurrent use. A panic in it is an error of the connection. Required. See [LoginPassword] for passwords that need no store.
 	Password func(ctx context.Context, schema string) (string, error)
 
 	// MaxConns is how many connections the pool of one tenant has at most. Default: 2.
@@ -81,24 +81,24 @@ func newLoginPools(pool *pgxpool.Pool, cfg Config, fresh *freshness) *loginPools
 	}
 }
 
-// acquire borrows a connection of the tenant's own login. leave must follow when it has gone back.
-func (ps *loginPools) acquire(ctx context.Context, sc *scope) (*pgxpool.Conn, *loginPool, error) {
-	p, err := ps.use(ctx, sc)
-	if err != nil {
-		return nil, nil, err
+// acquire borrows a connection of the tenant's own login for u. leave must follow when it has gone back.
+func (ps *loginPools) acquire(ctx context.Context, u *unit) (err error) {
+	if u.login, err = ps.use(ctx, u.scope); err != nil {
+		return err
 	}
-	conn, err := p.pool.Acquire(ctx)
-	if err != nil {
-		if retired := ps.leave(p); retired {
-			return ps.acquire(ctx, sc) // it was closed under the one who waited
-		}
-		var pgErr *pgconn.PgError
-		if errors.As(err, &pgErr) && strings.HasPrefix(pgErr.Code, classInvalidAuthorization) {
-			err = &ScopeError{Schema: sc.schema, Kind: ErrNotProvisioned, Err: err}
-		}
-		return nil, nil, err
+	if u.lease, err = u.login.pool.Acquire(ctx); err == nil {
+		return nil
 	}
-	return conn, p, nil
+	p := u.login
+	u.login = nil
+	if retired := ps.leave(p); retired {
+		return ps.acquire(ctx, u) // it was closed under the one who waited
+	}
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && strings.HasPrefix(pgErr.Code, classInvalidAuthorization) {
+		err = &ScopeError{Schema: u.scope.schema, Kind: ErrNotProvisioned, Err: err}
+	}
+	return err
 }
 
 // use returns the tenant's pool, which nobody evicts before leave. It can be retired all the same, by refresh and close:
@@ -163,7 +163,7 @@ func (ps *loginPools) open(sc *scope) (*pgxpool.Pool, error) {
 				return err
 			}
 		}
-		password, err := ps.password(ctx, schema)
+		password, err := ps.ask(ctx, schema)
 		if err != nil {
 			return fmt.Errorf("password of schema %q: %w", schema, err)
 		}
@@ -171,6 +171,24 @@ func (ps *loginPools) open(sc *scope) (*pgxpool.Pool, error) {
 		return nil
 	}
 	return pgxpool.NewWithConfig(context.Background(), cfg)
+}
+
+// ask returns the tenant's password. It runs in a goroutine of the pool's, where a panic would end the program and
+// [runtime.Goexit] would leave the place of the connection taken for good: here both are errors of the connection.
+func (ps *loginPools) ask(ctx context.Context, schema string) (password string, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err = errors.New("the function that returns it has ended its goroutine")
+		defer func() {
+			if r := recover(); r != nil {
+				err = fmt.Errorf("the function that returns it panicked: %v", r)
+			}
+		}()
+		password, err = ps.password(ctx, schema)
+	}()
+	<-done
+	return password, err
 }
 
 // pools returns those that are open.
@@ -213,8 +231,12 @@ func (ps *loginPools) refresh(schema string) {
 	}
 }
 
-// leave gives the pool free again after use. It reports whether the pool has been retired meanwhile.
+// leave gives the pool free again after use. It reports whether the pool has been retired meanwhile. It does nothing on
+// nil.
 func (ps *loginPools) leave(p *loginPool) (retired bool) {
+	if p == nil {
+		return false
+	}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	if p.users--; p.users == 0 {

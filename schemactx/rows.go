@@ -31,6 +31,7 @@ type rows struct {
 // rowsOwner is told when rows are closed, with what the server said. It returns the error that the rows end with.
 type rowsOwner interface {
 	rowsClosed(tag pgconn.CommandTag, err error) error
+	rowsAbandoned() // instead, where the caller's code has panicked: the unit of work is given up
 }
 
 var _ pgx.Rows = (*rows)(nil)
@@ -44,18 +45,45 @@ func (r *rows) readAhead() error {
 	return err
 }
 
-func (r *rows) lock() func() {
-	if r.mu == nil {
-		return func() {}
+func (r *rows) lock() {
+	if r.mu != nil {
+		r.mu.Lock()
 	}
-	r.mu.Lock()
-	return r.mu.Unlock
+}
+
+func (r *rows) unlock() {
+	if r.mu != nil {
+		r.mu.Unlock()
+	}
+}
+
+// leave is deferred where the caller's code may run: it unlocks, and gives up what did not come to its end. See
+// [unit.abandonUnless].
+func (r *rows) leave(done *bool) {
+	defer r.unlock()
+	if !*done {
+		r.giveUp()
+	}
+}
+
+// errAbandoned is what rows and batches end with when the caller's code has panicked in them.
+var errAbandoned = errors.New("given up after a panic, in a hook, a tracer, a callback or a destination")
+
+func (r *rows) giveUp() {
+	r.closed, r.err = true, errAbandoned
+	r.rr, r.plans, r.types = nil, nil, nil
+	r.owner.rowsAbandoned()
 }
 
 // Close implements [pgx.Rows].
-func (r *rows) Close() {
-	defer r.lock()()
-	r.close(nil)
+func (r *rows) Close() { r.closeFor(nil) }
+
+func (r *rows) closeFor(err error) {
+	done := false
+	r.lock()
+	defer r.leave(&done)
+	r.close(err)
+	done = true
 }
 
 // close ends the rows. err is why, when it is not the server's error.
@@ -83,7 +111,8 @@ func (r *rows) CommandTag() pgconn.CommandTag { return r.tag }
 
 // FieldDescriptions implements [pgx.Rows].
 func (r *rows) FieldDescriptions() []pgconn.FieldDescription {
-	defer r.lock()()
+	r.lock()
+	defer r.unlock()
 	if r.closed {
 		return nil
 	}
@@ -92,8 +121,12 @@ func (r *rows) FieldDescriptions() []pgconn.FieldDescription {
 
 // Next implements [pgx.Rows].
 func (r *rows) Next() bool {
-	defer r.lock()()
-	return r.next()
+	done := false
+	r.lock()
+	defer r.leave(&done)
+	more := r.next()
+	done = true
+	return more
 }
 
 func (r *rows) next() bool {
@@ -117,24 +150,35 @@ var errRowsClosed = errors.New("rows is closed")
 func (r *rows) Scan(dest ...any) error {
 	if len(dest) == 1 {
 		if scanner, ok := dest[0].(pgx.RowScanner); ok {
-			return r.closeAfter(scanner.ScanRow(r))
+			return r.scanRow(scanner)
 		}
 	}
-	defer r.lock()()
-	if r.closed {
-		return errRowsClosed
+	done := false
+	r.lock()
+	defer r.leave(&done)
+	err := errRowsClosed
+	if !r.closed {
+		if err = r.scan(dest); err != nil {
+			r.close(err)
+		}
 	}
-	err := r.scan(dest)
-	if err != nil {
-		r.close(err)
-	}
+	done = true
 	return err
 }
 
-func (r *rows) closeAfter(err error) error {
+// scanRow lets the scanner read the row by the methods of r, each of which takes the lock.
+func (r *rows) scanRow(scanner pgx.RowScanner) error {
+	done := false
+	defer func() {
+		if !done {
+			r.lock()
+			r.leave(&done)
+		}
+	}()
+	err := scanner.ScanRow(r)
+	done = true
 	if err != nil {
-		defer r.lock()()
-		r.close(err)
+		r.closeFor(err)
 	}
 	return err
 }
@@ -180,7 +224,15 @@ func (r *rows) scanOnce(fields []pgconn.FieldDescription, values [][]byte, dest 
 
 // Values implements [pgx.Rows].
 func (r *rows) Values() ([]any, error) {
-	defer r.lock()()
+	done := false
+	r.lock()
+	defer r.leave(&done)
+	values, err := r.values()
+	done = true
+	return values, err
+}
+
+func (r *rows) values() ([]any, error) {
 	if r.closed {
 		return nil, errRowsClosed
 	}
@@ -216,7 +268,8 @@ func value(m *pgtype.Map, field *pgconn.FieldDescription, raw []byte) (any, erro
 
 // RawValues implements [pgx.Rows].
 func (r *rows) RawValues() [][]byte {
-	defer r.lock()()
+	r.lock()
+	defer r.unlock()
 	if r.closed {
 		return nil
 	}

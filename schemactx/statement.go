@@ -122,6 +122,9 @@ func (s *statement) rowsClosed(tag pgconn.CommandTag, err error) error {
 	return s.finish(tag, s.drain(err))
 }
 
+// rowsAbandoned implements rowsOwner.
+func (s *statement) rowsAbandoned() { s.abandon() }
+
 // finish looks at what the statement did to the connection, tells the tracer, and gives the connection back. err is the
 // statement's own error; finish returns it, or what it found.
 func (s *statement) finish(tag pgconn.CommandTag, err error) error {

@@ -52,6 +52,7 @@ func (db *DB) begin(ctx context.Context, opts TxOptions) (*Tx, error) {
 	if err := st.unit.open(ctx, db); err != nil {
 		return nil, err
 	}
+	st.unit.txn = st
 	return &Tx{state: st}, nil
 }
 
@@ -94,7 +95,11 @@ func (tx *Tx) query(ctx context.Context, sql string, args []any) (*statement, er
 	s := &statement{unit: &st.unit, tx: st}
 	s.mu = &st.mu
 	st.busy = true
-	if err := s.run(ctx, st.named(sql), args); err != nil {
+	done := false
+	defer s.abandonUnless(&done)
+	err := s.run(ctx, st.named(sql), args)
+	done = true
+	if err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -109,6 +114,14 @@ func (tx *Tx) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementD
 	if err := tx.check(ctx); err != nil {
 		return nil, err
 	}
+	done := false
+	defer st.unit.abandonUnless(&done)
+	sd, err := st.prepare(ctx, name, sql)
+	done = true
+	return sd, err
+}
+
+func (st *txState) prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error) {
 	kind := st.unit.kindOf(sql)
 	if err := kind.refusal(sql); err != nil {
 		return nil, st.after(kind, err)
@@ -148,6 +161,14 @@ func (tx *Tx) Commit(ctx context.Context) error {
 		return err
 	}
 	tx.done = true
+	done := false
+	defer tx.state.unit.abandonUnless(&done)
+	err := tx.end(ctx)
+	done = true
+	return err
+}
+
+func (tx *Tx) end(ctx context.Context) error {
 	if tx.parent != nil {
 		return tx.state.release(ctx, tx.savepoint)
 	}
@@ -166,7 +187,11 @@ func (tx *Tx) Rollback(ctx context.Context) error {
 		return pgx.ErrTxClosed
 	}
 	tx.done = true
-	return tx.state.rollback(ctx)
+	done := false
+	defer tx.state.unit.abandonUnless(&done)
+	err := tx.state.rollback(ctx)
+	done = true
+	return err
 }
 
 func (tx *Tx) rollbackSavepoint(ctx context.Context) error {
@@ -179,7 +204,11 @@ func (tx *Tx) rollbackSavepoint(ctx context.Context) error {
 		return ErrTxBusy
 	}
 	tx.done = true
-	return tx.state.rollbackTo(ctx, tx.savepoint)
+	done := false
+	defer tx.state.unit.abandonUnless(&done)
+	err := tx.state.rollbackTo(ctx, tx.savepoint)
+	done = true
+	return err
 }
 
 // abandon rolls back a transaction that is not over, whatever has become of the caller's context.
@@ -204,13 +233,13 @@ func (tx *Tx) over() bool {
 
 // check refuses a context of another schema, a transaction that is over, and a second statement at a time.
 func (tx *Tx) check(ctx context.Context) error {
-	u := &tx.state.unit
-	sc, err := u.db.scope(scopeContextOf(ctx))
+	own := tx.state.unit.scope.schema
+	schema, err := schemaOf(scopeContextOf(ctx))
 	switch {
 	case err != nil:
 		return err
-	case sc.schema != u.scope.schema:
-		return fmt.Errorf("%w: transaction in %q, context of %q", ErrSchemaMismatch, u.scope.schema, sc.schema)
+	case schema != own:
+		return fmt.Errorf("%w: transaction in %q, context of %q", ErrSchemaMismatch, own, schema)
 	case !tx.state.sameSettings(settingsOf(ctx)):
 		return ErrSettingsMismatch
 	case tx.over():

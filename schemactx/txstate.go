@@ -89,12 +89,26 @@ func (st *txState) after(kind sqlKind, err error) error {
 	return st.err
 }
 
-// end gives the connection back.
-func (st *txState) end(committed bool) {
+// abandoned ends the transaction because code of the caller's has panicked in it. The caller gives the connection back.
+func (st *txState) abandoned() {
+	if st.over {
+		return
+	}
+	st.err = fmt.Errorf("%w: a panic, in a hook or the like", ErrTransactionEnded)
+	st.finish(false)
+}
+
+// finish marks the transaction as over.
+func (st *txState) finish(committed bool) {
 	st.ending.Lock()
 	st.over = true
 	st.ending.Unlock()
 	st.unit.settle(committed)
+}
+
+// end gives the connection back.
+func (st *txState) end(committed bool) {
+	st.finish(committed)
 	st.unit.release()
 }
 

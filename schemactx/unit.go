@@ -16,6 +16,7 @@ const cleanupTimeout = 5 * time.Second
 type unit struct {
 	db    *DB
 	scope *scope
+	txn   *txState      // that the unit is of; nil for a statement, a batch or a copy of its own
 	lease *pgxpool.Conn // nil once given back
 	login *loginPool    // that it is of, at level Logins
 	lane  *lane         // that it is of, where the DB has lanes
@@ -52,16 +53,15 @@ func (u *unit) open(ctx context.Context, db *DB) error {
 	if db.cfg.Hooks.Entered != nil {
 		u.asked = time.Now()
 	}
+	done := false
+	defer u.abandonUnless(&done) // also where no connection is to be had
 	if u.gate, err = db.gates.enter(ctx, sc); err != nil {
 		return err
 	}
 	if err = u.acquire(ctx); err != nil {
-		u.gate.leave()
 		return err
 	}
 	u.conn = u.lease.Conn()
-	done := false
-	defer u.abandonUnless(&done)
 	u.state = stateOf(u.conn.PgConn(), db.cfg.StatementCacheCapacity)
 	if u.state.last != sc.schema {
 		u.state.last = sc.schema
@@ -72,18 +72,20 @@ func (u *unit) open(ctx context.Context, db *DB) error {
 	return nil
 }
 
-// acquire borrows a connection that the scope can be set on.
+// acquire borrows a connection that the scope can be set on. What it has taken when it fails, release gives back.
 func (u *unit) acquire(ctx context.Context) (err error) {
+	pool := u.db.pool
 	switch {
 	case u.scope == u.db.public:
-		u.lease, err = u.db.pool.Acquire(ctx)
 	case u.db.logins != nil:
-		u.lease, u.login, err = u.db.logins.acquire(ctx, u.scope)
+		return u.db.logins.acquire(ctx, u)
 	case u.db.lanes != nil:
-		u.lease, u.lane, err = u.db.lanes.acquire(ctx, u.scope.schema)
-	default:
-		u.lease, err = u.db.pool.Acquire(ctx)
+		if u.lane, err = u.db.lanes.enter(ctx, u.scope.schema); err != nil {
+			return err
+		}
+		pool = u.lane.pool
 	}
+	u.lease, err = pool.Acquire(ctx)
 	return err
 }
 
@@ -101,33 +103,42 @@ func (u *unit) settle(committed bool) {
 	u.scrubbed, u.stained = false, false
 }
 
-// release gives the connection back to the pool, which closes it unless it is idle and outside of any transaction. It
-// is safe to call twice.
+// release gives back all that the unit has taken, whatever panics in between: the connection, which the pool closes
+// unless it is idle and outside of any transaction, and the places in login pool, lane and gate. The hook is told last,
+// when nothing is held any more. It is safe to call twice.
 func (u *unit) release() {
-	if u.lease == nil {
-		return
+	lease, login, lane, gate := u.lease, u.login, u.lane, u.gate
+	u.lease, u.login, u.lane, u.gate = nil, nil, nil, nil
+	if lease != nil {
+		closed := u.conn.IsClosed() // after Release the connection may be another unit's
+		defer func() { u.db.left(u, closed) }()
 	}
-	closed := u.conn.IsClosed() // after Release the connection may be somebody else's
-	u.lease.Release()
-	u.lease = nil
-	if u.login != nil {
-		u.db.logins.leave(u.login)
+	defer gate.leave()
+	defer lane.leave()
+	defer u.db.logins.leave(login)
+	if lease != nil {
+		lease.Release()
 	}
-	if u.lane != nil {
-		u.lane.leave()
-	}
-	u.gate.leave()
-	u.db.left(u, closed)
 }
 
-// abandonUnless gives up the connection when what is deferred after open did not come to its end: the caller's code has
-// panicked, in a hook, a tracer, a rewriter or while an argument was encoded. It is unknown what has been written by then.
+// abandonUnless gives up the unit when the function that defers it did not come to its end: the caller's code has
+// panicked or called [runtime.Goexit], in a hook, a tracer, a rewriter, a callback, or while a value was encoded or
+// scanned. It is unknown what has been written by then, so the connection is closed, and a transaction is over. Every
+// exported function in which the caller's code may run on a unit defers it, while it holds the unit's lock if it has one.
 func (u *unit) abandonUnless(done *bool) {
-	if *done || u.lease == nil {
-		return
+	if !*done {
+		u.abandon()
 	}
-	u.destroy()
-	u.release()
+}
+
+func (u *unit) abandon() {
+	defer u.release()
+	if u.lease != nil {
+		u.destroy()
+	}
+	if u.txn != nil {
+		u.txn.abandoned()
+	}
 }
 
 // destroy closes the connection. What is doubtful about a connection must not reach the next tenant.
