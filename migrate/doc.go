@@ -11,10 +11,16 @@
 // # Migrations
 //
 // Migrations are SQL files in the format of goose, <version>_<name>.sql, with the annotations Up,
-// Down, StatementBegin, StatementEnd and NO TRANSACTION, or functions ([GoMigration]). A statement
-// ends with a line that ends in a semicolon; anything else stands between StatementBegin and
-// StatementEnd. What the server would refuse as two statements, and what would end the transaction or
-// outlive it, is refused by [New].
+// Down, StatementBegin, StatementEnd and NO TRANSACTION, or functions ([GoMigration]). [New] reads them as
+// goose and PostgreSQL do. goose sends a text up to a line that ends in a semicolon, or from StatementBegin to
+// StatementEnd, as one message; this package takes the text apart and sends its statements one by one, so
+// that an error names the statement and its line, and Citus, which takes no messages of several statements, takes
+// them. Several statements of such a text in a NO TRANSACTION file run in a transaction, as with goose, unless
+// one of them cannot, such as CREATE INDEX CONCURRENTLY.
+//
+// New refuses, with a [ParseError], what is no SQL (psql's commands, the data of COPY), what would end the transaction,
+// and in the tenant set what a database has once: extensions, roles, schemas, objects with a schema in
+// their name. A byte order mark in front of a file is left out; the goose CLI refuses it.
 //
 // There are two sets: the shared one for the schema public, and the tenant one for every other. Several
 // modules may contribute to a set, with different versions, or each with a [Source.Base]. Versions

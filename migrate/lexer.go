@@ -2,67 +2,6 @@ package migrate
 
 import "strings"
 
-// sqlText is what the text of a statement says about itself.
-type sqlText struct {
-	words  []string // the first plain words in upper case, until anything else comes
-	stop   string   // what comes after them
-	ended  bool     // its last token is a semicolon
-	more   bool     // something follows a semicolon: the server takes one statement at a time
-	open   string   // what is not closed: a quote, a comment
-	stdio  bool     // names STDIN or STDOUT
-	atomic bool     // has BEGIN ATOMIC, a body in which semicolons are not ends
-}
-
-// maxWords is how many words of a statement are looked at.
-const maxWords = 4
-
-// readSQL looks at the text as PostgreSQL's scanner does: quotes, dollar quotes and comments are
-// passed over as wholes.
-func readSQL(sql string) sqlText {
-	var t sqlText
-	depth, ended, head, last := 0, false, true, ""
-	for s := sql; s != ""; {
-		n, open, kind := token(s)
-		tok := s[:n]
-		s = s[n:]
-		if open != "" {
-			t.open = open
-			return t
-		}
-		if kind == blank {
-			continue
-		}
-		t.more, t.ended = t.more || ended, tok == ";"
-		switch kind {
-		case word:
-			upper := strings.ToUpper(tok)
-			if head && len(t.words) < maxWords {
-				t.words = append(t.words, upper)
-			}
-			t.stdio = t.stdio || upper == "STDIN" || upper == "STDOUT"
-			t.atomic = t.atomic || upper == "ATOMIC" && last == "BEGIN"
-			last = upper
-			continue
-		case symbol:
-			switch tok {
-			case "(", "[":
-				depth++
-			case ")", "]":
-				depth--
-			case ";":
-				ended = depth <= 0 && !t.atomic && len(t.words)+len(last) > 0
-				continue // semicolons in front of a statement are dropped by the server
-			}
-		case quoted, blank:
-		}
-		if head {
-			t.stop = tok
-		}
-		head, last = false, tok
-	}
-	return t
-}
-
 // tokenKind is what a token is, as far as it matters here.
 type tokenKind uint8
 
@@ -70,54 +9,138 @@ const (
 	blank tokenKind = iota // white space and comments
 	word
 	symbol
-	quoted
+	text // a string: '...', E'...', $tag$...$tag$, with what continues it
+	name // a quoted name
 )
 
-// token returns the length of the first token, and what is not closed if it is not.
-func token(s string) (n int, open string, kind tokenKind) {
-	switch c := s[0]; {
-	case strings.ContainsRune(" \t\n\r\f\v", rune(c)):
-		return 1, "", blank
-	case strings.HasPrefix(s, "--"):
-		if n = strings.IndexAny(s, "\r\n"); n < 0 {
-			n = len(s)
-		}
-		return n, "", blank
-	case strings.HasPrefix(s, "/*"):
-		n, open = comment(s)
-		return n, open, blank
-	case c == '\'', c == '"':
-		n, open = quote(s, false)
-		return n, open, quoted
-	case (c == 'e' || c == 'E') && strings.HasPrefix(s[1:], "'"):
-		n, open = quote(s[1:], true)
-		return n + 1, open, quoted
-	case wordStart(c) || c >= '0' && c <= '9': // a number too, with what follows it
-		for n = 1; n < len(s) && wordByte(s[n]); {
-			n++
-		}
-		return n, "", word
-	case c == '$':
-		return dollar(s)
-	}
-	return 1, "", symbol
+// token is a piece of SQL that PostgreSQL's scanner takes as a whole.
+type token struct {
+	kind tokenKind
+	text string // as it stands in the file
+	open string // what is not closed, if it is not: a quote, a comment
+	at   int    // where it begins in what splitSQL reads, in bytes
 }
 
-// quote measures a string or a quoted name; in an E-string a backslash escapes.
-func quote(s string, escapes bool) (int, string) {
+// is reports whether the token is the keyword or the symbol, in upper case.
+func (t token) is(s string) bool {
+	return (t.kind == word || t.kind == symbol) && strings.EqualFold(t.text, s)
+}
+
+// spaces are what PostgreSQL takes for white space.
+const spaces = " \t\n\r\f\v"
+
+// next returns the first token of s, which is not empty, as PostgreSQL's scanner reads it.
+func next(s string) token {
+	switch c := s[0]; {
+	case strings.IndexByte(spaces, c) >= 0:
+		return token{kind: blank, text: s[:1]}
+	case strings.HasPrefix(s, "--"):
+		return token{kind: blank, text: s[:lineComment(s)]}
+	case strings.HasPrefix(s, "/*"):
+		n, open := blockComment(s)
+		return token{kind: blank, text: s[:n], open: open}
+	case c == '\'':
+		return stringToken(s, 0, false)
+	case c == '"':
+		return nameToken(s, 0)
+	case hasFold(s, "e'"):
+		return stringToken(s, 1, true)
+	case hasFold(s, "b'"), hasFold(s, "x'"), hasFold(s, "n'"):
+		return stringToken(s, 1, false)
+	case hasFold(s, "u&'"):
+		return stringToken(s, 2, false)
+	case hasFold(s, `u&"`):
+		return nameToken(s, 2)
+	case wordStart(c) || digit(c): // a number too, with what follows it
+		n := 1
+		for n < len(s) && wordByte(s[n]) {
+			n++
+		}
+		return token{kind: word, text: s[:n]}
+	case c == '$':
+		return dollarToken(s)
+	}
+	return token{kind: symbol, text: s[:1]}
+}
+
+func hasFold(s, prefix string) bool {
+	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+}
+
+// lineComment measures a comment that ends with its line.
+func lineComment(s string) int {
+	if n := strings.IndexAny(s, "\r\n"); n >= 0 {
+		return n
+	}
+	return len(s)
+}
+
+// stringToken reads a string whose quote is at i, and what continues it: the standard has a string go on
+// behind white space with a newline in it, and PostgreSQL allows comments there. The whole of it is read as its
+// beginning says.
+func stringToken(s string, i int, escapes bool) token {
+	for {
+		n, closed := quoted(s[i:], escapes)
+		if i += n; !closed {
+			return token{kind: text, text: s, open: "a quote"}
+		}
+		gap := continuation(s[i:])
+		if gap == 0 {
+			return token{kind: text, text: s[:i]}
+		}
+		i += gap
+	}
+}
+
+// nameToken reads a quoted name whose quote is at i. Names are not continued.
+func nameToken(s string, i int) token {
+	n, closed := quoted(s[i:], false)
+	if !closed {
+		return token{kind: name, text: s, open: "a quote"}
+	}
+	return token{kind: name, text: s[:i+n]}
+}
+
+// quoted measures what stands between two quotes, with them. A doubled quote is a part of it; in an
+// E-string a backslash takes the next byte with it.
+func quoted(s string, escapes bool) (n int, closed bool) {
 	for i := 1; i < len(s); i++ {
 		switch {
 		case escapes && s[i] == '\\':
 			i++
-		case s[i] == s[0]:
-			return i + 1, "" // a doubled quote is two strings, to the same end
+		case s[i] != s[0]:
+		case i+1 < len(s) && s[i+1] == s[0]:
+			i++
+		default:
+			return i + 1, true
 		}
 	}
-	return len(s), "a quote"
+	return len(s), false
 }
 
-// comment measures a comment of the C kind. Unlike in C they nest.
-func comment(s string) (int, string) {
+// continuation measures what stands between a string and the quote that continues it; 0: it is not continued.
+func continuation(s string) int {
+	newline := false
+	for i := 0; i < len(s); {
+		switch {
+		case s[i] == '\'' && newline:
+			return i
+		case s[i] == '\n', s[i] == '\r':
+			newline = true
+			i++
+		case strings.IndexByte(spaces, s[i]) >= 0:
+			i++
+		case strings.HasPrefix(s[i:], "--"):
+			i += lineComment(s[i:])
+		default:
+			return 0
+		}
+	}
+	return 0
+}
+
+// blockComment measures a comment of the C kind. Unlike in C they nest.
+func blockComment(s string) (int, string) {
 	depth := 0
 	for i := 0; i+1 < len(s); i++ {
 		switch s[i : i+2] {
@@ -135,49 +158,53 @@ func comment(s string) (int, string) {
 	return len(s), "a comment"
 }
 
-// dollar measures a dollar-quoted string. A dollar that begins none is a symbol.
-func dollar(s string) (int, string, tokenKind) {
+// dollarToken reads a dollar-quoted string. A dollar that begins none is a symbol.
+func dollarToken(s string) token {
+	n := dollarTag(s)
+	if n == 0 {
+		return token{kind: symbol, text: s[:1]}
+	}
+	tag := s[:n]
+	end := strings.Index(s[n:], tag)
+	if end < 0 {
+		return token{kind: text, text: s, open: "the dollar quote " + tag}
+	}
+	return token{kind: text, text: s[:n+end+n]}
+}
+
+// dollarTag measures $tag$; 0: s begins with none.
+func dollarTag(s string) int {
 	n := 1
 	for n < len(s) && s[n] != '$' && wordByte(s[n]) {
 		n++
 	}
 	if n == len(s) || s[n] != '$' || n > 1 && !wordStart(s[1]) {
-		return 1, "", symbol
+		return 0
 	}
-	tag := s[:n+1]
-	end := strings.Index(s[n+1:], tag)
-	if end < 0 {
-		return len(s), "the dollar quote " + tag, quoted
-	}
-	return n + 1 + end + len(tag), "", quoted
+	return n + 1
 }
+
+// value returns what a string says, with escapes other than doubled quotes as they stand.
+func (t token) value() string {
+	if t.text[0] == '$' {
+		n := dollarTag(t.text)
+		return t.text[n : len(t.text)-n]
+	}
+	var b strings.Builder
+	for s := t.text[strings.IndexByte(t.text, '\''):]; s != ""; s = s[continuation(s):] {
+		n, _ := quoted(s, t.text[0] == 'e' || t.text[0] == 'E')
+		b.WriteString(strings.ReplaceAll(s[1:n-1], "''", "'"))
+		if s = s[n:]; s == "" {
+			break
+		}
+	}
+	return b.String()
+}
+
+func digit(c byte) bool { return c >= '0' && c <= '9' }
 
 func wordStart(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c >= 0x80
 }
 
-func wordByte(c byte) bool { return wordStart(c) || c >= '0' && c <= '9' || c == '$' }
-
-// strays reports whether a statement may change settings of its transaction, and returns what
-// undoes it where that is known.
-func (t sqlText) strays(sql string) (bool, string) {
-	words := append(t.words, "", "", "", "")
-	switch words[0] {
-	case "DO", "CALL":
-		return true, ""
-	case "SET":
-		name := strings.ToLower(words[2])
-		switch {
-		case words[1] != "LOCAL":
-			return false, ""
-		case name == "time" && words[3] == "ZONE":
-			return true, "set local timezone to default"
-		case name == "session" && words[3] == "AUTHORIZATION":
-			return true, "set local session authorization default"
-		case name != "role" && (words[3] == "TO" || words[3] == "" && t.stop == "="):
-			return true, "set local " + name + " to default"
-		}
-		return true, ""
-	}
-	return strings.Contains(strings.ToLower(sql), "set_config"), ""
-}
+func wordByte(c byte) bool { return wordStart(c) || digit(c) || c == '$' }

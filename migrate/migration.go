@@ -44,16 +44,19 @@ type Migration struct {
 	// Transaction is whether Up runs in a transaction.
 	Transaction bool `json:"transaction"`
 
-	// Checksum is the SHA-256, in hex, of what Up does: the statements of the Up section, with
-	// line ends unified. What stands between the statements, the Down section and the name can be
+	// Checksum is the SHA-256, in hex, of what Up does: the texts that goose would send for the Up
+	// section, with line ends unified. What stands between them, the Down section and the name can be
 	// edited without changing it. Empty for a function.
 	Checksum string `json:"checksum,omitempty"`
 }
 
 // statement is one SQL statement of a migration.
 type statement struct {
-	sql  string
-	line int // 1-based, where it begins
+	sql    string
+	line   int // 1-based, where it begins
+	number int // 1-based, in its section
+
+	shared string // why only the shared set may have it, and what to do instead; empty: both may
 
 	strays bool   // may have changed settings that the next migration of the transaction relies on
 	reset  string // undoes its SET LOCAL; empty: none
@@ -73,6 +76,7 @@ type migration struct {
 	hasDown        bool // a Down section, even an empty one, or a function
 
 	up, down             []statement
+	upTexts              []string // the texts of the Up section as goose takes it apart
 	goUp, goDown         func(context.Context, pgx.Tx) error
 	goUpNoTx, goDownNoTx func(context.Context, *pgx.Conn) error
 
@@ -98,8 +102,8 @@ func (m *migration) sum() string {
 	if m.noTx {
 		io.WriteString(h, "NO TRANSACTION\x00") //nolint:errcheck // a hash never fails
 	}
-	for _, s := range m.up {
-		io.WriteString(h, strings.ReplaceAll(s.sql, "\r\n", "\n")) //nolint:errcheck // a hash never fails
+	for _, text := range m.upTexts {
+		io.WriteString(h, strings.ReplaceAll(text, "\r\n", "\n")) //nolint:errcheck // a hash never fails
 		h.Write([]byte{0})
 	}
 	return hex.EncodeToString(h.Sum(nil))

@@ -1,21 +1,36 @@
 package migrate
 
 import (
+	"fmt"
 	"path"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 )
 
-// parser reads one file line by line, as goose does: a file must mean the same to its CLI.
+// parser reads one file line by line, as goose does: a file must mean the same to its CLI. What goose
+// sends as one text is a gooseText; its statements are sent one by one.
 type parser struct {
 	m       *migration
-	section *[]statement // up or down; nil before the first annotation
-	block   bool         // between StatementBegin and StatementEnd
+	section *[]gooseText // of up or down; nil before the first annotation
+	block   int          // line of the StatementBegin that is open; 0: none
+	emptied bool         // the last block had no text
 	text    strings.Builder
-	begin   int // line of the first text that is not blank in text; 0 when there is none
+	lines   []int // of the file, for each line of text from the first that is not blank
 	line    int
+
+	up, down []gooseText
 }
+
+// gooseText is a text that goose sends as a whole.
+type gooseText struct {
+	text       string
+	lines      []int // of the file, for each of its own
+	statements []sqlText
+}
+
+// lineOf returns the line of a place in the text.
+func (c gooseText) lineOf(at int) int { return c.lines[strings.Count(c.text[:at], "\n")] }
 
 // parse reads a migration. The version comes from the file's name.
 func parse(source, file, content string) (*migration, error) {
@@ -23,8 +38,9 @@ func parse(source, file, content string) (*migration, error) {
 	if err := p.parseName(); err != nil {
 		return nil, err
 	}
-	if !utf8.ValidString(content) || strings.ContainsRune(content, 0) {
-		return nil, p.refuse("is not UTF-8 text")
+	content = strings.TrimPrefix(content, byteOrderMark)
+	if err := p.checkEncoding(content); err != nil {
+		return nil, err
 	}
 	for line := range strings.Lines(content) {
 		p.line++
@@ -32,23 +48,20 @@ func parse(source, file, content string) (*migration, error) {
 			return nil, err
 		}
 	}
-	switch {
-	case p.block:
-		return nil, p.refuse("StatementBegin without StatementEnd")
-	case p.begin != 0:
-		p.line = p.begin
-		return nil, p.refuse("statement does not end: its last line needs a semicolon")
-	case p.section == nil:
-		p.line = 0
-		return nil, p.refuse("has no Up section")
+	if err := p.end(); err != nil {
+		return nil, err
 	}
-	p.m.noTxDown = p.m.noTx
-	p.m.checksum = p.m.sum()
-	return p.m, p.checkStatements()
+	return p.m, p.build()
 }
 
 func (p *parser) refuse(reason string) error {
 	return &ParseError{Source: p.m.source, File: p.m.file, Line: p.line, Reason: reason}
+}
+
+// refuseAt is refuse for another line; 0 is the file as a whole.
+func (p *parser) refuseAt(line int, reason string) error {
+	p.line = line
+	return p.refuse(reason)
 }
 
 // parseName reads <version>_<name>.sql.
@@ -59,6 +72,25 @@ func (p *parser) parseName() error {
 		return p.refuse("is not named <version>_<name>.sql with a version from 1")
 	}
 	p.m.version, p.m.name = version, name
+	return nil
+}
+
+const byteOrderMark = "\ufeff"
+
+// checkEncoding refuses what is not UTF-8 text. PostgreSQL takes no NUL.
+func (p *parser) checkEncoding(content string) error {
+	lineOf := func(i int) int { return 1 + strings.Count(content[:i], "\n") }
+	switch nul := strings.IndexByte(content, 0); {
+	case strings.HasPrefix(content, "\xff\xfe"), strings.HasPrefix(content, "\xfe\xff"):
+		return p.refuseAt(0, "is in UTF-16: save it as UTF-8")
+	case nul >= 0:
+		return p.refuseAt(lineOf(nul), "has a NUL byte: is the file text, and in UTF-8?")
+	}
+	for i, r := range content {
+		if _, size := utf8.DecodeRuneInString(content[i:]); r == utf8.RuneError && size == 1 {
+			return p.refuseAt(lineOf(i), "is not UTF-8: save the file in that encoding")
+		}
+	}
 	return nil
 }
 
@@ -74,24 +106,38 @@ func (p *parser) parseLine(line string) error {
 	case p.section == nil && trimmed == "":
 		return nil
 	case p.section == nil:
-		return p.refuse("statement before the first annotation")
+		return p.refuse("statement before the first annotation: begin the file with a line -- +goose Up")
+	case p.emptied && trimmed != "":
+		return p.refuse("goose drops this line, as it follows a StatementBegin and StatementEnd without a statement: remove those")
+	case p.emptied: // a line of blanks, which goose takes for the statement
+		p.emptied = false
+		return p.finish()
 	}
-	if p.begin == 0 && trimmed != "" {
-		p.begin = p.line
+	if len(p.lines) > 0 || trimmed != "" {
+		p.lines = append(p.lines, p.line)
 	}
 	p.text.WriteString(line)
 	p.text.WriteByte('\n')
-	if !p.block && endsStatement(line) {
-		p.finish()
+	if p.block == 0 && endsStatement(line) {
+		return p.finish()
 	}
 	return nil
 }
 
-// finish takes the text as a statement.
-func (p *parser) finish() {
-	*p.section = append(*p.section, statement{sql: strings.TrimSpace(p.text.String()), line: p.begin})
+// take returns the text so far.
+func (p *parser) take() gooseText {
+	c := gooseText{text: strings.TrimSpace(p.text.String()), lines: p.lines}
+	c.statements = splitSQL(c.text)
 	p.text.Reset()
-	p.begin = 0
+	p.lines = nil
+	return c
+}
+
+// finish adds the text to its section.
+func (p *parser) finish() error {
+	c := p.take()
+	*p.section = append(*p.section, c)
+	return p.checkTokens(c)
 }
 
 // annotate acts on a line that says +goose in a comment. goose refuses one that it does not know.
@@ -101,80 +147,113 @@ func (p *parser) annotate(line string) error {
 	switch {
 	case strings.HasPrefix(line, " "), strings.HasPrefix(line, "\t"):
 		return p.refuse("annotation is indented")
-	case p.begin != 0 && name != "STATEMENTEND":
-		return p.refuse("annotation inside a statement")
+	case name != "STATEMENTEND" && p.pending(name == "DOWN"):
+		return p.unfinished("annotation inside a statement")
 	}
 	switch name {
 	case "UP":
 		if p.section != nil {
 			return p.refuse("second Up section, or Up after Down")
 		}
-		p.section = &p.m.up
+		p.section = &p.up
 	case "DOWN":
-		if p.section == nil || p.section == &p.m.down || p.block {
-			return p.refuse("Down does not follow a finished Up section")
-		}
-		p.section, p.m.hasDown = &p.m.down, true
-		p.text.Reset()
+		return p.beginDown()
 	case "STATEMENTBEGIN":
-		if p.section == nil || p.block {
-			return p.refuse("StatementBegin does not stand between statements")
+		if p.block != 0 {
+			return p.unfinished("StatementBegin inside a statement")
 		}
-		p.block = true
+		if p.section == nil {
+			return p.refuse("StatementBegin before Up")
+		}
+		p.block, p.emptied = p.line, false
 	case "STATEMENTEND":
-		if !p.block || p.begin == 0 {
-			return p.refuse("StatementEnd without StatementBegin and a statement")
-		}
-		p.block = false
-		p.finish()
+		return p.endBlock()
 	case "NO TRANSACTION":
 		p.m.noTx = true
 	case "ENVSUB ON", "ENVSUB OFF":
 		return p.refuse("ENVSUB is not supported: a migration is the same everywhere")
 	default:
-		return p.refuse("unknown annotation +goose " + annotation)
+		return p.refuse(unknownAnnotation(annotation))
 	}
 	return nil
 }
 
-// checkStatements refuses what the server would refuse or what would leave the transaction that the
-// migration runs in, or the search path that it is given. What runs without one has its
-// connection to itself.
-func (p *parser) checkStatements() error {
-	for _, section := range [][]statement{p.m.up, p.m.down} {
-		for i, s := range section {
-			p.line = s.line
-			text := readSQL(s.sql)
-			if err := p.checkStatement(text); err != nil {
-				return err
-			}
-			section[i].strays, section[i].reset = text.strays(s.sql)
-		}
-	}
-	return nil
+// pending reports whether a statement is not finished. goose lets comments stand before any annotation but Down.
+func (p *parser) pending(comments bool) bool {
+	return len(p.lines) > 0 && (comments || len(splitSQL(p.text.String())) > 0)
 }
 
-func (p *parser) checkStatement(t sqlText) error {
-	words := append(t.words, "", "")
+func unknownAnnotation(annotation string) string {
+	if strings.Contains(annotation, "\r") {
+		return "lines end in carriage returns alone: save the file with newlines"
+	}
+	return "unknown annotation +goose " + annotation
+}
+
+func (p *parser) beginDown() error {
 	switch {
-	case t.open != "":
-		return p.refuse("statement ends within " + t.open + ": put it between StatementBegin and StatementEnd")
-	case t.more:
-		return p.refuse("two statements in one: each ends a line with its semicolon, or stands between StatementBegin and StatementEnd")
-	case words[0] == "COPY" && t.stdio:
-		return p.refuse("COPY from or to the client is not possible in a migration")
-	case p.m.noTx:
+	case p.section == nil, p.section == &p.down:
+		return p.refuse("Down does not follow an Up section")
+	case p.block != 0:
+		return p.unfinished("Down inside a statement")
+	}
+	p.section, p.m.hasDown, p.emptied = &p.down, true, false
+	p.text.Reset()
+	return nil
+}
+
+func (p *parser) endBlock() error {
+	if p.block == 0 {
+		return p.refuse("StatementEnd without StatementBegin")
+	}
+	p.block = 0
+	if p.text.Len() == 0 {
+		p.emptied = true
 		return nil
 	}
-	switch words[0] {
-	case "BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT":
-		return p.refuse(words[0] + " in a migration that runs in a transaction: leave it out, or use NO TRANSACTION")
-	case "SET", "RESET", "DISCARD":
-		if words[1] != "LOCAL" && words[1] != "CONSTRAINTS" {
-			return p.refuse(words[0] + " would outlive the migration: use SET LOCAL")
-		}
+	return p.finish()
+}
+
+// end refuses a file that ends too early.
+func (p *parser) end() error {
+	switch {
+	case p.block != 0:
+		return p.unfinished("file ends")
+	case len(p.lines) > 0:
+		return p.unfinished("")
+	case p.section == nil:
+		return p.refuseAt(0, "has no Up section: begin it with a line -- +goose Up")
 	}
 	return nil
+}
+
+// unfinished refuses a text that does not end before an annotation or the end of the file, and says what it is.
+func (p *parser) unfinished(where string) error {
+	line := p.line
+	c := p.take()
+	if err := p.checkPsql(c); err != nil {
+		return err
+	}
+	p.line = line
+	last := readSQL(c.text)
+	if where == "" {
+		line = c.lineOf(last.at)
+	} else {
+		where += ": "
+	}
+	p.line = line
+	switch {
+	case p.block != 0:
+		return p.refuse(fmt.Sprintf("%sStatementBegin of line %d has no StatementEnd", where, p.block))
+	case last.sql == "":
+		return p.refuse(where + "a comment that no statement follows, which goose takes for one without a semicolon:" +
+			" begin each of its lines with -- and leave no line of blanks above it")
+	case last.open != "":
+		return p.refuse(fmt.Sprintf("%sstatement of line %d ends within %s", where, c.lineOf(last.at), last.open))
+	case last.ended:
+		return p.refuse(where + "the semicolon must be the last on its line, but for a comment that begins with --")
+	}
+	return p.refuse(fmt.Sprintf("%sstatement of line %d does not end: its last line needs a semicolon", where, c.lineOf(last.at)))
 }
 
 // endsStatement reports whether the last word of a line, a comment set aside, ends in a

@@ -68,7 +68,8 @@ func (t target) failure(c call, err error) error {
 	m := c.step.m
 	failure := &Error{Schema: t.schema, Source: m.source, File: m.file, Version: m.version, Direction: c.step.dir, Err: err}
 	if !c.isGo() {
-		failure.Statement, failure.Line = c.i+1, c.step.statements()[c.i].line
+		s := c.step.statements()[c.i]
+		failure.Statement, failure.Line = s.number, s.line
 	}
 	return failure
 }

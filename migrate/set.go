@@ -35,6 +35,11 @@ func load(kind Set, sources []Source) (set, error) {
 			}
 			byVersion[m.version] = m
 			m.set = kind
+			if kind == TenantSet {
+				if err := m.refuseShared(); err != nil {
+					return nil, err
+				}
+			}
 			all = append(all, m)
 		}
 	}

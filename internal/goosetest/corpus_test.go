@@ -1,0 +1,79 @@
+package goosetest_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/oryne/pgtenant/migrate"
+)
+
+// corpus returns the files in which statements are hard to tell apart.
+func corpus(t testing.TB) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob("testdata/files/*.sql")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	contents := make(map[string]string)
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		contents[filepath.Base(file)] = string(content)
+	}
+	return contents
+}
+
+func TestBothFindTheSameStatementsInTheCorpus(t *testing.T) {
+	t.Parallel()
+	for name, content := range corpus(t) {
+		_, err := newRunner(t, content)
+		require.NoError(t, err, name)
+		assert.NoError(t, agree(t, content), name)
+	}
+}
+
+// TestTheCorpusComesToTheSame runs each file by goose in one schema and by us in another, up and down.
+func TestTheCorpusComesToTheSame(t *testing.T) {
+	t.Parallel()
+	const ours = "tenant_2"
+	for name, content := range corpus(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, fstest.MapFS{"00001_a.sql": {Data: []byte(content)}})
+			b.exec(t, "create schema "+ours)
+			_, err := b.goose.Up(t.Context())
+			require.NoError(t, err)
+			_, err = b.ours.Up(t.Context(), ours)
+			require.NoError(t, err)
+			assert.Equal(t, b.rows(t, schema), b.rows(t, ours), "rows")
+			assert.Equal(t, b.structure(t, schema), b.structure(t, ours), "structure")
+			_, err = b.goose.Down(t.Context())
+			require.NoError(t, err)
+			_, err = b.ours.DownTo(t.Context(), ours, 0)
+			require.NoError(t, err)
+			assert.Equal(t, b.structure(t, schema), b.structure(t, ours), "what is left")
+		})
+	}
+}
+
+func (b *both) structure(t *testing.T, schema string) []migrate.Object {
+	t.Helper()
+	for s, err := range migrate.Fingerprint(t.Context(), b.pg.Pool, migrate.FingerprintOptions{}, schema) {
+		require.NoError(t, err)
+		return s.Objects
+	}
+	return nil
+}
+
+// rows returns what the tables of a schema hold.
+func (b *both) rows(t *testing.T, schema string) string {
+	t.Helper()
+	return b.text(t, `select coalesce(string_agg(t.tablename || ': ' ||
+		query_to_xml(format('select t::text as row from %I.%I t order by 1', t.schemaname, t.tablename), true, false, '')::text, E'\n'
+		order by t.tablename collate "C"), '') from pg_tables t where t.tablename <> 'goose_db_version' and t.schemaname = '`+schema+`'`)
+}
+

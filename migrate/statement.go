@@ -1,0 +1,162 @@
+package migrate
+
+import "strings"
+
+// sqlText is one statement of a text.
+type sqlText struct {
+	sql    string  // from the first token to the last
+	at     int     // where sql begins in the text, in bytes
+	tokens []token // but blanks and the semicolon at the end
+	ended  bool    // with a semicolon
+	open   string  // what its last token does not close
+	body   bool    // its text ends within BEGIN ATOMIC ... END
+}
+
+// splitSQL takes a text apart at the semicolons that end a statement for the server: none in quotes,
+// comments, parentheses (as in CREATE RULE) or the body of a function (BEGIN ATOMIC ... END). What is
+// between two semicolons and has no token is no statement.
+func splitSQL(sql string) []sqlText {
+	var all []sqlText
+	var cur splitter
+	for at := 0; at < len(sql); {
+		t := next(sql[at:])
+		if t.kind != blank || t.open != "" {
+			cur.add(t, at)
+		}
+		at += len(t.text)
+		if cur.done && len(cur.tokens) > 0 {
+			all = append(all, cur.statement(sql))
+		}
+		if cur.done {
+			cur = splitter{}
+		}
+	}
+	if len(cur.tokens) > 0 {
+		all = append(all, cur.statement(sql))
+	}
+	return all
+}
+
+// splitter reads one statement.
+type splitter struct {
+	sqlText
+	end    int // behind the last token
+	parens int // how many are open
+	blocks int // how many BEGIN ATOMIC and CASE within it are open
+	done   bool
+}
+
+func (s *splitter) add(t token, at int) {
+	if t.is(";") && s.parens <= 0 && s.blocks == 0 {
+		s.done, s.ended, s.end = true, true, at+1
+		return
+	}
+	if len(s.tokens) == 0 {
+		s.at = at
+	}
+	switch {
+	case t.is("("), t.is("["):
+		s.parens++
+	case t.is(")"), t.is("]"):
+		s.parens--
+	case t.kind == word:
+		s.nest(t)
+	}
+	t.at = at
+	s.tokens = append(s.tokens, t)
+	s.end, s.open = at+len(t.text), t.open
+}
+
+// nest counts the blocks of a body in SQL. Names that are keywords stand behind a dot or AS.
+func (s *splitter) nest(t token) {
+	var last token
+	if n := len(s.tokens); n > 0 {
+		last = s.tokens[n-1]
+	}
+	switch {
+	case t.is("ATOMIC") && last.is("BEGIN"):
+		s.blocks++
+	case s.blocks == 0, last.is("."), last.is("AS"):
+	case t.is("CASE"):
+		s.blocks++
+	case t.is("END"):
+		s.blocks--
+	}
+}
+
+func (s *splitter) statement(sql string) sqlText {
+	s.sql, s.body = sql[s.at:s.end], s.blocks > 0
+	return s.sqlText
+}
+
+// readSQL returns the last statement of a text; empty where it has none.
+func readSQL(sql string) sqlText {
+	all := splitSQL(sql)
+	if len(all) == 0 {
+		return sqlText{}
+	}
+	return all[len(all)-1]
+}
+
+// words returns the first plain words in upper case, until anything else comes, and n at least: those that are
+// missing are empty.
+func (t sqlText) words(n int) []string {
+	words := make([]string, 0, n)
+	for _, tok := range t.tokens {
+		if tok.kind != word || len(words) == n {
+			break
+		}
+		words = append(words, strings.ToUpper(tok.text))
+	}
+	return words[:n]
+}
+
+// token returns the i-th token; one that is nothing where there are fewer.
+func (t sqlText) token(i int) token {
+	if i < len(t.tokens) {
+		return t.tokens[i]
+	}
+	return token{}
+}
+
+// has reports whether the words follow each other somewhere in the statement.
+func (t sqlText) has(words ...string) bool {
+	for i := range t.tokens {
+		n := 0
+		for n < len(words) && t.token(i+n).is(words[n]) {
+			n++
+		}
+		if n == len(words) {
+			return true
+		}
+	}
+	return false
+}
+
+// strays reports whether a statement may change settings of its transaction, and returns what
+// undoes it where that is known.
+func (t sqlText) strays() (bool, string) {
+	words := t.words(4)
+	switch words[0] {
+	case "DO", "CALL":
+		return true, ""
+	case "SET":
+		return t.setStrays(words)
+	}
+	return strings.Contains(strings.ToLower(t.sql), "set_config"), ""
+}
+
+func (t sqlText) setStrays(words []string) (bool, string) {
+	name := strings.ToLower(words[2])
+	switch {
+	case words[1] != "LOCAL":
+		return false, ""
+	case name == "time" && words[3] == "ZONE":
+		return true, "set local timezone to default"
+	case name == "session" && words[3] == "AUTHORIZATION":
+		return true, "set local session authorization default"
+	case name != "role" && (words[3] == "TO" || t.token(3).is("=")):
+		return true, "set local " + name + " to default"
+	}
+	return true, ""
+}
