@@ -76,4 +76,3 @@ func (b *both) rows(t *testing.T, schema string) string {
 		query_to_xml(format('select t::text as row from %I.%I t order by 1', t.schemaname, t.tablename), true, false, '')::text, E'\n'
 		order by t.tablename collate "C"), '') from pg_tables t where t.tablename <> 'goose_db_version' and t.schemaname = '`+schema+`'`)
 }
-
