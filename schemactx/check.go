@@ -24,7 +24,12 @@ type CheckConfig struct {
 	// [DefaultRoleNames] of the database that the pool connects to.
 	Roles RoleNames
 
-	// SharedSchemas are the schemas, besides public, whose functions and operators tenants are
+	// ExtraSearchPath is that of the [DB]'s [Config]. Check refuses a schema of it that does not exist or that a role of a
+	// scope may not use, and one in which tenants, PUBLIC or the login may create; it warns of columns whose types have
+	// their operators in a schema that is neither here nor the column's own. Default: none.
+	ExtraSearchPath []string
+
+	// SharedSchemas are the schemas, besides public and those of ExtraSearchPath, whose functions and operators tenants are
 	// meant to use. Nobody but the owner should make anything there. Default: none.
 	SharedSchemas []string
 
@@ -51,13 +56,16 @@ type CheckConfig struct {
 // At [PathOnly] the login has rights on tables by nature, so that only what goes beyond them is
 // found, and what is refused at Roles may be a warning.
 //
-// A finding is no error: the error is the connection's, the server's or that of ctx.
+// A finding is no error: the error is the connection's, the server's or that of ctx, or a [SearchPathError].
 func Check(ctx context.Context, pool *pgxpool.Pool, cfg CheckConfig) (CheckReport, error) {
 	if pool == nil {
 		return CheckReport{}, errors.New("schemactx: pool is nil")
 	}
 	if cfg.Roles == (RoleNames{}) {
 		cfg.Roles = DefaultRoleNames(pool.Config().ConnConfig.Database)
+	}
+	if _, err := SearchPath(Public, cfg.ExtraSearchPath); err != nil {
+		return CheckReport{}, fmt.Errorf("check database: %w", err)
 	}
 	cfg.Limit = cmp.Or(cfg.Limit, 20)
 	var report CheckReport
@@ -90,7 +98,7 @@ func versionFinding(v int) (Finding, bool) {
 }
 
 // rules are all of them, in the order of the report.
-func rules() []rule { return slices.Concat(loginRules, tenantRules, objectRules) }
+func rules() []rule { return slices.Concat(loginRules, tenantRules, pathRules, objectRules) }
 
 // runRules asks all questions in one round trip, with unnamed statements: none will ever run
 // again on this connection, and poolers take them.
@@ -126,7 +134,8 @@ func ruleParams(cfg CheckConfig) ([][]byte, error) {
 	}
 	config, err := json.Marshal(map[string]any{
 		"prefix": cfg.Roles.Prefix(), "owner": cfg.Roles.Owner(), "runtime": cfg.Roles.Runtime(), "public": cfg.Roles.Public(),
-		"shared": append([]string{Public}, cfg.SharedSchemas...), "closed": closed, "set_config": setConfig,
+		"shared": slices.Concat([]string{Public}, cfg.SharedSchemas, cfg.ExtraSearchPath), "extra": append([]string{}, cfg.ExtraSearchPath...),
+		"path_only": cfg.Level == PathOnly, "closed": closed, "set_config": setConfig,
 	})
 	return [][]byte{config}, err
 }

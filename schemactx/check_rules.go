@@ -37,6 +37,7 @@ const rulesSQL = `
 with config as (
 	select c->>'prefix' as prefix, (c->>'owner')::name as owner, (c->>'runtime')::name as runtime, (c->>'public')::name as public,
 		array(select json_array_elements_text(c->'shared'))::name[] as shared,
+		array(select json_array_elements_text(c->'extra'))::name[] as extra, (c->>'path_only')::boolean as path_only,
 		array(select json_array_elements_text(c->'closed'))::regprocedure[]::oid[] as closed,
 		(c->>'set_config')::regprocedure::oid as set_config
 	from (select $1::json) as p(c)
@@ -50,6 +51,11 @@ with config as (
 	where r.rolname = config.public
 		or starts_with(r.rolname::text, prefix || '__')
 		or starts_with(r.rolname::text, prefix || '_x_') and substr(r.rolname::text, length(prefix) + 4) ~ '^[0-9a-f]{32}$'
+), runner as ( -- whom statements run as
+	select login.oid, login.rolname from config, login where path_only
+	union all select s.oid, s.rolname from config, scope_role s where not path_only
+), path_schema as ( -- what follows the tenant's schema on the path of every scope
+	select n.oid, nspname, nspowner, coalesce(nspacl, acldefault('n', nspowner)) as acl from config, pg_namespace n where nspname = any (extra)
 ), tenant as ( -- provisioned schemas
 	select n.oid, n.nspname, n.nspowner, n.nspacl, r.oid as role, r.rolname
 	from (

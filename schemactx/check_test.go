@@ -43,9 +43,15 @@ var longSchema = strings.Repeat("long", 15)
 // defect has them.
 func (f *fixture) found(t *testing.T, level schemactx.Level) []string {
 	t.Helper()
+	return f.foundWith(t, schemactx.CheckConfig{Level: level, SharedSchemas: []string{"lib"}})
+}
+
+func (f *fixture) foundWith(t *testing.T, cfg schemactx.CheckConfig) []string {
+	t.Helper()
 	pool := openPool(t, f.pg.URLAs(f.roles.Runtime(), runtimePassword), 1)
 	defer pool.Close()
-	report, err := schemactx.Check(t.Context(), pool, schemactx.CheckConfig{Level: level, Roles: f.roles, SharedSchemas: []string{"lib"}})
+	cfg.Roles = f.roles
+	report, err := schemactx.Check(t.Context(), pool, cfg)
 	check(t, err)
 	var found []string
 	refused := false

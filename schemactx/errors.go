@@ -153,6 +153,7 @@ const (
 	stateInvalidName          = "42602"
 	stateLockNotAvailable     = "55P03" // lock_timeout
 	stateDependentObjects     = "2BP01"
+	stateUndefinedFile        = "58P01" // an extension's control file, before PostgreSQL 15
 
 	classInvalidAuthorization = "28" // the role does not exist, may not log in, or has another password
 )

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,6 +28,19 @@ type SetupConfig struct {
 	// verifiers, so that no log of the server holds them.
 	OwnerPassword   string
 	RuntimePassword string
+
+	// ExtraSearchPath are the schemas of [Config].ExtraSearchPath. PUBLIC gets USAGE on each that exists and loses CREATE, so
+	// that every tenant, also a later one, finds what is there and nobody but its owner makes anything. Default: none.
+	ExtraSearchPath []string
+
+	// Extensions are the names of extensions that the database should have: "citext". Those that lack are made in
+	// ExtensionSchema, with those that they require; one that is there stays in the schema where it is, and the report says
+	// in which. One that cannot be made is in the report too and stops nothing: see [SetupReport.Err]. Default: none.
+	Extensions []string
+
+	// ExtensionSchema is the schema of new extensions. It is made where it lacks, if Extensions are named, and gets the
+	// rights of ExtraSearchPath. Default: [DefaultExtensionSchema].
+	ExtensionSchema string
 }
 
 // Setup makes, once per database, the roles that schemas share, and takes from everybody
@@ -37,18 +51,24 @@ type SetupConfig struct {
 //   - <prefix>_runtime, a login without any right but to connect, NOINHERIT
 //   - <prefix>_public, the role of public scopes, which the runtime login may take
 //   - PUBLIC loses TEMPORARY on the database and CREATE on the schema public
+//   - where the configuration names them: a schema for extensions, extensions in it, and USAGE for PUBLIC on the schemas
+//     that every tenant finds without naming them
 //
 // admin is a superuser, or a role with CREATEROLE that owns the database. Setup is one
 // transaction, which ctx governs, and can be run again: what is there stays and what lacks is
 // made. The report has the role names it used, and says what it did. With an error nothing has
-// changed; a role of the name that was made by somebody else is [ErrTaken], and a server that is
-// too old [ErrVersion].
+// changed; a role of the name that was made by somebody else is [ErrTaken], a server that is
+// too old [ErrVersion], and a schema that cannot be on the path a [SearchPathError].
 //
 // Before PostgreSQL 16, a login with CREATEROLE can grant itself any role that is not a
 // superuser's: guard the owner's password as you guard the administrator's.
 func Setup(ctx context.Context, admin Beginner, cfg SetupConfig) (SetupReport, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return SetupReport{}, fmt.Errorf("set up roles: %w", err)
+	}
 	report := SetupReport{Roles: cfg.Roles}
-	err := beginFunc(ctx, admin, func(tx pgx.Tx) error {
+	err = beginFunc(ctx, admin, func(tx pgx.Tx) error {
 		if v := version(tx); v < MinVersion {
 			return fmt.Errorf("%w: server is %d, oldest supported is %d", ErrVersion, v, MinVersion)
 		}
@@ -61,7 +81,15 @@ func Setup(ctx context.Context, admin Beginner, cfg SetupConfig) (SetupReport, e
 		}
 		cfg.Roles = report.Roles
 		var err error
-		report.Actions, err = setup(ctx, tx, cfg, database)
+		if report.Actions, err = setup(ctx, tx, cfg, database); err != nil {
+			return err
+		}
+		schemas, err := setupSchemas(ctx, tx, cfg, database)
+		if err != nil {
+			return err
+		}
+		report.Actions = append(report.Actions, schemas...)
+		report.Extensions, err = setupExtensions(ctx, tx, cfg)
 		return err
 	})
 	if err != nil {
@@ -73,12 +101,27 @@ func Setup(ctx context.Context, admin Beginner, cfg SetupConfig) (SetupReport, e
 // SetupReport says what [Setup] did.
 type SetupReport struct {
 	Roles   RoleNames
-	Actions []Action // roles, membership, rights, passwords
+	Actions []Action // roles, membership, rights, passwords, the schema of extensions
+
+	Extensions []ExtensionAction // those of [SetupConfig], in its order
 }
 
 // Changed reports whether anything was made now. A password is set, and so changes, each time that
 // it is given.
-func (r SetupReport) Changed() bool { return changed(r.Actions) }
+func (r SetupReport) Changed() bool {
+	return changed(r.Actions) || slices.ContainsFunc(r.Extensions, func(a ExtensionAction) bool { return a.Outcome == ActionDone })
+}
+
+// Err returns an [ExtensionError] for each extension that the database does not have now, joined, or nil.
+func (r SetupReport) Err() error {
+	var errs []error
+	for _, a := range r.Extensions {
+		if a.Outcome == ActionImpossible {
+			errs = append(errs, &ExtensionError{Name: a.Name, Err: a.Err})
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // setupLock keeps two set-ups of one database apart ("pgtenant" in ASCII, folded).
 const setupLock = 0x706774656e616e74

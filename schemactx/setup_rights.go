@@ -6,29 +6,33 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// right is a privilege on the database or on the schema public, which a role has to have or
-// PUBLIC must not have.
+// right is a privilege on the database or on a schema, which a role has to have or PUBLIC must not have.
 type right struct {
 	privilege string
-	on        string // database or schema
+	schema    string // "": the database
 	role      string // "": PUBLIC
+	revoke    bool   // it is one that PUBLIC must not have
 	grantable bool
 }
 
-// setupRights brings those rights in order, and reads them back: to who may not grant or revoke
-// here, the server says so in a warning only.
+// setupRights brings those rights in order that every database needs.
 func setupRights(ctx context.Context, tx pgx.Tx, roles RoleNames, database string) ([]Action, error) {
-	rights := []right{
-		{"TEMPORARY", "database", "", false},
-		{"CREATE", "schema", "", false},
-		{"CREATE", "database", roles.Owner(), false},
-		{"TEMPORARY", "database", roles.Owner(), false},
-		{"CONNECT", "database", roles.Owner(), true}, // for the logins of tenants
-		{"CONNECT", "database", roles.Runtime(), false},
-		{"USAGE", "schema", roles.Owner(), false},
-		{"CREATE", "schema", roles.Owner(), false},
-		{"USAGE", "schema", roles.Public(), false},
-	}
+	return bringInOrder(ctx, tx, database, []right{
+		{privilege: "TEMPORARY", revoke: true},
+		{privilege: "CREATE", schema: Public, revoke: true},
+		{privilege: "CREATE", role: roles.Owner()},
+		{privilege: "TEMPORARY", role: roles.Owner()},
+		{privilege: "CONNECT", role: roles.Owner(), grantable: true}, // for the logins of tenants
+		{privilege: "CONNECT", role: roles.Runtime()},
+		{privilege: "USAGE", schema: Public, role: roles.Owner()},
+		{privilege: "CREATE", schema: Public, role: roles.Owner()},
+		{privilege: "USAGE", schema: Public, role: roles.Public()},
+	})
+}
+
+// bringInOrder grants and revokes rights and reads them back: to who may not grant or revoke here, the server says so in
+// a warning only.
+func bringInOrder(ctx context.Context, tx pgx.Tx, database string, rights []right) ([]Action, error) {
 	wishes := make([]wish, len(rights))
 	before, err := inOrder(ctx, tx, rights)
 	if err != nil {
@@ -59,12 +63,23 @@ func setupRights(ctx context.Context, tx pgx.Tx, roles RoleNames, database strin
 
 // sql is the statement that brings the right in order.
 func (r right) sql(database string) (string, error) {
-	on := " on schema " + Public
-	if r.on == "database" {
-		on = " on database " + pgx.Identifier{database}.Sanitize() // a database's name follows no rule of ours
+	on := " on database " + pgx.Identifier{database}.Sanitize() // a database's name follows no rule of ours
+	switch r.schema {
+	case "":
+	case Public:
+		on = " on schema " + Public
+	default:
+		quoted, err := QuoteName(r.schema)
+		if err != nil {
+			return "", err
+		}
+		on = " on schema " + quoted
 	}
-	if r.role == "" {
+	switch {
+	case r.revoke:
 		return "revoke " + r.privilege + on + " from public", nil
+	case r.role == "":
+		return "grant " + r.privilege + on + " to public", nil
 	}
 	quoted, err := QuoteName(r.role)
 	sql := "grant " + r.privilege + on + " to " + quoted
@@ -76,25 +91,26 @@ func (r right) sql(database string) (string, error) {
 
 // inOrder returns for each right whether its role has it of its own, or PUBLIC does not have it.
 func inOrder(ctx context.Context, tx pgx.Tx, rights []right) (ok []bool, err error) {
-	on, privileges, roles := make([]string, len(rights)), make([]string, len(rights)), make([]string, len(rights))
-	grantable := make([]bool, len(rights))
+	schemas, privileges, roles := make([]string, len(rights)), make([]string, len(rights)), make([]string, len(rights))
+	grantable, revoke := make([]bool, len(rights)), make([]bool, len(rights))
 	for i, r := range rights {
-		on[i], privileges[i], roles[i], grantable[i] = r.on, r.privilege, r.role, r.grantable
+		schemas[i], privileges[i], roles[i], grantable[i], revoke[i] = r.schema, r.privilege, r.role, r.grantable, r.revoke
 	}
 	err = tx.QueryRow(ctx, `with acl as (
-			select 'database' as kind, a.* from pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) as a where datname = current_database()
+			select '' as schema, a.* from pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) as a where datname = current_database()
 			union all
-			select 'schema', a.* from pg_namespace, aclexplode(coalesce(nspacl, acldefault('n', nspowner))) as a where nspname = 'public'
+			select nspname, a.* from pg_namespace, aclexplode(coalesce(nspacl, acldefault('n', nspowner))) as a where nspname = any ($1)
 		),
 		granted as (
-			select kind, privilege_type, coalesce(rolname::text, '') as role, is_grantable from acl left join pg_roles r on r.oid = grantee
+			select schema, privilege_type, coalesce(rolname::text, '') as role, is_grantable from acl left join pg_roles r on r.oid = grantee
 		)
 		select array(
-			select (w.role = '') <> exists (select from granted g
-				where g.kind = w.kind and privilege_type = privilege and g.role = w.role and is_grantable >= grantable)
-			from unnest($1::text[], $2::text[], $3::text[], $4::bool[]) with ordinality as w (kind, privilege, role, grantable, n)
+			select revoke <> exists (select from granted g
+				where g.schema = w.schema and privilege_type = privilege and g.role = w.role and is_grantable >= grantable)
+			from unnest($1::text[], $2::text[], $3::text[], $4::bool[], $5::bool[]) with ordinality
+				as w (schema, privilege, role, grantable, revoke, n)
 			order by n)`,
-		on, privileges, roles, grantable).Scan(&ok)
+		schemas, privileges, roles, grantable, revoke).Scan(&ok)
 	return ok, err
 }
 

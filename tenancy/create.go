@@ -44,14 +44,17 @@ func (p CreateParams) validate() (CreateParams, error) {
 // Create makes a tenant: its row and domain, its schema and role, the tables of the tenant
 // migrations, and what [Config].Seed puts into them; then it sets it active and returns it.
 //
-// Refused input is a [FieldError] or a [schemactx.NameError], [ErrSlugTaken], [ErrDomainTaken]
-// or, for a schema name that a tenant has or once had, [schemactx.ErrTaken], and nothing was
+// Refused input is a [FieldError], a [schemactx.NameError], a [schemactx.SearchPathError] where the
+// Migrator has the name on the path of every tenant, [ErrSlugTaken], [ErrDomainTaken] or, for a schema name that a tenant has or once had, [schemactx.ErrTaken], and nothing was
 // changed. When a later step fails, or ctx ends, the error is a [StepError]; the row stays and
 // says what failed, its hosts are answered with 503, and [Manager.Resume] goes on. After a
 // crash at any point the same holds.
 func (m *Manager) Create(ctx context.Context, p CreateParams) (Tenant, error) {
 	p, err := p.validate()
 	if err != nil {
+		return Tenant{}, err
+	}
+	if err := m.checkPath(p.Schema); err != nil {
 		return Tenant{}, err
 	}
 	t, l, err := m.insertLocked(ctx, p)

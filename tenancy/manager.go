@@ -13,7 +13,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Migrator brings one schema up to date. [github.com/oryne/pgtenant/migrate.Runner] is one.
+// Migrator brings one schema up to date. [github.com/oryne/pgtenant/migrate.Runner] is one. Where it has a method
+// SearchPath(schema string) (string, error), as a Runner has, a schema name that this refuses is not given to a tenant.
 type Migrator interface {
 	// Migrate applies what is pending in schema; for "public", the shared migrations. It
 	// can be run again after any failure and by several processes at once.

@@ -46,10 +46,20 @@ func validateSchema(name string) error {
 	return nil
 }
 
+// checkPath refuses a schema name that the Migrator has on the path of every tenant: a [schemactx.SearchPathError].
+func (m *Manager) checkPath(schema string) error {
+	p, ok := m.cfg.Migrator.(interface{ SearchPath(schema string) (string, error) })
+	if !ok || schema == "" {
+		return nil
+	}
+	_, err := p.SearchPath(schema)
+	return err
+}
+
 // Rename gives a tenant another display name, slug or schema name, or several of them. Nothing else refers to the schema
 // by its name: its tables, its role's rights and its rows stay what they are.
 //
-// Refused input is a [FieldError] or a [schemactx.NameError], [ErrSlugTaken], a [StatusError], or, for a schema name that a
+// Refused input is a [FieldError], a [schemactx.NameError] or a [schemactx.SearchPathError], [ErrSlugTaken], a [StatusError], or, for a schema name that a
 // tenant has or once had, this one too, or that something else has, [schemactx.ErrTaken]; while another rename of the schema
 // has not ended, it is a [RenamingError]. Nothing was changed then.
 //
@@ -62,6 +72,9 @@ func validateSchema(name string) error {
 // so do passwords at level Logins, see [schemactx.Rename].
 func (m *Manager) Rename(ctx context.Context, slug string, p RenameParams) (Tenant, error) {
 	if err := p.validate(); err != nil {
+		return Tenant{}, err
+	}
+	if err := m.checkPath(p.Schema); err != nil {
 		return Tenant{}, err
 	}
 	t, l, err := m.lockToRename(ctx, slug, p)

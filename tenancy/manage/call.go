@@ -108,6 +108,12 @@ func (m *mount) open(ctx context.Context) (*App, error) {
 		a.Roles = schemactx.DefaultRoleNames(a.Runtime.Config().ConnConfig.Database)
 	}
 	a.Check.Roles = cmp.Or(a.Check.Roles, a.Roles)
+	if a.ExtraSearchPath == nil && a.Migrations != nil {
+		a.ExtraSearchPath = a.Migrations.ExtraSearchPath()
+	}
+	if a.Check.ExtraSearchPath == nil {
+		a.Check.ExtraSearchPath = a.ExtraSearchPath
+	}
 	a.Psql.Tool = cmp.Or(a.Psql.Tool, "psql")
 	return &a, nil
 }

@@ -57,7 +57,7 @@ type App struct {
 	// ExtraSearchPath is that of the program's [schemactx.Config], for shell and foreach. Default: that of Migrations.
 	ExtraSearchPath []string
 
-	// Check says what check expects. Default of its Roles: Roles.
+	// Check says what check expects. Default of its Roles: Roles; of its ExtraSearchPath: ExtraSearchPath.
 	Check schemactx.CheckConfig
 
 	// Backups backs up tenants and restores them, and Schedule says when, for backup --due. With [BackupProgress] as its

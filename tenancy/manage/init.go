@@ -15,15 +15,17 @@ import (
 func (m *mount) init() *cobra.Command {
 	cmd := m.verb(verb{
 		use: "init", short: "Set up a database: roles, and the shared tables",
-		long: `Set up a database: make the roles that schemas share and take from everybody what tenants must not have, apply the shared
-migrations, and do what the program itself has to do. It says what it did, and can be run again.
+		long: `Set up a database: make the roles that schemas share and take from everybody what tenants must not have, make the extensions
+that the program names and let every tenant find them, apply the shared migrations, and do what the program itself has to
+do. It says what it did, and can be run again. An extension that the administrator's login may not create, or that the server
+does not have, is named, and stops nothing.
 
 With --harden it also closes the ways in which a statement could leave the scope of its tenant. That takes a superuser, and
 changes rights of everybody in this database.
 
 Roles and hardening are done with the administrator's login that the program has configured, everything else with the owner's.`,
 		example: "  $0 init\n  $0 init --harden --json",
-		codes:   map[int]string{CodeIncomplete: "with --harden: not everything could be closed, see the output"},
+		codes:   map[int]string{CodeIncomplete: "an extension is missing, or, with --harden, not everything could be closed: see the output"},
 		flags: func(f *pflag.FlagSet) {
 			f.Bool("harden", false, "close what PostgreSQL leaves open to everybody")
 		},
@@ -65,37 +67,40 @@ func (m *mount) runInit(cmd *cobra.Command, args []string) error {
 	if err := c.result(done, func() { c.initDone(done) }); err != nil {
 		return err
 	}
-	if incomplete {
-		return &codeError{CodeIncomplete, errors.New("not everything could be closed: it takes a superuser")}
-	}
-	return nil
+	return incomplete
 }
 
-// initRoles does what takes the administrator.
-func (m *mount) initRoles(ctx context.Context, c *call, done *initJSON) (incomplete bool, err error) {
+// initRoles does what takes the administrator. incomplete says what could not be done; everything else was.
+func (m *mount) initRoles(ctx context.Context, c *call, done *initJSON) (incomplete, err error) {
 	if m.cfg.Admin == nil {
-		return false, notConfigured("an administrator's login, which init needs")
+		return nil, notConfigured("an administrator's login, which init needs")
 	}
 	admin, err := m.cfg.Admin(ctx)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, closing(ctx, admin.Close)) }()
 	setup, err := schemactx.Setup(ctx, admin.DB, admin.Setup)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	r := setup.Roles
 	done.Roles = map[string]string{"owner": r.Owner(), "runtime": r.Runtime(), "public": r.Public()}
 	for _, a := range setup.Actions {
 		done.Actions = append(done.Actions, actionJSON{What: a.What, Outcome: a.Outcome.String()})
 	}
+	for _, a := range setup.Extensions {
+		done.Actions = append(done.Actions, extensionAction(a))
+	}
+	if err := setup.Err(); err != nil {
+		incomplete = &codeError{CodeIncomplete, err}
+	}
 	if !flagOf[bool](c.cmd, "harden") {
-		return false, nil
+		return incomplete, nil
 	}
 	hardened, err := schemactx.Harden(ctx, admin.DB, r)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	done.Hardened = hardened.Complete()
 	for _, a := range hardened.Actions {
@@ -103,7 +108,23 @@ func (m *mount) initRoles(ctx context.Context, c *call, done *initJSON) (incompl
 			What: "revoke " + a.Privilege + " on " + a.Object + " from public", Outcome: a.Outcome.String(), Reason: a.Reason,
 		})
 	}
-	return !done.Hardened, nil
+	if !done.Hardened && incomplete == nil {
+		incomplete = &codeError{CodeIncomplete, errors.New("not everything could be closed: it takes a superuser")}
+	}
+	return incomplete, nil
+}
+
+// extensionAction is what became of an extension, in JSON.
+func extensionAction(a schemactx.ExtensionAction) actionJSON {
+	what := fmt.Sprintf("extension %q", a.Name)
+	if a.Schema != "" {
+		what += fmt.Sprintf(" in schema %q", a.Schema)
+	}
+	done := actionJSON{What: what, Outcome: a.Outcome.String()}
+	if a.Err != nil {
+		done.Reason = a.Err.Error()
+	}
+	return done
 }
 
 // initTables does what takes the owner.

@@ -29,7 +29,7 @@ func (c *call) login(ctx context.Context, schema string) (*tenantLogin, error) {
 	if err := schemactx.ValidateName(schema); err != nil {
 		return nil, err
 	}
-	path, err := schemactx.SearchPath(schema, c.extraSearchPath())
+	path, err := schemactx.SearchPath(schema, c.ExtraSearchPath)
 	if err != nil {
 		return nil, err
 	}
@@ -54,14 +54,6 @@ func (c *call) login(ctx context.Context, schema string) (*tenantLogin, error) {
 	}
 	l.env = append(libpqEnv(conn), "PGOPTIONS="+startupOptions(options))
 	return l, nil
-}
-
-// extraSearchPath is that of the program's scopes.
-func (c *call) extraSearchPath() []string {
-	if c.ExtraSearchPath == nil && c.Migrations != nil {
-		return c.Migrations.ExtraSearchPath()
-	}
-	return c.ExtraSearchPath
 }
 
 // checkLogin refuses to give out a login that is more than the one that serves, and a schema that is not there.

@@ -1,0 +1,177 @@
+package schemactx
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// DefaultExtensionSchema is where [Setup] puts extensions: a schema of their own can be on the path of every tenant
+// without the registry's tables, which are in public.
+const DefaultExtensionSchema = "extensions"
+
+// withDefaults returns the configuration in full, or why it is none.
+func (c SetupConfig) withDefaults() (SetupConfig, error) {
+	c.ExtensionSchema = cmp.Or(c.ExtensionSchema, DefaultExtensionSchema)
+	if _, err := SearchPath(Public, c.ExtraSearchPath); err != nil {
+		return c, err
+	}
+	for i, name := range c.Extensions {
+		if _, err := QuoteName(name); err != nil {
+			return c, &ExtensionError{Name: name, Err: err}
+		}
+		if slices.Contains(c.Extensions[:i], name) {
+			return c, &ExtensionError{Name: name, Err: errors.New("is named twice")}
+		}
+	}
+	_, err := quoteExtra(c.ExtensionSchema)
+	return c, err
+}
+
+// sharedSchemas are those that every tenant has to find.
+func (c SetupConfig) sharedSchemas() []string {
+	schemas := slices.Clone(c.ExtraSearchPath)
+	if len(c.Extensions) > 0 && !slices.Contains(schemas, c.ExtensionSchema) {
+		schemas = append(schemas, c.ExtensionSchema)
+	}
+	return schemas
+}
+
+// setupSchemas makes the schema of extensions and lets everybody use the shared schemas. The grants are PUBLIC's: one for
+// each tenant's role would make the schema's row as long as there are tenants, and each new tenant would change it.
+func setupSchemas(ctx context.Context, tx pgx.Tx, cfg SetupConfig, database string) ([]Action, error) {
+	var actions []Action
+	var rights []right
+	for _, schema := range cfg.sharedSchemas() {
+		var there bool
+		if err := tx.QueryRow(ctx, "select exists (select from pg_namespace where nspname = $1)", schema).Scan(&there); err != nil {
+			return nil, err
+		}
+		quoted, err := quoteExtra(schema)
+		if err != nil {
+			return nil, err
+		}
+		switch ofExtensions := len(cfg.Extensions) > 0 && schema == cfg.ExtensionSchema; {
+		case ofExtensions:
+			made, err := fulfil(ctx, tx, []wish{{sql: []string{"create schema " + quoted}, so: there}})
+			if err != nil {
+				return nil, err
+			}
+			actions = append(actions, made...)
+		case !there: // the shared migrations may make it
+			actions = append(actions, Action{What: "grant USAGE on schema " + quoted + " to public, which does not exist yet", Outcome: ActionImpossible})
+			continue
+		}
+		rights = append(rights,
+			right{privilege: "USAGE", schema: schema},
+			right{privilege: "CREATE", schema: schema, revoke: true})
+	}
+	granted, err := bringInOrder(ctx, tx, database, rights)
+	return append(actions, granted...), err
+}
+
+// ExtensionAction says what became of an extension that [Setup] was to make.
+type ExtensionAction struct {
+	Name    string
+	Schema  string // that it is in; "" where there is none
+	Outcome ActionOutcome
+	Err     error // why it could not be made, a *pgconn.PgError; nil otherwise
+}
+
+// String returns the action as one line for a log.
+func (a ExtensionAction) String() string {
+	line := fmt.Sprintf("extension %q", a.Name)
+	if a.Schema != "" {
+		line += fmt.Sprintf(" in schema %q", a.Schema)
+	}
+	line += ": " + a.Outcome.String()
+	if a.Err != nil {
+		line += ": " + (&ExtensionError{Name: a.Name, Err: a.Err}).reason()
+	}
+	return line
+}
+
+// ExtensionError says why the database does not have an extension. [SetupReport.Err] returns it, and [Setup] for a name
+// that cannot be one.
+type ExtensionError struct {
+	Name string
+	Err  error // a *pgconn.PgError, or what is wrong with the name
+}
+
+// Error returns the name, what to do, and the server's message.
+func (e *ExtensionError) Error() string { return fmt.Sprintf("extension %q: %s", e.Name, e.reason()) }
+
+// Unwrap lets errors.As find the server's error.
+func (e *ExtensionError) Unwrap() error { return e.Err }
+
+func (e *ExtensionError) reason() string {
+	switch {
+	case stateIs(e.Err, stateInsufficientRights):
+		return "this login may not create it: have a superuser do so, or the provider of the database: " + e.Err.Error()
+	case stateIs(e.Err, stateUndefinedFile), stateIs(e.Err, stateFeatureUnsupported) && strings.Contains(e.Err.Error(), "not available"):
+		return "it is not installed on the server (Debian: the package postgresql-contrib, or one of its own): " + e.Err.Error()
+	}
+	return e.Err.Error()
+}
+
+// setupExtensions makes the extensions that lack, each behind a savepoint: one that cannot be made stops no other.
+func setupExtensions(ctx context.Context, tx pgx.Tx, cfg SetupConfig) ([]ExtensionAction, error) {
+	actions := make([]ExtensionAction, len(cfg.Extensions))
+	for i, name := range cfg.Extensions {
+		a := ExtensionAction{Name: name, Outcome: ActionAlready}
+		var err error
+		if a.Schema, err = schemaOfExtension(ctx, tx, name); err != nil {
+			return nil, err
+		}
+		if a.Schema == "" {
+			a.Outcome = ActionDone
+			if err := createExtension(ctx, tx, name, cfg.ExtensionSchema); err != nil {
+				if !refusesExtension(err) {
+					return nil, &ExtensionError{Name: name, Err: err}
+				}
+				a.Outcome, a.Err = ActionImpossible, err
+			} else if a.Schema, err = schemaOfExtension(ctx, tx, name); err != nil {
+				return nil, err
+			}
+		}
+		actions[i] = a
+	}
+	return actions, nil
+}
+
+// schemaOfExtension returns the schema that an extension is in, "" where there is none.
+func schemaOfExtension(ctx context.Context, tx pgx.Tx, name string) (schema string, err error) {
+	err = tx.QueryRow(ctx, `select coalesce((select nspname::text from pg_extension x join pg_namespace n on n.oid = extnamespace
+		where extname = $1), '')`, name).Scan(&schema)
+	return schema, err
+}
+
+func createExtension(ctx context.Context, tx pgx.Tx, name, schema string) error {
+	quoted, err := QuoteName(name)
+	if err != nil {
+		return err
+	}
+	in, err := QuoteName(schema)
+	if err != nil {
+		return err
+	}
+	return pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
+		return execAll(ctx, tx, "create extension "+quoted+" schema "+in+" cascade")
+	})
+}
+
+// refusesExtension reports whether an error is the server's answer to that extension, and not the end of the connection,
+// a timeout, a deadlock or a lack of memory or disk.
+func refusesExtension(err error) bool {
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) || pgErr.Severity != "ERROR" || len(pgErr.Code) != 5 {
+		return false
+	}
+	return !slices.Contains([]string{"08", "40", "53", "54", "57", "XX"}, pgErr.Code[:2]) && pgErr.Code != stateLockNotAvailable
+}
