@@ -3,6 +3,7 @@ package schemactx
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -59,6 +60,7 @@ func (u *unit) tryPrepare(ctx context.Context, tx *txState, stmts []*stmt) error
 		err = closeErr
 	}
 	if err != nil {
+		u.unprepare(ctx, stmts)
 		return err
 	}
 	if tx == nil {
@@ -69,6 +71,26 @@ func (u *unit) tryPrepare(ctx context.Context, tx *txState, stmts []*stmt) error
 		u.db.stats.evicted.Add(int64(cs.cache.put(st)))
 	}
 	return nil
+}
+
+// unprepare deallocates those of the statements that were prepared before another one of their pipeline failed: a prepared
+// statement outlives the transaction, and nothing else remembers its name. It closes the connection where it cannot.
+func (u *unit) unprepare(ctx context.Context, stmts []*stmt) {
+	prepared := slices.DeleteFunc(slices.Clone(stmts), func(st *stmt) bool { return st.sd == nil })
+	if len(prepared) == 0 || u.conn.IsClosed() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+	defer cancel()
+	p := u.conn.PgConn().StartPipeline(ctx)
+	for _, st := range prepared {
+		p.SendDeallocate(st.name) // which the server does in a failed transaction as well
+		st.sd = nil
+	}
+	err := p.Sync()
+	if closeErr := p.Close(); err != nil || closeErr != nil {
+		u.destroy()
+	}
 }
 
 // missingOwn returns the library's own statements that the connection has not prepared yet.
