@@ -83,6 +83,12 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 	if err != nil {
 		return pgconn.CommandTag{}, fmt.Errorf("describe columns: %w", err)
 	}
+	if c.tx != nil && c.tx.suspect {
+		// The assertion goes alone: behind it, an error would not tell whether it or the copy failed.
+		if err := c.enter(ctx); err != nil {
+			return pgconn.CommandTag{}, err
+		}
+	}
 	// COPY goes out by the simple protocol, and so does what has to come in front: up to the end of the string it is one
 	// implicit transaction as well.
 	front := c.front(c.tx, false)
@@ -98,8 +104,10 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 	if c.tx != nil {
 		c.tx.begun = c.tx.begun || c.status() != 'I'
 	}
-	if err == nil {
-		err = front.read(c.unit, c.tx, func() error { return nil })
+	if err == nil || !c.mayBeOf(front, err) {
+		_ = front.read(c.unit, c.tx, func() error { return nil })
+	} else {
+		err = c.blame(ctx, err)
 	}
 	if err != nil {
 		c.state.forget(stmtKey{c.scope.schema, sql}, err)
@@ -108,6 +116,43 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 		c.settle(err == nil)
 	}
 	return tag, err
+}
+
+// enter sends what has to come in front without the copy.
+func (c *copyFrom) enter(ctx context.Context) error {
+	_, err := c.unit.describe(ctx, c.tx, "select") // which runs nothing
+	return err
+}
+
+// mayBeOf reports whether an error of the server may be that of the scope or the settings in front of the copy. A violated
+// constraint is not, and neither is a source that failed (57014).
+func (c *copyFrom) mayBeOf(front front, err error) bool {
+	var pgErr *pgconn.PgError
+	return front.has(stepScope) && errors.As(err, &pgErr) && !c.conn.IsClosed() &&
+		!strings.HasPrefix(pgErr.Code, "23") && !strings.HasPrefix(pgErr.Code, "57")
+}
+
+// blame returns the error of what went in front if it was that, and else err, the copy's own. The simple protocol does not
+// tell which of several statements failed, so the front is sent once more, alone: one round trip, after errors only. In a
+// transaction, which had just begun, it is begun anew, and failed as it was.
+func (c *copyFrom) blame(ctx context.Context, err error) error {
+	if c.tx != nil {
+		if c.rollback(ctx) != nil {
+			return err
+		}
+		c.tx.begun = false
+	}
+	if refused := c.enter(ctx); refused != nil {
+		return refused
+	}
+	if c.tx != nil {
+		// There is no such savepoint. The error is meant, and where another one came the connection is gone.
+		_, _ = c.conn.PgConn().Exec(ctx, "rollback to savepoint pgtenant_0").ReadAll()
+		if c.status() != 'E' {
+			c.destroy()
+		}
+	}
+	return err
 }
 
 func (c *copyFrom) quoted() (table, columns string, err error) {
