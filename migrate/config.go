@@ -19,8 +19,8 @@ type Config struct {
 	Shared, Tenant []Source
 
 	// ExtraSearchPath are schemas that migrations find without naming them, as the scopes of the
-	// program do: the list of [schemactx.Config]. Each has to exist, see [schemactx.Setup]; else
-	// nothing is applied, with a [schemactx.SearchPathError]. New objects are made in the schema
+	// program do: the list of [schemactx.Config]. Each has to exist, see [schemactx.Setup], once
+	// the shared migrations have run; else no tenant's schema is changed, with a [schemactx.SearchPathError]. New objects are made in the schema
 	// that is migrated and never there. Default: none.
 	ExtraSearchPath []string
 

@@ -79,10 +79,10 @@ func drained(ctx context.Context, d time.Duration) (context.Context, context.Can
 const maxRounds = 10
 
 func (f *fleet) run(ctx, work context.Context, list List) error {
-	if err := f.r.checkPath(ctx); err != nil {
+	if err := f.shared(ctx, work); err != nil {
 		return err
 	}
-	if err := f.shared(ctx, work); err != nil {
+	if err := f.r.checkPath(ctx); err != nil {
 		return err
 	}
 	f.awaits()

@@ -25,7 +25,8 @@ type fixture struct {
 	runner  *migrate.Runner
 	tenants *tenancy.Manager
 	dir     *backup.Dir
-	path    string // of dir
+	path    string   // of dir
+	extra   []string // on the path of every tenant
 }
 
 // notes are migrations that give a tenant a table of notes.
@@ -60,7 +61,7 @@ func (f *fixture) connect(t testing.TB, sources ...migrate.Source) {
 	t.Helper()
 	var err error
 	f.runner, err = migrate.New(f.owner, migrate.Config{
-		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}}, Tenant: sources,
+		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}}, Tenant: sources, ExtraSearchPath: f.extra,
 	})
 	check(t, err)
 	f.tenants, err = tenancy.New(f.owner, tenancy.Config{
@@ -91,12 +92,12 @@ func (f *fixture) create(t testing.TB, slug string) tenancy.Tenant {
 // exec runs statements as the owner, with the tenant's schema on the path. So may be several in one string.
 func (f *fixture) exec(t testing.TB, schema, sql string) {
 	t.Helper()
-	quoted, err := schemactx.QuoteName(schema)
+	path, err := schemactx.SearchPath(schema, f.extra)
 	check(t, err)
 	conn, err := f.owner.Acquire(t.Context())
 	check(t, err)
 	defer conn.Release()
-	_, err = conn.Conn().PgConn().Exec(t.Context(), "begin; set local search_path = "+quoted+", pg_temp; "+sql+"; commit").ReadAll()
+	_, err = conn.Conn().PgConn().Exec(t.Context(), "begin; set local search_path = "+path+"; "+sql+"; commit").ReadAll()
 	if err != nil {
 		_, _ = conn.Conn().PgConn().Exec(t.Context(), "rollback").ReadAll()
 	}
