@@ -46,6 +46,20 @@ func (r *Runner) Fleet(ctx context.Context, list List) iter.Seq2[SchemaState, er
 	}
 }
 
+// States says where some schemas stand, in their order, as [Runner.Fleet] does for a list of all: strays are not looked
+// for. A schema that is named twice is returned once.
+func (r *Runner) States(ctx context.Context, schemas ...string) ([]SchemaState, error) {
+	var states []SchemaState
+	s := &survey{r: r, lines: r.lineages(), roster: newRoster()}
+	err := s.each(ctx, Schemas(schemas...), func(m *member) error {
+		if s.roster.add(m) {
+			states = append(states, m.state())
+		}
+		return nil
+	})
+	return states, err
+}
+
 // errEnough ends a loop whose body has left it.
 var errEnough = errors.New("enough")
 

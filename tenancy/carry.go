@@ -30,6 +30,10 @@ type CarrierConfig struct {
 	// Tenants says, as a job begins, whose it is. Required for Extract and ExtractHeader.
 	Tenants Lookup
 
+	// Admit returns why nothing is to be done for an active tenant all the same, such as a [QuarantineError], which is then
+	// the error of Extract and ExtractHeader. See [Routes].Admit. Default: all are admitted.
+	Admit func(ctx context.Context, t *Tenant) error
+
 	// JobTTL is how long the token of a job is good. Default: 0, for ever, as a job may wait.
 	JobTTL time.Duration
 
@@ -64,7 +68,7 @@ func (c *Carrier) Inject(ctx context.Context) (string, error) {
 }
 
 // Extract returns a child of ctx that carries the tenant of a token by [Carrier.Inject], as [NewContext] does. The tenant
-// is looked up: one that is not active is an [InactiveError], one that is gone [ErrNotFound]. No token is [ErrNoTenant];
+// is looked up: one that is not active is an [InactiveError], one that is gone [ErrNotFound], and what Admit returns is the error too. No token is [ErrNoTenant];
 // it never means the public site. A ctx of another tenant is [ErrForeignTenant]. Other errors are those of [Signer.Open]
 // and of the lookup. With an error there is no context: it is nil. ctx governs the lookup.
 func (c *Carrier) Extract(ctx context.Context, token string) (context.Context, error) {
@@ -142,7 +146,10 @@ func (c *Carrier) tenantOf(ctx context.Context, purpose Purpose, token string) (
 	case t.Status != Active:
 		return Tenant{}, inactive(&t)
 	}
-	return t, nil
+	if c.cfg.Admit != nil {
+		err = c.cfg.Admit(ctx, &t)
+	}
+	return t, err
 }
 
 // scopedTenant returns the tenant of ctx, whose schema has to be that of ctx too: in a scope that was opened by hand it

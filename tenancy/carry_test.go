@@ -201,3 +201,32 @@ func TestExtractDoesNotTrustItsLookup(t *testing.T) {
 		}
 	}
 }
+
+func TestAJobOfATenantThatIsNotAdmittedDoesNotRun(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a := f.create(t, "a")
+	var refused error
+	c := f.carrier(t, tenancy.CarrierConfig{Admit: func(_ context.Context, tenant *tenancy.Tenant) error {
+		if tenant.ID != a.ID {
+			t.Errorf("asked for %+v", tenant)
+		}
+		return refused
+	}})
+	token, err := c.Inject(tenancy.NewContext(t.Context(), &a))
+	check(t, err)
+	h := http.Header{}
+	check(t, c.InjectHeader(tenancy.NewContext(t.Context(), &a), h))
+	refused = &tenancy.QuarantineError{Slug: "a", Schema: a.Schema, Reason: "behind"}
+	for name, extract := range map[string]func() (context.Context, error){
+		"job":    func() (context.Context, error) { return c.Extract(t.Context(), token) },
+		"header": func() (context.Context, error) { return c.ExtractHeader(t.Context(), h) },
+	} {
+		if ctx, err := extract(); !errors.Is(err, refused) || ctx != nil {
+			t.Errorf("%s: %v, %v", name, ctx, err)
+		}
+	}
+	refused = nil
+	_, err = c.Extract(t.Context(), token)
+	check(t, err)
+}

@@ -215,6 +215,27 @@ func inactive(t *Tenant) *InactiveError {
 
 func (e *InactiveError) Error() string { return fmt.Sprintf("tenant %q is %s", e.Slug, e.Status) }
 
+// QuarantineError says that nothing is done for an active tenant, because the program cannot work with its schema as it
+// is: migrations are pending, have failed, or are those of a newer program. It is what an Admit of [Routes],
+// [CarrierConfig] or [ForEachOptions] returns; that of package quarantine does. It is the reason of a [Refusal].
+type QuarantineError struct {
+	Slug, Schema string
+	Reason       string        // a word, such as "behind"
+	RetryAfter   time.Duration // what a client is told to wait; 0: nobody knows how long it takes
+	Err          error         // what is known of the schema, for the program alone; may be nil
+}
+
+// Error returns the tenant, the reason and what is known.
+func (e *QuarantineError) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("tenant %q is in quarantine: %s", e.Slug, e.Reason)
+	}
+	return fmt.Sprintf("tenant %q is in quarantine: %s: %v", e.Slug, e.Reason, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *QuarantineError) Unwrap() error { return e.Err }
+
 // ForEachError says that tenants failed in a [Manager.ForEach]. It wraps the error of the first.
 type ForEachError struct {
 	Failed  int           // tenants that failed

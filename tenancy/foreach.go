@@ -22,6 +22,10 @@ type ForEachOptions struct {
 	// elsewhere: [Active] alone. The work of others is for those who ask for it.
 	Filter Filter
 
+	// Admit returns why nothing is to be done for a tenant, such as a [QuarantineError]: fn is not called, and the tenant
+	// has [Failed] with that error. See [Routes].Admit. Default: fn is called for all.
+	Admit func(ctx context.Context, t *Tenant) error
+
 	// StopAfter is the number of failures after which no further tenant is started. Default: 0, go on to the end.
 	StopAfter int
 }
@@ -139,6 +143,11 @@ func (r *forEach) one(ctx context.Context, t *Tenant, index int) {
 		r.end(index, err)
 		<-r.slots
 	}()
+	if r.options.Admit != nil {
+		if err = r.options.Admit(ctx, t); err != nil {
+			return
+		}
+	}
 	err = r.fn(NewContext(ctx, t), t)
 }
 

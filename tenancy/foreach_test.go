@@ -204,3 +204,24 @@ func TestForEachRefusesBadOptions(t *testing.T) {
 		expectField(t, err, field)
 	}
 }
+
+func TestForEachLeavesAloneWhoIsNotAdmitted(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.fleet(t, 3)
+	report, err := f.tenants.ForEach(t.Context(), func(_ context.Context, tenant *tenancy.Tenant) error {
+		if tenant.Slug == "t01" {
+			t.Error("worked on t01")
+		}
+		return nil
+	}, tenancy.ForEachOptions{Admit: func(_ context.Context, tenant *tenancy.Tenant) error {
+		if tenant.Slug == "t01" {
+			return &tenancy.QuarantineError{Slug: tenant.Slug, Schema: tenant.Schema, Reason: "behind"}
+		}
+		return nil
+	}})
+	var refused *tenancy.QuarantineError
+	if !errors.As(err, &refused) || outcomes(report) != "t00=succeeded t01=failed t02=succeeded" {
+		t.Errorf("%s: %v", outcomes(report), err)
+	}
+}

@@ -1,6 +1,7 @@
 package tenancy
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -26,6 +27,11 @@ type Routes struct {
 	// it looks at must be proven, as a signed token or [Proxies.ClientIP] is. Default: nobody passes.
 	Bypass func(r *http.Request, t *Tenant) bool
 
+	// Admit returns why an active tenant's request is not served all the same, such as a [QuarantineError], or nil. It is
+	// asked for each request of an active tenant, also for one that Bypass lets pass; ctx is the request's. Admit of package
+	// quarantine keeps out tenants whose schemas the program cannot work with. Default: all are served.
+	Admit func(ctx context.Context, t *Tenant) error
+
 	// Refuse answers the requests that are not served, such as with a page of the program's own. There is no schema in the
 	// context of a request that the Handler itself refuses; the response is set to Cache-Control: no-store already. What
 	// it does not want to answer it leaves to Problem.Respond. Default: that for all.
@@ -38,7 +44,7 @@ type Routes struct {
 // Handler sends each request to the site that its host stands for, or, where resolver is a [RequestResolver], the
 // request. The served request's Host is the effective one. All others are refused, see [Refusal]: 400 for what is not a
 // host or names two tenants, 404 for an unknown host and a tenant on its way out, 403 for a suspended tenant, 503 with
-// Retry-After for one in maintenance or not ready yet and when resolver cannot tell. Only the request's Host counts, and
+// Retry-After for one in maintenance or not ready yet and when resolver cannot tell, 503 for one that Routes.Admit keeps out. Only the request's Host counts, and
 // forwarded headers from Proxies. It panics if resolver is nil.
 func Handler(resolver Resolver, routes Routes) http.Handler {
 	if resolver == nil {
@@ -123,6 +129,12 @@ func (h *handler) serveTenant(w http.ResponseWriter, r *http.Request, host strin
 			return
 		}
 	}
+	if h.routes.Admit != nil {
+		if err := h.routes.Admit(r.Context(), t); err != nil {
+			h.refuseTenant(w, withHost(r, host), t, err)
+			return
+		}
+	}
 	if h.routes.Tenant == nil {
 		p, _ := problemOf(ErrNoSite)
 		refuse(w, withHost(r, host), h.refuse, Refusal{Err: ErrNoSite, Tenant: t, Problem: p})
@@ -137,9 +149,14 @@ func (h *handler) bypass(r *http.Request, t *Tenant) bool {
 
 // refuseErr answers a request that leads nowhere.
 func (h *handler) refuseErr(w http.ResponseWriter, r *http.Request, err error) {
+	h.refuseTenant(w, r, nil, err)
+}
+
+// refuseTenant answers a request that is not served, of a tenant if that is known.
+func (h *handler) refuseTenant(w http.ResponseWriter, r *http.Request, t *Tenant, err error) {
 	p, known := problemOf(err)
 	if !known {
 		h.routes.Logger.ErrorContext(r.Context(), "resolve host", slog.String("host", r.Host), slog.Any("error", err))
 	}
-	refuse(w, r, h.refuse, Refusal{Err: err, Problem: p})
+	refuse(w, r, h.refuse, Refusal{Err: err, Problem: p, Tenant: t})
 }

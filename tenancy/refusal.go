@@ -9,7 +9,7 @@ import (
 
 // Refusal says why a request is not served.
 type Refusal struct {
-	// Err is the reason, never nil: what the resolver returned, an [InactiveError], [ErrNoSite], [ErrNoSession],
+	// Err is the reason, never nil: what the resolver returned, an [InactiveError], a [QuarantineError], [ErrNoSite], [ErrNoSession],
 	// [ErrForeignTenant] or another error of this package. It is for the program, which tells its client no more of it than
 	// it wants to.
 	Err error
@@ -78,9 +78,15 @@ func retryAfter(until time.Time) time.Duration {
 // problemOf returns the answer to an error, and whether it is one that the client has caused.
 func problemOf(err error) (p Problem, known bool) {
 	var why *InactiveError
+	var quarantined *QuarantineError
 	switch {
 	case errors.As(err, &why):
 		return inactiveProblem(why), true
+	case errors.As(err, &quarantined):
+		return Problem{
+			Type: ProblemQuarantined, Status: http.StatusServiceUnavailable, Title: "Being updated",
+			Detail: "This site cannot be used until its database has been brought up to date.", RetryAfter: quarantined.RetryAfter,
+		}, true
 	case errors.Is(err, ErrInvalidHost):
 		return Problem{Status: http.StatusBadRequest, Title: "Invalid host", Detail: "The request's host is not a valid one."}, true
 	case errors.Is(err, ErrDisagree):
@@ -100,6 +106,9 @@ func problemOf(err error) (p Problem, known bool) {
 		Status: http.StatusServiceUnavailable, Title: "Cannot resolve host", Detail: "Try again soon.", RetryAfter: defaultRetryAfter,
 	}, false
 }
+
+// ProblemQuarantined is the [Problem].Type of the answer to a request for a tenant in quarantine, see [QuarantineError].
+const ProblemQuarantined = "urn:pgtenant:problem:quarantined"
 
 var unknownHost = Problem{Status: http.StatusNotFound, Title: "Unknown host", Detail: "There is no site at this host."}
 

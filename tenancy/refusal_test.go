@@ -331,3 +331,41 @@ func TestRetryAfterIsInWholeSecondsUp(t *testing.T) {
 		}
 	}
 }
+
+func TestAnActiveTenantMayBeKeptOut(t *testing.T) {
+	t.Parallel()
+	served := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	routes := func(err error) tenancy.Routes {
+		return tenancy.Routes{
+			Tenant: served, Bypass: func(*http.Request, *tenancy.Tenant) bool { return true },
+			Admit: func(_ context.Context, tenant *tenancy.Tenant) error {
+				if tenant.Slug != "a" {
+					t.Errorf("asked for %+v", tenant)
+				}
+				return err
+			},
+		}
+	}
+	secret := errors.New("column secret does not exist")
+	why := fmt.Errorf("x: %w", &tenancy.QuarantineError{Slug: "a", Schema: "tenant_a", Reason: "failed", RetryAfter: 7 * time.Second, Err: secret})
+	for _, status := range []tenancy.Status{tenancy.Active, tenancy.Maintenance} { // of the latter, who may pass
+		w := get(tenancy.Handler(inStatus(status), routes(why)), "a.example.com")
+		p := expectProblem(t, "quarantine", w, 503)
+		if p.Type != tenancy.ProblemQuarantined || w.Header.Get("Retry-After") != "7" || strings.Contains(p.Detail+p.Title, "secret") {
+			t.Errorf("%+v, Retry-After %q", p, w.Header.Get("Retry-After"))
+		}
+		if w := get(tenancy.Handler(inStatus(status), routes(nil)), "a.example.com"); w.StatusCode != http.StatusOK {
+			t.Errorf("admitted: %d", w.StatusCode)
+		}
+	}
+	var log bytes.Buffer
+	r := routes(secret)
+	r.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	p := expectProblem(t, "another error", get(tenancy.Handler(inStatus(tenancy.Active), r), "a.example.com"), 503)
+	if p.Type != "" || !strings.Contains(log.String(), "secret") {
+		t.Errorf("%+v, log %q", p, log.String())
+	}
+	if err := error(why); !errors.Is(err, secret) || !strings.Contains(err.Error(), "quarantine") {
+		t.Error(err)
+	}
+}

@@ -18,7 +18,7 @@ var layers = []layer{
 		packages: []string{"examples/school"},
 		imports: []string{
 			"examples/school/internal/...", "erp", "tenancy/manage", "resolver",
-			"tenancy/audit", "tenancy/backup", "tenancy/backup/archive", "tenancy/ratelimit", "tenancy/metrics",
+			"tenancy/audit", "tenancy/backup", "tenancy/backup/archive", "tenancy/ratelimit", "tenancy/metrics", "tenancy/quarantine",
 			"tenancy", "migrate", "schemactx", "internal/localpg",
 		},
 		why: "it puts the parts of the example together",
@@ -43,7 +43,7 @@ var layers = []layer{
 		packages: []string{"examples/..."},
 		imports: []string{
 			"erp", "tenancy/manage", "resolver",
-			"tenancy/audit", "tenancy/backup", "tenancy/backup/archive", "tenancy/ratelimit", "tenancy/metrics",
+			"tenancy/audit", "tenancy/backup", "tenancy/backup/archive", "tenancy/ratelimit", "tenancy/metrics", "tenancy/quarantine",
 			"tenancy", "migrate", "schemactx", "internal/localpg",
 		},
 		why: "an example is a user's program, except that it may start a PostgreSQL of its own",
@@ -70,7 +70,7 @@ var layers = []layer{
 	},
 	{
 		packages: []string{
-			"tenancy/audit", "tenancy/backup", "tenancy/ratelimit", "tenancy/metrics", "tenancy/tenancytest",
+			"tenancy/audit", "tenancy/backup", "tenancy/ratelimit", "tenancy/metrics", "tenancy/quarantine", "tenancy/tenancytest",
 		},
 		imports: []string{"tenancy/backup/archive", "tenancy", "migrate", "schemactx"},
 		why:     "operational concerns are chosen one by one, so none may bring another",

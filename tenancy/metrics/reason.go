@@ -14,6 +14,7 @@ const (
 	reasonSuspended     = "suspended"      // by the tenant's status, like the next three
 	reasonMaintenance   = "maintenance"    //
 	reasonNotReady      = "not_ready"      // provisioning
+	reasonQuarantined   = "quarantined"    // the program cannot work with the schema as it is
 	reasonGone          = "gone"           // on its way out
 	reasonNoSite        = "no_site"        // the wrong kind of site
 	reasonNoSession     = "no_session"     //
@@ -24,7 +25,7 @@ const (
 )
 
 var reasons = []string{
-	reasonUnknownHost, reasonInvalidHost, reasonAmbiguous, reasonSuspended, reasonMaintenance, reasonNotReady, reasonGone,
+	reasonUnknownHost, reasonInvalidHost, reasonAmbiguous, reasonSuspended, reasonMaintenance, reasonNotReady, reasonQuarantined, reasonGone,
 	reasonNoSite, reasonNoSession, reasonBadSession, reasonForeignTenant, reasonUnavailable, reasonOther,
 }
 
@@ -32,6 +33,10 @@ func reasonOf(refusal tenancy.Refusal) string {
 	var inactive *tenancy.InactiveError
 	if errors.As(refusal.Err, &inactive) {
 		return statusReason(inactive.Status)
+	}
+	var quarantined *tenancy.QuarantineError
+	if errors.As(refusal.Err, &quarantined) {
+		return reasonQuarantined
 	}
 	for _, r := range []struct {
 		err    error

@@ -1,0 +1,36 @@
+// Package quarantine keeps the tenants out whose schemas the program cannot work with, and only these: a failed migration
+// does not stop the others.
+//
+//	report, err := runner.UpAll(ctx, tenants.Schemas, migrate.UpAllOptions{SkipShared: true})
+//	if report.Stopped != nil {
+//		return err // the run itself failed, and not schemas
+//	}
+//	q, err := quarantine.New(ctx, quarantine.Config{Runner: runner, Schemas: tenants.Schemas, Logger: logger})
+//	q.Migrated(ctx, report.Results...) // so that it is known why
+//	go q.Run(ctx)
+//	site := tenancy.Handler(hosts, tenancy.Routes{Admit: q.Admit, ...})
+//
+// # Who is in quarantine
+//
+// A tenant whose schema is behind the program ([Behind]), whose migration failed ([Failed]), which a newer program has
+// migrated ([Newer]), or which cannot be migrated as it is. Their requests get 503 with the problem type
+// [tenancy.ProblemQuarantined]; all others are served. A schema that is newer is served if the newer program says that this
+// one can work with it, see [migrate.Source.CompatibleFrom]: declare it where old and new programs run side by side, as in
+// a rolling deployment, or the old ones stop to serve each tenant that the new one has migrated. A schema whose files were
+// edited is served if nothing is pending in it.
+//
+// The same Admit is for the jobs of a [tenancy.Carrier] and for [tenancy.ForEachOptions]; without it they are worked on as
+// before. A tenant that is made or taken from stock is at the program's version, and is never in quarantine.
+//
+// # In and out
+//
+// [Quarantine.Run] asks for all schemas every 30 seconds with the fleet's one set-based query, and every second for those in
+// quarantine. So a tenant comes back within seconds, whoever has migrated it, and is out within half a minute when a newer
+// program migrates it. A schema that is met for the first time, of a tenant that was made since, is looked at with the
+// first request for it.
+//
+// # When the database is away
+//
+// New fails: a program that does not know which schemas it can work with serves nobody. Later what was known last stays, as
+// hosts do; [Quarantine.Status] says how old it is. A schema that was never looked at is kept out as [Unknown] until it was.
+package quarantine
