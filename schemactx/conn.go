@@ -15,7 +15,7 @@ const customDataKey = "github.com/oryne/pgtenant/schemactx"
 // connState is what this package knows of one connection. Its owner is whoever holds the connection.
 type connState struct {
 	own   map[string]*pgconn.StatementDescription // the library's own statements that are prepared, by SQL
-	home  string                                  // the search path outside of scopes, where the server reports it
+	home  string                                  // the search path that a RESET leads to, where it has been needed
 	last  string                                  // the schema that was served last
 	stain string                                  // the schema whose statements may have left something behind, or manySchemas
 	doubt bool                                    // prepared statements may be others than they were
@@ -34,7 +34,6 @@ func stateOf(conn *pgconn.PgConn, capacity int) *connState {
 	}
 	cs := &connState{
 		own:   make(map[string]*pgconn.StatementDescription),
-		home:  conn.ParameterStatus("search_path"),
 		cache: stmtCache{entries: make(map[stmtKey]*list.Element), capacity: capacity},
 	}
 	data[customDataKey] = cs

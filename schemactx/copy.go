@@ -115,6 +115,10 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 	if c.tx == nil {
 		c.settle(err == nil)
 	}
+	if c.strayed() {
+		err = fmt.Errorf("%w: %s", ErrScopeChanged, tag)
+		c.destroy()
+	}
 	return tag, err
 }
 

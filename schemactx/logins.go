@@ -156,6 +156,15 @@ func (ps *loginPools) open(sc *scope) (*pgxpool.Pool, error) {
 	for setting, value := range sc.limits.settings() {
 		cfg.ConnConfig.RuntimeParams[setting] = value
 	}
+	if after := cfg.AfterConnect; after != nil {
+		cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+			if err := after(ctx, conn); err != nil {
+				return err
+			}
+			_, err := conn.PgConn().Exec(ctx, resetPathSQL+"; "+resetNameSQL).ReadAll() // they are the tenant's, whatever it SETs
+			return err
+		}
+	}
 	schema, role, before := sc.schema, ps.roles.Tenant(sc.schema), cfg.BeforeConnect
 	cfg.BeforeConnect = func(ctx context.Context, cc *pgx.ConnConfig) error {
 		if before != nil {

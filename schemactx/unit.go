@@ -23,6 +23,7 @@ type unit struct {
 	gate  *gate         // that the unit holds a place in; nil without a limit
 	conn  *pgx.Conn
 	state *connState
+	home  string // the search path that the session had, where the server reports it
 
 	asked    time.Time       // for a connection; the zero value where no hook is to hear of it
 	ctx      context.Context // for the hook that is told of the end, like pid; nil without one
@@ -63,6 +64,7 @@ func (u *unit) open(ctx context.Context, db *DB) error {
 	}
 	u.conn = u.lease.Conn()
 	u.state = stateOf(u.conn.PgConn(), db.cfg.StatementCacheCapacity)
+	u.home = u.reportedPath()
 	if u.state.last != sc.schema {
 		u.state.last = sc.schema
 		db.stats.switches.Add(1)
@@ -185,15 +187,36 @@ func (u *unit) kindOf(sql string) sqlKind {
 // (in a failed one).
 func (u *unit) status() byte { return u.conn.PgConn().TxStatus() }
 
-// strayed reports whether the server says that the search path is another than it should be. Only PostgreSQL 18 and
-// newer report it.
+// reportedPath is the search path as the server last reported it: "" before PostgreSQL 18, behind a pooler that keeps it
+// for itself, and where there is none.
+func (u *unit) reportedPath() string { return u.conn.PgConn().ParameterStatus("search_path") }
+
+// strayed reports whether the server says that the search path is another than it should be: in a transaction that of the
+// scope, and outside of one that which the session had when the unit borrowed it. The two RESETs of this package, of a
+// scrub and behind statements that may stray, lead to the path that the session began with, which need not be the same:
+// AfterConnect or PrepareConn may have SET another.
 func (u *unit) strayed() bool {
-	if u.state.home == "" {
+	path := u.reportedPath()
+	switch {
+	case path == "", u.status() == 'E', u.conn.IsClosed():
+		return false
+	case u.status() == 'T':
+		return path != u.scope.path
+	case path == u.home, path == u.state.home:
 		return false
 	}
-	want := u.state.home
-	if u.status() == 'T' {
-		want = u.scope.path
+	return !u.beganWith(path)
+}
+
+// beganWith reports whether the session has that search path from its beginning: a RESET then leaves it as it is. It is a
+// round trip, of which a connection needs few.
+func (u *unit) beganWith(path string) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), cleanupTimeout)
+	defer cancel()
+	if _, err := u.conn.PgConn().Exec(ctx, resetPathSQL).ReadAll(); err != nil {
+		u.destroy() // and with it whatever it had
+		return true
 	}
-	return u.status() != 'E' && u.conn.PgConn().ParameterStatus("search_path") != want
+	u.state.home = u.reportedPath()
+	return path == u.state.home
 }
