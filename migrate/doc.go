@@ -31,8 +31,7 @@
 // Each schema has goose's version table, always addressed by its qualified name, so that the goose
 // CLI agrees on any one schema and a schema carries its version with it. The tenant's role has no
 // rights on it. The comment on the table keeps checksums of the files as they were applied:
-// [Runner.Status] tells which were edited since, [Config.Changed] what becomes of such schemas, and [Runner.Accept]
-// takes the files as they are.
+// [Runner.Status] tells which were edited since, see [Config.Changed].
 //
 // # One schema
 //

@@ -56,11 +56,20 @@ var (
 	descNotes      = desc("pgtenant_directory_notifications_total", "Notifications that the directory of hosts got.", "kind")
 )
 
+// What the quarantine tells.
+var (
+	descQuarantined = desc("pgtenant_quarantined_tenants",
+		"Schemas whose tenants are not served because the program cannot work with them, by reason.", "reason")
+	descQuarantine = desc("pgtenant_quarantine_survey_timestamp_seconds",
+		"When the quarantine last began to look at all schemas; 0: never.")
+)
+
 // What surveys have found.
 var (
 	descTenants    = desc("pgtenant_tenants", "Tenants by status.", "status")
 	descSize       = desc("pgtenant_schema_size_bytes", "Size of the tenant's tables and indexes, as of the last VACUUM or ANALYZE of each.", "tenant")
 	descBehind     = desc("pgtenant_migration_schemas", "Schemas by where their migrations stand.", "state")
+	descEdited     = desc("pgtenant_migration_edited_schemas", "Schemas in which migrations are applied whose files were edited since.")
 	descBackup     = desc("pgtenant_backup_timestamp_seconds", "When the tenant was last backed up, for those longest ago.", "tenant")
 	descOldest     = desc("pgtenant_backup_oldest_timestamp_seconds", "The longest ago that an active tenant with a backup was last backed up; 0: none has one.")
 	descBackups    = desc("pgtenant_backup_tenants", "Active tenants, by whether they have a backup.", "state")

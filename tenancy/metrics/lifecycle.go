@@ -73,7 +73,7 @@ func (m *Metrics) Migrated(report migrate.Report) {
 
 var outcomes = []migrate.Outcome{
 	migrate.Current, migrate.Behind, migrate.Migrated, migrate.Failed, migrate.NotStarted, migrate.Missing, migrate.Dropped,
-	migrate.UnknownVersion, migrate.OutOfOrder, migrate.Edited, migrate.BadTable, migrate.Stray,
+	migrate.UnknownVersion, migrate.NewerCompatible, migrate.OutOfOrder, migrate.Edited, migrate.BadTable, migrate.Stray,
 }
 
 // label returns text as a value of a label. It comes from constants of ours, of this version or a newer one.

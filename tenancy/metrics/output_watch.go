@@ -18,6 +18,9 @@ func (o output) watch(w *watch, shown map[string]bool) {
 	if w.src.Directory != nil {
 		o.directory(w.src.Directory())
 	}
+	if w.src.Quarantine != nil {
+		o.quarantine(w.src.Quarantine())
+	}
 	if p := w.tenants.Load(); p != nil {
 		for _, s := range statuses {
 			o.gauge(descTenants, float64(p.statuses[s]), label(string(s)))
@@ -29,10 +32,11 @@ func (o output) watch(w *watch, shown map[string]bool) {
 	if sizes := w.storage.Load(); sizes != nil {
 		o.storage(*sizes, shown)
 	}
-	if counts := w.migrations.Load(); counts != nil {
+	if fleet := w.migrations.Load(); fleet != nil {
 		for _, outcome := range outcomes {
-			o.gauge(descBehind, float64((*counts)[outcome]), label(string(outcome)))
+			o.gauge(descBehind, float64(fleet.counts[outcome]), label(string(outcome)))
 		}
+		o.gauge(descEdited, float64(fleet.edited))
 	}
 	for _, s := range w.surveys {
 		st := s.state()
@@ -101,6 +105,13 @@ func (o output) directory(d DirectoryStatus) {
 	o.counter(descReconnects, float64(d.Reconnects))
 	o.counter(descNotes, float64(d.Notifications), "tenant")
 	o.counter(descNotes, float64(d.Ignored), "ignored")
+}
+
+func (o output) quarantine(q QuarantineStatus) {
+	for reason, n := range q.Counts {
+		o.gauge(descQuarantined, float64(n), label(reason))
+	}
+	o.gauge(descQuarantine, seconds(q.Surveyed))
 }
 
 // storage shows the largest schemas by name.

@@ -32,7 +32,8 @@ func TestPromtoolFindsNothingInARealScrape(t *testing.T) {
 	a := f.create(t, "acme")
 	check(t, f.m.Watch(metrics.Sources{
 		DBs: []metrics.DB{f.db}, Tenants: f.tenants, Storage: f.runtime, Migrations: f.fleet, Backups: backupsOf([]string{a.Schema}),
-		Directory: func() metrics.DirectoryStatus { return metrics.DirectoryStatus{} },
+		Directory:  func() metrics.DirectoryStatus { return metrics.DirectoryStatus{} },
+		Quarantine: func() metrics.QuarantineStatus { return metrics.QuarantineStatus{Counts: map[string]int{"behind": 1}} },
 	}))
 	check(t, f.m.Refresh(t.Context()))
 	_, err := f.db.Exec(tenancy.NewContext(t.Context(), &a), "select 1")

@@ -36,6 +36,19 @@ type Sources struct {
 	//
 	//	func() metrics.DirectoryStatus { return metrics.DirectoryStatus(hosts.Status()) }
 	Directory func() DirectoryStatus
+
+	// Quarantine says which tenants are kept out, at each scrape. For a Quarantine of package quarantine:
+	//
+	//	func() metrics.QuarantineStatus { return metrics.QuarantineStatus(q.Status()) }
+	Quarantine func() QuarantineStatus
+}
+
+// QuarantineStatus is how a quarantine is doing. Its fields are those of Status of package quarantine, so that one converts
+// to the other; see there.
+type QuarantineStatus struct {
+	Surveyed time.Time
+	Counts   map[string]int
+	Err      error
 }
 
 // DB is what a handle tells of itself. [*schemactx.DB] is one.

@@ -55,6 +55,7 @@ func TestLifecycleMigrationsSizesAndBackups(t *testing.T) {
 		`pgtenant_tenants{status="suspended"}`:                                           1,
 		`pgtenant_migration_schemas{state="behind"}`:                                     2,
 		`pgtenant_migration_schemas{state="current"}`:                                    0,
+		`pgtenant_migration_edited_schemas`:                                              0,
 		`pgtenant_backup_tenants{state="backed_up"}`:                                     1,
 		`pgtenant_backup_tenants{state="never"}`:                                         1,
 		`pgtenant_backup_oldest_timestamp_seconds`:                                       2000,

@@ -17,8 +17,14 @@ type watch struct {
 	surveys    []*survey
 	tenants    atomic.Pointer[population]
 	storage    atomic.Pointer[map[string]int64] // bytes by schema
-	migrations atomic.Pointer[map[migrate.Outcome]int]
+	migrations atomic.Pointer[fleet]
 	backups    atomic.Pointer[map[string]time.Time]
+}
+
+// fleet is where the schemas stand.
+type fleet struct {
+	counts map[migrate.Outcome]int
+	edited int // in which files of applied migrations were edited
 }
 
 // population is who there is.
@@ -89,14 +95,17 @@ func (w *watch) askStorage(ctx context.Context) error {
 }
 
 func (w *watch) askMigrations(ctx context.Context) error {
-	counts := make(map[migrate.Outcome]int)
+	f := &fleet{counts: make(map[migrate.Outcome]int)}
 	for state, err := range w.src.Migrations(ctx) {
 		if err != nil {
 			return err
 		}
-		counts[state.Outcome]++
+		f.counts[state.Outcome]++
+		if len(state.Edited) > 0 {
+			f.edited++
+		}
 	}
-	w.migrations.Store(&counts)
+	w.migrations.Store(f)
 	return nil
 }
 

@@ -1,0 +1,61 @@
+package metrics_test
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/metrics"
+	"github.com/oryne/pgtenant/tenancy/quarantine"
+)
+
+func TestWhoIsInQuarantineIsShown(t *testing.T) {
+	t.Parallel()
+	f := setup(t, metrics.Config{}, schemactx.Config{})
+	a := f.create(t, "acme")
+	f.create(t, "bolt")
+	files := fstest.MapFS{
+		"00001_notes.sql": {Data: []byte("-- +goose Up\ncreate table notes  (body text);\n")}, // edited
+		"00002_more.sql":  {Data: []byte("-- +goose Up\ncreate table more (id int);\n")},
+	}
+	runner := f.migrations(t, files)
+	check(t, runner.Migrate(t.Context(), a.Schema))
+	q, err := quarantine.New(t.Context(), quarantine.Config{Runner: runner, Schemas: f.tenants.Schemas})
+	check(t, err)
+	check(t, f.m.Watch(metrics.Sources{
+		Migrations: func(ctx context.Context) iter.Seq2[migrate.SchemaState, error] {
+			return runner.Fleet(ctx, f.tenants.Schemas)
+		},
+		Quarantine: func() metrics.QuarantineStatus { return metrics.QuarantineStatus(q.Status()) },
+	}))
+	check(t, f.m.Refresh(t.Context()))
+	served := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	site := tenancy.Handler(tenancy.ResolverFunc(func(ctx context.Context, host string) (tenancy.Target, error) {
+		tenant, err := f.tenants.BySlug(ctx, host[:4])
+		return tenancy.TenantTarget(&tenant), err
+	}), f.m.Routes(tenancy.Routes{Tenant: served, Admit: q.Admit}))
+	for _, slug := range []string{"acme", "bolt", "bolt"} {
+		site.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "http://"+slug+".example.com/", nil))
+	}
+	got := scrape(t, f.reg)
+	expect(t, got, map[string]float64{
+		`pgtenant_quarantined_tenants{reason="behind"}`:         1,
+		`pgtenant_quarantined_tenants{reason="failed"}`:         0,
+		`pgtenant_quarantined_tenants{reason="newer"}`:          0,
+		`pgtenant_migration_schemas{state="behind"}`:            1,
+		`pgtenant_migration_schemas{state="newer_compatible"}`:  0,
+		`pgtenant_migration_edited_schemas`:                     2,
+		`pgtenant_refused_requests_total{reason="quarantined"}`: 2,
+	})
+	if at := got["pgtenant_quarantine_survey_timestamp_seconds"]; time.Since(time.Unix(int64(at), 0)) > time.Hour {
+		t.Errorf("surveyed at %v", at)
+	}
+	check(t, q.Status().Err)
+}
