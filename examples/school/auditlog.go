@@ -18,8 +18,8 @@ import (
 
 // openLog opens the access log. It has a handle of its own on the runtime login: what hooks tell it of
 // must not lead to more of the same.
-func openLog(ctx context.Context, runtime *pgxpool.Pool, roles schemactx.RoleNames, dataDir string, logger *slog.Logger) (*audit.Log, error) {
-	db, err := schemactx.New(runtime, schemactx.Config{Roles: roles})
+func openLog(ctx context.Context, runtime *pgxpool.Pool, database *database, dataDir string, logger *slog.Logger) (*audit.Log, error) {
+	db, err := schemactx.New(runtime, schemactx.Config{Roles: database.roles, ExtraSearchPath: database.extra})
 	if err != nil {
 		return nil, err
 	}

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"net/url"
 	"path/filepath"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oryne/pgtenant/examples/school/internal/schools"
 	"github.com/oryne/pgtenant/internal/localpg"
 	"github.com/oryne/pgtenant/schemactx"
 )
@@ -24,7 +26,8 @@ type database struct {
 	owner   string // migrates and creates schools; never serves a request
 	runtime string // serves requests; has no rights of its own
 	roles   schemactx.RoleNames
-	setup   schemactx.SetupConfig // which has made the roles
+	extra   []string              // schemas of extensions, on the search path of every school
+	setup   schemactx.SetupConfig // which has made the roles and extensions
 	key     key                   // of the data directory
 	gone    <-chan struct{}       // closed when our own PostgreSQL has ended; nil for another's
 	close   func()
@@ -100,10 +103,12 @@ func openLocal(ctx context.Context, server interface {
 	if err := createDatabase(ctx, server.URL(admin, "postgres")); err != nil {
 		return nil, err
 	}
-	roles, err := setupRoles(ctx, server.URL(admin, databaseName), schemactx.SetupConfig{})
+	setup := setupConfig()
+	done, err := setUp(ctx, server.URL(admin, databaseName), setup)
 	if err != nil {
 		return nil, err
 	}
+	roles := done.Roles
 	if err := harden(ctx, server.URL(admin, databaseName), roles); err != nil {
 		return nil, err
 	}
@@ -113,6 +118,8 @@ func openLocal(ctx context.Context, server interface {
 		owner:   server.URL(roles.Owner(), databaseName),
 		runtime: server.URL(roles.Runtime(), databaseName),
 		roles:   roles,
+		extra:   schemasOf(done),
+		setup:   setup,
 		close:   func() {},
 	}, nil
 }
@@ -126,11 +133,13 @@ func openRemote(ctx context.Context, o options, key key) (*database, error) {
 	}
 	names := schemactx.DefaultRoleNames(filepath.Base(admin.Path))
 	ownerPassword, runtimePassword := key.password(names.Owner()), key.password(names.Runtime())
-	setup := schemactx.SetupConfig{Roles: names, OwnerPassword: ownerPassword, RuntimePassword: runtimePassword}
-	roles, err := setupRoles(ctx, o.databaseURL, setup)
+	setup := setupConfig()
+	setup.Roles, setup.OwnerPassword, setup.RuntimePassword = names, ownerPassword, runtimePassword
+	done, err := setUp(ctx, o.databaseURL, setup)
 	if err != nil {
 		return nil, err
 	}
+	roles := done.Roles
 	return &database{
 		shown:   admin.Redacted(),
 		admin:   o.databaseURL,
@@ -138,6 +147,7 @@ func openRemote(ctx context.Context, o options, key key) (*database, error) {
 		owner:   withUser(admin, roles.Owner(), ownerPassword),
 		runtime: withUser(admin, roles.Runtime(), runtimePassword),
 		roles:   roles,
+		extra:   schemasOf(done),
 		key:     key,
 		close:   func() {},
 	}, nil
@@ -162,13 +172,30 @@ func createDatabase(ctx context.Context, adminURL string) error {
 	})
 }
 
-func setupRoles(ctx context.Context, adminURL string, cfg schemactx.SetupConfig) (roles schemactx.RoleNames, err error) {
+// setupConfig is what every database of schools needs.
+func setupConfig() schemactx.SetupConfig {
+	return schemactx.SetupConfig{Extensions: schools.Extensions, ExtraSearchPath: []string{schemactx.DefaultExtensionSchema}}
+}
+
+// setUp makes the roles and the extensions. Without the extensions there are no schools: the migrations need them.
+func setUp(ctx context.Context, adminURL string, cfg schemactx.SetupConfig) (report schemactx.SetupReport, err error) {
 	err = asAdmin(ctx, adminURL, func(conn *pgx.Conn) error {
-		report, err := schemactx.Setup(ctx, conn, cfg)
-		roles = report.Roles
-		return err
+		if report, err = schemactx.Setup(ctx, conn, cfg); err != nil {
+			return err
+		}
+		return report.Err()
 	})
-	return roles, err
+	return report, err
+}
+
+// schemasOf returns where the extensions are: in a database that had them before, not where we would have put them.
+func schemasOf(report schemactx.SetupReport) (schemas []string) {
+	for _, x := range report.Extensions {
+		if !slices.Contains(schemas, x.Schema) {
+			schemas = append(schemas, x.Schema)
+		}
+	}
+	return schemas
 }
 
 // harden takes from everybody what a statement could leave its scope with.

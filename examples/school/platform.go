@@ -52,14 +52,16 @@ func openPlatform(ctx context.Context, database *database, dataDir string, logge
 	if p.runtime, err = openPool(ctx, database.runtime); err != nil {
 		return nil, err
 	}
-	if p.log, err = openLog(ctx, p.runtime, database.roles, dataDir, logger); err != nil {
+	if p.log, err = openLog(ctx, p.runtime, database, dataDir, logger); err != nil {
 		return nil, err
 	}
 	if p.metrics, err = metrics.New(metrics.Config{Logger: logger}); err != nil {
 		return nil, err
 	}
 	hooks := schemactx.Hooks{Switched: schemactx.LogSwitches(logger)}
-	p.db, err = schemactx.New(p.runtime, schemactx.Config{Roles: database.roles, Hooks: p.metrics.Hooks(p.log.SchemaHooks(hooks))})
+	p.db, err = schemactx.New(p.runtime, schemactx.Config{
+		Roles: database.roles, ExtraSearchPath: database.extra, Hooks: p.metrics.Hooks(p.log.SchemaHooks(hooks)),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -70,14 +72,14 @@ func openPlatform(ctx context.Context, database *database, dataDir string, logge
 	if err := p.openStaff(); err != nil {
 		return nil, err
 	}
-	if err := p.openTenants(database.roles); err != nil {
+	if err := p.openTenants(database); err != nil {
 		return nil, err
 	}
 	return p, p.openBackups(database.roles)
 }
 
 // openTenants makes what migrates the schools' schemas, and what makes schools.
-func (p *platform) openTenants(roles schemactx.RoleNames) (err error) {
+func (p *platform) openTenants(database *database) (err error) {
 	p.runner, err = migrate.New(p.owner, migrate.Config{
 		Shared: []migrate.Source{
 			{Name: "tenancy", FS: tenancy.Migrations()},
@@ -85,15 +87,19 @@ func (p *platform) openTenants(roles schemactx.RoleNames) (err error) {
 			{Name: "backup", FS: backup.Migrations(), Base: backup.Base},
 			{Name: "staff", FS: staff.Migrations(), Base: staff.Base},
 		},
-		Tenant: []migrate.Source{{Name: "erp", FS: erp.Migrations()}},
-		Logger: p.logger,
+		Tenant: []migrate.Source{
+			{Name: "erp", FS: erp.Migrations()},
+			{Name: "schools", FS: schools.Migrations(), Base: schools.Base},
+		},
+		ExtraSearchPath: database.extra,
+		Logger:          p.logger,
 	})
 	if err != nil {
 		return err
 	}
 	p.tenants, err = tenancy.New(p.owner, tenancy.Config{
 		Migrator: p.runner,
-		Roles:    roles,
+		Roles:    database.roles,
 		Seed:     schools.Seed(p.db),
 		Hooks:    p.metrics.Lifecycle(p.log.TenancyHooks(tenancy.Hooks{})),
 		Drop:     p.drops(),
@@ -130,7 +136,7 @@ func (p *platform) prepare(ctx context.Context, roles schemactx.RoleNames) error
 // check refuses to work in a database in which something breaks the isolation, such as a runtime login with rights of
 // its own. Its warnings are not shown: 'school check' has them, and 'school init --harden' settles them.
 func (p *platform) check(ctx context.Context, roles schemactx.RoleNames) error {
-	report, err := schemactx.Check(ctx, p.runtime, schemactx.CheckConfig{Roles: roles})
+	report, err := schemactx.Check(ctx, p.runtime, schemactx.CheckConfig{Roles: roles, ExtraSearchPath: p.runner.ExtraSearchPath()})
 	if err != nil {
 		return err
 	}

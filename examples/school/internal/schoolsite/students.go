@@ -39,7 +39,8 @@ type roll struct {
 	Search, Class string
 	Classes       []erp.Class
 	Students      []pupil
-	Next          string // the address of the page behind it
+	Near          []erp.Student // with a name like that, where there is no such student
+	Next          string        // the address of the page behind it
 }
 
 // pupil is a student with the class in words.
@@ -53,6 +54,9 @@ func (s *site) students(w http.ResponseWriter, r *http.Request, p person) {
 	l := roll{Search: q.Get("q"), Class: q.Get("class")}
 	class, after := number(l.Class), number(q.Get("after"))
 	students, next, err := erp.NewStudents(s.DB).List(r.Context(), erp.StudentFilter{ClassID: class, Search: l.Search}, erp.Page{After: after, Limit: pageSize})
+	if err == nil && len(students) == 0 && l.Search != "" {
+		l.Near, err = s.near(r.Context(), l.Search)
+	}
 	if err == nil {
 		l.Classes, err = s.allClasses(r.Context())
 	}

@@ -1,0 +1,37 @@
+package schoolsite
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/erp"
+)
+
+// nearSQL finds the students whose name has a part that is most like what was typed, by trigrams: "okafro" is near
+// "Amara Okafor". The operator is pg_trgm's, found on the search path; the index has the rows in its order.
+const nearSQL = `select id from students where $1 <<-> (first_name || ' ' || last_name) < 0.6
+	order by $1 <<-> (first_name || ' ' || last_name), id limit 5`
+
+// near returns students with a name like that, of those that the viewer sees.
+func (s *site) near(ctx context.Context, name string) (students []erp.Student, err error) {
+	rows, err := s.DB.Query(ctx, nearSQL, name)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		student, err := erp.NewStudents(s.DB).Get(ctx, id)
+		switch {
+		case err == nil:
+			students = append(students, student)
+		case !errors.Is(err, erp.ErrNotFound) && !errors.Is(err, erp.ErrForbidden): // which those are whom the viewer does not see
+			return nil, err
+		}
+	}
+	return students, nil
+}
