@@ -49,6 +49,8 @@ type batchResults struct {
 	ctx     context.Context // of the tracer, which wants the one it returned
 	batch   *pgx.Batch
 	calls   []call
+	loaded  *schemaTypes // that its statements may need; nil for none
+	anew    bool         // its types and descriptions have been looked at again
 	mrr     *pgconn.MultiResultReader
 	next    int        // the result to be read next
 	current *batchRows // the rows that are being read
@@ -107,6 +109,9 @@ func (br *batchResults) send(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if br.loaded, err = br.typesFor(ctx, br.tx, sds...); err != nil {
+		return err
+	}
 	b := &pgconn.Batch{}
 	block := br.tx == nil && (len(br.calls) > 1 || br.needsBlock(br.kind))
 	front := br.front(br.tx, block)
@@ -119,6 +124,12 @@ func (br *batchResults) send(ctx context.Context) error {
 			br.assertion().queue(br.state, b, named)
 		}
 		if err := br.queue(b, i, sds[i]); err != nil {
+			if br.usesTypes(sds[i]) && !br.anew { // as in statement.encode
+				br.anew = true
+				br.loaded.doubt()
+				br.state.cache.drop(stmtKey{br.scope.schema, br.calls[i].sql})
+				return br.send(ctx)
+			}
 			return err
 		}
 	}
@@ -189,7 +200,7 @@ func worse(a, b sqlKind) sqlKind {
 
 func (br *batchResults) queue(b *pgconn.Batch, i int, sd *pgconn.StatementDescription) error {
 	c, eqb := &br.calls[i], &br.state.eqb
-	if err := c.encode(br.conn.TypeMap(), eqb, sd); err != nil {
+	if err := c.encode(br.mapFor(br.loaded), eqb, sd); err != nil {
 		return fmt.Errorf("statement %d of the batch: %w", i+1, err)
 	}
 	formats := slices.Clone(c.results) // the builder's own memory, used again for the next statement
@@ -278,7 +289,10 @@ func (br *batchResults) nextRows() (*batchRows, error) {
 		br.forget(r.index)
 		return nil, br.err
 	}
-	r.typeMap, r.rr, r.owner = br.conn.TypeMap(), br.mrr.ResultReader(), r
+	r.typeMap, r.loaded, r.rr, r.owner = br.mapFor(br.loaded), br.loaded, br.mrr.ResultReader(), r
+	if !br.calls[r.index].prepared() {
+		br.noteFields(r.loaded, r.rr.FieldDescriptions())
+	}
 	if br.tx != nil {
 		r.mu = &br.tx.mu
 	}

@@ -21,6 +21,7 @@ type connState struct {
 	doubt bool                                    // prepared statements may be others than they were
 	sound bool                                    // at Logins: the session has been seen to be as it began, and nothing since may have changed it
 	cache stmtCache
+	types typeCache
 	eqb   pgx.ExtendedQueryBuilder
 }
 
@@ -75,6 +76,9 @@ func (cs *connState) forget(key stmtKey, err error) {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {
 		return
+	}
+	if typesMayBeStale(pgErr.Code) {
+		cs.types.drop(key.schema)
 	}
 	switch pgErr.Code[:2] {
 	case "08", "0A", "42", "XX":

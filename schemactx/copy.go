@@ -83,6 +83,10 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 	if err != nil {
 		return pgconn.CommandTag{}, fmt.Errorf("describe columns: %w", err)
 	}
+	types, err := c.typesFor(ctx, c.tx, sd)
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
 	if c.tx != nil && c.tx.suspect {
 		// The assertion goes alone: behind it, an error would not tell whether it or the copy failed.
 		if err := c.enter(ctx); err != nil {
@@ -96,7 +100,7 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 	command := before + "copy " + table + " (" + columns + ") from stdin binary"
 	stoppable, stop := context.WithCancel(ctx)
 	defer stop()
-	r := &copyReader{src: c.src, fields: sd.Fields, types: c.conn.TypeMap(), buf: []byte(copyHeader), stop: stop}
+	r := &copyReader{src: c.src, fields: sd.Fields, types: c.mapFor(types), buf: []byte(copyHeader), stop: stop}
 	tag, err := c.conn.PgConn().CopyFrom(stoppable, r, command)
 	r.reraise()
 	c.unshift(err, len(before))
@@ -111,6 +115,10 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 	}
 	if err != nil {
 		c.state.forget(stmtKey{c.scope.schema, sql}, err)
+		if c.usesTypes(sd) { // they may be why a value could not be encoded
+			types.doubt()
+			c.state.cache.drop(stmtKey{c.scope.schema, sql})
+		}
 	}
 	if c.tx == nil {
 		c.settle(err == nil)

@@ -33,6 +33,21 @@ type Config struct {
 	// refuses it. It refuses a schema that does not exist too, which PostgreSQL would leave out without a word. Default: none.
 	ExtraSearchPath []string
 
+	// Types are the names of types that statements use, as arguments or in results: enums, domains, composites (of tables
+	// too), ranges and multiranges, and types of extensions, which travel as text. Their arrays, and what they are made of,
+	// come with them. A name is looked for in the schema of the scope, or, with a schema in front ("extensions.citext"), in
+	// that one. Names are as in pg_type, without quotes.
+	//
+	// Each connection loads them once for each schema, in a round trip of its own in front of the first statement that
+	// has such a type, and has codecs as [pgx.Conn.LoadTypes] makes them: []Mood goes into any($1::mood[]), a composite
+	// into a struct. A type that a schema does not have is no error, and one that is made or made again later is noticed.
+	// After a composite type has been altered call [DB.Refresh]. A connection keeps the types of 64 schemas.
+	//
+	// Statements that stay unnamed ([pgx.QueryExecModeExec]) load them at the first statement in the schema. Results are
+	// decoded as well; arguments are text whose type the server infers, so that of such types strings, slices of strings
+	// and what implements database/sql/driver.Valuer can be given. Default: none, at no cost.
+	Types []string
+
 	// StatementCacheCapacity is how many prepared statements a connection keeps, of all schemas together; the least
 	// recently used are deallocated. Default: 512. It has no meaning where the pool's default mode is
 	// [pgx.QueryExecModeExec] or [pgx.QueryExecModeSimpleProtocol]: statements then stay unnamed, which is what poolers
@@ -106,6 +121,7 @@ func (c Config) validate() error {
 type DB struct {
 	pool    *pgxpool.Pool
 	cfg     Config
+	types   []qualifiedType   // of Config.Types
 	mode    pgx.QueryExecMode // of the pool
 	scopes  sync.Map          // of *scope by schema: those that the server has accepted
 	fresh   freshness
@@ -141,11 +157,14 @@ func New(pool *pgxpool.Pool, cfg Config) (*DB, error) {
 	}
 	conn := pool.Config().ConnConfig
 	db := &DB{pool: pool, cfg: cfg, mode: conn.DefaultQueryExecMode}
+	var err error
+	if db.types, err = parseTypes(cfg.Types); err != nil {
+		return nil, err
+	}
 	db.tracers.query = conn.Tracer
 	db.tracers.batch, _ = conn.Tracer.(pgx.BatchTracer)
 	db.tracers.copyFrom, _ = conn.Tracer.(pgx.CopyFromTracer)
 	db.tracers.prepare, _ = conn.Tracer.(pgx.PrepareTracer)
-	var err error
 	if db.public, err = newScope(Public, db.role(Public), cfg.ExtraSearchPath, Limits{}, cfg.ServerLog); err != nil {
 		return nil, err
 	}

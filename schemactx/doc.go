@@ -19,7 +19,8 @@
 // PostgreSQL's own log names the tenant of a statement.
 //
 // [WithSettings] gives the units of work under a context settings of PostgreSQL, such as lock_timeout, or app.user_id for
-// audit triggers and row-level policies. They are part of the scope and end with it.
+// audit triggers and row-level policies. They are part of the scope and end with it. [Config].Types names the enums and
+// other types of the tenants' schemas, which have another OID in each, for arguments and results.
 //
 // # What is an error
 //

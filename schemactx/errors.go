@@ -150,6 +150,9 @@ const (
 	stateDeadlock             = "40P01"
 	stateCannotChangeNow      = "55P02"
 	stateUndefinedObject      = "42704"
+	stateDatatypeMismatch     = "42804"
+	stateInternalError        = "XX000" // cache lookup failed for type
+	stateInvalidBinary        = "22P03"
 	stateInvalidName          = "42602"
 	stateLockNotAvailable     = "55P03" // lock_timeout
 	stateDependentObjects     = "2BP01"

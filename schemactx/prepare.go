@@ -96,8 +96,8 @@ func (u *unit) unprepare(ctx context.Context, stmts []*stmt) {
 // missingOwn returns the library's own statements that the connection has not prepared yet.
 func (u *unit) missingOwn() []string {
 	var missing []string
-	for _, sql := range append([]string{u.scope.sql, beginSQL, commitSQL, settingsSQL}, scrubSQL...) {
-		if sql == settingsSQL && (u.settings == nil || u.scope.login) {
+	for _, sql := range append([]string{u.scope.sql, beginSQL, commitSQL, settingsSQL, typesSQL}, scrubSQL...) {
+		if sql == settingsSQL && (u.settings == nil || u.scope.login) || sql == typesSQL && len(u.db.types) == 0 {
 			continue
 		}
 		if u.state.own[sql] == nil {

@@ -15,6 +15,7 @@ import (
 // connection and of everything that was read from it.
 type rows struct {
 	typeMap *pgtype.Map
+	loaded  *schemaTypes // that typeMap is of; nil for none
 	rr      *pgconn.ResultReader
 	mrr     *pgconn.MultiResultReader // that rr is of, when the rows are all that the caller reads from it
 	owner   rowsOwner
@@ -159,6 +160,7 @@ func (r *rows) Scan(dest ...any) error {
 	err := errRowsClosed
 	if !r.closed {
 		if err = r.scan(dest); err != nil {
+			r.loaded.doubt()
 			r.close(err)
 		}
 	}
@@ -241,6 +243,7 @@ func (r *rows) values() ([]any, error) {
 	for i := range fields {
 		var err error
 		if values[i], err = value(r.typeMap, &fields[i], raw[i]); err != nil {
+			r.loaded.doubt()
 			r.close(err)
 			return nil, err
 		}

@@ -395,3 +395,33 @@ func TestSettingsWorkBehindThePooler(t *testing.T) {
 	cfg.MaxConns = 2
 	useSettings(t, f.openWith(t, cfg, schemactx.Config{}))
 }
+
+func TestSettingsTravelWithTheScope(t *testing.T) {
+	t.Parallel()
+	w := setupWired(t)
+	plain, ann := in(t, "tenant_a"), asUser(t, "tenant_a", "ann")
+	expectNote(t, plain, w.db, "tenant_a")
+	trips := func(what string, want int, fn func() error) {
+		t.Helper()
+		got, err := w.proxy.during(fn)
+		require.NoError(t, err, what)
+		assert.Equal(t, want, got.trips, "%s: %s", what, got)
+	}
+	read := func(q querier, ctx context.Context) error {
+		_, _, err := note(ctx, q)
+		return err
+	}
+	trips("a statement", 1, func() error { return read(w.db, ann) })
+	trips("one without settings behind it", 1, func() error { return read(w.db, plain) })
+	trips("a batch", 1, func() error {
+		batch := &pgx.Batch{}
+		batch.Queue("select body, pg_backend_pid() from notes where id = $1", 1)
+		return w.db.SendBatch(ann, batch).Close()
+	})
+	trips("a transaction of two statements", 3, func() error {
+		return w.db.InTx(ann, func(tx pgx.Tx) error {
+			require.NoError(t, read(tx, ann))
+			return read(tx, ann)
+		})
+	})
+}

@@ -17,6 +17,8 @@ type statement struct {
 	call   call
 	alone  unit // what unit points to outside of a transaction
 	tx     *txState
+	typed  bool            // it has types of the schema
+	anew   bool            // these and its description have been looked at again
 	ctx    context.Context // of the tracer, which wants the one it returned
 	traced bool
 }
@@ -32,7 +34,7 @@ func (s *statement) run(ctx context.Context, sql string, args []any) error {
 	if err == nil {
 		err = s.twice(s.ctx, s.tx, func() error { return s.attempt(s.ctx) })
 	}
-	if staleStatement(err) && s.call.prepared() && s.tx == nil {
+	if (staleStatement(err) || s.staleTypes(err)) && s.call.prepared() && s.tx == nil {
 		// The server refused to bind it, before it did anything, and attempt has forgotten it.
 		err = s.attempt(s.ctx)
 	}
@@ -49,7 +51,7 @@ func (s *statement) attempt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.call.encode(s.conn.TypeMap(), &s.state.eqb, sd); err != nil {
+	if sd, err = s.encode(ctx, sd); err != nil {
 		return err
 	}
 	if s.needsFront() {
@@ -58,15 +60,39 @@ func (s *statement) attempt(ctx context.Context) error {
 		err = s.sendAlone(ctx, sd)
 	}
 	if err == nil {
-		s.typeMap = s.conn.TypeMap()
+		s.typeMap = s.mapFor(s.loaded)
 		s.owner = s
 		err = s.readAhead()
+	}
+	if err == nil && sd == nil {
+		s.noteFields(s.loaded, s.rr.FieldDescriptions())
 	}
 	if err != nil {
 		s.forget(err)
 		return s.drain(err)
 	}
 	return nil
+}
+
+// encode encodes the arguments, with the types of the schema where it has some. A table or a type that was altered can be
+// why it could not: then it looks at both anew, once. It returns the description that the arguments are for.
+func (s *statement) encode(ctx context.Context, sd *pgconn.StatementDescription) (*pgconn.StatementDescription, error) {
+	var err error
+	if s.loaded, err = s.typesFor(ctx, s.tx, sd); err != nil {
+		return nil, err
+	}
+	err = s.call.encode(s.mapFor(s.loaded), &s.state.eqb, sd)
+	s.typed = s.usesTypes(sd)
+	if err == nil || !s.typed || s.anew {
+		return sd, err
+	}
+	s.anew = true
+	s.loaded.doubt()
+	s.state.cache.drop(stmtKey{s.scope.schema, s.call.sql})
+	if sd, err = s.lookUp(ctx); err != nil {
+		return nil, err
+	}
+	return s.encode(ctx, sd)
 }
 
 // lookUp finds the statement among the prepared ones or prepares it. It returns nil for one that runs unprepared.
@@ -184,6 +210,11 @@ func changesSession(tag pgconn.CommandTag) bool {
 // were when it was prepared, or because it is gone.
 func staleStatement(err error) bool {
 	return stateIs(err, stateFeatureUnsupported) || stateIs(err, stateProtocolViolation) || stateIs(err, stateInvalidStatement)
+}
+
+// staleTypes reports whether the server refused to bind an argument because its type is gone or has been altered.
+func (s *statement) staleTypes(err error) bool {
+	return s.typed && (stateIs(err, stateInternalError) || stateIs(err, stateDatatypeMismatch) || stateIs(err, stateInvalidBinary))
 }
 
 func stateIs(err error, state string) bool {

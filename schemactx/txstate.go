@@ -63,6 +63,14 @@ func (st *txState) sameSettings(s *settings) bool {
 	return s.within(st.unit.settings) || s.within(st.outer)
 }
 
+// ifSnapshot returns the transaction where all of it sees the rows of one snapshot, catalogs included, and else nil.
+func (st *txState) ifSnapshot() *txState {
+	if st != nil && (strings.Contains(st.begin, string(pgx.RepeatableRead)) || strings.Contains(st.begin, string(pgx.Serializable))) {
+		return st
+	}
+	return nil
+}
+
 // after sees to it that nothing runs outside of the scope once a statement has left it. err is the statement's error.
 func (st *txState) after(kind sqlKind, err error) error {
 	st.busy = false
