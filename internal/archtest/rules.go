@@ -105,7 +105,7 @@ var layers = []layer{
 		why:      "the launcher knows servers and nothing about tenants",
 	},
 	{
-		packages: []string{"internal/archtest", "internal/readmetest"},
+		packages: []string{"internal/archtest", "internal/corpustest", "internal/readmetest"},
 		outside:  []string{},
 		why:      "they judge the tree from outside and must not depend on it",
 	},
