@@ -57,6 +57,10 @@ type batchResults struct {
 	kind    sqlKind    // of the statement that leaves most behind
 	err     error      // the first
 	closed  bool
+
+	start beginning // of the transaction, to send the batch once more
+	sent  int       // how many times
+	given bool      // the caller has had a result
 }
 
 var _ pgx.BatchResults = (*batchResults)(nil)
@@ -95,10 +99,46 @@ func (br *batchResults) begin(ctx context.Context) {
 	if len(br.batch.QueuedQueries) == 0 {
 		return
 	}
-	if err := br.twice(br.ctx, br.tx, func() error { return br.send(br.ctx) }); err != nil {
+	br.start = br.tx.beginning()
+	err := br.twice(br.ctx, br.tx, func() error { return br.send(br.ctx) })
+	if err != nil && br.again(err, false) {
+		br.state.forget(stmtKey{}, err) // one of the library's own
+		err = br.send(br.ctx)
+	}
+	if err != nil {
 		br.err = err
 		br.finish()
 	}
+}
+
+// again reports whether the batch can be sent once more because a statement was stale: it has done nothing, and the caller
+// has had no result.
+func (br *batchResults) again(err error, hit bool) bool {
+	if br.given || br.sent > 0 || !stale(err, hit) {
+		return false
+	}
+	br.sent++
+	if br.mrr != nil {
+		_ = br.mrr.Close() // whose error is the same
+		br.mrr = nil
+	}
+	return br.restart(br.ctx, br.tx, br.start)
+}
+
+// resend sends the batch once more and reads up to the result of statement i.
+func (br *batchResults) resend(i int) error {
+	if err := br.send(br.ctx); err != nil {
+		return err
+	}
+	for k := range i {
+		if err := br.advance(k); err != nil {
+			return err
+		}
+		if _, err := br.mrr.ResultReader().Close(); err != nil {
+			return err
+		}
+	}
+	return br.advance(i)
 }
 
 func (br *batchResults) send(ctx context.Context) error {
@@ -159,16 +199,16 @@ func (br *batchResults) prepare(ctx context.Context) ([]*pgconn.StatementDescrip
 		key := stmtKey{br.scope.schema, c.sql}
 		switch st := known[c.sql]; {
 		case st != nil:
-			c.kind = st.kind
+			c.kind, c.hit = st.kind, st.sd != nil
 			continue
 		case c.prepared():
-			known[c.sql] = br.state.cache.get(key)
+			known[c.sql] = br.prepared(c.sql)
 		}
 		if st := known[c.sql]; st != nil {
 			br.db.stats.hits.Add(1)
-			c.kind = st.kind
+			c.kind, c.hit = st.kind, true
 		} else if c.kind = br.kindOf(c.sql); c.prepared() {
-			known[c.sql] = &stmt{key: key, name: br.state.cache.nextName(), kind: c.kind}
+			known[c.sql] = &stmt{key: key, name: br.state.cache.nextName(), kind: c.kind, age: br.scope.age}
 			missing = append(missing, known[c.sql])
 		}
 		if err := c.kind.refusal(c.sql); err != nil {
@@ -250,7 +290,10 @@ func (r *batchRows) rowsAbandoned() {
 func (br *batchResults) Query() (pgx.Rows, error) {
 	var r *batchRows
 	var err error
-	br.locked(func() { r, err = br.nextRows() })
+	br.locked(func() {
+		r, err = br.nextRows()
+		br.given = br.given || err == nil
+	})
 	if err != nil {
 		return failedRows{err}, err
 	}
@@ -271,23 +314,13 @@ func (br *batchResults) nextRows() (*batchRows, error) {
 	}
 	r := &batchRows{br: br, index: br.next, started: time.Now()}
 	br.next++
-	if r.index > 0 && br.calls[r.index-1].kind.mayStray() {
-		if err := nextResult(br.mrr)(); err != nil {
-			if stateIs(err, stateDivisionByZero) {
-				err = fmt.Errorf("%w: found in the batch, before statement %d ran", ErrScopeChanged, r.index+1)
-			}
-			br.err = err
-			return nil, err
-		}
+	err := br.advance(r.index)
+	if err != nil && br.again(err, br.calls[r.index].hit) {
+		err = br.resend(r.index)
 	}
-	if !br.mrr.NextResult() {
-		br.err = br.mrr.Close()
-		br.unshift(br.err, len(br.scope.comment))
-		if br.err == nil {
-			br.err = errors.New("schemactx: the batch has no more results")
-		}
-		br.forget(r.index)
-		return nil, br.err
+	if err != nil {
+		br.err = err
+		return nil, err
 	}
 	r.typeMap, r.loaded, r.rr, r.owner = br.mapFor(br.loaded), br.loaded, br.mrr.ResultReader(), r
 	if !br.calls[r.index].prepared() {
@@ -300,11 +333,36 @@ func (br *batchResults) nextRows() (*batchRows, error) {
 	return r, nil
 }
 
+// advance reads up to the result of statement i.
+func (br *batchResults) advance(i int) error {
+	if i > 0 && br.calls[i-1].kind.mayStray() {
+		if err := nextResult(br.mrr)(); err != nil {
+			if stateIs(err, stateDivisionByZero) {
+				err = fmt.Errorf("%w: found in the batch, before statement %d ran", ErrScopeChanged, i+1)
+			}
+			return err
+		}
+	}
+	if br.mrr.NextResult() {
+		return nil
+	}
+	err := br.mrr.Close()
+	br.unshift(err, len(br.scope.comment))
+	if err == nil {
+		err = errors.New("schemactx: the batch has no more results")
+	}
+	br.forget(i, err)
+	return err
+}
+
 var errBatchClosed = errors.New("batch already closed")
 
 // Exec implements [pgx.BatchResults].
 func (br *batchResults) Exec() (tag pgconn.CommandTag, err error) {
-	br.locked(func() { tag, err = br.exec() })
+	br.locked(func() {
+		tag, err = br.exec()
+		br.given = br.given || err == nil
+	})
 	return tag, err
 }
 
@@ -314,9 +372,7 @@ func (br *batchResults) exec() (pgconn.CommandTag, error) {
 		return pgconn.CommandTag{}, err
 	}
 	r.close(nil)
-	if r.err != nil {
-		br.forget(r.index)
-	}
+	br.forget(r.index, r.err)
 	return r.tag, r.err
 }
 
@@ -341,7 +397,7 @@ func (r batchRow) Scan(dest ...any) error {
 func (br *batchResults) Close() error {
 	for i := br.next; i < len(br.batch.QueuedQueries) && br.pending(); i++ {
 		if fn := br.batch.QueuedQueries[i].Fn; fn == nil {
-			_, _ = br.Exec() // kept in br.err
+			br.locked(func() { _, _ = br.exec() }) // kept in br.err
 		} else if err := br.callBack(fn); err != nil {
 			br.note(err)
 		}
@@ -378,9 +434,9 @@ func (br *batchResults) note(err error) {
 func (br *batchResults) Tx() pgx.Tx { return nil }
 
 // forget drops a prepared statement when the server says that it no longer fits.
-func (br *batchResults) forget(i int) {
-	if br.err != nil {
-		br.state.forget(stmtKey{br.scope.schema, br.calls[i].sql}, br.err)
+func (br *batchResults) forget(i int, err error) {
+	if err != nil {
+		br.state.forget(stmtKey{br.scope.schema, br.calls[i].sql}, err)
 	}
 }
 

@@ -75,7 +75,9 @@ func (b *breaker) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQ
 	b.at("TraceQueryStart")
 	return ctx
 }
-func (b *breaker) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) { b.at("TraceQueryEnd") }
+func (b *breaker) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {
+	b.at("TraceQueryEnd")
+}
 
 func (b *breaker) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
 	b.at("TraceBatchStart")
@@ -85,7 +87,9 @@ func (b *breaker) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceB
 func (b *breaker) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {
 	b.at("TraceBatchQuery")
 }
-func (b *breaker) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) { b.at("TraceBatchEnd") }
+func (b *breaker) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {
+	b.at("TraceBatchEnd")
+}
 
 func (b *breaker) TraceCopyFromStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceCopyFromStartData) context.Context {
 	b.at("TraceCopyFromStart")

@@ -17,6 +17,7 @@ type call struct {
 	sql          string
 	args         []any
 	kind         sqlKind
+	hit          bool // it was prepared for an earlier call
 	mode         pgx.QueryExecMode
 	formats      pgx.QueryResultFormats
 	formatsByOID pgx.QueryResultFormatsByOID

@@ -84,6 +84,9 @@ func (cs *connState) forget(key stmtKey, err error) {
 	case "08", "0A", "42", "XX":
 		cs.cache.drop(key)
 	}
+	if planChanged(err) { // there has been a migration: others will not fit either
+		cs.cache.dropSchema(key.schema)
+	}
 	if pgErr.Code == stateInvalidStatement || pgErr.Code == stateDuplicateStatement {
 		cs.distrust()
 	}
@@ -107,6 +110,7 @@ type stmt struct {
 	name string // on the server
 	sd   *pgconn.StatementDescription
 	kind sqlKind
+	age  uint64 // of the scope that it was prepared in; see [unit.prepared]
 }
 
 func (c *stmtCache) get(key stmtKey) *stmt {
@@ -139,6 +143,15 @@ func (c *stmtCache) drop(key stmtKey) {
 	c.evicted = append(c.evicted, el.Value.(*stmt).name)
 	c.recent.Remove(el)
 	delete(c.entries, key)
+}
+
+// dropSchema forgets all statements of a schema, like drop.
+func (c *stmtCache) dropSchema(schema string) {
+	for key := range c.entries {
+		if key.schema == schema {
+			c.drop(key)
+		}
+	}
 }
 
 // clear forgets all statements. The caller sees to it that they are deallocated.

@@ -185,7 +185,7 @@ func (c *copyFrom) describe(ctx context.Context, sql string) (*pgconn.StatementD
 	if !c.db.named() {
 		return c.unit.describe(ctx, c.tx, sql)
 	}
-	if st := c.state.cache.get(stmtKey{c.scope.schema, sql}); st != nil {
+	if st := c.prepared(sql); st != nil {
 		c.db.stats.hits.Add(1)
 		return st.sd, nil
 	}

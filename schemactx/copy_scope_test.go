@@ -33,7 +33,9 @@ var waysToCopy = map[string]func(ctx context.Context, db *schemactx.DB) error{
 		return db.InTx(ctx, func(tx pgx.Tx) error { return copyNote(ctx, tx) })
 	},
 	"savepoint": func(ctx context.Context, db *schemactx.DB) error {
-		return db.InTx(ctx, func(tx pgx.Tx) error { return pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error { return copyNote(ctx, tx) }) })
+		return db.InTx(ctx, func(tx pgx.Tx) error {
+			return pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error { return copyNote(ctx, tx) })
+		})
 	},
 }
 

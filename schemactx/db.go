@@ -326,9 +326,16 @@ type freshness struct {
 
 func (f *freshness) is(sc *scope) bool { return sc.age == f.age.Load() }
 
-// Refresh forgets what the DB keeps about a tenant: [Config].Limits is asked again, and at level [Logins] the tenant's
-// pool is replaced. Call it when a tenant's limits or password have changed or the tenant is gone. Units of work that run
-// go on as they are; a new MaxConns holds once the tenant has no connection.
+// Refresh forgets what the DB keeps about a tenant: [Config].Limits is asked again, statements are prepared anew, and at
+// level [Logins] the tenant's pool is replaced. Call it when a tenant's limits or password have changed, when its schema
+// has been migrated, or when the tenant is gone.
+//
+// Without it the server refuses a statement whose columns a migration has changed ("cached plan must not change result
+// type", 0A000), once on each connection. A statement or a batch of its own, and the first one of a transaction, is then
+// prepared and sent once more. What remains is an error of a later statement in a transaction, which
+// [TxOptions].MaxRetries takes for one that passes, and of a batch of which the caller has read a result already.
+//
+// Units of work that run go on as they are; a new MaxConns holds once the tenant has no connection.
 func (db *DB) Refresh(schema string) {
 	db.fresh.mu.Lock()
 	db.fresh.age.Add(1)

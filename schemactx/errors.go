@@ -146,6 +146,7 @@ const (
 	stateFeatureUnsupported   = "0A000" // cached plan must not change result type
 	stateInvalidStatement     = "26000" // prepared statement does not exist
 	stateDuplicateStatement   = "42P05"
+	stateUndefinedFunction    = "42883" // or operator: a column has another type than the statement's parameter
 	stateSerializationFailure = "40001"
 	stateDeadlock             = "40P01"
 	stateCannotChangeNow      = "55P02"

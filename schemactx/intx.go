@@ -17,7 +17,8 @@ type TxOptions struct {
 	Settings map[string]string
 
 	// MaxRetries is how many times the transaction is run again, from its beginning, after a serialization failure
-	// (40001) or a deadlock (40P01), whether a statement or the commit met it. Before each retry it waits a random time
+	// (40001) or a deadlock (40P01), whether a statement or the commit met it, and after a prepared statement that a
+	// migration has made stale (0A000, "cached plan must not change result type"; 26000): see [DB.Refresh]. Before each retry it waits a random time
 	// of up to 10 ms, doubled with each retry up to 1 s; when ctx ends meanwhile there is none. Default: 0, never.
 	MaxRetries int
 }
@@ -58,7 +59,8 @@ func (db *DB) inTx(ctx context.Context, opts TxOptions, fn func(tx pgx.Tx) error
 
 // retryable reports whether the transaction may succeed when it is run again.
 func retryable(err error) bool {
-	return stateIs(err, stateSerializationFailure) || stateIs(err, stateDeadlock)
+	return stateIs(err, stateSerializationFailure) || stateIs(err, stateDeadlock) ||
+		planChanged(err) || stateIs(err, stateInvalidStatement)
 }
 
 func backoff(retry int) time.Duration {

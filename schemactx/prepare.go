@@ -11,7 +11,7 @@ import (
 
 // prepareOne prepares one statement; see prepare. Tracers are told, as pgx does it for statements outside of a batch.
 func (u *unit) prepareOne(ctx context.Context, tx *txState, sql string, kind sqlKind) (*pgconn.StatementDescription, error) {
-	st := &stmt{key: stmtKey{u.scope.schema, sql}, name: u.state.cache.nextName(), kind: kind}
+	st := &stmt{key: stmtKey{u.scope.schema, sql}, name: u.state.cache.nextName(), kind: kind, age: u.scope.age}
 	t := u.db.tracers.prepare
 	if t != nil {
 		ctx = t.TracePrepareStart(ctx, u.conn, pgx.TracePrepareStartData{Name: st.name, SQL: sql})

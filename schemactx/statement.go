@@ -32,11 +32,12 @@ func (s *statement) run(ctx context.Context, sql string, args []any) error {
 	}
 	err := s.call.parse(s.ctx, s.db.mode, sql, args)
 	if err == nil {
-		err = s.twice(s.ctx, s.tx, func() error { return s.attempt(s.ctx) })
-	}
-	if (staleStatement(err) || s.staleTypes(err)) && s.call.prepared() && s.tx == nil {
-		// The server refused to bind it, before it did anything, and attempt has forgotten it.
-		err = s.attempt(s.ctx)
+		begin := s.tx.beginning()
+		attempt := func() error { return s.attempt(s.ctx) }
+		err = s.twice(s.ctx, s.tx, attempt)
+		if s.call.prepared() && (stale(err, s.call.hit) || s.staleTypes(err)) && s.restart(s.ctx, s.tx, begin) {
+			err = attempt() // which has forgotten the statement
+		}
 	}
 	if err != nil {
 		s.closed = true
@@ -98,12 +99,13 @@ func (s *statement) encode(ctx context.Context, sd *pgconn.StatementDescription)
 // lookUp finds the statement among the prepared ones or prepares it. It returns nil for one that runs unprepared.
 func (s *statement) lookUp(ctx context.Context) (*pgconn.StatementDescription, error) {
 	if s.call.prepared() {
-		if st := s.state.cache.get(stmtKey{s.scope.schema, s.call.sql}); st != nil {
+		if st := s.prepared(s.call.sql); st != nil {
 			s.db.stats.hits.Add(1)
-			s.call.kind = st.kind
+			s.call.kind, s.call.hit = st.kind, true
 			return st.sd, nil
 		}
 	}
+	s.call.hit = false
 	s.call.kind = s.kindOf(s.call.sql)
 	if err := s.call.kind.refusal(s.call.sql); err != nil || !s.call.prepared() {
 		return nil, err
@@ -204,12 +206,6 @@ func changesSession(tag pgconn.CommandTag) bool {
 		return true
 	}
 	return false
-}
-
-// staleStatement reports whether the server refused to bind a prepared statement because its columns are not what they
-// were when it was prepared, or because it is gone.
-func staleStatement(err error) bool {
-	return stateIs(err, stateFeatureUnsupported) || stateIs(err, stateProtocolViolation) || stateIs(err, stateInvalidStatement)
 }
 
 // staleTypes reports whether the server refused to bind an argument because its type is gone or has been altered.

@@ -126,12 +126,13 @@ func (st *txState) prepare(ctx context.Context, name, sql string) (*pgconn.State
 	if err := kind.refusal(sql); err != nil {
 		return nil, st.after(kind, err)
 	}
-	cached := st.unit.state.cache.get(stmtKey{st.unit.scope.schema, sql})
+	cached := st.unit.prepared(sql)
 	if cached == nil {
 		if _, err := st.unit.prepareOne(ctx, st, sql, kind); err != nil {
 			return nil, st.after(kind, err)
 		}
-		cached = st.unit.state.cache.get(stmtKey{st.unit.scope.schema, sql})
+		cached = st.unit.prepared(sql)
+		st.worked = true // savepoints may have been sent
 	}
 	if st.names == nil {
 		st.names = make(map[string]string)

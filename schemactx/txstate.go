@@ -20,6 +20,7 @@ type txState struct {
 
 	begin      string            // BEGIN with its options
 	begun      bool              // the server has it
+	worked     bool              // a statement has run in it
 	savepoints []string          // to be set with the next statement
 	count      int               // of savepoints so far, for their names
 	names      map[string]string // SQL of prepared statements by name
@@ -73,7 +74,7 @@ func (st *txState) ifSnapshot() *txState {
 
 // after sees to it that nothing runs outside of the scope once a statement has left it. err is the statement's error.
 func (st *txState) after(kind sqlKind, err error) error {
-	st.busy = false
+	st.busy, st.worked = false, true
 	var scopeErr *ScopeError
 	left := errors.Is(err, ErrScopeChanged) || errors.As(err, &scopeErr)
 	st.suspect = kind.mayStray() || st.suspect && err != nil
