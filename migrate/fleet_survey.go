@@ -197,7 +197,9 @@ func (s *survey) read(ctx context.Context, names []string) ([]member, error) {
 	members := make([]member, len(names))
 	for i, name := range names {
 		members[i].schema = name
-		members[i].err = schemactx.ValidateName(name)
+		if members[i].err = schemactx.ValidateName(name); members[i].err == nil {
+			_, members[i].err = s.r.SearchPath(name)
+		}
 	}
 	conn, err := s.r.pool.Acquire(ctx)
 	if err != nil {
