@@ -31,8 +31,16 @@ type Config struct {
 	Seed func(ctx context.Context, t *tenancy.Tenant) error
 
 	// DB configures the handle of the program under test. Its Roles are not used. Level is not
-	// [schemactx.Logins]; at [schemactx.PathOnly] the handle logs in as the owner.
+	// [schemactx.Logins]; at [schemactx.PathOnly] the handle logs in as the owner. Its ExtraSearchPath
+	// is that of the migrations and of Extensions too.
 	DB schemactx.Config
+
+	// Extensions are made in ExtensionSchema before anything else, see [schemactx.SetupConfig]; one
+	// that cannot be made is an [schemactx.ExtensionError]. Default: none.
+	Extensions []string
+
+	// ExtensionSchema is where. Default: [schemactx.DefaultExtensionSchema].
+	ExtensionSchema string
 }
 
 // namePrefix is how the databases of tests begin.
@@ -57,7 +65,7 @@ func Open(ctx context.Context, url string, cfg Config) (_ *Environment, err erro
 			err = fmt.Errorf("tenancytest: %w", errors.Join(err, b.close(context.WithoutCancel(ctx))))
 		}
 	}()
-	if err := b.createDatabase(ctx); err != nil {
+	if err := b.createDatabase(ctx, cfg); err != nil {
 		return nil, err
 	}
 	env, err := b.environment(ctx, cfg)
@@ -80,7 +88,7 @@ type builder struct {
 
 func (b *builder) name() string { return namePrefix + b.id }
 
-func (b *builder) createDatabase(ctx context.Context) error {
+func (b *builder) createDatabase(ctx context.Context, config Config) error {
 	err := b.exec(ctx, b.admin, "create database "+pgx.Identifier{b.name()}.Sanitize())
 	if err != nil {
 		return fmt.Errorf("create a database: %w", err)
@@ -95,8 +103,14 @@ func (b *builder) createDatabase(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close(ctx)
-	_, err = schemactx.Setup(ctx, conn, schemactx.SetupConfig{Roles: b.roles, OwnerPassword: b.secret, RuntimePassword: b.secret})
-	return err
+	report, err := schemactx.Setup(ctx, conn, schemactx.SetupConfig{
+		Roles: b.roles, OwnerPassword: b.secret, RuntimePassword: b.secret,
+		ExtraSearchPath: config.DB.ExtraSearchPath, Extensions: config.Extensions, ExtensionSchema: config.ExtensionSchema,
+	})
+	if err != nil {
+		return err
+	}
+	return report.Err()
 }
 
 func (b *builder) environment(ctx context.Context, cfg Config) (*Environment, error) {
