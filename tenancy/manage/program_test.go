@@ -30,9 +30,10 @@ type program struct {
 	migrations            string // directory of further migrations of tenants; "": there are none
 	actor                 string // default: the user
 	fourEyes              bool
-	secret                string // of the tenants' logins; "": there are none
-	all                   bool   // also has what not every program has
-	killed                bool   // gets a SIGINT when its canaries are migrated
+	secret                string   // of the tenants' logins; "": there are none
+	all                   bool     // also has what not every program has
+	killed                bool     // gets a SIGINT when its canaries are migrated
+	extensions, path      []string // names of extensions for init, and the extra search path
 }
 
 // programOf is the program that an environment describes.
@@ -42,6 +43,7 @@ func programOf(env func(string) string) program {
 		store: env("SCHOOL_STORE"), migrations: env("SCHOOL_MIGRATIONS"), actor: env("SCHOOL_ACTOR"),
 		fourEyes: env("SCHOOL_FOUR_EYES") != "", secret: env("SCHOOL_SECRET"),
 		all: env("SCHOOL_ALL") != "", killed: env("SCHOOL_KILLED") != "",
+		extensions: strings.Fields(env("SCHOOL_EXTENSIONS")), path: strings.Fields(env("SCHOOL_PATH")),
 	}
 }
 
@@ -76,7 +78,7 @@ func (p program) openAdmin(ctx context.Context) (*manage.Admin, error) {
 	}
 	return &manage.Admin{
 		DB: conn, Close: conn.Close,
-		Setup: schemactx.SetupConfig{Roles: roles, OwnerPassword: "o-secret", RuntimePassword: "r-secret"},
+		Setup: schemactx.SetupConfig{Roles: roles, OwnerPassword: "o-secret", RuntimePassword: "r-secret", Extensions: p.extensions, ExtraSearchPath: p.path},
 	}, nil
 }
 
@@ -110,7 +112,7 @@ func (p program) open(ctx context.Context) (_ *manage.App, err error) {
 		}
 		closers = append(closers, func(context.Context) error { (*pool).Close(); return nil })
 	}
-	db, err := schemactx.New(a.Runtime, schemactx.Config{Roles: a.Roles})
+	db, err := schemactx.New(a.Runtime, schemactx.Config{Roles: a.Roles, ExtraSearchPath: p.path})
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +133,7 @@ func (p program) open(ctx context.Context) (_ *manage.App, err error) {
 			{Name: "audit", FS: audit.Migrations(), Base: audit.Base},
 			{Name: "backup", FS: backup.Migrations(), Base: backup.Base},
 		},
-		Tenant: tenant,
+		Tenant: tenant, ExtraSearchPath: p.path,
 	})
 	if err != nil {
 		return nil, err
