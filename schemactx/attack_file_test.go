@@ -41,6 +41,8 @@ nothing came of it.
 - Against a statement that takes another role or path half way through, DO blocks, a timeout that is lifted, and large
   objects: Harden. At Logins too it stops the last three.
 - Against whatever the login may become: Logins. Its login is the tenant's own and can become nobody else.
+- Against a setting of WithSettings that a tenant's statement overwrites (app.user_id, for the rest of its unit of work):
+  Harden, at Logins too.
 - Against a tenant who takes all connections or never ends: Config.Limits (row 67).
 - Against what stays on the connections of a pooler: PgBouncer's server_reset_query_always = 1. This package cleans up
   behind a tenant on its own connections and cannot know what another process has done to the pooler's. The suite tries

@@ -153,6 +153,10 @@ func (c *copyFrom) blame(ctx context.Context, err error) error {
 			return err
 		}
 		c.tx.begun = false
+	} else if c.settingsNeedBlock() {
+		if refused := c.trySettings(ctx); refused != nil {
+			return refused
+		}
 	}
 	if refused := c.enter(ctx); refused != nil {
 		return refused

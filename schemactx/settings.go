@@ -272,6 +272,20 @@ func (u *unit) prepareFront(tx *txState) front {
 	return f
 }
 
+// trySettings sets the settings in a transaction of their own, and returns why the server refuses them.
+func (u *unit) trySettings(ctx context.Context) error {
+	_, err := u.conn.PgConn().Exec(ctx, beginSQL+"; "+u.settingsFront().simple()).ReadAll()
+	if u.status() != 'I' {
+		if rollbackErr := u.rollback(ctx); err == nil {
+			err = rollbackErr
+		}
+	}
+	if err != nil {
+		return u.settingsRefused(err)
+	}
+	return nil
+}
+
 // settingsRefused explains why the server did not take the settings.
 func (u *unit) settingsRefused(err error) error {
 	e := &ScopeError{Schema: u.scope.schema, Err: err}

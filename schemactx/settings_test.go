@@ -271,6 +271,12 @@ func TestSettingsThatTheServerRefuses(t *testing.T) {
 			batch.Queue("select 1")
 			batch.Queue("select 2")
 			expect(db.SendBatch(ctx, batch).Close())
+			for range 2 {
+				_, err = db.CopyFrom(ctx, pgx.Identifier{"notes"}, []string{"id", "body"}, pgx.CopyFromRows(nil))
+				expect(err)
+				_, err = db.CopyFrom(in(t, "tenant_a"), pgx.Identifier{"notes"}, []string{"id", "body"}, pgx.CopyFromRows(nil))
+				require.NoError(t, err, "%s: the columns are known from now on", name)
+			}
 			err = db.InTx(ctx, func(tx pgx.Tx) error {
 				_, err := tx.Exec(ctx, "insert into notes values (2, '')")
 				expect(err)
@@ -424,4 +430,42 @@ func TestSettingsTravelWithTheScope(t *testing.T) {
 			return read(tx, ann)
 		})
 	})
+}
+
+// What a tenant's own statement sets is not what the program has set. Only Harden keeps it from that.
+func TestATenantOverwritesASettingUnlessItIsHardened(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := asUser(t, "tenant_a", "ann")
+	overwrite := func(db *schemactx.DB, local string) (user string, err error) {
+		err = db.InTx(ctx, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, "select set_config('app.user_id', 'root', "+local+")"); err != nil {
+				return err
+			}
+			return tx.QueryRow(ctx, "select current_setting('app.user_id')").Scan(&user)
+		})
+		return user, err
+	}
+	for _, local := range []string{"true", "false"} {
+		for name, db := range settingsWays(t, f) {
+			user, err := overwrite(db, local)
+			require.NoError(t, err, name)
+			assert.Equal(t, "root", user, name)
+			require.NoError(t, db.QueryRow(ctx, "select current_setting('app.user_id')").Scan(&user))
+			assert.Equal(t, "ann", user, "%s: the next unit of work has its own", name)
+			expectNoSettings(t, db, "tenant_b")
+		}
+	}
+	_, err := schemactx.Harden(t.Context(), f.pg.Pool, f.roles)
+	require.NoError(t, err)
+	for name, db := range settingsWays(t, f) {
+		if name == "PathOnly" {
+			continue // its login is the owner, which Harden lets be
+		}
+		_, err := overwrite(db, "true")
+		expectState(t, err, "42501")
+		var user string
+		require.NoError(t, db.QueryRow(ctx, "select current_setting('app.user_id')").Scan(&user), name)
+		assert.Equal(t, "ann", user, name)
+	}
 }
