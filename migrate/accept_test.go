@@ -2,6 +2,7 @@ package migrate_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/oryne/pgtenant/migrate"
@@ -118,4 +119,34 @@ func TestEditedFilesAreNamedUnderBothPolicies(t *testing.T) {
 	expectIs(t, r.CheckApplied([]migrate.Migration{{Version: 2, Source: "app", Checksum: "0123456789abcdef"}}, migrate.Refuse), migrate.ErrChanged)
 	expectIs(t, r.CheckApplied([]migrate.Migration{{Version: 2, Source: "other"}}, migrate.Refuse), migrate.ErrChanged)
 	expectIs(t, r.CheckApplied([]migrate.Migration{{Version: 9, Source: "app"}}, 0), migrate.ErrUnknownVersion)
+}
+
+func TestDriftTellsOfEditedFilesAndNewerSchemas(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	check(t, f.tenant(t, texts("app", both)).Migrate(t.Context(), "tenant_1"))
+	newer := texts("app", map[string]string{
+		"00001_a.sql": both["00001_a.sql"], "00002_b.sql": both["00002_b.sql"], "00003_c.sql": both["00003_c.sql"],
+		"00004_d.sql": "-- +goose Up\nselect 1;\n",
+	})
+	check(t, f.tenant(t, newer).Migrate(t.Context(), "tenant_2"))
+	newer.CompatibleFrom = 3
+	check(t, f.tenant(t, newer).Migrate(t.Context(), "tenant_3"))
+	spaced := map[string]string{"00001_a.sql": strings.Replace(both["00001_a.sql"], "create table", "create  table", 1)}
+	spaced["00002_b.sql"], spaced["00003_c.sql"] = both["00002_b.sql"], both["00003_c.sql"]
+	for policy, want := range map[migrate.Policy]migrate.DriftState{migrate.Allow: migrate.DriftNone, migrate.Refuse: migrate.DriftEdited} {
+		r := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{texts("app", spaced)}, Changed: policy})
+		var got []string
+		for result, err := range r.DriftEach(t.Context(), []string{"tenant_1", "tenant_2", "tenant_3", "tenant_9"}, migrate.DriftOptions{}) {
+			check(t, err)
+			got = append(got, fmt.Sprint(result.Schema, " ", result.State, " ", result.Edited))
+			if result.State == migrate.DriftNewer {
+				expectIs(t, result.Err, migrate.ErrUnknownVersion)
+			}
+			if result.State == migrate.DriftEdited {
+				expectIs(t, result.Err, migrate.ErrChanged)
+			}
+		}
+		expectLines(t, got, "tenant_1 "+string(want)+" [1]", "tenant_2 newer [1]", "tenant_3 newer [1]", "tenant_9 missing []")
+	}
 }

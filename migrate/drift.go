@@ -49,6 +49,8 @@ const (
 	DriftMissing DriftState = "missing"   // there is no such schema; the error is ErrSchemaMissing
 	DriftInvalid DriftState = "invalid"   // that is no tenant's schema; the error is a schemactx.NameError
 	DriftFailed  DriftState = "failed"    // it could not be read, as something in it is locked; the error is the server's
+	DriftNewer   DriftState = "newer"     // a newer program has migrated it, which alone can compare it; the error is ErrUnknownVersion
+	DriftEdited  DriftState = "edited"    // it is what it should be, but files were edited and Config.Changed is Refuse; the error is ErrChanged
 )
 
 // DriftResult is how one schema differs from the reference.
@@ -56,11 +58,12 @@ type DriftResult struct {
 	Schema      string
 	State       DriftState
 	Differences []Difference // in the order of a [Structure]
+	Edited      []int64      // versions that are applied and whose files are others now, as [SchemaState] has them
 	Err         error        // of a schema that could not be compared
 }
 
-// Drift compares the real structure of tenants' schemas with the reference, whatever their version tables say. It
-// changes nothing, takes no lock on a table but, for the moment, on those that views show, and reads the catalogue with one query for
+// Drift compares the real structure of tenants' schemas with the reference, whatever their version tables say of it. These
+// are read for what [Config.Changed] needs, and for schemas of a newer program. It changes nothing, takes no lock on a table but, for the moment, on those that views show, and reads the catalogue with one query for
 // each batch, a few at a time: what it holds in memory is these batches, the reference, and the results of the schemas that are not equal.
 //
 // The reference is at the newest version: a schema that is behind differs by what is pending. What differs is in the
@@ -112,6 +115,7 @@ func (r *Runner) DriftEach(ctx context.Context, schemas []string, opts DriftOpti
 
 // compareAll compares schemas with the reference.
 func (r *Runner) compareAll(ctx context.Context, schemas []string, ref reference, yield func(DriftResult, error) bool) {
+	states := &stateReader{r: r, schemas: schemas}
 	for s, err := range r.structures(ctx, schemas, ref.opts) {
 		result := DriftResult{Schema: s.Schema, State: DriftNone}
 		var nameErr *schemactx.NameError
@@ -130,6 +134,10 @@ func (r *Runner) compareAll(ctx context.Context, schemas []string, ref reference
 		default:
 			if result.Differences = ref.compare(s); len(result.Differences) > 0 {
 				result.State = DriftFound
+			}
+			if err := states.judge(ctx, &result); err != nil {
+				yield(DriftResult{}, fmt.Errorf("drift: %w", err))
+				return
 			}
 		}
 		if !yield(result, nil) {

@@ -65,8 +65,9 @@ func (r DriftResult) MarshalJSON() ([]byte, error) {
 		Schema      string       `json:"schema"`
 		State       DriftState   `json:"state"`
 		Differences []Difference `json:"differences,omitempty"`
+		Edited      []int64      `json:"edited,omitempty"`
 		Error       string       `json:"error,omitempty"`
-	}{Schema: r.Schema, State: r.State, Differences: r.Differences}
+	}{Schema: r.Schema, State: r.State, Differences: r.Differences, Edited: r.Edited}
 	if r.Err != nil {
 		out.Error = r.Err.Error()
 	}

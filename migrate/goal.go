@@ -113,7 +113,7 @@ func (g upOne) steps(_ target, s state) ([]step, error) {
 func (t target) next(g goal, s state) ([]step, error) {
 	standing := t.standing(s)
 	if up, ok := g.(upTo); ok && standing.compatible && len(t.pending(s)) == 0 && up.version == Newest {
-		standing.unknown = nil // it is served as it is, and there is nothing to do
+		return nil, nil // it is served as it is; which files were edited the newer program knows better
 	}
 	if err := t.refusal(standing); err != nil {
 		return nil, err
