@@ -88,7 +88,7 @@ func (r *Runner) Drift(ctx context.Context, schemas []string, opts DriftOptions)
 			err = e
 			break
 		}
-		report.add(result)
+		report.Add(result)
 	}
 	report.Duration = time.Since(start)
 	return report, err

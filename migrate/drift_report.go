@@ -16,12 +16,17 @@ type DriftReport struct {
 	Results   []DriftResult `json:"results"`   // of the schemas that are not equal
 	Checked   int           `json:"checked"`   // schemas
 	Equal     int           `json:"equal"`     // of these
+	Edited    int           `json:"edited"`    // schemas, equal or not, in which files of applied migrations were edited since
 	Reference string        `json:"reference"` // the hash of what they were compared with
 	Duration  time.Duration `json:"duration"`  // in nanoseconds, with the making of the reference
 }
 
-func (r *DriftReport) add(result DriftResult) {
+// Add enters the result of one schema, for those who use [Runner.DriftEach].
+func (r *DriftReport) Add(result DriftResult) {
 	r.Checked++
+	if len(result.Edited) > 0 {
+		r.Edited++
+	}
 	if result.State == DriftNone {
 		r.Equal++
 		return
@@ -56,6 +61,9 @@ func (r DriftReport) String() string {
 		}
 	}
 	fmt.Fprintf(&b, "%d of %d schemas are equal\n", r.Equal, r.Checked)
+	if r.Edited > 0 {
+		fmt.Fprintf(&b, "%d have migrations whose files were edited since\n", r.Edited)
+	}
 	return b.String()
 }
 

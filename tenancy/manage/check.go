@@ -43,6 +43,7 @@ type checkJSON struct {
 	Omitted  int            `json:"omitted"` // findings that are not listed
 	Tenants  map[string]int `json:"tenants,omitempty"`
 	Behind   *int           `json:"behind,omitempty"` // schemas that are not current
+	Edited   *int           `json:"edited,omitempty"` // schemas in which files of applied migrations were edited since
 	Drift    *int           `json:"drift,omitempty"`  // schemas that differ
 	Backups  *backupsJSON   `json:"backups,omitempty"`
 }
@@ -106,17 +107,15 @@ func (c *call) sumUp(ctx context.Context, sum *checkJSON) (drift migrate.DriftRe
 		tenants = append(tenants, tenancy.Tenant{ID: t.ID, Slug: t.Slug, Status: t.Status})
 	}
 	if c.Migrations != nil {
-		behind := 0
+		var n fleetCount
 		err := c.fleet(ctx, migrate.UpAllOptions{}, func(s stateJSON) error {
-			if s.Outcome != migrate.Stray {
-				behind++
-			}
+			n.add(s)
 			return nil
 		})
 		if err != nil {
 			return drift, err
 		}
-		sum.Behind = &behind
+		sum.Behind, sum.Edited = &n.behind, &n.edited
 	}
 	if c.Backups != nil {
 		if sum.Backups, err = c.oldestBackup(ctx, tenants); err != nil {
@@ -183,7 +182,7 @@ func (c *call) checked(sum checkJSON) {
 		safe = "not safe to serve from"
 	}
 	c.fields("server", "PostgreSQL "+sum.Server, "database", sum.Database, "login", sum.Login, "level", sum.Level, "isolation", safe,
-		"tenants", tenantsText(sum.Tenants), "migrations", countText(sum.Behind, "not current"), "drift", countText(sum.Drift, "different"),
+		"tenants", tenantsText(sum.Tenants), "migrations", countText(sum.Behind, "not current"), "edited files", countText(sum.Edited, "affected by an edited file"), "drift", countText(sum.Drift, "different"),
 		"backups", backupsText(sum.Backups))
 }
 

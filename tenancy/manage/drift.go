@@ -83,12 +83,7 @@ func (c *call) driftReport(ctx context.Context, o migrate.DriftOptions) (report 
 		if err != nil {
 			return report, err
 		}
-		report.Checked++
-		if r.State == migrate.DriftNone {
-			report.Equal++
-		} else {
-			report.Results = append(report.Results, r)
-		}
+		report.Add(r)
 		bar.of(report.Checked, len(schemas), len(report.Results))
 	}
 	report.Duration = time.Since(begun)

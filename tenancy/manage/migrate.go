@@ -46,7 +46,7 @@ The JSON is that of migrate.Report, or with --schema and --shared of migrate.Res
 		flags: fleetFlags,
 		run:   runMigrate,
 	})
-	cmd.AddCommand(m.migrateStatus(), m.migrateDown(), m.migrateRedo(), m.migrateBaseline())
+	cmd.AddCommand(m.migrateStatus(), m.migrateDown(), m.migrateRedo(), m.migrateBaseline(), m.migrateAccept())
 	return cmd
 }
 

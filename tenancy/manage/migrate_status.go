@@ -2,7 +2,6 @@ package manage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -20,8 +19,11 @@ func (m *mount) migrateStatus() *cobra.Command {
 		long: `Say which schemas are behind and which could not be migrated as they are. With --schema or --shared, say of one schema which
 migrations are applied. It changes nothing. With --check it exits with 4 if anything is pending.
 
-In JSON there is an object for each schema that is not current: schema, outcome (behind, unknown_version, out_of_order, edited,
-bad_table, missing, stray), version, pending and error. With --schema there is an object for each migration: set, source,
+A schema that a newer program has migrated and that this one can work with (newer_compatible) is listed and not pending. So is
+one in which files of applied migrations were edited since: 'migrate accept' is for these.
+
+In JSON there is an object for each schema that is listed: schema, outcome (current, behind, newer_compatible, unknown_version,
+out_of_order, edited, bad_table, missing, stray), version, pending, edited and error. With --schema there is an object for each migration: set, source,
 version, name, file, kind, transaction, checksum, state (pending, applied, changed, unknown) and applied_at.`,
 		example: "  $0 migrate status\n  $0 migrate status --schema tenant_7\n  $0 migrate status --check --json",
 		codes:   map[int]string{CodeFound: "with --check: something is pending, or cannot be migrated", CodeMissing: "no such schema"},
@@ -52,23 +54,60 @@ type stateJSON struct {
 	Outcome migrate.Outcome `json:"outcome"`
 	Version int64           `json:"version"`
 	Pending []int64         `json:"pending"`
+	Edited  []int64         `json:"edited,omitempty"` // versions that are applied and whose files are others now
 	Error   string          `json:"error,omitempty"`
+}
+
+// listed reports whether there is something to say of a schema.
+func listed(o migrate.Outcome, edited []int64) bool { return o != migrate.Current || len(edited) > 0 }
+
+// why says what is the matter with the schema.
+func (s stateJSON) why() string {
+	if s.Error != "" || len(s.Edited) == 0 {
+		return s.Error
+	}
+	return "files were edited since they were applied: " + versions(s.Edited)
+}
+
+// fleetCount counts schemas.
+type fleetCount struct{ behind, strays, edited, newer int }
+
+func (n *fleetCount) add(s stateJSON) {
+	switch s.Outcome {
+	case migrate.Stray:
+		n.strays++
+	case migrate.NewerCompatible:
+		n.newer++
+	case migrate.Current:
+	default:
+		n.behind++
+	}
+	if len(s.Edited) > 0 {
+		n.edited++
+	}
+}
+
+func (n fleetCount) String() string {
+	text := count(n.behind, "schema") + " not current, " + count(n.strays, "stray")
+	if n.newer > 0 {
+		text += fmt.Sprintf(", %d newer and compatible", n.newer)
+	}
+	if n.edited > 0 {
+		text += fmt.Sprintf(", %d with edited files", n.edited)
+	}
+	return text
 }
 
 // fleetStatus lists what is not current of the schemas that the options name. With check it is an error if there is any.
 func (c *call) fleetStatus(ctx context.Context, o migrate.UpAllOptions, check bool) error {
 	rows := [][]string{{"SCHEMA", "STATE", "VERSION", "PENDING", "WHY"}}
-	behind, strays := 0, 0
+	var n fleetCount
 	add := func(s stateJSON) error {
-		if s.Outcome == migrate.Stray {
-			strays++
-		} else {
-			behind++
-		}
+		n.add(s)
 		if c.json {
 			return c.value(s)
 		}
-		rows = append(rows, []string{s.Schema, s.Outcome.String(), fmt.Sprint(s.Version), versions(s.Pending), s.Error})
+		rows = append(rows, []string{s.Schema, s.Outcome.String(), fmt.Sprint(s.Version), versions(s.Pending), s.why()})
 		return nil
 	}
 	err := c.fleet(ctx, o, add)
@@ -79,23 +118,23 @@ func (c *call) fleetStatus(ctx context.Context, o migrate.UpAllOptions, check bo
 		return err
 	}
 	if !c.json {
-		c.note("%s not current, %s", count(behind, "schema"), count(strays, "stray"))
+		c.note("%s", n)
 	}
-	if check && behind > 0 {
+	if check && n.behind > 0 {
 		return &codeError{code: CodeFound}
 	}
 	return nil
 }
 
-// fleet gives what is not current to add: the shared schema first.
+// fleet gives what is not current, or has edited files, to add: the shared schema first.
 func (c *call) fleet(ctx context.Context, o migrate.UpAllOptions, add func(stateJSON) error) error {
 	if !o.SkipShared {
 		s, err := c.Migrations.Status(ctx, schemactx.Public)
 		if err != nil {
 			return err
 		}
-		if pending := s.Versions(migrate.Pending); len(pending) > 0 || s.Err != nil {
-			if err := add(sharedState(s, pending)); err != nil {
+		if j := sharedState(s); listed(j.Outcome, j.Edited) {
+			if err := add(j); err != nil {
 				return err
 			}
 		}
@@ -107,10 +146,10 @@ func (c *call) fleet(ctx context.Context, o migrate.UpAllOptions, add func(state
 		if err != nil {
 			return err
 		}
-		if s.Outcome == migrate.Current || slices.Contains(o.Except, s.Schema) || len(o.Only) > 0 && !slices.Contains(o.Only, s.Schema) {
+		if !listed(s.Outcome, s.Edited) || slices.Contains(o.Except, s.Schema) || len(o.Only) > 0 && !slices.Contains(o.Only, s.Schema) {
 			continue
 		}
-		j := stateJSON{Schema: s.Schema, Outcome: s.Outcome, Version: s.Version, Pending: slices.Clone(s.Pending)}
+		j := stateJSON{Schema: s.Schema, Outcome: s.Outcome, Version: s.Version, Pending: slices.Clone(s.Pending), Edited: s.Edited}
 		if s.Err != nil {
 			j.Error = sentence(s.Err)
 		}
@@ -139,17 +178,10 @@ func (c *call) listed(ctx context.Context, o migrate.UpAllOptions) error {
 	return nil
 }
 
-func sharedState(s migrate.Status, pending []int64) stateJSON {
-	j := stateJSON{Schema: schemactx.Public, Outcome: migrate.Behind, Pending: pending}
+func sharedState(s migrate.Status) stateJSON {
+	j := stateJSON{Schema: schemactx.Public, Outcome: s.Outcome, Pending: s.Versions(migrate.Pending), Edited: s.Versions(migrate.Changed)}
 	for _, v := range s.Versions(migrate.Applied, migrate.Changed, migrate.Unknown) {
 		j.Version = max(j.Version, v)
-	}
-	for outcome, sentinel := range map[migrate.Outcome]error{
-		migrate.UnknownVersion: migrate.ErrUnknownVersion, migrate.OutOfOrder: migrate.ErrOutOfOrder, migrate.Edited: migrate.ErrChanged,
-	} {
-		if errors.Is(s.Err, sentinel) {
-			j.Outcome = outcome
-		}
 	}
 	if s.Err != nil {
 		j.Error = sentence(s.Err)
@@ -184,6 +216,12 @@ func (c *call) schemaStatus(ctx context.Context, schema string, check bool) erro
 	}
 	if s.Err != nil {
 		c.note("It cannot be migrated: %s", sentence(s.Err))
+	}
+	if s.Outcome == migrate.NewerCompatible {
+		c.note("A newer program has migrated it, and this one can work with it.")
+	}
+	if edited := s.Versions(migrate.Changed); len(edited) > 0 {
+		c.note("Files were edited since they were applied: %s. 'migrate accept' takes them as they are.", versions(edited))
 	}
 	if check && (s.Err != nil || len(s.Versions(migrate.Pending)) > 0) {
 		return &codeError{code: CodeFound}

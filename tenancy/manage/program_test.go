@@ -32,6 +32,7 @@ type program struct {
 	fourEyes              bool
 	secret                string   // of the tenants' logins; "": there are none
 	all                   bool     // also has what not every program has
+	strict                bool     // refuses migrations that were edited since they were applied
 	killed                bool     // gets a SIGINT when its canaries are migrated
 	extensions, path      []string // names of extensions for init, and the extra search path
 }
@@ -42,7 +43,7 @@ func programOf(env func(string) string) program {
 		admin: env("SCHOOL_ADMIN"), owner: env("SCHOOL_OWNER"), runtime: env("SCHOOL_RUNTIME"), prefix: env("SCHOOL_PREFIX"),
 		store: env("SCHOOL_STORE"), migrations: env("SCHOOL_MIGRATIONS"), actor: env("SCHOOL_ACTOR"),
 		fourEyes: env("SCHOOL_FOUR_EYES") != "", secret: env("SCHOOL_SECRET"),
-		all: env("SCHOOL_ALL") != "", killed: env("SCHOOL_KILLED") != "",
+		strict: env("SCHOOL_STRICT") != "", all: env("SCHOOL_ALL") != "", killed: env("SCHOOL_KILLED") != "",
 		extensions: strings.Fields(env("SCHOOL_EXTENSIONS")), path: strings.Fields(env("SCHOOL_PATH")),
 	}
 }
@@ -127,13 +128,17 @@ func (p program) open(ctx context.Context) (_ *manage.App, err error) {
 	if p.migrations != "" {
 		tenant = append(tenant, migrate.Source{Name: "more", FS: os.DirFS(p.migrations), Base: 1000})
 	}
+	changed := migrate.Allow
+	if p.strict {
+		changed = migrate.Refuse
+	}
 	a.Migrations, err = migrate.New(a.Owner, migrate.Config{
 		Shared: []migrate.Source{
 			{Name: "tenancy", FS: tenancy.Migrations()},
 			{Name: "audit", FS: audit.Migrations(), Base: audit.Base},
 			{Name: "backup", FS: backup.Migrations(), Base: backup.Base},
 		},
-		Tenant: tenant, ExtraSearchPath: p.path,
+		Tenant: tenant, ExtraSearchPath: p.path, Changed: changed,
 	})
 	if err != nil {
 		return nil, err

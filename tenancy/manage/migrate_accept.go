@@ -1,0 +1,209 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy/audit"
+)
+
+func (m *mount) migrateAccept() *cobra.Command {
+	return m.verb(verb{
+		use: "accept", short: "Take edited migrations as they are",
+		long: `Write down, in the schemas of tenants, that migrations which are applied and whose files were edited since are right as they
+are now: 'migrate status' no longer names them, and where the program refuses edited files it goes on. No migration is run.
+
+Before, the structure of each schema is compared with what the files as they are make of it. One that differs is left as it
+is: write a new migration for what the edit was to change, and undo the edit. --unchecked leaves the comparison out, which
+the shared schema has none of.
+
+Edits that this is for are those of the layout, of comments within a statement, and of what runs once, such as the rows that
+a migration inserts. Line ends, the Down section and what stands between statements can be edited without it.
+
+In JSON there is an object for each schema with edited files: schema, versions, accepted, differences and error.`,
+		example: "  $0 migrate accept --dry-run\n  $0 migrate accept\n  $0 migrate accept --schema tenant_7 --json",
+		codes: map[int]string{
+			CodeFailed: "a schema could not be compared or written", CodeMissing: "no such schema",
+			CodeFound: "schemas differ from what the files make, or with --dry-run: there is something to accept",
+		},
+		needs: []need{needMigrations},
+		flags: func(f *pflag.FlagSet) {
+			f.String("schema", "", "only this schema")
+			f.Bool("shared", false, "only the shared schema")
+			f.Bool("unchecked", false, "do not compare structures")
+			f.Bool("dry-run", false, "change nothing, and say what would be accepted")
+		},
+		run: runAccept,
+	})
+}
+
+// acceptedJSON is what came of one schema, in JSON. Its names stay.
+type acceptedJSON struct {
+	Schema      string   `json:"schema"`
+	Versions    []int64  `json:"versions"`
+	Accepted    bool     `json:"accepted"`
+	Differences []string `json:"differences,omitempty"`
+	Error       string   `json:"error,omitempty"`
+}
+
+// accepting is one run of the command.
+type accepting struct {
+	c          *call
+	references map[string]migrate.Structure // by the versions that are applied
+	different  int
+	failed     error
+}
+
+func runAccept(ctx context.Context, c *call) error {
+	schemas, err := c.editedSchemas(ctx)
+	if err != nil {
+		return err
+	}
+	a := &accepting{c: c, references: make(map[string]migrate.Structure)}
+	for _, schema := range schemas {
+		if err := a.one(ctx, schema); err != nil {
+			return err
+		}
+	}
+	dry := flagOf[bool](c.cmd, "dry-run")
+	switch {
+	case len(schemas) == 0:
+		c.note("No schema has edited files.")
+	case a.failed != nil:
+		return &codeError{CodeFailed, a.failed}
+	case a.different > 0:
+		return &codeError{CodeFound, fmt.Errorf("%s not what the files make: left as it was", count(a.different, "schema"))}
+	case dry:
+		return &codeError{code: CodeFound}
+	}
+	return nil
+}
+
+// editedSchemas are those with edited files: the one that was named, or of all tenants and the shared one.
+func (c *call) editedSchemas(ctx context.Context) (schemas []string, err error) {
+	schema, err := c.oneSchema()
+	if err != nil || schema != "" {
+		return []string{schema}, err
+	}
+	if c.Tenants == nil {
+		return nil, needTenants(c.App)
+	}
+	err = c.fleet(ctx, migrate.UpAllOptions{}, func(s stateJSON) error {
+		if len(s.Edited) > 0 && s.Outcome != migrate.NewerCompatible {
+			schemas = append(schemas, s.Schema)
+		}
+		return nil
+	})
+	return schemas, err
+}
+
+// one accepts what was edited in a schema, and says so. What is wrong with it is noted.
+func (a *accepting) one(ctx context.Context, schema string) error {
+	status, err := a.c.Migrations.Status(ctx, schema)
+	if err != nil {
+		return err
+	}
+	j := acceptedJSON{Schema: schema, Versions: status.Versions(migrate.Changed)}
+	if len(j.Versions) == 0 {
+		j.Versions = []int64{}
+		return a.tell(j)
+	}
+	if schema != schemactx.Public && !flagOf[bool](a.c.cmd, "unchecked") {
+		if j.Differences, err = a.differences(ctx, status); len(j.Differences) > 0 {
+			a.different++
+		}
+	}
+	if err == nil && len(j.Differences) == 0 && !flagOf[bool](a.c.cmd, "dry-run") {
+		err = a.write(ctx, &j)
+	}
+	if err != nil {
+		j.Error = sentence(err)
+		a.failed = errors.Join(a.failed, err)
+	}
+	return a.tell(j)
+}
+
+func (a *accepting) write(ctx context.Context, j *acceptedJSON) error {
+	done, err := a.c.Migrations.Accept(ctx, j.Schema)
+	if err != nil {
+		return err
+	}
+	j.Accepted, j.Versions = true, done.Versions
+	return a.c.logAccepted(ctx, done)
+}
+
+// differences compares a schema with what the files as they are make at its versions.
+func (a *accepting) differences(ctx context.Context, s migrate.Status) ([]string, error) {
+	applied := slices.Sorted(slices.Values(s.Versions(migrate.Applied, migrate.Changed, migrate.Unknown)))
+	only, err := a.c.Migrations.Only(applied)
+	if err != nil {
+		return nil, err
+	}
+	o := migrate.DriftOptions{FingerprintOptions: migrate.FingerprintOptions{Roles: a.c.Roles}, IgnoreOrder: true}
+	key := fmt.Sprint(applied)
+	reference, ok := a.references[key]
+	if !ok {
+		if reference, err = only.Reference(ctx, o.FingerprintOptions); err != nil {
+			return nil, err
+		}
+		a.references[key] = reference
+	}
+	o.Reference = &reference
+	var all []string
+	for r, err := range only.DriftEach(ctx, []string{s.Schema}, o) {
+		if err != nil {
+			return nil, err
+		}
+		if r.Err != nil && r.State != migrate.DriftEdited {
+			return nil, r.Err
+		}
+		for _, d := range r.Differences {
+			all = append(all, d.String())
+		}
+	}
+	return all, nil
+}
+
+func (a *accepting) tell(j acceptedJSON) error {
+	return a.c.result(j, func() {
+		switch {
+		case j.Error != "":
+			a.c.linef("%s: failed: %s", j.Schema, j.Error)
+		case len(j.Differences) > 0:
+			a.c.linef("%s: not accepted, %d different:", j.Schema, len(j.Differences))
+			for _, d := range j.Differences {
+				a.c.linef("  %s", d)
+			}
+		case len(j.Versions) == 0:
+			a.c.linef("%s: no edited files.", j.Schema)
+		case j.Accepted:
+			a.c.linef("%s: accepted %s.", j.Schema, versions(j.Versions))
+		default:
+			a.c.linef("%s: would accept %s.", j.Schema, versions(j.Versions))
+		}
+	})
+}
+
+func (c *call) logAccepted(ctx context.Context, done migrate.Accepted) error {
+	if c.Log == nil || len(done.Versions) == 0 {
+		return nil
+	}
+	e := audit.Entry{Schema: done.Schema, Action: audit.Migration, Details: map[string]any{
+		"command": c.cmd.CommandPath(), "accepted": done.Versions,
+	}}
+	if done.Schema != schemactx.Public {
+		t, err := c.bySchema(ctx, done.Schema)
+		if err != nil {
+			return err
+		}
+		e.Tenant, e.Slug = t.ID, t.Slug
+	}
+	return c.log(ctx, e)
+}
