@@ -95,6 +95,7 @@ func (a *app) run(ctx context.Context, listener net.Listener, gone <-chan struct
 	background, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { a.metrics.Run(background) })
+	running.Go(func() { a.quarantine.Run(background) })
 	running.Go(func() { a.keepLogDaily(background) })
 	running.Go(func() { _ = a.schedule.Run(background) }) // these end with their context alone
 	running.Go(func() { _ = a.tenants.RunStock(background) })

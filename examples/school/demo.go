@@ -32,6 +32,9 @@ func (p *platform) createDemo(ctx context.Context) error {
 		if t.Status != tenancy.Active {
 			continue // somebody has suspended it
 		}
+		if err := p.quarantine.Admit(ctx, &t); err != nil {
+			continue // the log tells why
+		}
 		//tenantvet:allow tenantswitch the demonstration fills its schools before there are requests
 		err = schemactx.WithSchema(ctx, t.Schema, func(ctx context.Context) error {
 			return p.db.InTx(ctx, func(tx pgx.Tx) error { return demo.Load(ctx, tx, school, p.key.phrase) })

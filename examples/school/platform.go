@@ -17,6 +17,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 	"github.com/oryne/pgtenant/tenancy/backup"
 	"github.com/oryne/pgtenant/tenancy/metrics"
+	"github.com/oryne/pgtenant/tenancy/quarantine"
 )
 
 // platform is what serving and each command begin with: the packages of the library, put together.
@@ -26,7 +27,8 @@ type platform struct {
 	registry       *tenancy.Registry // which schools there are, as requests may know it
 	tenants        *tenancy.Manager  // what makes schools: the owner
 	runner         *migrate.Runner
-	log            *audit.Log // who did what
+	quarantine     *quarantine.Quarantine // schools whose schemas this program cannot work with; nil in commands
+	log            *audit.Log             // who did what
 	metrics        *metrics.Metrics
 	store          *backup.Dir
 	backups        *backup.Service
@@ -92,7 +94,9 @@ func (p *platform) openTenants(database *database) (err error) {
 			{Name: "schools", FS: schools.Migrations(), Base: schools.Base},
 		},
 		ExtraSearchPath: database.extra,
-		Logger:          p.logger,
+		// A school that is locked is not waited for long when the program starts: it is in quarantine then.
+		LockTimeout: 2 * time.Second, LockRetries: 1,
+		Logger: p.logger,
 	})
 	if err != nil {
 		return err
@@ -113,8 +117,8 @@ func (p *platform) openTenants(database *database) (err error) {
 	return nil
 }
 
-// prepare brings what schools share up to date, and then the schema of every school. It refuses a database in which something
-// breaks the isolation.
+// prepare brings what schools share up to date, and then the schema of every school. Schools whose schemas cannot be brought up
+// to date are in quarantine, and the others are served. It refuses a database in which something breaks the isolation.
 func (p *platform) prepare(ctx context.Context, roles schemactx.RoleNames) error {
 	if err := p.tenants.Init(ctx); err != nil {
 		return err
@@ -127,9 +131,17 @@ func (p *platform) prepare(ctx context.Context, roles schemactx.RoleNames) error
 		Events:     p.metrics.Migrating(p.log.MigrateEvents(ctx)),
 	})
 	p.metrics.Migrated(report)
+	if report.Stopped != nil {
+		return err // the run failed, and not schools
+	}
+	if err != nil {
+		p.logger.ErrorContext(ctx, "not every school could be migrated", slog.Any("error", err))
+	}
+	p.quarantine, err = quarantine.New(ctx, quarantine.Config{Runner: p.runner, Schemas: p.tenants.Schemas, Logger: p.logger})
 	if err != nil {
 		return err
 	}
+	p.quarantine.Migrated(ctx, report.Results...)
 	return p.check(ctx, roles)
 }
 

@@ -58,12 +58,18 @@ func oneLine(err error) string { return strings.Join(strings.Fields(err.Error())
 // start runs the program in this process until it has welcomed its user.
 func start(t *testing.T, args ...string) (*program, error) {
 	t.Helper()
+	return startLogging(t, io.Discard, args...)
+}
+
+// startLogging is start with its log.
+func startLogging(t *testing.T, log io.Writer, args ...string) (*program, error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
 	r, w := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := run(ctx, append([]string{"--listen", "127.0.0.1:0"}, args...), w, io.Discard)
+		err := run(ctx, append([]string{"--listen", "127.0.0.1:0"}, args...), w, log)
 		w.Close()
 		ended <- err
 	}()

@@ -39,6 +39,7 @@ func (a *app) routes() (http.Handler, error) {
 	site := tenancy.Handler(a.hosts, a.metrics.Routes(tenancy.Routes{
 		Public: withPage("GET /metrics", a.metricsPage(), limit(a.log.Middleware(public, logged))),
 		Tenant: limit(a.log.Middleware(school, logged)),
+		Admit:  a.quarantine.Admit,
 		Refuse: refuse,
 		Logger: a.logger,
 	}))
@@ -65,7 +66,7 @@ func (a *app) publicSite() (http.Handler, error) {
 	shown := prometheus.NewRegistry()
 	shown.MustRegister(a.metrics)
 	admin, err := console.New(console.Config{
-		Tenants: a.tenants, Schools: a.schools, Runner: a.runner, Backups: a.backups, Log: a.log, Owner: a.owner,
+		Tenants: a.tenants, Schools: a.schools, Runner: a.runner, Quarantine: a.quarantine, Backups: a.backups, Log: a.log, Owner: a.owner,
 		Metrics: shown, Staff: a.staff, Signer: a.signer, Port: a.port, Logger: a.logger,
 	})
 	if err != nil {

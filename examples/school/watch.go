@@ -25,8 +25,9 @@ func (a *app) watch() error {
 		Migrations: func(ctx context.Context) iter.Seq2[migrate.SchemaState, error] {
 			return a.runner.Fleet(ctx, a.tenants.Schemas)
 		},
-		Backups:   metrics.BackupsFunc(a.lastBackups),
-		Directory: func() metrics.DirectoryStatus { return metrics.DirectoryStatus(a.hosts.Status()) },
+		Backups:    metrics.BackupsFunc(a.lastBackups),
+		Directory:  func() metrics.DirectoryStatus { return metrics.DirectoryStatus(a.hosts.Status()) },
+		Quarantine: func() metrics.QuarantineStatus { return metrics.QuarantineStatus(a.quarantine.Status()) },
 	})
 }
 

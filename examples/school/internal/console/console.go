@@ -20,21 +20,23 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 	"github.com/oryne/pgtenant/tenancy/backup"
+	"github.com/oryne/pgtenant/tenancy/quarantine"
 )
 
 // Config says what the console works with. All of it is required.
 type Config struct {
-	Tenants *tenancy.Manager
-	Schools *schools.Maker
-	Runner  *migrate.Runner
-	Backups *backup.Service
-	Log     *audit.Log
-	Owner   *pgxpool.Pool // reads the access log
-	Metrics prometheus.Gatherer
-	Staff   *staff.Staff
-	Signer  *tenancy.Signer
-	Port    string // that schools' addresses have
-	Logger  *slog.Logger
+	Tenants    *tenancy.Manager
+	Schools    *schools.Maker
+	Runner     *migrate.Runner
+	Quarantine *quarantine.Quarantine
+	Backups    *backup.Service
+	Log        *audit.Log
+	Owner      *pgxpool.Pool // reads the access log
+	Metrics    prometheus.Gatherer
+	Staff      *staff.Staff
+	Signer     *tenancy.Signer
+	Port       string // that schools' addresses have
+	Logger     *slog.Logger
 }
 
 type console struct {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
+	"github.com/oryne/pgtenant/tenancy/quarantine"
 )
 
 // overview is the first page: what one would want to know before anybody calls.
@@ -19,7 +20,35 @@ type overview struct {
 	WithoutBackup                    int64
 	OldestBackup, Asked              time.Time
 	Drops                            []tenancy.DropRequest
+	Quarantine                       []kept
 	Recent                           []audit.Record
+}
+
+// kept is a school in quarantine, or a schema of none.
+type kept struct {
+	*quarantine.Entry
+	Name, Slug string // empty: of no school
+}
+
+// quarantined are the schools that are not served.
+func (c *console) quarantined(ctx context.Context) ([]kept, error) {
+	entries := c.Quarantine.List()
+	if len(entries) == 0 {
+		return nil, nil
+	}
+	entries = entries[:min(len(entries), maxNamed)]
+	names := make(map[string]tenancy.Tenant)
+	for t, err := range c.Tenants.All(ctx, tenancy.Filter{Limit: tenancy.MaxPageSize}) {
+		if err != nil {
+			return nil, err
+		}
+		names[t.Schema] = t
+	}
+	all := make([]kept, len(entries))
+	for i, e := range entries {
+		all[i] = kept{e, names[e.Schema].Name, names[e.Schema].Slug}
+	}
+	return all, nil
 }
 
 type statusCount struct {
@@ -47,6 +76,10 @@ func (c *console) dashboard(w http.ResponseWriter, r *http.Request) {
 		if n := g.count("pgtenant_tenants", "status", string(s)); n > 0 {
 			o.Statuses = append(o.Statuses, statusCount{s, n})
 		}
+	}
+	if o.Quarantine, err = c.quarantined(r.Context()); err != nil {
+		c.Broken(w, r, err)
+		return
 	}
 	if o.Drops, err = c.openDrops(r.Context()); err != nil {
 		c.Broken(w, r, err)

@@ -39,7 +39,7 @@ func (c *console) migrations(w http.ResponseWriter, r *http.Request) {
 		f.Counts[state.Outcome]++
 		schemas = append(schemas, state.Schema)
 		switch {
-		case state.Outcome == migrate.Current:
+		case state.Outcome == migrate.Current && len(state.Edited) == 0:
 		case len(f.Named) < maxNamed:
 			f.Named = append(f.Named, state)
 		default:
@@ -65,5 +65,7 @@ func (c *console) migrate(w http.ResponseWriter, r *http.Request, slug string, _
 	if err != nil {
 		return "", err
 	}
-	return "The schema is up to date.", c.Runner.Migrate(ctx, t.Schema)
+	result, err := c.Runner.Up(ctx, t.Schema)
+	c.Quarantine.Migrated(ctx, result)
+	return "The schema is up to date.", err
 }

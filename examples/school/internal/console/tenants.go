@@ -12,6 +12,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 	"github.com/oryne/pgtenant/tenancy/backup"
+	"github.com/oryne/pgtenant/tenancy/quarantine"
 )
 
 // pageSize is how many schools, or entries of the log, are on a page.
@@ -22,7 +23,8 @@ type catalogue struct {
 	Search, Status, Plan string
 	Statuses             []tenancy.Status
 	Tenants              []tenancy.Tenant
-	Next                 string // the address of the page behind it
+	Kept                 map[string]string // reasons of those in quarantine, by schema
+	Next                 string            // the address of the page behind it
 }
 
 var statuses = []tenancy.Status{tenancy.Active, tenancy.Suspended, tenancy.Maintenance, tenancy.Provisioning, tenancy.Dropping}
@@ -40,7 +42,10 @@ func (c *console) list(w http.ResponseWriter, r *http.Request) {
 		c.failed(w, r, err)
 		return
 	}
-	l.Tenants = page.Tenants
+	l.Tenants, l.Kept = page.Tenants, make(map[string]string)
+	for _, e := range c.Quarantine.List() {
+		l.Kept[e.Schema] = e.Reason
+	}
 	if page.Next != 0 {
 		q.Set("after", strconv.FormatInt(page.Next, 10))
 		l.Next = "?" + q.Encode()
@@ -58,6 +63,7 @@ type school struct {
 	Backups    []backup.Info   // the newest first
 	Migrations migrate.Status
 	Pending    int
+	Quarantine *quarantine.Entry // why it is not served, or nil
 	Log        []audit.Record
 	Requests   []codeCount
 	Size       int64
@@ -114,6 +120,7 @@ func (c *console) school(r *http.Request) (s school, err error) {
 	if err != nil && !errors.Is(err, migrate.ErrSchemaMissing) {
 		return s, err
 	}
+	s.Quarantine = c.Quarantine.Of(t.Schema)
 	s.Pending = len(s.Migrations.Versions(migrate.Pending))
 	page, err := c.reader.List(ctx, audit.Filter{Tenants: []int64{t.ID}, Order: audit.Newest, Limit: 8})
 	if err != nil {

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// logBuffer is a log that is read while the program writes it.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logBuffer) has(text string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Contains(l.text.String(), text)
+}
+
+// A program that starts on a database in which one school's migration fails, one is locked, one is newer and one was edited serves
+// the others, says so on every page for who runs the platform, and takes each back when it is repaired.
+func TestOneSchoolThatCannotBeMigratedKeepsNoOtherOut(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	db.RolePrefix = schemactx.DefaultRoleNames(db.Name).Prefix()
+	dir := filepath.Join(tempDir(t), "data")
+	args := []string{"--database-url", db.URL, "--data-dir", dir, "--verbose"}
+	command := func(words ...string) error {
+		return run(t.Context(), append(args[:4:4], words...), io.Discard, io.Discard)
+	}
+	p, err := start(t, args...)
+	check(t, err)
+	check(t, p.stop())
+	schema := make(map[string]string)
+	for slug := range strings.FieldsSeq("elm oak") {
+		check(t, command("tenant", "create", "--name", slug, "--subdomain", slug))
+	}
+	rows, err := db.Pool.Query(t.Context(), "select slug, schema_name from public.tenants where status = 'active'")
+	check(t, err)
+	var slug, name string
+	_, err = pgx.ForEachRow(rows, []any{&slug, &name}, func() error { schema[slug] = name; return nil })
+	check(t, err)
+
+	for _, slug := range []string{"schoola", "schoolb"} {
+		check(t, command("migrate", "down", "--schema", schema[slug], "--yes"))
+	}
+	for _, sql := range []string{
+		"create table " + schema["schoola"] + ".payments ()", // is in the migration's way
+		"insert into " + schema["schoolc"] + ".goose_db_version (version_id, is_applied) values (99, true)",
+		"comment on table " + schema["elm"] + ".goose_db_version is null",
+	} {
+		_, err := db.Pool.Exec(t.Context(), sql)
+		check(t, err)
+	}
+	var stamp string
+	check(t, db.Pool.QueryRow(t.Context(), "select (extract(epoch from tstamp) * 1000000)::bigint::text from "+schema["elm"]+
+		".goose_db_version where version_id = 1").Scan(&stamp))
+	_, err = db.Pool.Exec(t.Context(), "comment on table "+schema["elm"]+`.goose_db_version is '{"pgtenant":{"`+stamp+`":{"1":"0123456789abcdef"}}}'`)
+	check(t, err)
+	lock, err := db.Pool.Begin(t.Context())
+	check(t, err)
+	_, err = lock.Exec(t.Context(), "select pg_advisory_xact_lock(hashtextextended('pgtenant.migrate.' || $1, 0))", schema["schoolb"])
+	check(t, err)
+
+	log := &logBuffer{}
+	p, err = startLogging(t, log, args...)
+	check(t, err)
+	defer func() { check(t, p.stop()) }()
+	k, err := loginKey(dir)
+	check(t, err)
+	site := func(slug string) answer { return p.ask(t, "GET", slug+".localhost", "/api/students/", "") }
+	for _, slug := range []string{"schoola", "schoolb", "schoolc"} {
+		site(slug).expect(t, 503, tenancy.ProblemQuarantined, "Being updated")
+		p.ask(t, "GET", slug+".localhost", "/", "", "Accept", "text/html").expect(t, 503, "Being updated")
+		if !log.has("schema=" + schema[slug]) {
+			t.Errorf("the log does not name %s", slug)
+		}
+	}
+	for _, slug := range []string{"elm", "oak"} { // nobody has logged in
+		site(slug).expect(t, 401)
+	}
+	p.ask(t, "GET", "localhost", "/", "", "Accept", "text/html").expect(t, 200)
+	p.ask(t, "GET", "localhost", "/readyz", "").expect(t, 200)
+
+	cookie := p.logIn(t, k, ada, 0)
+	console := func(path string) answer { return p.ask(t, "GET", "localhost", path, "", "Cookie", cookie) }
+	console("/admin/").expect(t, 200, "Schools in quarantine", "Ashgrove Academy</a>: <strong>failed", "<strong>newer")
+	console("/admin/tenants/").expect(t, 200, "in quarantine: failed", "in quarantine: newer")
+	console("/admin/tenants/schoola").expect(t, 200, "In quarantine: failed", "already exists")
+	console("/admin/tenants/schoolc").expect(t, 200, "In quarantine: newer")
+	console("/admin/migrations").expect(t, 200, "files were edited since they were applied: 1")
+	p.ask(t, "GET", "localhost", "/metrics", "").expect(t, 200,
+		`pgtenant_quarantined_tenants{reason="newer"} 1`, `pgtenant_refused_requests_total{reason="quarantined"}`)
+
+	check(t, lock.Rollback(t.Context()))
+	check(t, command("migrate", "--schema", schema["schoolb"])) // another process
+	_, err = db.Pool.Exec(t.Context(), "delete from "+schema["schoolc"]+".goose_db_version where version_id = 99; drop table "+
+		schema["schoola"]+".payments")
+	check(t, err)
+	p.post(t, "localhost", "/admin/tenants/schoola/migrate", cookie).expect(t, 303)
+	site("schoola").expect(t, 200) // at once
+	for _, slug := range []string{"schoolb", "schoolc"} {
+		eventually(t, slug+" is served again", func() bool { return site(slug).status == 200 })
+	}
+	if !log.has("tenant left quarantine") {
+		t.Error("the log does not tell who came back")
+	}
+	if a := console("/admin/").expect(t, 200); strings.Contains(a.body, "Schools in quarantine") {
+		t.Error("the console still shows who was in quarantine")
+	}
+}
