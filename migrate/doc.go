@@ -42,8 +42,8 @@
 // keeps runners apart; a runner that was killed is simply run again. [Runner.PlanUp] shows what
 // would be sent.
 //
-// Unqualified names mean the schema and nothing else: public is not on the search path of
-// a tenant's migration. A schema that does not exist is [ErrSchemaMissing].
+// Unqualified names mean the schema, or something in one of [Config.ExtraSearchPath], such as an extension: public is not on
+// the search path of a tenant's migration unless it is named there. A schema that does not exist is [ErrSchemaMissing].
 //
 // # The fleet
 //

@@ -21,6 +21,7 @@
 // [WithSettings] gives the units of work under a context settings of PostgreSQL, such as lock_timeout, or app.user_id for
 // audit triggers and row-level policies. They are part of the scope and end with it. [Config].Types names the enums and
 // other types of the tenants' schemas, which have another OID in each, for arguments and results. SQLC.md shows both.
+// Extensions, such as citext, need [Config].ExtraSearchPath: SEARCHPATH.md.
 //
 // # What is an error
 //

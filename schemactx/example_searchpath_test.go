@@ -1,0 +1,63 @@
+package schemactx_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// An extension gets a schema of its own, which is on the path of every tenant: its operators are found there alone.
+func ExampleConfig_extraSearchPath() {
+	s, done := newDatabase()
+	defer done()
+	ctx := context.Background()
+
+	extra := []string{schemactx.DefaultExtensionSchema}
+	setup, err := schemactx.Setup(ctx, s.Admin, schemactx.SetupConfig{
+		OwnerPassword: ownerPassword, RuntimePassword: runtimePassword,
+		ExtraSearchPath: extra, Extensions: []string{"citext", "no_such_extension"},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, x := range setup.Extensions { // setup.Err() names those that are missing
+		fmt.Println(x.Name, x.Outcome)
+	}
+	if _, err := schemactx.Provision(ctx, s.Owner, setup.Roles, "school_a"); err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = s.Owner.Exec(ctx, "create table school_a.users (email extensions.citext); insert into school_a.users values ('Ada@Example.com')")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	for _, cfg := range []schemactx.Config{{}, {ExtraSearchPath: extra}} {
+		db, err := schemactx.New(s.Runtime, cfg)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		var n int
+		err = db.QueryRow(schemactx.NewContext(ctx, "school_a"), "select count(*) from users where email = 'ADA@example.com'").Scan(&n)
+		fmt.Println(n, err)
+	}
+	report, err := schemactx.Check(ctx, s.Runtime, schemactx.CheckConfig{})
+	for _, finding := range report.Findings {
+		if finding.Code == schemactx.CodePathType {
+			fmt.Println(finding.Severity, finding.Object)
+		}
+	}
+	fmt.Println(err)
+
+	// Output:
+	// citext done
+	// no_such_extension not possible
+	// 0 <nil>
+	// 1 <nil>
+	// warn type extensions.citext
+	// <nil>
+}
