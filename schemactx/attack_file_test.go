@@ -30,6 +30,9 @@ arrives at a, something of b's is different, or b meets what a has left behind o
 - **Roles, hardened, PgBouncer** goes through a pooler in transaction mode, with one server connection for all and a
   process of its own for b.
 
+The extension citext is in the schema "extensions". The suite runs twice: with no other schema on the path of a tenant
+than its own, and with "extensions" behind it. The outcomes are the same.
+
 Except at Logins, both tenants are served by the same connection to the server. **leaks** says that the attack succeeds.
 Anything else is what stops it: an SQLSTATE of PostgreSQL's (42501 is "permission denied", 2D000 "a COMMIT where none may
 be"), an error of this package, "driver's error" for one of pgx, or "no effect": every statement was let through, and
@@ -49,6 +52,8 @@ nothing came of it.
   row 18 with this setting too.
 - Against mistakes of the owner's (rows 35 and 36): Check, at every start and after every migration. It reports them as
   planted, view-rights and definer-path.
+- Against what is planted on the path of others: the owner keeps CREATE on the schemas of Config.ExtraSearchPath. Check
+  reports who else may create there, as path-writable.
 - Against what PostgreSQL tells everybody (rows 46 to 52), and what all sessions of a database share (rows 60 and 61):
   nothing but a database for each tenant.
 `
@@ -218,6 +223,7 @@ var headings = map[int]string{
 	34: "Planted objects",
 	46: "What PostgreSQL tells everybody",
 	56: "Harm, and what all sessions share",
+	73: "At COMMIT, on the path, and in settings",
 }
 
 // What the matrix says must be complete and in order.

@@ -42,7 +42,7 @@ type attack struct {
 }
 
 // attacks are all of them, in the order of their rows.
-var attacks = slices.Concat(readAttacks, leaveAttacks, sessionAttacks, nameAttacks, plantedAttacks, catalogAttacks, harmAttacks)
+var attacks = slices.Concat(readAttacks, leaveAttacks, sessionAttacks, nameAttacks, plantedAttacks, catalogAttacks, harmAttacks, commitAttacks)
 
 // wants is the outcome at each column of the matrix, in the order of columns: leaks,
 // nothing, stopped, or what stops it, a SQLSTATE or the name of an error.
@@ -88,12 +88,26 @@ type attempt struct {
 // TestAttacks runs every attack at every level. ATTACKS.md must say what came of it.
 func TestAttacks(t *testing.T) {
 	version := pgtest.Version(t)
-	seen := make([][]string, len(columns)) // by column and attack
+	seen := tryAll(t, version)
+	if !t.Failed() {
+		checkFile(t, version, seen)
+	}
+}
+
+// An extra schema on the path of every scope changes no outcome.
+func TestAttacksWithAnExtraSchemaOnThePath(t *testing.T) {
+	tryAll(t, pgtest.Version(t), schemactx.DefaultExtensionSchema)
+}
+
+// tryAll tries every attack at every level, with extra schemas on the path, and returns what came of it by column and
+// attack.
+func tryAll(t *testing.T, version int, extra ...string) [][]string {
+	seen := make([][]string, len(columns))
 	t.Run("levels", func(t *testing.T) {
 		for col := range columns {
 			t.Run(columns[col].name, func(t *testing.T) {
 				t.Parallel()
-				w := newWorld(t, &columns[col])
+				w := newWorld(t, &columns[col], extra...)
 				seen[col] = make([]string, len(attacks))
 				for i := range attacks {
 					seen[col][i] = w.attack(t, &attacks[i])
@@ -102,9 +116,7 @@ func TestAttacks(t *testing.T) {
 			})
 		}
 	})
-	if !t.Failed() {
-		checkFile(t, version, seen)
-	}
+	return seen
 }
 
 // judge compares an outcome with the one wanted.
@@ -240,6 +252,7 @@ func (a *attempt) got(text string) bool { return strings.Contains(a.loot.String(
 func how(err error) string {
 	var nameErr *schemactx.NameError
 	var limitErr *schemactx.LimitError
+	var settingErr *schemactx.SettingError
 	var pgErr *pgconn.PgError
 	if errors.As(err, &limitErr) { // which is a deadline too
 		return "LimitError"
@@ -269,6 +282,8 @@ func how(err error) string {
 		return nothing
 	case errors.As(err, &nameErr):
 		return "NameError"
+	case errors.As(err, &settingErr):
+		return "SettingError"
 	case errors.As(err, &pgErr):
 		return pgErr.Code
 	}

@@ -68,6 +68,7 @@ func openLogins(t *testing.T, w *world, conns int32) func(context.Context) *sche
 type world struct {
 	*fixture
 	column   *column
+	extra    []string      // on the path of every scope
 	pool     *pgxpool.Pool // of the last DB opened
 	heard    chan string   // payloads of notifications that a pool received
 	names    *strings.Replacer
@@ -77,18 +78,19 @@ type world struct {
 	secretB  string
 }
 
-func newWorld(t *testing.T, col *column) *world {
+func newWorld(t *testing.T, col *column, extra ...string) *world {
 	t.Helper()
 	f := &fixture{pg: pgtest.New(t)}
 	roles, err := schemactx.NewRoleNames(f.pg.RolePrefix)
 	check(t, err)
 	report, err := schemactx.Setup(t.Context(), f.pg.Pool, schemactx.SetupConfig{
 		Roles: roles, OwnerPassword: ownerPassword, RuntimePassword: runtimePassword,
+		Extensions: []string{"citext"}, ExtraSearchPath: extra,
 	})
 	check(t, err)
 	f.roles = report.Roles
 	f.owner = openPool(t, f.pg.URLAs(f.roles.Owner(), ownerPassword), 1)
-	w := &world{fixture: f, column: col, secretA: "secretofa" + f.roles.Prefix(), secretB: "secretofb" + f.roles.Prefix()}
+	w := &world{fixture: f, column: col, extra: extra, secretA: "secretofa" + f.roles.Prefix(), secretB: "secretofb" + f.roles.Prefix()}
 	w.names = strings.NewReplacer(
 		"ROLE_A", roles.Tenant("tenant_a"), "ROLE_B", roles.Tenant("tenant_b"), "OWNER", roles.Owner(),
 		"LOGIN_PATH", roles.Prefix()+"_path", "LOGIN", roles.Runtime(), "SECRET_A", w.secretA, "SECRET_B", w.secretB,
@@ -147,7 +149,7 @@ func (w *world) open(t *testing.T, conns int32) func(context.Context) *schemactx
 // single returns one DB for all contexts.
 func (w *world) single(t *testing.T, url string, conns int32, cfg schemactx.Config) func(context.Context) *schemactx.DB {
 	t.Helper()
-	cfg.Level, cfg.Roles = w.column.level, w.roles
+	cfg.Level, cfg.Roles, cfg.ExtraSearchPath = w.column.level, w.roles, w.extra
 	cfg.Limits = func(string) schemactx.Limits { return w.limits }
 	w.pool = w.hearingPool(t, url, conns)
 	db, err := schemactx.New(w.pool, cfg)
@@ -176,7 +178,7 @@ func (w *world) stateOfB(t *testing.T) string {
 // expectFinding fails the test unless Check reports code for the login of the last pool.
 func (w *world) expectFinding(t *testing.T, code schemactx.Code) {
 	t.Helper()
-	report, err := schemactx.Check(t.Context(), w.pool, schemactx.CheckConfig{Level: w.column.level, Roles: w.roles})
+	report, err := schemactx.Check(t.Context(), w.pool, schemactx.CheckConfig{Level: w.column.level, Roles: w.roles, ExtraSearchPath: w.extra})
 	check(t, err)
 	for _, f := range report.Findings {
 		if f.Code == code {
