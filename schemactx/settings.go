@@ -41,10 +41,12 @@ func (c *settingsContext) Value(key any) any {
 // [ScopeError] of the kind [ErrSettingRefused]. Values are sent as parameters, and as quoted literals by [DB.CopyFrom]
 // and at level [Logins].
 //
-// A tenant that controls the text of its statements can overwrite a setting for the rest of its unit of work, unless
-// [Harden] has taken set_config from it; do not base rights on a setting where it has not. After a name with a dot has
-// been set on a connection, PostgreSQL keeps the name with an empty value: where it is not set, current_setting('app.user_id',
-// true) is NULL or "".
+// A tenant that controls the text of its statements can overwrite a setting for the rest of its unit of work, and set one
+// for those units of its own that do not set it (not for another tenant's), unless [Harden] has taken set_config from it;
+// do not base rights on a setting where it has not.
+//
+// After a name with a dot has been set on a connection, PostgreSQL keeps the name with an empty value: where it is not
+// set, current_setting('app.user_id', true) is NULL or "".
 func WithSettings(ctx context.Context, settings map[string]string) context.Context {
 	return &settingsContext{Context: ctx, settings: settingsOf(ctx).with(settings)}
 }

@@ -199,13 +199,14 @@ func (u *unit) mapFor(t *schemaTypes) *pgtype.Map {
 }
 
 // typesSQL finds the types of the names $2 in the schemas $1 and all that they are made of or that is made of them: base
-// types of domains, attributes, elements and arrays, the subtypes of ranges, their multiranges.
+// types of domains, attributes, elements and arrays, the subtypes of ranges, their multiranges. LIMIT 1 keeps the planner to
+// an index scan for each type: the catalogs of thousands of schemas are large, and how many types come is guessed.
 const typesSQL = `with recursive known(oid) as (
-	select t.oid from rows from (unnest($1::text[]), unnest($2::text[])) as named(schema, name)
-	join pg_catalog.pg_namespace n on n.nspname = named.schema
-	join pg_catalog.pg_type t on t.typnamespace = n.oid and t.typname = named.name
+	select t.oid from rows from (unnest($1::text[]), unnest($2::text[])) as named(schema, name),
+	lateral (select n.oid from pg_catalog.pg_namespace n where n.nspname = named.schema limit 1) n,
+	lateral (select t.oid from pg_catalog.pg_type t where t.typnamespace = n.oid and t.typname = named.name limit 1) t
 	union
-	select part.oid from known join pg_catalog.pg_type t on t.oid = known.oid, lateral (
+	select part.oid from known, lateral (select * from pg_catalog.pg_type t where t.oid = known.oid limit 1) t, lateral (
 		select t.typbasetype union all select t.typarray
 		union all select t.typelem where t.typtype = 'b' and t.typcategory = 'A'
 		union all select r.rngsubtype from pg_catalog.pg_range r where r.rngtypid = t.oid
@@ -215,16 +216,17 @@ const typesSQL = `with recursive known(oid) as (
 			where a.attrelid = t.typrelid and t.typtype = 'c' and a.attnum > 0 and not a.attisdropped
 	) as part(oid) where part.oid >= 16384
 )
-select t.oid, n.nspname::text, t.typname::text,
+select t.oid, (select n.nspname::text from pg_catalog.pg_namespace n where n.oid = t.typnamespace), t.typname::text,
 	case when t.typtype = 'b' and t.typcategory = 'A' then 'a' else t.typtype::text end, t.typdelim::text,
 	case t.typtype when 'd' then t.typbasetype when 'b' then t.typelem
 		when 'r' then (select r.rngsubtype from pg_catalog.pg_range r where r.rngtypid = t.oid)
 		when 'm' then (select r.rngtypid from pg_catalog.pg_range r where r.rngmultitypid = t.oid)
 		else 0 end,
 	a.names, a.types
-from known join pg_catalog.pg_type t on t.oid = known.oid join pg_catalog.pg_namespace n on n.oid = t.typnamespace,
-lateral (select array_agg(attname::text order by attnum) as names, array_agg(atttypid order by attnum) as types
-	from pg_catalog.pg_attribute where attrelid = t.typrelid and t.typtype = 'c' and attnum > 0 and not attisdropped) a`
+from known, lateral (select * from pg_catalog.pg_type t where t.oid = known.oid limit 1) t,
+lateral (select array_agg(a.attname::text order by a.attnum) as names, array_agg(a.atttypid order by a.attnum) as types
+	from pg_catalog.pg_attribute a
+	where a.attrelid = t.typrelid and t.typtype = 'c' and a.attnum > 0 and not a.attisdropped) a`
 
 // loadTypes asks the server for the types of the schema, in the scope: it is a round trip.
 func (u *unit) loadTypes(ctx context.Context, tx *txState) (*schemaTypes, error) {
