@@ -43,32 +43,94 @@ func (r *Runner) runFrom(ctx context.Context, t target, st state, res *Result, g
 	case len(steps) == 0:
 		return r.conceal(ctx, t, g, st)
 	}
-	var held *session
-	if r.cfg.Lock == LockSession {
-		if held, err = r.hold(ctx, t); err != nil {
+	s, err := r.session(ctx, t)
+	if err != nil {
+		return err
+	}
+	defer func() { s.close(ctx) }()
+	w := &way{s: s, st: st, g: g, res: res}
+	err = w.run(ctx, r)
+	if err != nil && s.pg().IsClosed() {
+		s.close(ctx) // a pool of one has no other
+		w.find(ctx, r)
+	}
+	return err
+}
+
+// way is how far a session has come on the way to a goal.
+type way struct {
+	s   *session
+	st  state // as far as this runner knows
+	g   goal  // what is left of it; nil: nothing
+	res *Result
+}
+
+// run runs what the goal has left. What was committed is entered, also with an error.
+func (w *way) run(ctx context.Context, r *Runner) error {
+	for w.g != nil {
+		steps, err := w.s.t.next(w.g, w.st)
+		if err != nil || len(steps) == 0 {
 			return err
 		}
-		defer held.close(ctx)
-	}
-	for len(steps) > 0 {
-		done, err := r.attempts(ctx, t, held, g, steps[0])
-		st.did(done)
-		res.did(done, st)
+		moved := false
+		err = r.retry(ctx, func() (bool, error) {
+			done, err := w.s.attempt(ctx, w.g, steps[0])
+			if w.s.seen != nil {
+				w.st = *w.s.seen
+			}
+			if len(done) > 0 {
+				moved = true
+				w.did(done)
+			}
+			if err == nil || !retryable(err) || w.s.sent {
+				return false, err
+			}
+			steps, _ = w.s.t.next(w.g, w.st) // it was known what is left, and that it may be done
+			return len(steps) > 0, err
+		})
 		if err != nil {
 			return err
 		}
-		if len(done) > 0 {
-			if g = g.after(done); g == nil {
-				return nil
+		if !moved && w.s.seen == nil { // another runner was faster
+			if w.st, err = readVersions(ctx, w.s.conn(), w.s.t); err != nil {
+				return err
 			}
-		} else if st, err = readVersions(ctx, r.pool, t); err != nil { // another runner was faster
-			return err
-		}
-		if steps, err = t.next(g, st); err != nil {
-			return err
 		}
 	}
 	return nil
+}
+
+// did enters steps that were committed.
+func (w *way) did(done []step) {
+	w.st.did(done)
+	w.res.did(done, w.st)
+	w.g = w.g.after(done)
+}
+
+// find enters what was committed before a connection was lost: the server may have gone on without its answer being
+// read. The lock tells when it has ended.
+func (w *way) find(ctx context.Context, r *Runner) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+	defer cancel()
+	steps, err := w.s.t.next(w.g, w.st)
+	if err != nil {
+		return
+	}
+	s, err := r.session(ctx, w.s.t)
+	if err != nil {
+		return
+	}
+	defer s.close(ctx)
+	_, _ = s.transact(ctx, func(now state) ([]step, bool, error) {
+		n := 0
+		for n < len(steps) && now.has(steps[n].m.version) == (steps[n].dir == Up) {
+			n++
+		}
+		if n > 0 {
+			w.did(steps[:n])
+		}
+		return nil, true, errors.New("nothing is to be done")
+	})
 }
 
 // conceal takes from others the rights on a version table that has nothing pending, as they come
@@ -83,68 +145,37 @@ func (r *Runner) conceal(ctx context.Context, t target, g goal, st state) error 
 			return false, err
 		}
 		defer s.close(ctx)
-		_, err = s.transact(ctx, func(state) ([]step, error) { return nil, nil })
+		_, err = s.transact(ctx, func(state) ([]step, bool, error) { return nil, true, nil })
 		return retryable(err), err
 	})
 }
 
-// hold takes the schema's lock on a session that is kept.
-func (r *Runner) hold(ctx context.Context, t target) (*session, error) {
-	var held *session
-	err := r.retry(ctx, func() (bool, error) {
-		s, err := r.session(ctx, t)
-		if err != nil {
-			return false, err
-		}
-		if err = s.lock(ctx); err != nil {
-			s.close(ctx)
-			return retryable(err), err
-		}
-		held = s
-		return false, nil
-	})
-	return held, err
-}
-
-// attempts runs what comes next, all steps that share a transaction or one that has none. It tries
-// again where a lock was not to be had.
-func (r *Runner) attempts(ctx context.Context, t target, held *session, g goal, first step) ([]step, error) {
-	var done []step
-	err := r.retry(ctx, func() (bool, error) {
-		s := held
-		if s == nil {
-			var err error
-			if s, err = r.session(ctx, t); err != nil {
-				return false, err
-			}
-			defer s.close(ctx)
-		}
-		s.sent = false
-		var err error
-		if first.noTx() {
-			done, err = s.alone(ctx, g)
-		} else {
-			done, err = s.together(ctx, g)
-		}
-		return retryable(err) && !s.sent, err
-	})
-	return done, err
+// attempt runs what comes next: all steps up to the first that has no transaction, or one that has none. It returns
+// what was committed, also with an error.
+func (s *session) attempt(ctx context.Context, g goal, first step) ([]step, error) {
+	s.sent, s.seen = false, nil
+	if first.noTx() {
+		return s.alone(ctx, g)
+	}
+	return s.together(ctx, g)
 }
 
 // together runs the steps up to the first that has no transaction, in two round trips: the lock and
 // what is applied, then everything else.
 func (s *session) together(ctx context.Context, g goal) ([]step, error) {
-	return s.transact(ctx, func(st state) ([]step, error) {
+	return s.transact(ctx, func(st state) ([]step, bool, error) {
+		seen := st.clone()
+		s.seen = &seen
 		steps, err := s.t.next(g, st)
 		if c, ok := g.(checker); ok && err == nil && len(steps) > 0 {
 			err = c.check(ctx, s)
 		}
 		for i := range steps {
 			if steps[i].noTx() {
-				return steps[:i], err
+				return steps[:i], false, err
 			}
 		}
-		return steps, err
+		return steps, true, err
 	})
 }
 

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,31 +14,47 @@ import (
 type call struct {
 	sql  string
 	args []string
-	step *step // whose it is; nil: ours
+	step *step // whose it is; nil: of this package
 	i    int   // the index of the statement in its section
+
+	commits int  // of a COMMIT: how many steps it makes last
+	guard   bool // fails with divisionByZero where another runner was faster
 }
 
 func (c call) isGo() bool { return c.sql == "" }
 
+// inert reports whether the call leaves nothing on its session.
+func (c call) inert(start sessionStart) bool {
+	return c.step == nil || !start.triggers && !c.isGo() && c.step.statements()[c.i].inert
+}
+
+const (
+	beginSQL  = "begin isolation level read committed" // what is read must be as new as the lock
+	commitSQL = "commit"
+)
+
 const advisoryKey = "hashtextextended('pgtenant.migrate.' || $1, 0)"
 
-// lockOrFail takes the schema's lock for the transaction, or fails with invalidText where another has it: whatever follows
+// lockOrFail takes the schema's lock for the session, or fails with invalidText where another has it: whatever follows
 // in the same message is not done then, and nobody waits with a snapshot, see await.
-const lockOrFail = "(case when pg_try_advisory_xact_lock(" + advisoryKey + ") then '1' else 'another runner has the lock' end)::int"
+const lockOrFail = "(case when pg_try_advisory_lock(" + advisoryKey + ") then '1' else 'another runner has the lock' end)::int"
 
-// settings returns the call that sets what a migration runs with, for the transaction ("true") or
-// the session. The role is noted, so that a migration that changes it does not change it for the
-// next.
-func (t target) settings(local string) call {
+// settings returns the call that sets what a migration runs with, for the transaction ("true") or the session.
+func (t target) settings(local string) call { return t.settingsWith(local, t.cfg.fresh) }
+
+// settingsWith is settings for a transaction that need not wait for the disk: one of a schema that nobody uses yet, or one
+// behind which another follows in the same message. The last one waits, and the server writes its log in order: a crash
+// takes back the last files and no others.
+func (t target) settingsWith(local string, async bool) call {
 	sql := "select set_config('search_path', $1, " + local + "), set_config('lock_timeout', $2, " + local +
-		"), set_config('client_min_messages', 'warning', " + local + "), set_config('pgtenant.role', current_setting('role'), " + local + ")"
-	if t.cfg.fresh && local == "true" {
+		"), set_config('client_min_messages', 'warning', " + local + ")"
+	if async && local == "true" {
 		sql += ", set_config('synchronous_commit', 'off', true)"
 	}
 	return call{sql: sql, args: []string{t.path, milliseconds(t.cfg.LockTimeout)}}
 }
 
-// timeout returns the call that bounds the statements of migrations, and not those of ours.
+// timeout returns the call that bounds the statements of migrations, and not those of this package.
 func (t target) timeout(local string) []call {
 	if t.cfg.StatementTimeout == 0 {
 		return nil
@@ -45,19 +62,12 @@ func (t target) timeout(local string) []call {
 	return []call{{sql: "select set_config('statement_timeout', $1, " + local + ")", args: []string{milliseconds(t.cfg.StatementTimeout)}}}
 }
 
-// restoreRole returns the call that takes back the role that the settings noted.
-func restoreRole(local string) call {
-	return call{sql: "select set_config('role', current_setting('pgtenant.role'), " + local + ")"}
-}
-
-// open returns the calls that begin a transaction, take the schema's lock, make the version
+// open returns the calls that begin a transaction, take the schema's lock unless the session has it, make the version
 // table where there is none, and read it. The last two results are the state and the roles that have
 // rights on the table, by default privileges of the schema.
-//
-// Read committed: what is read must be as new as the lock.
-func (t target) open() []call {
-	calls := []call{{sql: "begin isolation level read committed"}, t.settings("true")}
-	if t.cfg.Lock != LockTable {
+func (t target) open(locked bool) []call {
+	calls := []call{{sql: beginSQL}, t.settings("true")}
+	if t.cfg.Lock != LockTable && !locked {
 		calls = append(calls, call{sql: "select " + lockOrFail, args: []string{t.schema}})
 	}
 	calls = append(calls, call{sql: "create table if not exists " + t.table + ` (
@@ -67,7 +77,7 @@ func (t target) open() []call {
 		tstamp timestamp not null default now()
 	)`})
 	if t.cfg.Lock == LockTable {
-		calls = append(calls, call{sql: "lock table " + t.table + " in share row exclusive mode"})
+		calls = append(calls, t.lockTable())
 	}
 	return append(
 		calls,
@@ -76,13 +86,18 @@ func (t target) open() []call {
 	)
 }
 
+func (t target) lockTable() call {
+	return call{sql: "lock table " + t.table + " in share row exclusive mode"}
+}
+
 func (t target) granteesQuery() string {
 	return `select coalesce(g.rolname, '') from pg_class c cross join aclexplode(c.relacl) a left join pg_roles g on g.oid = a.grantee
 		where c.oid = '` + t.table + `'::regclass and a.grantee <> c.relowner group by 1`
 }
 
-// finish returns the calls that run steps in the open transaction and commit it.
-func (t target) finish(s state, grantees []string, steps []step) []call {
+// finish returns the calls that run steps, beginning in the open transaction, and commit them. The last part of a run
+// gives the lock back.
+func (t target) finish(s state, grantees []string, steps []step, last bool) []call {
 	var calls []call
 	for _, role := range grantees { // a tenant must not rewrite its own history
 		to := "public"
@@ -91,21 +106,76 @@ func (t target) finish(s state, grantees []string, steps []step) []call {
 		}
 		calls = append(calls, call{sql: "revoke all on " + t.table + " from " + to})
 	}
-	calls = append(calls, t.timeout("true")...)
-	for i := range steps {
-		calls = append(calls, t.run(&steps[i], i < len(steps)-1)...)
+	parts := t.transactions(steps)
+	s = s.clone()
+	for i, part := range parts {
+		more := i < len(parts)-1
+		if i > 0 {
+			s.now++ // a checksum is found by the time of its version's row
+			calls = append(calls, t.reopen(s, more)...)
+		} else if more {
+			calls = append(calls, call{sql: "set local synchronous_commit to off"})
+		}
+		calls = append(calls, t.transaction(s, part)...)
+		if (more || !last || t.cfg.Lock == LockTable) && slices.ContainsFunc(part, func(st step) bool { return !st.inert(s.start) }) {
+			calls = append(calls, clean(s.start)...)
+		}
+		s.did(part)
 	}
-	calls = append(calls, t.record(s, steps)...)
-	if s.noted && len(steps) > 0 {
-		calls = append(calls, call{sql: "comment on table " + t.table + " is '" + strings.ReplaceAll(s.after(steps), "'", "''") + "'"}) // some may be somebody else's
+	if len(parts) == 0 {
+		calls = append(calls, call{sql: commitSQL})
 	}
-	return append(calls, call{sql: "commit"})
+	if last && t.cfg.Lock != LockTable {
+		calls = append(calls, t.unlock())
+	}
+	return calls
 }
 
-// run returns the calls of one step, and those that take back its settings: the role for what is ours,
-// all of them before another step.
-func (t target) run(st *step, another bool) []call {
-	calls, resets, strays := t.work(st)
+// transactions parts steps into those that share a transaction: what only has to be written down, or what the configuration says.
+func (t target) transactions(steps []step) [][]step {
+	if len(steps) > 0 && (steps[0].ran || t.cfg.Transactions == TransactionForAll) {
+		return [][]step{steps}
+	}
+	return slices.Collect(slices.Chunk(steps, 1))
+}
+
+// reopen returns the calls that begin a further transaction. Under [LockTable] another runner may have been between the two.
+func (t target) reopen(s state, more bool) []call {
+	calls := []call{{sql: beginSQL}, t.settingsWith("true", more || t.cfg.fresh)}
+	if t.cfg.Lock == LockTable {
+		calls = append(calls, t.lockTable(), t.unchanged(s))
+	}
+	return calls
+}
+
+// unchanged returns the call that fails with divisionByZero unless the version table has exactly the versions of a state applied.
+func (t target) unchanged(s state) call {
+	versions := make([]string, 0, len(s.applied))
+	for _, a := range s.applied {
+		versions = append(versions, strconv.FormatInt(a.version, 10))
+	}
+	return call{guard: true, sql: `select 1 / (coalesce(array_agg(version_id order by id), '{}') = '{` + strings.Join(versions, ",") + `}')::int
+		from (select distinct on (version_id) id, version_id, is_applied from ` + t.table + ` where version_id <> 0 order by version_id, id desc) v
+		where is_applied`}
+}
+
+// transaction returns the calls that run steps in the open transaction, write them down and commit.
+func (t target) transaction(s state, steps []step) []call {
+	calls := t.timeout("true")
+	for i := range steps {
+		calls = append(calls, t.run(s, &steps[i], i < len(steps)-1)...)
+	}
+	calls = append(calls, t.record(s, steps)...)
+	if s.noted { // some may be another program's
+		calls = append(calls, call{sql: "comment on table " + t.table + " is " + literal(s.after(steps))})
+	}
+	return append(calls, call{sql: commitSQL, commits: len(steps)})
+}
+
+// run returns the calls of one step, and those that take back its settings: user and role for what this package
+// writes, all of them before another step in the same transaction.
+func (t target) run(s state, st *step, another bool) []call {
+	calls, resets, strays := t.work(st, s.start)
 	if strays && another {
 		calls = append(append(calls, resets...), t.settings("true"))
 		calls = append(calls, t.timeout("true")...)
@@ -113,10 +183,13 @@ func (t target) run(st *step, another bool) []call {
 	return calls
 }
 
-// work returns the calls of one step without the one that writes it down. Where it may stray from its settings
-// the role is set back at once, and resets takes back the rest.
-func (t target) work(st *step) (calls, resets []call, strays bool) {
-	if st.isGo() && !st.ran {
+// work returns the calls of one step without the one that writes it down. User and role are set back at once; where it may
+// stray from other settings, resets takes them back.
+func (t target) work(st *step, start sessionStart) (calls, resets []call, strays bool) {
+	if st.ran {
+		return nil, nil, false
+	}
+	if st.isGo() {
 		calls = append(calls, call{step: st})
 		strays = true
 	}
@@ -127,8 +200,8 @@ func (t target) work(st *step) (calls, resets []call, strays bool) {
 			resets = append(resets, call{sql: s.reset})
 		}
 	}
-	if strays {
-		calls = append(calls, restoreRole("true"))
+	if !st.inert(start) {
+		calls = append(calls, restoreUser(start))
 	}
 	return calls, resets, strays
 }
@@ -149,8 +222,9 @@ func (t target) record(s state, steps []step) []call {
 		if dir == Down {
 			calls = append(calls, call{sql: "delete from " + t.table + " where version_id in (" + strings.Join(versions, ", ") + ")"})
 		} else {
-			rows := "(" + strings.Join(versions, ", true), (") + ", true)"
-			calls = append(calls, call{sql: "insert into " + t.table + " (version_id, is_applied) values " + rows})
+			end := ", true, " + timestamp(s.now) + ")"
+			rows := "(" + strings.Join(versions, end+", (") + end
+			calls = append(calls, call{sql: "insert into " + t.table + " (version_id, is_applied, tstamp) values " + rows})
 		}
 	}
 	return calls
@@ -166,6 +240,11 @@ func (t target) tryLock() call {
 	return call{sql: "select pg_try_advisory_lock(" + advisoryKey + ")", args: []string{t.schema}}
 }
 
+// unlock returns the call that gives the schema's lock back.
+func (t target) unlock() call {
+	return call{sql: "select pg_advisory_unlock(" + advisoryKey + ")", args: []string{t.schema}}
+}
+
 // probe returns the call that tells whether the schema's lock is free. It takes it for no longer than that.
 func (t target) probe() call {
 	return call{sql: "select pg_try_advisory_xact_lock(" + advisoryKey + ")", args: []string{t.schema}}
@@ -176,9 +255,18 @@ func (t target) locked() error {
 	return &raceError{fmt.Errorf("lock schema %q: %w", t.schema, ErrLocked)}
 }
 
-// leave returns the calls that take back what such a migration may have set.
-func (t target) leave() []call {
-	return []call{restoreRole("false"), {sql: "reset all"}}
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+// timestamp returns the text of a time in microseconds, as in the version table.
+func timestamp(us int64) string {
+	return time.UnixMicro(us).UTC().Format("'2006-01-02 15:04:05.000000'")
 }
 
-func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+// literal quotes a string.
+func literal(s string) string {
+	quoted := "'" + strings.ReplaceAll(s, "'", "''") + "'"
+	if strings.Contains(s, `\`) {
+		return " E" + strings.ReplaceAll(quoted, `\`, `\\`)
+	}
+	return quoted
+}

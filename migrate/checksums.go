@@ -1,10 +1,6 @@
 package migrate
 
-import (
-	"encoding/json"
-	"maps"
-	"slices"
-)
+import "encoding/json"
 
 // Checksums are kept in the comment on the version table, because goose's table has no column for
 // them and must stay as goose made it. A second table in each of thousands of schemas would cost
@@ -84,8 +80,7 @@ func (s *state) after(steps []step) string {
 			add(a.stamp, a.version, sum)
 		}
 	}
-	then := *s
-	then.applied, then.sums = slices.Clone(s.applied), maps.Clone(s.sums)
+	then := s.clone()
 	then.did(steps)
-	return n.text(declared(s.compatible, steps, then.has))
+	return n.text(then.compatible)
 }

@@ -40,6 +40,9 @@ type Config struct {
 	// restored, with [ErrChanged], until the file is as it was or [Runner.Accept] was called. Default: Allow.
 	Changed Policy
 
+	// Transactions says how pending migrations share transactions. Default: [TransactionPerFile].
+	Transactions Transactions
+
 	// Lock is what keeps two runners off one schema. Default: [LockAdvisory].
 	Lock Lock
 
@@ -60,7 +63,8 @@ type Config struct {
 	// Logger gets a record for each schema that was changed. Nil discards.
 	Logger *slog.Logger
 
-	fresh bool // see [Runner.MigrateNew]
+	fresh  bool // see [Runner.MigrateNew]
+	hooked bool // see hooked
 }
 
 // Policy says whether something is done or refused. Zero is the default of the field.
@@ -78,19 +82,36 @@ const (
 type Lock uint8
 
 const (
-	// LockAdvisory takes an advisory lock for each transaction, and for a migration without one
-	// on the session that it has to itself. It is not held in between: each looks again. A fleet takes
-	// the locks of a few schemas at a time, for the session whose transactions migrate them.
+	// LockAdvisory holds an advisory lock on one session, from the reading of the versions to the
+	// last commit. The session ends the lock, whatever happens. A fleet takes the locks of a few schemas
+	// at a time, on the session that migrates them. It does not work behind a pooler in transaction mode.
 	LockAdvisory Lock = iota
 
-	// LockSession holds the advisory lock on one session from the first migration to the last.
+	// LockSession does what LockAdvisory does. They differed when LockAdvisory locked each transaction by itself.
 	LockSession
 
 	// LockTable locks the version table in each transaction and needs neither a session nor
 	// advisory locks, so that it works behind a pooler in transaction mode. It keeps goose's CLI
-	// from writing too. Migrations without a transaction need a session and are refused with
-	// [ErrNeedsSession].
+	// from writing too. Each transaction compares the version table with what the runner has read, and
+	// the runner reads it again where another was faster. Migrations without a transaction need a session
+	// and are refused with [ErrNeedsSession].
 	LockTable
+)
+
+// Transactions says how pending migrations share transactions. It does not concern NO TRANSACTION.
+type Transactions uint8
+
+const (
+	// TransactionPerFile runs each migration in a transaction of its own, together with the row of its
+	// version. An error stops the run; what was committed before it stays. A new schema goes through the
+	// same transactions as one that was migrated release by release. So a file can use an enum value that an
+	// earlier file has added, or alter a table whose deferred constraints an earlier file has left to COMMIT.
+	TransactionPerFile Transactions = iota
+
+	// TransactionForAll runs all pending migrations of a schema, up to the next with NO TRANSACTION, in one
+	// transaction: all or nothing. It holds all their locks to the end, and PostgreSQL refuses some sequences
+	// of migrations in one transaction that it accepts in several.
+	TransactionForAll
 )
 
 // withDefaults returns the configuration in full, or why it is none.
@@ -117,6 +138,8 @@ func (cfg Config) withDefaults() (Config, error) {
 		return cfg, fmt.Errorf("migrate: statement timeout %v is less than 1ms", cfg.StatementTimeout)
 	case cfg.OutOfOrder > Allow || cfg.Changed > Allow:
 		return cfg, errors.New("migrate: a policy is Refuse or Allow")
+	case cfg.Transactions > TransactionForAll:
+		return cfg, fmt.Errorf("migrate: unknown value %d of Transactions", cfg.Transactions)
 	case cfg.Lock > LockTable:
 		return cfg, fmt.Errorf("migrate: unknown lock %d", cfg.Lock)
 	}
@@ -141,6 +164,7 @@ func New(pool *pgxpool.Pool, cfg Config) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg.hooked = hooked(pool)
 	r := &Runner{pool: pool, cfg: cfg}
 	if r.shared, err = load(SharedSet, cfg.Shared); err != nil {
 		return nil, err

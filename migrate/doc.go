@@ -36,11 +36,12 @@
 // # One schema
 //
 // Nothing pending costs one query. Otherwise all pending migrations go out as one pipeline of single
-// statements in one transaction: two round trips, all or nothing, and an error names the statement.
-// Functions run in the same transaction, between two pipelines. Each migration begins with the
-// settings of its schema. Migrations with NO TRANSACTION run by themselves. A lock per schema ([Lock])
-// keeps runners apart; a runner that was killed is simply run again. [Runner.PlanUp] shows what
-// would be sent.
+// statements, in two round trips. Each migration is a transaction of its own ([Transactions]); an error stops
+// the pipeline, names the statement, and leaves what was committed before it. Functions run in the transaction of
+// their migration, between two pipelines. Migrations with NO TRANSACTION run by themselves. Each begins with the
+// settings of its schema, and nothing that it sets outlives it, for the next file, schema or user of the pool. A lock per
+// schema ([Lock]) keeps runners apart; a runner that was killed is simply run again. [Runner.PlanUp] shows
+// what would be sent.
 //
 // Unqualified names mean the schema, or something in one of [Config.ExtraSearchPath], such as an extension: public is not on
 // the search path of a tenant's migration unless it is named there. A schema that does not exist is [ErrSchemaMissing].
@@ -55,7 +56,7 @@
 // # Drift
 //
 // A version says what was run, not what is there. [Runner.Drift] compares the real structure of
-// each schema with what the migrations make in a scratch schema, which is rolled back, and says
+// each schema with what the migrations make in a scratch schema, which is dropped, and says
 // object by object what differs: a column that is missing, an index that is not valid, a grant
 // to a foreign role. [Fingerprint] reads a structure by itself.
 package migrate

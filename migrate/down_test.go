@@ -124,19 +124,20 @@ func TestDownUndoesInTheReverseOrderOfApplication(t *testing.T) {
 	expectVersions(t, res.Undone, 2, 100)
 }
 
-func TestFailedDownUndoesNothing(t *testing.T) {
+func TestFailedDownStopsWhereItIs(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	r := f.tenant(t, texts("app", both))
 	check(t, r.Migrate(t.Context(), "tenant_1"))
 	f.exec(t, "drop table tenant_1.b")
-	_, err := r.DownTo(t.Context(), "tenant_1", 0)
+	res, err := r.DownTo(t.Context(), "tenant_1", 0)
+	expectVersions(t, res.Undone, 3)
 	var failure *migrate.Error
 	if !errors.As(err, &failure) || failure.Version != 2 || failure.Direction != migrate.Down || failure.Line != 4 || failure.SQLState() != "42P01" {
 		t.Errorf("got %v", err)
 	}
-	if got := f.tables(t, "tenant_1"); got != "a c" {
-		t.Errorf("tables %q", got)
+	if got := f.tables(t, "tenant_1"); got != "a" || res.To != 2 {
+		t.Errorf("tables %q, at version %d", got, res.To)
 	}
 }
 

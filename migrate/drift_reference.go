@@ -14,27 +14,17 @@ import (
 // scratchPrefix begins the names of schemas in which a reference is built.
 const scratchPrefix = "pgtenant_scratch_"
 
-// Reference returns the structure that the tenant migrations make, by running all of them in a new schema that is then
-// taken away again. The schema is made as [schemactx.Provision] makes a tenant's, role and grants included, where the database
+// Reference returns the structure that the tenant migrations make, by running all of them in a new schema, as in a new tenant's,
+// and dropping it. The schema is made as [schemactx.Provision] makes a tenant's, role and grants included, where the database
 // has the roles of opts; by CREATE SCHEMA alone where opts.Roles is not set and the database was never set up.
 //
-// It happens in one transaction that is rolled back, so that nothing of it is ever seen, whatever crashes; a Go migration
-// that commits is the exception, an error ([ErrTransactionEnded]), and cleaned up by the next call. What migrations lock outside of their schema, as by a foreign key, stays locked until then.
-//
-// Migrations with NO TRANSACTION cannot run like that, and to run something else in their place would prove
-// nothing. Where there are any, the schema is a real one with a random name that begins with pgtenant_scratch_. It is dropped
-// at the end; one that a crash has left is dropped by the next call. A lock held by its session shows that it is in
-// use, so that the pool must not go through a pooler in transaction mode then; and CREATE INDEX CONCURRENTLY waits for
-// other transactions as it does anywhere.
+// The schema has a random name that begins with pgtenant_scratch_, and a comment that says what it is for. No tenant has
+// rights on it, and no list of tenants has it. A lock held by a session of its own shows that it is in
+// use, so that the pool must not go through a pooler in transaction mode. What a crash has left is
+// dropped by the next call. Calls at the same time, also of several processes, have schemas of their own.
 //
 // The errors are those of [Runner.Up]. ctx governs all of it, but for the cleaning up.
 func (r *Runner) Reference(ctx context.Context, opts FingerprintOptions) (Structure, error) {
-	build := r.referenceInTx
-	for _, m := range r.tenant {
-		if m.noTx {
-			build = r.referenceInSchema
-		}
-	}
 	if err := r.checkPath(ctx); err != nil {
 		return Structure{}, err
 	}
@@ -42,55 +32,11 @@ func (r *Runner) Reference(ctx context.Context, opts FingerprintOptions) (Struct
 	if err != nil {
 		return Structure{}, err
 	}
-	s, err := build(ctx, target, opts)
+	s, err := r.referenceIn(ctx, target, opts)
 	if err != nil {
 		return Structure{}, fmt.Errorf("reference structure: %w", err)
 	}
 	return s, nil
-}
-
-func (r *Runner) referenceInTx(ctx context.Context, t target, opts FingerprintOptions) (Structure, error) {
-	var s Structure
-	err := r.retry(ctx, func() (bool, error) {
-		session, err := r.session(ctx, t)
-		if err != nil {
-			return false, err
-		}
-		defer session.close(ctx)
-		s, err = session.scratch(ctx, opts)
-		session.rollback(ctx)
-		return retryable(err), err
-	})
-	return s, err
-}
-
-// scratch makes the schema and runs all migrations in a transaction, as [Runner.Up] does but for the commit, and
-// leaves it open.
-func (s *session) scratch(ctx context.Context, opts FingerprintOptions) (Structure, error) {
-	if _, err := sweepScratch(ctx, s.conn(), opts.Roles); err != nil {
-		s.spent = true // it may hold a lock
-		return Structure{}, err
-	}
-	tx, err := s.conn().BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
-	if err != nil {
-		return Structure{}, err
-	}
-	if err := makeScratch(ctx, tx, s.t, opts.Roles); err != nil {
-		return Structure{}, err
-	}
-	st, grantees, err := s.open(ctx) // its BEGIN finds one begun, and says so in a warning
-	if err != nil {
-		return Structure{}, err
-	}
-	steps, err := s.t.next(upTo{Newest}, st)
-	if err != nil {
-		return Structure{}, err
-	}
-	calls := s.t.finish(st, grantees, steps)
-	if err := s.send(ctx, calls[:len(calls)-1]); err != nil { // the last one is the commit
-		return Structure{}, err
-	}
-	return readOne(ctx, tx, s.t, opts)
 }
 
 func readOne(ctx context.Context, db schemactx.Beginner, t target, opts FingerprintOptions) (Structure, error) {

@@ -3,6 +3,7 @@ package migrate
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -19,9 +20,9 @@ const scratchTimeout = time.Minute
 // scratchKey is that of the lock on a scratch schema, $1, which its session holds.
 const scratchKey = "hashtextextended('pgtenant.scratch.' || $1::text, 0)"
 
-// referenceInSchema builds the reference in a schema that everybody sees. The lock is on a connection that leaves the
+// referenceIn builds the reference in a schema. The lock is on a connection that leaves the
 // pool, as migrations need one of the pool's meanwhile.
-func (r *Runner) referenceInSchema(ctx context.Context, t target, opts FingerprintOptions) (s Structure, err error) {
+func (r *Runner) referenceIn(ctx context.Context, t target, opts FingerprintOptions) (s Structure, err error) {
 	lease, err := r.pool.Acquire(ctx)
 	if err != nil {
 		return s, err
@@ -46,14 +47,13 @@ func (r *Runner) referenceInSchema(ctx context.Context, t target, opts Fingerpri
 	if err != nil {
 		return s, err
 	}
-	if err := r.Migrate(ctx, t.schema); err != nil {
+	if err := r.MigrateNew(ctx, t.schema); err != nil {
 		return s, err
 	}
 	return readOne(ctx, conn, t, opts)
 }
 
-// sweepScratch drops what earlier calls have left, because they crashed or because a Go migration committed: schemas
-// of ours whose session is gone.
+// sweepScratch drops what earlier calls have left that crashed: scratch schemas whose session is gone.
 func sweepScratch(ctx context.Context, conn *pgx.Conn, roles schemactx.RoleNames) (schemactx.RoleNames, error) {
 	roles, err := rolesOf(ctx, conn, roles)
 	if err != nil {
@@ -91,7 +91,8 @@ func lockScratch(ctx context.Context, conn *pgx.Conn, schema string) (free bool,
 	return free, err
 }
 
-// dropScratch drops a scratch schema and its role, as far as they are there.
+// dropScratch drops a scratch schema and its role, as far as they are there: in batches, as a large schema has more
+// tables than a transaction can lock. The schema and its mark come last, so that a crash leaves what the next call finds.
 func dropScratch(ctx context.Context, conn *pgx.Conn, roles schemactx.RoleNames, schema string) error {
 	quoted, err := schemactx.QuoteName(schema)
 	if err != nil {
@@ -101,11 +102,40 @@ func dropScratch(ctx context.Context, conn *pgx.Conn, roles schemactx.RoleNames,
 	if err != nil {
 		return err
 	}
-	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, "set local client_min_messages = 'warning'; drop schema if exists "+quoted+" cascade; drop role if exists "+role,
-			pgx.QueryExecModeSimpleProtocol)
-		return err
-	})
+	for {
+		drops, err := scratchDrops(ctx, conn, schema)
+		if err != nil {
+			return err
+		}
+		last := len(drops) == 0
+		if last {
+			drops = []string{"drop schema if exists " + quoted + " cascade", "drop role if exists " + role}
+		}
+		err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, "set local client_min_messages = 'warning';"+strings.Join(drops, ";"), pgx.QueryExecModeSimpleProtocol)
+			return err
+		})
+		if err != nil || last {
+			return err
+		}
+	}
+}
+
+// scratchBatch is how many tables are dropped at a time: each takes 15 or 20 locks, and all sessions of a server share some 6,400.
+const scratchBatch = 50
+
+// scratchDrops returns statements that drop some of the tables and views, the newest first, so that few take others with them.
+func scratchDrops(ctx context.Context, conn *pgx.Conn, schema string) ([]string, error) {
+	rows, err := conn.Query(ctx, `select format('drop %s if exists %I.%I cascade',
+			case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table' else 'table' end, n.nspname, c.relname)
+		from pg_class c join pg_namespace n on n.oid = c.relnamespace
+		where n.nspname = $1 and c.relkind in ('r', 'p', 'v', 'm', 'f')
+			and not exists (select from pg_depend e where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e')
+		order by c.oid desc limit $2`, schema, scratchBatch)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
 // closeConn closes a connection that has left the pool.

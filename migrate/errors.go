@@ -67,8 +67,7 @@ func (e *ParseError) Error() string {
 	return fmt.Sprintf("migration %s/%s:%d: %s", e.Source, e.File, e.Line, e.Reason)
 }
 
-// Error is returned when a statement or a function of a migration failed. The migrations of its
-// transaction have been rolled back.
+// Error is returned when a statement or a function of a migration failed. Its transaction was rolled back.
 type Error struct {
 	Schema    string
 	Source    string

@@ -31,7 +31,7 @@ func ExampleRunner_PlanUp() {
 		fmt.Println(err)
 	}
 	lines := strings.Split(script.String(), "\n")
-	fmt.Println(lines[1], "...", lines[len(lines)-3])
+	fmt.Println(lines[1], "...", lines[len(lines)-5])
 	status, err := runner.Status(ctx, "school_a")
 	fmt.Println("still pending:", status.Versions(migrate.Pending), err)
 

@@ -13,7 +13,7 @@ import (
 type batch struct {
 	w      *worker
 	q      *queue
-	groups [][]member // each shares a transaction
+	groups [][]member // each shares a transaction, or is one schema with several
 	slow   []member   // to be migrated in another way, when the locks are free again
 	named  string     // the schemas that are locked, as an array's text; empty: none
 	begun  time.Time  // of the transaction that is under way
@@ -56,11 +56,14 @@ func (b *batch) enter(ctx context.Context, members []member) error {
 	for _, m := range locked {
 		kept = append(kept, *m)
 	}
-	equip(kept, func(tables string) ([][][]byte, error) { return w.ask(ctx, kitName, tables) })
+	equip(kept, func(tables string) ([][][]byte, error) { return w.ask(ctx, kitSQL, tables) })
 	var group []member
 	for _, m := range kept {
 		switch {
 		case m.fast():
+			if len(group) > 0 && !m.single() {
+				b.groups, group = append(b.groups, group), nil
+			}
 			group = append(group, m)
 		case m.err == nil && m.outcome() == Current:
 			b.q.told(&m)
@@ -71,7 +74,7 @@ func (b *batch) enter(ctx context.Context, members []member) error {
 		default:
 			b.slow = append(b.slow, m)
 		}
-		if len(group) == w.f.opts.PerTransaction {
+		if len(group) == w.f.opts.PerTransaction || len(group) > 0 && !group[0].single() {
 			b.groups, group = append(b.groups, group), nil
 		}
 	}
@@ -81,16 +84,12 @@ func (b *batch) enter(ctx context.Context, members []member) error {
 	return nil
 }
 
-// lockSQL takes the locks of schemas for the session, as far as they are free, and unlockSQL gives them back.
-var (
-	lockSQL   = lockEach("pg_try_advisory_lock")
-	unlockSQL = lockEach("pg_advisory_unlock")
-)
+// lockSQL takes the locks of schemas for the session, as far as they are free, and unlockSQL gives them back, with those that
+// migrations have left.
+var lockSQL = "select pg_try_advisory_lock(" + strings.Replace(advisoryKey, "$1", "s.name", 1) +
+	") from unnest($1::text[]) with ordinality as s (name, i) order by i"
 
-func lockEach(function string) string {
-	return "select " + function + "(" + strings.Replace(advisoryKey, "$1", "s.name", 1) +
-		") from unnest($1::text[]) with ordinality as s (name, i) order by i"
-}
+const unlockSQL = "select pg_advisory_unlock_all()"
 
 // lock takes the locks that are free. A schema that another runner has is put behind all others, or waited for if it was already.
 func (b *batch) lock(ctx context.Context, members []member) ([]*member, error) {
@@ -99,7 +98,7 @@ func (b *batch) lock(ctx context.Context, members []member) ([]*member, error) {
 		names = append(names, m.schema)
 	}
 	b.named = "{" + strings.Join(names, ",") + "}"
-	rows, err := b.w.ask(ctx, lockName, b.named)
+	rows, err := b.w.ask(ctx, lockSQL, b.named)
 	if err != nil {
 		b.named = ""
 		return nil, err
@@ -129,12 +128,12 @@ func (b *batch) leave(ctx context.Context) {
 		return
 	}
 	if b.named != "" && b.named != "{}" && !w.s.pg().IsClosed() {
-		if _, err := w.ask(ctx, unlockName, b.named); err != nil {
-			w.s.spent = true
+		if err := w.s.exec(ctx, call{sql: unlockSQL}); err != nil {
+			_ = w.s.conn().Close(ctx) // and so the locks are given back
 		}
 	}
-	if w.s.spent || w.s.pg().IsClosed() || w.served >= connectionServes {
-		w.s.spent = true
+	if w.s.pg().IsClosed() || w.served >= connectionServes {
+		w.s.dirty = true
 		w.release(ctx)
 	}
 }
@@ -145,10 +144,11 @@ func (b *batch) send(ctx, work context.Context) {
 	r := b.w.f.r
 	var calls []fastCall
 	for _, group := range b.groups {
-		calls = append(calls, transaction(r, group)...)
+		calls = append(calls, transactions(r, group, b.w.s.start)...)
 	}
 	t := b.groups[0][0].target(r)
-	calls = append(calls, fastCall{call: call{sql: unlockSQL, args: []string{b.named}}, t: t, name: unlockName, checked: true})
+	calls = append(calls, fastCall{call: call{sql: unlockSQL}, t: t, checked: true})
+	b.w.s.dirty = b.w.s.dirty || r.cfg.hooked // the unlocking takes what a hook has locked, too
 	start, all := time.Now(), len(b.groups)
 	b.begin()
 	err := b.w.pipeline(work, calls, b.done)
@@ -176,8 +176,13 @@ func (b *batch) begin() {
 	}
 }
 
-// done enters the first group as migrated.
-func (b *batch) done() {
+// done enters what a transaction of the first group has made last: a file, or all of it.
+func (b *batch) done(c fastCall) {
+	if !c.last {
+		m := &b.groups[0][0] // it is by itself
+		m.did(c.commits)
+		return
+	}
 	took := time.Since(b.begun)
 	group := b.groups[0]
 	b.groups = b.groups[1:]
@@ -218,7 +223,7 @@ func (b *batch) failed(ctx, work context.Context, err error) {
 	default:
 		res := m.failed(Result{}, err)
 		res.Duration = time.Since(b.begun)
-		b.w.f.finished(res)
+		b.w.f.finished(m.whole(res))
 	}
 	if b.w.f.enough(ctx) != nil {
 		for _, g := range b.groups {
@@ -233,9 +238,10 @@ func (b *batch) lost(ctx context.Context, group []member, err error) {
 	for _, m := range group {
 		b.q.told(&m)
 		if ctx.Err() == nil {
+			m.lost = m.line
 			b.slow = append(b.slow, m) // looks again
 			continue
 		}
-		b.w.f.finished(m.failed(Result{}, errors.Join(context.Cause(ctx), err)))
+		b.w.f.finished(m.whole(m.failed(Result{}, errors.Join(context.Cause(ctx), err))))
 	}
 }

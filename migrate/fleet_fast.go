@@ -2,20 +2,17 @@ package migrate
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
-
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // fastCall is a call of a transaction that goes out as a whole.
 type fastCall struct {
 	call
 	t       target
-	name    string // of the prepared statement that does the same
-	checked bool   // behind the check that the versions are those that the steps were chosen for
-	last    bool   // of its transaction
+	checked bool // behind the check that the versions are those that the steps were chosen for
+	last    bool // of its group
 }
 
 // fastError is the error of such a transaction.
@@ -33,50 +30,61 @@ func (w *worker) fast(ctx context.Context, group []member) error {
 	if err := w.connect(ctx); err != nil {
 		return err
 	}
-	if err := w.pipeline(ctx, transaction(w.f.r, group), func() {}); err != nil {
+	if err := w.pipeline(ctx, transactions(w.f.r, group, w.s.start), func(fastCall) {}); err != nil {
 		w.s.rollback(ctx)
 		w.release(ctx)
 		return err
 	}
 	if w.served += len(group); w.served >= connectionServes {
-		w.s.spent = true
 		w.release(ctx)
 	}
 	return nil
 }
 
-// transaction returns the calls of the transaction of a group.
-func transaction(r *Runner, group []member) []fastCall {
+// transactions returns the calls of a group: schemas that share a transaction, or one that has several.
+func transactions(r *Runner, group []member, start sessionStart) []fastCall {
 	t := group[0].target(r)
-	calls := []fastCall{{call: call{sql: beginSQL}, t: t, name: beginName}}
+	var calls []fastCall
+	rounds := len(t.transactions(group[0].line.steps))
+	comments := make([]string, len(group))
 	for i := range group {
-		calls = append(calls, group[i].fastCalls(r)...)
+		comments[i] = group[i].kit.comment
 	}
-	return append(calls, fastCall{call: call{sql: commitSQL}, t: t, name: commitName, checked: true, last: true})
+	for round := range rounds {
+		last := round == rounds-1
+		calls = append(calls, fastCall{call: call{sql: beginSQL}, t: t})
+		commits, inert := 0, true
+		for i := range group {
+			steps := group[i].target(r).transactions(group[i].line.steps)[round]
+			calls = append(calls, group[i].fastCalls(r, fastPart{round, last, steps}, &comments[i], start)...)
+			commits += len(steps)
+			inert = inert && !slices.ContainsFunc(steps, func(st step) bool { return !st.inert(start) })
+		}
+		calls = append(calls, fastCall{call: call{sql: commitSQL, commits: commits}, t: t, checked: true, last: last})
+		if inert {
+			continue
+		}
+		for _, c := range clean(start) {
+			calls = append(calls, fastCall{call: c, t: t, checked: true})
+		}
+	}
+	return calls
 }
 
 // pipeline sends calls in one message, and calls done for each transaction that has ended.
-func (w *worker) pipeline(ctx context.Context, calls []fastCall, done func()) error {
+func (w *worker) pipeline(ctx context.Context, calls []fastCall, done func(fastCall)) error {
 	p := w.s.pg().StartPipeline(ctx)
 	for _, c := range calls {
-		if c.name != "" && w.prepared {
-			p.SendQueryPrepared(c.name, bytesOf(c.args), nil, nil)
-		} else {
-			p.SendQueryParams(c.sql, bytesOf(c.args), nil, nil, nil)
-		}
+		w.s.dirty = w.s.dirty || !c.inert(w.s.start)
+		p.SendQueryParams(c.sql, bytesOf(c.args), nil, nil, nil)
 	}
 	err := p.Sync()
 	for i := 0; err == nil && i < len(calls); i++ {
-		var res any
-		res, err = p.GetResults()
-		if rr, ok := res.(*pgconn.ResultReader); ok {
-			_, err = rr.Close()
-		}
-		switch {
-		case err == nil && calls[i].last:
-			done()
-		case err != nil:
-			err = &fastError{err: calls[i].t.failure(calls[i].call, err), checked: calls[i].checked}
+		c := calls[i]
+		if err = result(p); err != nil {
+			err = &fastError{err: c.t.failure(c.call, err), checked: c.checked}
+		} else if c.commits > 0 {
+			done(c)
 		}
 	}
 	if closed := closePipeline(p, err); err == nil {
@@ -93,44 +101,55 @@ func (m *member) target(r *Runner) target {
 	return t
 }
 
-// fastCalls returns the calls for one schema of the transaction.
-func (m *member) fastCalls(r *Runner) []fastCall {
+// fastPart is what one transaction of a schema runs.
+type fastPart struct {
+	round int
+	last  bool // the others need not wait for the disk
+	steps []step
+}
+
+// fastCalls returns the calls for one schema of the transaction of a round. comment is what its version table has, and is
+// brought up to date.
+func (m *member) fastCalls(r *Runner, part fastPart, comment *string, start sessionStart) []fastCall {
 	t := m.target(r)
-	steps := m.line.steps
-	stamp := m.kit.now()
-	calls := []fastCall{{call: t.settings("true"), t: t, name: enterName}}
+	round, steps := part.round, part.steps
+	stamp := m.kit.now() + int64(round) // a checksum is found by the time of its version's row
+	calls := []fastCall{{call: t.settingsWith("true", !part.last), t: t, checked: round > 0}}
 	if t.cfg.Lock == LockTable {
-		calls = append(calls, fastCall{call: call{sql: "lock table " + t.table + " in share row exclusive mode"}, t: t})
+		calls = append(calls, fastCall{call: t.lockTable(), t: t})
 	}
-	calls = append(calls, fastCall{call: m.recordAll(t, stamp), t: t})
-	for _, c := range t.timeout("true") {
-		calls = append(calls, fastCall{call: c, t: t, checked: true})
-	}
-	for i := range steps {
-		work, resets, strays := t.work(&steps[i])
-		if strays { // another step or schema may follow
-			work = append(append(work, resets...), t.settings("true"))
-			work = append(work, t.timeout("true")...)
-		}
-		for _, c := range work {
+	calls = append(calls, fastCall{call: m.recordAll(t, steps, stamp), t: t, checked: round > 0})
+	add := func(all ...call) {
+		for _, c := range all {
 			calls = append(calls, fastCall{call: c, t: t, checked: true})
 		}
 	}
-	if note, ok := noteWith(m.kit.comment, stamp, steps); ok {
-		comment := call{sql: "comment on table " + t.table + " is '" + strings.ReplaceAll(note, "'", "''") + "'"}
-		calls = append(calls, fastCall{call: comment, t: t, checked: true})
+	add(t.timeout("true")...)
+	for i := range steps {
+		work, resets, strays := t.work(&steps[i], start)
+		add(work...)
+		if strays { // another step or schema may follow
+			add(resets...)
+			add(t.settings("true"))
+			add(t.timeout("true")...)
+		}
+	}
+	newest := steps[len(steps)-1].m.version
+	has := func(v int64) bool { return m.line.state.has(v) || v <= newest && slices.Contains(m.line.pending, v) }
+	if note, ok := noteWith(*comment, stamp, steps, has); ok {
+		*comment = note
+		add(call{sql: "comment on table " + t.table + " is " + literal(note)})
 	}
 	return calls
 }
 
-// recordAll returns the call that writes the steps down. Where they were chosen without the lock it divides by zero unless
+// recordAll returns the call that writes steps down. Where they were chosen without the lock it divides by zero unless
 // the table still says what they were chosen for. A subquery costs half of what a statement of its own does.
-func (m *member) recordAll(t target, stamp int64) call {
-	at := time.UnixMicro(stamp).UTC().Format("'2006-01-02 15:04:05.000000'")
+func (m *member) recordAll(t target, steps []step, stamp int64) call {
 	var sql strings.Builder
 	sql.WriteString("insert into " + t.table + " (version_id, is_applied, tstamp) values ")
-	for i, v := range m.line.pending {
-		version := strconv.FormatInt(v, 10)
+	for i, st := range steps {
+		version := strconv.FormatInt(st.m.version, 10)
 		if i == 0 && t.cfg.Lock == LockTable {
 			version += " / (coalesce((select array_agg(case when is_applied then version_id else -1 - version_id end) from " +
 				t.table + ") = '" + m.line.rows + "', false))::int"
@@ -138,7 +157,7 @@ func (m *member) recordAll(t target, stamp int64) call {
 		if i > 0 {
 			sql.WriteString(", ")
 		}
-		sql.WriteString("(" + version + ", true, " + at + ")")
+		sql.WriteString("(" + version + ", true, " + timestamp(stamp) + ")")
 	}
 	return call{sql: sql.String()}
 }

@@ -83,9 +83,9 @@ func readKits(ctx context.Context, db querier) func(tables string) ([][][]byte, 
 	}
 }
 
-// noteWith returns the comment with the checksums of steps that are applied at a time, or false where it is
-// somebody else's and stays.
-func noteWith(comment string, stamp int64, steps []step) (string, bool) {
+// noteWith returns the comment with the checksums of steps that are applied at a time, when has tells what is applied, or
+// false where it is another program's and stays.
+func noteWith(comment string, stamp int64, steps []step, has func(int64) bool) (string, bool) {
 	n := note{Sums: make(map[int64]map[int64]string)}
 	if comment != "" {
 		n.Sums = nil
@@ -100,6 +100,5 @@ func noteWith(comment string, stamp int64, steps []step) (string, bool) {
 		}
 	}
 	n.Sums[stamp] = sums
-	all := func(int64) bool { return true } // of its source is applied then
-	return n.text(declared(readCompatible(n.Compatible), steps, all)), true
+	return n.text(declared(readCompatible(n.Compatible), steps, has)), true
 }

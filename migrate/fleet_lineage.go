@@ -23,6 +23,7 @@ type lineage struct {
 	pending []int64
 	outcome Outcome // Current or Behind, or why nothing may be done
 	fast    bool    // all that is pending can go out with the lock, unless something has changed
+	single  bool    // in one transaction
 }
 
 // lineages are those of one run. It is safe for concurrent use.
@@ -76,7 +77,9 @@ func (t target) lineage(st state) *lineage {
 	line := &lineage{state: st, outcome: Current}
 	line.steps, _ = t.next(upTo{Newest}, st) // an error is the outcome's
 	line.pending = t.pending(st)
-	line.fast = len(line.steps) > 0 && (t.cfg.Lock != LockTable || t.cfg.Changed != Refuse) // checksums are not looked at again
+	line.single = len(line.steps) > 0 && len(t.transactions(line.steps)) == 1
+	// Under LockTable checksums are not looked at again, nor are versions between two transactions.
+	line.fast = len(line.steps) > 0 && (t.cfg.Lock != LockTable || t.cfg.Changed != Refuse && line.single)
 	for _, s := range line.steps {
 		line.fast = line.fast && !s.noTx() && !s.isGo()
 	}

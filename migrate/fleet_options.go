@@ -48,9 +48,10 @@ type UpAllOptions struct {
 	// Canary says which schemas go first. Default: none.
 	Canary Canary
 
-	// PerTransaction is how many schemas share a transaction, where all that is pending is SQL in a
-	// transaction. If one of them fails, all are undone and tried one by one. It saves commits, and holds
-	// the locks of all its schemas until the last is done. Default: 1; at most [MaxPerTransaction].
+	// PerTransaction is how many schemas share a transaction, where all that is pending in each is SQL in one
+	// transaction: one file, or any number with [TransactionForAll]. If one of them fails, all are undone and tried
+	// one by one. It saves commits, and holds the locks of all its schemas until the last is done. A schema with several
+	// files has a transaction for each of them. Default: 1; at most [MaxPerTransaction].
 	PerTransaction int
 
 	// Drain is how long the schemas under way may go on when the context has ended: those that were sent, some 50 ms

@@ -37,6 +37,11 @@ type member struct {
 	late bool // tried before, and a lock was in the way
 	told bool // its beginning was
 
+	done []int64  // versions that were committed while more was to come
+	from int64    // the newest version before that
+	next int      // how many of them are of the line's pending versions
+	lost *lineage // where it stood when a connection was lost on which more was sent; nil: none was
+
 	reader uint32 // the process of the server that has read its table, and knows it
 }
 
@@ -64,6 +69,42 @@ func (m member) result(err error) Result {
 		outcome = outcomeOf(err)
 	}
 	return Result{Schema: m.schema, Outcome: outcome, From: m.version(), To: m.version(), Err: err, order: m.order}
+}
+
+// single reports whether all that is pending is one transaction.
+func (m member) single() bool { return m.line != nil && m.line.single }
+
+// did enters so many of the pending versions as committed while more is to come.
+func (m *member) did(n int) {
+	if len(m.done) == 0 {
+		m.from = m.version()
+	}
+	m.done = append(m.done, m.line.pending[m.next:m.next+n]...)
+	m.next += n
+}
+
+// begun enters what an attempt has committed that is made again.
+func (m *member) begun(res Result) {
+	if len(m.done) == 0 {
+		m.from = res.From
+	}
+	m.done = append(m.done, res.Applied...)
+}
+
+// whole returns the result of a schema together with what attempts before have committed.
+func (m *member) whole(res Result) Result {
+	if len(m.done) == 0 {
+		return res
+	}
+	res.From = m.from
+	res.Applied = slices.Concat(m.done, res.Applied)
+	for _, v := range res.Applied {
+		res.To = max(res.To, v)
+	}
+	if res.Outcome == Current {
+		res.Outcome = Migrated
+	}
+	return res
 }
 
 // waits reports whether only a lock was in the way of reading.
@@ -273,7 +314,7 @@ func (s *survey) reread(ctx context.Context, conn *pgxpool.Conn, members []*memb
 	var todo []*member
 	for _, m := range members {
 		if m.table != 0 && !m.waits() {
-			m.line, m.err = nil, nil
+			m.line, m.err, m.next = nil, nil, 0
 			todo = append(todo, m)
 		}
 	}
@@ -382,8 +423,9 @@ func (m *member) verdict(r *Runner) error {
 func (s *survey) unmet(ctx context.Context) (map[string]struct{}, error) {
 	rows, err := s.r.pool.Query(ctx, `select c.oid, n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace
 		where c.relname = $1::text::name and n.nspname <> 'public'
-		and not exists (select from unnest($2::oid[]) met (oid) where met.oid = c.oid)`,
-		pgx.QueryExecModeExec, s.r.cfg.Table, s.roster.met())
+		and not exists (select from unnest($2::oid[]) met (oid) where met.oid = c.oid)
+		and not (starts_with(n.nspname::text, $3) and obj_description(n.oid, 'pg_namespace') = $4)`,
+		pgx.QueryExecModeExec, s.r.cfg.Table, s.roster.met(), scratchPrefix, scratchComment)
 	if err != nil {
 		return nil, fmt.Errorf("look for strays: %w", err)
 	}

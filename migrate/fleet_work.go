@@ -9,7 +9,7 @@ import (
 
 // migrateOne brings a schema up to date. Where a lock is in the way it does not wait for more than one timeout: the
 // schema is to be tried again when the others are done, with as many retries as the configuration says.
-func (w *worker) migrateOne(ctx context.Context, m member) (res Result, again bool) {
+func (w *worker) migrateOne(ctx context.Context, m *member) (res Result, again bool) {
 	r := w.f.r
 	once := !m.late && r.cfg.LockRetries > 0
 	if once {
@@ -17,7 +17,7 @@ func (w *worker) migrateOne(ctx context.Context, m member) (res Result, again bo
 	}
 	if m.fast() && r.cfg.Lock == LockTable {
 		err := r.retry(ctx, func() (bool, error) {
-			err := w.fast(ctx, []member{m})
+			err := w.fast(ctx, []member{*m})
 			return retryable(err), err
 		})
 		var failure *fastError
@@ -33,7 +33,9 @@ func (w *worker) migrateOne(ctx context.Context, m member) (res Result, again bo
 	w.release(ctx)                    // the slower way takes its own
 	if m.line != nil && m.line.fast { // what was read is not so any more
 		res = Result{Schema: m.schema, order: m.order}
-		if err := r.run(ctx, &res, upTo{Newest}); err != nil {
+		err := r.run(ctx, &res, upTo{Newest})
+		m.find(ctx, r, &res)
+		if err != nil {
 			return m.failed(res, err), once && r.mayRunAgain(err)
 		}
 		res.Outcome = res.outcome()
@@ -41,7 +43,7 @@ func (w *worker) migrateOne(ctx context.Context, m member) (res Result, again bo
 	}
 	if m.waits() {
 		s := survey{r: r, lines: w.f.survey.lines, roster: w.f.survey.roster}
-		if err := s.again(ctx, &m); err != nil {
+		if err := s.again(ctx, m); err != nil {
 			return m.failed(Result{}, err), once && retryable(err)
 		}
 	}
@@ -54,6 +56,24 @@ func (w *worker) migrateOne(ctx context.Context, m member) (res Result, again bo
 	}
 	res.Outcome = res.outcome()
 	return res, false
+}
+
+// find enters what was committed before a connection was lost, now that the lock was had.
+func (m *member) find(ctx context.Context, r *Runner, res *Result) {
+	if m.lost == nil {
+		return
+	}
+	st, err := readVersions(ctx, r.pool, m.target(r))
+	if err != nil {
+		return
+	}
+	res.Applied, res.From, res.To = nil, m.lost.state.newest(), st.newest()
+	for _, v := range m.lost.pending {
+		if st.has(v) {
+			res.Applied = append(res.Applied, v)
+		}
+	}
+	m.done, m.lost = nil, nil
 }
 
 func (r *Runner) withoutRetries() *Runner {
@@ -95,6 +115,6 @@ func (m *member) migrated(took time.Duration) Result {
 	for _, v := range m.line.pending {
 		res.To = max(res.To, v)
 	}
-	res.Applied, res.Outcome, res.Duration = slices.Clone(m.line.pending), Migrated, took
-	return res
+	res.Applied, res.Outcome, res.Duration = slices.Clone(m.line.pending[m.next:]), Migrated, took
+	return m.whole(res)
 }

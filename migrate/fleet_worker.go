@@ -2,33 +2,20 @@ package migrate
 
 import (
 	"context"
-	"strings"
 	"time"
 )
 
 // worker is one of those that migrate the schemas of a fleet. It keeps a connection, as long as nothing goes wrong.
 type worker struct {
-	f        *fleet
-	s        *session
-	prepared bool          // the connection has the statements that are the same for all schemas
-	served   int           // how many schemas the connection has seen
-	pace     time.Duration // what a schema took lately; 0: not known yet
+	f      *fleet
+	s      *session
+	served int           // how many schemas the connection has seen
+	pace   time.Duration // what a schema took lately; 0: not known yet
 }
 
 // connectionServes is how many schemas a connection is used for: the server keeps what it knows of each table until
 // the connection ends, some 20 kB.
 const connectionServes = 500
-
-const (
-	beginSQL   = "begin isolation level read committed"
-	commitSQL  = "commit"
-	beginName  = "pgtenant_begin"
-	commitName = "pgtenant_commit"
-	enterName  = "pgtenant_enter"
-	lockName   = "pgtenant_lock"
-	unlockName = "pgtenant_unlock"
-	kitName    = "pgtenant_kit"
-)
 
 const (
 	// batchMost is how many schemas are locked and sent at a time, at most.
@@ -41,42 +28,28 @@ const (
 	batchLeast = 5 * time.Millisecond
 )
 
-// connect gets the connection ready. To prepare what is the same for all schemas saves a tenth of their time; a
-// pooler in transaction mode, which is what LockTable is for, would not know the statements again.
+// connect gets the connection ready.
 func (w *worker) connect(ctx context.Context) error {
 	if w.s != nil {
 		return nil
 	}
-	t := target{cfg: w.f.r.cfg}
-	s, err := w.f.r.session(ctx, t)
+	s, err := w.f.r.session(ctx, target{cfg: w.f.r.cfg})
 	if err != nil {
 		return err
 	}
-	w.s, w.prepared, w.served = s, t.cfg.Lock != LockTable, 0
-	if !w.prepared {
-		return nil
+	results, err := s.read(ctx, []call{s.t.sessionCall()})
+	if err != nil {
+		s.close(ctx)
+		return err
 	}
-	for name, sql := range w.statements() {
-		if _, err := s.pg().Prepare(ctx, name, sql, nil); err != nil {
-			w.s.spent = true
-			w.release(ctx)
-			return err
-		}
-	}
+	s.start = readStart(results[0].Rows)
+	w.s, w.served = s, 0
 	return nil
 }
 
-// statements are those that are the same for all schemas, by name.
-func (w *worker) statements() map[string]string {
-	t := target{cfg: w.f.r.cfg}
-	return map[string]string{
-		beginName: beginSQL, commitName: commitSQL, enterName: t.settings("true").sql, lockName: lockSQL, unlockName: unlockSQL, kitName: kitSQL,
-	}
-}
-
-// ask executes a prepared statement with one parameter. The result is in text.
-func (w *worker) ask(ctx context.Context, name, arg string) ([][][]byte, error) {
-	result := w.s.pg().ExecPrepared(ctx, name, [][]byte{[]byte(arg)}, nil, nil).Read()
+// ask executes a statement with one parameter. The result is in text.
+func (w *worker) ask(ctx context.Context, sql, arg string) ([][][]byte, error) {
+	result := w.s.pg().ExecParams(ctx, sql, [][]byte{[]byte(arg)}, nil, nil, nil).Read()
 	return result.Rows, result.Err
 }
 
@@ -104,23 +77,12 @@ func (w *worker) querier() querier {
 	return w.f.r.pool
 }
 
-// release gives the connection back as it was.
+// release gives the connection back, or closes it where a migration ran on it.
 func (w *worker) release(ctx context.Context) {
-	if w.s == nil {
-		return
+	if w.s != nil {
+		w.s.close(ctx)
+		w.s = nil
 	}
-	if w.prepared && !w.s.spent && !w.s.pg().IsClosed() && w.s.pg().TxStatus() == 'I' {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
-		defer cancel()
-		var sql strings.Builder
-		for name := range w.statements() {
-			sql.WriteString("deallocate " + name + ";")
-		}
-		_, err := w.s.pg().Exec(ctx, sql.String()).ReadAll()
-		w.s.spent = err != nil
-	}
-	w.s.close(ctx)
-	w.s = nil
 }
 
 // room returns how many of so many schemas to take at a time: as many as are done in [batchTime], going by the last, and no more
@@ -170,11 +132,12 @@ func (w *worker) share(ctx context.Context, q *queue, group []member) {
 func (w *worker) one(ctx context.Context, q *queue, m member) {
 	start := time.Now()
 	q.told(&m)
-	res, again := w.migrateOne(ctx, m)
+	res, again := w.migrateOne(ctx, &m)
 	if again {
+		m.begun(res)
 		q.later(m)
 		return
 	}
 	res.Duration = time.Since(start)
-	w.f.finished(res)
+	w.f.finished(m.whole(res))
 }

@@ -13,12 +13,14 @@ import (
 // savepoint is what a Go migration's transaction is to the server.
 const savepoint = "pgtenant_migration"
 
-// callInTx calls a function in the open transaction. The connection is not used for another schema
-// afterwards: pgx keeps prepared statements by their text, and the server's plans and types belong
-// to the schema that they were prepared in.
+// callInTx calls a function in the open transaction. pgx keeps prepared statements by their text, and those of
+// an earlier function are gone from the server.
 func (s *session) callInTx(ctx context.Context, st step) error {
-	s.spent = true
+	s.dirty = true
 	fail := func(err error) error { return s.t.failure(call{step: &st}, err) }
+	if err := s.conn().DeallocateAll(ctx); err != nil {
+		return fail(err)
+	}
 	tx, err := s.conn().BeginTx(ctx, pgx.TxOptions{BeginQuery: "savepoint " + savepoint, CommitQuery: "release savepoint " + savepoint})
 	if err != nil {
 		return fail(err)
@@ -66,19 +68,24 @@ func (t target) context(ctx context.Context) context.Context {
 }
 
 // alone runs the first step that a goal has left, which has no transaction, and writes it down.
-// Its connection is not used again: what the migration set for the session goes with it.
 func (s *session) alone(ctx context.Context, g goal) ([]step, error) {
-	s.spent = true
-	if err := s.exec(ctx, s.t.session()...); err != nil {
+	s.dirty = true
+	results, err := s.read(ctx, append([]call{s.t.sessionCall()}, s.t.session()...))
+	if err != nil {
 		return nil, fmt.Errorf("lock schema %q: %w", s.t.schema, err)
 	}
-	if err := s.await(ctx, s.t.tryLock(), s.deadline()); err != nil {
+	if !s.start.read {
+		s.start = readStart(results[0].Rows)
+	}
+	if err := s.lock(ctx); err != nil {
 		return nil, err
 	}
 	st, err := readState(ctx, s.conn(), s.t)
 	if err != nil {
 		return nil, err
 	}
+	seen := st.clone()
+	s.seen = &seen
 	steps, err := s.t.next(g, st)
 	if err != nil || len(steps) == 0 || !steps[0].noTx() {
 		return nil, err // another runner was faster
@@ -90,11 +97,11 @@ func (s *session) alone(ctx context.Context, g goal) ([]step, error) {
 		}
 		return nil, err
 	}
-	if err := s.exec(ctx, s.t.leave()...); err != nil {
+	if err := s.exec(ctx, clean(s.start)...); err != nil {
 		return nil, s.t.wrap(err)
 	}
 	steps[0].ran = true
-	return s.transact(ctx, func(state) ([]step, error) { return steps[:1], nil })
+	return s.transact(ctx, func(state) ([]step, bool, error) { return steps[:1], len(steps) == 1, nil })
 }
 
 func (s *session) runAlone(ctx context.Context, st step) error {

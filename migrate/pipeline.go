@@ -8,47 +8,55 @@ import (
 )
 
 // send makes the calls: all statements between two functions in one pipeline, one by one, so that
-// the server says which one failed.
-func (s *session) send(ctx context.Context, calls []call) error {
+// the server says which one failed. It returns how many steps were committed, also with an error.
+func (s *session) send(ctx context.Context, calls []call) (committed int, err error) {
 	for len(calls) > 0 {
 		n := 0
 		for n < len(calls) && !calls[n].isGo() {
 			n++
 		}
-		if err := s.pipeline(ctx, calls[:n]); err != nil {
-			return err
+		done, err := s.pipeline(ctx, calls[:n])
+		if committed += done; err != nil {
+			return committed, err
 		}
 		if n < len(calls) {
 			if err := s.callInTx(ctx, *calls[n].step); err != nil {
-				return err
+				return committed, err
 			}
 			n++
 		}
 		calls = calls[n:]
 	}
-	return nil
+	return committed, nil
 }
 
-func (s *session) pipeline(ctx context.Context, calls []call) error {
+func (s *session) pipeline(ctx context.Context, calls []call) (committed int, err error) {
 	if len(calls) == 0 {
-		return nil
+		return 0, nil
 	}
 	p := s.pg().StartPipeline(ctx)
 	for _, c := range calls {
 		p.SendQueryParams(c.sql, bytesOf(c.args), nil, nil, nil)
+		s.dirty = s.dirty || !c.inert(s.start)
 	}
-	err := p.Sync()
+	err = p.Sync()
 	for i := 0; err == nil && i < len(calls); i++ {
-		var res any
-		res, err = p.GetResults()
-		if rr, ok := res.(*pgconn.ResultReader); ok {
-			_, err = rr.Close()
-		}
-		if err != nil {
+		if err = result(p); err != nil {
 			err = s.t.failure(calls[i], err)
+		} else {
+			committed += calls[i].commits
 		}
 	}
-	return errors.Join(err, closePipeline(p, err))
+	return committed, errors.Join(err, closePipeline(p, err))
+}
+
+// result reads the next result of a pipeline.
+func result(p *pgconn.Pipeline) error {
+	res, err := p.GetResults()
+	if rr, ok := res.(*pgconn.ResultReader); ok {
+		_, err = rr.Close()
+	}
+	return err
 }
 
 // closePipeline returns the error of the close where there was none before: else it is the same.
@@ -62,7 +70,10 @@ func closePipeline(p *pgconn.Pipeline, before error) error {
 
 // failure is the error of a call.
 func (t target) failure(c call, err error) error {
-	if c.step == nil {
+	switch {
+	case c.guard && stateIs(err, divisionByZero):
+		return t.locked()
+	case c.step == nil:
 		return t.wrap(err)
 	}
 	m := c.step.m

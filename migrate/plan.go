@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -63,8 +64,11 @@ func (r *Runner) plan(ctx context.Context, schema string, g goal) (Plan, error) 
 	if err != nil {
 		return plan, err
 	}
+	if st.start, err = r.plannedSession(ctx, t); err != nil {
+		return plan, err
+	}
 	if len(steps) == 0 {
-		plan.add(append(t.open(), t.finish(st, grantees, nil)...))
+		plan.together(t, st, grantees, nil, true)
 	}
 	for len(steps) > 0 {
 		st.now = now
@@ -74,15 +78,31 @@ func (r *Runner) plan(ctx context.Context, schema string, g goal) (Plan, error) 
 		}
 		if n == 0 {
 			n = 1
-			plan.alone(t, st, grantees, steps[0])
+			plan.alone(t, st, grantees, steps[0], len(steps) == 1)
 		} else {
-			plan.add(append(t.open(), t.finish(st, grantees, steps[:n])...))
+			plan.together(t, st, grantees, steps[:n], n == len(steps))
 		}
 		st.did(steps[:n])
-		st.empty = false
+		now += int64(n) // as the versions of one message have it
 		steps, grantees = steps[n:], nil
 	}
 	return plan, nil
+}
+
+// plannedSession returns the start of a session of the pool.
+func (r *Runner) plannedSession(ctx context.Context, t target) (sessionStart, error) {
+	rows, err := r.pool.Query(ctx, t.sessionCall().sql, pgx.QueryExecModeExec)
+	if err != nil {
+		return sessionStart{}, fmt.Errorf("plan schema %q: %w", t.schema, err)
+	}
+	var values [][][]byte
+	for rows.Next() {
+		values = append(values, cloned(rows.RawValues()))
+	}
+	if err := rows.Err(); err != nil {
+		return sessionStart{}, fmt.Errorf("plan schema %q: %w", t.schema, err)
+	}
+	return readStart(values), nil
 }
 
 // planned returns the roles that have, or by default privileges will have, rights on the version
@@ -108,9 +128,23 @@ func (r *Runner) planned(ctx context.Context, t target) (grantees []string, now 
 	return grantees, now, nil
 }
 
+// together adds what steps with transactions send.
+func (p *Plan) together(t target, st state, grantees []string, steps []step, last bool) {
+	first := len(p.Calls) == 0
+	calls := t.open(!first)
+	if first {
+		calls = slices.Insert(calls, 1, t.sessionCall())
+	}
+	p.add(append(calls, t.finish(st, grantees, steps, last)...))
+}
+
 // alone adds what a step without a transaction sends.
-func (p *Plan) alone(t target, st state, grantees []string, s step) {
-	p.add(append(t.session(), t.tryLock()))
+func (p *Plan) alone(t target, st state, grantees []string, s step, last bool) {
+	first := len(p.Calls) == 0
+	p.add(append([]call{t.sessionCall()}, t.session()...))
+	if first {
+		p.add([]call{t.tryLock()})
+	}
 	p.add([]call{{sql: t.stateQuery()}})
 	if s.isGo() {
 		p.add([]call{{step: &s}})
@@ -120,8 +154,8 @@ func (p *Plan) alone(t target, st state, grantees []string, s step) {
 	}
 	ran := s
 	ran.ran = true
-	p.add(t.leave())
-	p.add(append(t.open(), t.finish(st, grantees, []step{ran})...))
+	p.add(clean(st.start))
+	p.together(t, st, grantees, []step{ran}, last)
 }
 
 func (p *Plan) add(calls []call) {

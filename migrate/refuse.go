@@ -78,6 +78,7 @@ func (p *parser) statements(texts []gooseText) ([]statement, error) {
 				s.sql = c.text
 			}
 			s.strays, s.reset = t.strays()
+			s.inert = t.inert()
 			all = append(all, s)
 		}
 		if together {

@@ -61,9 +61,9 @@ func (r *Runner) MigrateNew(ctx context.Context, schema string) error {
 //
 // It returns, with nothing changed, a [schemactx.NameError] for a bad name, [ErrSchemaMissing],
 // [ErrUnknownVersion], [ErrOutOfOrder], [ErrChanged], [ErrNeedsSession] or a [TableError]; and an
-// [Error] for a statement or function that failed: what its transaction had done is undone, what
-// earlier ones did stays. The result is valid with an error too. When ctx ends, the running
-// transaction is rolled back.
+// [Error] for a statement or function that failed: its migration is undone, and those before it, which
+// were committed, stay. The result lists those, with an error too; also where the connection was lost, unless the
+// versions could not be read again. When ctx ends, the running transaction is rolled back.
 //
 // A migration without a transaction is written down after its last statement. A crash in between,
 // or a failed statement, makes it run again from its first: make its statements such that they can,
@@ -88,15 +88,15 @@ func (r *Runner) Down(ctx context.Context, schema string) (Result, error) {
 	return r.reach(ctx, schema, downLast{})
 }
 
-// DownTo undoes what is newer than version, the last applied first: all of it in one transaction,
-// as Up applies it. Zero undoes everything. One that has no Down section is [ErrNoDown], with
+// DownTo undoes what is newer than version, the last applied first, in the transactions in which Up
+// applies it. Zero undoes everything. One that has no Down section is [ErrNoDown], with
 // nothing undone; a version that the schema's set does not have is [ErrNoMigration].
 func (r *Runner) DownTo(ctx context.Context, schema string, version int64) (Result, error) {
 	return r.reach(ctx, schema, downTo{version})
 }
 
-// Redo undoes the migration that was applied last and applies it again, in one transaction where it
-// has one. The errors are those of [Runner.Down].
+// Redo undoes the migration that was applied last and applies it again. Where the second fails the first
+// stays, unless [TransactionForAll] is set. The errors are those of [Runner.Down].
 func (r *Runner) Redo(ctx context.Context, schema string) (Result, error) {
 	return r.reach(ctx, schema, redoLast{})
 }

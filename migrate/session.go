@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -17,10 +18,12 @@ const rollbackTimeout = 5 * time.Second
 // session is a connection at work on one schema.
 type session struct {
 	t      target
-	pooled *pgxpool.Conn
-	spent  bool // a migration had the connection to itself: it must not be used again
-	sent   bool // a migration without a transaction has begun: nothing can be tried again
-	locked bool // holds the session's lock
+	pooled *pgxpool.Conn // nil: closed
+	start  sessionStart  // what it was before anything ran
+	dirty  bool          // a migration ran on it that may have left something: it is closed
+	seen   *state        // what an attempt has found under the lock; nil: nothing
+	sent   bool          // a migration without a transaction has begun: nothing can be tried again
+	locked bool          // holds the schema's lock
 }
 
 func (r *Runner) session(ctx context.Context, t target) (*session, error) {
@@ -34,24 +37,30 @@ func (r *Runner) session(ctx context.Context, t target) (*session, error) {
 func (s *session) conn() *pgx.Conn    { return s.pooled.Conn() }
 func (s *session) pg() *pgconn.PgConn { return s.conn().PgConn() }
 
-// close gives the connection back, or closes it with all that is left on it. A pool closes a
+// close gives the connection back, without the lock. One on which a migration ran that is not inert is closed with all that is left on it:
+// a statement's text does not tell what it has set, and a reset would lose what the pool's hooks have set. A pool closes a
 // connection that is still in a transaction.
 func (s *session) close(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
-	defer cancel()
-	if s.locked && !s.spent && !s.pg().IsClosed() {
-		unlock := call{sql: "select pg_advisory_unlock(" + advisoryKey + ")", args: []string{s.t.schema}}
-		s.spent = s.exec(ctx, unlock) != nil
-	}
-	if !s.spent {
-		s.pooled.Release()
+	if s.pooled == nil {
 		return
 	}
-	_ = s.pooled.Hijack().Close(ctx) // gone in any case
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+	defer cancel()
+	if s.locked && !s.pg().IsClosed() {
+		s.dirty = s.exec(ctx, s.t.unlock()) != nil || s.dirty
+	}
+	if s.dirty {
+		_ = s.conn().Close(ctx) // gone in any case
+	}
+	s.pooled.Release()
+	s.pooled, s.locked = nil, false
 }
 
-// lock takes the schema's lock for the session.
+// lock takes the schema's lock unless the session has it.
 func (s *session) lock(ctx context.Context) error {
+	if s.locked {
+		return nil
+	}
 	if err := s.await(ctx, s.t.tryLock(), s.deadline()); err != nil {
 		return err
 	}
@@ -98,17 +107,20 @@ func (s *session) read(ctx context.Context, calls []call) ([]*pgconn.Result, err
 	return s.pg().ExecBatch(ctx, batch).ReadAll()
 }
 
-// transact runs, in one transaction, the steps that decide returns for the state under the lock. Where another has the lock
-// the transaction ends before it is waited for.
-func (s *session) transact(ctx context.Context, decide func(state) ([]step, error)) ([]step, error) {
+// decision chooses, for the state under the lock, the steps to run in transactions. last is whether nothing follows them.
+type decision func(state) (steps []step, last bool, err error)
+
+// transact runs the steps of a decision and returns those that are committed, also with an error. Where another has the
+// lock the transaction ends before it is waited for.
+func (s *session) transact(ctx context.Context, decide decision) ([]step, error) {
 	for deadline := s.deadline(); ; {
 		steps, err := s.tryTransact(ctx, decide)
 		if err == nil {
 			return steps, nil
 		}
 		s.rollback(ctx)
-		if !errors.Is(err, ErrLocked) {
-			return nil, err
+		if len(steps) > 0 || !errors.Is(err, ErrLocked) || s.locked || s.t.cfg.Lock == LockTable {
+			return steps, err
 		}
 		if err := s.await(ctx, s.t.probe(), deadline); err != nil {
 			return nil, err
@@ -116,32 +128,40 @@ func (s *session) transact(ctx context.Context, decide func(state) ([]step, erro
 	}
 }
 
-func (s *session) tryTransact(ctx context.Context, decide func(state) ([]step, error)) ([]step, error) {
+func (s *session) tryTransact(ctx context.Context, decide decision) ([]step, error) {
 	st, grantees, err := s.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	steps, err := decide(st)
+	steps, last, err := decide(st)
 	if err != nil {
 		return nil, err
 	}
-	return steps, s.send(ctx, s.t.finish(st, grantees, steps))
+	n, err := s.send(ctx, s.t.finish(st, grantees, steps, last))
+	switch {
+	case err == nil:
+		s.locked = s.locked && !last
+	case n > 0 && n == len(steps): // all of them are done, and the connection is closed
+		err = nil
+	}
+	return steps[:n], err
 }
 
 // open begins a transaction under the schema's lock, in one round trip, and reads the state.
 func (s *session) open(ctx context.Context) (state, []string, error) {
-	results, err := s.read(ctx, s.t.open())
-	switch {
-	case stateIs(err, invalidSchemaName):
-		return state{}, nil, s.t.wrap(fmt.Errorf("%w: %w", ErrSchemaMissing, err))
-	case stateIs(err, invalidText):
-		return state{}, nil, s.t.locked()
-	case stateIs(err, uniqueViolation, duplicateTable): // another made the table at the same time, without this lock
-		return state{}, nil, &raceError{s.t.wrap(err)}
-	case err != nil:
-		return state{}, nil, s.t.tableError(err)
+	calls := s.t.open(s.locked)
+	if !s.start.read {
+		calls = slices.Insert(calls, 1, s.t.sessionCall())
 	}
-	var st state
+	results, err := s.read(ctx, calls)
+	if err != nil {
+		return state{}, nil, s.openError(err)
+	}
+	s.locked = s.t.cfg.Lock != LockTable
+	if !s.start.read {
+		s.start = readStart(results[1].Rows)
+	}
+	st := state{start: s.start}
 	if err := st.readRows(results[len(results)-2].Rows); err != nil {
 		return state{}, nil, s.t.tableError(err)
 	}
@@ -152,13 +172,37 @@ func (s *session) open(ctx context.Context) (state, []string, error) {
 	return st, grantees, nil
 }
 
-// rollback ends a transaction whatever has become of ctx. A connection that cannot do it is closed
-// by its pool.
+func (s *session) openError(err error) error {
+	if stateIs(err, invalidText) && !s.locked && s.t.cfg.Lock != LockTable {
+		return s.t.locked()
+	}
+	s.dirty = true // it may have the lock
+	switch {
+	case stateIs(err, invalidSchemaName):
+		return s.t.wrap(fmt.Errorf("%w: %w", ErrSchemaMissing, err))
+	case stateIs(err, uniqueViolation, duplicateTable): // another made the table at the same time, without this lock
+		return &raceError{s.t.wrap(err)}
+	}
+	return s.t.tableError(err)
+}
+
+// rollback ends a transaction whatever has become of ctx, and takes back what was set. A connection that cannot do it is
+// closed by its pool.
 func (s *session) rollback(ctx context.Context) {
-	if s.pg().IsClosed() || s.pg().TxStatus() == 'I' {
+	if s.pg().IsClosed() {
+		return
+	}
+	var sql string
+	if s.pg().TxStatus() != 'I' {
+		sql = "rollback;"
+	}
+	if s.dirty && s.start.read {
+		sql += script(clean(s.start))
+	}
+	if sql == "" {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()
-	_, _ = s.pg().Exec(ctx, "rollback").ReadAll() // the error that led here says more
+	_, _ = s.pg().Exec(ctx, sql).ReadAll() // the error that led here says more
 }

@@ -16,6 +16,7 @@ const (
 	datatypeMismatch  = "42804"
 	cannotCoerce      = "42846"
 	invalidText       = "22P02"
+	divisionByZero    = "22012"
 	wrongObjectType   = "42809"
 	invalidSchemaName = "3F000"
 	uniqueViolation   = "23505"

@@ -1,6 +1,10 @@
 package migrate
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // state is what a version table says.
 type state struct {
@@ -12,6 +16,14 @@ type state struct {
 	empty      bool                  // the table has no row, not even that of version 0
 	exposed    bool                  // others than the owner have rights on the table
 	noted      bool                  // the table's comment is ours, or there is none: it may be written
+	start      sessionStart          // of the session that has read it
+}
+
+// clone returns a copy that does not change with s.
+func (s state) clone() state {
+	s.applied = slices.Clone(s.applied)
+	s.sums = maps.Clone(s.sums)
+	return s
 }
 
 // appliedVersion is the latest row of a version.
@@ -50,6 +62,7 @@ func (s *state) forget(version int64) {
 // did enters steps that were done, at the time of the state.
 func (s *state) did(steps []step) {
 	for _, st := range steps {
+		s.empty = s.empty && st.dir == Down
 		s.forget(st.m.version)
 		delete(s.sums, st.m.version)
 		if st.dir == Down {
@@ -60,4 +73,5 @@ func (s *state) did(steps []step) {
 			s.sums[st.m.version] = st.m.checksum[:noteLen]
 		}
 	}
+	s.compatible = declared(s.compatible, steps, s.has)
 }
