@@ -178,7 +178,7 @@ func (br *batchResults) send(ctx context.Context) error {
 	}
 	br.mrr = br.conn.PgConn().ExecBatch(ctx, b)
 	err = front.read(br.unit, br.tx, nextResult(br.mrr))
-	if err != nil && errors.Is(err, ErrNotProvisioned) {
+	if err != nil && br.mayTryAgain(err) {
 		_ = br.mrr.Close() // whose error is the same
 		br.mrr = nil
 	}
@@ -199,23 +199,23 @@ func (br *batchResults) prepare(ctx context.Context) ([]*pgconn.StatementDescrip
 		key := stmtKey{br.scope.schema, c.sql}
 		switch st := known[c.sql]; {
 		case st != nil:
-			c.kind, c.hit = st.kind, st.sd != nil
+			c.text, c.named, c.hit = st.kind, st.named, st.sd != nil
 			continue
 		case c.prepared():
 			known[c.sql] = br.prepared(c.sql)
 		}
 		if st := known[c.sql]; st != nil {
 			br.db.stats.hits.Add(1)
-			c.kind, c.hit = st.kind, true
-		} else if c.kind = br.kindOf(c.sql); c.prepared() {
-			known[c.sql] = &stmt{key: key, name: br.state.cache.nextName(), kind: c.kind, age: br.scope.age}
+			c.text, c.named, c.hit = st.kind, st.named, true
+		} else if c.text, c.named = br.kindOf(c.sql); c.prepared() {
+			known[c.sql] = &stmt{key: key, name: br.state.cache.nextName(), kind: c.text, named: c.named, age: br.scope.age}
 			missing = append(missing, known[c.sql])
 		}
-		if err := c.kind.refusal(c.sql); err != nil {
+		if err := c.text.refusal(c.sql); err != nil {
 			br.kind = kindRefused
 			return nil, err
 		}
-		br.kind = worse(br.kind, c.kind)
+		br.meet(br.tx, c.named)
 	}
 	if len(missing) > 0 {
 		br.db.stats.misses.Add(int64(len(missing)))
@@ -223,13 +223,23 @@ func (br *batchResults) prepare(ctx context.Context) ([]*pgconn.StatementDescrip
 			return nil, err
 		}
 	}
+	br.judgeAll()
 	sds := make([]*pgconn.StatementDescription, len(br.calls))
 	for i := range br.calls {
+		br.calls[i].kind = br.judge(br.calls[i].text, br.calls[i].named)
 		if st := known[br.calls[i].sql]; st != nil {
 			sds[i] = st.sd
 		}
 	}
 	return sds, nil
+}
+
+// judgeAll notes the kind of the statement that leaves most behind.
+func (br *batchResults) judgeAll() {
+	br.kind = kindRead
+	for i := range br.calls {
+		br.kind = worse(br.kind, br.judge(br.calls[i].text, br.calls[i].named))
+	}
 }
 
 // worse returns the kind that leaves more behind.
@@ -265,6 +275,7 @@ func (r *batchRows) rowsClosed(tag pgconn.CommandTag, err error) error {
 	br := r.br
 	br.current = nil
 	br.unshift(err, len(br.scope.comment))
+	br.noteDDL(tag)
 	if err == nil && changesSession(tag) {
 		err = fmt.Errorf("%w: %s", ErrScopeChanged, tag)
 	}
@@ -336,7 +347,7 @@ func (br *batchResults) nextRows() (*batchRows, error) {
 // advance reads up to the result of statement i.
 func (br *batchResults) advance(i int) error {
 	if i > 0 && br.calls[i-1].kind.mayStray() {
-		if err := nextResult(br.mrr)(); err != nil {
+		if _, err := nextResult(br.mrr)(); err != nil {
 			if stateIs(err, stateDivisionByZero) {
 				err = fmt.Errorf("%w: found in the batch, before statement %d ran", ErrScopeChanged, i+1)
 			}
@@ -453,8 +464,10 @@ func (br *batchResults) finish() {
 	if br.mrr != nil {
 		err = br.mrr.Close()
 	}
-	br.stained = br.stained || br.kind != kindRead
-	br.state.ran(br.kind)
+	if br.kind != kindRefused {
+		br.judgeAll() // anew: the look may have come with the batch
+	}
+	br.leaves(br.kind)
 	if br.err != nil {
 		br.unshift(br.err, len(br.scope.comment))
 		br.state.forget(stmtKey{}, br.err) // for what the error says of all statements
@@ -464,7 +477,7 @@ func (br *batchResults) finish() {
 		if br.status() == 'E' {
 			_ = br.rollback(br.ctx)
 		}
-		br.settle(err == nil && br.mrr != nil)
+		br.settle()
 		changed = changed || br.strayed()
 	}
 	if changed {

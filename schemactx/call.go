@@ -16,8 +16,10 @@ const maxParams = 65535
 type call struct {
 	sql          string
 	args         []any
-	kind         sqlKind
-	hit          bool // it was prepared for an earlier call
+	kind         sqlKind  // by its text and what the schemas may run
+	text         sqlKind  // by its text
+	named        []string // the schemas that it may name
+	hit          bool     // it was prepared for an earlier call
 	mode         pgx.QueryExecMode
 	formats      pgx.QueryResultFormats
 	formatsByOID pgx.QueryResultFormatsByOID

@@ -14,15 +14,17 @@ const customDataKey = "github.com/oryne/pgtenant/schemactx"
 
 // connState is what this package knows of one connection. Its owner is whoever holds the connection.
 type connState struct {
-	own   map[string]*pgconn.StatementDescription // the library's own statements that are prepared, by SQL
-	home  string                                  // the search path that a RESET leads to, where it has been needed
-	last  string                                  // the schema that was served last
-	stain string                                  // the schema whose statements may have left something behind, or manySchemas
-	doubt bool                                    // prepared statements may be others than they were
-	sound bool                                    // at Logins: the session has been seen to be as it began, and nothing since may have changed it
-	cache stmtCache
-	types typeCache
-	eqb   pgx.ExtendedQueryBuilder
+	own    map[string]*pgconn.StatementDescription // the library's own statements that are prepared, by SQL
+	home   string                                  // the search path that a RESET leads to, where it has been needed
+	last   string                                  // the schema that was served last
+	gen    uint64                                  // of the catalog, when the connection was used last
+	stain  string                                  // the schema whose statements may have left something behind, or manySchemas
+	strays bool                                    // what may have been left includes prepared statements
+	doubt  bool                                    // prepared statements may be others than they were
+	sound  bool                                    // at Logins: the session has been seen to be as it began, and nothing since may have changed it
+	cache  stmtCache
+	types  typeCache
+	eqb    pgx.ExtendedQueryBuilder
 }
 
 // manySchemas as a stain is foreign to everybody. It is no schema's name.
@@ -106,11 +108,12 @@ type stmtCache struct {
 type stmtKey struct{ schema, sql string }
 
 type stmt struct {
-	key  stmtKey
-	name string // on the server
-	sd   *pgconn.StatementDescription
-	kind sqlKind
-	age  uint64 // of the scope that it was prepared in; see [unit.prepared]
+	key   stmtKey
+	name  string // on the server
+	sd    *pgconn.StatementDescription
+	kind  sqlKind  // by its text
+	named []string // the schemas that it may name
+	age   uint64   // of the scope that it was prepared in; see [unit.prepared]
 }
 
 func (c *stmtCache) get(key stmtKey) *stmt {

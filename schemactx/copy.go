@@ -61,7 +61,7 @@ func (c *copyFrom) run(ctx context.Context) (int64, error) {
 	}
 	c.db.ran(ctx, c.scope.schema, 1, err)
 	if c.tx != nil {
-		err = c.tx.after(kindWrite, err)
+		err = c.tx.after(c.kind(), err)
 	}
 	if t := c.db.tracers.copyFrom; t != nil {
 		t.TraceCopyFromEnd(ctx, c.conn, pgx.TraceCopyFromEndData{CommandTag: tag, Err: err})
@@ -93,6 +93,11 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 			return pgconn.CommandTag{}, err
 		}
 	}
+	c.meet(c.tx, c.schemas())
+	if err := c.lookAhead(ctx, c.tx); err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	kind := c.kind()
 	// COPY goes out by the simple protocol, and so does what has to come in front: up to the end of the string it is one
 	// implicit transaction as well.
 	front := c.front(c.tx, false)
@@ -104,12 +109,12 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 	tag, err := c.conn.PgConn().CopyFrom(stoppable, r, command)
 	r.reraise()
 	c.unshift(err, len(before))
-	c.stained = true
+	c.leaves(c.kind())
 	if c.tx != nil {
 		c.tx.begun = c.tx.begun || c.status() != 'I'
 	}
 	if err == nil || !c.mayBeOf(front, err) {
-		_ = front.read(c.unit, c.tx, func() error { return nil })
+		_ = front.read(c.unit, c.tx, func() ([][][]byte, error) { return nil, nil })
 	} else {
 		err = c.blame(ctx, err)
 	}
@@ -121,7 +126,10 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 		}
 	}
 	if c.tx == nil {
-		c.settle(err == nil)
+		c.settle()
+		if err == nil && c.needsReset(kind) {
+			c.resetAlone(ctx)
+		}
 	}
 	if c.strayed() {
 		err = fmt.Errorf("%w: %s", ErrScopeChanged, tag)
@@ -171,6 +179,22 @@ func (c *copyFrom) blame(ctx context.Context, err error) error {
 	return err
 }
 
+// schemas are those that the table's name names.
+func (c *copyFrom) schemas() []string { return c.table[:max(0, len(c.table)-1)] }
+
+// kind is what a write into the table may be.
+func (c *copyFrom) kind() sqlKind { return c.judge(kindWrite, c.schemas()) }
+
+// resetAlone takes back what triggers may have set for the session, behind the end of COPY's own transaction. The rows are
+// there, so that what fails here is no error of the copy: the connection is not used again.
+func (u *unit) resetAlone(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+	defer cancel()
+	if _, err := u.conn.PgConn().Exec(ctx, strings.Join(u.resets(), "; ")).ReadAll(); err != nil {
+		u.destroy()
+	}
+}
+
 func (c *copyFrom) quoted() (table, columns string, err error) {
 	if table, err = QuoteName(c.table...); err != nil {
 		return "", "", err
@@ -194,7 +218,7 @@ func (c *copyFrom) describe(ctx context.Context, sql string) (*pgconn.StatementD
 		return st.sd, nil
 	}
 	c.db.stats.misses.Add(1)
-	return c.prepareOne(ctx, c.tx, sql, kindRead)
+	return c.prepareOne(ctx, c.tx, sql)
 }
 
 // simple returns the front as SQL without parameters, ready to have a statement appended.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -125,6 +126,7 @@ type DB struct {
 	mode    pgx.QueryExecMode // of the pool
 	scopes  sync.Map          // of *scope by schema: those that the server has accepted
 	fresh   freshness
+	catalog catalog
 	public  *scope
 	gates   gates
 	logins  *loginPools // nil but at Logins
@@ -156,7 +158,7 @@ func New(pool *pgxpool.Pool, cfg Config) (*DB, error) {
 		return nil, err
 	}
 	conn := pool.Config().ConnConfig
-	db := &DB{pool: pool, cfg: cfg, mode: conn.DefaultQueryExecMode}
+	db := &DB{pool: pool, cfg: cfg, mode: conn.DefaultQueryExecMode, catalog: catalog{start: time.Now()}}
 	var err error
 	if db.types, err = parseTypes(cfg.Types); err != nil {
 		return nil, err
@@ -341,6 +343,7 @@ func (db *DB) Refresh(schema string) {
 	db.fresh.age.Add(1)
 	db.scopes.Delete(schema)
 	db.fresh.mu.Unlock()
+	db.catalog.forget()
 	if db.logins != nil {
 		db.logins.refresh(schema)
 	}

@@ -19,8 +19,8 @@ const (
 	resetNameSQL = "reset application_name"
 )
 
-// front is what goes in front of a statement in the same round trip, in this order: BEGIN, the scrub after another
-// tenant, the scope or an assertion of it, savepoints. BEGIN is the first because an isolation level has to come before
+// front is what goes in front of a statement in the same round trip, in this order: the scrub after another tenant,
+// BEGIN, a look at the catalogs, the scope or an assertion of it, savepoints. BEGIN is the first of its transaction because an isolation level has to come before
 // everything that takes a snapshot.
 type front []own
 
@@ -36,7 +36,11 @@ type step uint8
 const (
 	stepForget step = iota
 	stepScrub
+	stepScrubbed
 	stepBegin
+	stepPrepared
+	stepFingerprint
+	stepFacts
 	stepSettings
 	stepScope
 	stepAssert
@@ -55,6 +59,7 @@ func (u *unit) front(tx *txState, begin bool) front {
 		}
 		return f.savepoints(tx)
 	}
+	f = u.scrub()
 	switch {
 	case tx != nil:
 		f = append(f, own{step: stepBegin, sql: tx.begin})
@@ -64,14 +69,26 @@ func (u *unit) front(tx *txState, begin bool) front {
 	if u.state.doubt {
 		f = append(f, own{step: stepForget, sql: forgetSQL})
 	}
-	if u.state.dirty(u.scope.schema) {
-		for _, sql := range scrubSQL {
-			f = append(f, own{step: stepScrub, sql: sql})
-		}
-	}
+	f = append(f, u.lookFront()...)
 	f = append(f, u.settingsFront()...)
 	f = append(f, own{stepScope, u.scope.sql, u.scopeParams()})
 	return f.savepoints(tx)
+}
+
+// scrub returns what takes away what another tenant may have left. It is a transaction of its own: UNLISTEN takes effect
+// at COMMIT, and an error of the statement must not take it back.
+func (u *unit) scrub() front {
+	if !u.state.dirty(u.scope.schema) {
+		return nil
+	}
+	f := front{{step: stepScrub, sql: beginSQL}}
+	if u.state.strays && !u.state.doubt {
+		f = append(f, own{step: stepPrepared, sql: foreignSQL})
+	}
+	for _, sql := range scrubSQL {
+		f = append(f, own{step: stepScrub, sql: sql})
+	}
+	return append(f, own{step: stepScrubbed, sql: commitSQL})
 }
 
 // refused explains why the server did not let the scope in. A connection that has gone astray is not used again.
@@ -98,12 +115,9 @@ func (f front) has(s step) bool {
 }
 
 // read reads the results of the front with next, which reads one, and notes what they mean for the unit and tx.
-func (f front) read(u *unit, tx *txState, next func() error) error {
-	if f.has(stepScrub) {
-		u.db.stats.scrubs.Add(1)
-	}
+func (f front) read(u *unit, tx *txState, next func() ([][][]byte, error)) error {
 	for _, o := range f {
-		err := next()
+		rows, err := next()
 		switch {
 		case err == nil && tx != nil:
 			tx.passed(o)
@@ -113,19 +127,27 @@ func (f front) read(u *unit, tx *txState, next func() error) error {
 			return u.refused(err)
 		case err != nil && o.step == stepAssert && stateIs(err, stateDivisionByZero):
 			return fmt.Errorf("%w: found before the next statement ran", ErrScopeChanged)
+		case err != nil && (o.step == stepFingerprint || o.step == stepFacts):
+			return &lookError{err}
+		case err != nil && o.step == stepPrepared && stateIs(err, stateDivisionByZero):
+			return errForeign
+		case err != nil && stateIs(err, stateInvalidStatement) && !(tx != nil && tx.begun && o.step != stepBegin):
+			return fmt.Errorf("%w: %w", errForeign, err) // a function has deallocated one of this package's own
 		case err != nil:
 			return err
 		}
 		switch o.step {
 		case stepForget:
 			u.state.doubt = false // whatever becomes of the transaction
+		case stepScrubbed:
+			u.db.stats.scrubs.Add(1)
+			u.state.stain, u.state.strays = "", false
 		case stepScope:
 			u.db.accepted(u.scope)
-		case stepBegin, stepScrub, stepSettings, stepAssert, stepSavepoint, stepReset, stepCommit:
+		case stepFingerprint, stepFacts:
+			u.looked(o.step, rows)
+		case stepBegin, stepScrub, stepPrepared, stepSettings, stepAssert, stepSavepoint, stepReset, stepCommit:
 		}
-	}
-	if f.has(stepScrub) {
-		u.scrubbed = true
 	}
 	return nil
 }
@@ -140,12 +162,12 @@ func (o own) queue(cs *connState, b *pgconn.Batch, named bool) {
 }
 
 // nextResult returns a function that reads the next result of a batch to its end.
-func nextResult(mrr *pgconn.MultiResultReader) func() error {
-	return func() error {
+func nextResult(mrr *pgconn.MultiResultReader) func() ([][][]byte, error) {
+	return func() ([][][]byte, error) {
 		if !mrr.NextResult() {
-			return mrr.Close()
+			return nil, mrr.Close()
 		}
-		_, err := mrr.ResultReader().Close()
-		return err
+		r := mrr.ResultReader().Read()
+		return r.Rows, r.Err
 	}
 }

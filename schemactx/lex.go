@@ -133,9 +133,10 @@ func contains(sorted []string, word string) bool {
 // dollar quotes and nested comments are skipped as wholes.
 type lexer struct {
 	rest     string
-	last     byte // what came before rest, white space and comments apart: a character, or aName
-	owner    byte // what came before the last dot
-	projects bool // the last word follows a dot behind an expression: it may be a function, called without a parenthesis
+	last     byte   // what came before rest, white space and comments apart: a character, or aName
+	owner    byte   // what came before the last dot
+	quoted   string // the last word, where it was quoted
+	projects bool   // the last word follows a dot behind an expression: it may be a function, called without a parenthesis
 }
 
 // aName stands for a name, quoted or not.
@@ -180,7 +181,9 @@ func (l *lexer) word() (word string, plain, ok bool) {
 			}
 		case c == '"':
 			l.last = aName
+			name := l.rest
 			l.skipQuoted('"')
+			l.quoted = strings.ReplaceAll(strings.Trim(name[:len(name)-len(l.rest)], `"`), `""`, `"`)
 			return "", false, true
 		case c == '\'':
 			l.skipQuoted('\'')

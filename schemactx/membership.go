@@ -17,23 +17,46 @@ func (u *unit) outdated(ctx context.Context, tx *txState, err error) bool {
 		return false
 	}
 	u.lookedAnew = true
+	return u.back(ctx, tx) && u.lookAnew(ctx) == nil
+}
+
+// twice calls attempt, which begins with the scope, and again where what came in front of the scope stopped it: the server's
+// process was behind the times, the catalogs cannot be read, or there are prepared statements that are not this package's.
+func (u *unit) twice(ctx context.Context, tx *txState, attempt func() error) error {
+	first := tx == nil || !tx.begun
+	err := attempt()
+	for tries := 0; err != nil && first && tries < 3 && (u.outdated(ctx, tx, err) || u.cleared(ctx, tx, err)); tries++ {
+		err = attempt()
+	}
+	return err
+}
+
+// mayTryAgain reports whether err is one that twice deals with.
+func (u *unit) mayTryAgain(err error) bool {
+	var refused *lookError
+	return errors.Is(err, ErrNotProvisioned) || errors.Is(err, errForeign) || errors.As(err, &refused)
+}
+
+// cleared reports whether what stopped an attempt before the scope does not stop the next one.
+func (u *unit) cleared(ctx context.Context, tx *txState, err error) bool {
+	switch {
+	case errors.Is(err, errForeign):
+		u.state.distrust()
+	case !u.blinded(err):
+		return false
+	}
+	return u.back(ctx, tx)
+}
+
+// back takes the connection back to where a transaction can begin.
+func (u *unit) back(ctx context.Context, tx *txState) bool {
 	if u.status() == 'E' && u.rollback(ctx) != nil {
 		return false
 	}
 	if tx != nil {
 		tx.begun = false
 	}
-	return u.status() == 'I' && u.lookAnew(ctx) == nil
-}
-
-// twice calls attempt, which begins with the scope, and once more where the server's process was behind the times.
-func (u *unit) twice(ctx context.Context, tx *txState, attempt func() error) error {
-	first := tx == nil || !tx.begun
-	err := attempt()
-	if err != nil && first && u.outdated(ctx, tx, err) {
-		err = attempt()
-	}
-	return err
+	return u.status() == 'I'
 }
 
 // lookAnew asks about the public role, which is a member of nothing.

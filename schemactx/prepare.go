@@ -10,8 +10,9 @@ import (
 )
 
 // prepareOne prepares one statement; see prepare. Tracers are told, as pgx does it for statements outside of a batch.
-func (u *unit) prepareOne(ctx context.Context, tx *txState, sql string, kind sqlKind) (*pgconn.StatementDescription, error) {
-	st := &stmt{key: stmtKey{u.scope.schema, sql}, name: u.state.cache.nextName(), kind: kind, age: u.scope.age}
+func (u *unit) prepareOne(ctx context.Context, tx *txState, sql string) (*pgconn.StatementDescription, error) {
+	st := &stmt{key: stmtKey{u.scope.schema, sql}, name: u.state.cache.nextName(), age: u.scope.age}
+	st.kind, st.named = u.kindOf(sql)
 	t := u.db.tracers.prepare
 	if t != nil {
 		ctx = t.TracePrepareStart(ctx, u.conn, pgx.TracePrepareStartData{Name: st.name, SQL: sql})
@@ -64,7 +65,7 @@ func (u *unit) tryPrepare(ctx context.Context, tx *txState, stmts []*stmt) error
 		return err
 	}
 	if tx == nil {
-		u.settle(true)
+		u.settle()
 	}
 	for _, st := range stmts {
 		st.sd.Name, st.sd.SQL = st.name, st.key.sql // the server's answer holds neither
@@ -96,7 +97,7 @@ func (u *unit) unprepare(ctx context.Context, stmts []*stmt) {
 // missingOwn returns the library's own statements that the connection has not prepared yet.
 func (u *unit) missingOwn() []string {
 	var missing []string
-	for _, sql := range append([]string{u.scope.sql, beginSQL, commitSQL, settingsSQL, typesSQL}, scrubSQL...) {
+	for _, sql := range append([]string{u.scope.sql, beginSQL, commitSQL, settingsSQL, typesSQL, fingerprintSQL}, scrubSQL...) {
 		if sql == settingsSQL && (u.settings == nil || u.scope.login) || sql == typesSQL && len(u.db.types) == 0 {
 			continue
 		}
@@ -110,12 +111,13 @@ func (u *unit) missingOwn() []string {
 func (u *unit) readPrepared(
 	p *pgconn.Pipeline, tx *txState, evicted int, missing []string, front front, stmts []*stmt,
 ) error {
-	err := front.read(u, tx, func() error {
+	err := front.read(u, tx, func() ([][][]byte, error) {
 		rr, err := result[*pgconn.ResultReader](p)
-		if err == nil {
-			_, err = rr.Close()
+		if err != nil {
+			return nil, err
 		}
-		return err
+		r := rr.Read()
+		return r.Rows, r.Err
 	})
 	if err != nil {
 		return err
@@ -185,7 +187,7 @@ func (u *unit) tryDescribe(ctx context.Context, tx *txState, sql string) (*pgcon
 		err = closeErr
 	}
 	if err == nil && tx == nil {
-		u.settle(true)
+		u.settle()
 	}
 	return sd, err
 }

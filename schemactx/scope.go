@@ -1,6 +1,7 @@
 package schemactx
 
 import (
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"strconv"
@@ -11,14 +12,15 @@ import (
 
 // scope is what a unit of work sets before its first statement, ready to be sent. Immutable but for kept.
 type scope struct {
-	schema string
-	path   string   // the search path, as the server shows it
-	role   string   // the role that statements run as; "" where the login stays what it is
-	resets []string // take back what of this a statement may have set for the session; none where that is nobody else's
-	login  bool     // the session is the tenant's own: the scope only looks at it
-	limits Limits
-	sql    string
-	params [][]byte // of sql, in text format
+	schema  string
+	schemas []string // that are on the path
+	path    string   // the search path, as the server shows it
+	role    string   // the role that statements run as; "" where the login stays what it is
+	resets  []string // take back what of this a statement may have set for the session; none where that is nobody else's
+	login   bool     // the session is the tenant's own: the scope only looks at it
+	limits  Limits
+	sql     string
+	params  [][]byte // of sql, in text format
 
 	timeouts map[string]int // which of params are the tenant's limits, by setting
 
@@ -53,7 +55,7 @@ func newScope(schema, role string, extra []string, limits Limits, log ServerLog)
 	if err != nil {
 		return nil, err
 	}
-	sc := &scope{schema: schema, path: path, role: role, resets: []string{resetRoleSQL}, limits: limits, sql: scopeSQL}
+	sc := &scope{schema: schema, schemas: append([]string{schema}, extra...), path: path, role: role, resets: []string{resetRoleSQL}, limits: limits, sql: scopeSQL}
 	if role == "" {
 		sc.resets = []string{resetPathSQL}
 	}
@@ -89,7 +91,7 @@ func newLoginScope(schema string, extra []string, limits Limits, log ServerLog) 
 	if err != nil {
 		return nil, err
 	}
-	sc := &scope{schema: schema, path: path, login: true, limits: limits, sql: loginScopeSQL}
+	sc := &scope{schema: schema, schemas: append([]string{schema}, extra...), path: path, login: true, limits: limits, sql: loginScopeSQL}
 	sc.params = [][]byte{[]byte(sc.path), []byte(quoted)}
 	sc.callIt(log)
 	sc.messages()
@@ -130,11 +132,18 @@ func (u *unit) assertion() own {
 	return own{stepAssert, assertNamedSQL, append(params, u.scopeParams()[u.scope.name])}
 }
 
-// scrubSQL takes away what a tenant may have left on a connection, in the order of PostgreSQL's own DISCARD ALL. The
-// role and the search path need nothing: they were local.
+// scrubSQL takes away what a tenant may have left on a connection, in the order of PostgreSQL's own DISCARD ALL, which
+// RESET ROLE is not part of.
 var scrubSQL = []string{
-	closeSQL, "unlisten *", "select pg_advisory_unlock_all()", "discard sequences", "discard temp", "reset all",
+	closeSQL, resetRoleSQL, "unlisten *", "select pg_advisory_unlock_all()", "discard sequences", "discard temp", "reset all",
 }
+
+// foreignSQL fails (22012) where SQL has prepared statements on the connection: this package prepares by the protocol. It
+// goes in front of a scrub, which cannot tell their names: all statements are then deallocated.
+const foreignSQL = "select 1 / (not exists (select from pg_catalog.pg_prepared_statements where from_sql))::int"
+
+// errForeign is what foreignSQL finds. twice deals with it.
+var errForeign = errors.New("schemactx: a function has changed the prepared statements of the connection")
 
 // ownName is the name under which a connection prepares one of the library's own statements.
 func ownName(sql string) string {

@@ -122,10 +122,10 @@ func (u *unit) needsBlock(kind sqlKind) bool {
 
 // queueBack appends what comes behind the statements of a unit: COMMIT, and after it the reset. Deferred constraint
 // triggers and the queries of cursors WITH HOLD run at COMMIT. They need the role and the path, which end with the
-// transaction by themselves, and may set others for the session, which only a reset after COMMIT takes back. After a
-// block of code all of it is unnamed: the block may have deallocated what was prepared.
+// transaction by themselves, and may set others for the session, which only a reset after COMMIT takes back. What
+// is in front of it may have deallocated what was prepared, so that it goes unnamed behind all but reads and writes.
 func (u *unit) queueBack(b *pgconn.Batch, kind sqlKind, block, named bool) {
-	named = named && kind != kindBlock
+	named = named && !kind.mayStray()
 	if block {
 		own{step: stepCommit, sql: commitSQL}.queue(u.state, b, named)
 	}

@@ -67,7 +67,6 @@ func (u *unit) restart(ctx context.Context, tx *txState, b beginning) bool {
 	if !b.possible || u.conn.IsClosed() || u.status() != 'I' && u.rollback(ctx) != nil {
 		return false
 	}
-	u.scrubbed = false
 	if tx != nil {
 		tx.begun, tx.suspect, tx.savepoints = false, false, b.savepoints
 	}

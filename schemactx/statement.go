@@ -101,17 +101,29 @@ func (s *statement) lookUp(ctx context.Context) (*pgconn.StatementDescription, e
 	if s.call.prepared() {
 		if st := s.prepared(s.call.sql); st != nil {
 			s.db.stats.hits.Add(1)
-			s.call.kind, s.call.hit = st.kind, true
+			s.call.text, s.call.named, s.call.hit = st.kind, st.named, true
+			s.meet(s.tx, s.call.named)
+			s.call.kind = s.judge(s.call.text, s.call.named)
 			return st.sd, nil
 		}
 	}
 	s.call.hit = false
-	s.call.kind = s.kindOf(s.call.sql)
-	if err := s.call.kind.refusal(s.call.sql); err != nil || !s.call.prepared() {
+	s.call.text, s.call.named = s.kindOf(s.call.sql)
+	s.call.kind = s.call.text
+	if err := s.call.kind.refusal(s.call.sql); err != nil {
 		return nil, err
 	}
-	s.db.stats.misses.Add(1)
-	return s.prepareOne(ctx, s.tx, s.call.sql, s.call.kind)
+	s.meet(s.tx, s.call.named)
+	var sd *pgconn.StatementDescription
+	if s.call.prepared() {
+		s.db.stats.misses.Add(1)
+		var err error
+		if sd, err = s.prepareOne(ctx, s.tx, s.call.sql); err != nil {
+			return nil, err
+		}
+	}
+	s.call.kind = s.judge(s.call.text, s.call.named) // after a look that the preparing has brought along
+	return sd, nil
 }
 
 // needsFront reports whether more than the scope has to go in front of the statement.
@@ -119,7 +131,7 @@ func (s *statement) needsFront() bool {
 	if s.tx != nil {
 		return !s.tx.begun || len(s.tx.savepoints) > 0
 	}
-	return s.settings != nil || s.state.dirty(s.scope.schema) || s.state.doubt || s.needsBlock(s.call.kind)
+	return s.settings != nil || s.state.dirty(s.scope.schema) || s.state.doubt || s.look.due() || s.needsBlock(s.call.kind)
 }
 
 // forget drops a prepared statement when the server says that it no longer fits.
@@ -157,10 +169,11 @@ func (s *statement) rowsAbandoned() { s.abandon() }
 // statement's own error; finish returns it, or what it found.
 func (s *statement) finish(tag pgconn.CommandTag, err error) error {
 	s.unshift(err, len(s.scope.comment))
-	s.stained = s.stained || s.call.kind != kindRead
-	s.state.ran(s.call.kind)
+	s.call.kind = s.judge(s.call.text, s.call.named) // anew: the look may have come with the statement
+	s.leaves(s.call.kind)
+	s.noteDDL(tag)
 	if s.tx == nil {
-		s.settle(err == nil)
+		s.settle()
 	}
 	if changesSession(tag) || s.strayed() {
 		err = fmt.Errorf("%w: %s", ErrScopeChanged, tag)

@@ -122,13 +122,13 @@ func (tx *Tx) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementD
 }
 
 func (st *txState) prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error) {
-	kind := st.unit.kindOf(sql)
+	kind, _ := st.unit.kindOf(sql)
 	if err := kind.refusal(sql); err != nil {
 		return nil, st.after(kind, err)
 	}
 	cached := st.unit.prepared(sql)
 	if cached == nil {
-		if _, err := st.unit.prepareOne(ctx, st, sql, kind); err != nil {
+		if _, err := st.unit.prepareOne(ctx, st, sql); err != nil {
 			return nil, st.after(kind, err)
 		}
 		cached = st.unit.prepared(sql)

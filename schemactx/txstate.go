@@ -43,7 +43,7 @@ func (st *txState) passed(o own) {
 		st.suspect = false
 	case stepSavepoint:
 		st.savepoints = st.savepoints[1:]
-	case stepForget, stepScrub, stepSettings, stepScope, stepReset, stepCommit:
+	case stepForget, stepScrub, stepScrubbed, stepPrepared, stepFingerprint, stepFacts, stepSettings, stepScope, stepReset, stepCommit:
 	}
 }
 
@@ -94,7 +94,7 @@ func (st *txState) after(kind sqlKind, err error) error {
 	} else {
 		st.unit.destroy()
 	}
-	st.end(false)
+	st.end()
 	return st.err
 }
 
@@ -104,30 +104,30 @@ func (st *txState) abandoned() {
 		return
 	}
 	st.err = fmt.Errorf("%w: a panic, in a hook or the like", ErrTransactionEnded)
-	st.finish(false)
+	st.finish()
 }
 
 // finish marks the transaction as over.
-func (st *txState) finish(committed bool) {
+func (st *txState) finish() {
 	st.ending.Lock()
 	st.over = true
 	st.ending.Unlock()
-	st.unit.settle(committed)
+	st.unit.settle()
 }
 
 // end gives the connection back.
-func (st *txState) end(committed bool) {
-	st.finish(committed)
+func (st *txState) end() {
+	st.finish()
 	st.unit.release()
 }
 
 func (st *txState) commit(ctx context.Context) error {
 	switch {
 	case !st.begun && st.unit.conn.IsClosed():
-		st.end(false) // a statement was sent, and no answer came
+		st.end() // a statement was sent, and no answer came
 		return fmt.Errorf("%w: the connection is lost", pgx.ErrTxCommitRollback)
 	case !st.begun:
-		st.end(true) // nothing was sent
+		st.end() // nothing was sent
 		return nil
 	case st.unit.status() == 'E':
 		err := st.rollback(ctx)
@@ -149,12 +149,12 @@ func (st *txState) commit(ctx context.Context) error {
 	if err != nil {
 		st.unit.db.failed(ctx, st.unit.scope.schema, commitSQL, err)
 	}
-	st.end(err == nil)
+	st.end()
 	return err
 }
 
 func (st *txState) rollback(ctx context.Context) error {
-	defer st.end(false)
+	defer st.end()
 	if st.unit.status() == 'I' {
 		return nil // nothing was sent, or the connection is gone
 	}

@@ -255,7 +255,7 @@ func (u *unit) loadTypes(ctx context.Context, tx *txState) (*schemaTypes, error)
 		return nil, err
 	}
 	if tx == nil {
-		u.settle(true)
+		u.settle()
 	}
 	t := &schemaTypes{scope: u.scope, typeMap: u.buildTypes(list), others: make(map[uint32]bool)}
 	if el, ok := u.state.types.entries[u.scope.schema]; ok && el.Value.(*schemaTypes).scope == u.scope {

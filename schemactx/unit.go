@@ -25,11 +25,11 @@ type unit struct {
 	state *connState
 	home  string // the search path that the session had, where the server reports it
 
-	asked    time.Time       // for a connection; the zero value where no hook is to hear of it
-	ctx      context.Context // for the hook that is told of the end, like pid; nil without one
-	pid      uint32
-	scrubbed bool // a scrub has been sent, which counts when the transaction it is in has been committed
-	stained  bool // a statement may have left something behind
+	asked   time.Time       // for a connection; the zero value where no hook is to hear of it
+	ctx     context.Context // for the hook that is told of the end, like pid; nil without one
+	pid     uint32
+	stained bool // a statement may have left something behind
+	strays  bool // and that may include prepared statements
 
 	settings *settings // of [WithSettings] and [TxOptions]; nil for none
 
@@ -37,6 +37,9 @@ type unit struct {
 	shifted *pgconn.PgError // see unshift
 
 	lookedAnew bool // see outdated
+
+	look     look   // what is still to be read of the catalogs
+	lookedAt uint64 // the generation of the catalog that the unit has read
 }
 
 // open borrows a connection for a unit of work in the scope of ctx.
@@ -65,6 +68,7 @@ func (u *unit) open(ctx context.Context, db *DB) error {
 	u.conn = u.lease.Conn()
 	u.state = stateOf(u.conn.PgConn(), db.cfg.StatementCacheCapacity)
 	u.home = u.reportedPath()
+	u.plan()
 	if u.state.last != sc.schema {
 		u.state.last = sc.schema
 		db.stats.switches.Add(1)
@@ -91,18 +95,23 @@ func (u *unit) acquire(ctx context.Context) (err error) {
 	return err
 }
 
-// settle notes what the end of a transaction, implicit or not, means for the connection: a rollback takes a scrub back.
-func (u *unit) settle(committed bool) {
-	if u.scrubbed && committed {
-		u.state.stain = ""
-	}
+// leaves notes what a statement of this kind may have done to the session.
+func (u *unit) leaves(kind sqlKind) {
+	u.stained = u.stained || kind != kindRead
+	u.strays = u.strays || kind.mayStray()
+	u.state.ran(kind)
+}
+
+// settle notes what the end of a transaction, implicit or not, means for the connection.
+func (u *unit) settle() {
 	if u.stained {
 		u.state.stained(u.scope.schema)
+		u.state.strays = u.state.strays || u.strays
 	}
 	if u.state.doubt {
 		u.state.distrust() // what was prepared meanwhile goes with the rest
 	}
-	u.scrubbed, u.stained = false, false
+	u.stained, u.strays = false, false
 }
 
 // release gives back all that the unit has taken, whatever panics in between: the connection, which the pool closes
@@ -174,13 +183,18 @@ func (u *unit) needsReset(kind sqlKind) bool {
 
 // kindOf is the kind of a statement that the server is about to parse. Where the server reads strings or characters in
 // another way than the lexer does, the text says too little; both settings are reported by every version.
-func (u *unit) kindOf(sql string) sqlKind {
+//
+// With the kind it returns the schemas that the statement may name.
+func (u *unit) kindOf(sql string) (sqlKind, []string) {
 	kind, pc := kindOf(sql), u.conn.PgConn()
-	if (kind == kindRead || kind == kindWrite) &&
-		(pc.ParameterStatus("standard_conforming_strings") != "on" || pc.ParameterStatus("client_encoding") != "UTF8") {
-		return kindOther
+	if kind != kindRead && kind != kindWrite {
+		return kind, nil
 	}
-	return kind
+	named, ok := qualifiers(sql)
+	if !ok || pc.ParameterStatus("standard_conforming_strings") != "on" || pc.ParameterStatus("client_encoding") != "UTF8" {
+		return kindOther, nil
+	}
+	return kind, named
 }
 
 // status is the connection's transaction status as the server last reported it: I (idle), T (in a transaction) or E

@@ -1,0 +1,350 @@
+package schemactx
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// The text of a statement does not tell which functions it runs: those of policies, views, operators, defaults, casts,
+// domains, triggers and of "s.func" are called out of sight. The catalogs tell. facts are what they say of one schema.
+type facts struct {
+	gen    uint64 // of the catalog, when they were loaded
+	loaded int64  // when, see [catalog.now]
+	reads  bool   // a read in the schema may leave session state or change the scope
+	writes bool   // a write may
+}
+
+const (
+	// factsInterval is how often the fingerprint of the catalogs is compared, while the DB is in use. The comparison may
+	// take a hundredth of the time, and waits longer where it is slow.
+	factsInterval = time.Second
+	// factsAge is when facts are loaded again though the fingerprint is the same: it does not change with what is
+	// replaced in place.
+	factsAge = time.Minute
+	// factsShare is how much longer than a load the DB waits before it loads known facts again: two percent of the time.
+	factsShare = 50
+	// factsRetry is when the catalogs are read again after they could not be.
+	factsRetry = time.Minute
+	// maxFacts bounds the schemas that facts are kept of: names come from statements too.
+	maxFacts = 1 << 17
+)
+
+// catalog keeps the facts of the schemas that a DB works in. Facts of another generation than the catalog's are not used:
+// every statement of their schema then counts as one that may leave session state.
+type catalog struct {
+	start  time.Time
+	gen    atomic.Uint64 // changes with the fingerprint; 0 before the first one
+	next   atomic.Int64  // when the fingerprint is to be compared
+	reload atomic.Int64  // when known facts may be loaded again
+	blind  atomic.Int64  // until when nothing is read, because it failed
+	facts  sync.Map      // of *facts, by schema
+	size   atomic.Int64  // of facts
+
+	mu          sync.Mutex
+	fingerprint string
+	wanted      map[string]bool // schemas that a transaction has met while it could not load their facts
+}
+
+// now counts from the DB's start, on the monotonic clock.
+func (c *catalog) now() int64 { return int64(time.Since(c.start)) }
+
+// known returns the facts of a schema if they are of this generation, else nil.
+func (c *catalog) known(schema string, gen uint64) *facts {
+	f, ok := c.facts.Load(schema)
+	if !ok || f.(*facts).gen != gen {
+		return nil
+	}
+	return f.(*facts)
+}
+
+// due reports whether the facts of a schema are to be loaded now: when there are none, and again, as often as is allowed,
+// when they are of another generation or old.
+func (c *catalog) due(schema string, now int64) bool {
+	v, ok := c.facts.Load(schema)
+	if !ok {
+		return true
+	}
+	f := v.(*facts)
+	return (f.gen != c.gen.Load() || now-f.loaded > int64(factsAge)) && now >= c.reload.Load()
+}
+
+// claim reports whether the caller is the one to compare the fingerprint now.
+func (c *catalog) claim(now int64) bool {
+	next := c.next.Load()
+	return now >= next && c.next.CompareAndSwap(next, now+int64(factsInterval))
+}
+
+// compared takes note of a fingerprint and returns the generation that it belongs to.
+func (c *catalog) compared(fingerprint string, took time.Duration) uint64 {
+	c.next.Store(c.now() + int64(max(factsInterval, 100*took)))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fingerprint != fingerprint {
+		c.fingerprint = fingerprint
+		c.gen.Add(1)
+	}
+	return c.gen.Load()
+}
+
+// learned keeps facts. Schemas that do not exist have some too: a name in a statement is often no schema.
+func (c *catalog) learned(all map[string]*facts, took time.Duration) {
+	now := c.now()
+	c.reload.Store(now + factsShare*int64(took))
+	if c.size.Add(int64(len(all))) > maxFacts {
+		c.facts.Clear()
+		c.size.Store(int64(len(all)))
+	}
+	for schema, f := range all {
+		f.loaded = now
+		if _, again := c.facts.Swap(schema, f); again {
+			c.size.Add(-1)
+		}
+	}
+}
+
+// failed notes that the catalogs cannot be read. Nothing that is known holds any longer.
+func (c *catalog) failed() {
+	c.blind.Store(c.now() + int64(factsRetry))
+	c.gen.Add(1)
+}
+
+// changed has the fingerprint compared by the next unit of work.
+func (c *catalog) changed() { c.next.Store(0) }
+
+// forget has all facts loaded again.
+func (c *catalog) forget() {
+	c.gen.Add(1)
+	c.reload.Store(0)
+	c.changed()
+}
+
+// want notes schemas whose facts the next unit of work that can is to load.
+func (c *catalog) want(schema string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.wanted == nil {
+		c.wanted = make(map[string]bool)
+	}
+	if len(c.wanted) < 100 {
+		c.wanted[schema] = true
+	}
+	c.next.Store(0)
+}
+
+// takeWanted returns what want has noted.
+func (c *catalog) takeWanted() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	names := slices.Collect(maps.Keys(c.wanted))
+	clear(c.wanted)
+	return names
+}
+
+// look is what a unit of work reads of the catalogs in front of its first statement.
+type look struct {
+	fingerprint bool
+	schemas     []string // whose facts it loads
+}
+
+func (l look) due() bool { return l.fingerprint || len(l.schemas) > 0 }
+
+// plan decides what the unit is to read of the catalogs.
+func (u *unit) plan() {
+	c := &u.db.catalog
+	u.watch()
+	now := c.now()
+	if now < c.blind.Load() {
+		return
+	}
+	if u.look.fingerprint = c.claim(now); u.look.fingerprint {
+		u.look.schemas = c.takeWanted()
+	}
+	for _, schema := range u.scope.schemas {
+		if c.due(schema, now) {
+			u.look.schemas = append(u.look.schemas, schema)
+		}
+	}
+}
+
+// watch has a connection scrubbed for the next tenant once the catalogs have changed: since they did, and before that was
+// seen, the last tenant may have run functions that nobody knew of.
+func (u *unit) watch() {
+	gen := u.db.catalog.gen.Load()
+	if u.state.last != "" && u.state.gen != gen {
+		u.state.stained(u.state.last)
+		u.state.strays = true
+	}
+	u.state.gen = gen
+}
+
+// meet adds the schemas that a statement names to what the unit reads, where it has not begun.
+func (u *unit) meet(tx *txState, schemas []string) {
+	c := &u.db.catalog
+	for _, schema := range schemas {
+		switch now := c.now(); {
+		case now < c.blind.Load() || !c.due(schema, now):
+		case tx != nil && tx.begun:
+			c.want(schema)
+		case !slices.Contains(u.look.schemas, schema):
+			u.look.schemas = append(u.look.schemas, schema)
+		}
+	}
+}
+
+// hides reports whether a statement of this kind, which names these schemas, may leave session state or change the scope
+// though its text does not show it.
+func (u *unit) hides(kind sqlKind, named []string) bool {
+	gen := u.db.catalog.gen.Load()
+	for _, schemas := range [2][]string{u.scope.schemas, named} {
+		for _, schema := range schemas {
+			f := u.db.catalog.known(schema, gen)
+			if f == nil || kind == kindRead && f.reads || kind == kindWrite && f.writes {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// noteDDL has the catalogs looked at again after a command that may have changed them.
+func (u *unit) noteDDL(tag pgconn.CommandTag) {
+	switch word, _, _ := strings.Cut(tag.String(), " "); word {
+	case "ALTER", "CREATE", "DROP", "IMPORT":
+		u.db.catalog.changed()
+	}
+}
+
+// judge returns the kind of a statement by its text and by what the schemas may run.
+func (u *unit) judge(kind sqlKind, named []string) sqlKind {
+	if (kind == kindRead || kind == kindWrite) && u.hides(kind, named) {
+		return kindOther
+	}
+	return kind
+}
+
+// lookFront returns what reads the catalogs. It comes before the scope: a tenant's role need not be able to.
+func (u *unit) lookFront() front {
+	if !u.look.due() {
+		return nil
+	}
+	f := front{{step: stepFingerprint, sql: fingerprintSQL}}
+	if len(u.look.schemas) > 0 {
+		f = append(f, own{stepFacts, factsSQL, [][]byte{textArray(u.look.schemas)}})
+	}
+	return f
+}
+
+// lookAhead reads in a round trip of its own what otherwise travels in front of a statement, for COPY: the answers to what
+// goes in front of it are lost.
+func (u *unit) lookAhead(ctx context.Context, tx *txState) error {
+	if tx != nil && tx.begun {
+		return nil
+	}
+	return u.twice(ctx, tx, func() error {
+		f := u.lookFront()
+		if u.state.strays && !u.state.doubt && u.state.dirty(u.scope.schema) {
+			f = append(f, own{step: stepPrepared, sql: foreignSQL})
+		}
+		if len(f) == 0 {
+			return nil
+		}
+		b := &pgconn.Batch{}
+		for _, o := range f {
+			o.queue(u.state, b, u.db.named())
+		}
+		mrr := u.conn.PgConn().ExecBatch(ctx, b)
+		err := f.read(u, nil, nextResult(mrr))
+		if closeErr := mrr.Close(); err == nil {
+			err = closeErr
+		}
+		return err
+	})
+}
+
+// textArray returns names as an array in text format.
+func textArray(names []string) []byte {
+	array := []byte{'{'}
+	for i, name := range names {
+		if i > 0 {
+			array = append(array, ',')
+		}
+		array = append(array, '"')
+		for _, c := range []byte(name) {
+			if c == '"' || c == '\\' {
+				array = append(array, '\\')
+			}
+			array = append(array, c)
+		}
+		array = append(array, '"')
+	}
+	return append(array, '}')
+}
+
+// looked takes note of what one of the steps of lookFront has returned.
+func (u *unit) looked(s step, rows [][][]byte) {
+	c := &u.db.catalog
+	if s == stepFingerprint {
+		if len(rows) != 1 || len(rows[0]) != 2 {
+			c.failed()
+			return
+		}
+		u.lookedAt = c.compared(string(rows[0][0]), milliseconds64(rows[0][1]))
+		if u.state.gen == 0 {
+			u.state.gen = u.lookedAt // before the first look every statement has counted as one that may leave something
+		}
+		u.look.fingerprint = false
+		return
+	}
+	all := make(map[string]*facts, len(u.look.schemas))
+	for _, schema := range u.look.schemas {
+		all[schema] = &facts{gen: u.lookedAt}
+	}
+	var took time.Duration
+	for _, row := range rows {
+		if len(row) != 4 || all[string(row[0])] == nil {
+			c.failed()
+			return
+		}
+		f := all[string(row[0])]
+		f.reads, f.writes = string(row[1]) != "f", string(row[2]) != "f"
+		took = milliseconds64(row[3])
+	}
+	c.learned(all, took)
+	u.look.schemas = nil
+}
+
+// milliseconds64 reads a number of milliseconds as the server writes it; what is none is a long time.
+func milliseconds64(text []byte) time.Duration {
+	ms, err := strconv.ParseFloat(string(text), 64)
+	if err != nil || ms > 1e6 {
+		ms = 1e6
+	}
+	return time.Duration(ms * float64(time.Millisecond))
+}
+
+// lookError is why the catalogs could not be read in front of a statement, which has not run.
+type lookError struct{ err error }
+
+func (e *lookError) Error() string { return "read the catalogs: " + e.err.Error() }
+func (e *lookError) Unwrap() error { return e.err }
+
+// blinded reports whether what was tried can be tried again without a look at the catalogs, which the server refused.
+func (u *unit) blinded(err error) bool {
+	var refused *lookError
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &refused) || !errors.As(err, &pgErr) {
+		return false
+	}
+	u.db.catalog.failed()
+	u.look = look{}
+	return true
+}
