@@ -27,8 +27,11 @@ var pathRules = []rule{
 			from path_schema join scope_role s on s.oid = nspowner
 			union all
 			select format('schema %I', nspname), format('%I, the login, may create: revoke that, or use a login that owns nothing', login.rolname)
-			from path_schema p, login where has_schema_privilege(login.oid, p.oid, 'create')
-				and not exists (select from aclexplode(acl) where privilege_type = 'CREATE' and grantee = 0)`,
+			from path_schema p, login where (
+				has_schema_privilege(login.oid, p.oid, 'create') or pg_has_role(login.oid, nspowner, 'member') -- it may take the role
+				or exists (select from aclexplode(acl) where privilege_type = 'CREATE' and grantee <> 0 and pg_has_role(login.oid, grantee, 'member'))
+			) and not exists (select from aclexplode(acl) where privilege_type = 'CREATE' and grantee in (select 0 union all select oid from scope_role))
+				and nspowner not in (select oid from scope_role)`,
 		message: "in {object}, which is on the search path of every tenant, {detail}",
 	},
 	{

@@ -68,6 +68,12 @@ func TestCheckRefusesAPathThatTenantsCanWriteTo(t *testing.T) {
 			[]string{writable, writable, refuse(schemactx.CodeTenantOwns, "schema extensions"), refuse(schemactx.CodeTenantCreate, "schema extensions")},
 			map[schemactx.Level][]string{schemactx.PathOnly: {writable, writable}},
 		},
+		"the login may become who creates": {
+			"create role {prefix}_lib; grant create on schema extensions to {prefix}_lib; grant {prefix}_lib to {runtime}",
+			"revoke create on schema extensions from {prefix}_lib; drop role {prefix}_lib",
+			[]string{writable, refuse(schemactx.CodeLoginMember, "{prefix}_lib")},
+			map[schemactx.Level][]string{schemactx.PathOnly: {writable}},
+		},
 		"a stranger plants an operator": {
 			"create role {prefix}_dba; grant create on schema extensions to {prefix}_dba; set role {prefix}_dba; " +
 				"create function extensions.same(text, text) returns boolean language sql as 'select true'; reset role",

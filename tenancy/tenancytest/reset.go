@@ -52,8 +52,14 @@ func (e *Environment) reset(ctx context.Context, schema string) error {
 	if err != nil {
 		return err
 	}
+	path, err := e.DB.SearchPath(schema)
+	if err != nil {
+		return err
+	}
 	err = pgx.BeginFunc(ctx, e.Owner, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "set local lock_timeout = '"+lockTimeout+"'"); err != nil {
+		// Constraints may call functions that look for what is in the schema, or in an extension's.
+		_, err := tx.Exec(ctx, "select set_config('lock_timeout', $1, true), set_config('search_path', $2, true)", lockTimeout, path)
+		if err != nil {
 			return err
 		}
 		if err := e.resetRows(ctx, tx, schema); err != nil {
