@@ -50,6 +50,7 @@ type batchResults struct {
 	batch   *pgx.Batch
 	calls   []call
 	loaded  *schemaTypes // that its statements may need; nil for none
+	typed   []int        // those that have types of the schema
 	anew    bool         // its types and descriptions have been looked at again
 	mrr     *pgconn.MultiResultReader
 	next    int        // the result to be read next
@@ -151,6 +152,12 @@ func (br *batchResults) send(ctx context.Context) error {
 	}
 	if br.loaded, err = br.typesFor(ctx, br.tx, sds...); err != nil {
 		return err
+	}
+	br.typed = br.typed[:0]
+	for i, sd := range sds {
+		if br.usesTypes(sd) {
+			br.typed = append(br.typed, i)
+		}
 	}
 	b := &pgconn.Batch{}
 	block := br.tx == nil && (len(br.calls) > 1 || br.needsBlock(br.kind))
@@ -326,7 +333,10 @@ func (br *batchResults) nextRows() (*batchRows, error) {
 	r := &batchRows{br: br, index: br.next, started: time.Now()}
 	br.next++
 	err := br.advance(r.index)
-	if err != nil && br.again(err, br.calls[r.index].hit) {
+	if err != nil && br.again(err, br.calls[r.index].hit || len(br.typed) > 0) {
+		for _, i := range br.typed { // what one has met is in store for all
+			br.state.cache.drop(stmtKey{br.scope.schema, br.calls[i].sql})
+		}
 		err = br.resend(r.index)
 	}
 	if err != nil {

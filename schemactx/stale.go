@@ -16,6 +16,12 @@ import (
 // that of everything that the server cannot do.
 const planChangedRoutine = "RevalidateCachedQuery"
 
+// PostgreSQL's functions that raise "cache lookup failed for type" when an argument has a type that is gone.
+const (
+	typeGoneRoutine       = "getTypeInputInfo"
+	typeGoneBinaryRoutine = "getTypeBinaryInputInfo"
+)
+
 // planChanged reports whether the columns of a prepared statement are no longer what they were.
 func planChanged(err error) bool {
 	var pgErr *pgconn.PgError
@@ -23,7 +29,7 @@ func planChanged(err error) bool {
 }
 
 // stale reports whether the server refused to bind a prepared statement that would be another one if it were prepared
-// now. hit says that it was prepared for an earlier call, with types that its parameters may not have any more.
+// now. hit says that its description or its types were there from an earlier call, so that its parameters may have others.
 func stale(err error, hit bool) bool {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {
@@ -32,8 +38,10 @@ func stale(err error, hit bool) bool {
 	switch pgErr.Code {
 	case stateFeatureUnsupported, stateProtocolViolation, stateInvalidStatement:
 		return true
-	case stateUndefinedFunction, stateDatatypeMismatch:
+	case stateUndefinedFunction, stateDatatypeMismatch, stateInvalidBinary:
 		return hit
+	case stateInternalError:
+		return hit && (pgErr.Routine == typeGoneRoutine || pgErr.Routine == typeGoneBinaryRoutine)
 	}
 	return false
 }

@@ -35,7 +35,7 @@ func (s *statement) run(ctx context.Context, sql string, args []any) error {
 		begin := s.tx.beginning()
 		attempt := func() error { return s.attempt(s.ctx) }
 		err = s.twice(s.ctx, s.tx, attempt)
-		if s.call.prepared() && (stale(err, s.call.hit) || s.staleTypes(err)) && s.restart(s.ctx, s.tx, begin) {
+		if s.call.prepared() && stale(err, s.call.hit || s.typed) && s.restart(s.ctx, s.tx, begin) {
 			err = attempt() // which has forgotten the statement
 		}
 	}
@@ -219,11 +219,6 @@ func changesSession(tag pgconn.CommandTag) bool {
 		return true
 	}
 	return false
-}
-
-// staleTypes reports whether the server refused to bind an argument because its type is gone or has been altered.
-func (s *statement) staleTypes(err error) bool {
-	return s.typed && (stateIs(err, stateInternalError) || stateIs(err, stateDatatypeMismatch) || stateIs(err, stateInvalidBinary))
 }
 
 func stateIs(err error, state string) bool {
