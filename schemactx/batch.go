@@ -44,20 +44,21 @@ func (tx *Tx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 // batchResults reads the results of a batch one after the other.
 type batchResults struct {
 	*unit
-	alone   unit // what unit points to outside of a transaction
-	tx      *txState
-	ctx     context.Context // of the tracer, which wants the one it returned
-	batch   *pgx.Batch
-	calls   []call
-	loaded  *schemaTypes // that its statements may need; nil for none
-	typed   []int        // those that have types of the schema
-	anew    bool         // its types and descriptions have been looked at again
-	mrr     *pgconn.MultiResultReader
-	next    int        // the result to be read next
-	current *batchRows // the rows that are being read
-	kind    sqlKind    // of the statement that leaves most behind
-	err     error      // the first
-	closed  bool
+	alone     unit // what unit points to outside of a transaction
+	tx        *txState
+	ctx       context.Context // of the tracer, which wants the one it returned
+	batch     *pgx.Batch
+	calls     []call
+	loaded    *schemaTypes                         // that its statements may need; nil for none
+	typed     []int                                // those that have types of the schema
+	described map[int]*pgconn.StatementDescription // of unnamed statements whose arguments need it
+	anew      bool                                 // its types and descriptions have been looked at again
+	mrr       *pgconn.MultiResultReader
+	next      int        // the result to be read next
+	current   *batchRows // the rows that are being read
+	kind      sqlKind    // of the statement that leaves most behind
+	err       error      // the first
+	closed    bool
 
 	start beginning // of the transaction, to send the batch once more
 	sent  int       // how many times
@@ -177,6 +178,9 @@ func (br *batchResults) send(ctx context.Context) error {
 				br.state.cache.drop(stmtKey{br.scope.schema, br.calls[i].sql})
 				return br.send(ctx)
 			}
+			if sds[i] == nil && br.describe(ctx, i) {
+				return br.send(ctx)
+			}
 			return err
 		}
 	}
@@ -257,7 +261,11 @@ func worse(a, b sqlKind) sqlKind {
 
 func (br *batchResults) queue(b *pgconn.Batch, i int, sd *pgconn.StatementDescription) error {
 	c, eqb := &br.calls[i], &br.state.eqb
-	if err := c.encode(br.mapFor(br.loaded), eqb, sd); err != nil {
+	described := sd
+	if sd == nil {
+		described = br.described[i]
+	}
+	if err := c.encode(br.mapFor(br.loaded), eqb, described); err != nil {
 		return fmt.Errorf("statement %d of the batch: %w", i+1, err)
 	}
 	formats := slices.Clone(c.results) // the builder's own memory, used again for the next statement
@@ -267,6 +275,26 @@ func (br *batchResults) queue(b *pgconn.Batch, i int, sd *pgconn.StatementDescri
 		b.ExecParams(br.text(c.sql), eqb.ParamValues, nil, eqb.ParamFormats, formats)
 	}
 	return nil
+}
+
+// describe asks the server for the types of an unnamed statement whose arguments could not be encoded without them, as
+// unit.encodeDescribed does. It reports false where that was done already, or cannot be.
+func (br *batchResults) describe(ctx context.Context, i int) bool {
+	if len(br.db.types) == 0 || br.described[i] != nil {
+		return false
+	}
+	sd, err := br.unit.describe(ctx, br.tx, br.calls[i].sql)
+	if err != nil {
+		return false
+	}
+	if br.loaded, err = br.typesFor(ctx, br.tx, sd); err != nil {
+		return false
+	}
+	if br.described == nil {
+		br.described = make(map[int]*pgconn.StatementDescription)
+	}
+	br.described[i] = sd
+	return true
 }
 
 // batchRows are the rows of one result of a batch.

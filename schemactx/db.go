@@ -44,9 +44,9 @@ type Config struct {
 	// into a struct. A type that a schema does not have is no error, and one that is made or made again later is noticed.
 	// After a composite type has been altered call [DB.Refresh]. A connection keeps the types of 64 schemas.
 	//
-	// Statements that stay unnamed ([pgx.QueryExecModeExec]) load them at the first statement in the schema. Results are
-	// decoded as well; arguments are text whose type the server infers, so that of such types strings, slices of strings
-	// and what implements database/sql/driver.Valuer can be given. Default: none, at no cost.
+	// Statements that stay unnamed ([pgx.QueryExecModeExec]) load them at the first statement in the schema. Their
+	// arguments are text, whose type the server infers; for one that pgx cannot write without knowing its type, such as
+	// []Mood or a struct, the server is asked first, in one more round trip. Default: none, at no cost.
 	Types []string
 
 	// StatementCacheCapacity is how many prepared statements a connection keeps, of all schemas together; the least

@@ -83,6 +83,9 @@ func (s *statement) encode(ctx context.Context, sd *pgconn.StatementDescription)
 		return nil, err
 	}
 	err = s.call.encode(s.mapFor(s.loaded), &s.state.eqb, sd)
+	if err != nil && sd == nil {
+		return nil, s.encodeDescribed(ctx, s.tx, &s.call, err)
+	}
 	s.typed = s.usesTypes(sd)
 	if err == nil || !s.typed || s.anew {
 		return sd, err

@@ -190,6 +190,23 @@ func (u *unit) noteFields(t *schemaTypes, fields []pgconn.FieldDescription) {
 	}
 }
 
+// encodeDescribed encodes the arguments of a statement that stays unnamed, which could not be encoded without knowing
+// their types: err is why. The server is asked for them, in one round trip; the statement runs unnamed all the same.
+func (u *unit) encodeDescribed(ctx context.Context, tx *txState, c *call, err error) error {
+	if len(u.db.types) == 0 || len(c.args) == 0 {
+		return err
+	}
+	sd, err := u.describe(ctx, tx, c.sql)
+	if err != nil {
+		return err
+	}
+	t, err := u.typesFor(ctx, tx, sd)
+	if err != nil {
+		return err
+	}
+	return c.encode(u.mapFor(t), &u.state.eqb, sd)
+}
+
 // mapFor returns the codecs to use with t.
 func (u *unit) mapFor(t *schemaTypes) *pgtype.Map {
 	if t == nil {

@@ -346,7 +346,7 @@ func TestTypesInUnnamedStatements(t *testing.T) {
 	cfg, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Runtime(), runtimePassword))
 	require.NoError(t, err)
 	cfg.MaxConns, cfg.ConnConfig.DefaultQueryExecMode = 1, pgx.QueryExecModeExec
-	db := f.openWith(t, cfg, schemactx.Config{Types: typeNames})
+	db := f.openWith(t, cfg, schemactx.Config{Types: append([]string{"people"}, typeNames...)})
 	for range 2 {
 		for _, schema := range []string{"tenant_a", "tenant_b"} {
 			ctx := in(t, schema)
@@ -355,7 +355,29 @@ func TestTypesInUnnamedStatements(t *testing.T) {
 			require.NoError(t, db.QueryRow(ctx, sql, []string{"sad"}).Scan(&lives))
 			assert.Equal(t, address{schema + " street", "ok", 1}, lives)
 			roundTrip(t, ctx, db, "exec", "mood", mood("ok"))
+			for name, value := range typed {
+				roundTrip(t, ctx, db, "exec", name, value)
+				require.NoError(t, db.InTx(ctx, func(tx pgx.Tx) error {
+					roundTrip(t, ctx, tx, "exec in a transaction", name, value)
+					return nil
+				}))
+			}
 			batch := &pgx.Batch{}
+			batch.Queue("select $1::text", "plain")
+			batch.Queue("select count(*) from people where feels = any($1::mood[])", []mood{"happy"}).QueryRow(func(row pgx.Row) error {
+				var n int
+				require.NoError(t, row.Scan(&n))
+				assert.Equal(t, 1, n)
+				return nil
+			})
+			batch.Queue("select $1::address", address{"x", "ok", 1}).QueryRow(func(row pgx.Row) error {
+				var got address
+				require.NoError(t, row.Scan(&got))
+				assert.Equal(t, address{"x", "ok", 1}, got)
+				return nil
+			})
+			require.NoError(t, db.SendBatch(ctx, batch).Close())
+			batch = &pgx.Batch{}
 			batch.Queue(sql, []string{"happy"}).QueryRow(func(row pgx.Row) error { return row.Scan(&lives) })
 			require.NoError(t, db.SendBatch(ctx, batch).Close())
 			assert.Equal(t, address{schema + " road", "sad", 2}, lives)
