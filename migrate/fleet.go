@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"iter"
+	"log/slog"
 	"maps"
 	"math"
 	"slices"
@@ -53,6 +54,9 @@ func (r *Runner) UpAll(ctx context.Context, list List, opts UpAllOptions) (Repor
 	f.report.Stopped = f.run(ctx, work, list)
 	slices.SortStableFunc(f.report.Results, func(a, b Result) int { return cmp.Compare(a.order, b.order) })
 	f.report.Duration = time.Since(begin)
+	if f.report.Edited > 0 {
+		r.cfg.Logger.WarnContext(ctx, "files were edited since they were applied", slog.Int("schemas", f.report.Edited))
+	}
 	return f.report, f.report.Err()
 }
 
@@ -145,6 +149,9 @@ func (f *fleet) behind(ctx context.Context, list List) ([]member, error) {
 			return nil
 		}
 		f.report.Listed++
+		if len(m.edited) > 0 {
+			f.report.Edited++
+		}
 		m.order = f.report.Listed
 		switch {
 		case m.outcome() == Current:

@@ -14,6 +14,7 @@ type Report struct {
 
 	Listed  int // schemas on the list, as far as the options name them
 	Current int // of them, those that had nothing pending
+	Edited  int // of them, those in which files of applied migrations were edited since, whatever [Config.Changed] makes of it
 	Started time.Time
 
 	Duration time.Duration

@@ -12,7 +12,7 @@ func isEnd(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrLimit)
 }
 
-// MarshalJSON returns the report as an object with the fields ok, exit_code, started, seconds, listed, counts (by
+// MarshalJSON returns the report as an object with the fields ok, exit_code, started, seconds, listed, edited, counts (by
 // [Outcome]), results, and stopped where it was. These names stay.
 func (r Report) MarshalJSON() ([]byte, error) {
 	counts := make(map[Outcome]int)
@@ -25,10 +25,11 @@ func (r Report) MarshalJSON() ([]byte, error) {
 		Started  time.Time       `json:"started"`
 		Seconds  float64         `json:"seconds"`
 		Listed   int             `json:"listed"`
+		Edited   int             `json:"edited"`
 		Counts   map[Outcome]int `json:"counts"`
 		Stopped  string          `json:"stopped,omitempty"`
 		Results  []Result        `json:"results"`
-	}{r.Err() == nil, r.ExitCode(), r.Started, r.Duration.Seconds(), r.Listed, counts, "", r.Results}
+	}{r.Err() == nil, r.ExitCode(), r.Started, r.Duration.Seconds(), r.Listed, r.Edited, counts, "", r.Results}
 	if doc.Results == nil {
 		doc.Results = []Result{}
 	}

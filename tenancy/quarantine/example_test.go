@@ -1,0 +1,80 @@
+package quarantine_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing/fstest"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/quarantine"
+)
+
+// A program that migrates at its start serves the tenants that could be migrated, and the others as soon as they are.
+func Example() {
+	ctx := context.Background()
+	db, closeDB, err := pgtest.Open(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer closeDB()
+	_, err = db.Pool.Exec(ctx, "create schema acme; create schema bolt; create table bolt.notes ()") // is in the way
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	files := fstest.MapFS{"00001_notes.sql": {Data: []byte("-- +goose Up\ncreate table notes (body text);\n")}}
+	runner, err := migrate.New(db.Pool, migrate.Config{Tenant: []migrate.Source{{Name: "app", FS: files}}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	schemas := migrate.Schemas("acme", "bolt") // or tenants.Schemas, of package tenancy
+
+	report, err := runner.UpAll(ctx, schemas, migrate.UpAllOptions{})
+	if report.Stopped != nil {
+		fmt.Println(err) // the run failed, and not schemas
+		return
+	}
+	q, err := quarantine.New(ctx, quarantine.Config{Runner: runner, Schemas: schemas})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	q.Migrated(ctx, report.Results...)
+	// go q.Run(ctx)
+
+	hosts := tenancy.ResolverFunc(func(_ context.Context, host string) (tenancy.Target, error) {
+		slug, _, _ := strings.Cut(host, ".")
+		return tenancy.TenantTarget(&tenancy.Tenant{Slug: slug, Schema: slug, Status: tenancy.Active}), nil
+	})
+	app := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })
+	site := tenancy.Handler(hosts, tenancy.Routes{Tenant: app, Admit: q.Admit})
+	ask := func(host string) {
+		w := httptest.NewRecorder()
+		site.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://"+host+"/", nil))
+		fmt.Println(host, w.Code, strings.TrimSpace(w.Body.String()))
+	}
+	ask("acme.example.com")
+	ask("bolt.example.com")
+
+	if _, err := db.Pool.Exec(ctx, "drop table bolt.notes"); err != nil {
+		fmt.Println(err)
+		return
+	}
+	result, err := runner.Up(ctx, "bolt") // another process may do it: then Run finds out within a second
+	q.Migrated(ctx, result)
+	fmt.Println(result.Outcome, err)
+	ask("bolt.example.com")
+
+	// Output:
+	// acme.example.com 200 hello
+	// bolt.example.com 503 {"type":"urn:pgtenant:problem:quarantined","title":"Being updated","status":503,"detail":"This site cannot be used until its database has been brought up to date."}
+	// migrated <nil>
+	// bolt.example.com 200 hello
+}
