@@ -137,11 +137,12 @@ func (p *platform) prepare(ctx context.Context, roles schemactx.RoleNames) error
 	if err != nil {
 		p.logger.ErrorContext(ctx, "not every school could be migrated", slog.Any("error", err))
 	}
-	p.quarantine, err = quarantine.New(ctx, quarantine.Config{Runner: p.runner, Schemas: p.tenants.Schemas, Logger: p.logger})
+	p.quarantine, err = quarantine.New(ctx, quarantine.Config{
+		Runner: p.runner, Schemas: p.tenants.Schemas, Results: report.Results, Logger: p.logger,
+	})
 	if err != nil {
 		return err
 	}
-	p.quarantine.Migrated(ctx, report.Results...)
 	return p.check(ctx, roles)
 }
 

@@ -20,6 +20,10 @@ type Config struct {
 	// Schemas lists the schemas of the tenants, as [tenancy.Manager.Schemas] does. Required.
 	Schemas migrate.List
 
+	// Results are what came of the run of migrations before, if there was one: a schema whose migration failed is [Failed],
+	// with that error, and not [Behind]. Default: none.
+	Results []migrate.Result
+
 	// Interval is how often all schemas are looked at. Default: 30 seconds. Where a look takes long it is ten times as
 	// long as that at least, like Recheck.
 	Interval time.Duration

@@ -5,14 +5,13 @@
 //	if report.Stopped != nil {
 //		return err // the run itself failed, and not schemas
 //	}
-//	q, err := quarantine.New(ctx, quarantine.Config{Runner: runner, Schemas: tenants.Schemas, Logger: logger})
-//	q.Migrated(ctx, report.Results...) // so that it is known why
+//	q, err := quarantine.New(ctx, quarantine.Config{Runner: runner, Schemas: tenants.Schemas, Results: report.Results})
 //	go q.Run(ctx)
 //	site := tenancy.Handler(hosts, tenancy.Routes{Admit: q.Admit, ...})
 //
 // # Who is in quarantine
 //
-// A tenant whose schema is behind the program ([Behind]), whose migration failed ([Failed]), which a newer program has
+// A tenant whose schema is behind the program ([Behind]), whose migration failed ([Failed], see [Quarantine.Migrated]), which a newer program has
 // migrated ([Newer]), or which cannot be migrated as it is. Their requests get 503 with the problem type
 // [tenancy.ProblemQuarantined]; all others are served. A schema that is newer is served if the newer program says that this
 // one can work with it, see [migrate.Source.CompatibleFrom]: declare it where old and new programs run side by side, as in

@@ -10,7 +10,7 @@ import (
 // Why a schema is in quarantine. New reasons may come.
 const (
 	Behind     = "behind"       // migrations are pending
-	Failed     = "failed"       // migrations are pending, and one has failed, see [Quarantine.Migrated]
+	Failed     = "failed"       // migrations are pending, and one has failed, see [Config].Results and [Quarantine.Migrated]
 	Newer      = "newer"        // a newer program has migrated it, and this one cannot work with it
 	Edited     = "edited"       // migrations are pending, and are not applied because files were edited
 	OutOfOrder = "out_of_order" // a pending migration is older than one that is applied

@@ -41,12 +41,11 @@ func Example() {
 		fmt.Println(err) // the run failed, and not schemas
 		return
 	}
-	q, err := quarantine.New(ctx, quarantine.Config{Runner: runner, Schemas: schemas})
+	q, err := quarantine.New(ctx, quarantine.Config{Runner: runner, Schemas: schemas, Results: report.Results})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	q.Migrated(ctx, report.Results...)
 	// go q.Run(ctx)
 
 	hosts := tenancy.ResolverFunc(func(_ context.Context, host string) (tenancy.Target, error) {

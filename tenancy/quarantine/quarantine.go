@@ -50,6 +50,10 @@ func New(ctx context.Context, cfg Config) (*Quarantine, error) {
 	}
 	q := &Quarantine{cfg: cfg, failures: make(map[string]error), first: make(map[string]*firstLook)}
 	q.known.Store(&map[string]verdict{})
+	for _, res := range cfg.Results {
+		q.tried(res)
+	}
+	q.cfg.Results = nil
 	if err := q.Refresh(ctx); err != nil {
 		return nil, err
 	}
@@ -224,9 +228,7 @@ func (q *Quarantine) Migrated(ctx context.Context, results ...migrate.Result) {
 	var schemas []string
 	q.mu.Lock()
 	for _, res := range results {
-		if delete(q.failures, res.Schema); res.Outcome == migrate.Failed {
-			q.failures[res.Schema] = res.Err
-		}
+		q.tried(res)
 		v, known := (*q.known.Load())[res.Schema]
 		if known && (v.entry != nil || res.Outcome == migrate.Failed) {
 			schemas = append(schemas, res.Schema)
@@ -238,6 +240,13 @@ func (q *Quarantine) Migrated(ctx context.Context, results ...migrate.Result) {
 	}
 	if err := q.look(ctx, schemas); err != nil {
 		q.cfg.Logger.WarnContext(ctx, "quarantine is not current", slog.Any("error", err))
+	}
+}
+
+// tried notes whether a schema's migration failed.
+func (q *Quarantine) tried(res migrate.Result) {
+	if delete(q.failures, res.Schema); res.Outcome == migrate.Failed {
+		q.failures[res.Schema] = res.Err
 	}
 }
 

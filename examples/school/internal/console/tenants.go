@@ -63,6 +63,7 @@ type school struct {
 	Backups    []backup.Info   // the newest first
 	Migrations migrate.Status
 	Pending    int
+	Edited     int               // files that are others now than when they were applied
 	Quarantine *quarantine.Entry // why it is not served, or nil
 	Log        []audit.Record
 	Requests   []codeCount
@@ -121,6 +122,7 @@ func (c *console) school(r *http.Request) (s school, err error) {
 		return s, err
 	}
 	s.Quarantine = c.Quarantine.Of(t.Schema)
+	s.Edited = len(s.Migrations.Versions(migrate.Changed))
 	s.Pending = len(s.Migrations.Versions(migrate.Pending))
 	page, err := c.reader.List(ctx, audit.Filter{Tenants: []int64{t.ID}, Order: audit.Newest, Limit: 8})
 	if err != nil {
