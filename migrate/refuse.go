@@ -100,12 +100,35 @@ func (p *parser) checkStatement(line int, t sqlText) error {
 		if words[1] == "TRANSACTION" {
 			return p.refuseAt(line, "PREPARE TRANSACTION in a migration that runs in a transaction: leave it out")
 		}
-	case "SET", "RESET", "DISCARD":
-		if words[1] != "LOCAL" && words[1] != "CONSTRAINTS" {
-			return p.refuseAt(line, words[0]+" would outlive the migration: use SET LOCAL")
+	case "DISCARD":
+		return p.refuseAt(line, "DISCARD in a migration that runs in a transaction: leave it out")
+	case "SET", "RESET":
+		if reason := t.refusesSetting(); reason != "" {
+			return p.refuseAt(line, words[0]+" "+reason)
 		}
 	}
 	return nil
+}
+
+// refusesSetting returns why a SET or RESET cannot be what the file means; empty: it may be run. What it sets lasts until the
+// end of the file: the runner takes it back.
+func (t sqlText) refusesSetting() string {
+	i := 1
+	if t.token(1).is("SESSION") && !t.token(2).is("AUTHORIZATION") && !t.token(2).is("CHARACTERISTICS") {
+		i = 2
+	}
+	switch setting := t.token(i).identifier(); setting {
+	case "search_path", "schema", "role", "session", "all":
+		if setting == "session" && t.token(i+1).is("CHARACTERISTICS") {
+			return ""
+		}
+		return "of " + setting + " in a migration: path and role are those of its schema. Leave it out, or use SET LOCAL for the statements that need another"
+	case "standard_conforming_strings":
+		if value := t.token(len(t.tokens) - 1); !value.is("ON") && !value.is("DEFAULT") && value.text != "'on'" {
+			return "of standard_conforming_strings: files are read with it on. Leave it out"
+		}
+	}
+	return ""
 }
 
 // needsNoTx reports whether a statement cannot run in a transaction block, or ends one.

@@ -202,7 +202,7 @@ func (f *fixture) leftOver(t *testing.T) []string {
 }
 
 // leftovers is what a session should not have while nobody uses it.
-const leftovers = `select name || ' = ' || setting from pg_settings where source = 'session'
+const leftovers = `select name || ' = ' || setting from pg_settings where source = 'session' and name not like 'transaction\_%'
 	union all select 'role ' || current_user where current_user <> session_user
 	union all select 'listens to ' || pg_listening_channels()
 	union all select 'cursor ' || name from pg_cursors where is_holdable

@@ -133,7 +133,7 @@ var stricter = map[string]string{
 	"-- +goose Up\nselect 1\n-- +goose StatementBegin\n;\n-- +goose StatementEnd\n": "annotation inside a statement",
 	"-- +goose Up\n-- +goose StatementBegin\n-- +goose StatementEnd\nselect 1;\n":   "goose drops this line",
 	"-- +goose Up\ncommit;\n":                               "leave it out",
-	"-- +goose Up\nset work_mem = '1MB';\n":                 "SET LOCAL",
+	"-- +goose Up\nset search_path = x;\n":                  "SET LOCAL",
 	"-- +goose Up\nselect 1;\n-- +goose Down\nselect 'a;\n": "ends within a quote",
 	"-- +goose Up\nselect 1;\n-- +goose Down\n-- +goose StatementBegin\nselect '\xff';\n-- +goose StatementEnd\n": "UTF-8",
 	"-- +goose Up\nselect 1;\n-- +goose Down\ncopy a from stdin;\n":                                               "COPY",
