@@ -29,10 +29,9 @@
 //
 // # Versions
 //
-// Each schema has goose's version table, always addressed by its qualified name, so that the goose
-// CLI agrees on any one schema and a schema carries its version with it. The tenant's role has no
-// rights on it. The comment on the table keeps checksums of the files as they were applied:
-// [Runner.Status] tells which were edited since, see [Config.Changed].
+// Each schema has goose's version table, always addressed by its qualified name, so that the goose CLI agrees on any
+// one schema. The tenant's role has no rights on it. The comment on the table keeps checksums of the files as they
+// were applied ([Config.Changed]), and which older programs can work with the schema ([Source.CompatibleFrom]).
 //
 // # One schema
 //

@@ -30,7 +30,7 @@ var layers = []layer{
 		},
 		imports: []string{
 			"examples/school/internal/schools", "examples/school/internal/staff", "examples/school/internal/web", "erp",
-			"tenancy/audit", "tenancy/backup", "tenancy/ratelimit", "tenancy", "migrate", "schemactx",
+			"tenancy/audit", "tenancy/backup", "tenancy/quarantine", "tenancy/ratelimit", "tenancy", "migrate", "schemactx",
 		},
 		why: "a site of the example has what it is made of, and none of the other sites",
 	},
