@@ -163,6 +163,9 @@ func (br *batchResults) send(ctx context.Context) error {
 	b := &pgconn.Batch{}
 	block := br.tx == nil && (len(br.calls) > 1 || br.needsBlock(br.kind))
 	front := br.front(br.tx, block)
+	if br.resolveSavepoints() {
+		front = nil // nothing else runs before it
+	}
 	named := br.db.named()
 	for _, o := range front {
 		o.queue(br.state, b, named)
@@ -218,7 +221,9 @@ func (br *batchResults) prepare(ctx context.Context) ([]*pgconn.StatementDescrip
 		if st := known[c.sql]; st != nil {
 			br.db.stats.hits.Add(1)
 			c.text, c.named, c.hit = st.kind, st.named, true
-		} else if c.text, c.named = br.kindOf(c.sql); c.prepared() {
+		} else if c.text, c.named = br.kindOf(c.sql); br.isSavepoint(c) {
+			continue
+		} else if br.afterRollback(c); c.prepared() {
 			known[c.sql] = &stmt{key: key, name: br.state.cache.nextName(), kind: c.text, named: c.named, age: br.scope.age}
 			missing = append(missing, known[c.sql])
 		}
@@ -261,6 +266,10 @@ func worse(a, b sqlKind) sqlKind {
 
 func (br *batchResults) queue(b *pgconn.Batch, i int, sd *pgconn.StatementDescription) error {
 	c, eqb := &br.calls[i], &br.state.eqb
+	if sp := c.savepoint; sp != nil {
+		b.ExecParams(sp.op.sql(sp.server), nil, nil, nil, nil)
+		return nil
+	}
 	described := sd
 	if sd == nil {
 		described = br.described[i]
@@ -311,7 +320,10 @@ func (r *batchRows) rowsClosed(tag pgconn.CommandTag, err error) error {
 	br.current = nil
 	br.unshift(err, len(br.scope.comment))
 	br.noteDDL(tag)
-	if err == nil && changesSession(tag) {
+	switch sp := br.calls[r.index].savepoint; {
+	case err == nil && sp != nil:
+		br.tx.applied(sp.savepointStatement, sp.at, sp.server)
+	case err == nil && changesSession(tag):
 		err = fmt.Errorf("%w: %s", ErrScopeChanged, tag)
 	}
 	if err != nil && br.err == nil {
@@ -500,6 +512,7 @@ func (br *batchResults) finish() {
 	}
 	var err error
 	if br.mrr != nil {
+		br.readSavepoints()
 		err = br.mrr.Close()
 	}
 	if br.kind != kindRefused {

@@ -16,10 +16,11 @@ const maxParams = 65535
 type call struct {
 	sql          string
 	args         []any
-	kind         sqlKind  // by its text and what the schemas may run
-	text         sqlKind  // by its text
-	named        []string // the schemas that it may name
-	hit          bool     // it was prepared for an earlier call
+	kind         sqlKind        // by its text and what the schemas may run
+	text         sqlKind        // by its text
+	named        []string       // the schemas that it may name
+	hit          bool           // it was prepared for an earlier call
+	savepoint    *savepointCall // what it is in the batch of a transaction; nil for every other statement
 	mode         pgx.QueryExecMode
 	formats      pgx.QueryResultFormats
 	formatsByOID pgx.QueryResultFormatsByOID

@@ -53,8 +53,7 @@ func TestCopyFromIntoAScopeThatIsRefused(t *testing.T) {
 		"no schema, by roles":  {schemactx.Roles, schemactx.ErrSchemaMissing, drop},
 		"no schema, by logins": {schemactx.Logins, schemactx.ErrSchemaMissing, drop},
 		"not a member": {schemactx.Roles, schemactx.ErrNotProvisioned, func(t *testing.T, f *fixture, _ *schemactx.DB) {
-			_, err := f.pg.Pool.Exec(t.Context(), fmt.Sprintf("revoke %s from %s", f.roles.Tenant("tenant_a"), f.roles.Runtime()))
-			require.NoError(t, err)
+			f.exec(t, fmt.Sprintf("revoke %s from %s", f.roles.Tenant("tenant_a"), f.roles.Runtime()))
 		}},
 		"no role": {schemactx.Roles, schemactx.ErrNotProvisioned, func(t *testing.T, f *fixture, _ *schemactx.DB) {
 			role := f.roles.Tenant("tenant_a")

@@ -32,7 +32,7 @@ var (
 	// ErrScopeChanged is returned for a statement that changes the session it runs in: SET, RESET, DISCARD, LISTEN,
 	// transaction control and their like. Such a statement is not sent; where its effect shows only afterwards, the
 	// connection is closed, so that nothing of it reaches the next tenant. In a transaction it is the end: see
-	// [ErrTransactionEnded].
+	// [ErrTransactionEnded]. Savepoints in a [Tx] are no such statements.
 	ErrScopeChanged = errors.New("statement changes the session")
 
 	// ErrSchemaMissing is the kind of a [ScopeError] when the schema in the context does not exist (3F000). At level

@@ -21,6 +21,8 @@ type statement struct {
 	anew   bool            // these and its description have been looked at again
 	ctx    context.Context // of the tracer, which wants the one it returned
 	traced bool
+
+	savepointed bool // it was carried out as a savepoint of the transaction
 }
 
 // run sends the statement and reads as far as its first row.
@@ -37,6 +39,11 @@ func (s *statement) run(ctx context.Context, sql string, args []any) error {
 		err = s.twice(s.ctx, s.tx, attempt)
 		if s.call.prepared() && stale(err, s.call.hit || s.typed) && s.restart(s.ctx, s.tx, begin) {
 			err = attempt() // which has forgotten the statement
+		}
+	}
+	if s.tx != nil && s.call.kind == kindRefused {
+		if c, ok := parseSavepoint(s.call.sql); ok {
+			return s.savepoint(c)
 		}
 	}
 	if err != nil {
@@ -178,7 +185,7 @@ func (s *statement) finish(tag pgconn.CommandTag, err error) error {
 	if s.tx == nil {
 		s.settle()
 	}
-	if changesSession(tag) || s.strayed() {
+	if changesSession(tag) && !s.savepointed || s.strayed() {
 		err = fmt.Errorf("%w: %s", ErrScopeChanged, tag)
 		s.destroy()
 	}

@@ -14,6 +14,11 @@ import (
 // methods need a context of that schema; any other is [ErrSchemaMismatch], and one without a schema [ErrNoSchema]. Like
 // every pgx.Tx it runs one statement at a time: close rows first. A statement while another one runs or has open rows is
 // [ErrTxBusy], from whichever goroutine it comes.
+//
+// The statements SAVEPOINT, ROLLBACK TO and RELEASE, which object mappers send as text, are carried out as what they are in
+// PostgreSQL, alone and in batches; SAVEPOINT costs no round trip. They and [Tx.Begin] make one stack: releasing a savepoint,
+// or rolling back to it, ends what Begin made inside of it, whose methods then return [pgx.ErrTxClosed]. A name that does
+// not exist is the server's error (3B001). Tx.Prepare refuses such statements, and so does [DB.SendBatch].
 type Tx struct {
 	state     *txState
 	parent    *Tx    // nil for the transaction itself
@@ -149,7 +154,9 @@ func (tx *Tx) Begin(ctx context.Context) (pgx.Tx, error) {
 	if err := tx.check(ctx); err != nil {
 		return nil, err
 	}
-	return &Tx{state: tx.state, parent: tx, savepoint: tx.state.newSavepoint()}, nil
+	inner := &Tx{state: tx.state, parent: tx}
+	inner.savepoint = tx.state.newSavepoint("", inner)
+	return inner, nil
 }
 
 // Commit commits the transaction, or releases the savepoint. It returns [pgx.ErrTxCommitRollback] when a statement has

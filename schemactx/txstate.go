@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +21,7 @@ type txState struct {
 	begun      bool              // the server has it
 	worked     bool              // a statement has run in it
 	savepoints []string          // to be set with the next statement
+	stack      []savepoint       // all that there are, the innermost last
 	count      int               // of savepoints so far, for their names
 	names      map[string]string // SQL of prepared statements by name
 	outer      *settings         // of the context that it began with
@@ -74,7 +74,7 @@ func (st *txState) ifSnapshot() *txState {
 
 // after sees to it that nothing runs outside of the scope once a statement has left it. err is the statement's error.
 func (st *txState) after(kind sqlKind, err error) error {
-	st.busy, st.worked = false, true
+	st.busy, st.worked = false, st.worked || st.begun
 	var scopeErr *ScopeError
 	left := errors.Is(err, ErrScopeChanged) || errors.As(err, &scopeErr)
 	st.suspect = kind.mayStray() || st.suspect && err != nil
@@ -185,13 +185,6 @@ func (st *txState) interrupt() bool {
 	return true
 }
 
-func (st *txState) newSavepoint() string {
-	st.count++
-	name := "pgtenant_" + strconv.Itoa(st.count)
-	st.savepoints = append(st.savepoints, name)
-	return name
-}
-
 // unsent takes back a savepoint, and those made inside of it, that no statement has followed yet. It reports false when
 // the server has it.
 func (st *txState) unsent(name string) bool {
@@ -204,6 +197,7 @@ func (st *txState) unsent(name string) bool {
 }
 
 func (st *txState) release(ctx context.Context, name string) error {
+	st.cutBegun(name)
 	if st.unsent(name) {
 		return nil
 	}
@@ -214,6 +208,7 @@ func (st *txState) release(ctx context.Context, name string) error {
 }
 
 func (st *txState) rollbackTo(ctx context.Context, name string) error {
+	st.cutBegun(name)
 	if st.unsent(name) {
 		return nil
 	}
