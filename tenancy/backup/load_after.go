@@ -163,6 +163,10 @@ func (l *loader) analyze(ctx context.Context, kinds ...string) error {
 			return err
 		}
 	}
+	// Indexes may call functions of the schema, which find others on the path. The connection is the loader's own.
+	if _, err := l.conn.Exec(ctx, "select set_config('search_path', $1, false)", l.path); err != nil {
+		return fmt.Errorf("analyze: %w", err)
+	}
 	if _, err := l.conn.Exec(ctx, "analyze "+strings.Join(names, ", ")); err != nil {
 		return fmt.Errorf("analyze: %w", err)
 	}
