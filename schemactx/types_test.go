@@ -461,3 +461,30 @@ func TestTypesAreLoadedOnceWhereTheyAreNeeded(t *testing.T) {
 	}))
 	roundTrip(t, ctx, w.db, "", "moodrange", typed["moodrange"])
 }
+
+// Types of extensions have codecs of their own in pgx or none: they travel as text, and arrays of them too.
+func TestTypesOfExtensions(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	_, err := f.pg.Pool.Exec(t.Context(), "create schema extensions; create extension citext schema extensions; "+
+		"create extension hstore schema extensions; grant usage on schema extensions to public")
+	require.NoError(t, err)
+	f.exec(t, `create domain tenant_a.email as extensions.citext;
+		create type tenant_a.contact as (mail extensions.citext, more extensions.hstore, n int)`)
+	db := f.open(t, schemactx.Config{
+		ExtraSearchPath: []string{"extensions"}, Types: []string{"extensions.citext", "extensions.hstore", "email", "contact"},
+	}, 1)
+	ctx := in(t, "tenant_a")
+	type contact struct {
+		Mail, More string
+		N          int32
+	}
+	roundTrip(t, ctx, db, "", "citext", "ADA@example.com")
+	roundTrip(t, ctx, db, "", "citext[]", []string{"ADA@example.com", `"`})
+	roundTrip(t, ctx, db, "", "email[]", []string{"ADA@example.com"})
+	roundTrip(t, ctx, db, "", "contact", contact{"ADA@example.com", `"a"=>"b"`, 1})
+	roundTrip(t, ctx, db, "", "contact[]", []contact{{"ADA@example.com", `"a"=>"b"`, 1}})
+	var same bool
+	require.NoError(t, db.QueryRow(ctx, "select 'ada@example.com'::citext = any($1::citext[])", []string{"ADA@example.com"}).Scan(&same))
+	assert.True(t, same)
+}
