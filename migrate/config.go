@@ -40,6 +40,12 @@ type Config struct {
 	// restored, with [ErrChanged], until the file is as it was or [Runner.Accept] was called. Default: Allow.
 	Changed Policy
 
+	// ConcurrentTimeout bounds each wait of a statement with CONCURRENTLY, in a migration without a transaction, for another
+	// transaction to end: one that it waits for in vain is a [BlockedError], which names them. It takes the place of
+	// LockTimeout, as such a statement waits for every snapshot there is, and keeps no other statements from the table
+	// meanwhile. Default: 5 minutes.
+	ConcurrentTimeout time.Duration
+
 	// Transactions says how pending migrations share transactions. Default: [TransactionPerFile].
 	Transactions Transactions
 
@@ -63,6 +69,7 @@ type Config struct {
 	// Logger gets a record for each schema that was changed. Nil discards.
 	Logger *slog.Logger
 
+	unused bool // see [Runner.UpUnused]
 	fresh  bool // see [Runner.MigrateNew]
 	hooked bool // see hooked
 }
@@ -120,6 +127,7 @@ func (cfg Config) withDefaults() (Config, error) {
 	cfg.OutOfOrder = cmp.Or(cfg.OutOfOrder, Refuse)
 	cfg.Changed = cmp.Or(cfg.Changed, Allow)
 	cfg.LockTimeout = cmp.Or(cfg.LockTimeout, 5*time.Second)
+	cfg.ConcurrentTimeout = cmp.Or(cfg.ConcurrentTimeout, 5*time.Minute)
 	cfg.LockRetries = cmp.Or(cfg.LockRetries, 5)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -134,6 +142,8 @@ func (cfg Config) withDefaults() (Config, error) {
 	switch {
 	case cfg.LockTimeout < time.Millisecond:
 		return cfg, fmt.Errorf("migrate: lock timeout %v is less than 1ms", cfg.LockTimeout)
+	case cfg.ConcurrentTimeout < time.Millisecond:
+		return cfg, fmt.Errorf("migrate: timeout %v of CONCURRENTLY is less than 1ms", cfg.ConcurrentTimeout)
 	case cfg.StatementTimeout != 0 && cfg.StatementTimeout < time.Millisecond:
 		return cfg, fmt.Errorf("migrate: statement timeout %v is less than 1ms", cfg.StatementTimeout)
 	case cfg.OutOfOrder > Allow || cfg.Changed > Allow:

@@ -38,7 +38,7 @@
 // Nothing pending costs one query. Otherwise all pending migrations go out as one pipeline of single
 // statements, in two round trips. Each migration is a transaction of its own ([Transactions]); an error stops
 // the pipeline, names the statement, and leaves what was committed before it. Functions run in the transaction of
-// their migration, between two pipelines. Migrations with NO TRANSACTION run by themselves. Each begins with the
+// their migration, between two pipelines. Migrations with NO TRANSACTION run by themselves, see [Runner.Up]. Each begins with the
 // settings of its schema, and nothing that it sets outlives it, for the next file, schema or user of the pool. A lock per
 // schema ([Lock]) keeps runners apart; a runner that was killed is simply run again. [Runner.PlanUp] shows
 // what would be sent.

@@ -90,8 +90,12 @@ func (s *session) alone(ctx context.Context, g goal) ([]step, error) {
 	if err != nil || len(steps) == 0 || !steps[0].noTx() {
 		return nil, err // another runner was faster
 	}
+	before, err := s.invalidIndexes(ctx)
+	if err != nil {
+		return nil, s.t.wrap(err)
+	}
 	s.sent = true
-	if err := s.runAlone(ctx, steps[0]); err != nil {
+	if err := s.runAlone(ctx, steps[0], before); err != nil {
 		if missing := checkSchema(ctx, s.conn(), s.t); errors.Is(missing, ErrSchemaMissing) {
 			return nil, fmt.Errorf("%w: %w", missing, err)
 		}
@@ -104,14 +108,17 @@ func (s *session) alone(ctx context.Context, g goal) ([]step, error) {
 	return s.transact(ctx, func(state) ([]step, bool, error) { return steps[:1], len(steps) == 1, nil })
 }
 
-func (s *session) runAlone(ctx context.Context, st step) error {
+func (s *session) runAlone(ctx context.Context, st step, before []invalidIndex) error {
 	if st.isGo() {
-		return s.callAlone(ctx, st)
+		if err := s.callAlone(ctx, st); err != nil {
+			return err
+		}
+		return s.checkIndexes(ctx, st, before)
 	}
-	for i, stmt := range st.statements() {
-		if err := s.pg().ExecParams(ctx, stmt.sql, nil, nil, nil, nil).Read().Err; err != nil {
-			return s.t.failure(call{sql: stmt.sql, step: &st, i: i}, err)
+	for i := range st.statements() {
+		if err := s.runStatement(ctx, st, i); err != nil {
+			return err
 		}
 	}
-	return nil
+	return s.checkIndexes(ctx, st, before)
 }

@@ -58,6 +58,8 @@ type statement struct {
 
 	shared string // why only the shared set may have it, and what to do instead; empty: both may
 
+	concurrent *concurrent // CONCURRENTLY, in a migration without a transaction; nil: none
+
 	inert  bool   // leaves nothing on its session
 	strays bool   // may have changed settings that the next migration of the transaction relies on
 	reset  string // undoes its SET LOCAL; empty: none

@@ -79,6 +79,9 @@ func (p *parser) statements(texts []gooseText) ([]statement, error) {
 			}
 			s.strays, s.reset = t.strays()
 			s.inert = t.inert()
+			if p.m.noTx {
+				s.concurrent = t.concurrently()
+			}
 			all = append(all, s)
 		}
 		if together {

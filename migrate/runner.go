@@ -45,13 +45,27 @@ func (r *Runner) Migrate(ctx context.Context, schema string) error {
 	return err
 }
 
-// MigrateNew is Migrate for a schema that was just made and that nobody uses yet, as package tenancy
-// makes them. It does not look at the versions first, and does not wait until its commit is on
+// UpUnused is [Runner.Up] for a schema that nobody uses yet, such as one that is restored: CONCURRENTLY is left out
+// of statements, as there is nobody whom a lock on a table could keep waiting, and open snapshots of other sessions are not waited for. What
+// functions do is theirs.
+func (r *Runner) UpUnused(ctx context.Context, schema string) (Result, error) {
+	unused := *r
+	unused.cfg.unused = true
+	return unused.Up(ctx, schema)
+}
+
+// MigrateUnused is UpUnused without the result, as package tenancy wants it.
+func (r *Runner) MigrateUnused(ctx context.Context, schema string) error {
+	_, err := r.UpUnused(ctx, schema)
+	return err
+}
+
+// MigrateNew is MigrateUnused for a schema that was just made, as package tenancy makes them. It does not look at the versions first, and does not wait until its commit is on
 // the disk: a crash of the server soon after it may undo it. A later commit on the same server that
 // waits, as that which lets the tenant's users in, makes it last.
 func (r *Runner) MigrateNew(ctx context.Context, schema string) error {
 	fresh := *r
-	fresh.cfg.fresh = true
+	fresh.cfg.fresh, fresh.cfg.unused = true, true
 	return fresh.Migrate(ctx, schema)
 }
 
@@ -67,8 +81,9 @@ func (r *Runner) MigrateNew(ctx context.Context, schema string) error {
 //
 // A migration without a transaction is written down after its last statement. A crash in between,
 // or a failed statement, makes it run again from its first: make its statements such that they can,
-// with IF NOT EXISTS and the like. CREATE INDEX CONCURRENTLY leaves an invalid index when it fails;
-// put a DROP INDEX CONCURRENTLY IF EXISTS before it.
+// with IF NOT EXISTS and the like. An index that CREATE INDEX CONCURRENTLY has left invalid is dropped and made
+// again, and the migration is not written down while an index of it is invalid ([InvalidIndexError]). A
+// statement with CONCURRENTLY waits for other transactions as [Config.ConcurrentTimeout] says ([BlockedError]).
 //
 // [schemactx.NameError]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx#NameError
 func (r *Runner) Up(ctx context.Context, schema string) (Result, error) {

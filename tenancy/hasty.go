@@ -34,12 +34,30 @@ type NewSchemaMigrator interface {
 	MigrateNew(ctx context.Context, schema string) error
 }
 
-// migrate brings a tenant's schema up to date.
+// UnusedSchemaMigrator is a [Migrator] that can bring up a schema that nobody uses yet without a regard for others: it needs
+// not build indexes concurrently, which waits for the snapshots of all other sessions. Create uses it, and so does what
+// fills the stock and takes a replacement back.
+type UnusedSchemaMigrator interface {
+	Migrator
+
+	// MigrateUnused is Migrate for a schema that nobody uses until it returns.
+	MigrateUnused(ctx context.Context, schema string) error
+}
+
+// migrate brings the schema of a tenant that is being made up to date.
 func (m *Manager) migrate(ctx context.Context, op Op, t *Tenant) error {
 	if fast, ok := m.cfg.Migrator.(NewSchemaMigrator); ok && op == OpCreate && m.hasty() {
 		return fast.MigrateNew(ctx, t.Schema)
 	}
-	return m.cfg.Migrator.Migrate(ctx, t.Schema)
+	return m.migrateUnused(ctx, t.Schema)
+}
+
+// migrateUnused brings a schema up to date that nobody uses yet.
+func (m *Manager) migrateUnused(ctx context.Context, schema string) error {
+	if unused, ok := m.cfg.Migrator.(UnusedSchemaMigrator); ok {
+		return unused.MigrateUnused(ctx, schema)
+	}
+	return m.cfg.Migrator.Migrate(ctx, schema)
 }
 
 // hastyPool begins transactions that do not wait for the disk.

@@ -83,7 +83,7 @@ func (m *Manager) RevertReplacement(ctx context.Context, slug, schema string) (T
 			return fmt.Errorf("%s of tenant %q: %w", OpRevert, slug, err)
 		}
 		return m.run(ctx, l, OpRevert, t, append([]step{
-			{"migrate", func(ctx context.Context) error { return m.cfg.Migrator.Migrate(ctx, side.Schema) }},
+			{"migrate", func(ctx context.Context) error { return m.migrateUnused(ctx, side.Schema) }},
 			{"switch", func(ctx context.Context) error { return m.swap(ctx, t, &side) }},
 		}, m.exchangeSteps(t)...)...)
 	})

@@ -63,10 +63,9 @@ func (s *Service) clone(ctx context.Context, slug string, opts CloneOptions) (Re
 	if err != nil {
 		return Restored{}, err
 	}
-	defer from.end(ctx)
 	h := from.snap.header
-	hide, err := anonymizersOf(h.Tables, opts.Anonymize)
-	if err != nil {
+	from.end(ctx) // migrations may wait for snapshots
+	if _, err := anonymizersOf(h.Tables, opts.Anonymize); err != nil {
 		return Restored{}, err
 	}
 	s.sweepQuietly(ctx)
@@ -79,20 +78,11 @@ func (s *Service) clone(ctx context.Context, slug string, opts CloneOptions) (Re
 	defer staging.Close(ctx) // an error is logged, and left to the sweep
 	restored := Restored{TakenAt: h.TakenAt}
 	if opts.Data == CloneStructure {
-		if err := s.cfg.Migrations.Migrate(ctx, staging.Schema()); err != nil {
+		if err := s.cfg.Migrations.MigrateUnused(ctx, staging.Schema()); err != nil {
 			return Restored{}, err
 		}
-	} else {
-		rows := &clonedRows{run: from, hide: hide, sums: make(map[string]archive.TableSum)}
-		defer rows.stop()
-		if err := s.fill(ctx, staging.Schema(), versionsOf(from.snap.status), rows, restoring{s: s, header: h}, DriftRefuse); err != nil {
-			return Restored{}, err
-		}
-		for _, sum := range rows.sums {
-			restored.Rows += sum.Rows
-			restored.Bytes += sum.Bytes
-		}
-		restored.Tables = len(rows.sums)
+	} else if err := s.copyTenant(ctx, from, staging.Schema(), opts, &restored); err != nil {
+		return Restored{}, err
 	}
 	if err := from.unchanged(ctx); err != nil {
 		return Restored{}, err
@@ -100,6 +90,53 @@ func (s *Service) clone(ctx context.Context, slug string, opts CloneOptions) (Re
 	err = s.publish(ctx, staging, "", &restored)
 	restored.Duration = time.Since(start)
 	return restored, err
+}
+
+// copyTenant builds a staged schema and copies the tenant's rows into it. The snapshot that has the rows is taken when the structure is
+// built, and ended before other migrations run: a migration may wait for all snapshots there are. from had one before.
+func (s *Service) copyTenant(ctx context.Context, from *run, schema string, opts CloneOptions, restored *Restored) error {
+	versions := versionsOf(from.snap.status)
+	for range maxSnapshots {
+		if err := s.build(ctx, schema, versions, restoring{s: s, header: from.snap.header}); err != nil {
+			return err
+		}
+		now, err := s.prepare(ctx, from.tenant.Slug, BackupOptions{})
+		if err != nil {
+			return err
+		}
+		if now.tenant.ID != from.tenant.ID {
+			now.end(ctx)
+			return fmt.Errorf("%w: it is another tenant now", ErrChanged)
+		}
+		if moved := versionsOf(now.snap.status); !slices.Equal(moved, versions) {
+			now.end(ctx)
+			versions = moved // it was migrated meanwhile, and so is its copy
+			continue
+		}
+		restored.TakenAt = now.snap.header.TakenAt
+		return s.copyRows(ctx, now, schema, opts, restored)
+	}
+	return fmt.Errorf("%w: schema %q had other migrations each of %d times", ErrChanged, from.tenant.Schema, maxSnapshots)
+}
+
+func (s *Service) copyRows(ctx context.Context, from *run, schema string, opts CloneOptions, restored *Restored) error {
+	defer from.end(ctx)
+	h := from.snap.header
+	hide, err := anonymizersOf(h.Tables, opts.Anonymize)
+	if err != nil {
+		return err
+	}
+	rows := &clonedRows{run: from, hide: hide, sums: make(map[string]archive.TableSum)}
+	defer rows.stop()
+	if err := s.fill(ctx, schema, rows, restoring{s: s, header: h}, DriftRefuse); err != nil {
+		return err
+	}
+	for _, sum := range rows.sums {
+		restored.Rows += sum.Rows
+		restored.Bytes += sum.Bytes
+	}
+	restored.Tables = len(rows.sums)
+	return nil
 }
 
 // clonedRows takes rows from a snapshot, table by table, through a pipe.
@@ -148,6 +185,12 @@ var errAbandoned = errors.New("nobody reads on")
 func (c *clonedRows) sum(table string) (archive.TableSum, bool) {
 	sum, ok := c.sums[table]
 	return sum, ok
+}
+
+// loaded ends the snapshot.
+func (c *clonedRows) loaded(ctx context.Context) {
+	c.stop()
+	c.run.end(ctx)
 }
 
 func (c *clonedRows) hidden(table string) []int { return slices.Sorted(maps.Keys(c.hide[table])) }

@@ -60,7 +60,10 @@ func (s *Service) drill(ctx context.Context, src io.Reader, name string, opts Re
 	if err != nil {
 		return Drill{}, err
 	}
-	err = s.fill(ctx, staging.Schema(), versions, archiveRows{r}, restoring{s: s, name: name, header: h}, opts.Drift)
+	about := restoring{s: s, name: name, header: h}
+	if err = s.build(ctx, staging.Schema(), versions, about); err == nil {
+		err = s.fill(ctx, staging.Schema(), archiveRows{r}, about, opts.Drift)
+	}
 	if errClose := staging.Close(ctx); err == nil && errClose != nil {
 		err = errClose
 	}

@@ -27,6 +27,9 @@ type rowSource interface {
 
 	// hidden returns the places of the columns whose values nobody knows beforehand: the server may write them in another way.
 	hidden(table string) []int
+
+	// loaded ends what the rows were taken from: nothing is read any more. It may be called without.
+	loaded(ctx context.Context)
 }
 
 // loader fills a schema that migrations have just made and that nobody uses. Nothing of what it is given to load

@@ -145,7 +145,10 @@ func (s *Service) restore(ctx context.Context, src io.Reader, name string, opts 
 	}
 	defer staging.Close(ctx) // an error is logged, and left to the sweep
 	about := restoring{s: s, name: name, header: h}
-	if err := s.fill(ctx, staging.Schema(), versions, archiveRows{r}, about, opts.Drift); err != nil {
+	if err := s.build(ctx, staging.Schema(), versions, about); err != nil {
+		return Restored{}, err
+	}
+	if err := s.fill(ctx, staging.Schema(), archiveRows{r}, about, opts.Drift); err != nil {
 		return Restored{}, err
 	}
 	m := r.Manifest()
@@ -215,16 +218,18 @@ func adoptParams(t archive.Tenant, opts RestoreOptions) tenancy.AdoptParams {
 	return p
 }
 
-// fill builds a staged schema: its structure as the archive's was, its rows, and what migrations have changed since.
-func (s *Service) fill(ctx context.Context, schema string, versions []int64, src rowSource, about restoring, drift DriftPolicy) error {
+// build makes the structure of a staged schema, with some versions of the migrations.
+func (s *Service) build(ctx context.Context, schema string, versions []int64, about restoring) error {
 	only, err := s.cfg.Migrations.Only(versions)
 	if err != nil {
 		return err
 	}
 	about.report(ctx, Event{Kind: EventBuilding})
-	if err := only.Migrate(ctx, schema); err != nil {
-		return err
-	}
+	return only.MigrateUnused(ctx, schema)
+}
+
+// fill loads the rows into a staged schema that was built, and runs the migrations that there have been since.
+func (s *Service) fill(ctx context.Context, schema string, src rowSource, about restoring, drift DriftPolicy) error {
 	l, err := s.openLoader(ctx, schema, about)
 	if err != nil {
 		return err
@@ -245,7 +250,8 @@ func (s *Service) fill(ctx context.Context, schema string, versions []int64, src
 		return err
 	}
 	about.report(ctx, Event{Kind: EventChecking, Done: len(about.header.Tables)})
-	newer, err := s.cfg.Migrations.Up(ctx, schema)
+	src.loaded(ctx)
+	newer, err := s.cfg.Migrations.UpUnused(ctx, schema)
 	if err != nil {
 		return err
 	}
@@ -335,3 +341,5 @@ func (a archiveRows) next(context.Context) (archive.Table, io.Reader, error) {
 func (a archiveRows) sum(table string) (archive.TableSum, bool) { return a.r.Manifest().Table(table) }
 
 func (a archiveRows) hidden(string) []int { return nil }
+
+func (a archiveRows) loaded(context.Context) {}

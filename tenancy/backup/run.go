@@ -22,6 +22,15 @@ type run struct {
 
 // begin finds the tenant and takes its snapshot.
 func (s *Service) begin(ctx context.Context, slug string, opts BackupOptions) (*run, error) {
+	r, err := s.prepare(ctx, slug, opts)
+	if err == nil {
+		r.report(ctx, Event{Kind: EventStarted})
+	}
+	return r, err
+}
+
+// prepare is begin without an event.
+func (s *Service) prepare(ctx context.Context, slug string, opts BackupOptions) (*run, error) {
 	r := &run{s: s, start: time.Now()}
 	var err error
 	if r.tenant, err = s.cfg.Tenants.BySlug(ctx, slug); err != nil {
@@ -37,7 +46,6 @@ func (s *Service) begin(ctx context.Context, slug string, opts BackupOptions) (*
 	if r.snap, err = s.checkedSnapshot(ctx, &r.tenant, domains, opts.Drift); err != nil {
 		return nil, err
 	}
-	r.report(ctx, Event{Kind: EventStarted})
 	return r, nil
 }
 

@@ -145,7 +145,8 @@ func (snap *snapshot) release(ctx context.Context) {
 	data[schemasKey] = n + 1
 	if n+1 >= maxSchemas {
 		_ = snap.pooled.Hijack().Close(ctx) // gone in any case
-		return
+	} else {
+		snap.pooled.Release()
 	}
-	snap.pooled.Release()
+	snap.pooled = nil
 }

@@ -1,0 +1,66 @@
+package migrate
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// InvalidIndexError is returned, in an [Error], when an index of a migration without a transaction is not valid at its end. The
+// migration does not count as applied. Where the file makes the index with CREATE INDEX CONCURRENTLY, a further run drops it
+// and makes it again; a function does that itself.
+type InvalidIndexError struct {
+	Schema string
+	Table  string
+	Index  string
+}
+
+func (e *InvalidIndexError) Error() string {
+	return fmt.Sprintf("index %q of table %q in schema %q is not valid: drop it and run the migration again", e.Index, e.Table, e.Schema)
+}
+
+// BlockedError is returned, in an [Error], when a statement with CONCURRENTLY has waited longer than
+// [Config.ConcurrentTimeout] for other transactions. It may be run again when those have ended: what it has left half made
+// is dropped then and made again.
+type BlockedError struct {
+	Timeout  time.Duration
+	Blockers []Blocker // the oldest first; as the login sees them after the wait
+	Err      error     // the server's
+}
+
+// Blocker is a session for whose transaction a statement has waited.
+type Blocker struct {
+	PID         int32
+	Application string        // application_name; empty where the login may not see it
+	User        string        // whom the session belongs to
+	State       string        // as in pg_stat_activity, such as "idle in transaction"
+	Age         time.Duration // of its transaction
+}
+
+func (e *BlockedError) Error() string {
+	var all []string
+	for _, b := range e.Blockers {
+		all = append(all, b.String())
+	}
+	if len(all) == 0 {
+		all = []string{"transactions that have ended since"}
+	}
+	return fmt.Sprintf("waited %v for other transactions: %s: %v", e.Timeout, strings.Join(all, "; "), e.Err)
+}
+
+func (e *BlockedError) Unwrap() error { return e.Err }
+
+// String returns the session in words.
+func (b Blocker) String() string {
+	s := fmt.Sprintf("pid %d", b.PID)
+	if b.Application != "" {
+		s += fmt.Sprintf(" (%s)", b.Application)
+	}
+	if b.User != "" {
+		s += " of " + b.User
+	}
+	if b.State != "" {
+		s += fmt.Sprintf(", %s for %v", b.State, b.Age.Round(time.Second))
+	}
+	return s
+}

@@ -1,0 +1,216 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// runStatement runs the i-th statement of a step without a transaction.
+func (s *session) runStatement(ctx context.Context, st step, i int) error {
+	stmt := st.statements()[i]
+	sql := stmt.sql
+	if c := stmt.concurrent; c != nil {
+		err := s.dropLeft(ctx, st)
+		if err == nil {
+			sql, err = s.prepareConcurrent(ctx, stmt.sql, c)
+		}
+		if err != nil {
+			return s.t.failure(call{sql: stmt.sql, step: &st, i: i}, err)
+		}
+	}
+	err := s.pg().ExecParams(ctx, sql, nil, nil, nil, nil).Read().Err
+	if err != nil && stmt.concurrent != nil && !s.t.cfg.unused && stateIs(err, lockNotAvailable) {
+		err = s.blocked(ctx, err)
+	}
+	if err != nil {
+		return s.t.failure(call{sql: stmt.sql, step: &st, i: i}, err)
+	}
+	if stmt.concurrent == nil {
+		return nil
+	}
+	if err := s.dropLeft(ctx, st); err != nil { // before a REINDEX makes it valid
+		return s.t.wrap(err)
+	}
+	if s.t.cfg.unused {
+		return nil
+	}
+	return s.waitFor(ctx, s.t.cfg.ConcurrentTimeout, s.t.cfg.LockTimeout)
+}
+
+// dropLeft drops invalid indexes that an interrupted run of a step has left, and whose place another has taken.
+func (s *session) dropLeft(ctx context.Context, st step) error {
+	left, err := s.invalidIndexes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, x := range left {
+		if !st.leaves(x) {
+			continue
+		}
+		if err := s.dropIndex(ctx, x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepareConcurrent drops what an earlier run of the statement has left half made, sets how long it may wait, and returns
+// what is to be sent.
+func (s *session) prepareConcurrent(ctx context.Context, sql string, c *concurrent) (string, error) {
+	if !s.t.cfg.unused {
+		if err := s.waitFor(ctx, s.t.cfg.LockTimeout, s.t.cfg.ConcurrentTimeout); err != nil {
+			return "", err
+		}
+	}
+	if c.index != "" {
+		left, err := s.invalidIndexes(ctx)
+		if err != nil {
+			return "", err
+		}
+		for _, x := range left {
+			if x.name != c.index || x.table != c.table {
+				continue
+			}
+			if err := s.dropIndex(ctx, x); err != nil {
+				return "", err
+			}
+		}
+	}
+	if c.partition != "" {
+		var pending bool
+		err := s.conn().QueryRow(ctx, "select exists (select from pg_inherits where inhrelid = to_regclass($1) and inhdetachpending)",
+			pgx.QueryExecModeExec, c.partition).Scan(&pending)
+		if err != nil {
+			return "", err
+		}
+		if pending {
+			return c.finalize, nil
+		}
+	}
+	if s.t.cfg.unused {
+		return c.plain, nil
+	}
+	return sql, nil
+}
+
+// waitFor changes the session's lock timeout, unless the migration has set another.
+func (s *session) waitFor(ctx context.Context, from, to time.Duration) error {
+	return s.exec(ctx, call{
+		sql: "select set_config('lock_timeout', $2, false) from pg_settings where name = 'lock_timeout' and setting = $1",
+		args: []string{
+			milliseconds(from), milliseconds(to),
+		},
+	})
+}
+
+// invalidIndex is an index that was not built to its end. Queries do not use it, and writes keep it up.
+type invalidIndex struct {
+	name, table string
+	twin        bool // the table has a valid index that is the same but for the name
+}
+
+// invalidQuery lists those of a schema. An index of a partitioned table is invalid until its partitions have theirs, on purpose.
+const invalidQuery = `select c.relname::text, t.relname::text, exists (
+		select from pg_index y join pg_class d on d.oid = y.indexrelid
+		where y.indrelid = x.indrelid and y.indisvalid and d.relam = c.relam and y.indkey = x.indkey and y.indclass = x.indclass
+			and y.indcollation = x.indcollation and y.indoption = x.indoption and y.indisunique = x.indisunique
+			and coalesce(pg_get_expr(y.indexprs, y.indrelid), '') = coalesce(pg_get_expr(x.indexprs, x.indrelid), '')
+			and coalesce(pg_get_expr(y.indpred, y.indrelid), '') = coalesce(pg_get_expr(x.indpred, x.indrelid), ''))
+	from pg_index x join pg_class c on c.oid = x.indexrelid join pg_class t on t.oid = x.indrelid
+	where c.relnamespace = (select oid from pg_namespace where nspname = $1) and c.relkind = 'i' and not x.indisvalid
+	order by 1`
+
+func (s *session) invalidIndexes(ctx context.Context) ([]invalidIndex, error) {
+	rows, err := s.conn().Query(ctx, invalidQuery, pgx.QueryExecModeExec, s.t.schema)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (x invalidIndex, err error) {
+		return x, row.Scan(&x.name, &x.table, &x.twin)
+	})
+}
+
+func (s *session) dropIndex(ctx context.Context, x invalidIndex) error {
+	sql := "drop index concurrently "
+	if s.t.cfg.unused {
+		sql = "drop index "
+	}
+	err := s.exec(ctx, call{sql: sql + pgx.Identifier{s.t.schema, x.name}.Sanitize()})
+	if err != nil && !s.t.cfg.unused && stateIs(err, lockNotAvailable) {
+		err = s.blocked(ctx, err)
+	}
+	if err != nil {
+		return fmt.Errorf("drop index %q, which an earlier run has left half made: %w", x.name, err)
+	}
+	return nil
+}
+
+// reindexed matches the names that REINDEX CONCURRENTLY gives what it has not finished.
+var reindexed = regexp.MustCompile(`_cc(new|old)\d*$`)
+
+// checkIndexes looks, behind a step without a transaction, for indexes that are not valid: any that was not there before is an
+// error. Of a function it is not known what it makes, so that any is one.
+func (s *session) checkIndexes(ctx context.Context, st step, before []invalidIndex) error {
+	now, err := s.invalidIndexes(ctx)
+	if err != nil {
+		return s.t.wrap(err)
+	}
+	for _, x := range now {
+		if st.isGo() || st.makes(x) || !slices.ContainsFunc(before, func(b invalidIndex) bool { return b.name == x.name }) {
+			return s.t.failure(call{step: &st}, &InvalidIndexError{Schema: s.t.schema, Table: x.table, Index: x.name})
+		}
+	}
+	return nil
+}
+
+// leaves reports whether an invalid index is one that an interrupted run of the step has left, and whose place another has taken.
+func (st step) leaves(x invalidIndex) bool {
+	return slices.ContainsFunc(st.statements(), func(stmt statement) bool {
+		c := stmt.concurrent
+		return c != nil && (c.creates && c.index == "" && c.table == x.table && x.twin || c.reindexes && reindexed.MatchString(x.name))
+	})
+}
+
+// makes reports whether the step makes an index of that name.
+func (st step) makes(x invalidIndex) bool {
+	return slices.ContainsFunc(st.statements(), func(stmt statement) bool {
+		return stmt.concurrent != nil && stmt.concurrent.index == x.name
+	})
+}
+
+// blockersQuery lists the sessions of the database that were in a transaction before the wait began, and that a statement with
+// CONCURRENTLY waits for: they have a snapshot, or have written. Of other users' sessions a login without pg_read_all_stats
+// sees no more than the process and the user.
+const blockersQuery = `select a.pid, coalesce(a.application_name, ''), coalesce(a.usename, '')::text, coalesce(a.state, ''),
+		coalesce(extract(epoch from clock_timestamp() - a.xact_start), 0)::float8
+	from pg_stat_activity a
+	where a.datname = current_database() and a.pid <> pg_backend_pid() and coalesce(a.backend_type, '') not like 'autovacuum%'
+		and a.pid in (select pid from pg_locks where locktype = 'virtualxid' and granted)
+		and (a.xact_start is null or a.xact_start < clock_timestamp() - $1::float8 * interval '1 second')
+		and (a.xact_start is null or a.backend_xmin is not null or a.backend_xid is not null)
+	order by a.xact_start`
+
+// blocked returns the error of a wait that was too long, with those that were waited for.
+func (s *session) blocked(ctx context.Context, err error) error {
+	blocked := &BlockedError{Timeout: s.t.cfg.ConcurrentTimeout, Err: err}
+	rows, queryErr := s.conn().Query(ctx, blockersQuery, pgx.QueryExecModeExec, blocked.Timeout.Seconds())
+	if queryErr != nil {
+		return errors.Join(blocked, queryErr)
+	}
+	blocked.Blockers, queryErr = pgx.CollectRows(rows, func(row pgx.CollectableRow) (b Blocker, err error) {
+		var age float64
+		err = row.Scan(&b.PID, &b.Application, &b.User, &b.State, &age)
+		b.Age = time.Duration(age * float64(time.Second))
+		return b, err
+	})
+	if queryErr != nil {
+		return errors.Join(blocked, queryErr)
+	}
+	return blocked
+}
