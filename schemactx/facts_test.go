@@ -46,7 +46,7 @@ var hidden = []struct {
 		setup: "create view v as select * from shared.v", sql: "select body from v"},
 	{name: "alias in front of a view", shared: settingFunc("shared.f()", "") + `;
 		create or replace view shared."V" as select 'x' as body where shared.f(); grant select on shared."V" to public`,
-		sql: `select p.body from papers p, "shared" . "V" as s where s.body <> p.body`},
+		sql: `select p.body from papers p, "shared" . "V" as s`},
 	{name: "function in a FROM of a view", shared: settingFunc("shared.f()", ""),
 		setup: "create view v as select body from papers, shared.f() as t(ok)", sql: "select body from v"},
 	{name: "operator", setup: `create function op(a text, b text) ` + fmt.Sprintf(leavesSQL, "") + `;
@@ -289,6 +289,9 @@ func TestScopeChangedOutOfSight(t *testing.T) {
 			b.Queue("select body from notes")
 			require.ErrorIs(t, f.db.SendBatch(ctx, b).Close(), schemactx.ErrScopeChanged, sql)
 
+			if name == "path" && pgtest.Version(t) >= 18 {
+				continue // the server reports the path, so that the statement itself is the error
+			}
 			require.NoError(t, f.db.InTx(ctx, func(tx pgx.Tx) error {
 				inner, err := tx.Begin(ctx)
 				require.NoError(t, err)
