@@ -140,23 +140,45 @@ func (t sqlText) strays() (bool, string) {
 	switch words[0] {
 	case "DO", "CALL":
 		return true, ""
+	case "RESET":
+		return true, ""
 	case "SET":
-		return t.setStrays(words)
+		if words[1] == "LOCAL" {
+			return t.setLocalStrays(words)
+		}
+		return t.setStrays()
 	}
 	return strings.Contains(strings.ToLower(t.sql), "set_config"), ""
 }
 
-func (t sqlText) setStrays(words []string) (bool, string) {
+func (t sqlText) setLocalStrays(words []string) (bool, string) {
 	name := strings.ToLower(words[2])
 	switch {
-	case words[1] != "LOCAL":
-		return false, ""
 	case name == "time" && words[3] == "ZONE":
 		return true, "set local timezone to default"
 	case name == "session" && words[3] == "AUTHORIZATION":
 		return true, "set local session authorization default"
 	case name != "role" && (words[3] == "TO" || t.token(3).is("=")):
 		return true, "set local " + name + " to default"
+	}
+	return true, ""
+}
+
+// setStrays is strays for a SET that outlives its transaction.
+func (t sqlText) setStrays() (bool, string) {
+	i := 1
+	if t.token(1).is("SESSION") {
+		i = 2
+	}
+	switch {
+	case t.token(i).is("CONSTRAINTS"), t.token(i).is("TRANSACTION"):
+		return false, ""
+	case t.token(i).is("TIME"):
+		return true, "reset timezone"
+	case t.token(i).is("NAMES"):
+		return true, "reset client_encoding"
+	case t.token(i + 1).is("TO"), t.token(i + 1).is("="):
+		return true, "reset " + t.token(i).text
 	}
 	return true, ""
 }

@@ -240,3 +240,29 @@ func TestFileThatFindsALockIsTriedAgainAlone(t *testing.T) {
 		})
 	}
 }
+
+// What a file SETs lasts until its end, in every transaction.
+func TestASettingLastsUntilTheEndOfItsFile(t *testing.T) {
+	t.Parallel()
+	const seen = " as select current_setting('work_mem') as m, current_setting('DateStyle') as d, current_setting('TimeZone') as z;"
+	files := map[string]string{
+		"00001_a.sql": "SET work_mem = '77kB'; set session \"datestyle\" to 'SQL, DMY';\nset time zone 'Asia/Tokyo';\ncreate table first" + seen,
+		"00002_b.sql": "create table second" + seen,
+	}
+	for name, transactions := range map[string]migrate.Transactions{"per file": migrate.TransactionPerFile, "for all": migrate.TransactionForAll} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := setup(t)
+			r := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{source("app", files)}, Transactions: transactions})
+			_, err := r.Up(t.Context(), "tenant_1")
+			require.NoError(t, err)
+			var m, d, z string
+			require.NoError(t, f.pg.Pool.QueryRow(t.Context(), "select m, d, z from tenant_1.first").Scan(&m, &d, &z))
+			assert.Equal(t, []string{"77kB", "SQL, DMY", "Asia/Tokyo"}, []string{m, d, z})
+			var same bool
+			require.NoError(t, f.pg.Pool.QueryRow(t.Context(), `select m = current_setting('work_mem') and d = current_setting('DateStyle')
+				and z = current_setting('TimeZone') from tenant_1.second`).Scan(&same))
+			assert.True(t, same, "the second file has the settings of the first")
+		})
+	}
+}
