@@ -193,7 +193,8 @@ func (db *DB) checkSettings(s *settings, sc *scope) error {
 	for name := range sc.limits.settings() {
 		if value, ok := s.values[name]; ok {
 			if _, err := parseTimeout(value); err != nil {
-				return &SettingError{Name: name, Rule: fmt.Sprintf("has the value %q, which cannot be compared with the tenant's limit", value)}
+				rule := fmt.Sprintf("has the value %q, which cannot be compared with the tenant's limit", value)
+				return &SettingError{Name: name, Rule: rule}
 			}
 		}
 	}
