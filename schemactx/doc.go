@@ -23,13 +23,19 @@
 // other types of the tenants' schemas, which have another OID in each, for arguments and results. SQLC.md shows both.
 // Extensions, such as citext, need [Config].ExtraSearchPath: SEARCHPATH.md.
 //
+// What runs at COMMIT (deferred constraint triggers, cursors WITH HOLD) runs in the scope too. The text of a statement does
+// not show the functions that it runs by a policy, a view, an operator, a domain or a trigger. The DB asks the catalogs
+// whether those of a schema may leave something in the session: FUNCTIONS.md says how, what it costs such a schema, and
+// what remains to be done after DDL.
+//
 // # What is an error
 //
 // Nothing falls back to another schema. A context without one is [ErrNoSchema]; shared work says [WithPublic]. A
 // schema that does not exist is [ErrSchemaMissing], one whose role is missing [ErrNotProvisioned], a transaction under
 // the context of another schema [ErrSchemaMismatch]. Statements that change the session or the transaction, such as
 // SET, LISTEN or COMMIT, are not sent: [ErrScopeChanged], and in a transaction [ErrTransactionEnded]. A change that
-// shows only on the server closes the connection.
+// shows only on the server closes the connection. A role or a path that a function takes, also out of sight, is found
+// before the next statement of the transaction or the batch. An error at COMMIT is that of the statement or the batch.
 //
 // # Levels
 //

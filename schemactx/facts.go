@@ -162,6 +162,7 @@ func (u *unit) plan() {
 	c := &u.db.catalog
 	u.watch()
 	now := c.now()
+	u.now = now
 	if now < c.blind.Load() {
 		return
 	}
@@ -190,8 +191,8 @@ func (u *unit) watch() {
 func (u *unit) meet(tx *txState, schemas []string) {
 	c := &u.db.catalog
 	for _, schema := range schemas {
-		switch now := c.now(); {
-		case now < c.blind.Load() || !c.due(schema, now):
+		switch {
+		case u.now < c.blind.Load() || !c.due(schema, u.now):
 		case tx != nil && tx.begun:
 			c.want(schema)
 		case !slices.Contains(u.look.schemas, schema):

@@ -38,6 +38,7 @@ type unit struct {
 
 	lookedAnew bool // see outdated
 
+	now      int64  // when the unit began, see [catalog.now]
 	look     look   // what is still to be read of the catalogs
 	lookedAt uint64 // the generation of the catalog that the unit has read
 }
