@@ -22,7 +22,11 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer closeDB()
+	defer func() {
+		if err := closeDB(); err != nil {
+			fmt.Println(err)
+		}
+	}()
 	_, err = db.Pool.Exec(ctx, "create schema acme; create schema bolt; create table bolt.notes ()") // is in the way
 	if err != nil {
 		fmt.Println(err)
