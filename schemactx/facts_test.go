@@ -439,3 +439,34 @@ func TestHarmlessSchemas(t *testing.T) {
 	}
 	assert.Equal(t, before, f.db.Stats().Scrubs)
 }
+
+// At level Logins the session is the tenant's own. That a function out of sight has changed its path is found before the next
+// statement, and what runs at COMMIT may do so too.
+func TestPathChangedOutOfSightAtLogins(t *testing.T) {
+	t.Parallel()
+	if pgtest.Version(t) >= 18 {
+		t.Skip("the server reports the path, so that the statement itself is the error")
+	}
+	f := setup(t)
+	f.exec(t, `begin; set local search_path = tenant_a; `+papersSQL+`;
+		create function f() returns text language sql as $$ select set_config('search_path', 'nowhere', false) $$;
+		create view v as select body from papers where f() <> '';
+		create function tr() returns trigger language plpgsql as $$ begin perform f(); return null; end $$;
+		create constraint trigger t after update on papers deferrable initially deferred for each row execute function tr();
+		commit`)
+	db := loginDB(t, f, schemactx.Config{Logins: schemactx.LoginsConfig{MaxConns: 1}})
+	for name, run := range units {
+		for _, sql := range []string{"select body from v", "update papers set body = 'y'"} {
+			expectNote(t, in(t, "tenant_a"), db, "tenant_a")
+			if err := run(in(t, "tenant_a"), db, sql); err != nil {
+				require.ErrorIs(t, err, schemactx.ErrScopeChanged, "%s as a %s", sql, name) // within the batch
+			}
+			body, _, err := note(in(t, "tenant_a"), db)
+			if err != nil {
+				require.ErrorIs(t, err, schemactx.ErrScopeChanged, "%s as a %s", sql, name)
+			} else {
+				require.Equal(t, "tenant_a", body)
+			}
+		}
+	}
+}
