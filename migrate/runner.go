@@ -73,7 +73,8 @@ func (r *Runner) MigrateNew(ctx context.Context, schema string) error {
 // other. Where nothing is, it does nothing, at the cost of one query; but rights that others have on
 // the version table, as they come back when a schema is provisioned again, are taken away each time.
 //
-// It returns, with nothing changed, a [schemactx.NameError] for a bad name, [ErrSchemaMissing],
+// It returns, with nothing changed, a [schemactx.NameError] for a bad name, a [schemactx.SearchPathError] for a schema of the
+// extra search path that does not exist or that is this one, [ErrSchemaMissing],
 // [ErrUnknownVersion], [ErrOutOfOrder], [ErrChanged], [ErrNeedsSession] or a [TableError]; and an
 // [Error] for a statement or function that failed: its migration is undone, and those before it, which
 // were committed, stay. The result lists those, with an error too; also where the connection was lost, unless the

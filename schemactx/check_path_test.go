@@ -46,7 +46,8 @@ func TestCheckRefusesAPathThatTenantsCanWriteTo(t *testing.T) {
 	}{
 		"public creates": {
 			"grant create on schema extensions to public", "revoke create on schema extensions from public",
-			[]string{writable, refuse(schemactx.CodePublicCreate, "schema extensions")}, nil,
+			[]string{writable, refuse(schemactx.CodePublicCreate, "schema extensions")},
+			nil,
 		},
 		"a tenant creates": {
 			"grant create on schema extensions to {a}", "revoke create on schema extensions from {a}",
@@ -78,7 +79,8 @@ func TestCheckRefusesAPathThatTenantsCanWriteTo(t *testing.T) {
 			"create role {prefix}_dba; grant create on schema extensions to {prefix}_dba; set role {prefix}_dba; " +
 				"create function extensions.same(text, text) returns boolean language sql as 'select true'; reset role",
 			"drop function extensions.same(text, text); revoke create on schema extensions from {prefix}_dba",
-			[]string{warn(schemactx.CodePlanted, "function extensions.same(text, text)")}, nil,
+			[]string{warn(schemactx.CodePlanted, "function extensions.same(text, text)")},
+			nil,
 		},
 		"a tenant changes a table": {
 			"create table extensions.countries (); grant select, update on extensions.countries to public", "drop table extensions.countries",
@@ -94,7 +96,8 @@ func TestCheckRefusesAPathThatTenantsCanWriteTo(t *testing.T) {
 		},
 		"it does not exist": {
 			"drop schema extensions", "create schema extensions; grant usage on schema extensions to public",
-			[]string{refuse(schemactx.CodePathMissing, "schema extensions")}, nil,
+			[]string{refuse(schemactx.CodePathMissing, "schema extensions")},
+			nil,
 		},
 	} {
 		run(t, f, f.named(d.plant))

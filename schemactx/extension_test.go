@@ -37,7 +37,7 @@ func TestSetupMakesExtensionsAndTheirSchema(t *testing.T) {
 	for i, want := range []schemactx.ExtensionAction{
 		{Name: "citext", Schema: "extensions"},
 		{Name: "hstore", Schema: "public", Outcome: schemactx.ActionAlready}, // it stays where it is
-		{Name: "earthdistance", Schema: "extensions"},                       // which requires cube
+		{Name: "earthdistance", Schema: "extensions"},                        // which requires cube
 		{Name: "no_such_extension", Outcome: schemactx.ActionImpossible},
 		{Name: `no"such`, Outcome: schemactx.ActionImpossible},
 		{Name: "pg_trgm", Schema: "extensions"},

@@ -41,7 +41,9 @@ func SearchPath(schema string, extra []string) (string, error) {
 
 // SearchPath returns the search path that the DB's scopes of schema have: [SearchPath] with [Config].ExtraSearchPath. It is
 // for work of the owner's that calls functions of the schema, such as those of its constraints.
-func (db *DB) SearchPath(schema string) (string, error) { return SearchPath(schema, db.cfg.ExtraSearchPath) }
+func (db *DB) SearchPath(schema string) (string, error) {
+	return SearchPath(schema, db.cfg.ExtraSearchPath)
+}
 
 // quoteExtra quotes the name of an extra schema.
 func quoteExtra(name string) (string, error) {

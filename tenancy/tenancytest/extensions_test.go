@@ -22,10 +22,10 @@ func TestTenantsOfTestsFindExtensions(t *testing.T) {
 	for _, level := range []schemactx.Level{schemactx.Roles, schemactx.PathOnly} {
 		env, err := tenancytest.Open(t.Context(), pgtest.New(t).URL, tenancytest.Config{
 			Tenant: []migrate.Source{{Name: "users", FS: fstest.MapFS{"00001_users.sql": {Data: []byte(
-				"-- +goose Up\n"+
-					"create table domains (name citext);\ninsert into domains values ('EXAMPLE.com');\n"+
-					"create function allowed(citext) returns boolean language sql as "+
-					"'select exists (select from domains where split_part($1, ''@'', 2)::citext = name)';\n"+
+				"-- +goose Up\n" +
+					"create table domains (name citext);\ninsert into domains values ('EXAMPLE.com');\n" +
+					"create function allowed(citext) returns boolean language sql as " +
+					"'select exists (select from domains where split_part($1, ''@'', 2)::citext = name)';\n" +
 					"create table users (email citext unique check (allowed(email)));\ninsert into users values ('Ada@Example.com');\n",
 			)}}}},
 			DB:         schemactx.Config{Level: level, ExtraSearchPath: []string{"extensions"}},
