@@ -328,10 +328,10 @@ type freshness struct {
 
 func (f *freshness) is(sc *scope) bool { return sc.age == f.age.Load() }
 
-// Refresh forgets what the DB keeps about a tenant: [Config].Limits is asked again, statements are prepared anew, and at
-// level [Logins] the tenant's pool is replaced. The catalogs are read again for what the functions of all schemas may do to
-// a session, before the next statement in each: FUNCTIONS.md. Call it when a tenant's limits or password have changed, when its schema
-// has been migrated, or when the tenant is gone.
+// Refresh forgets what the DB keeps about a tenant: [Config].Limits is asked again, statements are prepared anew, the
+// types of [Config].Types are loaded again, and at level [Logins] the tenant's pool is replaced. The catalogs are read
+// again for what the functions of all schemas may do to a session, before the next statement in each: FUNCTIONS.md. Call
+// it when a tenant's limits or password have changed, when its schema has been migrated, or when the tenant is gone.
 //
 // Without it the server refuses a statement whose columns a migration has changed ("cached plan must not change result
 // type", 0A000), once on each connection. A statement or a batch of its own, and the first one of a transaction, is then

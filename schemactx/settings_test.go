@@ -143,6 +143,16 @@ func inSavepoint(t *testing.T, ctx context.Context, tx pgx.Tx, insert string) er
 	var user, lock string
 	require.NoError(t, tx.QueryRow(ctx, "select current_setting('app.user_id'), current_setting('lock_timeout')").Scan(&user, &lock))
 	assert.Equal(t, []string{"ann", "7s"}, []string{user, lock})
+	for _, sql := range []string{"savepoint mine", insert, "rollback to savepoint mine"} { // as ORMs have it
+		args := []any{"taken back as text"}
+		if sql != insert {
+			args = nil
+		}
+		_, err := tx.Exec(ctx, sql, args...)
+		require.NoError(t, err, sql)
+	}
+	require.NoError(t, tx.QueryRow(ctx, "select current_setting('app.user_id'), current_setting('lock_timeout')").Scan(&user, &lock))
+	assert.Equal(t, []string{"ann", "7s"}, []string{user, lock})
 	_, err = tx.Exec(ctx, insert, "kept")
 	return err
 }
