@@ -51,8 +51,8 @@ drop table more;
 `)},
 }}
 
-// indexed has an index whose function finds others on the path, when rows come and when they are analysed.
-var indexed = migrate.Source{Name: "indexed", Base: 1000, FS: fstest.MapFS{"00001_index.sql": {Data: []byte(`-- +goose Up
+// indexedByFunction has an index whose function finds others on the path, when rows come and when they are analysed.
+var indexedByFunction = migrate.Source{Name: "indexedByFunction", Base: 1000, FS: fstest.MapFS{"00001_index.sql": {Data: []byte(`-- +goose Up
 create function plain(text) returns text language sql immutable as 'select unaccent($1)';
 create function plainer(text) returns text language plpgsql immutable as 'begin return plain($1) || coalesce(hstore($1, $1) -> $1, $1); end';
 create index users_plainer on users (plainer(name));
@@ -116,7 +116,7 @@ func TestTenantsWithExtensionsOnThePathLive(t *testing.T) {
 
 func liveExtended(t *testing.T, f *fixture) {
 	if pgtest.Version(t) < 17 { // since then an index finds what it needs in pg_catalog alone
-		f.connect(t, extended, indexed)
+		f.connect(t, extended, indexedByFunction)
 	}
 	s := f.service(t, backup.Config{})
 	a := f.create(t, "a")
@@ -141,6 +141,7 @@ func liveExtended(t *testing.T, f *fixture) {
 	require.NoError(t, err)
 	f.expectContent(t, "copy", want)
 	f.expectExtended(t, "a", "b", "copy")
+	f.expectNoSides(t)
 
 	f.move(t, "b", "bb", "beta")
 	f.expectExtended(t, "bb")
