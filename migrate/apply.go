@@ -27,8 +27,8 @@ func (r *Runner) run(ctx context.Context, res *Result, g goal) error {
 	return r.runFrom(ctx, t, st, res, g)
 }
 
-// runFrom is run for a schema whose state was read already. It may have changed since: what is done is decided
-// under the lock.
+// runFrom is run for a schema whose state was read already. It may have changed since: what is done
+// is decided under the lock.
 func (r *Runner) runFrom(ctx context.Context, t target, st state, res *Result, g goal) error {
 	res.From = st.newest()
 	res.To = res.From
@@ -107,8 +107,8 @@ func (w *way) did(done []step) {
 	w.g = w.g.after(done)
 }
 
-// find enters what was committed before a connection was lost: the server may have gone on without its answer being
-// read. The lock tells when it has ended.
+// find enters what was committed before a connection was lost: the server may have gone on without
+// its answer being read. The lock tells when it has ended.
 func (w *way) find(ctx context.Context, r *Runner) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()
@@ -150,8 +150,8 @@ func (r *Runner) conceal(ctx context.Context, t target, g goal, st state) error 
 	})
 }
 
-// attempt runs what comes next: all steps up to the first that has no transaction, or one that has none. It returns
-// what was committed, also with an error.
+// attempt runs what comes next: all steps up to the first that has no transaction, or one that has
+// none. It returns what was committed, also with an error.
 func (s *session) attempt(ctx context.Context, g goal, first step) ([]step, error) {
 	s.sent, s.seen = false, nil
 	if first.noTx() {

@@ -35,16 +35,18 @@ const (
 
 const advisoryKey = "hashtextextended('pgtenant.migrate.' || $1, 0)"
 
-// lockOrFail takes the schema's lock for the session, or fails with invalidText where another has it: whatever follows
-// in the same message is not done then, and nobody waits with a snapshot, see await.
+// lockOrFail takes the schema's lock for the session, or fails with invalidText where another has
+// it: whatever follows in the same message is not done then, and nobody waits with a snapshot, see
+// await.
 const lockOrFail = "(case when pg_try_advisory_lock(" + advisoryKey + ") then '1' else 'another runner has the lock' end)::int"
 
-// settings returns the call that sets what a migration runs with, for the transaction ("true") or the session.
+// settings returns the call that sets what a migration runs with, for the transaction ("true") or
+// the session.
 func (t target) settings(local string) call { return t.settingsWith(local, t.cfg.fresh) }
 
-// settingsWith is settings for a transaction that need not wait for the disk: one of a schema that nobody uses yet, or one
-// behind which another follows in the same message. The last one waits, and the server writes its log in order: a crash
-// takes back the last files and no others.
+// settingsWith is settings for a transaction that need not wait for the disk: one of a schema that
+// nobody uses yet, or one behind which another follows in the same message. The last one waits, and
+// the server writes its log in order: a crash takes back the last files and no others.
 func (t target) settingsWith(local string, async bool) call {
 	sql := "select set_config('search_path', $1, " + local + "), set_config('lock_timeout', $2, " + local +
 		"), set_config('client_min_messages', 'warning', " + local + ")"
@@ -62,9 +64,9 @@ func (t target) timeout(local string) []call {
 	return []call{{sql: "select set_config('statement_timeout', $1, " + local + ")", args: []string{milliseconds(t.cfg.StatementTimeout)}}}
 }
 
-// open returns the calls that begin a transaction, take the schema's lock unless the session has it, make the version
-// table where there is none, and read it. The last two results are the state and the roles that have
-// rights on the table, by default privileges of the schema.
+// open returns the calls that begin a transaction, take the schema's lock unless the session has
+// it, make the version table where there is none, and read it. The last two results are the state
+// and the roles that have rights on the table, by default privileges of the schema.
 func (t target) open(locked bool) []call {
 	calls := []call{{sql: beginSQL}, t.settings("true")}
 	if t.cfg.Lock != LockTable && !locked {
@@ -95,8 +97,8 @@ func (t target) granteesQuery() string {
 		where c.oid = '` + t.table + `'::regclass and a.grantee <> c.relowner group by 1`
 }
 
-// finish returns the calls that run steps, beginning in the open transaction, and commit them. The last part of a run
-// gives the lock back.
+// finish returns the calls that run steps, beginning in the open transaction, and commit them. The
+// last part of a run gives the lock back.
 func (t target) finish(s state, grantees []string, steps []step, last bool) []call {
 	var calls []call
 	for _, role := range grantees { // a tenant must not rewrite its own history
@@ -131,7 +133,8 @@ func (t target) finish(s state, grantees []string, steps []step, last bool) []ca
 	return calls
 }
 
-// transactions parts steps into those that share a transaction: what only has to be written down, or what the configuration says.
+// transactions parts steps into those that share a transaction: what only has to be written down,
+// or what the configuration says.
 func (t target) transactions(steps []step) [][]step {
 	if len(steps) > 0 && (steps[0].ran || t.cfg.Transactions == TransactionForAll) {
 		return [][]step{steps}
@@ -139,7 +142,8 @@ func (t target) transactions(steps []step) [][]step {
 	return slices.Collect(slices.Chunk(steps, 1))
 }
 
-// reopen returns the calls that begin a further transaction. Under [LockTable] another runner may have been between the two.
+// reopen returns the calls that begin a further transaction. Under [LockTable] another runner may
+// have been between the two.
 func (t target) reopen(s state, more bool) []call {
 	calls := []call{{sql: beginSQL}, t.settingsWith("true", more || t.cfg.fresh)}
 	if t.cfg.Lock == LockTable {
@@ -148,7 +152,8 @@ func (t target) reopen(s state, more bool) []call {
 	return calls
 }
 
-// unchanged returns the call that fails with divisionByZero unless the version table has exactly the versions of a state applied.
+// unchanged returns the call that fails with divisionByZero unless the version table has exactly
+// the versions of a state applied.
 func (t target) unchanged(s state) call {
 	versions := make([]string, 0, len(s.applied))
 	for _, a := range s.applied {
@@ -172,8 +177,8 @@ func (t target) transaction(s state, steps []step) []call {
 	return append(calls, call{sql: commitSQL, commits: len(steps)})
 }
 
-// run returns the calls of one step, and those that take back its settings: user and role for what this package
-// writes, all of them before another step in the same transaction.
+// run returns the calls of one step, and those that take back its settings: user and role for what
+// this package writes, all of them before another step in the same transaction.
 func (t target) run(s state, st *step, another bool) []call {
 	calls, resets, strays := t.work(st, s.start)
 	if strays && another {
@@ -183,8 +188,8 @@ func (t target) run(s state, st *step, another bool) []call {
 	return calls
 }
 
-// work returns the calls of one step without the one that writes it down. User and role are set back at once; where it may
-// stray from other settings, resets takes them back.
+// work returns the calls of one step without the one that writes it down. User and role are set
+// back at once; where it may stray from other settings, resets takes them back.
 func (t target) work(st *step, start sessionStart) (calls, resets []call, strays bool) {
 	if st.ran {
 		return nil, nil, false
@@ -206,8 +211,8 @@ func (t target) work(st *step, start sessionStart) (calls, resets []call, strays
 	return calls, resets, strays
 }
 
-// record returns the calls that write steps down, as goose does: in as few statements as their order allows, and
-// behind version 0 in a table that has no row.
+// record returns the calls that write steps down, as goose does: in as few statements as their
+// order allows, and behind version 0 in a table that has no row.
 func (t target) record(s state, steps []step) []call {
 	var calls []call
 	for i := 0; i < len(steps); {
@@ -230,7 +235,8 @@ func (t target) record(s state, steps []step) []call {
 	return calls
 }
 
-// session returns the calls that prepare a connection for a migration without a transaction, but for its lock.
+// session returns the calls that prepare a connection for a migration without a transaction, but
+// for its lock.
 func (t target) session() []call {
 	return append([]call{t.settings("false")}, t.timeout("false")...)
 }
@@ -245,7 +251,8 @@ func (t target) unlock() call {
 	return call{sql: "select pg_advisory_unlock(" + advisoryKey + ")", args: []string{t.schema}}
 }
 
-// probe returns the call that tells whether the schema's lock is free. It takes it for no longer than that.
+// probe returns the call that tells whether the schema's lock is free. It takes it for no longer
+// than that.
 func (t target) probe() call {
 	return call{sql: "select pg_try_advisory_xact_lock(" + advisoryKey + ")", args: []string{t.schema}}
 }

@@ -16,7 +16,8 @@ type sessionStart struct {
 	settings []setting // its user, its role, and what the pool's hooks have set
 }
 
-// sessionQuery reads the start of a session. What comes with the connection itself survives a RESET ALL.
+// sessionQuery reads the start of a session. What comes with the connection itself survives a RESET
+// ALL.
 const (
 	sessionQuery = `select '', exists (select from pg_event_trigger where evtenabled <> 'D')::text
 		union all select 'session_authorization', current_setting('session_authorization')
@@ -52,11 +53,12 @@ func readStart(rows [][][]byte) sessionStart {
 	return start
 }
 
-// clean returns the calls that take from a session whatever a migration may have left on it, between two transactions, so
-// that the next file and the next schema begin as on a new connection. Nothing tells from a statement's text what the functions do
-// that it calls, so all of it is done behind every step that is not inert. It is a transaction of its own: what runs at COMMIT has run, and in one message the next
-// BEGIN would else make one transaction of both. Advisory locks are not given back: one is the runner's own; the
-// connection ends them.
+// clean returns the calls that take from a session whatever a migration may have left on it,
+// between two transactions, so that the next file and the next schema begin as on a new connection.
+// Nothing tells from a statement's text what the functions do that it calls, so all of it is done
+// behind every step that is not inert. It is a transaction of its own: what runs at COMMIT has run,
+// and in one message the next BEGIN would else make one transaction of both. Advisory locks are not
+// given back: one is the runner's own; the connection ends them.
 func clean(start sessionStart) []call {
 	return []call{
 		{sql: beginSQL + " read write"},
@@ -66,7 +68,8 @@ func clean(start sessionStart) []call {
 	}
 }
 
-// restoreUser returns the call that takes back user and role for the rest of a transaction. The user comes first: a new one has no role.
+// restoreUser returns the call that takes back user and role for the rest of a transaction. The
+// user comes first: a new one has no role.
 func restoreUser(start sessionStart) call {
 	return setConfig(start.settings[:min(2, len(start.settings))], "true")
 }

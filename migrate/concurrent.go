@@ -2,8 +2,8 @@ package migrate
 
 import "slices"
 
-// concurrent is a statement with CONCURRENTLY, which waits for the snapshots of other sessions and leaves something half
-// made where it fails.
+// concurrent is a statement with CONCURRENTLY, which waits for the snapshots of other sessions and
+// leaves something half made where it fails.
 type concurrent struct {
 	plain string // the same without it where that comes to the same, for a schema that nobody uses yet
 
@@ -17,7 +17,8 @@ type concurrent struct {
 	finalize  string // what completes a DETACH PARTITION that was interrupted
 }
 
-// concurrently reads the statement; nil: it is none of those. Words in strings, comments and quoted names are no keywords.
+// concurrently reads the statement; nil: it is none of those. Words in strings, comments and quoted
+// names are no keywords.
 func (t sqlText) concurrently() *concurrent {
 	at := slices.IndexFunc(t.tokens, func(tok token) bool { return tok.kind == word && tok.is("CONCURRENTLY") })
 	if at < 0 {
@@ -41,7 +42,8 @@ func (t sqlText) concurrently() *concurrent {
 		if i < 1 || !t.token(i-1).is("DETACH") {
 			return nil
 		}
-		// It waits for who uses the table, and no other snapshots. What it leaves is not what DETACH leaves: a constraint.
+		// It waits for who uses the table, and no other snapshots. What it leaves is not what DETACH
+		// leaves: a constraint.
 		c.plain = t.sql
 		c.partition = t.sql[t.tokens[i+1].at-t.at : t.tokens[at].at-t.at]
 		c.finalize = t.replace(at, "FINALIZE")

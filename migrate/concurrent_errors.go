@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// InvalidIndexError is returned, in an [Error], when an index of a migration without a transaction is not valid at its end. The
-// migration does not count as applied. Where the file makes the index with CREATE INDEX CONCURRENTLY, a further run drops it
-// and makes it again; a function does that itself.
+// InvalidIndexError is returned, in an [Error], when an index of a migration without a transaction
+// is not valid at its end. The migration does not count as applied. Where the file makes the index
+// with CREATE INDEX CONCURRENTLY, a further run drops it and makes it again; a function does that
+// itself.
 type InvalidIndexError struct {
 	Schema string
 	Table  string
@@ -19,7 +20,8 @@ func (e *InvalidIndexError) Error() string {
 	return fmt.Sprintf("index %q of table %q in schema %q is not valid: drop it and run the migration again", e.Index, e.Table, e.Schema)
 }
 
-// BlockedError is returned, in an [Error], when a statement with CONCURRENTLY has waited longer than
+// BlockedError is returned, in an [Error], when a statement with CONCURRENTLY has waited longer
+// than
 // [Config.ConcurrentTimeout] for other transactions. It may be run again when those have ended: what it has left half made
 // is dropped then and made again.
 type BlockedError struct {

@@ -43,7 +43,8 @@ func (s *session) runStatement(ctx context.Context, st step, i int) error {
 	return s.waitFor(ctx, s.t.cfg.ConcurrentTimeout, s.t.cfg.LockTimeout)
 }
 
-// dropLeft drops invalid indexes that an interrupted run of a step has left, and whose place another has taken.
+// dropLeft drops invalid indexes that an interrupted run of a step has left, and whose place
+// another has taken.
 func (s *session) dropLeft(ctx context.Context, st step) error {
 	left, err := s.invalidIndexes(ctx)
 	if err != nil {
@@ -60,8 +61,8 @@ func (s *session) dropLeft(ctx context.Context, st step) error {
 	return nil
 }
 
-// prepareConcurrent drops what an earlier run of the statement has left half made, sets how long it may wait, and returns
-// what is to be sent.
+// prepareConcurrent drops what an earlier run of the statement has left half made, sets how long it
+// may wait, and returns what is to be sent.
 func (s *session) prepareConcurrent(ctx context.Context, sql string, c *concurrent) (string, error) {
 	if !s.t.cfg.unused {
 		if err := s.waitFor(ctx, s.t.cfg.LockTimeout, s.t.cfg.ConcurrentTimeout); err != nil {
@@ -109,13 +110,15 @@ func (s *session) waitFor(ctx context.Context, from, to time.Duration) error {
 	})
 }
 
-// invalidIndex is an index that was not built to its end. Queries do not use it, and writes keep it up.
+// invalidIndex is an index that was not built to its end. Queries do not use it, and writes keep it
+// up.
 type invalidIndex struct {
 	name, table string
 	twin        bool // the table has a valid index that is the same but for the name
 }
 
-// invalidQuery lists those of a schema. An index of a partitioned table is invalid until its partitions have theirs, on purpose.
+// invalidQuery lists those of a schema. An index of a partitioned table is invalid until its
+// partitions have theirs, on purpose.
 const invalidQuery = `select c.relname::text, t.relname::text, exists (
 		select from pg_index y join pg_class d on d.oid = y.indexrelid
 		where y.indrelid = x.indrelid and y.indisvalid and d.relam = c.relam and y.indkey = x.indkey and y.indclass = x.indclass
@@ -154,8 +157,9 @@ func (s *session) dropIndex(ctx context.Context, x invalidIndex) error {
 // reindexed matches the names that REINDEX CONCURRENTLY gives what it has not finished.
 var reindexed = regexp.MustCompile(`_cc(new|old)\d*$`)
 
-// checkIndexes looks, behind a step without a transaction, for indexes that are not valid: any that was not there before is an
-// error. Of a function it is not known what it makes, so that any is one.
+// checkIndexes looks, behind a step without a transaction, for indexes that are not valid: any that
+// was not there before is an error. Of a function it is not known what it makes, so that any is
+// one.
 func (s *session) checkIndexes(ctx context.Context, st step, before []invalidIndex) error {
 	now, err := s.invalidIndexes(ctx)
 	if err != nil {
@@ -169,7 +173,8 @@ func (s *session) checkIndexes(ctx context.Context, st step, before []invalidInd
 	return nil
 }
 
-// leaves reports whether an invalid index is one that an interrupted run of the step has left, and whose place another has taken.
+// leaves reports whether an invalid index is one that an interrupted run of the step has left, and
+// whose place another has taken.
 func (st step) leaves(x invalidIndex) bool {
 	return slices.ContainsFunc(st.statements(), func(stmt statement) bool {
 		c := stmt.concurrent
@@ -184,9 +189,10 @@ func (st step) makes(x invalidIndex) bool {
 	})
 }
 
-// blockersQuery lists the sessions of the database that were in a transaction before the wait began, and that a statement with
-// CONCURRENTLY waits for: they have a snapshot, or have written. Of other users' sessions a login without pg_read_all_stats
-// sees no more than the process and the user.
+// blockersQuery lists the sessions of the database that were in a transaction before the wait
+// began, and that a statement with CONCURRENTLY waits for: they have a snapshot, or have written.
+// Of other users' sessions a login without pg_read_all_stats sees no more than the process and the
+// user.
 const blockersQuery = `select a.pid, coalesce(a.application_name, ''), coalesce(a.usename, '')::text, coalesce(a.state, ''),
 		coalesce(extract(epoch from clock_timestamp() - a.xact_start), 0)::float8
 	from pg_stat_activity a

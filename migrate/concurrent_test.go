@@ -13,7 +13,8 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// concurrentFiles make indexes in each way there is. The words in the string, the comment and the quoted name are none of the statement's.
+// concurrentFiles make indexes in each way there is. The words in the string, the comment and the
+// quoted name are none of the statement's.
 var concurrentFiles = map[string]string{
 	"00001_a.sql": "-- +goose Up\ncreate table t (id int, s text);\ninsert into t values (1, 'a');\ncreate index old on t (id);\n" +
 		"create materialized view m as select id from t;\ncreate unique index on m (id);\n" +
@@ -60,7 +61,8 @@ func (f fixture) indexes(t *testing.T, schema string) (names string) {
 
 const allIndexes = `concurrently "x t_s t_s_id_idx`
 
-// While another session holds a snapshot, which CONCURRENTLY waits for, new schemas and the reference of drift are made.
+// While another session holds a snapshot, which CONCURRENTLY waits for, new schemas and the
+// reference of drift are made.
 func TestUnusedSchemasDoNotWaitForSnapshots(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -75,7 +77,8 @@ func TestUnusedSchemasDoNotWaitForSnapshots(t *testing.T) {
 	expectLines(t, drift(t, r, migrate.DriftOptions{}, names(3)...))
 }
 
-// A schema that is used waits longer than for a lock, and says for whom; run again it makes what was left half made anew.
+// A schema that is used waits longer than for a lock, and says for whom; run again it makes what
+// was left half made anew.
 func TestConcurrentIndexWaitsForSnapshotsWithinABound(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -114,7 +117,8 @@ func TestConcurrentIndexWaitsForSnapshotsWithinABound(t *testing.T) {
 	assert.Equal(t, allIndexes, f.indexes(t, "tenant_1"))
 }
 
-// Half-made indexes of an interrupted run, however they came to be, are never behind a migration that counts as applied.
+// Half-made indexes of an interrupted run, however they came to be, are never behind a migration
+// that counts as applied.
 func TestHalfMadeIndexesAreMadeAgain(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

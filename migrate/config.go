@@ -19,9 +19,10 @@ type Config struct {
 	Shared, Tenant []Source
 
 	// ExtraSearchPath are schemas that migrations find without naming them, as the scopes of the
-	// program do: the list of [schemactx.Config]. Each has to exist, see [schemactx.Setup], once
-	// the shared migrations have run; else no tenant's schema is changed, with a [schemactx.SearchPathError]. New objects are made in the schema
-	// that is migrated and never there. Default: none.
+	// program do: the list of [schemactx.Config]. Each has to exist, see [schemactx.Setup], once the
+	// shared migrations have run; else no tenant's schema is changed, with a
+	// [schemactx.SearchPathError]. New objects are made in the schema that is migrated and never
+	// there. Default: none.
 	ExtraSearchPath []string
 
 	// Table is the name of the version table in each schema. Default: goose_db_version.
@@ -31,19 +32,22 @@ type Config struct {
 	// that is applied, as branches that are merged late bring them. Default: [Refuse].
 	OutOfOrder Policy
 
-	// Changed is what becomes of a schema in which a migration is applied whose file is another one now, by its
-	// checksum. Everything goes by this field: Up, Status, the fleet, drift, and package backup.
+	// Changed is what becomes of a schema in which a migration is applied whose file is another one
+	// now, by its checksum. Everything goes by this field: Up, Status, the fleet, drift, and package
+	// backup.
 	//
 	// [Allow]: the migration is applied, as it is for goose and Django. Status, Fleet and drift name it beside the
-	// outcome and nothing is refused; a restore builds the schema from the file as it is and compares structures.
+	// outcome and nothing is refused; a restore builds the schema from the file as it is and compares
+	// structures.
 	// [Refuse]: the schema is [Edited] everywhere. Nothing is applied or undone any more, and no backup made or
-	// restored, with [ErrChanged], until the file is as it was or [Runner.Accept] was called. Default: Allow.
+	// restored, with [ErrChanged], until the file is as it was or [Runner.Accept] was called. Default:
+	// Allow.
 	Changed Policy
 
-	// ConcurrentTimeout bounds each wait of a statement with CONCURRENTLY, in a migration without a transaction, for another
-	// transaction to end: one that it waits for in vain is a [BlockedError], which names them. It takes the place of
-	// LockTimeout, as such a statement waits for every snapshot there is, and keeps no other statements from the table
-	// meanwhile. Default: 5 minutes.
+	// ConcurrentTimeout bounds each wait of a statement with CONCURRENTLY, in a migration without a
+	// transaction, for another transaction to end: one that it waits for in vain is a [BlockedError],
+	// which names them. It takes the place of LockTimeout, as such a statement waits for every
+	// snapshot there is, and keeps no other statements from the table meanwhile. Default: 5 minutes.
 	ConcurrentTimeout time.Duration
 
 	// Transactions says how pending migrations share transactions. Default: [TransactionPerFile].
@@ -56,10 +60,10 @@ type Config struct {
 	// behind a long transaction and everybody else behind it. Default: 5 s.
 	LockTimeout time.Duration
 
-	// LockRetries is how often a schema is tried again when a lock was not to be had in time
-	// (55P03, [ErrLocked]) or in a deadlock (40P01), with growing pauses from 100 ms. A migration without a
-	// transaction is not, once its first statement was sent: it may have left something. Default:
-	// 5; negative: never.
+	// LockRetries is how often a schema is tried again when a lock was not to be had in time (55P03,
+	// [ErrLocked]) or in a deadlock (40P01), with growing pauses from 100 ms. A migration without a
+	// transaction is not, once its first statement was sent: it may have left something. Default: 5;
+	// negative: never.
 	LockRetries int
 
 	// StatementTimeout bounds each statement. Default: 0, what the server, the database or the
@@ -89,19 +93,20 @@ const (
 type Lock uint8
 
 const (
-	// LockAdvisory holds an advisory lock on one session, from the reading of the versions to the
-	// last commit. The session ends the lock, whatever happens. A fleet takes the locks of a few schemas
-	// at a time, on the session that migrates them. It does not work behind a pooler in transaction mode.
+	// LockAdvisory holds an advisory lock on one session, from the reading of the versions to the last
+	// commit. The session ends the lock, whatever happens. A fleet takes the locks of a few schemas at
+	// a time, on the session that migrates them. It does not work behind a pooler in transaction mode.
 	LockAdvisory Lock = iota
 
-	// LockSession does what LockAdvisory does. They differed when LockAdvisory locked each transaction by itself.
+	// LockSession does what LockAdvisory does. They differed when LockAdvisory locked each transaction
+	// by itself.
 	LockSession
 
-	// LockTable locks the version table in each transaction and needs neither a session nor
-	// advisory locks, so that it works behind a pooler in transaction mode. It keeps goose's CLI
-	// from writing too. Each transaction compares the version table with what the runner has read, and
-	// the runner reads it again where another was faster. Migrations without a transaction need a session
-	// and are refused with [ErrNeedsSession].
+	// LockTable locks the version table in each transaction and needs neither a session nor advisory
+	// locks, so that it works behind a pooler in transaction mode. It keeps goose's CLI from writing
+	// too. Each transaction compares the version table with what the runner has read, and the runner
+	// reads it again where another was faster. Migrations without a transaction need a session and are
+	// refused with [ErrNeedsSession].
 	LockTable
 )
 
@@ -110,14 +115,15 @@ type Transactions uint8
 
 const (
 	// TransactionPerFile runs each migration in a transaction of its own, together with the row of its
-	// version. An error stops the run; what was committed before it stays. A new schema goes through the
-	// same transactions as one that was migrated release by release. So a file can use an enum value that an
-	// earlier file has added, or alter a table whose deferred constraints an earlier file has left to COMMIT.
+	// version. An error stops the run; what was committed before it stays. A new schema goes through
+	// the same transactions as one that was migrated release by release. So a file can use an enum
+	// value that an earlier file has added, or alter a table whose deferred constraints an earlier
+	// file has left to COMMIT.
 	TransactionPerFile Transactions = iota
 
-	// TransactionForAll runs all pending migrations of a schema, up to the next with NO TRANSACTION, in one
-	// transaction: all or nothing. It holds all their locks to the end, and PostgreSQL refuses some sequences
-	// of migrations in one transaction that it accepts in several.
+	// TransactionForAll runs all pending migrations of a schema, up to the next with NO TRANSACTION,
+	// in one transaction: all or nothing. It holds all their locks to the end, and PostgreSQL refuses
+	// some sequences of migrations in one transaction that it accepts in several.
 	TransactionForAll
 )
 
@@ -185,8 +191,8 @@ func New(pool *pgxpool.Pool, cfg Config) (*Runner, error) {
 	return r, nil
 }
 
-// Migrations returns all that the sources have, the shared set first, each by version. A test
-// that compares it with a file in the repository notices an edited migration before a database does.
+// Migrations returns all that the sources have, the shared set first, each by version. A test that
+// compares it with a file in the repository notices an edited migration before a database does.
 func (r *Runner) Migrations() []Migration {
 	var all []Migration
 	for _, s := range []set{r.shared, r.tenant} {

@@ -14,14 +14,16 @@ import (
 // scratchPrefix begins the names of schemas in which a reference is built.
 const scratchPrefix = "pgtenant_scratch_"
 
-// Reference returns the structure that the tenant migrations make, by running all of them in a new schema, as in a new tenant's,
-// and dropping it. The schema is made as [schemactx.Provision] makes a tenant's, role and grants included, where the database
-// has the roles of opts; by CREATE SCHEMA alone where opts.Roles is not set and the database was never set up.
+// Reference returns the structure that the tenant migrations make, by running all of them in a new
+// schema, as in a new tenant's, and dropping it. The schema is made as [schemactx.Provision] makes
+// a tenant's, role and grants included, where the database has the roles of opts; by CREATE SCHEMA
+// alone where opts.Roles is not set and the database was never set up.
 //
-// The schema has a random name that begins with pgtenant_scratch_, and a comment that says what it is for. No tenant has
-// rights on it, and no list of tenants has it. A lock held by a session of its own shows that it is in
-// use, so that the pool must not go through a pooler in transaction mode. What a crash has left is
-// dropped by the next call. Calls at the same time, also of several processes, have schemas of their own.
+// The schema has a random name that begins with pgtenant_scratch_, and a comment that says what it
+// is for. No tenant has rights on it, and no list of tenants has it. A lock held by a session of
+// its own shows that it is in use, so that the pool must not go through a pooler in transaction
+// mode. What a crash has left is dropped by the next call. Calls at the same time, also of several
+// processes, have schemas of their own.
 //
 // The errors are those of [Runner.Up]. ctx governs all of it, but for the cleaning up.
 func (r *Runner) Reference(ctx context.Context, opts FingerprintOptions) (Structure, error) {

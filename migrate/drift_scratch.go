@@ -53,7 +53,8 @@ func (r *Runner) referenceIn(ctx context.Context, t target, opts FingerprintOpti
 	return readOne(ctx, conn, t, opts)
 }
 
-// sweepScratch drops what earlier calls have left that crashed: scratch schemas whose session is gone.
+// sweepScratch drops what earlier calls have left that crashed: scratch schemas whose session is
+// gone.
 func sweepScratch(ctx context.Context, conn *pgx.Conn, roles schemactx.RoleNames) (schemactx.RoleNames, error) {
 	roles, err := rolesOf(ctx, conn, roles)
 	if err != nil {
@@ -91,8 +92,9 @@ func lockScratch(ctx context.Context, conn *pgx.Conn, schema string) (free bool,
 	return free, err
 }
 
-// dropScratch drops a scratch schema and its role, as far as they are there: in batches, as a large schema has more
-// tables than a transaction can lock. The schema and its mark come last, so that a crash leaves what the next call finds.
+// dropScratch drops a scratch schema and its role, as far as they are there: in batches, as a large
+// schema has more tables than a transaction can lock. The schema and its mark come last, so that a
+// crash leaves what the next call finds.
 func dropScratch(ctx context.Context, conn *pgx.Conn, roles schemactx.RoleNames, schema string) error {
 	quoted, err := schemactx.QuoteName(schema)
 	if err != nil {
@@ -121,10 +123,12 @@ func dropScratch(ctx context.Context, conn *pgx.Conn, roles schemactx.RoleNames,
 	}
 }
 
-// scratchBatch is how many tables are dropped at a time: each takes 15 or 20 locks, and all sessions of a server share some 6,400.
+// scratchBatch is how many tables are dropped at a time: each takes 15 or 20 locks, and all
+// sessions of a server share some 6,400.
 const scratchBatch = 50
 
-// scratchDrops returns statements that drop some of the tables and views, the newest first, so that few take others with them.
+// scratchDrops returns statements that drop some of the tables and views, the newest first, so that
+// few take others with them.
 func scratchDrops(ctx context.Context, conn *pgx.Conn, schema string) ([]string, error) {
 	rows, err := conn.Query(ctx, `select format('drop %s if exists %I.%I cascade',
 			case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table' else 'table' end, n.nspname, c.relname)

@@ -24,8 +24,9 @@ type fastError struct {
 func (e *fastError) Error() string { return e.err.Error() }
 func (e *fastError) Unwrap() error { return e.err }
 
-// fast migrates schemas in one transaction and one round trip, under [LockTable]. What is to be done was decided without the
-// lock, so the first statement under it fails unless the versions are still those; whoever calls goes the slower way then.
+// fast migrates schemas in one transaction and one round trip, under [LockTable]. What is to be
+// done was decided without the lock, so the first statement under it fails unless the versions are
+// still those; whoever calls goes the slower way then.
 func (w *worker) fast(ctx context.Context, group []member) error {
 	if err := w.connect(ctx); err != nil {
 		return err
@@ -41,7 +42,8 @@ func (w *worker) fast(ctx context.Context, group []member) error {
 	return nil
 }
 
-// transactions returns the calls of a group: schemas that share a transaction, or one that has several.
+// transactions returns the calls of a group: schemas that share a transaction, or one that has
+// several.
 func transactions(r *Runner, group []member, start sessionStart) []fastCall {
 	t := group[0].target(r)
 	var calls []fastCall
@@ -108,8 +110,8 @@ type fastPart struct {
 	steps []step
 }
 
-// fastCalls returns the calls for one schema of the transaction of a round. comment is what its version table has, and is
-// brought up to date.
+// fastCalls returns the calls for one schema of the transaction of a round. comment is what its
+// version table has, and is brought up to date.
 func (m *member) fastCalls(r *Runner, part fastPart, comment *string, start sessionStart) []fastCall {
 	t := m.target(r)
 	round, steps := part.round, part.steps
@@ -143,8 +145,9 @@ func (m *member) fastCalls(r *Runner, part fastPart, comment *string, start sess
 	return calls
 }
 
-// recordAll returns the call that writes steps down. Where they were chosen without the lock it divides by zero unless
-// the table still says what they were chosen for. A subquery costs half of what a statement of its own does.
+// recordAll returns the call that writes steps down. Where they were chosen without the lock it
+// divides by zero unless the table still says what they were chosen for. A subquery costs half of
+// what a statement of its own does.
 func (m *member) recordAll(t target, steps []step, stamp int64) call {
 	var sql strings.Builder
 	sql.WriteString("insert into " + t.table + " (version_id, is_applied, tstamp) values ")

@@ -13,8 +13,8 @@ import (
 // savepoint is what a Go migration's transaction is to the server.
 const savepoint = "pgtenant_migration"
 
-// callInTx calls a function in the open transaction. pgx keeps prepared statements by their text, and those of
-// an earlier function are gone from the server.
+// callInTx calls a function in the open transaction. pgx keeps prepared statements by their text,
+// and those of an earlier function are gone from the server.
 func (s *session) callInTx(ctx context.Context, st step) error {
 	s.dirty = true
 	fail := func(err error) error { return s.t.failure(call{step: &st}, err) }

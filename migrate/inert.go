@@ -5,10 +5,11 @@ import (
 	"strings"
 )
 
-// inert reports whether a statement cannot leave anything on its session, as it calls no function of the database and
-// changes no setting, provided that there are no event triggers: the plain CREATE and DROP that most migrations consist of.
-// Whatever is not known for that is not inert, as a function may do anything: it is called by a DEFAULT or a CHECK when
-// rows are written, by a trigger, or in a query.
+// inert reports whether a statement cannot leave anything on its session, as it calls no function
+// of the database and changes no setting, provided that there are no event triggers: the plain
+// CREATE and DROP that most migrations consist of. Whatever is not known for that is not inert, as
+// a function may do anything: it is called by a DEFAULT or a CHECK when rows are written, by a
+// trigger, or in a query.
 func (t sqlText) inert() bool {
 	words := t.words(1)
 	switch words[0] {

@@ -29,10 +29,10 @@ type PlannedCall struct {
 	Direction Direction
 }
 
-// PlanUp returns what [Runner.UpTo] would send, all of it and exactly it, in order; [Newest] stands for
-// what [Runner.Up] would. It sends queries only, and changes and locks nothing: another runner may be
-// faster. In the comment that keeps the checksums the times of new versions are those of the plan. The
-// statements of a function are not known. Errors are those of UpTo.
+// PlanUp returns what [Runner.UpTo] would send, all of it and exactly it, in order; [Newest] stands
+// for what [Runner.Up] would. It sends queries only, and changes and locks nothing: another runner
+// may be faster. In the comment that keeps the checksums the times of new versions are those of the
+// plan. The statements of a function are not known. Errors are those of UpTo.
 func (r *Runner) PlanUp(ctx context.Context, schema string, version int64) (Plan, error) {
 	return r.plan(ctx, schema, upTo{version})
 }

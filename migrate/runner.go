@@ -34,8 +34,8 @@ func (res *Result) did(steps []step, now state) {
 	res.To = now.newest()
 }
 
-// TenantVersion names what [Runner.Up] brings a tenant's schema to: the versions of the tenant set. It
-// changes when a migration is added, and sorts, byte by byte, behind that of an earlier release,
+// TenantVersion names what [Runner.Up] brings a tenant's schema to: the versions of the tenant set.
+// It changes when a migration is added, and sorts, byte by byte, behind that of an earlier release,
 // which has fewer; what a file says does not matter to it, nor to a schema that has applied it.
 func (r *Runner) TenantVersion() string { return r.tenant.fingerprint() }
 
@@ -45,9 +45,9 @@ func (r *Runner) Migrate(ctx context.Context, schema string) error {
 	return err
 }
 
-// UpUnused is [Runner.Up] for a schema that nobody uses yet, such as one that is restored: CONCURRENTLY is left out
-// of statements, as there is nobody whom a lock on a table could keep waiting, and open snapshots of other sessions are not waited for. What
-// functions do is theirs.
+// UpUnused is [Runner.Up] for a schema that nobody uses yet, such as one that is restored:
+// CONCURRENTLY is left out of statements, as there is nobody whom a lock on a table could keep
+// waiting, and open snapshots of other sessions are not waited for. What functions do is theirs.
 func (r *Runner) UpUnused(ctx context.Context, schema string) (Result, error) {
 	unused := *r
 	unused.cfg.unused = true
@@ -60,31 +60,34 @@ func (r *Runner) MigrateUnused(ctx context.Context, schema string) error {
 	return err
 }
 
-// MigrateNew is MigrateUnused for a schema that was just made, as package tenancy makes them. It does not look at the versions first, and does not wait until its commit is on
-// the disk: a crash of the server soon after it may undo it. A later commit on the same server that
-// waits, as that which lets the tenant's users in, makes it last.
+// MigrateNew is MigrateUnused for a schema that was just made, as package tenancy makes them. It
+// does not look at the versions first, and does not wait until its commit is on the disk: a crash
+// of the server soon after it may undo it. A later commit on the same server that waits, as that
+// which lets the tenant's users in, makes it last.
 func (r *Runner) MigrateNew(ctx context.Context, schema string) error {
 	fresh := *r
 	fresh.cfg.fresh, fresh.cfg.unused = true, true
 	return fresh.Migrate(ctx, schema)
 }
 
-// Up applies what is pending in schema: the shared set in public, the tenant set in any
-// other. Where nothing is, it does nothing, at the cost of one query; but rights that others have on
-// the version table, as they come back when a schema is provisioned again, are taken away each time.
+// Up applies what is pending in schema: the shared set in public, the tenant set in any other.
+// Where nothing is, it does nothing, at the cost of one query; but rights that others have on the
+// version table, as they come back when a schema is provisioned again, are taken away each time.
 //
 // It returns, with nothing changed, a [schemactx.NameError] for a bad name, a [schemactx.SearchPathError] for a schema of the
 // extra search path that does not exist or that is this one, [ErrSchemaMissing],
 // [ErrUnknownVersion], [ErrOutOfOrder], [ErrChanged], [ErrNeedsSession] or a [TableError]; and an
 // [Error] for a statement or function that failed: its migration is undone, and those before it, which
-// were committed, stay. The result lists those, with an error too; also where the connection was lost, unless the
-// versions could not be read again. When ctx ends, the running transaction is rolled back.
+// were committed, stay. The result lists those, with an error too; also where the connection was
+// lost, unless the versions could not be read again. When ctx ends, the running transaction is
+// rolled back.
 //
 // A migration without a transaction is written down after its last statement. A crash in between,
 // or a failed statement, makes it run again from its first: make its statements such that they can,
-// with IF NOT EXISTS and the like. An index that CREATE INDEX CONCURRENTLY has left invalid is dropped and made
-// again, and the migration is not written down while an index of it is invalid ([InvalidIndexError]). A
-// statement with CONCURRENTLY waits for other transactions as [Config.ConcurrentTimeout] says ([BlockedError]).
+// with IF NOT EXISTS and the like. An index that CREATE INDEX CONCURRENTLY has left invalid is
+// dropped and made again, and the migration is not written down while an index of it is invalid
+// ([InvalidIndexError]). A statement with CONCURRENTLY waits for other transactions as
+// [Config.ConcurrentTimeout] says ([BlockedError]).
 //
 // [schemactx.NameError]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx#NameError
 func (r *Runner) Up(ctx context.Context, schema string) (Result, error) {
@@ -111,8 +114,8 @@ func (r *Runner) DownTo(ctx context.Context, schema string, version int64) (Resu
 	return r.reach(ctx, schema, downTo{version})
 }
 
-// Redo undoes the migration that was applied last and applies it again. Where the second fails the first
-// stays, unless [TransactionForAll] is set. The errors are those of [Runner.Down].
+// Redo undoes the migration that was applied last and applies it again. Where the second fails the
+// first stays, unless [TransactionForAll] is set. The errors are those of [Runner.Down].
 func (r *Runner) Redo(ctx context.Context, schema string) (Result, error) {
 	return r.reach(ctx, schema, redoLast{})
 }

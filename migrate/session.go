@@ -37,9 +37,10 @@ func (r *Runner) session(ctx context.Context, t target) (*session, error) {
 func (s *session) conn() *pgx.Conn    { return s.pooled.Conn() }
 func (s *session) pg() *pgconn.PgConn { return s.conn().PgConn() }
 
-// close gives the connection back, without the lock. One on which a migration ran that is not inert is closed with all that is left on it:
-// a statement's text does not tell what it has set, and a reset would lose what the pool's hooks have set. A pool closes a
-// connection that is still in a transaction.
+// close gives the connection back, without the lock. One on which a migration ran that is not inert
+// is closed with all that is left on it: a statement's text does not tell what it has set, and a
+// reset would lose what the pool's hooks have set. A pool closes a connection that is still in a
+// transaction.
 func (s *session) close(ctx context.Context) {
 	if s.pooled == nil {
 		return
@@ -71,8 +72,9 @@ func (s *session) lock(ctx context.Context) error {
 // deadline is until when a lock may be waited for.
 func (s *session) deadline() time.Time { return time.Now().Add(s.t.cfg.LockTimeout) }
 
-// await asks for the schema's lock until it is free. It does not wait in the server: a statement that waits holds a
-// snapshot, for whose end CREATE INDEX CONCURRENTLY waits in its turn, and one of both would be told of a deadlock.
+// await asks for the schema's lock until it is free. It does not wait in the server: a statement
+// that waits holds a snapshot, for whose end CREATE INDEX CONCURRENTLY waits in its turn, and one
+// of both would be told of a deadlock.
 func (s *session) await(ctx context.Context, try call, deadline time.Time) error {
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 250*time.Millisecond) {
 		results, err := s.read(ctx, []call{try})
@@ -107,11 +109,12 @@ func (s *session) read(ctx context.Context, calls []call) ([]*pgconn.Result, err
 	return s.pg().ExecBatch(ctx, batch).ReadAll()
 }
 
-// decision chooses, for the state under the lock, the steps to run in transactions. last is whether nothing follows them.
+// decision chooses, for the state under the lock, the steps to run in transactions. last is whether
+// nothing follows them.
 type decision func(state) (steps []step, last bool, err error)
 
-// transact runs the steps of a decision and returns those that are committed, also with an error. Where another has the
-// lock the transaction ends before it is waited for.
+// transact runs the steps of a decision and returns those that are committed, also with an error.
+// Where another has the lock the transaction ends before it is waited for.
 func (s *session) transact(ctx context.Context, decide decision) ([]step, error) {
 	for deadline := s.deadline(); ; {
 		steps, err := s.tryTransact(ctx, decide)
@@ -186,8 +189,8 @@ func (s *session) openError(err error) error {
 	return s.t.tableError(err)
 }
 
-// rollback ends a transaction whatever has become of ctx, and takes back what was set. A connection that cannot do it is
-// closed by its pool.
+// rollback ends a transaction whatever has become of ctx, and takes back what was set. A connection
+// that cannot do it is closed by its pool.
 func (s *session) rollback(ctx context.Context) {
 	if s.pg().IsClosed() {
 		return

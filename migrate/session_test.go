@@ -64,7 +64,8 @@ var strays = map[string]string{
 	"lock":            "select pg_advisory_lock(4711);",
 }
 
-// The next file, the next schema and the next user of the pool find what a new connection has, whatever a migration has done.
+// The next file, the next schema and the next user of the pool find what a new connection has,
+// whatever a migration has done.
 func TestNothingThatAMigrationSetsOutlivesIt(t *testing.T) {
 	t.Parallel()
 	for name, sql := range strays {
@@ -107,7 +108,8 @@ func TestNothingThatAMigrationSetsOutlivesIt(t *testing.T) {
 	}
 }
 
-// observe is a file that writes down what it finds. The path is that of the schema, as of every migration.
+// observe is a file that writes down what it finds. The path is that of the schema, as of every
+// migration.
 func observe(f fixture) string {
 	return "create table observed as " + strings.ReplaceAll(strings.ReplaceAll(leftovers, "$1", "'"+f.user()+"'"),
 		`case when current_setting('search_path') <> '"$user", public' then 'path ' || current_setting('search_path') end`,
@@ -254,7 +256,8 @@ func TestEverythingWorksWithOneConnection(t *testing.T) {
 	}
 }
 
-// Another runner was faster, between the first look and the lock: the versions are read again, on the connection that has it.
+// Another runner was faster, between the first look and the lock: the versions are read again, on
+// the connection that has it.
 func TestRunnerThatFindsItsWorkDoneWithOneConnection(t *testing.T) {
 	t.Parallel()
 	for name, lock := range everyLock {

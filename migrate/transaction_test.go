@@ -37,7 +37,8 @@ var separate = map[string]map[string]string{
 // everyLock are the kinds of locks.
 var everyLock = map[string]migrate.Lock{"advisory": migrate.LockAdvisory, "session": migrate.LockSession, "table": migrate.LockTable}
 
-// A tenant that was migrated release by release, a new one, a fleet and the reference of drift go through the same transactions.
+// A tenant that was migrated release by release, a new one, a fleet and the reference of drift go
+// through the same transactions.
 func TestFilesThatNeedATransactionEach(t *testing.T) {
 	t.Parallel()
 	for name, files := range separate {
@@ -164,7 +165,8 @@ func TestContextThatEndsInTheSecondFile(t *testing.T) {
 	assert.Equal(t, "notes", f.tables(t, "tenant_1"))
 }
 
-// The second of three files fails in some of the schemas: the first stays there, and the report says so.
+// The second of three files fails in some of the schemas: the first stays there, and the report
+// says so.
 func TestFleetKeepsTheFilesBeforeAnError(t *testing.T) {
 	t.Parallel()
 	for name, lock := range everyLock {

@@ -20,7 +20,8 @@ const (
 	// CloneAll copies all rows. It is the zero value.
 	CloneAll CloneData = iota
 
-	// CloneStructure copies no rows: the tables have what migrations put there, and are at the newest versions.
+	// CloneStructure copies no rows: the tables have what migrations put there, and are at the newest
+	// versions.
 	CloneStructure
 )
 
@@ -33,17 +34,20 @@ type CloneOptions struct {
 	// Data is what is copied. Default: [CloneAll].
 	Data CloneData
 
-	// Anonymize are called for each value of their columns. Constraints hold of what they return: a unique column needs different values, a
-	// reference one that is there. Generated columns follow. A column that the tenant does not have is a [tenancy.FieldError]. Default: all is copied as it is.
+	// Anonymize are called for each value of their columns. Constraints hold of what they return: a
+	// unique column needs different values, a reference one that is there. Generated columns follow. A
+	// column that the tenant does not have is a [tenancy.FieldError]. Default: all is copied as it is.
 	Anonymize map[Column]Anonymizer
 }
 
-// Clone makes a new tenant with the rows of another: as they are at one moment, streamed from table to table in constant memory, while
-// both that tenant and all others are served. Sequences stand where they stood. Plan, limits and metadata are copied; domains and the
-// status are not. As a restore, it is built beside everything, with the same checks, and seen only when it is whole; after an error, or a
-// crash, it is run again.
+// Clone makes a new tenant with the rows of another: as they are at one moment, streamed from table
+// to table in constant memory, while both that tenant and all others are served. Sequences stand
+// where they stood. Plan, limits and metadata are copied; domains and the status are not. As a
+// restore, it is built beside everything, with the same checks, and seen only when it is whole;
+// after an error, or a crash, it is run again.
 //
-// What a schema must not have to be backed up, it must not have to be cloned: the errors are those of [Service.Backup] and of
+// What a schema must not have to be backed up, it must not have to be cloned: the errors are those
+// of [Service.Backup] and of
 // [Service.Restore] with a new tenant.
 func (s *Service) Clone(ctx context.Context, slug string, opts CloneOptions) (Restored, error) {
 	restored, err := s.clone(ctx, slug, opts)
@@ -92,8 +96,9 @@ func (s *Service) clone(ctx context.Context, slug string, opts CloneOptions) (Re
 	return restored, err
 }
 
-// copyTenant builds a staged schema and copies the tenant's rows into it. The snapshot that has the rows is taken when the structure is
-// built, and ended before other migrations run: a migration may wait for all snapshots there are. from had one before.
+// copyTenant builds a staged schema and copies the tenant's rows into it. The snapshot that has the
+// rows is taken when the structure is built, and ended before other migrations run: a migration may
+// wait for all snapshots there are. from had one before.
 func (s *Service) copyTenant(ctx context.Context, from *run, schema string, opts CloneOptions, restored *Restored) error {
 	versions := versionsOf(from.snap.status)
 	for range maxSnapshots {

@@ -13,7 +13,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// indexed are migrations that build indexes concurrently, with a table's rows before and behind them.
+// indexed are migrations that build indexes concurrently, with a table's rows before and behind
+// them.
 var indexed = migrate.Source{Name: "indexed", FS: fstest.MapFS{
 	"00001_a.sql": {Data: []byte("-- +goose Up\ncreate table t (id int, s text);\n-- +goose Down\ndrop table t;\n")},
 	"00002_b.sql": {Data: []byte("-- +goose NO TRANSACTION\n-- +goose Up\ncreate index concurrently t_s on t (s);\n" +
@@ -21,7 +22,8 @@ var indexed = migrate.Source{Name: "indexed", FS: fstest.MapFS{
 	"00003_c.sql": {Data: []byte("-- +goose Up\nalter table t add column n int;\n-- +goose Down\nalter table t drop column n;\n")},
 }}
 
-// While a session holds a snapshot for longer than anything waits for a lock, tenants are made, backed up, restored and cloned.
+// While a session holds a snapshot for longer than anything waits for a lock, tenants are made,
+// backed up, restored and cloned.
 func TestIndexesThatAreBuiltConcurrentlyDoNotWaitForOtherSessions(t *testing.T) {
 	t.Parallel()
 	f := setup(t, indexed)
