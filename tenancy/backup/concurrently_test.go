@@ -13,9 +13,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// indexed are migrations that build indexes concurrently, with a table's rows before and behind
+// builtConcurrently are migrations that build indexes concurrently, with a table's rows before and behind
 // them.
-var indexed = migrate.Source{Name: "indexed", FS: fstest.MapFS{
+var builtConcurrently = migrate.Source{Name: "built", FS: fstest.MapFS{
 	"00001_a.sql": {Data: []byte("-- +goose Up\ncreate table t (id int, s text);\n-- +goose Down\ndrop table t;\n")},
 	"00002_b.sql": {Data: []byte("-- +goose NO TRANSACTION\n-- +goose Up\ncreate index concurrently t_s on t (s);\n" +
 		"create index concurrently t_s2 on t (s) where id > 3;\nvacuum analyze t;\n-- +goose Down\ndrop index concurrently t_s;\ndrop index concurrently t_s2;\n")},
@@ -26,7 +26,7 @@ var indexed = migrate.Source{Name: "indexed", FS: fstest.MapFS{
 // backed up, restored and cloned.
 func TestIndexesThatAreBuiltConcurrentlyDoNotWaitForOtherSessions(t *testing.T) {
 	t.Parallel()
-	f := setup(t, indexed)
+	f := setup(t, builtConcurrently)
 	tx, err := f.owner.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
 	require.NoError(t, err)
 	defer func() { _ = tx.Rollback(t.Context()) }() // the connection is closed with the pool
@@ -59,18 +59,18 @@ func TestIndexesThatAreBuiltConcurrentlyDoNotWaitForOtherSessions(t *testing.T) 
 func TestResumeMakesAHalfMadeIndexAgain(t *testing.T) {
 	t.Parallel()
 	broken := fstest.MapFS{}
-	for name, file := range indexed.FS.(fstest.MapFS) {
+	for name, file := range builtConcurrently.FS.(fstest.MapFS) {
 		broken[name] = file
 	}
 	broken["00003_c.sql"] = &fstest.MapFile{Data: []byte("-- +goose Up\nselect 1/0;\n")}
-	f := setup(t, migrate.Source{Name: "indexed", FS: broken})
+	f := setup(t, migrate.Source{Name: "built", FS: broken})
 	_, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "north", Domain: "north.example.com"})
 	require.Error(t, err)
 	tenant, err := f.tenants.BySlug(t.Context(), "north")
 	require.NoError(t, err)
 	f.exec(t, tenant.Schema, "delete from goose_db_version where version_id = 2")
 	f.admin(t, tenant.Schema, "update pg_index set indisvalid = false where indexrelid = 't_s'::regclass; drop index t_s2")
-	f.connect(t, indexed)
+	f.connect(t, builtConcurrently)
 	_, err = f.tenants.Resume(t.Context(), "north")
 	require.NoError(t, err)
 	var valid, all int
