@@ -21,6 +21,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/metrics"
+	"github.com/oryne/pgtenant/tenancy/quarantine"
 )
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
@@ -68,17 +69,21 @@ func start(t *testing.T) *program {
 	hosts, err := resolver.NewDirectory(t.Context(), p.db, resolver.Config{PublicHosts: []string{"example.com"}})
 	check(t, err)
 	t.Cleanup(hosts.Close)
+	q, err := quarantine.New(t.Context(), quarantine.Config{Runner: p.runner, Schemas: p.tenants.Schemas})
+	check(t, err)
 	check(t, p.m.Watch(metrics.Sources{
 		DBs: []metrics.DB{p.db}, Tenants: p.tenants, Storage: runtime,
 		Migrations: func(ctx context.Context) iter.Seq2[migrate.SchemaState, error] {
 			return p.runner.Fleet(ctx, p.tenants.Schemas)
 		},
-		Backups:   metrics.BackupsFunc(p.backups),
-		Directory: func() metrics.DirectoryStatus { return metrics.DirectoryStatus(hosts.Status()) },
+		Backups:    metrics.BackupsFunc(p.backups),
+		Directory:  func() metrics.DirectoryStatus { return metrics.DirectoryStatus(hosts.Status()) },
+		Quarantine: func() metrics.QuarantineStatus { return metrics.QuarantineStatus(q.Status()) },
 	}))
 	p.background(t, p.m.Run)
+	p.background(t, q.Run)
 	check(t, p.reg.Register(p.m))
-	p.site = tenancy.Handler(hosts, p.m.Routes(tenancy.Routes{Tenant: http.HandlerFunc(p.students), Public: http.NotFoundHandler()}))
+	p.site = tenancy.Handler(hosts, p.m.Routes(tenancy.Routes{Admit: q.Admit, Tenant: http.HandlerFunc(p.students), Public: http.NotFoundHandler()}))
 	return p
 }
 
