@@ -223,6 +223,7 @@ var headings = map[int]string{
 	34: "Planted objects",
 	46: "What PostgreSQL tells everybody",
 	56: "Harm, and what all sessions share",
+	71: "Out of sight",
 	73: "At COMMIT, on the path, and in settings",
 }
 

@@ -42,7 +42,7 @@ type attack struct {
 }
 
 // attacks are all of them, in the order of their rows.
-var attacks = slices.Concat(readAttacks, leaveAttacks, sessionAttacks, nameAttacks, plantedAttacks, catalogAttacks, harmAttacks, commitAttacks)
+var attacks = slices.Concat(readAttacks, leaveAttacks, sessionAttacks, nameAttacks, plantedAttacks, catalogAttacks, harmAttacks, hiddenAttacks, commitAttacks)
 
 // wants is the outcome at each column of the matrix, in the order of columns: leaks,
 // nothing, stopped, or what stops it, a SQLSTATE or the name of an error.
