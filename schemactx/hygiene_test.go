@@ -234,3 +234,19 @@ func TestRoleOfTheSessionIsTakenBack(t *testing.T) {
 		}
 	}
 }
+
+// PathOnly sets no role, and its scrub would leave one: RESET ALL does not touch it.
+func TestRoleOfTheSessionIsTakenBackAtPathOnly(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	pool := openPool(t, f.pg.URL, 1)
+	db, err := schemactx.New(pool, schemactx.Config{Level: schemactx.PathOnly, Roles: f.roles})
+	check(t, err)
+	_, err = db.Exec(in(t, "tenant_a"), "select set_config('role', $1, false)", f.roles.Tenant("tenant_a"))
+	check(t, err)
+	var role, login string
+	check(t, db.QueryRow(in(t, "tenant_b"), "select current_user, session_user").Scan(&role, &login))
+	if role != login {
+		t.Errorf("the next tenant runs as %s, want %s", role, login)
+	}
+}

@@ -57,7 +57,7 @@ func newScope(schema, role string, extra []string, limits Limits, log ServerLog)
 	}
 	sc := &scope{schema: schema, schemas: append([]string{schema}, extra...), path: path, role: role, resets: []string{resetRoleSQL}, limits: limits, sql: scopeSQL}
 	if role == "" {
-		sc.resets = []string{resetPathSQL}
+		sc.resets = []string{resetPathSQL, resetRoleSQL}
 	}
 	sc.params = [][]byte{[]byte(sc.path), []byte(quoted)}
 	sc.set("role", role)
