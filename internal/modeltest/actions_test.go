@@ -1,0 +1,91 @@
+package modeltest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// actions are the steps that there are. Those that are drawn more often stand more than once.
+func (m *model) actions() map[string]func(*rapid.T) {
+	return map[string]func(*rapid.T){
+		"":              m.check,
+		"alone":         m.alone,
+		"alone too":     m.alone,
+		"begin":         m.begin,
+		"inside":        m.inside,
+		"inside too":    m.inside,
+		"savepoint":     m.savepoint,
+		"end savepoint": m.endSavepoint,
+		"commit":        m.commit,
+		"rollback":      func(rt *rapid.T) { m.rollback(rt, m.drawTx(rt)) },
+		"closure":       m.closure,
+		"kill":          m.killOne,
+		"alter":         m.alter,
+	}
+}
+
+// check looks at the pools, the connections that wait, what a next tenant finds, and the rows.
+func (m *model) check(rt *rapid.T) {
+	m.rt = rt
+	for _, found := range []string{m.checkPools(), m.checkConnections(), m.checkRows()} {
+		if found != "" {
+			rt.Fatal(found)
+		}
+	}
+	next := rapid.SampledFrom([]string{"nobody", rich, remote, plain, public}).Draw(rt, "next")
+	if next == "nobody" || !m.free(next) {
+		return
+	}
+	m.charge, m.cancelled, m.unit = "", false, ""
+	s := &statement{sql: "select * from lib.sight", sight: true}
+	o := m.step(rt, next, "look", func(ctx context.Context) error {
+		rows, err := m.db.Query(ctx, s.sql)
+		if err != nil {
+			return err
+		}
+		return m.read(rows, s)
+	})
+	if o.err != nil && !m.lost() && !m.astray(o.err) {
+		rt.Fatalf("look in %s: %v", next, o.err)
+	}
+	if o.err == nil {
+		m.committed(next)
+	}
+}
+
+// killOne ends a backend, whatever it does.
+func (m *model) killOne(rt *rapid.T) {
+	live := slices.DeleteFunc(slices.Clone(m.opened), func(c *pgx.Conn) bool { return c.IsClosed() || m.gone[c.PgConn().PID()] })
+	if len(live) == 0 {
+		rt.SkipNow()
+	}
+	i := rapid.IntRange(0, len(live)-1).Draw(rt, "connection")
+	m.logf("         kill connection %d", slices.Index(m.opened, live[i]))
+	m.kill(live[i].PgConn().PID())
+}
+
+// alter gives a table another shape, as a migration does, so that statements over it have to be prepared anew.
+func (m *model) alter(rt *rapid.T) {
+	schema := rapid.SampledFrom(served).Draw(rt, "schema")
+	for _, tx := range m.txs {
+		if tx.schema == schema {
+			rt.SkipNow()
+		}
+	}
+	if m.free(schema) { // so that a connection has prepared what no longer fits
+		m.charge, m.cancelled, m.unit = "", false, ""
+		m.step(rt, schema, "select * from shape", func(ctx context.Context) error {
+			_, err := m.db.Exec(ctx, "select * from shape")
+			return err
+		})
+	}
+	m.logf("%-8s alter table shape", schema)
+	_, err := m.owner.Exec(context.Background(), fmt.Sprintf(`alter table %[1]s.shape drop column b; alter table %[1]s.shape add column b %[2]s default '3'`,
+		schema, rapid.SampledFrom([]string{"int", "text", "bigint"}).Draw(rt, "type")))
+	require.NoError(rt, err)
+}

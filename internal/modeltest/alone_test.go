@@ -1,0 +1,288 @@
+package modeltest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"pgregory.net/rapid"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// runner is what a DB and a Tx run.
+type runner interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+	CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error)
+}
+
+// work is one call of a runner: its statements, and how it is made.
+type work struct {
+	what       string
+	statements []*statement
+	call       func(ctx context.Context, r runner) error
+	callback   bool // the error may be of the caller's own code, after all has been sent
+	given      bool // results are read one by one: what is stale behind the first cannot be tried again
+}
+
+// work draws a call.
+func (m *model) work(rt *rapid.T, schema string) *work {
+	switch rapid.SampledFrom([]string{"statement", "statement", "statement", "batch", "copy"}).Draw(rt, "call") {
+	case "batch":
+		return m.batch(rt, schema)
+	case "copy":
+		return m.copy(rt)
+	}
+	return m.single(rt, m.statement(rt, schema))
+}
+
+// single is one statement, whose rows are read in one of the ways there are.
+func (m *model) single(rt *rapid.T, s *statement) *work {
+	ways := []string{"Exec", "Query", "QueryRow", "Query, closed early"}
+	how := rapid.SampledFrom(ways).Draw(rt, "how")
+	if s.sight {
+		how = "Query"
+	}
+	return &work{what: how + " " + s.String(), statements: []*statement{s}, call: func(ctx context.Context, r runner) error {
+		if how == "Exec" {
+			_, err := r.Exec(ctx, s.sql, s.arguments()...)
+			return err
+		}
+		if how == "QueryRow" {
+			err := r.QueryRow(ctx, s.sql, s.arguments()...).Scan(&value{m: m})
+			if errors.Is(err, pgx.ErrNoRows) || err != nil && strings.HasPrefix(err.Error(), "number of field descriptions") {
+				return nil
+			}
+			return err
+		}
+		rows, err := r.Query(ctx, s.sql, s.arguments()...)
+		if err != nil {
+			return err
+		}
+		if how != "Query" {
+			rows.Close()
+			return rows.Err()
+		}
+		return m.read(rows, s)
+	}}
+}
+
+// errCallback is an error of the caller's own.
+var errCallback = errors.New("the caller's own")
+
+// batch is up to four statements at once.
+func (m *model) batch(rt *rapid.T, schema string) *work {
+	w := &work{}
+	how := rapid.SampledFrom([]string{"Close", "Exec", "Query", "callbacks"}).Draw(rt, "how")
+	n := rapid.IntRange(1, largest).Draw(rt, "statements")
+	b := &pgx.Batch{}
+	var names []string
+	for range n {
+		s := m.statement(rt, schema)
+		w.statements = append(w.statements, s)
+		names = append(names, s.String())
+		q := b.Queue(s.sql, s.arguments()...)
+		if how == "callbacks" {
+			w.callback = w.callback || rapid.IntRange(0, 5).Draw(rt, "callback fails") == 5
+			fails := w.callback
+			q.Query(func(rows pgx.Rows) error {
+				m.at("batch callback")
+				if fails {
+					return errCallback
+				}
+				return m.read(rows, s)
+			})
+		}
+	}
+	if how == "callbacks" {
+		m.mayCharge(rt, "batch callback")
+	}
+	w.given = n > 1 && how != "Close"
+	w.what = fmt.Sprintf("batch (%s) %s", how, strings.Join(names, "; "))
+	w.call = func(ctx context.Context, r runner) (err error) {
+		res := r.SendBatch(ctx, b)
+		defer func() { err = errors.Join(err, res.Close()) }()
+		for _, s := range w.statements {
+			switch how {
+			case "Exec":
+				if _, err := res.Exec(); err != nil {
+					return err
+				}
+			case "Query":
+				rows, err := res.Query()
+				if err == nil {
+					err = m.read(rows, s)
+				}
+				if err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	return w
+}
+
+// copy is a few rows at once.
+func (m *model) copy(rt *rapid.T) *work {
+	s, src := &statement{sql: "copy"}, &source{m: m}
+	table := pgx.Identifier{"ledger"}
+	for range rapid.IntRange(1, 3).Draw(rt, "rows") {
+		src.ids = append(src.ids, m.newID())
+	}
+	s.ids = slices.Clone(src.ids)
+	switch rapid.SampledFrom([]string{"rows", "rows", "no table", "duplicate", "error", "cancel", "panic"}).Draw(rt, "copy") {
+	case "no table":
+		s.sql, s.want.state, table = "copy into no table", "42P01", pgx.Identifier{"nothing"}
+	case "duplicate":
+		s.sql, s.want.state = "copy of a duplicate", "23505"
+		src.ids = append(src.ids, -1)
+	case "error":
+		s.sql, s.want.maybe, src.fail = "copy of a source with an error", true, errCallback
+	case "cancel":
+		s.sql, s.want.maybe, src.cancel = "copy that is cancelled", true, true
+	case "panic":
+		m.charge = rapid.SampledFrom([]string{"copy source", "Valuer"}).Draw(rt, "charge")
+	}
+	return &work{what: s.sql, statements: []*statement{s}, call: func(ctx context.Context, r runner) error {
+		_, err := r.CopyFrom(ctx, table, []string{"id"}, src)
+		return err
+	}}
+}
+
+// drawUnit draws the setting of a unit of work.
+func (m *model) drawUnit(rt *rapid.T) {
+	m.unit = rapid.SampledFrom([]string{"", "", "one", "two"}).Draw(rt, "unit")
+}
+
+// mishap may have the step's context be over, or a callback panic.
+func (m *model) mishap(rt *rapid.T) {
+	m.cancelled = false
+	switch rapid.IntRange(0, 9).Draw(rt, "mishap") {
+	case 8:
+		m.cancelled = true
+	case 9:
+		m.charge = rapid.SampledFrom(charges).Draw(rt, "charge")
+	}
+}
+
+// must reports whether a call must fail, and whether it may, by its statements; tx says that the commit comes later.
+func (m *model) must(w *work, tx bool) (fail, mayFail bool) {
+	strayed := false
+	for _, s := range w.statements {
+		fail = fail || strayed || s.want.err != nil || s.want.state != "" || s.late && !tx
+		mayFail = mayFail || s.want.maybe
+		strayed = strayed || s.strays
+	}
+	return fail, mayFail
+}
+
+// alone runs a call as a unit of work of its own.
+func (m *model) alone(rt *rapid.T) {
+	schema := m.drawSchema(rt)
+	if !m.free(schema) || schema == bare && m.level.level == schemactx.PathOnly { // which asks for no role
+		rt.SkipNow()
+	}
+	refusals := m.refusals(schema)
+	of := schema
+	if refusals != nil {
+		of = plain
+	}
+	m.charge = ""
+	w := m.work(rt, of)
+	m.mishap(rt)
+	m.drawUnit(rt)
+	before := m.cancelled
+	o := m.step(rt, schema, w.what, func(ctx context.Context) error { return w.call(ctx, m.db) })
+	fail, mayFail := m.must(w, false)
+	if refusals != nil {
+		if o.err != nil && !is(o.err, refusals...) && !m.lost() && !fail && !mayFail || o.err == nil && o.panicked == nil {
+			rt.Fatalf("%s in %s: %v, want one of %v", w.what, schema, o.err, refusals)
+		}
+		return
+	}
+	fate := undone
+	switch {
+	case before && o.err == nil && !m.exploded:
+		rt.Fatalf("%s runs under a context that is over", w.what)
+	case before && !m.exploded:
+	case m.exploded || m.lost():
+		fate = unknown
+	case o.err == nil && fail:
+		rt.Fatalf("%s in %s must fail", w.what, schema)
+	case o.err == nil:
+		fate = committed
+		m.committed(schema)
+	case w.callback && errors.Is(o.err, errCallback):
+		fate = unknown
+	case fail || mayFail:
+	case m.astray(o.err), w.given && hasState(o.err, "0A000"):
+	default:
+		rt.Fatalf("%s in %s must not fail: %v", w.what, schema, o.err)
+	}
+	if !m.lost() && !m.exploded {
+		m.expectKind(rt, w, o.err)
+	}
+	m.settle(schema, m.unit, w.statements, fate)
+	m.noteStrays(w)
+}
+
+// expectKind fails the run unless the error of a single statement is of the kind that it has to be.
+func (m *model) expectKind(rt *rapid.T, w *work, err error) {
+	s := w.statements[0]
+	if len(w.statements) > 1 || err == nil || m.astray(err) {
+		return
+	}
+	if s.want.err != nil && !is(err, s.want.err) || s.want.state != "" && !hasState(err, s.want.state) {
+		rt.Fatalf("%s: %v, want %v%s", w.what, err, s.want.err, s.want.state)
+	}
+}
+
+// noteStrays keeps in mind, at Logins, whose session may have gone astray: its next unit of work is refused.
+func (m *model) noteStrays(w *work) {
+	for _, s := range w.statements {
+		for _, pid := range m.entered {
+			m.strayed[pid] = m.strayed[pid] || s.strays
+		}
+	}
+}
+
+// astray reports whether err refuses a session at Logins, as it must where the tenant's own statements have changed it.
+func (m *model) astray(err error) bool {
+	if m.level.level != schemactx.Logins || !is(err, schemactx.ErrScopeChanged) {
+		return false
+	}
+	for _, pid := range m.entered {
+		if m.strayed[pid] {
+			return true
+		}
+	}
+	return false
+}
+
+// settle notes the fate of what statements have written.
+func (m *model) settle(schema, unit string, statements []*statement, fate fate) {
+	var group int64
+	for _, s := range statements {
+		for _, id := range s.ids {
+			if group == 0 {
+				group = id
+			}
+			m.rows[id] = &row{schema: schema, fate: fate, group: group, unit: unit}
+		}
+		for _, id := range s.held {
+			m.rows[id] = &row{schema: schema, fate: fate, held: true, group: id, unit: unit}
+		}
+	}
+}
+
+func (m *model) drawSchema(rt *rapid.T) string {
+	return rapid.SampledFrom([]string{rich, remote, plain, public, rich, remote, plain, rich, remote, absent, hollow, bare}).Draw(rt, "schema")
+}

@@ -1,0 +1,319 @@
+package modeltest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// TestModel draws sequences of steps at every level. A step that finds the server, the pools or the rows other than the
+// model says fails the run; rapid then looks for a shorter sequence that fails as well, and prints its steps.
+//
+// CONTRIBUTING.md says how to see that it finds a fault.
+func TestModel(t *testing.T) {
+	for _, l := range levels {
+		t.Run(l.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, l)
+			rapid.Check(t, func(rt *rapid.T) {
+				m := newModel(rt, w)
+				defer m.close()
+				rt.Repeat(m.actions())
+				m.finish(rt)
+			})
+		})
+	}
+}
+
+// capacity is how many prepared statements a connection keeps: few, so that they come and go.
+const capacity = 4
+
+// largest is how many statements a batch has at most.
+const largest = 4
+
+// model is one run: a DB of its own and what should have come of its steps.
+type model struct {
+	*world
+	rt    *rapid.T
+	db    *schemactx.DB
+	pool  *pgxpool.Pool // the one that the DB was given
+	conns int
+	lanes int      // one at most: which of several a tenant gets is a matter of chance
+	exec  bool     // statements stay unnamed
+	extra []string // on the path of every scope
+
+	opened  []*pgx.Conn     // by all pools, in order
+	gone    map[uint32]bool // backends that were ended by the administrator
+	strayed map[uint32]bool // backends whose sessions a tenant's own statements may have changed
+	txs     []*openTx
+	rows    map[int64]*row
+	clean   map[uint32]string // by backend: the schema whose unit of work was the last and went well
+	first   int64             // the first number of this run's rows
+
+	// Of the step that runs:
+	cancel    context.CancelFunc
+	cancelled bool
+	killed    bool     // the backend that works for it was ended
+	looking   string   // the schema it is in
+	within    string   // the setting that it must find
+	entered   []uint32 // backends of the units of work that it has begun
+	left      []uint32 // and of those that have given their connection back
+	charge    string   // where a callback is to panic, if it comes there
+	exploded  bool
+	unit      string // the setting that it is given, "" for none
+	offence   string // what it has seen that may not be
+}
+
+// row is a row of a ledger, or, without one, of a trail.
+type row struct {
+	schema string
+	fate   fate
+	group  int64 // rows of the same group are all there or none of them
+	unit   string
+	held   bool // it is a held cursor's: in the trail alone
+}
+
+type fate int
+
+const (
+	pending   fate = iota // in a transaction that is open
+	committed             // there
+	undone                // not there
+	unknown               // one or the other: the connection was lost, or the caller's code has panicked
+)
+
+func newModel(rt *rapid.T, w *world) *model {
+	m := &model{world: w, rt: rt, rows: map[int64]*row{}, gone: map[uint32]bool{}, clean: map[uint32]string{}, strayed: map[uint32]bool{}, first: w.ids}
+	m.conns = rapid.IntRange(1, 3).Draw(rt, "connections")
+	m.exec = rapid.IntRange(0, 4).Draw(rt, "unnamed") == 4
+	cfg, err := pgxpool.ParseConfig(w.pg.URLAs(w.login(), password))
+	require.NoError(rt, err)
+	cfg.MaxConns = int32(m.conns)
+	cfg.HealthCheckPeriod = time.Hour
+	cfg.ConnConfig.OnNotice = m.hearNotice
+	cfg.ConnConfig.Tracer = tracer{m}
+	if m.exec {
+		cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
+	}
+	path := rapid.IntRange(0, 3).Draw(rt, "AfterConnect sets the path") == 3 && w.level.level != schemactx.Logins
+	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		m.opened = append(m.opened, conn)
+		if !path {
+			return nil
+		}
+		return conn.PgConn().Exec(ctx, "set search_path = lib").Close() // of which no tracer hears
+	}
+	m.pool, err = pgxpool.NewWithConfig(context.Background(), cfg)
+	require.NoError(rt, err)
+	config := schemactx.Config{
+		Level: w.level.level, Roles: w.roles, StatementCacheCapacity: capacity, Hooks: m.hooks(),
+		Limits: func(schema string) schemactx.Limits {
+			if schema == rich {
+				return schemactx.Limits{MaxConns: m.conns, StatementTimeout: time.Minute}
+			}
+			return schemactx.Limits{}
+		},
+		Logins: schemactx.LoginsConfig{
+			MaxConns: int32(m.conns), Password: func(context.Context, string) (string, error) { return password, nil },
+		},
+	}
+	if w.level.level != schemactx.Logins {
+		m.lanes = rapid.IntRange(0, 1).Draw(rt, "lanes")
+		config.Lanes = m.lanes
+	}
+	config.ServerLog = rapid.SampledFrom([]schemactx.ServerLog{schemactx.ServerLogOff, schemactx.ServerLogApplicationName, schemactx.ServerLogComment}).
+		Draw(rt, "server log")
+	if rapid.IntRange(0, 3).Draw(rt, "lib is on the path") == 3 {
+		m.extra = []string{"lib"}
+	}
+	config.ExtraSearchPath, config.Types = m.extra, []string{"mood", "home"}
+	m.db, err = schemactx.New(m.pool, config)
+	require.NoError(rt, err)
+	return m
+}
+
+func (m *model) close() {
+	for _, tx := range m.txs {
+		_ = tx.root().Rollback(context.Background())
+	}
+	if m.onLoan(0) == 0 {
+		m.db.Close()
+		m.pool.Close()
+		return
+	}
+	for _, conn := range m.opened { // some are lost, which has been told already
+		_ = conn.Close(context.Background())
+	}
+	go m.db.Close() // waits for them for ever
+	go m.pool.Close()
+}
+
+// finish ends all that is open, so that every row's fate is known.
+func (m *model) finish(rt *rapid.T) {
+	for len(m.txs) > 0 {
+		m.rollback(rt, m.txs[0])
+		m.check(rt)
+	}
+}
+
+// logf tells of a step. rapid shows it of the sequence that it has shortened.
+func (m *model) logf(format string, args ...any) { m.rt.Logf(format, args...) }
+
+// context is a step's: it ends when a notice says so, and long after every step should have ended.
+const hangs = 5 * time.Second
+
+// outcome is what came of a step.
+type outcome struct {
+	err      error
+	panicked any
+}
+
+func (o outcome) String() string {
+	switch {
+	case o.panicked != nil:
+		return fmt.Sprint("panic: ", o.panicked)
+	case o.err != nil:
+		return o.err.Error()
+	}
+	return "ok"
+}
+
+// step runs fn, which uses the DB, under a context of a schema, and tells of it.
+func (m *model) step(rt *rapid.T, schema, what string, fn func(ctx context.Context) error) outcome {
+	m.within = m.unit
+	return m.stepWithin(rt, schema, what, fn)
+}
+
+func (m *model) stepWithin(rt *rapid.T, schema, what string, fn func(ctx context.Context) error) outcome {
+	m.rt = rt
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	m.cancel, m.killed, m.entered, m.left, m.exploded, m.offence, m.looking = cancel, false, nil, nil, false, "", schema
+	if m.cancelled {
+		cancel()
+	}
+	switch schema {
+	case "":
+	case public:
+		ctx = schemactx.NewPublicContext(ctx)
+	default:
+		ctx = schemactx.NewContext(ctx, schema)
+	}
+	if m.unit != "" {
+		ctx = schemactx.WithSettings(ctx, map[string]string{"app.unit": m.unit, "lock_timeout": "1min"})
+		what += " {" + m.unit + "}"
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		var o outcome
+		defer func() { done <- o }()
+		defer func() {
+			if p := recover(); p != nil {
+				o.panicked = p
+			}
+		}()
+		o.err = fn(ctx)
+	}()
+	select {
+	case o := <-done:
+		m.logf("%-8s %s: %s", schema, what, o)
+		if o.panicked != nil && o.panicked != any(boom) {
+			rt.Fatalf("%s in %s panics: %v", what, schema, o.panicked)
+		}
+		if m.offence != "" {
+			rt.Fatalf("%s in %s: %s", what, schema, m.offence)
+		}
+		m.charge = ""
+		for _, pid := range m.entered {
+			delete(m.clean, pid)
+		}
+		return o
+	case <-time.After(hangs):
+		rt.Fatalf("%s in %s hangs", what, schema)
+		return outcome{}
+	}
+}
+
+// lost reports whether the step may have failed because its connection was ended or its context was over.
+func (m *model) lost() bool {
+	return m.cancelled || m.killed || slices.ContainsFunc(m.entered, func(pid uint32) bool { return m.gone[pid] })
+}
+
+// committed notes that a unit of work of a schema has gone well: nothing of others is left on its connection.
+func (m *model) committed(schema string) {
+	for _, pid := range m.entered {
+		m.clean[pid] = schema
+	}
+}
+
+// hearNotice ends the context of the step, or the backend that tells it to.
+func (m *model) hearNotice(pc *pgconn.PgConn, n *pgconn.Notice) {
+	switch {
+	case strings.HasSuffix(n.Message, "cancel"):
+		m.cancelled = true
+		m.cancel()
+	case strings.HasSuffix(n.Message, "kill"):
+		m.killed = true
+		m.kill(pc.PID())
+	}
+}
+
+// kill ends a backend and waits until it is gone.
+func (m *model) kill(pid uint32) {
+	m.gone[pid] = true
+	if _, err := m.pg.Pool.Exec(context.Background(), "select pg_terminate_backend($1, 20000)", pid); err != nil {
+		m.offence = err.Error()
+	}
+}
+
+func (m *model) newID() int64 {
+	m.ids++
+	return m.ids
+}
+
+// free reports whether a unit of work finds a connection.
+func (m *model) free(schema string) bool {
+	held := 0
+	for _, tx := range m.txs {
+		if m.poolOf(tx.schema) == m.poolOf(schema) {
+			held++
+		}
+	}
+	return held < m.conns
+}
+
+// poolOf names the pool that serves a schema.
+func (m *model) poolOf(schema string) string {
+	switch {
+	case schema == public:
+		return "given"
+	case m.level.level == schemactx.Logins:
+		return schema
+	case m.lanes > 0:
+		return "lane"
+	}
+	return "given"
+}
+
+// is reports whether err is one of errs.
+func is(err error, errs ...error) bool {
+	return slices.ContainsFunc(errs, func(e error) bool { return errors.Is(err, e) })
+}
+
+// hasState reports whether err is PostgreSQL's with that SQLSTATE.
+func hasState(err error, state string) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && pgErr.Code == state
+}

@@ -1,0 +1,238 @@
+package modeltest
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"pgregory.net/rapid"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// statement is one statement of a step and what must come of it.
+type statement struct {
+	sql     string
+	args    []any
+	options []any // in front of the arguments
+
+	want   want
+	ids    []int64 // of the rows that it writes into the ledger
+	held   []int64 // of the rows that its cursor writes when it is held
+	strays bool    // it changes the role or the path
+	late   bool    // the commit must fail
+	sight  bool    // it shows what is on the connection
+	types  bool    // it shows values of the types of the tenant
+
+	savepoint string // for one of transactions: what it does to which
+	name      string
+}
+
+// want is what must come of a statement that runs in its scope, on a connection that is not lost.
+type want struct {
+	err   error  // it fails with this error before it is sent
+	state string // it fails with this SQLSTATE
+	maybe bool   // it may fail: not every level lets it through
+}
+
+func (s *statement) String() string {
+	if len(s.args) == 0 {
+		return s.sql
+	}
+	return fmt.Sprint(s.sql, " ", s.args)
+}
+
+func (s *statement) arguments() []any { return append(slices.Clone(s.options), s.args...) }
+
+// mayFail reports whether the statement may be refused or fail where nothing is wrong.
+func (s *statement) mayFail() bool { return s.want != want{} }
+
+var kinds = []string{
+	"insert", "look", "read", "trace", "trace", "trace", "stray", "late", "duplicate", "fail", "hold", "shape", "shape", "shape", "refused", "rewrite", "valuer",
+	"call", "prepare error", "defaults", "types", "types",
+}
+
+// statement draws a statement for a schema.
+func (m *model) statement(rt *rapid.T, schema string) *statement {
+	kind := rapid.SampledFrom(kinds).Draw(rt, "statement")
+	s := &statement{}
+	switch kind {
+	case "insert":
+		s.ids = []int64{m.newID()}
+		s.sql, s.args = "insert into ledger (id) values ($1)", []any{s.ids[0]}
+	case "defaults": // a write and a call that may have changed something: the scope is taken back behind it
+		s.ids = []int64{m.newID()}
+		s.sql, s.args = "insert into ledger (id) select $1::bigint where pg_try_advisory_xact_lock(1) is not null", []any{s.ids[0]}
+	case "look":
+		s.sql, s.sight = "select * from lib.sight", true
+	case "types":
+		s.sql, s.args, s.types = "select moods, home from people where moods[1] = any($1::mood[])", []any{[]mood{"low"}}, true
+		s.want.maybe = m.exec // nobody tells of which type the argument is
+	case "read":
+		s.sql, s.args = "select body from notes where id = $1", []any{1}
+	case "trace":
+		m.trace(rt, s, schema, rapid.SampledFrom(traces).Draw(rt, "trace"))
+	case "stray":
+		m.trace(rt, s, schema, rapid.SampledFrom(strays).Draw(rt, "stray"))
+		s.strays = true
+	case "late":
+		s.sql, s.late = "insert into late values (-1)", true
+	case "duplicate":
+		s.sql, s.want.state = "insert into ledger (id) values (-1)", "23505"
+	case "fail":
+		s.sql, s.want.state = "select 1 / (length(body) - length(body)) from notes", "22012"
+	case "hold":
+		s.held = []int64{m.newID()}
+		s.sql = fmt.Sprintf("declare h_%d cursor with hold for select lib.held(%[1]d)", s.held[0])
+	case "shape":
+		s.sql = "select * from shape"
+	case "refused":
+		s.sql = rapid.SampledFrom([]string{"set work_mem = '1MB'", "commit", "reset all", "listen x", "discard all"}).Draw(rt, "refused")
+		s.want.err = schemactx.ErrScopeChanged
+	case "rewrite":
+		s.sql, s.options = "select body from notes", []any{m}
+		m.mayCharge(rt, "rewriter")
+	case "valuer":
+		s.sql, s.args = "select body from notes where id = $1", []any{value{m, 1}}
+		m.mayCharge(rt, "Valuer")
+	case "call":
+		how := rapid.SampledFrom([]string{"now cancel", "now kill", "later cancel", "later kill"}).Draw(rt, "what")
+		s.sql, s.args, s.want.maybe = "insert into calls values ($1)", []any{how}, true
+		s.late = how[:3] != "now"
+	case "prepare error":
+		s.sql, s.want.state = fmt.Sprintf("select nothing_%d from notes", rapid.IntRange(0, 3).Draw(rt, "n")), "42703"
+	}
+	return s
+}
+
+// trace makes s one that leaves something behind or changes the scope, openly or out of sight.
+func (m *model) trace(rt *rapid.T, s *statement, schema, what string) {
+	n := slices.Index(allTraces, what)
+	routes := []string{"set_config", "function", "block", "call", "lib view", "lib default", "lib policy", "lib operator", "lib trigger", "lib domain"}
+	if schema == rich || schema == remote || m.extra != nil {
+		routes = append(routes, "view", "policy", "operator", "domain", "check", "default", "trigger", "view", "policy", "default")
+	}
+	if schema == rich {
+		routes = append(routes, "column", "harmless name", "cast")
+	}
+	route := rapid.SampledFrom(routes).Draw(rt, "route")
+	s.want.maybe = true
+	if schema != rich && route == "operator" && m.extra == nil {
+		route = "lib operator"
+	}
+	of := ""
+	if route[:min(4, len(route))] == "lib " {
+		of, route = "lib.", route[4:]
+	}
+	switch route {
+	case "set_config":
+		s.sql = openly(m, schema, what)
+	case "function":
+		s.sql = fmt.Sprintf("select lib.leave('%s')", what)
+	case "block":
+		s.sql = fmt.Sprintf("do $$ begin perform lib.leave('%s'); end $$", what)
+	case "call":
+		s.sql = fmt.Sprintf("call lib.leave_by_call('%s')", what)
+	case "view":
+		s.sql = fmt.Sprintf("select left_behind from %sv_%d", of, n)
+	case "policy":
+		s.sql = fmt.Sprintf("select x from %sg_%d", of, n)
+	case "default":
+		s.sql = fmt.Sprintf("insert into %sd_%d (x) values (1)", of, n)
+	case "operator":
+		s.sql = fmt.Sprintf("select '%s'::text <~> ''::text", what)
+		if of != "" {
+			s.sql = fmt.Sprintf("select '%s'::text operator(lib.<~>) ''::text", what)
+		}
+	case "domain":
+		s.sql = fmt.Sprintf("select '%s'::%sleft_behind", what, of)
+	case "check":
+		s.sql = fmt.Sprintf("insert into checked values ('%s')", what)
+	case "trigger":
+		s.sql = fmt.Sprintf("insert into %striggered values ('%s')", of, what)
+	case "column":
+		s.sql = fmt.Sprintf("select w.left_behind from whats w where what = '%s'", what)
+	case "harmless name":
+		s.sql = fmt.Sprintf("select upper(w) from whats w where what = '%s'", what)
+	case "cast":
+		s.sql = fmt.Sprintf("select ('%s'::text)::boxed", what)
+	}
+}
+
+// openly is a statement whose text tells what it leaves.
+func openly(m *model, schema, what string) string {
+	n, other := number(schema), rich
+	if schema == rich {
+		other = remote
+	}
+	switch what {
+	case "setting":
+		return fmt.Sprintf("select set_config('app.mark', '%s', false), set_config('timezone', 'Etc/GMT+%d', false)", schema, n)
+	case "lock":
+		return fmt.Sprintf("select pg_try_advisory_lock(4711, %d)", n)
+	case "cursor":
+		return fmt.Sprintf("declare c_%s cursor with hold for select 1", schema)
+	case "temp":
+		return fmt.Sprintf("create temporary table if not exists temp_%s (x int)", schema)
+	case "sequence":
+		return fmt.Sprintf("select nextval('lib.seq_%s')", schema)
+	case "role", "local role":
+		return fmt.Sprintf("select set_config('role', '%s', %t)", m.roleOf(other), what != "role")
+	case "path", "local path":
+		return fmt.Sprintf("select set_config('search_path', '%s', %t)", other, what != "path")
+	}
+	return fmt.Sprintf("select lib.leave('%s')", what)
+}
+
+// mood is an enum of which each schema has its own.
+type mood string
+
+// compare looks at values of the tenant's own types. Those of another's are an offence.
+func (m *model) compare(rows pgx.Rows) error {
+	var moods []mood
+	var home any
+	if err := rows.Scan(&moods, &home); err != nil {
+		return err
+	}
+	want := []mood{"low", mood("high in " + m.looking)}
+	if !slices.Equal(moods, want) || !reflect.DeepEqual(home, any(homeOf[m.looking].value)) {
+		m.offence = fmt.Sprintf("it reads %q and %v, want %q and %v", moods, home, want, homeOf[m.looking].value)
+	}
+	return nil
+}
+
+// mayCharge lets a callback panic, one time in three.
+func (m *model) mayCharge(rt *rapid.T, place string) {
+	if rapid.IntRange(0, 2).Draw(rt, "panics") == 2 {
+		m.charge = place
+	}
+}
+
+// read reads the rows of a statement and looks at them.
+func (m *model) read(rows pgx.Rows, s *statement) error {
+	defer rows.Close()
+	for rows.Next() {
+		if s.sight {
+			if err := m.look(rows); err != nil {
+				return err
+			}
+			continue
+		}
+		if s.types {
+			if err := m.compare(rows); err != nil {
+				return err
+			}
+			continue
+		}
+		targets := make([]any, len(rows.FieldDescriptions()))
+		for i := range targets {
+			targets[i] = &value{m: m}
+		}
+		if err := rows.Scan(targets...); err != nil {
+			return err
+		}
+	}
+	rows.Close()
+	return rows.Err()
+}

@@ -1,0 +1,423 @@
+package modeltest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"pgregory.net/rapid"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// openTx is a transaction that is open.
+type openTx struct {
+	schema  string
+	unit    string       // its setting
+	levels  []*savepoint // the transaction itself comes first
+	pid     uint32
+	aborted bool // a statement has failed
+	worked  bool // a statement has been sent: one that a migration has made stale cannot be tried again
+}
+
+// savepoint is a savepoint and what has been done since.
+type savepoint struct {
+	tx      pgx.Tx // nil for one that was made by its text
+	name    string
+	done    []*statement
+	strayed bool // a statement has changed the scope
+	late    bool // a statement has made the commit fail
+}
+
+func (tx *openTx) root() pgx.Tx    { return tx.levels[0].tx }
+func (tx *openTx) top() *savepoint { return tx.levels[len(tx.levels)-1] }
+
+// handle is the innermost pgx.Tx, and where it is among the levels.
+func (tx *openTx) handle() (pgx.Tx, int) {
+	i := len(tx.levels) - 1
+	for tx.levels[i].tx == nil {
+		i--
+	}
+	return tx.levels[i].tx, i
+}
+
+// any reports whether something holds of one of the levels.
+func (tx *openTx) any(is func(*savepoint) bool) bool {
+	for _, l := range tx.levels {
+		if is(l) {
+			return true
+		}
+	}
+	return false
+}
+
+func strayed(l *savepoint) bool { return l.strayed }
+func late(l *savepoint) bool    { return l.late }
+
+// cut takes back what has been done at and above a level, and the savepoints above it.
+func (m *model) cut(tx *openTx, level int) {
+	for _, l := range tx.levels[level:] {
+		m.settle(tx.schema, tx.unit, l.done, undone)
+	}
+	l := tx.levels[level]
+	l.done, l.strayed, l.late = nil, false, false
+	tx.levels, tx.aborted = tx.levels[:level+1], false
+}
+
+// merge makes a level, and those above it, part of the one below.
+func (tx *openTx) merge(level int) {
+	below := tx.levels[level-1]
+	for _, l := range tx.levels[level:] {
+		below.done = append(below.done, l.done...)
+		below.strayed = below.strayed || l.strayed
+		below.late = below.late || l.late
+	}
+	tx.levels = tx.levels[:level]
+}
+
+// over takes a transaction off the list.
+func (m *model) over(tx *openTx, fate fate) {
+	var all []*statement
+	for _, l := range tx.levels {
+		all = append(all, l.done...)
+	}
+	m.settle(tx.schema, tx.unit, all, fate)
+	for i := range m.txs {
+		if m.txs[i] == tx {
+			m.txs = append(m.txs[:i:i], m.txs[i+1:]...)
+			return
+		}
+	}
+}
+
+// begin opens a transaction.
+func (m *model) begin(rt *rapid.T) {
+	schema := rapid.SampledFrom(served).Draw(rt, "schema")
+	if !m.free(schema) {
+		rt.SkipNow()
+	}
+	m.charge = ""
+	m.mishap(rt)
+	m.drawUnit(rt)
+	cancelled := m.cancelled
+	var tx pgx.Tx
+	o := m.step(rt, schema, "begin", func(ctx context.Context) (err error) {
+		tx, err = m.db.Begin(ctx)
+		return err
+	})
+	switch {
+	case m.exploded, cancelled, m.lost() && o.err != nil:
+	case o.err != nil:
+		rt.Fatalf("begin in %s: %v", schema, o.err)
+	}
+	if tx != nil && o.err == nil && o.panicked == nil {
+		m.txs = append(m.txs, &openTx{schema: schema, unit: m.unit, levels: []*savepoint{{tx: tx}}, pid: m.entered[0]})
+	}
+}
+
+// drawTx draws one of the open transactions.
+func (m *model) drawTx(rt *rapid.T) *openTx {
+	if len(m.txs) == 0 {
+		rt.SkipNow()
+	}
+	return m.txs[rapid.IntRange(0, len(m.txs)-1).Draw(rt, "transaction")]
+}
+
+// stepIn is a step in a transaction. It reports whether the transaction is over: its connection has gone back.
+func (m *model) stepIn(rt *rapid.T, tx *openTx, what string, fn func(ctx context.Context) error) (o outcome, over bool) {
+	m.unit, m.within = tx.unit, tx.unit
+	if rapid.IntRange(0, 3).Draw(rt, "other context") == 3 { // the transaction keeps what it began with
+		m.unit = ""
+	}
+	lost := m.connection(tx.pid).IsClosed()
+	o = m.stepWithin(rt, tx.schema, what, fn)
+	m.entered, m.killed = append(m.entered, tx.pid), m.killed || lost
+	return o, slices.Contains(m.left, tx.pid)
+}
+
+// inside runs a call in a transaction.
+func (m *model) inside(rt *rapid.T) {
+	tx := m.drawTx(rt)
+	m.charge = ""
+	w := m.work(rt, tx.schema)
+	m.mishap(rt)
+	m.runInside(rt, tx, w)
+}
+
+func (m *model) runInside(rt *rapid.T, tx *openTx, w *work) {
+	handle, _ := tx.handle()
+	before := m.cancelled
+	o, over := m.stepIn(rt, tx, w.what, func(ctx context.Context) error { return w.call(ctx, handle) })
+	fail, mayFail := m.must(w, true)
+	what := fmt.Sprintf("%s in a transaction of %s", w.what, tx.schema)
+	switch {
+	case m.exploded || m.lost() && over:
+		m.giveUp(rt, tx)
+		return
+	case over:
+		refused, strays := false, tx.any(strayed)
+		for _, s := range w.statements {
+			refused = refused || s.want.err != nil
+			strays = strays || s.strays
+		}
+		if !refused && !strays {
+			rt.Fatalf("%s ends it: %v", what, o.err)
+		}
+		if !is(o.err, schemactx.ErrTransactionEnded) {
+			rt.Fatalf("%s: %v, want %v", what, o.err, schemactx.ErrTransactionEnded)
+		}
+		m.giveUp(rt, tx)
+		return
+	case before && o.err == nil:
+		rt.Fatalf("%s runs under a context that is over", what)
+	case m.lost():
+	case tx.aborted && o.err == nil:
+		rt.Fatalf("%s runs after an error", what)
+	case tx.aborted:
+	case tx.any(strayed):
+		rt.Fatalf("%s runs after the scope has been changed: %v", what, o.err)
+	case o.err == nil && fail:
+		rt.Fatalf("%s must fail", what)
+	case (tx.worked || w.given) && hasState(o.err, "0A000"):
+	case o.err != nil && !fail && !mayFail && !(w.callback && errors.Is(o.err, errCallback)) && !m.astray(o.err):
+		rt.Fatalf("%s must not fail: %v", what, o.err)
+	}
+	if !m.lost() && !tx.aborted {
+		m.expectKind(rt, w, o.err)
+	}
+	tx.worked = tx.worked || !before
+	m.settle(tx.schema, tx.unit, w.statements, undone) // unless it is committed
+	m.noteStrays(w)
+	if tx.aborted {
+		return
+	}
+	tx.aborted = m.connection(tx.pid).PgConn().TxStatus() == 'E'
+	if tx.aborted || o.err != nil && !w.callback {
+		return
+	}
+	top := tx.top()
+	for _, s := range w.statements {
+		top.done = append(top.done, s)
+		top.strayed = top.strayed || s.strays
+		top.late = top.late || s.late
+	}
+	m.settle(tx.schema, tx.unit, top.done, pending)
+}
+
+// connection returns the connection to a backend.
+func (m *model) connection(pid uint32) *pgx.Conn {
+	i := slices.IndexFunc(m.opened, func(c *pgx.Conn) bool { return c.PgConn().PID() == pid })
+	return m.opened[i]
+}
+
+// giveUp ends a transaction that cannot go on, as what was deferred behind Begin does.
+func (m *model) giveUp(rt *rapid.T, tx *openTx) {
+	m.cancelled, m.charge = false, ""
+	delete(m.clean, tx.pid)
+	m.unit = ""
+	m.step(rt, tx.schema, "rollback, deferred", tx.root().Rollback)
+	m.over(tx, undone)
+}
+
+// savepoint makes one by Begin or by its text.
+func (m *model) savepoint(rt *rapid.T) {
+	tx := m.drawTx(rt)
+	if tx.aborted {
+		rt.SkipNow()
+	}
+	m.charge, m.cancelled = "", false
+	handle, _ := tx.handle()
+	name := rapid.SampledFrom([]string{"", "s1", "s2"}).Draw(rt, "name")
+	var nested pgx.Tx
+	if name == "" {
+		o, _ := m.stepIn(rt, tx, "begin a savepoint", func(ctx context.Context) (err error) {
+			nested, err = handle.Begin(ctx)
+			return err
+		})
+		if o.err != nil {
+			if m.lost() {
+				m.giveUp(rt, tx)
+				return
+			}
+			rt.Fatalf("begin a savepoint: %v", o.err)
+		}
+	} else if !m.control(rt, tx, rapid.SampledFrom([]string{"savepoint %s", "SAVEPOINT %s;", "/* orm */ savepoint \"%s\""}).Draw(rt, "text"), name) {
+		return
+	}
+	tx.levels = append(tx.levels, &savepoint{tx: nested, name: name})
+}
+
+// control runs the text of a command on a savepoint. It reports whether that went well and the transaction goes on.
+func (m *model) control(rt *rapid.T, tx *openTx, text, name string) bool {
+	handle, _ := tx.handle()
+	sql := fmt.Sprintf(text, name)
+	o, over := m.stepIn(rt, tx, sql, func(ctx context.Context) error {
+		_, err := handle.Exec(ctx, sql)
+		return err
+	})
+	switch {
+	case over && (m.lost() || tx.any(strayed)):
+		m.giveUp(rt, tx)
+		return false
+	case over || o.err != nil && !m.lost():
+		rt.Fatalf("%s in a transaction of %s: %v", sql, tx.schema, o.err)
+	}
+	tx.worked = true
+	return o.err == nil
+}
+
+// endSavepoint ends the innermost savepoint, or one that was made by its text.
+func (m *model) endSavepoint(rt *rapid.T) {
+	tx := m.drawTx(rt)
+	m.charge, m.cancelled = "", false
+	back := rapid.Bool().Draw(rt, "back")
+	handle, at := tx.handle()
+	if at < len(tx.levels)-1 {
+		i := rapid.IntRange(at+1, len(tx.levels)-1).Draw(rt, "level")
+		name := tx.levels[i].name
+		for j := i + 1; j < len(tx.levels); j++ { // the newest of the name
+			if tx.levels[j].name == name {
+				i = j
+			}
+		}
+		texts := []string{"release %s", "RELEASE SAVEPOINT %s"}
+		if back {
+			texts = []string{"rollback to %s", "ROLLBACK TO SAVEPOINT %s", "rollback work to %s", "rollback transaction to savepoint %s"}
+		} else if tx.aborted {
+			rt.SkipNow()
+		}
+		if !m.control(rt, tx, rapid.SampledFrom(texts).Draw(rt, "text"), name) {
+			return
+		}
+		if back {
+			m.cut(tx, i)
+		} else {
+			tx.merge(i)
+		}
+		return
+	}
+	if at == 0 {
+		rt.SkipNow()
+	}
+	end, what := handle.Commit, "commit a savepoint"
+	if back {
+		end, what = handle.Rollback, "roll back to a savepoint"
+	}
+	o, over := m.stepIn(rt, tx, what, func(ctx context.Context) error { return end(ctx) })
+	switch {
+	case m.lost() || over && tx.any(strayed):
+		m.giveUp(rt, tx)
+		return
+	case over, back && o.err != nil, !back && (o.err != nil) != tx.aborted, tx.aborted && !back && !is(o.err, pgx.ErrTxCommitRollback):
+		rt.Fatalf("%s in %s: %v", what, tx.schema, o.err)
+	}
+	if back || tx.aborted {
+		m.cut(tx, at)
+	}
+	tx.merge(at)
+}
+
+// commit ends a transaction.
+func (m *model) commit(rt *rapid.T) {
+	tx := m.drawTx(rt)
+	m.charge = ""
+	m.mishap(rt)
+	before := m.cancelled
+	delete(m.clean, tx.pid)
+	o, over := m.stepIn(rt, tx, "commit", func(ctx context.Context) error { return tx.root().Commit(ctx) })
+	fate := undone
+	switch {
+	case m.exploded:
+		m.giveUp(rt, tx)
+		m.over(tx, unknown)
+		return
+	case !over && o.err == nil, !over && !before:
+		rt.Fatalf("commit in %s gives no connection back: %v", tx.schema, o.err)
+	case !over:
+		m.giveUp(rt, tx)
+		return
+	case before && o.err == nil && m.wrote(tx):
+		rt.Fatalf("commit in %s under a context that is over", tx.schema)
+	case before:
+	case m.lost():
+		fate = unknown
+	case o.err == nil && (tx.aborted || tx.any(late)):
+		rt.Fatalf("commit in %s must fail", tx.schema)
+	case o.err == nil:
+		fate = committed
+		if m.wrote(tx) {
+			m.committed(tx.schema)
+		}
+	case tx.aborted && !is(o.err, pgx.ErrTxCommitRollback):
+		rt.Fatalf("commit in %s: %v, want %v", tx.schema, o.err, pgx.ErrTxCommitRollback)
+	case !tx.aborted && !tx.any(late) && !tx.any(strayed):
+		rt.Fatalf("commit in %s must not fail: %v", tx.schema, o.err)
+	}
+	m.over(tx, fate)
+}
+
+// wrote reports whether a transaction has anything to commit.
+func (m *model) wrote(tx *openTx) bool {
+	return tx.any(func(l *savepoint) bool { return len(l.done) > 0 })
+}
+
+// rollback ends a transaction and takes back what it has done.
+func (m *model) rollback(rt *rapid.T, tx *openTx) {
+	m.charge = ""
+	m.cancelled = rapid.IntRange(0, 4).Draw(rt, "cancelled") == 4
+	delete(m.clean, tx.pid)
+	o, over := m.stepIn(rt, tx, "rollback", tx.root().Rollback)
+	if !over || o.err != nil && !m.lost() {
+		rt.Fatalf("rollback in %s: %v", tx.schema, o.err)
+	}
+	m.over(tx, undone)
+}
+
+// closure runs calls in InTx.
+func (m *model) closure(rt *rapid.T) {
+	schema := rapid.SampledFrom(served).Draw(rt, "schema")
+	if !m.free(schema) {
+		rt.SkipNow()
+	}
+	m.charge = ""
+	w := m.work(rt, schema)
+	ends := rapid.SampledFrom([]string{"nil", "error", "panic"}).Draw(rt, "ends")
+	m.mishap(rt)
+	m.drawUnit(rt)
+	if ends == "panic" {
+		m.charge = "closure"
+	}
+	before := m.cancelled
+	o := m.step(rt, schema, "InTx ("+ends+") "+w.what, func(ctx context.Context) error {
+		return m.db.InTx(ctx, func(tx pgx.Tx) error {
+			if err := w.call(ctx, tx); err != nil {
+				return err
+			}
+			m.at("closure")
+			if ends == "error" {
+				return errCallback
+			}
+			return nil
+		})
+	})
+	fail, mayFail := m.must(w, false)
+	fate := undone
+	switch {
+	case before && !m.exploded && o.err == nil:
+		rt.Fatalf("a transaction of %s runs under a context that is over", schema)
+	case m.exploded || m.lost():
+		fate = unknown
+	case o.err == nil && (fail || ends != "nil"):
+		rt.Fatalf("InTx %s in %s must fail", w.what, schema)
+	case o.err == nil:
+		fate = committed
+		m.committed(schema)
+	case w.given && hasState(o.err, "0A000"):
+	case ends == "nil" && !fail && !mayFail && !(w.callback && errors.Is(o.err, errCallback)) && !m.astray(o.err):
+		rt.Fatalf("InTx %s in %s must not fail: %v", w.what, schema, o.err)
+	}
+	m.settle(schema, m.unit, w.statements, fate)
+	m.noteStrays(w)
+}
