@@ -75,6 +75,7 @@ func (b *breaker) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQ
 	b.at("TraceQueryStart")
 	return ctx
 }
+
 func (b *breaker) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {
 	b.at("TraceQueryEnd")
 }
@@ -87,6 +88,7 @@ func (b *breaker) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceB
 func (b *breaker) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {
 	b.at("TraceBatchQuery")
 }
+
 func (b *breaker) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {
 	b.at("TraceBatchEnd")
 }
