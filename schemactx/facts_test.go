@@ -38,67 +38,93 @@ var hidden = []struct {
 	{name: "view", setup: settingFunc("f()", "") + "; create view v as select body from papers where f()", sql: "select body from v"},
 	{name: "view on a view", shared: settingFunc("shared.f()", ""), setup: `
 		create view v as select body from papers where shared.f(); create view w as select * from v`, sql: "select body from w"},
-	{name: "view in a shared schema", shared: settingFunc("shared.f()", "") + `;
+	{
+		name: "view in a shared schema", shared: settingFunc("shared.f()", "") + `;
 		create or replace view shared.v as select 'x' as body where shared.f(); grant select on shared.v to public`,
-		sql: "select body from shared.v"},
-	{name: "view on a view in a shared schema", shared: settingFunc("shared.f()", "") + `;
+		sql: "select body from shared.v",
+	},
+	{
+		name: "view on a view in a shared schema", shared: settingFunc("shared.f()", "") + `;
 		create or replace view shared.v as select 'x' as body where shared.f(); grant select on shared.v to public`,
-		setup: "create view v as select * from shared.v", sql: "select body from v"},
-	{name: "alias in front of a view", shared: settingFunc("shared.f()", "") + `;
+		setup: "create view v as select * from shared.v", sql: "select body from v",
+	},
+	{
+		name: "alias in front of a view", shared: settingFunc("shared.f()", "") + `;
 		create or replace view shared."V" as select 'x' as body where shared.f(); grant select on shared."V" to public`,
-		sql: `select p.body from papers p, "shared" . "V" as s`},
-	{name: "function in a FROM of a view", shared: settingFunc("shared.f()", ""),
-		setup: "create view v as select body from papers, shared.f() as t(ok)", sql: "select body from v"},
+		sql: `select p.body from papers p, "shared" . "V" as s`,
+	},
+	{
+		name: "function in a FROM of a view", shared: settingFunc("shared.f()", ""),
+		setup: "create view v as select body from papers, shared.f() as t(ok)", sql: "select body from v",
+	},
 	{name: "operator", setup: `create function op(a text, b text) ` + fmt.Sprintf(leavesSQL, "") + `;
 		create operator ### (function = op, leftarg = text, rightarg = text)`, sql: "select body from papers where body ### 'x'"},
 	{name: "unary operator", setup: `create function op(b text) ` + fmt.Sprintf(leavesSQL, "") + `;
 		create operator !!! (function = op, rightarg = text)`, sql: "select body from papers where !!! body"},
-	{name: "operator on a shared function", shared: `create or replace function shared.op(a text, b text) ` + fmt.Sprintf(leavesSQL, ""),
-		setup: "create operator ### (function = shared.op, leftarg = text, rightarg = text)", sql: "select body from papers where body ### 'x'"},
+	{
+		name: "operator on a shared function", shared: `create or replace function shared.op(a text, b text) ` + fmt.Sprintf(leavesSQL, ""),
+		setup: "create operator ### (function = shared.op, leftarg = text, rightarg = text)", sql: "select body from papers where body ### 'x'",
+	},
 	{name: "check of a domain", setup: settingFunc("f()", "") + "; create domain d as text check (f())", sql: "select body::d from papers"},
-	{name: "check of a domain in a shared schema", shared: settingFunc("shared.f()", "") + `;
+	{
+		name: "check of a domain in a shared schema", shared: settingFunc("shared.f()", "") + `;
 		do $$ begin create domain shared.d as text check (shared.f()); exception when duplicate_object then null; end $$`,
-		sql: "select body::shared.d from papers"},
-	{name: "domain on a shared domain", shared: settingFunc("shared.f()", "") + `;
+		sql: "select body::shared.d from papers",
+	},
+	{
+		name: "domain on a shared domain", shared: settingFunc("shared.f()", "") + `;
 		do $$ begin create domain shared.d as text check (shared.f()); exception when duplicate_object then null; end $$`,
-		setup: "create domain d as shared.d", sql: "select cast(body as d) from papers"},
+		setup: "create domain d as shared.d", sql: "select cast(body as d) from papers",
+	},
 	{name: "default", setup: settingFunc("f()", "") + "; alter table papers add ok boolean default f()", sql: "insert into papers (id, body) values (default, 'x')"},
-	{name: "default in a shared schema", shared: settingFunc("shared.f()", ""), setup: "alter table papers add ok boolean default shared.f()",
-		sql: "insert into papers (id, body) values (default, 'x')"},
+	{
+		name: "default in a shared schema", shared: settingFunc("shared.f()", ""), setup: "alter table papers add ok boolean default shared.f()",
+		sql: "insert into papers (id, body) values (default, 'x')",
+	},
 	{name: "check of a table", setup: settingFunc("f()", "") + "; alter table papers add check (f()) not valid", sql: "update papers set body = 'y'"},
 	{name: "trigger", setup: `create function tr() returns trigger language plpgsql security definer set search_path = pg_catalog as $$
 		begin perform set_config('app.level', 'staff', false); return new; end $$;
 		create trigger t before update on papers for each row execute function tr()`, sql: "update papers set body = 'y'"},
-	{name: "shared trigger function", shared: `create or replace function shared.tr() returns trigger language plpgsql security definer
+	{
+		name: "shared trigger function", shared: `create or replace function shared.tr() returns trigger language plpgsql security definer
 		set search_path = pg_catalog as $$ begin perform set_config('app.level', 'staff', false); return new; end $$`,
-		setup: "create trigger t before update on papers for each row execute function shared.tr()", sql: "update papers set body = 'y'"},
-	{name: "deferred trigger", setup: `create function tr() returns trigger language plpgsql security definer set search_path = pg_catalog as $$
+		setup: "create trigger t before update on papers for each row execute function shared.tr()", sql: "update papers set body = 'y'",
+	},
+	{
+		name: "deferred trigger", setup: `create function tr() returns trigger language plpgsql security definer set search_path = pg_catalog as $$
 		begin perform set_config('app.level', 'staff', false); return new; end $$;
 		create constraint trigger t after update on papers deferrable initially deferred for each row execute function tr()`,
-		sql: "update papers set body = 'y'"},
+		sql: "update papers set body = 'y'",
+	},
 	{name: "rule", shared: settingFunc("shared.f()", ""), setup: `create table log (ok boolean);
 		create rule r as on update to papers do also insert into log values (shared.f())`, sql: "update papers set body = 'y'"},
 	{name: "notation of a column", setup: "create function level(p papers) " + fmt.Sprintf(leavesSQL, ""), sql: "select s.level from papers s"},
 	{name: "cast", setup: `create type mood as enum ('x'); create function to_mood(t int) returns mood language plpgsql security definer
 		set search_path = pg_catalog as $$ begin perform set_config('app.level', 'staff', false); return null; end $$;
 		create cast (int as mood) with function to_mood(int)`, sql: "select id::int::mood from papers"},
-	{name: "aggregate in a view", setup: `create function add(a int, b int) returns int language plpgsql security definer
+	{
+		name: "aggregate in a view", setup: `create function add(a int, b int) returns int language plpgsql security definer
 		set search_path = pg_catalog as $$ begin perform set_config('app.level', 'staff', false); return 1; end $$;
 		create aggregate total(int) (sfunc = add, stype = int, initcond = '0'); create view v as select total(id::int)::text as body from papers`,
-		sql: "select body from v"},
+		sql: "select body from v",
+	},
 	{name: "SQL function", setup: `create function f() returns text language sql security definer set search_path = pg_catalog as
 		$$ select set_config('app.level', 'staff', false) $$; create view v as select body from papers where f() <> ''`, sql: "select body from v"},
 	{name: "stable function", setup: settingFunc("f()", "stable") + "; create view v as select body from papers where f()", sql: "select body from v"},
 	{name: "immutable liar", setup: settingFunc("f(text)", "immutable") + "; create view v as select body from papers where f(body)", sql: "select body from v"},
 	{name: "immutable liar that calls another", shared: settingFunc("shared.f()", ""), setup: `create function f(text) returns boolean language sql
 		immutable security definer as $$ select shared.f() $$; create view v as select body from papers where f(body)`, sql: "select body from v"},
-	{name: "immutable liar in a shared schema", shared: settingFunc("shared.g(text)", "immutable"),
-		setup: "create view v as select body from papers where shared.g(body)", sql: "select body from v"},
+	{
+		name: "immutable liar in a shared schema", shared: settingFunc("shared.g(text)", "immutable"),
+		setup: "create view v as select body from papers where shared.g(body)", sql: "select body from v",
+	},
 	{name: "built-in in a view", setup: "create view v as select set_config('app.level', 'staff', false) as body from papers", sql: "select body from v"},
 	{name: "built-in in a policy", setup: `alter table papers enable row level security; alter table papers force row level security;
 		create policy p on papers using (set_config('app.level', 'staff', false) = 'staff')`},
-	{name: "built-in in a check of a domain", setup: "create domain d as text check (set_config('app.level', value, false) <> '')",
-		sql: "select body::d from papers"},
+	{
+		name: "built-in in a check of a domain", setup: "create domain d as text check (set_config('app.level', value, false) <> '')",
+		sql: "select body::d from papers",
+	},
 	{name: "virtual column", since: 18, setup: `create function f(t text) returns text language sql immutable as
 		$$ select set_config('app.level', 'staff', false) $$; create view v as select f(body) as body from papers`, sql: "select body from v"},
 }
@@ -183,11 +209,15 @@ var leftovers = map[string]struct{ leave, look string }{
 	"lock":   {"perform pg_advisory_lock(7)", "select count(*)::text from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()"},
 	"listen": {"execute 'listen gossip'", "select count(*)::text from pg_listening_channels()"},
 	"cursor": {"execute 'declare c cursor with hold for select 1'", "select count(*)::text from pg_cursors where name = 'c'"},
-	"prepared": {"execute 'prepare mine as select 1'; execute 'deallocate mine'; execute 'prepare mine as select 2'",
-		"select count(*)::text from pg_prepared_statements where name = 'mine'"},
+	"prepared": {
+		"execute 'prepare mine as select 1'; execute 'deallocate mine'; execute 'prepare mine as select 2'",
+		"select count(*)::text from pg_prepared_statements where name = 'mine'",
+	},
 	"deallocated": {"execute 'deallocate all'", "select count(*)::text from notes where body <> 'tenant_a'"},
-	"temporary": {"execute 'create temp table if not exists draft (x int)'",
-		"select count(*)::text from pg_class where relname = 'draft'"},
+	"temporary": {
+		"execute 'create temp table if not exists draft (x int)'",
+		"select count(*)::text from pg_class where relname = 'draft'",
+	},
 	"sequence": {"perform nextval('tenant_b.papers_id_seq')", "select count(*)::text from papers where id = (select currval('tenant_b.papers_id_seq'))"},
 	"path":     {"perform set_config('search_path', 'tenant_b', false)", "select count(*)::text from notes where body <> 'tenant_a'"},
 	"role":     {"", "select count(*)::text from notes where body <> 'tenant_a'"},

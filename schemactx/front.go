@@ -19,9 +19,9 @@ const (
 	resetNameSQL = "reset application_name"
 )
 
-// front is what goes in front of a statement in the same round trip, in this order: the scrub after another tenant,
-// BEGIN, a look at the catalogs, the scope or an assertion of it, savepoints. BEGIN is the first of its transaction because an isolation level has to come before
-// everything that takes a snapshot.
+// front is what goes in front of a statement in the same round trip, in this order: the scrub after another tenant, BEGIN,
+// a look at the catalogs, settings, the scope or an assertion of it, savepoints. BEGIN is the first of its transaction
+// because an isolation level has to come before everything that takes a snapshot.
 type front []own
 
 // own is one of the library's own statements on its way in front of the caller's.
@@ -131,7 +131,7 @@ func (f front) read(u *unit, tx *txState, next func() ([][][]byte, error)) error
 			return &lookError{err}
 		case err != nil && o.step == stepPrepared && stateIs(err, stateDivisionByZero):
 			return errForeign
-		case err != nil && stateIs(err, stateInvalidStatement) && !(tx != nil && tx.begun && o.step != stepBegin):
+		case err != nil && stateIs(err, stateInvalidStatement) && (tx == nil || !tx.begun):
 			return fmt.Errorf("%w: %w", errForeign, err) // a function has deallocated one of this package's own
 		case err != nil:
 			return err
