@@ -214,10 +214,10 @@ func (s *statement) savepoint(c savepointStatement) error {
 		err = s.doSavepoint(s.ctx, c)
 	}
 	if err == nil {
-		s.rows.tag = pgconn.NewCommandTag(string(c.op))
+		s.tag = pgconn.NewCommandTag(string(c.op))
 	}
-	s.rows.err = s.finish(s.rows.tag, err)
-	return s.rows.err
+	s.err = s.finish(s.tag, err)
+	return s.err
 }
 
 func (s *statement) doSavepoint(ctx context.Context, c savepointStatement) error {
