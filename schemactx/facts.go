@@ -250,6 +250,10 @@ func (u *unit) lookAhead(ctx context.Context, tx *txState) error {
 	if tx != nil && tx.begun {
 		return nil
 	}
+	if u.look.fingerprint && len(u.look.schemas) == 0 {
+		u.look = look{} // not worth a round trip: the next statement brings it along
+		u.db.catalog.changed()
+	}
 	return u.twice(ctx, tx, func() error {
 		f := u.lookFront()
 		if u.state.strays && !u.state.doubt && u.state.dirty(u.scope.schema) {
