@@ -12,11 +12,9 @@
 //
 // Migrations are SQL files in the format of goose, <version>_<name>.sql, with the annotations Up,
 // Down, StatementBegin, StatementEnd and NO TRANSACTION, or functions ([GoMigration]). [New] reads them as
-// goose and PostgreSQL do. goose sends a text up to a line that ends in a semicolon, or from StatementBegin to
-// StatementEnd, as one message; this package takes the text apart and sends its statements one by one, so
-// that an error names the statement and its line, and Citus, which takes no messages of several statements, takes
-// them. Several statements of such a text in a NO TRANSACTION file run in a transaction, as with goose, unless
-// one of them cannot, such as CREATE INDEX CONCURRENTLY.
+// goose and PostgreSQL do. goose sends a text of several statements as one message; this package sends each statement
+// by itself, so that an error names it, and Citus takes it. Several statements of one text in a NO TRANSACTION file run
+// in a transaction, as with goose, unless one of them cannot, such as CREATE INDEX CONCURRENTLY.
 //
 // New refuses, with a [ParseError], what is no SQL (psql's commands, the data of COPY), what would end the transaction,
 // and in the tenant set what a database has once: extensions, roles, schemas, objects with a schema in

@@ -161,7 +161,8 @@ func (ps *loginPools) open(sc *scope) (*pgxpool.Pool, error) {
 			if err := after(ctx, conn); err != nil {
 				return err
 			}
-			_, err := conn.PgConn().Exec(ctx, resetPathSQL+"; "+resetNameSQL).ReadAll() // they are the tenant's, whatever it SETs
+			//tenantvet:allow tenantsql the path and the name are the tenant's, whatever AfterConnect has set
+			_, err := conn.PgConn().Exec(ctx, resetPathSQL+"; "+resetNameSQL).ReadAll()
 			return err
 		}
 	}

@@ -228,6 +228,7 @@ func (u *unit) strayed() bool {
 func (u *unit) beganWith(path string) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), cleanupTimeout)
 	defer cancel()
+	//tenantvet:allow tenantsql it asks what the session's own path is, outside of any scope
 	if _, err := u.conn.PgConn().Exec(ctx, resetPathSQL).ReadAll(); err != nil {
 		u.destroy() // and with it whatever it had
 		return true

@@ -58,6 +58,7 @@ func (e *Environment) reset(ctx context.Context, schema string) error {
 	}
 	err = pgx.BeginFunc(ctx, e.Owner, func(tx pgx.Tx) error {
 		// Constraints may call functions that look for what is in the schema, or in an extension's.
+		//tenantvet:allow tenantsql the owner puts rows back, on the path that the tenant's statements have
 		_, err := tx.Exec(ctx, "select set_config('lock_timeout', $1, true), set_config('search_path', $2, true)", lockTimeout, path)
 		if err != nil {
 			return err
