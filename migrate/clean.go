@@ -62,7 +62,12 @@ func readStart(rows [][][]byte) sessionStart {
 func clean(start sessionStart) []call {
 	return []call{
 		{sql: beginSQL + " read write"},
-		{sql: "reset all"}, {sql: "close all"}, {sql: "unlisten *"}, {sql: "discard temp"}, {sql: "discard sequences"}, {sql: "deallocate all"},
+		{sql: "reset all"},
+		{sql: "close all"},
+		{sql: "unlisten *"},
+		{sql: "discard temp"},
+		{sql: "discard sequences"},
+		{sql: "deallocate all"},
 		setConfig(start.settings, "false"),
 		{sql: commitSQL},
 	}

@@ -48,7 +48,9 @@ func validateSchema(name string) error {
 
 // checkPath refuses a schema name that the Migrator has on the path of every tenant: a [schemactx.SearchPathError].
 func (m *Manager) checkPath(schema string) error {
-	p, ok := m.cfg.Migrator.(interface{ SearchPath(schema string) (string, error) })
+	p, ok := m.cfg.Migrator.(interface {
+		SearchPath(schema string) (string, error)
+	})
 	if !ok || schema == "" {
 		return nil
 	}

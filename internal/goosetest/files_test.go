@@ -128,13 +128,13 @@ func agree(t testing.TB, content string) error {
 
 // stricter are files that goose takes and New refuses, each with the reason.
 var stricter = map[string]string{
-	"-- +goose ENVSUB ON\n-- +goose Up\nselect 1;\n":                                "is the same everywhere",
-	"-- +goose Up\nselect 1\n-- +goose NO TRANSACTION\n;\n":                         "annotation inside a statement",
-	"-- +goose Up\nselect 1\n-- +goose StatementBegin\n;\n-- +goose StatementEnd\n": "annotation inside a statement",
-	"-- +goose Up\n-- +goose StatementBegin\n-- +goose StatementEnd\nselect 1;\n":   "goose drops this line",
-	"-- +goose Up\ncommit;\n":                               "leave it out",
-	"-- +goose Up\nset search_path = x;\n":                  "SET LOCAL",
-	"-- +goose Up\nselect 1;\n-- +goose Down\nselect 'a;\n": "ends within a quote",
+	"-- +goose ENVSUB ON\n-- +goose Up\nselect 1;\n":                                                              "is the same everywhere",
+	"-- +goose Up\nselect 1\n-- +goose NO TRANSACTION\n;\n":                                                       "annotation inside a statement",
+	"-- +goose Up\nselect 1\n-- +goose StatementBegin\n;\n-- +goose StatementEnd\n":                               "annotation inside a statement",
+	"-- +goose Up\n-- +goose StatementBegin\n-- +goose StatementEnd\nselect 1;\n":                                 "goose drops this line",
+	"-- +goose Up\ncommit;\n":                                                                                     "leave it out",
+	"-- +goose Up\nset search_path = x;\n":                                                                        "SET LOCAL",
+	"-- +goose Up\nselect 1;\n-- +goose Down\nselect 'a;\n":                                                       "ends within a quote",
 	"-- +goose Up\nselect 1;\n-- +goose Down\n-- +goose StatementBegin\nselect '\xff';\n-- +goose StatementEnd\n": "UTF-8",
 	"-- +goose Up\nselect 1;\n-- +goose Down\ncopy a from stdin;\n":                                               "COPY",
 }
