@@ -112,10 +112,14 @@ func (t target) finish(s state, grantees []string, steps []step, last bool) []ca
 	s = s.clone()
 	for i, part := range parts {
 		more := i < len(parts)-1
-		if i > 0 {
+		opening := part[0].opening()
+		switch {
+		case i > 0:
 			s.now++ // a checksum is found by the time of its version's row
-			calls = append(calls, t.reopen(s, more)...)
-		} else if more {
+			calls = append(calls, t.reopen(s, more, opening)...)
+		case len(opening) > 0: // the transaction that has read the state has had its queries
+			calls = append(append(calls, call{sql: commitSQL}), t.reopen(s, more, opening)...)
+		case more:
 			calls = append(calls, call{sql: "set local synchronous_commit to off"})
 		}
 		calls = append(calls, t.transaction(s, part)...)
@@ -142,10 +146,11 @@ func (t target) transactions(steps []step) [][]step {
 	return slices.Collect(slices.Chunk(steps, 1))
 }
 
-// reopen returns the calls that begin a further transaction. Under [LockTable] another runner may
-// have been between the two.
-func (t target) reopen(s state, more bool) []call {
-	calls := []call{{sql: beginSQL}, t.settingsWith("true", more || t.cfg.fresh)}
+// reopen returns the calls that begin a further transaction, opening behind its BEGIN. Under
+// [LockTable] another runner may have been between the two.
+func (t target) reopen(s state, more bool, opening []call) []call {
+	calls := append([]call{{sql: beginSQL}}, opening...)
+	calls = append(calls, t.settingsWith("true", more || t.cfg.fresh))
 	if t.cfg.Lock == LockTable {
 		calls = append(calls, t.lockTable(), t.unchanged(s))
 	}
@@ -199,6 +204,9 @@ func (t target) work(st *step, start sessionStart) (calls, resets []call, strays
 		strays = true
 	}
 	for i, s := range st.statements() {
+		if s.opens {
+			continue // see opening
+		}
 		calls = append(calls, call{sql: s.sql, step: st, i: i})
 		strays = strays || s.strays
 		if s.reset != "" {

@@ -123,7 +123,9 @@ const (
 
 	// TransactionForAll runs all pending migrations of a schema, up to the next with NO TRANSACTION,
 	// in one transaction: all or nothing. It holds all their locks to the end, and PostgreSQL refuses
-	// some sequences of migrations in one transaction that it accepts in several.
+	// some sequences of migrations in one transaction that it accepts in several. Of the migrations
+	// that share a transaction only the first can have SET TRANSACTION: otherwise nothing is run, and
+	// the [Error] names the statement.
 	TransactionForAll
 )
 

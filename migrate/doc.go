@@ -19,7 +19,7 @@
 // New refuses, with a [ParseError], what is no SQL (psql's commands, the data of COPY), what would end the transaction,
 // and in the tenant set what a database has once: extensions, roles, schemas, objects with a schema in
 // their name. What a file SETs lasts until its end; the search path and the role stay those of the schema, but for
-// SET LOCAL. A byte order mark in front of a file is left out; the goose CLI refuses it.
+// SET LOCAL. A SET TRANSACTION before its first query is sent right behind BEGIN. A byte order mark in front of a file is left out; the goose CLI refuses it.
 //
 // There are two sets: the shared one for the schema public, and the tenant one for every other. Several
 // modules may contribute to a set, with different versions, or each with a [Source.Base]. Versions

@@ -81,7 +81,7 @@ func (t target) lineage(st state) *lineage {
 	// Under LockTable checksums are not looked at again, nor are versions between two transactions.
 	line.fast = len(line.steps) > 0 && (t.cfg.Lock != LockTable || t.cfg.Changed != Refuse && line.single)
 	for _, s := range line.steps {
-		line.fast = line.fast && !s.noTx() && !s.isGo()
+		line.fast = line.fast && !s.noTx() && !s.isGo() && len(s.opening()) == 0
 	}
 	line.outcome, _ = t.outcome(st)
 	return line

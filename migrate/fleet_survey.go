@@ -288,6 +288,7 @@ func (s *survey) locate(ctx context.Context, conn *pgxpool.Conn, members []membe
 			m.err = fmt.Errorf("migrate schema %q: %w", m.schema, ErrSchemaMissing)
 		case m.table == 0:
 			m.line = s.lines.of(nil)
+			m.err = m.verdict(s.r)
 		}
 	}
 	return rows.Err()
@@ -371,6 +372,7 @@ func (s *survey) alone(ctx context.Context, conn *pgxpool.Conn, m *member, cause
 		m.table = 0
 		if err = checkSchema(ctx, conn, t); err == nil {
 			m.line = s.lines.of(nil)
+			m.err = m.verdict(s.r)
 		} else if m.err = err; !errors.Is(err, ErrSchemaMissing) {
 			return err
 		}

@@ -130,5 +130,5 @@ func (t target) next(g goal, s state) ([]step, error) {
 			return nil, t.wrap(fmt.Errorf("%w: %s/%s", ErrNeedsSession, st.m.source, st.m.file))
 		}
 	}
-	return steps, nil
+	return steps, t.checkOpening(steps)
 }

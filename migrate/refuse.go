@@ -62,7 +62,7 @@ func (p *parser) build() error {
 
 func (p *parser) statements(texts []gooseText) ([]statement, error) {
 	var all []statement
-	number := 0
+	number, opening := 0, true
 	for _, c := range texts {
 		together := p.m.noTx && len(c.statements) > 1 && !slices.ContainsFunc(c.statements, sqlText.needsNoTx)
 		if together { // as goose sends them
@@ -82,6 +82,8 @@ func (p *parser) statements(texts []gooseText) ([]statement, error) {
 			if p.m.noTx {
 				s.concurrent = t.concurrently()
 			}
+			s.opens = opening && !p.m.noTx && t.setsTransaction()
+			opening = opening && t.needsNoSnapshot()
 			all = append(all, s)
 		}
 		if together {
@@ -116,6 +118,9 @@ func (p *parser) checkStatement(line int, t sqlText) error {
 // refusesSetting returns why a SET or RESET cannot be what the file means; empty: it may be run. What it sets lasts until the
 // end of the file: the runner takes it back.
 func (t sqlText) refusesSetting() string {
+	if t.setsTransaction() && t.readOnly() {
+		return "of a transaction that only reads in a migration: its version could not be written down. Leave it out"
+	}
 	i := 1
 	if t.token(1).is("SESSION") && !t.token(2).is("AUTHORIZATION") && !t.token(2).is("CHARACTERISTICS") {
 		i = 2

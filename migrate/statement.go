@@ -137,6 +137,9 @@ func (t sqlText) has(words ...string) bool {
 // undoes it where that is known.
 func (t sqlText) strays() (bool, string) {
 	words := t.words(4)
+	if t.setsTransaction() {
+		return false, ""
+	}
 	switch words[0] {
 	case "DO", "CALL":
 		return true, ""
@@ -171,7 +174,7 @@ func (t sqlText) setStrays() (bool, string) {
 		i = 2
 	}
 	switch {
-	case t.token(i).is("CONSTRAINTS"), t.token(i).is("TRANSACTION"):
+	case t.token(i).is("CONSTRAINTS"):
 		return false, ""
 	case t.token(i).is("TIME"):
 		return true, "reset timezone"

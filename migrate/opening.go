@@ -1,0 +1,81 @@
+package migrate
+
+import (
+	"errors"
+	"strings"
+)
+
+// What a transaction is to be, such as serializable, the server lets a statement say before the
+// first query alone. The runner's own queries come behind BEGIN, as the settings do, so that such a
+// statement of a file goes out before them. It is then where goose has it.
+
+// errOpening is why a file cannot share a transaction.
+var errOpening = errors.New("SET TRANSACTION comes too late, as a file before it shares its transaction (TransactionForAll): " +
+	"use a transaction for each file, begin the files that are run together with this one, or leave it out")
+
+// setsTransaction reports whether a statement says what its transaction is to be.
+func (t sqlText) setsTransaction() bool {
+	if !t.token(0).is("SET") {
+		return false
+	}
+	i := 1
+	if t.token(1).is("LOCAL") || t.token(1).is("SESSION") {
+		i = 2
+	}
+	switch t.token(i).identifier() {
+	case "transaction", "transaction_isolation", "transaction_read_only", "transaction_deferrable":
+		return true
+	}
+	return false
+}
+
+// readOnly reports whether a statement that sets its transaction lets it write nothing.
+func (t sqlText) readOnly() bool {
+	if t.has("READ", "ONLY") {
+		return true
+	}
+	if i := len(t.tokens) - 3; i < 1 || t.tokens[i].identifier() != "transaction_read_only" {
+		return false
+	}
+	switch strings.ToLower(strings.Trim(t.tokens[len(t.tokens)-1].text, "'")) {
+	case "off", "false", "no", "0", "default":
+		return false
+	}
+	return true
+}
+
+// needsNoSnapshot reports whether a SET TRANSACTION may follow a statement, as the server sees it.
+func (t sqlText) needsNoSnapshot() bool {
+	switch t.words(1)[0] {
+	case "SET", "RESET", "SHOW", "LOCK", "LISTEN", "UNLISTEN", "NOTIFY":
+		return true
+	}
+	return false
+}
+
+// opening returns the calls of a step that have to be the first of their transaction.
+func (st *step) opening() []call {
+	var calls []call
+	for i, s := range st.statements() {
+		if s.opens {
+			calls = append(calls, call{sql: s.sql, step: st, i: i})
+		}
+	}
+	return calls
+}
+
+// checkOpening returns why the steps cannot run in the transactions that they are to share.
+func (t target) checkOpening(steps []step) error {
+	if t.cfg.Transactions != TransactionForAll {
+		return nil
+	}
+	for i := range steps {
+		if i == 0 || steps[i-1].noTx() {
+			continue
+		}
+		if calls := steps[i].opening(); len(calls) > 0 {
+			return t.failure(calls[0], errOpening)
+		}
+	}
+	return nil
+}
