@@ -83,8 +83,17 @@ func (e *Error) Error() string {
 	if e.Statement == 0 {
 		return fmt.Sprintf("migrate schema %q %s: %s/%s: %v", e.Schema, e.Direction, e.Source, e.File, e.Err)
 	}
-	return fmt.Sprintf("migrate schema %q %s: %s/%s:%d: statement %d: %v", e.Schema, e.Direction, e.Source, e.File, e.Line, e.Statement, e.Err)
+	text := fmt.Sprintf("migrate schema %q %s: %s/%s:%d: statement %d: %v", e.Schema, e.Direction, e.Source, e.File, e.Line, e.Statement, e.Err)
+	var pgErr *pgconn.PgError
+	if errors.As(e.Err, &pgErr) && pgErr.Routine == noTransactionRoutine {
+		text += ": make it a statement of its own in a file with the annotation NO TRANSACTION"
+	}
+	return text
 }
+
+// noTransactionRoutine is PostgreSQL's function that refuses a statement in a transaction, such as
+// CREATE INDEX CONCURRENTLY. Its SQLSTATE, 25001, is that of other errors too.
+const noTransactionRoutine = "PreventInTransactionBlock"
 
 func (e *Error) Unwrap() error { return e.Err }
 

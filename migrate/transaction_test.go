@@ -271,3 +271,23 @@ func TestASettingLastsUntilTheEndOfItsFile(t *testing.T) {
 		})
 	}
 }
+
+// PostgreSQL refuses some statements in a transaction. The error says what the file needs, and only then.
+func TestErrorOfAStatementThatNeedsNoTransaction(t *testing.T) {
+	t.Parallel()
+	const hint = "in a file with the annotation NO TRANSACTION"
+	f := setup(t)
+	for sql, hinted := range map[string]bool{
+		"create index concurrently on pg_temp.t (id);": true,
+		"vacuum;": true,
+		"-- +goose StatementBegin\ndo $$ begin execute 'vacuum'; end $$;\n-- +goose StatementEnd": true,
+		"set transaction isolation level serializable;":                                           false, // 25001 too
+		"select 1/0;": false,
+	} {
+		err := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{source("app", map[string]string{
+			"00001_a.sql": "create temporary table t (id int);\n" + sql,
+		})}}).Migrate(t.Context(), "tenant_1")
+		require.Error(t, err, sql)
+		assert.Equal(t, hinted, strings.Contains(err.Error(), hint), "%v", err)
+	}
+}
