@@ -42,7 +42,7 @@ type firstLook struct {
 }
 
 // New looks at all schemas and returns what it found; [Quarantine.Run] keeps it current. The error is that of the
-// configuration, of the list or of the database: without a first look nobody is to be served. ctx governs the look.
+// configuration, of the list or of the database: without a first look no tenant is to be served. ctx governs the look.
 func New(ctx context.Context, cfg Config) (*Quarantine, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -213,8 +213,14 @@ func (q *Quarantine) tell(ctx context.Context, c Change) {
 	if c.After == nil {
 		q.cfg.Logger.InfoContext(ctx, "tenant left quarantine", slog.String("schema", c.Schema), slog.String("reason", c.Before.Reason))
 	} else {
-		q.cfg.Logger.WarnContext(ctx, "tenant in quarantine", slog.String("schema", c.Schema), slog.String("reason", c.After.Reason),
-			slog.Int64("version", c.After.Version), slog.Int("pending", len(c.After.Pending)), slog.Any("error", c.After.Err))
+		attrs := []slog.Attr{
+			slog.String("schema", c.Schema), slog.String("reason", c.After.Reason),
+			slog.Int64("version", c.After.Version), slog.Int("pending", len(c.After.Pending)),
+		}
+		if c.After.Err != nil {
+			attrs = append(attrs, slog.Any("error", c.After.Err))
+		}
+		q.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "tenant in quarantine", attrs...)
 	}
 	if q.cfg.Changed != nil {
 		q.cfg.Changed(ctx, c)
