@@ -14,7 +14,7 @@ import (
 type call struct {
 	sql  string
 	args []string
-	step *step // whose it is; nil: of this package
+	step *step // that it belongs to; nil: a statement of this package
 	i    int   // the index of the statement in its section
 
 	commits int  // of a COMMIT: how many steps it makes last
@@ -36,8 +36,8 @@ const (
 const advisoryKey = "hashtextextended('pgtenant.migrate.' || $1, 0)"
 
 // lockOrFail takes the schema's lock for the session, or fails with invalidText where another has
-// it: whatever follows in the same message is not done then, and nobody waits with a snapshot, see
-// await.
+// it. Nothing that follows in the same message is done then, and no session waits with a snapshot,
+// see await.
 const lockOrFail = "(case when pg_try_advisory_lock(" + advisoryKey + ") then '1' else 'another runner has the lock' end)::int"
 
 // settings returns the call that sets what a migration runs with, for the transaction ("true") or
@@ -45,7 +45,7 @@ const lockOrFail = "(case when pg_try_advisory_lock(" + advisoryKey + ") then '1
 func (t target) settings(local string) call { return t.settingsWith(local, t.cfg.fresh) }
 
 // settingsWith is settings for a transaction that need not wait for the disk: one of a schema that
-// nobody uses yet, or one behind which another follows in the same message. The last one waits, and
+// no session uses yet, or one behind which another follows in the same message. The last one waits, and
 // the server writes its log in order: a crash takes back the last files and no others.
 func (t target) settingsWith(local string, async bool) call {
 	sql := "select set_config('search_path', $1, " + local + "), set_config('lock_timeout', $2, " + local +

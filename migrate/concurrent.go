@@ -5,7 +5,7 @@ import "slices"
 // concurrent is a statement with CONCURRENTLY, which waits for the snapshots of other sessions and
 // leaves something half made where it fails.
 type concurrent struct {
-	plain string // the same without it where that comes to the same, for a schema that nobody uses yet
+	plain string // what is sent to a schema that no session uses yet: without it where the result is the same
 
 	creates bool   // CREATE INDEX
 	index   string // the name of the index; empty: PostgreSQL chooses it

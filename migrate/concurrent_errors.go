@@ -21,8 +21,7 @@ func (e *InvalidIndexError) Error() string {
 }
 
 // BlockedError is returned, in an [Error], when a statement with CONCURRENTLY has waited longer
-// than
-// [Config.ConcurrentTimeout] for other transactions. It may be run again when those have ended: what it has left half made
+// than [Config.ConcurrentTimeout] for other transactions. It may be run again when those have ended: what it has left half made
 // is dropped then and made again.
 type BlockedError struct {
 	Timeout  time.Duration
@@ -34,7 +33,7 @@ type BlockedError struct {
 type Blocker struct {
 	PID         int32
 	Application string        // application_name; empty where the login may not see it
-	User        string        // whom the session belongs to
+	User        string        // the session's login
 	State       string        // as in pg_stat_activity, such as "idle in transaction"
 	Age         time.Duration // of its transaction
 }

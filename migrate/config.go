@@ -33,8 +33,7 @@ type Config struct {
 	OutOfOrder Policy
 
 	// Changed is what becomes of a schema in which a migration is applied whose file is another one
-	// now, by its checksum. Everything goes by this field: Up, Status, the fleet, drift, and package
-	// backup.
+	// now, by its checksum. Up, Status, the fleet, drift and package backup all follow this field.
 	//
 	// [Allow]: the migration is applied, as it is for goose and Django. Status, Fleet and drift name it beside the
 	// outcome and nothing is refused; a restore builds the schema from the file as it is and compares

@@ -26,7 +26,7 @@ func (e *fastError) Unwrap() error { return e.err }
 
 // fast migrates schemas in one transaction and one round trip, under [LockTable]. What is to be
 // done was decided without the lock, so the first statement under it fails unless the versions are
-// still those; whoever calls goes the slower way then.
+// still those. The caller then takes the slower path, which looks again.
 func (w *worker) fast(ctx context.Context, group []member) error {
 	if err := w.connect(ctx); err != nil {
 		return err

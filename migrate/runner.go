@@ -45,9 +45,9 @@ func (r *Runner) Migrate(ctx context.Context, schema string) error {
 	return err
 }
 
-// UpUnused is [Runner.Up] for a schema that nobody uses yet, such as one that is restored:
-// CONCURRENTLY is left out of statements, as there is nobody whom a lock on a table could keep
-// waiting, and open snapshots of other sessions are not waited for. What functions do is theirs.
+// UpUnused is [Runner.Up] for a schema that no other session uses yet, such as one that is restored.
+// It leaves CONCURRENTLY out of statements, so that they do not wait for the snapshots of other
+// sessions. It does not change what migrations that are functions send.
 func (r *Runner) UpUnused(ctx context.Context, schema string) (Result, error) {
 	unused := *r
 	unused.cfg.unused = true
@@ -62,8 +62,8 @@ func (r *Runner) MigrateUnused(ctx context.Context, schema string) error {
 
 // MigrateNew is MigrateUnused for a schema that was just made, as package tenancy makes them. It
 // does not look at the versions first, and does not wait until its commit is on the disk: a crash
-// of the server soon after it may undo it. A later commit on the same server that waits, as that
-// which lets the tenant's users in, makes it last.
+// of the server soon after it may undo it. The next commit on the same server that waits for the
+// disk, such as the one that activates the tenant, makes it durable.
 func (r *Runner) MigrateNew(ctx context.Context, schema string) error {
 	fresh := *r
 	fresh.cfg.fresh, fresh.cfg.unused = true, true

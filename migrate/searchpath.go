@@ -19,7 +19,7 @@ func (r *Runner) SearchPath(schema string) (string, error) {
 // ExtraSearchPath returns that of the configuration.
 func (r *Runner) ExtraSearchPath() []string { return slices.Clone(r.cfg.ExtraSearchPath) }
 
-// checkPath returns an error where a schema of the path does not exist: PostgreSQL would leave it out without a word,
+// checkPath returns an error where a schema of the path does not exist: PostgreSQL leaves it out without an error,
 // and a migration could fail half-way, or find an operator of another name. It costs a round trip where there are any.
 func (r *Runner) checkPath(ctx context.Context) error {
 	if len(r.cfg.ExtraSearchPath) == 0 {

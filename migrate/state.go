@@ -15,7 +15,7 @@ type state struct {
 	absent     bool                  // there is no table; whether there is a schema is not known
 	empty      bool                  // the table has no row, not even that of version 0
 	exposed    bool                  // others than the owner have rights on the table
-	noted      bool                  // the table's comment is ours, or there is none: it may be written
+	noted      bool                  // the table's comment is this package's, or there is none: it may be written
 	start      sessionStart          // of the session that has read it
 }
 

@@ -3,7 +3,7 @@ package schemactx
 // pathRules are about the schemas that follow the tenant's on the path of every scope.
 var pathRules = []rule{
 	{
-		// Who lacks USAGE on a schema has a path without it, as if it did not exist.
+		// PostgreSQL leaves a schema out of the path of a role without USAGE, as if it did not exist.
 		code: CodePathMissing, roles: Refuse, logins: Refuse, pathOnly: Refuse,
 		sql: `select format('schema %I', name), 'does not exist: create it, or have Setup do so'
 			from config, unnest(extra) as x(name) where not exists (select from pg_namespace where nspname = name)

@@ -30,8 +30,8 @@ type Config struct {
 	// schema on the path, in this order; see [SearchPath] for the names that are allowed. Give the same list to
 	// [SetupConfig], [CheckConfig] and package migrate.
 	//
-	// What is planted in such a schema runs for every tenant, so that neither tenants nor PUBLIC may create there: Check
-	// refuses it. It refuses a schema that does not exist too, which PostgreSQL would leave out without a word. Default: none.
+	// What is in such a schema runs for every tenant, so that neither tenants nor PUBLIC may create there: Check
+	// refuses it. Check also refuses a schema that does not exist, which PostgreSQL leaves out without an error. Default: none.
 	ExtraSearchPath []string
 
 	// Types are the names of types that statements use, as arguments or in results: enums, domains, composites (of tables

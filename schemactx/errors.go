@@ -95,7 +95,7 @@ func (e *ScopeError) Unwrap() []error {
 // return it before anything is sent. It is an [ErrSettingRefused].
 type SettingError struct {
 	Name string // as given
-	Rule string // that it breaks, as the end of a sentence: "is the scope's"
+	Rule string // that it breaks, as the end of a sentence: "is set by the scope"
 }
 
 // Error returns the name and the rule.

@@ -60,5 +60,5 @@ func ExampleWithSettings() {
 	// ms-okafor 500ms
 	// <nil>
 	// "" "0" <nil>
-	// setting "Role" is the scope's true
+	// setting "Role" is set by the scope true
 }

@@ -16,7 +16,7 @@ import (
 // without the registry's tables, which are in public.
 const DefaultExtensionSchema = "extensions"
 
-// withDefaults returns the configuration in full, or why it is none.
+// withDefaults returns the configuration with its defaults, or what is wrong with it.
 func (c SetupConfig) withDefaults() (SetupConfig, error) {
 	c.ExtensionSchema = cmp.Or(c.ExtensionSchema, DefaultExtensionSchema)
 	if _, err := SearchPath(Public, c.ExtraSearchPath); err != nil {
@@ -34,7 +34,7 @@ func (c SetupConfig) withDefaults() (SetupConfig, error) {
 	return c, err
 }
 
-// sharedSchemas are those that every tenant has to find.
+// sharedSchemas returns the schemas that every tenant needs USAGE on.
 func (c SetupConfig) sharedSchemas() []string {
 	schemas := slices.Clone(c.ExtraSearchPath)
 	if len(c.Extensions) > 0 && !slices.Contains(schemas, c.ExtensionSchema) {
@@ -120,7 +120,7 @@ func (e *ExtensionError) reason() string {
 	return e.Err.Error()
 }
 
-// setupExtensions makes the extensions that lack, each behind a savepoint: one that cannot be made stops no other.
+// setupExtensions creates the missing extensions, each behind a savepoint, so that a failure does not stop the others.
 func setupExtensions(ctx context.Context, tx pgx.Tx, cfg SetupConfig) ([]ExtensionAction, error) {
 	actions := make([]ExtensionAction, len(cfg.Extensions))
 	for i, name := range cfg.Extensions {

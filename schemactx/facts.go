@@ -176,8 +176,8 @@ func (u *unit) plan() {
 	}
 }
 
-// watch has a connection scrubbed for the next tenant once the catalogs have changed: since they did, and before that was
-// seen, the last tenant may have run functions that nobody knew of.
+// watch has a connection scrubbed for the next tenant once the catalogs have changed: before the change was seen, the last
+// tenant may have run functions that the DB did not know of.
 func (u *unit) watch() {
 	gen := u.db.catalog.gen.Load()
 	if u.state.last != "" && u.state.gen != gen {

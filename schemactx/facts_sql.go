@@ -24,7 +24,7 @@ const fingerprintSQL = `
 // three kinds:
 //
 //   - A user's function counts unless it is immutable. PostgreSQL believes that label, so that the text of an immutable
-//     one is read for what a function needs to change the session or to call what nobody sees.
+//     one is searched for what a function needs to change the session or to call functions that pg_depend does not list.
 //   - A function of an extension counts if it is volatile and not known to leave nothing.
 //   - A built-in function counts by the same rule. pg_depend has no rows for them: the expressions themselves are
 //     searched for their object ids.

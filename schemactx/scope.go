@@ -16,7 +16,7 @@ type scope struct {
 	schemas []string // that are on the path
 	path    string   // the search path, as the server shows it
 	role    string   // the role that statements run as; "" where the login stays what it is
-	resets  []string // take back what of this a statement may have set for the session; none where that is nobody else's
+	resets  []string // statements that reset what of this a statement may have set for the session; none where no other tenant uses it
 	login   bool     // the session is the tenant's own: the scope only looks at it
 	limits  Limits
 	sql     string

@@ -126,10 +126,10 @@ func arrayOf(elements []string) []byte {
 
 // refusedSettings are names that are not settings of a unit of work, each with the reason.
 var refusedSettings = map[string]string{
-	"role":                           "is the scope's",
-	"search_path":                    "is the scope's",
-	"session_authorization":          "is the scope's",
-	"is_superuser":                   "is the scope's",
+	"role":                           "is set by the scope",
+	"search_path":                    "is set by the scope",
+	"session_authorization":          "is set by the scope",
+	"is_superuser":                   "is set by the scope",
 	"session_replication_role":       "would turn triggers and foreign keys off",
 	"client_encoding":                "belongs to the connection: the driver depends on it",
 	"standard_conforming_strings":    "belongs to the connection: the driver depends on it",

@@ -30,16 +30,16 @@ type SetupConfig struct {
 	RuntimePassword string
 
 	// ExtraSearchPath are the schemas of [Config].ExtraSearchPath. PUBLIC gets USAGE on each that exists and loses CREATE, so
-	// that every tenant, also a later one, finds what is there and nobody but its owner makes anything. Default: none.
+	// that every tenant, also a later one, finds what is there and only the schema's owner creates there. Default: none.
 	ExtraSearchPath []string
 
-	// Extensions are the names of extensions that the database should have: "citext". Those that lack are made in
-	// ExtensionSchema, with those that they require; one that is there stays in the schema where it is, and the report says
-	// in which. One that cannot be made is in the report too and stops nothing: see [SetupReport.Err]. Default: none.
+	// Extensions are the names of extensions that the database should have: "citext". Setup creates the missing ones in
+	// ExtensionSchema, with those that they require. One that exists stays in its schema, which the report names. One that
+	// cannot be created is in the report and does not stop Setup: see [SetupReport.Err]. Default: none.
 	Extensions []string
 
-	// ExtensionSchema is the schema of new extensions. It is made where it lacks, if Extensions are named, and gets the
-	// rights of ExtraSearchPath. Default: [DefaultExtensionSchema].
+	// ExtensionSchema is the schema of new extensions. If Extensions are named, Setup creates it where it does not exist, with
+	// the privileges of ExtraSearchPath. Default: [DefaultExtensionSchema].
 	ExtensionSchema string
 }
 

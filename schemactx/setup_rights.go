@@ -63,7 +63,7 @@ func bringInOrder(ctx context.Context, tx pgx.Tx, database string, rights []righ
 
 // sql is the statement that brings the right in order.
 func (r right) sql(database string) (string, error) {
-	on := " on database " + pgx.Identifier{database}.Sanitize() // a database's name follows no rule of ours
+	on := " on database " + pgx.Identifier{database}.Sanitize() // a database's name need not follow ValidateName
 	switch r.schema {
 	case "":
 	case Public:

@@ -147,7 +147,7 @@ type typeBuilder struct {
 	rows map[uint32]*typeRow
 }
 
-// build returns the type. What nobody knows is text, and what has it in it travels as text.
+// build returns the type. A type that neither pgx nor the schema describes is text, and so is a type that contains one.
 func (b *typeBuilder) build(oid uint32) *pgtype.Type {
 	if t, ok := b.base.TypeForOID(oid); ok {
 		return t // built in, or the program's own

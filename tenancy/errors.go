@@ -221,7 +221,7 @@ func (e *InactiveError) Error() string { return fmt.Sprintf("tenant %q is %s", e
 type QuarantineError struct {
 	Slug, Schema string
 	Reason       string        // a word, such as "behind"
-	RetryAfter   time.Duration // what a client is told to wait; 0: nobody knows how long it takes
+	RetryAfter   time.Duration // what a client is told to wait; 0: not known
 	Err          error         // what is known of the schema, for the program alone; may be nil
 }
 

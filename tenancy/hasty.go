@@ -7,17 +7,17 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// hasty reports whether the first commits of a create need not wait for the disk: the last one
-// does, and takes the earlier ones with it, as one server writes its log in order. A crash in
-// between loses what nobody was told of yet. With hooks or a seed somebody was, who may have noted
-// the id elsewhere, and after the crash the sequence could give it out again; and a schema on
+// hasty reports whether Create may use synchronous_commit=off before its last step. The last commit
+// waits for the disk and makes the earlier ones durable too, as one server writes its log in order.
+// A crash before it loses a tenant that no caller knows yet. A hook or a seed may have stored the
+// tenant's id elsewhere, and after the crash the sequence could give the id out again. A schema on
 // another server has another log.
 func (m *Manager) hasty() bool {
 	return m.schemas == m.registry && m.cfg.Seed == nil && m.cfg.Hooks.Before == nil && m.cfg.Hooks.After == nil
 }
 
-// commitMode is what synchronous_commit is set to in the first commits of a create, for one
-// transaction; empty: what it is.
+// commitMode returns the value of synchronous_commit for a transaction before the last step of
+// Create; empty: it is not changed.
 func (m *Manager) commitMode() string {
 	if m.hasty() {
 		return "off"
@@ -36,13 +36,13 @@ type NewSchemaMigrator interface {
 	MigrateNew(ctx context.Context, schema string) error
 }
 
-// UnusedSchemaMigrator is a [Migrator] that can bring up a schema that nobody uses yet without a
-// regard for others: it needs not build indexes concurrently, which waits for the snapshots of all
-// other sessions. Create uses it, and so does what fills the stock and takes a replacement back.
+// UnusedSchemaMigrator is a [Migrator] that can bring up a schema that no session uses yet without
+// CONCURRENTLY, which waits for the snapshots of all other sessions. Create, the stock and
+// [Manager.RevertReplacement] use it.
 type UnusedSchemaMigrator interface {
 	Migrator
 
-	// MigrateUnused is Migrate for a schema that nobody uses until it returns.
+	// MigrateUnused is Migrate for a schema that no other session uses until it returns.
 	MigrateUnused(ctx context.Context, schema string) error
 }
 
@@ -54,7 +54,7 @@ func (m *Manager) migrate(ctx context.Context, op Op, t *Tenant) error {
 	return m.migrateUnused(ctx, t.Schema)
 }
 
-// migrateUnused brings a schema up to date that nobody uses yet.
+// migrateUnused brings a schema up to date that no session uses yet.
 func (m *Manager) migrateUnused(ctx context.Context, schema string) error {
 	if unused, ok := m.cfg.Migrator.(UnusedSchemaMigrator); ok {
 		return unused.MigrateUnused(ctx, schema)

@@ -37,7 +37,7 @@ type Config struct {
 	// FirstTimeout bounds how long a request waits for the first look at a schema. Default: 2 seconds.
 	FirstTimeout time.Duration
 
-	// RetryAfter is what clients are told to wait where the schema is [Behind] or [Unknown]. For other reasons somebody has
+	// RetryAfter is what clients are told to wait where the schema is [Behind] or [Unknown]. For other reasons an operator has
 	// to do something first, and they are told nothing. Default: 30 seconds.
 	RetryAfter time.Duration
 

@@ -14,7 +14,7 @@ import (
 const nearSQL = `select id from students where $1 <<-> (first_name || ' ' || last_name) < 0.6
 	order by $1 <<-> (first_name || ' ' || last_name), id limit 5`
 
-// near returns students with a name like that, of those that the viewer sees.
+// near returns the students with a similar name that the viewer may see.
 func (s *site) near(ctx context.Context, name string) (students []erp.Student, err error) {
 	rows, err := s.DB.Query(ctx, nearSQL, name)
 	if err != nil {
@@ -29,7 +29,7 @@ func (s *site) near(ctx context.Context, name string) (students []erp.Student, e
 		switch {
 		case err == nil:
 			students = append(students, student)
-		case !errors.Is(err, erp.ErrNotFound) && !errors.Is(err, erp.ErrForbidden): // which those are whom the viewer does not see
+		case !errors.Is(err, erp.ErrNotFound) && !errors.Is(err, erp.ErrForbidden): // the viewer may not see this student
 			return nil, err
 		}
 	}
