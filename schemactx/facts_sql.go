@@ -61,6 +61,9 @@ const factsSQL = `
 					when 'pg_catalog.pg_policy'::regclass then d.deptype = 'a'
 					when 'pg_catalog.pg_attrdef'::regclass then d.deptype = 'a'
 					when 'pg_catalog.pg_cast'::regclass then true
+					when 'pg_catalog.pg_type'::regclass then d.deptype = 'i' -- the type of rows, and arrays
+					when 'pg_catalog.pg_class'::regclass then d.deptype = 'i' -- the columns of a composite type
+						and d.refclassid = 'pg_catalog.pg_type'::regclass
 					when 'pg_catalog.pg_constraint'::regclass then d.deptype = 'a' and exists (
 						select from pg_catalog.pg_constraint c where c.oid = d.objid and c.contype = 'c')
 					when 'pg_catalog.pg_trigger'::regclass then d.deptype = 'a' and exists (

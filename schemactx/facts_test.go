@@ -23,6 +23,11 @@ func settingFunc(name, label string) string {
 	return fmt.Sprintf("create or replace function "+name+" "+leavesSQL, label)
 }
 
+// sharedDomain is a domain whose check leaves something, and a composite type with a column of it.
+var sharedDomain = settingFunc("shared.f()", "") + `; do $$ begin
+	create domain shared.d as text check (shared.f()); create type shared.pair as (word shared.d, n int);
+	exception when duplicate_object then null; end $$`
+
 // hidden are the ways in which a statement runs a function that its text does not show. setup runs in each tenant's
 // schema, after the table papers has been made; everything in schema shared is made once.
 var hidden = []struct {
@@ -75,6 +80,27 @@ var hidden = []struct {
 		name: "domain on a shared domain", shared: settingFunc("shared.f()", "") + `;
 		do $$ begin create domain shared.d as text check (shared.f()); exception when duplicate_object then null; end $$`,
 		setup: "create domain d as shared.d", sql: "select cast(body as d) from papers",
+	},
+	{
+		name: "domain within a composite type in a shared schema", shared: sharedDomain,
+		setup: "create view v as select body::shared.pair as body from (values ('(x,1)')) as t(body)", sql: "select body::text from v",
+	},
+	{
+		name: "domain within an array of composites in a shared schema", shared: sharedDomain,
+		setup: "create view v as select body::shared.pair[] as body from (values ('{\"(x,1)\"}')) as t(body)", sql: "select body::text from v",
+	},
+	{
+		name: "shared domain within a composite type", shared: sharedDomain,
+		setup: "create type pair as (word shared.d, n int)", sql: "select '(x,1)'::text::pair::text from papers",
+	},
+	{
+		name: "shared domain within the type of a shared table's rows", shared: sharedDomain + "; create table if not exists shared.pairs (word shared.d)",
+		setup: "create view v as select body::shared.pairs as body from (values ('(x)')) as t(body)", sql: "select body::text from v",
+	},
+	{
+		name: "cast of a row", shared: `create or replace function shared.tell(record) returns text language plpgsql security definer
+		set search_path = pg_catalog as $$ begin perform set_config('app.level', 'staff', false); return 'x'; end $$`,
+		setup: "create cast (papers as text) with function shared.tell(record)", sql: "select p::text from papers p",
 	},
 	{name: "default", setup: settingFunc("f()", "") + "; alter table papers add ok boolean default f()", sql: "insert into papers (id, body) values (default, 'x')"},
 	{
