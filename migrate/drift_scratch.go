@@ -17,9 +17,6 @@ const scratchComment = "pgtenant: builds a reference, may be dropped"
 // scratchTimeout bounds the dropping of a scratch schema when the caller's context is over.
 const scratchTimeout = time.Minute
 
-// scratchKey is that of the lock on a scratch schema, $1, which its session holds.
-const scratchKey = "hashtextextended('pgtenant.scratch.' || $1::text, 0)"
-
 // referenceIn builds the reference in a schema. The lock is on a connection that leaves the
 // pool, as migrations need one of the pool's meanwhile.
 func (r *Runner) referenceIn(ctx context.Context, t target, opts FingerprintOptions) (s Structure, err error) {

@@ -71,10 +71,13 @@ func (m *member) state() SchemaState {
 	return st
 }
 
-// strays calls visit for each schema with a version table that was not met. Where there are any the list is read
-// again: one may have been made meanwhile.
+// strays calls visit for each schema with a version table that was not met and that no session is at work on. Where
+// there are any the list is read again: one may have been made meanwhile.
 func (s *survey) strays(ctx context.Context, list List, visit func(schema string) error) error {
 	found, err := s.unmet(ctx)
+	if err == nil && len(found) > 0 {
+		found, err = s.r.idle(ctx, found)
+	}
 	if err != nil || len(found) == 0 {
 		return err
 	}

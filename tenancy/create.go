@@ -176,7 +176,7 @@ func (m *Manager) insertLocked(ctx context.Context, p CreateParams) (Tenant, *le
 		), t as (
 			insert into public.tenants (id, schema_name, slug, name) select id, schema_name, $2, $3 from new returning *
 		)
-		select `+tenantDetailsColumns+` from t, lateral (select `+waitLock(lockKey("t.id"))+`,
+		select `+tenantDetailsColumns+` from t, lateral (select `+waitLock(lockKey("t.id"))+`, `+workLock("t.schema_name")+`,
 			case when $5 <> '' then set_config('synchronous_commit', $5, true) end) as locked`,
 		p.Schema, p.Slug, p.Name, p.Domain, m.commitMode())
 	if err != nil {

@@ -17,6 +17,12 @@ const unlockTimeout = 5 * time.Second
 // lockKey is the SQL of the advisory lock's key for the tenant whose id is the SQL expression.
 func lockKey(id string) string { return "hashtextextended('pgtenant.tenant.' || " + id + ", 0)" }
 
+// workLock is SQL that says that the session is at work on the schema whose name is the SQL expression: package migrate,
+// which has the same key, does not report it as unregistered. It keeps nobody out.
+func workLock(name string) string {
+	return "pg_try_advisory_lock_shared(hashtextextended('pgtenant.scratch.' || " + name + ", 0))"
+}
+
 // lease is a connection of the registry that holds the locks of the tenants that one
 // operation works on. The locks are the session's: they are gone when the process is.
 type lease struct {
@@ -123,7 +129,8 @@ func (l *lease) release(ctx context.Context) {
 // lock waits for the tenant's lock, as long as it is one of us who holds it, and reads the tenant as it is then.
 func (l *lease) lock(ctx context.Context, id int64) (Tenant, error) {
 	for {
-		_, err := l.conn.Exec(ctx, "select "+waitLock(lockKey("$1::bigint")), id)
+		_, err := l.conn.Exec(ctx, "select "+waitLock(lockKey("$1::bigint"))+
+			", (select "+workLock("schema_name")+" from public.tenants where id = $1)", id)
 		if err == nil {
 			return l.m.ByID(ctx, id)
 		}

@@ -97,7 +97,7 @@ func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Stagi
 	s := &Staging{m: m, conn: pooled.Hijack()}
 	rows, err := s.conn.Query(ctx, `with name as (insert into public.schema_names (name, tenant_id) values ($3::text, $2::bigint)),
 		s as (insert into public.side_schemas (id, tenant_id, schema_name, state) values ($1::bigint, $2, $3, 'building') returning *)
-		select `+sideColumns+` from s, lateral (select `+waitLock(sideKey("s.id"))+`) as locked`, side.ID, side.TenantID, side.Schema)
+		select `+sideColumns+` from s, lateral (select `+waitLock(sideKey("s.id"))+`, `+workLock("s.schema_name")+`) as locked`, side.ID, side.TenantID, side.Schema)
 	if err == nil {
 		s.side, err = pgx.CollectExactlyOneRow(rows, scanSide)
 	}

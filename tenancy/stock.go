@@ -155,7 +155,7 @@ func (l *lease) insertStocked(ctx context.Context, size int) (Tenant, error) {
 			insert into public.tenants (id, schema_name, slug, name, status)
 			select id, 'tenant_' || id, '_' || id, '_' || id, 'stocked' from new returning *
 		)
-		select `+tenantDetailsColumns+` from t, lateral (select `+waitLock(lockKey("t.id"))+`) as locked`, size)
+		select `+tenantDetailsColumns+` from t, lateral (select `+waitLock(lockKey("t.id"))+`, `+workLock("t.schema_name")+`) as locked`, size)
 	if err != nil {
 		return Tenant{}, err
 	}

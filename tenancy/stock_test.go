@@ -303,6 +303,13 @@ func (f *fullDisk) Migrate(ctx context.Context, schema string) error {
 	return f.Runner.Migrate(ctx, schema)
 }
 
+func (f *fullDisk) MigrateUnused(ctx context.Context, schema string) error {
+	if f.err != nil {
+		return f.err
+	}
+	return f.Runner.MigrateUnused(ctx, schema)
+}
+
 func TestTheStockIsRefilledAfterAClaim(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -64,7 +64,7 @@ func (m *Manager) claimStocked(ctx context.Context, p CreateParams) (Tenant, err
 func takeStocked(ctx context.Context, db Querier, p CreateParams, version string, status Status) (Tenant, error) {
 	from := "t"
 	if status != Active {
-		from += ", lateral (select " + waitLock(lockKey("t.id")) + ") as locked"
+		from += ", lateral (select " + waitLock(lockKey("t.id")) + ", " + workLock("t.schema_name") + ") as locked"
 	}
 	rows, err := db.Query(ctx, `with ready as materialized (
 			select id from public.tenants where status = 'stocked' and stock_version = $5 and placement = 'default'

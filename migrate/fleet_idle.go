@@ -1,0 +1,56 @@
+package migrate
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// A schema is locked by the session that makes it, before it is there, until it is dropped or on a
+// list. Package tenancy has the same key.
+
+// scratchKey is that of the lock on a schema, $1, that a session is at work on.
+const scratchKey = "hashtextextended('pgtenant.scratch.' || $1::text, 0)"
+
+// heldSQL tells which of the schemas, $1, have that lock.
+const heldSQL = `select name from unnest($1::text[]) name
+	where hashtextextended('pgtenant.scratch.' || name, 0) in (
+		select classid::bigint << 32 | objid::bigint from pg_locks where locktype = 'advisory' and objsubid = 1 and granted
+		and database = (select oid from pg_database where datname = current_database()))`
+
+// idle returns the schemas of a set that no session is at work on and that are still there. It looks
+// for them behind the locks: the work that has ended since the set was read may have dropped its own.
+func (r *Runner) idle(ctx context.Context, found map[string]struct{}) (map[string]struct{}, error) {
+	names := slices.Collect(maps.Keys(found))
+	held, err := r.namesOf(ctx, heldSQL, names)
+	if err != nil {
+		return nil, err
+	}
+	there, err := r.namesOf(ctx, "select nspname::text from pg_namespace where nspname = any($1::text[]::name[])", names)
+	if err != nil {
+		return nil, err
+	}
+	idle := make(map[string]struct{}, len(there))
+	for _, name := range there {
+		idle[name] = struct{}{}
+	}
+	for _, name := range held {
+		delete(idle, name)
+	}
+	return idle, nil
+}
+
+func (r *Runner) namesOf(ctx context.Context, sql string, names []string) ([]string, error) {
+	rows, err := r.pool.Query(ctx, sql, pgx.QueryExecModeExec, names)
+	if err != nil {
+		return nil, fmt.Errorf("look for strays: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("look for strays: %w", err)
+	}
+	return found, nil
+}
