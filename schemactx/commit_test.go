@@ -53,12 +53,6 @@ func atEveryLevel(t *testing.T, prepare string, test func(t *testing.T, l *level
 	}
 }
 
-// inSchema runs statements as the owner with the tenant's schema as its path.
-func (l *leveled) inSchema(t *testing.T, schema, sql string) {
-	t.Helper()
-	l.exec(t, fmt.Sprintf("begin; set local search_path = %s; %s; commit", schema, sql))
-}
-
 func (l *leveled) open(t *testing.T) {
 	t.Helper()
 	if l.level == schemactx.Logins {

@@ -17,7 +17,7 @@ type connState struct {
 	own    map[string]*pgconn.StatementDescription // the library's own statements that are prepared, by SQL
 	home   string                                  // the search path that a RESET leads to, where it has been needed
 	last   string                                  // the schema that was served last
-	gen    uint64                                  // of the catalog, when the connection was used last
+	seen   uint64                                  // of the catalog, when the connection was used last
 	stain  string                                  // the schema whose statements may have left something behind, or manySchemas
 	strays bool                                    // what may have been left includes prepared statements
 	doubt  bool                                    // prepared statements may be others than they were

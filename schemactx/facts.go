@@ -17,7 +17,7 @@ import (
 // The text of a statement does not tell which functions it runs: those of policies, views, operators, defaults, casts,
 // domains, triggers and of "s.func" are called out of sight. The catalogs tell. facts are what they say of one schema.
 type facts struct {
-	gen    uint64 // of the catalog, when they were loaded
+	gen    uint64 // of the catalog, when they were loaded; 0 where they hold no longer
 	loaded int64  // when, see [catalog.now]
 	reads  bool   // a read in the schema may leave session state or change the scope
 	writes bool   // a write may
@@ -42,16 +42,17 @@ const (
 // every statement of their schema then counts as one that may leave session state.
 type catalog struct {
 	start  time.Time
-	gen    atomic.Uint64 // changes with the fingerprint; 0 before the first one
+	gen    atomic.Uint64 // of the facts that hold; 0 before the first fingerprint
+	seen   atomic.Uint64 // counts the changes that have been seen; those that concern new schemas alone leave gen as it is
 	next   atomic.Int64  // when the fingerprint is to be compared
 	reload atomic.Int64  // when known facts may be loaded again
 	blind  atomic.Int64  // until when nothing is read, because it failed
 	facts  sync.Map      // of *facts, by schema
 	size   atomic.Int64  // of facts
+	last   atomic.Pointer[fingerprint]
 
-	mu          sync.Mutex
-	fingerprint string
-	wanted      map[string]bool // schemas that a transaction has met while it could not load their facts
+	mu     sync.Mutex
+	wanted map[string]bool // schemas that a transaction has met while it could not load their facts
 }
 
 // now counts from the DB's start, on the monotonic clock.
@@ -83,28 +84,53 @@ func (c *catalog) claim(now int64) bool {
 	return now >= next && c.next.CompareAndSwap(next, now+int64(factsInterval))
 }
 
-// compared takes note of a fingerprint and returns the generation that it belongs to.
-func (c *catalog) compared(fingerprint string, took time.Duration) uint64 {
+// compared takes note of what a comparison with f at that time has seen. It returns [catalog.seen], or 0 where another
+// comparison has overtaken this one, so that it is unknown what has changed.
+func (c *catalog) compared(f *fingerprint, now int64, saw sighting, took time.Duration) uint64 {
 	c.next.Store(c.now() + int64(max(factsInterval, 100*took)))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.fingerprint != fingerprint {
-		c.fingerprint = fingerprint
+	last := c.last.Load()
+	switch {
+	case last != nil && last.counts == saw.counts:
+		return c.seen.Load()
+	case last != f:
+		c.changed()
+		return 0
+	case f != nil && f.old == saw.old:
+		c.outdate(saw.newer)
+	default:
 		c.gen.Add(1)
 	}
-	return c.gen.Load()
+	c.last.Store(f.after(saw, now))
+	return c.seen.Add(1)
 }
 
-// learned keeps facts. Schemas that do not exist have some too: a name in a statement is often no schema.
-func (c *catalog) learned(all map[string]*facts, took time.Duration) {
+// outdate has the facts of some schemas loaded again before they are used. Names that belonged to no schema have facts too.
+func (c *catalog) outdate(schemas []string) {
+	for _, schema := range schemas {
+		if v, ok := c.facts.Load(schema); ok {
+			c.facts.Store(schema, &facts{loaded: v.(*facts).loaded})
+		}
+	}
+}
+
+// learned keeps facts, unless a change has been seen since the comparison that went in front of them. Schemas that do not
+// exist have some too: a name in a statement is often no schema.
+func (c *catalog) learned(all map[string]*facts, seen uint64, took time.Duration) {
 	now := c.now()
 	c.reload.Store(now + factsShare*int64(took))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if seen != c.seen.Load() {
+		return
+	}
 	if c.size.Add(int64(len(all))) > maxFacts {
 		c.facts.Clear()
 		c.size.Store(int64(len(all)))
 	}
 	for schema, f := range all {
-		f.loaded = now
+		f.gen, f.loaded = c.gen.Load(), now
 		if _, again := c.facts.Swap(schema, f); again {
 			c.size.Add(-1)
 		}
@@ -114,7 +140,15 @@ func (c *catalog) learned(all map[string]*facts, took time.Duration) {
 // failed notes that the catalogs cannot be read. Nothing that is known holds any longer.
 func (c *catalog) failed() {
 	c.blind.Store(c.now() + int64(factsRetry))
+	c.expire()
+}
+
+// expire has all facts loaded again before they are used.
+func (c *catalog) expire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.gen.Add(1)
+	c.seen.Add(1)
 }
 
 // changed has the fingerprint compared by the next unit of work.
@@ -122,7 +156,7 @@ func (c *catalog) changed() { c.next.Store(0) }
 
 // forget has all facts loaded again.
 func (c *catalog) forget() {
-	c.gen.Add(1)
+	c.expire()
 	c.reload.Store(0)
 	c.changed()
 }
@@ -152,7 +186,8 @@ func (c *catalog) takeWanted() []string {
 // look is what a unit of work reads of the catalogs in front of its first statement.
 type look struct {
 	fingerprint bool
-	schemas     []string // whose facts it loads
+	last        *fingerprint // that it compares with
+	schemas     []string     // whose facts it loads
 }
 
 func (l look) due() bool { return l.fingerprint || len(l.schemas) > 0 }
@@ -179,12 +214,12 @@ func (u *unit) plan() {
 // watch has a connection scrubbed for the next tenant once the catalogs have changed: before the change was seen, the last
 // tenant may have run functions that the DB did not know of.
 func (u *unit) watch() {
-	gen := u.db.catalog.gen.Load()
-	if u.state.last != "" && u.state.gen != gen {
+	seen := u.db.catalog.seen.Load()
+	if u.state.last != "" && u.state.seen != seen {
 		u.state.stained(u.state.last)
 		u.state.strays = true
 	}
-	u.state.gen = gen
+	u.state.seen = seen
 }
 
 // meet adds the schemas that a statement names to what the unit reads, where it has not begun.
@@ -237,7 +272,8 @@ func (u *unit) lookFront() front {
 	if !u.look.due() {
 		return nil
 	}
-	f := front{{step: stepFingerprint, sql: fingerprintSQL}}
+	u.look.last = u.db.catalog.last.Load()
+	f := front{{stepFingerprint, fingerprintSQL, u.look.last.params(u.now)}}
 	if len(u.look.schemas) > 0 {
 		f = append(f, own{stepFacts, factsSQL, [][]byte{textArray(u.look.schemas)}})
 	}
@@ -298,20 +334,21 @@ func textArray(names []string) []byte {
 func (u *unit) looked(s step, rows [][][]byte) {
 	c := &u.db.catalog
 	if s == stepFingerprint {
-		if len(rows) != 1 || len(rows[0]) != 2 {
+		saw, ok := sightingOf(rows)
+		if !ok {
 			c.failed()
 			return
 		}
-		u.lookedAt = c.compared(string(rows[0][0]), milliseconds64(rows[0][1]))
-		if u.state.gen == 0 {
-			u.state.gen = u.lookedAt // before the first look every statement has counted as one that may leave something
+		u.lookedAt = c.compared(u.look.last, u.now, saw, milliseconds64(rows[0][5]))
+		if u.state.seen == 0 {
+			u.state.seen = u.lookedAt // before the first look every statement has counted as one that may leave something
 		}
 		u.look.fingerprint = false
 		return
 	}
 	all := make(map[string]*facts, len(u.look.schemas))
 	for _, schema := range u.look.schemas {
-		all[schema] = &facts{gen: u.lookedAt}
+		all[schema] = &facts{}
 	}
 	var took time.Duration
 	for _, row := range rows {
@@ -323,7 +360,7 @@ func (u *unit) looked(s step, rows [][][]byte) {
 		f.reads, f.writes = string(row[1]) != "f", string(row[2]) != "f"
 		took = milliseconds64(row[3])
 	}
-	c.learned(all, took)
+	c.learned(all, u.lookedAt, took)
 	u.look.schemas = nil
 }
 

@@ -39,18 +39,31 @@ func TestTextArray(t *testing.T) {
 func TestGenerationsOfFacts(t *testing.T) {
 	t.Parallel()
 	c := catalog{start: time.Now()}
+	look := func(counts, old string, newer ...string) uint64 {
+		return c.compared(c.last.Load(), c.now(), sighting{counts: counts, old: old, coming: old, newer: newer, newest: "7"}, 0)
+	}
 	assert.True(t, c.claim(1), "the first one compares")
 	assert.False(t, c.claim(1), "one compares at a time")
-	first := c.compared("a", 0)
-	assert.Equal(t, first, c.compared("a", 0))
+	first := look("a", "a")
+	assert.Equal(t, first, look("a", ""))
 	assert.True(t, c.due("s", c.now()))
-	c.learned(map[string]*facts{"s": {gen: first, reads: true}}, time.Hour)
-	assert.NotNil(t, c.known("s", first))
+	all := func() map[string]*facts { return map[string]*facts{"s": {reads: true}, "new": {}} }
+	c.learned(all(), first, time.Hour)
+	assert.True(t, c.holds("s"))
 	assert.False(t, c.due("s", c.now()))
 
-	second := c.compared("b", 0)
+	second := look("b", "a", "new", "unknown")
 	assert.NotEqual(t, first, second)
-	assert.Nil(t, c.known("s", second))
+	assert.True(t, c.holds("s"), "only new schemas have changed")
+	assert.False(t, c.holds("new"))
+	c.learned(all(), first, time.Hour)
+	assert.False(t, c.holds("new"), "they were loaded before the change was seen")
+	c.learned(all(), second, time.Hour)
+	assert.True(t, c.holds("new"))
+
+	third := look("c", "c")
+	assert.NotEqual(t, second, third)
+	assert.False(t, c.holds("s"))
 	assert.False(t, c.due("s", c.now()), "the load has taken an hour")
 	assert.True(t, c.due("other", c.now()), "what is unknown is loaded at once")
 	c.forget()
@@ -59,12 +72,50 @@ func TestGenerationsOfFacts(t *testing.T) {
 	assert.Positive(t, c.blind.Load())
 }
 
+// Two units may compare at the same time. The one that is overtaken takes nothing back, and what it loads is not kept.
+func TestComparisonsThatOvertake(t *testing.T) {
+	t.Parallel()
+	c := catalog{start: time.Now()}
+	look := func(f *fingerprint, counts, old string) uint64 {
+		return c.compared(f, c.now(), sighting{counts: counts, old: old, coming: old, newest: "7"}, 0)
+	}
+	look(nil, "a", "a")
+	before := c.last.Load()
+	after := look(before, "b", "b")
+	assert.Equal(t, after, look(before, "b", "b"), "it has seen the same")
+	assert.Zero(t, look(before, "c", "a"))
+	assert.Zero(t, c.next.Load(), "it is compared again at once")
+	c.learned(map[string]*facts{"s": {}}, 0, 0)
+	assert.False(t, c.holds("s"))
+	assert.Greater(t, look(c.last.Load(), "c", "b"), after)
+}
+
+// A schema counts as new for a minute at least, and for as long as nothing changes. All that is made later in one that has
+// become old has all facts loaded again.
+func TestHorizonOfFingerprints(t *testing.T) {
+	t.Parallel()
+	minute := int64(signUpAge)
+	var none *fingerprint
+	f := none.after(sighting{counts: "a", old: "a", newest: "10"}, 0)
+	f = f.after(sighting{counts: "b", old: "a", coming: "a", newest: "20"}, minute-1)
+	assert.Equal(t, &fingerprint{counts: "b", old: "a", horizon: "10", coming: "10"}, f)
+	f = f.after(sighting{counts: "c", old: "a", coming: "a", newest: "30"}, minute)
+	assert.Equal(t, &fingerprint{counts: "c", old: "a", horizon: "10", coming: "30", since: minute}, f)
+	assert.Equal(t, "10", string(f.params(2*minute - 1)[2]))
+	assert.Equal(t, "30", string(f.params(2 * minute)[2]))
+	f = f.after(sighting{counts: "d", old: "a", coming: "c", newest: "40"}, 2*minute)
+	assert.Equal(t, &fingerprint{counts: "d", old: "c", horizon: "30", coming: "40", since: 2 * minute}, f)
+}
+
+// holds reports whether the facts of a schema are known and of this generation.
+func (c *catalog) holds(schema string) bool { return c.known(schema, c.gen.Load()) != nil }
+
 // BenchmarkFacts is what a statement costs more for knowing what its schema may run: twice the verdict, and the plan of
 // its unit of work.
 func BenchmarkFacts(b *testing.B) {
 	db := &DB{catalog: catalog{start: time.Now()}}
-	gen := db.catalog.compared("a", time.Hour)
-	db.catalog.learned(map[string]*facts{"tenant_1": {gen: gen}, "s": {gen: gen}}, 0)
+	seen := db.catalog.compared(nil, 0, sighting{counts: "a", old: "a", newest: "7"}, time.Hour)
+	db.catalog.learned(map[string]*facts{"tenant_1": {}, "s": {}}, seen, 0)
 	for name, named := range map[string][]string{"names": {"s"}, "plain": nil} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -1,20 +1,52 @@
 package schemactx
 
-// fingerprintSQL returns what changes when functions, views, rules, policies, triggers, operators, casts, checks of domains
-// or schemas are made or dropped, and how long it took, in milliseconds. It counts, because transactions may commit in
-// another order than they took their object ids in. What is replaced in place, as by CREATE OR REPLACE VIEW, does not
-// change it.
-const fingerprintSQL = `
-	select pg_catalog.concat_ws(' ',
-		(select pg_catalog.count(*) || '/' || pg_catalog.max(oid) from pg_catalog.pg_proc),
-		(select pg_catalog.count(*) || '/' || pg_catalog.max(oid) from pg_catalog.pg_rewrite),
-		(select pg_catalog.count(*) || '/' || pg_catalog.max(oid) from pg_catalog.pg_policy),
-		(select pg_catalog.count(*) || '/' || pg_catalog.max(oid) from pg_catalog.pg_operator),
-		(select pg_catalog.count(*) || '/' || pg_catalog.max(oid) from pg_catalog.pg_cast),
-		(select pg_catalog.count(*) || '/' || pg_catalog.max(oid) from pg_catalog.pg_namespace),
-		(select pg_catalog.count(*) || '/' || pg_catalog.max(oid) from pg_catalog.pg_constraint where conrelid = 0),
-		(select pg_catalog.max(oid) from pg_catalog.pg_trigger)
-	), (extract(epoch from pg_catalog.clock_timestamp() - pg_catalog.statement_timestamp()) * 1000)::float8`
+import "strings"
+
+// fingerprintSQL returns what changes when functions, views, rules, policies, operators, casts, checks of domains or schemas
+// are made or dropped. It counts, because transactions may commit in another order than they took their object
+// ids in. What is replaced in place, as by CREATE OR REPLACE VIEW, does not change it.
+//
+// If the counts differ from $1 it also returns the counts of what belongs to the schemas with an object id up to $2, the
+// same up to $3 if that is another, and the names of the schemas above $2. A schema that is being made changes none of the
+// counts up to $2. The last columns are the highest object id of a schema, and how long the query took, in milliseconds.
+var fingerprintSQL = `
+	with seen as materialized (
+		select pg_catalog.concat_ws(' ',
+			(select pg_catalog.count(*) || '/' || pg_catalog.max(oid) from pg_catalog.pg_proc),
+			(select pg_catalog.count(*) || '/' || pg_catalog.max(oid) from pg_catalog.pg_rewrite),
+			(select pg_catalog.count(*) || '/' || pg_catalog.max(oid) from pg_catalog.pg_policy),
+			(select pg_catalog.count(*) || '/' || pg_catalog.max(oid) from pg_catalog.pg_operator),
+			(select pg_catalog.count(*) || '/' || pg_catalog.max(oid) from pg_catalog.pg_cast),
+			(select pg_catalog.count(*) || '/' || pg_catalog.max(oid) from pg_catalog.pg_constraint where conrelid = 0),
+			(select pg_catalog.count(*) || '/' || pg_catalog.sum(pg_catalog.hashtext(oid || '.' || nspname)) from pg_catalog.pg_namespace)
+		) as counts
+	)
+	select counts,
+		case when counts is distinct from $1::text then ` + countsUpTo("$2") + ` end,
+		case when counts is distinct from $1::text and $3::oid <> $2::oid then ` + countsUpTo("$3") + ` end,
+		case when counts is distinct from $1::text then
+			(select pg_catalog.json_agg(nspname::text) from pg_catalog.pg_namespace where oid > $2::oid) end,
+		(select pg_catalog.max(oid) from pg_catalog.pg_namespace),
+		(extract(epoch from pg_catalog.clock_timestamp() - pg_catalog.statement_timestamp()) * 1000)::float8
+	from seen`
+
+// countsUpTo returns the expression of a fingerprint of what belongs to schemas with an object id up to that parameter. A
+// cast belongs to the newer one of its types' schemas.
+func countsUpTo(param string) string {
+	return strings.ReplaceAll(`pg_catalog.concat_ws(' ',
+			(select pg_catalog.count(*) || '/' || pg_catalog.max(oid) from pg_catalog.pg_proc where pronamespace <= LAST),
+			(select pg_catalog.count(*) || '/' || pg_catalog.max(oid) from pg_catalog.pg_rewrite
+				where (select c.relnamespace from pg_catalog.pg_class c where c.oid = ev_class) <= LAST),
+			(select pg_catalog.count(*) || '/' || pg_catalog.max(oid) from pg_catalog.pg_policy
+				where (select c.relnamespace from pg_catalog.pg_class c where c.oid = polrelid) <= LAST),
+			(select pg_catalog.count(*) || '/' || pg_catalog.max(oid) from pg_catalog.pg_operator where oprnamespace <= LAST),
+			(select pg_catalog.count(*) || '/' || pg_catalog.max(oid) from pg_catalog.pg_cast
+				where (select pg_catalog.max(t.typnamespace) from pg_catalog.pg_type t where t.oid in (castsource, casttarget)) <= LAST),
+			(select pg_catalog.count(*) || '/' || pg_catalog.max(oid) from pg_catalog.pg_constraint
+				where conrelid = 0 and (select t.typnamespace from pg_catalog.pg_type t where t.oid = contypid) <= LAST),
+			(select pg_catalog.count(*) || '/' || pg_catalog.sum(pg_catalog.hashtext(oid || '.' || nspname))
+				from pg_catalog.pg_namespace where oid <= LAST))`, "LAST", param+"::oid")
+}
 
 // factsSQL returns, for each of the schemas that exists, whether a read and whether a write there may run a function that
 // leaves session state, and how long the query took, in milliseconds.
@@ -79,7 +111,7 @@ const factsSQL = `
 		) as s(class, obj, read)
 	), builtin as materialized (
 		select oid, proname from pg_catalog.pg_proc
-		where oid < 16384 and (provolatile = 'v' and proname !~ '` + harmlessVolatile + `' or proname like '%to\_xml%')
+		where oid < 16384 and case provolatile when 'v' then proname !~ '` + harmlessVolatile + `' else proname like '%to\_xml%' end
 	), tree(root, read, tree) as ( -- the expressions, as PostgreSQL keeps them
 		select r.root, r.read, pg_catalog.concat_ws(' ', w.ev_qual, w.ev_action)
 		from reach r join pg_catalog.pg_rewrite w on w.oid = r.obj where r.class = 'pg_catalog.pg_rewrite'::regclass

@@ -40,7 +40,7 @@ type unit struct {
 
 	now      int64  // when the unit began, see [catalog.now]
 	look     look   // what is still to be read of the catalogs
-	lookedAt uint64 // the generation of the catalog that the unit has read
+	lookedAt uint64 // [catalog.seen] when the unit has compared the fingerprint
 }
 
 // open borrows a connection for a unit of work in the scope of ctx.
