@@ -16,13 +16,14 @@ type InvalidIndexError struct {
 	Index  string
 }
 
+// Error returns the index and what to do.
 func (e *InvalidIndexError) Error() string {
 	return fmt.Sprintf("index %q of table %q in schema %q is not valid: drop it and run the migration again", e.Index, e.Table, e.Schema)
 }
 
 // BlockedError is returned, in an [Error], when a statement with CONCURRENTLY has waited longer
-// than [Config.ConcurrentTimeout] for other transactions. It may be run again when those have ended: what it has left half made
-// is dropped then and made again.
+// than [Config.ConcurrentTimeout] for other transactions. Run the migration again when those have
+// ended: what it has left half made is dropped then and made again.
 type BlockedError struct {
 	Timeout  time.Duration
 	Blockers []Blocker // the oldest first; as the login sees them after the wait
@@ -38,6 +39,7 @@ type Blocker struct {
 	Age         time.Duration // of its transaction
 }
 
+// Error returns the timeout and the sessions.
 func (e *BlockedError) Error() string {
 	var all []string
 	for _, b := range e.Blockers {
@@ -49,6 +51,7 @@ func (e *BlockedError) Error() string {
 	return fmt.Sprintf("waited %v for other transactions: %s: %v", e.Timeout, strings.Join(all, "; "), e.Err)
 }
 
+// Unwrap lets errors.As find the server's error.
 func (e *BlockedError) Unwrap() error { return e.Err }
 
 // String returns the session in words.

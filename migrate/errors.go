@@ -79,6 +79,8 @@ type Error struct {
 	Err       error // the server's error, a *pgconn.PgError, the connection's, or the function's
 }
 
+// Error returns the schema, the place in the file, the server's message, and what to do where that
+// is known.
 func (e *Error) Error() string {
 	if e.Statement == 0 {
 		return fmt.Sprintf("migrate schema %q %s: %s/%s: %v", e.Schema, e.Direction, e.Source, e.File, e.Err)
@@ -95,6 +97,7 @@ func (e *Error) Error() string {
 // CREATE INDEX CONCURRENTLY. Its SQLSTATE, 25001, is that of other errors too.
 const noTransactionRoutine = "PreventInTransactionBlock"
 
+// Unwrap lets errors.Is and errors.As find the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // SQLState returns the server's code for the error, or the empty string where it did not come from

@@ -68,9 +68,10 @@ func (c *Carrier) Inject(ctx context.Context) (string, error) {
 }
 
 // Extract returns a child of ctx that carries the tenant of a token by [Carrier.Inject], as [NewContext] does. The tenant
-// is looked up: one that is not active is an [InactiveError], one that is gone [ErrNotFound], and what Admit returns is the error too. No token is [ErrNoTenant];
-// it never means the public site. A ctx of another tenant is [ErrForeignTenant]. Other errors are those of [Signer.Open]
-// and of the lookup. With an error there is no context: it is nil. ctx governs the lookup.
+// is looked up: one that is not active is an [InactiveError], one that is gone [ErrNotFound], and an error of Admit is
+// returned as it is. No token is [ErrNoTenant]; it never means the public site. A ctx of another tenant is
+// [ErrForeignTenant]. Other errors are those of [Signer.Open] and of the lookup. With an error there is no context: it is
+// nil. ctx governs the lookup.
 func (c *Carrier) Extract(ctx context.Context, token string) (context.Context, error) {
 	return c.open(ctx, PurposeJob, token)
 }
