@@ -1,0 +1,202 @@
+package schemactx
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// again reports whether the batch can be sent once more because a statement was stale: it has done nothing, and the caller
+// has had no result.
+func (br *batchResults) again(err error, hit bool) bool {
+	if br.given || br.sent > 0 || !stale(err, hit) {
+		return false
+	}
+	br.sent++
+	if br.mrr != nil {
+		_ = br.mrr.Close() // whose error is the same
+		br.mrr = nil
+	}
+	return br.restart(br.ctx, br.tx, br.start)
+}
+
+// resend sends the batch once more and reads up to the result of statement i.
+func (br *batchResults) resend(i int) error {
+	if err := br.send(br.ctx); err != nil {
+		return err
+	}
+	for k := range i {
+		if err := br.advance(k); err != nil {
+			return err
+		}
+		if _, err := br.mrr.ResultReader().Close(); err != nil {
+			return err
+		}
+	}
+	return br.advance(i)
+}
+
+func (br *batchResults) send(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	sds, err := br.prepare(ctx)
+	if err != nil {
+		return err
+	}
+	if br.loaded, err = br.typesFor(ctx, br.tx, sds...); err != nil {
+		return err
+	}
+	br.typed = br.typed[:0]
+	for i, sd := range sds {
+		if br.usesTypes(sd) {
+			br.typed = append(br.typed, i)
+		}
+	}
+	b := &pgconn.Batch{}
+	block := br.tx == nil && (len(br.calls) > 1 || br.needsBlock(br.kind))
+	front := br.front(br.tx, block)
+	if br.resolveSavepoints() {
+		front = nil // nothing else runs before it
+	}
+	named := br.db.named()
+	for _, o := range front {
+		o.queue(br.state, b, named)
+	}
+	for i := range br.calls {
+		if i > 0 && br.calls[i-1].kind.mayStray() {
+			br.assertion().queue(br.state, b, named)
+		}
+		if err := br.queue(b, i, sds[i]); err != nil {
+			if br.usesTypes(sds[i]) && !br.anew { // as in statement.encode
+				br.anew = true
+				br.loaded.doubt()
+				br.state.cache.drop(stmtKey{br.scope.schema, br.calls[i].sql})
+				return br.send(ctx)
+			}
+			if sds[i] == nil && br.describe(ctx, i) {
+				return br.send(ctx)
+			}
+			return err
+		}
+	}
+	if br.tx == nil {
+		br.queueBack(b, br.kind, block, named)
+	}
+	br.mrr = br.conn.PgConn().ExecBatch(ctx, b)
+	err = front.read(br.unit, br.tx, nextResult(br.mrr))
+	if err != nil && br.mayTryAgain(err) {
+		_ = br.mrr.Close() // whose error is the same
+		br.mrr = nil
+	}
+	return err
+}
+
+// prepare looks at every statement and prepares those that the connection does not know, in one round trip. It returns
+// their descriptions, nil for those that run unprepared.
+func (br *batchResults) prepare(ctx context.Context) ([]*pgconn.StatementDescription, error) {
+	br.calls = make([]call, len(br.batch.QueuedQueries))
+	known := make(map[string]*stmt, len(br.calls))
+	var missing []*stmt
+	for i, q := range br.batch.QueuedQueries {
+		c := &br.calls[i]
+		if err := c.parse(ctx, br.db.mode, br.tx.named(q.SQL), q.Arguments); err != nil {
+			return nil, err
+		}
+		key := stmtKey{br.scope.schema, c.sql}
+		switch st := known[c.sql]; {
+		case st != nil:
+			c.text, c.named, c.hit = st.kind, st.named, st.sd != nil
+			continue
+		case c.prepared():
+			known[c.sql] = br.prepared(c.sql)
+		}
+		if st := known[c.sql]; st != nil {
+			br.db.stats.hits.Add(1)
+			c.text, c.named, c.hit = st.kind, st.named, true
+		} else if c.text, c.named = br.kindOf(c.sql); br.isSavepoint(c) {
+			continue
+		} else if br.afterRollback(c); c.prepared() {
+			known[c.sql] = &stmt{key: key, name: br.state.cache.nextName(), kind: c.text, named: c.named, age: br.scope.age}
+			missing = append(missing, known[c.sql])
+		}
+		if err := c.text.refusal(c.sql); err != nil {
+			br.kind = kindRefused
+			return nil, err
+		}
+		br.meet(br.tx, c.named)
+	}
+	if len(missing) > 0 {
+		br.db.stats.misses.Add(int64(len(missing)))
+		if err := br.unit.prepare(ctx, br.tx, missing); err != nil {
+			return nil, err
+		}
+	}
+	br.judgeAll()
+	sds := make([]*pgconn.StatementDescription, len(br.calls))
+	for i := range br.calls {
+		br.calls[i].kind = br.judge(br.calls[i].text, br.calls[i].named)
+		if st := known[br.calls[i].sql]; st != nil {
+			sds[i] = st.sd
+		}
+	}
+	return sds, nil
+}
+
+// judgeAll notes the kind of the statement that leaves most behind.
+func (br *batchResults) judgeAll() {
+	br.kind = kindRead
+	for i := range br.calls {
+		br.kind = worse(br.kind, br.judge(br.calls[i].text, br.calls[i].named))
+	}
+}
+
+// worse returns the kind that leaves more behind.
+func worse(a, b sqlKind) sqlKind {
+	order := []sqlKind{kindRead, kindWrite, kindOther, kindBlock}
+	return order[max(slices.Index(order, a), slices.Index(order, b))]
+}
+
+func (br *batchResults) queue(b *pgconn.Batch, i int, sd *pgconn.StatementDescription) error {
+	c, eqb := &br.calls[i], &br.state.eqb
+	if sp := c.savepoint; sp != nil {
+		b.ExecParams(sp.op.sql(sp.server), nil, nil, nil, nil)
+		return nil
+	}
+	described := sd
+	if sd == nil {
+		described = br.described[i]
+	}
+	if err := c.encode(br.mapFor(br.loaded), eqb, described); err != nil {
+		return fmt.Errorf("statement %d of the batch: %w", i+1, err)
+	}
+	formats := slices.Clone(c.results) // the builder's own memory, used again for the next statement
+	if sd != nil {
+		b.ExecStatement(sd, eqb.ParamValues, eqb.ParamFormats, formats)
+	} else {
+		b.ExecParams(br.text(c.sql), eqb.ParamValues, nil, eqb.ParamFormats, formats)
+	}
+	return nil
+}
+
+// describe asks the server for the types of an unnamed statement whose arguments could not be encoded without them, as
+// unit.encodeDescribed does. It reports false where that was done already, or cannot be.
+func (br *batchResults) describe(ctx context.Context, i int) bool {
+	if len(br.db.types) == 0 || br.described[i] != nil {
+		return false
+	}
+	sd, err := br.unit.describe(ctx, br.tx, br.calls[i].sql)
+	if err != nil {
+		return false
+	}
+	if br.loaded, err = br.typesFor(ctx, br.tx, sd); err != nil {
+		return false
+	}
+	if br.described == nil {
+		br.described = make(map[int]*pgconn.StatementDescription)
+	}
+	br.described[i] = sd
+	return true
+}
