@@ -10,20 +10,21 @@
 //
 // # Migrations
 //
-// Migrations are SQL files in the format of goose, <version>_<name>.sql, with the annotations Up,
-// Down, StatementBegin, StatementEnd and NO TRANSACTION, or functions ([GoMigration]). [New] reads them as
-// goose and PostgreSQL do. goose sends a text of several statements as one message; this package sends each statement
-// by itself, so that an error names it, and Citus takes it. Several statements of one text in a NO TRANSACTION file run
-// in a transaction, as with goose, unless one of them cannot, such as CREATE INDEX CONCURRENTLY.
+// Migrations are SQL files in the format of goose, <version>_<name>.sql, with the annotations Up, Down, StatementBegin,
+// StatementEnd and NO TRANSACTION, or functions ([GoMigration]). [New] reads them as goose and PostgreSQL do. goose sends
+// a text of several statements as one message; this package sends each by itself, so that an error names it, and Citus
+// takes it. Several statements of one text in a NO TRANSACTION file run in a transaction, as with goose, unless one of
+// them cannot, such as CREATE INDEX CONCURRENTLY.
 //
 // New refuses, with a [ParseError], what is no SQL (psql's commands, the data of COPY), what would end the transaction,
-// and in the tenant set what a database has once: extensions, roles, schemas, objects with a schema in
-// their name. What a file SETs lasts until its end; the search path and the role stay those of the schema, but for
-// SET LOCAL. A SET TRANSACTION before its first query is sent right behind BEGIN. A byte order mark in front of a file is left out; the goose CLI refuses it.
+// and in the tenant set what a database has once: extensions, roles, schemas, objects with a schema in their name. What
+// a file SETs lasts until its end; the search path and the role stay those of the schema, except by SET LOCAL. A SET
+// TRANSACTION before the first query is sent right behind BEGIN. A byte order mark at the start of a file is left out;
+// the goose CLI refuses it.
 //
-// There are two sets: the shared one for the schema public, and the tenant one for every other. Several
-// modules may contribute to a set, with different versions, or each with a [Source.Base]. Versions
-// below 10,000,000 are numbers and have no gaps within a source; others are dates.
+// There are two sets: the shared one for the schema public, and the tenant one for every other. Several modules may
+// contribute to a set, with different versions, or each with a [Source.Base]. Versions below 10,000,000 are numbers and
+// have no gaps within a source; others are dates.
 //
 // # Versions
 //
@@ -47,7 +48,7 @@
 // # The fleet
 //
 // [Runner.Fleet] says which of thousands of schemas are behind, [Runner.UpAll] brings them up to date: a few at a time are
-// locked and looked at again, and their transactions go out in one message. A schema that fails stops nobody: the [Report] has an
+// locked and looked at again, and their transactions go out in one message. A failure stops no other schema: the [Report] has an
 // [Outcome] for each. Canaries go first, a lock that is held makes only its own schema late, tenants made meanwhile are
 // migrated too, and a run that was killed is simply run again.
 //

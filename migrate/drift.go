@@ -62,9 +62,10 @@ type DriftResult struct {
 	Err         error        // of a schema that could not be compared
 }
 
-// Drift compares the real structure of tenants' schemas with the reference, whatever their version tables say of it. These
-// are read for what [Config.Changed] needs, and for schemas of a newer program. It changes nothing, takes no lock on a table but, for the moment, on those that views show, and reads the catalogue with one query for
-// each batch, a few at a time: what it holds in memory is these batches, the reference, and the results of the schemas that are not equal.
+// Drift compares the real structure of tenants' schemas with the reference, whatever their version tables say of it. The
+// version tables are read for [Config.Changed], and to find schemas of a newer program. Drift changes nothing. It locks no
+// table, except for a moment those that views show. It reads the catalogue with one query for each batch, a few at a time,
+// and holds in memory these batches, the reference, and the results of the schemas that are not equal.
 //
 // The reference is at the newest version: a schema that is behind differs by what is pending. What differs is in the
 // report and no error; [DriftReport.Err] makes one of it. A schema that does not exist is a result like any other.
