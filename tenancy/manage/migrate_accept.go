@@ -17,15 +17,15 @@ import (
 func (m *mount) migrateAccept() *cobra.Command {
 	return m.verb(verb{
 		use: "accept", short: "Take edited migrations as they are",
-		long: `Write down, in the schemas of tenants, that migrations which are applied and whose files were edited since are right as they
-are now: 'migrate status' no longer names them, and where the program refuses edited files it goes on. No migration is run.
+		long: `Accept the files of migrations that were edited after they were applied: each schema gets the checksums of the files as they
+are now. 'migrate status' then no longer names it, and a program that refuses edited files goes on. No migration is run.
 
-Before, the structure of each schema is compared with what the files as they are make of it. One that differs is left as it
-is: write a new migration for what the edit was to change, and undo the edit. --unchecked leaves the comparison out, which
-the shared schema has none of.
+The command first compares the structure of each schema with what the current files make. It does not change a schema that
+differs: write a new migration for what the edit was to change, and undo the edit. --unchecked leaves the comparison out.
+The shared schema is never compared.
 
-Edits that this is for are those of the layout, of comments within a statement, and of what runs once, such as the rows that
-a migration inserts. Line ends, the Down section and what stands between statements can be edited without it.
+Use it after edits of the layout, of comments within a statement, and of what runs once, such as the rows that a migration
+inserts. Line ends, the Down section and what stands between statements can be edited without it.
 
 In JSON there is an object for each schema with edited files: schema, versions, accepted, differences and error.`,
 		example: "  $0 migrate accept --dry-run\n  $0 migrate accept\n  $0 migrate accept --schema tenant_7 --json",
