@@ -25,8 +25,8 @@ func settingFunc(name, label string) string {
 
 // sharedDomain is a domain whose check leaves something, and a composite type with a column of it.
 var sharedDomain = settingFunc("shared.f()", "") + `; do $$ begin
-	create domain shared.d as text check (shared.f()); create type shared.pair as (word shared.d, n int);
-	exception when duplicate_object then null; end $$`
+	create domain shared.d as text check (shared.f()); exception when duplicate_object then null; end $$;
+	do $$ begin create type shared.pair as (word shared.d, n int); exception when duplicate_object then null; end $$`
 
 // hidden are the ways in which a statement runs a function that its text does not show. setup runs in each tenant's
 // schema, after the table papers has been made; everything in schema shared is made once.
