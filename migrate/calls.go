@@ -112,6 +112,7 @@ func (t target) finish(s state, grantees []string, steps []step, last bool) []ca
 	s = s.clone()
 	for i, part := range parts {
 		more := i < len(parts)-1
+		s.start.triggers = s.start.triggers || slices.ContainsFunc(part, step.eventTrigger)
 		opening := part[0].opening()
 		switch {
 		case i > 0:

@@ -17,7 +17,7 @@ type sessionStart struct {
 }
 
 // sessionQuery reads the start of a session. What comes with the connection itself survives a RESET
-// ALL.
+// ALL. Settings of a program's own are not in pg_settings.
 const (
 	sessionQuery = `select '', exists (select from pg_event_trigger where evtenabled <> 'D')::text
 		union all select 'session_authorization', current_setting('session_authorization')

@@ -164,6 +164,12 @@ func (cfg Config) withDefaults() (Config, error) {
 }
 
 // Runner applies migrations. It is safe for concurrent use, also by several processes.
+//
+// Between two files it resets the session to what the pool's hooks (AfterConnect, PrepareConn) have
+// SET, but for settings of a program's own, such as app.user_id, which the server does not list:
+// those are gone for the files and schemas that follow on the connection. Where migrations need one,
+// give it to the login (ALTER ROLE ... SET) or to the connection (RuntimeParams of pgconn.Config). The
+// next user of the pool gets a connection that the hooks have seen.
 type Runner struct {
 	pool           *pgxpool.Pool
 	shared, tenant set

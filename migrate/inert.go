@@ -33,16 +33,71 @@ func (t sqlText) inertCreate() bool {
 		words = words[1:]
 	}
 	switch words[0] {
-	case "TABLE": // not from a query, and not a partition, whose bounds are computed
-		outer, _ := t.outer()
-		return !slices.ContainsFunc(outer, func(tok token) bool { return tok.is("AS") || tok.is("OF") || tok.is("EXECUTE") })
-	case "INDEX": // of columns alone
+	case "TABLE":
+		return t.inertTable() && !t.readsLiterals(-1)
+	case "INDEX": // of columns alone, and as trees: the others call functions of types
 		outer, depth := t.outer()
-		return depth <= 1 && !slices.ContainsFunc(outer, func(tok token) bool { return tok.is("WHERE") })
-	case "TYPE", "DOMAIN", "SEQUENCE", "VIEW", "FUNCTION", "PROCEDURE", "TRIGGER", "POLICY":
-		return true
+		return depth <= 1 && !contains(outer, "WHERE") && (!contains(outer, "USING") || t.has("USING", "BTREE"))
+	case "FUNCTION", "PROCEDURE":
+		return t.inertFunction()
+	case "TYPE", "DOMAIN", "SEQUENCE", "VIEW", "TRIGGER", "POLICY":
+		return !t.readsLiterals(-1)
 	}
 	return false
+}
+
+// inertTable reports whether a CREATE TABLE calls nothing: it is not from a query, not a partition,
+// whose bounds are computed, and has no expressions that the server simplifies, as those of
+// indexes and of keys of partitions. A DEFAULT and a CHECK are not looked at without rows.
+func (t sqlText) inertTable() bool {
+	outer, _ := t.outer()
+	return !contains(outer, "AS", "OF", "EXECUTE", "PARTITION", "INHERITS") && !contains(t.tokens, "EXCLUDE", "LIKE")
+}
+
+// inertFunction reports whether a CREATE FUNCTION calls nothing: its language is one of two that
+// are known for what they do with a body, of which that of SQL is read like a view.
+func (t sqlText) inertFunction() bool {
+	i := slices.IndexFunc(t.tokens, func(tok token) bool { return tok.is("LANGUAGE") })
+	language := t.token(i + 1)
+	if i < 0 {
+		return false
+	}
+	name := language.identifier()
+	if language.kind == text {
+		name = strings.ToLower(language.value())
+	}
+	body := slices.IndexFunc(t.tokens, func(tok token) bool { return tok.is("AS") }) + 1
+	switch {
+	case name == "plpgsql" && body > 0 && t.token(body).kind == text:
+		return !t.readsLiterals(body)
+	case name == "sql":
+		return !t.readsLiterals(-1)
+	}
+	return false
+}
+
+// readsLiterals reports whether a string may be read as one of a composite type, an array or a
+// range when the statement is made: it has their brackets. Domains in those are checked at once,
+// and a check may call anything. The body of a function, at the index, is not read so.
+func (t sqlText) readsLiterals(body int) bool {
+	for i, tok := range t.tokens {
+		if tok.kind != text || i == body || tok.text == "'{}'" {
+			continue
+		}
+		if strings.ContainsAny(tok.text, `({[\`) || hasFold(tok.text, "u&") {
+			return true
+		}
+	}
+	return false
+}
+
+func contains(tokens []token, keywords ...string) bool {
+	return slices.ContainsFunc(tokens, func(tok token) bool { return slices.ContainsFunc(keywords, tok.is) })
+}
+
+// eventTrigger reports whether a statement may make one, so that what comes behind it is not inert.
+func (t sqlText) eventTrigger() bool {
+	return strings.Contains(strings.ToLower(strings.Join(strings.Fields(t.sql), " ")), "event trigger")
 }
 
 // unicodeName reports whether a name is written in escapes.
@@ -63,6 +118,11 @@ func (t sqlText) outer() (tokens []token, deepest int) {
 		}
 	}
 	return tokens, deepest
+}
+
+// eventTrigger reports whether a step may make one.
+func (st step) eventTrigger() bool {
+	return slices.ContainsFunc(st.statements(), func(s statement) bool { return s.events })
 }
 
 // inert reports whether all that a step does is inert.

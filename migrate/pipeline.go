@@ -37,6 +37,7 @@ func (s *session) pipeline(ctx context.Context, calls []call) (committed int, er
 	p := s.pg().StartPipeline(ctx)
 	for _, c := range calls {
 		p.SendQueryParams(c.sql, bytesOf(c.args), nil, nil, nil)
+		s.start.triggers = s.start.triggers || c.step != nil && c.step.eventTrigger()
 		s.dirty = s.dirty || !c.inert(s.start)
 	}
 	err = p.Sync()

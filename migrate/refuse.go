@@ -78,7 +78,7 @@ func (p *parser) statements(texts []gooseText) ([]statement, error) {
 				s.sql = c.text
 			}
 			s.strays, s.reset = t.strays()
-			s.inert = t.inert()
+			s.inert, s.events = t.inert(), t.eventTrigger()
 			if p.m.noTx {
 				s.concurrent = t.concurrently()
 			}
