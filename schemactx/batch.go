@@ -59,6 +59,8 @@ type batchResults struct {
 	err       error      // the first
 	closed    bool
 
+	asserted bool // the scope is asserted between the last statement and the commit: see [txState.sendCommit]
+
 	start beginning // of the transaction, to send the batch once more
 	sent  int       // how many times
 	given bool      // the caller has had a result
@@ -319,6 +321,9 @@ func (br *batchResults) finish() {
 	var err error
 	if br.mrr != nil {
 		br.readSavepoints()
+		if br.asserted && br.err == nil {
+			br.err = br.readAsserted()
+		}
 		err = br.mrr.Close()
 	}
 	if br.kind != kindRefused {
@@ -356,6 +361,23 @@ func (br *batchResults) finish() {
 	if br.tx == nil {
 		br.release()
 	}
+}
+
+// readAsserted reads what the caller has left unread, and the assertion behind it.
+func (br *batchResults) readAsserted() error {
+	for i := br.next; i < len(br.calls); i++ {
+		if err := br.advance(i); err != nil {
+			return err
+		}
+		if _, err := br.mrr.ResultReader().Close(); err != nil {
+			return err
+		}
+	}
+	_, err := nextResult(br.mrr)()
+	if stateIs(err, stateDivisionByZero) {
+		err = fmt.Errorf("%w: found in the batch, before the commit", ErrScopeChanged)
+	}
+	return err
 }
 
 // failedBatch is the results of a batch that was not sent.

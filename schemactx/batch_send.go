@@ -46,7 +46,9 @@ func (br *batchResults) send(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if br.loaded, err = br.typesFor(ctx, br.tx, sds...); err != nil {
+	if br.tx != nil && br.status() == 'E' { // nothing can be loaded before what takes the failure back
+		br.loaded = br.state.types.get(br.scope, br.tx)
+	} else if br.loaded, err = br.typesFor(ctx, br.tx, sds...); err != nil {
 		return err
 	}
 	br.typed = br.typed[:0]
@@ -81,6 +83,9 @@ func (br *batchResults) send(ctx context.Context) error {
 			}
 			return err
 		}
+	}
+	if br.asserted = br.tx == nil && len(br.calls) > 1 && br.calls[len(br.calls)-1].kind.mayStray(); br.asserted {
+		br.assertion().queue(br.state, b, named)
 	}
 	if br.tx == nil {
 		br.queueBack(b, br.kind, block, named)

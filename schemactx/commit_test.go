@@ -262,3 +262,60 @@ func TestHeldCursorsRunInTheScope(t *testing.T) {
 		}
 	})
 }
+
+// What waits for COMMIT runs in the scope or not at all: where a statement of the transaction has changed the path, the
+// deferred trigger of an earlier one must not write into another tenant's table.
+func TestCommitAfterTheScopeWasChanged(t *testing.T) {
+	t.Parallel()
+	const prepare = `create table ledger (id int); create table trail (id int);
+		create function at_commit() returns trigger language plpgsql as $f$
+		begin insert into trail values (new.id); return null; end $f$;
+		create constraint trigger at_commit after insert on ledger deferrable initially deferred
+			for each row execute function at_commit();
+		create function leave() returns text language sql volatile as $f$ select set_config('search_path', 'tenant_b', true) $f$;
+		create view left_behind as select leave()`
+	atEveryLevel(t, prepare, func(t *testing.T, l *leveled) {
+		ctx := in(t, "tenant_a")
+		for _, stray := range []string{"select set_config('search_path', 'tenant_b', true)", "select * from left_behind"} {
+			batch := &pgx.Batch{}
+			batch.Queue("insert into ledger values (1)")
+			batch.Queue(stray)
+			ways := map[string]func() error{
+				"transaction": func() error {
+					return l.db.InTx(ctx, func(tx pgx.Tx) error {
+						if _, err := tx.Exec(ctx, "insert into ledger values (1)"); err != nil {
+							return err
+						}
+						_, err := tx.Exec(ctx, stray)
+						return err
+					})
+				},
+				"batch in a transaction": func() error {
+					return l.db.InTx(ctx, func(tx pgx.Tx) error { return tx.SendBatch(ctx, batch).Close() })
+				},
+				"batch": func() error { return l.db.SendBatch(ctx, batch).Close() },
+				"batch, read": func() error {
+					results := l.db.SendBatch(ctx, batch)
+					for range 2 {
+						if _, err := results.Exec(); err != nil {
+							return errors.Join(err, results.Close())
+						}
+					}
+					return results.Close()
+				},
+			}
+			for way, run := range ways {
+				err := run()
+				if hasState(err, "42501") {
+					continue // hardened: the tenant's role may not call set_config
+				}
+				require.ErrorIs(t, err, schemactx.ErrScopeChanged, "%s: %s", way, stray)
+				var rows int
+				err = l.owner.QueryRow(t.Context(), `select (select count(*) from tenant_a.ledger) + (select count(*) from tenant_a.trail)
+					+ (select count(*) from tenant_b.trail)`).Scan(&rows)
+				require.NoError(t, err)
+				require.Zero(t, rows, "%s: %s", way, stray)
+			}
+		}
+	})
+}

@@ -133,16 +133,7 @@ func (st *txState) commit(ctx context.Context) error {
 		err := st.rollback(ctx)
 		return errors.Join(pgx.ErrTxCommitRollback, err)
 	}
-	sql := commitSQL
-	if st.reset { // see queueBack
-		sql = strings.Join(append([]string{commitSQL}, st.unit.resets()...), "; ")
-	}
-	results, err := st.unit.conn.PgConn().Exec(ctx, sql).ReadAll()
-	if err == nil {
-		if tag := results[0].CommandTag.String(); tag != "COMMIT" {
-			err = fmt.Errorf("%w: %s", pgx.ErrTxCommitRollback, tag)
-		}
-	}
+	err := st.sendCommit(ctx)
 	if st.unit.status() != 'I' {
 		st.unit.destroy()
 	}
@@ -150,6 +141,29 @@ func (st *txState) commit(ctx context.Context) error {
 		st.unit.db.failed(ctx, st.unit.scope.schema, commitSQL, err)
 	}
 	st.end()
+	return err
+}
+
+// sendCommit commits, in a round trip, behind an assertion of the scope where a statement may have changed it: what has been
+// put off until COMMIT would run in another.
+func (st *txState) sendCommit(ctx context.Context) error {
+	var before front
+	if st.suspect {
+		before = front{st.unit.assertion()}
+	}
+	sql := commitSQL
+	if st.reset { // see queueBack
+		sql = strings.Join(append([]string{commitSQL}, st.unit.resets()...), "; ")
+	}
+	results, err := st.unit.conn.PgConn().Exec(ctx, before.simple()+sql).ReadAll()
+	switch {
+	case err == nil:
+		if tag := results[len(before)].CommandTag.String(); tag != "COMMIT" {
+			err = fmt.Errorf("%w: %s", pgx.ErrTxCommitRollback, tag)
+		}
+	case before != nil && stateIs(err, stateDivisionByZero) && (len(results) == 0 || results[0].Err != nil):
+		err = fmt.Errorf("%w: found before the commit", ErrScopeChanged)
+	}
 	return err
 }
 
