@@ -21,6 +21,7 @@ func (m *model) actions() map[string]func(*rapid.T) {
 		"inside too":    m.inside,
 		"savepoint":     m.savepoint,
 		"end savepoint": m.endSavepoint,
+		"batch of them": m.savepointBatch,
 		"commit":        m.commit,
 		"rollback":      func(rt *rapid.T) { m.rollback(rt, m.drawTx(rt)) },
 		"closure":       m.closure,

@@ -32,15 +32,15 @@ type work struct {
 	given      bool // results are read one by one: what is stale behind the first cannot be tried again
 }
 
-// work draws a call.
-func (m *model) work(rt *rapid.T, schema string) *work {
+// work draws a call. apart says that it is a unit of work of its own.
+func (m *model) work(rt *rapid.T, schema string, apart bool) *work {
 	switch rapid.SampledFrom([]string{"statement", "statement", "statement", "batch", "copy"}).Draw(rt, "call") {
 	case "batch":
 		return m.batch(rt, schema)
 	case "copy":
 		return m.copy(rt)
 	}
-	return m.single(rt, m.statement(rt, schema))
+	return m.single(rt, m.statement(rt, schema, apart))
 }
 
 // single is one statement, whose rows are read in one of the ways there are.
@@ -85,7 +85,7 @@ func (m *model) batch(rt *rapid.T, schema string) *work {
 	b := &pgx.Batch{}
 	var names []string
 	for range n {
-		s := m.statement(rt, schema)
+		s := m.statement(rt, schema, false)
 		w.statements = append(w.statements, s)
 		names = append(names, s.String())
 		q := b.Queue(s.sql, s.arguments()...)
@@ -196,7 +196,7 @@ func (m *model) alone(rt *rapid.T) {
 		of = plain
 	}
 	m.charge = ""
-	w := m.work(rt, of)
+	w := m.work(rt, of, true)
 	m.mishap(rt)
 	m.drawUnit(rt)
 	before := m.cancelled
@@ -223,7 +223,7 @@ func (m *model) alone(rt *rapid.T) {
 	case w.callback && errors.Is(o.err, errCallback):
 		fate = unknown
 	case fail || mayFail:
-	case m.astray(o.err), w.given && hasState(o.err, "0A000"):
+	case m.astray(o.err), w.given && outdated(o.err):
 	default:
 		rt.Fatalf("%s in %s must not fail: %v", w.what, schema, o.err)
 	}

@@ -148,9 +148,11 @@ func (m *model) close() {
 	for _, tx := range m.txs {
 		_ = tx.root().Rollback(context.Background())
 	}
+	broken := m.broken()
 	if m.onLoan(0) == 0 {
 		m.db.Close()
 		m.pool.Close()
+		m.sweep(broken)
 		return
 	}
 	for _, conn := range m.opened { // some are lost, which has been told already
@@ -158,6 +160,28 @@ func (m *model) close() {
 	}
 	go m.db.Close() // waits for them for ever
 	go m.pool.Close()
+}
+
+// broken are the backends whose connections were closed in the middle of a statement, or else before their time.
+func (m *model) broken() (pids []int32) {
+	for _, conn := range m.opened {
+		if conn.IsClosed() {
+			pids = append(pids, int32(conn.PgConn().PID()))
+		}
+	}
+	return pids
+}
+
+// sweep ends backends that have not seen yet that their client is gone: on a busy machine one may sleep on in a trigger.
+func (m *model) sweep(pids []int32) {
+	if len(pids) == 0 {
+		return
+	}
+	_, err := m.pg.Pool.Exec(context.Background(), `select pg_terminate_backend(pid, 20000) from pg_stat_activity
+		where pid = any($1) and datname = current_database()`, pids)
+	if err != nil {
+		m.rt.Errorf("sweep: %v", err)
+	}
 }
 
 // finish ends all that is open, so that every row's fate is known.
@@ -317,3 +341,7 @@ func hasState(err error, state string) bool {
 	var pgErr *pgconn.PgError
 	return errors.As(err, &pgErr) && pgErr.Code == state
 }
+
+// outdated reports whether err says that a prepared statement is not what it was, because of a migration, or is not there,
+// because of a function that deallocates.
+func outdated(err error) bool { return hasState(err, "0A000") || hasState(err, "26000") }

@@ -132,6 +132,8 @@ func (w *world) library(schema string) string {
 			array(select objid::int from pg_locks where locktype = 'advisory' and classid = 4711 and pid = pg_backend_pid()) as locks,
 			array(select name from pg_cursors where is_holdable) as cursors,
 			array(select relname::text from pg_class where relnamespace = pg_my_temp_schema() and relkind = 'r') as temps,
+			array(select pg_listening_channels()) as channels,
+			array(select name from pg_prepared_statements where from_sql) as prepared,
 			lib.last() as last;`
 		for _, tenant := range served {
 			sql += fmt.Sprintf("\ncreate sequence lib.seq_%s minvalue %d;", tenant, number(tenant)*1_000_000_000)

@@ -13,13 +13,14 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// sight is what a statement finds on its connection. Prepared statements are not judged: those of other tenants stay, as
-// ATTACKS.md says, and nobody can execute them. How many there are is judged by checkConnections.
+// sight is what a statement finds on its connection. Of the prepared statements it has those that SQL has made: those of
+// the library stay, as ATTACKS.md says, and nobody can execute them. How many there are is judged by checkConnections.
 type sight struct {
 	Who, Login, Path, Mark, Unit string
 	Settings                     []string
 	Locks                        []int32
 	Cursors, Temps               []string
+	Channels, Prepared           []string
 	Last                         int64
 }
 
@@ -57,6 +58,10 @@ func (m *model) judge(s *sight, schema, unit string) string {
 		return fmt.Sprintf("it finds the cursors %v", s.Cursors)
 	case foreign("temp_", s.Temps):
 		return fmt.Sprintf("it finds the temporary tables %v", s.Temps)
+	case foreign("ch_", s.Channels):
+		return fmt.Sprintf("it listens to %v", s.Channels)
+	case foreign("p_", s.Prepared):
+		return fmt.Sprintf("it finds the prepared statements %v", s.Prepared)
 	case s.Last != 0 && s.Last/1_000_000_000 != int64(n):
 		return fmt.Sprintf("it finds a number of another's sequence, %d", s.Last)
 	}

@@ -24,9 +24,6 @@ type statement struct {
 	late   bool    // the commit must fail
 	sight  bool    // it shows what is on the connection
 	types  bool    // it shows values of the types of the tenant
-
-	savepoint string // for one of transactions: what it does to which
-	name      string
 }
 
 // want is what must come of a statement that runs in its scope, on a connection that is not lost.
@@ -45,22 +42,27 @@ func (s *statement) String() string {
 
 func (s *statement) arguments() []any { return append(slices.Clone(s.options), s.args...) }
 
-// mayFail reports whether the statement may be refused or fail where nothing is wrong.
-func (s *statement) mayFail() bool { return s.want != want{} }
-
 var kinds = []string{
 	"insert", "look", "read", "trace", "trace", "trace", "stray", "late", "duplicate", "fail", "hold", "shape", "shape", "shape", "refused", "rewrite", "valuer",
 	"call", "prepare error", "defaults", "types", "types",
 }
 
-// statement draws a statement for a schema.
-func (m *model) statement(rt *rapid.T, schema string) *statement {
+// strays are the ways out of the scope that a statement can take. At PathOnly the role is no part of it: it is taken back
+// behind the statement, but statements behind it in the same transaction are not kept from running.
+func (m *model) strays(apart bool) []string {
+	if m.level.level == schemactx.PathOnly && !apart {
+		return []string{"path", "local path"}
+	}
+	return strays
+}
+
+// statement draws a statement for a schema. apart says that it is a unit of work of its own.
+func (m *model) statement(rt *rapid.T, schema string, apart bool) *statement {
 	kind := rapid.SampledFrom(kinds).Draw(rt, "statement")
 	s := &statement{}
 	switch kind {
 	case "insert":
-		s.ids = []int64{m.newID()}
-		s.sql, s.args = "insert into ledger (id) values ($1)", []any{s.ids[0]}
+		s = m.insert()
 	case "defaults": // a write and a call that may have changed something: the scope is taken back behind it
 		s.ids = []int64{m.newID()}
 		s.sql, s.args = "insert into ledger (id) select $1::bigint where pg_try_advisory_xact_lock(1) is not null", []any{s.ids[0]}
@@ -74,7 +76,7 @@ func (m *model) statement(rt *rapid.T, schema string) *statement {
 	case "trace":
 		m.trace(rt, s, schema, rapid.SampledFrom(traces).Draw(rt, "trace"))
 	case "stray":
-		m.trace(rt, s, schema, rapid.SampledFrom(strays).Draw(rt, "stray"))
+		m.trace(rt, s, schema, rapid.SampledFrom(m.strays(apart)).Draw(rt, "stray"))
 		s.strays = true
 	case "late":
 		s.sql, s.late = "insert into late values (-1)", true

@@ -141,7 +141,7 @@ func (m *model) stepIn(rt *rapid.T, tx *openTx, what string, fn func(ctx context
 func (m *model) inside(rt *rapid.T) {
 	tx := m.drawTx(rt)
 	m.charge = ""
-	w := m.work(rt, tx.schema)
+	w := m.work(rt, tx.schema, false)
 	m.mishap(rt)
 	m.runInside(rt, tx, w)
 }
@@ -180,7 +180,7 @@ func (m *model) runInside(rt *rapid.T, tx *openTx, w *work) {
 		rt.Fatalf("%s runs after the scope has been changed: %v", what, o.err)
 	case o.err == nil && fail:
 		rt.Fatalf("%s must fail", what)
-	case (tx.worked || w.given) && hasState(o.err, "0A000"):
+	case (tx.worked || w.given) && outdated(o.err):
 	case o.err != nil && !fail && !mayFail && !(w.callback && errors.Is(o.err, errCallback)) && !m.astray(o.err):
 		rt.Fatalf("%s must not fail: %v", what, o.err)
 	}
@@ -275,13 +275,8 @@ func (m *model) endSavepoint(rt *rapid.T) {
 	back := rapid.Bool().Draw(rt, "back")
 	handle, at := tx.handle()
 	if at < len(tx.levels)-1 {
-		i := rapid.IntRange(at+1, len(tx.levels)-1).Draw(rt, "level")
+		i := tx.innermost(rapid.IntRange(at+1, len(tx.levels)-1).Draw(rt, "level"))
 		name := tx.levels[i].name
-		for j := i + 1; j < len(tx.levels); j++ { // the newest of the name
-			if tx.levels[j].name == name {
-				i = j
-			}
-		}
 		texts := []string{"release %s", "RELEASE SAVEPOINT %s"}
 		if back {
 			texts = []string{"rollback to %s", "ROLLBACK TO SAVEPOINT %s", "rollback work to %s", "rollback transaction to savepoint %s"}
@@ -382,7 +377,7 @@ func (m *model) closure(rt *rapid.T) {
 		rt.SkipNow()
 	}
 	m.charge = ""
-	w := m.work(rt, schema)
+	w := m.work(rt, schema, false)
 	ends := rapid.SampledFrom([]string{"nil", "error", "panic"}).Draw(rt, "ends")
 	m.mishap(rt)
 	m.drawUnit(rt)
@@ -414,7 +409,7 @@ func (m *model) closure(rt *rapid.T) {
 	case o.err == nil:
 		fate = committed
 		m.committed(schema)
-	case w.given && hasState(o.err, "0A000"):
+	case w.given && outdated(o.err):
 	case ends == "nil" && !fail && !mayFail && !(w.callback && errors.Is(o.err, errCallback)) && !m.astray(o.err):
 		rt.Fatalf("InTx %s in %s must not fail: %v", w.what, schema, o.err)
 	}
