@@ -142,7 +142,7 @@ func (m *model) checkPools() string {
 // onLoan returns how many connections are on loan. While a pool closes one it counts it, for a moment: more than want are
 // waited for where one has been closed.
 func (m *model) onLoan(want int) int {
-	for deadline := time.Now().Add(2 * time.Second); ; time.Sleep(100 * time.Microsecond) {
+	for deadline := time.Now().Add(hangs); ; time.Sleep(100 * time.Microsecond) {
 		n := m.db.PoolStats().Acquired
 		closing := slices.ContainsFunc(m.opened, (*pgx.Conn).IsClosed)
 		if n <= want || !closing || time.Now().After(deadline) {
