@@ -16,8 +16,8 @@ import (
 )
 
 // CopyFrom writes rows into a table of the schema of ctx with PostgreSQL's COPY, in a transaction of its own, and
-// returns how many. It costs one round trip, and one more when the connection sees the table's columns for the first
-// time. See [pgx.Conn.CopyFrom]; unlike there, strings may be copied into columns of types that pgx does not know, such
+// returns how many. It costs two round trips: one asks for the columns, whose types may have changed since the last copy.
+// See [pgx.Conn.CopyFrom]; unlike there, strings may be copied into columns of types that pgx does not know, such
 // as an enum of the schema.
 func (db *DB) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
 	c := &copyFrom{table: table, columns: columns, src: src}
@@ -78,8 +78,7 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 	if err != nil {
 		return pgconn.CommandTag{}, err
 	}
-	sql := "select " + columns + " from " + table
-	sd, err := c.describe(ctx, sql)
+	sd, err := c.describeColumns(ctx, "select "+columns+" from "+table)
 	if err != nil {
 		return pgconn.CommandTag{}, fmt.Errorf("describe columns: %w", err)
 	}
@@ -118,12 +117,8 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 	} else {
 		err = c.blame(ctx, err)
 	}
-	if err != nil {
-		c.state.forget(stmtKey{c.scope.schema, sql}, err)
-		if c.usesTypes(sd) { // they may be why a value could not be encoded
-			types.doubt()
-			c.state.cache.drop(stmtKey{c.scope.schema, sql})
-		}
+	if err != nil && c.usesTypes(sd) { // they may be why a value could not be encoded
+		types.doubt()
 	}
 	if c.tx == nil {
 		c.settle()
@@ -136,6 +131,21 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 		c.destroy()
 	}
 	return tag, err
+}
+
+// describeColumns asks for the types of the columns. What the server says is not kept: it does not check what COPY sends
+// against it, and would take the bytes of a column's former type for those of another of that length.
+func (c *copyFrom) describeColumns(ctx context.Context, sql string) (*pgconn.StatementDescription, error) {
+	t := c.db.tracers.prepare
+	if t != nil {
+		ctx = t.TracePrepareStart(ctx, c.conn, pgx.TracePrepareStartData{SQL: sql})
+	}
+	sd, err := c.describe(ctx, c.tx, sql)
+	c.unshift(err, len(c.scope.comment))
+	if t != nil {
+		t.TracePrepareEnd(ctx, c.conn, pgx.TracePrepareEndData{Err: err})
+	}
+	return sd, err
 }
 
 // enter sends what has to come in front without the copy.
@@ -206,19 +216,6 @@ func (c *copyFrom) quoted() (table, columns string, err error) {
 		}
 	}
 	return table, strings.Join(names, ", "), nil
-}
-
-// describe returns the types of the columns.
-func (c *copyFrom) describe(ctx context.Context, sql string) (*pgconn.StatementDescription, error) {
-	if !c.db.named() {
-		return c.unit.describe(ctx, c.tx, sql)
-	}
-	if st := c.prepared(sql); st != nil {
-		c.db.stats.hits.Add(1)
-		return st.sd, nil
-	}
-	c.db.stats.misses.Add(1)
-	return c.prepareOne(ctx, c.tx, sql)
 }
 
 // simple returns the front as SQL without parameters, ready to have a statement appended.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 )
@@ -133,4 +135,32 @@ func TestCopyFromWithoutPreparedStatements(t *testing.T) {
 			t.Errorf("read %q with %d prepared statements", body, prepared)
 		}
 	}
+}
+
+// A column that a migration has given another type since the last copy takes what it should: the bytes of its former type
+// could be those of another value.
+func TestCopyFromIntoAColumnOfAnotherType(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.exec(t, `create type tenant_a.mood as enum ('sad'); create table tenant_a.t (n int, at bigint, m tenant_a.mood[])`)
+	db := f.open(t, schemactx.Config{Types: []string{"mood"}}, 1)
+	ctx := in(t, "tenant_a")
+	add := func(values ...any) (string, error) {
+		_, err := db.CopyFrom(ctx, pgx.Identifier{"t"}, []string{"n", "at", "m"}, rowsOf(values))
+		var last string
+		check(t, db.QueryRow(ctx, "select t::text from t order by ctid desc limit 1").Scan(&last))
+		return last, err
+	}
+	got, err := add(1000, 5000, []string{"sad"})
+	require.NoError(t, err)
+	assert.Equal(t, "(1000,5000,{sad})", got)
+	f.exec(t, `alter table tenant_a.t alter n type real, alter at type double precision, drop m; drop type tenant_a.mood;
+		create type tenant_a.mood as enum ('glad'); alter table tenant_a.t add m tenant_a.mood[]`)
+	got, err = add(1000, 5000, []string{"glad"})
+	require.NoError(t, err)
+	assert.Equal(t, "(1000,5000,{glad})", got)
+	f.exec(t, "alter table tenant_a.t alter at type timestamptz using now()")
+	got, err = add(7, 5000, nil)
+	require.ErrorContains(t, err, "unable to encode 5000")
+	assert.Equal(t, "(1000", got[:5])
 }
