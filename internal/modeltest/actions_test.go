@@ -89,4 +89,17 @@ func (m *model) alter(rt *rapid.T) {
 	_, err := m.owner.Exec(context.Background(), fmt.Sprintf(`alter table %[1]s.shape drop column b; alter table %[1]s.shape add column b %[2]s default '3'`,
 		schema, rapid.SampledFrom([]string{"int", "text", "bigint"}).Draw(rt, "type")))
 	require.NoError(rt, err)
+	if !m.free(schema) {
+		return
+	}
+	m.charge, m.cancelled, m.unit = "", false, ""
+	o := m.step(rt, schema, "InTx select * from shape", func(ctx context.Context) error {
+		return m.db.InTx(ctx, func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, "select * from shape")
+			return err
+		})
+	})
+	if o.err != nil && !m.lost() && !m.astray(o.err) {
+		rt.Fatalf("the first statement of a transaction of %s must not fail: %v", schema, o.err)
+	}
 }
