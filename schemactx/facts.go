@@ -129,11 +129,17 @@ func (c *catalog) learned(all map[string]*facts, seen uint64, took time.Duration
 		c.facts.Clear()
 		c.size.Store(int64(len(all)))
 	}
+	worse := false
 	for schema, f := range all {
 		f.gen, f.loaded = c.gen.Load(), now
-		if _, again := c.facts.Swap(schema, f); again {
+		if before, again := c.facts.Swap(schema, f); again {
 			c.size.Add(-1)
+			b := before.(*facts)
+			worse = worse || b.gen == f.gen && (f.reads && !b.reads || f.writes && !b.writes)
 		}
+	}
+	if worse { // something was replaced in place, which the fingerprint does not show: see watch
+		c.seen.Add(1)
 	}
 }
 

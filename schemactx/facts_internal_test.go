@@ -72,6 +72,25 @@ func TestGenerationsOfFacts(t *testing.T) {
 	assert.Positive(t, c.blind.Load())
 }
 
+// What is replaced in place does not change the fingerprint. Once the facts show it, each connection is scrubbed for the next
+// tenant, as after any change.
+func TestFactsThatGetWorseAreAChange(t *testing.T) {
+	t.Parallel()
+	c := catalog{start: time.Now()}
+	seen := c.compared(nil, 0, sighting{counts: "a", old: "a", newest: "7"}, 0)
+	c.learned(map[string]*facts{"s": {}}, seen, 0)
+	c.learned(map[string]*facts{"s": {}}, seen, 0)
+	assert.Equal(t, seen, c.seen.Load())
+	c.learned(map[string]*facts{"s": {writes: true}}, seen, 0)
+	assert.NotEqual(t, seen, c.seen.Load())
+	assert.True(t, c.holds("s"), "the facts are kept")
+	seen = c.seen.Load()
+	c.learned(map[string]*facts{"s": {}}, seen, 0)
+	assert.Equal(t, seen, c.seen.Load(), "nothing has been left that was not known of")
+	c.learned(map[string]*facts{"s": {reads: true}}, seen, 0)
+	assert.NotEqual(t, seen, c.seen.Load())
+}
+
 // Two units may compare at the same time. The one that is overtaken takes nothing back, and what it loads is not kept.
 func TestComparisonsThatOvertake(t *testing.T) {
 	t.Parallel()
