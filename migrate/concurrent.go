@@ -10,6 +10,7 @@ type concurrent struct {
 	creates bool   // CREATE INDEX
 	index   string // the name of the index; empty: PostgreSQL chooses it
 	table   string // the name of its table
+	drops   string // the name of the index of DROP INDEX
 
 	reindexes bool
 
@@ -47,7 +48,16 @@ func (t sqlText) concurrently() *concurrent {
 		c.plain = t.sql
 		c.partition = t.sql[t.tokens[i+1].at-t.at : t.tokens[at].at-t.at]
 		c.finalize = t.replace(at, "FINALIZE")
-	case "DROP", "REFRESH":
+	case "DROP":
+		i := at + 1
+		if t.token(i).is("IF") {
+			i += len([]string{"IF", "EXISTS"})
+		}
+		if t.token(i + 1).is(".") {
+			i += 2
+		}
+		c.drops = t.token(i).identifier()
+	case "REFRESH":
 	default:
 		return nil
 	}

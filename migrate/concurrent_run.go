@@ -94,10 +94,22 @@ func (s *session) prepareConcurrent(ctx context.Context, sql string, c *concurre
 			return c.finalize, nil
 		}
 	}
-	if s.t.cfg.unused {
-		return c.plain, nil
+	if !s.t.cfg.unused {
+		return sql, nil
 	}
-	return sql, nil
+	refused, err := s.partitioned(ctx, c.table, c.drops)
+	if err != nil || refused {
+		return sql, err
+	}
+	return c.plain, nil
+}
+
+// partitioned reports whether one of the names is that of a partitioned table or an index of one. PostgreSQL refuses to
+// make or drop such an index concurrently. Sent plainly it would work for new schemas, and fail for all that are in use.
+func (s *session) partitioned(ctx context.Context, names ...string) (yes bool, err error) {
+	err = s.conn().QueryRow(ctx, `select exists (select from pg_class where relname = any ($2) and relkind in ('p', 'I')
+		and relnamespace = (select oid from pg_namespace where nspname = $1))`, pgx.QueryExecModeExec, s.t.schema, names).Scan(&yes)
+	return yes, err
 }
 
 // waitFor changes the session's lock timeout, unless the migration has set another.

@@ -77,6 +77,26 @@ func TestUnusedSchemasDoNotWaitForSnapshots(t *testing.T) {
 	expectLines(t, drift(t, r, migrate.DriftOptions{}, names(3)...))
 }
 
+// What PostgreSQL refuses in every schema that is in use does not pass in new ones.
+func TestIndexesOfPartitionedTablesAreRefusedInUnusedSchemasToo(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for _, statement := range []string{
+		"create index concurrently p_id on p (id)", `create index concurrently if not exists p_id on only "p" (id)`,
+		"drop index concurrently p_old", "drop index concurrently if exists p_old",
+	} {
+		r := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{texts("app", map[string]string{
+			"00001_a.sql": "-- +goose Up\ncreate table p (id int) partition by range (id);\ncreate index p_old on p (id);\n",
+			"00002_b.sql": "-- +goose NO TRANSACTION\n-- +goose Up\n" + statement + ";\n",
+		})}})
+		for schema, run := range map[string]func(context.Context, string) error{"tenant_1": r.Migrate, "tenant_2": r.MigrateUnused} {
+			var failure *migrate.Error
+			require.ErrorAs(t, run(t.Context(), schema), &failure, "%s in %s", statement, schema)
+			assert.Equal(t, "0A000", failure.SQLState(), "%s in %s", statement, schema)
+		}
+	}
+}
+
 // A schema that is used waits longer than for a lock, and says for whom; run again it makes what
 // was left half made anew.
 func TestConcurrentIndexWaitsForSnapshotsWithinABound(t *testing.T) {
