@@ -72,7 +72,7 @@ func (f fixture) runScript(t *testing.T, plan migrate.Plan) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), f.pg.URL)
 	require.NoError(t, err)
-	defer conn.Close(context.WithoutCancel(t.Context())) //nolint:errcheck // gone in any case
+	defer conn.Close(context.WithoutCancel(t.Context()))
 	for _, c := range plan.Calls {
 		args := make([][]byte, len(c.Args))
 		for i, arg := range c.Args {

@@ -150,7 +150,7 @@ func (c *copyFrom) describeColumns(ctx context.Context, sql string) (*pgconn.Sta
 
 // enter sends what has to come in front without the copy.
 func (c *copyFrom) enter(ctx context.Context) error {
-	_, err := c.unit.describe(ctx, c.tx, "select") // which runs nothing
+	_, err := c.describe(ctx, c.tx, "select") // which runs nothing
 	return err
 }
 

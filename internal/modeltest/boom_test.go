@@ -10,8 +10,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// boom is what the callbacks panic with.
-var boom = errors.New("boom")
+// errBoom is what the callbacks panic with.
+var errBoom = errors.New("boom")
 
 // charges are the places at which a callback can panic.
 var charges = []string{
@@ -24,7 +24,7 @@ var charges = []string{
 func (m *model) at(place string) {
 	if m.charge == place {
 		m.charge, m.exploded = "", true
-		panic(boom)
+		panic(errBoom)
 	}
 }
 

@@ -253,7 +253,7 @@ func (m *model) stepWithin(rt *rapid.T, schema, what string, fn func(ctx context
 	select {
 	case o := <-done:
 		m.logf("%-8s %s: %s", schema, what, o)
-		if o.panicked != nil && o.panicked != any(boom) {
+		if o.panicked != nil && o.panicked != any(errBoom) {
 			rt.Fatalf("%s in %s panics: %v", what, schema, o.panicked)
 		}
 		if m.offence != "" {

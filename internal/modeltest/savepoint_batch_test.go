@@ -38,7 +38,7 @@ func (m *model) savepointBatch(rt *rapid.T) {
 	case over && (m.lost() || strays):
 		m.giveUp(rt, tx)
 		return
-	case over, o.err != nil && !m.lost() && !(tx.worked && outdated(o.err)):
+	case over, o.err != nil && !m.lost() && (!tx.worked || !outdated(o.err)):
 		rt.Fatalf("%s in a transaction of %s: %v", what, tx.schema, o.err)
 	case o.err != nil:
 		tx.worked, tx.aborted = true, true

@@ -181,7 +181,7 @@ func (m *model) runInside(rt *rapid.T, tx *openTx, w *work) {
 	case o.err == nil && fail:
 		rt.Fatalf("%s must fail", what)
 	case (tx.worked || w.given) && outdated(o.err):
-	case o.err != nil && !fail && !mayFail && !(w.callback && errors.Is(o.err, errCallback)) && !m.astray(o.err):
+	case o.err != nil && !fail && !mayFail && (!w.callback || !errors.Is(o.err, errCallback)) && !m.astray(o.err):
 		rt.Fatalf("%s must not fail: %v", what, o.err)
 	}
 	if !m.lost() && !tx.aborted {
@@ -410,7 +410,7 @@ func (m *model) closure(rt *rapid.T) {
 		fate = committed
 		m.committed(schema)
 	case w.given && outdated(o.err):
-	case ends == "nil" && !fail && !mayFail && !(w.callback && errors.Is(o.err, errCallback)) && !m.astray(o.err):
+	case ends == "nil" && !fail && !mayFail && (!w.callback || !errors.Is(o.err, errCallback)) && !m.astray(o.err):
 		rt.Fatalf("InTx %s in %s must not fail: %v", w.what, schema, o.err)
 	}
 	m.settle(schema, m.unit, w.statements, fate)
