@@ -27,6 +27,7 @@ func (m *model) actions() map[string]func(*rapid.T) {
 		"closure":       m.closure,
 		"kill":          m.killOne,
 		"alter":         m.alter,
+		"unprepared":    m.unprepared,
 	}
 }
 
@@ -101,5 +102,28 @@ func (m *model) alter(rt *rapid.T) {
 	})
 	if o.err != nil && !m.lost() && !m.astray(o.err) {
 		rt.Fatalf("the first statement of a transaction of %s must not fail: %v", schema, o.err)
+	}
+}
+
+// unprepared sends batches whose last statement cannot be prepared, more than a connection may keep of what went before it.
+func (m *model) unprepared(rt *rapid.T) {
+	schema := rapid.SampledFrom(served).Draw(rt, "schema")
+	if !m.free(schema) {
+		rt.SkipNow()
+	}
+	m.charge, m.cancelled, m.unit = "", false, ""
+	o := m.step(rt, schema, "batches that cannot be prepared", func(ctx context.Context) (err error) {
+		for i := range 2 * (capacity + 2*largest) {
+			b := &pgx.Batch{}
+			b.Queue(fmt.Sprintf("select %d", i))
+			b.Queue("select from nothing_here")
+			if err = m.db.SendBatch(ctx, b).Close(); m.lost() {
+				return err
+			}
+		}
+		return err
+	})
+	if !m.lost() && !m.astray(o.err) && !hasState(o.err, "42P01") && !hasState(o.err, "26000") {
+		rt.Fatalf("a table that is not there, in %s: %v", schema, o.err)
 	}
 }
