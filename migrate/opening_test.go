@@ -181,6 +181,6 @@ func TestSetTransactionReadOnlyIsRefused(t *testing.T) {
 		assert.Equal(t, 3, failure.Line)
 		assert.ErrorContains(t, err, "only reads")
 	}
-	r := f.runner(t, map[string]string{"00001_a.sql": "set transaction read write;\nset transaction_read_only to off;\nset transaction_read_only = default;"})
+	r := f.runner(t, map[string]string{"00001_a.sql": "set transaction read write;\nset transaction_read_only to off;"})
 	require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
 }

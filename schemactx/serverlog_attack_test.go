@@ -108,10 +108,10 @@ func testLogMisledByTheUnhardened(t *testing.T, s *loggingServer) {
 		b.Queue(fake)
 		b.Queue("select 'inside'")
 		expectIs(t, db.SendBatch(ctx, b).Close(), schemactx.ErrScopeChanged)
-		check(t, db.InTx(ctx, func(tx pgx.Tx) error { // and it does not stay with the session
+		expectIs(t, db.InTx(ctx, func(tx pgx.Tx) error { // nor does it commit, or stay with the session
 			_, err := tx.Exec(ctx, fake)
 			return err
-		}))
+		}), schemactx.ErrScopeChanged)
 		var left int
 		check(t, f.pg.Pool.QueryRow(t.Context(), "select count(*) from pg_stat_activity where datname = $1 and application_name = 'tenant_b'",
 			f.pg.Name).Scan(&left))
