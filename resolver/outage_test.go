@@ -62,7 +62,7 @@ func TestStatusIsCurrentWhileNothingChanges(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	p, url := newProxy(t, f)
-	d := open(t, f.dbAt(t, url, nil), resolver.Config{KeepAlive: 10 * time.Millisecond})
+	d := open(t, f.dbAt(t, url, nil), resolver.Config{KeepAlive: 100 * time.Millisecond})
 	first := d.Status()
 	eventually(t, "a later time of being current", func() bool { return d.Status().Current.After(first.Current) })
 	if s := d.Status(); s.FullLoads != 1 || s.PartialLoads != 0 || s.Staleness() <= 0 {
