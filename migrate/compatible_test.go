@@ -76,7 +76,7 @@ func TestAnOlderProgramServesNewerSchemasThatSayItMay(t *testing.T) {
 			expectIs(t, err, migrate.ErrUnknownVersion)
 			_, err = at(3, 0).UpTo(t.Context(), "tenant_1", 2)
 			expectIs(t, err, migrate.ErrUnknownVersion)
-			expectStands(t, f.tenant(t, release("other", 3, 0, 0)), "tenant_1", migrate.UnknownVersion) // of nobody's source
+			expectStands(t, f.tenant(t, release("other", 3, 0, 0)), "tenant_1", migrate.UnknownVersion) // of no source
 			expectStands(t, f.tenant(t, release("app", 3, 0, 0), release("more", 1, 0, 100)), "tenant_1", migrate.UnknownVersion)
 
 			check(t, up(at(5, 5), "tenant_1")) // takes back what was permitted

@@ -75,7 +75,7 @@ func TestCheckRefusesAPathThatTenantsCanWriteTo(t *testing.T) {
 			[]string{writable, refuse(schemactx.CodeLoginMember, "{prefix}_lib")},
 			map[schemactx.Level][]string{schemactx.PathOnly: {writable}},
 		},
-		"a stranger plants an operator": {
+		"another role plants an operator": {
 			"create role {prefix}_dba; grant create on schema extensions to {prefix}_dba; set role {prefix}_dba; " +
 				"create function extensions.same(text, text) returns boolean language sql as 'select true'; reset role",
 			"drop function extensions.same(text, text); revoke create on schema extensions from {prefix}_dba",
@@ -141,7 +141,7 @@ func TestCheckWarnsOfColumnsWhoseOperatorsAreNotOnThePath(t *testing.T) {
 		"public's":  {"create table public.addresses (email public.citext, attrs lib.hstore)", "drop table public.addresses", []string{hstore}},
 		"others":    {"create table tenant_a.t (m lib.mood, s lib.short, x int4range, n name[])", "drop table tenant_a.t", nil},
 		"own":       {"create type tenant_a.m as enum ('a'); create table tenant_a.t (m tenant_a.m)", "drop table tenant_a.t; drop type tenant_a.m", nil},
-		"nobody's":  {"create schema report; create table report.t (email public.citext)", "drop schema report cascade", nil},
+		"no tenant's":  {"create schema report; create table report.t (email public.citext)", "drop schema report cascade", nil},
 	} {
 		run(t, f, d.plant)
 		for _, level := range levels[1:] {

@@ -97,8 +97,8 @@ func FuzzParse(f *testing.F) {
 	for _, content := range corpus(f) {
 		f.Add(content)
 	}
-	for content := range stricter {
-		f.Add(content)
+	for _, file := range stricter {
+		f.Add(file[0])
 	}
 	for _, content := range refused {
 		f.Add(content)
@@ -127,21 +127,22 @@ func agree(t testing.TB, content string) error {
 }
 
 // stricter are files that goose takes and New refuses, each with the reason.
-var stricter = map[string]string{
-	"-- +goose ENVSUB ON\n-- +goose Up\nselect 1;\n":                                                              "is the same everywhere",
-	"-- +goose Up\nselect 1\n-- +goose NO TRANSACTION\n;\n":                                                       "annotation inside a statement",
-	"-- +goose Up\nselect 1\n-- +goose StatementBegin\n;\n-- +goose StatementEnd\n":                               "annotation inside a statement",
-	"-- +goose Up\n-- +goose StatementBegin\n-- +goose StatementEnd\nselect 1;\n":                                 "goose drops this line",
-	"-- +goose Up\ncommit;\n":                                                                                     "leave it out",
-	"-- +goose Up\nset search_path = x;\n":                                                                        "SET LOCAL",
-	"-- +goose Up\nselect 1;\n-- +goose Down\nselect 'a;\n":                                                       "ends within a quote",
-	"-- +goose Up\nselect 1;\n-- +goose Down\n-- +goose StatementBegin\nselect '\xff';\n-- +goose StatementEnd\n": "UTF-8",
-	"-- +goose Up\nselect 1;\n-- +goose Down\ncopy a from stdin;\n":                                               "COPY",
+var stricter = [][2]string{
+	{"-- +goose ENVSUB ON\n-- +goose Up\nselect 1;\n", "is the same everywhere"},
+	{"-- +goose Up\nselect 1\n-- +goose NO TRANSACTION\n;\n", "annotation inside a statement"},
+	{"-- +goose Up\nselect 1\n-- +goose StatementBegin\n;\n-- +goose StatementEnd\n", "annotation inside a statement"},
+	{"-- +goose Up\n-- +goose StatementBegin\n-- +goose StatementEnd\nselect 1;\n", "goose drops this line"},
+	{"-- +goose Up\ncommit;\n", "leave it out"},
+	{"-- +goose Up\nset search_path = x;\n", "SET LOCAL"},
+	{"-- +goose Up\nselect 1;\n-- +goose Down\nselect 'a;\n", "ends within a quote"},
+	{"-- +goose Up\nselect 1;\n-- +goose Down\n-- +goose StatementBegin\nselect '\xff';\n-- +goose StatementEnd\n", "UTF-8"},
+	{"-- +goose Up\nselect 1;\n-- +goose Down\ncopy a from stdin;\n", "COPY"},
 }
 
 func TestWhereWeAreStricter(t *testing.T) {
 	t.Parallel()
-	for content, reason := range stricter {
+	for _, file := range stricter {
+		content, reason := file[0], file[1]
 		_, err := newRunner(t, content)
 		if err == nil || !strings.Contains(err.Error(), reason) {
 			t.Errorf("%q: got %v, want %q", content, err, reason)
