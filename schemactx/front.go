@@ -54,7 +54,7 @@ const (
 func (u *unit) front(tx *txState, begin bool) front {
 	var f front
 	if tx != nil && tx.begun {
-		if tx.suspect {
+		if tx.assertionDue() {
 			f = append(f, u.assertion())
 		}
 		return f.savepoints(tx)

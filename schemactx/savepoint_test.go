@@ -151,6 +151,23 @@ func TestSavepointStatements(t *testing.T) {
 	assert.Zero(t, f.db.Stats().Destroyed)
 }
 
+// The same goes for a transaction in which a statement may have changed the scope, and did not.
+func TestSavepointStatementsWhereTheScopeIsAsserted(t *testing.T) {
+	t.Parallel()
+	f := savepointFixture(t)
+	for _, steps := range [][]string{
+		{"SAVEPOINT a", "ROLLBACK TO b", "ROLLBACK TO b", "RELEASE b", "ROLLBACK TO a", "insert into steps values (1)"},
+		{"SAVEPOINT a", "select 1/0", "ROLLBACK TO b", "SAVEPOINT b", "ROLLBACK TO a", "insert into steps values (1)"},
+		{"SAVEPOINT a", "select 1/0", "ROLLBACK TO b|ROLLBACK TO a", "selekt", "ROLLBACK TO a", "insert into steps values (1)"},
+		{"SAVEPOINT a", "select 1/0", "selekt", "ROLLBACK TO a|insert into steps values (1)", "ROLLBACK TO b"},
+		{"SAVEPOINT a", "selekt|select 1", "select 1|ROLLBACK TO a", "ROLLBACK TO a", "RELEASE a", "ROLLBACK TO a"},
+	} {
+		steps = append([]string{"insert into steps values (0)", "select set_config('work_mem', '1MB', true)"}, steps...)
+		assert.Equal(t, f.plain(t, steps), f.scoped(t, steps), "%q", steps)
+	}
+	assert.Zero(t, f.db.Stats().Destroyed)
+}
+
 // Whatever the order is, it comes to the same as on a plain connection.
 func TestSavepointStatementsInAnyOrder(t *testing.T) {
 	t.Parallel()
@@ -168,7 +185,9 @@ func TestSavepointStatementsInAnyOrder(t *testing.T) {
 		case 4:
 			return "RELEASE " + name
 		}
-		return []string{"select 1/0", "insert into steps values (1)", "insert into steps values (2)"}[random.IntN(3)]
+		return []string{
+			"select 1/0", "insert into steps values (1)", "insert into steps values (2)", "select set_config('work_mem', '1MB', true)",
+		}[random.IntN(4)]
 	}
 	for range 150 {
 		var steps []string

@@ -50,7 +50,7 @@ func (s *statement) queueFront() bool {
 	f := s.conn.PgConn().Frontend()
 	parse, bind := &s.scope.parse, s.scopeBind(&s.scope.unnamed)
 	switch {
-	case s.tx != nil && !s.tx.suspect, s.tx == nil && s.state.sound:
+	case s.tx != nil && !s.tx.assertionDue(), s.tx == nil && s.state.sound:
 		return false
 	case s.tx != nil:
 		o := s.assertion()

@@ -72,14 +72,18 @@ func (st *txState) ifSnapshot() *txState {
 	return nil
 }
 
+// assertionDue reports whether the scope has to be asserted in front of what comes next. In a transaction that has failed
+// nothing runs, and the error has to be the statement's own; suspect stays as it is until the failure is taken back.
+func (st *txState) assertionDue() bool { return st.suspect && st.unit.status() != 'E' }
+
 // after sees to it that nothing runs outside of the scope once a statement has left it. err is the statement's error.
 func (st *txState) after(kind sqlKind, err error) error {
 	st.busy, st.worked = false, st.worked || st.begun
 	var scopeErr *ScopeError
 	left := errors.Is(err, ErrScopeChanged) || errors.As(err, &scopeErr)
-	st.suspect = kind.mayStray() || st.suspect && err != nil
-	st.reset = st.reset || st.unit.needsReset(kind)
 	status := st.unit.status()
+	st.suspect = kind.mayStray() || st.suspect && (err != nil || status == 'E')
+	st.reset = st.reset || st.unit.needsReset(kind)
 	inside := status == 'T' || status == 'E' || !st.begun && status == 'I'
 	switch {
 	case inside && !left:
