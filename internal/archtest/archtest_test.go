@@ -74,3 +74,8 @@ func TestOnlyKnownDirectoriesAreAtTheTop(t *testing.T) {
 		}
 	}
 }
+
+func TestGoTestAloneRunsTests(t *testing.T) {
+	t.Parallel()
+	report(t, checkTestRunners(tree(t)))
+}

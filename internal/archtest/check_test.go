@@ -207,3 +207,12 @@ func TestTheTreeIsReadAsTheGoCommandReadsIt(t *testing.T) {
 		t.Error("a file that cannot be parsed was passed over")
 	}
 }
+
+func TestCodeThatRunsTestsItselfIsFound(t *testing.T) {
+	t.Parallel()
+	expect(t, checkTestRunners(madeUp(t, map[string]string{
+		"a/example_test.go": `package a; func Example() { print(testing.RunTests(nil, nil)) }`,
+		"b/main_test.go":    `package b; func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }`,
+		"c/run.go":          `package c; func run() { testing.MainStart(nil, nil, nil, nil, nil).Run() }`,
+	})), "a/example_test.go:1: calls testing.RunTests", "c/run.go:1: calls testing.MainStart")
+}

@@ -12,7 +12,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenancytest"
 )
 
-// A program's tests open one environment in TestMain; here it serves the one test of the example.
+// A program opens one environment in TestMain; its tests are written as testNotes is.
 func Example() {
 	ctx := context.Background()
 	pg, closeDB, err := pgtest.Open(ctx) // yours is os.Getenv("TEST_DATABASE_URL")
@@ -25,34 +25,42 @@ func Example() {
 		}
 	}()
 
-	env, err := tenancytest.Open(ctx, pg.URL, tenancytest.Config{
-		Tenant: []migrate.Source{{Name: "notes", FS: fstest.MapFS{
-			"00001_notes.sql": {Data: []byte("-- +goose Up\ncreate table notes (body text);\n")},
-		}}},
-	})
+	env, err := tenancytest.Open(ctx, pg.URL, notesConfig())
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer env.Close(ctx)
 
-	testNotes := func(t *testing.T) {
-		a, b := env.Tenant(t), env.Tenant(t)
-		env.AssertIsolated(t, a, b, func(ctx context.Context, tenant *tenancytest.Tenant) error {
-			if _, err := env.DB.Exec(ctx, "insert into notes values ('mine')"); err != nil {
-				return err
-			}
-			var n int
-			if err := env.DB.QueryRow(ctx, "select count(*) from notes").Scan(&n); err != nil {
-				return err
-			}
-			fmt.Println(n, "note")
-			return nil
-		})
+	var tenants int
+	if err := env.Owner.QueryRow(ctx, "select count(*) from tenants").Scan(&tenants); err != nil {
+		log.Fatal(err)
 	}
-	fmt.Println(testing.RunTests(func(string, string) (bool, error) { return true, nil },
-		[]testing.InternalTest{{Name: "TestNotes", F: testNotes}}))
-	// Output:
-	// 1 note
-	// 1 note
-	// true
+	fmt.Println("tenants before the first test:", tenants)
+	// Output: tenants before the first test: 0
+}
+
+func notesConfig() tenancytest.Config {
+	return tenancytest.Config{
+		Tenant: []migrate.Source{{Name: "notes", FS: fstest.MapFS{
+			"00001_notes.sql": {Data: []byte("-- +goose Up\ncreate table notes (body text);\n")},
+		}}},
+	}
+}
+
+// testNotes checks that writing and reading notes for one tenant touches no table of another tenant.
+func testNotes(t *testing.T, env *tenancytest.Environment) {
+	a, b := env.Tenant(t), env.Tenant(t)
+	env.AssertIsolated(t, a, b, func(ctx context.Context, tenant *tenancytest.Tenant) error {
+		if _, err := env.DB.Exec(ctx, "insert into notes values ('mine')"); err != nil {
+			return err
+		}
+		var n int
+		if err := env.DB.QueryRow(ctx, "select count(*) from notes").Scan(&n); err != nil {
+			return err
+		}
+		if n != 1 {
+			t.Errorf("tenant %s has %d notes, want 1", tenant.Slug, n)
+		}
+		return nil
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy/tenancytest"
 )
@@ -57,4 +58,13 @@ func TestIsolationIsAsserted(t *testing.T) {
 			t.Errorf("%s: %q", name, r.errors)
 		}
 	}
+}
+
+// An example has no testing.T of its own, and one that runs tests itself breaks go test -v and -json.
+func TestTheTestOfTheExamplePasses(t *testing.T) {
+	t.Parallel()
+	env, err := tenancytest.Open(t.Context(), pgtest.New(t).URL, notesConfig())
+	check(t, err)
+	t.Cleanup(func() { check(t, env.Close(context.Background())) })
+	testNotes(t, env)
 }

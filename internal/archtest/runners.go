@@ -1,0 +1,27 @@
+package archtest
+
+import (
+	"fmt"
+	"go/ast"
+	"slices"
+)
+
+// checkTestRunners finds calls by which code runs tests, examples or benchmarks itself. With -v and
+// -json they print the events of a test run into the output of the one around them.
+func checkTestRunners(files []file) (broken []string) {
+	runners := []string{"Main", "MainStart", "RunBenchmarks", "RunExamples", "RunTests"}
+	for _, f := range files {
+		ast.Inspect(f.syntax, func(n ast.Node) bool {
+			selector, ok := n.(*ast.SelectorExpr)
+			if !ok || !slices.Contains(runners, selector.Sel.Name) {
+				return true
+			}
+			if pkg, ok := selector.X.(*ast.Ident); ok && pkg.Name == "testing" {
+				broken = append(broken, fmt.Sprintf("%s:%d: calls testing.%s: go test alone runs tests; what runs them within "+
+					"a test or an example breaks go test -v and go test -json", f.path, f.line(n.Pos()), selector.Sel.Name))
+			}
+			return true
+		})
+	}
+	return broken
+}
