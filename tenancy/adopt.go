@@ -90,7 +90,7 @@ func (s *Staging) Adopt(ctx context.Context) (Tenant, error) {
 
 func (s *Staging) insert(ctx context.Context, t *Tenant) error {
 	p := s.adopt
-	rows, err := s.m.registry.Query(ctx, `with side as (
+	adopted, err := writeRow(ctx, s.m.registry, scanTenant, `with side as (
 			delete from public.side_schemas where id = $1 and state = 'building' returning schema_name, tenant_id, placement
 		), hosts as (
 			insert into public.domains (tenant_id, host, is_primary, verified_at)
@@ -100,10 +100,6 @@ func (s *Staging) insert(ctx context.Context, t *Tenant) error {
 			select tenant_id, schema_name, $2, $3, $6, $7, $8, $9, $10, placement from side returning *
 		)
 		select `+tenantDetailsColumns+" from t", s.side.ID, p.Slug, p.Name, p.Domain, p.Domains, p.Status, p.Reason, p.Plan, p.Limits, p.Metadata)
-	if err != nil {
-		return conflict(err)
-	}
-	adopted, err := pgx.CollectExactlyOneRow(rows, scanTenant)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = ErrStagingLost
 	}

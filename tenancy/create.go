@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/oryne/pgtenant/schemactx"
@@ -166,7 +165,7 @@ func (m *Manager) insertLocked(ctx context.Context, p CreateParams) (Tenant, *le
 	if err != nil {
 		return Tenant{}, nil, err
 	}
-	rows, err := l.conn.Query(ctx, `with new as materialized (
+	t, err := writeRow(ctx, l.conn, scanTenant, `with new as materialized (
 			select id, coalesce(nullif($1, ''), 'tenant_' || id) as schema_name
 			from (select nextval(pg_get_serial_sequence('public.tenants', 'id')) as id) next
 		), name as (
@@ -179,11 +178,6 @@ func (m *Manager) insertLocked(ctx context.Context, p CreateParams) (Tenant, *le
 		select `+tenantDetailsColumns+` from t, lateral (select `+waitLock(lockKey("t.id"))+`, `+workLock("t.schema_name")+`,
 			case when $5 <> '' then set_config('synchronous_commit', $5, true) end) as locked`,
 		p.Schema, p.Slug, p.Name, p.Domain, m.commitMode())
-	if err != nil {
-		l.release(ctx)
-		return Tenant{}, nil, err
-	}
-	t, err := pgx.CollectExactlyOneRow(rows, scanTenant)
 	if err != nil {
 		l.release(ctx)
 		return Tenant{}, nil, err

@@ -29,7 +29,7 @@ func (m *Manager) AddDomain(ctx context.Context, slug, host string) (Domain, err
 // [Manager.AddDomain]. For the primary domain it changes nothing.
 func (m *Manager) SetPrimaryDomain(ctx context.Context, slug, host string) (Domain, error) {
 	return m.onDomain(ctx, OpSetPrimaryDomain, slug, host, isVerified, func(ctx context.Context, d *Domain) error {
-		return pgx.BeginFunc(ctx, m.registry, func(tx pgx.Tx) error { return makePrimary(ctx, tx, d) })
+		return m.writeTx(ctx, func(tx pgx.Tx) error { return makePrimary(ctx, tx, d) })
 	})
 }
 
@@ -100,11 +100,7 @@ func (m *Manager) domain(ctx context.Context, tenant int64, host string) (Domain
 // changeDomain runs sql, whose first arguments are the tenant's id and the host and which returns the domain, and reads
 // that.
 func (m *Manager) changeDomain(ctx context.Context, d *Domain, sql string, args ...any) error {
-	rows, err := m.registry.Query(ctx, sql, append([]any{d.TenantID, d.Host}, args...)...)
-	if err != nil {
-		return err
-	}
-	changed, err := pgx.CollectExactlyOneRow(rows, scanDomain)
+	changed, err := writeRow(ctx, m.registry, scanDomain, sql, append([]any{d.TenantID, d.Host}, args...)...)
 	if err != nil {
 		return conflict(err)
 	}

@@ -52,7 +52,12 @@ func (b *breakable) Migrate(ctx context.Context, schema string) error {
 
 func setup(t testing.TB) *fixture {
 	t.Helper()
-	f := &fixture{pg: pgtest.New(t)}
+	return setupIn(t, pgtest.New(t))
+}
+
+func setupIn(t testing.TB, pg *pgtest.DB) *fixture {
+	t.Helper()
+	f := &fixture{pg: pg}
 	var err error
 	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
 	check(t, err)

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -199,11 +198,7 @@ func (m *Manager) updateIf(ctx context.Context, t *Tenant, condition, set string
 
 // change runs sql, whose first argument is the tenant's id and which returns its row, and reads that.
 func (m *Manager) change(ctx context.Context, t *Tenant, sql string, args ...any) error {
-	rows, err := m.registry.Query(ctx, sql, append([]any{t.ID}, args...)...)
-	if err != nil {
-		return err
-	}
-	changed, err := pgx.CollectExactlyOneRow(rows, scanTenant)
+	changed, err := writeRow(ctx, m.registry, scanTenant, sql, append([]any{t.ID}, args...)...)
 	if err != nil {
 		return conflict(err)
 	}

@@ -73,6 +73,11 @@ type Config struct {
 // operations fail with a [LockedError] after 5 s instead of waiting for it. Where the connection
 // ends in the middle of an operation, so does the operation, before its next step and within
 // seconds in one that takes long: see [ErrLockLost].
+//
+// Each change of a tenant or a domain notifies the directories. Every role can fill PostgreSQL's queue of
+// notifications, which belongs to the whole server: while it is more than a quarter full, the
+// registry is changed without a notification, and directories find the change when they read everything again
+// (Reconcile in package resolver).
 type Manager struct {
 	*Registry
 	registry *pgxpool.Pool

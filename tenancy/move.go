@@ -102,18 +102,19 @@ func (m *Manager) movable(ctx context.Context, p MoveDomainParams, from *Tenant)
 }
 
 func (m *Manager) move(ctx context.Context, p MoveDomainParams, d *Domain, to int64) error {
-	return pgx.BeginFunc(ctx, m.registry, func(tx pgx.Tx) error {
+	from, host := d.TenantID, d.Host // as they are before each try
+	return m.writeTx(ctx, func(tx pgx.Tx) error {
 		if p.NewPrimary != "" {
-			if err := makePrimary(ctx, tx, &Domain{TenantID: d.TenantID, Host: p.NewPrimary}); err != nil {
+			if err := makePrimary(ctx, tx, &Domain{TenantID: from, Host: p.NewPrimary}); err != nil {
 				return err
 			}
 		}
-		_, err := tx.Exec(ctx, "delete from public.domains where tenant_id = $1 and host = $2 and verified_at is null", to, d.Host)
+		_, err := tx.Exec(ctx, "delete from public.domains where tenant_id = $1 and host = $2 and verified_at is null", to, host)
 		if err != nil {
 			return err
 		}
 		rows, err := tx.Query(ctx, `update public.domains d set tenant_id = $3 where tenant_id = $1 and host = $2
-			and verified_at is not null and not is_primary returning `+domainDetailsColumns, d.TenantID, d.Host, to)
+			and verified_at is not null and not is_primary returning `+domainDetailsColumns, from, host, to)
 		if err != nil {
 			return err
 		}

@@ -145,7 +145,7 @@ func (m *Manager) sealAside(ctx context.Context, t *Tenant) error {
 
 // serveAgain ends the maintenance that the switch has begun, unless somebody has given the tenant another status since.
 func (m *Manager) serveAgain(ctx context.Context, t *Tenant) error {
-	_, err := m.registry.Exec(ctx, `with aside as (
+	_, err := m.writeExec(ctx, `with aside as (
 			update public.side_schemas set reopen = false where tenant_id = $1 and state = 'aside' and reopen returning tenant_id
 		)
 		update public.tenants t set `+activeAgain+` from aside where t.id = aside.tenant_id and t.status = 'maintenance'`, t.ID)

@@ -121,11 +121,11 @@ func (m *Manager) restock(ctx context.Context, l *lease, id int64) error {
 	if err != nil {
 		return err
 	}
-	tag, err := m.registry.Exec(ctx, "update public.tenants set stock_version = '' where id = $1 and status = 'stocked'", id)
+	withdrawn, err := m.writeExec(ctx, "update public.tenants set stock_version = '' where id = $1 and status = 'stocked'", id)
 	if err != nil {
 		return fmt.Errorf("withdraw tenant %d from the stock: %w", id, err)
 	}
-	if tag.RowsAffected() == 0 {
+	if withdrawn == 0 {
 		return nil // claimed, or being dropped
 	}
 	return m.stock(ctx, l, &t)
@@ -146,7 +146,7 @@ func (m *Manager) stock(ctx context.Context, l *lease, t *Tenant) error {
 // insertStocked inserts a row that is nobody's, unless there are size already, and takes its lock. The slug is
 // one that nobody can ask for.
 func (l *lease) insertStocked(ctx context.Context, size int) (Tenant, error) {
-	rows, err := l.conn.Query(ctx, `with new as materialized (
+	return writeRow(ctx, l.conn, scanTenant, `with new as materialized (
 			select nextval(pg_get_serial_sequence('public.tenants', 'id')) as id
 			where (select count(*) from public.tenants where status = 'stocked') < $1
 		), name as (
@@ -156,10 +156,6 @@ func (l *lease) insertStocked(ctx context.Context, size int) (Tenant, error) {
 			select id, 'tenant_' || id, '_' || id, '_' || id, 'stocked' from new returning *
 		)
 		select `+tenantDetailsColumns+` from t, lateral (select `+waitLock(lockKey("t.id"))+`, `+workLock("t.schema_name")+`) as locked`, size)
-	if err != nil {
-		return Tenant{}, err
-	}
-	return pgx.CollectExactlyOneRow(rows, scanTenant)
 }
 
 // RunStock refills the stock now, after each claim of this manager and every [StockConfig].Interval, until

@@ -66,7 +66,7 @@ func takeStocked(ctx context.Context, db Querier, p CreateParams, version string
 	if status != Active {
 		from += ", lateral (select " + waitLock(lockKey("t.id")) + ", " + workLock("t.schema_name") + ") as locked"
 	}
-	rows, err := db.Query(ctx, `with ready as materialized (
+	t, err := writeRow(ctx, db, scanTenant, `with ready as materialized (
 			select id from public.tenants where status = 'stocked' and stock_version = $5 and placement = 'default'
 			order by id limit 1 for update skip locked
 		), domain as (
@@ -78,10 +78,7 @@ func takeStocked(ctx context.Context, db Querier, p CreateParams, version string
 		)
 		select `+tenantDetailsColumns+" from "+from, p.Slug, p.Name, p.Domain, status, version)
 	if err == nil {
-		var t Tenant
-		if t, err = pgx.CollectExactlyOneRow(rows, scanTenant); err == nil {
-			return t, nil
-		}
+		return t, nil
 	}
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = ErrStockEmpty

@@ -1,0 +1,58 @@
+package tenancy
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// writeTries is how often a change of the registry is sent that finds the queue of notifications full.
+const writeTries = 5
+
+// write calls fn, one statement or transaction that changes tenants or domains, until its COMMIT does not fail because the
+// queue of notifications is full: every role can fill it. The triggers of the registry do not notify while the queue is more
+// than a quarter full. So fn fails only where the queue has filled up between its statement and its COMMIT, and the next
+// call is made without a notification.
+func write(fn func() error) (err error) {
+	for range writeTries {
+		if err = fn(); !queueFull(err) {
+			return err
+		}
+	}
+	return err
+}
+
+// queueFull reports whether a COMMIT has failed because the queue of notifications was full (program_limit_exceeded).
+func queueFull(err error) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && pgErr.Code == "54000"
+}
+
+// writeRow is write for a statement that returns one row.
+func writeRow[T any](ctx context.Context, db Querier, scan pgx.RowToFunc[T], sql string, args ...any) (row T, err error) {
+	err = write(func() error {
+		rows, err := db.Query(ctx, sql, args...)
+		if err == nil {
+			row, err = pgx.CollectExactlyOneRow(rows, scan)
+		}
+		return err
+	})
+	return row, err
+}
+
+// writeExec is write for a statement that returns nothing, and returns the number of rows that it has changed.
+func (m *Manager) writeExec(ctx context.Context, sql string, args ...any) (changed int64, err error) {
+	err = write(func() error {
+		tag, err := m.registry.Exec(ctx, sql, args...)
+		changed = tag.RowsAffected()
+		return err
+	})
+	return changed, err
+}
+
+// writeTx is write for a transaction, which fn may be called for more than once.
+func (m *Manager) writeTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	return write(func() error { return pgx.BeginFunc(ctx, m.registry, fn) })
+}
