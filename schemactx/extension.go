@@ -59,11 +59,15 @@ func setupSchemas(ctx context.Context, tx pgx.Tx, cfg SetupConfig, database stri
 		}
 		switch ofExtensions := len(cfg.Extensions) > 0 && schema == cfg.ExtensionSchema; {
 		case ofExtensions:
-			made, err := fulfil(ctx, tx, []wish{{sql: []string{"create schema " + quoted}, so: there}})
+			makeSchema := wish{sql: []string{"create schema " + quoted}, so: there}
+			made, err := attempt(ctx, tx, []change{{makeSchema, ownership(database)}})
 			if err != nil {
 				return nil, err
 			}
 			actions = append(actions, made...)
+			if made[0].Outcome == ActionImpossible {
+				continue
+			}
 		case !there: // the shared migrations may make it
 			actions = append(actions, Action{What: "grant USAGE on schema " + quoted + " to public, which does not exist yet", Outcome: ActionImpossible})
 			continue
@@ -132,7 +136,7 @@ func setupExtensions(ctx context.Context, tx pgx.Tx, cfg SetupConfig) ([]Extensi
 		if a.Schema == "" {
 			a.Outcome = ActionDone
 			if err := createExtension(ctx, tx, name, cfg.ExtensionSchema); err != nil {
-				if !refusesExtension(err) {
+				if !refuses(err) {
 					return nil, &ExtensionError{Name: name, Err: err}
 				}
 				a.Outcome, a.Err = ActionImpossible, err
@@ -166,9 +170,9 @@ func createExtension(ctx context.Context, tx pgx.Tx, name, schema string) error 
 	})
 }
 
-// refusesExtension reports whether an error is the server's answer to that extension, and not the end of the connection,
+// refuses reports whether an error is the server's answer to that statement, and not the end of the connection,
 // a timeout, a deadlock or a lack of memory or disk.
-func refusesExtension(err error) bool {
+func refuses(err error) bool {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) || pgErr.Severity != "ERROR" || len(pgErr.Code) != 5 {
 		return false

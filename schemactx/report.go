@@ -11,10 +11,17 @@ import (
 type Action struct {
 	What    string // as SQL says it, with names quoted and without passwords: `create schema "tenant_1"`
 	Outcome ActionOutcome
+	Err     error // of [Setup], where the server refused it: a [PrivilegeError]; else nil
 }
 
 // String returns the action as one line for a log.
-func (a Action) String() string { return a.What + ": " + a.Outcome.String() }
+func (a Action) String() string {
+	line := a.What + ": " + a.Outcome.String()
+	if a.Err != nil {
+		line += ": " + a.Err.Error()
+	}
+	return line
+}
 
 // ActionOutcome says how an [Action] ended.
 type ActionOutcome int
@@ -24,7 +31,7 @@ const (
 	ActionDone ActionOutcome = iota
 	// ActionAlready is what was so before.
 	ActionAlready
-	// ActionImpossible is what this login may not change, of which the server warns only. It has stayed as it was.
+	// ActionImpossible is what this login may not change. It has stayed as it was.
 	ActionImpossible
 )
 
@@ -58,15 +65,20 @@ type wish struct {
 	so   bool     // it is so already
 }
 
+// name is the wish in the report.
+func (w wish) name() string {
+	if w.what != "" {
+		return w.what
+	}
+	return w.sql[0]
+}
+
 // fulfil makes so what is not, all in one round trip, and reports every one.
 func fulfil(ctx context.Context, tx pgx.Tx, wishes []wish) ([]Action, error) {
 	var statements []string
 	actions := make([]Action, len(wishes))
 	for i, s := range wishes {
-		actions[i].What = s.what
-		if s.what == "" {
-			actions[i].What = s.sql[0]
-		}
+		actions[i].What = s.name()
 		if s.so {
 			actions[i].Outcome = ActionAlready
 			continue

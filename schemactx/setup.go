@@ -54,18 +54,36 @@ type SetupConfig struct {
 //   - where the configuration names them: a schema for extensions, extensions in it, and USAGE for PUBLIC on the schemas
 //     that every tenant finds without naming them
 //
-// admin is a superuser, or a role with CREATEROLE that owns the database. Setup is one
-// transaction, which ctx governs, and can be run again: what is there stays and what lacks is
-// made. The report has the role names it used, and says what it did. With an error nothing has
-// changed; a role of the name that was made by somebody else is [ErrTaken], a server that is
-// too old [ErrVersion], and a schema that cannot be on the path a [SearchPathError].
+// admin is a superuser, or a role with CREATEROLE that owns the database. Another role gets done what it may do: the report
+// names the rest and who can do it, see [SetupReport.Err]. Managed services are in MANAGED.md.
+//
+// Setup is one transaction, and behind it one for each password, which ctx governs. It can be run again: what is there
+// stays and what lacks is made. The report has the role names it used, and says what it did. With an error no role and no
+// privilege has changed, unless the connection broke while a password was set. A role of the name that was made for
+// another database is [ErrTaken], a server that is too old [ErrVersion], and a schema that cannot be on the path a
+// [SearchPathError]. That something was refused is no error.
 //
 // Before PostgreSQL 16, a login with CREATEROLE can grant itself any role that is not a
 // superuser's: guard the owner's password as you guard the administrator's.
 func Setup(ctx context.Context, admin Beginner, cfg SetupConfig) (SetupReport, error) {
-	cfg, err := cfg.withDefaults()
+	report, err := setupDatabase(ctx, admin, cfg)
 	if err != nil {
 		return SetupReport{}, fmt.Errorf("set up roles: %w", err)
+	}
+	return report, nil
+}
+
+// setupLock keeps two set-ups of one database apart ("pgtenant" in ASCII, folded).
+const setupLock = 0x706774656e616e74
+
+func setupDatabase(ctx context.Context, admin Beginner, cfg SetupConfig) (SetupReport, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return SetupReport{}, err
+	}
+	verifiers, err := cfg.verifiers()
+	if err != nil {
+		return SetupReport{}, err
 	}
 	report := SetupReport{Roles: cfg.Roles}
 	err = beginFunc(ctx, admin, func(tx pgx.Tx) error {
@@ -81,102 +99,76 @@ func Setup(ctx context.Context, admin Beginner, cfg SetupConfig) (SetupReport, e
 		}
 		cfg.Roles = report.Roles
 		var err error
-		if report.Actions, err = setup(ctx, tx, cfg, database); err != nil {
-			return err
-		}
-		schemas, err := setupSchemas(ctx, tx, cfg, database)
-		if err != nil {
-			return err
-		}
-		report.Actions = append(report.Actions, schemas...)
-		report.Extensions, err = setupExtensions(ctx, tx, cfg)
+		report.Actions, report.Extensions, err = setup(ctx, tx, cfg, database)
 		return err
 	})
 	if err != nil {
-		return SetupReport{}, fmt.Errorf("set up roles: %w", err)
+		return SetupReport{}, err
 	}
-	return report, nil
+	passwords, err := setPasswords(ctx, admin, report.Roles, verifiers)
+	report.Actions = append(report.Actions, passwords...)
+	return report, err
 }
 
-// SetupReport says what [Setup] did.
-type SetupReport struct {
-	Roles   RoleNames
-	Actions []Action // roles, membership, rights, passwords, the schema of extensions
-
-	Extensions []ExtensionAction // those of [SetupConfig], in its order
-}
-
-// Changed reports whether anything was made now. A password is set, and so changes, each time that
-// it is given.
-func (r SetupReport) Changed() bool {
-	return changed(r.Actions) || slices.ContainsFunc(r.Extensions, func(a ExtensionAction) bool { return a.Outcome == ActionDone })
-}
-
-// Err returns an [ExtensionError] for each extension that the database does not have now, joined, or nil.
-func (r SetupReport) Err() error {
-	var errs []error
-	for _, a := range r.Extensions {
-		if a.Outcome == ActionImpossible {
-			errs = append(errs, &ExtensionError{Name: a.Name, Err: a.Err})
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// setupLock keeps two set-ups of one database apart ("pgtenant" in ASCII, folded).
-const setupLock = 0x706774656e616e74
-
-func setup(ctx context.Context, tx pgx.Tx, cfg SetupConfig, database string) ([]Action, error) {
-	wishes, err := setupRoleWishes(ctx, tx, cfg, database)
+func setup(ctx context.Context, tx pgx.Tx, cfg SetupConfig, database string) ([]Action, []ExtensionAction, error) {
+	actions, err := setupRoles(ctx, tx, cfg.Roles, database)
 	if err != nil {
-		return nil, err
-	}
-	actions, err := fulfil(ctx, tx, wishes)
-	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	rights, err := setupRights(ctx, tx, cfg.Roles, database)
-	return append(actions, rights...), err
+	if err != nil {
+		return nil, nil, err
+	}
+	schemas, err := setupSchemas(ctx, tx, cfg, database)
+	if err != nil {
+		return nil, nil, err
+	}
+	extensions, err := setupExtensions(ctx, tx, cfg)
+	return slices.Concat(actions, rights, schemas), extensions, err
 }
 
-// setupRoleWishes makes the roles, with their membership and passwords.
-func setupRoleWishes(ctx context.Context, tx pgx.Tx, cfg SetupConfig, database string) ([]wish, error) {
-	made := []struct{ name, attributes, password string }{
-		{cfg.Roles.Public(), "nologin", ""},
-		{cfg.Roles.Runtime(), "login noinherit", cfg.RuntimePassword},
-		{cfg.Roles.Owner(), "login noinherit createrole", cfg.OwnerPassword},
-	}
-	var wishes, later []wish // later: what needs the roles
-	for _, m := range made {
-		st, err := readRole(ctx, tx, m.name, cfg.Roles.Runtime())
+// setupRoles makes the roles, and the runtime login a member of the public role.
+func setupRoles(ctx context.Context, tx pgx.Tx, roles RoleNames, database string) ([]Action, error) {
+	var changes []change
+	var public roleState
+	for _, m := range []struct{ name, attributes string }{
+		{roles.Public(), "nologin"},
+		{roles.Runtime(), "login noinherit"},
+		{roles.Owner(), "login noinherit createrole"},
+	} {
+		st, err := readRole(ctx, tx, m.name, roles.Runtime())
 		if err != nil {
 			return nil, err
+		}
+		if m.name == roles.Public() {
+			public = st
 		}
 		makeRole, err := wishRole(m.name, m.attributes, database, st)
 		if err != nil {
 			return nil, err
 		}
-		wishes = append(wishes, makeRole)
-		if m.name == cfg.Roles.Public() {
-			join, err := wishMember(m.name, cfg.Roles.Runtime(), st, version(tx))
-			if err != nil {
-				return nil, err
-			}
-			later = append(later, join)
-		}
-		if m.password != "" {
-			verifier, err := scramVerifier(m.password)
-			if err != nil {
-				return nil, err
-			}
-			set, err := wishPassword(m.name, verifier)
-			if err != nil {
-				return nil, err
-			}
-			later = append(later, set)
+		changes = append(changes, change{makeRole, missing{"CREATEROLE", creatorsOfRoles, nil}})
+	}
+	join, err := wishMember(roles.Public(), roles.Runtime(), public, version(tx))
+	if err != nil {
+		return nil, err
+	}
+	return attempt(ctx, tx, append(changes, change{join, adminOption(roles.Public())}))
+}
+
+// verifiers are what PostgreSQL stores for the passwords; "" where there is none to be set.
+type verifiers struct{ owner, runtime string }
+
+func (c SetupConfig) verifiers() (v verifiers, err error) {
+	if c.OwnerPassword != "" {
+		if v.owner, err = scramVerifier(c.OwnerPassword); err != nil {
+			return v, err
 		}
 	}
-	return append(wishes, later...), nil
+	if c.RuntimePassword != "" {
+		v.runtime, err = scramVerifier(c.RuntimePassword)
+	}
+	return v, err
 }
 
 // version returns the server's major version.

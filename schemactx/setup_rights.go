@@ -33,7 +33,7 @@ func setupRights(ctx context.Context, tx pgx.Tx, roles RoleNames, database strin
 // bringInOrder grants and revokes rights and reads them back: to who may not grant or revoke here, the server says so in
 // a warning only.
 func bringInOrder(ctx context.Context, tx pgx.Tx, database string, rights []right) ([]Action, error) {
-	wishes := make([]wish, len(rights))
+	changes := make([]change, len(rights))
 	before, err := inOrder(ctx, tx, rights)
 	if err != nil {
 		return nil, err
@@ -43,9 +43,9 @@ func bringInOrder(ctx context.Context, tx pgx.Tx, database string, rights []righ
 		if err != nil {
 			return nil, err
 		}
-		wishes[i] = wish{sql: []string{sql}, so: before[i]}
+		changes[i] = change{wish{sql: []string{sql}, so: before[i]}, r.missing(database)}
 	}
-	actions, err := fulfil(ctx, tx, wishes)
+	actions, err := attempt(ctx, tx, changes)
 	if err != nil || !changed(actions) {
 		return actions, err
 	}
@@ -54,11 +54,24 @@ func bringInOrder(ctx context.Context, tx pgx.Tx, database string, rights []righ
 		return nil, err
 	}
 	for i := range actions {
-		if !after[i] {
-			actions[i].Outcome = ActionImpossible
+		if after[i] || actions[i].Outcome == ActionImpossible {
+			continue
 		}
+		why, err := changes[i].refused(ctx, tx, nil)
+		if err != nil {
+			return nil, err
+		}
+		actions[i].Outcome, actions[i].Err = ActionImpossible, why
 	}
 	return actions, nil
+}
+
+// missing is what a login lacks that cannot bring the right in order.
+func (r right) missing(database string) missing {
+	if r.schema != "" {
+		return ownershipOfSchema(r.schema)
+	}
+	return ownership(database)
 }
 
 // sql is the statement that brings the right in order.

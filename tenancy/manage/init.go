@@ -17,15 +17,15 @@ func (m *mount) init() *cobra.Command {
 		use: "init", short: "Set up a database: roles, and the shared tables",
 		long: `Set up a database: make the roles that schemas share and take from everybody what tenants must not have, make the extensions
 that the program names and let every tenant find them, apply the shared migrations, and do what the program itself has to
-do. It says what it did, and can be run again. An extension that the administrator's login may not create, or that the server
-does not have, is named, and stops nothing.
+do. It says what it did, and can be run again. What the administrator's login may not do, and an extension that the server
+does not have, is named with who can do it, and stops nothing.
 
 With --harden it also closes the ways in which a statement could leave the scope of its tenant. That takes a superuser, and
 changes rights of everybody in this database.
 
 Roles and hardening are done with the administrator's login that the program has configured, everything else with the owner's.`,
 		example: "  $0 init\n  $0 init --harden --json",
-		codes:   map[int]string{CodeIncomplete: "an extension is missing, or, with --harden, not everything could be closed: see the output"},
+		codes:   map[int]string{CodeIncomplete: "a privilege or an extension is missing, or, with --harden, not everything could be closed: see the output"},
 		flags: func(f *pflag.FlagSet) {
 			f.Bool("harden", false, "close what PostgreSQL leaves open to everybody")
 		},
@@ -62,7 +62,11 @@ func (m *mount) runInit(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if err := m.initTables(ctx, &done); err != nil {
-		return err
+		if incomplete == nil {
+			return err
+		}
+		// What the administrator could not do is the likely reason, and is told with what was done.
+		incomplete = &codeError{CodeIncomplete, errors.Join(incomplete, fmt.Errorf("the shared tables are not there: %w", err))}
 	}
 	if err := c.result(done, func() { c.initDone(done) }); err != nil {
 		return err
@@ -87,7 +91,11 @@ func (m *mount) initRoles(ctx context.Context, c *call, done *initJSON) (incompl
 	r := setup.Roles
 	done.Roles = map[string]string{"owner": r.Owner(), "runtime": r.Runtime(), "public": r.Public()}
 	for _, a := range setup.Actions {
-		done.Actions = append(done.Actions, actionJSON{What: a.What, Outcome: a.Outcome.String()})
+		action := actionJSON{What: a.What, Outcome: a.Outcome.String()}
+		if a.Err != nil {
+			action.Reason = a.Err.Error()
+		}
+		done.Actions = append(done.Actions, action)
 	}
 	for _, a := range setup.Extensions {
 		done.Actions = append(done.Actions, extensionAction(a))

@@ -33,6 +33,7 @@ type program struct {
 	secret                string   // of the tenants' logins; "": there are none
 	all                   bool     // also has what not every program has
 	strict                bool     // refuses migrations that were edited since they were applied
+	noPasswords           bool     // of the two logins for init
 	killed                bool     // gets a SIGINT when its canaries are migrated
 	extensions, path      []string // names of extensions for init, and the extra search path
 }
@@ -77,10 +78,11 @@ func (p program) openAdmin(ctx context.Context) (*manage.Admin, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &manage.Admin{
-		DB: conn, Close: conn.Close,
-		Setup: schemactx.SetupConfig{Roles: roles, OwnerPassword: "o-secret", RuntimePassword: "r-secret", Extensions: p.extensions, ExtraSearchPath: p.path},
-	}, nil
+	cfg := schemactx.SetupConfig{Roles: roles, Extensions: p.extensions, ExtraSearchPath: p.path}
+	if !p.noPasswords {
+		cfg.OwnerPassword, cfg.RuntimePassword = "o-secret", "r-secret"
+	}
+	return &manage.Admin{DB: conn, Close: conn.Close, Setup: cfg}, nil
 }
 
 // students are what every school has.

@@ -1,0 +1,134 @@
+package schemactx
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// missing is what it takes to change something: the words for a [PrivilegeError], and the query for the roles that have it.
+type missing struct {
+	what, holders string
+	args          []any
+}
+
+// ownership is of the database.
+func ownership(database string) missing {
+	return missing{"ownership of database " + quoteForMessage(database), ownerOfDatabase, nil}
+}
+
+func ownershipOfSchema(schema string) missing {
+	return missing{"ownership of schema " + quoteForMessage(schema), ownerOfSchema, []any{schema}}
+}
+
+func adminOption(role string) missing {
+	return missing{"ADMIN OPTION on role " + quoteForMessage(role), adminsOfRole, []any{role}}
+}
+
+func quoteForMessage(name string) string { return pgx.Identifier{name}.Sanitize() }
+
+const (
+	ownerOfDatabase = "select pg_get_userbyid(datdba)::text from pg_database where datname = current_database()"
+	// The schema public belongs to the database's owner since PostgreSQL 15.
+	ownerOfSchema = `select pg_get_userbyid(case when pg_get_userbyid(nspowner) = 'pg_database_owner' then datdba else nspowner end)::text
+		from pg_namespace, pg_database where nspname = $1 and datname = current_database()`
+	creatorsOfRoles = "select rolname::text from pg_roles where rolcreaterole and not rolsuper order by 1"
+	// Before PostgreSQL 16, CREATEROLE was enough.
+	adminsOfRole = `select rolname::text from pg_roles m where rolcreaterole and not rolsuper
+		and (current_setting('server_version_num')::int < 160000 or exists (
+			select from pg_auth_members where member = m.oid and admin_option and roleid = (select oid from pg_roles where rolname = $1)))
+		order by 1`
+)
+
+// change is a wish of [Setup], which the server may refuse to the administrator's login.
+type change struct {
+	wish
+	missing missing
+}
+
+// attempt makes so what is not, each behind a savepoint, so that a refusal does not stop the others.
+func attempt(ctx context.Context, tx pgx.Tx, changes []change) ([]Action, error) {
+	actions := make([]Action, len(changes))
+	for i, c := range changes {
+		actions[i] = Action{What: c.name()}
+		if c.so {
+			actions[i].Outcome = ActionAlready
+			continue
+		}
+		err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error { return execAll(ctx, tx, c.sql...) })
+		switch {
+		case err == nil:
+		case refuses(err):
+			why, err := c.refused(ctx, tx, err)
+			if err != nil {
+				return nil, err
+			}
+			actions[i].Outcome, actions[i].Err = ActionImpossible, why
+		default:
+			return nil, fmt.Errorf("%s: %w", c.name(), err)
+		}
+	}
+	return actions, nil
+}
+
+// querier is a transaction or a connection.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// refused returns the [PrivilegeError] of a change. answer is the server's; nil where it only warned.
+func (c change) refused(ctx context.Context, q querier, answer error) (*PrivilegeError, error) {
+	e := &PrivilegeError{Statement: c.name(), Err: answer}
+	rows, err := q.Query(ctx, "select current_user::text", pgx.QueryExecModeExec)
+	if err != nil {
+		return nil, err
+	}
+	if e.Login, err = pgx.CollectOneRow(rows, pgx.RowTo[string]); err != nil {
+		return nil, err
+	}
+	if c.missing.holders == "" || answer != nil && !stateIs(answer, stateInsufficientRights) {
+		return e, nil // the answer says what it takes
+	}
+	if rows, err = q.Query(ctx, c.missing.holders, append([]any{pgx.QueryExecModeExec}, c.missing.args...)...); err != nil {
+		return nil, err
+	}
+	e.Missing = c.missing.what
+	e.By, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	return e, err
+}
+
+// setPasswords sets passwords, each in a transaction of its own: a service can refuse one when it is committed, as Neon
+// does, which takes plain passwords alone.
+func setPasswords(ctx context.Context, admin Beginner, roles RoleNames, v verifiers) ([]Action, error) {
+	var actions []Action
+	for _, l := range []struct{ login, verifier string }{{roles.Runtime(), v.runtime}, {roles.Owner(), v.owner}} {
+		if l.verifier == "" {
+			continue
+		}
+		set, err := wishPassword(l.login, l.verifier)
+		if err != nil {
+			return nil, err
+		}
+		action, err := setPassword(ctx, admin, change{set, adminOption(l.login)})
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", set.name(), err)
+		}
+		actions = append(actions, action)
+	}
+	return actions, nil
+}
+
+func setPassword(ctx context.Context, admin Beginner, c change) (Action, error) {
+	err := beginFunc(ctx, admin, func(tx pgx.Tx) error { return execAll(ctx, tx, c.sql...) })
+	if err == nil || !refuses(err) {
+		return Action{What: c.name()}, err
+	}
+	var why *PrivilegeError
+	answer := err
+	err = beginFunc(ctx, admin, func(tx pgx.Tx) (err error) {
+		why, err = c.refused(ctx, tx, answer)
+		return err
+	})
+	return Action{What: c.name(), Outcome: ActionImpossible, Err: why}, err
+}

@@ -1,0 +1,185 @@
+package manage_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/tenancy/manage"
+)
+
+// managedServices are the sections of MANAGED.md that have commands, with what the service's administrator is.
+var managedServices = map[string]struct {
+	attributes string
+	group      string // the administrator's role of the service
+	makes      bool   // the database is there
+	selfGrant  bool   // createrole_self_grant is set
+	plain      bool   // Setup gets no passwords
+}{
+	"Amazon RDS and Aurora":                          {attributes: "createrole createdb", group: "rds_superuser"},
+	"Google Cloud SQL and AlloyDB":                   {attributes: "createrole createdb", group: "cloudsqlsuperuser", selfGrant: true},
+	"Azure Database for PostgreSQL, flexible server": {attributes: "createrole createdb", group: "azure_pg_admin"},
+	"Supabase": {attributes: "createrole createdb replication bypassrls", makes: true},
+	"Neon":     {attributes: "createrole createdb replication bypassrls", group: "neon_superuser", plain: true},
+}
+
+var (
+	managedSection = regexp.MustCompile(`(?m)^## (.*)$`)
+	managedBlock   = regexp.MustCompile("(?s)```(sql|sh)\n(.*?)```")
+)
+
+// managedCommands returns the blocks of each section of MANAGED.md: kind and text.
+func managedCommands(t *testing.T) map[string][][2]string {
+	t.Helper()
+	page, err := os.ReadFile("../../schemactx/MANAGED.md")
+	require.NoError(t, err)
+	commands := make(map[string][][2]string)
+	parts := managedSection.FindAllStringSubmatchIndex(string(page), -1)
+	for i, part := range parts {
+		end := len(page)
+		if i+1 < len(parts) {
+			end = parts[i+1][0]
+		}
+		for _, block := range managedBlock.FindAllStringSubmatch(string(page[part[1]:end]), -1) {
+			name := string(page[part[2]:part[3]])
+			commands[name] = append(commands[name], [2]string{block[1], block[2]})
+		}
+	}
+	return commands
+}
+
+// The commands of the page work as it says, on a server where the administrator has no more than the service gives.
+func TestManagedServices(t *testing.T) {
+	t.Parallel()
+	commands := managedCommands(t)
+	require.Len(t, commands, len(managedServices))
+	for name, service := range managedServices {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.NotEmpty(t, commands[name])
+			p, pg := newProgram(t)
+			db := pg.RolePrefix // the page's school
+			dba := pg.RolePrefix + "_dba"
+			superuser(t, pg, "create role "+dba+" login password 'dba' "+service.attributes)
+			if service.group != "" {
+				superuser(t, pg, "create role "+pg.RolePrefix+"_"+service.group+"; grant "+pg.RolePrefix+"_"+service.group+" to "+dba)
+			}
+			if service.makes {
+				superuser(t, pg, "create database "+db+" owner "+dba)
+			}
+			t.Cleanup(func() {
+				_, err := pg.Pool.Exec(context.Background(), "drop database if exists "+db+" with (force)")
+				assert.NoError(t, err)
+			})
+			maintenance := pg.URLAs(dba, "dba")
+			p.admin, p.owner, p.runtime = inDatabase(t, maintenance, db), inDatabase(t, p.owner, db), inDatabase(t, p.runtime, db)
+			p.noPasswords = service.plain
+			for _, command := range commands[name] {
+				switch command[0] {
+				case "sql":
+					execEach(t, maintenance, strings.ReplaceAll(command[1], "school", db))
+					if service.selfGrant && pgtest.Version(t) >= 16 {
+						superuser(t, pg, "alter database "+db+" set createrole_self_grant = 'set, inherit'")
+					}
+				case "sh":
+					for line := range strings.Lines(command[1]) {
+						args, ok := strings.CutPrefix(strings.TrimSpace(line), "school ")
+						require.True(t, ok, line)
+						p.ok(t, strings.Fields(args)...)
+					}
+				}
+			}
+			p.lifeOfASchool(t)
+			assert.Contains(t, p.fails(t, manage.CodeIncomplete, "init", "--harden"), "not everything could be closed: it takes a superuser")
+		})
+	}
+}
+
+// lifeOfASchool is what the owner does day by day.
+func (p program) lifeOfASchool(t *testing.T) {
+	t.Helper()
+	p.ok(t, "check")
+	p.ok(t, "tenant", "create", "--subdomain", "a")
+	p.ok(t, "tenant", "create", "--subdomain", "b")
+	owner, err := pgxpool.New(t.Context(), p.owner)
+	require.NoError(t, err)
+	defer owner.Close()
+	_, err = owner.Exec(t.Context(), "insert into tenant_1.students (name) values ('Amara')")
+	require.NoError(t, err)
+	p.ok(t, "backup", "a")
+	_, err = owner.Exec(t.Context(), "delete from tenant_1.students")
+	require.NoError(t, err)
+	p.ok(t, "restore", "a", "--yes")
+	p.ok(t, "check")
+	var name, schema string
+	require.NoError(t, owner.QueryRow(t.Context(), "select schema_name from tenants where slug = 'a'").Scan(&schema))
+	require.NoError(t, owner.QueryRow(t.Context(), "select name from "+pgx.Identifier{schema, "students"}.Sanitize()).Scan(&name))
+	assert.Equal(t, "Amara", name)
+	p.ok(t, "drift")
+	p.dropNow(t, "b")
+	p.ok(t, "check")
+}
+
+// dropNow drops a tenant for good.
+func (p program) dropNow(t *testing.T, slug string) {
+	t.Helper()
+	var request struct{ Token string }
+	require.NoError(t, json.Unmarshal([]byte(p.ok(t, "tenant", "drop", "request", slug, "--json")), &request))
+	got := p.run(t, request.Token, "tenant", "drop", "confirm", slug, "--token", "-", "--yes")
+	require.Equal(t, manage.CodeOK, got.code, got.stderr)
+}
+
+func superuser(t *testing.T, pg *pgtest.DB, sql string) {
+	t.Helper()
+	_, err := pg.Pool.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol)
+	require.NoError(t, err)
+}
+
+// execEach runs statements one by one, as psql does: CREATE DATABASE cannot run with others.
+func execEach(t *testing.T, url, script string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	for statement := range strings.SplitSeq(strings.TrimSpace(script), ";\n") {
+		_, err := conn.Exec(t.Context(), statement)
+		require.NoError(t, err, statement)
+	}
+}
+
+// inDatabase is the URL with another database.
+func inDatabase(t *testing.T, raw, database string) string {
+	t.Helper()
+	u, err := url.Parse(raw)
+	require.NoError(t, err)
+	u.Path = "/" + database
+	return u.String()
+}
+
+// In a database of another role, init does what it may, says who can do the rest, and exits as incomplete.
+func TestInitIsIncompleteInADatabaseOfAnotherRole(t *testing.T) {
+	t.Parallel()
+	p, pg := newProgram(t)
+	provider, dba := pg.RolePrefix+"_provider", pg.RolePrefix+"_dba"
+	superuser(t, pg, "create role "+provider+"; create role "+dba+" login password 'dba' createrole; alter database "+pg.Name+" owner to "+provider)
+	p.admin = pg.URLAs(dba, "dba")
+	got := p.run(t, "", "init", "--json")
+	assert.Equal(t, manage.CodeIncomplete, got.code)
+	assert.Contains(t, got.stderr, `it lacks ownership of database "`+pg.Name+`"; "`+provider+`" or a superuser can run it`)
+	assert.Contains(t, got.stderr, "the shared tables are not there")
+	assert.Contains(t, got.stdout, `login noinherit createrole","outcome":"done"`)
+	assert.Contains(t, got.stdout, `","outcome":"not possible","reason":"role \"`+dba+`\" cannot run: `)
+
+	superuser(t, pg, "alter database "+pg.Name+" owner to "+dba)
+	p.ok(t, "init")
+}
