@@ -133,7 +133,7 @@ func (s *Service) copyRows(ctx context.Context, from *run, schema string, opts C
 	}
 	rows := &clonedRows{run: from, hide: hide, sums: make(map[string]archive.TableSum)}
 	defer rows.stop()
-	if err := s.fill(ctx, schema, rows, restoring{s: s, header: h}, DriftRefuse); err != nil {
+	if restored.Warnings, err = s.fill(ctx, schema, rows, restoring{s: s, header: h}, DriftRefuse); err != nil {
 		return err
 	}
 	for _, sum := range rows.sums {

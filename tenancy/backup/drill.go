@@ -17,6 +17,7 @@ type Drill struct {
 	Rows     int64
 	Bytes    int64 // of CSV
 	Duration time.Duration
+	Warnings []Warning // as [Restored].Warnings
 }
 
 // Verify restores an archive of the store into a scratch schema, as [Service.Restore] does and with all its checks, and drops that
@@ -61,8 +62,9 @@ func (s *Service) drill(ctx context.Context, src io.Reader, name string, opts Re
 		return Drill{}, err
 	}
 	about := restoring{s: s, name: name, header: h}
+	var warnings []Warning
 	if err = s.build(ctx, staging.Schema(), versions, about); err == nil {
-		err = s.fill(ctx, staging.Schema(), archiveRows{r}, about, opts.Drift)
+		warnings, err = s.fill(ctx, staging.Schema(), archiveRows{r}, about, opts.Drift)
 	}
 	if errClose := staging.Close(ctx); err == nil && errClose != nil {
 		err = errClose
@@ -73,5 +75,6 @@ func (s *Service) drill(ctx context.Context, src io.Reader, name string, opts Re
 	m := r.Manifest()
 	return Drill{
 		Tenant: h.Tenant, TakenAt: h.TakenAt, Tables: len(m.Tables), Rows: m.Rows(), Bytes: m.Bytes(), Duration: time.Since(start),
+		Warnings: warnings,
 	}, nil
 }

@@ -46,6 +46,8 @@ type loader struct {
 	oids    []uint32 // of tables and partitions
 	undo    []wishSQL
 	restore restoring
+
+	warnings []Warning
 }
 
 // wishSQL is SQL of ours, with what it is about.

@@ -3,6 +3,7 @@ package backup
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -80,45 +81,84 @@ type view struct {
 	on                      []string
 }
 
-// refresh fills the materialized views, those first that others are made of.
+// refresh fills the materialized views that are to be full, those first that others are made of. All are emptied before,
+// so that one whose functions read another one, which no catalog says, fails until that is full, and is tried again. One
+// that cannot be filled from today's rows is left unpopulated, with a warning.
 func (l *loader) refresh(ctx context.Context, h archive.Header) error {
-	populated := make(map[string]bool)
-	for _, v := range h.MaterializedViews {
-		populated[v.Name] = v.Populated
-	}
-	rows, err := l.conn.Query(ctx, viewEdgesSQL, l.catalog.oid)
+	views, err := l.materialized(ctx, h)
 	if err != nil {
 		return err
+	}
+	var full []view
+	for _, v := range views {
+		if err := l.refreshOne(ctx, v.name, " with no data"); err != nil {
+			return fmt.Errorf("empty materialized view %q: %w", v.name, err)
+		}
+		if v.populated {
+			full = append(full, v)
+		}
+	}
+	for len(full) > 0 {
+		var failed []view
+		var reasons []error
+		for _, v := range full {
+			err := l.refreshOne(ctx, v.name, "")
+			switch {
+			case err == nil:
+			case ctx.Err() == nil && isEvaluation(err):
+				failed, reasons = append(failed, v), append(reasons, err)
+			default:
+				return fmt.Errorf("refresh materialized view %q: %w", v.name, err)
+			}
+		}
+		if len(failed) == len(full) {
+			for i, v := range failed {
+				l.warn(ctx, "materialized view "+v.name, fmt.Sprintf("is left unpopulated, as its query fails: %v", reasons[i]))
+			}
+			return nil
+		}
+		full = failed
+	}
+	return nil
+}
+
+// materialized returns the materialized views in the order of their dependencies. Populated says which are to be full:
+// those that were, and of those that the archive does not know, those that the migrations have filled.
+func (l *loader) materialized(ctx context.Context, h archive.Header) ([]view, error) {
+	rows, err := l.conn.Query(ctx, viewEdgesSQL, l.catalog.oid)
+	if err != nil {
+		return nil, err
 	}
 	views, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (v view, err error) {
 		err = row.Scan(&v.name, &v.materialized, &v.populated, &v.on)
 		return v, err
 	})
 	if err != nil {
+		return nil, err
+	}
+	full := make(map[string]bool)
+	for _, v := range h.MaterializedViews {
+		full[v.Name] = v.Populated
+	}
+	views = slices.DeleteFunc(inOrder(views), func(v view) bool { return !v.materialized })
+	for i, v := range views {
+		if populated, known := full[v.name]; known {
+			views[i].populated = populated
+		}
+	}
+	return views, nil
+}
+
+// refreshOne refreshes a materialized view with the tenant's path. Since PostgreSQL 17 the server sets another one.
+func (l *loader) refreshOne(ctx context.Context, view, data string) error {
+	name, err := l.name(view)
+	if err != nil {
 		return err
 	}
-	for _, v := range inOrder(views) {
-		full, known := populated[v.name]
-		if !v.materialized || !known && !v.populated || known && !full && !v.populated {
-			continue
-		}
-		name, err := l.name(v.name)
-		if err != nil {
-			return err
-		}
-		sql := "refresh materialized view " + name
-		if known && !full {
-			sql += " with no data"
-		}
-		err = l.transact(ctx, func(tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, "set local search_path = "+l.path+"; "+sql, pgx.QueryExecModeSimpleProtocol)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("refresh materialized view %q: %w", v.name, err)
-		}
-	}
-	return nil
+	return l.transact(ctx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "set local search_path = "+l.path+"; refresh materialized view "+name+data, pgx.QueryExecModeSimpleProtocol)
+		return err
+	})
 }
 
 // inOrder returns views behind those that they are made of. No two are made of each other.
@@ -147,6 +187,8 @@ func inOrder(views []view) []view {
 }
 
 // analyze lets the planner know relations of these kinds, in one statement: ANALYZE commits after each table by itself.
+// Where an expression of an index or of a statistics object fails, they are analysed one by one, and those that cannot be
+// are warnings. Since PostgreSQL 17 a function that finds others on the path is not evaluated there, whatever the path is.
 func (l *loader) analyze(ctx context.Context, kinds ...string) error {
 	rows, err := l.conn.Query(ctx, `select c.relname::text from pg_depend d join pg_class c on c.oid = d.objid
 		where d.refclassid = 'pg_namespace'::regclass and d.refobjid = $1 and d.classid = 'pg_class'::regclass
@@ -158,8 +200,9 @@ func (l *loader) analyze(ctx context.Context, kinds ...string) error {
 	if err != nil || len(names) == 0 {
 		return err
 	}
+	quoted := make([]string, len(names))
 	for i, name := range names {
-		if names[i], err = l.name(name); err != nil {
+		if quoted[i], err = l.name(name); err != nil {
 			return err
 		}
 	}
@@ -167,8 +210,26 @@ func (l *loader) analyze(ctx context.Context, kinds ...string) error {
 	if _, err := l.conn.Exec(ctx, "select set_config('search_path', $1, false)", l.path); err != nil {
 		return fmt.Errorf("analyze: %w", err)
 	}
-	if _, err := l.conn.Exec(ctx, "analyze "+strings.Join(names, ", ")); err != nil {
-		return fmt.Errorf("analyze: %w", err)
+	_, err = l.conn.Exec(ctx, "analyze "+strings.Join(quoted, ", "))
+	if err == nil || ctx.Err() != nil || !isEvaluation(err) {
+		return wrapAnalyze(err)
+	}
+	for i, name := range quoted {
+		_, err := l.conn.Exec(ctx, "analyze "+name)
+		switch {
+		case err == nil:
+		case ctx.Err() == nil && isEvaluation(err):
+			l.warn(ctx, "table "+names[i], fmt.Sprintf("has no statistics, or not all: %v", err))
+		default:
+			return wrapAnalyze(err)
+		}
 	}
 	return nil
+}
+
+func wrapAnalyze(err error) error {
+	if err != nil {
+		err = fmt.Errorf("analyze: %w", err)
+	}
+	return err
 }

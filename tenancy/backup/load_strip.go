@@ -73,16 +73,16 @@ func (l *loader) strip(ctx context.Context) error {
 // lockPause is what a statement waits between two tries for a lock, for as long as ctx lets it.
 const lockPause = 200 * time.Millisecond
 
-// patient runs SQL of ours in a transaction, again and again where it did not get a lock within two seconds, so that those who wait behind it
+// patient runs SQL of ours in a transaction, with the tenant's path for what constraints call, again and again where it did not get a lock within two seconds, so that those who wait behind it
 // for a table of everybody's get their turn.
 func (l *loader) patient(ctx context.Context, sql string) error {
 	for {
 		err := l.transact(ctx, func(tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, "set local lock_timeout = '2s'; "+sql, pgx.QueryExecModeSimpleProtocol)
+			_, err := tx.Exec(ctx, "set local lock_timeout = '2s'; set local search_path = "+l.path+"; "+sql, pgx.QueryExecModeSimpleProtocol)
 			return err
 		})
 		var pgErr *pgconn.PgError
-		if !errors.As(err, &pgErr) || pgErr.Code != "55P03" && pgErr.Code != "40P01" {
+		if !errors.As(err, &pgErr) || pgErr.Code != lockNotAvailable && pgErr.Code != "40P01" {
 			return err
 		}
 		select {

@@ -62,13 +62,15 @@ type Restored struct {
 	Rows     int64
 	Bytes    int64 // of CSV
 	Duration time.Duration
+	Warnings []Warning // what could not be made as it was; no row is missing because of it
 }
 
 // Restore makes a tenant of an archive of the store, or replaces a tenant's data with one.
 //
 // The schema is built anew, beside everything that is there: by the migrations that the archive's schema had, so that data finds the
 // structure that it was in; then filled, with triggers off, read back and compared with the archive's checksums, migrated up to date,
-// compared with what the migrations make, and analysed. Only then it becomes visible, by one statement of the registry. Until then nothing
+// compared with what the migrations make, and analysed. Statistics that cannot be gathered, and materialized views that cannot be filled, are
+// [Restored].Warnings. Only then it becomes visible, by one statement of the registry. Until then nothing
 // that was there is touched, and nobody waits. A new tenant, also one that was dropped before, has a new id, and a suspended one stays
 // suspended. A tenant whose data is replaced is served until the switch, and in maintenance during it; what its users have written
 // since the backup is not in it. The schema that was stays aside, until [Service.ConfirmRestore] drops it or [Service.RevertRestore] takes it back.
@@ -148,11 +150,12 @@ func (s *Service) restore(ctx context.Context, src io.Reader, name string, opts 
 	if err := s.build(ctx, staging.Schema(), versions, about); err != nil {
 		return Restored{}, err
 	}
-	if err := s.fill(ctx, staging.Schema(), archiveRows{r}, about, opts.Drift); err != nil {
+	warnings, err := s.fill(ctx, staging.Schema(), archiveRows{r}, about, opts.Drift)
+	if err != nil {
 		return Restored{}, err
 	}
 	m := r.Manifest()
-	restored := Restored{TakenAt: h.TakenAt, Tables: len(m.Tables), Rows: m.Rows(), Bytes: m.Bytes()}
+	restored := Restored{TakenAt: h.TakenAt, Tables: len(m.Tables), Rows: m.Rows(), Bytes: m.Bytes(), Warnings: warnings}
 	about.report(ctx, Event{Kind: EventSwitching, Done: len(m.Tables)})
 	if err := s.publish(ctx, staging, opts.Replace, &restored); err != nil {
 		return restored, err
@@ -229,14 +232,20 @@ func (s *Service) build(ctx context.Context, schema string, versions []int64, ab
 }
 
 // fill loads the rows into a staged schema that was built, and runs the migrations that there have been since.
-func (s *Service) fill(ctx context.Context, schema string, src rowSource, about restoring, drift DriftPolicy) error {
+func (s *Service) fill(ctx context.Context, schema string, src rowSource, about restoring, drift DriftPolicy) ([]Warning, error) {
 	l, err := s.openLoader(ctx, schema, about)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer l.close(ctx)
+	err = l.fill(ctx, src, drift)
+	return l.warnings, err
+}
+
+func (l *loader) fill(ctx context.Context, src rowSource, drift DriftPolicy) error {
+	about := l.restore
 	var sequences []archive.Sequence
-	err = l.transact(ctx, func(tx pgx.Tx) (err error) {
+	err := l.transact(ctx, func(tx pgx.Tx) (err error) {
 		sequences, err = l.catalog.readSequences(ctx, tx)
 		return err
 	})
@@ -251,7 +260,7 @@ func (s *Service) fill(ctx context.Context, schema string, src rowSource, about 
 	}
 	about.report(ctx, Event{Kind: EventChecking, Done: len(about.header.Tables)})
 	src.loaded(ctx)
-	newer, err := s.cfg.Migrations.UpUnused(ctx, schema)
+	newer, err := l.s.cfg.Migrations.UpUnused(ctx, l.schema)
 	if err != nil {
 		return err
 	}
@@ -262,7 +271,7 @@ func (s *Service) fill(ctx context.Context, schema string, src rowSource, about 
 	if err := l.analyze(ctx, kinds...); err != nil {
 		return err
 	}
-	return s.checkStructure(ctx, schema)
+	return l.s.checkStructure(ctx, l.schema)
 }
 
 // checkStructure returns an error unless the schema is what the migrations make that it has.

@@ -36,6 +36,9 @@ const (
 	invalidSchemaName = "3F000"
 )
 
+// lockNotAvailable is the SQLSTATE of a wait for a lock that took too long.
+const lockNotAvailable = "55P03"
+
 // errMoved is the reason for another try.
 var errMoved = errors.New("tables came or went")
 

@@ -84,6 +84,8 @@ type verifiedJSON struct {
 	Tables   int       `json:"tables"`
 	Rows     int64     `json:"rows"`
 	Restored bool      `json:"restored"` // into scratch; else the file alone was read
+
+	Warnings []backup.Warning `json:"warnings,omitempty"`
 }
 
 func verifyBackup(ctx context.Context, c *call) error {
@@ -104,9 +106,10 @@ func verifyBackup(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	j.Tables, j.Rows, j.Restored = drill.Tables, drill.Rows, true
+	j.Tables, j.Rows, j.Restored, j.Warnings = drill.Tables, drill.Rows, true, drill.Warnings
 	return c.result(j, func() {
 		c.linef("%s can be restored: %s, compared in a schema that is gone again.", info.Name, count(drill.Rows, "row"))
+		c.warnings(drill.Warnings)
 	})
 }
 

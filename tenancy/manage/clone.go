@@ -61,5 +61,6 @@ func runClone(ctx context.Context, c *call) error {
 	})
 	return errors.Join(logged, c.result(toRestoredJSON(r, c.args[0]), func() {
 		c.linef("Cloned %s of %s as %s, in schema %s.", count(r.Rows, "row"), c.args[0], t.Slug, t.Schema)
+		c.warnings(r.Warnings)
 	}))
 }

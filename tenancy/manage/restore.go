@@ -122,10 +122,21 @@ type restoredJSON struct {
 	TakenAt time.Time  `json:"taken_at"`
 	Tables  int        `json:"tables"`
 	Rows    int64      `json:"rows"`
+
+	Warnings []backup.Warning `json:"warnings,omitempty"`
 }
 
 func toRestoredJSON(r backup.Restored, from string) restoredJSON {
-	return restoredJSON{Tenant: toTenantJSON(r.Tenant), From: from, Aside: r.Aside, TakenAt: r.TakenAt, Tables: r.Tables, Rows: r.Rows}
+	return restoredJSON{
+		Tenant: toTenantJSON(r.Tenant), From: from, Aside: r.Aside, TakenAt: r.TakenAt, Tables: r.Tables, Rows: r.Rows, Warnings: r.Warnings,
+	}
+}
+
+// warnings prints what could not be made as it was.
+func (c *call) warnings(all []backup.Warning) {
+	for _, w := range all {
+		c.linef("Warning: %s.", w)
+	}
 }
 
 func (c *call) restoreWith(
@@ -157,6 +168,7 @@ func (c *call) restoreWith(
 			c.linef("What was there is kept in schema %s: '%s restore revert %s' takes it back, '%s restore confirm %s' drops it.",
 				r.Aside, c.name, t.Slug, c.name, t.Slug)
 		}
+		c.warnings(r.Warnings)
 	}))
 }
 
