@@ -31,7 +31,7 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 	}
 	defer listener.Close()
 	fmt.Fprintf(stdout, "Starting; data is in %s\n", o.dataDir)
-	db, err := openDatabase(ctx, o)
+	db, err := openDatabase(ctx, o, stderr)
 	if err != nil {
 		return err
 	}

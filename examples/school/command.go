@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 
 	"github.com/oryne/pgtenant/tenancy/audit"
@@ -21,7 +20,7 @@ func newCommand() *cobra.Command {
 		Name:  "school",
 		Open:  func(ctx context.Context) (*manage.App, error) { return openApp(ctx, o, stderr()) },
 		Actor: func() (string, error) { return o.who(), nil },
-		Admin: func(ctx context.Context) (*manage.Admin, error) { return openAdmin(ctx, o) },
+		Admin: func(ctx context.Context) (*manage.Admin, error) { return openAdmin(ctx, o, stderr()) },
 	})
 	root.Use, root.Example = "school [flags]", "  school\n"+root.Example
 	root.Short = "Schools on one PostgreSQL, each in a schema of its own"
@@ -51,7 +50,7 @@ func newServe(o *options) *cobra.Command {
 
 // openApp opens what the commands work with. It uses the database of the program that serves, or starts it where none does.
 func openApp(ctx context.Context, o *options, stderr io.Writer) (_ *manage.App, err error) {
-	db, err := joinDatabase(ctx, *o)
+	db, err := joinDatabase(ctx, *o, stderr)
 	if err != nil {
 		return nil, err
 	}
@@ -80,15 +79,15 @@ func openApp(ctx context.Context, o *options, stderr io.Writer) (_ *manage.App, 
 }
 
 // openAdmin opens the login that may make others.
-func openAdmin(ctx context.Context, o *options) (*manage.Admin, error) {
-	db, err := joinDatabase(ctx, *o)
+func openAdmin(ctx context.Context, o *options, stderr io.Writer) (*manage.Admin, error) {
+	db, err := joinDatabase(ctx, *o, stderr)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := pgx.Connect(ctx, db.admin)
+	conn, err := connect(ctx, db.admin)
 	if err != nil {
 		db.close()
-		return nil, unreachable(err)
+		return nil, err
 	}
 	return &manage.Admin{
 		DB: conn, Setup: db.setup,
@@ -101,7 +100,7 @@ func openAdmin(ctx context.Context, o *options) (*manage.Admin, error) {
 
 // withPlatform runs one of the program's own commands.
 func withPlatform(ctx context.Context, o *options, stderr io.Writer, do func(p *platform) error) (err error) {
-	db, err := joinDatabase(ctx, *o)
+	db, err := joinDatabase(ctx, *o, stderr)
 	if err != nil {
 		return err
 	}

@@ -1,17 +1,43 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
+// connectTimeout bounds each attempt to connect where the URL has no connect_timeout: a host that answers nothing would
+// keep the program waiting for minutes, without a word.
+const connectTimeout = 15 * time.Second
+
+// connect opens one connection.
+func connect(ctx context.Context, databaseURL string) (*pgx.Conn, error) {
+	cfg, err := pgx.ParseConfig(databaseURL)
+	if err != nil {
+		return nil, errBadURL // pgx's error may hold the password
+	}
+	cfg.ConnectTimeout = cmp.Or(cfg.ConnectTimeout, connectTimeout)
+	conn, err := pgx.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return nil, unreachable(err)
+	}
+	return conn, nil
+}
+
 func openPool(ctx context.Context, databaseURL string) (*pgxpool.Pool, error) {
-	pool, err := pgxpool.New(ctx, databaseURL)
+	cfg, err := pgxpool.ParseConfig(databaseURL)
+	if err != nil {
+		return nil, errBadURL
+	}
+	cfg.ConnConfig.ConnectTimeout = cmp.Or(cfg.ConnConfig.ConnectTimeout, connectTimeout)
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -34,6 +60,8 @@ func unreachable(err error) error {
 	switch {
 	case errors.As(err, &pgErr):
 		return fmt.Errorf("the database at %s refuses the connection: %s", where, pgErr.Message)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("the database at %s does not answer within %s: %w", where, connectErr.Config.ConnectTimeout, context.DeadlineExceeded)
 	case errors.As(err, &opErr):
 		return fmt.Errorf("the database at %s cannot be reached: %w", where, rootCause(opErr))
 	}

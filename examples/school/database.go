@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,8 @@ const (
 	baseDomain   = "localhost" // each school is below it: browsers and curl take it for this machine
 )
 
+var errBadURL = errors.New("--database-url is not a URL of the form postgres://user:password@host:port/database")
+
 // database is where the program works: the URLs of its three logins.
 type database struct {
 	shown   string // for people: without a password
@@ -34,18 +37,18 @@ type database struct {
 }
 
 // openDatabase starts PostgreSQL, or finds another's, and sets up the roles.
-func openDatabase(ctx context.Context, o options) (*database, error) {
-	return findDatabase(ctx, o, startServer)
+func openDatabase(ctx context.Context, o options, stderr io.Writer) (*database, error) {
+	return findDatabase(ctx, o, stderr, startServer)
 }
 
 // joinDatabase does the same beside the program that serves, whose PostgreSQL it uses then.
-func joinDatabase(ctx context.Context, o options) (*database, error) {
-	return findDatabase(ctx, o, func(ctx context.Context, dir string) (*database, error) {
-		db, err := startServer(ctx, dir)
+func joinDatabase(ctx context.Context, o options, stderr io.Writer) (*database, error) {
+	return findDatabase(ctx, o, stderr, func(ctx context.Context, cfg localpg.Config) (*database, error) {
+		db, err := startServer(ctx, cfg)
 		if !errors.Is(err, localpg.ErrInUse) {
 			return db, err
 		}
-		server, err := localpg.Find(dir)
+		server, err := localpg.Find(cfg.DataDir)
 		if err != nil {
 			return nil, err
 		}
@@ -54,7 +57,7 @@ func joinDatabase(ctx context.Context, o options) (*database, error) {
 }
 
 // findDatabase takes the database of --database-url, or has a PostgreSQL of our own that local finds.
-func findDatabase(ctx context.Context, o options, local func(ctx context.Context, dir string) (*database, error)) (*database, error) {
+func findDatabase(ctx context.Context, o options, stderr io.Writer, local func(ctx context.Context, cfg localpg.Config) (*database, error)) (*database, error) {
 	if err := checkDataDir(o.dataDir); err != nil {
 		return nil, err
 	}
@@ -65,7 +68,7 @@ func findDatabase(ctx context.Context, o options, local func(ctx context.Context
 		}
 		return openRemote(ctx, o, key)
 	}
-	db, err := local(ctx, filepath.Join(o.dataDir, clusterDir))
+	db, err := local(ctx, localpg.Config{DataDir: filepath.Join(o.dataDir, clusterDir), Logger: o.logger(stderr)})
 	if err != nil {
 		return nil, err
 	}
@@ -77,8 +80,8 @@ func findDatabase(ctx context.Context, o options, local func(ctx context.Context
 }
 
 // startServer starts a PostgreSQL of our own.
-func startServer(ctx context.Context, dir string) (*database, error) {
-	server, err := localpg.Start(ctx, localpg.Config{DataDir: dir})
+func startServer(ctx context.Context, cfg localpg.Config) (*database, error) {
+	server, err := localpg.Start(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +132,7 @@ func openLocal(ctx context.Context, server interface {
 func openRemote(ctx context.Context, o options, key key) (*database, error) {
 	admin, err := url.Parse(o.databaseURL)
 	if err != nil || admin.Scheme != "postgres" && admin.Scheme != "postgresql" {
-		return nil, errors.New("--database-url is not a URL of the form postgres://user:password@host:port/database")
+		return nil, errBadURL
 	}
 	names := schemactx.DefaultRoleNames(filepath.Base(admin.Path))
 	ownerPassword, runtimePassword := key.password(names.Owner()), key.password(names.Runtime())
@@ -207,9 +210,9 @@ func harden(ctx context.Context, adminURL string, roles schemactx.RoleNames) err
 }
 
 func asAdmin(ctx context.Context, adminURL string, do func(conn *pgx.Conn) error) error {
-	conn, err := pgx.Connect(ctx, adminURL)
+	conn, err := connect(ctx, adminURL)
 	if err != nil {
-		return unreachable(err)
+		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	return do(conn)

@@ -76,7 +76,7 @@ func TestSchoolsUseAnExtensionThatIsInPublic(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "public.citext", typeOfEmail(t, db.Pool))
 	o := options{databaseURL: db.URL, dataDir: dir}
-	found, err := openDatabase(t.Context(), o)
+	found, err := openDatabase(t.Context(), o, io.Discard)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"public", "extensions"}, found.extra)
 	q, err := openPlatform(t.Context(), found, dir, o.logger(io.Discard))

@@ -96,7 +96,7 @@ func newLoadPlatform(b *testing.B) loadPlatform {
 	dir, err := filepath.Abs(b.TempDir())
 	check(b, err)
 	o := options{databaseURL: test.URL, dataDir: filepath.Join(dir, "data")}
-	db, err := openDatabase(b.Context(), o)
+	db, err := openDatabase(b.Context(), o, io.Discard)
 	check(b, err)
 	p, err := openPlatform(b.Context(), db, o.dataDir, slog.New(slog.DiscardHandler))
 	check(b, err)

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"os/user"
+	"path/filepath"
 
 	"github.com/spf13/pflag"
 
@@ -23,8 +25,26 @@ type options struct {
 // addTo adds the flags that all commands have.
 func (o *options) addTo(f *pflag.FlagSet) {
 	f.StringVar(&o.databaseURL, "database-url", "", "admin `URL` of a PostgreSQL database to use; default: start one of our own")
-	f.StringVar(&o.dataDir, "data-dir", defaultDataDir(), "`directory` that keeps our own PostgreSQL, the key of the logins, and backups")
+	if o.dataDir = defaultDataDir(); !filepath.IsAbs(o.dataDir) { // of a HOME that is a relative path
+		_ = (*directory)(&o.dataDir).Set(o.dataDir) // without a current directory no program starts
+	}
+	f.Var((*directory)(&o.dataDir), "data-dir", "`directory` that keeps our own PostgreSQL, the key of the logins, and backups")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log also what is as it should be, such as code that names a school by hand")
+}
+
+// directory is a flag whose value is an absolute path, so that it means the same in what the program prints.
+type directory string
+
+func (d *directory) String() string { return string(*d) }
+func (d *directory) Type() string   { return "directory" }
+
+func (d *directory) Set(path string) error {
+	if path == "" {
+		return errors.New("it names no directory")
+	}
+	abs, err := filepath.Abs(path)
+	*d = directory(abs)
+	return err
 }
 
 // addActorTo adds the flag that says who runs a command. Who can read the data directory can be anybody, as with the logins: it is for the

@@ -64,7 +64,7 @@ func TestWhatTheReadmeShows(t *testing.T) {
 	}
 	who, err := user.Current()
 	check(t, err)
-	data := filepath.Join(tempDir(t), "data")
+	data := filepath.Join(tempDir(t), "my data")
 	p := startLocal(t, "--data-dir", data)
 	work := t.TempDir()
 	run := func(command string) string {

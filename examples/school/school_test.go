@@ -174,7 +174,7 @@ func startLocal(t *testing.T, args ...string) *program {
 
 func TestTwoStartsOnOneDataDirectory(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(tempDir(t), "data")
+	dir := filepath.Join(tempDir(t), "Ada's \"school\" data, 日本")
 	p := startLocal(t, "--data-dir", dir)
 	expectSchools(t, p.port)
 	if _, err := start(t, "--data-dir", dir); !errors.Is(err, localpg.ErrInUse) {
@@ -266,6 +266,8 @@ func TestStartsThatCannotBe(t *testing.T) {
 		want string
 	}{
 		"no database":       {[]string{"--database-url", "postgres://u:secret@127.0.0.1:1/x", "--data-dir", filepath.Join(tempDir(t), "d")}, "127.0.0.1:1 cannot be reached: connection refused"},
+		"no answer":         {[]string{"--database-url", silent(t), "--data-dir", filepath.Join(tempDir(t), "d")}, "does not answer within 1s"},
+		"no directory":      {[]string{"--data-dir", ""}, "it names no directory"},
 		"not a URL":         {[]string{"--database-url", "host=x", "--data-dir", filepath.Join(tempDir(t), "d")}, "not a URL"},
 		"somebody else's":   {[]string{"--data-dir", foreign}, "is not ours: it holds thesis.txt"},
 		"address":           {[]string{"--listen", "nonsense"}, "cannot listen on nonsense"},
@@ -276,9 +278,33 @@ func TestStartsThatCannotBe(t *testing.T) {
 		if err == nil || !strings.Contains(oneLine(err), c.want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if code := manage.ExitCode(err); (code == manage.CodeUsage) != (name == "stray argument") {
+		if code := manage.ExitCode(err); (code == manage.CodeUsage) != (name == "stray argument" || name == "no directory") {
 			t.Errorf("%s: exit code %d", name, code)
 		}
+	}
+}
+
+// silent is the URL of a server that takes connections and never says a word.
+func silent(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	t.Cleanup(func() { l.Close() })
+	return "postgres://u:secret@" + l.Addr().String() + "/x?connect_timeout=1&sslmode=disable"
+}
+
+// What a relative path means is the directory, and in all that is printed.
+func TestARelativeDataDirectoryIsPrintedAsWhatItIs(t *testing.T) {
+	t.Parallel()
+	wd, err := os.Getwd()
+	check(t, err)
+	dir := filepath.Join(tempDir(t), "my data")
+	relative, err := filepath.Rel(wd, dir)
+	check(t, err)
+	var out strings.Builder
+	err = run(t.Context(), []string{"--listen", "127.0.0.1:0", "--data-dir", relative, "--database-url", "nonsense"}, &out, io.Discard)
+	if !errors.Is(err, errBadURL) || !strings.Contains(out.String(), dir) {
+		t.Errorf("%v: %s", err, out.String())
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // binaries are a directory with initdb and postgres.
@@ -46,42 +47,93 @@ func findBinaries(ctx context.Context, cfg Config, major int) (binaries, error) 
 		return binaries{}, fmt.Errorf("%w: the cluster is of PostgreSQL %d, and this machine has PostgreSQL %s", ErrVersion, major, versions(found))
 	}
 	if cfg.From == Installed {
-		return binaries{}, &NoBinariesError{Places: places}
+		return binaries{}, &NoBinariesError{Places: places, Install: installCommand()}
 	}
-	b, err := download(ctx, cfg, major)
-	if err != nil {
-		return b, &NoBinariesError{Places: append(places, Place{"download", err})}
+	for _, source := range []struct {
+		name string
+		get  func(ctx context.Context, cfg Config, major int) (binaries, error)
+	}{{"download", download}, {"npm", fromNPM}} {
+		b, err := within(ctx, cfg.downloadTimeout, func(ctx context.Context) (binaries, error) { return source.get(ctx, cfg, major) })
+		if err == nil {
+			return b, nil
+		}
+		cfg.Logger.WarnContext(ctx, "PostgreSQL cannot be downloaded", "source", source.name, "error", err)
+		places = append(places, Place{source.name, err})
 	}
-	return b, nil
+	return binaries{}, &NoBinariesError{Places: places, Install: installCommand()}
+}
+
+// within bounds the time of get, also where that does not heed its context: then it is left to end by itself.
+func within(ctx context.Context, limit time.Duration, get func(ctx context.Context) (binaries, error)) (binaries, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	type result struct {
+		b   binaries
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		b, err := get(ctx)
+		done <- result{b, err}
+	}()
+	select {
+	case r := <-done:
+		return r.b, r.err
+	case <-ctx.Done():
+		return binaries{}, fmt.Errorf("no answer within %s: %w", limit, ctx.Err())
+	}
 }
 
 // installed returns the binaries of the machine, those of distributions first, newest
 // first, and the places that had none.
 func installed(ctx context.Context) (found []binaries, places []Place) {
-	const pattern = "/usr/lib/postgresql/*/bin"
-	dirs, _ := filepath.Glob(pattern) // the pattern is well-formed
-	if len(dirs) == 0 {
-		places = append(places, Place{pattern, errors.New("no such directory")})
+	for _, pattern := range packagedBinaries {
+		dirs, _ := filepath.Glob(pattern) // the patterns are well-formed
+		for _, dir := range dirs {
+			b, err := inspect(ctx, dir)
+			if err != nil {
+				places = append(places, Place{dir, err})
+				continue
+			}
+			found = append(found, b)
+		}
 	}
-	for _, dir := range dirs {
-		b, err := inspect(ctx, dir)
+	if len(found) == 0 && len(places) == 0 {
+		places = append(places, Place{packagedBinaries[0], errors.New("no such directory")})
+	}
+	slices.SortStableFunc(found, func(a, b binaries) int { return cmp.Compare(b.major, a.major) })
+
+	for _, place := range []struct {
+		name string
+		dir  func() (string, error)
+	}{
+		{"pg_config --bindir", func() (string, error) {
+			dir, err := exec.CommandContext(ctx, "pg_config", "--bindir").Output()
+			return strings.TrimSpace(string(dir)), err
+		}},
+		{"$PATH", func() (string, error) { // Fedora's server comes without pg_config
+			postgres, err := exec.LookPath("postgres")
+			return filepath.Dir(postgres), err
+		}},
+	} {
+		dir, err := place.dir()
+		var b binaries
+		if err == nil {
+			b, err = inspect(ctx, dir)
+		}
 		if err != nil {
-			places = append(places, Place{dir, err})
+			places = append(places, Place{place.name, err})
 			continue
 		}
 		found = append(found, b)
 	}
-	slices.SortStableFunc(found, func(a, b binaries) int { return cmp.Compare(b.major, a.major) })
+	return found, places
+}
 
-	dir, err := exec.CommandContext(ctx, "pg_config", "--bindir").Output()
-	var b binaries
-	if err == nil {
-		b, err = inspect(ctx, strings.TrimSpace(string(dir)))
-	}
-	if err != nil {
-		return found, append(places, Place{"pg_config --bindir", err})
-	}
-	return append(found, b), places
+// packagedBinaries are the directories of packages: of Debian, SUSE, PGDG's for Red Hat, Alpine, Homebrew.
+var packagedBinaries = []string{
+	"/usr/lib/postgresql/*/bin", "/usr/lib/postgresql[0-9]*/bin", "/usr/pgsql-*/bin", "/usr/libexec/postgresql[0-9]*",
+	"/opt/homebrew/opt/postgresql@*/bin", "/usr/local/opt/postgresql@*/bin",
 }
 
 // inspect reports which version a directory holds, if it holds what is needed.

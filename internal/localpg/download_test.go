@@ -3,6 +3,7 @@ package localpg_test
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/oryne/pgtenant/internal/localpg"
 )
@@ -63,12 +65,33 @@ func TestDownloadThatFails(t *testing.T) {
 	repository := httptest.NewServer(http.NotFoundHandler())
 	defer repository.Close()
 	cache := filepath.Join(tempDir(t), "cache")
-	_, err := localpg.Start(t.Context(), localpg.Config{From: localpg.Downloaded, CacheDir: cache, DownloadURL: repository.URL})
+	_, err := localpg.Start(t.Context(), localpg.Config{
+		From: localpg.Downloaded, CacheDir: cache,
+		DownloadURL: repository.URL, NPMRegistry: repository.URL,
+	})
 	var none *localpg.NoBinariesError
 	if !errors.As(err, &none) || !strings.Contains(err.Error(), "no version found") {
 		t.Errorf("got %v", err)
 	}
+	if none.Install == "" || !strings.Contains(err.Error(), "install them with: "+none.Install) {
+		t.Errorf("the error does not say how to install PostgreSQL: %v", err)
+	}
 	if _, err := os.Stat(filepath.Join(cache, "18", "bin", "postgres")); err == nil {
 		t.Error("there are binaries")
+	}
+}
+
+// A repository that takes the connection and never answers.
+func TestDownloadWithoutAnAnswerEnds(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	silent := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
+	defer silent.Close()
+	defer close(release)
+	cfg := localpg.Config{From: localpg.Downloaded, CacheDir: filepath.Join(tempDir(t), "cache"), DownloadURL: silent.URL, NPMRegistry: silent.URL}
+	_, err := localpg.Start(t.Context(), localpg.WithTimeouts(cfg, time.Millisecond, 0))
+	var none *localpg.NoBinariesError
+	if !errors.As(err, &none) || !errors.Is(err, context.DeadlineExceeded) || none.Places[0].Name != "download" {
+		t.Errorf("got %v", err)
 	}
 }

@@ -25,6 +25,10 @@ var (
 // the places in the order in which they were looked at.
 type NoBinariesError struct {
 	Places []Place
+
+	// Install is the command that installs a PostgreSQL server on this system. "" where that is not
+	// known, or where it would not help: the binaries of one directory were asked for.
+	Install string
 }
 
 // Place is where binaries were looked for, and why they are not there.
@@ -35,7 +39,11 @@ type Place struct {
 
 func (e *NoBinariesError) Error() string {
 	var b strings.Builder
-	b.WriteString("no PostgreSQL server binaries found; looked in ")
+	b.WriteString("no PostgreSQL server binaries found")
+	if e.Install != "" {
+		fmt.Fprintf(&b, "; install them with: %s", e.Install)
+	}
+	b.WriteString("; looked in ")
 	for i, p := range e.Places {
 		if i > 0 {
 			b.WriteString("; ")

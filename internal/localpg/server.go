@@ -21,6 +21,7 @@ const (
 	superuser    = "postgres"
 	startTimeout = 2 * time.Minute // a kept cluster may have to recover
 	stopTimeout  = 30 * time.Second
+	tellAfter    = 5 * time.Second // of waiting, and then each time, the log is told
 )
 
 // Server is a running PostgreSQL. Its methods are safe for concurrent use.
@@ -47,8 +48,6 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	sweep(acct, cfg.Logger)
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
 	c, err := openCluster(cfg, acct)
 	if err != nil {
 		return nil, err
@@ -77,6 +76,8 @@ func start(ctx context.Context, cfg Config, c *cluster) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout) // from here on: a download has its own
+	defer cancel()
 	if err := c.waitForPrevious(ctx); err != nil {
 		return nil, err
 	}
@@ -118,7 +119,7 @@ func (s *Server) launch(ctx context.Context, cfg Config) error {
 	if s.process, err = startProcess(cmd); err != nil {
 		return fmt.Errorf("start postgres: %w", err)
 	}
-	if err := s.waitReady(ctx); err != nil {
+	if err := s.waitReady(ctx, cfg); err != nil {
 		_ = s.process.os.Signal(immediateShutdown) // gone already, or going
 		<-s.process.done
 		return err
@@ -145,20 +146,45 @@ func (s *Server) arguments(cfg Config) []string {
 }
 
 // waitReady returns when the server answers, or why it never will.
-func (s *Server) waitReady(ctx context.Context) error {
+func (s *Server) waitReady(ctx context.Context, cfg Config) error {
+	var deaf time.Time // since when the server has said that it is ready, and does not answer
+	tellAt := time.Now().Add(tellAfter)
 	for {
-		conn, err := pgconn.Connect(ctx, s.URL(superuser, "postgres"))
+		err := s.answers(ctx, cfg.readyTimeout)
 		if err == nil {
-			return conn.Close(ctx)
+			return nil
+		}
+		now := time.Now()
+		if deaf.IsZero() && s.cluster.ready() {
+			deaf = now
+		}
+		if now.After(tellAt) {
+			cfg.Logger.WarnContext(ctx, "still waiting for PostgreSQL", "dir", s.cluster.dir, "error", err)
+			tellAt = now.Add(tellAfter)
 		}
 		select {
 		case <-s.process.done:
 			return fmt.Errorf("PostgreSQL does not start: %s", s.cluster.log())
 		case <-ctx.Done():
-			return fmt.Errorf("PostgreSQL does not answer: %w: %s", ctx.Err(), s.cluster.log())
+			return fmt.Errorf("PostgreSQL does not answer: %w: %w; its log ends with: %s", ctx.Err(), err, s.cluster.log())
 		case <-time.After(20 * time.Millisecond):
 		}
+		if !deaf.IsZero() && now.Sub(deaf) > cfg.readyTimeout {
+			return fmt.Errorf("PostgreSQL is ready, and does not answer within %s: %w", cfg.readyTimeout, err)
+		}
 	}
+}
+
+// answers returns nil if a connection can be made, and otherwise why not. An attempt that ctx has cut off is no
+// answer: the one before it says more.
+func (s *Server) answers(ctx context.Context, limit time.Duration) error {
+	attempt, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	defer cancel()
+	conn, err := pgconn.Connect(attempt, s.URL(superuser, "postgres"))
+	if err != nil {
+		return err
+	}
+	return conn.Close(attempt)
 }
 
 // URL returns the URL of a login and database over the server's socket, which asks for no
@@ -169,8 +195,7 @@ func (s *Server) URL(user, database string) string {
 
 func socketURL(socket string, port int, user, database string) string {
 	u := url.URL{Scheme: "postgres", User: url.User(user), Host: "", Path: "/" + database}
-	query := url.Values{"host": {socket}, "port": {strconv.Itoa(port)}}.Encode()
-	u.RawQuery = strings.ReplaceAll(query, "%2F", "/") // which a query may hold, and people read
+	u.RawQuery = "host=" + socket + "&port=" + strconv.Itoa(port) // the path is plain, see makeSocketDir
 	return u.String()
 }
 
@@ -199,11 +224,26 @@ func (s *Server) Keep() (command string, err error) {
 		return "", err
 	}
 	s.cluster.kept = true
-	args := []string{s.bin.path("postgres"), "-D", s.cluster.path("data"), "-k", s.cluster.path("run"), "-p", strconv.Itoa(s.port)}
+	socket := s.cluster.socket
+	if socket != s.cluster.path("run") {
+		socket = "" // close removes it, and the command works over TCP
+	}
+	args := []string{s.bin.path("postgres"), "-D", s.cluster.path("data"), "-k", socket, "-p", strconv.Itoa(s.port)}
 	if s.cluster.account.drop {
 		args = append([]string{"runuser", "-u", s.cluster.account.name, "--"}, args...)
 	}
+	for i, arg := range args {
+		args[i] = shellQuote(arg)
+	}
 	return strings.Join(args, " "), nil
+}
+
+// shellQuote quotes a word for a POSIX shell where it needs that.
+func shellQuote(word string) string {
+	if plainPath.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // Done returns a channel that is closed when the server has ended, by itself or by Stop.

@@ -81,6 +81,64 @@ func TestKeptClusterFindsItsData(t *testing.T) {
 	}
 }
 
+// Directories as people name them, each of which a setting, a URL, a list of hosts or a shell could misread. The cluster is
+// made in the first, and moves on.
+func TestDataDirectoriesOfAnyName(t *testing.T) {
+	t.Parallel()
+	parent := tempDir(t)
+	last := filepath.Join(parent, "none")
+	check(t, os.Mkdir(last, 0o755))
+	for _, name := range []string{`a space, it's "quoted"`, `plus+and&50%-schön-日本\[*?]#`, strings.Repeat("deep", 30)} {
+		dir := filepath.Join(parent, name, "data")
+		check(t, os.Rename(last, filepath.Dir(dir)))
+		last = filepath.Dir(dir)
+		s, err := localpg.Start(t.Context(), localpg.Config{DataDir: dir})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := ask(t, s.URL("postgres", "postgres"), "select current_setting('data_directory')"); got != filepath.Join(dir, "data") {
+			t.Errorf("%s: the server's data is in %s", name, got)
+		}
+		if running, err := localpg.Find(dir); err != nil || running.URL("u", "d") != s.URL("u", "d") {
+			t.Errorf("%s: found %v, %v", name, running, err)
+		}
+		if strings.Trim(s.URL("u", "d"), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-/:@?=&") != "" {
+			t.Errorf("%s: a shell or psql can misread %s", name, s.URL("u", "d"))
+		}
+		socket := strings.TrimPrefix(strings.Split(s.URL("u", "d"), "&")[0], "postgres://u@/d?host=")
+		check(t, s.Stop(t.Context()))
+		if _, err := os.Stat(socket); !errors.Is(err, os.ErrNotExist) && socket != filepath.Join(dir, "run") {
+			t.Errorf("%s: the directory of the socket, %s, is still there: %v", name, socket, err)
+		}
+	}
+}
+
+// The current directory belongs to the whole process, so that a relative path is one from there.
+func TestARelativeDataDirectory(t *testing.T) {
+	t.Parallel()
+	wd, err := os.Getwd()
+	check(t, err)
+	relative, err := filepath.Rel(wd, filepath.Join(tempDir(t), "rel data"))
+	check(t, err)
+	s := start(t, localpg.Config{DataDir: relative})
+	if !filepath.IsAbs(s.Dir()) {
+		t.Errorf("the directory is %s", s.Dir())
+	}
+	ask(t, s.URL("postgres", "postgres"), "select ''")
+	_, err = localpg.Find(relative)
+	check(t, err)
+}
+
+// A server that listens elsewhere than it was told: it is ready, and cannot be reached.
+func TestAServerThatDoesNotAnswerEndsTheWait(t *testing.T) {
+	t.Parallel()
+	cfg := localpg.Config{Settings: map[string]string{"unix_socket_directories": ""}}
+	_, err := localpg.Start(t.Context(), localpg.WithTimeouts(cfg, 0, 100*time.Millisecond))
+	if err == nil || !strings.Contains(err.Error(), "does not answer within 100ms") || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestDirectoryOfSomebodyElseIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	dir := tempDir(t)

@@ -12,6 +12,7 @@ const throwawayPattern = "pgtenant-pg-*"
 // directories of the name, owned by us or the server's user, with our marker and a lock
 // that nobody holds.
 func sweep(acct account, logger *slog.Logger) {
+	sweepSocketDirs(acct)
 	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), throwawayPattern)) // the pattern is well-formed
 	for _, dir := range dirs {
 		info, err := os.Lstat(dir)

@@ -1,0 +1,48 @@
+package localpg
+
+import (
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+)
+
+// packageManagers install a PostgreSQL server with the extensions of contrib.
+var packageManagers = []struct{ program, command string }{
+	{"apt-get", "apt-get install -y postgresql"},
+	{"dnf", "dnf install -y postgresql-server postgresql-contrib"},
+	{"yum", "yum install -y postgresql-server postgresql-contrib"},
+	{"zypper", "zypper install -y postgresql-server postgresql-contrib"},
+	{"apk", "apk add postgresql postgresql-contrib"},
+	{"pacman", "pacman -S --noconfirm postgresql"},
+}
+
+// installCommand is what installs a PostgreSQL server on this system, or "" where that is not known.
+func installCommand() string {
+	has := func(program string) bool { _, err := exec.LookPath(program); return err == nil }
+	switch runtime.GOOS {
+	case "darwin", "windows":
+		return map[string]string{"darwin": "brew install postgresql@17", "windows": "winget install PostgreSQL.PostgreSQL.17"}[runtime.GOOS]
+	case "freebsd":
+		return asRoot("pkg install -y postgresql17-server postgresql17-contrib", has)
+	}
+	for _, m := range packageManagers {
+		if has(m.program) {
+			return asRoot(m.command, has)
+		}
+	}
+	return ""
+}
+
+// asRoot puts what makes it root's in front of a command, where the user is another one.
+func asRoot(command string, has func(program string) bool) string {
+	switch {
+	case os.Getuid() == 0:
+		return command
+	case has("sudo"):
+		return "sudo " + command
+	case has("doas"):
+		return "doas " + command
+	}
+	return "su -c " + "'" + strings.ReplaceAll(command, "'", "") + "'"
+}
