@@ -51,7 +51,8 @@ nothing came of it.
   behind a tenant on its own connections and cannot know what another process has done to the pooler's. The suite tries
   row 18 with this setting too.
 - Against mistakes of the owner's (rows 35 and 36): Check, at every start and after every migration. It reports them as
-  planted, view-rights and definer-path.
+  planted, view-rights and definer-path, and other paths between tenants that an owner can make as tenant-link (inheritance,
+  partitions, foreign keys, rules, triggers), definer-tenant and foreign-data.
 - Against what is planted on the path of others: the owner keeps CREATE on the schemas of Config.ExtraSearchPath. Check
   reports who else may create there, as path-writable.
 - Against what PostgreSQL tells everybody (rows 46 to 52), and what all sessions of a database share (rows 60 and 61):

@@ -98,7 +98,7 @@ func versionFinding(v int) (Finding, bool) {
 }
 
 // rules are all of them, in the order of the report.
-func rules() []rule { return slices.Concat(loginRules, tenantRules, pathRules, objectRules) }
+func rules() []rule { return slices.Concat(loginRules, tenantRules, pathRules, linkRules, objectRules) }
 
 // runRules asks all questions in one round trip, with unnamed statements: none will ever run
 // again on this connection, and poolers take them.

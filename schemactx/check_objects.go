@@ -1,5 +1,11 @@
 package schemactx
 
+// invokerView is whether a row of pg_class is a view that has the rights of its caller. Where another view with its owner's
+// rights reads it, that owner is the caller.
+func invokerView(row string) string {
+	return "coalesce((select option_value::boolean from pg_options_to_table(" + row + ".reloptions) where option_name = 'security_invoker'), false)"
+}
+
 // objectRules are about what tenants can use: functions, operators and views.
 var objectRules = []rule{
 	{
@@ -29,9 +35,13 @@ var objectRules = []rule{
 			join pg_class c on c.oid = d.refobjid and c.relkind in ('r', 'p', 'v', 'm', 'f') and c.relnamespace <> v.relnamespace
 			join pg_namespace n on n.oid = c.relnamespace and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
 			where v.relkind in ('v', 'm') and v.relnamespace = any (array(select oid from open_schema))
-				and not coalesce((select option_value::boolean from pg_options_to_table(v.reloptions) where option_name = 'security_invoker'), false)
-				and v.oid in (select r.oid from pg_class r, aclexplode(relacl) where relkind in ('v', 'm') and privilege_type = 'SELECT'
-					and (grantee = 0 or grantee in (select oid from scope_role)))
+				and (not ` + invokerView("v") + ` or exists (
+					select from pg_depend d join pg_rewrite w on w.oid = d.objid join pg_class o on o.oid = w.ev_class
+					where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass and d.refobjid = v.oid
+						and o.oid <> v.oid and o.relkind in ('v', 'm') and not ` + invokerView("o") + `))
+				and (n.oid in (select oid from tenant) and v.relnamespace in (select oid from tenant)
+					or v.oid in (select r.oid from pg_class r, aclexplode(relacl) where relkind in ('v', 'm') and privilege_type = 'SELECT'
+						and (grantee = 0 or grantee in (select oid from scope_role))))
 				and not exists (select from pg_depend where classid = 'pg_class'::regclass and objid = v.oid and deptype = 'e')`,
 		message: "{object} reads {detail} of another schema with its owner's rights: give it security_invoker, or take it from the tenants",
 	},
@@ -64,6 +74,9 @@ var objectRules = []rule{
 				lateral (select regexp_replace(regexp_replace(s.src, '--[^\n]*', ' ', 'g'), '/\*.*?\*/', ' ', 'g')) as t(code),
 				lateral (values
 					('calls set_config for the session', code ~* '\mset_config\s*\([^;]*\mfalse\M'),
+					('takes a role or a path for the transaction',
+						code ~* 'set_config\s*\(\s*(E?''(role|session_authorization|search_path)''|(?!E?''[^'']*''\s*(,|::)))'
+						or code ~* '\mupdate\s+(pg_catalog\s*\.\s*)?pg_settings\M'),
 					('changes the session',
 						code ~* '(^|;|\m(begin|then|else|loop)\M)\s*(set|reset|discard|listen|unlisten|load|prepare|deallocate)\M'),
 					('ends the transaction', code ~* '(;|\m(begin|then|else|loop)\M)\s*(commit|rollback)\M'),

@@ -164,17 +164,25 @@ func TestCheckFindsFunctionsThatChangeTheSession(t *testing.T) {
 	found := func() []string { return []string{warn(schemactx.CodeSessionFunction, "function lib.f()")} }
 	defects := map[string]defect{}
 	for name, body := range map[string]string{
-		"set_config":    "perform set_config('search_path', 'x', false);",
-		"set":           "perform 1; set search_path = x;",
-		"set first":     "SET search_path = x;",
-		"set in an if":  "if true then set local role x; end if;",
-		"reset":         "reset all;",
-		"discard":       "discard all;",
-		"listen":        "listen x;",
-		"lock":          "perform pg_advisory_lock(1);",
-		"try lock":      "perform pg_try_advisory_lock_shared(1);",
-		"execute":       "execute format('select %s', 1);",
-		"after comment": "/* a */ set search_path = x; /* b */",
+		"set_config":                        "perform set_config('search_path', 'x', false);",
+		"set":                               "perform 1; set search_path = x;",
+		"set first":                         "SET search_path = x;",
+		"set in an if":                      "if true then set local role x; end if;",
+		"reset":                             "reset all;",
+		"discard":                           "discard all;",
+		"listen":                            "listen x;",
+		"lock":                              "perform pg_advisory_lock(1);",
+		"try lock":                          "perform pg_try_advisory_lock_shared(1);",
+		"execute":                           "execute format('select %s', 1);",
+		"role for the transaction":          "perform set_config('role', 'x', true);",
+		"role in capitals":                  "perform pg_catalog.set_config ( E'ROLE', 'x', true);",
+		"session authorization":             "perform set_config('session_authorization', 'x', is_local => true);",
+		"path for the transaction":          "perform set_config('search_path', 'x', true);",
+		"a setting that it puts together":   "perform set_config('ro' || 'le', 'x', true);",
+		"a setting that it is given":        "perform set_config(setting_name => 'role', new_value => 'x', is_local => true);",
+		"pg_settings":                       "update pg_settings set setting = 'x' where name = 'role';",
+		"pg_settings by its qualified name": "update pg_catalog.pg_settings as s set setting = 'x' where name = 'role';",
+		"after comment":                     "/* a */ set search_path = x; /* b */",
 	} {
 		defects[name] = defect{wrapped(body), kept + "; drop function lib.f()", found(), found()}
 	}

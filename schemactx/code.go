@@ -67,6 +67,17 @@ const (
 	// operators are in a schema that is not on the path: citext compares as text does then. A warning, at any level.
 	CodePathType Code = "path-type"
 
+	// CodeTenantLink: a table inherits from one in another schema or is a partition of it, where either is a tenant's; or
+	// its foreign key, rule or trigger leads into the schema of another tenant. PostgreSQL checks no rights behind
+	// it. A warning at PathOnly.
+	CodeTenantLink Code = "tenant-link"
+	// CodeDefinerTenant: tenants can call a SECURITY DEFINER function that has the schema of another tenant on its search
+	// path or, judged by its text, names it. A warning, at any level.
+	CodeDefinerTenant Code = "definer-tenant"
+	// CodeForeignData: tenants can use a foreign table, a foreign server or a user mapping, which lead out of this
+	// database or, by a loopback, around its rights. A warning, at any level.
+	CodeForeignData Code = "foreign-data"
+
 	// CodeNotHardened: tenants have a right that [Harden] takes away. A warning, at level
 	// Roles only: a tenant that logs in as itself has nobody else to become.
 	CodeNotHardened Code = "not-hardened"
@@ -74,12 +85,12 @@ const (
 	// own. A warning, at any level.
 	CodeDefinerPath Code = "definer-path"
 	// CodeViewRights: tenants can read a view that reads another schema's tables with its
-	// owner's rights. A warning.
+	// owner's rights, or there is one over another tenant's that a view can read. A warning.
 	CodeViewRights Code = "view-rights"
 	// CodePlanted: a function or operator in a schema that tenants share was made by somebody
 	// other than the owner. A warning, at any level.
 	CodePlanted Code = "planted"
-	// CodeSessionFunction: tenants can call a function that seems to change the session, or that
-	// runs SQL it is given, judged by its text. A warning, at any level.
+	// CodeSessionFunction: tenants can call a function that seems to change the session, that takes another role or search
+	// path for the transaction, or that runs SQL it is given, judged by its text. A warning, at any level.
 	CodeSessionFunction Code = "session-function"
 )
