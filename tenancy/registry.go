@@ -38,7 +38,8 @@ func NewRegistry(db Querier) *Registry { return &Registry{db: db} }
 const (
 	tenantColumns = `t.id, t.schema_name, t.slug, t.name, t.status, t.reason, t.until, t.plan, t.limits, t.placement,
 		t.created_at, t.updated_at, t.version`
-	tenantDetailsColumns = tenantColumns + ", t.failure, t.next_schema, t.metadata"
+	tenantDetailsColumns = tenantColumns + `, t.failure, t.next_schema, t.metadata,
+		coalesce((select id::text from public.registry_identity), '')`
 )
 
 // What Init grants to the public role.
@@ -61,7 +62,7 @@ func scanTenant(row pgx.CollectableRow) (Tenant, error) {
 	var until *time.Time
 	to := tenantFields(&t, &until)
 	if len(row.FieldDescriptions()) > len(to) {
-		to = append(to, &t.Failure, &t.NextSchema, &t.Metadata)
+		to = append(to, &t.Failure, &t.NextSchema, &t.Metadata, &t.Registry)
 	}
 	err := row.Scan(to...)
 	if until != nil {

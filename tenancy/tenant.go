@@ -21,7 +21,7 @@ const (
 
 // Tenant is one customer: a row of the registry, with a schema and a role of its own.
 //
-// A [Registry] on the runtime login reads what requests need. Failure, NextSchema and Metadata
+// A [Registry] on the runtime login reads what requests need. Failure, NextSchema, Metadata and Registry
 // are for the platform's own work: they are empty unless a [Manager] has read the tenant.
 type Tenant struct {
 	ID        int64
@@ -41,6 +41,7 @@ type Tenant struct {
 	Failure    string          // what stopped the last attempt to provision it; empty if nothing did; see [MaxFailureLen]
 	NextSchema string          // the new name in a rename of the schema that has not ended; else empty
 	Metadata   json.RawMessage // a JSON object of the platform's own; {} if there is nothing
+	Registry   string          // the UUID of the registry that the tenant was read from, see [Registry.Identity]
 }
 
 // MaxNameLen is the longest display name of a tenant, in characters.

@@ -54,7 +54,7 @@ func TestATenantIsBackedUp(t *testing.T) {
 	if len(listed) != 1 || listed[0].SHA256 != info.SHA256 || !listed[0].VerifiedAt.Equal(info.VerifiedAt) {
 		t.Errorf("listed %+v", listed)
 	}
-	if want := []string{info.Name, info.Name + ".json"}; !slices.Equal(f.objects(t), want) || !strings.HasPrefix(info.Name, "1-north/2") {
+	if want := []string{info.Name, info.Name + ".json"}; !slices.Equal(f.objects(t), want) || !strings.HasPrefix(info.Name, f.own(t)+"1-north/2") {
 		t.Errorf("store has %q", f.objects(t))
 	}
 }

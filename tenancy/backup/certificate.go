@@ -107,6 +107,13 @@ func (s *Service) look(ctx context.Context, e *erasure, c *Certificate) error {
 		if e.keep == 0 {
 			left = append(left, files...)
 		}
+		unbound, err := namesOf(ctx, s.cfg.Store, unboundPrefix(e.TenantID))
+		if err != nil {
+			return err
+		}
+		for _, name := range unbound {
+			left = append(left, "file without a registry in its name "+name)
+		}
 		for _, item := range items("file in the backup store", files) {
 			item.Why = fmt.Sprintf("is kept for %v after the erasure", e.keep)
 			c.Kept = append(c.Kept, item)

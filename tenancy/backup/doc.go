@@ -12,6 +12,9 @@
 // into the [Store], compressed, in constant memory. What it costs depends on the tenant and not on its neighbours. FORMAT.md describes the
 // file, package archive reads and writes it: tar, zstd, CSV and JSON, and age around it all where it is encrypted.
 //
+// Several registries can share a store: each sees the backups that it has made ([tenancy.Registry.Identity]). A copy of a database needs
+// an identity of its own, see [tenancy.Manager.RenewIdentity]. Files of earlier releases are taken over by [Service.AdoptBackups].
+//
 // A tenant is backed up when the stored file has been read back and found good. Only then is its receipt written
 // ([Info]), only then does anything say so. Whatever happens before leaves nothing, or a file without a receipt, and the next run
 // begins anew.

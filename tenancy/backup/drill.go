@@ -25,7 +25,7 @@ type Drill struct {
 // matter. The errors are those of Restore. Nothing else is touched; what a crash leaves is dropped by [Service.Sweep], and by the next restore.
 func (s *Service) Verify(ctx context.Context, name string, opts RestoreOptions) (Drill, error) {
 	var drill Drill
-	err := s.opened(ctx, name, func(src io.Reader) (err error) {
+	err := s.opened(ctx, name, opts, func(src io.Reader) (err error) {
 		drill, err = s.drill(ctx, src, name, opts)
 		return err
 	})

@@ -60,7 +60,8 @@ type EraseResult struct {
 // or a crash the same call goes on: once the tenant is gone it needs no token any more. When there is nothing left to do it returns the
 // certificate again. Where a new tenant has the slug by then, [Service.ResumeErasures] finishes the old one's.
 //
-// The errors are those of Drop, a [LeftError] where something is still there, and those of the store, the holders and the database.
+// The errors are those of Drop, an [UnadoptedError] before anything is dropped, a [LeftError] where something is still there, and those of
+// the store, the holders and the database.
 func (s *Service) Erase(ctx context.Context, p EraseParams) (Certificate, error) {
 	fail := func(err error) (Certificate, error) {
 		return Certificate{}, fmt.Errorf("erase tenant %q: %w", p.Slug, err)
@@ -74,6 +75,11 @@ func (s *Service) Erase(ctx context.Context, p EraseParams) (Certificate, error)
 		return s.eraseAgain(ctx, p.Slug, err)
 	case err != nil:
 		return fail(err)
+	}
+	if s.cfg.Store != nil {
+		if err := checkAdopted(ctx, s.cfg.Store, t.ID); err != nil {
+			return fail(err)
+		}
 	}
 	if err := s.beginErasure(ctx, &t, p); err != nil {
 		return fail(err)
@@ -285,13 +291,10 @@ func (s *Service) removeAll(ctx context.Context, id int64) (removed []string, er
 	return removed, nil
 }
 
-func (s *Service) filesOf(ctx context.Context, id int64) (names []string, err error) {
-	names = []string{}
-	for o, err := range s.cfg.Store.List(ctx, tenantPrefix(id)) {
-		if err != nil {
-			return nil, err
-		}
-		names = append(names, o.Name)
+func (s *Service) filesOf(ctx context.Context, id int64) ([]string, error) {
+	prefix, err := s.prefixOf(ctx, id)
+	if err != nil {
+		return nil, err
 	}
-	return names, nil
+	return namesOf(ctx, s.cfg.Store, prefix)
 }

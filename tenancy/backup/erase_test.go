@@ -41,7 +41,7 @@ func backedUp(t testing.TB, n int) (*fixture, tenancy.Tenant, backup.Info) {
 	f, tenants := scheduled(t, n)
 	info, err := f.service(t, backup.Config{}).Backup(t.Context(), "t1", backup.BackupOptions{})
 	check(t, err)
-	f.put(t, "1-t1/handover.dump", "?")
+	f.put(t, f.own(t)+"1-t1/handover.dump", "?")
 	return f, tenants[0], info
 }
 
@@ -52,7 +52,7 @@ func TestAnErasedTenantIsGoneAndCertified(t *testing.T) {
 	check(t, err)
 	other, err := f.service(t, backup.Config{}).Backup(t.Context(), "t2", backup.BackupOptions{})
 	check(t, err)
-	unfinished, err := f.dir.Create(t.Context(), "1-t1/half.tar") // by a process that was killed, or is still at it
+	unfinished, err := f.dir.Create(t.Context(), f.own(t)+"1-t1/half.tar") // by a process that was killed, or is still at it
 	check(t, err)
 	_, err = unfinished.Write([]byte("rows of the tenant"))
 	check(t, err)
@@ -73,7 +73,8 @@ func TestAnErasedTenantIsGoneAndCertified(t *testing.T) {
 	for _, want := range []string{
 		"Tenant 1 (t1), asked for by ada", "- schema with all that was in it renamed", "- schema with all that was in it " + tenant.Schema,
 		"- role " + f.roles.Tenant("renamed"), "- domain t1.example.com", "- file in the backup store " + info.Name + "\n",
-		"- file in the backup store " + info.Name + ".json", "- file in the backup store 1-t1/handover.dump", "- unfinished file in the backup store 1-t1/.half.tar.",
+		"- file in the backup store " + info.Name + ".json", "- file in the backup store " + f.own(t) + "1-t1/handover.dump",
+		"- unfinished file in the backup store " + f.own(t) + "1-t1/.half.tar.",
 		"- addresses in the access log",
 		"- rows of the access log 3: without names, for the auditors of t1", "- drop request 1:", "- name of the schema renamed: is never given out again",
 	} {
@@ -193,12 +194,12 @@ func TestWhatIsLeftIsFoundByLooking(t *testing.T) {
 	role := f.roles.Tenant(tenant.Schema)
 	meddles := backup.HolderFunc(func(ctx context.Context, d backup.EraseData) (backup.EraseResult, error) {
 		_, err := f.pg.Pool.Exec(ctx, "create role "+role)
-		f.put(t, "1-t1/late.tar", "?")
+		f.put(t, f.own(t)+"1-t1/late.tar", "?")
 		return backup.EraseResult{}, err
 	})
 	_, err := f.service(t, backup.Config{Holders: []backup.Holder{meddles}}).Erase(t.Context(), f.token(t, "t1"))
 	var left *backup.LeftError
-	if want := []string{"role " + role, "1-t1/late.tar"}; !errors.As(err, &left) || !slices.Equal(left.Left, want) || !errors.Is(err, backup.ErrLeft) {
+	if want := []string{"role " + role, f.own(t) + "1-t1/late.tar"}; !errors.As(err, &left) || !slices.Equal(left.Left, want) || !errors.Is(err, backup.ErrLeft) {
 		t.Errorf("got %v", err)
 	}
 	_, err = f.pg.Pool.Exec(t.Context(), "drop role "+role)
@@ -261,7 +262,7 @@ func TestWhatWasCommittedBehindAnErasureIsRemovedADayLater(t *testing.T) {
 	s := f.service(t, backup.Config{})
 	c, err := s.Erase(t.Context(), f.token(t, "t1"))
 	check(t, err)
-	f.put(t, "1-t1/late.tar", "rows of the tenant")
+	f.put(t, f.own(t)+"1-t1/late.tar", "rows of the tenant")
 	removed, err := s.PruneErased(t.Context())
 	if err != nil || len(removed) != 0 || !c.ArchivesUntil.IsZero() {
 		t.Errorf("removed %q, kept until %v: %v", removed, c.ArchivesUntil, err)
@@ -269,7 +270,7 @@ func TestWhatWasCommittedBehindAnErasureIsRemovedADayLater(t *testing.T) {
 	f.exec(t, "public", "update public.backup_erasures set archives_until = archives_until - interval '1 day'")
 	removed, err = s.PruneErased(t.Context())
 	check(t, err)
-	if !slices.Equal(removed, []string{"1-t1/late.tar"}) {
+	if !slices.Equal(removed, []string{f.own(t) + "1-t1/late.tar"}) {
 		t.Errorf("removed %q", removed)
 	}
 	f.expectEmpty(t)

@@ -89,6 +89,14 @@ func (f *fixture) create(t testing.TB, slug string) tenancy.Tenant {
 	return tenant
 }
 
+// own begins the names of the registry's files in the store.
+func (f *fixture) own(t testing.TB) string {
+	t.Helper()
+	id, err := f.tenants.Identity(context.Background())
+	check(t, err)
+	return id + "/"
+}
+
 // exec runs statements as the owner, with the tenant's schema on the path. So may be several in one string.
 func (f *fixture) exec(t testing.TB, schema, sql string) {
 	t.Helper()

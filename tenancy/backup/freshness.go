@@ -21,7 +21,9 @@ type Freshness struct {
 var _ tenancy.Backups = Freshness{}
 
 // LastBackup returns when the snapshot of the tenant's newest backup was taken, the zero time where there is none. It counts what has both
-// a receipt, so that it was verified, and an archive. It reads names and one receipt.
+// a receipt, so that it was verified, and an archive, of the registry that t was read from by a [tenancy.Manager]: another tenant's of the
+// same id, in another registry, is none. Where there is nothing but files without a registry it returns an [UnadoptedError]. It reads
+// names and one receipt.
 func (f Freshness) LastBackup(ctx context.Context, t *tenancy.Tenant) (time.Time, error) {
 	fail := func(err error) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("last backup of tenant %q: %w", t.Slug, err)
@@ -30,7 +32,10 @@ func (f Freshness) LastBackup(ctx context.Context, t *tenancy.Tenant) (time.Time
 		return fail(errors.New("backup: Freshness.Store is nil"))
 	}
 	receipts, archives := make(map[string]bool), make(map[string]bool)
-	for o, err := range f.Store.List(ctx, tenantPrefix(t.ID)) {
+	if err := bound(t); err != nil {
+		return fail(err)
+	}
+	for o, err := range f.Store.List(ctx, tenantPrefix(t.Registry, t.ID)) {
 		if err != nil {
 			return fail(err)
 		}
@@ -47,6 +52,9 @@ func (f Freshness) LastBackup(ctx context.Context, t *tenancy.Tenant) (time.Time
 		}
 	}
 	if newest == "" {
+		if err := checkAdopted(ctx, f.Store, t.ID); err != nil {
+			return fail(err)
+		}
 		return time.Time{}, nil
 	}
 	info, err := (&Service{cfg: Config{Store: f.Store}}).readReceipt(ctx, newest)
@@ -64,8 +72,12 @@ func lastPart(name string) string { return name[strings.LastIndexByte(name, '/')
 // LastBackups returns when the snapshot of the last verified backup of each tenant's schema was taken, as the schedule knows it: one query
 // for any number of tenants, for metrics. What was made by hand, or has been removed from the store, it does not know: see [Freshness].
 func (c *Schedule) LastBackups(ctx context.Context) (map[string]time.Time, error) {
+	own, err := c.s.cfg.Tenants.Identity(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the last backups: %w", err)
+	}
 	rows, err := c.s.cfg.Registry.Query(ctx, `select t.schema_name, r.taken_at from public.backup_runs r join public.tenants t on t.id = r.tenant_id
-		where r.kind = 'backup' and r.taken_at is not null`)
+		where r.kind = 'backup' and r.taken_at is not null and starts_with(r.name, $1)`, registryPrefix(own))
 	if err != nil {
 		return nil, fmt.Errorf("read the last backups: %w", err)
 	}

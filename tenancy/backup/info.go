@@ -21,7 +21,8 @@ const (
 // Info is what is known of a backup. It is kept beside the archive in the store, as its receipt: an archive without one was
 // never verified.
 type Info struct {
-	Name     string    `json:"name"` // in the store; empty where there is none
+	Name     string    `json:"name"`               // in the store; empty where there is none
+	Registry string    `json:"registry,omitempty"` // the identity of the registry, see tenancy.Registry.Identity
 	TenantID int64     `json:"tenantID"`
 	Slug     string    `json:"slug"`
 	Schema   string    `json:"schema"`

@@ -13,7 +13,7 @@ const abandoned = 24 * time.Hour
 
 // Prune removes the backups of a tenant that r does not keep, and what was left of backups that failed or were killed more than a day ago, and
 // returns their names; those are valid with an error too. The receipt goes first, so that nothing is listed that is not there. It can be run again.
-// Dumps stay: they are somebody's to hand over.
+// Dumps stay: they are somebody's to hand over. Files of another registry in the same store are not looked at.
 func (s *Service) Prune(ctx context.Context, tenantID int64, r Retention) ([]string, error) {
 	if s.cfg.Store == nil {
 		return nil, errNoStore
@@ -70,13 +70,17 @@ func (s *Service) prune(ctx context.Context, tenantID int64, r Retention, stays 
 func (s *Service) leftovers(ctx context.Context, tenantID int64) (names []string, err error) {
 	receipts := make(map[string]bool)
 	var archives []Object
-	for o, err := range s.cfg.Store.List(ctx, tenantPrefix(tenantID)) {
+	prefix, err := s.prefixOf(ctx, tenantID)
+	if err != nil {
+		return nil, err
+	}
+	for o, err := range s.cfg.Store.List(ctx, prefix) {
 		if err != nil {
 			return nil, err
 		}
 		if name, is := strings.CutSuffix(o.Name, receiptSuffix); is {
 			receipts[name] = true
-		} else if strings.HasSuffix(o.Name, ".tar") || strings.HasSuffix(o.Name, ".tar.age") {
+		} else if isArchive(o.Name) {
 			archives = append(archives, o)
 		}
 	}
@@ -88,12 +92,21 @@ func (s *Service) leftovers(ctx context.Context, tenantID int64) (names []string
 	return names, nil
 }
 
+func isArchive(name string) bool {
+	return strings.HasSuffix(name, ".tar") || strings.HasSuffix(name, ".tar.age")
+}
+
 // sweepStore removes the beginnings of a tenant's files that nobody has written to since then, where the store has such.
 func (s *Service) sweepStore(ctx context.Context, tenantID int64, before time.Time) ([]string, error) {
-	if sweeper, ok := s.cfg.Store.(Sweeper); ok {
-		return sweeper.Sweep(ctx, tenantPrefix(tenantID), before)
+	sweeper, ok := s.cfg.Store.(Sweeper)
+	if !ok {
+		return nil, nil
 	}
-	return nil, nil
+	prefix, err := s.prefixOf(ctx, tenantID)
+	if err != nil {
+		return nil, err
+	}
+	return sweeper.Sweep(ctx, prefix, before)
 }
 
 // remove deletes an archive, its receipt first.

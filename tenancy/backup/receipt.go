@@ -8,28 +8,24 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// newName returns a name that no other backup has: <id>-<slug>/<UTC time>-<random>.tar, with .age where it is encrypted.
+// newName returns a name that no other backup has: <registry>/<id>-<slug>/<UTC time>-<random>.tar, with .age where it is encrypted.
 func newName(t tenancy.Tenant, taken time.Time, encrypted bool) string {
 	return newFileName(t, taken, ".tar", encrypted)
 }
 
 func newFileName(t tenancy.Tenant, at time.Time, kind string, encrypted bool) string {
-	name := tenantPrefix(t.ID) + t.Slug + "/" + at.UTC().Format("20060102T150405Z") + "-" + strings.ToLower(rand.Text()[:10]) + kind
+	name := tenantPrefix(t.Registry, t.ID) + t.Slug + "/" + at.UTC().Format("20060102T150405Z") + "-" + strings.ToLower(rand.Text()[:10]) + kind
 	if encrypted {
 		name += ".age"
 	}
 	return name
 }
-
-// tenantPrefix begins the names of a tenant's files, whatever its slug was at the time.
-func tenantPrefix(id int64) string { return strconv.FormatInt(id, 10) + "-" }
 
 const receiptSuffix = ".json"
 
@@ -52,17 +48,39 @@ func (s *Service) writeReceipt(ctx context.Context, info Info) error {
 }
 
 // Backups returns the verified backups of a tenant, those under one slug from the oldest to the newest; of all tenants where id is 0.
-// They are those that have a receipt in the store. An error is the last element. ctx governs the listing.
+// They are those of this registry that have a receipt in the store; see [Service.AllBackups]. An error is the last element. ctx governs
+// the listing.
 func (s *Service) Backups(ctx context.Context, id int64) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
 		if s.cfg.Store == nil {
 			yield(Info{}, errNoStore)
 			return
 		}
-		prefix := ""
-		if id != 0 {
-			prefix = tenantPrefix(id)
+		registry, err := s.cfg.Tenants.Identity(ctx)
+		if err != nil {
+			yield(Info{}, fmt.Errorf("list backups: %w", err))
+			return
 		}
+		prefix := registryPrefix(registry)
+		if id != 0 {
+			prefix = tenantPrefix(registry, id)
+		}
+		s.receipts(ctx, prefix)(yield)
+	}
+}
+
+// AllBackups returns the verified backups of all registries that share the store, and those whose name has no registry, for a restore with
+// [RestoreOptions].AnyRegistry: [Info].Registry says which is whose. An error is the last element. ctx governs the listing.
+func (s *Service) AllBackups(ctx context.Context) iter.Seq2[Info, error] {
+	if s.cfg.Store == nil {
+		return func(yield func(Info, error) bool) { yield(Info{}, errNoStore) }
+	}
+	return s.receipts(ctx, "")
+}
+
+// receipts reads those whose names begin with prefix.
+func (s *Service) receipts(ctx context.Context, prefix string) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
 		for object, err := range s.cfg.Store.List(ctx, prefix) {
 			if err != nil {
 				yield(Info{}, fmt.Errorf("list backups: %w", err))
@@ -103,6 +121,9 @@ func (s *Service) readReceipt(ctx context.Context, name string) (Info, error) {
 	}
 	if info.Name != name {
 		return fail(fmt.Errorf("it is that of %q", info.Name))
+	}
+	if info.Registry != registryOf(name) {
+		return fail(fmt.Errorf("it is of registry %q", info.Registry))
 	}
 	return info, nil
 }

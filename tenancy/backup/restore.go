@@ -44,6 +44,10 @@ type RestoreOptions struct {
 	// archive's word, as plan and limits are: whoever can write an unsigned archive chooses them. Give it where [Config].TrustedKeys are none.
 	Domain string
 
+	// AnyRegistry allows an archive of the store that another registry has made, or whose name has none, which else is a
+	// [ForeignError]: after a disaster, in a database made anew, or to look at production's data elsewhere.
+	AnyRegistry bool
+
 	// Edited is what becomes of migrations that were edited since. Default: [EditedConfigured]. An archive keeps the checksums of
 	// its time: where Changed is Refuse, one from before an edit takes EditedAllow, also after [migrate.Runner.Accept].
 	Edited EditedPolicy
@@ -85,7 +89,7 @@ type Restored struct {
 // stopped in the middle of the switch is a [tenancy.StepError], with which [tenancy.Manager.Resume] goes on. ctx governs everything but for the cleaning up.
 func (s *Service) Restore(ctx context.Context, name string, opts RestoreOptions) (Restored, error) {
 	var restored Restored
-	err := s.opened(ctx, name, func(src io.Reader) (err error) {
+	err := s.opened(ctx, name, opts, func(src io.Reader) (err error) {
 		restored, err = s.restore(ctx, src, name, opts)
 		return err
 	})
@@ -116,7 +120,7 @@ func (s *Service) logRestore(ctx context.Context, what string, r Restored, err e
 }
 
 // opened calls fn with a file of the store.
-func (s *Service) opened(ctx context.Context, name string, fn func(src io.Reader) error) error {
+func (s *Service) opened(ctx context.Context, name string, opts RestoreOptions, fn func(src io.Reader) error) error {
 	if s.cfg.Store == nil {
 		return errNoStore
 	}
@@ -125,6 +129,11 @@ func (s *Service) opened(ctx context.Context, name string, fn func(src io.Reader
 		return err
 	}
 	defer file.Close() // it was only read
+	if !opts.AnyRegistry {
+		if err := s.checkOwn(ctx, name); err != nil {
+			return err
+		}
+	}
 	return fn(file)
 }
 

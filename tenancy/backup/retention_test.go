@@ -17,9 +17,10 @@ func (f *fixture) made(t testing.TB, times ...string) {
 	for _, text := range times {
 		at, err := time.Parse("2006-01-02 15:04", text)
 		check(t, err)
-		name := "1-north/" + at.Format("20060102T150405Z") + "-x.tar"
+		name := f.own(t) + "1-north/" + at.Format("20060102T150405Z") + "-x.tar"
 		f.put(t, name, "archive")
-		f.put(t, name+".json", fmt.Sprintf(`{"name": %q, "tenantID": 1, "takenAt": %q, "verified": "bytes"}`, name, at.Format(time.RFC3339)))
+		f.put(t, name+".json", fmt.Sprintf(`{"name": %q, "registry": %q, "tenantID": 1, "takenAt": %q, "verified": "bytes"}`,
+			name, strings.TrimSuffix(f.own(t), "/"), at.Format(time.RFC3339)))
 	}
 }
 
@@ -76,7 +77,7 @@ func TestTheOnlyBackupIsNeverRemovedNorWhatIsBeingMade(t *testing.T) {
 	f := setup(t, notes)
 	f.made(t, "2020-01-01 00:00")
 	for _, name := range []string{"1-north/20260101T000000Z-old.tar", "1-north/20260101T000000Z-new.tar", "1-north/20260101T000000Z-x.dump", "12-x/20200101T000000Z-y.tar"} {
-		f.put(t, name, "?")
+		f.put(t, f.own(t)+name, "?")
 	}
 	for _, o := range f.objects(t) {
 		if !strings.Contains(o, "-new") {
@@ -85,10 +86,13 @@ func TestTheOnlyBackupIsNeverRemovedNorWhatIsBeingMade(t *testing.T) {
 	}
 	pruned, err := f.service(t, backup.Config{}).Prune(t.Context(), 1, backup.Retention{Last: 1})
 	check(t, err)
-	if !slices.Equal(pruned, []string{"1-north/20260101T000000Z-old.tar"}) {
+	if !slices.Equal(pruned, []string{f.own(t) + "1-north/20260101T000000Z-old.tar"}) {
 		t.Errorf("removed %q", pruned)
 	}
 	want := []string{"1-north/20200101T000000Z-x.tar", "1-north/20200101T000000Z-x.tar.json", "1-north/20260101T000000Z-new.tar", "1-north/20260101T000000Z-x.dump", "12-x/20200101T000000Z-y.tar"}
+	for i := range want {
+		want[i] = f.own(t) + want[i]
+	}
 	if got := f.objects(t); !slices.Equal(got, want) {
 		t.Errorf("left %q", got)
 	}
@@ -98,8 +102,8 @@ func TestNothingIsRemovedWhereAReceiptCannotBeRead(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	f.made(t, "2026-01-02 00:00", "2026-01-01 00:00")
-	f.put(t, "1-north/20260103T000000Z-x.tar", "archive")
-	f.put(t, "1-north/20260103T000000Z-x.tar.json", "{")
+	f.put(t, f.own(t)+"1-north/20260103T000000Z-x.tar", "archive")
+	f.put(t, f.own(t)+"1-north/20260103T000000Z-x.tar.json", "{")
 	before := f.objects(t)
 	s := f.service(t, backup.Config{})
 	if _, err := s.Prune(t.Context(), 1, backup.Retention{Last: 1}); err == nil {
@@ -144,7 +148,7 @@ func TestWhatAKilledProcessWasWritingIsRemovedADayLater(t *testing.T) {
 	f := setup(t, notes)
 	f.made(t, "2020-01-01 00:00")
 	for _, name := range []string{"1-north/old.tar", "1-north/new.tar", "12-x/old.tar"} {
-		u, err := f.dir.Create(t.Context(), name)
+		u, err := f.dir.Create(t.Context(), f.own(t)+name)
 		check(t, err)
 		_, err = u.Write([]byte("half"))
 		check(t, err)
@@ -156,7 +160,7 @@ func TestWhatAKilledProcessWasWritingIsRemovedADayLater(t *testing.T) {
 	}
 	pruned, err := f.service(t, backup.Config{}).Prune(t.Context(), 1, backup.Retention{})
 	check(t, err)
-	if len(pruned) != 1 || !strings.HasPrefix(pruned[0], "1-north/.old.tar.") {
+	if len(pruned) != 1 || !strings.HasPrefix(pruned[0], f.own(t)+"1-north/.old.tar.") {
 		t.Errorf("removed %q", pruned)
 	}
 	if files := f.files(t); len(files) != 4 { // the backup with its receipt, what may still be written, and another tenant's

@@ -39,6 +39,7 @@ func (s *Service) prepare(ctx context.Context, slug string, opts BackupOptions) 
 	if err := allowed(&r.tenant); err != nil {
 		return nil, err
 	}
+	r.info.Registry = r.tenant.Registry
 	domains, err := s.cfg.Tenants.Domains(ctx, r.tenant.ID)
 	if err != nil {
 		return nil, err
@@ -66,7 +67,7 @@ func allowed(t *tenancy.Tenant) error {
 	case t.Placement != "default":
 		return fmt.Errorf("%w: %q", tenancy.ErrPlacement, t.Placement)
 	}
-	return nil
+	return bound(t)
 }
 
 // report tells of progress.

@@ -85,7 +85,7 @@ func (c *Schedule) eachDue(ctx context.Context, now time.Time, fn func(j job) bo
 
 // jobs are those of one tenant that are due.
 func (c *Schedule) jobs(t *tenancy.Tenant, now time.Time, states map[runKey]RunState) (due []job) {
-	last := states[runKey{t.ID, RunBackup}]
+	last := states[runKey{t.ID, RunBackup}].of(t)
 	slot := slotOf(t.ID, now, c.cfg.Period, c.cfg.Start, c.cfg.Window)
 	if last.Slot.Before(slot) && c.mayTry(last, now) {
 		due = append(due, job{kind: RunBackup, tenant: *t, slot: slot})
@@ -93,12 +93,21 @@ func (c *Schedule) jobs(t *tenancy.Tenant, now time.Time, states map[runKey]RunS
 	if c.cfg.VerifyEvery == 0 || last.Name == "" || len(due) > 0 { // what is about to be backed up is restored the next time
 		return due
 	}
-	drill := states[runKey{t.ID, RunVerify}]
+	drill := states[runKey{t.ID, RunVerify}].of(t)
 	slot = slotOf(t.ID, now, c.cfg.VerifyEvery, 0, c.cfg.VerifyEvery)
 	if drill.Slot.Before(slot) && c.mayTry(drill, now) {
 		due = append(due, job{kind: RunVerify, tenant: *t, slot: slot, name: last.Name})
 	}
 	return due
+}
+
+// of returns the state without what another registry has done, that this database is a copy of, or that of a release in which names had
+// no registry.
+func (s RunState) of(t *tenancy.Tenant) RunState {
+	if registryOf(s.Name) != t.Registry {
+		s.Slot, s.Name, s.TakenAt, s.VerifiedAt = time.Time{}, "", time.Time{}, time.Time{}
+	}
+	return s
 }
 
 // mayTry reports whether a failure is long enough ago.

@@ -34,7 +34,7 @@ In JSON there is an object for each backup: its receipt, as backup.Info has it. 
 		},
 		run: runBackup,
 	})
-	cmd.AddCommand(m.backupList(), m.backupVerify(), m.backupPrune())
+	cmd.AddCommand(m.backupList(), m.backupVerify(), m.backupPrune(), m.backupAdopt())
 	return cmd
 }
 

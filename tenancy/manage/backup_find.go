@@ -30,8 +30,11 @@ func (c *call) lastBackup(ctx context.Context, id int64) (last time.Time, err er
 }
 
 // findBackup returns a backup of the tenant of a slug: the one of that name, or the newest. Of a tenant that is gone it is
-// one of the last tenant that had the slug.
+// one of the last tenant that had the slug. With --any-registry it is the one of that name, whosever it is.
 func (c *call) findBackup(ctx context.Context, slug, name string) (found backup.Info, err error) {
+	if flagOf[bool](c.cmd, "any-registry") {
+		return c.findAnywhere(ctx, name)
+	}
 	t, err := c.Tenants.BySlug(ctx, slug)
 	if err != nil && !errors.Is(err, tenancy.ErrNotFound) {
 		return found, err
@@ -54,4 +57,17 @@ func (c *call) findBackup(ctx context.Context, slug, name string) (found backup.
 		return found, fmt.Errorf("%w of %q: %q", errNoBackup, slug, name)
 	}
 	return found, fmt.Errorf("%w: %q has none", errNoBackup, slug)
+}
+
+// findAnywhere returns the backup of that name, of any registry that shares the store.
+func (c *call) findAnywhere(ctx context.Context, name string) (found backup.Info, err error) {
+	if name == "" {
+		return found, usagef("--any-registry goes with --backup: '%s backup list --all-registries' has the names", c.name)
+	}
+	for info, err := range c.Backups.AllBackups(ctx) {
+		if err != nil || info.Name == name {
+			return info, err
+		}
+	}
+	return found, fmt.Errorf("%w: %q", errNoBackup, name)
 }

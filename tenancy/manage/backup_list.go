@@ -18,16 +18,21 @@ func (m *mount) backupList() *cobra.Command {
 	return m.verb(verb{
 		use: "list [SLUG]", short: "List backups",
 		long: `List the verified backups of a tenant, or of all: those that have a receipt in the store. Of a tenant that is gone they are
-listed by the slug that it had.`,
+listed by the slug that it had.
+
+They are those of this database's registry. With --all-registries those of other databases that share the store are listed, too,
+and those of earlier releases, whose names have no registry (see backup adopt): of a tenant by its slug.`,
 		example: "  $0 backup list schoola\n  $0 backup list --json | jq -r .name",
 		needs:   []need{needTenants, needBackups}, values: m.slugs,
-		run: listBackups,
+		flags: func(f *pflag.FlagSet) { f.Bool("all-registries", false, "also those of other databases") },
+		run:   listBackups,
 	})
 }
 
 func listBackups(ctx context.Context, c *call) error {
 	var id int64
-	if len(c.args) == 1 {
+	everywhere := flagOf[bool](c.cmd, "all-registries")
+	if len(c.args) == 1 && !everywhere {
 		t, err := c.Tenants.BySlug(ctx, c.args[0])
 		if err != nil && !errors.Is(err, tenancy.ErrNotFound) {
 			return err
@@ -36,7 +41,11 @@ func listBackups(ctx context.Context, c *call) error {
 	}
 	rows := [][]string{{"TENANT", "TAKEN", "ROWS", "SIZE", "VERIFIED", "NAME"}}
 	n := 0
-	for info, err := range c.Backups.Backups(ctx, id) {
+	backups := c.Backups.Backups(ctx, id)
+	if everywhere {
+		backups = c.Backups.AllBackups(ctx)
+	}
+	for info, err := range backups {
 		if err != nil {
 			return err
 		}
@@ -70,6 +79,7 @@ it is whole, and signed by whom the program trusts.`,
 		flags: func(f *pflag.FlagSet) {
 			f.String("backup", "", "the name of the backup (default: the newest)")
 			f.Bool("file-only", false, "read the file alone")
+			anyRegistryFlag(f)
 			policyFlags(f)
 		},
 		run: verifyBackup,

@@ -23,11 +23,17 @@ does not have, is named with who can do it, and stops nothing.
 With --harden it also closes the ways in which a statement could leave the scope of its tenant. That takes a superuser, and
 changes rights of everybody in this database.
 
+A database that was copied (by pg_dump, say) has the identity of its original, by which backups in a store that both use are told
+apart. With --new-identity it gets one of its own: do that first, before anything else runs on the copy. All backups that were
+made under the former identity are another database's then, also to this one. It asks; without a terminal it needs --yes.
+
 Roles and hardening are done with the administrator's login that the program has configured, everything else with the owner's.`,
 		example: "  $0 init\n  $0 init --harden --json",
-		codes:   map[int]string{CodeIncomplete: "a privilege or an extension is missing, or, with --harden, not everything could be closed: see the output"},
+		codes:   map[int]string{CodeUnconfirmed: "", CodeIncomplete: "a privilege or an extension is missing, or, with --harden, not everything could be closed: see the output"},
 		flags: func(f *pflag.FlagSet) {
 			f.Bool("harden", false, "close what PostgreSQL leaves open to everybody")
+			f.Bool("new-identity", false, "give a copied database an identity of its own")
+			yesFlag(f)
 		},
 	})
 	cmd.RunE = m.runInit // the program's own logins may not be there yet
@@ -38,8 +44,9 @@ Roles and hardening are done with the administrator's login that the program has
 type initJSON struct {
 	Roles      map[string]string `json:"roles"` // owner, runtime, public
 	Actions    []actionJSON      `json:"actions"`
-	Migrations bool              `json:"migrations"` // the shared ones are applied
-	Hardened   bool              `json:"hardened"`   // all that Harden closes is closed
+	Migrations bool              `json:"migrations"`         // the shared ones are applied
+	Hardened   bool              `json:"hardened"`           // all that Harden closes is closed
+	Identity   string            `json:"identity,omitempty"` // the new one, where that was asked for
 }
 
 // actionJSON is one thing that is as it should be.
@@ -56,12 +63,17 @@ func (m *mount) runInit(cmd *cobra.Command, args []string) error {
 	}
 	ctx := audit.NewContext(cmd.Context(), audit.Caller{Actor: actor})
 	c := m.newCall(cmd, args)
+	if flagOf[bool](cmd, "new-identity") {
+		if err := c.confirm("The backups that this database has made until now will be another database's.", "new"); err != nil {
+			return err
+		}
+	}
 	done := initJSON{Actions: []actionJSON{}}
 	incomplete, err := m.initRoles(ctx, c, &done)
 	if err != nil {
 		return err
 	}
-	if err := m.initTables(ctx, &done); err != nil {
+	if err := m.initTables(ctx, c, &done); err != nil {
 		if incomplete == nil {
 			return err
 		}
@@ -136,7 +148,7 @@ func extensionAction(a schemactx.ExtensionAction) actionJSON {
 }
 
 // initTables does what takes the owner.
-func (m *mount) initTables(ctx context.Context, done *initJSON) (err error) {
+func (m *mount) initTables(ctx context.Context, c *call, done *initJSON) (err error) {
 	app, err := m.open(ctx)
 	if err != nil {
 		return err
@@ -149,6 +161,11 @@ func (m *mount) initTables(ctx context.Context, done *initJSON) (err error) {
 	case app.Migrations != nil:
 		_, err = app.Migrations.Up(ctx, schemactx.Public)
 		done.Migrations = err == nil
+	}
+	if err == nil && flagOf[bool](c.cmd, "new-identity") {
+		if err = needTenants(app); err == nil {
+			done.Identity, err = app.Tenants.RenewIdentity(ctx)
+		}
 	}
 	if err == nil && app.Init != nil {
 		err = app.Init(ctx)
@@ -166,6 +183,9 @@ func (c *call) initDone(done initJSON) {
 	}
 	if done.Migrations {
 		c.linef("The shared tables are up to date.")
+	}
+	if done.Identity != "" {
+		c.linef("The identity of this database is %s now.", done.Identity)
 	}
 	c.note("The owner is %s, the login that serves is %s.", done.Roles["owner"], done.Roles["runtime"])
 }

@@ -38,6 +38,7 @@ With --file the archive is a file, as 'export' writes it, instead of one of the 
 			f.String("name", "", "with --as: its name for people")
 			f.String("domain", "", "its primary domain, where a new tenant is made")
 			f.Bool("any-tenant", false, "also with the backup of another tenant")
+			anyRegistryFlag(f)
 			policyFlags(f)
 		},
 		run: runRestore,
@@ -52,7 +53,12 @@ func policyFlags(f *pflag.FlagSet) {
 	f.Bool("allow-drift", false, "also where the backup lacks some of what its migrations make")
 }
 
+func anyRegistryFlag(f *pflag.FlagSet) {
+	f.Bool("any-registry", false, "also with a backup of another database, which --backup names")
+}
+
 func (c *call) policies() (o backup.RestoreOptions) {
+	o.AnyRegistry = flagOf[bool](c.cmd, "any-registry")
 	if flagOf[bool](c.cmd, "allow-edited") {
 		o.Edited = backup.EditedAllow
 	}

@@ -1,0 +1,313 @@
+package backup
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/backup/archive"
+)
+
+// AdoptOptions say which files are adopted.
+type AdoptOptions struct {
+	// TenantID is the tenant whose files are adopted. Default: those of all tenants, and of tenants that are gone.
+	TenantID int64
+
+	// Plan returns what would be adopted and changes nothing. Default: false.
+	Plan bool
+}
+
+// Adoption is what became of the files of before, valid with an error too.
+type Adoption struct {
+	Adopted []AdoptedFile
+	Removed []string      // leftovers without a receipt, older than a day, as [Service.Prune] removes them
+	Skipped []SkippedFile // they stay as they are
+}
+
+// AdoptedFile is a file that has a name of this registry now.
+type AdoptedFile struct{ From, To string }
+
+// SkippedFile is a file that was not adopted.
+type SkippedFile struct{ Name, Reason string }
+
+// AdoptBackups takes over the files of the store whose names have no registry, as those of earlier releases: each is copied to a name of
+// this registry, read back, and then removed under its former name. It is to be run once, from the registry that has made them.
+//
+// It adopts what the registry can have made: the receipt names a schema that the tenant had, was not taken before the tenant was
+// created, and the archive's header, where [Config].Identities can read it, names the tenant as it was created. An archive that differs is of
+// another registry and is skipped, as are files without a receipt beside it. It can be run again after any error; ctx governs it.
+func (s *Service) AdoptBackups(ctx context.Context, opts AdoptOptions) (Adoption, error) {
+	if s.cfg.Store == nil {
+		return Adoption{}, errNoStore
+	}
+	a := &adopting{s: s, opts: opts}
+	err := a.run(ctx)
+	if err != nil {
+		err = fmt.Errorf("adopt backups: %w", err)
+	}
+	return a.done, err
+}
+
+type adopting struct {
+	s    *Service
+	opts AdoptOptions
+	own  string // the registry
+	done Adoption
+}
+
+func (a *adopting) run(ctx context.Context) (err error) {
+	if a.own, err = a.s.cfg.Tenants.Identity(ctx); err != nil {
+		return err
+	}
+	prefix := ""
+	if a.opts.TenantID != 0 {
+		prefix = unboundPrefix(a.opts.TenantID)
+	}
+	folders := make(map[string][]Object)
+	for o, err := range a.s.cfg.Store.List(ctx, prefix) {
+		if err != nil {
+			return err
+		}
+		if dir := path.Dir(o.Name); registryOf(o.Name) == "" && dir != "." {
+			folders[dir] = append(folders[dir], o)
+		}
+	}
+	for _, dir := range slices.Sorted(maps.Keys(folders)) {
+		id, err := strconv.ParseInt(strings.SplitN(dir, "-", 2)[0], 10, 64)
+		if err != nil || id <= 0 {
+			continue // of no release
+		}
+		if err := a.folder(ctx, id, folders[dir]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// folder adopts the files of one tenant and slug: first the archives that have a receipt, which say whose the others are.
+func (a *adopting) folder(ctx context.Context, id int64, files []Object) error {
+	foreign := false
+	has := make(map[string]bool)
+	for _, o := range files {
+		has[o.Name] = true
+	}
+	for _, o := range files {
+		if !has[receiptOf(o.Name)] {
+			continue
+		}
+		reason, err := a.archive(ctx, id, o.Name)
+		if err != nil {
+			return err
+		}
+		if reason != "" {
+			foreign = true
+			a.skip(o.Name, reason)
+			a.skip(receiptOf(o.Name), reason)
+		}
+	}
+	for _, o := range files {
+		name, isReceipt := strings.CutSuffix(o.Name, receiptSuffix)
+		switch {
+		case has[receiptOf(o.Name)], isReceipt && has[name]:
+		case foreign:
+			a.skip(o.Name, "stands beside archives of another registry")
+		default:
+			if err := a.other(ctx, o); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (a *adopting) skip(name, reason string) {
+	a.done.Skipped = append(a.done.Skipped, SkippedFile{name, reason})
+}
+
+// archive adopts one that has a receipt. reason says why it is not adopted.
+func (a *adopting) archive(ctx context.Context, id int64, name string) (reason string, err error) {
+	info, err := a.s.readReceipt(ctx, name)
+	if err != nil {
+		return "its receipt cannot be read: " + err.Error(), ctx.Err()
+	}
+	if reason, err = a.judge(ctx, id, info); err != nil || reason != "" {
+		return reason, err
+	}
+	to := registryPrefix(a.own) + name
+	if !a.opts.Plan {
+		if reason, err = a.move(ctx, name, to, &info); err != nil || reason != "" {
+			return reason, err
+		}
+	}
+	a.done.Adopted = append(a.done.Adopted, AdoptedFile{name, to})
+	return "", nil
+}
+
+// judge returns why an archive cannot be this registry's.
+func (a *adopting) judge(ctx context.Context, id int64, info Info) (string, error) {
+	if info.TenantID != id {
+		return fmt.Sprintf("its receipt is of tenant %d", info.TenantID), nil
+	}
+	var known bool
+	err := a.s.cfg.Registry.QueryRow(ctx, `select exists (select from public.schema_names where name = $1 and tenant_id = $2)`,
+		info.Schema, id).Scan(&known)
+	if err != nil {
+		return "", err
+	}
+	if !known {
+		return fmt.Sprintf("tenant %d of this registry never had schema %q", id, info.Schema), nil
+	}
+	t, err := a.s.cfg.Tenants.ByID(ctx, id)
+	if errors.Is(err, tenancy.ErrNotFound) {
+		return "", nil // dropped: nothing more is known of it
+	}
+	if err == nil && info.TakenAt.Before(t.CreatedAt) {
+		return "it was taken before the tenant of this registry was created", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return a.judgeHeader(ctx, info.Name, &t)
+}
+
+func (a *adopting) judgeHeader(ctx context.Context, name string, t *tenancy.Tenant) (reason string, err error) {
+	file, err := a.s.cfg.Store.Open(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	r, err := archive.NewReader(&cancellable{ctx.Err, file}, a.s.cfg.readerOptions())
+	switch {
+	case errors.Is(err, archive.ErrEncrypted):
+		return "", nil // to others than this program
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case err != nil:
+		return "it cannot be read: " + err.Error(), nil
+	}
+	defer r.Close()
+	if h := r.Header(); h.Tenant.ID != t.ID || !h.Tenant.CreatedAt.Equal(t.CreatedAt) {
+		return fmt.Sprintf("it is of a tenant %d that was created %s, this registry's was created %s",
+			h.Tenant.ID, h.Tenant.CreatedAt.UTC().Format(time.RFC3339), t.CreatedAt.UTC().Format(time.RFC3339)), nil
+	}
+	return "", nil
+}
+
+// move copies a file, reads the copy back, writes its receipt where info is one, and removes the original. What a killed run has
+// left under the new name goes first: as long as the original is there, it is whole.
+func (a *adopting) move(ctx context.Context, from, to string, info *Info) (reason string, err error) {
+	s := a.s
+	if err := s.remove(ctx, to); err != nil {
+		return "", err
+	}
+	sum, err := s.copyFile(ctx, from, to)
+	if err != nil {
+		return "", err
+	}
+	stored, err := s.sumOf(ctx, to)
+	if err != nil {
+		return "", errors.Join(err, s.discard(ctx, to))
+	}
+	switch {
+	case stored != sum:
+		return "", errors.Join(fmt.Errorf("the copy of %q is not what was written", from), s.discard(ctx, to))
+	case info != nil && stored != (fileSum{info.Size, info.SHA256}):
+		return "it is not what its receipt says", s.discard(ctx, to)
+	}
+	if info != nil {
+		adopted := *info
+		adopted.Name, adopted.Registry = to, a.own
+		if err := s.writeReceipt(ctx, adopted); err != nil {
+			return "", errors.Join(err, s.discard(ctx, to))
+		}
+		if err := s.renamedRun(ctx, from, to); err != nil {
+			return "", err
+		}
+	}
+	return "", s.remove(ctx, from)
+}
+
+// renamedRun writes the new name of an archive where a [Schedule] has noted the former one.
+func (s *Service) renamedRun(ctx context.Context, from, to string) error {
+	_, err := s.cfg.Registry.Exec(ctx, "update public.backup_runs set name = $2 where name = $1", from, to)
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && pgErr.Code == undefinedTable {
+		return nil // the program has no schedule
+	}
+	return err
+}
+
+// other adopts a file without a receipt: a dump. An archive without one is no backup: it is what a killed run has left.
+func (a *adopting) other(ctx context.Context, o Object) error {
+	to := registryPrefix(a.own) + o.Name
+	if isArchive(o.Name) || strings.HasSuffix(o.Name, receiptSuffix) {
+		if time.Since(o.ModTime) < abandoned {
+			a.skip(o.Name, "has no receipt: it may be being written")
+			return nil
+		}
+		a.done.Removed = append(a.done.Removed, o.Name)
+		if a.opts.Plan {
+			return nil
+		}
+		return a.s.cfg.Store.Delete(ctx, o.Name)
+	}
+	if !a.opts.Plan {
+		if _, err := a.move(ctx, o.Name, to, nil); err != nil {
+			return err
+		}
+	}
+	a.done.Adopted = append(a.done.Adopted, AdoptedFile{o.Name, to})
+	return nil
+}
+
+// fileSum is what tells whether two files are the same.
+type fileSum struct {
+	size   int64
+	sha256 string
+}
+
+func (m *meter) sum() fileSum { return fileSum{m.n, hex.EncodeToString(m.hash.Sum(nil))} }
+
+func newMeter(dst io.Writer) *meter { return &meter{dst: dst, hash: sha256.New()} }
+
+// copyFile copies a file of the store and returns what was written.
+func (s *Service) copyFile(ctx context.Context, from, to string) (sum fileSum, err error) {
+	file, err := s.cfg.Store.Open(ctx, from)
+	if err != nil {
+		return sum, err
+	}
+	defer file.Close()
+	upload, err := s.cfg.Store.Create(ctx, to)
+	if err != nil {
+		return sum, err
+	}
+	m := newMeter(upload)
+	if _, err := io.Copy(m, &cancellable{ctx.Err, file}); err != nil {
+		return sum, errors.Join(err, upload.Abort())
+	}
+	return m.sum(), upload.Commit()
+}
+
+// sumOf reads a file of the store to its end.
+func (s *Service) sumOf(ctx context.Context, name string) (sum fileSum, err error) {
+	file, err := s.cfg.Store.Open(ctx, name)
+	if err != nil {
+		return sum, err
+	}
+	defer file.Close()
+	m := newMeter(io.Discard)
+	_, err = io.Copy(m, &cancellable{ctx.Err, file})
+	return m.sum(), err
+}

@@ -1,0 +1,130 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// ErrForeign is what a [ForeignError] wraps.
+var ErrForeign = errors.New("backup is not of this registry")
+
+// ForeignError is returned for an archive in the store that belongs to another registry ([tenancy.Registry.Identity]): that of staging,
+// of a database made anew, or of the original that this database is a copy of. Nothing was changed.
+type ForeignError struct {
+	Name     string
+	Registry string // to which it belongs; empty: its name is of a release in which names had no registry, see [Service.AdoptBackups]
+	Own      string // the registry that was asked
+}
+
+func (e *ForeignError) Error() string {
+	if e.Registry == "" {
+		return fmt.Sprintf("backup %q: %v (%s): its name has no registry; adopt it, or allow any registry", e.Name, ErrForeign, e.Own)
+	}
+	return fmt.Sprintf("backup %q: %v (%s), but of registry %s", e.Name, ErrForeign, e.Own, e.Registry)
+}
+
+// Unwrap returns [ErrForeign].
+func (e *ForeignError) Unwrap() error { return ErrForeign }
+
+// ErrUnadopted is what an [UnadoptedError] wraps.
+var ErrUnadopted = errors.New("files in the store have no registry in their names")
+
+// UnadoptedError is returned where files decide that may be this tenant's or that of another registry's tenant of the same id, by
+// [Service.Erase] before anything is dropped and by [Freshness]. [Service.AdoptBackups] takes over those that are this registry's.
+type UnadoptedError struct {
+	TenantID int64
+	Names    []string // at least one
+}
+
+func (e *UnadoptedError) Error() string {
+	return fmt.Sprintf("tenant %d: %v: adopt or remove %s", e.TenantID, ErrUnadopted, strings.Join(e.Names, ", "))
+}
+
+// Unwrap returns [ErrUnadopted].
+func (e *UnadoptedError) Unwrap() error { return ErrUnadopted }
+
+// registryPrefix begins the names of all files of a registry.
+func registryPrefix(registry string) string { return registry + "/" }
+
+// tenantPrefix begins the names of a tenant's files, whatever its slug was at the time.
+func tenantPrefix(registry string, id int64) string {
+	return registryPrefix(registry) + unboundPrefix(id)
+}
+
+// unboundPrefix began the names of a tenant's files in releases in which names had no registry.
+func unboundPrefix(id int64) string { return strconv.FormatInt(id, 10) + "-" }
+
+// registryOf returns the registry in the name of a file, empty where it has none.
+func registryOf(name string) string {
+	first, _, more := strings.Cut(name, "/")
+	if !more || !isUUID(first) {
+		return ""
+	}
+	return first
+}
+
+// isUUID reports whether s is a UUID as PostgreSQL writes it.
+func isUUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i := range len(s) {
+		dash := i == 8 || i == 13 || i == 18 || i == 23
+		if dash != (s[i] == '-') || !dash && strings.IndexByte("0123456789abcdef", s[i]) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// prefixOf returns what begins the names of a tenant's files in this registry.
+func (s *Service) prefixOf(ctx context.Context, id int64) (string, error) {
+	registry, err := s.cfg.Tenants.Identity(ctx)
+	return tenantPrefix(registry, id), err
+}
+
+// checkOwn returns a [ForeignError] for the name of a file that is not this registry's.
+func (s *Service) checkOwn(ctx context.Context, name string) error {
+	own, err := s.cfg.Tenants.Identity(ctx)
+	if err != nil {
+		return err
+	}
+	if registry := registryOf(name); registry != own {
+		return &ForeignError{Name: name, Registry: registry, Own: own}
+	}
+	return nil
+}
+
+// checkAdopted returns an [UnadoptedError] where the store has files that may be the tenant's.
+func checkAdopted(ctx context.Context, store Store, id int64) error {
+	names, err := namesOf(ctx, store, unboundPrefix(id))
+	if err == nil && len(names) > 0 {
+		err = &UnadoptedError{TenantID: id, Names: names}
+	}
+	return err
+}
+
+// namesOf lists the files whose names begin with prefix.
+func namesOf(ctx context.Context, store Store, prefix string) ([]string, error) {
+	names := []string{}
+	for o, err := range store.List(ctx, prefix) {
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, o.Name)
+	}
+	return names, nil
+}
+
+// bound returns [tenancy.ErrNoIdentity] for a tenant whose files could not be told from those of another registry.
+func bound(t *tenancy.Tenant) error {
+	if t.Registry == "" {
+		return tenancy.ErrNoIdentity
+	}
+	return nil
+}

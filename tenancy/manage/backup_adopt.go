@@ -1,0 +1,97 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/oryne/pgtenant/tenancy/backup"
+)
+
+func (m *mount) backupAdopt() *cobra.Command {
+	return m.verb(verb{
+		use: "adopt [SLUG]", short: "Take over backups of earlier releases",
+		long: `Take over the files of the store whose names have no registry, as those of earlier releases: of one tenant, or of all. Each is
+copied to a name of this registry, read back, and removed under its old name. Until then they are not listed, count for
+nothing, and keep their tenants from being erased.
+
+Run it once, with the database that has made the backups. Those of another database are recognised by the tenant's schema and
+by when it was created, and stay as they are. It says what would be done and asks; without a terminal it needs --yes.`,
+		example: "  $0 backup adopt\n  $0 backup adopt schoola --yes --json",
+		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: ""}, needs: []need{needTenants, needBackups}, values: m.slugs,
+		flags: func(f *pflag.FlagSet) { yesFlag(f) },
+		run:   adoptBackups,
+	})
+}
+
+// adoptionJSON is what adopt did, in JSON. Its names stay.
+type adoptionJSON struct {
+	Adopted []adoptedJSON `json:"adopted"`
+	Removed []string      `json:"removed"`
+	Skipped []skippedJSON `json:"skipped"`
+}
+
+// adoptedJSON is a file that was taken over.
+type adoptedJSON struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+// skippedJSON is a file that stays as it is.
+type skippedJSON struct {
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
+}
+
+func toAdoptionJSON(a backup.Adoption) adoptionJSON {
+	j := adoptionJSON{Adopted: []adoptedJSON{}, Removed: append([]string{}, a.Removed...), Skipped: []skippedJSON{}}
+	for _, f := range a.Adopted {
+		j.Adopted = append(j.Adopted, adoptedJSON(f))
+	}
+	for _, f := range a.Skipped {
+		j.Skipped = append(j.Skipped, skippedJSON(f))
+	}
+	return j
+}
+
+func adoptBackups(ctx context.Context, c *call) error {
+	var o backup.AdoptOptions
+	word := "all"
+	if len(c.args) == 1 {
+		t, err := c.Tenants.BySlug(ctx, c.args[0])
+		if err != nil {
+			return err
+		}
+		o.TenantID, word = t.ID, t.Slug
+	}
+	o.Plan = true
+	plan, err := c.Backups.AdoptBackups(ctx, o)
+	if err != nil {
+		return err
+	}
+	if len(plan.Adopted)+len(plan.Removed) > 0 {
+		what := fmt.Sprintf("This takes over %s and removes %s that are no backups; %s stay.",
+			count(len(plan.Adopted), "file"), count(len(plan.Removed), "file"), count(len(plan.Skipped), "file"))
+		if err := c.confirm(what, word); err != nil {
+			return err
+		}
+	}
+	o.Plan = false
+	done, err := c.Backups.AdoptBackups(ctx, o)
+	written := c.result(toAdoptionJSON(done), func() {
+		for _, f := range done.Adopted {
+			c.linef("adopted %s as %s", f.From, f.To)
+		}
+		for _, name := range done.Removed {
+			c.linef("removed %s", name)
+		}
+		for _, f := range done.Skipped {
+			c.linef("skipped %s: %s", f.Name, f.Reason)
+		}
+		c.linef("%s adopted.", count(len(done.Adopted), "file"))
+	})
+	return errors.Join(err, written)
+}
