@@ -35,8 +35,8 @@ type rowSource interface {
 // loader fills a schema that migrations have just made and that nobody uses. Nothing of what it is given to load
 // becomes SQL: tables, columns and sequences are those of the catalogue, with which the archive's are compared.
 //
-// It needs no more than the rights of the tables' owner: triggers are disabled one by one and foreign keys are dropped, and made
-// again when all rows are there, because the one way to switch them off, session_replication_role, is a superuser's.
+// It needs no more than the rights of the tables' owner: triggers are disabled one by one, foreign keys and checks that call
+// functions are dropped, and made again when all rows are there, because the one way to switch them off, session_replication_role, is a superuser's.
 type loader struct {
 	s       *Service
 	conn    *pgx.Conn
@@ -46,6 +46,9 @@ type loader struct {
 	oids    []uint32 // of tables and partitions
 	undo    []wishSQL
 	restore restoring
+
+	checks            []check      // that were dropped, in this order
+	checkStatesBefore []checkState // of these, in all tables
 
 	warnings []Warning
 }

@@ -11,8 +11,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// foreignKeysSQL reads the foreign keys of the tables $1, but for those that partitions have from what they are a partition of.
-const foreignKeysSQL = `select t.relname::text, t.relkind = 'p', c.conname::text, pg_get_constraintdef(c.oid), c.convalidated,
+// foreignKeysSQL reads the foreign keys of the tables $1, but for those that partitions have from what they are a partition of, and whether
+// each has others below it: one of, or to, a partitioned table.
+const foreignKeysSQL = `select t.relname::text, t.relkind = 'p', t.relkind = 'p' or f.relkind = 'p', c.conname::text, pg_get_constraintdef(c.oid), c.convalidated,
 	quote_literal(obj_description(c.oid, 'pg_constraint')), f.relnamespace <> t.relnamespace
 	from pg_constraint c join pg_class t on t.oid = c.conrelid join pg_class f on f.oid = c.confrelid
 	where c.conrelid = any($1::oid[]) and c.contype = 'f' and c.conparentid = 0 order by c.oid`
@@ -61,6 +62,9 @@ func (l *loader) strip(ctx context.Context) error {
 		if err := l.patient(ctx, strings.Join(strip, "; ")); err != nil {
 			return fmt.Errorf("disable triggers and foreign keys: %w", err)
 		}
+	}
+	if err := l.stripChecks(ctx); err != nil {
+		return fmt.Errorf("drop checks: %w", err)
 	}
 	for _, sql := range shared { // each alone: it locks a table that others use
 		if err := l.patient(ctx, sql); err != nil {
@@ -147,9 +151,9 @@ func (l *loader) readForeignKeys(ctx context.Context, tx pgx.Tx) (strip, shared 
 		return nil, nil, err
 	}
 	var table, key, definition string
-	var partitioned, valid, foreign bool
+	var partitioned, family, valid, foreign bool
 	var comment *string
-	_, err = pgx.ForEachRow(rows, []any{&table, &partitioned, &key, &definition, &valid, &comment, &foreign}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&table, &partitioned, &family, &key, &definition, &valid, &comment, &foreign}, func() error {
 		on, quoted, err := l.pair(table, key)
 		if err != nil {
 			return err
@@ -159,7 +163,7 @@ func (l *loader) readForeignKeys(ctx context.Context, tx pgx.Tx) (strip, shared 
 			alter = "alter table " + on
 		}
 		add := func(sql string) { l.undo = append(l.undo, wishSQL{table, key, sql}) }
-		if valid && !partitioned { // in two steps: the second lets others write to what it refers to
+		if valid && !family { // in two steps: the second lets others write to what it refers to, but leaves keys below as they are
 			add(alter + " add constraint " + quoted + " " + definition + " not valid")
 			add(alter + " validate constraint " + quoted)
 		} else {
@@ -188,8 +192,11 @@ func (l *loader) pair(table, object string) (on, quoted string, err error) {
 	return on, quoted, err
 }
 
-// unstrip gives back what strip took. Foreign keys look at all rows as they come back.
+// unstrip gives back what strip took. Checks and foreign keys look at all rows as they come back, before any trigger can act.
 func (l *loader) unstrip(ctx context.Context) error {
+	if err := l.unstripChecks(ctx); err != nil {
+		return err
+	}
 	for _, u := range l.undo {
 		err := l.patient(ctx, u.sql)
 		if err != nil && ctx.Err() == nil && isServer(err) {

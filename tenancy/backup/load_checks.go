@@ -1,0 +1,312 @@
+package backup
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// callsSQL is a condition on the constraint c: its expression calls a function that is neither built in nor an extension's, so that it
+// may read other rows.
+const callsSQL = `exists (select from pg_depend d left join pg_operator o on d.refclassid = 'pg_operator'::regclass and o.oid = d.refobjid
+	join pg_proc f on f.oid = case when d.refclassid = 'pg_proc'::regclass then d.refobjid else o.oprcode::oid end
+	where d.classid = 'pg_constraint'::regclass and d.objid = c.oid and f.pronamespace <> 'pg_catalog'::regnamespace
+	and not exists (select from pg_depend e where e.classid = 'pg_proc'::regclass and e.objid = f.oid and e.deptype = 'e'))`
+
+// enforcedSQL is a condition on the constraint c. PostgreSQL knows others since 18.
+const enforcedSQL = `coalesce((to_jsonb(c) ->> 'conenforced')::boolean, true)`
+
+// checksSQL reads the checks, and the not-null constraints, that rows of before may not satisfy while they are loaded: those that are NOT
+// VALID, and those that may read other rows. They are those of the tables $1 that are not inherited, or no longer.
+const checksSQL = `select t.relname::text, c.conname::text, pg_get_constraintdef(c.oid), c.convalidated
+	from pg_constraint c join pg_class t on t.oid = c.conrelid
+	where c.conrelid = any($1::oid[]) and c.coninhcount = 0 and ` + enforcedSQL + `
+	and (c.contype = 'c' and (not c.convalidated or ` + callsSQL + `) or c.contype = 'n' and not c.convalidated)
+	order by c.oid`
+
+// domainChecksSQL reads such checks of the domains of the schema $1.
+const domainChecksSQL = `select t.typname::text, c.conname::text, pg_get_constraintdef(c.oid), c.convalidated
+	from pg_depend s join pg_type t on t.oid = s.objid join pg_constraint c on c.contypid = t.oid and c.conrelid = 0
+	where s.refclassid = 'pg_namespace'::regclass and s.refobjid = $1 and s.classid = 'pg_type'::regclass and t.typtype = 'd'
+	and c.contype = 'c' and (not c.convalidated or ` + callsSQL + `)
+	order by c.oid`
+
+// checkStatesSQL reads all checks and not-null constraints of the tables $1, inherited ones too.
+const checkStatesSQL = `select t.relname::text, c.conname::text, c.convalidated, quote_literal(obj_description(c.oid, 'pg_constraint'))
+	from pg_constraint c join pg_class t on t.oid = c.conrelid where c.conrelid = any($1::oid[]) and c.contype in ('c', 'n') order by c.oid`
+
+// check is a constraint that is taken from a table or a domain while rows are loaded.
+type check struct {
+	domain      bool
+	table, name string // of the table or the domain, and of the constraint
+	definition  string // without NOT VALID
+	valid       bool
+}
+
+const notValid = " NOT VALID"
+
+// checkState is what one table's copy of a constraint is.
+type checkState struct {
+	table, name string
+	valid       bool
+	comment     *string // quoted
+}
+
+func (c check) key() [2]string { return [2]string{c.table, c.name} }
+
+// stripChecks drops the checks that rows of before may not satisfy while they are loaded. The others stay: they look at one row each.
+func (l *loader) stripChecks(ctx context.Context) error {
+	before, err := l.checkStates(ctx)
+	if err != nil {
+		return err
+	}
+	kept := make(map[[2]string]bool)
+	for { // what is dropped of a table lets go of those that others have inherited and have of their own
+		checks, err := l.readChecks(ctx)
+		if err != nil {
+			return err
+		}
+		checks = slices.DeleteFunc(checks, func(c check) bool { return kept[c.key()] })
+		if len(checks) == 0 {
+			break
+		}
+		for _, c := range checks {
+			stripped, err := l.stripCheck(ctx, c)
+			if err != nil {
+				return err
+			}
+			kept[c.key()] = !stripped
+		}
+	}
+	after, err := l.checkStates(ctx)
+	for _, s := range before {
+		if !slices.ContainsFunc(after, func(a checkState) bool { return a.table == s.table && a.name == s.name }) {
+			l.checkStatesBefore = append(l.checkStatesBefore, s)
+		}
+	}
+	return err
+}
+
+func (l *loader) checkStates(ctx context.Context) (states []checkState, err error) {
+	err = l.transact(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, checkStatesSQL, l.oids)
+		if err != nil {
+			return err
+		}
+		states, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (s checkState, err error) {
+			err = row.Scan(&s.table, &s.name, &s.valid, &s.comment)
+			return s, err
+		})
+		return err
+	})
+	return states, err
+}
+
+func (l *loader) readChecks(ctx context.Context) (all []check, err error) {
+	err = l.transact(ctx, func(tx pgx.Tx) error {
+		domains, err := readChecks(ctx, tx, true, domainChecksSQL, l.catalog.oid)
+		if err != nil {
+			return err
+		}
+		tables, err := readChecks(ctx, tx, false, checksSQL, l.oids)
+		all = append(domains, tables...)
+		return err
+	})
+	return all, err
+}
+
+func readChecks(ctx context.Context, tx pgx.Tx, domain bool, sql string, of any) ([]check, error) {
+	rows, err := tx.Query(ctx, sql, of)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (check, error) {
+		c := check{domain: domain}
+		err := row.Scan(&c.table, &c.name, &c.definition, &c.valid)
+		c.definition = strings.TrimSuffix(c.definition, notValid)
+		return c, err
+	})
+}
+
+// spellings are ways to write a constraint's definition that the server may read as the same one. What it prints of IN with a list of
+// varchar is not what it reads that as, unless the array has its own type named.
+func spellings(definition string) []string {
+	return []string{definition, strings.ReplaceAll(definition, "])::text[]", "]::character varying[])::text[]")}
+}
+
+// stripCheck drops a constraint, if it can come back exactly as it was: only then the schema is what its migrations make. One that
+// cannot stays, and looks at the rows as they are loaded.
+func (l *loader) stripCheck(ctx context.Context, c check) (bool, error) {
+	drop, err := l.alter(c, "drop constraint ", "")
+	if err != nil {
+		return false, err
+	}
+	want := c.definition + notValid
+	for _, definition := range spellings(c.definition) {
+		c.definition = definition
+		exact, err := l.comesBack(ctx, c, drop, want)
+		if err != nil {
+			return false, err
+		}
+		if exact {
+			l.checks = append(l.checks, c)
+			return true, l.patient(ctx, drop)
+		}
+	}
+	return false, nil
+}
+
+// errTrial ends a transaction that was a trial.
+var errTrial = errors.New("trial")
+
+// comesBack drops a constraint, adds it again, and takes that back. A transaction of its own does it: behind ALTER DOMAIN the
+// server refuses savepoints (XX000).
+func (l *loader) comesBack(ctx context.Context, c check, drop, want string) (exact bool, err error) {
+	again, err := l.again(c)
+	if err != nil {
+		return false, err
+	}
+	if !c.valid || !c.domain { // that of a domain that tables have in arrays or composite types cannot be validated
+		again.validate = ""
+	}
+	err = l.transact(ctx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "set local search_path = "+l.path+"; "+drop+"; "+again.add+"; "+again.validate, pgx.QueryExecModeSimpleProtocol)
+		if err != nil {
+			return err
+		}
+		exact, err = l.isDefined(ctx, tx, c, want)
+		return cmp.Or(err, errTrial)
+	})
+	if errors.Is(err, errTrial) || ctx.Err() == nil && isEvaluation(err) {
+		err = nil
+	}
+	return exact, err
+}
+
+// isDefined reports whether a constraint is what want says. It has been validated if it is one that domains have.
+func (l *loader) isDefined(ctx context.Context, tx pgx.Tx, c check, want string) (bool, error) {
+	sql := "select pg_get_constraintdef(c.oid) from pg_constraint c join pg_class t on t.oid = c.conrelid " +
+		"where t.relnamespace = $1 and t.relname = $2 and c.conname = $3"
+	if c.domain {
+		sql = "select pg_get_constraintdef(c.oid) from pg_constraint c join pg_type t on t.oid = c.contypid " +
+			"where t.typnamespace = $1 and t.typname = $2 and c.conname = $3"
+	}
+	if c.domain && c.valid {
+		want = strings.TrimSuffix(want, notValid)
+	}
+	var have string
+	_, err := tx.Exec(ctx, "set local search_path = pg_catalog")
+	if err == nil {
+		err = tx.QueryRow(ctx, sql, l.catalog.oid, c.table, c.name).Scan(&have)
+	}
+	return have == want, err
+}
+
+// checkAgain is the SQL with which a constraint comes back.
+type checkAgain struct{ add, validate string }
+
+func (l *loader) again(c check) (again checkAgain, err error) {
+	if again.add, err = l.alter(c, "add constraint ", " "+c.definition+notValid); err != nil {
+		return again, err
+	}
+	again.validate, err = l.alter(c, "validate constraint ", "")
+	return again, err
+}
+
+// alter returns an ALTER of the constraint's table or domain.
+func (l *loader) alter(c check, do, rest string) (string, error) {
+	on, quoted, err := l.pair(c.table, c.name)
+	what := "alter table "
+	if c.domain {
+		what = "alter domain "
+	}
+	return what + on + " " + do + quoted + rest, err
+}
+
+// unstripChecks gives the checks back behind the data: those that are valid first, as rows may have to be written once more for them.
+func (l *loader) unstripChecks(ctx context.Context) error {
+	slices.Reverse(l.checks) // what tables have of their own before what they inherit
+	for _, valid := range []bool{true, false} {
+		var names []string
+		for _, c := range l.checks {
+			if c.valid != valid {
+				continue
+			}
+			names = append(names, c.name)
+			if err := l.addCheck(ctx, c); err != nil {
+				return err
+			}
+		}
+		for _, s := range l.checkStatesBefore {
+			if slices.Contains(names, s.name) {
+				if err := l.unstripState(ctx, s); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// addCheck adds a constraint, and has the server look at all rows if it was valid.
+func (l *loader) addCheck(ctx context.Context, c check) error {
+	again, err := l.again(c)
+	if err != nil {
+		return err
+	}
+	if err := l.patient(ctx, again.add); err != nil {
+		return checkError(ctx, c, err)
+	}
+	if !c.valid {
+		return nil
+	}
+	err = l.patient(ctx, again.validate)
+	if err != nil && !c.domain && ctx.Err() == nil && isServer(err) {
+		if again := l.insertAgain(ctx, c); again == nil {
+			return nil
+		} else if ctx.Err() != nil || !isServer(again) {
+			return errors.Join(again, err)
+		}
+	}
+	return checkError(ctx, c, err)
+}
+
+// unstripState makes one table's copy of a constraint what it was.
+func (l *loader) unstripState(ctx context.Context, s checkState) error {
+	c := check{table: s.table, name: s.name}
+	on, quoted, err := l.pair(s.table, s.name)
+	if err != nil {
+		return err
+	}
+	var sql []string
+	if s.valid { // of a table that inherits it, where the one above was not; else nothing is left to do
+		sql = append(sql, "alter table "+on+" validate constraint "+quoted)
+	}
+	if s.comment != nil {
+		sql = append(sql, "comment on constraint "+quoted+" on "+on+" is "+*s.comment)
+	}
+	if len(sql) == 0 {
+		return nil
+	}
+	return checkError(ctx, c, l.patient(ctx, strings.Join(sql, "; ")))
+}
+
+func checkError(ctx context.Context, c check, err error) error {
+	var pgErr *pgconn.PgError
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() == nil && isServer(err) && errors.As(err, &pgErr):
+		if pgErr.TableName != "" {
+			c.table = pgErr.TableName // the partition, or the table that has the domain
+		}
+		return &RowsError{Table: c.table, Object: c.name, Err: err}
+	}
+	return fmt.Errorf("table %q: %q: %w", c.table, c.name, err)
+}
