@@ -97,8 +97,8 @@ func (u *unit) unprepare(ctx context.Context, stmts []*stmt) {
 // missingOwn returns the library's own statements that the connection has not prepared yet.
 func (u *unit) missingOwn() []string {
 	var missing []string
-	for _, sql := range append([]string{u.scope.sql, beginSQL, commitSQL, settingsSQL, typesSQL, fingerprintSQL}, scrubSQL...) {
-		if sql == settingsSQL && (u.settings == nil || u.scope.login) || sql == typesSQL && len(u.db.types) == 0 {
+	for _, sql := range append([]string{u.scope.sql, beginSQL, commitSQL, settingsSQL, fingerprintSQL}, scrubSQL...) {
+		if sql == settingsSQL && (u.settings == nil || u.scope.login) {
 			continue
 		}
 		if u.state.own[sql] == nil {

@@ -48,11 +48,7 @@ func (u *unit) loadTypes(ctx context.Context, tx *txState) (*schemaTypes, error)
 	for _, o := range front {
 		p.SendQueryParams(o.sql, o.params, nil, nil, nil)
 	}
-	if sd := u.state.own[typesSQL]; sd != nil && u.db.named() {
-		p.SendQueryPrepared(sd.Name, u.typesParams(), nil, nil)
-	} else {
-		p.SendQueryParams(typesSQL, u.typesParams(), nil, nil, nil)
-	}
+	p.SendQueryParams(typesSQL, u.typesParams(), nil, nil, nil) // unprepared, as the front: a function may have deallocated it
 	err := p.Sync()
 	if err == nil {
 		err = u.readPrepared(p, tx, 0, nil, front, nil)

@@ -273,6 +273,38 @@ func TestTypesThatComeAndGo(t *testing.T) {
 	roundTrip(t, b, db, "", "mood[]", []mood{"grand"})
 }
 
+// A function may deallocate what the library has prepared, also what it loads types with.
+func TestTypesAreLoadedAfterDeallocateAll(t *testing.T) {
+	t.Parallel()
+	f := setupTypes(t)
+	f.exec(t, "create function tenant_a.leave() returns int language plpgsql as 'begin deallocate all; return 1; end'")
+	owner, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Owner(), ownerPassword))
+	require.NoError(t, err)
+	owner.MaxConns = 1
+	a := in(t, "tenant_a")
+	for level, db := range map[string]*schemactx.DB{
+		"Roles":    f.open(t, schemactx.Config{Types: typeNames}, 1),
+		"PathOnly": f.openWith(t, owner, schemactx.Config{Level: schemactx.PathOnly, Types: typeNames}),
+		"Logins":   loginDB(t, f, schemactx.Config{Types: typeNames}),
+	} {
+		leave := func(q querier) {
+			t.Helper()
+			var n int
+			require.NoError(t, q.QueryRow(a, "select leave()").Scan(&n), level)
+		}
+		roundTrip(t, a, db, level, "mood", typed["mood"])
+		leave(db)
+		f.exec(t, "drop type tenant_a.moodrange; create type tenant_a.moodrange as range (subtype = tenant_a.mood)")
+		roundTrip(t, a, db, level, "moodrange", typed["moodrange"])
+		require.NoError(t, db.InTx(a, func(tx pgx.Tx) error {
+			leave(tx)
+			f.exec(t, "drop type if exists tenant_a.unseen; create type tenant_a.unseen as enum ('x')")
+			var unseen string
+			return tx.QueryRow(a, "select 'x'::unseen").Scan(&unseen)
+		}), level)
+	}
+}
+
 type longAddress struct {
 	Street string
 	Feels  mood
