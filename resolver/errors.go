@@ -7,6 +7,12 @@ var (
 	// <slug>.<base>, stands for another. Neither gets it, until the domain or the slug is changed.
 	ErrAmbiguous = errors.New("host stands for two tenants")
 
+	// ErrNotListening is returned by [NewDirectory], and is the Err of [Status], where the server took LISTEN without an error and what the
+	// directory notifies itself does not arrive: there is a pooler in transaction mode between. Changes of the registry
+	// would be seen up to [Config].Reconcile late, while all looks current.
+	ErrNotListening = errors.New("notifications do not arrive, as through a pooler in transaction mode: " +
+		"give Config.Connect an address of the server itself")
+
 	// ErrClosed is returned by [Directory.Refresh] after [Directory.Close].
 	ErrClosed = errors.New("directory is closed")
 )

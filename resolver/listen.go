@@ -19,7 +19,7 @@ const (
 	maxReconnect   = 5 * time.Second
 )
 
-// connect opens a connection that listens. What is committed after that is told on it.
+// connect opens a connection that listens, and hears itself. What is committed after that is told on it.
 func (d *Directory) connect(ctx context.Context) (*pgx.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
@@ -27,7 +27,10 @@ func (d *Directory) connect(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %q: %w", tenancy.Channel, err)
 	}
-	if _, err := conn.Exec(ctx, "listen "+tenancy.Channel); err != nil {
+	if _, err = conn.Exec(ctx, "listen "+tenancy.Channel); err == nil {
+		err = d.hear(ctx, conn)
+	}
+	if err != nil {
 		hangUp(conn)
 		return nil, fmt.Errorf("listen on %q: %w", tenancy.Channel, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/oryne/pgtenant/internal/poolertest"
 	"github.com/oryne/pgtenant/schemactx"
 )
 
@@ -30,7 +31,7 @@ func atEachLevel(t *testing.T, f *fixture, fn func(t *testing.T, db *schemactx.D
 	t.Run("Logins", func(t *testing.T) { fn(t, logins) })
 	t.Run("PgBouncer", func(t *testing.T) {
 		pooled, err := schemactx.New(
-			openPool(t, startPgBouncer(t, f.pg.URLAs(f.roles.Runtime(), runtimePassword), 1), 1),
+			openPool(t, poolertest.Start(t, f.pg.URLAs(f.roles.Runtime(), runtimePassword), 1), 1),
 			schemactx.Config{Roles: f.roles, ExtraSearchPath: extraPath})
 		require.NoError(t, err)
 		fn(t, pooled)

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/oryne/pgtenant/internal/poolertest"
 	"github.com/oryne/pgtenant/schemactx"
 )
 
@@ -258,7 +259,7 @@ func testLogNamesRequests(t *testing.T, s *loggingServer) {
 
 func testLogBehindPgBouncer(t *testing.T, s *loggingServer) {
 	f := s.setup(t)
-	url := startPgBouncer(t, f.pg.URLAs(f.roles.Runtime(), runtimePassword), 1)
+	url := poolertest.Start(t, f.pg.URLAs(f.roles.Runtime(), runtimePassword), 1)
 	for name, log := range map[string]schemactx.ServerLog{
 		"app": schemactx.ServerLogApplicationName, "comment": schemactx.ServerLogComment,
 	} {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/oryne/pgtenant/internal/poolertest"
 	"github.com/oryne/pgtenant/schemactx"
 )
 
@@ -42,8 +43,8 @@ func TestSettingsWorkBehindThePooler(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ledger(t, f)
-	pgbouncerBinary(t)
-	cfg, err := pgxpool.ParseConfig(startPgBouncer(t, f.pg.URLAs(f.roles.Runtime(), runtimePassword), 1))
+	poolertest.Binary(t)
+	cfg, err := pgxpool.ParseConfig(poolertest.Start(t, f.pg.URLAs(f.roles.Runtime(), runtimePassword), 1))
 	require.NoError(t, err)
 	cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 	cfg.MaxConns = 2

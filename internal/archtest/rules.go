@@ -96,6 +96,10 @@ var layers = []layer{
 		why:      "the scope is what everything stands on and what is reviewed most closely: pgx, the standard library, no more",
 	},
 	{
+		packages: []string{"internal/poolertest"},
+		why:      "packages under test must be able to import it without a cycle",
+	},
+	{
 		packages: []string{"internal/pgtest"},
 		imports:  []string{"internal/localpg"},
 		why:      "packages under test must be able to import the fixture without a cycle",
@@ -116,13 +120,14 @@ var testOnly = []string{
 	"testing",
 	"testing/",
 	module + "/internal/pgtest",
+	module + "/internal/poolertest",
 	"github.com/testcontainers/",
 	"github.com/rogpeppe/go-internal/",
 	"github.com/creack/pty",
 }
 
 // testCode are the packages that are test code although their files are not named _test.go.
-var testCode = []string{"internal/pgtest", "internal/archtest", "tenancy/tenancytest", "tenancy/backup/storetest"}
+var testCode = []string{"internal/pgtest", "internal/poolertest", "internal/archtest", "tenancy/tenancytest", "tenancy/backup/storetest"}
 
 // directories are those at the top of the tree, besides the ones that start with a dot.
 var directories = []string{"examples", "erp", "resolver", "tenancy", "migrate", "schemactx", "internal"}

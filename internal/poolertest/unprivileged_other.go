@@ -1,13 +1,13 @@
 //go:build !linux
 
-package schemactx_test
+package poolertest
 
 import (
 	"syscall"
 	"testing"
 )
 
-func unprivileged(t *testing.T, _ string) *syscall.SysProcAttr {
+func unprivileged(t testing.TB, _ string) *syscall.SysProcAttr {
 	t.Skip("PgBouncer is started on Linux only, where it can be made to end with the test")
 	return nil
 }

@@ -1,4 +1,4 @@
-package schemactx_test
+package poolertest
 
 import (
 	"os"
@@ -10,7 +10,7 @@ import (
 
 // unprivileged returns what lets a process run as a user without rights, and gives dir to
 // that user: PgBouncer does not run as root. It ends with the thread that starts it.
-func unprivileged(t *testing.T, dir string) *syscall.SysProcAttr {
+func unprivileged(t testing.TB, dir string) *syscall.SysProcAttr {
 	t.Helper()
 	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if os.Getuid() != 0 {

@@ -1,0 +1,2 @@
+// Package poolertest starts a PgBouncer for a test.
+package poolertest

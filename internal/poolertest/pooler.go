@@ -1,0 +1,138 @@
+package poolertest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Binary returns the path of pgbouncer, or skips t. It fails it where CI is set.
+func Binary(t testing.TB) string {
+	t.Helper()
+	for _, name := range []string{"pgbouncer", "/usr/sbin/pgbouncer"} { // sbin is not on everybody's path
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	const why = "pgbouncer is not installed: nothing is tried through a pooler (Debian: apt install pgbouncer)"
+	if os.Getenv("CI") != "" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+	return ""
+}
+
+// Start starts a PgBouncer in transaction mode for the login and the database of a server's URL, with so many server
+// connections for all clients, and returns the URL of the same through it. Lines of settings are added to its
+// configuration. Where there is none, the test is as [Binary] leaves it. It ends with the test.
+func Start(t testing.TB, server string, conns int, settings ...string) string {
+	t.Helper()
+	binary := Binary(t)
+	cfg, err := pgx.ParseConfig(server)
+	check(t, err)
+	dir, err := os.MkdirTemp("", "pgtenant-pgbouncer-*")
+	check(t, err)
+	t.Cleanup(func() { check(t, os.RemoveAll(dir)) })
+	port := freePort(t)
+	log := filepath.Join(dir, "log")
+	files := map[string]string{
+		"users": fmt.Sprintf("%q %q\n", cfg.User, cfg.Password),
+		"ini": fmt.Sprintf(`[databases]
+pooled = host=%s port=%d dbname=%s pool_size=%d
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = %d
+unix_socket_dir =
+auth_type = trust
+auth_file = %s
+pool_mode = transaction
+server_tls_sslmode = prefer
+logfile = %s
+%s
+`, cfg.Host, cfg.Port, cfg.Database, conns, port, filepath.Join(dir, "users"), log, strings.Join(settings, "\n")),
+	}
+	for name, content := range files {
+		check(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644)) // in a directory that others cannot enter
+	}
+	cmd := exec.Command(binary, "--quiet", filepath.Join(dir, "ini"))
+	cmd.Dir = dir
+	cmd.SysProcAttr = unprivileged(t, dir)
+	stopped := startWithThread(t, cmd)
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill() // it has nothing to save
+		<-stopped
+	})
+	through := url.URL{
+		Scheme: "postgres", User: url.UserPassword(cfg.User, cfg.Password), Path: "/pooled",
+		Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), RawQuery: "sslmode=disable&default_query_exec_mode=exec", // no named statements: they would meet
+	}
+	wait(t, through.String(), log, stopped)
+	return through.String()
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// startWithThread starts cmd on a thread that lives as long as the process does: the kernel
+// ends a child with the thread that started it. The channel is closed when it has ended.
+func startWithThread(t testing.TB, cmd *exec.Cmd) <-chan struct{} {
+	t.Helper()
+	started, stopped := make(chan error), make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait() // how it ended is in its log
+		}
+		close(stopped)
+	}()
+	check(t, <-started)
+	return stopped
+}
+
+// wait returns when a connection through PgBouncer answers.
+func wait(t testing.TB, url, log string, stopped <-chan struct{}) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for {
+		conn, err := pgx.Connect(ctx, url)
+		if err == nil {
+			check(t, conn.Close(ctx))
+			return
+		}
+		select {
+		case <-stopped:
+		case <-ctx.Done():
+		case <-time.After(10 * time.Millisecond):
+			continue
+		}
+		said, _ := os.ReadFile(log)
+		t.Fatalf("PgBouncer does not answer: %v\n%s", err, said)
+	}
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,63 @@
+package migrate_test
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/internal/poolertest"
+	"github.com/oryne/pgtenant/migrate"
+)
+
+// Behind a pooler in transaction mode each transaction may be on another connection: a lock of a session, a prepared statement or a
+// setting would be somebody else's.
+func TestFleetThroughAPoolerInTransactionMode(t *testing.T) {
+	t.Parallel()
+	f := fleet(t, 24)
+	through := poolertest.Start(t, f.pg.URL, 3)
+	var wg sync.WaitGroup
+	var migrated atomic.Int32
+	for i := range 3 {
+		pool, err := pgxpool.New(t.Context(), through)
+		check(t, err)
+		defer pool.Close()
+		r, err := migrate.New(pool, migrate.Config{Tenant: []migrate.Source{source("app", basic)}, Lock: migrate.LockTable})
+		check(t, err)
+		wg.Go(func() {
+			report, err := r.UpAll(t.Context(), migrate.Schemas(names(24)...), migrate.UpAllOptions{PerTransaction: 1 + 3*i})
+			if err != nil || report.Current+report.Count(migrate.Migrated) != 24 {
+				t.Errorf("%v %v", err, outcomes(report))
+			}
+			migrated.Add(int32(report.Count(migrate.Migrated)))
+		})
+	}
+	wg.Wait()
+	if n := f.at(t, 24); n != 24 || migrated.Load() != 24 {
+		t.Errorf("%d schemas are migrated, %d times in all", n, migrated.Load())
+	}
+	pool, err := pgxpool.New(t.Context(), through)
+	check(t, err)
+	defer pool.Close()
+	cfg := migrate.Config{Tenant: []migrate.Source{source("app", basic)}, Lock: migrate.LockTable}
+	r, err := migrate.New(pool, cfg)
+	check(t, err)
+	f.exec(t, "create schema tenant_25")
+	check(t, r.Migrate(t.Context(), "tenant_25"))
+	status, err := r.Status(t.Context(), "tenant_25")
+	check(t, err)
+	if len(status.Versions(migrate.Applied)) != 2 {
+		t.Errorf("status %+v", status)
+	}
+	for range 6 { // whichever connections these are
+		var path, timeout string
+		var prepared, locks int
+		check(t, pool.QueryRow(t.Context(), `select current_setting('search_path'), current_setting('lock_timeout'),
+			(select count(*) from pg_prepared_statements), (select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid())`).
+			Scan(&path, &timeout, &prepared, &locks))
+		if path != `"$user", public` || timeout != "0" || prepared != 0 || locks != 0 {
+			t.Errorf("a connection was left with path %s, lock timeout %s, %d statements, %d locks", path, timeout, prepared, locks)
+		}
+	}
+}
