@@ -20,6 +20,9 @@ var (
 	// changed each time that they were to be read. Nothing is kept.
 	ErrChanged = errors.New("tenant changed while it was backed up")
 
+	// ErrReceipt is what a [ReceiptError] wraps.
+	ErrReceipt = errors.New("archive is not what its receipt says")
+
 	// ErrVerify is what a [VerifyError] wraps.
 	ErrVerify = errors.New("backup cannot be read back")
 )
@@ -60,6 +63,19 @@ func (e *DriftError) Error() string {
 
 // Unwrap returns [ErrDrift].
 func (e *DriftError) Unwrap() error { return ErrDrift }
+
+// ReceiptError is returned by [Service.Check] for an archive that is not what its receipt says. Which of the two was altered is not known.
+type ReceiptError struct {
+	Name        string
+	Differences []string // at least one: "rows: 3, in the receipt 4"
+}
+
+func (e *ReceiptError) Error() string {
+	return fmt.Sprintf("backup %q: %v: %s", e.Name, ErrReceipt, strings.Join(e.Differences, "; "))
+}
+
+// Unwrap returns [ErrReceipt].
+func (e *ReceiptError) Unwrap() error { return ErrReceipt }
 
 // VerifyError is returned by [Service.Backup] when the stored file is not what was written. It has been deleted, unless Left.
 type VerifyError struct {

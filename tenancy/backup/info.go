@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
@@ -43,6 +44,34 @@ type Info struct {
 	Verified   Verification  `json:"verified,omitempty"` // empty: nobody has
 	VerifiedAt time.Time     `json:"verifiedAt,omitzero"`
 	Duration   time.Duration `json:"duration"` // in nanoseconds, without the verification
+}
+
+// compare returns a [ReceiptError] where an archive that was read is not what the receipt says.
+func (i *Info) compare(name string, read *Info) error {
+	var differences []string
+	for _, f := range []struct {
+		what          string
+		read, receipt any
+	}{
+		{"bytes of the archive", read.Size, i.Size},
+		{"SHA-256", read.SHA256, i.SHA256},
+		{"tenant", read.TenantID, i.TenantID},
+		{"slug", read.Slug, i.Slug},
+		{"schema", read.Schema, i.Schema},
+		{"snapshot", read.TakenAt.UTC(), i.TakenAt.UTC()},
+		{"tables", read.Tables, i.Tables},
+		{"rows", read.Rows, i.Rows},
+		{"bytes of CSV", read.Bytes, i.Bytes},
+		{"differences", fmt.Sprintf("%q", read.Differences), fmt.Sprintf("%q", i.Differences)},
+	} {
+		if f.read != f.receipt {
+			differences = append(differences, fmt.Sprintf("%s: %v, in the receipt %v", f.what, f.read, f.receipt))
+		}
+	}
+	if len(differences) == 0 {
+		return nil
+	}
+	return &ReceiptError{Name: name, Differences: differences}
 }
 
 func (i *Info) written(h archive.Header, m archive.Manifest) {

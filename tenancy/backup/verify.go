@@ -44,8 +44,10 @@ func (s *Service) verify(ctx context.Context, r *run) error {
 	return nil
 }
 
-// Check reads an archive of the store to its end and returns what is in it, if it is whole, and signed as [Config].TrustedKeys demand. It
-// touches no database. The errors are those of [archive.NewReader] and [archive.Reader.Next], [ErrNotFound], and the store's.
+// Check reads an archive of the store to its end and returns what is in it, if it is whole, signed as [Config].TrustedKeys demand, and what
+// its receipt says, where it has one: the same bytes, of the same tenant, with as many tables and rows. It touches no database, and reads
+// the archives of other registries, too. The errors are those of [archive.NewReader] and [archive.Reader.Next], a [ReceiptError],
+// [ErrNotFound], and the store's. Of an archive that is encrypted to others the bytes are compared before [archive.ErrEncrypted] is returned.
 func (s *Service) Check(ctx context.Context, name string) (archive.Header, archive.Manifest, error) {
 	if s.cfg.Store == nil {
 		return archive.Header{}, archive.Manifest{}, errNoStore
@@ -55,11 +57,42 @@ func (s *Service) Check(ctx context.Context, name string) (archive.Header, archi
 		return archive.Header{}, archive.Manifest{}, fmt.Errorf("check backup %q: %w", name, err)
 	}
 	defer file.Close()
-	h, m, err := readAll(&cancellable{ctx.Err, file}, s.cfg.readerOptions())
+	h, m, err := s.check(ctx, name, file)
 	if err != nil {
 		return archive.Header{}, archive.Manifest{}, fmt.Errorf("check backup %q: %w", name, err)
 	}
 	return h, m, nil
+}
+
+func (s *Service) check(ctx context.Context, name string, file io.Reader) (archive.Header, archive.Manifest, error) {
+	receipt, err := s.readReceipt(ctx, name)
+	known := err == nil
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return archive.Header{}, archive.Manifest{}, err
+	}
+	meter := newMeter(io.Discard)
+	src := io.TeeReader(&cancellable{ctx.Err, file}, meter)
+	h, m, err := readAll(src, s.cfg.readerOptions())
+	if encrypted := errors.Is(err, archive.ErrEncrypted); err != nil && (!encrypted || !known) {
+		return h, m, err
+	}
+	if _, failed := io.Copy(io.Discard, src); failed != nil {
+		return h, m, failed
+	}
+	read := receipt // of what cannot be decrypted, nothing but the bytes is known
+	if err == nil {
+		read = Info{}
+		read.written(h, m)
+		read.Registry, read.Encrypted, read.Signed = receipt.Registry, receipt.Encrypted, receipt.Signed
+	}
+	read.Size, read.SHA256 = meter.n, meter.sum().sha256
+	if !known {
+		return h, m, err
+	}
+	if refused := receipt.compare(name, &read); refused != nil {
+		return h, m, refused
+	}
+	return h, m, err
 }
 
 func readAll(src io.Reader, opts archive.ReaderOptions) (archive.Header, archive.Manifest, error) {
@@ -70,7 +103,7 @@ func readAll(src io.Reader, opts archive.ReaderOptions) (archive.Header, archive
 	defer r.Close()
 	for {
 		if _, err := r.Next(); errors.Is(err, io.EOF) {
-			return r.Header(), r.Manifest(), nil
+			return r.Header(), r.Manifest(), r.CheckRows()
 		} else if err != nil {
 			return archive.Header{}, archive.Manifest{}, err
 		}

@@ -18,6 +18,7 @@ type TableReader struct {
 	parts  int
 	bytes  int64
 	stored int64
+	rows   rowCounter
 	packed []byte // the buffers are kept for the next part
 	raw    []byte
 	rest   []byte // of raw
@@ -85,7 +86,7 @@ func (t *TableReader) load() bool {
 
 func (t *TableReader) finish() {
 	t.done = true
-	t.r.sums = append(t.r.sums, TableSum{Name: t.Name, Bytes: t.bytes, Stored: t.stored, Parts: t.parts, SHA256: hexSum(t.hash)})
+	t.r.sums = append(t.r.sums, TableSum{Name: t.Name, Rows: t.rows.rows(), Bytes: t.bytes, Stored: t.stored, Parts: t.parts, SHA256: hexSum(t.hash)})
 }
 
 // read reads a part.
@@ -108,6 +109,7 @@ func (t *TableReader) read(name string) (err error) {
 		return &FormatError{Entry: name, Reason: "makes it more CSV than is allowed", Err: ErrLimit}
 	}
 	t.hash.Write(t.raw)
+	t.rows.add(t.raw)
 	return nil
 }
 

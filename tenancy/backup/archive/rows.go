@@ -1,0 +1,31 @@
+package archive
+
+import "bytes"
+
+// rowCounter counts the rows of CSV behind its header line: line ends that do not stand in quotes, whatever parts it comes in.
+type rowCounter struct {
+	lines  int64
+	quoted bool
+	begun  bool // the last line has no end yet
+}
+
+func (c *rowCounter) add(csv []byte) {
+	for len(csv) > 0 {
+		plain, rest, quote := bytes.Cut(csv, []byte{'"'})
+		if !c.quoted {
+			c.lines += int64(bytes.Count(plain, []byte{'\n'}))
+		}
+		c.begun = quote || c.quoted || plain[len(plain)-1] != '\n'
+		if quote {
+			c.quoted = !c.quoted // a doubled one does it twice
+		}
+		csv = rest
+	}
+}
+
+func (c *rowCounter) rows() int64 {
+	if c.begun {
+		return c.lines
+	}
+	return c.lines - 1
+}
