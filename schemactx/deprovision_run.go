@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -136,8 +135,10 @@ func (d *deprovision) dropRole(ctx context.Context) error {
 			owned.sql = append([]string{"grant " + role + " to current_user with inherit true"}, owned.sql...)
 		default:
 			// It is the member who inherits or not. Setup, which alters the owner too, waits.
+			if err := lockSetup(ctx, tx); err != nil {
+				return nil, err
+			}
 			owned.sql = append([]string{
-				"select pg_advisory_xact_lock(" + strconv.Itoa(setupLock) + ")",
 				"alter role current_user inherit", "grant " + role + " to current_user",
 			}, owned.sql...)
 			drop.sql = append(drop.sql, "alter role current_user noinherit")

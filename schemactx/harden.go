@@ -43,7 +43,7 @@ import (
 func Harden(ctx context.Context, admin Beginner, roles RoleNames) (HardenReport, error) {
 	var report HardenReport
 	err := beginFunc(ctx, admin, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", setupLock); err != nil {
+		if err := lockSetup(ctx, tx); err != nil {
 			return err
 		}
 		if err := expectRoles(ctx, tx, roles.Owner(), roles.Runtime()); err != nil {

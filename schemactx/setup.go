@@ -73,9 +73,6 @@ func Setup(ctx context.Context, admin Beginner, cfg SetupConfig) (SetupReport, e
 	return report, nil
 }
 
-// setupLock keeps two set-ups of one database apart ("pgtenant" in ASCII, folded).
-const setupLock = 0x706774656e616e74
-
 func setupDatabase(ctx context.Context, admin Beginner, cfg SetupConfig) (SetupReport, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -91,7 +88,10 @@ func setupDatabase(ctx context.Context, admin Beginner, cfg SetupConfig) (SetupR
 			return fmt.Errorf("%w: server is %d, oldest supported is %d", ErrVersion, v, MinVersion)
 		}
 		var database string
-		if err := tx.QueryRow(ctx, "select current_database() from pg_advisory_xact_lock($1)", setupLock).Scan(&database); err != nil {
+		if err := lockSetup(ctx, tx); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, "select current_database()").Scan(&database); err != nil {
 			return err
 		}
 		if report.Roles == (RoleNames{}) {

@@ -58,7 +58,7 @@ func (m *Manager) Create(ctx context.Context, p CreateParams) (Tenant, error) {
 	}
 	t, l, err := m.insertLocked(ctx, p)
 	if err != nil {
-		return Tenant{}, fmt.Errorf("create tenant %q: %w", p.Slug, notLocked(err))
+		return Tenant{}, fmt.Errorf("create tenant %q: %w", p.Slug, conflict(err))
 	}
 	defer l.release(ctx)
 	err = m.provision(ctx, l, OpCreate, &t)
@@ -174,9 +174,9 @@ func (m *Manager) insertLocked(ctx context.Context, p CreateParams) (Tenant, *le
 			insert into public.domains (tenant_id, host, is_primary, verified_at) select id, $4, true, now() from new
 		), t as (
 			insert into public.tenants (id, schema_name, slug, name) select id, schema_name, $2, $3 from new returning *
-		)
-		select `+tenantDetailsColumns+` from t, lateral (select `+waitLock(lockKey("t.id"))+`, `+workLock("t.schema_name")+`,
-			case when $5 <> '' then set_config('synchronous_commit', $5, true) end) as locked`,
+		), locked as (`+takeNewLock("'tenant ' || new.id", "new")+`)
+		select `+tenantDetailsColumns+` from t, locked, lateral (select `+workLock("t.schema_name")+`,
+			case when $5 <> '' then set_config('synchronous_commit', $5, true) end) as working`,
 		p.Schema, p.Slug, p.Name, p.Domain, m.commitMode())
 	if err != nil {
 		l.release(ctx)

@@ -70,7 +70,7 @@ func (m *Manager) drop(ctx context.Context, l *lease, t *Tenant, request int64) 
 	return m.run(
 		ctx, l, OpDrop, t,
 		step{"mark", func(ctx context.Context) error { return m.markDropping(ctx, t) }},
-		step{"schema", func(ctx context.Context) error { return m.dropSchema(ctx, t, &before) }},
+		step{"schema", func(ctx context.Context) error { return m.dropSchema(ctx, l, t, &before) }},
 		step{"delete", func(ctx context.Context) error { return m.deleteTenant(ctx, t, request) }},
 	)
 }
@@ -92,7 +92,7 @@ func (m *Manager) markDropping(ctx context.Context, t *Tenant) error {
 
 // dropSchema removes schema and role. When that is refused before anything is gone, the tenant is what
 // it was again, unless an earlier drop has begun to take it.
-func (m *Manager) dropSchema(ctx context.Context, t, before *Tenant) error {
+func (m *Manager) dropSchema(ctx context.Context, l *lease, t, before *Tenant) error {
 	server, err := m.server(t)
 	if err != nil {
 		return err
@@ -102,14 +102,14 @@ func (m *Manager) dropSchema(ctx context.Context, t, before *Tenant) error {
 	var dependents *schemactx.DependentsError
 	switch {
 	case err == nil:
-		return m.dropSidesOf(ctx, t)
+		return m.dropSidesOf(ctx, l, t)
 	case report.Changed() || !foreign && !errors.As(err, &dependents):
 		return err
 	case foreign && before.unfinished():
 		// A create that failed on a schema of somebody else's has nothing that could be dropped.
 		m.cfg.Logger.WarnContext(ctx, "schema is not the tenant's and stays", slog.String("tenant", t.Slug),
 			slog.String("schema", t.Schema), slog.Any("error", err))
-		return m.dropSidesOf(ctx, t)
+		return m.dropSidesOf(ctx, l, t)
 	case before.Status == Dropping:
 		return err
 	}

@@ -63,10 +63,6 @@ var (
 	// operation may be at work on the tenant by then. It stopped before its next step, or in the middle of one, and can be run again.
 	ErrLockLost = errors.New("lock of the tenant was lost")
 
-	// ErrLocked is what a [LockedError] wraps, and returned by itself by [Manager.Create] and [Manager.Claim] when they
-	// did not get the lock of a new tenant within 5 s. Nothing was changed.
-	ErrLocked = errors.New("lock is not to be had")
-
 	// ErrNested is returned by a [Manager] for an operation that takes a lock, from inside of another one that holds
 	// one: from what is called meanwhile with its ctx, such as [Config].Seed, [Hooks] or an [Approver]. It would wait for
 	// itself. Nothing was changed by it.

@@ -37,8 +37,9 @@ var invariants = map[string]string{
 		and nspname not in (select schema_name from tenants union select schema_name from side_schemas)`,
 	"roles of nobody": `select count(*) from pg_roles where starts_with(rolname, $1 || '__')
 		and substr(rolname, length($1) + 3) not in (select schema_name from tenants union select schema_name from side_schemas)`,
-	"locks that are held": `select count(*) from pg_locks where locktype = 'advisory'
+	"advisory locks that are held": `select count(*) from pg_locks where locktype = 'advisory'
 		and database = (select oid from pg_database where datname = current_database())`,
+	"locks of live sessions": `select count(*) from registry_locks l join pg_stat_activity a on a.pid = l.pid and a.backend_start = l.backend_start`,
 }
 
 // expectInvariants looks at what must hold, of tenants that were made with Create.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -13,11 +12,8 @@ import (
 // unlockTimeout bounds the release of a lock, which goes on when the caller's context is over.
 const unlockTimeout = 5 * time.Second
 
-// lockKey is the SQL of the advisory lock's key for the tenant whose id is the SQL expression.
-func lockKey(id string) string { return "hashtextextended('pgtenant.tenant.' || " + id + ", 0)" }
-
 // workLock is SQL that says that the session is at work on the schema whose name is the SQL expression: package migrate,
-// which has the same key, does not report it as unregistered. It keeps nobody out.
+// which has the same key, does not report it as unregistered. It is an advisory lock, and no operation waits for it.
 func workLock(name string) string {
 	return "pg_try_advisory_lock_shared(hashtextextended('pgtenant.scratch.' || " + name + ", 0))"
 }
@@ -118,28 +114,23 @@ func (l *lease) held(ctx context.Context) error {
 func (l *lease) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
 	defer cancel()
-	if _, err := l.conn.Exec(ctx, "select pg_advisory_unlock_all()"); err != nil {
+	if err := unlockAll(ctx, l.conn.Conn()); err != nil {
 		_ = l.conn.Conn().Close(ctx) // the locks go with the session
 	}
 	l.conn.Release()
 	<-l.m.locks
 }
 
-// lock waits for the tenant's lock, as long as it is one of us who holds it, and reads the tenant as it is then.
+// lock waits for the tenant's lock, and reads the tenant as it is then.
 func (l *lease) lock(ctx context.Context, id int64) (Tenant, error) {
-	for {
-		_, err := l.conn.Exec(ctx, "select "+waitLock(lockKey("$1::bigint"))+
-			", (select "+workLock("schema_name")+" from public.tenants where id = $1)", id)
-		if err == nil {
-			return l.m.ByID(ctx, id)
-		}
-		if timedOut(err) {
-			err = l.m.stranger(ctx, fmt.Sprintf("tenant %d", id), lockKey(strconv.FormatInt(id, 10)))
-		}
-		if err != nil {
-			return Tenant{}, fmt.Errorf("lock tenant %d: %w", id, err)
-		}
+	err := waitLock(ctx, l.conn.Conn(), tenantKey(id))
+	if err == nil {
+		_, err = l.conn.Exec(ctx, "select "+workLock("schema_name")+" from public.tenants where id = $1", id)
 	}
+	if err != nil {
+		return Tenant{}, fmt.Errorf("lock tenant %d: %w", id, err)
+	}
+	return l.m.ByID(ctx, id)
 }
 
 // lockBySlug takes the lock of the tenant that has the slug. The lease is to be released.

@@ -13,8 +13,7 @@ import (
 func (f *fixture) killLeases(t *testing.T) {
 	t.Helper()
 	var n int
-	check(t, f.pg.Pool.QueryRow(context.Background(), `select count(*) from (select pg_terminate_backend(pid, 10000) from (select distinct pid from pg_locks
-		where locktype = 'advisory' and granted and database = (select oid from pg_database where datname = current_database())) l) x`).Scan(&n))
+	check(t, f.pg.Pool.QueryRow(context.Background(), `select count(*) from (select pg_terminate_backend(pid, 10000) from (select distinct pid from public.registry_locks) l) x`).Scan(&n))
 	if n != 1 {
 		t.Errorf("%d sessions held locks", n)
 	}

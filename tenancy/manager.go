@@ -67,10 +67,9 @@ type Config struct {
 // processes on one database: operations on one tenant wait for each other.
 //
 // While it works on a tenant it holds a connection of the registry's pool, for the tenant's
-// lock: an advisory lock of the session, so that the pool must not lead through a pooler
-// that gives transactions out to different sessions. Every role of a database can take every
-// advisory lock: a tenant who runs SQL of its own can hold up operations, and is found out, as
-// operations fail with a [LockedError] after 5 s instead of waiting for it. Where the connection
+// lock: a row of the registry that names the session, so that the pool must not lead through a pooler
+// that gives transactions out to different sessions. It is no advisory lock, as every role of a
+// database can take each of these. A lock whose session has ended is taken over. Where the connection
 // ends in the middle of an operation, so does the operation, before its next step and within
 // seconds in one that takes long: see [ErrLockLost].
 //
@@ -162,7 +161,7 @@ func (m *Manager) Init(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("grant reading of the registry: %w", err)
 	}
-	return nil
+	return m.forgetLocks(ctx)
 }
 
 // server returns the pool of the server that holds the tenant's schema.

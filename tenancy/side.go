@@ -102,11 +102,13 @@ func (m *Manager) markSide(ctx context.Context, s *SideSchema, state SideState) 
 	return true, nil
 }
 
-// markIdle is markSide of one that nobody is building: the lock is free.
-func (m *Manager) markIdle(ctx context.Context, s *SideSchema, state SideState) (marked bool, err error) {
-	tag, err := m.registry.Exec(ctx, `update public.side_schemas s set state = $3 where id = $1 and state = $2
-		and pg_try_advisory_xact_lock(`+sideKey("s.id")+`)`, s.ID, s.State, state)
-	return err == nil && tag.RowsAffected() == 1, err
+// markIdle is markSide of one that no session builds: its lock can be had, and is held by the lease then.
+func (l *lease) markIdle(ctx context.Context, s *SideSchema, state SideState) (marked bool, err error) {
+	held, err := tryLock(ctx, l.conn.Conn(), sideKey(s.ID))
+	if err != nil || !held {
+		return false, err
+	}
+	return l.m.markSide(ctx, s, state)
 }
 
 // dropSide drops a schema that is marked for it, and forgets it. What is there under the name and is not ours stays. The
@@ -136,7 +138,7 @@ func (m *Manager) forgetSide(ctx context.Context, s *SideSchema) error {
 
 // dropSidesOf takes what is beside a tenant that is being dropped, but for what somebody is building: that can become
 // nobody's any more, and who builds it, or else a sweep, drops it. To drop it under their hands could leave what they make next.
-func (m *Manager) dropSidesOf(ctx context.Context, t *Tenant) error {
+func (m *Manager) dropSidesOf(ctx context.Context, l *lease, t *Tenant) error {
 	all, err := m.sides(ctx, "s.tenant_id = $1", t.ID)
 	if err != nil {
 		return err
@@ -144,7 +146,7 @@ func (m *Manager) dropSidesOf(ctx context.Context, t *Tenant) error {
 	for _, s := range all {
 		mark := m.markSide
 		if !s.Used {
-			mark = m.markIdle
+			mark = l.markIdle
 		}
 		marked, err := mark(ctx, &s, SideDropping)
 		if err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -33,7 +32,8 @@ func (m *Manager) SweepSideSchemas(ctx context.Context) (SideSweepReport, error)
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
 		defer cancel()
-		_ = conn.Close(ctx) // the locks go with the session
+		_ = unlockAll(ctx, conn) // gone with the session in any case
+		_ = conn.Close(ctx)
 	}()
 	var errs []error
 	for _, s := range all {
@@ -53,8 +53,7 @@ func (m *Manager) SweepSideSchemas(ctx context.Context) (SideSweepReport, error)
 
 // sweepSide drops a schema under its lock, which conn keeps until it is closed.
 func (m *Manager) sweepSide(ctx context.Context, conn *pgx.Conn, s *SideSchema) (dropped bool, err error) {
-	key := sideKey(strconv.FormatInt(s.ID, 10))
-	if err := conn.QueryRow(ctx, "select pg_try_advisory_lock("+key+")").Scan(&dropped); err != nil || !dropped {
+	if held, err := tryLock(ctx, conn, sideKey(s.ID)); err != nil || !held {
 		return false, err
 	}
 	marked, err := m.markSide(ctx, s, SideDropping)

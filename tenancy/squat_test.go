@@ -2,11 +2,10 @@ package tenancy_test
 
 import (
 	"context"
-	"errors"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oryne/pgtenant/tenancy"
@@ -23,66 +22,128 @@ func (f *fixture) squatter(t *testing.T, tenant tenancy.Tenant) *pgx.Conn {
 	return conn
 }
 
-func expectLocked(t *testing.T, err error, f *fixture) {
-	t.Helper()
-	var locked *tenancy.LockedError
-	if !errors.As(err, &locked) || !errors.Is(err, tenancy.ErrLocked) || locked.PID == 0 || locked.User != f.roles.Runtime() {
-		t.Errorf("got %v, want a LockedError of %s", err, f.roles.Runtime())
-	}
-}
-
-// Advisory locks are everybody's, and their keys can be guessed: who takes one of ours is found out.
-func TestALockThatATenantTakesStallsNothingForEver(t *testing.T) {
+// Advisory locks are everybody's, and their keys can be guessed or read: no operation waits for one that a tenant has taken.
+func TestAdvisoryLocksThatATenantTakesHoldUpNoOperation(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")
-	b := f.create(t, "b")
-	m := f.stocking(t, tenancy.StockConfig{Size: 1})
-	squatter := f.squatter(t, a)
-	for _, key := range []string{"'pgtenant.registry'", "'pgtenant.stock'", "'pgtenant.tenant.' || n"} {
-		_, err := squatter.Exec(t.Context(), "select pg_advisory_lock(hashtextextended("+key+", 0)) from generate_series(2, 100) n")
-		check(t, err)
-	}
+	f.create(t, "b")
+	m := f.managerWith(t, func(cfg *tenancy.Config) {
+		cfg.Stock, cfg.Drop = tenancy.StockConfig{Size: 1}, tenancy.DropConfig{Enabled: true}
+	})
+	f.squat(t, a)
 	ctx := soon(t)
 	check(t, m.Init(ctx))
-	_, err := m.Suspend(ctx, b.Slug, "")
-	expectLocked(t, err, f)
-	report, err := m.Refill(ctx)
-	expectLocked(t, err, f)
-	if report.Busy {
-		t.Error("a stranger was taken for a process that refills")
-	}
-	before := f.rows(t)
-	_, err = m.Create(ctx, tenancy.CreateParams{Slug: "c", Domain: "c.example.com"})
-	expectIs(t, err, tenancy.ErrLocked)
-	if after := f.rows(t); after != before {
-		t.Errorf("a refused create changed %v to %v", before, after)
-	}
-	_, err = m.Suspend(ctx, a.Slug, "squats") // whose lock nobody has
+	_, err := m.Suspend(ctx, "b", "")
 	check(t, err)
-
-	check(t, squatter.Close(ctx))
-	f.create(t, "c")
 	refill(t, m)
+	_, err = m.Create(ctx, claimParams("c"))
+	check(t, err)
+	_, err = m.Claim(ctx, claimParams("d"))
+	check(t, err)
+	s, err := m.StageReplacement(ctx, "b")
+	check(t, err)
+	_, err = s.Replace(ctx)
+	check(t, err)
+	check(t, s.Close(ctx))
+	s, err = m.StageScratch(ctx)
+	check(t, err)
+	check(t, s.Close(ctx))
+	aside, err := m.Aside(ctx, "b")
+	check(t, err)
+	_, err = m.RevertReplacement(ctx, "b", aside.Schema)
+	check(t, err)
+	_, err = m.Rename(ctx, "b", tenancy.RenameParams{Schema: "renamed"})
+	check(t, err)
+	_, err = m.SweepSideSchemas(ctx)
+	check(t, err)
+	_, err = m.Drop(ctx, request(t, m, "b"))
+	check(t, err)
+}
+
+// squat takes, as a tenant, each advisory lock that the library has ever taken, of all schemas and tenants there could be, shared and
+// not.
+func (f *fixture) squat(t *testing.T, tenant tenancy.Tenant) {
+	t.Helper()
+	for i, lock := range []string{"pg_try_advisory_lock", "pg_try_advisory_lock_shared"} {
+		squatter := f.squatter(t, tenant)
+		for _, key := range []string{
+			"pgtenant.registry", "pgtenant.stock", "pgtenant.tenant.N", "pgtenant.side.N",
+			"pgtenant.scratch.tenant_N", "pgtenant.scratch.tenant_N_rM", "pgtenant.scratch.renamed",
+		} {
+			_, err := squatter.Exec(t.Context(), "select "+lock+`(hashtextextended(replace(replace($1, 'N', n::text), 'M', m::text), 0))
+				from generate_series(1 + $2, 20, 2) n, generate_series(1, 5) m`, key, i)
+			check(t, err)
+		}
+	}
+}
+
+// connect opens a session of the owner's that has nothing to do.
+func (f *fixture) connect(t *testing.T) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), f.pg.URLAs(f.roles.Owner(), "o"))
+	check(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
+	return conn
+}
+
+// A row is a lock as long as its session lives, and no longer: whoever has its number afterwards, or its login, does not have it.
+func TestALockOfASessionThatHasEndedIsTakenOver(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for name, session := range map[string]string{
+		"gone":             "select 0, now(), (select oid from pg_roles where rolname = $2)",
+		"of another start": "select pid, backend_start - interval '1 ms', usesysid from pg_stat_activity where pid = $3 and $2 <> ''",
+		"of another login": "select pid, backend_start, 1 from pg_stat_activity where pid = $3 and $2 <> ''",
+	} {
+		conn := f.connect(t)
+		a := f.create(t, strings.ReplaceAll(name, " ", "-"))
+		_, err := f.pg.Pool.Exec(t.Context(), "insert into public.registry_locks (key, pid, backend_start, login) select 'tenant ' || $1::bigint, x.* from ("+
+			session+") x where $3 > 0", a.ID, f.roles.Owner(), int32(conn.PgConn().PID()))
+		check(t, err)
+		_, err = f.tenants.Suspend(soon(t), a.Slug, "")
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	f.expectInvariants(t)
 }
 
-// timeouts is a tracer that says when a wait for a lock is given up.
-type timeouts chan struct{}
-
-func (c timeouts) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
-	return ctx
+func TestAStockedTenantWhoseLockIsHeldIsNotClaimed(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	m := f.stocking(t, tenancy.StockConfig{Size: 2, ClaimOnly: true}, func(cfg *tenancy.Config) {
+		cfg.Seed = func(context.Context, *tenancy.Tenant) error { return nil }
+	})
+	refill(t, m)
+	_, err := f.pg.Pool.Exec(t.Context(), `insert into public.registry_locks (key, pid, backend_start, login)
+		select 'tenant ' || (select min(id) from public.tenants), pid, backend_start, usesysid from pg_stat_activity where pid = pg_backend_pid()`)
+	check(t, err)
+	got, err := m.Claim(t.Context(), claimParams("a"))
+	check(t, err)
+	if got.ID != 2 {
+		t.Errorf("claimed tenant %d", got.ID)
+	}
+	_, err = m.Claim(t.Context(), claimParams("b"))
+	expectIs(t, err, tenancy.ErrStockEmpty)
+	_, err = f.pg.Pool.Exec(t.Context(), "delete from public.registry_locks")
+	check(t, err)
 }
 
-func (c timeouts) TraceQueryEnd(_ context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
-	var pgErr *pgconn.PgError
-	if errors.As(data.Err, &pgErr) && pgErr.Code == "55P03" {
+// tries is a tracer that says when a session asks who has a lock that it did not get.
+type tries chan struct{}
+
+func (c tries) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	if strings.Contains(data.SQL, "from public.registry_locks l left join pg_stat_activity") {
 		select {
 		case c <- struct{}{}:
 		default:
 		}
 	}
+	return ctx
 }
+
+func (c tries) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
 func TestAnOperationOfOursIsWaitedForHoweverLongItTakes(t *testing.T) {
 	t.Parallel()
@@ -97,7 +158,7 @@ func TestAnOperationOfOursIsWaitedForHoweverLongItTakes(t *testing.T) {
 	<-entered
 	cfg, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Owner(), "o"))
 	check(t, err)
-	anew := make(timeouts, 1)
+	anew := make(tries, 3)
 	cfg.ConnConfig.Tracer = anew
 	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
 	check(t, err)
@@ -105,10 +166,12 @@ func TestAnOperationOfOursIsWaitedForHoweverLongItTakes(t *testing.T) {
 	m, err := tenancy.New(pool, tenancy.Config{Migrator: f.migrator, Roles: f.roles})
 	check(t, err)
 	go func() { _, err := m.Suspend(t.Context(), "a", "second"); second <- err }()
-	select {
-	case <-anew:
-	case err := <-second:
-		t.Errorf("did not wait: %v", err)
+	for range 3 {
+		select {
+		case <-anew:
+		case err := <-second:
+			t.Fatalf("did not wait: %v", err)
+		}
 	}
 	close(leave)
 	check(t, <-first)

@@ -25,9 +25,6 @@ type Staging struct {
 	done  bool         // it is a tenant's
 }
 
-// sideKey is the SQL of the advisory lock's key for the side schema whose id is the SQL expression.
-func sideKey(id string) string { return "hashtextextended('pgtenant.side.' || " + id + ", 0)" }
-
 // StageTenant makes a schema that is to become a new tenant's, tenant_<id>. It refuses what [Staging.Adopt] would, as far
 // as that can be told by now: a [FieldError], [ErrSlugTaken], [ErrDomainTaken]. Nothing of the tenant is seen before that.
 func (m *Manager) StageTenant(ctx context.Context, p AdoptParams) (*Staging, error) {
@@ -96,14 +93,15 @@ func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Stagi
 	}
 	s := &Staging{m: m, conn: pooled.Hijack()}
 	rows, err := s.conn.Query(ctx, `with name as (insert into public.schema_names (name, tenant_id) values ($3::text, $2::bigint)),
-		s as (insert into public.side_schemas (id, tenant_id, schema_name, state) values ($1::bigint, $2, $3, 'building') returning *)
-		select `+sideColumns+` from s, lateral (select `+waitLock(sideKey("s.id"))+`, `+workLock("s.schema_name")+`) as locked`, side.ID, side.TenantID, side.Schema)
+		s as (insert into public.side_schemas (id, tenant_id, schema_name, state) values ($1::bigint, $2, $3, 'building') returning *),
+		locked as (`+takeNewLock("'side ' || s.id", "s")+`)
+		select `+sideColumns+` from s, locked, lateral (select `+workLock("s.schema_name")+`) as working`, side.ID, side.TenantID, side.Schema)
 	if err == nil {
 		s.side, err = pgx.CollectExactlyOneRow(rows, scanSide)
 	}
 	if err != nil {
 		_ = s.disconnect(ctx)
-		return nil, notLocked(err)
+		return nil, conflict(err)
 	}
 	if err := s.provision(ctx); err != nil {
 		return nil, errors.Join(err, s.Close(ctx))
@@ -172,7 +170,7 @@ func (s *Staging) disconnect(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
 	defer cancel()
 	if !s.conn.IsClosed() {
-		_, _ = s.conn.Exec(ctx, "select pg_advisory_unlock_all()") // gone with the session in any case
+		_ = unlockAll(ctx, s.conn) // gone with the session in any case
 	}
 	return s.conn.Close(ctx)
 }

@@ -375,10 +375,8 @@ func TestASweepTakesWhatNobodyBuildsAnyMore(t *testing.T) {
 	live := f.staged(t, "a", "new")
 	dead, err := f.tenants.StageScratch(t.Context())
 	check(t, err)
-	_, err = f.pg.Pool.Exec(t.Context(), `select pg_terminate_backend(pid) from pg_locks
-		where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())
-		and classid::bigint << 32 | objid::bigint = hashtextextended('pgtenant.side.' || (
-			select id from public.side_schemas where schema_name = $1), 0)`, dead.Schema())
+	_, err = f.pg.Pool.Exec(t.Context(), `select pg_terminate_backend(pid) from public.registry_locks
+		where key = 'side ' || (select id from public.side_schemas where schema_name = $1)`, dead.Schema())
 	check(t, err)
 	report := tenancy.SideSweepReport{}
 	for len(report.Dropped) == 0 { // the session takes a moment to end

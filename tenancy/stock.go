@@ -25,8 +25,7 @@ type RefillReport struct {
 //
 // Processes take turns, one tenant each; where it is another one's turn, Refill ends and says so. A
 // tenant that cannot be updated does not stop the others; one that cannot be made does. The report is valid with an
-// error too, which joins those of the tenants, [StepError] each. A stranger whose turn it would be is a
-// [LockedError]. Without a stock it is [ErrNoStock].
+// error too, which joins those of the tenants, [StepError] each. Without a stock it is [ErrNoStock].
 func (m *Manager) Refill(ctx context.Context) (RefillReport, error) {
 	var report RefillReport
 	if m.cfg.Stock.Size == 0 {
@@ -53,9 +52,6 @@ func (m *Manager) Refill(ctx context.Context) (RefillReport, error) {
 	}
 }
 
-// stockKey is the SQL of the advisory lock's key for the stock.
-const stockKey = "hashtextextended('pgtenant.stock', 0)"
-
 // turn is what refillOne did.
 type turn struct {
 	id       int64 // of the tenant, 0: none
@@ -72,16 +68,15 @@ func (m *Manager) refillOne(ctx context.Context, after int64) (turn, error) {
 		return turn{}, err
 	}
 	defer l.release(ctx)
-	var mine bool
-	err = l.conn.QueryRow(ctx, "select pg_try_advisory_lock("+stockKey+")").Scan(&mine)
+	held, err := tryLock(ctx, l.conn.Conn(), stockKey)
 	if err != nil {
 		return turn{}, fmt.Errorf("lock the stock: %w", err)
 	}
-	if !mine {
-		if err := m.stranger(ctx, "stock", stockKey); err != nil {
-			return turn{}, err
-		}
+	if !held {
 		return turn{busy: true}, nil
+	}
+	if err := m.forgetLocks(ctx); err != nil {
+		return turn{}, err
 	}
 	id, err := m.outdated(ctx, after)
 	if err != nil {
@@ -95,7 +90,7 @@ func (m *Manager) refillOne(ctx context.Context, after int64) (turn, error) {
 		return turn{}, nil // it is full
 	}
 	if err != nil {
-		return turn{}, fmt.Errorf("stock a tenant: %w", notLocked(err))
+		return turn{}, fmt.Errorf("stock a tenant: %w", conflict(err))
 	}
 	return turn{id: t.ID, made: true}, m.stock(ctx, l, &t)
 }
@@ -154,8 +149,8 @@ func (l *lease) insertStocked(ctx context.Context, size int) (Tenant, error) {
 		), t as (
 			insert into public.tenants (id, schema_name, slug, name, status)
 			select id, 'tenant_' || id, '_' || id, '_' || id, 'stocked' from new returning *
-		)
-		select `+tenantDetailsColumns+` from t, lateral (select `+waitLock(lockKey("t.id"))+`, `+workLock("t.schema_name")+`) as locked`, size)
+		), locked as (`+takeNewLock("'tenant ' || new.id", "new")+`)
+		select `+tenantDetailsColumns+` from t, locked, lateral (select `+workLock("t.schema_name")+`) as working`, size)
 }
 
 // RunStock refills the stock now, after each claim of this manager and every [StockConfig].Interval, until

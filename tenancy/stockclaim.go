@@ -60,16 +60,18 @@ func (m *Manager) claimStocked(ctx context.Context, p CreateParams) (Tenant, err
 
 // takeStocked makes a stocked tenant that is ready somebody's: one statement, which passes over those
 // that others are taking. Of a tenant that is not active yet it takes the lock, for the connection, before
-// anybody can find it.
+// anybody can find it, and passes over those whose lock is held: it has the tenant's row by then, and who has the lock may
+// wait for that.
 func takeStocked(ctx context.Context, db Querier, p CreateParams, version string, status Status) (Tenant, error) {
-	from := "t"
+	stocked := "select id from public.tenants t where status = 'stocked' and stock_version = $5 and placement = 'default'"
+	with, from := "with ready as materialized ("+stocked+" order by id limit 1 for update skip locked)", "t"
 	if status != Active {
-		from += ", lateral (select " + waitLock(lockKey("t.id")) + ", " + workLock("t.schema_name") + ") as locked"
+		with = "with free as materialized (" + stocked + ` and not exists (select from public.registry_locks l where l.key = 'tenant ' || t.id)
+			order by id limit 1 for update skip locked), locked as (` + takeLock("'tenant ' || free.id", "free, ", "nothing") + `),
+			ready as (select free.id from free, locked)`
+		from += ", lateral (select " + workLock("t.schema_name") + ") as working"
 	}
-	t, err := writeRow(ctx, db, scanTenant, `with ready as materialized (
-			select id from public.tenants where status = 'stocked' and stock_version = $5 and placement = 'default'
-			order by id limit 1 for update skip locked
-		), domain as (
+	t, err := writeRow(ctx, db, scanTenant, with+`, domain as (
 			insert into public.domains (tenant_id, host, is_primary, verified_at) select id, $3, true, now() from ready
 		), t as (
 			update public.tenants as t
@@ -83,7 +85,7 @@ func takeStocked(ctx context.Context, db Querier, p CreateParams, version string
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = ErrStockEmpty
 	}
-	return Tenant{}, fmt.Errorf("claim tenant %q: %w", p.Slug, notLocked(err))
+	return Tenant{}, fmt.Errorf("claim tenant %q: %w", p.Slug, conflict(err))
 }
 
 // stockTaken wakes up RunStock.

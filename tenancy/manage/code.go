@@ -91,7 +91,7 @@ func ExitCode(err error) int {
 		return CodeOK
 	case errors.As(err, &coded):
 		return coded.code
-	case errors.Is(err, tenancy.ErrStatus), errors.Is(err, tenancy.ErrLocked):
+	case errors.Is(err, tenancy.ErrStatus):
 		return CodeFailed
 	case refused(err):
 		return CodeUsage

@@ -15,7 +15,7 @@ import (
 // known are the errors whose own words are for staff, who may know what is behind them.
 var known = []error{
 	tenancy.ErrNotFound, tenancy.ErrSlugTaken, tenancy.ErrDomainTaken, tenancy.ErrStatus, tenancy.ErrConflict, tenancy.ErrRenaming,
-	tenancy.ErrDomainNotFound, tenancy.ErrPrimaryDomain, tenancy.ErrNotVerified, tenancy.ErrLocked, tenancy.ErrNothingAside,
+	tenancy.ErrDomainNotFound, tenancy.ErrPrimaryDomain, tenancy.ErrNotVerified, tenancy.ErrNothingAside,
 	tenancy.ErrReplaced, tenancy.ErrDropDisabled, tenancy.ErrDropToken, tenancy.ErrDropExpired, tenancy.ErrDropRequest,
 	tenancy.ErrDropNotApproved, tenancy.ErrOwnApproval, tenancy.ErrNoFreshBackup,
 	backup.ErrNotFound, backup.ErrUnsupported, backup.ErrDrift, backup.ErrChanged, backup.ErrVersions, backup.ErrMismatch, backup.ErrRows,

@@ -1,0 +1,112 @@
+package tenancy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Locks are rows of the registry. An advisory lock is no lock against tenants: every role can take every key, read the keys
+// that others hold in pg_locks, and hold up each operation on another tenant. The row names the session that has the lock: its
+// pid, start and login. A lock is gone with its session, as an advisory lock is: who finds the row of a session that has
+// ended takes it over.
+
+// stockKey is the lock of who refills the stock.
+const stockKey = "stock"
+
+// tenantKey is the lock of a tenant.
+func tenantKey(id int64) string { return "tenant " + strconv.FormatInt(id, 10) }
+
+// sideKey is the lock of who builds a side schema.
+func sideKey(id int64) string { return "side " + strconv.FormatInt(id, 10) }
+
+// takeLock is SQL, a statement with RETURNING, that gives this session the lock of a key that is free. key is a SQL expression
+// over from, a list of relations. What follows says what to do where the key has a row.
+func takeLock(key, from, onConflict string) string {
+	return "insert into public.registry_locks (key, pid, backend_start, login) select " + key +
+		", a.pid, a.backend_start, a.usesysid from " + from + "pg_stat_activity a where a.pid = pg_backend_pid() on conflict (key) do " +
+		onConflict + " returning key"
+}
+
+// takeNewLock is takeLock for what no other session can know yet: a row there is is that of a session long gone.
+func takeNewLock(key, from string) string {
+	return takeLock(key, from+", ", "update set pid = excluded.pid, backend_start = excluded.backend_start, login = excluded.login, taken_at = now()")
+}
+
+// asyncLock is SQL for the SELECT of a statement that takes or releases locks: a lock need not be on the disk, as a crash of
+// the server ends all sessions.
+const asyncLock = "set_config('synchronous_commit', 'off', true)"
+
+// holder is the session that has a lock.
+type holder struct {
+	pid   int32
+	start time.Time
+	alive bool
+	own   bool // it is the session that asks
+}
+
+// tryLock takes a lock for the session of conn and reports whether it is held. It never waits for whoever holds it.
+func tryLock(ctx context.Context, conn *pgx.Conn, key string) (held bool, err error) {
+	tag, err := conn.Exec(ctx, "with taken as ("+takeLock("$1", "", "nothing")+") select "+asyncLock+" from taken", key)
+	if err != nil || tag.RowsAffected() == 1 {
+		return err == nil, err
+	}
+	// A statement of its own: it sees each session that has committed the row that it sees.
+	var h holder
+	err = conn.QueryRow(ctx, `select l.pid, l.backend_start, coalesce(bool_or(a.pid is not null), false), l.pid = pg_backend_pid()
+		from public.registry_locks l left join pg_stat_activity a
+		on a.pid = l.pid and a.usesysid = l.login and coalesce(a.backend_start = l.backend_start, true)
+		where l.key = $1 group by l.key`, key).Scan(&h.pid, &h.start, &h.alive, &h.own)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, nil // it was released just now
+	}
+	if err != nil || h.alive {
+		return err == nil && h.own, err
+	}
+	tag, err = conn.Exec(ctx, `update public.registry_locks l set pid = a.pid, backend_start = a.backend_start, login = a.usesysid, taken_at = now()
+		from pg_stat_activity a where a.pid = pg_backend_pid() and l.key = $1 and l.pid = $2 and l.backend_start = $3`, key, h.pid, h.start)
+	return err == nil && tag.RowsAffected() == 1, err
+}
+
+const (
+	// lockPause is the first pause of who waits for a lock. Each next one is twice as long, up to maxLockPause.
+	lockPause    = 5 * time.Millisecond
+	maxLockPause = 200 * time.Millisecond
+)
+
+// waitLock takes a lock for the session of conn, and waits for whoever holds it: an operation of a manager, which ends.
+func waitLock(ctx context.Context, conn *pgx.Conn, key string) error {
+	for pause := lockPause; ; pause = min(2*pause, maxLockPause) {
+		held, err := tryLock(ctx, conn, key)
+		if err != nil || held {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("another operation has the lock: %w", context.Cause(ctx))
+		case <-time.After(pause):
+		}
+	}
+}
+
+// unlockAll releases all locks of the session of conn.
+func unlockAll(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, `with released as (delete from public.registry_locks where pid = pg_backend_pid())
+		select pg_advisory_unlock_all(), `+asyncLock)
+	return err
+}
+
+// forgetLocks deletes the rows of sessions that have ended, of tenants and schemas that no operation asks for any more. The
+// minute keeps it off a row that a session takes over meanwhile which it has not seen.
+func (m *Manager) forgetLocks(ctx context.Context) error {
+	_, err := m.registry.Exec(ctx, `delete from public.registry_locks l where taken_at < now() - interval '1 minute' and not exists (
+		select from pg_stat_activity a where a.pid = l.pid and a.usesysid = l.login and coalesce(a.backend_start = l.backend_start, true))`)
+	if err != nil {
+		return fmt.Errorf("forget locks of sessions that have ended: %w", err)
+	}
+	return nil
+}
