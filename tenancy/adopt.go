@@ -14,8 +14,8 @@ import (
 type AdoptParams struct {
 	Slug    string   // see [ValidateSlug]
 	Name    string   // display name, see [ValidateName]; default: Slug
-	Domain  string   // its primary domain, normalised by [NormalizeHost]; not an IP address
-	Domains []string // others, verified by the platform's word; default: none
+	Domain  string   // its primary domain, normalised by [NormalizeHost]; not an IP address; default: none
+	Domains []string // others, verified by the platform's word; only with Domain; default: none
 
 	Status   Status           // [Active], [Suspended] or [Maintenance]; default: Active
 	Reason   string           // of another status than Active; default: none
@@ -38,6 +38,8 @@ func (p AdoptParams) validate() (AdoptParams, error) {
 	}
 	p.Domains = hosts
 	switch {
+	case p.Domain == "" && len(hosts) > 0:
+		return p, &FieldError{Field: "domain", Value: "", Rule: "is missing where there are other domains"}
 	case p.Status != Active && p.Status != Suspended && p.Status != Maintenance:
 		return p, &FieldError{Field: "status", Value: string(p.Status), Rule: "is not one that a tenant can begin with"}
 	case p.Status == Active && p.Reason != "":
@@ -94,7 +96,7 @@ func (s *Staging) insert(ctx context.Context, t *Tenant) error {
 			delete from public.side_schemas where id = $1 and state = 'building' returning schema_name, tenant_id, placement
 		), hosts as (
 			insert into public.domains (tenant_id, host, is_primary, verified_at)
-			select tenant_id, host, host = $4, now() from side, (select distinct unnest($5::text[] || $4::text) as host) h
+			select tenant_id, host, host = $4, now() from side, (select distinct unnest($5::text[] || nullif($4::text, '')) as host) h where host is not null
 		), t as (
 			insert into public.tenants (id, schema_name, slug, name, status, reason, plan, limits, metadata, placement)
 			select tenant_id, schema_name, $2, $3, $6, $7, $8, $9, $10, placement from side returning *

@@ -55,7 +55,8 @@ func (m *Manager) ClaimDomain(ctx context.Context, slug, host string) (Domain, e
 	})
 }
 
-// VerifyDomain makes a domain that a tenant has claimed the tenant's own, if [Config].Domains says that it is. A domain that
+// VerifyDomain makes a domain that a tenant has claimed the tenant's own, if [Config].Domains says that it is, and the
+// primary one if it is the first. A domain that
 // is the tenant's already is returned as it is. What the tenant has not claimed is [ErrDomainNotFound], what the verifier
 // refuses [ErrNotVerified], together with the verifier's error; where another tenant was first it is [ErrDomainTaken].
 // Other errors are as for [Manager.AddDomain].
@@ -77,7 +78,8 @@ func (m *Manager) VerifyDomain(ctx context.Context, slug, host string) (Domain, 
 		return nil
 	}
 	return m.onDomain(ctx, OpVerifyDomain, slug, claim.Host, same, func(ctx context.Context, d *Domain) error {
-		return m.changeDomain(ctx, d, `update public.domains d set verified_at = coalesce(verified_at, now()), token = ''
+		return m.changeDomain(ctx, d, `update public.domains d set verified_at = coalesce(verified_at, now()), token = '',
+				is_primary = d.is_primary or `+firstDomain+`
 			where tenant_id = $1 and host = $2 and (verified_at is not null or token = $3) returning `+domainDetailsColumns, claim.Token)
 	})
 }

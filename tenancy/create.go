@@ -18,7 +18,7 @@ import (
 type CreateParams struct {
 	Slug   string // see [ValidateSlug]
 	Name   string // display name, see [ValidateName]; default: Slug
-	Domain string // its primary domain, normalised by [NormalizeHost]; not an IP address
+	Domain string // its primary domain, normalised by [NormalizeHost]; not an IP address. Default: none, see [Manager.Create]
 	Schema string // see [schemactx.ValidateName]; default and best: tenant_<id>, which cannot be chosen
 }
 
@@ -35,13 +35,18 @@ func (p CreateParams) validate() (CreateParams, error) {
 			return p, err
 		}
 	}
-	host, err := normalizeDomain(p.Domain)
-	p.Domain = host
+	var err error
+	if p.Domain != "" {
+		p.Domain, err = normalizeDomain(p.Domain)
+	}
 	return p, err
 }
 
 // Create makes a tenant: its row and domain, its schema and role, the tables of the tenant
 // migrations, and what [Config].Seed puts into them; then it sets it active and returns it.
+//
+// A tenant needs no domain where the resolver finds it by something else: its slug below a base domain, a header, the
+// metadata of a gRPC call. Without one, no host of its own leads to it until [Manager.AddDomain], whose first is primary.
 //
 // Refused input is a [FieldError], a [schemactx.NameError], a [schemactx.SearchPathError] where the
 // Migrator has the name on the path of every tenant, [ErrSlugTaken], [ErrDomainTaken] or, for a schema name that a tenant has or once had, [schemactx.ErrTaken], and nothing was
@@ -171,7 +176,7 @@ func (m *Manager) insertLocked(ctx context.Context, p CreateParams) (Tenant, *le
 		), name as (
 			insert into public.schema_names (name, tenant_id) select schema_name, id from new
 		), domain as (
-			insert into public.domains (tenant_id, host, is_primary, verified_at) select id, $4, true, now() from new
+			insert into public.domains (tenant_id, host, is_primary, verified_at) select id, $4, true, now() from new where $4 <> ''
 		), t as (
 			insert into public.tenants (id, schema_name, slug, name) select id, schema_name, $2, $3 from new returning *
 		), locked as (`+takeNewLock("'tenant ' || new.id", "new")+`)

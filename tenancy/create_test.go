@@ -89,7 +89,7 @@ func TestCreateRefusesBadInputAndChangesNothing(t *testing.T) {
 		"long name":        {tenancy.CreateParams{Slug: "x", Name: strings.Repeat("ü", 201), Domain: "x.example.com"}, "name"},
 		"name with NUL":    {tenancy.CreateParams{Slug: "x", Name: "a\x00b", Domain: "x.example.com"}, "name"},
 		"name not UTF-8":   {tenancy.CreateParams{Slug: "x", Name: "\xff", Domain: "x.example.com"}, "name"},
-		"no domain":        {tenancy.CreateParams{Slug: "x"}, "domain"},
+		"blank domain":     {tenancy.CreateParams{Slug: "x", Domain: " "}, "domain"},
 		"wildcard domain":  {tenancy.CreateParams{Slug: "x", Domain: "*.example.com"}, "domain"},
 		"address":          {tenancy.CreateParams{Slug: "x", Domain: "127.0.0.1"}, "domain"},
 		"domain with port": {tenancy.CreateParams{Slug: "x", Domain: "x.example.com:80"}, "domain"},

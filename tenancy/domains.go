@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// AddDomain gives a tenant a domain by the platform's word: it is verified at once, and not the primary one. Its own
+// AddDomain gives a tenant a domain by the platform's word: it is verified at once, and the primary one if it is the first. Its own
 // claim of the domain is settled by that; claims of others stay and come to nothing. A domain that the tenant has
 // already is returned as it is.
 //
@@ -19,10 +19,14 @@ import (
 func (m *Manager) AddDomain(ctx context.Context, slug, host string) (Domain, error) {
 	return m.onDomain(ctx, OpAddDomain, slug, host, nil, func(ctx context.Context, d *Domain) error {
 		return m.changeDomain(ctx, d, `insert into public.domains as d (tenant_id, host, is_primary, verified_at)
-			values ($1, $2, false, now()) on conflict (tenant_id, host)
-			do update set verified_at = coalesce(d.verified_at, now()), token = '' returning `+domainDetailsColumns)
+			values ($1, $2, `+firstDomain+`, now()) on conflict (tenant_id, host)
+			do update set verified_at = coalesce(d.verified_at, now()), token = '', is_primary = d.is_primary or excluded.is_primary
+			returning `+domainDetailsColumns)
 	})
 }
+
+// firstDomain is whether the tenant $1 has no primary domain yet. Its lock is held.
+const firstDomain = "not exists (select from public.domains where tenant_id = $1 and is_primary)"
 
 // SetPrimaryDomain makes a verified domain of a tenant its primary one; the one before stays as another. A domain that the
 // tenant does not have is [ErrDomainNotFound], one that it only claims [ErrNotVerified]; other errors are as for

@@ -42,7 +42,7 @@ var (
 	// ErrDomainNotFound is returned by a [Manager] for a domain that the tenant does not have.
 	ErrDomainNotFound = errors.New("tenant does not have the domain")
 
-	// ErrPrimaryDomain is returned by a [Manager] for what would leave a tenant without its
+	// ErrPrimaryDomain is returned by a [Manager] for what would leave a tenant with domains without its
 	// primary domain.
 	ErrPrimaryDomain = errors.New("domain is the tenant's primary one")
 

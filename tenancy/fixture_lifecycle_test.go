@@ -22,7 +22,8 @@ var believing = tenancy.DomainVerifierFunc(func(context.Context, tenancy.Domain)
 // invariants are what holds of the registry and the database whatever was done to tenants, when nothing is under way: each
 // query counts what breaks one.
 var invariants = map[string]string{
-	"tenants without exactly one primary domain": `select count(*) from tenants t where status not in ('stocked', 'dropping')
+	"tenants with domains and without exactly one primary": `select count(*) from tenants t where status not in ('stocked', 'dropping')
+		and exists (select from domains d where d.tenant_id = t.id and verified_at is not null)
 		and 1 <> (select count(*) from domains d where d.tenant_id = t.id and is_primary and verified_at is not null)`,
 	"hosts of two tenants":         `select count(*) from (select from domains where verified_at is not null group by host having count(*) > 1) x`,
 	"verified domains with tokens": `select count(*) from domains where (token = '') <> (verified_at is not null)`,

@@ -42,7 +42,7 @@ func (p MoveDomainParams) validate() (MoveDomainParams, error) {
 
 // MoveDomain takes a verified domain from one tenant and gives it to another, in one transaction: it is always of exactly
 // one of them. A claim that the other tenant had on it is settled by that. Where the domain has been moved already, it is
-// returned as it is.
+// returned as it is. It is the primary one of a tenant that has none.
 //
 // A domain that From does not have is [ErrDomainNotFound], one that it only claims [ErrNotVerified], its primary one
 // without another in its place [ErrPrimaryDomain]. Other errors are as for [Manager.AddDomain]. Both tenants are locked
@@ -113,7 +113,8 @@ func (m *Manager) move(ctx context.Context, p MoveDomainParams, d *Domain, to in
 		if err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, `update public.domains d set tenant_id = $3 where tenant_id = $1 and host = $2
+		rows, err := tx.Query(ctx, `update public.domains d set tenant_id = $3,
+				is_primary = not exists (select from public.domains where tenant_id = $3 and is_primary) where tenant_id = $1 and host = $2
 			and verified_at is not null and not is_primary returning `+domainDetailsColumns, from, host, to)
 		if err != nil {
 			return err

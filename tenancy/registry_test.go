@@ -226,6 +226,7 @@ func TestTheRegistryGoesDownAndUpAgain(t *testing.T) {
 	f := setup(t)
 	f.row(t, "a", tenancy.Active)
 	for range 2 {
+		check(t, f.runDown(t, "00007_domains.sql"))
 		check(t, f.runDown(t, "00006_locks.sql"))
 		check(t, f.runDown(t, "00005_identity.sql"))
 		check(t, f.runDown(t, "00004_notify.sql"))

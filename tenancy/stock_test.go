@@ -112,7 +112,7 @@ func TestClaimRefusesAndLeavesTheStock(t *testing.T) {
 	}{
 		"taken slug":     {tenancy.CreateParams{Slug: "taken", Domain: "x.example.com"}, tenancy.ErrSlugTaken},
 		"taken domain":   {tenancy.CreateParams{Slug: "x", Domain: "taken.example.com"}, tenancy.ErrDomainTaken},
-		"no domain":      {tenancy.CreateParams{Slug: "x"}, &tenancy.FieldError{}},
+		"blank domain":   {tenancy.CreateParams{Slug: "x", Domain: " "}, &tenancy.FieldError{}},
 		"chosen schema":  {tenancy.CreateParams{Slug: "x", Domain: "x.example.com", Schema: "mine"}, &tenancy.FieldError{}},
 		"a stocked slug": {tenancy.CreateParams{Slug: placeholder, Domain: "x.example.com"}, &tenancy.FieldError{}},
 	} {

@@ -72,7 +72,7 @@ func takeStocked(ctx context.Context, db Querier, p CreateParams, version string
 		from += ", lateral (select " + workLock("t.schema_name") + ") as working"
 	}
 	t, err := writeRow(ctx, db, scanTenant, with+`, domain as (
-			insert into public.domains (tenant_id, host, is_primary, verified_at) select id, $3, true, now() from ready
+			insert into public.domains (tenant_id, host, is_primary, verified_at) select id, $3, true, now() from ready where $3 <> ''
 		), t as (
 			update public.tenants as t
 			set slug = $1, name = $2, status = $4, created_at = now(), stock_version = '', failure = ''

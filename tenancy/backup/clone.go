@@ -29,7 +29,7 @@ const (
 type CloneOptions struct {
 	Slug   string // see [tenancy.ValidateSlug]
 	Name   string // display name; default: Slug
-	Domain string // its primary domain
+	Domain string // its primary domain; default: none
 
 	// Data is what is copied. Default: [CloneAll].
 	Data CloneData

@@ -21,7 +21,7 @@ func (m *mount) clone() *cobra.Command {
 		flags: func(f *pflag.FlagSet) {
 			f.String("to", "", "slug of the new tenant; required")
 			f.String("name", "", "its name for people (default: the slug)")
-			f.String("domain", "", "its primary domain (default: the slug below the program's own domain)")
+			f.String("domain", "", "its primary domain (default: the slug below the program's own domain; none where it has none)")
 			f.Bool("structure", false, "no rows")
 			f.Bool("anonymize", false, "replace what is personal")
 		},
@@ -34,9 +34,7 @@ func runClone(ctx context.Context, c *call) error {
 	switch {
 	case o.Slug == "":
 		return usagef("--to is missing")
-	case o.Domain == "" && c.BaseDomain == "":
-		return usagef("--domain is missing: this program has no domain below which tenants get theirs")
-	case o.Domain == "":
+	case o.Domain == "" && c.BaseDomain != "":
 		o.Domain = o.Slug + "." + c.BaseDomain
 	}
 	if flagOf[bool](c.cmd, "structure") {

@@ -38,7 +38,7 @@ With --stock a tenant is taken that was made in advance, if there is one: that t
 		flags: func(f *pflag.FlagSet) {
 			f.String("subdomain", "", "its slug: a DNS label of at most 63 lower-case letters, digits and hyphens; required")
 			f.String("name", "", "its name for people (default: the slug)")
-			f.String("domain", "", "its primary domain (default: the subdomain below the program's own domain)")
+			f.String("domain", "", "its primary domain (default: the subdomain below the program's own domain; none where it has none)")
 			f.String("plan", "", "the plan that the customer has booked (default: none)")
 			f.String("schema", "", "the name of its schema (default: tenant_<id>)")
 			f.Bool("stock", false, "take a tenant from the stock, if there is one")
@@ -55,10 +55,7 @@ func createTenant(ctx context.Context, c *call) error {
 	if p.Slug == "" {
 		return usagef("--subdomain is missing")
 	}
-	if p.Domain == "" {
-		if c.BaseDomain == "" {
-			return usagef("--domain is missing: this program has no domain below which tenants get theirs")
-		}
+	if p.Domain == "" && c.BaseDomain != "" {
 		p.Domain = p.Slug + "." + c.BaseDomain
 	}
 	create := c.Tenants.Create
