@@ -78,10 +78,27 @@ func (m *Manager) checkBackup(ctx context.Context, t *Tenant) error {
 	if last.IsZero() {
 		return &BackupError{Slug: t.Slug, MaxAge: cfg.MaxBackupAge}
 	}
-	if age := time.Since(last); age > cfg.MaxBackupAge || age < -maxSkew {
-		return &BackupError{Slug: t.Slug, Last: last, Age: age, MaxAge: cfg.MaxBackupAge}
+	older, younger, err := m.age(ctx, last)
+	if err != nil {
+		return err
+	}
+	switch {
+	case younger < -maxSkew:
+		return &BackupError{Slug: t.Slug, Last: last, Age: younger, MaxAge: cfg.MaxBackupAge}
+	case older > cfg.MaxBackupAge:
+		return &BackupError{Slug: t.Slug, Last: last, Age: older, MaxAge: cfg.MaxBackupAge}
 	}
 	return nil
+}
+
+// age returns how long ago a moment was, by this process's clock and by that of the registry's server: either may be wrong.
+func (m *Manager) age(ctx context.Context, moment time.Time) (older, younger time.Duration, err error) {
+	var server time.Time
+	if err := m.registry.QueryRow(ctx, "select pg_catalog.clock_timestamp()").Scan(&server); err != nil {
+		return 0, 0, fmt.Errorf("read the server's clock: %w", err)
+	}
+	a, b := time.Since(moment), server.Sub(moment)
+	return max(a, b), min(a, b), nil
 }
 
 // checkApproval asks the approver of the program.

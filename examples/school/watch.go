@@ -38,7 +38,7 @@ func (p *platform) lastBackups(ctx context.Context) (map[string]time.Time, error
 		if err != nil {
 			return nil, err
 		}
-		if info.TakenAt.After(taken[info.TenantID]) {
+		if info.TakenAt.After(taken[info.TenantID]) && !info.Ahead(time.Now()) { // else a clock was wrong
 			taken[info.TenantID] = info.TakenAt
 		}
 	}

@@ -17,7 +17,7 @@ type Certificate struct {
 	Slug          string          `json:"slug"`
 	Actor         string          `json:"actor"` // who asked for it
 	BegunAt       time.Time       `json:"begunAt"`
-	ErasedAt      time.Time       `json:"erasedAt"` // when it was looked, by this machine's clock
+	ErasedAt      time.Time       `json:"erasedAt"` // when it was looked, by the later of this machine's clock and the server's
 	Removed       []CertifiedItem `json:"removed"`
 	Kept          []CertifiedItem `json:"kept"`
 	ArchivesUntil time.Time       `json:"archivesUntil,omitzero"` // when archives that were kept are removed
@@ -122,7 +122,11 @@ func (s *Service) look(ctx context.Context, e *erasure, c *Certificate) error {
 	if len(left) > 0 {
 		return &LeftError{TenantID: e.TenantID, Left: left}
 	}
-	c.ErasedAt = time.Now().UTC()
+	now, err := s.readClocks(ctx)
+	if err != nil {
+		return err
+	}
+	c.ErasedAt = now.later().UTC()
 	if e.keep > 0 {
 		c.ArchivesUntil = c.ErasedAt.Add(e.keep)
 	}

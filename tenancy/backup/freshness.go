@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,8 +23,8 @@ var _ tenancy.Backups = Freshness{}
 
 // LastBackup returns when the snapshot of the tenant's newest backup was taken, the zero time where there is none. It counts what has both
 // a receipt, so that it was verified, and an archive, of the registry that t was read from by a [tenancy.Manager]: another tenant's of the
-// same id, in another registry, is none. Where there is nothing but files without a registry it returns an [UnadoptedError]. It reads
-// names and one receipt.
+// same id, in another registry, is none. One that was taken in the future counts only where there is no other. Where there is
+// nothing but files without a registry it returns an [UnadoptedError]. It reads names, and one receipt that is not of the future.
 func (f Freshness) LastBackup(ctx context.Context, t *tenancy.Tenant) (time.Time, error) {
 	fail := func(err error) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("last backup of tenant %q: %w", t.Slug, err)
@@ -31,65 +32,132 @@ func (f Freshness) LastBackup(ctx context.Context, t *tenancy.Tenant) (time.Time
 	if f.Store == nil {
 		return fail(errors.New("backup: Freshness.Store is nil"))
 	}
-	receipts, archives := make(map[string]bool), make(map[string]bool)
 	if err := bound(t); err != nil {
 		return fail(err)
 	}
-	for o, err := range f.Store.List(ctx, tenantPrefix(t.Registry, t.ID)) {
-		if err != nil {
-			return fail(err)
-		}
-		if name, is := strings.CutSuffix(o.Name, receiptSuffix); is {
-			receipts[name] = true
-		} else {
-			archives[o.Name] = true
-		}
+	files, err := readFiles(ctx, f.Store, tenantPrefix(t.Registry, t.ID))
+	if err != nil {
+		return fail(err)
 	}
-	newest := ""
-	for name := range receipts { // the last part of a name begins with the time
-		if archives[name] && lastPart(name) > lastPart(newest) {
-			newest = name
-		}
-	}
-	if newest == "" {
+	if len(files) == 0 {
 		if err := checkAdopted(ctx, f.Store, t.ID); err != nil {
 			return fail(err)
 		}
 		return time.Time{}, nil
 	}
-	info, err := (&Service{cfg: Config{Store: f.Store}}).readReceipt(ctx, newest)
-	if err != nil {
-		return fail(err)
+	now := time.Now()
+	var future time.Time
+	for len(files) > 0 {
+		newest := files.newest(now)
+		delete(files, newest)
+		info, err := (&Service{cfg: Config{Store: f.Store}}).readReceipt(ctx, newest)
+		if err != nil {
+			return fail(err)
+		}
+		if info.TenantID != t.ID || info.Verified == "" {
+			return fail(fmt.Errorf("the receipt of %q is of tenant %d", newest, info.TenantID))
+		}
+		if !info.Ahead(now) {
+			return info.TakenAt, nil
+		}
+		future = info.TakenAt
 	}
-	if info.TenantID != t.ID || info.Verified == "" {
-		return fail(fmt.Errorf("the receipt of %q is of tenant %d", newest, info.TenantID))
-	}
-	return info.TakenAt, nil
+	return future, nil
 }
 
 func lastPart(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
 
-// LastBackups returns when the snapshot of the last verified backup of each tenant's schema was taken, as the schedule knows it: one query
-// for any number of tenants, for metrics. What was made by hand, or has been removed from the store, it does not know: see [Freshness].
+// files are the verified archives that a store has, by their names.
+type files map[string]bool
+
+// readFiles lists those whose names begin with prefix. What lacks its receipt or its archive is no backup.
+func readFiles(ctx context.Context, store Store, prefix string) (files, error) {
+	archives, found := make(map[string]bool), make(files)
+	var receipts []string
+	for o, err := range store.List(ctx, prefix) {
+		if err != nil {
+			return nil, err
+		}
+		if name, is := strings.CutSuffix(o.Name, receiptSuffix); is {
+			receipts = append(receipts, name)
+		} else {
+			archives[o.Name] = true
+		}
+	}
+	for _, name := range receipts {
+		if archives[name] {
+			found[name] = true
+		}
+	}
+	return found, nil
+}
+
+// newest returns the one with the latest time in its name. One that lies in the future is it where there is no other.
+func (f files) newest(now time.Time) (newest string) {
+	var before bool // newest does not lie in the future
+	for name := range f {
+		at, ok := timeOf(name)
+		past := !ok || !ahead(at, now)
+		if past && !before || past == before && lastPart(name) > lastPart(newest) {
+			newest, before = name, past
+		}
+	}
+	return newest
+}
+
+// LastBackups returns when the snapshot of the last verified backup of each tenant's schema was taken, for metrics: one query and one listing
+// of the store for any number of tenants. As with [Freshness] what is not in the store does not count, whatever the table of runs says, and
+// what was made by hand does; a time is exact where the table has it, and else that of the name, in whole seconds. A backup that was taken
+// in the future counts for nothing. ctx governs both.
 func (c *Schedule) LastBackups(ctx context.Context) (map[string]time.Time, error) {
-	own, err := c.s.cfg.Tenants.Identity(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read the last backups: %w", err)
-	}
-	rows, err := c.s.cfg.Registry.Query(ctx, `select t.schema_name, r.taken_at from public.backup_runs r join public.tenants t on t.id = r.tenant_id
-		where r.kind = 'backup' and r.taken_at is not null and starts_with(r.name, $1)`, registryPrefix(own))
-	if err != nil {
-		return nil, fmt.Errorf("read the last backups: %w", err)
-	}
-	last := make(map[string]time.Time)
-	var schema string
-	var at time.Time
-	_, err = pgx.ForEachRow(rows, []any{&schema, &at}, func() error {
-		last[schema] = at.UTC()
-		return nil
-	})
+	last, err := c.lastBackups(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the last backups: %w", err)
 	}
 	return last, nil
+}
+
+func (c *Schedule) lastBackups(ctx context.Context) (map[string]time.Time, error) {
+	own, err := c.s.cfg.Tenants.Identity(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now, err := c.s.readClocks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	stored, err := readFiles(ctx, c.s.cfg.Store, registryPrefix(own))
+	if err != nil {
+		return nil, err
+	}
+	newest := make(map[int64]time.Time)
+	for name := range stored {
+		id, _, _ := strings.Cut(strings.TrimPrefix(name, registryPrefix(own)), "-")
+		tenant, err := strconv.ParseInt(id, 10, 64)
+		at, ok := timeOf(name)
+		if err == nil && ok && !ahead(at, now.later()) && at.After(newest[tenant]) {
+			newest[tenant] = at
+		}
+	}
+	rows, err := c.s.cfg.Registry.Query(ctx, `select t.id, t.schema_name, r.name, r.taken_at
+		from public.tenants t left join public.backup_runs r on r.tenant_id = t.id and r.kind = 'backup' and r.taken_at is not null`)
+	if err != nil {
+		return nil, err
+	}
+	last := make(map[string]time.Time)
+	var tenant int64
+	var schema string
+	var name *string
+	var taken *time.Time
+	_, err = pgx.ForEachRow(rows, []any{&tenant, &schema, &name, &taken}, func() error {
+		at, ok := newest[tenant]
+		if name != nil && stored[*name] && taken.Truncate(time.Second).Equal(at) {
+			at = taken.UTC()
+		}
+		if ok {
+			last[schema] = at
+		}
+		return nil
+	})
+	return last, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -24,23 +25,36 @@ func (s *Service) Prune(ctx context.Context, tenantID int64, r Retention) ([]str
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	return s.prune(ctx, tenantID, r, "")
+	pruned, warnings, err := s.prune(ctx, tenantID, r)
+	s.warn(ctx, warnings...)
+	if err != nil {
+		err = fmt.Errorf("prune backups of tenant %d: %w", tenantID, err)
+	}
+	return pruned, err
 }
 
-// prune is Prune, but for one archive that stays.
-func (s *Service) prune(ctx context.Context, tenantID int64, r Retention, stays string) (pruned []string, err error) {
-	fail := func(err error) ([]string, error) {
-		return pruned, fmt.Errorf("prune backups of tenant %d: %w", tenantID, err)
+// prune is Prune, but for archives that stay, and returns what is to be reported.
+func (s *Service) prune(ctx context.Context, tenantID int64, r Retention, stay ...string) (pruned, warnings []string, err error) {
+	now, err := s.readClocks(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
+	if w := now.warning(); w != "" {
+		warnings = append(warnings, w)
+	}
+	fail := func(err error) ([]string, []string, error) { return pruned, warnings, err }
 	var backups []Info
 	for info, err := range s.Backups(ctx, tenantID) {
 		if err != nil {
 			return fail(err) // what is not known is not judged
 		}
 		backups = append(backups, info)
+		if info.Ahead(now.earlier()) {
+			warnings = append(warnings, fmt.Sprintf("backup %q was taken in the future, %s: it is left alone", info.Name, info.TakenAt.UTC().Format(time.RFC3339)))
+		}
 	}
-	for _, b := range r.excess(backups) {
-		if b.Name == stays {
+	for _, b := range r.excess(backups, now.earlier()) {
+		if slices.Contains(stay, b.Name) {
 			continue
 		}
 		if err := s.remove(ctx, b.Name); err != nil {
@@ -48,12 +62,15 @@ func (s *Service) prune(ctx context.Context, tenantID int64, r Retention, stays 
 		}
 		pruned = append(pruned, b.Name)
 	}
-	swept, err := s.sweepStore(ctx, tenantID, time.Now().Add(-abandoned))
+	if !now.agree() {
+		return pruned, warnings, nil
+	}
+	swept, err := s.sweepStore(ctx, tenantID, now.earlier().Add(-abandoned))
 	pruned = append(pruned, swept...)
 	if err != nil {
 		return fail(err)
 	}
-	left, err := s.leftovers(ctx, tenantID)
+	left, err := s.leftovers(ctx, tenantID, now.earlier())
 	if err != nil {
 		return fail(err)
 	}
@@ -63,11 +80,11 @@ func (s *Service) prune(ctx context.Context, tenantID int64, r Retention, stays 
 		}
 		pruned = append(pruned, name)
 	}
-	return pruned, nil
+	return pruned, warnings, nil
 }
 
-// leftovers are archives that have no receipt and that nobody is writing any more.
-func (s *Service) leftovers(ctx context.Context, tenantID int64) (names []string, err error) {
+// leftovers are archives that have no receipt and that nobody is writing any more: by the store's clock, and by the time in their names.
+func (s *Service) leftovers(ctx context.Context, tenantID int64, now time.Time) (names []string, err error) {
 	receipts := make(map[string]bool)
 	var archives []Object
 	prefix, err := s.prefixOf(ctx, tenantID)
@@ -85,7 +102,10 @@ func (s *Service) leftovers(ctx context.Context, tenantID int64) (names []string
 		}
 	}
 	for _, o := range archives {
-		if !receipts[o.Name] && time.Since(o.ModTime) > abandoned {
+		if taken, named := timeOf(o.Name); named && now.Sub(taken) <= abandoned {
+			continue
+		}
+		if !receipts[o.Name] && now.Sub(o.ModTime) > abandoned {
 			names = append(names, o.Name)
 		}
 	}

@@ -20,11 +20,21 @@ func newName(t tenancy.Tenant, taken time.Time, encrypted bool) string {
 }
 
 func newFileName(t tenancy.Tenant, at time.Time, kind string, encrypted bool) string {
-	name := tenantPrefix(t.Registry, t.ID) + t.Slug + "/" + at.UTC().Format("20060102T150405Z") + "-" + strings.ToLower(rand.Text()[:10]) + kind
+	name := tenantPrefix(t.Registry, t.ID) + t.Slug + "/" + at.UTC().Format(nameTime) + "-" + strings.ToLower(rand.Text()[:10]) + kind
 	if encrypted {
 		name += ".age"
 	}
 	return name
+}
+
+// nameTime is how a name has the time.
+const nameTime = "20060102T150405Z"
+
+// timeOf returns the time in the name of a file.
+func timeOf(name string) (at time.Time, ok bool) {
+	text, _, _ := strings.Cut(lastPart(name), "-")
+	at, err := time.Parse(nameTime, text)
+	return at, err == nil
 }
 
 const receiptSuffix = ".json"

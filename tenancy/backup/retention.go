@@ -7,8 +7,9 @@ import (
 )
 
 // Retention says which verified backups of a tenant are kept: those that at least one rule keeps. The zero value keeps all. The newest
-// is always kept, and so is the one that was last restored into scratch. Files that were never verified are no backups, and are removed
-// when they are older than a day.
+// is always kept, and so are the one that a scheduled run has just made and the one that was last restored into scratch. One that was
+// taken in the future, because a clock was wrong, is left alone and counts for no rule. Files that were never verified are no backups, and
+// are removed when they are older than a day, unless the clocks of the process and of the registry's server differ.
 type Retention struct {
 	Last    int // the newest so many
 	Daily   int // the newest of each of the last so many days (UTC) that have one
@@ -25,12 +26,12 @@ func (r Retention) check() error {
 	return nil
 }
 
-// excess returns the backups that no rule keeps.
-func (r Retention) excess(backups []Info) (excess []Info) {
-	if r.all() || len(backups) == 0 {
+// excess returns the backups that no rule keeps, of those that were not taken after now.
+func (r Retention) excess(backups []Info, now time.Time) (excess []Info) {
+	sorted := slices.DeleteFunc(slices.Clone(backups), func(b Info) bool { return b.Ahead(now) })
+	if r.all() || len(sorted) == 0 {
 		return nil
 	}
-	sorted := slices.Clone(backups)
 	slices.SortStableFunc(sorted, func(a, b Info) int { return b.TakenAt.Compare(a.TakenAt) })
 	keep := make(map[string]bool)
 	for _, b := range sorted[:min(max(r.Last, 1), len(sorted))] {

@@ -77,7 +77,7 @@ func (c *Schedule) RunDue(ctx context.Context) (ScheduleReport, error) {
 			}
 		})
 	}
-	err := c.eachDue(ctx, time.Now(), func(j job) bool {
+	err := c.eachDue(ctx, func(j job) bool {
 		select {
 		case jobs <- j:
 			return true
@@ -118,6 +118,8 @@ type job struct {
 	tenant tenancy.Tenant
 	slot   time.Time
 	name   string // for RunVerify: the archive
+
+	warnings []string
 }
 
 // work takes the lease, if the job is still due and nobody's, and does it.
@@ -128,7 +130,7 @@ func (c *Schedule) work(ctx context.Context, j job) (done ScheduledRun, mine boo
 	}
 	start := time.Now()
 	inside, stop := l.keep(ctx)
-	done = ScheduledRun{Kind: j.kind, Tenant: j.tenant}
+	done = ScheduledRun{Kind: j.kind, Tenant: j.tenant, Warnings: j.warnings}
 	info, err := c.do(inside, j, &done)
 	if cause := context.Cause(inside); err != nil && errors.Is(cause, ErrLeaseLost) {
 		err = cause
@@ -165,8 +167,13 @@ func (c *Schedule) do(ctx context.Context, j job, done *ScheduledRun) (Info, err
 		return info, nil
 	}
 	drilled, err := c.drilled(ctx, j.tenant.ID)
-	if err == nil {
-		done.Pruned, err = c.s.prune(ctx, j.tenant.ID, c.cfg.Retention, drilled)
+	if err != nil {
+		return info, err
+	}
+	pruned, warnings, err := c.s.prune(ctx, j.tenant.ID, c.cfg.Retention, drilled, info.Name)
+	done.Pruned, done.Warnings = pruned, append(done.Warnings, warnings...)
+	if err != nil {
+		err = fmt.Errorf("prune: %w", err)
 	}
 	return info, err
 }

@@ -68,6 +68,7 @@ type ScheduledRun struct {
 	Name     string    // of the archive; empty where there is none
 	TakenAt  time.Time // of the archive
 	Pruned   []string  // archives that retention has removed
+	Warnings []string  // what a clock that is wrong, or was, has left: a slot, a lease or an archive that lies in the future
 	Duration time.Duration
 	Err      error // nil: it was good. Where Name is set nevertheless the backup is good, and what came after it was not.
 }
@@ -104,6 +105,9 @@ func (c ScheduleConfig) withDefaults(s *Service) (ScheduleConfig, error) {
 }
 
 func (r ScheduledRun) log(ctx context.Context, logger *slog.Logger) {
+	for _, w := range r.Warnings {
+		logger.WarnContext(ctx, "backup: a clock is wrong, or was", slog.String("tenant", r.Tenant.Slug), slog.String("reason", w))
+	}
 	attrs := []any{
 		slog.String("kind", string(r.Kind)), slog.String("tenant", r.Tenant.Slug), slog.String("name", r.Name),
 		slog.Int("pruned", len(r.Pruned)), slog.Duration("duration", r.Duration),

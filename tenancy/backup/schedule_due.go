@@ -59,8 +59,14 @@ type runKey struct {
 	kind   RunKind
 }
 
-// eachDue calls fn for each job that is due at now, as far as can be seen without the lease.
-func (c *Schedule) eachDue(ctx context.Context, now time.Time, fn func(j job) bool) error {
+// eachDue calls fn for each job that is due, as far as can be seen without the lease. What time it is says the registry's server, so that
+// processes whose clocks differ do not take turns in being right.
+func (c *Schedule) eachDue(ctx context.Context, fn func(j job) bool) error {
+	now, err := c.s.readClocks(ctx)
+	if err != nil {
+		return err
+	}
+	c.s.warn(ctx, now.warning())
 	all, err := c.States(ctx)
 	if err != nil {
 		return err
@@ -74,7 +80,7 @@ func (c *Schedule) eachDue(ctx context.Context, now time.Time, fn func(j job) bo
 		if err != nil {
 			return fmt.Errorf("list tenants: %w", err)
 		}
-		for _, j := range c.jobs(&t, now, states) {
+		for _, j := range c.jobs(&t, now.server, states) {
 			if !fn(j) {
 				return nil
 			}
@@ -87,19 +93,46 @@ func (c *Schedule) eachDue(ctx context.Context, now time.Time, fn func(j job) bo
 func (c *Schedule) jobs(t *tenancy.Tenant, now time.Time, states map[runKey]RunState) (due []job) {
 	last := states[runKey{t.ID, RunBackup}].of(t)
 	slot := slotOf(t.ID, now, c.cfg.Period, c.cfg.Start, c.cfg.Window)
-	if last.Slot.Before(slot) && c.mayTry(last, now) {
-		due = append(due, job{kind: RunBackup, tenant: *t, slot: slot})
+	if c.isDue(last, slot, now) {
+		due = append(due, job{kind: RunBackup, tenant: *t, slot: slot, warnings: c.warnings(last, now)})
 	}
 	if c.cfg.VerifyEvery == 0 || last.Name == "" || len(due) > 0 { // what is about to be backed up is restored the next time
 		return due
 	}
 	drill := states[runKey{t.ID, RunVerify}].of(t)
 	slot = slotOf(t.ID, now, c.cfg.VerifyEvery, 0, c.cfg.VerifyEvery)
-	if drill.Slot.Before(slot) && c.mayTry(drill, now) {
-		due = append(due, job{kind: RunVerify, tenant: *t, slot: slot, name: last.Name})
+	if c.isDue(drill, slot, now) {
+		due = append(due, job{kind: RunVerify, tenant: *t, slot: slot, name: last.Name, warnings: c.warnings(drill, now)})
 	}
 	return due
 }
+
+// isDue reports whether a slot has not been done, and is to be tried. One that lies in the future was not: a clock was wrong.
+func (c *Schedule) isDue(s RunState, slot, now time.Time) bool {
+	return (s.Slot.Before(slot) || ahead(s.Slot, now)) && c.mayTry(s, now)
+}
+
+// warnings are what is to be reported of a state.
+func (c *Schedule) warnings(s RunState, now time.Time) (found []string) {
+	for _, m := range []struct {
+		what string
+		at   time.Time
+		far  bool
+	}{
+		{"slot", s.Slot, ahead(s.Slot, now)},
+		{"lease", s.LeaseUntil, s.LeaseUntil.Sub(now) > c.longestLease()},
+		{"end", s.EndedAt, ahead(s.EndedAt, now)},
+		{"last backup", s.TakenAt, ahead(s.TakenAt, now)},
+	} {
+		if m.far {
+			found = append(found, fmt.Sprintf("the %s of the last run lies in the future, %s: it counts for nothing", m.what, m.at.Format(time.RFC3339)))
+		}
+	}
+	return found
+}
+
+// longestLease is how far in the future a lease can end, whose holder has this configuration.
+func (c *Schedule) longestLease() time.Duration { return 2*c.cfg.Lease + maxSkew }
 
 // of returns the state without what another registry has done, that this database is a copy of, or that of a release in which names had
 // no registry.
@@ -112,7 +145,7 @@ func (s RunState) of(t *tenancy.Tenant) RunState {
 
 // mayTry reports whether a failure is long enough ago.
 func (c *Schedule) mayTry(s RunState, now time.Time) bool {
-	if s.Failures == 0 {
+	if s.Failures == 0 || ahead(s.EndedAt, now) {
 		return true
 	}
 	wait := c.cfg.Retry
@@ -125,7 +158,8 @@ func (c *Schedule) mayTry(s RunState, now time.Time) bool {
 // forget removes the rows of tenants that are gone.
 func (c *Schedule) forget(ctx context.Context) error {
 	_, err := c.s.cfg.Registry.Exec(ctx, `delete from public.backup_runs r
-		where not exists (select from public.tenants t where t.id = r.tenant_id) and (lease_until is null or lease_until < clock_timestamp())`)
+		where not exists (select from public.tenants t where t.id = r.tenant_id) and (lease_until is null or lease_until < clock_timestamp() or lease_until > clock_timestamp() + $1 * interval '1 millisecond')`,
+		c.longestLease().Milliseconds())
 	if err != nil {
 		return fmt.Errorf("forget the runs of tenants that are gone: %w", err)
 	}

@@ -32,9 +32,10 @@ func (c *Schedule) take(ctx context.Context, j job) (*lease, bool, error) {
 		values ($1, $2, $3, $4, clock_timestamp() + $5 * interval '1 millisecond', clock_timestamp())
 		on conflict (tenant_id, kind) do update
 			set schema_name = excluded.schema_name, holder = excluded.holder, lease_until = excluded.lease_until, begun_at = excluded.begun_at
-			where (r.lease_until is null or r.lease_until < clock_timestamp())
-				and (r.slot is null or r.slot < $6 or not starts_with(r.name, $7))`,
-		j.tenant.ID, string(j.kind), j.tenant.Schema, l.holder, c.cfg.Lease.Milliseconds(), j.slot, registryPrefix(j.tenant.Registry))
+			where (r.lease_until is null or r.lease_until < clock_timestamp() or r.lease_until > clock_timestamp() + $8 * interval '1 millisecond')
+				and (r.slot is null or r.slot < $6 or r.slot > clock_timestamp() + $9 * interval '1 millisecond' or not starts_with(r.name, $7))`,
+		j.tenant.ID, string(j.kind), j.tenant.Schema, l.holder, c.cfg.Lease.Milliseconds(), j.slot, registryPrefix(j.tenant.Registry),
+		c.longestLease().Milliseconds(), maxSkew.Milliseconds())
 	if err != nil {
 		return nil, false, fmt.Errorf("take the lease of the %s of tenant %q: %w", j.kind, j.tenant.Slug, err)
 	}

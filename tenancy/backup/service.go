@@ -1,11 +1,15 @@
 package backup
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // Service backs up tenants. It is safe for concurrent use.
 type Service struct {
 	cfg        Config
 	references references
+	clock      func() time.Time
 }
 
 // New returns a service. It does not connect, and closes nothing of what it is given.
@@ -14,7 +18,7 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{cfg: cfg, references: references{gate: make(chan struct{}, 1)}}, nil
+	return &Service{cfg: cfg, references: references{gate: make(chan struct{}, 1)}, clock: time.Now}, nil
 }
 
 // errNoStore is returned by what needs [Config].Store.

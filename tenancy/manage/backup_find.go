@@ -22,7 +22,7 @@ func (c *call) lastBackup(ctx context.Context, id int64) (last time.Time, err er
 		if err != nil {
 			return last, err
 		}
-		if info.TakenAt.After(last) {
+		if info.TakenAt.After(last) && !info.Ahead(time.Now()) {
 			last = info.TakenAt
 		}
 	}
@@ -46,7 +46,9 @@ func (c *call) findBackup(ctx context.Context, slug, name string) (found backup.
 		if t.ID == 0 && info.Slug != slug || name != "" && info.Name != name {
 			continue
 		}
-		if info.TakenAt.After(found.TakenAt) {
+		// One of the future is the newest only where there is no other: a clock was wrong.
+		past := !info.Ahead(time.Now())
+		if found.Name == "" || past == !found.Ahead(time.Now()) && info.TakenAt.After(found.TakenAt) || past && found.Ahead(time.Now()) {
 			found = info
 		}
 	}

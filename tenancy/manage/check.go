@@ -145,7 +145,7 @@ func (c *call) oldestBackup(ctx context.Context, tenants []tenancy.Tenant) (*bac
 		if err != nil {
 			return nil, err
 		}
-		if info.TakenAt.After(last[info.TenantID]) {
+		if info.TakenAt.After(last[info.TenantID]) && !info.Ahead(time.Now()) {
 			last[info.TenantID] = info.TakenAt
 		}
 	}
