@@ -1,0 +1,251 @@
+package rpc_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http/httptest"
+	"os"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/oryne/pgtenant/examples/rpc"
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/resolver"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+
+// platform is a registry with schools that have no domains.
+type platform struct {
+	db      *schemactx.DB
+	manager *tenancy.Manager
+	schools rpc.Tenants
+}
+
+func setup(t *testing.T) *platform {
+	t.Helper()
+	ctx := t.Context()
+	pg := pgtest.New(t)
+	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
+	require.NoError(t, err)
+	_, err = schemactx.Setup(ctx, pg.Pool, schemactx.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
+	require.NoError(t, err)
+	owner, runtime := open(t, pg.URLAs(roles.Owner(), "o")), open(t, pg.URLAs(roles.Runtime(), "r"))
+	p := &platform{}
+	p.db, err = schemactx.New(runtime, schemactx.Config{Roles: roles})
+	require.NoError(t, err)
+	runner, err := migrate.New(owner, migrate.Config{
+		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}},
+		Tenant: []migrate.Source{{Name: "school", FS: fstest.MapFS{"00001_name.sql": {Data: []byte(
+			"-- +goose Up\ncreate table name (name text);\n-- +goose Down\ndrop table name;\n")}}}},
+	})
+	require.NoError(t, err)
+	p.manager, err = tenancy.New(owner, tenancy.Config{Migrator: runner, Roles: roles, Seed: func(ctx context.Context, tenant *tenancy.Tenant) error {
+		_, err := p.db.Exec(ctx, "insert into name values ($1)", "School "+tenant.Slug)
+		return err
+	}})
+	require.NoError(t, err)
+	require.NoError(t, p.manager.Init(ctx))
+	for _, slug := range []string{"a", "b", "closed", "worked-on", "kept"} {
+		_, err := p.manager.Create(ctx, tenancy.CreateParams{Slug: slug}) // no domain: the slug is in the metadata
+		require.NoError(t, err)
+	}
+	_, err = p.manager.Suspend(ctx, "closed", "unpaid")
+	require.NoError(t, err)
+	_, err = p.manager.StartMaintenance(ctx, "worked-on", tenancy.MaintenanceParams{Until: time.Now().Add(10 * time.Minute)})
+	require.NoError(t, err)
+	directory, err := resolver.NewDirectory(ctx, p.db, resolver.Config{})
+	require.NoError(t, err)
+	t.Cleanup(directory.Close)
+	p.schools = rpc.Tenants{
+		Find: func(ctx context.Context, key string) (tenancy.Target, error) {
+			if key == "trouble" {
+				return tenancy.Target{}, errors.New("the registry is away")
+			}
+			return directory.ResolveSlug(ctx, key)
+		},
+		Admit: func(_ context.Context, t *tenancy.Tenant) error {
+			if t.Slug == "kept" {
+				return &tenancy.QuarantineError{Slug: t.Slug, Reason: "behind", RetryAfter: 5 * time.Second}
+			}
+			return nil
+		},
+	}
+	return p
+}
+
+func open(t *testing.T, url string) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgxpool.New(context.Background(), url)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+// name is what both services do: it reads the name of the school that the call is for.
+func (p *platform) name(ctx context.Context) (*wrapperspb.StringValue, error) {
+	var name string
+	err := p.db.QueryRow(ctx, "select name from name").Scan(&name)
+	return wrapperspb.String(name), err
+}
+
+// calls are what a caller names, and gets: the name, or the code, the text and when to try again.
+var calls = []struct {
+	keys  []string
+	name  string
+	code  uint32
+	text  string
+	retry bool
+}{
+	{[]string{"a"}, "School a", 0, "", false},
+	{[]string{"b"}, "School b", 0, "", false},
+	{[]string{"a"}, "School a", 0, "", false},
+	{nil, "", 5, "Unknown host", false},
+	{[]string{"nobody"}, "", 5, "Unknown host", false},
+	{[]string{"a", "b"}, "", 3, "more than one", false},
+	{[]string{"closed"}, "", 7, "unpaid", false},
+	{[]string{"worked-on"}, "", 14, "Maintenance", true},
+	{[]string{"kept"}, "", 14, "Being updated", true},
+	{[]string{"trouble"}, "", 14, "Try again soon", true},
+}
+
+func TestGRPCServesEachSchoolItsOwn(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	server := grpc.NewServer(grpc.UnaryInterceptor(p.schools.GRPCUnary), grpc.StreamInterceptor(p.schools.GRPCStream))
+	server.RegisterService(&grpc.ServiceDesc{
+		ServiceName: "School", HandlerType: (*any)(nil),
+		Methods: []grpc.MethodDesc{{MethodName: "Name", Handler: func(_ any, ctx context.Context, decode func(any) error, intercept grpc.UnaryServerInterceptor) (any, error) {
+			req := new(emptypb.Empty)
+			if err := decode(req); err != nil {
+				return nil, err
+			}
+			return intercept(ctx, req, &grpc.UnaryServerInfo{}, func(ctx context.Context, _ any) (any, error) { return p.name(ctx) })
+		}}},
+		Streams: []grpc.StreamDesc{{StreamName: "Names", ServerStreams: true, Handler: func(_ any, stream grpc.ServerStream) error {
+			if err := stream.RecvMsg(new(emptypb.Empty)); err != nil {
+				return err
+			}
+			name, err := p.name(stream.Context())
+			if err != nil {
+				return err
+			}
+			return stream.SendMsg(name)
+		}}},
+	}, p)
+	listener := bufconn.Listen(1 << 16)
+	go server.Serve(listener) //nolint:errcheck // it ends with the test
+	t.Cleanup(server.Stop)
+	client, err := grpc.NewClient("passthrough:///school", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, client.Close()) })
+
+	for _, c := range calls {
+		ctx := t.Context()
+		for _, key := range c.keys {
+			ctx = metadata.AppendToOutgoingContext(ctx, rpc.Key, key)
+		}
+		single, streamed := new(wrapperspb.StringValue), new(wrapperspb.StringValue)
+		err := client.Invoke(ctx, "/School/Name", &emptypb.Empty{}, single)
+		for got, err := range map[*wrapperspb.StringValue]error{single: err, streamed: stream(ctx, client, streamed)} {
+			st := status.Convert(err)
+			assert.Equal(t, c.name, got.GetValue(), c.keys)
+			assert.Equal(t, c.code, uint32(st.Code()), c.keys)
+			assert.Contains(t, st.Message(), c.text)
+			retry := false
+			for _, d := range st.Details() {
+				retry = d.(*errdetails.RetryInfo).GetRetryDelay().AsDuration() > 0
+			}
+			assert.Equal(t, c.retry, retry, c.keys)
+		}
+	}
+}
+
+// stream asks for the name by the stream.
+func stream(ctx context.Context, client *grpc.ClientConn, into *wrapperspb.StringValue) error {
+	s, err := client.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/School/Names")
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(s.SendMsg(&emptypb.Empty{}), s.CloseSend()); err != nil {
+		return err
+	}
+	return s.RecvMsg(into)
+}
+
+func TestConnectServesEachSchoolItsOwn(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	intercepted := connect.WithInterceptors(p.schools.Connect())
+	single := httptest.NewServer(connect.NewUnaryHandler("/School/Name",
+		func(ctx context.Context, _ *connect.Request[emptypb.Empty]) (*connect.Response[wrapperspb.StringValue], error) {
+			name, err := p.name(ctx)
+			return connect.NewResponse(name), err
+		}, intercepted))
+	t.Cleanup(single.Close)
+	streamed := httptest.NewServer(connect.NewServerStreamHandler("/School/Names",
+		func(ctx context.Context, _ *connect.Request[emptypb.Empty], stream *connect.ServerStream[wrapperspb.StringValue]) error {
+			name, err := p.name(ctx)
+			if err != nil {
+				return err
+			}
+			return stream.Send(name)
+		}, intercepted))
+	t.Cleanup(streamed.Close)
+	one := connect.NewClient[emptypb.Empty, wrapperspb.StringValue](single.Client(), single.URL+"/School/Name", intercepted)
+	many := connect.NewClient[emptypb.Empty, wrapperspb.StringValue](streamed.Client(), streamed.URL+"/School/Names", intercepted)
+
+	for _, c := range calls {
+		request := func() *connect.Request[emptypb.Empty] {
+			r := connect.NewRequest(&emptypb.Empty{})
+			r.Header()[httpKey] = c.keys
+			return r
+		}
+		response, err := one.CallUnary(t.Context(), request())
+		if c.code == 0 {
+			require.NoError(t, err)
+			assert.Equal(t, c.name, response.Msg.GetValue())
+		} else {
+			expectRefused(t, err, c.code, c.text, c.retry)
+		}
+		messages, err := many.CallServerStream(t.Context(), request())
+		require.NoError(t, err)
+		assert.Equal(t, c.code == 0, messages.Receive(), c.keys)
+		assert.Equal(t, c.name, messages.Msg().GetValue())
+		if c.code > 0 {
+			expectRefused(t, messages.Err(), c.code, c.text, c.retry)
+		}
+		require.NoError(t, messages.Close())
+	}
+}
+
+// httpKey is the metadata as a header.
+const httpKey = "X-Tenant"
+
+func expectRefused(t *testing.T, err error, code uint32, text string, retry bool) {
+	t.Helper()
+	var told *connect.Error
+	require.ErrorAs(t, err, &told)
+	assert.Equal(t, code, uint32(told.Code()))
+	assert.Contains(t, told.Message(), text)
+	assert.Equal(t, retry, told.Meta().Get("Retry-After") != "")
+}

@@ -1,0 +1,85 @@
+package rpc
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// Key is the metadata that names the tenant of a call.
+const Key = "x-tenant"
+
+// Tenants says whose calls are served.
+type Tenants struct {
+	// Find returns what the metadata of a call stands for, such as ResolveSlug of a directory. Required.
+	Find func(ctx context.Context, key string) (tenancy.Target, error)
+
+	// Admit returns why an active tenant is not served all the same, such as that of package quarantine. Default: all are.
+	Admit func(ctx context.Context, t *tenancy.Tenant) error
+}
+
+// enter returns the context of a call, in which the tenant is and whose statements run in its schema. A call without the
+// metadata has no tenant: it is refused, as an unknown one is.
+func (s Tenants) enter(ctx context.Context, keys []string) (context.Context, error) {
+	switch len(keys) {
+	case 0:
+		return nil, tenancy.ErrUnknownHost
+	case 1:
+	default:
+		return nil, tenancy.ErrDisagree
+	}
+	target, err := s.Find(ctx, keys[0])
+	if err != nil {
+		return nil, err
+	}
+	if target.Public() {
+		return tenancy.NewPublicContext(ctx), nil
+	}
+	t := target.Tenant()
+	if err := tenancy.Serveable(t); err != nil {
+		return nil, err
+	}
+	if s.Admit != nil {
+		if err := s.Admit(ctx, t); err != nil {
+			return nil, err
+		}
+	}
+	return tenancy.NewContext(ctx, t), nil
+}
+
+// refusal is what a caller is told: the code has the number that gRPC and Connect share, and retry is 0 where nobody knows.
+type refusal struct {
+	code  uint32
+	text  string
+	retry time.Duration
+}
+
+// The codes that both protocols have.
+const (
+	invalidArgument  = 3
+	notFound         = 5
+	permissionDenied = 7
+	unavailable      = 14
+	unauthenticated  = 16
+)
+
+// codeOf are those of the statuses that [tenancy.ProblemOf] returns.
+var codeOf = map[int]uint32{400: invalidArgument, 401: unauthenticated, 403: permissionDenied, 404: notFound, 503: unavailable}
+
+func refuse(ctx context.Context, err error) refusal {
+	problem, known := tenancy.ProblemOf(err)
+	if !known {
+		slog.ErrorContext(ctx, "find the tenant of a call", slog.Any("error", err))
+	}
+	text := problem.Detail
+	if problem.Title != "" {
+		text = problem.Title + ": " + text
+	}
+	code, ok := codeOf[problem.Status]
+	if !ok {
+		code = unavailable
+	}
+	return refusal{code, text, problem.RetryAfter}
+}
