@@ -25,6 +25,12 @@ type Config struct {
 	// there. Default: none.
 	ExtraSearchPath []string
 
+	// ExtraTables are the names, not quoted, of tables that schemas may have beside those that the migrations make: a partition
+	// manager's own, or django_migrations while two programs share the schemas. They and what belongs to them, such as the
+	// sequence of a column, are no drift and in no backup, restore or clone. A name that the migrations make a table of has
+	// no effect. Default: none.
+	ExtraTables []string
+
 	// Table is the name of the version table in each schema. Default: goose_db_version.
 	Table string
 
@@ -142,7 +148,12 @@ func (cfg Config) withDefaults() (Config, error) {
 	if err := schemactx.ValidateName(cfg.Table); err != nil {
 		return cfg, fmt.Errorf("migrate: version table: %w", err)
 	}
-	cfg.ExtraSearchPath = slices.Clone(cfg.ExtraSearchPath)
+	cfg.ExtraSearchPath, cfg.ExtraTables = slices.Clone(cfg.ExtraSearchPath), slices.Clone(cfg.ExtraTables)
+	for _, name := range cfg.ExtraTables {
+		if _, err := schemactx.QuoteName(name); err != nil {
+			return cfg, fmt.Errorf("migrate: extra table: %w", err)
+		}
+	}
 	if _, err := schemactx.SearchPath(schemactx.Public, cfg.ExtraSearchPath); err != nil {
 		return cfg, fmt.Errorf("migrate: %w", err)
 	}

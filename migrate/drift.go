@@ -34,6 +34,10 @@ type DriftOptions struct {
 	// columns, and to nothing else; a column that was dropped and added again stands at the end.
 	IgnoreOrder bool
 
+	// ExtraTables are the names, not quoted, of tables that are no difference, with all that belongs to them, beside those of
+	// [Config].ExtraTables. One that the reference has is compared all the same. Default: none.
+	ExtraTables []string
+
 	// Skip, where not nil, leaves out the objects for which it returns true: what tenants may have of their own.
 	// It is called often, from one goroutine, and must be quick.
 	Skip func(Object) bool
@@ -66,6 +70,10 @@ type DriftResult struct {
 // version tables are read for [Config.Changed], and to find schemas of a newer program. Drift changes nothing. It locks no
 // table, except for a moment those that views show. It reads the catalogue with one query for each batch, a few at a time,
 // and holds in memory these batches, the reference, and the results of the schemas that are not equal.
+//
+// Partitions that were made at run time, of tables that the reference has, are the tenant's data and no difference, at any
+// depth. What one has of its own is: a constraint, an index or a trigger that the table above has not, other rights, storage
+// parameters. One that the reference has and the schema has not is missing.
 //
 // The reference is at the newest version: a schema that is behind differs by what is pending. What differs is in the
 // report and no error; [DriftReport.Err] makes one of it. A schema that does not exist is a result like any other.
@@ -102,6 +110,7 @@ func (r *Runner) DriftEach(ctx context.Context, schemas []string, opts DriftOpti
 		if len(schemas) == 0 {
 			return
 		}
+		opts.ExtraTables = append(r.ExtraTables(), opts.ExtraTables...)
 		if opts.Reference == nil {
 			reference, err := r.Reference(ctx, opts.FingerprintOptions)
 			if err != nil {

@@ -46,13 +46,14 @@ func (opts DriftOptions) keep(objects []Object) []Object {
 // compare returns how a schema differs, in the order of a structure. Nearly all do not, and are compared object by
 // object in one pass without allocating.
 func (ref reference) compare(s Structure) []Difference {
-	objects := ref.opts.keep(s.Objects)
+	objects := ref.extra(ref.opts.keep(s.Objects))
 	if slices.EqualFunc(objects, ref.objects, Object.equal) {
 		return nil
 	}
 	c := comparison{ref: ref, schema: s.Schema, objects: objects, touched: make(map[objectKey]bool)}
-	found := make(map[objectKey]bool, len(objects))
-	for _, o := range objects {
+	c.partitions()
+	found := make(map[objectKey]bool, len(c.objects))
+	for _, o := range c.objects {
 		found[o.key()] = true
 		c.object(o)
 	}

@@ -62,7 +62,7 @@ func (s *Service) Backup(ctx context.Context, slug string, opts BackupOptions) (
 // BackupTo writes a tenant's archive to dst, as [Service.Backup] does into the store. Nothing verifies what becomes of it, and after an
 // error what dst has is no archive. It waits for a Write of dst that is under way, whatever ctx says.
 func (s *Service) BackupTo(ctx context.Context, slug string, dst io.Writer, opts BackupOptions) (Info, error) {
-	run, err := s.begin(ctx, slug, opts)
+	run, err := s.begin(ctx, slug, snapshotOptions{drift: opts.Drift})
 	if err == nil {
 		defer run.end(ctx)
 		err = run.write(ctx, dst)
@@ -74,7 +74,7 @@ func (s *Service) BackupTo(ctx context.Context, slug string, dst io.Writer, opts
 }
 
 func (s *Service) backup(ctx context.Context, slug string, opts BackupOptions) (Info, error) {
-	run, err := s.begin(ctx, slug, opts)
+	run, err := s.begin(ctx, slug, snapshotOptions{drift: opts.Drift})
 	if err != nil {
 		return Info{}, err
 	}

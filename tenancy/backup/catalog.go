@@ -31,10 +31,13 @@ type relation struct {
 // catalog is what a snapshot says of a schema.
 type catalog struct {
 	schema      string
-	versions    string // the version table, which is no data
+	versions    string   // the version table, which is no data
+	extra       []string // tables that are left out
 	bypassesRLS bool
 	oid         uint32
 	relations   []relation
+	partitions  []partition // among them, each behind the one that it is of
+	leftOut     []string    // tables that are not among them
 	extensions  []string
 	tables      []archive.Table
 	columnTypes map[string][]uint32 // by table, beside its columns
@@ -71,6 +74,10 @@ func (c *catalog) read(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return err
 	}
+	if err := c.readPartitions(ctx, tx); err != nil {
+		return err
+	}
+	c.leaveOut(c.extra)
 	rows, err = tx.Query(ctx, extensionsSQL, c.oid)
 	if err != nil {
 		return err
@@ -160,7 +167,7 @@ func neutral(typeName, quoted, schema string) string {
 
 // fill enters what was read into a header.
 func (c *catalog) fill(h *archive.Header) {
-	h.Tables = c.tables
+	h.Tables, h.LeftOut = c.tables, c.leftOut
 	for _, r := range c.relations {
 		if r.kind == "m" {
 			h.MaterializedViews = append(h.MaterializedViews, archive.MaterializedView{Name: r.name, Populated: r.populated})

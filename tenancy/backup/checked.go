@@ -10,16 +10,22 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
+// snapshotOptions are what becomes of a schema that is not what its migrations make.
+type snapshotOptions struct {
+	drift  DriftPolicy
+	edited EditedPolicy
+}
+
 // checkedSnapshot takes a snapshot and compares the structure that it has with what its migrations make. What they make is found out
 // before, as that needs a connection; where the snapshot has other versions it is taken anew.
-func (s *Service) checkedSnapshot(ctx context.Context, t *tenancy.Tenant, domains []tenancy.Domain, policy DriftPolicy) (*snapshot, error) {
+func (s *Service) checkedSnapshot(ctx context.Context, t *tenancy.Tenant, domains []tenancy.Domain, opts snapshotOptions) (*snapshot, error) {
 	age := referenceKept
 	for range maxSnapshots {
-		want, err := s.expect(ctx, t.Schema, age)
-		if err != nil && (policy != DriftRecord || !errors.Is(err, ErrVersions)) {
+		want, err := s.expect(ctx, t.Schema, age, opts.edited)
+		if err != nil && (opts.drift != DriftRecord || !errors.Is(err, ErrVersions)) {
 			return nil, err
 		}
-		snap, err := s.openSnapshot(ctx, t, domains)
+		snap, err := s.openSnapshot(ctx, t, domains, want.extra)
 		if err != nil {
 			return nil, err
 		}
@@ -33,11 +39,15 @@ func (s *Service) checkedSnapshot(ctx context.Context, t *tenancy.Tenant, domain
 			age = referenceFresh // what was built before an upgrade of the server reads differently
 			continue
 		}
-		if len(differences) > 0 && policy != DriftRecord {
+		if len(differences) > 0 && opts.drift != DriftRecord {
 			snap.close(ctx)
 			return nil, &DriftError{t.Schema, differences}
 		}
 		snap.header.Differences = differences
+		if snap.header.Partitions, err = snap.catalog.madeAtRunTime(want); err != nil {
+			snap.close(ctx)
+			return nil, err
+		}
 		return snap, nil
 	}
 	return nil, fmt.Errorf("%w: schema %q had other migrations each of %d times", ErrChanged, t.Schema, maxSnapshots)
@@ -48,18 +58,21 @@ type expected struct {
 	versions  []int64
 	other     error // why there is no reference: migrations that the program does not have, or that were edited
 	reference migrate.Structure
+	extra     []string // tables that are expected beside the reference's; nil where there is none
 }
 
-func (s *Service) expect(ctx context.Context, schema string, age referenceAge) (expected, error) {
+func (s *Service) expect(ctx context.Context, schema string, age referenceAge, edited EditedPolicy) (expected, error) {
 	status, err := s.cfg.Migrations.Status(ctx, schema)
 	if err != nil {
 		return expected{}, err
 	}
 	want := expected{versions: versionsOf(status)}
-	if want.other = s.checkApplied(migrationsOf(status), EditedConfigured); want.other != nil {
+	if want.other = s.checkApplied(migrationsOf(status), edited); want.other != nil {
 		return want, want.other
 	}
 	want.reference, err = s.reference(ctx, want.versions, age)
+	made := want.reference.Tables()
+	want.extra = slices.DeleteFunc(s.cfg.Migrations.ExtraTables(), func(name string) bool { return slices.Contains(made, name) })
 	return want, err
 }
 
@@ -70,7 +83,7 @@ func (want expected) differences(have migrate.Structure) []string {
 	}
 	var texts []string
 	for _, d := range migrate.Compare(have, migrate.DriftOptions{
-		Reference: &want.reference, IgnoreGrants: true, IgnoreOwners: true, IgnoreOrder: true,
+		Reference: &want.reference, ExtraTables: want.extra, IgnoreGrants: true, IgnoreOwners: true, IgnoreOrder: true,
 	}) {
 		texts = append(texts, d.String())
 	}

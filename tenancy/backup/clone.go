@@ -34,6 +34,15 @@ type CloneOptions struct {
 	// Data is what is copied. Default: [CloneAll].
 	Data CloneData
 
+	// Edited is what becomes of migrations that were edited since the tenant has applied them, as
+	// [RestoreOptions].Edited. Default: [EditedConfigured].
+	Edited EditedPolicy
+
+	// Drift is what becomes of a tenant whose schema is not what its migrations make, as
+	// [RestoreOptions].Drift. With [DriftRecord] the clone is what the migrations make, with the rows
+	// as far as they fit. Default: [DriftRefuse].
+	Drift DriftPolicy
+
 	// Anonymize are called for each value of their columns. Constraints hold of what they return: a
 	// unique column needs different values, a reference one that is there. Generated columns follow. A
 	// column that the tenant does not have is a [tenancy.FieldError]. Default: all is copied as it is.
@@ -63,7 +72,7 @@ func (s *Service) clone(ctx context.Context, slug string, opts CloneOptions) (Re
 	if opts.Data > CloneStructure {
 		return Restored{}, &tenancy.FieldError{Field: "data", Value: fmt.Sprint(opts.Data), Rule: "is neither CloneAll nor CloneStructure"}
 	}
-	from, err := s.begin(ctx, slug, BackupOptions{})
+	from, err := s.begin(ctx, slug, opts.policies())
 	if err != nil {
 		return Restored{}, err
 	}
@@ -82,7 +91,7 @@ func (s *Service) clone(ctx context.Context, slug string, opts CloneOptions) (Re
 	defer staging.Close(ctx) // an error is logged, and left to the sweep
 	restored := Restored{TakenAt: h.TakenAt}
 	if opts.Data == CloneStructure {
-		if err := s.cfg.Migrations.MigrateUnused(ctx, staging.Schema()); err != nil {
+		if err := s.copyStructure(ctx, staging.Schema(), h); err != nil {
 			return Restored{}, err
 		}
 	} else if err := s.copyTenant(ctx, from, staging.Schema(), opts, &restored); err != nil {
@@ -96,6 +105,23 @@ func (s *Service) clone(ctx context.Context, slug string, opts CloneOptions) (Re
 	return restored, err
 }
 
+func (o CloneOptions) policies() snapshotOptions {
+	return snapshotOptions{drift: o.Drift, edited: o.Edited}
+}
+
+// copyStructure makes what migrations make of a staged schema, and the partitions that were made at run time.
+func (s *Service) copyStructure(ctx context.Context, schema string, h archive.Header) error {
+	if err := s.cfg.Migrations.MigrateUnused(ctx, schema); err != nil || len(h.Partitions) == 0 {
+		return err
+	}
+	l, err := s.openLoader(ctx, schema, restoring{s: s, header: h})
+	if err != nil {
+		return err
+	}
+	defer l.close(ctx)
+	return l.makePartitions(ctx, h.Partitions)
+}
+
 // copyTenant builds a staged schema and copies the tenant's rows into it. The snapshot that has the
 // rows is taken when the structure is built, and ended before other migrations run: a migration may
 // wait for all snapshots there are. from had one before.
@@ -105,7 +131,7 @@ func (s *Service) copyTenant(ctx context.Context, from *run, schema string, opts
 		if err := s.build(ctx, schema, versions, restoring{s: s, header: from.snap.header}); err != nil {
 			return err
 		}
-		now, err := s.prepare(ctx, from.tenant.Slug, BackupOptions{})
+		now, err := s.prepare(ctx, from.tenant.Slug, opts.policies())
 		if err != nil {
 			return err
 		}
@@ -133,7 +159,7 @@ func (s *Service) copyRows(ctx context.Context, from *run, schema string, opts C
 	}
 	rows := &clonedRows{run: from, hide: hide, sums: make(map[string]archive.TableSum)}
 	defer rows.stop()
-	if restored.Warnings, err = s.fill(ctx, schema, rows, restoring{s: s, header: h}, DriftRefuse); err != nil {
+	if restored.Warnings, err = s.fill(ctx, schema, rows, restoring{s: s, header: h}, opts.Drift); err != nil {
 		return err
 	}
 	for _, sum := range rows.sums {

@@ -32,7 +32,7 @@
 // # What is in it
 //
 // Data: the rows of tables, where sequences stand, the tenant's row and domains of the registry, and which migrations were
-// applied. The structure is what those migrations make, and is compared with them: a schema that differs is a [DriftError]. What an
+// applied, and the partitions made at run time. The structure is what those migrations make: a schema that differs is a [DriftError]. What an
 // archive cannot hold is an [UnsupportedError] that names it; nothing is left out in silence. FORMAT.md lists both.
 //
 // No SQL is in an archive, and none of it is ever run.

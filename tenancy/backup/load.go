@@ -71,10 +71,7 @@ func (s *Service) openLoader(ctx context.Context, schema string, about restoring
 	if err != nil {
 		return nil, err
 	}
-	l := &loader{
-		s: s, conn: pooled.Hijack(), schema: schema, path: path, restore: about,
-		catalog: &catalog{schema: schema, versions: s.cfg.Migrations.VersionTable()},
-	}
+	l := &loader{s: s, conn: pooled.Hijack(), schema: schema, path: path, restore: about}
 	if err := l.read(ctx); err != nil {
 		l.close(ctx)
 		return nil, err
@@ -90,7 +87,9 @@ func closeConn(ctx context.Context, conn *pgx.Conn) {
 	_ = conn.Close(ctx) // gone in any case
 }
 
+// read reads what the schema has, for the first time or anew.
 func (l *loader) read(ctx context.Context) error {
+	l.catalog, l.oids = &catalog{schema: l.schema, versions: l.s.cfg.Migrations.VersionTable()}, nil
 	return l.transact(ctx, func(tx pgx.Tx) error {
 		var h archive.Header
 		if err := l.catalog.readMoment(ctx, tx, &h); err != nil {

@@ -264,6 +264,12 @@ func (l *loader) fill(ctx context.Context, src rowSource, drift DriftPolicy) err
 	if err := l.compare(about.header, sequences, drift); err != nil {
 		return err
 	}
+	if err := l.makePartitions(ctx, about.header.Partitions); err != nil {
+		return err
+	}
+	for _, name := range about.header.LeftOut {
+		l.warn(ctx, "table "+name, "was left out of the backup, as it is one of migrate.Config.ExtraTables")
+	}
 	if err := l.load(ctx, src, about.header); err != nil {
 		return err
 	}
@@ -286,7 +292,7 @@ func (l *loader) fill(ctx context.Context, src rowSource, drift DriftPolicy) err
 // checkStructure returns an error unless the schema is what the migrations make that it has.
 func (s *Service) checkStructure(ctx context.Context, schema string) error {
 	for _, age := range []referenceAge{referenceKept, referenceFresh} {
-		want, err := s.expect(ctx, schema, age)
+		want, err := s.expect(ctx, schema, age, EditedConfigured)
 		if err != nil {
 			return err
 		}

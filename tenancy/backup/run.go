@@ -21,7 +21,7 @@ type run struct {
 }
 
 // begin finds the tenant and takes its snapshot.
-func (s *Service) begin(ctx context.Context, slug string, opts BackupOptions) (*run, error) {
+func (s *Service) begin(ctx context.Context, slug string, opts snapshotOptions) (*run, error) {
 	r, err := s.prepare(ctx, slug, opts)
 	if err == nil {
 		r.report(ctx, Event{Kind: EventStarted})
@@ -30,7 +30,7 @@ func (s *Service) begin(ctx context.Context, slug string, opts BackupOptions) (*
 }
 
 // prepare is begin without an event.
-func (s *Service) prepare(ctx context.Context, slug string, opts BackupOptions) (*run, error) {
+func (s *Service) prepare(ctx context.Context, slug string, opts snapshotOptions) (*run, error) {
 	r := &run{s: s, start: time.Now()}
 	var err error
 	if r.tenant, err = s.cfg.Tenants.BySlug(ctx, slug); err != nil {
@@ -44,7 +44,7 @@ func (s *Service) prepare(ctx context.Context, slug string, opts BackupOptions) 
 	if err != nil {
 		return nil, err
 	}
-	if r.snap, err = s.checkedSnapshot(ctx, &r.tenant, domains, opts.Drift); err != nil {
+	if r.snap, err = s.checkedSnapshot(ctx, &r.tenant, domains, opts); err != nil {
 		return nil, err
 	}
 	return r, nil

@@ -22,6 +22,7 @@ type snapshot struct {
 	header    archive.Header
 	status    migrate.Status
 	structure migrate.Structure
+	catalog   *catalog
 }
 
 // rollbackTimeout bounds what has to be done when the caller's context is over.
@@ -42,10 +43,10 @@ const lockNotAvailable = "55P03"
 // errMoved is the reason for another try.
 var errMoved = errors.New("tables came or went")
 
-// openSnapshot takes a snapshot of the tenant's schema and reads all but the rows.
-func (s *Service) openSnapshot(ctx context.Context, t *tenancy.Tenant, domains []tenancy.Domain) (*snapshot, error) {
+// openSnapshot takes a snapshot of the tenant's schema and reads all but the rows. The tables extra are left out.
+func (s *Service) openSnapshot(ctx context.Context, t *tenancy.Tenant, domains []tenancy.Domain, extra []string) (*snapshot, error) {
 	for range maxSnapshots {
-		snap, err := s.trySnapshot(ctx, t, domains)
+		snap, err := s.trySnapshot(ctx, t, domains, extra)
 		var pgErr *pgconn.PgError
 		if errors.Is(err, errMoved) || errors.As(err, &pgErr) && (pgErr.Code == undefinedTable || pgErr.Code == invalidSchemaName) {
 			continue
@@ -55,7 +56,9 @@ func (s *Service) openSnapshot(ctx context.Context, t *tenancy.Tenant, domains [
 	return nil, fmt.Errorf("%w: schema %q: the tables were others each of %d times", ErrChanged, t.Schema, maxSnapshots)
 }
 
-func (s *Service) trySnapshot(ctx context.Context, t *tenancy.Tenant, domains []tenancy.Domain) (snap *snapshot, err error) {
+func (s *Service) trySnapshot(
+	ctx context.Context, t *tenancy.Tenant, domains []tenancy.Domain, extra []string,
+) (snap *snapshot, err error) {
 	conn, err := s.cfg.Pool.Acquire(ctx)
 	if err != nil {
 		return nil, err
@@ -79,7 +82,7 @@ func (s *Service) trySnapshot(ctx context.Context, t *tenancy.Tenant, domains []
 	if _, err := snap.tx.Exec(ctx, settings, pgx.QueryExecModeSimpleProtocol); err != nil {
 		return snap, err
 	}
-	err = s.read(ctx, snap, t.Schema)
+	err = s.read(ctx, snap, t.Schema, extra)
 	if err == nil {
 		// What was locked before the snapshot must be what the snapshot has.
 		var now string
@@ -91,7 +94,7 @@ func (s *Service) trySnapshot(ctx context.Context, t *tenancy.Tenant, domains []
 }
 
 // read fills the header. What the planner is told for it is taken back with the savepoint.
-func (s *Service) read(ctx context.Context, snap *snapshot, schema string) error {
+func (s *Service) read(ctx context.Context, snap *snapshot, schema string, extra []string) error {
 	tx, err := snap.tx.Begin(ctx)
 	if err != nil {
 		return err
@@ -99,7 +102,8 @@ func (s *Service) read(ctx context.Context, snap *snapshot, schema string) error
 	if _, err := tx.Exec(ctx, planSQL, pgx.QueryExecModeSimpleProtocol); err != nil {
 		return err
 	}
-	c := &catalog{schema: schema, versions: s.cfg.Migrations.VersionTable()}
+	c := &catalog{schema: schema, versions: s.cfg.Migrations.VersionTable(), extra: extra}
+	snap.catalog = c
 	if err := c.readMoment(ctx, tx, &snap.header); err != nil {
 		return err
 	}

@@ -11,7 +11,10 @@ func (h *Header) check(limits Limits) error {
 	if h.PartSize < minPartSize || h.PartSize > MaxPartSize {
 		return fmt.Errorf("part size %d is not between %d and %d", h.PartSize, minPartSize, MaxPartSize)
 	}
-	if n := max(len(h.Tables), len(h.Sequences), len(h.MaterializedViews)); n > limits.Tables {
+	if h.Version < h.version() {
+		return fmt.Errorf("version %d has no partitions, and leaves nothing out", h.Version)
+	}
+	if n := max(len(h.Tables), len(h.Sequences), len(h.MaterializedViews), len(h.Partitions), len(h.LeftOut)); n > limits.Tables {
 		return fmt.Errorf("%d tables, sequences or views: %w", n, ErrLimit)
 	}
 	if h.LargeObjects != "none" {
@@ -39,7 +42,20 @@ func (h *Header) check(limits Limits) error {
 			return err
 		}
 	}
-	return nil
+	for _, name := range h.LeftOut {
+		if err := seen.add(name); err != nil {
+			return err
+		}
+	}
+	return h.checkPartitions(seen)
+}
+
+// version returns the oldest version of the format that has all of the header's fields.
+func (h *Header) version() int {
+	if len(h.Partitions) > 0 || len(h.LeftOut) > 0 {
+		return 2
+	}
+	return 1
 }
 
 func (t *Table) check(limits Limits) error {

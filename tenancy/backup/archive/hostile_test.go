@@ -237,7 +237,7 @@ func TestAHeaderThatCannotBeIsRefused(t *testing.T) {
 		_, _, err := unpack(bytes.NewReader(alteredHeader(t, test.old, test.replacement)), archive.ReaderOptions{})
 		expectFormat(t, err, "header.json", test.reason)
 	}
-	_, _, err := unpack(bytes.NewReader(alteredHeader(t, `"version": 1`, `"version": 2`)), archive.ReaderOptions{})
+	_, _, err := unpack(bytes.NewReader(alteredHeader(t, `"version": 1`, `"version": 3`)), archive.ReaderOptions{})
 	expectIs(t, err, archive.ErrVersion)
 	_, _, err = unpack(bytes.NewReader(alteredHeader(t, `"slug": "north"`, `"slug": "south"`)), archive.ReaderOptions{})
 	expectFormat(t, err, "header.json", "was altered")

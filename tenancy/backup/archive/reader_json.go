@@ -19,8 +19,8 @@ func (r *Reader) readHeader() error {
 	if err := json.Unmarshal(text, &format); err != nil {
 		return &FormatError{Entry: headerEntry, Reason: "is not readable", Err: err}
 	}
-	if format.Version != Version {
-		return fmt.Errorf("%w: %d, known is %d", ErrVersion, format.Version, Version)
+	if format.Version < 1 || format.Version > Version {
+		return fmt.Errorf("%w: %d, known are 1 to %d", ErrVersion, format.Version, Version)
 	}
 	if err := strict(text, &r.header); err != nil {
 		return &FormatError{Entry: headerEntry, Reason: "is not readable", Err: err}
@@ -61,8 +61,8 @@ func (r *Reader) finish() error {
 // compare holds the manifest against what was read.
 func (r *Reader) compare(m Manifest) error {
 	switch {
-	case m.Version != Version:
-		return fmt.Errorf("%w: the manifest's is %d", ErrVersion, m.Version)
+	case m.Version != r.header.Version:
+		return fmt.Errorf("%w: the manifest's is %d, the header's %d", ErrVersion, m.Version, r.header.Version)
 	case m.HeaderSHA256 != r.headerSum:
 		return &FormatError{Entry: headerEntry, Reason: "was altered", Err: ErrChecksum}
 	case len(m.Tables) != len(r.sums):

@@ -41,7 +41,7 @@ func NewWriter(dst io.Writer, header Header, opts WriterOptions) (*Writer, error
 	if err != nil {
 		return nil, err
 	}
-	header.Version, header.PartSize = Version, opts.PartSize
+	header.Version, header.PartSize = header.version(), opts.PartSize
 	if err := header.check(limits); err != nil {
 		return nil, fmt.Errorf("archive header: %w", err)
 	}
@@ -61,7 +61,7 @@ func NewWriter(dst io.Writer, header Header, opts WriterOptions) (*Writer, error
 		w.tar = tar.NewWriter(w.sealed)
 	}
 	sum := sha256.Sum256(text)
-	w.manifest = Manifest{Version: Version, HeaderSHA256: hex.EncodeToString(sum[:]), Tables: []TableSum{}}
+	w.manifest = Manifest{Version: header.Version, HeaderSHA256: hex.EncodeToString(sum[:]), Tables: []TableSum{}}
 	if err := w.entry(headerEntry, text); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,156 @@
+package archive
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Partition is a partition that the migrations have not made: a program has, as time went by. Its rows are those of the table on top.
+//
+// Its bounds are values and no SQL, as the server prints them under the settings of the CSV.
+type Partition struct {
+	Name   string        `json:"name"`
+	Parent string        `json:"parent"` // a partitioned table, or a partition of this list before it
+	Bound  Bound         `json:"bound"`
+	Key    *PartitionKey `json:"key,omitempty"` // of one that is partitioned itself
+}
+
+// Strategy is how a table is partitioned.
+type Strategy string
+
+// The strategies.
+const (
+	StrategyList  Strategy = "list"
+	StrategyRange Strategy = "range"
+	StrategyHash  Strategy = "hash"
+)
+
+// Bound says which rows are in a partition.
+type Bound struct {
+	Strategy  Strategy `json:"strategy,omitempty"`  // of the table above; empty: it is the default partition
+	Values    []Datum  `json:"values,omitempty"`    // of StrategyList: at least one
+	From      []Datum  `json:"from,omitempty"`      // of StrategyRange: the lowest, which is in it
+	To        []Datum  `json:"to,omitempty"`        // of StrategyRange: the first behind it
+	Modulus   int      `json:"modulus,omitempty"`   // of StrategyHash
+	Remainder int      `json:"remainder,omitempty"` // of StrategyHash: less than Modulus
+}
+
+// Datum is one value of a bound.
+type Datum struct {
+	Kind DatumKind `json:"kind,omitempty"`
+	Text string    `json:"text,omitempty"` // where Kind is empty
+}
+
+// DatumKind says what a [Datum] is; empty: a value.
+type DatumKind string
+
+// The kinds of data that are no values. DatumNull is one of StrategyList, the others are of StrategyRange.
+const (
+	DatumNull DatumKind = "null"
+	DatumMin  DatumKind = "minvalue"
+	DatumMax  DatumKind = "maxvalue"
+)
+
+// PartitionKey says how a table is partitioned: by columns alone, with the operators and collations that these have by default.
+type PartitionKey struct {
+	Strategy Strategy `json:"strategy"`
+	Columns  []string `json:"columns"`
+}
+
+// The most that a partition has.
+const (
+	maxKeyColumns = 32 // PostgreSQL's
+	maxListValues = 100_000
+)
+
+// checkPartitions returns why these can be no partitions of the tables that have been seen; it enters their names.
+func (h *Header) checkPartitions(seen unique) error {
+	partitioned := make(map[string]Strategy)
+	for _, t := range h.Tables {
+		if t.Partitioned {
+			partitioned[t.Name] = "" // not known
+		}
+	}
+	for _, p := range h.Partitions {
+		if err := seen.add(p.Name); err != nil {
+			return err
+		}
+		strategy, ok := partitioned[p.Parent]
+		if !ok {
+			return fmt.Errorf("partition %q is of %q, which is not partitioned", p.Name, clip(p.Parent))
+		}
+		if strategy != "" && p.Bound.Strategy != "" && p.Bound.Strategy != strategy {
+			return fmt.Errorf("partition %q is by %s, the table above it by %s", p.Name, clip(string(p.Bound.Strategy)), strategy)
+		}
+		if err := p.Bound.check(); err != nil {
+			return fmt.Errorf("partition %q: %w", p.Name, err)
+		}
+		if p.Key == nil {
+			continue
+		}
+		if err := p.Key.check(); err != nil {
+			return fmt.Errorf("partition %q: %w", p.Name, err)
+		}
+		partitioned[p.Name] = p.Key.Strategy
+	}
+	return nil
+}
+
+var errBound = errors.New("bound has what its strategy has not, or lacks something")
+
+func (b Bound) check() error {
+	list, ranges, hash := len(b.Values) > 0, len(b.From)+len(b.To) > 0, b.Modulus != 0 || b.Remainder != 0
+	switch b.Strategy {
+	case "":
+		if list || ranges || hash {
+			return errBound
+		}
+	case StrategyList:
+		if !list || ranges || hash || len(b.Values) > maxListValues {
+			return errBound
+		}
+	case StrategyRange:
+		if list || hash || len(b.From) == 0 || len(b.From) != len(b.To) || len(b.To) > maxKeyColumns {
+			return errBound
+		}
+	case StrategyHash:
+		if list || ranges || b.Modulus < 1 || b.Modulus > 1<<31-1 || b.Remainder < 0 || b.Remainder >= b.Modulus {
+			return errBound
+		}
+	default:
+		return fmt.Errorf("strategy %q is not known", clip(string(b.Strategy)))
+	}
+	for _, d := range append(append(append([]Datum(nil), b.Values...), b.From...), b.To...) {
+		if err := d.check(b.Strategy); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d Datum) check(of Strategy) error {
+	switch {
+	case d.Kind == "" && utf8.ValidString(d.Text) && !strings.ContainsRune(d.Text, 0):
+		return nil
+	case d.Text == "" && (of == StrategyList && d.Kind == DatumNull || of == StrategyRange && (d.Kind == DatumMin || d.Kind == DatumMax)):
+		return nil
+	}
+	return fmt.Errorf("%q of kind %q is no value of a bound by %s", clip(d.Text), clip(string(d.Kind)), of)
+}
+
+func (k *PartitionKey) check() error {
+	if k.Strategy != StrategyList && k.Strategy != StrategyRange && k.Strategy != StrategyHash {
+		return fmt.Errorf("strategy %q is not known", clip(string(k.Strategy)))
+	}
+	if len(k.Columns) == 0 || len(k.Columns) > maxKeyColumns {
+		return fmt.Errorf("key of %d columns", len(k.Columns))
+	}
+	for _, name := range k.Columns {
+		if err := make(unique).add(name); err != nil { // one column may be there twice
+			return err
+		}
+	}
+	return nil
+}

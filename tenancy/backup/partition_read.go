@@ -1,0 +1,131 @@
+package backup
+
+import (
+	"context"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/tenancy/backup/archive"
+)
+
+// partitionsSQL reads the partitions of the schema $1. plain is false for one that is partitioned by more than columns with their own
+// operators and collations.
+const partitionsSQL = `select c.relname::text, p.relname::text, pg_get_expr(c.relpartbound, c.oid), coalesce(k.partstrat::text, ''),
+	coalesce((select array_agg(a.attname::text order by n) from unnest(k.partattrs::int2[]) with ordinality as u (attnum, n)
+		join pg_attribute a on a.attrelid = c.oid and a.attnum = u.attnum), '{}'),
+	k.partrelid is null or k.partexprs is null and not exists (
+		select from unnest(k.partattrs::int2[], k.partclass::oid[], k.partcollation::oid[]) as u (attnum, class, collation_)
+		join pg_attribute a on a.attrelid = c.oid and a.attnum = u.attnum join pg_opclass o on o.oid = u.class
+		where not o.opcdefault or u.collation_ <> a.attcollation)
+	from pg_depend d join pg_class c on c.oid = d.objid join pg_inherits i on i.inhrelid = c.oid join pg_class p on p.oid = i.inhparent
+	left join pg_partitioned_table k on k.partrelid = c.oid
+	where d.refclassid = 'pg_namespace'::regclass and d.refobjid = $1 and d.classid = 'pg_class'::regclass and d.objsubid = 0
+	and c.relispartition and c.relkind in ('r', 'p') and p.relnamespace = c.relnamespace
+	order by c.relname collate "C"`
+
+// partition is one that the catalogue has.
+type partition struct {
+	archive.Partition
+	bound  string // as the server prints it
+	plain  bool
+	parsed error
+}
+
+var strategyOf = map[string]archive.Strategy{"l": archive.StrategyList, "r": archive.StrategyRange, "h": archive.StrategyHash}
+
+// readPartitions reads the partitions, each behind the one that it is of.
+func (c *catalog) readPartitions(ctx context.Context, tx pgx.Tx) error {
+	rows, err := tx.Query(ctx, partitionsSQL, c.oid)
+	if err != nil {
+		return err
+	}
+	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (p partition, err error) {
+		var strategy string
+		var columns []string
+		err = row.Scan(&p.Name, &p.Parent, &p.bound, &strategy, &columns, &p.plain)
+		if strategy != "" {
+			p.Key = &archive.PartitionKey{Strategy: strategyOf[strategy], Columns: columns}
+		}
+		p.Bound, p.parsed = parseBound(p.bound)
+		return p, err
+	})
+	if err != nil {
+		return err
+	}
+	c.partitions = parentsFirst(all)
+	return nil
+}
+
+func parentsFirst(all []partition) []partition {
+	left := make(map[string]bool, len(all))
+	for _, p := range all {
+		left[p.Name] = true
+	}
+	ordered := make([]partition, 0, len(all))
+	for len(ordered) < len(all) {
+		n := len(ordered)
+		for _, p := range all {
+			if left[p.Name] && !left[p.Parent] {
+				ordered = append(ordered, p)
+			}
+		}
+		if n == len(ordered) { // never: the server has no cycles
+			break
+		}
+		for _, p := range ordered[n:] {
+			delete(left, p.Name)
+		}
+	}
+	return ordered
+}
+
+// madeAtRunTime returns the partitions that are not among the tables that the migrations make, and why one of them cannot be made again.
+// Where nobody knows what the migrations make, all that can be are returned: a restore looks which of them are there.
+func (c *catalog) madeAtRunTime(want expected) (all []archive.Partition, err error) {
+	made, skipped := want.reference.Tables(), make(map[string]bool)
+	var found []Unsupported
+	for _, p := range c.partitions {
+		if slices.Contains(made, p.Name) {
+			continue
+		}
+		reason := ""
+		switch {
+		case p.parsed != nil:
+			reason = p.parsed.Error()
+		case !p.plain:
+			reason = "was made at run time and is partitioned itself by an expression, or with an operator class or a collation of its own"
+		}
+		switch {
+		case want.other != nil && (reason != "" || skipped[p.Parent]):
+			skipped[p.Name] = true
+		case reason != "":
+			found = append(found, Unsupported{"partition " + p.Name, reason})
+		default:
+			all = append(all, p.Partition)
+		}
+	}
+	if len(found) > 0 {
+		return nil, &UnsupportedError{c.schema, found}
+	}
+	return all, nil
+}
+
+// leaveOut takes the tables from the relations that are named, with their partitions and sequences.
+func (c *catalog) leaveOut(names []string) {
+	out := make(map[string]bool)
+	for _, r := range c.relations {
+		if (r.kind == "r" || r.kind == "p" || r.kind == "f") && !r.partition && slices.Contains(names, r.name) {
+			out[r.name] = true
+			c.leftOut = append(c.leftOut, r.name)
+		}
+	}
+	if len(out) == 0 {
+		return
+	}
+	c.partitions = slices.DeleteFunc(c.partitions, func(p partition) bool {
+		out[p.Name] = out[p.Name] || out[p.Parent]
+		return out[p.Name]
+	})
+	c.relations = slices.DeleteFunc(c.relations, func(r relation) bool { return out[r.name] || r.kind == "S" && out[r.table] })
+}
