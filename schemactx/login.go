@@ -46,7 +46,7 @@ func LoginPassword(secret []byte, role string) (string, error) {
 // A tenant who controls whole statements can change the role's own password and settings
 // (ALTER ROLE), as PostgreSQL lets every role do: running it again repairs the password.
 func ProvisionLogin(ctx context.Context, owner Beginner, roles RoleNames, schema, password string) (ProvisionReport, error) {
-	if err := ValidateName(schema); err != nil {
+	if err := roles.ValidateSchema(schema); err != nil {
 		return ProvisionReport{}, err
 	}
 	if password == "" {

@@ -1,6 +1,7 @@
 package schemactx
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -36,10 +37,8 @@ func (r RenameReport) Changed() bool { return changed(r.Actions) }
 // level [Logins] run [ProvisionLogin] for the new name, and [DB.Refresh] the old one. (The server
 // clears an MD5 password with the name that salts it; the SCRAM verifiers of this package stay.)
 func Rename(ctx context.Context, owner Beginner, roles RoleNames, from, to string) (RenameReport, error) {
-	for _, name := range []string{from, to} {
-		if err := ValidateName(name); err != nil {
-			return RenameReport{}, err
-		}
+	if err := cmp.Or(ValidateName(from), roles.ValidateSchema(to)); err != nil {
+		return RenameReport{}, err
 	}
 	if from == to {
 		return RenameReport{}, &NameError{Name: to, Rule: "is the one it has"}

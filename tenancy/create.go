@@ -58,7 +58,7 @@ func (m *Manager) Create(ctx context.Context, p CreateParams) (Tenant, error) {
 	if err != nil {
 		return Tenant{}, err
 	}
-	if err := m.checkPath(p.Schema); err != nil {
+	if err := m.checkSchemaName(p.Schema); err != nil {
 		return Tenant{}, err
 	}
 	t, l, err := m.insertLocked(ctx, p)

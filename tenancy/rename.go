@@ -46,12 +46,19 @@ func validateSchema(name string) error {
 	return nil
 }
 
-// checkPath refuses a schema name that the Migrator has on the path of every tenant: a [schemactx.SearchPathError].
-func (m *Manager) checkPath(schema string) error {
+// checkSchemaName refuses a schema name that the Migrator has on the path of every tenant, a [schemactx.SearchPathError], and one
+// that is a role's, a [schemactx.NameError].
+func (m *Manager) checkSchemaName(schema string) error {
+	if schema == "" {
+		return nil
+	}
+	if err := m.cfg.Roles.ValidateSchema(schema); err != nil {
+		return err
+	}
 	p, ok := m.cfg.Migrator.(interface {
 		SearchPath(schema string) (string, error)
 	})
-	if !ok || schema == "" {
+	if !ok {
 		return nil
 	}
 	_, err := p.SearchPath(schema)
@@ -76,7 +83,7 @@ func (m *Manager) Rename(ctx context.Context, slug string, p RenameParams) (Tena
 	if err := p.validate(); err != nil {
 		return Tenant{}, err
 	}
-	if err := m.checkPath(p.Schema); err != nil {
+	if err := m.checkSchemaName(p.Schema); err != nil {
 		return Tenant{}, err
 	}
 	t, l, err := m.lockToRename(ctx, slug, p)
