@@ -98,7 +98,9 @@ func versionFinding(v int) (Finding, bool) {
 }
 
 // rules are all of them, in the order of the report.
-func rules() []rule { return slices.Concat(loginRules, tenantRules, pathRules, linkRules, objectRules) }
+func rules() []rule {
+	return slices.Concat(kindRules, loginRules, tenantRules, pathRules, linkRules, objectRules)
+}
 
 // runRules asks all questions in one round trip, with unnamed statements: none will ever run
 // again on this connection, and poolers take them.
@@ -121,7 +123,11 @@ func runRules(ctx context.Context, tx pgx.Tx, cfg CheckConfig) (CheckReport, err
 	}
 	var report CheckReport
 	for i, r := range asked {
-		report.add(r, r.severity(cfg.Level), results[i].Rows)
+		rows := results[i].Rows
+		if len(report.Findings) > 0 && report.Findings[0].Code == CodeLoginKind {
+			rows = slices.DeleteFunc(rows, func(row [][]byte) bool { return r.aboutLogin(row, report.Findings[0].Object) })
+		}
+		report.add(r, r.severity(cfg.Level), rows)
 	}
 	return report, nil
 }

@@ -1,5 +1,37 @@
 package schemactx
 
+import (
+	"slices"
+	"strings"
+)
+
+// kindRules come first. A login that is meant for other work is not to be changed until it can serve: the findings of
+// the rules that follow would advise to take the rights from the owner or from postgres.
+var kindRules = []rule{
+	{
+		code: CodeLoginKind, roles: Refuse, logins: Refuse, pathOnly: Refuse,
+		sql: `select quote_ident(login.rolname), case
+				when login.rolsuper then 'a superuser' when login.rolname = config.owner then 'the owner' else 'an administrator' end
+				|| ', ' || quote_ident(login.rolname) || ', and whatever is left outside of a scope has its rights: '
+				|| case when r.oid is null then 'run Setup, which makes the login ' || quote_ident(config.runtime) || ', and serve with that'
+				else 'serve with the login ' || quote_ident(config.runtime) end
+			from config cross join login cross join db left join pg_roles r on r.rolname = config.runtime
+			where login.rolname <> config.runtime
+				and (login.rolsuper or login.rolcreaterole or login.rolcreatedb or login.oid = db.datdba or login.rolname = config.owner)`,
+		message: "you are logged in as {detail}",
+	},
+}
+
+// aboutLogin reports whether a row of the rule advises to change the login, or what it may do.
+func (r rule) aboutLogin(row [][]byte, login string) bool {
+	object, detail := string(row[0]), string(row[1])
+	if r.code == CodePathWritable {
+		return strings.HasPrefix(detail, login+", the login,")
+	}
+	ofLogin := slices.ContainsFunc(loginRules, func(l rule) bool { return l.code == r.code })
+	return ofLogin && (object == login || detail == login)
+}
+
 // loginRules are about the login that the pool has, and about what PUBLIC, and so the login,
 // may do.
 var loginRules = []rule{

@@ -9,6 +9,9 @@ const (
 	// CodeServerVersion: the server is older than [MinVersion]. Any level.
 	CodeServerVersion Code = "server-version"
 
+	// CodeLoginKind: the pool is logged in as a superuser, the owner or another administrator, and not as the runtime
+	// login. It comes first, and what else there is to say of that login is left out. Any level.
+	CodeLoginKind Code = "login-kind"
 	// CodeLoginAttribute: the login is SUPERUSER, BYPASSRLS, CREATEROLE, CREATEDB or
 	// REPLICATION, which reads all of the server's WAL. Any level.
 	CodeLoginAttribute Code = "login-attribute"

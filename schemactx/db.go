@@ -144,7 +144,9 @@ type tracers struct {
 }
 
 // New returns a DB on pool, whose login is the runtime login (see [Setup]). It does not connect, and never closes the
-// pool. The error is a configuration that makes no sense. Close the DB at level [Logins] and
+// pool. The error is a configuration that makes no sense, or a [LoginError] where the pool's login is the owner. That
+// a login is a superuser shows on its first connection: no statement is sent there, and each returns a LoginError.
+// Level [PathOnly] takes any login. Close the DB at level [Logins] and
 // with lanes, where it has pools of its own.
 //
 // Settings of a session belong into the pool's RuntimeParams: what its AfterConnect hook SETs does not survive the scrub
@@ -159,7 +161,10 @@ func New(pool *pgxpool.Pool, cfg Config) (*DB, error) {
 	}
 	conn := pool.Config().ConnConfig
 	db := &DB{pool: pool, cfg: cfg, mode: conn.DefaultQueryExecMode, catalog: catalog{start: time.Now()}}
-	var err error
+	err := db.checkLogin("", conn.User)
+	if err != nil {
+		return nil, err
+	}
 	if db.types, err = parseTypes(cfg.Types); err != nil {
 		return nil, err
 	}

@@ -66,13 +66,16 @@ type CheckError struct {
 	Findings []Finding // at least one; all are of the severity Refuse
 }
 
-// Error returns the sentences of the findings.
+// Error returns the sentences of the findings: one behind the kind of the error, several on a line each.
 func (e *CheckError) Error() string {
-	sentences := make([]string, len(e.Findings))
-	for i, f := range e.Findings {
-		sentences[i] = f.Message
+	if len(e.Findings) == 1 {
+		return ErrUnsafe.Error() + ": " + e.Findings[0].Message
 	}
-	return ErrUnsafe.Error() + ": " + strings.Join(sentences, "; ")
+	lines := []string{ErrUnsafe.Error() + ":"}
+	for _, f := range e.Findings {
+		lines = append(lines, f.Message)
+	}
+	return strings.Join(lines, "\n  ")
 }
 
 // Unwrap lets errors.Is find [ErrUnsafe].

@@ -68,6 +68,9 @@ func (u *unit) open(ctx context.Context, db *DB) error {
 	}
 	u.conn = u.lease.Conn()
 	u.state = stateOf(u.conn.PgConn(), db.cfg.StatementCacheCapacity)
+	if err := u.checkLogin(); err != nil {
+		return err
+	}
 	u.home = u.reportedPath()
 	u.plan()
 	if u.state.last != sc.schema {
@@ -76,6 +79,19 @@ func (u *unit) open(ctx context.Context, db *DB) error {
 	}
 	db.entered(ctx, u, c)
 	done = true
+	return nil
+}
+
+// checkLogin judges the login of a connection that is used for the first time.
+func (u *unit) checkLogin() error {
+	if u.state.judged {
+		return nil
+	}
+	pc := u.conn.PgConn()
+	if err := u.db.checkLogin(pc.ParameterStatus("is_superuser"), pc.ParameterStatus("session_authorization")); err != nil {
+		return err
+	}
+	u.state.judged = true
 	return nil
 }
 

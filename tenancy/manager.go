@@ -88,7 +88,7 @@ type Manager struct {
 
 // New returns a manager that works through registry, a pool logged in as the owner role of
 // [schemactx.Setup], with at least two connections. It does not connect and does not close
-// the pool. Several managers may share one.
+// the pool. Several managers may share one. A pool of the runtime login is a [schemactx.LoginError].
 func New(registry *pgxpool.Pool, cfg Config) (*Manager, error) {
 	if registry == nil {
 		return nil, errors.New("tenancy: pool is nil")
@@ -116,6 +116,9 @@ func New(registry *pgxpool.Pool, cfg Config) (*Manager, error) {
 			cfg.RegistryRoles = schemactx.DefaultRoleNames(registry.Config().ConnConfig.Database)
 		}
 	}
+	if err := errors.Join(checkConfigured(registry, cfg.RegistryRoles), checkConfigured(cfg.Schemas, cfg.Roles)); err != nil {
+		return nil, err
+	}
 	if cfg.Domains == nil {
 		cfg.Domains = DNSVerifier{}
 	}
@@ -140,7 +143,13 @@ func sameDatabase(a, b *pgxpool.Pool) bool {
 // Init applies the shared migrations, which make the registry, and lets the public role of its
 // database read what leads a request to its tenant. It can be run again, by several processes at once,
 // and a program runs it at every start.
+//
+// It makes nothing with a pool that is not logged in as the owner, such as a superuser's, or in a database where
+// [schemactx.Setup] has not run or has made roles of other names: that is a [schemactx.LoginError].
 func (m *Manager) Init(ctx context.Context) error {
+	if err := m.checkLogins(ctx); err != nil {
+		return err
+	}
 	if err := m.cfg.Migrator.Migrate(ctx, schemactx.Public); err != nil {
 		return fmt.Errorf("migrate the registry: %w", err)
 	}

@@ -1,0 +1,88 @@
+package schemactx_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+func TestNothingRunsAsTheOwnerOrASuperuser(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	var wrong *schemactx.LoginError
+	_, err := schemactx.New(openPool(t, f.pg.URLAs(f.roles.Owner(), ownerPassword), 1), schemactx.Config{Roles: f.roles})
+	require.ErrorAs(t, err, &wrong)
+	assert.Equal(t, &schemactx.LoginError{Login: f.roles.Owner(), Kind: schemactx.LoginOwner, Want: f.roles.Runtime()}, wrong)
+
+	db, err := schemactx.New(f.pg.Pool, schemactx.Config{Roles: f.roles})
+	require.NoError(t, err)
+	ctx := schemactx.NewContext(t.Context(), "tenant_a")
+	for range 2 { // on a connection that was refused before, too
+		_, err = db.Exec(ctx, "insert into notes values ('as a superuser')")
+		require.ErrorAs(t, err, &wrong)
+		assert.Equal(t, schemactx.LoginSuperuser, wrong.Kind)
+		assert.Equal(t, f.roles.Runtime(), wrong.Want)
+	}
+	_, err = db.Begin(ctx)
+	require.ErrorAs(t, err, &wrong)
+	var n int
+	require.NoError(t, f.pg.Pool.QueryRow(t.Context(), "select count(*) from tenant_a.notes where body = 'as a superuser'").Scan(&n))
+	assert.Zero(t, n)
+
+	db, err = schemactx.New(f.pg.Pool, schemactx.Config{Roles: f.roles, Level: schemactx.PathOnly}) // which takes any login
+	require.NoError(t, err)
+	_, err = db.Exec(ctx, "select 1")
+	require.NoError(t, err)
+}
+
+// The first thing to know is which login it is, and nothing advises to change what the owner or an administrator is.
+func TestCheckSaysFirstThatTheLoginIsTheWrongOne(t *testing.T) {
+	t.Parallel()
+	f := hardened(t)
+	run(t, f, f.named("create role {prefix}_boss login createrole createdb password 'boss'; create schema extensions; "+
+		"grant usage on schema extensions to public; create table public.boss (); alter table public.boss owner to {prefix}_boss; "+
+		"alter database {db} owner to {prefix}_boss; grant create on schema extensions to {prefix}_boss"))
+	for _, level := range []schemactx.Level{schemactx.Roles, schemactx.PathOnly} {
+		for url, want := range map[string]string{
+			f.pg.URL: "you are logged in as a superuser, ",
+			f.pg.URLAs(f.roles.Owner(), ownerPassword):   "you are logged in as the owner, " + f.roles.Owner(),
+			f.pg.URLAs(f.roles.Prefix()+"_boss", "boss"): "you are logged in as an administrator, " + f.roles.Prefix() + "_boss",
+		} {
+			report, err := schemactx.Check(t.Context(), openPool(t, url, 1), schemactx.CheckConfig{
+				Level: level, Roles: f.roles, ExtraSearchPath: []string{"extensions"},
+			})
+			require.NoError(t, err)
+			require.NotEmpty(t, report.Findings)
+			first := report.Findings[0]
+			assert.Equal(t, schemactx.CodeLoginKind, first.Code)
+			assert.Equal(t, schemactx.Refuse, first.Severity)
+			assert.True(t, strings.HasPrefix(first.Message, want), first.Message)
+			assert.Contains(t, first.Message, "serve with the login "+f.roles.Runtime())
+			for _, finding := range report.Findings[1:] {
+				assert.NotContains(t, finding.Message, first.Object, "advice that changes the login")
+			}
+		}
+	}
+}
+
+func TestCheckWhereSetupHasNotRun(t *testing.T) {
+	t.Parallel()
+	pg := pgtest.New(t)
+	report, err := schemactx.Check(t.Context(), pg.Pool, schemactx.CheckConfig{})
+	require.NoError(t, err)
+	runtime := schemactx.DefaultRoleNames(pg.Name).Runtime()
+	require.NotEmpty(t, report.Findings)
+	assert.Contains(t, report.Findings[0].Message, "run Setup, which makes the login "+runtime)
+}
+
+func TestACheckErrorHasALineForEachFinding(t *testing.T) {
+	t.Parallel()
+	a, b := schemactx.Finding{Severity: schemactx.Refuse, Message: "first"}, schemactx.Finding{Severity: schemactx.Refuse, Message: "second"}
+	assert.Equal(t, schemactx.ErrUnsafe.Error()+":\n  first\n  second", schemactx.CheckReport{Findings: []schemactx.Finding{a, b}}.Err().Error())
+	assert.Equal(t, schemactx.ErrUnsafe.Error()+": first", schemactx.CheckReport{Findings: []schemactx.Finding{a}}.Err().Error())
+}
