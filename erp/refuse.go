@@ -25,10 +25,10 @@ func (m *Module) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.Is(err, ErrSessionOver), errors.Is(err, errNoToken):
 		m.refuseToken(w, r, err)
-	case errors.Is(err, context.Canceled):
-		w.WriteHeader(http.StatusServiceUnavailable) // the client has gone; nobody reads this
+	case errors.Is(err, context.Canceled): // the client has gone, or the program is about to
+		tenancy.Problem{Status: http.StatusServiceUnavailable, RetryAfter: time.Second}.Respond(w)
 	default:
-		p, known := problemOf(err)
+		p, known := problemOf(r, err)
 		if !known {
 			m.cfg.Logger.ErrorContext(r.Context(), "request failed", slog.String("path", r.URL.Path), slog.Any("error", err))
 		}
@@ -40,7 +40,7 @@ func (m *Module) refuse(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // problemOf returns what a client is told of err, and whether that is all there is to say.
-func problemOf(err error) (p tenancy.Problem, known bool) {
+func problemOf(r *http.Request, err error) (p tenancy.Problem, known bool) {
 	var (
 		ready *refusal
 		input *InputError
@@ -68,8 +68,9 @@ func problemOf(err error) (p tenancy.Problem, known bool) {
 		return tenancy.Problem{Status: http.StatusServiceUnavailable, Detail: "Too many people log in just now.", RetryAfter: time.Second}, true
 	case collided(err):
 		return tenancy.Problem{Status: http.StatusServiceUnavailable, Detail: "Others were changing the same; try again.", RetryAfter: time.Second}, true
-	case unavailable(err):
-		return tenancy.Problem{Status: http.StatusServiceUnavailable, Detail: "The database does not answer."}, false
+	}
+	if p, away := tenancy.UnavailableProblem(r, err); away {
+		return p, false
 	}
 	return tenancy.Problem{Status: http.StatusInternalServerError}, false
 }
@@ -90,10 +91,4 @@ func collided(err error) bool {
 	const serializationFailure, deadlock = "40001", "40P01"
 	var pgErr *pgconn.PgError
 	return errors.As(err, &pgErr) && (pgErr.Code == deadlock || pgErr.Code == serializationFailure)
-}
-
-// unavailable reports whether err is the connection's and not the statement's.
-func unavailable(err error) bool {
-	var connect *pgconn.ConnectError
-	return errors.As(err, &connect) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/oryne/pgtenant/examples/school/internal/staff"
 	"github.com/oryne/pgtenant/examples/school/internal/web"
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 	"github.com/oryne/pgtenant/tenancy/backup"
@@ -161,6 +162,10 @@ func (c *console) onTenant(do deed) http.HandlerFunc {
 
 // back ends a form with what came of it.
 func (c *console) back(w http.ResponseWriter, r *http.Request, path, said string, err error) {
+	if schemactx.Unavailable(err) { // the page that would say so cannot be had either
+		c.BrokenOff(w, r, err)
+		return
+	}
 	if err != nil {
 		c.Redirect(w, r, path, web.Flash{Failed: true, Text: c.words(r, err)})
 		return

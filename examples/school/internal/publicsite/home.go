@@ -57,7 +57,7 @@ func (s *site) signUp(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, errTooMany):
 		tooMany.Respond(w)
 	case err != nil:
-		s.Broken(w, r, err)
+		s.BrokenOff(w, r, err)
 	default:
 		s.Render(w, r, http.StatusCreated, "welcome", s.page(r, t.Name+" is there", welcome{t.Name, s.address(t.Slug), n.Admin}))
 	}

@@ -79,7 +79,7 @@ func (s *site) createTenant(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, errTooMany):
 		tooMany.Respond(w)
 	case err != nil:
-		s.Broken(w, r, err)
+		s.BrokenOff(w, r, err)
 	default:
 		w.Header().Set("Location", s.address(t.Slug))
 		web.WriteJSON(w, http.StatusCreated, s.shown(t))

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/internal/localpg"
+	"github.com/oryne/pgtenant/internal/pgtest"
+)
+
+// restartable is a PostgreSQL of the test's own that can be ended and comes back at its port.
+type restartable struct {
+	server  *localpg.Server
+	command string // that starts it again
+	again   *exec.Cmd
+}
+
+func newRestartable(t *testing.T) *restartable {
+	t.Helper()
+	pgtest.Version(t) // skips, or fails, where no server is to be had
+	server, err := localpg.Start(t.Context(), localpg.Config{Settings: map[string]string{"max_connections": "200"}})
+	check(t, err)
+	s := &restartable{server: server}
+	t.Cleanup(func() {
+		if s.again != nil {
+			s.signal(t, syscall.SIGQUIT)
+			_ = s.again.Wait()
+		}
+		check(t, server.Stop(context.Background()))
+		check(t, os.RemoveAll(server.Dir()))
+	})
+	s.command, err = server.Keep()
+	check(t, err)
+	return s
+}
+
+func (s *restartable) signal(t *testing.T, signal syscall.Signal) {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(s.server.Dir(), "data", "postmaster.pid"))
+	check(t, err)
+	first, _, _ := strings.Cut(string(content), "\n")
+	pid, err := strconv.Atoi(first)
+	check(t, err)
+	process, err := os.FindProcess(pid)
+	check(t, err)
+	check(t, process.Signal(signal))
+}
+
+// kill is an immediate shutdown: no session hears more than that it is over.
+func (s *restartable) kill(t *testing.T) {
+	t.Helper()
+	s.signal(t, syscall.SIGQUIT)
+	<-s.server.Done()
+}
+
+// killWithRequestsInFlight kills it while a reader and a writer of a school wait for a lock.
+func (s *restartable) killWithRequestsInFlight(t *testing.T, slug string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), s.server.TCPURL("postgres"))
+	check(t, err)
+	defer conn.Close(context.Background())
+	tx, err := conn.Begin(t.Context())
+	check(t, err)
+	var schema string
+	check(t, tx.QueryRow(t.Context(), "select schema_name from tenants where slug = $1", slug).Scan(&schema))
+	_, err = tx.Exec(t.Context(), "lock table "+pgx.Identifier{schema, "students"}.Sanitize()+" in access exclusive mode")
+	check(t, err)
+	eventually(t, "a reader and a writer that wait for the lock", func() (waiting bool) {
+		check(t, tx.QueryRow(t.Context(), `select count(*) filter (where query ~ 'insert into students') > 0
+				and count(*) filter (where query !~ 'insert into') > 0
+			from pg_stat_activity, pg_stat_clear_snapshot() where wait_event_type = 'Lock'`).Scan(&waiting))
+		return waiting
+	})
+	s.kill(t)
+}
+
+func (s *restartable) start(t *testing.T) {
+	t.Helper()
+	s.again = exec.Command("sh", "-c", "exec "+s.command+" -c max_connections=200")
+	s.again.Dir = s.server.Dir()
+	check(t, s.again.Start())
+	eventually(t, "PostgreSQL to be back", func() bool {
+		conn, err := pgx.Connect(t.Context(), s.server.TCPURL("postgres"))
+		if err != nil {
+			return false
+		}
+		return conn.Close(t.Context()) == nil
+	})
+}
+
+// tally counts the answers to one kind of request, and keeps those that should not be.
+type tally struct {
+	mu       sync.Mutex
+	statuses map[int]int
+	wrong    []string
+	said     map[string]bool // by problems
+}
+
+func (y *tally) count(a answer) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.statuses[a.status]++
+	if a.status >= 500 && (a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "") {
+		y.wrong = append(y.wrong, fmt.Sprintf("%d, Retry-After %q: %s", a.status, a.header.Get("Retry-After"), a.body))
+	}
+	if a.status == http.StatusServiceUnavailable {
+		y.said[a.body] = true
+	}
+}
+
+func (y *tally) of(statuses ...int) (n int) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	for _, s := range statuses {
+		n += y.statuses[s]
+	}
+	return n
+}
+
+// PostgreSQL is killed under load, is away for a while, recovers, and is back: until it is, every answer is 503.
+func TestWhilePostgreSQLIsAwayEveryAnswerIs503(t *testing.T) {
+	t.Parallel()
+	s := newRestartable(t)
+	dir := filepath.Join(tempDir(t), "data")
+	p, err := start(t, "--database-url", s.server.TCPURL("postgres"), "--data-dir", dir)
+	check(t, err)
+	k, err := loginKey(dir)
+	check(t, err)
+	staff := p.logIn(t, k, ada, 0)
+	const school = "elmpark.localhost"
+	p.ask(t, "POST", "localhost", "/api/tenants/", `{"name":"Elm Park","slug":"elmpark","email":"me@elmpark.example","password":"correct horse"}`,
+		"Content-Type", "application/json").expect(t, 201)
+	var session string
+	eventually(t, "the new school", func() bool {
+		a := p.ask(t, "POST", school, "/api/auth/login", `{"email":"me@elmpark.example","password":"correct horse"}`, "Content-Type", "application/json")
+		var got struct{ Token string }
+		if a.status == 200 {
+			a.json(t, &got)
+		}
+		session = got.Token
+		return a.status == 200
+	})
+
+	bearer := "Bearer " + session
+	n := 0
+	kinds := map[string]func() answer{
+		"the API reads":       func() answer { return p.ask(t, "GET", school, "/api/students/", "", "Authorization", bearer) },
+		"the school's page":   func() answer { return p.ask(t, "GET", "schoola.localhost", "/students", "", "Accept", "text/html") },
+		"the platform's page": func() answer { return p.ask(t, "GET", "localhost", "/", "", "Accept", "text/html") },
+		"the console reads": func() answer {
+			return p.ask(t, "GET", "localhost", "/admin/tenants/", "", "Cookie", staff, "Accept", "text/html")
+		},
+		"whether it is ready": func() answer { return p.ask(t, "GET", "localhost", "/readyz", "") },
+		"the console changes": func() answer { return p.post(t, "localhost", "/admin/tenants/schoolc/plan", staff, "plan", "premium") },
+		"the API writes": func() answer {
+			n++
+			return p.ask(t, "POST", school, "/api/students/", fmt.Sprintf(`{"admission_number":"N-%d","first_name":"Ida","last_name":"Quist"}`, n),
+				"Authorization", bearer, "Content-Type", "application/json")
+		},
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var load sync.WaitGroup
+	tallies := make(map[string]*tally)
+	for name, send := range kinds {
+		y := &tally{statuses: make(map[int]int), said: make(map[string]bool)}
+		tallies[name] = y
+		load.Go(func() {
+			for ctx.Err() == nil {
+				y.count(send())
+				time.Sleep(30 * time.Millisecond) // a limit of the caller is soon reached
+			}
+		})
+	}
+	each := func(what string, statuses ...int) {
+		t.Helper()
+		for name, y := range tallies {
+			before := y.of(statuses...)
+			eventually(t, name+": "+what, func() bool { return y.of(statuses...) > before })
+		}
+	}
+	each("an answer", 200, 201, 303)
+	s.killWithRequestsInFlight(t, "elmpark")
+	each("a refusal", 503)
+	s.start(t)
+	each("an answer again", 200, 201, 303)
+	cancel()
+	load.Wait()
+	for name, y := range tallies {
+		for _, wrong := range y.wrong {
+			t.Errorf("%s: %s", name, wrong)
+		}
+		t.Logf("%s: %v", name, y.statuses)
+	}
+	cutOff := false
+	for said := range tallies["the API writes"].said {
+		cutOff = cutOff || strings.Contains(said, "may have been made")
+		if !strings.Contains(said, "Nothing was changed") && !strings.Contains(said, "may have been made") {
+			t.Errorf("a write was refused, and it is not said whether it was done: %s", said)
+		}
+	}
+	if !cutOff {
+		t.Errorf("the write that was cut off is not said to have perhaps been done: %v", slices.Collect(maps.Keys(tallies["the API writes"].said)))
+	}
+	check(t, p.stop())
+}
