@@ -9,7 +9,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
 )
@@ -119,18 +118,6 @@ func (l *Log) SchemaHooks(next schemactx.Hooks) schemactx.Hooks {
 		l.record(ctx, withError(e, data.Err))
 	}
 	return hooks
-}
-
-// MigrateEvents logs each schema that a run of the fleet has brought up to date, or failed to, for
-// [migrate.UpAllOptions].Events.
-func (l *Log) MigrateEvents(ctx context.Context) func(migrate.Event) {
-	return func(e migrate.Event) {
-		if e.Kind == migrate.EventFinished {
-			l.record(ctx, withError(Entry{
-				Schema: e.Schema, Action: Migration, Details: map[string]any{"outcome": string(e.Result.Outcome)},
-			}, e.Result.Err))
-		}
-	}
 }
 
 // withError adds what of an error does not hold a tenant's data: of the server's, its state and its message.

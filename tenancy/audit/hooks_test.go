@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -211,12 +212,25 @@ func TestMigrationsOfTheFleetAreLogged(t *testing.T) {
 	f := setup(t)
 	l := f.open(t, audit.Config{})
 	told := l.MigrateEvents(t.Context())
+	f.exec(t, "insert into schema_names values ('tenant_1', 7); insert into tenants (id, schema_name, slug, name, status) overriding system value values (7, 'tenant_1', 'north', 'North', 'suspended')")
+	f.exec(t, "grant select on tenants, domains to "+f.roles.Public()) // as Init does
 	told(migrate.Event{Kind: migrate.EventStarted, Schema: "tenant_1"})
-	told(migrate.Event{Kind: migrate.EventFinished, Schema: "tenant_1", Result: migrate.Result{Outcome: migrate.Migrated}})
+	told(migrate.Event{Kind: migrate.EventFinished, Schema: "tenant_1", Result: migrate.Result{Outcome: migrate.Migrated, Applied: []int64{3, 4}}})
 	told(migrate.Event{Kind: migrate.EventFinished, Schema: "tenant_2", Result: migrate.Result{Outcome: migrate.Failed, Err: errors.New("bad")}})
 	check(t, l.Flush(t.Context()))
 	got := f.list(t, audit.Filter{Actions: []audit.Action{audit.Migration}})
 	if len(got) != 2 || got[0].Schema != "tenant_1" || got[1].Details["error"] != "bad" || got[1].Details["outcome"] != "failed" {
+		t.Errorf("got %v", got)
+	}
+	if got[0].Tenant != 7 || got[0].Slug != "north" || fmt.Sprint(got[0].Details["applied"]) != "[3 4]" || got[1].Tenant != 0 {
+		t.Errorf("got %v", got)
+	}
+	// Without the registry the schema has to do.
+	f.exec(t, "revoke select on tenants from "+f.roles.Public())
+	l.MigrateEvents(t.Context())(migrate.Event{Kind: migrate.EventFinished, Schema: "tenant_1", Result: migrate.Result{Outcome: migrate.Current}})
+	check(t, l.Flush(t.Context()))
+	got = f.list(t, audit.Filter{Actions: []audit.Action{audit.Migration}})
+	if len(got) != 3 || got[2].Tenant != 0 || got[2].Schema != "tenant_1" {
 		t.Errorf("got %v", got)
 	}
 }

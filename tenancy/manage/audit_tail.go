@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -18,7 +20,8 @@ func (m *mount) auditTail() *cobra.Command {
 	return m.verb(verb{
 		use: "tail [SLUG]", short: "Show the end of the access log",
 		long: `Show the newest records of the access log, the last one last, of a tenant or of all. With --follow go on with those that are
-written from now on, until Ctrl-C.
+written from now on, until Ctrl-C. The columns are the time, the tenant, the action, the actor, the address and the details; what a
+record does not have is "-".
 
 The JSON is that of 'audit export'.`,
 		example: "  $0 audit tail schoola -n 50\n  $0 audit tail --action login_failed,permission_denied --follow --json",
@@ -166,6 +169,18 @@ type recordJSON struct {
 	Received  time.Time      `json:"received"`
 }
 
+// cell is a value in its column: what is empty has a sign of its own, so that what follows is not read in its place, and a
+// value of several words is one.
+func cell(text string) string {
+	switch {
+	case text == "":
+		return "-"
+	case strings.ContainsFunc(text, unicode.IsSpace):
+		return strconv.Quote(text)
+	}
+	return text
+}
+
 func (c *call) record(r audit.Record) error {
 	ip := ""
 	if r.IP.IsValid() {
@@ -175,13 +190,9 @@ func (c *call) record(r audit.Record) error {
 		Time: r.Time, Tenant: r.Tenant, Slug: r.Slug, Schema: r.Schema, Action: r.Action, Actor: r.Actor, IP: ip, RequestID: r.RequestID,
 		Details: r.Details, Chain: r.Chain.String(), Position: r.Position, Seq: r.Seq, Hash: r.Hash.String(), Received: r.Received,
 	}, func() {
-		who := r.Actor
-		if who == "" {
-			who = ip
-		}
 		slug := r.Slug
 		if r.Tenant == 0 {
-			slug = "-"
+			slug = ""
 		}
 		details := ""
 		if len(r.Details) > 0 {
@@ -189,6 +200,6 @@ func (c *call) record(r audit.Record) error {
 				details = string(text)
 			}
 		}
-		c.linef("%s", strings.TrimRight(fmt.Sprintf("%s  %-16s %-18s %-16s %s", moment(r.Time), slug, r.Action, who, details), " "))
+		c.linef("%s", strings.TrimRight(fmt.Sprintf("%s  %-16s %-18s %-16s %-15s %s", moment(r.Time), cell(slug), r.Action, cell(r.Actor), cell(ip), details), " "))
 	})
 }

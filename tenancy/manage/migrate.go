@@ -224,12 +224,23 @@ func (c *call) logMigration(ctx context.Context, r migrate.Result, failure error
 		}
 	}
 	e := audit.Entry{Tenant: t.ID, Slug: t.Slug, Schema: r.Schema, Action: audit.Migration, Details: map[string]any{
-		"command": c.cmd.CommandPath(), "applied": r.Applied, "undone": r.Undone,
+		"command": c.cmd.CommandPath(), "applied": r.Applied, "undone": r.Undone, "outcome": string(outcomeOf(r, failure)),
 	}}
 	if failure != nil {
 		e.Details["error"] = sentence(failure)
 	}
 	return c.log(ctx, e)
+}
+
+// outcomeOf is what the log has of a run over the fleet, for a run over one schema, whose result need not say it.
+func outcomeOf(r migrate.Result, failure error) migrate.Outcome {
+	switch {
+	case failure != nil:
+		return migrate.Failed
+	case r.Outcome != "":
+		return r.Outcome
+	}
+	return migrate.Migrated
 }
 
 func versions(list []int64) string {

@@ -196,7 +196,7 @@ func (c *call) logAccepted(ctx context.Context, done migrate.Accepted) error {
 		return nil
 	}
 	e := audit.Entry{Schema: done.Schema, Action: audit.Migration, Details: map[string]any{
-		"command": c.cmd.CommandPath(), "accepted": done.Versions,
+		"command": c.cmd.CommandPath(), "accepted": done.Versions, "outcome": "accepted",
 	}}
 	if done.Schema != schemactx.Public {
 		t, err := c.bySchema(ctx, done.Schema)
