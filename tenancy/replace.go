@@ -55,7 +55,7 @@ func (m *Manager) replaceable(ctx context.Context, t *Tenant) error {
 	case err == nil:
 		return &ReplacedError{Slug: t.Slug, Aside: aside.Schema}
 	case errors.Is(err, ErrNothingAside):
-		return nil
+		return m.checkDependents(ctx, t) // they would stay with the schema that is set aside
 	}
 	return fmt.Errorf("%s of tenant %q: %w", OpReplace, t.Slug, err)
 }

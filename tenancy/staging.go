@@ -47,7 +47,8 @@ func (m *Manager) StageTenant(ctx context.Context, p AdoptParams) (*Staging, err
 
 // StageReplacement makes a schema that is to take the place of a tenant's, tenant_<id>_r<number>. A tenant that does not
 // exist is [ErrNotFound], one whose status does not allow it a [StatusError], one whose schema is being renamed a
-// [RenamingError], and one that has a schema aside a [ReplacedError]: all of this is looked at again by
+// [RenamingError], one that has a schema aside a [ReplacedError], and one on whose schema something outside of it depends,
+// such as a view or a foreign key in public, a [schemactx.DependentsError] that names it: all of this is looked at again by
 // [Staging.Replace]. The tenant is served meanwhile, and its lock is not held.
 func (m *Manager) StageReplacement(ctx context.Context, slug string) (*Staging, error) {
 	t, err := m.BySlug(ctx, slug)

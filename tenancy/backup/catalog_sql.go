@@ -1,5 +1,25 @@
 package backup
 
+import (
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// settingsOf returns sessionSQL and what the server has beyond it: in PostgreSQL 17 a timeout of whole transactions.
+func settingsOf(pg *pgconn.PgConn) string {
+	version := pg.ParameterStatus("server_version")
+	end := strings.IndexFunc(version, func(r rune) bool { return r < '0' || r > '9' })
+	if end < 0 {
+		end = len(version)
+	}
+	if major, err := strconv.Atoi(version[:end]); err != nil || major < 17 {
+		return sessionSQL
+	}
+	return "set local transaction_timeout = 0; " + sessionSQL
+}
+
 // sessionSQL makes the text of values the same wherever a backup is made, and the same as a restore will read; see
 // FORMAT.md. None of these statements takes the transaction's snapshot, which has to come after the locks.
 //

@@ -22,6 +22,7 @@ func (c *clonedRows) copy(ctx context.Context, table, sql string, to io.Writer) 
 		if err == nil {
 			err = out.Flush()
 		}
+		err = tooLarge(c.run.snap.header.Schema, table, err)
 		sum.Rows, sum.Bytes, sum.SHA256 = tag.RowsAffected(), meter.n, hex.EncodeToString(meter.hash.Sum(nil))
 		return sum, err
 	}
@@ -37,6 +38,7 @@ func (c *clonedRows) copy(ctx context.Context, table, sql string, to io.Writer) 
 	if err == nil {
 		err = out.Flush()
 	}
+	err = tooLarge(c.run.snap.header.Schema, table, err)
 	w.CloseWithError(err)
 	if errRewrite := <-rewritten; errRewrite != nil {
 		err = errRewrite

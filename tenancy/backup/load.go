@@ -110,7 +110,7 @@ func (l *loader) read(ctx context.Context) error {
 // transact is a transaction with the settings that make values the same everywhere.
 func (l *loader) transact(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	return pgx.BeginFunc(ctx, l.conn, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, sessionSQL, pgx.QueryExecModeSimpleProtocol); err != nil {
+		if _, err := tx.Exec(ctx, settingsOf(tx.Conn().PgConn()), pgx.QueryExecModeSimpleProtocol); err != nil {
 			return err
 		}
 		return fn(tx)
@@ -265,7 +265,7 @@ func (l *loader) copyInSQL(table archive.Table) (copyInSQL, error) {
 	}
 	return copyInSQL{
 		// Constraints may call functions that look for tables of the schema.
-		before: "begin; " + sessionSQL + "; set local search_path = " + l.path + "; truncate " + only + name,
+		before: "begin; " + settingsOf(l.conn.PgConn()) + "; set local search_path = " + l.path + "; truncate " + only + name,
 		copy:   "copy " + name + list + " from stdin (format csv, encoding 'UTF8'" + freeze + ")",
 	}, nil
 }

@@ -92,7 +92,7 @@ func (b *readBack) table(ctx context.Context, t tableToRead) (sum backSum, err e
 		return sum, err
 	}
 	pg := b.conn.PgConn()
-	if _, err := pg.Exec(ctx, "begin read only; "+sessionSQL).ReadAll(); err != nil {
+	if _, err := pg.Exec(ctx, "begin read only; "+settingsOf(pg)).ReadAll(); err != nil {
 		return sum, err
 	}
 	h := sha256.New()

@@ -35,6 +35,11 @@ func (s *Service) Prune(ctx context.Context, tenantID int64, r Retention) ([]str
 
 // prune is Prune, but for archives that stay, and returns what is to be reported.
 func (s *Service) prune(ctx context.Context, tenantID int64, r Retention, stay ...string) (pruned, warnings []string, err error) {
+	return s.pruneFor(ctx, tenantID, r, false, stay...)
+}
+
+// pruneFor is prune; with another it makes room for a backup that is not there yet, and which retention counts as the newest.
+func (s *Service) pruneFor(ctx context.Context, tenantID int64, r Retention, another bool, stay ...string) (pruned, warnings []string, err error) {
 	now, err := s.readClocks(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -53,8 +58,12 @@ func (s *Service) prune(ctx context.Context, tenantID int64, r Retention, stay .
 			warnings = append(warnings, fmt.Sprintf("backup %q was taken in the future, %s: it is left alone", info.Name, info.TakenAt.UTC().Format(time.RFC3339)))
 		}
 	}
+	if another {
+		stay = append(stay, newestOf(backups, now.earlier()))
+		backups = append(backups, Info{TakenAt: now.earlier()})
+	}
 	for _, b := range r.excess(backups, now.earlier()) {
-		if slices.Contains(stay, b.Name) {
+		if b.Name == "" || slices.Contains(stay, b.Name) {
 			continue
 		}
 		if err := s.remove(ctx, b.Name); err != nil {
@@ -81,6 +90,17 @@ func (s *Service) prune(ctx context.Context, tenantID int64, r Retention, stay .
 		pruned = append(pruned, name)
 	}
 	return pruned, warnings, nil
+}
+
+// newestOf returns the name of the newest backup that does not lie in the future, empty for none.
+func newestOf(backups []Info, now time.Time) string {
+	var newest Info
+	for _, b := range backups {
+		if !b.Ahead(now) && b.TakenAt.After(newest.TakenAt) {
+			newest = b
+		}
+	}
+	return newest.Name
 }
 
 // leftovers are archives that have no receipt and that nobody is writing any more: by the store's clock, and by the time in their names.

@@ -10,6 +10,8 @@ import (
 // is always kept, and so are the one that a scheduled run has just made and the one that was last restored into scratch. One that was
 // taken in the future, because a clock was wrong, is left alone and counts for no rule. Files that were never verified are no backups, and
 // are removed when they are older than a day, unless the clocks of the process and of the registry's server differ.
+//
+// Where a scheduled backup finds the store's disk full, what the rules would not keep beside it goes before it, and it is tried once more.
 type Retention struct {
 	Last    int // the newest so many
 	Daily   int // the newest of each of the last so many days (UTC) that have one

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/oryne/pgtenant/tenancy"
@@ -67,13 +68,24 @@ func (c *Schedule) RunDue(ctx context.Context) (ScheduleReport, error) {
 	for range c.cfg.Workers {
 		wg.Go(func() {
 			for j := range jobs {
-				done, mine, err := c.work(ctx, j)
-				mu.Lock()
-				report.count(mine, done, err)
-				if err != nil && len(errs) < MaxScheduleErrors {
-					errs = append(errs, err)
+				for _, j := range []*job{&j, j.drill} {
+					if j == nil || ctx.Err() != nil {
+						break
+					}
+					done, mine, err := c.work(ctx, *j)
+					mu.Lock()
+					report.count(mine, done, err)
+					if err != nil && len(errs) < MaxScheduleErrors {
+						errs = append(errs, err)
+					}
+					mu.Unlock()
+					if !mine {
+						break // who has it restores it, too
+					}
+					if j.drill != nil && done.Name != "" {
+						j.drill.name = done.Name // retention may have removed the one before
+					}
 				}
-				mu.Unlock()
 			}
 		})
 	}
@@ -119,6 +131,7 @@ type job struct {
 	slot   time.Time
 	name   string // for RunVerify: the archive
 
+	drill    *job // of a backup: the verification that is due, too, and comes behind it
 	warnings []string
 }
 
@@ -159,6 +172,9 @@ func (c *Schedule) do(ctx context.Context, j job, done *ScheduledRun) (Info, err
 		return Info{Name: j.name, TakenAt: drill.TakenAt, VerifiedAt: time.Now()}, nil
 	}
 	info, err := c.s.Backup(ctx, j.tenant.Slug, c.cfg.Options)
+	if noSpace(err) && !c.cfg.Retention.all() {
+		info, err = c.backUpAfterPruning(ctx, j, done, err)
+	}
 	if err != nil {
 		return Info{}, err
 	}
@@ -171,9 +187,27 @@ func (c *Schedule) do(ctx context.Context, j job, done *ScheduledRun) (Info, err
 		return info, err
 	}
 	pruned, warnings, err := c.s.prune(ctx, j.tenant.ID, c.cfg.Retention, drilled, info.Name)
-	done.Pruned, done.Warnings = pruned, append(done.Warnings, warnings...)
+	done.Pruned, done.Warnings = append(done.Pruned, pruned...), append(done.Warnings, warnings...)
 	if err != nil {
 		err = fmt.Errorf("prune: %w", err)
 	}
 	return info, err
+}
+
+// noSpace reports whether the store was full, as far as it says so in the words of the operating system.
+func noSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+
+// backUpAfterPruning removes what retention would not keep if the backup that did not fit were there already, and tries it once
+// more. The newest backup stays in any case. full is the error of the first attempt.
+func (c *Schedule) backUpAfterPruning(ctx context.Context, j job, done *ScheduledRun, full error) (Info, error) {
+	drilled, err := c.drilled(ctx, j.tenant.ID)
+	if err != nil {
+		return Info{}, errors.Join(full, err)
+	}
+	pruned, warnings, err := c.s.pruneFor(ctx, j.tenant.ID, c.cfg.Retention, true, drilled)
+	done.Pruned, done.Warnings = pruned, append(done.Warnings, warnings...)
+	if err != nil || len(pruned) == 0 {
+		return Info{}, errors.Join(full, err)
+	}
+	return c.s.Backup(ctx, j.tenant.Slug, c.cfg.Options)
 }

@@ -39,7 +39,8 @@ type ScheduleConfig struct {
 	// Retention is what is kept of a tenant after it was backed up. The zero value keeps everything.
 	Retention Retention
 
-	// VerifyEvery is how often the last backup of each tenant is restored into scratch ([Service.Verify]), spread as Window is. Default: never.
+	// VerifyEvery is how often the last backup of each tenant is restored into scratch ([Service.Verify]), spread as Window is. Where a backup is
+	// due at the same time, as always where cron calls [Schedule.RunDue] once a day, it comes first and is the one that is restored. Default: never.
 	VerifyEvery time.Duration
 
 	// VerifyOptions are those of each such restore.

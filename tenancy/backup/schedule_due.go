@@ -96,15 +96,20 @@ func (c *Schedule) jobs(t *tenancy.Tenant, now time.Time, states map[runKey]RunS
 	if c.isDue(last, slot, now) {
 		due = append(due, job{kind: RunBackup, tenant: *t, slot: slot, warnings: c.warnings(last, now)})
 	}
-	if c.cfg.VerifyEvery == 0 || last.Name == "" || len(due) > 0 { // what is about to be backed up is restored the next time
+	if c.cfg.VerifyEvery == 0 || last.Name == "" { // the first backup is restored the next time
 		return due
 	}
 	drill := states[runKey{t.ID, RunVerify}].of(t)
 	slot = slotOf(t.ID, now, c.cfg.VerifyEvery, 0, c.cfg.VerifyEvery)
-	if c.isDue(drill, slot, now) {
-		due = append(due, job{kind: RunVerify, tenant: *t, slot: slot, name: last.Name, warnings: c.warnings(drill, now)})
+	if !c.isDue(drill, slot, now) {
+		return due
 	}
-	return due
+	verify := job{kind: RunVerify, tenant: *t, slot: slot, name: last.Name, warnings: c.warnings(drill, now)}
+	if len(due) > 0 {
+		due[0].drill = &verify // where RunDue is called once in a period, a backup is always due, too
+		return due
+	}
+	return []job{verify}
 }
 
 // isDue reports whether a slot has not been done, and is to be tried. One that lies in the future was not: a clock was wrong.

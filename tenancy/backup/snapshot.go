@@ -78,7 +78,7 @@ func (s *Service) trySnapshot(
 	if err != nil {
 		return snap, err
 	}
-	settings := fmt.Sprintf("set local lock_timeout = %d; %s; %s", s.cfg.LockTimeout.Milliseconds(), sessionSQL, lock)
+	settings := fmt.Sprintf("set local lock_timeout = %d; %s; %s", s.cfg.LockTimeout.Milliseconds(), settingsOf(conn.Conn().PgConn()), lock)
 	if _, err := snap.tx.Exec(ctx, settings, pgx.QueryExecModeSimpleProtocol); err != nil {
 		return snap, err
 	}

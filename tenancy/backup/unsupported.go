@@ -1,5 +1,33 @@
 package backup
 
+import (
+	"errors"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// What PostgreSQL says of a row whose text would be larger than it can hold in memory at once, 1 GB: a bytea has twice its size as text.
+const (
+	programLimitExceeded = "54000"
+	internalError        = "XX000"
+)
+
+// tooLarge makes an [UnsupportedError] of the error of a COPY of a table that has a row which is too large for it.
+func tooLarge(schema, table string, err error) error {
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) {
+		return err
+	}
+	// Errors of that kind have no code of their own, and are not translated.
+	if pgErr.Code != programLimitExceeded && (pgErr.Code != internalError || !strings.HasPrefix(pgErr.Message, "invalid memory alloc request size")) {
+		return err
+	}
+	return errors.Join(&UnsupportedError{schema, []Unsupported{{
+		"table " + table, "has a row that is too large for COPY: as text a row and each value have at most 1 GB, and a bytea has twice its size",
+	}}}, err)
+}
+
 // unsupported returns an error that names all that an archive cannot hold.
 func (c *catalog) unsupported() error {
 	var found []Unsupported
@@ -22,7 +50,11 @@ func (c *catalog) unsupported() error {
 	for _, t := range c.tables {
 		for i, column := range t.Columns {
 			if strange, ok := c.types[c.columnTypes[t.Name][i]]; ok && column.Generated == "" {
-				add("column "+t.Name+"."+column.Name, "has type "+column.Type+": a value of "+strange+" means nothing outside of this database")
+				reason := "has type " + column.Type + ": a value of " + strange + " means nothing outside of this database"
+				if strange == "oid" {
+					reason += ", and large objects, which are found by such values, are in no archive: move them into a bytea column"
+				}
+				add("column "+t.Name+"."+column.Name, reason)
 			}
 		}
 	}

@@ -90,7 +90,7 @@ func (r *run) copyTable(ctx context.Context, w *archive.Writer, table archive.Ta
 	progress := &tableProgress{Writer: tw, ctx: ctx, run: r, table: table.Name}
 	tag, err := r.snap.pooled.Conn().PgConn().CopyTo(ctx, progress, sql)
 	if err != nil {
-		return err
+		return tooLarge(r.snap.header.Schema, table.Name, err)
 	}
 	if err := tw.Close(tag.RowsAffected()); err != nil {
 		return err

@@ -1,0 +1,29 @@
+package backup
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+)
+
+// The server says of a row of more than 1 GB what it says of any string of that size, which is cheaper to ask for.
+func TestAValueTooLargeForCopyIsRefusedByName(t *testing.T) {
+	t.Parallel()
+	pg := pgtest.New(t)
+	_, err := pg.Pool.Exec(t.Context(), "select repeat('x', 1100000000)")
+	require.Error(t, err)
+	refused := tooLarge("tenant_1", "notes", err)
+	var unsupported *UnsupportedError
+	require.ErrorAs(t, refused, &unsupported)
+	require.Equal(t, "table notes", unsupported.Objects[0].Object)
+	require.ErrorIs(t, refused, err)
+
+	_, err = pg.Pool.Exec(t.Context(), "select 1/0")
+	require.Equal(t, err, tooLarge("tenant_1", "notes", err))
+	other := errors.New("storage is away")
+	require.Equal(t, other, tooLarge("tenant_1", "notes", other))
+	require.NoError(t, tooLarge("tenant_1", "notes", nil))
+}
