@@ -12,11 +12,14 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
+// functionsSQL are the functions f that the expression of the constraint c calls, those of its operators too.
+const functionsSQL = `(select f.* from pg_depend d left join pg_operator o on d.refclassid = 'pg_operator'::regclass and o.oid = d.refobjid
+	join pg_proc f on f.oid = case when d.refclassid = 'pg_proc'::regclass then d.refobjid else o.oprcode::oid end
+	where d.classid = 'pg_constraint'::regclass and d.objid = c.oid) f`
+
 // callsSQL is a condition on the constraint c: its expression calls a function that is neither built in nor an extension's, so that it
 // may read other rows.
-const callsSQL = `exists (select from pg_depend d left join pg_operator o on d.refclassid = 'pg_operator'::regclass and o.oid = d.refobjid
-	join pg_proc f on f.oid = case when d.refclassid = 'pg_proc'::regclass then d.refobjid else o.oprcode::oid end
-	where d.classid = 'pg_constraint'::regclass and d.objid = c.oid and f.pronamespace <> 'pg_catalog'::regnamespace
+const callsSQL = `exists (select from ` + functionsSQL + ` where f.pronamespace <> 'pg_catalog'::regnamespace
 	and not exists (select from pg_depend e where e.classid = 'pg_proc'::regclass and e.objid = f.oid and e.deptype = 'e'))`
 
 // enforcedSQL is a condition on the constraint c. PostgreSQL knows others since 18.
@@ -229,26 +232,17 @@ func (l *loader) alter(c check, do, rest string) (string, error) {
 	return what + on + " " + do + quoted + rest, err
 }
 
-// unstripChecks gives the checks back behind the data: those that are valid first, as rows may have to be written once more for them.
+// unstripChecks gives the checks back behind the data.
 func (l *loader) unstripChecks(ctx context.Context) error {
 	slices.Reverse(l.checks) // what tables have of their own before what they inherit
-	for _, valid := range []bool{true, false} {
-		var names []string
-		for _, c := range l.checks {
-			if c.valid != valid {
-				continue
-			}
-			names = append(names, c.name)
-			if err := l.addCheck(ctx, c); err != nil {
-				return err
-			}
+	for _, c := range l.checks {
+		if err := l.addCheck(ctx, c); err != nil {
+			return err
 		}
-		for _, s := range l.checkStatesBefore {
-			if slices.Contains(names, s.name) {
-				if err := l.unstripState(ctx, s); err != nil {
-					return err
-				}
-			}
+	}
+	for _, s := range l.checkStatesBefore {
+		if err := l.unstripState(ctx, s); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -267,12 +261,15 @@ func (l *loader) addCheck(ctx context.Context, c check) error {
 		return nil
 	}
 	err = l.patient(ctx, again.validate)
-	if err != nil && !c.domain && ctx.Err() == nil && isServer(err) {
-		if again := l.insertAgain(ctx, c); again == nil {
-			return nil
-		} else if ctx.Err() != nil || !isServer(again) {
-			return errors.Join(again, err)
-		}
+	if err == nil || ctx.Err() != nil || !isServer(err) {
+		return checkError(ctx, c, err)
+	}
+	switch doubtful := l.validateDoubtful(ctx, c, again.validate); {
+	case doubtful == nil:
+		l.warn(ctx, "check "+c.name, fmt.Sprintf("is valid, as it was, but its functions refuse rows today: %v", err))
+		return nil
+	case ctx.Err() != nil || !isServer(doubtful) && !errors.Is(doubtful, errDoubtful):
+		return errors.Join(doubtful, err)
 	}
 	return checkError(ctx, c, err)
 }
