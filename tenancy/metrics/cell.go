@@ -14,7 +14,7 @@ const (
 	cellLoginFailures      // of people
 	cellErrors             // of statements; one for each of errorClasses
 	cellDecisions     = cellErrors + cell(errorClassCount)
-	cellRequests      = cellDecisions + decisions // from 1xx to 5xx
+	cellRequests      = cellDecisions + decisions // one for each of statusClassNames
 	cellDuration      = cellRequests + statusClasses
 	cellBuckets       = cellDuration + 1 // of the duration of requests, not cumulative; the last is +Inf
 )
@@ -22,5 +22,5 @@ const (
 const (
 	hotCells      = 3
 	decisions     = 3
-	statusClasses = 5
+	statusClasses = 6
 )

@@ -27,7 +27,7 @@ var (
 	descHeld  = desc("pgtenant_connections_held", "Connections in use.", "tenant")
 	descWaits = desc("pgtenant_connections_waiting",
 		"Units of work that wait for a connection because their tenant uses all that its limit allows.", "tenant")
-	descRequests  = desc("pgtenant_http_requests_total", "Requests, by class of status.", "tenant", "code")
+	descRequests  = desc("pgtenant_http_requests_total", "Requests, by class of status; maintenance: refused with 503 for a tenant in maintenance or not ready yet.", "tenant", "code")
 	descDuration  = desc("pgtenant_http_request_duration_seconds", "Time from a request's arrival at its site to its end.", "tenant")
 	descLogins    = desc("pgtenant_login_failures_total", "Failed logins of people.", "tenant")
 	descDecisions = desc("pgtenant_ratelimit_decisions_total", "Decisions of the rate limiter.", "tenant", "decision")

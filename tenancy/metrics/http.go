@@ -10,7 +10,8 @@ import (
 )
 
 // Routes returns routes whose requests are counted, with their status and duration, for the tenant they are for, and
-// whose refusals are counted by reason. Refuse stays as it is, or the default.
+// whose refusals are counted by reason. Refuse stays as it is, or the default. A refusal with 503 because the tenant is in
+// maintenance or not ready yet has the class "maintenance": it is no failure of the server.
 func (m *Metrics) Routes(r tenancy.Routes) tenancy.Routes {
 	if r.Public != nil {
 		r.Public = m.Handler(r.Public)
@@ -26,6 +27,9 @@ func (m *Metrics) Routes(r tenancy.Routes) tenancy.Routes {
 		m.refusals.WithLabelValues(reasonOf(refusal)).Inc()
 		_, inside := tenancy.FromContext(r.Context())
 		if inside || tenancy.IsPublic(r.Context()) {
+			if isPlanned(refusal) {
+				plan(w)
+			}
 			answer(w, r, refusal) // by a middleware of the site: Handler counts the request
 			return
 		}
@@ -33,7 +37,12 @@ func (m *Metrics) Routes(r tenancy.Routes) tenancy.Routes {
 		if refusal.Tenant != nil {
 			a = m.ledger.of(refusal.Tenant.Schema).account
 		}
-		m.serve(a, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer(w, r, refusal) }), w, r)
+		m.serve(a, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if isPlanned(refusal) {
+				plan(w)
+			}
+			answer(w, r, refusal)
+		}), w, r)
 	}
 	return r
 }
@@ -55,17 +64,39 @@ func (m *Metrics) serve(a *account, next http.Handler, w http.ResponseWriter, r 
 		if panics {
 			rec.status = http.StatusInternalServerError
 		}
-		m.served(a, rec.status, time.Since(begun))
+		class := classOf(rec.status)
+		if rec.planned && !panics && class == classServerError {
+			class = classMaintenance
+		}
+		m.served(a, class, time.Since(begun))
 	}()
 	next.ServeHTTP(rec.wrap(), r)
 	panics = false
 }
 
-func (m *Metrics) served(a *account, status int, took time.Duration) {
+// statusClassNames are the values of the label code.
+var statusClassNames = [statusClasses]string{"1xx", "2xx", "3xx", "4xx", "5xx", "maintenance"}
+
+const (
+	classServerError = 4
+	classMaintenance = 5
+)
+
+func classOf(status int) int {
 	class := cmp.Or(status, http.StatusOK)/100 - 1
-	if class < 0 || class >= statusClasses {
-		class = statusClasses - 1 // there is no such status: it is the program's mistake
+	if class < 0 || class > classServerError {
+		return classServerError // there is no such status: it is the program's mistake
 	}
+	return class
+}
+
+// isPlanned reports whether a tenant is not served because the platform wants it so for a while.
+func isPlanned(refusal tenancy.Refusal) bool {
+	r := reasonOf(refusal)
+	return r == reasonMaintenance || r == reasonNotReady
+}
+
+func (m *Metrics) served(a *account, class int, took time.Duration) {
 	a.add(cellRequests+cell(class), 1)
 	took = max(took, 0)
 	a.add(cellDuration, uint64(took))

@@ -57,6 +57,11 @@ func register(t testing.TB, m *metrics.Metrics) *prometheus.Registry {
 	return reg
 }
 
+// wrapped is a response as middlewares pass it on.
+type wrapped struct{ http.ResponseWriter }
+
+func (w wrapped) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
 func get(h http.Handler, host, path string) int {
 	rec, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil)
 	r.Host = host
@@ -77,9 +82,12 @@ func TestRequestsOfTenantsAndRefusals(t *testing.T) {
 	mux.HandleFunc("/session", func(w http.ResponseWriter, r *http.Request) {
 		tenancy.Refuse(w, r, tenancy.Refusal{Err: tenancy.ErrNoSession})
 	})
+	mux.HandleFunc("/inside", func(w http.ResponseWriter, r *http.Request) { // a middleware that wraps the response
+		tenancy.Refuse(wrapped{w}, r, tenancy.Refusal{Err: &tenancy.InactiveError{Status: tenancy.Maintenance}})
+	})
 	h := tenancy.Handler(sites, m.Routes(tenancy.Routes{Public: mux, Tenant: mux}))
 
-	for _, path := range []string{"/ok", "/ok", "/empty", "/moved", "/bad", "/none", "/session"} {
+	for _, path := range []string{"/ok", "/ok", "/empty", "/moved", "/bad", "/none", "/session", "/inside"} {
 		get(h, "a.example.com", path)
 	}
 	func() {
@@ -104,9 +112,10 @@ func TestRequestsOfTenantsAndRefusals(t *testing.T) {
 	}
 	want := map[string]float64{
 		requests("tenant_a", "2xx"): 3, requests("tenant_a", "3xx"): 1, requests("tenant_a", "4xx"): 2, requests("tenant_a", "5xx"): 2,
-		requests("tenant_a", "1xx"): absent, requests("public", "2xx"): 1, requests("tenant_b", "4xx"): 1, requests("tenant_c", "5xx"): 1,
+		requests("tenant_a", "1xx"): absent, requests("public", "2xx"): 1, requests("tenant_b", "4xx"): 1, requests("tenant_c", "maintenance"): 1,
+		requests("tenant_c", "5xx"): absent, requests("tenant_a", "maintenance"): 1,
 		requests("none", "4xx"): 2, requests("none", "5xx"): 1,
-		`pgtenant_http_request_duration_seconds_count{tenant="tenant_a"}`: 8,
+		`pgtenant_http_request_duration_seconds_count{tenant="tenant_a"}`: 9,
 		`pgtenant_http_request_duration_seconds_count{tenant="other"}`:    0,
 	}
 	for _, reason := range []string{
@@ -114,6 +123,7 @@ func TestRequestsOfTenantsAndRefusals(t *testing.T) {
 	} {
 		want[fmt.Sprintf("pgtenant_refused_requests_total{reason=%q}", reason)] = 1
 	}
+	want[`pgtenant_refused_requests_total{reason="maintenance"}`] = 2
 	want[`pgtenant_refused_requests_total{reason="foreign_tenant"}`] = 0
 	expect(t, scrape(t, reg), want)
 }

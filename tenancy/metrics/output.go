@@ -38,7 +38,7 @@ func (o output) tenants(named []statement, buckets []float64) {
 		for i, decision := range decisionNames {
 			o.some(descDecisions, s.cells[cellDecisions+cell(i)], s.name, decision)
 		}
-		for i, class := range [statusClasses]string{"1xx", "2xx", "3xx", "4xx", "5xx"} {
+		for i, class := range statusClassNames {
 			o.some(descRequests, s.cells[cellRequests+cell(i)], s.name, class)
 		}
 		o.histogram(s, buckets)

@@ -8,7 +8,26 @@ import (
 // recorder remembers the status of a response.
 type recorder struct {
 	http.ResponseWriter
-	status int // 0: not sent yet
+	status  int  // 0: not sent yet
+	planned bool // a status of 500 and above is no failure
+}
+
+// plan says that the answer is meant, whatever its status.
+func (w *recorder) plan() { w.planned = true }
+
+// plan finds the recorder behind what middlewares have put before it.
+func plan(w http.ResponseWriter) {
+	for w != nil {
+		if r, ok := w.(interface{ plan() }); ok {
+			r.plan()
+			return
+		}
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return
+		}
+		w = u.Unwrap()
+	}
 }
 
 // WriteHeader implements [http.ResponseWriter]. An informational header comes before the real one.
