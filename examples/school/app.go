@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,7 +28,7 @@ type app struct {
 func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
 	listener, err := net.Listen("tcp", o.listen)
 	if err != nil {
-		return fmt.Errorf("cannot listen on %s: %w", o.listen, rootCause(err))
+		return fmt.Errorf("cannot listen on %s: %w; choose another address, such as --listen 127.0.0.1:8001", o.listen, rootCause(err))
 	}
 	defer listener.Close()
 	fmt.Fprintf(stdout, "Starting; data is in %s\n", o.dataDir)
@@ -58,7 +59,7 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 		return err
 	}
 	defer a.hosts.Close()
-	a.printWelcome(stdout, db.shown)
+	a.printWelcome(stdout, db.shown, o)
 	if err := a.run(ctx, listener, db.gone); err != nil {
 		return err
 	}
@@ -125,7 +126,7 @@ func (a *app) run(ctx context.Context, listener net.Listener, gone <-chan struct
 	return errors.Join(err, server.Shutdown(drain))
 }
 
-func (a *app) printWelcome(w io.Writer, databaseURL string) {
+func (a *app) printWelcome(w io.Writer, databaseURL string, o options) {
 	fmt.Fprintln(w)
 	for _, s := range demoSchools {
 		fmt.Fprintf(w, "%-19s http://%s:%s/\n", s.Name, a.schools.DomainOf(s.Slug), a.port)
@@ -133,7 +134,10 @@ func (a *app) printWelcome(w io.Writer, databaseURL string) {
 	fmt.Fprintf(w, "Platform            http://localhost:%s/\n", a.port)
 	fmt.Fprintf(w, "Console             http://localhost:%s/admin/\n", a.port)
 	fmt.Fprintf(w, "Metrics             http://localhost:%s/metrics\n", a.port)
-	fmt.Fprintf(w, "Database            psql '%s'\n\n", databaseURL)
-	fmt.Fprintf(w, "`go run ./examples/school logins` shows who can log in, and `code %s` behind it the one-time code\nfor the console; `--help` what else there is.\n", staffPeople[0].email)
+	fmt.Fprintf(w, "Database            psql '%s'\n\n", strings.ReplaceAll(databaseURL, "'", "%27"))
+	command := func(words ...string) string { return "go run ./examples/" + o.command(words...) }
+	fmt.Fprintf(w, "Who can log in      %s\n", command("logins"))
+	fmt.Fprintf(w, "One-time codes      %s\n", command("code", staffPeople[0].email))
+	fmt.Fprintf(w, "What else there is  %s\n", command("--help"))
 	fmt.Fprintln(w, "Ctrl-C stops everything; the data stays.")
 }

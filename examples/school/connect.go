@@ -48,6 +48,18 @@ func openPool(ctx context.Context, databaseURL string) (*pgxpool.Pool, error) {
 	return pool, nil
 }
 
+// refusedError says that the server answers, and lets nobody in.
+type refusedError struct {
+	where string
+	err   *pgconn.PgError
+}
+
+func (e *refusedError) Error() string {
+	return fmt.Sprintf("the database at %s refuses the connection: %s", e.where, e.err.Message)
+}
+
+func (e *refusedError) Unwrap() error { return e.err }
+
 // unreachable says in one sentence why there is no connection.
 func unreachable(err error) error {
 	var connectErr *pgconn.ConnectError
@@ -59,7 +71,7 @@ func unreachable(err error) error {
 	var opErr *net.OpError
 	switch {
 	case errors.As(err, &pgErr):
-		return fmt.Errorf("the database at %s refuses the connection: %s", where, pgErr.Message)
+		return &refusedError{where, pgErr}
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("the database at %s does not answer within %s: %w", where, connectErr.Config.ConnectTimeout, context.DeadlineExceeded)
 	case errors.As(err, &opErr):

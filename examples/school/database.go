@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/url"
 	"path/filepath"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/oryne/pgtenant/examples/school/internal/schools"
 	"github.com/oryne/pgtenant/internal/localpg"
@@ -127,33 +129,92 @@ func openLocal(ctx context.Context, server interface {
 	}, nil
 }
 
-// openRemote uses the database of --database-url. The two logins get passwords made from a
-// key in the data directory, so that every start, and every process, has the same ones.
+// openRemote uses the database of --database-url. The two logins get passwords made from a key in the data directory when
+// they are made, so that every start, and every process, of that directory has the same ones. Logins that are there keep
+// theirs: those of a program with another data directory, which serves.
 func openRemote(ctx context.Context, o options, key key) (*database, error) {
 	admin, err := url.Parse(o.databaseURL)
 	if err != nil || admin.Scheme != "postgres" && admin.Scheme != "postgresql" {
 		return nil, errBadURL
 	}
-	names := schemactx.DefaultRoleNames(filepath.Base(admin.Path))
-	ownerPassword, runtimePassword := key.password(names.Owner()), key.password(names.Runtime())
-	setup := setupConfig()
-	setup.Roles, setup.OwnerPassword, setup.RuntimePassword = names, ownerPassword, runtimePassword
-	done, err := setUp(ctx, o.databaseURL, setup)
+	roles := schemactx.DefaultRoleNames(filepath.Base(admin.Path))
+	db := &database{
+		shown:   withoutPassword(admin),
+		admin:   o.databaseURL,
+		setup:   setupConfig(),
+		owner:   withUser(admin, roles.Owner(), key.password(roles.Owner())),
+		runtime: withUser(admin, roles.Runtime(), key.password(roles.Runtime())),
+		roles:   roles,
+		key:     key,
+		close:   func() {},
+	}
+	db.setup.Roles = roles
+	cfg := db.setup
+	if o.newPasswords {
+		cfg.OwnerPassword, cfg.RuntimePassword = key.password(roles.Owner()), key.password(roles.Runtime())
+	} else if err := db.passwordsOfNew(ctx, &cfg, key); err != nil {
+		return nil, err
+	}
+	done, err := setUp(ctx, o.databaseURL, cfg)
 	if err != nil {
 		return nil, err
 	}
-	roles := done.Roles
-	return &database{
-		shown:   admin.Redacted(),
-		admin:   o.databaseURL,
-		setup:   setup,
-		owner:   withUser(admin, roles.Owner(), ownerPassword),
-		runtime: withUser(admin, roles.Runtime(), runtimePassword),
-		roles:   roles,
-		extra:   schemasOf(done),
-		key:     key,
-		close:   func() {},
-	}, nil
+	db.extra = schemasOf(done)
+	return db, db.checkPasswords(ctx, o)
+}
+
+// passwordsOfNew puts passwords into cfg for those of the two logins that do not exist yet.
+func (db *database) passwordsOfNew(ctx context.Context, cfg *schemactx.SetupConfig, key key) error {
+	return asAdmin(ctx, db.admin, func(conn *pgx.Conn) error {
+		for login, password := range map[string]*string{db.roles.Owner(): &cfg.OwnerPassword, db.roles.Runtime(): &cfg.RuntimePassword} {
+			var exists bool
+			if err := conn.QueryRow(ctx, "select exists (select from pg_roles where rolname = $1)", login).Scan(&exists); err != nil {
+				return err
+			}
+			if !exists {
+				*password = key.password(login)
+			}
+		}
+		return nil
+	})
+}
+
+// errOtherPasswords is returned for a database whose logins another data directory has made.
+var errOtherPasswords = errors.New("the logins of the database have other passwords than this data directory makes")
+
+// checkPasswords finds out whether the logins have the passwords of the data directory.
+func (db *database) checkPasswords(ctx context.Context, o options) error {
+	for _, login := range []string{db.owner, db.runtime} {
+		conn, err := connect(ctx, login)
+		var pgErr *pgconn.PgError
+		switch {
+		case errors.As(err, &pgErr) && pgErr.Code == "28P01":
+			return fmt.Errorf("%w: name the directory that was used first by --data-dir, or, to lock out the programs that use that one, run: %s",
+				errOtherPasswords, o.command("init", "--new-passwords"))
+		case err != nil:
+			return err
+		}
+		if err := conn.Close(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withoutPassword is a URL for people: psql asks for the password, or has it from elsewhere.
+func withoutPassword(u *url.URL) string {
+	other := *u
+	if u.User != nil {
+		other.User = url.User(u.User.Username())
+	}
+	query := other.Query()
+	for _, secret := range []string{"password", "sslpassword"} {
+		if query.Has(secret) {
+			query.Del(secret)
+			other.RawQuery = query.Encode()
+		}
+	}
+	return other.String()
 }
 
 func withUser(u *url.URL, user, password string) string {

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/url"
 	"os/user"
 	"path/filepath"
+	"regexp"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -20,16 +23,47 @@ type options struct {
 	noDemo      bool
 	verbose     bool
 	actor       string
+
+	newPasswords bool
 }
 
 // addTo adds the flags that all commands have.
 func (o *options) addTo(f *pflag.FlagSet) {
 	f.StringVar(&o.databaseURL, "database-url", "", "admin `URL` of a PostgreSQL database to use; default: start one of our own")
-	if o.dataDir = defaultDataDir(); !filepath.IsAbs(o.dataDir) { // of a HOME that is a relative path
-		_ = (*directory)(&o.dataDir).Set(o.dataDir) // without a current directory no program starts
-	}
+	o.dataDir = absolute(defaultDataDir()) // HOME may be a relative path
 	f.Var((*directory)(&o.dataDir), "data-dir", "`directory` that keeps our own PostgreSQL, the key of the logins, and backups")
+	f.BoolVar(&o.newPasswords, "new-passwords", false, "give the logins of --database-url the passwords of this data directory, which locks out programs with another one")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log also what is as it should be, such as code that names a school by hand")
+}
+
+// command is a command of the program for people to type, with the flags that say which data it is about. A password in
+// the URL is left out.
+func (o *options) command(words ...string) string {
+	words = append([]string{"school"}, words...)
+	if o.databaseURL != "" {
+		shown := "URL"
+		if u, err := url.Parse(o.databaseURL); err == nil {
+			shown = withoutPassword(u)
+		}
+		words = append(words, "--database-url", shown)
+	}
+	if o.dataDir != absolute(defaultDataDir()) {
+		words = append(words, "--data-dir", o.dataDir)
+	}
+	for i, word := range words {
+		words[i] = shellWord(word)
+	}
+	return strings.Join(words, " ")
+}
+
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+
+// shellWord quotes a word for a shell where it needs that.
+func shellWord(word string) string {
+	if plainWord.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // directory is a flag whose value is an absolute path, so that it means the same in what the program prints.
@@ -37,6 +71,14 @@ type directory string
 
 func (d *directory) String() string { return string(*d) }
 func (d *directory) Type() string   { return "directory" }
+
+// absolute is a path from the root. Where there is no current directory it stays as it is.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
 
 func (d *directory) Set(path string) error {
 	if path == "" {

@@ -217,6 +217,40 @@ func TestDatabaseOfSomebodyElse(t *testing.T) {
 		t.Errorf("a password is printed: %s", p.output)
 	}
 	check(t, second.stop())
+	if hint := "psql '" + strings.Replace(db.URL, ":"+passwordOf(t, db.URL)+"@", "@", 1) + "'"; !strings.Contains(p.output, hint) {
+		t.Errorf("there is no %s in: %s", hint, p.output)
+	}
+	for _, command := range []string{"logins", "code " + ada} {
+		if !strings.Contains(p.output, "go run ./examples/school "+command+" --database-url ") || !strings.Contains(p.output, " --data-dir "+dir) {
+			t.Errorf("the hint to run %s lacks the flags that were given: %s", command, p.output)
+		}
+	}
+
+	// Another data directory has other passwords for the same logins. Nothing that it is named for changes them.
+	passwords := func() (all string) {
+		check(t, db.Pool.QueryRow(t.Context(), "select string_agg(rolpassword, ' ' order by rolname) from pg_authid where starts_with(rolname, $1)",
+			db.RolePrefix).Scan(&all))
+		return all
+	}
+	before := passwords()
+	other := filepath.Join(tempDir(t), "other")
+	for _, command := range [][]string{{"serve", "--listen", "127.0.0.1:0"}, {"logins"}, {"tenant", "list"}, {"check"}, {"init"}, {"backup", "schoola"}} {
+		err := run(t.Context(), append(command, "--database-url", db.URL, "--data-dir", other), io.Discard, io.Discard)
+		if !errors.Is(err, errOtherPasswords) || !strings.Contains(err.Error(), "--new-passwords --database-url ") ||
+			!strings.Contains(err.Error(), " --data-dir "+other) || strings.Contains(err.Error(), passwordOf(t, db.URL)) {
+			t.Errorf("%s: %v", command[0], err)
+		}
+	}
+	check(t, run(t.Context(), append([]string{"tenant", "list"}, args...), io.Discard, io.Discard))
+	if passwords() != before {
+		t.Error("the logins have other passwords than before")
+	}
+	expectSchools(t, p.port)
+	check(t, run(t.Context(), []string{"init", "--new-passwords", "--database-url", db.URL, "--data-dir", other}, io.Discard, io.Discard))
+	check(t, run(t.Context(), []string{"tenant", "list", "--database-url", db.URL, "--data-dir", other}, io.Discard, io.Discard))
+	if passwords() == before {
+		t.Error("the logins have the passwords that they had before")
+	}
 	check(t, p.stop())
 }
 
@@ -314,7 +348,7 @@ func TestPortInUse(t *testing.T) {
 	check(t, err)
 	defer l.Close()
 	err = run(t.Context(), []string{"--listen", l.Addr().String(), "--data-dir", filepath.Join(tempDir(t), "d")}, io.Discard, io.Discard)
-	if err == nil || !strings.Contains(err.Error(), "address already in use") {
+	if err == nil || !strings.Contains(err.Error(), "address already in use") || !strings.Contains(err.Error(), "--listen") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -64,7 +64,7 @@ func (c *call) findBackup(ctx context.Context, slug, name string) (found backup.
 // findAnywhere returns the backup of that name, of any registry that shares the store.
 func (c *call) findAnywhere(ctx context.Context, name string) (found backup.Info, err error) {
 	if name == "" {
-		return found, usagef("--any-registry goes with --backup: '%s backup list --all-registries' has the names", c.name)
+		return found, usagef("--any-registry goes with --backup: %s has the names", c.hint("backup", "list", "--all-registries"))
 	}
 	for info, err := range c.Backups.AllBackups(ctx) {
 		if err != nil || info.Name == name {

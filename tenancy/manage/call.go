@@ -81,7 +81,7 @@ func (m *mount) runner(fn action, needs []need) func(cmd *cobra.Command, args []
 func (c *call) unprepared(err error) error {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && pg.Code == "42P01" && c.Tenants != nil { // undefined_table
-		return fmt.Errorf("%w: has '%s init' been run?", err, c.name)
+		return fmt.Errorf("%w: has %s been run?", err, c.hint("init"))
 	}
 	return err
 }

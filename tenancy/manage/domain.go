@@ -91,8 +91,8 @@ func domainChange(
 		return c.result(toDomainJSON(d), func() {
 			c.linef("%s %s %s.", c.args[0], verb, d.Host)
 			if d.Token != "" {
-				c.linef("To prove it, publish the TXT record %s.%s with the text %s, then run '%s domain verify %s %s'.",
-					tenancy.DNSLabel, d.Host, d.Token, c.name, c.args[0], d.Host)
+				c.linef("To prove it, publish the TXT record %s.%s with the text %s, then run %s.",
+					tenancy.DNSLabel, d.Host, d.Token, c.hint("domain", "verify", c.args[0], d.Host))
 			}
 		})
 	}

@@ -172,7 +172,7 @@ and with --token -, it needs --yes.`,
 		flags: confirmFlags,
 		run: func(ctx context.Context, c *call) error {
 			if flagOf[string](c.cmd, "token") == "" {
-				return usagef("--token is missing: '%s tenant drop request %s' gives one out", c.name, c.args[0])
+				return usagef("--token is missing: %s gives one out", c.hint("tenant", "drop", "request", c.args[0]))
 			}
 			return c.destroy(ctx, c.dropIt)
 		},
@@ -204,7 +204,8 @@ func (c *call) destroy(ctx context.Context, do func(ctx context.Context, p tenan
 	}
 	if !c.interactive() {
 		return &codeError{CodeUnconfirmed, fmt.Errorf(
-			"nobody can be asked here: '%s tenant drop request %s' says what will be lost and gives out a token, which --token and --yes take", c.name, p.Slug)}
+			"nobody can be asked here: %s says what will be lost and gives out a token, which --token and --yes take",
+			c.hint("tenant", "drop", "request", p.Slug))}
 	}
 	j, err := c.requested(ctx, p.Slug)
 	if err != nil {
@@ -219,7 +220,8 @@ func (c *call) destroy(ctx context.Context, do func(ctx context.Context, p tenan
 	p.Token = j.Token
 	err = do(ctx, p)
 	if errors.Is(err, tenancy.ErrDropNotApproved) {
-		c.note("Request %d waits for somebody else: '%s tenant drop approve %d'. Then it takes this token: %s", j.ID, c.name, j.ID, j.Token)
+		c.note("Request %d waits for somebody else: %s. Then it takes this token: %s",
+			j.ID, c.hintForOther("tenant", "drop", "approve", strconv.FormatInt(j.ID, 10)), j.Token)
 	}
 	return err
 }

@@ -171,8 +171,8 @@ func (c *call) restoreWith(
 	return errors.Join(logged, c.result(toRestoredJSON(r, from), func() {
 		c.linef("Restored %s of %s as %s, in schema %s.", count(r.Rows, "row"), from, t.Slug, t.Schema)
 		if r.Aside != "" {
-			c.linef("What was there is kept in schema %s: '%s restore revert %s' takes it back, '%s restore confirm %s' drops it.",
-				r.Aside, c.name, t.Slug, c.name, t.Slug)
+			c.linef("What was there is kept in schema %s: %s takes it back, %s drops it.",
+				r.Aside, c.hint("restore", "revert", t.Slug), c.hint("restore", "confirm", t.Slug))
 		}
 		c.warnings(r.Warnings)
 	}))

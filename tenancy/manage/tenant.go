@@ -102,7 +102,7 @@ there is nothing to go on with, that is an error.`,
 func (c *call) goesOn(err error) {
 	var step *tenancy.StepError
 	if errors.As(err, &step) && step.Op != tenancy.OpUpdate {
-		c.note("It stopped at the step %q: '%s tenant resume %s' goes on.", step.Step, c.name, step.Tenant.Slug)
+		c.note("It stopped at the step %q: %s goes on.", step.Step, c.hint("tenant", "resume", step.Tenant.Slug))
 	}
 }
 
