@@ -49,6 +49,7 @@ type loader struct {
 
 	checks            []check      // that were dropped, in this order
 	checkStatesBefore []checkState // of these, in all tables
+	notValid          []string     // that were valid, and cannot be any more
 
 	warnings []Warning
 }

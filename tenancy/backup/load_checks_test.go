@@ -75,3 +75,40 @@ func TestRowsThatBreakACheckBesideItsFunctionAreRefused(t *testing.T) {
 	assert.Equal(t, "addresses_rest", refused.Table)
 	assert.Equal(t, before, f.everything(t))
 }
+
+// visits have checks that depend on the time and on the role.
+var visits = migrate.Source{Name: "visits", FS: fstest.MapFS{"00001_a.sql": {Data: []byte(`-- +goose Up
+create domain fresh as timestamptz check (value > now() - interval '1 day');
+create table visits (until timestamptz check (until > current_timestamp), seen fresh, by_ text check (by_ = current_user),
+	kind varchar check (kind in ('a', 'b'))) partition by list (kind);
+create table visits_rest partition of visits default;
+`)}}}
+
+// A check may depend on the time or the role. Rows that it refuses today are restored, and the check is left NOT VALID.
+func TestRowsThatACheckRefusesTodayAreRestored(t *testing.T) {
+	t.Parallel()
+	f := setup(t, visits)
+	f.create(t, "north")
+	s := f.service(t, backup.Config{})
+	var archived bytes.Buffer
+	f.exec(t, f.schema(t, "north"), "insert into visits values (now() + interval '1 day', now(), current_user, 'a')")
+	_, err := s.BackupTo(t.Context(), "north", &archived, backup.BackupOptions{})
+	require.NoError(t, err)
+	drill, err := s.VerifyFrom(t.Context(), bytes.NewReader(archived.Bytes()), backup.RestoreOptions{})
+	require.NoError(t, err)
+	assert.Empty(t, drill.Warnings)
+	later := forge(t, archived.Bytes(), func(f *forged) {
+		f.tables["visits"] = "until,seen,by_,kind\n2020-01-01 00:00:00+00,2020-01-01 00:00:00+00,ada,a\n"
+	})
+	restored, err := s.RestoreFrom(t.Context(), bytes.NewReader(later), backup.RestoreOptions{Replace: "north"})
+	require.NoError(t, err)
+	require.Len(t, restored.Warnings, 3)
+	for _, w := range restored.Warnings {
+		assert.Contains(t, w.Reason, "is left NOT VALID")
+	}
+	bad := forge(t, archived.Bytes(), func(f *forged) { f.tables["visits"] = "until,seen,by_,kind\n,,,c\n" })
+	_, err = s.VerifyFrom(t.Context(), bytes.NewReader(bad), backup.RestoreOptions{})
+	require.ErrorIs(t, err, backup.ErrRows)
+	_, err = s.BackupTo(t.Context(), "north", &archived, backup.BackupOptions{})
+	require.ErrorIs(t, err, backup.ErrDrift, "until the rows are right, and the checks validated")
+}

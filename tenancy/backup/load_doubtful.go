@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/migrate"
 )
 
 // calledSQL reads the functions of the schema $1 that the constraint $2 of the table or domain $3 calls: as they are, and as functions that
@@ -73,4 +75,11 @@ func (l *loader) called(ctx context.Context, tx pgx.Tx, c check) ([]function, er
 		err = row.Scan(&f.oid, &f.definition, &f.nullified)
 		return f, err
 	})
+}
+
+// isNotValid reports whether a difference is that of a check which is left NOT VALID.
+func (l *loader) isNotValid(d migrate.Difference) bool {
+	plain := func(definition string) string { return strings.ReplaceAll(definition, notValid, "") }
+	return len(l.notValid) > 0 && (d.Kind == migrate.ObjectConstraint || d.Kind == migrate.ObjectDomain) &&
+		d.Change == migrate.ChangeDifferent && plain(d.Have) == plain(d.Want)
 }

@@ -286,11 +286,12 @@ func (l *loader) fill(ctx context.Context, src rowSource, drift DriftPolicy) err
 	if err := l.analyze(ctx, kinds...); err != nil {
 		return err
 	}
-	return l.s.checkStructure(ctx, l.schema)
+	return l.checkStructure(ctx)
 }
 
-// checkStructure returns an error unless the schema is what the migrations make that it has.
-func (s *Service) checkStructure(ctx context.Context, schema string) error {
+// checkStructure returns an error unless the schema is what the migrations make that it has, but for checks that are left NOT VALID.
+func (l *loader) checkStructure(ctx context.Context) error {
+	s, schema := l.s, l.schema
 	for _, age := range []referenceAge{referenceKept, referenceFresh} {
 		want, err := s.expect(ctx, schema, age, EditedConfigured)
 		if err != nil {
@@ -301,7 +302,7 @@ func (s *Service) checkStructure(ctx context.Context, schema string) error {
 			if err != nil {
 				return err
 			}
-			differences = want.differences(have)
+			differences = want.differences(have, l.isNotValid)
 		}
 		if len(differences) == 0 {
 			return nil

@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Warning is something that a restore, a clone or a verification could not make as it was. No row and no constraint is
-// missing because of it.
+// Warning is something that a restore, a clone or a verification could not make as it was, or a check that the rows
+// of before do not satisfy today. No row is missing because of it.
 type Warning struct {
 	Object string `json:"object"` // "table posts", "materialized view totals"
 	Reason string `json:"reason"` // the end of a sentence: "has no statistics: ..."
