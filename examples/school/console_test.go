@@ -44,6 +44,12 @@ func TestStaffComeInWithPasswordAndCode(t *testing.T) {
 	attempt(ada, k.phrase(ada), code).expect(t, 401) // is used
 	cookie := first.cookie("staff")
 	p.ask(t, "GET", "localhost", "/admin/", "", "Cookie", cookie).expect(t, 200, "Overview", ada)
+	// Each figure says when it was counted, which is not when others were.
+	aged := regexp.MustCompile(`(?s)schools active</a><small class="dim"> \(counted .*oldest last backup<small class="dim"> \(counted .*` +
+		`schools without a backup<small class="dim"> \(counted .*schemas behind</a>, \d+ current<small class="dim"> \(counted `)
+	eventually(t, "figures with their ages", func() bool {
+		return aged.MatchString(p.ask(t, "GET", "localhost", "/admin/", "", "Cookie", cookie).body)
+	})
 	for _, host := range []string{"schoola.localhost", "nosuch.localhost"} {
 		p.ask(t, "GET", host, "/admin/", "", "Cookie", cookie).expect(t, 404)
 	}

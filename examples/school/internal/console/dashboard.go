@@ -18,11 +18,15 @@ type overview struct {
 	LoginFailures, Limited, Attempts int64
 	Behind, Current                  int64
 	WithoutBackup                    int64
-	OldestBackup, Asked              time.Time
+	OldestBackup                     time.Time
+	Counted                          counted
 	Drops                            []tenancy.DropRequest
 	Quarantine                       []kept
 	Recent                           []audit.Record
 }
+
+// counted is when each kind of figure was asked for; zero: never yet, so that there is none to be shown.
+type counted struct{ Schools, Backups, Migrations time.Time }
 
 // kept is a school in quarantine, or a schema of none.
 type kept struct {
@@ -70,7 +74,7 @@ func (c *console) dashboard(w http.ResponseWriter, r *http.Request) {
 		Current:  g.count("pgtenant_migration_schemas", "state", "current"),
 		Behind:   g.count("pgtenant_migration_schemas", "state", "behind"), WithoutBackup: g.count("pgtenant_backup_tenants", "state", "never"),
 		OldestBackup: g.moment("pgtenant_backup_oldest_timestamp_seconds"),
-		Asked:        g.moment("pgtenant_survey_last_success_timestamp_seconds", "survey", "tenants"),
+		Counted:      counted{g.surveyed("tenants"), g.surveyed("backups"), g.surveyed("migrations")},
 	}
 	for _, s := range []tenancy.Status{tenancy.Active, tenancy.Maintenance, tenancy.Suspended, tenancy.Provisioning, tenancy.Dropping, tenancy.Stocked} {
 		if n := g.count("pgtenant_tenants", "status", string(s)); n > 0 {
@@ -92,6 +96,10 @@ func (c *console) dashboard(w http.ResponseWriter, r *http.Request) {
 	}
 	o.Recent = recent.Records
 	c.Render(w, r, http.StatusOK, "dashboard", c.page(r, "Overview", o))
+}
+
+func (g glance) surveyed(name string) time.Time {
+	return g.moment("pgtenant_survey_last_success_timestamp_seconds", "survey", name)
 }
 
 // openDrops are the requests that can still be approved or carried out. The access log knows of all that were made lately, and each is
