@@ -59,6 +59,11 @@ type Config struct {
 	// Hooks are called as the manager works. Default: none.
 	Hooks Hooks
 
+	// Plans returns the names of the plans that there are, such as Names of ratelimit.Plans. [Manager.Update] refuses others,
+	// but for none and for the one that the tenant has. A restored tenant keeps the plan that it had. It is called for
+	// each check, also concurrently. Default: a plan may have any name.
+	Plans func() []string
+
 	// Logger gets a record for each step of a tenant's life. Nil discards.
 	Logger *slog.Logger
 }

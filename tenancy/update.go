@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -98,11 +99,16 @@ func validateMetadata(metadata json.RawMessage) error {
 // Update changes a tenant that the caller has read, from any [Registry], if it is still that one: if its Version is
 // still the same. It returns the tenant as it is then. Changes that change nothing leave the Version.
 //
-// The error is a [FieldError], [ErrNotFound], a [ConflictError] with the tenant as somebody else has left it meanwhile, or a
+// The error is a [FieldError], also for a plan that [Config].Plans does not have, [ErrNotFound], a [ConflictError] with the tenant as somebody else has left it meanwhile, or a
 // [StatusError], and nothing was changed; or a [StepError].
 func (m *Manager) Update(ctx context.Context, read Tenant, c Changes) (Tenant, error) {
 	if err := c.validate(); err != nil {
 		return Tenant{}, err
+	}
+	if c.Plan != nil && *c.Plan != read.Plan {
+		if err := m.CheckPlan(*c.Plan); err != nil {
+			return Tenant{}, err
+		}
 	}
 	t, l, err := m.lockByID(ctx, read.ID)
 	if err != nil {
@@ -117,6 +123,22 @@ func (m *Manager) Update(ctx context.Context, read Tenant, c Changes) (Tenant, e
 	}
 	err = m.run(ctx, l, OpUpdate, &t, step{"row", func(ctx context.Context) error { return m.applyChanges(ctx, &t, c) }})
 	return t, err
+}
+
+// CheckPlan returns a [FieldError] for a plan that [Manager.Update] would refuse to set: one that is malformed, or is not
+// among [Config].Plans. It makes no query.
+func (m *Manager) CheckPlan(plan string) error {
+	if err := (Changes{Plan: &plan}).validate(); err != nil {
+		return err
+	}
+	if plan == "" || m.cfg.Plans == nil {
+		return nil
+	}
+	plans := m.cfg.Plans()
+	if slices.Contains(plans, plan) {
+		return nil
+	}
+	return &FieldError{Field: "plan", Value: plan, Rule: "is not one of the plans: " + strings.Join(plans, ", ")}
 }
 
 // applyChanges asks for the version once more: who writes SQL by hand takes no lock.

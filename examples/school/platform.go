@@ -107,6 +107,7 @@ func (p *platform) openTenants(database *database) (err error) {
 		Seed:     schools.Seed(p.db),
 		Hooks:    p.metrics.Lifecycle(p.log.TenancyHooks(tenancy.Hooks{})),
 		Drop:     p.drops(),
+		Plans:    func() []string { return []string{basicPlan, premiumPlan} },
 		Stock:    tenancy.StockConfig{Size: 2}, // so that who signs up need not wait
 		Logger:   p.logger,
 	})

@@ -33,6 +33,7 @@ type program struct {
 	secret                string   // of the tenants' logins; "": there are none
 	all                   bool     // also has what not every program has
 	strict                bool     // refuses migrations that were edited since they were applied
+	plans                 []string // that there are; none: any
 	noPasswords           bool     // of the two logins for init
 	killed                bool     // gets a SIGINT when its canaries are migrated
 	extensions, path      []string // names of extensions for init, and the extra search path
@@ -45,6 +46,7 @@ func programOf(env func(string) string) program {
 		store: env("SCHOOL_STORE"), migrations: env("SCHOOL_MIGRATIONS"), actor: env("SCHOOL_ACTOR"),
 		fourEyes: env("SCHOOL_FOUR_EYES") != "", secret: env("SCHOOL_SECRET"),
 		strict: env("SCHOOL_STRICT") != "", all: env("SCHOOL_ALL") != "", killed: env("SCHOOL_KILLED") != "",
+		plans:      strings.Fields(env("SCHOOL_PLANS")),
 		extensions: strings.Fields(env("SCHOOL_EXTENSIONS")), path: strings.Fields(env("SCHOOL_PATH")),
 	}
 }
@@ -145,7 +147,12 @@ func (p program) open(ctx context.Context) (_ *manage.App, err error) {
 	if err != nil {
 		return nil, err
 	}
+	var plans func() []string
+	if len(p.plans) > 0 {
+		plans = func() []string { return p.plans }
+	}
 	a.Tenants, err = tenancy.New(a.Owner, tenancy.Config{
+		Plans:    plans,
 		Migrator: a.Migrations, Roles: a.Roles, Hooks: a.Log.TenancyHooks(tenancy.Hooks{}),
 		Drop: tenancy.DropConfig{Enabled: true, FourEyes: p.fourEyes, Notify: a.Log.NotifyDrop},
 		Domains: tenancy.DomainVerifierFunc(func(_ context.Context, d tenancy.Domain) error {

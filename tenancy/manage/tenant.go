@@ -58,6 +58,10 @@ func createTenant(ctx context.Context, c *call) error {
 	if p.Domain == "" && c.BaseDomain != "" {
 		p.Domain = p.Slug + "." + c.BaseDomain
 	}
+	plan := flagOf[string](c.cmd, "plan")
+	if err := c.Tenants.CheckPlan(plan); err != nil {
+		return err // before anything is made
+	}
 	create := c.Tenants.Create
 	if flagOf[bool](c.cmd, "stock") {
 		create = c.Tenants.Claim
@@ -67,7 +71,7 @@ func createTenant(ctx context.Context, c *call) error {
 		c.goesOn(err)
 		return err
 	}
-	if plan := flagOf[string](c.cmd, "plan"); plan != "" {
+	if plan != "" {
 		changed, err := c.Tenants.Update(ctx, t, tenancy.Changes{Plan: &plan})
 		if err != nil {
 			return &codeError{CodeFailed, fmt.Errorf("tenant %q was made, without its plan: %w", t.Slug, err)}

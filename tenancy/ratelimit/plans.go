@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"sync/atomic"
 
@@ -59,6 +60,9 @@ func (p *Plans) Set(cfg PlansConfig) error {
 	p.current.Store(&PlansConfig{Plans: plans, Default: fallback})
 	return nil
 }
+
+// Names returns the names of the plans in order, for [tenancy.Config].Plans. It is safe for concurrent use.
+func (p *Plans) Names() []string { return slices.Sorted(maps.Keys(p.current.Load().Plans)) }
 
 // Policy returns the policy of t's plan with t's own numbers before it. A negative number is a [tenancy.FieldError], with
 // the policy of the plan.
