@@ -11,10 +11,12 @@ import "encoding/json"
 //
 // The time is that of the version's row, in microseconds: where goose has undone a migration and
 // applied it anew the times differ, and nothing is known of what it applied. Which older programs may work with the
-// schema stands beside: they do not know the newer files. A program from before there was such a part reads past it.
+// schema stands beside: they do not know the newer files. "half" is a migration without a transaction that is being run or has
+// stopped. A program from before there was such a part reads past it.
 type note struct {
 	Sums       map[int64]map[int64]string `json:"pgtenant"`
 	Compatible json.RawMessage            `json:"compatible,omitempty"` // of [compatible] by source
+	Half       *halfDone                  `json:"half,omitempty"`
 }
 
 // text returns the note as it stands in the comment.
@@ -39,7 +41,7 @@ const noteLen = 16
 
 // readNote enters what a comment says of what is applied. Another's comment says nothing, and stays.
 func (s *state) readNote(comment string) {
-	s.sums, s.compatible, s.noted = make(map[int64]string), nil, true
+	s.sums, s.compatible, s.half, s.noted = make(map[int64]string), nil, nil, true
 	if comment == "" {
 		return
 	}
@@ -53,7 +55,7 @@ func (s *state) readNote(comment string) {
 			s.sums[a.version] = sum
 		}
 	}
-	s.compatible = readCompatible(n.Compatible)
+	s.compatible, s.half = readCompatible(n.Compatible), n.Half
 }
 
 // after returns the comment for when steps are done as well.
@@ -79,6 +81,9 @@ func (s *state) after(steps []step) string {
 		if sum, ok := s.sums[a.version]; ok && !stepped[a.version] {
 			add(a.stamp, a.version, sum)
 		}
+	}
+	if s.half != nil && !stepped[s.half.Version] {
+		n.Half = s.half
 	}
 	then := s.clone()
 	then.did(steps)

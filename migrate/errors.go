@@ -67,6 +67,24 @@ func (e *ParseError) Error() string {
 	return fmt.Sprintf("migration %s/%s:%d: %s", e.Source, e.File, e.Line, e.Reason)
 }
 
+// PanicError is returned, in an [Error], when a Go migration panicked: it is treated as one that returned an error.
+type PanicError struct {
+	Value any    // of the panic
+	Stack []byte // of the function, as runtime/debug.Stack has it
+}
+
+// Error returns the value.
+func (e *PanicError) Error() string { return fmt.Sprintf("panicked: %v", e.Value) }
+
+// Unwrap returns the value where it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// errGoexit is the error of a Go migration that ended its goroutine, as testing.T.FailNow does.
+var errGoexit = errors.New("ended its goroutine (runtime.Goexit) instead of returning")
+
 // Error is returned when a statement or a function of a migration failed. Its transaction was rolled back.
 type Error struct {
 	Schema    string

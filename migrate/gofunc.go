@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"github.com/jackc/pgx/v5"
 
@@ -29,7 +30,7 @@ func (s *session) callInTx(ctx context.Context, st step) error {
 	if st.dir == Down {
 		fn = st.m.goDown
 	}
-	if err := fn(s.t.context(ctx), tx); err != nil {
+	if err := guarded(func() error { return fn(s.t.context(ctx), tx) }); err != nil {
 		return fail(err)
 	}
 	inTx := s.pg().TxStatus() == 'T' || s.pg().TxStatus() == 'E'
@@ -49,7 +50,7 @@ func (s *session) callAlone(ctx context.Context, st step) error {
 	if st.dir == Down {
 		fn = st.m.goDownNoTx
 	}
-	err := fn(s.t.context(ctx), s.conn())
+	err := guarded(func() error { return fn(s.t.context(ctx), s.conn()) })
 	if err == nil && !s.conn().IsClosed() && s.pg().TxStatus() != 'I' {
 		err = errors.New("left a transaction open")
 	}
@@ -57,6 +58,24 @@ func (s *session) callAlone(ctx context.Context, st step) error {
 		return s.t.failure(call{step: &st}, err)
 	}
 	return nil
+}
+
+// guarded calls a function of the program, which may panic or end its goroutine: it runs on one of its own, so that neither takes the
+// other schemas of a fleet along.
+func guarded(fn func() error) (err error) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer func() {
+			if v := recover(); v != nil {
+				err = &PanicError{Value: v, Stack: debug.Stack()}
+			}
+		}()
+		err = errGoexit // unless it returns
+		err = fn()
+	}()
+	<-ended
+	return err
 }
 
 // context is the context of a function: it has the schema.
@@ -94,8 +113,16 @@ func (s *session) alone(ctx context.Context, g goal) ([]step, error) {
 	if err != nil {
 		return nil, s.t.wrap(err)
 	}
+	if st.absent && s.notesHalf(steps[0]) { // how far it is, is noted at the version table
+		if _, err := s.transact(ctx, func(state) ([]step, bool, error) { return nil, false, nil }); err != nil {
+			return nil, err
+		}
+		if st, err = readState(ctx, s.conn(), s.t); err != nil {
+			return nil, err
+		}
+	}
 	s.sent = true
-	if err := s.runAlone(ctx, steps[0], before); err != nil {
+	if err := st.halfError(steps[0], s.runAlone(ctx, st, steps[0], before)); err != nil {
 		if missing := checkSchema(ctx, s.conn(), s.t); errors.Is(missing, ErrSchemaMissing) {
 			return nil, fmt.Errorf("%w: %w", missing, err)
 		}
@@ -108,7 +135,7 @@ func (s *session) alone(ctx context.Context, g goal) ([]step, error) {
 	return s.transact(ctx, func(state) ([]step, bool, error) { return steps[:1], len(steps) == 1, nil })
 }
 
-func (s *session) runAlone(ctx context.Context, st step, before []invalidIndex) error {
+func (s *session) runAlone(ctx context.Context, seen state, st step, before []invalidIndex) error {
 	if st.isGo() {
 		if err := s.callAlone(ctx, st); err != nil {
 			return err
@@ -116,6 +143,9 @@ func (s *session) runAlone(ctx context.Context, st step, before []invalidIndex) 
 		return s.checkIndexes(ctx, st, before)
 	}
 	for i := range st.statements() {
+		if err := s.noteHalf(ctx, seen, st, i); err != nil {
+			return s.t.failure(call{sql: st.statements()[i].sql, step: &st, i: i}, err)
+		}
 		if err := s.runStatement(ctx, st, i); err != nil {
 			return err
 		}

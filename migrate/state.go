@@ -11,6 +11,7 @@ type state struct {
 	applied    []appliedVersion      // in the order in which they were applied
 	sums       map[int64]string      // checksums of those that this package applied
 	compatible map[string]compatible // which older programs can work with it, by source
+	half       *halfDone             // a migration without a transaction that stopped, nil: none did
 	now        int64                 // the transaction's time, as in the table
 	absent     bool                  // there is no table; whether there is a schema is not known
 	empty      bool                  // the table has no row, not even that of version 0
@@ -64,6 +65,9 @@ func (s *state) did(steps []step) {
 	for _, st := range steps {
 		s.empty = s.empty && st.dir == Down
 		s.forget(st.m.version)
+		if s.half != nil && s.half.Version == st.m.version {
+			s.half = nil
+		}
 		delete(s.sums, st.m.version)
 		if st.dir == Down {
 			continue
