@@ -29,7 +29,8 @@ create table plain (n int);`,
 		{`create table "Logs 2" partition of "Logs" for values from (2) to (3) partition by list (id);
 			create table logs_3 partition of "Logs 2" for values in (3);
 			create table logs_4 (s text, id int not null, n int not null, constraint "Logs_id_check" check (id > 0));
-			alter table "Logs 2" attach partition logs_4 for values in (4); create table logs_5 partition of "Logs" default`, ""},
+			alter table "Logs 2" attach partition logs_4 for values in (4); create table logs_5 partition of "Logs" default;
+			create table logs_6 (like "Logs" including all); alter table "Logs" attach partition logs_6 for values from (6) to (7)`, ""},
 		{`create table "Part manager" (id serial, n int) partition by list (n); create table mgr_1 partition of "Part manager" default`, ""},
 		{`create table logs_2 partition of "Logs" default; alter table logs_2 add check (n > 0)`, "table logs_2: constraint logs_2_n_check is unexpected"},
 		{`create table logs_2 partition of "Logs" default; create unique index u on logs_2 (s)`, "table logs_2: index u is unexpected"},

@@ -31,14 +31,15 @@ const enforcedSQL = `coalesce((to_jsonb(c) ->> 'conenforced')::boolean, true)`
 
 // checksSQL reads the checks, and the not-null constraints, that rows of before may not satisfy while they are loaded: those that are NOT
 // VALID, and those that may read other rows or vary by themselves. They are those of the tables $1 that are not inherited, or no longer.
-const checksSQL = `select t.relname::text, c.conname::text, pg_get_constraintdef(c.oid), c.convalidated, ` + variesSQL + `
+const checksSQL = `select t.relname::text, c.conname::text, pg_get_constraintdef(c.oid), c.convalidated, ` + variesSQL + `, null
 	from pg_constraint c join pg_class t on t.oid = c.conrelid
 	where c.conrelid = any($1::oid[]) and c.coninhcount = 0 and ` + enforcedSQL + `
 	and (c.contype = 'c' and (not c.convalidated or ` + variesSQL + ` or ` + callsSQL + `) or c.contype = 'n' and not c.convalidated)
 	order by c.oid`
 
 // domainChecksSQL reads such checks of the domains of the schema $1.
-const domainChecksSQL = `select t.typname::text, c.conname::text, pg_get_constraintdef(c.oid), c.convalidated, ` + variesSQL + `
+const domainChecksSQL = `select t.typname::text, c.conname::text, pg_get_constraintdef(c.oid), c.convalidated, ` + variesSQL + `,
+	quote_literal(obj_description(c.oid, 'pg_constraint'))
 	from pg_depend s join pg_type t on t.oid = s.objid join pg_constraint c on c.contypid = t.oid and c.conrelid = 0
 	where s.refclassid = 'pg_namespace'::regclass and s.refobjid = $1 and s.classid = 'pg_type'::regclass and t.typtype = 'd'
 	and c.contype = 'c' and (not c.convalidated or ` + variesSQL + ` or ` + callsSQL + `)
@@ -55,6 +56,7 @@ type check struct {
 	definition  string // without NOT VALID
 	valid       bool
 	varies      bool
+	comment     *string // of a domain's, quoted
 }
 
 const notValid = " NOT VALID"
@@ -136,7 +138,7 @@ func readChecks(ctx context.Context, tx pgx.Tx, domain bool, sql string, of any)
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (check, error) {
 		c := check{domain: domain}
-		err := row.Scan(&c.table, &c.name, &c.definition, &c.valid, &c.varies)
+		err := row.Scan(&c.table, &c.name, &c.definition, &c.valid, &c.varies, &c.comment)
 		c.definition = strings.TrimSuffix(c.definition, notValid)
 		return c, err
 	})
@@ -259,7 +261,15 @@ func (l *loader) addCheck(ctx context.Context, c check) error {
 	if err != nil {
 		return err
 	}
-	if err := l.patient(ctx, again.add); err != nil {
+	add := again.add
+	if c.comment != nil {
+		on, quoted, err := l.pair(c.table, c.name)
+		if err != nil {
+			return err
+		}
+		add += "; comment on constraint " + quoted + " on domain " + on + " is " + *c.comment
+	}
+	if err := l.patient(ctx, add); err != nil {
 		return checkError(ctx, c, err)
 	}
 	if !c.valid {

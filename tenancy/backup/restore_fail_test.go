@@ -217,6 +217,9 @@ func TestEditedMigrationsAreRestoredAsTheRunnersPolicySays(t *testing.T) {
 	expectEdited(t, err)
 	_, err = s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "other", Domain: "other.example.com"})
 	expectEdited(t, err)
+	_, err = s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "other", Domain: "other.example.com", Edited: backup.EditedAllow})
+	check(t, err)
+	f.expectContent(t, "other", before)
 	recorded, err := s.Backup(t.Context(), "north", backup.BackupOptions{Drift: backup.DriftRecord})
 	check(t, err)
 	if len(recorded.Differences) != 1 {

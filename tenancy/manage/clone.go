@@ -24,6 +24,8 @@ func (m *mount) clone() *cobra.Command {
 			f.String("domain", "", "its primary domain (default: the slug below the program's own domain; none where it has none)")
 			f.Bool("structure", false, "no rows")
 			f.Bool("anonymize", false, "replace what is personal")
+			f.Bool("allow-edited", false, "also where migrations were edited since")
+			f.Bool("allow-drift", false, "also of a schema that is not what its migrations make, as far as its rows fit")
 		},
 		run: runClone,
 	})
@@ -45,6 +47,12 @@ func runClone(ctx context.Context, c *call) error {
 			return notConfigured("what clone --anonymize replaces")
 		}
 		o.Anonymize = c.Anonymize
+	}
+	if flagOf[bool](c.cmd, "allow-edited") {
+		o.Edited = backup.EditedAllow
+	}
+	if flagOf[bool](c.cmd, "allow-drift") {
+		o.Drift = backup.DriftRecord
 	}
 	barred, end := c.withBar(ctx, "cloning "+c.args[0])
 	r, err := c.Backups.Clone(barred, c.args[0], o)
