@@ -76,7 +76,7 @@ var crashable = map[tenancy.Op]func(ctx context.Context, m *tenancy.Manager, slu
 		return err
 	},
 	tenancy.OpConfirm: func(ctx context.Context, m *tenancy.Manager, slug string) error {
-		_, err := m.ConfirmReplacement(ctx, slug, ctx.Value(crashAside{}).(string))
+		_, err := confirmed(ctx, m, slug, ctx.Value(crashAside{}).(string))
 		return err
 	},
 }
@@ -121,7 +121,9 @@ func (c crash) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := tenancy.New(owner, tenancy.Config{Migrator: runner, Roles: roles, Hooks: c.hooks()})
+	m, err := tenancy.New(owner, tenancy.Config{
+		Migrator: runner, Roles: roles, Hooks: c.hooks(), Drop: tenancy.DropConfig{Enabled: true, FourEyes: true},
+	})
 	if err != nil {
 		return err
 	}

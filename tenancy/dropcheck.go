@@ -11,10 +11,29 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
+// checkConfirm is checkDrop for a schema that is kept aside, which is marked to be dropped where an earlier call has begun to. The
+// program's backups are asked for the tenant's: the schema was part of them until it was replaced.
+func (m *Manager) checkConfirm(ctx context.Context, t *Tenant, side *SideSchema, p DropParams) (request int64, err error) {
+	r, err := m.checkToken(ctx, t, side.Schema, p)
+	if err == nil && side.State == SideAside {
+		err = m.checkBackup(ctx, t)
+	}
+	if err == nil && side.State == SideAside {
+		err = m.checkSideDependents(ctx, side)
+	}
+	if err == nil {
+		err = m.checkApproval(ctx, t, p, r)
+	}
+	if err != nil {
+		err = fmt.Errorf("%s of tenant %q: %w", OpConfirm, p.Slug, err)
+	}
+	return r.ID, err
+}
+
 // checkDrop returns the request that allows the drop of the tenant, which is locked. What costs a
 // person something, a one-time password, is asked for last.
 func (m *Manager) checkDrop(ctx context.Context, t *Tenant, p DropParams) (request int64, err error) {
-	r, err := m.checkToken(ctx, t, p)
+	r, err := m.checkToken(ctx, t, "", p)
 	if err == nil {
 		err = checkSchema(t)
 	}
@@ -35,12 +54,12 @@ func (m *Manager) checkDrop(ctx context.Context, t *Tenant, p DropParams) (reque
 
 // checkToken finds the request by the token's hash, so that no comparison takes longer the more of
 // the token is right.
-func (m *Manager) checkToken(ctx context.Context, t *Tenant, p DropParams) (DropRequest, error) {
-	r := DropRequest{Tenant: *t, Actor: p.Actor}
+func (m *Manager) checkToken(ctx context.Context, t *Tenant, schema string, p DropParams) (DropRequest, error) {
+	r := DropRequest{Tenant: *t, Schema: schema, Actor: p.Actor}
 	var expired bool
 	err := m.registry.QueryRow(ctx, `select id, requested_at, expires_at, approved_by, expires_at <= clock_timestamp()
-		from public.drop_requests where token_hash = $1 and tenant_id = $2 and actor = $3 and used_at is null`,
-		hashToken(p.Token), t.ID, p.Actor).Scan(&r.ID, &r.RequestedAt, &r.ExpiresAt, &r.ApprovedBy, &expired)
+		from public.drop_requests where token_hash = $1 and tenant_id = $2 and actor = $3 and schema_name = $4 and used_at is null`,
+		hashToken(p.Token), t.ID, p.Actor, schema).Scan(&r.ID, &r.RequestedAt, &r.ExpiresAt, &r.ApprovedBy, &expired)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return r, ErrDropToken

@@ -17,8 +17,8 @@ const (
 	DefaultMaxBackupAge = 24 * time.Hour
 )
 
-// DropConfig says whether tenants can be dropped and what has to be there first. The zero value
-// refuses every drop with [ErrDropDisabled].
+// DropConfig says whether tenants can be dropped and what has to be there first. The same holds for the schema that a replacement
+// has set aside ([Manager.ConfirmReplacement]). The zero value refuses both with [ErrDropDisabled].
 type DropConfig struct {
 	// Enabled allows drops. Default: false.
 	Enabled bool
@@ -85,7 +85,7 @@ func (f ApproverFunc) Approve(ctx context.Context, data ApprovalData) error { re
 type ApprovalData struct {
 	Tenant  Tenant
 	Actor   string      // who drops
-	Request DropRequest // without its token
+	Request DropRequest // without its token; of the tenant, or of its Schema alone
 	Proof   string      // as in [DropParams]; to be checked, and not to be logged
 }
 

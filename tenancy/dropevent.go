@@ -14,17 +14,18 @@ const (
 	DropRefused   DropPhase = "refused"   // whatever was asked for; nothing was changed
 	DropStarted   DropPhase = "started"   // all that is demanded is there; the tenant goes now
 	DropStopped   DropPhase = "stopped"   // at a step, of which Err tells; see [Manager.Drop]
-	DropDone      DropPhase = "done"      // the tenant is gone
+	DropDone      DropPhase = "done"      // the tenant is gone, or the Schema
 )
 
 // DropEvent is what [DropConfig].Notify is told. A process that is killed has told of
 // [DropStarted], and may not have of what followed.
 type DropEvent struct {
 	Phase     DropPhase
-	Op        Op     // what was called: [OpRequestDrop], [OpApproveDrop] or [OpDrop]
+	Op        Op     // what was called: [OpRequestDrop], [OpApproveDrop], [OpDrop] or [OpConfirm]
 	Actor     string // as given by the caller
 	Slug      string // as given by the caller, or the tenant's
 	Tenant    Tenant // the zero value where none was found
+	Schema    string // that is dropped alone, see [Manager.ConfirmReplacement]; empty: the tenant is
 	RequestID int64  // 0 where none was found
 	Err       error  // of DropRefused and DropStopped; else nil
 }

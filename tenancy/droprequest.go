@@ -25,6 +25,7 @@ type DropRequest struct {
 	ID          int64
 	Token       string // only from [Manager.RequestDrop]; it is nowhere else, nor can it be shown again
 	Tenant      Tenant
+	Schema      string // of [Manager.RequestConfirm], which is dropped alone; empty: the tenant is
 	Actor       string
 	RequestedAt time.Time
 	ExpiresAt   time.Time
@@ -32,7 +33,8 @@ type DropRequest struct {
 	Contents    Contents
 }
 
-// Contents is what a tenant's schema holds, with one that is kept aside ([Manager.Aside]), and what leads to it.
+// Contents is what a tenant's schema holds, with one that is kept aside ([Manager.Aside]), and what leads to it; or what that one holds
+// alone, without domains.
 type Contents struct {
 	Tables  int      // the version table of the migrations included
 	Rows    int64    // as PostgreSQL estimates them: an order of magnitude
@@ -64,16 +66,31 @@ func (r DropRequest) LogValue() slog.Value {
 // is [ErrDropDisabled], a [FieldError], [ErrNotFound], or a [schemactx.NameError] for a tenant whose
 // schema can be no tenant's, such as public.
 func (m *Manager) RequestDrop(ctx context.Context, slug, actor string) (DropRequest, error) {
-	r, err := m.requestDrop(ctx, slug, actor)
-	e := DropEvent{Op: OpRequestDrop, Actor: actor, Slug: slug, Tenant: r.Tenant, RequestID: r.ID}
+	return m.request(ctx, slug, "", actor)
+}
+
+// RequestConfirm is [Manager.RequestDrop] for [Manager.ConfirmReplacement]: it announces that actor wants to drop the schema that a
+// replacement has set aside, and nothing else. Contents are those of that schema. Its token drops no tenant, and that of
+// RequestDrop confirms no replacement. schema is the name that [Manager.Aside] gives. A tenant that has no such schema is
+// [ErrNothingAside].
+func (m *Manager) RequestConfirm(ctx context.Context, slug, schema, actor string) (DropRequest, error) {
+	if schema == "" {
+		return DropRequest{}, fmt.Errorf("request to confirm the replacement of tenant %q: %w", slug, ErrNothingAside)
+	}
+	return m.request(ctx, slug, schema, actor)
+}
+
+func (m *Manager) request(ctx context.Context, slug, schema, actor string) (DropRequest, error) {
+	r, err := m.requestDrop(ctx, slug, schema, actor)
+	e := DropEvent{Op: OpRequestDrop, Actor: actor, Slug: slug, Tenant: r.Tenant, Schema: schema, RequestID: r.ID}
 	if err = m.outcome(ctx, e, DropRequested, err); err != nil {
 		return DropRequest{}, err
 	}
 	return r, nil
 }
 
-func (m *Manager) requestDrop(ctx context.Context, slug, actor string) (DropRequest, error) {
-	r := DropRequest{Actor: actor}
+func (m *Manager) requestDrop(ctx context.Context, slug, schema, actor string) (DropRequest, error) {
+	r := DropRequest{Actor: actor, Schema: schema}
 	if err := m.mayDrop(actor); err != nil {
 		return r, err
 	}
@@ -81,16 +98,21 @@ func (m *Manager) requestDrop(ctx context.Context, slug, actor string) (DropRequ
 	if r.Tenant, err = m.BySlug(ctx, slug); err != nil {
 		return r, fmt.Errorf("request drop: %w", err)
 	}
-	if r.Contents, err = m.contents(ctx, &r.Tenant); err != nil {
+	if schema != "" {
+		if _, err := m.sideNamed(ctx, &r.Tenant, schema); err != nil {
+			return r, fmt.Errorf("request to confirm the replacement of tenant %q: %w", slug, err)
+		}
+	}
+	if r.Contents, err = m.contents(ctx, &r); err != nil {
 		return r, fmt.Errorf("request drop of tenant %q: %w", slug, err)
 	}
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // never fails
 	token := base64.RawURLEncoding.EncodeToString(secret)
-	err = m.registry.QueryRow(ctx, `insert into public.drop_requests (tenant_id, actor, token_hash, expires_at)
-		select id, $2, $3, now() + $4 * interval '1 millisecond' from public.tenants where id = $1
+	err = m.registry.QueryRow(ctx, `insert into public.drop_requests (tenant_id, actor, token_hash, expires_at, schema_name)
+		select id, $2, $3, now() + $4 * interval '1 millisecond', $5 from public.tenants where id = $1
 		returning id, requested_at, expires_at`,
-		r.Tenant.ID, actor, hashToken(token), m.cfg.Drop.TTL.Milliseconds()).Scan(&r.ID, &r.RequestedAt, &r.ExpiresAt)
+		r.Tenant.ID, actor, hashToken(token), m.cfg.Drop.TTL.Milliseconds(), schema).Scan(&r.ID, &r.RequestedAt, &r.ExpiresAt)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = fmt.Errorf("%w: it was dropped meanwhile", ErrNotFound)
 	}
@@ -131,8 +153,8 @@ func (m *Manager) DropRequest(ctx context.Context, id int64) (DropRequest, error
 func (m *Manager) dropRequest(ctx context.Context, id int64) (DropRequest, error) {
 	r := DropRequest{ID: id}
 	var tenant int64
-	err := m.registry.QueryRow(ctx, `select tenant_id, actor, requested_at, expires_at, approved_by
-		from public.drop_requests where id = $1`, id).Scan(&tenant, &r.Actor, &r.RequestedAt, &r.ExpiresAt, &r.ApprovedBy)
+	err := m.registry.QueryRow(ctx, `select tenant_id, actor, requested_at, expires_at, approved_by, schema_name
+		from public.drop_requests where id = $1`, id).Scan(&tenant, &r.Actor, &r.RequestedAt, &r.ExpiresAt, &r.ApprovedBy, &r.Schema)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return r, ErrDropRequest
 	}
@@ -146,14 +168,15 @@ func (m *Manager) dropRequest(ctx context.Context, id int64) (DropRequest, error
 	if err != nil {
 		return r, err
 	}
-	r.Contents, err = m.contents(ctx, &r.Tenant)
+	r.Contents, err = m.contents(ctx, &r)
 	return r, err
 }
 
 // contents counts what a drop takes. The schema's relations are found through pg_depend: no index
 // of pg_class leads with the schema. One that does not exist yet, or any more, holds nothing.
-func (m *Manager) contents(ctx context.Context, t *Tenant) (Contents, error) {
+func (m *Manager) contents(ctx context.Context, r *DropRequest) (Contents, error) {
 	var c Contents
+	t := &r.Tenant
 	if err := schemactx.ValidateName(t.Schema); err != nil {
 		return c, err
 	}
@@ -161,7 +184,10 @@ func (m *Manager) contents(ctx context.Context, t *Tenant) (Contents, error) {
 	if err != nil {
 		return c, err
 	}
-	schemas, err := m.schemasOf(ctx, t)
+	schemas := []string{r.Schema}
+	if r.Schema == "" {
+		schemas, err = m.schemasOf(ctx, t)
+	}
 	if err != nil {
 		return c, err
 	}
@@ -174,6 +200,9 @@ func (m *Manager) contents(ctx context.Context, t *Tenant) (Contents, error) {
 		where n.nspname = any($1)`, schemas).Scan(&c.Tables, &c.Rows, &c.Bytes)
 	if err != nil {
 		return c, fmt.Errorf("contents of schema %s: %w", strconv.Quote(t.Schema), err)
+	}
+	if r.Schema != "" {
+		return c, nil
 	}
 	domains, err := m.Domains(ctx, t.ID)
 	for _, d := range domains {

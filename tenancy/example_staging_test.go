@@ -9,7 +9,7 @@ import (
 
 // A schema is built beside a tenant's, and takes its place when it is ready. What was there stays aside until somebody has looked.
 func ExampleStaging() {
-	tenants, done := openPlatform(func(*tenancy.Config) {})
+	tenants, done := openPlatform(func(cfg *tenancy.Config) { cfg.Drop.Enabled = true })
 	defer done()
 	ctx := context.Background()
 	acme, err := tenants.Create(ctx, tenancy.CreateParams{Slug: "acme", Domain: "acme.example.com"})
@@ -30,12 +30,15 @@ func ExampleStaging() {
 
 	aside, err := tenants.Aside(ctx, "acme")
 	fmt.Println("kept:", aside.Schema == acme.Schema, err)
-	_, err = tenants.ConfirmReplacement(ctx, "acme", aside.Schema)
+	request, err := tenants.RequestConfirm(ctx, "acme", aside.Schema, "ada") // as for a drop
+	fmt.Println("tables that will be lost:", request.Contents.Tables, err)
+	_, err = tenants.ConfirmReplacement(ctx, tenancy.DropParams{Slug: "acme", Actor: "ada", Token: request.Token}, aside.Schema)
 	fmt.Println("dropped:", err)
 
 	// Output:
 	// to be migrated and filled: tenant_1_r1
 	// served from tenant_1_r1 <nil>
 	// kept: true <nil>
+	// tables that will be lost: 2 <nil>
 	// dropped: <nil>
 }

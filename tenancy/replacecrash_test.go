@@ -75,8 +75,27 @@ func (f *fixture) confirm(ctx context.Context, t *testing.T, slug string) {
 	t.Helper()
 	aside, err := f.tenants.Aside(ctx, slug)
 	check(t, err)
-	_, err = f.tenants.ConfirmReplacement(ctx, slug, aside.Schema)
+	_, err = confirmed(ctx, f.twoPeople(t), slug, aside.Schema)
 	check(t, err)
+}
+
+// twoPeople is a manager for which two people have to agree that something is dropped.
+func (f *fixture) twoPeople(t *testing.T) *tenancy.Manager {
+	t.Helper()
+	m, _ := f.droppers(t, tenancy.DropConfig{FourEyes: true})
+	return m
+}
+
+// confirmed is a confirmation that one person has asked for and another one has approved.
+func confirmed(ctx context.Context, m *tenancy.Manager, slug, schema string) (tenancy.Tenant, error) {
+	r, err := m.RequestConfirm(ctx, slug, schema, actor)
+	if err == nil {
+		_, err = m.ApproveDrop(ctx, r.ID, "bob@example.com")
+	}
+	if err != nil {
+		return tenancy.Tenant{}, err
+	}
+	return m.ConfirmReplacement(ctx, tenancy.DropParams{Slug: slug, Token: r.Token, Actor: actor}, schema)
 }
 
 func TestARevertThatWasKilledGoesOn(t *testing.T) {
@@ -117,7 +136,7 @@ func TestAConfirmationThatWasKilledGoesOn(t *testing.T) {
 		old, err = f.tenants.Aside(t.Context(), slug)
 		check(t, err)
 	}, func(ctx context.Context, c crash) {
-		_, err := f.tenants.ConfirmReplacement(ctx, c.Slug, old.Schema)
+		_, err := confirmed(ctx, f.twoPeople(t), c.Slug, old.Schema)
 		if c.Step == 4 && c.After { // it was done
 			expectIs(t, err, tenancy.ErrNothingAside)
 		} else {

@@ -10,20 +10,60 @@ import (
 // ConfirmReplacement drops the schema that a replacement has set aside: for good. schema is its name, as [Manager.Aside]
 // gives it, so that nobody drops another one than was looked at. It returns the tenant.
 //
+// It destroys data, and so needs what [Manager.Drop] needs by [DropConfig]: drops that are enabled, the token of
+// [Manager.RequestConfirm] for that schema, a second person's approval, a fresh backup of the tenant and the [Approver]. The errors are
+// the same, and so are the events, with the schema. Nothing was changed then.
+//
 // A tenant that has no such schema is [ErrNothingAside]. Where something outside of the schema depends on it, the error
-// wraps a [schemactx.DependentsError] and the schema stays; with any other [StepError], and after a crash, the same call goes on.
-func (m *Manager) ConfirmReplacement(ctx context.Context, slug, schema string) (Tenant, error) {
-	return m.locked(ctx, OpConfirm, slug, func(l *lease, t *Tenant) error {
+// wraps a [schemactx.DependentsError] and the schema stays; with a [StepError], and after a crash, the same call goes on.
+// A token is good for that until it expires; then another request is.
+func (m *Manager) ConfirmReplacement(ctx context.Context, p DropParams, schema string) (Tenant, error) {
+	e := DropEvent{Op: OpConfirm, Actor: p.Actor, Slug: p.Slug, Schema: schema}
+	if err := m.mayDrop(p.Actor); err != nil {
+		return Tenant{}, m.outcome(ctx, e, DropRefused, err)
+	}
+	started := false
+	t, err := m.locked(ctx, OpConfirm, p.Slug, func(l *lease, t *Tenant) error {
+		ctx, over := m.begin(ctx)
+		defer over()
+		e.Tenant = *t
 		side, err := m.sideNamed(ctx, t, schema)
 		if err != nil {
-			return fmt.Errorf("%s of tenant %q: %w", OpConfirm, slug, err)
+			return fmt.Errorf("%s of tenant %q: %w", OpConfirm, p.Slug, err)
 		}
-		var steps []step
-		if side.State == SideAside {
-			steps = append(m.exchangeSteps(t), step{"mark", func(ctx context.Context) error { return m.markAside(ctx, &side) }})
+		if e.RequestID, err = m.checkConfirm(ctx, t, &side, p); err != nil {
+			return err
 		}
-		return m.run(ctx, l, OpConfirm, t, append(steps, step{"drop", func(ctx context.Context) error { return m.dropSide(ctx, &side) }})...)
+		started = true
+		_ = m.outcome(ctx, e, DropStarted, nil)
+		return m.confirm(ctx, l, t, &side, e.RequestID)
 	})
+	switch {
+	case err != nil && !started:
+		return t, m.outcome(ctx, e, DropRefused, err)
+	case err != nil:
+		e.Phase, e.Err = DropStopped, err
+	default:
+		e.Phase = DropDone
+	}
+	e.Tenant = t
+	m.tell(ctx, e)
+	return t, err
+}
+
+// confirm takes the steps, under the tenant's lock. Each can be run again.
+func (m *Manager) confirm(ctx context.Context, l *lease, t *Tenant, side *SideSchema, request int64) error {
+	var steps []step
+	if side.State == SideAside {
+		steps = append(m.exchangeSteps(t), step{"mark", func(ctx context.Context) error { return m.markAside(ctx, side) }})
+	}
+	return m.run(ctx, l, OpConfirm, t, append(steps, step{"drop", func(ctx context.Context) error {
+		if err := m.dropSide(ctx, side); err != nil {
+			return err
+		}
+		_, err := m.registry.Exec(ctx, "update public.drop_requests set used_at = now() where id = $1", request)
+		return err
+	}})...)
 }
 
 // sideNamed returns the schema that was the tenant's, if it has the name.
@@ -41,13 +81,18 @@ func (m *Manager) sideNamed(ctx context.Context, t *Tenant, schema string) (Side
 	return all[0], nil
 }
 
-// markAside marks a schema to be dropped, if it could be.
-func (m *Manager) markAside(ctx context.Context, side *SideSchema) error {
+// checkSideDependents refuses what the drop of the schema would refuse.
+func (m *Manager) checkSideDependents(ctx context.Context, side *SideSchema) error {
 	server, err := m.server(&Tenant{Placement: side.placement})
 	if err != nil {
 		return err
 	}
-	if err := schemactx.CheckDependents(ctx, server, side.Schema); err != nil {
+	return schemactx.CheckDependents(ctx, server, side.Schema)
+}
+
+// markAside marks a schema to be dropped, if it could be.
+func (m *Manager) markAside(ctx context.Context, side *SideSchema) error {
+	if err := m.checkSideDependents(ctx, side); err != nil {
 		return err
 	}
 	marked, err := m.markSide(ctx, side, SideDropping)

@@ -215,15 +215,15 @@ func TestAConfirmedReplacementLeavesNothingOfTheOldSchema(t *testing.T) {
 	a := f.create(t, "a")
 	replaced := f.replace(t, "a")
 	for _, schema := range []string{replaced.Schema, "tenant_77", "", "a\x00b"} {
-		_, err := f.tenants.ConfirmReplacement(t.Context(), "a", schema)
+		_, err := confirmed(t.Context(), f.twoPeople(t), "a", schema)
 		expectIs(t, err, tenancy.ErrNothingAside)
 	}
-	got, err := f.tenants.ConfirmReplacement(t.Context(), "a", a.Schema)
+	got, err := confirmed(t.Context(), f.twoPeople(t), "a", a.Schema)
 	check(t, err)
 	if !slices.Equal(f.seen(t, got), []string{"new"}) {
 		t.Error("the new notes are gone")
 	}
-	_, err = f.tenants.ConfirmReplacement(t.Context(), "a", a.Schema)
+	_, err = confirmed(t.Context(), f.twoPeople(t), "a", a.Schema)
 	expectIs(t, err, tenancy.ErrNothingAside)
 	if left := f.sides(t); len(left) != 0 {
 		t.Errorf("left %q", left)
@@ -242,7 +242,7 @@ func TestAConfirmationIsRefusedWhileSomethingDependsOnTheOldSchema(t *testing.T)
 	f.replace(t, "a")
 	_, err := f.pg.Pool.Exec(t.Context(), "create view public.all_notes as select * from "+a.Schema+".notes")
 	check(t, err)
-	_, err = f.tenants.ConfirmReplacement(t.Context(), "a", a.Schema)
+	_, err = confirmed(t.Context(), f.twoPeople(t), "a", a.Schema)
 	var dependents *schemactx.DependentsError
 	if !errors.As(err, &dependents) {
 		t.Errorf("got %v", err)

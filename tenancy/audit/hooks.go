@@ -28,6 +28,9 @@ func (l *Log) NotifyDrop(ctx context.Context, e tenancy.DropEvent) {
 		Tenant: e.Tenant.ID, Slug: e.Slug, Schema: e.Tenant.Schema, Action: actions[e.Phase], Actor: e.Actor,
 		Details: map[string]any{"op": string(e.Op)},
 	}
+	if e.Schema != "" { // it goes alone; the tenant stays
+		entry.Schema = e.Schema
+	}
 	if e.RequestID != 0 {
 		entry.Details["drop_request"] = e.RequestID
 	}
@@ -43,9 +46,13 @@ func (l *Log) ApproveDrop(next tenancy.Approver) tenancy.Approver {
 				return err
 			}
 		}
+		op, schema := tenancy.OpDrop, data.Tenant.Schema
+		if data.Request.Schema != "" {
+			op, schema = tenancy.OpConfirm, data.Request.Schema
+		}
 		return l.Write(ctx, Entry{
-			Tenant: data.Tenant.ID, Slug: data.Tenant.Slug, Schema: data.Tenant.Schema, Action: DropApproved, Actor: data.Actor,
-			Details: map[string]any{"op": string(tenancy.OpDrop), "drop_request": data.Request.ID},
+			Tenant: data.Tenant.ID, Slug: data.Tenant.Slug, Schema: schema, Action: DropApproved, Actor: data.Actor,
+			Details: map[string]any{"op": string(op), "drop_request": data.Request.ID},
 		})
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
@@ -39,7 +40,12 @@ func ExampleService_RevertRestore() {
 	s.print("north")
 	_, err = s.backups.RevertRestore(ctx, "north", restored.Tenant.Schema) // and back again
 	fmt.Println("reverted:", err)
-	_, err = s.backups.ConfirmRestore(ctx, "north", restored.Aside) // what was, is dropped
+	request, err := s.tenants.RequestConfirm(ctx, "north", restored.Aside, "ada")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = s.backups.ConfirmRestore(ctx, tenancy.DropParams{Slug: "north", Actor: "ada", Token: request.Token}, restored.Aside) // what was, is dropped
 	fmt.Println("confirmed:", err)
 	s.print("north")
 

@@ -314,9 +314,10 @@ func (l *loader) checkStructure(ctx context.Context) error {
 	return nil
 }
 
-// ConfirmRestore drops the schema that a restore has set aside, [Restored].Aside: for good. See [tenancy.Manager.ConfirmReplacement].
-func (s *Service) ConfirmRestore(ctx context.Context, slug, aside string) (tenancy.Tenant, error) {
-	return s.cfg.Tenants.ConfirmReplacement(ctx, slug, aside)
+// ConfirmRestore drops the schema that a restore has set aside, [Restored].Aside: for good. It needs what a drop needs, with the token of
+// [tenancy.Manager.RequestConfirm]. See [tenancy.Manager.ConfirmReplacement].
+func (s *Service) ConfirmRestore(ctx context.Context, p tenancy.DropParams, aside string) (tenancy.Tenant, error) {
+	return s.cfg.Tenants.ConfirmReplacement(ctx, p, aside)
 }
 
 // RevertRestore takes the schema back that a restore has set aside, [Restored].Aside, and keeps the restored one aside instead. See

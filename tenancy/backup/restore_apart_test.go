@@ -66,7 +66,7 @@ func TestARestoreWithTheRegistryInAnotherDatabase(t *testing.T) {
 	f.expectContent(t, "north", want)
 	_, err = s.RevertRestore(t.Context(), "north", replaced.Aside)
 	check(t, err)
-	_, err = s.ConfirmRestore(t.Context(), "north", replaced.Tenant.Schema)
+	_, err = f.confirmed(t, s, "north", replaced.Tenant.Schema)
 	check(t, err)
 	_, err = s.Verify(t.Context(), info.Name, backup.RestoreOptions{})
 	check(t, err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/backup"
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
@@ -109,4 +110,12 @@ func edited(t testing.TB, source migrate.Source, name, from, to string) fs.FS {
 	text := strings.Replace(string(files[name].Data), from, to, 1)
 	files[name] = &fstest.MapFile{Data: []byte(text)}
 	return files
+}
+
+// confirmed confirms a restore, with a request of one person.
+func (f *fixture) confirmed(t *testing.T, s *backup.Service, slug, aside string) (tenancy.Tenant, error) {
+	t.Helper()
+	r, err := f.tenants.RequestConfirm(t.Context(), slug, aside, "ada")
+	check(t, err)
+	return s.ConfirmRestore(t.Context(), tenancy.DropParams{Slug: slug, Token: r.Token, Actor: "ada"}, aside)
 }

@@ -147,7 +147,7 @@ func TestARestoreThatWasKilledLosesNothingAndIsRunAgain(t *testing.T) {
 			check(t, err)
 			again, err := f.tenants.Aside(t.Context(), "north")
 			check(t, err)
-			_, err = s.ConfirmRestore(t.Context(), "north", again.Schema)
+			_, err = f.confirmed(t, s, "north", again.Schema)
 			check(t, err)
 		case ended:
 			t.Error("it ended without a trace")

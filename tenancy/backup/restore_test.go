@@ -169,7 +169,7 @@ func TestALiveTenantIsReplacedAndTheReplacementRevertedOrConfirmed(t *testing.T)
 	_, err = s.RevertRestore(t.Context(), "north", got.Tenant.Schema)
 	check(t, err)
 	f.expectContent(t, "north", backedUp)
-	_, err = s.ConfirmRestore(t.Context(), "north", back.Schema)
+	_, err = f.confirmed(t, s, "north", back.Schema)
 	check(t, err)
 	f.expectContent(t, "north", backedUp)
 	var there bool

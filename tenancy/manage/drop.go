@@ -30,7 +30,7 @@ request, approve or confirm is dropped by 'tenant drop confirm'.`,
 		example: "  $0 tenant drop schoola\n  $0 tenant drop request schoola\n  $0 tenant drop confirm schoola --token TOKEN --yes",
 		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
 		flags: confirmFlags,
-		run:   func(ctx context.Context, c *call) error { return c.destroy(ctx, c.dropIt) },
+		run:   func(ctx context.Context, c *call) error { return c.destroy(ctx, "", c.dropIt) },
 	})
 	cmd.AddCommand(m.dropRequest(), m.dropApprove(), m.dropConfirm())
 	return cmd
@@ -48,6 +48,7 @@ type requestJSON struct {
 	ID          int64        `json:"id"`
 	Token       string       `json:"token,omitempty"`
 	Slug        string       `json:"slug"`
+	Schema      string       `json:"schema,omitempty"` // that is kept aside and goes alone
 	Actor       string       `json:"actor"`
 	RequestedAt time.Time    `json:"requested_at"`
 	ExpiresAt   time.Time    `json:"expires_at"`
@@ -66,7 +67,7 @@ type contentsJSON struct {
 
 func toRequestJSON(r tenancy.DropRequest, lastBackup time.Time) requestJSON {
 	j := requestJSON{
-		ID: r.ID, Token: r.Token, Slug: r.Tenant.Slug, Actor: r.Actor, RequestedAt: r.RequestedAt, ExpiresAt: r.ExpiresAt,
+		ID: r.ID, Token: r.Token, Slug: r.Tenant.Slug, Schema: r.Schema, Actor: r.Actor, RequestedAt: r.RequestedAt, ExpiresAt: r.ExpiresAt,
 		ApprovedBy: r.ApprovedBy,
 		Contents: contentsJSON{
 			Tables: r.Contents.Tables, Rows: r.Contents.Rows, Bytes: r.Contents.Bytes, Domains: r.Contents.Domains, LastBackup: lastBackup,
@@ -76,6 +77,14 @@ func toRequestJSON(r tenancy.DropRequest, lastBackup time.Time) requestJSON {
 		j.Contents.Domains = []string{}
 	}
 	return j
+}
+
+// subject is what goes.
+func (j requestJSON) subject() string {
+	if j.Schema != "" {
+		return "schema " + j.Schema + " of " + j.Slug
+	}
+	return j.Slug
 }
 
 // losses says what will be lost, in lines.
@@ -91,8 +100,12 @@ func (c *call) losses(j requestJSON) []string {
 	case !j.Contents.LastBackup.IsZero():
 		last = "the last backup was made " + age(j.Contents.LastBackup, time.Now()) + ", " + moment(j.Contents.LastBackup)
 	}
+	lost := j.Slug
+	if j.Schema != "" {
+		lost, domains = fmt.Sprintf("Schema %s, which %s had before a restore,", j.Schema, j.Slug), "no domain: "+j.Slug+" stays"
+	}
 	return []string{
-		fmt.Sprintf("%s will be lost for good:", j.Slug),
+		fmt.Sprintf("%s will be lost for good:", lost),
 		fmt.Sprintf("  %s with some %s, %s", count(j.Contents.Tables, "table"), count(j.Contents.Rows, "row"), size(j.Contents.Bytes)),
 		"  " + domains,
 		"  " + last,
@@ -107,22 +120,31 @@ func (m *mount) dropRequest() *cobra.Command {
 		example: "  $0 tenant drop request schoola\n  $0 tenant drop request schoola --json | jq -r .token",
 		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
 		run: func(ctx context.Context, c *call) error {
-			j, err := c.requested(ctx, c.args[0])
-			if err != nil {
-				return err
-			}
-			return c.result(j, func() {
-				for _, line := range c.losses(j) {
-					c.linef("%s", line)
-				}
-				c.fields("request", fmt.Sprint(j.ID), "token", j.Token, "good until", moment(j.ExpiresAt))
-			})
+			return c.request(ctx, "")
 		},
 	})
 }
 
-func (c *call) requested(ctx context.Context, slug string) (requestJSON, error) {
-	r, err := c.Tenants.RequestDrop(ctx, slug, c.actor)
+// request gives out the token for a tenant, or for a schema of its that is kept aside.
+func (c *call) request(ctx context.Context, aside string) error {
+	j, err := c.requested(ctx, c.args[0], aside)
+	if err != nil {
+		return err
+	}
+	return c.result(j, func() {
+		for _, line := range c.losses(j) {
+			c.linef("%s", line)
+		}
+		c.fields("request", fmt.Sprint(j.ID), "token", j.Token, "good until", moment(j.ExpiresAt))
+	})
+}
+
+func (c *call) requested(ctx context.Context, slug, aside string) (requestJSON, error) {
+	ask := func() (tenancy.DropRequest, error) { return c.Tenants.RequestDrop(ctx, slug, c.actor) }
+	if aside != "" {
+		ask = func() (tenancy.DropRequest, error) { return c.Tenants.RequestConfirm(ctx, slug, aside, c.actor) }
+	}
+	r, err := ask()
 	if err != nil {
 		return requestJSON{}, err
 	}
@@ -157,7 +179,7 @@ terminal it needs --yes. It takes nothing on itself: only who has requested the 
 			if r, err = c.Tenants.ApproveDrop(ctx, id, c.actor); err != nil {
 				return err
 			}
-			return c.result(toRequestJSON(r, last), func() { c.linef("Approved: %s may drop %s until %s.", r.Actor, j.Slug, moment(r.ExpiresAt)) })
+			return c.result(toRequestJSON(r, last), func() { c.linef("Approved: %s may drop %s until %s.", r.Actor, j.subject(), moment(r.ExpiresAt)) })
 		},
 	})
 }
@@ -174,7 +196,7 @@ and with --token -, it needs --yes.`,
 			if flagOf[string](c.cmd, "token") == "" {
 				return usagef("--token is missing: %s gives one out", c.hint("tenant", "drop", "request", c.args[0]))
 			}
-			return c.destroy(ctx, c.dropIt)
+			return c.destroy(ctx, "", c.dropIt)
 		},
 	})
 }
@@ -188,8 +210,8 @@ func (c *call) dropIt(ctx context.Context, p tenancy.DropParams) error {
 }
 
 // destroy calls do when it is clear that this is meant: by the token of an earlier request, or by a request that is made now
-// and whose slug somebody types.
-func (c *call) destroy(ctx context.Context, do func(ctx context.Context, p tenancy.DropParams) error) error {
+// and whose slug somebody types. aside is the schema that goes alone, or empty.
+func (c *call) destroy(ctx context.Context, aside string, do func(ctx context.Context, p tenancy.DropParams) error) error {
 	p := tenancy.DropParams{Slug: c.args[0], Actor: c.actor, Proof: flagOf[string](c.cmd, "proof")}
 	var err error
 	if p.Token, err = c.token(); err != nil {
@@ -203,11 +225,15 @@ func (c *call) destroy(ctx context.Context, do func(ctx context.Context, p tenan
 		return do(ctx, p)
 	}
 	if !c.interactive() {
+		command := []string{"tenant", "drop", "request"}
+		if aside != "" {
+			command = []string{"restore", "request"}
+		}
 		return &codeError{CodeUnconfirmed, fmt.Errorf(
 			"nobody can be asked here: %s says what will be lost and gives out a token, which --token and --yes take",
-			c.hint("tenant", "drop", "request", p.Slug))}
+			c.hint(append(command, p.Slug)...))}
 	}
-	j, err := c.requested(ctx, p.Slug)
+	j, err := c.requested(ctx, p.Slug, aside)
 	if err != nil {
 		return err
 	}

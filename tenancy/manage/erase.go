@@ -36,7 +36,7 @@ The JSON is that of backup.Certificate.`,
 			if c.interactive() && keep == 0 {
 				c.note("The backups of %s go with it.", c.args[0])
 			}
-			return c.destroy(ctx, func(ctx context.Context, p tenancy.DropParams) error {
+			return c.destroy(ctx, "", func(ctx context.Context, p tenancy.DropParams) error {
 				certificate, err := c.Backups.Erase(ctx, backup.EraseParams{DropParams: p, KeepArchives: keep})
 				if err != nil {
 					return err

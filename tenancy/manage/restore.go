@@ -23,7 +23,7 @@ new id. With --as, a new tenant is made and the old one stays what it is.
 
 Everything is built and compared beside what is there; then it is switched. What the tenant had is kept aside, with all that was
 written since the backup, until 'restore confirm' drops it or 'restore revert' takes it back. It asks before it replaces
-anything; without a terminal it needs --yes. A tenant whose slug is confirm or revert comes behind --.
+anything; without a terminal it needs --yes. A tenant whose slug is request, confirm or revert comes behind --.
 
 With --file the archive is a file, as 'export' writes it, instead of one of the store.`,
 		example: `  $0 restore schoola
@@ -43,7 +43,7 @@ With --file the archive is a file, as 'export' writes it, instead of one of the 
 		},
 		run: runRestore,
 	})
-	cmd.AddCommand(m.restoreConfirm(), m.restoreRevert())
+	cmd.AddCommand(m.restoreRequest(), m.restoreConfirm(), m.restoreRevert())
 	return cmd
 }
 
@@ -205,25 +205,43 @@ back.`,
 func (m *mount) restoreConfirm() *cobra.Command {
 	return m.verb(verb{
 		use: "confirm SLUG", short: "Drop what a restore has set aside",
-		long: `Drop the schema that a restore has set aside, for good, with all that was written between the backup and the restore. It asks
-before it does that; without a terminal it needs --yes.`,
-		example: "  $0 restore confirm schoola",
+		long: `Drop the schema that a restore has set aside, for good, with all that was written between the backup and the restore. It needs
+what 'tenant drop' needs: on a terminal it says what will be lost and asks for the slug. Without one 'restore request' says what will
+be lost and gives out a token, which --token and --yes take. Where the program demands a second pair of eyes, somebody else approves
+the request in between with 'tenant drop approve'.`,
+		example: "  $0 restore confirm schoola\n  $0 restore confirm schoola --token TOKEN --yes",
 		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: "no such tenant, or nothing of it is kept aside"},
-		needs:   []need{needTenants, needBackups}, values: m.slugs, flags: yesFlag,
+		needs:   []need{needTenants, needBackups}, values: m.slugs, flags: confirmFlags,
 		run: func(ctx context.Context, c *call) error {
 			aside, err := c.Tenants.Aside(ctx, c.args[0])
 			if err != nil {
 				return err
 			}
-			what := fmt.Sprintf("Schema %s, which was that of %s until %s, will be lost for good.", aside.Schema, c.args[0], moment(aside.Since))
-			if err := c.confirm(what, c.args[0]); err != nil {
-				return err
-			}
-			t, err := c.Backups.ConfirmRestore(ctx, c.args[0], aside.Schema)
+			return c.destroy(ctx, aside.Schema, func(ctx context.Context, p tenancy.DropParams) error {
+				t, err := c.Backups.ConfirmRestore(ctx, p, aside.Schema)
+				if err != nil {
+					return err
+				}
+				return c.result(toTenantJSON(t), func() { c.linef("%s stays as it is, in schema %s. %s is dropped.", t.Slug, t.Schema, aside.Schema) })
+			})
+		},
+	})
+}
+
+func (m *mount) restoreRequest() *cobra.Command {
+	return m.verb(verb{
+		use: "request SLUG", short: "Say what the confirmation of a restore would take, and give out its token",
+		long: `Announce that you want to drop the schema that a restore has set aside. It says what will be lost and gives out the token that
+'restore confirm' wants to see. Nothing else changes. The token is shown once, and is good for you alone, and for that schema alone.`,
+		example: "  $0 restore request schoola\n  $0 restore request schoola --json | jq -r .token",
+		codes:   map[int]string{CodeMissing: "no such tenant, or nothing of it is kept aside"},
+		needs:   []need{needTenants}, values: m.slugs,
+		run: func(ctx context.Context, c *call) error {
+			aside, err := c.Tenants.Aside(ctx, c.args[0])
 			if err != nil {
 				return err
 			}
-			return c.result(toTenantJSON(t), func() { c.linef("%s stays as it is, in schema %s. %s is dropped.", t.Slug, t.Schema, aside.Schema) })
+			return c.request(ctx, aside.Schema)
 		},
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 
 	"github.com/oryne/pgtenant/examples/school/internal/web"
 	"github.com/oryne/pgtenant/tenancy/audit"
@@ -71,9 +72,13 @@ func (c *console) revert(w http.ResponseWriter, r *http.Request, slug string, fo
 	return "Schema " + t.Schema + " is back. What was restored is kept: revert once more to have it again.", err
 }
 
-func (c *console) confirm(w http.ResponseWriter, r *http.Request, slug string, form web.Form) (string, error) {
-	ctx, cancel := patient(w, r)
-	defer cancel()
-	_, err := c.Backups.ConfirmRestore(ctx, slug, form.Text("aside"))
-	return "Confirmed: schema " + form.Text("aside") + " is dropped.", err
+// confirm asks for the schema to be dropped: that takes what the drop of a school takes.
+func (c *console) confirm(w http.ResponseWriter, r *http.Request) {
+	form, ok := web.ReadForm(w, r)
+	if !ok {
+		return
+	}
+	slug := r.PathValue("slug")
+	request, err := c.Tenants.RequestConfirm(r.Context(), slug, form.Text("aside"), who(r).Email)
+	c.requested(w, r, "/admin/tenants/"+url.PathEscape(slug), request, err)
 }

@@ -88,7 +88,7 @@ func (c *console) routes() http.Handler {
 		"POST /admin/tenants/{slug}/backup":  c.onTenant(c.backUp),
 		"POST /admin/tenants/{slug}/restore": c.onTenant(c.restore),
 		"POST /admin/tenants/{slug}/revert":  c.onTenant(c.revert),
-		"POST /admin/tenants/{slug}/confirm": c.onTenant(c.confirm),
+		"POST /admin/tenants/{slug}/confirm": c.confirm,
 		"POST /admin/tenants/{slug}/status":  c.onTenant(c.setStatus),
 		"POST /admin/tenants/{slug}/plan":    c.onTenant(c.setPlan),
 		"POST /admin/tenants/{slug}/domains": c.onTenant(c.addDomain),

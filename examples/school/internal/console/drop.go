@@ -52,6 +52,11 @@ func (c *console) requestDrop(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	request, err := c.Tenants.RequestDrop(r.Context(), slug, user.Email)
+	c.requested(w, r, path, request, err)
+}
+
+// requested shows the token of a request, once, or goes back to where it was made.
+func (c *console) requested(w http.ResponseWriter, r *http.Request, path string, request tenancy.DropRequest, err error) {
 	if err != nil {
 		c.back(w, r, path, "", err)
 		return
@@ -100,7 +105,7 @@ func (c *console) approveDrop(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	request, err := c.Tenants.ApproveDrop(r.Context(), id, user.Email)
-	c.back(w, r, path, "Approved. "+request.Actor+" can drop the school now.", err)
+	c.back(w, r, path, "Approved. "+request.Actor+" can drop it now.", err)
 }
 
 func (c *console) drop(w http.ResponseWriter, r *http.Request) {
@@ -110,9 +115,17 @@ func (c *console) drop(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := patient(w, r)
 	defer cancel()
-	t, err := c.Tenants.Drop(ctx, tenancy.DropParams{
-		Slug: form.Text("slug"), Token: form.Text("token"), Actor: who(r).Email, Proof: form.Text("code"),
-	})
+	p := tenancy.DropParams{Slug: form.Text("slug"), Token: form.Text("token"), Actor: who(r).Email, Proof: form.Text("code")}
+	if schema := form.Text("schema"); schema != "" {
+		_, err := c.Backups.ConfirmRestore(ctx, p, schema)
+		if err != nil {
+			c.back(w, r, "/admin/drops/"+r.PathValue("id"), "", err)
+			return
+		}
+		c.back(w, r, "/admin/tenants/"+url.PathEscape(p.Slug), "Confirmed: schema "+schema+" is dropped.", nil)
+		return
+	}
+	t, err := c.Tenants.Drop(ctx, p)
 	if err != nil {
 		c.back(w, r, "/admin/drops/"+r.PathValue("id"), "", err)
 		return
