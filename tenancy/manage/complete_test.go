@@ -16,17 +16,19 @@ func TestAShellCompletesSlugsDomainsAndSchemas(t *testing.T) {
 	p.ok(t, "tenant", "create", "--subdomain", "south")
 	p.ok(t, "backup", "north")
 	for line, want := range map[string]string{
-		"tenant show n":                    "north\tNorth School\n",
-		"tenant show ":                     "north\tNorth School\nsouth\tsouth\n",
-		"tenant show north ":               "",
-		"restore north --backup ":          "\t20",
-		"tenant list --status m":           "maintenance\n",
-		"backup north s":                   "south\tsouth\n",
-		"domain primary south ":            "south.example.com\n",
-		"migrate --only tenant_1":          "tenant_1\tnorth\n",
-		"shell --schema tenant_2":          "tenant_2\tsouth\n",
-		"tenant maintenance o":             "on\tHave a tenant's requests come again later\noff\tEnd a maintenance\n",
-		"domain move south.example.com --": "",
+		"tenant show n":           "north\tNorth School\n",
+		"tenant show ":            "north\tNorth School\nsouth\tsouth\n",
+		"tenant show north ":      "",
+		"restore north --backup ": "\t20",
+		"tenant list --status m":  "maintenance\n",
+		"backup north s":          "south\tsouth\n",
+		"domain primary south ":   "south.example.com\n",
+		"migrate --only tenant_1": "tenant_1\tnorth\n",
+		"shell --schema tenant_2": "tenant_2\tsouth\n",
+		"tenant maintenance o":    "on\tHave a tenant's requests come again later\noff\tEnd a maintenance\n",
+		"domain move south ":      "south.example.com\n",
+		"migrate down n":          "north\tNorth School\n",
+		"drift n":                 "north\tNorth School\n",
 	} {
 		args := append([]string{"__complete"}, strings.Split(line, " ")...)
 		got := p.ok(t, args...)

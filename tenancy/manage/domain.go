@@ -114,23 +114,22 @@ func removeDomain(ctx context.Context, c *call) error {
 
 func (m *mount) domainMove() *cobra.Command {
 	return m.verb(verb{
-		use: "move HOST", short: "Take a domain from one tenant and give it to another",
+		use: "move SLUG HOST", short: "Take a domain from one tenant and give it to another",
 		long: `Take a verified domain from one tenant and give it to another, in one transaction. Where it is the primary one,
 --new-primary says which other domain of the tenant takes its place.`,
-		example: "  $0 domain move www.schoola.example --from schoola --to schoolb",
-		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants},
+		example: "  $0 domain move schoola www.schoola.example --to schoolb",
+		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugsThenDomains,
 		flags: func(f *pflag.FlagSet) {
-			f.String("from", "", "slug of the tenant that has it; required")
 			f.String("to", "", "slug of the tenant that gets it; required")
-			f.String("new-primary", "", "the domain of --from that becomes its primary one (default: it stays)")
+			f.String("new-primary", "", "the domain of SLUG that becomes its primary one (default: it stays)")
 		},
 		run: func(ctx context.Context, c *call) error {
 			p := tenancy.MoveDomainParams{
-				Host: c.args[0], From: flagOf[string](c.cmd, "from"), To: flagOf[string](c.cmd, "to"),
+				From: c.args[0], Host: c.args[1], To: flagOf[string](c.cmd, "to"),
 				NewPrimary: flagOf[string](c.cmd, "new-primary"),
 			}
-			if p.From == "" || p.To == "" {
-				return usagef("--from and --to are needed")
+			if p.To == "" {
+				return usagef("--to is missing")
 			}
 			d, err := c.Tenants.MoveDomain(ctx, p)
 			if err != nil {

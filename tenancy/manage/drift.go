@@ -13,18 +13,19 @@ import (
 
 func (m *mount) drift() *cobra.Command {
 	return m.verb(verb{
-		use: "drift", short: "Compare the structure of schemas with what their migrations make",
+		use: "drift [SLUG...]", short: "Compare the structure of schemas with what their migrations make",
 		long: `Compare the real structure of the tenants' schemas with what the migrations make, whatever the version tables say. It
 changes nothing. A schema that is behind differs by what is pending: migrate first.
 
 The JSON is that of migrate.DriftReport.`,
-		example: "  $0 drift\n  $0 drift --schema tenant_7,tenant_9 --ignore-grants\n  $0 drift --json | jq '.results[].schema'",
+		example: "  $0 drift\n  $0 drift schoola schoolb --ignore-grants\n  $0 drift --json | jq '.results[].schema'",
 		codes: map[int]string{
 			CodeFailed: "a schema could not be compared, and no other differs", CodeFound: "schemas are not what their migrations make",
+			CodeMissing: "no such tenant",
 		},
-		needs: []need{needMigrations},
+		needs: []need{needMigrations}, values: m.manySlugs,
 		flags: func(f *pflag.FlagSet) {
-			f.StringSlice("schema", nil, "these schemas (default: those of all tenants)")
+			f.StringSlice("schema", nil, "these schemas (default: those of the tenants named, or of all)")
 			f.Bool("ignore-grants", false, "who may do what is no matter")
 			f.Bool("ignore-owners", false, "whom things belong to is no matter")
 			f.Bool("ignore-order", false, "the order of the columns of a table is no matter")
@@ -59,7 +60,14 @@ func driftError(report migrate.DriftReport) error {
 
 // driftReport compares the schemas that --schema names, or those of all tenants.
 func (c *call) driftReport(ctx context.Context, o migrate.DriftOptions) (report migrate.DriftReport, err error) {
-	schemas := flagOf[[]string](c.cmd, "schema")
+	schemas := slices.Clone(flagOf[[]string](c.cmd, "schema"))
+	for _, slug := range c.args {
+		schema, err := c.schemaOf(ctx, slug)
+		if err != nil {
+			return report, err
+		}
+		schemas = append(schemas, schema)
+	}
 	if len(schemas) == 0 {
 		if err := needTenants(c.App); err != nil {
 			return report, err

@@ -20,12 +20,13 @@ import (
 
 func (m *mount) migrate() *cobra.Command {
 	cmd := m.verb(verb{
-		use: "migrate", short: "Bring schemas up to date",
+		use: "migrate [SLUG]", short: "Bring schemas up to date",
 		long: `Bring the shared schema and then those of all tenants up to date, a few at a time. A schema that fails does not stop the
 others. It can be run again at any time, and by several at once: nothing is applied twice.
 
-With --shared only the shared schema is migrated, with --schema one schema alone, also one that no tenant has. --dry-run says
-which schemas are behind and changes nothing; with --shared or --schema it writes what would be sent, as a script for psql.
+With a slug only that tenant's schema is migrated, with --shared only the shared one, with --schema one schema alone, also one
+that no tenant has. --dry-run says which schemas are behind and changes nothing; for one schema it writes what would be sent, as
+a script for psql.
 
 With --canary or --canary-schema some schemas go first. If one of them fails, the others are not started.
 
@@ -35,14 +36,14 @@ The JSON is that of migrate.Report, or with --schema and --shared of migrate.Res
 2 is what this command exits with 3 for. The dry run lists schemas as 'migrate status' does.`,
 		example: `  $0 migrate
   $0 migrate --canary 5 --parallel 8
-  $0 migrate --schema tenant_7 --dry-run
+  $0 migrate schoola --dry-run
   $0 migrate --except tenant_7,tenant_9 --stop-after 10 --json`,
 		codes: map[int]string{
 			CodeFailed:     "a schema, the shared set, a canary or its check failed",
 			CodeIncomplete: "nothing failed, and schemas were not started, because of --limit or an interrupt: run it again",
 			CodeFound:      "with --dry-run: schemas are behind", CodeMissing: "no such schema",
 		},
-		needs: []need{needMigrations},
+		needs: []need{needMigrations}, values: m.slugs,
 		flags: fleetFlags,
 		run:   runMigrate,
 	})
@@ -81,19 +82,42 @@ func (c *call) fleetOptions() migrate.UpAllOptions {
 	return o
 }
 
-// oneSchema is the schema that --shared or --schema names, "" for none.
-func (c *call) oneSchema() (string, error) {
+// named is the schema that the slug, --shared or --schema names, "" for none.
+func (c *call) named(ctx context.Context) (string, error) {
 	shared, schema := flagOf[bool](c.cmd, "shared"), flagOf[string](c.cmd, "schema")
 	switch {
 	case shared && schema != "":
 		return "", usagef("--shared and --schema exclude each other")
+	case len(c.args) > 0 && (shared || schema != ""):
+		return "", usagef("a slug names one schema, and --shared and --schema another")
 	case shared:
-		schema = schemactx.Public
-	case schema == "" && flagOf[int64](c.cmd, "to") != 0:
-		return "", usagef("--to needs --shared or --schema")
+		return schemactx.Public, nil
+	case len(c.args) == 0:
+		return schema, nil
 	}
-	if schema == "" {
-		return "", nil
+	return c.schemaOf(ctx, c.args[0])
+}
+
+// schemaOf is the schema of a tenant.
+func (c *call) schemaOf(ctx context.Context, slug string) (string, error) {
+	if err := needTenants(c.App); err != nil {
+		return "", err
+	}
+	t, err := c.Tenants.BySlug(ctx, slug)
+	if errors.Is(err, tenancy.ErrNotFound) && c.cmd.HasSubCommands() {
+		return "", usagef("%q is neither a tenant nor a command of %q", slug, c.cmd.CommandPath())
+	}
+	return t.Schema, err
+}
+
+// oneSchema is what named returns, for commands that otherwise take all schemas.
+func (c *call) oneSchema(ctx context.Context) (string, error) {
+	schema, err := c.named(ctx)
+	if err == nil && schema == "" && flagOf[int64](c.cmd, "to") != 0 {
+		return "", usagef("--to needs a slug, --shared or --schema")
+	}
+	if schema == "" || err != nil {
+		return "", err
 	}
 	fleet := slices.DeleteFunc(
 		[]string{"only", "except", "skip-shared", "canary", "canary-schema", "limit", "stop-after", "per-transaction"},
@@ -106,7 +130,7 @@ func (c *call) oneSchema() (string, error) {
 }
 
 func runMigrate(ctx context.Context, c *call) error {
-	schema, err := c.oneSchema()
+	schema, err := c.oneSchema(ctx)
 	switch {
 	case err != nil:
 		return err

@@ -16,7 +16,7 @@ import (
 
 func (m *mount) migrateAccept() *cobra.Command {
 	return m.verb(verb{
-		use: "accept", short: "Take edited migrations as they are",
+		use: "accept [SLUG]", short: "Take edited migrations as they are",
 		long: `Accept the files of migrations that were edited after they were applied: each schema gets the checksums of the files as they
 are now. 'migrate status' then no longer names it, and a program that refuses edited files goes on. No migration is run.
 
@@ -28,12 +28,12 @@ Use it after edits of the layout, of comments within a statement, and of what ru
 inserts. Line ends, the Down section and what stands between statements can be edited without it.
 
 In JSON there is an object for each schema with edited files: schema, versions, accepted, differences and error.`,
-		example: "  $0 migrate accept --dry-run\n  $0 migrate accept\n  $0 migrate accept --schema tenant_7 --json",
+		example: "  $0 migrate accept --dry-run\n  $0 migrate accept\n  $0 migrate accept schoola --json",
 		codes: map[int]string{
 			CodeFailed: "a schema could not be compared or written", CodeMissing: "no such schema",
 			CodeFound: "schemas differ from what the files make, or with --dry-run: there is something to accept",
 		},
-		needs: []need{needMigrations},
+		needs: []need{needMigrations}, values: m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			f.String("schema", "", "only this schema")
 			f.Bool("shared", false, "only the shared schema")
@@ -88,7 +88,7 @@ func runAccept(ctx context.Context, c *call) error {
 
 // editedSchemas are those with edited files: the one that was named, or of all tenants and the shared one.
 func (c *call) editedSchemas(ctx context.Context) (schemas []string, err error) {
-	schema, err := c.oneSchema()
+	schema, err := c.oneSchema(ctx)
 	if err != nil || schema != "" {
 		return []string{schema}, err
 	}

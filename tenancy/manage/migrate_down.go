@@ -12,35 +12,34 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/oryne/pgtenant/migrate"
-	"github.com/oryne/pgtenant/schemactx"
 )
 
 // schemaFlags are those of a command that works on one schema.
 func schemaFlags(f *pflag.FlagSet) {
-	f.String("schema", "", "the schema; required, unless --shared")
+	f.String("schema", "", "the schema, where no tenant's slug names it")
 	f.Bool("shared", false, "the shared schema")
 }
 
 // theSchema is the one that must have been named.
-func (c *call) theSchema() (string, error) {
-	schema, err := c.oneSchema()
+func (c *call) theSchema(ctx context.Context) (string, error) {
+	schema, err := c.named(ctx)
 	if err == nil && schema == "" {
-		err = usagef("--schema or --shared is missing")
+		err = usagef("the slug of a tenant, --schema or --shared is missing")
 	}
 	return schema, err
 }
 
 func (m *mount) migrateDown() *cobra.Command {
 	return m.verb(verb{
-		use: "down", short: "Undo migrations of a schema",
+		use: "down [SLUG]", short: "Undo migrations of a schema",
 		long: `Undo the migration of a schema that was applied last, or with --to all that are newer than a version. What the tables and
 columns that go away hold is lost: it asks before it does that, and without a terminal it needs --yes. --dry-run writes what
 would be sent, as a script for psql.`,
-		example: "  $0 migrate down --schema tenant_7\n  $0 migrate down --schema tenant_7 --to 3 --dry-run",
+		example: "  $0 migrate down schoola\n  $0 migrate down schoola --to 3 --dry-run",
 		codes: map[int]string{
 			CodeUnconfirmed: "", CodeFound: "with --dry-run: there is something to undo", CodeMissing: "no such schema",
 		},
-		needs: []need{needMigrations},
+		needs: []need{needMigrations}, values: m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			schemaFlags(f)
 			yesFlag(f)
@@ -52,7 +51,7 @@ would be sent, as a script for psql.`,
 }
 
 func runDown(ctx context.Context, c *call) error {
-	schema, err := c.downSchema()
+	schema, err := c.theSchema(ctx)
 	if err != nil {
 		return err
 	}
@@ -83,20 +82,6 @@ func runDown(ctx context.Context, c *call) error {
 	}
 	r, err := c.Migrations.Down(ctx, schema)
 	return c.migrated(ctx, r, err)
-}
-
-// downSchema is theSchema for a command whose --to is its own.
-func (c *call) downSchema() (string, error) {
-	shared, schema := flagOf[bool](c.cmd, "shared"), flagOf[string](c.cmd, "schema")
-	switch {
-	case shared && schema != "":
-		return "", usagef("--shared and --schema exclude each other")
-	case shared:
-		return schemactx.Public, nil
-	case schema == "":
-		return "", usagef("--schema or --shared is missing")
-	}
-	return schema, nil
 }
 
 // doomed names the migrations that would be undone, the last one first, and the version to go down to. Where none is given
@@ -136,16 +121,16 @@ func fileOf(mig migrate.MigrationStatus) string {
 
 func (m *mount) migrateRedo() *cobra.Command {
 	return m.verb(verb{
-		use: "redo", short: "Undo the last migration of a schema and apply it again",
+		use: "redo [SLUG]", short: "Undo the last migration of a schema and apply it again",
 		long: `Undo the migration of a schema that was applied last and apply it again, in one transaction where it has one: for a
 migration that is being written. What the tables and columns that go away hold is lost: it asks before it does that, and
 without a terminal it needs --yes.`,
-		example: "  $0 migrate redo --schema tenant_7 --yes",
+		example: "  $0 migrate redo schoola --yes",
 		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: "no such schema"},
-		needs:   []need{needMigrations},
-		flags:   func(f *pflag.FlagSet) { schemaFlags(f); yesFlag(f) },
+		needs:   []need{needMigrations}, values: m.slugs,
+		flags: func(f *pflag.FlagSet) { schemaFlags(f); yesFlag(f) },
 		run: func(ctx context.Context, c *call) error {
-			schema, err := c.theSchema()
+			schema, err := c.theSchema(ctx)
 			if err != nil {
 				return err
 			}
@@ -167,18 +152,18 @@ without a terminal it needs --yes.`,
 
 func (m *mount) migrateBaseline() *cobra.Command {
 	return m.verb(verb{
-		use: "baseline", short: "Write down migrations as applied, without running them",
+		use: "baseline [SLUG]", short: "Write down migrations as applied, without running them",
 		long: `Write down all migrations up to a version as applied, without running them: for a schema that had its tables before it had
 versions. Nothing looks at the tables: run 'drift' afterwards.`,
-		example: "  $0 migrate baseline --schema tenant_7 --version 12\n  $0 migrate baseline --schema tenant_7 --version newest",
+		example: "  $0 migrate baseline schoola --version 12\n  $0 migrate baseline schoola --version newest",
 		codes:   map[int]string{CodeMissing: "no such schema"},
-		needs:   []need{needMigrations},
+		needs:   []need{needMigrations}, values: m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			schemaFlags(f)
 			f.String("version", "", "the last version that the schema has, or newest; required")
 		},
 		run: func(ctx context.Context, c *call) error {
-			schema, err := c.theSchema()
+			schema, err := c.theSchema(ctx)
 			if err != nil {
 				return err
 			}

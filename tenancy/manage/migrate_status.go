@@ -15,26 +15,26 @@ import (
 
 func (m *mount) migrateStatus() *cobra.Command {
 	return m.verb(verb{
-		use: "status", short: "Say which schemas are behind",
-		long: `Say which schemas are behind and which could not be migrated as they are. With --schema or --shared, say of one schema which
+		use: "status [SLUG]", short: "Say which schemas are behind",
+		long: `Say which schemas are behind and which could not be migrated as they are. With a slug, --schema or --shared, say of one schema which
 migrations are applied. It changes nothing. With --check it exits with 4 if anything is pending.
 
 A schema that a newer program has migrated and that this one can work with (newer_compatible) is listed and not pending. So is
 one in which files of applied migrations were edited since: 'migrate accept' is for these.
 
 In JSON there is an object for each schema that is listed: schema, outcome (current, behind, newer_compatible, unknown_version,
-out_of_order, edited, bad_table, missing, stray), version, pending, edited and error. With --schema there is an object for each migration: set, source,
+out_of_order, edited, bad_table, missing, stray), version, pending, edited and error. For one schema there is an object for each migration: set, source,
 version, name, file, kind, transaction, checksum, state (pending, applied, changed, unknown) and applied_at.`,
-		example: "  $0 migrate status\n  $0 migrate status --schema tenant_7\n  $0 migrate status --check --json",
+		example: "  $0 migrate status\n  $0 migrate status schoola\n  $0 migrate status --check --json",
 		codes:   map[int]string{CodeFound: "with --check: something is pending, or cannot be migrated", CodeMissing: "no such schema"},
-		needs:   []need{needMigrations},
+		needs:   []need{needMigrations}, values: m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			f.Bool("shared", false, "of the shared schema")
 			f.String("schema", "", "of this schema")
 			f.Bool("check", false, "exit with 4 if something is pending")
 		},
 		run: func(ctx context.Context, c *call) error {
-			schema, err := c.oneSchema()
+			schema, err := c.oneSchema(ctx)
 			switch {
 			case err != nil:
 				return err
