@@ -6,6 +6,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -41,7 +42,7 @@ var (
 	size       = regexp.MustCompile(`\d+\.\d KiB`)
 	row        = regexp.MustCompile(`\d+ rows in \d chains?`)
 	blanks     = regexp.MustCompile(` +`)
-	actor      = regexp.MustCompile(`(?m)^TIMEZ \S+ \S+ (.+) \{`) // the column before the details of a record of the access log
+	actor      = regexp.MustCompile(`(?m)^TIMEZ \S+ \S+ ("[^"]*"|\S+) \S+ \{`) // the column before the details of a record of the access log
 )
 
 func normal(output, name string) string {
@@ -50,7 +51,7 @@ func normal(output, name string) string {
 	output = duration.ReplaceAllString(size.ReplaceAllString(row.ReplaceAllString(output, "N rows in N chains"), "N KiB"), "N schemas in N ms: N")
 	output = strings.ReplaceAll(blanks.ReplaceAllString(output, " "), "\r", "")
 	output = actor.ReplaceAllStringFunc(output, func(line string) string {
-		if at := actor.FindStringSubmatchIndex(line); line[at[2]:at[3]] == name {
+		if at := actor.FindStringSubmatchIndex(line); line[at[2]:at[3]] == name || line[at[2]:at[3]] == strconv.Quote(name) {
 			line = line[:at[2]] + "WHO" + line[at[3]:]
 		}
 		return line
