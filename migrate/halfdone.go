@@ -48,7 +48,9 @@ func (st step) sum() string {
 }
 
 // notesHalf reports whether a step is noted while it runs: one that can stop between two statements, in a schema that stays.
-func (s *session) notesHalf(st step) bool { return !s.t.cfg.unused && !st.isGo() && len(st.statements()) > 1 }
+func (s *session) notesHalf(st step) bool {
+	return !s.t.cfg.unused && !st.isGo() && len(st.statements()) > 1
+}
 
 // stopped returns what the note says of an earlier run of a step, or nil.
 func (s state) stopped(st step) *halfDone {

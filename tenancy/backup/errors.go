@@ -27,7 +27,8 @@ var (
 	ErrVerify = errors.New("backup cannot be read back")
 )
 
-// UnsupportedError is returned by [Service.Backup] for a schema that has more than an archive can hold. Nothing was written.
+// UnsupportedError is returned by [Service.Backup] for a schema that has more than an archive can hold, or rows that a restore could not
+// take. Nothing is kept.
 type UnsupportedError struct {
 	Schema  string
 	Objects []Unsupported // at least one

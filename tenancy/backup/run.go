@@ -18,6 +18,7 @@ type run struct {
 	info     Info
 	manifest archive.Manifest
 	done     int // tables
+	drift    DriftPolicy
 }
 
 // begin finds the tenant and takes its snapshot.
@@ -31,7 +32,7 @@ func (s *Service) begin(ctx context.Context, slug string, opts snapshotOptions) 
 
 // prepare is begin without an event.
 func (s *Service) prepare(ctx context.Context, slug string, opts snapshotOptions) (*run, error) {
-	r := &run{s: s, start: time.Now()}
+	r := &run{s: s, start: time.Now(), drift: opts.drift}
 	var err error
 	if r.tenant, err = s.cfg.Tenants.BySlug(ctx, slug); err != nil {
 		return nil, err
