@@ -26,7 +26,7 @@ type DropParams struct {
 // It refuses, and changes nothing, in this order: where drops are disabled ([ErrDropDisabled]); an
 // invalid actor ([FieldError]); a tenant that does not exist, or no more ([ErrNotFound]); a token that is
 // not right ([ErrDropToken]) or too old ([ErrDropExpired]); where somebody has yet to approve
-// ([ErrDropNotApproved]); a schema that is being renamed ([ErrStatus]), or that can be no tenant's
+// ([ErrDropNotApproved]); a schema that is being renamed, or that a replacement is being built for ([ErrStatus]), or that can be no tenant's
 // ([schemactx.NameError]); without a fresh backup ([BackupError]); where something outside of the schema
 // depends on it ([schemactx.DependentsError]); and where [DropConfig].Approve refuses
 // ([ErrDropNotApproved], with its error).
@@ -51,7 +51,7 @@ func (m *Manager) Drop(ctx context.Context, p DropParams) (Tenant, error) {
 	ctx, over := m.begin(ctx)
 	defer over()
 	e.Tenant = t
-	e.RequestID, err = m.checkDrop(ctx, &t, p)
+	e.RequestID, err = m.checkDrop(ctx, l, &t, p)
 	if err = m.outcome(ctx, e, DropStarted, err); err != nil {
 		return t, err
 	}

@@ -32,10 +32,13 @@ func (m *Manager) checkConfirm(ctx context.Context, t *Tenant, side *SideSchema,
 
 // checkDrop returns the request that allows the drop of the tenant, which is locked. What costs a
 // person something, a one-time password, is asked for last.
-func (m *Manager) checkDrop(ctx context.Context, t *Tenant, p DropParams) (request int64, err error) {
+func (m *Manager) checkDrop(ctx context.Context, l *lease, t *Tenant, p DropParams) (request int64, err error) {
 	r, err := m.checkToken(ctx, t, "", p)
 	if err == nil {
 		err = checkSchema(t)
+	}
+	if err == nil {
+		err = l.checkBuilding(ctx, t)
 	}
 	if err == nil {
 		err = m.checkBackup(ctx, t)
@@ -79,6 +82,25 @@ func checkSchema(t *Tenant) error {
 		return fmt.Errorf("%w: its schema is being renamed to %q", ErrStatus, t.NextSchema)
 	}
 	return schemactx.ValidateName(t.Schema)
+}
+
+// checkBuilding refuses while a session builds a schema that is to take the place of the tenant's: it would be left behind. The
+// lease holds the locks of those that no session builds any more, which the drop takes.
+func (l *lease) checkBuilding(ctx context.Context, t *Tenant) error {
+	building, err := l.m.sides(ctx, "s.tenant_id = $1 and not s.used", t.ID)
+	if err != nil {
+		return err
+	}
+	for _, s := range building {
+		held, err := tryLock(ctx, l.conn.Conn(), sideKey(s.ID))
+		if err == nil && !held {
+			err = fmt.Errorf("%w: schema %q is being built to take the place of its own", ErrStatus, s.Schema)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // maxSkew is how much later than ours the clock of a backup may be.

@@ -49,9 +49,20 @@ type holder struct {
 	own   bool // it is the session that asks
 }
 
+var (
+	tryLockSQL = "with taken as (" + takeLock("$1", "", "nothing") + ") select " + asyncLock + " from taken"
+
+	// waitLockSQL says in logs, and to the test of the lock order, that who sends it waits.
+	waitLockSQL = tryLockSQL + " -- waits"
+)
+
 // tryLock takes a lock for the session of conn and reports whether it is held. It never waits for whoever holds it.
 func tryLock(ctx context.Context, conn *pgx.Conn, key string) (held bool, err error) {
-	tag, err := conn.Exec(ctx, "with taken as ("+takeLock("$1", "", "nothing")+") select "+asyncLock+" from taken", key)
+	return lockOnce(ctx, conn, tryLockSQL, key)
+}
+
+func lockOnce(ctx context.Context, conn *pgx.Conn, sql, key string) (held bool, err error) {
+	tag, err := conn.Exec(ctx, sql, key)
 	if err != nil || tag.RowsAffected() == 1 {
 		return err == nil, err
 	}
@@ -78,10 +89,10 @@ const (
 	maxLockPause = 200 * time.Millisecond
 )
 
-// waitLock takes a lock for the session of conn, and waits for whoever holds it: an operation of a manager, which ends.
+// waitLock takes a lock for the session of conn, in the order that LOCKS.md has, and waits for whoever holds it: an operation of a manager, which ends.
 func waitLock(ctx context.Context, conn *pgx.Conn, key string) error {
 	for pause := lockPause; ; pause = min(2*pause, maxLockPause) {
-		held, err := tryLock(ctx, conn, key)
+		held, err := lockOnce(ctx, conn, waitLockSQL, key)
 		if err != nil || held {
 			return err
 		}

@@ -102,16 +102,8 @@ func (m *Manager) markSide(ctx context.Context, s *SideSchema, state SideState) 
 	return true, nil
 }
 
-// markIdle is markSide of one that no session builds: its lock can be had, and is held by the lease then.
-func (l *lease) markIdle(ctx context.Context, s *SideSchema, state SideState) (marked bool, err error) {
-	held, err := tryLock(ctx, l.conn.Conn(), sideKey(s.ID))
-	if err != nil || !held {
-		return false, err
-	}
-	return l.m.markSide(ctx, s, state)
-}
-
-// dropSide drops a schema that is marked for it, and forgets it. What is there under the name and is not ours stays. The
+// dropSide drops a schema that is marked for it, and forgets it. What is there under the name of one that
+// no tenant has had, and is not the owner's, stays; one that was a tenant's holds its data, and whoever has changed its owner or role has to look at it. The
 // name of a schema that no tenant has had is not worth remembering: the numbers in it are not given out twice.
 func (m *Manager) dropSide(ctx context.Context, s *SideSchema) error {
 	server, err := m.server(&Tenant{Placement: s.placement})
@@ -119,7 +111,8 @@ func (m *Manager) dropSide(ctx context.Context, s *SideSchema) error {
 		return err
 	}
 	_, err = schemactx.Deprovision(ctx, server, m.cfg.Roles, s.Schema, m.cfg.Drop.Options)
-	if err != nil && !errors.Is(err, schemactx.ErrTaken) && !errors.Is(err, schemactx.ErrNotProvisioned) {
+	foreign := errors.Is(err, schemactx.ErrTaken) || errors.Is(err, schemactx.ErrNotProvisioned)
+	if err != nil && (s.Used || !foreign) {
 		return err
 	}
 	return m.forgetSide(ctx, s)
@@ -136,24 +129,20 @@ func (m *Manager) forgetSide(ctx context.Context, s *SideSchema) error {
 	})
 }
 
-// dropSidesOf takes what is beside a tenant that is being dropped, but for what somebody is building: that can become
-// nobody's any more, and who builds it, or else a sweep, drops it. To drop it under their hands could leave what they make next.
+// dropSidesOf takes what is beside a tenant that is being dropped. What a session has begun to build since the drop was allowed
+// is an error: to drop it under that session's hands could leave what it makes next, and the drop goes on when it has ended. None
+// can begin any more: the tenant is dropping.
 func (m *Manager) dropSidesOf(ctx context.Context, l *lease, t *Tenant) error {
+	if err := l.checkBuilding(ctx, t); err != nil {
+		return err
+	}
 	all, err := m.sides(ctx, "s.tenant_id = $1", t.ID)
 	if err != nil {
 		return err
 	}
 	for _, s := range all {
-		mark := m.markSide
-		if !s.Used {
-			mark = l.markIdle
-		}
-		marked, err := mark(ctx, &s, SideDropping)
-		if err != nil {
+		if _, err := m.markSide(ctx, &s, SideDropping); err != nil {
 			return err
-		}
-		if !marked && !s.Used {
-			continue
 		}
 		if err := m.dropSide(ctx, &s); err != nil {
 			return err

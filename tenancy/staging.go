@@ -93,8 +93,12 @@ func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Stagi
 		return nil, err
 	}
 	s := &Staging{m: m, conn: pooled.Hijack()}
-	rows, err := s.conn.Query(ctx, `with name as (insert into public.schema_names (name, tenant_id) values ($3::text, $2::bigint)),
-		s as (insert into public.side_schemas (id, tenant_id, schema_name, state) values ($1::bigint, $2, $3, 'building') returning *),
+	allowed := "select 1"
+	if tenant != 0 { // a drop that begins at this moment finds the note, or this finds the drop
+		allowed += " from public.tenants where id = $2 and status <> 'dropping' for share"
+	}
+	rows, err := s.conn.Query(ctx, `with allowed as materialized (`+allowed+`), name as (insert into public.schema_names (name, tenant_id) select $3::text, $2::bigint from allowed),
+		s as (insert into public.side_schemas (id, tenant_id, schema_name, state) select $1::bigint, $2, $3, 'building' from allowed returning *),
 		locked as (`+takeNewLock("'side ' || s.id", "s")+`)
 		select `+sideColumns+` from s, locked, lateral (select `+workLock("s.schema_name")+`) as working`, side.ID, side.TenantID, side.Schema)
 	if err == nil {
@@ -102,6 +106,9 @@ func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Stagi
 	}
 	if err != nil {
 		_ = s.disconnect(ctx)
+		if errors.Is(err, pgx.ErrNoRows) {
+			err = fmt.Errorf("%w: the tenant is being dropped", ErrStatus)
+		}
 		return nil, conflict(err)
 	}
 	if err := s.provision(ctx); err != nil {

@@ -3,9 +3,9 @@ package tenancy_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -38,40 +38,112 @@ func TestASchemaThatTheRegistryHasForgottenIsNotStagedOver(t *testing.T) {
 	}
 }
 
-func TestADropBesideAStagingThatBeginsLeavesNoSchemaOfNobody(t *testing.T) {
+// A drop that returned nil beside one left its schema, with the tenant's rows, to a sweep.
+func TestADropIsRefusedWhileAReplacementIsBuilt(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.create(t, "a")
+	dropper, _ := f.droppers(t, tenancy.DropConfig{})
+	s := f.staged(t, "a", "new")
+	before := f.snapshot(t)
+	_, err := dropper.Drop(t.Context(), request(t, dropper, "a"))
+	expectIs(t, err, tenancy.ErrStatus)
+	if after := f.snapshot(t); after != before {
+		t.Errorf("changed:\n%s\nbefore:\n%s", after, before)
+	}
+	check(t, s.Close(t.Context()))
+	_, err = dropper.Drop(t.Context(), request(t, dropper, "a"))
+	check(t, err)
+	if left := f.sides(t); len(left) != 0 {
+		t.Errorf("left %q", left)
+	}
+	f.expectInvariants(t)
+}
+
+// A staging that begins behind the check stops the drop at its step: no drop is done while a schema of the tenant is left.
+func TestADropThatAStagingHasBegunBesideIsNotDone(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.create(t, "a")
+	var s *tenancy.Staging
+	dropper := f.managerWith(t, func(cfg *tenancy.Config) {
+		cfg.Drop = tenancy.DropConfig{Enabled: true, Approve: tenancy.ApproverFunc(func(context.Context, tenancy.ApprovalData) error {
+			if s == nil {
+				s = f.staged(t, "a", "new")
+			}
+			return nil
+		})}
+		cfg.Hooks.After = func(_ context.Context, data tenancy.StepData) {
+			if data.Step == "mark" {
+				_, err := f.tenants.StageReplacement(context.Background(), "a")
+				expectIs(t, err, tenancy.ErrStatus)
+			}
+		}
+	})
+	p := request(t, dropper, "a")
+	_, err := dropper.Drop(t.Context(), p)
+	var stopped *tenancy.StepError
+	if !errors.As(err, &stopped) || !errors.Is(err, tenancy.ErrStatus) {
+		t.Errorf("got %v", err)
+	}
+	_, err = s.Replace(t.Context())
+	expectIs(t, err, tenancy.ErrStatus)
+	check(t, s.Close(t.Context()))
+	_, err = dropper.Drop(t.Context(), p)
+	check(t, err)
+	if left := f.sides(t); len(left) != 0 {
+		t.Errorf("left %q", left)
+	}
+	f.expectInvariants(t)
+}
+
+// What a tenant was served from holds its data: a drop does not forget it because its role is gone.
+func TestADropDoesNotForgetASchemaThatItCannotDrop(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.create(t, "a")
-	ctx, cancel := context.WithCancel(soon(t))
-	defer cancel()
-	// A schema of the name that is not committed: the staging has been noted, and waits.
-	blocker, err := f.pg.Pool.Begin(ctx)
+	f.replace(t, "a")
+	_, err := f.pg.Pool.Exec(t.Context(), "alter schema "+a.Schema+" owner to "+pgx.Identifier{f.roles.Public()}.Sanitize())
 	check(t, err)
-	defer blocker.Rollback(context.WithoutCancel(ctx)) //nolint:errcheck // for the case of a failure
-	_, err = blocker.Exec(ctx, fmt.Sprintf("create schema tenant_%d_r1", a.ID))
-	check(t, err)
-	staged := make(chan error, 1)
-	var s *tenancy.Staging
-	go func() {
-		var err error
-		s, err = f.tenants.StageReplacement(ctx, "a")
-		staged <- err
-	}()
-	for waits := false; !waits; {
-		check(t, f.pg.Pool.QueryRow(ctx, `select exists (select from pg_stat_activity
-			where datname = current_database() and wait_event_type = 'Lock' and query ilike 'create schema%')`).Scan(&waits))
-	}
 	dropper, _ := f.droppers(t, tenancy.DropConfig{})
-	_, err = dropper.Drop(ctx, request(t, dropper, "a"))
+	p := request(t, dropper, "a")
+	_, err = dropper.Drop(t.Context(), p)
+	expectIs(t, err, schemactx.ErrTaken)
+	_, err = f.pg.Pool.Exec(t.Context(), "alter schema "+a.Schema+" owner to "+pgx.Identifier{f.roles.Owner()}.Sanitize())
 	check(t, err)
-	check(t, blocker.Rollback(ctx))
-	check(t, <-staged)
-	_, err = s.Replace(ctx)
-	expectIs(t, err, tenancy.ErrNotFound)
-	check(t, s.Close(ctx))
+	_, err = dropper.Drop(t.Context(), p)
+	check(t, err)
 	f.expectInvariants(t)
-	if left := f.sides(t); len(left) != 0 {
-		t.Errorf("left %q", left)
+}
+
+func TestAMaintenanceThatBeganMeanwhileOutlastsTheReplacement(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for slug, goOn := range map[string]func(slug string, old tenancy.Tenant) error{
+		"resume": func(slug string, _ tenancy.Tenant) error { _, err := f.tenants.Resume(t.Context(), slug); return err },
+		"revert": func(slug string, old tenancy.Tenant) error {
+			_, err := f.tenants.RevertReplacement(t.Context(), slug, old.Schema)
+			return err
+		},
+		"confirm": func(slug string, old tenancy.Tenant) error {
+			r, err := f.tenants.Aside(t.Context(), slug)
+			check(t, err)
+			_, err = confirmed(t.Context(), f.twoPeople(t), slug, r.Schema)
+			return err
+		},
+	} {
+		old := f.create(t, slug)
+		f.replace(t, slug)
+		f.halted(t, slug, old.Schema)
+		until := time.Now().Add(time.Hour).Truncate(time.Second)
+		_, err := f.tenants.StartMaintenance(t.Context(), slug, tenancy.MaintenanceParams{Reason: "moving", Until: until})
+		check(t, err)
+		check(t, goOn(slug, old))
+		got, err := f.tenants.BySlug(t.Context(), slug)
+		check(t, err)
+		if got.Status != tenancy.Maintenance || got.Reason != "moving" || !got.Until.Equal(until) {
+			t.Errorf("%s: %s %q %v", slug, got.Status, got.Reason, got.Until)
+		}
 	}
 }
 

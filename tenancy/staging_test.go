@@ -345,10 +345,13 @@ func TestWhatCannotBeReplacedIsRefused(t *testing.T) {
 	s := f.staged(t, "a", "new")
 	dropper, _ := f.droppers(t, tenancy.DropConfig{})
 	_, err = dropper.Drop(t.Context(), request(t, dropper, "a"))
-	check(t, err)
+	expectIs(t, err, tenancy.ErrStatus)
+	f.stuck(t, "a", "new_a")
 	_, err = s.Replace(t.Context())
-	expectIs(t, err, tenancy.ErrNotFound)
+	expectIs(t, err, tenancy.ErrRenaming)
 	check(t, s.Close(t.Context()))
+	_, err = f.tenants.Resume(t.Context(), "a")
+	check(t, err)
 	f.expectInvariants(t)
 }
 

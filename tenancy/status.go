@@ -72,7 +72,21 @@ func (m *Manager) StartMaintenance(ctx context.Context, slug string, p Maintenan
 	if !p.Until.IsZero() {
 		until = &p.Until
 	}
-	return m.setStatus(ctx, OpStartMaintenance, slug, "status = 'maintenance', reason = $2, until = $3", p.Reason, until)
+	return m.locked(ctx, OpStartMaintenance, slug, func(l *lease, t *Tenant) error {
+		return m.run(ctx, l, OpStartMaintenance, t, step{"status", func(ctx context.Context) error {
+			return m.startMaintenance(ctx, t, p.Reason, until)
+		}})
+	})
+}
+
+// startMaintenance also takes over the maintenance that a replacement has begun and not ended: whoever resumes that leaves the
+// tenant in maintenance then.
+func (m *Manager) startMaintenance(ctx context.Context, t *Tenant, reason string, until *time.Time) error {
+	return m.change(ctx, t, `with aside as (
+			update public.side_schemas set reopen = false where tenant_id = $1 and state = 'aside' and reopen
+		)
+		update public.tenants as t set status = 'maintenance', reason = $2, until = $3 where id = $1 returning `+tenantDetailsColumns,
+		reason, until)
 }
 
 // EndMaintenance serves a tenant again that was in maintenance. For a tenant that is active it changes nothing and is no
