@@ -109,7 +109,7 @@ func (f *fixture) exec(t testing.TB, sql string, args ...any) {
 // eventually waits for what another goroutine is to bring about.
 func eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(time.Minute)
 	for tick := time.NewTicker(time.Millisecond); !done(); {
 		select {
 		case <-tick.C:

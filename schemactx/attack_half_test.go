@@ -16,7 +16,7 @@ func leavesHalfDone(stop func(a *attempt, ctx context.Context, tx pgx.Tx) error)
 		go func() { // in which to panic and exit
 			defer close(done)
 			defer func() { _ = recover() }()
-			ctx, cancel := context.WithTimeout(a.in("tenant_a"), time.Second)
+			ctx, cancel := context.WithTimeout(a.in("tenant_a"), time.Minute)
 			defer cancel()
 			_ = a.db(ctx).InTx(ctx, func(tx pgx.Tx) error {
 				_, err := tx.Exec(ctx, sql[0])

@@ -422,7 +422,7 @@ func expectAllGivenBack(t *testing.T, f *fixture, db *schemactx.DB, what string)
 		require.Nil(t, assigned, what)
 	}
 	require.Empty(t, db.Usage(), what)
-	require.Eventually(t, func() bool { return db.PoolStats().Acquired == 0 }, 20*time.Second, time.Millisecond, what)
+	require.Eventually(t, func() bool { return db.PoolStats().Acquired == 0 }, time.Minute, time.Millisecond, what)
 	require.Eventually(t, func() bool {
 		var left int
 		err := f.pg.Pool.QueryRow(t.Context(), `select count(*) from pg_stat_activity

@@ -159,7 +159,7 @@ func TestPanicOfTheCallersCode(t *testing.T) {
 			}()
 			c.run()
 		}()
-		short, cancel := context.WithTimeout(in(t, "tenant_b"), 10*time.Second)
+		short, cancel := context.WithTimeout(in(t, "tenant_b"), time.Minute)
 		if body, _, err := note(short, c.db); err != nil || body != "tenant_b" { // there is one connection
 			t.Errorf("after a %s: read %q, %v", name, body, err)
 		}

@@ -63,7 +63,7 @@ func TestProxyDelaysEachWay(t *testing.T) {
 func TestProxyDelaysWithoutLimitingThroughput(t *testing.T) {
 	t.Parallel()
 	const (
-		delay = 50 * time.Millisecond
+		delay = 250 * time.Millisecond // which is half a minute for all chunks, and leaves a busy machine its time
 		size  = 8 << 20
 	)
 	pg := pgtest.New(t)

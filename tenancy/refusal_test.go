@@ -94,7 +94,7 @@ func TestMaintenanceSaysWhenToComeBack(t *testing.T) {
 		"soon":         {time.Now().Add(10 * time.Minute), 590, 600},
 		"in a week":    {time.Now().Add(7 * 24 * time.Hour), 3600, 3600},
 		"never":        {time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), 3600, 3600},
-		"very soon":    {time.Now().Add(5 * time.Second), 1, 5},
+		"very soon":    {time.Now().Add(time.Minute), 1, 60},
 	} {
 		h := tenancy.Handler(inStatus(tenancy.Maintenance, func(t *tenancy.Tenant) { t.Until = c.until }), tenancy.Routes{})
 		res := get(h, "a.example.com")

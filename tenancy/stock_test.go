@@ -396,7 +396,7 @@ func TestARefillThatWasKilledGoesOn(t *testing.T) {
 		_, err := m.Claim(t.Context(), claimParams("early"))
 		expectIs(t, err, tenancy.ErrStockEmpty)
 		report := refill(t, m)
-		for deadline := time.Now().Add(10 * time.Second); report.Busy && time.Now().Before(deadline); report = refill(t, m) {
+		for deadline := time.Now().Add(time.Minute); report.Busy && time.Now().Before(deadline); report = refill(t, m) {
 			time.Sleep(time.Millisecond) // until the server has noticed that nobody is at the other end, and gives up the lock
 		}
 		if report != (tenancy.RefillReport{Updated: 1}) {

@@ -15,7 +15,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -377,14 +376,10 @@ func TestKilledProgram(t *testing.T) {
 	_ = cmd.Wait()
 	p := startLocal(t, "--data-dir", dir)
 	expectSchools(t, p.port)
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if _, err := os.Stat("/proc/" + pid); errors.Is(err, os.ErrNotExist) {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("PostgreSQL, process %s, outlives the program", pid)
-		}
-	}
+	eventually(t, "the end of PostgreSQL, process "+pid+", whose program was killed", func() bool {
+		_, err := os.Stat("/proc/" + pid)
+		return errors.Is(err, os.ErrNotExist)
+	})
 	check(t, p.stop())
 }
 

@@ -54,8 +54,8 @@ func TestAFloodOfOneTenantDoesNotReachAnother(t *testing.T) {
 			if limited {
 				stuck = allowedOfIt
 			}
-			waitFor(t, func() bool { return inside.Load() == stuck && codes[http.StatusTooManyRequests].Load() == flood-stuck })
-			waitFor(t, func() bool { // all the connections that it can get
+			waitFor(t, "the flood is served or refused", func() bool { return inside.Load() == stuck && codes[http.StatusTooManyRequests].Load() == flood-stuck })
+			waitFor(t, "the flood's connections", func() bool { // all the connections that it can get
 				return int(p.pools[0].Stat().AcquiredConns()) == map[bool]int{true: 1, false: 2}[limited]
 			})
 
@@ -83,11 +83,11 @@ func serve(ctx context.Context, h http.Handler, slug string) int {
 }
 
 // waitFor waits until it is so, for a long while.
-func waitFor(t testing.TB, so func() bool) {
+func waitFor(t testing.TB, what string, so func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !so(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !so(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("waited in vain")
+			t.Fatalf("waited for a minute: %s", what)
 		}
 	}
 }
