@@ -38,6 +38,7 @@ const sessionSQL = `set local search_path = pg_catalog;
 	set local bytea_output = 'hex';
 	set local lc_monetary = 'C';
 	set local xmloption = 'content';
+	set local standard_conforming_strings = on;
 	set local quote_all_identifiers = off`
 
 // planSQL keeps the planner to the indexes of catalogues whose size it may not know, and has it plan once for a connection: the query for

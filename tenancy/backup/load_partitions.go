@@ -26,7 +26,7 @@ func (l *loader) makePartitions(ctx context.Context, all []archive.Partition) er
 		}
 		sql, err := partitionSQL(l.schema, p)
 		if err == nil {
-			err = l.patient(ctx, literalSQL+"; "+sql)
+			err = l.patient(ctx, sql)
 		}
 		if err != nil && ctx.Err() == nil && isEvaluation(err) {
 			return &MismatchError{[]string{fmt.Sprintf("partition %q of %q cannot be made: %v", p.Name, p.Parent, err)}}

@@ -84,7 +84,7 @@ func (p *boundText) list() (all []archive.Datum) {
 }
 
 func (p *boundText) datum() archive.Datum {
-	if p.take("'") {
+	if p.take("'") || p.take("B'") { // the latter is of bit
 		return archive.Datum{Text: p.quoted()}
 	}
 	switch word := p.word(); word {
@@ -162,9 +162,6 @@ func boundSQL(b archive.Bound) string {
 	}
 	return "DEFAULT"
 }
-
-// literalSQL makes backslashes in string literals stand for themselves.
-const literalSQL = "set local standard_conforming_strings = on"
 
 func dataSQL(data []archive.Datum) string {
 	texts := make([]string, len(data))
