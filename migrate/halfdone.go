@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// halfDone is what a schema's note says of a migration without a transaction that is being run, or that stopped: the statement that was
-// sent last. Those before it are done.
+// halfDone is what a schema's note says of a migration without a transaction that is being run, or
+// that stopped: the statement that was sent last. Those before it are done.
 type halfDone struct {
 	Version   int64     `json:"version"`
 	Direction Direction `json:"direction"`
@@ -17,9 +17,10 @@ type halfDone struct {
 	Checksum  string    `json:"checksum,omitempty"`
 }
 
-// HalfDoneError is returned, in an [Error], when a migration without a transaction fails that an earlier run had left half done. What the
-// statements before the one that it stopped at have made is there: they are run again, and fail unless they can be repeated
-// (IF NOT EXISTS), or what they made was undone by hand.
+// HalfDoneError is returned, in an [Error], when a migration without a transaction fails that an
+// earlier run had left half done. What the statements before the one that it stopped at have made
+// is there: they are run again, and fail unless they can be repeated (IF NOT EXISTS), or what they
+// made was undone by hand.
 type HalfDoneError struct {
 	Statement int   // that the earlier run stopped at, 1-based, within the file's section
 	Edited    bool  // the file was edited since: the statement is one of the file as it was
@@ -47,7 +48,8 @@ func (st step) sum() string {
 	return st.m.checksum[:noteLen]
 }
 
-// notesHalf reports whether a step is noted while it runs: one that can stop between two statements, in a schema that stays.
+// notesHalf reports whether a step is noted while it runs: one that can stop between two
+// statements, in a schema that stays.
 func (s *session) notesHalf(st step) bool {
 	return !s.t.cfg.unused && !st.isGo() && len(st.statements()) > 1
 }
@@ -60,8 +62,9 @@ func (s state) stopped(st step) *halfDone {
 	return s.half
 }
 
-// noteHalf writes down, before the i-th statement of a step is sent, that those before it are done. A migration may have changed the
-// session so that it cannot be written, which is no reason to stop in the middle.
+// noteHalf writes down, before the i-th statement of a step is sent, that those before it are done.
+// A migration may have changed the session so that it cannot be written, which is no reason to stop
+// in the middle.
 func (s *session) noteHalf(ctx context.Context, seen state, st step, i int) error {
 	if i == 0 || !seen.noted || !s.notesHalf(st) {
 		return nil

@@ -22,7 +22,8 @@ import (
 
 // AdoptOptions say which files are adopted.
 type AdoptOptions struct {
-	// TenantID is the tenant whose files are adopted. Default: those of all tenants, and of tenants that are gone.
+	// TenantID is the tenant whose files are adopted. Default: those of all tenants, and of tenants
+	// that are gone.
 	TenantID int64
 
 	// Plan returns what would be adopted and changes nothing. Default: false.
@@ -42,12 +43,15 @@ type AdoptedFile struct{ From, To string }
 // SkippedFile is a file that was not adopted.
 type SkippedFile struct{ Name, Reason string }
 
-// AdoptBackups takes over the files of the store whose names have no registry, as those of earlier releases: each is copied to a name of
-// this registry, read back, and then removed under its former name. It is to be run once, from the registry that has made them.
+// AdoptBackups takes over the files of the store whose names have no registry, as those of earlier
+// releases: each is copied to a name of this registry, read back, and then removed under its former
+// name. It is to be run once, from the registry that has made them.
 //
-// It adopts what the registry can have made: the receipt names a schema that the tenant had, was not taken before the tenant was
-// created, and the archive's header, where [Config].Identities can read it, names the tenant as it was created. An archive that differs is of
-// another registry and is skipped, as are files without a receipt beside it. It can be run again after any error; ctx governs it.
+// It adopts what the registry can have made: the receipt names a schema that the tenant had, was
+// not taken before the tenant was created, and the archive's header, where [Config].Identities can
+// read it, names the tenant as it was created. An archive that differs is of another registry and
+// is skipped, as are files without a receipt beside it. It can be run again after any error; ctx
+// governs it.
 func (s *Service) AdoptBackups(ctx context.Context, opts AdoptOptions) (Adoption, error) {
 	if s.cfg.Store == nil {
 		return Adoption{}, errNoStore
@@ -96,7 +100,8 @@ func (a *adopting) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// folder adopts the files of one tenant and slug: first the archives that have a receipt, which say whose the others are.
+// folder adopts the files of one tenant and slug: first the archives that have a receipt, which say
+// whose the others are.
 func (a *adopting) folder(ctx context.Context, id int64, files []Object) error {
 	foreign := false
 	has := make(map[string]bool)
@@ -205,8 +210,9 @@ func (a *adopting) judgeHeader(ctx context.Context, name string, t *tenancy.Tena
 	return "", nil
 }
 
-// move copies a file, reads the copy back, writes its receipt where info is one, and removes the original. What a killed run has
-// left under the new name goes first: as long as the original is there, it is whole.
+// move copies a file, reads the copy back, writes its receipt where info is one, and removes the
+// original. What a killed run has left under the new name goes first: as long as the original is
+// there, it is whole.
 func (a *adopting) move(ctx context.Context, from, to string, info *Info) (reason string, err error) {
 	s := a.s
 	if err := s.remove(ctx, to); err != nil {
@@ -249,7 +255,8 @@ func (s *Service) renamedRun(ctx context.Context, from, to string) error {
 	return err
 }
 
-// other adopts a file without a receipt: a dump. An archive without one is no backup: it is what a killed run has left.
+// other adopts a file without a receipt: a dump. An archive without one is no backup: it is what a
+// killed run has left.
 func (a *adopting) other(ctx context.Context, o Object) error {
 	to := registryPrefix(a.own) + o.Name
 	if isArchive(o.Name) || strings.HasSuffix(o.Name, receiptSuffix) {

@@ -10,8 +10,9 @@ import (
 // maxSkew is by how much two clocks may differ, as in package tenancy.
 const maxSkew = time.Minute
 
-// clocks are two that say what time it is: this process's, and that of the registry's server, which all processes share. One of them may
-// be wrong, and it is not known which: nothing is deleted by age unless they agree.
+// clocks are two that say what time it is: this process's, and that of the registry's server, which
+// all processes share. One of them may be wrong, and it is not known which: nothing is deleted by
+// age unless they agree.
 type clocks struct{ process, server time.Time }
 
 // readClocks asks both.
@@ -42,7 +43,8 @@ func (c clocks) later() time.Time {
 	return c.process
 }
 
-// ahead reports whether a moment lies in the future: some clock was wrong when it was written down, or is now.
+// ahead reports whether a moment lies in the future: some clock was wrong when it was written down,
+// or is now.
 func ahead(moment, now time.Time) bool { return moment.Sub(now) > maxSkew }
 
 // warning returns what is to be reported of the clocks, empty if they agree.
@@ -63,6 +65,7 @@ func (s *Service) warn(ctx context.Context, warnings ...string) {
 	}
 }
 
-// Ahead reports whether the snapshot was taken in the future by now: the server's clock was wrong, or that of who asks is. Such a backup
-// counts as no tenant's newest, and retention leaves it alone until its time has come.
+// Ahead reports whether the snapshot was taken in the future by now: the server's clock was wrong,
+// or that of who asks is. Such a backup counts as no tenant's newest, and retention leaves it alone
+// until its time has come.
 func (i Info) Ahead(now time.Time) bool { return ahead(i.TakenAt, now) }

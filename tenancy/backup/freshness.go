@@ -13,18 +13,21 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Freshness says when tenants were last backed up, by looking into the store: what is not there does not count, whoever made it. It
-// is what tenancy.DropConfig.Backups asks before a tenant is dropped, and needs no [Service] yet.
+// Freshness says when tenants were last backed up, by looking into the store: what is not there
+// does not count, whoever made it. It is what tenancy.DropConfig.Backups asks before a tenant is
+// dropped, and needs no [Service] yet.
 type Freshness struct {
 	Store Store // required
 }
 
 var _ tenancy.Backups = Freshness{}
 
-// LastBackup returns when the snapshot of the tenant's newest backup was taken, the zero time where there is none. It counts what has both
-// a receipt, so that it was verified, and an archive, of the registry that t was read from by a [tenancy.Manager]: another tenant's of the
-// same id, in another registry, is none. One that was taken in the future counts only where there is no other. Where there is
-// nothing but files without a registry it returns an [UnadoptedError]. It reads names, and one receipt that is not of the future.
+// LastBackup returns when the snapshot of the tenant's newest backup was taken, the zero time where
+// there is none. It counts what has both a receipt, so that it was verified, and an archive, of the
+// registry that t was read from by a [tenancy.Manager]: another tenant's of the same id, in another
+// registry, is none. One that was taken in the future counts only where there is no other. Where
+// there is nothing but files without a registry it returns an [UnadoptedError]. It reads names, and
+// one receipt that is not of the future.
 func (f Freshness) LastBackup(ctx context.Context, t *tenancy.Tenant) (time.Time, error) {
 	fail := func(err error) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("last backup of tenant %q: %w", t.Slug, err)
@@ -70,7 +73,8 @@ func lastPart(name string) string { return name[strings.LastIndexByte(name, '/')
 // files are the verified archives that a store has, by their names.
 type files map[string]bool
 
-// readFiles lists those whose names begin with prefix. What lacks its receipt or its archive is no backup.
+// readFiles lists those whose names begin with prefix. What lacks its receipt or its archive is no
+// backup.
 func readFiles(ctx context.Context, store Store, prefix string) (files, error) {
 	archives, found := make(map[string]bool), make(files)
 	var receipts []string
@@ -92,7 +96,8 @@ func readFiles(ctx context.Context, store Store, prefix string) (files, error) {
 	return found, nil
 }
 
-// newest returns the one with the latest time in its name. One that lies in the future is it where there is no other.
+// newest returns the one with the latest time in its name. One that lies in the future is it where
+// there is no other.
 func (f files) newest(now time.Time) (newest string) {
 	var before bool // newest does not lie in the future
 	for name := range f {
@@ -105,10 +110,11 @@ func (f files) newest(now time.Time) (newest string) {
 	return newest
 }
 
-// LastBackups returns when the snapshot of the last verified backup of each tenant's schema was taken, for metrics: one query and one listing
-// of the store for any number of tenants. As with [Freshness] what is not in the store does not count, whatever the table of runs says, and
-// what was made by hand does; a time is exact where the table has it, and else that of the name, in whole seconds. A backup that was taken
-// in the future counts for nothing. ctx governs both.
+// LastBackups returns when the snapshot of the last verified backup of each tenant's schema was
+// taken, for metrics: one query and one listing of the store for any number of tenants. As with
+// [Freshness] what is not in the store does not count, whatever the table of runs says, and what
+// was made by hand does; a time is exact where the table has it, and else that of the name, in
+// whole seconds. A backup that was taken in the future counts for nothing. ctx governs both.
 func (c *Schedule) LastBackups(ctx context.Context) (map[string]time.Time, error) {
 	last, err := c.lastBackups(ctx)
 	if err != nil {

@@ -13,8 +13,9 @@ import (
 // ErrForeign is what a [ForeignError] wraps.
 var ErrForeign = errors.New("backup is not of this registry")
 
-// ForeignError is returned for an archive in the store that belongs to another registry ([tenancy.Registry.Identity]): that of staging,
-// of a database made anew, or of the original that this database is a copy of. Nothing was changed.
+// ForeignError is returned for an archive in the store that belongs to another registry
+// ([tenancy.Registry.Identity]): that of staging, of a database made anew, or of the original that
+// this database is a copy of. Nothing was changed.
 type ForeignError struct {
 	Name     string
 	Registry string // to which it belongs; empty: its name is of a release in which names had no registry, see [Service.AdoptBackups]
@@ -34,8 +35,9 @@ func (e *ForeignError) Unwrap() error { return ErrForeign }
 // ErrUnadopted is what an [UnadoptedError] wraps.
 var ErrUnadopted = errors.New("files in the store have no registry in their names")
 
-// UnadoptedError is returned where files decide that may be this tenant's or that of another registry's tenant of the same id, by
-// [Service.Erase] before anything is dropped and by [Freshness]. [Service.AdoptBackups] takes over those that are this registry's.
+// UnadoptedError is returned where files decide that may be this tenant's or that of another
+// registry's tenant of the same id, by [Service.Erase] before anything is dropped and by
+// [Freshness]. [Service.AdoptBackups] takes over those that are this registry's.
 type UnadoptedError struct {
 	TenantID int64
 	Names    []string // at least one
@@ -121,7 +123,8 @@ func namesOf(ctx context.Context, store Store, prefix string) ([]string, error) 
 	return names, nil
 }
 
-// bound returns [tenancy.ErrNoIdentity] for a tenant whose files could not be told from those of another registry.
+// bound returns [tenancy.ErrNoIdentity] for a tenant whose files could not be told from those of
+// another registry.
 func bound(t *tenancy.Tenant) error {
 	if t.Registry == "" {
 		return tenancy.ErrNoIdentity

@@ -2,7 +2,8 @@ package archive
 
 import "bytes"
 
-// rowCounter counts the rows of CSV behind its header line: line ends that do not stand in quotes, whatever parts it comes in.
+// rowCounter counts the rows of CSV behind its header line: line ends that do not stand in quotes,
+// whatever parts it comes in.
 type rowCounter struct {
 	lines  int64
 	quoted bool
