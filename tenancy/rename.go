@@ -16,6 +16,10 @@ type RenameParams struct {
 	Name   string // display name, see [ValidateName]
 	Slug   string // see [ValidateSlug]
 	Schema string // see [schemactx.ValidateName]; one that no tenant has ever had, and not of the form tenant_<number>
+
+	// AllowBroken renames the schema although something has its old name as text, see [schemactx.CheckRename]: who sets it
+	// mends that. Default: false, it is refused.
+	AllowBroken bool
 }
 
 func (p RenameParams) validate() error {
@@ -69,7 +73,8 @@ func (m *Manager) checkSchemaName(schema string) error {
 // by its name: its tables, its role's rights and its rows stay what they are.
 //
 // Refused input is a [FieldError], a [schemactx.NameError] or a [schemactx.SearchPathError], [ErrSlugTaken], a [StatusError], or, for a schema name that a
-// tenant has or once had, this one too, or that something else has, [schemactx.ErrTaken]; while another rename of the schema
+// tenant has or once had, this one too, or that something else has, [schemactx.ErrTaken]; where functions, settings or
+// expressions have the old name as text, and would break, a [schemactx.TextError]; while another rename of the schema
 // has not ended, it is a [RenamingError]. Nothing was changed then.
 //
 // The schema is renamed in steps, as it may be on another server than the registry: the names are claimed, schema and role
@@ -77,8 +82,8 @@ func (m *Manager) checkSchemaName(schema string) error {
 // crash at any point the same Rename, or [Manager.Resume], goes on. Until the switch has reached every process, requests of
 // the tenant fail with [schemactx.ErrSchemaMissing] or [schemactx.ErrNotProvisioned], or, in the middle of a statement, with
 // PostgreSQL's undefined table (42P01); none finds another tenant's rows, as the old name is nobody's ever after. A
-// maintenance ([Manager.StartMaintenance]) tells people to come again instead. What holds the old name as text breaks, and
-// so do passwords at level Logins, see [schemactx.Rename].
+// maintenance ([Manager.StartMaintenance]) tells people to come again instead. What a program outside of the
+// database holds as text breaks, and so do passwords at level Logins, see [schemactx.Rename].
 func (m *Manager) Rename(ctx context.Context, slug string, p RenameParams) (Tenant, error) {
 	if err := p.validate(); err != nil {
 		return Tenant{}, err
@@ -94,7 +99,7 @@ func (m *Manager) Rename(ctx context.Context, slug string, p RenameParams) (Tena
 	if err := OpRename.check(&t); err != nil {
 		return t, err
 	}
-	if err := m.renamable(ctx, &t, p.Schema); err != nil {
+	if err := m.renamable(ctx, &t, p); err != nil {
 		return t, err
 	}
 	steps := []step{{"claim", func(ctx context.Context) error { return m.claimNames(ctx, &t, p) }}}
@@ -126,7 +131,8 @@ func (m *Manager) lockToRename(ctx context.Context, slug string, p RenameParams)
 }
 
 // renamable reports whether the schema can get the name, as far as that can be told before anything is changed.
-func (m *Manager) renamable(ctx context.Context, t *Tenant, schema string) error {
+func (m *Manager) renamable(ctx context.Context, t *Tenant, p RenameParams) error {
+	schema := p.Schema
 	if schema == "" || schema == t.NextSchema {
 		return nil
 	}
@@ -143,6 +149,9 @@ func (m *Manager) renamable(ctx context.Context, t *Tenant, schema string) error
 	taken, err := schemaExists(ctx, server, schema)
 	if err == nil && taken {
 		err = schemactx.ErrTaken
+	}
+	if err == nil && !p.AllowBroken {
+		err = schemactx.CheckRename(ctx, server, t.Schema)
 	}
 	if err != nil {
 		return fmt.Errorf("%s tenant %q to schema %q: %w", OpRename, t.Slug, schema, err)
