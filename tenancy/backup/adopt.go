@@ -50,8 +50,8 @@ type SkippedFile struct{ Name, Reason string }
 // It adopts what the registry can have made: the receipt names a schema that the tenant had, was
 // not taken before the tenant was created, and the archive's header, where [Config].Identities can
 // read it, names the tenant as it was created. An archive that differs is of another registry and
-// is skipped, as are files without a receipt beside it. It can be run again after any error; ctx
-// governs it.
+// is skipped, as are files without a receipt beside it. It can be run again after any error, also one
+// that says that another run has moved the file; ctx governs it.
 func (s *Service) AdoptBackups(ctx context.Context, opts AdoptOptions) (Adoption, error) {
 	if s.cfg.Store == nil {
 		return Adoption{}, errNoStore
@@ -210,39 +210,46 @@ func (a *adopting) judgeHeader(ctx context.Context, name string, t *tenancy.Tena
 	return "", nil
 }
 
-// move copies a file, reads the copy back, writes its receipt where info is one, and removes the
-// original. What a killed run has left under the new name goes first: as long as the original is
-// there, it is whole.
+// move copies a file, reads the copy back, writes its receipt where info is one, and removes the original. What is whole under the new
+// name stays: a run that was killed has left it, or another one at the same moment, which removes the original then. Of two that copy
+// one file the store refuses the second.
 func (a *adopting) move(ctx context.Context, from, to string, info *Info) (reason string, err error) {
 	s := a.s
-	if err := s.remove(ctx, to); err != nil {
-		return "", err
-	}
-	sum, err := s.copyFile(ctx, from, to)
+	want, err := s.sumOf(ctx, from)
 	if err != nil {
 		return "", err
 	}
-	stored, err := s.sumOf(ctx, to)
-	if err != nil {
-		return "", errors.Join(err, s.discard(ctx, to))
+	if info != nil && want != (fileSum{info.Size, info.SHA256}) {
+		return "it is not what its receipt says", nil
 	}
-	switch {
-	case stored != sum:
-		return "", errors.Join(fmt.Errorf("the copy of %q is not what was written", from), s.discard(ctx, to))
-	case info != nil && stored != (fileSum{info.Size, info.SHA256}):
-		return "it is not what its receipt says", s.discard(ctx, to)
+	if err := s.copyFile(ctx, from, to, want); err != nil {
+		return "", err
 	}
 	if info != nil {
 		adopted := *info
 		adopted.Name, adopted.Registry = to, a.own
-		if err := s.writeReceipt(ctx, adopted); err != nil {
-			return "", errors.Join(err, s.discard(ctx, to))
+		if err := s.moveReceipt(ctx, adopted); err != nil {
+			return "", err
 		}
 		if err := s.renamedRun(ctx, from, to); err != nil {
 			return "", err
 		}
 	}
 	return "", s.remove(ctx, from)
+}
+
+// moveReceipt writes a receipt that is not there yet.
+func (s *Service) moveReceipt(ctx context.Context, info Info) error {
+	there, err := s.readReceipt(ctx, info.Name)
+	if err == nil && there.Size == info.Size && there.SHA256 == info.SHA256 {
+		return nil
+	}
+	if !errors.Is(err, ErrNotFound) {
+		if err := s.cfg.Store.Delete(ctx, receiptOf(info.Name)); err != nil {
+			return err
+		}
+	}
+	return s.writeReceipt(ctx, info)
 }
 
 // renamedRun writes the new name of an archive where a [Schedule] has noted the former one.
@@ -289,22 +296,39 @@ func (m *meter) sum() fileSum { return fileSum{m.n, hex.EncodeToString(m.hash.Su
 
 func newMeter(dst io.Writer) *meter { return &meter{dst: dst, hash: sha256.New()} }
 
-// copyFile copies a file of the store and returns what was written.
-func (s *Service) copyFile(ctx context.Context, from, to string) (sum fileSum, err error) {
+// copyFile copies a file of the store, whose sum is want, unless the copy is there.
+func (s *Service) copyFile(ctx context.Context, from, to string, want fileSum) error {
+	there, err := s.sumOf(ctx, to)
+	switch {
+	case err == nil && there == want:
+		return nil
+	case err == nil: // of another file
+		err = s.remove(ctx, to)
+	case errors.Is(err, ErrNotFound):
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
 	file, err := s.cfg.Store.Open(ctx, from)
 	if err != nil {
-		return sum, err
+		return err
 	}
 	defer file.Close()
 	upload, err := s.cfg.Store.Create(ctx, to)
 	if err != nil {
-		return sum, err
+		return err
 	}
-	m := newMeter(upload)
-	if _, err := io.Copy(m, &cancellable{ctx.Err, file}); err != nil {
-		return sum, errors.Join(err, upload.Abort())
+	if _, err := io.Copy(upload, &cancellable{ctx.Err, file}); err != nil {
+		return errors.Join(err, upload.Abort())
 	}
-	return m.sum(), upload.Commit()
+	if err := upload.Commit(); err != nil {
+		return err
+	}
+	if there, err = s.sumOf(ctx, to); err != nil || there == want {
+		return err
+	}
+	return errors.Join(fmt.Errorf("the copy of %q is not what was written", from), s.discard(ctx, to))
 }
 
 // sumOf reads a file of the store to its end.

@@ -3,6 +3,7 @@ package backup_test
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -259,4 +260,48 @@ func TestOnlyWholeBackupsAreAdopted(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []backup.AdoptedFile{{From: name, To: info.Name}}, got.Adopted)
 	assert.Equal(t, []string{info.Name, info.Name + ".json"}, f.objects(t))
+}
+
+func TestAdoptionsAtTheSameTimeLoseNothing(t *testing.T) {
+	t.Parallel()
+	f, _ := scheduled(t, 1)
+	s := f.service(t, backup.Config{})
+	info := backUp(t, s, "t1")
+	for fired, step := true, 1; fired; step++ { // until there is no such step
+		f.unbind(t)
+		calls := 0
+		meanwhile := func() { // a whole adoption before a step of the first
+			if calls++; calls == step {
+				_, err := s.AdoptBackups(t.Context(), backup.AdoptOptions{})
+				assert.NoError(t, err)
+			}
+		}
+		_, err := f.service(t, backup.Config{Store: &beside{f.dir, meanwhile}}).AdoptBackups(t.Context(), backup.AdoptOptions{})
+		fired = calls >= step
+		t.Logf("step %d of %d: %v", step, calls, err) // it may find that the other one was first
+		require.Equal(t, []string{info.Name, info.Name + ".json"}, f.objects(t), "step %d", step)
+		_, _, err = s.Check(t.Context(), info.Name)
+		require.NoError(t, err)
+	}
+}
+
+// beside is a store in which something happens before a file is read, made or deleted.
+type beside struct {
+	*backup.Dir
+	before func()
+}
+
+func (b *beside) Open(ctx context.Context, name string) (io.ReadCloser, error) {
+	b.before()
+	return b.Dir.Open(ctx, name)
+}
+
+func (b *beside) Create(ctx context.Context, name string) (backup.Upload, error) {
+	b.before()
+	return b.Dir.Create(ctx, name)
+}
+
+func (b *beside) Delete(ctx context.Context, name string) error {
+	b.before()
+	return b.Dir.Delete(ctx, name)
 }
