@@ -57,8 +57,9 @@ type EraseResult struct {
 // certificate, which the registry keeps.
 //
 // The drop is that of [tenancy.Manager.Drop], with all that it demands and refuses; until it has begun nothing is changed. After an error
-// or a crash the same call goes on: once the tenant is gone it needs no token any more. When there is nothing left to do it returns the
-// certificate again. Where a new tenant has the slug by then, [Service.ResumeErasures] finishes the old one's.
+// or a crash the same call goes on: once the tenant is gone, by a request of who has called Erase, it needs no token any more. When there is
+// nothing left to do it returns the certificate again. Where a new tenant has the slug by then, [Service.ResumeErasures] finishes the old
+// one's. A tenant that somebody else has dropped is not erased, whoever has tried to: its archives stay.
 //
 // The errors are those of Drop, an [UnadoptedError] before anything is dropped, a [LeftError] where something is still there, and those of
 // the store, the holders and the database.
@@ -81,11 +82,19 @@ func (s *Service) Erase(ctx context.Context, p EraseParams) (Certificate, error)
 			return fail(err)
 		}
 	}
-	if err := s.beginErasure(ctx, &t, p); err != nil {
+	hosts, err := s.hostsOf(ctx, t.ID)
+	if err != nil {
+		return fail(err)
+	}
+	if err := s.noteErasure(ctx, &t, hosts, p, "exists (select from public.tenants where id = $1)"); err != nil {
 		return fail(err)
 	}
 	if _, err := s.cfg.Tenants.Drop(ctx, p.DropParams); err != nil {
-		return fail(errors.Join(err, s.cancelErasure(ctx, t.ID)))
+		return fail(errors.Join(err, s.cancelErasure(ctx, t.ID, p.Actor)))
+	}
+	// Once more: who was refused meanwhile may have noted something else.
+	if err := s.noteErasure(ctx, &t, hosts, p, "true"); err != nil {
+		return fail(err)
 	}
 	c, err := s.finishErasure(ctx, t.ID)
 	if err != nil {
@@ -96,7 +105,7 @@ func (s *Service) Erase(ctx context.Context, p EraseParams) (Certificate, error)
 
 // ResumeErasures finishes what was begun and whose tenant is gone, and returns the certificates. An error of one does not stop the others.
 func (s *Service) ResumeErasures(ctx context.Context) ([]Certificate, error) {
-	ids, err := s.erasures(ctx, `certificate is null and not exists (select from public.tenants t where t.id = tenant_id)`)
+	ids, err := s.erasures(ctx, "certificate is null and "+allowedSQL)
 	if err != nil {
 		return nil, fmt.Errorf("resume erasures: %w", err)
 	}
@@ -142,8 +151,13 @@ func (s *Service) PruneErased(ctx context.Context) (removed []string, err error)
 	return removed, err
 }
 
+// allowedSQL is a condition on the note e of an erasure: the tenant is gone, by a request of who has noted it. The note alone says
+// nothing, as it is made before the drop is allowed, or refused.
+const allowedSQL = `not exists (select from public.tenants t where t.id = e.tenant_id) and exists (select from public.drop_requests r
+	where r.tenant_id = e.tenant_id and r.actor = e.actor and r.schema_name = '' and r.used_at is not null)`
+
 func (s *Service) erasures(ctx context.Context, condition string) ([]int64, error) {
-	rows, err := s.cfg.Registry.Query(ctx, "select tenant_id from public.backup_erasures where "+condition+" order by tenant_id")
+	rows, err := s.cfg.Registry.Query(ctx, "select tenant_id from public.backup_erasures e where "+condition+" order by tenant_id")
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +172,7 @@ func (s *Service) eraseAgain(ctx context.Context, slug string, notFound error) (
 	var id int64
 	var text []byte
 	err := s.cfg.Registry.QueryRow(ctx, `select tenant_id, certificate from public.backup_erasures e
-		where slug = $1 and not exists (select from public.tenants t where t.id = e.tenant_id)
+		where slug = $1 and `+allowedSQL+`
 		order by tenant_id desc limit 1`, slug).Scan(&id, &text)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
@@ -178,30 +192,32 @@ func (s *Service) eraseAgain(ctx context.Context, slug string, notFound error) (
 	return c, nil
 }
 
-// beginErasure notes what will have to be gone.
-func (s *Service) beginErasure(ctx context.Context, t *tenancy.Tenant, p EraseParams) error {
-	domains, err := s.cfg.Tenants.Domains(ctx, t.ID)
-	if err != nil {
-		return err
-	}
+func (s *Service) hostsOf(ctx context.Context, id int64) ([]string, error) {
+	domains, err := s.cfg.Tenants.Domains(ctx, id)
 	hosts := []string{}
 	for _, d := range domains {
 		hosts = append(hosts, d.Host)
 	}
-	_, err = s.cfg.Registry.Exec(ctx, `insert into public.backup_erasures (tenant_id, slug, actor, schemas, domains, keep_archives)
+	return hosts, err
+}
+
+// noteErasure notes what will have to be gone, if the condition, SQL of ours, holds.
+func (s *Service) noteErasure(ctx context.Context, t *tenancy.Tenant, hosts []string, p EraseParams, condition string) error {
+	_, err := s.cfg.Registry.Exec(ctx, `insert into public.backup_erasures (tenant_id, slug, actor, schemas, domains, keep_archives)
 		select $1, $2, $3, array_agg(name order by name <> $4, name), $5, $6 * interval '1 second' from public.schema_names where tenant_id = $1
+		having `+condition+`
 		on conflict (tenant_id) do update set slug = excluded.slug, actor = excluded.actor, schemas = excluded.schemas,
 			domains = excluded.domains, keep_archives = excluded.keep_archives`,
 		t.ID, t.Slug, p.Actor, t.Schema, hosts, int64(p.KeepArchives/time.Second))
 	return err
 }
 
-// cancelErasure forgets one whose drop was refused. Where the drop has begun the tenant is dropping or gone, and the note stays.
-func (s *Service) cancelErasure(ctx context.Context, id int64) error {
+// cancelErasure forgets the actor's note where the drop was refused. Where the drop has begun the tenant is dropping or gone, and the note stays.
+func (s *Service) cancelErasure(ctx context.Context, id int64, actor string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
 	_, err := s.cfg.Registry.Exec(ctx, `delete from public.backup_erasures
-		where tenant_id = $1 and exists (select from public.tenants where id = $1 and status <> 'dropping')`, id)
+		where tenant_id = $1 and actor = $2 and exists (select from public.tenants where id = $1 and status <> 'dropping')`, id, actor)
 	return err
 }
 

@@ -145,6 +145,53 @@ func TestARefusedErasureChangesNothing(t *testing.T) {
 	}
 }
 
+// The note of an erasure is made before its drop is refused, and stays where the drop of others has begun.
+func TestARefusedErasureTakesNothingFromTheDropOfOthers(t *testing.T) {
+	t.Parallel()
+	f, tenant, _ := backedUp(t, 1)
+	s := f.service(t, backup.Config{})
+	before := f.objects(t)
+	p := f.token(t, "t1")
+	f.exec(t, "public", "update public.tenants set status = 'dropping'") // a drop has stopped
+	eve := backup.EraseParams{DropParams: tenancy.DropParams{Slug: "t1", Actor: "eve", Token: "guessed"}}
+	_, err := s.Erase(t.Context(), eve)
+	expectIs(t, err, tenancy.ErrDropToken)
+	_, err = f.tenants.Drop(t.Context(), p.DropParams)
+	check(t, err)
+	done, err := s.ResumeErasures(t.Context())
+	check(t, err)
+	_, err = s.Erase(t.Context(), eve)
+	expectIs(t, err, tenancy.ErrNotFound)
+	if len(done) != 0 || !slices.Equal(f.objects(t), before) {
+		t.Errorf("erased %+v of tenant %d, files %q", done, tenant.ID, f.objects(t))
+	}
+}
+
+func TestARefusedErasureChangesNothingOfAnother(t *testing.T) {
+	t.Parallel()
+	f, _, _ := backedUp(t, 1)
+	meddle := func(ctx context.Context, e tenancy.DropEvent) {
+		if e.Phase == tenancy.DropDone && e.Actor == "ada" { // the note is what eve has made of it
+			_, err := f.pg.Pool.Exec(ctx, "update public.backup_erasures set actor = 'eve', keep_archives = '0'")
+			check(t, err)
+		}
+	}
+	var err error
+	f.tenants, err = tenancy.New(f.owner, tenancy.Config{
+		Migrator: f.runner, Roles: f.roles, Drop: tenancy.DropConfig{Enabled: true, Notify: meddle},
+	})
+	check(t, err)
+	s := f.service(t, backup.Config{})
+	before := f.objects(t)
+	p := f.token(t, "t1")
+	p.KeepArchives = time.Hour
+	c, err := s.Erase(t.Context(), p)
+	check(t, err)
+	if c.Actor != "ada" || c.ArchivesUntil.IsZero() || !slices.Equal(f.objects(t), before) {
+		t.Errorf("certificate\n%s\nfiles %q", c.Text(), f.objects(t))
+	}
+}
+
 func TestAnErasureThatStoppedGoesOnWithoutAToken(t *testing.T) {
 	t.Parallel()
 	f, _, info := backedUp(t, 1)
