@@ -33,7 +33,7 @@ type AdoptOptions struct {
 // Adoption is what became of the files of before, valid with an error too.
 type Adoption struct {
 	Adopted []AdoptedFile
-	Removed []string      // leftovers without a receipt, older than a day, as [Service.Prune] removes them
+	Removed []string      // leftovers without a receipt, older than a day by clocks that agree, as [Service.Prune] removes them
 	Skipped []SkippedFile // they stay as they are
 }
 
@@ -68,11 +68,15 @@ type adopting struct {
 	s    *Service
 	opts AdoptOptions
 	own  string // the registry
+	now  clocks
 	done Adoption
 }
 
 func (a *adopting) run(ctx context.Context) (err error) {
 	if a.own, err = a.s.cfg.Tenants.Identity(ctx); err != nil {
+		return err
+	}
+	if a.now, err = a.s.readClocks(ctx); err != nil {
 		return err
 	}
 	prefix := ""
@@ -267,7 +271,7 @@ func (s *Service) renamedRun(ctx context.Context, from, to string) error {
 func (a *adopting) other(ctx context.Context, o Object) error {
 	to := registryPrefix(a.own) + o.Name
 	if isArchive(o.Name) || strings.HasSuffix(o.Name, receiptSuffix) {
-		if time.Since(o.ModTime) < abandoned {
+		if !a.now.agree() || a.now.earlier().Sub(o.ModTime) < abandoned {
 			a.skip(o.Name, "has no receipt: it may be being written")
 			return nil
 		}

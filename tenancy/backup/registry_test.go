@@ -215,6 +215,13 @@ func TestBackupsOfBeforeAreAdopted(t *testing.T) {
 	assert.Len(t, got.Skipped, len(before))
 	assert.Equal(t, before, production.objects(t))
 
+	// A clock that is wrong removes nothing.
+	ahead := production.service(t, backup.Config{})
+	backup.SetClock(ahead, func() time.Time { return time.Now().Add(48 * time.Hour) })
+	wrong, err := ahead.AdoptBackups(t.Context(), backup.AdoptOptions{Plan: true})
+	require.NoError(t, err)
+	assert.Empty(t, wrong.Removed)
+
 	// That which has adopts them, and nothing happens before it is meant.
 	plan, err := p.AdoptBackups(t.Context(), backup.AdoptOptions{Plan: true})
 	require.NoError(t, err)
