@@ -112,7 +112,7 @@ func (m *Manager) requestDrop(ctx context.Context, slug, schema, actor string) (
 	err = m.registry.QueryRow(ctx, `insert into public.drop_requests (tenant_id, actor, token_hash, expires_at, schema_name)
 		select id, $2, $3, now() + $4 * interval '1 millisecond', $5 from public.tenants where id = $1
 		returning id, requested_at, expires_at`,
-		r.Tenant.ID, actor, hashToken(token), m.cfg.Drop.TTL.Milliseconds(), schema).Scan(&r.ID, &r.RequestedAt, &r.ExpiresAt)
+		r.Tenant.ID, actor, hashToken(token, schema), m.cfg.Drop.TTL.Milliseconds(), schema).Scan(&r.ID, &r.RequestedAt, &r.ExpiresAt)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = fmt.Errorf("%w: it was dropped meanwhile", ErrNotFound)
 	}
@@ -134,7 +134,12 @@ func (m *Manager) mayDrop(actor string) error {
 	return validateText("actor", actor, MaxActorLen, "is longer than 200 characters")
 }
 
-func hashToken(token string) []byte {
+// hashToken is what the registry keeps of a token. That of one schema is bound to its name: processes of before RequestConfirm, on the
+// same registry, would take the token for the tenant's.
+func hashToken(token, schema string) []byte {
+	if schema != "" {
+		token = schema + " " + token
+	}
 	sum := sha256.Sum256([]byte(token))
 	return sum[:]
 }

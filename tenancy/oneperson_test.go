@@ -2,6 +2,7 @@ package tenancy_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"testing"
 	"time"
@@ -89,6 +90,27 @@ func TestOnePersonAloneDestroysNothing(t *testing.T) {
 		require.NoError(t, ways[name].do(tenancy.DropParams{Slug: "a", Actor: actor, Token: r.Token}), name)
 	}
 	f.expectInvariants(t)
+}
+
+// A process of before RequestConfirm does not look at the schema of a request: the token of one must not be a drop's there.
+func TestTheTokenOfAConfirmationIsNoDropsForOlderProcesses(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a := f.create(t, "a")
+	f.replace(t, "a")
+	m := f.twoPeople(t)
+	finds := func(r tenancy.DropRequest) (found bool) {
+		hash := sha256.Sum256([]byte(r.Token))
+		require.NoError(t, f.pg.Pool.QueryRow(t.Context(), `select exists (select from public.drop_requests
+			where token_hash = $1 and tenant_id = $2 and actor = $3 and used_at is null)`, hash[:], a.ID, actor).Scan(&found))
+		return found
+	}
+	drop, err := m.RequestDrop(t.Context(), "a", actor)
+	require.NoError(t, err)
+	require.True(t, finds(drop))
+	confirm, err := m.RequestConfirm(t.Context(), "a", a.Schema, actor)
+	require.NoError(t, err)
+	require.False(t, finds(confirm))
 }
 
 // What else a drop demands, a confirmation demands too.
