@@ -50,7 +50,7 @@ func (p CreateParams) validate() (CreateParams, error) {
 //
 // Refused input is a [FieldError], a [schemactx.NameError], a [schemactx.SearchPathError] where the
 // Migrator has the name on the path of every tenant, [ErrSlugTaken], [ErrDomainTaken] or, for a schema name that a tenant has or once had, [schemactx.ErrTaken], and nothing was
-// changed. When a later step fails, or ctx ends, the error is a [StepError]; the row stays and
+// changed. The same holds for a pool that is not the owner's, with a [schemactx.LoginError]. When a later step fails, or ctx ends, the error is a [StepError]; the row stays and
 // says what failed, its hosts are answered with 503, and [Manager.Resume] goes on. After a
 // crash at any point the same holds.
 func (m *Manager) Create(ctx context.Context, p CreateParams) (Tenant, error) {
@@ -59,6 +59,9 @@ func (m *Manager) Create(ctx context.Context, p CreateParams) (Tenant, error) {
 		return Tenant{}, err
 	}
 	if err := m.checkSchemaName(p.Schema); err != nil {
+		return Tenant{}, err
+	}
+	if err := m.checkServer(ctx, m.schemas); err != nil {
 		return Tenant{}, err
 	}
 	t, l, err := m.insertLocked(ctx, p)
@@ -116,6 +119,9 @@ func (m *Manager) build(ctx context.Context, l *lease, op Op, t *Tenant, steps .
 
 func (m *Manager) provisionSchema(ctx context.Context, t *Tenant) error {
 	server, err := m.server(t)
+	if err == nil {
+		err = m.checkServer(ctx, server)
+	}
 	if err != nil {
 		return err
 	}

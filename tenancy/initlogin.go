@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oryne/pgtenant/schemactx"
@@ -21,10 +22,36 @@ func (m *Manager) checkLogins(ctx context.Context) error {
 	return checkOwner(ctx, m.schemas, m.cfg.Roles)
 }
 
-func checkOwner(ctx context.Context, pool *pgxpool.Pool, roles schemactx.RoleNames) error {
+// checkSession is checkOwner for one connection, before each operation: a program may not have called Init. It takes no
+// round trip where the server has reported the owner as the login, or a pooler reports nothing.
+func checkSession(ctx context.Context, conn *pgx.Conn, roles schemactx.RoleNames) error {
+	switch conn.PgConn().ParameterStatus("session_authorization") {
+	case "", roles.Owner():
+		return nil
+	}
+	return checkOwner(ctx, conn, roles)
+}
+
+// checkServer is checkSession for the pool of the tenants' schemas, before one is made.
+func (m *Manager) checkServer(ctx context.Context, server *pgxpool.Pool) error {
+	if server == m.registry {
+		return nil // checked with the lock
+	}
+	return server.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
+		return checkSession(ctx, conn.Conn(), m.cfg.Roles)
+	})
+}
+
+// queryer is what looks at a login: a pool or one connection.
+type queryer interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// checkOwner returns an error unless db works as the owner role.
+func checkOwner(ctx context.Context, db queryer, roles schemactx.RoleNames) error {
 	var role string
 	var super, owner, public bool
-	err := pool.QueryRow(ctx, `select rolname, rolsuper, exists (select from pg_catalog.pg_roles where rolname = $1),
+	err := db.QueryRow(ctx, `select rolname, rolsuper, exists (select from pg_catalog.pg_roles where rolname = $1),
 			exists (select from pg_catalog.pg_roles where rolname = $2)
 		from pg_catalog.pg_roles where rolname = current_user`, roles.Owner(), roles.Public()).Scan(&role, &super, &owner, &public)
 	switch {

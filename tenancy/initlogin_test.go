@@ -16,7 +16,7 @@ import (
 )
 
 // Whoever is logged in, and whether Setup has run: with another login than the owner's nothing is made.
-func TestInitMakesNothingAsAnotherRole(t *testing.T) {
+func TestNothingIsMadeAsAnotherRole(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
 	roles := schemactx.DefaultRoleNames(pg.Name)
@@ -70,4 +70,50 @@ func TestInitMakesNothingAsAnotherRole(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, m.Init(t.Context()))
 	assert.NotZero(t, made())
+
+	// What another role makes, no operation of the owner's could go on with: each refuses it, whether Init was called or not.
+	require.NoError(t, created(m.Create(t.Context(), tenancy.CreateParams{Slug: "north"})))
+	before := rowsOfRegistry(t, pg.Pool)
+	wrong, err := manager(pg.Pool, tenancy.Config{Drop: tenancy.DropConfig{Enabled: true}})
+	require.NoError(t, err)
+	for operation, err := range operationsThatMake(t, wrong) {
+		requireSuperuser(t, err, operation)
+	}
+	_, err = wrong.Suspend(t.Context(), "north", "")
+	requireSuperuser(t, err, "suspend")
+
+	// The registry with the right login, the schemas with a wrong one.
+	wrong, err = manager(pool(roles.Owner()), tenancy.Config{Schemas: pg.Pool})
+	require.NoError(t, err)
+	for operation, err := range operationsThatMake(t, wrong) {
+		requireSuperuser(t, err, operation)
+	}
+	assert.Equal(t, before, rowsOfRegistry(t, pg.Pool), "the wrong login has made something")
+}
+
+func requireSuperuser(t *testing.T, err error, operation string) {
+	t.Helper()
+	var wrong *schemactx.LoginError
+	require.ErrorAs(t, err, &wrong, operation)
+	assert.Equal(t, schemactx.LoginSuperuser, wrong.Kind, operation)
+}
+
+func created(_ tenancy.Tenant, err error) error { return err }
+
+// operationsThatMake returns what came of each operation that makes a schema.
+func operationsThatMake(t *testing.T, m *tenancy.Manager) map[string]error {
+	t.Helper()
+	operations := map[string]error{"create": created(m.Create(t.Context(), tenancy.CreateParams{Slug: "south"}))}
+	_, operations["stage a schema"] = m.StageScratch(t.Context())
+	_, operations["stage a replacement"] = m.StageReplacement(t.Context(), "north")
+	_, operations["stage a tenant"] = m.StageTenant(t.Context(), tenancy.AdoptParams{Slug: "west"})
+	return operations
+}
+
+// rowsOfRegistry counts what the registry holds, and the schemas that there are.
+func rowsOfRegistry(t *testing.T, pool *pgxpool.Pool) (rows [4]int) {
+	t.Helper()
+	require.NoError(t, pool.QueryRow(t.Context(), `select (select count(*) from public.tenants), (select count(*) from public.schema_names),
+		(select count(*) from public.side_schemas), (select count(*) from pg_namespace)`).Scan(&rows[0], &rows[1], &rows[2], &rows[3]))
+	return rows
 }

@@ -42,6 +42,11 @@ func (m *Manager) openLease(ctx context.Context) (*lease, error) {
 		<-m.locks
 		return nil, err
 	}
+	if err := checkSession(ctx, conn.Conn(), m.cfg.RegistryRoles); err != nil {
+		conn.Release()
+		<-m.locks
+		return nil, err
+	}
 	return &lease{m: m, conn: conn}, nil
 }
 

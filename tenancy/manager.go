@@ -94,7 +94,9 @@ type Manager struct {
 
 // New returns a manager that works through registry, a pool logged in as the owner role of
 // [schemactx.Setup], with at least two connections. It does not connect and does not close
-// the pool. Several managers may share one. A pool of the runtime login is a [schemactx.LoginError].
+// the pool. Several managers may share one. A pool of the runtime login is a [schemactx.LoginError]. So is, with its first
+// connection, that of a superuser or of another role: each operation that changes a tenant or makes a schema refuses it, before
+// anything is made.
 func New(registry *pgxpool.Pool, cfg Config) (*Manager, error) {
 	if registry == nil {
 		return nil, errors.New("tenancy: pool is nil")
@@ -122,7 +124,7 @@ func New(registry *pgxpool.Pool, cfg Config) (*Manager, error) {
 			cfg.RegistryRoles = schemactx.DefaultRoleNames(registry.Config().ConnConfig.Database)
 		}
 	}
-	if err := errors.Join(checkConfigured(registry, cfg.RegistryRoles), checkConfigured(cfg.Schemas, cfg.Roles)); err != nil {
+	if err := cmp.Or(checkConfigured(registry, cfg.RegistryRoles), checkConfigured(cfg.Schemas, cfg.Roles)); err != nil {
 		return nil, err
 	}
 	if cfg.Domains == nil {

@@ -92,6 +92,10 @@ func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Stagi
 	if err != nil {
 		return nil, err
 	}
+	if err := checkSession(ctx, pooled.Conn(), m.cfg.RegistryRoles); err != nil {
+		pooled.Release()
+		return nil, err
+	}
 	s := &Staging{m: m, conn: pooled.Hijack()}
 	allowed := "select 1"
 	if tenant != 0 { // a drop that begins at this moment finds the note, or this finds the drop
@@ -117,10 +121,13 @@ func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Stagi
 	return s, nil
 }
 
-// vacant returns an error where the server has a schema of the name, such as that of a tenant which a registry that was
-// taken back from a backup does not know.
+// vacant returns an error where the pool of the server is not the owner's, or where the server has a schema of the name,
+// such as that of a tenant which a registry that was taken back from a backup does not know.
 func (m *Manager) vacant(ctx context.Context, side *SideSchema) error {
 	server, err := m.server(&Tenant{Placement: "default"})
+	if err == nil {
+		err = m.checkServer(ctx, server)
+	}
 	if err != nil {
 		return err
 	}
