@@ -68,8 +68,14 @@ func TestOnlyKnownDirectoriesAreAtTheTop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ignored, err := os.ReadFile(filepath.Join(root, ".gitignore")) // such as what a reader of an example's README makes
+	if err != nil {
+		t.Fatal(err)
+	}
+	unversioned := strings.Fields(string(ignored))
 	for _, entry := range entries {
-		if entry.IsDir() && !strings.HasPrefix(entry.Name(), ".") && !slices.Contains(directories, entry.Name()) {
+		known := strings.HasPrefix(entry.Name(), ".") || slices.Contains(directories, entry.Name()) || slices.Contains(unversioned, "/"+entry.Name()+"/")
+		if entry.IsDir() && !known {
 			t.Errorf("%s/: is not a known top-level directory: the tree is the layer diagram, and a new layer is a decision", entry.Name())
 		}
 	}
