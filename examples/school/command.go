@@ -50,6 +50,9 @@ func newServe(o *options) *cobra.Command {
 
 // openApp opens what the commands work with. It uses the database of the program that serves, or starts it where none does.
 func openApp(ctx context.Context, o *options, stderr io.Writer) (_ *manage.App, err error) {
+	if err := o.checkMade(); err != nil {
+		return nil, err
+	}
 	db, err := joinDatabase(ctx, *o, stderr)
 	if err != nil {
 		return nil, err
@@ -78,7 +81,7 @@ func openApp(ctx context.Context, o *options, stderr io.Writer) (_ *manage.App, 
 	return app, nil
 }
 
-// openAdmin opens the login that may make others.
+// openAdmin opens the login that may make others, for init, in a database that it makes where there is none.
 func openAdmin(ctx context.Context, o *options, stderr io.Writer) (*manage.Admin, error) {
 	db, err := joinDatabase(ctx, *o, stderr)
 	if err != nil {
@@ -100,6 +103,9 @@ func openAdmin(ctx context.Context, o *options, stderr io.Writer) (*manage.Admin
 
 // withPlatform runs one of the program's own commands.
 func withPlatform(ctx context.Context, o *options, stderr io.Writer, do func(p *platform) error) (err error) {
+	if err := o.checkMade(); err != nil {
+		return err
+	}
 	db, err := joinDatabase(ctx, *o, stderr)
 	if err != nil {
 		return err

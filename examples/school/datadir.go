@@ -33,6 +33,20 @@ func checkDataDir(dir string) error {
 	return nil
 }
 
+// checkMade refuses a data directory without a database: a command that looks at schools, or changes one, is about those that are there, and
+// would only make an empty database beside them.
+func (o *options) checkMade() error {
+	if o.databaseURL != "" {
+		return nil
+	}
+	_, err := os.Stat(filepath.Join(o.dataDir, clusterDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no database in %s: --data-dir names the directory of another one, and %s makes one there",
+			o.dataDir, o.command("init"))
+	}
+	return nil // what else is wrong with it, who opens it says
+}
+
 // defaultDataDir is where data is kept that --data-dir puts nowhere else. PostgreSQL does
 // not run as root, and the user it then runs as cannot enter root's home.
 func defaultDataDir() string {

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"errors"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,5 +31,21 @@ func TestAKeyThatOthersCanReadIsRefused(t *testing.T) {
 	check(t, os.Symlink(path+".theirs", path))
 	if _, err := loginKey(dir); err == nil {
 		t.Error("a link to a key was taken")
+	}
+}
+
+// A --data-dir that was forgotten, or has a typing error, makes no second, empty database.
+func TestCommandsMakeNoDatabase(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "no such data")
+	for _, command := range []string{"logins", "backup schoola", "tenant list", "restore schoola --yes", "migrate", "hire a@b.example Ada"} {
+		args := append(strings.Fields(command), "--data-dir", dir)
+		err := run(t.Context(), args, io.Discard, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "school init --data-dir '"+dir+"'") {
+			t.Errorf("%s: %v", command, err)
+		}
+		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+			t.Fatalf("%s has made the directory: %v", command, err)
+		}
 	}
 }
