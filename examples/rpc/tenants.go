@@ -35,7 +35,7 @@ func (s Tenants) enter(ctx context.Context, keys []string) (context.Context, err
 		return nil, err
 	}
 	if target.Public() {
-		return tenancy.NewPublicContext(ctx), nil
+		return tenancy.NewPublicContext(ctx), nil //tenantvet:allow tenantswitch interceptors are where a call gets its tenant
 	}
 	t := target.Tenant()
 	if err := tenancy.Serveable(t); err != nil {
@@ -46,7 +46,7 @@ func (s Tenants) enter(ctx context.Context, keys []string) (context.Context, err
 			return nil, err
 		}
 	}
-	return tenancy.NewContext(ctx, t), nil
+	return tenancy.NewContext(ctx, t), nil //tenantvet:allow tenantswitch as above: t is who the metadata stands for
 }
 
 // refusal is what a caller is told: the code has the number that gRPC and Connect share, and retry is 0 where nobody knows.
