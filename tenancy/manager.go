@@ -74,7 +74,7 @@ type Config struct {
 // While it works on a tenant it holds a connection of the registry's pool, for the tenant's
 // lock: a row of the registry that names the session, so that the pool must not lead through a pooler
 // that gives transactions out to different sessions. It is no advisory lock, as every role of a
-// database can take each of these. A lock whose session has ended is taken over. The order of all locks is in
+// database can take each of these. A lock whose session has ended, or was reset by a pooler in session mode, is taken over. The order of all locks is in
 // LOCKS.md beside this file. Where the connection
 // ends in the middle of an operation, so does the operation, before its next step and within
 // seconds in one that takes long: see [ErrLockLost].

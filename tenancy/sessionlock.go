@@ -13,7 +13,8 @@ import (
 // Locks are rows of the registry. An advisory lock is no lock against tenants: every role can take every key, read the keys
 // that others hold in pg_locks, and hold up each operation on another tenant. The row names the session that has the lock: its
 // pid, start and login. A lock is gone with its session, as an advisory lock is: who finds the row of a session that has
-// ended takes it over.
+// ended takes it over. It is gone with the session's client, too, where a pooler in session mode keeps the session and resets it: the
+// session holds an advisory lock whose key, the row's mark, is drawn for each row. Whoever else takes that takes nothing from it.
 
 // stockKey is the lock of who refills the stock.
 const stockKey = "stock"
@@ -29,12 +30,19 @@ func sideKey(id int64) string { return "side " + strconv.FormatInt(id, 10) }
 func takeLock(key, from, onConflict string) string {
 	return "insert into public.registry_locks (key, pid, backend_start, login) select " + key +
 		", a.pid, a.backend_start, a.usesysid from " + from + "pg_stat_activity a where a.pid = pg_backend_pid() on conflict (key) do " +
-		onConflict + " returning key"
+		onConflict + " returning key, " + markSQL + "(mark)"
 }
+
+// markSQL is the function that marks the session as the one that has a lock.
+const markSQL = "pg_try_advisory_lock_shared"
+
+// markedSQL is a condition on the row l of a lock: its session has not been reset since.
+const markedSQL = `exists (select from pg_locks k where k.pid = l.pid and k.locktype = 'advisory' and k.granted and k.objsubid = 1
+	and (k.classid::bigint << 32 | k.objid::bigint) = l.mark)`
 
 // takeNewLock is takeLock for what no other session can know yet: a row there is is that of a session long gone.
 func takeNewLock(key, from string) string {
-	return takeLock(key, from+", ", "update set pid = excluded.pid, backend_start = excluded.backend_start, login = excluded.login, taken_at = now()")
+	return takeLock(key, from+", ", "update set pid = excluded.pid, backend_start = excluded.backend_start, login = excluded.login, mark = excluded.mark, taken_at = now()")
 }
 
 // asyncLock is SQL for the SELECT of a statement that takes or releases locks: a lock need not be on the disk, as a crash of
@@ -45,6 +53,7 @@ const asyncLock = "set_config('synchronous_commit', 'off', true)"
 type holder struct {
 	pid   int32
 	start time.Time
+	mark  int64
 	alive bool
 	own   bool // it is the session that asks
 }
@@ -68,18 +77,21 @@ func lockOnce(ctx context.Context, conn *pgx.Conn, sql, key string) (held bool, 
 	}
 	// A statement of its own: it sees each session that has committed the row that it sees.
 	var h holder
-	err = conn.QueryRow(ctx, `select l.pid, l.backend_start, coalesce(bool_or(a.pid is not null), false), l.pid = pg_backend_pid()
+	err = conn.QueryRow(ctx, `select l.pid, l.backend_start, l.mark, coalesce(bool_or(a.pid is not null), false), l.pid = pg_backend_pid()
 		from public.registry_locks l left join pg_stat_activity a
 		on a.pid = l.pid and a.usesysid = l.login and coalesce(a.backend_start = l.backend_start, true)
-		where l.key = $1 group by l.key`, key).Scan(&h.pid, &h.start, &h.alive, &h.own)
+			and `+markedSQL+`
+		where l.key = $1 group by l.key`, key).Scan(&h.pid, &h.start, &h.mark, &h.alive, &h.own)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return false, nil // it was released just now
 	}
 	if err != nil || h.alive {
 		return err == nil && h.own, err
 	}
-	tag, err = conn.Exec(ctx, `update public.registry_locks l set pid = a.pid, backend_start = a.backend_start, login = a.usesysid, taken_at = now()
-		from pg_stat_activity a where a.pid = pg_backend_pid() and l.key = $1 and l.pid = $2 and l.backend_start = $3`, key, h.pid, h.start)
+	tag, err = conn.Exec(ctx, `update public.registry_locks l set pid = a.pid, backend_start = a.backend_start, login = a.usesysid,
+			mark = default, taken_at = now()
+		from pg_stat_activity a where a.pid = pg_backend_pid() and l.key = $1 and l.pid = $2 and l.backend_start = $3 and l.mark = $4
+		returning `+markSQL+`(l.mark)`, key, h.pid, h.start, h.mark)
 	return err == nil && tag.RowsAffected() == 1, err
 }
 
@@ -115,7 +127,7 @@ func unlockAll(ctx context.Context, conn *pgx.Conn) error {
 // minute keeps it off a row that a session takes over meanwhile which it has not seen.
 func (m *Manager) forgetLocks(ctx context.Context) error {
 	_, err := m.registry.Exec(ctx, `delete from public.registry_locks l where taken_at < now() - interval '1 minute' and not exists (
-		select from pg_stat_activity a where a.pid = l.pid and a.usesysid = l.login and coalesce(a.backend_start = l.backend_start, true))`)
+		select from pg_stat_activity a where a.pid = l.pid and a.usesysid = l.login and coalesce(a.backend_start = l.backend_start, true) and `+markedSQL+`)`)
 	if err != nil {
 		return fmt.Errorf("forget locks of sessions that have ended: %w", err)
 	}

@@ -98,13 +98,17 @@ func TestALockOfASessionThatHasEndedIsTakenOver(t *testing.T) {
 	} {
 		conn := f.connect(t)
 		a := f.create(t, strings.ReplaceAll(name, " ", "-"))
-		_, err := f.pg.Pool.Exec(t.Context(), "insert into public.registry_locks (key, pid, backend_start, login) select 'tenant ' || $1::bigint, x.* from ("+
-			session+") x where $3 > 0", a.ID, f.roles.Owner(), int32(conn.PgConn().PID()))
+		var mark int64
+		check(t, f.pg.Pool.QueryRow(t.Context(), "insert into public.registry_locks (key, pid, backend_start, login) select 'tenant ' || $1::bigint, x.* from ("+
+			session+") x where $3 > 0 returning mark", a.ID, f.roles.Owner(), int32(conn.PgConn().PID())).Scan(&mark))
+		_, err := conn.Exec(t.Context(), "select pg_advisory_lock_shared($1)", mark)
 		check(t, err)
 		_, err = f.tenants.Suspend(soon(t), a.Slug, "")
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+		_, err = conn.Exec(t.Context(), "select pg_advisory_unlock_all()")
+		check(t, err)
 	}
 	f.expectInvariants(t)
 }

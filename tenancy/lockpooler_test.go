@@ -1,0 +1,63 @@
+package tenancy_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"github.com/oryne/pgtenant/internal/poolertest"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// A pooler in session mode keeps the session of a process that is killed, for the next client.
+func TestALockIsGoneWithItsProcessThroughAPooler(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.create(t, "a")
+	var mu sync.Mutex
+	var conns []net.Conn
+	cfg, err := pgxpool.ParseConfig(poolertest.Start(t, f.pg.URLAs(f.roles.Owner(), "o"), 4, "pool_mode = session"))
+	require.NoError(t, err)
+	cfg.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+		if err == nil {
+			mu.Lock()
+			defer mu.Unlock()
+			conns = append(conns, conn)
+		}
+		return conn, err
+	}
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	die := tenancy.ApproverFunc(func(context.Context, tenancy.ApprovalData) error {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, conn := range conns {
+			_ = conn.Close()
+		}
+		return errors.New("dead")
+	})
+	dying, err := tenancy.New(pool, tenancy.Config{
+		Migrator: f.migrator, Roles: f.roles, Drop: tenancy.DropConfig{Enabled: true, Approve: die},
+	})
+	require.NoError(t, err)
+	_, err = dying.Drop(t.Context(), request(t, dying, "a"))
+	require.ErrorIs(t, err, tenancy.ErrDropNotApproved)
+	var rows int
+	require.NoError(t, f.pg.Pool.QueryRow(t.Context(), `select count(*) from public.registry_locks l
+		join pg_stat_activity a on a.pid = l.pid and a.backend_start = l.backend_start`).Scan(&rows))
+	require.Equal(t, 1, rows, "the session and the row outlive the process")
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	_, err = f.tenants.Suspend(ctx, "a", "x")
+	require.NoError(t, err)
+	_, err = f.pg.Pool.Exec(t.Context(), "delete from public.registry_locks")
+	require.NoError(t, err)
+}
