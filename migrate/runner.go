@@ -39,6 +39,15 @@ func (res *Result) did(steps []step, now state) {
 // which has fewer; what a file says does not matter to it, nor to a schema that has applied it.
 func (r *Runner) TenantVersion() string { return r.tenant.fingerprint() }
 
+// Role returns the role that the runner's pool works as, to which belongs what migrations make.
+func (r *Runner) Role(ctx context.Context) (string, error) {
+	var role string
+	if err := r.pool.QueryRow(ctx, "select current_user").Scan(&role); err != nil {
+		return "", fmt.Errorf("look at the login of the migrations: %w", err)
+	}
+	return role, nil
+}
+
 // Migrate is [Runner.Up] without the result, as package tenancy wants it.
 func (r *Runner) Migrate(ctx context.Context, schema string) error {
 	_, err := r.Up(ctx, schema)

@@ -10,16 +10,40 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
+// RoleMigrator is a [Migrator] that says which role it works as, such as a migrate.Runner: [Manager.Init] refuses one
+// that is not the owner of the registry's database. It is safe for concurrent use, as Migrate is.
+type RoleMigrator interface {
+	Migrator
+
+	// Role returns the role to which belongs what Migrate makes in public. ctx governs the query.
+	Role(ctx context.Context) (string, error)
+}
+
 // checkLogins finds out, before Init makes anything, whether its pools are logged in as the owner: what another role
 // makes belongs to that role, and the owner can neither migrate nor grant it later.
 func (m *Manager) checkLogins(ctx context.Context) error {
 	if err := checkOwner(ctx, m.registry, m.cfg.RegistryRoles); err != nil {
 		return err
 	}
+	if err := m.checkMigrator(ctx); err != nil {
+		return fmt.Errorf("the pool of the migrations: %w", err)
+	}
 	if m.schemas == m.registry {
 		return nil
 	}
 	return checkOwner(ctx, m.schemas, m.cfg.Roles)
+}
+
+func (m *Manager) checkMigrator(ctx context.Context) error {
+	migrator, ok := m.cfg.Migrator.(RoleMigrator)
+	if !ok {
+		return nil
+	}
+	role, err := migrator.Role(ctx)
+	if err == nil && role != m.cfg.RegistryRoles.Owner() {
+		err = &schemactx.LoginError{Login: role, Kind: schemactx.LoginOther, Want: m.cfg.RegistryRoles.Owner()}
+	}
+	return err
 }
 
 // checkSession is checkOwner for one connection, before each operation: a program may not have called Init. It takes no

@@ -66,7 +66,16 @@ func TestNothingIsMadeAsAnotherRole(t *testing.T) {
 	require.NoError(t, err)
 	refused(roles.Owner(), tenancy.Config{Roles: other}, schemactx.LoginOther, other.Owner(), true) // roles of another name
 
-	m, err := manager(pool(roles.Owner()), tenancy.Config{})
+	foreign, err := migrate.New(pg.Pool, migrate.Config{Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}}})
+	require.NoError(t, err)
+	m, err := tenancy.New(pool(roles.Owner()), tenancy.Config{Migrator: foreign}) // the migrations alone with the wrong login
+	require.NoError(t, err)
+	var login *schemactx.LoginError
+	require.ErrorAs(t, m.Init(t.Context()), &login)
+	assert.Equal(t, roles.Owner(), login.Want)
+	assert.Zero(t, made(), "the wrong login has made something")
+
+	m, err = manager(pool(roles.Owner()), tenancy.Config{})
 	require.NoError(t, err)
 	require.NoError(t, m.Init(t.Context()))
 	assert.NotZero(t, made())

@@ -152,8 +152,9 @@ func sameDatabase(a, b *pgxpool.Pool) bool {
 // database read what leads a request to its tenant. It can be run again, by several processes at once,
 // and a program runs it at every start.
 //
-// It makes nothing with a pool that is not logged in as the owner, such as a superuser's, or in a database where
-// [schemactx.Setup] has not run or has made roles of other names: that is a [schemactx.LoginError].
+// It makes nothing with a pool that is not logged in as the owner, such as a superuser's, that of a [RoleMigrator]
+// included, or in a database where [schemactx.Setup] has not run or has made roles of other names: that is a
+// [schemactx.LoginError].
 func (m *Manager) Init(ctx context.Context) error {
 	if err := m.checkLogins(ctx); err != nil {
 		return err
