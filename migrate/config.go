@@ -25,10 +25,11 @@ type Config struct {
 	// there. Default: none.
 	ExtraSearchPath []string
 
-	// ExtraTables are the names, not quoted, of tables that schemas may have beside those that the migrations make: a partition
-	// manager's own, or django_migrations while two programs share the schemas. They and what belongs to them, such as the
-	// sequence of a column, are no drift and in no backup, restore or clone. A name that the migrations make a table of has
-	// no effect. Default: none.
+	// ExtraTables are the unquoted names of tables that schemas may have beside those that the
+	// migrations make, such as a partition manager's tables, or django_migrations while two
+	// programs share the schemas. They and the objects that belong to them, such as the sequence of
+	// a column, are no drift, and no backup, restore or clone has them. The name of a table that
+	// the migrations make has no effect. Default: none.
 	ExtraTables []string
 
 	// Table is the name of the version table in each schema. Default: goose_db_version.

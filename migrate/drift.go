@@ -34,8 +34,9 @@ type DriftOptions struct {
 	// columns, and to nothing else; a column that was dropped and added again stands at the end.
 	IgnoreOrder bool
 
-	// ExtraTables are the names, not quoted, of tables that are no difference, with all that belongs to them, beside those of
-	// [Config].ExtraTables. One that the reference has is compared all the same. Default: none.
+	// ExtraTables are the unquoted names of more tables that are no difference, with all objects
+	// that belong to them, in addition to [Config].ExtraTables. A table that the reference has is
+	// compared anyway. Default: none.
 	ExtraTables []string
 
 	// Skip, where not nil, leaves out the objects for which it returns true: what tenants may have of their own.
@@ -71,9 +72,10 @@ type DriftResult struct {
 // table, except for a moment those that views show. It reads the catalogue with one query for each batch, a few at a time,
 // and holds in memory these batches, the reference, and the results of the schemas that are not equal.
 //
-// Partitions that were made at run time, of tables that the reference has, are the tenant's data and no difference, at any
-// depth. What one has of its own is: a constraint, an index or a trigger that the table above has not, other rights, storage
-// parameters. One that the reference has and the schema has not is missing.
+// Partitions that were made at run time, at any depth, of tables that the reference has, are the
+// tenant's data and no difference. What such a partition has and its parent does not have is a
+// difference: a constraint, an index, a trigger, other privileges, storage parameters. A partition
+// that the reference has and the schema does not have is missing.
 //
 // The reference is at the newest version: a schema that is behind differs by what is pending. What differs is in the
 // report and no error; [DriftReport.Err] makes one of it. A schema that does not exist is a result like any other.

@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// partitions takes from the objects what belongs to partitions that were made at run time, of tables that the reference has: they are
-// the tenant's data. What such a partition has of its own, beyond what the server gives each partition, is a difference.
+// partitions removes from the objects the partitions that were made at run time, of tables that the
+// reference has: they are the tenant's data. What such a partition has beyond what the server gives
+// each partition is a difference.
 func (c *comparison) partitions() {
 	tables := make(map[string]Object)
 	for _, o := range c.objects {
@@ -40,7 +41,8 @@ func (c *comparison) partitions() {
 	})
 }
 
-// madeAtRunTime returns the table that a table is a partition of, if the reference has not the partition but the partitioned table on top.
+// madeAtRunTime returns the parent of a partition, if the reference has the topmost partitioned
+// table but not the partition.
 func (c *comparison) madeAtRunTime(name string, tables map[string]Object) (parent string, ok bool) {
 	parent = strings.TrimPrefix(tables[name].property("inherits"), "{schema}.")
 	if _, expected := c.ref.index[objectKey{ObjectTable, "", name}]; expected || tables[name].property("bounds") == "" {
@@ -53,7 +55,7 @@ func (c *comparison) madeAtRunTime(name string, tables map[string]Object) (paren
 	return parent, ok
 }
 
-// ofPartition compares an object of a partition with what it should be by that of the table above.
+// ofPartition compares an object of a partition with that of its parent.
 func (c *comparison) ofPartition(o Object, parent string, have map[objectKey]Object) {
 	var want Object
 	switch o.Kind {
@@ -66,7 +68,7 @@ func (c *comparison) ofPartition(o Object, parent string, have map[objectKey]Obj
 			}
 		}
 	case ObjectColumn:
-		// Rows that come through the table above have its defaults.
+		// Rows that are inserted through the parent have the parent's defaults.
 		above := have[objectKey{o.Kind, parent, o.Name}]
 		compared := []string{"type", "collation", "not null", "generated", "grants"}
 		o.Properties = slices.DeleteFunc(slices.Clone(o.Properties), func(p Property) bool { return !slices.Contains(compared, p.Name) })
@@ -95,7 +97,7 @@ func (c *comparison) ofPartition(o Object, parent string, have map[objectKey]Obj
 	}
 }
 
-// partitionProperties returns those of a table above that a partition has too.
+// partitionProperties returns those properties of a parent that a partition has too.
 func partitionProperties(above Object, names ...string) (all []Property) {
 	for _, name := range names {
 		if v := above.property(name); v != "" {
@@ -105,7 +107,7 @@ func partitionProperties(above Object, names ...string) (all []Property) {
 	return all
 }
 
-// Tables returns the names of the tables, partitions too, as the catalogue has them: not quoted.
+// Tables returns the unquoted names of the tables, partitions included.
 func (s Structure) Tables() (names []string) {
 	for _, o := range s.Objects {
 		if o.Kind == ObjectTable {
@@ -122,8 +124,8 @@ func unquoteName(name string) string {
 	return name
 }
 
-// extra takes from the objects the tables that are expected beside what the migrations make, with their partitions and all that
-// belongs to them.
+// extra removes from the objects the tables of [DriftOptions].ExtraTables, with their partitions and
+// all that belongs to them.
 func (ref reference) extra(objects []Object) []Object {
 	if len(ref.opts.ExtraTables) == 0 {
 		return objects

@@ -67,7 +67,8 @@ func (e *ParseError) Error() string {
 	return fmt.Sprintf("migration %s/%s:%d: %s", e.Source, e.File, e.Line, e.Reason)
 }
 
-// PanicError is returned, in an [Error], when a Go migration panicked: it is treated as one that returned an error.
+// PanicError is returned, in an [Error], when a Go migration panicked. The migration is treated as
+// one that returned an error.
 type PanicError struct {
 	Value any    // of the panic
 	Stack []byte // of the function, as runtime/debug.Stack has it

@@ -60,8 +60,8 @@ func (s *session) callAlone(ctx context.Context, st step) error {
 	return nil
 }
 
-// guarded calls a function of the program, which may panic or end its goroutine: it runs on one of its own, so that neither takes the
-// other schemas of a fleet along.
+// guarded calls a function of the program, which may panic or end its goroutine. It runs on a
+// goroutine of its own, so that neither ends the migration of the other schemas.
 func guarded(fn func() error) (err error) {
 	ended := make(chan struct{})
 	go func() {
@@ -113,7 +113,7 @@ func (s *session) alone(ctx context.Context, g goal) ([]step, error) {
 	if err != nil {
 		return nil, s.t.wrap(err)
 	}
-	if st.absent && s.notesHalf(steps[0]) { // how far it is, is noted at the version table
+	if st.absent && s.notesHalf(steps[0]) { // its progress is noted in the version table's comment
 		if _, err := s.transact(ctx, func(state) ([]step, bool, error) { return nil, false, nil }); err != nil {
 			return nil, err
 		}

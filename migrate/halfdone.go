@@ -17,13 +17,13 @@ type halfDone struct {
 	Checksum  string    `json:"checksum,omitempty"`
 }
 
-// HalfDoneError is returned, in an [Error], when a migration without a transaction fails that an
-// earlier run had left half done. What the statements before the one that it stopped at have made
-// is there: they are run again, and fail unless they can be repeated (IF NOT EXISTS), or what they
-// made was undone by hand.
+// HalfDoneError is returned, in an [Error], when a migration without a transaction fails and an
+// earlier run of it had stopped half way. The statements before Statement are done. A run repeats
+// them, and they fail unless they can be repeated (IF NOT EXISTS), or what they made was undone by
+// hand.
 type HalfDoneError struct {
-	Statement int   // that the earlier run stopped at, 1-based, within the file's section
-	Edited    bool  // the file was edited since: the statement is one of the file as it was
+	Statement int   // at which the earlier run stopped, 1-based, within the file's section
+	Edited    bool  // the file was edited since: Statement counts in the file as it was then
 	Err       error // why it failed now
 }
 
@@ -33,8 +33,8 @@ func (e *HalfDoneError) Error() string {
 	if e.Edited {
 		of = " of the file as it was before it was edited"
 	}
-	return fmt.Sprintf("%v: an earlier run stopped at statement %d%s, and the statements before that one are done: undo them, or make them repeatable, "+
-		"and run the migration again", e.Err, e.Statement, of)
+	return fmt.Sprintf("%v: an earlier run stopped at statement %d%s, and the statements before that one are done: "+
+		"undo them, or make them repeatable, and run the migration again", e.Err, e.Statement, of)
 }
 
 // Unwrap returns the reason.
@@ -48,8 +48,8 @@ func (st step) sum() string {
 	return st.m.checksum[:noteLen]
 }
 
-// notesHalf reports whether a step is noted while it runs: one that can stop between two
-// statements, in a schema that stays.
+// notesHalf reports whether the progress of a step is noted: it can stop between two statements, and
+// the schema is no scratch schema.
 func (s *session) notesHalf(st step) bool {
 	return !s.t.cfg.unused && !st.isGo() && len(st.statements()) > 1
 }
@@ -63,8 +63,8 @@ func (s state) stopped(st step) *halfDone {
 }
 
 // noteHalf writes down, before the i-th statement of a step is sent, that those before it are done.
-// A migration may have changed the session so that it cannot be written, which is no reason to stop
-// in the middle.
+// The migration may have changed the session so that the note cannot be written. That is no reason
+// to stop in the middle.
 func (s *session) noteHalf(ctx context.Context, seen state, st step, i int) error {
 	if i == 0 || !seen.noted || !s.notesHalf(st) {
 		return nil

@@ -41,8 +41,8 @@ type Source struct {
 //
 // The context of all four has the schema, as [schemactx.FromContext] reads it, and is the caller's
 // otherwise. Unqualified names mean the schema. The functions are called by as many goroutines
-// as schemas are migrated at a time, each call on one of its own: one that panics is a [PanicError] of its schema. A Go
-// migration has no checksum.
+// as schemas are migrated at a time, each call on a goroutine of its own. A panic is a [PanicError]
+// of its schema. A Go migration has no checksum.
 //
 // [schemactx.FromContext]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx#FromContext
 type GoMigration struct {

@@ -28,8 +28,9 @@ type Config struct {
 	WWW WWW
 
 	// Connect opens the connection that listens to changes, which the Directory closes. Needed where the pool of the
-	// [Database] goes through a pooler or to a replica: neither can LISTEN ([ErrNotListening]). Any login will do, as LISTEN needs no
-	// rights; OnNotification of the connection's configuration stays nil. ctx governs the opening alone. A change may be
+	// [Database] goes through a pooler or to a replica: neither can LISTEN ([ErrNotListening]). Any
+	// login can be used, as LISTEN needs no privilege; OnNotification of the connection's
+	// configuration stays nil. ctx governs the opening alone. A change may be
 	// told before a replica has it, and is then found by Reconcile, which is to be short there: until then memory is what
 	// the replica was, though [Status] and [Directory.Refresh] say that it is current. Default: [Database].Connect.
 	Connect func(ctx context.Context) (*pgx.Conn, error)

@@ -43,8 +43,9 @@ var _ tenancy.Resolver = (*Directory)(nil)
 // until [Directory.Close]. ctx governs the first reading alone.
 //
 // A configuration that makes no sense is a [tenancy.FieldError]. A database that cannot be listened to or read is an error
-// that wraps pgx's: there is no directory without a first copy. The directory notifies itself, on a second connection that
-// it closes again: where that does not arrive within a second, the error is [ErrNotListening].
+// that wraps pgx's: there is no directory without a first copy. The directory sends itself a
+// notification, on a second connection that it closes again. If it does not arrive within a second,
+// the error is [ErrNotListening].
 func NewDirectory(ctx context.Context, db Database, cfg Config) (*Directory, error) {
 	if db == nil {
 		return nil, errors.New("resolver: database is nil")

@@ -13,15 +13,16 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// hearTimeout is how long the directory's own notification may take on its way through what is between it and the server.
+// hearTimeout is how long the directory waits for its own notification before it sends a ping.
 const hearTimeout = 500 * time.Millisecond
 
-// hear returns [ErrNotListening] unless what another session notifies arrives on conn. A pooler in transaction mode takes
-// LISTEN without an error and drops what the server sends later. The channel is the directory's own, so that no other
-// directory counts it.
+// hear returns [ErrNotListening] unless a notification of another session arrives on conn. A pooler
+// in transaction mode accepts LISTEN without an error and drops the notifications that the server
+// sends later. The channel is the directory's own, so that no other directory counts it.
 //
-// A server sends a session what was committed before its command in front of the answer. So the ping settles it, and the
-// wait before it only keeps a pooler from handing conn, for the ping, what has come just now.
+// PostgreSQL sends a session all notifications that were committed before its command, ahead of the
+// command's answer. So the answer to the ping decides. The wait before the ping gives a pooler time to
+// drop the notification: it could otherwise deliver it together with that answer.
 func (d *Directory) hear(ctx context.Context, conn *pgx.Conn) error {
 	channel := "pgtenant_" + strings.ToLower(rand.Text())
 	if _, err := conn.Exec(ctx, "listen "+channel); err != nil {
@@ -36,7 +37,7 @@ func (d *Directory) hear(ctx context.Context, conn *pgx.Conn) error {
 	heard, err := heardOn(wait, conn, channel)
 	if err == nil && !heard {
 		if err = conn.Ping(ctx); err == nil {
-			cancel() // of what has not come with its answer
+			cancel() // a notification that did not come before the answer does not come at all
 			heard, err = heardOn(wait, conn, channel)
 		}
 	}
@@ -50,7 +51,7 @@ func (d *Directory) hear(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// say notifies channel on a connection of its own, which goes the way that the listening one has gone.
+// say notifies channel on a second connection, which is opened like the listening one.
 func (d *Directory) say(ctx context.Context, channel string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -65,7 +66,8 @@ func (d *Directory) say(ctx context.Context, channel string) error {
 	return nil
 }
 
-// heardOn takes notifications until one is on the channel or ctx ends. Others are let go: everything is read after this.
+// heardOn receives notifications until one is on the channel or ctx ends. It drops the others: the
+// directory reads everything after this.
 func heardOn(ctx context.Context, conn *pgx.Conn, channel string) (bool, error) {
 	for {
 		n, err := conn.WaitForNotification(ctx)

@@ -19,7 +19,8 @@ const (
 	maxReconnect   = 5 * time.Second
 )
 
-// connect opens a connection that listens, and hears itself. What is committed after that is told on it.
+// connect opens a connection that listens, and tests that notifications arrive on it. What is
+// committed after that is notified on it.
 func (d *Directory) connect(ctx context.Context) (*pgx.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()

@@ -1,10 +1,11 @@
 package schemactx
 
-// linkRules are about what the owner can make that leads from one tenant's schema to another's, past the rights of both:
-// PostgreSQL checks the rights on the parent, on the view, on the table with the rule, and not on what is behind it.
+// linkRules find objects by which a statement in one tenant's schema reaches another tenant's schema
+// without a privilege there. The owner makes them. PostgreSQL checks the privileges on the parent
+// table, on the view or on the table with the rule, and not on what is behind it.
 var linkRules = []rule{
 	{
-		// Views are those of CodeViewRights. A foreign key to a shared table is none of them.
+		// CodeViewRights is about views. A foreign key to a shared table is no link.
 		code: CodeTenantLink, roles: Refuse, logins: Refuse, pathOnly: Warn,
 		sql: `with relation as not materialized (
 				select c.oid, relnamespace, t.oid is not null as of_tenant, relispartition, format('%I.%I', n.nspname, relname) as name
@@ -27,11 +28,11 @@ var linkRules = []rule{
 			select 'table ' || c.name, format('has the trigger %I, which calls a function of schema %I', tgname, t.nspname)
 			from pg_trigger join pg_proc f on f.oid = tgfoid join tenant t on t.oid = pronamespace join relation c on c.oid = tgrelid
 			where not tgisinternal and c.relnamespace <> t.oid`,
-		message: "{object} {detail}, so that the rows of a tenant can be reached from another schema: remove that",
+		message: "{object} {detail}, so that the rows of a tenant can be reached from another schema: remove it",
 	},
 	{
-		// Thousands of schemas have the same functions, so that each text is read once. Names in the text are those in front of
-		// a dot, whole strings, and those behind search_path.
+		// Thousands of schemas have the same functions, so each text is read once. A word of the text
+		// counts as a name if it is before a dot, a whole string, or after search_path.
 		code: CodeDefinerTenant, roles: Warn, logins: Warn, pathOnly: Warn,
 		sql: `with definer as materialized (
 				select f.oid, pronamespace, proconfig, coalesce(nullif(prosrc, ''), pg_get_function_sqlbody(f.oid)) as src
@@ -53,11 +54,12 @@ var linkRules = []rule{
 			)
 			select ` + functionObject + `, names
 			from (select oid, string_agg(quote_ident(nspname), ', ' order by nspname) as names from named group by oid) as n join pg_proc using (oid)`,
-		message: "{object}, which tenants can call, runs with its owner's rights and names the schema of another tenant, {detail}: read it",
+		message: "{object}, which tenants can call, runs with its owner's rights and names the schema of another tenant, {detail}: " +
+			"review the function",
 	},
 	{
-		// A foreign table asks the other server as the role of the user mapping, whatever the tenant may do here. What is kept from the
-		// tenants is not found.
+		// A foreign table reads the other server as the role of the user mapping, whatever privileges the
+		// tenant has here. What tenants cannot use is not reported.
 		code: CodeForeignData, roles: Warn, logins: Warn, pathOnly: Warn,
 		sql: `with reader as (select 0::oid as oid union all select oid from runner)
 			select distinct format('foreign table %I.%I', n.nspname, c.relname), format('reads server %I as its user mapping does', srvname)
@@ -71,6 +73,7 @@ var linkRules = []rule{
 			union all
 			select format('foreign server %I', srvname), 'may be used by ' || case when grantee = 0 then 'PUBLIC' else quote_ident(pg_get_userbyid(grantee)) end
 			from pg_foreign_server, aclexplode(srvacl) where grantee in (select oid from reader)`,
-		message: "{object} {detail}, where the rights of this database do not hold: take it from the tenants, or see what they can read there",
+		message: "{object} {detail}, where the rights of this database do not hold: take it from the tenants, " +
+			"or check what they can read there",
 	},
 }

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// kindRules come first. A login that is meant for other work is not to be changed until it can serve: the findings of
-// the rules that follow would advise to take the rights from the owner or from postgres.
+// kindRules come first. If the pool uses the wrong login, the advice is to use another one: the
+// rules that follow would advise to take privileges from the owner or from postgres.
 var kindRules = []rule{
 	{
 		code: CodeLoginKind, roles: Refuse, logins: Refuse, pathOnly: Refuse,

@@ -21,7 +21,7 @@ type connState struct {
 	stain  string                                  // the schema whose statements may have left something behind, or manySchemas
 	strays bool                                    // what may have been left includes prepared statements
 	doubt  bool                                    // prepared statements may be others than they were
-	judged bool                                    // the login is one that a scope keeps from other tenants
+	judged bool                                    // checkLogin has accepted the connection's login
 	sound  bool                                    // at Logins: the session has been seen to be as it began, and nothing since may have changed it
 	cache  stmtCache
 	types  typeCache

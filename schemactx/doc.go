@@ -37,7 +37,7 @@
 //   - [Roles], the default, gives each tenant a role with rights in its schema alone, and the login that serves none
 //     ([Setup], [Provision]). Qualified names, joins, functions and DDL meet "permission denied". A statement that an
 //     attacker wrote can still take another role, by set_config or in a DO block; [Harden], run once by a superuser,
-//     closes both (MANAGED.md: where there is none). This package stops SET ROLE as a whole statement; the server does not.
+//     closes both (MANAGED.md is for services without one). This package, not the server, stops a SET ROLE statement.
 //   - [Logins] logs each tenant in as its own role, which can become no other, for the price of a pool for each.
 //
 // No level closes the catalogs (names, definitions, sizes), advisory locks and notifications, which belong to the

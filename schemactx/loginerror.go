@@ -13,8 +13,9 @@ const (
 	LoginOther     LoginKind = "another role" // than any of the others
 )
 
-// LoginError says that a pool is logged in as another role than its work needs. Nothing has been made with it. It is
-// returned by [New] for the owner, by the methods of [DB] for the owner and for superusers, and by package tenancy.
+// LoginError says that a pool is logged in as a role that is not the one its work needs. Nothing was
+// made with it. It is returned by [New] for the owner, by the methods of [DB] for the owner and for
+// superusers, and by package tenancy.
 type LoginError struct {
 	Login string // the role that the pool is logged in as
 	Kind  LoginKind
@@ -24,18 +25,18 @@ type LoginError struct {
 	Missing bool
 }
 
-// Error returns which login it is, which it should be, and what makes that.
+// Error returns the login, the login that is needed, and how to make it.
 func (e *LoginError) Error() string {
 	is := fmt.Sprintf("logged in as %s, %q, and not as %q", e.Kind, e.Login, e.Want)
 	if e.Missing {
-		return is + ", which does not exist: run schemactx.Setup with an administrator's login first, as the command init does, " +
-			"or set Roles to the names of the roles that it has made"
+		return is + ", which does not exist: first run schemactx.Setup with an administrator's login, as the command init does, " +
+			"or set Roles to the names of the roles that Setup has made"
 	}
-	return is + ": use the URL of that login, which schemactx.Setup makes, as the command init does, and gives its password"
+	return is + ": use the URL of that login; schemactx.Setup, and the command init, make it and set its password"
 }
 
-// checkLogin refuses logins that no scope keeps from anything. The server reports superuser and login when a
-// connection is made; a pooler that does not pass that on leaves both empty.
+// checkLogin refuses logins that a scope does not restrict. The server reports superuser and login
+// when a connection is made. Both are empty behind a pooler that does not forward them.
 func (db *DB) checkLogin(superuser, login string) error {
 	want := db.cfg.Roles.Runtime()
 	switch {

@@ -33,7 +33,8 @@ func (r RenameReport) Changed() bool { return changed(r.Actions) }
 // its role is [ErrNotProvisioned]; an invalid name, and the old one as the new one, is a [NameError].
 //
 // What has the old name in text breaks: functions with SET search_path, bodies of functions that are
-// strings, queries of programs. [CheckRename] finds the former. [LoginPassword] derives the password from the role's name: at
+// strings, queries of programs. [CheckRename] finds what the database has of these. [LoginPassword]
+// derives the password from the role's name: at
 // level [Logins] run [ProvisionLogin] for the new name, and [DB.Refresh] the old one. (The server
 // clears an MD5 password with the name that salts it; the SCRAM verifiers of this package stay.)
 func Rename(ctx context.Context, owner Beginner, roles RoleNames, from, to string) (RenameReport, error) {

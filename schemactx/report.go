@@ -11,7 +11,7 @@ import (
 type Action struct {
 	What    string // as SQL says it, with names quoted and without passwords: `create schema "tenant_1"`
 	Outcome ActionOutcome
-	Err     error // of [Setup], where the server refused it: a [PrivilegeError]; else nil
+	Err     error // a [PrivilegeError] if the server refused it to [Setup]; else nil
 }
 
 // String returns the action as one line for a log.

@@ -72,9 +72,10 @@ func (r RoleNames) Tenant(schema string) string {
 	return r.prefix + "_x_" + hex.EncodeToString(sum[:16])
 }
 
-// ValidateSchema is [ValidateName] for a new tenant's schema. It also refuses, with a [NameError], the names of the owner, of the runtime login and
-// of the public role, and those that begin as the names of tenants' roles do. PostgreSQL's own search path begins with
-// "$user": a session of such a role that sets no path would find the tenant's tables, and make its own there.
+// ValidateSchema is [ValidateName] for a new tenant's schema. It also refuses, with a [NameError], the
+// names of the owner, of the runtime login and of the public role, and names that begin like those of
+// tenants' roles. PostgreSQL's default search path begins with "$user": a session of such a role that
+// sets no path would find the tenant's tables, and make its own there.
 func (r RoleNames) ValidateSchema(name string) error {
 	if err := ValidateName(name); err != nil {
 		return err
@@ -83,7 +84,7 @@ func (r RoleNames) ValidateSchema(name string) error {
 	case name == r.Owner(), name == r.Runtime(), name == r.Public():
 		return &NameError{Name: name, Rule: "is the name of a role, whose sessions would find the schema by \"$user\""}
 	case strings.HasPrefix(name, r.prefix+"__"), strings.HasPrefix(name, r.prefix+"_x_"):
-		return &NameError{Name: name, Rule: "begins as the roles of tenants do, whose sessions would find the schema by \"$user\""}
+		return &NameError{Name: name, Rule: "begins like a tenant's role, whose sessions would find the schema by \"$user\""}
 	}
 	return nil
 }

@@ -54,14 +54,16 @@ type SetupConfig struct {
 //   - where the configuration names them: a schema for extensions, extensions in it, and USAGE for PUBLIC on the schemas
 //     that every tenant finds without naming them
 //
-// admin is a superuser, or a role with CREATEROLE that owns the database. Another role gets done what it may do: the report
-// names the rest and who can do it, see [SetupReport.Err]. Managed services are in MANAGED.md.
+// admin is a superuser, or a role with CREATEROLE that owns the database. For any other role, Setup
+// does what the server allows. The report names the rest and the roles that can do it, see
+// [SetupReport.Err]; a refusal is no error. MANAGED.md is about managed services.
 //
-// Setup is one transaction, and behind it one for each password, which ctx governs. It can be run again: what is there
-// stays and what lacks is made. The report has the role names it used, and says what it did. With an error no role and no
-// privilege has changed, unless the connection broke while a password was set. A role of the name that was made for
-// another database is [ErrTaken], a server that is too old [ErrVersion], and a schema that cannot be on the path a
-// [SearchPathError]. That something was refused is no error.
+// Setup is one transaction, followed by one for each password. ctx governs all of them. Setup can be
+// run again: it makes what is missing and leaves the rest as it is. The report has the role names that
+// it used, and says what it did. With an error no role and no privilege has changed, unless the
+// connection broke while a password was set. A role of the name that was made for another database is
+// [ErrTaken], a server that is too old [ErrVersion], and a schema that cannot be on the path a
+// [SearchPathError].
 //
 // Before PostgreSQL 16, a login with CREATEROLE can grant itself any role that is not a
 // superuser's: guard the owner's password as you guard the administrator's.

@@ -7,13 +7,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// missing is what it takes to change something: the words for a [PrivilegeError], and the query for the roles that have it.
+// missing is what a change needs: the words for a [PrivilegeError], and the query for the roles that
+// have it.
 type missing struct {
 	what, holders string
 	args          []any
 }
 
-// ownership is of the database.
+// ownership is the ownership of the database.
 func ownership(database string) missing {
 	return missing{"ownership of database " + quoteForMessage(database), ownerOfDatabase, nil}
 }
@@ -41,13 +42,14 @@ const (
 		order by 1`
 )
 
-// change is a wish of [Setup], which the server may refuse to the administrator's login.
+// change is a wish of [Setup] that the server may refuse to the administrator's login.
 type change struct {
 	wish
 	missing missing
 }
 
-// attempt makes so what is not, each behind a savepoint, so that a refusal does not stop the others.
+// attempt applies the changes that are not there yet, each after a savepoint, so that a refusal does
+// not stop the others.
 func attempt(ctx context.Context, tx pgx.Tx, changes []change) ([]Action, error) {
 	actions := make([]Action, len(changes))
 	for i, c := range changes {
@@ -88,7 +90,7 @@ func (c change) refused(ctx context.Context, q querier, answer error) (*Privileg
 		return nil, err
 	}
 	if c.missing.holders == "" || answer != nil && !stateIs(answer, stateInsufficientRights) {
-		return e, nil // the answer says what it takes
+		return e, nil // the server's answer says why
 	}
 	if rows, err = q.Query(ctx, c.missing.holders, append([]any{pgx.QueryExecModeExec}, c.missing.args...)...); err != nil {
 		return nil, err
@@ -98,8 +100,8 @@ func (c change) refused(ctx context.Context, q querier, answer error) (*Privileg
 	return e, err
 }
 
-// setPasswords sets passwords, each in a transaction of its own: a service can refuse one when it is committed, as Neon
-// does, which takes plain passwords alone.
+// setPasswords sets passwords, each in its own transaction. A service can refuse one at COMMIT: Neon
+// accepts only plain passwords.
 func setPasswords(ctx context.Context, admin Beginner, roles RoleNames, v verifiers) ([]Action, error) {
 	var actions []Action
 	for _, l := range []struct{ login, verifier string }{{roles.Runtime(), v.runtime}, {roles.Owner(), v.owner}} {

@@ -25,8 +25,8 @@ func (r SetupReport) Changed() bool {
 // [SetupConfig].ExtraSearchPath that does not exist yet is no refusal.
 func (r SetupReport) Complete() bool { return r.Err() == nil }
 
-// Err returns a [PrivilegeError] for each action that was refused to the administrator's login, and an [ExtensionError]
-// for each extension that the database does not have now, joined, or nil.
+// Err returns a [PrivilegeError] for each action that the server refused to the administrator's login,
+// and an [ExtensionError] for each extension that the database does not have now, joined, or nil.
 func (r SetupReport) Err() error {
 	var errs []error
 	for _, a := range r.Actions {
@@ -40,11 +40,11 @@ func (r SetupReport) Err() error {
 	return errors.Join(errs...)
 }
 
-// PrivilegeError says what [Setup] could not do because the server refused it to the administrator's login, and who can do
-// it. [SetupReport.Err] returns it.
+// PrivilegeError says what [Setup] could not do because the server refused it to the administrator's
+// login, and which roles can do it. [SetupReport.Err] returns it.
 type PrivilegeError struct {
 	Login     string   // that Setup was called with
-	Statement string   // to be run by one of By; of a password without the password
+	Statement string   // to be run by one of By; without the password, if it sets one
 	Missing   string   // what Login lacks: `ownership of database "app"`, "CREATEROLE"; "": the message of Err says it
 	By        []string // roles that can run Statement, superusers not among them; none: only a superuser can
 	Err       error    // the server's answer, a *pgconn.PgError; nil where it only warned

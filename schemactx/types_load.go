@@ -48,7 +48,8 @@ func (u *unit) loadTypes(ctx context.Context, tx *txState) (*schemaTypes, error)
 	for _, o := range front {
 		p.SendQueryParams(o.sql, o.params, nil, nil, nil)
 	}
-	p.SendQueryParams(typesSQL, u.typesParams(), nil, nil, nil) // unprepared, as the front: a function may have deallocated it
+	// Unprepared, like the prologue: a function may have deallocated a prepared statement.
+	p.SendQueryParams(typesSQL, u.typesParams(), nil, nil, nil)
 	err := p.Sync()
 	if err == nil {
 		err = u.readPrepared(p, tx, 0, nil, front, nil)

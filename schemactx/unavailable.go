@@ -9,10 +9,10 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Unavailable reports whether err says that PostgreSQL could not be reached, or that the connection to it was lost: it
-// is stopped, starting, restarting or out of connections. The same may work a moment later, so that a service answers
-// with 503. What the server says of a statement, such as an error of its syntax or its statement_timeout, is not
-// meant, nor is the end of a context.
+// Unavailable reports whether err says that PostgreSQL could not be reached, or that the connection to
+// it was lost: the server is stopped, starting, restarting or out of connections. A retry may succeed
+// a moment later, so a service answers with 503. For an error about a statement, such as a syntax
+// error or its statement_timeout, and for the end of a context it returns false.
 func Unavailable(err error) bool {
 	var connect *pgconn.ConnectError
 	if errors.As(err, &connect) {
@@ -30,17 +30,17 @@ func Unavailable(err error) bool {
 		errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network)
 }
 
-// closesConnection reports whether a server that says this ends the connection, or has none to give: the class 08, a
-// shutdown or start of the server (57P01 to 57P05), or too many connections.
+// closesConnection reports whether an error with this SQLSTATE ends the connection or refuses one:
+// class 08, a shutdown or start of the server (57P01 to 57P05), or too many connections.
 func closesConnection(code string) bool {
 	return len(code) == 5 && (code[:2] == "08" || code[:3] == "57P" || code == "53300")
 }
 
-// MayBeCommitted reports whether the work that ended with err may have been committed although it failed: it had been
-// sent, and the connection, or the context, ended before the server's answer came. Where it returns false, the unit of
-// work that returned err has changed nothing. For nil it returns true.
+// MayBeCommitted reports whether the unit of work that returned err may have been committed although
+// it failed: it was sent, and the connection or the context ended before the server's answer came.
+// If it returns false, the unit of work has changed nothing. For nil it returns true.
 //
-// Look before repeating what may have been committed, unless it can be repeated without harm.
+// Check the data before you repeat work that may have been committed, unless the work is idempotent.
 func MayBeCommitted(err error) bool {
 	var connect *pgconn.ConnectError
 	var pgErr *pgconn.PgError
@@ -48,7 +48,7 @@ func MayBeCommitted(err error) bool {
 	var limit *LimitError
 	switch {
 	case errors.Is(err, pgconn.ErrConnClosed):
-		return true // pgconn says that it is safe to retry, also where the connection was lost while a batch was read
+		return true // pgconn says SafeToRetry even if the connection was lost while a batch was read
 	case errors.As(err, &connect), pgconn.SafeToRetry(err), errors.As(err, &login), errors.As(err, &limit):
 		return false
 	case errors.As(err, &pgErr):

@@ -10,7 +10,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Domain is a host of a tenant. A tenant that has verified domains has exactly one primary one.
+// Domain is a host of a tenant. A tenant with verified domains has exactly one primary domain.
 type Domain struct {
 	TenantID   int64
 	Host       string // in the form of [NormalizeHost]; one tenant at most has it verified

@@ -11,8 +11,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// checkConfirm is checkDrop for a schema that is kept aside, which is marked to be dropped where an earlier call has begun to. The
-// program's backups are asked for the tenant's: the schema was part of them until it was replaced.
+// checkConfirm is checkDrop for a retained schema. If an earlier call has begun to drop it, it is marked
+// so. The fresh backup is the tenant's: until it was replaced, the schema was what backups contained.
 func (m *Manager) checkConfirm(ctx context.Context, t *Tenant, side *SideSchema, p DropParams) (request int64, err error) {
 	r, err := m.checkToken(ctx, t, side.Schema, p)
 	if err == nil && side.State == SideAside {
@@ -84,8 +84,9 @@ func checkSchema(t *Tenant) error {
 	return schemactx.ValidateName(t.Schema)
 }
 
-// checkBuilding refuses while a session builds a schema that is to take the place of the tenant's: it would be left behind. The
-// lease holds the locks of those that no session builds any more, which the drop takes.
+// checkBuilding returns ErrStatus while a session builds a schema that is to replace the tenant's: the
+// drop would leave it behind. The lease gets the locks of side schemas that no session builds any more,
+// and the drop removes these.
 func (l *lease) checkBuilding(ctx context.Context, t *Tenant) error {
 	building, err := l.m.sides(ctx, "s.tenant_id = $1 and not s.used", t.ID)
 	if err != nil {
@@ -94,7 +95,7 @@ func (l *lease) checkBuilding(ctx context.Context, t *Tenant) error {
 	for _, s := range building {
 		held, err := tryLock(ctx, l.conn.Conn(), sideKey(s.ID))
 		if err == nil && !held {
-			err = fmt.Errorf("%w: schema %q is being built to take the place of its own", ErrStatus, s.Schema)
+			err = fmt.Errorf("%w: a session builds schema %q to replace the tenant's", ErrStatus, s.Schema)
 		}
 		if err != nil {
 			return err
@@ -132,7 +133,8 @@ func (m *Manager) checkBackup(ctx context.Context, t *Tenant) error {
 	return nil
 }
 
-// age returns how long ago a moment was, by this process's clock and by that of the registry's server: either may be wrong.
+// age returns how long ago a moment was, by this process's clock and by the clock of the registry's
+// server, the longer first. Either clock may be wrong.
 func (m *Manager) age(ctx context.Context, moment time.Time) (older, younger time.Duration, err error) {
 	var server time.Time
 	if err := m.registry.QueryRow(ctx, "select pg_catalog.clock_timestamp()").Scan(&server); err != nil {

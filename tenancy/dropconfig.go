@@ -17,8 +17,9 @@ const (
 	DefaultMaxBackupAge = 24 * time.Hour
 )
 
-// DropConfig says whether tenants can be dropped and what has to be there first. The same holds for the schema that a replacement
-// has set aside ([Manager.ConfirmReplacement]). The zero value refuses both with [ErrDropDisabled].
+// DropConfig says whether tenants can be dropped and what has to be there first. It also applies to the
+// schema that a replacement has retained ([Manager.ConfirmReplacement]). The zero value refuses both
+// with [ErrDropDisabled].
 type DropConfig struct {
 	// Enabled allows drops. Default: false.
 	Enabled bool
@@ -85,7 +86,7 @@ func (f ApproverFunc) Approve(ctx context.Context, data ApprovalData) error { re
 type ApprovalData struct {
 	Tenant  Tenant
 	Actor   string      // who drops
-	Request DropRequest // without its token; of the tenant, or of its Schema alone
+	Request DropRequest // without its token; for the tenant, or only for its retained Schema
 	Proof   string      // as in [DropParams]; to be checked, and not to be logged
 }
 

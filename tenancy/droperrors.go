@@ -48,8 +48,8 @@ func (e *BackupError) Error() string {
 		return fmt.Sprintf("tenant %q has %v: it was never backed up", e.Slug, ErrNoFreshBackup)
 	}
 	if e.Age < 0 {
-		return fmt.Sprintf("tenant %q has %v: the last one was taken %v in the future, so that a clock is wrong, or was", e.Slug, ErrNoFreshBackup,
-			-e.Age.Round(time.Second))
+		return fmt.Sprintf("tenant %q has %v: the last one was taken %v in the future: a clock is wrong, or was when it was taken",
+			e.Slug, ErrNoFreshBackup, -e.Age.Round(time.Second))
 	}
 	return fmt.Sprintf("tenant %q has %v: the last one is %v old, and may be %v", e.Slug, ErrNoFreshBackup,
 		e.Age.Round(time.Second), e.MaxAge)

@@ -14,7 +14,7 @@ const (
 	DropRefused   DropPhase = "refused"   // whatever was asked for; nothing was changed
 	DropStarted   DropPhase = "started"   // all that is demanded is there; the tenant goes now
 	DropStopped   DropPhase = "stopped"   // at a step, of which Err tells; see [Manager.Drop]
-	DropDone      DropPhase = "done"      // the tenant is gone, or the Schema
+	DropDone      DropPhase = "done"      // the tenant, or its retained Schema, was dropped
 )
 
 // DropEvent is what [DropConfig].Notify is told. A process that is killed has told of
@@ -25,7 +25,7 @@ type DropEvent struct {
 	Actor     string // as given by the caller
 	Slug      string // as given by the caller, or the tenant's
 	Tenant    Tenant // the zero value where none was found
-	Schema    string // that is dropped alone, see [Manager.ConfirmReplacement]; empty: the tenant is
+	Schema    string // the retained schema to drop, see [Manager.ConfirmReplacement]; empty: the tenant is dropped
 	RequestID int64  // 0 where none was found
 	Err       error  // of DropRefused and DropStopped; else nil
 }

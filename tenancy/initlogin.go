@@ -10,17 +10,17 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// RoleMigrator is a [Migrator] that says which role it works as, such as a migrate.Runner: [Manager.Init] refuses one
-// that is not the owner of the registry's database. It is safe for concurrent use, as Migrate is.
+// RoleMigrator is a [Migrator] that says as which role it works, such as a migrate.Runner. [Manager.Init]
+// refuses one that does not work as the owner of the registry's database. It is safe for concurrent use.
 type RoleMigrator interface {
 	Migrator
 
-	// Role returns the role to which belongs what Migrate makes in public. ctx governs the query.
+	// Role returns the role that owns what Migrate makes in public. ctx governs the query.
 	Role(ctx context.Context) (string, error)
 }
 
-// checkLogins finds out, before Init makes anything, whether its pools are logged in as the owner: what another role
-// makes belongs to that role, and the owner can neither migrate nor grant it later.
+// checkLogins checks, before Init makes anything, that its pools are logged in as the owner. What
+// another role makes belongs to that role, and the owner could neither migrate nor grant it later.
 func (m *Manager) checkLogins(ctx context.Context) error {
 	if err := checkOwner(ctx, m.registry, m.cfg.RegistryRoles); err != nil {
 		return err

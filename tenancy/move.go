@@ -42,7 +42,7 @@ func (p MoveDomainParams) validate() (MoveDomainParams, error) {
 
 // MoveDomain takes a verified domain from one tenant and gives it to another, in one transaction: it is always of exactly
 // one of them. A claim that the other tenant had on it is settled by that. Where the domain has been moved already, it is
-// returned as it is. It is the primary one of a tenant that has none.
+// returned as it is. It becomes the primary one of a tenant that has none.
 //
 // A domain that From does not have is [ErrDomainNotFound], one that it only claims [ErrNotVerified], its primary one
 // without another in its place [ErrPrimaryDomain]. Other errors are as for [Manager.AddDomain]. Both tenants are locked

@@ -8,13 +8,13 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// writeTries is how often a change of the registry is sent that finds the queue of notifications full.
+// writeTries is how often a change of the registry is tried while the queue of notifications is full.
 const writeTries = 5
 
-// write calls fn, one statement or transaction that changes tenants or domains, until its COMMIT does not fail because the
-// queue of notifications is full: every role can fill it. The triggers of the registry do not notify while the queue is more
-// than a quarter full. So fn fails only where the queue has filled up between its statement and its COMMIT, and the next
-// call is made without a notification.
+// write calls fn, one statement or transaction that changes tenants or domains, and calls it again if
+// its COMMIT fails because the queue of notifications is full, which every role can fill. The triggers
+// of the registry do not notify while the queue is more than a quarter full. So fn fails only if the
+// queue has filled up between its statement and its COMMIT, and the next call sends no notification.
 func write(fn func() error) (err error) {
 	for range writeTries {
 		if err = fn(); !queueFull(err) {
@@ -52,7 +52,7 @@ func (m *Manager) writeExec(ctx context.Context, sql string, args ...any) (chang
 	return changed, err
 }
 
-// writeTx is write for a transaction, which fn may be called for more than once.
+// writeTx is write for a transaction. fn may be called more than once.
 func (m *Manager) writeTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	return write(func() error { return pgx.BeginFunc(ctx, m.registry, fn) })
 }

@@ -10,13 +10,14 @@ import (
 // ConfirmReplacement drops the schema that a replacement has set aside: for good. schema is its name, as [Manager.Aside]
 // gives it, so that nobody drops another one than was looked at. It returns the tenant.
 //
-// It destroys data, and so needs what [Manager.Drop] needs by [DropConfig]: drops that are enabled, the token of
-// [Manager.RequestConfirm] for that schema, a second person's approval, a fresh backup of the tenant and the [Approver]. The errors are
-// the same, and so are the events, with the schema. Nothing was changed then.
+// It destroys data, and so needs what [DropConfig] demands of [Manager.Drop]: Enabled, a token of
+// [Manager.RequestConfirm] for that schema, a second person's approval, a fresh backup of the tenant and
+// the [Approver]. It returns the same errors, before anything has changed, and sends the same events,
+// with the schema.
 //
 // A tenant that has no such schema is [ErrNothingAside]. Where something outside of the schema depends on it, the error
 // wraps a [schemactx.DependentsError] and the schema stays; with a [StepError], and after a crash, the same call goes on.
-// A token is good for that until it expires; then another request is.
+// The token is valid for all these calls until it expires; after that it takes a new request.
 func (m *Manager) ConfirmReplacement(ctx context.Context, p DropParams, schema string) (Tenant, error) {
 	e := DropEvent{Op: OpConfirm, Actor: p.Actor, Slug: p.Slug, Schema: schema}
 	if err := m.mayDrop(p.Actor); err != nil {
@@ -81,7 +82,7 @@ func (m *Manager) sideNamed(ctx context.Context, t *Tenant, schema string) (Side
 	return all[0], nil
 }
 
-// checkSideDependents refuses what the drop of the schema would refuse.
+// checkSideDependents returns a [schemactx.DependentsError] if objects outside of the schema depend on it.
 func (m *Manager) checkSideDependents(ctx context.Context, side *SideSchema) error {
 	server, err := m.server(&Tenant{Placement: side.placement})
 	if err != nil {

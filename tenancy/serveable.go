@@ -1,8 +1,9 @@
 package tenancy
 
-// Serveable returns nil if the status of the tenant lets it be served, else the [InactiveError] that [Handler] refuses its
-// requests with. A nil tenant is [ErrUnknownHost]. Programs call it that do not serve by net/http, such as in an interceptor
-// of gRPC, then their Admit (see [Routes]), and then put the tenant into the context:
+// Serveable returns nil if the tenant's status allows serving it, else the [InactiveError] with which
+// [Handler] refuses its requests. For a nil tenant it returns [ErrUnknownHost]. It is for programs that
+// do not serve with net/http: an interceptor of gRPC calls it, then the program's Admit (see [Routes]),
+// and then puts the tenant into the context:
 //
 //	err := tenancy.Serveable(t)
 //	if err == nil {
@@ -22,7 +23,7 @@ func Serveable(t *Tenant) error {
 	return nil
 }
 
-// ProblemOf returns what a client is told about an error of [Serveable], an Admit, a [Resolver] or this package, as [Handler]
-// tells it, and whether the error is one that it knows. Else the problem is that the host cannot be resolved, with 503,
-// and the program logs the error.
+// ProblemOf returns what [Handler] would tell a client about an error of [Serveable], an Admit, a
+// [Resolver] or this package, and whether it knows the error. For an unknown error the problem has
+// status 503 and says that the host cannot be resolved; the program should log the error.
 func ProblemOf(err error) (p Problem, known bool) { return problemOf(err) }

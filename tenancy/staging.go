@@ -47,9 +47,10 @@ func (m *Manager) StageTenant(ctx context.Context, p AdoptParams) (*Staging, err
 
 // StageReplacement makes a schema that is to take the place of a tenant's, tenant_<id>_r<number>. A tenant that does not
 // exist is [ErrNotFound], one whose status does not allow it a [StatusError], one whose schema is being renamed a
-// [RenamingError], one that has a schema aside a [ReplacedError], and one on whose schema something outside of it depends,
-// such as a view or a foreign key in public, a [schemactx.DependentsError] that names it: all of this is looked at again by
-// [Staging.Replace]. The tenant is served meanwhile, and its lock is not held.
+// [RenamingError], and one that has a retained schema a [ReplacedError]. If objects outside of the
+// tenant's schema depend on it, such as a view or a foreign key in public, the error is a
+// [schemactx.DependentsError] that names them. [Staging.Replace] checks all of this again. The tenant is
+// served meanwhile, and its lock is not held.
 func (m *Manager) StageReplacement(ctx context.Context, slug string) (*Staging, error) {
 	t, err := m.BySlug(ctx, slug)
 	if err == nil {
@@ -98,7 +99,7 @@ func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Stagi
 	}
 	s := &Staging{m: m, conn: pooled.Hijack()}
 	allowed := "select 1"
-	if tenant != 0 { // a drop that begins at this moment finds the note, or this finds the drop
+	if tenant != 0 { // the row lock: either a drop sees the new side schema, or this sees the drop
 		allowed += " from public.tenants where id = $2 and status <> 'dropping' for share"
 	}
 	rows, err := s.conn.Query(ctx, `with allowed as materialized (`+allowed+`), name as (insert into public.schema_names (name, tenant_id) select $3::text, $2::bigint from allowed),

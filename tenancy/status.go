@@ -79,8 +79,8 @@ func (m *Manager) StartMaintenance(ctx context.Context, slug string, p Maintenan
 	})
 }
 
-// startMaintenance also takes over the maintenance that a replacement has begun and not ended: whoever resumes that leaves the
-// tenant in maintenance then.
+// startMaintenance also takes over a maintenance that an unfinished replacement has begun: when the
+// replacement is resumed, it leaves the tenant in maintenance.
 func (m *Manager) startMaintenance(ctx context.Context, t *Tenant, reason string, until *time.Time) error {
 	return m.change(ctx, t, `with aside as (
 			update public.side_schemas set reopen = false where tenant_id = $1 and state = 'aside' and reopen

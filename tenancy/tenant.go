@@ -41,7 +41,7 @@ type Tenant struct {
 	Failure    string          // what stopped the last attempt to provision it; empty if nothing did; see [MaxFailureLen]
 	NextSchema string          // the new name in a rename of the schema that has not ended; else empty
 	Metadata   json.RawMessage // a JSON object of the platform's own; {} if there is nothing
-	Registry   string          // the UUID of the registry that the tenant was read from, see [Registry.Identity]
+	Registry   string          // the UUID of the tenant's registry, see [Registry.Identity]
 }
 
 // MaxNameLen is the longest display name of a tenant, in characters.

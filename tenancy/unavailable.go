@@ -9,13 +9,13 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// unavailableRetryAfter is how long a client is told to wait for a database that is away: a restart takes seconds.
+// unavailableRetryAfter is the Retry-After while the database is away: a restart takes seconds.
 const unavailableRetryAfter = 5 * time.Second
 
-// UnavailableProblem returns the answer to a request that failed with err because the database is away, or did not
-// answer before the request's deadline, and whether it did: 503 with Retry-After. For a request that may change
-// something it says whether that may have been done, see [schemactx.MayBeCommitted]; err is that of the one unit of
-// work that the request was.
+// UnavailableProblem returns the answer to a request that failed with err because the database is away or
+// did not answer before the request's deadline: 503 with Retry-After. ok is false if err says something
+// else. For a method other than GET and HEAD the answer says whether the change may have been made, see
+// [schemactx.MayBeCommitted]; for that, the request has to be one unit of work, and err its error.
 func UnavailableProblem(r *http.Request, err error) (p Problem, ok bool) {
 	if !schemactx.Unavailable(err) && !errors.Is(err, context.DeadlineExceeded) {
 		return Problem{}, false

@@ -99,8 +99,9 @@ func validateMetadata(metadata json.RawMessage) error {
 // Update changes a tenant that the caller has read, from any [Registry], if it is still that one: if its Version is
 // still the same. It returns the tenant as it is then. Changes that change nothing leave the Version.
 //
-// The error is a [FieldError], also for a plan that [Config].Plans does not have, [ErrNotFound], a [ConflictError] with the tenant as somebody else has left it meanwhile, or a
-// [StatusError], and nothing was changed; or a [StepError].
+// If nothing was changed, the error is a [FieldError], also for a plan that [Config].Plans does not have,
+// [ErrNotFound], a [ConflictError], which has the tenant as it is now, or a [StatusError]. Else it is a
+// [StepError].
 func (m *Manager) Update(ctx context.Context, read Tenant, c Changes) (Tenant, error) {
 	if err := c.validate(); err != nil {
 		return Tenant{}, err
@@ -125,8 +126,8 @@ func (m *Manager) Update(ctx context.Context, read Tenant, c Changes) (Tenant, e
 	return t, err
 }
 
-// CheckPlan returns a [FieldError] for a plan that [Manager.Update] would refuse to set: one that is malformed, or is not
-// among [Config].Plans. It makes no query.
+// CheckPlan returns a [FieldError] for a plan that [Manager.Update] would refuse: one that is malformed or
+// not among [Config].Plans. It makes no query.
 func (m *Manager) CheckPlan(plan string) error {
 	if err := (Changes{Plan: &plan}).validate(); err != nil {
 		return err
@@ -141,7 +142,7 @@ func (m *Manager) CheckPlan(plan string) error {
 	return &FieldError{Field: "plan", Value: plan, Rule: "is not one of the plans: " + strings.Join(plans, ", ")}
 }
 
-// applyChanges asks for the version once more: who writes SQL by hand takes no lock.
+// applyChanges checks the version once more: SQL that is written by hand takes no lock.
 func (m *Manager) applyChanges(ctx context.Context, t *Tenant, c Changes) error {
 	read := t.Version
 	err := m.updateIf(ctx, t, "version = $2", `name = coalesce($3, name), plan = coalesce($4, plan),

@@ -28,7 +28,7 @@ func (l *Log) NotifyDrop(ctx context.Context, e tenancy.DropEvent) {
 		Tenant: e.Tenant.ID, Slug: e.Slug, Schema: e.Tenant.Schema, Action: actions[e.Phase], Actor: e.Actor,
 		Details: map[string]any{"op": string(e.Op)},
 	}
-	if e.Schema != "" { // it goes alone; the tenant stays
+	if e.Schema != "" { // only this schema is dropped, and not the tenant
 		entry.Schema = e.Schema
 	}
 	if e.RequestID != 0 {

@@ -90,7 +90,7 @@ func classOf(status int) int {
 	return class
 }
 
-// isPlanned reports whether a tenant is not served because the platform wants it so for a while.
+// isPlanned reports whether a tenant is refused because it is in maintenance or not ready yet.
 func isPlanned(refusal tenancy.Refusal) bool {
 	r := reasonOf(refusal)
 	return r == reasonMaintenance || r == reasonNotReady

@@ -9,13 +9,13 @@ import (
 type recorder struct {
 	http.ResponseWriter
 	status  int  // 0: not sent yet
-	planned bool // a status of 500 and above is no failure
+	planned bool // a status of 500 or above counts as maintenance and not as a server error
 }
 
-// plan says that the answer is meant, whatever its status.
+// plan marks the answer as planned.
 func (w *recorder) plan() { w.planned = true }
 
-// plan finds the recorder behind what middlewares have put before it.
+// plan marks the answer of the recorder that w is, or wraps.
 func plan(w http.ResponseWriter) {
 	for w != nil {
 		if r, ok := w.(interface{ plan() }); ok {
