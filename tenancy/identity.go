@@ -19,8 +19,8 @@ var ErrNoIdentity = errors.New("registry has no identity")
 // databases, such as a store of backups.
 //
 // A copy of the database (pg_dump, CREATE DATABASE ... TEMPLATE, a file system snapshot) has the
-// identity of the original until [Manager.RenewIdentity] gives it one of its own. Only the owner can
-// read the identity. ctx governs the query.
+// identity of the original until [Manager.RenewIdentity] gives it one of its own. Reading it needs the
+// owner's privileges. ctx governs the query.
 func (r *Registry) Identity(ctx context.Context) (string, error) {
 	rows, err := r.db.Query(schemactx.NewPublicContext(ctx), "select id::text from public.registry_identity")
 	if err != nil {

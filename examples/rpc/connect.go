@@ -10,7 +10,7 @@ import (
 	"connectrpc.com/connect"
 )
 
-// Connect returns an interceptor for handlers of Connect. Calls that a client makes are passed on as they are.
+// Connect returns an interceptor for handlers of Connect. In a client it changes nothing.
 func (s Tenants) Connect() connect.Interceptor { return connectInterceptor{s} }
 
 type connectInterceptor struct{ tenants Tenants }

@@ -20,8 +20,8 @@ func (s Tenants) GRPCUnary(ctx context.Context, req any, _ *grpc.UnaryServerInfo
 	return handler(scoped, req)
 }
 
-// GRPCStream is a [grpc.StreamServerInterceptor]. The tenant is looked at when the stream begins: one that is long asks
-// [tenancy.Serveable] again itself.
+// GRPCStream is a [grpc.StreamServerInterceptor]. It checks the tenant when the stream begins. The handler
+// of a long stream calls [tenancy.Serveable] again.
 func (s Tenants) GRPCStream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	scoped, err := s.enter(stream.Context(), metadata.ValueFromIncomingContext(stream.Context(), Key))
 	if err != nil {
@@ -38,7 +38,7 @@ type scopedStream struct {
 
 func (s scopedStream) Context() context.Context { return s.ctx }
 
-// grpcError has a RetryInfo where it is known when to call again.
+// grpcError returns the status for the caller, with a RetryInfo if it is known when to call again.
 func grpcError(ctx context.Context, err error) error {
 	r := refuse(ctx, err)
 	st := status.New(codes.Code(r.code), r.text)

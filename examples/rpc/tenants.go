@@ -11,17 +11,19 @@ import (
 // Key is the metadata that names the tenant of a call.
 const Key = "x-tenant"
 
-// Tenants says whose calls are served.
+// Tenants finds the tenant of a call and decides whether the call is served. Its methods are interceptors,
+// safe for concurrent use if Find and Admit are.
 type Tenants struct {
-	// Find returns what the metadata of a call stands for, such as ResolveSlug of a directory. Required.
+	// Find returns the tenant for the metadata of a call, such as ResolveSlug of a directory. Required.
 	Find func(ctx context.Context, key string) (tenancy.Target, error)
 
-	// Admit returns why an active tenant is not served all the same, such as that of package quarantine. Default: all are.
+	// Admit returns an error for an active tenant that is not served anyway, such as Admit of package
+	// quarantine. Default: nil, all active tenants are served.
 	Admit func(ctx context.Context, t *tenancy.Tenant) error
 }
 
-// enter returns the context of a call, in which the tenant is and whose statements run in its schema. A call without the
-// metadata has no tenant: it is refused, as an unknown one is.
+// enter returns the context of a call, which has the tenant, and whose statements run in its schema. A call
+// without the metadata is refused like one with an unknown tenant.
 func (s Tenants) enter(ctx context.Context, keys []string) (context.Context, error) {
 	switch len(keys) {
 	case 0:
@@ -49,7 +51,8 @@ func (s Tenants) enter(ctx context.Context, keys []string) (context.Context, err
 	return tenancy.NewContext(ctx, t), nil //tenantvet:allow tenantswitch as above: t is who the metadata stands for
 }
 
-// refusal is what a caller is told: the code has the number that gRPC and Connect share, and retry is 0 where nobody knows.
+// refusal is what a caller is told. gRPC and Connect share the numbers of the codes. retry is 0 if it is
+// not known when to call again.
 type refusal struct {
 	code  uint32
 	text  string
@@ -65,13 +68,15 @@ const (
 	unauthenticated  = 16
 )
 
-// codeOf are those of the statuses that [tenancy.ProblemOf] returns.
-var codeOf = map[int]uint32{400: invalidArgument, 401: unauthenticated, 403: permissionDenied, 404: notFound, 503: unavailable}
+// codeOf are the codes for the statuses that [tenancy.ProblemOf] returns.
+var codeOf = map[int]uint32{
+	400: invalidArgument, 401: unauthenticated, 403: permissionDenied, 404: notFound, 503: unavailable,
+}
 
 func refuse(ctx context.Context, err error) refusal {
 	problem, known := tenancy.ProblemOf(err)
 	if !known {
-		slog.ErrorContext(ctx, "find the tenant of a call", slog.Any("error", err))
+		slog.ErrorContext(ctx, "cannot find the tenant of a call", slog.Any("error", err))
 	}
 	text := problem.Detail
 	if problem.Title != "" {

@@ -13,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// connectTimeout bounds each attempt to connect where the URL has no connect_timeout: a host that answers nothing would
-// keep the program waiting for minutes, without a word.
+// connectTimeout bounds each attempt to connect if the URL has no connect_timeout: the program would wait
+// for minutes for a host that does not answer.
 const connectTimeout = 15 * time.Second
 
 // connect opens one connection.
@@ -48,7 +48,7 @@ func openPool(ctx context.Context, databaseURL string) (*pgxpool.Pool, error) {
 	return pool, nil
 }
 
-// refusedError says that the server answers, and lets nobody in.
+// refusedError says that the server answers and refuses the connection.
 type refusedError struct {
 	where string
 	err   *pgconn.PgError

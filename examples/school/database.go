@@ -59,7 +59,10 @@ func joinDatabase(ctx context.Context, o options, stderr io.Writer) (*database, 
 }
 
 // findDatabase takes the database of --database-url, or has a PostgreSQL of our own that local finds.
-func findDatabase(ctx context.Context, o options, stderr io.Writer, local func(ctx context.Context, cfg localpg.Config) (*database, error)) (*database, error) {
+func findDatabase(
+	ctx context.Context, o options, stderr io.Writer,
+	local func(ctx context.Context, cfg localpg.Config) (*database, error),
+) (*database, error) {
 	if err := checkDataDir(o.dataDir); err != nil {
 		return nil, err
 	}
@@ -129,9 +132,9 @@ func openLocal(ctx context.Context, server interface {
 	}, nil
 }
 
-// openRemote uses the database of --database-url. The two logins get passwords made from a key in the data directory when
-// they are made, so that every start, and every process, of that directory has the same ones. Logins that are there keep
-// theirs: those of a program with another data directory, which serves.
+// openRemote uses the database of --database-url. When it makes the two logins, it derives their passwords
+// from a key in the data directory, so that every process with that directory has the same ones. Existing
+// logins keep their passwords: a program with another data directory may be serving with them.
 func openRemote(ctx context.Context, o options, key key) (*database, error) {
 	admin, err := url.Parse(o.databaseURL)
 	if err != nil || admin.Scheme != "postgres" && admin.Scheme != "postgresql" {
@@ -180,7 +183,7 @@ func (db *database) passwordsOfNew(ctx context.Context, cfg *schemactx.SetupConf
 }
 
 // errOtherPasswords is returned for a database whose logins another data directory has made.
-var errOtherPasswords = errors.New("the logins of the database have other passwords than this data directory makes")
+var errOtherPasswords = errors.New("the logins of the database have passwords of another data directory")
 
 // checkPasswords finds out whether the logins have the passwords of the data directory.
 func (db *database) checkPasswords(ctx context.Context, o options) error {
@@ -189,7 +192,8 @@ func (db *database) checkPasswords(ctx context.Context, o options) error {
 		var pgErr *pgconn.PgError
 		switch {
 		case errors.As(err, &pgErr) && pgErr.Code == "28P01":
-			return fmt.Errorf("%w: name the directory that was used first by --data-dir, or, to lock out the programs that use that one, run: %s",
+			return fmt.Errorf("%w: give --data-dir the directory that was used first; or set new passwords, "+
+				"with which programs with that directory can no longer log in: %s",
 				errOtherPasswords, o.command("init", "--new-passwords"))
 		case err != nil:
 			return err
@@ -201,7 +205,7 @@ func (db *database) checkPasswords(ctx context.Context, o options) error {
 	return nil
 }
 
-// withoutPassword is a URL for people: psql asks for the password, or has it from elsewhere.
+// withoutPassword is a URL to show to people. psql asks for the password, or has it from elsewhere.
 func withoutPassword(u *url.URL) string {
 	other := *u
 	if u.User != nil {

@@ -32,12 +32,13 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.StringVar(&o.databaseURL, "database-url", "", "admin `URL` of a PostgreSQL database to use; default: start one of our own")
 	o.dataDir = absolute(defaultDataDir()) // HOME may be a relative path
 	f.Var((*directory)(&o.dataDir), "data-dir", "`directory` that keeps our own PostgreSQL, the key of the logins, and backups")
-	f.BoolVar(&o.newPasswords, "new-passwords", false, "give the logins of --database-url the passwords of this data directory, which locks out programs with another one")
+	f.BoolVar(&o.newPasswords, "new-passwords", false,
+		"set the passwords of --database-url's logins to those of this data directory; programs with another one can no longer log in")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log also what is as it should be, such as code that names a school by hand")
 }
 
-// command is a command of the program for people to type, with the flags that say which data it is about. A password in
-// the URL is left out.
+// command is a command of the program for people to type, with the flags that select the data. It leaves out a
+// password in the URL.
 func (o *options) command(words ...string) string {
 	words = append([]string{"school"}, words...)
 	if o.databaseURL != "" {

@@ -36,8 +36,8 @@ type Config struct {
 	// Default: that of embedded-postgres.
 	DownloadURL string
 
-	// NPMRegistry is the URL of the npm registry that is asked next. Default: that of the npm client's
-	// own configuration.
+	// NPMRegistry is the URL of the npm registry from which the npm client downloads, if DownloadURL
+	// fails. Default: that of the npm client's configuration.
 	NPMRegistry string
 
 	// Logger gets what the package does. Nil discards. What the server logs is in a file
@@ -45,7 +45,7 @@ type Config struct {
 	Logger *slog.Logger
 
 	downloadTimeout time.Duration // of each source
-	readyTimeout    time.Duration // from "ready to accept connections" to the first one
+	readyTimeout    time.Duration // from "ready to accept connections" to the first connection
 }
 
 // From is where binaries may come from.

@@ -17,12 +17,14 @@ var packageManagers = []struct{ program, command string }{
 	{"pacman", "pacman -S --noconfirm postgresql"},
 }
 
-// installCommand is what installs a PostgreSQL server on this system, or "" where that is not known.
+// installCommand is the command that installs a PostgreSQL server on this system, or "" if it is not known.
 func installCommand() string {
 	has := func(program string) bool { _, err := exec.LookPath(program); return err == nil }
 	switch runtime.GOOS {
 	case "darwin", "windows":
-		return map[string]string{"darwin": "brew install postgresql@17", "windows": "winget install PostgreSQL.PostgreSQL.17"}[runtime.GOOS]
+		return map[string]string{
+			"darwin": "brew install postgresql@17", "windows": "winget install PostgreSQL.PostgreSQL.17",
+		}[runtime.GOOS]
 	case "freebsd":
 		return asRoot("pkg install -y postgresql17-server postgresql17-contrib", has)
 	}
@@ -34,7 +36,7 @@ func installCommand() string {
 	return ""
 }
 
-// asRoot puts what makes it root's in front of a command, where the user is another one.
+// asRoot returns the command that runs a command as root.
 func asRoot(command string, has func(program string) bool) string {
 	switch {
 	case os.Getuid() == 0:

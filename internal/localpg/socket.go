@@ -11,17 +11,17 @@ import (
 
 const socketDirPattern = "pgtenant-run-*"
 
-// plainPath is a path that means itself in the setting unix_socket_directories, in the host of a URL, both of which
-// are lists with commas, and in a shell's single quotes.
+// plainPath matches a path that needs no quoting in the setting unix_socket_directories, in the host of a
+// URL (both are lists with commas) and in a shell.
 var plainPath = regexp.MustCompile(`^[A-Za-z0-9_./-]+$`)
 
-// fitsSocket reports whether a socket can be in dir: the address of one has 107 bytes on Linux, 103 elsewhere.
+// fitsSocket reports whether a socket can be in dir: its path may have 107 bytes on Linux, 103 elsewhere.
 func fitsSocket(dir string) bool {
 	return filepath.IsAbs(dir) && plainPath.MatchString(dir) && len(dir)+len("/.s.PGSQL.65535") <= 103
 }
 
-// makeSocketDir makes the directory of the socket: in the cluster's, or, where the path of that is too long or not
-// plain, in the temporary directory, or in /tmp.
+// makeSocketDir makes the directory of the socket: in the cluster's directory or, if that path is too long or
+// not plain, in the temporary directory or in /tmp.
 func (c *cluster) makeSocketDir() error {
 	if c.socket = c.path("run"); fitsSocket(c.socket) {
 		if err := os.MkdirAll(c.socket, 0o700); err != nil {
@@ -51,11 +51,11 @@ func (c *cluster) makeSocketDir() error {
 	return fmt.Errorf("no directory for the server's socket: %w", errors.Join(errs...))
 }
 
-// sweepSocketDirs removes those that killed processes have left in the temporary directory: empty ones of ours, of an
-// hour ago at least, as another process may have made one for the server that it is about to start.
+// sweepSocketDirs removes the empty socket directories that killed processes have left in the temporary
+// directory. It leaves those that are less than an hour old: a process may be about to start a server there.
 func sweepSocketDirs(acct account) {
 	for _, parent := range []string{os.TempDir(), "/tmp"} {
-		dirs, _ := filepath.Glob(filepath.Join(parent, socketDirPattern)) // a parent with [ in its name has none of ours
+		dirs, _ := filepath.Glob(filepath.Join(parent, socketDirPattern)) // fitsSocket allows no parent with [
 		for _, dir := range dirs {
 			info, err := os.Lstat(dir)
 			if err == nil && info.IsDir() && acct.owns(info) && time.Since(info.ModTime()) > time.Hour {

@@ -17,10 +17,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Binary returns the path of pgbouncer, or skips t. It fails it where CI is set.
+// Binary returns the path of pgbouncer. If it is not installed, Binary skips t or, if CI is set, fails it.
 func Binary(t testing.TB) string {
 	t.Helper()
-	for _, name := range []string{"pgbouncer", "/usr/sbin/pgbouncer"} { // sbin is not on everybody's path
+	for _, name := range []string{"pgbouncer", "/usr/sbin/pgbouncer"} { // sbin may not be on the path
 		if path, err := exec.LookPath(name); err == nil {
 			return path
 		}
@@ -33,9 +33,9 @@ func Binary(t testing.TB) string {
 	return ""
 }
 
-// Start starts a PgBouncer in transaction mode for the login and the database of a server's URL, with so many server
-// connections for all clients, and returns the URL of the same through it. Lines of settings are added to its
-// configuration. Where there is none, the test is as [Binary] leaves it. It ends with the test.
+// Start starts a PgBouncer in transaction mode for the login and the database of the URL server. It has conns
+// server connections for all clients; settings are lines for its configuration. Start returns the database's
+// URL through PgBouncer, which ends with the test. Without a pgbouncer, t is skipped or failed as by [Binary].
 func Start(t testing.TB, server string, conns int, settings ...string) string {
 	t.Helper()
 	binary := Binary(t)
@@ -75,7 +75,8 @@ logfile = %s
 	})
 	through := url.URL{
 		Scheme: "postgres", User: url.UserPassword(cfg.User, cfg.Password), Path: "/pooled",
-		Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), RawQuery: "sslmode=disable&default_query_exec_mode=exec", // no named statements: they would meet
+		Host:     net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
+		RawQuery: "sslmode=disable&default_query_exec_mode=exec", // clients share connections: no named statements
 	}
 	wait(t, through.String(), log, stopped)
 	return through.String()

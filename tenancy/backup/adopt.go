@@ -30,7 +30,7 @@ type AdoptOptions struct {
 	Plan bool
 }
 
-// Adoption is what became of the files of before, valid with an error too.
+// Adoption is what [Service.AdoptBackups] did with each file, valid with an error too.
 type Adoption struct {
 	Adopted []AdoptedFile
 	Removed []string      // leftovers without a receipt, older than a day by clocks that agree, as [Service.Prune] removes them
@@ -95,7 +95,7 @@ func (a *adopting) run(ctx context.Context) (err error) {
 	for _, dir := range slices.Sorted(maps.Keys(folders)) {
 		id, err := strconv.ParseInt(strings.SplitN(dir, "-", 2)[0], 10, 64)
 		if err != nil || id <= 0 {
-			continue // of no release
+			continue // no release has made such a name
 		}
 		if err := a.folder(ctx, id, folders[dir]); err != nil {
 			return err
@@ -104,8 +104,8 @@ func (a *adopting) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// folder adopts the files of one tenant and slug: first the archives that have a receipt, which say
-// whose the others are.
+// folder adopts the files of one tenant and slug: first the archives that have a receipt. They decide
+// whether the other files can be this registry's.
 func (a *adopting) folder(ctx context.Context, id int64, files []Object) error {
 	foreign := false
 	has := make(map[string]bool)
@@ -266,8 +266,8 @@ func (s *Service) renamedRun(ctx context.Context, from, to string) error {
 	return err
 }
 
-// other adopts a file without a receipt: a dump. An archive without one is no backup: it is what a
-// killed run has left.
+// other adopts a dump, which has no receipt. It removes an archive or a receipt that stands alone: a
+// killed run has left it.
 func (a *adopting) other(ctx context.Context, o Object) error {
 	to := registryPrefix(a.own) + o.Name
 	if isArchive(o.Name) || strings.HasSuffix(o.Name, receiptSuffix) {
@@ -290,7 +290,7 @@ func (a *adopting) other(ctx context.Context, o Object) error {
 	return nil
 }
 
-// fileSum is what tells whether two files are the same.
+// fileSum is equal for two files if their contents are.
 type fileSum struct {
 	size   int64
 	sha256 string

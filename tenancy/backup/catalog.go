@@ -36,7 +36,7 @@ type catalog struct {
 	bypassesRLS bool
 	oid         uint32
 	relations   []relation
-	partitions  []partition // among them, each behind the one that it is of
+	partitions  []partition // those among the relations, each after its parent
 	leftOut     []string    // tables that are not among them
 	extensions  []string
 	tables      []archive.Table

@@ -17,7 +17,7 @@ type Certificate struct {
 	Slug          string          `json:"slug"`
 	Actor         string          `json:"actor"` // who asked for it
 	BegunAt       time.Time       `json:"begunAt"`
-	ErasedAt      time.Time       `json:"erasedAt"` // when it was looked, by the later of this machine's clock and the server's
+	ErasedAt      time.Time       `json:"erasedAt"` // when the check was made, by the later of the process's and the server's clock
 	Removed       []CertifiedItem `json:"removed"`
 	Kept          []CertifiedItem `json:"kept"`
 	ArchivesUntil time.Time       `json:"archivesUntil,omitzero"` // when archives that were kept are removed

@@ -10,7 +10,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// snapshotOptions are what becomes of a schema that is not what its migrations make.
+// snapshotOptions say whether a schema is accepted that is not what its migrations make.
 type snapshotOptions struct {
 	drift  DriftPolicy
 	edited EditedPolicy
@@ -76,7 +76,8 @@ func (s *Service) expect(ctx context.Context, schema string, age referenceAge, e
 	return want, err
 }
 
-// differences returns how a structure differs, but for what is no matter to data, and what skip returns true for.
+// differences returns how a structure differs, without differences that do not affect data and those for
+// which skip returns true.
 func (want expected) differences(have migrate.Structure, skip func(migrate.Difference) bool) []string {
 	if want.other != nil {
 		return []string{want.other.Error()}

@@ -27,7 +27,7 @@ func (s *Service) readClocks(ctx context.Context) (c clocks, err error) {
 
 func (c clocks) agree() bool { return c.process.Sub(c.server).Abs() <= maxSkew }
 
-// earlier returns the moment by which everything is the youngest.
+// earlier returns the earlier of the two times: by it, everything is as young as it may be.
 func (c clocks) earlier() time.Time {
 	if c.process.Before(c.server) {
 		return c.process
@@ -35,7 +35,7 @@ func (c clocks) earlier() time.Time {
 	return c.server
 }
 
-// later returns the moment after which what is kept for a time is kept for the longest.
+// later returns the later of the two times: what is kept for a time from then on is kept long enough.
 func (c clocks) later() time.Time {
 	if c.process.Before(c.server) {
 		return c.server
@@ -65,7 +65,7 @@ func (s *Service) warn(ctx context.Context, warnings ...string) {
 	}
 }
 
-// Ahead reports whether the snapshot was taken in the future by now: the server's clock was wrong,
-// or that of who asks is. Such a backup counts as no tenant's newest, and retention leaves it alone
+// Ahead reports whether the snapshot's time is more than a minute after now: the server's clock was wrong,
+// or the caller's clock is. Such a backup does not count as the newest, and retention leaves it alone
 // until its time has come.
 func (i Info) Ahead(now time.Time) bool { return ahead(i.TakenAt, now) }

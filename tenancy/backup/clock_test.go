@@ -114,7 +114,7 @@ func TestASlotALeaseOrAnEndInTheFutureStopsNothing(t *testing.T) {
 			check(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
 			check(t, expectDone(t, c, backup.ScheduleReport{}))
 			require.Len(t, warnings, 1)
-			assert.Contains(t, warnings[0], "the "+name+" of the last run lies in the future")
+			assert.Contains(t, warnings[0], "the "+name+" of the last run is in the future")
 			s := state(t, c, 1, backup.RunBackup)
 			assert.True(t, s.Slot.Before(time.Now()) && s.LeaseUntil.IsZero() && s.Failures == 0, "%+v", s)
 		})

@@ -109,7 +109,7 @@ func (o CloneOptions) policies() snapshotOptions {
 	return snapshotOptions{drift: o.Drift, edited: o.Edited}
 }
 
-// copyStructure makes what migrations make of a staged schema, and the partitions that were made at run time.
+// copyStructure migrates a staged schema, and makes the partitions that were made at run time.
 func (s *Service) copyStructure(ctx context.Context, schema string, h archive.Header) error {
 	if err := s.cfg.Migrations.MigrateUnused(ctx, schema); err != nil || len(h.Partitions) == 0 {
 		return err

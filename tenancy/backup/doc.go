@@ -12,8 +12,9 @@
 // into the [Store], compressed, in constant memory. What it costs depends on the tenant and not on its neighbours. FORMAT.md describes the
 // file, package archive reads and writes it: tar, zstd, CSV and JSON, and age around it all where it is encrypted.
 //
-// Several registries can share a store: each sees the backups that it has made ([tenancy.Registry.Identity]). A copy of a database needs
-// an identity of its own, see [tenancy.Manager.RenewIdentity]. Files of earlier releases are taken over by [Service.AdoptBackups].
+// Several registries can share a store: each sees only the backups that it has made
+// ([tenancy.Registry.Identity]). A copy of a database needs an identity of its own, see
+// [tenancy.Manager.RenewIdentity]. [Service.AdoptBackups] takes over files of earlier releases.
 //
 // A tenant is backed up when the stored file has been read back and found good. Only then is its receipt written
 // ([Info]), only then does anything say so. Whatever happens before leaves nothing, or a file without a receipt, and the next run
@@ -31,8 +32,9 @@
 //
 // # What is in it
 //
-// Data: the rows of tables, where sequences stand, the tenant's row and domains of the registry, and which migrations were
-// applied, and the partitions made at run time. The structure is what those migrations make: a schema that differs is a [DriftError]. What an
+// Data: the rows of tables, where sequences stand, the tenant's row and domains of the registry, the partitions that were
+// made at run time, and which migrations were
+// applied. The structure is what those migrations make: a schema that differs is a [DriftError]. What an
 // archive cannot hold is an [UnsupportedError] that names it; nothing is left out in silence. FORMAT.md lists both.
 //
 // No SQL is in an archive, and none of it is ever run.

@@ -13,9 +13,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Freshness says when tenants were last backed up, by looking into the store: what is not there
-// does not count, whoever made it. It is what tenancy.DropConfig.Backups asks before a tenant is
-// dropped, and needs no [Service] yet.
+// Freshness says when tenants were last backed up, by looking into the store: a backup that is not in the
+// store does not count, and one that was made by hand does. tenancy.DropConfig.Backups asks it before a
+// tenant is dropped. It needs no [Service].
 type Freshness struct {
 	Store Store // required
 }
@@ -23,11 +23,11 @@ type Freshness struct {
 var _ tenancy.Backups = Freshness{}
 
 // LastBackup returns when the snapshot of the tenant's newest backup was taken, the zero time where
-// there is none. It counts what has both a receipt, so that it was verified, and an archive, of the
-// registry that t was read from by a [tenancy.Manager]: another tenant's of the same id, in another
-// registry, is none. One that was taken in the future counts only where there is no other. Where
-// there is nothing but files without a registry it returns an [UnadoptedError]. It reads names, and
-// one receipt that is not of the future.
+// there is none. A backup counts if it has an archive and a receipt, and so was verified, and belongs to
+// the registry from which a [tenancy.Manager] has read t: the backups of another registry's tenant with
+// the same id do not count. A backup with a time in the future counts only if there is no other. If
+// there are only files without a registry in their names, the error is an [UnadoptedError]. It lists the
+// tenant's files, and reads receipts from the newest on until one is not in the future.
 func (f Freshness) LastBackup(ctx context.Context, t *tenancy.Tenant) (time.Time, error) {
 	fail := func(err error) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("last backup of tenant %q: %w", t.Slug, err)
@@ -96,10 +96,10 @@ func readFiles(ctx context.Context, store Store, prefix string) (files, error) {
 	return found, nil
 }
 
-// newest returns the one with the latest time in its name. One that lies in the future is it where
-// there is no other.
+// newest returns the file with the latest time in its name. A time in the future counts only if there is
+// no other.
 func (f files) newest(now time.Time) (newest string) {
-	var before bool // newest does not lie in the future
+	var before bool // the time of newest is not in the future
 	for name := range f {
 		at, ok := timeOf(name)
 		past := !ok || !ahead(at, now)
@@ -111,10 +111,10 @@ func (f files) newest(now time.Time) (newest string) {
 }
 
 // LastBackups returns when the snapshot of the last verified backup of each tenant's schema was
-// taken, for metrics: one query and one listing of the store for any number of tenants. As with
-// [Freshness] what is not in the store does not count, whatever the table of runs says, and what
-// was made by hand does; a time is exact where the table has it, and else that of the name, in
-// whole seconds. A backup that was taken in the future counts for nothing. ctx governs both.
+// taken, for metrics. It takes two queries and one listing of the store for any number of tenants. As
+// with [Freshness], a backup that is not in the store does not count, whatever the table of runs says, and
+// one that was made by hand does. A time is exact if the table has it, else it is that of the file's name,
+// in whole seconds. A backup with a time in the future does not count. ctx governs all of it.
 func (c *Schedule) LastBackups(ctx context.Context) (map[string]time.Time, error) {
 	last, err := c.lastBackups(ctx)
 	if err != nil {

@@ -35,8 +35,9 @@ type rowSource interface {
 // loader fills a schema that migrations have just made and that nobody uses. Nothing of what it is given to load
 // becomes SQL: tables, columns and sequences are those of the catalogue, with which the archive's are compared.
 //
-// It needs no more than the rights of the tables' owner: triggers are disabled one by one, foreign keys and checks that call
-// functions are dropped, and made again when all rows are there, because the one way to switch them off, session_replication_role, is a superuser's.
+// It needs only the privileges of the tables' owner. It disables triggers one by one. It drops foreign
+// keys, and checks that could refuse rows while others are missing, and makes them again when all rows
+// are there: session_replication_role, which would switch triggers and foreign keys off, needs a superuser.
 type loader struct {
 	s       *Service
 	conn    *pgx.Conn
@@ -49,7 +50,7 @@ type loader struct {
 
 	checks            []check      // that were dropped, in this order
 	checkStatesBefore []checkState // of these, in all tables
-	notValid          []string     // that were valid, and cannot be any more
+	notValid          []string     // checks that were valid and are left NOT VALID
 
 	warnings []Warning
 }

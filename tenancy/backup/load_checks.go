@@ -12,32 +12,34 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// functionsSQL are the functions f that the expression of the constraint c calls, those of its operators too.
+// functionsSQL are the functions f that the expression of the constraint c calls, also through operators.
 const functionsSQL = `(select f.* from pg_depend d left join pg_operator o on d.refclassid = 'pg_operator'::regclass and o.oid = d.refobjid
 	join pg_proc f on f.oid = case when d.refclassid = 'pg_proc'::regclass then d.refobjid else o.oprcode::oid end
 	where d.classid = 'pg_constraint'::regclass and d.objid = c.oid) f`
 
-// callsSQL is a condition on the constraint c: its expression calls a function that is neither built in nor an extension's, so that it
-// may read other rows.
+// callsSQL is a condition on the constraint c: its expression calls a function that is neither built in nor
+// an extension's, and that may read other rows.
 const callsSQL = `exists (select from ` + functionsSQL + ` where f.pronamespace <> 'pg_catalog'::regnamespace
 	and not exists (select from pg_depend e where e.classid = 'pg_proc'::regclass and e.objid = f.oid and e.deptype = 'e'))`
 
-// variesSQL is a condition on the constraint c: its expression asks for the time, the role, a setting, or chance.
+// variesSQL is a condition on the constraint c: its expression depends on the time, the role, a setting or
+// a random number.
 const variesSQL = `pg_get_constraintdef(c.oid) ~ '\m(now|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday|age|current_setting|random)\(|` +
 	`\m(CURRENT_|LOCALTIME|SESSION_USER)'`
 
-// enforcedSQL is a condition on the constraint c. PostgreSQL knows others since 18.
+// enforcedSQL is a condition on the constraint c: it is enforced. PostgreSQL 18 has NOT ENFORCED ones.
 const enforcedSQL = `coalesce((to_jsonb(c) ->> 'conenforced')::boolean, true)`
 
-// checksSQL reads the checks, and the not-null constraints, that rows of before may not satisfy while they are loaded: those that are NOT
-// VALID, and those that may read other rows or vary by themselves. They are those of the tables $1 that are not inherited, or no longer.
+// checksSQL reads the checks and not-null constraints of the tables $1 that rows of the archive may not
+// satisfy while they are loaded: those that are NOT VALID, and those that may read other rows or vary. It
+// reads only constraints that are not inherited.
 const checksSQL = `select t.relname::text, c.conname::text, pg_get_constraintdef(c.oid), c.convalidated, ` + variesSQL + `, null
 	from pg_constraint c join pg_class t on t.oid = c.conrelid
 	where c.conrelid = any($1::oid[]) and c.coninhcount = 0 and ` + enforcedSQL + `
 	and (c.contype = 'c' and (not c.convalidated or ` + variesSQL + ` or ` + callsSQL + `) or c.contype = 'n' and not c.convalidated)
 	order by c.oid`
 
-// domainChecksSQL reads such checks of the domains of the schema $1.
+// domainChecksSQL is checksSQL for the domains of the schema $1.
 const domainChecksSQL = `select t.typname::text, c.conname::text, pg_get_constraintdef(c.oid), c.convalidated, ` + variesSQL + `,
 	quote_literal(obj_description(c.oid, 'pg_constraint'))
 	from pg_depend s join pg_type t on t.oid = s.objid join pg_constraint c on c.contypid = t.oid and c.conrelid = 0
@@ -49,7 +51,7 @@ const domainChecksSQL = `select t.typname::text, c.conname::text, pg_get_constra
 const checkStatesSQL = `select t.relname::text, c.conname::text, c.convalidated, quote_literal(obj_description(c.oid, 'pg_constraint'))
 	from pg_constraint c join pg_class t on t.oid = c.conrelid where c.conrelid = any($1::oid[]) and c.contype in ('c', 'n') order by c.oid`
 
-// check is a constraint that is taken from a table or a domain while rows are loaded.
+// check is a constraint that is dropped from a table or a domain while rows are loaded.
 type check struct {
 	domain      bool
 	table, name string // of the table or the domain, and of the constraint
@@ -70,14 +72,15 @@ type checkState struct {
 
 func (c check) key() [2]string { return [2]string{c.table, c.name} }
 
-// stripChecks drops the checks that rows of before may not satisfy while they are loaded. The others stay: they look at one row each.
+// stripChecks drops the checks that rows may not satisfy while they are loaded. The other checks stay: each
+// depends on one row alone.
 func (l *loader) stripChecks(ctx context.Context) error {
 	before, err := l.checkStates(ctx)
 	if err != nil {
 		return err
 	}
 	kept := make(map[[2]string]bool)
-	for { // what is dropped of a table lets go of those that others have inherited and have of their own
+	for { // a check that is dropped from a parent stays, uninherited, on a child that declares it too
 		checks, err := l.readChecks(ctx)
 		if err != nil {
 			return err
@@ -144,14 +147,15 @@ func readChecks(ctx context.Context, tx pgx.Tx, domain bool, sql string, of any)
 	})
 }
 
-// spellings are ways to write a constraint's definition that the server may read as the same one. What it prints of IN with a list of
-// varchar is not what it reads that as, unless the array has its own type named.
+// spellings are ways to write a constraint's definition that the server may parse to the same one. It
+// prints IN with a list of varchar in a form that it parses differently, unless the array's own type is
+// named.
 func spellings(definition string) []string {
 	return []string{definition, strings.ReplaceAll(definition, "])::text[]", "]::character varying[])::text[]")}
 }
 
-// stripCheck drops a constraint, if it can come back exactly as it was: only then the schema is what its migrations make. One that
-// cannot stays, and looks at the rows as they are loaded.
+// stripCheck drops a constraint if it can be added again exactly as it was: only then the schema is what
+// its migrations make. Another constraint stays, and checks the rows as they are loaded.
 func (l *loader) stripCheck(ctx context.Context, c check) (bool, error) {
 	drop, err := l.alter(c, "drop constraint ", "")
 	if err != nil {
@@ -175,14 +179,14 @@ func (l *loader) stripCheck(ctx context.Context, c check) (bool, error) {
 // errTrial ends a transaction that was a trial.
 var errTrial = errors.New("trial")
 
-// comesBack drops a constraint, adds it again, and takes that back. A transaction of its own does it: behind ALTER DOMAIN the
-// server refuses savepoints (XX000).
+// comesBack drops a constraint and adds it again, in a transaction that it rolls back, and reports whether
+// the constraint is the same. It uses no savepoint: the server refuses one after ALTER DOMAIN (XX000).
 func (l *loader) comesBack(ctx context.Context, c check, drop, want string) (exact bool, err error) {
 	again, err := l.again(c)
 	if err != nil {
 		return false, err
 	}
-	if !c.valid || !c.domain { // that of a domain that tables have in arrays or composite types cannot be validated
+	if !c.valid || !c.domain { // a domain's check cannot be validated if tables use it in arrays or composite types
 		again.validate = ""
 	}
 	err = l.transact(ctx, func(tx pgx.Tx) error {
@@ -199,7 +203,7 @@ func (l *loader) comesBack(ctx context.Context, c check, drop, want string) (exa
 	return exact, err
 }
 
-// isDefined reports whether a constraint is what want says. It has been validated if it is one that domains have.
+// isDefined reports whether a constraint has the definition want. A domain's has been validated.
 func (l *loader) isDefined(ctx context.Context, tx pgx.Tx, c check, want string) (bool, error) {
 	sql := "select pg_get_constraintdef(c.oid) from pg_constraint c join pg_class t on t.oid = c.conrelid " +
 		"where t.relnamespace = $1 and t.relname = $2 and c.conname = $3"
@@ -218,7 +222,7 @@ func (l *loader) isDefined(ctx context.Context, tx pgx.Tx, c check, want string)
 	return have == want, err
 }
 
-// checkAgain is the SQL with which a constraint comes back.
+// checkAgain is the SQL that adds a constraint again.
 type checkAgain struct{ add, validate string }
 
 func (l *loader) again(c check) (again checkAgain, err error) {
@@ -239,9 +243,9 @@ func (l *loader) alter(c check, do, rest string) (string, error) {
 	return what + on + " " + do + quoted + rest, err
 }
 
-// unstripChecks gives the checks back behind the data.
+// unstripChecks adds the checks again after the rows.
 func (l *loader) unstripChecks(ctx context.Context) error {
-	slices.Reverse(l.checks) // what tables have of their own before what they inherit
+	slices.Reverse(l.checks) // a table's own checks before inherited ones
 	for _, c := range l.checks {
 		if err := l.addCheck(ctx, c); err != nil {
 			return err
@@ -255,7 +259,7 @@ func (l *loader) unstripChecks(ctx context.Context) error {
 	return nil
 }
 
-// addCheck adds a constraint, and has the server look at all rows if it was valid.
+// addCheck adds a constraint again, and validates it if it was valid.
 func (l *loader) addCheck(ctx context.Context, c check) error {
 	again, err := l.again(c)
 	if err != nil {
@@ -301,7 +305,7 @@ func (l *loader) unstripState(ctx context.Context, s checkState) error {
 		return err
 	}
 	var sql []string
-	if s.valid && !slices.Contains(l.notValid, s.name) { // of a table that inherits it, where the one above was not; else nothing is left to do
+	if s.valid && !slices.Contains(l.notValid, s.name) { // it may be valid on a child and not on its parent
 		sql = append(sql, "alter table "+on+" validate constraint "+quoted)
 	}
 	if s.comment != nil {

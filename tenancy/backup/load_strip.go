@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// foreignKeysSQL reads the foreign keys of the tables $1, but for those that partitions have from what they are a partition of, and whether
-// each has others below it: one of, or to, a partitioned table.
+// foreignKeysSQL reads the foreign keys of the tables $1, without those that partitions inherit, and whether
+// a key has keys below it: whether it is of, or refers to, a partitioned table.
 const foreignKeysSQL = `select t.relname::text, t.relkind = 'p', t.relkind = 'p' or f.relkind = 'p', c.conname::text, pg_get_constraintdef(c.oid), c.convalidated,
 	quote_literal(obj_description(c.oid, 'pg_constraint')), f.relnamespace <> t.relnamespace
 	from pg_constraint c join pg_class t on t.oid = c.conrelid join pg_class f on f.oid = c.confrelid
@@ -77,8 +77,9 @@ func (l *loader) strip(ctx context.Context) error {
 // lockPause is what a statement waits between two tries for a lock, for as long as ctx lets it.
 const lockPause = 200 * time.Millisecond
 
-// patient runs SQL of ours in a transaction, with the tenant's path for what constraints call, again and again where it did not get a lock within two seconds, so that those who wait behind it
-// for a table of everybody's get their turn.
+// patient runs a statement of this package in a transaction, with the tenant's path for the functions that
+// constraints call. If it does not get a lock within two seconds, it tries again, so that sessions that
+// wait behind it for a shared table get their turn.
 func (l *loader) patient(ctx context.Context, sql string) error {
 	for {
 		err := l.transact(ctx, func(tx pgx.Tx) error {
@@ -163,7 +164,9 @@ func (l *loader) readForeignKeys(ctx context.Context, tx pgx.Tx) (strip, shared 
 			alter = "alter table " + on
 		}
 		add := func(sql string) { l.undo = append(l.undo, wishSQL{table, key, sql}) }
-		if valid && !family { // in two steps: the second lets others write to what it refers to, but leaves keys below as they are
+		// In two steps, as the second lets others write to the table referred to. It would leave keys
+		// below this one NOT VALID.
+		if valid && !family {
 			add(alter + " add constraint " + quoted + " " + definition + " not valid")
 			add(alter + " validate constraint " + quoted)
 		} else {
@@ -192,7 +195,8 @@ func (l *loader) pair(table, object string) (on, quoted string, err error) {
 	return on, quoted, err
 }
 
-// unstrip gives back what strip took. Checks and foreign keys look at all rows as they come back, before any trigger can act.
+// unstrip makes again what strip has dropped. Checks and foreign keys are validated before triggers are
+// enabled.
 func (l *loader) unstrip(ctx context.Context) error {
 	if err := l.unstripChecks(ctx); err != nil {
 		return err

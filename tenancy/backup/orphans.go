@@ -10,9 +10,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// orphansSQL makes, for each foreign key of the tables of the schema $1 that the server takes for
-// valid, the condition that rows refer to nothing: as the server asks it when it validates one.
-// Left out are those that the login cannot check, and those with a PERIOD.
+// orphansSQL makes, for each foreign key of the tables of the schema $1 that the server considers valid,
+// the condition that rows violate it, as the server checks it when it validates a key. It leaves out keys
+// that the login cannot check, and those with a PERIOD.
 const orphansSQL = `select t.relname::text, c.conname::text, format('exists (select from %s %s f left join %s %s p on %s where p.%I is null and %s)',
 		case when t.relkind = 'p' then '' else 'only' end, t.oid::regclass, case when r.relkind = 'p' then '' else 'only' end, r.oid::regclass,
 		string_agg(format('p.%I operator(%I.%s) f.%I', pa.attname, n.nspname, o.oprname, fa.attname), ' and ' order by k.i),
@@ -31,13 +31,12 @@ const orphansSQL = `select t.relname::text, c.conname::text, format('exists (sel
 	group by t.oid, t.relname, t.relkind, r.oid, r.relkind, c.oid, c.conname, c.confmatchtype
 	order by t.relname, c.conname`
 
-// checkOrphans refuses rows that refer to nothing: they came past the foreign key, with triggers
-// off, and a restore, which has the server validate it, could not take them. Where [DriftRecord]
-// allows what is not as it should be, they are differences.
+// checkOrphans refuses rows that violate a foreign key. They were written with triggers disabled, and a
+// restore, which validates the key, could not load them. With [DriftRecord] the keys are differences.
 func (r *run) checkOrphans(ctx context.Context) error {
 	found, err := r.snap.orphans(ctx)
 	switch {
-	case err != nil && isEvaluation(err): // of two collations, say
+	case err != nil && isEvaluation(err): // for instance, the columns have different collations
 		r.s.cfg.Logger.WarnContext(ctx, "foreign keys not checked", slog.String("tenant", r.tenant.Slug), slog.Any("error", err))
 		return nil
 	case err != nil || len(found) == 0:
@@ -71,7 +70,9 @@ func (snap *snapshot) orphans(ctx context.Context) (found []Unsupported, err err
 	var table, key, condition string
 	_, err = pgx.ForEachRow(rows, []any{&table, &key, &condition}, func() error {
 		parts = append(parts, fmt.Sprintf("select %d where %s", len(keys), condition))
-		keys = append(keys, Unsupported{"foreign key " + key + " of table " + table, "is violated: rows refer to nothing, having come past it"})
+		keys = append(keys, Unsupported{
+			"foreign key " + key + " of table " + table, "is violated by rows that were written while it was not enforced",
+		})
 		return nil
 	})
 	if err != nil || len(keys) == 0 {

@@ -10,7 +10,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// errBoundText is returned for the text of a bound that is none of those that PostgreSQL prints.
+// errBoundText is returned for a text that is not a bound as PostgreSQL prints it.
 var errBoundText = errors.New("has bounds that cannot be read")
 
 // parseBound reads what pg_get_expr prints of a partition's bounds.
@@ -41,7 +41,7 @@ func parseBound(text string) (b archive.Bound, err error) {
 	return b, nil
 }
 
-// boundText is what is left to be read of a bound's text.
+// boundText is the rest of a bound's text that is still to be parsed.
 type boundText struct {
 	rest   string
 	failed bool
@@ -120,8 +120,8 @@ func (p *boundText) quoted() string {
 	}
 }
 
-// partitionSQL returns the CREATE TABLE of a partition. Its values are strings, which the server reads as the key's types: nothing of an
-// archive is SQL.
+// partitionSQL returns the CREATE TABLE of a partition. Its values are string literals, which the server
+// converts to the key's types: no text of an archive is SQL.
 func partitionSQL(schema string, p archive.Partition) (string, error) {
 	name, err := schemactx.QuoteName(schema, p.Name)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// partitionsSQL reads the partitions of the schema $1. plain is false for one that is partitioned by more than columns with their own
-// operators and collations.
+// partitionsSQL reads the partitions of the schema $1. plain is false for one that is itself partitioned by
+// an expression, or with an operator class or a collation that is not its column's default.
 const partitionsSQL = `select c.relname::text, p.relname::text, pg_get_expr(c.relpartbound, c.oid), coalesce(k.partstrat::text, ''),
 	coalesce((select array_agg(a.attname::text order by n) from unnest(k.partattrs::int2[]) with ordinality as u (attnum, n)
 		join pg_attribute a on a.attrelid = c.oid and a.attnum = u.attnum), '{}'),
@@ -24,7 +24,7 @@ const partitionsSQL = `select c.relname::text, p.relname::text, pg_get_expr(c.re
 	and c.relispartition and c.relkind in ('r', 'p') and p.relnamespace = c.relnamespace
 	order by c.relname collate "C"`
 
-// partition is one that the catalogue has.
+// partition is a partition of the catalogue.
 type partition struct {
 	archive.Partition
 	bound  string // as the server prints it
@@ -34,7 +34,7 @@ type partition struct {
 
 var strategyOf = map[string]archive.Strategy{"l": archive.StrategyList, "r": archive.StrategyRange, "h": archive.StrategyHash}
 
-// readPartitions reads the partitions, each behind the one that it is of.
+// readPartitions reads the partitions, each after its parent.
 func (c *catalog) readPartitions(ctx context.Context, tx pgx.Tx) error {
 	rows, err := tx.Query(ctx, partitionsSQL, c.oid)
 	if err != nil {
@@ -80,8 +80,9 @@ func parentsFirst(all []partition) []partition {
 	return ordered
 }
 
-// madeAtRunTime returns the partitions that are not among the tables that the migrations make, and why one of them cannot be made again.
-// Where nobody knows what the migrations make, all that can be are returned: a restore looks which of them are there.
+// madeAtRunTime returns the partitions that the migrations do not make, or an [UnsupportedError] with those
+// of them that a restore cannot make. If it is not known what the migrations make, it returns all that a
+// restore can make: the restore skips those that exist.
 func (c *catalog) madeAtRunTime(want expected) (all []archive.Partition, err error) {
 	made, skipped := want.reference.Tables(), make(map[string]bool)
 	var found []Unsupported
@@ -111,7 +112,7 @@ func (c *catalog) madeAtRunTime(want expected) (all []archive.Partition, err err
 	return all, nil
 }
 
-// leaveOut takes the tables from the relations that are named, with their partitions and sequences.
+// leaveOut removes the named tables from the relations, with their partitions and sequences.
 func (c *catalog) leaveOut(names []string) {
 	out := make(map[string]bool)
 	for _, r := range c.relations {

@@ -14,7 +14,7 @@ const abandoned = 24 * time.Hour
 
 // Prune removes the backups of a tenant that r does not keep, and what was left of backups that failed or were killed more than a day ago, and
 // returns their names; those are valid with an error too. The receipt goes first, so that nothing is listed that is not there. It can be run again.
-// Dumps stay: they are somebody's to hand over. Files of another registry in the same store are not looked at.
+// Dumps stay: they were made to be handed over. Files of other registries in the same store stay, too.
 func (s *Service) Prune(ctx context.Context, tenantID int64, r Retention) ([]string, error) {
 	if s.cfg.Store == nil {
 		return nil, errNoStore
@@ -33,12 +33,13 @@ func (s *Service) Prune(ctx context.Context, tenantID int64, r Retention) ([]str
 	return pruned, err
 }
 
-// prune is Prune, but for archives that stay, and returns what is to be reported.
+// prune is Prune without the archives stay, and returns warnings to report.
 func (s *Service) prune(ctx context.Context, tenantID int64, r Retention, stay ...string) (pruned, warnings []string, err error) {
 	return s.pruneFor(ctx, tenantID, r, false, stay...)
 }
 
-// pruneFor is prune; with another it makes room for a backup that is not there yet, and which retention counts as the newest.
+// pruneFor is prune. If another is true, it makes room for a backup that is not there yet: retention counts
+// that as the newest.
 func (s *Service) pruneFor(ctx context.Context, tenantID int64, r Retention, another bool, stay ...string) (pruned, warnings []string, err error) {
 	now, err := s.readClocks(ctx)
 	if err != nil {
@@ -92,7 +93,7 @@ func (s *Service) pruneFor(ctx context.Context, tenantID int64, r Retention, ano
 	return pruned, warnings, nil
 }
 
-// newestOf returns the name of the newest backup that does not lie in the future, empty for none.
+// newestOf returns the name of the newest backup whose time is not in the future, empty for none.
 func newestOf(backups []Info, now time.Time) string {
 	var newest Info
 	for _, b := range backups {
@@ -103,7 +104,8 @@ func newestOf(backups []Info, now time.Time) string {
 	return newest.Name
 }
 
-// leftovers are archives that have no receipt and that nobody is writing any more: by the store's clock, and by the time in their names.
+// leftovers are archives that have no receipt and that are not being written any more: they are old by the
+// store's clock and by the time in their names.
 func (s *Service) leftovers(ctx context.Context, tenantID int64, now time.Time) (names []string, err error) {
 	receipts := make(map[string]bool)
 	var archives []Object

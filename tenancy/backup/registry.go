@@ -14,17 +14,18 @@ import (
 var ErrForeign = errors.New("backup is not of this registry")
 
 // ForeignError is returned for an archive in the store that belongs to another registry
-// ([tenancy.Registry.Identity]): that of staging, of a database made anew, or of the original that
-// this database is a copy of. Nothing was changed.
+// ([tenancy.Registry.Identity]): for instance that of staging, of a database that was made anew, or of the
+// original of a copied database. Nothing was changed.
 type ForeignError struct {
 	Name     string
-	Registry string // to which it belongs; empty: its name is of a release in which names had no registry, see [Service.AdoptBackups]
-	Own      string // the registry that was asked
+	Registry string // of the archive; empty: an earlier release has made it, see [Service.AdoptBackups]
+	Own      string // the registry of this database
 }
 
 func (e *ForeignError) Error() string {
 	if e.Registry == "" {
-		return fmt.Sprintf("backup %q: %v (%s): its name has no registry; adopt it, or allow any registry", e.Name, ErrForeign, e.Own)
+		return fmt.Sprintf("backup %q: %v (%s): its name has no registry; adopt it, or allow any registry",
+			e.Name, ErrForeign, e.Own)
 	}
 	return fmt.Sprintf("backup %q: %v (%s), but of registry %s", e.Name, ErrForeign, e.Own, e.Registry)
 }
@@ -35,9 +36,9 @@ func (e *ForeignError) Unwrap() error { return ErrForeign }
 // ErrUnadopted is what an [UnadoptedError] wraps.
 var ErrUnadopted = errors.New("files in the store have no registry in their names")
 
-// UnadoptedError is returned where files decide that may be this tenant's or that of another
-// registry's tenant of the same id, by [Service.Erase] before anything is dropped and by
-// [Freshness]. [Service.AdoptBackups] takes over those that are this registry's.
+// UnadoptedError is returned by [Freshness], and by [Service.Erase] before anything is dropped, if the store
+// has files of an earlier release that may belong to this tenant or to another registry's tenant with the
+// same id. [Service.AdoptBackups] takes over those of this registry.
 type UnadoptedError struct {
 	TenantID int64
 	Names    []string // at least one
@@ -58,7 +59,7 @@ func tenantPrefix(registry string, id int64) string {
 	return registryPrefix(registry) + unboundPrefix(id)
 }
 
-// unboundPrefix began the names of a tenant's files in releases in which names had no registry.
+// unboundPrefix begins the names of a tenant's files that earlier releases have made, without a registry.
 func unboundPrefix(id int64) string { return strconv.FormatInt(id, 10) + "-" }
 
 // registryOf returns the registry in the name of a file, empty where it has none.
@@ -123,8 +124,8 @@ func namesOf(ctx context.Context, store Store, prefix string) ([]string, error) 
 	return names, nil
 }
 
-// bound returns [tenancy.ErrNoIdentity] for a tenant whose files could not be told from those of
-// another registry.
+// bound returns [tenancy.ErrNoIdentity] for a tenant without a registry: its files could not be told from
+// those of another registry.
 func bound(t *tenancy.Tenant) error {
 	if t.Registry == "" {
 		return tenancy.ErrNoIdentity

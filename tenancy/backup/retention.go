@@ -7,11 +7,13 @@ import (
 )
 
 // Retention says which verified backups of a tenant are kept: those that at least one rule keeps. The zero value keeps all. The newest
-// is always kept, and so are the one that a scheduled run has just made and the one that was last restored into scratch. One that was
-// taken in the future, because a clock was wrong, is left alone and counts for no rule. Files that were never verified are no backups, and
-// are removed when they are older than a day, unless the clocks of the process and of the registry's server differ.
+// is always kept, and so are the one that a scheduled run has just made and the one that was last restored
+// into scratch. A backup with a time in the future, because a clock was wrong, is kept and counts for no rule.
+// Files that were never verified are no backups. They are removed when they are older than a day, unless the
+// clocks of the process and of the registry's server differ by more than a minute.
 //
-// Where a scheduled backup finds the store's disk full, what the rules would not keep beside it goes before it, and it is tried once more.
+// If a scheduled backup finds the store's disk full, it removes what the rules would not keep beside the new
+// backup, and is tried once more.
 type Retention struct {
 	Last    int // the newest so many
 	Daily   int // the newest of each of the last so many days (UTC) that have one
@@ -28,7 +30,7 @@ func (r Retention) check() error {
 	return nil
 }
 
-// excess returns the backups that no rule keeps, of those that were not taken after now.
+// excess returns the backups that no rule keeps, without those that are in the future.
 func (r Retention) excess(backups []Info, now time.Time) (excess []Info) {
 	sorted := slices.DeleteFunc(slices.Clone(backups), func(b Info) bool { return b.Ahead(now) })
 	if r.all() || len(sorted) == 0 {

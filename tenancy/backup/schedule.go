@@ -80,10 +80,10 @@ func (c *Schedule) RunDue(ctx context.Context) (ScheduleReport, error) {
 					}
 					mu.Unlock()
 					if !mine {
-						break // who has it restores it, too
+						break // another process has the lease, and also runs the verification
 					}
 					if j.drill != nil && done.Name != "" {
-						j.drill.name = done.Name // retention may have removed the one before
+						j.drill.name = done.Name // retention may have removed the previous backup
 					}
 				}
 			}
@@ -131,7 +131,7 @@ type job struct {
 	slot   time.Time
 	name   string // for RunVerify: the archive
 
-	drill    *job // of a backup: the verification that is due, too, and comes behind it
+	drill    *job // of a backup: the verification that is also due, and runs after it
 	warnings []string
 }
 
@@ -194,11 +194,11 @@ func (c *Schedule) do(ctx context.Context, j job, done *ScheduledRun) (Info, err
 	return info, err
 }
 
-// noSpace reports whether the store was full, as far as it says so in the words of the operating system.
+// noSpace reports whether the store returned the operating system's error for a full disk or quota.
 func noSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
-// backUpAfterPruning removes what retention would not keep if the backup that did not fit were there already, and tries it once
-// more. The newest backup stays in any case. full is the error of the first attempt.
+// backUpAfterPruning removes what retention would not keep beside the new backup, and then tries the backup
+// once more. The newest backup always stays. full is the error of the first attempt.
 func (c *Schedule) backUpAfterPruning(ctx context.Context, j job, done *ScheduledRun, full error) (Info, error) {
 	drilled, err := c.drilled(ctx, j.tenant.ID)
 	if err != nil {

@@ -39,8 +39,9 @@ type ScheduleConfig struct {
 	// Retention is what is kept of a tenant after it was backed up. The zero value keeps everything.
 	Retention Retention
 
-	// VerifyEvery is how often the last backup of each tenant is restored into scratch ([Service.Verify]), spread as Window is. Where a backup is
-	// due at the same time, as always where cron calls [Schedule.RunDue] once a day, it comes first and is the one that is restored. Default: never.
+	// VerifyEvery is how often the last backup of each tenant is restored into scratch ([Service.Verify]),
+	// spread as Window is. If a backup is due at the same time, as it always is where cron calls
+	// [Schedule.RunDue] once a day, the backup is made first, and is the one that is restored. Default: never.
 	VerifyEvery time.Duration
 
 	// VerifyOptions are those of each such restore.
@@ -69,7 +70,7 @@ type ScheduledRun struct {
 	Name     string    // of the archive; empty where there is none
 	TakenAt  time.Time // of the archive
 	Pruned   []string  // archives that retention has removed
-	Warnings []string  // what a clock that is wrong, or was, has left: a slot, a lease or an archive that lies in the future
+	Warnings []string  // times in the future, of a slot, a lease or an archive: a clock is or was wrong
 	Duration time.Duration
 	Err      error // nil: it was good. Where Name is set nevertheless the backup is good, and what came after it was not.
 }

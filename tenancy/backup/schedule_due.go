@@ -59,8 +59,8 @@ type runKey struct {
 	kind   RunKind
 }
 
-// eachDue calls fn for each job that is due, as far as can be seen without the lease. What time it is says the registry's server, so that
-// processes whose clocks differ do not take turns in being right.
+// eachDue calls fn for each job that is due, as far as can be seen without the lease. It goes by the clock of
+// the registry's server, so that processes whose clocks differ do not repeat each other's work.
 func (c *Schedule) eachDue(ctx context.Context, fn func(j job) bool) error {
 	now, err := c.s.readClocks(ctx)
 	if err != nil {
@@ -106,13 +106,14 @@ func (c *Schedule) jobs(t *tenancy.Tenant, now time.Time, states map[runKey]RunS
 	}
 	verify := job{kind: RunVerify, tenant: *t, slot: slot, name: last.Name, warnings: c.warnings(drill, now)}
 	if len(due) > 0 {
-		due[0].drill = &verify // where RunDue is called once in a period, a backup is always due, too
+		due[0].drill = &verify // if RunDue is called once in a period, a backup is always due, too
 		return due
 	}
 	return []job{verify}
 }
 
-// isDue reports whether a slot has not been done, and is to be tried. One that lies in the future was not: a clock was wrong.
+// isDue reports whether a slot has not been done, and is to be tried. A slot in the future counts as not
+// done: a clock was wrong.
 func (c *Schedule) isDue(s RunState, slot, now time.Time) bool {
 	return (s.Slot.Before(slot) || ahead(s.Slot, now)) && c.mayTry(s, now)
 }
@@ -130,17 +131,18 @@ func (c *Schedule) warnings(s RunState, now time.Time) (found []string) {
 		{"last backup", s.TakenAt, ahead(s.TakenAt, now)},
 	} {
 		if m.far {
-			found = append(found, fmt.Sprintf("the %s of the last run lies in the future, %s: it counts for nothing", m.what, m.at.Format(time.RFC3339)))
+			found = append(found, fmt.Sprintf("the %s of the last run is in the future, %s: it is ignored",
+				m.what, m.at.Format(time.RFC3339)))
 		}
 	}
 	return found
 }
 
-// longestLease is how far in the future a lease can end, whose holder has this configuration.
+// longestLease is how far in the future a lease can end whose holder has this configuration.
 func (c *Schedule) longestLease() time.Duration { return 2*c.cfg.Lease + maxSkew }
 
-// of returns the state without what another registry has done, that this database is a copy of, or that of a release in which names had
-// no registry.
+// of returns the state without the runs of another registry, of which this database is a copy, and without
+// those of an earlier release, whose names have no registry.
 func (s RunState) of(t *tenancy.Tenant) RunState {
 	if registryOf(s.Name) != t.Registry {
 		s.Slot, s.Name, s.TakenAt, s.VerifiedAt = time.Time{}, "", time.Time{}, time.Time{}

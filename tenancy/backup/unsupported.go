@@ -7,24 +7,26 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// What PostgreSQL says of a row whose text would be larger than it can hold in memory at once, 1 GB: a bytea has twice its size as text.
+// SQLSTATEs for a row whose text is larger than the 1 GB that PostgreSQL can hold in memory at once. The text
+// of a bytea has twice its size.
 const (
 	programLimitExceeded = "54000"
 	internalError        = "XX000"
 )
 
-// tooLarge makes an [UnsupportedError] of the error of a COPY of a table that has a row which is too large for it.
+// tooLarge returns an [UnsupportedError] if err is that of a COPY of a row that is too large, else err.
 func tooLarge(schema, table string, err error) error {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {
 		return err
 	}
-	// Errors of that kind have no code of their own, and are not translated.
+	// The error of an allocation has no SQLSTATE of its own. Its message is not translated.
 	if pgErr.Code != programLimitExceeded && (pgErr.Code != internalError || !strings.HasPrefix(pgErr.Message, "invalid memory alloc request size")) {
 		return err
 	}
 	return errors.Join(&UnsupportedError{schema, []Unsupported{{
-		"table " + table, "has a row that is too large for COPY: as text a row and each value have at most 1 GB, and a bytea has twice its size",
+		"table " + table,
+		"has a row that is too large for COPY: the text of a row is limited to 1 GB, and a bytea has twice its size as text",
 	}}}, err)
 }
 
@@ -52,7 +54,7 @@ func (c *catalog) unsupported() error {
 			if strange, ok := c.types[c.columnTypes[t.Name][i]]; ok && column.Generated == "" {
 				reason := "has type " + column.Type + ": a value of " + strange + " means nothing outside of this database"
 				if strange == "oid" {
-					reason += ", and large objects, which are found by such values, are in no archive: move them into a bytea column"
+					reason += ", and the large objects that such values refer to are in no archive: move them into a bytea column"
 				}
 				add("column "+t.Name+"."+column.Name, reason)
 			}

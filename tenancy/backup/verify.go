@@ -44,10 +44,12 @@ func (s *Service) verify(ctx context.Context, r *run) error {
 	return nil
 }
 
-// Check reads an archive of the store to its end and returns what is in it, if it is whole, signed as [Config].TrustedKeys demand, and what
-// its receipt says, where it has one: the same bytes, of the same tenant, with as many tables and rows. It touches no database, and reads
-// the archives of other registries, too. The errors are those of [archive.NewReader] and [archive.Reader.Next], a [ReceiptError],
-// [ErrNotFound], and the store's. Of an archive that is encrypted to others the bytes are compared before [archive.ErrEncrypted] is returned.
+// Check reads an archive of the store to its end and returns its header and manifest. It checks that the
+// archive is complete and signed as [Config].TrustedKeys demand. If the archive has a receipt, it compares
+// both: size and SHA-256, tenant, snapshot, tables and rows. It uses no database, and also reads archives of
+// other registries. The errors are those of [archive.NewReader] and [archive.Reader.Next], a [ReceiptError],
+// [ErrNotFound], and the store's. For an archive that is encrypted to other keys it compares size and SHA-256
+// before it returns [archive.ErrEncrypted].
 func (s *Service) Check(ctx context.Context, name string) (archive.Header, archive.Manifest, error) {
 	if s.cfg.Store == nil {
 		return archive.Header{}, archive.Manifest{}, errNoStore
@@ -79,7 +81,7 @@ func (s *Service) check(ctx context.Context, name string, file io.Reader) (archi
 	if _, failed := io.Copy(io.Discard, src); failed != nil {
 		return h, m, failed
 	}
-	read := receipt // of what cannot be decrypted, nothing but the bytes is known
+	read := receipt // of an archive that cannot be decrypted, only size and SHA-256 are known
 	if err == nil {
 		read = Info{}
 		read.written(h, m)

@@ -14,12 +14,13 @@ import (
 func (m *mount) backupAdopt() *cobra.Command {
 	return m.verb(verb{
 		use: "adopt [SLUG]", short: "Take over backups of earlier releases",
-		long: `Take over the files of the store whose names have no registry, as those of earlier releases: of one tenant, or of all. Each is
-copied to a name of this registry, read back, and removed under its old name. Until then they are not listed, count for
-nothing, and keep their tenants from being erased.
+		long: `Take over backups that earlier releases have made, of one tenant or of all. Their names have no registry. Each file is
+copied to a name of this registry, read back, and removed under its old name. Until then the files are not listed and not
+counted, and their tenants cannot be erased.
 
-Run it once, with the database that has made the backups. Those of another database are recognised by the tenant's schema and
-by when it was created, and stay as they are. It says what would be done and asks; without a terminal it needs --yes.`,
+Run it once, with the database that has made the backups. Backups of another database are recognised by the tenant's schema
+and by when the tenant was created, and stay as they are. It says what would be done and asks; without a terminal it needs
+--yes.`,
 		example: "  $0 backup adopt\n  $0 backup adopt schoola --yes --json",
 		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: ""}, needs: []need{needTenants, needBackups}, values: m.slugs,
 		flags: func(f *pflag.FlagSet) { yesFlag(f) },
@@ -73,7 +74,7 @@ func adoptBackups(ctx context.Context, c *call) error {
 		return err
 	}
 	if len(plan.Adopted)+len(plan.Removed) > 0 {
-		what := fmt.Sprintf("This takes over %s and removes %s that are no backups; %s stay.",
+		what := fmt.Sprintf("This takes over %s, removes %s of unfinished backups, and leaves %s as they are.",
 			count(len(plan.Adopted), "file"), count(len(plan.Removed), "file"), count(len(plan.Skipped), "file"))
 		if err := c.confirm(what, word); err != nil {
 			return err

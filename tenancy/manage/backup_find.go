@@ -30,7 +30,7 @@ func (c *call) lastBackup(ctx context.Context, id int64) (last time.Time, err er
 }
 
 // findBackup returns a backup of the tenant of a slug: the one of that name, or the newest. Of a tenant that is gone it is
-// one of the last tenant that had the slug. With --any-registry it is the one of that name, whosever it is.
+// one of the last tenant that had the slug. With --any-registry it is the one of that name, of any registry.
 func (c *call) findBackup(ctx context.Context, slug, name string) (found backup.Info, err error) {
 	if flagOf[bool](c.cmd, "any-registry") {
 		return c.findAnywhere(ctx, name)
@@ -46,7 +46,7 @@ func (c *call) findBackup(ctx context.Context, slug, name string) (found backup.
 		if t.ID == 0 && info.Slug != slug || name != "" && info.Name != name {
 			continue
 		}
-		// One of the future is the newest only where there is no other: a clock was wrong.
+		// A backup with a time in the future is the newest only if there is no other: a clock was wrong.
 		past := !info.Ahead(time.Now())
 		if found.Name == "" || past == !found.Ahead(time.Now()) && info.TakenAt.After(found.TakenAt) || past && found.Ahead(time.Now()) {
 			found = info
@@ -64,7 +64,7 @@ func (c *call) findBackup(ctx context.Context, slug, name string) (found backup.
 // findAnywhere returns the backup of that name, of any registry that shares the store.
 func (c *call) findAnywhere(ctx context.Context, name string) (found backup.Info, err error) {
 	if name == "" {
-		return found, usagef("--any-registry goes with --backup: %s has the names", c.hint("backup", "list", "--all-registries"))
+		return found, usagef("--any-registry needs --backup: %s lists the names", c.hint("backup", "list", "--all-registries"))
 	}
 	for info, err := range c.Backups.AllBackups(ctx) {
 		if err != nil || info.Name == name {

@@ -20,8 +20,8 @@ func (m *mount) backupList() *cobra.Command {
 		long: `List the verified backups of a tenant, or of all: those that have a receipt in the store. Of a tenant that is gone they are
 listed by the slug that it had.
 
-They are those of this database's registry. With --all-registries those of other databases that share the store are listed, too,
-and those of earlier releases, whose names have no registry (see backup adopt): of a tenant by its slug.`,
+Only the backups of this database's registry are listed. With --all-registries, those of other databases that share the store
+are listed, too, and those of earlier releases, whose names have no registry (see backup adopt).`,
 		example: "  $0 backup list schoola\n  $0 backup list --json | jq -r .name",
 		needs:   []need{needTenants, needBackups}, values: m.slugs,
 		flags: func(f *pflag.FlagSet) { f.Bool("all-registries", false, "also those of other databases") },

@@ -17,7 +17,7 @@ const (
 	CodeOK          = 0   // it is done
 	CodeFailed      = 1   // it is not
 	CodeUsage       = 2   // the arguments are wrong, or a value is refused; nothing was changed
-	CodeIncomplete  = 3   // nothing failed, and not all is done, because of a limit or an interrupt: run it again
+	CodeIncomplete  = 3   // nothing failed, and not all is done: a limit, an interrupt, or in init a missing privilege
 	CodeFound       = 4   // what was looked for is there: drift, schemas that are behind
 	CodeUnsafe      = 5   // check has found what lets tenants get at each other: do not serve
 	CodeTampered    = 6   // the access log is not what was written

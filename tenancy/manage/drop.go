@@ -48,7 +48,7 @@ type requestJSON struct {
 	ID          int64        `json:"id"`
 	Token       string       `json:"token,omitempty"`
 	Slug        string       `json:"slug"`
-	Schema      string       `json:"schema,omitempty"` // that is kept aside and goes alone
+	Schema      string       `json:"schema,omitempty"` // the retained schema to drop; empty: the tenant
 	Actor       string       `json:"actor"`
 	RequestedAt time.Time    `json:"requested_at"`
 	ExpiresAt   time.Time    `json:"expires_at"`
@@ -79,7 +79,7 @@ func toRequestJSON(r tenancy.DropRequest, lastBackup time.Time) requestJSON {
 	return j
 }
 
-// subject is what goes.
+// subject is what will be dropped.
 func (j requestJSON) subject() string {
 	if j.Schema != "" {
 		return "schema " + j.Schema + " of " + j.Slug
@@ -125,7 +125,7 @@ func (m *mount) dropRequest() *cobra.Command {
 	})
 }
 
-// request gives out the token for a tenant, or for a schema of its that is kept aside.
+// request prints the token for the drop of a tenant, or of its retained schema aside.
 func (c *call) request(ctx context.Context, aside string) error {
 	j, err := c.requested(ctx, c.args[0], aside)
 	if err != nil {
@@ -210,7 +210,7 @@ func (c *call) dropIt(ctx context.Context, p tenancy.DropParams) error {
 }
 
 // destroy calls do when it is clear that this is meant: by the token of an earlier request, or by a request that is made now
-// and whose slug somebody types. aside is the schema that goes alone, or empty.
+// and whose slug the user types. aside is the retained schema to drop; empty: the tenant.
 func (c *call) destroy(ctx context.Context, aside string, do func(ctx context.Context, p tenancy.DropParams) error) error {
 	p := tenancy.DropParams{Slug: c.args[0], Actor: c.actor, Proof: flagOf[string](c.cmd, "proof")}
 	var err error
@@ -230,7 +230,7 @@ func (c *call) destroy(ctx context.Context, aside string, do func(ctx context.Co
 			command = []string{"restore", "request"}
 		}
 		return &codeError{CodeUnconfirmed, fmt.Errorf(
-			"nobody can be asked here: %s says what will be lost and gives out a token, which --token and --yes take",
+			"there is no terminal to ask: %s says what will be lost and prints a token for --token; add --yes",
 			c.hint(append(command, p.Slug)...))}
 	}
 	j, err := c.requested(ctx, p.Slug, aside)
@@ -246,7 +246,7 @@ func (c *call) destroy(ctx context.Context, aside string, do func(ctx context.Co
 	p.Token = j.Token
 	err = do(ctx, p)
 	if errors.Is(err, tenancy.ErrDropNotApproved) {
-		c.note("Request %d waits for somebody else: %s. Then it takes this token: %s",
+		c.note("Another person has to approve request %d: %s. Then confirm with this token: %s",
 			j.ID, c.hintForOther("tenant", "drop", "approve", strconv.FormatInt(j.ID, 10)), j.Token)
 	}
 	return err

@@ -17,19 +17,24 @@ func (m *mount) init() *cobra.Command {
 		use: "init", short: "Set up a database: roles, and the shared tables",
 		long: `Set up a database: make the roles that schemas share and take from everybody what tenants must not have, make the extensions
 that the program names and let every tenant find them, apply the shared migrations, and do what the program itself has to
-do. It says what it did, and can be run again. What the administrator's login may not do, and an extension that the server
-does not have, is named with who can do it, and stops nothing.
+do. It says what it did, and can be run again. If the administrator's login lacks a privilege, or the server lacks an
+extension, it does the rest, and says what is missing and who can do it.
 
 With --harden it also closes the ways in which a statement could leave the scope of its tenant. That takes a superuser, and
 changes rights of everybody in this database.
 
-A database that was copied (by pg_dump, say) has the identity of its original, by which backups in a store that both use are told
-apart. With --new-identity it gets one of its own: do that first, before anything else runs on the copy. All backups that were
-made under the former identity are another database's then, also to this one. It asks; without a terminal it needs --yes.
+Backups in the store belong to the database whose identity their names have. A copy of a database, for instance by pg_dump, has
+the identity of its original. With --new-identity the copy gets its own: do that before anything else runs on the copy. Backups
+that were made under the former identity then belong to another database, also for this one. It asks; without a terminal it
+needs --yes.
 
 Roles and hardening are done with the administrator's login that the program has configured, everything else with the owner's.`,
 		example: "  $0 init\n  $0 init --harden --json",
-		codes:   map[int]string{CodeUnconfirmed: "", CodeIncomplete: "a privilege or an extension is missing, or, with --harden, not everything could be closed: see the output"},
+		codes: map[int]string{
+			CodeUnconfirmed: "",
+			CodeIncomplete: "a privilege or an extension is missing, or, with --harden, not everything could be closed: " +
+				"see the output",
+		},
 		flags: func(f *pflag.FlagSet) {
 			f.Bool("harden", false, "close what PostgreSQL leaves open to everybody")
 			f.Bool("new-identity", false, "give a copied database an identity of its own")
@@ -46,7 +51,7 @@ type initJSON struct {
 	Actions    []actionJSON      `json:"actions"`
 	Migrations bool              `json:"migrations"`         // the shared ones are applied
 	Hardened   bool              `json:"hardened"`           // all that Harden closes is closed
-	Identity   string            `json:"identity,omitempty"` // the new one, where that was asked for
+	Identity   string            `json:"identity,omitempty"` // the new one, with --new-identity
 }
 
 // actionJSON is one thing that is as it should be.
@@ -64,7 +69,8 @@ func (m *mount) runInit(cmd *cobra.Command, args []string) error {
 	ctx := audit.NewContext(cmd.Context(), audit.Caller{Actor: actor})
 	c := m.newCall(cmd, args)
 	if flagOf[bool](cmd, "new-identity") {
-		if err := c.confirm("The backups that this database has made until now will be another database's.", "new"); err != nil {
+		const what = "The backups that this database has made until now will belong to another database."
+		if err := c.confirm(what, "new"); err != nil {
 			return err
 		}
 	}
@@ -77,7 +83,7 @@ func (m *mount) runInit(cmd *cobra.Command, args []string) error {
 		if incomplete == nil {
 			return err
 		}
-		// What the administrator could not do is the likely reason, and is told with what was done.
+		// A privilege that the administrator lacks is the likely reason: report it, too, with what was done.
 		incomplete = &codeError{CodeIncomplete, errors.Join(incomplete, fmt.Errorf("the shared tables are not there: %w", err))}
 	}
 	if err := c.result(done, func() { c.initDone(done) }); err != nil {
@@ -185,7 +191,7 @@ func (c *call) initDone(done initJSON) {
 		c.linef("The shared tables are up to date.")
 	}
 	if done.Identity != "" {
-		c.linef("The identity of this database is %s now.", done.Identity)
+		c.linef("The new identity of this database is %s.", done.Identity)
 	}
 	c.note("The owner is %s, the login that serves is %s.", done.Roles["owner"], done.Roles["runtime"])
 }

@@ -22,7 +22,7 @@ var shapes = []struct {
 	{"tenant create, list*, show, update, rename, resume, suspend, activate, maintenance, drop, drop confirm; restore revert, confirm", "a tenant", tenantJSON{}},
 	{"domain list*, add, claim, verify, primary, move", "a domain", domainJSON{}},
 	{"domain remove", "what is gone", removed{}},
-	{"tenant drop request, drop approve", "a request", requestJSON{}},
+	{"tenant drop request, drop approve; restore request", "a request", requestJSON{}},
 	{"", "its contents: what will be lost", contentsJSON{}},
 	{"migrate status*; migrate --dry-run*", "a schema that is not current, or has edited files", stateJSON{}},
 	{"migrate status --schema*, --shared*", "a migration in that schema", migrationJSON{}},

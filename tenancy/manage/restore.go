@@ -23,7 +23,7 @@ new id. With --as, a new tenant is made and the old one stays what it is.
 
 Everything is built and compared beside what is there; then it is switched. What the tenant had is kept aside, with all that was
 written since the backup, until 'restore confirm' drops it or 'restore revert' takes it back. It asks before it replaces
-anything; without a terminal it needs --yes. A tenant whose slug is request, confirm or revert comes behind --.
+anything; without a terminal it needs --yes. Write -- before a slug that is request, confirm or revert.
 
 With --file the archive is a file, as 'export' writes it, instead of one of the store.`,
 		example: `  $0 restore schoola
@@ -205,10 +205,10 @@ back.`,
 func (m *mount) restoreConfirm() *cobra.Command {
 	return m.verb(verb{
 		use: "confirm SLUG", short: "Drop what a restore has set aside",
-		long: `Drop the schema that a restore has set aside, for good, with all that was written between the backup and the restore. It needs
-what 'tenant drop' needs: on a terminal it says what will be lost and asks for the slug. Without one 'restore request' says what will
-be lost and gives out a token, which --token and --yes take. Where the program demands a second pair of eyes, somebody else approves
-the request in between with 'tenant drop approve'.`,
+		long: `Drop the schema that a restore has set aside, with all that was written between the backup and the restore. This cannot be
+undone, and needs what 'tenant drop' needs. On a terminal it says what will be lost and asks for the slug. Without a terminal,
+'restore request' says what will be lost and prints a token, and this command takes --token and --yes. If the program demands
+the approval of a second person, that person runs 'tenant drop approve' in between.`,
 		example: "  $0 restore confirm schoola\n  $0 restore confirm schoola --token TOKEN --yes",
 		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: "no such tenant, or nothing of it is kept aside"},
 		needs:   []need{needTenants, needBackups}, values: m.slugs, flags: confirmFlags,
@@ -222,7 +222,9 @@ the request in between with 'tenant drop approve'.`,
 				if err != nil {
 					return err
 				}
-				return c.result(toTenantJSON(t), func() { c.linef("%s stays as it is, in schema %s. %s is dropped.", t.Slug, t.Schema, aside.Schema) })
+				return c.result(toTenantJSON(t), func() {
+					c.linef("%s stays as it is, in schema %s. %s is dropped.", t.Slug, t.Schema, aside.Schema)
+				})
 			})
 		},
 	})
@@ -230,9 +232,9 @@ the request in between with 'tenant drop approve'.`,
 
 func (m *mount) restoreRequest() *cobra.Command {
 	return m.verb(verb{
-		use: "request SLUG", short: "Say what the confirmation of a restore would take, and give out its token",
-		long: `Announce that you want to drop the schema that a restore has set aside. It says what will be lost and gives out the token that
-'restore confirm' wants to see. Nothing else changes. The token is shown once, and is good for you alone, and for that schema alone.`,
+		use: "request SLUG", short: "Say what the confirmation of a restore would drop, and print its token",
+		long: `Announce that you want to drop the schema that a restore has set aside. It says what will be lost and prints the token that
+'restore confirm' needs. Nothing else changes. The token is shown once. Only you can use it, and only for this schema.`,
 		example: "  $0 restore request schoola\n  $0 restore request schoola --json | jq -r .token",
 		codes:   map[int]string{CodeMissing: "no such tenant, or nothing of it is kept aside"},
 		needs:   []need{needTenants}, values: m.slugs,

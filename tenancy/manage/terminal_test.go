@@ -101,7 +101,7 @@ func TestADropThatNeedsApprovalSaysHowItGoesOn(t *testing.T) {
 	p, _ := setup(t)
 	p.ok(t, "tenant", "create", "--subdomain", "north")
 	screen, code := p.terminal(t, answer("Type north to go on: ", "north"), []string{"SCHOOL_FOUR_EYES=1"}, "tenant", "drop", "north")
-	if code != manage.CodeFailed || !strings.Contains(screen, "Request 1 waits for somebody else: 'school tenant drop approve 1'. Then it takes this token: ") {
+	if code != manage.CodeFailed || !strings.Contains(screen, "Another person has to approve request 1: 'school tenant drop approve 1'. Then confirm with this token: ") {
 		t.Errorf("exit code %d: %s", code, screen)
 	}
 	p.ok(t, "tenant", "show", "north")

@@ -12,7 +12,7 @@ func (h *Header) check(limits Limits) error {
 		return fmt.Errorf("part size %d is not between %d and %d", h.PartSize, minPartSize, MaxPartSize)
 	}
 	if h.Version < h.version() {
-		return fmt.Errorf("version %d has no partitions, and leaves nothing out", h.Version)
+		return fmt.Errorf("version %d has no partitions and no leftOut", h.Version)
 	}
 	if n := max(len(h.Tables), len(h.Sequences), len(h.MaterializedViews), len(h.Partitions), len(h.LeftOut)); n > limits.Tables {
 		return fmt.Errorf("%d tables, sequences or views: %w", n, ErrLimit)

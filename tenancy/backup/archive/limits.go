@@ -21,7 +21,7 @@ const maxName = 63
 // Limits bound what a [Reader] takes from an archive. In each field zero is the default and less is an error.
 type Limits struct {
 	HeaderBytes int64 // of header.json, and of manifest.json; default 32 MiB
-	Tables      int   // and sequences, materialized views and partitions, of each; default 20,000
+	Tables      int   // of each: tables, sequences, materialized views, partitions, tables left out; default 20,000
 	Columns     int   // of one table; default 1,600, which is PostgreSQL's
 	TableBytes  int64 // CSV of one table; default 1 TiB
 	TotalBytes  int64 // CSV of all tables; default 1 TiB

@@ -7,7 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// Partition is a partition that the migrations have not made: a program has, as time went by. Its rows are those of the table on top.
+// Partition is a partition that a program has made at run time, and not the migrations. Its rows are in
+// the archive under the topmost table.
 //
 // Its bounds are values and no SQL, as the server prints them under the settings of the CSV.
 type Partition struct {
@@ -29,10 +30,10 @@ const (
 
 // Bound says which rows are in a partition.
 type Bound struct {
-	Strategy  Strategy `json:"strategy,omitempty"`  // of the table above; empty: it is the default partition
+	Strategy  Strategy `json:"strategy,omitempty"`  // of the parent; empty: it is the default partition
 	Values    []Datum  `json:"values,omitempty"`    // of StrategyList: at least one
-	From      []Datum  `json:"from,omitempty"`      // of StrategyRange: the lowest, which is in it
-	To        []Datum  `json:"to,omitempty"`        // of StrategyRange: the first behind it
+	From      []Datum  `json:"from,omitempty"`      // of StrategyRange: the lower bound, inclusive
+	To        []Datum  `json:"to,omitempty"`        // of StrategyRange: the upper bound, exclusive
 	Modulus   int      `json:"modulus,omitempty"`   // of StrategyHash
 	Remainder int      `json:"remainder,omitempty"` // of StrategyHash: less than Modulus
 }
@@ -46,14 +47,15 @@ type Datum struct {
 // DatumKind says what a [Datum] is; empty: a value.
 type DatumKind string
 
-// The kinds of data that are no values. DatumNull is one of StrategyList, the others are of StrategyRange.
+// The kinds of data that are no values: DatumNull of StrategyList, DatumMin and DatumMax of StrategyRange.
 const (
 	DatumNull DatumKind = "null"
 	DatumMin  DatumKind = "minvalue"
 	DatumMax  DatumKind = "maxvalue"
 )
 
-// PartitionKey says how a table is partitioned: by columns alone, with the operators and collations that these have by default.
+// PartitionKey says how a table is partitioned: only by columns, with their default operator classes and
+// collations.
 type PartitionKey struct {
 	Strategy Strategy `json:"strategy"`
 	Columns  []string `json:"columns"`
@@ -65,7 +67,8 @@ const (
 	maxListValues = 100_000
 )
 
-// checkPartitions returns why these can be no partitions of the tables that have been seen; it enters their names.
+// checkPartitions returns why the partitions cannot belong to the header's tables. It adds their names to
+// seen.
 func (h *Header) checkPartitions(seen unique) error {
 	partitioned := make(map[string]Strategy)
 	for _, t := range h.Tables {
@@ -98,7 +101,7 @@ func (h *Header) checkPartitions(seen unique) error {
 	return nil
 }
 
-var errBound = errors.New("bound has what its strategy has not, or lacks something")
+var errBound = errors.New("bound has a field that its strategy does not have, or lacks something")
 
 func (b Bound) check() error {
 	list, ranges, hash := len(b.Values) > 0, len(b.From)+len(b.To) > 0, b.Modulus != 0 || b.Remainder != 0

@@ -162,7 +162,7 @@ func (c *console) onTenant(do deed) http.HandlerFunc {
 
 // back ends a form with what came of it.
 func (c *console) back(w http.ResponseWriter, r *http.Request, path, said string, err error) {
-	if schemactx.Unavailable(err) { // the page that would say so cannot be had either
+	if schemactx.Unavailable(err) { // the page that would show the error needs the database, too
 		c.BrokenOff(w, r, err)
 		return
 	}

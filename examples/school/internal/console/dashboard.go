@@ -25,7 +25,7 @@ type overview struct {
 	Recent                           []audit.Record
 }
 
-// counted is when each kind of figure was asked for; zero: never yet, so that there is none to be shown.
+// counted is when each kind of figure was counted. Zero: not yet, and the page shows no figure.
 type counted struct{ Schools, Backups, Migrations time.Time }
 
 // kept is a school in quarantine, or a schema of none.

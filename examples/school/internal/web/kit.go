@@ -96,27 +96,30 @@ func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, name st
 	_, _ = w.Write(body.Bytes()) // the client has gone
 }
 
-// Broken answers to what is nobody's fault but ours: the reason is for the program's log. What may have changed something was one unit of
-// work; for what takes several there is BrokenOff.
+// Broken answers a request that failed because of the program or the database. The reason goes to the
+// program's log. A request that changes something has to be one unit of work; for several there is BrokenOff.
 func (k *Kit) Broken(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() == nil {
 		k.logger.ErrorContext(r.Context(), "page failed", slog.String("path", r.URL.Path), slog.Any("error", err))
 	}
 	p, away := tenancy.UnavailableProblem(r, err)
 	if !away {
-		p = tenancy.Problem{Status: http.StatusServiceUnavailable, Detail: "This page cannot be made just now. Try again soon.", RetryAfter: brokenFor}
+		p = tenancy.Problem{
+			Status: http.StatusServiceUnavailable, RetryAfter: brokenFor,
+			Detail: "This page cannot be shown now. Try again soon.",
+		}
 	}
 	p.Respond(w)
 }
 
 const brokenFor = 5 * time.Second
 
-// BrokenOff answers to a change of several steps that has failed: some of them may have been done.
+// BrokenOff answers a request whose change takes several steps, and that failed: some steps may be done.
 func (k *Kit) BrokenOff(w http.ResponseWriter, r *http.Request, err error) {
 	k.logger.ErrorContext(r.Context(), "change failed", slog.String("path", r.URL.Path), slog.Any("error", err))
 	tenancy.Problem{
 		Status: http.StatusServiceUnavailable, RetryAfter: brokenFor,
-		Detail: "That was broken off, and may have been done in part or in whole. Look before you try again.",
+		Detail: "The change was interrupted, and may be done in part or in whole. Look before you try again.",
 	}.Respond(w)
 }
 
