@@ -1,6 +1,7 @@
 package tenancy_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -22,7 +23,8 @@ func TestATenantNeedsNoDomain(t *testing.T) {
 		"adopted": func(slug string) (tenancy.Tenant, error) {
 			staging, err := m.StageTenant(ctx, tenancy.AdoptParams{Slug: slug})
 			require.NoError(t, err)
-			return staging.Adopt(ctx)
+			adopted, err := staging.Adopt(ctx)
+			return adopted, errors.Join(err, staging.Close(ctx))
 		},
 	} {
 		made, err := make(slug)
