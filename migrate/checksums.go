@@ -11,8 +11,8 @@ import "encoding/json"
 //
 // The time is that of the version's row, in microseconds: where goose has undone a migration and
 // applied it anew the times differ, and nothing is known of what it applied. Which older programs may work with the
-// schema stands beside: they do not know the newer files. "half" is a migration without a transaction that is running or has
-// stopped. Older programs ignore a part that they do not know.
+// schema stands beside: they do not know the newer files. "half" is a migration without a
+// transaction that is running or has stopped. Older programs ignore a part that they do not know.
 type note struct {
 	Sums       map[int64]map[int64]string `json:"pgtenant"`
 	Compatible json.RawMessage            `json:"compatible,omitempty"` // of [compatible] by source

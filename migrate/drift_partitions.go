@@ -124,8 +124,8 @@ func unquoteName(name string) string {
 	return name
 }
 
-// extra removes from the objects the tables of [DriftOptions].ExtraTables, with their partitions and
-// all that belongs to them.
+// extra removes from the objects the tables of [DriftOptions].ExtraTables, with their partitions
+// and all that belongs to them.
 func (ref reference) extra(objects []Object) []Object {
 	if len(ref.opts.ExtraTables) == 0 {
 		return objects

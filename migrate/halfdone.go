@@ -48,8 +48,8 @@ func (st step) sum() string {
 	return st.m.checksum[:noteLen]
 }
 
-// notesHalf reports whether the progress of a step is noted: it can stop between two statements, and
-// the schema is no scratch schema.
+// notesHalf reports whether the progress of a step is noted: it can stop between two statements,
+// and the schema is no scratch schema.
 func (s *session) notesHalf(st step) bool {
 	return !s.t.cfg.unused && !st.isGo() && len(st.statements()) > 1
 }

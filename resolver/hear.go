@@ -21,8 +21,8 @@ const hearTimeout = 500 * time.Millisecond
 // sends later. The channel is the directory's own, so that no other directory counts it.
 //
 // PostgreSQL sends a session all notifications that were committed before its command, ahead of the
-// command's answer. So the answer to the ping decides. The wait before the ping gives a pooler time to
-// drop the notification: it could otherwise deliver it together with that answer.
+// command's answer. So the answer to the ping decides. The wait before the ping gives a pooler time
+// to drop the notification: it could otherwise deliver it together with that answer.
 func (d *Directory) hear(ctx context.Context, conn *pgx.Conn) error {
 	channel := "pgtenant_" + strings.ToLower(rand.Text())
 	if _, err := conn.Exec(ctx, "listen "+channel); err != nil {

@@ -1,8 +1,8 @@
 package schemactx
 
-// linkRules find objects by which a statement in one tenant's schema reaches another tenant's schema
-// without a privilege there. The owner makes them. PostgreSQL checks the privileges on the parent
-// table, on the view or on the table with the rule, and not on what is behind it.
+// linkRules find objects by which a statement in one tenant's schema reaches another tenant's
+// schema without a privilege there. The owner makes them. PostgreSQL checks the privileges on the
+// parent table, on the view or on the table with the rule, and not on what is behind it.
 var linkRules = []rule{
 	{
 		// CodeViewRights is about views. A foreign key to a shared table is no link.
@@ -31,8 +31,8 @@ var linkRules = []rule{
 		message: "{object} {detail}, so that the rows of a tenant can be reached from another schema: remove it",
 	},
 	{
-		// Thousands of schemas have the same functions, so each text is read once. A word of the text
-		// counts as a name if it is before a dot, a whole string, or after search_path.
+		// Thousands of schemas have the same functions, so each text is read once. A word of the
+		// text counts as a name if it is before a dot, a whole string, or after search_path.
 		code: CodeDefinerTenant, roles: Warn, logins: Warn, pathOnly: Warn,
 		sql: `with definer as materialized (
 				select f.oid, pronamespace, proconfig, coalesce(nullif(prosrc, ''), pg_get_function_sqlbody(f.oid)) as src
@@ -58,8 +58,8 @@ var linkRules = []rule{
 			"review the function",
 	},
 	{
-		// A foreign table reads the other server as the role of the user mapping, whatever privileges the
-		// tenant has here. What tenants cannot use is not reported.
+		// A foreign table reads the other server as the role of the user mapping, whatever
+		// privileges the tenant has here. What tenants cannot use is not reported.
 		code: CodeForeignData, roles: Warn, logins: Warn, pathOnly: Warn,
 		sql: `with reader as (select 0::oid as oid union all select oid from runner)
 			select distinct format('foreign table %I.%I', n.nspname, c.relname), format('reads server %I as its user mapping does', srvname)

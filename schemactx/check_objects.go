@@ -1,7 +1,7 @@
 package schemactx
 
-// invokerView is SQL for whether a row of pg_class is a view that has the rights of its caller. If a
-// view with its owner's rights reads it, that owner is the caller.
+// invokerView is SQL for whether a row of pg_class is a view that has the rights of its caller. If
+// a view with its owner's rights reads it, that owner is the caller.
 func invokerView(row string) string {
 	return "coalesce((select option_value::boolean from pg_options_to_table(" + row + ".reloptions) where option_name = 'security_invoker'), false)"
 }

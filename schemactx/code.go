@@ -9,9 +9,9 @@ const (
 	// CodeServerVersion: the server is older than [MinVersion]. Any level.
 	CodeServerVersion Code = "server-version"
 
-	// CodeLoginKind: the pool is logged in as a superuser, the owner or another administrator, and not
-	// as the runtime login. It is the first finding, and other findings about that login are left out.
-	// Any level.
+	// CodeLoginKind: the pool is logged in as a superuser, the owner or another administrator, and
+	// not as the runtime login. It is the first finding, and other findings about that login are
+	// left out. Any level.
 	CodeLoginKind Code = "login-kind"
 	// CodeLoginAttribute: the login is SUPERUSER, BYPASSRLS, CREATEROLE, CREATEDB or
 	// REPLICATION, which reads all of the server's WAL. Any level.
@@ -71,15 +71,17 @@ const (
 	// operators are in a schema that is not on the path: citext compares as text does then. A warning, at any level.
 	CodePathType Code = "path-type"
 
-	// CodeTenantLink: a table inherits from a table in another schema, or is a partition of it, and one
-	// of the schemas is a tenant's; or its foreign key, rule or trigger leads into the schema of another
-	// tenant. PostgreSQL checks no privileges on what is behind it. A warning at PathOnly.
+	// CodeTenantLink: a table inherits from a table in another schema, or is a partition of it, and
+	// one of the schemas is a tenant's; or its foreign key, rule or trigger leads into the schema
+	// of another tenant. PostgreSQL checks no privileges on what is behind it. A warning at
+	// PathOnly.
 	CodeTenantLink Code = "tenant-link"
-	// CodeDefinerTenant: tenants can call a SECURITY DEFINER function that has the schema of another
-	// tenant on its search path or, judged by its text, names it. A warning, at any level.
+	// CodeDefinerTenant: tenants can call a SECURITY DEFINER function that has the schema of
+	// another tenant on its search path or, judged by its text, names it. A warning, at any level.
 	CodeDefinerTenant Code = "definer-tenant"
-	// CodeForeignData: tenants can use a foreign table, a foreign server or a user mapping. They lead to
-	// another database or, if the server is this one, past the privileges here. A warning, at any level.
+	// CodeForeignData: tenants can use a foreign table, a foreign server or a user mapping. They
+	// lead to another database or, if the server is this one, past the privileges here. A warning,
+	// at any level.
 	CodeForeignData Code = "foreign-data"
 
 	// CodeNotHardened: tenants have a right that [Harden] takes away. A warning, at level
@@ -95,7 +97,7 @@ const (
 	// other than the owner. A warning, at any level.
 	CodePlanted Code = "planted"
 	// CodeSessionFunction: tenants can call a function that seems to change the session, that takes
-	// another role or search path for the transaction, or that runs SQL it is given, judged by its text.
-	// A warning, at any level.
+	// another role or search path for the transaction, or that runs SQL it is given, judged by its
+	// text. A warning, at any level.
 	CodeSessionFunction Code = "session-function"
 )

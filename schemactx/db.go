@@ -144,10 +144,10 @@ type tracers struct {
 }
 
 // New returns a DB on pool, whose login is the runtime login (see [Setup]). It does not connect, and never closes the
-// pool. The error is a configuration that makes no sense, or a [LoginError] if the pool's login is the
-// owner. Whether the login is a superuser is known only on the first connection: then each unit of
-// work returns a LoginError, and sends no statement. Level [PathOnly] accepts any login. Close the DB
-// at level [Logins] and with lanes, where it has pools of its own.
+// pool. The error is a configuration that makes no sense, or a [LoginError] if the pool's login is
+// the owner. Whether the login is a superuser is known only on the first connection: then each unit
+// of work returns a LoginError, and sends no statement. Level [PathOnly] accepts any login. Close
+// the DB at level [Logins] and with lanes, where it has pools of its own.
 //
 // Settings of a session belong into the pool's RuntimeParams: what its AfterConnect hook SETs does not survive the scrub
 // that comes between two tenants. The tracer of the pool sees the statements of tenants as it sees plain ones.

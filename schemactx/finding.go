@@ -66,7 +66,8 @@ type CheckError struct {
 	Findings []Finding // at least one; all are of the severity Refuse
 }
 
-// Error returns the messages of the findings: a single one on the same line, several on a line each.
+// Error returns the messages of the findings: a single one on the same line, several on a line
+// each.
 func (e *CheckError) Error() string {
 	if len(e.Findings) == 1 {
 		return ErrUnsafe.Error() + ": " + e.Findings[0].Message

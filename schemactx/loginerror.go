@@ -13,9 +13,9 @@ const (
 	LoginOther     LoginKind = "another role" // than any of the others
 )
 
-// LoginError says that a pool is logged in as a role that is not the one its work needs. Nothing was
-// made with it. It is returned by [New] for the owner, by the methods of [DB] for the owner and for
-// superusers, and by package tenancy.
+// LoginError says that a pool is logged in as a role that is not the one its work needs. Nothing
+// was made with it. It is returned by [New] for the owner, by the methods of [DB] for the owner and
+// for superusers, and by package tenancy.
 type LoginError struct {
 	Login string // the role that the pool is logged in as
 	Kind  LoginKind

@@ -72,10 +72,10 @@ func (r RoleNames) Tenant(schema string) string {
 	return r.prefix + "_x_" + hex.EncodeToString(sum[:16])
 }
 
-// ValidateSchema is [ValidateName] for a new tenant's schema. It also refuses, with a [NameError], the
-// names of the owner, of the runtime login and of the public role, and names that begin like those of
-// tenants' roles. PostgreSQL's default search path begins with "$user": a session of such a role that
-// sets no path would find the tenant's tables, and make its own there.
+// ValidateSchema is [ValidateName] for a new tenant's schema. It also refuses, with a [NameError],
+// the names of the owner, of the runtime login and of the public role, and names that begin like
+// those of tenants' roles. PostgreSQL's default search path begins with "$user": a session of such
+// a role that sets no path would find the tenant's tables, and make its own there.
 func (r RoleNames) ValidateSchema(name string) error {
 	if err := ValidateName(name); err != nil {
 		return err

@@ -58,12 +58,12 @@ type SetupConfig struct {
 // does what the server allows. The report names the rest and the roles that can do it, see
 // [SetupReport.Err]; a refusal is no error. MANAGED.md is about managed services.
 //
-// Setup is one transaction, followed by one for each password. ctx governs all of them. Setup can be
-// run again: it makes what is missing and leaves the rest as it is. The report has the role names that
-// it used, and says what it did. With an error no role and no privilege has changed, unless the
-// connection broke while a password was set. A role of the name that was made for another database is
-// [ErrTaken], a server that is too old [ErrVersion], and a schema that cannot be on the path a
-// [SearchPathError].
+// Setup is one transaction, followed by one for each password. ctx governs all of them. Setup can
+// be run again: it makes what is missing and leaves the rest as it is. The report has the role
+// names that it used, and says what it did. With an error no role and no privilege has changed,
+// unless the connection broke while a password was set. A role of the name that was made for
+// another database is [ErrTaken], a server that is too old [ErrVersion], and a schema that cannot
+// be on the path a [SearchPathError].
 //
 // Before PostgreSQL 16, a login with CREATEROLE can grant itself any role that is not a
 // superuser's: guard the owner's password as you guard the administrator's.

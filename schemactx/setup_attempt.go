@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// missing is what a change needs: the words for a [PrivilegeError], and the query for the roles that
-// have it.
+// missing is what a change needs: the words for a [PrivilegeError], and the query for the roles
+// that have it.
 type missing struct {
 	what, holders string
 	args          []any
@@ -48,8 +48,8 @@ type change struct {
 	missing missing
 }
 
-// attempt applies the changes that are not there yet, each after a savepoint, so that a refusal does
-// not stop the others.
+// attempt applies the changes that are not there yet, each after a savepoint, so that a refusal
+// does not stop the others.
 func attempt(ctx context.Context, tx pgx.Tx, changes []change) ([]Action, error) {
 	actions := make([]Action, len(changes))
 	for i, c := range changes {
@@ -100,8 +100,8 @@ func (c change) refused(ctx context.Context, q querier, answer error) (*Privileg
 	return e, err
 }
 
-// setPasswords sets passwords, each in its own transaction. A service can refuse one at COMMIT: Neon
-// accepts only plain passwords.
+// setPasswords sets passwords, each in its own transaction. A service can refuse one at COMMIT:
+// Neon accepts only plain passwords.
 func setPasswords(ctx context.Context, admin Beginner, roles RoleNames, v verifiers) ([]Action, error) {
 	var actions []Action
 	for _, l := range []struct{ login, verifier string }{{roles.Runtime(), v.runtime}, {roles.Owner(), v.owner}} {

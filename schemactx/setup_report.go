@@ -25,8 +25,9 @@ func (r SetupReport) Changed() bool {
 // [SetupConfig].ExtraSearchPath that does not exist yet is no refusal.
 func (r SetupReport) Complete() bool { return r.Err() == nil }
 
-// Err returns a [PrivilegeError] for each action that the server refused to the administrator's login,
-// and an [ExtensionError] for each extension that the database does not have now, joined, or nil.
+// Err returns a [PrivilegeError] for each action that the server refused to the administrator's
+// login, and an [ExtensionError] for each extension that the database does not have now, joined, or
+// nil.
 func (r SetupReport) Err() error {
 	var errs []error
 	for _, a := range r.Actions {
@@ -40,8 +41,8 @@ func (r SetupReport) Err() error {
 	return errors.Join(errs...)
 }
 
-// PrivilegeError says what [Setup] could not do because the server refused it to the administrator's
-// login, and which roles can do it. [SetupReport.Err] returns it.
+// PrivilegeError says what [Setup] could not do because the server refused it to the
+// administrator's login, and which roles can do it. [SetupReport.Err] returns it.
 type PrivilegeError struct {
 	Login     string   // that Setup was called with
 	Statement string   // to be run by one of By; without the password, if it sets one

@@ -13,9 +13,9 @@ const setupLock = 0x706774656e616e74
 // setupPause is how long lockSetup waits before it looks again whether another set-up has ended.
 const setupPause = 50 * time.Millisecond
 
-// setupLockedSQL returns whether this transaction has the lock, and if not, whether each session that
-// has it is logged in as a role without the privilege to run a set-up. Every role can take an advisory
-// lock, and keep it. A prepared transaction has a lock and no session.
+// setupLockedSQL returns whether this transaction has the lock, and if not, whether each session
+// that has it is logged in as a role without the privilege to run a set-up. Every role can take an
+// advisory lock, and keep it. A prepared transaction has a lock and no session.
 const setupLockedSQL = `select pg_try_advisory_xact_lock($1), coalesce((
 	select bool_and(l.pid is null or not (r.rolsuper or r.rolcreaterole))
 	from pg_locks l left join pg_stat_activity a on a.pid = l.pid left join pg_roles r on r.oid = a.usesysid
@@ -26,8 +26,8 @@ const setupLockedSQL = `select pg_try_advisory_xact_lock($1), coalesce((
 
 // lockSetup takes the lock until the end of the transaction. It waits for another set-up of the
 // database. If a role that cannot run a set-up has the lock, it goes on without the lock: where two
-// set-ups change the same thing at the same time, PostgreSQL refuses the second ("tuple concurrently
-// updated"). Then its transaction changes nothing, and it can be run again.
+// set-ups change the same thing at the same time, PostgreSQL refuses the second ("tuple
+// concurrently updated"). Then its transaction changes nothing, and it can be run again.
 func lockSetup(ctx context.Context, tx pgx.Tx) error {
 	for {
 		var held, foreign bool

@@ -9,10 +9,10 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Unavailable reports whether err says that PostgreSQL could not be reached, or that the connection to
-// it was lost: the server is stopped, starting, restarting or out of connections. A retry may succeed
-// a moment later, so a service answers with 503. For an error about a statement, such as a syntax
-// error or its statement_timeout, and for the end of a context it returns false.
+// Unavailable reports whether err says that PostgreSQL could not be reached, or that the connection
+// to it was lost: the server is stopped, starting, restarting or out of connections. A retry may
+// succeed a moment later, so a service answers with 503. For an error about a statement, such as a
+// syntax error or its statement_timeout, and for the end of a context it returns false.
 func Unavailable(err error) bool {
 	var connect *pgconn.ConnectError
 	if errors.As(err, &connect) {
@@ -36,11 +36,12 @@ func closesConnection(code string) bool {
 	return len(code) == 5 && (code[:2] == "08" || code[:3] == "57P" || code == "53300")
 }
 
-// MayBeCommitted reports whether the unit of work that returned err may have been committed although
-// it failed: it was sent, and the connection or the context ended before the server's answer came.
-// If it returns false, the unit of work has changed nothing. For nil it returns true.
+// MayBeCommitted reports whether the unit of work that returned err may have been committed
+// although it failed: it was sent, and the connection or the context ended before the server's
+// answer came. If it returns false, the unit of work has changed nothing. For nil it returns true.
 //
-// Check the data before you repeat work that may have been committed, unless the work is idempotent.
+// Check the data before you repeat work that may have been committed, unless the work is
+// idempotent.
 func MayBeCommitted(err error) bool {
 	var connect *pgconn.ConnectError
 	var pgErr *pgconn.PgError

@@ -55,11 +55,11 @@ func (m *Manager) ClaimDomain(ctx context.Context, slug, host string) (Domain, e
 	})
 }
 
-// VerifyDomain makes a domain that a tenant has claimed the tenant's own, if [Config].Domains says that it is. The first
-// domain of a tenant becomes its primary one. A domain that
-// is the tenant's already is returned as it is. What the tenant has not claimed is [ErrDomainNotFound], what the verifier
-// refuses [ErrNotVerified], together with the verifier's error; where another tenant was first it is [ErrDomainTaken].
-// Other errors are as for [Manager.AddDomain].
+// VerifyDomain makes a domain that a tenant has claimed the tenant's own, if [Config].Domains says
+// that it is. The first domain of a tenant becomes its primary one. A domain that is the tenant's
+// already is returned as it is. What the tenant has not claimed is [ErrDomainNotFound], what the
+// verifier refuses [ErrNotVerified], together with the verifier's error; where another tenant was
+// first it is [ErrDomainTaken]. Other errors are as for [Manager.AddDomain].
 //
 // The verifier is asked before the tenant's lock is taken, as it may wait for strangers. A claim that was made anew
 // meanwhile has another token, and is [ErrNotVerified].

@@ -45,9 +45,9 @@ func (p CreateParams) validate() (CreateParams, error) {
 // Create makes a tenant: its row and domain, its schema and role, the tables of the tenant
 // migrations, and what [Config].Seed puts into them; then it sets it active and returns it.
 //
-// A tenant needs no domain if the resolver finds it by something else: its slug below a base domain, a
-// header, the metadata of a gRPC call. The first domain that it gets later, for instance by
-// [Manager.AddDomain], becomes its primary one.
+// A tenant needs no domain if the resolver finds it by something else: its slug below a base
+// domain, a header, the metadata of a gRPC call. The first domain that it gets later, for instance
+// by [Manager.AddDomain], becomes its primary one.
 //
 // Refused input is a [FieldError], a [schemactx.NameError], a [schemactx.SearchPathError] where the
 // Migrator has the name on the path of every tenant, [ErrSlugTaken], [ErrDomainTaken] or, for a schema name that a tenant has or once had, [schemactx.ErrTaken], and nothing was

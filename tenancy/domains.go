@@ -8,9 +8,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// AddDomain gives a tenant a domain by the platform's word: it is verified at once. A tenant's first
-// domain becomes its primary one. The tenant's own claim of the domain is settled by that; claims of
-// others stay and come to nothing. A domain that the tenant has already is returned as it is.
+// AddDomain gives a tenant a domain by the platform's word: it is verified at once. A tenant's
+// first domain becomes its primary one. The tenant's own claim of the domain is settled by that;
+// claims of others stay and come to nothing. A domain that the tenant has already is returned as it
+// is.
 //
 // Of the operations on domains: host is normalised by [NormalizeHost], and is no IP address and no wildcard, else it is a
 // [FieldError]. A tenant or status that does not fit is [ErrNotFound] or a [StatusError], a domain that another tenant has
@@ -25,7 +26,8 @@ func (m *Manager) AddDomain(ctx context.Context, slug, host string) (Domain, err
 	})
 }
 
-// firstDomain is SQL for whether the tenant $1 has no primary domain yet. The caller holds its lock.
+// firstDomain is SQL for whether the tenant $1 has no primary domain yet. The caller holds its
+// lock.
 const firstDomain = "not exists (select from public.domains where tenant_id = $1 and is_primary)"
 
 // SetPrimaryDomain makes a verified domain of a tenant its primary one; the one before stays as another. A domain that the

@@ -11,8 +11,9 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// checkConfirm is checkDrop for a retained schema. If an earlier call has begun to drop it, it is marked
-// so. The fresh backup is the tenant's: until it was replaced, the schema was what backups contained.
+// checkConfirm is checkDrop for a retained schema. If an earlier call has begun to drop it, it is
+// marked so. The fresh backup is the tenant's: until it was replaced, the schema was what backups
+// contained.
 func (m *Manager) checkConfirm(ctx context.Context, t *Tenant, side *SideSchema, p DropParams) (request int64, err error) {
 	r, err := m.checkToken(ctx, t, side.Schema, p)
 	if err == nil && side.State == SideAside {
@@ -84,9 +85,9 @@ func checkSchema(t *Tenant) error {
 	return schemactx.ValidateName(t.Schema)
 }
 
-// checkBuilding returns ErrStatus while a session builds a schema that is to replace the tenant's: the
-// drop would leave it behind. The lease gets the locks of side schemas that no session builds any more,
-// and the drop removes these.
+// checkBuilding returns ErrStatus while a session builds a schema that is to replace the tenant's:
+// the drop would leave it behind. The lease gets the locks of side schemas that no session builds
+// any more, and the drop removes these.
 func (l *lease) checkBuilding(ctx context.Context, t *Tenant) error {
 	building, err := l.m.sides(ctx, "s.tenant_id = $1 and not s.used", t.ID)
 	if err != nil {

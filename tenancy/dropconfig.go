@@ -17,9 +17,9 @@ const (
 	DefaultMaxBackupAge = 24 * time.Hour
 )
 
-// DropConfig says whether tenants can be dropped and what has to be there first. It also applies to the
-// schema that a replacement has retained ([Manager.ConfirmReplacement]). The zero value refuses both
-// with [ErrDropDisabled].
+// DropConfig says whether tenants can be dropped and what has to be there first. It also applies to
+// the schema that a replacement has retained ([Manager.ConfirmReplacement]). The zero value refuses
+// both with [ErrDropDisabled].
 type DropConfig struct {
 	// Enabled allows drops. Default: false.
 	Enabled bool

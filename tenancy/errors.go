@@ -42,8 +42,8 @@ var (
 	// ErrDomainNotFound is returned by a [Manager] for a domain that the tenant does not have.
 	ErrDomainNotFound = errors.New("tenant does not have the domain")
 
-	// ErrPrimaryDomain is returned by a [Manager] for a change after which a tenant that has a primary
-	// domain would have none.
+	// ErrPrimaryDomain is returned by a [Manager] for a change after which a tenant that has a
+	// primary domain would have none.
 	ErrPrimaryDomain = errors.New("domain is the tenant's primary one")
 
 	// ErrNotVerified is returned by [Manager.VerifyDomain] when the verifier has refused, and by

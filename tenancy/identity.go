@@ -15,12 +15,12 @@ import (
 var ErrNoIdentity = errors.New("registry has no identity")
 
 // Identity returns the UUID of the registry, which the shared migrations have made. Tenants' ids
-// begin at 1 in every registry. The UUID tells registries apart that share something outside of their
-// databases, such as a store of backups.
+// begin at 1 in every registry. The UUID tells registries apart that share something outside of
+// their databases, such as a store of backups.
 //
 // A copy of the database (pg_dump, CREATE DATABASE ... TEMPLATE, a file system snapshot) has the
-// identity of the original until [Manager.RenewIdentity] gives it one of its own. Reading it needs the
-// owner's privileges. ctx governs the query.
+// identity of the original until [Manager.RenewIdentity] gives it one of its own. Reading it needs
+// the owner's privileges. ctx governs the query.
 func (r *Registry) Identity(ctx context.Context) (string, error) {
 	rows, err := r.db.Query(schemactx.NewPublicContext(ctx), "select id::text from public.registry_identity")
 	if err != nil {
@@ -37,9 +37,9 @@ func (r *Registry) Identity(ctx context.Context) (string, error) {
 }
 
 // RenewIdentity gives the registry a new identity and returns it. Call it for a copy of a database
-// before anything else runs on the copy. Then the original and the copy do not prune, erase or count
-// each other's backups. Every backup that was made under the former identity belongs to another
-// registry from then on, also for this database. ctx governs the statement.
+// before anything else runs on the copy. Then the original and the copy do not prune, erase or
+// count each other's backups. Every backup that was made under the former identity belongs to
+// another registry from then on, also for this database. ctx governs the statement.
 func (m *Manager) RenewIdentity(ctx context.Context) (string, error) {
 	var id string
 	err := m.registry.QueryRow(ctx, `insert into public.registry_identity default values

@@ -10,8 +10,9 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// RoleMigrator is a [Migrator] that says as which role it works, such as a migrate.Runner. [Manager.Init]
-// refuses one that does not work as the owner of the registry's database. It is safe for concurrent use.
+// RoleMigrator is a [Migrator] that says as which role it works, such as a migrate.Runner.
+// [Manager.Init] refuses one that does not work as the owner of the registry's database. It is safe
+// for concurrent use.
 type RoleMigrator interface {
 	Migrator
 

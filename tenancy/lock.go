@@ -13,7 +13,8 @@ import (
 const unlockTimeout = 5 * time.Second
 
 // workLock is SQL that says that the session is at work on the schema whose name is the SQL expression: package migrate,
-// which has the same key, does not report it as unregistered. No operation waits for this advisory lock.
+// which has the same key, does not report it as unregistered. No operation waits for this advisory
+// lock.
 func workLock(name string) string {
 	return "pg_try_advisory_lock_shared(hashtextextended('pgtenant.scratch.' || " + name + ", 0))"
 }

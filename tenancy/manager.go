@@ -59,10 +59,10 @@ type Config struct {
 	// Hooks are called as the manager works. Default: none.
 	Hooks Hooks
 
-	// Plans returns the names of the configured plans, such as Names of ratelimit.Plans. [Manager.Update]
-	// refuses other names, except the empty one and the one that the tenant has. A restored tenant
-	// keeps the plan that it had. Plans is called for each check, also concurrently. Default: nil, a
-	// plan may have any name.
+	// Plans returns the names of the configured plans, such as Names of ratelimit.Plans.
+	// [Manager.Update] refuses other names, except the empty one and the one that the tenant has. A
+	// restored tenant keeps the plan that it had. Plans is called for each check, also
+	// concurrently. Default: nil, a plan may have any name.
 	Plans func() []string
 
 	// Logger gets a record for each step of a tenant's life. Nil discards.
@@ -73,17 +73,17 @@ type Config struct {
 // processes on one database: operations on one tenant wait for each other.
 //
 // While it works on a tenant it holds a connection of the registry's pool, for the tenant's
-// lock: a row of the registry that names the session. So the pool must not lead through a pooler that
-// gives transactions out to different sessions. It is not an advisory lock, because every role of a
-// database can take every advisory lock. A lock whose session has ended, or was
-// reset by a pooler in session mode, is taken over. LOCKS.md, beside this file, has the order of all locks. Where the connection
-// ends in the middle of an operation, so does the operation, before its next step and within
-// seconds in one that takes long: see [ErrLockLost].
+// lock: a row of the registry that names the session. So the pool must not lead through a pooler
+// that gives transactions out to different sessions. It is not an advisory lock, because every role
+// of a database can take every advisory lock. A lock whose session has ended, or was reset by a
+// pooler in session mode, is taken over. LOCKS.md, beside this file, has the order of all locks.
+// Where the connection ends in the middle of an operation, so does the operation, before its next
+// step and within seconds in one that takes long: see [ErrLockLost].
 //
-// Each change of a tenant or a domain notifies the directories. Every role can fill PostgreSQL's queue
-// of notifications, which belongs to the whole server. While the queue is more than a quarter full, the
-// registry is changed without a notification, and directories find the change when they read everything
-// again (Config.Reconcile of package resolver).
+// Each change of a tenant or a domain notifies the directories. Every role can fill PostgreSQL's
+// queue of notifications, which belongs to the whole server. While the queue is more than a quarter
+// full, the registry is changed without a notification, and directories find the change when they
+// read everything again (Config.Reconcile of package resolver).
 type Manager struct {
 	*Registry
 	registry *pgxpool.Pool
@@ -154,8 +154,8 @@ func sameDatabase(a, b *pgxpool.Pool) bool {
 // and a program runs it at every start.
 //
 // If a pool, also that of a [RoleMigrator], is not logged in as the owner but, for instance, as a
-// superuser, or if [schemactx.Setup] has not run in the database or has made roles with other names, Init
-// makes nothing and returns a [schemactx.LoginError] or, without the public role,
+// superuser, or if [schemactx.Setup] has not run in the database or has made roles with other
+// names, Init makes nothing and returns a [schemactx.LoginError] or, without the public role,
 // [schemactx.ErrNotProvisioned].
 func (m *Manager) Init(ctx context.Context) error {
 	if err := m.checkLogins(ctx); err != nil {

@@ -8,13 +8,15 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// writeTries is how often a change of the registry is tried while the queue of notifications is full.
+// writeTries is how often a change of the registry is tried while the queue of notifications is
+// full.
 const writeTries = 5
 
-// write calls fn, one statement or transaction that changes tenants or domains, and calls it again if
-// its COMMIT fails because the queue of notifications is full, which every role can fill. The triggers
-// of the registry do not notify while the queue is more than a quarter full. So fn fails only if the
-// queue has filled up between its statement and its COMMIT, and the next call sends no notification.
+// write calls fn, one statement or transaction that changes tenants or domains, and calls it again
+// if its COMMIT fails because the queue of notifications is full, which every role can fill. The
+// triggers of the registry do not notify while the queue is more than a quarter full. So fn fails
+// only if the queue has filled up between its statement and its COMMIT, and the next call sends no
+// notification.
 func write(fn func() error) (err error) {
 	for range writeTries {
 		if err = fn(); !queueFull(err) {

@@ -18,8 +18,8 @@ type RenameParams struct {
 	Schema string // see [schemactx.ValidateName]; one that no tenant has ever had, and not of the form tenant_<number>
 
 	// AllowBroken renames the schema although the text of other objects has its old name, see
-	// [schemactx.CheckRename]. The caller has to change these objects. Default: false, the rename is
-	// refused.
+	// [schemactx.CheckRename]. The caller has to change these objects. Default: false, the rename
+	// is refused.
 	AllowBroken bool
 }
 
@@ -74,17 +74,17 @@ func (m *Manager) checkSchemaName(schema string) error {
 // by its name: its tables, its role's rights and its rows stay what they are.
 //
 // Refused input is a [FieldError], a [schemactx.NameError] or a [schemactx.SearchPathError], [ErrSlugTaken], a [StatusError], or, for a schema name that a
-// tenant has or once had, this one too, or that something else has, [schemactx.ErrTaken]; if the text of
-// functions, settings or expressions has the old name, a [schemactx.TextError]; while another rename of
-// the schema has not ended, it is a [RenamingError]. Nothing was changed then.
+// tenant has or once had, this one too, or that something else has, [schemactx.ErrTaken]; if the
+// text of functions, settings or expressions has the old name, a [schemactx.TextError]; while
+// another rename of the schema has not ended, it is a [RenamingError]. Nothing was changed then.
 //
 // The schema is renamed in steps, as it may be on another server than the registry: the names are claimed, schema and role
 // renamed, and the registry switched to the new name. When one fails the error is a [StepError]; after that and after a
 // crash at any point the same Rename, or [Manager.Resume], goes on. Until the switch has reached every process, requests of
 // the tenant fail with [schemactx.ErrSchemaMissing] or [schemactx.ErrNotProvisioned], or, in the middle of a statement, with
 // PostgreSQL's undefined table (42P01); none finds another tenant's rows, as the old name is nobody's ever after. A
-// maintenance ([Manager.StartMaintenance]) tells people to come again instead. Queries of programs that
-// name the schema break, and so do passwords at level Logins, see [schemactx.Rename].
+// maintenance ([Manager.StartMaintenance]) tells people to come again instead. Queries of programs
+// that name the schema break, and so do passwords at level Logins, see [schemactx.Rename].
 func (m *Manager) Rename(ctx context.Context, slug string, p RenameParams) (Tenant, error) {
 	if err := p.validate(); err != nil {
 		return Tenant{}, err

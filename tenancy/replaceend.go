@@ -11,9 +11,9 @@ import (
 // gives it, so that nobody drops another one than was looked at. It returns the tenant.
 //
 // It destroys data, and so needs what [DropConfig] demands of [Manager.Drop]: Enabled, a token of
-// [Manager.RequestConfirm] for that schema, a second person's approval, a fresh backup of the tenant and
-// the [Approver]. It returns the same errors, before anything has changed, and sends the same events,
-// with the schema.
+// [Manager.RequestConfirm] for that schema, a second person's approval, a fresh backup of the
+// tenant and the [Approver]. It returns the same errors, before anything has changed, and sends the
+// same events, with the schema.
 //
 // A tenant that has no such schema is [ErrNothingAside]. Where something outside of the schema depends on it, the error
 // wraps a [schemactx.DependentsError] and the schema stays; with a [StepError], and after a crash, the same call goes on.
@@ -82,7 +82,8 @@ func (m *Manager) sideNamed(ctx context.Context, t *Tenant, schema string) (Side
 	return all[0], nil
 }
 
-// checkSideDependents returns a [schemactx.DependentsError] if objects outside of the schema depend on it.
+// checkSideDependents returns a [schemactx.DependentsError] if objects outside of the schema depend
+// on it.
 func (m *Manager) checkSideDependents(ctx context.Context, side *SideSchema) error {
 	server, err := m.server(&Tenant{Placement: side.placement})
 	if err != nil {

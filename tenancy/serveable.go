@@ -1,9 +1,9 @@
 package tenancy
 
-// Serveable returns nil if the tenant's status allows serving it, else the [InactiveError] with which
-// [Handler] refuses its requests. For a nil tenant it returns [ErrUnknownHost]. It is for programs that
-// do not serve with net/http: an interceptor of gRPC calls it, then the program's Admit (see [Routes]),
-// and then puts the tenant into the context:
+// Serveable returns nil if the tenant's status allows serving it, else the [InactiveError] with
+// which [Handler] refuses its requests. For a nil tenant it returns [ErrUnknownHost]. It is for
+// programs that do not serve with net/http: an interceptor of gRPC calls it, then the program's
+// Admit (see [Routes]), and then puts the tenant into the context:
 //
 //	err := tenancy.Serveable(t)
 //	if err == nil {

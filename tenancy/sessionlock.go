@@ -10,13 +10,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Locks are rows of the registry. An advisory lock would not do: every role can take every advisory lock
-// and can read in pg_locks which ones others hold, and so could block every operation on another tenant.
-// The row names the session that has the lock: its pid, start and login. A lock ends with its session,
-// like an advisory lock: a session that finds the row of an ended session takes the lock over.
-// A pooler in session mode keeps the session of a client that has ended, and resets it. So the session
-// also holds an advisory lock with a random key, the row's mark, which a reset releases. That another
-// session takes the mark, too, changes nothing.
+// Locks are rows of the registry. An advisory lock would not do: every role can take every advisory
+// lock and can read in pg_locks which ones others hold, and so could block every operation on
+// another tenant. The row names the session that has the lock: its pid, start and login. A lock
+// ends with its session, like an advisory lock: a session that finds the row of an ended session
+// takes the lock over. A pooler in session mode keeps the session of a client that has ended, and
+// resets it. So the session also holds an advisory lock with a random key, the row's mark, which a
+// reset releases. That another session takes the mark, too, changes nothing.
 
 // stockKey is the lock of the session that refills the stock.
 const stockKey = "stock"
@@ -27,9 +27,9 @@ func tenantKey(id int64) string { return "tenant " + strconv.FormatInt(id, 10) }
 // sideKey is the lock of the session that builds a side schema.
 func sideKey(id int64) string { return "side " + strconv.FormatInt(id, 10) }
 
-// takeLock is SQL, a statement with RETURNING, that gives this session the lock of a key that is free.
-// key is a SQL expression over from, a list of relations. onConflict says what happens if the key has
-// a row.
+// takeLock is SQL, a statement with RETURNING, that gives this session the lock of a key that is
+// free. key is a SQL expression over from, a list of relations. onConflict says what happens if the
+// key has a row.
 func takeLock(key, from, onConflict string) string {
 	return "insert into public.registry_locks (key, pid, backend_start, login) select " + key +
 		", a.pid, a.backend_start, a.usesysid from " + from + "pg_stat_activity a where a.pid = pg_backend_pid() on conflict (key) do " +
@@ -43,14 +43,14 @@ const markSQL = "pg_try_advisory_lock_shared"
 const markedSQL = `exists (select from pg_locks k where k.pid = l.pid and k.locktype = 'advisory' and k.granted and k.objsubid = 1
 	and (k.classid::bigint << 32 | k.objid::bigint) = l.mark)`
 
-// takeNewLock is takeLock for a new id, which no other session can know yet: if its key has a row, the
-// session of the row has ended.
+// takeNewLock is takeLock for a new id, which no other session can know yet: if its key has a row,
+// the session of the row has ended.
 func takeNewLock(key, from string) string {
 	return takeLock(key, from+", ", "update set pid = excluded.pid, backend_start = excluded.backend_start, login = excluded.login, mark = excluded.mark, taken_at = now()")
 }
 
-// asyncLock is SQL for the SELECT of a statement that takes or releases locks: the row need not be on the
-// disk, as a crash of the server ends all sessions.
+// asyncLock is SQL for the SELECT of a statement that takes or releases locks: the row need not be
+// on the disk, as a crash of the server ends all sessions.
 const asyncLock = "set_config('synchronous_commit', 'off', true)"
 
 // holder is the session that has a lock.
@@ -65,12 +65,13 @@ type holder struct {
 var (
 	tryLockSQL = "with taken as (" + takeLock("$1", "", "nothing") + ") select " + asyncLock + " from taken"
 
-	// waitLockSQL says, in logs and to the test of the lock order, that the session waits for the lock.
+	// waitLockSQL says, in logs and to the test of the lock order, that the session waits for the
+	// lock.
 	waitLockSQL = tryLockSQL + " -- waits"
 )
 
-// tryLock takes a lock for the session of conn and reports whether the session holds it now. It does not
-// wait for another holder.
+// tryLock takes a lock for the session of conn and reports whether the session holds it now. It
+// does not wait for another holder.
 func tryLock(ctx context.Context, conn *pgx.Conn, key string) (held bool, err error) {
 	return lockOnce(ctx, conn, tryLockSQL, key)
 }
@@ -101,14 +102,14 @@ func lockOnce(ctx context.Context, conn *pgx.Conn, sql, key string) (held bool, 
 }
 
 const (
-	// lockPause is the first pause between two tries to take a lock. Each pause is twice as long as the
-	// one before, up to maxLockPause.
+	// lockPause is the first pause between two tries to take a lock. Each pause is twice as long as
+	// the one before, up to maxLockPause.
 	lockPause    = 5 * time.Millisecond
 	maxLockPause = 200 * time.Millisecond
 )
 
-// waitLock takes a lock for the session of conn, and waits while the operation of another manager holds
-// it. LOCKS.md has the order in which locks may be waited for.
+// waitLock takes a lock for the session of conn, and waits while the operation of another manager
+// holds it. LOCKS.md has the order in which locks may be waited for.
 func waitLock(ctx context.Context, conn *pgx.Conn, key string) error {
 	for pause := lockPause; ; pause = min(2*pause, maxLockPause) {
 		held, err := lockOnce(ctx, conn, waitLockSQL, key)
@@ -130,8 +131,8 @@ func unlockAll(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// forgetLocks deletes the rows of sessions that have ended. It leaves rows that were taken within the
-// last minute: their session may have begun after the statement read pg_stat_activity.
+// forgetLocks deletes the rows of sessions that have ended. It leaves rows that were taken within
+// the last minute: their session may have begun after the statement read pg_stat_activity.
 func (m *Manager) forgetLocks(ctx context.Context) error {
 	_, err := m.registry.Exec(ctx, `delete from public.registry_locks l where taken_at < now() - interval '1 minute' and not exists (
 		select from pg_stat_activity a where a.pid = l.pid and a.usesysid = l.login and coalesce(a.backend_start = l.backend_start, true) and `+markedSQL+`)`)

@@ -102,9 +102,10 @@ func (m *Manager) markSide(ctx context.Context, s *SideSchema, state SideState) 
 	return true, nil
 }
 
-// dropSide drops a schema that is marked for it, and forgets it. A schema that is not the owner's stays.
-// If a tenant has had it, that is an error, as it holds the tenant's data and its owner or role was
-// changed. If no tenant has had it, its name is forgotten, too: the numbers in it are not given out twice.
+// dropSide drops a schema that is marked for it, and forgets it. A schema that is not the owner's
+// stays. If a tenant has had it, that is an error, as it holds the tenant's data and its owner or
+// role was changed. If no tenant has had it, its name is forgotten, too: the numbers in it are not
+// given out twice.
 func (m *Manager) dropSide(ctx context.Context, s *SideSchema) error {
 	server, err := m.server(&Tenant{Placement: s.placement})
 	if err != nil {
@@ -129,10 +130,10 @@ func (m *Manager) forgetSide(ctx context.Context, s *SideSchema) error {
 	})
 }
 
-// dropSidesOf drops the side schemas of a tenant that is being dropped. A schema that a session has begun
-// to build since the drop was allowed is an error: if it were dropped now, the session could make it
-// again. The drop can be resumed when that session has ended. No other session can begin to build, as
-// the tenant's status is dropping.
+// dropSidesOf drops the side schemas of a tenant that is being dropped. A schema that a session has
+// begun to build since the drop was allowed is an error: if it were dropped now, the session could
+// make it again. The drop can be resumed when that session has ended. No other session can begin to
+// build, as the tenant's status is dropping.
 func (m *Manager) dropSidesOf(ctx context.Context, l *lease, t *Tenant) error {
 	if err := l.checkBuilding(ctx, t); err != nil {
 		return err

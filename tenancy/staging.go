@@ -49,8 +49,8 @@ func (m *Manager) StageTenant(ctx context.Context, p AdoptParams) (*Staging, err
 // exist is [ErrNotFound], one whose status does not allow it a [StatusError], one whose schema is being renamed a
 // [RenamingError], and one that has a retained schema a [ReplacedError]. If objects outside of the
 // tenant's schema depend on it, such as a view or a foreign key in public, the error is a
-// [schemactx.DependentsError] that names them. [Staging.Replace] checks all of this again. The tenant is
-// served meanwhile, and its lock is not held.
+// [schemactx.DependentsError] that names them. [Staging.Replace] checks all of this again. The
+// tenant is served meanwhile, and its lock is not held.
 func (m *Manager) StageReplacement(ctx context.Context, slug string) (*Staging, error) {
 	t, err := m.BySlug(ctx, slug)
 	if err == nil {

@@ -60,8 +60,8 @@ func (m *Manager) claimStocked(ctx context.Context, p CreateParams) (Tenant, err
 
 // takeStocked makes a stocked tenant that is ready somebody's: one statement, which passes over those
 // that others are taking. Of a tenant that is not active yet it takes the lock, for the connection, before
-// anybody can find it. It passes over tenants whose lock is held: it has the tenant's row by then, and
-// the holder of the lock may wait for that row.
+// anybody can find it. It passes over tenants whose lock is held: it has the tenant's row by then,
+// and the holder of the lock may wait for that row.
 func takeStocked(ctx context.Context, db Querier, p CreateParams, version string, status Status) (Tenant, error) {
 	stocked := "select id from public.tenants t where status = 'stocked' and stock_version = $5 and placement = 'default'"
 	with, from := "with ready as materialized ("+stocked+" order by id limit 1 for update skip locked)", "t"

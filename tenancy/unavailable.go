@@ -12,10 +12,11 @@ import (
 // unavailableRetryAfter is the Retry-After while the database is away: a restart takes seconds.
 const unavailableRetryAfter = 5 * time.Second
 
-// UnavailableProblem returns the answer to a request that failed with err because the database is away or
-// did not answer before the request's deadline: 503 with Retry-After. ok is false if err says something
-// else. For a method other than GET and HEAD the answer says whether the change may have been made, see
-// [schemactx.MayBeCommitted]; for that, the request has to be one unit of work, and err its error.
+// UnavailableProblem returns the answer to a request that failed with err because the database is
+// away or did not answer before the request's deadline: 503 with Retry-After. ok is false if err
+// says something else. For a method other than GET and HEAD the answer says whether the change may
+// have been made, see [schemactx.MayBeCommitted]; for that, the request has to be one unit of work,
+// and err its error.
 func UnavailableProblem(r *http.Request, err error) (p Problem, ok bool) {
 	if !schemactx.Unavailable(err) && !errors.Is(err, context.DeadlineExceeded) {
 		return Problem{}, false

@@ -99,9 +99,9 @@ func validateMetadata(metadata json.RawMessage) error {
 // Update changes a tenant that the caller has read, from any [Registry], if it is still that one: if its Version is
 // still the same. It returns the tenant as it is then. Changes that change nothing leave the Version.
 //
-// If nothing was changed, the error is a [FieldError], also for a plan that [Config].Plans does not have,
-// [ErrNotFound], a [ConflictError], which has the tenant as it is now, or a [StatusError]. Else it is a
-// [StepError].
+// If nothing was changed, the error is a [FieldError], also for a plan that [Config].Plans does not
+// have, [ErrNotFound], a [ConflictError], which has the tenant as it is now, or a [StatusError].
+// Else it is a [StepError].
 func (m *Manager) Update(ctx context.Context, read Tenant, c Changes) (Tenant, error) {
 	if err := c.validate(); err != nil {
 		return Tenant{}, err
@@ -126,8 +126,8 @@ func (m *Manager) Update(ctx context.Context, read Tenant, c Changes) (Tenant, e
 	return t, err
 }
 
-// CheckPlan returns a [FieldError] for a plan that [Manager.Update] would refuse: one that is malformed or
-// not among [Config].Plans. It makes no query.
+// CheckPlan returns a [FieldError] for a plan that [Manager.Update] would refuse: one that is
+// malformed or not among [Config].Plans. It makes no query.
 func (m *Manager) CheckPlan(plan string) error {
 	if err := (Changes{Plan: &plan}).validate(); err != nil {
 		return err

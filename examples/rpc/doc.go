@@ -1,5 +1,5 @@
-// Package rpc has interceptors that find the tenant of a call, for gRPC and for Connect, unary calls and
-// streams. Its test serves two tenants without domains with both.
+// Package rpc has interceptors that find the tenant of a call, for gRPC and for Connect, unary
+// calls and streams. Its test serves two tenants without domains with both.
 //
 //	schools := rpc.Tenants{Find: directory.ResolveSlug, Admit: quarantine.Admit}
 //	server := grpc.NewServer(
@@ -7,10 +7,10 @@
 //		grpc.StreamInterceptor(schools.GRPCStream),
 //	)
 //
-// A call names its tenant in the metadata "x-tenant", and so decides whose data it reaches. So either serve
-// only callers that you trust and that authenticate (mutual TLS), or let Find accept only what a caller
-// cannot forge, such as a token that [tenancy.Signer] has signed.
+// A call names its tenant in the metadata "x-tenant", and so decides whose data it reaches. So
+// either serve only callers that you trust and that authenticate (mutual TLS), or let Find accept
+// only what a caller cannot forge, such as a token that [tenancy.Signer] has signed.
 //
-// It is a module of its own, so that programs that import pgtenant do not get gRPC and Connect in their
-// go.mod and go.sum.
+// It is a module of its own, so that programs that import pgtenant do not get gRPC and Connect in
+// their go.mod and go.sum.
 package rpc

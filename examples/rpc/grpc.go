@@ -20,8 +20,8 @@ func (s Tenants) GRPCUnary(ctx context.Context, req any, _ *grpc.UnaryServerInfo
 	return handler(scoped, req)
 }
 
-// GRPCStream is a [grpc.StreamServerInterceptor]. It checks the tenant when the stream begins. The handler
-// of a long stream calls [tenancy.Serveable] again.
+// GRPCStream is a [grpc.StreamServerInterceptor]. It checks the tenant when the stream begins. The
+// handler of a long stream calls [tenancy.Serveable] again.
 func (s Tenants) GRPCStream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	scoped, err := s.enter(stream.Context(), metadata.ValueFromIncomingContext(stream.Context(), Key))
 	if err != nil {

@@ -11,19 +11,20 @@ import (
 // Key is the metadata that names the tenant of a call.
 const Key = "x-tenant"
 
-// Tenants finds the tenant of a call and decides whether the call is served. Its methods are interceptors,
-// safe for concurrent use if Find and Admit are.
+// Tenants finds the tenant of a call and decides whether the call is served. Its methods are
+// interceptors, safe for concurrent use if Find and Admit are.
 type Tenants struct {
-	// Find returns the tenant for the metadata of a call, such as ResolveSlug of a directory. Required.
+	// Find returns the tenant for the metadata of a call, such as ResolveSlug of a directory.
+	// Required.
 	Find func(ctx context.Context, key string) (tenancy.Target, error)
 
-	// Admit returns an error for an active tenant that is not served anyway, such as Admit of package
-	// quarantine. Default: nil, all active tenants are served.
+	// Admit returns an error for an active tenant that is not served anyway, such as Admit of
+	// package quarantine. Default: nil, all active tenants are served.
 	Admit func(ctx context.Context, t *tenancy.Tenant) error
 }
 
-// enter returns the context of a call, which has the tenant, and whose statements run in its schema. A call
-// without the metadata is refused like one with an unknown tenant.
+// enter returns the context of a call, which has the tenant, and whose statements run in its
+// schema. A call without the metadata is refused like one with an unknown tenant.
 func (s Tenants) enter(ctx context.Context, keys []string) (context.Context, error) {
 	switch len(keys) {
 	case 0:
@@ -51,8 +52,8 @@ func (s Tenants) enter(ctx context.Context, keys []string) (context.Context, err
 	return tenancy.NewContext(ctx, t), nil //tenantvet:allow tenantswitch as above: t is who the metadata stands for
 }
 
-// refusal is what a caller is told. gRPC and Connect share the numbers of the codes. retry is 0 if it is
-// not known when to call again.
+// refusal is what a caller is told. gRPC and Connect share the numbers of the codes. retry is 0 if
+// it is not known when to call again.
 type refusal struct {
 	code  uint32
 	text  string

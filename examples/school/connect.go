@@ -13,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// connectTimeout bounds each attempt to connect if the URL has no connect_timeout: the program would wait
-// for minutes for a host that does not answer.
+// connectTimeout bounds each attempt to connect if the URL has no connect_timeout: the program
+// would wait for minutes for a host that does not answer.
 const connectTimeout = 15 * time.Second
 
 // connect opens one connection.

@@ -132,9 +132,10 @@ func openLocal(ctx context.Context, server interface {
 	}, nil
 }
 
-// openRemote uses the database of --database-url. When it makes the two logins, it derives their passwords
-// from a key in the data directory, so that every process with that directory has the same ones. Existing
-// logins keep their passwords: a program with another data directory may be serving with them.
+// openRemote uses the database of --database-url. When it makes the two logins, it derives their
+// passwords from a key in the data directory, so that every process with that directory has the
+// same ones. Existing logins keep their passwords: a program with another data directory may be
+// serving with them.
 func openRemote(ctx context.Context, o options, key key) (*database, error) {
 	admin, err := url.Parse(o.databaseURL)
 	if err != nil || admin.Scheme != "postgres" && admin.Scheme != "postgresql" {

@@ -37,8 +37,8 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log also what is as it should be, such as code that names a school by hand")
 }
 
-// command is a command of the program for people to type, with the flags that select the data. It leaves out a
-// password in the URL.
+// command is a command of the program for people to type, with the flags that select the data. It
+// leaves out a password in the URL.
 func (o *options) command(words ...string) string {
 	words = append([]string{"school"}, words...)
 	if o.databaseURL != "" {

@@ -63,7 +63,8 @@ func findBinaries(ctx context.Context, cfg Config, major int) (binaries, error) 
 	return binaries{}, &NoBinariesError{Places: places, Install: installCommand()}
 }
 
-// within bounds the time of get, even if get ignores its context: then it goes on in the background.
+// within bounds the time of get, even if get ignores its context: then it goes on in the
+// background.
 func within(ctx context.Context, limit time.Duration, get func(ctx context.Context) (binaries, error)) (binaries, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

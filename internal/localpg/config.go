@@ -36,8 +36,8 @@ type Config struct {
 	// Default: that of embedded-postgres.
 	DownloadURL string
 
-	// NPMRegistry is the URL of the npm registry from which the npm client downloads, if DownloadURL
-	// fails. Default: that of the npm client's configuration.
+	// NPMRegistry is the URL of the npm registry from which the npm client downloads, if
+	// DownloadURL fails. Default: that of the npm client's configuration.
 	NPMRegistry string
 
 	// Logger gets what the package does. Nil discards. What the server logs is in a file

@@ -26,8 +26,9 @@ var (
 type NoBinariesError struct {
 	Places []Place
 
-	// Install is the command that installs a PostgreSQL server on this system. It is empty if no command
-	// is known, or if it would not help because the binaries of one directory were asked for.
+	// Install is the command that installs a PostgreSQL server on this system. It is empty if no
+	// command is known, or if it would not help because the binaries of one directory were asked
+	// for.
 	Install string
 }
 

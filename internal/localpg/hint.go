@@ -17,7 +17,8 @@ var packageManagers = []struct{ program, command string }{
 	{"pacman", "pacman -S --noconfirm postgresql"},
 }
 
-// installCommand is the command that installs a PostgreSQL server on this system, or "" if it is not known.
+// installCommand is the command that installs a PostgreSQL server on this system, or "" if it is
+// not known.
 func installCommand() string {
 	has := func(program string) bool { _, err := exec.LookPath(program); return err == nil }
 	switch runtime.GOOS {

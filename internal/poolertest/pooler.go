@@ -17,7 +17,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Binary returns the path of pgbouncer. If it is not installed, Binary skips t or, if CI is set, fails it.
+// Binary returns the path of pgbouncer. If it is not installed, Binary skips t or, if CI is set,
+// fails it.
 func Binary(t testing.TB) string {
 	t.Helper()
 	for _, name := range []string{"pgbouncer", "/usr/sbin/pgbouncer"} { // sbin may not be on the path
@@ -33,9 +34,10 @@ func Binary(t testing.TB) string {
 	return ""
 }
 
-// Start starts a PgBouncer in transaction mode for the login and the database of the URL server. It has conns
-// server connections for all clients; settings are lines for its configuration. Start returns the database's
-// URL through PgBouncer, which ends with the test. Without a pgbouncer, t is skipped or failed as by [Binary].
+// Start starts a PgBouncer in transaction mode for the login and the database of the URL server. It
+// has conns server connections for all clients; settings are lines for its configuration. Start
+// returns the database's URL through PgBouncer, which ends with the test. Without a pgbouncer, t is
+// skipped or failed as by [Binary].
 func Start(t testing.TB, server string, conns int, settings ...string) string {
 	t.Helper()
 	binary := Binary(t)

@@ -13,10 +13,10 @@ import (
 )
 
 // MigrateEvents logs each schema that a run of the fleet has brought up to date, or failed to, for
-// [migrate.UpAllOptions].Events: with its tenant, the outcome, and the versions that were applied. It
-// reads the tenants of the schemas once from the registry, with the log's own login, to which
-// [tenancy.Manager.Init] grants that. If it cannot read them, the entries have the schema alone, and
-// the reason is logged. Entries of stocked tenants have the schema alone, too.
+// [migrate.UpAllOptions].Events: with its tenant, the outcome, and the versions that were applied.
+// It reads the tenants of the schemas once from the registry, with the log's own login, to which
+// [tenancy.Manager.Init] grants that. If it cannot read them, the entries have the schema alone,
+// and the reason is logged. Entries of stocked tenants have the schema alone, too.
 func (l *Log) MigrateEvents(ctx context.Context) func(migrate.Event) {
 	tenants := sync.OnceValue(func() map[string]*tenancy.Tenant { return l.tenants(ctx) })
 	return func(e migrate.Event) {

@@ -104,8 +104,8 @@ func (a *adopting) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// folder adopts the files of one tenant and slug: first the archives that have a receipt. They decide
-// whether the other files can be this registry's.
+// folder adopts the files of one tenant and slug: first the archives that have a receipt. They
+// decide whether the other files can be this registry's.
 func (a *adopting) folder(ctx context.Context, id int64, files []Object) error {
 	foreign := false
 	has := make(map[string]bool)
@@ -266,8 +266,8 @@ func (s *Service) renamedRun(ctx context.Context, from, to string) error {
 	return err
 }
 
-// other adopts a dump, which has no receipt. It removes an archive or a receipt that stands alone: a
-// killed run has left it.
+// other adopts a dump, which has no receipt. It removes an archive or a receipt that stands alone:
+// a killed run has left it.
 func (a *adopting) other(ctx context.Context, o Object) error {
 	to := registryPrefix(a.own) + o.Name
 	if isArchive(o.Name) || strings.HasSuffix(o.Name, receiptSuffix) {

@@ -7,7 +7,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// settingsOf returns sessionSQL and, on PostgreSQL 17 and newer, what turns transaction_timeout off.
+// settingsOf returns sessionSQL and, on PostgreSQL 17 and newer, what turns transaction_timeout
+// off.
 func settingsOf(pg *pgconn.PgConn) string {
 	version := pg.ParameterStatus("server_version")
 	end := strings.IndexFunc(version, func(r rune) bool { return r < '0' || r > '9' })

@@ -76,8 +76,8 @@ func (s *Service) expect(ctx context.Context, schema string, age referenceAge, e
 	return want, err
 }
 
-// differences returns how a structure differs, without differences that do not affect data and those for
-// which skip returns true.
+// differences returns how a structure differs, without differences that do not affect data and
+// those for which skip returns true.
 func (want expected) differences(have migrate.Structure, skip func(migrate.Difference) bool) []string {
 	if want.other != nil {
 		return []string{want.other.Error()}

@@ -35,7 +35,8 @@ func (c clocks) earlier() time.Time {
 	return c.server
 }
 
-// later returns the later of the two times: what is kept for a time from then on is kept long enough.
+// later returns the later of the two times: what is kept for a time from then on is kept long
+// enough.
 func (c clocks) later() time.Time {
 	if c.process.Before(c.server) {
 		return c.server
@@ -65,7 +66,7 @@ func (s *Service) warn(ctx context.Context, warnings ...string) {
 	}
 }
 
-// Ahead reports whether the snapshot's time is more than a minute after now: the server's clock was wrong,
-// or the caller's clock is. Such a backup does not count as the newest, and retention leaves it alone
-// until its time has come.
+// Ahead reports whether the snapshot's time is more than a minute after now: the server's clock was
+// wrong, or the caller's clock is. Such a backup does not count as the newest, and retention leaves
+// it alone until its time has come.
 func (i Info) Ahead(now time.Time) bool { return ahead(i.TakenAt, now) }

@@ -32,10 +32,10 @@
 //
 // # What is in it
 //
-// Data: the rows of tables, where sequences stand, the tenant's row and domains of the registry, the partitions that were
-// made at run time, and which migrations were
-// applied. The structure is what those migrations make: a schema that differs is a [DriftError]. What an
-// archive cannot hold is an [UnsupportedError] that names it; nothing is left out in silence. FORMAT.md lists both.
+// Data: the rows of tables, where sequences stand, the tenant's row and domains of the registry,
+// the partitions that were made at run time, and which migrations were applied. The structure is
+// what those migrations make: a schema that differs is a [DriftError]. What an archive cannot hold
+// is an [UnsupportedError] that names it; nothing is left out in silence. FORMAT.md lists both.
 //
 // No SQL is in an archive, and none of it is ever run.
 //

@@ -61,8 +61,8 @@ type EraseResult struct {
 // nothing left to do it returns the certificate again. Where a new tenant has the slug by then, [Service.ResumeErasures] finishes the old
 // one's. A tenant that somebody else has dropped is not erased, whoever has tried to: its archives stay.
 //
-// The errors are those of Drop, an [UnadoptedError] before anything is dropped, a [LeftError] if something
-// is still there, and those of the store, the holders and the database.
+// The errors are those of Drop, an [UnadoptedError] before anything is dropped, a [LeftError] if
+// something is still there, and those of the store, the holders and the database.
 func (s *Service) Erase(ctx context.Context, p EraseParams) (Certificate, error) {
 	fail := func(err error) (Certificate, error) {
 		return Certificate{}, fmt.Errorf("erase tenant %q: %w", p.Slug, err)

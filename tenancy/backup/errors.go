@@ -27,8 +27,8 @@ var (
 	ErrVerify = errors.New("backup cannot be read back")
 )
 
-// UnsupportedError is returned by [Service.Backup] for a schema with objects that an archive cannot hold,
-// or with rows that a restore could not load. No file is kept.
+// UnsupportedError is returned by [Service.Backup] for a schema with objects that an archive cannot
+// hold, or with rows that a restore could not load. No file is kept.
 type UnsupportedError struct {
 	Schema  string
 	Objects []Unsupported // at least one
@@ -65,8 +65,8 @@ func (e *DriftError) Error() string {
 // Unwrap returns [ErrDrift].
 func (e *DriftError) Unwrap() error { return ErrDrift }
 
-// ReceiptError is returned by [Service.Check] for an archive that differs from its receipt. Either of the
-// two may have been altered.
+// ReceiptError is returned by [Service.Check] for an archive that differs from its receipt. Either
+// of the two may have been altered.
 type ReceiptError struct {
 	Name        string
 	Differences []string // at least one: "rows: 3, in the receipt 4"

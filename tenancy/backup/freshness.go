@@ -13,9 +13,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Freshness says when tenants were last backed up, by looking into the store: a backup that is not in the
-// store does not count, and one that was made by hand does. tenancy.DropConfig.Backups asks it before a
-// tenant is dropped. It needs no [Service].
+// Freshness says when tenants were last backed up, by looking into the store: a backup that is not
+// in the store does not count, and one that was made by hand does. tenancy.DropConfig.Backups asks
+// it before a tenant is dropped. It needs no [Service].
 type Freshness struct {
 	Store Store // required
 }
@@ -23,11 +23,12 @@ type Freshness struct {
 var _ tenancy.Backups = Freshness{}
 
 // LastBackup returns when the snapshot of the tenant's newest backup was taken, the zero time where
-// there is none. A backup counts if it has an archive and a receipt, and so was verified, and belongs to
-// the registry from which a [tenancy.Manager] has read t: the backups of another registry's tenant with
-// the same id do not count. A backup with a time in the future counts only if there is no other. If
-// there are only files without a registry in their names, the error is an [UnadoptedError]. It lists the
-// tenant's files, and reads receipts from the newest on until one is not in the future.
+// there is none. A backup counts if it has an archive and a receipt, and so was verified, and
+// belongs to the registry from which a [tenancy.Manager] has read t: the backups of another
+// registry's tenant with the same id do not count. A backup with a time in the future counts only
+// if there is no other. If there are only files without a registry in their names, the error is an
+// [UnadoptedError]. It lists the tenant's files, and reads receipts from the newest on until one is
+// not in the future.
 func (f Freshness) LastBackup(ctx context.Context, t *tenancy.Tenant) (time.Time, error) {
 	fail := func(err error) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("last backup of tenant %q: %w", t.Slug, err)
@@ -96,8 +97,8 @@ func readFiles(ctx context.Context, store Store, prefix string) (files, error) {
 	return found, nil
 }
 
-// newest returns the file with the latest time in its name. A time in the future counts only if there is
-// no other.
+// newest returns the file with the latest time in its name. A time in the future counts only if
+// there is no other.
 func (f files) newest(now time.Time) (newest string) {
 	var before bool // the time of newest is not in the future
 	for name := range f {
@@ -111,10 +112,11 @@ func (f files) newest(now time.Time) (newest string) {
 }
 
 // LastBackups returns when the snapshot of the last verified backup of each tenant's schema was
-// taken, for metrics. It takes two queries and one listing of the store for any number of tenants. As
-// with [Freshness], a backup that is not in the store does not count, whatever the table of runs says, and
-// one that was made by hand does. A time is exact if the table has it, else it is that of the file's name,
-// in whole seconds. A backup with a time in the future does not count. ctx governs all of it.
+// taken, for metrics. It takes two queries and one listing of the store for any number of tenants.
+// As with [Freshness], a backup that is not in the store does not count, whatever the table of runs
+// says, and one that was made by hand does. A time is exact if the table has it, else it is that of
+// the file's name, in whole seconds. A backup with a time in the future does not count. ctx governs
+// all of it.
 func (c *Schedule) LastBackups(ctx context.Context) (map[string]time.Time, error) {
 	last, err := c.lastBackups(ctx)
 	if err != nil {

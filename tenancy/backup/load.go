@@ -35,9 +35,10 @@ type rowSource interface {
 // loader fills a schema that migrations have just made and that nobody uses. Nothing of what it is given to load
 // becomes SQL: tables, columns and sequences are those of the catalogue, with which the archive's are compared.
 //
-// It needs only the privileges of the tables' owner. It disables triggers one by one. It drops foreign
-// keys, and checks that could refuse rows while others are missing, and makes them again when all rows
-// are there: session_replication_role, which would switch triggers and foreign keys off, needs a superuser.
+// It needs only the privileges of the tables' owner. It disables triggers one by one. It drops
+// foreign keys, and checks that could refuse rows while others are missing, and makes them again
+// when all rows are there: session_replication_role, which would switch triggers and foreign keys
+// off, needs a superuser.
 type loader struct {
 	s       *Service
 	conn    *pgx.Conn

@@ -81,10 +81,10 @@ type view struct {
 	on                      []string
 }
 
-// refresh fills the materialized views that are to be populated, in the order of their dependencies. It
-// empties all of them first: a view whose functions read another view, a dependency that no catalog has,
-// fails while the other is empty, and is tried again. A view whose query fails on today's rows is left
-// unpopulated, with a warning.
+// refresh fills the materialized views that are to be populated, in the order of their
+// dependencies. It empties all of them first: a view whose functions read another view, a
+// dependency that no catalog has, fails while the other is empty, and is tried again. A view whose
+// query fails on today's rows is left unpopulated, with a warning.
 func (l *loader) refresh(ctx context.Context, h archive.Header) error {
 	views, err := l.materialized(ctx, h)
 	if err != nil {
@@ -123,9 +123,9 @@ func (l *loader) refresh(ctx context.Context, h archive.Header) error {
 	return nil
 }
 
-// materialized returns the materialized views in the order of their dependencies. Their field populated
-// says which are to be populated: those that were and, of those that the archive does not have, those that
-// the migrations have populated.
+// materialized returns the materialized views in the order of their dependencies. Their field
+// populated says which are to be populated: those that were and, of those that the archive does not
+// have, those that the migrations have populated.
 func (l *loader) materialized(ctx context.Context, h archive.Header) ([]view, error) {
 	rows, err := l.conn.Query(ctx, viewEdgesSQL, l.catalog.oid)
 	if err != nil {
@@ -188,10 +188,10 @@ func inOrder(views []view) []view {
 	return ordered
 }
 
-// analyze gathers statistics of relations of these kinds, in one statement: ANALYZE commits after each
-// table by itself. If an expression of an index or of a statistics object fails, it analyses them one by
-// one, with a warning for each that fails. Since PostgreSQL 17, ANALYZE sets its own search path, so that
-// a function which calls others by unqualified names fails.
+// analyze gathers statistics of relations of these kinds, in one statement: ANALYZE commits after
+// each table by itself. If an expression of an index or of a statistics object fails, it analyses
+// them one by one, with a warning for each that fails. Since PostgreSQL 17, ANALYZE sets its own
+// search path, so that a function which calls others by unqualified names fails.
 func (l *loader) analyze(ctx context.Context, kinds ...string) error {
 	rows, err := l.conn.Query(ctx, `select c.relname::text from pg_depend d join pg_class c on c.oid = d.objid
 		where d.refclassid = 'pg_namespace'::regclass and d.refobjid = $1 and d.classid = 'pg_class'::regclass

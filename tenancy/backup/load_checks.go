@@ -12,27 +12,29 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// functionsSQL are the functions f that the expression of the constraint c calls, also through operators.
+// functionsSQL are the functions f that the expression of the constraint c calls, also through
+// operators.
 const functionsSQL = `(select f.* from pg_depend d left join pg_operator o on d.refclassid = 'pg_operator'::regclass and o.oid = d.refobjid
 	join pg_proc f on f.oid = case when d.refclassid = 'pg_proc'::regclass then d.refobjid else o.oprcode::oid end
 	where d.classid = 'pg_constraint'::regclass and d.objid = c.oid) f`
 
-// callsSQL is a condition on the constraint c: its expression calls a function that is neither built in nor
-// an extension's, and that may read other rows.
+// callsSQL is a condition on the constraint c: its expression calls a function that is neither
+// built in nor an extension's, and that may read other rows.
 const callsSQL = `exists (select from ` + functionsSQL + ` where f.pronamespace <> 'pg_catalog'::regnamespace
 	and not exists (select from pg_depend e where e.classid = 'pg_proc'::regclass and e.objid = f.oid and e.deptype = 'e'))`
 
-// variesSQL is a condition on the constraint c: its expression depends on the time, the role, a setting or
-// a random number.
+// variesSQL is a condition on the constraint c: its expression depends on the time, the role, a
+// setting or a random number.
 const variesSQL = `pg_get_constraintdef(c.oid) ~ '\m(now|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday|age|current_setting|random)\(|` +
 	`\m(CURRENT_|LOCALTIME|SESSION_USER)'`
 
-// enforcedSQL is a condition on the constraint c: it is enforced. PostgreSQL 18 has NOT ENFORCED ones.
+// enforcedSQL is a condition on the constraint c: it is enforced. PostgreSQL 18 has NOT ENFORCED
+// ones.
 const enforcedSQL = `coalesce((to_jsonb(c) ->> 'conenforced')::boolean, true)`
 
-// checksSQL reads the checks and not-null constraints of the tables $1 that rows of the archive may not
-// satisfy while they are loaded: those that are NOT VALID, and those that may read other rows or vary. It
-// reads only constraints that are not inherited.
+// checksSQL reads the checks and not-null constraints of the tables $1 that rows of the archive may
+// not satisfy while they are loaded: those that are NOT VALID, and those that may read other rows
+// or vary. It reads only constraints that are not inherited.
 const checksSQL = `select t.relname::text, c.conname::text, pg_get_constraintdef(c.oid), c.convalidated, ` + variesSQL + `, null
 	from pg_constraint c join pg_class t on t.oid = c.conrelid
 	where c.conrelid = any($1::oid[]) and c.coninhcount = 0 and ` + enforcedSQL + `
@@ -72,8 +74,8 @@ type checkState struct {
 
 func (c check) key() [2]string { return [2]string{c.table, c.name} }
 
-// stripChecks drops the checks that rows may not satisfy while they are loaded. The other checks stay: each
-// depends on one row alone.
+// stripChecks drops the checks that rows may not satisfy while they are loaded. The other checks
+// stay: each depends on one row alone.
 func (l *loader) stripChecks(ctx context.Context) error {
 	before, err := l.checkStates(ctx)
 	if err != nil {
@@ -147,15 +149,15 @@ func readChecks(ctx context.Context, tx pgx.Tx, domain bool, sql string, of any)
 	})
 }
 
-// spellings are ways to write a constraint's definition that the server may parse to the same one. It
-// prints IN with a list of varchar in a form that it parses differently, unless the array's own type is
-// named.
+// spellings are ways to write a constraint's definition that the server may parse to the same one.
+// It prints IN with a list of varchar in a form that it parses differently, unless the array's own
+// type is named.
 func spellings(definition string) []string {
 	return []string{definition, strings.ReplaceAll(definition, "])::text[]", "]::character varying[])::text[]")}
 }
 
-// stripCheck drops a constraint if it can be added again exactly as it was: only then the schema is what
-// its migrations make. Another constraint stays, and checks the rows as they are loaded.
+// stripCheck drops a constraint if it can be added again exactly as it was: only then the schema is
+// what its migrations make. Another constraint stays, and checks the rows as they are loaded.
 func (l *loader) stripCheck(ctx context.Context, c check) (bool, error) {
 	drop, err := l.alter(c, "drop constraint ", "")
 	if err != nil {
@@ -179,8 +181,9 @@ func (l *loader) stripCheck(ctx context.Context, c check) (bool, error) {
 // errTrial ends a transaction that was a trial.
 var errTrial = errors.New("trial")
 
-// comesBack drops a constraint and adds it again, in a transaction that it rolls back, and reports whether
-// the constraint is the same. It uses no savepoint: the server refuses one after ALTER DOMAIN (XX000).
+// comesBack drops a constraint and adds it again, in a transaction that it rolls back, and reports
+// whether the constraint is the same. It uses no savepoint: the server refuses one after ALTER
+// DOMAIN (XX000).
 func (l *loader) comesBack(ctx context.Context, c check, drop, want string) (exact bool, err error) {
 	again, err := l.again(c)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// calledSQL reads the functions of the schema $1 that the constraint $2 of the table or domain $3 calls: as
-// they are, and as functions that return NULL, with which a check passes.
+// calledSQL reads the functions of the schema $1 that the constraint $2 of the table or domain $3
+// calls: as they are, and as functions that return NULL, with which a check passes.
 const calledSQL = `select distinct f.oid, pg_get_functiondef(f.oid), format('create or replace function %I.%I(%s) returns %s language sql as %L',
 		n.nspname, f.proname, pg_get_function_arguments(f.oid), pg_get_function_result(f.oid), 'select null::' || format_type(f.prorettype, null))
 	from pg_constraint c left join pg_class r on r.oid = c.conrelid left join pg_type t on t.oid = c.contypid
@@ -26,15 +26,15 @@ type function struct {
 	definition, nullified string
 }
 
-// errDoubtful says that validateDoubtful cannot help: the constraint calls no function of the schema, or
-// one that cannot be replaced and made again as it was.
+// errDoubtful says that validateDoubtful cannot help: the constraint calls no function of the
+// schema, or one that cannot be replaced and made again as it was.
 var errDoubtful = errors.New("constraint cannot be validated")
 
-// validateDoubtful marks a check as valid that old rows no longer satisfy. The result of its functions may
-// have changed since the rows were inserted, for instance if they read rows that were deleted since, or
-// count the rows of the table. In the tenant's schema the check was valid, too, as the server never
-// checked the rows again. In one transaction, the functions are replaced by ones that return NULL, the
-// check is validated, and the functions are made again as they were.
+// validateDoubtful marks a check as valid that old rows no longer satisfy. The result of its
+// functions may have changed since the rows were inserted, for instance if they read rows that were
+// deleted since, or count the rows of the table. In the tenant's schema the check was valid, too,
+// as the server never checked the rows again. In one transaction, the functions are replaced by
+// ones that return NULL, the check is validated, and the functions are made again as they were.
 func (l *loader) validateDoubtful(ctx context.Context, c check, validate string) error {
 	return l.transact(ctx, func(tx pgx.Tx) error {
 		before, err := l.called(ctx, tx, c)

@@ -10,8 +10,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// makePartitions makes the partitions again that were made at run time. A [MismatchError] names those that
-// cannot be made, or that are not what the archive says.
+// makePartitions makes the partitions again that were made at run time. A [MismatchError] names
+// those that cannot be made, or that are not what the archive says.
 func (l *loader) makePartitions(ctx context.Context, all []archive.Partition) error {
 	if len(all) == 0 {
 		return nil

@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// foreignKeysSQL reads the foreign keys of the tables $1, without those that partitions inherit, and whether
-// a key has keys below it: whether it is of, or refers to, a partitioned table.
+// foreignKeysSQL reads the foreign keys of the tables $1, without those that partitions inherit,
+// and whether a key has keys below it: whether it is of, or refers to, a partitioned table.
 const foreignKeysSQL = `select t.relname::text, t.relkind = 'p', t.relkind = 'p' or f.relkind = 'p', c.conname::text, pg_get_constraintdef(c.oid), c.convalidated,
 	quote_literal(obj_description(c.oid, 'pg_constraint')), f.relnamespace <> t.relnamespace
 	from pg_constraint c join pg_class t on t.oid = c.conrelid join pg_class f on f.oid = c.confrelid
@@ -77,9 +77,9 @@ func (l *loader) strip(ctx context.Context) error {
 // lockPause is what a statement waits between two tries for a lock, for as long as ctx lets it.
 const lockPause = 200 * time.Millisecond
 
-// patient runs a statement of this package in a transaction, with the tenant's path for the functions that
-// constraints call. If it does not get a lock within two seconds, it tries again, so that sessions that
-// wait behind it for a shared table get their turn.
+// patient runs a statement of this package in a transaction, with the tenant's path for the
+// functions that constraints call. If it does not get a lock within two seconds, it tries again, so
+// that sessions that wait behind it for a shared table get their turn.
 func (l *loader) patient(ctx context.Context, sql string) error {
 	for {
 		err := l.transact(ctx, func(tx pgx.Tx) error {
@@ -164,8 +164,8 @@ func (l *loader) readForeignKeys(ctx context.Context, tx pgx.Tx) (strip, shared 
 			alter = "alter table " + on
 		}
 		add := func(sql string) { l.undo = append(l.undo, wishSQL{table, key, sql}) }
-		// In two steps, as the second lets others write to the table referred to. It would leave keys
-		// below this one NOT VALID.
+		// In two steps, as the second lets others write to the table referred to. It would leave
+		// keys below this one NOT VALID.
 		if valid && !family {
 			add(alter + " add constraint " + quoted + " " + definition + " not valid")
 			add(alter + " validate constraint " + quoted)
@@ -195,8 +195,8 @@ func (l *loader) pair(table, object string) (on, quoted string, err error) {
 	return on, quoted, err
 }
 
-// unstrip makes again what strip has dropped. Checks and foreign keys are validated before triggers are
-// enabled.
+// unstrip makes again what strip has dropped. Checks and foreign keys are validated before triggers
+// are enabled.
 func (l *loader) unstrip(ctx context.Context) error {
 	if err := l.unstripChecks(ctx); err != nil {
 		return err

@@ -10,9 +10,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// orphansSQL makes, for each foreign key of the tables of the schema $1 that the server considers valid,
-// the condition that rows violate it, as the server checks it when it validates a key. It leaves out keys
-// that the login cannot check, and those with a PERIOD.
+// orphansSQL makes, for each foreign key of the tables of the schema $1 that the server considers
+// valid, the condition that rows violate it, as the server checks it when it validates a key. It
+// leaves out keys that the login cannot check, and those with a PERIOD.
 const orphansSQL = `select t.relname::text, c.conname::text, format('exists (select from %s %s f left join %s %s p on %s where p.%I is null and %s)',
 		case when t.relkind = 'p' then '' else 'only' end, t.oid::regclass, case when r.relkind = 'p' then '' else 'only' end, r.oid::regclass,
 		string_agg(format('p.%I operator(%I.%s) f.%I', pa.attname, n.nspname, o.oprname, fa.attname), ' and ' order by k.i),
@@ -31,8 +31,9 @@ const orphansSQL = `select t.relname::text, c.conname::text, format('exists (sel
 	group by t.oid, t.relname, t.relkind, r.oid, r.relkind, c.oid, c.conname, c.confmatchtype
 	order by t.relname, c.conname`
 
-// checkOrphans refuses rows that violate a foreign key. They were written with triggers disabled, and a
-// restore, which validates the key, could not load them. With [DriftRecord] the keys are differences.
+// checkOrphans refuses rows that violate a foreign key. They were written with triggers disabled,
+// and a restore, which validates the key, could not load them. With [DriftRecord] the keys are
+// differences.
 func (r *run) checkOrphans(ctx context.Context) error {
 	found, err := r.snap.orphans(ctx)
 	switch {

@@ -120,8 +120,8 @@ func (p *boundText) quoted() string {
 	}
 }
 
-// partitionSQL returns the CREATE TABLE of a partition. Its values are string literals, which the server
-// converts to the key's types: no text of an archive is SQL.
+// partitionSQL returns the CREATE TABLE of a partition. Its values are string literals, which the
+// server converts to the key's types: no text of an archive is SQL.
 func partitionSQL(schema string, p archive.Partition) (string, error) {
 	name, err := schemactx.QuoteName(schema, p.Name)
 	if err != nil {

@@ -9,8 +9,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// partitionsSQL reads the partitions of the schema $1. plain is false for one that is itself partitioned by
-// an expression, or with an operator class or a collation that is not its column's default.
+// partitionsSQL reads the partitions of the schema $1. plain is false for one that is itself
+// partitioned by an expression, or with an operator class or a collation that is not its column's
+// default.
 const partitionsSQL = `select c.relname::text, p.relname::text, pg_get_expr(c.relpartbound, c.oid), coalesce(k.partstrat::text, ''),
 	coalesce((select array_agg(a.attname::text order by n) from unnest(k.partattrs::int2[]) with ordinality as u (attnum, n)
 		join pg_attribute a on a.attrelid = c.oid and a.attnum = u.attnum), '{}'),
@@ -80,9 +81,9 @@ func parentsFirst(all []partition) []partition {
 	return ordered
 }
 
-// madeAtRunTime returns the partitions that the migrations do not make, or an [UnsupportedError] with those
-// of them that a restore cannot make. If it is not known what the migrations make, it returns all that a
-// restore can make: the restore skips those that exist.
+// madeAtRunTime returns the partitions that the migrations do not make, or an [UnsupportedError]
+// with those of them that a restore cannot make. If it is not known what the migrations make, it
+// returns all that a restore can make: the restore skips those that exist.
 func (c *catalog) madeAtRunTime(want expected) (all []archive.Partition, err error) {
 	made, skipped := want.reference.Tables(), make(map[string]bool)
 	var found []Unsupported

@@ -14,7 +14,8 @@ const abandoned = 24 * time.Hour
 
 // Prune removes the backups of a tenant that r does not keep, and what was left of backups that failed or were killed more than a day ago, and
 // returns their names; those are valid with an error too. The receipt goes first, so that nothing is listed that is not there. It can be run again.
-// Dumps stay: they were made to be handed over. Files of other registries in the same store stay, too.
+// Dumps stay: they were made to be handed over. Files of other registries in the same store stay,
+// too.
 func (s *Service) Prune(ctx context.Context, tenantID int64, r Retention) ([]string, error) {
 	if s.cfg.Store == nil {
 		return nil, errNoStore
@@ -38,8 +39,8 @@ func (s *Service) prune(ctx context.Context, tenantID int64, r Retention, stay .
 	return s.pruneFor(ctx, tenantID, r, false, stay...)
 }
 
-// pruneFor is prune. If another is true, it makes room for a backup that is not there yet: retention counts
-// that as the newest.
+// pruneFor is prune. If another is true, it makes room for a backup that is not there yet:
+// retention counts that as the newest.
 func (s *Service) pruneFor(ctx context.Context, tenantID int64, r Retention, another bool, stay ...string) (pruned, warnings []string, err error) {
 	now, err := s.readClocks(ctx)
 	if err != nil {
@@ -104,8 +105,8 @@ func newestOf(backups []Info, now time.Time) string {
 	return newest.Name
 }
 
-// leftovers are archives that have no receipt and that are not being written any more: they are old by the
-// store's clock and by the time in their names.
+// leftovers are archives that have no receipt and that are not being written any more: they are old
+// by the store's clock and by the time in their names.
 func (s *Service) leftovers(ctx context.Context, tenantID int64, now time.Time) (names []string, err error) {
 	receipts := make(map[string]bool)
 	var archives []Object

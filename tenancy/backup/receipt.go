@@ -58,8 +58,8 @@ func (s *Service) writeReceipt(ctx context.Context, info Info) error {
 }
 
 // Backups returns the verified backups of a tenant, those under one slug from the oldest to the newest; of all tenants where id is 0.
-// They are those of this registry that have a receipt in the store; [Service.AllBackups] has those of other
-// registries, too. An error is the last element. ctx governs the listing.
+// They are those of this registry that have a receipt in the store; [Service.AllBackups] has those
+// of other registries, too. An error is the last element. ctx governs the listing.
 func (s *Service) Backups(ctx context.Context, id int64) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
 		if s.cfg.Store == nil {
@@ -79,9 +79,9 @@ func (s *Service) Backups(ctx context.Context, id int64) iter.Seq2[Info, error] 
 	}
 }
 
-// AllBackups returns the verified backups of all registries that share the store, and those whose names have
-// no registry, for a restore with [RestoreOptions].AnyRegistry. [Info].Registry is the registry of each. An
-// error is the last element. ctx governs the listing.
+// AllBackups returns the verified backups of all registries that share the store, and those whose
+// names have no registry, for a restore with [RestoreOptions].AnyRegistry. [Info].Registry is the
+// registry of each. An error is the last element. ctx governs the listing.
 func (s *Service) AllBackups(ctx context.Context) iter.Seq2[Info, error] {
 	if s.cfg.Store == nil {
 		return func(yield func(Info, error) bool) { yield(Info{}, errNoStore) }

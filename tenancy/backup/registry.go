@@ -14,8 +14,8 @@ import (
 var ErrForeign = errors.New("backup is not of this registry")
 
 // ForeignError is returned for an archive in the store that belongs to another registry
-// ([tenancy.Registry.Identity]): for instance that of staging, of a database that was made anew, or of the
-// original of a copied database. Nothing was changed.
+// ([tenancy.Registry.Identity]): for instance that of staging, of a database that was made anew, or
+// of the original of a copied database. Nothing was changed.
 type ForeignError struct {
 	Name     string
 	Registry string // of the archive; empty: an earlier release has made it, see [Service.AdoptBackups]
@@ -36,9 +36,9 @@ func (e *ForeignError) Unwrap() error { return ErrForeign }
 // ErrUnadopted is what an [UnadoptedError] wraps.
 var ErrUnadopted = errors.New("files in the store have no registry in their names")
 
-// UnadoptedError is returned by [Freshness], and by [Service.Erase] before anything is dropped, if the store
-// has files of an earlier release that may belong to this tenant or to another registry's tenant with the
-// same id. [Service.AdoptBackups] takes over those of this registry.
+// UnadoptedError is returned by [Freshness], and by [Service.Erase] before anything is dropped, if
+// the store has files of an earlier release that may belong to this tenant or to another registry's
+// tenant with the same id. [Service.AdoptBackups] takes over those of this registry.
 type UnadoptedError struct {
 	TenantID int64
 	Names    []string // at least one
@@ -59,7 +59,8 @@ func tenantPrefix(registry string, id int64) string {
 	return registryPrefix(registry) + unboundPrefix(id)
 }
 
-// unboundPrefix begins the names of a tenant's files that earlier releases have made, without a registry.
+// unboundPrefix begins the names of a tenant's files that earlier releases have made, without a
+// registry.
 func unboundPrefix(id int64) string { return strconv.FormatInt(id, 10) + "-" }
 
 // registryOf returns the registry in the name of a file, empty where it has none.
@@ -124,8 +125,8 @@ func namesOf(ctx context.Context, store Store, prefix string) ([]string, error) 
 	return names, nil
 }
 
-// bound returns [tenancy.ErrNoIdentity] for a tenant without a registry: its files could not be told from
-// those of another registry.
+// bound returns [tenancy.ErrNoIdentity] for a tenant without a registry: its files could not be
+// told from those of another registry.
 func bound(t *tenancy.Tenant) error {
 	if t.Registry == "" {
 		return tenancy.ErrNoIdentity

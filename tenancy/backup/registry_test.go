@@ -189,8 +189,8 @@ func TestBackupsOfBeforeAreAdopted(t *testing.T) {
 	require.NoError(t, os.Chtimes(production.path+"/1-t1/left.tar", time.Time{}, time.Now().Add(-25*time.Hour)))
 	before := production.objects(t)
 
-	// Before they are adopted they are not listed, are no fresh backup, are restored only with AnyRegistry,
-	// and keep their tenant from being erased.
+	// Before they are adopted they are not listed, are no fresh backup, are restored only with
+	// AnyRegistry, and keep their tenant from being erased.
 	assert.Empty(t, production.count(t))
 	t1, err := production.tenants.BySlug(t.Context(), "t1")
 	require.NoError(t, err)

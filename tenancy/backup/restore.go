@@ -44,8 +44,9 @@ type RestoreOptions struct {
 	// archive's word, as plan and limits are: whoever can write an unsigned archive chooses them. Give it where [Config].TrustedKeys are none.
 	Domain string
 
-	// AnyRegistry allows an archive of another registry, or one whose name has no registry: for instance in
-	// a database that was made anew after a disaster. Default: false, such an archive is a [ForeignError].
+	// AnyRegistry allows an archive of another registry, or one whose name has no registry: for
+	// instance in a database that was made anew after a disaster. Default: false, such an archive
+	// is a [ForeignError].
 	AnyRegistry bool
 
 	// Edited is what becomes of migrations that were edited since. Default: [EditedConfigured]. An archive keeps the checksums of
@@ -73,11 +74,13 @@ type Restored struct {
 //
 // The schema is built anew, beside everything that is there: by the migrations that the archive's schema had, so that data finds the
 // structure that it was in; then filled, with triggers off, read back and compared with the archive's checksums, migrated up to date,
-// compared with what the migrations make, and analysed. Statistics that cannot be gathered, and materialized
-// views that cannot be populated, are [Restored].Warnings. Only then it becomes visible, by one statement of the registry. Until then nothing
-// that was there is touched, and nobody waits. A new tenant, also one that was dropped before, has a new id, and a suspended one stays
-// suspended. A tenant whose data is replaced is served until the switch, and in maintenance during it; what its users have written
-// since the backup is not in it. The schema that was stays aside, until [Service.ConfirmRestore] drops it or [Service.RevertRestore] takes it back.
+// compared with what the migrations make, and analysed. Statistics that cannot be gathered, and
+// materialized views that cannot be populated, are [Restored].Warnings. Only then it becomes
+// visible, by one statement of the registry. Until then nothing that was there is touched, and
+// nobody waits. A new tenant, also one that was dropped before, has a new id, and a suspended one
+// stays suspended. A tenant whose data is replaced is served until the switch, and in maintenance
+// during it; what its users have written since the backup is not in it. The schema that was stays
+// aside, until [Service.ConfirmRestore] drops it or [Service.RevertRestore] takes it back.
 //
 // An archive is data. No SQL in it is run, and no name in it becomes part of SQL: what it has is compared with what the
 // migrations have made. Refused, with everything as it was, are archives that are damaged, cut off, forged or not signed by whom
@@ -289,8 +292,8 @@ func (l *loader) fill(ctx context.Context, src rowSource, drift DriftPolicy) err
 	return l.checkStructure(ctx)
 }
 
-// checkStructure returns an error unless the schema is what its migrations make, except for checks that were
-// left NOT VALID.
+// checkStructure returns an error unless the schema is what its migrations make, except for checks
+// that were left NOT VALID.
 func (l *loader) checkStructure(ctx context.Context) error {
 	s, schema := l.s, l.schema
 	for _, age := range []referenceAge{referenceKept, referenceFresh} {
@@ -315,8 +318,8 @@ func (l *loader) checkStructure(ctx context.Context) error {
 	return nil
 }
 
-// ConfirmRestore drops the schema that a restore has retained, [Restored].Aside. It cannot be undone, and
-// needs what a drop needs, with a token of [tenancy.Manager.RequestConfirm]. See
+// ConfirmRestore drops the schema that a restore has retained, [Restored].Aside. It cannot be
+// undone, and needs what a drop needs, with a token of [tenancy.Manager.RequestConfirm]. See
 // [tenancy.Manager.ConfirmReplacement].
 func (s *Service) ConfirmRestore(ctx context.Context, p tenancy.DropParams, aside string) (tenancy.Tenant, error) {
 	return s.cfg.Tenants.ConfirmReplacement(ctx, p, aside)

@@ -7,13 +7,14 @@ import (
 )
 
 // Retention says which verified backups of a tenant are kept: those that at least one rule keeps. The zero value keeps all. The newest
-// is always kept, and so are the one that a scheduled run has just made and the one that was last restored
-// into scratch. A backup with a time in the future, because a clock was wrong, is kept and counts for no rule.
-// Files that were never verified are no backups. They are removed when they are older than a day, unless the
-// clocks of the process and of the registry's server differ by more than a minute.
+// is always kept, and so are the one that a scheduled run has just made and the one that was last
+// restored into scratch. A backup with a time in the future, because a clock was wrong, is kept and
+// counts for no rule. Files that were never verified are no backups. They are removed when they are
+// older than a day, unless the clocks of the process and of the registry's server differ by more
+// than a minute.
 //
-// If a scheduled backup finds the store's disk full, it removes what the rules would not keep beside the new
-// backup, and is tried once more.
+// If a scheduled backup finds the store's disk full, it removes what the rules would not keep
+// beside the new backup, and is tried once more.
 type Retention struct {
 	Last    int // the newest so many
 	Daily   int // the newest of each of the last so many days (UTC) that have one

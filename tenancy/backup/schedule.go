@@ -197,8 +197,8 @@ func (c *Schedule) do(ctx context.Context, j job, done *ScheduledRun) (Info, err
 // noSpace reports whether the store returned the operating system's error for a full disk or quota.
 func noSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
-// backUpAfterPruning removes what retention would not keep beside the new backup, and then tries the backup
-// once more. The newest backup always stays. full is the error of the first attempt.
+// backUpAfterPruning removes what retention would not keep beside the new backup, and then tries
+// the backup once more. The newest backup always stays. full is the error of the first attempt.
 func (c *Schedule) backUpAfterPruning(ctx context.Context, j job, done *ScheduledRun, full error) (Info, error) {
 	drilled, err := c.drilled(ctx, j.tenant.ID)
 	if err != nil {

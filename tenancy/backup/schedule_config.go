@@ -39,9 +39,10 @@ type ScheduleConfig struct {
 	// Retention is what is kept of a tenant after it was backed up. The zero value keeps everything.
 	Retention Retention
 
-	// VerifyEvery is how often the last backup of each tenant is restored into scratch ([Service.Verify]),
-	// spread as Window is. If a backup is due at the same time, as it always is where cron calls
-	// [Schedule.RunDue] once a day, the backup is made first, and is the one that is restored. Default: never.
+	// VerifyEvery is how often the last backup of each tenant is restored into scratch
+	// ([Service.Verify]), spread as Window is. If a backup is due at the same time, as it always is
+	// where cron calls [Schedule.RunDue] once a day, the backup is made first, and is the one that
+	// is restored. Default: never.
 	VerifyEvery time.Duration
 
 	// VerifyOptions are those of each such restore.

@@ -59,8 +59,9 @@ type runKey struct {
 	kind   RunKind
 }
 
-// eachDue calls fn for each job that is due, as far as can be seen without the lease. It goes by the clock of
-// the registry's server, so that processes whose clocks differ do not repeat each other's work.
+// eachDue calls fn for each job that is due, as far as can be seen without the lease. It goes by
+// the clock of the registry's server, so that processes whose clocks differ do not repeat each
+// other's work.
 func (c *Schedule) eachDue(ctx context.Context, fn func(j job) bool) error {
 	now, err := c.s.readClocks(ctx)
 	if err != nil {
@@ -112,8 +113,8 @@ func (c *Schedule) jobs(t *tenancy.Tenant, now time.Time, states map[runKey]RunS
 	return []job{verify}
 }
 
-// isDue reports whether a slot has not been done, and is to be tried. A slot in the future counts as not
-// done: a clock was wrong.
+// isDue reports whether a slot has not been done, and is to be tried. A slot in the future counts
+// as not done: a clock was wrong.
 func (c *Schedule) isDue(s RunState, slot, now time.Time) bool {
 	return (s.Slot.Before(slot) || ahead(s.Slot, now)) && c.mayTry(s, now)
 }
@@ -141,8 +142,8 @@ func (c *Schedule) warnings(s RunState, now time.Time) (found []string) {
 // longestLease is how far in the future a lease can end whose holder has this configuration.
 func (c *Schedule) longestLease() time.Duration { return 2*c.cfg.Lease + maxSkew }
 
-// of returns the state without the runs of another registry, of which this database is a copy, and without
-// those of an earlier release, whose names have no registry.
+// of returns the state without the runs of another registry, of which this database is a copy, and
+// without those of an earlier release, whose names have no registry.
 func (s RunState) of(t *tenancy.Tenant) RunState {
 	if registryOf(s.Name) != t.Registry {
 		s.Slot, s.Name, s.TakenAt, s.VerifiedAt = time.Time{}, "", time.Time{}, time.Time{}

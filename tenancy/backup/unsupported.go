@@ -7,14 +7,15 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// SQLSTATEs for a row whose text is larger than the 1 GB that PostgreSQL can hold in memory at once. The text
-// of a bytea has twice its size.
+// SQLSTATEs for a row whose text is larger than the 1 GB that PostgreSQL can hold in memory at
+// once. The text of a bytea has twice its size.
 const (
 	programLimitExceeded = "54000"
 	internalError        = "XX000"
 )
 
-// tooLarge returns an [UnsupportedError] if err is that of a COPY of a row that is too large, else err.
+// tooLarge returns an [UnsupportedError] if err is that of a COPY of a row that is too large, else
+// err.
 func tooLarge(schema, table string, err error) error {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {

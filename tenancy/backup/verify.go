@@ -44,12 +44,13 @@ func (s *Service) verify(ctx context.Context, r *run) error {
 	return nil
 }
 
-// Check reads an archive of the store to its end and returns its header and manifest. It checks that the
-// archive is complete and signed as [Config].TrustedKeys demand. If the archive has a receipt, it compares
-// both: size and SHA-256, tenant, snapshot, tables and rows. It uses no database, and also reads archives of
-// other registries. The errors are those of [archive.NewReader] and [archive.Reader.Next], a [ReceiptError],
-// [ErrNotFound], and the store's. For an archive that is encrypted to other keys it compares size and SHA-256
-// before it returns [archive.ErrEncrypted].
+// Check reads an archive of the store to its end and returns its header and manifest. It checks
+// that the archive is complete and signed as [Config].TrustedKeys demand. If the archive has a
+// receipt, it compares both: size and SHA-256, tenant, snapshot, tables and rows. It uses no
+// database, and also reads archives of other registries. The errors are those of
+// [archive.NewReader] and [archive.Reader.Next], a [ReceiptError], [ErrNotFound], and the store's.
+// For an archive that is encrypted to other keys it compares size and SHA-256 before it returns
+// [archive.ErrEncrypted].
 func (s *Service) Check(ctx context.Context, name string) (archive.Header, archive.Manifest, error) {
 	if s.cfg.Store == nil {
 		return archive.Header{}, archive.Manifest{}, errNoStore

@@ -30,7 +30,8 @@ func (c *call) lastBackup(ctx context.Context, id int64) (last time.Time, err er
 }
 
 // findBackup returns a backup of the tenant of a slug: the one of that name, or the newest. Of a tenant that is gone it is
-// one of the last tenant that had the slug. With --any-registry it is the one of that name, of any registry.
+// one of the last tenant that had the slug. With --any-registry it is the one of that name, of any
+// registry.
 func (c *call) findBackup(ctx context.Context, slug, name string) (found backup.Info, err error) {
 	if flagOf[bool](c.cmd, "any-registry") {
 		return c.findAnywhere(ctx, name)
@@ -46,7 +47,8 @@ func (c *call) findBackup(ctx context.Context, slug, name string) (found backup.
 		if t.ID == 0 && info.Slug != slug || name != "" && info.Name != name {
 			continue
 		}
-		// A backup with a time in the future is the newest only if there is no other: a clock was wrong.
+		// A backup with a time in the future is the newest only if there is no other: a clock was
+		// wrong.
 		past := !info.Ahead(time.Now())
 		if found.Name == "" || past == !found.Ahead(time.Now()) && info.TakenAt.After(found.TakenAt) || past && found.Ahead(time.Now()) {
 			found = info

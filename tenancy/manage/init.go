@@ -83,7 +83,8 @@ func (m *mount) runInit(cmd *cobra.Command, args []string) error {
 		if incomplete == nil {
 			return err
 		}
-		// A privilege that the administrator lacks is the likely reason: report it, too, with what was done.
+		// A privilege that the administrator lacks is the likely reason: report it, too, with what
+		// was done.
 		incomplete = &codeError{CodeIncomplete, errors.Join(incomplete, fmt.Errorf("the shared tables are not there: %w", err))}
 	}
 	if err := c.result(done, func() { c.initDone(done) }); err != nil {

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Version is the newest version of the format that this package writes and reads. An archive has the
-// oldest version that has all of its fields, so that older programs can read it: 2 with Partitions or
-// LeftOut, else 1.
+// Version is the newest version of the format that this package writes and reads. An archive has
+// the oldest version that has all of its fields, so that older programs can read it: 2 with
+// Partitions or LeftOut, else 1.
 const Version = 2
 
 // Header is the first entry of an archive: what is in it, and where it came from.
@@ -33,11 +33,12 @@ type Header struct {
 	Sequences         []Sequence         `json:"sequences"`
 	MaterializedViews []MaterializedView `json:"materializedViews,omitempty"`
 
-	// Partitions are those that the migrations have not made, each after its parent. Since version 2.
+	// Partitions are those that the migrations have not made, each after its parent. Since version
+	// 2.
 	Partitions []Partition `json:"partitions,omitempty"`
 
-	// LeftOut are the tables of migrate.Config.ExtraTables that the schema had. The archive has neither
-	// them nor their rows. Since version 2.
+	// LeftOut are the tables of migrate.Config.ExtraTables that the schema had. The archive has
+	// neither them nor their rows. Since version 2.
 	LeftOut []string `json:"leftOut,omitempty"`
 
 	// LargeObjects says what becomes of large objects. They belong to a database and no schema: "none", as a schema with

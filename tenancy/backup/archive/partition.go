@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// Partition is a partition that a program has made at run time, and not the migrations. Its rows are in
-// the archive under the topmost table.
+// Partition is a partition that a program has made at run time, and not the migrations. Its rows
+// are in the archive under the topmost table.
 //
 // Its bounds are values and no SQL, as the server prints them under the settings of the CSV.
 type Partition struct {
@@ -47,15 +47,16 @@ type Datum struct {
 // DatumKind says what a [Datum] is; empty: a value.
 type DatumKind string
 
-// The kinds of data that are no values: DatumNull of StrategyList, DatumMin and DatumMax of StrategyRange.
+// The kinds of data that are no values: DatumNull of StrategyList, DatumMin and DatumMax of
+// StrategyRange.
 const (
 	DatumNull DatumKind = "null"
 	DatumMin  DatumKind = "minvalue"
 	DatumMax  DatumKind = "maxvalue"
 )
 
-// PartitionKey says how a table is partitioned: only by columns, with their default operator classes and
-// collations.
+// PartitionKey says how a table is partitioned: only by columns, with their default operator
+// classes and collations.
 type PartitionKey struct {
 	Strategy Strategy `json:"strategy"`
 	Columns  []string `json:"columns"`
@@ -67,8 +68,8 @@ const (
 	maxListValues = 100_000
 )
 
-// checkPartitions returns why the partitions cannot belong to the header's tables. It adds their names to
-// seen.
+// checkPartitions returns why the partitions cannot belong to the header's tables. It adds their
+// names to seen.
 func (h *Header) checkPartitions(seen unique) error {
 	partitioned := make(map[string]Strategy)
 	for _, t := range h.Tables {

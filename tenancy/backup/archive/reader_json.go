@@ -78,9 +78,9 @@ func (r *Reader) compare(m Manifest) error {
 	return nil
 }
 
-// CheckRows returns a [FormatError] if a table has another number of rows in its CSV than in the manifest.
-// It is for callers that do not load the rows and so do not count them. Call it after Next has returned
-// io.EOF.
+// CheckRows returns a [FormatError] if a table has another number of rows in its CSV than in the
+// manifest. It is for callers that do not load the rows and so do not count them. Call it after
+// Next has returned io.EOF.
 func (r *Reader) CheckRows() error {
 	for i, want := range r.manifest.Tables {
 		if have := r.sums[i]; have.Rows != want.Rows {

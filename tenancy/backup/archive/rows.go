@@ -2,8 +2,8 @@ package archive
 
 import "bytes"
 
-// rowCounter counts the rows of CSV after its header line, which are line ends outside of quotes. The CSV
-// can come in any parts.
+// rowCounter counts the rows of CSV after its header line, which are line ends outside of quotes.
+// The CSV can come in any parts.
 type rowCounter struct {
 	lines  int64
 	quoted bool

@@ -96,8 +96,9 @@ func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, name st
 	_, _ = w.Write(body.Bytes()) // the client has gone
 }
 
-// Broken answers a request that failed because of the program or the database. The reason goes to the
-// program's log. A request that changes something has to be one unit of work; for several there is BrokenOff.
+// Broken answers a request that failed because of the program or the database. The reason goes to
+// the program's log. A request that changes something has to be one unit of work; for several there
+// is BrokenOff.
 func (k *Kit) Broken(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() == nil {
 		k.logger.ErrorContext(r.Context(), "page failed", slog.String("path", r.URL.Path), slog.Any("error", err))
@@ -114,7 +115,8 @@ func (k *Kit) Broken(w http.ResponseWriter, r *http.Request, err error) {
 
 const brokenFor = 5 * time.Second
 
-// BrokenOff answers a request whose change takes several steps, and that failed: some steps may be done.
+// BrokenOff answers a request whose change takes several steps, and that failed: some steps may be
+// done.
 func (k *Kit) BrokenOff(w http.ResponseWriter, r *http.Request, err error) {
 	k.logger.ErrorContext(r.Context(), "change failed", slog.String("path", r.URL.Path), slog.Any("error", err))
 	tenancy.Problem{
