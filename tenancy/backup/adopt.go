@@ -22,8 +22,9 @@ import (
 
 // AdoptOptions say which files are adopted.
 type AdoptOptions struct {
-	// TenantID is the tenant whose files are adopted. Default: those of all tenants, and of tenants
-	// that are gone.
+	// TenantID is the tenant whose files are adopted. Default: all tenants. Files of a dropped tenant
+	// are then adopted only if the archive's header has the time at which this registry created it,
+	// and dumps only beside an archive that is adopted. With TenantID neither is asked for.
 	TenantID int64
 
 	// Plan returns what would be adopted and changes nothing. Default: false.
@@ -107,7 +108,7 @@ func (a *adopting) run(ctx context.Context) (err error) {
 // folder adopts the files of one tenant and slug: first the archives that have a receipt. They
 // decide whether the other files can be this registry's.
 func (a *adopting) folder(ctx context.Context, id int64, files []Object) error {
-	foreign := false
+	foreign, proved := false, a.opts.TenantID == id
 	has := make(map[string]bool)
 	for _, o := range files {
 		has[o.Name] = true
@@ -125,6 +126,7 @@ func (a *adopting) folder(ctx context.Context, id int64, files []Object) error {
 			a.skip(o.Name, reason)
 			a.skip(receiptOf(o.Name), reason)
 		}
+		proved = proved || reason == ""
 	}
 	for _, o := range files {
 		name, isReceipt := strings.CutSuffix(o.Name, receiptSuffix)
@@ -132,6 +134,8 @@ func (a *adopting) folder(ctx context.Context, id int64, files []Object) error {
 		case has[receiptOf(o.Name)], isReceipt && has[name]:
 		case foreign:
 			a.skip(o.Name, "stands beside archives of another registry")
+		case !proved:
+			a.skip(o.Name, "stands beside no archive of this registry: AdoptOptions.TenantID adopts it")
 		default:
 			if err := a.other(ctx, o); err != nil {
 				return err
@@ -180,7 +184,7 @@ func (a *adopting) judge(ctx context.Context, id int64, info Info) (string, erro
 	}
 	t, err := a.s.cfg.Tenants.ByID(ctx, id)
 	if errors.Is(err, tenancy.ErrNotFound) {
-		return "", nil // dropped: nothing more is known of it
+		return a.judgeGone(ctx, id, info.Name)
 	}
 	if err == nil && info.TakenAt.Before(t.CreatedAt) {
 		return "it was taken before the tenant of this registry was created", nil
@@ -191,32 +195,58 @@ func (a *adopting) judge(ctx context.Context, id int64, info Info) (string, erro
 	return a.judgeHeader(ctx, info.Name, &t)
 }
 
-func (a *adopting) judgeHeader(ctx context.Context, name string, t *tenancy.Tenant) (reason string, err error) {
-	file, err := a.s.cfg.Store.Open(ctx, name)
+// judgeGone is judge for a dropped tenant. The registry still knows when the name of its first schema was taken: in the
+// statement that created it, unless it came from the stock or a restore. For those, and if the header cannot be read,
+// the caller has to name the tenant.
+func (a *adopting) judgeGone(ctx context.Context, id int64, name string) (string, error) {
+	if a.opts.TenantID == id {
+		return "", nil
+	}
+	var created time.Time
+	err := a.s.cfg.Registry.QueryRow(ctx, "select min(taken_at) from public.schema_names where tenant_id = $1", id).Scan(&created)
 	if err != nil {
 		return "", err
+	}
+	h, reason, err := a.header(ctx, name)
+	if err != nil || reason != "" || h != nil && h.Tenant.ID == id && h.Tenant.CreatedAt.Equal(created) {
+		return reason, err
+	}
+	return fmt.Sprintf("tenant %d of this registry was dropped, and nothing shows that this is its archive: AdoptOptions.TenantID adopts it", id), nil
+}
+
+func (a *adopting) judgeHeader(ctx context.Context, name string, t *tenancy.Tenant) (string, error) {
+	h, reason, err := a.header(ctx, name)
+	if h == nil || h.Tenant.ID == t.ID && h.Tenant.CreatedAt.Equal(t.CreatedAt) {
+		return reason, err
+	}
+	return fmt.Sprintf("it is of a tenant %d that was created %s, this registry's was created %s",
+		h.Tenant.ID, h.Tenant.CreatedAt.UTC().Format(time.RFC3339), t.CreatedAt.UTC().Format(time.RFC3339)), nil
+}
+
+// header reads the header of an archive; nil if this program has no key for it. reason says why it cannot be read.
+func (a *adopting) header(ctx context.Context, name string) (h *archive.Header, reason string, err error) {
+	file, err := a.s.cfg.Store.Open(ctx, name)
+	if err != nil {
+		return nil, "", err
 	}
 	defer file.Close()
 	r, err := archive.NewReader(&cancellable{ctx.Err, file}, a.s.cfg.readerOptions())
 	switch {
 	case errors.Is(err, archive.ErrEncrypted):
-		return "", nil // to others than this program
+		return nil, "", nil
 	case ctx.Err() != nil:
-		return "", ctx.Err()
+		return nil, "", ctx.Err()
 	case err != nil:
-		return "it cannot be read: " + err.Error(), nil
+		return nil, "it cannot be read: " + err.Error(), nil
 	}
 	defer r.Close()
-	if h := r.Header(); h.Tenant.ID != t.ID || !h.Tenant.CreatedAt.Equal(t.CreatedAt) {
-		return fmt.Sprintf("it is of a tenant %d that was created %s, this registry's was created %s",
-			h.Tenant.ID, h.Tenant.CreatedAt.UTC().Format(time.RFC3339), t.CreatedAt.UTC().Format(time.RFC3339)), nil
-	}
-	return "", nil
+	header := r.Header()
+	return &header, "", nil
 }
 
-// move copies a file, reads the copy back, writes its receipt where info is one, and removes the original. What is whole under the new
-// name stays: a run that was killed has left it, or another one at the same moment, which removes the original then. Of two that copy
-// one file the store refuses the second.
+// move copies a file, reads the copy back, writes its receipt if there is an info, and removes the original. A whole copy
+// under the new name stays: a killed run has left it, or a concurrent run that is about to remove the original. If two runs
+// copy one file, the store refuses the second.
 func (a *adopting) move(ctx context.Context, from, to string, info *Info) (reason string, err error) {
 	s := a.s
 	want, err := s.sumOf(ctx, from)

@@ -270,6 +270,36 @@ func TestOnlyWholeBackupsAreAdopted(t *testing.T) {
 	assert.Equal(t, []string{info.Name, info.Name + ".json"}, f.objects(t))
 }
 
+// Of a tenant that is gone little is known: another registry's of the same id may be alive.
+func TestBackupsOfATenantThatIsGoneAreAdoptedByTheRegistryThatHadIt(t *testing.T) {
+	t.Parallel()
+	production, staging := shared(t)
+	backUp(t, production.service(t, backup.Config{}), "t1")
+	production.unbind(t)
+	production.put(t, "9-x/handover.dump", "?")
+	production.put(t, "9-x/left.tar", "half")
+	require.NoError(t, os.Chtimes(production.path+"/9-x/left.tar", time.Time{}, time.Now().Add(-25*time.Hour)))
+	before := production.objects(t)
+	_, err := staging.tenants.Drop(t.Context(), staging.token(t, "t1").DropParams)
+	require.NoError(t, err)
+	got, err := staging.service(t, backup.Config{}).AdoptBackups(t.Context(), backup.AdoptOptions{})
+	require.NoError(t, err)
+	assert.Empty(t, got.Adopted)
+	assert.Empty(t, got.Removed)
+	assert.Len(t, got.Skipped, 4)
+	assert.Equal(t, before, production.objects(t))
+	plan, err := staging.service(t, backup.Config{}).AdoptBackups(t.Context(), backup.AdoptOptions{TenantID: 1, Plan: true})
+	require.NoError(t, err)
+	assert.Len(t, plan.Adopted, 1)
+
+	_, err = production.tenants.Drop(t.Context(), production.token(t, "t1").DropParams)
+	require.NoError(t, err)
+	got, err = production.service(t, backup.Config{}).AdoptBackups(t.Context(), backup.AdoptOptions{})
+	require.NoError(t, err)
+	assert.Len(t, got.Adopted, 1)
+	assert.Len(t, got.Skipped, 2)
+}
+
 func TestAdoptionsAtTheSameTimeLoseNothing(t *testing.T) {
 	t.Parallel()
 	f, _ := scheduled(t, 1)

@@ -19,8 +19,8 @@ copied to a name of this registry, read back, and removed under its old name. Un
 counted, and their tenants cannot be erased.
 
 Run it once, with the database that has made the backups. Backups of another database are recognised by the tenant's schema
-and by when the tenant was created, and stay as they are. It says what would be done and asks; without a terminal it needs
---yes.`,
+and by when the tenant was created, and stay as they are. So do backups of a dropped tenant if it is not known that this
+database had the tenant. It says what would be done and asks; without a terminal it needs --yes.`,
 		example: "  $0 backup adopt\n  $0 backup adopt schoola --yes --json",
 		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: ""}, needs: []need{needTenants, needBackups}, values: m.slugs,
 		flags: func(f *pflag.FlagSet) { yesFlag(f) },
