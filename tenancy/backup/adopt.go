@@ -195,9 +195,9 @@ func (a *adopting) judge(ctx context.Context, id int64, info Info) (string, erro
 	return a.judgeHeader(ctx, info.Name, &t)
 }
 
-// judgeGone is judge for a dropped tenant. The registry still knows when the name of its first schema was taken: in the
-// statement that created it, unless it came from the stock or a restore. For those, and if the header cannot be read,
-// the caller has to name the tenant.
+// judgeGone is judge for a dropped tenant. The registry still knows when the name of its first
+// schema was taken: in the statement that created it, unless it came from the stock or a restore.
+// For those, and if the header cannot be read, the caller has to name the tenant.
 func (a *adopting) judgeGone(ctx context.Context, id int64, name string) (string, error) {
 	if a.opts.TenantID == id {
 		return "", nil
@@ -223,7 +223,8 @@ func (a *adopting) judgeHeader(ctx context.Context, name string, t *tenancy.Tena
 		h.Tenant.ID, h.Tenant.CreatedAt.UTC().Format(time.RFC3339), t.CreatedAt.UTC().Format(time.RFC3339)), nil
 }
 
-// header reads the header of an archive; nil if this program has no key for it. reason says why it cannot be read.
+// header reads the header of an archive; nil if this program has no key for it. reason says why it
+// cannot be read.
 func (a *adopting) header(ctx context.Context, name string) (h *archive.Header, reason string, err error) {
 	file, err := a.s.cfg.Store.Open(ctx, name)
 	if err != nil {
@@ -244,9 +245,9 @@ func (a *adopting) header(ctx context.Context, name string) (h *archive.Header, 
 	return &header, "", nil
 }
 
-// move copies a file, reads the copy back, writes its receipt if there is an info, and removes the original. A whole copy
-// under the new name stays: a killed run has left it, or a concurrent run that is about to remove the original. If two runs
-// copy one file, the store refuses the second.
+// move copies a file, reads the copy back, writes its receipt if there is an info, and removes the
+// original. A whole copy under the new name stays: a killed run has left it, or a concurrent run
+// that is about to remove the original. If two runs copy one file, the store refuses the second.
 func (a *adopting) move(ctx context.Context, from, to string, info *Info) (reason string, err error) {
 	s := a.s
 	want, err := s.sumOf(ctx, from)

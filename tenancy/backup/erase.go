@@ -53,13 +53,15 @@ type EraseResult struct {
 	Kept    []CertifiedItem // with Why
 }
 
-// Erase drops a tenant for good, removes its archives, has the holders remove what they have, looks that it is gone, and returns the
-// certificate, which the registry keeps.
+// Erase drops a tenant for good, removes its archives, has the holders remove what they have, looks
+// that it is gone, and returns the certificate, which the registry keeps.
 //
-// The drop is that of [tenancy.Manager.Drop], with all that it demands and refuses; until it has begun nothing is changed. After an error
-// or a crash the same call goes on: once the tenant is gone, by a request of who has called Erase, it needs no token any more. When there is
-// nothing left to do it returns the certificate again. Where a new tenant has the slug by then, [Service.ResumeErasures] finishes the old
-// one's. A tenant that somebody else has dropped is not erased, whoever has tried to: its archives stay.
+// The drop is that of [tenancy.Manager.Drop], with all that it demands and refuses; until it has
+// begun nothing is changed. After an error or a crash the same call goes on: once the tenant is
+// gone, by a request of who has called Erase, it needs no token any more. When there is nothing
+// left to do it returns the certificate again. Where a new tenant has the slug by then,
+// [Service.ResumeErasures] finishes the old one's. A tenant that somebody else has dropped is not
+// erased, whoever has tried to: its archives stay.
 //
 // The errors are those of Drop, an [UnadoptedError] before anything is dropped, a [LeftError] if
 // something is still there, and those of the store, the holders and the database.
@@ -151,8 +153,8 @@ func (s *Service) PruneErased(ctx context.Context) (removed []string, err error)
 	return removed, err
 }
 
-// allowedSQL is a condition on the note e of an erasure: the tenant is gone, by a request of who has noted it. The note alone says
-// nothing, as it is made before the drop is allowed, or refused.
+// allowedSQL is a condition on the note e of an erasure: the tenant is gone, by a request of who
+// has noted it. The note alone says nothing, as it is made before the drop is allowed, or refused.
 const allowedSQL = `not exists (select from public.tenants t where t.id = e.tenant_id) and exists (select from public.drop_requests r
 	where r.tenant_id = e.tenant_id and r.actor = e.actor and r.schema_name = '' and r.used_at is not null)`
 
@@ -212,7 +214,8 @@ func (s *Service) noteErasure(ctx context.Context, t *tenancy.Tenant, hosts []st
 	return err
 }
 
-// cancelErasure forgets the actor's note where the drop was refused. Where the drop has begun the tenant is dropping or gone, and the note stays.
+// cancelErasure forgets the actor's note where the drop was refused. Where the drop has begun the
+// tenant is dropping or gone, and the note stays.
 func (s *Service) cancelErasure(ctx context.Context, id int64, actor string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
