@@ -47,8 +47,9 @@ func (m *Manager) checkMigrator(ctx context.Context) error {
 	return err
 }
 
-// checkSession is checkOwner for one connection, before each operation: a program may not have called Init. It takes no
-// round trip where the server has reported the owner as the login, or a pooler reports nothing.
+// checkSession is checkOwner for one connection, before each operation, as a program may not have
+// called Init. It needs no round trip if the server has reported the owner as the login, or if a
+// pooler reports no login.
 func checkSession(ctx context.Context, conn *pgx.Conn, roles schemactx.RoleNames) error {
 	switch conn.PgConn().ParameterStatus("session_authorization") {
 	case "", roles.Owner():
@@ -57,7 +58,7 @@ func checkSession(ctx context.Context, conn *pgx.Conn, roles schemactx.RoleNames
 	return checkOwner(ctx, conn, roles)
 }
 
-// checkServer is checkSession for the pool of the tenants' schemas, before one is made.
+// checkServer is checkSession for the pool of the tenants' schemas, before a schema is made.
 func (m *Manager) checkServer(ctx context.Context, server *pgxpool.Pool) error {
 	if server == m.registry {
 		return nil // checked with the lock
@@ -67,7 +68,7 @@ func (m *Manager) checkServer(ctx context.Context, server *pgxpool.Pool) error {
 	})
 }
 
-// queryer is what looks at a login: a pool or one connection.
+// queryer is a pool or a connection.
 type queryer interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }

@@ -95,9 +95,9 @@ type Manager struct {
 
 // New returns a manager that works through registry, a pool logged in as the owner role of
 // [schemactx.Setup], with at least two connections. It does not connect and does not close
-// the pool. Several managers may share one. A pool of the runtime login is a [schemactx.LoginError]. So is, with its first
-// connection, that of a superuser or of another role: each operation that changes a tenant or makes a schema refuses it, before
-// anything is made.
+// the pool. Several managers may share one. A pool of the runtime login is a
+// [schemactx.LoginError]. For a pool of a superuser or of another role, each operation that changes
+// a tenant or makes a schema returns that error before it makes anything.
 func New(registry *pgxpool.Pool, cfg Config) (*Manager, error) {
 	if registry == nil {
 		return nil, errors.New("tenancy: pool is nil")

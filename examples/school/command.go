@@ -81,7 +81,7 @@ func openApp(ctx context.Context, o *options, stderr io.Writer) (_ *manage.App, 
 	return app, nil
 }
 
-// openAdmin opens the login that may make others, for init, in a database that it makes where there is none.
+// openAdmin opens the login that may make others, for init. If there is no database, it makes one.
 func openAdmin(ctx context.Context, o *options, stderr io.Writer) (*manage.Admin, error) {
 	db, err := joinDatabase(ctx, *o, stderr)
 	if err != nil {

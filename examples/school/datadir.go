@@ -33,18 +33,18 @@ func checkDataDir(dir string) error {
 	return nil
 }
 
-// checkMade refuses a data directory without a database: a command that looks at schools, or changes one, is about those that are there, and
-// would only make an empty database beside them.
+// checkMade refuses a data directory without a database. A command that shows or changes schools
+// needs an existing database: in a wrong directory it would make an empty one.
 func (o *options) checkMade() error {
 	if o.databaseURL != "" {
 		return nil
 	}
 	_, err := os.Stat(filepath.Join(o.dataDir, clusterDir))
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no database in %s: --data-dir names the directory of another one, and %s makes one there",
-			o.dataDir, o.command("init"))
+		return fmt.Errorf("there is no database in %s: give the directory of an existing one with --data-dir, "+
+			"or make one there with: %s", o.dataDir, o.command("init"))
 	}
-	return nil // what else is wrong with it, who opens it says
+	return nil // other errors show when the database is opened
 }
 
 // defaultDataDir is where data is kept that --data-dir puts nowhere else. PostgreSQL does

@@ -57,11 +57,11 @@ type EraseResult struct {
 // that it is gone, and returns the certificate, which the registry keeps.
 //
 // The drop is that of [tenancy.Manager.Drop], with all that it demands and refuses; until it has
-// begun nothing is changed. After an error or a crash the same call goes on: once the tenant is
-// gone, by a request of who has called Erase, it needs no token any more. When there is nothing
-// left to do it returns the certificate again. Where a new tenant has the slug by then,
-// [Service.ResumeErasures] finishes the old one's. A tenant that somebody else has dropped is not
-// erased, whoever has tried to: its archives stay.
+// begun nothing is changed. After an error or a crash the same call resumes the erasure. It needs
+// no token if the tenant was dropped by a request of the same actor. When there is nothing left to
+// do it returns the certificate again. If a new tenant has the slug by then,
+// [Service.ResumeErasures] finishes the erasure of the old one. A tenant that was dropped by
+// another actor's request is not erased: its archives stay.
 //
 // The errors are those of Drop, an [UnadoptedError] before anything is dropped, a [LeftError] if
 // something is still there, and those of the store, the holders and the database.
@@ -94,7 +94,7 @@ func (s *Service) Erase(ctx context.Context, p EraseParams) (Certificate, error)
 	if _, err := s.cfg.Tenants.Drop(ctx, p.DropParams); err != nil {
 		return fail(errors.Join(err, s.cancelErasure(ctx, t.ID, p.Actor)))
 	}
-	// Once more: who was refused meanwhile may have noted something else.
+	// Once more: another actor, whose erasure was refused meanwhile, may have changed the note.
 	if err := s.noteErasure(ctx, &t, hosts, p, "true"); err != nil {
 		return fail(err)
 	}
@@ -153,8 +153,9 @@ func (s *Service) PruneErased(ctx context.Context) (removed []string, err error)
 	return removed, err
 }
 
-// allowedSQL is a condition on the note e of an erasure: the tenant is gone, by a request of who
-// has noted it. The note alone says nothing, as it is made before the drop is allowed, or refused.
+// allowedSQL is a condition on the note e of an erasure: the tenant was dropped by a request of the
+// note's actor. The note alone is not enough, as it is written before the drop is allowed or
+// refused.
 const allowedSQL = `not exists (select from public.tenants t where t.id = e.tenant_id) and exists (select from public.drop_requests r
 	where r.tenant_id = e.tenant_id and r.actor = e.actor and r.schema_name = '' and r.used_at is not null)`
 
@@ -203,7 +204,7 @@ func (s *Service) hostsOf(ctx context.Context, id int64) ([]string, error) {
 	return hosts, err
 }
 
-// noteErasure notes what will have to be gone, if the condition, SQL of ours, holds.
+// noteErasure notes what the erasure has to remove, if the SQL condition holds.
 func (s *Service) noteErasure(ctx context.Context, t *tenancy.Tenant, hosts []string, p EraseParams, condition string) error {
 	_, err := s.cfg.Registry.Exec(ctx, `insert into public.backup_erasures (tenant_id, slug, actor, schemas, domains, keep_archives)
 		select $1, $2, $3, array_agg(name order by name <> $4, name), $5, $6 * interval '1 second' from public.schema_names where tenant_id = $1
@@ -214,7 +215,7 @@ func (s *Service) noteErasure(ctx context.Context, t *tenancy.Tenant, hosts []st
 	return err
 }
 
-// cancelErasure forgets the actor's note where the drop was refused. Where the drop has begun the
+// cancelErasure deletes the actor's note after the drop was refused. If the drop has begun, the
 // tenant is dropping or gone, and the note stays.
 func (s *Service) cancelErasure(ctx context.Context, id int64, actor string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)

@@ -72,6 +72,7 @@ type ReceiptError struct {
 	Differences []string // at least one: "rows: 3, in the receipt 4"
 }
 
+// Error returns the backup's name and the differences.
 func (e *ReceiptError) Error() string {
 	return fmt.Sprintf("backup %q: %v: %s", e.Name, ErrReceipt, strings.Join(e.Differences, "; "))
 }

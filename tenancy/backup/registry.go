@@ -22,6 +22,7 @@ type ForeignError struct {
 	Own      string // the registry of this database
 }
 
+// Error returns the backup's name and both registries.
 func (e *ForeignError) Error() string {
 	if e.Registry == "" {
 		return fmt.Sprintf("backup %q: %v (%s): its name has no registry; adopt it, or allow any registry",
@@ -44,6 +45,7 @@ type UnadoptedError struct {
 	Names    []string // at least one
 }
 
+// Error returns the tenant's id and the names of the files.
 func (e *UnadoptedError) Error() string {
 	return fmt.Sprintf("tenant %d: %v: adopt or remove %s", e.TenantID, ErrUnadopted, strings.Join(e.Names, ", "))
 }
