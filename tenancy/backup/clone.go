@@ -111,6 +111,9 @@ func (o CloneOptions) policies() snapshotOptions {
 
 // copyStructure migrates a staged schema, and makes the partitions that were made at run time.
 func (s *Service) copyStructure(ctx context.Context, schema string, h archive.Header) error {
+	if err := s.checkRoles(ctx); err != nil {
+		return err
+	}
 	if err := s.cfg.Migrations.MigrateUnused(ctx, schema); err != nil || len(h.Partitions) == 0 {
 		return err
 	}

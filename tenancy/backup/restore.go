@@ -236,6 +236,9 @@ func adoptParams(t archive.Tenant, opts RestoreOptions) tenancy.AdoptParams {
 // build makes the structure of a staged schema, with some versions of the migrations.
 func (s *Service) build(ctx context.Context, schema string, versions []int64, about restoring) error {
 	only, err := s.cfg.Migrations.Only(versions)
+	if err == nil {
+		err = s.checkRoles(ctx)
+	}
 	if err != nil {
 		return err
 	}
