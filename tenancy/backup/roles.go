@@ -20,7 +20,7 @@ func (s *Service) checkRoles(ctx context.Context) error {
 	}
 	for name, role := range map[string]string{"Pool": pool, "Migrations": migrations} {
 		if want := s.cfg.Roles.Owner(); role != want {
-			return fmt.Errorf("Config.%s: %w", name, &schemactx.LoginError{Login: role, Kind: schemactx.LoginOther, Want: want})
+			return fmt.Errorf("backup.Config.%s: %w", name, &schemactx.LoginError{Login: role, Kind: schemactx.LoginOther, Want: want})
 		}
 	}
 	return nil
