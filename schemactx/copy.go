@@ -8,6 +8,7 @@ import (
 	"io"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
@@ -19,6 +20,9 @@ import (
 // returns how many. It costs two round trips: one asks for the columns, whose types may have changed since the last copy.
 // See [pgx.Conn.CopyFrom]; unlike there, strings may be copied into columns of types that pgx does not know, such
 // as an enum of the schema.
+//
+// Once it has returned, src is asked for no row and no value any more. Where ctx has ended or the
+// connection is lost, a call of src.Next may still be under way.
 func (db *DB) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
 	c := &copyFrom{table: table, columns: columns, src: src}
 	c.unit = &c.alone
@@ -106,6 +110,7 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 	defer stop()
 	r := &copyReader{src: c.src, fields: sd.Fields, types: c.mapFor(types), buf: []byte(copyHeader), stop: stop}
 	tag, err := c.conn.PgConn().CopyFrom(stoppable, r, command)
+	r.end()
 	r.reraise()
 	c.unshift(err, len(before))
 	c.leaves(c.kind())
@@ -242,6 +247,9 @@ type copyReader struct {
 	buf    []byte // encoded and not read yet
 	done   bool
 
+	reading sync.Mutex // held while a row is taken and encoded
+	over    bool       // no more rows are
+
 	stop  func()                   // ends the copy from another goroutine
 	broke atomic.Pointer[breakOff] // set where the caller's code has not come to its end
 }
@@ -303,7 +311,24 @@ func (r *copyReader) read(p []byte) (int, error) {
 	return n, nil
 }
 
+// errCopyOver ends the goroutine that reads rows for a copy that has ended.
+var errCopyOver = errors.New("the copy has ended")
+
+// end waits for a row that is being taken, and has no more taken. Where the connection is lost, or
+// ctx ends, pgconn returns while its goroutine reads on. That may be in Next, which can take as long
+// as the caller likes: it is not waited for.
+func (r *copyReader) end() {
+	r.reading.Lock()
+	defer r.reading.Unlock()
+	r.over = true
+}
+
 func (r *copyReader) row() error {
+	r.reading.Lock()
+	defer r.reading.Unlock()
+	if r.over {
+		return errCopyOver
+	}
 	values, err := r.src.Values()
 	if err != nil {
 		return err

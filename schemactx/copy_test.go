@@ -1,6 +1,8 @@
 package schemactx_test
 
 import (
+	"context"
+	"database/sql/driver"
 	"errors"
 	"testing"
 	"time"
@@ -163,4 +165,46 @@ func TestCopyFromIntoAColumnOfAnotherType(t *testing.T) {
 	got, err = add(7, 5000, nil)
 	require.ErrorContains(t, err, "unable to encode 5000")
 	assert.Equal(t, "(1000", got[:5])
+}
+
+// slowValue ends the context of its copy, and takes its time.
+type slowValue struct {
+	cancel func()
+	asked  *int // how many values have been encoded to the end
+}
+
+func (v slowValue) Value() (driver.Value, error) {
+	v.cancel()
+	time.Sleep(50 * time.Millisecond) // a copy that does not wait has returned by then
+	*v.asked++
+	return int64(*v.asked), nil
+}
+
+// The caller's values belong to the caller again when CopyFrom returns, also where it returns because its context has ended.
+func TestCopyFromReturnsWhenItHasDoneWithItsValues(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	db := f.open(t, schemactx.Config{}, 1)
+	copies := map[string]func(ctx context.Context, src pgx.CopyFromSource) error{
+		"alone": func(ctx context.Context, src pgx.CopyFromSource) error {
+			_, err := db.CopyFrom(ctx, pgx.Identifier{"notes"}, []string{"id"}, src)
+			return err
+		},
+		"in a transaction": func(ctx context.Context, src pgx.CopyFromSource) error {
+			return db.InTx(ctx, func(tx pgx.Tx) error {
+				_, err := tx.CopyFrom(ctx, pgx.Identifier{"notes"}, []string{"id"}, src)
+				return err
+			})
+		},
+	}
+	for name, run := range copies {
+		ctx, cancel := context.WithCancel(in(t, "tenant_a"))
+		asked := 0
+		src := pgx.CopyFromFunc(func() ([]any, error) { return []any{slowValue{cancel, &asked}}, nil })
+		require.ErrorIs(t, run(ctx, src), context.Canceled, name)
+		require.Positive(t, asked, name)
+		was := asked
+		time.Sleep(60 * time.Millisecond)
+		require.Equal(t, was, asked, name)
+	}
 }
