@@ -11,8 +11,8 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// Behind a pooler in transaction mode each transaction may be on another connection: a lock of a session, a prepared statement or a
-// setting would be somebody else's.
+// Behind a pooler in transaction mode each transaction may be on another connection: a lock of a
+// session, a prepared statement or a setting would be somebody else's.
 func TestFleetThroughAPoolerInTransactionMode(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 24)

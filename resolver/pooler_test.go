@@ -23,7 +23,8 @@ func TestADirectoryThroughAPoolerSaysThatItIsNotListening(t *testing.T) {
 		_, err := resolver.NewDirectory(t.Context(), f.dbAt(t, through, nil), resolver.Config{})
 		require.ErrorIs(t, err, resolver.ErrNotListening, "%d connections", conns)
 
-		// With a connection to the server itself for what listens, the rest may go through the pooler.
+		// With a connection to the server itself for what listens, the rest may go through the
+		// pooler.
 		direct := resolver.Config{Connect: func(ctx context.Context) (*pgx.Conn, error) {
 			return pgx.Connect(ctx, f.pg.URLAs(f.roles.Runtime(), "r"))
 		}}
@@ -46,7 +47,8 @@ func TestADirectoryThroughAPoolerInSessionModeListens(t *testing.T) {
 	})
 }
 
-// Where the directory cannot notify itself, for want of connections, it works, and says that it does not know.
+// Where the directory cannot notify itself, for want of connections, it works, and says that it
+// does not know.
 func TestADirectoryThatCannotNotifyItselfSaysSo(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

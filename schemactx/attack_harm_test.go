@@ -163,8 +163,8 @@ func holdsLimited(a *attempt, sql []string) bool {
 	return err != nil
 }
 
-// outlives: the statements are still running, in one transaction, when 4 s are over, in which a busy machine ends what has a
-// timeout of 50 ms.
+// outlives: the statements are still running, in one transaction, when 4 s are over, in which a
+// busy machine ends what has a timeout of 50 ms.
 func outlives(a *attempt, sql []string) bool {
 	ctx, cancel := context.WithTimeout(a.ctx, 4*time.Second)
 	defer cancel()

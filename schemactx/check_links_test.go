@@ -143,7 +143,8 @@ func TestCheckFindsForeignData(t *testing.T) {
 	})
 }
 
-// A view of a view: what the tenant reads is in its own schema, and what reads the other tenant is kept from it.
+// A view of a view: what the tenant reads is in its own schema, and what reads the other tenant is
+// kept from it.
 func TestCheckFindsViewsBehindViews(t *testing.T) {
 	t.Parallel()
 	view := func() []string { return []string{warn(schemactx.CodeViewRights, "view tenant_a.w")} }

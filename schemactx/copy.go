@@ -315,8 +315,8 @@ func (r *copyReader) read(p []byte) (int, error) {
 var errCopyOver = errors.New("the copy has ended")
 
 // end waits for a row that is being taken, and has no more taken. Where the connection is lost, or
-// ctx ends, pgconn returns while its goroutine reads on. That may be in Next, which can take as long
-// as the caller likes: it is not waited for.
+// ctx ends, pgconn returns while its goroutine reads on. That may be in Next, which can take as
+// long as the caller likes: it is not waited for.
 func (r *copyReader) end() {
 	r.reading.Lock()
 	defer r.reading.Unlock()

@@ -180,7 +180,8 @@ func (v slowValue) Value() (driver.Value, error) {
 	return int64(*v.asked), nil
 }
 
-// The caller's values belong to the caller again when CopyFrom returns, also where it returns because its context has ended.
+// The caller's values belong to the caller again when CopyFrom returns, also where it returns
+// because its context has ended.
 func TestCopyFromReturnsWhenItHasDoneWithItsValues(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

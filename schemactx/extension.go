@@ -170,8 +170,8 @@ func createExtension(ctx context.Context, tx pgx.Tx, name, schema string) error 
 	})
 }
 
-// refuses reports whether an error is the server's answer to that statement, and not the end of the connection,
-// a timeout, a deadlock or a lack of memory or disk.
+// refuses reports whether an error is the server's answer to that statement, and not the end of the
+// connection, a timeout, a deadlock or a lack of memory or disk.
 func refuses(err error) bool {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) || pgErr.Severity != "ERROR" || len(pgErr.Code) != 5 {

@@ -21,7 +21,8 @@ type LoginError struct {
 	Kind  LoginKind
 	Want  string // the role that it should be logged in as
 
-	// Missing is whether Want is known not to exist: Setup has not run in this database, or with other names.
+	// Missing is whether Want is known not to exist: Setup has not run in this database, or with
+	// other names.
 	Missing bool
 }
 

@@ -40,7 +40,8 @@ func TestNothingRunsAsTheOwnerOrASuperuser(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The first thing to know is which login it is, and nothing advises to change what the owner or an administrator is.
+// The first thing to know is which login it is, and nothing advises to change what the owner or an
+// administrator is.
 func TestCheckSaysFirstThatTheLoginIsTheWrongOne(t *testing.T) {
 	t.Parallel()
 	f := hardened(t)

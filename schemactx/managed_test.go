@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What MANAGED.md says that only Harden closes is what ATTACKS.md, which is written from what was tried, says.
+// What MANAGED.md says that only Harden closes is what ATTACKS.md, which is written from what was
+// tried, says.
 func TestManagedPageListsTheAttacksThatOnlyHardenCloses(t *testing.T) {
 	t.Parallel()
 	attacks, err := os.ReadFile(attackFile)

@@ -13,8 +13,9 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// logOf returns a file with the lines of the log that are about the fixture's database. pgBadger takes the further lines of
-// a message for statements of whoever wrote the line before, and counts the applications of all databases.
+// logOf returns a file with the lines of the log that are about the fixture's database. pgBadger
+// takes the further lines of a message for statements of whoever wrote the line before, and counts
+// the applications of all databases.
 func (s *loggingServer) logOf(t *testing.T, f *fixture) string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(s.server.Dir(), "server.log"))

@@ -41,7 +41,8 @@ func beginFunc(ctx context.Context, b Beginner, fn func(tx pgx.Tx) error) error 
 // what is there stays and what lacks is made, so that it also repairs grants. The report says
 // which. A role that may log in ([ProvisionLogin]) goes on doing so. A role of the name that
 // another database has made, and a schema that the owner does not own, are [ErrTaken]; an invalid
-// name, and one that [RoleNames.ValidateSchema] refuses, is a [NameError]. With an error nothing has changed.
+// name, and one that [RoleNames.ValidateSchema] refuses, is a [NameError]. With an error nothing
+// has changed.
 func Provision(ctx context.Context, owner Beginner, roles RoleNames, schema string) (ProvisionReport, error) {
 	if err := roles.ValidateSchema(schema); err != nil {
 		return ProvisionReport{}, err

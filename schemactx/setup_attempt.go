@@ -79,7 +79,8 @@ type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// refused returns the [PrivilegeError] of a change. answer is the server's; nil where it only warned.
+// refused returns the [PrivilegeError] of a change. answer is the server's; nil where it only
+// warned.
 func (c change) refused(ctx context.Context, q querier, answer error) (*PrivilegeError, error) {
 	e := &PrivilegeError{Statement: c.name(), Err: answer}
 	rows, err := q.Query(ctx, "select current_user::text", pgx.QueryExecModeExec)

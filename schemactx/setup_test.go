@@ -59,7 +59,8 @@ func TestSetupIsCompleteForAnOwnerOfTheDatabaseWithCreaterole(t *testing.T) {
 	assert.True(t, again.Complete())
 }
 
-// Everything that can be done is done: the roles. The rest is named, with who can do it, and done by that role later.
+// Everything that can be done is done: the roles. The rest is named, with who can do it, and done
+// by that role later.
 func TestSetupSaysWhatIsMissingInADatabaseOfAnotherRole(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
@@ -147,7 +148,8 @@ func TestSetupSaysWhoHasAdminOption(t *testing.T) {
 	}
 }
 
-// A service may refuse a password and nothing else. passwordcheck refuses one that is the login's name.
+// A service may refuse a password and nothing else. passwordcheck refuses one that is the login's
+// name.
 func TestSetupReportsAPasswordThatTheServerRefuses(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)

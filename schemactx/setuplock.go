@@ -7,7 +7,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// setupLock is the advisory lock that keeps two set-ups of one database apart ("pgtenant" in ASCII, folded).
+// setupLock is the advisory lock that keeps two set-ups of one database apart ("pgtenant" in ASCII,
+// folded).
 const setupLock = 0x706774656e616e74
 
 // setupPause is how long lockSetup waits before it looks again whether another set-up has ended.

@@ -44,7 +44,8 @@ func TestUnavailable(t *testing.T) {
 	}
 }
 
-// A connection that the server ends: while it is idle nothing has been sent, in a statement something has.
+// A connection that the server ends: while it is idle nothing has been sent, in a statement
+// something has.
 func TestAConnectionThatIsLost(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

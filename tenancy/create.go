@@ -51,9 +51,10 @@ func (p CreateParams) validate() (CreateParams, error) {
 //
 // Refused input is a [FieldError], a [schemactx.NameError], a [schemactx.SearchPathError] where the
 // Migrator has the name on the path of every tenant, [ErrSlugTaken], [ErrDomainTaken] or, for a schema name that a tenant has or once had, [schemactx.ErrTaken], and nothing was
-// changed. The same holds for a pool that is not the owner's, with a [schemactx.LoginError]. When a later step fails, or ctx ends, the error is a [StepError]; the row stays and
-// says what failed, its hosts are answered with 503, and [Manager.Resume] goes on. After a
-// crash at any point the same holds.
+// changed. The same holds for a pool that is not the owner's, with a [schemactx.LoginError]. When a
+// later step fails, or ctx ends, the error is a [StepError]; the row stays and says what failed,
+// its hosts are answered with 503, and [Manager.Resume] goes on. After a crash at any point the
+// same holds.
 func (m *Manager) Create(ctx context.Context, p CreateParams) (Tenant, error) {
 	p, err := p.validate()
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// A tenant that is found by its slug, by a header or by the metadata of a call needs no domain. Its first one is primary.
+// A tenant that is found by its slug, by a header or by the metadata of a call needs no domain. Its
+// first one is primary.
 func TestATenantNeedsNoDomain(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

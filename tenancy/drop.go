@@ -26,10 +26,11 @@ type DropParams struct {
 // It refuses, and changes nothing, in this order: where drops are disabled ([ErrDropDisabled]); an
 // invalid actor ([FieldError]); a tenant that does not exist, or no more ([ErrNotFound]); a token that is
 // not right ([ErrDropToken]) or too old ([ErrDropExpired]); where somebody has yet to approve
-// ([ErrDropNotApproved]); a schema that is being renamed, or that a replacement is being built for ([ErrStatus]), or that can be no tenant's
-// ([schemactx.NameError]); without a fresh backup ([BackupError]); where something outside of the schema
-// depends on it ([schemactx.DependentsError]); and where [DropConfig].Approve refuses
-// ([ErrDropNotApproved], with its error).
+// ([ErrDropNotApproved]); a schema that is being renamed, or that a replacement is being built for
+// ([ErrStatus]), or that can be no tenant's ([schemactx.NameError]); without a fresh backup
+// ([BackupError]); where something outside of the schema depends on it
+// ([schemactx.DependentsError]); and where [DropConfig].Approve refuses ([ErrDropNotApproved], with
+// its error).
 //
 // Then the tenant is set to [Dropping], so that its requests are refused everywhere, and its role loses
 // its rights. Transactions of requests that run may end, or fail because they find their tables no more; the

@@ -135,8 +135,8 @@ func (m *Manager) mayDrop(actor string) error {
 	return validateText("actor", actor, MaxActorLen, "is longer than 200 characters")
 }
 
-// hashToken is what the registry keeps of a token. That of one schema is bound to its name: processes of before RequestConfirm, on the
-// same registry, would take the token for the tenant's.
+// hashToken is what the registry keeps of a token. That of one schema is bound to its name:
+// processes of before RequestConfirm, on the same registry, would take the token for the tenant's.
 func hashToken(token, schema string) []byte {
 	if schema != "" {
 		token = schema + " " + token

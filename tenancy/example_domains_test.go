@@ -45,7 +45,8 @@ func ExampleManager_VerifyDomain() {
 	// true
 }
 
-// The platform knows whose its own subdomains are, and needs no proof. A tenant with domains has exactly one primary one at all times.
+// The platform knows whose its own subdomains are, and needs no proof. A tenant with domains has
+// exactly one primary one at all times.
 func ExampleManager_MoveDomain() {
 	tenants, _, done := newSchools(tenancy.Config{}, "north", "south")
 	defer done()

@@ -15,7 +15,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Whoever is logged in, and whether Setup has run: with another login than the owner's nothing is made.
+// Whoever is logged in, and whether Setup has run: with another login than the owner's nothing is
+// made.
 func TestNothingIsMadeAsAnotherRole(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
@@ -80,7 +81,8 @@ func TestNothingIsMadeAsAnotherRole(t *testing.T) {
 	require.NoError(t, m.Init(t.Context()))
 	assert.NotZero(t, made())
 
-	// What another role makes, no operation of the owner's could go on with: each refuses it, whether Init was called or not.
+	// What another role makes, no operation of the owner's could go on with: each refuses it,
+	// whether Init was called or not.
 	require.NoError(t, created(m.Create(t.Context(), tenancy.CreateParams{Slug: "north"})))
 	before := rowsOfRegistry(t, pg.Pool)
 	wrong, err := manager(pg.Pool, tenancy.Config{Drop: tenancy.DropConfig{Enabled: true}})

@@ -26,7 +26,8 @@ func write(fn func() error) (err error) {
 	return err
 }
 
-// queueFull reports whether a COMMIT has failed because the queue of notifications was full (program_limit_exceeded).
+// queueFull reports whether a COMMIT has failed because the queue of notifications was full
+// (program_limit_exceeded).
 func queueFull(err error) bool {
 	var pgErr *pgconn.PgError
 	return errors.As(err, &pgErr) && pgErr.Code == "54000"
@@ -44,7 +45,8 @@ func writeRow[T any](ctx context.Context, db Querier, scan pgx.RowToFunc[T], sql
 	return row, err
 }
 
-// writeExec is write for a statement that returns nothing, and returns the number of rows that it has changed.
+// writeExec is write for a statement that returns nothing, and returns the number of rows that it
+// has changed.
 func (m *Manager) writeExec(ctx context.Context, sql string, args ...any) (changed int64, err error) {
 	err = write(func() error {
 		tag, err := m.registry.Exec(ctx, sql, args...)

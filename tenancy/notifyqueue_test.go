@@ -16,8 +16,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// refuseNotifications makes each next COMMIT of a change of the registry fail once, as it does when the queue of notifications has
-// filled up since the statement.
+// refuseNotifications makes each next COMMIT of a change of the registry fail once, as it does when
+// the queue of notifications has filled up since the statement.
 const refuseNotifications = `create sequence public.commits;
 	grant usage on public.commits to public;
 	create function public.fill_queue() returns trigger language plpgsql as $$
@@ -113,7 +113,8 @@ func smallQueue(t *testing.T) *pgtest.DB {
 	return &pgtest.DB{URL: server.TCPURL("postgres"), Name: "postgres", Pool: admin, RolePrefix: "flooded"}
 }
 
-// A tenant who writes SQL of its own fills the queue: a session that listens and stays in a transaction, and one that notifies.
+// A tenant who writes SQL of its own fills the queue: a session that listens and stays in a
+// transaction, and one that notifies.
 func TestATenantThatFillsTheNotificationQueueDoesNotStopTheRegistry(t *testing.T) {
 	t.Parallel()
 	f := setupIn(t, smallQueue(t))

@@ -92,7 +92,8 @@ func TestOnePersonAloneDestroysNothing(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-// A process of before RequestConfirm does not look at the schema of a request: the token of one must not be a drop's there.
+// A process of before RequestConfirm does not look at the schema of a request: the token of one
+// must not be a drop's there.
 func TestTheTokenOfAConfirmationIsNoDropsForOlderProcesses(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -51,8 +51,8 @@ func validateSchema(name string) error {
 	return nil
 }
 
-// checkSchemaName refuses a schema name that the Migrator has on the path of every tenant, a [schemactx.SearchPathError], and one
-// that is a role's, a [schemactx.NameError].
+// checkSchemaName refuses a schema name that the Migrator has on the path of every tenant, a
+// [schemactx.SearchPathError], and one that is a role's, a [schemactx.NameError].
 func (m *Manager) checkSchemaName(schema string) error {
 	if schema == "" {
 		return nil

@@ -16,8 +16,9 @@ import (
 // same events, with the schema.
 //
 // A tenant that has no such schema is [ErrNothingAside]. Where something outside of the schema depends on it, the error
-// wraps a [schemactx.DependentsError] and the schema stays; with a [StepError], and after a crash, the same call goes on.
-// The token is valid for all these calls until it expires; after that it takes a new request.
+// wraps a [schemactx.DependentsError] and the schema stays; with a [StepError], and after a crash,
+// the same call goes on. The token is valid for all these calls until it expires; after that it
+// takes a new request.
 func (m *Manager) ConfirmReplacement(ctx context.Context, p DropParams, schema string) (Tenant, error) {
 	e := DropEvent{Op: OpConfirm, Actor: p.Actor, Slug: p.Slug, Schema: schema}
 	if err := m.mayDrop(p.Actor); err != nil {

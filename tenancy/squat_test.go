@@ -22,7 +22,8 @@ func (f *fixture) squatter(t *testing.T, tenant tenancy.Tenant) *pgx.Conn {
 	return conn
 }
 
-// Advisory locks are everybody's, and their keys can be guessed or read: no operation waits for one that a tenant has taken.
+// Advisory locks are everybody's, and their keys can be guessed or read: no operation waits for one
+// that a tenant has taken.
 func TestAdvisoryLocksThatATenantTakesHoldUpNoOperation(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -61,8 +62,8 @@ func TestAdvisoryLocksThatATenantTakesHoldUpNoOperation(t *testing.T) {
 	check(t, err)
 }
 
-// squat takes, as a tenant, each advisory lock that the library has ever taken, of all schemas and tenants there could be, shared and
-// not.
+// squat takes, as a tenant, each advisory lock that the library has ever taken, of all schemas and
+// tenants there could be, shared and not.
 func (f *fixture) squat(t *testing.T, tenant tenancy.Tenant) {
 	t.Helper()
 	for i, lock := range []string{"pg_try_advisory_lock", "pg_try_advisory_lock_shared"} {
@@ -87,7 +88,8 @@ func (f *fixture) connect(t *testing.T) *pgx.Conn {
 	return conn
 }
 
-// A row is a lock as long as its session lives, and no longer: whoever has its number afterwards, or its login, does not have it.
+// A row is a lock as long as its session lives, and no longer: whoever has its number afterwards,
+// or its login, does not have it.
 func TestALockOfASessionThatHasEndedIsTakenOver(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

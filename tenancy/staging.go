@@ -122,8 +122,9 @@ func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Stagi
 	return s, nil
 }
 
-// vacant returns an error where the pool of the server is not the owner's, or where the server has a schema of the name,
-// such as that of a tenant which a registry that was taken back from a backup does not know.
+// vacant returns an error where the pool of the server is not the owner's, or where the server has
+// a schema of the name, such as that of a tenant which a registry that was taken back from a backup
+// does not know.
 func (m *Manager) vacant(ctx context.Context, side *SideSchema) error {
 	server, err := m.server(&Tenant{Placement: "default"})
 	if err == nil {

@@ -60,7 +60,8 @@ func TestADropIsRefusedWhileAReplacementIsBuilt(t *testing.T) {
 	f.expectInvariants(t)
 }
 
-// A staging that begins behind the check stops the drop at its step: no drop is done while a schema of the tenant is left.
+// A staging that begins behind the check stops the drop at its step: no drop is done while a schema
+// of the tenant is left.
 func TestADropThatAStagingHasBegunBesideIsNotDone(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -25,7 +25,8 @@ type RefillReport struct {
 //
 // Processes take turns, one tenant each; where it is another one's turn, Refill ends and says so. A
 // tenant that cannot be updated does not stop the others; one that cannot be made does. The report is valid with an
-// error too, which joins those of the tenants, [StepError] each. Without a stock it is [ErrNoStock].
+// error too, which joins those of the tenants, [StepError] each. Without a stock it is
+// [ErrNoStock].
 func (m *Manager) Refill(ctx context.Context) (RefillReport, error) {
 	var report RefillReport
 	if m.cfg.Stock.Size == 0 {

@@ -131,7 +131,8 @@ func (y *tally) of(statuses ...int) (n int) {
 	return n
 }
 
-// PostgreSQL is killed under load, is away for a while, recovers, and is back: until it is, every answer is 503.
+// PostgreSQL is killed under load, is away for a while, recovers, and is back: until it is, every
+// answer is 503.
 func TestWhilePostgreSQLIsAwayEveryAnswerIs503(t *testing.T) {
 	t.Parallel()
 	s := newRestartable(t)

@@ -67,7 +67,8 @@ func shellWord(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// directory is a flag whose value is an absolute path, so that it means the same in what the program prints.
+// directory is a flag whose value is an absolute path, so that it means the same in what the
+// program prints.
 type directory string
 
 func (d *directory) String() string { return string(*d) }

@@ -116,7 +116,8 @@ func TestWhatTheReadmeShows(t *testing.T) {
 	}
 }
 
-// given takes from hints the flag that every command of the test is given, and that of a reader is not.
+// given takes from hints the flag that every command of the test is given, and that of a reader is
+// not.
 func given(output, data string) string {
 	return strings.ReplaceAll(output, ` --data-dir "`+data+`"`, "")
 }

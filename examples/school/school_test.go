@@ -225,7 +225,8 @@ func TestDatabaseOfSomebodyElse(t *testing.T) {
 		}
 	}
 
-	// Another data directory has other passwords for the same logins. Nothing that it is named for changes them.
+	// Another data directory has other passwords for the same logins. Nothing that it is named for
+	// changes them.
 	passwords := func() (all string) {
 		check(t, db.Pool.QueryRow(t.Context(), "select string_agg(rolpassword, ' ' order by rolname) from pg_authid where starts_with(rolname, $1)",
 			db.RolePrefix).Scan(&all))

@@ -131,7 +131,8 @@ func installed(ctx context.Context) (found []binaries, places []Place) {
 	return found, places
 }
 
-// packagedBinaries are the directories of packages: of Debian, SUSE, PGDG's for Red Hat, Alpine, Homebrew.
+// packagedBinaries are the directories of packages: of Debian, SUSE, PGDG's for Red Hat, Alpine,
+// Homebrew.
 var packagedBinaries = []string{
 	"/usr/lib/postgresql/*/bin", "/usr/lib/postgresql[0-9]*/bin", "/usr/pgsql-*/bin", "/usr/libexec/postgresql[0-9]*",
 	"/opt/homebrew/opt/postgresql@*/bin", "/usr/local/opt/postgresql@*/bin",

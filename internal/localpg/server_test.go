@@ -81,8 +81,8 @@ func TestKeptClusterFindsItsData(t *testing.T) {
 	}
 }
 
-// Directories as people name them, each of which a setting, a URL, a list of hosts or a shell could misread. The cluster is
-// made in the first, and moves on.
+// Directories as people name them, each of which a setting, a URL, a list of hosts or a shell could
+// misread. The cluster is made in the first, and moves on.
 func TestDataDirectoriesOfAnyName(t *testing.T) {
 	t.Parallel()
 	parent := tempDir(t)

@@ -22,9 +22,10 @@ import (
 
 // AdoptOptions say which files are adopted.
 type AdoptOptions struct {
-	// TenantID is the tenant whose files are adopted. Default: all tenants. Files of a dropped tenant
-	// are then adopted only if the archive's header has the time at which this registry created it,
-	// and dumps only beside an archive that is adopted. With TenantID neither is asked for.
+	// TenantID is the tenant whose files are adopted. Default: all tenants. Files of a dropped
+	// tenant are then adopted only if the archive's header has the time at which this registry
+	// created it, and dumps only beside an archive that is adopted. With TenantID neither is asked
+	// for.
 	TenantID int64
 
 	// Plan returns what would be adopted and changes nothing. Default: false.
@@ -51,8 +52,8 @@ type SkippedFile struct{ Name, Reason string }
 // It adopts what the registry can have made: the receipt names a schema that the tenant had, was
 // not taken before the tenant was created, and the archive's header, where [Config].Identities can
 // read it, names the tenant as it was created. An archive that differs is of another registry and
-// is skipped, as are files without a receipt beside it. It can be run again after any error, also one
-// that says that another run has moved the file; ctx governs it.
+// is skipped, as are files without a receipt beside it. It can be run again after any error, also
+// one that says that another run has moved the file; ctx governs it.
 func (s *Service) AdoptBackups(ctx context.Context, opts AdoptOptions) (Adoption, error) {
 	if s.cfg.Store == nil {
 		return Adoption{}, errNoStore

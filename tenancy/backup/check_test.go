@@ -33,7 +33,8 @@ func (s *altered) Open(ctx context.Context, name string) (io.ReadCloser, error) 
 	return s.Dir.Open(ctx, name)
 }
 
-// Each byte of an archive has a bit flipped, which is in turn each of the eight: what tar, zstd, JSON and age do not notice, the hash does.
+// Each byte of an archive has a bit flipped, which is in turn each of the eight: what tar, zstd,
+// JSON and age do not notice, the hash does.
 func TestNoFlippedBitPassesACheck(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)

@@ -121,7 +121,8 @@ func TestASlotALeaseOrAnEndInTheFutureStopsNothing(t *testing.T) {
 	}
 }
 
-// Processes whose clocks differ go by the server's: each tenant is backed up once, and nothing is removed by its age.
+// Processes whose clocks differ go by the server's: each tenant is backed up once, and nothing is
+// removed by its age.
 func TestAProcessWithAWrongClockDeletesNothingAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	for name, off := range map[string]time.Duration{"ahead": year, "behind": -year} {
@@ -166,7 +167,8 @@ func TestAProcessWithAWrongClockDeletesNothingAndRepeatsNothing(t *testing.T) {
 	}
 }
 
-// The store knows what the table of runs does not: that an archive is gone, and that one was made by hand.
+// The store knows what the table of runs does not: that an archive is gone, and that one was made
+// by hand.
 func TestLastBackupsAreThoseOfTheStore(t *testing.T) {
 	t.Parallel()
 	f, tenants := scheduled(t, 1)

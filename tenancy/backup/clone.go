@@ -39,8 +39,8 @@ type CloneOptions struct {
 	Edited EditedPolicy
 
 	// Drift is what becomes of a tenant whose schema is not what its migrations make, as
-	// [RestoreOptions].Drift. With [DriftRecord] the clone is what the migrations make, with the rows
-	// as far as they fit. Default: [DriftRefuse].
+	// [RestoreOptions].Drift. With [DriftRecord] the clone is what the migrations make, with the
+	// rows as far as they fit. Default: [DriftRefuse].
 	Drift DriftPolicy
 
 	// Anonymize are called for each value of their columns. Constraints hold of what they return: a

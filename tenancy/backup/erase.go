@@ -126,7 +126,8 @@ func (s *Service) ResumeErasures(ctx context.Context) ([]Certificate, error) {
 
 // PruneErased removes the archives of erased tenants whose time is over, and returns their names; those are valid with an error too. Where none
 // was kept it looks once more a day later, for what a process had just put there that was killed before it saw that the tenant was gone.
-// While the clocks of this process and of the registry's server differ by more than a minute it removes nothing, and logs why.
+// While the clocks of this process and of the registry's server differ by more than a minute it
+// removes nothing, and logs why.
 func (s *Service) PruneErased(ctx context.Context) (removed []string, err error) {
 	now, err := s.readClocks(ctx)
 	if err != nil {

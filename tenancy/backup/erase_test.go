@@ -145,7 +145,8 @@ func TestARefusedErasureChangesNothing(t *testing.T) {
 	}
 }
 
-// The note of an erasure is made before its drop is refused, and stays where the drop of others has begun.
+// The note of an erasure is made before its drop is refused, and stays where the drop of others has
+// begun.
 func TestARefusedErasureTakesNothingFromTheDropOfOthers(t *testing.T) {
 	t.Parallel()
 	f, tenant, _ := backedUp(t, 1)

@@ -105,7 +105,8 @@ func TestLargeObjectsAreRefusedByThatName(t *testing.T) {
 	assert.Contains(t, unsupported.Objects[0].Reason, "large objects")
 }
 
-// A disk that is full of backups is one that retention can free: also where it keeps as many as there are.
+// A disk that is full of backups is one that retention can free: also where it keeps as many as
+// there are.
 func TestRetentionFreesAFullDisk(t *testing.T) {
 	t.Parallel()
 	f, _ := scheduled(t, 1)

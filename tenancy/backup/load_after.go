@@ -151,7 +151,8 @@ func (l *loader) materialized(ctx context.Context, h archive.Header) ([]view, er
 	return views, nil
 }
 
-// refreshOne refreshes a materialized view with the tenant's path. Since PostgreSQL 17 the server sets another one.
+// refreshOne refreshes a materialized view with the tenant's path. Since PostgreSQL 17 the server
+// sets another one.
 func (l *loader) refreshOne(ctx context.Context, view, data string) error {
 	name, err := l.name(view)
 	if err != nil {

@@ -35,7 +35,8 @@ func (f *fixture) zoned(t *testing.T) *backup.Service {
 	return f.service(t, backup.Config{})
 }
 
-// A check that was valid when rows came in may not be any more. The server does not look again, and a restore must not fail for it.
+// A check that was valid when rows came in may not be any more. The server does not look again, and
+// a restore must not fail for it.
 func TestRowsThatTheFunctionOfACheckRefusesTodayAreRestored(t *testing.T) {
 	t.Parallel()
 	f := setup(t, zones)
@@ -84,7 +85,8 @@ create table visits (until timestamptz check (until > current_timestamp), seen f
 create table visits_rest partition of visits default;
 `)}}}
 
-// A check may depend on the time or the role. Rows that it refuses today are restored, and the check is left NOT VALID.
+// A check may depend on the time or the role. Rows that it refuses today are restored, and the
+// check is left NOT VALID.
 func TestRowsThatACheckRefusesTodayAreRestored(t *testing.T) {
 	t.Parallel()
 	f := setup(t, visits)

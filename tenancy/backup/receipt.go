@@ -14,7 +14,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// newName returns a name that no other backup has: <registry>/<id>-<slug>/<UTC time>-<random>.tar, with .age where it is encrypted.
+// newName returns a name that no other backup has: <registry>/<id>-<slug>/<UTC time>-<random>.tar,
+// with .age where it is encrypted.
 func newName(t tenancy.Tenant, taken time.Time, encrypted bool) string {
 	return newFileName(t, taken, ".tar", encrypted)
 }

@@ -17,7 +17,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// shared returns two databases with schedules that share one store. Both have a tenant 1 of the same slug.
+// shared returns two databases with schedules that share one store. Both have a tenant 1 of the
+// same slug.
 func shared(t *testing.T) (production, staging *fixture) {
 	t.Helper()
 	production, _ = scheduled(t, 1)
@@ -156,7 +157,8 @@ func TestAReceiptOfAnotherRegistryIsAnError(t *testing.T) {
 	}
 }
 
-// unbind gives the files of a registry the names of earlier releases, in which there was no registry.
+// unbind gives the files of a registry the names of earlier releases, in which there was no
+// registry.
 func (f *fixture) unbind(t testing.TB) {
 	t.Helper()
 	own := f.own(t)
@@ -244,7 +246,8 @@ func TestBackupsOfBeforeAreAdopted(t *testing.T) {
 	check(t, expectDone(t, c, backup.ScheduleReport{}))
 }
 
-// What was altered since is not adopted, and stays. A run that was killed leaves what the next one takes up.
+// What was altered since is not adopted, and stays. A run that was killed leaves what the next one
+// takes up.
 func TestOnlyWholeBackupsAreAdopted(t *testing.T) {
 	t.Parallel()
 	f, _ := scheduled(t, 1)

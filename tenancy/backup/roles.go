@@ -7,8 +7,9 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// checkRoles checks, before a schema is built, that the pools work as the owner. The tables and partitions that another
-// role makes belong to that role, and the owner could neither migrate nor back them up later.
+// checkRoles checks, before a schema is built, that the pools work as the owner. The tables and
+// partitions that another role makes belong to that role, and the owner could neither migrate nor
+// back them up later.
 func (s *Service) checkRoles(ctx context.Context) error {
 	var pool string
 	if err := s.cfg.Pool.QueryRow(ctx, "select current_user").Scan(&pool); err != nil {

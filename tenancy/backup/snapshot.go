@@ -43,7 +43,8 @@ const lockNotAvailable = "55P03"
 // errMoved is the reason for another try.
 var errMoved = errors.New("tables came or went")
 
-// openSnapshot takes a snapshot of the tenant's schema and reads all but the rows. The tables extra are left out.
+// openSnapshot takes a snapshot of the tenant's schema and reads all but the rows. The tables extra
+// are left out.
 func (s *Service) openSnapshot(ctx context.Context, t *tenancy.Tenant, domains []tenancy.Domain, extra []string) (*snapshot, error) {
 	for range maxSnapshots {
 		snap, err := s.trySnapshot(ctx, t, domains, extra)

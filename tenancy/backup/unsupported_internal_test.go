@@ -9,7 +9,8 @@ import (
 	"github.com/oryne/pgtenant/internal/pgtest"
 )
 
-// The server says of a row of more than 1 GB what it says of any string of that size, which is cheaper to ask for.
+// The server says of a row of more than 1 GB what it says of any string of that size, which is
+// cheaper to ask for.
 func TestAValueTooLargeForCopyIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)

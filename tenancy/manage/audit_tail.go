@@ -169,8 +169,8 @@ type recordJSON struct {
 	Received  time.Time      `json:"received"`
 }
 
-// cell is a value in its column: what is empty has a sign of its own, so that what follows is not read in its place, and a
-// value of several words is one.
+// cell is a value in its column: what is empty has a sign of its own, so that what follows is not
+// read in its place, and a value of several words is one.
 func cell(text string) string {
 	switch {
 	case text == "":

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// hint is a command for people to type, in quotation marks, with those flags of the program that this one was given, such as
-// the database's.
+// hint is a command for people to type, in quotation marks, with those flags of the program that
+// this one was given, such as the database's.
 func (c *call) hint(words ...string) string { return c.hintWithout("", words...) }
 
 // hintForOther is a hint for another person, who is another actor.
@@ -33,8 +33,8 @@ func (c *call) hintWithout(left string, words ...string) string {
 	return "'" + strings.Join(words, " ") + "'"
 }
 
-// withoutPassword takes the password out of a URL, which stays one that works where the password comes from elsewhere, as
-// from PGPASSWORD. Other values stay as they are.
+// withoutPassword takes the password out of a URL, which stays one that works where the password
+// comes from elsewhere, as from PGPASSWORD. Other values stay as they are.
 func withoutPassword(value string) string {
 	u, err := url.Parse(value)
 	if err != nil || !strings.Contains(value, "://") {
@@ -53,7 +53,8 @@ func withoutPassword(value string) string {
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
 
-// shellQuote quotes a word for a POSIX shell where it needs that. A hint stands in single quotes, so that it takes double ones.
+// shellQuote quotes a word for a POSIX shell where it needs that. A hint stands in single quotes,
+// so that it takes double ones.
 func shellQuote(word string) string {
 	if plainWord.MatchString(word) {
 		return word

@@ -18,7 +18,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/manage"
 )
 
-// managedServices are the sections of MANAGED.md that have commands, with what the service's administrator is.
+// managedServices are the sections of MANAGED.md that have commands, with what the service's
+// administrator is.
 var managedServices = map[string]struct {
 	attributes string
 	group      string // the administrator's role of the service
@@ -58,7 +59,8 @@ func managedCommands(t *testing.T) map[string][][2]string {
 	return commands
 }
 
-// The commands of the page work as it says, on a server where the administrator has no more than the service gives.
+// The commands of the page work as it says, on a server where the administrator has no more than
+// the service gives.
 func TestManagedServices(t *testing.T) {
 	t.Parallel()
 	commands := managedCommands(t)
@@ -166,7 +168,8 @@ func inDatabase(t *testing.T, raw, database string) string {
 	return u.String()
 }
 
-// In a database of another role, init does what it may, says who can do the rest, and exits as incomplete.
+// In a database of another role, init does what it may, says who can do the rest, and exits as
+// incomplete.
 func TestInitIsIncompleteInADatabaseOfAnotherRole(t *testing.T) {
 	t.Parallel()
 	p, pg := newProgram(t)

@@ -256,7 +256,8 @@ func (c *call) logMigration(ctx context.Context, r migrate.Result, failure error
 	return c.log(ctx, e)
 }
 
-// outcomeOf is what the log has of a run over the fleet, for a run over one schema, whose result need not say it.
+// outcomeOf is what the log has of a run over the fleet, for a run over one schema, whose result
+// need not say it.
 func outcomeOf(r migrate.Result, failure error) migrate.Outcome {
 	switch {
 	case failure != nil:

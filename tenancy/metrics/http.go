@@ -10,8 +10,9 @@ import (
 )
 
 // Routes returns routes whose requests are counted, with their status and duration, for the tenant they are for, and
-// whose refusals are counted by reason. Refuse stays as it is, or the default. A refusal with 503 because the tenant is in
-// maintenance or not ready yet has the class "maintenance": it is no failure of the server.
+// whose refusals are counted by reason. Refuse stays as it is, or the default. A refusal with 503
+// because the tenant is in maintenance or not ready yet has the class "maintenance": it is no
+// failure of the server.
 func (m *Metrics) Routes(r tenancy.Routes) tenancy.Routes {
 	if r.Public != nil {
 		r.Public = m.Handler(r.Public)

@@ -61,7 +61,8 @@ func (p *Plans) Set(cfg PlansConfig) error {
 	return nil
 }
 
-// Names returns the names of the plans in order, for [tenancy.Config].Plans. It is safe for concurrent use.
+// Names returns the names of the plans in order, for [tenancy.Config].Plans. It is safe for
+// concurrent use.
 func (p *Plans) Names() []string { return slices.Sorted(maps.Keys(p.current.Load().Plans)) }
 
 // Policy returns the policy of t's plan with t's own numbers before it. A negative number is a [tenancy.FieldError], with

@@ -47,7 +47,8 @@ func notesConfig() tenancytest.Config {
 	}
 }
 
-// testNotes checks that writing and reading notes for one tenant touches no table of another tenant.
+// testNotes checks that writing and reading notes for one tenant touches no table of another
+// tenant.
 func testNotes(t *testing.T, env *tenancytest.Environment) {
 	a, b := env.Tenant(t), env.Tenant(t)
 	env.AssertIsolated(t, a, b, func(ctx context.Context, tenant *tenancytest.Tenant) error {

@@ -60,7 +60,8 @@ func TestIsolationIsAsserted(t *testing.T) {
 	}
 }
 
-// An example has no testing.T of its own, and one that runs tests itself breaks go test -v and -json.
+// An example has no testing.T of its own, and one that runs tests itself breaks go test -v and
+// -json.
 func TestTheTestOfTheExamplePasses(t *testing.T) {
 	t.Parallel()
 	env, err := tenancytest.Open(t.Context(), pgtest.New(t).URL, notesConfig())
