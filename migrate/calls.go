@@ -33,13 +33,6 @@ const (
 	commitSQL = "commit"
 )
 
-const advisoryKey = "hashtextextended('pgtenant.migrate.' || $1, 0)"
-
-// lockOrFail takes the schema's lock for the session, or fails with invalidText where another has
-// it. Nothing that follows in the same message is done then, and no session waits with a snapshot,
-// see await.
-const lockOrFail = "(case when pg_try_advisory_lock(" + advisoryKey + ") then '1' else 'another runner has the lock' end)::int"
-
 // settings returns the call that sets what a migration runs with, for the transaction ("true") or
 // the session.
 func (t target) settings(local string) call { return t.settingsWith(local, t.cfg.fresh) }
@@ -248,22 +241,6 @@ func (t target) record(s state, steps []step) []call {
 // for its lock.
 func (t target) session() []call {
 	return append([]call{t.settings("false")}, t.timeout("false")...)
-}
-
-// tryLock returns the call that takes the schema's lock for the session, if it is free.
-func (t target) tryLock() call {
-	return call{sql: "select pg_try_advisory_lock(" + advisoryKey + ")", args: []string{t.schema}}
-}
-
-// unlock returns the call that gives the schema's lock back.
-func (t target) unlock() call {
-	return call{sql: "select pg_advisory_unlock(" + advisoryKey + ")", args: []string{t.schema}}
-}
-
-// probe returns the call that tells whether the schema's lock is free. It takes it for no longer
-// than that.
-func (t target) probe() call {
-	return call{sql: "select pg_try_advisory_xact_lock(" + advisoryKey + ")", args: []string{t.schema}}
 }
 
 // locked is the error where another has had the lock for too long.

@@ -102,6 +102,11 @@ const (
 	// LockAdvisory holds an advisory lock on one session, from the reading of the versions to the last
 	// commit. The session ends the lock, whatever happens. A fleet takes the locks of a few schemas at
 	// a time, on the session that migrates them. It does not work behind a pooler in transaction mode.
+	//
+	// Every role can take every advisory lock. The runner waits for one if the session that has it is
+	// logged in as the runner's login, or as a member of the runner's role or of the schema's owner. It
+	// goes on if only other logins have it, and keeps other runners off with a second lock, whose key
+	// is random. Programs from before this rule wait for such a lock.
 	LockAdvisory Lock = iota
 
 	// LockSession does what LockAdvisory does. They differed when LockAdvisory locked each transaction

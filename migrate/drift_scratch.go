@@ -76,7 +76,7 @@ func sweepScratch(ctx context.Context, conn *pgx.Conn, roles schemactx.RoleNames
 			continue
 		}
 		err = dropScratch(ctx, conn, roles, schema)
-		_, unlockErr := conn.Exec(ctx, "select pg_advisory_unlock("+scratchKey+")", schema)
+		_, unlockErr := conn.Exec(ctx, "select "+scratchLock.release("$1"), schema)
 		if err := errors.Join(err, unlockErr); err != nil {
 			return roles, err
 		}
@@ -85,7 +85,7 @@ func sweepScratch(ctx context.Context, conn *pgx.Conn, roles schemactx.RoleNames
 }
 
 func lockScratch(ctx context.Context, conn *pgx.Conn, schema string) (free bool, err error) {
-	err = conn.QueryRow(ctx, "select pg_try_advisory_lock("+scratchKey+")", schema).Scan(&free)
+	err = conn.QueryRow(ctx, "select "+scratchLock.try("", "$1"), schema).Scan(&free)
 	return free, err
 }
 

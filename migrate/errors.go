@@ -43,7 +43,8 @@ var (
 	ErrTransactionEnded = errors.New("migration ended its transaction")
 
 	// ErrLocked is returned when another runner has had the schema's lock for longer than [Config.LockTimeout],
-	// each time that it was asked for. Nothing was changed since.
+	// each time that it was asked for. Nothing was changed since. A role that cannot run migrations
+	// takes no lock from a runner, see [LockAdvisory].
 	ErrLocked = errors.New("another runner has the lock")
 
 	// ErrIncomplete is returned by [Runner.UpAll] when schemas failed or were not started.

@@ -3,6 +3,7 @@ package migrate
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 )
@@ -84,13 +85,6 @@ func (b *batch) enter(ctx context.Context, members []member) error {
 	return nil
 }
 
-// lockSQL takes the locks of schemas for the session, as far as they are free, and unlockSQL gives them back, with those that
-// migrations have left.
-var lockSQL = "select pg_try_advisory_lock(" + strings.Replace(advisoryKey, "$1", "s.name", 1) +
-	") from unnest($1::text[]) with ordinality as s (name, i) order by i"
-
-const unlockSQL = "select pg_advisory_unlock_all()"
-
 // lock takes the locks that are free. A schema that another runner has is put behind all others, or waited for if it was already.
 func (b *batch) lock(ctx context.Context, members []member) ([]*member, error) {
 	var names []string
@@ -98,19 +92,26 @@ func (b *batch) lock(ctx context.Context, members []member) ([]*member, error) {
 		names = append(names, m.schema)
 	}
 	b.named = "{" + strings.Join(names, ",") + "}"
-	rows, err := b.w.ask(ctx, lockSQL, b.named)
+	rows, err := b.w.ask(ctx, lockKeysSQL, b.named)
 	if err != nil {
 		b.named = ""
+		return nil, err
+	}
+	marked, err := b.w.ask(ctx, marksSQL, b.named)
+	if err != nil {
 		return nil, err
 	}
 	var locked []*member
 	names = names[:0]
 	for i := range members {
 		m := &members[i]
-		switch {
-		case string(rows[i][0]) == "t":
-			locked = append(locked, m)
+		taken := string(rows[i][0]) == "t"
+		if taken {
 			names = append(names, m.schema)
+		}
+		switch {
+		case taken && !slices.ContainsFunc(marked, func(row [][]byte) bool { return string(row[0]) == m.schema }):
+			locked = append(locked, m)
 		case !m.late && b.w.f.r.cfg.LockRetries > 0:
 			b.q.later(*m)
 		default:

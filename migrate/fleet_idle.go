@@ -9,23 +9,11 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// A schema is locked by the session that makes it, before it is there, until it is dropped or on a
-// list. Package tenancy has the same key.
-
-// scratchKey is that of the lock on a schema, $1, that a session is at work on.
-const scratchKey = "hashtextextended('pgtenant.scratch.' || $1::text, 0)"
-
-// heldSQL tells which of the schemas, $1, have that lock.
-const heldSQL = `select name from unnest($1::text[]) name
-	where hashtextextended('pgtenant.scratch.' || name, 0) in (
-		select classid::bigint << 32 | objid::bigint from pg_locks where locktype = 'advisory' and objsubid = 1 and granted
-		and database = (select oid from pg_database where datname = current_database()))`
-
 // idle returns the schemas of a set that no session is at work on and that are still there. It looks
 // for them behind the locks: the work that has ended since the set was read may have dropped its own.
 func (r *Runner) idle(ctx context.Context, found map[string]struct{}) (map[string]struct{}, error) {
 	names := slices.Collect(maps.Keys(found))
-	held, err := r.namesOf(ctx, heldSQL, names)
+	held, err := r.namesOf(ctx, scratchHeldSQL, names)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -62,22 +63,17 @@ func (s *session) lock(ctx context.Context) error {
 	if s.locked {
 		return nil
 	}
-	if err := s.await(ctx, s.t.tryLock(), s.deadline()); err != nil {
-		return err
-	}
-	s.locked = true
-	return nil
+	err := s.await(ctx, time.Now().Add(s.t.cfg.LockTimeout))
+	s.locked = err == nil
+	return err
 }
 
-// deadline is until when a lock may be waited for.
-func (s *session) deadline() time.Time { return time.Now().Add(s.t.cfg.LockTimeout) }
-
-// await asks for the schema's lock until it is free. It does not wait in the server: a statement
-// that waits holds a snapshot, for whose end CREATE INDEX CONCURRENTLY waits in its turn, and one
-// of both would be told of a deadlock.
-func (s *session) await(ctx context.Context, try call, deadline time.Time) error {
+// await asks for the schema's lock until the session has it. It does not wait in the server: a
+// statement that waits holds a snapshot, for whose end CREATE INDEX CONCURRENTLY waits in its turn,
+// and one of both would be told of a deadlock.
+func (s *session) await(ctx context.Context, deadline time.Time) error {
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 250*time.Millisecond) {
-		results, err := s.read(ctx, []call{try})
+		results, err := s.read(ctx, []call{s.t.tryLock()})
 		if err != nil {
 			return fmt.Errorf("lock schema %q: %w", s.t.schema, err)
 		}
@@ -90,7 +86,7 @@ func (s *session) await(ctx context.Context, try call, deadline time.Time) error
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("lock schema %q: %w", s.t.schema, context.Cause(ctx))
-		case <-time.After(pause):
+		case <-time.After(pause/2 + rand.N(pause/2)): // apart from others that wait for the same lock
 		}
 	}
 }
@@ -116,19 +112,21 @@ type decision func(state) (steps []step, last bool, err error)
 // transact runs the steps of a decision and returns those that are committed, also with an error.
 // Where another has the lock the transaction ends before it is waited for.
 func (s *session) transact(ctx context.Context, decide decision) ([]step, error) {
-	for deadline := s.deadline(); ; {
-		steps, err := s.tryTransact(ctx, decide)
-		if err == nil {
-			return steps, nil
-		}
-		s.rollback(ctx)
-		if len(steps) > 0 || !errors.Is(err, ErrLocked) || s.locked || s.t.cfg.Lock == LockTable {
-			return steps, err
-		}
-		if err := s.await(ctx, s.t.probe(), deadline); err != nil {
-			return nil, err
-		}
+	steps, err := s.tryTransact(ctx, decide)
+	if err == nil {
+		return steps, nil
 	}
+	s.rollback(ctx)
+	if len(steps) > 0 || !errors.Is(err, ErrLocked) || s.locked || s.t.cfg.Lock == LockTable {
+		return steps, err
+	}
+	if err := s.lock(ctx); err != nil {
+		return nil, err
+	}
+	if steps, err = s.tryTransact(ctx, decide); err != nil {
+		s.rollback(ctx)
+	}
+	return steps, err
 }
 
 func (s *session) tryTransact(ctx context.Context, decide decision) ([]step, error) {

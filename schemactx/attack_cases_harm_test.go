@@ -47,7 +47,7 @@ var harmAttacks = []attack{
 		row: 60, title: "take b's advisory lock", run: hinders,
 		sql:     []string{"select pg_advisory_xact_lock(42)", "select pg_try_advisory_xact_lock(42)"},
 		want:    everywhere(leaks),
-		follows: "Advisory locks belong to the database: any tenant who can write SQL can keep programs waiting that rely on them. Package migrate waits for its locks up to its LockTimeout, whoever has them. Package tenancy has its locks in rows, and Setup does not wait for a lock that a tenant has.",
+		follows: "Advisory locks belong to the database: any tenant who can write SQL can keep programs waiting that rely on them. This library does not: package tenancy has its locks in rows, and Setup and package migrate do not wait for a lock that a role without their rights has.",
 	},
 	{
 		row: 61, title: "forge a notification", variants: true, run: forges,

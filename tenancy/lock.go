@@ -12,11 +12,12 @@ import (
 // unlockTimeout bounds the release of a lock, which goes on when the caller's context is over.
 const unlockTimeout = 5 * time.Second
 
-// workLock is SQL that says that the session is at work on the schema whose name is the SQL expression: package migrate,
-// which has the same key, does not report it as unregistered. No operation waits for this advisory
-// lock.
+// workLock is SQL, expressions of a SELECT list: it says that the session is at work on the schema whose name is the SQL
+// expression. Package migrate has the same keys, and does not report the schema as unregistered. If a tenant has the first key,
+// the second says so: half of it is random. No operation waits for these advisory locks.
 func workLock(name string) string {
-	return "pg_try_advisory_lock_shared(hashtextextended('pgtenant.scratch.' || " + name + ", 0))"
+	key := "hashtextextended('pgtenant.scratch.' || " + name + ", 0)"
+	return "pg_try_advisory_lock_shared(" + key + "), pg_try_advisory_lock_shared((" + key + " & 2147483647)::int, (random() * 2147483646)::int)"
 }
 
 // lease is a connection of the registry that holds the locks of the tenants that one

@@ -71,6 +71,7 @@ func (f *fixture) squat(t *testing.T, tenant tenancy.Tenant) {
 		for _, key := range []string{
 			"pgtenant.registry", "pgtenant.stock", "pgtenant.tenant.N", "pgtenant.side.N",
 			"pgtenant.scratch.tenant_N", "pgtenant.scratch.tenant_N_rM", "pgtenant.scratch.renamed",
+			"pgtenant.migrate.tenant_N", "pgtenant.migrate.tenant_N_rM", "pgtenant.migrate.public",
 		} {
 			_, err := squatter.Exec(t.Context(), "select "+lock+`(hashtextextended(replace(replace($1, 'N', n::text), 'M', m::text), 0))
 				from generate_series(1 + $2, 20, 2) n, generate_series(1, 5) m`, key, i)

@@ -1,0 +1,51 @@
+package backup_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/backup"
+)
+
+// Every role can take every advisory lock: no operation on a tenant, nor its migrations, nor a
+// set-up, waits for one that another tenant has taken.
+func TestAdvisoryLocksThatATenantTakesHoldUpNoOperation(t *testing.T) {
+	t.Parallel()
+	f := setup(t, notes)
+	tenant := f.create(t, "north")
+	f.exec(t, tenant.Schema, someNotes)
+	squatter, err := f.runtime(t).Acquire(t.Context())
+	check(t, err)
+	defer squatter.Release()
+	_, err = squatter.Exec(t.Context(), "set role "+pgx.Identifier{f.roles.Tenant(tenant.Schema)}.Sanitize())
+	check(t, err)
+	var keys, got int
+	check(t, squatter.QueryRow(t.Context(), `select count(*), count(*) filter (where pg_try_advisory_lock(hashtextextended(kind || name, 0)))
+		from (values ('pgtenant.migrate.'), ('pgtenant.scratch.')) kinds (kind), (select 'public' as name union all
+			select 'tenant_' || n || suffix from generate_series(1, 9) n, (select '' as suffix union all select '_r' || m from generate_series(1, 9) m) s
+		) names`).Scan(&keys, &got))
+	if keys != 182 || got != keys {
+		t.Errorf("the squatter has %d of %d locks", got, keys)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, err = schemactx.Setup(ctx, f.pg.Pool, schemactx.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
+	check(t, err)
+	want, s := f.content(t, "north"), f.service(t, backup.Config{})
+	made, err := s.Backup(ctx, "north", backup.BackupOptions{})
+	check(t, err)
+	_, err = s.Clone(ctx, "north", backup.CloneOptions{Slug: "copy", Domain: "copy.example.com"})
+	check(t, err)
+	_, err = s.Restore(ctx, made.Name, backup.RestoreOptions{Replace: "north"})
+	check(t, err)
+	f.expectContent(t, "north", want)
+	f.expectContent(t, "copy", want)
+	_, err = f.tenants.Create(ctx, tenancy.CreateParams{Slug: "south", Domain: "south.example.com"})
+	check(t, err)
+	f.drop(t, "copy")
+}
