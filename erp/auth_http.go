@@ -25,19 +25,28 @@ func (m *Module) serveLogin(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(w, r, &input); err != nil {
 		return err
 	}
-	token, viewer, err := m.LogIn(w, r, input.Email, input.Password)
-	if err != nil {
+	var user User
+	token, _, err := m.logIn(w, r, input.Email, input.Password, func(v Viewer) (err error) {
+		user, err = NewMe(m.db).Get(NewContext(r.Context(), v))
 		return err
-	}
-	user, err := NewMe(m.db).Get(NewContext(r.Context(), viewer))
+	})
 	if err != nil {
-		return err
+		// A login that failed has only read: there is no change of which to say whether it was made.
+		m.refuse(w, asRead(r), err)
+		return nil
 	}
 	writeJSON(w, http.StatusOK, struct {
 		Token string `json:"token"` // for Authorization: Bearer; a browser has it in the cookie
 		User  User   `json:"user"`
 	}{token, user})
 	return nil
+}
+
+// asRead is r for answers that say nothing of a change.
+func asRead(r *http.Request) *http.Request {
+	read := r.WithContext(r.Context())
+	read.Method = http.MethodGet
+	return read
 }
 
 func (m *Module) serveLogout(w http.ResponseWriter, r *http.Request) error {

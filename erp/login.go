@@ -25,11 +25,22 @@ func (e *ThrottledError) Error() string { return "too many wrong passwords; wait
 // user who is disabled, which take as long; a [ThrottledError]; or [ErrBusy]. The caller has checked that the request
 // is not another site's, as [Module.SameOrigin] does.
 func (m *Module) LogIn(w http.ResponseWriter, r *http.Request, email, password string) (token string, v Viewer, err error) {
+	return m.logIn(w, r, email, password, func(Viewer) error { return nil })
+}
+
+// logIn is LogIn. It calls before when the password is right and the session has not begun; an
+// error of before is one of the login.
+func (m *Module) logIn(
+	w http.ResponseWriter, r *http.Request, email, password string, before func(v Viewer) error,
+) (token string, v Viewer, err error) {
 	ctx := r.Context()
 	if m.cfg.Signer == nil {
 		return "", v, errors.New("erp: login without a signer")
 	}
 	a, err := m.checkPassword(ctx, email, password)
+	if err == nil {
+		err = before(a.viewer)
+	}
 	if err == nil {
 		token, err = m.issue(ctx, a.viewer)
 	}

@@ -5,12 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/oryne/pgtenant/erp"
 	"github.com/oryne/pgtenant/tenancy"
@@ -299,4 +302,45 @@ func TestTokensOfAnotherKeyAreForged(t *testing.T) {
 	check(t, err)
 	h := f.serve(erp.Handler(f.db, erp.HandlerConfig{Signer: other}))
 	expectProblem(t, "forged", request(h, "GET", f.a.Host, "/api/students/", "", "Authorization: Bearer "+f.token(f.a, erp.RoleAdmin)), 401, "")
+}
+
+// cutOff is a database whose connection is lost at the query of that number.
+type cutOff struct {
+	erp.Querier
+	at, n int
+}
+
+func (c *cutOff) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if c.n++; c.n == c.at {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return c.Querier.Query(ctx, sql, args...)
+}
+
+// A login that fails at any of its queries has begun no session, and its answer says nothing of a
+// change.
+func TestALoginThatIsCutOffBeginsNoSession(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for at := 1; ; at++ {
+		db := &cutOff{Querier: f.db, at: at}
+		began := false
+		f.handler = f.serve(erp.Handler(db, erp.HandlerConfig{Signer: f.signer, Hooks: erp.Hooks{
+			LoggedIn: func(context.Context, erp.LoggedInData) { began = true },
+		}}))
+		w := f.logIn(f.a, "admin@example.com", password)
+		if db.n < at {
+			if at < 3 || w.Code != http.StatusOK || !began {
+				t.Errorf("a login of %d queries ended with %d", db.n, w.Code)
+			}
+			return
+		}
+		body := w.Body.String()
+		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || w.Header().Get("Set-Cookie") != "" || began {
+			t.Errorf("query %d: %d, session %v, %v", at, w.Code, began, w.Header())
+		}
+		if !strings.Contains(body, "Try again soon") || strings.Contains(body, "change") {
+			t.Errorf("query %d: %s", at, body)
+		}
+	}
 }

@@ -119,7 +119,7 @@ func (o HardenOutcome) String() string {
 	case HardenDone:
 		return "done"
 	case HardenAlready:
-		return "was so already"
+		return "already set"
 	case HardenImpossible:
 		return "not possible"
 	}

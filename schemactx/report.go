@@ -41,7 +41,7 @@ func (o ActionOutcome) String() string {
 	case ActionDone:
 		return "done"
 	case ActionAlready:
-		return "was so already"
+		return "already set"
 	case ActionImpossible:
 		return "not possible"
 	}

@@ -3,7 +3,6 @@ package manage
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -73,7 +72,7 @@ func (c *call) backUp(ctx context.Context, slug string) error {
 	info, err := c.Backups.Backup(ctx, slug, c.backupOptions())
 	end()
 	if err != nil {
-		return fmt.Errorf("back up %q: %w", slug, err)
+		return err
 	}
 	return c.backUpDone(ctx, info)
 }

@@ -63,7 +63,7 @@ func runClone(ctx context.Context, c *call) error {
 	t := r.Tenant
 	logged := c.log(context.WithoutCancel(ctx), audit.Entry{
 		Tenant: t.ID, Slug: t.Slug, Schema: t.Schema, Action: audit.Create,
-		Details: map[string]any{"clone_of": c.args[0], "rows": r.Rows, "anonymized": len(o.Anonymize) > 0},
+		Details: withWarnings(map[string]any{"clone_of": c.args[0], "rows": r.Rows, "anonymized": len(o.Anonymize) > 0}, r.Warnings),
 	})
 	return errors.Join(logged, c.result(toRestoredJSON(r, c.args[0]), func() {
 		c.linef("Cloned %s of %s as %s, in schema %s.", count(r.Rows, "row"), c.args[0], t.Slug, t.Schema)

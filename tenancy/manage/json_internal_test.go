@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
@@ -100,4 +102,12 @@ func fieldsOf(t reflect.Type) (names []string) {
 		names = append(names, name)
 	}
 	return names
+}
+
+func TestWarningsOfARestoreAreLogged(t *testing.T) {
+	t.Parallel()
+	details := map[string]any{"rows": 7}
+	assert.Equal(t, details, withWarnings(map[string]any{"rows": 7}, nil))
+	warnings := []backup.Warning{{Object: "materialized view totals", Reason: "is not populated"}}
+	assert.Equal(t, warnings, withWarnings(details, warnings)["warnings"])
 }

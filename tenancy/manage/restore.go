@@ -145,6 +145,14 @@ func (c *call) warnings(all []backup.Warning) {
 	}
 }
 
+// withWarnings adds the warnings, if there are some, to the details of an entry of the access log.
+func withWarnings(details map[string]any, warnings []backup.Warning) map[string]any {
+	if len(warnings) > 0 {
+		details["warnings"] = warnings
+	}
+	return details
+}
+
 func (c *call) restoreWith(
 	ctx context.Context, from string, taken time.Time, o backup.RestoreOptions, do func(ctx context.Context) (backup.Restored, error),
 ) error {
@@ -166,7 +174,8 @@ func (c *call) restoreWith(
 	}
 	t := r.Tenant
 	logged := c.log(context.WithoutCancel(ctx), audit.Entry{
-		Tenant: t.ID, Slug: t.Slug, Schema: t.Schema, Action: audit.Restore, Details: map[string]any{"backup": from, "rows": r.Rows},
+		Tenant: t.ID, Slug: t.Slug, Schema: t.Schema, Action: audit.Restore,
+		Details: withWarnings(map[string]any{"backup": from, "rows": r.Rows}, r.Warnings),
 	})
 	return errors.Join(logged, c.result(toRestoredJSON(r, from), func() {
 		c.linef("Restored %s of %s as %s, in schema %s.", count(r.Rows, "row"), from, t.Slug, t.Schema)

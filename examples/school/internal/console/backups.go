@@ -44,14 +44,37 @@ func (c *console) restore(w http.ResponseWriter, r *http.Request, slug string, f
 	if err != nil {
 		return "", err
 	}
-	said := fmt.Sprintf("Restored %d rows as %s, in schema %s.", restored.Rows, restored.Tenant.Slug, restored.Tenant.Schema)
-	if restored.Aside != "" {
+	return restoreText(restored), c.Log.Write(ctx, audit.Entry{
+		Tenant: restored.Tenant.ID, Slug: restored.Tenant.Slug, Schema: restored.Tenant.Schema, Action: audit.Restore,
+		Details: restoreDetails(name, restored),
+	})
+}
+
+// restoreText says what a restore did, to staff.
+func restoreText(r backup.Restored) string {
+	said := fmt.Sprintf("Restored %d rows as %s, in schema %s.", r.Rows, r.Tenant.Slug, r.Tenant.Schema)
+	if r.Aside != "" {
 		said += " What was there is kept beside it: confirm or revert below."
 	}
-	return said, c.Log.Write(ctx, audit.Entry{
-		Tenant: restored.Tenant.ID, Slug: restored.Tenant.Slug, Schema: restored.Tenant.Schema, Action: audit.Restore,
-		Details: map[string]any{"backup": name, "rows": restored.Rows},
-	})
+	for i, w := range r.Warnings {
+		if i == maxWarnings {
+			said += fmt.Sprintf(" %d more warnings are in the access log.", len(r.Warnings)-i)
+			break
+		}
+		said += fmt.Sprintf(" Warning: %s.", w)
+	}
+	return said
+}
+
+const maxWarnings = 3 // that a message names: it is in a cookie
+
+// restoreDetails is what the access log has of a restore.
+func restoreDetails(name string, r backup.Restored) map[string]any {
+	details := map[string]any{"backup": name, "rows": r.Rows}
+	if len(r.Warnings) > 0 {
+		details["warnings"] = r.Warnings
+	}
+	return details
 }
 
 // isBackup returns [backup.ErrNotFound] unless the school has a backup of that name. Another school's is on that one's page.
