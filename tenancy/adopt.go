@@ -60,8 +60,8 @@ func (p AdoptParams) validate() (AdoptParams, error) {
 // adoptable refuses what is taken by now. Who comes first at the end is decided by the constraints.
 func (m *Manager) adoptable(ctx context.Context, p AdoptParams) error {
 	var slug, domain bool
-	err := m.registry.QueryRow(ctx, `select exists (select from public.tenants where slug = $1),
-		exists (select from public.domains where host = any($2) and verified_at is not null)`,
+	err := m.registry.QueryRow(ctx, `select exists (select from {registry}.tenants where slug = $1),
+		exists (select from {registry}.domains where host = any($2) and verified_at is not null)`,
 		p.Slug, append([]string{p.Domain}, p.Domains...)).Scan(&slug, &domain)
 	switch {
 	case err != nil:
@@ -93,12 +93,12 @@ func (s *Staging) Adopt(ctx context.Context) (Tenant, error) {
 func (s *Staging) insert(ctx context.Context, t *Tenant) error {
 	p := s.adopt
 	adopted, err := writeRow(ctx, s.m.registry, scanTenant, `with side as (
-			delete from public.side_schemas where id = $1 and state = 'building' returning schema_name, tenant_id, placement
+			delete from {registry}.side_schemas where id = $1 and state = 'building' returning schema_name, tenant_id, placement
 		), hosts as (
-			insert into public.domains (tenant_id, host, is_primary, verified_at)
+			insert into {registry}.domains (tenant_id, host, is_primary, verified_at)
 			select tenant_id, host, host = $4, now() from side, (select distinct unnest($5::text[] || nullif($4::text, '')) as host) h where host is not null
 		), t as (
-			insert into public.tenants (id, schema_name, slug, name, status, reason, plan, limits, metadata, placement)
+			insert into {registry}.tenants (id, schema_name, slug, name, status, reason, plan, limits, metadata, placement)
 			select tenant_id, schema_name, $2, $3, $6, $7, $8, $9, $10, placement from side returning *
 		)
 		select `+tenantDetailsColumns+" from t", s.side.ID, p.Slug, p.Name, p.Domain, p.Domains, p.Status, p.Reason, p.Plan, p.Limits, p.Metadata)

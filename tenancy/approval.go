@@ -39,7 +39,7 @@ func (m *Manager) approveDrop(ctx context.Context, id int64, approver string) (D
 		return refuse(r, ErrOwnApproval)
 	}
 	// The condition is asked again, of the row and by the server's clock.
-	err = m.registry.QueryRow(ctx, `update public.drop_requests
+	err = m.registry.QueryRow(ctx, `update {registry}.drop_requests
 		set approved_by = case when approved_by = '' then $2 else approved_by end, approved_at = coalesce(approved_at, now())
 		where id = $1 and used_at is null and expires_at > clock_timestamp() and lower(actor) <> lower($2)
 		returning approved_by`, id, approver).Scan(&r.ApprovedBy)

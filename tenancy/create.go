@@ -180,13 +180,13 @@ func (m *Manager) insertLocked(ctx context.Context, p CreateParams) (Tenant, *le
 	}
 	t, err := writeRow(ctx, l.conn, scanTenant, `with new as materialized (
 			select id, coalesce(nullif($1, ''), 'tenant_' || id) as schema_name
-			from (select nextval(pg_get_serial_sequence('public.tenants', 'id')) as id) next
+			from (select nextval(pg_get_serial_sequence('{registry}.tenants', 'id')) as id) next
 		), name as (
-			insert into public.schema_names (name, tenant_id) select schema_name, id from new
+			insert into {registry}.schema_names (name, tenant_id) select schema_name, id from new
 		), domain as (
-			insert into public.domains (tenant_id, host, is_primary, verified_at) select id, $4, true, now() from new where $4 <> ''
+			insert into {registry}.domains (tenant_id, host, is_primary, verified_at) select id, $4, true, now() from new where $4 <> ''
 		), t as (
-			insert into public.tenants (id, schema_name, slug, name) select id, schema_name, $2, $3 from new returning *
+			insert into {registry}.tenants (id, schema_name, slug, name) select id, schema_name, $2, $3 from new returning *
 		), locked as (`+takeNewLock("'tenant ' || new.id", "new")+`)
 		select `+tenantDetailsColumns+` from t, locked, lateral (select `+workLock("t.schema_name")+`,
 			case when $5 <> '' then set_config('synchronous_commit', $5, true) end) as working`,

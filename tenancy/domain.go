@@ -53,7 +53,7 @@ func (r *Registry) Domains(ctx context.Context, tenantID int64) ([]Domain, error
 		columns = domainDetailsColumns
 	}
 	rows, err := r.db.Query(schemactx.NewPublicContext(ctx),
-		"select "+columns+" from public.domains d where d.tenant_id = $1 order by d.is_primary desc, d.host", tenantID)
+		"select "+columns+" from {registry}.domains d where d.tenant_id = $1 order by d.is_primary desc, d.host", tenantID)
 	if err != nil {
 		return nil, fmt.Errorf("domains of tenant %d: %w", tenantID, err)
 	}

@@ -19,7 +19,7 @@ import (
 // can be run again after a [StepError].
 func (m *Manager) AddDomain(ctx context.Context, slug, host string) (Domain, error) {
 	return m.onDomain(ctx, OpAddDomain, slug, host, nil, func(ctx context.Context, d *Domain) error {
-		return m.changeDomain(ctx, d, `insert into public.domains as d (tenant_id, host, is_primary, verified_at)
+		return m.changeDomain(ctx, d, `insert into {registry}.domains as d (tenant_id, host, is_primary, verified_at)
 			values ($1, $2, `+firstDomain+`, now()) on conflict (tenant_id, host)
 			do update set verified_at = coalesce(d.verified_at, now()), token = '', is_primary = d.is_primary or excluded.is_primary
 			returning `+domainDetailsColumns)
@@ -28,7 +28,7 @@ func (m *Manager) AddDomain(ctx context.Context, slug, host string) (Domain, err
 
 // firstDomain is SQL for whether the tenant $1 has no primary domain yet. The caller holds its
 // lock.
-const firstDomain = "not exists (select from public.domains where tenant_id = $1 and is_primary)"
+const firstDomain = "not exists (select from {registry}.domains where tenant_id = $1 and is_primary)"
 
 // SetPrimaryDomain makes a verified domain of a tenant its primary one; the one before stays as another. A domain that the
 // tenant does not have is [ErrDomainNotFound], one that it only claims [ErrNotVerified]; other errors are as for
@@ -44,7 +44,7 @@ func (m *Manager) SetPrimaryDomain(ctx context.Context, slug, host string) (Doma
 // been removed before. Other errors are as for [Manager.AddDomain].
 func (m *Manager) RemoveDomain(ctx context.Context, slug, host string) error {
 	_, err := m.onDomain(ctx, OpRemoveDomain, slug, host, isSecondary, func(ctx context.Context, d *Domain) error {
-		return m.changeDomain(ctx, d, `delete from public.domains d where tenant_id = $1 and host = $2 and not is_primary
+		return m.changeDomain(ctx, d, `delete from {registry}.domains d where tenant_id = $1 and host = $2 and not is_primary
 			returning `+domainDetailsColumns)
 	})
 	return err
@@ -96,7 +96,7 @@ func isSecondary(d Domain) error {
 // domain returns what the tenant has of the host, or [ErrDomainNotFound].
 func (m *Manager) domain(ctx context.Context, tenant int64, host string) (Domain, error) {
 	d := Domain{TenantID: tenant, Host: host}
-	err := m.changeDomain(ctx, &d, "select "+domainDetailsColumns+" from public.domains d where tenant_id = $1 and host = $2")
+	err := m.changeDomain(ctx, &d, "select "+domainDetailsColumns+" from {registry}.domains d where tenant_id = $1 and host = $2")
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = ErrDomainNotFound
 	}
@@ -116,12 +116,12 @@ func (m *Manager) changeDomain(ctx context.Context, d *Domain, sql string, args 
 
 // makePrimary takes two statements: the index that allows one primary domain looks at each row as it changes.
 func makePrimary(ctx context.Context, tx pgx.Tx, d *Domain) error {
-	_, err := tx.Exec(ctx, "update public.domains set is_primary = false where tenant_id = $1 and is_primary and host <> $2",
+	_, err := tx.Exec(ctx, "update {registry}.domains set is_primary = false where tenant_id = $1 and is_primary and host <> $2",
 		d.TenantID, d.Host)
 	if err != nil {
 		return err
 	}
-	rows, err := tx.Query(ctx, "update public.domains d set is_primary = true where tenant_id = $1 and host = $2 returning "+
+	rows, err := tx.Query(ctx, "update {registry}.domains d set is_primary = true where tenant_id = $1 and host = $2 returning "+
 		domainDetailsColumns, d.TenantID, d.Host)
 	if err != nil {
 		return err

@@ -79,7 +79,7 @@ func (m *Manager) drop(ctx context.Context, l *lease, t *Tenant, request int64) 
 // markDropping sets the status, if it is still the one that was checked: a stocked tenant can be
 // claimed without its lock.
 func (m *Manager) markDropping(ctx context.Context, t *Tenant) error {
-	marked, err := writeRow(ctx, m.registry, scanTenant, `update public.tenants as t set status = 'dropping', stock_version = ''
+	marked, err := writeRow(ctx, m.registry, scanTenant, `update {registry}.tenants as t set status = 'dropping', stock_version = ''
 		where id = $1 and slug = $2 and status = $3 returning `+tenantDetailsColumns, t.ID, t.Slug, t.Status)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return fmt.Errorf("%w: it is no longer %s", ErrStatus, t.Status)
@@ -125,11 +125,11 @@ func (t *Tenant) unfinished() bool {
 // deleteTenant takes the rows: one statement.
 func (m *Manager) deleteTenant(ctx context.Context, t *Tenant, request int64) error {
 	deleted, err := m.writeExec(ctx, `with used as (
-			update public.drop_requests set used_at = now() where id = $2
+			update {registry}.drop_requests set used_at = now() where id = $2
 		), hosts as (
-			delete from public.domains where tenant_id = $1
+			delete from {registry}.domains where tenant_id = $1
 		)
-		delete from public.tenants where id = $1 and status = 'dropping'`, t.ID, request)
+		delete from {registry}.tenants where id = $1 and status = 'dropping'`, t.ID, request)
 	if err == nil && deleted != 1 {
 		err = errors.New("its row is gone, or was changed by hand")
 	}

@@ -62,7 +62,7 @@ func (m *Manager) checkToken(ctx context.Context, t *Tenant, schema string, p Dr
 	r := DropRequest{Tenant: *t, Schema: schema, Actor: p.Actor}
 	var expired bool
 	err := m.registry.QueryRow(ctx, `select id, requested_at, expires_at, approved_by, expires_at <= clock_timestamp()
-		from public.drop_requests where token_hash = $1 and tenant_id = $2 and actor = $3 and schema_name = $4 and used_at is null`,
+		from {registry}.drop_requests where token_hash = $1 and tenant_id = $2 and actor = $3 and schema_name = $4 and used_at is null`,
 		hashToken(p.Token, schema), t.ID, p.Actor, schema).Scan(&r.ID, &r.RequestedAt, &r.ExpiresAt, &r.ApprovedBy, &expired)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
@@ -94,7 +94,7 @@ func (l *lease) checkBuilding(ctx context.Context, t *Tenant) error {
 		return err
 	}
 	for _, s := range building {
-		held, err := tryLock(ctx, l.conn.Conn(), sideKey(s.ID))
+		held, err := tryLock(ctx, l.conn, sideKey(s.ID))
 		if err == nil && !held {
 			err = fmt.Errorf("%w: a session builds schema %q to replace the tenant's", ErrStatus, s.Schema)
 		}

@@ -110,8 +110,8 @@ func (m *Manager) requestDrop(ctx context.Context, slug, schema, actor string) (
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // never fails
 	token := base64.RawURLEncoding.EncodeToString(secret)
-	err = m.registry.QueryRow(ctx, `insert into public.drop_requests (tenant_id, actor, token_hash, expires_at, schema_name)
-		select id, $2, $3, now() + $4 * interval '1 millisecond', $5 from public.tenants where id = $1
+	err = m.registry.QueryRow(ctx, `insert into {registry}.drop_requests (tenant_id, actor, token_hash, expires_at, schema_name)
+		select id, $2, $3, now() + $4 * interval '1 millisecond', $5 from {registry}.tenants where id = $1
 		returning id, requested_at, expires_at`,
 		r.Tenant.ID, actor, hashToken(token, schema), m.cfg.Drop.TTL.Milliseconds(), schema).Scan(&r.ID, &r.RequestedAt, &r.ExpiresAt)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -160,7 +160,7 @@ func (m *Manager) dropRequest(ctx context.Context, id int64) (DropRequest, error
 	r := DropRequest{ID: id}
 	var tenant int64
 	err := m.registry.QueryRow(ctx, `select tenant_id, actor, requested_at, expires_at, approved_by, schema_name
-		from public.drop_requests where id = $1`, id).Scan(&tenant, &r.Actor, &r.RequestedAt, &r.ExpiresAt, &r.ApprovedBy, &r.Schema)
+		from {registry}.drop_requests where id = $1`, id).Scan(&tenant, &r.Actor, &r.RequestedAt, &r.ExpiresAt, &r.ApprovedBy, &r.Schema)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return r, ErrDropRequest
 	}

@@ -13,7 +13,7 @@ import (
 // tenant's id elsewhere, and after the crash the sequence could give the id out again. A schema on
 // another server has another log.
 func (m *Manager) hasty() bool {
-	return m.schemas == m.registry && m.cfg.Seed == nil && m.cfg.Hooks.Before == nil && m.cfg.Hooks.After == nil
+	return m.schemas == m.registry.Pool && m.cfg.Seed == nil && m.cfg.Hooks.Before == nil && m.cfg.Hooks.After == nil
 }
 
 // commitMode returns the value of synchronous_commit for a transaction before the last step of

@@ -22,7 +22,7 @@ var ErrNoIdentity = errors.New("registry has no identity")
 // identity of the original until [Manager.RenewIdentity] gives it one of its own. Reading it needs
 // the owner's privileges. ctx governs the query.
 func (r *Registry) Identity(ctx context.Context) (string, error) {
-	rows, err := r.db.Query(schemactx.NewPublicContext(ctx), "select id::text from public.registry_identity")
+	rows, err := r.db.Query(schemactx.NewPublicContext(ctx), "select id::text from {registry}.registry_identity")
 	if err != nil {
 		return "", fmt.Errorf("read the registry's identity: %w", err)
 	}
@@ -42,7 +42,7 @@ func (r *Registry) Identity(ctx context.Context) (string, error) {
 // another registry from then on, also for this database. ctx governs the statement.
 func (m *Manager) RenewIdentity(ctx context.Context) (string, error) {
 	var id string
-	err := m.registry.QueryRow(ctx, `insert into public.registry_identity default values
+	err := m.registry.QueryRow(ctx, `insert into {registry}.registry_identity default values
 		on conflict (one) do update set id = excluded.id, made_at = excluded.made_at returning id::text`).Scan(&id)
 	if err != nil {
 		return "", fmt.Errorf("renew the registry's identity: %w", err)

@@ -29,7 +29,7 @@ func (m *Manager) checkLogins(ctx context.Context) error {
 	if err := m.checkMigrator(ctx); err != nil {
 		return fmt.Errorf("the pool of the migrations: %w", err)
 	}
-	if m.schemas == m.registry {
+	if m.schemas == m.registry.Pool {
 		return nil
 	}
 	return checkOwner(ctx, m.schemas, m.cfg.Roles)
@@ -60,7 +60,7 @@ func checkSession(ctx context.Context, conn *pgx.Conn, roles schemactx.RoleNames
 
 // checkServer is checkSession for the pool of the tenants' schemas, before a schema is made.
 func (m *Manager) checkServer(ctx context.Context, server *pgxpool.Pool) error {
-	if server == m.registry {
+	if server == m.registry.Pool {
 		return nil // checked with the lock
 	}
 	return server.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {

@@ -80,10 +80,10 @@ func (r *Registry) List(ctx context.Context, f Filter) (Page, error) {
 		return Page{}, err
 	}
 	// One more than asked for tells whether there is a next page.
-	rows, err := r.db.Query(schemactx.NewPublicContext(ctx), "select "+r.columns()+` from public.tenants t
+	rows, err := r.db.Query(schemactx.NewPublicContext(ctx), "select "+r.columns()+` from {registry}.tenants t
 		where t.id > $1 and t.status = any($2) and ($3 = '' or t.plan = $3)
 		and ($4 = '' or strpos(lower(t.name), lower($4)) > 0 or strpos(t.slug, lower($4)) > 0 or exists (
-			select from public.domains d where d.tenant_id = t.id and strpos(d.host, lower($4)) > 0))
+			select from {registry}.domains d where d.tenant_id = t.id and strpos(d.host, lower($4)) > 0))
 		order by t.id limit $5`,
 		f.After, statusNames(f.Statuses), f.Plan, f.Search, f.Limit+1)
 	if err != nil {

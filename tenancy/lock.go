@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/internal/registrydb"
 )
 
 // unlockTimeout bounds the release of a lock, which goes on when the caller's context is over.
@@ -23,8 +25,9 @@ func workLock(name string) string {
 // lease is a connection of the registry that holds the locks of the tenants that one
 // operation works on. The locks are the session's: they are gone when the process is.
 type lease struct {
-	m    *Manager
-	conn *pgxpool.Conn
+	m      *Manager
+	pooled *pgxpool.Conn
+	conn   *registrydb.Conn // the same
 }
 
 // openLease takes a connection, to be given back by release, and waits while all that may be
@@ -39,17 +42,17 @@ func (m *Manager) openLease(ctx context.Context) (*lease, error) {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("wait for a connection to lock a tenant: %w", ctx.Err())
 	}
-	conn, err := m.registry.Acquire(ctx)
+	pooled, err := m.registry.Acquire(ctx)
 	if err != nil {
 		<-m.locks
 		return nil, err
 	}
-	if err := checkSession(ctx, conn.Conn(), m.cfg.RegistryRoles); err != nil {
-		conn.Release()
+	if err := checkSession(ctx, pooled.Conn(), m.cfg.RegistryRoles); err != nil {
+		pooled.Release()
 		<-m.locks
 		return nil, err
 	}
-	return &lease{m: m, conn: conn}, nil
+	return &lease{m: m, pooled: pooled, conn: m.registry.Schema().Conn(pooled.Conn())}, nil
 }
 
 const (
@@ -67,7 +70,7 @@ func (l *lease) hold(ctx context.Context, fn func(ctx context.Context) error) er
 	if l == nil {
 		return fn(ctx)
 	}
-	if !quiet(l.conn.Conn().PgConn().Conn()) {
+	if !quiet(l.conn.PgConn().Conn()) {
 		if err := l.held(ctx); err != nil {
 			return err
 		}
@@ -121,18 +124,18 @@ func (l *lease) held(ctx context.Context) error {
 func (l *lease) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
 	defer cancel()
-	if err := unlockAll(ctx, l.conn.Conn()); err != nil {
-		_ = l.conn.Conn().Close(ctx) // the locks go with the session
+	if err := unlockAll(ctx, l.conn); err != nil {
+		_ = l.conn.Close(ctx) // the locks go with the session
 	}
-	l.conn.Release()
+	l.pooled.Release()
 	<-l.m.locks
 }
 
 // lock waits for the tenant's lock, and reads the tenant as it is then.
 func (l *lease) lock(ctx context.Context, id int64) (Tenant, error) {
-	err := waitLock(ctx, l.conn.Conn(), tenantKey(id))
+	err := waitLock(ctx, l.conn, tenantKey(id))
 	if err == nil {
-		_, err = l.conn.Exec(ctx, "select "+workLock("schema_name")+" from public.tenants where id = $1", id)
+		_, err = l.conn.Exec(ctx, "select "+workLock("schema_name")+" from {registry}.tenants where id = $1", id)
 	}
 	if err != nil {
 		return Tenant{}, fmt.Errorf("lock tenant %d: %w", id, err)
@@ -191,7 +194,7 @@ func (m *Manager) update(ctx context.Context, t *Tenant, set string, args ...any
 
 // updateIf is update where the condition holds for the row; where it does not, the error is [pgx.ErrNoRows].
 func (m *Manager) updateIf(ctx context.Context, t *Tenant, condition, set string, args ...any) error {
-	return m.change(ctx, t, "update public.tenants as t set "+set+" where id = $1 and "+condition+" returning "+tenantDetailsColumns, args...)
+	return m.change(ctx, t, "update {registry}.tenants as t set "+set+" where id = $1 and "+condition+" returning "+tenantDetailsColumns, args...)
 }
 
 // change runs sql, whose first argument is the tenant's id and which returns its row, and reads that.

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/oryne/pgtenant/internal/registrydb"
 	"github.com/oryne/pgtenant/schemactx"
 )
 
@@ -86,7 +87,7 @@ type Config struct {
 // read everything again (Config.Reconcile of package resolver).
 type Manager struct {
 	*Registry
-	registry *pgxpool.Pool
+	registry *registrydb.Pool
 	schemas  *pgxpool.Pool
 	cfg      Config
 	locks    chan struct{} // one for each lease of the pool that may be held at a time
@@ -134,9 +135,10 @@ func New(registry *pgxpool.Pool, cfg Config) (*Manager, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	db := registrydb.Schema{}.Pool(registry)
 	return &Manager{
-		Registry: &Registry{db: registry, details: true},
-		registry: registry,
+		Registry: &Registry{db: db, details: true},
+		registry: db,
 		schemas:  cfg.Schemas,
 		cfg:      cfg,
 		locks:    leasesOf(registry),
@@ -172,10 +174,10 @@ func (m *Manager) Init(ctx context.Context) error {
 		// One string is one round trip. The lock is for two who grant at once, which PostgreSQL
 		// answers with "tuple concurrently updated"; it is a table's, so that no tenant can take it,
 		// and of the mode that is in nobody's way but its own.
-		_, err := tx.Exec(ctx, `lock table public.drop_requests in share update exclusive mode;
-			revoke all on public.tenants, public.domains from `+role+`;
-			grant select (`+publicTenantColumns+`) on public.tenants to `+role+`;
-			grant select (`+publicDomainColumns+`) on public.domains to `+role)
+		_, err := tx.Exec(ctx, `lock table {registry}.drop_requests in share update exclusive mode;
+			revoke all on {registry}.tenants, {registry}.domains from `+role+`;
+			grant select (`+publicTenantColumns+`) on {registry}.tenants to `+role+`;
+			grant select (`+publicDomainColumns+`) on {registry}.domains to `+role)
 		return err
 	})
 	if err != nil {

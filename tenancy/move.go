@@ -109,12 +109,12 @@ func (m *Manager) move(ctx context.Context, p MoveDomainParams, d *Domain, to in
 				return err
 			}
 		}
-		_, err := tx.Exec(ctx, "delete from public.domains where tenant_id = $1 and host = $2 and verified_at is null", to, host)
+		_, err := tx.Exec(ctx, "delete from {registry}.domains where tenant_id = $1 and host = $2 and verified_at is null", to, host)
 		if err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, `update public.domains d set tenant_id = $3,
-				is_primary = not exists (select from public.domains where tenant_id = $3 and is_primary) where tenant_id = $1 and host = $2
+		rows, err := tx.Query(ctx, `update {registry}.domains d set tenant_id = $3,
+				is_primary = not exists (select from {registry}.domains where tenant_id = $3 and is_primary) where tenant_id = $1 and host = $2
 			and verified_at is not null and not is_primary returning `+domainDetailsColumns, from, host, to)
 		if err != nil {
 			return err

@@ -14,11 +14,11 @@ type underWay struct{ registry *pgxpool.Pool }
 // lease would wait for the lock, or for the last connection, that the operation holds.
 func (m *Manager) begin(ctx context.Context) (inside context.Context, over func()) {
 	ended := &atomic.Bool{}
-	return context.WithValue(ctx, underWay{m.registry}, ended), func() { ended.Store(true) }
+	return context.WithValue(ctx, underWay{m.registry.Pool}, ended), func() { ended.Store(true) }
 }
 
 // nested reports whether ctx is that of an operation that is under way.
 func (m *Manager) nested(ctx context.Context) bool {
-	ended, _ := ctx.Value(underWay{m.registry}).(*atomic.Bool)
+	ended, _ := ctx.Value(underWay{m.registry.Pool}).(*atomic.Bool)
 	return ended != nil && !ended.Load()
 }

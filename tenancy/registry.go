@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oryne/pgtenant/internal/registrydb"
 	"github.com/oryne/pgtenant/schemactx"
 )
 
@@ -31,7 +32,7 @@ type Registry struct {
 }
 
 // NewRegistry returns the registry that db reaches.
-func NewRegistry(db Querier) *Registry { return &Registry{db: db} }
+func NewRegistry(db Querier) *Registry { return &Registry{db: registrydb.Schema{}.Reader(db)} }
 
 // Columns of tenants, under the alias t, in the order of scanTenant. The public role may read
 // those of tenantColumns, see publicTenantColumns.
@@ -39,7 +40,7 @@ const (
 	tenantColumns = `t.id, t.schema_name, t.slug, t.name, t.status, t.reason, t.until, t.plan, t.limits, t.placement,
 		t.created_at, t.updated_at, t.version`
 	tenantDetailsColumns = tenantColumns + `, t.failure, t.next_schema, t.metadata,
-		coalesce((select id::text from public.registry_identity), '')`
+		coalesce((select id::text from {registry}.registry_identity), '')`
 )
 
 // What Init grants to the public role.
@@ -85,7 +86,7 @@ func (r *Registry) ByHost(ctx context.Context, host string) (Tenant, error) {
 	if err != nil {
 		return Tenant{}, err
 	}
-	return r.one(ctx, "public.domains d join public.tenants t on t.id = d.tenant_id where d.host = $1 and d.verified_at is not null",
+	return r.one(ctx, "{registry}.domains d join {registry}.tenants t on t.id = d.tenant_id where d.host = $1 and d.verified_at is not null",
 		host, strconv.Quote(host))
 }
 
@@ -94,7 +95,7 @@ func (r *Registry) BySlug(ctx context.Context, slug string) (Tenant, error) {
 	if !storable(slug) {
 		return Tenant{}, fmt.Errorf("%w: %s", ErrNotFound, strconv.Quote(slug))
 	}
-	return r.one(ctx, "public.tenants t where t.slug = $1", slug, strconv.Quote(slug))
+	return r.one(ctx, "{registry}.tenants t where t.slug = $1", slug, strconv.Quote(slug))
 }
 
 // storable reports whether PostgreSQL takes the string for text: another one is nobody's name, and no trouble of the database's.
@@ -102,7 +103,7 @@ func storable(text string) bool { return utf8.ValidString(text) && !strings.Cont
 
 // ByID returns the tenant of that id, whatever its status, or [ErrNotFound].
 func (r *Registry) ByID(ctx context.Context, id int64) (Tenant, error) {
-	return r.one(ctx, "public.tenants t where t.id = $1", id, strconv.FormatInt(id, 10))
+	return r.one(ctx, "{registry}.tenants t where t.id = $1", id, strconv.FormatInt(id, 10))
 }
 
 func (r *Registry) one(ctx context.Context, from string, key any, shown string) (Tenant, error) {

@@ -171,8 +171,8 @@ func (m *Manager) claimNames(ctx context.Context, t *Tenant, p RenameParams) err
 	if p.Schema == "" || p.Schema == t.Schema || p.Schema == t.NextSchema {
 		return m.update(ctx, t, set, p.Name, p.Slug)
 	}
-	return m.change(ctx, t, `with claimed as (insert into public.schema_names (name, tenant_id) values ($4, $1) returning name)
-		update public.tenants as t set `+set+`, next_schema = (select name from claimed) where id = $1 returning `+tenantDetailsColumns,
+	return m.change(ctx, t, `with claimed as (insert into {registry}.schema_names (name, tenant_id) values ($4, $1) returning name)
+		update {registry}.tenants as t set `+set+`, next_schema = (select name from claimed) where id = $1 returning `+tenantDetailsColumns,
 		p.Name, p.Slug, p.Schema)
 }
 
@@ -201,6 +201,6 @@ func (m *Manager) renameSchema(ctx context.Context, t *Tenant) error {
 	if errExists != nil || !unchanged {
 		return errors.Join(err, errExists)
 	}
-	return errors.Join(err, m.change(ctx, t, `with unclaimed as (delete from public.schema_names where name = $2 and tenant_id = $1)
-		update public.tenants as t set next_schema = '' where id = $1 returning `+tenantDetailsColumns, t.NextSchema))
+	return errors.Join(err, m.change(ctx, t, `with unclaimed as (delete from {registry}.schema_names where name = $2 and tenant_id = $1)
+		update {registry}.tenants as t set next_schema = '' where id = $1 returning `+tenantDetailsColumns, t.NextSchema))
 }

@@ -66,12 +66,12 @@ const inMaintenance = "status = case when t.status = 'active' then 'maintenance'
 // replace is the switch: one statement.
 func (s *Staging) replace(ctx context.Context, t *Tenant) error {
 	err := s.m.change(ctx, t, `with new as (
-			delete from public.side_schemas where id = $2 and state = 'building' and tenant_id = $1 returning schema_name
+			delete from {registry}.side_schemas where id = $2 and state = 'building' and tenant_id = $1 returning schema_name
 		), old as (
-			insert into public.side_schemas (schema_name, tenant_id, placement, state, used, reopen)
-			select t.schema_name, t.id, t.placement, 'aside', true, t.status = 'active' from public.tenants t, new where t.id = $1
+			insert into {registry}.side_schemas (schema_name, tenant_id, placement, state, used, reopen)
+			select t.schema_name, t.id, t.placement, 'aside', true, t.status = 'active' from {registry}.tenants t, new where t.id = $1
 		)
-		update public.tenants as t set schema_name = new.schema_name, `+inMaintenance+`
+		update {registry}.tenants as t set schema_name = new.schema_name, `+inMaintenance+`
 		from new where t.id = $1 returning `+tenantDetailsColumns, s.side.ID)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return ErrStagingLost
@@ -146,9 +146,9 @@ func (m *Manager) sealAside(ctx context.Context, t *Tenant) error {
 // serveAgain ends the maintenance that the switch has begun, unless somebody has given the tenant another status since.
 func (m *Manager) serveAgain(ctx context.Context, t *Tenant) error {
 	_, err := m.writeExec(ctx, `with aside as (
-			update public.side_schemas set reopen = false where tenant_id = $1 and state = 'aside' and reopen returning tenant_id
+			update {registry}.side_schemas set reopen = false where tenant_id = $1 and state = 'aside' and reopen returning tenant_id
 		)
-		update public.tenants t set `+activeAgain+` from aside where t.id = aside.tenant_id and t.status = 'maintenance'`, t.ID)
+		update {registry}.tenants t set `+activeAgain+` from aside where t.id = aside.tenant_id and t.status = 'maintenance'`, t.ID)
 	if err != nil {
 		return err
 	}

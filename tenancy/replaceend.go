@@ -63,7 +63,7 @@ func (m *Manager) confirm(ctx context.Context, l *lease, t *Tenant, side *SideSc
 		if err := m.dropSide(ctx, side); err != nil {
 			return err
 		}
-		_, err := m.registry.Exec(ctx, "update public.drop_requests set used_at = now() where id = $1", request)
+		_, err := m.registry.Exec(ctx, "update {registry}.drop_requests set used_at = now() where id = $1", request)
 		return err
 	}})...)
 }
@@ -140,9 +140,9 @@ func (m *Manager) RevertReplacement(ctx context.Context, slug, schema string) (T
 // swap is the switch back: one statement.
 func (m *Manager) swap(ctx context.Context, t *Tenant, side *SideSchema) error {
 	return m.change(ctx, t, `with old as (
-			update public.side_schemas s set schema_name = t.schema_name, since = now(), reopen = s.reopen or t.status = 'active'
-			from public.tenants t where t.id = $1 and s.tenant_id = t.id and s.id = $2 and s.state = 'aside' and s.schema_name = $3 returning s.id
+			update {registry}.side_schemas s set schema_name = t.schema_name, since = now(), reopen = s.reopen or t.status = 'active'
+			from {registry}.tenants t where t.id = $1 and s.tenant_id = t.id and s.id = $2 and s.state = 'aside' and s.schema_name = $3 returning s.id
 		)
-		update public.tenants as t set schema_name = $3, `+inMaintenance+`
+		update {registry}.tenants as t set schema_name = $3, `+inMaintenance+`
 		from old where t.id = $1 returning `+tenantDetailsColumns, side.ID, side.Schema)
 }

@@ -41,15 +41,15 @@ func (r *Registry) Routes(ctx context.Context, f RouteFilter) iter.Seq2[Route, e
 
 // All routes are one pass over both tables; a few are found by their keys.
 const (
-	allRoutes = "select " + tenantColumns + `, coalesce(d.hosts, '{}') from public.tenants t
+	allRoutes = "select " + tenantColumns + `, coalesce(d.hosts, '{}') from {registry}.tenants t
 		left join (select tenant_id, array_agg(host order by is_primary desc, host) as hosts
-			from public.domains where verified_at is not null group by tenant_id) d on d.tenant_id = t.id
+			from {registry}.domains where verified_at is not null group by tenant_id) d on d.tenant_id = t.id
 		where t.status <> 'stocked' order by t.id`
 	someRoutes = "select " + tenantColumns + `,
-			array(select host from public.domains where tenant_id = t.id and verified_at is not null order by is_primary desc, host)
-		from public.tenants t where t.status <> 'stocked' and t.id in (select unnest($1::bigint[])
-			union select id from public.tenants where slug = any($3)
-			union select tenant_id from public.domains where host = any($2) and verified_at is not null) order by t.id`
+			array(select host from {registry}.domains where tenant_id = t.id and verified_at is not null order by is_primary desc, host)
+		from {registry}.tenants t where t.status <> 'stocked' and t.id in (select unnest($1::bigint[])
+			union select id from {registry}.tenants where slug = any($3)
+			union select tenant_id from {registry}.domains where host = any($2) and verified_at is not null) order by t.id`
 )
 
 func (r *Registry) eachRoute(ctx context.Context, f RouteFilter, yield func(Route) bool) error {

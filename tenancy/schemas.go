@@ -18,7 +18,7 @@ func (m *Manager) Schemas(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		statuses := statusNames([]Status{Active, Suspended, Maintenance, Stocked})
 		for after, more := int64(0), true; more; {
-			rows, err := m.db.Query(schemactx.NewPublicContext(ctx), `select id, schema_name from public.tenants
+			rows, err := m.db.Query(schemactx.NewPublicContext(ctx), `select id, schema_name from {registry}.tenants
 				where status = any($1) and (status <> 'stocked' or stock_version <> '') and id > $2 order by id limit $3`, statuses, after, MaxPageSize)
 			var page []string
 			if err == nil {

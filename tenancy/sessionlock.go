@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/internal/registrydb"
 )
 
 // Locks are rows of the registry. An advisory lock would not do: every role can take every advisory
@@ -31,7 +33,7 @@ func sideKey(id int64) string { return "side " + strconv.FormatInt(id, 10) }
 // free. key is a SQL expression over from, a list of relations. onConflict says what happens if the
 // key has a row.
 func takeLock(key, from, onConflict string) string {
-	return "insert into public.registry_locks (key, pid, backend_start, login) select " + key +
+	return "insert into {registry}.registry_locks (key, pid, backend_start, login) select " + key +
 		", a.pid, a.backend_start, a.usesysid from " + from + "pg_stat_activity a where a.pid = pg_backend_pid() on conflict (key) do " +
 		onConflict + " returning key, " + markSQL + "(mark)"
 }
@@ -72,11 +74,11 @@ var (
 
 // tryLock takes a lock for the session of conn and reports whether the session holds it now. It
 // does not wait for another holder.
-func tryLock(ctx context.Context, conn *pgx.Conn, key string) (held bool, err error) {
+func tryLock(ctx context.Context, conn *registrydb.Conn, key string) (held bool, err error) {
 	return lockOnce(ctx, conn, tryLockSQL, key)
 }
 
-func lockOnce(ctx context.Context, conn *pgx.Conn, sql, key string) (held bool, err error) {
+func lockOnce(ctx context.Context, conn *registrydb.Conn, sql, key string) (held bool, err error) {
 	tag, err := conn.Exec(ctx, sql, key)
 	if err != nil || tag.RowsAffected() == 1 {
 		return err == nil, err
@@ -84,7 +86,7 @@ func lockOnce(ctx context.Context, conn *pgx.Conn, sql, key string) (held bool, 
 	// A second statement, whose snapshot has the session of each row that it finds.
 	var h holder
 	err = conn.QueryRow(ctx, `select l.pid, l.backend_start, l.mark, coalesce(bool_or(a.pid is not null), false), l.pid = pg_backend_pid()
-		from public.registry_locks l left join pg_stat_activity a
+		from {registry}.registry_locks l left join pg_stat_activity a
 		on a.pid = l.pid and a.usesysid = l.login and coalesce(a.backend_start = l.backend_start, true)
 			and `+markedSQL+`
 		where l.key = $1 group by l.key`, key).Scan(&h.pid, &h.start, &h.mark, &h.alive, &h.own)
@@ -94,7 +96,7 @@ func lockOnce(ctx context.Context, conn *pgx.Conn, sql, key string) (held bool, 
 	if err != nil || h.alive {
 		return err == nil && h.own, err
 	}
-	tag, err = conn.Exec(ctx, `update public.registry_locks l set pid = a.pid, backend_start = a.backend_start, login = a.usesysid,
+	tag, err = conn.Exec(ctx, `update {registry}.registry_locks l set pid = a.pid, backend_start = a.backend_start, login = a.usesysid,
 			mark = default, taken_at = now()
 		from pg_stat_activity a where a.pid = pg_backend_pid() and l.key = $1 and l.pid = $2 and l.backend_start = $3 and l.mark = $4
 		returning `+markSQL+`(l.mark)`, key, h.pid, h.start, h.mark)
@@ -110,7 +112,7 @@ const (
 
 // waitLock takes a lock for the session of conn, and waits while the operation of another manager
 // holds it. LOCKS.md has the order in which locks may be waited for.
-func waitLock(ctx context.Context, conn *pgx.Conn, key string) error {
+func waitLock(ctx context.Context, conn *registrydb.Conn, key string) error {
 	for pause := lockPause; ; pause = min(2*pause, maxLockPause) {
 		held, err := lockOnce(ctx, conn, waitLockSQL, key)
 		if err != nil || held {
@@ -125,8 +127,8 @@ func waitLock(ctx context.Context, conn *pgx.Conn, key string) error {
 }
 
 // unlockAll releases all locks of the session of conn.
-func unlockAll(ctx context.Context, conn *pgx.Conn) error {
-	_, err := conn.Exec(ctx, `with released as (delete from public.registry_locks where pid = pg_backend_pid())
+func unlockAll(ctx context.Context, conn *registrydb.Conn) error {
+	_, err := conn.Exec(ctx, `with released as (delete from {registry}.registry_locks where pid = pg_backend_pid())
 		select pg_advisory_unlock_all(), `+asyncLock)
 	return err
 }
@@ -134,7 +136,7 @@ func unlockAll(ctx context.Context, conn *pgx.Conn) error {
 // forgetLocks deletes the rows of sessions that have ended. It leaves rows that were taken within
 // the last minute: their session may have begun after the statement read pg_stat_activity.
 func (m *Manager) forgetLocks(ctx context.Context) error {
-	_, err := m.registry.Exec(ctx, `delete from public.registry_locks l where taken_at < now() - interval '1 minute' and not exists (
+	_, err := m.registry.Exec(ctx, `delete from {registry}.registry_locks l where taken_at < now() - interval '1 minute' and not exists (
 		select from pg_stat_activity a where a.pid = l.pid and a.usesysid = l.login and coalesce(a.backend_start = l.backend_start, true) and `+markedSQL+`)`)
 	if err != nil {
 		return fmt.Errorf("forget locks of sessions that have ended: %w", err)

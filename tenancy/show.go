@@ -40,7 +40,7 @@ func (r *Registry) show(ctx context.Context, slug string, details *Details) erro
 	}
 	rows, err := r.db.Query(schemactx.NewPublicContext(ctx), "select "+r.columns()+`,
 		d.host, coalesce(d.is_primary, false), d.verified_at, coalesce(d.created_at, t.created_at), coalesce(`+token+`, '')
-		from public.tenants t left join public.domains d on d.tenant_id = t.id where t.slug = $1
+		from {registry}.tenants t left join {registry}.domains d on d.tenant_id = t.id where t.slug = $1
 		order by d.is_primary desc, d.host`, slug)
 	if err != nil {
 		return err

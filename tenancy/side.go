@@ -71,7 +71,7 @@ func (m *Manager) asideOf(ctx context.Context, tenant int64) (SideSchema, error)
 
 // sides returns those of which the condition, SQL of ours, holds.
 func (m *Manager) sides(ctx context.Context, condition string, args ...any) ([]SideSchema, error) {
-	rows, err := m.registry.Query(ctx, "select "+sideColumns+" from public.side_schemas s where "+condition+" order by s.id", args...)
+	rows, err := m.registry.Query(ctx, "select "+sideColumns+" from {registry}.side_schemas s where "+condition+" order by s.id", args...)
 	if err != nil {
 		return nil, fmt.Errorf("list side schemas: %w", err)
 	}
@@ -94,7 +94,7 @@ func (m *Manager) schemasOf(ctx context.Context, t *Tenant) ([]string, error) {
 
 // markSide gives a side schema another state, if it has the one that it was read in. Then it is ours to drop.
 func (m *Manager) markSide(ctx context.Context, s *SideSchema, state SideState) (marked bool, err error) {
-	tag, err := m.registry.Exec(ctx, "update public.side_schemas set state = $3 where id = $1 and state = $2", s.ID, s.State, state)
+	tag, err := m.registry.Exec(ctx, "update {registry}.side_schemas set state = $3 where id = $1 and state = $2", s.ID, s.State, state)
 	if err != nil || tag.RowsAffected() == 0 {
 		return false, err
 	}
@@ -122,10 +122,10 @@ func (m *Manager) dropSide(ctx context.Context, s *SideSchema) error {
 // forgetSide takes the rows: two statements in one transaction, as the one refers to the other.
 func (m *Manager) forgetSide(ctx context.Context, s *SideSchema) error {
 	return pgx.BeginFunc(ctx, m.registry, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "delete from public.side_schemas where id = $1", s.ID); err != nil || s.Used {
+		if _, err := tx.Exec(ctx, "delete from {registry}.side_schemas where id = $1", s.ID); err != nil || s.Used {
 			return err
 		}
-		_, err := tx.Exec(ctx, "delete from public.schema_names where name = $1", s.Schema)
+		_, err := tx.Exec(ctx, "delete from {registry}.schema_names where name = $1", s.Schema)
 		return err
 	})
 }

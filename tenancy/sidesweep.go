@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/oryne/pgtenant/internal/registrydb"
 )
 
 // SideSweepReport says what [Manager.SweepSideSchemas] did.
@@ -28,7 +28,7 @@ func (m *Manager) SweepSideSchemas(ctx context.Context) (SideSweepReport, error)
 	if err != nil {
 		return report, err
 	}
-	conn := pooled.Hijack() // who holds a connection of the pool and waits for another can wait for ever
+	conn := m.registry.Schema().Conn(pooled.Hijack()) // who holds a connection of the pool and waits for another can wait for ever
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
 		defer cancel()
@@ -52,7 +52,7 @@ func (m *Manager) SweepSideSchemas(ctx context.Context) (SideSweepReport, error)
 }
 
 // sweepSide drops a schema under its lock, which conn keeps until it is closed.
-func (m *Manager) sweepSide(ctx context.Context, conn *pgx.Conn, s *SideSchema) (dropped bool, err error) {
+func (m *Manager) sweepSide(ctx context.Context, conn *registrydb.Conn, s *SideSchema) (dropped bool, err error) {
 	if held, err := tryLock(ctx, conn, sideKey(s.ID)); err != nil || !held {
 		return false, err
 	}

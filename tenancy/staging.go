@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oryne/pgtenant/internal/registrydb"
 	"github.com/oryne/pgtenant/schemactx"
 )
 
@@ -19,7 +20,7 @@ import (
 // the lock, and [Manager.SweepSideSchemas] drops the schema. It is for one goroutine at a time.
 type Staging struct {
 	m     *Manager
-	conn  *pgx.Conn
+	conn  *registrydb.Conn
 	side  SideSchema
 	adopt *AdoptParams // of a new tenant; else nil
 	done  bool         // it is a tenant's
@@ -36,8 +37,8 @@ func (m *Manager) StageTenant(ctx context.Context, p AdoptParams) (*Staging, err
 		return nil, fmt.Errorf("%s tenant %q: %w", OpAdopt, p.Slug, err)
 	}
 	s, err := m.stage(ctx, `select side, tenant, 'tenant_' || tenant from (
-		select nextval(pg_get_serial_sequence('public.side_schemas', 'id')) as side,
-			nextval(pg_get_serial_sequence('public.tenants', 'id')) as tenant where $1::bigint = 0) x`, 0)
+		select nextval(pg_get_serial_sequence('{registry}.side_schemas', 'id')) as side,
+			nextval(pg_get_serial_sequence('{registry}.tenants', 'id')) as tenant where $1::bigint = 0) x`, 0)
 	if err != nil {
 		return nil, fmt.Errorf("stage tenant %q: %w", p.Slug, err)
 	}
@@ -60,7 +61,7 @@ func (m *Manager) StageReplacement(ctx context.Context, slug string) (*Staging, 
 		return nil, err
 	}
 	s, err := m.stage(ctx, `select side, $1::bigint, 'tenant_' || $1 || '_r' || side
-		from (select nextval(pg_get_serial_sequence('public.side_schemas', 'id')) as side) x`, t.ID)
+		from (select nextval(pg_get_serial_sequence('{registry}.side_schemas', 'id')) as side) x`, t.ID)
 	if err != nil {
 		return nil, fmt.Errorf("stage a replacement for tenant %q: %w", slug, err)
 	}
@@ -70,7 +71,7 @@ func (m *Manager) StageReplacement(ctx context.Context, slug string) (*Staging, 
 // StageScratch makes a schema to look at, pgtenant_check_<number>, which can only be dropped again.
 func (m *Manager) StageScratch(ctx context.Context) (*Staging, error) {
 	s, err := m.stage(ctx, `select side, $1::bigint, 'pgtenant_check_' || side
-		from (select nextval(pg_get_serial_sequence('public.side_schemas', 'id')) as side) x`, 0)
+		from (select nextval(pg_get_serial_sequence('{registry}.side_schemas', 'id')) as side) x`, 0)
 	if err != nil {
 		return nil, fmt.Errorf("stage a schema: %w", err)
 	}
@@ -97,13 +98,13 @@ func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Stagi
 		pooled.Release()
 		return nil, err
 	}
-	s := &Staging{m: m, conn: pooled.Hijack()}
+	s := &Staging{m: m, conn: m.registry.Schema().Conn(pooled.Hijack())}
 	allowed := "select 1"
 	if tenant != 0 { // the row lock: either a drop sees the new side schema, or this sees the drop
-		allowed += " from public.tenants where id = $2 and status <> 'dropping' for share"
+		allowed += " from {registry}.tenants where id = $2 and status <> 'dropping' for share"
 	}
-	rows, err := s.conn.Query(ctx, `with allowed as materialized (`+allowed+`), name as (insert into public.schema_names (name, tenant_id) select $3::text, $2::bigint from allowed),
-		s as (insert into public.side_schemas (id, tenant_id, schema_name, state) select $1::bigint, $2, $3, 'building' from allowed returning *),
+	rows, err := s.conn.Query(ctx, `with allowed as materialized (`+allowed+`), name as (insert into {registry}.schema_names (name, tenant_id) select $3::text, $2::bigint from allowed),
+		s as (insert into {registry}.side_schemas (id, tenant_id, schema_name, state) select $1::bigint, $2, $3, 'building' from allowed returning *),
 		locked as (`+takeNewLock("'side ' || s.id", "s")+`)
 		select `+sideColumns+` from s, locked, lateral (select `+workLock("s.schema_name")+`) as working`, side.ID, side.TenantID, side.Schema)
 	if err == nil {

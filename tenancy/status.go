@@ -83,9 +83,9 @@ func (m *Manager) StartMaintenance(ctx context.Context, slug string, p Maintenan
 // replacement is resumed, it leaves the tenant in maintenance.
 func (m *Manager) startMaintenance(ctx context.Context, t *Tenant, reason string, until *time.Time) error {
 	return m.change(ctx, t, `with aside as (
-			update public.side_schemas set reopen = false where tenant_id = $1 and state = 'aside' and reopen
+			update {registry}.side_schemas set reopen = false where tenant_id = $1 and state = 'aside' and reopen
 		)
-		update public.tenants as t set status = 'maintenance', reason = $2, until = $3 where id = $1 returning `+tenantDetailsColumns,
+		update {registry}.tenants as t set status = 'maintenance', reason = $2, until = $3 where id = $1 returning `+tenantDetailsColumns,
 		reason, until)
 }
 

@@ -69,7 +69,7 @@ func (m *Manager) refillOne(ctx context.Context, after int64) (turn, error) {
 		return turn{}, err
 	}
 	defer l.release(ctx)
-	held, err := tryLock(ctx, l.conn.Conn(), stockKey)
+	held, err := tryLock(ctx, l.conn, stockKey)
 	if err != nil {
 		return turn{}, fmt.Errorf("lock the stock: %w", err)
 	}
@@ -99,7 +99,7 @@ func (m *Manager) refillOne(ctx context.Context, after int64) (turn, error) {
 // outdated returns a stocked tenant that is not ready, or that an earlier release has stocked; 0 for none.
 func (m *Manager) outdated(ctx context.Context, after int64) (int64, error) {
 	var id int64
-	err := m.registry.QueryRow(ctx, `select id from public.tenants
+	err := m.registry.QueryRow(ctx, `select id from {registry}.tenants
 		where status = 'stocked' and stock_version < $1 collate "C" and id > $2 order by id limit 1`, m.stockVersion(), after).Scan(&id)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return 0, fmt.Errorf("look at the stock: %w", err)
@@ -117,7 +117,7 @@ func (m *Manager) restock(ctx context.Context, l *lease, id int64) error {
 	if err != nil {
 		return err
 	}
-	withdrawn, err := m.writeExec(ctx, "update public.tenants set stock_version = '' where id = $1 and status = 'stocked'", id)
+	withdrawn, err := m.writeExec(ctx, "update {registry}.tenants set stock_version = '' where id = $1 and status = 'stocked'", id)
 	if err != nil {
 		return fmt.Errorf("withdraw tenant %d from the stock: %w", id, err)
 	}
@@ -143,12 +143,12 @@ func (m *Manager) stock(ctx context.Context, l *lease, t *Tenant) error {
 // one that nobody can ask for.
 func (l *lease) insertStocked(ctx context.Context, size int) (Tenant, error) {
 	return writeRow(ctx, l.conn, scanTenant, `with new as materialized (
-			select nextval(pg_get_serial_sequence('public.tenants', 'id')) as id
-			where (select count(*) from public.tenants where status = 'stocked') < $1
+			select nextval(pg_get_serial_sequence('{registry}.tenants', 'id')) as id
+			where (select count(*) from {registry}.tenants where status = 'stocked') < $1
 		), name as (
-			insert into public.schema_names (name, tenant_id) select 'tenant_' || id, id from new
+			insert into {registry}.schema_names (name, tenant_id) select 'tenant_' || id, id from new
 		), t as (
-			insert into public.tenants (id, schema_name, slug, name, status)
+			insert into {registry}.tenants (id, schema_name, slug, name, status)
 			select id, 'tenant_' || id, '_' || id, '_' || id, 'stocked' from new returning *
 		), locked as (`+takeNewLock("'tenant ' || new.id", "new")+`)
 		select `+tenantDetailsColumns+` from t, locked, lateral (select `+workLock("t.schema_name")+`) as working`, size)

@@ -63,18 +63,18 @@ func (m *Manager) claimStocked(ctx context.Context, p CreateParams) (Tenant, err
 // anybody can find it. It passes over tenants whose lock is held: it has the tenant's row by then,
 // and the holder of the lock may wait for that row.
 func takeStocked(ctx context.Context, db Querier, p CreateParams, version string, status Status) (Tenant, error) {
-	stocked := "select id from public.tenants t where status = 'stocked' and stock_version = $5 and placement = 'default'"
+	stocked := "select id from {registry}.tenants t where status = 'stocked' and stock_version = $5 and placement = 'default'"
 	with, from := "with ready as materialized ("+stocked+" order by id limit 1 for update skip locked)", "t"
 	if status != Active {
-		with = "with free as materialized (" + stocked + ` and not exists (select from public.registry_locks l where l.key = 'tenant ' || t.id)
+		with = "with free as materialized (" + stocked + ` and not exists (select from {registry}.registry_locks l where l.key = 'tenant ' || t.id)
 			order by id limit 1 for update skip locked), locked as (` + takeLock("'tenant ' || free.id", "free, ", "nothing") + `),
 			ready as (select free.id from free, locked)`
 		from += ", lateral (select " + workLock("t.schema_name") + ") as working"
 	}
 	t, err := writeRow(ctx, db, scanTenant, with+`, domain as (
-			insert into public.domains (tenant_id, host, is_primary, verified_at) select id, $3, true, now() from ready where $3 <> ''
+			insert into {registry}.domains (tenant_id, host, is_primary, verified_at) select id, $3, true, now() from ready where $3 <> ''
 		), t as (
-			update public.tenants as t
+			update {registry}.tenants as t
 			set slug = $1, name = $2, status = $4, created_at = now(), stock_version = '', failure = ''
 			from ready where t.id = ready.id returning t.*
 		)

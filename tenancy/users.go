@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/oryne/pgtenant/internal/registrydb"
 	"github.com/oryne/pgtenant/schemactx"
 )
 
@@ -19,7 +20,7 @@ type Users struct {
 
 // NewUsers returns the users of the registry that owner reaches: a pool logged in as the owner role of
 // [schemactx.Setup]. The runtime login may not even read them.
-func NewUsers(owner Querier) *Users { return &Users{db: owner} }
+func NewUsers(owner Querier) *Users { return &Users{db: registrydb.Schema{}.Reader(owner)} }
 
 // Create makes a user. Refused input is a [FieldError], an address that another user has [ErrEmailTaken].
 func (u *Users) Create(ctx context.Context, p CreateUserParams) (User, error) {
@@ -27,7 +28,7 @@ func (u *Users) Create(ctx context.Context, p CreateUserParams) (User, error) {
 	if err != nil {
 		return User{}, err
 	}
-	user, err := u.one(ctx, "insert into public.platform_users as u (email, name, password_hash) values ($1, $2, $3) returning "+
+	user, err := u.one(ctx, "insert into {registry}.platform_users as u (email, name, password_hash) values ($1, $2, $3) returning "+
 		userColumns, p.Email, p.Name, p.PasswordHash.Reveal())
 	if err != nil {
 		return User{}, fmt.Errorf("create user %q: %w", p.Email, err)
@@ -41,7 +42,7 @@ func (u *Users) ByEmail(ctx context.Context, email string) (User, error) {
 	if err != nil {
 		return User{}, err
 	}
-	user, err := u.one(ctx, "select "+userColumns+" from public.platform_users u where lower(u.email) = $1", normal)
+	user, err := u.one(ctx, "select "+userColumns+" from {registry}.platform_users u where lower(u.email) = $1", normal)
 	if err != nil {
 		return User{}, fmt.Errorf("look up user %q: %w", normal, err)
 	}
@@ -50,7 +51,7 @@ func (u *Users) ByEmail(ctx context.Context, email string) (User, error) {
 
 // ByID returns the user of that id, or [ErrUserNotFound]. A disabled user has no hash.
 func (u *Users) ByID(ctx context.Context, id int64) (User, error) {
-	user, err := u.one(ctx, "select "+userColumns+" from public.platform_users u where u.id = $1", id)
+	user, err := u.one(ctx, "select "+userColumns+" from {registry}.platform_users u where u.id = $1", id)
 	if err != nil {
 		return User{}, fmt.Errorf("look up user %d: %w", id, err)
 	}
@@ -65,7 +66,7 @@ func (u *Users) List(ctx context.Context, f UserFilter) (UserPage, error) {
 	}
 	// One more than asked for tells whether there is a next page.
 	rows, err := u.db.Query(schemactx.NewPublicContext(ctx),
-		"select "+userColumns+" from public.platform_users u where u.id > $1 order by u.id limit $2", f.After, f.Limit+1)
+		"select "+userColumns+" from {registry}.platform_users u where u.id > $1 order by u.id limit $2", f.After, f.Limit+1)
 	if err != nil {
 		return UserPage{}, fmt.Errorf("list users: %w", err)
 	}
@@ -94,7 +95,7 @@ func (u *Users) Update(ctx context.Context, read User, c UserChanges) (User, err
 		revealed := c.PasswordHash.Reveal()
 		hash = &revealed
 	}
-	user, err := u.one(ctx, `update public.platform_users u set email = coalesce($3, email), name = coalesce($4, name),
+	user, err := u.one(ctx, `update {registry}.platform_users u set email = coalesce($3, email), name = coalesce($4, name),
 		password_hash = coalesce($5, password_hash) where id = $1 and version = $2 returning `+userColumns,
 		read.ID, read.Version, c.Email, c.Name, hash)
 	if errors.Is(err, ErrUserNotFound) {
@@ -122,7 +123,7 @@ func (u *Users) Enable(ctx context.Context, id int64) (User, error) {
 }
 
 func (u *Users) set(ctx context.Context, verb, set string, id int64) (User, error) {
-	user, err := u.one(ctx, "update public.platform_users u set "+set+" where id = $1 returning "+userColumns, id)
+	user, err := u.one(ctx, "update {registry}.platform_users u set "+set+" where id = $1 returning "+userColumns, id)
 	if err != nil {
 		return User{}, fmt.Errorf("%s user %d: %w", verb, id, err)
 	}
@@ -131,7 +132,7 @@ func (u *Users) set(ctx context.Context, verb, set string, id int64) (User, erro
 
 // Delete removes a user, or returns [ErrUserNotFound]. What logs say of its id stays true: none is given out twice.
 func (u *Users) Delete(ctx context.Context, id int64) error {
-	if _, err := u.one(ctx, "delete from public.platform_users u where id = $1 returning "+userColumns, id); err != nil {
+	if _, err := u.one(ctx, "delete from {registry}.platform_users u where id = $1 returning "+userColumns, id); err != nil {
 		return fmt.Errorf("delete user %d: %w", id, err)
 	}
 	return nil

@@ -62,6 +62,11 @@ func TestEverythingExportedIsDocumented(t *testing.T) {
 	report(t, checkExportedDocs(tree(t)))
 }
 
+func TestNoStatementNamesTheRegistrysSchemaByItself(t *testing.T) {
+	t.Parallel()
+	report(t, checkRegistrySQL(tree(t)))
+}
+
 func TestOnlyKnownDirectoriesAreAtTheTop(t *testing.T) {
 	t.Parallel()
 	entries, err := os.ReadDir(root)

@@ -72,7 +72,7 @@ var layers = []layer{
 		packages: []string{
 			"tenancy/audit", "tenancy/backup", "tenancy/ratelimit", "tenancy/metrics", "tenancy/quarantine", "tenancy/tenancytest",
 		},
-		imports: []string{"tenancy/backup/archive", "tenancy", "migrate", "schemactx"},
+		imports: []string{"tenancy/backup/archive", "tenancy", "internal/registrydb", "migrate", "schemactx"},
 		why:     "operational concerns are chosen one by one, so none may bring another",
 	},
 	{
@@ -82,8 +82,13 @@ var layers = []layer{
 	},
 	{
 		packages: []string{"tenancy"},
-		imports:  []string{"schemactx"},
+		imports:  []string{"internal/registrydb", "schemactx"},
 		why:      "it knows migrations as an interface only, so that a program may bring its own",
+	},
+	{
+		packages: []string{"internal/registrydb"},
+		imports:  []string{"schemactx"},
+		why:      "it names the registry's schema for the packages that have tables there, and knows none of the tables",
 	},
 	{
 		packages: []string{"migrate"},

@@ -157,7 +157,7 @@ func (f Filter) sql(limit int) (string, []any, error) {
 		}
 		where("(at, chain, position) "+compare+" ($%d, $%d, $%d) and at "+compare+"= $%d", p.at, [16]byte(p.chain), p.position, p.at)
 	}
-	sql := "select " + recordColumns + " from public.audit_log"
+	sql := "select " + recordColumns + " from {registry}.audit_log"
 	if len(conditions) > 0 {
 		sql += " where " + strings.Join(conditions, " and ")
 	}

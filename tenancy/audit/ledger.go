@@ -68,7 +68,7 @@ func (l *Log) WriteTx(ctx context.Context, tx Tx, e Entry) error {
 // append puts e behind the last row of its tenant's ledger. The row of the ledger stays locked until the transaction ends.
 func (l *Log) append(ctx context.Context, tx Tx, e entry) error {
 	e.tidy()
-	before, last, err := readTip(ctx, tx, "public.audit_tip($1)", e.tenant)
+	before, last, err := readTip(ctx, tx, l.schema.SQL("{registry}.audit_tip($1)"), e.tenant)
 	if err != nil {
 		return err
 	}
@@ -79,13 +79,13 @@ func (l *Log) append(ctx context.Context, tx Tx, e entry) error {
 	if before.Position == 0 || c.month != m {
 		var opened row
 		l.ledger.with(func(h *hasher) { c, opened = newChain(h, m, before, l.writer.ownOf(e.tenant, now)) })
-		if err := appendLedger(ctx, tx, &opened, c.head()); err != nil {
+		if err := l.appendLedger(ctx, tx, &opened, c.head()); err != nil {
 			return err
 		}
 	}
 	var r row
 	l.ledger.with(func(h *hasher) { r = c.add(h, e) })
-	return appendLedger(ctx, tx, &r, c.head())
+	return l.appendLedger(ctx, tx, &r, c.head())
 }
 
 // readTip reads the last row of a tenant's ledger from a table or function of that shape. Without one it is zero.
@@ -101,12 +101,12 @@ func readTip(ctx context.Context, db Tx, from string, tenant int64) (h Head, las
 	return h, last, err
 }
 
-func appendLedger(ctx context.Context, tx Tx, r *row, h Head) error {
+func (l *Log) appendLedger(ctx context.Context, tx Tx, r *row, h Head) error {
 	var ip *netip.Addr
 	if r.ip.IsValid() {
 		ip = &r.ip
 	}
-	return tx.QueryRow(ctx, "select public.audit_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)::text",
+	return tx.QueryRow(ctx, l.schema.SQL("select {registry}.audit_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)::text"),
 		r.tenant, h.Month, [16]byte(r.chain), r.position, time.UnixMicro(r.at), string(r.action), r.actor, r.slug, r.schema,
 		ip, r.requestID, r.details, r.hash[:], h.Digest[:]).Scan(new(string))
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"github.com/oryne/pgtenant/internal/registrydb"
 )
 
 // Log writes entries. [Log.Record] gives them to a goroutine that writes them in batches; [Log.Write] and [Log.WriteTx] write
@@ -12,6 +14,7 @@ import (
 type Log struct {
 	cfg     Config
 	db      DB
+	schema  registrydb.Schema
 	queue   *queue
 	writer  *writer
 	stats   counters

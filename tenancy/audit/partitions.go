@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/internal/registrydb"
 )
 
 // The defaults of a [KeeperConfig].
@@ -39,7 +41,7 @@ type KeeperConfig struct {
 // Keeper keeps the months of the log: it makes those to come and removes those that are over. It is safe for concurrent use,
 // also by several processes.
 type Keeper struct {
-	owner  *pgxpool.Pool
+	owner  *registrydb.Pool
 	cfg    KeeperConfig
 	reader *Reader
 }
@@ -72,7 +74,7 @@ func NewKeeper(owner *pgxpool.Pool, cfg KeeperConfig) (*Keeper, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Keeper{owner: owner, cfg: cfg, reader: reader}, nil
+	return &Keeper{owner: registrydb.Schema{}.Pool(owner), cfg: cfg, reader: reader}, nil
 }
 
 // MaintainReport says what [Keeper.Maintain] did.
@@ -97,7 +99,7 @@ func (k *Keeper) Maintain(ctx context.Context) (MaintainReport, error) {
 		var made bool
 		var moved int64
 		err := k.change(ctx, func(tx pgx.Tx) (err error) {
-			made, moved, err = makePartition(ctx, tx, m)
+			made, moved, err = k.makePartition(ctx, tx, m)
 			return err
 		})
 		if err != nil {
@@ -123,7 +125,7 @@ func (k *Keeper) now() month { return monthOf(k.cfg.Clock()) }
 
 // wanted returns the months that are to have a partition and have none.
 func (k *Keeper) wanted(ctx context.Context) ([]month, error) {
-	months, err := queryMonths(ctx, k.owner, "select distinct month from public.audit_log_default where month <= $1 order by month",
+	months, err := queryMonths(ctx, k.owner, "select distinct month from {registry}.audit_log_default where month <= $1 order by month",
 		(k.now() + month(k.cfg.Ahead)).first()) // those beyond wait: a clock was wrong, or somebody wants many partitions
 	if err != nil {
 		return nil, err
@@ -152,10 +154,10 @@ func (k *Keeper) wanted(ctx context.Context) ([]month, error) {
 // partitions returns the months that have one, by the names that makePartition gives.
 func (k *Keeper) partitions(ctx context.Context) ([]month, error) {
 	return queryMonths(ctx, k.owner, `select to_date(substr(c.relname, 11), 'YYYY_MM') from pg_inherits i join pg_class c on c.oid = i.inhrelid
-		where i.inhparent = 'public.audit_log'::regclass and c.relname ~ '^audit_log_\d{4,}_\d\d$' order by 1`)
+		where i.inhparent = '{registry}.audit_log'::regclass and c.relname ~ '^audit_log_\d{4,}_\d\d$' order by 1`)
 }
 
-func queryMonths(ctx context.Context, db *pgxpool.Pool, sql string, args ...any) ([]month, error) {
+func queryMonths(ctx context.Context, db *registrydb.Pool, sql string, args ...any) ([]month, error) {
 	rows, err := db.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, err
@@ -175,7 +177,7 @@ func (k *Keeper) change(ctx context.Context, fn func(tx pgx.Tx) error) (err erro
 				return err
 			}
 			// One keeper at a time. Readers and writers do not meet this lock.
-			if _, err := tx.Exec(ctx, "lock table public.audit_checkpoints in share update exclusive mode"); err != nil {
+			if _, err := tx.Exec(ctx, "lock table {registry}.audit_checkpoints in share update exclusive mode"); err != nil {
 				return err
 			}
 			return fn(tx)
@@ -188,24 +190,24 @@ func (k *Keeper) change(ctx context.Context, fn func(tx pgx.Tx) error) (err erro
 }
 
 // makePartition makes that of a month, unless somebody was faster, with the month's rows out of the default partition.
-func makePartition(ctx context.Context, tx pgx.Tx, m month) (made bool, moved int64, err error) {
+func (k *Keeper) makePartition(ctx context.Context, tx pgx.Tx, m month) (made bool, moved int64, err error) {
 	var there bool
-	if err := tx.QueryRow(ctx, "select to_regclass($1) is not null", "public."+m.table()).Scan(&there); err != nil || there {
+	if err := tx.QueryRow(ctx, "select to_regclass($1) is not null", k.owner.Schema().SQL("{registry}.")+m.table()).Scan(&there); err != nil || there {
 		return false, 0, err
 	}
 	from, to := m.first().Format(time.DateOnly), (m + 1).first().Format(time.DateOnly)
 	// Attached behind the move, as PostgreSQL refuses a partition for which the default one has rows.
-	_, err = tx.Exec(ctx, fmt.Sprintf(`create table public.%s (like public.audit_log including defaults including constraints);
-		lock table public.audit_log_default in access exclusive mode`, m.table()))
+	_, err = tx.Exec(ctx, fmt.Sprintf(`create table {registry}.%s (like {registry}.audit_log including defaults including constraints);
+		lock table {registry}.audit_log_default in access exclusive mode`, m.table()))
 	if err != nil {
 		return false, 0, err
 	}
-	tag, err := tx.Exec(ctx, fmt.Sprintf(`with moved as (delete from public.audit_log_default where month = '%s' returning *)
-		insert into public.%s select * from moved`, from, m.table()))
+	tag, err := tx.Exec(ctx, fmt.Sprintf(`with moved as (delete from {registry}.audit_log_default where month = '%s' returning *)
+		insert into {registry}.%s select * from moved`, from, m.table()))
 	if err != nil {
 		return false, 0, err
 	}
-	_, err = tx.Exec(ctx, fmt.Sprintf("alter table public.audit_log attach partition public.%s for values from ('%s') to ('%s')", m.table(), from, to))
+	_, err = tx.Exec(ctx, fmt.Sprintf("alter table {registry}.audit_log attach partition {registry}.%s for values from ('%s') to ('%s')", m.table(), from, to))
 	return true, tag.RowsAffected(), err
 }
 
@@ -238,7 +240,7 @@ func (k *Keeper) expire(ctx context.Context, report *MaintainReport) error {
 func (k *Keeper) remove(ctx context.Context, m month) (chains int, err error) {
 	err = k.change(ctx, func(tx pgx.Tx) error {
 		// Nobody adds rows, and readers may go on until the end.
-		if _, err := tx.Exec(ctx, fmt.Sprintf("lock table public.%s in exclusive mode", m.table())); err != nil {
+		if _, err := tx.Exec(ctx, fmt.Sprintf("lock table {registry}.%s in exclusive mode", m.table())); err != nil {
 			return err
 		}
 		heads, problems, err := k.reader.verifyMonth(ctx, tx, m)
@@ -252,14 +254,14 @@ func (k *Keeper) remove(ctx context.Context, m month) (chains int, err error) {
 		// A chain has a checkpoint already where a part of it came late, out of a spill, after its month was removed.
 		for _, h := range heads {
 			mac := k.reader.mac(h)
-			if _, err := tx.Exec(ctx, `insert into public.audit_checkpoints (chain, month, position, digest, mac) values ($1, $2, $3, $4, $5)
+			if _, err := tx.Exec(ctx, `insert into {registry}.audit_checkpoints (chain, month, position, digest, mac) values ($1, $2, $3, $4, $5)
 				on conflict (chain) do update set position = excluded.position, digest = excluded.digest, mac = excluded.mac, removed_at = default`,
 				[16]byte(h.Chain), h.Month, h.Position, h.Digest[:], mac[:]); err != nil {
 				return err
 			}
 		}
-		_, err = tx.Exec(ctx, fmt.Sprintf(`delete from public.audit_heads where month = '%s'; alter table public.audit_log detach partition public.%s;
-			drop table public.%[2]s`, m.first().Format(time.DateOnly), m.table()))
+		_, err = tx.Exec(ctx, fmt.Sprintf(`delete from {registry}.audit_heads where month = '%s'; alter table {registry}.audit_log detach partition {registry}.%s;
+			drop table {registry}.%[2]s`, m.first().Format(time.DateOnly), m.table()))
 		return err
 	})
 	if errors.Is(err, ErrTampered) {

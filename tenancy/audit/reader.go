@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oryne/pgtenant/internal/registrydb"
 	"github.com/oryne/pgtenant/schemactx"
 )
 
@@ -48,7 +49,7 @@ func NewReader(db Querier, cfg ReaderConfig) (*Reader, error) {
 	if len(keys) == 0 {
 		keys = [][]byte{nil}
 	}
-	return &Reader{db: db, keys: keys}, nil
+	return &Reader{db: registrydb.Schema{}.Reader(db), keys: keys}, nil
 }
 
 // Record is an entry as it was written.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oryne/pgtenant/internal/registrydb"
 	"github.com/oryne/pgtenant/schemactx"
 )
 
@@ -47,11 +48,13 @@ func (r Rights) sql() (string, error) {
 	if len(r.Writers)+len(r.Readers) == 0 {
 		return "", errors.New("audit: Rights name no role")
 	}
+	schema := registrydb.Schema{}
 	seen := map[string]bool{}
-	tables := "public." + strings.Join(logTables, ", public.")
+	tables := schema.SQL("{registry}." + strings.Join(logTables, ", {registry}."))
 	// The lock is for two who grant at once, which PostgreSQL answers with "tuple concurrently updated".
 	b := &strings.Builder{}
-	fmt.Fprintf(b, "lock table public.audit_checkpoints in share update exclusive mode; revoke all on %s from public;", tables)
+	add := func(format string, args ...any) { fmt.Fprintf(b, schema.SQL(format)+";", args...) } // roles have no mark
+	add("lock table {registry}.audit_checkpoints in share update exclusive mode; revoke all on %s from public", tables)
 	grant := func(roles []string, grants ...string) error {
 		for _, role := range roles {
 			if seen[role] {
@@ -62,21 +65,21 @@ func (r Rights) sql() (string, error) {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(b, "revoke all on %s from %s; revoke all on function public.audit_tip, public.audit_append from %s;", tables, quoted, quoted)
-			fmt.Fprintf(b, "revoke insert (%s), select (%[1]s), update (%[1]s), references (%[1]s) on public.audit_log from %s;",
+			add("revoke all on %s from %s; revoke all on function {registry}.audit_tip, {registry}.audit_append from %s", tables, quoted, quoted)
+			add("revoke insert (%s), select (%[1]s), update (%[1]s), references (%[1]s) on {registry}.audit_log from %s",
 				strings.Join(logColumns, ", "), quoted)
-			fmt.Fprintf(b, "revoke insert (%s), select (%[1]s), update (%[1]s), references (%[1]s) on public.audit_heads from %s;", headColumns, quoted)
+			add("revoke insert (%s), select (%[1]s), update (%[1]s), references (%[1]s) on {registry}.audit_heads from %s", headColumns, quoted)
 			for _, g := range grants {
-				fmt.Fprintf(b, "grant %s to %s;", g, quoted)
+				add("grant "+g+" to %s", quoted)
 			}
 		}
 		return nil
 	}
 	err := errors.Join(
-		grant(r.Writers, fmt.Sprintf("insert (%s) on public.audit_log", strings.Join(logColumns, ", ")),
-			fmt.Sprintf("insert (%s) on public.audit_heads", headColumns),
-			"execute on function public.audit_tip, public.audit_append", "usage on schema public"),
-		grant(r.Readers, "select on "+tables, "usage on schema public"))
+		grant(r.Writers, fmt.Sprintf("insert (%s) on {registry}.audit_log", strings.Join(logColumns, ", ")),
+			fmt.Sprintf("insert (%s) on {registry}.audit_heads", headColumns),
+			"execute on function {registry}.audit_tip, {registry}.audit_append", "usage on schema {registry}"),
+		grant(r.Readers, "select on "+tables, "usage on schema {registry}"))
 	return b.String(), err
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oryne/pgtenant/internal/registrydb"
 	"github.com/oryne/pgtenant/schemactx"
 )
 
@@ -32,6 +33,7 @@ var logColumns = []string{
 // store writes batches into the database.
 type store struct {
 	db      DB
+	schema  registrydb.Schema
 	timeout time.Duration
 }
 
@@ -47,8 +49,8 @@ func (s *store) context(ctx context.Context) (context.Context, context.CancelFun
 func (s *store) copy(ctx context.Context, b batch) error {
 	ctx, cancel := s.context(ctx)
 	defer cancel()
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		if _, err := tx.CopyFrom(ctx, pgx.Identifier{"public", "audit_log"}, logColumns, newCopySource(b.rows)); err != nil {
+	return pgx.BeginFunc(ctx, s.schema.Beginner(s.db), func(tx pgx.Tx) error {
+		if _, err := tx.CopyFrom(ctx, pgx.Identifier{s.schema.Name(), "audit_log"}, logColumns, newCopySource(b.rows)); err != nil {
 			return err
 		}
 		return insertHead(ctx, tx, b.head)
@@ -56,7 +58,7 @@ func (s *store) copy(ctx context.Context, b batch) error {
 }
 
 func insertHead(ctx context.Context, tx pgx.Tx, h Head) error {
-	_, err := tx.Exec(ctx, `insert into public.audit_heads (chain, position, month, digest) values ($1, $2, $3, $4)
+	_, err := tx.Exec(ctx, `insert into {registry}.audit_heads (chain, position, month, digest) values ($1, $2, $3, $4)
 		on conflict do nothing`, [16]byte(h.Chain), h.Position, h.Month, h.Digest[:])
 	return err
 }
@@ -67,8 +69,8 @@ func (s *store) again(ctx context.Context, b batch) error {
 	ctx, cancel := s.context(ctx)
 	defer cancel()
 	c := columnsOf(b.rows)
-	return pgx.BeginFunc(ctx, s.db, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `insert into public.audit_log
+	return pgx.BeginFunc(ctx, s.schema.Beginner(s.db), func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `insert into {registry}.audit_log
 				(month, chain, position, tenant_id, seq, at, action, actor, slug, schema_name, ip, request_id, details, hash)
 			select * from unnest($1::date[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::text[], $8::text[],
 				$9::text[], $10::text[], $11::inet[], $12::text[], $13::jsonb[], $14::bytea[])

@@ -56,7 +56,7 @@ func (v *verification) all(ctx context.Context, opts VerifyOptions) error {
 	for _, h := range opts.Heads {
 		v.expected[h.Chain] = append(v.expected[h.Chain], h)
 	}
-	tips, err := query(ctx, v.db, scanHead, "select chain, month, position, digest from public.audit_ledger where position > 0")
+	tips, err := query(ctx, v.db, scanHead, "select chain, month, position, digest from {registry}.audit_ledger where position > 0")
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (r *Reader) verifyMonth(ctx context.Context, db Querier, m month) ([]Head, 
 // expect reads how far chains have come at least, before their rows are read. The digests on the way are read with the rows.
 func (v *verification) expect(ctx context.Context, where string) error {
 	v.expected, v.finals = map[ChainID][]Head{}, map[ChainID]Head{}
-	heads, err := query(ctx, v.db, scanHead, "select distinct on (chain) chain, month, position, digest from public.audit_heads"+where+
+	heads, err := query(ctx, v.db, scanHead, "select distinct on (chain) chain, month, position, digest from {registry}.audit_heads"+where+
 		" order by chain, position desc")
 	if err != nil {
 		return err
@@ -126,7 +126,7 @@ func (v *verification) loadCheckpoints(ctx context.Context) error {
 		c.head.Chain = id
 		copy(c.head.Digest[:], digest)
 		return c, err
-	}, "select chain, month, position, digest, mac from public.audit_checkpoints")
+	}, "select chain, month, position, digest, mac from {registry}.audit_checkpoints")
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (r *Reader) ours(h Head, mac []byte) bool {
 
 // chains checks all chains that have rows.
 func (v *verification) chains(ctx context.Context, where string) error {
-	ids, err := query(ctx, v.db, pgx.RowTo[[16]byte], "select chain from public.audit_log"+where+" group by chain order by min(month), chain")
+	ids, err := query(ctx, v.db, pgx.RowTo[[16]byte], "select chain from {registry}.audit_log"+where+" group by chain order by min(month), chain")
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func (v *verification) chains(ctx context.Context, where string) error {
 
 // chain checks one.
 func (v *verification) chain(ctx context.Context, c *checker, id ChainID) error {
-	heads, err := query(ctx, v.db, scanHead, "select chain, month, position, digest from public.audit_heads where chain = $1 order by position", [16]byte(id))
+	heads, err := query(ctx, v.db, scanHead, "select chain, month, position, digest from {registry}.audit_heads where chain = $1 order by position", [16]byte(id))
 	if err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ func (v *verification) chain(ctx context.Context, c *checker, id ChainID) error 
 	w := &walk{to: v, checker: c, heads: heads, last: Head{Chain: id, Position: base.Position, Digest: base.Digest}}
 	c.begin(partial)
 	problems := len(v.report.Problems) + v.report.More
-	err = each(ctx, v.db, w.row, "select "+recordColumns+" from public.audit_log where chain = $1 order by position, month", [16]byte(id))
+	err = each(ctx, v.db, w.row, "select "+recordColumns+" from {registry}.audit_log where chain = $1 order by position, month", [16]byte(id))
 	if err != nil {
 		return err
 	}
@@ -311,7 +311,7 @@ func (v *verification) checkLinks(ctx context.Context) error {
 		}
 		same := there.Position >= l.to.Position
 		if same && there.Position > l.to.Position {
-			heads, err := query(ctx, v.db, scanHead, "select chain, month, position, digest from public.audit_heads where chain = $1 and position = $2",
+			heads, err := query(ctx, v.db, scanHead, "select chain, month, position, digest from {registry}.audit_heads where chain = $1 and position = $2",
 				[16]byte(l.to.Chain), l.to.Position)
 			if err != nil {
 				return err
@@ -350,8 +350,8 @@ func parseLink(details string) (h Head, ok bool) {
 // in a log of another machine, on paper, or with a notary.
 func (r *Reader) Heads(ctx context.Context) ([]Head, error) {
 	heads, err := query(ctx, r.db, scanHead, `select * from (
-			select distinct on (chain) chain, month, position, digest from public.audit_heads order by chain, position desc) h
-		union all select chain, month, position, digest from public.audit_ledger where position > 0
+			select distinct on (chain) chain, month, position, digest from {registry}.audit_heads order by chain, position desc) h
+		union all select chain, month, position, digest from {registry}.audit_ledger where position > 0
 		order by month, chain`)
 	if err != nil {
 		return nil, fmt.Errorf("read audit heads: %w", err)

@@ -25,7 +25,7 @@ func (r *Reader) verifyTenant(ctx context.Context, tenant int64, report *Report)
 	if err := v.loadCheckpoints(ctx); err != nil {
 		return err
 	}
-	tips, err := query(ctx, r.db, scanHead, "select chain, month, position, digest from public.audit_ledger where tenant_id = $1 and position > 0", tenant)
+	tips, err := query(ctx, r.db, scanHead, "select chain, month, position, digest from {registry}.audit_ledger where tenant_id = $1 and position > 0", tenant)
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (r *Reader) verifyTenant(ctx context.Context, tenant int64, report *Report)
 		}
 		c.row(s)
 		last[s.chain] = s.position
-	}, "select "+recordColumns+" from public.audit_log where tenant_id = $1 order by chain, seq, position, month", tenant)
+	}, "select "+recordColumns+" from {registry}.audit_log where tenant_id = $1 order by chain, seq, position, month", tenant)
 	if err != nil {
 		return err
 	}
@@ -77,16 +77,16 @@ func explained(problems []Problem, gap Problem) bool {
 
 // gaps returns which positions are missing in the chains. The heads are read first: rows that come meanwhile are behind them.
 func (r *Reader) gaps(ctx context.Context) ([]Problem, error) {
-	heads, err := query(ctx, r.db, scanHead, "select distinct on (chain) chain, month, position, digest from public.audit_heads order by chain, position desc")
+	heads, err := query(ctx, r.db, scanHead, "select distinct on (chain) chain, month, position, digest from {registry}.audit_heads order by chain, position desc")
 	if err != nil {
 		return nil, err
 	}
-	ends, err := query(ctx, r.db, pgx.RowToStructByPos[end], "select chain, max(position) from public.audit_log group by chain")
+	ends, err := query(ctx, r.db, pgx.RowToStructByPos[end], "select chain, max(position) from {registry}.audit_log group by chain")
 	if err != nil {
 		return nil, err
 	}
 	gaps, err := query(ctx, r.db, scanGap, `select chain, before + 1, position - 1 from (
-			select chain, position, lag(position, 1, 0::bigint) over (partition by chain order by position) as before from public.audit_log) as p
+			select chain, position, lag(position, 1, 0::bigint) over (partition by chain order by position) as before from {registry}.audit_log) as p
 		where position > before + 1`)
 	if err != nil {
 		return nil, err

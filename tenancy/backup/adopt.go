@@ -175,7 +175,7 @@ func (a *adopting) judge(ctx context.Context, id int64, info Info) (string, erro
 		return fmt.Sprintf("its receipt is of tenant %d", info.TenantID), nil
 	}
 	var known bool
-	err := a.s.cfg.Registry.QueryRow(ctx, `select exists (select from public.schema_names where name = $1 and tenant_id = $2)`,
+	err := a.s.registry.QueryRow(ctx, `select exists (select from {registry}.schema_names where name = $1 and tenant_id = $2)`,
 		info.Schema, id).Scan(&known)
 	if err != nil {
 		return "", err
@@ -204,7 +204,7 @@ func (a *adopting) judgeGone(ctx context.Context, id int64, name string) (string
 		return "", nil
 	}
 	var created time.Time
-	err := a.s.cfg.Registry.QueryRow(ctx, "select min(taken_at) from public.schema_names where tenant_id = $1", id).Scan(&created)
+	err := a.s.registry.QueryRow(ctx, "select min(taken_at) from {registry}.schema_names where tenant_id = $1", id).Scan(&created)
 	if err != nil {
 		return "", err
 	}
@@ -290,7 +290,7 @@ func (s *Service) moveReceipt(ctx context.Context, info Info) error {
 
 // renamedRun writes the new name of an archive where a [Schedule] has noted the former one.
 func (s *Service) renamedRun(ctx context.Context, from, to string) error {
-	_, err := s.cfg.Registry.Exec(ctx, "update public.backup_runs set name = $2 where name = $1", from, to)
+	_, err := s.registry.Exec(ctx, "update {registry}.backup_runs set name = $2 where name = $1", from, to)
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) && pgErr.Code == undefinedTable {
 		return nil // the program has no schedule

@@ -90,9 +90,9 @@ func (s *Service) look(ctx context.Context, e *erasure, c *Certificate) error {
 		return err
 	}
 	left = append(left, found...)
-	found, err = names(ctx, s.cfg.Registry, `select 'registry row ' || id from public.tenants where id = $1
-		union all select 'domain ' || host from public.domains where tenant_id = $1
-		union all select 'side schema ' || schema_name from public.side_schemas where tenant_id = $1`, e.TenantID)
+	found, err = names(ctx, s.registry, `select 'registry row ' || id from {registry}.tenants where id = $1
+		union all select 'domain ' || host from {registry}.domains where tenant_id = $1
+		union all select 'side schema ' || schema_name from {registry}.side_schemas where tenant_id = $1`, e.TenantID)
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (s *Service) look(ctx context.Context, e *erasure, c *Certificate) error {
 
 // lookKept notes what the registry keeps on purpose.
 func (s *Service) lookKept(ctx context.Context, e *erasure, c *Certificate) error {
-	requests, err := names(ctx, s.cfg.Registry, "select id::text from public.drop_requests where tenant_id = $1 order by id", e.TenantID)
+	requests, err := names(ctx, s.registry, "select id::text from {registry}.drop_requests where tenant_id = $1 order by id", e.TenantID)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ type clocks struct{ process, server time.Time }
 
 // readClocks asks both.
 func (s *Service) readClocks(ctx context.Context) (c clocks, err error) {
-	err = s.cfg.Registry.QueryRow(ctx, "select pg_catalog.clock_timestamp()").Scan(&c.server)
+	err = s.registry.QueryRow(ctx, "select pg_catalog.clock_timestamp()").Scan(&c.server)
 	if err != nil {
 		return c, fmt.Errorf("read the server's clock: %w", err)
 	}

@@ -88,7 +88,7 @@ func (s *Service) Erase(ctx context.Context, p EraseParams) (Certificate, error)
 	if err != nil {
 		return fail(err)
 	}
-	if err := s.noteErasure(ctx, &t, hosts, p, "exists (select from public.tenants where id = $1)"); err != nil {
+	if err := s.noteErasure(ctx, &t, hosts, p, "exists (select from {registry}.tenants where id = $1)"); err != nil {
 		return fail(err)
 	}
 	if _, err := s.cfg.Tenants.Drop(ctx, p.DropParams); err != nil {
@@ -142,7 +142,7 @@ func (s *Service) PruneErased(ctx context.Context) (removed []string, err error)
 		names, err := s.removeAll(ctx, id)
 		removed = append(removed, names...)
 		if err == nil {
-			_, err = s.cfg.Registry.Exec(ctx, "update public.backup_erasures set archives_until = null where tenant_id = $1", id)
+			_, err = s.registry.Exec(ctx, "update {registry}.backup_erasures set archives_until = null where tenant_id = $1", id)
 		}
 		if err != nil {
 			return removed, fmt.Errorf("remove archives of erased tenant %d: %w", id, err)
@@ -157,11 +157,11 @@ func (s *Service) PruneErased(ctx context.Context) (removed []string, err error)
 // allowedSQL is a condition on the note e of an erasure: the tenant was dropped by a request of the
 // note's actor. The note alone is not enough, as it is written before the drop is allowed or
 // refused.
-const allowedSQL = `not exists (select from public.tenants t where t.id = e.tenant_id) and exists (select from public.drop_requests r
+const allowedSQL = `not exists (select from {registry}.tenants t where t.id = e.tenant_id) and exists (select from {registry}.drop_requests r
 	where r.tenant_id = e.tenant_id and r.actor = e.actor and r.schema_name = '' and r.used_at is not null)`
 
 func (s *Service) erasures(ctx context.Context, condition string) ([]int64, error) {
-	rows, err := s.cfg.Registry.Query(ctx, "select tenant_id from public.backup_erasures e where "+condition+" order by tenant_id")
+	rows, err := s.registry.Query(ctx, "select tenant_id from {registry}.backup_erasures e where "+condition+" order by tenant_id")
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +175,7 @@ func (s *Service) eraseAgain(ctx context.Context, slug string, notFound error) (
 	}
 	var id int64
 	var text []byte
-	err := s.cfg.Registry.QueryRow(ctx, `select tenant_id, certificate from public.backup_erasures e
+	err := s.registry.QueryRow(ctx, `select tenant_id, certificate from {registry}.backup_erasures e
 		where slug = $1 and `+allowedSQL+`
 		order by tenant_id desc limit 1`, slug).Scan(&id, &text)
 	switch {
@@ -207,8 +207,8 @@ func (s *Service) hostsOf(ctx context.Context, id int64) ([]string, error) {
 
 // noteErasure notes what the erasure has to remove, if the SQL condition holds.
 func (s *Service) noteErasure(ctx context.Context, t *tenancy.Tenant, hosts []string, p EraseParams, condition string) error {
-	_, err := s.cfg.Registry.Exec(ctx, `insert into public.backup_erasures (tenant_id, slug, actor, schemas, domains, keep_archives)
-		select $1, $2, $3, array_agg(name order by name <> $4, name), $5, $6 * interval '1 second' from public.schema_names where tenant_id = $1
+	_, err := s.registry.Exec(ctx, `insert into {registry}.backup_erasures (tenant_id, slug, actor, schemas, domains, keep_archives)
+		select $1, $2, $3, array_agg(name order by name <> $4, name), $5, $6 * interval '1 second' from {registry}.schema_names where tenant_id = $1
 		having `+condition+`
 		on conflict (tenant_id) do update set slug = excluded.slug, actor = excluded.actor, schemas = excluded.schemas,
 			domains = excluded.domains, keep_archives = excluded.keep_archives`,
@@ -221,8 +221,8 @@ func (s *Service) noteErasure(ctx context.Context, t *tenancy.Tenant, hosts []st
 func (s *Service) cancelErasure(ctx context.Context, id int64, actor string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
-	_, err := s.cfg.Registry.Exec(ctx, `delete from public.backup_erasures
-		where tenant_id = $1 and actor = $2 and exists (select from public.tenants where id = $1 and status <> 'dropping')`, id, actor)
+	_, err := s.registry.Exec(ctx, `delete from {registry}.backup_erasures
+		where tenant_id = $1 and actor = $2 and exists (select from {registry}.tenants where id = $1 and status <> 'dropping')`, id, actor)
 	return err
 }
 
@@ -237,8 +237,8 @@ type erasure struct {
 func (s *Service) finishErasure(ctx context.Context, id int64) (Certificate, error) {
 	e := erasure{EraseData: EraseData{TenantID: id}}
 	var seconds int64
-	err := s.cfg.Registry.QueryRow(ctx, `select slug, actor, schemas, domains, begun_at, extract(epoch from keep_archives)::bigint
-		from public.backup_erasures where tenant_id = $1`, id).Scan(&e.Slug, &e.Actor, &e.Schemas, &e.Domains, &e.begun, &seconds)
+	err := s.registry.QueryRow(ctx, `select slug, actor, schemas, domains, begun_at, extract(epoch from keep_archives)::bigint
+		from {registry}.backup_erasures where tenant_id = $1`, id).Scan(&e.Slug, &e.Actor, &e.Schemas, &e.Domains, &e.begun, &seconds)
 	if err != nil {
 		return Certificate{}, err
 	}
@@ -277,7 +277,7 @@ func (s *Service) finishErasure(ctx context.Context, id int64) (Certificate, err
 	if again.IsZero() && s.cfg.Store != nil {
 		again = c.ErasedAt.Add(abandoned)
 	}
-	_, err = s.cfg.Registry.Exec(ctx, `update public.backup_erasures set certificate = $2, archives_until = nullif($3::timestamptz, $4) where tenant_id = $1`,
+	_, err = s.registry.Exec(ctx, `update {registry}.backup_erasures set certificate = $2, archives_until = nullif($3::timestamptz, $4) where tenant_id = $1`,
 		id, text, again, time.Time{})
 	if err != nil {
 		return Certificate{}, err
@@ -292,7 +292,7 @@ func (s *Service) noteFiles(ctx context.Context, id int64) (files []string, err 
 	if err != nil {
 		return nil, err
 	}
-	err = s.cfg.Registry.QueryRow(ctx, `update public.backup_erasures
+	err = s.registry.QueryRow(ctx, `update {registry}.backup_erasures
 		set files = array(select distinct unnest(files || $2::text[]) order by 1) where tenant_id = $1 returning files`, id, now).Scan(&files)
 	return files, err
 }

@@ -147,8 +147,8 @@ func (c *Schedule) lastBackups(ctx context.Context) (map[string]time.Time, error
 			newest[tenant] = at
 		}
 	}
-	rows, err := c.s.cfg.Registry.Query(ctx, `select t.id, t.schema_name, r.name, r.taken_at
-		from public.tenants t left join public.backup_runs r on r.tenant_id = t.id and r.kind = 'backup' and r.taken_at is not null`)
+	rows, err := c.s.registry.Query(ctx, `select t.id, t.schema_name, r.name, r.taken_at
+		from {registry}.tenants t left join {registry}.backup_runs r on r.tenant_id = t.id and r.kind = 'backup' and r.taken_at is not null`)
 	if err != nil {
 		return nil, err
 	}

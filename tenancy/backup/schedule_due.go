@@ -43,7 +43,7 @@ func scanState(row pgx.CollectableRow) (s RunState, err error) {
 
 // States returns where the runs of all tenants stand, by tenant and kind. ctx governs the query.
 func (c *Schedule) States(ctx context.Context) ([]RunState, error) {
-	rows, err := c.s.cfg.Registry.Query(ctx, "select "+stateColumns+" from public.backup_runs order by tenant_id, kind")
+	rows, err := c.s.registry.Query(ctx, "select "+stateColumns+" from {registry}.backup_runs order by tenant_id, kind")
 	var states []RunState
 	if err == nil {
 		states, err = pgx.CollectRows(rows, scanState)
@@ -165,8 +165,8 @@ func (c *Schedule) mayTry(s RunState, now time.Time) bool {
 
 // forget removes the rows of tenants that are gone.
 func (c *Schedule) forget(ctx context.Context) error {
-	_, err := c.s.cfg.Registry.Exec(ctx, `delete from public.backup_runs r
-		where not exists (select from public.tenants t where t.id = r.tenant_id) and (lease_until is null or lease_until < clock_timestamp() or lease_until > clock_timestamp() + $1 * interval '1 millisecond')`,
+	_, err := c.s.registry.Exec(ctx, `delete from {registry}.backup_runs r
+		where not exists (select from {registry}.tenants t where t.id = r.tenant_id) and (lease_until is null or lease_until < clock_timestamp() or lease_until > clock_timestamp() + $1 * interval '1 millisecond')`,
 		c.longestLease().Milliseconds())
 	if err != nil {
 		return fmt.Errorf("forget the runs of tenants that are gone: %w", err)

@@ -28,7 +28,7 @@ type lease struct {
 func (c *Schedule) take(ctx context.Context, j job) (*lease, bool, error) {
 	l := &lease{c: c, job: j}
 	_, _ = rand.Read(l.holder[:]) // never fails
-	tag, err := c.s.cfg.Registry.Exec(ctx, `insert into public.backup_runs as r (tenant_id, kind, schema_name, holder, lease_until, begun_at)
+	tag, err := c.s.registry.Exec(ctx, `insert into {registry}.backup_runs as r (tenant_id, kind, schema_name, holder, lease_until, begun_at)
 		values ($1, $2, $3, $4, clock_timestamp() + $5 * interval '1 millisecond', clock_timestamp())
 		on conflict (tenant_id, kind) do update
 			set schema_name = excluded.schema_name, holder = excluded.holder, lease_until = excluded.lease_until, begun_at = excluded.begun_at
@@ -67,7 +67,7 @@ func (l *lease) renew(ctx context.Context) {
 		}
 		asked := time.Now()
 		within, cancel := context.WithTimeout(ctx, l.c.cfg.Lease/4)
-		tag, err := l.c.s.cfg.Registry.Exec(within, `update public.backup_runs set lease_until = clock_timestamp() + $4 * interval '1 millisecond'
+		tag, err := l.c.s.registry.Exec(within, `update {registry}.backup_runs set lease_until = clock_timestamp() + $4 * interval '1 millisecond'
 			where tenant_id = $1 and kind = $2 and holder = $3`, l.job.tenant.ID, string(l.job.kind), l.holder, l.c.cfg.Lease.Milliseconds())
 		cancel()
 		switch {
@@ -90,7 +90,7 @@ func (l *lease) end(ctx context.Context, info Info, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
 	good := info.Name != ""
-	tag, errEnd := l.c.s.cfg.Registry.Exec(ctx, `update public.backup_runs set holder = null, lease_until = null, ended_at = clock_timestamp(),
+	tag, errEnd := l.c.s.registry.Exec(ctx, `update {registry}.backup_runs set holder = null, lease_until = null, ended_at = clock_timestamp(),
 			failures = case when $4 then 0 else failures + $5 end, failure = $6,
 			slot = case when $4 then $7 else slot end, name = case when $4 then $8 else name end,
 			taken_at = case when $4 then $9 else taken_at end, verified_at = case when $4 then $10 else verified_at end
@@ -116,7 +116,7 @@ func failureText(err error) string {
 
 // drilled returns the archive of the tenant that was last restored into scratch, empty for none.
 func (c *Schedule) drilled(ctx context.Context, tenant int64) (name string, err error) {
-	err = c.s.cfg.Registry.QueryRow(ctx, "select name from public.backup_runs where tenant_id = $1 and kind = 'verify'", tenant).Scan(&name)
+	err = c.s.registry.QueryRow(ctx, "select name from {registry}.backup_runs where tenant_id = $1 and kind = 'verify'", tenant).Scan(&name)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return "", nil
 	}

@@ -3,11 +3,14 @@ package backup
 import (
 	"errors"
 	"time"
+
+	"github.com/oryne/pgtenant/internal/registrydb"
 )
 
 // Service backs up tenants. It is safe for concurrent use.
 type Service struct {
 	cfg        Config
+	registry   *registrydb.Pool
 	references references
 	clock      func() time.Time
 }
@@ -18,7 +21,7 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{cfg: cfg, references: references{gate: make(chan struct{}, 1)}, clock: time.Now}, nil
+	return &Service{cfg: cfg, registry: registrydb.Schema{}.Pool(cfg.Registry), references: references{gate: make(chan struct{}, 1)}, clock: time.Now}, nil
 }
 
 // errNoStore is returned by what needs [Config].Store.
