@@ -59,8 +59,13 @@ func setupSchemas(ctx context.Context, tx pgx.Tx, cfg SetupConfig, database stri
 		}
 		switch ofExtensions := len(cfg.Extensions) > 0 && schema == cfg.ExtensionSchema; {
 		case ofExtensions:
-			makeSchema := wish{sql: []string{"create schema " + quoted}, so: there}
-			made, err := attempt(ctx, tx, []change{{makeSchema, ownership(database)}})
+			sql := "create schema " + quoted
+			statements, err := asOwner(ctx, tx, "", sql)
+			if err != nil {
+				return nil, err
+			}
+			makeSchema := wish{what: sql, sql: statements, so: there}
+			made, err := attempt(ctx, tx, []change{{makeSchema, createOnDatabase(database)}})
 			if err != nil {
 				return nil, err
 			}
@@ -85,7 +90,7 @@ type ExtensionAction struct {
 	Name    string
 	Schema  string // that it is in; "" where there is none
 	Outcome ActionOutcome
-	Err     error // why it could not be made, a *pgconn.PgError; nil otherwise
+	Err     error // why it could not be made: a *pgconn.PgError, in a [PrivilegeError] if CREATE on the database is missing; or nil
 }
 
 // String returns the action as one line for a log.
@@ -105,7 +110,7 @@ func (a ExtensionAction) String() string {
 // that cannot be one.
 type ExtensionError struct {
 	Name string
-	Err  error // a *pgconn.PgError, or what is wrong with the name
+	Err  error // that of the [ExtensionAction], or what is wrong with the name
 }
 
 // Error returns the name, what to do, and the server's message.
@@ -116,6 +121,7 @@ func (e *ExtensionError) Unwrap() error { return e.Err }
 
 func (e *ExtensionError) reason() string {
 	switch {
+	case errors.As(e.Err, new(*PrivilegeError)):
 	case stateIs(e.Err, stateInsufficientRights):
 		return "this login may not create it: have a superuser do so, or the provider of the database: " + e.Err.Error()
 	case stateIs(e.Err, stateUndefinedFile), stateIs(e.Err, stateFeatureUnsupported) && strings.Contains(e.Err.Error(), "not available"):
@@ -125,7 +131,7 @@ func (e *ExtensionError) reason() string {
 }
 
 // setupExtensions creates the missing extensions, each behind a savepoint, so that a failure does not stop the others.
-func setupExtensions(ctx context.Context, tx pgx.Tx, cfg SetupConfig) ([]ExtensionAction, error) {
+func setupExtensions(ctx context.Context, tx pgx.Tx, cfg SetupConfig, database string) ([]ExtensionAction, error) {
 	actions := make([]ExtensionAction, len(cfg.Extensions))
 	for i, name := range cfg.Extensions {
 		a := ExtensionAction{Name: name, Outcome: ActionAlready}
@@ -139,7 +145,10 @@ func setupExtensions(ctx context.Context, tx pgx.Tx, cfg SetupConfig) ([]Extensi
 				if !refuses(err) {
 					return nil, &ExtensionError{Name: name, Err: err}
 				}
-				a.Outcome, a.Err = ActionImpossible, err
+				a.Outcome = ActionImpossible
+				if a.Err, err = whyNoExtension(ctx, tx, cfg, name, database, err); err != nil {
+					return nil, err
+				}
 			} else if a.Schema, err = schemaOfExtension(ctx, tx, name); err != nil {
 				return nil, err
 			}
@@ -157,17 +166,44 @@ func schemaOfExtension(ctx context.Context, tx pgx.Tx, name string) (schema stri
 }
 
 func createExtension(ctx context.Context, tx pgx.Tx, name, schema string) error {
+	sql, err := extensionSQL(name, schema)
+	if err != nil {
+		return err
+	}
+	statements, err := asOwner(ctx, tx, "", sql)
+	if err != nil {
+		return err
+	}
+	return pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error { return execAll(ctx, tx, statements...) })
+}
+
+func extensionSQL(name, schema string) (string, error) {
 	quoted, err := QuoteName(name)
 	if err != nil {
-		return err
+		return "", err
 	}
 	in, err := QuoteName(schema)
-	if err != nil {
-		return err
+	return "create extension " + quoted + " schema " + in + " cascade", err
+}
+
+// whyNoExtension returns the server's answer to CREATE EXTENSION. If the extension is a trusted one,
+// so that CREATE on the database would do, and the login lacks that, it returns a [PrivilegeError].
+func whyNoExtension(ctx context.Context, tx pgx.Tx, cfg SetupConfig, name, database string, answer error) (error, error) {
+	if !stateIs(answer, stateInsufficientRights) {
+		return answer, nil
 	}
-	return pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
-		return execAll(ctx, tx, "create extension "+quoted+" schema "+in+" cascade")
-	})
+	var lacks bool
+	err := tx.QueryRow(ctx, `select not has_database_privilege(current_database(), 'create') and exists (
+		select from pg_available_extensions e join pg_available_extension_versions v on v.name = e.name and v.version = e.default_version
+		where e.name = $1 and v.trusted)`, name).Scan(&lacks)
+	if err != nil || !lacks {
+		return answer, err
+	}
+	sql, err := extensionSQL(name, cfg.ExtensionSchema)
+	if err != nil {
+		return nil, err
+	}
+	return change{wish{sql: []string{sql}}, createOnDatabase(database)}.refused(ctx, tx, answer)
 }
 
 // refuses reports whether an error is the server's answer to that statement, and not the end of the

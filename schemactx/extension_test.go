@@ -86,6 +86,28 @@ func TestSetupSaysWhichExtensionsTheAdministratorMayNotCreate(t *testing.T) {
 	assert.ErrorContains(t, report.Err(), "this login may not create it")
 }
 
+// A trusted extension needs no superuser: CREATE on the database, which its owner can grant.
+func TestSetupSaysWhatATrustedExtensionNeeds(t *testing.T) {
+	t.Parallel()
+	pg := pgtest.New(t)
+	provider, theirs := loginOf(t, pg, "provider", "nosuperuser")
+	superuser(t, pg, "alter database %s owner to %s; create schema extensions", pg.Name, provider)
+	dba, pool := loginOf(t, pg, "dba", "createrole")
+	cfg := schemactx.SetupConfig{Extensions: []string{"citext", "pageinspect"}}
+	report := setupOf(t, pool, pg.RolePrefix, cfg)
+	var e *schemactx.PrivilegeError
+	require.ErrorAs(t, report.Extensions[0].Err, &e)
+	assert.Equal(t, schemactx.PrivilegeError{
+		Login: dba, Statement: `create extension "citext" schema "extensions" cascade`, Missing: `CREATE on database "` + pg.Name + `"`,
+		By: []string{provider}, Err: e.Err,
+	}, *e)
+	assert.ErrorContains(t, report.Err(), `extension "citext": role "`+dba+`" cannot run: create extension "citext"`)
+	assert.NotErrorAs(t, report.Extensions[1].Err, new(*schemactx.PrivilegeError))
+	_, err := theirs.Exec(t.Context(), "grant create on database "+pg.Name+" to "+dba)
+	require.NoError(t, err)
+	assert.Equal(t, schemactx.ActionDone, setupOf(t, pool, pg.RolePrefix, cfg).Extensions[0].Outcome)
+}
+
 func TestSetupRefusesNamesBeforeItBegins(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)

@@ -98,10 +98,15 @@ func roleComment(database string) string { return "pgtenant role of database " +
 
 // ours returns an error for a role that was not made for the database.
 func (st roleState) ours(name, database string) error {
-	if st.exists && st.comment != roleComment(database) {
+	switch {
+	case !st.exists || st.comment == roleComment(database):
+		return nil
+	case st.comment != "":
 		return fmt.Errorf("role %q exists and was not made for database %q: %w", name, database, ErrTaken)
 	}
-	return nil
+	// It may be another program's, whose rights the owner would change and whose password Setup would.
+	return fmt.Errorf("role %q exists and does not say that it was made for database %q (if it was, run: comment on role %s is %s): %w",
+		name, database, quoteForMessage(name), quoteLiteral(roleComment(database)), ErrTaken)
 }
 
 // wishRole creates a role with the given attributes, or finds that it was made for this database.

@@ -59,7 +59,10 @@ type SetupConfig struct {
 // [SetupReport.Err]; a refusal is no error. MANAGED.md is about managed services.
 //
 // Setup is one transaction, followed by one for each password. ctx governs all of them. Setup can
-// be run again: it makes what is missing and leaves the rest as it is. The report has the role
+// be run again: it makes what is missing and leaves the rest as it is. A role that exists, such as
+// one that Terraform made, needs the comment "pgtenant role of database <name>". Setup then gives it
+// LOGIN, NOINHERIT and CREATEROLE as above. It revokes SUPERUSER from each of them, and CREATEROLE,
+// CREATEDB, REPLICATION and BYPASSRLS from the runtime login and the public role. The report has the role
 // names that it used, and says what it did. With an error no role and no privilege has changed,
 // unless the connection broke while a password was set. A role of the name that was made for
 // another database is [ErrTaken], a server that is too old [ErrVersion], and a schema that cannot
@@ -125,37 +128,8 @@ func setup(ctx context.Context, tx pgx.Tx, cfg SetupConfig, database string) ([]
 	if err != nil {
 		return nil, nil, err
 	}
-	extensions, err := setupExtensions(ctx, tx, cfg)
+	extensions, err := setupExtensions(ctx, tx, cfg, database)
 	return slices.Concat(actions, rights, schemas), extensions, err
-}
-
-// setupRoles makes the roles, and the runtime login a member of the public role.
-func setupRoles(ctx context.Context, tx pgx.Tx, roles RoleNames, database string) ([]Action, error) {
-	var changes []change
-	var public roleState
-	for _, m := range []struct{ name, attributes string }{
-		{roles.Public(), "nologin"},
-		{roles.Runtime(), "login noinherit"},
-		{roles.Owner(), "login noinherit createrole"},
-	} {
-		st, err := readRole(ctx, tx, m.name, roles.Runtime())
-		if err != nil {
-			return nil, err
-		}
-		if m.name == roles.Public() {
-			public = st
-		}
-		makeRole, err := wishRole(m.name, m.attributes, database, st)
-		if err != nil {
-			return nil, err
-		}
-		changes = append(changes, change{makeRole, missing{"CREATEROLE", creatorsOfRoles, nil}})
-	}
-	join, err := wishMember(roles.Public(), roles.Runtime(), public, version(tx))
-	if err != nil {
-		return nil, err
-	}
-	return attempt(ctx, tx, append(changes, change{join, adminOption(roles.Public())}))
 }
 
 // verifiers are what PostgreSQL stores for the passwords; "" where there is none to be set.

@@ -12,34 +12,53 @@ import (
 type missing struct {
 	what, holders string
 	args          []any
+	createrole    bool // it needs CREATEROLE, too
 }
 
 // ownership is the ownership of the database.
 func ownership(database string) missing {
-	return missing{"ownership of database " + quoteForMessage(database), ownerOfDatabase, nil}
+	return missing{what: "ownership of database " + quoteForMessage(database), holders: ownerOfDatabase}
+}
+
+// createOnDatabase is the privilege to make schemas and trusted extensions.
+func createOnDatabase(database string) missing {
+	return missing{what: "CREATE on database " + quoteForMessage(database), holders: ownerOfDatabase}
 }
 
 func ownershipOfSchema(schema string) missing {
-	return missing{"ownership of schema " + quoteForMessage(schema), ownerOfSchema, []any{schema}}
+	return missing{what: "ownership of schema " + quoteForMessage(schema), holders: ownerOfSchema, args: []any{schema}}
 }
 
-func adminOption(role string) missing {
-	return missing{"ADMIN OPTION on role " + quoteForMessage(role), adminsOfRole, []any{role}}
+// adminOption is what it takes to make another role a member of the role.
+func adminOption(role string, version int) missing {
+	if version < 16 {
+		return missing{what: "CREATEROLE", holders: creatorsOfRoles}
+	}
+	return missing{what: "ADMIN OPTION on role " + quoteForMessage(role), holders: adminsOfRole, args: []any{role, false}}
+}
+
+// rightToAlter is what it takes to alter a role that is no superuser.
+func rightToAlter(role string, version int) missing {
+	m := adminOption(role, version)
+	if version >= 16 {
+		m.createrole, m.args[1] = true, true
+	}
+	return m
 }
 
 func quoteForMessage(name string) string { return pgx.Identifier{name}.Sanitize() }
 
 const (
-	ownerOfDatabase = "select pg_get_userbyid(datdba)::text from pg_database where datname = current_database()"
+	ownerOfDatabase = `select rolname::text from pg_database join pg_roles r on r.oid = datdba
+		where datname = current_database() and not rolsuper`
 	// The schema public belongs to the database's owner since PostgreSQL 15.
-	ownerOfSchema = `select pg_get_userbyid(case when pg_get_userbyid(nspowner) = 'pg_database_owner' then datdba else nspowner end)::text
-		from pg_namespace, pg_database where nspname = $1 and datname = current_database()`
+	ownerOfSchema = `select rolname::text from pg_namespace, pg_database, pg_roles r where nspname = $1 and datname = current_database()
+		and r.oid = case when pg_get_userbyid(nspowner) = 'pg_database_owner' then datdba else nspowner end and not rolsuper`
 	creatorsOfRoles = "select rolname::text from pg_roles where rolcreaterole and not rolsuper order by 1"
-	// Before PostgreSQL 16, CREATEROLE was enough.
-	adminsOfRole = `select rolname::text from pg_roles m where rolcreaterole and not rolsuper
-		and (current_setting('server_version_num')::int < 160000 or exists (
-			select from pg_auth_members where member = m.oid and admin_option and roleid = (select oid from pg_roles where rolname = $1)))
+	adminsOfRole    = `select rolname::text from pg_roles m where rolcreaterole >= $2 and not rolsuper and exists (
+			select from pg_auth_members where member = m.oid and admin_option and roleid = (select oid from pg_roles where rolname = $1))
 		order by 1`
+	noRole = "select ''::text where false"
 )
 
 // change is a wish of [Setup] that the server may refuse to the administrator's login.
@@ -83,11 +102,12 @@ type querier interface {
 // warned.
 func (c change) refused(ctx context.Context, q querier, answer error) (*PrivilegeError, error) {
 	e := &PrivilegeError{Statement: c.name(), Err: answer}
-	rows, err := q.Query(ctx, "select current_user::text", pgx.QueryExecModeExec)
+	var creates bool
+	rows, err := q.Query(ctx, "select current_user::text, rolcreaterole from pg_roles where rolname = current_user", pgx.QueryExecModeExec)
 	if err != nil {
 		return nil, err
 	}
-	if e.Login, err = pgx.CollectOneRow(rows, pgx.RowTo[string]); err != nil {
+	if _, err = pgx.ForEachRow(rows, []any{&e.Login, &creates}, func() error { return nil }); err != nil {
 		return nil, err
 	}
 	if c.missing.holders == "" || answer != nil && !stateIs(answer, stateInsufficientRights) {
@@ -97,6 +117,9 @@ func (c change) refused(ctx context.Context, q querier, answer error) (*Privileg
 		return nil, err
 	}
 	e.Missing = c.missing.what
+	if c.missing.createrole && !creates {
+		e.Missing = "CREATEROLE"
+	}
 	e.By, err = pgx.CollectRows(rows, pgx.RowTo[string])
 	return e, err
 }
@@ -113,7 +136,7 @@ func setPasswords(ctx context.Context, admin Beginner, roles RoleNames, v verifi
 		if err != nil {
 			return nil, err
 		}
-		action, err := setPassword(ctx, admin, change{set, adminOption(l.login)})
+		action, err := setPassword(ctx, admin, l.login, set)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", set.name(), err)
 		}
@@ -122,8 +145,12 @@ func setPasswords(ctx context.Context, admin Beginner, roles RoleNames, v verifi
 	return actions, nil
 }
 
-func setPassword(ctx context.Context, admin Beginner, c change) (Action, error) {
-	err := beginFunc(ctx, admin, func(tx pgx.Tx) error { return execAll(ctx, tx, c.sql...) })
+func setPassword(ctx context.Context, admin Beginner, login string, set wish) (Action, error) {
+	c := change{wish: set}
+	err := beginFunc(ctx, admin, func(tx pgx.Tx) error {
+		c.missing = rightToAlter(login, version(tx))
+		return execAll(ctx, tx, c.sql...)
+	})
 	if err == nil || !refuses(err) {
 		return Action{What: c.name()}, err
 	}

@@ -43,7 +43,11 @@ func bringInOrder(ctx context.Context, tx pgx.Tx, database string, rights []righ
 		if err != nil {
 			return nil, err
 		}
-		changes[i] = change{wish{sql: []string{sql}, so: before[i]}, r.missing(database)}
+		statements, err := asOwner(ctx, tx, r.schema, sql)
+		if err != nil {
+			return nil, err
+		}
+		changes[i] = change{wish{what: sql, sql: statements, so: before[i]}, r.missing(database)}
 	}
 	actions, err := attempt(ctx, tx, changes)
 	if err != nil || !changed(actions) {
@@ -64,6 +68,27 @@ func bringInOrder(ctx context.Context, tx pgx.Tx, database string, rights []righ
 		actions[i].Outcome, actions[i].Err = ActionImpossible, why
 	}
 	return actions, nil
+}
+
+// asOwner returns the statements that run sql with the privileges of the owner of the schema, or of the
+// database if schema is "": sql alone if the login has them anyway. A login that is NOINHERIT has them
+// only after SET ROLE, before PostgreSQL 16 even those of a database that it owns over the schema
+// public, which belongs to pg_database_owner.
+func asOwner(ctx context.Context, tx pgx.Tx, schema, sql string) ([]string, error) {
+	var owner, role string
+	err := tx.QueryRow(ctx, `select coalesce((select rolname::text from pg_roles r where r.oid = case when $1 = ''
+				then (select datdba from pg_database where datname = current_database())
+				else (select nspowner from pg_namespace where nspname = $1) end
+			and pg_has_role(current_user, r.oid, 'member') and not pg_has_role(current_user, r.oid, 'usage')), ''), current_setting('role')`,
+		schema).Scan(&owner, &role)
+	if err != nil || owner == "" {
+		return []string{sql}, err
+	}
+	return []string{setLocalRole(owner), sql, setLocalRole(role)}, nil
+}
+
+func setLocalRole(role string) string {
+	return "select set_config('role', " + quoteLiteral(role) + ", true)"
 }
 
 // missing is what a login lacks that cannot bring the right in order.

@@ -3,6 +3,7 @@ package schemactx_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -59,6 +60,32 @@ func TestSetupIsCompleteForAnOwnerOfTheDatabaseWithCreaterole(t *testing.T) {
 	assert.True(t, again.Complete())
 }
 
+// The group may be a service's, and a login may be NOINHERIT: it has the group's privileges all the
+// same, and before 16 needs SET ROLE for those of its own database's schema public.
+func TestSetupUsesTheRightsOfALoginThatDoesNotInherit(t *testing.T) {
+	t.Parallel()
+	for _, owner := range []string{"dba", "group"} {
+		t.Run(owner, func(t *testing.T) {
+			t.Parallel()
+			pg := pgtest.New(t)
+			group := pg.RolePrefix + "_group"
+			role, dba := loginOf(t, pg, "dba", "createrole noinherit")
+			superuser(t, pg, "create role %[1]s; grant %[1]s to %[2]s; alter database %[3]s owner to %[4]s", group, role, pg.Name, pg.RolePrefix+"_"+owner)
+			if pgtest.Version(t) < 15 {
+				superuser(t, pg, "alter schema public owner to %s", pg.RolePrefix+"_"+owner)
+			}
+			report := setupOf(t, dba, pg.RolePrefix, schemactx.SetupConfig{OwnerPassword: "o", Extensions: []string{"citext"}})
+			require.NoError(t, report.Err())
+			var current string
+			require.NoError(t, dba.QueryRow(t.Context(), "select current_user").Scan(&current))
+			assert.Equal(t, role, current)
+			_, err := openPool(t, pg.URLAs(report.Roles.Owner(), "o"), 1).Exec(t.Context(), "create schema s; create table public.t (name extensions.citext)")
+			require.NoError(t, err)
+			assert.False(t, setupOf(t, dba, pg.RolePrefix, schemactx.SetupConfig{Extensions: []string{"citext"}}).Changed())
+		})
+	}
+}
+
 // Everything that can be done is done: the roles. The rest is named, with who can do it, and done
 // by that role later.
 func TestSetupSaysWhatIsMissingInADatabaseOfAnotherRole(t *testing.T) {
@@ -80,7 +107,7 @@ func TestSetupSaysWhatIsMissingInADatabaseOfAnotherRole(t *testing.T) {
 		fmt.Sprintf(`grant CREATE on database "%s" to "%s"`, pg.Name, report.Roles.Owner()):                    `ownership of database "` + pg.Name + `"`,
 		fmt.Sprintf(`grant CONNECT on database "%s" to "%s" with grant option`, pg.Name, report.Roles.Owner()): `ownership of database "` + pg.Name + `"`,
 		fmt.Sprintf(`grant USAGE on schema public to "%s"`, report.Roles.Public()):                             `ownership of schema "public"`,
-		`create schema "extensions"`: `ownership of database "` + pg.Name + `"`,
+		`create schema "extensions"`: `CREATE on database "` + pg.Name + `"`,
 	} {
 		require.Contains(t, refused, what)
 		e := refused[what]
@@ -105,6 +132,69 @@ func TestSetupSaysWhatIsMissingInADatabaseOfAnotherRole(t *testing.T) {
 	assert.False(t, again.Changed())
 }
 
+// A service or Terraform may have made the roles. Setup gives them what they lack, or says what it
+// may not give.
+func TestSetupCompletesRolesThatExist(t *testing.T) {
+	t.Parallel()
+	pg := pgtest.New(t)
+	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
+	require.NoError(t, err)
+	dbaRole, dba := loginOf(t, pg, "dba", "createrole")
+	sql := "create role %[1]s_public login createdb; create role %[1]s_runtime nologin inherit createrole; create role %[1]s_owner nologin; alter database %[2]s owner to %[3]s;"
+	if pgtest.Version(t) < 15 {
+		sql += "alter schema public owner to %[3]s;"
+	}
+	superuser(t, pg, sql, pg.RolePrefix, pg.Name, dbaRole)
+	cfg := schemactx.SetupConfig{Roles: roles, OwnerPassword: "o"}
+
+	// They may be another program's.
+	_, err = schemactx.Setup(t.Context(), dba, cfg)
+	require.ErrorIs(t, err, schemactx.ErrTaken)
+	hint := `comment on role "` + roles.Public() + `" is 'pgtenant role of database ` + pg.Name + `'`
+	require.ErrorContains(t, err, hint)
+	for _, role := range []string{roles.Public(), roles.Runtime(), roles.Owner()} {
+		superuser(t, pg, "%s", strings.Replace(hint, roles.Public(), role, 1))
+	}
+
+	report := setupOf(t, dba, pg.RolePrefix, cfg)
+	if pgtest.Version(t) >= 16 {
+		refused := privilegeErrors(t, report)
+		for statement, role := range map[string]string{
+			`alter role "` + roles.Owner() + `" login`:          roles.Owner(),
+			`alter role "` + roles.Owner() + `" createrole`:     roles.Owner(),
+			`alter role "` + roles.Runtime() + `" noinherit`:    roles.Runtime(),
+			`alter role "` + roles.Runtime() + `" nocreaterole`: roles.Runtime(),
+			`alter role "` + roles.Public() + `" nologin`:       roles.Public(),
+			`alter role "` + roles.Public() + `" nocreatedb`:    roles.Public(),
+		} {
+			require.Contains(t, refused, statement)
+			assert.Equal(t, `ADMIN OPTION on role "`+role+`"`, refused[statement].Missing)
+			assert.Empty(t, refused[statement].By)
+		}
+		superuser(t, pg, "grant %s, %s, %s to %s with admin option", roles.Public(), roles.Runtime(), roles.Owner(), dbaRole)
+		superuser(t, pg, "alter role %s createdb", dbaRole) // who gives or takes it needs it
+		report = setupOf(t, dba, pg.RolePrefix, cfg)
+	}
+	require.NoError(t, report.Err())
+	assert.False(t, setupOf(t, dba, pg.RolePrefix, schemactx.SetupConfig{}).Changed())
+	_, err = schemactx.Provision(t.Context(), openPool(t, pg.URLAs(roles.Owner(), "o"), 1), roles, "school")
+	require.NoError(t, err)
+
+	superuser(t, pg, "alter role %s superuser bypassrls", roles.Runtime())
+	refused := privilegeErrors(t, setupOf(t, dba, pg.RolePrefix, schemactx.SetupConfig{}))
+	require.Contains(t, refused, `alter role "`+roles.Runtime()+`" nosuperuser`)
+	assert.Equal(t, "SUPERUSER", refused[`alter role "`+roles.Runtime()+`" nosuperuser`].Missing)
+	assert.Contains(t, refused, `alter role "`+roles.Runtime()+`" nobypassrls`)
+	require.NoError(t, setupOf(t, pg.Pool, pg.RolePrefix, schemactx.SetupConfig{}).Err())
+	assert.True(t, setupOf(t, dba, pg.RolePrefix, schemactx.SetupConfig{}).Complete())
+}
+
+func superuser(t *testing.T, pg *pgtest.DB, sql string, args ...any) {
+	t.Helper()
+	_, err := pg.Pool.Exec(t.Context(), fmt.Sprintf(sql, args...), pgx.QueryExecModeSimpleProtocol)
+	require.NoError(t, err, sql)
+}
+
 // Without CREATEROLE there are no roles, and the database's rights are in order all the same.
 func TestSetupWithoutCreateroleSaysWhoHasIt(t *testing.T) {
 	t.Parallel()
@@ -119,7 +209,8 @@ func TestSetupWithoutCreateroleSaysWhoHasIt(t *testing.T) {
 	require.Contains(t, refused, what)
 	assert.Equal(t, "CREATEROLE", refused[what].Missing)
 	assert.Contains(t, refused[what].By, other)
-	assert.Contains(t, refused, `alter role "`+report.Roles.Owner()+`" password`)
+	what = `alter role "` + report.Roles.Owner() + `" password`
+	assert.Contains(t, refused, what)
 	assert.Contains(t, done(report.Actions), "revoke TEMPORARY on database "+pg.Name+" from public")
 	assert.False(t, report.Complete())
 }
@@ -146,6 +237,15 @@ func TestSetupSaysWhoHasAdminOption(t *testing.T) {
 		assert.Equal(t, `ADMIN OPTION on role "`+role+`"`, refused[what].Missing)
 		assert.Equal(t, []string{first}, refused[what].By)
 	}
+
+	// Who has ADMIN OPTION, and no CREATEROLE, lacks that.
+	third, pool := loginOf(t, pg, "third", "nocreaterole")
+	superuser(t, pg, "grant %s to %s with admin option", report.Roles.Runtime(), third)
+	refused = privilegeErrors(t, setupOf(t, pool, pg.RolePrefix, schemactx.SetupConfig{RuntimePassword: "r"}))
+	what := `alter role "` + report.Roles.Runtime() + `" password`
+	require.Contains(t, refused, what)
+	assert.Equal(t, "CREATEROLE", refused[what].Missing)
+	assert.Contains(t, refused[what].By, first)
 }
 
 // A service may refuse a password and nothing else. passwordcheck refuses one that is the login's

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -118,26 +119,41 @@ func (p program) lifeOfASchool(t *testing.T) {
 	defer owner.Close()
 	_, err = owner.Exec(t.Context(), "insert into tenant_1.students (name) values ('Amara')")
 	require.NoError(t, err)
-	p.ok(t, "backup", "a")
+	p.migrations = t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(p.migrations, "00001_grade.sql"),
+		[]byte("-- +goose Up\nalter table students add grade int;\n-- +goose Down\nalter table students drop grade;\n"), 0o600))
+	p.ok(t, "migrate")
+	p.ok(t, "backup", "--all")
+	p.ok(t, "backup", "verify", "a")
 	_, err = owner.Exec(t.Context(), "delete from tenant_1.students")
 	require.NoError(t, err)
 	p.ok(t, "restore", "a", "--yes")
+	p.confirm(t, []string{"restore"}, "a")
+	p.ok(t, "clone", "a", "--to", "copy")
 	p.ok(t, "check")
-	var name, schema string
-	require.NoError(t, owner.QueryRow(t.Context(), "select schema_name from tenants where slug = 'a'").Scan(&schema))
-	require.NoError(t, owner.QueryRow(t.Context(), "select name from "+pgx.Identifier{schema, "students"}.Sanitize()).Scan(&name))
-	assert.Equal(t, "Amara", name)
+	for _, slug := range []string{"a", "copy"} {
+		var name, schema string
+		require.NoError(t, owner.QueryRow(t.Context(), "select schema_name from tenants where slug = $1", slug).Scan(&schema))
+		require.NoError(t, owner.QueryRow(t.Context(), "select name from "+pgx.Identifier{schema, "students"}.Sanitize()+" where grade is null").Scan(&name))
+		assert.Equal(t, "Amara", name)
+	}
 	p.ok(t, "drift")
-	p.dropNow(t, "b")
+	for _, slug := range []string{"b", "copy", "a"} {
+		p.confirm(t, []string{"tenant", "drop"}, slug)
+	}
 	p.ok(t, "check")
+	var left int
+	require.NoError(t, owner.QueryRow(t.Context(), `select (select count(*) from pg_namespace where nspname ~ '^tenant_')
+		+ (select count(*) from pg_roles where rolname ~ ('^' || $1 || '_tenant_'))`, p.prefix).Scan(&left))
+	assert.Zero(t, left)
 }
 
-// dropNow drops a tenant for good.
-func (p program) dropNow(t *testing.T, slug string) {
+// confirm drops what the command's request names: a tenant, or the schema that a restore retained.
+func (p program) confirm(t *testing.T, command []string, slug string) {
 	t.Helper()
 	var request struct{ Token string }
-	require.NoError(t, json.Unmarshal([]byte(p.ok(t, "tenant", "drop", "request", slug, "--json")), &request))
-	got := p.run(t, request.Token, "tenant", "drop", "confirm", slug, "--token", "-", "--yes")
+	require.NoError(t, json.Unmarshal([]byte(p.ok(t, append(command, "request", slug, "--json")...)), &request))
+	got := p.run(t, request.Token, append(command, "confirm", slug, "--token", "-", "--yes")...)
 	require.Equal(t, manage.CodeOK, got.code, got.stderr)
 }
 
@@ -168,21 +184,66 @@ func inDatabase(t *testing.T, raw, database string) string {
 	return u.String()
 }
 
-// In a database of another role, init does what it may, says who can do the rest, and exits as
-// incomplete.
-func TestInitIsIncompleteInADatabaseOfAnotherRole(t *testing.T) {
+// Where the administrator lacks a privilege, init does the rest, says what is missing and who can give
+// it, and exits as incomplete. With the privilege it is complete.
+func TestInitSaysWhichPrivilegeIsMissing(t *testing.T) {
 	t.Parallel()
-	p, pg := newProgram(t)
-	provider, dba := pg.RolePrefix+"_provider", pg.RolePrefix+"_dba"
-	superuser(t, pg, "create role "+provider+"; create role "+dba+" login password 'dba' createrole; alter database "+pg.Name+" owner to "+provider)
-	p.admin = pg.URLAs(dba, "dba")
-	got := p.run(t, "", "init", "--json")
-	assert.Equal(t, manage.CodeIncomplete, got.code)
-	assert.Contains(t, got.stderr, `it lacks ownership of database "`+pg.Name+`"; "`+provider+`" or a superuser can run it`)
-	assert.Contains(t, got.stderr, "the shared tables are not there")
-	assert.Contains(t, got.stdout, `login noinherit createrole","outcome":"done"`)
-	assert.Contains(t, got.stdout, `","outcome":"not possible","reason":"role \"`+dba+`\" cannot run: `)
-
-	superuser(t, pg, "alter database "+pg.Name+" owner to "+dba)
-	p.ok(t, "init")
+	for _, c := range []struct {
+		name, attributes, before, stderr, done, after string
+		open                                          bool // the owner may make the shared tables all the same
+	}{
+		{
+			name: "the database is another role's", attributes: "createrole",
+			before: "alter database DB owner to PROVIDER",
+			stderr: `it lacks ownership of database "DB"; "PROVIDER" or a superuser can run it`,
+			done:   `login noinherit createrole","outcome":"done"`,
+			after:  "alter database DB owner to DBA",
+		},
+		{
+			name: "the schema public is a superuser's, and open to all", attributes: "createrole",
+			before: "alter database DB owner to DBA; alter schema public owner to current_user; grant create on schema public to public",
+			stderr: `cannot run: revoke CREATE on schema public from public: it lacks ownership of schema "public"; a superuser can run it`,
+			done:   `"migrations":true`,
+			after:  "alter schema public owner to DBA",
+			open:   true,
+		},
+		{
+			name: "the login cannot make roles", attributes: "nocreaterole",
+			before: "alter database DB owner to DBA; alter role PROVIDER createrole",
+			stderr: `cannot run: create role "PREFIX_owner" login noinherit createrole: it lacks CREATEROLE; `,
+			done:   `revoke TEMPORARY on database \"DB\" from public","outcome":"done"`,
+			after:  "alter role DBA createrole",
+		},
+		{
+			name: "a superuser has made a role without its attributes", attributes: "createrole",
+			before: `alter database DB owner to DBA; create role PREFIX_owner superuser; comment on role PREFIX_owner is 'pgtenant role of database DB'`,
+			stderr: `cannot run: alter role "PREFIX_owner" login: it lacks SUPERUSER; a superuser can run it`,
+			done:   `revoke TEMPORARY on database \"DB\" from public","outcome":"done"`,
+			after:  "drop owned by PREFIX_owner; drop role PREFIX_owner",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			p, pg := newProgram(t)
+			provider, dba := pg.RolePrefix+"_provider", pg.RolePrefix+"_dba"
+			sql := strings.NewReplacer("DB ", pg.Name+" ", `DB\"`, pg.Name+`\"`, `DB"`, pg.Name+`"`, "DB'", pg.Name+"'", "DBA", dba, "PROVIDER", provider, "PREFIX", pg.RolePrefix)
+			superuser(t, pg, "create role "+provider+"; create role "+dba+" login password 'dba' "+c.attributes)
+			if pgtest.Version(t) < 15 {
+				superuser(t, pg, "alter schema public owner to "+dba)
+			}
+			superuser(t, pg, sql.Replace(c.before))
+			p.admin = pg.URLAs(dba, "dba")
+			got := p.run(t, "", "init", "--json")
+			assert.Equal(t, manage.CodeIncomplete, got.code)
+			assert.Contains(t, got.stderr, sql.Replace(c.stderr))
+			assert.Contains(t, got.stdout, sql.Replace(c.done))
+			assert.Contains(t, got.stdout, `","outcome":"not possible","reason":"role \"`+dba+`\" cannot run: `)
+			migrated := strings.Contains(got.stdout, `"migrations":true`)
+			assert.Equal(t, c.open, migrated)
+			assert.NotEqual(t, migrated, strings.Contains(got.stderr, "the shared tables are not there"))
+			superuser(t, pg, sql.Replace(c.after))
+			p.ok(t, "init")
+			p.ok(t, "tenant", "create", "--subdomain", "a")
+		})
+	}
 }
