@@ -43,7 +43,7 @@ var _ tenancy.Resolver = (*Directory)(nil)
 // until [Directory.Close]. ctx governs the first reading alone.
 //
 // A configuration that makes no sense is a [tenancy.FieldError]. A database that cannot be listened to or read is an error
-// that wraps pgx's: there is no directory without a first copy. The directory sends itself a
+// that wraps pgx's, and [tenancy.ErrNotInitialized] before Init: there is no directory without a first copy. The directory sends itself a
 // notification, on a second connection that it closes again. If it does not arrive within a second,
 // the error is [ErrNotListening].
 func NewDirectory(ctx context.Context, db Database, cfg Config) (*Directory, error) {

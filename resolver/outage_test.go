@@ -139,3 +139,14 @@ func TestAMissFindsTheSlugOfANewTenantUnderABaseDomain(t *testing.T) {
 	}
 	expectHosts(t, d, map[string]string{"x.a.example.com": "", "a.example.edu": "", "nobody.example.com": ""})
 }
+
+func TestADirectoryBeforeInitSaysSo(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	_, err := f.pg.Pool.Exec(t.Context(), "drop table public.tenants cascade")
+	check(t, err)
+	_, err = resolver.NewDirectory(t.Context(), f.db(t, nil), resolver.Config{})
+	if !errors.Is(err, tenancy.ErrNotInitialized) {
+		t.Errorf("the error is %v", err)
+	}
+}

@@ -30,14 +30,16 @@ type LoginError struct {
 func (e *LoginError) Error() string {
 	is := fmt.Sprintf("logged in as %s, %q, and not as %q", e.Kind, e.Login, e.Want)
 	if e.Missing {
-		return is + ", which does not exist: first run schemactx.Setup with an administrator's login, as the command init does, " +
-			"or set Roles to the names of the roles that Setup has made"
+		return is + ", which does not exist: first run schemactx.Setup with an administrator's login " +
+			"(programs with the commands of package manage: init), or set Roles to the names of the roles that Setup has made"
 	}
-	return is + ": use the URL of that login; schemactx.Setup, and the command init, make it and set its password"
+	return is + ": use the URL of that login, which schemactx.Setup " +
+		"(programs with the commands of package manage: init) makes and gives its password"
 }
 
-// checkLogin refuses logins that a scope does not restrict. The server reports superuser and login
-// when a connection is made. Both are empty behind a pooler that does not forward them.
+// checkLogin refuses logins that a scope does not restrict. The server reports superuser, which is
+// "on" or "off", and login when a connection is made. Both are empty behind a pooler that does not
+// forward them.
 func (db *DB) checkLogin(superuser, login string) error {
 	want := db.cfg.Roles.Runtime()
 	switch {

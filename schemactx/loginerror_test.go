@@ -1,9 +1,12 @@
 package schemactx_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -37,6 +40,47 @@ func TestNothingRunsAsTheOwnerOrASuperuser(t *testing.T) {
 	db, err = schemactx.New(f.pg.Pool, schemactx.Config{Roles: f.roles, Level: schemactx.PathOnly}) // which takes any login
 	require.NoError(t, err)
 	_, err = db.Exec(ctx, "select 1")
+	require.NoError(t, err)
+}
+
+// A superuser whose pool has set another role or session user is still one: a statement of a tenant
+// could take both back.
+func TestASuperuserBehindAnotherRoleIsRefused(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	runtime := pgx.Identifier{f.roles.Runtime()}.Sanitize()
+	for _, hide := range []string{"set role " + runtime, "set session authorization " + runtime} {
+		cfg, err := pgxpool.ParseConfig(f.pg.URL)
+		require.NoError(t, err)
+		cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+			_, err := conn.Exec(ctx, hide)
+			return err
+		}
+		pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+		require.NoError(t, err)
+		t.Cleanup(pool.Close)
+		db, err := schemactx.New(pool, schemactx.Config{Roles: f.roles})
+		require.NoError(t, err)
+		for range 2 {
+			_, err = db.Exec(schemactx.NewContext(t.Context(), "tenant_a"), "select 1")
+			var wrong *schemactx.LoginError
+			require.ErrorAs(t, err, &wrong, hide)
+			assert.Equal(t, schemactx.LoginSuperuser, wrong.Kind, hide)
+			assert.Equal(t, f.roles.Runtime(), wrong.Want, hide)
+		}
+	}
+}
+
+// A login of another name that may do what the runtime login may is the program's choice.
+func TestALoginOfAnotherNameIsAsked(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	run(t, f, f.named("create role {prefix}_web login noinherit password 'web' in role {prefix}_runtime"))
+	_, err := f.pg.Pool.Exec(t.Context(), "grant "+pgx.Identifier{f.roles.Tenant("tenant_a")}.Sanitize()+" to "+f.roles.Prefix()+"_web")
+	require.NoError(t, err)
+	db, err := schemactx.New(openPool(t, f.pg.URLAs(f.roles.Prefix()+"_web", "web"), 1), schemactx.Config{Roles: f.roles})
+	require.NoError(t, err)
+	_, err = db.Exec(schemactx.NewContext(t.Context(), "tenant_a"), "select 1")
 	require.NoError(t, err)
 }
 

@@ -2,6 +2,7 @@ package schemactx
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -68,7 +69,7 @@ func (u *unit) open(ctx context.Context, db *DB) error {
 	}
 	u.conn = u.lease.Conn()
 	u.state = stateOf(u.conn.PgConn(), db.cfg.StatementCacheCapacity)
-	if err := u.checkLogin(); err != nil {
+	if err := u.checkLogin(ctx); err != nil {
 		return err
 	}
 	u.home = u.reportedPath()
@@ -82,17 +83,39 @@ func (u *unit) open(ctx context.Context, db *DB) error {
 	return nil
 }
 
-// checkLogin judges the login of a connection that is used for the first time.
-func (u *unit) checkLogin() error {
+// checkLogin judges the login of a connection that is used for the first time. If the server has
+// not reported the runtime login, or the pool is configured with another, it asks the server: a
+// pooler may report nothing, and a hook of the pool may have hidden a superuser behind SET ROLE or
+// SET SESSION AUTHORIZATION, which a tenant's statement could take back. A tenant's own login, of
+// level [Logins], is the library's.
+func (u *unit) checkLogin(ctx context.Context) error {
 	if u.state.judged {
 		return nil
 	}
 	pc := u.conn.PgConn()
-	if err := u.db.checkLogin(pc.ParameterStatus("is_superuser"), pc.ParameterStatus("session_authorization")); err != nil {
-		return err
+	login := pc.ParameterStatus("session_authorization")
+	err := u.db.checkLogin(pc.ParameterStatus("is_superuser"), login)
+	want := u.db.cfg.Roles.Runtime()
+	if err == nil && u.db.cfg.Level != PathOnly && u.login == nil && (login != want || u.conn.Config().User != want) {
+		err = u.askLogin(ctx)
 	}
-	u.state.judged = true
-	return nil
+	u.state.judged = err == nil
+	return err
+}
+
+// askLogin judges who is logged in, as the server knows it.
+func (u *unit) askLogin(ctx context.Context) error {
+	rows := u.conn.PgConn().ExecParams(ctx, `select r.rolname, case when r.rolsuper then 'on' else 'off' end from pg_catalog.pg_roles r
+		where r.rolname = session_user or r.oid = (
+			select a.usesysid from pg_catalog.pg_stat_activity a where a.pid = pg_catalog.pg_backend_pid())
+		order by r.rolsuper desc, r.rolname = $1 desc limit 1`, [][]byte{[]byte(u.db.cfg.Roles.Owner())}, nil, nil, nil).Read()
+	if rows.Err != nil {
+		return fmt.Errorf("look at the pool's login: %w", rows.Err)
+	}
+	if len(rows.Rows) == 0 {
+		return &LoginError{Kind: LoginOther, Want: u.db.cfg.Roles.Runtime()}
+	}
+	return u.db.checkLogin(string(rows.Rows[0][1]), string(rows.Rows[0][0]))
 }
 
 // acquire borrows a connection that the scope can be set on. What it has taken when it fails, release gives back.

@@ -65,7 +65,7 @@ func (m *Manager) adoptable(ctx context.Context, p AdoptParams) error {
 		p.Slug, append([]string{p.Domain}, p.Domains...)).Scan(&slug, &domain)
 	switch {
 	case err != nil:
-		return err
+		return initialized(err)
 	case slug:
 		return ErrSlugTaken
 	case domain:

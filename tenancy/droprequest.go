@@ -165,7 +165,7 @@ func (m *Manager) dropRequest(ctx context.Context, id int64) (DropRequest, error
 		return r, ErrDropRequest
 	}
 	if err != nil {
-		return r, err
+		return r, initialized(err)
 	}
 	r.Tenant, err = m.ByID(ctx, tenant)
 	if errors.Is(err, ErrNotFound) {

@@ -45,7 +45,7 @@ func (m *Manager) RenewIdentity(ctx context.Context) (string, error) {
 	err := m.registry.QueryRow(ctx, `insert into {registry}.registry_identity default values
 		on conflict (one) do update set id = excluded.id, made_at = excluded.made_at returning id::text`).Scan(&id)
 	if err != nil {
-		return "", fmt.Errorf("renew the registry's identity: %w", err)
+		return "", fmt.Errorf("renew the registry's identity: %w", initialized(err))
 	}
 	m.cfg.Logger.WarnContext(ctx, "identity of the registry renewed", "identity", id)
 	return id, nil

@@ -48,11 +48,10 @@ func (m *Manager) checkMigrator(ctx context.Context) error {
 }
 
 // checkSession is checkOwner for one connection, before each operation, as a program may not have
-// called Init. It needs no round trip if the server has reported the owner as the login, or if a
-// pooler reports no login.
+// called Init. It asks the server, unless the server has reported the owner as the login. A pooler
+// may report none.
 func checkSession(ctx context.Context, conn *pgx.Conn, roles schemactx.RoleNames) error {
-	switch conn.PgConn().ParameterStatus("session_authorization") {
-	case "", roles.Owner():
+	if conn.PgConn().ParameterStatus("session_authorization") == roles.Owner() {
 		return nil
 	}
 	return checkOwner(ctx, conn, roles)
@@ -93,7 +92,7 @@ func checkOwner(ctx context.Context, db queryer, roles schemactx.RoleNames) erro
 		}
 		return e
 	case !public:
-		return fmt.Errorf("%w: role %q does not exist: run schemactx.Setup with an administrator's login, as the command init does",
+		return fmt.Errorf("%w: role %q does not exist: run schemactx.Setup with an administrator's login",
 			schemactx.ErrNotProvisioned, roles.Public())
 	}
 	return nil

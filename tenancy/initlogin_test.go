@@ -1,10 +1,13 @@
 package tenancy_test
 
 import (
+	"bytes"
 	"context"
+	"net"
 	"net/url"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -93,6 +96,12 @@ func TestNothingIsMadeAsAnotherRole(t *testing.T) {
 	_, err = wrong.Suspend(t.Context(), "north", "")
 	requireSuperuser(t, err, "suspend")
 
+	wrong, err = manager(silent(t, pg.URL), tenancy.Config{})
+	require.NoError(t, err)
+	for operation, err := range operationsThatMake(t, wrong) {
+		requireSuperuser(t, err, operation+" through a pooler that reports no login")
+	}
+
 	// The registry with the right login, the schemas with a wrong one.
 	wrong, err = manager(pool(roles.Owner()), tenancy.Config{Schemas: pg.Pool})
 	require.NoError(t, err)
@@ -100,6 +109,33 @@ func TestNothingIsMadeAsAnotherRole(t *testing.T) {
 		requireSuperuser(t, err, operation)
 	}
 	assert.Equal(t, before, rowsOfRegistry(t, pg.Pool), "the wrong login has made something")
+}
+
+// silent returns a pool to which no login is reported, as behind some poolers.
+func silent(t *testing.T, url string) *pgxpool.Pool {
+	t.Helper()
+	cfg, err := pgxpool.ParseConfig(url)
+	require.NoError(t, err)
+	cfg.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+		return silentConn{conn}, err
+	}
+	cfg.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		require.Empty(t, conn.PgConn().ParameterStatus("session_authorization"))
+		return nil
+	}
+	pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+type silentConn struct{ net.Conn }
+
+func (c silentConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	copy(p, bytes.ReplaceAll(p[:n], []byte("session_authorization"), []byte("session_whatever_else")))
+	return n, err
 }
 
 func requireSuperuser(t *testing.T, err error, operation string) {

@@ -137,7 +137,7 @@ func New(registry *pgxpool.Pool, cfg Config) (*Manager, error) {
 	}
 	db := registrydb.Schema{}.Pool(registry)
 	return &Manager{
-		Registry: &Registry{db: db, details: true},
+		Registry: &Registry{db: initializedQuerier{db}, details: true},
 		registry: db,
 		schemas:  cfg.Schemas,
 		cfg:      cfg,

@@ -20,7 +20,7 @@ const writeTries = 5
 func write(fn func() error) (err error) {
 	for range writeTries {
 		if err = fn(); !queueFull(err) {
-			return err
+			return initialized(err)
 		}
 	}
 	return err

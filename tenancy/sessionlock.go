@@ -81,7 +81,7 @@ func tryLock(ctx context.Context, conn *registrydb.Conn, key string) (held bool,
 func lockOnce(ctx context.Context, conn *registrydb.Conn, sql, key string) (held bool, err error) {
 	tag, err := conn.Exec(ctx, sql, key)
 	if err != nil || tag.RowsAffected() == 1 {
-		return err == nil, err
+		return err == nil, initialized(err)
 	}
 	// A second statement, whose snapshot has the session of each row that it finds.
 	var h holder

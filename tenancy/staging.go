@@ -88,7 +88,7 @@ func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Stagi
 		err = m.vacant(ctx, &side)
 	}
 	if err != nil {
-		return nil, err
+		return nil, initialized(err)
 	}
 	pooled, err := m.registry.Acquire(ctx)
 	if err != nil {

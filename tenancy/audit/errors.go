@@ -3,6 +3,8 @@ package audit
 import (
 	"errors"
 	"fmt"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 var (
@@ -21,7 +23,28 @@ var (
 
 	// ErrTampered is wrapped by [TamperError].
 	ErrTampered = errors.New("audit log was tampered with")
+
+	// ErrNotInitialized is returned by everything that reads or writes the log if the database has no
+	// tables for it, or lacks what a later release has added to them. Nothing was changed. The error of
+	// PostgreSQL is wrapped, too.
+	ErrNotInitialized = errors.New("the database has no audit log, or that of an earlier release: " +
+		"run Manager.Init with audit.Migrations among the shared migrations (programs with the commands of package manage: init)")
 )
+
+// initialized wraps with [ErrNotInitialized] the error of a statement on the log that has not found
+// a table, column or function (undefined_table, undefined_column, undefined_function,
+// invalid_schema_name).
+func initialized(err error) error {
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) || errors.Is(err, ErrNotInitialized) {
+		return err
+	}
+	switch pgErr.Code {
+	case "42P01", "42703", "42883", "3F000":
+		return fmt.Errorf("%w: %w", ErrNotInitialized, err)
+	}
+	return err
+}
 
 // FieldError says which input is not accepted and why.
 type FieldError struct {

@@ -98,7 +98,7 @@ func readTip(ctx context.Context, db Tx, from string, tenant int64) (h Head, las
 	h.Chain, h.Month = id, m
 	copy(last[:], hash)
 	copy(h.Digest[:], digest)
-	return h, last, err
+	return h, last, initialized(err)
 }
 
 func (l *Log) appendLedger(ctx context.Context, tx Tx, r *row, h Head) error {

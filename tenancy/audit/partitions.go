@@ -93,7 +93,7 @@ func (k *Keeper) Maintain(ctx context.Context) (MaintainReport, error) {
 	var report MaintainReport
 	months, err := k.wanted(ctx)
 	if err != nil {
-		return report, fmt.Errorf("maintain audit log: %w", err)
+		return report, fmt.Errorf("maintain audit log: %w", initialized(err))
 	}
 	for _, m := range months {
 		var made bool

@@ -105,16 +105,17 @@ func (s stored) record() (Record, error) {
 func query[T any](ctx context.Context, db Querier, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
 	rows, err := db.Query(schemactx.NewPublicContext(ctx), sql, args...)
 	if err != nil {
-		return nil, err
+		return nil, initialized(err)
 	}
-	return pgx.CollectRows(rows, scan)
+	all, err := pgx.CollectRows(rows, scan)
+	return all, initialized(err)
 }
 
 // each calls fn with each row of recordColumns.
 func each(ctx context.Context, db Querier, fn func(*stored), sql string, args ...any) error {
 	rows, err := db.Query(schemactx.NewPublicContext(ctx), sql, args...)
 	if err != nil {
-		return err
+		return initialized(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -124,5 +125,5 @@ func each(ctx context.Context, db Querier, fn func(*stored), sql string, args ..
 		}
 		fn(&s)
 	}
-	return rows.Err()
+	return initialized(rows.Err())
 }

@@ -39,7 +39,7 @@ func Grant(ctx context.Context, owner schemactx.Beginner, r Rights) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("grant rights on the audit log: %w", err)
+		return fmt.Errorf("grant rights on the audit log: %w", initialized(err))
 	}
 	return nil
 }

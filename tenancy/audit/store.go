@@ -49,12 +49,12 @@ func (s *store) context(ctx context.Context) (context.Context, context.CancelFun
 func (s *store) copy(ctx context.Context, b batch) error {
 	ctx, cancel := s.context(ctx)
 	defer cancel()
-	return pgx.BeginFunc(ctx, s.schema.Beginner(s.db), func(tx pgx.Tx) error {
+	return initialized(pgx.BeginFunc(ctx, s.schema.Beginner(s.db), func(tx pgx.Tx) error {
 		if _, err := tx.CopyFrom(ctx, pgx.Identifier{s.schema.Name(), "audit_log"}, logColumns, newCopySource(b.rows)); err != nil {
 			return err
 		}
 		return insertHead(ctx, tx, b.head)
-	})
+	}))
 }
 
 func insertHead(ctx context.Context, tx pgx.Tx, h Head) error {

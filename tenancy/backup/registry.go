@@ -25,10 +25,10 @@ type ForeignError struct {
 // Error returns the backup's name and both registries.
 func (e *ForeignError) Error() string {
 	if e.Registry == "" {
-		return fmt.Sprintf("backup %q: %v (%s): its name has no registry; adopt it, or allow any registry",
+		return fmt.Sprintf("backup %q: %v (%s): its name has no registry: adopt it with AdoptBackups, or set AnyRegistry",
 			e.Name, ErrForeign, e.Own)
 	}
-	return fmt.Sprintf("backup %q: %v (%s), but of registry %s", e.Name, ErrForeign, e.Own, e.Registry)
+	return fmt.Sprintf("backup %q: %v (%s), but of registry %s: set AnyRegistry if that is what you want", e.Name, ErrForeign, e.Own, e.Registry)
 }
 
 // Unwrap returns [ErrForeign].

@@ -1,0 +1,46 @@
+package tenancy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// ErrNotInitialized is returned by everything that reads or changes the registry if the database
+// has none, or lacks what a later release has added to it: [Manager.Init] has not run there.
+// Nothing was changed. The error of PostgreSQL is wrapped, too.
+var ErrNotInitialized = errors.New("the database has no registry, or that of an earlier release: " +
+	"run Manager.Init as the owner (programs with the commands of package manage: init)")
+
+// initialized wraps with [ErrNotInitialized] the error of a statement on the registry that has not
+// found a table or column (undefined_table, undefined_column, invalid_schema_name).
+func initialized(err error) error {
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) || errors.Is(err, ErrNotInitialized) {
+		return err
+	}
+	switch pgErr.Code {
+	case "42P01", "42703", "3F000":
+		return fmt.Errorf("%w: %w", ErrNotInitialized, err)
+	}
+	return err
+}
+
+// initializedQuerier is a [Querier] whose errors are those of initialized.
+type initializedQuerier struct{ db Querier }
+
+func (q initializedQuerier) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	rows, err := q.db.Query(ctx, sql, args...)
+	if err != nil {
+		return rows, initialized(err)
+	}
+	return initializedRows{rows}, nil
+}
+
+// initializedRows are rows whose error is that of initialized.
+type initializedRows struct{ pgx.Rows }
+
+func (r initializedRows) Err() error { return initialized(r.Rows.Err()) }

@@ -1,0 +1,97 @@
+package tenancy_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// Everything that needs the registry says before Init that there is none, and makes nothing.
+func TestBeforeInitEverythingSaysSo(t *testing.T) {
+	t.Parallel()
+	pg := pgtest.New(t)
+	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
+	require.NoError(t, err)
+	_, err = schemactx.Setup(t.Context(), pg.Pool, schemactx.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
+	require.NoError(t, err)
+	f := &fixture{pg: pg, roles: roles}
+	owner := f.pool(t, roles.Owner(), "o")
+	runner, err := migrate.New(owner, migrations)
+	require.NoError(t, err)
+	m, err := tenancy.New(owner, tenancy.Config{
+		Migrator: runner, Roles: roles, Drop: tenancy.DropConfig{Enabled: true}, Stock: tenancy.StockConfig{Size: 1},
+	})
+	require.NoError(t, err)
+	db, err := schemactx.New(f.pool(t, roles.Runtime(), "r"), schemactx.Config{Roles: roles})
+	require.NoError(t, err)
+	before := namespaces(t, f)
+	expect := func(when string) {
+		for operation, err := range operationsBeforeInit(t, m, tenancy.NewRegistry(db), tenancy.NewUsers(owner)) {
+			assert.ErrorIs(t, err, tenancy.ErrNotInitialized, "%s: %s", when, operation)
+		}
+		assert.Equal(t, before, namespaces(t, f), when)
+	}
+	expect("before Init")
+	require.NoError(t, m.Init(t.Context()))
+	_, err = m.List(t.Context(), tenancy.Filter{})
+	require.NoError(t, err)
+
+	// A registry of an earlier release lacks columns.
+	_, err = pg.Pool.Exec(t.Context(), "alter table public.tenants drop column until cascade")
+	require.NoError(t, err)
+	_, err = m.BySlug(t.Context(), "north")
+	require.ErrorIs(t, err, tenancy.ErrNotInitialized)
+}
+
+func namespaces(t *testing.T, f *fixture) (n int) {
+	t.Helper()
+	require.NoError(t, f.pg.Pool.QueryRow(t.Context(), "select count(*) from pg_namespace").Scan(&n))
+	return n
+}
+
+// operationsBeforeInit returns what came of each operation that begins with the registry.
+func operationsBeforeInit(t *testing.T, m *tenancy.Manager, r *tenancy.Registry, u *tenancy.Users) map[string]error {
+	t.Helper()
+	ctx, errs := t.Context(), operationsThatMake(t, m)
+	_, errs["list"] = m.List(ctx, tenancy.Filter{})
+	_, errs["list as the runtime login"] = r.List(ctx, tenancy.Filter{})
+	_, errs["by slug"] = r.BySlug(ctx, "north")
+	_, errs["by host"] = r.ByHost(ctx, "north.example.com")
+	_, errs["by id"] = r.ByID(ctx, 1)
+	_, errs["domains"] = r.Domains(ctx, 1)
+	_, errs["identity"] = m.Identity(ctx)
+	_, errs["renew identity"] = m.RenewIdentity(ctx)
+	for _, err := range r.Routes(ctx, tenancy.RouteFilter{}) {
+		errs["routes"] = err
+	}
+	for _, err := range m.Schemas(ctx) {
+		errs["schemas"] = err
+	}
+	for _, err := range r.All(ctx, tenancy.Filter{}) {
+		errs["all"] = err
+	}
+	_, errs["resume"] = m.Resume(ctx, "north")
+	_, errs["suspend"] = m.Suspend(ctx, "north", "")
+	_, errs["claim"] = m.Claim(ctx, claimParams("north"))
+	_, errs["refill"] = m.Refill(ctx)
+	_, errs["request a drop"] = m.RequestDrop(ctx, "north", "ada")
+	_, errs["drop request"] = m.DropRequest(ctx, 1)
+	_, errs["approve a drop"] = m.ApproveDrop(ctx, 1, "bob")
+	_, errs["drop"] = m.Drop(ctx, tenancy.DropParams{Slug: "north", Actor: "ada", Token: "x"})
+	_, errs["rename"] = m.Rename(ctx, "north", tenancy.RenameParams{Slug: "south"})
+	name := "North"
+	_, errs["update"] = m.Update(ctx, tenancy.Tenant{ID: 1}, tenancy.Changes{Name: &name})
+	_, errs["side schemas"] = m.SideSchemas(ctx)
+	_, errs["sweep side schemas"] = m.SweepSideSchemas(ctx)
+	_, errs["add a domain"] = m.AddDomain(ctx, "north", "north.example.com")
+	_, errs["claim a domain"] = m.ClaimDomain(ctx, "north", "north.example.com")
+	_, errs["user by email"] = u.ByEmail(ctx, "ada@example.com")
+	_, errs["users"] = u.List(ctx, tenancy.UserFilter{})
+	return errs
+}
