@@ -12,11 +12,14 @@ import (
 // Unavailable reports whether err says that PostgreSQL could not be reached, or that the connection
 // to it was lost: the server is stopped, starting, restarting or out of connections. A retry may
 // succeed a moment later, so a service answers with 503. For an error about a statement, such as a
-// syntax error or its statement_timeout, and for the end of a context it returns false.
+// syntax error or its statement_timeout, and for the end of a context it returns false. The
+// exception is a deadline that passes while a connection is made: a server that does not accept one
+// in that time is away for the caller. A caller that cancels its context says nothing about the
+// server.
 func Unavailable(err error) bool {
 	var connect *pgconn.ConnectError
 	if errors.As(err, &connect) {
-		return true
+		return !errors.Is(err, context.Canceled)
 	}
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) {

@@ -44,6 +44,57 @@ func TestUnavailable(t *testing.T) {
 	}
 }
 
+// A server that accepts connections and never answers. It is away for the caller whose deadline
+// passes, and not for the caller that gives up.
+func TestTheEndOfAContextWhileConnecting(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	accepted := make(chan net.Conn, 8)
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- conn // open until the end of the test
+		}
+	}()
+	defer func() {
+		_ = listener.Close()
+		for len(accepted) > 0 {
+			_ = (<-accepted).Close()
+		}
+	}()
+	url := "postgres://u@" + listener.Addr().String() + "/d?sslmode=disable"
+
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = pgconn.Connect(ended, url)
+	assert.False(t, schemactx.Unavailable(err), "cancelled before: %v", err)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	failed := make(chan error, 1)
+	go func() {
+		_, err := pgconn.Connect(ctx, url)
+		failed <- err
+	}()
+	conn := <-accepted
+	cancel()
+	err = <-failed
+	_ = conn.Close()
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.False(t, schemactx.Unavailable(err), "cancelled: %v", err)
+	assert.False(t, schemactx.MayBeCommitted(err), "cancelled: %v", err)
+
+	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = pgconn.Connect(short, url)
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.True(t, schemactx.Unavailable(err), "deadline: %v", err)
+	assert.False(t, schemactx.MayBeCommitted(err), "deadline: %v", err)
+}
+
 // A connection that the server ends: while it is idle nothing has been sent, in a statement
 // something has.
 func TestAConnectionThatIsLost(t *testing.T) {
