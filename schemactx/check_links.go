@@ -31,6 +31,51 @@ var linkRules = []rule{
 		message: "{object} {detail}, so that the rows of a tenant can be reached from another schema: remove it",
 	},
 	{
+		// The server names these objects by their ids: it does not ask for USAGE on the schema, and
+		// PUBLIC may call a function. A table is reached by its privileges, except as a default of
+		// nextval, in a policy or in statistics. CodeViewRights is about what views read.
+		code: CodeTenantLink, roles: Refuse, logins: Refuse, pathOnly: Warn,
+		sql: `with edge as materialized (
+				select classid, objid, objsubid, refclassid, refobjid from pg_depend
+				where deptype in ('n', 'a') and refclassid in ('pg_proc'::regclass, 'pg_type'::regclass, 'pg_operator'::regclass)
+				union all
+				select classid, objid, objsubid, refclassid, refobjid from pg_depend
+				where refclassid = 'pg_class'::regclass and (classid = 'pg_attrdef'::regclass and deptype = 'n'
+					or classid in ('pg_policy'::regclass, 'pg_statistic_ext'::regclass))
+			), placed as (
+				select *, case refclassid
+					when 'pg_proc'::regclass then (select pronamespace from pg_proc where oid = refobjid)
+					when 'pg_type'::regclass then (select typnamespace from pg_type where oid = refobjid)
+					when 'pg_operator'::regclass then (select oprnamespace from pg_operator where oid = refobjid)
+					else (select relnamespace from pg_class where oid = refobjid) end as used,
+				case classid
+					when 'pg_class'::regclass then (select relnamespace from pg_class where oid = objid)
+					when 'pg_attrdef'::regclass then (select relnamespace from pg_attrdef a join pg_class c on c.oid = adrelid where a.oid = objid)
+					when 'pg_constraint'::regclass then (select connamespace from pg_constraint where oid = objid)
+					when 'pg_policy'::regclass then (select relnamespace from pg_policy p join pg_class c on c.oid = polrelid where p.oid = objid)
+					when 'pg_statistic_ext'::regclass then (select stxnamespace from pg_statistic_ext where oid = objid)
+					when 'pg_rewrite'::regclass then (select relnamespace from pg_rewrite w join pg_class c on c.oid = ev_class where w.oid = objid)
+					when 'pg_trigger'::regclass then ( -- its function is found above
+						select relnamespace from pg_trigger g join pg_class c on c.oid = tgrelid where g.oid = objid and tgfoid <> refobjid)
+					when 'pg_type'::regclass then (select typnamespace from pg_type where oid = objid)
+					when 'pg_proc'::regclass then (select pronamespace from pg_proc where oid = objid)
+					when 'pg_operator'::regclass then (select oprnamespace from pg_operator where oid = objid)
+					when 'pg_event_trigger'::regclass then 0
+					when 'pg_cast'::regclass then (
+						select case when f.typnamespace in (select oid from tenant) then f.typnamespace else s.typnamespace end
+						from pg_cast c join pg_type f on f.oid = castsource join pg_type s on s.oid = casttarget where c.oid = objid)
+					end as at
+				from edge
+			)
+			select distinct coalesce(
+					(select 'domain ' || contypid::regtype from pg_constraint c
+						where classid = 'pg_constraint'::regclass and c.oid = objid and contypid <> 0),
+					pg_describe_object(classid, objid, objsubid)),
+				'uses ' || pg_describe_object(refclassid, refobjid, 0)
+			from placed where used <> at and used in (select oid from tenant)`,
+		message: "{object} {detail}, which is of another tenant and may read or change its rows: remove it",
+	},
+	{
 		// Thousands of schemas have the same functions, so each text is read once. A word of the
 		// text counts as a name if it is before a dot, a whole string, or after search_path.
 		code: CodeDefinerTenant, roles: Warn, logins: Warn, pathOnly: Warn,

@@ -37,12 +37,22 @@ var tenantRules = []rule{
 	},
 	{
 		code: CodeTenantRights, roles: Refuse, logins: Refuse,
-		sql: `select format('table %I.%I', nspname, relname), quote_ident(s.rolname)
+		sql: `select distinct format('table %I.%I', nspname, relname), quote_ident(s.rolname)
 			from scope_role s join pg_shdepend d on refclassid = 'pg_authid'::regclass and refobjid = s.oid and deptype = 'a'
-				and classid = 'pg_class'::regclass and objsubid = 0 and dbid = (select oid from db)
+				and classid = 'pg_class'::regclass and dbid = (select oid from db)
 			join pg_class c on c.oid = objid join tenant t on t.oid = relnamespace
 			where t.role <> s.oid`,
 		message: "role {detail} has rights on {object} of another tenant: revoke them",
+	},
+	{
+		// They are about tables, sequences and schemas that are still to be made.
+		code: CodeTenantRights, roles: Refuse, logins: Refuse,
+		sql: `select distinct 'default privileges of ' || quote_ident(pg_get_userbyid(defaclrole))
+				|| coalesce(' in schema ' || quote_ident(t.nspname), ''), quote_ident(s.rolname)
+			from pg_default_acl left join tenant t on t.oid = defaclnamespace, aclexplode(defaclacl) join scope_role s on s.oid = grantee
+			where defaclobjtype in ('r', 'S', 'n') and (defaclnamespace = 0 or t.role <> s.oid)`,
+		message: "{object} give role {detail} rights on what is made in the schemas of other tenants: " +
+			"ALTER DEFAULT PRIVILEGES ... REVOKE ALL ... FROM {detail}",
 	},
 	{
 		code: CodeSchemaShared, roles: Refuse, logins: Refuse,

@@ -50,7 +50,8 @@ const (
 	CodeTenantOwns Code = "tenant-owns"
 	// CodeTenantCreate: a tenant's role may create in a schema or create schemas.
 	CodeTenantCreate Code = "tenant-create"
-	// CodeTenantRights: a tenant's role has rights on a table in the schema of another tenant.
+	// CodeTenantRights: a tenant's role has rights on a table or column in the schema of another
+	// tenant, or default privileges give it rights on what is made there.
 	CodeTenantRights Code = "tenant-rights"
 	// CodeSchemaShared: PUBLIC or another tenant's role may use a tenant's schema.
 	CodeSchemaShared Code = "schema-shared"
@@ -73,8 +74,9 @@ const (
 
 	// CodeTenantLink: a table inherits from a table in another schema, or is a partition of it, and
 	// one of the schemas is a tenant's; or its foreign key, rule or trigger leads into the schema
-	// of another tenant. PostgreSQL checks no privileges on what is behind it. A warning at
-	// PathOnly.
+	// of another tenant; or an object such as a default, constraint, index, policy, view, type,
+	// function, cast or event trigger uses a function, type, operator or sequence there. PostgreSQL
+	// checks no privileges on the schema behind it. A warning at PathOnly.
 	CodeTenantLink Code = "tenant-link"
 	// CodeDefinerTenant: tenants can call a SECURITY DEFINER function that has the schema of
 	// another tenant on its search path or, judged by its text, names it. A warning, at any level.
