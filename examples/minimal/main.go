@@ -41,7 +41,8 @@ func main() {
 	app.HandleFunc("GET /notes", func(w http.ResponseWriter, r *http.Request) {
 		var n int // of the tenant whose host this is, and of nobody else
 		if err := db.QueryRow(r.Context(), "select count(*) from notes").Scan(&n); err != nil {
-			http.Error(w, "try again", http.StatusServiceUnavailable)
+			problem, _ := tenancy.UnavailableProblem(r, err) // 503 with Retry-After; of other errors 500
+			problem.Respond(w)
 			return
 		}
 		fmt.Fprintln(w, n, "notes")

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,6 +62,13 @@ func TestTheProgramServesTheTenantsThatItMakes(t *testing.T) {
 			t.Errorf("%s: %q, want %q", host, got, want)
 		}
 	}
+	_, err = db.Pool.Exec(t.Context(), "alter role "+roles.Runtime()+" connection limit 0") // as if the server was starting
+	check(t, err)
+	_, err = db.Pool.Exec(t.Context(), "select pg_terminate_backend(pid, 10000) from pg_stat_activity where usename = $1", roles.Runtime())
+	check(t, err)
+	if got := get(t, address, "acme.localhost"); !strings.Contains(got, "Try again soon") {
+		t.Errorf("while the database is away: %q", got)
+	}
 }
 
 // get asks until the program serves.
@@ -78,6 +86,9 @@ func get(t *testing.T, address, host string) string {
 			continue
 		}
 		defer res.Body.Close()
+		if res.StatusCode >= 500 && (res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "") {
+			t.Errorf("%s: %d, Retry-After %q", host, res.StatusCode, res.Header.Get("Retry-After"))
+		}
 		body, err := io.ReadAll(res.Body)
 		check(t, err)
 		return string(body)

@@ -31,6 +31,9 @@ func newCommand() *cobra.Command {
 	o.addTo(root.PersistentFlags())
 	o.addActorTo(root.PersistentFlags())
 	o.addServingTo(root.Flags())
+	if init, _, err := root.Find([]string{"init"}); err == nil {
+		o.addPasswordsTo(init.Flags())
+	}
 	root.AddCommand(serving, newLogins(o), newCode(o), newHire(o), newDismiss(o), newUser(o))
 	return root
 }
@@ -65,7 +68,12 @@ func openApp(ctx context.Context, o *options, stderr io.Writer) (_ *manage.App, 
 	app := &manage.App{
 		Tenants: p.tenants, BaseDomain: baseDomain, Migrations: p.runner, Owner: p.owner, Runtime: p.runtime, Roles: db.roles,
 		Backups: p.backups, Schedule: p.schedule, Anonymize: anonymous, Log: p.log,
-		Init: func(ctx context.Context) error { return p.initLog(ctx, db.roles) },
+		Init: func(ctx context.Context) error {
+			if err := db.harden(ctx); err != nil {
+				return err
+			}
+			return p.initLog(ctx, db.roles)
+		},
 		Close: func(ctx context.Context) error {
 			defer db.close()
 			return p.close(ctx)
@@ -83,8 +91,13 @@ func openApp(ctx context.Context, o *options, stderr io.Writer) (_ *manage.App, 
 
 // openAdmin opens the login that may make others, for init. If there is no database, it makes one.
 func openAdmin(ctx context.Context, o *options, stderr io.Writer) (*manage.Admin, error) {
-	db, err := joinDatabase(ctx, *o, stderr)
+	db, err := findDatabase(ctx, *o, stderr, joinServer, loginKey)
 	if err != nil {
+		return nil, err
+	}
+	setup, err := db.setupConfig(ctx, *o)
+	if err != nil {
+		db.close()
 		return nil, err
 	}
 	conn, err := connect(ctx, db.admin)
@@ -93,7 +106,7 @@ func openAdmin(ctx context.Context, o *options, stderr io.Writer) (*manage.Admin
 		return nil, err
 	}
 	return &manage.Admin{
-		DB: conn, Setup: db.setup,
+		DB: conn, Setup: setup,
 		Close: func(ctx context.Context) error {
 			defer db.close()
 			return conn.Close(ctx)

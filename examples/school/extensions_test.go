@@ -99,7 +99,7 @@ func TestAMissingExtensionIsNamed(t *testing.T) {
 	names, err := schemactx.NewRoleNames(db.RolePrefix)
 	require.NoError(t, err)
 	cfg.Roles = names
-	_, err = setUp(t.Context(), db.URL, cfg)
+	err = setUp(t.Context(), db.URL, cfg)
 	missing := (*schemactx.ExtensionError)(nil)
 	require.ErrorAs(t, err, &missing)
 	assert.Equal(t, "no_such_extension", missing.Name)

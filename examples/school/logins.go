@@ -46,6 +46,17 @@ func loginKey(dataDir string) (key, error) {
 	return k, nil
 }
 
+// existingKey is loginKey for commands that make nothing. If there is no key it returns one that no
+// database knows.
+func existingKey(dataDir string) (key, error) {
+	if _, err := os.Lstat(filepath.Join(dataDir, keyFile)); errors.Is(err, fs.ErrNotExist) {
+		k := make(key, keySize)
+		rand.Read(k)
+		return k, nil
+	}
+	return loginKey(dataDir)
+}
+
 // checkPrivate refuses a key that others can read: they know all passwords. Who was in the directory before us, such as one in /tmp, can
 // leave us a key of their own there, and it could be read by us no other way.
 func checkPrivate(path string) error {

@@ -4,14 +4,12 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net/url"
 	"os/user"
 	"path/filepath"
-	"regexp"
-	"strings"
 
 	"github.com/spf13/pflag"
 
+	"github.com/oryne/pgtenant/internal/hint"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -32,8 +30,6 @@ func (o *options) addTo(f *pflag.FlagSet) {
 	f.StringVar(&o.databaseURL, "database-url", "", "admin `URL` of a PostgreSQL database to use; default: start one of our own")
 	o.dataDir = absolute(defaultDataDir()) // HOME may be a relative path
 	f.Var((*directory)(&o.dataDir), "data-dir", "`directory` that keeps our own PostgreSQL, the key of the logins, and backups")
-	f.BoolVar(&o.newPasswords, "new-passwords", false,
-		"set the passwords of --database-url's logins to those of this data directory; programs with another one can no longer log in")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log also what is as it should be, such as code that names a school by hand")
 }
 
@@ -42,29 +38,18 @@ func (o *options) addTo(f *pflag.FlagSet) {
 func (o *options) command(words ...string) string {
 	words = append([]string{"school"}, words...)
 	if o.databaseURL != "" {
-		shown := "URL"
-		if u, err := url.Parse(o.databaseURL); err == nil {
-			shown = withoutPassword(u)
-		}
-		words = append(words, "--database-url", shown)
+		words = append(words, "--database-url", hint.WithoutPassword(o.databaseURL))
 	}
 	if o.dataDir != absolute(defaultDataDir()) {
 		words = append(words, "--data-dir", o.dataDir)
 	}
-	for i, word := range words {
-		words[i] = shellWord(word)
-	}
-	return strings.Join(words, " ")
+	return hint.Command(words...)
 }
 
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
-
-// shellWord quotes a word for a shell where it needs that.
-func shellWord(word string) string {
-	if plainWord.MatchString(word) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+// addPasswordsTo adds the flag of the commands that make the logins.
+func (o *options) addPasswordsTo(f *pflag.FlagSet) {
+	f.BoolVar(&o.newPasswords, "new-passwords", false,
+		"set the passwords of --database-url's logins to those of this data directory; programs with another one can no longer log in")
 }
 
 // directory is a flag whose value is an absolute path, so that it means the same in what the
@@ -111,6 +96,7 @@ func (o *options) who() string {
 
 // addServingTo adds those of who serves.
 func (o *options) addServingTo(f *pflag.FlagSet) {
+	o.addPasswordsTo(f)
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8000", "`address` to serve on")
 	f.BoolVar(&o.noDemo, "no-demo", false, "do not create the schools of the demo")
 }

@@ -19,7 +19,7 @@ var layers = []layer{
 		imports: []string{
 			"examples/school/internal/...", "erp", "tenancy/manage", "resolver",
 			"tenancy/audit", "tenancy/backup", "tenancy/backup/archive", "tenancy/ratelimit", "tenancy/metrics", "tenancy/quarantine",
-			"tenancy", "migrate", "schemactx", "internal/localpg",
+			"tenancy", "migrate", "schemactx", "internal/localpg", "internal/hint",
 		},
 		why: "it puts the parts of the example together",
 	},
@@ -55,7 +55,7 @@ var layers = []layer{
 	},
 	{
 		packages: []string{"tenancy/manage"},
-		imports:  []string{"tenancy/audit", "tenancy/backup", "tenancy", "migrate", "schemactx"},
+		imports:  []string{"tenancy/audit", "tenancy/backup", "tenancy", "migrate", "schemactx", "internal/hint"},
 		why:      "the commands are a front of the packages below and must work without the reference module",
 	},
 	{
@@ -111,7 +111,13 @@ var layers = []layer{
 	},
 	{
 		packages: []string{"internal/localpg"},
+		imports:  []string{"internal/hint"},
 		why:      "the launcher knows servers and nothing about tenants",
+	},
+	{
+		packages: []string{"internal/hint"},
+		outside:  []string{},
+		why:      "it writes text for people and needs nothing for that",
 	},
 	{
 		packages: []string{"internal/archtest", "internal/corpustest", "internal/readmetest"},

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/oryne/pgtenant/internal/hint"
 )
 
 const (
@@ -232,18 +234,7 @@ func (s *Server) Keep() (command string, err error) {
 	if s.cluster.account.drop {
 		args = append([]string{"runuser", "-u", s.cluster.account.name, "--"}, args...)
 	}
-	for i, arg := range args {
-		args[i] = shellQuote(arg)
-	}
-	return strings.Join(args, " "), nil
-}
-
-// shellQuote quotes a word for a POSIX shell where it needs that.
-func shellQuote(word string) string {
-	if plainPath.MatchString(word) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	return hint.Command(args...), nil
 }
 
 // Done returns a channel that is closed when the server has ended, by itself or by Stop.

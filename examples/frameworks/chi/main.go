@@ -2,13 +2,11 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/oryne/pgtenant/examples/frameworks/platform"
 	"github.com/oryne/pgtenant/tenancy"
@@ -37,14 +35,11 @@ func student(p *platform.Platform) http.HandlerFunc {
 			return
 		}
 		s, err := p.Student(r.Context(), id) // of the school whose host this is
-		switch {
-		case errors.Is(err, pgx.ErrNoRows):
-			tenancy.Problem{Status: http.StatusNotFound, Detail: "There is no such student."}.Respond(w)
-		case err != nil:
-			tenancy.Problem{Status: http.StatusServiceUnavailable, Detail: "Try again soon."}.Respond(w)
-		default:
-			w.Header().Set("Content-Type", "application/json")
-			_ = json.NewEncoder(w).Encode(s) // the client has gone
+		if err != nil {
+			platform.Problem(r, err).Respond(w)
+			return
 		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(s) // the client has gone
 	}
 }

@@ -51,6 +51,21 @@ func TestChiServesEachSchoolItsOwn(t *testing.T) {
 			t.Errorf("%s%s: %d %s, want %d %s", c.host, c.path, status, body, c.status, c.body)
 		}
 	}
+
+	// The database refuses the login, as one that is starting does.
+	_, err = pg.Pool.Exec(t.Context(), "alter role "+roles.Runtime()+" connection limit 0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // on a connection that has ended, and without one
+		_, err = pg.Pool.Exec(t.Context(), "select pg_terminate_backend(pid, 10000) from pg_stat_activity where usename = $1", roles.Runtime())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status, body := get(t, server, "schoola.localhost", "/students/1"); status != 503 || !strings.Contains(body, "Try again soon") {
+			t.Errorf("while the database is away: %d %s", status, body)
+		}
+	}
 }
 
 func get(t *testing.T, server *httptest.Server, host, path string) (status int, body string) {
@@ -65,6 +80,9 @@ func get(t *testing.T, server *httptest.Server, host, path string) (status int, 
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
+	if res.StatusCode == http.StatusServiceUnavailable && res.Header.Get("Retry-After") == "" {
+		t.Errorf("%s%s: 503 without Retry-After", host, path)
+	}
 	content, err := io.ReadAll(res.Body)
 	if err != nil {
 		t.Fatal(err)

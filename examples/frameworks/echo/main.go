@@ -1,11 +1,9 @@
 package main
 
 import (
-	"errors"
 	"net/http"
 	"strconv"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/labstack/echo/v5"
 
 	"github.com/oryne/pgtenant/examples/frameworks/platform"
@@ -32,11 +30,9 @@ func student(p *platform.Platform) echo.HandlerFunc {
 			return echo.NewHTTPError(http.StatusBadRequest, "The ID is not a number.")
 		}
 		s, err := p.Student(c.Request().Context(), id) // of the school whose host this is
-		switch {
-		case errors.Is(err, pgx.ErrNoRows):
-			return echo.NewHTTPError(http.StatusNotFound, "There is no such student.")
-		case err != nil:
-			return echo.NewHTTPError(http.StatusServiceUnavailable, "Try again soon.")
+		if err != nil {
+			platform.Problem(c.Request(), err).Respond(c.Response())
+			return nil
 		}
 		return c.JSON(http.StatusOK, s)
 	}

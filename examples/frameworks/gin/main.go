@@ -1,12 +1,10 @@
 package main
 
 import (
-	"errors"
 	"net/http"
 	"strconv"
 
 	"github.com/gin-gonic/gin"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/oryne/pgtenant/examples/frameworks/platform"
 	"github.com/oryne/pgtenant/tenancy"
@@ -51,13 +49,10 @@ func student(p *platform.Platform) gin.HandlerFunc {
 			return
 		}
 		s, err := p.Student(c.Request.Context(), id) // of the school whose host this is
-		switch {
-		case errors.Is(err, pgx.ErrNoRows):
-			tenancy.Problem{Status: http.StatusNotFound, Detail: "There is no such student."}.Respond(c.Writer)
-		case err != nil:
-			tenancy.Problem{Status: http.StatusServiceUnavailable, Detail: "Try again soon."}.Respond(c.Writer)
-		default:
-			c.JSON(http.StatusOK, s)
+		if err != nil {
+			platform.Problem(c.Request, err).Respond(c.Writer)
+			return
 		}
+		c.JSON(http.StatusOK, s)
 	}
 }

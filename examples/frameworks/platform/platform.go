@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"embed"
+	"errors"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -75,6 +76,16 @@ func (p *Platform) Student(ctx context.Context, id int64) (Student, error) {
 		return Student{}, err
 	}
 	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Student])
+}
+
+// Problem is the answer to r for an error of Student: 404, 503 with Retry-After while the database
+// is away, or else 500.
+func Problem(r *http.Request, err error) tenancy.Problem {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return tenancy.Problem{Status: http.StatusNotFound, Detail: "There is no such student."}
+	}
+	problem, _ := tenancy.UnavailableProblem(r, err)
+	return problem
 }
 
 // connect makes the two logins and connects as each.

@@ -1,0 +1,2 @@
+// Package hint writes commands for people to type.
+package hint
