@@ -2,15 +2,21 @@ package resolver_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/poolertest"
 	"github.com/oryne/pgtenant/resolver"
+	"github.com/oryne/pgtenant/tenancy"
 )
 
 // PgBouncer takes LISTEN, on whichever of its connections is free, and drops what arrives there.
@@ -31,6 +37,75 @@ func TestADirectoryThroughAPoolerSaysThatItIsNotListening(t *testing.T) {
 		d := open(t, f.dbAt(t, through, nil), direct)
 		assert.True(t, d.Status().Connected)
 		assert.Zero(t, d.Status().Ignored)
+	}
+}
+
+// A failover can lead a directory through a pooler: it says so when it connects again, changes reach it by
+// reconciling, and it listens again as soon as the pooler is out of the way.
+func TestADirectoryThatIsLedThroughAPoolerSaysSo(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	direct := f.pg.URLAs(f.roles.Runtime(), "r")
+	var url atomic.Value
+	url.Store(direct)
+	var listening atomic.Pointer[pgconn.PgConn]
+	logged := &lockedBuffer{}
+	d := open(t, f.db(t, nil), resolver.Config{
+		Logger: slog.New(slog.NewTextHandler(logged, nil)), Reconcile: 20 * time.Millisecond,
+		Connect: func(ctx context.Context) (*pgx.Conn, error) {
+			conn, err := pgx.Connect(ctx, url.Load().(string))
+			if err == nil {
+				listening.CompareAndSwap(nil, conn.PgConn())
+			}
+			return conn, err
+		},
+	})
+	require.True(t, d.Status().Connected)
+	url.Store(poolertest.Start(t, direct, 2))
+	_, err := f.pg.Pool.Exec(t.Context(), "select pg_terminate_backend($1)", listening.Load().PID())
+	require.NoError(t, err)
+	eventually(t, "that it does not listen", func() bool {
+		s := d.Status()
+		return !s.Connected && errors.Is(s.Err, resolver.ErrNotListening)
+	})
+	assert.Contains(t, logged.String(), resolver.ErrNotListening.Error())
+	f.tenant(t, "meanwhile", "meanwhile.example.com")
+	eventually(t, "a change, by reconciling", func() bool { return slugOf(t, d, "meanwhile.example.com") == "meanwhile" })
+	url.Store(direct)
+	eventually(t, "that it listens", func() bool {
+		s := d.Status()
+		return s.Connected && s.Err == nil
+	})
+}
+
+// Sessions that notify without end, also on the registry's channel, and a server under load are no
+// pooler.
+func TestADirectoryOnABusyServerListens(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx, stop := context.WithCancel(t.Context())
+	var busy sync.WaitGroup
+	t.Cleanup(busy.Wait)
+	t.Cleanup(stop)
+	flooded := make(chan struct{}, 4)
+	for range cap(flooded) {
+		pool := f.pool(t, f.pg.URLAs(f.roles.Runtime(), "r"), nil)
+		busy.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				_, _ = pool.Exec(ctx, "select pg_notify($1, n::text) from generate_series(1, 2000) n", tenancy.Channel)
+				if n == 0 {
+					flooded <- struct{}{}
+				}
+			}
+		})
+	}
+	for range cap(flooded) {
+		<-flooded
+	}
+	for range 10 {
+		d, err := resolver.NewDirectory(t.Context(), f.db(t, nil), resolver.Config{Reconcile: time.Hour})
+		require.NoError(t, err)
+		d.Close()
 	}
 }
 
