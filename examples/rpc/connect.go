@@ -24,7 +24,8 @@ func (i connectInterceptor) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc 
 		if err != nil {
 			return nil, err
 		}
-		return next(scoped, req)
+		response, err := next(scoped, req)
+		return response, connectFailure(ctx, err)
 	}
 }
 
@@ -38,8 +39,38 @@ func (i connectInterceptor) WrapStreamingHandler(next connect.StreamingHandlerFu
 		if err != nil {
 			return err
 		}
-		return next(scoped, conn)
+		return connectFailure(ctx, next(scoped, scopedConn{conn, scoped, i.tenants}))
 	}
+}
+
+// scopedConn is a stream that ends when its tenant is not served any longer.
+type scopedConn struct {
+	connect.StreamingHandlerConn
+	ctx     context.Context
+	tenants Tenants
+}
+
+// Receive receives a message, if the tenant is still served when it has come.
+func (c scopedConn) Receive(m any) error {
+	if err := c.StreamingHandlerConn.Receive(m); err != nil {
+		return err
+	}
+	return c.check()
+}
+
+// Send sends a message, if the tenant is still served.
+func (c scopedConn) Send(m any) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	return c.StreamingHandlerConn.Send(m)
+}
+
+func (c scopedConn) check() error {
+	if err := c.tenants.again(c.ctx, c.RequestHeader().Values(Key)); err != nil {
+		return connectError(refuse(c.ctx, err))
+	}
+	return nil
 }
 
 // enter returns the tenant's context, or the error for the caller.
@@ -48,10 +79,22 @@ func (i connectInterceptor) enter(ctx context.Context, header http.Header) (cont
 	if err == nil {
 		return scoped, nil
 	}
-	r := refuse(ctx, err)
+	return nil, connectError(refuse(ctx, err))
+}
+
+// connectFailure returns the error of a handler for the caller: as it is if it has a code.
+func connectFailure(ctx context.Context, err error) error {
+	if err == nil || errors.As(err, new(*connect.Error)) {
+		return err
+	}
+	return connectError(failed(ctx, err))
+}
+
+// connectError returns the error for the caller, with a Retry-After if it is known when to call again.
+func connectError(r refusal) error {
 	told := connect.NewError(connect.Code(r.code), errors.New(r.text))
 	if r.retry > 0 {
 		told.Meta().Set("Retry-After", strconv.Itoa(int((r.retry+time.Second-1)/time.Second)))
 	}
-	return nil, told
+	return told
 }

@@ -15,32 +15,67 @@ import (
 func (s Tenants) GRPCUnary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	scoped, err := s.enter(ctx, metadata.ValueFromIncomingContext(ctx, Key))
 	if err != nil {
-		return nil, grpcError(ctx, err)
+		return nil, grpcError(refuse(ctx, err))
 	}
-	return handler(scoped, req)
+	response, err := handler(scoped, req)
+	return response, grpcFailure(ctx, err)
 }
 
-// GRPCStream is a [grpc.StreamServerInterceptor]. It checks the tenant when the stream begins. The
-// handler of a long stream calls [tenancy.Serveable] again.
+// GRPCStream is a [grpc.StreamServerInterceptor]. It checks the tenant when the stream begins and with
+// each message, so that a stream ends when its tenant is suspended.
 func (s Tenants) GRPCStream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-	scoped, err := s.enter(stream.Context(), metadata.ValueFromIncomingContext(stream.Context(), Key))
+	keys := metadata.ValueFromIncomingContext(stream.Context(), Key)
+	scoped, err := s.enter(stream.Context(), keys)
 	if err != nil {
-		return grpcError(stream.Context(), err)
+		return grpcError(refuse(stream.Context(), err))
 	}
-	return handler(srv, scopedStream{stream, scoped})
+	return grpcFailure(stream.Context(), handler(srv, scopedStream{stream, scoped, s, keys}))
 }
 
-// scopedStream is a stream with another context.
+// scopedStream is a stream with the tenant's context.
 type scopedStream struct {
 	grpc.ServerStream
-	ctx context.Context
+	ctx     context.Context
+	tenants Tenants
+	keys    []string
 }
 
+// Context returns the context that has the tenant.
 func (s scopedStream) Context() context.Context { return s.ctx }
 
+// RecvMsg receives a message, if the tenant is still served when it has come.
+func (s scopedStream) RecvMsg(m any) error {
+	if err := s.ServerStream.RecvMsg(m); err != nil {
+		return err
+	}
+	return s.check()
+}
+
+// SendMsg sends a message, if the tenant is still served.
+func (s scopedStream) SendMsg(m any) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	return s.ServerStream.SendMsg(m)
+}
+
+func (s scopedStream) check() error {
+	if err := s.tenants.again(s.ctx, s.keys); err != nil {
+		return grpcError(refuse(s.ctx, err))
+	}
+	return nil
+}
+
+// grpcFailure returns the error of a handler for the caller: as it is if it has a code.
+func grpcFailure(ctx context.Context, err error) error {
+	if _, coded := status.FromError(err); coded {
+		return err
+	}
+	return grpcError(failed(ctx, err))
+}
+
 // grpcError returns the status for the caller, with a RetryInfo if it is known when to call again.
-func grpcError(ctx context.Context, err error) error {
-	r := refuse(ctx, err)
+func grpcError(r refusal) error {
 	st := status.New(codes.Code(r.code), r.text)
 	if r.retry > 0 {
 		if with, err := st.WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(r.retry)}); err == nil {

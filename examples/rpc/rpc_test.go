@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -38,6 +39,7 @@ type platform struct {
 	db      *schemactx.DB
 	manager *tenancy.Manager
 	schools rpc.Tenants
+	admin   *pgxpool.Pool
 }
 
 func setup(t *testing.T) *platform {
@@ -49,7 +51,7 @@ func setup(t *testing.T) *platform {
 	_, err = schemactx.Setup(ctx, pg.Pool, schemactx.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
 	require.NoError(t, err)
 	owner, runtime := open(t, pg.URLAs(roles.Owner(), "o")), open(t, pg.URLAs(roles.Runtime(), "r"))
-	p := &platform{}
+	p := &platform{admin: pg.Pool}
 	p.db, err = schemactx.New(runtime, schemactx.Config{Roles: roles})
 	require.NoError(t, err)
 	runner, err := migrate.New(owner, migrate.Config{
@@ -151,14 +153,7 @@ func TestGRPCServesEachSchoolItsOwn(t *testing.T) {
 			return stream.SendMsg(name)
 		}}},
 	}, p)
-	listener := bufconn.Listen(1 << 16)
-	go server.Serve(listener) //nolint:errcheck // it ends with the test
-	t.Cleanup(server.Stop)
-	client, err := grpc.NewClient("passthrough:///school", grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, client.Close()) })
-
+	client := serve(t, server)
 	for _, c := range calls {
 		ctx := t.Context()
 		for _, key := range c.keys {
@@ -178,6 +173,158 @@ func TestGRPCServesEachSchoolItsOwn(t *testing.T) {
 			assert.Equal(t, c.retry, retry, c.keys)
 		}
 	}
+}
+
+// A stream ends with the next message when its tenant is suspended.
+func TestAStreamEndsWithItsTenant(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	suspended := make(chan struct{})
+	twice := func(ctx context.Context, send func(*wrapperspb.StringValue) error) error {
+		name, err := p.name(ctx)
+		if err == nil {
+			err = send(name)
+		}
+		if err != nil {
+			return err
+		}
+		<-suspended
+		return send(name)
+	}
+	server := grpc.NewServer(grpc.StreamInterceptor(p.schools.GRPCStream))
+	server.RegisterService(&grpc.ServiceDesc{
+		ServiceName: "School", HandlerType: (*any)(nil),
+		Streams: []grpc.StreamDesc{{StreamName: "Names", ServerStreams: true, Handler: func(_ any, stream grpc.ServerStream) error {
+			return twice(stream.Context(), func(v *wrapperspb.StringValue) error { return stream.SendMsg(v) })
+		}}},
+	}, p)
+	grpcStream, err := serve(t, server).NewStream(metadata.AppendToOutgoingContext(t.Context(), rpc.Key, "a"),
+		&grpc.StreamDesc{ServerStreams: true}, "/School/Names")
+	require.NoError(t, err)
+	require.NoError(t, grpcStream.CloseSend())
+
+	streamed := httptest.NewServer(connect.NewServerStreamHandler("/School/Names",
+		func(ctx context.Context, _ *connect.Request[emptypb.Empty], stream *connect.ServerStream[wrapperspb.StringValue]) error {
+			return twice(ctx, stream.Send)
+		}, connect.WithInterceptors(p.schools.Connect())))
+	t.Cleanup(streamed.Close)
+	request := connect.NewRequest(&emptypb.Empty{})
+	request.Header().Set(httpKey, "a")
+	connectStream, err := connect.NewClient[emptypb.Empty, wrapperspb.StringValue](streamed.Client(), streamed.URL+"/School/Names").
+		CallServerStream(t.Context(), request)
+	require.NoError(t, err)
+
+	got := new(wrapperspb.StringValue)
+	require.NoError(t, grpcStream.RecvMsg(got))
+	assert.Equal(t, "School a", got.GetValue())
+	require.True(t, connectStream.Receive())
+	assert.Equal(t, "School a", connectStream.Msg().GetValue())
+	_, err = p.manager.Suspend(t.Context(), "a", "unpaid")
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		target, err := p.schools.Find(t.Context(), "a")
+		return err == nil && target.Tenant().Status == tenancy.Suspended
+	}, time.Minute, time.Millisecond)
+	close(suspended)
+	assert.Equal(t, codes.PermissionDenied, status.Code(grpcStream.RecvMsg(got)))
+	assert.False(t, connectStream.Receive())
+	expectRefused(t, connectStream.Err(), 7, "unpaid", false)
+	require.NoError(t, connectStream.Close())
+}
+
+// The error of a handler is a code, and its text stays on the server.
+func TestAnErrorOfAHandlerIsACode(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	away, err := schemactx.New(open(t, "postgres://nobody@127.0.0.1:1/none?sslmode=disable"), schemactx.Config{})
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		handler func(ctx context.Context, cancel func()) error
+		code    codes.Code
+		retry   bool
+	}{
+		"a statement's": {func(ctx context.Context, _ func()) error {
+			_, err := p.db.Exec(ctx, "select secret from name")
+			return err
+		}, codes.Internal, false},
+		"the database is away": {func(ctx context.Context, _ func()) error {
+			_, err := away.Exec(ctx, "select 1")
+			return err
+		}, codes.Unavailable, true},
+		"the connection is lost": {func(ctx context.Context, _ func()) error {
+			lost := make(chan error)
+			go func() {
+				_, err := p.db.Exec(ctx, "select pg_sleep(600)")
+				lost <- err
+			}()
+			for ended := 0; ended == 0; {
+				err := p.admin.QueryRow(ctx, `select count(pg_terminate_backend(pid)) from pg_stat_activity
+					where datname = current_database() and state = 'active' and pid <> pg_backend_pid() and wait_event = 'PgSleep'`).Scan(&ended)
+				if err != nil {
+					return err
+				}
+			}
+			return <-lost
+		}, codes.Unknown, false},
+		"the handler's own deadline": {func(ctx context.Context, _ func()) error {
+			ctx, cancel := context.WithTimeout(ctx, time.Millisecond)
+			defer cancel()
+			_, err := p.db.Exec(ctx, "select pg_sleep(600)")
+			return err
+		}, codes.DeadlineExceeded, false},
+		"the caller is gone": {func(ctx context.Context, cancel func()) error {
+			cancel()
+			_, err := p.db.Exec(ctx, "select 1")
+			return err
+		}, codes.Canceled, false},
+		"the library's": {func(context.Context, func()) error { return tenancy.ErrNoSession }, codes.Unauthenticated, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			_, err := p.schools.GRPCUnary(metadata.NewIncomingContext(ctx, metadata.Pairs(rpc.Key, "a")), nil, nil,
+				func(ctx context.Context, _ any) (any, error) { return nil, c.handler(ctx, cancel) })
+			st := status.Convert(err)
+			assert.Equal(t, c.code, st.Code(), err)
+			assert.Equal(t, c.retry, len(st.Details()) > 0)
+			assert.NotContains(t, st.Message(), "secret")
+
+			ctx, cancel = context.WithCancel(t.Context())
+			defer cancel()
+			request := connect.NewRequest(&emptypb.Empty{})
+			request.Header().Set(httpKey, "a")
+			_, err = p.schools.Connect().WrapUnary(func(ctx context.Context, _ connect.AnyRequest) (connect.AnyResponse, error) {
+				return nil, c.handler(ctx, cancel)
+			})(ctx, request)
+			expectRefused(t, err, uint32(c.code), "", c.retry)
+			assert.NotContains(t, err.Error(), "secret")
+		})
+	}
+
+	// One that has a code already stays.
+	taken := status.Error(codes.AlreadyExists, "taken")
+	_, err = p.schools.GRPCUnary(metadata.NewIncomingContext(t.Context(), metadata.Pairs(rpc.Key, "a")), nil, nil,
+		func(context.Context, any) (any, error) { return nil, taken })
+	assert.Equal(t, taken, err)
+
+	// A call that has ended before its tenant was found is not reported as the registry's failure.
+	ctx, cancel := context.WithCancel(metadata.NewIncomingContext(t.Context(), metadata.Pairs(rpc.Key, "trouble")))
+	cancel()
+	_, err = p.schools.GRPCUnary(ctx, nil, nil, func(context.Context, any) (any, error) { return nil, nil })
+	assert.Equal(t, codes.Canceled, status.Code(err))
+}
+
+// serve serves until the test ends, and returns a client.
+func serve(t *testing.T, server *grpc.Server) *grpc.ClientConn {
+	t.Helper()
+	listener := bufconn.Listen(1 << 16)
+	go server.Serve(listener) //nolint:errcheck // it ends with the test
+	t.Cleanup(server.Stop)
+	client, err := grpc.NewClient("passthrough:///school", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, client.Close()) })
+	return client
 }
 
 // stream asks for the name by the stream.

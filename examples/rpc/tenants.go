@@ -2,8 +2,6 @@ package rpc
 
 import (
 	"context"
-	"log/slog"
-	"time"
 
 	"github.com/oryne/pgtenant/tenancy"
 )
@@ -24,68 +22,49 @@ type Tenants struct {
 }
 
 // enter returns the context of a call, which has the tenant, and whose statements run in its
-// schema. A call without the metadata is refused like one with an unknown tenant.
+// schema.
 func (s Tenants) enter(ctx context.Context, keys []string) (context.Context, error) {
-	switch len(keys) {
-	case 0:
-		return nil, tenancy.ErrUnknownHost
-	case 1:
-	default:
-		return nil, tenancy.ErrDisagree
-	}
-	target, err := s.Find(ctx, keys[0])
-	if err != nil {
+	target, err := s.find(ctx, keys)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if target.Public() {
+	case target.Public():
 		return tenancy.NewPublicContext(ctx), nil //tenantvet:allow tenantswitch interceptors are where a call gets its tenant
 	}
-	t := target.Tenant()
-	if err := tenancy.Serveable(t); err != nil {
-		return nil, err
-	}
-	if s.Admit != nil {
-		if err := s.Admit(ctx, t); err != nil {
-			return nil, err
-		}
-	}
-	return tenancy.NewContext(ctx, t), nil //tenantvet:allow tenantswitch as above: t is who the metadata stands for
+	return tenancy.NewContext(ctx, target.Tenant()), nil //tenantvet:allow tenantswitch as above: the metadata stands for it
 }
 
-// refusal is what a caller is told. gRPC and Connect share the numbers of the codes. retry is 0 if
-// it is not known when to call again.
-type refusal struct {
-	code  uint32
-	text  string
-	retry time.Duration
+// find returns whom the call is for, if it is served. A call without the metadata is refused like
+// one with an unknown tenant.
+func (s Tenants) find(ctx context.Context, keys []string) (target tenancy.Target, err error) {
+	switch len(keys) {
+	case 0:
+		return target, tenancy.ErrUnknownHost
+	case 1:
+	default:
+		return target, tenancy.ErrDisagree
+	}
+	target, err = s.Find(ctx, keys[0])
+	if err != nil || target.Public() {
+		return target, err
+	}
+	err = tenancy.Serveable(target.Tenant())
+	if err == nil && s.Admit != nil {
+		err = s.Admit(ctx, target.Tenant())
+	}
+	return target, err
 }
 
-// The codes that both protocols have.
-const (
-	invalidArgument  = 3
-	notFound         = 5
-	permissionDenied = 7
-	unavailable      = 14
-	unauthenticated  = 16
-)
-
-// codeOf are the codes for the statuses that [tenancy.ProblemOf] returns.
-var codeOf = map[int]uint32{
-	400: invalidArgument, 401: unauthenticated, 403: permissionDenied, 404: notFound, 503: unavailable,
-}
-
-func refuse(ctx context.Context, err error) refusal {
-	problem, known := tenancy.ProblemOf(err)
-	if !known {
-		slog.ErrorContext(ctx, "cannot find the tenant of a call", slog.Any("error", err))
+// again checks a message of a stream: its tenant may have been suspended or dropped since the stream
+// began, or its key may stand for another tenant. A directory answers from memory.
+func (s Tenants) again(scoped context.Context, keys []string) error {
+	target, err := s.find(scoped, keys)
+	if err != nil {
+		return err
 	}
-	text := problem.Detail
-	if problem.Title != "" {
-		text = problem.Title + ": " + text
+	t, is := tenancy.FromContext(scoped)
+	if is == target.Public() || is && t.ID != target.Tenant().ID {
+		return tenancy.ErrUnknownHost
 	}
-	code, ok := codeOf[problem.Status]
-	if !ok {
-		code = unavailable
-	}
-	return refusal{code, text, problem.RetryAfter}
+	return nil
 }

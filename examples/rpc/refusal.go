@@ -1,0 +1,92 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// refusal is what a caller is told. gRPC and Connect share the numbers of the codes. retry is 0 if
+// it is not known when to call again.
+type refusal struct {
+	code  uint32
+	text  string
+	retry time.Duration
+}
+
+// The codes that both protocols have.
+const (
+	canceled         = 1
+	unknown          = 2
+	invalidArgument  = 3
+	deadlineExceeded = 4
+	notFound         = 5
+	permissionDenied = 7
+	internal         = 13
+	unavailable      = 14
+	unauthenticated  = 16
+)
+
+// codeOf are the codes for the statuses that [tenancy.ProblemOf] returns.
+var codeOf = map[int]uint32{
+	400: invalidArgument, 401: unauthenticated, 403: permissionDenied, 404: notFound, 503: unavailable,
+}
+
+// retryAfter is when to call again while the database is away.
+const retryAfter = 5 * time.Second
+
+// refuse returns the answer to a call whose tenant was not found or is not served.
+func refuse(ctx context.Context, err error) refusal {
+	if r, ok := ended(ctx); ok {
+		return r
+	}
+	problem, known := tenancy.ProblemOf(err)
+	if !known {
+		slog.ErrorContext(ctx, "cannot find the tenant of a call", slog.Any("error", err))
+	}
+	text := problem.Detail
+	if problem.Title != "" {
+		text = problem.Title + ": " + text
+	}
+	code, ok := codeOf[problem.Status]
+	if !ok {
+		code = unavailable
+	}
+	return refusal{code, text, problem.RetryAfter}
+}
+
+// failed returns the answer to a call whose handler returned an error that has no code of its own. The
+// text of such an error can name tables and values, so it is logged and not sent.
+func failed(ctx context.Context, err error) refusal {
+	if _, known := tenancy.ProblemOf(err); known {
+		return refuse(ctx, err)
+	}
+	if r, ok := ended(ctx); ok {
+		return r
+	}
+	switch slog.ErrorContext(ctx, "a call failed", slog.Any("error", err)); {
+	case schemactx.Unavailable(err) && schemactx.MayBeCommitted(err):
+		// Not unavailable: clients repeat such a call by themselves.
+		return refusal{unknown, "The connection to the database was lost: a change may have been made. Look before you call again.", 0}
+	case schemactx.Unavailable(err):
+		return refusal{unavailable, "The database does not answer. Nothing was changed; call again soon.", retryAfter}
+	case errors.Is(err, context.DeadlineExceeded):
+		return refusal{deadlineExceeded, "The call took too long.", 0}
+	}
+	return refusal{internal, "The call failed.", 0}
+}
+
+// ended returns the answer to a call that its caller has canceled, or that has outlasted its deadline.
+func ended(ctx context.Context) (refusal, bool) {
+	switch ctx.Err() {
+	case context.Canceled:
+		return refusal{canceled, "The call was canceled.", 0}, true
+	case context.DeadlineExceeded:
+		return refusal{deadlineExceeded, "The call took too long.", 0}, true
+	}
+	return refusal{}, false
+}
