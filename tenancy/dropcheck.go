@@ -12,12 +12,11 @@ import (
 )
 
 // checkConfirm is checkDrop for a retained schema. If an earlier call has begun to drop it, it is
-// marked so. The fresh backup is the tenant's: until it was replaced, the schema was what backups
-// contained.
+// marked so.
 func (m *Manager) checkConfirm(ctx context.Context, t *Tenant, side *SideSchema, p DropParams) (request int64, err error) {
 	r, err := m.checkToken(ctx, t, side.Schema, p)
 	if err == nil && side.State == SideAside {
-		err = m.checkBackup(ctx, t)
+		err = m.checkSideBackup(ctx, t, side)
 	}
 	if err == nil && side.State == SideAside {
 		err = m.checkSideDependents(ctx, side)
@@ -132,6 +131,35 @@ func (m *Manager) checkBackup(ctx context.Context, t *Tenant) error {
 		return &BackupError{Slug: t.Slug, Last: last, Age: older, MaxAge: cfg.MaxBackupAge}
 	}
 	return nil
+}
+
+// checkSideBackup demands a backup of a retained schema that was fresh when the schema was replaced.
+// Since then nothing has changed in the schema, and newer backups contain the replacement.
+func (m *Manager) checkSideBackup(ctx context.Context, t *Tenant, side *SideSchema) error {
+	cfg := m.cfg.Drop
+	if cfg.Backups == nil {
+		return nil
+	}
+	var last time.Time
+	var err error
+	if backups, ok := cfg.Backups.(SchemaBackups); ok {
+		// The registry and the schema may be on servers whose clocks differ.
+		last, err = backups.LastBackupOf(ctx, t, side.Schema, side.Since.Add(maxSkew))
+	} else if last, err = cfg.Backups.LastBackup(ctx, t); last.After(side.Since) {
+		last = time.Time{}
+	}
+	if err != nil {
+		return fmt.Errorf("ask for the last backup: %w", err)
+	}
+	age := side.Since.Sub(last)
+	if !last.IsZero() && age >= -maxSkew && age <= cfg.MaxBackupAge {
+		return nil
+	}
+	refused := &BackupError{Slug: t.Slug, Schema: side.Schema, Last: last, MaxAge: cfg.MaxBackupAge}
+	if !last.IsZero() {
+		refused.Age = age
+	}
+	return refused
 }
 
 // age returns how long ago a moment was, by this process's clock and by the clock of the registry's

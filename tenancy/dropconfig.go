@@ -36,10 +36,13 @@ type DropConfig struct {
 	// ticket. Default: nobody is asked.
 	Approve Approver
 
-	// Backups demands that the tenant has been backed up lately. Default: none are demanded.
+	// Backups demands that the tenant has been backed up lately. To drop a retained schema, it demands a
+	// backup of that schema from shortly before it was replaced, see [SchemaBackups]. Default: none are
+	// demanded.
 	Backups Backups
 
-	// MaxBackupAge is how old the last backup may be. Default: [DefaultMaxBackupAge].
+	// MaxBackupAge is how old the last backup may be: now, or when the retained schema was replaced.
+	// Default: [DefaultMaxBackupAge].
 	MaxBackupAge time.Duration
 
 	// Notify is told of every request, approval, drop and refusal, for an access log. It is called
@@ -96,6 +99,17 @@ type Backups interface {
 	// time if there is none. The tenant's lock is held meanwhile: operations of the manager on tenants,
 	// with this ctx, are [ErrNested]. It is safe for concurrent use.
 	LastBackup(ctx context.Context, t *Tenant) (time.Time, error)
+}
+
+// SchemaBackups is implemented by [Backups] that also know which schema a backup contains.
+// [Manager.ConfirmReplacement] asks them for a backup of the schema that it drops. Of other Backups
+// it takes only a last backup that was begun before the replacement: a later one contains the
+// replacement.
+type SchemaBackups interface {
+	Backups
+
+	// LastBackupOf is LastBackup for backups of the schema that were begun before the given time.
+	LastBackupOf(ctx context.Context, t *Tenant, schema string, before time.Time) (time.Time, error)
 }
 
 // BackupsFunc is a function as [Backups].

@@ -37,13 +37,22 @@ var (
 // changed. It wraps [ErrNoFreshBackup].
 type BackupError struct {
 	Slug   string
+	Schema string        // the retained schema that [Manager.ConfirmReplacement] was to drop; empty: the tenant was to be dropped
 	Last   time.Time     // the zero time: there is none
-	Age    time.Duration // 0 if there is none; negative: the backup says that it is from the future
+	Age    time.Duration // 0 if there is none; negative: the backup says that it is from the future; with Schema, when that was replaced
 	MaxAge time.Duration // as in [DropConfig]
 }
 
 // Error returns the tenant and both ages.
 func (e *BackupError) Error() string {
+	if e.Schema != "" {
+		last := "there is none"
+		if !e.Last.IsZero() {
+			last = fmt.Sprintf("the last one is %v older", e.Age.Round(time.Second))
+		}
+		return fmt.Sprintf("tenant %q has %v of its retained schema %q from at most %v before that was replaced: %s; "+
+			"to have one, revert the replacement, back the tenant up, and replace it again", e.Slug, ErrNoFreshBackup, e.Schema, e.MaxAge, last)
+	}
 	if e.Last.IsZero() {
 		return fmt.Sprintf("tenant %q has %v: it was never backed up", e.Slug, ErrNoFreshBackup)
 	}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/jackc/pgx/v5"
 
@@ -132,7 +133,14 @@ func (m *Manager) mayDrop(actor string) error {
 	if strings.TrimSpace(actor) != actor || actor == "" {
 		return &FieldError{Field: "actor", Value: actor, Rule: "is empty, or begins or ends with a space"}
 	}
-	return validateText("actor", actor, MaxActorLen, "is longer than 200 characters")
+	if err := validateText("actor", actor, MaxActorLen, "is longer than 200 characters"); err != nil {
+		return err
+	}
+	// With a character that nobody sees, one person would have two names.
+	if strings.ContainsFunc(actor, func(r rune) bool { return !unicode.IsPrint(r) || unicode.Is(unicode.Variation_Selector, r) }) {
+		return &FieldError{Field: "actor", Value: actor, Rule: "holds an invisible character or a space of another kind"}
+	}
+	return nil
 }
 
 // hashToken is what the registry keeps of a token. That of one schema is bound to its name:

@@ -63,6 +63,11 @@ func TestOnePersonAloneDestroysNothing(t *testing.T) {
 		require.ErrorIs(t, err, tenancy.ErrOwnApproval)
 		_, err = m.ApproveDrop(t.Context(), mine.ID, "ADA@example.com")
 		require.ErrorIs(t, err, tenancy.ErrOwnApproval)
+		for _, hidden := range []string{"\u200b", "\u00ad", "\u2060", "\ufe0f", "x\u00a0y", "\u202e"} {
+			_, err = m.ApproveDrop(t.Context(), mine.ID, actor+hidden)
+			var refused *tenancy.FieldError
+			require.ErrorAs(t, err, &refused, "%q", hidden)
+		}
 		before := f.snapshot(t)
 		for tried, c := range map[string]struct {
 			p    tenancy.DropParams
@@ -146,9 +151,22 @@ func TestAConfirmationNeedsWhatADropNeeds(t *testing.T) {
 	require.Positive(t, r.Contents.Tables)
 	require.Empty(t, r.Contents.Domains)
 	p := tenancy.DropParams{Slug: "a", Actor: actor, Token: r.Token}
-	_, err = m.ConfirmReplacement(t.Context(), p, a.Schema)
-	require.ErrorIs(t, err, tenancy.ErrNoFreshBackup)
-	backedUp = time.Now()
+	aside, err := m.Aside(t.Context(), "a")
+	require.NoError(t, err)
+	for what, at := range map[string]time.Time{
+		"none":                 {},
+		"of the replacement":   time.Now(),
+		"a second too late":    aside.Since.Add(time.Second),
+		"too old, not by much": aside.Since.Add(-tenancy.DefaultMaxBackupAge - time.Second),
+	} {
+		backedUp = at
+		_, err = m.ConfirmReplacement(t.Context(), p, a.Schema)
+		var old *tenancy.BackupError
+		require.ErrorAs(t, err, &old, what)
+		require.Equal(t, a.Schema, old.Schema, what)
+		require.ErrorIs(t, err, tenancy.ErrNoFreshBackup, what)
+	}
+	backedUp = aside.Since.Add(-tenancy.DefaultMaxBackupAge)
 	_, err = m.ConfirmReplacement(t.Context(), p, a.Schema)
 	require.ErrorIs(t, err, refused)
 	require.Equal(t, a.Schema, asked.Request.Schema)

@@ -11,9 +11,9 @@ import (
 // gives it, so that nobody drops another one than was looked at. It returns the tenant.
 //
 // It destroys data, and so needs what [DropConfig] demands of [Manager.Drop]: Enabled, a token of
-// [Manager.RequestConfirm] for that schema, a second person's approval, a fresh backup of the
-// tenant and the [Approver]. It returns the same errors, before anything has changed, and sends the
-// same events, with the schema.
+// [Manager.RequestConfirm] for that schema, a second person's approval, a backup of that schema that
+// was fresh when it was replaced (see [SchemaBackups]), and the [Approver]. It returns the same
+// errors, before anything has changed, and sends the same events, with the schema.
 //
 // A tenant that has no such schema is [ErrNothingAside]. Where something outside of the schema depends on it, the error
 // wraps a [schemactx.DependentsError] and the schema stays; with a [StepError], and after a crash,

@@ -20,7 +20,7 @@ type Freshness struct {
 	Store Store // required
 }
 
-var _ tenancy.Backups = Freshness{}
+var _ tenancy.SchemaBackups = Freshness{}
 
 // LastBackup returns when the snapshot of the tenant's newest backup was taken, the zero time where
 // there is none. A backup counts if it has an archive and a receipt, and so was verified, and
@@ -33,33 +33,16 @@ func (f Freshness) LastBackup(ctx context.Context, t *tenancy.Tenant) (time.Time
 	fail := func(err error) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("last backup of tenant %q: %w", t.Slug, err)
 	}
-	if f.Store == nil {
-		return fail(errors.New("backup: Freshness.Store is nil"))
-	}
-	if err := bound(t); err != nil {
-		return fail(err)
-	}
-	files, err := readFiles(ctx, f.Store, tenantPrefix(t.Registry, t.ID))
+	files, err := f.files(ctx, t)
 	if err != nil {
 		return fail(err)
-	}
-	if len(files) == 0 {
-		if err := checkAdopted(ctx, f.Store, t.ID); err != nil {
-			return fail(err)
-		}
-		return time.Time{}, nil
 	}
 	now := time.Now()
 	var future time.Time
 	for len(files) > 0 {
-		newest := files.newest(now)
-		delete(files, newest)
-		info, err := (&Service{cfg: Config{Store: f.Store}}).readReceipt(ctx, newest)
+		info, err := f.takeNewest(ctx, t, files, now)
 		if err != nil {
 			return fail(err)
-		}
-		if info.TenantID != t.ID || info.Verified == "" {
-			return fail(fmt.Errorf("the receipt of %q is of tenant %d", newest, info.TenantID))
 		}
 		if !info.Ahead(now) {
 			return info.TakenAt, nil
@@ -67,6 +50,55 @@ func (f Freshness) LastBackup(ctx context.Context, t *tenancy.Tenant) (time.Time
 		future = info.TakenAt
 	}
 	return future, nil
+}
+
+// LastBackupOf is LastBackup for the backups of a schema, one that the tenant has or had, whose
+// snapshots were taken before a time. A schema has in its backups the name that it had at the time.
+func (f Freshness) LastBackupOf(ctx context.Context, t *tenancy.Tenant, schema string, before time.Time) (time.Time, error) {
+	fail := func(err error) (time.Time, error) {
+		return time.Time{}, fmt.Errorf("last backup of schema %q of tenant %q: %w", schema, t.Slug, err)
+	}
+	files, err := f.files(ctx, t)
+	if err != nil {
+		return fail(err)
+	}
+	now := time.Now()
+	for len(files) > 0 {
+		info, err := f.takeNewest(ctx, t, files, now)
+		if err != nil {
+			return fail(err)
+		}
+		if info.Schema == schema && !info.Ahead(now) && info.TakenAt.Before(before) {
+			return info.TakenAt, nil
+		}
+	}
+	return time.Time{}, nil
+}
+
+// files returns the tenant's backups.
+func (f Freshness) files(ctx context.Context, t *tenancy.Tenant) (files, error) {
+	if f.Store == nil {
+		return nil, errors.New("backup: Freshness.Store is nil")
+	}
+	if err := bound(t); err != nil {
+		return nil, err
+	}
+	found, err := readFiles(ctx, f.Store, tenantPrefix(t.Registry, t.ID))
+	if err == nil && len(found) == 0 {
+		err = checkAdopted(ctx, f.Store, t.ID)
+	}
+	return found, err
+}
+
+// takeNewest removes the newest of the files and returns its receipt.
+func (f Freshness) takeNewest(ctx context.Context, t *tenancy.Tenant, from files, now time.Time) (Info, error) {
+	newest := from.newest(now)
+	delete(from, newest)
+	info, err := (&Service{cfg: Config{Store: f.Store}}).readReceipt(ctx, newest)
+	if err == nil && (info.TenantID != t.ID || info.Verified == "") {
+		err = fmt.Errorf("the receipt of %q is of tenant %d", newest, info.TenantID)
+	}
+	return info, err
 }
 
 func lastPart(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }

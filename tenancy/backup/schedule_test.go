@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
@@ -284,4 +286,40 @@ func TestSchedulesThatCannotWorkAreRefused(t *testing.T) {
 	if _, err := c.RunDue(t.Context()); err == nil {
 		t.Error("ran without its table")
 	}
+}
+
+// To confirm a restore destroys the schema that was there before: a backup of what has replaced it
+// does not help.
+func TestAConfirmationDemandsABackupOfWhatItDestroys(t *testing.T) {
+	t.Parallel()
+	f, _ := scheduled(t, 1)
+	var err error
+	f.tenants, err = tenancy.New(f.owner, tenancy.Config{Migrator: f.runner, Roles: f.roles, Drop: tenancy.DropConfig{
+		Enabled: true, Backups: backup.Freshness{Store: f.dir},
+	}})
+	require.NoError(t, err)
+	s := f.service(t, backup.Config{})
+	info := backUp(t, s, "t1")
+	restored, err := s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "t1"})
+	require.NoError(t, err)
+	require.NoError(t, os.Rename(f.path+"/"+info.Name, f.path+"/away"))
+	second := backUp(t, s, "t1")
+	_, err = f.confirmed(t, s, "t1", restored.Aside)
+	var refused *tenancy.BackupError
+	require.ErrorAs(t, err, &refused, "there is only a backup of the replacement")
+	require.Equal(t, restored.Aside, refused.Schema)
+	require.True(t, refused.Last.IsZero())
+	require.NoError(t, os.Rename(f.path+"/away", f.path+"/"+info.Name))
+	_, err = f.confirmed(t, s, "t1", restored.Aside)
+	require.NoError(t, err)
+
+	// Of a schema that was taken back and replaced again, the backup must be from before that.
+	restored, err = s.Restore(t.Context(), second.Name, backup.RestoreOptions{Replace: "t1"})
+	require.NoError(t, err)
+	_, err = s.RevertRestore(t.Context(), "t1", restored.Aside)
+	require.NoError(t, err)
+	aside, err := f.tenants.Aside(t.Context(), "t1")
+	require.NoError(t, err)
+	_, err = f.confirmed(t, s, "t1", aside.Schema)
+	require.ErrorIs(t, err, tenancy.ErrNoFreshBackup, "of what was restored and never backed up")
 }
