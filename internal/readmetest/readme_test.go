@@ -66,3 +66,12 @@ func check(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+func TestTheReadmeIsNoManual(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	check(t, err)
+	if lines := bytes.Count(readme, []byte("\n")); lines > 200 {
+		t.Errorf("the README has %d lines, and is to have 200 at most: guides have the rest", lines)
+	}
+}
