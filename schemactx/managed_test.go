@@ -14,7 +14,7 @@ import (
 // tried, says.
 func TestManagedPageListsTheAttacksThatOnlyHardenCloses(t *testing.T) {
 	t.Parallel()
-	attacks, err := os.ReadFile(attackFile)
+	attacks, err := os.ReadFile("ATTACKS.md")
 	require.NoError(t, err)
 	var want []string
 	for _, row := range tableRows(string(attacks)) {

@@ -1,4 +1,4 @@
-package schemactx_test
+package attacktest
 
 // Rows 7 to 15: leaving the scope.
 var leaveAttacks = []attack{

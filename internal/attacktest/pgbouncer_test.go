@@ -1,8 +1,11 @@
-package schemactx_test
+package attacktest
 
 import (
 	"context"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/poolertest"
 	"github.com/oryne/pgtenant/schemactx"
@@ -36,28 +39,21 @@ func openThrough(t *testing.T, w *world, conns int32, settings ...string) func(c
 	}
 }
 
-// The fixture itself: all clients share one server connection, and the engine works on it.
+// The column itself: all clients share one server connection, and the engine works on it.
 func TestPgBouncerSharesOneConnection(t *testing.T) {
 	t.Parallel()
-	poolertest.Binary(t)
-	f := setup(t)
-	url := poolertest.Start(t, f.pg.URLAs(f.roles.Runtime(), runtimePassword), 1)
+	w := newWorld(t, &column{level: schemactx.Roles, shared: true, prepare: preparePooler, open: openPooler})
+	db := w.open(t, 1)
 	pids := map[int]bool{}
-	for range 3 {
-		db, err := schemactx.New(openPool(t, url, 1), schemactx.Config{Roles: f.roles})
-		check(t, err)
-		for _, schema := range []string{"tenant_a", "tenant_b"} {
-			body, pid, err := note(in(t, schema), db)
-			check(t, err)
-			if body != schema {
-				t.Errorf("in %s: read the note of %s", schema, body)
-			}
-			pids[pid] = true
-		}
+	for schema, secret := range map[string]string{"tenant_a": w.secretA, "tenant_b": w.secretB} {
+		ctx := schemactx.NewContext(t.Context(), schema)
+		var body string
+		var pid int
+		require.NoError(t, db(ctx).QueryRow(ctx, "select body, pg_backend_pid() from secrets").Scan(&body, &pid))
+		assert.Equal(t, secret, body, schema)
+		pids[pid] = true
 	}
-	if len(pids) != 1 {
-		t.Errorf("%d backends served three clients, want one", len(pids))
-	}
+	assert.Len(t, pids, 1, "two clients are served by one backend")
 }
 
 // What ATTACKS.md advises: with this setting, nothing that one client's statement did to the

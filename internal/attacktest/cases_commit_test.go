@@ -1,9 +1,10 @@
-package schemactx_test
+package attacktest
 
 import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 )
@@ -84,7 +85,7 @@ func commitsOutside(inTx bool) func(*attempt, []string) bool {
 			want = a.named("LOGIN_PATH")
 		}
 		var outside, inside int
-		check(a.t, a.pg.Pool.QueryRow(a.ctx, `select (select count(*) from public.planted) + (select count(*) from tenant_a.planted where who <> $1),
+		require.NoError(a.t, a.pg.Pool.QueryRow(a.ctx, `select (select count(*) from public.planted) + (select count(*) from tenant_a.planted where who <> $1),
 			(select count(*) from tenant_a.planted where who = $1)`, want).Scan(&outside, &inside))
 		return outside > 0 || a.err == nil && inside != 1
 	}

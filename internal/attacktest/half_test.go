@@ -1,4 +1,4 @@
-package schemactx_test
+package attacktest
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package schemactx_test
+package attacktest
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 )
@@ -129,13 +130,13 @@ func readsKeptRows(a *attempt, sql []string) bool {
 	_ = a.db(ctx).InTx(ctx, func(tx pgx.Tx) error {
 		var err error
 		rows, err = tx.Query(ctx, sql[0])
-		check(a.t, err)
+		require.NoError(a.t, err)
 		rows.Next()
 		return errMine
 	})
 	other := a.in("tenant_b")
 	theirs, err := a.db(other).Query(other, "select body from secrets")
-	check(a.t, err)
+	require.NoError(a.t, err)
 	for rows.Next() {
 		for _, value := range rows.RawValues() {
 			a.loot.Write(value)
@@ -150,9 +151,9 @@ func readsKeptRows(a *attempt, sql []string) bool {
 func readsKeptTx(a *attempt, sql []string) bool {
 	ctx := a.in("tenant_a")
 	var kept pgx.Tx
-	check(a.t, a.db(ctx).InTx(ctx, func(tx pgx.Tx) error { kept = tx; return nil }))
+	require.NoError(a.t, a.db(ctx).InTx(ctx, func(tx pgx.Tx) error { kept = tx; return nil }))
 	other := a.in("tenant_b")
-	check(a.t, a.db(other).InTx(other, func(pgx.Tx) error {
+	require.NoError(a.t, a.db(other).InTx(other, func(pgx.Tx) error {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -179,7 +180,7 @@ func readsKeptBatch(a *attempt, sql []string) bool {
 	})
 	other := a.in("tenant_b")
 	theirs, err := a.db(other).Query(other, "select body from secrets")
-	check(a.t, err)
+	require.NoError(a.t, err)
 	for range 2 {
 		var body string
 		a.met(kept.QueryRow().Scan(&body))
@@ -195,9 +196,9 @@ func readsKeptBatch(a *attempt, sql []string) bool {
 func readsFromTwo(a *attempt, sql []string) bool {
 	ctx := a.in("tenant_a")
 	var foreign atomic.Bool
-	check(a.t, a.db(ctx).InTx(ctx, func(tx pgx.Tx) error {
+	require.NoError(a.t, a.db(ctx).InTx(ctx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, sql[0], "first ")
-		check(a.t, err)
+		require.NoError(a.t, err)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)

@@ -1,4 +1,4 @@
-package schemactx_test
+package attacktest
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
 )
 
 // The ways in which an attack is carried out. Each judges by content.
@@ -79,7 +80,7 @@ func hinders(a *attempt, sql []string) bool {
 	last := len(sql) - 1
 	ctx := a.in("tenant_a")
 	tx, err := a.db(ctx).Begin(ctx)
-	check(a.t, err)
+	require.NoError(a.t, err)
 	defer func() { _ = tx.Rollback(ctx) }()
 	for _, s := range sql[:last] {
 		a.take(ctx, tx, s)
@@ -98,10 +99,10 @@ func spies(text string) func(*attempt, []string) bool {
 		a.db = a.open(a.t, 2)
 		ctx := a.in("tenant_b")
 		tx, err := a.db(ctx).Begin(ctx)
-		check(a.t, err)
+		require.NoError(a.t, err)
 		defer func() { _ = tx.Rollback(ctx) }()
 		_, err = tx.Exec(ctx, sql[0])
-		check(a.t, err)
+		require.NoError(a.t, err)
 		a.alone("tenant_a", sql[1:]...)
 		return a.got(a.named(text))
 	}
@@ -112,7 +113,7 @@ func kills(a *attempt, sql []string) bool {
 	a.db = a.open(a.t, 2)
 	ctx := a.in("tenant_b")
 	tx, err := a.db(ctx).Begin(ctx)
-	check(a.t, err)
+	require.NoError(a.t, err)
 	defer func() { _ = tx.Rollback(ctx) }()
 	end := make(chan error)
 	go func() {
@@ -135,12 +136,12 @@ func kills(a *attempt, sql []string) bool {
 func (w *world) hearingPool(t *testing.T, url string, conns int32) *pgxpool.Pool {
 	t.Helper()
 	cfg, err := pgxpool.ParseConfig(url)
-	check(t, err)
+	require.NoError(t, err)
 	cfg.MaxConns = conns
 	heard := w.heard
 	cfg.ConnConfig.OnNotification = func(_ *pgconn.PgConn, n *pgconn.Notification) { heard <- n.Payload }
 	pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	return pool
 }

@@ -1,4 +1,4 @@
-package schemactx_test
+package attacktest
 
 import (
 	"context"
@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
 
-	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
 )
 
@@ -80,16 +80,8 @@ type world struct {
 
 func newWorld(t *testing.T, col *column, extra ...string) *world {
 	t.Helper()
-	f := &fixture{pg: pgtest.New(t)}
-	roles, err := schemactx.NewRoleNames(f.pg.RolePrefix)
-	check(t, err)
-	report, err := schemactx.Setup(t.Context(), f.pg.Pool, schemactx.SetupConfig{
-		Roles: roles, OwnerPassword: ownerPassword, RuntimePassword: runtimePassword,
-		Extensions: []string{"citext"}, ExtraSearchPath: extra,
-	})
-	check(t, err)
-	f.roles = report.Roles
-	f.owner = openPool(t, f.pg.URLAs(f.roles.Owner(), ownerPassword), 1)
+	f := setup(t, extra...)
+	roles := f.roles
 	w := &world{fixture: f, column: col, extra: extra, secretA: "secretofa" + f.roles.Prefix(), secretB: "secretofb" + f.roles.Prefix()}
 	w.names = strings.NewReplacer(
 		"ROLE_A", roles.Tenant("tenant_a"), "ROLE_B", roles.Tenant("tenant_b"), "OWNER", roles.Owner(),
@@ -107,7 +99,7 @@ func newWorld(t *testing.T, col *column, extra ...string) *world {
 
 func harden(t *testing.T, w *world) {
 	_, err := schemactx.Harden(t.Context(), w.pg.Pool, w.roles)
-	check(t, err)
+	require.NoError(t, err)
 }
 
 // named puts the names of this world in place of ROLE_A and the like.
@@ -117,7 +109,7 @@ func (w *world) named(sql string) string { return w.names.Replace(sql) }
 func (w *world) admin(t *testing.T, sql string) {
 	t.Helper()
 	_, err := w.pg.Pool.Exec(t.Context(), w.named(sql))
-	check(t, err)
+	require.NoError(t, err)
 }
 
 // reset makes both tenants anew, each with a secret, and runs a script as the owner.
@@ -153,7 +145,7 @@ func (w *world) single(t *testing.T, url string, conns int32, cfg schemactx.Conf
 	cfg.Limits = func(string) schemactx.Limits { return w.limits }
 	w.pool = w.hearingPool(t, url, conns)
 	db, err := schemactx.New(w.pool, cfg)
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(db.Close)
 	return func(context.Context) *schemactx.DB { return db }
 }
@@ -179,7 +171,7 @@ func (w *world) stateOfB(t *testing.T) string {
 func (w *world) expectFinding(t *testing.T, code schemactx.Code) {
 	t.Helper()
 	report, err := schemactx.Check(t.Context(), w.pool, schemactx.CheckConfig{Level: w.column.level, Roles: w.roles, ExtraSearchPath: w.extra})
-	check(t, err)
+	require.NoError(t, err)
 	for _, f := range report.Findings {
 		if f.Code == code {
 			return

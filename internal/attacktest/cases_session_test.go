@@ -1,6 +1,10 @@
-package schemactx_test
+package attacktest
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/stretchr/testify/require"
+)
 
 // Rows 16 to 25: what stays on a connection.
 var sessionAttacks = []attack{
@@ -125,7 +129,7 @@ func findsLastNumber(a *attempt, sql []string) bool {
 // readsLargeObject wants the content of an object of b's. The superuser makes it: once hardened, b may not.
 func readsLargeObject(a *attempt, sql []string) bool {
 	var oid uint32
-	check(a.t, a.pg.Pool.QueryRow(a.ctx, "select lo_from_bytea(0, convert_to(body, 'UTF8')) from tenant_b.secrets").Scan(&oid))
+	require.NoError(a.t, a.pg.Pool.QueryRow(a.ctx, "select lo_from_bytea(0, convert_to(body, 'UTF8')) from tenant_b.secrets").Scan(&oid))
 	a.admin(a.t, fmt.Sprintf("alter large object %d owner to ROLE_B", oid))
 	ctx := a.in("tenant_a")
 	a.take(ctx, a.db(ctx), sql[0], oid)

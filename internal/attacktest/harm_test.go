@@ -1,4 +1,4 @@
-package schemactx_test
+package attacktest
 
 import (
 	"context"
@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/require"
 )
 
 // The ways of harming and of looking that a statement alone cannot show.
@@ -47,10 +47,10 @@ func locksOut(a *attempt, sql []string) bool {
 // forges: a listener of the program's own hears a.
 func forges(a *attempt, sql []string) bool {
 	conn, err := a.pg.Pool.Acquire(a.ctx)
-	check(a.t, err)
+	require.NoError(a.t, err)
 	defer conn.Release()
 	_, err = conn.Exec(a.ctx, "listen gossip")
-	check(a.t, err)
+	require.NoError(a.t, err)
 	a.alone("tenant_a", sql...)
 	short, cancel := context.WithTimeout(a.ctx, 300*time.Millisecond)
 	defer cancel()
@@ -60,7 +60,7 @@ func forges(a *attempt, sql []string) bool {
 		return false
 	}
 	_, err = conn.Exec(a.ctx, "unlisten *")
-	check(a.t, err)
+	require.NoError(a.t, err)
 	return n.Payload == "a was here"
 }
 
@@ -70,12 +70,12 @@ func overhears(a *attempt, sql []string) bool {
 	a.db = a.open(a.t, 2)
 	ctx := a.in("tenant_b")
 	tx, err := a.db(ctx).Begin(ctx) // so that a gets the other connection
-	check(a.t, err)
+	require.NoError(a.t, err)
 	a.alone("tenant_a", sql[0])
 	a.take(ctx, tx, sql[1])
-	check(a.t, tx.Commit(ctx))
+	require.NoError(a.t, tx.Commit(ctx))
 	tx, err = a.db(ctx).Begin(ctx)
-	check(a.t, err)
+	require.NoError(a.t, err)
 	defer func() { _ = tx.Rollback(ctx) }()
 	for range 5 {
 		a.alone("tenant_a", "select pg_sleep(0.02)")
@@ -133,7 +133,7 @@ func capturesB(a *attempt, sql []string) bool {
 func holdsPool(a *attempt, _ []string) bool {
 	ctx := a.in("tenant_a")
 	tx, err := a.db(ctx).Begin(ctx)
-	check(a.t, err)
+	require.NoError(a.t, err)
 	defer func() { _ = tx.Rollback(ctx) }()
 	a.take(ctx, tx, "select 1")
 	short, cancel := context.WithTimeout(a.in("tenant_b"), 300*time.Millisecond)
@@ -147,7 +147,7 @@ func holdsLimited(a *attempt, sql []string) bool {
 	a.db = a.open(a.t, 2)
 	ctx := a.in("tenant_a")
 	tx, err := a.db(ctx).Begin(ctx)
-	check(a.t, err)
+	require.NoError(a.t, err)
 	defer func() { _ = tx.Rollback(ctx) }()
 	a.take(ctx, tx, "select 1")
 	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
@@ -177,7 +177,7 @@ func outlives(a *attempt, sql []string) bool {
 func makesLargeObject(a *attempt, sql []string) bool {
 	a.alone("tenant_a", sql...)
 	var there bool
-	check(a.t, a.pg.Pool.QueryRow(a.ctx, "select exists (select from pg_largeobject_metadata)").Scan(&there))
+	require.NoError(a.t, a.pg.Pool.QueryRow(a.ctx, "select exists (select from pg_largeobject_metadata)").Scan(&there))
 	return there
 }
 
@@ -185,7 +185,7 @@ func makesLargeObject(a *attempt, sql []string) bool {
 func joinsRoles(a *attempt, sql []string) bool {
 	a.alone("tenant_a", sql...)
 	var joined bool
-	check(a.t, a.pg.Pool.QueryRow(a.ctx, a.named("select pg_has_role('ROLE_A', 'ROLE_B', 'member')")).Scan(&joined))
+	require.NoError(a.t, a.pg.Pool.QueryRow(a.ctx, a.named("select pg_has_role('ROLE_A', 'ROLE_B', 'member')")).Scan(&joined))
 	if joined {
 		a.admin(a.t, "revoke ROLE_B from ROLE_A granted by OWNER")
 	}

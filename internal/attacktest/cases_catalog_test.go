@@ -1,4 +1,4 @@
-package schemactx_test
+package attacktest
 
 // Rows 46 to 55: what PostgreSQL tells everybody.
 var catalogAttacks = []attack{

@@ -1,6 +1,10 @@
-package schemactx_test
+package attacktest
 
-import "github.com/oryne/pgtenant/schemactx"
+import (
+	"github.com/oryne/pgtenant/schemactx"
+
+	"github.com/stretchr/testify/require"
+)
 
 // Rows 34 to 36: objects that lie in wait.
 var plantedAttacks = []attack{
@@ -55,7 +59,7 @@ var plantedAttacks = []attack{
 func plants(a *attempt, sql []string) bool {
 	a.alone("tenant_a", sql...)
 	var there bool
-	check(a.t, a.pg.Pool.QueryRow(a.ctx, "select to_regclass('public.planted') is not null or to_regproc('public.planted') is not null").Scan(&there))
+	require.NoError(a.t, a.pg.Pool.QueryRow(a.ctx, "select to_regclass('public.planted') is not null or to_regproc('public.planted') is not null").Scan(&there))
 	return there
 }
 
@@ -73,7 +77,7 @@ func finds(query string) func(*attempt, []string) bool {
 	return func(a *attempt, sql []string) bool {
 		a.alone("tenant_a", sql...)
 		var found bool
-		check(a.t, a.pg.Pool.QueryRow(a.ctx, "select exists ("+query+")").Scan(&found))
+		require.NoError(a.t, a.pg.Pool.QueryRow(a.ctx, "select exists ("+query+")").Scan(&found))
 		a.admin(a.t, "drop schema if exists planted")
 		return found
 	}

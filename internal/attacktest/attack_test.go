@@ -1,10 +1,11 @@
-package schemactx_test
+package attacktest
 
 import (
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
@@ -88,23 +90,30 @@ type attempt struct {
 // TestAttacks runs every attack at every level. ATTACKS.md must say what came of it.
 func TestAttacks(t *testing.T) {
 	version := pgtest.Version(t)
-	seen := tryAll(t, version)
+	seen := tryAll(t, version, "")
 	if !t.Failed() {
 		checkFile(t, version, seen)
 	}
 }
 
-// An extra schema on the path of every scope changes no outcome.
+// An extra schema on the path of every scope changes no outcome. Where CI is not set, this is tried at Roles alone.
 func TestAttacksWithAnExtraSchemaOnThePath(t *testing.T) {
-	tryAll(t, pgtest.Version(t), schemactx.DefaultExtensionSchema)
+	only := "Roles"
+	if os.Getenv("CI") != "" {
+		only = ""
+	}
+	tryAll(t, pgtest.Version(t), only, schemactx.DefaultExtensionSchema)
 }
 
-// tryAll tries every attack at every level, with extra schemas on the path, and returns what came of it by column and
-// attack.
-func tryAll(t *testing.T, version int, extra ...string) [][]string {
+// tryAll tries every attack at every level, or at one, with extra schemas on the path, and returns what came of it by
+// column and attack.
+func tryAll(t *testing.T, version int, only string, extra ...string) [][]string {
 	seen := make([][]string, len(columns))
 	t.Run("levels", func(t *testing.T) {
 		for col := range columns {
+			if only != "" && columns[col].name != only {
+				continue
+			}
 			t.Run(columns[col].name, func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, &columns[col], extra...)
@@ -185,7 +194,7 @@ func (a *attempt) expectOneBackend() {
 	var pids [2]int
 	for i, schema := range []string{"tenant_a", "tenant_b"} {
 		ctx := a.in(schema)
-		check(a.t, a.db(ctx).QueryRow(ctx, "select pg_backend_pid()").Scan(&pids[i]))
+		require.NoError(a.t, a.db(ctx).QueryRow(ctx, "select pg_backend_pid()").Scan(&pids[i]))
 	}
 	if (pids[0] == pids[1]) != a.column.shared {
 		a.t.Fatalf("backends %v, shared: want %t", pids, a.column.shared)

@@ -1,4 +1,4 @@
-package schemactx_test
+package attacktest
 
 import (
 	"fmt"
@@ -8,16 +8,18 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
 )
 
 // attackFile is the matrix for people. TestAttacks writes it, and compares it.
-const attackFile = "ATTACKS.md"
+const attackFile = "../../schemactx/ATTACKS.md"
 
 const introduction = `# Attacks
 
-What tenant a can do to tenant b, by level of isolation. The suite of this package tries every row on a real PostgreSQL
-and writes this file from what it sees: ` + "`go test ./schemactx -run TestAttacks -update`" + `. A run that sees anything else
-fails. The outcomes are those of PostgreSQL 15 to 18, where no note says otherwise.
+What tenant a can do to tenant b, by level of isolation. The suite of internal/attacktest tries every row on a real
+PostgreSQL and writes this file from what it sees: ` + "`go test ./internal/attacktest -run TestAttacks -update`" + `. A run
+that sees anything else fails. The outcomes are those of PostgreSQL 15 to 18, where no note says otherwise.
 
 The attacker controls one or several statements that a sends, whole and at will. In a program whose SQL is its own and
 whose values are parameters, that is somebody who has found an injection. Success is judged by content: b's secret
@@ -69,11 +71,11 @@ func checkFile(t *testing.T, version int, seen [][]string) {
 	}
 	want := render(seen)
 	if *update {
-		check(t, os.WriteFile(attackFile, []byte(want), 0o644))
+		require.NoError(t, os.WriteFile(attackFile, []byte(want), 0o644))
 		return
 	}
 	got, err := os.ReadFile(attackFile)
-	check(t, err)
+	require.NoError(t, err)
 	if string(got) == want {
 		return
 	}
