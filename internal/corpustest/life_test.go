@@ -97,6 +97,7 @@ func (f *fixture) live(t *testing.T) {
 		assert.Equal(t, f.content(t, "b"), f.content(t, "c"), "rows of the clone")
 		return f.read(t, "c")
 	})
+	f.expectNoLinks(t)
 	f.step(t, "rename", func() error { return f.rename(t, "b", "d") })
 	f.downAndUp(t)
 	f.step(t, "leave nothing", func() error {
@@ -106,6 +107,19 @@ func (f *fixture) live(t *testing.T) {
 		return nil
 	})
 	f.dropAll(t)
+}
+
+// expectNoLinks expects that Check finds no path from a tenant to another, whether its schema was
+// migrated, restored or cloned.
+func (f *fixture) expectNoLinks(t *testing.T) {
+	t.Helper()
+	report, err := schemactx.Check(t.Context(), f.pool(t, f.roles.Runtime(), "r", 1), schemactx.CheckConfig{Roles: f.roles, ExtraSearchPath: f.extra})
+	require.NoError(t, err)
+	for _, finding := range report.Findings {
+		if finding.Code == schemactx.CodeTenantLink || finding.Code == schemactx.CodeTenantRights {
+			assert.Fail(t, "found between tenants", finding.Message)
+		}
+	}
 }
 
 func (f *fixture) create(t *testing.T, slug string) error {
