@@ -48,6 +48,9 @@ func (r *Runner) runFrom(ctx context.Context, t target, st state, res *Result, g
 		return err
 	}
 	defer func() { s.close(ctx) }()
+	if err := r.checkLogin(ctx, s.conn(), t.schema); err != nil {
+		return t.wrap(err)
+	}
 	w := &way{s: s, st: st, g: g, res: res}
 	err = w.run(ctx, r)
 	if err != nil && s.pg().IsClosed() {

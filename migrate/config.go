@@ -18,6 +18,11 @@ type Config struct {
 	// Shared are the migrations of the schema public, Tenant those of every other schema.
 	Shared, Tenant []Source
 
+	// Roles are the names of the database's roles, as given to [schemactx.Setup]. If the owner role
+	// exists, a pool of a superuser is refused with a [schemactx.LoginError]: what it made would not be
+	// the owner's. Default: [schemactx.DefaultRoleNames] of the pool's database.
+	Roles schemactx.RoleNames
+
 	// ExtraSearchPath are schemas that migrations find without naming them, as the scopes of the
 	// program do: the list of [schemactx.Config]. Each has to exist, see [schemactx.Setup], once the
 	// shared migrations have run; else no tenant's schema is changed, with a
@@ -205,6 +210,9 @@ func New(pool *pgxpool.Pool, cfg Config) (*Runner, error) {
 		return nil, err
 	}
 	cfg.hooked = hooked(pool)
+	if cfg.Roles == (schemactx.RoleNames{}) {
+		cfg.Roles = schemactx.DefaultRoleNames(pool.Config().ConnConfig.Database)
+	}
 	r := &Runner{pool: pool, cfg: cfg}
 	if r.shared, err = load(SharedSet, cfg.Shared); err != nil {
 		return nil, err

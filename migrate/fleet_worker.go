@@ -100,7 +100,7 @@ func (w *worker) room(todo int) int {
 // migrate brings schemas up to date.
 func (w *worker) migrate(ctx, work context.Context, q *queue, group []member) {
 	switch {
-	case !group[0].swift():
+	case !group[0].swift(), !w.owns(work, group): // one by one says why
 		for _, m := range group {
 			w.one(work, q, m)
 		}
@@ -109,6 +109,18 @@ func (w *worker) migrate(ctx, work context.Context, q *queue, group []member) {
 	default:
 		w.batch(ctx, work, q, group)
 	}
+}
+
+// owns reports whether the connection may migrate the schemas, see checkLogin.
+func (w *worker) owns(ctx context.Context, group []member) bool {
+	if w.connect(ctx) != nil {
+		return true // tried again where it is needed
+	}
+	schemas := make([]string, len(group))
+	for i := range group {
+		schemas[i] = group[i].schema
+	}
+	return w.f.r.checkLogin(ctx, w.s.conn(), schemas...) == nil
 }
 
 // share migrates schemas in one transaction, or one by one where that fails.

@@ -85,7 +85,8 @@ func (r *Runner) MigrateNew(ctx context.Context, schema string) error {
 //
 // It returns, with nothing changed, a [schemactx.NameError] for a bad name, a [schemactx.SearchPathError] for a schema of the
 // extra search path that does not exist or that is this one, [ErrSchemaMissing],
-// [ErrUnknownVersion], [ErrOutOfOrder], [ErrChanged], [ErrNeedsSession] or a [TableError]; and an
+// [ErrUnknownVersion], [ErrOutOfOrder], [ErrChanged], [ErrNeedsSession], a [TableError], or a [schemactx.LoginError] if the
+// pool works as a superuser and not as the owner of the schema or of the database ([Config].Roles); and an
 // [Error] for a statement or function that failed: its migration is undone, and those before it, which
 // were committed, stay. The result lists those, with an error too; also where the connection was
 // lost, unless the versions could not be read again. When ctx ends, the running transaction is

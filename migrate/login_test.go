@@ -1,0 +1,60 @@
+package migrate_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// What a superuser makes in a schema of the owner's, the owner could not migrate later: nothing is
+// made, in any way, and the error names the owner.
+func TestASuperuserMigratesNoSchemaOfTheOwner(t *testing.T) {
+	t.Parallel()
+	f, owner, roles := driftProvisioned(t)
+	shared := []migrate.Source{source("shared", map[string]string{"00001_s.sql": "create table s ();"})}
+	alone := map[string]string{"00001_a.sql": "-- +goose NO TRANSACTION\ncreate table a ();"}
+	before := f.world(t)
+	for _, lock := range []migrate.Lock{migrate.LockAdvisory, migrate.LockTable} {
+		for _, files := range []map[string]string{basic, alone} {
+			if lock == migrate.LockTable && files["00002_body.sql"] == "" {
+				continue // needs a session
+			}
+			cfg := migrate.Config{Shared: shared, Tenant: []migrate.Source{source("app", files)}, Roles: roles, Lock: lock}
+			r := f.runnerWith(t, cfg)
+			expectOwner(t, r.Migrate(t.Context(), "public"), roles)
+			expectOwner(t, r.Migrate(t.Context(), "tenant_1"), roles)
+			expectOwner(t, r.MigrateNew(t.Context(), "tenant_1"), roles)
+			_, err := r.UpAll(t.Context(), migrate.Schemas("tenant_1"), migrate.UpAllOptions{}) // public comes first
+			expectOwner(t, err, roles)
+			cfg.Shared = nil
+			report, err := f.runnerWith(t, cfg).UpAll(t.Context(), migrate.Schemas("tenant_1", "tenant_2", "tenant_3"), migrate.UpAllOptions{PerTransaction: 2})
+			expectIs(t, err, migrate.ErrIncomplete)
+			for _, res := range report.Results {
+				expectOwner(t, res.Err, roles)
+			}
+			if len(report.Results) != 3 {
+				t.Errorf("report %v", outcomes(report))
+			}
+			cfg.Roles = schemactx.RoleNames{} // of another name: the schema says whose it is
+			expectOwner(t, f.runnerWith(t, cfg).Migrate(t.Context(), "tenant_1"), roles)
+		}
+	}
+	if after := f.world(t); after != before {
+		t.Errorf("made:\n%s\nwas\n%s", after, before)
+	}
+	r, err := migrate.New(owner, migrate.Config{Shared: shared, Tenant: []migrate.Source{source("app", basic)}, Roles: roles})
+	check(t, err)
+	check(t, r.Migrate(t.Context(), "public"))
+	_, err = r.UpAll(t.Context(), migrate.Schemas("tenant_1", "tenant_2", "tenant_3"), migrate.UpAllOptions{})
+	check(t, err)
+}
+
+func expectOwner(t *testing.T, err error, roles schemactx.RoleNames) {
+	t.Helper()
+	var wrong *schemactx.LoginError
+	if !errors.As(err, &wrong) || wrong.Kind != schemactx.LoginSuperuser || wrong.Want != roles.Owner() {
+		t.Errorf("the error is %v", err)
+	}
+}
