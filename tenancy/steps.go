@@ -2,6 +2,7 @@ package tenancy
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 )
 
@@ -77,7 +78,11 @@ func (m *Manager) runAbout(ctx context.Context, l *lease, about StepData, t *Ten
 	defer over()
 	for _, s := range steps {
 		if err := m.runStep(ctx, l, about, t, s); err != nil {
-			m.log(ctx, slog.LevelError, "tenant operation stopped", about, t, slog.String("step", s.name), slog.Any("error", err))
+			level := slog.LevelError
+			if errors.Is(context.Cause(ctx), context.Canceled) { // the caller stops, such as a program at its end
+				level = slog.LevelInfo
+			}
+			m.log(ctx, level, "tenant operation stopped", about, t, slog.String("step", s.name), slog.Any("error", err))
 			return &StepError{Op: about.Op, Step: s.name, Tenant: *t, Host: about.Host, Err: err}
 		}
 	}

@@ -135,9 +135,8 @@ func (a *app) printWelcome(w io.Writer, databaseURL string, o options) {
 	fmt.Fprintf(w, "Console             http://localhost:%s/admin/\n", a.port)
 	fmt.Fprintf(w, "Metrics             http://localhost:%s/metrics\n", a.port)
 	fmt.Fprintf(w, "Database            psql '%s'\n\n", strings.ReplaceAll(databaseURL, "'", "%27"))
-	command := func(words ...string) string { return "go run ./examples/" + o.command(words...) }
-	fmt.Fprintf(w, "Who can log in      %s\n", command("logins"))
-	fmt.Fprintf(w, "One-time codes      %s\n", command("code", staffPeople[0].email))
-	fmt.Fprintf(w, "What else there is  %s\n", command("--help"))
+	fmt.Fprintf(w, "Who can log in      %s\n", o.command("logins"))
+	fmt.Fprintf(w, "One-time codes      %s\n", o.command("code", staffPeople[0].email))
+	fmt.Fprintf(w, "What else there is  %s\n", o.command("--help"))
 	fmt.Fprintln(w, "Ctrl-C stops everything; the data stays.")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,12 +18,13 @@ func newCommand() *cobra.Command {
 	var root *cobra.Command
 	stderr := func() io.Writer { return root.ErrOrStderr() } // which a test may set later
 	root = manage.Command(manage.Config{
-		Name:  "school",
+		Name:  programName(),
 		Open:  func(ctx context.Context) (*manage.App, error) { return openApp(ctx, o, stderr()) },
 		Actor: func() (string, error) { return o.who(), nil },
 		Admin: func(ctx context.Context) (*manage.Admin, error) { return openAdmin(ctx, o, stderr()) },
 	})
-	root.Use, root.Example = "school [flags]", "  school\n"+root.Example
+	root.Use, root.Example = "school [flags]", "  "+programName()+"\n"+root.Example
+	root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: programName()}
 	root.Short = "Schools on one PostgreSQL, each in a schema of its own"
 	root.Long = "Without a command, school serves: an API and a site for each school, and a console for who runs them. It starts a\n" +
 		"PostgreSQL of its own unless --database-url names one. The commands work beside it, too.\n\n" + root.Long
@@ -42,7 +44,7 @@ func newCommand() *cobra.Command {
 func newServe(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Serve the schools, as without a command", Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
-		Example: "  school serve --listen 127.0.0.1:8000",
+		Example: "  " + programName() + " serve --listen 127.0.0.1:8000",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return serve(cmd.Context(), *o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
@@ -135,6 +137,7 @@ func withPlatform(ctx context.Context, o *options, stderr io.Writer, do func(p *
 // own makes a command of the program's own.
 func own(o *options, cmd cobra.Command, do func(cmd *cobra.Command, p *platform, args []string) error) *cobra.Command {
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.Example = strings.ReplaceAll(cmd.Example, "$0", programName())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cmd.SetContext(audit.NewContext(cmd.Context(), audit.Caller{Actor: o.who()}))
 		return withPlatform(cmd.Context(), o, cmd.ErrOrStderr(), func(p *platform) error { return do(cmd, p, args) })

@@ -69,11 +69,14 @@ func unreachable(err error) error {
 	where := net.JoinHostPort(connectErr.Config.Host, fmt.Sprint(connectErr.Config.Port))
 	var pgErr *pgconn.PgError
 	var opErr *net.OpError
+	var dnsErr *net.DNSError
 	switch {
 	case errors.As(err, &pgErr):
 		return &refusedError{where, pgErr}
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("the database at %s does not answer within %s: %w", where, connectErr.Config.ConnectTimeout, context.DeadlineExceeded)
+	case errors.As(err, &dnsErr):
+		return fmt.Errorf("the database at %s cannot be reached: %w", where, dnsErr)
 	case errors.As(err, &opErr):
 		return fmt.Errorf("the database at %s cannot be reached: %w", where, rootCause(opErr))
 	}

@@ -20,7 +20,7 @@ const (
 	baseDomain   = "localhost" // each school is below it: browsers and curl take it for this machine
 )
 
-var errBadURL = errors.New("--database-url is not a URL of the form postgres://user:password@host:port/database")
+var errBadURL = errors.New("--database-url is not a URL of the form postgres://USER@HOST:PORT/DATABASE")
 
 // database is where the program works: the URLs of its three logins.
 type database struct {

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/oryne/pgtenant/internal/hint"
 )
 
 // stopWithGoRun ends the returned context when the program was started by "go run" and that
@@ -14,8 +17,7 @@ import (
 func stopWithGoRun(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	parent := os.Getppid()
-	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", parent))
-	if err != nil || strings.TrimSpace(string(name)) != "go" {
+	if goRun(parent) == nil {
 		return ctx, cancel // another parent, or a system without /proc
 	}
 	go func() {
@@ -35,3 +37,29 @@ func stopWithGoRun(ctx context.Context) (context.Context, context.CancelFunc) {
 	}()
 	return ctx, cancel
 }
+
+// goRun returns the words of the "go run" that the process is, without those for the program, or
+// nil if it is none.
+func goRun(pid int) []string {
+	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	if err != nil || strings.TrimSpace(string(name)) != "go" {
+		return nil
+	}
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	words := strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
+	if n := len(words) - len(os.Args[1:]); err == nil && n > 2 && words[1] == "run" {
+		return words[:n]
+	}
+	return []string{"go", "run", "./examples/school"}
+}
+
+// programName is what a person types for the program, as they started this one. A test replaces it.
+var programName = sync.OnceValue(func() string {
+	if words := goRun(os.Getppid()); words != nil {
+		return hint.Command(words...)
+	}
+	if strings.Contains(os.Args[0], "/go-build") { // "go run", on a system without /proc
+		return "go run ./examples/school"
+	}
+	return hint.Command(os.Args[0])
+})

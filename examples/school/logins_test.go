@@ -75,7 +75,7 @@ func TestCommandsSetUpNoDatabase(t *testing.T) {
 		"backup list", "audit tail", "hire a@b.example Ada", "backup schoola", "migrate",
 	} {
 		err := run(t.Context(), append(strings.Fields(command), where...), io.Discard, io.Discard)
-		if !errors.Is(err, errNotSetUp) || !strings.Contains(err.Error(), "set it up with: school init --database-url ") {
+		if !errors.Is(err, errNotSetUp) || !strings.Contains(err.Error(), "set it up with: go run ./examples/school init --database-url ") {
 			t.Errorf("%s: %v", command, err)
 		}
 		if after := objects(); after != before {

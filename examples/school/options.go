@@ -36,14 +36,13 @@ func (o *options) addTo(f *pflag.FlagSet) {
 // command is a command of the program for people to type, with the flags that select the data. It
 // leaves out a password in the URL.
 func (o *options) command(words ...string) string {
-	words = append([]string{"school"}, words...)
 	if o.databaseURL != "" {
 		words = append(words, "--database-url", hint.WithoutPassword(o.databaseURL))
 	}
 	if o.dataDir != absolute(defaultDataDir()) {
 		words = append(words, "--data-dir", o.dataDir)
 	}
-	return hint.Command(words...)
+	return programName() + " " + hint.Command(words...)
 }
 
 // addPasswordsTo adds the flag of the commands that make the logins.

@@ -23,7 +23,7 @@ import (
 func newUser(o *options) *cobra.Command {
 	return own(o, cobra.Command{
 		Use: "admin SCHOOL ADDRESS", Short: "Let somebody administer a school; the password is asked for, or read from the standard input",
-		Args: cobra.ExactArgs(2), Example: "  school admin lakeside head@lakeside.example",
+		Args: cobra.ExactArgs(2), Example: "  $0 admin lakeside head@lakeside.example",
 	}, func(cmd *cobra.Command, p *platform, args []string) error {
 		ctx := cmd.Context()
 		school, err := p.tenants.BySlug(ctx, args[0])

@@ -26,6 +26,7 @@ import (
 
 // TestMain lets the test binary be the program, so that a test can kill it, and a shell call it.
 func TestMain(m *testing.M) {
+	programName = func() string { return "go run ./examples/school" } // as the README does
 	if os.Getenv("SCHOOL_TEST_PROGRAM") != "" {
 		main()
 		os.Exit(0)
@@ -305,7 +306,7 @@ func TestStartsThatCannotBe(t *testing.T) {
 		"not a URL":         {[]string{"--database-url", "host=x", "--data-dir", filepath.Join(tempDir(t), "d")}, "not a URL"},
 		"somebody else's":   {[]string{"--data-dir", foreign}, "is not ours: it holds thesis.txt"},
 		"address":           {[]string{"--listen", "nonsense"}, "cannot listen on nonsense"},
-		"stray argument":    {[]string{"stray"}, `unknown command "stray" for "school"`},
+		"stray argument":    {[]string{"stray"}, `unknown command "stray" for "go run ./examples/school"`},
 		"file as directory": {[]string{"--data-dir", filepath.Join(foreign, "thesis.txt")}, "cannot use the data directory"},
 	} {
 		_, err := start(t, c.args...)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"slices"
 	"text/tabwriter"
@@ -18,7 +17,7 @@ import (
 func newLogins(o *options) *cobra.Command {
 	return own(o, cobra.Command{
 		Use: "logins", Short: "Show who of the demo can log in, and with what", Args: cobra.NoArgs,
-		Example: "  school logins",
+		Example: "  $0 logins",
 	}, func(cmd *cobra.Command, p *platform, _ []string) error {
 		w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 		for _, who := range staffPeople {
@@ -33,7 +32,7 @@ func newLogins(o *options) *cobra.Command {
 		if err := w.Flush(); err != nil {
 			return err
 		}
-		fmt.Fprintln(cmd.OutOrStdout(), "\nOne-time codes: school code ADDRESS, or have a telephone scan")
+		fmt.Fprintf(cmd.OutOrStdout(), "\nOne-time codes: %s, or have a telephone scan\n", o.command("code", "ADDRESS"))
 		for _, who := range staffPeople {
 			fmt.Fprintln(cmd.OutOrStdout(), "  "+staff.URI(who.email, p.key.secret(who.email)))
 		}
@@ -45,10 +44,10 @@ func newLogins(o *options) *cobra.Command {
 func newCode(o *options) *cobra.Command {
 	return own(o, cobra.Command{
 		Use: "code ADDRESS", Short: "Print the one-time code of somebody of the demo's staff", Args: cobra.ExactArgs(1),
-		Example: "  school code " + staffPeople[0].email,
+		Example: "  $0 code " + staffPeople[0].email,
 	}, func(cmd *cobra.Command, p *platform, args []string) error {
 		if !slices.ContainsFunc(staffPeople, func(who person) bool { return who.email == args[0] }) {
-			return errors.New("nobody of the demo's staff has that address; see school logins")
+			return fmt.Errorf("nobody of the demo's staff has that address: %s shows who has one", o.command("logins"))
 		}
 		code, err := staff.Code(p.key.secret(args[0]), time.Now())
 		if err == nil {
@@ -62,7 +61,7 @@ func newCode(o *options) *cobra.Command {
 func newHire(o *options) *cobra.Command {
 	return own(o, cobra.Command{
 		Use: "hire ADDRESS NAME", Short: "Let somebody into the console, and show with what", Args: cobra.ExactArgs(2),
-		Example: `  school hire edsger@platform.example "Edsger Holt"`,
+		Example: `  $0 hire edsger@platform.example "Edsger Holt"`,
 	}, func(cmd *cobra.Command, p *platform, args []string) error {
 		m := staff.Member{Email: args[0], Name: args[1], Password: rand.Text(), Secret: make([]byte, 20)}
 		_, _ = rand.Read(m.Secret) // never fails
@@ -79,7 +78,7 @@ func newHire(o *options) *cobra.Command {
 func newDismiss(o *options) *cobra.Command {
 	return own(o, cobra.Command{
 		Use: "dismiss ADDRESS", Short: "Let somebody of the staff in no more", Args: cobra.ExactArgs(1),
-		Example: "  school dismiss edsger@platform.example",
+		Example: "  $0 dismiss edsger@platform.example",
 	}, func(cmd *cobra.Command, p *platform, args []string) error {
 		if err := p.staff.Dismiss(cmd.Context(), args[0]); err != nil {
 			return err

@@ -167,6 +167,9 @@ func (c *cluster) init(ctx context.Context, b binaries) error {
 		}
 	}
 	if err != nil {
+		if strings.Contains(string(out), "No space left") || strings.Contains(string(out), "free disk space") {
+			return fmt.Errorf("%w: %s; initdb says: %s", ErrDiskFull, c.dir, lastLines(string(out), 5))
+		}
 		return fmt.Errorf("initdb: %w: %s", err, lastLines(string(out), 5))
 	}
 	if err := os.WriteFile(filepath.Join(fresh, "pg_hba.conf"), []byte(hba), 0o600); err != nil {

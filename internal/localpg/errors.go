@@ -13,6 +13,10 @@ var (
 	// ErrInUse is returned by [Start] for a data directory that another process uses.
 	ErrInUse = errors.New("in use by another process")
 
+	// ErrDiskFull is returned by [Start] for a new data directory whose file system has no room for
+	// a cluster.
+	ErrDiskFull = errors.New("there is no space left for the data directory")
+
 	// ErrVersion is returned by [Start] for a cluster that none of the binaries found fits.
 	ErrVersion = errors.New("no binaries of the cluster's version")
 

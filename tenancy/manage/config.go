@@ -14,8 +14,8 @@ import (
 
 // Config says which program the commands belong to.
 type Config struct {
-	// Name is how the commands are called, in help and messages: the name of the program, or, where they are mounted below
-	// a command of its own, "school admin". Default: the base name of os.Args[0].
+	// Name is how the commands are called, in help and messages, as a shell reads it: the name of the program, or, where they
+	// are mounted below a command of its own, "school admin". Default: the base name of os.Args[0].
 	Name string
 
 	// Open opens what the commands work with. It is called when one of them runs, and for completion, never to build the

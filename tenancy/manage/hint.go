@@ -1,8 +1,6 @@
 package manage
 
 import (
-	"strings"
-
 	"github.com/spf13/pflag"
 
 	"github.com/oryne/pgtenant/internal/hint"
@@ -16,7 +14,6 @@ func (c *call) hint(words ...string) string { return c.hintWithout("", words...)
 func (c *call) hintForOther(words ...string) string { return c.hintWithout("actor", words...) }
 
 func (c *call) hintWithout(left string, words ...string) string {
-	words = append(strings.Fields(c.name), words...)
 	c.cmd.InheritedFlags().VisitAll(func(f *pflag.Flag) {
 		if !f.Changed || f.Name == "json" || f.Name == left {
 			return
@@ -27,5 +24,5 @@ func (c *call) hintWithout(left string, words ...string) string {
 			words = append(words, "--"+f.Name, value)
 		}
 	})
-	return "'" + hint.Command(words...) + "'"
+	return "'" + c.name + " " + hint.Command(words...) + "'"
 }

@@ -46,7 +46,13 @@ func redact(s string) string {
 
 // sentence is an error as people get to see it: one line, without passwords.
 func sentence(err error) string {
-	return clean(redact(strings.Join(strings.Fields(err.Error()), " ")))
+	var lines []string
+	for line := range strings.Lines(err.Error()) {
+		if words := strings.Fields(line); len(words) > 0 {
+			lines = append(lines, strings.Join(words, " "))
+		}
+	}
+	return clean(redact(strings.Join(lines, "; ")))
 }
 
 // helpWidth is that of help, in columns.

@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"unicode"
@@ -62,4 +63,12 @@ func FuzzParseHead(f *testing.F) {
 			t.Fatalf("%q is a head: %v", line, h)
 		}
 	})
+}
+
+func TestAnErrorOfSeveralLinesIsOneSentence(t *testing.T) {
+	t.Parallel()
+	err := errors.Join(errors.New("the first"), errors.New("the  second\n\n"))
+	if got, want := sentence(err), "the first; the second"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }
