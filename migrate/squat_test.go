@@ -130,7 +130,9 @@ func TestAMarkIsALockWhenTheKeyIsFreeAgain(t *testing.T) {
 		return nil
 	}}}}
 	done := make(chan error, 1)
-	go func() { done <- f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{waits}}).Migrate(context.Background(), "tenant_1") }()
+	go func() {
+		done <- f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{waits}}).Migrate(context.Background(), "tenant_1")
+	}()
 	<-entered
 	check(t, squatter.Close(t.Context()))
 	for free, files := range map[string]map[string]string{"tenant_2": basic, "tenant_3": squatted} {

@@ -122,16 +122,20 @@ func (t *Tenant) unfinished() bool {
 	return t.Status == Provisioning || t.Status == Stocked || t.Status == Dropping
 }
 
-// deleteTenant takes the rows: one statement.
+// deleteTenant takes the rows: one statement, which changes nothing while the registry has a side
+// schema of the tenant.
 func (m *Manager) deleteTenant(ctx context.Context, t *Tenant, request int64) error {
-	deleted, err := m.writeExec(ctx, `with used as (
-			update {registry}.drop_requests set used_at = now() where id = $2
+	deleted, err := m.writeExec(ctx, `with gone as (
+			delete from {registry}.tenants where id = $1 and status = 'dropping'
+				and not exists (select from {registry}.side_schemas where tenant_id = $1) returning id
+		), used as (
+			update {registry}.drop_requests set used_at = now() where id = $2 and exists (select from gone)
 		), hosts as (
-			delete from {registry}.domains where tenant_id = $1
+			delete from {registry}.domains where tenant_id in (select id from gone)
 		)
-		delete from {registry}.tenants where id = $1 and status = 'dropping'`, t.ID, request)
+		select id from gone`, t.ID, request)
 	if err == nil && deleted != 1 {
-		err = errors.New("its row is gone, or was changed by hand")
+		err = errors.New("its row is gone or was changed by hand, or the registry has another schema of it")
 	}
 	return err
 }

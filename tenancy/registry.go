@@ -32,7 +32,9 @@ type Registry struct {
 }
 
 // NewRegistry returns the registry that db reaches.
-func NewRegistry(db Querier) *Registry { return &Registry{db: initializedQuerier{registrydb.Schema{}.Reader(db)}} }
+func NewRegistry(db Querier) *Registry {
+	return &Registry{db: initializedQuerier{registrydb.Schema{}.Reader(db)}}
+}
 
 // Columns of tenants, under the alias t, in the order of scanTenant. The public role may read
 // those of tenantColumns, see publicTenantColumns.

@@ -137,6 +137,26 @@ func TestAStockedTenantWhoseLockIsHeldIsNotClaimed(t *testing.T) {
 	check(t, err)
 }
 
+// A refill that is killed before it releases the lock of a tenant that is ready leaves the row of
+// it.
+func TestAStockedTenantIsClaimedAfterItsLockHasEnded(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	m := f.stocking(t, tenancy.StockConfig{Size: 1, ClaimOnly: true}, func(cfg *tenancy.Config) {
+		cfg.Seed = func(context.Context, *tenancy.Tenant) error { return nil }
+	})
+	refill(t, m)
+	_, err := f.pg.Pool.Exec(t.Context(), `insert into public.registry_locks (key, pid, backend_start, login, taken_at)
+		select 'tenant ' || id, 0, now() - interval '1 hour', 0, now() - interval '1 hour' from public.tenants`)
+	check(t, err)
+	_, err = m.Claim(t.Context(), claimParams("a"))
+	expectIs(t, err, tenancy.ErrStockEmpty)
+	_, err = m.Refill(t.Context())
+	check(t, err)
+	_, err = m.Claim(t.Context(), claimParams("a"))
+	check(t, err)
+}
+
 // tries is a tracer that says when a session asks who has a lock that it did not get.
 type tries chan struct{}
 

@@ -32,6 +32,9 @@ func (m *Manager) Refill(ctx context.Context) (RefillReport, error) {
 	if m.cfg.Stock.Size == 0 {
 		return report, ErrNoStock
 	}
+	if err := m.forgetLocks(ctx); err != nil { // a stocked tenant that has one is not claimed
+		return report, err
+	}
 	var errs []error
 	for after := int64(0); ; {
 		turn, err := m.refillOne(ctx, after)

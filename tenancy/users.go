@@ -20,7 +20,9 @@ type Users struct {
 
 // NewUsers returns the users of the registry that owner reaches: a pool logged in as the owner role of
 // [schemactx.Setup]. The runtime login may not even read them.
-func NewUsers(owner Querier) *Users { return &Users{db: initializedQuerier{registrydb.Schema{}.Reader(owner)}} }
+func NewUsers(owner Querier) *Users {
+	return &Users{db: initializedQuerier{registrydb.Schema{}.Reader(owner)}}
+}
 
 // Create makes a user. Refused input is a [FieldError], an address that another user has [ErrEmailTaken].
 func (u *Users) Create(ctx context.Context, p CreateUserParams) (User, error) {
