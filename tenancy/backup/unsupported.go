@@ -12,14 +12,18 @@ import (
 const (
 	programLimitExceeded = "54000"
 	internalError        = "XX000"
+	dataCorrupted        = "XX001"
 )
 
-// tooLarge returns an [UnsupportedError] if err is that of a COPY of a row that is too large, else
-// err.
+// tooLarge returns an [UnsupportedError] if err is that of a COPY of a row that is too large, or of
+// a value that the server cannot read, else err.
 func tooLarge(schema, table string, err error) error {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {
 		return err
+	}
+	if pgErr.Code[:2] == "22" || pgErr.Code == dataCorrupted { // for instance, an enum value that is gone
+		return errors.Join(&UnsupportedError{schema, []Unsupported{{"table " + table, "has a value that the server cannot read: " + pgErr.Message}}}, err)
 	}
 	// The error of an allocation has no SQLSTATE of its own. Its message is not translated.
 	if pgErr.Code != programLimitExceeded && (pgErr.Code != internalError || !strings.HasPrefix(pgErr.Message, "invalid memory alloc request size")) {

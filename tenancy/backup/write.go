@@ -19,7 +19,7 @@ import (
 // write writes the whole archive, and looks at the tenant again: it must not be one that was dropped meanwhile, as a new archive of a
 // tenant that was erased is not to appear.
 func (r *run) write(ctx context.Context, dst io.Writer) error {
-	if err := r.checkOrphans(ctx); err != nil {
+	if err := r.checkRows(ctx); err != nil {
 		return err
 	}
 	meter := &meter{dst: dst, hash: sha256.New()}

@@ -1,0 +1,83 @@
+package backup
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// generatedSQL reads the stored generated columns of the tables $1 whose expressions call functions
+// that may read other rows, with their expressions and a column that the expression is made of: to
+// update that computes it again. The server lets nobody update an identity that is always generated.
+const generatedSQL = `select t.relname::text, a.attname::text, pg_get_expr(g.adbin, g.adrelid), b.attname::text, b.attidentity = 'a'
+	from pg_class t join pg_attribute a on a.attrelid = t.oid and a.attgenerated = 's' and not a.attisdropped
+	join pg_attrdef g on g.adrelid = t.oid and g.adnum = a.attnum
+	cross join lateral (
+		select b.attname, b.attidentity from pg_depend d join pg_attribute b on b.attrelid = t.oid and b.attnum = d.refobjsubid
+		where d.refclassid = 'pg_class'::regclass and d.refobjid = t.oid and b.attnum > 0 and b.attnum <> a.attnum
+		and (d.classid = 'pg_attrdef'::regclass and d.objid = g.oid or d.classid = 'pg_class'::regclass and d.objid = t.oid and d.objsubid = a.attnum)
+		order by b.attidentity = 'a', b.attnum limit 1
+	) b
+	where t.oid = any($1::oid[]) and t.relkind = 'r' and exists (
+		select from pg_depend d left join pg_operator o on d.refclassid = 'pg_operator'::regclass and o.oid = d.refobjid
+		join pg_proc f on f.oid = case when d.refclassid = 'pg_proc'::regclass then d.refobjid else o.oprcode::oid end
+		where (d.classid = 'pg_attrdef'::regclass and d.objid = g.oid
+			or d.classid = 'pg_class'::regclass and d.objid = t.oid and d.objsubid = a.attnum)
+		and f.pronamespace <> 'pg_catalog'::regnamespace
+		and not exists (select from pg_depend e where e.classid = 'pg_proc'::regclass and e.objid = f.oid and e.deptype = 'e'))
+	order by t.oid, a.attnum`
+
+// generatedColumn is one that is computed from the column base.
+type generatedColumn struct {
+	table, name, expression, base string
+	identity                      bool // base is, always generated
+}
+
+// generate computes the generated columns again that may depend on rows of other tables, which were
+// not all there when their own were loaded.
+func (l *loader) generate(ctx context.Context) error {
+	var columns []generatedColumn
+	err := l.transact(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, generatedSQL, l.oids)
+		if err != nil {
+			return err
+		}
+		columns, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (c generatedColumn, err error) {
+			err = row.Scan(&c.table, &c.name, &c.expression, &c.base, &c.identity)
+			return c, err
+		})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, c := range columns {
+		sql, err := l.generateSQL(c)
+		if err == nil {
+			err = l.patient(ctx, sql)
+		}
+		if err != nil && ctx.Err() == nil && isServer(err) {
+			return &RowsError{Table: c.table, Object: c.name, Err: err}
+		}
+		if err != nil {
+			return fmt.Errorf("table %q: generated column %q: %w", c.table, c.name, err)
+		}
+	}
+	return nil
+}
+
+func (l *loader) generateSQL(c generatedColumn) (string, error) {
+	on, quoted, err := l.pair(c.table, c.name)
+	if err != nil {
+		return "", err
+	}
+	base, err := quoteOne(c.base)
+	sql := fmt.Sprintf(`update only %s set %s = %[2]s where %s::text collate "C" is distinct from (%s)::text collate "C"`,
+		on, base, quoted, c.expression)
+	if c.identity {
+		set := "alter table " + on + " alter column " + base + " set generated "
+		sql = set + "by default; " + sql + "; " + set + "always"
+	}
+	return sql, err
+}

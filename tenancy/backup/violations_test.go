@@ -1,0 +1,172 @@
+package backup_test
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/tenancy/backup"
+)
+
+// ruled are tables with every kind of rule that the server checks only when a row is written.
+var ruled = migrate.Source{Name: "ruled", FS: fstest.MapFS{"00001_a.sql": {Data: []byte(`-- +goose Up
+create domain code as text check (value <> 'bad');
+create domain short_code as code check (length(value) < 5) not null;
+create domain "odd ""domain" as int;
+create table people (id int primary key, email text, nick text, kind int, "value" int,
+	constraint "odd ""name" check (kind > 0));
+create unique index people_email on people (lower(email), kind desc) where kind < 100;
+create unique index people_nick on people (nick text_pattern_ops);
+create table nulls_too (a int, b int, unique nulls not distinct (a, b));
+create table coded (id int, code short_code, codes code[]);
+-- +goose StatementBegin
+create function factor() returns int language plpgsql immutable as 'begin return (select count(*) + 1 from zz_factors); end';
+-- +goose StatementEnd
+create table zz_factors (n int);
+create table products (id int generated always as identity, from_id int generated always as (id * factor()) stored, n int, doubled int generated always as (n * factor()) stored, label text generated always as ('n' || 1::text) stored);
+create type mood as enum ('good', 'bad');
+create table moods (m mood);
+create table needed (id int, n int not null);
+create table bookings (during int4range, other circle, exclude using gist (during with &&), exclude using gist (other with &&) where (during is not null));
+create table parts (id int, at int, name text, primary key (at, id)) partition by range (at);
+create table parts_1 partition of parts for values from (0) to (10);
+create table parts_2 partition of parts for values from (10) to (20);
+create table parts_rest partition of parts default;
+create table parents (id int, unique (id));
+create table children (note text) inherits (parents);
+`)}}}
+
+const ruledRows = `insert into people values (1, 'A', 'x', 1, 1), (2, 'A', null, 2, null), (3, 'a', 'X', 200, 1), (4, 'a', null, null, 1), (5, null, 'y', 2, 1);
+	insert into nulls_too values (1, null), (null, 1), (null, null);
+	insert into coded values (1, 'ok', '{x,null,bad2}'), (2, 'ok', null);
+	insert into products (n) values (1), (null), (3);
+	insert into needed values (1, 1); insert into moods values ('good');
+	insert into bookings values ('[1,3)', '<(0,0),1>'), ('[3,5)', '<(9,9),1>'), ('empty', null), ('empty', null), (null, '<(0,0),9>');
+	insert into parts values (1, 1, 'a'), (1, 11, 'b'), (1, 99, 'c'), (1, 2, null);
+	insert into parents values (1); insert into children values (1, 'the same as in its parent')`
+
+// Rows may have come past what the server considers valid: by a corrupt index, by a function or a
+// collation whose answer has changed, by a superuser. They are named when the archive is made.
+func TestRowsThatViolateAConstraintAreRefusedByName(t *testing.T) {
+	t.Parallel()
+	f := setup(t, ruled)
+	tenant := f.create(t, "north")
+	f.exec(t, tenant.Schema, ruledRows)
+	var log bytes.Buffer
+	s := f.service(t, backup.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	info := backUp(t, s, "north")
+	_, err := s.Verify(t.Context(), info.Name, backup.RestoreOptions{})
+	require.NoError(t, err)
+
+	// The function of a generated column reads rows that are loaded later.
+	f.exec(t, tenant.Schema, "insert into zz_factors values (1); update products set n = n, id = default")
+	info = backUp(t, s, "north")
+	restored, err := s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north"})
+	require.NoError(t, err)
+	var doubled int
+	require.NoError(t, f.owner.QueryRow(t.Context(), "select sum(doubled + from_id) from "+restored.Tenant.Schema+".products").Scan(&doubled))
+	assert.Equal(t, 28, doubled)
+
+	// unready has the server write rows into no index of the table, as one that is corrupt lacks them.
+	unready := func(table, row string) string {
+		ready := "update pg_index set indisready = %[2]t, indisvalid = %[2]t where indrelid = '%[1]s'::regclass; "
+		return fmt.Sprintf(ready, table, false) + "insert into " + table + " " + row + "; " + fmt.Sprintf(ready, table, true)
+	}
+	var want []string
+	for broken, objects := range map[string][]string{
+		unready("people", "values (1, 'z', 'z', 3)"):           {"unique index people_pkey of table people"},
+		unready("people", "values (9, 'a', 'z', 1)"):           {"unique index people_email of table people"},
+		unready("people", "values (9, 'zz', 'x', 9)"):          {"unique index people_nick of table people"},
+		unready("nulls_too", "values (null, null)"):            {"unique index nulls_too_a_b_key of table nulls_too"},
+		unready("bookings", "values ('[2,3)', '<(50,50),1>')"): {"constraint bookings_during_excl of table bookings"},
+		unready("parents", "values (1)"):                       {"unique index parents_id_key of table parents"},
+		unready("parts_1", "values (1, 1, 'again')"):           {"unique index parts_pkey of table parts"},
+		`insert into zz_factors values (9)`:                    {"column products.doubled", "column products.from_id"},
+		`update pg_attribute set attnotnull = false where attrelid = 'needed'::regclass and attname = 'n'; insert into needed values (2, null);
+			update pg_attribute set attnotnull = true where attrelid = 'needed'::regclass and attname = 'n'`: {"column needed.n"},
+		`alter table people drop constraint "odd ""name"; insert into people values (9, null, null, 0);
+			alter table people add constraint "odd ""name" check (kind > 0) not valid;
+			update pg_constraint set convalidated = true where conname = 'odd "name'`: {`check odd "name of table people`},
+		`alter domain code drop constraint code_check; insert into coded values (3, 'bad', '{bad}');
+			alter domain code add constraint code_check check (value <> 'bad') not valid; update pg_constraint set convalidated = true where conname = 'code_check'`: {
+			"check code_check of domain code", "check code_check of domain code",
+		},
+		`alter domain short_code drop not null; insert into coded values (3, null, null); update pg_type set typnotnull = true where typname = 'short_code'`: {
+			"domain short_code",
+		},
+		`alter table parts detach partition parts_2; alter table parts_2 add constraint x check (true); insert into parts_2 values (5, 5, 'd');
+			create table away (like parts_2); insert into away select * from parts_2; delete from parts_2 where at = 5;
+			alter table parts attach partition parts_2 for values from (10) to (20);
+			alter table parts_2 drop constraint x; update pg_class set relispartition = false where relname = 'parts_2';
+			insert into parts_2 select * from away where at = 5; update pg_class set relispartition = true where relname = 'parts_2'; drop table away`: {
+			"partition parts_2",
+		},
+	} {
+		f.admin(t, f.schema(t, "north"), broken)
+		want = append(want, objects...)
+	}
+	_, err = s.Backup(t.Context(), "north", backup.BackupOptions{})
+	var unsupported *backup.UnsupportedError
+	require.ErrorAs(t, err, &unsupported)
+	var found []string
+	for _, o := range unsupported.Objects {
+		found = append(found, o.Object)
+	}
+	assert.ElementsMatch(t, want, found)
+	assert.NotContains(t, log.String(), "not checked")
+	recorded, err := s.Backup(t.Context(), "north", backup.BackupOptions{Drift: backup.DriftRecord})
+	require.NoError(t, err)
+	assert.Len(t, recorded.Differences, len(want))
+	_, err = s.Verify(t.Context(), recorded.Name, backup.RestoreOptions{})
+	require.ErrorIs(t, err, backup.ErrRows)
+
+	f.admin(t, f.schema(t, "north"), "update pg_enum set oid = (oid::bigint + 100000)::oid where enumtypid = 'mood'::regtype")
+	_, err = s.Backup(t.Context(), "north", backup.BackupOptions{Drift: backup.DriftRecord})
+	require.ErrorAs(t, err, &unsupported)
+	assert.Equal(t, "table moods", unsupported.Objects[0].Object)
+}
+
+// temporal are keys with periods, of PostgreSQL 18, and what else it has.
+var temporal = migrate.Source{Name: "temporal", FS: fstest.MapFS{"00001_a.sql": {Data: []byte(`-- +goose Up
+create table unique_rooms (id int4range primary key);
+create table rooms (id int4range, at daterange, constraint rooms_key primary key (id, at without overlaps));
+create table stays (room int4range, at daterange, foreign key (room, period at) references rooms (id, period at));
+create table later (room int4range, n int, v int generated always as (n * 2),
+	constraint promised check (n > 0) not enforced, foreign key (room) references unique_rooms (id) not enforced);
+alter table later add constraint n_there not null n not valid;
+`)}}}
+
+func TestRowsThatViolateATemporalConstraintAreRefusedByName(t *testing.T) {
+	t.Parallel()
+	if pgtest.Version(t) < 18 {
+		t.Skip("PostgreSQL has had temporal constraints since 18")
+	}
+	f := setup(t, temporal)
+	tenant := f.create(t, "north")
+	f.exec(t, tenant.Schema, `insert into rooms values ('[1,2)', '[2026-01-01,2026-02-01)'), ('[1,2)', '[2026-02-01,2026-03-01)'), ('[2,3)', '[2026-01-01,)');
+		insert into stays values ('[1,2)', '[2026-01-20,2026-02-10)'), (null, '[1999-01-01,)'); insert into later values ('[7,8)', -1)`)
+	var log bytes.Buffer
+	s := f.service(t, backup.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	info := backUp(t, s, "north")
+	_, err := s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north"})
+	require.NoError(t, err)
+	_, err = s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "south"})
+	require.NoError(t, err)
+	assert.NotContains(t, log.String(), "not checked")
+	f.admin(t, f.schema(t, "north"), `set local session_replication_role = replica; insert into stays values ('[2,3)', '[2025-12-31,2026-01-02)');
+		update pg_index set indisready = false, indisvalid = false where indrelid = 'rooms'::regclass; insert into rooms values ('[2,3)', '[2027-01-01,2027-02-01)');
+		update pg_index set indisready = true, indisvalid = true where indrelid = 'rooms'::regclass`)
+	_, err = s.Backup(t.Context(), "north", backup.BackupOptions{})
+	var unsupported *backup.UnsupportedError
+	require.ErrorAs(t, err, &unsupported)
+	require.Len(t, unsupported.Objects, 2)
+	assert.Equal(t, "foreign key stays_room_at_fkey of table stays", unsupported.Objects[0].Object)
+	assert.Equal(t, "constraint rooms_key of table rooms", unsupported.Objects[1].Object)
+}
