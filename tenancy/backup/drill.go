@@ -61,7 +61,7 @@ func (s *Service) drill(ctx context.Context, src io.Reader, name string, opts Re
 	if err != nil {
 		return Drill{}, err
 	}
-	about := restoring{s: s, name: name, header: h}
+	about := restoring{s: s, name: name, header: h, checks: opts.Checks}
 	var warnings []Warning
 	if err = s.build(ctx, staging.Schema(), versions, about); err == nil {
 		warnings, err = s.fill(ctx, staging.Schema(), archiveRows{r}, about, opts.Drift)

@@ -283,7 +283,7 @@ func (l *loader) addCheck(ctx context.Context, c check) error {
 		return nil
 	}
 	err = l.patient(ctx, again.validate)
-	if err == nil || ctx.Err() != nil || !isServer(err) {
+	if err == nil || ctx.Err() != nil || !isServer(err) || l.restore.checks == ChecksRefuse {
 		return checkError(ctx, c, err)
 	}
 	switch doubtful := l.validateDoubtful(ctx, c, again.validate); {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
@@ -49,6 +50,15 @@ func TestRowsThatTheFunctionOfACheckRefusesTodayAreRestored(t *testing.T) {
 	require.Len(t, drill.Warnings, 2)
 	assert.Equal(t, "check zoned", drill.Warnings[0].Object)
 	assert.Equal(t, "check zone_check", drill.Warnings[1].Object)
+	before := f.everything(t)
+	_, err = s.Verify(t.Context(), info.Name, backup.RestoreOptions{Checks: backup.ChecksRefuse})
+	require.ErrorIs(t, err, backup.ErrRows)
+	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north", Checks: backup.ChecksRefuse})
+	require.ErrorIs(t, err, backup.ErrRows)
+	assert.Equal(t, before, f.everything(t))
+	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north", Checks: 9})
+	var field *tenancy.FieldError
+	require.ErrorAs(t, err, &field)
 	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north"})
 	require.NoError(t, err)
 	f.expectNoDrift(t, f.schema(t, "north"))
@@ -102,6 +112,8 @@ func TestRowsThatACheckRefusesTodayAreRestored(t *testing.T) {
 	later := forge(t, archived.Bytes(), func(f *forged) {
 		f.tables["visits"] = "until,seen,by_,kind\n2020-01-01 00:00:00+00,2020-01-01 00:00:00+00,ada,a\n"
 	})
+	_, err = s.VerifyFrom(t.Context(), bytes.NewReader(later), backup.RestoreOptions{Checks: backup.ChecksRefuse})
+	require.ErrorIs(t, err, backup.ErrRows)
 	restored, err := s.RestoreFrom(t.Context(), bytes.NewReader(later), backup.RestoreOptions{Replace: "north"})
 	require.NoError(t, err)
 	require.Len(t, restored.Warnings, 3)

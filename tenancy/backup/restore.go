@@ -29,6 +29,20 @@ const (
 	EditedAllow
 )
 
+// ChecksPolicy says what becomes of rows that a check refuses today although it was valid when they
+// were backed up: its functions give another result, or it depends on the time, the role or a
+// setting.
+type ChecksPolicy uint8
+
+const (
+	// ChecksKeep restores the rows, with a [Warning] for each such check. It is valid, as it was; one
+	// that depends on the time, the role or a setting is left NOT VALID. It is the zero value.
+	ChecksKeep ChecksPolicy = iota
+
+	// ChecksRefuse returns a [RowsError].
+	ChecksRefuse
+)
+
 // RestoreOptions say what becomes of an archive. The zero value makes a new tenant as the archive describes it.
 type RestoreOptions struct {
 	// Replace is the slug of the tenant whose data is to be replaced; its row, slug, domains and status stay. Default: a new tenant is made.
@@ -56,6 +70,10 @@ type RestoreOptions struct {
 	// Drift is what becomes of an archive that lacks some of what its migrations make, or has it in other types. Default: [DriftRefuse].
 	// With [DriftRecord] what lacks is as migrations make it; what the archive has in excess is refused in any case.
 	Drift DriftPolicy
+
+	// Checks is what becomes of rows that a valid check refuses today. Default: [ChecksKeep]. Rows
+	// that violate any other valid constraint are a [RowsError] in any case.
+	Checks ChecksPolicy
 }
 
 // Restored is what came of a restore.
@@ -158,7 +176,7 @@ func (s *Service) restore(ctx context.Context, src io.Reader, name string, opts 
 		return Restored{}, err
 	}
 	defer staging.Close(ctx) // an error is logged, and left to the sweep
-	about := restoring{s: s, name: name, header: h}
+	about := restoring{s: s, name: name, header: h, checks: opts.Checks}
 	if err := s.build(ctx, staging.Schema(), versions, about); err != nil {
 		return Restored{}, err
 	}
@@ -351,6 +369,7 @@ type restoring struct {
 	name   string
 	header archive.Header
 	tenant tenancy.Tenant // when it is there
+	checks ChecksPolicy
 }
 
 func (r restoring) report(ctx context.Context, e Event) {

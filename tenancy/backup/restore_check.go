@@ -11,6 +11,9 @@ import (
 
 // checkVersions returns the versions that the archive's schema had, if the program has the same migrations.
 func (s *Service) checkVersions(h archive.Header, opts RestoreOptions) ([]int64, error) {
+	if opts.Checks > ChecksRefuse {
+		return nil, &tenancy.FieldError{Field: "checks", Value: fmt.Sprint(opts.Checks), Rule: "is neither ChecksKeep nor ChecksRefuse"}
+	}
 	var versions []int64
 	for _, m := range h.Migrations {
 		versions = append(versions, m.Version)
