@@ -43,6 +43,9 @@ func (r *Runner) runFrom(ctx context.Context, t target, st state, res *Result, g
 	case len(steps) == 0:
 		return r.conceal(ctx, t, g, st)
 	}
+	if err := r.checkForeign(ctx, t, st); err != nil {
+		return err
+	}
 	s, err := r.session(ctx, t)
 	if err != nil {
 		return err

@@ -15,13 +15,19 @@ import (
 
 // Config says what to apply and how.
 type Config struct {
-	// Shared are the migrations of the schema public, Tenant those of every other schema.
+	// Shared are the migrations of SharedSchema, Tenant those of every tenant's schema.
 	Shared, Tenant []Source
 
 	// Roles are the names of the database's roles, as given to [schemactx.Setup]. If the owner role
 	// exists, a pool of a superuser is refused with a [schemactx.LoginError]: what it made would not be
 	// the owner's. Default: [schemactx.DefaultRoleNames] of the pool's database.
 	Roles schemactx.RoleNames
+
+	// SharedSchema is the schema of the shared migrations: the registry's tables are there, and what
+	// other shared sources make. It is for a program whose public schema already has tables of the
+	// same names. It must not be on ExtraSearchPath. What creates it is Init of package tenancy, or
+	// CREATE SCHEMA. Choose it before the first Init: it cannot be changed later. Default: public.
+	SharedSchema string
 
 	// ExtraSearchPath are schemas that migrations find without naming them, as the scopes of the
 	// program do: the list of [schemactx.Config]. Each has to exist, see [schemactx.Setup], once the
@@ -148,6 +154,7 @@ const (
 // withDefaults returns the configuration in full, or why it is none.
 func (cfg Config) withDefaults() (Config, error) {
 	cfg.Table = cmp.Or(cfg.Table, "goose_db_version")
+	cfg.SharedSchema = cmp.Or(cfg.SharedSchema, schemactx.Public)
 	cfg.OutOfOrder = cmp.Or(cfg.OutOfOrder, Refuse)
 	cfg.Changed = cmp.Or(cfg.Changed, Allow)
 	cfg.LockTimeout = cmp.Or(cfg.LockTimeout, 5*time.Second)
@@ -168,6 +175,9 @@ func (cfg Config) withDefaults() (Config, error) {
 	if _, err := schemactx.SearchPath(schemactx.Public, cfg.ExtraSearchPath); err != nil {
 		return cfg, fmt.Errorf("migrate: %w", err)
 	}
+	if err := cfg.checkSharedSchema(); err != nil {
+		return cfg, fmt.Errorf("migrate: shared schema: %w", err)
+	}
 	switch {
 	case cfg.LockTimeout < time.Millisecond:
 		return cfg, fmt.Errorf("migrate: lock timeout %v is less than 1ms", cfg.LockTimeout)
@@ -183,6 +193,17 @@ func (cfg Config) withDefaults() (Config, error) {
 		return cfg, fmt.Errorf("migrate: unknown lock %d", cfg.Lock)
 	}
 	return cfg, nil
+}
+
+// checkSharedSchema refuses a name that cannot be the schema of the shared migrations.
+func (cfg Config) checkSharedSchema() error {
+	if cfg.SharedSchema == schemactx.Public {
+		return nil
+	}
+	if slices.Contains(cfg.ExtraSearchPath, cfg.SharedSchema) {
+		return &schemactx.SearchPathError{Name: cfg.SharedSchema, Rule: "has the registry, and is on the path of every tenant"}
+	}
+	return schemactx.ValidateName(cfg.SharedSchema)
 }
 
 // Runner applies migrations. It is safe for concurrent use, also by several processes.
@@ -214,10 +235,10 @@ func New(pool *pgxpool.Pool, cfg Config) (*Runner, error) {
 		cfg.Roles = schemactx.DefaultRoleNames(pool.Config().ConnConfig.Database)
 	}
 	r := &Runner{pool: pool, cfg: cfg}
-	if r.shared, err = load(SharedSet, cfg.Shared); err != nil {
+	if r.shared, err = load(SharedSet, cfg.SharedSchema, cfg.Shared); err != nil {
 		return nil, err
 	}
-	if r.tenant, err = load(TenantSet, cfg.Tenant); err != nil {
+	if r.tenant, err = load(TenantSet, schemactx.Public, cfg.Tenant); err != nil {
 		return nil, err
 	}
 	return r, nil

@@ -22,9 +22,9 @@
 // TRANSACTION before the first query is sent right behind BEGIN. A byte order mark at the start of a file is left out;
 // the goose CLI refuses it.
 //
-// There are two sets: the shared one for the schema public, and the tenant one for every other. Several modules may
-// contribute to a set, with different versions, or each with a [Source.Base]. Versions below 10,000,000 are numbers and
-// have no gaps within a source; others are dates.
+// There are two sets: the shared one for the schema public, see [Config].SharedSchema, and the tenant one for every other.
+// Several modules may contribute to a set, with different versions, or each with a [Source.Base]. Versions below 10,000,000
+// are numbers and have no gaps within a source; others are dates.
 //
 // # Versions
 //

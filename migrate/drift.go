@@ -134,8 +134,8 @@ func (r *Runner) compareAll(ctx context.Context, schemas []string, ref reference
 		switch {
 		case errors.Is(err, ErrSchemaMissing):
 			result.State, result.Err = DriftMissing, err
-		case s.Schema == schemactx.Public:
-			result.State, result.Err = DriftInvalid, schemactx.ValidateName(s.Schema)
+		case s.Schema == schemactx.Public || s.Schema == r.cfg.SharedSchema:
+			result.State, result.Err = DriftInvalid, r.tenantName(s.Schema)
 		case ofOneSchema(err):
 			result.State, result.Err = DriftFailed, err
 		case errors.As(err, &nameErr):

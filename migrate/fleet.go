@@ -10,8 +10,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/oryne/pgtenant/schemactx"
 )
 
 // fleet is one run over many schemas.
@@ -130,7 +128,7 @@ func (f *fleet) shared(ctx, work context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	res, err := f.r.Up(work, schemactx.Public)
+	res, err := f.r.Up(work, f.r.cfg.SharedSchema)
 	if err != nil {
 		f.report.Results = append(f.report.Results, res)
 		return &SharedError{Err: err}

@@ -10,8 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-
-	"github.com/oryne/pgtenant/schemactx"
 )
 
 const (
@@ -238,7 +236,7 @@ func (s *survey) read(ctx context.Context, names []string) ([]member, error) {
 	members := make([]member, len(names))
 	for i, name := range names {
 		members[i].schema = name
-		if members[i].err = schemactx.ValidateName(name); members[i].err == nil {
+		if members[i].err = s.r.tenantName(name); members[i].err == nil {
 			_, members[i].err = s.r.SearchPath(name)
 		}
 	}
@@ -424,10 +422,10 @@ func (m *member) verdict(r *Runner) error {
 // unmet returns the schemas with a version table that the roster does not have.
 func (s *survey) unmet(ctx context.Context) (map[string]struct{}, error) {
 	rows, err := s.r.pool.Query(ctx, `select c.oid, n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace
-		where c.relname = $1::text::name and n.nspname <> 'public'
+		where c.relname = $1::text::name and n.nspname not in ('public', $5)
 		and not exists (select from unnest($2::oid[]) met (oid) where met.oid = c.oid)
 		and not (starts_with(n.nspname::text, $3) and obj_description(n.oid, 'pg_namespace') = $4)`,
-		pgx.QueryExecModeExec, s.r.cfg.Table, s.roster.met(), scratchPrefix, scratchComment)
+		pgx.QueryExecModeExec, s.r.cfg.Table, s.roster.met(), scratchPrefix, scratchComment, s.r.cfg.SharedSchema)
 	if err != nil {
 		return nil, fmt.Errorf("look for strays: %w", err)
 	}

@@ -80,7 +80,7 @@ func guarded(fn func() error) (err error) {
 
 // context is the context of a function: it has the schema.
 func (t target) context(ctx context.Context) context.Context {
-	if t.schema == schemactx.Public {
+	if t.kind == SharedSet {
 		return schemactx.NewPublicContext(ctx)
 	}
 	return schemactx.NewContext(ctx, t.schema)

@@ -39,6 +39,9 @@ func (res *Result) did(steps []step, now state) {
 // which has fewer; what a file says does not matter to it, nor to a schema that has applied it.
 func (r *Runner) TenantVersion() string { return r.tenant.fingerprint() }
 
+// SharedSchema returns that of the configuration.
+func (r *Runner) SharedSchema() string { return r.cfg.SharedSchema }
+
 // Role returns the role that the runner's pool works as, to which belongs what migrations make.
 func (r *Runner) Role(ctx context.Context) (string, error) {
 	var role string
@@ -79,7 +82,7 @@ func (r *Runner) MigrateNew(ctx context.Context, schema string) error {
 	return fresh.Migrate(ctx, schema)
 }
 
-// Up applies what is pending in schema: the shared set in public, the tenant set in any other.
+// Up applies what is pending in schema: the shared set in [Config].SharedSchema, the tenant set in any other.
 // Where nothing is, it does nothing, at the cost of one query; but rights that others have on the
 // version table, as they come back when a schema is provisioned again, are taken away each time.
 //

@@ -14,13 +14,13 @@ type set []*migration
 // sequence: 19700101 and 20250131120000 are dates, 00042 and 1000042 are not.
 const firstDate = 10_000_000
 
-// load reads the sources of a set.
-func load(kind Set, sources []Source) (set, error) {
+// load reads the sources of a set. schema is that of the shared set.
+func load(kind Set, schema string, sources []Source) (set, error) {
 	var all set
 	names := make(map[string]bool)
 	byVersion := make(map[int64]*migration)
 	for _, src := range sources {
-		loaded, err := src.load()
+		loaded, err := src.load(schema)
 		if err != nil {
 			return nil, err
 		}

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/schemactx"
 )
 
 // Source is a module's migrations. At least one of FS and Go has some.
@@ -59,7 +61,7 @@ type GoMigration struct {
 }
 
 // load reads the migrations of a source, in no order.
-func (src Source) load() ([]*migration, error) {
+func (src Source) load(schema string) ([]*migration, error) {
 	switch {
 	case src.Name == "":
 		return nil, errors.New("migrate: a source needs a name")
@@ -70,7 +72,7 @@ func (src Source) load() ([]*migration, error) {
 	case src.CompatibleFrom < 0:
 		return nil, fmt.Errorf("migrations of %q: CompatibleFrom %d is negative", src.Name, src.CompatibleFrom)
 	}
-	all, err := src.loadFiles()
+	all, err := src.loadFiles(schema)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +94,33 @@ func (src Source) load() ([]*migration, error) {
 	return all, src.originate(all)
 }
 
-func (src Source) loadFiles() ([]*migration, error) {
+// SchemaFS is a file system of shared migrations whose files name the schema public. Those of the
+// library's packages are.
+type SchemaFS interface {
+	fs.FS
+
+	// InSchema returns the text of a migration for the schema, which is not public.
+	InSchema(text, schema string) (string, error)
+
+	// Tables returns tables that the first migration makes. Where no migration of the source is
+	// applied, a table of such a name is a [ForeignTableError].
+	Tables() []string
+}
+
+// read returns the text of a file for the schema.
+func (src Source) read(file, schema string) (string, error) {
+	content, err := fs.ReadFile(src.FS, file)
+	if err != nil {
+		return "", err
+	}
+	files, ok := src.FS.(SchemaFS)
+	if !ok || schema == schemactx.Public {
+		return string(content), nil
+	}
+	return files.InSchema(string(content), schema)
+}
+
+func (src Source) loadFiles(schema string) ([]*migration, error) {
 	if src.FS == nil {
 		return nil, nil
 	}
@@ -105,11 +133,11 @@ func (src Source) loadFiles() ([]*migration, error) {
 	}
 	all := make([]*migration, len(files))
 	for i, file := range files {
-		content, err := fs.ReadFile(src.FS, file)
+		text, err := src.read(file, schema)
 		if err != nil {
 			return nil, fmt.Errorf("migrations of %q: %w", src.Name, err)
 		}
-		if all[i], err = parse(src.Name, file, string(content)); err != nil {
+		if all[i], err = parse(src.Name, file, text); err != nil {
 			return nil, err
 		}
 	}

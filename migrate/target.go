@@ -21,7 +21,7 @@ type target struct {
 
 func (r *Runner) target(schema string) (target, error) {
 	t := target{schema: schema, kind: TenantSet, set: r.tenant, cfg: r.cfg}
-	if schema == schemactx.Public {
+	if schema == r.cfg.SharedSchema {
 		t.kind, t.set = SharedSet, r.shared
 	} else if err := schemactx.ValidateName(schema); err != nil {
 		return t, err
@@ -32,6 +32,17 @@ func (r *Runner) target(schema string) (target, error) {
 	}
 	t.table, err = schemactx.QuoteName(schema, r.cfg.Table)
 	return t, err
+}
+
+// tenantName returns an error for a name that cannot be a tenant's schema.
+func (r *Runner) tenantName(schema string) error {
+	if err := schemactx.ValidateName(schema); err != nil {
+		return err
+	}
+	if schema == r.cfg.SharedSchema {
+		return &schemactx.NameError{Name: schema, Rule: "is the schema of the shared migrations"}
+	}
+	return nil
 }
 
 func (t target) wrap(err error) error { return fmt.Errorf("migrate schema %q: %w", t.schema, err) }

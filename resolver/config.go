@@ -24,6 +24,9 @@ type Config struct {
 	// Default: none.
 	BaseDomains []string
 
+	// RegistrySchema is the schema of the registry, as in [tenancy.Config]. Default: public.
+	RegistrySchema string
+
 	// WWW says what a host that begins with "www." stands for. Default: [WWWSeparate].
 	WWW WWW
 

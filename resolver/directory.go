@@ -42,7 +42,7 @@ var _ tenancy.Resolver = (*Directory)(nil)
 // NewDirectory listens to changes of the registry that db reaches, reads it whole, and returns a directory that follows it
 // until [Directory.Close]. ctx governs the first reading alone.
 //
-// A configuration that makes no sense is a [tenancy.FieldError]. A database that cannot be listened to or read is an error
+// A configuration that makes no sense is a [tenancy.FieldError], or a [schemactx.NameError] for RegistrySchema. A database that cannot be listened to or read is an error
 // that wraps pgx's, and [tenancy.ErrNotInitialized] before Init: there is no directory without a first copy. The directory sends itself a
 // notification, on a second connection that it closes again. If it does not arrive within a second,
 // the error is [ErrNotListening].
@@ -57,7 +57,11 @@ func NewDirectory(ctx context.Context, db Database, cfg Config) (*Directory, err
 	if cfg.Connect == nil {
 		cfg.Connect = db.Connect
 	}
-	d := &Directory{cfg: cfg, registry: tenancy.NewRegistry(db), queue: newQueue(cfg.MissBurst)}
+	registry, err := tenancy.NewRegistry(db).InSchema(cfg.RegistrySchema)
+	if err != nil {
+		return nil, fmt.Errorf("resolver: %w", err)
+	}
+	d := &Directory{cfg: cfg, registry: registry, queue: newQueue(cfg.MissBurst)}
 	if d.policy, err = newPolicy(cfg); err != nil {
 		return nil, fmt.Errorf("resolver: %w", err)
 	}

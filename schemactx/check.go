@@ -99,7 +99,7 @@ func versionFinding(v int) (Finding, bool) {
 
 // rules are all of them, in the order of the report.
 func rules() []rule {
-	return slices.Concat(kindRules, loginRules, tenantRules, pathRules, linkRules, objectRules)
+	return slices.Concat(kindRules, loginRules, tenantRules, pathRules, registryRules, linkRules, objectRules)
 }
 
 // runRules asks all questions in one round trip, with unnamed statements: none will ever run

@@ -11,6 +11,7 @@ var pathRules = []rule{
 			select format('schema %I', nspname), format('is not for %I: GRANT USAGE ON SCHEMA %I TO PUBLIC, as Setup does', r.rolname, nspname)
 			from path_schema p, runner r
 			where not exists (select from aclexplode(acl) where grantee = 0 and privilege_type = 'USAGE')
+				and coalesce(obj_description(p.oid, 'pg_namespace'), '') <> '` + RegistryComment + `'
 				and not has_schema_privilege(r.oid, p.oid, 'usage')`,
 		message: "{object} of the extra search path {detail}; PostgreSQL leaves it out without an error",
 	},

@@ -72,6 +72,12 @@ const (
 	// operators are in a schema that is not on the path: citext compares as text does then. A warning, at any level.
 	CodePathType Code = "path-type"
 
+	// CodePathRegistry: a schema of ExtraSearchPath is the registry's.
+	CodePathRegistry Code = "path-registry"
+	// CodeRegistryRights: PUBLIC or a tenant's role has rights on the registry's schema, where that is
+	// not public, or on what is in it.
+	CodeRegistryRights Code = "registry-rights"
+
 	// CodeTenantLink: a table inherits from a table in another schema, or is a partition of it, and
 	// one of the schemas is a tenant's; or its foreign key, rule or trigger leads into the schema
 	// of another tenant; or an object such as a default, constraint, index, policy, view, type,

@@ -13,6 +13,10 @@ const MaxNameLen = 63
 // Public is the schema of the registry and of everything that tenants share.
 const Public = "public"
 
+// RegistryComment is the comment of the registry's schema where that is not [Public]. [Provision] and
+// [Deprovision] refuse a schema that has it, and [Check] judges who may use it.
+const RegistryComment = "pgtenant registry"
+
 // ValidateName returns an error unless name may be a tenant's schema: it matches
 // [a-z_][a-z0-9_]{0,62} and is none of the names that PostgreSQL or the registry keeps for
 // itself (public, information_schema, pg_*) or reads as a keyword where a role or a

@@ -40,7 +40,7 @@ func beginFunc(ctx context.Context, b Beginner, fn func(tx pgx.Tx) error) error 
 // It is one transaction, which ctx governs, of four round trips for a new tenant, and can be run again at any time:
 // what is there stays and what lacks is made, so that it also repairs grants. The report says
 // which. A role that may log in ([ProvisionLogin]) goes on doing so. A role of the name that
-// another database has made, and a schema that the owner does not own, are [ErrTaken]; an invalid
+// another database has made, a schema that the owner does not own, and the registry's are [ErrTaken]; an invalid
 // name, and one that [RoleNames.ValidateSchema] refuses, is a [NameError]. With an error nothing
 // has changed.
 func Provision(ctx context.Context, owner Beginner, roles RoleNames, schema string) (ProvisionReport, error) {
@@ -98,6 +98,9 @@ func provision(
 // provisionWishes are those of a tenant, in order. Of a schema that is created now nothing is so but
 // that its tables have their grants: it has none, and GRANT would look for them in all of pg_class.
 func provisionWishes(roles RoleNames, schema string, st tenantState, version int) ([]wish, error) {
+	if st.registry {
+		return nil, fmt.Errorf("schema %q is the registry's: %w", schema, ErrTaken)
+	}
 	if st.schema != 0 && !st.mine {
 		return nil, fmt.Errorf("schema %q belongs to another role: %w", schema, ErrTaken)
 	}

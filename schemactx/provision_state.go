@@ -12,10 +12,11 @@ type tenantState struct {
 	database string
 	role     roleState
 
-	schema uint32 // its OID; 0: there is none
-	mine   bool   // and belongs to the current role
-	open   bool   // and PUBLIC has rights on it
-	usage  bool   // and the tenant's role may use it
+	schema   uint32 // its OID; 0: there is none
+	mine     bool   // and belongs to the current role
+	registry bool   // and is the registry's
+	open     bool   // and PUBLIC has rights on it
+	usage    bool   // and the tenant's role may use it
 
 	// The tenant's role has its rights on all that is there, and on what is to come.
 	tables, sequences, newTables, newSequences bool
@@ -46,6 +47,7 @@ const tenantStateSQL = `with want as (select $1::name as schema, $3::name as rol
 		exists (select from pg_auth_members m where m.roleid = r.oid and m.member = (select oid from pg_roles where rolname = $2::name)),
 		coalesce(n.oid, 0),
 		coalesce(n.nspowner = (select oid from pg_roles where rolname = current_user), false),
+		coalesce(obj_description(n.oid, 'pg_namespace') = '` + RegistryComment + `', false),
 		exists (select from aclexplode(nspacl) where grantee = 0),
 		exists (select from aclexplode(nspacl) where grantee = r.oid and privilege_type = 'USAGE'),
 		not exists (select from relation where relkind in ('r', 'p', 'v', 'm', 'f') and not granted @> '{SELECT,INSERT,UPDATE,DELETE}'),
@@ -70,7 +72,7 @@ func readNew(ctx context.Context, tx pgx.Tx, roles RoleNames, schema string) (st
 // readTenant reads what there is of a tenant, in one round trip.
 func readTenant(ctx context.Context, tx pgx.Tx, roles RoleNames, schema string) (st tenantState, err error) {
 	err = tx.QueryRow(ctx, tenantStateSQL, pgx.QueryExecModeExec, schema, roles.Runtime(), roles.Tenant(schema)).Scan(
-		&st.database, &st.role.exists, &st.role.comment, &st.role.member, &st.role.joined, &st.schema, &st.mine, &st.open, &st.usage,
+		&st.database, &st.role.exists, &st.role.comment, &st.role.member, &st.role.joined, &st.schema, &st.mine, &st.registry, &st.open, &st.usage,
 		&st.tables, &st.sequences, &st.newTables, &st.newSequences, &st.canLogin, &st.inherits, &st.connect, &st.grantConnect)
 	return st, err
 }

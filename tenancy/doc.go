@@ -9,11 +9,11 @@
 //
 // # Registry
 //
-// Tenants, domains and platform users are tables in the schema public, made by the shared
-// migrations in [Migrations]. [Registry] reads them with the rights of the public role,
-// which may read what leads a request to its tenant and nothing else; [Manager] reads
-// everything and changes it as the owner. A change is notified on [Channel]. The name of a
-// schema is never given out twice.
+// Tenants, domains and platform users are tables in the schema public, or in that of
+// [Config].RegistrySchema, made by the shared migrations in [Migrations]. [Registry] reads them
+// with the rights of the public role, which may read what leads a request to its tenant and
+// nothing else; [Manager] reads everything and changes it as the owner. A change is notified on
+// [Channel]. The name of a schema is never given out twice.
 //
 // # Creating a tenant
 //

@@ -16,7 +16,7 @@ import (
 type RoleMigrator interface {
 	Migrator
 
-	// Role returns the role that owns what Migrate makes in public. ctx governs the query.
+	// Role returns the role that owns what Migrate makes in the registry. ctx governs the query.
 	Role(ctx context.Context) (string, error)
 }
 

@@ -17,16 +17,24 @@ import (
 // Migrator brings one schema up to date. [github.com/oryne/pgtenant/migrate.Runner] is one. Where it has a method
 // SearchPath(schema string) (string, error), as a Runner has, a schema name that this refuses is not given to a tenant.
 type Migrator interface {
-	// Migrate applies what is pending in schema; for "public", the shared migrations. It
+	// Migrate applies what is pending in schema; in the registry's, the shared migrations. It
 	// can be run again after any failure and by several processes at once.
 	Migrate(ctx context.Context, schema string) error
 }
 
 // Config says how a [Manager] works.
 type Config struct {
-	// Migrator brings schemas up to date: "public" in the registry's database, all others where Schemas
-	// connects to. Required.
+	// Migrator brings schemas up to date: that of the registry in the registry's database, all others
+	// where Schemas connects to. Required.
 	Migrator Migrator
+
+	// RegistrySchema is the schema of the registry and of the other shared migrations. It is for a
+	// program whose public schema already has tables such as tenants or domains. [Manager.Init] makes
+	// it. A database has one registry, and a registry stays in its schema. What reads the registry
+	// needs the same name: see [Registry.InSchema], [Users.InSchema], and the configurations of
+	// packages resolver and audit. Default: the Migrator's, if it is a [SharedSchemaMigrator], else
+	// public.
+	RegistrySchema string
 
 	// Schemas is the pool in which tenants' schemas are made and changed, logged in as the owner
 	// role of [schemactx.Setup] there. Default: the registry's pool.
@@ -129,13 +137,17 @@ func New(registry *pgxpool.Pool, cfg Config) (*Manager, error) {
 	if err := cmp.Or(checkConfigured(registry, cfg.RegistryRoles), checkConfigured(cfg.Schemas, cfg.Roles)); err != nil {
 		return nil, err
 	}
+	schema, err := cfg.registrySchema()
+	if err != nil {
+		return nil, fmt.Errorf("tenancy: %w", err)
+	}
 	if cfg.Domains == nil {
 		cfg.Domains = DNSVerifier{}
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	db := registrydb.Schema{}.Pool(registry)
+	db := schema.Pool(registry)
 	return &Manager{
 		Registry: &Registry{db: initializedQuerier{db}, details: true},
 		registry: db,
@@ -158,12 +170,19 @@ func sameDatabase(a, b *pgxpool.Pool) bool {
 // If a pool, also that of a [RoleMigrator], is not logged in as the owner but, for instance, as a
 // superuser, or if [schemactx.Setup] has not run in the database or has made roles with other
 // names, Init makes nothing and returns a [schemactx.LoginError] or, without the public role,
-// [schemactx.ErrNotProvisioned].
+// [schemactx.ErrNotProvisioned]. Nor does it if the registry's schema has tables of another program,
+// or the registry is in another schema: a [RegistrySchemaError].
 func (m *Manager) Init(ctx context.Context) error {
 	if err := m.checkLogins(ctx); err != nil {
 		return err
 	}
-	if err := m.cfg.Migrator.Migrate(ctx, schemactx.Public); err != nil {
+	if err := m.checkRegistrySchema(ctx); err != nil {
+		return err
+	}
+	if err := m.makeRegistrySchema(ctx); err != nil {
+		return err
+	}
+	if err := m.cfg.Migrator.Migrate(ctx, m.RegistrySchema()); err != nil {
 		return fmt.Errorf("migrate the registry: %w", err)
 	}
 	role, err := schemactx.QuoteName(m.cfg.RegistryRoles.Public())

@@ -31,9 +31,20 @@ type Registry struct {
 	details bool // reads what only the owner may
 }
 
-// NewRegistry returns the registry that db reaches.
+// NewRegistry returns the registry that db reaches, in the schema public.
 func NewRegistry(db Querier) *Registry {
 	return &Registry{db: initializedQuerier{registrydb.Schema{}.Reader(db)}}
+}
+
+// InSchema returns the registry that db reaches in another schema than public, see
+// [Config].RegistrySchema. An empty name is public. The error is a [schemactx.NameError]. The registry
+// of a [Manager] is in its schema already.
+func (r *Registry) InSchema(schema string) (*Registry, error) {
+	s, err := registrydb.Parse(schema)
+	if err != nil {
+		return nil, fmt.Errorf("registry's schema: %w", err)
+	}
+	return &Registry{db: s.Reader(r.db), details: r.details}, nil
 }
 
 // Columns of tenants, under the alias t, in the order of scanTenant. The public role may read

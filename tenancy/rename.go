@@ -60,6 +60,9 @@ func (m *Manager) checkSchemaName(schema string) error {
 	if err := m.cfg.Roles.ValidateSchema(schema); err != nil {
 		return err
 	}
+	if schema == m.RegistrySchema() {
+		return &schemactx.NameError{Name: schema, Rule: "is the registry's schema"}
+	}
 	p, ok := m.cfg.Migrator.(interface {
 		SearchPath(schema string) (string, error)
 	})

@@ -24,6 +24,16 @@ func NewUsers(owner Querier) *Users {
 	return &Users{db: initializedQuerier{registrydb.Schema{}.Reader(owner)}}
 }
 
+// InSchema returns the users of the registry in another schema than public, see
+// [Config].RegistrySchema. An empty name is public. The error is a [schemactx.NameError].
+func (u *Users) InSchema(schema string) (*Users, error) {
+	s, err := registrydb.Parse(schema)
+	if err != nil {
+		return nil, fmt.Errorf("registry's schema: %w", err)
+	}
+	return &Users{db: s.Reader(u.db)}, nil
+}
+
 // Create makes a user. Refused input is a [FieldError], an address that another user has [ErrEmailTaken].
 func (u *Users) Create(ctx context.Context, p CreateUserParams) (User, error) {
 	p, err := p.validate()

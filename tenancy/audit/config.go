@@ -38,6 +38,9 @@ type Config struct {
 	// [MinKeyLen] random bytes, of programs alone and never in the database. Default: nil, hashes that everybody can compute.
 	Key []byte
 
+	// RegistrySchema is the schema of the log's tables, as in [tenancy.Config]. Default: public.
+	RegistrySchema string
+
 	// Overflow says what becomes of entries when the queue is full. Default: [Block].
 	Overflow Overflow
 

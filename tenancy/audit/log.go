@@ -37,6 +37,10 @@ func Open(ctx context.Context, db DB, cfg Config) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
+	schema, err := registrydb.Parse(cfg.RegistrySchema)
+	if err != nil {
+		return nil, fmt.Errorf("audit: RegistrySchema: %w", err)
+	}
 	spill, err := openSpill(cfg.Spill)
 	if err != nil {
 		return nil, fmt.Errorf("open audit spill %q: %w", cfg.Spill.Dir, err)
@@ -45,10 +49,10 @@ func Open(ctx context.Context, db DB, cfg Config) (*Log, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open audit spill %q: %w", cfg.Spill.Dir, err), spill.close())
 	}
-	l := &Log{cfg: cfg, db: db, queue: newQueue(cfg.QueueSize, cfg.BatchSize)}
+	l := &Log{cfg: cfg, db: db, schema: schema, queue: newQueue(cfg.QueueSize, cfg.BatchSize)}
 	l.ledger.hasher = newHasher(cfg.Key)
 	l.writer = &writer{
-		cfg: cfg, queue: l.queue, store: store{db: db, timeout: cfg.WriteTimeout}, spill: spill, hasher: newHasher(cfg.Key), before: before,
+		cfg: cfg, queue: l.queue, store: store{db: db, schema: schema, timeout: cfg.WriteTimeout}, spill: spill, hasher: newHasher(cfg.Key), before: before,
 		stats: &l.stats, stop: make(chan struct{}), ended: make(chan struct{}),
 	}
 	if spill != nil {

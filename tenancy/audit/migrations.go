@@ -3,6 +3,8 @@ package audit
 import (
 	"embed"
 	"io/fs"
+
+	"github.com/oryne/pgtenant/internal/registrydb"
 )
 
 //go:embed migrations/*.sql
@@ -16,12 +18,12 @@ var migrations embed.FS
 // As with every base, it must not change once a database was migrated.
 const Base = 1_000_000
 
-// Migrations returns the shared migrations that make the tables of the log: *.sql files in goose's format, for the schema
-// public. They belong to whom the migrations run as, the owner role. [Keeper.Maintain] makes the months' partitions.
+// Migrations returns the shared migrations that make the tables of the log: *.sql files in goose's format, for the
+// schema public, or for the one that migrate.Config names. They belong to whom the migrations run as, the owner role. [Keeper.Maintain] makes the months' partitions.
 func Migrations() fs.FS {
 	sub, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		panic(err) // the directory is embedded
 	}
-	return sub
+	return registrydb.Files{FS: sub, Made: logTables}
 }

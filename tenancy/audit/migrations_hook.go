@@ -44,7 +44,11 @@ func (l *Log) tenants(ctx context.Context) map[string]*tenancy.Tenant {
 	ctx = context.WithValue(schemactx.NewPublicContext(ctx), ownKey{}, true)
 	found := make(map[string]*tenancy.Tenant)
 	err := pgx.BeginFunc(ctx, l.db, func(tx pgx.Tx) error {
-		for route, err := range tenancy.NewRegistry(tx).Routes(ctx, tenancy.RouteFilter{}) {
+		registry, err := tenancy.NewRegistry(tx).InSchema(l.schema.Name())
+		if err != nil {
+			return err
+		}
+		for route, err := range registry.Routes(ctx, tenancy.RouteFilter{}) {
 			if err != nil {
 				return err
 			}

@@ -30,6 +30,9 @@ type KeeperConfig struct {
 	// Keys are the keys of [Config].Key, the one in use first. Needed where the logs have one.
 	Keys [][]byte
 
+	// RegistrySchema is the schema of the log's tables, as in [tenancy.Config]. Default: public.
+	RegistrySchema string
+
 	// LockTimeout is how long a change of the tables waits for those who read and write them, who wait behind it. Default:
 	// [DefaultLockTimeout]. It is tried again up to ten times.
 	LockTimeout time.Duration
@@ -70,11 +73,15 @@ func NewKeeper(owner *pgxpool.Pool, cfg KeeperConfig) (*Keeper, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
-	reader, err := NewReader(owner, ReaderConfig{Keys: cfg.Keys})
+	reader, err := NewReader(owner, ReaderConfig{Keys: cfg.Keys, RegistrySchema: cfg.RegistrySchema})
 	if err != nil {
 		return nil, err
 	}
-	return &Keeper{owner: registrydb.Schema{}.Pool(owner), cfg: cfg, reader: reader}, nil
+	schema, err := registrydb.Parse(cfg.RegistrySchema)
+	if err != nil {
+		return nil, fmt.Errorf("audit: RegistrySchema: %w", err)
+	}
+	return &Keeper{owner: schema.Pool(owner), cfg: cfg, reader: reader}, nil
 }
 
 // MaintainReport says what [Keeper.Maintain] did.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -25,6 +26,9 @@ type ReaderConfig struct {
 	// Keys are the keys of [Config].Key that the rows were written with, the one in use first. Where there are keys, rows without
 	// one are not accepted, unless one of Keys is empty: for a log that began without. Default: none, hashes without a key.
 	Keys [][]byte
+
+	// RegistrySchema is the schema of the log's tables, as in [tenancy.Config]. Default: public.
+	RegistrySchema string
 }
 
 // Reader reads and verifies the log. It is safe for concurrent use. ctx governs the queries; a schema in it does not matter.
@@ -45,11 +49,15 @@ func NewReader(db Querier, cfg ReaderConfig) (*Reader, error) {
 			}
 		}
 	}
+	schema, err := registrydb.Parse(cfg.RegistrySchema)
+	if err != nil {
+		return nil, fmt.Errorf("audit: RegistrySchema: %w", err)
+	}
 	keys := cfg.Keys
 	if len(keys) == 0 {
 		keys = [][]byte{nil}
 	}
-	return &Reader{db: registrydb.Schema{}.Reader(db), keys: keys}, nil
+	return &Reader{db: schema.Reader(db), keys: keys}, nil
 }
 
 // Record is an entry as it was written.

@@ -21,6 +21,9 @@ type Rights struct {
 
 	// Readers may read the log and nothing else, for a [Reader]. Default: none but the owner.
 	Readers []string
+
+	// RegistrySchema is the schema of the log's tables, as in [tenancy.Config]. Default: public.
+	RegistrySchema string
 }
 
 var logTables = []string{"audit_log", "audit_heads", "audit_ledger", "audit_checkpoints"}
@@ -48,7 +51,10 @@ func (r Rights) sql() (string, error) {
 	if len(r.Writers)+len(r.Readers) == 0 {
 		return "", errors.New("audit: Rights name no role")
 	}
-	schema := registrydb.Schema{}
+	schema, err := registrydb.Parse(r.RegistrySchema)
+	if err != nil {
+		return "", fmt.Errorf("audit: RegistrySchema: %w", err)
+	}
 	seen := map[string]bool{}
 	tables := schema.SQL("{registry}." + strings.Join(logTables, ", {registry}."))
 	// The lock is for two who grant at once, which PostgreSQL answers with "tuple concurrently updated".
@@ -75,7 +81,7 @@ func (r Rights) sql() (string, error) {
 		}
 		return nil
 	}
-	err := errors.Join(
+	err = errors.Join(
 		grant(r.Writers, fmt.Sprintf("insert (%s) on {registry}.audit_log", strings.Join(logColumns, ", ")),
 			fmt.Sprintf("insert (%s) on {registry}.audit_heads", headColumns),
 			"execute on function {registry}.audit_tip, {registry}.audit_append", "usage on schema {registry}"),

@@ -13,6 +13,7 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/audit"
 	"github.com/oryne/pgtenant/tenancy/backup"
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
@@ -27,6 +28,7 @@ type fixture struct {
 	dir     *backup.Dir
 	path    string   // of dir
 	extra   []string // on the path of every tenant
+	home    string   // the schema of the registry; with all shared migrations, if it is not public
 }
 
 // notes are migrations that give a tenant a table of notes.
@@ -60,8 +62,13 @@ func setup(t testing.TB, sources ...migrate.Source) *fixture {
 func (f *fixture) connect(t testing.TB, sources ...migrate.Source) {
 	t.Helper()
 	var err error
+	shared := []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}}
+	if f.home != "" {
+		shared = append(shared, migrate.Source{Name: "audit", FS: audit.Migrations(), Base: audit.Base},
+			migrate.Source{Name: "backup", FS: backup.Migrations(), Base: backup.Base})
+	}
 	f.runner, err = migrate.New(f.owner, migrate.Config{
-		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}}, Tenant: sources, ExtraSearchPath: f.extra,
+		Shared: shared, SharedSchema: f.home, Tenant: sources, ExtraSearchPath: f.extra,
 	})
 	check(t, err)
 	f.tenants, err = tenancy.New(f.owner, tenancy.Config{

@@ -21,7 +21,11 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{cfg: cfg, registry: registrydb.Schema{}.Pool(cfg.Registry), references: references{gate: make(chan struct{}, 1)}, clock: time.Now}, nil
+	schema, err := registrydb.Parse(cfg.Tenants.RegistrySchema())
+	if err != nil {
+		return nil, err
+	}
+	return &Service{cfg: cfg, registry: schema.Pool(cfg.Registry), references: references{gate: make(chan struct{}, 1)}, clock: time.Now}, nil
 }
 
 // errNoStore is returned by what needs [Config].Store.

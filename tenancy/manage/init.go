@@ -166,7 +166,7 @@ func (m *mount) initTables(ctx context.Context, c *call, done *initJSON) (err er
 		err = app.Tenants.Init(ctx)
 		done.Migrations = err == nil
 	case app.Migrations != nil:
-		_, err = app.Migrations.Up(ctx, schemactx.Public)
+		_, err = app.Migrations.Up(ctx, app.Migrations.SharedSchema())
 		done.Migrations = err == nil
 	}
 	if err == nil && flagOf[bool](c.cmd, "new-identity") {

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/oryne/pgtenant/migrate"
-	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
@@ -91,7 +90,7 @@ func (c *call) named(ctx context.Context) (string, error) {
 	case len(c.args) > 0 && (shared || schema != ""):
 		return "", usagef("a slug names one schema, and --shared and --schema another")
 	case shared:
-		return schemactx.Public, nil
+		return c.Migrations.SharedSchema(), nil
 	case len(c.args) == 0:
 		return schema, nil
 	}
@@ -241,7 +240,7 @@ func (c *call) logMigration(ctx context.Context, r migrate.Result, failure error
 		return nil
 	}
 	var t tenancy.Tenant // of the shared schema nobody's
-	if r.Schema != schemactx.Public {
+	if r.Schema != c.Migrations.SharedSchema() {
 		var err error
 		if t, err = c.bySchema(ctx, r.Schema); err != nil {
 			return err

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/oryne/pgtenant/migrate"
-	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
@@ -115,7 +114,7 @@ func (a *accepting) one(ctx context.Context, schema string) error {
 		j.Versions = []int64{}
 		return a.tell(j)
 	}
-	if schema != schemactx.Public && !flagOf[bool](a.c.cmd, "unchecked") {
+	if schema != a.c.Migrations.SharedSchema() && !flagOf[bool](a.c.cmd, "unchecked") {
 		if j.Differences, err = a.differences(ctx, status); len(j.Differences) > 0 {
 			a.different++
 		}
@@ -198,7 +197,7 @@ func (c *call) logAccepted(ctx context.Context, done migrate.Accepted) error {
 	e := audit.Entry{Schema: done.Schema, Action: audit.Migration, Details: map[string]any{
 		"command": c.cmd.CommandPath(), "accepted": done.Versions, "outcome": "accepted",
 	}}
-	if done.Schema != schemactx.Public {
+	if done.Schema != c.Migrations.SharedSchema() {
 		t, err := c.bySchema(ctx, done.Schema)
 		if err != nil {
 			return err

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/oryne/pgtenant/migrate"
-	"github.com/oryne/pgtenant/schemactx"
 )
 
 func (m *mount) migrateStatus() *cobra.Command {
@@ -129,7 +128,7 @@ func (c *call) fleetStatus(ctx context.Context, o migrate.UpAllOptions, check bo
 // fleet gives what is not current, or has edited files, to add: the shared schema first.
 func (c *call) fleet(ctx context.Context, o migrate.UpAllOptions, add func(stateJSON) error) error {
 	if !o.SkipShared {
-		s, err := c.Migrations.Status(ctx, schemactx.Public)
+		s, err := c.Migrations.Status(ctx, c.Migrations.SharedSchema())
 		if err != nil {
 			return err
 		}
@@ -179,7 +178,7 @@ func (c *call) listed(ctx context.Context, o migrate.UpAllOptions) error {
 }
 
 func sharedState(s migrate.Status) stateJSON {
-	j := stateJSON{Schema: schemactx.Public, Outcome: s.Outcome, Pending: s.Versions(migrate.Pending), Edited: s.Versions(migrate.Changed)}
+	j := stateJSON{Schema: s.Schema, Outcome: s.Outcome, Pending: s.Versions(migrate.Pending), Edited: s.Versions(migrate.Changed)}
 	for _, v := range s.Versions(migrate.Applied, migrate.Changed, migrate.Unknown) {
 		j.Version = max(j.Version, v)
 	}

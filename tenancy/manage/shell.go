@@ -136,7 +136,7 @@ func (c *call) shellTarget(ctx context.Context) (t tenancy.Tenant, args []string
 		return t, nil, usagef("unexpected argument %q: those of psql come behind --", own[1])
 	case len(own) == 1 && schema != "":
 		return t, nil, usagef("SLUG and --schema exclude each other")
-	case schema == schemactx.Public:
+	case schema == schemactx.Public, c.Tenants != nil && schema == c.Tenants.RegistrySchema():
 		return t, nil, usagef("--schema is a tenant's: there is no shell for what all share")
 	case len(own) == 0 && schema == "":
 		return t, nil, usagef("SLUG or --schema is missing")

@@ -1,0 +1,134 @@
+package tenancy
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/oryne/pgtenant/internal/registrydb"
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// RegistrySchemaError says why the registry cannot be in the schema that is configured. [New] and
+// [Manager.Init] return it, with nothing changed.
+type RegistrySchemaError struct {
+	Schema string // that is configured
+	Reason string // the end of a sentence: "belongs to role \"x\""
+	Err    error  // a [schemactx.NameError], or nil
+}
+
+// Error returns the schema, the reason, and the options to set.
+func (e *RegistrySchemaError) Error() string {
+	return fmt.Sprintf("registry's schema %q %s", e.Schema, e.Reason)
+}
+
+// Unwrap returns Err.
+func (e *RegistrySchemaError) Unwrap() error { return e.Err }
+
+// SharedSchemaMigrator is a [Migrator] that says which schema it has the shared migrations for, such
+// as a migrate.Runner.
+type SharedSchemaMigrator interface {
+	Migrator
+
+	// SharedSchema returns the name of the schema.
+	SharedSchema() string
+}
+
+// registrySchema returns the schema of the configuration, in which all defaults are set.
+func (cfg *Config) registrySchema() (registrydb.Schema, error) {
+	name := cfg.RegistrySchema
+	if shared, ok := cfg.Migrator.(SharedSchemaMigrator); ok {
+		name = cmp.Or(name, shared.SharedSchema())
+		if name != shared.SharedSchema() {
+			return registrydb.Schema{}, &RegistrySchemaError{Schema: name, Reason: fmt.Sprintf(
+				"is not the schema of the shared migrations, %q: set SharedSchema of migrate.Config to the same schema", shared.SharedSchema())}
+		}
+	}
+	name = cmp.Or(name, schemactx.Public)
+	if name == schemactx.Public {
+		return registrydb.Schema{}, nil
+	}
+	if err := cmp.Or(cfg.RegistryRoles.ValidateSchema(name), cfg.Roles.ValidateSchema(name), validateRegistrySchema(name)); err != nil {
+		return registrydb.Schema{}, &RegistrySchemaError{Schema: name, Reason: "cannot be the registry's: " + err.Error(), Err: err}
+	}
+	return registrydb.Parse(name)
+}
+
+// validateRegistrySchema refuses names that schemas of other kinds get.
+func validateRegistrySchema(name string) error {
+	if id, found := strings.CutPrefix(name, "tenant_"); found && id != "" && id[0] >= '0' && id[0] <= '9' {
+		return &schemactx.NameError{Name: name, Rule: "begins like the default name of a tenant's schema"}
+	}
+	if strings.HasPrefix(name, "pgtenant_") {
+		return &schemactx.NameError{Name: name, Rule: "begins like the name of a schema that is made for a check"}
+	}
+	if name == schemactx.DefaultExtensionSchema {
+		return &schemactx.NameError{Name: name, Rule: "is the schema of extensions, which every tenant may use"}
+	}
+	return nil
+}
+
+// RegistrySchema returns the name of the schema that has the registry, see [Config].RegistrySchema.
+func (m *Manager) RegistrySchema() string { return m.registry.Schema().Name() }
+
+// registryTables are the tables of the first migration.
+var registryTables = []string{"tenants", "domains", "platform_users"}
+
+// checkRegistrySchema returns a [RegistrySchemaError] unless the registry is in its schema, or can be
+// made there. A registry is known by an index that the first migration makes, so that the tables of
+// another program are not taken for it.
+func (m *Manager) checkRegistrySchema(ctx context.Context) error {
+	schema := m.registry.Schema().Name()
+	refuse := func(format string, args ...any) error {
+		return &RegistrySchemaError{Schema: schema, Reason: fmt.Sprintf(format, args...)}
+	}
+	var owner, table, elsewhere string
+	var tenants bool
+	err := m.registry.QueryRow(ctx, `with registry as (
+			select n.nspname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+			join pg_catalog.pg_index i on i.indexrelid = c.oid join pg_catalog.pg_class t on t.oid = i.indrelid
+			where c.relname = 'domains_one_primary' and c.relkind = 'i' and t.relname = 'domains' and exists (
+				select from pg_catalog.pg_class u where u.relnamespace = n.oid and u.relname = 'platform_users')
+		)
+		select coalesce((select nspowner::regrole::text from pg_catalog.pg_namespace where nspname = $1 and nspname <> 'public'
+				and nspowner <> (select oid from pg_catalog.pg_roles where rolname = current_user)), ''),
+			exists (select from pg_catalog.pg_roles where rolname = $3) and exists (select from pg_catalog.pg_namespace where nspname = $1),
+			coalesce((select nspname::text from registry where nspname <> $1 limit 1), ''),
+			coalesce((select c.relname::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+				where n.nspname = $1 and c.relname = any ($2) and not exists (select from registry r where r.nspname = $1) limit 1), '')`,
+		schema, registryTables, m.cfg.RegistryRoles.Tenant(schema)).Scan(&owner, &tenants, &elsewhere, &table)
+	switch {
+	case err != nil:
+		return fmt.Errorf("look at the registry's schema %q: %w", schema, err)
+	case elsewhere != "":
+		return refuse("is not the schema of this database's registry, %q: a database has one registry, and it cannot be moved; "+
+			"set RegistrySchema of tenancy.Config and SharedSchema of migrate.Config to %[1]q", elsewhere)
+	case owner != "":
+		return refuse("belongs to role %s: name a schema that does not exist, or give it to the owner", owner)
+	case tenants:
+		return refuse("is a tenant's: name another one")
+	case table != "":
+		return refuse("has a table %q of another program: set RegistrySchema of tenancy.Config and SharedSchema of migrate.Config "+
+			"to another schema, such as \"tenancy\"", table)
+	}
+	return nil
+}
+
+// makeRegistrySchema makes the schema, unless it is public, which [schemactx.Setup] prepares. The
+// comment tells schemactx that it is no tenant's.
+func (m *Manager) makeRegistrySchema(ctx context.Context) error {
+	schema := m.registry.Schema()
+	if schema.Name() == schemactx.Public {
+		return nil
+	}
+	role, err := schemactx.QuoteName(m.cfg.RegistryRoles.Public())
+	if err == nil {
+		_, err = m.registry.Exec(ctx, `create schema if not exists {registry}; comment on schema {registry} is '`+schemactx.RegistryComment+`';
+			revoke all on schema {registry} from public; grant usage on schema {registry} to `+role)
+	}
+	if err != nil {
+		return fmt.Errorf("make the registry's schema %q: %w", schema.Name(), err)
+	}
+	return nil
+}

@@ -1,0 +1,184 @@
+package tenancy_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/audit"
+)
+
+// ownPublic is a database whose schema public has a program's tables.
+func ownPublic(t *testing.T, tables string) (pg *pgtest.DB, roles schemactx.RoleNames, owner *pgxpool.Pool) {
+	t.Helper()
+	pg = pgtest.New(t)
+	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
+	require.NoError(t, err)
+	_, err = schemactx.Setup(t.Context(), pg.Pool, schemactx.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
+	require.NoError(t, err)
+	_, err = pg.Pool.Exec(t.Context(), tables)
+	require.NoError(t, err)
+	owner, err = pgxpool.New(context.Background(), pg.URLAs(roles.Owner(), "o"))
+	require.NoError(t, err)
+	t.Cleanup(owner.Close)
+	return pg, roles, owner
+}
+
+// managerIn is a manager whose registry is in the schema.
+func managerIn(t *testing.T, owner *pgxpool.Pool, roles schemactx.RoleNames, schema string, shared ...migrate.Source) *tenancy.Manager {
+	t.Helper()
+	cfg := migrations
+	cfg.SharedSchema, cfg.Shared = schema, append(cfg.Shared[:1:1], shared...)
+	runner, err := migrate.New(owner, cfg)
+	require.NoError(t, err)
+	m, err := tenancy.New(owner, tenancy.Config{Migrator: runner, Roles: roles})
+	require.NoError(t, err)
+	return m
+}
+
+// everything lists all relations, schemas and functions.
+func everything(t *testing.T, pg *pgtest.DB) (all []string) {
+	t.Helper()
+	require.NoError(t, pg.Pool.QueryRow(t.Context(), `select array(
+		select nspname || ' ' || coalesce(nspacl::text, '') || coalesce(obj_description(oid, 'pg_namespace'), '') from pg_namespace where nspname !~ '^pg_toast'
+		union all select relnamespace::regnamespace::text || '.' || relname from pg_class where relnamespace <> 'pg_toast'::regnamespace
+		order by 1)`).Scan(&all))
+	return all
+}
+
+func TestInitLeavesTheTablesOfAnotherProgram(t *testing.T) {
+	t.Parallel()
+	logs := migrate.Source{Name: "audit", FS: audit.Migrations(), Base: audit.Base}
+	for name, c := range map[string]struct {
+		tables string
+		shared []migrate.Source
+	}{
+		"tenants":              {"create table tenants (name text)", nil},
+		"a view of that name":  {"create view domains as select 1 as x", nil},
+		"a log of its own":     {"create table audit_log (message text)", []migrate.Source{logs}},
+		"goose's own versions": {"create table tenants (name text); create table goose_db_version (id int, version_id bigint, is_applied boolean, tstamp timestamptz)", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pg, roles, owner := ownPublic(t, c.tables)
+			before := everything(t, pg)
+			err := managerIn(t, owner, roles, "", c.shared...).Init(t.Context())
+			var registry *tenancy.RegistrySchemaError
+			var table *migrate.ForeignTableError
+			require.True(t, errors.As(err, &registry) || errors.As(err, &table), "got %v", err)
+			require.ErrorContains(t, err, "RegistrySchema")
+			require.ErrorContains(t, err, "SharedSchema")
+			require.Equal(t, before, everything(t, pg))
+
+			m := managerIn(t, owner, roles, "tenancy", c.shared...)
+			require.NoError(t, m.Init(t.Context()))
+			_, err = m.Create(t.Context(), tenancy.CreateParams{Slug: "a"})
+			require.NoError(t, err)
+		})
+	}
+}
+
+func TestADatabaseHasOneRegistry(t *testing.T) {
+	t.Parallel()
+	pg, roles, owner := ownPublic(t, "create table audit_log (message text)") // of no concern without package audit
+	first, second := managerIn(t, owner, roles, ""), managerIn(t, owner, roles, "tenancy")
+	require.NoError(t, first.Init(t.Context()))
+	before := everything(t, pg)
+	var refused *tenancy.RegistrySchemaError
+	require.ErrorAs(t, second.Init(t.Context()), &refused)
+	require.ErrorContains(t, refused, `"public"`)
+	require.Equal(t, before, everything(t, pg))
+	require.NoError(t, first.Init(t.Context()))
+}
+
+func TestARegistrysSchemaIsRefused(t *testing.T) {
+	t.Parallel()
+	pg, roles, owner := ownPublic(t, "create schema theirs")
+	for _, name := range []string{
+		"pg_x", "information_schema", "None", "a b", "tenant_7", "tenant_7_r1", "pgtenant_check_1", "extensions",
+		roles.Owner(), roles.Runtime(), roles.Public(), roles.Tenant("x"),
+	} {
+		_, err := tenancy.New(owner, tenancy.Config{Migrator: anyMigrator{}, Roles: roles, RegistrySchema: name})
+		var refused *tenancy.RegistrySchemaError
+		require.ErrorAs(t, err, &refused, name)
+		var nameErr *schemactx.NameError
+		require.ErrorAs(t, err, &nameErr, name)
+	}
+	cfg := migrations
+	cfg.SharedSchema, cfg.ExtraSearchPath = "tenancy", []string{"tenancy"}
+	_, err := migrate.New(owner, cfg)
+	var path *schemactx.SearchPathError
+	require.ErrorAs(t, err, &path)
+
+	runner, err := migrate.New(owner, migrations)
+	require.NoError(t, err)
+	_, err = tenancy.New(owner, tenancy.Config{Migrator: runner, Roles: roles, RegistrySchema: "tenancy"})
+	require.ErrorContains(t, err, "SharedSchema")
+
+	var refused *tenancy.RegistrySchemaError
+	before := everything(t, pg)
+	require.ErrorAs(t, managerIn(t, owner, roles, "theirs").Init(t.Context()), &refused)
+	require.Equal(t, before, everything(t, pg))
+	_, err = schemactx.Provision(t.Context(), owner, roles, "school")
+	require.NoError(t, err)
+	before = everything(t, pg)
+	require.ErrorAs(t, managerIn(t, owner, roles, "school").Init(t.Context()), &refused)
+	require.Equal(t, before, everything(t, pg))
+}
+
+type anyMigrator struct{}
+
+func (anyMigrator) Migrate(context.Context, string) error { return nil }
+
+// Init ends before each of its statements on the server, in a session that the server kills, and is repeated.
+func TestInitIsRepeatedAfterAKillAtEachStatement(t *testing.T) {
+	t.Parallel()
+	pg, roles, owner := ownPublic(t, "create table tenants (name text)")
+	for kills := 0; ; kills++ {
+		require.Less(t, kills, 200)
+		killer := &killAt{admin: pg.Pool, left: kills}
+		cfg, err := pgxpool.ParseConfig(pg.URLAs(roles.Owner(), "o"))
+		require.NoError(t, err)
+		cfg.ConnConfig.Tracer = killer
+		pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+		require.NoError(t, err)
+		err = managerIn(t, pool, roles, "tenancy").Init(t.Context())
+		pool.Close()
+		if !killer.killed {
+			require.NoError(t, err)
+			require.Greater(t, kills, 5)
+			break
+		}
+		require.Error(t, err)
+	}
+	m := managerIn(t, owner, roles, "tenancy")
+	require.NoError(t, m.Init(t.Context()))
+	_, err := m.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com"})
+	require.NoError(t, err)
+}
+
+// killAt ends the session of a statement that is to be sent, after so many others.
+type killAt struct {
+	admin  *pgxpool.Pool
+	left   int
+	killed bool
+}
+
+func (k *killAt) TraceQueryStart(ctx context.Context, conn *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	if k.left--; k.left == -1 {
+		var ended bool
+		err := k.admin.QueryRow(context.WithoutCancel(ctx), "select pg_terminate_backend($1, 60000)", conn.PgConn().PID()).Scan(&ended)
+		k.killed = err == nil && ended
+	}
+	return ctx
+}
+
+func (k *killAt) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
