@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -75,10 +76,30 @@ func TestNoFlippedBitPassesACheck(t *testing.T) {
 				}
 				store.content[i] ^= bit
 			}
-			store.content = append(store.content, 0)
-			_, _, err = s.Check(t.Context(), info.Name)
-			require.Error(t, err)
-			require.NotErrorIs(t, err, archive.ErrEncrypted)
+			refused := func(what string, content []byte) {
+				store.content = content
+				_, _, err := s.Check(t.Context(), info.Name)
+				require.Error(t, err, what)
+				require.NotErrorIs(t, err, archive.ErrEncrypted, what)
+			}
+			for n := 0; n < len(content); n += 16 {
+				refused("cut off", content[:n])
+			}
+			refused("a byte too many", append(slices.Clip(content), 0))
+			refused("twice", slices.Concat(content, content))
+			const block = 512 // of tar
+			for i := block; i+2*block <= len(content); i += block {
+				swapped := slices.Clone(content)
+				copy(swapped[i:], content[i-block:i])
+				copy(swapped[i-block:], content[i:i+block])
+				if !bytes.Equal(swapped, content) {
+					refused("blocks swapped", swapped)
+				}
+			}
+			other := backUp(t, f.service(t, cfg), "north")
+			content, err = os.ReadFile(f.path + "/" + other.Name)
+			require.NoError(t, err)
+			refused("another archive of the tenant", content)
 		})
 	}
 }
