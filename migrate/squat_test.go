@@ -53,7 +53,7 @@ func TestLocksThatATenantTakesHoldUpNoMigration(t *testing.T) {
 			Tenant: []migrate.Source{source("app", files)}, LockTimeout: time.Minute, LockRetries: -1,
 		}
 		r := f.runnerWith(t, cfg)
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		check(t, r.Migrate(ctx, "public"))
 		check(t, r.Migrate(ctx, "tenant_1"))
 		_, err := r.UpAll(ctx, migrate.Schemas(squattedSchemas...), migrate.UpAllOptions{PerTransaction: 2})

@@ -413,7 +413,7 @@ func breakOffEverywhere(t *testing.T, f *fixture, b *breaker, db *schemactx.DB, 
 func expectAllGivenBack(t *testing.T, f *fixture, db *schemactx.DB, what string) {
 	t.Helper()
 	for _, schema := range []string{"tenant_b", "tenant_a"} {
-		short, cancel := context.WithTimeout(in(t, schema), 20*time.Second)
+		short, cancel := context.WithTimeout(in(t, schema), time.Minute)
 		var id int
 		var assigned *string
 		err := db.QueryRow(short, "select id, pg_current_xact_id_if_assigned()::text from notes where id = 1").Scan(&id, &assigned)

@@ -182,7 +182,7 @@ func testLogNamesWaits(t *testing.T, s *loggingServer) {
 			_, err := waiter.Exec(ctx, write)
 			done <- err
 		}()
-		patience, cancel := context.WithTimeout(ctx, 30*time.Second)
+		patience, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
 		for len(s.about(t, f, "still waiting for")) == 0 && patience.Err() == nil {
 			runtime.Gosched() // until the server has said so

@@ -162,7 +162,7 @@ func (w *world) try(t *testing.T, c *attack, sql []string) string {
 	if !w.pristine || c.setup != "" {
 		w.reset(t, c.setup)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	w.limits = c.limits
 	a := &attempt{world: w, t: t, ctx: ctx, db: w.open(t, 1)}

@@ -110,7 +110,7 @@ func (s *server) do(t testing.TB, command string) {
 // until waits until what is so, for a long while.
 func until(t testing.TB, what string, so func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !so(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !so(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal(fmt.Errorf("waited in vain until %s", what))
 		}
