@@ -71,8 +71,12 @@ const (
 // checkPartitions returns why the partitions cannot belong to the header's tables. It adds their
 // names to seen.
 func (h *Header) checkPartitions(seen unique) error {
-	partitioned := make(map[string]Strategy)
+	partitioned, known := make(map[string]Strategy), make(map[string]bool)
+	for _, p := range h.Partitions {
+		known[p.Name] = true
+	}
 	for _, t := range h.Tables {
+		known[t.Name] = true
 		if t.Partitioned {
 			partitioned[t.Name] = "" // not known
 		}
@@ -82,7 +86,7 @@ func (h *Header) checkPartitions(seen unique) error {
 			return err
 		}
 		strategy, ok := partitioned[p.Parent]
-		if !ok {
+		if !ok && (known[p.Parent] || p.Parent == "") { // else it is a partition that the migrations make
 			return fmt.Errorf("partition %q is of %q, which is not partitioned", p.Name, clip(p.Parent))
 		}
 		if strategy != "" && p.Bound.Strategy != "" && p.Bound.Strategy != strategy {
