@@ -139,7 +139,7 @@ func (m *Manager) forgetLocks(ctx context.Context) error {
 	_, err := m.registry.Exec(ctx, `delete from {registry}.registry_locks l where taken_at < now() - interval '1 minute' and not exists (
 		select from pg_stat_activity a where a.pid = l.pid and a.usesysid = l.login and coalesce(a.backend_start = l.backend_start, true) and `+markedSQL+`)`)
 	if err != nil {
-		return fmt.Errorf("forget locks of sessions that have ended: %w", err)
+		return fmt.Errorf("forget locks of sessions that have ended: %w", initialized(err))
 	}
 	return nil
 }
