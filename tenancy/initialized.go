@@ -10,10 +10,12 @@ import (
 )
 
 // ErrNotInitialized is returned by everything that reads or changes the registry if the database
-// has none, or lacks what a later release has added to it: [Manager.Init] has not run there.
-// Nothing was changed. The error of PostgreSQL is wrapped, too.
-var ErrNotInitialized = errors.New("the database has no registry, or that of an earlier release: " +
-	"run Manager.Init as the owner (programs with the commands of package manage: init)")
+// has none in the configured schema, or lacks what a later release has added to it: [Manager.Init]
+// has not run there, or the registry is in another schema. Nothing was changed. The error of
+// PostgreSQL is wrapped, too, and names the schema if a table is missing.
+var ErrNotInitialized = errors.New("the configured schema has no registry, or that of an earlier release: " +
+	"run Manager.Init as the owner (programs with the commands of package manage: init); " +
+	"if the registry is in another schema, set RegistrySchema or InSchema to it")
 
 // initialized wraps with [ErrNotInitialized] the error of a statement on the registry that has not
 // found a table or column (undefined_table, undefined_column, invalid_schema_name).

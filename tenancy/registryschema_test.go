@@ -11,6 +11,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/resolver"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
@@ -97,6 +98,39 @@ func TestADatabaseHasOneRegistry(t *testing.T) {
 	require.ErrorContains(t, refused, `"public"`)
 	require.Equal(t, before, everything(t, pg))
 	require.NoError(t, first.Init(t.Context()))
+}
+
+// Who forgets one of the places where the schema is named reads that it may be what is missing, not
+// only that Init is: Init has run.
+func TestAForgottenRegistrySchemaIsNamed(t *testing.T) {
+	t.Parallel()
+	pg, roles, owner := ownPublic(t, "create table tenants (name text); create table domains (host text)")
+	logs := migrate.Source{Name: "audit", FS: audit.Migrations(), Base: audit.Base}
+	require.NoError(t, managerIn(t, owner, roles, "tenancy", logs).Init(t.Context()))
+	runtime, err := pgxpool.New(context.Background(), pg.URLAs(roles.Runtime(), "r"))
+	require.NoError(t, err)
+	t.Cleanup(runtime.Close)
+	db, err := schemactx.New(runtime, schemactx.Config{Roles: roles})
+	require.NoError(t, err)
+	reader, err := audit.NewReader(owner, audit.ReaderConfig{})
+	require.NoError(t, err)
+
+	errs := map[string]error{}
+	_, errs["directory"] = resolver.NewDirectory(t.Context(), db, resolver.Config{})
+	_, errs["registry"] = tenancy.NewRegistry(db).BySlug(t.Context(), "a")
+	_, errs["users"] = tenancy.NewUsers(owner).ByEmail(t.Context(), "a@example.com")
+	_, errs["manager"] = managerIn(t, owner, roles, "").Create(t.Context(), tenancy.CreateParams{Slug: "a"})
+	for what, err := range errs {
+		require.ErrorIs(t, err, tenancy.ErrNotInitialized, what)
+		require.ErrorContains(t, err, "RegistrySchema", what)
+	}
+	_, err = reader.List(t.Context(), audit.Filter{})
+	require.ErrorIs(t, err, audit.ErrNotInitialized)
+	require.ErrorContains(t, err, "RegistrySchema")
+
+	hosts, err := resolver.NewDirectory(t.Context(), db, resolver.Config{RegistrySchema: "tenancy"})
+	require.NoError(t, err)
+	hosts.Close()
 }
 
 func TestARegistrysSchemaIsRefused(t *testing.T) {

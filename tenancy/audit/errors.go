@@ -25,10 +25,11 @@ var (
 	ErrTampered = errors.New("audit log was tampered with")
 
 	// ErrNotInitialized is returned by everything that reads or writes the log if the database has no
-	// tables for it, or lacks what a later release has added to them. Nothing was changed. The error of
-	// PostgreSQL is wrapped, too.
-	ErrNotInitialized = errors.New("the database has no audit log, or that of an earlier release: " +
-		"run Manager.Init with audit.Migrations among the shared migrations (programs with the commands of package manage: init)")
+	// tables for it in the configured schema, or lacks what a later release has added to them. Nothing
+	// was changed. The error of PostgreSQL is wrapped, too, and names the schema if a table is missing.
+	ErrNotInitialized = errors.New("the configured schema has no audit log, or that of an earlier release: " +
+		"run Manager.Init with audit.Migrations among the shared migrations (programs with the commands of package manage: init); " +
+		"if the registry is in another schema, set RegistrySchema to it")
 )
 
 // initialized wraps with [ErrNotInitialized] the error of a statement on the log that has not found
