@@ -41,7 +41,13 @@ type SharedError struct {
 	Err error // as of [Runner.Up]
 }
 
-func (e *SharedError) Error() string { return fmt.Sprintf("shared migrations: %v", e.Err) }
+func (e *SharedError) Error() string {
+	text := fmt.Sprintf("shared migrations: %v", e.Err)
+	if errors.Is(e.Err, ErrSchemaMissing) {
+		text += ": run Init of package tenancy first (programs with the commands of package manage: init)"
+	}
+	return text
+}
 
 func (e *SharedError) Unwrap() error { return e.Err }
 

@@ -3,6 +3,7 @@ package tenancy_test
 import (
 	"context"
 	"errors"
+	"iter"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -85,6 +86,22 @@ func TestInitLeavesTheTablesOfAnotherProgram(t *testing.T) {
 			require.NoError(t, err)
 		})
 	}
+}
+
+func TestMigrationsBeforeInitNameIt(t *testing.T) {
+	t.Parallel()
+	pg, _, owner := ownPublic(t, "create table tenants (name text)")
+	cfg := migrations
+	cfg.SharedSchema = "tenancy"
+	runner, err := migrate.New(owner, cfg)
+	require.NoError(t, err)
+	before := everything(t, pg)
+	_, err = runner.UpAll(t.Context(), func(context.Context) iter.Seq2[string, error] {
+		return func(func(string, error) bool) {}
+	}, migrate.UpAllOptions{})
+	require.ErrorIs(t, err, migrate.ErrSchemaMissing)
+	require.ErrorContains(t, err, "Init of package tenancy")
+	require.Equal(t, before, everything(t, pg))
 }
 
 func TestADatabaseHasOneRegistry(t *testing.T) {
