@@ -15,7 +15,9 @@ const valueSQL = `substr(pg_get_constraintdef(c.oid), 7)`
 // rowRulesSQL makes, for each of the tables $1, the aggregates that are true if a row violates what
 // the server never checks again: not-null constraints, checks, the checks of domains, generated
 // columns and partition bounds. It leaves out checks that a restore accepts: those that are NOT
-// VALID, those that vary, and those whose functions in the schema $2 it can replace.
+// VALID, those that vary, and those whose functions in the schema $2 it can replace. The text of an
+// expression lacks the cast to the column's type. format_type gives bpchar for -1 and, for null,
+// character, of length 1.
 const rowRulesSQL = `with recursive a as (
 		select t.oid as rel, t.relname, a.* from pg_class t join pg_attribute a on a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
 		where t.oid = any($1::oid[]) and t.relkind = 'r'
@@ -28,7 +30,7 @@ const rowRulesSQL = `with recursive a as (
 		select d.rel, d.relname, d.attname, t.typbasetype, d.many from typed d join pg_type t on t.oid = d.typ and t.typtype = 'd'
 	),
 	base as (
-		select d.rel, d.attname, format_type(t.oid, null) as name from typed d join pg_type t on t.oid = d.typ and t.typtype <> 'd'
+		select d.rel, d.attname, format_type(t.oid, -1) as name from typed d join pg_type t on t.oid = d.typ and t.typtype <> 'd'
 	)
 	select rel::regclass::text, object, reason, violated from (
 		select a.rel, format('column %s.%s', a.relname, a.attname) as object, 'has nulls, and is not null' as reason,
@@ -37,7 +39,8 @@ const rowRulesSQL = `with recursive a as (
 			and c.conkey = array[a.attnum] and not c.convalidated)
 		union all
 		select a.rel, format('column %s.%s', a.relname, a.attname), 'has values that its expression does not generate any more',
-			format('bool_or(t.%I::text collate "C" is distinct from (%s)::text collate "C")', a.attname, pg_get_expr(g.adbin, g.adrelid))
+			format('bool_or(t.%I::text collate "C" is distinct from (%s)::%s::text collate "C")', a.attname, pg_get_expr(g.adbin, g.adrelid),
+				format_type(a.atttypid, a.atttypmod))
 		from a join pg_attrdef g on g.adrelid = a.rel and g.adnum = a.attnum where a.attgenerated = 's'
 		union all
 		select t.oid, format('partition %s', t.relname), 'has rows outside its bounds',

@@ -33,6 +33,9 @@ create table zz_factors (n int);
 create table products (id int generated always as identity, from_id int generated always as (id * factor()) stored, n int, doubled int generated always as (n * factor()) stored, label text generated always as ('n' || 1::text) stored);
 create type mood as enum ('good', 'bad');
 create table moods (m mood);
+create domain currency as char(3) check (value ~ '^[A-Z]{3}$');
+create domain flags as bit(3) check (value <> B'000');
+create table prices (n numeric, net numeric(10,2) generated always as (n * 1.333) stored, whole int generated always as (n * 1.5) stored, low real generated always as (n / 3) stored, padded char(4) generated always as ('ab') stored, "in" currency, lots currency[], f flags);
 create table needed (id int, n int not null);
 create table bookings (during int4range, other circle, exclude using gist (during with &&), exclude using gist (other with &&) where (during is not null));
 create table parts (id int, at int, name text, primary key (at, id)) partition by range (at);
@@ -47,7 +50,7 @@ const ruledRows = `insert into people values (1, 'A', 'x', 1, 1), (2, 'A', null,
 	insert into nulls_too values (1, null), (null, 1), (null, null);
 	insert into coded values (1, 'ok', '{x,null,bad2}'), (2, 'ok', null);
 	insert into products (n) values (1), (null), (3);
-	insert into needed values (1, 1); insert into moods values ('good');
+	insert into prices (n, "in", lots, f) values (1.2345, 'EUR', '{USD,CHF}', B'011'); insert into needed values (1, 1); insert into moods values ('good');
 	insert into bookings values ('[1,3)', '<(0,0),1>'), ('[3,5)', '<(9,9),1>'), ('empty', null), ('empty', null), (null, '<(0,0),9>');
 	insert into parts values (1, 1, 'a'), (1, 11, 'b'), (1, 99, 'c'), (1, 2, null);
 	insert into parents values (1); insert into children values (1, 'the same as in its parent')`
