@@ -3,8 +3,11 @@ package tenancy
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/oryne/pgtenant/internal/registrydb"
 	"github.com/oryne/pgtenant/schemactx"
@@ -116,19 +119,35 @@ func (m *Manager) checkRegistrySchema(ctx context.Context) error {
 }
 
 // makeRegistrySchema makes the schema, unless it is public, which [schemactx.Setup] prepares. The
-// comment tells schemactx that it is no tenant's.
+// comment tells schemactx that it is no tenant's. It is tried again if another Init was faster.
 func (m *Manager) makeRegistrySchema(ctx context.Context) error {
 	schema := m.registry.Schema()
 	if schema.Name() == schemactx.Public {
 		return nil
 	}
 	role, err := schemactx.QuoteName(m.cfg.RegistryRoles.Public())
-	if err == nil {
+	if err != nil {
+		return err
+	}
+	for range makeTries {
 		_, err = m.registry.Exec(ctx, `create schema if not exists {registry}; comment on schema {registry} is '`+schemactx.RegistryComment+`';
 			revoke all on schema {registry} from public; grant usage on schema {registry} to `+role)
+		if !madeBeside(err) {
+			break
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("make the registry's schema %q: %w", schema.Name(), err)
 	}
 	return nil
+}
+
+// makeTries is how often the registry's schema is made while other programs make it, too.
+const makeTries = 50
+
+// madeBeside reports whether another session has made or granted the same at the same time
+// (unique_violation in the catalog, and "tuple concurrently updated", an internal_error).
+func madeBeside(err error) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && (pgErr.Code == "23505" || pgErr.Code == "XX000")
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
@@ -233,3 +235,16 @@ func (k *killAt) TraceQueryStart(ctx context.Context, conn *pgx.Conn, _ pgx.Trac
 }
 
 func (k *killAt) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+func TestSeveralInitsMakeTheRegistrysSchemaAtOnce(t *testing.T) {
+	t.Parallel()
+	_, roles, owner := ownPublic(t, "create table tenants (name text)")
+	for range 3 {
+		var all sync.WaitGroup
+		for range 6 {
+			m := managerIn(t, owner, roles, "tenancy")
+			all.Go(func() { assert.NoError(t, m.Init(t.Context())) })
+		}
+		all.Wait()
+	}
+}
