@@ -24,9 +24,12 @@ const callsSQL = `exists (select from ` + functionsSQL + ` where f.pronamespace 
 	and not exists (select from pg_depend e where e.classid = 'pg_proc'::regclass and e.objid = f.oid and e.deptype = 'e'))`
 
 // variesSQL is a condition on the constraint c: its expression depends on the time, the role, a
-// setting or a random number.
-const variesSQL = `pg_get_constraintdef(c.oid) ~ '\m(now|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday|age|current_setting|random)\(|` +
-	`\m(CURRENT_|LOCALTIME|SESSION_USER)'`
+// setting such as the time zone, or a random number. Calls of built-in functions leave no
+// dependency, so they are read from the stored expression; CURRENT_DATE and the like are no calls.
+const variesSQL = `(pg_get_constraintdef(c.oid) ~ '\m(CURRENT_|LOCALTIME|SESSION_USER)' or exists (
+	select from regexp_matches(c.conbin::text, ':(funcid|opno) (\d+)', 'g') m left join pg_operator o on m[1] = 'opno' and o.oid = m[2]::oid
+	join pg_proc f on f.oid = case m[1] when 'funcid' then m[2]::oid else o.oprcode::oid end
+	where f.provolatile <> 'i' and f.pronamespace = 'pg_catalog'::regnamespace))`
 
 // enforcedSQL is a condition on the constraint c: it is enforced. PostgreSQL 18 has NOT ENFORCED
 // ones.

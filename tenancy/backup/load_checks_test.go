@@ -126,3 +126,25 @@ func TestRowsThatACheckRefusesTodayAreRestored(t *testing.T) {
 	_, err = s.BackupTo(t.Context(), "north", &archived, backup.BackupOptions{})
 	require.ErrorIs(t, err, backup.ErrDrift, "until the rows are right, and the checks validated")
 }
+
+var trips = migrate.Source{Name: "trips", FS: fstest.MapFS{"00001_a.sql": {Data: []byte(`-- +goose Up
+create domain noon as timestamptz check (extract(hour from value) = 12);
+create table trips (at timestamptz, day date check (day = at::date), lunch noon);
+`)}}}
+
+// A check may depend on the time zone of the session that wrote the rows.
+func TestRowsThatACheckRefusesInAnotherTimeZoneAreRestored(t *testing.T) {
+	t.Parallel()
+	f := setup(t, trips)
+	f.create(t, "north")
+	s := f.service(t, backup.Config{})
+	f.exec(t, f.schema(t, "north"), `set local timezone = 'Asia/Tokyo';
+		insert into trips values ('2020-01-01 20:00:00+00', '2020-01-02', '2020-01-01 12:00:00+09')`)
+	info := backUp(t, s, "north")
+	restored, err := s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north"})
+	require.NoError(t, err)
+	require.Len(t, restored.Warnings, 2)
+	for _, w := range restored.Warnings {
+		assert.Contains(t, w.Reason, "is left NOT VALID")
+	}
+}

@@ -2,11 +2,13 @@ package backup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // valueSQL is the domain check c as a condition on a column named value.
@@ -34,12 +36,12 @@ const rowRulesSQL = `with recursive a as (
 	)
 	select rel::regclass::text, object, reason, violated from (
 		select a.rel, format('column %s.%s', a.relname, a.attname) as object, 'has nulls, and is not null' as reason,
-			format('bool_or(num_nulls(t.%I) > 0)', a.attname) as violated
+			format('bool_or(num_nulls(%I.%I) > 0)', a.relname, a.attname) as violated
 		from a where a.attnotnull and not exists (select from pg_constraint c where c.conrelid = a.rel and c.contype = 'n'
 			and c.conkey = array[a.attnum] and not c.convalidated)
 		union all
 		select a.rel, format('column %s.%s', a.relname, a.attname), 'has values that its expression does not generate any more',
-			format('bool_or(t.%I::text collate "C" is distinct from (%s)::%s::text collate "C")', a.attname, pg_get_expr(g.adbin, g.adrelid),
+			format('bool_or(%I.%I::text collate "C" is distinct from (%s)::%s::text collate "C")', a.relname, a.attname, pg_get_expr(g.adbin, g.adrelid),
 				format_type(a.atttypid, a.atttypmod))
 		from a join pg_attrdef g on g.adrelid = a.rel and g.adnum = a.attnum where a.attgenerated = 's'
 		union all
@@ -53,15 +55,15 @@ const rowRulesSQL = `with recursive a as (
 		where t.oid = any($1::oid[]) and t.relkind = 'r' and c.convalidated and ` + enforcedSQL + ` and not ` + acceptedSQL + `
 		union all
 		select d.rel, format('check %s of domain %s', c.conname, y.typname), format('is violated by rows of table %s', d.relname),
-			case when d.many then format('bool_or(exists (select from unnest(t.%I::%s[]) v(value) where not %s))', d.attname, b.name, ` + valueSQL + `)
-			else format('bool_or((select not %s from (select t.%I::%s as value) v))', ` + valueSQL + `, d.attname, b.name) end
+			case when d.many then format('bool_or(exists (select from unnest(%I.%I::%s[]) v(value) where not %s))', d.relname, d.attname, b.name, ` + valueSQL + `)
+			else format('bool_or((select not %s from (select %I.%I::%s as value) v))', ` + valueSQL + `, d.relname, d.attname, b.name) end
 		from typed d join base b using (rel, attname) join pg_type y on y.oid = d.typ
 		join pg_constraint c on c.contypid = d.typ and c.conrelid = 0 and c.contype = 'c' and c.convalidated
 		where not ` + acceptedSQL + `
 		union all
 		select d.rel, format('domain %s', y.typname), format('is not null, and table %s has nulls of it', d.relname),
-			case when d.many then format('bool_or(exists (select from unnest(t.%I::%s[]) v(value) where num_nulls(value) > 0))', d.attname, b.name)
-			else format('bool_or(num_nulls(t.%I) > 0)', d.attname) end
+			case when d.many then format('bool_or(exists (select from unnest(%I.%I::%s[]) v(value) where num_nulls(value) > 0))', d.relname, d.attname, b.name)
+			else format('bool_or(num_nulls(%I.%I) > 0)', d.relname, d.attname) end
 		from typed d join base b using (rel, attname) join pg_type y on y.oid = d.typ and y.typnotnull and y.typtype = 'd'
 	) rules order by rel, object, reason`
 
@@ -199,7 +201,7 @@ func (snap *snapshot) evaluate(ctx context.Context, path string, rules []rule, l
 			}
 		}
 		return found, nil
-	case ctx.Err() != nil || !isEvaluation(err):
+	case ctx.Err() != nil || !isEvaluation(err) && !isTempFileLimit(err):
 		return nil, fmt.Errorf("check rows: %s: %w", rules[0].Object, err)
 	case len(rules) == 1: // for instance, a function reads a table that was dropped
 		logger.WarnContext(ctx, "rows not checked", slog.String("schema", snap.header.Schema),
@@ -214,6 +216,13 @@ func (snap *snapshot) evaluate(ctx context.Context, path string, rules []rule, l
 		found = append(found, one...)
 	}
 	return found, nil
+}
+
+// isTempFileLimit reports whether a table is too large to be sorted under the server's temp_file_limit,
+// which some managed services set. It can be backed up all the same.
+func isTempFileLimit(err error) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && pgErr.Code == "53400"
 }
 
 // ask evaluates the conditions of rules that have the same table.
@@ -236,7 +245,7 @@ func (snap *snapshot) ask(ctx context.Context, path string, rules []rule) (viola
 	}
 	sql := "select array[" + strings.Join(conditions, ", ") + "]"
 	if rules[0].from != "" {
-		sql += " from only " + rules[0].from + " t"
+		sql += " from only " + rules[0].from // without an alias, as a check of whole rows has the table's name
 	}
 	err = tx.QueryRow(ctx, sql, pgx.QueryExecModeExec).Scan(&violated)
 	return violated, err

@@ -20,6 +20,7 @@ var ruled = migrate.Source{Name: "ruled", FS: fstest.MapFS{"00001_a.sql": {Data:
 create domain code as text check (value <> 'bad');
 create domain short_code as code check (length(value) < 5) not null;
 create domain "odd ""domain" as int;
+create table wholes (a int, b int, constraint whole check (wholes is not null));
 create table people (id int primary key, email text, nick text, kind int, "value" int,
 	constraint "odd ""name" check (kind > 0));
 create unique index people_email on people (lower(email), kind desc) where kind < 100;
@@ -97,6 +98,9 @@ func TestRowsThatViolateAConstraintAreRefusedByName(t *testing.T) {
 		`alter table people drop constraint "odd ""name"; insert into people values (9, null, null, 0);
 			alter table people add constraint "odd ""name" check (kind > 0) not valid;
 			update pg_constraint set convalidated = true where conname = 'odd "name'`: {`check odd "name of table people`},
+		`alter table wholes drop constraint whole; insert into wholes values (1, null);
+			alter table wholes add constraint whole check (wholes is not null) not valid;
+			update pg_constraint set convalidated = true where conname = 'whole'`: {"check whole of table wholes"},
 		`alter domain code drop constraint code_check; insert into coded values (3, 'bad', '{bad}');
 			alter domain code add constraint code_check check (value <> 'bad') not valid; update pg_constraint set convalidated = true where conname = 'code_check'`: {
 			"check code_check of domain code", "check code_check of domain code",
@@ -172,4 +176,19 @@ func TestRowsThatViolateATemporalConstraintAreRefusedByName(t *testing.T) {
 	require.Len(t, unsupported.Objects, 2)
 	assert.Equal(t, "foreign key stays_room_at_fkey of table stays", unsupported.Objects[0].Object)
 	assert.Equal(t, "constraint rooms_key of table rooms", unsupported.Objects[1].Object)
+}
+
+// A server may limit what a query writes to temporary files, as a sort of a large table does.
+func TestATableThatTheServerDoesNotSortIsBackedUp(t *testing.T) {
+	t.Parallel()
+	f := setup(t, notes)
+	tenant := f.create(t, "north")
+	f.exec(t, tenant.Schema, "create table many (n int unique); insert into many select generate_series(1, 20000)")
+	f.admin(t, f.schema(t, "north"), "alter role "+f.roles.Owner()+" set work_mem = '64kB'; alter role "+f.roles.Owner()+" set temp_file_limit = '64kB'")
+	f.owner.Reset()
+	var log bytes.Buffer
+	s := f.service(t, backup.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	_, err := s.Backup(t.Context(), "north", backup.BackupOptions{Drift: backup.DriftRecord})
+	require.NoError(t, err)
+	assert.Contains(t, log.String(), "unique index many_n_key of table many")
 }
