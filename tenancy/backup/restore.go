@@ -2,6 +2,7 @@ package backup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -212,7 +213,11 @@ func (s *Service) publish(ctx context.Context, staging *tenancy.Staging, replace
 
 func (s *Service) stageRestore(ctx context.Context, h archive.Header, opts RestoreOptions) (*tenancy.Staging, error) {
 	if opts.Replace == "" {
-		return s.cfg.Tenants.StageTenant(ctx, adoptParams(h.Tenant, opts))
+		staging, err := s.cfg.Tenants.StageTenant(ctx, adoptParams(h.Tenant, opts))
+		if errors.Is(err, tenancy.ErrSlugTaken) {
+			err = fmt.Errorf("%w: Replace restores over that tenant, and Slug names a new one", err)
+		}
+		return staging, err
 	}
 	if opts.Slug != "" || opts.Name != "" || opts.Domain != "" {
 		return nil, &tenancy.FieldError{Field: "replace", Value: opts.Replace, Rule: "is given together with what only a new tenant gets"}

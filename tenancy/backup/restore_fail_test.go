@@ -8,6 +8,8 @@ import (
 	"io"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/backup"
@@ -96,6 +98,7 @@ func TestARestoreIsRefusedWhereItMakesNoSense(t *testing.T) {
 	before := f.everything(t)
 	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{})
 	expectIs(t, err, tenancy.ErrSlugTaken)
+	assert.ErrorContains(t, err, "Replace restores over that tenant")
 	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Slug: "south"})
 	expectIs(t, err, tenancy.ErrDomainTaken)
 	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "nobody"})
