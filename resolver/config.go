@@ -45,7 +45,7 @@ type Config struct {
 	// Reconcile is how often everything is read again, whatever was heard; it varies by a tenth. Default: 1 minute.
 	Reconcile time.Duration
 
-	// LoadTimeout bounds each query to the registry. Default: 30 seconds.
+	// LoadTimeout bounds each query to the registry, and the test that notifications arrive. Default: 30 seconds.
 	LoadTimeout time.Duration
 
 	// MissInterval is the time in which an unknown host earns one query: the token bucket gets a token.

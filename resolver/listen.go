@@ -22,12 +22,15 @@ const (
 // connect opens a connection that listens, and tests that notifications arrive on it. What is
 // committed after that is notified on it.
 func (d *Directory) connect(ctx context.Context) (*pgx.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	dialing, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	conn, err := d.cfg.Connect(ctx)
+	conn, err := d.cfg.Connect(dialing)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %q: %w", tenancy.Channel, err)
 	}
+	// Each answer comes behind all notifications before it, of which there may be many.
+	ctx, cancel = context.WithTimeout(ctx, d.cfg.LoadTimeout)
+	defer cancel()
 	if _, err = conn.Exec(ctx, "listen "+tenancy.Channel); err == nil {
 		err = d.hear(ctx, conn)
 	}

@@ -92,7 +92,7 @@ func TestADirectoryOnABusyServerListens(t *testing.T) {
 		pool := f.pool(t, f.pg.URLAs(f.roles.Runtime(), "r"), nil)
 		busy.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
-				_, _ = pool.Exec(ctx, "select pg_notify($1, n::text) from generate_series(1, 2000) n", tenancy.Channel)
+				_, _ = pool.Exec(ctx, "select pg_notify($1, n::text) from generate_series(1, 200) n", tenancy.Channel)
 				if n == 0 {
 					flooded <- struct{}{}
 				}
@@ -103,7 +103,7 @@ func TestADirectoryOnABusyServerListens(t *testing.T) {
 		<-flooded
 	}
 	for range 10 {
-		d, err := resolver.NewDirectory(t.Context(), f.db(t, nil), resolver.Config{Reconcile: time.Hour})
+		d, err := resolver.NewDirectory(t.Context(), f.db(t, nil), resolver.Config{Reconcile: time.Hour, LoadTimeout: time.Minute})
 		require.NoError(t, err)
 		d.Close()
 	}
