@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
 
 // ApproveDrop notes that approver, who is not who made the request, has looked at it and agrees, and
-// returns it. It takes nothing on itself: only the requester's token drops. To approve again is
-// no error, and the first approver stays. Names that differ in case alone are one person's.
+// returns it. It takes nothing on itself: only the requester's token drops. The token also allows
+// package backup's Service.Erase, which removes the tenant's archives. To approve again is no error,
+// and the first approver stays.
+//
+// Names that differ in case, in the number of spaces, or in how Unicode writes the same characters,
+// are one person's. All other names are other people's: the program must not give one person two.
 //
 // approver is who the program has authenticated, and whom it lets approve. The error is
 // [ErrDropDisabled], a [FieldError], [ErrDropRequest], [ErrDropExpired] or [ErrOwnApproval].
@@ -35,14 +38,19 @@ func (m *Manager) approveDrop(ctx context.Context, id int64, approver string) (D
 	if err != nil {
 		return refuse(r, err)
 	}
-	if strings.EqualFold(r.Actor, approver) {
-		return refuse(r, ErrOwnApproval)
+	own, err := m.sameActor(ctx, r.Actor, approver)
+	if err == nil && own {
+		err = ErrOwnApproval
+	}
+	if err != nil {
+		return refuse(r, err)
 	}
 	// The condition is asked again, of the row and by the server's clock.
 	err = m.registry.QueryRow(ctx, `update {registry}.drop_requests
 		set approved_by = case when approved_by = '' then $2 else approved_by end, approved_at = coalesce(approved_at, now())
 		where id = $1 and used_at is null and expires_at > clock_timestamp() and lower(actor) <> lower($2)
-		returning approved_by`, id, approver).Scan(&r.ApprovedBy)
+			and requested_at <= clock_timestamp() + $3 * interval '1 millisecond'
+		returning approved_by`, id, approver, maxSkew.Milliseconds()).Scan(&r.ApprovedBy)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return refuse(r, ErrDropExpired)
 	}

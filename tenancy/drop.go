@@ -28,6 +28,7 @@ type DropParams struct {
 // not right ([ErrDropToken]) or too old ([ErrDropExpired]); where somebody has yet to approve
 // ([ErrDropNotApproved]); a schema that is being renamed, or that a replacement is being built for
 // ([ErrStatus]), or that can be no tenant's ([schemactx.NameError]); without a fresh backup
+// of the tenant, or one of its retained schema as [Manager.ConfirmReplacement] demands it
 // ([BackupError]); where something outside of the schema depends on it
 // ([schemactx.DependentsError]); and where [DropConfig].Approve refuses ([ErrDropNotApproved], with
 // its error).

@@ -44,6 +44,9 @@ func (m *Manager) checkDrop(ctx context.Context, l *lease, t *Tenant, p DropPara
 		err = m.checkBackup(ctx, t)
 	}
 	if err == nil {
+		err = m.checkAsideBackup(ctx, t)
+	}
+	if err == nil {
 		err = m.checkDependents(ctx, t)
 	}
 	if err == nil {
@@ -56,13 +59,15 @@ func (m *Manager) checkDrop(ctx context.Context, l *lease, t *Tenant, p DropPara
 }
 
 // checkToken finds the request by the token's hash, so that no comparison takes longer the more of
-// the token is right.
+// the token is right. A request from the future has expired: a clock was wrong when it was made, and
+// it would be valid for as long as that.
 func (m *Manager) checkToken(ctx context.Context, t *Tenant, schema string, p DropParams) (DropRequest, error) {
 	r := DropRequest{Tenant: *t, Schema: schema, Actor: p.Actor}
 	var expired bool
-	err := m.registry.QueryRow(ctx, `select id, requested_at, expires_at, approved_by, expires_at <= clock_timestamp()
+	err := m.registry.QueryRow(ctx, `select id, requested_at, expires_at, approved_by,
+			expires_at <= clock_timestamp() or requested_at > clock_timestamp() + $5 * interval '1 millisecond'
 		from {registry}.drop_requests where token_hash = $1 and tenant_id = $2 and actor = $3 and schema_name = $4 and used_at is null`,
-		hashToken(p.Token, schema), t.ID, p.Actor, schema).Scan(&r.ID, &r.RequestedAt, &r.ExpiresAt, &r.ApprovedBy, &expired)
+		hashToken(p.Token, schema), t.ID, p.Actor, schema, maxSkew.Milliseconds()).Scan(&r.ID, &r.RequestedAt, &r.ExpiresAt, &r.ApprovedBy, &expired)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return r, ErrDropToken
@@ -117,6 +122,22 @@ func (m *Manager) checkBackup(ctx context.Context, t *Tenant) error {
 	if err != nil {
 		return fmt.Errorf("ask for the last backup: %w", err)
 	}
+	err = m.checkAge(ctx, t, last)
+	backups, ok := cfg.Backups.(SchemaBackups)
+	if err != nil || !ok {
+		return err
+	}
+	// It may be of a schema that was replaced since.
+	last, err = backups.LastBackupOf(ctx, t, t.Schema, last.Add(time.Nanosecond))
+	if err != nil {
+		return fmt.Errorf("ask for the last backup of schema %q: %w", t.Schema, err)
+	}
+	return m.checkAge(ctx, t, last)
+}
+
+// checkAge returns a BackupError unless the tenant's last backup is fresh.
+func (m *Manager) checkAge(ctx context.Context, t *Tenant, last time.Time) error {
+	cfg := m.cfg.Drop
 	if last.IsZero() {
 		return &BackupError{Slug: t.Slug, MaxAge: cfg.MaxBackupAge}
 	}
@@ -131,6 +152,21 @@ func (m *Manager) checkBackup(ctx context.Context, t *Tenant) error {
 		return &BackupError{Slug: t.Slug, Last: last, Age: older, MaxAge: cfg.MaxBackupAge}
 	}
 	return nil
+}
+
+// checkAsideBackup is checkSideBackup for the retained schema that goes with a tenant, if it has one.
+func (m *Manager) checkAsideBackup(ctx context.Context, t *Tenant) error {
+	if m.cfg.Drop.Backups == nil || t.Status == Dropping {
+		return nil
+	}
+	aside, err := m.asideOf(ctx, t.ID)
+	if errors.Is(err, ErrNothingAside) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return m.checkSideBackup(ctx, t, &aside)
 }
 
 // checkSideBackup demands a backup of a retained schema that was fresh when the schema was replaced.

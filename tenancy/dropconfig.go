@@ -20,6 +20,11 @@ const (
 // DropConfig says whether tenants can be dropped and what has to be there first. It also applies to
 // the schema that a replacement has retained ([Manager.ConfirmReplacement]). The zero value refuses
 // both with [ErrDropDisabled].
+//
+// It guards the operations of a Manager, and those of package backup that are made of them. It cannot
+// guard what has the owner's login or the store's files otherwise: SQL, also that of migrations up and
+// down, [schemactx.Deprovision], or the removal of older backups. A program that demands two people
+// must not give one of them these.
 type DropConfig struct {
 	// Enabled allows drops. Default: false.
 	Enabled bool
@@ -28,17 +33,17 @@ type DropConfig struct {
 	// [DefaultDropTTL]; at most [MaxDropTTL].
 	TTL time.Duration
 
-	// FourEyes demands that somebody other than who drops has called [Manager.ApproveDrop]. Default:
-	// false, nobody need to.
+	// FourEyes demands that a person other than the one who drops has called [Manager.ApproveDrop].
+	// Default: false, nobody need to.
 	FourEyes bool
 
 	// Approve is asked last before each drop begins, or goes on: for a one-time password, or a
 	// ticket. Default: nobody is asked.
 	Approve Approver
 
-	// Backups demands that the tenant has been backed up lately. To drop a retained schema, it demands a
-	// backup of that schema from shortly before it was replaced, see [SchemaBackups]. Default: none are
-	// demanded.
+	// Backups demands that the tenant has been backed up lately. To drop a retained schema, alone or with
+	// its tenant, it demands a backup of that schema from shortly before it was replaced, see
+	// [SchemaBackups]. Default: none are demanded.
 	Backups Backups
 
 	// MaxBackupAge is how old the last backup may be: now, or when the retained schema was replaced.
@@ -102,8 +107,10 @@ type Backups interface {
 }
 
 // SchemaBackups is implemented by [Backups] that also know which schema a backup contains.
-// [Manager.ConfirmReplacement] asks them for a backup of the schema that it drops. Of other Backups
-// it takes only a last backup that was begun before the replacement: a later one contains the
+// [Manager.ConfirmReplacement] and [Manager.Drop] ask them for a backup of the retained schema that
+// they drop, and Drop also for one of the tenant's schema, under the name that it has: after a rename
+// or a replacement the tenant has to be backed up again. For a retained schema they take of other
+// Backups only a last backup that was begun before the replacement: a later one contains the
 // replacement.
 type SchemaBackups interface {
 	Backups

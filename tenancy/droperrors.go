@@ -33,11 +33,11 @@ var (
 	ErrNoFreshBackup = errors.New("no fresh backup")
 )
 
-// BackupError is returned by [Manager.Drop] for a tenant whose last backup is too old. Nothing was
-// changed. It wraps [ErrNoFreshBackup].
+// BackupError is returned by [Manager.Drop] and [Manager.ConfirmReplacement] for a tenant or a retained
+// schema whose last backup is too old. Nothing was changed. It wraps [ErrNoFreshBackup].
 type BackupError struct {
 	Slug   string
-	Schema string        // the retained schema that [Manager.ConfirmReplacement] was to drop; empty: the tenant was to be dropped
+	Schema string        // the retained schema that lacks the backup; empty: the tenant lacks it
 	Last   time.Time     // the zero time: there is none
 	Age    time.Duration // 0 if there is none; negative: the backup says that it is from the future; with Schema, when that was replaced
 	MaxAge time.Duration // as in [DropConfig]
@@ -54,7 +54,7 @@ func (e *BackupError) Error() string {
 			"to have one, revert the replacement, back the tenant up, and replace it again", e.Slug, ErrNoFreshBackup, e.Schema, e.MaxAge, last)
 	}
 	if e.Last.IsZero() {
-		return fmt.Sprintf("tenant %q has %v: it was never backed up", e.Slug, ErrNoFreshBackup)
+		return fmt.Sprintf("tenant %q has %v: it was never backed up, or not since its schema was replaced or renamed", e.Slug, ErrNoFreshBackup)
 	}
 	if e.Age < 0 {
 		return fmt.Sprintf("tenant %q has %v: the last one was taken %v in the future: a clock is wrong, or was when it was taken",

@@ -9,17 +9,12 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oryne/pgtenant/schemactx"
 )
-
-// MaxActorLen is the longest name of who asks for a drop or approves it, in characters.
-const MaxActorLen = 200
 
 // DropRequest is somebody's announcement to drop a tenant, and what would go with it.
 type DropRequest struct {
@@ -130,17 +125,7 @@ func (m *Manager) mayDrop(actor string) error {
 	if !m.cfg.Drop.Enabled {
 		return ErrDropDisabled
 	}
-	if strings.TrimSpace(actor) != actor || actor == "" {
-		return &FieldError{Field: "actor", Value: actor, Rule: "is empty, or begins or ends with a space"}
-	}
-	if err := validateText("actor", actor, MaxActorLen, "is longer than 200 characters"); err != nil {
-		return err
-	}
-	// With a character that nobody sees, one person would have two names.
-	if strings.ContainsFunc(actor, func(r rune) bool { return !unicode.IsPrint(r) || unicode.Is(unicode.Variation_Selector, r) }) {
-		return &FieldError{Field: "actor", Value: actor, Rule: "holds an invisible character or a space of another kind"}
-	}
-	return nil
+	return validateActor(actor)
 }
 
 // hashToken is what the registry keeps of a token. That of one schema is bound to its name:

@@ -73,6 +73,8 @@ func takeStocked(ctx context.Context, db Querier, p CreateParams, version string
 	}
 	t, err := writeRow(ctx, db, scanTenant, with+`, domain as (
 			insert into {registry}.domains (tenant_id, host, is_primary, verified_at) select id, $3, true, now() from ready where $3 <> ''
+		), requests as (
+			delete from {registry}.drop_requests where tenant_id in (select id from ready)
 		), t as (
 			update {registry}.tenants as t
 			set slug = $1, name = $2, status = $4, created_at = now(), stock_version = '', failure = ''

@@ -322,4 +322,29 @@ func TestAConfirmationDemandsABackupOfWhatItDestroys(t *testing.T) {
 	require.NoError(t, err)
 	_, err = f.confirmed(t, s, "t1", aside.Schema)
 	require.ErrorIs(t, err, tenancy.ErrNoFreshBackup, "of what was restored and never backed up")
+
+	// The drop of the tenant destroys both.
+	attempt := func(slug string) error {
+		r, err := f.tenants.RequestDrop(t.Context(), slug, "ada")
+		require.NoError(t, err)
+		_, err = f.tenants.Drop(t.Context(), tenancy.DropParams{Slug: slug, Actor: "ada", Token: r.Token})
+		return err
+	}
+	err = attempt("t1")
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, aside.Schema, refused.Schema)
+	_, err = s.RevertRestore(t.Context(), "t1", aside.Schema)
+	require.NoError(t, err)
+	err = attempt("t1")
+	require.ErrorAs(t, err, &refused, "what was restored is in no backup")
+	require.Empty(t, refused.Schema)
+	backUp(t, s, "t1")
+	require.NoError(t, attempt("t1"))
+
+	// Its backups are no other tenant's that has the slug since.
+	_, err = f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "t1", Domain: "t1.example.com"})
+	require.NoError(t, err)
+	err = attempt("t1")
+	require.ErrorAs(t, err, &refused)
+	require.True(t, refused.Last.IsZero())
 }
