@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -198,42 +196,6 @@ func TestADropNeedsWhatIsDemandedNow(t *testing.T) {
 	stricter, _ := f.droppers(t, backedUp(func() time.Time { return time.Time{} }))
 	_, err = stricter.Drop(t.Context(), p)
 	require.ErrorIs(t, err, tenancy.ErrNoFreshBackup)
-}
-
-// What was approved for a stocked tenant was the drop of nobody's.
-func TestARequestForAStockedTenantEndsWhenItIsClaimed(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
-	for name, seed := range map[string]func(context.Context, *tenancy.Tenant) error{
-		"at once":  nil,
-		"in steps": func(context.Context, *tenancy.Tenant) error { return nil },
-	} {
-		m := f.stocking(t, tenancy.StockConfig{Size: 2}, func(cfg *tenancy.Config) {
-			cfg.Drop = tenancy.DropConfig{Enabled: true, FourEyes: true}
-			cfg.Seed = seed
-		})
-		refill(t, m)
-		requests := make(map[string]tenancy.DropRequest)
-		for _, id := range stocked(t, m) {
-			slug := "_" + strconv.FormatInt(id, 10)
-			r, err := m.RequestDrop(t.Context(), slug, actor)
-			require.NoError(t, err)
-			_, err = m.ApproveDrop(t.Context(), r.ID, "bob@example.com")
-			require.NoError(t, err)
-			requests[slug] = r
-		}
-		claimed, err := m.Claim(t.Context(), claimParams(strings.ReplaceAll(name, " ", "-")))
-		require.NoError(t, err)
-		id := "_" + strconv.FormatInt(claimed.ID, 10)
-		_, err = m.Drop(t.Context(), tenancy.DropParams{Slug: claimed.Slug, Actor: actor, Token: requests[id].Token})
-		require.ErrorIs(t, err, tenancy.ErrDropToken, name)
-		f.use(t, claimed)
-		delete(requests, id)
-		for slug, r := range requests { // the other one is in the stock still
-			_, err = m.Drop(t.Context(), tenancy.DropParams{Slug: slug, Actor: actor, Token: r.Token})
-			require.NoError(t, err, name)
-		}
-	}
 }
 
 // The rows of a retained schema are in no backup of the tenant that was made since.

@@ -107,7 +107,7 @@ func (m *Manager) markAside(ctx context.Context, side *SideSchema) error {
 
 // RevertReplacement takes the schema back that a replacement has set aside, as it was then, migrated up to date, and sets
 // the one aside that had taken its place: nothing is dropped, and another revert takes that back. schema is the name of
-// the one to take back, as [Manager.Aside] gives it.
+// the one to take back, as [Manager.Aside] gives it. Tokens of [Manager.RequestConfirm] for it are not valid any more.
 //
 // The steps are those of [Staging.Replace], behind the migration, and so are the errors; a tenant that has no such schema
 // is [ErrNothingAside]. After a [StepError] or a crash the same call goes on.
@@ -137,11 +137,14 @@ func (m *Manager) RevertReplacement(ctx context.Context, slug, schema string) (T
 	})
 }
 
-// swap is the switch back: one statement.
+// swap is the switch back: one statement. It deletes requests to drop the schema: if that is set aside
+// again, it has rows that nobody has agreed to drop.
 func (m *Manager) swap(ctx context.Context, t *Tenant, side *SideSchema) error {
 	return m.change(ctx, t, `with old as (
 			update {registry}.side_schemas s set schema_name = t.schema_name, since = now(), reopen = s.reopen or t.status = 'active'
 			from {registry}.tenants t where t.id = $1 and s.tenant_id = t.id and s.id = $2 and s.state = 'aside' and s.schema_name = $3 returning s.id
+		), requests as (
+			delete from {registry}.drop_requests where tenant_id = $1 and schema_name = $3 and exists (select from old)
 		)
 		update {registry}.tenants as t set schema_name = $3, `+inMaintenance+`
 		from old where t.id = $1 returning `+tenantDetailsColumns, side.ID, side.Schema)

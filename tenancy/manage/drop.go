@@ -156,7 +156,8 @@ func (m *mount) dropApprove() *cobra.Command {
 	return m.verb(verb{
 		use: "approve REQUEST", short: "Approve somebody else's request to drop a tenant",
 		long: `Approve somebody else's request to drop a tenant, by its number. It says what will be lost and asks for the slug; without a
-terminal it needs --yes. It takes nothing on itself: only who has requested the drop has its token.`,
+terminal it needs --yes. It takes nothing on itself: only who has requested the drop has its token. With the token of a drop that
+person can also run 'erase', which removes the backups, too.`,
 		example: "  $0 tenant drop approve 12",
 		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: ""}, needs: []need{needTenants}, flags: yesFlag,
 		run: func(ctx context.Context, c *call) error {

@@ -33,8 +33,8 @@ func (m *mount) migrateDown() *cobra.Command {
 	return m.verb(verb{
 		use: "down [SLUG]", short: "Undo migrations of a schema",
 		long: `Undo the migration of a schema that was applied last, or with --to all that are newer than a version. What the tables and
-columns that go away hold is lost: it asks before it does that, and without a terminal it needs --yes. --dry-run writes what
-would be sent, as a script for psql.`,
+columns that go away hold is lost: it asks before it does that, and without a terminal it needs --yes. It needs no token and no
+second person, also where 'tenant drop' does: make a backup first. --dry-run writes what would be sent, as a script for psql.`,
 		example: "  $0 migrate down schoola\n  $0 migrate down schoola --to 3 --dry-run",
 		codes: map[int]string{
 			CodeUnconfirmed: "", CodeFound: "with --dry-run: there is something to undo", CodeMissing: "no such schema",

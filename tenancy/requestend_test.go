@@ -1,0 +1,88 @@
+package tenancy_test
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// What was approved for a stocked tenant was the drop of nobody's.
+func TestARequestForAStockedTenantEndsWhenItIsClaimed(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for name, seed := range map[string]func(context.Context, *tenancy.Tenant) error{
+		"at once":  nil,
+		"in steps": func(context.Context, *tenancy.Tenant) error { return nil },
+	} {
+		m := f.stocking(t, tenancy.StockConfig{Size: 2}, func(cfg *tenancy.Config) {
+			cfg.Drop = tenancy.DropConfig{Enabled: true, FourEyes: true}
+			cfg.Seed = seed
+		})
+		refill(t, m)
+		requests := make(map[string]tenancy.DropRequest)
+		for _, id := range stocked(t, m) {
+			slug := "_" + strconv.FormatInt(id, 10)
+			r, err := m.RequestDrop(t.Context(), slug, actor)
+			require.NoError(t, err)
+			_, err = m.ApproveDrop(t.Context(), r.ID, "bob@example.com")
+			require.NoError(t, err)
+			requests[slug] = r
+		}
+		claimed, err := m.Claim(t.Context(), claimParams(strings.ReplaceAll(name, " ", "-")))
+		require.NoError(t, err)
+		id := "_" + strconv.FormatInt(claimed.ID, 10)
+		_, err = m.Drop(t.Context(), tenancy.DropParams{Slug: claimed.Slug, Actor: actor, Token: requests[id].Token})
+		require.ErrorIs(t, err, tenancy.ErrDropToken, name)
+		f.use(t, claimed)
+		delete(requests, id)
+		for slug, r := range requests { // the other one is in the stock still
+			_, err = m.Drop(t.Context(), tenancy.DropParams{Slug: slug, Actor: actor, Token: r.Token})
+			require.NoError(t, err, name)
+		}
+	}
+}
+
+// What was approved was the drop of the rows that the schema had when it was aside.
+func TestARequestForARetainedSchemaEndsWhenItIsTakenBack(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a := f.create(t, "a")
+	m := f.twoPeople(t)
+	other := f.replace(t, "a")
+	approved := func(schema string) tenancy.DropParams {
+		r, err := m.RequestConfirm(t.Context(), "a", schema, actor)
+		require.NoError(t, err)
+		_, err = m.ApproveDrop(t.Context(), r.ID, "bob@example.com")
+		require.NoError(t, err)
+		return tenancy.DropParams{Slug: "a", Actor: actor, Token: r.Token}
+	}
+	swap := func(schema string) {
+		_, err := m.RevertReplacement(t.Context(), "a", schema)
+		require.NoError(t, err)
+	}
+	first := approved(a.Schema)
+	swap(a.Schema)
+	f.use(t, a) // rows that bob has not seen
+	second := approved(other.Schema)
+	swap(other.Schema)
+	_, err := m.ConfirmReplacement(t.Context(), first, a.Schema)
+	require.ErrorIs(t, err, tenancy.ErrDropToken)
+	f.use(t, tenancy.Tenant{ID: a.ID, Slug: "new", Schema: other.Schema, Status: tenancy.Active})
+	swap(a.Schema)
+	_, err = m.ConfirmReplacement(t.Context(), second, other.Schema)
+	require.ErrorIs(t, err, tenancy.ErrDropToken)
+
+	// A revert that is refused ends no request.
+	third := approved(other.Schema)
+	_, err = m.RevertReplacement(t.Context(), "a", "tenant_77")
+	require.ErrorIs(t, err, tenancy.ErrNothingAside)
+	_, err = m.ConfirmReplacement(t.Context(), third, other.Schema)
+	require.NoError(t, err)
+	f.use(t, a)
+	f.expectInvariants(t)
+}
