@@ -15,6 +15,14 @@ const (
 	dataCorrupted        = "XX001"
 )
 
+// SQLSTATEs of values that the server cannot read: for instance, of an enum that lacks them, a time
+// out of range, text in another encoding.
+const (
+	invalidBinary    = "22P03"
+	datetimeOverflow = "22008"
+	invalidEncoding  = "22021"
+)
+
 // tooLarge returns an [UnsupportedError] if err is that of a COPY of a row that is too large, or of
 // a value that the server cannot read, else err.
 func tooLarge(schema, table string, err error) error {
@@ -22,7 +30,8 @@ func tooLarge(schema, table string, err error) error {
 	if !errors.As(err, &pgErr) {
 		return err
 	}
-	if pgErr.Code[:2] == "22" || pgErr.Code == dataCorrupted { // for instance, an enum value that is gone
+	switch pgErr.Code {
+	case invalidBinary, datetimeOverflow, invalidEncoding, dataCorrupted:
 		return errors.Join(&UnsupportedError{schema, []Unsupported{{"table " + table, "has a value that the server cannot read: " + pgErr.Message}}}, err)
 	}
 	// The error of an allocation has no SQLSTATE of its own. Its message is not translated.
