@@ -19,7 +19,8 @@ const valueSQL = `substr(pg_get_constraintdef(c.oid), 7)`
 // columns and partition bounds. It leaves out checks that a restore accepts: those that are NOT
 // VALID, those that vary, and those whose functions in the schema $2 it can replace. The text of an
 // expression lacks the cast to the column's type. format_type gives bpchar for -1 and, for null,
-// character, of length 1.
+// character, of length 1. pg_get_partition_constraintdef locks the partitioned table, and must not be
+// called for those of other schemas.
 const rowRulesSQL = `with recursive a as (
 		select t.oid as rel, t.relname, a.* from pg_class t join pg_attribute a on a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
 		where t.oid = any($1::oid[]) and t.relkind = 'r'
@@ -47,7 +48,7 @@ const rowRulesSQL = `with recursive a as (
 		union all
 		select t.oid, format('partition %s', t.relname), 'has rows outside its bounds',
 			format('bool_or(not (%s))', pg_get_partition_constraintdef(t.oid))
-		from pg_class t where t.oid = any($1::oid[]) and t.relkind = 'r' and t.relispartition and pg_get_partition_constraintdef(t.oid) is not null
+		from pg_class t where case when t.oid = any($1::oid[]) and t.relkind = 'r' and t.relispartition then pg_get_partition_constraintdef(t.oid) is not null end
 		union all
 		select t.oid, format('check %s of table %s', c.conname, t.relname), 'is violated by rows',
 			format('bool_or(not (%s))', pg_get_expr(c.conbin, c.conrelid))

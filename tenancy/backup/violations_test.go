@@ -2,10 +2,12 @@ package backup_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -191,4 +193,22 @@ func TestATableThatTheServerDoesNotSortIsBackedUp(t *testing.T) {
 	_, err := s.Backup(t.Context(), "north", backup.BackupOptions{Drift: backup.DriftRecord})
 	require.NoError(t, err)
 	assert.Contains(t, log.String(), "unique index many_n_key of table many")
+}
+
+// A backup waits for nobody who changes the partitioned table of another tenant.
+func TestABackupLocksNoPartitionedTableOfAnotherTenant(t *testing.T) {
+	t.Parallel()
+	f := setup(t, ruled)
+	f.create(t, "north")
+	south := f.create(t, "south")
+	s := f.service(t, backup.Config{})
+	tx, err := f.owner.Begin(t.Context())
+	require.NoError(t, err)
+	defer tx.Rollback(t.Context()) //nolint:errcheck // it has changed nothing
+	_, err = tx.Exec(t.Context(), "lock table "+south.Schema+".parts in access exclusive mode")
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, err = s.Backup(ctx, "north", backup.BackupOptions{})
+	require.NoError(t, err)
 }
