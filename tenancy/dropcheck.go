@@ -127,8 +127,9 @@ func (m *Manager) checkBackup(ctx context.Context, t *Tenant) error {
 	if err != nil || !ok {
 		return err
 	}
-	// It may be of a schema that was replaced since.
-	last, err = backups.LastBackupOf(ctx, t, t.Schema, last.Add(time.Nanosecond))
+	// It may be of a schema that was replaced since. Of two that were taken within a second, LastBackup
+	// may have returned the earlier one.
+	last, err = backups.LastBackupOf(ctx, t, t.Schema, last.Add(time.Second))
 	if err != nil {
 		return fmt.Errorf("ask for the last backup of schema %q: %w", t.Schema, err)
 	}
