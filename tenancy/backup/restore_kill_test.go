@@ -93,9 +93,17 @@ func (o restoreOrder) kill(t *testing.T, after time.Duration) (ended bool) {
 	return false
 }
 
-// settle drops what dead processes have left: their sessions take a moment to end. It ends a switch that was stopped.
+// ofAProcess is what makes a URL that of a process which is going to be killed.
+const ofAProcess = "&application_name=killed"
+
+// settle drops what dead processes have left, once their sessions have ended: a server finishes and commits a statement
+// of a client that is gone. It ends a switch that was stopped.
 func (f *fixture) settle(t *testing.T, slug string) {
 	t.Helper()
+	for sessions := 1; sessions > 0; {
+		check(t, f.owner.QueryRow(t.Context(), `select count(*) from pg_stat_activity
+			where datname = current_database() and application_name = 'killed'`).Scan(&sessions))
+	}
 	for {
 		report, err := f.tenants.SweepSideSchemas(t.Context())
 		check(t, err)
@@ -130,7 +138,7 @@ func TestARestoreThatWasKilledLosesNothingAndIsRunAgain(t *testing.T) {
 	f.exec(t, tenant.Schema, "delete from marks; update pupils set name = 'live' where id < 100")
 	live := f.content(t, "north")
 
-	o := restoreOrder{URL: f.pg.URLAs(f.roles.Owner(), "o"), Prefix: f.roles.Prefix(), Dir: dirName, Name: info.Name, Replace: "north"}
+	o := restoreOrder{URL: f.pg.URLAs(f.roles.Owner(), "o") + ofAProcess, Prefix: f.roles.Prefix(), Dir: dirName, Name: info.Name, Replace: "north"}
 	whole := time.Now()
 	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Slug: "measured", Domain: "measured.example.com"})
 	check(t, err)
