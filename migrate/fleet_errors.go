@@ -41,6 +41,7 @@ type SharedError struct {
 	Err error // as of [Runner.Up]
 }
 
+// Error returns what failed, and says to run Init where the schema is missing.
 func (e *SharedError) Error() string {
 	text := fmt.Sprintf("shared migrations: %v", e.Err)
 	if errors.Is(e.Err, ErrSchemaMissing) {

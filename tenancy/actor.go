@@ -9,7 +9,7 @@ import (
 // MaxActorLen is the longest name of who asks for a drop or approves it, in characters.
 const MaxActorLen = 200
 
-// validateActor refuses what can be nobody's name, and what would make two names of one person.
+// validateActor refuses what names no person, and what would make two names of one person.
 func validateActor(actor string) error {
 	refuse := func(rule string) error { return &FieldError{Field: "actor", Value: actor, Rule: rule} }
 	if strings.TrimSpace(actor) != actor || actor == "" {

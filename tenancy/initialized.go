@@ -34,6 +34,7 @@ func initialized(err error) error {
 // initializedQuerier is a [Querier] whose errors are those of initialized.
 type initializedQuerier struct{ db Querier }
 
+// Query runs the query.
 func (q initializedQuerier) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	rows, err := q.db.Query(ctx, sql, args...)
 	if err != nil {
@@ -45,4 +46,5 @@ func (q initializedQuerier) Query(ctx context.Context, sql string, args ...any) 
 // initializedRows are rows whose error is that of initialized.
 type initializedRows struct{ pgx.Rows }
 
+// Err returns the error that ended the rows.
 func (r initializedRows) Err() error { return initialized(r.Rows.Err()) }

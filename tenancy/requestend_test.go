@@ -11,7 +11,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// What was approved for a stocked tenant was the drop of nobody's.
+// A drop that was approved while a tenant was in stock is not approved for the customer who claims it.
 func TestARequestForAStockedTenantEndsWhenItIsClaimed(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

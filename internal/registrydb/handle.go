@@ -72,6 +72,7 @@ type beginner struct {
 // Beginner returns db for transactions whose statements have the mark.
 func (s Schema) Beginner(db Beginner) Beginner { return beginner{db, s} }
 
+// Begin begins a transaction whose statements have the mark.
 func (b beginner) Begin(ctx context.Context) (pgx.Tx, error) {
 	begun, err := b.db.Begin(ctx)
 	if err != nil {
@@ -110,14 +111,17 @@ type tx struct {
 	schema Schema
 }
 
+// Exec names the schema and runs the statement.
 func (t tx) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	return t.Tx.Exec(ctx, t.schema.SQL(sql), args...)
 }
 
+// Query names the schema and runs the query.
 func (t tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	return t.Tx.Query(ctx, t.schema.SQL(sql), args...)
 }
 
+// QueryRow names the schema and runs the query.
 func (t tx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	return t.Tx.QueryRow(ctx, t.schema.SQL(sql), args...)
 }
