@@ -147,9 +147,9 @@ func TestTheLifeOfATenantWithTheRegistryInAnotherSchema(t *testing.T) {
 	require.NoError(t, err)
 	restored, err := s.Restore(ctx, info.Name, backup.RestoreOptions{Replace: "north"})
 	require.NoError(t, err)
-	request, err := f.tenants.RequestConfirm(ctx, "north", restored.Aside, "ada")
+	request, err := f.tenants.RequestConfirm(ctx, "north", restored.Retained, "ada")
 	require.NoError(t, err)
-	_, err = s.ConfirmRestore(ctx, tenancy.DropParams{Slug: "north", Actor: "ada", Token: request.Token}, restored.Aside)
+	_, err = s.ConfirmRestore(ctx, tenancy.DropParams{Slug: "north", Actor: "ada", Token: request.Token}, restored.Retained)
 	require.NoError(t, err)
 
 	_, err = f.tenants.StartMaintenance(ctx, "south", tenancy.MaintenanceParams{})

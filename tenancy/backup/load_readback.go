@@ -25,18 +25,18 @@ type readBack struct {
 	tables chan tableToRead
 	done   chan struct{}
 	stop   context.CancelCauseFunc // ends the loading
-	sums   map[string]backSum
+	sums   map[string]tableReadBack
 	err    error
 }
 
 // tableToRead is a table that is committed.
 type tableToRead struct {
 	archive.Table
-	hidden []int // columns
+	excluded []int // columns
 }
 
 // backSum is what was read of a table.
-type backSum struct {
+type tableReadBack struct {
 	rows   int64
 	sha256 string
 	digest *digest // where [loadedTable] has one
@@ -48,7 +48,7 @@ func (s *Service) openReadBack(ctx context.Context, schema string, stop context.
 		return nil, err
 	}
 	b := &readBack{
-		schema: schema, conn: pooled.Hijack(), stop: stop, sums: make(map[string]backSum),
+		schema: schema, conn: pooled.Hijack(), stop: stop, sums: make(map[string]tableReadBack),
 		tables: make(chan tableToRead, 1000), done: make(chan struct{}),
 	}
 	go b.run(ctx)
@@ -67,7 +67,7 @@ func (b *readBack) read(t tableToRead) {
 func (b *readBack) end() { close(b.tables) }
 
 // wait returns what was read, when all of it was.
-func (b *readBack) wait(ctx context.Context) (map[string]backSum, error) {
+func (b *readBack) wait(ctx context.Context) (map[string]tableReadBack, error) {
 	<-b.done
 	closeConn(ctx, b.conn)
 	return b.sums, b.err
@@ -86,7 +86,7 @@ func (b *readBack) run(ctx context.Context) {
 	}
 }
 
-func (b *readBack) table(ctx context.Context, t tableToRead) (sum backSum, err error) {
+func (b *readBack) table(ctx context.Context, t tableToRead) (sum tableReadBack, err error) {
 	sql, err := copySQL(b.schema, t.Table)
 	if err != nil {
 		return sum, err
@@ -97,8 +97,8 @@ func (b *readBack) table(ctx context.Context, t tableToRead) (sum backSum, err e
 	}
 	h := sha256.New()
 	var to io.Writer = h
-	if t.Partitioned || len(t.hidden) > 0 {
-		sum.digest = &digest{skip: 1, hidden: t.hidden} // the first are the names of the columns
+	if t.Partitioned || len(t.excluded) > 0 {
+		sum.digest = &digest{skip: 1, excluded: t.excluded} // the first are the names of the columns
 		to = sum.digest
 	}
 	buffered := bufio.NewWriterSize(to, 64<<10)
@@ -118,7 +118,7 @@ func (b *readBack) table(ctx context.Context, t tableToRead) (sum backSum, err e
 
 // compare returns an error unless what was sent and what was read back are what the archive has. Rows of a partitioned table may
 // come back in another order: partitions fill the gaps of their pages.
-func (t loadedTable) compare(want archive.TableSum, have backSum) error {
+func (t loadedTable) compare(want archive.TableSum, have tableReadBack) error {
 	switch {
 	case t.rows != want.Rows:
 		return &ContentError{t.name, fmt.Sprintf("was given %d rows, not %d", t.rows, want.Rows)}
@@ -135,12 +135,12 @@ func (t loadedTable) compare(want archive.TableSum, have backSum) error {
 // digest is a checksum of rows whose order does not matter: the sum of the SHA-256 of each, modulo 2^256. Who can choose rows could make two sets of
 // them meet in it, and does not profit: it guards against mistakes, and the manifest's checksum against forgery.
 type digest struct {
-	skip   int   // rows to leave out at the beginning
-	hidden []int // columns to leave out
-	sum    [4]uint64
-	row    []byte
-	quote  bool // the row has an odd number of quotes until now
-	hash   hash.Hash
+	skip     int   // rows to leave out at the beginning
+	excluded []int // columns to leave out
+	sum      [4]uint64
+	row      []byte
+	quote    bool // the row has an odd number of quotes until now
+	hash     hash.Hash
 }
 
 func (d *digest) Write(p []byte) (int, error) {
@@ -174,8 +174,8 @@ func (d *digest) add() error {
 	if d.skip > 0 {
 		d.skip--
 	} else {
-		if len(d.hidden) > 0 {
-			if err := d.hide(); err != nil {
+		if len(d.excluded) > 0 {
+			if err := d.exclude(); err != nil {
 				return err
 			}
 		}
@@ -192,14 +192,14 @@ func (d *digest) add() error {
 }
 
 // hide takes the hidden columns out of the row, and quotes all others in one way.
-func (d *digest) hide() error {
-	values, err := split(d.row)
+func (d *digest) exclude() error {
+	values, err := splitRow(d.row)
 	if err != nil {
 		return err
 	}
 	d.row = d.row[:0]
 	for i, v := range values {
-		if !slices.Contains(d.hidden, i) {
+		if !slices.Contains(d.excluded, i) {
 			d.row = append(appendField(d.row, v), ',')
 		}
 	}

@@ -63,7 +63,7 @@ func (l *loader) strip(ctx context.Context) error {
 			return fmt.Errorf("disable triggers and foreign keys: %w", err)
 		}
 	}
-	if err := l.stripChecks(ctx); err != nil {
+	if err := l.dropChecks(ctx); err != nil {
 		return fmt.Errorf("drop checks: %w", err)
 	}
 	for _, sql := range shared { // each alone: it locks a table that others use
@@ -107,11 +107,11 @@ func (l *loader) readTriggers(ctx context.Context, tx pgx.Tx) (strip []string, e
 	var again bool
 	var comment *string
 	_, err = pgx.ForEachRow(rows, []any{&table, &trigger, &state, &again, &definition, &comment}, func() error {
-		on, quoted, err := l.pair(table, trigger)
+		on, quoted, err := l.quoteObject(table, trigger)
 		if err != nil {
 			return err
 		}
-		add := func(sql string) { l.undo = append(l.undo, wishSQL{table, trigger, sql}) }
+		add := func(sql string) { l.deferred = append(l.deferred, deferredSQL{table, trigger, sql}) }
 		if !again {
 			strip = append(strip, "alter table only "+on+" disable trigger "+quoted)
 			add("alter table only " + on + " " + enableTrigger[state] + quoted)
@@ -139,7 +139,7 @@ func (l *loader) readForced(ctx context.Context, tx pgx.Tx) (strip []string, err
 	_, err = pgx.ForEachRow(rows, []any{&table}, func() error {
 		on, err := l.name(table)
 		strip = append(strip, "alter table "+on+" no force row level security")
-		l.undo = append(l.undo, wishSQL{table, "", "alter table " + on + " force row level security"})
+		l.deferred = append(l.deferred, deferredSQL{table, "", "alter table " + on + " force row level security"})
 		return err
 	})
 	return strip, err
@@ -155,7 +155,7 @@ func (l *loader) readForeignKeys(ctx context.Context, tx pgx.Tx) (strip, shared 
 	var partitioned, family, valid, foreign bool
 	var comment *string
 	_, err = pgx.ForEachRow(rows, []any{&table, &partitioned, &family, &key, &definition, &valid, &comment, &foreign}, func() error {
-		on, quoted, err := l.pair(table, key)
+		on, quoted, err := l.quoteObject(table, key)
 		if err != nil {
 			return err
 		}
@@ -163,7 +163,7 @@ func (l *loader) readForeignKeys(ctx context.Context, tx pgx.Tx) (strip, shared 
 		if partitioned {
 			alter = "alter table " + on
 		}
-		add := func(sql string) { l.undo = append(l.undo, wishSQL{table, key, sql}) }
+		add := func(sql string) { l.deferred = append(l.deferred, deferredSQL{table, key, sql}) }
 		// In two steps, as the second lets others write to the table referred to. It would leave
 		// keys below this one NOT VALID.
 		if valid && !family {
@@ -187,7 +187,7 @@ func (l *loader) readForeignKeys(ctx context.Context, tx pgx.Tx) (strip, shared 
 }
 
 // pair quotes a table, with its schema, and something of it.
-func (l *loader) pair(table, object string) (on, quoted string, err error) {
+func (l *loader) quoteObject(table, object string) (on, quoted string, err error) {
 	if on, err = l.name(table); err != nil {
 		return "", "", err
 	}
@@ -198,12 +198,12 @@ func (l *loader) pair(table, object string) (on, quoted string, err error) {
 // unstrip makes again what strip has dropped. Checks and foreign keys are validated before triggers
 // are enabled.
 func (l *loader) unstrip(ctx context.Context) error {
-	if err := l.unstripChecks(ctx); err != nil {
+	if err := l.addChecks(ctx); err != nil {
 		return err
 	}
-	for _, u := range l.undo {
+	for _, u := range l.deferred {
 		err := l.patient(ctx, u.sql)
-		if err != nil && ctx.Err() == nil && isServer(err) {
+		if err != nil && ctx.Err() == nil && isRefusal(err) {
 			return &RowsError{Table: u.table, Object: u.object, Err: err}
 		}
 		if err != nil {

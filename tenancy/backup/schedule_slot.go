@@ -11,7 +11,7 @@ import (
 func slotOf(tenant int64, now time.Time, period, start, window time.Duration) time.Time {
 	offset := start
 	if window > 0 {
-		offset += time.Duration(spread(tenant) % uint64(window)).Truncate(time.Microsecond) // what the database can hold
+		offset += time.Duration(hashID(tenant) % uint64(window)).Truncate(time.Microsecond) // what the database can hold
 	}
 	since := now.UnixNano() - int64(offset)
 	periods := since / int64(period)
@@ -22,7 +22,7 @@ func slotOf(tenant int64, now time.Time, period, start, window time.Duration) ti
 }
 
 // spread is a hash of FNV-1a, finished as in MurmurHash3 so that ids in a row end up far from each other.
-func spread(tenant int64) uint64 {
+func hashID(tenant int64) uint64 {
 	h := fnv.New64a()
 	_ = binary.Write(h, binary.LittleEndian, tenant) // a hash takes everything
 	x := h.Sum64()

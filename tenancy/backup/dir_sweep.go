@@ -25,7 +25,7 @@ func (d *Dir) Sweep(ctx context.Context, prefix string, before time.Time) (remov
 		case !entry.Type().IsRegular():
 			return nil
 		}
-		whole, is := wholeName(name)
+		whole, is := targetName(name)
 		if !is || !strings.HasPrefix(whole, prefix) {
 			return nil
 		}
@@ -55,12 +55,12 @@ func tempName(name, random string) string {
 }
 
 // wholeName returns the name that a file of a tempName was to have. Files of others that begin with a dot are left alone.
-func wholeName(temp string) (name string, is bool) {
+func targetName(temp string) (name string, is bool) {
 	base, dotted := strings.CutPrefix(path.Base(temp), ".")
 	end := len(base) - tempLength - 1
 	if !dotted || end < 1 || base[end] != '.' || strings.Trim(base[end+1:], "abcdefghijklmnopqrstuvwxyz234567") != "" {
 		return "", false
 	}
 	name = path.Join(path.Dir(temp), base[:end])
-	return name, checkName(name) == nil
+	return name, CheckName(name) == nil
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // run is one backup under way.
-type run struct {
+type backupRun struct {
 	s        *Service
 	tenant   tenancy.Tenant
 	snap     *snapshot
@@ -22,7 +22,7 @@ type run struct {
 }
 
 // begin finds the tenant and takes its snapshot.
-func (s *Service) begin(ctx context.Context, slug string, opts snapshotOptions) (*run, error) {
+func (s *Service) begin(ctx context.Context, slug string, opts snapshotOptions) (*backupRun, error) {
 	r, err := s.prepare(ctx, slug, opts)
 	if err == nil {
 		r.report(ctx, Event{Kind: EventStarted})
@@ -31,13 +31,13 @@ func (s *Service) begin(ctx context.Context, slug string, opts snapshotOptions) 
 }
 
 // prepare is begin without an event.
-func (s *Service) prepare(ctx context.Context, slug string, opts snapshotOptions) (*run, error) {
-	r := &run{s: s, start: time.Now(), drift: opts.drift}
+func (s *Service) prepare(ctx context.Context, slug string, opts snapshotOptions) (*backupRun, error) {
+	r := &backupRun{s: s, start: time.Now(), drift: opts.drift}
 	var err error
 	if r.tenant, err = s.cfg.Tenants.BySlug(ctx, slug); err != nil {
 		return nil, err
 	}
-	if err := allowed(&r.tenant); err != nil {
+	if err := checkStatus(&r.tenant); err != nil {
 		return nil, err
 	}
 	r.info.Registry = r.tenant.Registry
@@ -52,14 +52,14 @@ func (s *Service) prepare(ctx context.Context, slug string, opts snapshotOptions
 }
 
 // end gives back the connection, if it has not been.
-func (r *run) end(ctx context.Context) {
+func (r *backupRun) end(ctx context.Context) {
 	if r.snap.pooled != nil {
 		r.snap.close(ctx)
 	}
 }
 
 // allowed returns why a tenant cannot be backed up.
-func allowed(t *tenancy.Tenant) error {
+func checkStatus(t *tenancy.Tenant) error {
 	switch {
 	case t.Status != tenancy.Active && t.Status != tenancy.Suspended && t.Status != tenancy.Maintenance:
 		return &tenancy.StatusError{Op: opBackup, Slug: t.Slug, Status: t.Status}
@@ -68,11 +68,11 @@ func allowed(t *tenancy.Tenant) error {
 	case t.Placement != "default":
 		return fmt.Errorf("%w: %q", tenancy.ErrPlacement, t.Placement)
 	}
-	return bound(t)
+	return checkIdentity(t)
 }
 
 // report tells of progress.
-func (r *run) report(ctx context.Context, e Event) {
+func (r *backupRun) report(ctx context.Context, e Event) {
 	e.Tenant, e.Name, e.Done, e.Tables = r.tenant, r.info.Name, r.done, len(r.snap.header.Tables)
 	r.s.cfg.Progress(ctx, e)
 }

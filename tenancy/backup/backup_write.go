@@ -18,11 +18,11 @@ import (
 
 // write writes the whole archive, and looks at the tenant again: it must not be one that was dropped meanwhile, as a new archive of a
 // tenant that was erased is not to appear.
-func (r *run) write(ctx context.Context, dst io.Writer) error {
+func (r *backupRun) write(ctx context.Context, dst io.Writer) error {
 	if err := r.checkRows(ctx); err != nil {
 		return err
 	}
-	meter := &meter{dst: dst, hash: sha256.New()}
+	meter := &hashWriter{dst: dst, hash: sha256.New()}
 	w, err := archive.NewWriter(meter, r.snap.header, r.s.cfg.writerOptions())
 	if err != nil {
 		return err
@@ -38,18 +38,18 @@ func (r *run) write(ctx context.Context, dst io.Writer) error {
 	if r.manifest, err = w.Close(); err != nil {
 		return err
 	}
-	if err := r.unchanged(ctx); err != nil {
+	if err := r.checkUnchanged(ctx); err != nil {
 		return err
 	}
-	r.info.written(r.snap.header, r.manifest)
+	r.info.describe(r.snap.header, r.manifest)
 	r.info.Size, r.info.SHA256 = meter.n, hex.EncodeToString(meter.hash.Sum(nil))
 	r.info.Encrypted, r.info.Signed = len(r.s.cfg.Recipients) > 0, r.s.cfg.SigningKey != nil
 	r.info.Duration = time.Since(r.start)
 	return nil
 }
 
-func (r *run) unchanged(ctx context.Context) error {
-	now, err := r.still(ctx)
+func (r *backupRun) checkUnchanged(ctx context.Context) error {
+	now, err := r.currentTenant(ctx)
 	if err == nil && now.Schema != r.tenant.Schema {
 		err = fmt.Errorf("%w: its schema is %q now", ErrChanged, now.Schema)
 	}
@@ -58,7 +58,7 @@ func (r *run) unchanged(ctx context.Context) error {
 
 // still returns the tenant, unless it is on its way out. It is asked once more when all files are in the store: an erasure looks for them
 // behind the drop, so that it finds them, or is found here.
-func (r *run) still(ctx context.Context) (tenancy.Tenant, error) {
+func (r *backupRun) currentTenant(ctx context.Context) (tenancy.Tenant, error) {
 	now, err := r.s.cfg.Tenants.ByID(ctx, r.tenant.ID)
 	switch {
 	case errors.Is(err, tenancy.ErrNotFound):
@@ -70,18 +70,18 @@ func (r *run) still(ctx context.Context) (tenancy.Tenant, error) {
 }
 
 // left adds to an error of the store that the tenant is on its way out, where that may be why: an erasure removes files while they are written.
-func (r *run) left(ctx context.Context, err error) error {
+func (r *backupRun) explain(ctx context.Context, err error) error {
 	if errors.Is(err, ErrChanged) {
 		return err
 	}
-	if _, gone := r.still(ctx); errors.Is(gone, ErrChanged) {
+	if _, gone := r.currentTenant(ctx); errors.Is(gone, ErrChanged) {
 		return errors.Join(gone, err)
 	}
 	return err
 }
 
 // copyTable writes the rows of one table.
-func (r *run) copyTable(ctx context.Context, w *archive.Writer, table archive.Table) error {
+func (r *backupRun) copyTable(ctx context.Context, w *archive.Writer, table archive.Table) error {
 	sql, err := copySQL(r.snap.header.Schema, table)
 	if err != nil {
 		return err
@@ -93,7 +93,7 @@ func (r *run) copyTable(ctx context.Context, w *archive.Writer, table archive.Ta
 	progress := &tableProgress{Writer: tw, ctx: ctx, run: r, table: table.Name}
 	tag, err := r.snap.pooled.Conn().PgConn().CopyTo(ctx, progress, sql)
 	if err != nil {
-		return tooLarge(r.snap.header.Schema, table.Name, err)
+		return copyError(r.snap.header.Schema, table.Name, err)
 	}
 	if err := tw.Close(tag.RowsAffected()); err != nil {
 		return err
@@ -126,13 +126,13 @@ func copySQL(schema string, table archive.Table) (string, error) {
 }
 
 // meter counts and hashes what goes to the store.
-type meter struct {
+type hashWriter struct {
 	dst  io.Writer
 	n    int64
 	hash hash.Hash
 }
 
-func (m *meter) Write(p []byte) (int, error) {
+func (m *hashWriter) Write(p []byte) (int, error) {
 	n, err := m.dst.Write(p)
 	m.n += int64(n)
 	m.hash.Write(p[:n])
@@ -146,7 +146,7 @@ const progressStep = 64 << 20
 type tableProgress struct {
 	io.Writer
 	ctx   context.Context //nolint:containedctx // it lives as long as the call of copyTable that it is of
-	run   *run
+	run   *backupRun
 	table string
 	n     int64
 }

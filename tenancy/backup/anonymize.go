@@ -68,13 +68,13 @@ func anonymizersOf(tables []archive.Table, all map[Column]Anonymizer) (map[strin
 
 // rewrite copies the CSV of a table row by row, with some columns replaced. It holds one row.
 func (a anonymizers) rewrite(ctx context.Context, table string, from io.Reader, to io.Writer) error {
-	rows := records{r: bufio.NewReaderSize(from, 64<<10), limit: maxRecord}
+	rows := rowReader{r: bufio.NewReaderSize(from, 64<<10), limit: maxRecord}
 	out := bufio.NewWriterSize(to, 64<<10)
 	header, err := rows.next()
 	if err != nil {
 		return err
 	}
-	names, err := split(header)
+	names, err := splitRow(header)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (a anonymizers) rewrite(ctx context.Context, table string, from io.Reader, 
 		if err != nil {
 			return err
 		}
-		values, err := split(record)
+		values, err := splitRow(record)
 		if err != nil {
 			return err
 		}

@@ -28,21 +28,21 @@ type function struct {
 
 // errDoubtful says that validateDoubtful cannot help: the constraint calls no function of the
 // schema, or one that cannot be replaced and made again as it was.
-var errDoubtful = errors.New("constraint cannot be validated")
+var errNotReplaceable = errors.New("constraint cannot be validated")
 
 // validateDoubtful marks a check as valid that old rows no longer satisfy. The result of its
 // functions may have changed since the rows were inserted, for instance if they read rows that were
 // deleted since, or count the rows of the table. In the tenant's schema the check was valid, too,
 // as the server never checked the rows again. In one transaction, the functions are replaced by
 // ones that return NULL, the check is validated, and the functions are made again as they were.
-func (l *loader) validateDoubtful(ctx context.Context, c check, validate string) error {
+func (l *loader) validateWithNullFunctions(ctx context.Context, c check, validate string) error {
 	return l.transact(ctx, func(tx pgx.Tx) error {
-		before, err := l.called(ctx, tx, c)
+		before, err := l.calledFunctions(ctx, tx, c)
 		if err != nil {
 			return err
 		}
 		if len(before) == 0 {
-			return errDoubtful
+			return errNotReplaceable
 		}
 		sql := []string{"set local search_path = " + l.path, "set local check_function_bodies = off"}
 		for _, f := range before {
@@ -56,20 +56,20 @@ func (l *loader) validateDoubtful(ctx context.Context, c check, validate string)
 		if _, err := tx.Exec(ctx, strings.Join(sql, "; "), pgx.QueryExecModeSimpleProtocol); err != nil {
 			return err
 		}
-		after, err := l.called(ctx, tx, c)
+		after, err := l.calledFunctions(ctx, tx, c)
 		if err != nil {
 			return err
 		}
 		for i, f := range after {
 			if len(after) != len(before) || f != before[i] {
-				return errDoubtful
+				return errNotReplaceable
 			}
 		}
 		return nil
 	})
 }
 
-func (l *loader) called(ctx context.Context, tx pgx.Tx, c check) ([]function, error) {
+func (l *loader) calledFunctions(ctx context.Context, tx pgx.Tx, c check) ([]function, error) {
 	rows, err := tx.Query(ctx, calledSQL+" order by 1", l.catalog.oid, c.name, c.table, c.domain)
 	if err != nil {
 		return nil, err
