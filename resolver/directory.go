@@ -108,7 +108,7 @@ func (d *Directory) Close() {
 // token bucket is not empty.
 func (d *Directory) Resolve(ctx context.Context, host string) (tenancy.Target, error) {
 	s := d.current.Load()
-	if c, ok := s.hosts.get(host); ok { // its keys are normalised: a host as the request gave it that is one, is normal
+	if c, ok := s.hosts[host]; ok { // its keys are normalised: a host as the request gave it that is one, is normal
 		return c.target(host)
 	}
 	name, err := tenancy.NormalizeHost(host)
@@ -116,12 +116,12 @@ func (d *Directory) Resolve(ctx context.Context, host string) (tenancy.Target, e
 		return tenancy.Target{}, err
 	}
 	if len(name) != len(host) || name != host {
-		if c, ok := s.hosts.get(name); ok {
+		if c, ok := s.hosts[name]; ok {
 			return c.target(name)
 		}
 	}
 	if bare, ok := d.policy.bare(name); ok {
-		if c, ok := s.hosts.get(bare); ok {
+		if c, ok := s.hosts[bare]; ok {
 			return c.target(bare)
 		}
 	}

@@ -12,18 +12,14 @@ type Lookup func(ctx context.Context, key string) (tenancy.Target, error)
 
 // BySlug returns the tenant of that slug, whatever its status, from memory. It must not be changed.
 func (d *Directory) BySlug(slug string) (*tenancy.Tenant, bool) {
-	t := d.current.Load().bySlug(slug)
-	return t, t != nil
+	t, ok := d.current.Load().slugs[slug]
+	return t, ok
 }
 
 // ByID returns the tenant of that id, whatever its status, from memory. It must not be changed.
 func (d *Directory) ByID(id int64) (*tenancy.Tenant, bool) {
-	s := d.current.Load()
-	i, ok := s.find(id)
-	if !ok {
-		return nil, false
-	}
-	return s.tenants[i].Tenant, true
+	route, ok := d.current.Load().tenants[id]
+	return route.Tenant, ok
 }
 
 // ResolveSlug is [Directory.BySlug] as a [Lookup].

@@ -29,7 +29,7 @@ func (d *Directory) miss(ctx context.Context, name string) (tenancy.Target, erro
 	}
 	s := d.current.Load()
 	for _, host := range []string{name, bare} {
-		if c, ok := s.hosts.get(host); ok {
+		if c, ok := s.hosts[host]; ok {
 			return c.target(host)
 		}
 	}
