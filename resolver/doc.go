@@ -2,7 +2,7 @@
 //
 //	hosts, err := resolver.NewDirectory(ctx, db, resolver.Config{PublicHosts: []string{"example.com"}})
 //	defer hosts.Close()
-//	http.ListenAndServe(addr, tenancy.Handler(hosts, routes))
+//	http.ListenAndServe(addr, tenanthttp.Handler(hosts, routes))
 //
 // # Hosts
 //

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // snapshot is a copy of the registry's routes at one time. Readers share it without a lock, so it
@@ -33,18 +34,18 @@ var publicSite = &tenancy.Tenant{}
 func (o hostOwners) ambiguous() bool { return o.domain != nil && o.slug != nil && o.domain != o.slug }
 
 // target returns what the host stands for, or [ErrAmbiguous].
-func (o hostOwners) target(host string) (tenancy.Target, error) {
+func (o hostOwners) target(host string) (tenanthttp.Target, error) {
 	t := o.domain
 	if t == nil {
 		t = o.slug
 	}
 	switch {
 	case t == publicSite:
-		return tenancy.PublicTarget(), nil
+		return tenanthttp.PublicTarget(), nil
 	case o.ambiguous():
-		return tenancy.Target{}, fmt.Errorf("%w: %q", ErrAmbiguous, host)
+		return tenanthttp.Target{}, fmt.Errorf("%w: %q", ErrAmbiguous, host)
 	}
-	return tenancy.TenantTarget(t), nil
+	return tenanthttp.TenantTarget(t), nil
 }
 
 // newSnapshot returns a snapshot with the public hosts alone. tenants and hosts are the expected

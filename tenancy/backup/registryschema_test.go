@@ -19,6 +19,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 	"github.com/oryne/pgtenant/tenancy/backup"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // programTables are those of a program that had tenants before, with a version table of its own.
@@ -98,7 +99,7 @@ func TestTheLifeOfATenantWithTheRegistryInAnotherSchema(t *testing.T) {
 		_, err := db.Exec(ctx, "insert into notes (body) values ('first')")
 		return err
 	}))
-	site := tenancy.Handler(hosts, tenancy.Routes{Tenant: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	site := tenanthttp.Handler(hosts, tenanthttp.Routes{Tenant: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var body string
 		_ = db.QueryRow(r.Context(), "select body from notes").Scan(&body)
 		_, _ = w.Write([]byte(body))
