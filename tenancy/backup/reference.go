@@ -8,24 +8,27 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// maxReferences is how many structures are kept: tenants are at the newest versions, or at the release's before.
+// maxReferences bounds the cached structures. Tenants usually have the newest versions or those of
+// the previous release.
 const maxReferences = 8
 
-// references are the structures that sets of migrations make. Each costs as much as making a tenant, and is built once.
+// references caches the structures that sets of migrations create. Building one costs as much as
+// creating a tenant.
 type references struct {
-	sem   chan struct{} // holds one while somebody reads or builds
+	sem   chan struct{} // of capacity 1; held while the cache is read or a structure is built
 	built map[string]migrate.Structure
 }
 
-// referenceAge says whether a structure that was built earlier will do.
+// referenceAge says whether a cached structure is acceptable.
 type referenceAge int
 
 const (
-	referenceCached  referenceAge = iota // it will
-	referenceRebuilt                     // it is to be built: the server may have got another version since
+	referenceCached  referenceAge = iota // it is
+	referenceRebuilt                     // build it anew: the server may have been upgraded since
 )
 
-// reference returns the structure that versions make. It takes a connection, so that nobody must hold one who calls it.
+// reference returns the structure that versions create. It takes a connection, so that callers must
+// not hold one.
 func (s *Service) reference(ctx context.Context, versions []int64, age referenceAge) (migrate.Structure, error) {
 	select {
 	case s.references.sem <- struct{}{}:
@@ -56,7 +59,7 @@ func (s *Service) fingerprintOptions() migrate.FingerprintOptions {
 	return migrate.FingerprintOptions{Roles: s.cfg.Roles, LockTimeout: s.cfg.LockTimeout}
 }
 
-// versionsOf returns what is applied, in order.
+// versionsOf returns the applied versions in ascending order.
 func versionsOf(status migrate.Status) []int64 {
 	return slices.Sorted(slices.Values(status.Versions(migrate.Applied, migrate.Changed, migrate.Unknown)))
 }
