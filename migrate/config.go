@@ -244,6 +244,16 @@ func New(pool *pgxpool.Pool, cfg Config) (*Runner, error) {
 	return r, nil
 }
 
+// Config returns a copy of the configuration, with the defaults filled in.
+func (r *Runner) Config() Config {
+	cfg := r.cfg
+	cfg.ExtraSearchPath, cfg.ExtraTables = slices.Clone(cfg.ExtraSearchPath), slices.Clone(cfg.ExtraTables)
+	return cfg
+}
+
+// Pool returns the pool that was given to [New].
+func (r *Runner) Pool() *pgxpool.Pool { return r.pool }
+
 // Migrations returns all that the sources have, the shared set first, each by version. A test that
 // compares it with a file in the repository notices an edited migration before a database does.
 func (r *Runner) Migrations() []Migration {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/internal/schemalock"
 )
 
 const (
@@ -425,7 +427,7 @@ func (s *survey) unmet(ctx context.Context) (map[string]struct{}, error) {
 		where c.relname = $1::text::name and n.nspname not in ('public', $5)
 		and not exists (select from unnest($2::oid[]) met (oid) where met.oid = c.oid)
 		and not (starts_with(n.nspname::text, $3) and obj_description(n.oid, 'pg_namespace') = $4)`,
-		pgx.QueryExecModeExec, s.r.cfg.Table, s.roster.met(), scratchPrefix, scratchComment, s.r.cfg.SharedSchema)
+		pgx.QueryExecModeExec, s.r.cfg.Table, s.roster.met(), schemalock.ScratchPrefix, schemalock.ScratchComment, s.r.cfg.SharedSchema)
 	if err != nil {
 		return nil, fmt.Errorf("look for strays: %w", err)
 	}

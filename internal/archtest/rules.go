@@ -19,7 +19,7 @@ var layers = []layer{
 		imports: []string{
 			"examples/school/internal/...", "erp", "tenancy/manage", "resolver",
 			"tenancy/audit", "tenancy/backup", "tenancy/backup/archive", "tenancy/ratelimit", "tenancy/metrics", "tenancy/quarantine",
-			"tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate", "schemactx", "internal/localpg", "internal/hint",
+			"tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate/drift", "migrate", "schemactx", "internal/localpg", "internal/hint",
 		},
 		why: "it puts the parts of the example together",
 	},
@@ -31,7 +31,7 @@ var layers = []layer{
 		imports: []string{
 			"examples/school/internal/schools", "examples/school/internal/staff", "examples/school/internal/web", "erp",
 			"tenancy/audit", "tenancy/backup", "tenancy/quarantine", "tenancy/ratelimit",
-			"tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate", "schemactx",
+			"tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate/drift", "migrate", "schemactx",
 		},
 		why: "a site of the example has what it is made of, and none of the other sites",
 	},
@@ -45,7 +45,7 @@ var layers = []layer{
 		imports: []string{
 			"erp", "tenancy/manage", "resolver",
 			"tenancy/audit", "tenancy/backup", "tenancy/backup/archive", "tenancy/ratelimit", "tenancy/metrics", "tenancy/quarantine",
-			"tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate", "schemactx", "internal/localpg",
+			"tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate/drift", "migrate", "schemactx", "internal/localpg",
 		},
 		why: "an example is a user's program, except that it may start a PostgreSQL of its own",
 	},
@@ -56,7 +56,7 @@ var layers = []layer{
 	},
 	{
 		packages: []string{"tenancy/manage"},
-		imports:  []string{"tenancy/audit", "tenancy/backup", "tenancy", "migrate", "schemactx", "internal/hint"},
+		imports:  []string{"tenancy/audit", "tenancy/backup", "tenancy", "migrate/drift", "migrate", "schemactx", "internal/hint"},
 		why:      "the commands are a front of the packages below and must work without the reference module",
 	},
 	{
@@ -73,7 +73,7 @@ var layers = []layer{
 		packages: []string{
 			"tenancy/audit", "tenancy/backup", "tenancy/ratelimit", "tenancy/metrics", "tenancy/quarantine", "tenancy/tenancytest",
 		},
-		imports: []string{"tenancy/backup/archive", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "internal/registrydb", "migrate", "schemactx"},
+		imports: []string{"tenancy/backup/archive", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "internal/registrydb", "migrate/drift", "migrate", "schemactx"},
 		why:     "operational concerns are chosen one by one, so none may bring another",
 	},
 	{
@@ -112,14 +112,24 @@ var layers = []layer{
 		why:      "it names the registry's schema for the packages that have tables there, and knows none of the tables",
 	},
 	{
+		packages: []string{"migrate/drift"},
+		imports:  []string{"migrate", "internal/schemalock", "schemactx"},
+		why:      "comparing structures is a use of the runner: migrating needs none of it",
+	},
+	{
 		packages: []string{"migrate"},
-		imports:  []string{"schemactx"},
+		imports:  []string{"internal/schemalock", "schemactx"},
 		why:      "schemas can be migrated without a registry of tenants",
 	},
 	{
 		packages: []string{"schemactx"},
 		outside:  []string{"github.com/jackc/pgx/v5"},
 		why:      "the scope is what everything stands on and what is reviewed most closely: pgx, the standard library, no more",
+	},
+	{
+		packages: []string{"internal/schemalock"},
+		outside:  []string{},
+		why:      "it writes SQL and runs none",
 	},
 	{
 		packages: []string{"internal/poolertest"},

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/backup"
@@ -244,7 +245,7 @@ func (f *fixture) current(t *testing.T, slugs ...string) error {
 			return fmt.Errorf("status of %s: %v %v", slug, status.Outcome, status.Versions(migrate.Applied))
 		}
 	}
-	report, err := f.runner.Drift(t.Context(), schemas, migrate.DriftOptions{FingerprintOptions: migrate.FingerprintOptions{Roles: f.roles}})
+	report, err := drift.Check(t.Context(), f.runner, schemas, drift.Options{ReadOptions: drift.ReadOptions{Roles: f.roles}})
 	if err == nil {
 		err = report.Err()
 	}

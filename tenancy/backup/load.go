@@ -92,7 +92,7 @@ func closeConn(ctx context.Context, conn *pgx.Conn) {
 
 // read reads what the schema has, for the first time or anew.
 func (l *loader) read(ctx context.Context) error {
-	l.catalog, l.oids = &catalog{schema: l.schema, versions: l.s.cfg.Migrations.VersionTable()}, nil
+	l.catalog, l.oids = &catalog{schema: l.schema, versions: l.s.cfg.Migrations.Config().Table}, nil
 	return l.transact(ctx, func(tx pgx.Tx) error {
 		var h archive.Header
 		if err := l.catalog.readSnapshotInfo(ctx, tx, &h); err != nil {

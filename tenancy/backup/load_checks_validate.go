@@ -7,7 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 )
 
 // calledSQL reads the functions of the schema $1 that the constraint $2 of the table or domain $3
@@ -81,8 +81,8 @@ func (l *loader) calledFunctions(ctx context.Context, tx pgx.Tx, c check) ([]fun
 }
 
 // isNotValid reports whether a difference is only that a check was left NOT VALID.
-func (l *loader) isNotValid(d migrate.Difference) bool {
+func (l *loader) isNotValid(d drift.Difference) bool {
 	plain := func(definition string) string { return strings.ReplaceAll(definition, notValid, "") }
-	return len(l.notValid) > 0 && (d.Kind == migrate.ObjectConstraint || d.Kind == migrate.ObjectDomain) &&
-		d.Change == migrate.ChangeDifferent && plain(d.Have) == plain(d.Want)
+	return len(l.notValid) > 0 && (d.Kind == drift.ObjectConstraint || d.Kind == drift.ObjectDomain) &&
+		d.Change == drift.ChangeDifferent && plain(d.Have) == plain(d.Want)
 }

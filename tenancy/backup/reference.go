@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 )
 
 // maxReferences bounds the cached structures. Tenants usually have the newest versions or those of
@@ -16,7 +17,7 @@ const maxReferences = 8
 // creating a tenant.
 type references struct {
 	sem   chan struct{} // of capacity 1; held while the cache is read or a structure is built
-	built map[string]migrate.Structure
+	built map[string]drift.Structure
 }
 
 // referenceAge says whether a cached structure is acceptable.
@@ -29,11 +30,11 @@ const (
 
 // reference returns the structure that versions create. It takes a connection, so that callers must
 // not hold one.
-func (s *Service) reference(ctx context.Context, versions []int64, age referenceAge) (migrate.Structure, error) {
+func (s *Service) reference(ctx context.Context, versions []int64, age referenceAge) (drift.Structure, error) {
 	select {
 	case s.references.sem <- struct{}{}:
 	case <-ctx.Done():
-		return migrate.Structure{}, ctx.Err()
+		return drift.Structure{}, ctx.Err()
 	}
 	defer func() { <-s.references.sem }()
 	key := fmt.Sprint(versions)
@@ -42,21 +43,21 @@ func (s *Service) reference(ctx context.Context, versions []int64, age reference
 	}
 	only, err := s.cfg.Migrations.Only(versions)
 	if err != nil {
-		return migrate.Structure{}, err
+		return drift.Structure{}, err
 	}
-	built, err := only.Reference(ctx, s.fingerprintOptions())
+	built, err := drift.Reference(ctx, only, s.fingerprintOptions())
 	if err != nil {
-		return migrate.Structure{}, err
+		return drift.Structure{}, err
 	}
 	if s.references.built == nil || len(s.references.built) >= maxReferences {
-		s.references.built = make(map[string]migrate.Structure)
+		s.references.built = make(map[string]drift.Structure)
 	}
 	s.references.built[key] = built
 	return built, nil
 }
 
-func (s *Service) fingerprintOptions() migrate.FingerprintOptions {
-	return migrate.FingerprintOptions{Roles: s.cfg.Roles, LockTimeout: s.cfg.LockTimeout}
+func (s *Service) fingerprintOptions() drift.ReadOptions {
+	return drift.ReadOptions{Roles: s.cfg.Roles, LockTimeout: s.cfg.LockTimeout}
 }
 
 // versionsOf returns the applied versions in ascending order.

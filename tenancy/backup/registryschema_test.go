@@ -14,6 +14,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 	"github.com/oryne/pgtenant/resolver"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
@@ -111,10 +112,10 @@ func TestTheLifeOfATenantWithTheRegistryInAnotherSchema(t *testing.T) {
 	report, err := f.runner.UpAll(ctx, f.tenants.Schemas, migrate.UpAllOptions{})
 	require.NoError(t, err)
 	require.NoError(t, report.Err())
-	drift, err := f.runner.Drift(ctx, []string{f.home}, migrate.DriftOptions{})
+	driftReport, err := drift.Check(ctx, f.runner, []string{f.home}, drift.Options{})
 	require.NoError(t, err)
-	require.Len(t, drift.Results, 1)
-	require.Equal(t, migrate.DriftInvalid, drift.Results[0].State, "the registry is no tenant's schema")
+	require.Len(t, driftReport.Results, 1)
+	require.Equal(t, drift.Invalid, driftReport.Results[0].State, "the registry is no tenant's schema")
 
 	require.NoError(t, audit.Grant(ctx, f.owner, audit.Rights{RegistrySchema: f.home, Writers: []string{f.roles.Public()}}))
 	log, err := audit.Open(ctx, db, audit.Config{RegistrySchema: f.home})

@@ -10,7 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
@@ -328,7 +328,7 @@ func (l *loader) checkStructure(ctx context.Context) error {
 			return err
 		}
 		var differences []string
-		for have, err := range migrate.Fingerprint(ctx, s.cfg.Pool, s.fingerprintOptions(), schema) {
+		for have, err := range drift.Read(ctx, s.cfg.Pool, s.fingerprintOptions(), schema) {
 			if err != nil {
 				return err
 			}

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
@@ -22,7 +23,7 @@ type snapshot struct {
 	tx        pgx.Tx
 	header    archive.Header
 	status    migrate.Status
-	structure migrate.Structure
+	structure drift.Structure
 	catalog   *catalog
 }
 
@@ -110,7 +111,7 @@ func (s *Service) read(ctx context.Context, snap *snapshot, schema string, extra
 	if _, err := tx.Exec(ctx, planSQL, pgx.QueryExecModeSimpleProtocol); err != nil {
 		return err
 	}
-	c := &catalog{schema: schema, versions: s.cfg.Migrations.VersionTable(), extra: extra}
+	c := &catalog{schema: schema, versions: s.cfg.Migrations.Config().Table, extra: extra}
 	snap.catalog = c
 	if err := c.readSnapshotInfo(ctx, tx, &snap.header); err != nil {
 		return err
@@ -129,7 +130,7 @@ func (s *Service) read(ctx context.Context, snap *snapshot, schema string, extra
 		return err
 	}
 	snap.header.Migrations = migrationsOf(snap.status)
-	for structure, err := range migrate.Fingerprint(ctx, tx, s.fingerprintOptions(), schema) {
+	for structure, err := range drift.Read(ctx, tx, s.fingerprintOptions(), schema) {
 		if err != nil {
 			return err
 		}

@@ -61,7 +61,7 @@ One JSON value in one line; those with a star write one in each line. Names stay
 question mark. Times are RFC 3339. Written by TestJSONIsDocumented: go test ./tenancy/manage -run JSON -update
 
 Those of other packages are documented there: "migrate" writes migrate.Report, with --schema or --shared migrate.Result, as "down", "redo" and
-"baseline" do; "drift" writes migrate.DriftReport. "audit export" writes its records into its file as "audit tail" does.
+"baseline" do; "drift" writes drift.Report of package migrate/drift. "audit export" writes its records into its file as "audit tail" does.
 
 | command | what it writes | fields |
 |---|---|---|

@@ -1,4 +1,4 @@
-package migrate
+package drift
 
 // routineParts are functions, procedures, aggregates. A body is text, in which the own schema's name is found as in
 // any SQL; what language it is in is not looked at.

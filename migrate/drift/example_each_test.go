@@ -1,16 +1,16 @@
-package migrate_test
+package drift_test
 
 import (
 	"context"
 	"fmt"
 	"strings"
 
-	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 )
 
 // Tenants may have tables of their own, and who is granted what may be somebody else's matter. The results come one by
 // one; the reference is built once and used for any number of runs.
-func ExampleRunner_DriftEach() {
+func ExampleEach() {
 	ctx := context.Background()
 	db, runner, done := driftSchools(ctx)
 	defer done()
@@ -19,14 +19,14 @@ func ExampleRunner_DriftEach() {
 		alter table school_b.students disable trigger all, drop constraint students_pkey`)
 	noError(err)
 
-	reference, err := runner.Reference(ctx, migrate.FingerprintOptions{})
+	reference, err := drift.Reference(ctx, runner, drift.ReadOptions{})
 	noError(err)
-	opts := migrate.DriftOptions{
+	opts := drift.Options{
 		Reference:    &reference,
 		IgnoreGrants: true,
-		Skip:         func(o migrate.Object) bool { return strings.HasPrefix(o.Table+o.Name, "custom_") },
+		Skip:         func(o drift.Object) bool { return strings.HasPrefix(o.Table+o.Name, "custom_") },
 	}
-	for result, err := range runner.DriftEach(ctx, []string{"school_a", "school_b"}, opts) {
+	for result, err := range drift.Each(ctx, runner, []string{"school_a", "school_b"}, opts) {
 		noError(err)
 		fmt.Println(result.Schema, result.State)
 		for _, d := range result.Differences {

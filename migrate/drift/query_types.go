@@ -1,4 +1,4 @@
-package migrate
+package drift
 
 // typeParts leave out the types that come with a table, an array or a range.
 var typeParts = []part{{

@@ -1,4 +1,4 @@
-package migrate
+package drift
 
 import (
 	"cmp"
@@ -84,7 +84,7 @@ var kindOrder = map[ObjectKind]int{
 
 // Hash returns the fingerprint: two structures that are equal have the same one. It depends on the major version
 // of PostgreSQL, whose functions make the text, and may change with a version of this package; it is no secret.
-// Equal hashes mean equal structures. [Runner.Drift] goes on to compare what differs, because a schema that has the
+// Equal hashes mean equal structures. [Check] goes on to compare what differs, because a schema that has the
 // name of one of its tables is ambiguous in the text of a view.
 func (s Structure) Hash() string {
 	objects := s.Objects

@@ -1,11 +1,11 @@
-package migrate
+package drift
 
 import (
 	"strings"
 	"testing"
 )
 
-func TestFingerprintFindsTheOwnSchemaAsANameOnly(t *testing.T) {
+func TestReadFindsTheOwnSchemaAsANameOnly(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
 		"tenant_1.x":                              "{schema}.x",
@@ -55,7 +55,7 @@ func TestFingerprintFindsTheOwnSchemaAsANameOnly(t *testing.T) {
 	}
 }
 
-func TestFingerprintOfASchemaCalledAsATable(t *testing.T) {
+func TestReadOfASchemaCalledAsATable(t *testing.T) {
 	t.Parallel()
 	inScratch := neutral("SELECT students.id FROM scratch.students", "scratch")
 	inStudents := neutral("SELECT students.id FROM students.students", "students")
@@ -67,7 +67,7 @@ func TestFingerprintOfASchemaCalledAsATable(t *testing.T) {
 	}
 }
 
-func FuzzFingerprintNames(f *testing.F) {
+func FuzzReplaceSchema(f *testing.F) {
 	for _, seed := range []string{"tenant_1.x", `"tenant_1".x`, "'tenant_1.x'::regclass", "$$tenant_1.x$$", "E'\\", "/*/", "$a", `"`, "--"} {
 		f.Add(seed)
 	}

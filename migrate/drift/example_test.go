@@ -1,4 +1,4 @@
-package migrate_test
+package drift_test
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 )
 
 // driftSchools is what the examples of drift begin with: a database with two schools, both at the newest version. It
@@ -34,7 +35,7 @@ func noError(err error) {
 }
 
 // The version table of a school says that all is applied; somebody has been there by hand.
-func ExampleRunner_Drift() {
+func ExampleCheck() {
 	ctx := context.Background()
 	db, runner, done := driftSchools(ctx)
 	defer done()
@@ -46,10 +47,10 @@ func ExampleRunner_Drift() {
 	noError(err)
 	fmt.Println("pending:", len(status.Versions(migrate.Pending)))
 
-	report, err := runner.Drift(ctx, []string{"school_a", "school_b", "school_c"}, migrate.DriftOptions{})
+	report, err := drift.Check(ctx, runner, []string{"school_a", "school_b", "school_c"}, drift.Options{})
 	noError(err)
 	fmt.Print(report)
-	fmt.Println("drift:", errors.Is(report.Err(), migrate.ErrDrift))
+	fmt.Println("drift:", errors.Is(report.Err(), drift.ErrDrift))
 
 	// Output:
 	// pending: 0

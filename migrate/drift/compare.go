@@ -1,4 +1,4 @@
-package migrate
+package drift
 
 import (
 	"slices"
@@ -7,12 +7,12 @@ import (
 
 // reference is a structure, made ready to compare others with.
 type reference struct {
-	opts    DriftOptions
+	opts    Options
 	objects []Object
 	index   map[objectKey]int
 }
 
-func newReference(opts DriftOptions) reference {
+func newReference(opts Options) reference {
 	ref := reference{opts: opts, objects: opts.keep(opts.Reference.Objects)}
 	ref.index = make(map[objectKey]int, len(ref.objects))
 	for i, o := range ref.objects {
@@ -21,12 +21,12 @@ func newReference(opts DriftOptions) reference {
 	return ref
 }
 
-// Compare returns how a structure differs from opts.Reference, in the order of a [Structure]: what [Runner.Drift] does with schemas, for a
+// Compare returns how a structure differs from opts.Reference, in the order of a [Structure]: what [Check] does with schemas, for a
 // caller who has read them, as in a transaction. It panics where opts.Reference is nil.
-func Compare(s Structure, opts DriftOptions) []Difference { return newReference(opts).compare(s) }
+func Compare(s Structure, opts Options) []Difference { return newReference(opts).compare(s) }
 
 // keep returns the objects without what is no matter.
-func (opts DriftOptions) keep(objects []Object) []Object {
+func (opts Options) keep(objects []Object) []Object {
 	if opts.Skip == nil && !opts.IgnoreGrants && !opts.IgnoreOwners {
 		return objects
 	}

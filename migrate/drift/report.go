@@ -1,4 +1,4 @@
-package migrate
+package drift
 
 import (
 	"encoding/json"
@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// ErrDrift is returned by [DriftReport.Err] when not every schema is what it should be.
+// ErrDrift is returned by [Report.Err] when not every schema is what it should be.
 var ErrDrift = errors.New("schemas are not what their migrations make")
 
-// DriftReport is what [Runner.Drift] has found. It can be marshalled to JSON.
-type DriftReport struct {
-	Results   []DriftResult `json:"results"`   // of the schemas that are not equal
+// Report is what [Check] has found. It can be marshalled to JSON.
+type Report struct {
+	Results   []Result      `json:"results"`   // of the schemas that are not equal
 	Checked   int           `json:"checked"`   // schemas
 	Equal     int           `json:"equal"`     // of these
 	Edited    int           `json:"edited"`    // schemas, equal or not, in which files of applied migrations were edited since
@@ -21,13 +21,13 @@ type DriftReport struct {
 	Duration  time.Duration `json:"duration"`  // in nanoseconds, with the making of the reference
 }
 
-// Add enters the result of one schema, for those who use [Runner.DriftEach].
-func (r *DriftReport) Add(result DriftResult) {
+// Add enters the result of one schema, for those who use [Each].
+func (r *Report) Add(result Result) {
 	r.Checked++
 	if len(result.Edited) > 0 {
 		r.Edited++
 	}
-	if result.State == DriftNone {
+	if result.State == Equal {
 		r.Equal++
 		return
 	}
@@ -35,7 +35,7 @@ func (r *DriftReport) Add(result DriftResult) {
 }
 
 // Err returns [ErrDrift] with how many schemas are not equal and the first of them, or nil if all are.
-func (r DriftReport) Err() error {
+func (r Report) Err() error {
 	if len(r.Results) == 0 {
 		return nil
 	}
@@ -48,7 +48,7 @@ func (r DriftReport) Err() error {
 }
 
 // String returns the report for people to read: a line for each schema that is not equal, under it a line for each difference.
-func (r DriftReport) String() string {
+func (r Report) String() string {
 	var b strings.Builder
 	for _, result := range r.Results {
 		if result.Err != nil {
@@ -68,10 +68,10 @@ func (r DriftReport) String() string {
 }
 
 // MarshalJSON writes the error as text.
-func (r DriftResult) MarshalJSON() ([]byte, error) {
+func (r Result) MarshalJSON() ([]byte, error) {
 	out := struct {
 		Schema      string       `json:"schema"`
-		State       DriftState   `json:"state"`
+		State       State        `json:"state"`
 		Differences []Difference `json:"differences,omitempty"`
 		Edited      []int64      `json:"edited,omitempty"`
 		Error       string       `json:"error,omitempty"`

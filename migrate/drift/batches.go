@@ -1,4 +1,4 @@
-package migrate
+package drift
 
 import (
 	"cmp"
@@ -8,22 +8,25 @@ import (
 	"sync"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/migrate"
 )
 
-// readStructure is one structure as [Fingerprint] yields it.
+// readStructure is one structure as [Read] yields it.
 type readStructure struct {
 	structure Structure
 	err       error
 }
 
 // structures reads the structure of schemas, in their order, a few batches at a time.
-func (r *Runner) structures(ctx context.Context, schemas []string, opts DriftOptions) iter.Seq2[Structure, error] {
+func structures(ctx context.Context, r *migrate.Runner, schemas []string, opts Options) iter.Seq2[Structure, error] {
 	return func(yield func(Structure, error) bool) {
 		type batch struct {
 			schemas []string
 			read    chan []readStructure
 		}
-		workers := min(cmp.Or(max(opts.Workers, 0), DefaultWorkers), int(r.pool.Config().MaxConns))
+		workers := min(cmp.Or(max(opts.Workers, 0), migrate.DefaultWorkers), int(r.Pool().Config().MaxConns))
 		ctx, cancel := context.WithCancel(ctx)
 		var wg sync.WaitGroup
 		defer wg.Wait()
@@ -48,10 +51,10 @@ func (r *Runner) structures(ctx context.Context, schemas []string, opts DriftOpt
 		})
 		for range workers {
 			wg.Go(func() {
-				reader := &structureReader{r: r}
+				reader := &structureReader{pool: r.Pool()}
 				defer reader.close(ctx)
 				for b := range batches {
-					b.read <- reader.read(ctx, b.schemas, opts.FingerprintOptions)
+					b.read <- reader.read(ctx, b.schemas, opts.ReadOptions)
 				}
 			})
 		}
@@ -78,24 +81,24 @@ const schemasPerSession = 500
 
 // structureReader reads over a connection that has left the pool: it would come back swollen.
 type structureReader struct {
-	r      *Runner
+	pool   *pgxpool.Pool
 	conn   *pgx.Conn
 	served int
 }
 
-func (s *structureReader) read(ctx context.Context, schemas []string, opts FingerprintOptions) []readStructure {
+func (s *structureReader) read(ctx context.Context, schemas []string, opts ReadOptions) []readStructure {
 	if s.served += len(schemas); s.served > schemasPerSession {
 		s.close(ctx)
 	}
 	if s.conn == nil {
-		lease, err := s.r.pool.Acquire(ctx)
+		lease, err := s.pool.Acquire(ctx)
 		if err != nil {
 			return []readStructure{{err: err}}
 		}
 		s.conn, s.served = lease.Hijack(), len(schemas)
 	}
 	all := make([]readStructure, 0, len(schemas))
-	for structure, err := range Fingerprint(ctx, s.conn, opts, schemas...) {
+	for structure, err := range Read(ctx, s.conn, opts, schemas...) {
 		all = append(all, readStructure{structure, err})
 	}
 	return all

@@ -1,4 +1,4 @@
-package migrate_test
+package drift_test
 
 import (
 	"testing"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 )
 
 // Partitions that a program makes at run time are no drift; what they have of their own is.
@@ -23,7 +24,7 @@ create table "Logs_1" partition of "Logs" for values from (1) to (2);
 create table plain (n int);`,
 	})}})
 	require.NoError(t, err)
-	reference, err := r.Reference(t.Context(), migrate.FingerprintOptions{})
+	reference, err := drift.Reference(t.Context(), r, drift.ReadOptions{})
 	require.NoError(t, err)
 	for i, c := range []struct{ sql, want string }{
 		{`create table "Logs 2" partition of "Logs" for values from (2) to (3) partition by list (id);
@@ -54,7 +55,7 @@ create table plain (n int);`,
 		require.NoError(t, err)
 		_, err = pg.Pool.Exec(t.Context(), "begin; set local search_path = "+schema+"; "+c.sql+"; commit")
 		require.NoError(t, err)
-		report, err := r.Drift(t.Context(), []string{schema}, migrate.DriftOptions{Reference: &reference})
+		report, err := drift.Check(t.Context(), r, []string{schema}, drift.Options{Reference: &reference})
 		require.NoError(t, err)
 		if c.want == "" {
 			require.NoError(t, report.Err(), "%s: %s", c.sql, report)

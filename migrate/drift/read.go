@@ -1,8 +1,9 @@
-package migrate
+package drift
 
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -10,12 +11,14 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// FingerprintOptions say how to read structures. The zero value is ready.
-type FingerprintOptions struct {
+// ReadOptions say how to read structures. The zero value is ready.
+type ReadOptions struct {
 	// Roles name the tenants' roles, which are written as {tenant}. Default: [schemactx.DefaultRoleNames] of the
 	// database; a role that does not exist is not found in any grant.
 	Roles schemactx.RoleNames
@@ -31,7 +34,7 @@ type FingerprintOptions struct {
 // maxReadAttempts is how often a batch is read while schemas change under it.
 const maxReadAttempts = 5
 
-// Fingerprint reads the structure of schemas, one after the other in their order, by a query for each batch of them. db
+// Read reads the structure of schemas, one after the other in their order, by a query for each batch of them. db
 // is a pool, a connection or a transaction of any login: the catalogue is open to all. Between two structures no
 // transaction is open, unless db is one.
 //
@@ -43,13 +46,13 @@ const maxReadAttempts = 5
 // have left, names of TOAST tables, of the triggers of foreign keys, of identity sequences and of NOT NULL
 // constraints, the order of grants and who granted.
 //
-// A schema that does not exist comes with [ErrSchemaMissing], a bad name with a [schemactx.NameError], one in which
+// A schema that does not exist comes with [migrate.ErrSchemaMissing], a bad name with a [schemactx.NameError], one in which
 // something is locked for too long with the server's error (55P03), and the others go on. Any other error ends the
 // sequence. ctx governs all queries.
 //
 // The server's process remembers what it has read, some 170 kB for a schema of 20 tables: read thousands of schemas over
-// more than one connection, as [Runner.Drift] does.
-func Fingerprint(ctx context.Context, db schemactx.Beginner, opts FingerprintOptions, schemas ...string) iter.Seq2[Structure, error] {
+// more than one connection, as [Check] does.
+func Read(ctx context.Context, db schemactx.Beginner, opts ReadOptions, schemas ...string) iter.Seq2[Structure, error] {
 	return func(yield func(Structure, error) bool) {
 		opts.Batch = cmp.Or(max(opts.Batch, 0), 50)
 		opts.LockTimeout = max(cmp.Or(opts.LockTimeout, 5*time.Second), time.Millisecond)
@@ -99,7 +102,7 @@ func (s Structure) check() error {
 	if len(s.Objects) > 0 {
 		return nil
 	}
-	err := ErrSchemaMissing
+	err := migrate.ErrSchemaMissing
 	if nameErr := readable(s.Schema); nameErr != nil {
 		err = nameErr
 	}
@@ -115,13 +118,13 @@ func readable(schema string) error {
 }
 
 // readStructures reads a batch in a transaction that changes nothing, not even the settings of one around it.
-func readStructures(ctx context.Context, db schemactx.Beginner, opts FingerprintOptions, schemas []string) ([][]Object, error) {
+func readStructures(ctx context.Context, db schemactx.Beginner, opts ReadOptions, schemas []string) ([][]Object, error) {
 	tx, err := db.Begin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	structures, err := readInTx(ctx, tx, opts, schemas)
-	ended, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+	ended, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	if endErr := tx.Rollback(ended); err == nil {
 		err = endErr
@@ -129,7 +132,7 @@ func readStructures(ctx context.Context, db schemactx.Beginner, opts Fingerprint
 	return structures, err
 }
 
-func readInTx(ctx context.Context, tx pgx.Tx, opts FingerprintOptions, schemas []string) ([][]Object, error) {
+func readInTx(ctx context.Context, tx pgx.Tx, opts ReadOptions, schemas []string) ([][]Object, error) {
 	roles, err := rolesOf(ctx, tx, opts.Roles)
 	if err != nil {
 		return nil, err
@@ -216,6 +219,13 @@ type rowQuerier interface {
 
 // The SQLSTATEs that reading structures acts on.
 const (
+	lockNotAvailable  = "55P03"
+	deadlockDetected  = "40P01"
 	internalError     = "XX000"
 	outOfSharedMemory = "53200"
 )
+
+func stateIs(err error, states ...string) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && slices.Contains(states, pgErr.Code)
+}

@@ -1,4 +1,4 @@
-package migrate
+package drift
 
 // tableParts leave out what is physical: tablespaces, statistics, whether a materialized view is filled, comments.
 var tableParts = []part{

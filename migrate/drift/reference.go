@@ -1,4 +1,4 @@
-package migrate
+package drift
 
 import (
 	"context"
@@ -8,11 +8,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oryne/pgtenant/internal/schemalock"
+	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
 )
-
-// scratchPrefix begins the names of schemas in which a reference is built.
-const scratchPrefix = "pgtenant_scratch_"
 
 // Reference returns the structure that the tenant migrations make, by running all of them in a new
 // schema, as in a new tenant's, and dropping it. The schema is made as [schemactx.Provision] makes
@@ -25,31 +24,24 @@ const scratchPrefix = "pgtenant_scratch_"
 // mode. What a crash has left is dropped by the next call. Calls at the same time, also of several
 // processes, have schemas of their own.
 //
-// The errors are those of [Runner.Up]. ctx governs all of it, but for the cleaning up.
-func (r *Runner) Reference(ctx context.Context, opts FingerprintOptions) (Structure, error) {
-	if err := r.checkPath(ctx); err != nil {
-		return Structure{}, err
-	}
-	target, err := r.target(scratchPrefix + strings.ToLower(rand.Text()[:16]))
-	if err != nil {
-		return Structure{}, err
-	}
-	s, err := r.referenceIn(ctx, target, opts)
+// The errors are those of [migrate.Runner.Up]. ctx governs all of it, but for the cleaning up.
+func Reference(ctx context.Context, r *migrate.Runner, opts ReadOptions) (Structure, error) {
+	s, err := referenceIn(ctx, r, schemalock.ScratchPrefix+strings.ToLower(rand.Text()[:16]), opts)
 	if err != nil {
 		return Structure{}, fmt.Errorf("reference structure: %w", err)
 	}
 	return s, nil
 }
 
-func readOne(ctx context.Context, db schemactx.Beginner, t target, opts FingerprintOptions) (Structure, error) {
-	for s, err := range Fingerprint(ctx, db, opts, t.schema) {
+func readOne(ctx context.Context, db schemactx.Beginner, schema string, opts ReadOptions) (Structure, error) {
+	for s, err := range Read(ctx, db, opts, schema) {
 		return s, err
 	}
 	return Structure{}, nil // there is one
 }
 
 // makeScratch makes a schema as a tenant's is made.
-func makeScratch(ctx context.Context, tx pgx.Tx, t target, roles schemactx.RoleNames) error {
+func makeScratch(ctx context.Context, tx pgx.Tx, schema string, roles schemactx.RoleNames) error {
 	set, err := rolesOf(ctx, tx, roles)
 	if err != nil {
 		return err
@@ -61,7 +53,7 @@ func makeScratch(ctx context.Context, tx pgx.Tx, t target, roles schemactx.RoleN
 			return err
 		}
 	}
-	quoted, err := schemactx.QuoteName(t.schema)
+	quoted, err := schemactx.QuoteName(schema)
 	if err != nil {
 		return err
 	}
@@ -69,9 +61,9 @@ func makeScratch(ctx context.Context, tx pgx.Tx, t target, roles schemactx.RoleN
 		if _, err := tx.Exec(ctx, "create schema "+quoted); err != nil {
 			return err
 		}
-	} else if _, err := schemactx.Provision(ctx, tx, set, t.schema); err != nil {
+	} else if _, err := schemactx.Provision(ctx, tx, set, schema); err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, "comment on schema "+quoted+" is '"+scratchComment+"'")
+	_, err = tx.Exec(ctx, "comment on schema "+quoted+" is '"+schemalock.ScratchComment+"'")
 	return err
 }

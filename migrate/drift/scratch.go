@@ -1,4 +1,4 @@
-package migrate
+package drift
 
 import (
 	"context"
@@ -8,19 +8,18 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oryne/pgtenant/internal/schemalock"
+	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
 )
-
-// scratchComment marks the schemas that may be dropped: a name alone is no proof.
-const scratchComment = "pgtenant: builds a reference, may be dropped"
 
 // scratchTimeout bounds the dropping of a scratch schema when the caller's context is over.
 const scratchTimeout = time.Minute
 
 // referenceIn builds the reference in a schema. The lock is on a connection that leaves the
 // pool, as migrations need one of the pool's meanwhile.
-func (r *Runner) referenceIn(ctx context.Context, t target, opts FingerprintOptions) (s Structure, err error) {
-	lease, err := r.pool.Acquire(ctx)
+func referenceIn(ctx context.Context, r *migrate.Runner, schema string, opts ReadOptions) (s Structure, err error) {
+	lease, err := r.Pool().Acquire(ctx)
 	if err != nil {
 		return s, err
 	}
@@ -30,24 +29,24 @@ func (r *Runner) referenceIn(ctx context.Context, t target, opts FingerprintOpti
 	if err != nil {
 		return s, err
 	}
-	if _, err := lockScratch(ctx, conn, t.schema); err != nil {
+	if _, err := lockScratch(ctx, conn, schema); err != nil {
 		return s, err
 	}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), scratchTimeout)
 		defer cancel()
-		err = errors.Join(err, dropScratch(ctx, conn, roles, t.schema))
+		err = errors.Join(err, dropScratch(ctx, conn, roles, schema))
 	}()
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		return makeScratch(ctx, tx, t, opts.Roles)
+		return makeScratch(ctx, tx, schema, opts.Roles)
 	})
 	if err != nil {
 		return s, err
 	}
-	if err := r.MigrateNew(ctx, t.schema); err != nil {
+	if err := r.MigrateNew(ctx, schema); err != nil {
 		return s, err
 	}
-	return readOne(ctx, conn, t, opts)
+	return readOne(ctx, conn, schema, opts)
 }
 
 // sweepScratch drops what earlier calls have left that crashed: scratch schemas whose session is
@@ -59,7 +58,7 @@ func sweepScratch(ctx context.Context, conn *pgx.Conn, roles schemactx.RoleNames
 	}
 	rows, err := conn.Query(ctx, `select nspname::text from pg_namespace
 		where starts_with(nspname::text, $1) and obj_description(oid, 'pg_namespace') = $2
-		and nspowner = (select oid from pg_roles where rolname = current_user)`, scratchPrefix, scratchComment)
+		and nspowner = (select oid from pg_roles where rolname = current_user)`, schemalock.ScratchPrefix, schemalock.ScratchComment)
 	if err != nil {
 		return roles, err
 	}
@@ -76,7 +75,7 @@ func sweepScratch(ctx context.Context, conn *pgx.Conn, roles schemactx.RoleNames
 			continue
 		}
 		err = dropScratch(ctx, conn, roles, schema)
-		_, unlockErr := conn.Exec(ctx, "select "+scratchLock.release("$1"), schema)
+		_, unlockErr := conn.Exec(ctx, "select "+schemalock.Scratch.Release("$1"), schema)
 		if err := errors.Join(err, unlockErr); err != nil {
 			return roles, err
 		}
@@ -85,7 +84,7 @@ func sweepScratch(ctx context.Context, conn *pgx.Conn, roles schemactx.RoleNames
 }
 
 func lockScratch(ctx context.Context, conn *pgx.Conn, schema string) (free bool, err error) {
-	err = conn.QueryRow(ctx, "select "+scratchLock.try("", "$1"), schema).Scan(&free)
+	err = conn.QueryRow(ctx, "select "+schemalock.Scratch.Try("$1"), schema).Scan(&free)
 	return free, err
 }
 
@@ -139,9 +138,12 @@ func scratchDrops(ctx context.Context, conn *pgx.Conn, schema string) ([]string,
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
+// closeTimeout bounds what has to be done when the caller's context is over.
+const closeTimeout = 5 * time.Second
+
 // closeConn closes a connection that has left the pool.
 func closeConn(ctx context.Context, conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	_ = conn.Close(ctx) // gone in any case
 }

@@ -1,4 +1,4 @@
-package migrate_test
+package drift_test
 
 import (
 	"flag"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 )
 
 var driftTenants = flag.String("drift-tenants", "100,1000", "how many tenants BenchmarkDrift makes, each number a run")
@@ -39,7 +40,7 @@ create trigger touched before update on t1 for each row execute function touch()
 // BenchmarkDrift checks a whole fleet against its migrations, and 100 tenants of it, whose neighbours must not matter. It
 // reports the time of one tenant, without the making of the reference, and what the client's heap holds at the most, looked at every 50 schemas.
 //
-//	go test ./migrate -run '^$' -bench 'BenchmarkDrift$' -benchtime 3x -timeout 30m -drift-tenants 100,1000
+//	go test ./migrate/drift -run '^$' -bench 'BenchmarkDrift$' -benchtime 3x -timeout 30m -drift-tenants 100,1000
 //
 // On two cores of a shared virtual machine that client and server share, PostgreSQL 15.18: 3.6 ms for a tenant, be it one
 // of 100 or of 1,000, 4.0 ms when all 1,000 are checked, 4.0 s in all; 7 MB of heap; 50-70 ms for the reference.
@@ -69,19 +70,19 @@ func BenchmarkDrift(b *testing.B) {
 				b.Fatal(err)
 			}
 			start := time.Now()
-			reference, err := r.Reference(b.Context(), migrate.FingerprintOptions{})
+			reference, err := drift.Reference(b.Context(), r, drift.ReadOptions{})
 			if err != nil {
 				b.Fatal(err)
 			}
 			built := time.Since(start)
 			for _, c := range [][2]int{{min(100, tenants), 1}, {tenants, 1}, {tenants, migrate.DefaultWorkers}} {
-				checked, opts := c[0], migrate.DriftOptions{Reference: &reference, Workers: c[1]}
+				checked, opts := c[0], drift.Options{Reference: &reference, Workers: c[1]}
 				b.Run(fmt.Sprintf("checked=%d/workers=%d", checked, c[1]), func(b *testing.B) {
 					var peak uint64
 					for b.Loop() {
 						n := 0
-						for result, err := range r.DriftEach(b.Context(), schemas[:checked], opts) {
-							if err != nil || result.State != migrate.DriftNone {
+						for result, err := range drift.Each(b.Context(), r, schemas[:checked], opts) {
+							if err != nil || result.State != drift.Equal {
 								b.Fatal(result, err)
 							}
 							if n++; n%50 == 0 {

@@ -1,4 +1,4 @@
-package migrate_test
+package drift_test
 
 import (
 	"context"
@@ -7,8 +7,11 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 )
 
 // Also as poolers want it: without prepared statements.
@@ -18,19 +21,19 @@ func TestDriftWithOneConnection(t *testing.T) {
 	files := map[string]string{"00001_a.sql": "create table a (id int);"}
 	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeCacheStatement, pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol} {
 		cfg, err := pgxpool.ParseConfig(f.pg.URL)
-		check(t, err)
+		require.NoError(t, err)
 		cfg.MaxConns, cfg.ConnConfig.DefaultQueryExecMode = 1, mode
 		pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
-		check(t, err)
+		require.NoError(t, err)
 		t.Cleanup(pool.Close)
 		r, err := migrate.New(pool, migrate.Config{Tenant: []migrate.Source{source("app", files)}})
-		check(t, err)
-		check(t, r.Migrate(t.Context(), "tenant_1"))
-		for result, err := range r.DriftEach(t.Context(), []string{"tenant_1", "tenant_1"}, migrate.DriftOptions{}) {
-			check(t, err)
+		require.NoError(t, err)
+		require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
+		for result, err := range drift.Each(t.Context(), r, []string{"tenant_1", "tenant_1"}, drift.Options{}) {
+			require.NoError(t, err)
 			var there bool
-			check(t, pool.QueryRow(t.Context(), "select to_regclass('tenant_1.a') is not null").Scan(&there))
-			if !there || result.State != migrate.DriftNone {
+			require.NoError(t, pool.QueryRow(t.Context(), "select to_regclass('tenant_1.a') is not null").Scan(&there))
+			if !there || result.State != drift.Equal {
 				t.Errorf("%v: result %+v", mode, result)
 			}
 		}
@@ -42,9 +45,9 @@ func TestDriftWhileSchemasComeAndGo(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	r := f.runner(t, zoo)
-	check(t, r.Migrate(t.Context(), "tenant_1"))
-	reference, err := r.Reference(t.Context(), migrate.FingerprintOptions{})
-	check(t, err)
+	require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
+	reference, err := drift.Reference(t.Context(), r, drift.ReadOptions{})
+	require.NoError(t, err)
 	done := make(chan error, 1)
 	go func() {
 		for range 5 {
@@ -66,13 +69,13 @@ func TestDriftWhileSchemasComeAndGo(t *testing.T) {
 	for running := true; running; {
 		select {
 		case err := <-done:
-			check(t, err)
+			require.NoError(t, err)
 			running = false
 		default:
 		}
-		for result, err := range r.DriftEach(t.Context(), []string{"tenant_2", "tenant_1"}, migrate.DriftOptions{Reference: &reference}) {
-			check(t, err)
-			if result.Schema == "tenant_1" && result.State != migrate.DriftNone {
+		for result, err := range drift.Each(t.Context(), r, []string{"tenant_2", "tenant_1"}, drift.Options{Reference: &reference}) {
+			require.NoError(t, err)
+			if result.Schema == "tenant_1" && result.State != drift.Equal {
 				t.Errorf("the schema that nobody touches: %+v", result)
 			}
 		}
@@ -85,32 +88,37 @@ func TestDriftGoesOnWhereASchemaIsLocked(t *testing.T) {
 	r := f.runner(t, zoo)
 	schemas := []string{"tenant_1", "tenant_2", "tenant_3"}
 	_, err := r.UpAll(t.Context(), migrate.Schemas(schemas...), migrate.UpAllOptions{})
-	check(t, err)
-	reference, err := r.Reference(t.Context(), migrate.FingerprintOptions{})
-	check(t, err)
+	require.NoError(t, err)
+	reference, err := drift.Reference(t.Context(), r, drift.ReadOptions{})
+	require.NoError(t, err)
 	tx, err := f.pg.Pool.Begin(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), "lock table tenant_2.students")
-	check(t, err)
-	opts := migrate.DriftOptions{Reference: &reference, FingerprintOptions: migrate.FingerprintOptions{LockTimeout: 1}}
-	expectLines(t, drift(t, r, opts, schemas...), "tenant_2: failed")
-	check(t, tx.Rollback(t.Context()))
-	expectLines(t, drift(t, r, opts, schemas...))
+	require.NoError(t, err)
+	opts := drift.Options{Reference: &reference, ReadOptions: drift.ReadOptions{LockTimeout: 1}}
+	expectLines(t, driftLines(t, r, opts, schemas...), "tenant_2: failed")
+	require.NoError(t, tx.Rollback(t.Context()))
+	expectLines(t, driftLines(t, r, opts, schemas...))
 }
 
 func TestDriftOfManyKeepsTheirOrderAndEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	f := fleet(t, 30)
+	f := setup(t)
+	for _, schema := range names(30)[3:] {
+		f.exec(t, "create schema "+schema)
+	}
+	r := f.runner(t, map[string]string{"00001_notes.sql": basic["00001_notes.sql"]})
+	_, err := r.UpAll(t.Context(), migrate.Schemas(names(30)...), migrate.UpAllOptions{})
+	require.NoError(t, err)
 	f.exec(t, "alter table tenant_17.notes add column own int")
-	r := f.runner(t, first)
 	for _, workers := range []int{1, 4} {
-		opts := migrate.DriftOptions{Workers: workers}
+		opts := drift.Options{Workers: workers}
 		opts.Batch = 4
 		var got []string
-		for result, err := range r.DriftEach(t.Context(), names(30), opts) {
-			check(t, err)
+		for result, err := range drift.Each(t.Context(), r, names(30), opts) {
+			require.NoError(t, err)
 			got = append(got, result.Schema)
-			if found := result.State == migrate.DriftFound; found != (result.Schema == "tenant_17") {
+			if found := result.State == drift.Different; found != (result.Schema == "tenant_17") {
 				t.Errorf("%d workers: %+v", workers, result)
 			}
 		}
@@ -120,13 +128,13 @@ func TestDriftOfManyKeepsTheirOrderAndEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var last error
 		seen := 0
-		for _, err := range r.DriftEach(ctx, names(30), opts) {
+		for _, err := range drift.Each(ctx, r, names(30), opts) {
 			if seen++; seen == 6 {
 				cancel()
 			}
 			last = err
 		}
 		cancel()
-		expectIs(t, last, context.Canceled)
+		assert.ErrorIs(t, last, context.Canceled)
 	}
 }

@@ -1,4 +1,4 @@
-package migrate
+package drift
 
 import (
 	"slices"
@@ -124,7 +124,7 @@ func unquoteName(name string) string {
 	return name
 }
 
-// extra removes from the objects the tables of [DriftOptions].ExtraTables, with their partitions
+// extra removes from the objects the tables of [Options].ExtraTables, with their partitions
 // and all that belongs to them.
 func (ref reference) extra(objects []Object) []Object {
 	if len(ref.opts.ExtraTables) == 0 {
@@ -146,6 +146,3 @@ func (ref reference) extra(objects []Object) []Object {
 		return names[o.Table] || o.Kind == ObjectTable && names[o.Name]
 	})
 }
-
-// ExtraTables returns [Config].ExtraTables.
-func (r *Runner) ExtraTables() []string { return slices.Clone(r.cfg.ExtraTables) }

@@ -1,4 +1,4 @@
-package migrate_test
+package drift_test
 
 import (
 	"fmt"
@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/oryne/pgtenant/migrate"
+	"github.com/stretchr/testify/require"
+
+	"github.com/oryne/pgtenant/migrate/drift"
 )
 
 // zoo has an object of every kind. block is a statement with semicolons inside.
@@ -224,25 +226,25 @@ func TestDriftOfEveryKindIsFoundAndNothingElse(t *testing.T) {
 		schema := fmt.Sprintf("tenant_1%03d", i)
 		schemas[i] = schema
 		f.exec(t, "create schema "+schema)
-		check(t, r.Migrate(t.Context(), schema))
+		require.NoError(t, r.Migrate(t.Context(), schema))
 		replace := strings.NewReplacer("{schema}", schema, "{role}", role)
 		for _, sql := range strings.Split(replace.Replace(c.sql), "; ") {
 			conn, err := f.pg.Pool.Acquire(t.Context())
-			check(t, err)
+			require.NoError(t, err)
 			_, err = conn.Exec(t.Context(), "set search_path = "+schema)
-			check(t, err)
+			require.NoError(t, err)
 			_, err = conn.Exec(t.Context(), sql)
 			if err != nil {
 				t.Errorf("%s: %v", sql, err)
 			}
 			_, err = conn.Exec(t.Context(), "reset search_path")
-			check(t, err)
+			require.NoError(t, err)
 			conn.Release()
 		}
 	}
 	i := 0
-	for result, err := range r.DriftEach(t.Context(), schemas, migrate.DriftOptions{}) {
-		check(t, err)
+	for result, err := range drift.Each(t.Context(), r, schemas, drift.Options{}) {
+		require.NoError(t, err)
 		var got []string
 		for _, d := range result.Differences {
 			got = append(got, d.String())
