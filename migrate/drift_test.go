@@ -11,6 +11,7 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/migrate/drift"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // driftLines returns the lines of what differs, each with its schema.
@@ -44,13 +45,13 @@ func provisioned(t *testing.T) (fixture, *pgxpool.Pool, schemactx.RoleNames) {
 	f.exec(t, "drop schema tenant_1; drop schema tenant_2; drop schema tenant_3")
 	roles, err := schemactx.NewRoleNames(f.pg.RolePrefix)
 	require.NoError(t, err)
-	_, err = schemactx.Setup(t.Context(), f.pg.Pool, schemactx.SetupConfig{Roles: roles, OwnerPassword: "owner"})
+	_, err = admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{Roles: roles, OwnerPassword: "owner"})
 	require.NoError(t, err)
 	owner, err := pgxpool.New(t.Context(), f.pg.URLAs(roles.Owner(), "owner"))
 	require.NoError(t, err)
 	t.Cleanup(owner.Close)
 	for _, schema := range []string{"tenant_1", "tenant_2", "tenant_3"} {
-		_, err := schemactx.Provision(t.Context(), owner, roles, schema)
+		_, err := admin.Provision(t.Context(), owner, roles, schema)
 		require.NoError(t, err)
 	}
 	return f, owner, roles

@@ -9,6 +9,7 @@ import (
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -18,7 +19,7 @@ func TestBeforeInitEverythingSaysSo(t *testing.T) {
 	pg := pgtest.New(t)
 	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
 	require.NoError(t, err)
-	_, err = schemactx.Setup(t.Context(), pg.Pool, schemactx.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
+	_, err = admin.Setup(t.Context(), pg.Pool, admin.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
 	require.NoError(t, err)
 	f := &fixture{pg: pg, roles: roles}
 	owner := f.pool(t, roles.Owner(), "o")

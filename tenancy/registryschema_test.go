@@ -16,6 +16,7 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/resolver"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
@@ -26,7 +27,7 @@ func ownPublic(t *testing.T, tables string) (pg *pgtest.DB, roles schemactx.Role
 	pg = pgtest.New(t)
 	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
 	require.NoError(t, err)
-	_, err = schemactx.Setup(t.Context(), pg.Pool, schemactx.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
+	_, err = admin.Setup(t.Context(), pg.Pool, admin.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
 	require.NoError(t, err)
 	_, err = pg.Pool.Exec(t.Context(), tables)
 	require.NoError(t, err)
@@ -180,7 +181,7 @@ func TestARegistrysSchemaIsRefused(t *testing.T) {
 	before := everything(t, pg)
 	require.ErrorAs(t, managerIn(t, owner, roles, "theirs").Init(t.Context()), &refused)
 	require.Equal(t, before, everything(t, pg))
-	_, err = schemactx.Provision(t.Context(), owner, roles, "school")
+	_, err = admin.Provision(t.Context(), owner, roles, "school")
 	require.NoError(t, err)
 	before = everything(t, pg)
 	require.ErrorAs(t, managerIn(t, owner, roles, "school").Init(t.Context()), &refused)

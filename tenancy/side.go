@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // SideState is what becomes of a [SideSchema].
@@ -111,8 +112,8 @@ func (m *Manager) dropSide(ctx context.Context, s *SideSchema) error {
 	if err != nil {
 		return err
 	}
-	_, err = schemactx.Deprovision(ctx, server, m.cfg.Roles, s.Schema, m.cfg.Drop.Options)
-	foreign := errors.Is(err, schemactx.ErrTaken) || errors.Is(err, schemactx.ErrNotProvisioned)
+	_, err = admin.Deprovision(ctx, server, m.cfg.Roles, s.Schema, m.cfg.Drop.Options)
+	foreign := errors.Is(err, admin.ErrTaken) || errors.Is(err, schemactx.ErrNotProvisioned)
 	if err != nil && (s.Used || !foreign) {
 		return err
 	}

@@ -19,7 +19,7 @@ type Users struct {
 }
 
 // NewUsers returns the users of the registry that owner reaches: a pool logged in as the owner role of
-// [schemactx.Setup]. The runtime login may not even read them.
+// [admin.Setup]. The runtime login may not even read them.
 func NewUsers(owner Querier) *Users {
 	return &Users{db: initializedQuerier{registrydb.Schema{}.Reader(owner)}}
 }

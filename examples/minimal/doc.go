@@ -6,6 +6,6 @@
 //	go run ./examples/minimal                       # serves it
 //	curl http://acme.localhost:8000/notes
 //
-// The two logins are made once per database, here "app", by an administrator: with schemactx.Setup. LISTEN is the address to serve on, :8000
+// The two logins are made once per database, here "app", by an administrator: with admin.Setup. LISTEN is the address to serve on, :8000
 // unless it is set. The test beside runs all of it.
 package main

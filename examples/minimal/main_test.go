@@ -13,6 +13,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // TestMain lets the test binary be the program.
@@ -30,7 +31,7 @@ func TestTheProgramServesTheTenantsThatItMakes(t *testing.T) {
 	db := pgtest.New(t)
 	roles := schemactx.DefaultRoleNames(db.Name)
 	db.RolePrefix = roles.Prefix() // to be dropped after the test
-	_, err := schemactx.Setup(t.Context(), db.Pool, schemactx.SetupConfig{OwnerPassword: "o", RuntimePassword: "r"})
+	_, err := admin.Setup(t.Context(), db.Pool, admin.SetupConfig{OwnerPassword: "o", RuntimePassword: "r"})
 	check(t, err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)

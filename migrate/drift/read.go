@@ -15,6 +15,7 @@ import (
 
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // ReadOptions say how to read structures. The zero value is ready.
@@ -52,7 +53,7 @@ const maxReadAttempts = 5
 //
 // The server's process remembers what it has read, some 170 kB for a schema of 20 tables: read thousands of schemas over
 // more than one connection, as [Check] does.
-func Read(ctx context.Context, db schemactx.Beginner, opts ReadOptions, schemas ...string) iter.Seq2[Structure, error] {
+func Read(ctx context.Context, db admin.Beginner, opts ReadOptions, schemas ...string) iter.Seq2[Structure, error] {
 	return func(yield func(Structure, error) bool) {
 		opts.Batch = cmp.Or(max(opts.Batch, 0), 50)
 		opts.LockTimeout = max(cmp.Or(opts.LockTimeout, 5*time.Second), time.Millisecond)
@@ -118,7 +119,7 @@ func readable(schema string) error {
 }
 
 // readStructures reads a batch in a transaction that changes nothing, not even the settings of one around it.
-func readStructures(ctx context.Context, db schemactx.Beginner, opts ReadOptions, schemas []string) ([][]Object, error) {
+func readStructures(ctx context.Context, db admin.Beginner, opts ReadOptions, schemas []string) ([][]Object, error) {
 	tx, err := db.Begin(ctx)
 	if err != nil {
 		return nil, err

@@ -11,10 +11,11 @@ import (
 	"github.com/oryne/pgtenant/internal/schemalock"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // Reference returns the structure that the tenant migrations make, by running all of them in a new
-// schema, as in a new tenant's, and dropping it. The schema is made as [schemactx.Provision] makes
+// schema, as in a new tenant's, and dropping it. The schema is made as [admin.Provision] makes
 // a tenant's, role and grants included, where the database has the roles of opts; by CREATE SCHEMA
 // alone where opts.Roles is not set and the database was never set up.
 //
@@ -33,7 +34,7 @@ func Reference(ctx context.Context, r *migrate.Runner, opts ReadOptions) (Struct
 	return s, nil
 }
 
-func readOne(ctx context.Context, db schemactx.Beginner, schema string, opts ReadOptions) (Structure, error) {
+func readOne(ctx context.Context, db admin.Beginner, schema string, opts ReadOptions) (Structure, error) {
 	for s, err := range Read(ctx, db, opts, schema) {
 		return s, err
 	}
@@ -61,7 +62,7 @@ func makeScratch(ctx context.Context, tx pgx.Tx, schema string, roles schemactx.
 		if _, err := tx.Exec(ctx, "create schema "+quoted); err != nil {
 			return err
 		}
-	} else if _, err := schemactx.Provision(ctx, tx, set, schema); err != nil {
+	} else if _, err := admin.Provision(ctx, tx, set, schema); err != nil {
 		return err
 	}
 	_, err = tx.Exec(ctx, "comment on schema "+quoted+" is '"+schemalock.ScratchComment+"'")

@@ -14,6 +14,7 @@ import (
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
@@ -42,7 +43,7 @@ func build(ctx context.Context, pg *pgtest.DB) error {
 	if err != nil {
 		return err
 	}
-	if _, err := schemactx.Setup(ctx, pg.Pool, schemactx.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"}); err != nil {
+	if _, err := admin.Setup(ctx, pg.Pool, admin.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"}); err != nil {
 		return err
 	}
 	owner, err := pgxpool.New(ctx, pg.URLAs(roles.Owner(), "o"))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
@@ -130,7 +131,7 @@ func TestNothingIsDroppedThatCannotBeLogged(t *testing.T) {
 func (f *fixture) school(t testing.TB, l *audit.Log, hooks schemactx.Hooks) *schemactx.DB {
 	t.Helper()
 	for _, schema := range []string{"tenant_1", "tenant_2"} {
-		_, err := schemactx.Provision(t.Context(), f.owner, f.roles, schema)
+		_, err := admin.Provision(t.Context(), f.owner, f.roles, schema)
 		check(t, err)
 		f.exec(t, "create table "+schema+".notes (body text)")
 	}

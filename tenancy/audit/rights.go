@@ -10,6 +10,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/registrydb"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // Rights say which roles may use the log.
@@ -32,7 +33,7 @@ var logTables = []string{"audit_log", "audit_heads", "audit_ledger", "audit_chec
 // they have, which is nothing unless somebody else granted it. owner is the role that the migrations ran as. It can be run
 // again, and belongs behind the migrations at every start. A role that is named twice is a [FieldError]. ctx governs the one
 // transaction.
-func Grant(ctx context.Context, owner schemactx.Beginner, r Rights) error {
+func Grant(ctx context.Context, owner admin.Beginner, r Rights) error {
 	sql, err := r.sql()
 	if err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oryne/pgtenant/migrate"
-	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
@@ -70,7 +70,7 @@ func TestWritersAddRowsAndDoNothingElse(t *testing.T) {
 	reader := f.roles.Prefix() + "_reader"
 	f.exec(t, "create role "+reader)
 	check(t, audit.Grant(t.Context(), f.owner, audit.Rights{Writers: []string{f.roles.Public()}, Readers: []string{reader}}))
-	_, err := schemactx.Provision(t.Context(), f.owner, f.roles, "tenant_1")
+	_, err := admin.Provision(t.Context(), f.owner, f.roles, "tenant_1")
 	check(t, err)
 
 	for role, allowed := range map[string]func(i int) bool{
@@ -122,7 +122,7 @@ func TestTheLedgerOnlyGrows(t *testing.T) {
 func TestTheGrantedRightsPassTheCheck(t *testing.T) {
 	t.Parallel()
 	f := setupAlone(t)
-	report, err := schemactx.Check(t.Context(), f.pool(t, f.roles.Runtime(), "r"), schemactx.CheckConfig{Roles: f.roles})
+	report, err := admin.Check(t.Context(), f.pool(t, f.roles.Runtime(), "r"), admin.CheckConfig{Roles: f.roles})
 	check(t, err)
 	check(t, report.Err())
 }

@@ -21,7 +21,7 @@ import (
 
 // Config configures a [Service].
 type Config struct {
-	// Pool connects to the database of the tenants' schemas as the owner role of [schemactx.Setup].
+	// Pool connects to the database of the tenants' schemas as the owner role of [admin.Setup].
 	// Required.
 	Pool *pgxpool.Pool
 
@@ -40,7 +40,7 @@ type Config struct {
 	// available.
 	Store Store
 
-	// Roles are the database's role names, as given to [schemactx.Setup]. Default:
+	// Roles are the database's role names, as given to [admin.Setup]. Default:
 	// [schemactx.DefaultRoleNames] of the database that Pool connects to.
 	Roles schemactx.RoleNames
 

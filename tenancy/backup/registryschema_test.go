@@ -17,6 +17,7 @@ import (
 	"github.com/oryne/pgtenant/migrate/drift"
 	"github.com/oryne/pgtenant/resolver"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 	"github.com/oryne/pgtenant/tenancy/backup"
@@ -52,7 +53,7 @@ func besides(t *testing.T) (f *fixture, db *schemactx.DB, untouched func()) {
 	var err error
 	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
 	require.NoError(t, err)
-	_, err = schemactx.Setup(t.Context(), f.pg.Pool, schemactx.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
+	_, err = admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
 	require.NoError(t, err)
 	_, err = f.pg.Pool.Exec(t.Context(), programTables)
 	require.NoError(t, err)
@@ -168,10 +169,10 @@ func TestTheLifeOfATenantWithTheRegistryInAnotherSchema(t *testing.T) {
 	require.NoError(t, err)
 	untouched()
 
-	found, err := schemactx.Check(ctx, f.pg.Pool, schemactx.CheckConfig{Roles: f.roles})
+	found, err := admin.Check(ctx, f.pg.Pool, admin.CheckConfig{Roles: f.roles})
 	require.NoError(t, err)
 	for _, finding := range found.Findings {
-		require.NotEqual(t, schemactx.CodeRegistryRights, finding.Code, finding.Message)
+		require.NotEqual(t, admin.CodeRegistryRights, finding.Code, finding.Message)
 	}
 }
 
@@ -198,11 +199,11 @@ func TestNoTenantReachesTheRegistryInAnotherSchema(t *testing.T) {
 		}
 	}
 	findings := func() (objects []string) {
-		report, err := schemactx.Check(ctx, f.pg.Pool, schemactx.CheckConfig{Roles: f.roles})
+		report, err := admin.Check(ctx, f.pg.Pool, admin.CheckConfig{Roles: f.roles})
 		require.NoError(t, err)
 		for _, finding := range report.Findings {
-			if finding.Code == schemactx.CodeRegistryRights {
-				require.Equal(t, schemactx.Refuse, finding.Severity)
+			if finding.Code == admin.CodeRegistryRights {
+				require.Equal(t, admin.Refuse, finding.Severity)
 				objects = append(objects, finding.Object)
 			}
 		}
@@ -216,9 +217,9 @@ func TestNoTenantReachesTheRegistryInAnotherSchema(t *testing.T) {
 	require.NoError(t, f.tenants.Init(ctx))
 	require.NotContains(t, findings(), `schema "order"`, "Init takes PUBLIC's rights away")
 
-	_, err = schemactx.Provision(ctx, f.owner, f.roles, f.home)
-	require.ErrorIs(t, err, schemactx.ErrTaken)
-	_, err = schemactx.Deprovision(ctx, f.owner, f.roles, f.home, schemactx.DeprovisionOptions{})
+	_, err = admin.Provision(ctx, f.owner, f.roles, f.home)
+	require.ErrorIs(t, err, admin.ErrTaken)
+	_, err = admin.Deprovision(ctx, f.owner, f.roles, f.home, admin.DeprovisionOptions{})
 	require.ErrorIs(t, err, schemactx.ErrNotProvisioned)
 	var nameErr *schemactx.NameError
 	_, err = f.tenants.Create(ctx, tenancy.CreateParams{Slug: "x", Schema: f.home})

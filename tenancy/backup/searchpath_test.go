@@ -13,6 +13,7 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/migrate/drift"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
@@ -81,7 +82,7 @@ func setupExtended(t *testing.T, schema string) *fixture {
 	var err error
 	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
 	require.NoError(t, err)
-	report, err := schemactx.Setup(t.Context(), f.pg.Pool, schemactx.SetupConfig{
+	report, err := admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{
 		Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r", ExtraSearchPath: f.extra, ExtensionSchema: schema,
 		Extensions: []string{"citext", "hstore", "pg_trgm", "ltree", "intarray", "btree_gist", "unaccent"},
 	})

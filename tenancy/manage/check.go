@@ -11,7 +11,7 @@ import (
 
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/migrate/drift"
-	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -50,10 +50,10 @@ type checkJSON struct {
 }
 
 type findingJSON struct {
-	Code     schemactx.Code `json:"code"`
-	Severity string         `json:"severity"` // warn, refuse
-	Object   string         `json:"object"`
-	Message  string         `json:"message"`
+	Code     admin.Code `json:"code"`
+	Severity string     `json:"severity"` // warn, refuse
+	Object   string     `json:"object"`
+	Message  string     `json:"message"`
 }
 
 // backupsJSON sums up the backups of the tenants that can have one.
@@ -69,7 +69,7 @@ func runCheck(ctx context.Context, c *call) error {
 	if err := c.Runtime.QueryRow(ctx, "select current_setting('server_version')").Scan(&sum.Server); err != nil {
 		return err
 	}
-	report, err := schemactx.Check(ctx, c.Runtime, c.Check)
+	report, err := admin.Check(ctx, c.Runtime, c.Check)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func runCheck(ctx context.Context, c *call) error {
 		return err
 	}
 	if !sum.OK { // the findings have been shown
-		return &codeError{CodeUnsafe, schemactx.ErrUnsafe}
+		return &codeError{CodeUnsafe, admin.ErrUnsafe}
 	}
 	return driftError(found)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy/manage"
 )
 
@@ -27,7 +28,7 @@ func TestAShellWithLoginsCannotTakeAnotherRole(t *testing.T) {
 	for _, schema := range []string{"tenant_1", "tenant_2"} {
 		password, err := schemactx.LoginPassword([]byte(p.secret), roles.Tenant(schema))
 		check(t, err)
-		_, err = schemactx.ProvisionLogin(t.Context(), owner, roles, schema, password)
+		_, err = admin.ProvisionLogin(t.Context(), owner, roles, schema, password)
 		check(t, err)
 	}
 	got := p.ok(t, "shell", "a", "--", "-Atc", "select session_user", "-c", "select count(*) from students")

@@ -16,6 +16,7 @@ import (
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 	"github.com/oryne/pgtenant/tenancy/backup"
@@ -80,7 +81,7 @@ func (p program) openAdmin(ctx context.Context) (*manage.Admin, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg := schemactx.SetupConfig{Roles: roles, Extensions: p.extensions, ExtraSearchPath: p.path}
+	cfg := admin.SetupConfig{Roles: roles, Extensions: p.extensions, ExtraSearchPath: p.path}
 	if !p.noPasswords {
 		cfg.OwnerPassword, cfg.RuntimePassword = "o-secret", "r-secret"
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/metrics"
 )
@@ -47,7 +48,7 @@ func setup(t testing.TB, cfg metrics.Config, scopes schemactx.Config) *fixture {
 	var err error
 	f.roles, err = schemactx.NewRoleNames(pg.RolePrefix)
 	check(t, err)
-	_, err = schemactx.Setup(t.Context(), pg.Pool, schemactx.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
+	_, err = admin.Setup(t.Context(), pg.Pool, admin.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
 	check(t, err)
 	f.owner, f.runtime = openPool(t, pg.URLAs(f.roles.Owner(), "o")), openPool(t, pg.URLAs(f.roles.Runtime(), "r"))
 	f.runner = f.migrations(t, tenantFiles)
