@@ -44,7 +44,10 @@ func (s *Service) checkedSnapshot(ctx context.Context, t *tenancy.Tenant, domain
 			return nil, &DriftError{t.Schema, differences}
 		}
 		snap.header.Differences = differences
-		if snap.header.Partitions, err = snap.catalog.madeAtRunTime(want); err != nil {
+		if snap.header.Partitions, err = snap.catalog.madeAtRunTime(want); err == nil {
+			err = s.sortTables(ctx, snap)
+		}
+		if err != nil {
 			snap.close(ctx)
 			return nil, err
 		}

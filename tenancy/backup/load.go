@@ -156,6 +156,9 @@ func (l *loader) load(ctx context.Context, src rowSource, h archive.Header) erro
 	if err := l.generate(ctx); err != nil {
 		return err
 	}
+	if err := l.reindex(ctx); err != nil {
+		return err
+	}
 	if err := l.setSequences(ctx, h); err != nil {
 		return err
 	}
