@@ -92,7 +92,7 @@ func (f BackupsFunc) LastBackups(ctx context.Context) (map[string]time.Time, err
 type DirectoryStatus struct {
 	Current                              time.Time
 	Connected                            bool
-	Hosts, Tenants, Disputed             int
+	Hosts, Tenants, Conflicts            int
 	FullLoads, PartialLoads, FailedLoads int64
 	Reconnects                           int64
 	Notifications, Ignored               int64

@@ -10,10 +10,10 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// policy is what the configuration says about hosts. It does not change.
+// policy is the part of the configuration that concerns hosts. It does not change.
 type policy struct {
-	public []string // normalised
-	bases  []string // normalised
+	public []string // in normal form
+	bases  []string // in normal form
 	www    WWW
 }
 
@@ -41,7 +41,7 @@ func newPolicy(cfg Config) (policy, error) {
 	return p, nil
 }
 
-// baseHosts calls fn with the hosts that a slug has under the base domains.
+// baseHosts calls fn with each host that a slug has under the base domains.
 func (p policy) baseHosts(slug string, fn func(host string)) {
 	if slug == "www" && p.www == WWWSame {
 		return // www.<base> stands for <base>
@@ -53,7 +53,7 @@ func (p policy) baseHosts(slug string, fn func(host string)) {
 	}
 }
 
-// slugs returns those whose hosts under the base domains are among hosts, which are in normal form.
+// slugs returns the slugs of the hosts that are under a base domain. hosts are in normal form.
 func (p policy) slugs(hosts iter.Seq[string]) (slugs []string) {
 	for host := range hosts {
 		slug, parent, _ := strings.Cut(host, ".")
@@ -64,7 +64,8 @@ func (p policy) slugs(hosts iter.Seq[string]) (slugs []string) {
 	return slugs
 }
 
-// bare returns the host that a host in normal form also stands for, if there is one.
+// bare returns host without "www." if the policy is [WWWSame] and host begins with it. host is in
+// normal form.
 func (p policy) bare(host string) (string, bool) {
 	if p.www != WWWSame {
 		return "", false
@@ -72,8 +73,8 @@ func (p policy) bare(host string) (string, bool) {
 	return strings.CutPrefix(host, "www.")
 }
 
-// normal reports whether host is in the one form under which hosts are looked up. Others are left out: the registry
-// could hold one only by hand, and a slug may be no valid label, such as "xn--a".
+// normal reports whether host is in normal form. Snapshots contain no other hosts. The registry has
+// other hosts only if its rows were written by hand. A slug may not be a valid label, such as "xn--a".
 func normal(host string) bool {
 	name, err := tenancy.NormalizeHost(host)
 	return err == nil && name == host

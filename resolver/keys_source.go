@@ -10,18 +10,19 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// Source finds in a request what it is for. It is safe for concurrent use.
+// Source finds the target of a request by one key. It must be safe for concurrent use.
 type Source interface {
-	// Find returns what r names, or false if it says nothing. It is an error if what r says names nobody, such as
-	// [tenancy.ErrUnknownHost], or too much, [tenancy.ErrDisagree]. It does not change r.
+	// Find returns the target that r names, or false if r does not have the key. If the key is unknown,
+	// the error is [tenancy.ErrUnknownHost]; if r has several keys, [tenancy.ErrDisagree]. Find does not
+	// change r.
 	Find(r *http.Request) (found Found, ok bool, err error)
 }
 
-// Found is what a [Source] has found.
+// Found is the result of a [Source].
 type Found struct {
-	Target  tenanthttp.Target
-	Request *http.Request // the request to serve, without what named the target; nil: as it is
-	Yields  bool          // Target holds only if no other source speaks
+	Target   tenanthttp.Target
+	Request  *http.Request // the request to serve, without the key; nil: the request as it is
+	Fallback bool          // Target is used only if no other source finds one
 }
 
 // SourceFunc is a function as a [Source].
@@ -30,8 +31,9 @@ type SourceFunc func(r *http.Request) (Found, bool, error)
 // Find calls f.
 func (f SourceFunc) Find(r *http.Request) (Found, bool, error) { return f(r) }
 
-// Host names the target by the request's Host, on each request: an unknown host is refused, whatever else the request
-// says, and the public site is what other sources must name too. See [TenantHost].
+// Host finds the target by the request's Host. An unknown host is refused, whatever other keys the
+// request has. On a public host the target is the public site, and other sources must find the public
+// site too. See [TenantHost].
 func Host(lookup Lookup) Source {
 	return SourceFunc(func(r *http.Request) (Found, bool, error) {
 		target, err := lookup(r.Context(), r.Host)
@@ -39,25 +41,27 @@ func Host(lookup Lookup) Source {
 	})
 }
 
-// TenantHost is [Host], but on a public host the other sources decide, and it is the public site if none of them speaks: for
-// paths or headers on the platform's own host, beside the hosts of tenants.
+// TenantHost is [Host], but on a public host the other sources decide: the target is the public site
+// only if none of them finds one. Use it for paths or headers on the platform's own host, beside the
+// hosts of tenants.
 func TenantHost(lookup Lookup) Source {
 	return SourceFunc(func(r *http.Request) (Found, bool, error) {
 		target, err := lookup(r.Context(), r.Host)
-		return Found{Target: target, Yields: target.Public()}, true, err
+		return Found{Target: target, Fallback: target.Public()}, true, err
 	})
 }
 
-// Header names the target by a header of that name; without it, it says nothing. One that comes twice is
-// [tenancy.ErrDisagree], also with the same value: nobody who means well sends it so, and a proxy may look at the other one.
+// Header finds the target by the value of a header. If the header is repeated, the error is
+// [tenancy.ErrDisagree], even if the values are equal: a proxy may have read the other value.
 //
-// Whoever sends the request writes its headers. Alone it is for callers that may name any tenant, such as services of the
-// platform behind a gateway that takes the header off what comes from outside. It panics if name is not one that a header
-// can have, or Host, which is none to net/http.
+// The client chooses the headers of a request. Use Header without another source only for clients that
+// may name any tenant, such as services of the platform behind a gateway that removes the header from
+// outside requests. Header panics if name is not a valid header name, or is Host, which net/http does
+// not keep among the headers.
 func Header(name string, lookup Lookup) Source {
 	key := http.CanonicalHeaderKey(name)
 	if key == "" || key == "Host" || strings.Trim(key, headerBytes) != "" {
-		panic(fmt.Sprintf("resolver: %q cannot name a header", name))
+		panic(fmt.Sprintf("resolver: %q is not the name of a header", name))
 	}
 	return Func(func(r *http.Request) (string, bool, error) {
 		values := r.Header[key]
@@ -73,8 +77,8 @@ func Header(name string, lookup Lookup) Source {
 
 const headerBytes = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
-// Func names the target by a key that a function finds, such as a claim of a token that has been verified. The function
-// returns false if the request says nothing. ctx of the lookup is the request's.
+// Func finds the target by a key that a function returns, such as a claim of a verified token. The
+// function returns false if the request does not have the key. The lookup gets the request's context.
 func Func(key func(r *http.Request) (key string, ok bool, err error), lookup Lookup) Source {
 	return SourceFunc(func(r *http.Request) (Found, bool, error) {
 		k, ok, err := key(r)
@@ -86,12 +90,14 @@ func Func(key func(r *http.Request) (key string, ok bool, err error), lookup Loo
 	})
 }
 
-// PathPrefix names the target by the segment of the path that comes after prefix, such as the slug "acme" in
-// "/t/acme/students" after "/t/". It takes both off: what is served has the path "/students", or "/" where nothing follows.
-// Nothing is redirected. Another path says nothing. A segment that is escaped names nobody. It panics if prefix does
-// not begin and end with a slash, or would be escaped itself.
+// PathPrefix finds the target by the path segment after prefix, such as the slug "acme" in
+// "/t/acme/students" after "/t/". It removes both: the request that is served has the path "/students",
+// or "/" if nothing follows. It does not redirect. A path without the prefix has no key. A segment with
+// escapes is [tenancy.ErrUnknownHost]. PathPrefix panics if prefix does not begin and end with a slash,
+// or contains characters that are escaped in a URL.
 func PathPrefix(prefix string, lookup Lookup) Source {
-	if !strings.HasPrefix(prefix, "/") || !strings.HasSuffix(prefix, "/") || (&url.URL{Path: prefix}).EscapedPath() != prefix {
+	escapes := (&url.URL{Path: prefix}).EscapedPath() != prefix
+	if !strings.HasPrefix(prefix, "/") || !strings.HasSuffix(prefix, "/") || escapes {
 		panic(fmt.Sprintf("resolver: path prefix %q does not begin and end with a slash, or is escaped", prefix))
 	}
 	return SourceFunc(func(r *http.Request) (Found, bool, error) {

@@ -5,41 +5,42 @@ import (
 	"time"
 )
 
-// Status says how a [Directory] is doing, for metrics and health checks.
+// Status is the state of a [Directory], for metrics and health checks.
 type Status struct {
-	// Current is when the directory was last known to be current: what was committed before it is in memory. While
-	// all is well it is a [Config].KeepAlive ago at most.
+	// Current is the time up to which memory is complete: everything committed before it is in memory.
+	// With a working connection it is at most a [Config].KeepAlive ago.
 	Current time.Time
 
-	Connected bool // the connection that listens to changes is up
-	Hosts     int  // that lead somewhere, public ones and those under base domains included
-	Tenants   int  // whatever their status
-	Disputed  int  // hosts that are [ErrAmbiguous], or public and a tenant's domain too
+	Connected bool // the listening connection is up
+	Hosts     int  // known hosts, including public hosts and those under base domains
+	Tenants   int  // in any status
+	Conflicts int  // hosts that are [ErrAmbiguous], or public and also the domain of a tenant
 
-	FullLoads    int64 // that succeeded
-	PartialLoads int64 // that succeeded: of tenants that changed and of hosts that were unknown
+	FullLoads    int64 // successful
+	PartialLoads int64 // successful loads of changed tenants and of unknown hosts
 	FailedLoads  int64
 	Reconnects   int64
 
-	Notifications int64 // that named a tenant
-	Ignored       int64 // notifications that did not; somebody else sends on the channel
+	Notifications int64 // that name a tenant
+	Ignored       int64 // notifications that name none; another program sends on the channel
 
-	Err error // why the last load or connection failed; nil after one that did not
+	Err error // why the last load or connection failed; nil if it succeeded
 }
 
-// Staleness is how long ago the directory was last known to be current.
+// Staleness returns the time since s.Current.
 func (s Status) Staleness() time.Duration { return time.Since(s.Current) }
 
-// Status returns how the directory is doing. It costs no query, and tells the last state after [Directory.Close].
+// Status returns the state of the directory. It costs no query. After [Directory.Close] it returns the
+// last state.
 func (d *Directory) Status() Status {
 	s := d.status.read()
 	current := d.current.Load()
 	s.Hosts, s.Tenants = len(current.hosts), len(current.tenants)
-	s.Disputed = int(d.disputed.Load())
+	s.Conflicts = int(d.conflicts.Load())
 	return s
 }
 
-// status is the part of a Status that is written down as it happens.
+// status is the part of a [Status] that is updated as events happen.
 type status struct {
 	mu sync.Mutex
 	s  Status

@@ -7,17 +7,17 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// Lookup returns what a key stands for, or [tenancy.ErrUnknownHost]. [Directory.Resolve], [Directory.ResolveSlug] and
-// [Directory.ResolveID] are lookups.
+// Lookup returns the target of a key, or [tenancy.ErrUnknownHost]. [Directory.Resolve],
+// [Directory.ResolveSlug] and [Directory.ResolveID] are lookups.
 type Lookup func(ctx context.Context, key string) (tenanthttp.Target, error)
 
-// BySlug returns the tenant of that slug, whatever its status, from memory. It must not be changed.
+// BySlug returns the tenant with a slug, in any status, from memory. Callers must not change it.
 func (d *Directory) BySlug(slug string) (*tenancy.Tenant, bool) {
 	t, ok := d.current.Load().slugs[slug]
 	return t, ok
 }
 
-// ByID returns the tenant of that id, whatever its status, from memory. It must not be changed.
+// ByID returns the tenant with an id, in any status, from memory. Callers must not change it.
 func (d *Directory) ByID(id int64) (*tenancy.Tenant, bool) {
 	route, ok := d.current.Load().tenants[id]
 	return route.Tenant, ok
@@ -28,9 +28,9 @@ func (d *Directory) ResolveSlug(_ context.Context, slug string) (tenanthttp.Targ
 	return target(d.BySlug(slug))
 }
 
-// ResolveID is [Directory.ByID] as a [Lookup], of ids in decimal.
+// ResolveID is [Directory.ByID] as a [Lookup]. The key is an id in decimal.
 func (d *Directory) ResolveID(_ context.Context, id string) (tenanthttp.Target, error) {
-	n, ok := tenantID(id)
+	n, ok := parseID(id)
 	if !ok {
 		return tenanthttp.Target{}, tenancy.ErrUnknownHost
 	}

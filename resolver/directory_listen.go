@@ -19,8 +19,8 @@ const (
 	maxReconnect   = 5 * time.Second
 )
 
-// connect opens a connection that listens, and tests that notifications arrive on it. What is
-// committed after that is notified on it.
+// connect opens a connection that listens, and verifies that notifications arrive on it. Every change
+// that is committed after connect returns is notified on it.
 func (d *Directory) connect(ctx context.Context) (*pgx.Conn, error) {
 	dialing, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
@@ -28,41 +28,42 @@ func (d *Directory) connect(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %q: %w", tenancy.Channel, err)
 	}
-	// Each answer comes behind all notifications before it, of which there may be many.
+	// The server sends each answer behind the notifications before it, of which there may be many.
 	ctx, cancel = context.WithTimeout(ctx, d.cfg.LoadTimeout)
 	defer cancel()
 	if _, err = conn.Exec(ctx, "listen "+tenancy.Channel); err == nil {
-		err = d.hear(ctx, conn)
+		err = d.verify(ctx, conn)
 	}
 	if err != nil {
-		hangUp(conn)
+		closeConn(conn)
 		return nil, fmt.Errorf("listen on %q: %w", tenancy.Channel, err)
 	}
 	return conn, nil
 }
 
-func hangUp(conn *pgx.Conn) {
+func closeConn(conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
-	_ = conn.Close(ctx) // it is over either way
+	_ = conn.Close(ctx) // the connection is not used again, also after an error
 }
 
-// listen follows conn, and others after it, until ctx ends.
+// listen receives notifications from conn, and from new connections after it is lost, until ctx ends.
 func (d *Directory) listen(ctx context.Context, conn *pgx.Conn) {
 	for attempt := 0; ; {
 		since := time.Now()
 		err := d.follow(ctx, conn)
 		d.queue.disconnect()
-		hangUp(conn)
+		closeConn(conn)
 		if time.Since(since) > maxReconnect {
-			attempt = 0 // it was a good connection
+			attempt = 0 // the connection worked
 		}
 		for {
 			if ctx.Err() != nil {
 				return
 			}
 			d.status.disconnected(err)
-			d.cfg.Logger.WarnContext(ctx, "not connected to the registry; hosts are answered from memory", slog.Any("error", err))
+			d.cfg.Logger.WarnContext(ctx, "not connected to the registry; hosts are answered from memory",
+				slog.Any("error", err))
 			if !sleep(ctx, backoff(attempt, maxReconnect)) {
 				return
 			}
@@ -77,7 +78,7 @@ func (d *Directory) listen(ctx context.Context, conn *pgx.Conn) {
 	}
 }
 
-// sleep waits, and reports whether ctx is still on.
+// sleep waits for d, and returns false if ctx ends before.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -89,21 +90,22 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// follow takes notifications from conn until it breaks or ctx ends. However many come, it asks from time to time whether
-// that is all: somebody who sends them without end must not make the directory look stale.
+// follow receives notifications from conn until it breaks or ctx ends. Once per KeepAlive it pings the
+// server, also while notifications arrive: a session that sends them without end must not make the
+// directory look stale.
 func (d *Directory) follow(ctx context.Context, conn *pgx.Conn) error {
 	for {
-		if err := d.take(ctx, conn, time.Now().Add(d.cfg.KeepAlive)); err != nil {
+		if err := d.receive(ctx, conn, time.Now().Add(d.cfg.KeepAlive)); err != nil {
 			return err
 		}
 		if err := d.ping(ctx, conn); err != nil {
-			return fmt.Errorf("the registry does not answer: %w", err)
+			return fmt.Errorf("the database of the registry does not answer: %w", err)
 		}
 	}
 }
 
-// take takes notifications until then.
-func (d *Directory) take(ctx context.Context, conn *pgx.Conn, until time.Time) error {
+// receive receives notifications until a deadline. It returns an error if the connection breaks.
+func (d *Directory) receive(ctx context.Context, conn *pgx.Conn, until time.Time) error {
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	for {
@@ -127,21 +129,22 @@ func (d *Directory) ping(ctx context.Context, conn *pgx.Conn) error {
 	if err := conn.Ping(ctx); err != nil {
 		return err
 	}
-	// The server sends what was committed before the ping in front of its answer. That waits in conn now.
-	cancel() // of what has not come
+	// The server sends the notifications of earlier commits ahead of the ping's answer, so they are in
+	// conn's buffer now. A canceled ctx reads the buffer without waiting for more.
+	cancel()
 	for n, err := conn.WaitForNotification(ctx); err == nil; n, err = conn.WaitForNotification(ctx) {
 		d.notified(n)
 	}
-	if d.queue.checked() {
+	if d.queue.current() {
 		d.status.checked(start)
 	}
 	return nil
 }
 
-// notified asks for the tenant to be read again that a notification names. Anybody may have sent it, so it is
-// believed no further than that, and not at all when it is no id.
+// notified queues the tenant that a notification names. Every role can send notifications, so the
+// payload is used for nothing else, and ignored if it is not an id.
 func (d *Directory) notified(n *pgconn.Notification) {
-	id, ok := tenantID(n.Payload)
+	id, ok := parseID(n.Payload)
 	ok = ok && n.Channel == tenancy.Channel
 	d.status.notified(ok)
 	if ok {
@@ -149,8 +152,8 @@ func (d *Directory) notified(n *pgconn.Notification) {
 	}
 }
 
-// tenantID reads an id as the registry writes it.
-func tenantID(s string) (int64, bool) {
+// parseID parses an id in the form that the registry writes.
+func parseID(s string) (int64, bool) {
 	id, err := strconv.ParseInt(s, 10, 64)
 	return id, err == nil && id > 0 && s[0] >= '1' && s[0] <= '9'
 }
