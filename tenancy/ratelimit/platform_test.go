@@ -17,8 +17,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// platform is a database with the tenants schoola, of plan "free", and schoolb, of plan "gold", each with a table of
-// a thousand students.
+// platform is a database with the tenants schoola, of plan "free", and schoolb, of plan "gold",
+// each with a table of a thousand students.
 type platform struct {
 	pg      *pgtest.DB
 	owner   *pgxpool.Pool

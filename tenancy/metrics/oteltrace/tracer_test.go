@@ -38,7 +38,11 @@ func setup(t *testing.T, cfg oteltrace.Config) *fixture {
 	pg, f := pgtest.New(t), &fixture{spans: tracetest.NewInMemoryExporter()}
 	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
 	check(t, err)
-	_, err = admin.Setup(t.Context(), pg.Pool, admin.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
+	_, err = admin.Setup(
+		t.Context(),
+		pg.Pool,
+		admin.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"},
+	)
 	check(t, err)
 	owner, err := pgxpool.New(t.Context(), pg.URLAs(roles.Owner(), "o"))
 	check(t, err)
@@ -83,7 +87,11 @@ func (f *fixture) trace(fn func(ctx context.Context)) []string {
 			}
 			delete(attrs, key)
 		}
-		if database, schema, _ := strings.Cut(attrs["db.namespace"], "|"); database != f.pool.Config().ConnConfig.Database || schema != attrs["pgtenant.schema"] {
+		if database, schema, _ := strings.Cut(
+			attrs["db.namespace"],
+			"|",
+		); database != f.pool.Config().ConnConfig.Database ||
+			schema != attrs["pgtenant.schema"] {
 			spans = append(spans, "namespace "+attrs["db.namespace"])
 		}
 		delete(attrs, "db.namespace")
