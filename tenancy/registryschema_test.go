@@ -61,7 +61,7 @@ func everything(t *testing.T, pg *pgtest.DB) (all []string) {
 
 func TestInitLeavesTheTablesOfAnotherProgram(t *testing.T) {
 	t.Parallel()
-	logs := migrate.Source{Name: "audit", FS: audit.Migrations(), Base: audit.Base}
+	logs := migrate.Source{Name: "audit", FS: audit.Migrations(), Base: audit.MigrationBase}
 	for name, c := range map[string]struct {
 		tables string
 		shared []migrate.Source
@@ -125,7 +125,7 @@ func TestADatabaseHasOneRegistry(t *testing.T) {
 func TestAForgottenRegistrySchemaIsNamed(t *testing.T) {
 	t.Parallel()
 	pg, roles, owner := ownPublic(t, "create table tenants (name text); create table domains (host text)")
-	logs := migrate.Source{Name: "audit", FS: audit.Migrations(), Base: audit.Base}
+	logs := migrate.Source{Name: "audit", FS: audit.Migrations(), Base: audit.MigrationBase}
 	require.NoError(t, managerIn(t, owner, roles, "tenancy", logs).Init(t.Context()))
 	runtime, err := pgxpool.New(context.Background(), pg.URLAs(roles.Runtime(), "r"))
 	require.NoError(t, err)

@@ -87,7 +87,7 @@ func (p *platform) openTenants(database *database) (err error) {
 	p.runner, err = migrate.New(p.owner, migrate.Config{
 		Shared: []migrate.Source{
 			{Name: "tenancy", FS: tenancy.Migrations()},
-			{Name: "audit", FS: audit.Migrations(), Base: audit.Base},
+			{Name: "audit", FS: audit.Migrations(), Base: audit.MigrationBase},
 			{Name: "backup", FS: backup.Migrations(), Base: backup.Base},
 			{Name: "staff", FS: staff.Migrations(), Base: staff.Base},
 		},

@@ -9,15 +9,18 @@ import (
 )
 
 // A year is kept. A program calls Maintain at its start and once a day.
-func ExampleKeeper_Maintain() {
+func ExamplePartitionMaintainer_Maintain() {
 	p, done := newPlatform(audit.Config{})
 	defer done()
 	today := time.Date(2026, time.November, 23, 0, 0, 0, 0, time.UTC)
-	keeper, err := audit.NewKeeper(p.Owner, audit.KeeperConfig{Keep: 12, Clock: func() time.Time { return today }})
+	maintainer, err := audit.NewPartitionMaintainer(
+		p.Owner,
+		audit.PartitionMaintainerConfig{Keep: 12, Clock: func() time.Time { return today }},
+	)
 	orPanic(err)
 
 	for range 3 {
-		report, err := keeper.Maintain(context.Background())
+		report, err := maintainer.Maintain(context.Background())
 		orPanic(err)
 		fmt.Println("made", len(report.Made), "months, removed", len(report.Removed))
 		today = today.AddDate(0, 13, 0)

@@ -41,7 +41,7 @@ func migrationEntry(e migrate.Event, t *tenancy.Tenant) Entry {
 func (l *Log) tenants(ctx context.Context) map[string]*tenancy.Tenant {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.cfg.WriteTimeout)
 	defer cancel()
-	ctx = context.WithValue(schemactx.NewPublicContext(ctx), ownKey{}, true)
+	ctx = context.WithValue(schemactx.NewPublicContext(ctx), internalKey{}, true)
 	found := make(map[string]*tenancy.Tenant)
 	err := pgx.BeginFunc(ctx, l.db, func(tx pgx.Tx) error {
 		registry, err := tenancy.NewRegistry(tx).InSchema(l.schema.Name())

@@ -65,7 +65,7 @@ func (f *fixture) connect(t testing.TB, sources ...migrate.Source) {
 	var err error
 	shared := []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}}
 	if f.home != "" {
-		shared = append(shared, migrate.Source{Name: "audit", FS: audit.Migrations(), Base: audit.Base},
+		shared = append(shared, migrate.Source{Name: "audit", FS: audit.Migrations(), Base: audit.MigrationBase},
 			migrate.Source{Name: "backup", FS: backup.Migrations(), Base: backup.Base})
 	}
 	f.runner, err = migrate.New(f.owner, migrate.Config{
