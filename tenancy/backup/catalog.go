@@ -178,3 +178,6 @@ func (c *catalog) fill(h *archive.Header) {
 		}
 	}
 }
+
+// quoteOne quotes one name.
+func quoteOne(name string) (string, error) { return schemactx.QuoteName(name) }

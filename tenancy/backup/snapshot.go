@@ -39,8 +39,11 @@ const (
 	invalidSchemaName = "3F000"
 )
 
-// lockNotAvailable is the SQLSTATE of a lock timeout.
-const lockNotAvailable = "55P03"
+// SQLSTATEs of locks that were not acquired.
+const (
+	lockNotAvailable = "55P03"
+	deadlockDetected = "40P01"
+)
 
 // errTablesChanged makes openSnapshot try again.
 var errTablesChanged = errors.New("tables were created or dropped")
