@@ -324,7 +324,7 @@ func (s *survey) reread(ctx context.Context, conn *pgxpool.Conn, members []*memb
 
 func (s *survey) readAll(ctx context.Context, conn *pgxpool.Conn, todo []*member) error {
 	for len(todo) > 0 {
-		read, err := s.copyAll(ctx, conn, todo, surveyLockTimeout)
+		read, err := s.readTables(ctx, conn, todo, surveyLockTimeout)
 		if err != nil && (conn.Conn().IsClosed() || ctx.Err() != nil) {
 			return err
 		}
@@ -348,7 +348,7 @@ func (s *survey) again(ctx context.Context, m *member) error {
 		}
 		defer conn.Release()
 		m.err = nil
-		if _, err = s.copyAll(ctx, conn, []*member{m}, s.r.cfg.LockTimeout); err != nil {
+		if _, err = s.readTables(ctx, conn, []*member{m}, s.r.cfg.LockTimeout); err != nil {
 			if conn.Conn().IsClosed() || ctx.Err() != nil {
 				return false, err
 			}
@@ -383,12 +383,12 @@ func (s *survey) alone(ctx context.Context, conn *pgxpool.Conn, m *member, cause
 }
 
 // judge enters the rows of a version table.
-func (s *survey) judge(ctx context.Context, conn *pgxpool.Conn, m *member, table copiedTable, comment string) error {
+func (s *survey) judge(ctx context.Context, conn *pgxpool.Conn, m *member, table versionRows, comment string) error {
 	t, err := s.r.target(m.schema)
 	if err != nil {
 		return err
 	}
-	if table.odd {
+	if table.err != nil {
 		st, err := readState(ctx, conn, t)
 		if m.err = err; err == nil {
 			m.line = t.lineage(st)
