@@ -5,7 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
 // Me is the user of the viewer of the context: what every user may do with their own account. It is
@@ -40,7 +40,7 @@ func (m Me) EndSessions(ctx context.Context) error {
 
 // setPassword sets the viewer's password if old is still the current hash, and ends all sessions. It
 // returns the viewer of the sessions that begin afterwards.
-func (m Me) setPassword(ctx context.Context, old, hash tenancy.PasswordHash) (Viewer, error) {
+func (m Me) setPassword(ctx context.Context, old, hash platformuser.PasswordHash) (Viewer, error) {
 	a, err := ownAccess(ctx)
 	if err != nil {
 		return Viewer{}, err
@@ -61,7 +61,7 @@ func (m Me) setPassword(ctx context.Context, old, hash tenancy.PasswordHash) (Vi
 
 // rehash replaces the hash of a password by a newer hash, if old is still the current one. Sessions go
 // on.
-func (m Me) rehash(ctx context.Context, user int64, old, hash tenancy.PasswordHash) error {
+func (m Me) rehash(ctx context.Context, user int64, old, hash platformuser.PasswordHash) error {
 	rows, err := m.users.db.Query(ctx, `
 		update users set password_hash = @password_hash where id = @id and password_hash = @old_hash`,
 		pgx.NamedArgs{"id": user, "password_hash": hash.Reveal(), "old_hash": old.Reveal()})

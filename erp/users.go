@@ -6,7 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
 // Users stores the users of the school of the context. It is safe for concurrent use if its [Querier]
@@ -143,7 +143,7 @@ func (u Users) Viewer(ctx context.Context, id int64) (Viewer, error) {
 // account is what a login is checked against.
 type account struct {
 	viewer Viewer
-	hash   tenancy.PasswordHash
+	hash   platformuser.PasswordHash
 }
 
 // account returns the user with an address as a viewer. If no user with the address may log in, the
@@ -165,6 +165,6 @@ func (u Users) account(ctx context.Context, email string) (a account, err error)
 func scanAccount(row pgx.CollectableRow) (a account, err error) {
 	var hash string
 	err = row.Scan(&a.viewer.UserID, &a.viewer.Role, &a.viewer.Generation, &hash)
-	a.hash = tenancy.NewPasswordHash(hash)
+	a.hash = platformuser.NewPasswordHash(hash)
 	return a, err
 }

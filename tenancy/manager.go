@@ -31,7 +31,7 @@ type Config struct {
 	// RegistrySchema is the schema of the registry and of the other shared migrations. It is for a
 	// program whose public schema already has tables such as tenants or domains. [Manager.Init] makes
 	// it. A database has one registry, and a registry stays in its schema. What reads the registry
-	// needs the same name: see [Registry.InSchema], [Users.InSchema], and the configurations of
+	// needs the same name: see [Registry.InSchema], platformuser.Store.InSchema, and the configurations of
 	// packages resolver and audit. Default: the Migrator's, if it is a [SharedSchemaMigrator], else
 	// public.
 	RegistrySchema string

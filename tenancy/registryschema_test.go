@@ -19,6 +19,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
+	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
 // ownPublic is a database whose schema public has a program's tables.
@@ -138,7 +139,7 @@ func TestAForgottenRegistrySchemaIsNamed(t *testing.T) {
 	errs := map[string]error{}
 	_, errs["directory"] = resolver.NewDirectory(t.Context(), db, resolver.Config{})
 	_, errs["registry"] = tenancy.NewRegistry(db).BySlug(t.Context(), "a")
-	_, errs["users"] = tenancy.NewUsers(owner).ByEmail(t.Context(), "a@example.com")
+	_, errs["users"] = platformuser.New(owner).ByEmail(t.Context(), "a@example.com")
 	_, errs["manager"] = managerIn(t, owner, roles, "").Create(t.Context(), tenancy.CreateParams{Slug: "a"})
 	for what, err := range errs {
 		require.ErrorIs(t, err, tenancy.ErrNotInitialized, what)

@@ -19,7 +19,7 @@ var layers = []layer{
 		imports: []string{
 			"examples/school/internal/...", "erp", "tenancy/manage", "resolver",
 			"tenancy/audit", "tenancy/backup", "tenancy/backup/archive", "tenancy/ratelimit", "tenancy/metrics", "tenancy/quarantine",
-			"tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate/drift", "migrate", "schemactx/admin", "schemactx", "internal/localpg", "internal/hint",
+			"tenancy/platformuser", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate/drift", "migrate", "schemactx/admin", "schemactx", "internal/localpg", "internal/hint",
 		},
 		why: "it puts the parts of the example together",
 	},
@@ -31,13 +31,13 @@ var layers = []layer{
 		imports: []string{
 			"examples/school/internal/schools", "examples/school/internal/staff", "examples/school/internal/web", "erp",
 			"tenancy/audit", "tenancy/backup", "tenancy/quarantine", "tenancy/ratelimit",
-			"tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate/drift", "migrate", "schemactx/admin", "schemactx",
+			"tenancy/platformuser", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate/drift", "migrate", "schemactx/admin", "schemactx",
 		},
 		why: "a site of the example has what it is made of, and none of the other sites",
 	},
 	{
 		packages: []string{"examples/school/internal/schools", "examples/school/internal/staff", "examples/school/internal/web"},
-		imports:  []string{"erp", "tenancy/audit", "tenancy/ratelimit", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "schemactx/admin", "schemactx"},
+		imports:  []string{"erp", "tenancy/audit", "tenancy/ratelimit", "tenancy/platformuser", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "schemactx/admin", "schemactx"},
 		why:      "the sites of the example are made of it",
 	},
 	{
@@ -45,13 +45,13 @@ var layers = []layer{
 		imports: []string{
 			"erp", "tenancy/manage", "resolver",
 			"tenancy/audit", "tenancy/backup", "tenancy/backup/archive", "tenancy/ratelimit", "tenancy/metrics", "tenancy/quarantine",
-			"tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate/drift", "migrate", "schemactx/admin", "schemactx", "internal/localpg",
+			"tenancy/platformuser", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate/drift", "migrate", "schemactx/admin", "schemactx", "internal/localpg",
 		},
 		why: "an example is a user's program, except that it may start a PostgreSQL of its own",
 	},
 	{
 		packages: []string{"erp"},
-		imports:  []string{"tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate", "schemactx/admin", "schemactx"},
+		imports:  []string{"tenancy/platformuser", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate", "schemactx/admin", "schemactx"},
 		why:      "the reference module shows what a user's module looks like, so it has no more than a user's module needs",
 	},
 	{
@@ -97,9 +97,19 @@ var layers = []layer{
 		why:      "a token is bound to a tenant and must work without net/http's server, as in a worker",
 	},
 	{
+		packages: []string{"tenancy/platformuser"},
+		imports:  []string{"tenancy", "internal/hostname", "internal/registrydb", "internal/text", "schemactx"},
+		why:      "it reads and writes one table of the registry, and knows no request",
+	},
+	{
 		packages: []string{"tenancy"},
-		imports:  []string{"internal/registrydb", "internal/sitecontext", "internal/text", "schemactx/admin", "schemactx"},
+		imports:  []string{"internal/hostname", "internal/registrydb", "internal/sitecontext", "internal/text", "schemactx/admin", "schemactx"},
 		why:      "it knows migrations as an interface only, so that a program may bring its own",
+	},
+	{
+		packages: []string{"internal/hostname"},
+		outside:  []string{"golang.org/x/net/idna"},
+		why:      "it knows names of hosts and nothing about tenants",
 	},
 	{
 		packages: []string{"internal/sitecontext", "internal/text"},

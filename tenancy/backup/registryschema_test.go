@@ -21,6 +21,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 	"github.com/oryne/pgtenant/tenancy/backup"
+	"github.com/oryne/pgtenant/tenancy/platformuser"
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
@@ -135,9 +136,9 @@ func TestTheLifeOfATenantWithTheRegistryInAnotherSchema(t *testing.T) {
 	require.Empty(t, verified.Problems)
 	require.Positive(t, verified.Rows)
 
-	users, err := tenancy.NewUsers(f.owner).InSchema(f.home)
+	users, err := platformuser.New(f.owner).InSchema(f.home)
 	require.NoError(t, err)
-	_, err = users.Create(ctx, tenancy.CreateUserParams{Email: "ada@example.com", Name: "Ada"})
+	_, err = users.Create(ctx, platformuser.CreateParams{Email: "ada@example.com", Name: "Ada"})
 	require.NoError(t, err)
 
 	s := f.service(t, backup.Config{})

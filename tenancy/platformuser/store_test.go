@@ -1,4 +1,4 @@
-package tenancy_test
+package platformuser_test
 
 import (
 	"bytes"
@@ -11,48 +11,52 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
 const hash = "$2a$10$SECRETSECRETSECRET"
 
-func (f *fixture) user(t *testing.T, users *tenancy.Users, email string) tenancy.User {
+func (f *fixture) user(t *testing.T, users *platformuser.Store, email string) platformuser.User {
 	t.Helper()
-	u, err := users.Create(t.Context(), tenancy.CreateUserParams{Email: email, Name: "Ada", PasswordHash: tenancy.NewPasswordHash(hash)})
-	check(t, err)
+	u, err := users.Create(t.Context(), platformuser.CreateParams{Email: email, Name: "Ada", PasswordHash: platformuser.NewPasswordHash(hash)})
+	require.NoError(t, err)
 	return u
 }
 
 func TestUsersAreFoundByTheirAddressInAnyCase(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	users := tenancy.NewUsers(f.owner)
+	users := platformuser.New(f.owner)
 	ada := f.user(t, users, "Ada.L@Example.COM")
 	if ada.Email != "ada.l@example.com" || ada.Name != "Ada" || ada.Disabled() || ada.Version != 1 || ada.CreatedAt.IsZero() {
 		t.Errorf("created %+v", ada)
 	}
 	found, err := users.ByEmail(t.Context(), "ADA.l@example.com")
-	check(t, err)
+	require.NoError(t, err)
 	if found.ID != ada.ID || found.PasswordHash.Reveal() != hash {
 		t.Errorf("found %+v", found)
 	}
-	_, err = users.Create(t.Context(), tenancy.CreateUserParams{Email: "ADA.L@example.com", Name: "Other"})
-	expectIs(t, err, tenancy.ErrEmailTaken)
+	_, err = users.Create(t.Context(), platformuser.CreateParams{Email: "ADA.L@example.com", Name: "Other"})
+	assert.ErrorIs(t, err, platformuser.ErrEmailTaken)
 	_, err = users.ByEmail(t.Context(), "nobody@example.com")
-	expectIs(t, err, tenancy.ErrUserNotFound)
+	assert.ErrorIs(t, err, platformuser.ErrNotFound)
 	_, err = users.ByID(t.Context(), 999)
-	expectIs(t, err, tenancy.ErrUserNotFound)
+	assert.ErrorIs(t, err, platformuser.ErrNotFound)
 
 	// Written by hand, in capitals.
 	_, err = f.owner.Exec(t.Context(), "insert into platform_users (email, name, password_hash) values ('Bob@Example.com', 'Bob', '')")
-	check(t, err)
+	require.NoError(t, err)
 	bob, err := users.ByEmail(t.Context(), "bob@example.com")
-	check(t, err)
+	require.NoError(t, err)
 	if !bob.PasswordHash.Empty() {
 		t.Error("bob has a hash")
 	}
-	_, err = tenancy.NewUsers(f.db).ByID(t.Context(), ada.ID)
-	if err == nil || errors.Is(err, tenancy.ErrUserNotFound) {
+	_, err = platformuser.New(f.db).ByID(t.Context(), ada.ID)
+	if err == nil || errors.Is(err, platformuser.ErrNotFound) {
 		t.Errorf("the runtime login reads users: %v", err)
 	}
 }
@@ -60,34 +64,34 @@ func TestUsersAreFoundByTheirAddressInAnyCase(t *testing.T) {
 func TestUsersRefuseBadInput(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	users := tenancy.NewUsers(f.owner)
+	users := platformuser.New(f.owner)
 	ada := f.user(t, users, "ada@example.com")
 	for _, email := range []string{
 		"", "a", "@example.com", "a@", "a@b@c.com", "a b@example.com", "Ada <ada@example.com>", "<ada@example.com>", `"a b"@example.com`,
 		"a@127.0.0.1", "a@[127.0.0.1]", "a@*.com", "a@example..com", "a\n@example.com", "a@example.com\x00", "ä@example.com", "a@example.com (x)",
 		" a@example.com", strings.Repeat("a", 65) + "@example.com", "a@" + strings.Repeat("a.", 130) + "com", "a@exa mple.com", "a,b@example.com",
 	} {
-		_, err := users.Create(t.Context(), tenancy.CreateUserParams{Email: email, Name: "X"})
+		_, err := users.Create(t.Context(), platformuser.CreateParams{Email: email, Name: "X"})
 		expectField(t, err, "email")
-		_, err = users.Update(t.Context(), ada, tenancy.UserChanges{Email: &email})
+		_, err = users.Update(t.Context(), ada, platformuser.Changes{Email: &email})
 		expectField(t, err, "email")
 		if t.Failed() {
 			t.Fatalf("email %q", email)
 		}
 	}
 	for _, bad := range []string{"a\nb", "ü", strings.Repeat("x", 1025)} {
-		_, err := users.Create(t.Context(), tenancy.CreateUserParams{Email: "x@example.com", Name: "X", PasswordHash: tenancy.NewPasswordHash(bad)})
+		_, err := users.Create(t.Context(), platformuser.CreateParams{Email: "x@example.com", Name: "X", PasswordHash: platformuser.NewPasswordHash(bad)})
 		expectField(t, err, "passwordhash")
 		if strings.Contains(err.Error(), bad) {
 			t.Errorf("the error shows the hash: %v", err)
 		}
 	}
-	_, err := users.Create(t.Context(), tenancy.CreateUserParams{Email: "x@example.com"})
+	_, err := users.Create(t.Context(), platformuser.CreateParams{Email: "x@example.com"})
 	expectField(t, err, "name")
-	_, err = users.List(t.Context(), tenancy.UserFilter{Limit: -1})
+	_, err = users.List(t.Context(), platformuser.Filter{Limit: -1})
 	expectField(t, err, "limit")
-	page, err := users.List(t.Context(), tenancy.UserFilter{})
-	check(t, err)
+	page, err := users.List(t.Context(), platformuser.Filter{})
+	require.NoError(t, err)
 	if len(page.Users) != 1 || page.Users[0].Version != 1 {
 		t.Errorf("after refusals: %+v", page)
 	}
@@ -96,7 +100,7 @@ func TestUsersRefuseBadInput(t *testing.T) {
 func TestInternationalDomainsOfAddressesAreOne(t *testing.T) {
 	t.Parallel()
 	for _, email := range []string{"A@BÜCHER.example", "a@xn--bcher-kva.example"} {
-		got, err := tenancy.NormalizeEmail(email)
+		got, err := platformuser.NormalizeEmail(email)
 		if err != nil || got != "a@xn--bcher-kva.example" {
 			t.Errorf("%s is %s, %v", email, got, err)
 		}
@@ -106,71 +110,71 @@ func TestInternationalDomainsOfAddressesAreOne(t *testing.T) {
 func TestUsersAreUpdatedByWhoHasReadThem(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	users := tenancy.NewUsers(f.owner)
+	users := platformuser.New(f.owner)
 	ada := f.user(t, users, "ada@example.com")
 	f.user(t, users, "bob@example.com")
-	email, name, empty := "Countess@Example.com", "Countess", tenancy.PasswordHash{}
-	got, err := users.Update(t.Context(), ada, tenancy.UserChanges{Email: &email, Name: &name})
-	check(t, err)
+	email, name, empty := "Countess@Example.com", "Countess", platformuser.PasswordHash{}
+	got, err := users.Update(t.Context(), ada, platformuser.Changes{Email: &email, Name: &name})
+	require.NoError(t, err)
 	if got.Email != "countess@example.com" || got.Name != name || got.PasswordHash.Reveal() != hash || got.Version != ada.Version+1 {
 		t.Errorf("updated %+v", got)
 	}
-	_, err = users.Update(t.Context(), ada, tenancy.UserChanges{PasswordHash: &empty})
-	var conflict *tenancy.UserConflictError
+	_, err = users.Update(t.Context(), ada, platformuser.Changes{PasswordHash: &empty})
+	var conflict *platformuser.ConflictError
 	if !errors.As(err, &conflict) || conflict.Current.Name != name || !errors.Is(err, tenancy.ErrConflict) {
 		t.Errorf("an old version: %v", err)
 	}
 	bobs := "BOB@example.com"
-	_, err = users.Update(t.Context(), got, tenancy.UserChanges{Email: &bobs})
-	expectIs(t, err, tenancy.ErrEmailTaken)
-	got, err = users.Update(t.Context(), got, tenancy.UserChanges{PasswordHash: &empty})
-	check(t, err)
+	_, err = users.Update(t.Context(), got, platformuser.Changes{Email: &bobs})
+	assert.ErrorIs(t, err, platformuser.ErrEmailTaken)
+	got, err = users.Update(t.Context(), got, platformuser.Changes{PasswordHash: &empty})
+	require.NoError(t, err)
 	if !got.PasswordHash.Empty() {
 		t.Error("the hash was not taken away")
 	}
-	check(t, users.Delete(t.Context(), got.ID))
-	expectIs(t, users.Delete(t.Context(), got.ID), tenancy.ErrUserNotFound)
-	_, err = users.Update(t.Context(), got, tenancy.UserChanges{Name: &name})
-	expectIs(t, err, tenancy.ErrUserNotFound)
+	require.NoError(t, users.Delete(t.Context(), got.ID))
+	assert.ErrorIs(t, users.Delete(t.Context(), got.ID), platformuser.ErrNotFound)
+	_, err = users.Update(t.Context(), got, platformuser.Changes{Name: &name})
+	assert.ErrorIs(t, err, platformuser.ErrNotFound)
 }
 
 func TestADisabledUserHasNoHash(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	users := tenancy.NewUsers(f.owner)
+	users := platformuser.New(f.owner)
 	ada := f.user(t, users, "ada@example.com")
 	first, err := users.Disable(t.Context(), ada.ID)
-	check(t, err)
+	require.NoError(t, err)
 	again, err := users.Disable(t.Context(), ada.ID)
-	check(t, err)
+	require.NoError(t, err)
 	if !first.Disabled() || !again.DisabledAt.Equal(first.DisabledAt) || again.Version != first.Version {
 		t.Errorf("disabled %+v, again %+v", first, again)
 	}
 	found, err := users.ByEmail(t.Context(), "ada@example.com")
-	check(t, err)
+	require.NoError(t, err)
 	if !found.Disabled() || !found.PasswordHash.Empty() || !first.PasswordHash.Empty() {
 		t.Errorf("a disabled user is found as %+v", found)
 	}
 	back, err := users.Enable(t.Context(), ada.ID)
-	check(t, err)
+	require.NoError(t, err)
 	if back.Disabled() || back.PasswordHash.Reveal() != hash {
 		t.Errorf("enabled %+v", back)
 	}
 	_, err = users.Disable(t.Context(), 999)
-	expectIs(t, err, tenancy.ErrUserNotFound)
+	assert.ErrorIs(t, err, platformuser.ErrNotFound)
 }
 
 func TestPagesHoldEveryUserOnce(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	users := tenancy.NewUsers(f.owner)
+	users := platformuser.New(f.owner)
 	for i := range 7 {
 		f.user(t, users, fmt.Sprintf("u%d@example.com", i))
 	}
 	var got []string
-	for filter := (tenancy.UserFilter{Limit: 3}); ; {
+	for filter := (platformuser.Filter{Limit: 3}); ; {
 		page, err := users.List(t.Context(), filter)
-		check(t, err)
+		require.NoError(t, err)
 		for _, u := range page.Users {
 			got = append(got, u.Name+u.Email[1:2])
 		}
@@ -186,16 +190,16 @@ func TestPagesHoldEveryUserOnce(t *testing.T) {
 func TestOneOfManyUsersOfAnAddressIsCreated(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	users := tenancy.NewUsers(f.owner)
+	users := platformuser.New(f.owner)
 	var wg sync.WaitGroup
 	var created atomic.Int32
 	for range 8 {
 		wg.Go(func() {
-			_, err := users.Create(t.Context(), tenancy.CreateUserParams{Email: "a@example.com", Name: "A"})
+			_, err := users.Create(t.Context(), platformuser.CreateParams{Email: "a@example.com", Name: "A"})
 			switch {
 			case err == nil:
 				created.Add(1)
-			case !errors.Is(err, tenancy.ErrEmailTaken):
+			case !errors.Is(err, platformuser.ErrEmailTaken):
 				t.Error(err)
 			}
 		})
@@ -208,11 +212,11 @@ func TestOneOfManyUsersOfAnAddressIsCreated(t *testing.T) {
 
 func TestPasswordHashesDoNotShow(t *testing.T) {
 	t.Parallel()
-	u := tenancy.User{Email: "a@example.com", PasswordHash: tenancy.NewPasswordHash(hash)}
-	params := tenancy.CreateUserParams{PasswordHash: u.PasswordHash}
-	hidden := struct{ u tenancy.User }{u} // fmt asks no methods of what is not exported
+	u := platformuser.User{Email: "a@example.com", PasswordHash: platformuser.NewPasswordHash(hash)}
+	params := platformuser.CreateParams{PasswordHash: u.PasswordHash}
+	hidden := struct{ u platformuser.User }{u} // fmt asks no methods of what is not exported
 	var out bytes.Buffer
-	for _, v := range []any{u, &u, params, hidden, u.PasswordHash, &u.PasswordHash, []tenancy.User{u}, map[string]any{"u": u}} {
+	for _, v := range []any{u, &u, params, hidden, u.PasswordHash, &u.PasswordHash, []platformuser.User{u}, map[string]any{"u": u}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
 			fmt.Fprintf(&out, verb+"\n", v)
 		}
@@ -220,7 +224,7 @@ func TestPasswordHashesDoNotShow(t *testing.T) {
 			slog.New(h).Info("x", "v", v, slog.Any("hash", u.PasswordHash))
 		}
 		encoded, err := json.Marshal(v)
-		check(t, err)
+		require.NoError(t, err)
 		out.Write(encoded)
 	}
 	for _, form := range []string{hash, "SECRET", fmt.Sprintf("%x", "SECRET")} {
@@ -237,10 +241,10 @@ func TestPasswordHashesDoNotShow(t *testing.T) {
 func TestErrorsOfUsersDoNotHoldTheHash(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	users := tenancy.NewUsers(f.owner)
+	users := platformuser.New(f.owner)
 	_, err := f.owner.Exec(t.Context(), "alter table platform_users add constraint never check (name <> 'never')")
-	check(t, err)
-	_, err = users.Create(t.Context(), tenancy.CreateUserParams{Email: "a@example.com", Name: "never", PasswordHash: tenancy.NewPasswordHash(hash)})
+	require.NoError(t, err)
+	_, err = users.Create(t.Context(), platformuser.CreateParams{Email: "a@example.com", Name: "never", PasswordHash: platformuser.NewPasswordHash(hash)})
 	if err == nil {
 		t.Fatal("not refused")
 	}

@@ -1,10 +1,12 @@
-package tenancy
+package platformuser
 
 import (
 	"net/mail"
 	"strings"
 
+	"github.com/oryne/pgtenant/internal/hostname"
 	"github.com/oryne/pgtenant/internal/text"
+	"github.com/oryne/pgtenant/tenancy"
 )
 
 // MaxEmailLen is the longest email address, in bytes (RFC 5321, 4.5.3.1.3, without the angle brackets).
@@ -13,12 +15,12 @@ const MaxEmailLen = 254
 // maxLocalLen is the longest part of an address in front of the @ (RFC 5321, 4.5.3.1.1).
 const maxLocalLen = 64
 
-// NormalizeEmail returns the one form of an email address under which [Users] know it: lower case, the domain as
-// [NormalizeHost] has it. It takes a plain address, without a display name, comments or quotes, of ASCII in front of the
-// @, so that no two addresses look alike there. The error is a [FieldError].
+// NormalizeEmail returns the form of an email address under which a [Store] knows it: lower case, with the domain in the
+// form of [tenancy.NormalizeHost]. email is a plain address, without a display name, comments or quotes. In front of the @
+// it is ASCII, so that no two addresses look alike there. The error is a [tenancy.FieldError].
 func NormalizeEmail(email string) (string, error) {
 	refuse := func(rule string) (string, error) {
-		return "", &FieldError{Field: "email", Value: text.Clip(email), Rule: rule}
+		return "", &tenancy.FieldError{Field: "email", Value: text.Clip(email), Rule: rule}
 	}
 	if len(email) > MaxEmailLen {
 		return refuse("is longer than 254 bytes")
@@ -37,7 +39,7 @@ func NormalizeEmail(email string) (string, error) {
 			return refuse("is not ASCII in front of the @")
 		}
 	}
-	host, err := normalizeDomain(domain)
+	host, err := hostname.NormalizeDomain(domain)
 	if err != nil {
 		return refuse("does not end in a valid domain name")
 	}

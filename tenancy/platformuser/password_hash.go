@@ -1,4 +1,4 @@
-package tenancy
+package platformuser
 
 import (
 	"fmt"
@@ -6,14 +6,14 @@ import (
 	"log/slog"
 )
 
-// PasswordHash is what the host program makes of a password, with a function such as Argon2id or bcrypt: to this package
-// it is an opaque string. It shows itself as "[redacted]" to package fmt with any verb, to slog and to encoders;
-// [PasswordHash.Reveal] is the one way to it. The zero value is empty: no password fits.
+// PasswordHash is the hash of a password, made by the program with a function such as Argon2id or bcrypt. This package
+// treats it as an opaque string. It is "[redacted]" for package fmt with any verb, for slog and for encoders. Only
+// [PasswordHash.Reveal] returns it. The zero value is empty: no password fits.
 type PasswordHash struct {
-	hash *string // behind a pointer, as fmt prints the fields of unexported fields without asking them
+	hash *string // a pointer, because fmt prints the fields of unexported fields without calling their methods
 }
 
-// NewPasswordHash returns the hash as one that does not show itself.
+// NewPasswordHash returns hash as a PasswordHash. An empty string is the zero value.
 func NewPasswordHash(hash string) PasswordHash {
 	if hash == "" {
 		return PasswordHash{}
