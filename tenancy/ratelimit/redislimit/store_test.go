@@ -179,7 +179,7 @@ func TestAConfigurationThatMakesNoSenseIsRefused(t *testing.T) {
 	heeding := redis.NewClient(&redis.Options{ContextTimeoutEnabled: true})
 	t.Cleanup(func() { require.NoError(t, heeding.Close()) })
 	for field, cfg := range map[string]redislimit.Config{
-		"namespace": {Namespace: "a:b"}, "away": {Fallback: 7}, "timeout": {Timeout: -1}, "pause": {Pause: -1},
+		"namespace": {Namespace: "a:b"}, "fallback": {Fallback: 7}, "timeout": {Timeout: -1}, "pause": {Pause: -1},
 	} {
 		_, err := redislimit.New(heeding, cfg)
 		expectField(t, err, field)
