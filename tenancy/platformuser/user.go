@@ -13,7 +13,7 @@ import (
 type User struct {
 	ID           int64
 	Email        string // unique, in the form of [NormalizeEmail]
-	Name         string // for people, see [tenancy.ValidateName]
+	Name         string // for people, see [tenancy.ValidateDisplayName]
 	PasswordHash PasswordHash
 	DisabledAt   time.Time // zero unless disabled
 	CreatedAt    time.Time
@@ -43,7 +43,7 @@ func scanUser(row pgx.CollectableRow) (User, error) {
 // CreateParams say what user to create.
 type CreateParams struct {
 	Email        string       // see [NormalizeEmail]
-	Name         string       // see [tenancy.ValidateName]
+	Name         string       // see [tenancy.ValidateDisplayName]
 	PasswordHash PasswordHash // default: none, so that no password fits
 }
 
@@ -53,7 +53,7 @@ func (p CreateParams) validate() (CreateParams, error) {
 		return p, err
 	}
 	p.Email = email
-	if err := tenancy.ValidateName(p.Name); err != nil {
+	if err := tenancy.ValidateDisplayName(p.Name); err != nil {
 		return p, err
 	}
 	return p, validateHash(p.PasswordHash)
@@ -95,7 +95,7 @@ func (c Changes) validate() (Changes, error) {
 		c.Email = &email
 	}
 	if c.Name != nil {
-		if err := tenancy.ValidateName(*c.Name); err != nil {
+		if err := tenancy.ValidateDisplayName(*c.Name); err != nil {
 			return c, err
 		}
 	}
