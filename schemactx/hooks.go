@@ -99,7 +99,7 @@ func (db *DB) Stats() Stats {
 }
 
 // entered tells of a unit of work in the scope that c asks for.
-func (db *DB) entered(ctx context.Context, u *unit, c *scopeContext) {
+func (db *DB) entered(ctx context.Context, u *unitOfWork, c *scopeContext) {
 	h := &db.cfg.Hooks
 	if c.site != nil {
 		db.switched(ctx, c)
@@ -124,7 +124,7 @@ func (db *DB) switched(ctx context.Context, c *scopeContext) {
 	}
 }
 
-func (db *DB) left(u *unit, closed bool) {
+func (db *DB) left(u *unitOfWork, closed bool) {
 	if h := db.cfg.Hooks.Left; h != nil && u.ctx != nil {
 		h(u.ctx, LeftData{Schema: u.scope.schema, PID: u.pid, Closed: closed})
 	}
