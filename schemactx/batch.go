@@ -351,9 +351,9 @@ func (br *batchResults) finish() {
 		br.err = err
 	}
 	if br.err != nil {
-		br.db.failed(br.ctx, br.scope.schema, "", br.err)
+		br.db.statementFailure(br.ctx, br.scope.schema, "", br.err)
 	}
-	br.db.ran(br.ctx, br.scope.schema, len(br.batch.QueuedQueries), br.err)
+	br.db.statementEnd(br.ctx, br.scope.schema, len(br.batch.QueuedQueries), br.err)
 	if br.tx != nil {
 		br.err = br.tx.after(br.kind, br.err)
 	}

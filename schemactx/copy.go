@@ -61,9 +61,9 @@ func (c *copyFrom) run(ctx context.Context) (int64, error) {
 	}
 	tag, err := c.copy(ctx)
 	if err != nil {
-		c.db.failed(ctx, c.scope.schema, "", err)
+		c.db.statementFailure(ctx, c.scope.schema, "", err)
 	}
-	c.db.ran(ctx, c.scope.schema, 1, err)
+	c.db.statementEnd(ctx, c.scope.schema, 1, err)
 	if c.tx != nil {
 		err = c.tx.after(c.kind(), err)
 	}

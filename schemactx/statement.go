@@ -189,9 +189,9 @@ func (s *statement) finish(tag pgconn.CommandTag, err error) error {
 		s.destroy()
 	}
 	if err != nil {
-		s.db.failed(s.ctx, s.scope.schema, s.input.sql, err)
+		s.db.statementFailure(s.ctx, s.scope.schema, s.input.sql, err)
 	}
-	s.db.ran(s.ctx, s.scope.schema, 1, err)
+	s.db.statementEnd(s.ctx, s.scope.schema, 1, err)
 	if s.tx != nil {
 		err = s.tx.after(s.input.kind, err)
 	}

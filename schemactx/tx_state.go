@@ -144,7 +144,7 @@ func (st *txState) commit(ctx context.Context) error {
 		st.unit.destroy()
 	}
 	if err != nil {
-		st.unit.db.failed(ctx, st.unit.scope.schema, commitSQL, err)
+		st.unit.db.statementFailure(ctx, st.unit.scope.schema, commitSQL, err)
 	}
 	st.end()
 	return err

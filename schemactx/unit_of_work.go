@@ -56,7 +56,7 @@ func (u *unitOfWork) open(ctx context.Context, db *DB) error {
 		return err
 	}
 	*u = unitOfWork{db: db, scope: sc, settings: settings, name: db.requestName(ctx, sc)}
-	if db.cfg.Hooks.Entered != nil {
+	if db.cfg.Hooks.ScopeStart != nil {
 		u.asked = time.Now()
 	}
 	done := false
@@ -78,7 +78,7 @@ func (u *unitOfWork) open(ctx context.Context, db *DB) error {
 		u.state.last = sc.schema
 		db.stats.switches.Add(1)
 	}
-	db.entered(ctx, u, c)
+	db.scopeStart(ctx, u, c)
 	done = true
 	return nil
 }
@@ -162,7 +162,7 @@ func (u *unitOfWork) release() {
 	u.lease, u.login, u.lane, u.semaphore = nil, nil, nil, nil
 	if lease != nil {
 		closed := u.conn.IsClosed() // after Release the connection may be another unit's
-		defer func() { u.db.left(u, closed) }()
+		defer func() { u.db.scopeEnd(u, closed) }()
 	}
 	defer gate.leave()
 	defer lane.leave()

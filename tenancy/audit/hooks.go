@@ -118,9 +118,9 @@ func stepEntry(data tenancy.StepData) Entry {
 // is held. For a switch that must not be lost there is [Log.Write] before it.
 func (l *Log) SchemaHooks(next schemactx.Hooks) schemactx.Hooks {
 	hooks := next
-	hooks.Switched = func(ctx context.Context, data schemactx.SwitchedData) {
-		if next.Switched != nil {
-			next.Switched(ctx, data)
+	hooks.SchemaSwitch = func(ctx context.Context, data schemactx.SchemaSwitch) {
+		if next.SchemaSwitch != nil {
+			next.SchemaSwitch(ctx, data)
 		}
 		l.record(ctx, Entry{Schema: data.Schema, Action: ExplicitSwitch, Details: map[string]any{
 			"from": data.From,
@@ -130,9 +130,9 @@ func (l *Log) SchemaHooks(next schemactx.Hooks) schemactx.Hooks {
 			"line": data.Line,
 		}})
 	}
-	hooks.Failed = func(ctx context.Context, data schemactx.FailedData) {
-		if next.Failed != nil {
-			next.Failed(ctx, data)
+	hooks.StatementFailure = func(ctx context.Context, data schemactx.StatementFailure) {
+		if next.StatementFailure != nil {
+			next.StatementFailure(ctx, data)
 		}
 		if own, _ := ctx.Value(internalKey{}).(bool); own || stateOf(data.Err) != stateInsufficientRights {
 			return // its own failures would lead to more of them
