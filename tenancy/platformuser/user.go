@@ -24,7 +24,8 @@ type User struct {
 // Disabled reports whether the user is disabled and must not log in.
 func (u User) Disabled() bool { return !u.DisabledAt.IsZero() }
 
-// The row of a disabled user keeps its hash, but it is not read. So a login that does not ask for Disabled fails too.
+// The row of a disabled user keeps its hash, but it is not read. So a login that does not ask for
+// Disabled fails too.
 const userColumns = `u.id, u.email, u.name, case when u.disabled_at is null then u.password_hash else '' end,
 	u.disabled_at, u.created_at, u.updated_at, u.version`
 
@@ -107,11 +108,12 @@ func (c Changes) validate() (Changes, error) {
 
 // Filter says which users to list. The zero value means all, from the beginning.
 type Filter struct {
-	// After is the id after which the page begins: Next of the page before. Default: 0, the first page.
+	// After is the id after which the page begins: Next of the page before. Default: 0, the first
+	// page.
 	After int64
 
-	// Limit is the largest number of users in the page. Default: [tenancy.DefaultPageSize]. A negative limit and one above
-	// [tenancy.MaxPageSize] is a [tenancy.FieldError].
+	// Limit is the largest number of users in the page. Default: [tenancy.DefaultPageSize]. A negative
+	// limit and one above [tenancy.MaxPageSize] is a [tenancy.FieldError].
 	Limit int
 }
 
