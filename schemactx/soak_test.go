@@ -47,8 +47,8 @@ type soak struct {
 	killed  atomic.Int64              // sessions
 }
 
-// soakOperations returns how many operations there are. CI does most of them on the newest version, where it runs without
-// the race detector: with it, 100,000 take minutes.
+// soakOperations returns how many operations there are. CI does most of them on the newest version,
+// where it runs without the race detector: with it, 100,000 take minutes.
 func soakOperations(t *testing.T) int64 {
 	t.Helper()
 	switch {
