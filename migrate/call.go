@@ -38,8 +38,8 @@ const (
 func (t target) settings(local string) call { return t.settingsWith(local, t.cfg.newSchema) }
 
 // settingsWith is settings for a transaction that need not wait for the disk: one of a schema that
-// no session uses yet, or one behind which another follows in the same message. The last one waits, and
-// the server writes its log in order: a crash takes back the last files and no others.
+// no session uses yet, or one behind which another follows in the same message. The last one waits,
+// and the server writes its log in order: a crash takes back the last files and no others.
 func (t target) settingsWith(local string, async bool) call {
 	sql := "select set_config('search_path', $1, " + local + "), set_config('lock_timeout', $2, " + local +
 		"), set_config('client_min_messages', 'warning', " + local + ")"
@@ -54,7 +54,12 @@ func (t target) timeout(local string) []call {
 	if t.cfg.StatementTimeout == 0 {
 		return nil
 	}
-	return []call{{sql: "select set_config('statement_timeout', $1, " + local + ")", args: []string{milliseconds(t.cfg.StatementTimeout)}}}
+	return []call{
+		{
+			sql:  "select set_config('statement_timeout', $1, " + local + ")",
+			args: []string{milliseconds(t.cfg.StatementTimeout)},
+		},
+	}
 }
 
 // open returns the calls that begin a transaction, take the schema's lock unless the session has
@@ -117,7 +122,8 @@ func (t target) finish(s state, grantees []string, steps []step, last bool) []ca
 			calls = append(calls, call{sql: "set local synchronous_commit to off"})
 		}
 		calls = append(calls, t.transaction(s, part)...)
-		if (more || !last || t.cfg.Lock == LockTable) && slices.ContainsFunc(part, func(st step) bool { return !st.keepsSession(s.start) }) {
+		if (more || !last || t.cfg.Lock == LockTable) &&
+			slices.ContainsFunc(part, func(st step) bool { return !st.keepsSession(s.start) }) {
 			calls = append(calls, clean(s.start)...)
 		}
 		s.did(part)
@@ -158,9 +164,12 @@ func (t target) unchanged(s state) call {
 	for _, a := range s.applied {
 		versions = append(versions, strconv.FormatInt(a.version, 10))
 	}
-	return call{guard: true, sql: `select 1 / (coalesce(array_agg(version_id order by id), '{}') = '{` + strings.Join(versions, ",") + `}')::int
+	return call{
+		guard: true,
+		sql: `select 1 / (coalesce(array_agg(version_id order by id), '{}') = '{` + strings.Join(versions, ",") + `}')::int
 		from (select distinct on (version_id) id, version_id, is_applied from ` + t.table + ` where version_id <> 0 order by version_id, id desc) v
-		where is_applied`}
+		where is_applied`,
+	}
 }
 
 // transaction returns the calls that run steps in the open transaction, write them down and commit.
@@ -227,7 +236,10 @@ func (t target) record(s state, steps []step) []call {
 			versions = append(versions, strconv.FormatInt(steps[i].m.version, 10))
 		}
 		if dir == Down {
-			calls = append(calls, call{sql: "delete from " + t.table + " where version_id in (" + strings.Join(versions, ", ") + ")"})
+			calls = append(
+				calls,
+				call{sql: "delete from " + t.table + " where version_id in (" + strings.Join(versions, ", ") + ")"},
+			)
 		} else {
 			end := ", true, " + timestamp(s.now) + ")"
 			rows := "(" + strings.Join(versions, end+", (") + end

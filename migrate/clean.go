@@ -29,7 +29,8 @@ const (
 // hooked reports whether a program's hooks may have set something on the connections of a pool.
 func hooked(pool *pgxpool.Pool) bool {
 	cfg := pool.Config()
-	return cfg.AfterConnect != nil || cfg.ConnConfig.AfterConnect != nil || cfg.PrepareConn != nil || cfg.BeforeAcquire != nil //nolint:staticcheck // a program may still use it
+	return cfg.AfterConnect != nil || cfg.ConnConfig.AfterConnect != nil || cfg.PrepareConn != nil ||
+		cfg.BeforeAcquire != nil //nolint:staticcheck // a program may still use it
 }
 
 // sessionCall returns the call that reads the settings of a session.

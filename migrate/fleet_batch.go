@@ -10,9 +10,10 @@ import (
 	"github.com/oryne/pgtenant/internal/schemalock"
 )
 
-// batch is some schemas that a worker migrates under locks of its session: taken in one statement, held from the reading of the
-// versions to the last commit, so that no transaction has to take a lock or look again. The transactions are a pipeline, one
-// behind the other without a wait in between. Whatever happens to the connection, the locks and what is not committed end together.
+// batch is some schemas that a worker migrates under locks of its session: taken in one statement,
+// held from the reading of the versions to the last commit, so that no transaction has to take a
+// lock or look again. The transactions are a pipeline, one behind the other without a wait in
+// between. Whatever happens to the connection, the locks and what is not committed end together.
 type batch struct {
 	w      *worker
 	q      *queue
@@ -87,7 +88,8 @@ func (b *batch) enter(ctx context.Context, members []member) error {
 	return nil
 }
 
-// lock takes the locks that are free. A schema that another runner has is put behind all others, or waited for if it was already.
+// lock takes the locks that are free. A schema that another runner has is put behind all others, or
+// waited for if it was already.
 func (b *batch) lock(ctx context.Context, members []member) ([]*member, error) {
 	var names []string
 	for _, m := range members {
@@ -141,8 +143,8 @@ func (b *batch) leave(ctx context.Context) {
 	}
 }
 
-// send sends the transactions of all groups, and takes them off the list as they end, and gives the locks back. Behind a
-// transaction that fails nothing is done.
+// send sends the transactions of all groups, and takes them off the list as they end, and gives the
+// locks back. Behind a transaction that fails nothing is done.
 func (b *batch) send(ctx, work context.Context) {
 	r := b.w.f.r
 	var calls []batchCall

@@ -14,8 +14,8 @@ type versionRow struct {
 	stamp       int64 // tstamp in microseconds, as in a state; 0: none
 }
 
-// lineage is what many version tables say: the same versions in the same order. Of thousands of schemas
-// there are a few lineages, so that what is pending is computed a few times.
+// lineage is what many version tables say: the same versions in the same order. Of thousands of
+// schemas there are a few lineages, so that what is pending is computed a few times.
 type lineage struct {
 	rows      string // the rows as an array's text: version, or -1 - version where it is not applied; by id
 	state     state  // without times and checksums

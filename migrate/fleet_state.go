@@ -18,11 +18,12 @@ type SchemaState struct {
 	Err     error   // why nothing may be done, or nil
 }
 
-// Fleet goes over the schemas of list, in its order, and says where each stands: those of the tenant set that are
-// behind, and those that [Runner.UpAll] would not touch. At the end it tells of strays. It changes nothing and
-// reads a few hundred schemas at a time, in two queries whose cost does not grow with the number of other schemas. Two
-// connections of the pool are in use while it goes on, also in the body of the loop. Only names in trouble and four
-// bytes of each other schema are kept. A last error is that of the list or the connection.
+// Fleet goes over the schemas of list, in its order, and says where each stands: those of the
+// tenant set that are behind, and those that [Runner.UpAll] would not touch. At the end it tells of
+// strays. It changes nothing and reads a few hundred schemas at a time, in two queries whose cost
+// does not grow with the number of other schemas. Two connections of the pool are in use while it
+// goes on, also in the body of the loop. Only names in trouble and four bytes of each other schema
+// are kept. A last error is that of the list or the connection.
 func (r *Runner) Fleet(ctx context.Context, list List) iter.Seq2[SchemaState, error] {
 	return func(yield func(SchemaState, error) bool) {
 		s := &survey{r: r, lines: r.lineages(), seen: newSeenSchemas()}
@@ -46,8 +47,8 @@ func (r *Runner) Fleet(ctx context.Context, list List) iter.Seq2[SchemaState, er
 	}
 }
 
-// States says where some schemas stand, in their order, as [Runner.Fleet] does for a list of all: strays are not looked
-// for. A schema that is named twice is returned once.
+// States says where some schemas stand, in their order, as [Runner.Fleet] does for a list of all:
+// strays are not looked for. A schema that is named twice is returned once.
 func (r *Runner) States(ctx context.Context, schemas ...string) ([]SchemaState, error) {
 	var states []SchemaState
 	s := &survey{r: r, lines: r.lineages(), seen: newSeenSchemas()}
@@ -71,8 +72,8 @@ func (m *member) state() SchemaState {
 	return st
 }
 
-// strays calls visit for each schema with a version table that was not met and that no session is at work on. Where
-// there are any the list is read again: one may have been made meanwhile.
+// strays calls visit for each schema with a version table that was not met and that no session is
+// at work on. Where there are any the list is read again: one may have been made meanwhile.
 func (s *survey) strays(ctx context.Context, list List, visit func(schema string) error) error {
 	found, err := s.unmet(ctx)
 	if err == nil && len(found) > 0 {

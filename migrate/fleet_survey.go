@@ -15,11 +15,12 @@ import (
 )
 
 const (
-	// surveyChunk is how many schemas are read at a time: their version tables are locked for reading until
-	// the last of them is read, and the lock table has room for 6,400 by default.
+	// surveyChunk is how many schemas are read at a time: their version tables are locked for reading
+	// until the last of them is read, and the lock table has room for 6,400 by default.
 	surveyChunk = 250
 
-	// surveyAtOnce is how many chunks are read at a time, at least: the server fills one while the other is decoded.
+	// surveyAtOnce is how many chunks are read at a time, at least: the server fills one while the
+	// other is decoded.
 	surveyAtOnce = 2
 )
 
@@ -423,11 +424,19 @@ func (m *member) verdict(r *Runner) error {
 
 // unmet returns the schemas with a version table that the roster does not have.
 func (s *survey) unmet(ctx context.Context) (map[string]struct{}, error) {
-	rows, err := s.r.pool.Query(ctx, `select c.oid, n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+	rows, err := s.r.pool.Query(
+		ctx,
+		`select c.oid, n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace
 		where c.relname = $1::text::name and n.nspname not in ('public', $5)
 		and not exists (select from unnest($2::oid[]) met (oid) where met.oid = c.oid)
 		and not (starts_with(n.nspname::text, $3) and obj_description(n.oid, 'pg_namespace') = $4)`,
-		pgx.QueryExecModeExec, s.r.cfg.Table, s.seen.met(), schemalock.ScratchPrefix, schemalock.ScratchComment, s.r.cfg.SharedSchema)
+		pgx.QueryExecModeExec,
+		s.r.cfg.Table,
+		s.seen.met(),
+		schemalock.ScratchPrefix,
+		schemalock.ScratchComment,
+		s.r.cfg.SharedSchema,
+	)
 	if err != nil {
 		return nil, fmt.Errorf("look for strays: %w", err)
 	}

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// migrateOne brings a schema up to date. Where a lock is in the way it does not wait for more than one timeout: the
-// schema is to be tried again when the others are done, with as many retries as the configuration says.
+// migrateOne brings a schema up to date. Where a lock is in the way it does not wait for more than
+// one timeout: the schema is to be tried again when the others are done, with as many retries as
+// the configuration says.
 func (w *worker) migrateOne(ctx context.Context, m *member) (res Result, again bool) {
 	r := w.f.r
 	once := !m.retried && r.cfg.LockRetries > 0
@@ -82,7 +83,8 @@ func (r *Runner) withoutRetries() *Runner {
 	return &once
 }
 
-// mayRunAgain reports whether an error is one of a lock, and not of a migration that may have left something.
+// mayRunAgain reports whether an error is one of a lock, and not of a migration that may have left
+// something.
 func (r *Runner) mayRunAgain(err error) bool {
 	var failure *Error
 	if errors.As(err, &failure) {

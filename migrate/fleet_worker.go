@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// worker is one of those that migrate the schemas of a fleet. It keeps a connection, as long as nothing goes wrong.
+// worker is one of those that migrate the schemas of a fleet. It keeps a connection, as long as
+// nothing goes wrong.
 type worker struct {
 	f         *fleet
 	s         *session
@@ -13,15 +14,16 @@ type worker struct {
 	perSchema time.Duration // what a schema took lately; 0: not known yet
 }
 
-// connectionServes is how many schemas a connection is used for: the server keeps what it knows of each table until
-// the connection ends, some 20 kB.
+// connectionServes is how many schemas a connection is used for: the server keeps what it knows of
+// each table until the connection ends, some 20 kB.
 const connectionServes = 500
 
 const (
 	// batchMost is how many schemas are locked and sent at a time, at most.
 	batchMost = 32
 
-	// batchTime is for how long: that much is under way when a run is told to stop, and others find it locked.
+	// batchTime is for how long: that much is under way when a run is told to stop, and others find it
+	// locked.
 	batchTime = 50 * time.Millisecond
 
 	// batchLeast is for how long even when the rest could be shared out in smaller parts.
@@ -68,8 +70,8 @@ func (w *worker) process() uint32 {
 	return w.s.pg().PID()
 }
 
-// querier is the connection, if there is one: to wait for another with it in hand would be to wait for ever where all
-// workers do.
+// querier is the connection, if there is one: to wait for another with it in hand would be to wait
+// for ever where all workers do.
 func (w *worker) querier() querier {
 	if w.s != nil {
 		return w.s.conn()
@@ -85,8 +87,9 @@ func (w *worker) release(ctx context.Context) {
 	}
 }
 
-// room returns how many of so many schemas to take at a time: as many as are done in [batchTime], going by the last, and no more
-// than leaves something for the others, but for what is done in [batchLeast].
+// room returns how many of so many schemas to take at a time: as many as are done in [batchTime],
+// going by the last, and no more than leaves something for the others, but for what is done in
+// [batchLeast].
 func (w *worker) batchSize(todo int) int {
 	share := w.f.opts.PerTransaction
 	if w.f.r.cfg.Lock == LockTable || w.perSchema == 0 {

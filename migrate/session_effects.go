@@ -130,5 +130,6 @@ func (st step) keepsSession(start sessionStart) bool {
 	if st.ran {
 		return true
 	}
-	return !st.isGo() && !st.noTx() && !start.triggers && !slices.ContainsFunc(st.statements(), func(s statement) bool { return !s.keepsSession })
+	return !st.isGo() && !st.noTx() && !start.triggers &&
+		!slices.ContainsFunc(st.statements(), func(s statement) bool { return !s.keepsSession })
 }
