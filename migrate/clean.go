@@ -57,7 +57,7 @@ func readStart(rows [][][]byte) sessionStart {
 // clean returns the calls that take from a session whatever a migration may have left on it,
 // between two transactions, so that the next file and the next schema begin as on a new connection.
 // Nothing tells from a statement's text what the functions do that it calls, so all of it is done
-// behind every step that is not inert. It is a transaction of its own: what runs at COMMIT has run,
+// behind every step that may change its session. It is a transaction of its own: what runs at COMMIT has run,
 // and in one message the next BEGIN would else make one transaction of both. Advisory locks are not
 // given back: one is the runner's own; the connection ends them.
 func clean(start sessionStart) []call {

@@ -15,8 +15,8 @@ import (
 
 const serializable = "create table level%s as select current_setting('transaction_isolation') as level;"
 
-// openings are files whose transaction is serializable, each in another way.
-var openings = map[string]string{
+// prologues are files whose transaction is serializable, each in another way.
+var prologues = map[string]string{
 	"SET TRANSACTION":            "set transaction isolation level serializable;",
 	"with other modes":           "SET TRANSACTION READ WRITE, ISOLATION LEVEL SERIALIZABLE, NOT DEFERRABLE;",
 	"SET LOCAL TRANSACTION":      "set local transaction isolation level serializable;",
@@ -32,7 +32,7 @@ var openings = map[string]string{
 // What has to come before the first query of a transaction comes before those of the runner, too.
 func TestSetTransactionIsTheFirstOfItsTransaction(t *testing.T) {
 	t.Parallel()
-	for name, set := range openings {
+	for name, set := range prologues {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := setup(t)
