@@ -40,8 +40,8 @@ func (f *fixture) guideRelease(t *testing.T, n int) *migrate.Runner {
 	})
 }
 
-// At each release of the guide the program before it still serves tenants that are migrated, up to the last, and the
-// program before that one does not from the second on.
+// At each release of the guide the program before it still serves tenants that are migrated, up to
+// the last, and the program before that one does not from the second on.
 func TestTheReleasesOfTheGuideToDeployments(t *testing.T) {
 	t.Parallel()
 	f := setup(t, "school")
