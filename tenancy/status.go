@@ -9,13 +9,13 @@ import (
 // MaxReasonLen is the longest reason of a suspension or a maintenance, in characters.
 const MaxReasonLen = 500
 
-// MaintenanceParams say what to tell those who are refused meanwhile.
+// MaintenanceParams say what clients are told during a maintenance.
 type MaintenanceParams struct {
 	// Reason is one line for people, of at most [MaxReasonLen] characters. Default: none.
 	Reason string
 
-	// Until is when the maintenance is expected to end, in the future. It is told to clients, and ends nothing.
-	// Default: nobody knows.
+	// Until is when the maintenance is expected to end, in the future. Clients are told, but the
+	// maintenance does not end by itself. Default: not known.
 	Until time.Time
 }
 
@@ -42,11 +42,12 @@ func validateReason(reason string) error {
 	return validateText("reason", reason, MaxReasonLen, "is longer than 500 characters")
 }
 
-// Suspend refuses a tenant's requests from now on, for a reason of one line, which may be empty. Requests that run
-// already go on to their ends. A tenant that is suspended already gets the new reason; one in maintenance leaves it.
+// Suspend has a tenant's requests refused, for a reason of one line, which may be empty. Requests
+// that run already are not ended. A suspended tenant gets the new reason. For a tenant in
+// maintenance the maintenance is over.
 //
-// The error is a [FieldError] of the reason, [ErrNotFound], or a [StatusError], and nothing was changed; or a
-// [StepError].
+// The error is a [FieldError] of the reason, [ErrNotFound], or a [StatusError], and nothing was
+// changed; or a [StepError].
 func (m *Manager) Suspend(ctx context.Context, slug, reason string) (Tenant, error) {
 	if err := validateReason(reason); err != nil {
 		return Tenant{}, err
@@ -54,16 +55,17 @@ func (m *Manager) Suspend(ctx context.Context, slug, reason string) (Tenant, err
 	return m.setStatus(ctx, OpSuspend, slug, "status = 'suspended', reason = $2, until = null", reason)
 }
 
-// Activate ends a tenant's suspension. For a tenant that is active it changes nothing and is no error. One in
-// maintenance is a [StatusError], see [Manager.EndMaintenance]. Other errors are as for [Manager.Suspend]. An exchange of its
-// schemas that was cut off ([Staging.Replace], [Manager.RevertReplacement]) is ended first.
+// Activate ends a tenant's suspension. For a tenant that is active it changes nothing and is no
+// error. One in maintenance is a [StatusError], see [Manager.EndMaintenance]. Other errors are as
+// for [Manager.Suspend]. An exchange of its schemas that was cut off ([Staging.Replace],
+// [Manager.RevertReplacement]) is ended first.
 func (m *Manager) Activate(ctx context.Context, slug string) (Tenant, error) {
 	return m.serve(ctx, OpActivate, slug)
 }
 
-// StartMaintenance has a tenant's requests come again later. A tenant that is in maintenance already gets the new reason
-// and time. A suspended tenant is a [StatusError]: it is refused already, and stays so. Other errors are as for
-// [Manager.Suspend].
+// StartMaintenance has a tenant's requests refused with 503, so that clients try again later. A
+// tenant in maintenance gets the new reason and time. A suspended tenant is a [StatusError] and
+// stays suspended. Other errors are as for [Manager.Suspend].
 func (m *Manager) StartMaintenance(ctx context.Context, slug string, p MaintenanceParams) (Tenant, error) {
 	if err := p.validate(); err != nil {
 		return Tenant{}, err
@@ -89,9 +91,10 @@ func (m *Manager) startMaintenance(ctx context.Context, t *Tenant, reason string
 		reason, until)
 }
 
-// EndMaintenance serves a tenant again that was in maintenance. For a tenant that is active it changes nothing and is no
-// error. One that was suspended meanwhile is a [StatusError] and stays suspended. Other errors are as for
-// [Manager.Suspend]. An exchange of its schemas that was cut off is ended first, as in [Manager.Activate].
+// EndMaintenance serves a tenant again that was in maintenance. For a tenant that is active it
+// changes nothing and is no error. One that was suspended meanwhile is a [StatusError] and stays
+// suspended. Other errors are as for [Manager.Suspend]. An exchange of its schemas that was cut off
+// is ended first, as in [Manager.Activate].
 func (m *Manager) EndMaintenance(ctx context.Context, slug string) (Tenant, error) {
 	return m.serve(ctx, OpEndMaintenance, slug)
 }
@@ -116,9 +119,10 @@ func (m *Manager) setStatus(ctx context.Context, op Op, slug, set string, args .
 	})
 }
 
-// Serveable returns nil if the tenant's status allows requests, else an [InactiveError]. For a nil tenant it returns
-// [ErrUnknownHost]. The handler of package tenanthttp refuses requests with the same error. A program that does not
-// serve with net/http calls it, then its Admit, and then puts the tenant into the context:
+// Serveable returns nil if the tenant's status allows requests, else an [InactiveError]. For a nil
+// tenant it returns [ErrUnknownHost]. The handler of package tenanthttp refuses requests with the
+// same error. A program that does not serve with net/http calls it, then its Admit, and then puts
+// the tenant into the context:
 //
 //	err := tenancy.Serveable(t)
 //	if err == nil {
