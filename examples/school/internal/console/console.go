@@ -137,7 +137,8 @@ func (c *console) address(host string) string {
 	return "http://" + host + "/"
 }
 
-// patience is for what takes longer than a page may: a copy of a large school. It goes on to its end when the browser does not wait.
+// patience is for what takes longer than a page may: a copy of a large school. It goes on to its
+// end when the browser does not wait.
 const patience = 10 * time.Minute
 
 func patient(w http.ResponseWriter, r *http.Request) (context.Context, context.CancelFunc) {

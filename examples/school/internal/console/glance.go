@@ -22,7 +22,8 @@ func look(g prometheus.Gatherer) (glance, error) {
 	return all, nil
 }
 
-// sum adds up the series that have all of the labels, given as name and value. ok is false where there is none.
+// sum adds up the series that have all of the labels, given as name and value. ok is false where
+// there is none.
 func (g glance) sum(name string, labels ...string) (total float64, ok bool) {
 	for _, m := range g[name] {
 		if !has(m, labels) {

@@ -12,17 +12,42 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// known are the errors whose own words are for staff, who may know what is behind them.
+// known are the errors whose text staff see. Other errors go to the log.
 var known = []error{
-	tenancy.ErrNotFound, tenancy.ErrSlugTaken, tenancy.ErrDomainTaken, tenancy.ErrStatus, tenancy.ErrConflict, tenancy.ErrRenaming,
-	tenancy.ErrDomainNotFound, tenancy.ErrPrimaryDomain, tenancy.ErrNotVerified, tenancy.ErrNothingAside,
-	tenancy.ErrReplaced, tenancy.ErrDropDisabled, tenancy.ErrDropToken, tenancy.ErrDropExpired, tenancy.ErrDropRequest,
-	tenancy.ErrDropNotApproved, tenancy.ErrOwnApproval, tenancy.ErrNoFreshBackup,
-	backup.ErrNotFound, backup.ErrUnsupported, backup.ErrDrift, backup.ErrChanged, backup.ErrVersions, backup.ErrMismatch, backup.ErrRows,
-	backup.ErrOtherTenant, backup.ErrContent, staff.ErrCode, staff.ErrThrottled, migrate.ErrSchemaMissing,
+	tenancy.ErrNotFound,
+	tenancy.ErrSlugTaken,
+	tenancy.ErrDomainTaken,
+	tenancy.ErrStatus,
+	tenancy.ErrConflict,
+	tenancy.ErrRenaming,
+	tenancy.ErrDomainNotFound,
+	tenancy.ErrPrimaryDomain,
+	tenancy.ErrNotVerified,
+	tenancy.ErrNothingAside,
+	tenancy.ErrReplaced,
+	tenancy.ErrDropDisabled,
+	tenancy.ErrDropToken,
+	tenancy.ErrDropExpired,
+	tenancy.ErrDropRequest,
+	tenancy.ErrDropNotApproved,
+	tenancy.ErrOwnApproval,
+	tenancy.ErrNoFreshBackup,
+	backup.ErrNotFound,
+	backup.ErrUnsupported,
+	backup.ErrDrift,
+	backup.ErrChanged,
+	backup.ErrVersions,
+	backup.ErrMismatch,
+	backup.ErrRows,
+	backup.ErrOtherTenant,
+	backup.ErrContent,
+	staff.ErrCode,
+	staff.ErrThrottled,
+	migrate.ErrSchemaMissing,
 }
 
-// words says what went wrong: what people can do something about as it is, the rest in the program's log.
+// words returns the text of an error for staff. An error that staff can do nothing about goes to
+// the log.
 func (c *console) words(r *http.Request, err error) string {
 	var field *tenancy.FieldError
 	if errors.As(err, &field) {
@@ -38,17 +63,18 @@ func (c *console) words(r *http.Request, err error) string {
 		}
 	}
 	c.Logger.ErrorContext(r.Context(), "console", slog.String("path", r.URL.Path), slog.Any("error", err))
-	return "That did not work. The program's log says why; it can be tried again."
+	return "The action failed. The program's log says why. You can try again."
 }
 
-// failed shows that a page could not be made: what is not there is 404, and the rest the program's trouble.
+// failed answers a request whose page could not be made: 404 for a missing school, 422 for an
+// invalid field, otherwise the page for an error of the program.
 func (c *console) failed(w http.ResponseWriter, r *http.Request, err error) {
 	var field *tenancy.FieldError
 	switch {
 	case errors.Is(err, tenancy.ErrNotFound), errors.Is(err, tenancy.ErrDropRequest):
-		c.missing(w, r, "There is no such school, or no more.")
+		c.missing(w, r, "This school does not exist.")
 	case errors.As(err, &field):
-		c.Render(w, r, http.StatusUnprocessableEntity, "missing", c.page(r, "Not a question", c.words(r, err)))
+		c.Render(w, r, http.StatusUnprocessableEntity, "missing", c.page(r, "Invalid search", c.words(r, err)))
 	default:
 		c.Broken(w, r, err)
 	}
