@@ -108,7 +108,7 @@ func (c *console) dashboard(w http.ResponseWriter, r *http.Request) {
 	c.Render(w, r, http.StatusOK, "dashboard", c.page(r, "Overview", o))
 }
 
-func (g glance) surveyed(name string) time.Time {
+func (g metricValues) surveyed(name string) time.Time {
 	return g.moment("pgtenant_survey_last_success_timestamp_seconds", "survey", name)
 }
 

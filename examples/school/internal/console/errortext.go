@@ -46,9 +46,9 @@ var known = []error{
 	migrate.ErrSchemaMissing,
 }
 
-// words returns the text of an error for staff. An error that staff can do nothing about goes to
+// errorText returns the text of an error for staff. An error that staff can do nothing about goes to
 // the log.
-func (c *console) words(r *http.Request, err error) string {
+func (c *console) errorText(r *http.Request, err error) string {
 	var field *tenancy.FieldError
 	if errors.As(err, &field) {
 		return "The " + field.Field + " " + field.Rule + "."
@@ -74,7 +74,7 @@ func (c *console) failed(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, tenancy.ErrNotFound), errors.Is(err, tenancy.ErrDropRequest):
 		c.missing(w, r, "This school does not exist.")
 	case errors.As(err, &field):
-		c.Render(w, r, http.StatusUnprocessableEntity, "missing", c.page(r, "Invalid search", c.words(r, err)))
+		c.Render(w, r, http.StatusUnprocessableEntity, "missing", c.page(r, "Invalid search", c.errorText(r, err)))
 	default:
 		c.Broken(w, r, err)
 	}
