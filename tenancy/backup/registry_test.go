@@ -109,7 +109,7 @@ func TestAScheduleOfARenewedRegistryBeginsAnew(t *testing.T) {
 	f, tenants := scheduled(t, 1)
 	c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{VerifyEvery: ages, Retention: backup.Retention{Last: 1}})
 	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1})) // backup
-	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1})) // drill
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1})) // verification
 	require.NoError(t, expectDone(t, c, backup.ScheduleReport{}))
 	original := state(t, c, tenants[0].ID, backup.RunBackup).Name
 

@@ -268,12 +268,12 @@ func TestABackupIsVerifiedInScratch(t *testing.T) {
 	require.NoError(t, err)
 	before := f.everything(t)
 	for range 2 {
-		drill, err := s.Verify(t.Context(), info.Name, backup.RestoreOptions{})
+		verification, err := s.Verify(t.Context(), info.Name, backup.RestoreOptions{})
 		require.NoError(t, err)
-		if assert.Equal(t, info.Rows, drill.Rows, "verified %+v", drill) &&
-			assert.Equal(t, 2, drill.Tables, "verified %+v", drill) &&
-			assert.Equal(t, tenant.ID, drill.Tenant.ID, "verified %+v", drill) {
-			assert.WithinDuration(t, info.TakenAt, drill.TakenAt, 0, "verified %+v", drill)
+		if assert.Equal(t, info.Rows, verification.Rows, "verified %+v", verification) &&
+			assert.Equal(t, 2, verification.Tables, "verified %+v", verification) &&
+			assert.Equal(t, tenant.ID, verification.Tenant.ID, "verified %+v", verification) {
+			assert.WithinDuration(t, info.TakenAt, verification.TakenAt, 0, "verified %+v", verification)
 		}
 	}
 	var archived bytes.Buffer

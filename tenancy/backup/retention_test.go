@@ -120,8 +120,8 @@ func TestAScheduleKeepsTheNewestAndTheOneThatWasRestored(t *testing.T) {
 	f, tenants := scheduled(t, 1)
 	c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{Retention: backup.Retention{Last: 1}, VerifyEvery: ages})
 	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1})) // backup
-	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1})) // drill
-	drilled := state(t, c, tenants[0].ID, backup.RunVerify).Name
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1})) // verification
+	verifiedName := state(t, c, tenants[0].ID, backup.RunVerify).Name
 	for range 3 {
 		f.exec(t, "public", "update public.backup_runs set slot = slot - interval '1000000 hours' where kind = 'backup'")
 		require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
@@ -132,10 +132,10 @@ func TestAScheduleKeepsTheNewestAndTheOneThatWasRestored(t *testing.T) {
 		require.NoError(t, err)
 		names = append(names, info.Name)
 	}
-	want := []string{drilled, newest}
+	want := []string{verifiedName, newest}
 	slices.Sort(want)
 	slices.Sort(names)
-	assert.NotEqual(t, newest, drilled, "left %q, want %q", names, want)
+	assert.NotEqual(t, newest, verifiedName, "left %q, want %q", names, want)
 	assert.Equal(t, want, names, "left")
 }
 

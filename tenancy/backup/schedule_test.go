@@ -181,7 +181,7 @@ func TestBackupsAreRestoredIntoScratchOnASchedule(t *testing.T) {
 	broken := state(t, c, tenants[1].ID, backup.RunBackup).Name
 	data := f.read(t, broken)
 	require.NoError(t, os.WriteFile(f.path+"/"+broken, data[:len(data)-1500], 0o600))
-	err := expectDone(t, c, backup.ScheduleReport{Due: 2, Done: 1, Failed: 1}) // drills
+	err := expectDone(t, c, backup.ScheduleReport{Due: 2, Done: 1, Failed: 1}) // verifications
 	assert.ErrorContains(t, err, broken)
 	good, bad := state(t, c, tenants[0].ID, backup.RunVerify), state(t, c, tenants[1].ID, backup.RunVerify)
 	if assert.NotEmpty(t, good.Name, "states %+v and %+v", good, bad) &&
