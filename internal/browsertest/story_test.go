@@ -25,7 +25,8 @@ func (b *browser) logIn(p *program, email string) {
 	b.sees(email, "Overview")
 }
 
-// code is a one-time code of somebody that was not used before: each is good once, and there is a new one every 30 seconds.
+// code is a one-time code of somebody that was not used before: each is good once, and there is a
+// new one every 30 seconds.
 func (p *program) code(email string) string {
 	p.t.Helper()
 	for {
@@ -50,7 +51,8 @@ func students(t *testing.T, n int) string {
 	return path
 }
 
-// From the making of a school to its end, as two members of the staff and the school's administrator do it.
+// From the making of a school to its end, as two members of the staff and the school's
+// administrator do it.
 func TestASchoolFromItsMakingToItsEnd(t *testing.T) {
 	t.Parallel()
 	chromium(t)
