@@ -24,7 +24,8 @@ func (t sqlText) sharedOnly() string {
 	switch {
 	case h.schema != "":
 		return "CREATE " + h.kind + " in schema " + h.schema + " in a migration of tenants: all tenants would share" +
-			" it, or the second one fail. Leave the schema out: unqualified names are the tenant's. What all share belongs in the shared set"
+			" it, or the second one fail. Leave the schema out: unqualified names are the tenant's." +
+			" What all share belongs in the shared set"
 	case oncePerDatabase[h.kind] && !h.repeats:
 		return "CREATE " + h.kind + " in a migration of tenants: there is only one of the name, so that the second tenant" +
 			" would fail. Move it to the shared set"
