@@ -32,7 +32,7 @@ func ExampleLogSwitches() {
 	fmt.Println(err, db.Stats().Explicit)
 
 	// Output:
-	// level=INFO msg="explicit switch of schema" to=school_b from=school_a file=example_switchlog_test.go line=25 func=schemactx_test.ExampleLogSwitches
+	// level=INFO msg="explicit switch of schema" to=school_b from=school_a file=example_switchlog_test.go line=28 func=schemactx_test.ExampleLogSwitches
 	// <nil> 1
 }
 

@@ -32,7 +32,7 @@ func (s Tenants) enter(ctx context.Context, keys []string) (context.Context, err
 	case target.Public():
 		return tenancy.NewPublicContext(ctx), nil //tenantvet:allow tenantswitch interceptors are where a call gets its tenant
 	}
-	// //tenantvet:allow tenantswitch as above: the metadata stands for it
+	//tenantvet:allow tenantswitch as above: the metadata names the tenant
 	return tenancy.NewContext(ctx, target.Tenant()), nil
 }
 

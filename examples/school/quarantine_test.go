@@ -113,8 +113,8 @@ func TestOneSchoolThatCannotBeMigratedKeepsNoOtherOut(t *testing.T) {
 	console("/admin/tenants/").expect(t, 200, "in quarantine: failed", "in quarantine: newer")
 	console("/admin/tenants/schoola").expect(t, 200, "In quarantine: failed", "already exists")
 	console("/admin/tenants/schoolc").expect(t, 200, "In quarantine: newer")
-	console("/admin/tenants/elm").expect(t, 200, "up to date", "1 edited since")
-	console("/admin/migrations").expect(t, 200, "files were edited since they were applied: 1")
+	console("/admin/tenants/elm").expect(t, 200, "up to date", "1 edited after they were applied")
+	console("/admin/migrations").expect(t, 200, "files edited after they were applied: 1")
 	p.ask(t, "GET", "localhost", "/metrics", "").expect(t, 200,
 		`pgtenant_quarantined_tenants{reason="newer"} 1`, `pgtenant_refused_requests_total{reason="quarantined"}`)
 

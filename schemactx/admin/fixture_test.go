@@ -65,28 +65,6 @@ func (f *fixture) open(t *testing.T, cfg schemactx.Config, conns int32) *schemac
 	return db
 }
 
-// openMode returns a DB of the runtime login with one connection and that default mode.
-func (f *fixture) openMode(t *testing.T, mode pgx.QueryExecMode) *schemactx.DB {
-	t.Helper()
-	cfg, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Runtime(), runtimePassword))
-	require.NoError(t, err)
-	cfg.MaxConns = 1
-	cfg.ConnConfig.DefaultQueryExecMode = mode
-	return f.openWith(t, cfg, schemactx.Config{})
-}
-
-// openWith returns a DB on a pool of that configuration.
-func (f *fixture) openWith(t *testing.T, pool *pgxpool.Config, cfg schemactx.Config) *schemactx.DB {
-	t.Helper()
-	p, err := pgxpool.NewWithConfig(context.Background(), pool)
-	require.NoError(t, err)
-	t.Cleanup(p.Close)
-	cfg.Roles = f.roles
-	db, err := schemactx.New(p, cfg)
-	require.NoError(t, err)
-	return db
-}
-
 func (f *fixture) provision(t *testing.T, schema string) {
 	t.Helper()
 	_, err := admin.Provision(t.Context(), f.owner, f.roles, schema)

@@ -79,10 +79,12 @@ func TestADropIsNotSatisfiedByAnotherRegistrysBackup(t *testing.T) {
 	t.Parallel()
 	production, staging := shared(t)
 	backUp(t, production.service(t, backup.Config{}), "t1")
-	guarded, err := tenancy.New(staging.owner, tenancy.Config{Migrator: staging.runner, Roles: staging.roles,
+	guarded, err := tenancy.New(staging.owner, tenancy.Config{
+		Migrator: staging.runner, Roles: staging.roles,
 		Drop: tenancy.DropConfig{
 			Enabled: true, Backups: backup.Freshness{Store: staging.dir},
-		}})
+		},
+	})
 	require.NoError(t, err)
 	drop := func() error {
 		r, err := guarded.RequestDrop(t.Context(), "t1", "ada")

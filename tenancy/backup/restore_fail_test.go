@@ -55,8 +55,10 @@ func TestARestoreThatFailsLeavesNothingBehind(t *testing.T) {
 		err := run(t.Context(), &failingReader{bytes.NewReader(archived.Bytes()), part, storage}, nil)
 		assert.ErrorIs(t, err, storage)
 	}
-	for _, kind := range []backup.EventKind{backup.EventBuilding, backup.EventLoaded, backup.EventChecking,
-		backup.EventSwitching} {
+	for _, kind := range []backup.EventKind{
+		backup.EventBuilding, backup.EventLoaded, backup.EventChecking,
+		backup.EventSwitching,
+	} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		err := run(ctx, bytes.NewReader(archived.Bytes()), func(_ context.Context, e backup.Event) {
 			if e.Kind == kind {
@@ -150,8 +152,10 @@ func TestDriftedDataIsRestoredAsFarAsItFits(t *testing.T) {
 	f.exec(t, f.schema(t, "north"), "alter table notes add column extra text default 'x'")
 	info, err = s.Backup(t.Context(), "north", backup.BackupOptions{Drift: backup.DriftRecord})
 	require.NoError(t, err)
-	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Slug: "new", Domain: "new.example.com",
-		Drift: backup.DriftRecord})
+	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{
+		Slug: "new", Domain: "new.example.com",
+		Drift: backup.DriftRecord,
+	})
 	assert.ErrorIs(t, err, backup.ErrMismatch) // what is in excess would be lost
 }
 
@@ -218,8 +222,10 @@ func TestEditedMigrationsAreRestoredAsTheRunnersPolicySays(t *testing.T) {
 	expectEdited(t, err)
 	_, err = s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "other", Domain: "other.example.com"})
 	expectEdited(t, err)
-	_, err = s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "other", Domain: "other.example.com",
-		Edited: backup.EditedAllow})
+	_, err = s.Clone(t.Context(), "north", backup.CloneOptions{
+		Slug: "other", Domain: "other.example.com",
+		Edited: backup.EditedAllow,
+	})
 	require.NoError(t, err)
 	f.expectContent(t, "other", before)
 	recorded, err := s.Backup(t.Context(), "north", backup.BackupOptions{Drift: backup.DriftRecord})

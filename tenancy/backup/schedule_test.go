@@ -110,8 +110,10 @@ func TestAKilledScheduleGoesOnInAnother(t *testing.T) {
 		runSchedule(t)
 		return
 	}
-	for _, when := range []backup.EventKind{backup.EventStarted, backup.EventTable, backup.EventWritten,
-		backup.EventVerified} {
+	for _, when := range []backup.EventKind{
+		backup.EventStarted, backup.EventTable, backup.EventWritten,
+		backup.EventVerified,
+	} {
 		t.Run(string(when), func(t *testing.T) {
 			if os.Getenv(scheduleEnv) != "" {
 				runSchedule(t)
@@ -203,8 +205,10 @@ func TestAScheduleRunsUntilItIsEnded(t *testing.T) {
 	f, _ := scheduled(t, 1)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	ended := make(chan backup.ScheduledRun, 10)
-	c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{Tick: time.Millisecond,
-		Ended: func(_ context.Context, r backup.ScheduledRun) { ended <- r }})
+	c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{
+		Tick:  time.Millisecond,
+		Ended: func(_ context.Context, r backup.ScheduledRun) { ended <- r },
+	})
 	failed := make(chan error)
 	go func() { failed <- c.Run(ctx) }()
 	require.NoError(t, (<-ended).Err)
