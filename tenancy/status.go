@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// MaxReasonLen is the longest reason of a suspension or a maintenance, in characters.
+// MaxReasonLen is the maximum length of the reason of a suspension or a maintenance, in characters.
 const MaxReasonLen = 500
 
-// MaintenanceParams say what clients are told during a maintenance.
+// MaintenanceParams are what clients are told during a maintenance.
 type MaintenanceParams struct {
-	// Reason is one line for people, of at most [MaxReasonLen] characters. Default: none.
+	// Reason is one line for people, at most [MaxReasonLen] characters long. Default: none.
 	Reason string
 
-	// Until is when the maintenance is expected to end, in the future. Clients are told, but the
-	// maintenance does not end by itself. Default: not known.
+	// Until is when the maintenance is expected to end. It must be in the future. Clients are told,
+	// but the maintenance does not end by itself. Default: not known.
 	Until time.Time
 }
 
@@ -32,7 +32,7 @@ func (p MaintenanceParams) validate() error {
 	switch {
 	case !p.Until.After(time.Now()):
 		return refuse("is not in the future")
-	case p.Until.UTC().Year() > 9999: // what RFC 3339, and so JSON, cannot write
+	case p.Until.UTC().Year() > 9999: // RFC 3339, and so JSON, cannot express it
 		return refuse("is after the year 9999")
 	}
 	return nil
@@ -42,11 +42,11 @@ func validateReason(reason string) error {
 	return validateText("reason", reason, MaxReasonLen, "is longer than 500 characters")
 }
 
-// Suspend has a tenant's requests refused, for a reason of one line, which may be empty. Requests
-// that run already are not ended. A suspended tenant gets the new reason. For a tenant in
-// maintenance the maintenance is over.
+// Suspend makes the library refuse a tenant's requests with 403. reason is one line, which may be
+// empty. Requests that already run are not ended. A suspended tenant gets the new reason. A tenant
+// in maintenance becomes suspended, and its maintenance is over.
 //
-// The error is a [FieldError] of the reason, [ErrNotFound], or a [StatusError], and nothing was
+// The error is a [FieldError] of the reason, [ErrNotFound] or a [StatusError], and nothing was
 // changed; or a [StepError].
 func (m *Manager) Suspend(ctx context.Context, slug, reason string) (Tenant, error) {
 	if err := validateReason(reason); err != nil {
@@ -55,17 +55,17 @@ func (m *Manager) Suspend(ctx context.Context, slug, reason string) (Tenant, err
 	return m.setStatus(ctx, OpSuspend, slug, "status = 'suspended', reason = $2, until = null", reason)
 }
 
-// Activate ends a tenant's suspension. For a tenant that is active it changes nothing and is no
-// error. One in maintenance is a [StatusError], see [Manager.EndMaintenance]. Other errors are as
-// for [Manager.Suspend]. An exchange of its schemas that was cut off ([Staging.Replace],
-// [Manager.RevertReplacement]) is ended first.
+// Activate ends a tenant's suspension. For an active tenant it changes nothing and returns no
+// error. A tenant in maintenance is a [StatusError], see [Manager.EndMaintenance]. Other errors are
+// as for [Manager.Suspend]. If a replacement of the tenant's schema, or its reversal, was
+// interrupted ([Staging.Replace], [Manager.RevertReplacement]), Activate finishes it first.
 func (m *Manager) Activate(ctx context.Context, slug string) (Tenant, error) {
 	return m.serve(ctx, OpActivate, slug)
 }
 
-// StartMaintenance has a tenant's requests refused with 503, so that clients try again later. A
-// tenant in maintenance gets the new reason and time. A suspended tenant is a [StatusError] and
-// stays suspended. Other errors are as for [Manager.Suspend].
+// StartMaintenance makes the library refuse a tenant's requests with 503, so that clients retry
+// later. A tenant in maintenance gets the new reason and time. A suspended tenant is a
+// [StatusError] and stays suspended. Other errors are as for [Manager.Suspend].
 func (m *Manager) StartMaintenance(ctx context.Context, slug string, p MaintenanceParams) (Tenant, error) {
 	if err := p.validate(); err != nil {
 		return Tenant{}, err
@@ -81,8 +81,8 @@ func (m *Manager) StartMaintenance(ctx context.Context, slug string, p Maintenan
 	})
 }
 
-// startMaintenance also takes over a maintenance that an unfinished replacement has begun: when the
-// replacement is resumed, it leaves the tenant in maintenance.
+// startMaintenance also takes over a maintenance that an unfinished replacement has started: when
+// the replacement is resumed, it leaves the tenant in maintenance.
 func (m *Manager) startMaintenance(ctx context.Context, t *Tenant, reason string, until *time.Time) error {
 	return m.change(ctx, t, `with aside as (
 			update {registry}.side_schemas set reopen = false where tenant_id = $1 and state = 'aside' and reopen
@@ -91,17 +91,18 @@ func (m *Manager) startMaintenance(ctx context.Context, t *Tenant, reason string
 		reason, until)
 }
 
-// EndMaintenance serves a tenant again that was in maintenance. For a tenant that is active it
-// changes nothing and is no error. One that was suspended meanwhile is a [StatusError] and stays
-// suspended. Other errors are as for [Manager.Suspend]. An exchange of its schemas that was cut off
-// is ended first, as in [Manager.Activate].
+// EndMaintenance makes a tenant in maintenance active. For an active tenant it changes nothing and
+// returns no error. If the tenant was suspended in the meantime, the error is a [StatusError], and
+// it stays suspended. Other errors are as for [Manager.Suspend]. It finishes an interrupted
+// replacement of the tenant's schema first, as [Manager.Activate] does.
 func (m *Manager) EndMaintenance(ctx context.Context, slug string) (Tenant, error) {
 	return m.serve(ctx, OpEndMaintenance, slug)
 }
 
 const activeAgain = "status = 'active', reason = '', until = null"
 
-// serve makes a tenant active, behind what an exchange of its schemas lacks that was cut off.
+// serve makes a tenant active. Before that, it runs the missing steps of an interrupted replacement
+// of the tenant's schema.
 func (m *Manager) serve(ctx context.Context, op Op, slug string) (Tenant, error) {
 	return m.locked(ctx, op, slug, func(l *lease, t *Tenant) error {
 		steps, err := m.unended(ctx, t)
@@ -112,7 +113,8 @@ func (m *Manager) serve(ctx context.Context, op Op, slug string) (Tenant, error)
 	})
 }
 
-// setStatus is an operation of one step, which sets what it does also when it is set already.
+// setStatus is an operation of one step. It writes the columns in set even if they already have
+// these values.
 func (m *Manager) setStatus(ctx context.Context, op Op, slug, set string, args ...any) (Tenant, error) {
 	return m.locked(ctx, op, slug, func(l *lease, t *Tenant) error {
 		return m.run(ctx, l, op, t, step{"status", func(ctx context.Context) error { return m.update(ctx, t, set, args...) }})
@@ -121,7 +123,7 @@ func (m *Manager) setStatus(ctx context.Context, op Op, slug, set string, args .
 
 // Serveable returns nil if the tenant's status allows requests, else an [InactiveError]. For a nil
 // tenant it returns [ErrUnknownHost]. The handler of package tenanthttp refuses requests with the
-// same error. A program that does not serve with net/http calls it, then its Admit, and then puts
+// same error. A program that serves without net/http calls it, then calls its Admit, and then puts
 // the tenant into the context:
 //
 //	err := tenancy.Serveable(t)
