@@ -168,5 +168,5 @@ func (m *Manager) applyChanges(ctx context.Context, t *Tenant, c Changes) error 
 }
 
 // refusesValue reports whether a SQLSTATE says that PostgreSQL cannot store a value: a NUL, half of
-// a surrogate pair or an infinite number in JSON (class 22), or arrays nested too deep (54001).
+// a surrogate pair or a number out of range in JSON (class 22), or arrays nested too deep (54001).
 func refusesValue(state string) bool { return strings.HasPrefix(state, "22") || state == "54001" }
