@@ -52,7 +52,7 @@ func run(ctx context.Context) (err error) {
 
 func show(e *sentry.Event, _ *sentry.EventHint) *sentry.Event {
 	fmt.Println(e.Exception[0].Type, e.Exception[0].Value, e.Tags, e.Contexts["statement"]["sql"])
-	return nil // there is nobody to send it to
+	return nil // do not send it: there is no DSN
 }
 
 // demonstrate makes two tenants and has both fail at the same statement.
