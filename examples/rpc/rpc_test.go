@@ -69,7 +69,7 @@ func setup(t *testing.T) *platform {
 	require.NoError(t, err)
 	require.NoError(t, p.manager.Init(ctx))
 	for _, slug := range []string{"a", "b", "closed", "worked-on", "kept"} {
-		_, err := p.manager.Create(ctx, tenancy.CreateParams{Slug: slug}) // no domain: the slug is in the metadata
+		_, err := p.manager.Create(ctx, tenancy.CreateParams{Slug: slug}) // without a domain: the metadata has the slug
 		require.NoError(t, err)
 	}
 	_, err = p.manager.Suspend(ctx, "closed", "unpaid")

@@ -91,7 +91,7 @@ func TestWhatIsNoJSONIsRefused(t *testing.T) {
 	assert.Equal(t, 415, w.Code, "text/plain")
 }
 
-// Whatever is posted, a field is text that a database can hold, or the answer says what is wrong.
+// For any body, either every field is text that a database accepts, or the answer is an error.
 func FuzzReadForm(f *testing.F) {
 	f.Add(formType, "name=a&name=b")
 	f.Add(formType, "name=%00&x=%ff")
