@@ -73,9 +73,9 @@ func (m *member) state() SchemaState {
 	return st
 }
 
-// strays calls visit for each schema that has a version table, is not on the list, and on which no
-// session works. If there are any, it reads the list again, because a schema may have been added in
-// between.
+// strays calls visit for each unregistered schema: it has a version table, is not on the list, and
+// no session is working on it. If there are any, it reads the list again, because a schema may have
+// been added meanwhile.
 func (s *survey) strays(ctx context.Context, list List, visit func(schema string) error) error {
 	found, err := s.unmet(ctx)
 	if err == nil && len(found) > 0 {
