@@ -10,7 +10,7 @@ import (
 )
 
 // wrongLoginSQL returns the owner role of one of the schemas, or of the database, if the session
-// works as a superuser and the owner role is none. Otherwise it returns no row.
+// works as a superuser and the owner role is no superuser. Otherwise it returns no row.
 const wrongLoginSQL = `select current_user::text, owner from (
 		select 1, o.rolname::text from pg_catalog.pg_namespace n join pg_catalog.pg_roles o on o.oid = n.nspowner
 		where n.nspname = any($1::text[]::name[]) and n.nspname <> 'public' and not o.rolsuper
