@@ -138,7 +138,7 @@ type lexer struct {
 	last     byte   // what precedes rest, without white space and comments: a character, or aName
 	owner    byte   // what precedes the last dot
 	quoted   string // the last word, if it was quoted
-	projects bool   // the last word follows a dot after an expression: it may be a function that is called without a parenthesis
+	projects bool   // the last word follows an expression and a dot, which can call a function
 }
 
 // aName stands for a name in last and owner, quoted or not.
