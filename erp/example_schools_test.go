@@ -38,7 +38,7 @@ func newSchools() (s *schools, done func()) {
 	)
 	orPanic(err)
 	s = &schools{DB: env.DB, Registry: tenancy.NewRegistry(env.DB)}
-	s.Signer, err = tenanttoken.NewSigner(bytes.Repeat([]byte("k"), tenanttoken.MinKeyLen)) // a real key is from crypto/rand
+	s.Signer, err = tenanttoken.NewSigner(bytes.Repeat([]byte("k"), tenanttoken.MinKeyLen)) // normally from crypto/rand
 	orPanic(err)
 	for _, slug := range []string{"schoola", "schoolb"} {
 		_, err := env.Manager.Create(ctx, tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"})

@@ -37,7 +37,7 @@ func readme(t *testing.T) (all []shown) {
 // times, and the actor.
 var (
 	side       = regexp.MustCompile(`tenant_1_r\d+`)
-	newSchema  = regexp.MustCompile(`tenant_(\d{2,}|[4-9])\b`) // after those of the demo: the number of stocked schemas differs
+	newSchema  = regexp.MustCompile(`tenant_(\d{2,}|[4-9])\b`) // not of the demo: the stock differs
 	backupName = regexp.MustCompile(
 		`([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/)?(tenant_N|\d+)-([a-z]+)/\d{8}T\d{6}Z-[a-z0-9]{10}\.tar`,
 	)

@@ -68,8 +68,8 @@ func FromContext(ctx context.Context) (platformuser.User, bool) {
 	return user, ok
 }
 
-// Require serves a request of a logged-in staff member with next, and other requests with refuse. It
-// sets the member as the actor in the access log. A session of another site is refused here.
+// Require serves a request of a logged-in staff member with next, and other requests with refuse.
+// It sets the member as the actor in the access log. A session of another site is refused here.
 func (s *Staff) Require(tokens tenanthttp.TokenSource, next, refuse http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, err := s.Session(r.Context(), tokens(r))
