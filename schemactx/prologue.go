@@ -23,8 +23,9 @@ const (
 
 // prologue is the list of statements that are sent before a statement in the same round trip. Their
 // order is: the scrub after another tenant, BEGIN, DEALLOCATE ALL if prepared statements are stale,
-// a read of the catalogs, settings, the scope or an assertion of it, savepoints. BEGIN is the first statement of its transaction, because an
-// isolation level must precede everything that takes a snapshot.
+// a read of the catalogs, settings, the scope or an assertion of it, savepoints. BEGIN is the first
+// statement of its transaction, because an isolation level must precede everything that takes a
+// snapshot.
 type prologue []internalStmt
 
 // internalStmt is an internal statement: one that this package sends and not the caller.
