@@ -193,7 +193,7 @@ func (e *ForEachError) Error() string {
 // Unwrap returns the error of the first tenant that failed.
 func (e *ForEachError) Unwrap() error { return e.First.Err }
 
-// PanicError is the error of a tenant for which the function of [Manager.ForEach] panicked.
+// PanicError is the error of a tenant for which fn or Admit panicked in [Manager.ForEach].
 type PanicError struct {
 	Slug  string // the tenant's slug
 	Value any    // the value of the panic

@@ -200,8 +200,9 @@ func (m *Manager) Init(ctx context.Context) error {
 	}
 	err = pgx.BeginFunc(ctx, m.registry, func(tx pgx.Tx) error {
 		// One string is one round trip. The lock serializes two sessions that grant at the same time:
-		// PostgreSQL answers one of them with "tuple concurrently updated". It is a table lock, so that
-		// no tenant can take it. Its mode conflicts with itself, and not with reads and writes of rows.
+		// without it, PostgreSQL answers one of them with "tuple concurrently updated". It is a table
+		// lock, so that no tenant can take it. Its mode conflicts with itself, and not with reads and
+		// writes of rows.
 		_, err := tx.Exec(ctx, `lock table {registry}.drop_requests in share update exclusive mode;
 			revoke all on {registry}.tenants, {registry}.domains from `+role+`;
 			grant select (`+publicTenantColumns+`) on {registry}.tenants to `+role+`;

@@ -119,7 +119,8 @@ func (c *call) schemaOf(ctx context.Context, slug string) (string, error) {
 	return t.Schema, err
 }
 
-// oneSchema is named, for commands that by default work on all schemas. It checks --to as well.
+// oneSchema is named, for commands that by default work on all schemas. It returns an error for
+// --to without a named schema, and for flags of all schemas together with a named one.
 func (c *call) oneSchema(ctx context.Context) (string, error) {
 	schema, err := c.named(ctx)
 	if err == nil && schema == "" && flagOf[int64](c.cmd, "to") != 0 {

@@ -88,8 +88,8 @@ func runAccept(ctx context.Context, c *call) error {
 	return nil
 }
 
-// editedSchemas returns the schemas with edited files: the named schema, or else those of all
-// tenants and the shared one.
+// editedSchemas returns the schemas to check: the named schema, or else those of all tenants and
+// the shared one that have edited files.
 func (c *call) editedSchemas(ctx context.Context) (schemas []string, err error) {
 	schema, err := c.oneSchema(ctx)
 	if err != nil || schema != "" {
@@ -107,8 +107,8 @@ func (c *call) editedSchemas(ctx context.Context) (schemas []string, err error) 
 	return schemas, err
 }
 
-// one accepts the edited files of a schema and prints the result. It records a failure in a, and
-// goes on.
+// one accepts the edited files of a schema and prints the result. A failed comparison or acceptance
+// is added to a.failed. The error is that of reading the status or of printing.
 func (a *accepting) one(ctx context.Context, schema string) error {
 	status, err := a.c.Migrations.Status(ctx, schema)
 	if err != nil {

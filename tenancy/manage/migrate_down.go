@@ -121,8 +121,8 @@ func (c *call) doomed(ctx context.Context, schema string, to int64) (files []str
 	return files, to, nil
 }
 
-// noPlan is the version if the migration to undo is not the newest version, so that no plan can be
-// made.
+// noPlan is the version that doomed returns if the migration to undo is not the newest applied
+// version. Then --dry-run cannot show a plan.
 const noPlan = -1
 
 func fileOf(mig migrate.MigrationStatus) string {
