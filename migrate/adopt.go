@@ -97,11 +97,11 @@ func (report *AdoptReport) adopt(ctx context.Context, tx pgx.Tx, owner, role str
 	return tx.Conn().PgConn().ExecBatch(ctx, batch).Close()
 }
 
-// ownedQuery lists the schema and what is in it that the role $2 does not own: the schema first,
-// since an owner of tables must be allowed to create there. The server quotes the names. What is in
-// a schema depends on it, and pg_depend has an index for that, where pg_class has none. Sequences
-// of columns follow their tables. Owners are in pg_shdepend, all but the role that PostgreSQL was
-// installed with.
+// ownedQuery lists the schema and the objects in it that the role $2 does not own. The schema is
+// first, because the owner of tables needs CREATE on it. The server quotes the names. The objects
+// of a schema depend on it, and pg_depend has an index for that, unlike pg_class. The sequences of
+// columns are left out, because they follow their tables. Owners are in pg_shdepend, except for the
+// role that PostgreSQL was installed with.
 const ownedQuery = `
 	with target as (select oid from pg_namespace where nspname = $1),
 	objects as (
