@@ -15,8 +15,8 @@ type Report struct {
 
 	Listed  int // schemas on the list that the options include
 	Current int // of these, the schemas that had nothing pending
-	// of these, the schemas in which files of applied migrations were edited since, with either value
-	// of [Config.Changed]
+	// Edited is the number of schemas on the list in which files of applied migrations were edited
+	// since, with either value of [Config.Changed].
 	Edited  int
 	Started time.Time
 
