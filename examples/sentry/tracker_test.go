@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-// tracker is a Sentry that keeps what it gets.
+// tracker is a Sentry server that keeps the events.
 type tracker struct {
 	mu     sync.Mutex
 	bodies []string

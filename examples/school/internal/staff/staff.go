@@ -50,13 +50,13 @@ func New(cfg Config) (*Staff, error) {
 
 // Errors of a refused login or code.
 var (
-	// ErrRefused is returned for whatever is wrong with a login: it does not say what.
+	// ErrRefused is returned for any refused login. It does not say what was wrong.
 	ErrRefused = errors.New("address, password or code is wrong")
 
-	// ErrThrottled is returned where there were too many attempts.
+	// ErrThrottled is returned after too many attempts.
 	ErrThrottled = errors.New("too many attempts")
 
-	// ErrCode is returned by [Staff.CheckCode] for a code that is wrong, or was used.
+	// ErrCode is returned by [Staff.CheckCode] for a code that is wrong or was used before.
 	ErrCode = errors.New("the one-time code is wrong, or was used before")
 )
 
