@@ -20,8 +20,8 @@ const rowValues = `'2026-01-01', '10000000-0000-4000-8000-000000000000', 1, 1, 1
 
 const rowColumns = "month, chain, position, tenant_id, seq, at, action, actor, slug, schema_name, ip, request_id, details, hash"
 
-// Statements that a role other than the owner tries, and whether writers and readers may run them.
-// Tenants and the runtime login may run none of them.
+// deeds are statements that a role other than the owner tries, and whether writers and readers may
+// run them. Tenants and the runtime login may run none of them.
 var deeds = []struct {
 	sql            string
 	writer, reader bool

@@ -11,7 +11,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// Each case is a change by a superuser, and the problems that verification finds. The chain of a
+// tampers has changes by a superuser, and the problems that verification finds. The chain of a
 // process has entries of tenants 1 and 2 at positions 2 to 21, after log_opened, with tenant 1 at
 // the even ones. The ledger of tenant 1 has three entries, at 2 to 4.
 var tampers = map[string]struct {

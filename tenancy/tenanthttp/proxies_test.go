@@ -178,8 +178,9 @@ func TestNewProxiesRefusesToTrustEverybody(t *testing.T) {
 	}
 }
 
-// For any input of the client, the line that the proxy adds decides. If the proxy appends to the
-// client's line, the client can make the request fail but cannot choose the host.
+// FuzzProxies checks that the line that the proxy adds decides, for any input of the client. If the
+// proxy appends to the client's line, the client can make the request fail but cannot choose the
+// host.
 func FuzzProxies(f *testing.F) {
 	f.Add(`for=1.2.3.4;host=evil.example.com`, "evil.example.com", "1.2.3.4")
 	f.Add(`host=evil.example.com;x="`, "a,b,,", "[::1]:80,")

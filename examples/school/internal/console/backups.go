@@ -88,8 +88,9 @@ func (c *console) isBackup(ctx context.Context, school int64, name string) error
 	return backup.ErrNotFound
 }
 
-// The forms of revert and confirm contain the schema that the page has shown, so that only the
-// schema that was checked can be deleted.
+// revert switches the school back to the schema that a restore has retained. Its form and that of
+// confirm contain the schema that the page has shown, so that only the schema that was checked can
+// be deleted.
 func (c *console) revert(w http.ResponseWriter, r *http.Request, slug string, form web.Form) (string, error) {
 	ctx, cancel := patient(w, r)
 	defer cancel()

@@ -81,7 +81,7 @@ func (w *writer) teachers(user int64) {
 	for i := range teachers {
 		t.row(int64(i+1), w.pick(firstNames)+" "+w.pick(lastNames), only(i == 0, user))
 	}
-	// Each class has a teacher of its own, and one of another class.
+	// Each class has a teacher of its own and a second one.
 	t = w.books.add("class_teachers", "class_id", "teacher_id")
 	for i := range classes {
 		t.row(int64(i+1), int64(i+1))
