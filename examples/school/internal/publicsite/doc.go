@@ -5,7 +5,7 @@
 //	POST /api/auth/logout    end the session
 //	GET  /api/auth/me        the staff member of the session
 //	GET  /api/tenants/       the schools: all for staff, the open ones for others; ?after=, ?q=
-//	POST /api/tenants/       {"name", "slug", "email", "password"}: create a school with its administrator
+//	POST /api/tenants/       {"name", "slug", "email", "password"}: create a school and its admin
 //
 // Every refusal is a problem details object (RFC 9457). The names of customers are confidential:
 // the public list has only the schools of the demo.
