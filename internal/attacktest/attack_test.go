@@ -97,8 +97,8 @@ func TestAttacks(t *testing.T) {
 	}
 }
 
-// An extra schema on the path of every scope changes no outcome. CI tries every column on the
-// newest version, and only Roles on the others.
+// An extra schema on the path of every scope changes no outcome. In CI, on the newest version, the
+// test tries every column; otherwise it tries only Roles.
 func TestAttacksWithAnExtraSchemaOnThePath(t *testing.T) {
 	version, only := pgtest.Version(t), "Roles"
 	if os.Getenv("CI") != "" && version >= 18 {
