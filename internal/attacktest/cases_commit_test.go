@@ -104,8 +104,8 @@ var commitWays = []string{
 	"with x as (insert into items (body) values ('x') returning 1) select leaves() from x",
 }
 
-// commitsOutside returns an attack that succeeds if code of a that runs at the end of a statement
-// or transaction runs in another schema or role, or does not run at all.
+// commitsOutside returns an attack with code of a that runs at the end of a statement or
+// transaction. It succeeds if the code runs in another schema or role, or does not run at all.
 func commitsOutside(inTx bool) func(*attempt, []string) bool {
 	return func(a *attempt, sql []string) bool {
 		if inTx {

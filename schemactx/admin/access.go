@@ -31,10 +31,14 @@ func (r AccessReport) Changed() bool { return changed(r.Actions) }
 // ends first, the access is revoked and a transaction may still be writing. RevokeAccess can be run
 // again.
 //
-// Errors: [schemactx.ErrSchemaMissing] for a schema that does not exist,
-// [schemactx.ErrNotProvisioned] for one without its role, [ErrTaken] for a schema or role that
-// belongs to another owner or database, [schemactx.NameError] for an invalid name. A role with
-// LOGIN ([ProvisionLogin]) can still log in, but has no privileges in the schema.
+// The error is
+//
+//   - [schemactx.ErrSchemaMissing] for a schema that does not exist
+//   - [schemactx.ErrNotProvisioned] for a schema without its role
+//   - [ErrTaken] for a schema or role that belongs to another owner or database
+//   - [schemactx.NameError] for an invalid name
+//
+// A role with LOGIN ([ProvisionLogin]) can still log in, but has no privileges in the schema.
 func RevokeAccess(ctx context.Context, owner Beginner, roles schemactx.RoleNames, schema string) (AccessReport, error) {
 	if err := schemactx.ValidateName(schema); err != nil {
 		return AccessReport{}, err

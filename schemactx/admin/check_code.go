@@ -71,8 +71,8 @@ const (
 	// CodePathTable: tenants or PUBLIC may change a table in a schema of ExtraSearchPath. A warning.
 	CodePathTable Code = "path-table"
 	// CodePathType: a column that tenants can reach has a type whose operators are in a schema that is
-	// not on the path, or an array, domain, range or composite of such a type. For example, citext
-	// then compares as text. A warning, at any level.
+	// not on the path. For example, citext then compares as text. An array, domain, range or composite
+	// of such a type counts too. A warning, at any level.
 	CodePathType Code = "path-type"
 
 	// CodePathRegistry: a schema of ExtraSearchPath is the registry's.

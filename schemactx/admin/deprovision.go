@@ -82,10 +82,13 @@ func (r DeprovisionReport) Changed() bool { return changed(r.Actions) }
 // Deprovision never drops an object outside of the schema. If such an object depends on the schema,
 // for example a view or a foreign key, the error is a [DependentsError] and nothing has changed.
 // Each transaction checks this again: if a later one finds such an object, the report says what has
-// been done until then. These errors also mean that nothing has changed: a [schemactx.NameError]
-// for an invalid name, [ErrTaken] for a schema that the owner does not own or a role that was made
-// for another database, and [schemactx.ErrNotProvisioned] for a schema without its role, which is
-// not a tenant's ([Provision] makes the role).
+// been done until then. Nothing has changed either if the error is
+//
+//   - a [schemactx.NameError] for an invalid name
+//   - [ErrTaken] for a schema that the owner does not own, or a role that was made for another
+//     database
+//   - [schemactx.ErrNotProvisioned] for a schema without its role, which is not a tenant's:
+//     [Provision] makes the role
 //
 // After any other error, or when ctx ends, the report says what has been done, and the access stays
 // revoked. Deprovision can be run again, also after a crash, and continues where it ended. If

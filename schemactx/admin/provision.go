@@ -32,9 +32,10 @@ func beginFunc(ctx context.Context, b Beginner, fn func(tx pgx.Tx) error) error 
 }
 
 // Provision creates a tenant's schema and role. It grants the role USAGE on the schema, SELECT,
-// INSERT, UPDATE and DELETE on its tables, and USAGE and SELECT on its sequences, also on those
-// that the owner creates later. It makes the runtime login a member of the role, so that the login
-// can take it. owner is logged in as the owner role of [Setup].
+// INSERT, UPDATE and DELETE on its tables, and USAGE and SELECT on its sequences. The grants apply
+// to tables and sequences that the owner creates later, too. Provision makes the runtime login a
+// member of the role, so that the login can take it. owner is logged in as the owner role of
+// [Setup].
 //
 // Functions need no grant: PostgreSQL grants EXECUTE to PUBLIC, and a role without USAGE on the
 // schema cannot call them. A grant to the role would remain after a migration revokes EXECUTE from

@@ -69,9 +69,12 @@ type SetupConfig struct {
 // login and the public role. The report has the names of the roles and says what Setup did.
 //
 // After an error no role and no privilege has changed, unless the connection broke while a password
-// was set. The error is [ErrTaken] for a role that was made for another database, [ErrVersion] for
-// a server that is too old, a [schemactx.SearchPathError] for a schema that cannot be on the path,
-// and an [ExtensionError] for an extension with an invalid name.
+// was set. The error is
+//
+//   - [ErrTaken] for a role that was made for another database
+//   - [ErrVersion] for a server that is too old
+//   - a [schemactx.SearchPathError] for a schema that cannot be on the path
+//   - an [ExtensionError] for an extension with an invalid name
 //
 // Before PostgreSQL 16, a login with CREATEROLE can grant itself any role that is not a superuser.
 // Protect the owner's password as you protect the administrator's.

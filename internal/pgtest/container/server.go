@@ -14,7 +14,7 @@ import (
 	"github.com/testcontainers/testcontainers-go/wait"
 )
 
-// The superuser and the database of the URL.
+// superuser and database are the user and the database of the URL.
 const superuser, database = "postgres", "postgres"
 
 // settings make a server fast and give it enough connections for a test binary. It need not survive
