@@ -42,14 +42,14 @@ var (
 	ErrSchemaMissing = errors.New("schema does not exist")
 
 	// ErrNotProvisioned is the kind of a [ScopeError] if the schema's role does not exist or the login
-	// may not take it (22023, 42501), and at level [Logins] if the role may not log in (class 28).
-	// admin.Deprovision and admin.Rename return it for a schema without a role.
+	// may not take it (22023, 42501). At level [Logins] it also means that the role may not log in
+	// (class 28). admin.Deprovision and admin.Rename return it for a schema without a role.
 	ErrNotProvisioned = errors.New("schema has no role that the login may take")
 
 	// ErrSettingRefused is the kind of a [ScopeError] if the server refuses a setting of
-	// [WithSettings] or [TxOptions]: an invalid value (22023), an unknown name (42704), or a setting
-	// that the login may not change or that cannot be changed now (42501, 55P02). Every [SettingError]
-	// is an ErrSettingRefused as well.
+	// [WithSettings] or [TxOptions]. The value is invalid (22023), the name is unknown (42704), or the
+	// setting may not or cannot be changed (42501, 55P02). Every [SettingError] is an
+	// ErrSettingRefused as well.
 	ErrSettingRefused = errors.New("setting is refused")
 
 	// ErrSettingsMismatch is returned by the methods of [Tx], except Rollback, if the context has a

@@ -21,7 +21,7 @@ type lanes struct {
 
 // patience is how long a unit of work waits for its tenant's preferred lane while others are free.
 // Without a wait, load would bring every tenant to every connection, which lanes are meant to
-// prevent: with 16 connections for 16 callers and 1,000 tenants as many statements had to be
+// prevent. With 16 connections for 16 callers and 1,000 tenants, as many statements had to be
 // prepared as without lanes.
 const patience = 2 * time.Millisecond
 

@@ -10,9 +10,9 @@ import (
 )
 
 // Limits restrict the use of shared resources by one tenant. The zero value has no limits, and
-// public scopes have none. The timeouts stop statements by mistake only. A tenant who controls the
-// text of statements can change them with set_config for the rest of its transaction, and at level
-// [Logins] for the rest of its session, unless admin.Harden has prevented that.
+// public scopes have none. The timeouts only protect against mistakes in statements. A tenant who
+// controls the text of statements can change them with set_config for the rest of its transaction,
+// and at level [Logins] of its session. admin.Harden prevents that.
 type Limits struct {
 	// MaxConns is the number of connections of a [DB] that one tenant may hold at a time. Another unit
 	// of work of the tenant waits until one of them ends. If its context ends first, it returns a

@@ -27,8 +27,9 @@ func (u *unitOfWork) membershipStale(ctx context.Context, tx *txState, err error
 }
 
 // retryPrologue calls attempt, which begins with the scope. It calls it again, at most three times,
-// if something before the scope failed: the process has a stale list of memberships, the catalogs
-// cannot be read, or the connection has prepared statements that this package did not make.
+// if something before the scope failed. The process may have a stale list of memberships, the
+// catalogs may be unreadable, or the connection may have prepared statements that this package did
+// not make.
 func (u *unitOfWork) retryPrologue(ctx context.Context, tx *txState, attempt func() error) error {
 	first := tx == nil || !tx.begun
 	err := attempt()

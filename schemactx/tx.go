@@ -32,9 +32,9 @@ var _ pgx.Tx = (*Tx)(nil)
 
 // Begin starts a transaction in the schema of ctx. It takes a connection and costs no round trip.
 // BEGIN and the scope are sent with the first statement, so n statements and the commit cost n+1
-// round trips, and a schema that does not exist is an error of the first statement. ctx does not
-// govern the transaction afterwards. End it with Commit or Rollback; [DB.InTx] does both. The
-// result is a [*Tx].
+// round trips. A schema that does not exist is an error of the first statement. ctx does not govern
+// the transaction afterwards. End it with Commit or Rollback; [DB.InTx] does both. The result is a
+// [*Tx].
 func (db *DB) Begin(ctx context.Context) (pgx.Tx, error) {
 	return db.BeginTx(ctx, pgx.TxOptions{})
 }

@@ -158,9 +158,9 @@ func (u *unitOfWork) noteEnd() {
 }
 
 // release gives back everything that the unit has taken, even if something panics meanwhile: the
-// connection, which the pool closes unless it is idle and outside of a transaction, and the places
-// in login pool, lane and semaphore. It calls the ScopeEnd hook last, when the unit holds nothing.
-// It may be called twice.
+// connection and the places in login pool, lane and semaphore. The pool closes the connection
+// unless it is idle and outside of a transaction. release calls the ScopeEnd hook last, when the
+// unit holds nothing. It may be called twice.
 func (u *unitOfWork) release() {
 	lease, login, lane, gate := u.lease, u.login, u.lane, u.semaphore
 	u.lease, u.login, u.lane, u.semaphore = nil, nil, nil, nil
@@ -176,9 +176,9 @@ func (u *unitOfWork) release() {
 	}
 }
 
-// abandonUnless abandons the unit if the function that defers it did not complete, because the
-// caller's code has panicked or called [runtime.Goexit]: in a hook, a tracer, a rewriter, a
-// callback, or while a value was encoded or scanned. It is then unknown what has been written, so
+// abandonUnless abandons the unit if the function that defers it did not complete. The reason is
+// that the caller's code has panicked or called [runtime.Goexit]: in a hook, a tracer, a rewriter,
+// a callback, or while a value was encoded or scanned. It is then unknown what has been written, so
 // the connection is closed and the transaction has ended. Every exported function in which the
 // caller's code may run on a unit defers it, while it holds the unit's lock if there is one.
 func (u *unitOfWork) abandonUnless(done *bool) {
