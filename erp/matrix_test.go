@@ -46,14 +46,14 @@ type ask struct {
 // roles are the columns of a matrix.
 var roles = []erp.Role{erp.RoleAdmin, erp.RoleTeacher, erp.RoleParent, erp.RoleStudent, erp.RoleVisitor}
 
-// stranger is a client that is refused at every endpoint.
-type stranger struct {
+// refusedClient is a client that is refused at every endpoint.
+type refusedClient struct {
 	name   string
 	token  func(w *world) string // "" to send none
 	status int
 }
 
-var strangers = []stranger{
+var refusedClients = []refusedClient{
 	{"anonymous", func(*world) string { return "" }, 401},
 	{"token of the other school", func(w *world) string { return w.foreign }, 403},
 	{"disabled user", func(w *world) string { return w.disabled }, 401},
@@ -82,7 +82,7 @@ func TestEveryEndpointForEveryRole(t *testing.T) {
 		if open[a.request] || want[0] == "400" { // invalid input is refused before the session is checked
 			continue
 		}
-		for _, s := range strangers {
+		for _, s := range refusedClients {
 			got := w.ask(t, a, s.token(w), false)
 			assert.Equal(t, strconv.Itoa(s.status), got, "%s by %s: %s, want %d", a.request, s.name, got, s.status)
 		}

@@ -162,7 +162,7 @@ func (r *Runner) conceal(ctx context.Context, t target, g stepSelector, st state
 func (s *session) attempt(ctx context.Context, g stepSelector, first step) ([]step, error) {
 	s.sent, s.seen = false, nil
 	if first.noTx() {
-		return s.readFailed(ctx, g)
+		return s.runWithoutTransaction(ctx, g)
 	}
 	return s.together(ctx, g)
 }

@@ -20,7 +20,7 @@ var ErrSecretTooShort = errors.New("secret is shorter than 32 bytes")
 // or the secret.
 //
 // secret must have at least 32 random bytes; for a shorter one LoginPassword returns
-// [ErrSecretTooShort]. Whoever has the secret can log in as every tenant, so protect it like the
+// [ErrSecretTooShort]. Anyone with the secret can log in as every tenant, so protect it like the
 // runtime login's password. A new secret changes all passwords; admin.ProvisionLogin sets each.
 // role is [RoleNames.Tenant] of a schema. It contains the database's prefix, so two databases do
 // not share passwords under one secret.

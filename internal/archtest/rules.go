@@ -19,8 +19,10 @@ var layers = []layer{
 		packages: []string{"examples/school"},
 		imports: []string{
 			"examples/school/internal/...", "erp", "tenancy/manage", "resolver",
-			"tenancy/audit", "tenancy/backup", "tenancy/backup/archive", "tenancy/ratelimit", "tenancy/metrics", "tenancy/quarantine",
-			"tenancy/platformuser", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate/drift", "migrate", "schemactx/admin", "schemactx", "internal/localpg", "internal/hint",
+			"tenancy/audit", "tenancy/backup", "tenancy/backup/archive", "tenancy/ratelimit", "tenancy/metrics",
+			"tenancy/quarantine",
+			"tenancy/platformuser", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate/drift", "migrate",
+			"schemactx/admin", "schemactx", "internal/localpg", "internal/hint",
 		},
 		why: "it puts the parts of the example together",
 	},
@@ -32,33 +34,47 @@ var layers = []layer{
 		imports: []string{
 			"examples/school/internal/schools", "examples/school/internal/staff", "examples/school/internal/web", "erp",
 			"tenancy/audit", "tenancy/backup", "tenancy/quarantine", "tenancy/ratelimit",
-			"tenancy/platformuser", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate/drift", "migrate", "schemactx/admin", "schemactx",
+			"tenancy/platformuser", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate/drift", "migrate",
+			"schemactx/admin", "schemactx",
 		},
 		why: "a site of the example has what it is made of, and none of the other sites",
 	},
 	{
-		packages: []string{"examples/school/internal/schools", "examples/school/internal/staff", "examples/school/internal/web"},
-		imports:  []string{"erp", "tenancy/audit", "tenancy/ratelimit", "tenancy/platformuser", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "schemactx/admin", "schemactx"},
-		why:      "the sites of the example are made of it",
+		packages: []string{
+			"examples/school/internal/schools", "examples/school/internal/staff", "examples/school/internal/web",
+		},
+		imports: []string{
+			"erp", "tenancy/audit", "tenancy/ratelimit", "tenancy/platformuser", "tenancy/tenanthttp",
+			"tenancy/tenanttoken", "tenancy", "schemactx/admin", "schemactx",
+		},
+		why: "the sites of the example are made of it",
 	},
 	{
 		packages: []string{"examples/..."},
 		imports: []string{
 			"erp", "tenancy/manage", "resolver",
-			"tenancy/audit", "tenancy/backup", "tenancy/backup/archive", "tenancy/ratelimit", "tenancy/metrics", "tenancy/quarantine",
-			"tenancy/platformuser", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate/drift", "migrate", "schemactx/admin", "schemactx", "internal/localpg",
+			"tenancy/audit", "tenancy/backup", "tenancy/backup/archive", "tenancy/ratelimit", "tenancy/metrics",
+			"tenancy/quarantine",
+			"tenancy/platformuser", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate/drift", "migrate",
+			"schemactx/admin", "schemactx", "internal/localpg",
 		},
 		why: "an example is a user's program, except that it may start a PostgreSQL of its own",
 	},
 	{
 		packages: []string{"erp"},
-		imports:  []string{"tenancy/platformuser", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate", "schemactx/admin", "schemactx"},
-		why:      "the reference module shows what a user's module looks like, so it has no more than a user's module needs",
+		imports: []string{
+			"tenancy/platformuser", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate", "schemactx/admin",
+			"schemactx",
+		},
+		why: "the reference module shows what a user's module looks like, so it has no more than a user's module needs",
 	},
 	{
 		packages: []string{"tenancy/manage"},
-		imports:  []string{"tenancy/audit", "tenancy/backup", "tenancy", "migrate/drift", "migrate", "schemactx/admin", "schemactx", "internal/hint"},
-		why:      "the commands are a front of the packages below and must work without the reference module",
+		imports: []string{
+			"tenancy/audit", "tenancy/backup", "tenancy", "migrate/drift", "migrate", "schemactx/admin", "schemactx",
+			"internal/hint",
+		},
+		why: "the commands are a front of the packages below and must work without the reference module",
 	},
 	{
 		packages: []string{"resolver"},
@@ -72,10 +88,14 @@ var layers = []layer{
 	},
 	{
 		packages: []string{
-			"tenancy/audit", "tenancy/backup", "tenancy/ratelimit", "tenancy/metrics", "tenancy/quarantine", "tenancy/tenancytest",
+			"tenancy/audit", "tenancy/backup", "tenancy/ratelimit", "tenancy/metrics", "tenancy/quarantine",
+			"tenancy/tenancytest",
 		},
-		imports: []string{"tenancy/backup/archive", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "internal/registrydb", "migrate/drift", "migrate", "schemactx/admin", "schemactx"},
-		why:     "operational concerns are chosen one by one, so none may bring another",
+		imports: []string{
+			"tenancy/backup/archive", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "internal/registrydb",
+			"migrate/drift", "migrate", "schemactx/admin", "schemactx",
+		},
+		why: "operational concerns are chosen one by one, so none may bring another",
 	},
 	{
 		packages: []string{"tenancy/backup/archive"},
@@ -89,8 +109,10 @@ var layers = []layer{
 	},
 	{
 		packages: []string{"tenancy/tenanthttp"},
-		imports:  []string{"tenancy/tenanttoken", "tenancy", "internal/sitecontext", "internal/text", "schemactx/admin", "schemactx"},
-		why:      "a request is served with what the registry knows, and no manager, job or migration is needed for it",
+		imports: []string{
+			"tenancy/tenanttoken", "tenancy", "internal/sitecontext", "internal/text", "schemactx/admin", "schemactx",
+		},
+		why: "a request is served with what the registry knows, and no manager, job or migration is needed for it",
 	},
 	{
 		packages: []string{"tenancy/tenanttoken"},
@@ -104,8 +126,11 @@ var layers = []layer{
 	},
 	{
 		packages: []string{"tenancy"},
-		imports:  []string{"internal/hostname", "internal/registrydb", "internal/sitecontext", "internal/text", "schemactx/admin", "schemactx"},
-		why:      "it knows migrations as an interface only, so that a program may bring its own",
+		imports: []string{
+			"internal/hostname", "internal/registrydb", "internal/sitecontext", "internal/text", "schemactx/admin",
+			"schemactx",
+		},
+		why: "it knows migrations as an interface only, so that a program may bring its own",
 	},
 	{
 		packages: []string{"internal/hostname"},

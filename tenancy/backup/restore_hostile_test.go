@@ -96,7 +96,7 @@ func hostile(t *testing.T, original, other []byte) map[string]struct {
 	want    []error
 } {
 	t.Helper()
-	_, stranger, err := ed25519.GenerateKey(nil)
+	_, otherKey, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
 	identity, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
@@ -171,7 +171,7 @@ func hostile(t *testing.T, original, other []byte) map[string]struct {
 		"another type":     {with(func(f *forged) { f.table("notes").Columns[0].Type = "integer" }), mismatch},
 		"no identity":      {with(func(f *forged) { f.table("notes").Columns[0].Identity = "" }), mismatch},
 		"partitioned":      {with(func(f *forged) { f.table("notes").Partitioned = true }), mismatch},
-		"somebody's sequence": {with(func(f *forged) {
+		"a sequence outside of the schema": {with(func(f *forged) {
 			f.header.Sequences[0].Identity, f.header.Sequences[0].Name = false,
 				"tenants_id_seq"
 		}), mismatch},
@@ -208,7 +208,7 @@ func hostile(t *testing.T, original, other []byte) map[string]struct {
 		"a row less than it says":    {text("tags", "1,a\n", ""), content},
 		"rows that were not counted": {with(func(f *forged) { f.rows["notes"] = 1 }), content},
 		"an SQL row":                 {text("notes", "first", "'); drop table tags; --"), nil},
-		"signed by a stranger":       {with(func(f *forged) { f.opts.SigningKey = stranger }), []error{archive.ErrSignature}},
+		"signed with another key":    {with(func(f *forged) { f.opts.SigningKey = otherKey }), []error{archive.ErrSignature}},
 	}
 }
 
@@ -233,7 +233,7 @@ func TestHostileArchivesAreRefusedAndTheLiveTenantIsUntouched(t *testing.T) {
 	for name, c := range hostile(t, original.Bytes(), other.Bytes()) {
 		s := plain
 		switch name {
-		case "signed by a stranger":
+		case "signed with another key":
 			s = trusting
 		case "an SQL row": // it is data: it is restored elsewhere as it is, and not executed
 			got, err := s.RestoreFrom(t.Context(), bytes.NewReader(c.archive),

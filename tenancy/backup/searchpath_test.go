@@ -238,7 +238,7 @@ func TestAMissingSchemaOfThePathIsNamed(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A tenant cannot get a schema that is on every tenant's search path, whoever owns it.
+// A tenant cannot get a schema that is on every tenant's search path, whichever role owns it.
 func TestATenantCannotHaveASchemaOfThePath(t *testing.T) {
 	t.Parallel()
 	f := setupExtended(t, "extensions")

@@ -38,12 +38,12 @@ func from(peer string, headers ...string) *http.Request {
 }
 
 const (
-	proxy    = "10.0.0.1:4000"
-	stranger = "192.0.2.9:4000"
-	xHost    = "X-Forwarded-Host"
-	xFor     = "X-Forwarded-For"
-	xProto   = "X-Forwarded-Proto"
-	forward  = "Forwarded"
+	proxy     = "10.0.0.1:4000"
+	untrusted = "192.0.2.9:4000"
+	xHost     = "X-Forwarded-Host"
+	xFor      = "X-Forwarded-For"
+	xProto    = "X-Forwarded-Proto"
+	forward   = "Forwarded"
 )
 
 func TestTheHostIsWhatTheTrustedProxySays(t *testing.T) {
@@ -62,8 +62,8 @@ func TestTheHostIsWhatTheTrustedProxySays(t *testing.T) {
 		"empty":                           {tenanthttp.XForwarded, from(proxy, xHost, "evil.example.com,"), "real.example.com", nil},
 		"IPv6 proxy":                      {tenanthttp.XForwarded, from("[fd00::1]:4000", xHost, "a.example.com"), "a.example.com", nil},
 		"IPv4 in IPv6":                    {tenanthttp.XForwarded, from("[::ffff:10.0.0.1]:4000", xHost, "a.example.com"), "a.example.com", nil},
-		"stranger":                        {tenanthttp.XForwarded, from(stranger, xHost, "a.example.com", forward, "host=b.example.com"), "real.example.com", nil},
-		"stranger, malformed":             {tenanthttp.Forwarded, from(stranger, forward, `host="`), "real.example.com", nil},
+		"untrusted":                       {tenanthttp.XForwarded, from(untrusted, xHost, "a.example.com", forward, "host=b.example.com"), "real.example.com", nil},
+		"untrusted, malformed":            {tenanthttp.Forwarded, from(untrusted, forward, `host="`), "real.example.com", nil},
 		"socket":                          {tenanthttp.XForwarded, from("@", xHost, "a.example.com"), "real.example.com", nil},
 		"the other header":                {tenanthttp.XForwarded, from(proxy, forward, "host=a.example.com"), "real.example.com", nil},
 		"both, the same":                  {tenanthttp.XForwarded, from(proxy, xHost, "a.example.com", forward, "host=A.example.com"), "a.example.com", nil},
@@ -97,7 +97,7 @@ func TestTheClientIsTheLastThatIsNotATrustedProxy(t *testing.T) {
 		r       *http.Request
 		want    string
 	}{
-		"direct":                 {tenanthttp.XForwarded, from(stranger, xFor, "203.0.113.1"), "192.0.2.9"},
+		"direct":                 {tenanthttp.XForwarded, from(untrusted, xFor, "203.0.113.1"), "192.0.2.9"},
 		"direct, IPv4 in IPv6":   {tenanthttp.XForwarded, from("[::ffff:192.0.2.9]:1"), "192.0.2.9"},
 		"direct, zone":           {tenanthttp.XForwarded, from("[fe80::1%eth0]:1"), "fe80::1"},
 		"one proxy":              {tenanthttp.XForwarded, from(proxy, xFor, "203.0.113.1"), "203.0.113.1"},
@@ -137,8 +137,8 @@ func TestTheSchemeIsWhatTheTrustedProxySays(t *testing.T) {
 		r       *http.Request
 		want    string
 	}{
-		"direct":               {tenanthttp.XForwarded, from(stranger, xProto, "https"), "http"},
-		"direct, TLS":          {tenanthttp.XForwarded, secure(from(stranger, xProto, "http")), "https"},
+		"direct":               {tenanthttp.XForwarded, from(untrusted, xProto, "https"), "http"},
+		"direct, TLS":          {tenanthttp.XForwarded, secure(from(untrusted, xProto, "http")), "https"},
 		"proxy":                {tenanthttp.XForwarded, from(proxy, xProto, "http, https"), "https"},
 		"proxy with TLS":       {tenanthttp.XForwardedFor, secure(from(proxy, xProto, "http")), "http"},
 		"nonsense":             {tenanthttp.XForwarded, from(proxy, xProto, "gopher"), "http"},

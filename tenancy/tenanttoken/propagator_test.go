@@ -134,7 +134,7 @@ func TestExtractRefusesForeignTokens(t *testing.T) {
 		t,
 	).Sign(tenanttoken.Token{Purpose: tenanttoken.PurposeJob, Tenant: a.ID, Expires: time.Now().Add(-time.Second)})
 	require.NoError(t, err)
-	stranger, err := signer(t, key('x')).Sign(tenanttoken.Token{Purpose: tenanttoken.PurposeJob, Tenant: a.ID})
+	otherKey, err := signer(t, key('x')).Sign(tenanttoken.Token{Purpose: tenanttoken.PurposeJob, Tenant: a.ID})
 	require.NoError(t, err)
 	for name, refused := range map[string]struct {
 		token string
@@ -142,7 +142,7 @@ func TestExtractRefusesForeignTokens(t *testing.T) {
 	}{
 		"session":      {session, tenanttoken.ErrBadToken},
 		"header":       {h.Get(tenanttoken.Header), tenanttoken.ErrBadToken},
-		"another key":  {stranger, tenanttoken.ErrBadToken},
+		"another key":  {otherKey, tenanttoken.ErrBadToken},
 		"not a token":  {"tenant_1", tenanttoken.ErrBadToken},
 		"expired":      {expired, tenanttoken.ErrTokenExpired},
 		"no signature": {strings.TrimRight(job[:30], "="), tenanttoken.ErrBadToken},
