@@ -34,7 +34,7 @@ func Command(cfg Config) *cobra.Command {
 database. Commands work on the database that the program is configured for.
 
 With --json a command writes JSON to its standard output, and nothing else: one object, or, where it lists something, an
-object in each line. Messages and progress go to the standard error output. An error is one sentence there.
+object in each line. Messages and progress go to the standard error output. An error is one line there.
 
 Ctrl-C ends a command in an orderly way: what is under way is finished or taken back. The same command, run again, goes on. A
 second Ctrl-C ends it at once, which does no harm either.`,
