@@ -86,14 +86,17 @@ func (s *Staging) Adopt(ctx context.Context) (Tenant, error) {
 	t := Tenant{
 		ID: s.side.TenantID, Schema: s.side.Schema, Slug: s.adopt.Slug, Name: s.adopt.Name, Status: Provisioning, Placement: s.side.placement,
 	}
-	err := s.m.run(ctx, nil, OpAdopt, &t, step{"insert", func(ctx context.Context) error { return s.insert(ctx, &t) }})
-	return t, err
+	err := s.m.run(ctx, s.lock, OpAdopt, &t, step{name: "insert", write: func(ctx context.Context, tx pgx.Tx) error {
+		return s.insert(ctx, tx, &t)
+	}})
+	s.done = err == nil
+	return t, s.lost(err)
 }
 
-func (s *Staging) insert(ctx context.Context, t *Tenant) error {
+func (s *Staging) insert(ctx context.Context, tx pgx.Tx, t *Tenant) error {
 	p := s.adopt
-	adopted, err := writeRow(ctx, s.m.registry, scanTenant, `with side as (
-			delete from {registry}.side_schemas where id = $1 and state = 'building' returning schema_name, tenant_id, placement
+	rows, err := tx.Query(ctx, `with side as (
+			delete from {registry}.side_schemas where id = $1 and not used returning schema_name, tenant_id, placement
 		), hosts as (
 			insert into {registry}.domains (tenant_id, host, is_primary, verified_at)
 			select tenant_id, host, host = $4, now() from side, (select distinct unnest($5::text[] || nullif($4::text, '')) as host) h where host is not null
@@ -102,12 +105,16 @@ func (s *Staging) insert(ctx context.Context, t *Tenant) error {
 			select tenant_id, schema_name, $2, $3, $6, $7, $8, $9, $10, placement from side returning *
 		)
 		select `+tenantDetailsColumns+" from t", s.side.ID, p.Slug, p.Name, p.Domain, p.Domains, p.Status, p.Reason, p.Plan, p.Limits, p.Metadata)
-	if errors.Is(err, pgx.ErrNoRows) {
-		err = ErrStagingLost
-	}
 	if err != nil {
 		return conflict(err)
 	}
-	*t, s.done = adopted, true
+	adopted, err := pgx.CollectExactlyOneRow(rows, scanTenant)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return ErrStagingLost
+	case err != nil:
+		return conflict(err)
+	}
+	*t = adopted
 	return nil
 }

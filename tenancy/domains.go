@@ -18,8 +18,8 @@ import (
 // verified [ErrDomainTaken]. After each of these nothing was changed. Each operation is one statement or transaction, and
 // can be run again after a [StepError].
 func (m *Manager) AddDomain(ctx context.Context, slug, host string) (Domain, error) {
-	return m.onDomain(ctx, OpAddDomain, slug, host, nil, func(ctx context.Context, d *Domain) error {
-		return m.changeDomain(ctx, d, `insert into {registry}.domains as d (tenant_id, host, is_primary, verified_at)
+	return m.onDomain(ctx, OpAddDomain, slug, host, nil, func(ctx context.Context, tx pgx.Tx, d *Domain) error {
+		return changeDomain(ctx, tx, d, `insert into {registry}.domains as d (tenant_id, host, is_primary, verified_at)
 			values ($1, $2, `+firstDomain+`, now()) on conflict (tenant_id, host)
 			do update set verified_at = coalesce(d.verified_at, now()), token = '', is_primary = d.is_primary or excluded.is_primary
 			returning `+domainDetailsColumns)
@@ -34,17 +34,15 @@ const firstDomain = "not exists (select from {registry}.domains where tenant_id 
 // tenant does not have is [ErrDomainNotFound], one that it only claims [ErrNotVerified]; other errors are as for
 // [Manager.AddDomain]. For the primary domain it changes nothing.
 func (m *Manager) SetPrimaryDomain(ctx context.Context, slug, host string) (Domain, error) {
-	return m.onDomain(ctx, OpSetPrimaryDomain, slug, host, isVerified, func(ctx context.Context, d *Domain) error {
-		return m.writeTx(ctx, func(tx pgx.Tx) error { return makePrimary(ctx, tx, d) })
-	})
+	return m.onDomain(ctx, OpSetPrimaryDomain, slug, host, isVerified, makePrimary)
 }
 
 // RemoveDomain takes a domain, or the claim of one, from a tenant; others may have it then. The primary domain is
 // [ErrPrimaryDomain]: name another one first. A domain that the tenant does not have is [ErrDomainNotFound]: it may have
 // been removed before. Other errors are as for [Manager.AddDomain].
 func (m *Manager) RemoveDomain(ctx context.Context, slug, host string) error {
-	_, err := m.onDomain(ctx, OpRemoveDomain, slug, host, isSecondary, func(ctx context.Context, d *Domain) error {
-		return m.changeDomain(ctx, d, `delete from {registry}.domains d where tenant_id = $1 and host = $2 and not is_primary
+	_, err := m.onDomain(ctx, OpRemoveDomain, slug, host, isSecondary, func(ctx context.Context, tx pgx.Tx, d *Domain) error {
+		return changeDomain(ctx, tx, d, `delete from {registry}.domains d where tenant_id = $1 and host = $2 and not is_primary
 			returning `+domainDetailsColumns)
 	})
 	return err
@@ -53,14 +51,15 @@ func (m *Manager) RemoveDomain(ctx context.Context, slug, host string) error {
 // onDomain is an operation on a domain of a tenant. d, which change leaves as it is then, has no token and no time where
 // the tenant does not have the domain yet. refuse, if there is one, sees what the tenant has, before anything happens.
 func (m *Manager) onDomain(
-	ctx context.Context, op Op, slug, host string, refuse func(Domain) error, change func(ctx context.Context, d *Domain) error,
+	ctx context.Context, op Op, slug, host string, refuse func(Domain) error,
+	change func(ctx context.Context, tx pgx.Tx, d *Domain) error,
 ) (Domain, error) {
 	host, err := normalizeDomain(host)
 	if err != nil {
 		return Domain{}, err
 	}
 	d := Domain{Host: host}
-	_, err = m.locked(ctx, op, slug, func(l *lease, t *Tenant) error {
+	_, err = m.locked(ctx, op, slug, func(l *lock, t *Tenant) error {
 		d.TenantID = t.ID
 		if refuse != nil {
 			if d, err = m.domain(ctx, t.ID, host); err == nil {
@@ -70,8 +69,12 @@ func (m *Manager) onDomain(
 				return fmt.Errorf("%s %q of tenant %q: %w", op, host, slug, err)
 			}
 		}
-		return m.runAbout(ctx, l, StepData{Op: op, Host: host}, t,
-			step{"domain", func(ctx context.Context) error { return change(ctx, &d) }})
+		before := d
+		e := execution{m, l, StepData{Op: op, Host: host}, t, Operation{}}
+		return e.run(ctx, step{name: "domain", write: func(ctx context.Context, tx pgx.Tx) error {
+			d = before
+			return change(ctx, tx, &d)
+		}})
 	})
 	if err != nil {
 		return Domain{}, err
@@ -96,7 +99,7 @@ func isSecondary(d Domain) error {
 // domain returns what the tenant has of the host, or [ErrDomainNotFound].
 func (m *Manager) domain(ctx context.Context, tenant int64, host string) (Domain, error) {
 	d := Domain{TenantID: tenant, Host: host}
-	err := m.changeDomain(ctx, &d, "select "+domainDetailsColumns+" from {registry}.domains d where tenant_id = $1 and host = $2")
+	err := changeDomain(ctx, m.registry, &d, "select "+domainDetailsColumns+" from {registry}.domains d where tenant_id = $1 and host = $2")
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = ErrDomainNotFound
 	}
@@ -105,8 +108,12 @@ func (m *Manager) domain(ctx context.Context, tenant int64, host string) (Domain
 
 // changeDomain runs sql, whose first arguments are the tenant's id and the host and which returns the domain, and reads
 // that.
-func (m *Manager) changeDomain(ctx context.Context, d *Domain, sql string, args ...any) error {
-	changed, err := writeRow(ctx, m.registry, scanDomain, sql, append([]any{d.TenantID, d.Host}, args...)...)
+func changeDomain(ctx context.Context, db Querier, d *Domain, sql string, args ...any) error {
+	rows, err := initializedQuerier{db}.Query(ctx, sql, append([]any{d.TenantID, d.Host}, args...)...)
+	if err != nil {
+		return conflict(err)
+	}
+	changed, err := pgx.CollectExactlyOneRow(rows, scanDomain)
 	if err != nil {
 		return conflict(err)
 	}

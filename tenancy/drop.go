@@ -26,7 +26,7 @@ type DropParams struct {
 // It refuses, and changes nothing, in this order: where drops are disabled ([ErrDropDisabled]); an
 // invalid actor ([FieldError]); a tenant that does not exist, or no more ([ErrNotFound]); a token that is
 // not right ([ErrDropToken]) or too old ([ErrDropExpired]); where somebody has yet to approve
-// ([ErrDropNotApproved]); a schema that is being renamed, or that a replacement is being built for
+// ([ErrDropNotApproved]); a schema that is being renamed (a [BusyError]), or that a replacement is being built for
 // ([ErrStatus]), or that can be no tenant's ([schemactx.NameError]); without a fresh backup
 // of the tenant, or one of its retained schema as [Manager.ConfirmReplacement] demands it
 // ([BackupError]); where something outside of the schema depends on it
@@ -58,7 +58,7 @@ func (m *Manager) Drop(ctx context.Context, p DropParams) (Tenant, error) {
 		return t, err
 	}
 	e.Phase = DropDone
-	if err = m.drop(ctx, l, &t, e.RequestID); err != nil {
+	if err = m.drop(ctx, l, &t, p, e.RequestID); err != nil {
 		e.Phase, e.Err = DropStopped, err
 	}
 	e.Tenant = t
@@ -66,35 +66,30 @@ func (m *Manager) Drop(ctx context.Context, p DropParams) (Tenant, error) {
 	return t, err
 }
 
-// drop takes the steps, under the tenant's lock. Each can be run again.
-func (m *Manager) drop(ctx context.Context, l *lease, t *Tenant, request int64) error {
+// drop runs the steps, under the tenant's lock. It begins with the first step again when an earlier drop has stopped.
+func (m *Manager) drop(ctx context.Context, l *lock, t *Tenant, p DropParams, request int64) error {
 	before := *t
-	return m.run(
-		ctx, l, OpDrop, t,
-		step{"mark", func(ctx context.Context) error { return m.markDropping(ctx, t) }},
-		step{"schema", func(ctx context.Context) error { return m.dropSchema(ctx, l, t, &before) }},
-		step{"delete", func(ctx context.Context) error { return m.deleteTenant(ctx, t, request) }},
+	return m.runRecorded(
+		ctx, l, OpDrop, t, Operation{Op: OpDrop, Actor: p.Actor},
+		step{name: "mark", write: func(ctx context.Context, tx pgx.Tx) error { return markDropping(ctx, tx, t, &before) }},
+		step{name: "schema", run: func(ctx context.Context) error { return m.dropSchema(ctx, l, t, &before) }},
+		step{name: "delete", write: func(ctx context.Context, tx pgx.Tx) error { return deleteTenant(ctx, tx, t, request) }},
 	)
 }
 
 // markDropping sets the status, if it is still the one that was checked: a stocked tenant can be
 // claimed without its lock.
-func (m *Manager) markDropping(ctx context.Context, t *Tenant) error {
-	marked, err := writeRow(ctx, m.registry, scanTenant, `update {registry}.tenants as t set status = 'dropping', stock_version = ''
-		where id = $1 and slug = $2 and status = $3 returning `+tenantDetailsColumns, t.ID, t.Slug, t.Status)
+func markDropping(ctx context.Context, tx pgx.Tx, t, before *Tenant) error {
+	err := update(ctx, tx, t, "slug = $2 and status = $3", "status = 'dropping', stock_version = ''", before.Slug, before.Status)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return fmt.Errorf("%w: it is no longer %s", ErrStatus, t.Status)
+		return fmt.Errorf("%w: it is no longer %s", ErrStatus, before.Status)
 	}
-	if err != nil {
-		return err
-	}
-	*t = marked
-	return nil
+	return err
 }
 
 // dropSchema removes schema and role. When that is refused before anything is gone, the tenant is what
 // it was again, unless an earlier drop has begun to take it.
-func (m *Manager) dropSchema(ctx context.Context, l *lease, t, before *Tenant) error {
+func (m *Manager) dropSchema(ctx context.Context, l *lock, t, before *Tenant) error {
 	server, err := m.server(t)
 	if err != nil {
 		return err
@@ -108,14 +103,27 @@ func (m *Manager) dropSchema(ctx context.Context, l *lease, t, before *Tenant) e
 	case report.Changed() || !foreign && !errors.As(err, &dependents):
 		return err
 	case foreign && before.unfinished():
-		// A create that failed on a schema of somebody else's has nothing that could be dropped.
+		// A create that failed on a schema of another owner has nothing that could be dropped.
 		m.cfg.Logger.WarnContext(ctx, "schema is not the tenant's and stays", slog.String("tenant", t.Slug),
 			slog.String("schema", t.Schema), slog.Any("error", err))
 		return m.dropSidesOf(ctx, l, t)
 	case before.Status == Dropping:
 		return err
 	}
-	return errors.Join(err, m.update(ctx, t, "status = $2", before.Status))
+	return errors.Join(err, l.write(ctx, func(tx pgx.Tx) error { return restore(ctx, tx, t, before) }))
+}
+
+// restore takes the mark of a drop back, with the operation that had not ended before it.
+func restore(ctx context.Context, tx pgx.Tx, t, before *Tenant) (err error) {
+	if before.Operation == nil {
+		_, err = tx.Exec(ctx, "delete from {registry}.registry_operations where tenant_id = $1", t.ID)
+	} else {
+		_, err = putOperation(ctx, tx, t.ID, *before.Operation)
+	}
+	if err != nil {
+		return err
+	}
+	return update(ctx, tx, t, "true", "status = $2", before.Status)
 }
 
 // unfinished reports whether the tenant may never have had a schema of its own.
@@ -123,10 +131,10 @@ func (t *Tenant) unfinished() bool {
 	return t.Status == Provisioning || t.Status == Stocked || t.Status == Dropping
 }
 
-// deleteTenant takes the rows: one statement, which changes nothing while the registry has a side
+// deleteTenant deletes the rows: one statement, which changes nothing while the registry has a side
 // schema of the tenant.
-func (m *Manager) deleteTenant(ctx context.Context, t *Tenant, request int64) error {
-	deleted, err := m.writeExec(ctx, `with gone as (
+func deleteTenant(ctx context.Context, tx pgx.Tx, t *Tenant, request int64) error {
+	tag, err := tx.Exec(ctx, `with gone as (
 			delete from {registry}.tenants where id = $1 and status = 'dropping'
 				and not exists (select from {registry}.side_schemas where tenant_id = $1) returning id
 		), used as (
@@ -135,7 +143,7 @@ func (m *Manager) deleteTenant(ctx context.Context, t *Tenant, request int64) er
 			delete from {registry}.domains where tenant_id in (select id from gone)
 		)
 		select id from gone`, t.ID, request)
-	if err == nil && deleted != 1 {
+	if err == nil && tag.RowsAffected() != 1 {
 		err = errors.New("its row is gone or was changed by hand, or the registry has another schema of it")
 	}
 	return err

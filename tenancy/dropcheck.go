@@ -11,14 +11,15 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// checkConfirm is checkDrop for a retained schema. If an earlier call has begun to drop it, it is
-// marked so.
-func (m *Manager) checkConfirm(ctx context.Context, t *Tenant, side *SideSchema, p DropParams) (request int64, err error) {
+// checkConfirm is checkDrop for a retained schema. begun says that an earlier call has begun to drop it.
+func (m *Manager) checkConfirm(
+	ctx context.Context, t *Tenant, side *SideSchema, begun bool, p DropParams,
+) (request int64, err error) {
 	r, err := m.checkToken(ctx, t, side.Schema, p)
-	if err == nil && side.State == SideAside {
+	if err == nil && !begun {
 		err = m.checkSideBackup(ctx, t, side)
 	}
-	if err == nil && side.State == SideAside {
+	if err == nil && !begun {
 		err = m.checkSideDependents(ctx, side)
 	}
 	if err == nil {
@@ -32,7 +33,7 @@ func (m *Manager) checkConfirm(ctx context.Context, t *Tenant, side *SideSchema,
 
 // checkDrop returns the request that allows the drop of the tenant, which is locked. What costs a
 // person something, a one-time password, is asked for last.
-func (m *Manager) checkDrop(ctx context.Context, l *lease, t *Tenant, p DropParams) (request int64, err error) {
+func (m *Manager) checkDrop(ctx context.Context, l *lock, t *Tenant, p DropParams) (request int64, err error) {
 	r, err := m.checkToken(ctx, t, "", p)
 	if err == nil {
 		err = checkSchema(t)
@@ -83,22 +84,22 @@ func (m *Manager) checkToken(ctx context.Context, t *Tenant, schema string, p Dr
 
 // checkSchema refuses what can be no tenant's schema, whatever the registry says.
 func checkSchema(t *Tenant) error {
-	if t.NextSchema != "" {
-		return fmt.Errorf("%w: its schema is being renamed to %q", ErrStatus, t.NextSchema)
+	if t.Operation != nil && t.Operation.Op == OpRename {
+		return &BusyError{Op: OpDrop, Tenant: *t}
 	}
 	return schemactx.ValidateName(t.Schema)
 }
 
 // checkBuilding returns ErrStatus while a session builds a schema that is to replace the tenant's:
-// the drop would leave it behind. The lease gets the locks of side schemas that no session builds
-// any more, and the drop removes these.
-func (l *lease) checkBuilding(ctx context.Context, t *Tenant) error {
+// the drop would leave it behind. The drop gets the locks of side schemas that no session builds
+// any more, and removes these.
+func (l *lock) checkBuilding(ctx context.Context, t *Tenant) error {
 	building, err := l.m.sides(ctx, "s.tenant_id = $1 and not s.used", t.ID)
 	if err != nil {
 		return err
 	}
 	for _, s := range building {
-		held, err := tryLock(ctx, l.conn, sideKey(s.ID))
+		held, err := l.try(ctx, sideKey(s.ID))
 		if err == nil && !held {
 			err = fmt.Errorf("%w: a session builds schema %q to replace the tenant's", ErrStatus, s.Schema)
 		}

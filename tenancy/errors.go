@@ -36,8 +36,8 @@ var (
 	// ErrConflict is what a [ConflictError] and a [UserConflictError] wrap.
 	ErrConflict = errors.New("was changed by somebody else")
 
-	// ErrRenaming is what a [RenamingError] wraps.
-	ErrRenaming = errors.New("schema is being renamed")
+	// ErrBusy is what a [BusyError] wraps.
+	ErrBusy = errors.New("another operation on the tenant has not ended")
 
 	// ErrDomainNotFound is returned by a [Manager] for a domain that the tenant does not have.
 	ErrDomainNotFound = errors.New("tenant does not have the domain")
@@ -139,23 +139,25 @@ func (e *UserConflictError) Error() string {
 // Unwrap returns [ErrConflict].
 func (e *UserConflictError) Unwrap() error { return ErrConflict }
 
-// RenamingError is returned by [Manager.Rename] while a rename to another schema name has not
-// ended: [Manager.Resume] ends it. It wraps [ErrRenaming]. Nothing was changed.
-type RenamingError struct {
-	Tenant Tenant // NextSchema is the name on the way
-	Schema string // the name that was refused
+// BusyError is returned for an operation that is not possible before another one on the tenant has ended. That one
+// is under way in no process: [Manager.Resume], or the same call again, ends it. It wraps [ErrBusy]. Nothing was
+// changed.
+type BusyError struct {
+	Op     Op     // that was refused
+	Tenant Tenant // its Operation is the one that has not ended
 }
 
-// Error returns the tenant and both names.
-func (e *RenamingError) Error() string {
-	return fmt.Sprintf("rename tenant %q to schema %q: %v to %q", e.Tenant.Slug, e.Schema, ErrRenaming, e.Tenant.NextSchema)
+// Error returns the tenant and both operations.
+func (e *BusyError) Error() string {
+	o := e.Tenant.Operation
+	return fmt.Sprintf("%s tenant %q: %v: %s, at step %q", e.Op, e.Tenant.Slug, ErrBusy, o.Op, o.Step)
 }
 
-// Unwrap returns [ErrRenaming].
-func (e *RenamingError) Unwrap() error { return ErrRenaming }
+// Unwrap returns [ErrBusy].
+func (e *BusyError) Unwrap() error { return ErrBusy }
 
 // StepError is returned when an operation of several steps stopped at one of them. What was done
-// before stays, and the operation can be run again; a create goes on with [Manager.Resume].
+// before stays, and the operation can be run again, by the same call or by [Manager.Resume].
 type StepError struct {
 	Op     Op
 	Step   string // as in [StepData]

@@ -4,36 +4,46 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oryne/pgtenant/internal/registrydb"
 )
 
-// unlockTimeout bounds the release of a lock, which goes on when the caller's context is over.
-const unlockTimeout = 5 * time.Second
+// lock is a session of its own on the registry's database, beside the pool. It holds the locks of one
+// operation, and all that the operation writes to the registry goes through it. So the writes are fenced:
+// when the session ends, its locks are free, and no write of the operation can follow.
+type lock struct {
+	m       *Manager
+	counted bool // it has a place in m.locks
 
-// workLock is SQL, expressions of a SELECT list: it says that the session is at work on the schema whose name is the SQL
-// expression. Package migrate has the same keys, and does not report the schema as unregistered. If a tenant has the first key,
-// the second says so: half of it is random. No operation waits for these advisory locks.
-func workLock(name string) string {
-	key := "hashtextextended('pgtenant.scratch.' || " + name + ", 0)"
-	return "pg_try_advisory_lock_shared(" + key + "), pg_try_advisory_lock_shared((" + key + " & 2147483647)::int, (random() * 2147483646)::int)"
+	mu   sync.Mutex // of conn, which serves one goroutine at a time
+	conn *registrydb.Conn
 }
 
-// lease is a connection of the registry that holds the locks of the tenants that one
-// operation works on. The locks are the session's: they are gone when the process is.
-type lease struct {
-	m      *Manager
-	pooled *pgxpool.Conn
-	conn   *registrydb.Conn // the same
-}
+const (
+	// heldEvery is how often a long step pings the session of its lock.
+	heldEvery = time.Second
 
-// openLease takes a connection, to be given back by release, and waits while all that may be
-// taken are. Whoever holds one works through others of the same pool, so that one is always
-// left.
-func (m *Manager) openLease(ctx context.Context) (*lease, error) {
+	// heldTimeout bounds the wait for the answer: a session that does not answer for that long counts as lost.
+	heldTimeout = 30 * time.Second
+
+	// unlockTimeout bounds the release of the locks, which goes on when the caller's context is over.
+	unlockTimeout = 5 * time.Second
+
+	// cancelTimeout is how long the session waits for the end of a statement whose context is over. Then the
+	// connection is closed.
+	cancelTimeout = 5 * time.Second
+)
+
+// openLock opens the session of an operation, which the caller releases. At most as many are open at a time as
+// the pool has connections; openLock waits for its turn.
+func (m *Manager) openLock(ctx context.Context) (*lock, error) {
 	if m.nested(ctx) {
 		return nil, ErrNested
 	}
@@ -42,59 +52,177 @@ func (m *Manager) openLease(ctx context.Context) (*lease, error) {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("wait for a connection to lock a tenant: %w", ctx.Err())
 	}
-	pooled, err := m.registry.Acquire(ctx)
+	l, err := m.connectLock(ctx)
 	if err != nil {
 		<-m.locks
 		return nil, err
 	}
-	if err := checkSession(ctx, pooled.Conn(), m.cfg.RegistryRoles); err != nil {
-		pooled.Release()
-		<-m.locks
-		return nil, err
-	}
-	return &lease{m: m, pooled: pooled, conn: m.registry.Schema().Conn(pooled.Conn())}, nil
+	l.counted = true
+	return l, nil
 }
 
-const (
-	// heldEvery is how often it is looked in a long step whether the locks are still held.
-	heldEvery = time.Second
-
-	// heldTimeout bounds the wait for the answer: a server that does not say so for that long has lost the session, or will have.
-	heldTimeout = 30 * time.Second
-)
-
-// hold calls fn as long as the locks are held. They are the session's, which somebody may end, or the server itself, when it is restarted or
-// has waited too long: whoever comes next then gets the lock, and fn has to stop. So its ctx ends, with [ErrLockLost] as the cause, and
-// it is not called where the session has ended before. No lease holds nothing, and calls fn as it is.
-func (l *lease) hold(ctx context.Context, fn func(ctx context.Context) error) error {
-	if l == nil {
-		return fn(ctx)
+// connectLock opens a session without waiting for a turn.
+func (m *Manager) connectLock(ctx context.Context) (*lock, error) {
+	conn, err := connect(ctx, m.registry.Config())
+	if err != nil {
+		return nil, fmt.Errorf("connect to lock a tenant: %w", err)
 	}
-	if !quiet(l.conn.PgConn().Conn()) {
-		if err := l.held(ctx); err != nil {
+	if err := checkSession(ctx, conn, m.cfg.RegistryRoles); err != nil {
+		_ = conn.Close(ctx)
+		return nil, err
+	}
+	return &lock{m: m, conn: m.registry.Schema().Conn(conn)}, nil
+}
+
+// connect opens a connection as the pool would. The end of a context cancels the statement on the server. By
+// default pgx closes the connection then, and the locks would be lost.
+func connect(ctx context.Context, cfg *pgxpool.Config) (*pgx.Conn, error) {
+	cfg.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: cancelTimeout}
+	}
+	if cfg.BeforeConnect != nil {
+		if err := cfg.BeforeConnect(ctx, cfg.ConnConfig); err != nil {
+			return nil, err
+		}
+	}
+	conn, err := pgx.ConnectConfig(ctx, cfg.ConnConfig)
+	if err != nil {
+		return nil, err
+	}
+	if err := prepare(ctx, cfg, conn); err != nil {
+		_ = conn.Close(ctx)
+		return nil, err
+	}
+	return conn, nil
+}
+
+// prepare calls the pool's hooks for a new connection that is used at once.
+func prepare(ctx context.Context, cfg *pgxpool.Config, conn *pgx.Conn) error {
+	if cfg.AfterConnect != nil {
+		if err := cfg.AfterConnect(ctx, conn); err != nil {
 			return err
 		}
 	}
+	switch {
+	case cfg.PrepareConn != nil:
+		if ok, err := cfg.PrepareConn(ctx, conn); err != nil || !ok {
+			return errors.Join(err, errRefused)
+		}
+	case cfg.BeforeAcquire != nil && !cfg.BeforeAcquire(ctx, conn):
+		return errRefused
+	}
+	return nil
+}
+
+var errRefused = errors.New("the pool's PrepareConn or BeforeAcquire refused the connection")
+
+// release gives up all locks and ends the session, also when ctx is over.
+func (l *lock) release(ctx context.Context) {
+	_ = l.close(ctx)
+	if l.counted {
+		<-l.m.locks
+	}
+}
+
+// close deletes the rows of the locks before it ends the session, so that they are free at once.
+func (l *lock) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
+	defer cancel()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.conn.IsClosed() {
+		_ = unlockAll(ctx, l.conn) // the end of the session releases them, too
+	}
+	return l.conn.Close(ctx)
+}
+
+// releaseOne gives up one lock, also when ctx is over. If that fails, the lock is free when the session ends.
+func (l *lock) releaseOne(ctx context.Context, key string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
+	defer cancel()
+	_ = l.use(func(conn *registrydb.Conn) error {
+		_, err := conn.Exec(ctx, "with released as (delete from {registry}.registry_locks where key = $1 and pid = pg_backend_pid()) select "+
+			asyncLock, key)
+		return err
+	})
+}
+
+// use calls fn with the session. An error after which the session is gone wraps [ErrLockLost].
+func (l *lock) use(fn func(conn *registrydb.Conn) error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := fn(l.conn)
+	if err != nil && l.conn.IsClosed() && !errors.Is(err, ErrLockLost) {
+		err = fmt.Errorf("%w: %w", ErrLockLost, err)
+	}
+	return err
+}
+
+// write calls fn with a transaction of the session, and commits it. fn is called again if the queue of
+// notifications was full.
+func (l *lock) write(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	return l.use(func(conn *registrydb.Conn) error {
+		return write(func() error { return pgx.BeginFunc(ctx, l.m.registry.Schema().Beginner(conn.Conn), fn) })
+	})
+}
+
+// tenant reads a tenant through the session.
+func (l *lock) tenant(ctx context.Context, id int64) (t Tenant, err error) {
+	err = l.use(func(conn *registrydb.Conn) error {
+		t, err = (&Registry{db: initializedQuerier{conn}, details: true}).ByID(ctx, id)
+		return err
+	})
+	return t, err
+}
+
+// take waits for the lock of the tenant, and reads the tenant as it is then.
+func (l *lock) take(ctx context.Context, id int64) (Tenant, error) {
+	err := l.use(func(conn *registrydb.Conn) error {
+		if err := waitLock(ctx, conn, tenantKey(id)); err != nil {
+			return err
+		}
+		_, err := conn.Exec(ctx, "select "+workLock("schema_name")+" from {registry}.tenants where id = $1", id)
+		return err
+	})
+	if err != nil {
+		return Tenant{}, fmt.Errorf("lock tenant %d: %w", id, err)
+	}
+	return l.tenant(ctx, id)
+}
+
+// try takes a lock if no other session holds it, and reports whether this session holds it now.
+func (l *lock) try(ctx context.Context, key string) (held bool, err error) {
+	err = l.use(func(conn *registrydb.Conn) error {
+		held, err = tryLock(ctx, conn, key)
+		return err
+	})
+	return held, err
+}
+
+// hold calls fn while the session lives. The context of fn ends with [ErrLockLost] as its cause when the session
+// is found ended: another operation may have the lock then. fn is not called if the session has ended already.
+func (l *lock) hold(ctx context.Context, fn func(ctx context.Context) error) error {
+	if err := l.held(ctx); err != nil {
+		return err
+	}
 	inside, lose := context.WithCancelCause(ctx)
-	done, watched := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(watched)
-		l.watch(inside, done, lose)
-	}()
-	defer func() { // also where fn panics: the connection is not to be used by two
+	done := make(chan struct{})
+	var watch sync.WaitGroup
+	watch.Go(func() { l.watch(inside, done, lose) })
+	defer func() { // also when fn panics
 		close(done)
-		<-watched
+		watch.Wait()
 		lose(nil)
 	}()
 	err := fn(inside)
-	if lost := context.Cause(inside); err != nil && errors.Is(lost, ErrLockLost) {
+	if lost := context.Cause(inside); err != nil && errors.Is(lost, ErrLockLost) && !errors.Is(err, ErrLockLost) {
 		err = fmt.Errorf("%w: %w", lost, err)
 	}
 	return err
 }
 
-// watch calls lose when the session is found ended, until done is closed.
-func (l *lease) watch(ctx context.Context, done <-chan struct{}, lose func(error)) {
+// watch calls lose when the session is found ended. It returns when done is closed.
+func (l *lock) watch(ctx context.Context, done <-chan struct{}, lose func(error)) {
 	tick := time.NewTicker(heldEvery)
 	defer tick.Stop()
 	for {
@@ -110,60 +238,39 @@ func (l *lease) watch(ctx context.Context, done <-chan struct{}, lose func(error
 	}
 }
 
-// held returns [ErrLockLost] unless the session answers. The end of ctx is no reason to ask no more: it would end the session.
-func (l *lease) held(ctx context.Context) error {
+// held returns [ErrLockLost] unless the session answers. It asks also when ctx is over.
+func (l *lock) held(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), heldTimeout)
 	defer cancel()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if err := l.conn.Ping(ctx); err != nil {
 		return fmt.Errorf("%w: %w", ErrLockLost, err)
 	}
 	return nil
 }
 
-// release gives up all locks and the connection, whatever has become of ctx.
-func (l *lease) release(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
-	defer cancel()
-	if err := unlockAll(ctx, l.conn); err != nil {
-		_ = l.conn.Close(ctx) // the locks go with the session
-	}
-	l.pooled.Release()
-	<-l.m.locks
-}
-
-// lock waits for the tenant's lock, and reads the tenant as it is then.
-func (l *lease) lock(ctx context.Context, id int64) (Tenant, error) {
-	err := waitLock(ctx, l.conn, tenantKey(id))
-	if err == nil {
-		_, err = l.conn.Exec(ctx, "select "+workLock("schema_name")+" from {registry}.tenants where id = $1", id)
-	}
-	if err != nil {
-		return Tenant{}, fmt.Errorf("lock tenant %d: %w", id, err)
-	}
-	return l.m.ByID(ctx, id)
-}
-
-// lockBySlug takes the lock of the tenant that has the slug. The lease is to be released.
-func (m *Manager) lockBySlug(ctx context.Context, slug string) (Tenant, *lease, error) {
+// lockBySlug takes the lock of the tenant that has the slug. The caller releases it.
+func (m *Manager) lockBySlug(ctx context.Context, slug string) (Tenant, *lock, error) {
 	found, err := m.BySlug(ctx, slug)
 	if err != nil {
 		return Tenant{}, nil, err
 	}
 	t, l, err := m.lockByID(ctx, found.ID)
-	if err == nil && t.Slug != slug { // renamed while we waited
+	if err == nil && t.Slug != slug { // renamed meanwhile
 		l.release(ctx)
 		return Tenant{}, nil, fmt.Errorf("%w: %q", ErrNotFound, slug)
 	}
 	return t, l, err
 }
 
-// lockByID takes the lock of the tenant of that id. The lease is to be released.
-func (m *Manager) lockByID(ctx context.Context, id int64) (Tenant, *lease, error) {
-	l, err := m.openLease(ctx)
+// lockByID takes the lock of the tenant of that id. The caller releases it.
+func (m *Manager) lockByID(ctx context.Context, id int64) (Tenant, *lock, error) {
+	l, err := m.openLock(ctx)
 	if err != nil {
 		return Tenant{}, nil, err
 	}
-	t, err := l.lock(ctx, id)
+	t, err := l.take(ctx, id)
 	if err != nil {
 		l.release(ctx)
 		return Tenant{}, nil, err
@@ -171,9 +278,9 @@ func (m *Manager) lockByID(ctx context.Context, id int64) (Tenant, *lease, error
 	return t, l, nil
 }
 
-// locked calls fn under the tenant's lock, with the tenant as it is then, if its status allows op, and returns the
+// locked calls fn under the tenant's lock, with the tenant as it is then, if its status allows op. It returns the
 // tenant as fn leaves it.
-func (m *Manager) locked(ctx context.Context, op Op, slug string, fn func(l *lease, t *Tenant) error) (Tenant, error) {
+func (m *Manager) locked(ctx context.Context, op Op, slug string, fn func(l *lock, t *Tenant) error) (Tenant, error) {
 	t, l, err := m.lockBySlug(ctx, slug)
 	if err != nil {
 		return Tenant{}, fmt.Errorf("%s: %w", op, err)
@@ -186,23 +293,11 @@ func (m *Manager) locked(ctx context.Context, op Op, slug string, fn func(l *lea
 	return t, err
 }
 
-// update changes the tenant's row and reads it anew. set is SQL of ours, whose arguments
-// begin with $2.
-func (m *Manager) update(ctx context.Context, t *Tenant, set string, args ...any) error {
-	return m.updateIf(ctx, t, "true", set, args...)
-}
-
-// updateIf is update where the condition holds for the row; where it does not, the error is [pgx.ErrNoRows].
-func (m *Manager) updateIf(ctx context.Context, t *Tenant, condition, set string, args ...any) error {
-	return m.change(ctx, t, "update {registry}.tenants as t set "+set+" where id = $1 and "+condition+" returning "+tenantDetailsColumns, args...)
-}
-
-// change runs sql, whose first argument is the tenant's id and which returns its row, and reads that.
-func (m *Manager) change(ctx context.Context, t *Tenant, sql string, args ...any) error {
-	changed, err := writeRow(ctx, m.registry, scanTenant, sql, append([]any{t.ID}, args...)...)
-	if err != nil {
-		return conflict(err)
-	}
-	*t = changed
-	return nil
+// workLock is SQL, expressions of a SELECT list: it says that the session is at work on the schema whose name is
+// the SQL expression. Package migrate has the same keys, and does not report the schema as unregistered. If a
+// tenant has the first key, the second says so: half of it is random. No operation waits for these advisory locks.
+func workLock(name string) string {
+	key := "hashtextextended('pgtenant.scratch.' || " + name + ", 0)"
+	return "pg_try_advisory_lock_shared(" + key + "), pg_try_advisory_lock_shared((" + key + " & 2147483647)::int, " +
+		"(random() * 2147483646)::int)"
 }

@@ -81,13 +81,14 @@ type Config struct {
 // Manager makes and changes tenants. It is safe for concurrent use, also by several
 // processes on one database: operations on one tenant wait for each other.
 //
-// While it works on a tenant it holds a connection of the registry's pool, for the tenant's
-// lock: a row of the registry that names the session. So the pool must not lead through a pooler
-// that gives transactions out to different sessions. It is not an advisory lock, because every role
+// While it works on a tenant it has a connection of its own, beside the registry's pool and made like
+// those of it, for the tenant's lock: a row of the registry that names the session. So the pool must
+// not lead through a pooler that gives transactions out to different sessions. A manager opens at
+// most as many of these connections as the pool may have. It is not an advisory lock, because every role
 // of a database can take every advisory lock. A lock whose session has ended, or was reset by a
 // pooler in session mode, is taken over. LOCKS.md, beside this file, has the order of all locks.
-// Where the connection ends in the middle of an operation, so does the operation, before its next
-// step and within seconds in one that takes long: see [ErrLockLost].
+// The operation also writes the registry on that connection. If the connection ends, so does the
+// operation, before its next step and within seconds in one that takes long: see [ErrLockLost].
 //
 // Each change of a tenant or a domain notifies the directories. Every role can fill PostgreSQL's
 // queue of notifications, which belongs to the whole server. While the queue is more than a quarter
@@ -98,7 +99,7 @@ type Manager struct {
 	registry *registrydb.Pool
 	schemas  *pgxpool.Pool
 	cfg      Config
-	locks    chan struct{} // one for each lease of the pool that may be held at a time
+	locks    chan struct{} // one for each session of a lock that is open
 	taken    chan struct{} // holds one while the stock may have shrunk
 }
 
@@ -153,7 +154,7 @@ func New(registry *pgxpool.Pool, cfg Config) (*Manager, error) {
 		registry: db,
 		schemas:  cfg.Schemas,
 		cfg:      cfg,
-		locks:    leasesOf(registry),
+		locks:    make(chan struct{}, registry.Config().MaxConns),
 		taken:    make(chan struct{}, 1),
 	}, nil
 }

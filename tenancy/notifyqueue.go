@@ -44,19 +44,3 @@ func writeRow[T any](ctx context.Context, db Querier, scan pgx.RowToFunc[T], sql
 	})
 	return row, err
 }
-
-// writeExec is write for a statement that returns nothing, and returns the number of rows that it
-// has changed.
-func (m *Manager) writeExec(ctx context.Context, sql string, args ...any) (changed int64, err error) {
-	err = write(func() error {
-		tag, err := m.registry.Exec(ctx, sql, args...)
-		changed = tag.RowsAffected()
-		return err
-	})
-	return changed, err
-}
-
-// writeTx is write for a transaction. fn may be called more than once.
-func (m *Manager) writeTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
-	return write(func() error { return pgx.BeginFunc(ctx, m.registry, fn) })
-}

@@ -52,7 +52,7 @@ func (r *Registry) InSchema(schema string) (*Registry, error) {
 const (
 	tenantColumns = `t.id, t.schema_name, t.slug, t.name, t.status, t.reason, t.until, t.plan, t.limits, t.placement,
 		t.created_at, t.updated_at, t.version`
-	tenantDetailsColumns = tenantColumns + `, t.failure, t.next_schema, t.metadata,
+	tenantDetailsColumns = tenantColumns + ", " + operationColumn + `, t.metadata,
 		coalesce((select id::text from {registry}.registry_identity), '')`
 )
 
@@ -76,7 +76,7 @@ func scanTenant(row pgx.CollectableRow) (Tenant, error) {
 	var until *time.Time
 	to := tenantFields(&t, &until)
 	if len(row.FieldDescriptions()) > len(to) {
-		to = append(to, &t.Failure, &t.NextSchema, &t.Metadata, &t.Registry)
+		to = append(to, &t.Operation, &t.Metadata, &t.Registry)
 	}
 	err := row.Scan(to...)
 	if until != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oryne/pgtenant/schemactx"
@@ -79,7 +80,8 @@ func (m *Manager) checkSchemaName(schema string) error {
 // Refused input is a [FieldError], a [schemactx.NameError] or a [schemactx.SearchPathError], [ErrSlugTaken], a [StatusError], or, for a schema name that a
 // tenant has or once had, this one too, or that something else has, [schemactx.ErrTaken]; if the
 // text of functions, settings or expressions has the old name, a [schemactx.TextError]; while
-// another rename of the schema has not ended, it is a [RenamingError]. Nothing was changed then.
+// another operation on the tenant has not ended, a rename of the schema is a [BusyError]. Nothing was
+// changed then.
 //
 // The schema is renamed in steps, as it may be on another server than the registry: the names are claimed, schema and role
 // renamed, and the registry switched to the new name. When one fails the error is a [StepError]; after that and after a
@@ -106,17 +108,19 @@ func (m *Manager) Rename(ctx context.Context, slug string, p RenameParams) (Tena
 	if err := m.renamable(ctx, &t, p); err != nil {
 		return t, err
 	}
-	steps := []step{{"claim", func(ctx context.Context) error { return m.claimNames(ctx, &t, p) }}}
-	if p.Schema != "" && p.Schema != t.Schema {
-		steps = append(steps, m.renameSteps(&t)...)
+	claim := step{name: "claim", write: func(ctx context.Context, tx pgx.Tx) error { return claimNames(ctx, tx, &t, p) }}
+	if p.Schema == "" || p.Schema == t.Schema {
+		err := m.run(ctx, l, OpRename, &t, claim)
+		return t, err
 	}
-	err = m.run(ctx, l, OpRename, &t, steps...)
+	row := Operation{Op: OpRename, Schema: p.Schema}
+	err = m.runRecorded(ctx, l, OpRename, &t, row, append([]step{claim}, m.renameSteps(l, &t, p.Schema)...)...)
 	return t, err
 }
 
 // lockToRename finds the tenant by its new slug too, where a rename that did not end has given it that: the new schema name,
 // which is given out once, says that it is the same rename.
-func (m *Manager) lockToRename(ctx context.Context, slug string, p RenameParams) (Tenant, *lease, error) {
+func (m *Manager) lockToRename(ctx context.Context, slug string, p RenameParams) (Tenant, *lock, error) {
 	t, l, err := m.lockBySlug(ctx, slug)
 	if !errors.Is(err, ErrNotFound) || p.Slug == "" || p.Schema == "" {
 		return t, l, err
@@ -127,7 +131,7 @@ func (m *Manager) lockToRename(ctx context.Context, slug string, p RenameParams)
 		return Tenant{}, nil, errNew
 	case errNew != nil:
 		return Tenant{}, nil, err
-	case t.Schema != p.Schema && t.NextSchema != p.Schema:
+	case t.Schema != p.Schema && !t.renaming(p.Schema):
 		l.release(ctx)
 		return Tenant{}, nil, err
 	}
@@ -137,11 +141,11 @@ func (m *Manager) lockToRename(ctx context.Context, slug string, p RenameParams)
 // renamable reports whether the schema can get the name, as far as that can be told before anything is changed.
 func (m *Manager) renamable(ctx context.Context, t *Tenant, p RenameParams) error {
 	schema := p.Schema
-	if schema == "" || schema == t.NextSchema {
+	if schema == "" || t.renaming(schema) {
 		return nil
 	}
-	if t.NextSchema != "" {
-		return &RenamingError{Tenant: *t, Schema: schema}
+	if err := OpRename.idle(t); err != nil {
+		return err
 	}
 	if schema == t.Schema {
 		return nil
@@ -168,35 +172,40 @@ func schemaExists(ctx context.Context, server *pgxpool.Pool, schema string) (exi
 	return exists, err
 }
 
-// claimNames takes all names that only one tenant can have in one statement, so that it gets all or none.
-func (m *Manager) claimNames(ctx context.Context, t *Tenant, p RenameParams) error {
-	set := "name = coalesce(nullif($2, ''), name), slug = coalesce(nullif($3, ''), slug)"
-	if p.Schema == "" || p.Schema == t.Schema || p.Schema == t.NextSchema {
-		return m.update(ctx, t, set, p.Name, p.Slug)
+// renaming reports whether a rename to the schema name has not ended.
+func (t *Tenant) renaming(schema string) bool {
+	return t.Operation != nil && t.Operation.Op == OpRename && t.Operation.Schema == schema
+}
+
+// claimNames takes all names that only one tenant can have, so that it gets all or none.
+func claimNames(ctx context.Context, tx pgx.Tx, t *Tenant, p RenameParams) error {
+	if p.Schema != "" && p.Schema != t.Schema && !t.renaming(p.Schema) {
+		_, err := tx.Exec(ctx, "insert into {registry}.schema_names (name, tenant_id) values ($1, $2)", p.Schema, t.ID)
+		if err != nil {
+			return conflict(err)
+		}
 	}
-	return m.change(ctx, t, `with claimed as (insert into {registry}.schema_names (name, tenant_id) values ($4, $1) returning name)
-		update {registry}.tenants as t set `+set+`, next_schema = (select name from claimed) where id = $1 returning `+tenantDetailsColumns,
-		p.Name, p.Slug, p.Schema)
+	return update(ctx, tx, t, "true", "name = coalesce(nullif($2, ''), name), slug = coalesce(nullif($3, ''), slug)", p.Name, p.Slug)
 }
 
 // renameSteps end a rename of the schema whose new name is claimed.
-func (m *Manager) renameSteps(t *Tenant) []step {
+func (m *Manager) renameSteps(l *lock, t *Tenant, schema string) []step {
 	return []step{
-		{"schema", func(ctx context.Context) error { return m.renameSchema(ctx, t) }},
-		{"switch", func(ctx context.Context) error {
-			return m.update(ctx, t, "schema_name = next_schema, next_schema = ''")
+		{name: "schema", run: func(ctx context.Context) error { return m.renameSchema(ctx, l, t, schema) }},
+		{name: "switch", write: func(ctx context.Context, tx pgx.Tx) error {
+			return update(ctx, tx, t, "true", "schema_name = $2", schema)
 		}},
 	}
 }
 
-// renameSchema gives the claim up where the server has something else of the name and the tenant's schema is still what it
-// was: it could not be renamed any more.
-func (m *Manager) renameSchema(ctx context.Context, t *Tenant) error {
+// renameSchema ends the operation where the server has another object of the name and the tenant's schema has its
+// old name still: the rename is not possible any more.
+func (m *Manager) renameSchema(ctx context.Context, l *lock, t *Tenant, schema string) error {
 	server, err := m.server(t)
 	if err != nil {
 		return err
 	}
-	_, err = schemactx.Rename(ctx, server, m.cfg.Roles, t.Schema, t.NextSchema)
+	_, err = schemactx.Rename(ctx, server, m.cfg.Roles, t.Schema, schema)
 	if !errors.Is(err, schemactx.ErrTaken) {
 		return err
 	}
@@ -204,6 +213,10 @@ func (m *Manager) renameSchema(ctx context.Context, t *Tenant) error {
 	if errExists != nil || !unchanged {
 		return errors.Join(err, errExists)
 	}
-	return errors.Join(err, m.change(ctx, t, `with unclaimed as (delete from {registry}.schema_names where name = $2 and tenant_id = $1)
-		update {registry}.tenants as t set next_schema = '' where id = $1 returning `+tenantDetailsColumns, t.NextSchema))
+	return errors.Join(err, l.write(ctx, func(tx pgx.Tx) error {
+		t.Operation = nil
+		_, err := tx.Exec(ctx, `with unclaimed as (delete from {registry}.schema_names where name = $2 and tenant_id = $1)
+			delete from {registry}.registry_operations where tenant_id = $1`, t.ID, schema)
+		return err
+	}))
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/oryne/pgtenant/schemactx"
 )
 
@@ -25,7 +27,7 @@ func (m *Manager) ConfirmReplacement(ctx context.Context, p DropParams, schema s
 		return Tenant{}, m.outcome(ctx, e, DropRefused, err)
 	}
 	started := false
-	t, err := m.locked(ctx, OpConfirm, p.Slug, func(l *lease, t *Tenant) error {
+	t, err := m.locked(ctx, OpConfirm, p.Slug, func(l *lock, t *Tenant) error {
 		ctx, over := m.begin(ctx)
 		defer over()
 		e.Tenant = *t
@@ -33,12 +35,15 @@ func (m *Manager) ConfirmReplacement(ctx context.Context, p DropParams, schema s
 		if err != nil {
 			return fmt.Errorf("%s of tenant %q: %w", OpConfirm, p.Slug, err)
 		}
-		if e.RequestID, err = m.checkConfirm(ctx, t, &side, p); err != nil {
+		if o := t.Operation; o != nil && o.Op != OpReplace && o.Op != OpRevert && !t.confirming(schema) {
+			return &BusyError{Op: OpConfirm, Tenant: *t}
+		}
+		if e.RequestID, err = m.checkConfirm(ctx, t, &side, t.confirming(schema), p); err != nil {
 			return err
 		}
 		started = true
 		_ = m.outcome(ctx, e, DropStarted, nil)
-		return m.confirm(ctx, l, t, &side, e.RequestID)
+		return m.confirm(ctx, l, t, &side, p, e.RequestID)
 	})
 	switch {
 	case err != nil && !started:
@@ -53,19 +58,34 @@ func (m *Manager) ConfirmReplacement(ctx context.Context, p DropParams, schema s
 	return t, err
 }
 
-// confirm takes the steps, under the tenant's lock. Each can be run again.
-func (m *Manager) confirm(ctx context.Context, l *lease, t *Tenant, side *SideSchema, request int64) error {
-	var steps []step
-	if side.State == SideAside {
-		steps = append(m.exchangeSteps(t), step{"mark", func(ctx context.Context) error { return m.markAside(ctx, side) }})
-	}
-	return m.run(ctx, l, OpConfirm, t, append(steps, step{"drop", func(ctx context.Context) error {
-		if err := m.dropSide(ctx, side); err != nil {
-			return err
-		}
-		_, err := m.registry.Exec(ctx, "update {registry}.drop_requests set used_at = now() where id = $1", request)
+// confirming reports whether the drop of the retained schema has begun.
+func (t *Tenant) confirming(schema string) bool {
+	return t.Operation != nil && t.Operation.Op == OpConfirm && t.Operation.Schema == schema
+}
+
+// confirm runs the steps, under the tenant's lock, after it has ended the exchange that has retained the schema.
+func (m *Manager) confirm(ctx context.Context, l *lock, t *Tenant, side *SideSchema, p DropParams, request int64) error {
+	if err := m.endExchange(ctx, l, OpConfirm, t); err != nil {
 		return err
-	}})...)
+	}
+	steps := []step{
+		{name: "mark", run: func(ctx context.Context) error { return m.checkSideDependents(ctx, side) }},
+		{
+			name: "drop",
+			run:  func(ctx context.Context) error { return m.deprovisionSide(ctx, side) },
+			write: func(ctx context.Context, tx pgx.Tx) error {
+				_, err := tx.Exec(ctx, "update {registry}.drop_requests set used_at = now() where id = $1", request)
+				if err == nil {
+					err = forgetSide(ctx, tx, side)
+				}
+				return err
+			},
+		},
+	}
+	if t.confirming(side.Schema) {
+		steps = steps[1:]
+	}
+	return m.runRecorded(ctx, l, OpConfirm, t, Operation{Op: OpConfirm, Actor: p.Actor, Schema: side.Schema}, steps...)
 }
 
 // sideNamed returns the schema that was the tenant's, if it has the name.
@@ -93,18 +113,6 @@ func (m *Manager) checkSideDependents(ctx context.Context, side *SideSchema) err
 	return schemactx.CheckDependents(ctx, server, side.Schema)
 }
 
-// markAside marks a schema to be dropped, if it could be.
-func (m *Manager) markAside(ctx context.Context, side *SideSchema) error {
-	if err := m.checkSideDependents(ctx, side); err != nil {
-		return err
-	}
-	marked, err := m.markSide(ctx, side, SideDropping)
-	if err == nil && !marked {
-		err = ErrNothingAside
-	}
-	return err
-}
-
 // RevertReplacement takes the schema back that a replacement has set aside, as it was then, migrated up to date, and sets
 // the one aside that had taken its place: nothing is dropped, and another revert takes that back. schema is the name of
 // the one to take back, as [Manager.Aside] gives it. Tokens of [Manager.RequestConfirm] for it are not valid any more.
@@ -112,40 +120,43 @@ func (m *Manager) markAside(ctx context.Context, side *SideSchema) error {
 // The steps are those of [Staging.Replace], behind the migration, and so are the errors; a tenant that has no such schema
 // is [ErrNothingAside]. After a [StepError] or a crash the same call goes on.
 func (m *Manager) RevertReplacement(ctx context.Context, slug, schema string) (Tenant, error) {
-	return m.locked(ctx, OpRevert, slug, func(l *lease, t *Tenant) error {
-		if t.NextSchema != "" {
-			return &RenamingError{Tenant: *t, Schema: t.NextSchema}
+	return m.locked(ctx, OpRevert, slug, func(l *lock, t *Tenant) error {
+		if o := t.Operation; o != nil && o.Op == OpRevert && o.Schema == schema {
+			return m.resume(ctx, l, OpRevert, t)
 		}
-		if t.Schema == schema {
-			if steps, err := m.unended(ctx, t); err != nil {
-				return fmt.Errorf("%s of tenant %q: %w", OpRevert, slug, err)
-			} else if len(steps) > 0 {
-				return m.run(ctx, l, OpRevert, t, steps...) // the switch was done
-			}
+		row := Operation{Op: OpRevert, Schema: schema, Reopen: t.Status == Active}
+		if t.Operation != nil && t.Operation.Op == OpReplace { // instead of what is left of it
+			row.Reopen = t.Operation.Reopen
+		} else if err := OpRevert.idle(t); err != nil {
+			return err
 		}
 		side, err := m.sideNamed(ctx, t, schema)
-		if err == nil && side.State != SideAside {
-			err = ErrNothingAside
-		}
 		if err != nil {
 			return fmt.Errorf("%s of tenant %q: %w", OpRevert, slug, err)
 		}
-		return m.run(ctx, l, OpRevert, t, append([]step{
-			{"migrate", func(ctx context.Context) error { return m.migrateUnused(ctx, side.Schema) }},
-			{"switch", func(ctx context.Context) error { return m.swap(ctx, t, &side) }},
-		}, m.exchangeSteps(t)...)...)
+		migrate := step{name: "migrate", trial: true, run: func(ctx context.Context) error {
+			return m.migrateUnused(ctx, side.Schema)
+		}}
+		return m.runRecorded(ctx, l, OpRevert, t, row, append([]step{migrate}, m.revertSteps(t, schema, row.Reopen)...)...)
 	})
 }
 
-// swap is the switch back: one statement. It deletes requests to drop the schema: if that is set aside
-// again, it has rows that nobody has agreed to drop.
-func (m *Manager) swap(ctx context.Context, t *Tenant, side *SideSchema) error {
-	return m.change(ctx, t, `with old as (
-			update {registry}.side_schemas s set schema_name = t.schema_name, since = now(), reopen = s.reopen or t.status = 'active'
-			from {registry}.tenants t where t.id = $1 and s.tenant_id = t.id and s.id = $2 and s.state = 'aside' and s.schema_name = $3 returning s.id
+// revertSteps take the retained schema back.
+func (m *Manager) revertSteps(t *Tenant, schema string, reopen bool) []step {
+	return append([]step{{name: "switch", write: func(ctx context.Context, tx pgx.Tx) error {
+		return swap(ctx, tx, t, schema)
+	}}}, m.exchangeSteps(t, reopen)...)
+}
+
+// swap is the switch back: one statement. It deletes requests to drop the schema: if that is retained again, it has rows
+// whose drop was never requested.
+func swap(ctx context.Context, tx pgx.Tx, t *Tenant, schema string) error {
+	return change(ctx, tx, t, `with old as (
+			update {registry}.side_schemas s set schema_name = t.schema_name, since = now()
+			from {registry}.tenants t where t.id = $1 and s.tenant_id = t.id and s.used and s.schema_name = $2 returning s.id
 		), requests as (
-			delete from {registry}.drop_requests where tenant_id = $1 and schema_name = $3 and exists (select from old)
+			delete from {registry}.drop_requests where tenant_id = $1 and schema_name = $2 and exists (select from old)
 		)
-		update {registry}.tenants as t set schema_name = $3, `+inMaintenance+`
-		from old where t.id = $1 returning `+tenantDetailsColumns, side.ID, side.Schema)
+		update {registry}.tenants as t set schema_name = $2, `+inMaintenance+`
+		from old where t.id = $1 returning `+tenantDetailsColumns, schema)
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-
-	"github.com/oryne/pgtenant/internal/registrydb"
 )
 
 // SideSweepReport says what [Manager.SweepSideSchemas] did.
@@ -24,20 +22,14 @@ func (m *Manager) SweepSideSchemas(ctx context.Context) (SideSweepReport, error)
 	if err != nil || len(all) == 0 {
 		return report, err
 	}
-	pooled, err := m.registry.Acquire(ctx)
+	l, err := m.connectLock(ctx)
 	if err != nil {
 		return report, err
 	}
-	conn := m.registry.Schema().Conn(pooled.Hijack()) // who holds a connection of the pool and waits for another can wait for ever
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
-		defer cancel()
-		_ = unlockAll(ctx, conn) // gone with the session in any case
-		_ = conn.Close(ctx)
-	}()
+	defer l.release(ctx)
 	var errs []error
 	for _, s := range all {
-		dropped, err := m.sweepSide(ctx, conn, &s)
+		dropped, err := m.sweepSide(ctx, l, &s)
 		switch {
 		case err != nil:
 			errs = append(errs, fmt.Errorf("sweep schema %q: %w", s.Schema, err))
@@ -51,14 +43,15 @@ func (m *Manager) SweepSideSchemas(ctx context.Context) (SideSweepReport, error)
 	return report, errors.Join(errs...)
 }
 
-// sweepSide drops a schema under its lock, which conn keeps until it is closed.
-func (m *Manager) sweepSide(ctx context.Context, conn *registrydb.Conn, s *SideSchema) (dropped bool, err error) {
-	if held, err := tryLock(ctx, conn, sideKey(s.ID)); err != nil || !held {
+// sweepSide drops a schema under its lock, which l keeps until it is released.
+func (m *Manager) sweepSide(ctx context.Context, l *lock, s *SideSchema) (dropped bool, err error) {
+	if held, err := l.try(ctx, sideKey(s.ID)); err != nil || !held {
 		return false, err
 	}
-	marked, err := m.markSide(ctx, s, SideDropping)
-	if err != nil || !marked {
+	// It may be a tenant's by now.
+	left, err := m.sides(ctx, "s.id = $1 and not s.used and s.schema_name = $2", s.ID, s.Schema)
+	if err != nil || len(left) == 0 {
 		return false, err
 	}
-	return true, m.dropSide(ctx, s)
+	return true, m.dropSide(ctx, l, s)
 }

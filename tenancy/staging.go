@@ -20,7 +20,7 @@ import (
 // the lock, and [Manager.SweepSideSchemas] drops the schema. It is for one goroutine at a time.
 type Staging struct {
 	m     *Manager
-	conn  *registrydb.Conn
+	lock  *lock
 	side  SideSchema
 	adopt *AdoptParams // of a new tenant; else nil
 	done  bool         // it is a tenant's
@@ -48,7 +48,7 @@ func (m *Manager) StageTenant(ctx context.Context, p AdoptParams) (*Staging, err
 
 // StageReplacement makes a schema that is to take the place of a tenant's, tenant_<id>_r<number>. A tenant that does not
 // exist is [ErrNotFound], one whose status does not allow it a [StatusError], one whose schema is being renamed a
-// [RenamingError], and one that has a retained schema a [ReplacedError]. If objects outside of the
+// [BusyError], and one that has a retained schema a [ReplacedError]. If objects outside of the
 // tenant's schema depend on it, such as a view or a foreign key in public, the error is a
 // [schemactx.DependentsError] that names them. [Staging.Replace] checks all of this again. The
 // tenant is served meanwhile, and its lock is not held.
@@ -90,37 +90,40 @@ func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Stagi
 	if err != nil {
 		return nil, initialized(err)
 	}
-	pooled, err := m.registry.Acquire(ctx)
+	l, err := m.connectLock(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkSession(ctx, pooled.Conn(), m.cfg.RegistryRoles); err != nil {
-		pooled.Release()
+	s := &Staging{m: m, lock: l}
+	if s.side, err = l.insertSide(ctx, &side); err != nil {
+		l.release(ctx)
 		return nil, err
 	}
-	s := &Staging{m: m, conn: m.registry.Schema().Conn(pooled.Hijack())}
-	allowed := "select 1"
-	if tenant != 0 { // the row lock: either a drop sees the new side schema, or this sees the drop
-		allowed += " from {registry}.tenants where id = $2 and status <> 'dropping' for share"
-	}
-	rows, err := s.conn.Query(ctx, `with allowed as materialized (`+allowed+`), name as (insert into {registry}.schema_names (name, tenant_id) select $3::text, $2::bigint from allowed),
-		s as (insert into {registry}.side_schemas (id, tenant_id, schema_name, state) select $1::bigint, $2, $3, 'building' from allowed returning *),
-		locked as (`+takeNewLock("'side ' || s.id", "s")+`)
-		select `+sideColumns+` from s, locked, lateral (select `+workLock("s.schema_name")+`) as working`, side.ID, side.TenantID, side.Schema)
-	if err == nil {
-		s.side, err = pgx.CollectExactlyOneRow(rows, scanSide)
-	}
-	if err != nil {
-		_ = s.disconnect(ctx)
-		if errors.Is(err, pgx.ErrNoRows) {
-			err = fmt.Errorf("%w: the tenant is being dropped", ErrStatus)
-		}
-		return nil, conflict(err)
-	}
-	if err := s.provision(ctx); err != nil {
+	if err := l.hold(ctx, s.provision); err != nil {
 		return nil, errors.Join(err, s.Close(ctx))
 	}
 	return s, nil
+}
+
+// insertSide records a schema that is to be built, and takes its lock.
+func (l *lock) insertSide(ctx context.Context, side *SideSchema) (s SideSchema, err error) {
+	allowed := "select 1"
+	if side.TenantID != 0 { // the row lock: either a drop sees the new side schema, or this sees the drop
+		allowed += " from {registry}.tenants where id = $2 and status <> 'dropping' for share"
+	}
+	err = l.use(func(conn *registrydb.Conn) error {
+		s, err = writeRow(ctx, conn, scanSide, `with allowed as materialized (`+allowed+`),
+			name as (insert into {registry}.schema_names (name, tenant_id) select $3::text, $2::bigint from allowed),
+			s as (insert into {registry}.side_schemas (id, tenant_id, schema_name) select $1::bigint, $2, $3 from allowed returning *),
+			locked as (`+takeNewLock("'side ' || s.id", "s")+`)
+			select `+sideColumns+` from s, locked, lateral (select `+workLock("s.schema_name")+`) as working`,
+			side.ID, side.TenantID, side.Schema)
+		return err
+	})
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = fmt.Errorf("%w: the tenant is being dropped", ErrStatus)
+	}
+	return s, conflict(err)
 }
 
 // vacant returns an error where the pool of the server is not the owner's, or where the server has
@@ -164,31 +167,22 @@ const stagingTimeout = time.Minute
 func (s *Staging) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stagingTimeout)
 	defer cancel()
+	var err error
 	if !s.done {
 		s.done = true
-		if err := s.drop(ctx); err != nil {
+		if err = s.m.dropSide(ctx, s.lock, &s.side); err != nil {
 			s.m.cfg.Logger.WarnContext(ctx, "staged schema is left", slog.String("schema", s.side.Schema), slog.Any("error", err))
-			_ = s.disconnect(ctx)
-			return fmt.Errorf("drop staged schema %q: %w", s.side.Schema, err)
+			err = fmt.Errorf("drop staged schema %q: %w", s.side.Schema, err)
 		}
 	}
-	return s.disconnect(ctx)
+	s.lock.release(ctx)
+	return err
 }
 
-func (s *Staging) drop(ctx context.Context) error {
-	mine, err := s.m.markSide(ctx, &s.side, SideDropping)
-	if err != nil || !mine {
-		return err
+// lost says of an operation that has lost its session that the staged schema is lost with it.
+func (s *Staging) lost(err error) error {
+	if errors.Is(err, ErrLockLost) {
+		return fmt.Errorf("%w: %w", ErrStagingLost, err)
 	}
-	return s.m.dropSide(ctx, &s.side)
-}
-
-// disconnect lets go of the lock, which the end of the session alone would do a moment later.
-func (s *Staging) disconnect(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
-	defer cancel()
-	if !s.conn.IsClosed() {
-		_ = unlockAll(ctx, s.conn) // gone with the session in any case
-	}
-	return s.conn.Close(ctx)
+	return err
 }

@@ -2,8 +2,9 @@ package tenancy
 
 import (
 	"context"
-	"fmt"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // MaxReasonLen is the longest reason of a suspension or a maintenance, in characters.
@@ -51,12 +52,14 @@ func (m *Manager) Suspend(ctx context.Context, slug, reason string) (Tenant, err
 	if err := validateReason(reason); err != nil {
 		return Tenant{}, err
 	}
-	return m.setStatus(ctx, OpSuspend, slug, "status = 'suspended', reason = $2, until = null", reason)
+	return m.locked(ctx, OpSuspend, slug, func(l *lock, t *Tenant) error {
+		return m.run(ctx, l, OpSuspend, t, setStatus(t, "status = 'suspended', reason = $2, until = null", reason))
+	})
 }
 
 // Activate ends a tenant's suspension. For a tenant that is active it changes nothing and is no error. One in
-// maintenance is a [StatusError], see [Manager.EndMaintenance]. Other errors are as for [Manager.Suspend]. An exchange of its
-// schemas that was cut off ([Staging.Replace], [Manager.RevertReplacement]) is ended first.
+// maintenance is a [StatusError], see [Manager.EndMaintenance]. Other errors are as for [Manager.Suspend]. A replacement of
+// its schema that was interrupted ([Staging.Replace], [Manager.RevertReplacement]) is ended first.
 func (m *Manager) Activate(ctx context.Context, slug string) (Tenant, error) {
 	return m.serve(ctx, OpActivate, slug)
 }
@@ -72,46 +75,45 @@ func (m *Manager) StartMaintenance(ctx context.Context, slug string, p Maintenan
 	if !p.Until.IsZero() {
 		until = &p.Until
 	}
-	return m.locked(ctx, OpStartMaintenance, slug, func(l *lease, t *Tenant) error {
-		return m.run(ctx, l, OpStartMaintenance, t, step{"status", func(ctx context.Context) error {
-			return m.startMaintenance(ctx, t, p.Reason, until)
+	return m.locked(ctx, OpStartMaintenance, slug, func(l *lock, t *Tenant) error {
+		return m.run(ctx, l, OpStartMaintenance, t, step{name: "status", write: func(ctx context.Context, tx pgx.Tx) error {
+			return startMaintenance(ctx, tx, t, p.Reason, until)
 		}})
 	})
 }
 
 // startMaintenance also takes over a maintenance that an unfinished replacement has begun: when the
 // replacement is resumed, it leaves the tenant in maintenance.
-func (m *Manager) startMaintenance(ctx context.Context, t *Tenant, reason string, until *time.Time) error {
-	return m.change(ctx, t, `with aside as (
-			update {registry}.side_schemas set reopen = false where tenant_id = $1 and state = 'aside' and reopen
-		)
-		update {registry}.tenants as t set status = 'maintenance', reason = $2, until = $3 where id = $1 returning `+tenantDetailsColumns,
-		reason, until)
+func startMaintenance(ctx context.Context, tx pgx.Tx, t *Tenant, reason string, until *time.Time) error {
+	_, err := tx.Exec(ctx, "update {registry}.registry_operations set arguments = arguments - 'reopen' where tenant_id = $1", t.ID)
+	if err != nil {
+		return err
+	}
+	return update(ctx, tx, t, "true", "status = 'maintenance', reason = $2, until = $3", reason, until)
 }
 
 // EndMaintenance serves a tenant again that was in maintenance. For a tenant that is active it changes nothing and is no
 // error. One that was suspended meanwhile is a [StatusError] and stays suspended. Other errors are as for
-// [Manager.Suspend]. An exchange of its schemas that was cut off is ended first, as in [Manager.Activate].
+// [Manager.Suspend]. A replacement that was interrupted is ended first, as in [Manager.Activate].
 func (m *Manager) EndMaintenance(ctx context.Context, slug string) (Tenant, error) {
 	return m.serve(ctx, OpEndMaintenance, slug)
 }
 
 const activeAgain = "status = 'active', reason = '', until = null"
 
-// serve makes a tenant active, behind what an exchange of its schemas lacks that was cut off.
+// serve makes a tenant active, after it has ended the exchange of its schemas.
 func (m *Manager) serve(ctx context.Context, op Op, slug string) (Tenant, error) {
-	return m.locked(ctx, op, slug, func(l *lease, t *Tenant) error {
-		steps, err := m.unended(ctx, t)
-		if err != nil {
-			return fmt.Errorf("%s of tenant %q: %w", op, slug, err)
+	return m.locked(ctx, op, slug, func(l *lock, t *Tenant) error {
+		if err := m.endExchange(ctx, l, op, t); err != nil {
+			return err
 		}
-		return m.run(ctx, l, op, t, append(steps, step{"status", func(ctx context.Context) error { return m.update(ctx, t, activeAgain) }})...)
+		return m.run(ctx, l, op, t, setStatus(t, activeAgain))
 	})
 }
 
-// setStatus is an operation of one step, which sets what it does also when it is set already.
-func (m *Manager) setStatus(ctx context.Context, op Op, slug, set string, args ...any) (Tenant, error) {
-	return m.locked(ctx, op, slug, func(l *lease, t *Tenant) error {
-		return m.run(ctx, l, op, t, step{"status", func(ctx context.Context) error { return m.update(ctx, t, set, args...) }})
-	})
+// setStatus is a step that sets columns of the tenant, also when they have the values already.
+func setStatus(t *Tenant, set string, args ...any) step {
+	return step{name: "status", write: func(ctx context.Context, tx pgx.Tx) error {
+		return update(ctx, tx, t, "true", set, args...)
+	}}
 }

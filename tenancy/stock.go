@@ -67,12 +67,12 @@ type turn struct {
 // refillOne makes or repairs one stocked tenant, under the lock of the stock and its own. It repairs
 // those first whose id is greater than after.
 func (m *Manager) refillOne(ctx context.Context, after int64) (turn, error) {
-	l, err := m.openLease(ctx)
+	l, err := m.openLock(ctx)
 	if err != nil {
 		return turn{}, err
 	}
 	defer l.release(ctx)
-	held, err := tryLock(ctx, l.conn, stockKey)
+	held, err := l.try(ctx, stockKey)
 	if err != nil {
 		return turn{}, fmt.Errorf("lock the stock: %w", err)
 	}
@@ -96,10 +96,11 @@ func (m *Manager) refillOne(ctx context.Context, after int64) (turn, error) {
 	if err != nil {
 		return turn{}, fmt.Errorf("stock a tenant: %w", conflict(err))
 	}
-	return turn{id: t.ID, made: true}, m.stock(ctx, l, &t)
+	return turn{id: t.ID, made: true}, m.runRecorded(ctx, l, OpStock, &t, *t.Operation, m.stockSteps(&t, true)...)
 }
 
-// outdated returns a stocked tenant that is not ready, or that an earlier release has stocked; 0 for none.
+// outdated returns a stocked tenant that is not ready, or that an earlier release has stocked; 0 for none. One that
+// is not ready has the empty version.
 func (m *Manager) outdated(ctx context.Context, after int64) (int64, error) {
 	var id int64
 	err := m.registry.QueryRow(ctx, `select id from {registry}.tenants
@@ -110,42 +111,56 @@ func (m *Manager) outdated(ctx context.Context, after int64) (int64, error) {
 	return id, nil
 }
 
-// restock brings a tenant up to date that was found outdated. Nobody can claim it meanwhile: who has it
-// already is first, and then there is nothing to do.
-func (m *Manager) restock(ctx context.Context, l *lease, id int64) error {
-	t, err := l.lock(ctx, id)
+// restock brings a tenant up to date that was found outdated. A tenant that was claimed or dropped meanwhile is left
+// alone.
+func (m *Manager) restock(ctx context.Context, l *lock, id int64) error {
+	t, err := l.take(ctx, id)
 	if errors.Is(err, ErrNotFound) {
 		return nil // dropped
 	}
 	if err != nil {
 		return err
 	}
-	withdrawn, err := m.writeExec(ctx, "update {registry}.tenants set stock_version = '' where id = $1 and status = 'stocked'", id)
-	if err != nil {
-		return fmt.Errorf("withdraw tenant %d from the stock: %w", id, err)
+	if t.Operation == nil {
+		withdrawn, err := m.withdraw(ctx, l, &t)
+		if err != nil {
+			return fmt.Errorf("withdraw tenant %d from the stock: %w", id, err)
+		}
+		if !withdrawn {
+			return nil // claimed
+		}
 	}
-	if withdrawn == 0 {
+	if t.Operation.Op != OpStock {
 		return nil // claimed, or being dropped
 	}
-	return m.stock(ctx, l, &t)
+	return m.resume(ctx, l, OpStock, &t)
 }
 
-// stock makes what a stocked tenant needs, and then ready. Each step can be run again.
-func (m *Manager) stock(ctx context.Context, l *lease, t *Tenant) error {
-	return m.build(
-		ctx, l, OpStock, t,
-		step{"schema", func(ctx context.Context) error { return m.provisionSchema(ctx, t) }},
-		step{"migrate", func(ctx context.Context) error { return m.migrate(ctx, OpStock, t) }},
-		step{"ready", func(ctx context.Context) error {
-			return m.update(ctx, t, "stock_version = $2, failure = ''", m.stockVersion())
-		}},
-	)
+// withdraw begins to bring a stocked tenant up to date: nobody can claim it meanwhile. It reports whether the tenant
+// is stocked still: a claim takes no lock.
+func (m *Manager) withdraw(ctx context.Context, l *lock, t *Tenant) (withdrawn bool, err error) {
+	err = l.write(ctx, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, "update {registry}.tenants set stock_version = '' where id = $1 and status = 'stocked'", t.ID)
+		withdrawn = tag.RowsAffected() == 1
+		if err == nil && withdrawn {
+			t.Operation, err = putOperation(ctx, tx, t.ID, Operation{Op: OpStock, Step: "schema"})
+		}
+		return err
+	})
+	return withdrawn, err
 }
 
-// insertStocked inserts a row that is nobody's, unless there are size already, and takes its lock. The slug is
+// stockSteps make what a stocked tenant needs, and then ready.
+func (m *Manager) stockSteps(t *Tenant, fresh bool) []step {
+	return append(m.schemaSteps(t, fresh), step{name: "ready", write: func(ctx context.Context, tx pgx.Tx) error {
+		return update(ctx, tx, t, "true", "stock_version = $2", m.stockVersion())
+	}})
+}
+
+// insertStocked inserts a row that is no customer's, unless there are size already, and takes its lock. The slug is
 // one that nobody can ask for.
-func (l *lease) insertStocked(ctx context.Context, size int) (Tenant, error) {
-	return writeRow(ctx, l.conn, scanTenant, `with new as materialized (
+func (l *lock) insertStocked(ctx context.Context, size int) (Tenant, error) {
+	return l.insert(ctx, Operation{Op: OpStock, Step: "schema"}, `with new as materialized (
 			select nextval(pg_get_serial_sequence('{registry}.tenants', 'id')) as id
 			where (select count(*) from {registry}.tenants where status = 'stocked') < $1
 		), name as (
@@ -153,8 +168,7 @@ func (l *lease) insertStocked(ctx context.Context, size int) (Tenant, error) {
 		), t as (
 			insert into {registry}.tenants (id, schema_name, slug, name, status)
 			select id, 'tenant_' || id, '_' || id, '_' || id, 'stocked' from new returning *
-		), locked as (`+takeNewLock("'tenant ' || new.id", "new")+`)
-		select `+tenantDetailsColumns+` from t, locked, lateral (select `+workLock("t.schema_name")+`) as working`, size)
+		), locked as (`+takeNewLock("'tenant ' || new.id", "new")+`)`, "t, locked", size)
 }
 
 // RunStock refills the stock now, after each claim of this manager and every [StockConfig].Interval, until

@@ -39,55 +39,55 @@ func (m *Manager) Claim(ctx context.Context, p CreateParams) (Tenant, error) {
 
 func (m *Manager) claimStocked(ctx context.Context, p CreateParams) (Tenant, error) {
 	if m.cfg.Seed == nil && m.cfg.Hooks.Before == nil && m.cfg.Hooks.After == nil {
-		return takeStocked(ctx, m.registry, p, m.stockVersion(), Active)
+		ready := "with ready as materialized (" + stockedSQL + " order by id limit 1 for update skip locked)"
+		t, err := writeRow(ctx, m.registry, scanTenant, ready+claimSQL+" select "+tenantDetailsColumns+" from t", claimArgs(m, p, Active)...)
+		return t, claimError(p, err)
 	}
-	l, err := m.openLease(ctx)
+	l, err := m.openLock(ctx)
 	if err != nil {
 		return Tenant{}, err
 	}
 	defer l.release(ctx)
-	t, err := takeStocked(ctx, l.conn, p, m.stockVersion(), Provisioning)
+	t, err := l.insert(ctx, Operation{Op: OpClaim, Step: "seed"}, "with free as materialized ("+stockedSQL+`
+			and not exists (select from {registry}.registry_locks l where l.key = 'tenant ' || t.id)
+			order by id limit 1 for update skip locked
+		), locked as (`+takeLock("'tenant ' || free.id", "free, ", "nothing")+`), ready as (select free.id from free, locked)`+claimSQL,
+		"t", claimArgs(m, p, Provisioning)...)
 	if err != nil {
-		return Tenant{}, err
+		return Tenant{}, claimError(p, err)
 	}
-	err = m.build(
-		ctx, l, OpClaim, &t,
-		step{"seed", func(ctx context.Context) error { return m.seed(ctx, &t) }},
-		step{"activate", func(ctx context.Context) error { return m.activate(ctx, &t) }},
-	)
+	err = m.resume(ctx, l, OpClaim, &t)
 	return t, err
 }
 
-// takeStocked makes a stocked tenant that is ready somebody's: one statement, which passes over those
-// that others are taking. Of a tenant that is not active yet it takes the lock, for the connection, before
-// anybody can find it. It passes over tenants whose lock is held: it has the tenant's row by then,
-// and the holder of the lock may wait for that row.
-func takeStocked(ctx context.Context, db Querier, p CreateParams, version string, status Status) (Tenant, error) {
-	stocked := "select id from {registry}.tenants t where status = 'stocked' and stock_version = $5 and placement = 'default'"
-	with, from := "with ready as materialized ("+stocked+" order by id limit 1 for update skip locked)", "t"
-	if status != Active {
-		with = "with free as materialized (" + stocked + ` and not exists (select from {registry}.registry_locks l where l.key = 'tenant ' || t.id)
-			order by id limit 1 for update skip locked), locked as (` + takeLock("'tenant ' || free.id", "free, ", "nothing") + `),
-			ready as (select free.id from free, locked)`
-		from += ", lateral (select " + workLock("t.schema_name") + ") as working"
-	}
-	t, err := writeRow(ctx, db, scanTenant, with+`, domain as (
+// stockedSQL selects the tenants that can be claimed. A claim takes one in one statement, which passes over those that
+// others are taking. A tenant that is not active at once is locked before another session can find it. The claim passes
+// over tenants whose lock is held: it has the tenant's row by then, and the holder of the lock may wait for that row.
+const stockedSQL = "select id from {registry}.tenants t where status = 'stocked' and stock_version = $5 and placement = 'default'"
+
+// claimSQL gives the tenant of the relation ready to a customer.
+const claimSQL = `, domain as (
 			insert into {registry}.domains (tenant_id, host, is_primary, verified_at) select id, $3, true, now() from ready where $3 <> ''
 		), requests as (
 			delete from {registry}.drop_requests where tenant_id in (select id from ready)
 		), t as (
 			update {registry}.tenants as t
-			set slug = $1, name = $2, status = $4, created_at = now(), stock_version = '', failure = ''
+			set slug = $1, name = $2, status = $4, created_at = now(), stock_version = ''
 			from ready where t.id = ready.id returning t.*
-		)
-		select `+tenantDetailsColumns+" from "+from, p.Slug, p.Name, p.Domain, status, version)
-	if err == nil {
-		return t, nil
-	}
-	if errors.Is(err, pgx.ErrNoRows) {
+		)`
+
+func claimArgs(m *Manager, p CreateParams, status Status) []any {
+	return []any{p.Slug, p.Name, p.Domain, status, m.stockVersion()}
+}
+
+func claimError(p CreateParams, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, pgx.ErrNoRows):
 		err = ErrStockEmpty
 	}
-	return Tenant{}, fmt.Errorf("claim tenant %q: %w", p.Slug, conflict(err))
+	return fmt.Errorf("claim tenant %q: %w", p.Slug, conflict(err))
 }
 
 // stockTaken wakes up RunStock.

@@ -21,8 +21,8 @@ const (
 
 // Tenant is one customer: a row of the registry, with a schema and a role of its own.
 //
-// A [Registry] on the runtime login reads what requests need. Failure, NextSchema, Metadata and
-// Registry are for the platform's own work: they are empty unless a [Manager] has read the tenant.
+// A [Registry] on the runtime login reads what requests need. Operation, Metadata and Registry are for
+// the platform's own work: they are empty unless a [Manager] has read the tenant.
 type Tenant struct {
 	ID        int64
 	Schema    string // tenant_<id> unless chosen otherwise; unique and never reused
@@ -38,10 +38,9 @@ type Tenant struct {
 	UpdatedAt time.Time
 	Version   int64 // grows with each change of the row, see [Manager.Update]
 
-	Failure    string          // what stopped the last attempt to provision it; empty if nothing did; see [MaxFailureLen]
-	NextSchema string          // the new name in a rename of the schema that has not ended; else empty
-	Metadata   json.RawMessage // a JSON object of the platform's own; {} if there is nothing
-	Registry   string          // the UUID of the tenant's registry, see [Registry.Identity]
+	Operation *Operation      // the operation on it that has not ended; nil: none
+	Metadata  json.RawMessage // a JSON object of the platform's own; {} if there is nothing
+	Registry  string          // the UUID of the tenant's registry, see [Registry.Identity]
 }
 
 // MaxNameLen is the longest display name of a tenant, in characters.

@@ -122,7 +122,9 @@ func (m *Manager) Update(ctx context.Context, read Tenant, c Changes) (Tenant, e
 	if err := OpUpdate.check(&t); err != nil {
 		return t, err
 	}
-	err = m.run(ctx, l, OpUpdate, &t, step{"row", func(ctx context.Context) error { return m.applyChanges(ctx, &t, c) }})
+	err = m.run(ctx, l, OpUpdate, &t, step{name: "row", write: func(ctx context.Context, tx pgx.Tx) error {
+		return applyChanges(ctx, tx, &t, c)
+	}})
 	return t, err
 }
 
@@ -143,19 +145,17 @@ func (m *Manager) CheckPlan(plan string) error {
 }
 
 // applyChanges checks the version once more: SQL that is written by hand takes no lock.
-func (m *Manager) applyChanges(ctx context.Context, t *Tenant, c Changes) error {
+func applyChanges(ctx context.Context, tx pgx.Tx, t *Tenant, c Changes) error {
 	read := t.Version
-	err := m.updateIf(ctx, t, "version = $2", `name = coalesce($3, name), plan = coalesce($4, plan),
+	err := update(ctx, tx, t, "version = $2", `name = coalesce($3, name), plan = coalesce($4, plan),
 		limits = coalesce($5, limits), metadata = coalesce($6, metadata)`, read, c.Name, c.Plan, c.Limits, c.Metadata)
 	var pgErr *pgconn.PgError
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		current, err := m.ByID(ctx, t.ID)
-		if err != nil {
+		if err := change(ctx, tx, t, "select "+tenantDetailsColumns+" from {registry}.tenants t where id = $1"); err != nil {
 			return err
 		}
-		*t = current
-		return &ConflictError{Current: current, Version: read}
+		return &ConflictError{Current: *t, Version: read}
 	case errors.As(err, &pgErr) && refusesValue(pgErr.Code):
 		// All others were checked: JSON that Go takes and PostgreSQL does not.
 		return &FieldError{Field: "metadata", Value: clip(string(c.Metadata)), Rule: "are not what PostgreSQL can store", Err: pgErr}

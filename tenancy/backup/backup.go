@@ -41,7 +41,7 @@ const cleanupTimeout = time.Minute
 // A tenant that is being served is backed up as any other: requests go on. One that is suspended or in maintenance is, too; one that
 // has no schema of its own yet or is being dropped is a [tenancy.StatusError].
 //
-// The errors are [tenancy.ErrNotFound], a [tenancy.StatusError], [tenancy.ErrRenaming], [tenancy.ErrPlacement], an [UnsupportedError], a
+// The errors are [tenancy.ErrNotFound], a [tenancy.StatusError], a [tenancy.BusyError], [tenancy.ErrPlacement], an [UnsupportedError], a
 // [DriftError], [ErrChanged], a [VerifyError], and those of the database and of the store as they are. ctx governs all of it but for the
 // removal of what failed, which takes a minute at most.
 func (s *Service) Backup(ctx context.Context, slug string, opts BackupOptions) (Info, error) {

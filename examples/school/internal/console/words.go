@@ -14,7 +14,7 @@ import (
 
 // known are the errors whose own words are for staff, who may know what is behind them.
 var known = []error{
-	tenancy.ErrNotFound, tenancy.ErrSlugTaken, tenancy.ErrDomainTaken, tenancy.ErrStatus, tenancy.ErrConflict, tenancy.ErrRenaming,
+	tenancy.ErrNotFound, tenancy.ErrSlugTaken, tenancy.ErrDomainTaken, tenancy.ErrStatus, tenancy.ErrConflict, tenancy.ErrBusy,
 	tenancy.ErrDomainNotFound, tenancy.ErrPrimaryDomain, tenancy.ErrNotVerified, tenancy.ErrNothingAside,
 	tenancy.ErrReplaced, tenancy.ErrDropDisabled, tenancy.ErrDropToken, tenancy.ErrDropExpired, tenancy.ErrDropRequest,
 	tenancy.ErrDropNotApproved, tenancy.ErrOwnApproval, tenancy.ErrNoFreshBackup,
