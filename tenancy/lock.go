@@ -162,8 +162,27 @@ func (l *lock) use(fn func(conn *registrydb.Conn) error) error {
 // notifications was full.
 func (l *lock) write(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	return l.use(func(conn *registrydb.Conn) error {
-		return write(func() error { return pgx.BeginFunc(ctx, l.m.registry.Schema().Beginner(conn.Conn), fn) })
+		return write(func() error { return transact(ctx, l.m.registry.Schema().Beginner(conn.Conn), fn) })
 	})
+}
+
+// transact is [pgx.BeginFunc], except that only fn ends with ctx: pgx closes the connection if the context of a
+// BEGIN, COMMIT or ROLLBACK is over.
+func transact(ctx context.Context, db registrydb.Beginner, fn func(tx pgx.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), heldTimeout)
+	defer cancel()
+	tx, err := db.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback(ctx) }() // also when fn panics; after the commit it does nothing
+	if err := fn(tx); err != nil {
+		return err
+	}
+	return tx.Commit(ctx)
 }
 
 // tenant reads a tenant through the session.

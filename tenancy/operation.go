@@ -288,7 +288,7 @@ func (m *Manager) stepsOf(l *lock, t *Tenant) []step {
 	case OpCreate, OpClaim:
 		return m.createSteps(t, false)
 	case OpStock:
-		return m.stockSteps(t, false)
+		return m.stockSteps(t)
 	case OpRename:
 		return m.renameSteps(l, t, t.Operation.Schema)
 	case OpReplace:

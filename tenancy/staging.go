@@ -95,7 +95,7 @@ func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Stagi
 		return nil, err
 	}
 	s := &Staging{m: m, lock: l}
-	if s.side, err = l.insertSide(ctx, &side); err != nil {
+	if s.side, err = l.insertSide(ctx, &side, tenant); err != nil {
 		l.release(ctx)
 		return nil, err
 	}
@@ -105,10 +105,10 @@ func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Stagi
 	return s, nil
 }
 
-// insertSide records a schema that is to be built, and takes its lock.
-func (l *lock) insertSide(ctx context.Context, side *SideSchema) (s SideSchema, err error) {
+// insertSide records a schema that is to be built, for a tenant that exists or 0, and takes its lock.
+func (l *lock) insertSide(ctx context.Context, side *SideSchema, tenant int64) (s SideSchema, err error) {
 	allowed := "select 1"
-	if side.TenantID != 0 { // the row lock: either a drop sees the new side schema, or this sees the drop
+	if tenant != 0 { // the row lock: either a drop sees the new side schema, or this sees the drop
 		allowed += " from {registry}.tenants where id = $2 and status <> 'dropping' for share"
 	}
 	err = l.use(func(conn *registrydb.Conn) error {

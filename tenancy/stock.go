@@ -96,7 +96,7 @@ func (m *Manager) refillOne(ctx context.Context, after int64) (turn, error) {
 	if err != nil {
 		return turn{}, fmt.Errorf("stock a tenant: %w", conflict(err))
 	}
-	return turn{id: t.ID, made: true}, m.runRecorded(ctx, l, OpStock, &t, *t.Operation, m.stockSteps(&t, true)...)
+	return turn{id: t.ID, made: true}, m.runRecorded(ctx, l, OpStock, &t, *t.Operation, m.stockSteps(&t)...)
 }
 
 // outdated returns a stocked tenant that is not ready, or that an earlier release has stocked; 0 for none. One that
@@ -151,8 +151,8 @@ func (m *Manager) withdraw(ctx context.Context, l *lock, t *Tenant) (withdrawn b
 }
 
 // stockSteps make what a stocked tenant needs, and then ready.
-func (m *Manager) stockSteps(t *Tenant, fresh bool) []step {
-	return append(m.schemaSteps(t, fresh), step{name: "ready", write: func(ctx context.Context, tx pgx.Tx) error {
+func (m *Manager) stockSteps(t *Tenant) []step {
+	return append(m.schemaSteps(t, false), step{name: "ready", write: func(ctx context.Context, tx pgx.Tx) error {
 		return update(ctx, tx, t, "true", "stock_version = $2", m.stockVersion())
 	}})
 }
