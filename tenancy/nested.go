@@ -7,11 +7,11 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// underWay is the key of an operation in the contexts of what it calls: one for each pool that leases are of.
+// underWay is the key of an operation in the contexts of what it calls: one for each registry.
 type underWay struct{ registry *pgxpool.Pool }
 
 // begin returns a context that says that an operation is under way, until it is over: what is called with it and takes a
-// lease would wait for the lock, or for the last connection, that the operation holds.
+// lock could wait for the lock that the operation holds.
 func (m *Manager) begin(ctx context.Context) (inside context.Context, over func()) {
 	ended := &atomic.Bool{}
 	return context.WithValue(ctx, underWay{m.registry.Pool}, ended), func() { ended.Store(true) }
