@@ -3,7 +3,7 @@ package erp
 import (
 	"net/http"
 
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // registerAuth adds the routes of one's own session. Without a signer there are none.
@@ -103,7 +103,7 @@ func (m *Module) me(r *http.Request) (User, error) {
 func (m *Module) SameOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := m.origins.Check(r); err != nil {
-			tenancy.Problem{Status: http.StatusForbidden, Title: "Cross-origin request", Detail: "Another site has sent this request."}.Respond(w)
+			tenanthttp.Problem{Status: http.StatusForbidden, Title: "Cross-origin request", Detail: "Another site has sent this request."}.Respond(w)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -17,7 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oryne/pgtenant/erp"
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // BenchmarkGetStudent compares GET /api/students/{id} through hosts, session, visibility and scope with a bare handler of
@@ -32,7 +32,7 @@ func BenchmarkGetStudent(b *testing.B) {
 		select n, 'First', 'Last' from generate_series(1, $1::int) n`, benchRows)
 	check(b, err)
 	token := f.token(f.a, erp.RoleAdmin)
-	whole := tenancy.Handler(f.hosts, tenancy.Routes{Tenant: erp.Handler(f.db, erp.HandlerConfig{Signer: f.signer})})
+	whole := tenanthttp.Handler(f.hosts, tenanthttp.Routes{Tenant: erp.Handler(f.db, erp.HandlerConfig{Signer: f.signer})})
 	bare, module := serveBench(b, bareHandler(b, f)), serveBench(b, whole)
 	for _, goroutines := range []int{1, 16} {
 		b.Run(fmt.Sprintf("goroutines=%d", goroutines), func(b *testing.B) {

@@ -2,7 +2,7 @@
 // and to be built on.
 //
 //	runner, err := migrate.New(owner, migrate.Config{Tenant: []migrate.Source{{Name: "erp", FS: erp.Migrations()}}})
-//	http.ListenAndServe(addr, tenancy.Handler(hosts, tenancy.Routes{Tenant: erp.Handler(db, erp.HandlerConfig{Signer: signer})}))
+//	http.ListenAndServe(addr, tenanthttp.Handler(hosts, tenanthttp.Routes{Tenant: erp.Handler(db, erp.HandlerConfig{Signer: signer})}))
 //
 // # No tenant column
 //

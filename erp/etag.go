@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // tag returns the version as a strong entity tag (RFC 9110, 8.8.3).
@@ -25,7 +25,7 @@ func parseTag(s string) (Version, bool) {
 func ifMatch(r *http.Request) (Version, error) {
 	values := r.Header.Values("If-Match")
 	if len(values) == 0 {
-		return 0, &refusal{tenancy.Problem{
+		return 0, &refusal{tenanthttp.Problem{
 			Status: http.StatusPreconditionRequired, Detail: "Send If-Match with the ETag of what you have read.",
 		}}
 	}

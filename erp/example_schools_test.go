@@ -15,13 +15,15 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/tenancytest"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
+	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
 // schools is what the examples work with: a platform with two schools.
 type schools struct {
 	DB       *schemactx.DB
 	Registry *tenancy.Registry
-	Signer   *tenancy.Signer
+	Signer   *tenanttoken.Signer
 }
 
 // newSchools panics when it fails. done drops the database.
@@ -32,7 +34,7 @@ func newSchools() (s *schools, done func()) {
 	env, err := tenancytest.Open(ctx, pg.URL, tenancytest.Config{Tenant: []migrate.Source{{Name: "erp", FS: erp.Migrations()}}})
 	orPanic(err)
 	s = &schools{DB: env.DB, Registry: tenancy.NewRegistry(env.DB)}
-	s.Signer, err = tenancy.NewSigner(bytes.Repeat([]byte("k"), tenancy.MinKeyLen)) // crypto/rand makes a real one
+	s.Signer, err = tenanttoken.NewSigner(bytes.Repeat([]byte("k"), tenanttoken.MinKeyLen)) // crypto/rand makes a real one
 	orPanic(err)
 	for _, slug := range []string{"schoola", "schoolb"} {
 		_, err := env.Manager.Create(ctx, tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"})
@@ -53,11 +55,11 @@ func (s *schools) Context(slug string) context.Context {
 
 // Serve puts a handler behind the schools' hosts.
 func (s *schools) Serve(h http.Handler) http.Handler {
-	hosts := tenancy.ResolverFunc(func(ctx context.Context, host string) (tenancy.Target, error) {
+	hosts := tenanthttp.ResolverFunc(func(ctx context.Context, host string) (tenanthttp.Target, error) {
 		t, err := s.Registry.ByHost(ctx, host) // a program has the directory of package resolver
-		return tenancy.TenantTarget(&t), err
+		return tenanthttp.TenantTarget(&t), err
 	})
-	return tenancy.Handler(hosts, tenancy.Routes{Tenant: h})
+	return tenanthttp.Handler(hosts, tenanthttp.Routes{Tenant: h})
 }
 
 // addUser adds a user who can log in.

@@ -13,8 +13,9 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/resolver"
 	"github.com/oryne/pgtenant/schemactx"
-	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/tenancytest"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
+	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
@@ -25,7 +26,7 @@ type fixture struct {
 	db      *schemactx.DB
 	hosts   *resolver.Directory
 	a, b    *tenancytest.Tenant
-	signer  *tenancy.Signer
+	signer  *tenanttoken.Signer
 	handler http.Handler
 	admin   http.Handler // handler, for an admin of whatever school is asked
 
@@ -57,7 +58,7 @@ func (f *fixture) serve(h http.Handler) http.Handler {
 	c, err := theContract()
 	check(f.t, err)
 	h = c.hold(f.t, h, func(operation, status string) { f.seen.Store(operation+" "+status, true) })
-	return tenancy.Handler(f.hosts, tenancy.Routes{Tenant: h})
+	return tenanthttp.Handler(f.hosts, tenanthttp.Routes{Tenant: h})
 }
 
 // students counts the rows of both schools.
@@ -69,9 +70,9 @@ func (f *fixture) students(t testing.TB) (counts [2]int) {
 	return counts
 }
 
-func newSigner(t testing.TB) *tenancy.Signer {
+func newSigner(t testing.TB) *tenanttoken.Signer {
 	t.Helper()
-	signer, err := tenancy.NewSigner(bytes.Repeat([]byte{1}, tenancy.MinKeyLen))
+	signer, err := tenanttoken.NewSigner(bytes.Repeat([]byte{1}, tenanttoken.MinKeyLen))
 	check(t, err)
 	return signer
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/oryne/pgtenant/erp"
-	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/tenancytest"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // request is one request to a host, JSON by default.
@@ -219,9 +219,9 @@ func TestASearchForWhatIsNoTextFindsNothing(t *testing.T) {
 	}
 }
 
-func expectProblem(t *testing.T, name string, w *httptest.ResponseRecorder, status int, field string) tenancy.Problem {
+func expectProblem(t *testing.T, name string, w *httptest.ResponseRecorder, status int, field string) tenanthttp.Problem {
 	t.Helper()
-	var p tenancy.Problem
+	var p tenanthttp.Problem
 	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
 		t.Errorf("%s: body %q: %v", name, w.Body, err)
 	}

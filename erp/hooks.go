@@ -28,8 +28,8 @@ type LoginFailedData struct {
 
 // TokenRefusedData says why a token was refused.
 type TokenRefusedData struct {
-	// Err is [tenancy.ErrForeignTenant] for a token of another school or of the platform, [tenancy.ErrTokenExpired],
-	// [tenancy.ErrBadToken] or [ErrSessionOver].
+	// Err is [tenanttoken.ErrForeignTenant] for a token of another school or of the platform, [tenanttoken.ErrTokenExpired],
+	// [tenanttoken.ErrBadToken] or [ErrSessionOver].
 	Err error
 }
 

@@ -11,7 +11,7 @@ import (
 // maxImport is the longest file that is imported, in bytes.
 const maxImport = 10 << 20
 
-// importProblem is a [tenancy.Problem] with the errors of rows instead of fields.
+// importProblem is a [tenanthttp.Problem] with the errors of rows instead of fields.
 type importProblem struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`

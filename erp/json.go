@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // maxBody is the longest request body in bytes.
@@ -24,11 +24,11 @@ type bodyError struct {
 
 func (e *bodyError) Error() string { return e.detail }
 
-func (e *bodyError) fields() []tenancy.ProblemField {
+func (e *bodyError) fields() []tenanthttp.ProblemField {
 	if e.field == "" {
 		return nil
 	}
-	return []tenancy.ProblemField{{Field: e.field, Detail: e.detail}}
+	return []tenanthttp.ProblemField{{Field: e.field, Detail: e.detail}}
 }
 
 // readJSON reads the request's body, one JSON object of known fields and nothing after it,

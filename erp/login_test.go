@@ -18,6 +18,7 @@ import (
 	"github.com/oryne/pgtenant/erp"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/tenancytest"
+	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
 // cookie returns the session's cookie of a response.
@@ -124,12 +125,12 @@ func TestTokensThatAreNoGoodAreRefusedAndTold(t *testing.T) {
 		status int
 		err    error
 	}{
-		"of the other school":  {f.token(f.b, erp.RoleAdmin), 403, tenancy.ErrForeignTenant},
-		"forged":               {f.token(f.a, erp.RoleAdmin) + "x", 401, tenancy.ErrBadToken},
-		"over":                 {bind(f.a, "erp.1.0.admin", time.Nanosecond), 401, tenancy.ErrTokenExpired},
-		"of another program":   {bind(f.a, "1.0.admin", 0), 401, tenancy.ErrBadToken},
-		"of nobody":            {bind(f.a, "erp.0.0.admin", 0), 401, tenancy.ErrBadToken},
-		"of a visitor":         {bind(f.a, "erp.1.0.visitor", 0), 401, tenancy.ErrBadToken},
+		"of the other school":  {f.token(f.b, erp.RoleAdmin), 403, tenanttoken.ErrForeignTenant},
+		"forged":               {f.token(f.a, erp.RoleAdmin) + "x", 401, tenanttoken.ErrBadToken},
+		"over":                 {bind(f.a, "erp.1.0.admin", time.Nanosecond), 401, tenanttoken.ErrTokenExpired},
+		"of another program":   {bind(f.a, "1.0.admin", 0), 401, tenanttoken.ErrBadToken},
+		"of nobody":            {bind(f.a, "erp.0.0.admin", 0), 401, tenanttoken.ErrBadToken},
+		"of a visitor":         {bind(f.a, "erp.1.0.visitor", 0), 401, tenanttoken.ErrBadToken},
 		"of a past generation": {bind(f.a, "erp.1.1.admin", 0), 401, erp.ErrSessionOver},
 		"of a missing user":    {bind(f.a, "erp.99.0.admin", 0), 401, erp.ErrSessionOver},
 	} {
@@ -298,7 +299,7 @@ func TestWithoutASignerNobodyLogsIn(t *testing.T) {
 func TestTokensOfAnotherKeyAreForged(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	other, err := tenancy.NewSigner(bytes.Repeat([]byte{2}, tenancy.MinKeyLen))
+	other, err := tenanttoken.NewSigner(bytes.Repeat([]byte{2}, tenanttoken.MinKeyLen))
 	check(t, err)
 	h := f.serve(erp.Handler(f.db, erp.HandlerConfig{Signer: other}))
 	expectProblem(t, "forged", request(h, "GET", f.a.Host, "/api/students/", "", "Authorization: Bearer "+f.token(f.a, erp.RoleAdmin)), 401, "")

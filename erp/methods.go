@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // methods are the actions of one path by method.
@@ -23,7 +23,7 @@ func (m *Module) handler(actions methods) http.Handler {
 		act, ok := actions[method]
 		if !ok {
 			w.Header().Set("Allow", allow)
-			tenancy.Problem{Status: http.StatusMethodNotAllowed}.Respond(w)
+			tenanthttp.Problem{Status: http.StatusMethodNotAllowed}.Respond(w)
 			return
 		}
 		if err := act(w, r); err != nil {

@@ -7,13 +7,14 @@ import (
 	"slices"
 	"time"
 
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
+	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
 // HandlerConfig says how a [Module] serves.
 type HandlerConfig struct {
 	// Signer makes the tokens of sessions, each good for one school. Default: nil, nobody can log in.
-	Signer *tenancy.Signer
+	Signer *tenanttoken.Signer
 
 	// SessionTTL is how long a session lasts at most. Default: 12 hours.
 	SessionTTL time.Duration
@@ -112,7 +113,7 @@ func (m *Module) mount(mux *http.ServeMux, path string, actions methods, guard f
 // Handler serves the API of the school in the request's context, and nothing else: it is New and Register, with 404 for
 // everything else.
 //
-// Every refusal is a [tenancy.Problem]: 400 for a body that is not JSON of the right shape, 401 without a session, 403
+// Every refusal is a [tenanthttp.Problem]: 400 for a body that is not JSON of the right shape, 401 without a session, 403
 // for what the viewer's role may never do and for requests that another site has made a browser send, 404, 405, 409 for
 // a clash with what is there, 412 and 428 for changes of a state that the client has not seen (send If-Match), 413 for a
 // body over 1 MiB, 415 for one that is not application/json, and 422 for fields and parameters that are refused, each
@@ -121,7 +122,7 @@ func Handler(db Querier, cfg HandlerConfig) http.Handler {
 	mux := http.NewServeMux()
 	New(db, cfg).Register(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		tenancy.Problem{Status: http.StatusNotFound, Detail: "There is nothing at this address."}.Respond(w)
+		tenanthttp.Problem{Status: http.StatusNotFound, Detail: "There is nothing at this address."}.Respond(w)
 	})
 	return mux
 }

@@ -9,11 +9,11 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // refusal is an error that is a problem already.
-type refusal struct{ problem tenancy.Problem }
+type refusal struct{ problem tenanthttp.Problem }
 
 func (r *refusal) Error() string { return r.problem.Detail }
 
@@ -26,7 +26,7 @@ func (m *Module) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, ErrSessionOver), errors.Is(err, errNoToken):
 		m.refuseToken(w, r, err)
 	case errors.Is(err, context.Canceled): // the client has gone, or the program is about to
-		tenancy.Problem{Status: http.StatusServiceUnavailable, RetryAfter: time.Second}.Respond(w)
+		tenanthttp.Problem{Status: http.StatusServiceUnavailable, RetryAfter: time.Second}.Respond(w)
 	default:
 		p, known := problemOf(r, err)
 		if !known {
@@ -40,7 +40,7 @@ func (m *Module) refuse(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // problemOf returns what a client is told of err, and whether that is all there is to say.
-func problemOf(r *http.Request, err error) (p tenancy.Problem, known bool) {
+func problemOf(r *http.Request, err error) (p tenanthttp.Problem, known bool) {
 	var (
 		ready *refusal
 		input *InputError
@@ -51,37 +51,37 @@ func problemOf(r *http.Request, err error) (p tenancy.Problem, known bool) {
 	case errors.As(err, &ready):
 		return ready.problem, true
 	case errors.As(err, &body):
-		return tenancy.Problem{Status: body.status, Detail: body.detail, Fields: body.fields()}, true
+		return tenanthttp.Problem{Status: body.status, Detail: body.detail, Fields: body.fields()}, true
 	case errors.As(err, &input):
 		return inputProblem(input), true
 	case errors.As(err, &slow):
-		return tenancy.Problem{Status: http.StatusTooManyRequests, Detail: "Too many wrong passwords for this account.", RetryAfter: slow.Wait}, true
+		return tenanthttp.Problem{Status: http.StatusTooManyRequests, Detail: "Too many wrong passwords for this account.", RetryAfter: slow.Wait}, true
 	case errors.Is(err, ErrWrongPassword):
-		return tenancy.Problem{Status: http.StatusUnauthorized, Title: "Wrong password", Detail: "The email address or the password is wrong."}, true
+		return tenanthttp.Problem{Status: http.StatusUnauthorized, Title: "Wrong password", Detail: "The email address or the password is wrong."}, true
 	case errors.Is(err, ErrNotFound):
-		return tenancy.Problem{Status: http.StatusNotFound, Detail: "There is no such thing in this school, or it is not yours to see."}, true
+		return tenanthttp.Problem{Status: http.StatusNotFound, Detail: "There is no such thing in this school, or it is not yours to see."}, true
 	case errors.Is(err, ErrForbidden):
-		return tenancy.Problem{Status: http.StatusForbidden, Detail: "This is not for your role."}, true
+		return tenanthttp.Problem{Status: http.StatusForbidden, Detail: "This is not for your role."}, true
 	case errors.Is(err, ErrChanged):
-		return tenancy.Problem{Status: http.StatusPreconditionFailed, Detail: "It was changed meanwhile; read it again."}, true
+		return tenanthttp.Problem{Status: http.StatusPreconditionFailed, Detail: "It was changed meanwhile; read it again."}, true
 	case errors.Is(err, ErrBusy):
-		return tenancy.Problem{Status: http.StatusServiceUnavailable, Detail: "Too many people log in just now.", RetryAfter: time.Second}, true
+		return tenanthttp.Problem{Status: http.StatusServiceUnavailable, Detail: "Too many people log in just now.", RetryAfter: time.Second}, true
 	case collided(err):
-		return tenancy.Problem{Status: http.StatusServiceUnavailable, Detail: "Others were changing the same; try again.", RetryAfter: time.Second}, true
+		return tenanthttp.Problem{Status: http.StatusServiceUnavailable, Detail: "Others were changing the same; try again.", RetryAfter: time.Second}, true
 	}
-	if p, away := tenancy.UnavailableProblem(r, err); away {
+	if p, away := tenanthttp.UnavailableProblem(r, err); away {
 		return p, false
 	}
-	return tenancy.Problem{Status: http.StatusInternalServerError}, false
+	return tenanthttp.Problem{Status: http.StatusInternalServerError}, false
 }
 
-func inputProblem(e *InputError) tenancy.Problem {
-	p := tenancy.Problem{Status: http.StatusUnprocessableEntity, Title: "Invalid input", Detail: e.Error()}
+func inputProblem(e *InputError) tenanthttp.Problem {
+	p := tenanthttp.Problem{Status: http.StatusUnprocessableEntity, Title: "Invalid input", Detail: e.Error()}
 	if e.Conflict {
 		p.Status, p.Title = http.StatusConflict, "Conflict"
 	}
 	for _, f := range e.Fields {
-		p.Fields = append(p.Fields, tenancy.ProblemField{Field: f.Field, Detail: f.Rule})
+		p.Fields = append(p.Fields, tenanthttp.ProblemField{Field: f.Field, Detail: f.Rule})
 	}
 	return p
 }

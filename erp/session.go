@@ -7,7 +7,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
+	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
 // Names of the session's cookie. A browser takes the first only from the host itself over TLS, so that no other school
@@ -26,7 +27,7 @@ var errNoToken = errors.New("no token")
 // another site has made a browser send. It is for the program's own pages; the routes of the module have it already.
 //
 // A viewer may be one whose session is over: what next reads through a store finds out. It belongs behind
-// [tenancy.Handler].
+// [tenanthttp.Handler].
 func (m *Module) WithViewer(next http.Handler) http.Handler {
 	return m.SameOrigin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		viewer, err := m.viewer(r)
@@ -48,7 +49,7 @@ func (m *Module) viewer(r *http.Request) (Viewer, error) {
 		if refused == nil {
 			return viewer, nil
 		}
-		if errors.Is(refused, tenancy.ErrForeignTenant) || errors.Is(err, errNoToken) { // what says most
+		if errors.Is(refused, tenanttoken.ErrForeignTenant) || errors.Is(err, errNoToken) { // what says most
 			err = refused
 		}
 	}
@@ -67,9 +68,9 @@ const maxTokens = 256
 
 // tokens returns those of the Authorization header or, where it has none, of the cookies.
 func (m *Module) tokens(r *http.Request) []string {
-	tokens := tenancy.BearerToken()(r)
+	tokens := tenanthttp.BearerToken()(r)
 	if len(tokens) == 0 {
-		tokens = tenancy.CookieToken(m.cookieName(r))(r)
+		tokens = tenanthttp.CookieToken(m.cookieName(r))(r)
 	}
 	return tokens[:min(len(tokens), maxTokens)]
 }
@@ -77,7 +78,7 @@ func (m *Module) tokens(r *http.Request) []string {
 // open returns the viewer of a token that issue has made for the school of ctx.
 func (m *Module) open(ctx context.Context, token string) (Viewer, error) {
 	if m.cfg.Signer == nil {
-		return Viewer{}, tenancy.ErrBadToken
+		return Viewer{}, tenanttoken.ErrBadToken
 	}
 	session, err := m.cfg.Signer.OpenSession(ctx, token)
 	if err != nil {
@@ -85,7 +86,7 @@ func (m *Module) open(ctx context.Context, token string) (Viewer, error) {
 	}
 	viewer, ok := parseSession(session)
 	if !ok {
-		return Viewer{}, tenancy.ErrBadToken // the program's own, which is none of ours
+		return Viewer{}, tenanttoken.ErrBadToken // the program's own, which is none of ours
 	}
 	return viewer, nil
 }
@@ -116,17 +117,17 @@ func parseSession(s string) (Viewer, bool) {
 func (m *Module) refuseToken(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.Is(err, errNoToken):
-		err = tenancy.ErrNoSession
+		err = tenanthttp.ErrNoSession
 	case errors.Is(err, ErrSessionOver):
 		m.cfg.Hooks.tokenRefused(r.Context(), TokenRefusedData{Err: ErrSessionOver})
-		err = tenancy.ErrTokenExpired // which is what its holder is told
+		err = tenanttoken.ErrTokenExpired // which is what its holder is told
 	default:
 		m.cfg.Hooks.tokenRefused(r.Context(), TokenRefusedData{Err: err})
 	}
 	if len(r.CookiesNamed(m.cookieName(r))) > 0 {
 		m.clearCookie(w, r)
 	}
-	tenancy.Refuse(w, r, tenancy.Refusal{Err: err})
+	tenanthttp.Refuse(w, r, tenanthttp.Refusal{Err: err})
 }
 
 func (m *Module) cookieName(r *http.Request) string {

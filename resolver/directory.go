@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // Database is what a [Directory] reads the registry through; [*schemactx.DB] is one, on the runtime login, and needs no
@@ -37,7 +38,7 @@ type Directory struct {
 	stopped  sync.WaitGroup
 }
 
-var _ tenancy.Resolver = (*Directory)(nil)
+var _ tenanthttp.Resolver = (*Directory)(nil)
 
 // NewDirectory listens to changes of the registry that db reaches, reads it whole, and returns a directory that follows it
 // until [Directory.Close]. ctx governs the first reading alone.
@@ -106,27 +107,27 @@ func (d *Directory) Close() {
 // [tenancy.ErrInvalidHost], an unknown one [tenancy.ErrUnknownHost], and one that two tenants have [ErrAmbiguous]. It
 // costs a query, for which it waits [Config].MissTimeout at most or until ctx ends, only where the host is unknown and the
 // token bucket is not empty.
-func (d *Directory) Resolve(ctx context.Context, host string) (tenancy.Target, error) {
+func (d *Directory) Resolve(ctx context.Context, host string) (tenanthttp.Target, error) {
 	s := d.current.Load()
-	if c, ok := s.hosts.get(host); ok { // its keys are normalised: a host as the request gave it that is one, is normal
+	if c, ok := s.hosts[host]; ok { // its keys are normalised: a host as the request gave it that is one, is normal
 		return c.target(host)
 	}
 	name, err := tenancy.NormalizeHost(host)
 	if err != nil {
-		return tenancy.Target{}, err
+		return tenanthttp.Target{}, err
 	}
 	if len(name) != len(host) || name != host {
-		if c, ok := s.hosts.get(name); ok {
+		if c, ok := s.hosts[name]; ok {
 			return c.target(name)
 		}
 	}
 	if bare, ok := d.policy.bare(name); ok {
-		if c, ok := s.hosts.get(bare); ok {
+		if c, ok := s.hosts[bare]; ok {
 			return c.target(bare)
 		}
 	}
 	if !d.queue.open.Load() {
-		return tenancy.Target{}, tenancy.ErrUnknownHost
+		return tenanthttp.Target{}, tenancy.ErrUnknownHost
 	}
 	return d.miss(ctx, name)
 }

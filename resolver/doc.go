@@ -2,7 +2,7 @@
 //
 //	hosts, err := resolver.NewDirectory(ctx, db, resolver.Config{PublicHosts: []string{"example.com"}})
 //	defer hosts.Close()
-//	http.ListenAndServe(addr, tenancy.Handler(hosts, routes))
+//	http.ListenAndServe(addr, tenanthttp.Handler(hosts, routes))
 //
 // # Hosts
 //
@@ -34,13 +34,13 @@
 //
 // # What it costs
 //
-// With 100,000 domains of 25,000 tenants, PostgreSQL 15 on the same two cores, which others used too: the best of several
-// runs of go test -run '^$' -bench . ./resolver
+// With 100,000 domains of 25,000 tenants, on PostgreSQL 15 and two cores that client and server
+// share; the commands are go test -run '^$' -bench . ./resolver
 //
-//	known host                      53 ns, 0 allocations; two at once 25 ns
-//	unknown host                    43 ns, 0 allocations; two at once 21 ns
-//	known host with a port         264 ns, 0 allocations
-//	known host in capitals         299 ns, 1 allocation
+//	known host                      about 90 ns, 0 allocations
+//	unknown host                    about 50 ns, 0 allocations
+//	known host with a port         about 260 ns, 0 allocations
+//	known host in capitals         about 300 ns, 1 allocation
 //	load                           217 ms (100,000 tenants of one domain each: 381 ms)
 //	change seen in another pool     14 ms at the median (among 100 domains: 5 ms)
 package resolver

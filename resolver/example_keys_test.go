@@ -9,6 +9,7 @@ import (
 
 	"github.com/oryne/pgtenant/resolver"
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // On the platform's own host a path names the tenant, and everywhere a header may say it again. All that is said must agree.
@@ -31,7 +32,7 @@ func ExampleNewKeys() {
 		resolver.PathPrefix("/t/", hosts.ResolveSlug),
 		resolver.Header("X-Tenant", hosts.ResolveSlug),
 	)
-	h := tenancy.Handler(keys, tenancy.Routes{Tenant: http.HandlerFunc(hello)})
+	h := tenanthttp.Handler(keys, tenanthttp.Routes{Tenant: http.HandlerFunc(hello)})
 	get := func(url, tenant string) {
 		r := httptest.NewRequest(http.MethodGet, url, nil)
 		if tenant != "" {

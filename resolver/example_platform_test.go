@@ -11,6 +11,7 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // platform is what the examples begin with: a database of their own, with a registry and the tenant schoola at
@@ -55,7 +56,7 @@ func hello(w http.ResponseWriter, r *http.Request) {
 }
 
 // show prints where hosts lead.
-func show(hosts tenancy.Resolver, names ...string) {
+func show(hosts tenanthttp.Resolver, names ...string) {
 	for _, host := range names {
 		target, err := hosts.Resolve(context.Background(), host)
 		switch {

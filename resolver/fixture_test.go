@@ -17,6 +17,7 @@ import (
 	"github.com/oryne/pgtenant/resolver"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // fixture is a database with a registry and no tenants.
@@ -120,11 +121,11 @@ func eventually(t testing.TB, what string, done func() bool) {
 }
 
 // slugOf is the slug of the tenant that the host leads to, "public", or "" where the host is unknown.
-func slugOf(t testing.TB, d tenancy.Resolver, host string) string {
+func slugOf(t testing.TB, d tenanthttp.Resolver, host string) string {
 	t.Helper()
 	target, err := d.Resolve(t.Context(), host)
 	switch {
-	case errors.Is(err, tenancy.ErrUnknownHost) && target == (tenancy.Target{}):
+	case errors.Is(err, tenancy.ErrUnknownHost) && target == (tenanthttp.Target{}):
 		return ""
 	case err != nil:
 		t.Errorf("%q: %v", host, err)
@@ -135,7 +136,7 @@ func slugOf(t testing.TB, d tenancy.Resolver, host string) string {
 	return target.Tenant().Slug
 }
 
-func expectHosts(t *testing.T, d tenancy.Resolver, want map[string]string) {
+func expectHosts(t *testing.T, d tenanthttp.Resolver, want map[string]string) {
 	t.Helper()
 	for host, slug := range want {
 		if got := slugOf(t, d, host); got != slug {
@@ -144,11 +145,11 @@ func expectHosts(t *testing.T, d tenancy.Resolver, want map[string]string) {
 	}
 }
 
-func expectError(t *testing.T, d tenancy.Resolver, want error, hosts ...string) {
+func expectError(t *testing.T, d tenanthttp.Resolver, want error, hosts ...string) {
 	t.Helper()
 	for _, host := range hosts {
 		target, err := d.Resolve(t.Context(), host)
-		if !errors.Is(err, want) || target != (tenancy.Target{}) {
+		if !errors.Is(err, want) || target != (tenanthttp.Target{}) {
 			t.Errorf("%.80q: %+v, %v; want %v", host, target, err, want)
 		}
 	}

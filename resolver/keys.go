@@ -7,15 +7,16 @@ import (
 	"net/http"
 
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// Keys resolves requests by what several sources find in them. It is a [tenancy.Resolver] for [tenancy.Handler], which
+// Keys resolves requests by what several sources find in them. It is a [tenanthttp.Resolver] for [tenanthttp.Handler], which
 // asks it for the whole request, and safe for concurrent use.
 type Keys struct{ sources []Source }
 
 var (
-	_ tenancy.Resolver        = (*Keys)(nil)
-	_ tenancy.RequestResolver = (*Keys)(nil)
+	_ tenanthttp.Resolver        = (*Keys)(nil)
+	_ tenanthttp.RequestResolver = (*Keys)(nil)
 )
 
 // NewKeys returns a resolver for requests that any of the sources may name the target of. Those that speak must all name
@@ -30,46 +31,46 @@ func NewKeys(sources ...Source) *Keys {
 // ResolveRequest returns what r names and the request to serve: r, or a copy without what a source has taken off. Sources
 // are asked in their order, each for the request that those before it have left. The first error of one is the error; two
 // that name different targets are [tenancy.ErrDisagree]. None that speaks is [tenancy.ErrUnknownHost].
-func (k *Keys) ResolveRequest(r *http.Request) (tenancy.Target, *http.Request, error) {
-	var named, otherwise tenancy.Target
+func (k *Keys) ResolveRequest(r *http.Request) (tenanthttp.Target, *http.Request, error) {
+	var named, otherwise tenanthttp.Target
 	for _, source := range k.sources {
 		found, ok, err := source.Find(r)
 		switch {
 		case err != nil:
-			return tenancy.Target{}, r, err
+			return tenanthttp.Target{}, r, err
 		case !ok:
 			continue
-		case found.Target == (tenancy.Target{}):
-			return tenancy.Target{}, r, errors.New("resolver: a source named no target")
+		case found.Target == (tenanthttp.Target{}):
+			return tenanthttp.Target{}, r, errors.New("resolver: a source named no target")
 		}
 		into := &named
 		if found.Yields {
 			into = &otherwise
 		}
-		if *into != (tenancy.Target{}) && !same(*into, found.Target) {
-			return tenancy.Target{}, r, tenancy.ErrDisagree
+		if *into != (tenanthttp.Target{}) && !same(*into, found.Target) {
+			return tenanthttp.Target{}, r, tenancy.ErrDisagree
 		}
 		if *into = found.Target; found.Request != nil {
 			r = found.Request
 		}
 	}
 	switch {
-	case named != (tenancy.Target{}):
+	case named != (tenanthttp.Target{}):
 		return named, r, nil
-	case otherwise != (tenancy.Target{}):
+	case otherwise != (tenanthttp.Target{}):
 		return otherwise, r, nil
 	}
-	return tenancy.Target{}, r, tenancy.ErrUnknownHost
+	return tenanthttp.Target{}, r, tenancy.ErrUnknownHost
 }
 
 // Resolve refuses every host, as a host says nothing of the request's other keys: whoever asks for hosts alone must not
 // be told half of the answer.
-func (k *Keys) Resolve(_ context.Context, host string) (tenancy.Target, error) {
-	return tenancy.Target{}, fmt.Errorf("resolve host %q: it takes the whole request", host)
+func (k *Keys) Resolve(_ context.Context, host string) (tenanthttp.Target, error) {
+	return tenanthttp.Target{}, fmt.Errorf("resolve host %q: it takes the whole request", host)
 }
 
 // same reports whether two targets are one. A tenant may have been read again between two lookups.
-func same(a, b tenancy.Target) bool {
+func same(a, b tenanthttp.Target) bool {
 	if a.Tenant() == nil || b.Tenant() == nil {
 		return a == b
 	}

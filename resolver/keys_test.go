@@ -10,6 +10,8 @@ import (
 
 	"github.com/oryne/pgtenant/resolver"
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
+	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
 // ask sends a request through the handler and returns the status and, from a site, who served which path.
@@ -29,7 +31,7 @@ func ask(t *testing.T, keys *resolver.Keys, url string, headers ...string) (int,
 	}
 	before := *r.URL
 	w := httptest.NewRecorder()
-	tenancy.Handler(keys, tenancy.Routes{Public: site("public"), Tenant: site("")}).ServeHTTP(w, r)
+	tenanthttp.Handler(keys, tenanthttp.Routes{Public: site("public"), Tenant: site("")}).ServeHTTP(w, r)
 	if *r.URL != before {
 		t.Errorf("%s: the request was changed to %s", url, r.URL)
 	}
@@ -51,7 +53,7 @@ func TestSourcesThatSpeakMustAgree(t *testing.T) {
 		case "":
 			return "", false, nil
 		case "forged":
-			return "", false, tenancy.ErrBadToken
+			return "", false, tenanttoken.ErrBadToken
 		case "trouble":
 			return "", false, trouble
 		default:
@@ -119,8 +121,8 @@ func TestSourcesThatSpeakMustAgree(t *testing.T) {
 func TestOneTenantReadTwiceIsOne(t *testing.T) {
 	t.Parallel()
 	lookup := func(id int64, slug string) resolver.Lookup {
-		return func(context.Context, string) (tenancy.Target, error) {
-			return tenancy.TenantTarget(&tenancy.Tenant{ID: id, Slug: slug}), nil
+		return func(context.Context, string) (tenanthttp.Target, error) {
+			return tenanthttp.TenantTarget(&tenancy.Tenant{ID: id, Slug: slug}), nil
 		}
 	}
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
@@ -134,12 +136,12 @@ func TestOneTenantReadTwiceIsOne(t *testing.T) {
 
 func TestKeysFailClosed(t *testing.T) {
 	t.Parallel()
-	forgetful := resolver.Host(func(context.Context, string) (tenancy.Target, error) { return tenancy.Target{}, nil })
+	forgetful := resolver.Host(func(context.Context, string) (tenanthttp.Target, error) { return tenanthttp.Target{}, nil })
 	keys := resolver.NewKeys(forgetful)
-	if target, _, err := keys.ResolveRequest(httptest.NewRequest(http.MethodGet, "/", nil)); err == nil || target != (tenancy.Target{}) {
+	if target, _, err := keys.ResolveRequest(httptest.NewRequest(http.MethodGet, "/", nil)); err == nil || target != (tenanthttp.Target{}) {
 		t.Errorf("%+v, %v", target, err)
 	}
-	if target, err := keys.Resolve(t.Context(), "a.example.com"); err == nil || target != (tenancy.Target{}) {
+	if target, err := keys.Resolve(t.Context(), "a.example.com"); err == nil || target != (tenanthttp.Target{}) {
 		t.Errorf("%+v, %v", target, err)
 	}
 	for name, wrong := range map[string]func(){

@@ -6,18 +6,19 @@ import (
 	"time"
 
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // miss asks the registry for a host in normal form that memory does not know, if that may be asked now. What is not found
 // in time is unknown: the registry may be slow or away, and memory is what there is.
-func (d *Directory) miss(ctx context.Context, name string) (tenancy.Target, error) {
+func (d *Directory) miss(ctx context.Context, name string) (tenanthttp.Target, error) {
 	asked := d.queue.addHost(name)
 	bare, www := d.policy.bare(name)
 	if asked != nil && www {
 		d.queue.addHost(bare) // joins
 	}
 	if asked == nil {
-		return tenancy.Target{}, tenancy.ErrUnknownHost
+		return tenanthttp.Target{}, tenancy.ErrUnknownHost
 	}
 	timeout := time.NewTimer(d.cfg.MissTimeout)
 	defer timeout.Stop()
@@ -25,15 +26,15 @@ func (d *Directory) miss(ctx context.Context, name string) (tenancy.Target, erro
 	case <-asked.done:
 	case <-timeout.C:
 	case <-ctx.Done():
-		return tenancy.Target{}, fmt.Errorf("resolve host %q: %w", name, ctx.Err())
+		return tenanthttp.Target{}, fmt.Errorf("resolve host %q: %w", name, ctx.Err())
 	}
 	s := d.current.Load()
 	for _, host := range []string{name, bare} {
-		if c, ok := s.hosts.get(host); ok {
+		if c, ok := s.hosts[host]; ok {
 			return c.target(host)
 		}
 	}
-	return tenancy.Target{}, tenancy.ErrUnknownHost
+	return tenanthttp.Target{}, tenancy.ErrUnknownHost
 }
 
 // Refresh reads the tenants of ids again, or everything without any, and returns when what was committed before the call is

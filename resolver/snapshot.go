@@ -1,155 +1,148 @@
 package resolver
 
 import (
-	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// snapshot is the registry as it was. Readers share it, so it is never changed: a change makes another one.
+// snapshot is a copy of the registry's routes at one time. Readers share it without a lock, so it
+// never changes after it is published: a change of the registry makes another snapshot.
 //
-// One table holds every host that leads somewhere, those under base domains too, so that a hit is one lookup. Shards, which
-// would make a change cheaper than a copy of all, cost each lookup a second hash and more memory to wait for.
+// The map hosts holds every host that leads somewhere, those under base domains too, so that a hit
+// is one look-up. Several smaller maps would make the copy for a change cheaper, but each look-up
+// would hash the host twice.
 type snapshot struct {
-	hosts   *table
-	slugs   *table          // claims by slug alone
-	tenants []tenancy.Route // by id
+	hosts   map[string]hostOwners      // by host in normal form
+	slugs   map[string]*tenancy.Tenant // by slug
+	tenants map[int64]tenancy.Route    // by tenant id
 }
 
-// claim is who a host leads to: the tenant that has it as a verified domain, and the tenant that has it by its slug.
-// They may be one and the same, and either may be nil.
-type claim struct{ domain, slug *tenancy.Tenant }
+// hostOwners says which tenants have a host. Both may be the same tenant, and either may be nil.
+type hostOwners struct {
+	domain *tenancy.Tenant // has the host as a verified domain
+	slug   *tenancy.Tenant // has the host as <slug>.<base>
+}
 
-// publicSite is the domain of public hosts' claims. It stands for itself and is never given out.
+// publicSite marks public hosts, as their domain. It is never returned to a caller.
 var publicSite = &tenancy.Tenant{}
 
 // ambiguous reports whether two tenants have the host.
-func (c claim) ambiguous() bool { return c.domain != nil && c.slug != nil && c.domain != c.slug }
+func (o hostOwners) ambiguous() bool { return o.domain != nil && o.slug != nil && o.domain != o.slug }
 
-// target returns what the host stands for.
-func (c claim) target(host string) (tenancy.Target, error) {
-	t := c.domain
+// target returns what the host stands for, or [ErrAmbiguous].
+func (o hostOwners) target(host string) (tenanthttp.Target, error) {
+	t := o.domain
 	if t == nil {
-		t = c.slug
+		t = o.slug
 	}
 	switch {
 	case t == publicSite:
-		return tenancy.PublicTarget(), nil
-	case c.ambiguous():
-		return tenancy.Target{}, fmt.Errorf("%w: %q", ErrAmbiguous, host)
+		return tenanthttp.PublicTarget(), nil
+	case o.ambiguous():
+		return tenanthttp.Target{}, fmt.Errorf("%w: %q", ErrAmbiguous, host)
 	}
-	return tenancy.TenantTarget(t), nil
+	return tenanthttp.TenantTarget(t), nil
 }
 
-// newSnapshot returns one without tenants, with room for so many and their hosts.
+// newSnapshot returns a snapshot with the public hosts alone. tenants and hosts are the expected
+// numbers.
 func newSnapshot(p policy, tenants, hosts int) *snapshot {
 	s := &snapshot{
-		hosts:   newTable(hosts),
-		slugs:   newTable(tenants),
-		tenants: make([]tenancy.Route, 0, tenants),
+		hosts:   make(map[string]hostOwners, hosts),
+		slugs:   make(map[string]*tenancy.Tenant, tenants),
+		tenants: make(map[int64]tenancy.Route, tenants),
 	}
 	for _, host := range p.public {
-		s.hosts.put(host, claim{domain: publicSite})
+		s.hosts[host] = hostOwners{domain: publicSite}
 	}
 	return s
 }
 
 func (s *snapshot) clone() *snapshot {
-	return &snapshot{hosts: s.hosts.clone(), slugs: s.slugs.clone(), tenants: slices.Clone(s.tenants)}
-}
-
-// find returns where the tenant of that id is, or would be.
-func (s *snapshot) find(id int64) (int, bool) {
-	if n := len(s.tenants); n == 0 || s.tenants[n-1].Tenant.ID < id {
-		return n, false // as always while all are read, which come in their order
+	return &snapshot{
+		hosts: maps.Clone(s.hosts), slugs: maps.Clone(s.slugs), tenants: maps.Clone(s.tenants),
 	}
-	return slices.BinarySearchFunc(s.tenants, id, func(r tenancy.Route, id int64) int { return cmp.Compare(r.Tenant.ID, id) })
 }
 
-// bySlug returns the tenant of that slug, or nil.
-func (s *snapshot) bySlug(slug string) *tenancy.Tenant {
-	c, _ := s.slugs.get(slug)
-	return c.slug
-}
-
-// same reports whether the tenant is in the snapshot as route has it, and nobody has taken a host from it since.
-func (s *snapshot) same(route tenancy.Route) bool {
-	i, ok := s.find(route.Tenant.ID)
-	if !ok {
-		return false
-	}
-	known := s.tenants[i]
-	if known.Tenant.Version != route.Tenant.Version || !slices.Equal(known.Hosts, route.Hosts) {
+// contains reports whether the snapshot has the tenant exactly as route has it, and no other tenant
+// has taken a host or the slug from it since it was added.
+func (s *snapshot) contains(route tenancy.Route) bool {
+	known, ok := s.tenants[route.Tenant.ID]
+	if !ok || known.Tenant.Version != route.Tenant.Version || !slices.Equal(known.Hosts, route.Hosts) {
 		return false
 	}
 	for _, host := range known.Hosts {
-		if c, _ := s.hosts.get(host); c.domain != known.Tenant && c.domain != publicSite && normal(host) {
+		domain := s.hosts[host].domain
+		if domain != known.Tenant && domain != publicSite && normal(host) {
 			return false
 		}
 	}
-	return s.bySlug(known.Tenant.Slug) == known.Tenant
+	return s.slugs[known.Tenant.Slug] == known.Tenant
 }
 
-// add puts in a tenant that is not there, and calls disputed with each host that somebody else has as well. The registry allows one
-// tenant at a time to have a domain or a slug: what is added has been read last, and takes it from whom had it.
-func (s *snapshot) add(p policy, route tenancy.Route, disputed func(host string)) {
+// add adds a tenant that the snapshot does not have. It calls conflict with each host that another
+// tenant or the public site has too. The registry gives a domain and a slug to one tenant at a time,
+// and the tenant that is added has been read last, so it takes them from a tenant that had them.
+func (s *snapshot) add(p policy, route tenancy.Route, conflict func(host string)) {
 	t := route.Tenant
-	i, _ := s.find(t.ID)
-	s.tenants = slices.Insert(s.tenants, i, route)
-	s.slugs.put(t.Slug, claim{slug: t})
+	s.tenants[t.ID] = route
+	s.slugs[t.Slug] = t
 	for _, host := range route.Hosts {
 		if normal(host) {
-			s.claim(host, func(c *claim) { c.domain = t }, disputed)
+			s.update(host, func(o *hostOwners) { o.domain = t }, conflict)
 		}
 	}
 	p.baseHosts(t.Slug, func(host string) {
-		s.claim(host, func(c *claim) { c.slug = t }, disputed)
+		s.update(host, func(o *hostOwners) { o.slug = t }, conflict)
 	})
 }
 
-func (s *snapshot) claim(host string, take func(c *claim), disputed func(host string)) {
-	c, _ := s.hosts.get(host)
-	if c.domain == publicSite {
-		disputed(host)
+func (s *snapshot) update(host string, change func(o *hostOwners), conflict func(host string)) {
+	o := s.hosts[host]
+	if o.domain == publicSite {
+		conflict(host)
 		return
 	}
-	take(&c)
-	s.hosts.put(host, c)
-	if c.ambiguous() {
-		disputed(host)
+	change(&o)
+	s.hosts[host] = o
+	if o.ambiguous() {
+		conflict(host)
 	}
 }
 
-// remove takes out a tenant with what is still its own, and calls settled with each of its
-// hosts that nobody disputes now.
+// remove removes a tenant with the slug and the hosts that it still has. It calls settled with each
+// of its hosts that is not ambiguous afterwards.
 func (s *snapshot) remove(p policy, id int64, settled func(host string)) {
-	i, ok := s.find(id)
+	route, ok := s.tenants[id]
 	if !ok {
 		return
 	}
-	route := s.tenants[i]
 	t := route.Tenant
-	s.tenants = slices.Delete(s.tenants, i, i+1)
-	if s.bySlug(t.Slug) == t {
-		s.slugs.put(t.Slug, claim{})
+	delete(s.tenants, id)
+	if s.slugs[t.Slug] == t {
+		delete(s.slugs, t.Slug)
 	}
-	leave := func(host string) {
-		c, _ := s.hosts.get(host)
-		if c.domain == t {
-			c.domain = nil
+	release := func(host string) {
+		o := s.hosts[host]
+		if o.domain == t {
+			o.domain = nil
 		}
-		if c.slug == t {
-			c.slug = nil
+		if o.slug == t {
+			o.slug = nil
 		}
-		s.hosts.put(host, c)
-		if !c.ambiguous() {
+		if s.hosts[host] = o; o == (hostOwners{}) {
+			delete(s.hosts, host)
+		}
+		if !o.ambiguous() {
 			settled(host)
 		}
 	}
 	for _, host := range route.Hosts {
-		leave(host)
+		release(host)
 	}
-	p.baseHosts(t.Slug, leave)
+	p.baseHosts(t.Slug, release)
 }

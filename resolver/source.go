@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // Source finds in a request what it is for. It is safe for concurrent use.
@@ -18,7 +19,7 @@ type Source interface {
 
 // Found is what a [Source] has found.
 type Found struct {
-	Target  tenancy.Target
+	Target  tenanthttp.Target
 	Request *http.Request // the request to serve, without what named the target; nil: as it is
 	Yields  bool          // Target holds only if no other source speaks
 }

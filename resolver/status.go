@@ -34,7 +34,7 @@ func (s Status) Staleness() time.Duration { return time.Since(s.Current) }
 func (d *Directory) Status() Status {
 	s := d.status.read()
 	current := d.current.Load()
-	s.Hosts, s.Tenants = current.hosts.known, len(current.tenants)
+	s.Hosts, s.Tenants = len(current.hosts), len(current.tenants)
 	s.Disputed = int(d.disputed.Load())
 	return s
 }

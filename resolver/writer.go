@@ -17,7 +17,7 @@ type writer struct {
 
 // replace makes a snapshot of all routes.
 func (w *writer) replace(ctx context.Context, last *snapshot, routes iter.Seq2[tenancy.Route, error]) (*snapshot, error) {
-	next := newSnapshot(w.policy, len(last.tenants), last.hosts.known)
+	next := newSnapshot(w.policy, len(last.tenants), len(last.hosts))
 	disputed := map[string]bool{}
 	for route, err := range routes {
 		if err != nil {
@@ -39,12 +39,12 @@ func (w *writer) replace(ctx context.Context, last *snapshot, routes iter.Seq2[t
 func (w *writer) patch(ctx context.Context, last *snapshot, ids []int64, routes []tenancy.Route) *snapshot {
 	changed := make(map[int64]*tenancy.Route, len(ids))
 	for _, id := range ids {
-		if _, known := last.find(id); known {
+		if _, known := last.tenants[id]; known {
 			changed[id] = nil
 		}
 	}
 	for i, route := range routes {
-		if changed[route.Tenant.ID] = &routes[i]; last.same(route) {
+		if changed[route.Tenant.ID] = &routes[i]; last.contains(route) {
 			delete(changed, route.Tenant.ID)
 		}
 	}
@@ -74,7 +74,7 @@ func (w *writer) patch(ctx context.Context, last *snapshot, ids []int64, routes 
 }
 
 func (w *writer) warn(ctx context.Context, s *snapshot, host string) {
-	c, _ := s.hosts.get(host)
+	c := s.hosts[host]
 	if c.domain == publicSite {
 		w.logger.WarnContext(ctx, "a public host is a tenant's too: the public site has it", slog.String("host", host))
 		return

@@ -15,7 +15,7 @@ func ExampleServerLog() {
 	defer done()
 	db, err := schemactx.New(s.Runtime, schemactx.Config{
 		ServerLog: schemactx.ServerLogApplicationName,
-		RequestID: func(ctx context.Context) string { // or tenancy.RequestID
+		RequestID: func(ctx context.Context) string { // or tenanthttp.RequestID
 			id, _ := ctx.Value(requestIDKey{}).(string)
 			return id
 		},

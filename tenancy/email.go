@@ -3,6 +3,8 @@ package tenancy
 import (
 	"net/mail"
 	"strings"
+
+	"github.com/oryne/pgtenant/internal/text"
 )
 
 // MaxEmailLen is the longest email address, in bytes (RFC 5321, 4.5.3.1.3, without the angle brackets).
@@ -16,7 +18,7 @@ const maxLocalLen = 64
 // @, so that no two addresses look alike there. The error is a [FieldError].
 func NormalizeEmail(email string) (string, error) {
 	refuse := func(rule string) (string, error) {
-		return "", &FieldError{Field: "email", Value: clip(email), Rule: rule}
+		return "", &FieldError{Field: "email", Value: text.Clip(email), Rule: rule}
 	}
 	if len(email) > MaxEmailLen {
 		return refuse("is longer than 254 bytes")

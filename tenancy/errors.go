@@ -3,20 +3,19 @@ package tenancy
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 )
 
 var (
-	// ErrUnknownHost is returned by a [Resolver] for a host that nobody has registered.
+	// ErrUnknownHost is returned by a resolver of package tenanthttp for a host that no tenant has.
 	ErrUnknownHost = errors.New("unknown host")
 
-	// ErrInvalidHost is wrapped by the [FieldError] of [NormalizeHost] and returned by a
-	// [Resolver] for what cannot be a host.
+	// ErrInvalidHost is wrapped by the [FieldError] of [NormalizeHost] and returned by a resolver of package tenanthttp for
+	// what cannot be a host.
 	ErrInvalidHost = errors.New("invalid host")
 
-	// ErrDisagree is returned by a [Resolver] for a request that names two tenants, such as one by
-	// its host and another by a header. Neither is taken: the answer is 400.
+	// ErrDisagree is returned for a request that names two tenants, such as one by its host and another by a header.
+	// Neither is taken: package tenanthttp answers 400.
 	ErrDisagree = errors.New("request names more than one tenant")
 
 	// ErrNotFound is returned by [Registry] and [Manager] for a tenant that does not exist.
@@ -83,15 +82,6 @@ type FieldError struct {
 func (e *FieldError) Error() string { return fmt.Sprintf("%s %q %s", e.Field, e.Value, e.Rule) }
 
 func (e *FieldError) Unwrap() error { return e.Err }
-
-// clip shortens what an error shows of a value that may be long.
-func clip(value string) string {
-	const most = 80
-	if len(value) <= most {
-		return value
-	}
-	return strings.ToValidUTF8(value[:most], "") + "..."
-}
 
 // StatusError says that a tenant's status does not allow an operation, see [Op.Allowed]. It wraps
 // [ErrStatus]. Nothing was changed.
@@ -175,31 +165,8 @@ func (e *StepError) Error() string {
 
 func (e *StepError) Unwrap() error { return e.Err }
 
-// What a request or a token can be refused for.
-var (
-	// ErrNoSite is the reason of a [Refusal] on the wrong kind of site: see [RequireTenant], [RequirePublic] and [Routes].
-	ErrNoSite = errors.New("no such site")
-
-	// ErrNoTenant is returned by what works for a tenant and finds none: see [Key], [Carrier] and [Signer.BindSession].
-	ErrNoTenant = errors.New("no tenant")
-
-	// ErrForeignTenant is returned for a token that was made for another tenant, or for the public site where a tenant is,
-	// or the other way round.
-	ErrForeignTenant = errors.New("belongs to another tenant")
-
-	// ErrBadToken is returned for a token that no key of the [Signer] has made for that purpose: malformed, tampered with,
-	// or made for something else.
-	ErrBadToken = errors.New("invalid token")
-
-	// ErrTokenExpired is returned for a genuine token whose time is over.
-	ErrTokenExpired = errors.New("token has expired")
-
-	// ErrNoSession is the reason of a [Refusal] by [RequireSession] of a request that brings no token.
-	ErrNoSession = errors.New("no session")
-)
-
-// InactiveError says that nothing is done for a tenant because of its status. It is the reason of a [Refusal], and
-// returned by [Carrier.Extract].
+// InactiveError says that nothing is done for a tenant because of its status. [Serveable] returns it. It is the reason of
+// a refusal of package tenanthttp, and an error of tenanttoken.Propagator.
 type InactiveError struct {
 	Slug   string
 	Status Status
@@ -207,15 +174,11 @@ type InactiveError struct {
 	Until  time.Time // likewise: when maintenance is expected to end
 }
 
-func inactive(t *Tenant) *InactiveError {
-	return &InactiveError{Slug: t.Slug, Status: t.Status, Reason: t.Reason, Until: t.Until}
-}
-
 func (e *InactiveError) Error() string { return fmt.Sprintf("tenant %q is %s", e.Slug, e.Status) }
 
 // QuarantineError says that nothing is done for an active tenant, because the program cannot work with its schema as it
-// is: migrations are pending, have failed, or are those of a newer program. It is what an Admit of [Routes],
-// [CarrierConfig] or [ForEachOptions] returns; that of package quarantine does. It is the reason of a [Refusal].
+// is: migrations are pending, have failed, or are those of a newer program. The Admit of package quarantine returns it,
+// for tenanthttp.Routes, tenanttoken.PropagatorConfig and [ForEachOptions].
 type QuarantineError struct {
 	Slug, Schema string
 	Reason       string        // a word, such as "behind"

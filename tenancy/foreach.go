@@ -23,7 +23,7 @@ type ForEachOptions struct {
 	Filter Filter
 
 	// Admit returns why nothing is to be done for a tenant, such as a [QuarantineError]: fn is not called, and the tenant
-	// has [Failed] with that error. See [Routes].Admit. Default: fn is called for all.
+	// has [Failed] with that error. See Admit of tenanthttp.Routes. Default: fn is called for all.
 	Admit func(ctx context.Context, t *Tenant) error
 
 	// StopAfter is the number of failures after which no further tenant is started. Default: 0, go on to the end.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oryne/pgtenant/internal/text"
 	"github.com/oryne/pgtenant/schemactx"
 )
 
@@ -49,9 +50,9 @@ func (f Filter) validate() (Filter, error) {
 	if f.Limit == 0 {
 		f.Limit = DefaultPageSize
 	}
-	for field, text := range map[string]string{"search": f.Search, "plan": f.Plan} {
-		if !storable(text) {
-			return f, &FieldError{Field: field, Value: clip(text), Rule: "holds a NUL or is not valid UTF-8"}
+	for field, value := range map[string]string{"search": f.Search, "plan": f.Plan} {
+		if !storable(value) {
+			return f, &FieldError{Field: field, Value: text.Clip(value), Rule: "holds a NUL or is not valid UTF-8"}
 		}
 	}
 	for _, s := range f.Statuses {

@@ -1,16 +1,15 @@
 package tenancy
 
-// Serveable returns nil if the tenant's status allows serving it, else the [InactiveError] with
-// which [Handler] refuses its requests. For a nil tenant it returns [ErrUnknownHost]. It is for
-// programs that do not serve with net/http: an interceptor of gRPC calls it, then the program's
-// Admit (see [Routes]), and then puts the tenant into the context:
+// Serveable returns nil if the tenant's status allows requests, else an [InactiveError]. For a nil tenant it returns
+// [ErrUnknownHost]. The handler of package tenanthttp refuses requests with the same error. A program that does not
+// serve with net/http calls it, then its Admit, and then puts the tenant into the context:
 //
 //	err := tenancy.Serveable(t)
 //	if err == nil {
 //		err = quarantine.Admit(ctx, t)
 //	}
 //	if err != nil {
-//		return nil, refusal(err) // with what ProblemOf returns
+//		return nil, refusal(err) // with what tenanthttp.ProblemOf returns
 //	}
 //	return handler(tenancy.NewContext(ctx, t), req)
 func Serveable(t *Tenant) error {
@@ -18,12 +17,7 @@ func Serveable(t *Tenant) error {
 	case t == nil:
 		return ErrUnknownHost
 	case t.Status != Active:
-		return inactive(t)
+		return &InactiveError{Slug: t.Slug, Status: t.Status, Reason: t.Reason, Until: t.Until}
 	}
 	return nil
 }
-
-// ProblemOf returns what [Handler] would tell a client about an error of [Serveable], an Admit, a
-// [Resolver] or this package, and whether it knows the error. For an unknown error the problem has
-// status 503 and says that the host cannot be resolved; the program should log the error.
-func ProblemOf(err error) (p Problem, known bool) { return problemOf(err) }

@@ -14,6 +14,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/oryne/pgtenant/internal/text"
 )
 
 // The bounds of what [Manager.Update] sets.
@@ -62,7 +64,7 @@ func validateLimits(limits map[string]int64) error {
 	}
 	for name, n := range limits {
 		refuse := func(rule string) error {
-			return &FieldError{Field: "limits", Value: clip(name) + "=" + strconv.FormatInt(n, 10), Rule: rule}
+			return &FieldError{Field: "limits", Value: text.Clip(name) + "=" + strconv.FormatInt(n, 10), Rule: rule}
 		}
 		switch {
 		case len(name) > MaxLimitLen:
@@ -81,7 +83,7 @@ func validateMetadata(metadata json.RawMessage) error {
 		return nil
 	}
 	refuse := func(rule string) error {
-		return &FieldError{Field: "metadata", Value: clip(string(metadata)), Rule: rule}
+		return &FieldError{Field: "metadata", Value: text.Clip(string(metadata)), Rule: rule}
 	}
 	switch {
 	case len(metadata) > MaxMetadataLen:
@@ -158,7 +160,7 @@ func applyChanges(ctx context.Context, tx pgx.Tx, t *Tenant, c Changes) error {
 		return &ConflictError{Current: *t, Version: read}
 	case errors.As(err, &pgErr) && refusesValue(pgErr.Code):
 		// All others were checked: JSON that Go takes and PostgreSQL does not.
-		return &FieldError{Field: "metadata", Value: clip(string(c.Metadata)), Rule: "are not what PostgreSQL can store", Err: pgErr}
+		return &FieldError{Field: "metadata", Value: text.Clip(string(c.Metadata)), Rule: "are not what PostgreSQL can store", Err: pgErr}
 	}
 	return err
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/oryne/pgtenant/resolver"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 //go:embed migrations/*.sql
@@ -41,13 +42,13 @@ func main() {
 	app.HandleFunc("GET /notes", func(w http.ResponseWriter, r *http.Request) {
 		var n int // of the tenant whose host this is, and of nobody else
 		if err := db.QueryRow(r.Context(), "select count(*) from notes").Scan(&n); err != nil {
-			problem, _ := tenancy.UnavailableProblem(r, err) // 503 with Retry-After; of other errors 500
+			problem, _ := tenanthttp.UnavailableProblem(r, err) // 503 with Retry-After; of other errors 500
 			problem.Respond(w)
 			return
 		}
 		fmt.Fprintln(w, n, "notes")
 	})
-	log.Fatal(http.ListenAndServe(cmp.Or(os.Getenv("LISTEN"), ":8000"), tenancy.Handler(hosts, tenancy.Routes{Tenant: app})))
+	log.Fatal(http.ListenAndServe(cmp.Or(os.Getenv("LISTEN"), ":8000"), tenanthttp.Handler(hosts, tenanthttp.Routes{Tenant: app})))
 }
 
 func must[T any](value T, err error) T {

@@ -9,7 +9,7 @@
 //
 // A call names its tenant in the metadata "x-tenant", and so decides whose data it reaches. So
 // either serve only callers that you trust and that authenticate (mutual TLS), or let Find accept
-// only what a caller cannot forge, such as a token that [tenancy.Signer] has signed.
+// only what a caller cannot forge, such as a token that [tenanttoken.Signer] has signed.
 //
 // A caller gets a code for each refusal and never the text of a database's error: NotFound for an unknown
 // tenant, PermissionDenied for a suspended one, Unavailable with a time to call again during

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/oryne/pgtenant/schemactx"
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // refusal is what a caller is told. gRPC and Connect share the numbers of the codes. retry is 0 if
@@ -31,7 +31,7 @@ const (
 	unauthenticated  = 16
 )
 
-// codeOf are the codes for the statuses that [tenancy.ProblemOf] returns.
+// codeOf are the codes for the statuses that [tenanthttp.ProblemOf] returns.
 var codeOf = map[int]uint32{
 	400: invalidArgument, 401: unauthenticated, 403: permissionDenied, 404: notFound, 503: unavailable,
 }
@@ -44,7 +44,7 @@ func refuse(ctx context.Context, err error) refusal {
 	if r, ok := ended(ctx); ok {
 		return r
 	}
-	problem, known := tenancy.ProblemOf(err)
+	problem, known := tenanthttp.ProblemOf(err)
 	if !known {
 		slog.ErrorContext(ctx, "cannot find the tenant of a call", slog.Any("error", err))
 	}
@@ -62,7 +62,7 @@ func refuse(ctx context.Context, err error) refusal {
 // failed returns the answer to a call whose handler returned an error that has no code of its own. The
 // text of such an error can name tables and values, so it is logged and not sent.
 func failed(ctx context.Context, err error) refusal {
-	if _, known := tenancy.ProblemOf(err); known {
+	if _, known := tenanthttp.ProblemOf(err); known {
 		return refuse(ctx, err)
 	}
 	if r, ok := ended(ctx); ok {

@@ -30,6 +30,7 @@ import (
 	"github.com/oryne/pgtenant/resolver"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
@@ -78,9 +79,9 @@ func setup(t *testing.T) *platform {
 	require.NoError(t, err)
 	t.Cleanup(directory.Close)
 	p.schools = rpc.Tenants{
-		Find: func(ctx context.Context, key string) (tenancy.Target, error) {
+		Find: func(ctx context.Context, key string) (tenanthttp.Target, error) {
 			if key == "trouble" {
-				return tenancy.Target{}, errors.New("the registry is away")
+				return tenanthttp.Target{}, errors.New("the registry is away")
 			}
 			return directory.ResolveSlug(ctx, key)
 		},
@@ -277,7 +278,7 @@ func TestAnErrorOfAHandlerIsACode(t *testing.T) {
 			_, err := p.db.Exec(ctx, "select 1")
 			return err
 		}, codes.Canceled, false},
-		"the library's": {func(context.Context, func()) error { return tenancy.ErrNoSession }, codes.Unauthenticated, false},
+		"the library's": {func(context.Context, func()) error { return tenanthttp.ErrNoSession }, codes.Unauthenticated, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())

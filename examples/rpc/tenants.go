@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // Key is the metadata that names the tenant of a call.
@@ -14,7 +15,7 @@ const Key = "x-tenant"
 type Tenants struct {
 	// Find returns the tenant for the metadata of a call, such as ResolveSlug of a directory.
 	// Required.
-	Find func(ctx context.Context, key string) (tenancy.Target, error)
+	Find func(ctx context.Context, key string) (tenanthttp.Target, error)
 
 	// Admit returns an error for an active tenant that is not served anyway, such as Admit of
 	// package quarantine. Default: nil, all active tenants are served.
@@ -36,7 +37,7 @@ func (s Tenants) enter(ctx context.Context, keys []string) (context.Context, err
 
 // find returns whom the call is for, if it is served. A call without the metadata is refused like
 // one with an unknown tenant.
-func (s Tenants) find(ctx context.Context, keys []string) (target tenancy.Target, err error) {
+func (s Tenants) find(ctx context.Context, keys []string) (target tenanthttp.Target, err error) {
 	switch len(keys) {
 	case 0:
 		return target, tenancy.ErrUnknownHost

@@ -12,8 +12,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oryne/pgtenant/schemactx"
-	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // openLog opens the access log. It has a handle of its own on the runtime login: what hooks tell it of
@@ -75,5 +75,5 @@ func (p *platform) keepLogDaily(ctx context.Context) {
 var logged = audit.MiddlewareConfig{
 	Policy:    audit.Any(audit.Writes, audit.Failures),
 	Required:  audit.Writes,
-	RequestID: func(r *http.Request) string { return tenancy.RequestID(r.Context()) },
+	RequestID: func(r *http.Request) string { return tenanthttp.RequestID(r.Context()) },
 }

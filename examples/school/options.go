@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/oryne/pgtenant/internal/hint"
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // options are the flags of the command line.
@@ -106,5 +106,5 @@ func (o *options) logger(stderr io.Writer) *slog.Logger {
 	if o.verbose {
 		level = slog.LevelInfo
 	}
-	return slog.New(tenancy.LogHandler(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})))
+	return slog.New(tenanthttp.LogHandler(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})))
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/oryne/pgtenant/examples/school/internal/staff"
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
 // person is somebody who can log in. The password, and what one-time codes are made of, come from the key of the data directory: whoever
@@ -22,7 +23,7 @@ func (k key) secret(email string) []byte { return k.derive("one-time codes of " 
 
 // openStaff makes what lets the platform's staff in.
 func (p *platform) openStaff() (err error) {
-	if p.signer, err = tenancy.NewSigner(p.key.derive("sessions")); err != nil {
+	if p.signer, err = tenanttoken.NewSigner(p.key.derive("sessions")); err != nil {
 		return err
 	}
 	p.staff, err = staff.New(staff.Config{

@@ -18,6 +18,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 	"github.com/oryne/pgtenant/tenancy/metrics"
 	"github.com/oryne/pgtenant/tenancy/quarantine"
+	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
 // platform is what serving and each command begin with: the packages of the library, put together.
@@ -34,8 +35,8 @@ type platform struct {
 	backups        *backup.Service
 	schedule       *backup.Schedule
 	key            key
-	signer         *tenancy.Signer // of sessions
-	staff          *staff.Staff    // who may do all this from a browser
+	signer         *tenanttoken.Signer // of sessions
+	staff          *staff.Staff        // who may do all this from a browser
 	schools        *schools.Maker
 	logger         *slog.Logger
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // logBuffer is a log that is read while the program writes it.
@@ -86,7 +86,7 @@ func TestOneSchoolThatCannotBeMigratedKeepsNoOtherOut(t *testing.T) {
 	check(t, err)
 	site := func(slug string) answer { return p.ask(t, "GET", slug+".localhost", "/api/students/", "") }
 	for _, slug := range []string{"schoola", "schoolb", "schoolc"} {
-		site(slug).expect(t, 503, tenancy.ProblemQuarantined, "Being updated")
+		site(slug).expect(t, 503, tenanthttp.ProblemQuarantined, "Being updated")
 		p.ask(t, "GET", slug+".localhost", "/", "", "Accept", "text/html").expect(t, 503, "Being updated")
 		if !log.has("schema=" + schema[slug]) {
 			t.Errorf("the log does not name %s", slug)

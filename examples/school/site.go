@@ -13,7 +13,7 @@ import (
 	"github.com/oryne/pgtenant/examples/school/internal/publicsite"
 	"github.com/oryne/pgtenant/examples/school/internal/schoolsite"
 	"github.com/oryne/pgtenant/examples/school/internal/web"
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // routes is all that is served, from the outside in: an id for the request, the health checks and the style sheet, whose host it
@@ -36,7 +36,7 @@ func (a *app) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	site := tenancy.Handler(a.hosts, a.metrics.Routes(tenancy.Routes{
+	site := tenanthttp.Handler(a.hosts, a.metrics.Routes(tenanthttp.Routes{
 		Public: withPage("GET /metrics", a.metricsPage(), limit(a.log.Middleware(public, logged))),
 		Tenant: limit(a.log.Middleware(school, logged)),
 		Admit:  a.quarantine.Admit,
@@ -48,7 +48,7 @@ func (a *app) routes() (http.Handler, error) {
 	front.HandleFunc("GET /readyz", a.ready)
 	front.Handle("GET /static/", web.Static()) // on hosts that are refused as well: the page that says so has a style
 	front.Handle("/", site)
-	return tenancy.RequestIDHandler(front, tenancy.RequestIDConfig{}), nil
+	return tenanthttp.RequestIDHandler(front, tenanthttp.RequestIDConfig{}), nil
 }
 
 // schoolSite is what a school's host shows: the API of package erp for programs, and pages for people.
@@ -94,7 +94,7 @@ const (
 func (a *app) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
-	problem := tenancy.Problem{Status: http.StatusServiceUnavailable, RetryAfter: readyTimeout}
+	problem := tenanthttp.Problem{Status: http.StatusServiceUnavailable, RetryAfter: readyTimeout}
 	switch err := a.runtime.Ping(ctx); {
 	case err != nil:
 		a.logger.WarnContext(ctx, "not ready", slog.Any("error", err))

@@ -9,6 +9,7 @@ import (
 	"github.com/oryne/pgtenant/erp"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
+	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
 // visitors is the limit of a school that lets people look around who have not logged in: those of the demo, and no others.
@@ -55,7 +56,7 @@ func (a *app) loginFailed(ctx context.Context, data erp.LoginFailedData) {
 // tokenRefused is told of sessions of another school, too: whoever sends one tries something, or has mixed something up.
 func (a *app) tokenRefused(ctx context.Context, data erp.TokenRefusedData) {
 	reason := data.Err.Error()
-	if errors.Is(data.Err, tenancy.ErrForeignTenant) {
+	if errors.Is(data.Err, tenanttoken.ErrForeignTenant) {
 		reason = "a session of another site"
 	}
 	a.record(ctx, audit.Entry{Action: audit.LoginFailed, Details: map[string]any{"reason": reason}})

@@ -14,6 +14,7 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/metrics"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // watch names the sources of what no hook tells the metrics.
@@ -63,7 +64,7 @@ func (a *app) metricsPage() http.Handler {
 	page := promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if from, err := netip.ParseAddrPort(r.RemoteAddr); err != nil || !from.Addr().Unmap().IsLoopback() {
-			tenancy.Problem{Status: http.StatusForbidden, Detail: "Metrics are for this machine alone."}.Respond(w)
+			tenanthttp.Problem{Status: http.StatusForbidden, Detail: "Metrics are for this machine alone."}.Respond(w)
 			return
 		}
 		page.ServeHTTP(w, r)

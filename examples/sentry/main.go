@@ -16,6 +16,7 @@ import (
 	"github.com/oryne/pgtenant/internal/localpg"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 func main() {
@@ -78,7 +79,7 @@ func demonstrate(ctx context.Context, admin *pgxpool.Pool, client *sentry.Client
 
 // enrolTwice is what a request does; its context comes from the middleware there.
 func enrolTwice(ctx context.Context, db *schemactx.DB, t *tenancy.Tenant) error {
-	ctx, err := tenancy.NewRequestIDContext(ctx, "request-of-"+t.Slug)
+	ctx, err := tenanthttp.NewRequestIDContext(ctx, "request-of-"+t.Slug)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/oryne/pgtenant/schemactx"
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // failed returns what goes into schemactx.Hooks.Failed: it sends an event for each statement that fails. The client sends
@@ -21,7 +21,7 @@ func failed(client *sentry.Client) func(ctx context.Context, data schemactx.Fail
 			return // the client has gone, or waited long enough
 		}
 		scope := sentry.NewScope()
-		for name, value := range tenancy.Tags(ctx) {
+		for name, value := range tenanthttp.Tags(ctx) {
 			scope.SetTag(name, value)
 		}
 		client.CaptureEvent(event(data), nil, scope)

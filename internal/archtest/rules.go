@@ -19,7 +19,7 @@ var layers = []layer{
 		imports: []string{
 			"examples/school/internal/...", "erp", "tenancy/manage", "resolver",
 			"tenancy/audit", "tenancy/backup", "tenancy/backup/archive", "tenancy/ratelimit", "tenancy/metrics", "tenancy/quarantine",
-			"tenancy", "migrate", "schemactx", "internal/localpg", "internal/hint",
+			"tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate", "schemactx", "internal/localpg", "internal/hint",
 		},
 		why: "it puts the parts of the example together",
 	},
@@ -30,13 +30,14 @@ var layers = []layer{
 		},
 		imports: []string{
 			"examples/school/internal/schools", "examples/school/internal/staff", "examples/school/internal/web", "erp",
-			"tenancy/audit", "tenancy/backup", "tenancy/quarantine", "tenancy/ratelimit", "tenancy", "migrate", "schemactx",
+			"tenancy/audit", "tenancy/backup", "tenancy/quarantine", "tenancy/ratelimit",
+			"tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate", "schemactx",
 		},
 		why: "a site of the example has what it is made of, and none of the other sites",
 	},
 	{
 		packages: []string{"examples/school/internal/schools", "examples/school/internal/staff", "examples/school/internal/web"},
-		imports:  []string{"erp", "tenancy/audit", "tenancy/ratelimit", "tenancy", "schemactx"},
+		imports:  []string{"erp", "tenancy/audit", "tenancy/ratelimit", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "schemactx"},
 		why:      "the sites of the example are made of it",
 	},
 	{
@@ -44,13 +45,13 @@ var layers = []layer{
 		imports: []string{
 			"erp", "tenancy/manage", "resolver",
 			"tenancy/audit", "tenancy/backup", "tenancy/backup/archive", "tenancy/ratelimit", "tenancy/metrics", "tenancy/quarantine",
-			"tenancy", "migrate", "schemactx", "internal/localpg",
+			"tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate", "schemactx", "internal/localpg",
 		},
 		why: "an example is a user's program, except that it may start a PostgreSQL of its own",
 	},
 	{
 		packages: []string{"erp"},
-		imports:  []string{"tenancy", "migrate", "schemactx"},
+		imports:  []string{"tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate", "schemactx"},
 		why:      "the reference module shows what a user's module looks like, so it has no more than a user's module needs",
 	},
 	{
@@ -60,7 +61,7 @@ var layers = []layer{
 	},
 	{
 		packages: []string{"resolver"},
-		imports:  []string{"tenancy", "schemactx"},
+		imports:  []string{"tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "schemactx"},
 		why:      "finding a tenant is reading the registry's domains, and nothing is migrated on a request's way",
 	},
 	{
@@ -72,7 +73,7 @@ var layers = []layer{
 		packages: []string{
 			"tenancy/audit", "tenancy/backup", "tenancy/ratelimit", "tenancy/metrics", "tenancy/quarantine", "tenancy/tenancytest",
 		},
-		imports: []string{"tenancy/backup/archive", "tenancy", "internal/registrydb", "migrate", "schemactx"},
+		imports: []string{"tenancy/backup/archive", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "internal/registrydb", "migrate", "schemactx"},
 		why:     "operational concerns are chosen one by one, so none may bring another",
 	},
 	{
@@ -81,9 +82,29 @@ var layers = []layer{
 		why:      "an archive can be read where there is no database: the format, and nothing that knows tenants or SQL",
 	},
 	{
+		packages: []string{"internal/schooltest"},
+		imports:  []string{"tenancy/tenanthttp", "tenancy", "migrate", "schemactx", "internal/pgtest"},
+		why:      "it is a platform for the examples of package tenancy and of those beside it",
+	},
+	{
+		packages: []string{"tenancy/tenanthttp"},
+		imports:  []string{"tenancy/tenanttoken", "tenancy", "internal/sitecontext", "internal/text", "schemactx"},
+		why:      "a request is served with what the registry knows, and no manager, job or migration is needed for it",
+	},
+	{
+		packages: []string{"tenancy/tenanttoken"},
+		imports:  []string{"tenancy", "schemactx"},
+		why:      "a token is bound to a tenant and must work without net/http's server, as in a worker",
+	},
+	{
 		packages: []string{"tenancy"},
-		imports:  []string{"internal/registrydb", "schemactx"},
+		imports:  []string{"internal/registrydb", "internal/sitecontext", "internal/text", "schemactx"},
 		why:      "it knows migrations as an interface only, so that a program may bring its own",
+	},
+	{
+		packages: []string{"internal/sitecontext", "internal/text"},
+		outside:  []string{},
+		why:      "packages of every layer share them, so they need the standard library alone",
 	},
 	{
 		packages: []string{"internal/registrydb"},
@@ -132,13 +153,14 @@ var testOnly = []string{
 	"testing/",
 	module + "/internal/pgtest",
 	module + "/internal/poolertest",
+	module + "/internal/schooltest",
 	"github.com/testcontainers/",
 	"github.com/rogpeppe/go-internal/",
 	"github.com/creack/pty",
 }
 
 // testCode are the packages that are test code although their files are not named _test.go.
-var testCode = []string{"internal/pgtest", "internal/poolertest", "internal/archtest", "tenancy/tenancytest", "tenancy/backup/storetest"}
+var testCode = []string{"internal/pgtest", "internal/poolertest", "internal/schooltest", "internal/archtest", "tenancy/tenancytest", "tenancy/backup/storetest"}
 
 // directories are those at the top of the tree, besides the ones that start with a dot.
 var directories = []string{"examples", "erp", "resolver", "tenancy", "migrate", "schemactx", "internal"}

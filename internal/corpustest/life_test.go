@@ -260,11 +260,11 @@ func (f *fixture) restoreOverItself(t *testing.T, archive, want string) error {
 		return err
 	}
 	assert.Equal(t, want, f.content(t, "a"), "rows after the restore")
-	r, err := f.tenants.RequestConfirm(t.Context(), "a", restored.Aside, "ada")
+	r, err := f.tenants.RequestConfirm(t.Context(), "a", restored.Retained, "ada")
 	if err != nil {
 		return err
 	}
-	if _, err := f.backups.ConfirmRestore(t.Context(), tenancy.DropParams{Slug: "a", Token: r.Token, Actor: "ada"}, restored.Aside); err != nil {
+	if _, err := f.backups.ConfirmRestore(t.Context(), tenancy.DropParams{Slug: "a", Token: r.Token, Actor: "ada"}, restored.Retained); err != nil {
 		return err
 	}
 	return f.read(t, "a")

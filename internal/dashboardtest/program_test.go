@@ -22,6 +22,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/metrics"
 	"github.com/oryne/pgtenant/tenancy/quarantine"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
@@ -83,7 +84,7 @@ func start(t *testing.T) *program {
 	p.background(t, p.m.Run)
 	p.background(t, q.Run)
 	check(t, p.reg.Register(p.m))
-	p.site = tenancy.Handler(hosts, p.m.Routes(tenancy.Routes{Admit: q.Admit, Tenant: http.HandlerFunc(p.students), Public: http.NotFoundHandler()}))
+	p.site = tenanthttp.Handler(hosts, p.m.Routes(tenanthttp.Routes{Admit: q.Admit, Tenant: http.HandlerFunc(p.students), Public: http.NotFoundHandler()}))
 	return p
 }
 

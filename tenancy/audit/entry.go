@@ -35,7 +35,7 @@ type Entry struct {
 	// Time is when. What lies ahead of the process's clock is taken for now. Default: now.
 	Time time.Time
 
-	// IP is where the actor was. It is as true as what it was read from: see [tenancy.Proxies.ClientIP]. Default: that of the
+	// IP is where the actor was. It is as true as what it was read from: see [tenanthttp.Proxies.ClientIP]. Default: that of the
 	// context.
 	IP netip.Addr
 

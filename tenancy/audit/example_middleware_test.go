@@ -26,7 +26,7 @@ func ExampleLog_Middleware() {
 
 	r := httptest.NewRequest(http.MethodPost, "http://schoola.example.com/students?token=secret", nil)
 	r.Header.Set("X-Request-Id", "req-1")
-	school := &tenancy.Tenant{ID: 1, Slug: "schoola", Schema: "tenant_1"} // put there by tenancy.Handler
+	school := &tenancy.Tenant{ID: 1, Slug: "schoola", Schema: "tenant_1"} // put there by tenanthttp.Handler
 	h.ServeHTTP(httptest.NewRecorder(), r.WithContext(tenancy.NewContext(r.Context(), school)))
 
 	ctx := context.Background()

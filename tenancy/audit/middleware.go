@@ -10,6 +10,7 @@ import (
 
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // MiddlewareConfig says which requests are logged, and how.
@@ -23,7 +24,7 @@ type MiddlewareConfig struct {
 	Required Policy
 
 	// Proxies know the address of the client. Default: nil, it is who connected.
-	Proxies *tenancy.Proxies
+	Proxies *tenanthttp.Proxies
 
 	// Actor names who acts, where that is known before the handlers behind; they may say it later ([SetActor]). Default: nobody.
 	Actor func(r *http.Request) string
@@ -38,7 +39,7 @@ type MiddlewareConfig struct {
 }
 
 // Middleware logs the requests that next serves, as [SchemaAccess] with method, host, path, status and duration, and makes
-// their contexts name the caller ([FromContext]). It belongs behind [tenancy.Handler], on the tenants' site as on the public
+// their contexts name the caller ([FromContext]). It belongs behind [tenanthttp.Handler], on the tenants' site as on the public
 // one, and in front of what authenticates. A handler that panics is logged with status 500.
 //
 // Under [Block] a request that is not Required waits for room in the log after it was served, until its context ends.
@@ -63,7 +64,7 @@ func (m *middleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if required {
 		if err := m.log.queue.reserve(); err != nil {
 			m.log.stats.refused.Add(1)
-			tenancy.Refuse(w, r, tenancy.Refusal{Err: err, Problem: unlogged})
+			tenanthttp.Refuse(w, r, tenanthttp.Refusal{Err: err, Problem: unlogged})
 			return
 		}
 	}
@@ -83,7 +84,7 @@ func (m *middleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // unlogged is the answer to a request that must be logged and cannot be.
-var unlogged = tenancy.Problem{
+var unlogged = tenanthttp.Problem{
 	Status: http.StatusServiceUnavailable, Title: "Cannot log", Detail: "Try again soon.", RetryAfter: 5 * time.Second,
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // serve sends a request of tenant 1 through the middleware and returns the response.
@@ -135,11 +136,11 @@ func TestAnAddressIsBelievedFromProxiesAlone(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	l := f.open(t, audit.Config{})
-	proxies, err := tenancy.NewProxies(tenancy.ProxyConfig{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})
+	proxies, err := tenanthttp.NewProxies(tenanthttp.ProxyConfig{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})
 	check(t, err)
 	for _, c := range []struct {
 		remote, forwarded, want string
-		proxies                 *tenancy.Proxies
+		proxies                 *tenanthttp.Proxies
 	}{
 		{"192.0.2.1:1", "203.0.113.9", "192.0.2.1", nil},
 		{"192.0.2.1:1", "203.0.113.9", "192.0.2.1", proxies},

@@ -32,8 +32,8 @@ type AdoptOptions struct {
 	Plan bool
 }
 
-// Adoption is what [Service.AdoptBackups] did with each file, valid with an error too.
-type Adoption struct {
+// AdoptResult is what [Service.AdoptBackups] did with each file, valid with an error too.
+type AdoptResult struct {
 	Adopted []AdoptedFile
 	Removed []string      // leftovers without a receipt, older than a day by clocks that agree, as [Service.Prune] removes them
 	Skipped []SkippedFile // they stay as they are
@@ -54,36 +54,36 @@ type SkippedFile struct{ Name, Reason string }
 // read it, names the tenant as it was created. An archive that differs is of another registry and
 // is skipped, as are files without a receipt beside it. It can be run again after any error, also
 // one that says that another run has moved the file; ctx governs it.
-func (s *Service) AdoptBackups(ctx context.Context, opts AdoptOptions) (Adoption, error) {
+func (s *Service) AdoptBackups(ctx context.Context, opts AdoptOptions) (AdoptResult, error) {
 	if s.cfg.Store == nil {
-		return Adoption{}, errNoStore
+		return AdoptResult{}, errNoStore
 	}
-	a := &adopting{s: s, opts: opts}
+	a := &adoptRun{s: s, opts: opts}
 	err := a.run(ctx)
 	if err != nil {
 		err = fmt.Errorf("adopt backups: %w", err)
 	}
-	return a.done, err
+	return a.result, err
 }
 
-type adopting struct {
-	s    *Service
-	opts AdoptOptions
-	own  string // the registry
-	now  clocks
-	done Adoption
+type adoptRun struct {
+	s        *Service
+	opts     AdoptOptions
+	registry string // the registry
+	clocks   clocks
+	result   AdoptResult
 }
 
-func (a *adopting) run(ctx context.Context) (err error) {
-	if a.own, err = a.s.cfg.Tenants.Identity(ctx); err != nil {
+func (a *adoptRun) run(ctx context.Context) (err error) {
+	if a.registry, err = a.s.cfg.Tenants.Identity(ctx); err != nil {
 		return err
 	}
-	if a.now, err = a.s.readClocks(ctx); err != nil {
+	if a.clocks, err = a.s.readClocks(ctx); err != nil {
 		return err
 	}
 	prefix := ""
 	if a.opts.TenantID != 0 {
-		prefix = unboundPrefix(a.opts.TenantID)
+		prefix = legacyPrefix(a.opts.TenantID)
 	}
 	folders := make(map[string][]Object)
 	for o, err := range a.s.cfg.Store.List(ctx, prefix) {
@@ -99,7 +99,7 @@ func (a *adopting) run(ctx context.Context) (err error) {
 		if err != nil || id <= 0 {
 			continue // no release has made such a name
 		}
-		if err := a.folder(ctx, id, folders[dir]); err != nil {
+		if err := a.adoptFolder(ctx, id, folders[dir]); err != nil {
 			return err
 		}
 	}
@@ -108,7 +108,7 @@ func (a *adopting) run(ctx context.Context) (err error) {
 
 // folder adopts the files of one tenant and slug: first the archives that have a receipt. They
 // decide whether the other files can be this registry's.
-func (a *adopting) folder(ctx context.Context, id int64, files []Object) error {
+func (a *adoptRun) adoptFolder(ctx context.Context, id int64, files []Object) error {
 	foreign, proved := false, a.opts.TenantID == id
 	has := make(map[string]bool)
 	for _, o := range files {
@@ -118,7 +118,7 @@ func (a *adopting) folder(ctx context.Context, id int64, files []Object) error {
 		if !has[receiptOf(o.Name)] {
 			continue
 		}
-		reason, err := a.archive(ctx, id, o.Name)
+		reason, err := a.adoptArchive(ctx, id, o.Name)
 		if err != nil {
 			return err
 		}
@@ -138,7 +138,7 @@ func (a *adopting) folder(ctx context.Context, id int64, files []Object) error {
 		case !proved:
 			a.skip(o.Name, "stands beside no archive of this registry: AdoptOptions.TenantID adopts it")
 		default:
-			if err := a.other(ctx, o); err != nil {
+			if err := a.adoptOther(ctx, o); err != nil {
 				return err
 			}
 		}
@@ -146,31 +146,31 @@ func (a *adopting) folder(ctx context.Context, id int64, files []Object) error {
 	return nil
 }
 
-func (a *adopting) skip(name, reason string) {
-	a.done.Skipped = append(a.done.Skipped, SkippedFile{name, reason})
+func (a *adoptRun) skip(name, reason string) {
+	a.result.Skipped = append(a.result.Skipped, SkippedFile{name, reason})
 }
 
 // archive adopts one that has a receipt. reason says why it is not adopted.
-func (a *adopting) archive(ctx context.Context, id int64, name string) (reason string, err error) {
+func (a *adoptRun) adoptArchive(ctx context.Context, id int64, name string) (reason string, err error) {
 	info, err := a.s.readReceipt(ctx, name)
 	if err != nil {
 		return "its receipt cannot be read: " + err.Error(), ctx.Err()
 	}
-	if reason, err = a.judge(ctx, id, info); err != nil || reason != "" {
+	if reason, err = a.checkOrigin(ctx, id, info); err != nil || reason != "" {
 		return reason, err
 	}
-	to := registryPrefix(a.own) + name
+	to := registryPrefix(a.registry) + name
 	if !a.opts.Plan {
 		if reason, err = a.move(ctx, name, to, &info); err != nil || reason != "" {
 			return reason, err
 		}
 	}
-	a.done.Adopted = append(a.done.Adopted, AdoptedFile{name, to})
+	a.result.Adopted = append(a.result.Adopted, AdoptedFile{name, to})
 	return "", nil
 }
 
 // judge returns why an archive cannot be this registry's.
-func (a *adopting) judge(ctx context.Context, id int64, info Info) (string, error) {
+func (a *adoptRun) checkOrigin(ctx context.Context, id int64, info Info) (string, error) {
 	if info.TenantID != id {
 		return fmt.Sprintf("its receipt is of tenant %d", info.TenantID), nil
 	}
@@ -185,7 +185,7 @@ func (a *adopting) judge(ctx context.Context, id int64, info Info) (string, erro
 	}
 	t, err := a.s.cfg.Tenants.ByID(ctx, id)
 	if errors.Is(err, tenancy.ErrNotFound) {
-		return a.judgeGone(ctx, id, info.Name)
+		return a.checkDroppedOrigin(ctx, id, info.Name)
 	}
 	if err == nil && info.TakenAt.Before(t.CreatedAt) {
 		return "it was taken before the tenant of this registry was created", nil
@@ -193,13 +193,13 @@ func (a *adopting) judge(ctx context.Context, id int64, info Info) (string, erro
 	if err != nil {
 		return "", err
 	}
-	return a.judgeHeader(ctx, info.Name, &t)
+	return a.checkHeader(ctx, info.Name, &t)
 }
 
 // judgeGone is judge for a dropped tenant. The registry still knows when the name of its first
 // schema was taken: in the statement that created it, unless it came from the stock or a restore.
 // For those, and if the header cannot be read, the caller has to name the tenant.
-func (a *adopting) judgeGone(ctx context.Context, id int64, name string) (string, error) {
+func (a *adoptRun) checkDroppedOrigin(ctx context.Context, id int64, name string) (string, error) {
 	if a.opts.TenantID == id {
 		return "", nil
 	}
@@ -208,15 +208,15 @@ func (a *adopting) judgeGone(ctx context.Context, id int64, name string) (string
 	if err != nil {
 		return "", err
 	}
-	h, reason, err := a.header(ctx, name)
+	h, reason, err := a.readHeader(ctx, name)
 	if err != nil || reason != "" || h != nil && h.Tenant.ID == id && h.Tenant.CreatedAt.Equal(created) {
 		return reason, err
 	}
 	return fmt.Sprintf("tenant %d of this registry was dropped, and nothing shows that this is its archive: AdoptOptions.TenantID adopts it", id), nil
 }
 
-func (a *adopting) judgeHeader(ctx context.Context, name string, t *tenancy.Tenant) (string, error) {
-	h, reason, err := a.header(ctx, name)
+func (a *adoptRun) checkHeader(ctx context.Context, name string, t *tenancy.Tenant) (string, error) {
+	h, reason, err := a.readHeader(ctx, name)
 	if h == nil || h.Tenant.ID == t.ID && h.Tenant.CreatedAt.Equal(t.CreatedAt) {
 		return reason, err
 	}
@@ -226,7 +226,7 @@ func (a *adopting) judgeHeader(ctx context.Context, name string, t *tenancy.Tena
 
 // header reads the header of an archive; nil if this program has no key for it. reason says why it
 // cannot be read.
-func (a *adopting) header(ctx context.Context, name string) (h *archive.Header, reason string, err error) {
+func (a *adoptRun) readHeader(ctx context.Context, name string) (h *archive.Header, reason string, err error) {
 	file, err := a.s.cfg.Store.Open(ctx, name)
 	if err != nil {
 		return nil, "", err
@@ -249,7 +249,7 @@ func (a *adopting) header(ctx context.Context, name string) (h *archive.Header, 
 // move copies a file, reads the copy back, writes its receipt if there is an info, and removes the
 // original. A whole copy under the new name stays: a killed run has left it, or a concurrent run
 // that is about to remove the original. If two runs copy one file, the store refuses the second.
-func (a *adopting) move(ctx context.Context, from, to string, info *Info) (reason string, err error) {
+func (a *adoptRun) move(ctx context.Context, from, to string, info *Info) (reason string, err error) {
 	s := a.s
 	want, err := s.sumOf(ctx, from)
 	if err != nil {
@@ -263,11 +263,11 @@ func (a *adopting) move(ctx context.Context, from, to string, info *Info) (reaso
 	}
 	if info != nil {
 		adopted := *info
-		adopted.Name, adopted.Registry = to, a.own
+		adopted.Name, adopted.Registry = to, a.registry
 		if err := s.moveReceipt(ctx, adopted); err != nil {
 			return "", err
 		}
-		if err := s.renamedRun(ctx, from, to); err != nil {
+		if err := s.renameRun(ctx, from, to); err != nil {
 			return "", err
 		}
 	}
@@ -289,7 +289,7 @@ func (s *Service) moveReceipt(ctx context.Context, info Info) error {
 }
 
 // renamedRun writes the new name of an archive where a [Schedule] has noted the former one.
-func (s *Service) renamedRun(ctx context.Context, from, to string) error {
+func (s *Service) renameRun(ctx context.Context, from, to string) error {
 	_, err := s.registry.Exec(ctx, "update {registry}.backup_runs set name = $2 where name = $1", from, to)
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) && pgErr.Code == undefinedTable {
@@ -300,14 +300,14 @@ func (s *Service) renamedRun(ctx context.Context, from, to string) error {
 
 // other adopts a dump, which has no receipt. It removes an archive or a receipt that stands alone:
 // a killed run has left it.
-func (a *adopting) other(ctx context.Context, o Object) error {
-	to := registryPrefix(a.own) + o.Name
+func (a *adoptRun) adoptOther(ctx context.Context, o Object) error {
+	to := registryPrefix(a.registry) + o.Name
 	if isArchive(o.Name) || strings.HasSuffix(o.Name, receiptSuffix) {
-		if !a.now.agree() || a.now.earlier().Sub(o.ModTime) < abandoned {
+		if !a.clocks.agree() || a.clocks.earlier().Sub(o.ModTime) < abandonedAfter {
 			a.skip(o.Name, "has no receipt: it may be being written")
 			return nil
 		}
-		a.done.Removed = append(a.done.Removed, o.Name)
+		a.result.Removed = append(a.result.Removed, o.Name)
 		if a.opts.Plan {
 			return nil
 		}
@@ -318,7 +318,7 @@ func (a *adopting) other(ctx context.Context, o Object) error {
 			return err
 		}
 	}
-	a.done.Adopted = append(a.done.Adopted, AdoptedFile{o.Name, to})
+	a.result.Adopted = append(a.result.Adopted, AdoptedFile{o.Name, to})
 	return nil
 }
 
@@ -328,9 +328,9 @@ type fileSum struct {
 	sha256 string
 }
 
-func (m *meter) sum() fileSum { return fileSum{m.n, hex.EncodeToString(m.hash.Sum(nil))} }
+func (m *hashWriter) sum() fileSum { return fileSum{m.n, hex.EncodeToString(m.hash.Sum(nil))} }
 
-func newMeter(dst io.Writer) *meter { return &meter{dst: dst, hash: sha256.New()} }
+func newHashWriter(dst io.Writer) *hashWriter { return &hashWriter{dst: dst, hash: sha256.New()} }
 
 // copyFile copies a file of the store, whose sum is want, unless the copy is there.
 func (s *Service) copyFile(ctx context.Context, from, to string, want fileSum) error {
@@ -374,7 +374,7 @@ func (s *Service) sumOf(ctx context.Context, name string) (sum fileSum, err erro
 		return sum, err
 	}
 	defer file.Close()
-	m := newMeter(io.Discard)
+	m := newHashWriter(io.Discard)
 	_, err = io.Copy(m, &cancellable{ctx.Err, file})
 	return m.sum(), err
 }

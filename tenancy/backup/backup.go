@@ -97,19 +97,19 @@ func (s *Service) backup(ctx context.Context, slug string, opts BackupOptions) (
 	}
 	committed = true // a commit that fails leaves nothing, or does not know
 	if err := upload.Commit(); err != nil {
-		return Info{}, errors.Join(run.left(ctx, err), s.discard(ctx, run.info.Name))
+		return Info{}, errors.Join(run.explain(ctx, err), s.discard(ctx, run.info.Name))
 	}
 	run.report(ctx, Event{Kind: EventWritten})
-	if err := s.verify(ctx, run); err != nil {
+	if err := s.verifyStored(ctx, run); err != nil {
 		left := s.discard(ctx, run.info.Name)
-		return Info{}, &VerifyError{Name: run.info.Name, Left: left != nil, Err: errors.Join(run.left(ctx, err), left)}
+		return Info{}, &VerifyError{Name: run.info.Name, Leftover: left != nil, Err: errors.Join(run.explain(ctx, err), left)}
 	}
 	err = s.writeReceipt(ctx, run.info)
 	if err == nil {
-		_, err = run.still(ctx)
+		_, err = run.currentTenant(ctx)
 	}
 	if err != nil {
-		return Info{}, errors.Join(run.left(ctx, err), s.discard(ctx, run.info.Name))
+		return Info{}, errors.Join(run.explain(ctx, err), s.discard(ctx, run.info.Name))
 	}
 	run.report(ctx, Event{Kind: EventVerified})
 	return run.info, nil

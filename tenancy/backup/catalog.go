@@ -14,15 +14,15 @@ import (
 
 // relation is a table, a materialized view or a sequence.
 type relation struct {
-	oid       uint32
-	name      string
-	kind      string // pg_class.relkind
-	unlogged  bool
-	partition bool
-	populated bool
-	secured   bool    // its rows are hidden from the login, unless it is a superuser
-	extension *string // that it belongs to
-	strayed   bool    // a partition of it, or what it is a partition of, is in another schema
+	oid            uint32
+	name           string
+	kind           string // pg_class.relkind
+	unlogged       bool
+	partition      bool
+	populated      bool
+	rowsHidden     bool    // its rows are hidden from the login, unless it is a superuser
+	extension      *string // that it belongs to
+	crossesSchemas bool    // a partition of it, or what it is a partition of, is in another schema
 
 	table, column string // that a sequence belongs to
 	identity      bool   // a sequence, of an identity column
@@ -37,17 +37,17 @@ type catalog struct {
 	oid         uint32
 	relations   []relation
 	partitions  []partition // those among the relations, each after its parent
-	leftOut     []string    // tables that are not among them
+	excluded    []string    // tables that are not among them
 	extensions  []string
 	tables      []archive.Table
 	columnTypes map[string][]uint32 // by table, beside its columns
-	types       map[uint32]string   // those of columnTypes that are strange, with the name of what is strange in them
+	unportable  map[uint32]string   // those of columnTypes that are strange, with the name of what is strange in them
 }
 
 // readMoment reads the snapshot's own data into a header. It is the statement that takes the snapshot.
-func (c *catalog) readMoment(ctx context.Context, tx pgx.Tx, h *archive.Header) error {
+func (c *catalog) readSnapshotInfo(ctx context.Context, tx pgx.Tx, h *archive.Header) error {
 	var encoding string
-	err := tx.QueryRow(ctx, momentSQL, c.schema).Scan(&h.TakenAt, &h.Snapshot, &h.PostgreSQL, &encoding, &c.bypassesRLS, &c.oid)
+	err := tx.QueryRow(ctx, snapshotInfoSQL, c.schema).Scan(&h.TakenAt, &h.Snapshot, &h.PostgreSQL, &encoding, &c.bypassesRLS, &c.oid)
 	switch {
 	case err != nil:
 		return err
@@ -67,7 +67,7 @@ func (c *catalog) read(ctx context.Context, tx pgx.Tx) error {
 		return err
 	}
 	c.relations, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (r relation, err error) {
-		err = row.Scan(&r.oid, &r.name, &r.kind, &r.unlogged, &r.partition, &r.populated, &r.secured, &r.extension, &r.strayed,
+		err = row.Scan(&r.oid, &r.name, &r.kind, &r.unlogged, &r.partition, &r.populated, &r.rowsHidden, &r.extension, &r.crossesSchemas,
 			&r.table, &r.column, &r.identity)
 		return r, err
 	})
@@ -77,7 +77,7 @@ func (c *catalog) read(ctx context.Context, tx pgx.Tx) error {
 	if err := c.readPartitions(ctx, tx); err != nil {
 		return err
 	}
-	c.leaveOut(c.extra)
+	c.exclude(c.extra)
 	rows, err = tx.Query(ctx, extensionsSQL, c.oid)
 	if err != nil {
 		return err
@@ -119,7 +119,7 @@ func (c *catalog) readColumns(ctx context.Context, tx pgx.Tx) error {
 	_, err = pgx.ForEachRow(rows, []any{&table, &name, &typ, &typeName, &generated, &identity}, func() error {
 		t := &c.tables[index[table]]
 		t.Columns = append(t.Columns, archive.Column{
-			Name: name, Type: neutral(typeName, own, c.schema), Generated: generatedKinds[generated], Identity: identityKinds[identity],
+			Name: name, Type: portableTypeName(typeName, own, c.schema), Generated: generatedKinds[generated], Identity: identityKinds[identity],
 		})
 		c.columnTypes[t.Name] = append(c.columnTypes[t.Name], typ)
 		return nil
@@ -127,24 +127,24 @@ func (c *catalog) readColumns(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return err
 	}
-	return c.readStrangeTypes(ctx, tx)
+	return c.readUnportableTypes(ctx, tx)
 }
 
-func (c *catalog) readStrangeTypes(ctx context.Context, tx pgx.Tx) error {
+func (c *catalog) readUnportableTypes(ctx context.Context, tx pgx.Tx) error {
 	var all []uint32
 	for _, types := range c.columnTypes {
 		all = append(all, types...)
 	}
 	slices.Sort(all)
-	rows, err := tx.Query(ctx, strangeTypesSQL, slices.Compact(all))
+	rows, err := tx.Query(ctx, unportableTypesSQL, slices.Compact(all))
 	if err != nil {
 		return err
 	}
-	c.types = make(map[uint32]string)
+	c.unportable = make(map[uint32]string)
 	var root uint32
 	var name string
 	_, err = pgx.ForEachRow(rows, []any{&root, &name}, func() error {
-		c.types[root] = name
+		c.unportable[root] = name
 		return nil
 	})
 	return err
@@ -156,7 +156,7 @@ var (
 )
 
 // neutral takes the schema's name out of a type of its own, which the server writes in front.
-func neutral(typeName, quoted, schema string) string {
+func portableTypeName(typeName, quoted, schema string) string {
 	for _, own := range []string{quoted, schema} {
 		if rest, ok := strings.CutPrefix(typeName, own+"."); ok {
 			return "{schema}." + rest
@@ -167,7 +167,7 @@ func neutral(typeName, quoted, schema string) string {
 
 // fill enters what was read into a header.
 func (c *catalog) fill(h *archive.Header) {
-	h.Tables, h.LeftOut = c.tables, c.leftOut
+	h.Tables, h.LeftOut = c.tables, c.excluded
 	for _, r := range c.relations {
 		if r.kind == "m" {
 			h.MaterializedViews = append(h.MaterializedViews, archive.MaterializedView{Name: r.name, Populated: r.populated})

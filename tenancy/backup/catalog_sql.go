@@ -56,7 +56,7 @@ const lockableSQL = `select c.relname::text from pg_namespace n
 	order by c.oid`
 
 // momentSQL says what snapshot it is, and whether the schema is there.
-const momentSQL = `select clock_timestamp(), pg_current_snapshot()::text, current_setting('server_version'), current_setting('server_encoding'),
+const snapshotInfoSQL = `select clock_timestamp(), pg_current_snapshot()::text, current_setting('server_version'), current_setting('server_encoding'),
 	(select rolsuper or rolbypassrls from pg_roles where rolname = current_user),
 	coalesce((select oid from pg_namespace where nspname = $1), 0)`
 
@@ -88,7 +88,7 @@ const columnsSQL = `select a.attrelid, a.attname::text, a.atttypid, format_type(
 
 // strangeTypesSQL finds those of the types $1 whose values mean something in this database only, or cannot be read at all,
 // also where they are in an array, a domain, a range or a composite.
-const strangeTypesSQL = `with recursive used (root, oid) as (
+const unportableTypesSQL = `with recursive used (root, oid) as (
 		select t, t from unnest($1::oid[]) t
 		union
 		select used.root, x.oid from used join pg_type t on t.oid = used.oid cross join lateral (

@@ -42,35 +42,35 @@ func (i CertifiedItem) String() string {
 	return text
 }
 
-// ErrLeft is what a [LeftError] wraps.
-var ErrLeft = errors.New("erased tenant is not all gone")
+// ErrLeftover is what a [LeftoverError] wraps.
+var ErrLeftover = errors.New("erased tenant is not all gone")
 
-// LeftError is returned by [Service.Erase] when something is still there that should be gone. There is no certificate then.
-type LeftError struct {
-	TenantID int64
-	Left     []string // at least one: "schema tenant_1"
+// LeftoverError is returned by [Service.Erase] when something is still there that should be gone. There is no certificate then.
+type LeftoverError struct {
+	TenantID  int64
+	Leftovers []string // at least one: "schema tenant_1"
 }
 
 // Error returns what is left.
-func (e *LeftError) Error() string {
-	return fmt.Sprintf("tenant %d: %v: %s", e.TenantID, ErrLeft, strings.Join(e.Left, ", "))
+func (e *LeftoverError) Error() string {
+	return fmt.Sprintf("tenant %d: %v: %s", e.TenantID, ErrLeftover, strings.Join(e.Leftovers, ", "))
 }
 
-// Unwrap returns [ErrLeft].
-func (e *LeftError) Unwrap() error { return ErrLeft }
+// Unwrap returns [ErrLeftover].
+func (e *LeftoverError) Unwrap() error { return ErrLeftover }
 
 func (s *Service) newCertificate(e *erasure) Certificate {
 	c := Certificate{TenantID: e.TenantID, Slug: e.Slug, Actor: e.Actor, BegunAt: e.begun.UTC(), Kept: []CertifiedItem{}}
-	c.Removed = append(c.Removed, items("schema with all that was in it", e.Schemas)...)
+	c.Removed = append(c.Removed, certifiedItems("schema with all that was in it", e.Schemas)...)
 	for _, schema := range e.Schemas {
 		c.Removed = append(c.Removed, CertifiedItem{What: "role", Name: s.cfg.Roles.Tenant(schema)})
 	}
-	c.Removed = append(c.Removed, items("domain", e.Domains)...)
+	c.Removed = append(c.Removed, certifiedItems("domain", e.Domains)...)
 	c.Removed = append(c.Removed, CertifiedItem{What: "row of the registry", Name: e.Slug})
 	return c
 }
 
-func items(what string, names []string) (list []CertifiedItem) {
+func certifiedItems(what string, names []string) (list []CertifiedItem) {
 	for _, name := range names {
 		list = append(list, CertifiedItem{What: what, Name: name})
 	}
@@ -78,7 +78,7 @@ func items(what string, names []string) (list []CertifiedItem) {
 }
 
 // look asks the catalogue, the registry and the store whether all is gone, and notes what stays.
-func (s *Service) look(ctx context.Context, e *erasure, c *Certificate) error {
+func (s *Service) checkErased(ctx context.Context, e *erasure, c *Certificate) error {
 	var left []string
 	roles := make([]string, len(e.Schemas))
 	for i, schema := range e.Schemas {
@@ -107,20 +107,20 @@ func (s *Service) look(ctx context.Context, e *erasure, c *Certificate) error {
 		if e.keep == 0 {
 			left = append(left, files...)
 		}
-		unbound, err := namesOf(ctx, s.cfg.Store, unboundPrefix(e.TenantID))
+		unbound, err := namesOf(ctx, s.cfg.Store, legacyPrefix(e.TenantID))
 		if err != nil {
 			return err
 		}
 		for _, name := range unbound {
 			left = append(left, "file without a registry in its name "+name)
 		}
-		for _, item := range items("file in the backup store", files) {
+		for _, item := range certifiedItems("file in the backup store", files) {
 			item.Why = fmt.Sprintf("is kept for %v after the erasure", e.keep)
 			c.Kept = append(c.Kept, item)
 		}
 	}
 	if len(left) > 0 {
-		return &LeftError{TenantID: e.TenantID, Left: left}
+		return &LeftoverError{TenantID: e.TenantID, Leftovers: left}
 	}
 	now, err := s.readClocks(ctx)
 	if err != nil {
@@ -130,11 +130,11 @@ func (s *Service) look(ctx context.Context, e *erasure, c *Certificate) error {
 	if e.keep > 0 {
 		c.ArchivesUntil = c.ErasedAt.Add(e.keep)
 	}
-	return s.lookKept(ctx, e, c)
+	return s.listKept(ctx, e, c)
 }
 
 // lookKept notes what the registry keeps on purpose.
-func (s *Service) lookKept(ctx context.Context, e *erasure, c *Certificate) error {
+func (s *Service) listKept(ctx context.Context, e *erasure, c *Certificate) error {
 	requests, err := names(ctx, s.registry, "select id::text from {registry}.drop_requests where tenant_id = $1 order by id", e.TenantID)
 	if err != nil {
 		return err

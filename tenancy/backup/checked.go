@@ -19,7 +19,7 @@ type snapshotOptions struct {
 // checkedSnapshot takes a snapshot and compares the structure that it has with what its migrations make. What they make is found out
 // before, as that needs a connection; where the snapshot has other versions it is taken anew.
 func (s *Service) checkedSnapshot(ctx context.Context, t *tenancy.Tenant, domains []tenancy.Domain, opts snapshotOptions) (*snapshot, error) {
-	age := referenceKept
+	age := referenceCached
 	for range maxSnapshots {
 		want, err := s.expect(ctx, t.Schema, age, opts.edited)
 		if err != nil && (opts.drift != DriftRecord || !errors.Is(err, ErrVersions)) {
@@ -34,9 +34,9 @@ func (s *Service) checkedSnapshot(ctx context.Context, t *tenancy.Tenant, domain
 			continue
 		}
 		differences := want.differences(snap.structure, func(migrate.Difference) bool { return false })
-		if len(differences) > 0 && want.other == nil && age == referenceKept {
+		if len(differences) > 0 && want.referenceErr == nil && age == referenceCached {
 			snap.close(ctx)
-			age = referenceFresh // what was built before an upgrade of the server reads differently
+			age = referenceRebuilt // what was built before an upgrade of the server reads differently
 			continue
 		}
 		if len(differences) > 0 && opts.drift != DriftRecord {
@@ -55,10 +55,10 @@ func (s *Service) checkedSnapshot(ctx context.Context, t *tenancy.Tenant, domain
 
 // expected is what a schema should be.
 type expected struct {
-	versions  []int64
-	other     error // why there is no reference: migrations that the program does not have, or that were edited
-	reference migrate.Structure
-	extra     []string // tables that are expected beside the reference's; nil where there is none
+	versions     []int64
+	referenceErr error // why there is no reference: migrations that the program does not have, or that were edited
+	reference    migrate.Structure
+	extra        []string // tables that are expected beside the reference's; nil where there is none
 }
 
 func (s *Service) expect(ctx context.Context, schema string, age referenceAge, edited EditedPolicy) (expected, error) {
@@ -67,8 +67,8 @@ func (s *Service) expect(ctx context.Context, schema string, age referenceAge, e
 		return expected{}, err
 	}
 	want := expected{versions: versionsOf(status)}
-	if want.other = s.checkApplied(migrationsOf(status), edited); want.other != nil {
-		return want, want.other
+	if want.referenceErr = s.checkApplied(migrationsOf(status), edited); want.referenceErr != nil {
+		return want, want.referenceErr
 	}
 	want.reference, err = s.reference(ctx, want.versions, age)
 	made := want.reference.Tables()
@@ -79,8 +79,8 @@ func (s *Service) expect(ctx context.Context, schema string, age referenceAge, e
 // differences returns how a structure differs, without differences that do not affect data and
 // those for which skip returns true.
 func (want expected) differences(have migrate.Structure, skip func(migrate.Difference) bool) []string {
-	if want.other != nil {
-		return []string{want.other.Error()}
+	if want.referenceErr != nil {
+		return []string{want.referenceErr.Error()}
 	}
 	var texts []string
 	for _, d := range migrate.Compare(have, migrate.DriftOptions{

@@ -58,7 +58,7 @@ func (c clocks) warning() string {
 }
 
 // warn logs what is wrong with a clock.
-func (s *Service) warn(ctx context.Context, warnings ...string) {
+func (s *Service) warnClock(ctx context.Context, warnings ...string) {
 	for _, w := range warnings {
 		if w != "" {
 			s.cfg.Logger.WarnContext(ctx, "backup: a clock is wrong, or was", slog.String("reason", w))

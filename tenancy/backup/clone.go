@@ -58,7 +58,7 @@ type CloneOptions struct {
 // What a schema must not have to be backed up, it must not have to be cloned: the errors are those
 // of [Service.Backup] and of
 // [Service.Restore] with a new tenant.
-func (s *Service) Clone(ctx context.Context, slug string, opts CloneOptions) (Restored, error) {
+func (s *Service) Clone(ctx context.Context, slug string, opts CloneOptions) (RestoreResult, error) {
 	restored, err := s.clone(ctx, slug, opts)
 	if err != nil {
 		err = fmt.Errorf("clone tenant %q: %w", slug, err)
@@ -67,38 +67,38 @@ func (s *Service) Clone(ctx context.Context, slug string, opts CloneOptions) (Re
 	return restored, err
 }
 
-func (s *Service) clone(ctx context.Context, slug string, opts CloneOptions) (Restored, error) {
+func (s *Service) clone(ctx context.Context, slug string, opts CloneOptions) (RestoreResult, error) {
 	start := time.Now()
 	if opts.Data > CloneStructure {
-		return Restored{}, &tenancy.FieldError{Field: "data", Value: fmt.Sprint(opts.Data), Rule: "is neither CloneAll nor CloneStructure"}
+		return RestoreResult{}, &tenancy.FieldError{Field: "data", Value: fmt.Sprint(opts.Data), Rule: "is neither CloneAll nor CloneStructure"}
 	}
 	from, err := s.begin(ctx, slug, opts.policies())
 	if err != nil {
-		return Restored{}, err
+		return RestoreResult{}, err
 	}
 	h := from.snap.header
 	from.end(ctx) // migrations may wait for snapshots
 	if _, err := anonymizersOf(h.Tables, opts.Anonymize); err != nil {
-		return Restored{}, err
+		return RestoreResult{}, err
 	}
-	s.sweepQuietly(ctx)
+	s.trySweep(ctx)
 	staging, err := s.cfg.Tenants.StageTenant(ctx, tenancy.AdoptParams{
 		Slug: opts.Slug, Name: opts.Name, Domain: opts.Domain, Plan: h.Tenant.Plan, Limits: h.Tenant.Limits, Metadata: h.Tenant.Metadata,
 	})
 	if err != nil {
-		return Restored{}, err
+		return RestoreResult{}, err
 	}
 	defer staging.Close(ctx) // an error is logged, and left to the sweep
-	restored := Restored{TakenAt: h.TakenAt}
+	restored := RestoreResult{TakenAt: h.TakenAt}
 	if opts.Data == CloneStructure {
 		if err := s.copyStructure(ctx, staging.Schema(), h); err != nil {
-			return Restored{}, err
+			return RestoreResult{}, err
 		}
 	} else if err := s.copyTenant(ctx, from, staging.Schema(), opts, &restored); err != nil {
-		return Restored{}, err
+		return RestoreResult{}, err
 	}
-	if err := from.unchanged(ctx); err != nil {
-		return Restored{}, err
+	if err := from.checkUnchanged(ctx); err != nil {
+		return RestoreResult{}, err
 	}
 	err = s.publish(ctx, staging, "", &restored)
 	restored.Duration = time.Since(start)
@@ -117,7 +117,7 @@ func (s *Service) copyStructure(ctx context.Context, schema string, h archive.He
 	if err := s.cfg.Migrations.MigrateUnused(ctx, schema); err != nil || len(h.Partitions) == 0 {
 		return err
 	}
-	l, err := s.openLoader(ctx, schema, restoring{s: s, header: h})
+	l, err := s.openLoader(ctx, schema, restoreRun{s: s, header: h})
 	if err != nil {
 		return err
 	}
@@ -128,10 +128,10 @@ func (s *Service) copyStructure(ctx context.Context, schema string, h archive.He
 // copyTenant builds a staged schema and copies the tenant's rows into it. The snapshot that has the
 // rows is taken when the structure is built, and ended before other migrations run: a migration may
 // wait for all snapshots there are. from had one before.
-func (s *Service) copyTenant(ctx context.Context, from *run, schema string, opts CloneOptions, restored *Restored) error {
+func (s *Service) copyTenant(ctx context.Context, from *backupRun, schema string, opts CloneOptions, restored *RestoreResult) error {
 	versions := versionsOf(from.snap.status)
 	for range maxSnapshots {
-		if err := s.build(ctx, schema, versions, restoring{s: s, header: from.snap.header}); err != nil {
+		if err := s.build(ctx, schema, versions, restoreRun{s: s, header: from.snap.header}); err != nil {
 			return err
 		}
 		now, err := s.prepare(ctx, from.tenant.Slug, opts.policies())
@@ -153,16 +153,16 @@ func (s *Service) copyTenant(ctx context.Context, from *run, schema string, opts
 	return fmt.Errorf("%w: schema %q had other migrations each of %d times", ErrChanged, from.tenant.Schema, maxSnapshots)
 }
 
-func (s *Service) copyRows(ctx context.Context, from *run, schema string, opts CloneOptions, restored *Restored) error {
+func (s *Service) copyRows(ctx context.Context, from *backupRun, schema string, opts CloneOptions, restored *RestoreResult) error {
 	defer from.end(ctx)
 	h := from.snap.header
 	hide, err := anonymizersOf(h.Tables, opts.Anonymize)
 	if err != nil {
 		return err
 	}
-	rows := &clonedRows{run: from, hide: hide, sums: make(map[string]archive.TableSum)}
+	rows := &clonedRows{run: from, anonymizers: hide, sums: make(map[string]archive.TableSum)}
 	defer rows.stop()
-	if restored.Warnings, err = s.fill(ctx, schema, rows, restoring{s: s, header: h}, opts.Drift); err != nil {
+	if restored.Warnings, err = s.fill(ctx, schema, rows, restoreRun{s: s, header: h}, opts.Drift); err != nil {
 		return err
 	}
 	for _, sum := range rows.sums {
@@ -175,12 +175,12 @@ func (s *Service) copyRows(ctx context.Context, from *run, schema string, opts C
 
 // clonedRows takes rows from a snapshot, table by table, through a pipe.
 type clonedRows struct {
-	run  *run
-	hide map[string]anonymizers
-	n    int // tables that were begun
-	pipe *io.PipeReader
-	done chan struct{} // closed when the table that was begun is read
-	sums map[string]archive.TableSum
+	run         *backupRun
+	anonymizers map[string]anonymizers
+	n           int // tables that were begun
+	pipe        *io.PipeReader
+	done        chan struct{} // closed when the table that was begun is read
+	sums        map[string]archive.TableSum
 }
 
 func (c *clonedRows) next(ctx context.Context) (archive.Table, io.Reader, error) {
@@ -208,12 +208,12 @@ func (c *clonedRows) next(ctx context.Context) (archive.Table, io.Reader, error)
 // stop ends the table that was begun: nobody reads it any more.
 func (c *clonedRows) stop() {
 	if c.pipe != nil {
-		_ = c.pipe.CloseWithError(errAbandoned) // never fails
+		_ = c.pipe.CloseWithError(errReaderStopped) // never fails
 		<-c.done
 	}
 }
 
-var errAbandoned = errors.New("nobody reads on")
+var errReaderStopped = errors.New("nobody reads on")
 
 // sum returns what was sent, also of a table of which nobody has read the end yet.
 func (c *clonedRows) sum(table string) (archive.TableSum, bool) {
@@ -227,4 +227,6 @@ func (c *clonedRows) loaded(ctx context.Context) {
 	c.run.end(ctx)
 }
 
-func (c *clonedRows) hidden(table string) []int { return slices.Sorted(maps.Keys(c.hide[table])) }
+func (c *clonedRows) hidden(table string) []int {
+	return slices.Sorted(maps.Keys(c.anonymizers[table]))
+}

@@ -13,16 +13,16 @@ import (
 // copy sends the rows of a table, and says what they were: behind the anonymizers, in the form in which they will be read back.
 func (c *clonedRows) copy(ctx context.Context, table, sql string, to io.Writer) (archive.TableSum, error) {
 	pg := c.run.snap.pooled.Conn().PgConn()
-	meter := &meter{dst: to, hash: sha256.New()}
+	meter := &hashWriter{dst: to, hash: sha256.New()}
 	sum := archive.TableSum{Name: table}
-	hide := c.hide[table]
+	hide := c.anonymizers[table]
 	if hide == nil {
 		out := bufio.NewWriterSize(meter, 64<<10)
 		tag, err := pg.CopyTo(ctx, out, sql)
 		if err == nil {
 			err = out.Flush()
 		}
-		err = tooLarge(c.run.snap.header.Schema, table, err)
+		err = copyError(c.run.snap.header.Schema, table, err)
 		sum.Rows, sum.Bytes, sum.SHA256 = tag.RowsAffected(), meter.n, hex.EncodeToString(meter.hash.Sum(nil))
 		return sum, err
 	}
@@ -38,7 +38,7 @@ func (c *clonedRows) copy(ctx context.Context, table, sql string, to io.Writer) 
 	if err == nil {
 		err = out.Flush()
 	}
-	err = tooLarge(c.run.snap.header.Schema, table, err)
+	err = copyError(c.run.snap.header.Schema, table, err)
 	w.CloseWithError(err)
 	if errRewrite := <-rewritten; errRewrite != nil {
 		err = errRewrite

@@ -64,9 +64,9 @@ type Config struct {
 	// LockTimeout bounds the wait for tables that are being altered. A backup holds up nobody but who alters, as it reads. Default: 30 s.
 	LockTimeout time.Duration
 
-	// Holders keep more of tenants than their schemas, such as rows of an access log, and are asked by [Service.Erase] in this order.
+	// Erasers keep more of tenants than their schemas, such as rows of an access log, and are asked by [Service.Erase] in this order.
 	// Default: nobody does.
-	Holders []Holder
+	Erasers []Eraser
 
 	// Dump says how [Service.Dump] runs pg_dump.
 	Dump DumpConfig

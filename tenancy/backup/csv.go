@@ -20,14 +20,14 @@ var (
 )
 
 // records reads the rows of a CSV as PostgreSQL writes it, which may hold line ends where they are quoted.
-type records struct {
+type rowReader struct {
 	r     *bufio.Reader
 	limit int
 	row   []byte
 }
 
 // next returns the next row with its line end, until it is called again; io.EOF behind the last.
-func (c *records) next() ([]byte, error) {
+func (c *rowReader) next() ([]byte, error) {
 	c.row = c.row[:0]
 	quotes := 0
 	for {
@@ -54,11 +54,11 @@ type value struct {
 }
 
 // split takes a row apart.
-func split(row []byte) ([]value, error) {
+func splitRow(row []byte) ([]value, error) {
 	row = bytes.TrimSuffix(row, []byte{'\n'})
 	var values []value
 	for {
-		v, rest, err := field(row)
+		v, rest, err := parseField(row)
 		if err != nil {
 			return nil, err
 		}
@@ -71,7 +71,7 @@ func split(row []byte) ([]value, error) {
 }
 
 // field reads a field; rest is empty or begins with a comma.
-func field(row []byte) (v value, rest []byte, err error) {
+func parseField(row []byte) (v value, rest []byte, err error) {
 	if len(row) == 0 || row[0] != '"' {
 		end := bytes.IndexByte(row, ',')
 		if end < 0 {

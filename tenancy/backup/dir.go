@@ -36,7 +36,7 @@ func (d *Dir) Close() error { return d.root.Close() }
 
 // Create begins a file, and the directories above it.
 func (d *Dir) Create(ctx context.Context, name string) (Upload, error) {
-	if err := checkName(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return nil, err
 	}
 	if err := d.root.MkdirAll(path.Dir(name), 0o700); err != nil {
@@ -52,16 +52,16 @@ func (d *Dir) Create(ctx context.Context, name string) (Upload, error) {
 
 // Open reads a file.
 func (d *Dir) Open(_ context.Context, name string) (io.ReadCloser, error) {
-	if err := checkName(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return nil, err
 	}
-	err := d.regular(name) // before it is opened: the opening of a pipe waits
+	err := d.checkRegular(name) // before it is opened: the opening of a pipe waits
 	var file *os.File
 	if err == nil {
 		file, err = d.root.Open(name)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open %q: %w", name, missing(err))
+		return nil, fmt.Errorf("open %q: %w", name, storeError(err))
 	}
 	return file, nil
 }
@@ -100,21 +100,21 @@ func (d *Dir) List(ctx context.Context, prefix string) iter.Seq2[Object, error] 
 
 // Delete removes a file.
 func (d *Dir) Delete(_ context.Context, name string) error {
-	if err := checkName(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return err
 	}
-	err := d.regular(name)
+	err := d.checkRegular(name)
 	if err == nil {
 		err = d.root.Remove(name)
 	}
 	if err != nil {
-		return fmt.Errorf("delete %q: %w", name, missing(err))
+		return fmt.Errorf("delete %q: %w", name, storeError(err))
 	}
 	return nil
 }
 
 // regular returns an error for what is no file of the store's, such as a directory.
-func (d *Dir) regular(name string) error {
+func (d *Dir) checkRegular(name string) error {
 	info, err := d.root.Lstat(name)
 	if err == nil && !info.Mode().IsRegular() {
 		err = ErrNotFound
@@ -123,25 +123,9 @@ func (d *Dir) regular(name string) error {
 }
 
 // missing says that a file does not exist in the words of a [Store].
-func missing(err error) error {
+func storeError(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return ErrNotFound
 	}
 	return err
-}
-
-// checkName returns an error for what is no name of a [Store]'s file. What begins with a dot is the store's own.
-func checkName(name string) error {
-	valid := fs.ValidPath(name) && name != "."
-	for _, part := range strings.Split(name, "/") {
-		valid = valid && !strings.HasPrefix(part, ".")
-	}
-	for i := range len(name) {
-		c := name[i]
-		valid = valid && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-_./", c) >= 0)
-	}
-	if !valid {
-		return fmt.Errorf("backup: %q is no name of a file in the store", name)
-	}
-	return nil
 }

@@ -39,21 +39,21 @@ const (
 	DumpPlain
 )
 
-// DumpRights says whether a dump has what names roles of the server.
-type DumpRights uint8
+// DumpPrivileges says whether a dump has what names roles of the server.
+type DumpPrivileges uint8
 
 const (
-	// DumpNoRights leaves owners and grants out, so that the dump can be loaded where nobody knows our roles. It is the zero value.
-	DumpNoRights DumpRights = iota
+	// DumpNoPrivileges leaves owners and grants out, so that the dump can be loaded where nobody knows our roles. It is the zero value.
+	DumpNoPrivileges DumpPrivileges = iota
 
-	// DumpAllRights has them.
-	DumpAllRights
+	// DumpAllPrivileges has them.
+	DumpAllPrivileges
 )
 
 // DumpOptions say how one tenant is dumped.
 type DumpOptions struct {
-	Format DumpFormat
-	Rights DumpRights
+	Format     DumpFormat
+	Privileges DumpPrivileges
 }
 
 // DumpInfo is what is known of a dump.
@@ -117,19 +117,19 @@ func (s *Service) dump(ctx context.Context, slug string, opts DumpOptions) (Dump
 	}
 	err = upload.Commit()
 	if err == nil {
-		err = s.sameBytes(ctx, &d.info)
+		err = s.verifyDump(ctx, &d.info)
 	}
 	if err == nil {
-		_, err = d.run.still(ctx)
+		_, err = d.run.currentTenant(ctx)
 	}
 	if err != nil {
-		return DumpInfo{}, errors.Join(d.run.left(ctx, err), s.discard(ctx, d.info.Name))
+		return DumpInfo{}, errors.Join(d.run.explain(ctx, err), s.discard(ctx, d.info.Name))
 	}
 	return d.info, nil
 }
 
 // sameBytes reads back what was stored.
-func (s *Service) sameBytes(ctx context.Context, info *DumpInfo) error {
+func (s *Service) verifyDump(ctx context.Context, info *DumpInfo) error {
 	file, err := s.cfg.Store.Open(ctx, info.Name)
 	if err != nil {
 		return err
@@ -144,20 +144,20 @@ func (s *Service) sameBytes(ctx context.Context, info *DumpInfo) error {
 }
 
 // dumping is one dump under way.
-type dumping struct {
-	run  *run // for its tenant alone: pg_dump takes its own snapshot
+type dumpRun struct {
+	run  *backupRun // for its tenant alone: pg_dump takes its own snapshot
 	tool *dumpTool
 	info DumpInfo
 }
 
 // beginDump looks at the tenant and the tool before anything is written.
-func (s *Service) beginDump(ctx context.Context, slug string, opts DumpOptions) (*dumping, error) {
-	d := &dumping{run: &run{s: s}, info: DumpInfo{StartedAt: time.Now().UTC()}}
+func (s *Service) beginDump(ctx context.Context, slug string, opts DumpOptions) (*dumpRun, error) {
+	d := &dumpRun{run: &backupRun{s: s}, info: DumpInfo{StartedAt: time.Now().UTC()}}
 	var err error
 	if d.run.tenant, err = s.cfg.Tenants.BySlug(ctx, slug); err != nil {
 		return nil, err
 	}
-	if err := allowed(&d.run.tenant); err != nil {
+	if err := checkStatus(&d.run.tenant); err != nil {
 		return nil, err
 	}
 	d.info.Schema, d.info.Encrypted = d.run.tenant.Schema, len(s.cfg.Recipients) > 0
@@ -193,12 +193,12 @@ func dumpArgs(schema string, opts DumpOptions, lockTimeout time.Duration) ([]str
 	default:
 		return nil, fmt.Errorf("backup: %d is no DumpFormat", opts.Format)
 	}
-	switch opts.Rights {
-	case DumpNoRights:
+	switch opts.Privileges {
+	case DumpNoPrivileges:
 		args = append(args, "--no-owner", "--no-privileges")
-	case DumpAllRights:
+	case DumpAllPrivileges:
 	default:
-		return nil, fmt.Errorf("backup: %d is no DumpRights", opts.Rights)
+		return nil, fmt.Errorf("backup: %d is no DumpPrivileges", opts.Privileges)
 	}
 	return args, nil
 }
@@ -212,8 +212,8 @@ func dumpName(t tenancy.Tenant, at time.Time, format DumpFormat, encrypted bool)
 }
 
 // write runs the tool, and looks at the tenant again, as for a backup.
-func (d *dumping) write(ctx context.Context, dst io.Writer) error {
-	meter := &meter{dst: dst, hash: sha256.New()}
+func (d *dumpRun) write(ctx context.Context, dst io.Writer) error {
+	meter := &hashWriter{dst: dst, hash: sha256.New()}
 	out := io.WriteCloser(nopCloser{meter})
 	if d.info.Encrypted {
 		var err error
@@ -227,7 +227,7 @@ func (d *dumping) write(ctx context.Context, dst io.Writer) error {
 	if err := out.Close(); err != nil {
 		return err
 	}
-	if err := d.run.unchanged(ctx); err != nil {
+	if err := d.run.checkUnchanged(ctx); err != nil {
 		return err
 	}
 	d.info.Size, d.info.SHA256 = meter.n, hex.EncodeToString(meter.hash.Sum(nil))
@@ -240,11 +240,11 @@ type nopCloser struct{ io.Writer }
 func (nopCloser) Close() error { return nil }
 
 // kept are the variables that programs need of our environment; what else is in it is none of their business.
-var kept = []string{"PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SystemRoot", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+var inheritedVars = []string{"PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SystemRoot", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 
-func keptEnv() []string {
+func inheritedEnv() []string {
 	env := []string{"LC_ALL=C"}
-	for _, name := range kept {
+	for _, name := range inheritedVars {
 		if value, is := os.LookupEnv(name); is {
 			env = append(env, name+"="+value)
 		}

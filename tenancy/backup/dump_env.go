@@ -27,7 +27,7 @@ func (s *Service) dumpEnv(ctx context.Context) (env []string, password string, e
 		}
 	}
 	env = append(
-		keptEnv(),
+		inheritedEnv(),
 		"PGHOST="+strings.Join(hosts, ","), "PGPORT="+strings.Join(ports, ","), "PGUSER="+conn.User, "PGDATABASE="+conn.Database,
 		"PGSSLMODE="+sslMode(conn), "PGAPPNAME=pgtenant dump",
 		// Its query for what depends on materialised views joins the whole catalogue, in an order that takes minutes.
@@ -61,12 +61,12 @@ func sslMode(conn *pgx.ConnConfig) string {
 		return "prefer"
 	case !conn.TLSConfig.InsecureSkipVerify:
 		return "verify-full"
-	case checksPeer(conn.TLSConfig):
+	case verifiesPeer(conn.TLSConfig):
 		return "verify-ca"
 	}
 	return "require"
 }
 
-func checksPeer(c *tls.Config) bool {
+func verifiesPeer(c *tls.Config) bool {
 	return c.VerifyPeerCertificate != nil || c.VerifyConnection != nil
 }

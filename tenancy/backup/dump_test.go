@@ -80,7 +80,7 @@ func TestADumpHasOneTenantAlone(t *testing.T) {
 	s := f.service(t, backup.Config{})
 	_, err := s.DumpTo(t.Context(), "north", &plain, backup.DumpOptions{Format: backup.DumpPlain})
 	check(t, err)
-	_, err = s.DumpTo(t.Context(), "north", &rights, backup.DumpOptions{Format: backup.DumpPlain, Rights: backup.DumpAllRights})
+	_, err = s.DumpTo(t.Context(), "north", &rights, backup.DumpOptions{Format: backup.DumpPlain, Privileges: backup.DumpAllPrivileges})
 	check(t, err)
 	if text := plain.String(); strings.Contains(text, "theirs") || strings.Contains(text, "secret") || !strings.Contains(text, "first") {
 		t.Errorf("the dump has more or less than the tenant:\n%s", text)
@@ -232,7 +232,7 @@ func TestTenantsThatCannotBeDumpedAreRefused(t *testing.T) {
 	s := f.service(t, backup.Config{})
 	_, err := s.Dump(t.Context(), "south", backup.DumpOptions{})
 	expectIs(t, err, tenancy.ErrNotFound)
-	for _, opts := range []backup.DumpOptions{{Format: 9}, {Rights: 9}} {
+	for _, opts := range []backup.DumpOptions{{Format: 9}, {Privileges: 9}} {
 		if _, err = s.Dump(t.Context(), "north", opts); err == nil {
 			t.Errorf("%+v was taken", opts)
 		}

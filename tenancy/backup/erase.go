@@ -22,23 +22,23 @@ type EraseParams struct {
 	KeepArchives time.Duration
 }
 
-// Holder keeps something of tenants outside of their schemas: an access log, a search index, a mail list. [Service.Erase] asks it when
+// Eraser keeps something of tenants outside of their schemas: an access log, a search index, a mail list. [Service.Erase] asks it when
 // the tenant is dropped. It must bear to be asked again after a crash, and then find the same.
-type Holder interface {
+type Eraser interface {
 	// EraseTenant removes or pseudonymises what it has of the tenant, looks that it did, and says what went and what stays and why. An
 	// error stops the erasure, which can be run again. It is safe for concurrent use.
 	EraseTenant(ctx context.Context, data EraseData) (EraseResult, error)
 }
 
-// HolderFunc is a function as a [Holder].
-type HolderFunc func(ctx context.Context, data EraseData) (EraseResult, error)
+// EraserFunc is a function as a [Eraser].
+type EraserFunc func(ctx context.Context, data EraseData) (EraseResult, error)
 
 // EraseTenant calls f.
-func (f HolderFunc) EraseTenant(ctx context.Context, data EraseData) (EraseResult, error) {
+func (f EraserFunc) EraseTenant(ctx context.Context, data EraseData) (EraseResult, error) {
 	return f(ctx, data)
 }
 
-// EraseData is what a [Holder] knows of the tenant, which is gone from the registry.
+// EraseData is what a [Eraser] knows of the tenant, which is gone from the registry.
 type EraseData struct {
 	TenantID int64
 	Slug     string
@@ -47,7 +47,7 @@ type EraseData struct {
 	Actor    string
 }
 
-// EraseResult is what a [Holder] has done.
+// EraseResult is what a [Eraser] has done.
 type EraseResult struct {
 	Removed []CertifiedItem
 	Kept    []CertifiedItem // with Why
@@ -63,7 +63,7 @@ type EraseResult struct {
 // [Service.ResumeErasures] finishes the erasure of the old one. A tenant that was dropped by
 // another actor's request is not erased: its archives stay.
 //
-// The errors are those of Drop, an [UnadoptedError] before anything is dropped, a [LeftError] if
+// The errors are those of Drop, an [UnadoptedError] before anything is dropped, a [LeftoverError] if
 // something is still there, and those of the store, the holders and the database.
 func (s *Service) Erase(ctx context.Context, p EraseParams) (Certificate, error) {
 	fail := func(err error) (Certificate, error) {
@@ -75,7 +75,7 @@ func (s *Service) Erase(ctx context.Context, p EraseParams) (Certificate, error)
 	t, err := s.cfg.Tenants.BySlug(ctx, p.Slug)
 	switch {
 	case errors.Is(err, tenancy.ErrNotFound):
-		return s.eraseAgain(ctx, p.Slug, err)
+		return s.resumeErasure(ctx, p.Slug, err)
 	case err != nil:
 		return fail(err)
 	}
@@ -88,14 +88,14 @@ func (s *Service) Erase(ctx context.Context, p EraseParams) (Certificate, error)
 	if err != nil {
 		return fail(err)
 	}
-	if err := s.noteErasure(ctx, &t, hosts, p, "exists (select from {registry}.tenants where id = $1)"); err != nil {
+	if err := s.recordErasure(ctx, &t, hosts, p, "exists (select from {registry}.tenants where id = $1)"); err != nil {
 		return fail(err)
 	}
 	if _, err := s.cfg.Tenants.Drop(ctx, p.DropParams); err != nil {
 		return fail(errors.Join(err, s.cancelErasure(ctx, t.ID, p.Actor)))
 	}
 	// Once more: another actor, whose erasure was refused meanwhile, may have changed the note.
-	if err := s.noteErasure(ctx, &t, hosts, p, "true"); err != nil {
+	if err := s.recordErasure(ctx, &t, hosts, p, "true"); err != nil {
 		return fail(err)
 	}
 	c, err := s.finishErasure(ctx, t.ID)
@@ -107,7 +107,7 @@ func (s *Service) Erase(ctx context.Context, p EraseParams) (Certificate, error)
 
 // ResumeErasures finishes what was begun and whose tenant is gone, and returns the certificates. An error of one does not stop the others.
 func (s *Service) ResumeErasures(ctx context.Context) ([]Certificate, error) {
-	ids, err := s.erasures(ctx, "certificate is null and "+allowedSQL)
+	ids, err := s.erasures(ctx, "certificate is null and "+authorizedSQL)
 	if err != nil {
 		return nil, fmt.Errorf("resume erasures: %w", err)
 	}
@@ -134,7 +134,7 @@ func (s *Service) PruneErased(ctx context.Context) (removed []string, err error)
 		return nil, fmt.Errorf("remove archives of erased tenants: %w", err)
 	}
 	if w := now.warning(); w != "" {
-		s.warn(ctx, w)
+		s.warnClock(ctx, w)
 		return nil, nil
 	}
 	ids, err := s.erasures(ctx, "archives_until <= now()")
@@ -157,7 +157,7 @@ func (s *Service) PruneErased(ctx context.Context) (removed []string, err error)
 // allowedSQL is a condition on the note e of an erasure: the tenant was dropped by a request of the
 // note's actor. The note alone is not enough, as it is written before the drop is allowed or
 // refused.
-const allowedSQL = `not exists (select from {registry}.tenants t where t.id = e.tenant_id) and exists (select from {registry}.drop_requests r
+const authorizedSQL = `not exists (select from {registry}.tenants t where t.id = e.tenant_id) and exists (select from {registry}.drop_requests r
 	where r.tenant_id = e.tenant_id and r.actor = e.actor and r.schema_name = '' and r.used_at is not null)`
 
 func (s *Service) erasures(ctx context.Context, condition string) ([]int64, error) {
@@ -169,14 +169,14 @@ func (s *Service) erasures(ctx context.Context, condition string) ([]int64, erro
 }
 
 // eraseAgain goes on where the tenant of that slug is gone already. notFound is the error where nobody erased it.
-func (s *Service) eraseAgain(ctx context.Context, slug string, notFound error) (Certificate, error) {
+func (s *Service) resumeErasure(ctx context.Context, slug string, notFound error) (Certificate, error) {
 	fail := func(err error) (Certificate, error) {
 		return Certificate{}, fmt.Errorf("erase tenant %q: %w", slug, err)
 	}
 	var id int64
 	var text []byte
 	err := s.registry.QueryRow(ctx, `select tenant_id, certificate from {registry}.backup_erasures e
-		where slug = $1 and `+allowedSQL+`
+		where slug = $1 and `+authorizedSQL+`
 		order by tenant_id desc limit 1`, slug).Scan(&id, &text)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
@@ -206,7 +206,7 @@ func (s *Service) hostsOf(ctx context.Context, id int64) ([]string, error) {
 }
 
 // noteErasure notes what the erasure has to remove, if the SQL condition holds.
-func (s *Service) noteErasure(ctx context.Context, t *tenancy.Tenant, hosts []string, p EraseParams, condition string) error {
+func (s *Service) recordErasure(ctx context.Context, t *tenancy.Tenant, hosts []string, p EraseParams, condition string) error {
 	_, err := s.registry.Exec(ctx, `insert into {registry}.backup_erasures (tenant_id, slug, actor, schemas, domains, keep_archives)
 		select $1, $2, $3, array_agg(name order by name <> $4, name), $5, $6 * interval '1 second' from {registry}.schema_names where tenant_id = $1
 		having `+condition+`
@@ -245,28 +245,28 @@ func (s *Service) finishErasure(ctx context.Context, id int64) (Certificate, err
 	e.keep = time.Duration(seconds) * time.Second
 	c := s.newCertificate(&e)
 	if s.cfg.Store != nil && e.keep == 0 {
-		unfinished, err := s.sweepStore(ctx, id, allUploads()) // first: none of them becomes a file any more
+		unfinished, err := s.sweepStore(ctx, id, farFuture()) // first: none of them becomes a file any more
 		if err != nil {
 			return Certificate{}, err
 		}
-		files, err := s.noteFiles(ctx, id)
+		files, err := s.recordFiles(ctx, id)
 		if err == nil {
 			_, err = s.removeAll(ctx, id)
 		}
 		if err != nil {
 			return Certificate{}, err
 		}
-		c.Removed = append(c.Removed, items("file in the backup store", files)...)
-		c.Removed = append(c.Removed, items("unfinished file in the backup store", unfinished)...)
+		c.Removed = append(c.Removed, certifiedItems("file in the backup store", files)...)
+		c.Removed = append(c.Removed, certifiedItems("unfinished file in the backup store", unfinished)...)
 	}
-	for _, h := range s.cfg.Holders {
+	for _, h := range s.cfg.Erasers {
 		result, err := h.EraseTenant(ctx, e.EraseData)
 		if err != nil {
 			return Certificate{}, err
 		}
 		c.Removed, c.Kept = append(c.Removed, result.Removed...), append(c.Kept, result.Kept...)
 	}
-	if err := s.look(ctx, &e, &c); err != nil {
+	if err := s.checkErased(ctx, &e, &c); err != nil {
 		return Certificate{}, err
 	}
 	text, err := json.Marshal(c)
@@ -275,7 +275,7 @@ func (s *Service) finishErasure(ctx context.Context, id int64) (Certificate, err
 	}
 	again := c.ArchivesUntil // where none is kept: for what a process had committed that was killed before it looked at the tenant once more
 	if again.IsZero() && s.cfg.Store != nil {
-		again = c.ErasedAt.Add(abandoned)
+		again = c.ErasedAt.Add(abandonedAfter)
 	}
 	_, err = s.registry.Exec(ctx, `update {registry}.backup_erasures set certificate = $2, archives_until = nullif($3::timestamptz, $4) where tenant_id = $1`,
 		id, text, again, time.Time{})
@@ -287,7 +287,7 @@ func (s *Service) finishErasure(ctx context.Context, id int64) (Certificate, err
 }
 
 // noteFiles writes down which files are to be removed, so that a certificate names those, too, that went before a crash.
-func (s *Service) noteFiles(ctx context.Context, id int64) (files []string, err error) {
+func (s *Service) recordFiles(ctx context.Context, id int64) (files []string, err error) {
 	now, err := s.filesOf(ctx, id)
 	if err != nil {
 		return nil, err
@@ -298,14 +298,14 @@ func (s *Service) noteFiles(ctx context.Context, id int64) (files []string, err 
 }
 
 // allUploads is a time before which all uploads were written to, whatever the clock of the storage says: of a tenant that is gone none is to end.
-func allUploads() time.Time { return time.Now().AddDate(100, 0, 0) }
+func farFuture() time.Time { return time.Now().AddDate(100, 0, 0) }
 
 // removeAll deletes all files of a tenant, the receipts first, and what was left of files that were never whole.
 func (s *Service) removeAll(ctx context.Context, id int64) (removed []string, err error) {
 	if s.cfg.Store == nil {
 		return nil, errNoStore
 	}
-	if removed, err = s.sweepStore(ctx, id, allUploads()); err != nil {
+	if removed, err = s.sweepStore(ctx, id, farFuture()); err != nil {
 		return removed, err
 	}
 	names, err := s.filesOf(ctx, id)

@@ -28,7 +28,7 @@ func (f *fixture) token(t testing.TB, slug string) backup.EraseParams {
 }
 
 // logs is a holder of rows that stay.
-var logs = backup.HolderFunc(func(_ context.Context, d backup.EraseData) (backup.EraseResult, error) {
+var logs = backup.EraserFunc(func(_ context.Context, d backup.EraseData) (backup.EraseResult, error) {
 	return backup.EraseResult{
 		Removed: []backup.CertifiedItem{{What: "addresses in the access log"}},
 		Kept:    []backup.CertifiedItem{{What: "rows of the access log", Name: "3", Why: "without names, for the auditors of " + d.Slug}},
@@ -56,7 +56,7 @@ func TestAnErasedTenantIsGoneAndCertified(t *testing.T) {
 	check(t, err)
 	_, err = unfinished.Write([]byte("rows of the tenant"))
 	check(t, err)
-	s := f.service(t, backup.Config{Holders: []backup.Holder{logs}})
+	s := f.service(t, backup.Config{Erasers: []backup.Eraser{logs}})
 	p := f.token(t, "t1")
 	c, err := s.Erase(t.Context(), p)
 	check(t, err)
@@ -197,13 +197,13 @@ func TestAnErasureThatStoppedGoesOnWithoutAToken(t *testing.T) {
 	t.Parallel()
 	f, _, info := backedUp(t, 1)
 	broken := errors.New("log is away")
-	fails := backup.HolderFunc(func(context.Context, backup.EraseData) (backup.EraseResult, error) {
+	fails := backup.EraserFunc(func(context.Context, backup.EraseData) (backup.EraseResult, error) {
 		return backup.EraseResult{}, broken
 	})
-	_, err := f.service(t, backup.Config{Holders: []backup.Holder{fails}}).Erase(t.Context(), f.token(t, "t1"))
+	_, err := f.service(t, backup.Config{Erasers: []backup.Eraser{fails}}).Erase(t.Context(), f.token(t, "t1"))
 	expectIs(t, err, broken)
 	f.expectEmpty(t)
-	s := f.service(t, backup.Config{Holders: []backup.Holder{logs}})
+	s := f.service(t, backup.Config{Erasers: []backup.Eraser{logs}})
 	c, err := s.Erase(t.Context(), backup.EraseParams{DropParams: tenancy.DropParams{Slug: "t1", Actor: "eve"}})
 	check(t, err)
 	if c.Actor != "ada" || !strings.Contains(c.Text(), info.Name) { // which went in the first attempt
@@ -214,10 +214,10 @@ func TestAnErasureThatStoppedGoesOnWithoutAToken(t *testing.T) {
 func TestAnErasureIsFinishedBesideANewTenantOfItsName(t *testing.T) {
 	t.Parallel()
 	f, tenant, _ := backedUp(t, 1)
-	fails := backup.HolderFunc(func(context.Context, backup.EraseData) (backup.EraseResult, error) {
+	fails := backup.EraserFunc(func(context.Context, backup.EraseData) (backup.EraseResult, error) {
 		return backup.EraseResult{}, errors.New("away")
 	})
-	if _, err := f.service(t, backup.Config{Holders: []backup.Holder{fails}}).Erase(t.Context(), f.token(t, "t1")); err == nil {
+	if _, err := f.service(t, backup.Config{Erasers: []backup.Eraser{fails}}).Erase(t.Context(), f.token(t, "t1")); err == nil {
 		t.Fatal("no error")
 	}
 	next := f.create(t, "t1")
@@ -240,14 +240,14 @@ func TestWhatIsLeftIsFoundByLooking(t *testing.T) {
 	t.Parallel()
 	f, tenant, _ := backedUp(t, 1)
 	role := f.roles.Tenant(tenant.Schema)
-	meddles := backup.HolderFunc(func(ctx context.Context, d backup.EraseData) (backup.EraseResult, error) {
+	meddles := backup.EraserFunc(func(ctx context.Context, d backup.EraseData) (backup.EraseResult, error) {
 		_, err := f.pg.Pool.Exec(ctx, "create role "+role)
 		f.put(t, f.own(t)+"1-t1/late.tar", "?")
 		return backup.EraseResult{}, err
 	})
-	_, err := f.service(t, backup.Config{Holders: []backup.Holder{meddles}}).Erase(t.Context(), f.token(t, "t1"))
-	var left *backup.LeftError
-	if want := []string{"role " + role, f.own(t) + "1-t1/late.tar"}; !errors.As(err, &left) || !slices.Equal(left.Left, want) || !errors.Is(err, backup.ErrLeft) {
+	_, err := f.service(t, backup.Config{Erasers: []backup.Eraser{meddles}}).Erase(t.Context(), f.token(t, "t1"))
+	var left *backup.LeftoverError
+	if want := []string{"role " + role, f.own(t) + "1-t1/late.tar"}; !errors.As(err, &left) || !slices.Equal(left.Leftovers, want) || !errors.Is(err, backup.ErrLeftover) {
 		t.Errorf("got %v", err)
 	}
 	_, err = f.pg.Pool.Exec(t.Context(), "drop role "+role)

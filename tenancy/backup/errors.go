@@ -82,9 +82,9 @@ func (e *ReceiptError) Unwrap() error { return ErrReceipt }
 
 // VerifyError is returned by [Service.Backup] when the stored file is not what was written. It has been deleted, unless Left.
 type VerifyError struct {
-	Name string // in the store
-	Left bool   // it could not be deleted, and is known to be no backup by the receipt that it lacks
-	Err  error  // what was wrong with it, and why it was left
+	Name     string // in the store
+	Leftover bool   // it could not be deleted, and is known to be no backup by the receipt that it lacks
+	Err      error  // what was wrong with it, and why it was left
 }
 
 func (e *VerifyError) Error() string {

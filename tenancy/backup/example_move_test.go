@@ -26,7 +26,7 @@ func Example_move() {
 	fmt.Println(err)
 
 	restored, err := s.backups.Restore(ctx, info.Name, backup.RestoreOptions{Replace: "northern"})
-	fmt.Println(restored.Tenant.Slug, restored.Aside, err)
+	fmt.Println(restored.Tenant.Slug, restored.Retained, err)
 	s.print("northern")
 
 	// Output:

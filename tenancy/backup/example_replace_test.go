@@ -35,17 +35,17 @@ func ExampleService_RevertRestore() {
 		return
 	}
 	s.print("north")
-	_, err = s.backups.RevertRestore(ctx, "north", restored.Aside) // what was, is back
+	_, err = s.backups.RevertRestore(ctx, "north", restored.Retained) // what was, is back
 	fmt.Println("reverted:", err)
 	s.print("north")
 	_, err = s.backups.RevertRestore(ctx, "north", restored.Tenant.Schema) // and back again
 	fmt.Println("reverted:", err)
-	request, err := s.tenants.RequestConfirm(ctx, "north", restored.Aside, "ada")
+	request, err := s.tenants.RequestConfirm(ctx, "north", restored.Retained, "ada")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	_, err = s.backups.ConfirmRestore(ctx, tenancy.DropParams{Slug: "north", Actor: "ada", Token: request.Token}, restored.Aside) // what was, is dropped
+	_, err = s.backups.ConfirmRestore(ctx, tenancy.DropParams{Slug: "north", Actor: "ada", Token: request.Token}, restored.Retained) // what was, is dropped
 	fmt.Println("confirmed:", err)
 	s.print("north")
 

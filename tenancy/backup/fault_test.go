@@ -92,7 +92,7 @@ func TestAStoreThatFailsKeepsNoBackup(t *testing.T) {
 				t.Fatal("it was backed up")
 			}
 			var verify *backup.VerifyError
-			if read := store.open != nil || store.receive != nil; errors.As(err, &verify) != read || read && verify.Left {
+			if read := store.open != nil || store.receive != nil; errors.As(err, &verify) != read || read && verify.Leftover {
 				t.Errorf("got %v", err)
 			}
 			f.expectNothing(t, tenant)
@@ -136,7 +136,7 @@ func TestWhatCannotBeDeletedIsNoBackup(t *testing.T) {
 	store := &faulty{Store: f.dir, open: func(string) error { return errAway }, remove: func(string) error { return errAway }}
 	_, err := f.service(t, backup.Config{Store: store}).Backup(t.Context(), "north", backup.BackupOptions{})
 	var verify *backup.VerifyError
-	if !errors.As(err, &verify) || !verify.Left || !errors.Is(err, backup.ErrVerify) || !errors.Is(err, errAway) {
+	if !errors.As(err, &verify) || !verify.Leftover || !errors.Is(err, backup.ErrVerify) || !errors.Is(err, errAway) {
 		t.Fatalf("got %v", err)
 	}
 	f.expectNothing(t, tenant, verify.Name)

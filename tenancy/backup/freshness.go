@@ -80,7 +80,7 @@ func (f Freshness) files(ctx context.Context, t *tenancy.Tenant) (files, error) 
 	if f.Store == nil {
 		return nil, errors.New("backup: Freshness.Store is nil")
 	}
-	if err := bound(t); err != nil {
+	if err := checkIdentity(t); err != nil {
 		return nil, err
 	}
 	found, err := readFiles(ctx, f.Store, tenantPrefix(t.Registry, t.ID))

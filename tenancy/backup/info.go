@@ -74,7 +74,7 @@ func (i *Info) compare(name string, read *Info) error {
 	return &ReceiptError{Name: name, Differences: differences}
 }
 
-func (i *Info) written(h archive.Header, m archive.Manifest) {
+func (i *Info) describe(h archive.Header, m archive.Manifest) {
 	i.TenantID, i.Slug, i.Schema, i.TakenAt, i.Differences = h.Tenant.ID, h.Tenant.Slug, h.Schema, h.TakenAt, h.Differences
 	i.Tables, i.Rows, i.Bytes = len(m.Tables), m.Rows(), m.Bytes()
 }

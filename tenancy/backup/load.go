@@ -40,14 +40,14 @@ type rowSource interface {
 // when all rows are there: session_replication_role, which would switch triggers and foreign keys
 // off, needs a superuser.
 type loader struct {
-	s       *Service
-	conn    *pgx.Conn
-	schema  string
-	path    string
-	catalog *catalog
-	oids    []uint32 // of tables and partitions
-	undo    []wishSQL
-	restore restoring
+	s        *Service
+	conn     *pgx.Conn
+	schema   string
+	path     string
+	catalog  *catalog
+	oids     []uint32 // of tables and partitions
+	deferred []deferredSQL
+	restore  restoreRun
 
 	checks            []check      // that were dropped, in this order
 	checkStatesBefore []checkState // of these, in all tables
@@ -57,7 +57,7 @@ type loader struct {
 }
 
 // wishSQL is SQL of ours, with what it is about.
-type wishSQL struct {
+type deferredSQL struct {
 	table, object, sql string
 }
 
@@ -65,7 +65,7 @@ type wishSQL struct {
 const closeTimeout = 5 * time.Second
 
 // openLoader takes a connection that leaves the pool, as its settings are its own, and reads what the migrations have made.
-func (s *Service) openLoader(ctx context.Context, schema string, about restoring) (*loader, error) {
+func (s *Service) openLoader(ctx context.Context, schema string, about restoreRun) (*loader, error) {
 	path, err := s.cfg.Migrations.SearchPath(schema)
 	if err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func (l *loader) read(ctx context.Context) error {
 	l.catalog, l.oids = &catalog{schema: l.schema, versions: l.s.cfg.Migrations.VersionTable()}, nil
 	return l.transact(ctx, func(tx pgx.Tx) error {
 		var h archive.Header
-		if err := l.catalog.readMoment(ctx, tx, &h); err != nil {
+		if err := l.catalog.readSnapshotInfo(ctx, tx, &h); err != nil {
 			return err
 		}
 		if err := l.catalog.read(ctx, tx); err != nil {
@@ -141,7 +141,7 @@ func (l *loader) load(ctx context.Context, src rowSource, h archive.Header) erro
 		err = l.analyze(ctx, "r", "p") // while the last tables are read back
 	}
 	sums, errBack := back.wait(ctx)
-	if err = cmpErr(err, errBack); err != nil {
+	if err = firstCause(err, errBack); err != nil {
 		return err
 	}
 	for _, t := range loaded {
@@ -166,7 +166,7 @@ func (l *loader) load(ctx context.Context, src rowSource, h archive.Header) erro
 }
 
 // cmpErr returns the error that says what went wrong: the other one may only say that it was stopped.
-func cmpErr(load, back error) error {
+func firstCause(load, back error) error {
 	if back != nil && (load == nil || errors.Is(load, context.Canceled)) {
 		return back
 	}
@@ -195,7 +195,7 @@ func (l *loader) copyAll(ctx context.Context, src rowSource, back *readBack) ([]
 		hidden := src.hidden(table.Name)
 		t := loadedTable{name: table.Name}
 		if table.Partitioned || len(hidden) > 0 {
-			t.digest = &digest{hidden: hidden}
+			t.digest = &digest{excluded: hidden}
 		}
 		if t.rows, err = l.copyIn(ctx, table, rows, t.digest); err != nil {
 			return nil, err
@@ -235,7 +235,7 @@ func (l *loader) copyIn(ctx context.Context, table archive.Table, rows io.Reader
 	switch {
 	case src.err != nil: // what the source said is the reason of all else
 		return 0, src.err
-	case err != nil && ctx.Err() == nil && isServer(err):
+	case err != nil && ctx.Err() == nil && isRefusal(err):
 		return 0, &RowsError{Table: table.Name, Object: constraintOf(err), Err: err}
 	case err != nil:
 		return 0, fmt.Errorf("load table %q: %w", table.Name, err)
@@ -298,12 +298,12 @@ func (in *tableInput) failed(err error) bool {
 var errColumns = errors.New("columns of the rows are not those of the header")
 
 func (in *tableInput) readHeader(columns []string) error {
-	rows := records{r: in.r, limit: maxHeader}
+	rows := rowReader{r: in.r, limit: maxHeader}
 	line, err := rows.next()
 	if err != nil {
 		return err
 	}
-	values, err := split(line)
+	values, err := splitRow(line)
 	if err != nil {
 		return err
 	}
@@ -320,7 +320,7 @@ func (in *tableInput) readHeader(columns []string) error {
 }
 
 // isServer reports whether the server has refused something, as opposed to being away or told to stop.
-func isServer(err error) bool {
+func isRefusal(err error) bool {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {
 		return false

@@ -45,7 +45,7 @@ func (l *loader) setSequences(ctx context.Context, h archive.Header) error {
 				return err
 			}
 			if _, err := tx.Exec(ctx, "select setval($1::text::regclass, $2, $3)", name, to.Last, to.Called); err != nil {
-				if isServer(err) {
+				if isRefusal(err) {
 					return &RowsError{Table: s.Name, Err: err}
 				}
 				return err
@@ -86,13 +86,13 @@ type view struct {
 // dependency that no catalog has, fails while the other is empty, and is tried again. A view whose
 // query fails on today's rows is left unpopulated, with a warning.
 func (l *loader) refresh(ctx context.Context, h archive.Header) error {
-	views, err := l.materialized(ctx, h)
+	views, err := l.materializedViews(ctx, h)
 	if err != nil {
 		return err
 	}
 	var full []view
 	for _, v := range views {
-		if err := l.refreshOne(ctx, v.name, " with no data"); err != nil {
+		if err := l.refreshView(ctx, v.name, " with no data"); err != nil {
 			return fmt.Errorf("empty materialized view %q: %w", v.name, err)
 		}
 		if v.populated {
@@ -103,7 +103,7 @@ func (l *loader) refresh(ctx context.Context, h archive.Header) error {
 		var failed []view
 		var reasons []error
 		for _, v := range full {
-			err := l.refreshOne(ctx, v.name, "")
+			err := l.refreshView(ctx, v.name, "")
 			switch {
 			case err == nil:
 			case ctx.Err() == nil && isEvaluation(err):
@@ -126,7 +126,7 @@ func (l *loader) refresh(ctx context.Context, h archive.Header) error {
 // materialized returns the materialized views in the order of their dependencies. Their field
 // populated says which are to be populated: those that were and, of those that the archive does not
 // have, those that the migrations have populated.
-func (l *loader) materialized(ctx context.Context, h archive.Header) ([]view, error) {
+func (l *loader) materializedViews(ctx context.Context, h archive.Header) ([]view, error) {
 	rows, err := l.conn.Query(ctx, viewEdgesSQL, l.catalog.oid)
 	if err != nil {
 		return nil, err
@@ -142,7 +142,7 @@ func (l *loader) materialized(ctx context.Context, h archive.Header) ([]view, er
 	for _, v := range h.MaterializedViews {
 		full[v.Name] = v.Populated
 	}
-	views = slices.DeleteFunc(inOrder(views), func(v view) bool { return !v.materialized })
+	views = slices.DeleteFunc(sortViews(views), func(v view) bool { return !v.materialized })
 	for i, v := range views {
 		if populated, known := full[v.name]; known {
 			views[i].populated = populated
@@ -153,7 +153,7 @@ func (l *loader) materialized(ctx context.Context, h archive.Header) ([]view, er
 
 // refreshOne refreshes a materialized view with the tenant's path. Since PostgreSQL 17 the server
 // sets another one.
-func (l *loader) refreshOne(ctx context.Context, view, data string) error {
+func (l *loader) refreshView(ctx context.Context, view, data string) error {
 	name, err := l.name(view)
 	if err != nil {
 		return err
@@ -165,7 +165,7 @@ func (l *loader) refreshOne(ctx context.Context, view, data string) error {
 }
 
 // inOrder returns views behind those that they are made of. No two are made of each other.
-func inOrder(views []view) []view {
+func sortViews(views []view) []view {
 	byName := make(map[string]view, len(views))
 	for _, v := range views {
 		byName[v.name] = v

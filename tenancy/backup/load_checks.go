@@ -79,7 +79,7 @@ func (c check) key() [2]string { return [2]string{c.table, c.name} }
 
 // stripChecks drops the checks that rows may not satisfy while they are loaded. The other checks
 // stay: each depends on one row alone.
-func (l *loader) stripChecks(ctx context.Context) error {
+func (l *loader) dropChecks(ctx context.Context) error {
 	before, err := l.checkStates(ctx)
 	if err != nil {
 		return err
@@ -95,7 +95,7 @@ func (l *loader) stripChecks(ctx context.Context) error {
 			break
 		}
 		for _, c := range checks {
-			stripped, err := l.stripCheck(ctx, c)
+			stripped, err := l.dropCheck(ctx, c)
 			if err != nil {
 				return err
 			}
@@ -155,21 +155,21 @@ func readChecks(ctx context.Context, tx pgx.Tx, domain bool, sql string, of any)
 // spellings are ways to write a constraint's definition that the server may parse to the same one.
 // It prints IN with a list of varchar in a form that it parses differently, unless the array's own
 // type is named.
-func spellings(definition string) []string {
+func definitionVariants(definition string) []string {
 	return []string{definition, strings.ReplaceAll(definition, "])::text[]", "]::character varying[])::text[]")}
 }
 
 // stripCheck drops a constraint if it can be added again exactly as it was: only then the schema is
 // what its migrations make. Another constraint stays, and checks the rows as they are loaded.
-func (l *loader) stripCheck(ctx context.Context, c check) (bool, error) {
+func (l *loader) dropCheck(ctx context.Context, c check) (bool, error) {
 	drop, err := l.alter(c, "drop constraint ", "")
 	if err != nil {
 		return false, err
 	}
 	want := c.definition + notValid
-	for _, definition := range spellings(c.definition) {
+	for _, definition := range definitionVariants(c.definition) {
 		c.definition = definition
-		exact, err := l.comesBack(ctx, c, drop, want)
+		exact, err := l.isReversible(ctx, c, drop, want)
 		if err != nil {
 			return false, err
 		}
@@ -187,8 +187,8 @@ var errTrial = errors.New("trial")
 // comesBack drops a constraint and adds it again, in a transaction that it rolls back, and reports
 // whether the constraint is the same. It uses no savepoint: the server refuses one after ALTER
 // DOMAIN (XX000).
-func (l *loader) comesBack(ctx context.Context, c check, drop, want string) (exact bool, err error) {
-	again, err := l.again(c)
+func (l *loader) isReversible(ctx context.Context, c check, drop, want string) (exact bool, err error) {
+	again, err := l.addCheckSQL(c)
 	if err != nil {
 		return false, err
 	}
@@ -229,9 +229,9 @@ func (l *loader) isDefined(ctx context.Context, tx pgx.Tx, c check, want string)
 }
 
 // checkAgain is the SQL that adds a constraint again.
-type checkAgain struct{ add, validate string }
+type checkSQL struct{ add, validate string }
 
-func (l *loader) again(c check) (again checkAgain, err error) {
+func (l *loader) addCheckSQL(c check) (again checkSQL, err error) {
 	if again.add, err = l.alter(c, "add constraint ", " "+c.definition+notValid); err != nil {
 		return again, err
 	}
@@ -241,7 +241,7 @@ func (l *loader) again(c check) (again checkAgain, err error) {
 
 // alter returns an ALTER of the constraint's table or domain.
 func (l *loader) alter(c check, do, rest string) (string, error) {
-	on, quoted, err := l.pair(c.table, c.name)
+	on, quoted, err := l.quoteObject(c.table, c.name)
 	what := "alter table "
 	if c.domain {
 		what = "alter domain "
@@ -250,7 +250,7 @@ func (l *loader) alter(c check, do, rest string) (string, error) {
 }
 
 // unstripChecks adds the checks again after the rows.
-func (l *loader) unstripChecks(ctx context.Context) error {
+func (l *loader) addChecks(ctx context.Context) error {
 	slices.Reverse(l.checks) // a table's own checks before inherited ones
 	for _, c := range l.checks {
 		if err := l.addCheck(ctx, c); err != nil {
@@ -258,7 +258,7 @@ func (l *loader) unstripChecks(ctx context.Context) error {
 		}
 	}
 	for _, s := range l.checkStatesBefore {
-		if err := l.unstripState(ctx, s); err != nil {
+		if err := l.restoreCheckState(ctx, s); err != nil {
 			return err
 		}
 	}
@@ -267,13 +267,13 @@ func (l *loader) unstripChecks(ctx context.Context) error {
 
 // addCheck adds a constraint again, and validates it if it was valid.
 func (l *loader) addCheck(ctx context.Context, c check) error {
-	again, err := l.again(c)
+	again, err := l.addCheckSQL(c)
 	if err != nil {
 		return err
 	}
 	add := again.add
 	if c.comment != nil {
-		on, quoted, err := l.pair(c.table, c.name)
+		on, quoted, err := l.quoteObject(c.table, c.name)
 		if err != nil {
 			return err
 		}
@@ -286,14 +286,14 @@ func (l *loader) addCheck(ctx context.Context, c check) error {
 		return nil
 	}
 	err = l.patient(ctx, again.validate)
-	if err == nil || ctx.Err() != nil || !isServer(err) || l.restore.checks == ChecksRefuse {
+	if err == nil || ctx.Err() != nil || !isRefusal(err) || l.restore.checks == ChecksRefuse {
 		return checkError(ctx, c, err)
 	}
-	switch doubtful := l.validateDoubtful(ctx, c, again.validate); {
+	switch doubtful := l.validateWithNullFunctions(ctx, c, again.validate); {
 	case doubtful == nil:
 		l.warn(ctx, "check "+c.name, fmt.Sprintf("is valid, as it was, but its functions refuse rows today: %v", err))
 		return nil
-	case ctx.Err() != nil || !isServer(doubtful) && !errors.Is(doubtful, errDoubtful):
+	case ctx.Err() != nil || !isRefusal(doubtful) && !errors.Is(doubtful, errNotReplaceable):
 		return errors.Join(doubtful, err)
 	case c.varies:
 		l.warn(ctx, "check "+c.name, fmt.Sprintf("is left NOT VALID, as it refuses rows today: %v", err))
@@ -304,9 +304,9 @@ func (l *loader) addCheck(ctx context.Context, c check) error {
 }
 
 // unstripState makes one table's copy of a constraint what it was.
-func (l *loader) unstripState(ctx context.Context, s checkState) error {
+func (l *loader) restoreCheckState(ctx context.Context, s checkState) error {
 	c := check{table: s.table, name: s.name}
-	on, quoted, err := l.pair(s.table, s.name)
+	on, quoted, err := l.quoteObject(s.table, s.name)
 	if err != nil {
 		return err
 	}
@@ -328,7 +328,7 @@ func checkError(ctx context.Context, c check, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case ctx.Err() == nil && isServer(err) && errors.As(err, &pgErr):
+	case ctx.Err() == nil && isRefusal(err) && errors.As(err, &pgErr):
 		if pgErr.TableName != "" {
 			c.table = pgErr.TableName // the partition, or the table that has the domain
 		}

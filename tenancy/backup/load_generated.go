@@ -57,7 +57,7 @@ func (l *loader) generate(ctx context.Context) error {
 		if err == nil {
 			err = l.patient(ctx, sql)
 		}
-		if err != nil && ctx.Err() == nil && isServer(err) {
+		if err != nil && ctx.Err() == nil && isRefusal(err) {
 			return &RowsError{Table: c.table, Object: c.name, Err: err}
 		}
 		if err != nil {
@@ -68,7 +68,7 @@ func (l *loader) generate(ctx context.Context) error {
 }
 
 func (l *loader) generateSQL(c generatedColumn) (string, error) {
-	on, quoted, err := l.pair(c.table, c.name)
+	on, quoted, err := l.quoteObject(c.table, c.name)
 	if err != nil {
 		return "", err
 	}

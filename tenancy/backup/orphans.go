@@ -44,7 +44,7 @@ const orphansSQL = `select t.relname::text, c.conname::text, case when period.ha
 
 // checkRows refuses rows that violate a constraint. A restore, which checks the constraint, could
 // not load them. With [DriftRecord] the constraints are differences.
-func (r *run) checkRows(ctx context.Context) error {
+func (r *backupRun) checkRows(ctx context.Context) error {
 	path, err := r.s.cfg.Migrations.SearchPath(r.snap.header.Schema)
 	if err != nil {
 		return err

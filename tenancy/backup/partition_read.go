@@ -99,7 +99,7 @@ func (c *catalog) madeAtRunTime(want expected) (all []archive.Partition, err err
 			reason = "was made at run time and is partitioned itself by an expression, or with an operator class or a collation of its own"
 		}
 		switch {
-		case want.other != nil && (reason != "" || skipped[p.Parent]):
+		case want.referenceErr != nil && (reason != "" || skipped[p.Parent]):
 			skipped[p.Name] = true
 		case reason != "":
 			found = append(found, Unsupported{"partition " + p.Name, reason})
@@ -114,12 +114,12 @@ func (c *catalog) madeAtRunTime(want expected) (all []archive.Partition, err err
 }
 
 // leaveOut removes the named tables from the relations, with their partitions and sequences.
-func (c *catalog) leaveOut(names []string) {
+func (c *catalog) exclude(names []string) {
 	out := make(map[string]bool)
 	for _, r := range c.relations {
 		if (r.kind == "r" || r.kind == "p" || r.kind == "f") && !r.partition && slices.Contains(names, r.name) {
 			out[r.name] = true
-			c.leftOut = append(c.leftOut, r.name)
+			c.excluded = append(c.excluded, r.name)
 		}
 	}
 	if len(out) == 0 {

@@ -10,7 +10,7 @@ import (
 )
 
 // abandoned is after how long an archive without a receipt is no longer one that is being made.
-const abandoned = 24 * time.Hour
+const abandonedAfter = 24 * time.Hour
 
 // Prune removes the backups of a tenant that r does not keep, and what was left of backups that failed or were killed more than a day ago, and
 // returns their names; those are valid with an error too. The receipt goes first, so that nothing is listed that is not there. It can be run again.
@@ -27,7 +27,7 @@ func (s *Service) Prune(ctx context.Context, tenantID int64, r Retention) ([]str
 		return nil, err
 	}
 	pruned, warnings, err := s.prune(ctx, tenantID, r)
-	s.warn(ctx, warnings...)
+	s.warnClock(ctx, warnings...)
 	if err != nil {
 		err = fmt.Errorf("prune backups of tenant %d: %w", tenantID, err)
 	}
@@ -76,7 +76,7 @@ func (s *Service) pruneFor(ctx context.Context, tenantID int64, r Retention, ano
 	if !now.agree() {
 		return pruned, warnings, nil
 	}
-	swept, err := s.sweepStore(ctx, tenantID, now.earlier().Add(-abandoned))
+	swept, err := s.sweepStore(ctx, tenantID, now.earlier().Add(-abandonedAfter))
 	pruned = append(pruned, swept...)
 	if err != nil {
 		return fail(err)
@@ -125,10 +125,10 @@ func (s *Service) leftovers(ctx context.Context, tenantID int64, now time.Time) 
 		}
 	}
 	for _, o := range archives {
-		if taken, named := timeOf(o.Name); named && now.Sub(taken) <= abandoned {
+		if taken, named := timeOf(o.Name); named && now.Sub(taken) <= abandonedAfter {
 			continue
 		}
-		if !receipts[o.Name] && now.Sub(o.ModTime) > abandoned {
+		if !receipts[o.Name] && now.Sub(o.ModTime) > abandonedAfter {
 			names = append(names, o.Name)
 		}
 	}

@@ -13,7 +13,7 @@ const maxReferences = 8
 
 // references are the structures that sets of migrations make. Each costs as much as making a tenant, and is built once.
 type references struct {
-	gate  chan struct{} // holds one while somebody reads or builds
+	sem   chan struct{} // holds one while somebody reads or builds
 	built map[string]migrate.Structure
 }
 
@@ -21,20 +21,20 @@ type references struct {
 type referenceAge int
 
 const (
-	referenceKept  referenceAge = iota // it will
-	referenceFresh                     // it is to be built: the server may have got another version since
+	referenceCached  referenceAge = iota // it will
+	referenceRebuilt                     // it is to be built: the server may have got another version since
 )
 
 // reference returns the structure that versions make. It takes a connection, so that nobody must hold one who calls it.
 func (s *Service) reference(ctx context.Context, versions []int64, age referenceAge) (migrate.Structure, error) {
 	select {
-	case s.references.gate <- struct{}{}:
+	case s.references.sem <- struct{}{}:
 	case <-ctx.Done():
 		return migrate.Structure{}, ctx.Err()
 	}
-	defer func() { <-s.references.gate }()
+	defer func() { <-s.references.sem }()
 	key := fmt.Sprint(versions)
-	if built, ok := s.references.built[key]; ok && age == referenceKept {
+	if built, ok := s.references.built[key]; ok && age == referenceCached {
 		return built, nil
 	}
 	only, err := s.cfg.Migrations.Only(versions)

@@ -10,29 +10,29 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// ErrForeign is what a [ForeignError] wraps.
-var ErrForeign = errors.New("backup is not of this registry")
+// ErrOtherRegistry is what a [OtherRegistryError] wraps.
+var ErrOtherRegistry = errors.New("backup is not of this registry")
 
-// ForeignError is returned for an archive in the store that belongs to another registry
+// OtherRegistryError is returned for an archive in the store that belongs to another registry
 // ([tenancy.Registry.Identity]): for instance that of staging, of a database that was made anew, or
 // of the original of a copied database. Nothing was changed.
-type ForeignError struct {
+type OtherRegistryError struct {
 	Name     string
 	Registry string // of the archive; empty: an earlier release has made it, see [Service.AdoptBackups]
 	Own      string // the registry of this database
 }
 
 // Error returns the backup's name and both registries.
-func (e *ForeignError) Error() string {
+func (e *OtherRegistryError) Error() string {
 	if e.Registry == "" {
 		return fmt.Sprintf("backup %q: %v (%s): its name has no registry: adopt it with AdoptBackups, or set AnyRegistry",
-			e.Name, ErrForeign, e.Own)
+			e.Name, ErrOtherRegistry, e.Own)
 	}
-	return fmt.Sprintf("backup %q: %v (%s), but of registry %s: set AnyRegistry if that is what you want", e.Name, ErrForeign, e.Own, e.Registry)
+	return fmt.Sprintf("backup %q: %v (%s), but of registry %s: set AnyRegistry if that is what you want", e.Name, ErrOtherRegistry, e.Own, e.Registry)
 }
 
-// Unwrap returns [ErrForeign].
-func (e *ForeignError) Unwrap() error { return ErrForeign }
+// Unwrap returns [ErrOtherRegistry].
+func (e *OtherRegistryError) Unwrap() error { return ErrOtherRegistry }
 
 // ErrUnadopted is what an [UnadoptedError] wraps.
 var ErrUnadopted = errors.New("files in the store have no registry in their names")
@@ -58,12 +58,12 @@ func registryPrefix(registry string) string { return registry + "/" }
 
 // tenantPrefix begins the names of a tenant's files, whatever its slug was at the time.
 func tenantPrefix(registry string, id int64) string {
-	return registryPrefix(registry) + unboundPrefix(id)
+	return registryPrefix(registry) + legacyPrefix(id)
 }
 
 // unboundPrefix begins the names of a tenant's files that earlier releases have made, without a
 // registry.
-func unboundPrefix(id int64) string { return strconv.FormatInt(id, 10) + "-" }
+func legacyPrefix(id int64) string { return strconv.FormatInt(id, 10) + "-" }
 
 // registryOf returns the registry in the name of a file, empty where it has none.
 func registryOf(name string) string {
@@ -94,21 +94,21 @@ func (s *Service) prefixOf(ctx context.Context, id int64) (string, error) {
 	return tenantPrefix(registry, id), err
 }
 
-// checkOwn returns a [ForeignError] for the name of a file that is not this registry's.
-func (s *Service) checkOwn(ctx context.Context, name string) error {
+// checkOwn returns a [OtherRegistryError] for the name of a file that is not this registry's.
+func (s *Service) checkRegistry(ctx context.Context, name string) error {
 	own, err := s.cfg.Tenants.Identity(ctx)
 	if err != nil {
 		return err
 	}
 	if registry := registryOf(name); registry != own {
-		return &ForeignError{Name: name, Registry: registry, Own: own}
+		return &OtherRegistryError{Name: name, Registry: registry, Own: own}
 	}
 	return nil
 }
 
 // checkAdopted returns an [UnadoptedError] where the store has files that may be the tenant's.
 func checkAdopted(ctx context.Context, store Store, id int64) error {
-	names, err := namesOf(ctx, store, unboundPrefix(id))
+	names, err := namesOf(ctx, store, legacyPrefix(id))
 	if err == nil && len(names) > 0 {
 		err = &UnadoptedError{TenantID: id, Names: names}
 	}
@@ -129,7 +129,7 @@ func namesOf(ctx context.Context, store Store, prefix string) ([]string, error) 
 
 // bound returns [tenancy.ErrNoIdentity] for a tenant without a registry: its files could not be
 // told from those of another registry.
-func bound(t *tenancy.Tenant) error {
+func checkIdentity(t *tenancy.Tenant) error {
 	if t.Registry == "" {
 		return tenancy.ErrNoIdentity
 	}

@@ -50,12 +50,12 @@ func TestTwoRegistriesShareAStoreAndNeitherTouchesTheOthersBackups(t *testing.T)
 	assert.Equal(t, map[string]int{"t1": 2}, production.count(t))
 
 	for _, name := range []string{first.Name, second.Name} {
-		var foreign *backup.ForeignError
+		var foreign *backup.OtherRegistryError
 		_, err = s.Restore(t.Context(), name, backup.RestoreOptions{Replace: "t1", AnyTenant: true})
 		require.ErrorAs(t, err, &foreign)
-		assert.Equal(t, backup.ForeignError{Name: name, Registry: first.Registry, Own: own.Registry}, *foreign)
+		assert.Equal(t, backup.OtherRegistryError{Name: name, Registry: first.Registry, Own: own.Registry}, *foreign)
 		_, err = s.Verify(t.Context(), name, backup.RestoreOptions{})
-		require.ErrorIs(t, err, backup.ErrForeign)
+		require.ErrorIs(t, err, backup.ErrOtherRegistry)
 	}
 	restored, err := s.Restore(t.Context(), first.Name, backup.RestoreOptions{AnyRegistry: true, Slug: "copy", Domain: "copy.example.com"})
 	require.NoError(t, err)
@@ -203,7 +203,7 @@ func TestBackupsOfBeforeAreAdopted(t *testing.T) {
 	require.ErrorAs(t, err, &unadopted)
 	archive := strings.TrimSuffix(before[slices.IndexFunc(before, func(n string) bool { return strings.HasSuffix(n, ".json") })], ".json")
 	_, err = p.Verify(t.Context(), archive, backup.RestoreOptions{})
-	require.ErrorIs(t, err, backup.ErrForeign)
+	require.ErrorIs(t, err, backup.ErrOtherRegistry)
 	_, err = p.Verify(t.Context(), archive, backup.RestoreOptions{AnyRegistry: true})
 	require.NoError(t, err)
 	pruned, err := p.Prune(t.Context(), 1, backup.Retention{Last: 1})

@@ -19,6 +19,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 	"github.com/oryne/pgtenant/tenancy/backup"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // programTables are those of a program that had tenants before, with a version table of its own.
@@ -98,7 +99,7 @@ func TestTheLifeOfATenantWithTheRegistryInAnotherSchema(t *testing.T) {
 		_, err := db.Exec(ctx, "insert into notes (body) values ('first')")
 		return err
 	}))
-	site := tenancy.Handler(hosts, tenancy.Routes{Tenant: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	site := tenanthttp.Handler(hosts, tenanthttp.Routes{Tenant: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var body string
 		_ = db.QueryRow(r.Context(), "select body from notes").Scan(&body)
 		_, _ = w.Write([]byte(body))
@@ -147,9 +148,9 @@ func TestTheLifeOfATenantWithTheRegistryInAnotherSchema(t *testing.T) {
 	require.NoError(t, err)
 	restored, err := s.Restore(ctx, info.Name, backup.RestoreOptions{Replace: "north"})
 	require.NoError(t, err)
-	request, err := f.tenants.RequestConfirm(ctx, "north", restored.Aside, "ada")
+	request, err := f.tenants.RequestConfirm(ctx, "north", restored.Retained, "ada")
 	require.NoError(t, err)
-	_, err = s.ConfirmRestore(ctx, tenancy.DropParams{Slug: "north", Actor: "ada", Token: request.Token}, restored.Aside)
+	_, err = s.ConfirmRestore(ctx, tenancy.DropParams{Slug: "north", Actor: "ada", Token: request.Token}, restored.Retained)
 	require.NoError(t, err)
 
 	_, err = f.tenants.StartMaintenance(ctx, "south", tenancy.MaintenanceParams{})

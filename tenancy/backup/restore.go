@@ -61,7 +61,7 @@ type RestoreOptions struct {
 
 	// AnyRegistry allows an archive of another registry, or one whose name has no registry: for
 	// instance in a database that was made anew after a disaster. Default: false, such an archive
-	// is a [ForeignError].
+	// is a [OtherRegistryError].
 	AnyRegistry bool
 
 	// Edited is what becomes of migrations that were edited since. Default: [EditedConfigured]. An archive keeps the checksums of
@@ -77,10 +77,10 @@ type RestoreOptions struct {
 	Checks ChecksPolicy
 }
 
-// Restored is what came of a restore.
-type Restored struct {
+// RestoreResult is what came of a restore.
+type RestoreResult struct {
 	Tenant   tenancy.Tenant
-	Aside    string // the schema that was replaced, for [Service.ConfirmRestore] or [Service.RevertRestore]; empty for a new tenant
+	Retained string // the schema that was replaced, for [Service.ConfirmRestore] or [Service.RevertRestore]; empty for a new tenant
 	TakenAt  time.Time
 	Tables   int
 	Rows     int64
@@ -94,7 +94,7 @@ type Restored struct {
 // The schema is built anew, beside everything that is there: by the migrations that the archive's schema had, so that data finds the
 // structure that it was in; then filled, with triggers off, read back and compared with the archive's checksums, migrated up to date,
 // compared with what the migrations make, and analysed. Statistics that cannot be gathered, and
-// materialized views that cannot be populated, are [Restored].Warnings. Only then it becomes
+// materialized views that cannot be populated, are [RestoreResult].Warnings. Only then it becomes
 // visible, by one statement of the registry. Until then nothing that was there is touched, and
 // nobody waits. A new tenant, also one that was dropped before, has a new id, and a suspended one
 // stays suspended. A tenant whose data is replaced is served until the switch, and in maintenance
@@ -109,9 +109,9 @@ type Restored struct {
 //
 // After any error, a crash too, it is simply run again; what a crash has left is dropped by the next restore, or by [Service.Sweep]. One that
 // stopped in the middle of the switch is a [tenancy.StepError], with which [tenancy.Manager.Resume] goes on. ctx governs everything but for the cleaning up.
-func (s *Service) Restore(ctx context.Context, name string, opts RestoreOptions) (Restored, error) {
-	var restored Restored
-	err := s.opened(ctx, name, opts, func(src io.Reader) (err error) {
+func (s *Service) Restore(ctx context.Context, name string, opts RestoreOptions) (RestoreResult, error) {
+	var restored RestoreResult
+	err := s.withFile(ctx, name, opts, func(src io.Reader) (err error) {
 		restored, err = s.restore(ctx, src, name, opts)
 		return err
 	})
@@ -123,7 +123,7 @@ func (s *Service) Restore(ctx context.Context, name string, opts RestoreOptions)
 }
 
 // RestoreFrom is [Service.Restore] of an archive that src has.
-func (s *Service) RestoreFrom(ctx context.Context, src io.Reader, opts RestoreOptions) (Restored, error) {
+func (s *Service) RestoreFrom(ctx context.Context, src io.Reader, opts RestoreOptions) (RestoreResult, error) {
 	restored, err := s.restore(ctx, src, "", opts)
 	if err != nil {
 		err = fmt.Errorf("restore: %w", err)
@@ -132,17 +132,17 @@ func (s *Service) RestoreFrom(ctx context.Context, src io.Reader, opts RestoreOp
 	return restored, err
 }
 
-func (s *Service) logRestore(ctx context.Context, what string, r Restored, err error) {
+func (s *Service) logRestore(ctx context.Context, what string, r RestoreResult, err error) {
 	if err != nil {
 		s.cfg.Logger.WarnContext(ctx, what+" failed", slog.Any("error", err))
 		return
 	}
 	s.cfg.Logger.InfoContext(ctx, what+" done", slog.String("tenant", r.Tenant.Slug), slog.String("schema", r.Tenant.Schema),
-		slog.String("aside", r.Aside), slog.Int64("rows", r.Rows), slog.Duration("duration", r.Duration))
+		slog.String("aside", r.Retained), slog.Int64("rows", r.Rows), slog.Duration("duration", r.Duration))
 }
 
 // opened calls fn with a file of the store.
-func (s *Service) opened(ctx context.Context, name string, opts RestoreOptions, fn func(src io.Reader) error) error {
+func (s *Service) withFile(ctx context.Context, name string, opts RestoreOptions, fn func(src io.Reader) error) error {
 	if s.cfg.Store == nil {
 		return errNoStore
 	}
@@ -152,41 +152,41 @@ func (s *Service) opened(ctx context.Context, name string, opts RestoreOptions, 
 	}
 	defer file.Close() // it was only read
 	if !opts.AnyRegistry {
-		if err := s.checkOwn(ctx, name); err != nil {
+		if err := s.checkRegistry(ctx, name); err != nil {
 			return err
 		}
 	}
 	return fn(file)
 }
 
-func (s *Service) restore(ctx context.Context, src io.Reader, name string, opts RestoreOptions) (Restored, error) {
+func (s *Service) restore(ctx context.Context, src io.Reader, name string, opts RestoreOptions) (RestoreResult, error) {
 	start := time.Now()
 	r, err := archive.NewReader(&cancellable{ctx.Err, src}, s.cfg.readerOptions())
 	if err != nil {
-		return Restored{}, err
+		return RestoreResult{}, err
 	}
 	defer r.Close()
 	h := r.Header()
 	versions, err := s.checkVersions(h, opts)
 	if err != nil {
-		return Restored{}, err
+		return RestoreResult{}, err
 	}
-	s.sweepQuietly(ctx)
+	s.trySweep(ctx)
 	staging, err := s.stageRestore(ctx, h, opts)
 	if err != nil {
-		return Restored{}, err
+		return RestoreResult{}, err
 	}
 	defer staging.Close(ctx) // an error is logged, and left to the sweep
-	about := restoring{s: s, name: name, header: h, checks: opts.Checks}
+	about := restoreRun{s: s, name: name, header: h, checks: opts.Checks}
 	if err := s.build(ctx, staging.Schema(), versions, about); err != nil {
-		return Restored{}, err
+		return RestoreResult{}, err
 	}
 	warnings, err := s.fill(ctx, staging.Schema(), archiveRows{r}, about, opts.Drift)
 	if err != nil {
-		return Restored{}, err
+		return RestoreResult{}, err
 	}
 	m := r.Manifest()
-	restored := Restored{TakenAt: h.TakenAt, Tables: len(m.Tables), Rows: m.Rows(), Bytes: m.Bytes(), Warnings: warnings}
+	restored := RestoreResult{TakenAt: h.TakenAt, Tables: len(m.Tables), Rows: m.Rows(), Bytes: m.Bytes(), Warnings: warnings}
 	about.report(ctx, Event{Kind: EventSwitching, Done: len(m.Tables)})
 	if err := s.publish(ctx, staging, opts.Replace, &restored); err != nil {
 		return restored, err
@@ -198,7 +198,7 @@ func (s *Service) restore(ctx context.Context, src io.Reader, name string, opts 
 }
 
 // publish makes the staged schema what it was staged for.
-func (s *Service) publish(ctx context.Context, staging *tenancy.Staging, replace string, restored *Restored) (err error) {
+func (s *Service) publish(ctx context.Context, staging *tenancy.Staging, replace string, restored *RestoreResult) (err error) {
 	if replace == "" {
 		restored.Tenant, err = staging.Adopt(ctx)
 		return err
@@ -207,7 +207,7 @@ func (s *Service) publish(ctx context.Context, staging *tenancy.Staging, replace
 		return err
 	}
 	aside, err := s.cfg.Tenants.Aside(ctx, restored.Tenant.Slug)
-	restored.Aside = aside.Schema
+	restored.Retained = aside.Schema
 	return err
 }
 
@@ -257,7 +257,7 @@ func adoptParams(t archive.Tenant, opts RestoreOptions) tenancy.AdoptParams {
 }
 
 // build makes the structure of a staged schema, with some versions of the migrations.
-func (s *Service) build(ctx context.Context, schema string, versions []int64, about restoring) error {
+func (s *Service) build(ctx context.Context, schema string, versions []int64, about restoreRun) error {
 	only, err := s.cfg.Migrations.Only(versions)
 	if err == nil {
 		err = s.checkRoles(ctx)
@@ -270,7 +270,7 @@ func (s *Service) build(ctx context.Context, schema string, versions []int64, ab
 }
 
 // fill loads the rows into a staged schema that was built, and runs the migrations that there have been since.
-func (s *Service) fill(ctx context.Context, schema string, src rowSource, about restoring, drift DriftPolicy) ([]Warning, error) {
+func (s *Service) fill(ctx context.Context, schema string, src rowSource, about restoreRun, drift DriftPolicy) ([]Warning, error) {
 	l, err := s.openLoader(ctx, schema, about)
 	if err != nil {
 		return nil, err
@@ -322,7 +322,7 @@ func (l *loader) fill(ctx context.Context, src rowSource, drift DriftPolicy) err
 // that were left NOT VALID.
 func (l *loader) checkStructure(ctx context.Context) error {
 	s, schema := l.s, l.schema
-	for _, age := range []referenceAge{referenceKept, referenceFresh} {
+	for _, age := range []referenceAge{referenceCached, referenceRebuilt} {
 		want, err := s.expect(ctx, schema, age, EditedConfigured)
 		if err != nil {
 			return err
@@ -337,21 +337,21 @@ func (l *loader) checkStructure(ctx context.Context) error {
 		if len(differences) == 0 {
 			return nil
 		}
-		if age == referenceFresh {
+		if age == referenceRebuilt {
 			return &ContentError{Reason: fmt.Sprintf("the schema is not what its migrations make: %v", differences)}
 		}
 	}
 	return nil
 }
 
-// ConfirmRestore drops the schema that a restore has retained, [Restored].Aside. It cannot be
+// ConfirmRestore drops the schema that a restore has retained, [RestoreResult].Retained. It cannot be
 // undone, and needs what a drop needs, with a token of [tenancy.Manager.RequestConfirm]. See
 // [tenancy.Manager.ConfirmReplacement].
 func (s *Service) ConfirmRestore(ctx context.Context, p tenancy.DropParams, aside string) (tenancy.Tenant, error) {
 	return s.cfg.Tenants.ConfirmReplacement(ctx, p, aside)
 }
 
-// RevertRestore takes the schema back that a restore has set aside, [Restored].Aside, and keeps the restored one aside instead. See
+// RevertRestore takes the schema back that a restore has set aside, [RestoreResult].Retained, and keeps the restored one aside instead. See
 // [tenancy.Manager.RevertReplacement].
 func (s *Service) RevertRestore(ctx context.Context, slug, aside string) (tenancy.Tenant, error) {
 	return s.cfg.Tenants.RevertReplacement(ctx, slug, aside)
@@ -362,14 +362,14 @@ func (s *Service) Sweep(ctx context.Context) (tenancy.SideSweepReport, error) {
 	return s.cfg.Tenants.SweepSideSchemas(ctx)
 }
 
-func (s *Service) sweepQuietly(ctx context.Context) {
+func (s *Service) trySweep(ctx context.Context) {
 	if _, err := s.Sweep(ctx); err != nil {
 		s.cfg.Logger.WarnContext(ctx, "side schemas not swept", slog.Any("error", err))
 	}
 }
 
 // restoring is what there is to tell of a restore under way.
-type restoring struct {
+type restoreRun struct {
 	s      *Service
 	name   string
 	header archive.Header
@@ -377,7 +377,7 @@ type restoring struct {
 	checks ChecksPolicy
 }
 
-func (r restoring) report(ctx context.Context, e Event) {
+func (r restoreRun) report(ctx context.Context, e Event) {
 	e.Tenant, e.Name, e.Tables = r.tenant, r.name, len(r.header.Tables)
 	if e.Tenant.ID == 0 {
 		e.Tenant = tenancy.Tenant{ID: r.header.Tenant.ID, Slug: r.header.Tenant.Slug, Name: r.header.Tenant.Name}

@@ -64,7 +64,7 @@ func TestARestoreWithTheRegistryInAnotherDatabase(t *testing.T) {
 	replaced, err := s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north"})
 	check(t, err)
 	f.expectContent(t, "north", want)
-	_, err = s.RevertRestore(t.Context(), "north", replaced.Aside)
+	_, err = s.RevertRestore(t.Context(), "north", replaced.Retained)
 	check(t, err)
 	_, err = f.confirmed(t, s, "north", replaced.Tenant.Schema)
 	check(t, err)

@@ -41,10 +41,10 @@ func (s *Service) checkApplied(list []archive.Migration, policy EditedPolicy) er
 	if err := s.cfg.Migrations.CheckApplied(applied, changed); !errors.As(err, &refused) {
 		return err
 	}
-	return &VersionsError{Unknown: archived(refused.Unknown), Edited: archived(refused.Edited)}
+	return &VersionsError{Unknown: archiveMigrations(refused.Unknown), Edited: archiveMigrations(refused.Edited)}
 }
 
-func archived(list []migrate.Migration) (all []archive.Migration) {
+func archiveMigrations(list []migrate.Migration) (all []archive.Migration) {
 	for _, m := range list {
 		all = append(all, archive.Migration{Version: m.Version, Source: m.Source, Name: m.Name, Checksum: m.Checksum})
 	}

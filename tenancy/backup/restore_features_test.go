@@ -79,7 +79,7 @@ func TestEveryFeatureIsRestored(t *testing.T) {
 	check(t, err)
 	copied, err := s.Restore(t.Context(), info.Name, backup.RestoreOptions{Slug: "south", Domain: "south.example.com"})
 	check(t, err)
-	for _, r := range []backup.Restored{replaced, copied} {
+	for _, r := range []backup.RestoreResult{replaced, copied} {
 		f.expectContent(t, r.Tenant.Slug, want)
 		if f.structure(t, r.Tenant.Schema) != structure {
 			t.Errorf("%s has another structure: %v", r.Tenant.Slug, f.differences(t, copied.Tenant.Schema, r.Tenant.Schema))
@@ -132,7 +132,7 @@ func TestAnOlderArchiveIsMigratedUp(t *testing.T) {
 		t.Errorf("content %q", now)
 	}
 	// The schema that was gets what it lacks when it is taken back.
-	_, err = f.service(t, backup.Config{}).RevertRestore(t.Context(), "north", got.Aside)
+	_, err = f.service(t, backup.Config{}).RevertRestore(t.Context(), "north", got.Retained)
 	check(t, err)
 	now = f.content(t, "north")
 	if now["labels"] != want["tags"] {

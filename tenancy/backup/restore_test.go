@@ -113,7 +113,7 @@ func TestADroppedTenantIsRestored(t *testing.T) {
 
 	got, err := s.Restore(t.Context(), info.Name, backup.RestoreOptions{})
 	check(t, err)
-	if got.Tenant.ID == was.ID || got.Tenant.Slug != "north" || got.Tenant.Status != tenancy.Active || got.Rows != 11 || got.Aside != "" {
+	if got.Tenant.ID == was.ID || got.Tenant.Slug != "north" || got.Tenant.Status != tenancy.Active || got.Rows != 11 || got.Retained != "" {
 		t.Errorf("restored %+v", got)
 	}
 	f.expectContent(t, "north", want)
@@ -157,13 +157,13 @@ func TestALiveTenantIsReplacedAndTheReplacementRevertedOrConfirmed(t *testing.T)
 
 	got, err := s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north"})
 	check(t, err)
-	if got.Tenant.ID != was.ID || got.Tenant.Status != tenancy.Active || got.Aside != was.Schema || got.Tenant.Schema == was.Schema {
+	if got.Tenant.ID != was.ID || got.Tenant.Status != tenancy.Active || got.Retained != was.Schema || got.Tenant.Schema == was.Schema {
 		t.Errorf("restored %+v", got)
 	}
 	f.expectContent(t, "north", backedUp)
 	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north"})
 	expectIs(t, err, tenancy.ErrReplaced)
-	back, err := s.RevertRestore(t.Context(), "north", got.Aside)
+	back, err := s.RevertRestore(t.Context(), "north", got.Retained)
 	check(t, err)
 	f.expectContent(t, "north", spoilt)
 	_, err = s.RevertRestore(t.Context(), "north", got.Tenant.Schema)

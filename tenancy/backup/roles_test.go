@@ -38,4 +38,4 @@ func TestASchemaIsBuiltByTheOwnerAlone(t *testing.T) {
 	assert.NoError(t, verifyErr(backups.Verify(t.Context(), info.Name, backup.RestoreOptions{})))
 }
 
-func verifyErr(_ backup.Drill, err error) error { return err }
+func verifyErr(_ backup.VerifyResult, err error) error { return err }

@@ -55,7 +55,7 @@ type ScheduleReport struct {
 }
 
 // RunDue does what is due now and returns when that has ended. A tenant that fails does not stop the others: the error joins those of
-// [MaxScheduleErrors] of them, all are in the registry ([Schedule.States]). The report is valid with an error too. When ctx ends, so do the
+// 20 of them, all are in the registry ([Schedule.States]). The report is valid with an error too. When ctx ends, so do the
 // runs under way, as failures of nobody: they are due again at once.
 func (c *Schedule) RunDue(ctx context.Context) (ScheduleReport, error) {
 	var (
@@ -68,22 +68,22 @@ func (c *Schedule) RunDue(ctx context.Context) (ScheduleReport, error) {
 	for range c.cfg.Workers {
 		wg.Go(func() {
 			for j := range jobs {
-				for _, j := range []*job{&j, j.drill} {
+				for _, j := range []*job{&j, j.verify} {
 					if j == nil || ctx.Err() != nil {
 						break
 					}
-					done, mine, err := c.work(ctx, *j)
+					done, mine, err := c.runJob(ctx, *j)
 					mu.Lock()
 					report.count(mine, done, err)
-					if err != nil && len(errs) < MaxScheduleErrors {
+					if err != nil && len(errs) < maxScheduleErrors {
 						errs = append(errs, err)
 					}
 					mu.Unlock()
 					if !mine {
 						break // another process has the lease, and also runs the verification
 					}
-					if j.drill != nil && done.Name != "" {
-						j.drill.name = done.Name // retention may have removed the previous backup
+					if j.verify != nil && done.Name != "" {
+						j.verify.name = done.Name // retention may have removed the previous backup
 					}
 				}
 			}
@@ -101,7 +101,7 @@ func (c *Schedule) RunDue(ctx context.Context) (ScheduleReport, error) {
 	wg.Wait()
 	if err == nil && ctx.Err() == nil {
 		_, pruned := c.s.PruneErased(ctx)
-		err = errors.Join(c.forget(ctx), pruned)
+		err = errors.Join(c.deleteOrphanedRuns(ctx), pruned)
 	}
 	if ctx.Err() != nil {
 		err = ctx.Err()
@@ -109,8 +109,8 @@ func (c *Schedule) RunDue(ctx context.Context) (ScheduleReport, error) {
 	return report, errors.Join(append(errs, err)...)
 }
 
-// MaxScheduleErrors is how many tenants' errors [Schedule.RunDue] joins.
-const MaxScheduleErrors = 20
+// maxScheduleErrors is how many tenants' errors [Schedule.RunDue] joins.
+const maxScheduleErrors = 20
 
 func (r *ScheduleReport) count(mine bool, done ScheduledRun, err error) {
 	switch {
@@ -131,26 +131,26 @@ type job struct {
 	slot   time.Time
 	name   string // for RunVerify: the archive
 
-	drill    *job // of a backup: the verification that is also due, and runs after it
+	verify   *job // of a backup: the verification that is also due, and runs after it
 	warnings []string
 }
 
 // work takes the lease, if the job is still due and nobody's, and does it.
-func (c *Schedule) work(ctx context.Context, j job) (done ScheduledRun, mine bool, err error) {
-	l, mine, err := c.take(ctx, j)
+func (c *Schedule) runJob(ctx context.Context, j job) (done ScheduledRun, mine bool, err error) {
+	l, mine, err := c.acquire(ctx, j)
 	if err != nil || !mine {
 		return done, mine, err
 	}
 	start := time.Now()
-	inside, stop := l.keep(ctx)
+	inside, stop := l.start(ctx)
 	done = ScheduledRun{Kind: j.kind, Tenant: j.tenant, Warnings: j.warnings}
-	info, err := c.do(inside, j, &done)
+	info, err := c.execute(inside, j, &done)
 	if cause := context.Cause(inside); err != nil && errors.Is(cause, ErrLeaseLost) {
 		err = cause
 	}
 	stop()
 	done.Duration = time.Since(start)
-	if left := l.end(ctx, info, err); left != nil {
+	if left := l.release(ctx, info, err); left != nil {
 		err = errors.Join(err, left)
 	}
 	if err != nil {
@@ -162,7 +162,7 @@ func (c *Schedule) work(ctx context.Context, j job) (done ScheduledRun, mine boo
 }
 
 // do returns the archive that is good, together with an error where that came later.
-func (c *Schedule) do(ctx context.Context, j job, done *ScheduledRun) (Info, error) {
+func (c *Schedule) execute(ctx context.Context, j job, done *ScheduledRun) (Info, error) {
 	if j.kind == RunVerify {
 		drill, err := c.s.Verify(ctx, j.name, c.cfg.VerifyOptions)
 		if err != nil {
@@ -182,7 +182,7 @@ func (c *Schedule) do(ctx context.Context, j job, done *ScheduledRun) (Info, err
 	if c.cfg.Retention.all() {
 		return info, nil
 	}
-	drilled, err := c.drilled(ctx, j.tenant.ID)
+	drilled, err := c.lastVerified(ctx, j.tenant.ID)
 	if err != nil {
 		return info, err
 	}
@@ -200,7 +200,7 @@ func noSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.I
 // backUpAfterPruning removes what retention would not keep beside the new backup, and then tries
 // the backup once more. The newest backup always stays. full is the error of the first attempt.
 func (c *Schedule) backUpAfterPruning(ctx context.Context, j job, done *ScheduledRun, full error) (Info, error) {
-	drilled, err := c.drilled(ctx, j.tenant.ID)
+	drilled, err := c.lastVerified(ctx, j.tenant.ID)
 	if err != nil {
 		return Info{}, errors.Join(full, err)
 	}

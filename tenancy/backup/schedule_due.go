@@ -67,7 +67,7 @@ func (c *Schedule) eachDue(ctx context.Context, fn func(j job) bool) error {
 	if err != nil {
 		return err
 	}
-	c.s.warn(ctx, now.warning())
+	c.s.warnClock(ctx, now.warning())
 	all, err := c.States(ctx)
 	if err != nil {
 		return err
@@ -92,7 +92,7 @@ func (c *Schedule) eachDue(ctx context.Context, fn func(j job) bool) error {
 
 // jobs are those of one tenant that are due.
 func (c *Schedule) jobs(t *tenancy.Tenant, now time.Time, states map[runKey]RunState) (due []job) {
-	last := states[runKey{t.ID, RunBackup}].of(t)
+	last := states[runKey{t.ID, RunBackup}].ofRegistry(t)
 	slot := slotOf(t.ID, now, c.cfg.Period, c.cfg.Start, c.cfg.Window)
 	if c.isDue(last, slot, now) {
 		due = append(due, job{kind: RunBackup, tenant: *t, slot: slot, warnings: c.warnings(last, now)})
@@ -100,14 +100,14 @@ func (c *Schedule) jobs(t *tenancy.Tenant, now time.Time, states map[runKey]RunS
 	if c.cfg.VerifyEvery == 0 || last.Name == "" { // the first backup is restored the next time
 		return due
 	}
-	drill := states[runKey{t.ID, RunVerify}].of(t)
+	drill := states[runKey{t.ID, RunVerify}].ofRegistry(t)
 	slot = slotOf(t.ID, now, c.cfg.VerifyEvery, 0, c.cfg.VerifyEvery)
 	if !c.isDue(drill, slot, now) {
 		return due
 	}
 	verify := job{kind: RunVerify, tenant: *t, slot: slot, name: last.Name, warnings: c.warnings(drill, now)}
 	if len(due) > 0 {
-		due[0].drill = &verify // if RunDue is called once in a period, a backup is always due, too
+		due[0].verify = &verify // if RunDue is called once in a period, a backup is always due, too
 		return due
 	}
 	return []job{verify}
@@ -116,7 +116,7 @@ func (c *Schedule) jobs(t *tenancy.Tenant, now time.Time, states map[runKey]RunS
 // isDue reports whether a slot has not been done, and is to be tried. A slot in the future counts
 // as not done: a clock was wrong.
 func (c *Schedule) isDue(s RunState, slot, now time.Time) bool {
-	return (s.Slot.Before(slot) || ahead(s.Slot, now)) && c.mayTry(s, now)
+	return (s.Slot.Before(slot) || ahead(s.Slot, now)) && c.retryDue(s, now)
 }
 
 // warnings are what is to be reported of a state.
@@ -144,7 +144,7 @@ func (c *Schedule) longestLease() time.Duration { return 2*c.cfg.Lease + maxSkew
 
 // of returns the state without the runs of another registry, of which this database is a copy, and
 // without those of an earlier release, whose names have no registry.
-func (s RunState) of(t *tenancy.Tenant) RunState {
+func (s RunState) ofRegistry(t *tenancy.Tenant) RunState {
 	if registryOf(s.Name) != t.Registry {
 		s.Slot, s.Name, s.TakenAt, s.VerifiedAt = time.Time{}, "", time.Time{}, time.Time{}
 	}
@@ -152,7 +152,7 @@ func (s RunState) of(t *tenancy.Tenant) RunState {
 }
 
 // mayTry reports whether a failure is long enough ago.
-func (c *Schedule) mayTry(s RunState, now time.Time) bool {
+func (c *Schedule) retryDue(s RunState, now time.Time) bool {
 	if s.Failures == 0 || ahead(s.EndedAt, now) {
 		return true
 	}
@@ -164,7 +164,7 @@ func (c *Schedule) mayTry(s RunState, now time.Time) bool {
 }
 
 // forget removes the rows of tenants that are gone.
-func (c *Schedule) forget(ctx context.Context) error {
+func (c *Schedule) deleteOrphanedRuns(ctx context.Context) error {
 	_, err := c.s.registry.Exec(ctx, `delete from {registry}.backup_runs r
 		where not exists (select from {registry}.tenants t where t.id = r.tenant_id) and (lease_until is null or lease_until < clock_timestamp() or lease_until > clock_timestamp() + $1 * interval '1 millisecond')`,
 		c.longestLease().Milliseconds())

@@ -17,15 +17,15 @@ var ErrLeaseLost = errors.New("lease of the tenant's backup is lost")
 // lease is the right to work on a tenant, for as long as it is renewed. It is a row's and not a session's, as an advisory lock would be,
 // so that it holds no connection, and works behind a pooler.
 type lease struct {
-	c      *Schedule
-	job    job
-	holder [16]byte
-	stop   context.CancelCauseFunc
-	kept   chan struct{}
+	c       *Schedule
+	job     job
+	holder  [16]byte
+	cancel  context.CancelCauseFunc
+	stopped chan struct{}
 }
 
 // take takes the lease of a job that is still due. Two who try at once meet in the row: one gets it.
-func (c *Schedule) take(ctx context.Context, j job) (*lease, bool, error) {
+func (c *Schedule) acquire(ctx context.Context, j job) (*lease, bool, error) {
 	l := &lease{c: c, job: j}
 	_, _ = rand.Read(l.holder[:]) // never fails
 	tag, err := c.s.registry.Exec(ctx, `insert into {registry}.backup_runs as r (tenant_id, kind, schema_name, holder, lease_until, begun_at)
@@ -44,18 +44,18 @@ func (c *Schedule) take(ctx context.Context, j job) (*lease, bool, error) {
 
 // keep renews the lease until stop is called. The context that it returns ends with [ErrLeaseLost] when that did not succeed
 // for as long as the lease lasts.
-func (l *lease) keep(ctx context.Context) (inside context.Context, stop func()) {
-	inside, l.stop = context.WithCancelCause(ctx)
-	l.kept = make(chan struct{})
+func (l *lease) start(ctx context.Context) (inside context.Context, stop func()) {
+	inside, l.cancel = context.WithCancelCause(ctx)
+	l.stopped = make(chan struct{})
 	go l.renew(inside)
 	return inside, func() {
-		l.stop(nil)
-		<-l.kept
+		l.cancel(nil)
+		<-l.stopped
 	}
 }
 
 func (l *lease) renew(ctx context.Context) {
-	defer close(l.kept)
+	defer close(l.stopped)
 	tick := time.NewTicker(l.c.cfg.Lease / 4)
 	defer tick.Stop()
 	good := time.Now()
@@ -74,7 +74,7 @@ func (l *lease) renew(ctx context.Context) {
 		case err == nil && tag.RowsAffected() == 1:
 			good = asked
 		case err == nil, time.Since(good) > l.c.cfg.Lease/2:
-			l.stop(ErrLeaseLost)
+			l.cancel(ErrLeaseLost)
 			return
 		}
 	}
@@ -82,7 +82,7 @@ func (l *lease) renew(ctx context.Context) {
 
 // end gives the lease back and writes down what came of it: info where there is a good archive, err where something failed. What ends
 // because the program does is no failure of the tenant's.
-func (l *lease) end(ctx context.Context, info Info, err error) error {
+func (l *lease) release(ctx context.Context, info Info, err error) error {
 	failed, text := 0, ""
 	if err != nil && ctx.Err() == nil {
 		failed, text = 1, failureText(err)
@@ -115,7 +115,7 @@ func failureText(err error) string {
 }
 
 // drilled returns the archive of the tenant that was last restored into scratch, empty for none.
-func (c *Schedule) drilled(ctx context.Context, tenant int64) (name string, err error) {
+func (c *Schedule) lastVerified(ctx context.Context, tenant int64) (name string, err error) {
 	err = c.s.registry.QueryRow(ctx, "select name from {registry}.backup_runs where tenant_id = $1 and kind = 'verify'", tenant).Scan(&name)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return "", nil

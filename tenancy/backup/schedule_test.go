@@ -304,19 +304,19 @@ func TestAConfirmationDemandsABackupOfWhatItDestroys(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.Rename(f.path+"/"+info.Name, f.path+"/away"))
 	second := backUp(t, s, "t1")
-	_, err = f.confirmed(t, s, "t1", restored.Aside)
+	_, err = f.confirmed(t, s, "t1", restored.Retained)
 	var refused *tenancy.BackupError
 	require.ErrorAs(t, err, &refused, "there is only a backup of the replacement")
-	require.Equal(t, restored.Aside, refused.Schema)
+	require.Equal(t, restored.Retained, refused.Schema)
 	require.True(t, refused.Last.IsZero())
 	require.NoError(t, os.Rename(f.path+"/away", f.path+"/"+info.Name))
-	_, err = f.confirmed(t, s, "t1", restored.Aside)
+	_, err = f.confirmed(t, s, "t1", restored.Retained)
 	require.NoError(t, err)
 
 	// Of a schema that was taken back and replaced again, the backup must be from before that.
 	restored, err = s.Restore(t.Context(), second.Name, backup.RestoreOptions{Replace: "t1"})
 	require.NoError(t, err)
-	_, err = s.RevertRestore(t.Context(), "t1", restored.Aside)
+	_, err = s.RevertRestore(t.Context(), "t1", restored.Retained)
 	require.NoError(t, err)
 	aside, err := f.tenants.Aside(t.Context(), "t1")
 	require.NoError(t, err)

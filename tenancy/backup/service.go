@@ -25,7 +25,7 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{cfg: cfg, registry: schema.Pool(cfg.Registry), references: references{gate: make(chan struct{}, 1)}, clock: time.Now}, nil
+	return &Service{cfg: cfg, registry: schema.Pool(cfg.Registry), references: references{sem: make(chan struct{}, 1)}, clock: time.Now}, nil
 }
 
 // errNoStore is returned by what needs [Config].Store.

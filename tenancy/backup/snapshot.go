@@ -41,7 +41,7 @@ const (
 const lockNotAvailable = "55P03"
 
 // errMoved is the reason for another try.
-var errMoved = errors.New("tables came or went")
+var errTablesChanged = errors.New("tables came or went")
 
 // openSnapshot takes a snapshot of the tenant's schema and reads all but the rows. The tables extra
 // are left out.
@@ -49,7 +49,7 @@ func (s *Service) openSnapshot(ctx context.Context, t *tenancy.Tenant, domains [
 	for range maxSnapshots {
 		snap, err := s.trySnapshot(ctx, t, domains, extra)
 		var pgErr *pgconn.PgError
-		if errors.Is(err, errMoved) || errors.As(err, &pgErr) && (pgErr.Code == undefinedTable || pgErr.Code == invalidSchemaName) {
+		if errors.Is(err, errTablesChanged) || errors.As(err, &pgErr) && (pgErr.Code == undefinedTable || pgErr.Code == invalidSchemaName) {
 			continue
 		}
 		return snap, err
@@ -88,7 +88,7 @@ func (s *Service) trySnapshot(
 		// What was locked before the snapshot must be what the snapshot has.
 		var now string
 		if now, err = lockSQL(ctx, snap.tx, t.Schema); err == nil && now != lock {
-			err = errMoved
+			err = errTablesChanged
 		}
 	}
 	return snap, err
@@ -105,7 +105,7 @@ func (s *Service) read(ctx context.Context, snap *snapshot, schema string, extra
 	}
 	c := &catalog{schema: schema, versions: s.cfg.Migrations.VersionTable(), extra: extra}
 	snap.catalog = c
-	if err := c.readMoment(ctx, tx, &snap.header); err != nil {
+	if err := c.readSnapshotInfo(ctx, tx, &snap.header); err != nil {
 		return err
 	}
 	if err := c.read(ctx, tx); err != nil {

@@ -2,8 +2,11 @@ package backup
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"io/fs"
 	"iter"
+	"strings"
 	"time"
 )
 
@@ -51,4 +54,23 @@ type Object struct {
 	Name    string
 	Size    int64     // bytes
 	ModTime time.Time // when it was committed
+}
+
+// CheckName returns an error for an invalid file name of a [Store]. A valid name consists of parts
+// between slashes. A part consists of ASCII letters, digits, "-", "_" and ".", is not empty, and does
+// not begin with a dot: such names are reserved for the store's own files. It is for implementations of
+// [Store].
+func CheckName(name string) error {
+	valid := fs.ValidPath(name) && name != "."
+	for _, part := range strings.Split(name, "/") {
+		valid = valid && !strings.HasPrefix(part, ".")
+	}
+	for i := range len(name) {
+		c := name[i]
+		valid = valid && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-_./", c) >= 0)
+	}
+	if !valid {
+		return fmt.Errorf("backup: %q is not a valid name for a file in the store", name)
+	}
+	return nil
 }

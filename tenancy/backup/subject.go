@@ -64,8 +64,8 @@ func (e *SubjectError) Error() string { return fmt.Sprintf("subject query %q: %v
 // Unwrap returns the cause.
 func (e *SubjectError) Unwrap() error { return e.Err }
 
-// ErrSubject is returned for a subject that is empty, too long, or no text that PostgreSQL takes.
-var ErrSubject = errors.New("subject is not a text of 1 to 1000 bytes")
+// ErrInvalidSubject is returned for a subject that is empty, too long, or no text that PostgreSQL takes.
+var ErrInvalidSubject = errors.New("subject is not a text of 1 to 1000 bytes")
 
 // maxSubject bounds a subject, in bytes.
 const maxSubject = 1000
@@ -132,7 +132,7 @@ const manifestName = "manifest"
 // parameter. They run in the tenant's scope, in one read-only transaction, so that they see one moment and change nothing. Rows are
 // streamed. After an error dst has no end of a zip, and no program opens it. That the request is the person's is for the caller to know.
 //
-// The errors are [ErrSubject], a [SubjectError] of a query, and those of the database and of dst.
+// The errors are [ErrInvalidSubject], a [SubjectError] of a query, and those of the database and of dst.
 func (x *SubjectExporter) Export(ctx context.Context, t *tenancy.Tenant, subject string, dst io.Writer) (SubjectManifest, error) {
 	m := SubjectManifest{Version: 1, TenantID: t.ID, Tenant: t.Slug, Subject: subject}
 	if err := checkSubject(subject); err != nil {

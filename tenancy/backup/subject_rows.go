@@ -19,7 +19,7 @@ import (
 
 func checkSubject(subject string) error {
 	if subject == "" || len(subject) > maxSubject || !utf8.ValidString(subject) || strings.ContainsRune(subject, 0) {
-		return ErrSubject
+		return ErrInvalidSubject
 	}
 	return nil
 }
@@ -39,7 +39,7 @@ func (x *SubjectExporter) export(ctx context.Context, tx pgx.Tx, q SubjectQuery,
 	if err != nil {
 		return file, err
 	}
-	meter := &meter{dst: entry, hash: sha256.New()}
+	meter := &hashWriter{dst: entry, hash: sha256.New()}
 	out := bufio.NewWriter(meter)
 	if x.cfg.Format == SubjectJSON {
 		err = writeJSON(out, rows, &file.Rows)

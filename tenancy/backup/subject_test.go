@@ -139,7 +139,7 @@ func TestExportsThatCannotBeRightAreRefused(t *testing.T) {
 	for _, subject := range []string{"", strings.Repeat("a", 1001), "a\x00", "a\xff"} {
 		var zipped bytes.Buffer
 		_, err := exporter(t, db, backup.SubjectCSV, good).Export(t.Context(), &north, subject, &zipped)
-		expectIs(t, err, backup.ErrSubject)
+		expectIs(t, err, backup.ErrInvalidSubject)
 		if zipped.Len() > 0 {
 			t.Error("something was written")
 		}

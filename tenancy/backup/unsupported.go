@@ -25,7 +25,7 @@ const (
 
 // tooLarge returns an [UnsupportedError] if err is that of a COPY of a row that is too large, or of
 // a value that the server cannot read, else err.
-func tooLarge(schema, table string, err error) error {
+func copyError(schema, table string, err error) error {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {
 		return err
@@ -57,15 +57,15 @@ func (c *catalog) unsupported() error {
 			add("table "+r.name, "is a foreign table: its rows are elsewhere")
 		case r.extension != nil:
 			add("relation "+r.name, "belongs to extension "+*r.extension)
-		case r.strayed:
+		case r.crossesSchemas:
 			add("table "+r.name, "is a partition across schemas")
-		case r.secured && !c.bypassesRLS && (r.kind == "r" || r.kind == "p"):
+		case r.rowsHidden && !c.bypassesRLS && (r.kind == "r" || r.kind == "p"):
 			add("table "+r.name, "hides rows from the login by row security, which is forced on its owner or is not the login's to lift")
 		}
 	}
 	for _, t := range c.tables {
 		for i, column := range t.Columns {
-			if strange, ok := c.types[c.columnTypes[t.Name][i]]; ok && column.Generated == "" {
+			if strange, ok := c.unportable[c.columnTypes[t.Name][i]]; ok && column.Generated == "" {
 				reason := "has type " + column.Type + ": a value of " + strange + " means nothing outside of this database"
 				if strange == "oid" {
 					reason += ", and the large objects that such values refer to are in no archive: move them into a bytea column"

@@ -16,15 +16,15 @@ func TestAValueTooLargeForCopyIsRefusedByName(t *testing.T) {
 	pg := pgtest.New(t)
 	_, err := pg.Pool.Exec(t.Context(), "select repeat('x', 1100000000)")
 	require.Error(t, err)
-	refused := tooLarge("tenant_1", "notes", err)
+	refused := copyError("tenant_1", "notes", err)
 	var unsupported *UnsupportedError
 	require.ErrorAs(t, refused, &unsupported)
 	require.Equal(t, "table notes", unsupported.Objects[0].Object)
 	require.ErrorIs(t, refused, err)
 
 	_, err = pg.Pool.Exec(t.Context(), "select 1/0")
-	require.Equal(t, err, tooLarge("tenant_1", "notes", err))
+	require.Equal(t, err, copyError("tenant_1", "notes", err))
 	other := errors.New("storage is away")
-	require.Equal(t, other, tooLarge("tenant_1", "notes", other))
-	require.NoError(t, tooLarge("tenant_1", "notes", nil))
+	require.Equal(t, other, copyError("tenant_1", "notes", other))
+	require.NoError(t, copyError("tenant_1", "notes", nil))
 }

@@ -2,126 +2,79 @@ package backup
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
-	"reflect"
 	"time"
 
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// verify reads back what was stored. The bytes must be those that were written; and as far as this program can open them, they must be
-// an archive with the manifest that was written, so that it is not left to a restore to find out that they never were one.
-func (s *Service) verify(ctx context.Context, r *run) error {
-	file, err := s.cfg.Store.Open(ctx, r.info.Name)
-	if err != nil {
+// VerifyResult is what came of restoring an archive into scratch.
+type VerifyResult struct {
+	Tenant   archive.Tenant
+	TakenAt  time.Time
+	Tables   int
+	Rows     int64
+	Bytes    int64 // of CSV
+	Duration time.Duration
+	Warnings []Warning // as [Restored].Warnings
+}
+
+// Verify restores an archive of the store into a scratch schema, as [Service.Restore] does and with all its checks, and drops that
+// again: nil means that the backup can be restored by this program. [Service.Check] reads the archive alone, and is cheaper. Of opts the policies
+// matter. The errors are those of Restore. Nothing else is touched; what a crash leaves is dropped by [Service.Sweep], and by the next restore.
+func (s *Service) Verify(ctx context.Context, name string, opts RestoreOptions) (VerifyResult, error) {
+	var drill VerifyResult
+	err := s.withFile(ctx, name, opts, func(src io.Reader) (err error) {
+		drill, err = s.restoreToScratch(ctx, src, name, opts)
 		return err
+	})
+	if err != nil {
+		return VerifyResult{}, fmt.Errorf("verify %q: %w", name, err)
 	}
-	defer file.Close()
-	meter := &meter{dst: io.Discard, hash: sha256.New()}
-	src := io.TeeReader(&cancellable{ctx.Err, file}, meter)
-	_, manifest, err := readAll(src, s.cfg.readerOptions())
-	switch {
-	case errors.Is(err, archive.ErrEncrypted) && len(s.cfg.Recipients) > 0:
-		if _, err := io.Copy(io.Discard, src); err != nil {
-			return err
-		}
-		r.info.Verified = VerifiedBytes
-	case err != nil:
-		return err
-	case !reflect.DeepEqual(manifest, r.manifest):
-		return errors.New("its manifest is not the one that was written")
-	default:
-		r.info.Verified = VerifiedContent
-	}
-	if sum := hex.EncodeToString(meter.hash.Sum(nil)); meter.n != r.info.Size || sum != r.info.SHA256 {
-		return fmt.Errorf("%d bytes with the SHA-256 %s are stored, %d with %s were written", meter.n, sum, r.info.Size, r.info.SHA256)
-	}
-	r.info.VerifiedAt = time.Now().UTC()
-	return nil
+	return drill, nil
 }
 
-// Check reads an archive of the store to its end and returns its header and manifest. It checks
-// that the archive is complete and signed as [Config].TrustedKeys demand. If the archive has a
-// receipt, it compares both: size and SHA-256, tenant, snapshot, tables and rows. It uses no
-// database, and also reads archives of other registries. The errors are those of
-// [archive.NewReader] and [archive.Reader.Next], a [ReceiptError], [ErrNotFound], and the store's.
-// For an archive that is encrypted to other keys it compares size and SHA-256 before it returns
-// [archive.ErrEncrypted].
-func (s *Service) Check(ctx context.Context, name string) (archive.Header, archive.Manifest, error) {
-	if s.cfg.Store == nil {
-		return archive.Header{}, archive.Manifest{}, errNoStore
-	}
-	file, err := s.cfg.Store.Open(ctx, name)
+// VerifyFrom is [Service.Verify] of an archive that src has.
+func (s *Service) VerifyFrom(ctx context.Context, src io.Reader, opts RestoreOptions) (VerifyResult, error) {
+	drill, err := s.restoreToScratch(ctx, src, "", opts)
 	if err != nil {
-		return archive.Header{}, archive.Manifest{}, fmt.Errorf("check backup %q: %w", name, err)
+		return VerifyResult{}, fmt.Errorf("verify: %w", err)
 	}
-	defer file.Close()
-	h, m, err := s.check(ctx, name, file)
-	if err != nil {
-		return archive.Header{}, archive.Manifest{}, fmt.Errorf("check backup %q: %w", name, err)
-	}
-	return h, m, nil
+	return drill, nil
 }
 
-func (s *Service) check(ctx context.Context, name string, file io.Reader) (archive.Header, archive.Manifest, error) {
-	receipt, err := s.readReceipt(ctx, name)
-	known := err == nil
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return archive.Header{}, archive.Manifest{}, err
-	}
-	meter := newMeter(io.Discard)
-	src := io.TeeReader(&cancellable{ctx.Err, file}, meter)
-	h, m, err := readAll(src, s.cfg.readerOptions())
-	if encrypted := errors.Is(err, archive.ErrEncrypted); err != nil && (!encrypted || !known) {
-		return h, m, err
-	}
-	if _, failed := io.Copy(io.Discard, src); failed != nil {
-		return h, m, failed
-	}
-	read := receipt // of an archive that cannot be decrypted, only size and SHA-256 are known
-	if err == nil {
-		read = Info{}
-		read.written(h, m)
-		read.Registry, read.Encrypted, read.Signed = receipt.Registry, receipt.Encrypted, receipt.Signed
-	}
-	read.Size, read.SHA256 = meter.n, meter.sum().sha256
-	if !known {
-		return h, m, err
-	}
-	if refused := receipt.compare(name, &read); refused != nil {
-		return h, m, refused
-	}
-	return h, m, err
-}
-
-func readAll(src io.Reader, opts archive.ReaderOptions) (archive.Header, archive.Manifest, error) {
-	r, err := archive.NewReader(src, opts)
+func (s *Service) restoreToScratch(ctx context.Context, src io.Reader, name string, opts RestoreOptions) (VerifyResult, error) {
+	start := time.Now()
+	r, err := archive.NewReader(&cancellable{ctx.Err, src}, s.cfg.readerOptions())
 	if err != nil {
-		return archive.Header{}, archive.Manifest{}, err
+		return VerifyResult{}, err
 	}
 	defer r.Close()
-	for {
-		if _, err := r.Next(); errors.Is(err, io.EOF) {
-			return r.Header(), r.Manifest(), r.CheckRows()
-		} else if err != nil {
-			return archive.Header{}, archive.Manifest{}, err
-		}
+	h := r.Header()
+	versions, err := s.checkVersions(h, opts)
+	if err != nil {
+		return VerifyResult{}, err
 	}
-}
-
-// cancellable ends when a context does, between two reads.
-type cancellable struct {
-	ended func() error
-	r     io.Reader
-}
-
-func (c *cancellable) Read(p []byte) (int, error) {
-	if err := c.ended(); err != nil {
-		return 0, err
+	s.trySweep(ctx)
+	staging, err := s.cfg.Tenants.StageScratch(ctx)
+	if err != nil {
+		return VerifyResult{}, err
 	}
-	return c.r.Read(p)
+	about := restoreRun{s: s, name: name, header: h, checks: opts.Checks}
+	var warnings []Warning
+	if err = s.build(ctx, staging.Schema(), versions, about); err == nil {
+		warnings, err = s.fill(ctx, staging.Schema(), archiveRows{r}, about, opts.Drift)
+	}
+	if errClose := staging.Close(ctx); err == nil && errClose != nil {
+		err = errClose
+	}
+	if err != nil {
+		return VerifyResult{}, err
+	}
+	m := r.Manifest()
+	return VerifyResult{
+		Tenant: h.Tenant, TakenAt: h.TakenAt, Tables: len(m.Tables), Rows: m.Rows(), Bytes: m.Bytes(), Duration: time.Since(start),
+		Warnings: warnings,
+	}, nil
 }

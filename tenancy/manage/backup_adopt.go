@@ -47,7 +47,7 @@ type skippedJSON struct {
 	Reason string `json:"reason"`
 }
 
-func toAdoptionJSON(a backup.Adoption) adoptionJSON {
+func toAdoptionJSON(a backup.AdoptResult) adoptionJSON {
 	j := adoptionJSON{Adopted: []adoptedJSON{}, Removed: append([]string{}, a.Removed...), Skipped: []skippedJSON{}}
 	for _, f := range a.Adopted {
 		j.Adopted = append(j.Adopted, adoptedJSON(f))

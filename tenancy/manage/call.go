@@ -77,10 +77,15 @@ func (m *mount) runner(fn action, needs []need) func(cmd *cobra.Command, args []
 	}
 }
 
-// unprepared adds to the error of a database without our tables what can be done about it.
+// unprepared adds a hint to the error of a database that lacks a table, column or schema of the
+// registry.
 func (c *call) unprepared(err error) error {
 	var pg *pgconn.PgError
-	if errors.As(err, &pg) && pg.Code == "42P01" && c.Tenants != nil { // undefined_table
+	if c.Tenants == nil || !errors.As(err, &pg) {
+		return err
+	}
+	switch pg.Code {
+	case "42P01", "42703", "3F000": // undefined_table, undefined_column, invalid_schema_name
 		return fmt.Errorf("%w: has %s been run?", err, c.hint("init"))
 	}
 	return err

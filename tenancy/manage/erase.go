@@ -34,7 +34,9 @@ The JSON is that of backup.Certificate.`,
 				return usagef("--keep-archives is negative")
 			}
 			if c.interactive() && keep == 0 {
-				c.note("The backups of %s go with it.", c.args[0])
+				if _, err := c.Tenants.BySlug(ctx, c.args[0]); err == nil {
+					c.note("The backups of %s go with it.", c.args[0])
+				}
 			}
 			return c.destroy(ctx, "", func(ctx context.Context, p tenancy.DropParams) error {
 				certificate, err := c.Backups.Erase(ctx, backup.EraseParams{DropParams: p, KeepArchives: keep})

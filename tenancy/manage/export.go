@@ -72,7 +72,7 @@ func runExport(ctx context.Context, c *call) error {
 		j.Rows, j.Bytes, j.SHA256 = info.Rows, info.Size, info.SHA256
 		return err
 	})
-	if errors.Is(err, backup.ErrSubject) {
+	if errors.Is(err, backup.ErrInvalidSubject) {
 		return usagef("%s", err)
 	}
 	if err != nil {
@@ -126,7 +126,7 @@ func runDump(ctx context.Context, c *call) error {
 		o.Format = backup.DumpPlain
 	}
 	if flagOf[bool](c.cmd, "rights") {
-		o.Rights = backup.DumpAllRights
+		o.Privileges = backup.DumpAllPrivileges
 	}
 	t, err := c.Tenants.BySlug(ctx, c.args[0])
 	if err != nil {

@@ -82,7 +82,7 @@ func runRestore(ctx context.Context, c *call) error {
 			return err
 		}
 		defer file.Close()
-		return c.restoreWith(ctx, path, time.Time{}, o, func(ctx context.Context) (backup.Restored, error) {
+		return c.restoreWith(ctx, path, time.Time{}, o, func(ctx context.Context) (backup.RestoreResult, error) {
 			return c.Backups.RestoreFrom(ctx, file, o)
 		})
 	}
@@ -90,7 +90,7 @@ func runRestore(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.restoreWith(ctx, info.Name, info.TakenAt, o, func(ctx context.Context) (backup.Restored, error) {
+	return c.restoreWith(ctx, info.Name, info.TakenAt, o, func(ctx context.Context) (backup.RestoreResult, error) {
 		return c.Backups.Restore(ctx, info.Name, o)
 	})
 }
@@ -132,9 +132,9 @@ type restoredJSON struct {
 	Warnings []backup.Warning `json:"warnings,omitempty"`
 }
 
-func toRestoredJSON(r backup.Restored, from string) restoredJSON {
+func toRestoredJSON(r backup.RestoreResult, from string) restoredJSON {
 	return restoredJSON{
-		Tenant: toTenantJSON(r.Tenant), From: from, Aside: r.Aside, TakenAt: r.TakenAt, Tables: r.Tables, Rows: r.Rows, Warnings: r.Warnings,
+		Tenant: toTenantJSON(r.Tenant), From: from, Aside: r.Retained, TakenAt: r.TakenAt, Tables: r.Tables, Rows: r.Rows, Warnings: r.Warnings,
 	}
 }
 
@@ -154,7 +154,7 @@ func withWarnings(details map[string]any, warnings []backup.Warning) map[string]
 }
 
 func (c *call) restoreWith(
-	ctx context.Context, from string, taken time.Time, o backup.RestoreOptions, do func(ctx context.Context) (backup.Restored, error),
+	ctx context.Context, from string, taken time.Time, o backup.RestoreOptions, do func(ctx context.Context) (backup.RestoreResult, error),
 ) error {
 	if o.Replace != "" {
 		when := "the file " + from
@@ -179,9 +179,9 @@ func (c *call) restoreWith(
 	})
 	return errors.Join(logged, c.result(toRestoredJSON(r, from), func() {
 		c.linef("Restored %s of %s as %s, in schema %s.", count(r.Rows, "row"), from, t.Slug, t.Schema)
-		if r.Aside != "" {
+		if r.Retained != "" {
 			c.linef("What was there is kept in schema %s: %s takes it back, %s drops it.",
-				r.Aside, c.hint("restore", "revert", t.Slug), c.hint("restore", "confirm", t.Slug))
+				r.Retained, c.hint("restore", "revert", t.Slug), c.hint("restore", "confirm", t.Slug))
 		}
 		c.warnings(r.Warnings)
 	}))

@@ -36,13 +36,15 @@ func report(root, ran *cobra.Command, err error) {
 	if err == nil || errors.As(err, &coded) && coded.err == nil {
 		return
 	}
-	text := sentence(err)
+	texts := sentences(err)
 	if ExitCode(err) == CodeInterrupted {
-		text = "interrupted"
+		texts = []string{"interrupted"}
 	}
 	var usage *usageError
 	if errors.As(err, &usage) {
-		text += fmt.Sprintf("; see '%s --help'", ran.CommandPath())
+		texts[len(texts)-1] += fmt.Sprintf("; see '%s --help'", ran.CommandPath())
 	}
-	fmt.Fprintf(root.ErrOrStderr(), "%s: %s\n", root.Name(), text)
+	for _, text := range texts {
+		fmt.Fprintf(root.ErrOrStderr(), "%s: %s\n", root.Name(), text)
+	}
 }

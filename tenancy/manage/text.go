@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -53,6 +54,23 @@ func sentence(err error) string {
 		}
 	}
 	return clean(redact(strings.Join(lines, "; ")))
+}
+
+// sentences returns one line for each error that err joins, or the one line of err.
+func sentences(err error) []string {
+	//nolint:errorlint // only the outermost error: a wrapped one has text around it
+	if coded, ok := err.(*codeError); ok && coded.err != nil {
+		return sentences(coded.err)
+	}
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // only the outermost error
+	if !ok || err.Error() != errors.Join(joined.Unwrap()...).Error() {
+		return []string{sentence(err)}
+	}
+	var lines []string
+	for _, e := range joined.Unwrap() {
+		lines = append(lines, sentences(e)...)
+	}
+	return lines
 }
 
 // helpWidth is that of help, in columns.

@@ -2,9 +2,12 @@ package manage
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode"
+
+	"github.com/stretchr/testify/assert"
 )
 
 func TestWhatIsShownCannotMoveTheCursor(t *testing.T) {
@@ -71,4 +74,13 @@ func TestAnErrorOfSeveralLinesIsOneSentence(t *testing.T) {
 	if got, want := sentence(err), "the first; the second"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+}
+
+func TestJoinedErrorsAreALineEach(t *testing.T) {
+	t.Parallel()
+	first, second := errors.New("the first"), errors.New("the second\nof two")
+	joined := &codeError{CodeIncomplete, errors.Join(errors.Join(first), second)}
+	assert.Equal(t, []string{"the first", "the second; of two"}, sentences(joined))
+	around := fmt.Errorf("around: %w", joined)
+	assert.Equal(t, []string{"around: the first; the second; of two"}, sentences(around))
 }

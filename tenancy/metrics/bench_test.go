@@ -18,6 +18,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/metrics"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // busy returns metrics that know what n tenants did, all of it different, and their names.
@@ -151,9 +152,9 @@ func BenchmarkScrape(b *testing.B) {
 // What a refusal costs to be told from another.
 func BenchmarkReason(b *testing.B) {
 	m := newMetrics(b, metrics.Config{})
-	routes := m.Routes(tenancy.Routes{Refuse: func(http.ResponseWriter, *http.Request, tenancy.Refusal) {}})
+	routes := m.Routes(tenanthttp.Routes{Refuse: func(http.ResponseWriter, *http.Request, tenanthttp.Refusal) {}})
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	refusal := tenancy.Refusal{Err: errors.Join(tenancy.ErrUnknownHost), Problem: tenancy.Problem{Status: http.StatusNotFound}}
+	refusal := tenanthttp.Refusal{Err: errors.Join(tenancy.ErrUnknownHost), Problem: tenanthttp.Problem{Status: http.StatusNotFound}}
 	b.ReportAllocs()
 	for b.Loop() {
 		routes.Refuse(discard{}, r, refusal)

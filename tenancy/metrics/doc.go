@@ -4,7 +4,7 @@
 //	m, err := metrics.New(metrics.Config{})
 //	db, err := schemactx.New(pool, schemactx.Config{Hooks: m.Hooks(schemactx.Hooks{})})
 //	tenants, err := tenancy.New(owner, tenancy.Config{Hooks: m.Lifecycle(tenancy.Hooks{}), ...})
-//	site := tenancy.Handler(hosts, m.Routes(tenancy.Routes{...}))
+//	site := tenanthttp.Handler(hosts, m.Routes(tenanthttp.Routes{...}))
 //
 //	err = m.Watch(metrics.Sources{DBs: []metrics.DB{db}, Tenants: tenants, ...})
 //	go m.Run(ctx) // asks the database in the background

@@ -7,8 +7,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/metrics"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // Requests are counted for their tenants, and those that reach nobody by the reason.
@@ -20,7 +20,7 @@ func ExampleMetrics_Routes() {
 	}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(m)
-	site := tenancy.Handler(sites, m.Routes(tenancy.Routes{Tenant: http.NotFoundHandler()}))
+	site := tenanthttp.Handler(sites, m.Routes(tenanthttp.Routes{Tenant: http.NotFoundHandler()}))
 
 	for _, url := range []string{"http://a.example.com/", "http://unknown.example.com/"} {
 		site.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, url, nil))

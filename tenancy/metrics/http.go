@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // Routes returns routes whose requests are counted, with their status and duration, for the tenant they are for, and
 // whose refusals are counted by reason. Refuse stays as it is, or the default. A refusal with 503
 // because the tenant is in maintenance or not ready yet has the class "maintenance": it is no
 // failure of the server.
-func (m *Metrics) Routes(r tenancy.Routes) tenancy.Routes {
+func (m *Metrics) Routes(r tenanthttp.Routes) tenanthttp.Routes {
 	if r.Public != nil {
 		r.Public = m.Handler(r.Public)
 	}
@@ -22,9 +23,9 @@ func (m *Metrics) Routes(r tenancy.Routes) tenancy.Routes {
 	}
 	answer := r.Refuse
 	if answer == nil {
-		answer = func(w http.ResponseWriter, _ *http.Request, refusal tenancy.Refusal) { refusal.Problem.Respond(w) }
+		answer = func(w http.ResponseWriter, _ *http.Request, refusal tenanthttp.Refusal) { refusal.Problem.Respond(w) }
 	}
-	r.Refuse = func(w http.ResponseWriter, r *http.Request, refusal tenancy.Refusal) {
+	r.Refuse = func(w http.ResponseWriter, r *http.Request, refusal tenanthttp.Refusal) {
 		m.refusals.WithLabelValues(reasonOf(refusal)).Inc()
 		_, inside := tenancy.FromContext(r.Context())
 		if inside || tenancy.IsPublic(r.Context()) {
@@ -49,7 +50,7 @@ func (m *Metrics) Routes(r tenancy.Routes) tenancy.Routes {
 }
 
 // Handler counts the requests to next, for the tenant in their context. It is for programs that bring tenant and context
-// together in another way than by [tenancy.Handler]; see [Metrics.Routes].
+// together in another way than by [tenanthttp.Handler]; see [Metrics.Routes].
 func (m *Metrics) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m.serve(m.ledger.of(schemaOf(r.Context())).account, next, w, r)
@@ -92,7 +93,7 @@ func classOf(status int) int {
 }
 
 // isPlanned reports whether a tenant is refused because it is in maintenance or not ready yet.
-func isPlanned(refusal tenancy.Refusal) bool {
+func isPlanned(refusal tenanthttp.Refusal) bool {
 	r := reasonOf(refusal)
 	return r == reasonMaintenance || r == reasonNotReady
 }

@@ -16,14 +16,15 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/metrics"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // hosts are a resolver of three tenants, whose schemas it makes up.
-type hosts map[string]tenancy.Target
+type hosts map[string]tenanthttp.Target
 
-func (h hosts) Resolve(_ context.Context, host string) (tenancy.Target, error) {
+func (h hosts) Resolve(_ context.Context, host string) (tenanthttp.Target, error) {
 	if _, err := tenancy.NormalizeHost(host); err != nil {
-		return tenancy.Target{}, err
+		return tenanthttp.Target{}, err
 	}
 	switch t, ok := h[host]; {
 	case host == "broken.example.com":
@@ -35,12 +36,12 @@ func (h hosts) Resolve(_ context.Context, host string) (tenancy.Target, error) {
 	}
 }
 
-func site(schema string, status tenancy.Status) tenancy.Target {
-	return tenancy.TenantTarget(&tenancy.Tenant{Schema: schema, Slug: strings.ReplaceAll(schema, "_", "-"), Status: status})
+func site(schema string, status tenancy.Status) tenanthttp.Target {
+	return tenanthttp.TenantTarget(&tenancy.Tenant{Schema: schema, Slug: strings.ReplaceAll(schema, "_", "-"), Status: status})
 }
 
 var sites = hosts{
-	"example.com":       tenancy.PublicTarget(),
+	"example.com":       tenanthttp.PublicTarget(),
 	"a.example.com":     site("tenant_a", tenancy.Active),
 	"b.example.com":     site("tenant_b", tenancy.Suspended),
 	"c.example.com":     site("tenant_c", tenancy.Maintenance),
@@ -80,12 +81,12 @@ func TestRequestsOfTenantsAndRefusals(t *testing.T) {
 	mux.HandleFunc("/bad", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
 	mux.HandleFunc("/panic", func(http.ResponseWriter, *http.Request) { panic("lost") })
 	mux.HandleFunc("/session", func(w http.ResponseWriter, r *http.Request) {
-		tenancy.Refuse(w, r, tenancy.Refusal{Err: tenancy.ErrNoSession})
+		tenanthttp.Refuse(w, r, tenanthttp.Refusal{Err: tenanthttp.ErrNoSession})
 	})
 	mux.HandleFunc("/inside", func(w http.ResponseWriter, r *http.Request) { // a middleware that wraps the response
-		tenancy.Refuse(wrapped{w}, r, tenancy.Refusal{Err: &tenancy.InactiveError{Status: tenancy.Maintenance}})
+		tenanthttp.Refuse(wrapped{w}, r, tenanthttp.Refusal{Err: &tenancy.InactiveError{Status: tenancy.Maintenance}})
 	})
-	h := tenancy.Handler(sites, m.Routes(tenancy.Routes{Public: mux, Tenant: mux}))
+	h := tenanthttp.Handler(sites, m.Routes(tenanthttp.Routes{Public: mux, Tenant: mux}))
 
 	for _, path := range []string{"/ok", "/ok", "/empty", "/moved", "/bad", "/none", "/session", "/inside"} {
 		get(h, "a.example.com", path)
@@ -133,7 +134,7 @@ func TestNamesThatBreakALabelAreAmongTheOthers(t *testing.T) {
 	t.Parallel()
 	m := newMetrics(t, metrics.Config{})
 	reg := register(t, m)
-	h := tenancy.Handler(sites, m.Routes(tenancy.Routes{Tenant: http.NotFoundHandler()}))
+	h := tenanthttp.Handler(sites, m.Routes(tenanthttp.Routes{Tenant: http.NotFoundHandler()}))
 	get(h, "weird.example.com", "/")
 	get(h, "other.example.com", "/")
 	for _, name := range []string{"we\"ird\n\xff\\", "we\"ird\n\xfe\\", "other", "none", "a{b=\"c\"}"} {

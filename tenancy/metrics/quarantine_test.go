@@ -11,9 +11,9 @@ import (
 
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
-	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/metrics"
 	"github.com/oryne/pgtenant/tenancy/quarantine"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 func TestWhoIsInQuarantineIsShown(t *testing.T) {
@@ -37,10 +37,10 @@ func TestWhoIsInQuarantineIsShown(t *testing.T) {
 	}))
 	check(t, f.m.Refresh(t.Context()))
 	served := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
-	site := tenancy.Handler(tenancy.ResolverFunc(func(ctx context.Context, host string) (tenancy.Target, error) {
+	site := tenanthttp.Handler(tenanthttp.ResolverFunc(func(ctx context.Context, host string) (tenanthttp.Target, error) {
 		tenant, err := f.tenants.BySlug(ctx, host[:4])
-		return tenancy.TenantTarget(&tenant), err
-	}), f.m.Routes(tenancy.Routes{Tenant: served, Admit: q.Admit}))
+		return tenanthttp.TenantTarget(&tenant), err
+	}), f.m.Routes(tenanthttp.Routes{Tenant: served, Admit: q.Admit}))
 	for _, slug := range []string{"acme", "bolt", "bolt"} {
 		site.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "http://"+slug+".example.com/", nil))
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
+	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
 // The values of the label reason: why a request was not served.
@@ -29,7 +31,7 @@ var reasons = []string{
 	reasonNoSite, reasonNoSession, reasonBadSession, reasonForeignTenant, reasonUnavailable, reasonOther,
 }
 
-func reasonOf(refusal tenancy.Refusal) string {
+func reasonOf(refusal tenanthttp.Refusal) string {
 	var inactive *tenancy.InactiveError
 	if errors.As(refusal.Err, &inactive) {
 		return statusReason(inactive.Status)
@@ -45,11 +47,11 @@ func reasonOf(refusal tenancy.Refusal) string {
 		{tenancy.ErrUnknownHost, reasonUnknownHost},
 		{tenancy.ErrInvalidHost, reasonInvalidHost},
 		{tenancy.ErrDisagree, reasonAmbiguous},
-		{tenancy.ErrNoSite, reasonNoSite},
-		{tenancy.ErrNoSession, reasonNoSession},
-		{tenancy.ErrForeignTenant, reasonForeignTenant},
-		{tenancy.ErrBadToken, reasonBadSession},
-		{tenancy.ErrTokenExpired, reasonBadSession},
+		{tenanthttp.ErrNoSite, reasonNoSite},
+		{tenanthttp.ErrNoSession, reasonNoSession},
+		{tenanttoken.ErrForeignTenant, reasonForeignTenant},
+		{tenanttoken.ErrBadToken, reasonBadSession},
+		{tenanttoken.ErrTokenExpired, reasonBadSession},
 	} {
 		if errors.Is(refusal.Err, r.err) {
 			return r.reason

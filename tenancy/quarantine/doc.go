@@ -7,18 +7,18 @@
 //	}
 //	q, err := quarantine.New(ctx, quarantine.Config{Runner: runner, Schemas: tenants.Schemas, Results: report.Results})
 //	go q.Run(ctx)
-//	site := tenancy.Handler(hosts, tenancy.Routes{Admit: q.Admit, ...})
+//	site := tenanthttp.Handler(hosts, tenanthttp.Routes{Admit: q.Admit, ...})
 //
 // # Who is in quarantine
 //
 // A tenant whose schema is behind the program ([Behind]), whose migration failed ([Failed], see [Quarantine.Migrated]), which
 // a newer program has migrated ([Newer]), or which cannot be migrated as it is. Their requests get 503 with the problem type
-// [tenancy.ProblemQuarantined]; all others are served. A schema that is newer is served if the newer program says that this
+// [tenanthttp.ProblemQuarantined]; all others are served. A schema that is newer is served if the newer program says that this
 // one can work with it, see [migrate.Source.CompatibleFrom]. Declare it where old and new programs run side by side, as in
 // a rolling deployment: without it the old ones stop serving each tenant that the new one has migrated. A schema whose
 // files were edited is served if nothing is pending in it.
 //
-// The same Admit is for the jobs of a [tenancy.Carrier] and for [tenancy.ForEachOptions]; without it they are worked on as
+// The same Admit is for the jobs of a [tenanttoken.Propagator] and for [tenancy.ForEachOptions]; without it they are worked on as
 // before. A tenant that is made or taken from stock is at the program's version, and is never in quarantine.
 //
 // # In and out

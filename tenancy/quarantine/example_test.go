@@ -12,6 +12,7 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/quarantine"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // A program that migrates at its start serves the tenants that could be migrated, and the others as soon as they are.
@@ -52,12 +53,12 @@ func Example() {
 	}
 	// go q.Run(ctx)
 
-	hosts := tenancy.ResolverFunc(func(_ context.Context, host string) (tenancy.Target, error) {
+	hosts := tenanthttp.ResolverFunc(func(_ context.Context, host string) (tenanthttp.Target, error) {
 		slug, _, _ := strings.Cut(host, ".")
-		return tenancy.TenantTarget(&tenancy.Tenant{Slug: slug, Schema: slug, Status: tenancy.Active}), nil
+		return tenanthttp.TenantTarget(&tenancy.Tenant{Slug: slug, Schema: slug, Status: tenancy.Active}), nil
 	})
 	app := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })
-	site := tenancy.Handler(hosts, tenancy.Routes{Tenant: app, Admit: q.Admit})
+	site := tenanthttp.Handler(hosts, tenanthttp.Routes{Tenant: app, Admit: q.Admit})
 	ask := func(host string) {
 		w := httptest.NewRecorder()
 		site.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://"+host+"/", nil))

@@ -22,6 +22,7 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/quarantine"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // fixture is a database with some schemas, each of a tenant of its name.
@@ -134,10 +135,10 @@ func tenant(schema string) *tenancy.Tenant {
 
 // site serves the tenant whose schema the host names.
 func site(q *quarantine.Quarantine) http.Handler {
-	hosts := tenancy.ResolverFunc(func(_ context.Context, host string) (tenancy.Target, error) {
-		return tenancy.TenantTarget(tenant(strings.TrimSuffix(host, ".example.com"))), nil
+	hosts := tenanthttp.ResolverFunc(func(_ context.Context, host string) (tenanthttp.Target, error) {
+		return tenanthttp.TenantTarget(tenant(strings.TrimSuffix(host, ".example.com"))), nil
 	})
-	return tenancy.Handler(hosts, tenancy.Routes{
+	return tenanthttp.Handler(hosts, tenanthttp.Routes{
 		Tenant: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), Admit: q.Admit,
 	})
 }
@@ -154,9 +155,9 @@ func expectKeptOut(t *testing.T, q *quarantine.Quarantine, schema, reason string
 	w := request(q, schema)
 	assert.Equal(t, http.StatusServiceUnavailable, w.Code, schema)
 	assert.Equal(t, "application/problem+json", w.Header().Get("Content-Type"), schema)
-	var p tenancy.Problem
+	var p tenanthttp.Problem
 	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &p))
-	assert.Equal(t, tenancy.ProblemQuarantined, p.Type, schema)
+	assert.Equal(t, tenanthttp.ProblemQuarantined, p.Type, schema)
 	retry := w.Header().Get("Retry-After")
 	assert.Equal(t, reason == quarantine.Behind || reason == quarantine.Unknown, retry != "", "%s: Retry-After is %q", schema, retry)
 	var refused *tenancy.QuarantineError

@@ -61,7 +61,7 @@ func New(ctx context.Context, cfg Config) (*Quarantine, error) {
 }
 
 // Admit returns nil if the program can work with the tenant's schema, else a [tenancy.QuarantineError]. It is for
-// [tenancy.Routes], [tenancy.CarrierConfig] and [tenancy.ForEachOptions]. It costs a look into memory, and a query for a
+// [tenanthttp.Routes], [tenanttoken.PropagatorConfig] and [tenancy.ForEachOptions]. It costs a look into memory, and a query for a
 // schema that is met for the first time, for which it waits until ctx ends or [Config].FirstTimeout has passed.
 func (q *Quarantine) Admit(ctx context.Context, t *tenancy.Tenant) error {
 	v, ok := (*q.known.Load())[t.Schema]

@@ -18,11 +18,11 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
-	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// What a flood of one tenant does to another, through net/http on loopback, tenancy.Handler, the middleware and PostgreSQL:
+// What a flood of one tenant does to another, through net/http on loopback, tenanthttp.Handler, the middleware and PostgreSQL:
 //
 //	go test -run '^$' -bench Flood -benchtime 10x ./tenancy/ratelimit
 //
@@ -82,7 +82,7 @@ func serverOf(b *testing.B, p *platform, limits ratelimit.Limits, conns schemact
 	}})
 	limit, err := ratelimit.Middleware(ratelimit.MiddlewareConfig{Limiter: newLimiter(b, ratelimit.Config{Limits: limits})})
 	check(b, err)
-	s := httptest.NewServer(tenancy.Handler(p.hosts, tenancy.Routes{Tenant: limit(report(db))}))
+	s := httptest.NewServer(tenanthttp.Handler(p.hosts, tenanthttp.Routes{Tenant: limit(report(db))}))
 	b.Cleanup(s.Close)
 	return s.Listener.Addr().String()
 }

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // CallerFunc says who has sent a request, or "" where it cannot tell. What it looks at has to be proven, by a session or an
@@ -26,7 +26,7 @@ func By(kind string, caller CallerFunc) CallerFunc {
 // ByIP returns callers by their address, as p knows it: all requests behind a trusted proxy are not one caller's. An IPv6
 // address counts as its /64, the least that a customer of a provider gets, an IPv4 address for itself. Requests without an
 // address are one caller's.
-func ByIP(p *tenancy.Proxies) CallerFunc {
+func ByIP(p *tenanthttp.Proxies) CallerFunc {
 	return func(r *http.Request) string {
 		addr := p.ClientIP(r)
 		if addr.Is6() {

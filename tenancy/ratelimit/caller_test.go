@@ -6,17 +6,17 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 func TestCallersByAddress(t *testing.T) {
 	t.Parallel()
-	proxies, err := tenancy.NewProxies(tenancy.ProxyConfig{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})
+	proxies, err := tenanthttp.NewProxies(tenanthttp.ProxyConfig{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})
 	check(t, err)
 	for _, c := range []struct {
 		name, remote, forwarded, want string
-		proxies                       *tenancy.Proxies
+		proxies                       *tenanthttp.Proxies
 	}{
 		{"IPv4", "203.0.113.9:4711", "", "ip:203.0.113.9", nil},
 		{"IPv6 counts as its /64", "[2001:db8:1:2:3:4:5:6]:4711", "", "ip:2001:db8:1:2::", nil},

@@ -7,7 +7,7 @@
 //	limiter, err := ratelimit.New(ratelimit.Config{Limits: plans})
 //	limit, err := ratelimit.Middleware(ratelimit.MiddlewareConfig{Limiter: limiter, Caller: ratelimit.ByIP(proxies)})
 //
-//	tenancy.Handler(hosts, tenancy.Routes{Tenant: limit(app)})
+//	tenanthttp.Handler(hosts, tenanthttp.Routes{Tenant: limit(app)})
 //
 // # Limits
 //
@@ -20,7 +20,7 @@
 //
 // [Limiter.Decide] is for everything that is not HTTP; [Middleware] is for what is. A [CallerFunc] tells callers apart by user,
 // API key or address (IPv6 by its /64). A request may cost more than one. What is refused is answered with 429 by
-// [tenancy.Refuse], with Retry-After, and all answers carry the fields RateLimit and RateLimit-Policy of
+// [tenanthttp.Refuse], with Retry-After, and all answers carry the fields RateLimit and RateLimit-Policy of
 // draft-ietf-httpapi-ratelimit-headers-10 (structured fields, September 2025). Frameworks on net/http stand below it.
 //
 // # Buckets

@@ -6,6 +6,7 @@ import (
 
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // Callers are told apart by their API key, if it is one, and else by their address behind the platform's proxy: one who
@@ -13,7 +14,7 @@ import (
 func ExampleCallerFunc() {
 	p, done := newSchools()
 	defer done()
-	proxies, err := tenancy.NewProxies(tenancy.ProxyConfig{Trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}})
+	proxies, err := tenanthttp.NewProxies(tenanthttp.ProxyConfig{Trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}})
 	orPanic(err)
 	names := map[string]string{"k-7f3a": "the timetable app"} // a program looks them up where it keeps them
 	limiter, err := ratelimit.New(ratelimit.Config{

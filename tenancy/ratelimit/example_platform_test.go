@@ -9,8 +9,8 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
-	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // newSchools is what the examples begin with: a database of their own with schoola on plan "free" and schoolb on plan
@@ -42,7 +42,7 @@ func (p *platform) Students() http.Handler {
 func (p *platform) handler(cfg ratelimit.MiddlewareConfig, app http.Handler) http.Handler {
 	limit, err := ratelimit.Middleware(cfg)
 	orPanic(err)
-	return tenancy.Handler(p.hosts, tenancy.Routes{Tenant: limit(app)})
+	return tenanthttp.Handler(p.hosts, tenanthttp.Routes{Tenant: limit(app)})
 }
 
 // ask prints what h answers to a GET, with headers in pairs.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // A program refuses in its own way, and leaves all other refusals as they are.
@@ -19,9 +20,9 @@ func ExampleLimitedError() {
 	orPanic(err)
 	limit, err := ratelimit.Middleware(ratelimit.MiddlewareConfig{Limiter: limiter})
 	orPanic(err)
-	h := tenancy.Handler(p.hosts, tenancy.Routes{
+	h := tenanthttp.Handler(p.hosts, tenanthttp.Routes{
 		Tenant: limit(p.Students()),
-		Refuse: func(w http.ResponseWriter, _ *http.Request, refusal tenancy.Refusal) {
+		Refuse: func(w http.ResponseWriter, _ *http.Request, refusal tenanthttp.Refusal) {
 			var limited *ratelimit.LimitedError
 			if !errors.As(refusal.Err, &limited) {
 				refusal.Problem.Respond(w)

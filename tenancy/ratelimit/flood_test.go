@@ -11,8 +11,8 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
-	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // A tenant floods, and its own requests are stuck in the database: a lock on its table is held. The quiet tenant is served
@@ -34,7 +34,7 @@ func TestAFloodOfOneTenantDoesNotReachAnother(t *testing.T) {
 			check(t, err)
 			var inside atomic.Int64
 			app := report(db)
-			h := tenancy.Handler(p.hosts, tenancy.Routes{Tenant: limit(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h := tenanthttp.Handler(p.hosts, tenanthttp.Routes{Tenant: limit(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				inside.Add(1)
 				app.ServeHTTP(w, r)
 			}))})

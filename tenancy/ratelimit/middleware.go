@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // MiddlewareConfig says how requests are limited.
@@ -26,16 +27,16 @@ type MiddlewareConfig struct {
 	Logger *slog.Logger
 }
 
-// Middleware returns what limits the requests of a handler. It stands below [tenancy.Handler], in front of all that costs
+// Middleware returns what limits the requests of a handler. It stands below [tenanthttp.Handler], in front of all that costs
 // something:
 //
-//	tenancy.Handler(hosts, tenancy.Routes{Tenant: limit(app)})
+//	tenanthttp.Handler(hosts, tenanthttp.Routes{Tenant: limit(app)})
 //
 // so that a refused request has cost the look at its host and the decision. Requests of tenants have the policy of
 // their tenant, those of the public site [Config].Public; one that belongs to neither is refused with 404.
 //
 // What is beyond a limit is refused with 429, a [LimitedError] and Retry-After, unless it is never allowed; what cannot be
-// decided with 503 and an [UndecidedError]. Both go through [tenancy.Refuse], and so to [tenancy.Routes].Refuse. All
+// decided with 503 and an [UndecidedError]. Both go through [tenanthttp.Refuse], and so to [tenanthttp.Routes].Refuse. All
 // responses that were decided on have RateLimit and RateLimit-Policy of draft-ietf-httpapi-ratelimit-headers-10, with a
 // policy named "tenant" and, where there is a caller, one named "caller"; without pk, as a caller may be a secret.
 //
@@ -60,7 +61,7 @@ const undecidedRetryAfter = time.Second
 func (m *middleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t, ok := tenancy.FromContext(r.Context())
 	if !ok && !tenancy.IsPublic(r.Context()) {
-		tenancy.Refuse(w, r, tenancy.Refusal{Err: tenancy.ErrNoSite})
+		tenanthttp.Refuse(w, r, tenanthttp.Refusal{Err: tenanthttp.ErrNoSite})
 		return
 	}
 	q := Query{Tenant: t}
@@ -82,15 +83,15 @@ func (m *middleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		m.next.ServeHTTP(w, r)
 		return
 	}
-	tenancy.Refuse(w, r, refusal(t, &d))
+	tenanthttp.Refuse(w, r, refusal(t, &d))
 }
 
 // refusal is the answer to a request that is not allowed.
-func refusal(t *tenancy.Tenant, d *Decision) tenancy.Refusal {
+func refusal(t *tenancy.Tenant, d *Decision) tenanthttp.Refusal {
 	if d.Verdict != Limited {
-		return tenancy.Refusal{
+		return tenanthttp.Refusal{
 			Err: &UndecidedError{Tenant: slug(t), Err: d.Err},
-			Problem: tenancy.Problem{
+			Problem: tenanthttp.Problem{
 				Status: http.StatusServiceUnavailable, Title: "Requests cannot be counted", Detail: "Try again soon.",
 				RetryAfter: undecidedRetryAfter,
 			},
@@ -100,9 +101,9 @@ func refusal(t *tenancy.Tenant, d *Decision) tenancy.Refusal {
 	if d.By == CallerScope {
 		detail = "You have sent too many requests."
 	}
-	return tenancy.Refusal{
+	return tenanthttp.Refusal{
 		Err: &LimitedError{Tenant: slug(t), By: d.By, Limit: d.limit(), RetryAfter: d.RetryAfter},
-		Problem: tenancy.Problem{
+		Problem: tenanthttp.Problem{
 			Status: http.StatusTooManyRequests, Title: "Too many requests", Detail: detail, RetryAfter: d.RetryAfter,
 		},
 	}

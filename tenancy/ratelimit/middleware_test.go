@@ -13,23 +13,24 @@ import (
 
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // site is a platform of two tenants on a.example.com and b.example.com and a public site, all behind the middleware.
-func site(t testing.TB, cfg ratelimit.MiddlewareConfig, routes tenancy.Routes) http.Handler {
+func site(t testing.TB, cfg ratelimit.MiddlewareConfig, routes tenanthttp.Routes) http.Handler {
 	t.Helper()
 	limit, err := ratelimit.Middleware(cfg)
 	check(t, err)
 	app := limit(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
 	routes.Public, routes.Tenant = app, app
-	hosts := map[string]tenancy.Target{
-		"example.com": tenancy.PublicTarget(), "a.example.com": tenancy.TenantTarget(tenant(1)), "b.example.com": tenancy.TenantTarget(tenant(2)),
+	hosts := map[string]tenanthttp.Target{
+		"example.com": tenanthttp.PublicTarget(), "a.example.com": tenanthttp.TenantTarget(tenant(1)), "b.example.com": tenanthttp.TenantTarget(tenant(2)),
 	}
-	return tenancy.Handler(tenancy.ResolverFunc(func(_ context.Context, host string) (tenancy.Target, error) {
+	return tenanthttp.Handler(tenanthttp.ResolverFunc(func(_ context.Context, host string) (tenanthttp.Target, error) {
 		if target, ok := hosts[host]; ok {
 			return target, nil
 		}
-		return tenancy.Target{}, tenancy.ErrUnknownHost
+		return tenanthttp.Target{}, tenancy.ErrUnknownHost
 	}), routes)
 }
 
@@ -55,7 +56,7 @@ func TestARequestBeyondTheLimitIsRefusedWith429(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := limiter(t, ratelimit.Policy{Tenant: ratelimit.PerSecond(2).WithBurst(7), Caller: ratelimit.PerMinute(2)})
 		user := ratelimit.By("user", func(r *http.Request) string { return r.Header.Get("Test-User") })
-		h := site(t, ratelimit.MiddlewareConfig{Limiter: l, Caller: user}, tenancy.Routes{})
+		h := site(t, ratelimit.MiddlewareConfig{Limiter: l, Caller: user}, tenanthttp.Routes{})
 		const url = "http://a.example.com/"
 
 		w := get(h, url, "Test-User", "ann")
@@ -94,12 +95,12 @@ func TestNothingAndUnlimitedInTheHeaders(t *testing.T) {
 	t.Parallel()
 	everybody := func(*http.Request) string { return "everybody" }
 	l := limiter(t, ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.Unlimited()})
-	w := get(site(t, ratelimit.MiddlewareConfig{Limiter: l, Caller: everybody}, tenancy.Routes{}), "http://a.example.com/")
+	w := get(site(t, ratelimit.MiddlewareConfig{Limiter: l, Caller: everybody}, tenanthttp.Routes{}), "http://a.example.com/")
 	expect(t, "status", w.Code, http.StatusNoContent)
 	expectHeaders(t, w, map[string]string{"RateLimit-Policy": "", "RateLimit": "", "Retry-After": ""})
 
 	l = limiter(t, ratelimit.Policy{Tenant: ratelimit.Nothing(), Caller: ratelimit.Unlimited()})
-	w = get(site(t, ratelimit.MiddlewareConfig{Limiter: l, Caller: everybody}, tenancy.Routes{}), "http://a.example.com/")
+	w = get(site(t, ratelimit.MiddlewareConfig{Limiter: l, Caller: everybody}, tenanthttp.Routes{}), "http://a.example.com/")
 	expect(t, "status", w.Code, http.StatusTooManyRequests)
 	expectHeaders(t, w, map[string]string{"RateLimit-Policy": `"tenant";q=0`, "RateLimit": `"tenant";r=0`, "Retry-After": ""})
 }
@@ -107,7 +108,7 @@ func TestNothingAndUnlimitedInTheHeaders(t *testing.T) {
 func TestTheProgramMayRefuseInItsOwnWay(t *testing.T) {
 	t.Parallel()
 	var got *ratelimit.LimitedError
-	routes := tenancy.Routes{Refuse: func(w http.ResponseWriter, _ *http.Request, refusal tenancy.Refusal) {
+	routes := tenanthttp.Routes{Refuse: func(w http.ResponseWriter, _ *http.Request, refusal tenanthttp.Refusal) {
 		expectIs(t, refusal.Err, ratelimit.ErrLimited)
 		expect(t, "tenant", refusal.Tenant.Slug, "t1")
 		if !errors.As(refusal.Err, &got) {
@@ -130,7 +131,7 @@ func TestThePublicSiteHasALimitOfItsOwn(t *testing.T) {
 		Limits: always(ratelimit.Policy{Tenant: ratelimit.Nothing()}),
 		Public: ratelimit.Policy{Tenant: ratelimit.PerHour(2)},
 	})
-	h := site(t, ratelimit.MiddlewareConfig{Limiter: l}, tenancy.Routes{})
+	h := site(t, ratelimit.MiddlewareConfig{Limiter: l}, tenanthttp.Routes{})
 	expect(t, "first", get(h, "http://example.com/").Code, http.StatusNoContent)
 	expect(t, "second", get(h, "http://example.com/").Code, http.StatusNoContent)
 	expect(t, "third", get(h, "http://example.com/").Code, http.StatusTooManyRequests)
@@ -152,7 +153,7 @@ func TestRequestsHaveACost(t *testing.T) {
 	t.Parallel()
 	cost := map[string]int{"/export": 5, "/health": 0, "/page": 1, "/broken": -1}
 	l := limiter(t, ratelimit.Policy{Tenant: ratelimit.PerHour(7)})
-	h := site(t, ratelimit.MiddlewareConfig{Limiter: l, Cost: func(r *http.Request) int { return cost[r.URL.Path] }}, tenancy.Routes{})
+	h := site(t, ratelimit.MiddlewareConfig{Limiter: l, Cost: func(r *http.Request) int { return cost[r.URL.Path] }}, tenanthttp.Routes{})
 	for _, c := range []struct {
 		path string
 		want int
@@ -192,8 +193,8 @@ func TestWhatCannotBeDecidedIsNotServed(t *testing.T) {
 			}),
 		})
 		var got error
-		h := site(t, ratelimit.MiddlewareConfig{Limiter: l, Logger: slog.New(slog.NewTextHandler(&log, nil))}, tenancy.Routes{
-			Refuse: func(w http.ResponseWriter, _ *http.Request, refusal tenancy.Refusal) {
+		h := site(t, ratelimit.MiddlewareConfig{Limiter: l, Logger: slog.New(slog.NewTextHandler(&log, nil))}, tenanthttp.Routes{
+			Refuse: func(w http.ResponseWriter, _ *http.Request, refusal tenanthttp.Refusal) {
 				got = refusal.Err
 				refusal.Problem.Respond(w)
 			},
@@ -225,7 +226,7 @@ func TestADegradedStoreIsToldOf(t *testing.T) {
 			return ratelimit.Taken{Degraded: errStore}, nil
 		}),
 	})
-	h := site(t, ratelimit.MiddlewareConfig{Limiter: l, Logger: slog.New(slog.NewTextHandler(&log, nil))}, tenancy.Routes{})
+	h := site(t, ratelimit.MiddlewareConfig{Limiter: l, Logger: slog.New(slog.NewTextHandler(&log, nil))}, tenanthttp.Routes{})
 	expect(t, "status", get(h, "http://a.example.com/").Code, http.StatusNoContent)
 	expect(t, "stats", l.Stats(), ratelimit.Stats{Allowed: 1, Degraded: 1})
 	expect(t, "records", strings.Count(log.String(), "store is away"), 1)

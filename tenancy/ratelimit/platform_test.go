@@ -13,6 +13,7 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // platform is a database with the tenants schoola, of plan "free", and schoolb, of plan "gold", each with a table of
@@ -23,7 +24,7 @@ type platform struct {
 	tenants *tenancy.Manager
 	roles   schemactx.RoleNames
 	pools   []*pgxpool.Pool
-	hosts   tenancy.Resolver
+	hosts   tenanthttp.Resolver
 
 	flooding string // schoola's schema
 }
@@ -77,11 +78,11 @@ func (p *platform) refresh() {
 			p.flooding = t.Schema
 		}
 	}
-	p.hosts = tenancy.ResolverFunc(func(_ context.Context, host string) (tenancy.Target, error) {
+	p.hosts = tenanthttp.ResolverFunc(func(_ context.Context, host string) (tenanthttp.Target, error) {
 		if t, ok := byHost[host]; ok {
-			return tenancy.TenantTarget(t), nil
+			return tenanthttp.TenantTarget(t), nil
 		}
-		return tenancy.Target{}, tenancy.ErrUnknownHost
+		return tenanthttp.Target{}, tenancy.ErrUnknownHost
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // Environment is a database with tenants for tests. Its fields are set before the first tenant is
@@ -26,13 +27,13 @@ type Environment struct {
 	Owner *pgxpool.Pool
 
 	// Handler is the program under test, which [Tenant.Client] talks to: in most cases what
-	// [tenancy.Handler] returns. Default: nil; only Client needs it.
+	// [tenanthttp.Handler] returns. Default: nil; only Client needs it.
 	Handler http.Handler
 
 	// Resolver is that of Handler. A tenant is handed out when it is found there, as a resolver
 	// that keeps a copy of the registry hears of a new tenant a moment later. Default: nil,
 	// nothing is waited for.
-	Resolver tenancy.Resolver
+	Resolver tenanthttp.Resolver
 
 	// Domain is what the hosts of tenants end in. Default: "tenants.test", a name that is never
 	// in the DNS.

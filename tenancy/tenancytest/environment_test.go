@@ -15,6 +15,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/tenancytest"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // A schema with what makes it hard to put back: rows of the migrations, references to them and to themselves, triggers,
@@ -145,14 +146,14 @@ func TestTestsThatRunAtTheSameTimeHaveDifferentTenants(t *testing.T) {
 func TestClientTalksToTheTenantsHost(t *testing.T) {
 	t.Parallel()
 	env := open(t, tenancytest.Config{})
-	env.Resolver = tenancy.ResolverFunc(func(ctx context.Context, host string) (tenancy.Target, error) {
+	env.Resolver = tenanthttp.ResolverFunc(func(ctx context.Context, host string) (tenanthttp.Target, error) {
 		tenant, err := env.Manager.ByHost(ctx, host)
 		if errors.Is(err, tenancy.ErrNotFound) {
-			return tenancy.Target{}, tenancy.ErrUnknownHost
+			return tenanthttp.Target{}, tenancy.ErrUnknownHost
 		}
-		return tenancy.TenantTarget(&tenant), err
+		return tenanthttp.TenantTarget(&tenant), err
 	})
-	env.Handler = tenancy.Handler(env.Resolver, tenancy.Routes{Tenant: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	env.Handler = tenanthttp.Handler(env.Resolver, tenanthttp.Routes{Tenant: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		schema, _ := schemactx.FromContext(r.Context())
 		if c, err := r.Cookie("seen"); err == nil {
 			schema += " " + c.Value

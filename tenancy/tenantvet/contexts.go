@@ -69,7 +69,7 @@ func (c *contexts) scoped(call *ast.CallExpr) bool {
 	if fn == nil || fn.Pkg() == nil {
 		return false
 	}
-	if fn.Signature().Recv() == nil && (fn.Pkg().Path() == schemactx || fn.Pkg().Path() == tenancy) {
+	if fn.Signature().Recv() == nil && readsContext(fn.Pkg().Path()) {
 		return !isFunc(fn, schemactx, "FromContext") && !passesOn(fn)
 	}
 	if t := receiver(c.TypesInfo, call); isScoped(t) || isNamed(t, pgx, "Tx") {
@@ -88,13 +88,18 @@ func derives(fn *types.Func) bool {
 	if fn == nil || fn.Pkg() == nil || fn.Signature().Recv() != nil {
 		return false
 	}
-	switch fn.Pkg().Path() {
-	case "context", "os/signal":
+	switch path := fn.Pkg().Path(); {
+	case path == "context", path == "os/signal":
 		return true
-	case schemactx, tenancy:
+	case readsContext(path):
 		return passesOn(fn)
 	}
 	return false
+}
+
+// readsContext reports whether the functions of a package work for the tenant of the context that they are given.
+func readsContext(path string) bool {
+	return slices.Contains([]string{schemactx, tenancy, tenanthttp, tenanttoken}, path)
 }
 
 // passesOn reports whether fn makes a context of another one: whose call is scoped depends on where that goes.

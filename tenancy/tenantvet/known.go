@@ -7,12 +7,14 @@ import (
 
 // The packages that the analyzers know.
 const (
-	library   = "github.com/oryne/pgtenant"
-	schemactx = library + "/schemactx"
-	tenancy   = library + "/tenancy"
-	pgx       = "github.com/jackc/pgx/v5"
-	pgxpool   = pgx + "/pgxpool"
-	pgconn    = pgx + "/pgconn"
+	library     = "github.com/oryne/pgtenant"
+	schemactx   = library + "/schemactx"
+	tenancy     = library + "/tenancy"
+	tenanthttp  = tenancy + "/tenanthttp"
+	tenanttoken = tenancy + "/tenanttoken"
+	pgx         = "github.com/jackc/pgx/v5"
+	pgxpool     = pgx + "/pgxpool"
+	pgconn      = pgx + "/pgconn"
 )
 
 // isNamed reports whether t, or what it points to, is the type of that name.

@@ -9,7 +9,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/oryne/pgtenant/examples/frameworks/platform"
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 func main() { platform.Main(routes) }
@@ -17,11 +17,11 @@ func main() { platform.Main(routes) }
 // routes is one router for both sites.
 func routes(p *platform.Platform) http.Handler {
 	r := chi.NewRouter()
-	r.With(tenancy.RequirePublic).Get("/", func(w http.ResponseWriter, _ *http.Request) {
+	r.With(tenanthttp.RequirePublic).Get("/", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "Welcome to the platform.")
 	})
 	r.Route("/students", func(r chi.Router) {
-		r.Use(tenancy.RequireTenant)
+		r.Use(tenanthttp.RequireTenant)
 		r.Get("/{id}", student(p))
 	})
 	return r
@@ -31,7 +31,7 @@ func student(p *platform.Platform) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id, err := strconv.ParseInt(chi.URLParam(r, "id"), 10, 64)
 		if err != nil {
-			tenancy.Problem{Status: http.StatusBadRequest, Detail: "The ID is not a number."}.Respond(w)
+			tenanthttp.Problem{Status: http.StatusBadRequest, Detail: "The ID is not a number."}.Respond(w)
 			return
 		}
 		s, err := p.Student(r.Context(), id) // of the school whose host this is

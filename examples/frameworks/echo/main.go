@@ -7,7 +7,7 @@ import (
 	"github.com/labstack/echo/v5"
 
 	"github.com/oryne/pgtenant/examples/frameworks/platform"
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 func main() { platform.Main(routes) }
@@ -17,8 +17,8 @@ func routes(p *platform.Platform) http.Handler {
 	e := echo.New()
 	e.GET("/", func(c *echo.Context) error {
 		return c.String(http.StatusOK, "Welcome to the platform.\n")
-	}, echo.WrapMiddleware(tenancy.RequirePublic))
-	students := e.Group("/students", echo.WrapMiddleware(tenancy.RequireTenant))
+	}, echo.WrapMiddleware(tenanthttp.RequirePublic))
+	students := e.Group("/students", echo.WrapMiddleware(tenanthttp.RequireTenant))
 	students.GET("/:id", student(p))
 	return e
 }

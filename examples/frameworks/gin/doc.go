@@ -1,4 +1,4 @@
-// Gin serves two schools with github.com/gin-gonic/gin, in front of which [tenancy.Handler] stands:
+// Gin serves two schools with github.com/gin-gonic/gin, in front of which [tenanthttp.Handler] stands:
 //
 //	cd examples/frameworks && go run ./gin
 //

@@ -8,6 +8,7 @@ import (
 
 	"github.com/oryne/pgtenant/examples/frameworks/platform"
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 func main() { platform.Main(routes) }
@@ -23,7 +24,7 @@ func routes(p *platform.Platform) http.Handler {
 	return r
 }
 
-// requireTenant is [tenancy.RequireTenant] as gin writes middlewares.
+// requireTenant is [tenanthttp.RequireTenant] as gin writes middlewares.
 func requireTenant(c *gin.Context) {
 	if _, ok := tenancy.FromContext(c.Request.Context()); !ok {
 		refuse(c)
@@ -37,7 +38,7 @@ func requirePublic(c *gin.Context) {
 }
 
 func refuse(c *gin.Context) {
-	tenancy.Refuse(c.Writer, c.Request, tenancy.Refusal{Err: tenancy.ErrNoSite})
+	tenanthttp.Refuse(c.Writer, c.Request, tenanthttp.Refusal{Err: tenanthttp.ErrNoSite})
 	c.Abort()
 }
 
@@ -45,7 +46,7 @@ func student(p *platform.Platform) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		id, err := strconv.ParseInt(c.Param("id"), 10, 64)
 		if err != nil {
-			tenancy.Problem{Status: http.StatusBadRequest, Detail: "The ID is not a number."}.Respond(c.Writer)
+			tenanthttp.Problem{Status: http.StatusBadRequest, Detail: "The ID is not a number."}.Respond(c.Writer)
 			return
 		}
 		s, err := p.Student(c.Request.Context(), id) // of the school whose host this is

@@ -16,6 +16,7 @@ import (
 	"github.com/oryne/pgtenant/resolver"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // Platform is two schools: schoola.localhost and schoolb.localhost. The public site is localhost.
@@ -59,7 +60,7 @@ func (p *Platform) Close() {
 
 // Handler puts the tenants in front of router, whichever framework has made it, as both sites.
 func (p *Platform) Handler(router http.Handler) http.Handler {
-	return tenancy.Handler(p.hosts, tenancy.Routes{Public: router, Tenant: router})
+	return tenanthttp.Handler(p.hosts, tenanthttp.Routes{Public: router, Tenant: router})
 }
 
 // Student is a student of a school.
@@ -80,11 +81,11 @@ func (p *Platform) Student(ctx context.Context, id int64) (Student, error) {
 
 // Problem is the answer to r for an error of Student: 404, 503 with Retry-After while the database
 // is away, or else 500.
-func Problem(r *http.Request, err error) tenancy.Problem {
+func Problem(r *http.Request, err error) tenanthttp.Problem {
 	if errors.Is(err, pgx.ErrNoRows) {
-		return tenancy.Problem{Status: http.StatusNotFound, Detail: "There is no such student."}
+		return tenanthttp.Problem{Status: http.StatusNotFound, Detail: "There is no such student."}
 	}
-	problem, _ := tenancy.UnavailableProblem(r, err)
+	problem, _ := tenanthttp.UnavailableProblem(r, err)
 	return problem
 }
 

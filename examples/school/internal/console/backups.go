@@ -51,9 +51,9 @@ func (c *console) restore(w http.ResponseWriter, r *http.Request, slug string, f
 }
 
 // restoreText says what a restore did, to staff.
-func restoreText(r backup.Restored) string {
+func restoreText(r backup.RestoreResult) string {
 	said := fmt.Sprintf("Restored %d rows as %s, in schema %s.", r.Rows, r.Tenant.Slug, r.Tenant.Schema)
-	if r.Aside != "" {
+	if r.Retained != "" {
 		said += " What was there is kept beside it: confirm or revert below."
 	}
 	for i, w := range r.Warnings {
@@ -69,7 +69,7 @@ func restoreText(r backup.Restored) string {
 const maxWarnings = 3 // that a message names: it is in a cookie
 
 // restoreDetails is what the access log has of a restore.
-func restoreDetails(name string, r backup.Restored) map[string]any {
+func restoreDetails(name string, r backup.RestoreResult) map[string]any {
 	details := map[string]any{"backup": name, "rows": r.Rows}
 	if len(r.Warnings) > 0 {
 		details["warnings"] = r.Warnings

@@ -22,6 +22,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 	"github.com/oryne/pgtenant/tenancy/backup"
 	"github.com/oryne/pgtenant/tenancy/quarantine"
+	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
 // Config says what the console works with. All of it is required.
@@ -35,7 +36,7 @@ type Config struct {
 	Owner      *pgxpool.Pool // reads the access log
 	Metrics    prometheus.Gatherer
 	Staff      *staff.Staff
-	Signer     *tenancy.Signer
+	Signer     *tenanttoken.Signer
 	Port       string // that schools' addresses have
 	Logger     *slog.Logger
 }

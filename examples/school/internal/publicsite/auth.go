@@ -7,12 +7,12 @@ import (
 
 	"github.com/oryne/pgtenant/examples/school/internal/staff"
 	"github.com/oryne/pgtenant/examples/school/internal/web"
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // sessions returns the tokens of r: that of a program, in its header, or those of a browser.
 func sessions(r *http.Request) []string {
-	if tokens := tenancy.BearerToken()(r); len(tokens) > 0 {
+	if tokens := tenanthttp.BearerToken()(r); len(tokens) > 0 {
 		return tokens
 	}
 	return web.Cookies(r, staff.Cookie)
@@ -40,9 +40,9 @@ func (s *site) logIn(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.Is(err, staff.ErrRefused):
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		tenancy.Problem{Status: http.StatusUnauthorized, Detail: "The address, the password or the one-time code is wrong."}.Respond(w)
+		tenanthttp.Problem{Status: http.StatusUnauthorized, Detail: "The address, the password or the one-time code is wrong."}.Respond(w)
 	case errors.Is(err, staff.ErrThrottled):
-		tenancy.Problem{Status: http.StatusTooManyRequests, Detail: "There were too many attempts.", RetryAfter: time.Minute}.Respond(w)
+		tenanthttp.Problem{Status: http.StatusTooManyRequests, Detail: "There were too many attempts.", RetryAfter: time.Minute}.Respond(w)
 	case err != nil:
 		s.Broken(w, r, err)
 	default:
@@ -65,7 +65,7 @@ func (s *site) logOut(w http.ResponseWriter, r *http.Request) {
 
 func (s *site) me(w http.ResponseWriter, r *http.Request) {
 	refuse := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		tenancy.Refuse(w, r, tenancy.Refusal{Err: tenancy.ErrNoSession})
+		tenanthttp.Refuse(w, r, tenanthttp.Refusal{Err: tenanthttp.ErrNoSession})
 	})
 	s.Staff.Require(sessions, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, _ := staff.FromContext(r.Context())

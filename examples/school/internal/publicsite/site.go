@@ -12,6 +12,8 @@ import (
 	"github.com/oryne/pgtenant/examples/school/internal/web"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
+	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
 // Config says what the site works with. All of it is required.
@@ -19,7 +21,7 @@ type Config struct {
 	Registry *tenancy.Registry // as the public may read it
 	Schools  *schools.Maker
 	Staff    *staff.Staff
-	Signer   *tenancy.Signer
+	Signer   *tenanttoken.Signer
 	Open     func(t *tenancy.Tenant) bool // anybody may look at the school, and know that there is one
 	Port     string                       // that schools' addresses have
 	Logger   *slog.Logger
@@ -75,7 +77,7 @@ func (s *site) routes() http.Handler {
 		}
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		tenancy.Refuse(w, r, tenancy.Refusal{Err: tenancy.ErrNoSite, Problem: tenancy.Problem{
+		tenanthttp.Refuse(w, r, tenanthttp.Refusal{Err: tenanthttp.ErrNoSite, Problem: tenanthttp.Problem{
 			Status: http.StatusNotFound, Detail: "There is nothing at this address of the public site.",
 		}})
 	})
@@ -85,7 +87,7 @@ func (s *site) routes() http.Handler {
 func notAllowed(methods string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Allow", methods)
-		tenancy.Problem{Status: http.StatusMethodNotAllowed}.Respond(w)
+		tenanthttp.Problem{Status: http.StatusMethodNotAllowed}.Respond(w)
 	}
 }
 

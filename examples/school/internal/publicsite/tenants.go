@@ -14,6 +14,8 @@ import (
 	"github.com/oryne/pgtenant/examples/school/internal/web"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
+	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
 // tenantJSON is a school as the list has it. What others than staff see is the same: there is nothing of a school's in it.
@@ -40,7 +42,7 @@ func (s *site) listTenants(w http.ResponseWriter, r *http.Request) {
 	switch _, err = s.Staff.Session(r.Context(), sessions(r)); {
 	case err == nil:
 		page, err = s.Registry.List(r.Context(), tenancy.Filter{Search: q.Get("q"), After: after})
-	case errors.Is(err, staff.ErrRefused), errors.Is(err, tenancy.ErrForeignTenant):
+	case errors.Is(err, staff.ErrRefused), errors.Is(err, tenanttoken.ErrForeignTenant):
 		page.Tenants, page.Next, err = s.openSchools(r, after)
 	}
 	if wrong := schools.Wrong(err); wrong != nil {
@@ -87,8 +89,8 @@ func (s *site) createTenant(w http.ResponseWriter, r *http.Request) {
 }
 
 // refused names each field. An address of somebody is called as the form has it.
-func refused(wrong schools.WrongError) tenancy.Problem {
-	p := tenancy.Problem{Status: http.StatusUnprocessableEntity, Title: "Invalid input", Detail: wrong.Error()}
+func refused(wrong schools.WrongError) tenanthttp.Problem {
+	p := tenanthttp.Problem{Status: http.StatusUnprocessableEntity, Title: "Invalid input", Detail: wrong.Error()}
 	if rule, ok := wrong["slug"]; ok && rule == schools.Taken {
 		p.Status, p.Title = http.StatusConflict, "Conflict"
 	}
@@ -96,9 +98,9 @@ func refused(wrong schools.WrongError) tenancy.Problem {
 		if field == "admin" {
 			field = "email"
 		}
-		p.Fields = append(p.Fields, tenancy.ProblemField{Field: field, Detail: rule})
+		p.Fields = append(p.Fields, tenanthttp.ProblemField{Field: field, Detail: rule})
 	}
-	slices.SortFunc(p.Fields, func(a, b tenancy.ProblemField) int { return slices.Compare([]byte(a.Field), []byte(b.Field)) })
+	slices.SortFunc(p.Fields, func(a, b tenanthttp.ProblemField) int { return slices.Compare([]byte(a.Field), []byte(b.Field)) })
 	return p
 }
 
@@ -106,7 +108,7 @@ func refused(wrong schools.WrongError) tenancy.Problem {
 var (
 	signups    = ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.PerMinute(5).WithBurst(10)}
 	errTooMany = errors.New("too many schools at once")
-	tooMany    = tenancy.Problem{Status: http.StatusTooManyRequests, Detail: "There were many schools from your address. Wait a minute.", RetryAfter: time.Minute}
+	tooMany    = tenanthttp.Problem{Status: http.StatusTooManyRequests, Detail: "There were many schools from your address. Wait a minute.", RetryAfter: time.Minute}
 )
 
 // patience is more than it takes to make a school without a stock.

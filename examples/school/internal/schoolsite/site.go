@@ -12,13 +12,15 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
+	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
 // Config says what the site works with. All of it is required.
 type Config struct {
 	DB     *schemactx.DB
 	Module *erp.Module // knows who is logged in
-	Signer *tenancy.Signer
+	Signer *tenanttoken.Signer
 	Logger *slog.Logger
 }
 
@@ -62,7 +64,7 @@ func (s *site) routes() http.Handler {
 	mux.HandleFunc("GET /login", s.askLogin)
 	mux.HandleFunc("POST /login", s.logIn)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		tenancy.Refuse(w, r, tenancy.Refusal{Err: tenancy.ErrNoSite})
+		tenanthttp.Refuse(w, r, tenanthttp.Refusal{Err: tenanthttp.ErrNoSite})
 	})
 	return mux
 }

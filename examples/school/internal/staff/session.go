@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
 // Cookie is what a session is called in the browser.
@@ -39,7 +40,7 @@ func (s *Staff) begin(ctx context.Context, user tenancy.User) (string, error) {
 	return s.cfg.Signer.BindSession(ctx, id, SessionTTL)
 }
 
-// Session returns whose session one of the tokens is. The error is [ErrRefused], [tenancy.ErrForeignTenant] for a session of another site, or
+// Session returns whose session one of the tokens is. The error is [ErrRefused], [tenanttoken.ErrForeignTenant] for a session of another site, or
 // one of the database.
 func (s *Staff) Session(ctx context.Context, tokens []string) (tenancy.User, error) {
 	ids, refused := s.open(ctx, tokens)
@@ -58,8 +59,8 @@ func (s *Staff) open(ctx context.Context, tokens []string) (ids []string, refuse
 	for _, token := range tokens {
 		id, err := s.cfg.Signer.OpenSession(ctx, token)
 		switch {
-		case errors.Is(err, tenancy.ErrForeignTenant):
-			refused = tenancy.ErrForeignTenant
+		case errors.Is(err, tenanttoken.ErrForeignTenant):
+			refused = tenanttoken.ErrForeignTenant
 		case err == nil && len(ids) < maxLookups:
 			ids = append(ids, id)
 		}

@@ -12,14 +12,16 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
+	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
 // Config says what [Staff] works with.
 type Config struct {
-	Owner       *pgxpool.Pool   // reads the platform's users. Required
-	Key         []byte          // encrypts the secrets of one-time codes: 32 random bytes. Required
-	Signer      *tenancy.Signer // signs sessions. Required
-	Log         *audit.Log      // is told who came in, and who did not. Required
+	Owner       *pgxpool.Pool       // reads the platform's users. Required
+	Key         []byte              // encrypts the secrets of one-time codes: 32 random bytes. Required
+	Signer      *tenanttoken.Signer // signs sessions. Required
+	Log         *audit.Log          // is told who came in, and who did not. Required
 	LoginFailed func(ctx context.Context)
 }
 
@@ -66,18 +68,18 @@ func FromContext(ctx context.Context) (tenancy.User, bool) {
 }
 
 // Require serves with next who is logged in, and everybody else with refuse. The access log has them as the actor of what they do.
-func (s *Staff) Require(tokens tenancy.TokenSource, next, refuse http.Handler) http.Handler {
+func (s *Staff) Require(tokens tenanthttp.TokenSource, next, refuse http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, err := s.Session(r.Context(), tokens(r))
 		switch {
 		case errors.Is(err, ErrRefused):
 			refuse.ServeHTTP(w, r)
 			return
-		case errors.Is(err, tenancy.ErrForeignTenant):
-			tenancy.Refuse(w, r, tenancy.Refusal{Err: err})
+		case errors.Is(err, tenanttoken.ErrForeignTenant):
+			tenanthttp.Refuse(w, r, tenanthttp.Refusal{Err: err})
 			return
 		case err != nil:
-			tenancy.Problem{Status: http.StatusServiceUnavailable, Detail: "Nobody can be looked up just now.", RetryAfter: 5 * time.Second}.Respond(w)
+			tenanthttp.Problem{Status: http.StatusServiceUnavailable, Detail: "Nobody can be looked up just now.", RetryAfter: 5 * time.Second}.Respond(w)
 			return
 		}
 		audit.SetActor(r.Context(), user.Email)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
 // Flash is a message for the page that follows a redirect.
@@ -17,7 +18,7 @@ type Flash struct {
 
 const (
 	flashCookie  = "flash"
-	flashPurpose = tenancy.Purpose("school.flash")
+	flashPurpose = tenanttoken.Purpose("school.flash")
 	flashTTL     = time.Minute
 	maxFlash     = 1000 // bytes of a text: a cookie has room for more
 )
@@ -33,7 +34,7 @@ func (k *Kit) Redirect(w http.ResponseWriter, r *http.Request, path string, f Fl
 		if f.Failed {
 			kind = "failed"
 		}
-		token, err := k.signer.Seal(tenancy.Token{
+		token, err := k.signer.Sign(tenanttoken.Token{
 			Purpose: flashPurpose, Tenant: siteID(r), Value: strings.Join([]string{kind, f.Secret, f.Text}, "\n"), Expires: time.Now().Add(flashTTL),
 		})
 		if err == nil {
@@ -51,7 +52,7 @@ func (k *Kit) flash(w http.ResponseWriter, r *http.Request) *Flash {
 	}
 	ClearCookie(w, r, flashCookie)
 	for _, value := range values {
-		token, err := k.signer.Open(flashPurpose, value)
+		token, err := k.signer.Verify(flashPurpose, value)
 		if err != nil || token.Tenant != siteID(r) {
 			continue // another host's
 		}

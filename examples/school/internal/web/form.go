@@ -11,7 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // maxForm is more than any form of the program has.
@@ -20,21 +20,21 @@ const maxForm = 64 << 10
 // Form is what somebody has filled in.
 type Form struct{ values url.Values }
 
-// ReadForm reads the body of a posted form. What is no form is a [tenancy.Problem] that has been sent: 415 for another content
+// ReadForm reads the body of a posted form. What is no form is a [tenanthttp.Problem] that has been sent: 415 for another content
 // type, 413 for what is too long, 400 for the rest.
 func ReadForm(w http.ResponseWriter, r *http.Request) (Form, bool) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
-		tenancy.Problem{Status: http.StatusUnsupportedMediaType, Detail: "A form is application/x-www-form-urlencoded."}.Respond(w)
+		tenanthttp.Problem{Status: http.StatusUnsupportedMediaType, Detail: "A form is application/x-www-form-urlencoded."}.Respond(w)
 		return Form{}, false
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	var tooLong *http.MaxBytesError
 	switch err := r.ParseForm(); {
 	case errors.As(err, &tooLong):
-		tenancy.Problem{Status: http.StatusRequestEntityTooLarge, Detail: "The form is longer than 64 KiB."}.Respond(w)
+		tenanthttp.Problem{Status: http.StatusRequestEntityTooLarge, Detail: "The form is longer than 64 KiB."}.Respond(w)
 		return Form{}, false
 	case err != nil:
-		tenancy.Problem{Status: http.StatusBadRequest, Detail: "The form cannot be read."}.Respond(w)
+		tenanthttp.Problem{Status: http.StatusBadRequest, Detail: "The form cannot be read."}.Respond(w)
 		return Form{}, false
 	}
 	return Form{r.PostForm}, true
@@ -59,7 +59,7 @@ const maxFile = 8 << 20
 // there is no file.
 func ReadFile(w http.ResponseWriter, r *http.Request, name string) (io.Reader, bool) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "multipart/form-data" {
-		tenancy.Problem{Status: http.StatusUnsupportedMediaType, Detail: "A file is sent as multipart/form-data."}.Respond(w)
+		tenanthttp.Problem{Status: http.StatusUnsupportedMediaType, Detail: "A file is sent as multipart/form-data."}.Respond(w)
 		return nil, false
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxFile)
@@ -75,9 +75,9 @@ func ReadFile(w http.ResponseWriter, r *http.Request, name string) (io.Reader, b
 	}
 	var tooLong *http.MaxBytesError
 	if errors.As(err, &tooLong) {
-		tenancy.Problem{Status: http.StatusRequestEntityTooLarge, Detail: "The file is longer than 8 MiB."}.Respond(w)
+		tenanthttp.Problem{Status: http.StatusRequestEntityTooLarge, Detail: "The file is longer than 8 MiB."}.Respond(w)
 		return nil, false
 	}
-	tenancy.Problem{Status: http.StatusBadRequest, Detail: "There is no file in the form."}.Respond(w)
+	tenanthttp.Problem{Status: http.StatusBadRequest, Detail: "There is no file in the form."}.Respond(w)
 	return nil, false
 }

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // policy lets a page have the style sheet and images of its own host, post forms to it, and nothing else.
@@ -44,7 +44,7 @@ func SameOrigin(next http.Handler) http.Handler {
 			err = errUnknownOrigin
 		}
 		if err != nil {
-			tenancy.Refuse(w, r, tenancy.Refusal{Err: err, Problem: tenancy.Problem{
+			tenanthttp.Refuse(w, r, tenanthttp.Refusal{Err: err, Problem: tenanthttp.Problem{
 				Status: http.StatusForbidden, Title: "Foreign form", Detail: "This request does not come from a page of this site.",
 			}})
 			return

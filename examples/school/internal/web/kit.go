@@ -13,7 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
+	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
 //go:embed layout.html refused.html style.css icon.svg
@@ -22,13 +23,13 @@ var files embed.FS
 // Kit renders the pages of one site. It is safe for concurrent use.
 type Kit struct {
 	pages  map[string]*template.Template
-	signer *tenancy.Signer
+	signer *tenanttoken.Signer
 	logger *slog.Logger
 }
 
 // NewKit parses the pages, *.html at the root of pages, each of which defines "main" for the layout, and what several of them have in
 // common, in parts.
-func NewKit(pages fs.FS, signer *tenancy.Signer, logger *slog.Logger) (*Kit, error) {
+func NewKit(pages fs.FS, signer *tenanttoken.Signer, logger *slog.Logger) (*Kit, error) {
 	layout, err := template.New("layout.html").Funcs(funcs).ParseFS(files, "layout.html")
 	if err != nil {
 		return nil, err
@@ -103,9 +104,9 @@ func (k *Kit) Broken(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() == nil {
 		k.logger.ErrorContext(r.Context(), "page failed", slog.String("path", r.URL.Path), slog.Any("error", err))
 	}
-	p, away := tenancy.UnavailableProblem(r, err)
+	p, away := tenanthttp.UnavailableProblem(r, err)
 	if !away {
-		p = tenancy.Problem{
+		p = tenanthttp.Problem{
 			Status: http.StatusServiceUnavailable, RetryAfter: brokenFor,
 			Detail: "This page cannot be shown now. Try again soon.",
 		}
@@ -119,7 +120,7 @@ const brokenFor = 5 * time.Second
 // done.
 func (k *Kit) BrokenOff(w http.ResponseWriter, r *http.Request, err error) {
 	k.logger.ErrorContext(r.Context(), "change failed", slog.String("path", r.URL.Path), slog.Any("error", err))
-	tenancy.Problem{
+	tenanthttp.Problem{
 		Status: http.StatusServiceUnavailable, RetryAfter: brokenFor,
 		Detail: "The change was interrupted, and may be done in part or in whole. Look before you try again.",
 	}.Respond(w)

@@ -11,11 +11,12 @@ import (
 	"time"
 
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
 func kit(t *testing.T) *Kit {
 	t.Helper()
-	signer, err := tenancy.NewSigner(bytes.Repeat([]byte("k"), tenancy.MinKeyLen))
+	signer, err := tenanttoken.NewSigner(bytes.Repeat([]byte("k"), tenanttoken.MinKeyLen))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,17 +8,18 @@ import (
 	"strings"
 	"time"
 
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
+	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// Refusals returns what answers requests that are not served, for [tenancy.Routes]: people get a page, programs the problem as it is. Who needs a
+// Refusals returns what answers requests that are not served, for [tenanthttp.Routes]: people get a page, programs the problem as it is. Who needs a
 // session at a school, and has none, is sent to log in.
-func Refusals(signer *tenancy.Signer, logger *slog.Logger) (func(w http.ResponseWriter, r *http.Request, refusal tenancy.Refusal), error) {
+func Refusals(signer *tenanttoken.Signer, logger *slog.Logger) (func(w http.ResponseWriter, r *http.Request, refusal tenanthttp.Refusal), error) {
 	kit, err := NewKit(files, signer, logger)
 	if err != nil {
 		return nil, err
 	}
-	return func(w http.ResponseWriter, r *http.Request, refusal tenancy.Refusal) {
+	return func(w http.ResponseWriter, r *http.Request, refusal tenanthttp.Refusal) {
 		switch {
 		case !forPeople(r):
 			refusal.Problem.Respond(w)
@@ -36,7 +37,7 @@ func forPeople(r *http.Request) bool {
 	return strings.Contains(r.Header.Get("Accept"), "text/html") && !strings.HasPrefix(r.URL.Path, "/api/")
 }
 
-func (k *Kit) refuse(w http.ResponseWriter, r *http.Request, refusal tenancy.Refusal) {
+func (k *Kit) refuse(w http.ResponseWriter, r *http.Request, refusal tenanthttp.Refusal) {
 	problem := refusal.Problem
 	page := Page{
 		Title: cmp.Or(problem.Title, http.StatusText(problem.Status)), Site: "Schools", Where: r.Host, Accent: "accent-platform", Data: problem.Detail,

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oryne/pgtenant/schemactx"
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
 type server struct{ db *schemactx.DB }
@@ -34,7 +34,7 @@ func (s *server) bad(w http.ResponseWriter, r *http.Request) {
 	go func() {
 		_, _ = s.db.Exec(context.Background(), "select 1") // want `this context has no tenant`
 	}()
-	_, _ = tenancy.Key(context.WithoutCancel(context.Background()), "k") // want `this context has no tenant`
+	_, _ = tenanttoken.CacheKey(context.WithoutCancel(context.Background()), "k") // want `this context has no tenant`
 }
 
 func withContext(ctx context.Context, db *schemactx.DB) error {

@@ -1,0 +1,2 @@
+// Package text shortens values for errors.
+package text

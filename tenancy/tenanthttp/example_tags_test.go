@@ -1,0 +1,22 @@
+package tenanthttp_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
+)
+
+// Error trackers, spans and metrics take names and values.
+func ExampleTags() {
+	ctx := tenancy.NewContext(context.Background(), &tenancy.Tenant{ID: 7, Slug: "schoola", Schema: "tenant_7"})
+	for name, value := range tenanthttp.Tags(ctx) {
+		fmt.Println(name, value)
+	}
+
+	// Output:
+	// tenant schoola
+	// tenant_id 7
+	// schema tenant_7
+}

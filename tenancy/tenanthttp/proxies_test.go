@@ -1,0 +1,219 @@
+package tenanthttp_test
+
+import (
+	"crypto/tls"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
+)
+
+// behind returns proxies in 10.0.0.0/8 and fd00::/8 that set those headers.
+func behind(t testing.TB, headers tenanthttp.ForwardHeaders) *tenanthttp.Proxies {
+	t.Helper()
+	p, err := tenanthttp.NewProxies(tenanthttp.ProxyConfig{
+		Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}, Headers: headers,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// from returns a request of that peer for real.example.com, with headers in pairs.
+func from(peer string, headers ...string) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, "http://real.example.com/", nil)
+	r.RemoteAddr = peer
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Add(headers[i], headers[i+1])
+	}
+	return r
+}
+
+const (
+	proxy    = "10.0.0.1:4000"
+	stranger = "192.0.2.9:4000"
+	xHost    = "X-Forwarded-Host"
+	xFor     = "X-Forwarded-For"
+	xProto   = "X-Forwarded-Proto"
+	forward  = "Forwarded"
+)
+
+func TestTheHostIsWhatTheTrustedProxySays(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		headers tenanthttp.ForwardHeaders
+		r       *http.Request
+		want    string // empty: an error that wraps err
+		err     error
+	}{
+		"no header":                       {tenanthttp.XForwarded, from(proxy), "real.example.com", nil},
+		"one":                             {tenanthttp.XForwarded, from(proxy, xHost, "a.example.com"), "a.example.com", nil},
+		"with a port":                     {tenanthttp.XForwarded, from(proxy, xHost, "a.example.com:8443"), "a.example.com:8443", nil},
+		"list":                            {tenanthttp.XForwarded, from(proxy, xHost, "evil.example.com, a.example.com"), "a.example.com", nil},
+		"two lines":                       {tenanthttp.XForwarded, from(proxy, xHost, "evil.example.com", xHost, "a.example.com"), "a.example.com", nil},
+		"empty":                           {tenanthttp.XForwarded, from(proxy, xHost, "evil.example.com,"), "real.example.com", nil},
+		"IPv6 proxy":                      {tenanthttp.XForwarded, from("[fd00::1]:4000", xHost, "a.example.com"), "a.example.com", nil},
+		"IPv4 in IPv6":                    {tenanthttp.XForwarded, from("[::ffff:10.0.0.1]:4000", xHost, "a.example.com"), "a.example.com", nil},
+		"stranger":                        {tenanthttp.XForwarded, from(stranger, xHost, "a.example.com", forward, "host=b.example.com"), "real.example.com", nil},
+		"stranger, malformed":             {tenanthttp.Forwarded, from(stranger, forward, `host="`), "real.example.com", nil},
+		"socket":                          {tenanthttp.XForwarded, from("@", xHost, "a.example.com"), "real.example.com", nil},
+		"the other header":                {tenanthttp.XForwarded, from(proxy, forward, "host=a.example.com"), "real.example.com", nil},
+		"both, the same":                  {tenanthttp.XForwarded, from(proxy, xHost, "a.example.com", forward, "host=A.example.com"), "a.example.com", nil},
+		"both, another":                   {tenanthttp.XForwarded, from(proxy, xHost, "a.example.com", forward, "host=b.example.com"), "", tenancy.ErrDisagree},
+		"both, one is none":               {tenanthttp.XForwarded, from(proxy, xHost, "a.example.com", forward, `host="*"`), "", tenancy.ErrInvalidHost},
+		"the other malformed":             {tenanthttp.XForwarded, from(proxy, xHost, "a.example.com", forward, "host"), "", tenancy.ErrInvalidHost},
+		"host passed on":                  {tenanthttp.XForwardedFor, from(proxy, xHost, "evil.example.com", forward, "host=b.example.com"), "real.example.com", nil},
+		"forwarded":                       {tenanthttp.Forwarded, from(proxy, forward, "for=192.0.2.1;host=a.example.com"), "a.example.com", nil},
+		"forwarded, quoted":               {tenanthttp.Forwarded, from(proxy, forward, `Host="a.example.com:8443"`), "a.example.com:8443", nil},
+		"forwarded, list":                 {tenanthttp.Forwarded, from(proxy, forward, "host=evil.example.com, host=a.example.com"), "a.example.com", nil},
+		"forwarded, lines":                {tenanthttp.Forwarded, from(proxy, forward, "host=evil.example.com", forward, "for=1.2.3.4;host=a.example.com"), "a.example.com", nil},
+		"forwarded, host of another hop":  {tenanthttp.Forwarded, from(proxy, forward, "host=evil.example.com, for=192.0.2.1"), "real.example.com", nil},
+		"forwarded, the other header":     {tenanthttp.Forwarded, from(proxy, xHost, "evil.example.com"), "real.example.com", nil},
+		"forwarded, both, another":        {tenanthttp.Forwarded, from(proxy, xHost, "b.example.com", forward, "host=a.example.com"), "", tenancy.ErrDisagree},
+		"forwarded, twice":                {tenanthttp.Forwarded, from(proxy, forward, "host=a.example.com;host=b.example.com"), "", tenancy.ErrInvalidHost},
+		"forwarded, quote left open":      {tenanthttp.Forwarded, from(proxy, forward, `x=", host=a.example.com`), "", tenancy.ErrInvalidHost},
+		"forwarded, quote that swallows":  {tenanthttp.Forwarded, from(proxy, forward, `host=evil.example.com;x=", for="[2001:db8::1]";host=a.example.com`), "", tenancy.ErrInvalidHost},
+		"forwarded, open quote, own line": {tenanthttp.Forwarded, from(proxy, forward, `x="`, forward, "host=a.example.com"), "a.example.com", nil},
+		"forwarded, no pair":              {tenanthttp.Forwarded, from(proxy, forward, "a.example.com"), "", tenancy.ErrInvalidHost},
+	} {
+		got, err := behind(t, c.headers).Host(c.r)
+		if got != c.want || !errors.Is(err, c.err) {
+			t.Errorf("%s: %q, %v; want %q, %v", name, got, err, c.want, c.err)
+		}
+	}
+}
+
+func TestTheClientIsTheLastThatIsNotATrustedProxy(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		headers tenanthttp.ForwardHeaders
+		r       *http.Request
+		want    string
+	}{
+		"direct":                 {tenanthttp.XForwarded, from(stranger, xFor, "203.0.113.1"), "192.0.2.9"},
+		"direct, IPv4 in IPv6":   {tenanthttp.XForwarded, from("[::ffff:192.0.2.9]:1"), "192.0.2.9"},
+		"direct, zone":           {tenanthttp.XForwarded, from("[fe80::1%eth0]:1"), "fe80::1"},
+		"one proxy":              {tenanthttp.XForwarded, from(proxy, xFor, "203.0.113.1"), "203.0.113.1"},
+		"forged in front":        {tenanthttp.XForwarded, from(proxy, xFor, "127.0.0.1, 10.9.9.9, 203.0.113.1"), "203.0.113.1"},
+		"forged in another line": {tenanthttp.XForwarded, from(proxy, xFor, "127.0.0.1", xFor, "203.0.113.1"), "203.0.113.1"},
+		"two proxies":            {tenanthttp.XForwarded, from(proxy, xFor, "198.51.100.1, 203.0.113.1, 10.0.0.2"), "203.0.113.1"},
+		"two lines":              {tenanthttp.XForwarded, from(proxy, xFor, "198.51.100.1", xFor, "203.0.113.1", xFor, "10.0.0.2"), "203.0.113.1"},
+		"only proxies":           {tenanthttp.XForwarded, from(proxy, xFor, "10.0.0.3, 10.0.0.2"), "10.0.0.3"},
+		"no header":              {tenanthttp.XForwarded, from(proxy), "10.0.0.1"},
+		"unknown":                {tenanthttp.XForwarded, from(proxy, xFor, "203.0.113.1, unknown"), "10.0.0.1"},
+		"empty":                  {tenanthttp.XForwarded, from(proxy, xFor, "203.0.113.1,"), "10.0.0.1"},
+		"ports":                  {tenanthttp.XForwarded, from(proxy, xFor, "203.0.113.1:123, 10.0.0.2:99"), "203.0.113.1"},
+		"IPv6":                   {tenanthttp.XForwarded, from(proxy, xFor, "2001:db8::1, fd00::2, [fd00::3], [fd00::4]:80"), "2001:db8::1"},
+		"brackets left open":     {tenanthttp.XForwarded, from(proxy, xFor, "203.0.113.1, [fd00::3"), "10.0.0.1"},
+		"IPv4 in brackets":       {tenanthttp.XForwarded, from(proxy, xFor, "[203.0.113.1]"), "10.0.0.1"},
+		"host is passed on":      {tenanthttp.XForwardedFor, from(proxy, xFor, "203.0.113.1"), "203.0.113.1"},
+		"the other header":       {tenanthttp.XForwarded, from(proxy, forward, "for=203.0.113.1"), "10.0.0.1"},
+		"forwarded":              {tenanthttp.Forwarded, from(proxy, forward, `for=198.51.100.1, for="203.0.113.1:80";proto=http, For="[fd00::2]";by=10.0.0.1`), "203.0.113.1"},
+		"forwarded, unquoted":    {tenanthttp.Forwarded, from(proxy, forward, "for=[2001:db8::1]:80"), "2001:db8::1"},
+		"forwarded, name":        {tenanthttp.Forwarded, from(proxy, forward, "for=203.0.113.1, for=_hidden"), "10.0.0.1"},
+		"forwarded, none":        {tenanthttp.Forwarded, from(proxy, forward, "for=203.0.113.1, host=a.example.com"), "10.0.0.1"},
+		"forwarded, malformed":   {tenanthttp.Forwarded, from(proxy, forward, `for=203.0.113.1, for="`), "10.0.0.1"},
+		"forwarded, bad line":    {tenanthttp.Forwarded, from(proxy, forward, `for="`, forward, "for=10.0.0.2"), "10.0.0.2"},
+	} {
+		if got := behind(t, c.headers).ClientIP(c.r); got != netip.MustParseAddr(c.want) {
+			t.Errorf("%s: %v, want %s", name, got, c.want)
+		}
+	}
+	if got := behind(t, tenanthttp.XForwarded).ClientIP(from("@", xFor, "203.0.113.1")); got.IsValid() {
+		t.Errorf("socket: %v", got)
+	}
+}
+
+func TestTheSchemeIsWhatTheTrustedProxySays(t *testing.T) {
+	t.Parallel()
+	secure := func(r *http.Request) *http.Request { r.TLS = &tls.ConnectionState{}; return r }
+	for name, c := range map[string]struct {
+		headers tenanthttp.ForwardHeaders
+		r       *http.Request
+		want    string
+	}{
+		"direct":               {tenanthttp.XForwarded, from(stranger, xProto, "https"), "http"},
+		"direct, TLS":          {tenanthttp.XForwarded, secure(from(stranger, xProto, "http")), "https"},
+		"proxy":                {tenanthttp.XForwarded, from(proxy, xProto, "http, https"), "https"},
+		"proxy with TLS":       {tenanthttp.XForwardedFor, secure(from(proxy, xProto, "http")), "http"},
+		"nonsense":             {tenanthttp.XForwarded, from(proxy, xProto, "gopher"), "http"},
+		"forwarded":            {tenanthttp.Forwarded, from(proxy, forward, "proto=http, proto=HTTPS", xProto, "http"), "https"},
+		"forwarded, malformed": {tenanthttp.Forwarded, from(proxy, forward, "proto=https;proto=https"), "http"},
+	} {
+		if got := behind(t, c.headers).Scheme(c.r); got != c.want {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
+func TestNoProxiesAreTrustedByDefault(t *testing.T) {
+	t.Parallel()
+	for _, none := range []*tenanthttp.Proxies{nil, {}} {
+		r := from(proxy, xHost, "a.example.com", xFor, "203.0.113.1", xProto, "https")
+		host, err := none.Host(r)
+		if host != "real.example.com" || err != nil || none.ClientIP(r).String() != "10.0.0.1" || none.Scheme(r) != "http" {
+			t.Errorf("%q, %v, %v, %s", host, err, none.ClientIP(r), none.Scheme(r))
+		}
+	}
+}
+
+func TestNewProxiesRefusesToTrustEverybody(t *testing.T) {
+	t.Parallel()
+	if _, err := tenanthttp.NewProxies(tenanthttp.ProxyConfig{}); err == nil {
+		t.Error("no prefix")
+	}
+	ten := netip.MustParsePrefix("10.0.0.0/8")
+	for name, cfg := range map[string]tenanthttp.ProxyConfig{
+		"IPv4":         {Trusted: []netip.Prefix{ten, netip.MustParsePrefix("0.0.0.0/0")}},
+		"IPv6":         {Trusted: []netip.Prefix{netip.MustParsePrefix("::/0")}},
+		"zero":         {Trusted: []netip.Prefix{{}}},
+		"IPv4 in IPv6": {Trusted: []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104")}}, // would match nothing
+		"headers":      {Trusted: []netip.Prefix{ten}, Headers: 3},
+	} {
+		var field *tenancy.FieldError
+		if _, err := tenanthttp.NewProxies(cfg); !errors.As(err, &field) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Whatever the client sends, the line that the proxy adds decides; and where it adds to the client's line, the client
+// can make the request fail but not choose the host.
+func FuzzProxies(f *testing.F) {
+	f.Add(`for=1.2.3.4;host=evil.example.com`, "evil.example.com", "1.2.3.4")
+	f.Add(`host=evil.example.com;x="`, "a,b,,", "[::1]:80,")
+	f.Add(`x="\`, "", "unknown")
+	f.Add("for=\"\\\"\";;,\t,", " , ", "10.0.0.1, 10.0.0.2")
+	const own = `for="203.0.113.1";host=real.example.com;proto=https`
+	f.Fuzz(func(t *testing.T, line, hosts, nodes string) {
+		for _, r := range []*http.Request{from(proxy, forward, line, forward, own), from(proxy, forward, line+", "+own)} {
+			p := behind(t, tenanthttp.Forwarded)
+			r.Host = "inner.example.com"
+			host, err := p.Host(r)
+			if host != "real.example.com" && (err == nil || len(r.Header[forward]) == 2) || err != nil && !errors.Is(err, tenancy.ErrInvalidHost) {
+				t.Errorf("%q: host %q, %v", r.Header[forward], host, err)
+			}
+			if ip := p.ClientIP(r).String(); ip != "203.0.113.1" && (err == nil || ip != "10.0.0.1") {
+				t.Errorf("%q: client %s", r.Header[forward], ip)
+			}
+		}
+		r := from(proxy, xHost, hosts+", real.example.com", xFor, nodes+", 203.0.113.1")
+		r.Host = "inner.example.com"
+		if host, err := behind(t, tenanthttp.XForwarded).Host(r); host != "real.example.com" || err != nil {
+			t.Errorf("%q: host %q, %v", hosts, host, err)
+		}
+		if ip := behind(t, tenanthttp.XForwarded).ClientIP(r).String(); ip != "203.0.113.1" {
+			t.Errorf("%q: client %s", nodes, ip)
+		}
+		r = from(proxy, xFor, nodes) // and alone it ends, with an address that is one
+		if ip := behind(t, tenanthttp.XForwarded).ClientIP(r); !ip.IsValid() || ip.Is4In6() || ip.Zone() != "" || strings.ContainsAny(ip.String(), "[]") {
+			t.Errorf("%q: client %v", nodes, ip)
+		}
+	})
+}

@@ -1,0 +1,176 @@
+package tenanthttp_test
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanthttp"
+)
+
+// requestID returns the id that the handler saw for r, and the one it sent back.
+func requestID(cfg tenanthttp.RequestIDConfig, r *http.Request) (seen, sent string) {
+	w := httptest.NewRecorder()
+	tenanthttp.RequestIDHandler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		seen = tenanthttp.RequestID(r.Context())
+	}), cfg).ServeHTTP(w, r)
+	return seen, strings.Join(w.Header()["X-Request-Id"], ",")
+}
+
+func TestARequestIDIsTakenFromATrustedProxyAlone(t *testing.T) {
+	t.Parallel()
+	const header = "x-request-id"
+	cfg := tenanthttp.RequestIDConfig{Proxies: behind(t, tenanthttp.XForwarded), New: func() string { return "made" }}
+	for name, c := range map[string]struct {
+		cfg  tenanthttp.RequestIDConfig
+		r    *http.Request
+		want string
+	}{
+		"from the proxy":         {cfg, from(proxy, header, "0198f3c2-aa"), "0198f3c2-aa"},
+		"from anybody":           {cfg, from("203.0.113.1:4000", header, "0198f3c2-aa"), "made"},
+		"no proxy is known":      {tenanthttp.RequestIDConfig{New: cfg.New}, from(proxy, header, "0198f3c2-aa"), "made"},
+		"none":                   {cfg, from(proxy), "made"},
+		"empty":                  {cfg, from(proxy, header, ""), "made"},
+		"two":                    {cfg, from(proxy, header, "a", header, "b"), "made"},
+		"a comment's end":        {cfg, from(proxy, header, "a*/drop"), "made"},
+		"a line":                 {cfg, from(proxy, header, "a\nlevel=ERROR"), "made"},
+		"other letters":          {cfg, from(proxy, header, "ä"), "made"},
+		"a quote":                {cfg, from(proxy, header, "a'"), "made"},
+		"a space":                {cfg, from(proxy, header, "a b"), "made"},
+		"64 bytes":               {cfg, from(proxy, header, strings.Repeat("a", 64)), strings.Repeat("a", 64)},
+		"65 bytes":               {cfg, from(proxy, header, strings.Repeat("a", 65)), "made"},
+		"Amazon's load balancer": {cfg, from(proxy, header, "Root=1-67891233-abcdef012345678912345678"), "Root=1-67891233-abcdef012345678912345678"},
+	} {
+		if seen, sent := requestID(c.cfg, c.r); seen != c.want || sent != c.want {
+			t.Errorf("%s: handler saw %q, response has %q, want %q", name, seen, sent, c.want)
+		}
+	}
+}
+
+func TestRequestIDsOfTheirOwnHeader(t *testing.T) {
+	t.Parallel()
+	cfg := tenanthttp.RequestIDConfig{Proxies: behind(t, tenanthttp.XForwarded), Header: "x-correlation-ID"}
+	w := httptest.NewRecorder()
+	tenanthttp.RequestIDHandler(http.NotFoundHandler(), cfg).ServeHTTP(w, from(proxy, "X-Correlation-Id", "c1"))
+	if got := w.Header().Get("X-Correlation-Id"); got != "c1" {
+		t.Errorf("response has %q", got)
+	}
+}
+
+func TestRequestIDsThatAreMadeDiffer(t *testing.T) {
+	t.Parallel()
+	for name, cfg := range map[string]tenanthttp.RequestIDConfig{
+		"default": {}, "New makes nothing": {New: func() string { return "" }}, "New makes what is not allowed": {New: func() string { return "a/b" }},
+	} {
+		seen := make(map[string]bool)
+		for range 100 {
+			id, _ := requestID(cfg, from(proxy))
+			require.NoError(t, tenanthttp.ValidateRequestID(id))
+			seen[id] = true
+		}
+		if len(seen) != 100 {
+			t.Errorf("%s: %d different ids of 100", name, len(seen))
+		}
+	}
+}
+
+// A request that is refused has an id too: that is what its client will ask about.
+func TestARefusedRequestHasAnID(t *testing.T) {
+	t.Parallel()
+	w := httptest.NewRecorder()
+	h := tenanthttp.RequestIDHandler(tenanthttp.Handler(attackHosts(), tenanthttp.Routes{}), tenanthttp.RequestIDConfig{})
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://nobody.example/", nil))
+	if w.Code != http.StatusNotFound || tenanthttp.ValidateRequestID(w.Header().Get(tenanthttp.RequestIDHeader)) != nil {
+		t.Errorf("status %d, headers %v", w.Code, w.Header())
+	}
+}
+
+func TestNewRequestIDContextRefusesWhatIsNotAllowed(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"", "a b", "a\x00", strings.Repeat("a", 65)} {
+		ctx, err := tenanthttp.NewRequestIDContext(t.Context(), id)
+		var fieldErr *tenancy.FieldError
+		if assert.ErrorAs(t, err, &fieldErr) {
+			assert.Equal(t, "request id", fieldErr.Field)
+		}
+		if ctx != nil {
+			t.Errorf("%q: a context all the same", id)
+		}
+	}
+	ctx, err := tenanthttp.NewRequestIDContext(t.Context(), "job-7")
+	require.NoError(t, err)
+	if got := tenanthttp.RequestID(ctx); got != "job-7" {
+		t.Errorf("id %q", got)
+	}
+	if got := tenanthttp.RequestID(t.Context()); got != "" {
+		t.Errorf("id %q of a context without", got)
+	}
+}
+
+func TestTagsSayWhoseWorkItIs(t *testing.T) {
+	t.Parallel()
+	ctx, err := tenanthttp.NewRequestIDContext(t.Context(), "r1")
+	require.NoError(t, err)
+	expect := func(ctx context.Context, want map[string]string) {
+		t.Helper()
+		if got := maps.Collect(tenanthttp.Tags(ctx)); !maps.Equal(got, want) {
+			t.Errorf("tags %v, want %v", got, want)
+		}
+	}
+	expect(t.Context(), map[string]string{})
+	expect(ctx, map[string]string{"request_id": "r1"})
+	expect(tenancy.NewPublicContext(ctx), map[string]string{"site": "public", "schema": "public", "request_id": "r1"})
+	tenant := tenancy.NewContext(ctx, active(7, "a"))
+	expect(tenant, map[string]string{"tenant": "a", "tenant_id": "7", "schema": "tenant_a", "request_id": "r1"})
+	require.NoError(t, schemactx.WithSchema(tenant, "tenant_b", func(ctx context.Context) error { // the request's tenant, another's schema
+		expect(ctx, map[string]string{"tenant": "a", "tenant_id": "7", "schema": "tenant_b", "request_id": "r1"})
+		return nil
+	}))
+	for name := range tenanthttp.Tags(tenant) {
+		if name != "tenant" {
+			t.Errorf("%s comes first", name)
+		}
+		break
+	}
+}
+
+func TestRecordsHaveTheRequestsID(t *testing.T) {
+	t.Parallel()
+	ctx, err := tenanthttp.NewRequestIDContext(t.Context(), "r1")
+	require.NoError(t, err)
+	got := logged(func(l *slog.Logger) {
+		l.InfoContext(ctx, "m")
+		l.WithGroup("g").InfoContext(tenancy.NewContext(ctx, active(7, "a")), "m", "x", 1)
+	})
+	if want := "level=INFO msg=m request_id=r1\nlevel=INFO msg=m tenant=a tenant_id=7 schema=tenant_a request_id=r1 g.x=1"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// An id costs its place in the header, the context and the request with it; what makes it is not counted, as the race
+// detector allocates more there.
+func TestRequestIDAllocations(t *testing.T) {
+	cfg := tenanthttp.RequestIDConfig{New: func() string { return "r1" }}
+	h, r, w := tenanthttp.RequestIDHandler(benchMux(), cfg), benchRequest("a.example.com"), writer{http.Header{}}
+	if n := testing.AllocsPerRun(100, func() { h.ServeHTTP(w, r) }); n > 3 {
+		t.Errorf("%v allocations, want 3", n)
+	}
+	ctx, err := tenanthttp.NewRequestIDContext(t.Context(), "r1")
+	require.NoError(t, err)
+	if n := testing.AllocsPerRun(100, func() { _ = tenanthttp.RequestID(ctx) }); n != 0 {
+		t.Errorf("RequestID: %v allocations, want 0", n)
+	}
+}
+
+func BenchmarkRequestIDHandler(b *testing.B) {
+	bench(b, tenanthttp.RequestIDHandler(benchMux(), tenanthttp.RequestIDConfig{}), benchRequest("a.example.com"))
+}

@@ -1,0 +1,236 @@
+package tenanttoken_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanttoken"
+)
+
+func (f *fixture) propagator(t *testing.T, cfg tenanttoken.PropagatorConfig) *tenanttoken.Propagator {
+	t.Helper()
+	cfg.Signer, cfg.Tenants = signer(t), f.registry
+	c, err := tenanttoken.NewPropagator(cfg)
+	require.NoError(t, err)
+	return c
+}
+
+func TestAJobRunsWithItsTenant(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a, b := f.create(t, "a"), f.create(t, "b")
+	c := f.propagator(t, tenanttoken.PropagatorConfig{})
+	for _, tenant := range []tenancy.Tenant{a, b} {
+		token, err := c.Inject(tenancy.NewContext(t.Context(), &tenant))
+		require.NoError(t, err)
+		ctx, err := c.Extract(t.Context(), token)
+		require.NoError(t, err)
+		_, err = f.db.Exec(ctx, "insert into notes values ($1)", "of "+tenant.Slug)
+		require.NoError(t, err)
+		if got, ok := tenancy.FromContext(ctx); !ok || got.ID != tenant.ID || got.Schema != tenant.Schema {
+			t.Errorf("extracted %+v", got)
+		}
+	}
+	for _, tenant := range []tenancy.Tenant{a, b} {
+		var all string
+		require.NoError(t, f.pg.Pool.QueryRow(t.Context(), "select string_agg(body, ',') from "+tenant.Schema+".notes").Scan(&all))
+		if all != "of "+tenant.Slug {
+			t.Errorf("%s has %q", tenant.Slug, all)
+		}
+	}
+}
+
+func TestAJobWithoutATenantFails(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a := f.create(t, "a")
+	c := f.propagator(t, tenanttoken.PropagatorConfig{})
+	ofA := tenancy.NewContext(t.Context(), &a)
+	for name, ctx := range map[string]context.Context{
+		"none":              t.Context(),
+		"public site":       tenancy.NewPublicContext(t.Context()),
+		"public schema":     schemactx.NewPublicContext(t.Context()),
+		"schema alone":      schemactx.NewContext(t.Context(), a.Schema),
+		"other schema":      schemactx.NewContext(ofA, "tenant_999"),
+		"public from a":     schemactx.NewPublicContext(ofA),
+		"tenant without ID": tenancy.NewContext(t.Context(), &tenancy.Tenant{Schema: a.Schema}),
+	} {
+		if token, err := c.Inject(ctx); !errors.Is(err, tenanttoken.ErrNoTenant) || token != "" {
+			t.Errorf("inject, %s: %q, %v", name, token, err)
+		}
+		h := http.Header{tenanttoken.Header: {"of somebody else"}}
+		if err := c.InjectHeader(ctx, h); !errors.Is(err, tenanttoken.ErrNoTenant) || len(h) != 0 {
+			t.Errorf("header, %s: %v, %v", name, h, err)
+		}
+	}
+	public, err := signer(t).Sign(tenanttoken.Token{Purpose: tenanttoken.PurposeJob})
+	require.NoError(t, err)
+	for _, token := range []string{"", public} {
+		for _, ctx := range []context.Context{t.Context(), tenancy.NewPublicContext(t.Context()), ofA} {
+			if job, err := c.Extract(ctx, token); !errors.Is(err, tenanttoken.ErrNoTenant) || job != nil {
+				t.Errorf("extract %q: %v, %v", token, job, err)
+			}
+		}
+	}
+}
+
+func TestExtractRefusesTenantsThatAreNotActive(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a := f.create(t, "a")
+	c := f.propagator(t, tenanttoken.PropagatorConfig{})
+	token, err := c.Inject(tenancy.NewContext(t.Context(), &a))
+	require.NoError(t, err)
+	for _, status := range []tenancy.Status{tenancy.Suspended, tenancy.Maintenance, tenancy.Provisioning, tenancy.Dropping} {
+		_, err := f.pg.Pool.Exec(t.Context(), "update public.tenants set status = $2, reason = 'late fees' where id = $1", a.ID, status)
+		require.NoError(t, err)
+		job, err := c.Extract(t.Context(), token)
+		var inactive *tenancy.InactiveError
+		if !errors.As(err, &inactive) || inactive.Status != status || inactive.Slug != "a" || inactive.Reason != "late fees" || job != nil {
+			t.Errorf("%s: %v, %v", status, job, err)
+		}
+	}
+	gone, err := signer(t).Sign(tenanttoken.Token{Purpose: tenanttoken.PurposeJob, Tenant: 999})
+	require.NoError(t, err)
+	_, err = c.Extract(t.Context(), gone)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = c.Extract(ended, token)
+	assert.ErrorIs(t, err, context.Canceled)
+}
+
+func TestExtractRefusesForeignTokens(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a, b := f.create(t, "a"), f.create(t, "b")
+	ctx := tenancy.NewContext(t.Context(), &a)
+	c := f.propagator(t, tenanttoken.PropagatorConfig{})
+	job, err := c.Inject(ctx)
+	require.NoError(t, err)
+	h := http.Header{}
+	require.NoError(t, c.InjectHeader(ctx, h))
+	session, err := signer(t).BindSession(ctx, "s", 0)
+	require.NoError(t, err)
+	expired, err := signer(t).Sign(tenanttoken.Token{Purpose: tenanttoken.PurposeJob, Tenant: a.ID, Expires: time.Now().Add(-time.Second)})
+	require.NoError(t, err)
+	stranger, err := signer(t, key('x')).Sign(tenanttoken.Token{Purpose: tenanttoken.PurposeJob, Tenant: a.ID})
+	require.NoError(t, err)
+	for name, refused := range map[string]struct {
+		token string
+		want  error
+	}{
+		"session":      {session, tenanttoken.ErrBadToken},
+		"header":       {h.Get(tenanttoken.Header), tenanttoken.ErrBadToken},
+		"another key":  {stranger, tenanttoken.ErrBadToken},
+		"not a token":  {"tenant_1", tenanttoken.ErrBadToken},
+		"expired":      {expired, tenanttoken.ErrTokenExpired},
+		"no signature": {strings.TrimRight(job[:30], "="), tenanttoken.ErrBadToken},
+	} {
+		if ctx, err := c.Extract(t.Context(), refused.token); !errors.Is(err, refused.want) || ctx != nil {
+			t.Errorf("%s: %v, want %v", name, err, refused.want)
+		}
+	}
+	_, err = c.Extract(tenancy.NewContext(t.Context(), &b), job)
+	assert.ErrorIs(t, err, tenanttoken.ErrForeignTenant)
+	_, err = c.Extract(ctx, job) // its own
+	require.NoError(t, err)
+}
+
+func TestHeadersCarryTheTenantForAMoment(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a := f.create(t, "a")
+	c := f.propagator(t, tenanttoken.PropagatorConfig{})
+	h := http.Header{tenanttoken.Header: {"old", "older"}}
+	require.NoError(t, c.InjectHeader(tenancy.NewContext(t.Context(), &a), h))
+	ctx, err := c.ExtractHeader(t.Context(), h)
+	require.NoError(t, err)
+	if got, ok := tenancy.FromContext(ctx); !ok || got.ID != a.ID {
+		t.Errorf("extracted %+v", got)
+	}
+	sealed, err := signer(t).Verify(tenanttoken.PurposeHeader, h.Get(tenanttoken.Header))
+	require.NoError(t, err)
+	if left := time.Until(sealed.Expires); left <= 0 || left > tenanttoken.DefaultHeaderTTL {
+		t.Errorf("good for %v", left)
+	}
+	_, err = c.ExtractHeader(t.Context(), http.Header{})
+	assert.ErrorIs(t, err, tenanttoken.ErrNoTenant)
+	h.Add(tenanttoken.Header, h.Get(tenanttoken.Header))
+	_, err = c.ExtractHeader(t.Context(), h)
+	assert.ErrorIs(t, err, tenancy.ErrDisagree)
+}
+
+func TestNewPropagatorRefuses(t *testing.T) {
+	t.Parallel()
+	if _, err := tenanttoken.NewPropagator(tenanttoken.PropagatorConfig{}); err == nil {
+		t.Error("no signer")
+	}
+	for _, cfg := range []tenanttoken.PropagatorConfig{{JobTTL: -1}, {HeaderTTL: -1}} {
+		cfg.Signer = signer(t)
+		var field *tenancy.FieldError
+		if _, err := tenanttoken.NewPropagator(cfg); !errors.As(err, &field) {
+			t.Errorf("%+v: %v", cfg, err)
+		}
+	}
+}
+
+// lookupFunc finds tenants as a function does.
+type lookupFunc func(id int64) (tenancy.Tenant, error)
+
+func (f lookupFunc) ByID(_ context.Context, id int64) (tenancy.Tenant, error) { return f(id) }
+
+func TestExtractDoesNotTrustItsLookup(t *testing.T) {
+	t.Parallel()
+	token, err := signer(t).Sign(tenanttoken.Token{Purpose: tenanttoken.PurposeJob, Tenant: 1})
+	require.NoError(t, err)
+	for name, lookup := range map[string]tenanttoken.Lookup{
+		"none":           nil,
+		"another tenant": lookupFunc(func(int64) (tenancy.Tenant, error) { return *active(2, "b"), nil }),
+		"nothing":        lookupFunc(func(int64) (tenancy.Tenant, error) { return tenancy.Tenant{}, nil }),
+	} {
+		c, err := tenanttoken.NewPropagator(tenanttoken.PropagatorConfig{Signer: signer(t), Tenants: lookup})
+		require.NoError(t, err)
+		if ctx, err := c.Extract(t.Context(), token); err == nil || ctx != nil {
+			t.Errorf("%s: %v, %v", name, ctx, err)
+		}
+	}
+}
+
+func TestAJobOfATenantThatIsNotAdmittedDoesNotRun(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	a := f.create(t, "a")
+	var refused error
+	c := f.propagator(t, tenanttoken.PropagatorConfig{Admit: func(_ context.Context, tenant *tenancy.Tenant) error {
+		if tenant.ID != a.ID {
+			t.Errorf("asked for %+v", tenant)
+		}
+		return refused
+	}})
+	token, err := c.Inject(tenancy.NewContext(t.Context(), &a))
+	require.NoError(t, err)
+	h := http.Header{}
+	require.NoError(t, c.InjectHeader(tenancy.NewContext(t.Context(), &a), h))
+	refused = &tenancy.QuarantineError{Slug: "a", Schema: a.Schema, Reason: "behind"}
+	for name, extract := range map[string]func() (context.Context, error){
+		"job":    func() (context.Context, error) { return c.Extract(t.Context(), token) },
+		"header": func() (context.Context, error) { return c.ExtractHeader(t.Context(), h) },
+	} {
+		if ctx, err := extract(); !errors.Is(err, refused) || ctx != nil {
+			t.Errorf("%s: %v, %v", name, ctx, err)
+		}
+	}
+	refused = nil
+	_, err = c.Extract(t.Context(), token)
+	require.NoError(t, err)
+}

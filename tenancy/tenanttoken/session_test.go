@@ -1,0 +1,73 @@
+package tenanttoken_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/tenanttoken"
+)
+
+func TestASessionHoldsForOneSite(t *testing.T) {
+	t.Parallel()
+	s := signer(t)
+	sites := map[string]context.Context{
+		"a":      tenancy.NewContext(t.Context(), active(1, "a")),
+		"b":      tenancy.NewContext(t.Context(), active(2, "b")),
+		"public": tenancy.NewPublicContext(t.Context()),
+	}
+	for made, ctx := range sites {
+		token, err := s.BindSession(ctx, "session of "+made, time.Hour)
+		require.NoError(t, err)
+		for opened, ctx := range sites {
+			session, err := s.OpenSession(ctx, token)
+			switch {
+			case made == opened && (err != nil || session != "session of "+made):
+				t.Errorf("%s: %q, %v", made, session, err)
+			case made != opened && (!errors.Is(err, tenanttoken.ErrForeignTenant) || session != ""):
+				t.Errorf("made for %s, opened for %s: %q, %v", made, opened, session, err)
+			}
+		}
+	}
+}
+
+// A schema can be given to another tenant's name and a slug can be given out again; an ID cannot.
+func TestASessionIsBoundToTheIDAlone(t *testing.T) {
+	t.Parallel()
+	s := signer(t)
+	token, err := s.BindSession(tenancy.NewContext(t.Context(), active(1, "a")), "s", 0)
+	require.NoError(t, err)
+	_, err = s.OpenSession(tenancy.NewContext(t.Context(), active(1, "renamed")), token)
+	require.NoError(t, err)
+	_, err = s.OpenSession(tenancy.NewContext(t.Context(), active(2, "a")), token)
+	assert.ErrorIs(t, err, tenanttoken.ErrForeignTenant)
+}
+
+func TestASessionNeedsASite(t *testing.T) {
+	t.Parallel()
+	s := signer(t)
+	token, err := s.BindSession(tenancy.NewPublicContext(t.Context()), "s", 0)
+	require.NoError(t, err)
+	for name, ctx := range map[string]context.Context{
+		"no site":           t.Context(),
+		"the public schema": schemactx.NewPublicContext(t.Context()), // system work is no site
+		"no ID":             tenancy.NewContext(t.Context(), active(0, "a")),
+	} {
+		if _, err := s.BindSession(ctx, "s", 0); !errors.Is(err, tenanttoken.ErrNoTenant) {
+			t.Errorf("bind, %s: %v", name, err)
+		}
+		if _, err := s.OpenSession(ctx, token); !errors.Is(err, tenanttoken.ErrNoTenant) {
+			t.Errorf("open, %s: %v", name, err)
+		}
+	}
+	var field *tenancy.FieldError
+	if _, err := s.BindSession(tenancy.NewPublicContext(t.Context()), "s", -1); !errors.As(err, &field) {
+		t.Errorf("negative ttl: %v", err)
+	}
+}

@@ -1,0 +1,136 @@
+package tenanttoken
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/oryne/pgtenant/tenancy"
+)
+
+// MinKeyLen is the shortest key of a [Signer], in bytes. Keys are random: crypto/rand makes them, nobody thinks them up.
+const MinKeyLen = 32
+
+// MaxTokenLen is the longest token that a [Signer] makes or reads, in bytes: what a browser keeps as a cookie.
+const MaxTokenLen = 4096
+
+// Purpose is what a token is for. A token of one purpose is none for another.
+type Purpose string
+
+const (
+	PurposeSession Purpose = "pgtenant.session" // [Signer.BindSession]
+	PurposeJob     Purpose = "pgtenant.job"     // [Propagator.Inject]
+	PurposeHeader  Purpose = "pgtenant.header"  // [Propagator.InjectHeader]
+)
+
+// Token is what a [Signer] signs. It is not encrypted: whoever has a token can read the value.
+type Token struct {
+	Purpose Purpose   // required
+	Tenant  int64     // the tenant's ID, which is never given out twice; 0: the public site
+	Value   string    // any bytes
+	Expires time.Time // when it ends, to the millisecond; zero: never
+}
+
+// Signer makes tokens that nobody else can make or change (HMAC-SHA256). It is safe for concurrent use, and formatting
+// it with package fmt does not show its keys.
+type Signer struct{ keys [][]byte }
+
+// NewSigner returns a signer of keys, each of at least [MinKeyLen] bytes. The first signs; tokens of all of them are
+// good, so that keys are changed without a break: put the new one in front, and take the old one away when its last
+// tokens have expired. A key that is too short is a [tenancy.FieldError], which does not show it.
+func NewSigner(keys ...[]byte) (*Signer, error) {
+	if len(keys) == 0 {
+		return nil, errNoKey
+	}
+	s := &Signer{}
+	for i, key := range keys {
+		if len(key) < MinKeyLen {
+			return nil, &tenancy.FieldError{Field: "key", Value: strconv.Itoa(i), Rule: "is shorter than 32 bytes"}
+		}
+		s.keys = append(s.keys, slices.Clone(key))
+	}
+	return s, nil
+}
+
+var errNoKey = errors.New("tenanttoken: signer without a key")
+
+// Format hides the keys, also of a Signer that is no pointer.
+func (Signer) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("tenanttoken.Signer")) }
+
+// Of a token, decoded: version, expiry in milliseconds since 1970 or 0, tenant, value, MAC.
+const (
+	tokenVersion = 1
+	tokenHead    = 1 + 8 + 8
+	tokenMin     = tokenHead + sha256.Size
+)
+
+// tokenEncoding can be put into cookies, headers and URLs. Strict, so that a token has no second form.
+var tokenEncoding = base64.RawURLEncoding.Strict()
+
+// Sign returns t signed, as text of A-Z, a-z, 0-9, - and _. A token without a purpose, with an expiry before 1970 or of a
+// negative tenant, and one that would be longer than [MaxTokenLen], is a [tenancy.FieldError].
+func (s *Signer) Sign(t Token) (string, error) {
+	var expires int64
+	if !t.Expires.IsZero() {
+		expires = t.Expires.UnixMilli()
+	}
+	switch {
+	case s == nil || len(s.keys) == 0:
+		return "", errNoKey
+	case t.Purpose == "":
+		return "", &tenancy.FieldError{Field: "purpose", Rule: "is empty"}
+	case t.Tenant < 0:
+		return "", &tenancy.FieldError{Field: "tenant", Value: strconv.FormatInt(t.Tenant, 10), Rule: "is negative"}
+	case !t.Expires.IsZero() && expires <= 0:
+		return "", &tenancy.FieldError{Field: "expires", Value: t.Expires.String(), Rule: "is before 1970"}
+	case tokenEncoding.EncodedLen(tokenMin+len(t.Value)) > MaxTokenLen:
+		return "", &tenancy.FieldError{Field: "value", Value: fmt.Sprint(len(t.Value), " bytes"), Rule: "makes a token of more than 4096 bytes"}
+	}
+	body := make([]byte, 0, tokenMin+len(t.Value))
+	body = append(body, tokenVersion)
+	body = binary.BigEndian.AppendUint64(body, uint64(expires))
+	body = binary.BigEndian.AppendUint64(body, uint64(t.Tenant))
+	body = append(body, t.Value...)
+	return tokenEncoding.EncodeToString(mac(body, s.keys[0], t.Purpose, body)), nil
+}
+
+// Verify returns what Sign has signed for that purpose. Anything else is [ErrBadToken], a token whose time is over
+// [ErrTokenExpired]. Whether the tenant is the right one is for the caller to see.
+func (s *Signer) Verify(purpose Purpose, token string) (Token, error) {
+	if len(token) > MaxTokenLen || strings.ContainsAny(token, "\r\n") { // the decoder skips line breaks
+		return Token{}, ErrBadToken
+	}
+	raw, err := tokenEncoding.DecodeString(token)
+	if err != nil || len(raw) < tokenMin || raw[0] != tokenVersion {
+		return Token{}, ErrBadToken
+	}
+	body, sum := raw[:len(raw)-sha256.Size], raw[len(raw)-sha256.Size:]
+	if !slices.ContainsFunc(s.keys, func(key []byte) bool { return hmac.Equal(mac(nil, key, purpose, body), sum) }) {
+		return Token{}, ErrBadToken
+	}
+	t := Token{Purpose: purpose, Tenant: int64(binary.BigEndian.Uint64(body[9:])), Value: string(body[tokenHead:])}
+	if ms := int64(binary.BigEndian.Uint64(body[1:])); ms != 0 {
+		t.Expires = time.UnixMilli(ms)
+		if !time.Now().Before(t.Expires) {
+			return Token{}, ErrTokenExpired
+		}
+	}
+	return t, nil
+}
+
+// mac appends the code of body under key to dst. The purpose goes in with its length, so that no purpose and body read
+// as another purpose and body.
+func mac(dst, key []byte, purpose Purpose, body []byte) []byte {
+	h := hmac.New(sha256.New, key)
+	head := binary.BigEndian.AppendUint64(make([]byte, 0, 64), uint64(len(purpose)))
+	h.Write(append(head, purpose...))
+	h.Write(body)
+	return h.Sum(dst)
+}
