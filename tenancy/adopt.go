@@ -104,7 +104,8 @@ func (s *Staging) insert(ctx context.Context, tx pgx.Tx, t *Tenant) error {
 			insert into {registry}.tenants (id, schema_name, slug, name, status, reason, plan, limits, metadata, placement)
 			select tenant_id, schema_name, $2, $3, $6, $7, $8, $9, $10, placement from side returning *
 		)
-		select `+tenantDetailsColumns+" from t", s.side.ID, p.Slug, p.Name, p.Domain, p.Domains, p.Status, p.Reason, p.Plan, p.Limits, p.Metadata)
+		select `+tenantDetailsColumns+" from t", s.side.ID, p.Slug, p.Name, p.Domain, p.Domains, p.Status, p.Reason, p.Plan,
+		limitsText(p.Limits), metadataText(p.Metadata))
 	if err != nil {
 		return conflict(err)
 	}

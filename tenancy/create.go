@@ -83,7 +83,7 @@ func (m *Manager) Create(ctx context.Context, p CreateParams) (Tenant, error) {
 func (m *Manager) createSteps(t *Tenant, fresh bool) []step {
 	return append(
 		m.schemaSteps(t, fresh),
-		step{name: "seed", run: func(ctx context.Context) error { return m.seed(ctx, t) }},
+		m.seedStep(t),
 		step{name: "activate", write: func(ctx context.Context, tx pgx.Tx) error {
 			return update(ctx, tx, t, "true", "status = 'active'")
 		}},
@@ -115,11 +115,12 @@ func (m *Manager) provisionSchema(ctx context.Context, t *Tenant) error {
 	return err
 }
 
-func (m *Manager) seed(ctx context.Context, t *Tenant) error {
-	if m.cfg.Seed == nil {
-		return nil
+func (m *Manager) seedStep(t *Tenant) step {
+	s := step{name: "seed"}
+	if m.cfg.Seed != nil {
+		s.run = func(ctx context.Context) error { return m.cfg.Seed(NewContext(ctx, t), t) }
 	}
-	return m.cfg.Seed(NewContext(ctx, t), t)
+	return s
 }
 
 // insertCreated inserts the row with its primary domain and its operation, and takes the tenant's lock before another

@@ -74,11 +74,14 @@ func (m *Manager) connectLock(ctx context.Context) (*lock, error) {
 	return &lock{m: m, conn: m.registry.Schema().Conn(conn)}, nil
 }
 
-// connect opens a connection as the pool would. The end of a context cancels the statement on the server. By
+// connect opens a connection as the pool would. It runs few statements: it does not prepare them. The end of a context cancels the statement on the server. By
 // default pgx closes the connection then, and the locks would be lost.
 func connect(ctx context.Context, cfg *pgxpool.Config) (*pgx.Conn, error) {
 	cfg.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: cancelTimeout}
+	}
+	if cfg.ConnConfig.DefaultQueryExecMode != pgx.QueryExecModeSimpleProtocol {
+		cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 	}
 	if cfg.BeforeConnect != nil {
 		if err := cfg.BeforeConnect(ctx, cfg.ConnConfig); err != nil {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/internal/registrydb"
 )
 
 // Op is an operation of a [Manager] on a tenant.
@@ -92,7 +94,7 @@ type step struct {
 	run func(ctx context.Context) error
 
 	// write changes the registry, in one transaction with the progress of the operation. It may be called again.
-	// Nil: nothing changes but the progress.
+	// Nil: it changes nothing.
 	write func(ctx context.Context, tx pgx.Tx) error
 
 	// trial says that the operation has not begun after this step: its progress is not recorded.
@@ -150,6 +152,9 @@ func (e *execution) stopped(ctx context.Context, s step, err error) error {
 
 // step runs one step between the hooks. next is the name of the step that follows, empty for the last.
 func (e *execution) step(ctx context.Context, s step, next string) error {
+	if err := e.enter(ctx, s); err != nil {
+		return err
+	}
 	data := e.about
 	data.Step, data.Tenant = s.name, *e.tenant
 	if before := e.m.cfg.Hooks.Before; before != nil {
@@ -165,21 +170,46 @@ func (e *execution) step(ctx context.Context, s step, next string) error {
 	return err
 }
 
+// enter records that the step is the next, if that is not recorded yet. A step that only writes is recorded where a
+// hook can stop the operation before it. A crash of the server may lose the record: it repeats steps.
+func (e *execution) enter(ctx context.Context, s step) error {
+	if !e.recorded() || e.tenant.Operation.Step == s.name || s.run == nil && e.m.cfg.Hooks.Before == nil {
+		return nil
+	}
+	now := *e.tenant.Operation
+	now.Step, now.Failure = s.name, ""
+	err := e.lock.use(func(conn *registrydb.Conn) error {
+		_, err := conn.Exec(ctx, `with o as (
+				update {registry}.registry_operations set step = $2, failure = '' where tenant_id = $1 returning tenant_id
+			)
+			select `+asyncLock+" from o", e.tenant.ID, s.name)
+		return err
+	})
+	if err == nil {
+		e.tenant.Operation = &now
+	}
+	return err
+}
+
+// recorded reports whether the registry has the row of this operation.
+func (e *execution) recorded() bool {
+	return e.row.Op != "" && e.tenant.Operation != nil && e.tenant.Operation.Op == e.row.Op
+}
+
+// runStep does the work of the step, and then changes the registry.
 func (e *execution) runStep(ctx context.Context, s step, next string) error {
 	if s.run != nil {
 		if err := e.lock.hold(ctx, s.run); err != nil {
 			return err
 		}
 	}
-	if s.trial {
+	if s.trial || s.write == nil && next != "" && e.recorded() {
 		return nil
 	}
 	var row *Operation
 	err := e.lock.write(ctx, func(tx pgx.Tx) (err error) {
 		if s.write != nil {
 			err = s.write(ctx, tx)
-		} else { // a crash of the server repeats the step
-			_, err = tx.Exec(ctx, "select "+asyncLock)
 		}
 		if err == nil && e.row.Op != "" {
 			row, err = e.progress(ctx, tx, next)
