@@ -1,75 +1,86 @@
 package erp
 
-import "context"
+import (
+	"context"
 
-// Classes are the classes of the school of the context. It is safe for concurrent use if its Querier is.
+	"github.com/jackc/pgx/v5"
+)
+
+// Classes stores the classes of the school of the context. It is safe for concurrent use if its
+// [Querier] is.
 type Classes struct{ table[Class] }
 
-// NewClasses returns the classes that db reaches.
+// NewClasses returns the store of classes on db.
 func NewClasses(db Querier) Classes {
-	return Classes{table[Class]{db: db, noun: classNoun, columns: classColumns}}
+	return Classes{table[Class]{db: db, entity: classEntity, columns: always(classColumns)}}
 }
 
-// classColumns are those of [Class], in its order.
+// classColumns are the columns of [Class], in the order of its fields.
 const classColumns = "classes.id, classes.name, section, year, created_at, updated_at"
 
-// ClassFilter narrows a list of classes down. Its zero value does not.
+// ClassFilter limits a list of classes. The zero value does not limit it.
 type ClassFilter struct {
 	Year      int
-	TeacherID int64  // the classes that a teacher teaches; none where the viewer does not see the teacher
+	TeacherID int64  // the classes of a teacher; none if the viewer does not see the teacher
 	Search    string // a part of "name section", in any case
 }
 
-func (f ClassFilter) conditions() (c conditions) {
-	c.id("classes.year = ?", int64(f.Year))
-	c.id(`classes.id in (select ct.class_id from class_teachers ct
-		join teachers on teachers.id = ct.teacher_id where ct.teacher_id = ? and @teachers)`, f.TeacherID)
-	c.search("classes.name || ' ' || section", f.Search)
-	return c
+func (f ClassFilter) filter(a access) (where filter) {
+	where.id("classes.year = @year", "year", int64(f.Year))
+	where.id(`classes.id in (select ct.class_id from class_teachers ct
+		join teachers on teachers.id = ct.teacher_id
+		where ct.teacher_id = @teacher_id and `+a.sees(teacherEntity)+")", "teacher_id", f.TeacherID)
+	where.search("classes.name || ' ' || section", f.Search)
+	return where
 }
 
-// List returns the classes of a page by id, and the After of the next page, or 0 when there is none.
+// List returns a page of classes by id, and the After of the next page, or 0 if there is none.
 func (c Classes) List(ctx context.Context, f ClassFilter, page Page) ([]Class, int64, error) {
-	return c.list(ctx, page, f.conditions())
+	return c.list(ctx, page, f.filter)
 }
 
 // Get returns a class, or [ErrNotFound].
 func (c Classes) Get(ctx context.Context, id int64) (Class, error) { return c.get(ctx, id) }
 
-// Create adds a class. One that is there is an [InputError] with Conflict.
+// Create adds a class. If the class exists, the error is an [InputError] with Conflict.
 func (c Classes) Create(ctx context.Context, n NewClass) (Class, error) {
-	insert, err := changing(ctx, c.noun)
+	a, err := mayChange(ctx, c.entity)
 	if err != nil {
 		return Class{}, c.failed("create", err)
 	}
 	if err := n.Validate(); err != nil {
 		return Class{}, err
 	}
-	insert.add("insert into classes (name, section, year) select ?, ?, ? where ", n.Name, n.Section, n.Year)
-	insert.current()
-	insert.add(" returning " + c.columns)
-	return c.one(ctx, "create", insert)
+	return c.one(ctx, "create", a, `
+		insert into classes (name, section, year)
+		select @name, @section, @year where `+a.session()+`
+		returning `+classColumns, n.args())
 }
 
-// Update makes a class what n says, and returns it as it is then. Where it is not in that version any more the error is
-// [ErrChanged]; others are those of Get and Create.
+// Update replaces the fields of a class with n, and returns the class. If the class has another
+// version, the error is [ErrChanged]; the other errors are those of Get and Create.
 func (c Classes) Update(ctx context.Context, id int64, version Version, n NewClass) (Class, error) {
-	update, err := changing(ctx, c.noun)
+	a, err := mayChange(ctx, c.entity)
 	if err != nil {
 		return Class{}, c.failed("update", err)
 	}
 	if err := n.Validate(); err != nil {
 		return Class{}, err
 	}
-	update.add("update classes set name = ?, section = ?, year = ?, "+touch(c.noun.table)+" where ", n.Name, n.Section, n.Year)
-	c.at(update, id, version)
-	update.add(" returning " + c.columns)
-	return c.changed(ctx, "update", id, update)
+	return c.changed(ctx, "update", a, id, version, `
+		update classes set name = @name, section = @section, year = @year, `+touch("classes")+`
+		where `+c.target(a, version)+`
+		returning `+classColumns, n.args())
 }
 
-// Delete deletes a class. One with students or fee structures stays: that is an [InputError] with Conflict. Its teachers
-// teach one class less. The other errors are those of Update.
+func (n NewClass) args() pgx.NamedArgs {
+	return pgx.NamedArgs{"name": n.Name, "section": n.Section, "year": n.Year}
+}
+
+// Delete deletes a class, and takes it from its teachers. If the class has students or fee structures,
+// the error is an [InputError] with Conflict. The other errors are those of Update.
 func (c Classes) Delete(ctx context.Context, id int64, version Version) error {
-	return c.delete(ctx, id, version, "update teachers set "+touch("teachers")+
-		" from gone, class_teachers ct where ct.class_id = gone.id and teachers.id = ct.teacher_id")
+	return c.delete(ctx, id, version, `
+		update teachers set `+touch("teachers")+` from deleted, class_teachers ct
+		where ct.class_id = deleted.id and teachers.id = ct.teacher_id`)
 }

@@ -61,8 +61,8 @@ type NewFee struct {
 // Validate returns an [InputError] that names every field that cannot be.
 func (f NewFee) Validate() error {
 	var r refusals
-	r.reference("student_id", &f.StudentID, studentNoun)
-	r.reference("fee_structure_id", &f.FeeStructureID, feeStructureNoun)
+	r.reference("student_id", &f.StudentID, studentEntity)
+	r.reference("fee_structure_id", &f.FeeStructureID, feeStructureEntity)
 	r.dueOn(f.DueOn)
 	return r.err()
 }

@@ -7,12 +7,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Generate charges every student who is in the class of a structure now, once: whoever has the
-// structure's fee, also one that was cancelled, gets no other. So it is run again for students who
-// have joined since, and after a failure. A structure that is not there is [ErrNotFound]; input that
-// [Generation.Validate] refuses is an [InputError].
+// Generate charges every student who is in the class of a structure now. A student who has the
+// structure's fee, even a cancelled one, gets no other. So Generate can be run again, for students who
+// have joined the class since, and after a failure. If the structure does not exist, the error is
+// [ErrNotFound]; if [Generation.Validate] refuses g, an [InputError].
 func (f Fees) Generate(ctx context.Context, structure int64, g Generation) (Generated, error) {
-	insert, err := changing(ctx, f.noun)
+	a, err := mayChange(ctx, f.entity)
 	if err != nil {
 		return Generated{}, f.failed("generate", err)
 	}
@@ -22,17 +22,17 @@ func (f Fees) Generate(ctx context.Context, structure int64, g Generation) (Gene
 	if _, err := NewFeeStructures(f.db).Get(ctx, structure); err != nil {
 		return Generated{}, err
 	}
-	f.invoice(insert, structure, g.DueOn, "students")
-	insert.add(" and students.class_id = s.class_id on conflict (student_id, fee_structure_id) do nothing returning id")
-	made, err := f.ids(ctx, insert)
+	created, err := collect(ctx, f.db, a, pgx.RowTo[int64], insertFees+"students where students.class_id = s.class_id and "+
+		a.session()+" on conflict (student_id, fee_structure_id) do nothing returning id",
+		pgx.NamedArgs{"fee_structure_id": structure, "due_on": g.DueOn})
 	if err != nil {
 		return Generated{}, f.failed("generate", err)
 	}
-	return f.generated(ctx, structure, made)
+	return f.generated(ctx, structure, created)
 }
 
-// generated returns the fees of a structure, those that were made and the others.
-func (f Fees) generated(ctx context.Context, structure int64, made []int64) (Generated, error) {
+// generated returns the fees of a structure, separated into those just created and the others.
+func (f Fees) generated(ctx context.Context, structure int64, created []int64) (Generated, error) {
 	result := Generated{Created: []Fee{}, Existing: []Fee{}}
 	page := Page{Limit: MaxLimit}
 	for {
@@ -41,7 +41,7 @@ func (f Fees) generated(ctx context.Context, structure int64, made []int64) (Gen
 			return Generated{}, err
 		}
 		for _, fee := range fees {
-			if slices.Contains(made, fee.ID) {
+			if slices.Contains(created, fee.ID) {
 				result.Created = append(result.Created, fee)
 			} else {
 				result.Existing = append(result.Existing, fee)
@@ -51,13 +51,4 @@ func (f Fees) generated(ctx context.Context, structure int64, made []int64) (Gen
 			return result, nil
 		}
 	}
-}
-
-func (f Fees) ids(ctx context.Context, s *statement) ([]int64, error) {
-	rows, err := f.db.Query(ctx, s.text.String(), s.args...)
-	if err != nil {
-		return nil, fromDatabase(err, false)
-	}
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
-	return ids, fromDatabase(err, false)
 }

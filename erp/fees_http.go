@@ -10,7 +10,7 @@ import (
 func (m *Module) registerFees(mux *http.ServeMux) {
 	fees := NewFees(m.db)
 	all, one := resource[Fee, NewFee]{
-		noun: feeNoun, path: "fees", daily: true,
+		entity: feeEntity, path: "fees", daily: true,
 		list: func(ctx context.Context, p *params) ([]Fee, int64, error) {
 			filter := FeeFilter{
 				StudentID: p.id("student_id"), ClassID: p.id("class_id"), FeeStructureID: p.id("fee_structure_id"),
@@ -25,7 +25,7 @@ func (m *Module) registerFees(mux *http.ServeMux) {
 		},
 		create: fees.Create, get: fees.Get,
 	}.actions()
-	_, changes := resource[Fee, FeeChange]{noun: feeNoun, path: "fees", update: fees.Update}.actions()
+	_, changes := resource[Fee, FeeChange]{entity: feeEntity, path: "fees", update: fees.Update}.actions()
 	maps.Copy(one, changes)
 	m.handle(mux, "/api/fees", all)
 	m.handle(mux, "/api/fees/{id}", one)

@@ -34,7 +34,7 @@ type NewFeeStructure struct {
 // Validate returns an [InputError] that names every field that cannot be.
 func (f NewFeeStructure) Validate() error {
 	var r refusals
-	r.reference("class_id", &f.ClassID, classNoun)
+	r.reference("class_id", &f.ClassID, classEntity)
 	r.text("name", f.Name, 100)
 	r.text("term", f.Term, 50)
 	r.amount(Money{f.AmountMinor, f.Currency})

@@ -1,37 +1,45 @@
 package erp
 
-import "context"
+import (
+	"context"
 
-// FeeStructures are the fee structures of the school of the context. It is safe for concurrent
-// use if its Querier is.
+	"github.com/jackc/pgx/v5"
+)
+
+// FeeStructures stores the fee structures of the school of the context. It is safe for concurrent use
+// if its [Querier] is.
 type FeeStructures struct{ table[FeeStructure] }
 
-// NewFeeStructures returns the fee structures that db reaches.
+// NewFeeStructures returns the store of fee structures on db.
 func NewFeeStructures(db Querier) FeeStructures {
-	return FeeStructures{table[FeeStructure]{db: db, noun: feeStructureNoun, columns: feeStructureColumns}}
+	return FeeStructures{table[FeeStructure]{
+		db: db, entity: feeStructureEntity, columns: always(feeStructureColumns),
+	}}
 }
 
-// feeStructureColumns are those of [FeeStructure], in its order.
+// feeStructureColumns are the columns of [FeeStructure], in the order of its fields.
 const feeStructureColumns = "fee_structures.id, class_id, name, term, amount_minor, currency, created_at, updated_at"
 
-// FeeStructureFilter narrows a list of fee structures down. Its zero value does not.
+// FeeStructureFilter limits a list of fee structures. The zero value does not limit it.
 type FeeStructureFilter struct {
 	ClassID int64
 	Term    string
 	Search  string // a part of the name, in any case
 }
 
-func (f FeeStructureFilter) conditions() (c conditions) {
-	c.id("class_id = ?", f.ClassID)
-	c.is("term = ?", f.Term)
-	c.search("name", f.Search)
-	return c
+func (f FeeStructureFilter) filter(access) (where filter) {
+	where.id("class_id = @class_id", "class_id", f.ClassID)
+	where.text("term = @term", "term", f.Term)
+	where.search("name", f.Search)
+	return where
 }
 
-// List returns the fee structures of a page by id, and the After of the next page, or 0 when
-// there is none. A page that cannot be is an [InputError].
-func (f FeeStructures) List(ctx context.Context, filter FeeStructureFilter, page Page) (structures []FeeStructure, next int64, err error) {
-	return f.list(ctx, page, filter.conditions())
+// List returns a page of fee structures by id, and the After of the next page, or 0 if there is none.
+// If page is invalid, the error is an [InputError].
+func (f FeeStructures) List(
+	ctx context.Context, filter FeeStructureFilter, page Page,
+) (structures []FeeStructure, next int64, err error) {
+	return f.list(ctx, page, filter.filter)
 }
 
 // Get returns a fee structure, or [ErrNotFound].
@@ -39,46 +47,55 @@ func (f FeeStructures) Get(ctx context.Context, id int64) (FeeStructure, error) 
 	return f.get(ctx, id)
 }
 
-// Create makes a fee structure. Input that is refused, by [NewFeeStructure.Validate] or because
-// the class is not there or has one of that name in the term, is an [InputError].
+// Create adds a fee structure. If [NewFeeStructure.Validate] refuses n, the class does not exist, or
+// the class has a structure of that name in the term, the error is an [InputError].
 func (f FeeStructures) Create(ctx context.Context, n NewFeeStructure) (FeeStructure, error) {
-	insert, err := changing(ctx, f.noun)
+	a, err := mayChange(ctx, f.entity)
 	if err != nil {
 		return FeeStructure{}, f.failed("create", err)
 	}
 	if err := n.Validate(); err != nil {
 		return FeeStructure{}, err
 	}
-	insert.add(`insert into fee_structures (class_id, name, term, amount_minor, currency)
-		select ?, ?, ?, ?, ? where `, n.ClassID, n.Name, n.Term, n.AmountMinor, n.Currency)
-	insert.current()
-	insert.add(" returning " + f.columns)
-	return f.one(ctx, "create", insert)
+	return f.one(ctx, "create", a, `
+		insert into fee_structures (class_id, name, term, amount_minor, currency)
+		select @class_id, @name, @term, @amount_minor, @currency where `+a.session()+`
+		returning `+feeStructureColumns, n.args())
 }
 
-// Update makes a fee structure what n says, and returns it as it is then. Once there are fees of
-// it, only its name can change; the rest is an [InputError] with Conflict. Where it is not in that
-// version any more the error is [ErrChanged]; others are those of Get and Create.
-func (f FeeStructures) Update(ctx context.Context, id int64, version Version, n NewFeeStructure) (FeeStructure, error) {
-	update, err := changing(ctx, f.noun)
+// Update replaces the fields of a fee structure with n, and returns the structure. Once it has fees,
+// only its name can change: other changes are an [InputError] with Conflict. If the structure has
+// another version, the error is [ErrChanged]; the other errors are those of Get and Create.
+func (f FeeStructures) Update(
+	ctx context.Context, id int64, version Version, n NewFeeStructure,
+) (FeeStructure, error) {
+	a, err := mayChange(ctx, f.entity)
 	if err != nil {
 		return FeeStructure{}, f.failed("update", err)
 	}
 	if err := n.Validate(); err != nil {
 		return FeeStructure{}, err
 	}
-	update.add(`with changed as (update fee_structures set class_id = ?, name = ?, term = ?, amount_minor = ?, currency = ?, `,
-		n.ClassID, n.Name, n.Term, n.AmountMinor, n.Currency)
-	update.add(touch(f.noun.table) + " where ")
-	f.at(update, id, version)
-	// The name is on the invoices, so they are others now.
-	update.add(" returning *), also as (update fees set " + touch("fees") + " from changed where fees.fee_structure_id = changed.id)")
-	update.add(" select " + f.columns + " from changed fee_structures")
-	return f.changed(ctx, "update", id, update)
+	// Invoices show the name of the structure, so they have a new version.
+	return f.changed(ctx, "update", a, id, version, `
+		with changed as (
+			update fee_structures set class_id = @class_id, name = @name, term = @term,
+				amount_minor = @amount_minor, currency = @currency, `+touch("fee_structures")+`
+			where `+f.target(a, version)+` returning *
+		), updated as (
+			update fees set `+touch("fees")+` from changed where fees.fee_structure_id = changed.id
+		)
+		select `+feeStructureColumns+" from changed fee_structures", n.args())
 }
 
-// Delete deletes a fee structure. One that has fees stays: that is an [InputError] with Conflict.
-// The other errors are those of Update.
+func (n NewFeeStructure) args() pgx.NamedArgs {
+	return pgx.NamedArgs{
+		"class_id": n.ClassID, "name": n.Name, "term": n.Term, "amount_minor": n.AmountMinor, "currency": n.Currency,
+	}
+}
+
+// Delete deletes a fee structure. If it has fees, the error is an [InputError] with Conflict. The other
+// errors are those of Update.
 func (f FeeStructures) Delete(ctx context.Context, id int64, version Version) error {
-	return f.delete(ctx, id, version)
+	return f.delete(ctx, id, version, "")
 }

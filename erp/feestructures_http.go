@@ -8,7 +8,7 @@ import (
 func (m *Module) registerFeeStructures(mux *http.ServeMux) {
 	structures := NewFeeStructures(m.db)
 	resource[FeeStructure, NewFeeStructure]{
-		noun: feeStructureNoun, path: "fee-structures",
+		entity: feeStructureEntity, path: "fee-structures",
 		list: func(ctx context.Context, p *params) ([]FeeStructure, int64, error) {
 			filter := FeeStructureFilter{ClassID: p.id("class_id"), Term: p.text("term"), Search: p.text("q")}
 			page, err := p.page()
@@ -28,7 +28,7 @@ func (m *Module) serveGenerate(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	input, err := resource[Fee, Generation]{noun: feeNoun}.input(w, r)
+	input, err := resource[Fee, Generation]{entity: feeEntity}.input(w, r)
 	if err != nil {
 		return err
 	}

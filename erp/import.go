@@ -66,9 +66,9 @@ func (r *ImportReport) finish() ImportReport {
 // the database, one of [Students.Create], or an [InputError] with Conflict where somebody has admitted a student of such
 // a number in the very moment. It reads file to the end, up to [MaxImportRows], before it writes.
 func (s Students) Import(ctx context.Context, file io.Reader, o ImportOptions) (ImportReport, error) {
-	begun, err := changing(ctx, s.noun)
+	a, err := mayChange(ctx, s.entity)
 	if err == nil {
-		err = s.stillCurrent(ctx, begun.viewer) // else the report would say that no class is there
+		err = s.checkSession(ctx, a.viewer) // otherwise the report would say that no class exists
 	}
 	if err != nil {
 		return ImportReport{}, s.failed("import", err)
@@ -109,14 +109,15 @@ func (s Students) findClasses(ctx context.Context, rows []studentRow, report *Im
 	if len(names) == 0 && len(ids) == 0 {
 		return nil
 	}
-	find, err := reading(ctx, classNoun)
+	a, err := mayRead(ctx, classEntity)
 	if err != nil {
 		return err
 	}
-	find.add("select "+classColumns+` from classes where (classes.id = any(?::bigint[]) or (classes.name, section, year) in
-		(select * from unnest(?::text[], ?::text[], ?::int[])))`, ids, names, sections, years)
-	find.visible()
-	classes, err := NewClasses(s.db).query(ctx, find)
+	classes, err := NewClasses(s.db).query(ctx, a, `
+		select `+classColumns+` from classes
+		where (classes.id = any(@ids::bigint[])
+				or (classes.name, section, year) in (select * from unnest(@names::text[], @sections::text[], @years::int[])))
+			and `+a.visible(), pgx.NamedArgs{"ids": ids, "names": names, "sections": sections, "years": years})
 	if err != nil {
 		return err
 	}
@@ -153,13 +154,12 @@ func (s Students) findTaken(ctx context.Context, rows []studentRow, report *Impo
 		first[number] = r.line
 		numbers = append(numbers, strings.ToValidUTF8(strings.ReplaceAll(number, "\x00", ""), "")) // refused as well
 	}
-	find, err := reading(ctx, s.noun)
+	a, err := mayRead(ctx, s.entity)
 	if err != nil {
 		return err
 	}
-	find.add("select "+s.columns+" from students where admission_number = any(?::text[])", numbers)
-	find.visible()
-	taken, err := s.query(ctx, find)
+	taken, err := s.query(ctx, a, "select "+studentColumns+
+		" from students where admission_number = any(@numbers::text[]) and "+a.visible(), pgx.NamedArgs{"numbers": numbers})
 	if err != nil {
 		return err
 	}
@@ -182,21 +182,17 @@ func (s Students) insertAll(ctx context.Context, rows []studentRow) (int, error)
 		numbers[i], firsts[i], lasts[i] = r.student.AdmissionNumber, r.student.FirstName, r.student.LastName
 		births[i], classes[i] = r.student.DateOfBirth, r.student.ClassID
 	}
-	insert, err := changing(ctx, s.noun)
+	a, err := mayChange(ctx, s.entity)
 	if err != nil {
 		return 0, err
 	}
-	insert.add(`insert into students (admission_number, first_name, last_name, date_of_birth, class_id)
-		select * from unnest(?::text[], ?::text[], ?::text[], ?::date[], ?::bigint[]) where `, numbers, firsts, lasts, births, classes)
-	insert.current()
-	insert.add(" returning students.id")
-	created, err := s.db.Query(ctx, insert.text.String(), insert.args...)
-	if err != nil {
-		return 0, fromDatabase(err, false)
-	}
-	ids, err := pgx.CollectRows(created, pgx.RowTo[int64])
+	ids, err := collect(ctx, s.db, a, pgx.RowTo[int64], `
+		insert into students (admission_number, first_name, last_name, date_of_birth, class_id)
+		select * from unnest(@numbers::text[], @firsts::text[], @lasts::text[], @births::date[], @classes::bigint[])
+		where `+a.session()+` returning students.id`,
+		pgx.NamedArgs{"numbers": numbers, "firsts": firsts, "lasts": lasts, "births": births, "classes": classes})
 	if err == nil && len(ids) == 0 {
 		err = ErrSessionOver
 	}
-	return len(ids), fromDatabase(err, false)
+	return len(ids), err
 }

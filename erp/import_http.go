@@ -22,7 +22,7 @@ type importProblem struct {
 // serveImport answers 201 with the report where the students were created, 200 for a dry run of a file with which that
 // would be so, and 422 with the report for one with which it is not.
 func (m *Module) serveImport(w http.ResponseWriter, r *http.Request) error {
-	if _, err := changing(r.Context(), studentNoun); err != nil {
+	if _, err := mayChange(r.Context(), studentEntity); err != nil {
 		return err
 	}
 	p := readParams(r)

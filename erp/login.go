@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/oryne/pgtenant/schemactx"
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
 // ThrottledError is returned by [Module.LogIn] when an account was guessed at too often.
@@ -64,7 +64,7 @@ func (m *Module) LogOut(w http.ResponseWriter, r *http.Request) error {
 
 // checkPassword returns the account of an address if the password is its. Whatever is wrong, one password is hashed.
 func (m *Module) checkPassword(ctx context.Context, email, password string) (account, error) {
-	normal, notOne := tenancy.NormalizeEmail(email)
+	normal, notOne := platformuser.NormalizeEmail(email)
 	school, ok := schemactx.FromContext(ctx)
 	if !ok {
 		return account{}, fmt.Errorf("log in: %w", schemactx.ErrNoSchema)
@@ -111,7 +111,7 @@ func (m *Module) changePassword(r *http.Request, email, old, password string) (t
 }
 
 // rehash brings a hash up to date, and returns what it is then. A login does not fail for that.
-func (m *Module) rehash(ctx context.Context, a account, password string) tenancy.PasswordHash {
+func (m *Module) rehash(ctx context.Context, a account, password string) platformuser.PasswordHash {
 	hash, err := HashPassword(ctx, password)
 	if err == nil {
 		err = NewMe(m.db).rehash(ctx, a.viewer.UserID, a.hash, hash)

@@ -5,56 +5,51 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
-// Me is the viewer of the context as a user: what everybody may do with their own account. It is safe for concurrent use
-// if its Querier is.
+// Me is the user of the viewer of the context: what every user may do with their own account. It is
+// safe for concurrent use if its [Querier] is.
 type Me struct{ users table[User] }
 
-// NewMe returns the viewer as db has it.
+// NewMe returns the viewer's own account on db.
 func NewMe(db Querier) Me { return Me{NewUsers(db).table} }
 
-// Get returns the viewer's user. A viewer who is none is [ErrNotFound].
+// Get returns the viewer's user. If the viewer has none, the error is [ErrNotFound].
 func (m Me) Get(ctx context.Context) (User, error) {
-	s, err := own(ctx)
+	a, err := ownAccess(ctx)
 	if err != nil {
 		return User{}, m.users.failed("get own", err)
 	}
-	s.add("select "+userColumns+" from users where users.id = ? and ", s.viewer.UserID)
-	s.current()
-	return m.users.one(ctx, "get own", s)
+	return m.users.one(ctx, "get own", a, "select "+userColumns+
+		" from users where users.id = @viewer_id and "+a.session(), pgx.NamedArgs{})
 }
 
-// EndSessions ends all sessions of the viewer, this one too. Where they are over already it does nothing.
+// EndSessions ends all sessions of the viewer, the current one too. If they are over, it does nothing.
 func (m Me) EndSessions(ctx context.Context) error {
-	s, err := own(ctx)
+	a, err := ownAccess(ctx)
 	if err != nil {
 		return m.users.failed("end own sessions of", err)
 	}
-	s.add("update users set session_generation = "+newGeneration+" where users.id = ? and ", s.viewer.UserID)
-	s.current()
-	s.add(" returning " + userColumns)
-	_, err = m.users.query(ctx, s)
+	_, err = m.users.query(ctx, a, `
+		update users set session_generation = `+newGeneration+`
+		where users.id = @viewer_id and `+a.session()+`
+		returning `+userColumns, pgx.NamedArgs{})
 	return err
 }
 
-// setPassword sets the viewer's password, if hash is still that of the old one, ends all sessions, and returns the viewer
-// of those that begin now.
-func (m Me) setPassword(ctx context.Context, old, hash tenancy.PasswordHash) (Viewer, error) {
-	s, err := own(ctx)
+// setPassword sets the viewer's password if old is still the current hash, and ends all sessions. It
+// returns the viewer of the sessions that begin afterwards.
+func (m Me) setPassword(ctx context.Context, old, hash platformuser.PasswordHash) (Viewer, error) {
+	a, err := ownAccess(ctx)
 	if err != nil {
 		return Viewer{}, err
 	}
-	s.add("update users set password_hash = ?, session_generation = "+newGeneration+" where users.id = ? and password_hash = ? and ",
-		hash.Reveal(), s.viewer.UserID, old.Reveal())
-	s.current()
-	s.add(" returning id, role, session_generation, ''")
-	rows, err := m.users.db.Query(ctx, s.text.String(), s.args...)
-	if err != nil {
-		return Viewer{}, err
-	}
-	found, err := pgx.CollectRows(rows, scanAccount)
+	found, err := collect(ctx, m.users.db, a, scanAccount, `
+		update users set password_hash = @password_hash, session_generation = `+newGeneration+`
+		where users.id = @viewer_id and password_hash = @old_hash and `+a.session()+`
+		returning id, role, session_generation, ''`,
+		pgx.NamedArgs{"password_hash": hash.Reveal(), "old_hash": old.Reveal()})
 	if err == nil && len(found) == 0 {
 		err = ErrSessionOver
 	}
@@ -64,10 +59,12 @@ func (m Me) setPassword(ctx context.Context, old, hash tenancy.PasswordHash) (Vi
 	return found[0].viewer, nil
 }
 
-// rehash replaces the hash of a password by a newer one, if it is still that. Sessions go on.
-func (m Me) rehash(ctx context.Context, user int64, old, hash tenancy.PasswordHash) error {
-	rows, err := m.users.db.Query(ctx, "update users set password_hash = $1 where id = $2 and password_hash = $3",
-		hash.Reveal(), user, old.Reveal())
+// rehash replaces the hash of a password by a newer hash, if old is still the current one. Sessions go
+// on.
+func (m Me) rehash(ctx context.Context, user int64, old, hash platformuser.PasswordHash) error {
+	rows, err := m.users.db.Query(ctx, `
+		update users set password_hash = @password_hash where id = @id and password_hash = @old_hash`,
+		pgx.NamedArgs{"id": user, "password_hash": hash.Reveal(), "old_hash": old.Reveal()})
 	if err != nil {
 		return err
 	}
@@ -75,14 +72,14 @@ func (m Me) rehash(ctx context.Context, user int64, old, hash tenancy.PasswordHa
 	return rows.Err()
 }
 
-// own begins a statement on the viewer's own user.
-func own(ctx context.Context) (*statement, error) {
+// ownAccess returns the access of the viewer to their own user. Every role has it.
+func ownAccess(ctx context.Context) (access, error) {
 	viewer, ok := ViewerFromContext(ctx)
 	switch {
 	case !ok:
-		return nil, ErrNoViewer
+		return access{}, ErrNoViewer
 	case viewer.UserID == 0:
-		return nil, ErrNotFound
+		return access{}, ErrNotFound
 	}
-	return &statement{viewer: viewer, noun: userNoun}, nil
+	return access{viewer: viewer, entity: userEntity}, nil
 }

@@ -37,7 +37,7 @@ func (p NewParent) Validate() error {
 	var r refusals
 	r.text("name", p.Name, 200)
 	r.optional("phone", p.Phone, 50)
-	r.reference("user_id", p.UserID, userNoun)
+	r.reference("user_id", p.UserID, userEntity)
 	if len(p.Children) > maxLinks {
 		r.add("children", "are more than 100")
 		return r.err()
@@ -48,7 +48,7 @@ func (p NewParent) Validate() error {
 			r.add("children", "name a student twice")
 		}
 		seen[c.StudentID] = true
-		r.reference("children", &c.StudentID, studentNoun)
+		r.reference("children", &c.StudentID, studentEntity)
 		r.optional("children", c.Relation, 50)
 	}
 	return r.err()

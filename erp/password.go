@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/crypto/argon2"
 
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
 // Of a password. The least is that of NIST SP 800-63B; the most keeps hashing cheap.
@@ -50,24 +50,24 @@ const (
 // short, too long or not UTF-8 is an [InputError]. It takes 19 MiB and some 20 ms of a core; at most one runs for each
 // core, and ctx governs the wait for it. It is [ErrBusy] where many wait, so that a flood of logins is turned away instead
 // of piling up.
-func HashPassword(ctx context.Context, password string) (tenancy.PasswordHash, error) {
+func HashPassword(ctx context.Context, password string) (platformuser.PasswordHash, error) {
 	if err := validatePassword(password); err != nil {
-		return tenancy.PasswordHash{}, err
+		return platformuser.PasswordHash{}, err
 	}
 	salt := make([]byte, saltLen)
 	_, _ = rand.Read(salt) // never fails
 	key, err := currentCosts.key(ctx, password, salt, hashLen)
 	if err != nil {
-		return tenancy.PasswordHash{}, err
+		return platformuser.PasswordHash{}, err
 	}
-	return tenancy.NewPasswordHash(currentCosts.encode(salt, key)), nil
+	return platformuser.NewPasswordHash(currentCosts.encode(salt, key)), nil
 }
 
 // VerifyPassword returns nil if the hash is that of the password, and [ErrWrongPassword] if it is not. outdated reports
 // whether the hash was made with other costs than [HashPassword] takes now, so that the caller, who has the password,
 // makes a new one. An empty hash is that of no password, and takes as long as any. A hash that HashPassword cannot have
 // made is another error. Otherwise it is like HashPassword.
-func VerifyPassword(ctx context.Context, hash tenancy.PasswordHash, password string) (outdated bool, err error) {
+func VerifyPassword(ctx context.Context, hash platformuser.PasswordHash, password string) (outdated bool, err error) {
 	if len(password) > MaxPasswordLen {
 		password = "" // no password fits; the work is done nevertheless
 	}
@@ -132,7 +132,7 @@ func (c argon2id) encode(salt, key []byte) string {
 var errBadHash = errors.New("erp: password hash is malformed") // which does not show it
 
 // decodeHash is the inverse of encode. Of costs it takes what a server can bear; an empty hash has the current ones.
-func decodeHash(hash tenancy.PasswordHash) (c argon2id, salt, key []byte, err error) {
+func decodeHash(hash platformuser.PasswordHash) (c argon2id, salt, key []byte, err error) {
 	if hash.Empty() {
 		return currentCosts, make([]byte, saltLen), make([]byte, hashLen), nil
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
 func TestPasswordsAreVerified(t *testing.T) {
@@ -25,7 +25,7 @@ func TestPasswordsAreVerified(t *testing.T) {
 		}
 	}
 	// RFC 9106 has no vector without a secret; this one is of the reference implementation: echo -n password | argon2 somesalt -id -t 2 -m 16 -p 1.
-	reference := tenancy.NewPasswordHash("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
+	reference := platformuser.NewPasswordHash("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
 	if outdated, err := VerifyPassword(t.Context(), reference, "password"); !outdated || err != nil {
 		t.Errorf("the reference's hash: %v, %v", outdated, err)
 	}
@@ -56,7 +56,7 @@ func TestPasswordsWaitForTheirTurn(t *testing.T) { // not parallel: it takes eve
 	}()
 	ended, end := context.WithCancel(t.Context())
 	end()
-	for _, hash := range []tenancy.PasswordHash{{}, tenancy.NewPasswordHash(currentCosts.encode(make([]byte, saltLen), make([]byte, hashLen)))} {
+	for _, hash := range []platformuser.PasswordHash{{}, platformuser.NewPasswordHash(currentCosts.encode(make([]byte, saltLen), make([]byte, hashLen)))} {
 		if _, err := VerifyPassword(ended, hash, "password"); !errors.Is(err, context.Canceled) {
 			t.Errorf("while all cores hash: %v", err)
 		}
@@ -64,7 +64,7 @@ func TestPasswordsWaitForTheirTurn(t *testing.T) { // not parallel: it takes eve
 	room := int64(cap(hashing) * (maxWaiting + 1))
 	waiting.Add(room)
 	defer waiting.Add(-room)
-	if _, err := VerifyPassword(t.Context(), tenancy.PasswordHash{}, "password"); !errors.Is(err, ErrBusy) {
+	if _, err := VerifyPassword(t.Context(), platformuser.PasswordHash{}, "password"); !errors.Is(err, ErrBusy) {
 		t.Errorf("with all places taken: %v", err)
 	}
 }
@@ -75,7 +75,7 @@ func FuzzDecodeHash(f *testing.F) {
 	f.Add("$argon2id$v=19$m=4294967295,t=4294967295,p=255$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
 	f.Add("$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy")
 	f.Fuzz(func(t *testing.T, text string) {
-		c, salt, key, err := decodeHash(tenancy.NewPasswordHash(text))
+		c, salt, key, err := decodeHash(platformuser.NewPasswordHash(text))
 		if err != nil || text == "" {
 			return
 		}

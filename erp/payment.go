@@ -72,7 +72,7 @@ func (n NewPayment) Amount() Money { return Money{n.AmountMinor, n.Currency} }
 // Validate returns an [InputError] that names every field that cannot be.
 func (n NewPayment) Validate() error {
 	var r refusals
-	r.reference("fee_id", &n.FeeID, feeNoun)
+	r.reference("fee_id", &n.FeeID, feeEntity)
 	if !slices.Contains(paymentKinds, n.Kind) {
 		r.add("kind", "is neither payment nor refund")
 	}

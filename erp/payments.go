@@ -3,24 +3,26 @@ package erp
 import (
 	"context"
 	"errors"
+
+	"github.com/jackc/pgx/v5"
 )
 
-// Payments are what was paid and refunded in the school of the context. It is safe for
-// concurrent use if its Querier is.
+// Payments stores the payments and refunds of the school of the context. It is safe for concurrent use
+// if its [Querier] is.
 type Payments struct{ table[Payment] }
 
-// NewPayments returns the payments that db reaches.
+// NewPayments returns the store of payments on db.
 func NewPayments(db Querier) Payments {
-	return Payments{table[Payment]{db: db, noun: paymentNoun, columns: paymentColumns}}
+	return Payments{table[Payment]{db: db, entity: paymentEntity, columns: always(paymentColumns)}}
 }
 
-// paymentColumns are those of [Payment], in its order.
+// paymentColumns are the columns of [Payment], in the order of its fields.
 const paymentColumns = "payments.id, fee_id, kind, amount_minor, currency, method, reference, paid_on, created_at"
 
-// PaymentFilter narrows a list of payments down. Its zero value does not.
+// PaymentFilter limits a list of payments. The zero value does not limit it.
 type PaymentFilter struct {
 	FeeID      int64
-	StudentID  int64 // whose fee it is
+	StudentID  int64 // the student of the fee
 	Kind       PaymentKind
 	Method     PaymentMethod
 	Reference  string // a part of it, in any case
@@ -28,45 +30,46 @@ type PaymentFilter struct {
 	PaidAfter  *Date  // paid on a later day
 }
 
-func (f PaymentFilter) conditions() (c conditions) {
-	c.id("fee_id = ?", f.FeeID)
-	c.id("fee_id in (select fees.id from fees where student_id = ?)", f.StudentID)
-	c.is("kind = ?", string(f.Kind))
-	c.is("method = ?", string(f.Method))
-	c.search("reference", f.Reference)
-	c.day("paid_on < ?", f.PaidBefore)
-	c.day("paid_on > ?", f.PaidAfter)
-	return c
+func (f PaymentFilter) filter(access) (where filter) {
+	where.id("fee_id = @fee_id", "fee_id", f.FeeID)
+	where.id("fee_id in (select fees.id from fees where student_id = @student_id)", "student_id", f.StudentID)
+	where.text("kind = @kind", "kind", string(f.Kind))
+	where.text("method = @method", "method", string(f.Method))
+	where.search("reference", f.Reference)
+	where.day("paid_on < @paid_before", "paid_before", f.PaidBefore)
+	where.day("paid_on > @paid_after", "paid_after", f.PaidAfter)
+	return where
 }
 
-// List returns the payments of a page by id, and the After of the next page, or 0 when there is
-// none. A page that cannot be is an [InputError].
-func (p Payments) List(ctx context.Context, f PaymentFilter, page Page) (payments []Payment, next int64, err error) {
-	return p.list(ctx, page, f.conditions())
+// List returns a page of payments by id, and the After of the next page, or 0 if there is none. If page
+// is invalid, the error is an [InputError].
+func (p Payments) List(
+	ctx context.Context, f PaymentFilter, page Page,
+) (payments []Payment, next int64, err error) {
+	return p.list(ctx, page, f.filter)
 }
 
 // Get returns a payment, or [ErrNotFound].
 func (p Payments) Get(ctx context.Context, id int64) (Payment, error) { return p.get(ctx, id) }
 
-// Record records a payment or a refund of a fee, once for each key: what was recorded under the
-// key before, from the same input, is returned again, and nothing is written. So a caller who does
-// not know what became of a call repeats it.
+// Record records a payment or a refund of a fee, once for each key. If a payment was recorded with the
+// same key and the same input before, Record returns that payment and writes nothing. So a caller that
+// does not know whether a call succeeded repeats the call.
 //
-// Input that is refused is an [InputError]: by [NewPayment.Validate]; because the fee is not there
-// or in another currency, or the key stands for another payment; and, with Conflict, because the
-// fee is cancelled, less is owed, or less has been paid than is to be refunded. Whatever happens at
-// the same time, what has been paid for a fee is never less than nothing nor more than its amount:
-// the database holds that.
+// The error is an [InputError] if [NewPayment.Validate] refuses n, if the fee does not exist or has
+// another currency, or if the key belongs to another payment. It is an InputError with Conflict if the
+// fee is cancelled, less is owed than is paid, or less has been paid than is refunded. The sum paid for
+// a fee is never negative and never more than its amount, also under concurrent calls: constraints of
+// the table ensure it.
 func (p Payments) Record(ctx context.Context, key IdempotencyKey, n NewPayment) (Payment, error) {
-	insert, err := changing(ctx, p.noun)
+	a, err := mayChange(ctx, p.entity)
 	if err != nil {
 		return Payment{}, p.failed("record", err)
 	}
 	if err := errors.Join(key.Validate(), n.Validate()); err != nil {
 		return Payment{}, err
 	}
-	p.record(insert, key, n)
-	payment, err := p.one(ctx, "record", insert)
+	payment, err := p.record(ctx, a, key, n)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return p.recorded(ctx, key, n)
@@ -76,33 +79,40 @@ func (p Payments) Record(ctx context.Context, key IdempotencyKey, n NewPayment) 
 	return payment, err
 }
 
-// record inserts a payment and brings its fee up to date. Who comes second with a key waits for the
-// first to be there, and then does nothing; who comes second to a fee waits for the first, and
-// calculates with what that has left.
-func (p Payments) record(insert *statement, key IdempotencyKey, n NewPayment) {
+// record inserts a payment and updates its fee. A concurrent call with the same key waits for the
+// first to commit, and then inserts nothing. A concurrent call for the same fee waits too, and then
+// calculates with the new sum.
+func (p Payments) record(ctx context.Context, a access, key IdempotencyKey, n NewPayment) (Payment, error) {
 	change := n.AmountMinor
 	if n.Kind == KindRefund {
 		change = -change
 	}
-	insert.add("with made as (insert into payments (fee_id, kind, amount_minor, currency, method, reference, paid_on, idempotency_key)")
-	insert.add(" select id, ?, ?, ?, ?, ?, ?, ? from fees where ", n.Kind, n.AmountMinor, n.Currency, n.Method, n.Reference, n.PaidOn, key)
-	insert.add("id = ? and ", n.FeeID)
-	insert.current()
-	insert.add(" on conflict (idempotency_key) do nothing returning *), ")
-	insert.add("fee as (update fees set paid_minor = paid_minor + ?, "+touch("fees")+" from made where fees.id = made.fee_id)", change)
-	insert.add(" select " + p.columns + " from made payments")
+	return p.one(ctx, "record", a, `
+		with inserted as (
+			insert into payments (fee_id, kind, amount_minor, currency, method, reference, paid_on, idempotency_key)
+			select id, @kind, @amount_minor, @currency, @method, @reference, @paid_on, @key
+			from fees where id = @fee_id and `+a.session()+`
+			on conflict (idempotency_key) do nothing returning *
+		), fee as (
+			update fees set paid_minor = paid_minor + @change, `+touch("fees")+`
+			from inserted where fees.id = inserted.fee_id
+		)
+		select `+paymentColumns+" from inserted payments",
+		pgx.NamedArgs{
+			"fee_id": n.FeeID, "kind": n.Kind, "amount_minor": n.AmountMinor, "currency": n.Currency,
+			"method": n.Method, "reference": n.Reference, "paid_on": n.PaidOn, "key": key, "change": change,
+		})
 }
 
-// recorded returns the payment that a key stands for already, if it was made of n. Where there is
-// none, it was the fee that was missing.
+// recorded returns the payment that has the key, if it was recorded from n. If no payment has the key,
+// the fee does not exist.
 func (p Payments) recorded(ctx context.Context, key IdempotencyKey, n NewPayment) (Payment, error) {
-	s, err := reading(ctx, p.noun)
+	a, err := mayRead(ctx, p.entity)
 	if err != nil {
 		return Payment{}, p.failed("record", err)
 	}
-	s.add("select "+p.columns+" from payments where idempotency_key = ?", key)
-	s.visible()
-	earlier, err := p.one(ctx, "record", s)
+	earlier, err := p.one(ctx, "record", a, "select "+paymentColumns+
+		" from payments where idempotency_key = @key and "+a.visible(), pgx.NamedArgs{"key": key})
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return Payment{}, unknown("fee_id", "is no fee of this school").err()
@@ -112,13 +122,14 @@ func (p Payments) recorded(ctx context.Context, key IdempotencyKey, n NewPayment
 	return earlier, err
 }
 
-// isOf reports whether the payment was made of n.
+// isOf reports whether the payment was recorded from n.
 func (p Payment) isOf(n NewPayment) bool {
 	n.PaidOn = NewDate(n.PaidOn.Date())
-	return NewPayment{p.FeeID, p.Kind, p.AmountMinor, p.Currency, p.Method, p.Reference, NewDate(p.PaidOn.Date())} == n
+	paidOn := NewDate(p.PaidOn.Date())
+	return NewPayment{p.FeeID, p.Kind, p.AmountMinor, p.Currency, p.Method, p.Reference, paidOn} == n
 }
 
-// refers reports whether err refuses the field.
+// refers reports whether err refuses that field alone.
 func refers(err error, field string) bool {
 	var input *InputError
 	return errors.As(err, &input) && len(input.Fields) == 1 && input.Fields[0].Field == field

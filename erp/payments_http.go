@@ -9,7 +9,7 @@ import (
 func (m *Module) registerPayments(mux *http.ServeMux) {
 	payments := NewPayments(m.db)
 	res := resource[Payment, NewPayment]{
-		noun: paymentNoun, path: "payments",
+		entity: paymentEntity, path: "payments",
 		list: func(ctx context.Context, p *params) ([]Payment, int64, error) {
 			filter := PaymentFilter{
 				FeeID: p.id("fee_id"), StudentID: p.id("student_id"),

@@ -8,7 +8,7 @@ import (
 func (m *Module) registerClasses(mux *http.ServeMux) {
 	classes := NewClasses(m.db)
 	resource[Class, NewClass]{
-		noun: classNoun, path: "classes",
+		entity: classEntity, path: "classes",
 		list: func(ctx context.Context, p *params) ([]Class, int64, error) {
 			year := p.number("year", 1900, 2200, "is not between 1900 and 2200")
 			filter := ClassFilter{Year: int(year), TeacherID: p.id("teacher_id"), Search: p.text("q")}
@@ -25,7 +25,7 @@ func (m *Module) registerClasses(mux *http.ServeMux) {
 func (m *Module) registerTeachers(mux *http.ServeMux) {
 	teachers := NewTeachers(m.db)
 	resource[Teacher, NewTeacher]{
-		noun: teacherNoun, path: "teachers", partial: true,
+		entity: teacherEntity, path: "teachers", partial: true,
 		list: func(ctx context.Context, p *params) ([]Teacher, int64, error) {
 			filter := TeacherFilter{ClassID: p.id("class_id"), Search: p.text("q")}
 			page, err := p.page()
@@ -41,7 +41,7 @@ func (m *Module) registerTeachers(mux *http.ServeMux) {
 func (m *Module) registerParents(mux *http.ServeMux) {
 	parents := NewParents(m.db)
 	resource[Parent, NewParent]{
-		noun: parentNoun, path: "parents", partial: true,
+		entity: parentEntity, path: "parents", partial: true,
 		list: func(ctx context.Context, p *params) ([]Parent, int64, error) {
 			filter := ParentFilter{StudentID: p.id("student_id"), Search: p.text("q")}
 			page, err := p.page()
@@ -57,7 +57,7 @@ func (m *Module) registerParents(mux *http.ServeMux) {
 func (m *Module) registerStudents(mux *http.ServeMux) {
 	students := NewStudents(m.db)
 	resource[Student, NewStudent]{
-		noun: studentNoun, path: "students",
+		entity: studentEntity, path: "students",
 		list: func(ctx context.Context, p *params) ([]Student, int64, error) {
 			filter := StudentFilter{ClassID: p.id("class_id"), ParentID: p.id("parent_id"), Search: p.text("q")}
 			page, err := p.page()

@@ -8,9 +8,9 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Querier runs a statement in the school of its context. It is all that a store needs: each of its methods is one
-// statement, also where it writes several tables, so that it happens as a whole or not at all. Several of them happen
-// together on a transaction.
+// Querier runs a statement in the school of its context. A store needs nothing else: each of its
+// methods is one statement, also if it writes several tables, so that it succeeds or fails as a whole.
+// On a transaction several methods succeed or fail together. Stores pass [pgx.NamedArgs].
 type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }

@@ -18,7 +18,7 @@ func (r refusals) err() error {
 }
 
 // reference refuses an id that nothing has. Whether something has it, the database knows.
-func (r *refusals) reference(field string, id *int64, to noun) {
+func (r *refusals) reference(field string, id *int64, to entity) {
 	if id != nil && *id < 1 {
 		r.add(field, "is no "+to.singular+" of this school")
 	}

@@ -8,8 +8,8 @@ import (
 
 // resource is a noun in HTTP: T is what is read, N what it is made of. What is nil is not to be had: 405.
 type resource[T record, N any] struct {
-	noun noun
-	path string // as in /api/path/
+	entity entity
+	path   string // as in /api/path/
 
 	// partial is for rows of which viewers see more or less, as others change: only those who see all get 304.
 	partial bool
@@ -61,7 +61,7 @@ func (res resource[T, N]) serveList(w http.ResponseWriter, r *http.Request) erro
 	if rows == nil {
 		rows = []T{}
 	}
-	body := map[string]any{res.noun.table: rows}
+	body := map[string]any{res.entity.table: rows}
 	if next != 0 {
 		body["next"] = next
 	}
@@ -129,7 +129,7 @@ func (res resource[T, N]) serveDelete(w http.ResponseWriter, r *http.Request) er
 	if err != nil {
 		return err
 	}
-	if _, err := changing(r.Context(), res.noun); err != nil {
+	if _, err := mayChange(r.Context(), res.entity); err != nil {
 		return err
 	}
 	version, err := ifMatch(r)
@@ -151,7 +151,7 @@ func (res resource[T, N]) differs(ctx context.Context) bool {
 
 // input reads the body, unless the viewer may change nothing, whatever it says.
 func (res resource[T, N]) input(w http.ResponseWriter, r *http.Request) (input N, err error) {
-	if _, err := changing(r.Context(), res.noun); err != nil {
+	if _, err := mayChange(r.Context(), res.entity); err != nil {
 		return input, err
 	}
 	return input, readJSON(w, r, &input)

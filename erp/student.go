@@ -39,7 +39,7 @@ func (s NewStudent) Validate() error {
 	if s.DateOfBirth != nil && (s.DateOfBirth.Year() < 1900 || s.DateOfBirth.After(time.Now())) {
 		r.add("date_of_birth", "is not between 1900 and today")
 	}
-	r.reference("class_id", s.ClassID, classNoun)
-	r.reference("user_id", s.UserID, userNoun)
+	r.reference("class_id", s.ClassID, classEntity)
+	r.reference("user_id", s.UserID, userEntity)
 	return r.err()
 }

@@ -1,82 +1,94 @@
 package erp
 
-import "context"
+import (
+	"context"
 
-// Students are the students of the school of the context. It is safe for concurrent use if
-// its Querier is.
+	"github.com/jackc/pgx/v5"
+)
+
+// Students stores the students of the school of the context. It is safe for concurrent use if its
+// [Querier] is.
 type Students struct{ table[Student] }
 
-// NewStudents returns the students that db reaches.
+// NewStudents returns the store of students on db.
 func NewStudents(db Querier) Students {
-	return Students{table[Student]{db: db, noun: studentNoun, columns: studentColumns}}
+	return Students{table[Student]{db: db, entity: studentEntity, columns: always(studentColumns)}}
 }
 
-// studentColumns are those of [Student], in its order.
-const studentColumns = "students.id, admission_number, first_name, last_name, date_of_birth, class_id, user_id, created_at, updated_at"
+// studentColumns are the columns of [Student], in the order of its fields.
+const studentColumns = `students.id, admission_number, first_name, last_name, date_of_birth, class_id, user_id,
+	created_at, updated_at`
 
-// StudentFilter narrows a list of students down. Its zero value does not.
+// StudentFilter limits a list of students. The zero value does not limit it.
 type StudentFilter struct {
 	ClassID  int64  // the students of a class
-	ParentID int64  // the children of a parent; none where the viewer does not see the parent
+	ParentID int64  // the children of a parent; none if the viewer does not see the parent
 	Search   string // a part of "first last" or of the admission number, in any case
 }
 
-func (f StudentFilter) conditions() (c conditions) {
-	c.id("students.class_id = ?", f.ClassID)
-	c.id(`students.id in (select sp.student_id from student_parents sp
-		join parents on parents.id = sp.parent_id where sp.parent_id = ? and @parents)`, f.ParentID)
-	c.search("first_name || ' ' || last_name || ' ' || admission_number", f.Search)
-	return c
+func (f StudentFilter) filter(a access) (where filter) {
+	where.id("students.class_id = @class_id", "class_id", f.ClassID)
+	where.id(`students.id in (select sp.student_id from student_parents sp
+		join parents on parents.id = sp.parent_id
+		where sp.parent_id = @parent_id and `+a.sees(parentEntity)+")", "parent_id", f.ParentID)
+	where.search("first_name || ' ' || last_name || ' ' || admission_number", f.Search)
+	return where
 }
 
-// List returns the students of a page by id, and the After of the next page, or 0 when
-// there is none. A page that cannot be is an [InputError].
+// List returns a page of students by id, and the After of the next page, or 0 if there is none. If
+// page is invalid, the error is an [InputError].
 func (s Students) List(ctx context.Context, f StudentFilter, page Page) (students []Student, next int64, err error) {
-	return s.list(ctx, page, f.conditions())
+	return s.list(ctx, page, f.filter)
 }
 
 // Get returns a student, or [ErrNotFound].
 func (s Students) Get(ctx context.Context, id int64) (Student, error) { return s.get(ctx, id) }
 
-// Create admits a student. Input that is refused, by [NewStudent.Validate] or because the
-// admission number is taken or the class is not there, is an [InputError].
+// Create adds a student. If [NewStudent.Validate] refuses n, the admission number is taken or the
+// class does not exist, the error is an [InputError].
 func (s Students) Create(ctx context.Context, n NewStudent) (Student, error) {
-	insert, err := changing(ctx, s.noun)
+	a, err := mayChange(ctx, s.entity)
 	if err != nil {
 		return Student{}, s.failed("create", err)
 	}
 	if err := n.Validate(); err != nil {
 		return Student{}, err
 	}
-	insert.add(`insert into students (admission_number, first_name, last_name, date_of_birth, class_id, user_id)
-		select ?, ?, ?, ?, ?, ? where `, n.AdmissionNumber, n.FirstName, n.LastName, n.DateOfBirth, n.ClassID, n.UserID)
-	insert.current()
-	insert.add(" returning " + s.columns)
-	return s.one(ctx, "create", insert)
+	return s.one(ctx, "create", a, `
+		insert into students (admission_number, first_name, last_name, date_of_birth, class_id, user_id)
+		select @admission_number, @first_name, @last_name, @date_of_birth, @class_id, @user_id where `+a.session()+`
+		returning `+studentColumns, n.args())
 }
 
-// Update makes a student what n says, and returns it as it is then. Where it is not in that version any more the error is
-// [ErrChanged]; others are those of Get and Create.
+// Update replaces the fields of a student with n, and returns the student. If the student has another
+// version, the error is [ErrChanged]; the other errors are those of Get and Create.
 func (s Students) Update(ctx context.Context, id int64, version Version, n NewStudent) (Student, error) {
-	update, err := changing(ctx, s.noun)
+	a, err := mayChange(ctx, s.entity)
 	if err != nil {
 		return Student{}, s.failed("update", err)
 	}
 	if err := n.Validate(); err != nil {
 		return Student{}, err
 	}
-	update.add(`update students set admission_number = ?, first_name = ?, last_name = ?, date_of_birth = ?, class_id = ?, user_id = ?, `,
-		n.AdmissionNumber, n.FirstName, n.LastName, n.DateOfBirth, n.ClassID, n.UserID)
-	update.add(touch(s.noun.table) + " where ")
-	s.at(update, id, version)
-	update.add(" returning " + s.columns)
-	return s.changed(ctx, "update", id, update)
+	return s.changed(ctx, "update", a, id, version, `
+		update students set admission_number = @admission_number, first_name = @first_name, last_name = @last_name,
+			date_of_birth = @date_of_birth, class_id = @class_id, user_id = @user_id, `+touch("students")+`
+		where `+s.target(a, version)+`
+		returning `+studentColumns, n.args())
 }
 
-// Delete takes a student out of the school's books. One that has fees stays: that is an [InputError] with Conflict. The
+func (n NewStudent) args() pgx.NamedArgs {
+	return pgx.NamedArgs{
+		"admission_number": n.AdmissionNumber, "first_name": n.FirstName, "last_name": n.LastName,
+		"date_of_birth": n.DateOfBirth, "class_id": n.ClassID, "user_id": n.UserID,
+	}
+}
+
+// Delete deletes a student. If the student has fees, the error is an [InputError] with Conflict. The
 // other errors are those of Update.
 func (s Students) Delete(ctx context.Context, id int64, version Version) error {
-	// A parent's children are part of the parent.
-	return s.delete(ctx, id, version, "update parents set "+touch("parents")+
-		" from gone, student_parents sp where sp.student_id = gone.id and parents.id = sp.parent_id")
+	// The children of a parent are part of the parent, so the parent has a new version.
+	return s.delete(ctx, id, version, `
+		update parents set `+touch("parents")+` from deleted, student_parents sp
+		where sp.student_id = deleted.id and parents.id = sp.parent_id`)
 }

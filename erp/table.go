@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -15,46 +15,45 @@ type record interface {
 	Version() Version
 }
 
-// table is what stores have in common: the statements on one noun, each limited to what the viewer may see.
+// table holds what the stores have in common: the statements on one table, each limited to the rows
+// that the viewer may see.
 type table[T record] struct {
 	db      Querier
-	noun    noun
-	columns string // of T, in its order; see [statement.named]
+	entity  entity
+	columns func(access) string // of T, in the order of its fields
 }
 
-// get returns the row of an id.
+// always returns columns that are the same for every viewer.
+func always(columns string) func(access) string { return func(access) string { return columns } }
+
+// get returns the row with an id.
 func (t table[T]) get(ctx context.Context, id int64) (T, error) {
-	s, err := reading(ctx, t.noun)
+	a, err := mayRead(ctx, t.entity)
 	if err != nil {
 		return *new(T), t.failed("get", err)
 	}
-	s.add("select "+s.named(t.columns)+" from "+t.noun.table+" where "+t.noun.table+".id = ?", id)
-	s.visible()
-	return t.one(ctx, "get", s)
+	return t.one(ctx, "get", a, "select "+t.columns(a)+" from "+t.entity.table+
+		" where "+t.entity.table+".id = @id and "+a.visible(), pgx.NamedArgs{"id": id})
 }
 
-// list returns the rows of a page that all conditions hold for, by id, and the After of the next page, or 0 when there
-// is none.
-func (t table[T]) list(ctx context.Context, page Page, where conditions) (rows []T, next int64, err error) {
+// list returns a page of the rows that match a filter, by id, and the After of the next page, or 0 if
+// there is none.
+func (t table[T]) list(ctx context.Context, page Page, filter func(access) filter) (rows []T, next int64, err error) {
 	if err := page.validate(); err != nil {
 		return nil, 0, err
 	}
-	s, err := reading(ctx, t.noun)
+	a, err := mayRead(ctx, t.entity)
 	if err != nil {
 		return nil, 0, t.failed("list", err)
 	}
-	s.add("select "+s.named(t.columns)+" from "+t.noun.table+" where "+t.noun.table+".id > ?", page.After)
-	for _, c := range where {
-		if c.impossible() {
-			s.add(" and false")
-			continue
-		}
-		s.add(" and "+s.named(c.sql), c.value)
-	}
-	s.visible()
-	s.add(" order by "+t.noun.table+".id limit ?", page.limit()+1) // one more than asked for tells whether there is a next page
-	if rows, err = t.query(ctx, s); err == nil && len(rows) == 0 {
-		err = t.stillCurrent(ctx, s.viewer)
+	where := filter(a)
+	where.add(t.entity.table+".id > @after", "after", page.After)
+	where.value("limit", page.limit()+1) // one more than asked for tells whether there is a next page
+	rows, err = t.query(ctx, a, "select "+t.columns(a)+" from "+t.entity.table+
+		" where "+strings.Join(where.conditions, " and ")+" and "+a.visible()+
+		" order by "+t.entity.table+".id limit @limit", where.args)
+	if err == nil && len(rows) == 0 {
+		err = t.checkSession(ctx, a.viewer)
 	}
 	if err != nil {
 		return nil, 0, t.failed("list", err)
@@ -66,88 +65,97 @@ func (t table[T]) list(ctx context.Context, page Page, where conditions) (rows [
 	return rows, next, nil
 }
 
-// changed runs a statement that changes the row of an id if it has a version, and returns the row.
-func (t table[T]) changed(ctx context.Context, operation string, id int64, s *statement) (T, error) {
-	row, err := t.one(ctx, operation, s)
+// target is the condition for the row @id in the version @version, if the viewer may see it. The
+// statement is run by [table.changed].
+func (t table[T]) target(a access, version Version) string {
+	condition := t.entity.table + ".id = @id and "
+	if version != AnyVersion {
+		condition += t.entity.table + ".updated_at = @version and "
+	}
+	return condition + a.visible()
+}
+
+// changed runs a statement that changes the row of [table.target], and returns the row. If the row has
+// another version, the error is [ErrChanged].
+func (t table[T]) changed(
+	ctx context.Context, operation string, a access, id int64, version Version, sql string, args pgx.NamedArgs,
+) (T, error) {
+	args["id"], args["version"] = id, version.time()
+	row, err := t.one(ctx, operation, a, sql, args)
 	if !errors.Is(err, ErrNotFound) {
 		return row, err
 	}
-	if _, err := t.get(ctx, id); err != nil { // for good
+	if _, err := t.get(ctx, id); err != nil { // the row is not there in any version
 		return *new(T), t.failed(operation, err)
 	}
 	return *new(T), t.failed(operation, ErrChanged)
 }
 
-// delete deletes the row of an id. What it was part of is another now: also are "update ... from gone" for that.
-func (t table[T]) delete(ctx context.Context, id int64, version Version, also ...string) error {
-	s, err := changing(ctx, t.noun)
+// delete deletes the row with an id. If update is not empty, it is an update of rows that the row was
+// part of, "update ... from deleted ...", in the same statement.
+func (t table[T]) delete(ctx context.Context, id int64, version Version, update string) error {
+	a, err := mayChange(ctx, t.entity)
 	if err != nil {
 		return t.failed("delete", err)
 	}
-	s.deletes = true
-	s.add("with gone as (delete from " + t.noun.table + " where ")
-	t.at(s, id, version)
-	s.add(" returning *)")
-	for i, update := range also {
-		s.add(", also_" + strconv.Itoa(i) + " as (" + update + ")")
+	a.deletes = true
+	sql := "with deleted as (delete from " + t.entity.table + " where " + t.target(a, version) + " returning *)"
+	if update != "" {
+		sql += ", updated as (" + update + ")"
 	}
-	s.add(" select " + s.named(t.columns) + " from gone " + t.noun.table)
-	_, err = t.changed(ctx, "delete", id, s)
+	sql += " select " + t.columns(a) + " from deleted " + t.entity.table
+	_, err = t.changed(ctx, "delete", a, id, version, sql, pgx.NamedArgs{})
 	return err
 }
 
-// at adds the condition for the row of an id, in that version, if the viewer may see it.
-func (t table[T]) at(s *statement, id int64, version Version) {
-	s.add(t.noun.table+".id = ?", id)
-	if version != AnyVersion {
-		s.add(" and "+t.noun.table+".updated_at = ?", version.time())
-	}
-	s.visible()
-}
-
-// one runs a statement that returns a row. None is [ErrNotFound], unless the viewer's session is over.
-func (t table[T]) one(ctx context.Context, operation string, s *statement) (row T, err error) {
-	rows, err := t.query(ctx, s)
+// one runs a statement that returns one row. If it returns none, the error is [ErrNotFound], or
+// [ErrSessionOver] if that is the reason.
+func (t table[T]) one(
+	ctx context.Context, operation string, a access, sql string, args pgx.NamedArgs,
+) (row T, err error) {
+	rows, err := t.query(ctx, a, sql, args)
 	switch {
 	case err != nil:
 		return row, t.failed(operation, err)
 	case len(rows) == 1:
 		return rows[0], nil
 	}
-	if err = t.stillCurrent(ctx, s.viewer); err == nil {
+	if err = t.checkSession(ctx, a.viewer); err == nil {
 		err = ErrNotFound
 	}
 	return row, t.failed(operation, err)
 }
 
-func (t table[T]) query(ctx context.Context, s *statement) ([]T, error) {
-	rows, err := t.db.Query(ctx, s.text.String(), s.args...)
-	if err != nil {
-		return nil, fromDatabase(err, s.deletes)
-	}
-	found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[T])
-	return found, fromDatabase(err, s.deletes)
+func (t table[T]) query(ctx context.Context, a access, sql string, args pgx.NamedArgs) ([]T, error) {
+	return collect(ctx, t.db, a, pgx.RowToStructByPos[T], sql, args)
 }
 
-// stillCurrent returns [ErrSessionOver] where that is why a statement has found nothing. Only then it is asked for: a
-// statement that finds something has looked already.
-func (t table[T]) stillCurrent(ctx context.Context, v Viewer) error {
+// collect runs a statement for the viewer and returns its rows. An error that the input has caused is
+// an [InputError].
+func collect[T any](
+	ctx context.Context, db Querier, a access, scan pgx.RowToFunc[T], sql string, args pgx.NamedArgs,
+) ([]T, error) {
+	rows, err := db.Query(ctx, sql, a.args(args))
+	if err != nil {
+		return nil, fromDatabase(err, a.deletes)
+	}
+	found, err := pgx.CollectRows(rows, scan)
+	return found, fromDatabase(err, a.deletes)
+}
+
+// checkSession returns [ErrSessionOver] if the viewer's session is over. It is called only after a
+// statement that found nothing: every statement checks the session itself.
+func (t table[T]) checkSession(ctx context.Context, v Viewer) error {
 	if v.UserID == 0 {
 		return nil
 	}
-	s := &statement{viewer: v}
-	s.add("select ")
-	s.current()
-	rows, err := t.db.Query(ctx, s.text.String(), s.args...)
-	if err != nil {
-		return err
+	valid, err := collect(ctx, t.db, access{viewer: v}, pgx.RowTo[bool], "select "+sessionValid, pgx.NamedArgs{})
+	if err == nil && !valid[0] {
+		err = ErrSessionOver
 	}
-	if ok, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[bool]); err != nil || ok {
-		return err
-	}
-	return ErrSessionOver
+	return err
 }
 
 func (t table[T]) failed(operation string, err error) error {
-	return fmt.Errorf("%s %s: %w", operation, t.noun.singular, err)
+	return fmt.Errorf("%s %s: %w", operation, t.entity.singular, err)
 }

@@ -34,7 +34,7 @@ const maxLinks = 100
 func (t NewTeacher) Validate() error {
 	var r refusals
 	r.text("name", t.Name, 200)
-	r.reference("user_id", t.UserID, userNoun)
+	r.reference("user_id", t.UserID, userEntity)
 	if len(t.ClassIDs) > maxLinks {
 		r.add("class_ids", "are more than 100")
 	} else if slices.ContainsFunc(t.ClassIDs, func(id int64) bool { return id < 1 }) {

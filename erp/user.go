@@ -5,12 +5,13 @@ import (
 	"time"
 
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
 // User is somebody who can log in at the school. The password is never read.
 type User struct {
 	ID         int64      `json:"id"`
-	Email      string     `json:"email"` // unique in the school in any case, in the form of [tenancy.NormalizeEmail]
+	Email      string     `json:"email"` // unique in the school in any case, in the form of [platformuser.NormalizeEmail]
 	Name       string     `json:"name"`  // 1 to 200 characters
 	Role       Role       `json:"role"`
 	DisabledAt *time.Time `json:"disabled_at"` // nil: may log in
@@ -41,7 +42,7 @@ func (u NewUser) Validate() error {
 // normal returns u with the address in its one form.
 func (u NewUser) normal() (NewUser, error) {
 	var r refusals
-	email, err := tenancy.NormalizeEmail(u.Email)
+	email, err := platformuser.NormalizeEmail(u.Email)
 	if fe := (*tenancy.FieldError)(nil); errors.As(err, &fe) {
 		r.add("email", fe.Rule)
 	}

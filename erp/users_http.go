@@ -8,7 +8,7 @@ import (
 func (m *Module) registerUsers(mux *http.ServeMux) {
 	users := NewUsers(m.db)
 	resource[User, NewUser]{
-		noun: userNoun, path: "users",
+		entity: userEntity, path: "users",
 		list: func(ctx context.Context, p *params) ([]User, int64, error) {
 			filter := UserFilter{Role: Role(p.text("role")), Search: p.text("q")}
 			page, err := p.page()
@@ -30,7 +30,7 @@ func (m *Module) serveUserPassword(w http.ResponseWriter, r *http.Request, users
 	if err != nil {
 		return err
 	}
-	if _, err := changing(r.Context(), userNoun); err != nil {
+	if _, err := mayChange(r.Context(), userEntity); err != nil {
 		return err
 	}
 	var input struct {

@@ -1,27 +1,28 @@
 package erp
 
-// noun is a table of the school and what one row of it is called.
-type noun struct{ table, singular string }
+// entity is a table of the school and the word for one of its rows.
+type entity struct{ table, singular string }
 
 var (
-	userNoun    = noun{"users", "user"}
-	classNoun   = noun{"classes", "class"}
-	teacherNoun = noun{"teachers", "teacher"}
-	parentNoun  = noun{"parents", "parent"}
-	studentNoun = noun{"students", "student"}
+	userEntity    = entity{"users", "user"}
+	classEntity   = entity{"classes", "class"}
+	teacherEntity = entity{"teachers", "teacher"}
+	parentEntity  = entity{"parents", "parent"}
+	studentEntity = entity{"students", "student"}
 
-	feeStructureNoun = noun{"fee_structures", "fee structure"}
-	feeNoun          = noun{"fees", "fee"}
-	paymentNoun      = noun{"payments", "payment"}
+	feeStructureEntity = entity{"fee_structures", "fee structure"}
+	feeEntity          = entity{"fees", "fee"}
+	paymentEntity      = entity{"payments", "payment"}
 )
 
-// rule is who may do what with the rows of a table.
+// rule says what each role may do with the rows of a table.
 type rule struct {
-	// see has, by role, the condition for the rows that a viewer sees: SQL on the table, with @me for the viewer's user.
-	// A role that is not there sees none, ever. Other roles' rows are as if they did not exist.
+	// see has, by role, the condition for the rows that a viewer sees: SQL on the table, in which
+	// @viewer_id is the viewer's user. A role without a condition sees no row. A row that a viewer
+	// does not see is reported as not found.
 	see map[Role]string
 
-	// change has the roles that may create rows, and update and delete those that they see.
+	// change lists the roles that may create rows, and update and delete the rows that they see.
 	change []Role
 }
 
@@ -29,27 +30,30 @@ const everything = "true"
 
 // Conditions that several rules are made of.
 const (
-	taughtClasses   = "select ct.class_id from class_teachers ct join teachers t on t.id = ct.teacher_id where t.user_id = @me"
-	ownChildren     = "select sp.student_id from student_parents sp join parents p on p.id = sp.parent_id where p.user_id = @me"
+	taughtClasses = "select ct.class_id from class_teachers ct join teachers t on t.id = ct.teacher_id" +
+		" where t.user_id = @viewer_id"
+	ownChildren = "select sp.student_id from student_parents sp join parents p on p.id = sp.parent_id" +
+		" where p.user_id = @viewer_id"
 	childrenClasses = "select s.class_id from students s where s.id in (" + ownChildren + ")"
-	ownSelf         = "select s.id from students s where s.user_id = @me"
-	ownClass        = "select s.class_id from students s where s.user_id = @me"
+	ownSelf         = "select s.id from students s where s.user_id = @viewer_id"
+	ownClass        = "select s.class_id from students s where s.user_id = @viewer_id"
 	teachersOf      = "teachers.id in (select ct.teacher_id from class_teachers ct where ct.class_id in "
 )
 
-// rules is the one place that decides what anybody sees. Every statement of every store gets its condition from here.
-var rules = map[noun]rule{
-	studentNoun: {
+// rules is the one place that decides who sees what. Every statement of every store takes its
+// condition from it, through [access].
+var rules = map[entity]rule{
+	studentEntity: {
 		see: map[Role]string{
 			RoleAdmin:   everything,
 			RoleTeacher: "students.class_id in (" + taughtClasses + ")",
 			RoleParent:  "students.id in (" + ownChildren + ")",
-			RoleStudent: "students.user_id = @me",
+			RoleStudent: "students.user_id = @viewer_id",
 			RoleVisitor: everything,
 		},
 		change: []Role{RoleAdmin},
 	},
-	classNoun: {
+	classEntity: {
 		see: map[Role]string{
 			RoleAdmin:   everything,
 			RoleTeacher: "classes.id in (" + taughtClasses + ")",
@@ -59,7 +63,7 @@ var rules = map[noun]rule{
 		},
 		change: []Role{RoleAdmin},
 	},
-	teacherNoun: {
+	teacherEntity: {
 		see: map[Role]string{
 			RoleAdmin:   everything,
 			RoleTeacher: everything, // colleagues
@@ -69,25 +73,26 @@ var rules = map[noun]rule{
 		},
 		change: []Role{RoleAdmin},
 	},
-	parentNoun: {
+	parentEntity: {
 		see: map[Role]string{
 			RoleAdmin: everything,
 			RoleTeacher: "parents.id in (select sp.parent_id from student_parents sp join students s on s.id = sp.student_id" +
 				" where s.class_id in (" + taughtClasses + "))",
-			RoleParent:  "parents.user_id = @me",
-			RoleStudent: "parents.id in (select sp.parent_id from student_parents sp join students s on s.id = sp.student_id where s.user_id = @me)",
+			RoleParent: "parents.user_id = @viewer_id",
+			RoleStudent: "parents.id in (select sp.parent_id from student_parents sp join students s on s.id = sp.student_id" +
+				" where s.user_id = @viewer_id)",
 		},
 		change: []Role{RoleAdmin},
 	},
-	userNoun: {
+	userEntity: {
 		see:    map[Role]string{RoleAdmin: everything},
 		change: []Role{RoleAdmin},
 	},
-	feeStructureNoun: {
+	feeStructureEntity: {
 		see:    map[Role]string{RoleAdmin: everything},
 		change: []Role{RoleAdmin},
 	},
-	feeNoun: {
+	feeEntity: {
 		see: map[Role]string{
 			RoleAdmin:   everything,
 			RoleParent:  "fees.student_id in (" + ownChildren + ")",
@@ -95,7 +100,7 @@ var rules = map[noun]rule{
 		},
 		change: []Role{RoleAdmin},
 	},
-	paymentNoun: {
+	paymentEntity: {
 		see: map[Role]string{
 			RoleAdmin:   everything,
 			RoleParent:  "payments.fee_id in (select f.id from fees f where f.student_id in (" + ownChildren + "))",
@@ -105,12 +110,13 @@ var rules = map[noun]rule{
 	},
 }
 
-// current is the condition that a viewer's session is still good.
-const current = "exists (select from users me where " + currentUser + ")"
+// sessionValid is the condition that the viewer's session is valid: the user exists, is not disabled,
+// and has the role and the generation of the session.
+const sessionValid = "exists (select from users me where " + sessionUser + ")"
 
-// currentHeld is current, and that it stays so until the statement is done. It is for changes of users: of two admins who
-// dismiss each other at once only one can.
-const currentHeld = "exists (select from users me where " + currentUser + " for share of me)"
+// sessionLocked is sessionValid, and keeps it true until the statement ends. Changes of users need it:
+// if two admins disable each other at the same time, one of them fails.
+const sessionLocked = "exists (select from users me where " + sessionUser + " for share of me)"
 
-// currentUser has the viewer's UserID, Generation and Role for each ?.
-const currentUser = "me.id = ? and me.session_generation = ? and me.role = ? and me.disabled_at is null"
+const sessionUser = "me.id = @viewer_id and me.session_generation = @viewer_generation and me.role = @viewer_role" +
+	" and me.disabled_at is null"

@@ -17,7 +17,7 @@ type Accepted struct {
 // Accept writes down, for each migration that is applied in schema and whose file is another one now, the checksum of
 // the file as it is: from then on it is [Applied] and no longer [Changed]. It is for after an edit that is known to make
 // no difference to a schema that has the migration, such as of its layout. It runs no migration and does not look at the
-// tables: compare them first, see [Runner.Only] and [Runner.Drift].
+// tables: compare them first, see [Runner.Only] and package migrate/drift.
 //
 // It is one transaction under the schema's lock, which ctx governs, and can be run again. The errors are a
 // [schemactx.NameError], [ErrSchemaMissing], [ErrUnknownVersion], [ErrLocked], a [TableError] and those of the

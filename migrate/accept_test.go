@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 )
 
 func TestWhatWasEditedIsAccepted(t *testing.T) {
@@ -134,16 +135,16 @@ func TestDriftTellsOfEditedFilesAndNewerSchemas(t *testing.T) {
 	check(t, f.tenant(t, newer).Migrate(t.Context(), "tenant_3"))
 	spaced := map[string]string{"00001_a.sql": strings.Replace(both["00001_a.sql"], "create table", "create  table", 1)}
 	spaced["00002_b.sql"], spaced["00003_c.sql"] = both["00002_b.sql"], both["00003_c.sql"]
-	for policy, want := range map[migrate.Policy]migrate.DriftState{migrate.Allow: migrate.DriftNone, migrate.Refuse: migrate.DriftEdited} {
+	for policy, want := range map[migrate.Policy]drift.State{migrate.Allow: drift.Equal, migrate.Refuse: drift.Edited} {
 		r := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{texts("app", spaced)}, Changed: policy})
 		var got []string
-		for result, err := range r.DriftEach(t.Context(), []string{"tenant_1", "tenant_2", "tenant_3", "tenant_9"}, migrate.DriftOptions{}) {
+		for result, err := range drift.Each(t.Context(), r, []string{"tenant_1", "tenant_2", "tenant_3", "tenant_9"}, drift.Options{}) {
 			check(t, err)
 			got = append(got, fmt.Sprint(result.Schema, " ", result.State, " ", result.Edited))
-			if result.State == migrate.DriftNewer {
+			if result.State == drift.Newer {
 				expectIs(t, result.Err, migrate.ErrUnknownVersion)
 			}
-			if result.State == migrate.DriftEdited {
+			if result.State == drift.Edited {
 				expectIs(t, result.Err, migrate.ErrChanged)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // AdoptReport says what [Adopt] did.
@@ -24,23 +25,23 @@ type AdoptReport struct {
 }
 
 // Adopt gives a schema and everything in it, but what belongs to an extension, to the role owner, so
-// that [schemactx.Provision] can add the tenant's role and a runner can migrate it: both refuse, or
+// that [admin.Provision] can add the tenant's role and a runner can migrate it: both refuse, or
 // fail on, what another role owns. It does what ALTER ... OWNER TO does for each object, where REASSIGN
 // OWNED would take all that a role owns in the database at once, and could not do it for the role that
 // PostgreSQL was installed with. Of the schema public only what is in it changes hands.
 //
 // admin is a superuser, or a member of the old owners and of the new one with CREATE on the database.
 // What others were granted stays granted. Read the report's Review. Then comes Provision, a baseline where
-// the schema has no versions, [Runner.Up], and [schemactx.Check].
+// the schema has no versions, [Runner.Up], and [admin.Check].
 //
 // It is one transaction, which ctx governs, locks each table for a moment, and can be run again. A bad
 // name is a [schemactx.NameError], a schema that does not exist [ErrSchemaMissing]; with an error
 // nothing has changed.
 //
-// [schemactx.Provision]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx#Provision
-// [schemactx.Check]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx#Check
+// [admin.Provision]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx#Provision
+// [admin.Check]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx#Check
 // [schemactx.NameError]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx#NameError
-func Adopt(ctx context.Context, admin schemactx.Beginner, schema, owner string) (AdoptReport, error) {
+func Adopt(ctx context.Context, admin admin.Beginner, schema, owner string) (AdoptReport, error) {
 	report := AdoptReport{Schema: schema}
 	if schema != schemactx.Public {
 		if err := schemactx.ValidateName(schema); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // school is what Django made, as the first migration of the sources makes it for new tenants, and one more.
@@ -51,7 +52,7 @@ func setupDjango(t *testing.T) *django {
 			tenant_id bigint not null references public.customers_client (id) deferrable initially deferred);
 		insert into public.customers_client (schema_name, name) values ('public', 'Public'), ('school_a', 'A'), ('school_b', 'B');
 		`+djangoMigrations("public")+djangoMigrations("school_a")+djangoMigrations("school_b")+"reset role")
-	_, err = schemactx.Setup(t.Context(), d.pg.Pool, schemactx.SetupConfig{Roles: d.roles, OwnerPassword: "o", RuntimePassword: "r"})
+	_, err = admin.Setup(t.Context(), d.pg.Pool, admin.SetupConfig{Roles: d.roles, OwnerPassword: "o", RuntimePassword: "r"})
 	check(t, err)
 	d.owner, err = pgxpool.New(context.Background(), d.pg.URLAs(d.roles.Owner(), "o"))
 	check(t, err)
@@ -96,8 +97,8 @@ func TestTakeOverFromDjangoTenants(t *testing.T) {
 	d := setupDjango(t)
 	r := d.runner(t)
 	for _, schema := range []string{"school_a", "school_b"} {
-		_, err := schemactx.Provision(t.Context(), d.owner, d.roles, schema)
-		expectIs(t, err, schemactx.ErrTaken) // it belongs to Django's role
+		_, err := admin.Provision(t.Context(), d.owner, d.roles, schema)
+		expectIs(t, err, admin.ErrTaken) // it belongs to Django's role
 		report, err := migrate.Adopt(t.Context(), d.pg.Pool, schema, d.roles.Owner())
 		check(t, err)
 		if got := strings.Join(report.Review, ", "); len(report.Review) != 3 || !strings.Contains(got, ".secret()") || !strings.Contains(got, ".names") {
@@ -111,7 +112,7 @@ func TestTakeOverFromDjangoTenants(t *testing.T) {
 		check(t, err)
 		expectVersions(t, res.Applied, 1)
 		check(t, r.Migrate(t.Context(), schema))
-		_, err = schemactx.Provision(t.Context(), d.owner, d.roles, schema)
+		_, err = admin.Provision(t.Context(), d.owner, d.roles, schema)
 		check(t, err)
 	}
 	var foreign int // what is in the schemas and is not the owner's
@@ -240,7 +241,7 @@ func TestTakeOverFromGoose(t *testing.T) {
 		insert into goose_db_version (version_id, is_applied) values (0, true), (1, true);`+schoolTables+"reset role; reset search_path")
 	_, err := migrate.Adopt(t.Context(), d.pg.Pool, "made_by_goose", d.roles.Owner())
 	check(t, err)
-	_, err = schemactx.Provision(t.Context(), d.owner, d.roles, "made_by_goose")
+	_, err = admin.Provision(t.Context(), d.owner, d.roles, "made_by_goose")
 	check(t, err)
 	res, err := d.runner(t).Up(t.Context(), "made_by_goose")
 	check(t, err)

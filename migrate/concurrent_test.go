@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 )
 
 // concurrentFiles make indexes in each way there is. The words in the string, the comment and the
@@ -74,7 +75,7 @@ func TestUnusedSchemasDoNotWaitForSnapshots(t *testing.T) {
 	for _, schema := range names(3) {
 		assert.Equal(t, allIndexes, f.indexes(t, schema), schema)
 	}
-	expectLines(t, drift(t, r, migrate.DriftOptions{}, names(3)...))
+	expectLines(t, driftLines(t, r, drift.Options{}, names(3)...))
 }
 
 // What PostgreSQL refuses in every schema that is in use does not pass in new ones.

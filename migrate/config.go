@@ -18,7 +18,7 @@ type Config struct {
 	// Shared are the migrations of SharedSchema, Tenant those of every tenant's schema.
 	Shared, Tenant []Source
 
-	// Roles are the names of the database's roles, as given to [schemactx.Setup]. If the owner role
+	// Roles are the names of the database's roles, as given to [admin.Setup]. If the owner role
 	// exists, a pool of a superuser is refused with a [schemactx.LoginError]: what it made would not be
 	// the owner's. Default: [schemactx.DefaultRoleNames] of the pool's database.
 	Roles schemactx.RoleNames
@@ -30,7 +30,7 @@ type Config struct {
 	SharedSchema string
 
 	// ExtraSearchPath are schemas that migrations find without naming them, as the scopes of the
-	// program do: the list of [schemactx.Config]. Each has to exist, see [schemactx.Setup], once the
+	// program do: the list of [schemactx.Config]. Each has to exist, see [admin.Setup], once the
 	// shared migrations have run; else no tenant's schema is changed, with a
 	// [schemactx.SearchPathError]. New objects are made in the schema that is migrated and never
 	// there. Default: none.
@@ -243,6 +243,16 @@ func New(pool *pgxpool.Pool, cfg Config) (*Runner, error) {
 	}
 	return r, nil
 }
+
+// Config returns a copy of the configuration, with the defaults filled in.
+func (r *Runner) Config() Config {
+	cfg := r.cfg
+	cfg.ExtraSearchPath, cfg.ExtraTables = slices.Clone(cfg.ExtraSearchPath), slices.Clone(cfg.ExtraTables)
+	return cfg
+}
+
+// Pool returns the pool that was given to [New].
+func (r *Runner) Pool() *pgxpool.Pool { return r.pool }
 
 // Migrations returns all that the sources have, the shared set first, each by version. A test that
 // compares it with a file in the repository notices an edited migration before a database does.

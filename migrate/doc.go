@@ -54,8 +54,6 @@
 //
 // # Drift
 //
-// A version says what was run, not what is there. [Runner.Drift] compares the real structure of
-// each schema with what the migrations make in a scratch schema, which is dropped, and says
-// object by object what differs: a column that is missing, an index that is not valid, a grant
-// to a foreign role. [Fingerprint] reads a structure by itself.
+// A version says what was run, not what is in the schema. Package migrate/drift compares the structure
+// of schemas with what the migrations make.
 package migrate

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/oryne/pgtenant/internal/schemalock"
 )
 
 // batch is some schemas that a worker migrates under locks of its session: taken in one statement, held from the reading of the
@@ -92,12 +94,12 @@ func (b *batch) lock(ctx context.Context, members []member) ([]*member, error) {
 		names = append(names, m.schema)
 	}
 	b.named = "{" + strings.Join(names, ",") + "}"
-	rows, err := b.w.ask(ctx, lockKeysSQL, b.named)
+	rows, err := b.w.ask(ctx, schemalock.Migrate.TryKeysOf(), b.named)
 	if err != nil {
 		b.named = ""
 		return nil, err
 	}
-	marked, err := b.w.ask(ctx, marksSQL, b.named)
+	marked, err := b.w.ask(ctx, schemalock.Migrate.HeldOf(), b.named)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +131,7 @@ func (b *batch) leave(ctx context.Context) {
 		return
 	}
 	if b.named != "" && b.named != "{}" && !w.s.pg().IsClosed() {
-		if err := w.s.exec(ctx, call{sql: unlockSQL}); err != nil {
+		if err := w.s.exec(ctx, call{sql: schemalock.ReleaseAll}); err != nil {
 			_ = w.s.conn().Close(ctx) // and so the locks are given back
 		}
 	}
@@ -148,7 +150,7 @@ func (b *batch) send(ctx, work context.Context) {
 		calls = append(calls, transactions(r, group, b.w.s.start)...)
 	}
 	t := b.groups[0][0].target(r)
-	calls = append(calls, fastCall{call: call{sql: unlockSQL}, t: t, checked: true})
+	calls = append(calls, fastCall{call: call{sql: schemalock.ReleaseAll}, t: t, checked: true})
 	b.w.s.dirty = b.w.s.dirty || r.cfg.hooked // the unlocking takes what a hook has locked, too
 	start, all := time.Now(), len(b.groups)
 	b.begin()

@@ -48,7 +48,7 @@ const (
 
 	// Stray is a schema with a version table that the list does not have: one that was forgotten, or left by a
 	// process that is gone. It is told and not touched, and is no failure. A schema that a session of this database is at
-	// work on is none: of [Runner.Drift], and what package tenancy makes, restores, verifies, stocks or drops.
+	// work on is none: of package migrate/drift, and what package tenancy makes, restores, verifies, stocks or drops.
 	Stray Outcome = "stray"
 )
 

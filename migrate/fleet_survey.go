@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/internal/schemalock"
 )
 
 const (
@@ -322,7 +324,7 @@ func (s *survey) reread(ctx context.Context, conn *pgxpool.Conn, members []*memb
 
 func (s *survey) readAll(ctx context.Context, conn *pgxpool.Conn, todo []*member) error {
 	for len(todo) > 0 {
-		read, err := s.copyAll(ctx, conn, todo, surveyLockTimeout)
+		read, err := s.readTables(ctx, conn, todo, surveyLockTimeout)
 		if err != nil && (conn.Conn().IsClosed() || ctx.Err() != nil) {
 			return err
 		}
@@ -346,7 +348,7 @@ func (s *survey) again(ctx context.Context, m *member) error {
 		}
 		defer conn.Release()
 		m.err = nil
-		if _, err = s.copyAll(ctx, conn, []*member{m}, s.r.cfg.LockTimeout); err != nil {
+		if _, err = s.readTables(ctx, conn, []*member{m}, s.r.cfg.LockTimeout); err != nil {
 			if conn.Conn().IsClosed() || ctx.Err() != nil {
 				return false, err
 			}
@@ -381,12 +383,12 @@ func (s *survey) alone(ctx context.Context, conn *pgxpool.Conn, m *member, cause
 }
 
 // judge enters the rows of a version table.
-func (s *survey) judge(ctx context.Context, conn *pgxpool.Conn, m *member, table copiedTable, comment string) error {
+func (s *survey) judge(ctx context.Context, conn *pgxpool.Conn, m *member, table versionRows, comment string) error {
 	t, err := s.r.target(m.schema)
 	if err != nil {
 		return err
 	}
-	if table.odd {
+	if table.err != nil {
 		st, err := readState(ctx, conn, t)
 		if m.err = err; err == nil {
 			m.line = t.lineage(st)
@@ -425,7 +427,7 @@ func (s *survey) unmet(ctx context.Context) (map[string]struct{}, error) {
 		where c.relname = $1::text::name and n.nspname not in ('public', $5)
 		and not exists (select from unnest($2::oid[]) met (oid) where met.oid = c.oid)
 		and not (starts_with(n.nspname::text, $3) and obj_description(n.oid, 'pg_namespace') = $4)`,
-		pgx.QueryExecModeExec, s.r.cfg.Table, s.roster.met(), scratchPrefix, scratchComment, s.r.cfg.SharedSchema)
+		pgx.QueryExecModeExec, s.r.cfg.Table, s.roster.met(), schemalock.ScratchPrefix, schemalock.ScratchComment, s.r.cfg.SharedSchema)
 	if err != nil {
 		return nil, fmt.Errorf("look for strays: %w", err)
 	}

@@ -12,7 +12,7 @@ import (
 // made, in any way, and the error names the owner.
 func TestASuperuserMigratesNoSchemaOfTheOwner(t *testing.T) {
 	t.Parallel()
-	f, owner, roles := driftProvisioned(t)
+	f, owner, roles := provisioned(t)
 	shared := []migrate.Source{source("shared", map[string]string{"00001_s.sql": "create table s ();"})}
 	alone := map[string]string{"00001_a.sql": "-- +goose NO TRANSACTION\ncreate table a ();"}
 	before := f.world(t)

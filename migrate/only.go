@@ -21,6 +21,3 @@ func (r *Runner) Only(versions []int64) (*Runner, error) {
 	}
 	return &only, nil
 }
-
-// VersionTable returns the name of the version table in each schema.
-func (r *Runner) VersionTable() string { return r.cfg.Table }

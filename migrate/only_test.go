@@ -6,6 +6,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 )
 
 func TestOnlySomeVersionsAreApplied(t *testing.T) {
@@ -20,10 +21,10 @@ func TestOnlySomeVersionsAreApplied(t *testing.T) {
 	expectVersions(t, status.Versions(migrate.Applied), 1, 2)
 	expectVersions(t, status.Versions(migrate.Pending), 3)
 
-	reference, err := older.Reference(t.Context(), migrate.FingerprintOptions{})
+	reference, err := drift.Reference(t.Context(), older, drift.ReadOptions{})
 	check(t, err)
-	expectLines(t, drift(t, r, migrate.DriftOptions{Reference: &reference}, "tenant_1"))
-	newest, err := r.Reference(t.Context(), migrate.FingerprintOptions{})
+	expectLines(t, driftLines(t, r, drift.Options{Reference: &reference}, "tenant_1"))
+	newest, err := drift.Reference(t.Context(), r, drift.ReadOptions{})
 	check(t, err)
 	if newest.Hash() == reference.Hash() {
 		t.Error("the reference of two versions is that of three")

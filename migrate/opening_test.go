@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 )
 
 const serializable = "create table level%s as select current_setting('transaction_isolation') as level;"
@@ -59,7 +60,7 @@ func TestSetTransactionIsTheFirstOfItsTransaction(t *testing.T) {
 					f.scan(t, "select a.level || ', ' || b.level || ', ' || c.level from "+schema+".level_a a, "+schema+".level_b b, "+schema+".level_c c", &levels)
 					assert.Equal(t, "serializable, read committed, serializable", levels, "%s, %s", lockName, schema)
 				}
-				drift, err := r.Reference(t.Context(), migrate.FingerprintOptions{})
+				drift, err := drift.Reference(t.Context(), r, drift.ReadOptions{})
 				require.NoError(t, err)
 				assert.NotEmpty(t, drift)
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 	"github.com/oryne/pgtenant/schemactx"
 )
 
@@ -80,7 +81,7 @@ func TestMigrationsFindTheExtraSchemas(t *testing.T) {
 				'"Shared Data"'::regnamespace, 'reference'::regnamespace)`, &elsewhere)
 			assert.Equal(t, 3, users)
 			assert.Zero(t, elsewhere)
-			report, err := r.Drift(t.Context(), []string{"tenant_1", "tenant_2", "tenant_3"}, migrate.DriftOptions{})
+			report, err := drift.Check(t.Context(), r, []string{"tenant_1", "tenant_2", "tenant_3"}, drift.Options{})
 			require.NoError(t, err)
 			assert.Equal(t, 3, report.Equal)
 			_, err = r.DownTo(t.Context(), "tenant_2", 0)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 )
 
 // poolOf returns a pool of so many connections to the fixture's database.
@@ -242,7 +243,7 @@ func TestEverythingWorksWithOneConnection(t *testing.T) {
 			status, err := r.Status(t.Context(), "tenant_3")
 			require.NoError(t, err)
 			assert.Empty(t, status.Versions(migrate.Pending))
-			report, err := r.Drift(t.Context(), names(3), migrate.DriftOptions{Workers: 1})
+			report, err := drift.Check(t.Context(), r, names(3), drift.Options{Workers: 1})
 			require.NoError(t, err)
 			require.NoError(t, report.Err())
 			for _, err := range r.Fleet(t.Context(), migrate.Schemas(names(3)...)) {

@@ -13,10 +13,10 @@ func (t sqlText) sharedOnly() string {
 	switch {
 	case t.changesExtension():
 		return verb + " EXTENSION in a migration of tenants: a database has an extension once. Name it in the extensions of the set-up" +
-			" (schemactx.Setup), or create it in the shared set"
+			" (schemactx/admin.Setup), or create it in the shared set"
 	case verb == "DO" && t.executesExtension():
 		return "DO that creates or changes an extension in a migration of tenants: a database has an extension once. Name it in the" +
-			" extensions of the set-up (schemactx.Setup), or create it in the shared set"
+			" extensions of the set-up (schemactx/admin.Setup), or create it in the shared set"
 	case verb != "CREATE":
 		return ""
 	}

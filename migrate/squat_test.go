@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 )
 
 // squat takes, as a login without rights, the key of the lock of each schema: shared for every
@@ -63,7 +64,7 @@ func TestLocksThatATenantTakesHoldUpNoMigration(t *testing.T) {
 		for _, schema := range squattedSchemas {
 			expectStands(t, r, schema, migrate.Current)
 		}
-		expectLines(t, drift(t, r, migrate.DriftOptions{}, squattedSchemas...))
+		expectLines(t, driftLines(t, r, drift.Options{}, squattedSchemas...))
 		cancel()
 		for _, schema := range squattedSchemas {
 			f.exec(t, "drop schema "+schema+" cascade; create schema "+schema)
@@ -152,7 +153,7 @@ func TestAMarkIsALockWhenTheKeyIsFreeAgain(t *testing.T) {
 // A tenant that takes the lock of a scratch schema neither keeps it from being dropped nor hides it.
 func TestLocksThatATenantTakesHideNoScratchSchema(t *testing.T) {
 	t.Parallel()
-	f, owner, roles := driftProvisioned(t)
+	f, owner, roles := provisioned(t)
 	f.exec(t, "create schema tenant_9; create table tenant_9.goose_db_version ()")
 	for _, sql := range []string{
 		"create schema pgtenant_scratch_left", "comment on schema pgtenant_scratch_left is 'pgtenant: builds a reference, may be dropped'",
@@ -166,7 +167,7 @@ func TestLocksThatATenantTakesHideNoScratchSchema(t *testing.T) {
 	report, err := r.UpAll(t.Context(), migrate.Schemas("tenant_1"), migrate.UpAllOptions{})
 	check(t, err)
 	expectOutcomes(t, report, "tenant_1 migrated 0 2", "tenant_9 stray 0 0")
-	expectLines(t, drift(t, r, migrate.DriftOptions{FingerprintOptions: migrate.FingerprintOptions{Roles: roles}}, "tenant_1"))
+	expectLines(t, driftLines(t, r, drift.Options{ReadOptions: drift.ReadOptions{Roles: roles}}, "tenant_1"))
 	var left int
 	f.scan(t, "select count(*) from pg_namespace where nspname like 'pgtenant_scratch%'", &left)
 	if left != 0 {

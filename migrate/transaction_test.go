@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 )
 
 // separate are files that PostgreSQL accepts one by one and refuses in one transaction.
@@ -58,7 +59,7 @@ func TestFilesThatNeedATransactionEach(t *testing.T) {
 				require.NoError(t, err)
 				require.Len(t, report.Results, 1)
 				assert.Equal(t, []int64{1, 2, 3}, report.Results[0].Applied)
-				expectLines(t, drift(t, r, migrate.DriftOptions{}, names(4)...))
+				expectLines(t, driftLines(t, r, drift.Options{}, names(4)...))
 			})
 		}
 		t.Run(name+", in one transaction", func(t *testing.T) {
@@ -83,7 +84,7 @@ func TestFilesThatNeedATransactionEach(t *testing.T) {
 // More tables at once than the server has room for locks, and no more than that in each file.
 func TestFifteenFilesOfAHundredTables(t *testing.T) {
 	t.Parallel()
-	f, owner, roles := driftProvisioned(t)
+	f, owner, roles := provisioned(t)
 	files := make(map[string]string)
 	for file := range 15 {
 		var sql strings.Builder
@@ -96,7 +97,7 @@ func TestFifteenFilesOfAHundredTables(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, r.MigrateNew(t.Context(), "tenant_1"))
 	before := f.world(t)
-	expectLines(t, drift(t, r, migrate.DriftOptions{FingerprintOptions: migrate.FingerprintOptions{Roles: roles}}, "tenant_1"))
+	expectLines(t, driftLines(t, r, drift.Options{ReadOptions: drift.ReadOptions{Roles: roles}}, "tenant_1"))
 	assert.Equal(t, before, f.world(t), "the reference left something")
 }
 

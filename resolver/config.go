@@ -12,69 +12,79 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Config says what hosts stand for and how a [Directory] is kept current. The zero value is ready.
+// Config says what hosts stand for and how a [Directory] stays current. The zero value is valid.
 type Config struct {
-	// PublicHosts stand for the public site. They are normalised. The public site also wins a host that is a
-	// tenant's domain: what is written here is the platform's word, and a tenant must not be able to take its
-	// site away by registering it. Default: none.
+	// PublicHosts stand for the public site. The directory normalises them. A host that is listed here
+	// and is also a tenant's domain stands for the public site, so that no tenant can take over the
+	// public site by registering its host. Default: none.
 	PublicHosts []string
 
-	// BaseDomains have a host for each tenant: <slug>.<base>, without a domain in the registry. They are normalised
-	// and no IP addresses. A host that is at the same time another tenant's verified domain is [ErrAmbiguous].
-	// Default: none.
+	// BaseDomains give each tenant the host <slug>.<base>, without a domain in the registry. The
+	// directory normalises them. They must not be IP addresses. If such a host is also the verified
+	// domain of another tenant, it is [ErrAmbiguous]. Default: none.
 	BaseDomains []string
 
 	// RegistrySchema is the schema of the registry, as in [tenancy.Config]. Default: public.
 	RegistrySchema string
 
-	// WWW says what a host that begins with "www." stands for. Default: [WWWSeparate].
+	// WWW is what a host that begins with "www." stands for. Default: [WWWSeparate].
 	WWW WWW
 
-	// Connect opens the connection that listens to changes, which the Directory closes. Needed where the pool of the
-	// [Database] goes through a pooler or to a replica: neither can LISTEN ([ErrNotListening]). Any
-	// login can be used, as LISTEN needs no privilege; OnNotification of the connection's
-	// configuration stays nil. ctx governs the opening alone. A change may be
-	// told before a replica has it, and is then found by Reconcile, which is to be short there: until then memory is what
-	// the replica was, though [Status] and [Directory.Refresh] say that it is current. Default: [Database].Connect.
+	// Connect opens the connection that listens for changes. The Directory closes it. ctx governs only
+	// the opening. Set Connect if the pool of the [Database] goes through a pooler or to a replica:
+	// neither can LISTEN ([ErrNotListening]). Any login can be used, as LISTEN needs no privilege.
+	// OnNotification of the connection's configuration must be nil.
+	//
+	// With a replica, a notification may arrive before the replica has the change. Only the next
+	// Reconcile finds such a change, so choose a short one. Until then memory is as old as the
+	// replica, although [Status] and [Directory.Refresh] report that it is current.
+	// Default: [Database].Connect.
 	Connect func(ctx context.Context) (*pgx.Conn, error)
 
-	// KeepAlive is how often the listening connection is asked whether it is alive, and how long it may take to
-	// answer. Default: 2 seconds.
+	// KeepAlive is how often the listening connection is pinged, and how long an answer may take.
+	// Default: 2 seconds.
 	KeepAlive time.Duration
 
-	// Reconcile is how often everything is read again, whatever was heard; it varies by a tenth. Default: 1 minute.
+	// Reconcile is how often everything is read again, less a random tenth. Default: 1 minute.
 	Reconcile time.Duration
 
-	// LoadTimeout bounds each query to the registry, and the test that notifications arrive. Default: 30 seconds.
+	// LoadTimeout limits each query to the registry, and the test that notifications arrive.
+	// Default: 30 seconds.
 	LoadTimeout time.Duration
 
-	// MissInterval is the time in which an unknown host earns one query: the token bucket gets a token.
-	// Default: 1 second.
+	// MissInterval is how often the token bucket gets a token. A token pays for one query for unknown
+	// hosts. Default: 1 second.
 	MissInterval time.Duration
 
-	// MissBurst is how many tokens the bucket holds. Negative: unknown hosts are never asked for. Default: 3.
+	// MissBurst is the capacity of the token bucket. If it is negative, unknown hosts cause no query.
+	// Default: 3.
 	MissBurst int
 
-	// MissTimeout bounds how long a request with an unknown host waits for that query. Default: 250 milliseconds.
+	// MissTimeout limits how long a request for an unknown host waits for that query.
+	// Default: 250 milliseconds.
 	MissTimeout time.Duration
 
-	// Logger gets what happens to the connection, failed loads, and hosts that two claim. Default: nil, discards.
+	// Logger receives lost connections, failed loads, and hosts with two owners. Default: nil,
+	// discards.
 	Logger *slog.Logger
 }
 
-// WWW says what the host www.x stands for.
+// WWW is what the host www.x stands for.
 type WWW int
 
 const (
-	WWWSeparate WWW = iota // whatever www.x itself is registered for; nothing else
-	WWWSame                // the same as x, unless www.x itself is registered. The slug "www" has no host under a base
+	// WWWSeparate: www.x is a host like any other.
+	WWWSeparate WWW = iota
+
+	// WWWSame: www.x stands for the same as x, unless www.x itself is registered. The slug "www" has
+	// no host under a base domain.
+	WWWSame
 )
 
 // maxInterval keeps sums of durations far from overflow.
 const maxInterval = 24 * time.Hour
 
-// withDefaults returns the configuration with its defaults filled in, or what is wrong with it as a
-// [tenancy.FieldError].
+// withDefaults returns the configuration with its defaults, or a [tenancy.FieldError] if it is invalid.
 func (c Config) withDefaults() (Config, error) {
 	c.KeepAlive = cmp.Or(c.KeepAlive, 2*time.Second)
 	c.Reconcile = cmp.Or(c.Reconcile, time.Minute)
@@ -88,7 +98,9 @@ func (c Config) withDefaults() (Config, error) {
 		"miss interval": c.MissInterval, "miss timeout": c.MissTimeout,
 	} {
 		if d < time.Millisecond || d > maxInterval {
-			return c, &tenancy.FieldError{Field: field, Value: d.String(), Rule: "is not between 1 millisecond and 24 hours"}
+			return c, &tenancy.FieldError{
+				Field: field, Value: d.String(), Rule: "is not between 1 millisecond and 24 hours",
+			}
 		}
 	}
 	if c.WWW != WWWSeparate && c.WWW != WWWSame {

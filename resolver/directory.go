@@ -14,39 +14,43 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// Database is what a [Directory] reads the registry through; [*schemactx.DB] is one, on the runtime login, and needs no
-// more rights than that has.
+// Database gives a [Directory] access to the registry. [*schemactx.DB] implements it, and needs no
+// privileges beyond those of the runtime login.
 type Database interface {
 	tenancy.Querier
 
-	// Connect opens a connection that can LISTEN, which the Directory closes. ctx governs the opening alone.
+	// Connect opens a connection that can LISTEN. The Directory closes it. ctx governs only the
+	// opening.
 	Connect(ctx context.Context) (*pgx.Conn, error)
 }
 
-// Directory resolves hosts from a copy of the registry in memory. It is kept current by the registry's notifications, by a
-// periodic reading of everything, and by a bounded number of queries for hosts that it does not know. While the database
-// is away it goes on answering from memory. It is safe for concurrent use.
+// Directory resolves hosts from a copy of the registry in memory. Notifications of the registry, a
+// periodic load of everything and a limited number of queries for unknown hosts keep the copy current.
+// While the database is unreachable, it answers from memory. It is safe for concurrent use.
 type Directory struct {
-	cfg      Config
-	policy   policy
-	registry *tenancy.Registry
-	current  atomic.Pointer[snapshot]
-	queue    *queue
-	status   status
-	disputed atomic.Int64
-	stop     context.CancelFunc
-	stopped  sync.WaitGroup
+	cfg       Config
+	policy    policy
+	registry  *tenancy.Registry
+	current   atomic.Pointer[snapshot]
+	queue     *queue
+	status    status
+	conflicts atomic.Int64
+	stop      context.CancelFunc
+	stopped   sync.WaitGroup
 }
 
 var _ tenanthttp.Resolver = (*Directory)(nil)
 
-// NewDirectory listens to changes of the registry that db reaches, reads it whole, and returns a directory that follows it
-// until [Directory.Close]. ctx governs the first reading alone.
+// NewDirectory listens for changes of the registry in db, reads the whole registry, and returns a
+// directory that stays current until [Directory.Close]. ctx governs only the first load.
 //
-// A configuration that makes no sense is a [tenancy.FieldError], or a [schemactx.NameError] for RegistrySchema. A database that cannot be listened to or read is an error
-// that wraps pgx's, and [tenancy.ErrNotInitialized] before Init: there is no directory without a first copy. The directory sends itself a
-// notification, on a second connection that it closes again. If it does not arrive within a second,
-// the error is [ErrNotListening].
+// To test that notifications arrive, the directory sends one to itself, on a second connection that it
+// closes again. Errors:
+//
+//   - a [tenancy.FieldError] if cfg is invalid, or a [schemactx.NameError] for RegistrySchema
+//   - an error that wraps pgx's if the database cannot be listened to or read
+//   - [tenancy.ErrNotInitialized] before Init
+//   - [ErrNotListening] if the notification does not arrive within a second
 func NewDirectory(ctx context.Context, db Database, cfg Config) (*Directory, error) {
 	if db == nil {
 		return nil, errors.New("resolver: database is nil")
@@ -67,35 +71,34 @@ func NewDirectory(ctx context.Context, db Database, cfg Config) (*Directory, err
 		return nil, fmt.Errorf("resolver: %w", err)
 	}
 	d.current.Store(newSnapshot(d.policy, 0, 0))
-	conn, err := d.connect(ctx) // before reading: what changes after it is told
+	conn, err := d.connect(ctx) // before the load, so that no change between the two is missed
 	if err != nil {
 		return nil, fmt.Errorf("resolver: %w", err)
 	}
-	w := &writer{policy: d.policy, logger: cfg.Logger}
-	if err := d.first(ctx, w); err != nil {
-		hangUp(conn)
+	b := &builder{policy: d.policy, logger: cfg.Logger}
+	if err := d.firstLoad(ctx, b); err != nil {
+		closeConn(conn)
 		return nil, fmt.Errorf("resolver: %w", err)
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	d.stop = stop
-	d.stopped.Go(func() { d.run(background, w) })
+	d.stopped.Go(func() { d.run(background, b) })
 	d.stopped.Go(func() { d.listen(background, conn) })
 	return d, nil
 }
 
-// first does the first load.
-func (d *Directory) first(ctx context.Context, w *writer) error {
+func (d *Directory) firstLoad(ctx context.Context, b *builder) error {
 	d.status.s.Connected = true
 	d.queue.connect()
 	start := time.Now()
-	load, _ := d.queue.take(start.Add(gather), pacer{})
-	err := d.load(ctx, w, load)
-	d.status.loaded(true, d.queue.finish(load, err), start, err)
+	first, _ := d.queue.dequeue(start.Add(gatherDelay), pacer{})
+	err := d.load(ctx, b, first)
+	d.status.loaded(true, d.queue.finish(first, err), start, err)
 	return err
 }
 
-// Close ends the connection and the goroutines of the directory, and waits for them. It can be called again. The directory
-// then answers from memory alone. The pool of its database stays open.
+// Close closes the connection of the directory, ends its goroutines and waits for them. The directory
+// then answers from memory alone. The pool of its database stays open. Close can be called again.
 func (d *Directory) Close() {
 	d.queue.close()
 	d.stop()
@@ -103,31 +106,33 @@ func (d *Directory) Close() {
 	d.status.disconnected(ErrClosed)
 }
 
-// Resolve returns the public site or the tenant, whatever its status, that host stands for. What cannot be a host is
-// [tenancy.ErrInvalidHost], an unknown one [tenancy.ErrUnknownHost], and one that two tenants have [ErrAmbiguous]. It
-// costs a query, for which it waits [Config].MissTimeout at most or until ctx ends, only where the host is unknown and the
-// token bucket is not empty.
+// Resolve returns the public site, or the tenant in any status, that host stands for. The error is
+// [tenancy.ErrInvalidHost] for a string that cannot be a host, [tenancy.ErrUnknownHost] for an unknown
+// host, and [ErrAmbiguous] for a host of two tenants.
+//
+// Only an unknown host may cost a query, while the token bucket has tokens. Resolve waits for that
+// query until ctx ends, but at most [Config].MissTimeout.
 func (d *Directory) Resolve(ctx context.Context, host string) (tenanthttp.Target, error) {
 	s := d.current.Load()
-	if c, ok := s.hosts[host]; ok { // its keys are normalised: a host as the request gave it that is one, is normal
-		return c.target(host)
+	if o, ok := s.hosts[host]; ok { // the keys are in normal form, so a host that is found is normal
+		return o.target(host)
 	}
 	name, err := tenancy.NormalizeHost(host)
 	if err != nil {
 		return tenanthttp.Target{}, err
 	}
-	if len(name) != len(host) || name != host {
-		if c, ok := s.hosts[name]; ok {
-			return c.target(name)
+	if name != host {
+		if o, ok := s.hosts[name]; ok {
+			return o.target(name)
 		}
 	}
 	if bare, ok := d.policy.bare(name); ok {
-		if c, ok := s.hosts[bare]; ok {
-			return c.target(bare)
+		if o, ok := s.hosts[bare]; ok {
+			return o.target(bare)
 		}
 	}
-	if !d.queue.open.Load() {
+	if !d.queue.acceptsHosts.Load() {
 		return tenanthttp.Target{}, tenancy.ErrUnknownHost
 	}
-	return d.miss(ctx, name)
+	return d.resolveMiss(ctx, name)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oryne/pgtenant/resolver"
-	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -20,7 +20,7 @@ func TestForgedNotificationsCostLittleAndChangeNothing(t *testing.T) {
 	f := setup(t)
 	a := f.tenant(t, "a", "a.example.com")
 	b := f.tenant(t, "b", "b.example.com")
-	_, err := schemactx.Provision(t.Context(), f.owner, f.roles, "s_a")
+	_, err := admin.Provision(t.Context(), f.owner, f.roles, "s_a")
 	check(t, err)
 	var queries counter
 	d := open(t, f.db(t, &queries), resolver.Config{})

@@ -73,8 +73,8 @@ func TestAHostThatTwoTenantsHaveIsAnError(t *testing.T) {
 		"c.example.com": "c", "b.example.com": "b", "a.example.net": "a", "d.example.com": "d",
 		"example.com": "public", "app.example.com": "public", "app.example.net": "app",
 	})
-	if n := d.Status().Disputed; n != 3 {
-		t.Errorf("%d hosts are disputed", n)
+	if n := d.Status().Conflicts; n != 3 {
+		t.Errorf("%d hosts have conflicts", n)
 	}
 	check(t, d.Refresh(t.Context()))
 	f.exec(t, "update tenants set name = 'B' where id = $1", b)
@@ -88,8 +88,8 @@ func TestAHostThatTwoTenantsHaveIsAnError(t *testing.T) {
 	f.exec(t, "delete from domains where host = 'a.example.com'")
 	check(t, d.Refresh(t.Context(), b))
 	expectHosts(t, d, map[string]string{"a.example.com": "a"})
-	if n := d.Status().Disputed; n != 2 {
-		t.Errorf("%d hosts are disputed", n)
+	if n := d.Status().Conflicts; n != 2 {
+		t.Errorf("%d hosts have conflicts", n)
 	}
 	// The dispute comes back by a change of one side alone.
 	f.exec(t, "insert into domains (tenant_id, host, is_primary, verified_at) values ($1, 'a.example.com', false, now())", b)

@@ -10,8 +10,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// Keys resolves requests by what several sources find in them. It is a [tenanthttp.Resolver] for [tenanthttp.Handler], which
-// asks it for the whole request, and safe for concurrent use.
+// Keys resolves a request by the keys that several sources find in it. It is a [tenanthttp.Resolver] for
+// [tenanthttp.Handler], which gives it the whole request. It is safe for concurrent use.
 type Keys struct{ sources []Source }
 
 var (
@@ -19,8 +19,8 @@ var (
 	_ tenanthttp.RequestResolver = (*Keys)(nil)
 )
 
-// NewKeys returns a resolver for requests that any of the sources may name the target of. Those that speak must all name
-// the same one. It panics without a source, as a program that has none is wrong.
+// NewKeys returns a resolver that asks the sources in their order. If several sources find a target,
+// it must be the same one. NewKeys panics without a source.
 func NewKeys(sources ...Source) *Keys {
 	if len(sources) == 0 {
 		panic("resolver: NewKeys without a source")
@@ -28,11 +28,12 @@ func NewKeys(sources ...Source) *Keys {
 	return &Keys{sources: sources}
 }
 
-// ResolveRequest returns what r names and the request to serve: r, or a copy without what a source has taken off. Sources
-// are asked in their order, each for the request that those before it have left. The first error of one is the error; two
-// that name different targets are [tenancy.ErrDisagree]. None that speaks is [tenancy.ErrUnknownHost].
+// ResolveRequest returns the target of r and the request to serve: r, or a copy of r from which a source
+// has removed its key. Each source gets the request that the sources before it have left. The first
+// error of a source is the error. If two sources find different targets, the error is
+// [tenancy.ErrDisagree]; if none finds a target, it is [tenancy.ErrUnknownHost].
 func (k *Keys) ResolveRequest(r *http.Request) (tenanthttp.Target, *http.Request, error) {
-	var named, otherwise tenanthttp.Target
+	var named, fallback tenanthttp.Target
 	for _, source := range k.sources {
 		found, ok, err := source.Find(r)
 		switch {
@@ -41,11 +42,11 @@ func (k *Keys) ResolveRequest(r *http.Request) (tenanthttp.Target, *http.Request
 		case !ok:
 			continue
 		case found.Target == (tenanthttp.Target{}):
-			return tenanthttp.Target{}, r, errors.New("resolver: a source named no target")
+			return tenanthttp.Target{}, r, errors.New("resolver: a source found a key but returned no target")
 		}
 		into := &named
-		if found.Yields {
-			into = &otherwise
+		if found.Fallback {
+			into = &fallback
 		}
 		if *into != (tenanthttp.Target{}) && !same(*into, found.Target) {
 			return tenanthttp.Target{}, r, tenancy.ErrDisagree
@@ -57,19 +58,20 @@ func (k *Keys) ResolveRequest(r *http.Request) (tenanthttp.Target, *http.Request
 	switch {
 	case named != (tenanthttp.Target{}):
 		return named, r, nil
-	case otherwise != (tenanthttp.Target{}):
-		return otherwise, r, nil
+	case fallback != (tenanthttp.Target{}):
+		return fallback, r, nil
 	}
 	return tenanthttp.Target{}, r, tenancy.ErrUnknownHost
 }
 
-// Resolve refuses every host, as a host says nothing of the request's other keys: whoever asks for hosts alone must not
-// be told half of the answer.
+// Resolve returns an error for every host. A host alone does not contain the other keys of a request, so
+// the answer could be wrong.
 func (k *Keys) Resolve(_ context.Context, host string) (tenanthttp.Target, error) {
-	return tenanthttp.Target{}, fmt.Errorf("resolve host %q: it takes the whole request", host)
+	return tenanthttp.Target{}, fmt.Errorf("resolve host %q: Keys needs the whole request: call ResolveRequest", host)
 }
 
-// same reports whether two targets are one. A tenant may have been read again between two lookups.
+// same reports whether two targets are equal. Tenants are compared by id: a tenant may be loaded again
+// between two lookups.
 func same(a, b tenanthttp.Target) bool {
 	if a.Tenant() == nil || b.Tenant() == nil {
 		return a == b

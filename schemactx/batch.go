@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
 // SendBatch runs the statements of b in the schema of ctx, all in one transaction: when one fails, nothing has happened.
@@ -206,7 +208,7 @@ func (br *batchResults) nextRows() (*batchRows, error) {
 func (br *batchResults) advance(i int) error {
 	if i > 0 && br.calls[i-1].kind.mayStray() {
 		if _, err := nextResult(br.mrr)(); err != nil {
-			if stateIs(err, stateDivisionByZero) {
+			if sqlstate.Is(err, sqlstate.DivisionByZero) {
 				err = fmt.Errorf("%w: found in the batch, before statement %d ran", ErrScopeChanged, i+1)
 			}
 			return err
@@ -374,7 +376,7 @@ func (br *batchResults) readAsserted() error {
 		}
 	}
 	_, err := nextResult(br.mrr)()
-	if stateIs(err, stateDivisionByZero) {
+	if sqlstate.Is(err, sqlstate.DivisionByZero) {
 		err = fmt.Errorf("%w: found in the batch, before the commit", ErrScopeChanged)
 	}
 	return err

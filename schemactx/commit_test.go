@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // leveled is a DB at one level on a single connection for each tenant, which is the same connection except at Logins.
@@ -44,7 +45,7 @@ func atEveryLevel(t *testing.T, prepare string, test func(t *testing.T, l *level
 				l.inSchema(t, schema, prepare)
 			}
 			if level.hardened {
-				_, err := schemactx.Harden(t.Context(), l.pg.Pool, l.roles)
+				_, err := admin.Harden(t.Context(), l.pg.Pool, l.roles)
 				require.NoError(t, err)
 			}
 			l.open(t)

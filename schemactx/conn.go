@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
 // customDataKey is where a connection keeps its state of ours.
@@ -90,7 +92,7 @@ func (cs *connState) forget(key stmtKey, err error) {
 	if planChanged(err) { // there has been a migration: others will not fit either
 		cs.cache.dropSchema(key.schema)
 	}
-	if pgErr.Code == stateInvalidStatement || pgErr.Code == stateDuplicateStatement {
+	if pgErr.Code == sqlstate.InvalidStatement || pgErr.Code == sqlstate.DuplicateStatement {
 		cs.distrust()
 	}
 }

@@ -20,7 +20,7 @@ type Config struct {
 	// Level is the isolation level. Default: [Roles].
 	Level Level
 
-	// Roles are the names of the database's roles, as given to [Setup]. Default: [DefaultRoleNames] of the database that
+	// Roles are the names of the database's roles, as given to admin.Setup. Default: [DefaultRoleNames] of the database that
 	// the pool connects to. Set it where the pool reaches the database by another name, as through a pooler. Not used
 	// at [PathOnly].
 	Roles RoleNames
@@ -28,7 +28,7 @@ type Config struct {
 	// ExtraSearchPath are schemas whose objects every scope finds without naming the schema: those of extensions, whose
 	// operators are found in no other way, and of reference tables that tenants share. They follow the scope's own
 	// schema on the path, in this order; see [SearchPath] for the names that are allowed. Give the same list to
-	// [SetupConfig], [CheckConfig] and package migrate.
+	// admin.SetupConfig, admin.CheckConfig and package migrate.
 	//
 	// What is in such a schema runs for every tenant, so that neither tenants nor PUBLIC may create there: Check
 	// refuses it. Check also refuses a schema that does not exist, which PostgreSQL leaves out without an error. Default: none.
@@ -143,7 +143,7 @@ type tracers struct {
 	prepare  pgx.PrepareTracer
 }
 
-// New returns a DB on pool, whose login is the runtime login (see [Setup]). It does not connect, and never closes the
+// New returns a DB on pool, whose login is the runtime login (see admin.Setup). It does not connect, and never closes the
 // pool. The error is a configuration that makes no sense, or a [LoginError] if the pool's login is
 // the owner. Whether the login is a superuser is known only on the first connection: then each unit
 // of work returns a LoginError, and sends no statement. Level [PathOnly] accepts any login. Close

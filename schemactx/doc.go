@@ -35,14 +35,14 @@
 //
 //   - [PathOnly] keeps unqualified names apart. "select * from tenant_2.students" reads tenant 2 from everywhere.
 //   - [Roles], the default, gives each tenant a role with rights in its schema alone, and the login that serves none
-//     ([Setup], [Provision]). Qualified names, joins, functions and DDL meet "permission denied". A statement that an
-//     attacker wrote can still take another role, by set_config or in a DO block; [Harden], run once by a superuser,
-//     closes both (MANAGED.md is for services without one). This package, not the server, stops a SET ROLE statement.
+//     (admin.Setup, admin.Provision). Qualified names, joins, functions and DDL meet "permission denied". A statement that an
+//     attacker wrote can still take another role, by set_config or in a DO block; admin.Harden, run once by a superuser,
+//     closes both (admin/MANAGED.md is for services without one). This package, not the server, stops a SET ROLE statement.
 //   - [Logins] logs each tenant in as its own role, which can become no other, for the price of a pool for each.
 //
 // No level closes the catalogs (names, definitions, sizes), advisory locks and notifications, which belong to the
 // database, or views and SECURITY DEFINER functions that the owner has made too open. ATTACKS.md has every attack that
-// was tried at every level, and what came of it. A program calls [Check] when it starts, to find rights that break the
+// was tried at every level, and what came of it. A program calls admin.Check when it starts, to find rights that break the
 // isolation.
 //
 // # What a program must not do

@@ -3,7 +3,6 @@ package schemactx
 import (
 	"errors"
 	"fmt"
-	"strings"
 )
 
 var (
@@ -36,11 +35,11 @@ var (
 	ErrScopeChanged = errors.New("statement changes the session")
 
 	// ErrSchemaMissing is the kind of a [ScopeError] when the schema in the context does not exist (3F000). At level
-	// [Logins] a tenant that has no login either is [ErrNotProvisioned]. [Rename] returns it when there is nothing to rename.
+	// [Logins] a tenant that has no login either is [ErrNotProvisioned]. admin.Rename returns it when there is nothing to rename.
 	ErrSchemaMissing = errors.New("schema does not exist")
 
 	// ErrNotProvisioned is the kind of a [ScopeError] when the schema's role does not exist or the login may not become
-	// it (22023, 42501), and at level [Logins] when the role may not log in (class 28). [Deprovision] and [Rename] return
+	// it (22023, 42501), and at level [Logins] when the role may not log in (class 28). admin.Deprovision and admin.Rename return
 	// it for a schema without a role.
 	ErrNotProvisioned = errors.New("schema has no role that the login may take")
 
@@ -52,10 +51,6 @@ var (
 	// ErrSettingsMismatch is returned by the methods of [Tx], but for Rollback, when the context has a setting of
 	// [WithSettings] that the transaction has not: its settings are those that it began with.
 	ErrSettingsMismatch = errors.New("transaction has other settings")
-
-	// ErrTaken is returned by [Setup], [Provision], [ProvisionLogin], [Deprovision] and [Rename] when a schema or role of
-	// the name exists and belongs to somebody else.
-	ErrTaken = errors.New("name is taken")
 )
 
 // NameError says why a name cannot be a schema's. It is returned by [ValidateName] and by
@@ -119,45 +114,3 @@ func (e *LimitError) Error() string {
 
 // Unwrap lets errors.Is find the cause, such as [context.DeadlineExceeded].
 func (e *LimitError) Unwrap() error { return e.Err }
-
-// DependentsError is returned by [Deprovision] when objects outside of the schema depend on some in
-// it, so that they, or columns and constraints of theirs, would go with it.
-type DependentsError struct {
-	Schema  string
-	Objects []string // as PostgreSQL names them, sorted: "view reports.totals"
-}
-
-// Error returns the schema and the objects, of which it names ten at most.
-func (e *DependentsError) Error() string {
-	named, more := e.Objects, ""
-	if len(named) > 10 {
-		named, more = named[:10], fmt.Sprintf(" and %d more", len(named)-10)
-	}
-	return fmt.Sprintf("outside of schema %q depend on it: %s%s", e.Schema, strings.Join(named, ", "), more)
-}
-
-// The SQLSTATEs that this package acts on.
-const (
-	stateDivisionByZero       = "22012"
-	stateInvalidParameter     = "22023"
-	stateInvalidSchemaName    = "3F000"
-	stateInsufficientRights   = "42501"
-	stateProtocolViolation    = "08P01" // bind message has n result formats but query has m columns
-	stateFeatureUnsupported   = "0A000" // cached plan must not change result type
-	stateInvalidStatement     = "26000" // prepared statement does not exist
-	stateDuplicateStatement   = "42P05"
-	stateUndefinedFunction    = "42883" // or operator: a column has another type than the statement's parameter
-	stateSerializationFailure = "40001"
-	stateDeadlock             = "40P01"
-	stateCannotChangeNow      = "55P02"
-	stateUndefinedObject      = "42704"
-	stateDatatypeMismatch     = "42804"
-	stateInternalError        = "XX000" // cache lookup failed for type
-	stateInvalidBinary        = "22P03"
-	stateInvalidName          = "42602"
-	stateLockNotAvailable     = "55P03" // lock_timeout
-	stateDependentObjects     = "2BP01"
-	stateUndefinedFile        = "58P01" // an extension's control file, before PostgreSQL 15
-
-	classInvalidAuthorization = "28" // the role does not exist, may not log in, or has another password
-)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // At level Logins each tenant logs in as itself. The passwords come from one secret.
@@ -18,7 +19,7 @@ func ExampleProvisionLogin() {
 	for _, school := range []string{"school_a", "school_b"} {
 		p, err := password(school)
 		if err == nil {
-			_, err = schemactx.ProvisionLogin(ctx, s.Owner, s.Roles, school, p)
+			_, err = admin.ProvisionLogin(ctx, s.Owner, s.Roles, school, p)
 		}
 		if err != nil {
 			fmt.Println(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // An extension gets a schema of its own, which is on the path of every tenant: its operators are found there alone.
@@ -13,8 +14,8 @@ func ExampleConfig_extraSearchPath() {
 	defer done()
 	ctx := context.Background()
 
-	extra := []string{schemactx.DefaultExtensionSchema}
-	setup, err := schemactx.Setup(ctx, s.Admin, schemactx.SetupConfig{
+	extra := []string{admin.DefaultExtensionSchema}
+	setup, err := admin.Setup(ctx, s.Admin, admin.SetupConfig{
 		OwnerPassword: ownerPassword, RuntimePassword: runtimePassword,
 		ExtraSearchPath: extra, Extensions: []string{"citext", "no_such_extension"},
 	})
@@ -25,7 +26,7 @@ func ExampleConfig_extraSearchPath() {
 	for _, x := range setup.Extensions { // setup.Err() names those that are missing
 		fmt.Println(x.Name, x.Outcome)
 	}
-	if _, err := schemactx.Provision(ctx, s.Owner, setup.Roles, "school_a"); err != nil {
+	if _, err := admin.Provision(ctx, s.Owner, setup.Roles, "school_a"); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -45,9 +46,9 @@ func ExampleConfig_extraSearchPath() {
 		err = db.QueryRow(schemactx.NewContext(ctx, "school_a"), "select count(*) from users where email = 'ADA@example.com'").Scan(&n)
 		fmt.Println(n, err)
 	}
-	report, err := schemactx.Check(ctx, s.Runtime, schemactx.CheckConfig{})
+	report, err := admin.Check(ctx, s.Runtime, admin.CheckConfig{})
 	for _, finding := range report.Findings {
-		if finding.Code == schemactx.CodePathType {
+		if finding.Code == admin.CodePathType {
 			fmt.Println(finding.Severity, finding.Object)
 		}
 	}

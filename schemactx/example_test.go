@@ -7,6 +7,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // schools is what the examples begin with: a database of their own with the roles of Setup, and the schemas school_a and
@@ -24,7 +25,7 @@ func newSchools() (s *schools, done func()) {
 	s, done = newDatabase()
 	ctx := context.Background()
 	for schema, students := range map[string]string{"school_a": "('Amara'), ('Bruno')", "school_b": "('Mateo'), ('Nadia')"} {
-		_, err := schemactx.Provision(ctx, s.Owner, s.Roles, schema)
+		_, err := admin.Provision(ctx, s.Owner, s.Roles, schema)
 		orPanic(err)
 		_, err = s.Owner.Exec(ctx, "create table "+schema+".students (id serial primary key, name text not null)")
 		orPanic(err)
@@ -40,7 +41,7 @@ func newDatabase() (s *schools, done func()) {
 	pg, closeDB, err := pgtest.Open(ctx)
 	orPanic(err)
 	s = &schools{Admin: pg.Pool}
-	report, err := schemactx.Setup(ctx, pg.Pool, schemactx.SetupConfig{
+	report, err := admin.Setup(ctx, pg.Pool, admin.SetupConfig{
 		OwnerPassword: ownerPassword, RuntimePassword: runtimePassword,
 	})
 	orPanic(err)

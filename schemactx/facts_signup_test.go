@@ -9,6 +9,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // signUpSQL makes one of everything that the fingerprint counts.
@@ -186,9 +187,9 @@ func TestNamesThatBecomeSchemas(t *testing.T) {
 	look()
 	_, err = f.db.Exec(in(t, "tenant_b"), "select body from notes")
 	require.NoError(t, err)
-	_, err = schemactx.Rename(t.Context(), f.owner, f.roles, "tenant_b", "last_b")
+	_, err = admin.Rename(t.Context(), f.owner, f.roles, "tenant_b", "last_b")
 	require.NoError(t, err)
-	_, err = schemactx.Rename(t.Context(), f.owner, f.roles, "next_b", "tenant_b")
+	_, err = admin.Rename(t.Context(), f.owner, f.roles, "next_b", "tenant_b")
 	require.NoError(t, err)
 	look()
 	f.expectClean(t, "tenant_b", "select body from v", "a schema that has taken over a name")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // leavesSQL is the body of a function that leaves a setting behind. As a SECURITY DEFINER function it may do so where the
@@ -187,7 +188,7 @@ func TestHiddenFunctionsLeaveNothing(t *testing.T) {
 			left := 0
 			for _, hardened := range []bool{false, true} {
 				if hardened {
-					_, err := schemactx.Harden(t.Context(), f.pg.Pool, f.roles)
+					_, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
 					require.NoError(t, err)
 				}
 				for _, level := range []schemactx.Level{schemactx.PathOnly, schemactx.Roles} {

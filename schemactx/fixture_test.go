@@ -12,6 +12,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // fixture is a database with the schemas tenant_a and tenant_b, each with a table notes
@@ -39,7 +40,7 @@ func setupOn(t *testing.T, pg *pgtest.DB) *fixture {
 	f := &fixture{pg: pg}
 	roles, err := schemactx.NewRoleNames(f.pg.RolePrefix)
 	check(t, err)
-	report, err := schemactx.Setup(t.Context(), f.pg.Pool, schemactx.SetupConfig{
+	report, err := admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{
 		Roles: roles, OwnerPassword: ownerPassword, RuntimePassword: runtimePassword,
 	})
 	check(t, err)
@@ -87,13 +88,13 @@ func (f *fixture) openWith(t *testing.T, pool *pgxpool.Config, cfg schemactx.Con
 
 func (f *fixture) provision(t *testing.T, schema string) {
 	t.Helper()
-	_, err := schemactx.Provision(t.Context(), f.owner, f.roles, schema)
+	_, err := admin.Provision(t.Context(), f.owner, f.roles, schema)
 	check(t, err)
 }
 
 func (f *fixture) provisionLogin(t *testing.T, schema, password string) {
 	t.Helper()
-	_, err := schemactx.ProvisionLogin(t.Context(), f.owner, f.roles, schema, password)
+	_, err := admin.ProvisionLogin(t.Context(), f.owner, f.roles, schema, password)
 	check(t, err)
 }
 
@@ -161,5 +162,11 @@ func check(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+func run(t *testing.T, f *fixture, sql string) {
+	t.Helper()
+	if _, err := f.pg.Pool.Exec(context.WithoutCancel(t.Context()), sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 const (
@@ -80,7 +81,7 @@ func buildFleet(ctx context.Context, db *pgtest.DB) error {
 	if err != nil {
 		return err
 	}
-	_, err = schemactx.Setup(ctx, db.Pool, schemactx.SetupConfig{Roles: roles, OwnerPassword: ownerPassword, RuntimePassword: runtimePassword})
+	_, err = admin.Setup(ctx, db.Pool, admin.SetupConfig{Roles: roles, OwnerPassword: ownerPassword, RuntimePassword: runtimePassword})
 	if err != nil {
 		return err
 	}
@@ -90,7 +91,7 @@ func buildFleet(ctx context.Context, db *pgtest.DB) error {
 	}
 	defer owner.Close(ctx)
 	for i := range fleetSize {
-		if _, err := schemactx.Provision(ctx, owner, roles, fleetName(i)); err != nil {
+		if _, err := admin.Provision(ctx, owner, roles, fleetName(i)); err != nil {
 			return err
 		}
 		if _, err := owner.Exec(ctx, fleetTables(fleetName(i))); err != nil {

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
 const (
@@ -125,13 +127,13 @@ func (f front) read(u *unit, tx *txState, next func() ([][][]byte, error)) error
 			return u.settingsRefused(err)
 		case err != nil && o.step == stepScope:
 			return u.refused(err)
-		case err != nil && o.step == stepAssert && stateIs(err, stateDivisionByZero):
+		case err != nil && o.step == stepAssert && sqlstate.Is(err, sqlstate.DivisionByZero):
 			return fmt.Errorf("%w: found before the next statement ran", ErrScopeChanged)
 		case err != nil && (o.step == stepFingerprint || o.step == stepFacts):
 			return &lookError{err}
-		case err != nil && o.step == stepPrepared && stateIs(err, stateDivisionByZero):
+		case err != nil && o.step == stepPrepared && sqlstate.Is(err, sqlstate.DivisionByZero):
 			return errForeign
-		case err != nil && stateIs(err, stateInvalidStatement) && (tx == nil || !tx.begun):
+		case err != nil && sqlstate.Is(err, sqlstate.InvalidStatement) && (tx == nil || !tx.begun):
 			return fmt.Errorf("%w: %w", errForeign, err) // a function has deallocated one of this package's own
 		case err != nil:
 			return err

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
 // TxOptions are the options of [DB.InTxOptions].
@@ -59,8 +61,8 @@ func (db *DB) inTx(ctx context.Context, opts TxOptions, fn func(tx pgx.Tx) error
 
 // retryable reports whether the transaction may succeed when it is run again.
 func retryable(err error) bool {
-	return stateIs(err, stateSerializationFailure) || stateIs(err, stateDeadlock) ||
-		planChanged(err) || stateIs(err, stateInvalidStatement)
+	return sqlstate.Is(err, sqlstate.SerializationFailure) || sqlstate.Is(err, sqlstate.Deadlock) ||
+		planChanged(err) || sqlstate.Is(err, sqlstate.InvalidStatement)
 }
 
 func backoff(retry int) time.Duration {

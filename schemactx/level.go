@@ -8,7 +8,7 @@ type Level int
 const (
 	// Roles sets the search path and a role that has rights in the tenant's schema and nowhere else, so that PostgreSQL
 	// refuses names qualified with another tenant's schema too. It is the default. A tenant who controls the text of
-	// statements can take another tenant's role inside one, unless [Harden] has closed the ways to do so.
+	// statements can take another tenant's role inside one, unless admin.Harden has closed the ways to do so.
 	Roles Level = iota
 	// PathOnly sets the search path alone. It stops accidents with unqualified names and nothing else: whatever the login
 	// may read, every tenant may read by qualified name.

@@ -3,14 +3,15 @@ package schemactx
 import (
 	"context"
 	"iter"
-	"strconv"
 	"sync"
 	"time"
+
+	"github.com/oryne/pgtenant/internal/postgres"
 )
 
 // Limits bound what one tenant may take of what all share. The zero value is no limit. A public scope has none. The
 // timeouts are for statements that go astray: a tenant who controls the text of statements can change them by
-// set_config for the rest of its transaction, and at level [Logins] of its session, unless [Harden] has closed it.
+// set_config for the rest of its transaction, and at level [Logins] of its session, unless admin.Harden has closed it.
 type Limits struct {
 	// MaxConns is how many connections of a [DB] one tenant may hold at a time. A unit of work beyond it waits, within
 	// its context, until one of the tenant's own ends; it is [LimitError] when the context ends first. Other tenants do
@@ -31,14 +32,9 @@ type Limits struct {
 // settings yields the settings that a session of the tenant has, with their values.
 func (l Limits) settings() iter.Seq2[string, string] {
 	return func(yield func(setting, value string) bool) {
-		_ = (l.StatementTimeout <= 0 || yield("statement_timeout", milliseconds(l.StatementTimeout))) &&
-			(l.IdleInTransactionTimeout <= 0 || yield("idle_in_transaction_session_timeout", milliseconds(l.IdleInTransactionTimeout)))
+		_ = (l.StatementTimeout <= 0 || yield("statement_timeout", postgres.Milliseconds(l.StatementTimeout))) &&
+			(l.IdleInTransactionTimeout <= 0 || yield("idle_in_transaction_session_timeout", postgres.Milliseconds(l.IdleInTransactionTimeout)))
 	}
-}
-
-// milliseconds is a timeout as PostgreSQL reads it, rounded up because 0 would be none.
-func milliseconds(d time.Duration) string {
-	return strconv.FormatInt(int64((d+time.Millisecond-1)/time.Millisecond), 10)
 }
 
 // gates holds a gate for each tenant that has a limit and holds or awaits a connection, and no others.

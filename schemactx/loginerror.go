@@ -30,10 +30,10 @@ type LoginError struct {
 func (e *LoginError) Error() string {
 	is := fmt.Sprintf("logged in as %s, %q, and not as %q", e.Kind, e.Login, e.Want)
 	if e.Missing {
-		return is + ", which does not exist: first run schemactx.Setup with an administrator's login " +
+		return is + ", which does not exist: first run schemactx/admin.Setup with an administrator's login " +
 			"(programs with the commands of package manage: init), or set Roles to the names of the roles that Setup has made"
 	}
-	return is + ": use the URL of that login, which schemactx.Setup " +
+	return is + ": use the URL of that login, which schemactx/admin.Setup " +
 		"(programs with the commands of package manage: init) makes and gives its password"
 }
 

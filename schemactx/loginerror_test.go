@@ -2,7 +2,6 @@ package schemactx_test
 
 import (
 	"context"
-	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -10,7 +9,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
 )
 
@@ -75,59 +73,11 @@ func TestASuperuserBehindAnotherRoleIsRefused(t *testing.T) {
 func TestALoginOfAnotherNameIsAsked(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	run(t, f, f.named("create role {prefix}_web login noinherit password 'web' in role {prefix}_runtime"))
+	run(t, f, "create role "+f.roles.Prefix()+"_web login noinherit password 'web' in role "+f.roles.Runtime())
 	_, err := f.pg.Pool.Exec(t.Context(), "grant "+pgx.Identifier{f.roles.Tenant("tenant_a")}.Sanitize()+" to "+f.roles.Prefix()+"_web")
 	require.NoError(t, err)
 	db, err := schemactx.New(openPool(t, f.pg.URLAs(f.roles.Prefix()+"_web", "web"), 1), schemactx.Config{Roles: f.roles})
 	require.NoError(t, err)
 	_, err = db.Exec(schemactx.NewContext(t.Context(), "tenant_a"), "select 1")
 	require.NoError(t, err)
-}
-
-// The first thing to know is which login it is, and nothing advises to change what the owner or an
-// administrator is.
-func TestCheckSaysFirstThatTheLoginIsTheWrongOne(t *testing.T) {
-	t.Parallel()
-	f := hardened(t)
-	run(t, f, f.named("create role {prefix}_boss login createrole createdb password 'boss'; create schema extensions; "+
-		"grant usage on schema extensions to public; create table public.boss (); alter table public.boss owner to {prefix}_boss; "+
-		"alter database {db} owner to {prefix}_boss; grant create on schema extensions to {prefix}_boss"))
-	for _, level := range []schemactx.Level{schemactx.Roles, schemactx.PathOnly} {
-		for url, want := range map[string]string{
-			f.pg.URL: "you are logged in as a superuser, ",
-			f.pg.URLAs(f.roles.Owner(), ownerPassword):   "you are logged in as the owner, " + f.roles.Owner(),
-			f.pg.URLAs(f.roles.Prefix()+"_boss", "boss"): "you are logged in as an administrator, " + f.roles.Prefix() + "_boss",
-		} {
-			report, err := schemactx.Check(t.Context(), openPool(t, url, 1), schemactx.CheckConfig{
-				Level: level, Roles: f.roles, ExtraSearchPath: []string{"extensions"},
-			})
-			require.NoError(t, err)
-			require.NotEmpty(t, report.Findings)
-			first := report.Findings[0]
-			assert.Equal(t, schemactx.CodeLoginKind, first.Code)
-			assert.Equal(t, schemactx.Refuse, first.Severity)
-			assert.True(t, strings.HasPrefix(first.Message, want), first.Message)
-			assert.Contains(t, first.Message, "serve with the login "+f.roles.Runtime())
-			for _, finding := range report.Findings[1:] {
-				assert.NotContains(t, finding.Message, first.Object, "advice that changes the login")
-			}
-		}
-	}
-}
-
-func TestCheckWhereSetupHasNotRun(t *testing.T) {
-	t.Parallel()
-	pg := pgtest.New(t)
-	report, err := schemactx.Check(t.Context(), pg.Pool, schemactx.CheckConfig{})
-	require.NoError(t, err)
-	runtime := schemactx.DefaultRoleNames(pg.Name).Runtime()
-	require.NotEmpty(t, report.Findings)
-	assert.Contains(t, report.Findings[0].Message, "run Setup, which makes the login "+runtime)
-}
-
-func TestACheckErrorHasALineForEachFinding(t *testing.T) {
-	t.Parallel()
-	a, b := schemactx.Finding{Severity: schemactx.Refuse, Message: "first"}, schemactx.Finding{Severity: schemactx.Refuse, Message: "second"}
-	assert.Equal(t, schemactx.ErrUnsafe.Error()+":\n  first\n  second", schemactx.CheckReport{Findings: []schemactx.Finding{a, b}}.Err().Error())
-	assert.Equal(t, schemactx.ErrUnsafe.Error()+": first", schemactx.CheckReport{Findings: []schemactx.Finding{a}}.Err().Error())
 }

@@ -12,14 +12,16 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
-// LoginsConfig says how tenants log in at level [Logins]. Their roles are made by [ProvisionLogin]. Their pools have the
+// LoginsConfig says how tenants log in at level [Logins]. Their roles are made by admin.ProvisionLogin. Their pools have the
 // configuration of the pool given to [New], hooks included, but for login, password and size; that pool itself serves
 // public scopes. Their sessions begin with the tenant's search path and timeouts, which poolers such as PgBouncer do not
 // pass on: the DB has to reach the server itself.
 type LoginsConfig struct {
-	// Password returns the password of a tenant's role, as given to [ProvisionLogin]. It is called for each new
+	// Password returns the password of a tenant's role, as given to admin.ProvisionLogin. It is called for each new
 	// connection and must be safe for concurrent use. A panic in it is an error of the connection. Required. See [LoginPassword] for passwords that need no store.
 	Password func(ctx context.Context, schema string) (string, error)
 
@@ -95,7 +97,7 @@ func (ps *loginPools) acquire(ctx context.Context, u *unit) (err error) {
 		return ps.acquire(ctx, u) // it was closed under the one who waited
 	}
 	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && strings.HasPrefix(pgErr.Code, classInvalidAuthorization) {
+	if errors.As(err, &pgErr) && strings.HasPrefix(pgErr.Code, sqlstate.ClassInvalidAuthorization) {
 		err = &ScopeError{Schema: u.scope.schema, Kind: ErrNotProvisioned, Err: err}
 	}
 	return err

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 var loginSecret = bytes.Repeat([]byte("s"), 32)
@@ -75,7 +76,7 @@ func TestTenantsLogInAsThemselves(t *testing.T) {
 func TestTenantsLogInWhereTheDatabaseIsHardened(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	_, err := schemactx.Harden(t.Context(), f.pg.Pool, f.roles)
+	_, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
 	check(t, err)
 	db := loginDB(t, f, schemactx.Config{})
 	expectNote(t, in(t, "tenant_a"), db, "tenant_a")

@@ -3,6 +3,9 @@ package schemactx
 import (
 	"context"
 	"errors"
+
+	"github.com/oryne/pgtenant/internal/postgres"
+	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
 // outdated reports whether the server refused the scope because its process does not know yet that the login may take the
@@ -13,7 +16,7 @@ import (
 // news arrives before the list that lacks it is kept), and then the process refuses a new tenant until there is another
 // GRANT. It keeps one list at a time, so that a question about another role makes it forget this one.
 func (u *unit) outdated(ctx context.Context, tx *txState, err error) bool {
-	if u.lookedAnew || u.scope.role == "" || !errors.Is(err, ErrNotProvisioned) || !stateIs(err, stateInsufficientRights) {
+	if u.lookedAnew || u.scope.role == "" || !errors.Is(err, ErrNotProvisioned) || !sqlstate.Is(err, sqlstate.InsufficientRights) {
 		return false
 	}
 	u.lookedAnew = true
@@ -64,7 +67,7 @@ func (u *unit) lookAnew(ctx context.Context) error {
 	roles := &u.db.cfg.Roles
 	names := [][]byte{[]byte(roles.Public()), []byte(roles.Runtime())}
 	privilege := "member"
-	if versionOf(u.conn.PgConn()) >= 16 {
+	if postgres.Version(u.conn.PgConn()) >= 16 {
 		privilege = "set" // which has a list of its own there
 	}
 	sql := "select pg_has_role($1::name, $2::name, '" + privilege + "')"

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
 // scope is what a unit of work sets before its first statement, ready to be sent. Immutable but for kept.
@@ -154,11 +156,11 @@ func ownName(sql string) string {
 func (sc *scope) refused(err error) error {
 	e := &ScopeError{Schema: sc.schema, Err: err}
 	switch {
-	case stateIs(err, stateInvalidSchemaName):
+	case sqlstate.Is(err, sqlstate.InvalidSchemaName):
 		e.Kind = ErrSchemaMissing
-	case stateIs(err, stateInvalidParameter), stateIs(err, stateInsufficientRights):
+	case sqlstate.Is(err, sqlstate.InvalidParameter), sqlstate.Is(err, sqlstate.InsufficientRights):
 		e.Kind = ErrNotProvisioned
-	case stateIs(err, stateDivisionByZero):
+	case sqlstate.Is(err, sqlstate.DivisionByZero):
 		e.Kind = ErrScopeChanged
 	}
 	return e

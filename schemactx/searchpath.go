@@ -16,7 +16,7 @@ const pgTemp = ", pg_temp"
 // An extra schema may have any name that [QuoteName] takes, public included: it need not follow [ValidateName], because
 // it is the administrator's and not a tenant's. A name that PostgreSQL reads as something else or keeps for itself
 // ("$user", pg_*, information_schema), a name given twice, and a tenant's schema that is one of the extras are
-// a [SearchPathError]. Whether the schemas exist is not looked at: [Check] does that.
+// a [SearchPathError]. Whether the schemas exist is not looked at: admin.Check does that.
 func SearchPath(schema string, extra []string) (string, error) {
 	path, err := QuoteName(schema)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/poolertest"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 var extraPath = []string{"extensions"}
@@ -36,7 +37,7 @@ func atEachLevel(t *testing.T, f *fixture, fn func(t *testing.T, db *schemactx.D
 		require.NoError(t, err)
 		fn(t, pooled)
 	})
-	_, err = schemactx.Harden(t.Context(), f.pg.Pool, f.roles)
+	_, err = admin.Harden(t.Context(), f.pg.Pool, f.roles)
 	require.NoError(t, err)
 	t.Run("Roles hardened", func(t *testing.T) { fn(t, roles) })
 	t.Run("Logins hardened", func(t *testing.T) { fn(t, logins) })

@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
 // oneRow executes a portal for one row and leaves it suspended.
@@ -79,7 +81,7 @@ func (s *statement) frontRefused(err error) error {
 		return err
 	case s.tx == nil:
 		return s.refused(err)
-	case pgErr.Code == stateDivisionByZero:
+	case pgErr.Code == sqlstate.DivisionByZero:
 		return fmt.Errorf("%w: found before the statement ran", ErrScopeChanged)
 	}
 	return err

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // fakes are statements by which tenant a tries to have something written down as b's.
@@ -35,7 +36,7 @@ func testLogCannotBeFaked(t *testing.T, s *loggingServer) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := s.setup(t)
-			_, err := schemactx.Harden(t.Context(), f.pg.Pool, f.roles)
+			_, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
 			check(t, err)
 			for mode, execMode := range logModes {
 				db := f.openLogged(t, log, execMode)

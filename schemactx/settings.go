@@ -11,6 +11,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/oryne/pgtenant/internal/postgres"
+	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
 type settingsKey struct{}
@@ -42,7 +45,7 @@ func (c *settingsContext) Value(key any) any {
 // and at level [Logins].
 //
 // A tenant that controls the text of its statements can overwrite a setting for the rest of its unit of work, and set one
-// for those units of its own that do not set it (not for another tenant's), unless [Harden] has taken set_config from it;
+// for those units of its own that do not set it (not for another tenant's), unless admin.Harden has taken set_config from it;
 // do not base rights on a setting where it has not.
 //
 // After a name with a dot has been set on a connection, PostgreSQL keeps the name with an empty value: where it is not
@@ -295,8 +298,8 @@ func (u *unit) settingsRefused(err error) error {
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) {
 		switch pgErr.Code {
-		case stateInvalidParameter, stateUndefinedObject, stateInvalidName, stateInsufficientRights, stateCannotChangeNow,
-			stateFeatureUnsupported:
+		case sqlstate.InvalidParameter, sqlstate.UndefinedObject, sqlstate.InvalidName, sqlstate.InsufficientRights, sqlstate.CannotChangeNow,
+			sqlstate.FeatureUnsupported:
 			e.Kind = ErrSettingRefused
 		}
 	}
@@ -309,7 +312,7 @@ func quoteSetting(name string) string { return `"` + strings.ReplaceAll(name, ".
 // quoteValue quotes a value whatever standard_conforming_strings is.
 func quoteValue(value string) string {
 	if !strings.Contains(value, `\`) {
-		return quoteLiteral(value)
+		return postgres.QuoteLiteral(value)
 	}
-	return " E" + quoteLiteral(strings.ReplaceAll(value, `\`, `\\`))
+	return " E" + postgres.QuoteLiteral(strings.ReplaceAll(value, `\`, `\\`))
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // ledger makes a table in both schemas that reads app.user_id where programs do: in a default, in a trigger, and in a
@@ -88,7 +89,7 @@ func TestSettingsHoldInEveryUnitOfWorkAndEndWithIt(t *testing.T) {
 		}
 	}
 	all("")
-	_, err := schemactx.Harden(t.Context(), f.pg.Pool, f.roles)
+	_, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
 	require.NoError(t, err)
 	all(" hardened")
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/poolertest"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // One statement sets any number of settings of any names, so that a connection prepares it once.
@@ -105,7 +106,7 @@ func TestATenantOverwritesASettingUnlessItIsHardened(t *testing.T) {
 			expectNoSettings(t, db, "tenant_b")
 		}
 	}
-	_, err := schemactx.Harden(t.Context(), f.pg.Pool, f.roles)
+	_, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
 	require.NoError(t, err)
 	for name, db := range settingsWays(t, f) {
 		if name == "PathOnly" {

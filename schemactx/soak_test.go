@@ -20,6 +20,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 const (
@@ -89,7 +90,7 @@ func newSoak(t *testing.T) *soak {
 	pg := pgtest.New(t)
 	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
 	check(t, err)
-	_, err = schemactx.Setup(t.Context(), pg.Pool, schemactx.SetupConfig{Roles: roles, OwnerPassword: ownerPassword, RuntimePassword: runtimePassword})
+	_, err = admin.Setup(t.Context(), pg.Pool, admin.SetupConfig{Roles: roles, OwnerPassword: ownerPassword, RuntimePassword: runtimePassword})
 	check(t, err)
 	s := &soak{admin: pg.Pool, pool: openPool(t, pg.URLAs(roles.Runtime(), runtimePassword), soakConns)}
 	// A cache too small for all tenants, so that statements come and go.
@@ -98,7 +99,7 @@ func newSoak(t *testing.T) *soak {
 	owner := openPool(t, pg.URLAs(roles.Owner(), ownerPassword), 1)
 	for i := range s.names {
 		s.names[i] = fmt.Sprintf("tenant_%d", i)
-		_, err := schemactx.Provision(t.Context(), owner, roles, s.names[i])
+		_, err := admin.Provision(t.Context(), owner, roles, s.names[i])
 		check(t, err)
 		_, err = owner.Exec(t.Context(), fmt.Sprintf(`create table %s.ledger (id bigint primary key, tenant text not null, fate text not null);
 			insert into %[1]s.ledger values (%d, '%[1]s', 'seed')`, s.names[i], -i))

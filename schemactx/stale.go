@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
 // A prepared statement is stale when a migration has changed its result, its tables or the types of its parameters since
@@ -25,7 +27,7 @@ const (
 // planChanged reports whether the columns of a prepared statement are no longer what they were.
 func planChanged(err error) bool {
 	var pgErr *pgconn.PgError
-	return errors.As(err, &pgErr) && pgErr.Code == stateFeatureUnsupported && pgErr.Routine == planChangedRoutine
+	return errors.As(err, &pgErr) && pgErr.Code == sqlstate.FeatureUnsupported && pgErr.Routine == planChangedRoutine
 }
 
 // stale reports whether the server refused to bind a prepared statement that would be another one if it were prepared
@@ -36,11 +38,11 @@ func stale(err error, hit bool) bool {
 		return false
 	}
 	switch pgErr.Code {
-	case stateFeatureUnsupported, stateProtocolViolation, stateInvalidStatement:
+	case sqlstate.FeatureUnsupported, sqlstate.ProtocolViolation, sqlstate.InvalidStatement:
 		return true
-	case stateUndefinedFunction, stateDatatypeMismatch, stateInvalidBinary:
+	case sqlstate.UndefinedFunction, sqlstate.DatatypeMismatch, sqlstate.InvalidBinary:
 		return hit
-	case stateInternalError:
+	case sqlstate.InternalError:
 		return hit && (pgErr.Routine == typeGoneRoutine || pgErr.Routine == typeGoneBinaryRoutine)
 	}
 	return false

@@ -2,7 +2,6 @@ package schemactx
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -229,9 +228,4 @@ func changesSession(tag pgconn.CommandTag) bool {
 		return true
 	}
 	return false
-}
-
-func stateIs(err error, state string) bool {
-	var pgErr *pgconn.PgError
-	return errors.As(err, &pgErr) && pgErr.Code == state
 }

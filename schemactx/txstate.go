@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
 // txState is what a transaction and its savepoints share: the unit of work and how far it has come.
@@ -165,7 +167,7 @@ func (st *txState) sendCommit(ctx context.Context) error {
 		if tag := results[len(before)].CommandTag.String(); tag != "COMMIT" {
 			err = fmt.Errorf("%w: %s", pgx.ErrTxCommitRollback, tag)
 		}
-	case before != nil && stateIs(err, stateDivisionByZero) && (len(results) == 0 || results[0].Err != nil):
+	case before != nil && sqlstate.Is(err, sqlstate.DivisionByZero) && (len(results) == 0 || results[0].Err != nil):
 		err = fmt.Errorf("%w: found before the commit", ErrScopeChanged)
 	}
 	return err

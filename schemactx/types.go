@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
 // maxTypeMaps is of how many schemas a connection keeps the types.
@@ -79,7 +81,7 @@ func (c *typeCache) drop(schema string) {
 // typesMayBeStale reports whether an error says that a type is not what it was.
 func typesMayBeStale(state string) bool {
 	switch state {
-	case stateFeatureUnsupported, stateDatatypeMismatch, stateUndefinedObject, stateInternalError, stateInvalidBinary:
+	case sqlstate.FeatureUnsupported, sqlstate.DatatypeMismatch, sqlstate.UndefinedObject, sqlstate.InternalError, sqlstate.InvalidBinary:
 		return true
 	}
 	return false

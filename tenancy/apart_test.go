@@ -10,6 +10,7 @@ import (
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -27,7 +28,7 @@ func newSide(t *testing.T) *side {
 	var err error
 	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
 	check(t, err)
-	_, err = schemactx.Setup(t.Context(), f.pg.Pool, schemactx.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
+	_, err = admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
 	check(t, err)
 	s := &side{pg: f.pg, roles: f.roles, owner: f.pool(t, f.roles.Owner(), "o")}
 	s.db, err = schemactx.New(f.pool(t, f.roles.Runtime(), "r"), schemactx.Config{Roles: f.roles})
@@ -103,7 +104,7 @@ func TestTheRegistryMayBeInAnotherDatabaseThanTheTenants(t *testing.T) {
 		t.Errorf("renamed %+v holds %q", a, body)
 	}
 	_, err = m.Rename(ctx, "b", tenancy.RenameParams{Schema: "renamed"})
-	expectIs(t, err, schemactx.ErrTaken)
+	expectIs(t, err, admin.ErrTaken)
 
 	r, err := m.RequestDrop(ctx, "a", actor)
 	check(t, err)

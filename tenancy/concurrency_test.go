@@ -7,7 +7,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -118,8 +118,8 @@ func TestRenamesAtOnceEndInALegalState(t *testing.T) {
 	counts = atOnce(t, func(i int) error { // two tenants want one name
 		_, err := f.tenants.Rename(t.Context(), slugs[i%2], tenancy.RenameParams{Schema: "wanted"})
 		return err
-	}, schemactx.ErrTaken)
-	if counts[nil] != 4 || counts[schemactx.ErrTaken] != 4 {
+	}, admin.ErrTaken)
+	if counts[nil] != 4 || counts[admin.ErrTaken] != 4 {
 		t.Errorf("outcomes of two tenants %v", counts)
 	}
 	for slug, body := range map[string]string{slugs[0]: "of a", "b": "of b"} {

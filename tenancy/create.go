@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/oryne/pgtenant/internal/registrydb"
-	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // CreateParams say what tenant to create.
@@ -50,7 +50,7 @@ func (p CreateParams) validate() (CreateParams, error) {
 //
 // Refused input is a [FieldError], a [schemactx.NameError], a [schemactx.SearchPathError] where the
 // Migrator has the name on the path of every tenant, [ErrSlugTaken], [ErrDomainTaken] or, for a schema
-// name that a tenant has or once had, [schemactx.ErrTaken], and nothing was changed. The same holds for a pool that is not the owner's, with a [schemactx.LoginError]. When a
+// name that a tenant has or once had, [admin.ErrTaken], and nothing was changed. The same holds for a pool that is not the owner's, with a [schemactx.LoginError]. When a
 // later step fails, or ctx ends, the error is a [StepError]; the row stays, its Operation says what
 // failed, its hosts are answered with 503, and [Manager.Resume] goes on. After a crash at any point
 // the same holds.
@@ -111,7 +111,7 @@ func (m *Manager) provisionSchema(ctx context.Context, t *Tenant) error {
 	if err != nil {
 		return err
 	}
-	_, err = schemactx.Provision(ctx, server, m.cfg.Roles, t.Schema)
+	_, err = admin.Provision(ctx, server, m.cfg.Roles, t.Schema)
 	return err
 }
 
@@ -169,7 +169,7 @@ func conflict(err error) error {
 	case "domains_host_key":
 		return ErrDomainTaken
 	case "schema_names_pkey", "tenants_schema_name_key":
-		return schemactx.ErrTaken
+		return admin.ErrTaken
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // DropParams say which tenant to drop, and why that is meant.
@@ -30,7 +31,7 @@ type DropParams struct {
 // ([ErrStatus]), or that can be no tenant's ([schemactx.NameError]); without a fresh backup
 // of the tenant, or one of its retained schema as [Manager.ConfirmReplacement] demands it
 // ([BackupError]); where something outside of the schema depends on it
-// ([schemactx.DependentsError]); and where [DropConfig].Approve refuses ([ErrDropNotApproved], with
+// ([admin.DependentsError]); and where [DropConfig].Approve refuses ([ErrDropNotApproved], with
 // its error).
 //
 // Then the tenant is set to [Dropping], so that its requests are refused everywhere, and its role loses
@@ -94,9 +95,9 @@ func (m *Manager) dropSchema(ctx context.Context, l *lock, t, before *Tenant) er
 	if err != nil {
 		return err
 	}
-	report, err := schemactx.Deprovision(ctx, server, m.cfg.Roles, t.Schema, m.cfg.Drop.Options)
-	foreign := errors.Is(err, schemactx.ErrTaken) || errors.Is(err, schemactx.ErrNotProvisioned)
-	var dependents *schemactx.DependentsError
+	report, err := admin.Deprovision(ctx, server, m.cfg.Roles, t.Schema, m.cfg.Drop.Options)
+	foreign := errors.Is(err, admin.ErrTaken) || errors.Is(err, schemactx.ErrNotProvisioned)
+	var dependents *admin.DependentsError
 	switch {
 	case err == nil:
 		return m.dropSidesOf(ctx, l, t)

@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -66,7 +67,7 @@ func TestADroppedTenantIsGoneAndItsNamesAreFree(t *testing.T) {
 	_, err = m.Drop(t.Context(), tenancy.DropParams{Slug: "a", Token: r.Token, Actor: actor})
 	expectIs(t, err, tenancy.ErrDropToken)
 	_, err = f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "c", Domain: "c.example.com", Schema: a.Schema})
-	expectIs(t, err, schemactx.ErrTaken)
+	expectIs(t, err, admin.ErrTaken)
 	f.use(t, again)
 }
 
@@ -94,7 +95,7 @@ func TestAForeignSchemaStaysWhenTheCreateThatMetItIsDropped(t *testing.T) {
 	_, err := f.pg.Pool.Exec(t.Context(), "create schema theirs create table theirs.kept (id int)")
 	check(t, err)
 	_, err = m.Create(t.Context(), tenancy.CreateParams{Slug: "a", Domain: "a.example.com", Schema: "theirs"})
-	expectIs(t, err, schemactx.ErrTaken)
+	expectIs(t, err, admin.ErrTaken)
 	_, err = m.Drop(t.Context(), request(t, m, "a"))
 	check(t, err)
 	_, err = f.registry.BySlug(t.Context(), "a")
@@ -162,7 +163,7 @@ func TestBulkDropsLeaveTheNeighboursAlone(t *testing.T) {
 func TestADropWaitsForRequestsInFlight(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	m, told := f.droppers(t, tenancy.DropConfig{Options: schemactx.DeprovisionOptions{LockTimeout: 10 * time.Millisecond}})
+	m, told := f.droppers(t, tenancy.DropConfig{Options: admin.DeprovisionOptions{LockTimeout: 10 * time.Millisecond}})
 	a, b := f.create(t, "a"), f.create(t, "b")
 	f.use(t, b)
 	request := request(t, m, "a")

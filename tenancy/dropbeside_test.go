@@ -10,7 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -103,7 +103,7 @@ func (f *fixture) dropBeside(t *testing.T, m *tenancy.Manager, slug string) {
 func expectedBeside(err error) bool {
 	var replaced *tenancy.ReplacedError
 	for _, kind := range []error{
-		tenancy.ErrStatus, tenancy.ErrNotFound, tenancy.ErrStagingLost, tenancy.ErrNothingAside, schemactx.ErrTaken, pgx.ErrNoRows,
+		tenancy.ErrStatus, tenancy.ErrNotFound, tenancy.ErrStagingLost, tenancy.ErrNothingAside, admin.ErrTaken, pgx.ErrNoRows,
 	} {
 		if errors.Is(err, kind) {
 			return true

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // checkConfirm is checkDrop for a retained schema. begun says that an earlier call has begun to drop it.
@@ -232,7 +233,7 @@ func (m *Manager) checkDependents(ctx context.Context, t *Tenant) error {
 	schemas, err := m.schemasOf(ctx, t)
 	for _, schema := range schemas {
 		if err == nil {
-			err = schemactx.CheckDependents(ctx, server, schema)
+			err = admin.CheckDependents(ctx, server, schema)
 		}
 	}
 	return err

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // The times of a [DropConfig] that does not say otherwise, and the most it may say.
@@ -23,7 +23,7 @@ const (
 //
 // It guards the operations of a Manager, and those of package backup that are made of them. It cannot
 // guard what has the owner's login or the store's files otherwise: SQL, also that of migrations up and
-// down, [schemactx.Deprovision], or the removal of older backups. A program that demands two people
+// down, [admin.Deprovision], or the removal of older backups. A program that demands two people
 // must not give one of them these.
 type DropConfig struct {
 	// Enabled allows drops. Default: false.
@@ -55,8 +55,8 @@ type DropConfig struct {
 	// tenant's lock (see [ErrNested]), and must be safe for concurrent use. Default: none.
 	Notify func(ctx context.Context, e DropEvent)
 
-	// Options say how the schema is dropped. Default: those of [schemactx.Deprovision].
-	Options schemactx.DeprovisionOptions
+	// Options say how the schema is dropped. Default: those of [admin.Deprovision].
+	Options admin.DeprovisionOptions
 }
 
 // withDefaults checks the times and fills in what lacks.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -69,7 +70,7 @@ func TestDropRefuses(t *testing.T) {
 			want: tenancy.ErrBusy,
 		},
 		"a view of the platform's": {
-			setUp: "create view public.report as select * from tenant_1.notes", want: &schemactx.DependentsError{},
+			setUp: "create view public.report as select * from tenant_1.notes", want: &admin.DependentsError{},
 		},
 		"a registry that says public": {
 			setUp: `alter table public.tenants drop constraint tenants_schema_name_check, drop constraint tenants_schema_name_fkey;
@@ -147,7 +148,7 @@ func expectKind(t *testing.T, err, want error) {
 	t.Helper()
 	ok := errors.Is(err, want)
 	for _, kind := range []any{
-		new(*schemactx.DependentsError), new(*schemactx.NameError), new(*tenancy.BackupError), new(*tenancy.FieldError),
+		new(*admin.DependentsError), new(*schemactx.NameError), new(*tenancy.BackupError), new(*tenancy.FieldError),
 	} {
 		if errors.As(want, kind) {
 			ok = errors.As(err, kind)
@@ -290,7 +291,7 @@ func TestADropThatIsRefusedLateGivesTheTenantBack(t *testing.T) {
 		}
 	})
 	_, err := m.Drop(t.Context(), request(t, m, "a"))
-	expectKind(t, err, &schemactx.DependentsError{})
+	expectKind(t, err, &admin.DependentsError{})
 	found, err := m.BySlug(t.Context(), "a")
 	check(t, err)
 	if found.Status != tenancy.Active {

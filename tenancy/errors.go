@@ -32,7 +32,7 @@ var (
 	// [StatusError].
 	ErrStatus = errors.New("not possible in the tenant's status")
 
-	// ErrConflict is what a [ConflictError] and a [UserConflictError] wrap.
+	// ErrConflict is wrapped by a [ConflictError], and by that of package platformuser.
 	ErrConflict = errors.New("was changed by somebody else")
 
 	// ErrBusy is what a [BusyError] wraps.
@@ -51,12 +51,6 @@ var (
 
 	// ErrTooManyClaims is returned by [Manager.ClaimDomain] for a tenant that has [MaxClaims] claims.
 	ErrTooManyClaims = errors.New("tenant has too many claims of domains")
-
-	// ErrUserNotFound is returned by [Users] for a user that does not exist.
-	ErrUserNotFound = errors.New("user not found")
-
-	// ErrEmailTaken is returned by [Users] when another user has the address, in whatever case.
-	ErrEmailTaken = errors.New("email address is taken")
 
 	// ErrLockLost is wrapped by the [StepError] of an operation whose lock of the tenant was lost with its connection, as another
 	// operation may be at work on the tenant by then. It stopped before its next step, or in the middle of one, and can be run again.
@@ -113,21 +107,6 @@ func (e *ConflictError) Error() string {
 
 // Unwrap returns [ErrConflict].
 func (e *ConflictError) Unwrap() error { return ErrConflict }
-
-// UserConflictError is returned by [Users.Update] when the user is no longer the one that the
-// caller has read. It wraps [ErrConflict]. Nothing was changed.
-type UserConflictError struct {
-	Current User  // as it is now, to decide on again
-	Version int64 // that the caller had read
-}
-
-// Error returns the user's id and both versions.
-func (e *UserConflictError) Error() string {
-	return fmt.Sprintf("update user %d: %v: version %d is now %d", e.Current.ID, ErrConflict, e.Version, e.Current.Version)
-}
-
-// Unwrap returns [ErrConflict].
-func (e *UserConflictError) Unwrap() error { return ErrConflict }
 
 // BusyError is returned for an operation that is not possible before another one on the tenant has ended. That one
 // is under way in no process: [Manager.Resume], or the same call again, ends it. It wraps [ErrBusy]. Nothing was

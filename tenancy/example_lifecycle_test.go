@@ -8,6 +8,7 @@ import (
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -20,7 +21,7 @@ func newSchools(cfg tenancy.Config, slugs ...string) (m *tenancy.Manager, owner 
 	noError(err)
 	cfg.Roles, err = schemactx.NewRoleNames(pg.RolePrefix)
 	noError(err)
-	_, err = schemactx.Setup(ctx, pg.Pool, schemactx.SetupConfig{Roles: cfg.Roles, OwnerPassword: "o", RuntimePassword: "r"})
+	_, err = admin.Setup(ctx, pg.Pool, admin.SetupConfig{Roles: cfg.Roles, OwnerPassword: "o", RuntimePassword: "r"})
 	noError(err)
 	owner, err = pgxpool.New(ctx, pg.URLAs(cfg.Roles.Owner(), "o"))
 	noError(err)

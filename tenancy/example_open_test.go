@@ -8,7 +8,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
-	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -23,7 +23,7 @@ func openPlatform(change func(cfg *tenancy.Config)) (tenants *tenancy.Manager, d
 	}
 	pg, closeDB, err := pgtest.Open(ctx)
 	must(err)
-	setUp, err := schemactx.Setup(ctx, pg.Pool, schemactx.SetupConfig{OwnerPassword: "o", RuntimePassword: "r"})
+	setUp, err := admin.Setup(ctx, pg.Pool, admin.SetupConfig{OwnerPassword: "o", RuntimePassword: "r"})
 	must(err)
 	owner, err := pgxpool.New(ctx, pg.URLAs(setUp.Roles.Owner(), "o"))
 	must(err)

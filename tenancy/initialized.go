@@ -2,36 +2,20 @@ package tenancy
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/oryne/pgtenant/internal/registrydb"
 )
 
-// ErrNotInitialized is returned by everything that reads or changes the registry if the database
-// has none in the configured schema, or lacks what a later release has added to it: [Manager.Init]
-// has not run there, or the registry is in another schema. Nothing was changed. The error of
-// PostgreSQL is wrapped, too, and names the schema if a table is missing.
-var ErrNotInitialized = errors.New("the configured schema has no registry, or that of an earlier release: " +
-	"run Manager.Init as the owner (programs with the commands of package manage: init); " +
-	"if the registry is in another schema, set RegistrySchema or InSchema to it")
+// ErrNotInitialized is returned by everything that reads or changes the registry if the configured schema has none, or
+// if the registry lacks what a later release has added: [Manager.Init] has not run, or the registry is in another schema.
+// Nothing was changed. The error wraps that of PostgreSQL, which names the schema if a table is missing.
+var ErrNotInitialized = registrydb.ErrNotInitialized
 
-// initialized wraps with [ErrNotInitialized] the error of a statement on the registry that has not
-// found a table or column (undefined_table, undefined_column, invalid_schema_name).
-func initialized(err error) error {
-	var pgErr *pgconn.PgError
-	if !errors.As(err, &pgErr) || errors.Is(err, ErrNotInitialized) {
-		return err
-	}
-	switch pgErr.Code {
-	case "42P01", "42703", "3F000":
-		return fmt.Errorf("%w: %w", ErrNotInitialized, err)
-	}
-	return err
-}
+func initialized(err error) error { return registrydb.Initialized(err) }
 
-// initializedQuerier is a [Querier] whose errors are those of initialized.
+// initializedQuerier is a [Querier] that returns [ErrNotInitialized] where there is no registry.
 type initializedQuerier struct{ db Querier }
 
 // Query runs the query.
@@ -43,7 +27,6 @@ func (q initializedQuerier) Query(ctx context.Context, sql string, args ...any) 
 	return initializedRows{rows}, nil
 }
 
-// initializedRows are rows whose error is that of initialized.
 type initializedRows struct{ pgx.Rows }
 
 // Err returns the error that ended the rows.

@@ -9,7 +9,9 @@ import (
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
 // Everything that needs the registry says before Init that there is none, and makes nothing.
@@ -18,7 +20,7 @@ func TestBeforeInitEverythingSaysSo(t *testing.T) {
 	pg := pgtest.New(t)
 	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
 	require.NoError(t, err)
-	_, err = schemactx.Setup(t.Context(), pg.Pool, schemactx.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
+	_, err = admin.Setup(t.Context(), pg.Pool, admin.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
 	require.NoError(t, err)
 	f := &fixture{pg: pg, roles: roles}
 	owner := f.pool(t, roles.Owner(), "o")
@@ -32,7 +34,7 @@ func TestBeforeInitEverythingSaysSo(t *testing.T) {
 	require.NoError(t, err)
 	before := namespaces(t, f)
 	expect := func(when string) {
-		for operation, err := range operationsBeforeInit(t, m, tenancy.NewRegistry(db), tenancy.NewUsers(owner)) {
+		for operation, err := range operationsBeforeInit(t, m, tenancy.NewRegistry(db), platformuser.New(owner)) {
 			assert.ErrorIs(t, err, tenancy.ErrNotInitialized, "%s: %s", when, operation)
 		}
 		assert.Equal(t, before, namespaces(t, f), when)
@@ -56,7 +58,7 @@ func namespaces(t *testing.T, f *fixture) (n int) {
 }
 
 // operationsBeforeInit returns what came of each operation that begins with the registry.
-func operationsBeforeInit(t *testing.T, m *tenancy.Manager, r *tenancy.Registry, u *tenancy.Users) map[string]error {
+func operationsBeforeInit(t *testing.T, m *tenancy.Manager, r *tenancy.Registry, u *platformuser.Store) map[string]error {
 	t.Helper()
 	ctx, errs := t.Context(), operationsThatMake(t, m)
 	_, errs["list"] = m.List(ctx, tenancy.Filter{})
@@ -92,6 +94,6 @@ func operationsBeforeInit(t *testing.T, m *tenancy.Manager, r *tenancy.Registry,
 	_, errs["add a domain"] = m.AddDomain(ctx, "north", "north.example.com")
 	_, errs["claim a domain"] = m.ClaimDomain(ctx, "north", "north.example.com")
 	_, errs["user by email"] = u.ByEmail(ctx, "ada@example.com")
-	_, errs["users"] = u.List(ctx, tenancy.UserFilter{})
+	_, errs["users"] = u.List(ctx, platformuser.Filter{})
 	return errs
 }

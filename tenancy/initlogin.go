@@ -92,7 +92,7 @@ func checkOwner(ctx context.Context, db queryer, roles schemactx.RoleNames) erro
 		}
 		return e
 	case !public:
-		return fmt.Errorf("%w: role %q does not exist: run schemactx.Setup with an administrator's login",
+		return fmt.Errorf("%w: role %q does not exist: run schemactx/admin.Setup with an administrator's login",
 			schemactx.ErrNotProvisioned, roles.Public())
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -57,12 +58,12 @@ func TestNothingIsMadeAsAnotherRole(t *testing.T) {
 		assert.Equal(t, kind, wrong.Kind)
 		assert.Equal(t, want, wrong.Want)
 		assert.Equal(t, missing, wrong.Missing)
-		assert.Contains(t, err.Error(), "schemactx.Setup")
+		assert.Contains(t, err.Error(), "admin.Setup")
 		assert.Zero(t, made(), "the wrong login has made something")
 	}
 
 	refused("", tenancy.Config{}, schemactx.LoginSuperuser, roles.Owner(), true) // Setup forgotten
-	_, err := schemactx.Setup(t.Context(), pg.Pool, schemactx.SetupConfig{OwnerPassword: "secret", RuntimePassword: "secret"})
+	_, err := admin.Setup(t.Context(), pg.Pool, admin.SetupConfig{OwnerPassword: "secret", RuntimePassword: "secret"})
 	require.NoError(t, err)
 	refused("", tenancy.Config{}, schemactx.LoginSuperuser, roles.Owner(), false)
 	refused(roles.Runtime(), tenancy.Config{}, schemactx.LoginRuntime, roles.Owner(), false)

@@ -31,16 +31,16 @@ type Config struct {
 	// RegistrySchema is the schema of the registry and of the other shared migrations. It is for a
 	// program whose public schema already has tables such as tenants or domains. [Manager.Init] makes
 	// it. A database has one registry, and a registry stays in its schema. What reads the registry
-	// needs the same name: see [Registry.InSchema], [Users.InSchema], and the configurations of
+	// needs the same name: see [Registry.InSchema], platformuser.Store.InSchema, and the configurations of
 	// packages resolver and audit. Default: the Migrator's, if it is a [SharedSchemaMigrator], else
 	// public.
 	RegistrySchema string
 
 	// Schemas is the pool in which tenants' schemas are made and changed, logged in as the owner
-	// role of [schemactx.Setup] there. Default: the registry's pool.
+	// role of [admin.Setup] there. Default: the registry's pool.
 	Schemas *pgxpool.Pool
 
-	// Roles are the names of the database's roles, as given to [schemactx.Setup]. Default:
+	// Roles are the names of the database's roles, as given to [admin.Setup]. Default:
 	// [schemactx.DefaultRoleNames] of the database that Schemas connects to.
 	Roles schemactx.RoleNames
 
@@ -104,7 +104,7 @@ type Manager struct {
 }
 
 // New returns a manager that works through registry, a pool logged in as the owner role of
-// [schemactx.Setup], with at least two connections. It does not connect and does not close
+// [admin.Setup], with at least two connections. It does not connect and does not close
 // the pool. Several managers may share one. A pool of the runtime login is a
 // [schemactx.LoginError]. For a pool of a superuser or of another role, each operation that changes
 // a tenant or makes a schema returns that error before it makes anything.
@@ -169,7 +169,7 @@ func sameDatabase(a, b *pgxpool.Pool) bool {
 // and a program runs it at every start.
 //
 // If a pool, also that of a [RoleMigrator], is not logged in as the owner but, for instance, as a
-// superuser, or if [schemactx.Setup] has not run in the database or has made roles with other
+// superuser, or if [admin.Setup] has not run in the database or has made roles with other
 // names, Init makes nothing and returns a [schemactx.LoginError] or, without the public role,
 // [schemactx.ErrNotProvisioned]. Nor does it if the registry's schema has tables of another program,
 // or the registry is in another schema: a [RegistrySchemaError].

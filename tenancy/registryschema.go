@@ -11,6 +11,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/registrydb"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // RegistrySchemaError says why the registry cannot be in the schema that is configured. [New] and
@@ -66,7 +67,7 @@ func validateRegistrySchema(name string) error {
 	if strings.HasPrefix(name, "pgtenant_") {
 		return &schemactx.NameError{Name: name, Rule: "begins like the name of a schema that is made for a check"}
 	}
-	if name == schemactx.DefaultExtensionSchema {
+	if name == admin.DefaultExtensionSchema {
 		return &schemactx.NameError{Name: name, Rule: "is the schema of extensions, which every tenant may use"}
 	}
 	return nil
@@ -118,7 +119,7 @@ func (m *Manager) checkRegistrySchema(ctx context.Context) error {
 	return nil
 }
 
-// makeRegistrySchema makes the schema, unless it is public, which [schemactx.Setup] prepares. The
+// makeRegistrySchema makes the schema, unless it is public, which [admin.Setup] prepares. The
 // comment tells schemactx that it is no tenant's. It is tried again if another Init was faster.
 func (m *Manager) makeRegistrySchema(ctx context.Context) error {
 	schema := m.registry.Schema()

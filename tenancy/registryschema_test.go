@@ -16,8 +16,10 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/resolver"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
+	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
 // ownPublic is a database whose schema public has a program's tables.
@@ -26,7 +28,7 @@ func ownPublic(t *testing.T, tables string) (pg *pgtest.DB, roles schemactx.Role
 	pg = pgtest.New(t)
 	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
 	require.NoError(t, err)
-	_, err = schemactx.Setup(t.Context(), pg.Pool, schemactx.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
+	_, err = admin.Setup(t.Context(), pg.Pool, admin.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
 	require.NoError(t, err)
 	_, err = pg.Pool.Exec(t.Context(), tables)
 	require.NoError(t, err)
@@ -60,7 +62,7 @@ func everything(t *testing.T, pg *pgtest.DB) (all []string) {
 
 func TestInitLeavesTheTablesOfAnotherProgram(t *testing.T) {
 	t.Parallel()
-	logs := migrate.Source{Name: "audit", FS: audit.Migrations(), Base: audit.Base}
+	logs := migrate.Source{Name: "audit", FS: audit.Migrations(), Base: audit.MigrationBase}
 	for name, c := range map[string]struct {
 		tables string
 		shared []migrate.Source
@@ -124,7 +126,7 @@ func TestADatabaseHasOneRegistry(t *testing.T) {
 func TestAForgottenRegistrySchemaIsNamed(t *testing.T) {
 	t.Parallel()
 	pg, roles, owner := ownPublic(t, "create table tenants (name text); create table domains (host text)")
-	logs := migrate.Source{Name: "audit", FS: audit.Migrations(), Base: audit.Base}
+	logs := migrate.Source{Name: "audit", FS: audit.Migrations(), Base: audit.MigrationBase}
 	require.NoError(t, managerIn(t, owner, roles, "tenancy", logs).Init(t.Context()))
 	runtime, err := pgxpool.New(context.Background(), pg.URLAs(roles.Runtime(), "r"))
 	require.NoError(t, err)
@@ -137,7 +139,7 @@ func TestAForgottenRegistrySchemaIsNamed(t *testing.T) {
 	errs := map[string]error{}
 	_, errs["directory"] = resolver.NewDirectory(t.Context(), db, resolver.Config{})
 	_, errs["registry"] = tenancy.NewRegistry(db).BySlug(t.Context(), "a")
-	_, errs["users"] = tenancy.NewUsers(owner).ByEmail(t.Context(), "a@example.com")
+	_, errs["users"] = platformuser.New(owner).ByEmail(t.Context(), "a@example.com")
 	_, errs["manager"] = managerIn(t, owner, roles, "").Create(t.Context(), tenancy.CreateParams{Slug: "a"})
 	for what, err := range errs {
 		require.ErrorIs(t, err, tenancy.ErrNotInitialized, what)
@@ -180,7 +182,7 @@ func TestARegistrysSchemaIsRefused(t *testing.T) {
 	before := everything(t, pg)
 	require.ErrorAs(t, managerIn(t, owner, roles, "theirs").Init(t.Context()), &refused)
 	require.Equal(t, before, everything(t, pg))
-	_, err = schemactx.Provision(t.Context(), owner, roles, "school")
+	_, err = admin.Provision(t.Context(), owner, roles, "school")
 	require.NoError(t, err)
 	before = everything(t, pg)
 	require.ErrorAs(t, managerIn(t, owner, roles, "school").Init(t.Context()), &refused)

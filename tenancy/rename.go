@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // RenameParams say what [Manager.Rename] changes; what is empty stays.
@@ -19,7 +20,7 @@ type RenameParams struct {
 	Schema string // see [schemactx.ValidateName]; one that no tenant has ever had, and not of the form tenant_<number>
 
 	// AllowBroken renames the schema although the text of other objects has its old name, see
-	// [schemactx.CheckRename]. The caller has to change these objects. Default: false, the rename
+	// [admin.CheckRename]. The caller has to change these objects. Default: false, the rename
 	// is refused.
 	AllowBroken bool
 }
@@ -78,8 +79,8 @@ func (m *Manager) checkSchemaName(schema string) error {
 // by its name: its tables, its role's rights and its rows stay what they are.
 //
 // Refused input is a [FieldError], a [schemactx.NameError] or a [schemactx.SearchPathError], [ErrSlugTaken], a [StatusError], or, for a schema name that a
-// tenant has or once had, this one too, or that something else has, [schemactx.ErrTaken]; if the
-// text of functions, settings or expressions has the old name, a [schemactx.TextError]; while
+// tenant has or once had, this one too, or that something else has, [admin.ErrTaken]; if the
+// text of functions, settings or expressions has the old name, a [admin.TextError]; while
 // another operation on the tenant has not ended, a rename of the schema is a [BusyError]. Nothing was
 // changed then.
 //
@@ -89,7 +90,7 @@ func (m *Manager) checkSchemaName(schema string) error {
 // the tenant fail with [schemactx.ErrSchemaMissing] or [schemactx.ErrNotProvisioned], or, in the middle of a statement, with
 // PostgreSQL's undefined table (42P01); none finds another tenant's rows, as the old name is nobody's ever after. A
 // maintenance ([Manager.StartMaintenance]) tells people to come again instead. Queries of programs
-// that name the schema break, and so do passwords at level Logins, see [schemactx.Rename].
+// that name the schema break, and so do passwords at level Logins, see [admin.Rename].
 func (m *Manager) Rename(ctx context.Context, slug string, p RenameParams) (Tenant, error) {
 	if err := p.validate(); err != nil {
 		return Tenant{}, err
@@ -156,10 +157,10 @@ func (m *Manager) renamable(ctx context.Context, t *Tenant, p RenameParams) erro
 	}
 	taken, err := schemaExists(ctx, server, schema)
 	if err == nil && taken {
-		err = schemactx.ErrTaken
+		err = admin.ErrTaken
 	}
 	if err == nil && !p.AllowBroken {
-		err = schemactx.CheckRename(ctx, server, t.Schema)
+		err = admin.CheckRename(ctx, server, t.Schema)
 	}
 	if err != nil {
 		return fmt.Errorf("%s tenant %q to schema %q: %w", OpRename, t.Slug, schema, err)
@@ -205,8 +206,8 @@ func (m *Manager) renameSchema(ctx context.Context, l *lock, t *Tenant, schema s
 	if err != nil {
 		return err
 	}
-	_, err = schemactx.Rename(ctx, server, m.cfg.Roles, t.Schema, schema)
-	if !errors.Is(err, schemactx.ErrTaken) {
+	_, err = admin.Rename(ctx, server, m.cfg.Roles, t.Schema, schema)
+	if !errors.Is(err, admin.ErrTaken) {
 		return err
 	}
 	unchanged, errExists := schemaExists(ctx, server, t.Schema)

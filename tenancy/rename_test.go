@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -70,12 +71,12 @@ func TestRenamedTenantKeepsItsRowsAndNobodyElseGetsItsOldName(t *testing.T) {
 	check(t, err)
 	for _, schema := range []string{"north", "south"} { // once its own, and its own
 		_, err = f.tenants.Rename(t.Context(), "b", tenancy.RenameParams{Schema: schema})
-		expectIs(t, err, schemactx.ErrTaken)
+		expectIs(t, err, admin.ErrTaken)
 		_, err = f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: "c", Domain: "c.example.com", Schema: schema})
-		expectIs(t, err, schemactx.ErrTaken)
+		expectIs(t, err, admin.ErrTaken)
 	}
 	_, err = f.tenants.Rename(t.Context(), "north", tenancy.RenameParams{Schema: "north"})
-	expectIs(t, err, schemactx.ErrTaken)
+	expectIs(t, err, admin.ErrTaken)
 	f.expectBody(t, b, "of b")
 	f.expectInvariants(t)
 }
@@ -121,7 +122,7 @@ func (f *fixture) expectRefusedNames(t *testing.T, slug string) {
 	_, err := f.tenants.Rename(t.Context(), slug, tenancy.RenameParams{Slug: "b", Schema: "fresh", Name: "New"})
 	expectIs(t, err, tenancy.ErrSlugTaken)
 	_, err = f.tenants.Rename(t.Context(), slug, tenancy.RenameParams{Schema: "theirs", Slug: "new", Name: "New"})
-	expectIs(t, err, schemactx.ErrTaken)
+	expectIs(t, err, admin.ErrTaken)
 	_, err = f.tenants.Rename(t.Context(), "nobody", tenancy.RenameParams{Schema: "fresh", Slug: slug})
 	expectIs(t, err, tenancy.ErrNotFound)
 }
@@ -203,7 +204,7 @@ func TestARenameThatCannotBeIsGivenUp(t *testing.T) {
 	_, err := f.pg.Pool.Exec(t.Context(), "create schema north")
 	check(t, err)
 	got, err := f.tenants.Resume(t.Context(), "a")
-	expectIs(t, err, schemactx.ErrTaken)
+	expectIs(t, err, admin.ErrTaken)
 	if got.Schema != a.Schema || nextSchema(got) != "" {
 		t.Errorf("given up: %+v", got)
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -32,7 +32,7 @@ func TestARenameSaysBeforeItBeginsWhatItWouldBreak(t *testing.T) {
 		require.NoError(t, err, slug)
 		before := f.snapshot(t)
 		_, err = f.tenants.Rename(t.Context(), slug, tenancy.RenameParams{Schema: "renamed", Slug: "renamed"})
-		var text *schemactx.TextError
+		var text *admin.TextError
 		require.ErrorAs(t, err, &text, slug)
 		require.Len(t, text.Objects, 1, slug)
 		require.Equal(t, before, f.snapshot(t), slug)

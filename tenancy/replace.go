@@ -7,7 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // Replace puts the staged schema in the place of the tenant's, which is kept aside, with all that is in it, until
@@ -15,12 +15,12 @@ import (
 // id, slug, domains and status.
 //
 // It is done in steps, under the tenant's lock: the registry is switched in one statement, which also puts an active
-// tenant into maintenance; the schema that was is closed ([schemactx.Seal]), so that requests of processes that
+// tenant into maintenance; the schema that was is closed ([admin.Seal]), so that requests of processes that
 // have not heard of it yet fail instead of writing where nobody looks; and the tenant is active again. So nobody is
 // served from both. Transactions that run are waited for as long as ctx lets it.
 //
 // A schema has a role of its own. At level [schemactx.Logins] nobody can log in as that of the staged schema until
-// [schemactx.ProvisionLogin] was called for [Staging.Schema], best before this.
+// [admin.ProvisionLogin] was called for [Staging.Schema], best before this.
 //
 // Refused are, with nothing changed, what [Manager.StageReplacement] refuses, and [ErrStagingLost]. A step that fails is
 // a [StepError]: after the first the tenant is in maintenance and has the new schema, and [Manager.Resume] goes on, or
@@ -111,7 +111,7 @@ func (m *Manager) unseal(ctx context.Context, t *Tenant) error {
 	if err != nil {
 		return err
 	}
-	_, err = schemactx.Unseal(ctx, server, m.cfg.Roles, t.Schema)
+	_, err = admin.Unseal(ctx, server, m.cfg.Roles, t.Schema)
 	return err
 }
 
@@ -124,6 +124,6 @@ func (m *Manager) sealAside(ctx context.Context, t *Tenant) error {
 	if err != nil {
 		return err
 	}
-	_, err = schemactx.Seal(ctx, server, m.cfg.Roles, aside.Schema)
+	_, err = admin.Seal(ctx, server, m.cfg.Roles, aside.Schema)
 	return err
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // ConfirmReplacement drops the schema that a replacement has set aside: for good. schema is its name, as [Manager.Aside]
@@ -18,7 +18,7 @@ import (
 // errors, before anything has changed, and sends the same events, with the schema.
 //
 // A tenant that has no such schema is [ErrNothingAside]. Where something outside of the schema depends on it, the error
-// wraps a [schemactx.DependentsError] and the schema stays; with a [StepError], and after a crash,
+// wraps a [admin.DependentsError] and the schema stays; with a [StepError], and after a crash,
 // the same call goes on. The token is valid for all these calls until it expires; after that it
 // takes a new request.
 func (m *Manager) ConfirmReplacement(ctx context.Context, p DropParams, schema string) (Tenant, error) {
@@ -103,14 +103,14 @@ func (m *Manager) sideNamed(ctx context.Context, t *Tenant, schema string) (Side
 	return all[0], nil
 }
 
-// checkSideDependents returns a [schemactx.DependentsError] if objects outside of the schema depend
+// checkSideDependents returns a [admin.DependentsError] if objects outside of the schema depend
 // on it.
 func (m *Manager) checkSideDependents(ctx context.Context, side *SideSchema) error {
 	server, err := m.server(&Tenant{Placement: side.placement})
 	if err != nil {
 		return err
 	}
-	return schemactx.CheckDependents(ctx, server, side.Schema)
+	return admin.CheckDependents(ctx, server, side.Schema)
 }
 
 // RevertReplacement takes the schema back that a replacement has set aside, as it was then, migrated up to date, and sets

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // SideSchema is a schema beside those that tenants are served from: one that is retained after a replacement, or one
@@ -99,8 +100,8 @@ func (m *Manager) deprovisionSide(ctx context.Context, s *SideSchema) error {
 	if err != nil {
 		return err
 	}
-	_, err = schemactx.Deprovision(ctx, server, m.cfg.Roles, s.Schema, m.cfg.Drop.Options)
-	foreign := errors.Is(err, schemactx.ErrTaken) || errors.Is(err, schemactx.ErrNotProvisioned)
+	_, err = admin.Deprovision(ctx, server, m.cfg.Roles, s.Schema, m.cfg.Drop.Options)
+	foreign := errors.Is(err, admin.ErrTaken) || errors.Is(err, schemactx.ErrNotProvisioned)
 	if foreign && !s.Used {
 		return nil
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oryne/pgtenant/internal/registrydb"
-	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // Staging is a new schema that nobody is served from while it is built: provisioned, and empty. It becomes a tenant
@@ -50,7 +50,7 @@ func (m *Manager) StageTenant(ctx context.Context, p AdoptParams) (*Staging, err
 // exist is [ErrNotFound], one whose status does not allow it a [StatusError], one whose schema is being renamed a
 // [BusyError], and one that has a retained schema a [ReplacedError]. If objects outside of the
 // tenant's schema depend on it, such as a view or a foreign key in public, the error is a
-// [schemactx.DependentsError] that names them. [Staging.Replace] checks all of this again. The
+// [admin.DependentsError] that names them. [Staging.Replace] checks all of this again. The
 // tenant is served meanwhile, and its lock is not held.
 func (m *Manager) StageReplacement(ctx context.Context, slug string) (*Staging, error) {
 	t, err := m.BySlug(ctx, slug)
@@ -139,7 +139,7 @@ func (m *Manager) vacant(ctx context.Context, side *SideSchema) error {
 	}
 	exists, err := schemaExists(ctx, server, side.Schema)
 	if err == nil && exists {
-		err = fmt.Errorf("schema %q: %w", side.Schema, schemactx.ErrTaken)
+		err = fmt.Errorf("schema %q: %w", side.Schema, admin.ErrTaken)
 	}
 	return err
 }
@@ -149,7 +149,7 @@ func (s *Staging) provision(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = schemactx.Provision(ctx, server, s.m.cfg.Roles, s.side.Schema)
+	_, err = admin.Provision(ctx, server, s.m.cfg.Roles, s.side.Schema)
 	return err
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -27,7 +28,7 @@ func TestASchemaThatTheRegistryHasForgottenIsNotStagedOver(t *testing.T) {
 		check(t, err)
 	}
 	_, err := f.tenants.StageTenant(t.Context(), tenancy.AdoptParams{Slug: "b", Domain: "b.example.com"})
-	expectIs(t, err, schemactx.ErrTaken)
+	expectIs(t, err, admin.ErrTaken)
 	_, err = f.tenants.SweepSideSchemas(t.Context())
 	check(t, err)
 	if notes := f.seen(t, live); !slices.Equal(notes, []string{"precious"}) {
@@ -109,7 +110,7 @@ func TestADropDoesNotForgetASchemaThatItCannotDrop(t *testing.T) {
 	dropper, _ := f.droppers(t, tenancy.DropConfig{})
 	p := request(t, dropper, "a")
 	_, err = dropper.Drop(t.Context(), p)
-	expectIs(t, err, schemactx.ErrTaken)
+	expectIs(t, err, admin.ErrTaken)
 	_, err = f.pg.Pool.Exec(t.Context(), "alter schema "+a.Schema+" owner to "+pgx.Identifier{f.roles.Owner()}.Sanitize())
 	check(t, err)
 	_, err = dropper.Drop(t.Context(), p)
@@ -233,7 +234,7 @@ func TestADropCountsWhatIsKeptAsideAndRefusesWhereSomethingDependsOnIt(t *testin
 	check(t, err)
 	before := f.snapshot(t)
 	_, err = dropper.Drop(t.Context(), request(t, dropper, "a"))
-	var dependents *schemactx.DependentsError
+	var dependents *admin.DependentsError
 	if !errors.As(err, &dependents) {
 		t.Errorf("got %v", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -22,7 +23,7 @@ func (f *fixture) build(t testing.TB, s *tenancy.Staging, body string) {
 }
 
 // buildNote is what a process does that is to be killed, too.
-func buildNote(ctx context.Context, m tenancy.Migrator, owner schemactx.Beginner, schema, body string) error {
+func buildNote(ctx context.Context, m tenancy.Migrator, owner admin.Beginner, schema, body string) error {
 	if err := m.Migrate(ctx, schema); err != nil {
 		return err
 	}
@@ -233,7 +234,7 @@ func TestAConfirmedReplacementLeavesNothingOfTheOldSchema(t *testing.T) {
 	_, err = f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Schema: "b"})
 	check(t, err)
 	_, err = f.tenants.Rename(t.Context(), "a", tenancy.RenameParams{Schema: strings.Clone(replaced.Schema)})
-	expectIs(t, err, schemactx.ErrTaken) // as the names of all schemas that the tenant has had
+	expectIs(t, err, admin.ErrTaken) // as the names of all schemas that the tenant has had
 }
 
 func TestAConfirmationIsRefusedWhileSomethingDependsOnTheOldSchema(t *testing.T) {
@@ -244,7 +245,7 @@ func TestAConfirmationIsRefusedWhileSomethingDependsOnTheOldSchema(t *testing.T)
 	_, err := f.pg.Pool.Exec(t.Context(), "create view public.all_notes as select * from "+a.Schema+".notes")
 	check(t, err)
 	_, err = confirmed(t.Context(), f.twoPeople(t), "a", a.Schema)
-	var dependents *schemactx.DependentsError
+	var dependents *admin.DependentsError
 	if !errors.As(err, &dependents) {
 		t.Errorf("got %v", err)
 	}

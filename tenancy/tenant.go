@@ -5,6 +5,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/oryne/pgtenant/internal/hostname"
 )
 
 // Status is where a tenant stands in its life. Only an active tenant's requests are served.
@@ -52,7 +54,7 @@ func ValidateSlug(slug string) error {
 	switch {
 	case slug == "":
 		return &FieldError{Field: "slug", Value: slug, Rule: "is empty"}
-	case !validLabel(slug):
+	case !hostname.ValidLabel(slug):
 		return &FieldError{Field: "slug", Value: slug, Rule: "is not 1 to 63 lower-case letters, digits and inner hyphens"}
 	}
 	return nil

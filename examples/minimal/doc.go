@@ -1,11 +1,13 @@
-// Minimal is the smallest program that serves several tenants, each from a schema of its own: the one of the README, to be copied. It
-// counts a tenant's notes.
+// Minimal is the smallest program that serves several tenants, each from a schema of its own. It is the
+// program of the README. It counts the notes of a tenant.
 //
+//	export ADMIN_URL=postgres://postgres:...@localhost/app
 //	export OWNER_URL=postgres://app_owner:...@localhost/app RUNTIME_URL=postgres://app_runtime:...@localhost/app
-//	go run ./examples/minimal acme acme.localhost   # a tenant
-//	go run ./examples/minimal                       # serves it
+//	go run ./examples/minimal setup                 # once per database, and after an update of the library
+//	go run ./examples/minimal acme acme.localhost   # makes a tenant
+//	go run ./examples/minimal                       # serves
 //	curl http://acme.localhost:8000/notes
 //
-// The two logins are made once per database, here "app", by an administrator: with schemactx.Setup. LISTEN is the address to serve on, :8000
-// unless it is set. The test beside runs all of it.
+// ADMIN_URL is read by setup alone, which makes the two logins with the passwords of their URLs. LISTEN is
+// the address to serve on; its default is :8000.
 package main

@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
@@ -24,51 +26,44 @@ func TestMain(m *testing.M) {
 	os.Exit(pgtest.Main(m))
 }
 
-// The program makes two tenants and serves them, as its documentation says.
+// The program sets up its database, makes two tenants and serves them, as the README says.
 func TestTheProgramServesTheTenantsThatItMakes(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	roles := schemactx.DefaultRoleNames(db.Name)
 	db.RolePrefix = roles.Prefix() // to be dropped after the test
-	_, err := schemactx.Setup(t.Context(), db.Pool, schemactx.SetupConfig{OwnerPassword: "o", RuntimePassword: "r"})
-	check(t, err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
+	require.NoError(t, err)
 	address := listener.Addr().String()
-	check(t, listener.Close()) // for the program
+	require.NoError(t, listener.Close()) // for the program
 	program := func(ctx context.Context, args ...string) *exec.Cmd {
 		cmd := exec.CommandContext(ctx, os.Args[0], args...)
-		cmd.Env = append(os.Environ(), "MINIMAL_TEST_PROGRAM=1", "LISTEN="+address,
+		cmd.Env = append(os.Environ(), "MINIMAL_TEST_PROGRAM=1", "LISTEN="+address, "ADMIN_URL="+db.URL,
 			"OWNER_URL="+db.URLAs(roles.Owner(), "o"), "RUNTIME_URL="+db.URLAs(roles.Runtime(), "r"))
 		return cmd
 	}
-	for _, slug := range []string{"acme", "umbra"} {
-		if out, err := program(t.Context(), slug, slug+".localhost").CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
+	for _, args := range [][]string{{"setup"}, {"acme", "acme.localhost"}, {"umbra", "umbra.localhost"}, {"setup"}} {
+		out, err := program(t.Context(), args...).CombinedOutput()
+		require.NoError(t, err, "%s", out)
 	}
 	_, err = db.Pool.Exec(t.Context(), "insert into tenant_2.notes values ('one'), ('two')")
-	check(t, err)
+	require.NoError(t, err)
 
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	server := program(ctx)
 	server.Stderr = os.Stderr
-	check(t, server.Start())
+	require.NoError(t, server.Start())
 	defer func() { _ = server.Wait() }() // is killed
 	defer stop()
 	for host, want := range map[string]string{"acme.localhost": "0 notes\n", "umbra.localhost": "2 notes\n"} {
-		if got := get(t, address, host); got != want {
-			t.Errorf("%s: %q, want %q", host, got, want)
-		}
+		assert.Equal(t, want, get(t, address, host), host)
 	}
 	_, err = db.Pool.Exec(t.Context(), "alter role "+roles.Runtime()+" connection limit 0") // as if the server was starting
-	check(t, err)
+	require.NoError(t, err)
 	_, err = db.Pool.Exec(t.Context(), "select pg_terminate_backend(pid, 10000) from pg_stat_activity where usename = $1", roles.Runtime())
-	check(t, err)
-	if got := get(t, address, "acme.localhost"); !strings.Contains(got, "Try again soon") {
-		t.Errorf("while the database is away: %q", got)
-	}
+	require.NoError(t, err)
+	assert.Contains(t, get(t, address, "acme.localhost"), "Try again soon", "while the database is away")
 }
 
 // get asks until the program serves.
@@ -76,28 +71,20 @@ func get(t *testing.T, address, host string) string {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/notes", nil)
-		check(t, err)
+		require.NoError(t, err)
 		req.Host = host
 		res, err := http.DefaultClient.Do(req)
 		if err != nil {
-			if time.Now().After(deadline) {
-				t.Fatal(err)
-			}
+			require.True(t, time.Now().Before(deadline), "%v", err)
 			continue
 		}
 		defer res.Body.Close()
-		if res.StatusCode >= 500 && (res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "") {
-			t.Errorf("%s: %d, Retry-After %q", host, res.StatusCode, res.Header.Get("Retry-After"))
+		if res.StatusCode >= 500 {
+			assert.Equal(t, http.StatusServiceUnavailable, res.StatusCode, host)
+			assert.NotEmpty(t, res.Header.Get("Retry-After"), host)
 		}
 		body, err := io.ReadAll(res.Body)
-		check(t, err)
+		require.NoError(t, err)
 		return string(body)
-	}
-}
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }

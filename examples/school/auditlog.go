@@ -46,11 +46,11 @@ func (p *platform) initLog(ctx context.Context, roles schemactx.RoleNames) error
 
 // keepLog keeps a year of the log.
 func (p *platform) keepLog(ctx context.Context) error {
-	keeper, err := audit.NewKeeper(p.owner, audit.KeeperConfig{Keep: 12})
+	maintainer, err := audit.NewPartitionMaintainer(p.owner, audit.PartitionMaintainerConfig{Keep: 12})
 	if err != nil {
 		return err
 	}
-	_, err = keeper.Maintain(ctx)
+	_, err = maintainer.Maintain(ctx)
 	return err
 }
 

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/oryne/pgtenant/examples/school/internal/staff"
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
 const ada, grace = "ada@platform.example", "grace@platform.example"
@@ -188,7 +188,7 @@ func TestStaffComeAndGo(t *testing.T) {
 	a := p.post(t, "localhost", "/admin/login", "", "email", lin, "password", password, "code", code).expect(t, 303)
 	cookie := a.cookie("staff")
 	p.ask(t, "GET", "localhost", "/admin/", "", "Cookie", cookie).expect(t, 200, lin)
-	if _, err := school("hire", lin, "Lin Chen"); !errors.Is(err, tenancy.ErrEmailTaken) {
+	if _, err := school("hire", lin, "Lin Chen"); !errors.Is(err, platformuser.ErrEmailTaken) {
 		t.Errorf("hired twice: %v", err)
 	}
 	_, err = school("dismiss", lin)

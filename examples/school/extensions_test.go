@@ -11,6 +11,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // beforeExtensionsSQL makes of a database what an earlier release has left: its schools have the migrations of package erp
@@ -100,7 +101,7 @@ func TestAMissingExtensionIsNamed(t *testing.T) {
 	require.NoError(t, err)
 	cfg.Roles = names
 	err = setUp(t.Context(), db.URL, cfg)
-	missing := (*schemactx.ExtensionError)(nil)
+	missing := (*admin.ExtensionError)(nil)
 	require.ErrorAs(t, err, &missing)
 	assert.Equal(t, "no_such_extension", missing.Name)
 	assert.Contains(t, oneLine(err), `extension "no_such_extension": it is not installed on the server`)

@@ -13,6 +13,7 @@ import (
 	"github.com/oryne/pgtenant/examples/school/internal/staff"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 	"github.com/oryne/pgtenant/tenancy/backup"
@@ -86,7 +87,7 @@ func (p *platform) openTenants(database *database) (err error) {
 	p.runner, err = migrate.New(p.owner, migrate.Config{
 		Shared: []migrate.Source{
 			{Name: "tenancy", FS: tenancy.Migrations()},
-			{Name: "audit", FS: audit.Migrations(), Base: audit.Base},
+			{Name: "audit", FS: audit.Migrations(), Base: audit.MigrationBase},
 			{Name: "backup", FS: backup.Migrations(), Base: backup.Base},
 			{Name: "staff", FS: staff.Migrations(), Base: staff.Base},
 		},
@@ -151,7 +152,7 @@ func (p *platform) prepare(ctx context.Context, roles schemactx.RoleNames) error
 // check refuses to work in a database in which something breaks the isolation, such as a runtime login with rights of
 // its own. Its warnings are not shown: 'school check' has them, and 'school init --harden' settles them.
 func (p *platform) check(ctx context.Context, roles schemactx.RoleNames) error {
-	report, err := schemactx.Check(ctx, p.runtime, schemactx.CheckConfig{Roles: roles, ExtraSearchPath: p.runner.ExtraSearchPath()})
+	report, err := admin.Check(ctx, p.runtime, admin.CheckConfig{Roles: roles, ExtraSearchPath: p.runner.ExtraSearchPath()})
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/oryne/pgtenant/internal/localpg"
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy/manage"
 )
 
@@ -268,7 +269,7 @@ func TestDatabaseThatBreaksTheIsolation(t *testing.T) {
 	_, err = db.Pool.Exec(t.Context(), "create table public.secrets (s text); grant select on public.secrets to "+roles.Runtime())
 	check(t, err)
 	_, err = start(t, args...)
-	if !errors.Is(err, schemactx.ErrUnsafe) || !strings.Contains(oneLine(err), roles.Runtime()) {
+	if !errors.Is(err, admin.ErrUnsafe) || !strings.Contains(oneLine(err), roles.Runtime()) {
 		t.Errorf("started, or %v", err)
 	}
 }

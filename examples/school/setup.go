@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/oryne/pgtenant/examples/school/internal/schools"
-	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // setUp makes what the program needs in the database.
@@ -32,7 +32,7 @@ func (db *database) setUp(ctx context.Context, o options) error {
 
 // setupConfig is what Setup is called with. Logins that exist keep their passwords: a program with
 // another data directory may be serving with them. Our own database is made first, if need be.
-func (db *database) setupConfig(ctx context.Context, o options) (schemactx.SetupConfig, error) {
+func (db *database) setupConfig(ctx context.Context, o options) (admin.SetupConfig, error) {
 	cfg := setupConfig()
 	cfg.Roles = db.roles
 	switch {
@@ -56,14 +56,14 @@ func (db *database) setupConfig(ctx context.Context, o options) (schemactx.Setup
 }
 
 // setupConfig is what every database of schools needs.
-func setupConfig() schemactx.SetupConfig {
-	return schemactx.SetupConfig{Extensions: schools.Extensions, ExtraSearchPath: []string{schemactx.DefaultExtensionSchema}}
+func setupConfig() admin.SetupConfig {
+	return admin.SetupConfig{Extensions: schools.Extensions, ExtraSearchPath: []string{admin.DefaultExtensionSchema}}
 }
 
 // setUp makes the roles and the extensions. Without the extensions there are no schools: the migrations need them.
-func setUp(ctx context.Context, adminURL string, cfg schemactx.SetupConfig) error {
+func setUp(ctx context.Context, adminURL string, cfg admin.SetupConfig) error {
 	return asAdmin(ctx, adminURL, func(conn *pgx.Conn) error {
-		report, err := schemactx.Setup(ctx, conn, cfg)
+		report, err := admin.Setup(ctx, conn, cfg)
 		if err != nil {
 			return err
 		}
@@ -96,7 +96,7 @@ func (db *database) harden(ctx context.Context) error {
 		return nil
 	}
 	return asAdmin(ctx, db.admin, func(conn *pgx.Conn) error {
-		_, err := schemactx.Harden(ctx, conn, db.roles)
+		_, err := admin.Harden(ctx, conn, db.roles)
 		return err
 	})
 }

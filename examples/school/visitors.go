@@ -9,6 +9,7 @@ import (
 	"github.com/oryne/pgtenant/erp"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
+	"github.com/oryne/pgtenant/tenancy/platformuser"
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
@@ -47,7 +48,7 @@ func (a *app) loggedIn(ctx context.Context, data erp.LoggedInData) {
 func (a *app) loginFailed(ctx context.Context, data erp.LoginFailedData) {
 	a.metrics.LoginFailed(ctx)
 	e := audit.Entry{Action: audit.LoginFailed, Details: map[string]any{"reason": data.Err.Error()}}
-	if address, err := tenancy.NormalizeEmail(data.Email); err == nil {
+	if address, err := platformuser.NormalizeEmail(data.Email); err == nil {
 		e.Actor = address
 	}
 	a.record(ctx, e)

@@ -19,7 +19,7 @@ var layers = []layer{
 		imports: []string{
 			"examples/school/internal/...", "erp", "tenancy/manage", "resolver",
 			"tenancy/audit", "tenancy/backup", "tenancy/backup/archive", "tenancy/ratelimit", "tenancy/metrics", "tenancy/quarantine",
-			"tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate", "schemactx", "internal/localpg", "internal/hint",
+			"tenancy/platformuser", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate/drift", "migrate", "schemactx/admin", "schemactx", "internal/localpg", "internal/hint",
 		},
 		why: "it puts the parts of the example together",
 	},
@@ -31,13 +31,13 @@ var layers = []layer{
 		imports: []string{
 			"examples/school/internal/schools", "examples/school/internal/staff", "examples/school/internal/web", "erp",
 			"tenancy/audit", "tenancy/backup", "tenancy/quarantine", "tenancy/ratelimit",
-			"tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate", "schemactx",
+			"tenancy/platformuser", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate/drift", "migrate", "schemactx/admin", "schemactx",
 		},
 		why: "a site of the example has what it is made of, and none of the other sites",
 	},
 	{
 		packages: []string{"examples/school/internal/schools", "examples/school/internal/staff", "examples/school/internal/web"},
-		imports:  []string{"erp", "tenancy/audit", "tenancy/ratelimit", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "schemactx"},
+		imports:  []string{"erp", "tenancy/audit", "tenancy/ratelimit", "tenancy/platformuser", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "schemactx/admin", "schemactx"},
 		why:      "the sites of the example are made of it",
 	},
 	{
@@ -45,23 +45,23 @@ var layers = []layer{
 		imports: []string{
 			"erp", "tenancy/manage", "resolver",
 			"tenancy/audit", "tenancy/backup", "tenancy/backup/archive", "tenancy/ratelimit", "tenancy/metrics", "tenancy/quarantine",
-			"tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate", "schemactx", "internal/localpg",
+			"tenancy/platformuser", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate/drift", "migrate", "schemactx/admin", "schemactx", "internal/localpg",
 		},
 		why: "an example is a user's program, except that it may start a PostgreSQL of its own",
 	},
 	{
 		packages: []string{"erp"},
-		imports:  []string{"tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate", "schemactx"},
+		imports:  []string{"tenancy/platformuser", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "migrate", "schemactx/admin", "schemactx"},
 		why:      "the reference module shows what a user's module looks like, so it has no more than a user's module needs",
 	},
 	{
 		packages: []string{"tenancy/manage"},
-		imports:  []string{"tenancy/audit", "tenancy/backup", "tenancy", "migrate", "schemactx", "internal/hint"},
+		imports:  []string{"tenancy/audit", "tenancy/backup", "tenancy", "migrate/drift", "migrate", "schemactx/admin", "schemactx", "internal/hint"},
 		why:      "the commands are a front of the packages below and must work without the reference module",
 	},
 	{
 		packages: []string{"resolver"},
-		imports:  []string{"tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "schemactx"},
+		imports:  []string{"tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "schemactx/admin", "schemactx"},
 		why:      "finding a tenant is reading the registry's domains, and nothing is migrated on a request's way",
 	},
 	{
@@ -73,7 +73,7 @@ var layers = []layer{
 		packages: []string{
 			"tenancy/audit", "tenancy/backup", "tenancy/ratelimit", "tenancy/metrics", "tenancy/quarantine", "tenancy/tenancytest",
 		},
-		imports: []string{"tenancy/backup/archive", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "internal/registrydb", "migrate", "schemactx"},
+		imports: []string{"tenancy/backup/archive", "tenancy/tenanthttp", "tenancy/tenanttoken", "tenancy", "internal/registrydb", "migrate/drift", "migrate", "schemactx/admin", "schemactx"},
 		why:     "operational concerns are chosen one by one, so none may bring another",
 	},
 	{
@@ -83,23 +83,33 @@ var layers = []layer{
 	},
 	{
 		packages: []string{"internal/schooltest"},
-		imports:  []string{"tenancy/tenanthttp", "tenancy", "migrate", "schemactx", "internal/pgtest"},
+		imports:  []string{"tenancy/tenanthttp", "tenancy", "migrate", "schemactx/admin", "schemactx", "internal/pgtest"},
 		why:      "it is a platform for the examples of package tenancy and of those beside it",
 	},
 	{
 		packages: []string{"tenancy/tenanthttp"},
-		imports:  []string{"tenancy/tenanttoken", "tenancy", "internal/sitecontext", "internal/text", "schemactx"},
+		imports:  []string{"tenancy/tenanttoken", "tenancy", "internal/sitecontext", "internal/text", "schemactx/admin", "schemactx"},
 		why:      "a request is served with what the registry knows, and no manager, job or migration is needed for it",
 	},
 	{
 		packages: []string{"tenancy/tenanttoken"},
-		imports:  []string{"tenancy", "schemactx"},
+		imports:  []string{"tenancy", "schemactx/admin", "schemactx"},
 		why:      "a token is bound to a tenant and must work without net/http's server, as in a worker",
 	},
 	{
+		packages: []string{"tenancy/platformuser"},
+		imports:  []string{"tenancy", "internal/hostname", "internal/registrydb", "internal/text", "schemactx"},
+		why:      "it reads and writes one table of the registry, and knows no request",
+	},
+	{
 		packages: []string{"tenancy"},
-		imports:  []string{"internal/registrydb", "internal/sitecontext", "internal/text", "schemactx"},
+		imports:  []string{"internal/hostname", "internal/registrydb", "internal/sitecontext", "internal/text", "schemactx/admin", "schemactx"},
 		why:      "it knows migrations as an interface only, so that a program may bring its own",
+	},
+	{
+		packages: []string{"internal/hostname"},
+		outside:  []string{"golang.org/x/net/idna"},
+		why:      "it knows names of hosts and nothing about tenants",
 	},
 	{
 		packages: []string{"internal/sitecontext", "internal/text"},
@@ -112,14 +122,36 @@ var layers = []layer{
 		why:      "it names the registry's schema for the packages that have tables there, and knows none of the tables",
 	},
 	{
+		packages: []string{"migrate/drift"},
+		imports:  []string{"migrate", "internal/schemalock", "schemactx/admin", "schemactx"},
+		why:      "comparing structures is a use of the runner: migrating needs none of it",
+	},
+	{
 		packages: []string{"migrate"},
-		imports:  []string{"schemactx"},
+		imports:  []string{"internal/schemalock", "schemactx/admin", "schemactx"},
 		why:      "schemas can be migrated without a registry of tenants",
 	},
 	{
+		packages: []string{"schemactx/admin"},
+		imports:  []string{"schemactx", "internal/postgres", "internal/sqlstate"},
+		outside:  []string{"github.com/jackc/pgx/v5"},
+		why:      "it sets up what the scope stands on: pgx, the standard library, no more",
+	},
+	{
 		packages: []string{"schemactx"},
+		imports:  []string{"internal/postgres", "internal/sqlstate"},
 		outside:  []string{"github.com/jackc/pgx/v5"},
 		why:      "the scope is what everything stands on and what is reviewed most closely: pgx, the standard library, no more",
+	},
+	{
+		packages: []string{"internal/schemalock"},
+		outside:  []string{},
+		why:      "it writes SQL and runs none",
+	},
+	{
+		packages: []string{"internal/postgres", "internal/sqlstate"},
+		outside:  []string{"github.com/jackc/pgx/v5"},
+		why:      "packages that run SQL share it",
 	},
 	{
 		packages: []string{"internal/poolertest"},

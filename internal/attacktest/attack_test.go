@@ -17,6 +17,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // The attacks of the suite are data: what tenant a tries against tenant b, and what must
@@ -39,7 +40,7 @@ type attack struct {
 	follows  string        // for the reader, from the cells in which it succeeds
 
 	limits schemactx.Limits // of both tenants
-	found  schemactx.Code   // what Check says of the set-up, at Roles and Logins
+	found  admin.Code       // what Check says of the set-up, at Roles and Logins
 	reset  bool             // PgBouncer's server_reset_query_always stops what leaks through it
 }
 
@@ -102,7 +103,7 @@ func TestAttacksWithAnExtraSchemaOnThePath(t *testing.T) {
 	if os.Getenv("CI") != "" {
 		only = ""
 	}
-	tryAll(t, pgtest.Version(t), only, schemactx.DefaultExtensionSchema)
+	tryAll(t, pgtest.Version(t), only, admin.DefaultExtensionSchema)
 }
 
 // tryAll tries every attack at every level, or at one, with extra schemas on the path, and returns what came of it by
@@ -276,7 +277,7 @@ func how(err error) string {
 		{"ErrNoSchema", schemactx.ErrNoSchema},
 		{"ErrSchemaMissing", schemactx.ErrSchemaMissing},
 		{"ErrNotProvisioned", schemactx.ErrNotProvisioned},
-		{"ErrTaken", schemactx.ErrTaken},
+		{"ErrTaken", admin.ErrTaken},
 		{"ErrTxBusy", schemactx.ErrTxBusy},
 		{"ErrCopy", schemactx.ErrCopy},
 		{"pgx.ErrTxClosed", pgx.ErrTxClosed},

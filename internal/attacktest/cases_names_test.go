@@ -5,6 +5,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // Rows 26 to 33: names. Here sql holds the names that come from outside.
@@ -83,7 +84,7 @@ func readsAfterDrop(a *attempt, sql []string) bool {
 
 func setsUpTwice(a *attempt, _ []string) bool {
 	other := pgtest.New(a.t)
-	_, err := schemactx.Setup(a.ctx, other.Pool, schemactx.SetupConfig{Roles: a.roles})
+	_, err := admin.Setup(a.ctx, other.Pool, admin.SetupConfig{Roles: a.roles})
 	a.met(err)
 	return err == nil
 }

@@ -1,7 +1,7 @@
 package attacktest
 
 import (
-	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 
 	"github.com/stretchr/testify/require"
 )
@@ -34,19 +34,19 @@ var plantedAttacks = []attack{
 		follows: "The login of the service must own nothing and create nothing.",
 	},
 	{
-		row: 35, title: "a function that somebody left in public", run: callsPlanted, found: schemactx.CodePlanted,
+		row: 35, title: "a function that somebody left in public", run: callsPlanted, found: admin.CodePlanted,
 		sql:  []string{"select planted()"},
 		want: everywhere("42883"),
 	},
 	{
-		row: 36, title: "a view over b that the owner made for a", run: reads, found: schemactx.CodeViewRights,
+		row: 36, title: "a view over b that the owner made for a", run: reads, found: admin.CodeViewRights,
 		setup:   "create view tenant_a.report as select body from tenant_b.secrets; grant select on tenant_a.report to ROLE_A",
 		sql:     []string{"select body from report"},
 		want:    everywhere(leaks),
 		follows: "A view has the rights of its owner: who owns all tenants' tables must not give one tenant a view over another's.",
 	},
 	{
-		row: 36, title: "a SECURITY DEFINER function with no path of its own", run: reads, found: schemactx.CodeDefinerPath,
+		row: 36, title: "a SECURITY DEFINER function with no path of its own", run: reads, found: admin.CodeDefinerPath,
 		setup: "create function tenant_a.total() returns text language plpgsql security definer as 'begin return (select string_agg(body, '','') from secrets); end'",
 		sql:   []string{"select set_config('search_path', 'tenant_b', true), tenant_a.total()"},
 		want:  wants{leaks, leaks, "42501", leaks, "42501"},

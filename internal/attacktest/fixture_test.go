@@ -10,6 +10,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
@@ -31,7 +32,7 @@ func setup(t *testing.T, extra ...string) *fixture {
 	f := &fixture{pg: pgtest.New(t)}
 	roles, err := schemactx.NewRoleNames(f.pg.RolePrefix)
 	require.NoError(t, err)
-	report, err := schemactx.Setup(t.Context(), f.pg.Pool, schemactx.SetupConfig{
+	report, err := admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{
 		Roles: roles, OwnerPassword: ownerPassword, RuntimePassword: runtimePassword,
 		Extensions: []string{"citext"}, ExtraSearchPath: extra,
 	})
@@ -43,13 +44,13 @@ func setup(t *testing.T, extra ...string) *fixture {
 
 func (f *fixture) provision(t *testing.T, schema string) {
 	t.Helper()
-	_, err := schemactx.Provision(t.Context(), f.owner, f.roles, schema)
+	_, err := admin.Provision(t.Context(), f.owner, f.roles, schema)
 	require.NoError(t, err)
 }
 
 func (f *fixture) provisionLogin(t *testing.T, schema, password string) {
 	t.Helper()
-	_, err := schemactx.ProvisionLogin(t.Context(), f.owner, f.roles, schema, password)
+	_, err := admin.ProvisionLogin(t.Context(), f.owner, f.roles, schema, password)
 	require.NoError(t, err)
 }
 

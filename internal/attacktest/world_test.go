@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // column is a column of the matrix: a level of isolation, and how to have a DB of it.
@@ -98,7 +99,7 @@ func newWorld(t *testing.T, col *column, extra ...string) *world {
 }
 
 func harden(t *testing.T, w *world) {
-	_, err := schemactx.Harden(t.Context(), w.pg.Pool, w.roles)
+	_, err := admin.Harden(t.Context(), w.pg.Pool, w.roles)
 	require.NoError(t, err)
 }
 
@@ -168,9 +169,9 @@ func (w *world) stateOfB(t *testing.T) string {
 }
 
 // expectFinding fails the test unless Check reports code for the login of the last pool.
-func (w *world) expectFinding(t *testing.T, code schemactx.Code) {
+func (w *world) expectFinding(t *testing.T, code admin.Code) {
 	t.Helper()
-	report, err := schemactx.Check(t.Context(), w.pool, schemactx.CheckConfig{Level: w.column.level, Roles: w.roles, ExtraSearchPath: w.extra})
+	report, err := admin.Check(t.Context(), w.pool, admin.CheckConfig{Level: w.column.level, Roles: w.roles, ExtraSearchPath: w.extra})
 	require.NoError(t, err)
 	for _, f := range report.Findings {
 		if f.Code == code {

@@ -13,7 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
@@ -113,10 +115,10 @@ func (f *fixture) live(t *testing.T) {
 // migrated, restored or cloned.
 func (f *fixture) expectNoLinks(t *testing.T) {
 	t.Helper()
-	report, err := schemactx.Check(t.Context(), f.pool(t, f.roles.Runtime(), "r", 1), schemactx.CheckConfig{Roles: f.roles, ExtraSearchPath: f.extra})
+	report, err := admin.Check(t.Context(), f.pool(t, f.roles.Runtime(), "r", 1), admin.CheckConfig{Roles: f.roles, ExtraSearchPath: f.extra})
 	require.NoError(t, err)
 	for _, finding := range report.Findings {
-		if finding.Code == schemactx.CodeTenantLink || finding.Code == schemactx.CodeTenantRights {
+		if finding.Code == admin.CodeTenantLink || finding.Code == admin.CodeTenantRights {
 			assert.Fail(t, "found between tenants", finding.Message)
 		}
 	}
@@ -244,7 +246,7 @@ func (f *fixture) current(t *testing.T, slugs ...string) error {
 			return fmt.Errorf("status of %s: %v %v", slug, status.Outcome, status.Versions(migrate.Applied))
 		}
 	}
-	report, err := f.runner.Drift(t.Context(), schemas, migrate.DriftOptions{FingerprintOptions: migrate.FingerprintOptions{Roles: f.roles}})
+	report, err := drift.Check(t.Context(), f.runner, schemas, drift.Options{ReadOptions: drift.ReadOptions{Roles: f.roles}})
 	if err == nil {
 		err = report.Err()
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/resolver"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/metrics"
 	"github.com/oryne/pgtenant/tenancy/quarantine"
@@ -45,7 +46,7 @@ func start(t *testing.T) *program {
 	check(t, err)
 	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
 	check(t, err)
-	_, err = schemactx.Setup(t.Context(), pg.Pool, schemactx.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
+	_, err = admin.Setup(t.Context(), pg.Pool, admin.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
 	check(t, err)
 	owner, runtime := open(t, pg.URLAs(roles.Owner(), "o")), open(t, pg.URLAs(roles.Runtime(), "r"))
 	p.runner, err = migrate.New(owner, migrate.Config{

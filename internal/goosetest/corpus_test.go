@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 )
 
 // corpus returns the files in which statements are hard to tell apart.
@@ -60,9 +60,9 @@ func TestTheCorpusComesToTheSame(t *testing.T) {
 	}
 }
 
-func (b *both) structure(t *testing.T, schema string) []migrate.Object {
+func (b *both) structure(t *testing.T, schema string) []drift.Object {
 	t.Helper()
-	for s, err := range migrate.Fingerprint(t.Context(), b.pg.Pool, migrate.FingerprintOptions{}, schema) {
+	for s, err := range drift.Read(t.Context(), b.pg.Pool, drift.ReadOptions{}, schema) {
 		require.NoError(t, err)
 		return s.Objects
 	}

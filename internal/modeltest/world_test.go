@@ -10,6 +10,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // level is a level of isolation, as the attacks have them.
@@ -65,7 +66,7 @@ func newWorld(t *testing.T, l level) *world {
 	ctx := t.Context()
 	roles, err := schemactx.NewRoleNames(w.pg.RolePrefix)
 	require.NoError(t, err)
-	report, err := schemactx.Setup(ctx, w.pg.Pool, schemactx.SetupConfig{
+	report, err := admin.Setup(ctx, w.pg.Pool, admin.SetupConfig{
 		Roles: roles, OwnerPassword: password, RuntimePassword: password,
 	})
 	require.NoError(t, err)
@@ -74,7 +75,7 @@ func newWorld(t *testing.T, l level) *world {
 	require.NoError(t, err)
 	t.Cleanup(w.owner.Close)
 	for _, schema := range []string{rich, remote, plain, hollow} {
-		_, err := schemactx.ProvisionLogin(ctx, w.owner, roles, schema, password)
+		_, err := admin.ProvisionLogin(ctx, w.owner, roles, schema, password)
 		require.NoError(t, err)
 	}
 	w.exec(t, "drop schema hollow; create schema bare; create table bare.ledger (id bigint)")
@@ -93,7 +94,7 @@ func newWorld(t *testing.T, l level) *world {
 		_, err = w.pg.Pool.Exec(ctx, fmt.Sprintf("create role %[1]s_path login password '%[2]s'; grant %[1]s_owner, %[3]s to %[1]s_path",
 			roles.Prefix(), password, w.everybody()))
 	case l.hardened:
-		_, err = schemactx.Harden(ctx, w.pg.Pool, roles)
+		_, err = admin.Harden(ctx, w.pg.Pool, roles)
 	}
 	require.NoError(t, err)
 	return w

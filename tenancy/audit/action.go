@@ -48,4 +48,4 @@ func (a Action) valid() bool {
 	return len(a) >= 1 && len(a) <= 64
 }
 
-func (a Action) own() bool { return a == LogOpened || a == LogClosed || a == LogLost }
+func (a Action) reserved() bool { return a == LogOpened || a == LogClosed || a == LogLost }

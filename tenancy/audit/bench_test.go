@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
@@ -28,8 +31,9 @@ func benchRequest(id string) *http.Request {
 	return r.WithContext(tenancy.NewContext(r.Context(), &tenancy.Tenant{ID: 1, Slug: "a", Schema: "tenant_1"}))
 }
 
-// BenchmarkMiddleware is what a request waits for: the entry is in the queue. The writer writes every 10,000 requests, to a real
-// database, while the clock stands still; BenchmarkRows has both at once.
+// BenchmarkMiddleware is what a request waits for: the entry is in the queue. The writer writes
+// every 10,000 requests, to a real database, while the clock stands still; BenchmarkRows has both
+// at once.
 func BenchmarkMiddleware(b *testing.B) {
 	next := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	for _, c := range []struct {
@@ -53,13 +57,12 @@ func BenchmarkMiddleware(b *testing.B) {
 				h.ServeHTTP(w, r)
 				if n%pause == 0 {
 					b.StopTimer()
-					check(b, l.Flush(context.Background()))
+					require.NoError(b, l.Flush(context.Background()))
 					b.StartTimer()
 				}
 			}
-			if s := l.Status(); s.Dropped > 0 {
-				b.Errorf("%d are dropped", s.Dropped)
-			}
+			s := l.Status()
+			assert.LessOrEqual(b, s.Dropped, int64(0), "%d are dropped", s.Dropped)
 		})
 	}
 	b.Run("without", func(b *testing.B) {
@@ -77,8 +80,8 @@ func BenchmarkRows(b *testing.B) {
 		for _, key := range []string{"", "key"} {
 			b.Run(fmt.Sprintf("tenants=%d%s", tenants, key), func(b *testing.B) {
 				f := setup(b)
-				_, err := f.keeper.Maintain(b.Context())
-				check(b, err)
+				_, err := f.maintainer.Maintain(b.Context())
+				require.NoError(b, err)
 				cfg := audit.Config{}
 				if key != "" {
 					cfg.Key = make([]byte, 32)
@@ -101,12 +104,11 @@ func BenchmarkRows(b *testing.B) {
 				}
 				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 				defer cancel()
-				check(b, l.Flush(ctx))
+				require.NoError(b, l.Flush(ctx))
 				b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "rows/s")
 				b.StopTimer()
-				if got := f.count(b, "action = 'schema_access'"); got != n {
-					b.Errorf("%d rows of %d", got, n)
-				}
+				got := f.count(b, "action = 'schema_access'")
+				assert.Equal(b, n, got, "%d rows of %d", got, n)
 			})
 		}
 	}

@@ -37,8 +37,8 @@ func (c *callerContext) get() Caller {
 	return caller
 }
 
-// NewContext returns a child of ctx under which c acts: entries that do not say otherwise are c's. [Log.Middleware] does it
-// for requests; a job or a command does it by itself.
+// NewContext returns a child of ctx under which c acts: entries that do not say otherwise are c's.
+// [Log.Middleware] does it for requests; a job or a command does it by itself.
 func NewContext(ctx context.Context, c Caller) context.Context {
 	return &callerContext{Context: ctx, caller: c}
 }
@@ -52,9 +52,9 @@ func FromContext(ctx context.Context) (Caller, bool) {
 	return c.get(), true
 }
 
-// SetActor says who acts under ctx from now on, below the innermost [NewContext] or [Log.Middleware]: authentication, which
-// comes behind the middleware, says it of the whole request. Without one of those it does nothing and returns false. It is
-// safe for concurrent use.
+// SetActor says who acts under ctx from now on, below the innermost [NewContext] or
+// [Log.Middleware]: authentication, which comes behind the middleware, says it of the whole
+// request. Without one of those it does nothing and returns false. It is safe for concurrent use.
 func SetActor(ctx context.Context, actor string) bool {
 	c, ok := ctx.Value(callerKey{}).(*callerContext)
 	if ok {

@@ -13,9 +13,10 @@ import (
 	"unicode/utf8"
 )
 
-// The hash of a row covers its details, and jsonb gives them back in another order and other spaces than it got them. So
-// both sides bring them into one form first: keys sorted, no spaces, numbers without exponent and trailing zeros, in strings
-// only what has to be escaped. What jsonb refuses, or would round, does not occur in it.
+// The hash of a row covers its details, and jsonb gives them back in another order and other spaces
+// than it got them. So both sides bring them into one form first: keys sorted, no spaces, numbers
+// without exponent and trailing zeros, in strings only what has to be escaped. What jsonb refuses,
+// or would round, does not occur in it.
 
 const (
 	maxDepth  = 32  // jsonb is parsed on the server's stack
@@ -27,8 +28,8 @@ var (
 	errNumber = errors.New("holds a number that is too large")
 )
 
-// canonical returns the form of a JSON value. It is its own canonical form, also after a round trip through jsonb. Values
-// under keys for which hide reports true are replaced; nil hides nothing.
+// canonical returns the form of a JSON value. It is its own canonical form, also after a round trip
+// through jsonb. Values under keys for which hide reports true are replaced; nil hides nothing.
 func canonical(text []byte, hide func(key string) bool) ([]byte, error) {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
@@ -133,7 +134,8 @@ func appendString(b []byte, s string) []byte {
 	return append(append(b, s[from:]...), '"')
 }
 
-// appendNumber appends a JSON number as jsonb prints it, without the zeros that it keeps behind the point.
+// appendNumber appends a JSON number as jsonb prints it, without the zeros that it keeps behind the
+// point.
 func appendNumber(b []byte, n string) ([]byte, error) {
 	negative := strings.HasPrefix(n, "-")
 	n = strings.TrimPrefix(n, "-")

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// ChainID names a chain: the rows that one process has written in one month, or one tenant's entries of one month that were
-// written in transactions. It is random.
+// ChainID names a chain: the rows that one process has written in one month, or one tenant's
+// entries of one month that were written in transactions. It is random.
 type ChainID [16]byte
 
 // String returns the id as PostgreSQL prints a uuid.
@@ -57,7 +57,8 @@ type row struct {
 	hash     Hash
 }
 
-// hasher computes the hashes of rows: SHA-256, or HMAC-SHA-256 with a key. It is not safe for concurrent use.
+// hasher computes the hashes of rows: SHA-256, or HMAC-SHA-256 with a key. It is not safe for
+// concurrent use.
 type hasher struct {
 	h   hash.Hash
 	buf []byte
@@ -73,8 +74,8 @@ func newHasher(key []byte) *hasher {
 // encoding is the first byte of what is hashed. Another encoding has another number.
 const encoding = 1
 
-// row returns the hash of r behind prev, the hash of the same tenant's row before it in the chain, or zeros. Numbers have
-// eight bytes, big-endian; texts their length in front.
+// row returns the hash of r behind prev, the hash of the same tenant's row before it in the chain,
+// or zeros. Numbers have eight bytes, big-endian; texts their length in front.
 func (h *hasher) row(r *row, prev *Hash) (sum Hash) {
 	b := append(h.buf[:0], encoding)
 	b = append(b, prev[:]...)
@@ -119,9 +120,10 @@ func digest(before, rowHash *Hash) Hash {
 	return sha256.Sum256(b[:])
 }
 
-// Head says where a chain stands: how many rows it has, and a digest of all of them, of all tenants. Kept where the
-// database's owner cannot write, it proves later that all of them are still there and are the same.
-type Head struct {
+// ChainHead says where a chain stands: how many rows it has, and a digest of all of them, of all
+// tenants. Kept where the database's owner cannot write, it proves later that all of them are still
+// there and are the same.
+type ChainHead struct {
 	Chain    ChainID
 	Month    time.Time // its first day
 	Position int64     // of the last row
@@ -154,12 +156,12 @@ func (c *chain) add(h *hasher, e entry) row {
 	return r
 }
 
-func (c *chain) head() Head {
-	return Head{Chain: c.id, Month: c.month.first(), Position: c.position, Digest: c.digest}
+func (c *chain) head() ChainHead {
+	return ChainHead{Chain: c.id, Month: c.month.first(), Position: c.position, Digest: c.digest}
 }
 
-// newChain begins a chain behind another, which its first row names; a zero Head is none.
-func newChain(h *hasher, m month, before Head, opened entry) (*chain, row) {
+// newChain begins a chain behind another, which its first row names; a zero ChainHead is none.
+func newChain(h *hasher, m month, before ChainHead, opened entry) (*chain, row) {
 	c := &chain{id: newChainID(), month: m, links: map[int64]link{}}
 	opened.action, opened.details = LogOpened, "{}"
 	if before.Position > 0 {
@@ -169,7 +171,7 @@ func newChain(h *hasher, m month, before Head, opened entry) (*chain, row) {
 }
 
 // linkDetails is the canonical JSON that [parseLink] reads.
-func linkDetails(h Head) string {
+func linkDetails(h ChainHead) string {
 	return `{"after_chain":"` + h.Chain.String() + `","after_digest":"` + h.Digest.String() +
 		`","after_month":"` + h.Month.Format(time.DateOnly) + `","after_position":` + itoa(h.Position) + `}`
 }

@@ -8,27 +8,27 @@ import (
 // lateAfter is how long after its time the database may get a row without anybody wondering.
 const lateAfter = time.Hour
 
-// maxPuzzle is the most rows with wrong hashes that are tried in each other's places.
-const maxPuzzle = 16
+// maxOriginSearch is the most rows with wrong hashes that are tried in each other's places.
+const maxOriginSearch = 16
 
 // checker follows the rows of one chain.
 type checker struct {
 	hashers []*hasher // the one that fitted last is the first
 	report  *Report
-	links   map[int64]seen
-	wrong   []misfit
+	links   map[int64]lastRow
+	wrong   []mismatch
 	lost    int64 // rows that are missing, by the tenants' numbers
 	partial bool  // the chain's beginning was removed with its month
 }
 
-// seen is where a tenant's last row was.
-type seen struct {
+// lastRow is where a tenant's last row was.
+type lastRow struct {
 	link
 	position int64
 }
 
-// misfit is a row whose hash is not that of its content in its place.
-type misfit struct {
+// mismatch is a row whose hash is not that of its content in its place.
+type mismatch struct {
 	row
 	prev     Hash // of the row before it
 	computed Hash // what its hash would be here
@@ -44,7 +44,7 @@ func newChecker(keys [][]byte, report *Report) *checker {
 
 // begin forgets the chain before.
 func (c *checker) begin(partial bool) {
-	c.links, c.wrong, c.lost, c.partial = map[int64]seen{}, c.wrong[:0], 0, partial
+	c.links, c.wrong, c.lost, c.partial = map[int64]lastRow{}, c.wrong[:0], 0, partial
 	c.report.Chains++
 }
 
@@ -58,7 +58,7 @@ func (c *checker) row(s *stored) {
 		s.details = string(form)
 	}
 	before, known := c.links[s.tenant]
-	c.links[s.tenant] = seen{link: link{seq: s.seq, hash: s.hash}, position: s.position}
+	c.links[s.tenant] = lastRow{link: link{seq: s.seq, hash: s.hash}, position: s.position}
 	switch {
 	case c.partial && !known: // what was before is not there to be looked at
 	case s.seq > before.seq+1: // nor here
@@ -70,7 +70,7 @@ func (c *checker) row(s *stored) {
 	default:
 		computed, ok := c.fits(&s.row, &before.hash)
 		if !ok || s.seq != before.seq+1 {
-			c.wrong = append(c.wrong, misfit{row: s.row, prev: before.hash, computed: computed})
+			c.wrong = append(c.wrong, mismatch{row: s.row, prev: before.hash, computed: computed})
 		}
 	}
 }
@@ -102,8 +102,8 @@ func (c *checker) end() {
 			Kind: Changed, Tenant: w.tenant, Chain: w.chain, From: w.position, To: w.position, Time: time.UnixMicro(w.at).UTC(),
 			Detail: "the hash is not that of the row",
 		}
-		if len(c.wrong) <= maxPuzzle {
-			switch other := c.solve(i); other {
+		if len(c.wrong) <= maxOriginSearch {
+			switch other := c.findOrigin(i); other {
 			case -1:
 			case i:
 				continue // it is right behind what was there before
@@ -114,12 +114,21 @@ func (c *checker) end() {
 		c.report.add(p)
 	}
 	if w := c.wrong[0]; before == len(c.report.Problems)+c.report.More {
-		c.report.add(Problem{Kind: Changed, Tenant: w.tenant, Chain: w.chain, From: w.position, To: w.position, Detail: "the hash before it is not"})
+		c.report.add(
+			Problem{
+				Kind:   Changed,
+				Tenant: w.tenant,
+				Chain:  w.chain,
+				From:   w.position,
+				To:     w.position,
+				Detail: "the hash before it is not",
+			},
+		)
 	}
 }
 
 // solve returns the number of the row in whose place the row i is right, or -1.
-func (c *checker) solve(i int) int {
+func (c *checker) findOrigin(i int) int {
 	prevs := []Hash{{}}
 	for _, w := range c.wrong {
 		prevs = append(prevs, w.hash, w.computed, w.prev)

@@ -17,7 +17,8 @@ const (
 	// Block makes [Log.Record] wait for room until its context ends. It is the default.
 	Block Overflow = iota
 
-	// Drop loses the entry at once. The losses are counted, in [Status] and in the log itself ([LogLost]).
+	// Drop loses the entry at once. The losses are counted, in [Status] and in the log itself
+	// ([LogLost]).
 	Drop
 )
 
@@ -34,8 +35,9 @@ const MinKeyLen = 32
 
 // Config says how a [Log] works. The zero value is useful.
 type Config struct {
-	// Key makes hashes HMACs, which who can write to the database, and be it as its owner, cannot compute. At least
-	// [MinKeyLen] random bytes, of programs alone and never in the database. Default: nil, hashes that everybody can compute.
+	// Key makes hashes HMACs, which who can write to the database, and be it as its owner, cannot
+	// compute. At least [MinKeyLen] random bytes, of programs alone and never in the database.
+	// Default: nil, hashes that everybody can compute.
 	Key []byte
 
 	// RegistrySchema is the schema of the log's tables, as in [tenancy.Config]. Default: public.
@@ -56,21 +58,24 @@ type Config struct {
 	// WriteTimeout bounds each try to write to the database. Default: [DefaultWriteTimeout].
 	WriteTimeout time.Duration
 
-	// Spill says where entries go while the database is away. Default: they stay in memory, up to QueueSize.
+	// Spill says where entries go while the database is away. Default: they stay in memory, up to
+	// QueueSize.
 	Spill SpillConfig
 
-	// Process is the actor of the log's own entries, of those that say when a chain began and ended. Default: the program's
-	// name, host and process id.
+	// Process is the actor of the log's own entries, of those that say when a chain began and ended.
+	// Default: the program's name, host and process id.
 	Process string
 
-	// Witness is told where the chain stands, after each batch that was stored: who keeps heads where the owner of the database
-	// cannot write gives them to [VerifyOptions] later. It runs on the goroutine that writes, which waits for it. Default: none.
-	Witness func(h Head)
+	// Witness is told where the chain stands, after each batch that was stored: who keeps heads where
+	// the owner of the database cannot write gives them to [VerifyOptions] later. It runs on the
+	// goroutine that writes, which waits for it. Default: none.
+	Witness func(h ChainHead)
 
 	// Clock says what time it is. It may go backwards. Default: [time.Now].
 	Clock func() time.Time
 
-	// Logger gets what goes wrong and right again, and the head of a chain that is closed. Nil discards.
+	// Logger gets what goes wrong and right again, and the head of a chain that is closed. Nil
+	// discards.
 	Logger *slog.Logger
 }
 
@@ -90,7 +95,11 @@ func (c Config) withDefaults() (Config, error) {
 		return c, &FieldError{Field: "Overflow", Value: itoa(int64(c.Overflow)), Rule: "is neither Block nor Drop"}
 	}
 	if c.Spill.Sync < SyncBatch || c.Spill.Sync > SyncNever {
-		return c, &FieldError{Field: "Spill.Sync", Value: itoa(int64(c.Spill.Sync)), Rule: "is neither SyncBatch nor SyncNever"}
+		return c, &FieldError{
+			Field: "Spill.Sync",
+			Value: itoa(int64(c.Spill.Sync)),
+			Rule:  "is neither SyncBatch nor SyncNever",
+		}
 	}
 	c.QueueSize = cmp.Or(c.QueueSize, DefaultQueueSize)
 	c.BatchSize = cmp.Or(c.BatchSize, DefaultBatchSize)

@@ -8,8 +8,9 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// copySource gives rows to COPY. Its values are pointers into one place that is filled anew for each row, as each is encoded
-// before the next is asked for: values of their own would be ten allocations for each row.
+// copySource gives rows to COPY. Its values are pointers into one place that is filled anew for
+// each row, as each is encoded before the next is asked for: values of their own would be ten
+// allocations for each row.
 type copySource struct {
 	rows   []row
 	next   int
@@ -31,7 +32,20 @@ var _ pgx.CopyFromSource = (*copySource)(nil)
 func newCopySource(rows []row) *copySource {
 	s := &copySource{rows: rows}
 	s.values = []any{
-		&s.month, &s.chain, &s.position, &s.tenant, &s.seq, &s.at, &s.action, &s.actor, &s.slug, &s.schema, &s.ip, &s.requestID, nil, &s.hash,
+		&s.month,
+		&s.chain,
+		&s.position,
+		&s.tenant,
+		&s.seq,
+		&s.at,
+		&s.action,
+		&s.actor,
+		&s.slug,
+		&s.schema,
+		&s.ip,
+		&s.requestID,
+		nil,
+		&s.hash,
 	}
 	return s
 }

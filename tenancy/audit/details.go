@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// MaxDetails is the longest JSON text of an entry's details, in bytes. Longer ones are kept as their beginning, see
-// [Entry].Details.
+// MaxDetails is the longest JSON text of an entry's details, in bytes. Longer ones are kept as
+// their beginning, see [Entry].Details.
 const MaxDetails = 8192
 
 const (
@@ -15,7 +15,18 @@ const (
 )
 
 // secretWords are parts of keys whose values never reach the log.
-var secretWords = []string{"password", "passwd", "secret", "token", "authorization", "cookie", "apikey", "api_key", "private_key", "credential"}
+var secretWords = []string{
+	"password",
+	"passwd",
+	"secret",
+	"token",
+	"authorization",
+	"cookie",
+	"apikey",
+	"api_key",
+	"private_key",
+	"credential",
+}
 
 func secret(key string) bool {
 	key = strings.ReplaceAll(strings.ToLower(key), "-", "_")
@@ -27,8 +38,9 @@ func secret(key string) bool {
 	return false
 }
 
-// encodeDetails returns the canonical JSON of details. What cannot be JSON is a [FieldError]; what is too long, too deep or a
-// number that is too large is not refused, as who is logged may have caused it.
+// encodeDetails returns the canonical JSON of details. What cannot be JSON is a [FieldError]; what
+// is too long, too deep or a number that is too large is not refused, as who is logged may have
+// caused it.
 func encodeDetails(details map[string]any) (string, error) {
 	if len(details) == 0 {
 		return "{}", nil
@@ -44,7 +56,8 @@ func encodeDetails(details map[string]any) (string, error) {
 	return string(form), nil
 }
 
-// excerpt stands for details that are not kept whole. form is nil where there is none without secrets.
+// excerpt stands for details that are not kept whole. form is nil where there is none without
+// secrets.
 func excerpt(form []byte, size int) string {
 	b, _ := appendNumber([]byte(`{"truncated_bytes":`), itoa(int64(size))) // of few digits
 	b = append(b, `,"truncated_text":`...)

@@ -8,11 +8,12 @@ import (
 )
 
 var (
-	// ErrFull is returned by [Log.Record] when the queue is full and stays so: at once under [Drop], and under [Block] when ctx
-	// ends. The entry is not logged.
+	// ErrFull is returned by [Log.Record] when the queue is full and stays so: at once under [Drop],
+	// and under [Block] when ctx ends. The entry is not logged.
 	ErrFull = errors.New("audit log is full")
 
-	// ErrClosed is returned by [Log.Record] after [Log.Close], and by [Log.Flush] where that has lost entries.
+	// ErrClosed is returned by [Log.Record] after [Log.Close], and by [Log.Flush] where that has lost
+	// entries.
 	ErrClosed = errors.New("audit log is closed")
 
 	// ErrSpillInUse is returned by [Open] when another process has the directory of [SpillConfig].
@@ -26,7 +27,8 @@ var (
 
 	// ErrNotInitialized is returned by everything that reads or writes the log if the database has no
 	// tables for it in the configured schema, or lacks what a later release has added to them. Nothing
-	// was changed. The error of PostgreSQL is wrapped, too, and names the schema if a table is missing.
+	// was changed. The error of PostgreSQL is wrapped, too, and names the schema if a table is
+	// missing.
 	ErrNotInitialized = errors.New("the configured schema has no audit log, or that of an earlier release: " +
 		"run Manager.Init with audit.Migrations among the shared migrations (programs with the commands of package manage: init); " +
 		"if the registry is in another schema, set RegistrySchema to it")
@@ -81,7 +83,8 @@ func (e *LostError) Error() string {
 // Unwrap returns the cause.
 func (e *LostError) Unwrap() error { return e.Err }
 
-// TamperError is returned by [Report.Err] and [Keeper.Maintain]. It wraps [ErrTampered].
+// TamperError is returned by [Report.Err] and [PartitionMaintainer.Maintain]. It wraps
+// [ErrTampered].
 type TamperError struct {
 	Report Report
 }

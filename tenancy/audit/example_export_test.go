@@ -18,7 +18,8 @@ func ExampleReader_Export() {
 	orPanic(p.Log.Write(ctx, audit.Entry{Tenant: 1, Action: audit.Export, Actor: "ada"}))
 
 	var out strings.Builder
-	n, err := p.reader().Export(ctx, &out, audit.Filter{Tenants: []int64{1}, Actions: []audit.Action{audit.Login, audit.Export}}, audit.CSV)
+	n, err := p.reader().
+		Export(ctx, &out, audit.Filter{Tenants: []int64{1}, Actions: []audit.Action{audit.Login, audit.Export}}, audit.CSV)
 	fmt.Println(n, "records,", err)
 	rows, err := csv.NewReader(strings.NewReader(out.String())).ReadAll()
 	orPanic(err)

@@ -7,7 +7,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// A head that was kept on another machine finds that the newest rows are gone, though nothing in the database tells of them.
+// A head that was kept on another machine finds that the newest rows are gone, though nothing in
+// the database tells of them.
 func ExampleReader_Heads() {
 	p, done := newPlatform(audit.Config{})
 	defer done()

@@ -10,7 +10,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// Writes and failures are logged, one of a hundred other requests, and no write is served that could not be logged.
+// Writes and failures are logged, one of a hundred other requests, and no write is served that
+// could not be logged.
 func ExampleLog_Middleware() {
 	p, done := newPlatform(audit.Config{})
 	defer done()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
@@ -29,7 +30,7 @@ func newPlatform(cfg audit.Config) (p *platform, done func()) {
 	orPanic(err)
 	p.Runtime, err = pgxpool.New(ctx, pg.URLAs(roles.Runtime(), "r"))
 	orPanic(err)
-	_, err = schemactx.Provision(ctx, p.Owner, roles, "tenant_1")
+	_, err = admin.Provision(ctx, p.Owner, roles, "tenant_1")
 	orPanic(err)
 	p.DB, err = schemactx.New(p.Runtime, schemactx.Config{})
 	orPanic(err)

@@ -9,7 +9,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// While the log's table is away, entries go into files; the next log that has the directory writes them.
+// While the log's table is away, entries go into files; the next log that has the directory writes
+// them.
 func ExampleSpillConfig() {
 	dir, err := os.MkdirTemp("", "spill-*")
 	orPanic(err)

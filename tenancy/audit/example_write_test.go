@@ -10,7 +10,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// What must not be lost is written in the transaction of what it tells of: both are there, or neither is.
+// What must not be lost is written in the transaction of what it tells of: both are there, or
+// neither is.
 func ExampleLog_WriteTx() {
 	p, done := newPlatform(audit.Config{})
 	defer done()
@@ -19,7 +20,11 @@ func ExampleLog_WriteTx() {
 	for _, fails := range []bool{true, false} {
 		err := pgx.BeginFunc(ctx, p.Owner, func(tx pgx.Tx) error {
 			// ... the work ...
-			if err := p.Log.WriteTx(ctx, tx, audit.Entry{Tenant: 1, Action: audit.Erase, Details: map[string]any{"fails": fails}}); err != nil {
+			if err := p.Log.WriteTx(
+				ctx,
+				tx,
+				audit.Entry{Tenant: 1, Action: audit.Erase, Details: map[string]any{"fails": fails}},
+			); err != nil {
 				return err
 			}
 			if fails {

@@ -14,16 +14,19 @@ import (
 type Format int
 
 const (
-	// JSONLines is one JSON object for each record and line, with all there is of it. It is the default.
+	// JSONLines is one JSON object for each record and line, with all there is of it. It is the
+	// default.
 	JSONLines Format = iota
 
-	// CSV is RFC 4180 with a line of names, for spreadsheets: a cell that one would take for a formula begins with "'".
+	// CSV is RFC 4180 with a line of names, for spreadsheets: a cell that one would take for a formula
+	// begins with "'".
 	CSV
 )
 
-// Export writes the records that f names to w, page by page, and returns how many. Limit is the size of a page; default:
-// [MaxPageSize]. That somebody has exported a tenant's log is worth an entry of its own, written before ([Export]). Errors are
-// those of [Reader.List] and of w, which has got a part then.
+// Export writes the records that f names to w, page by page, and returns how many. Limit is the
+// size of a page; default: [MaxPageSize]. That somebody has exported a tenant's log is worth an
+// entry of its own, written before ([Export]). Errors are those of [Reader.List] and of w, which
+// has got a part then.
 func (r *Reader) Export(ctx context.Context, w io.Writer, f Filter, format Format) (n int64, err error) {
 	if f.Limit == 0 {
 		f.Limit = MaxPageSize
@@ -67,8 +70,19 @@ type exported struct {
 
 func (r Record) exported() exported {
 	e := exported{
-		Time: r.Time, Tenant: r.Tenant, Slug: r.Slug, Schema: r.Schema, Action: r.Action, Actor: r.Actor, RequestID: r.RequestID,
-		Details: r.Details, Chain: r.Chain.String(), Position: r.Position, Seq: r.Seq, Hash: r.Hash.String(), Received: r.Received,
+		Time:      r.Time,
+		Tenant:    r.Tenant,
+		Slug:      r.Slug,
+		Schema:    r.Schema,
+		Action:    r.Action,
+		Actor:     r.Actor,
+		RequestID: r.RequestID,
+		Details:   r.Details,
+		Chain:     r.Chain.String(),
+		Position:  r.Position,
+		Seq:       r.Seq,
+		Hash:      r.Hash.String(),
+		Received:  r.Received,
 	}
 	if r.IP.IsValid() {
 		e.IP = r.IP.String()
@@ -94,7 +108,20 @@ func exporter(w io.Writer, format Format) (write func(exported) error, flush fun
 }
 
 var csvNames = []string{
-	"time", "tenant", "slug", "schema", "action", "actor", "ip", "request_id", "details", "chain", "position", "seq", "hash", "received",
+	"time",
+	"tenant",
+	"slug",
+	"schema",
+	"action",
+	"actor",
+	"ip",
+	"request_id",
+	"details",
+	"chain",
+	"position",
+	"seq",
+	"hash",
+	"received",
 }
 
 func (e exported) csv(out *csv.Writer) error {
@@ -103,8 +130,22 @@ func (e exported) csv(out *csv.Writer) error {
 		return err
 	}
 	return out.Write([]string{
-		e.Time.Format(time.RFC3339Nano), itoa(e.Tenant), cell(e.Slug), cell(e.Schema), cell(string(e.Action)), cell(e.Actor), e.IP, cell(e.RequestID),
-		string(details), e.Chain, itoa(e.Position), itoa(e.Seq), e.Hash, e.Received.Format(time.RFC3339Nano),
+		e.Time.Format(
+			time.RFC3339Nano,
+		),
+		itoa(e.Tenant),
+		cell(e.Slug),
+		cell(e.Schema),
+		cell(string(e.Action)),
+		cell(e.Actor),
+		e.IP,
+		cell(e.RequestID),
+		string(details),
+		e.Chain,
+		itoa(e.Position),
+		itoa(e.Seq),
+		e.Hash,
+		e.Received.Format(time.RFC3339Nano),
 	})
 }
 

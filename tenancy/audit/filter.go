@@ -25,7 +25,8 @@ const (
 
 // Filter says which records to list. The zero value means all, from the oldest on.
 //
-// Tenants with a time are found through an index; lists over all tenants are quick where Since and Until bound them.
+// Tenants with a time are found through an index; lists over all tenants are quick where Since and
+// Until bound them.
 type Filter struct {
 	Tenants   []int64      // those of these tenants; 0 is the platform. Default: any
 	Actions   []Action     // default: any
@@ -36,37 +37,38 @@ type Filter struct {
 	RequestID string       // default: "", any
 	Order     Order        // default: [Oldest]
 
-	// After is the record behind which to go on: Next of the page before, with the same Order. Default: "", the first.
+	// After is the record behind which to go on: Next of the page before, with the same Order.
+	// Default: "", the first.
 	After Cursor
 
-	// Limit is the most records of a page. Default: [DefaultPageSize]; more than [MaxPageSize] and negative ones are
-	// a [FieldError].
+	// Limit is the most records of a page. Default: [DefaultPageSize]; more than [MaxPageSize] and
+	// negative ones are a [FieldError].
 	Limit int
 }
 
-// Cursor is a place in a list. It may be given to clients: it is text of letters, digits, "-" and "_", and holds the time and
-// the place of a record.
+// Cursor is a place in a list. It may be given to clients: it is text of letters, digits, "-" and
+// "_", and holds the time and the place of a record.
 type Cursor string
 
 // place is what a cursor says.
-type place struct {
+type cursorKey struct {
 	at       time.Time
 	chain    ChainID
 	position int64
 }
 
-const placeLen = 8 + 16 + 8
+const cursorKeyLen = 8 + 16 + 8
 
-func (p place) cursor() Cursor {
+func (p cursorKey) cursor() Cursor {
 	b := binary.BigEndian.AppendUint64(nil, uint64(p.at.UnixMicro()))
 	b = append(b, p.chain[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(p.position))
 	return Cursor(base64.RawURLEncoding.EncodeToString(b))
 }
 
-func (c Cursor) place() (p place, err error) {
+func (c Cursor) key() (p cursorKey, err error) {
 	b, err := base64.RawURLEncoding.DecodeString(string(c))
-	if err != nil || len(b) != placeLen {
+	if err != nil || len(b) != cursorKeyLen {
 		return p, &FieldError{Field: "after", Value: cut(clean(string(c)), MaxText), Rule: "is not a cursor of a list"}
 	}
 	p.at = time.UnixMicro(int64(binary.BigEndian.Uint64(b)))
@@ -91,7 +93,11 @@ func (f Filter) validate() (Filter, error) {
 	}
 	for _, a := range f.Actions {
 		if !a.valid() {
-			return f, &FieldError{Field: "action", Value: cut(clean(string(a)), MaxText), Rule: "is not 1 to 64 of a-z, 0-9, _ and ."}
+			return f, &FieldError{
+				Field: "action",
+				Value: cut(clean(string(a)), MaxText),
+				Rule:  "is not 1 to 64 of a-z, 0-9, _ and .",
+			}
 		}
 	}
 	for field, text := range map[string]string{"actor": f.Actor, "request id": f.RequestID} {
@@ -151,11 +157,17 @@ func (f Filter) sql(limit int) (string, []any, error) {
 		direction, compare = " desc", "<"
 	}
 	if f.After != "" {
-		p, err := f.After.place()
+		p, err := f.After.key()
 		if err != nil {
 			return "", nil, err
 		}
-		where("(at, chain, position) "+compare+" ($%d, $%d, $%d) and at "+compare+"= $%d", p.at, [16]byte(p.chain), p.position, p.at)
+		where(
+			"(at, chain, position) "+compare+" ($%d, $%d, $%d) and at "+compare+"= $%d",
+			p.at,
+			[16]byte(p.chain),
+			p.position,
+			p.at,
+		)
 	}
 	sql := "select " + recordColumns + " from {registry}.audit_log"
 	if len(conditions) > 0 {

@@ -10,28 +10,32 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// fixture is a database with registry and log. The log is written in the public scope of the runtime login.
+// fixture is a database with registry and log. The log is written in the public scope of the
+// runtime login.
 type fixture struct {
-	pg     *pgtest.DB
-	roles  schemactx.RoleNames
-	owner  *pgxpool.Pool
-	db     *schemactx.DB
-	keeper *audit.Keeper
-	reader *audit.Reader
+	pg         *pgtest.DB
+	roles      schemactx.RoleNames
+	owner      *pgxpool.Pool
+	db         *schemactx.DB
+	maintainer *audit.PartitionMaintainer
+	reader     *audit.Reader
 }
 
 // shared are the migrations of the schema public.
 var shared = []migrate.Source{
 	{Name: "tenancy", FS: tenancy.Migrations()},
-	{Name: "audit", FS: audit.Migrations(), Base: audit.Base},
+	{Name: "audit", FS: audit.Migrations(), Base: audit.MigrationBase},
 }
 
 // database is what a test gets a clone of: it has no rows. Clones share their roles.
@@ -42,7 +46,11 @@ func build(ctx context.Context, pg *pgtest.DB) error {
 	if err != nil {
 		return err
 	}
-	if _, err := schemactx.Setup(ctx, pg.Pool, schemactx.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"}); err != nil {
+	if _, err := admin.Setup(
+		ctx,
+		pg.Pool,
+		admin.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"},
+	); err != nil {
 		return err
 	}
 	owner, err := pgxpool.New(ctx, pg.URLAs(roles.Owner(), "o"))
@@ -69,7 +77,7 @@ func setup(t testing.TB) *fixture {
 func setupAlone(t testing.TB) *fixture {
 	t.Helper()
 	pg := pgtest.New(t)
-	check(t, build(t.Context(), pg))
+	require.NoError(t, build(t.Context(), pg))
 	return setupOn(t, pg)
 }
 
@@ -78,21 +86,21 @@ func setupOn(t testing.TB, pg *pgtest.DB) *fixture {
 	f := &fixture{pg: pg}
 	var err error
 	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
-	check(t, err)
+	require.NoError(t, err)
 	f.owner = f.pool(t, f.roles.Owner(), "o")
 	f.db, err = schemactx.New(f.pool(t, f.roles.Runtime(), "r"), schemactx.Config{Roles: f.roles})
-	check(t, err)
-	f.keeper, err = audit.NewKeeper(f.owner, audit.KeeperConfig{})
-	check(t, err)
+	require.NoError(t, err)
+	f.maintainer, err = audit.NewPartitionMaintainer(f.owner, audit.PartitionMaintainerConfig{})
+	require.NoError(t, err)
 	f.reader, err = audit.NewReader(f.owner, audit.ReaderConfig{})
-	check(t, err)
+	require.NoError(t, err)
 	return f
 }
 
 func (f *fixture) pool(t testing.TB, user, password string) *pgxpool.Pool {
 	t.Helper()
 	pool, err := pgxpool.New(context.Background(), f.pg.URLAs(user, password))
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	return pool
 }
@@ -101,7 +109,7 @@ func (f *fixture) pool(t testing.TB, user, password string) *pgxpool.Pool {
 func (f *fixture) open(t testing.TB, cfg audit.Config) *audit.Log {
 	t.Helper()
 	l, err := audit.Open(t.Context(), f.db, cfg)
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(func() { closeLog(t, l) })
 	return l
 }
@@ -110,7 +118,7 @@ func closeLog(t testing.TB, l *audit.Log) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	check(t, l.Close(ctx))
+	require.NoError(t, l.Close(ctx))
 }
 
 // fill writes n entries of each of the tenants, in turns.
@@ -118,25 +126,30 @@ func (f *fixture) fill(t testing.TB, l *audit.Log, n int, tenants ...int64) {
 	t.Helper()
 	for i := range n {
 		for _, tenant := range tenants {
-			check(t, l.Record(t.Context(), audit.Entry{
-				Tenant: tenant, Slug: fmt.Sprintf("t%d", tenant), Action: audit.Update, Actor: "ada", Details: map[string]any{"n": i},
+			require.NoError(t, l.Record(t.Context(), audit.Entry{
+				Tenant:  tenant,
+				Slug:    fmt.Sprintf("t%d", tenant),
+				Action:  audit.Update,
+				Actor:   "ada",
+				Details: map[string]any{"n": i},
 			}))
 		}
 	}
-	check(t, l.Flush(t.Context()))
+	require.NoError(t, l.Flush(t.Context()))
 }
 
 // exec runs SQL as the superuser: what an attacker does who has everything.
 func (f *fixture) exec(t testing.TB, sql string, args ...any) int64 {
 	t.Helper()
 	tag, err := f.pg.Pool.Exec(t.Context(), sql, args...)
-	check(t, err)
+	require.NoError(t, err)
 	return tag.RowsAffected()
 }
 
 func (f *fixture) count(t testing.TB, where string, args ...any) (n int) {
 	t.Helper()
-	check(t, f.pg.Pool.QueryRow(t.Context(), "select count(*) from public.audit_log where "+where, args...).Scan(&n))
+	require.NoError(t,
+		f.pg.Pool.QueryRow(t.Context(), "select count(*) from public.audit_log where "+where, args...).Scan(&n))
 	return n
 }
 
@@ -149,7 +162,7 @@ func (f *fixture) verify(t testing.TB, kinds ...audit.ProblemKind) audit.Report 
 func expectReport(t testing.TB, r *audit.Reader, opts audit.VerifyOptions, kinds ...audit.ProblemKind) audit.Report {
 	t.Helper()
 	report, err := r.VerifyAll(t.Context(), opts)
-	check(t, err)
+	require.NoError(t, err)
 	expectKinds(t, report, kinds...)
 	return report
 }
@@ -164,13 +177,13 @@ func expectKinds(t testing.TB, report audit.Report, kinds ...audit.ProblemKind) 
 		found[k]--
 	}
 	for _, n := range found {
-		if n != 0 {
-			t.Errorf("found %v, want %v", report.Problems, kinds)
+		if !assert.Equal(t, 0, n, "found %v, want %v", report.Problems, kinds) {
 			return
 		}
 	}
-	if (report.Err() == nil) != (len(kinds) == 0) || len(kinds) > 0 && !errors.Is(report.Err(), audit.ErrTampered) {
-		t.Errorf("the report's error is %v", report.Err())
+	if assert.Equal(t, len(kinds) == 0, report.Err() == nil, "the report's error is %v", report.Err()) {
+		assert.False(t, len(kinds) > 0 && !errors.Is(report.Err(), audit.ErrTampered),
+			"the report's error is %v", report.Err())
 	}
 }
 
@@ -178,7 +191,7 @@ func (f *fixture) list(t testing.TB, filter audit.Filter) []audit.Record {
 	t.Helper()
 	var all []audit.Record
 	for record, err := range f.reader.All(t.Context(), filter) {
-		check(t, err)
+		require.NoError(t, err)
 		all = append(all, record)
 	}
 	return all
@@ -188,39 +201,28 @@ func (f *fixture) list(t testing.TB, filter audit.Filter) []audit.Record {
 func begin(t *testing.T, pool *pgxpool.Pool) pgx.Tx {
 	t.Helper()
 	tx, err := pool.Begin(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(func() { _ = tx.Rollback(context.Background()) }) // may be over
 	return tx
 }
 
 func check(t testing.TB, err error) {
 	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func expectIs(t testing.TB, err, want error) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Errorf("got %v, want %v", err, want)
-	}
+	require.NoError(t, err)
 }
 
 func expectField(t testing.TB, err error, field string) {
 	t.Helper()
 	var fieldErr *audit.FieldError
-	if !errors.As(err, &fieldErr) || fieldErr.Field != field {
-		t.Errorf("got %v, want a FieldError of %s", err, field)
+	if assert.ErrorAs(t, err, &fieldErr, field) {
+		assert.Equal(t, field, fieldErr.Field)
 	}
 }
 
 func eventually(t testing.TB, what string, met func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !met(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
-		}
+		require.False(t, time.Now().After(deadline), "waited in vain for %s", what)
 	}
 }
 

@@ -13,12 +13,14 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// maxDetail is the longest text of an error, a reason or a name of code in the details of a hook's entry, in bytes.
+// maxDetail is the longest text of an error, a reason or a name of code in the details of a hook's
+// entry, in bytes.
 const maxDetail = 500
 
-// NotifyDrop logs what becomes of a drop, for [tenancy.DropConfig].Notify, with [Log.Write]: it is in the database before
-// the caller has its answer. As a notification cannot refuse, an entry that could not be written so is recorded, and the
-// reason logged; to have nothing dropped that is not logged there is [Log.ApproveDrop].
+// NotifyDrop logs what becomes of a drop, for [tenancy.DropConfig].Notify, with [Log.Write]: it is
+// in the database before the caller has its answer. As a notification cannot refuse, an entry that
+// could not be written so is recorded, and the reason logged; to have nothing dropped that is not
+// logged there is [Log.ApproveDrop].
 func (l *Log) NotifyDrop(ctx context.Context, e tenancy.DropEvent) {
 	actions := map[tenancy.DropPhase]Action{
 		tenancy.DropRequested: DropRequested, tenancy.DropApproved: DropApproved, tenancy.DropRefused: DropRefused,
@@ -37,8 +39,9 @@ func (l *Log) NotifyDrop(ctx context.Context, e tenancy.DropEvent) {
 	l.writeOrRecord(ctx, withError(entry, e.Err))
 }
 
-// ApproveDrop is a [tenancy.Approver] that approves what next approves and what could be logged: with it in
-// [tenancy.DropConfig].Approve nothing is dropped of which the log does not tell. A nil next approves everything.
+// ApproveDrop is a [tenancy.Approver] that approves what next approves and what could be logged:
+// with it in [tenancy.DropConfig].Approve nothing is dropped of which the log does not tell. A nil
+// next approves everything.
 func (l *Log) ApproveDrop(next tenancy.Approver) tenancy.Approver {
 	return tenancy.ApproverFunc(func(ctx context.Context, data tenancy.ApprovalData) error {
 		if next != nil {
@@ -57,8 +60,8 @@ func (l *Log) ApproveDrop(next tenancy.Approver) tenancy.Approver {
 	})
 }
 
-// TenancyHooks logs each step of each operation on tenants that a [tenancy.Manager] makes, after it, with what it came to. What
-// next does comes first; its Before may refuse.
+// TenancyHooks logs each step of each operation on tenants that a [tenancy.Manager] makes, after
+// it, with what it came to. What next does comes first; its Before may refuse.
 func (l *Log) TenancyHooks(next tenancy.Hooks) tenancy.Hooks {
 	return tenancy.Hooks{
 		Before: next.Before,
@@ -73,9 +76,17 @@ func (l *Log) TenancyHooks(next tenancy.Hooks) tenancy.Hooks {
 
 func stepEntry(data tenancy.StepData) Entry {
 	actions := map[tenancy.Op]Action{
-		tenancy.OpCreate: Create, tenancy.OpResume: Create, tenancy.OpStock: Create, tenancy.OpClaim: Claim, tenancy.OpUpdate: Update,
-		tenancy.OpRename: Rename, tenancy.OpSuspend: Suspend, tenancy.OpActivate: Activate,
-		tenancy.OpStartMaintenance: Maintenance, tenancy.OpEndMaintenance: Maintenance, tenancy.OpDrop: DropStep,
+		tenancy.OpCreate:           Create,
+		tenancy.OpResume:           Create,
+		tenancy.OpStock:            Create,
+		tenancy.OpClaim:            Claim,
+		tenancy.OpUpdate:           Update,
+		tenancy.OpRename:           Rename,
+		tenancy.OpSuspend:          Suspend,
+		tenancy.OpActivate:         Activate,
+		tenancy.OpStartMaintenance: Maintenance,
+		tenancy.OpEndMaintenance:   Maintenance,
+		tenancy.OpDrop:             DropStep,
 	}
 	e := Entry{
 		Tenant: data.Tenant.ID, Slug: data.Tenant.Slug, Schema: data.Tenant.Schema, Action: actions[data.Op],
@@ -100,10 +111,11 @@ func stepEntry(data tenancy.StepData) Entry {
 	return withError(e, data.Err)
 }
 
-// SchemaHooks logs what a [schemactx.DB] tells of explicit switches, with their call site, and of statements that PostgreSQL
-// refused for want of a right (42501); next is told as well. Statements are not logged, as their text may hold a
-// tenant's data. Entries are recorded, which waits for room in the queue for [Config].WriteTimeout at most: these hooks run while
-// a tenant's connection is held. For a switch that must not be lost there is [Log.Write] before it.
+// SchemaHooks logs what a [schemactx.DB] tells of explicit switches, with their call site, and of
+// statements that PostgreSQL refused for want of a right (42501); next is told as well. Statements
+// are not logged, as their text may hold a tenant's data. Entries are recorded, which waits for
+// room in the queue for [Config].WriteTimeout at most: these hooks run while a tenant's connection
+// is held. For a switch that must not be lost there is [Log.Write] before it.
 func (l *Log) SchemaHooks(next schemactx.Hooks) schemactx.Hooks {
 	hooks := next
 	hooks.Switched = func(ctx context.Context, data schemactx.SwitchedData) {
@@ -111,14 +123,18 @@ func (l *Log) SchemaHooks(next schemactx.Hooks) schemactx.Hooks {
 			next.Switched(ctx, data)
 		}
 		l.record(ctx, Entry{Schema: data.Schema, Action: ExplicitSwitch, Details: map[string]any{
-			"from": data.From, "to": data.Schema, "func": cut(data.Func, maxDetail), "file": path.Base(data.File), "line": data.Line,
+			"from": data.From,
+			"to":   data.Schema,
+			"func": cut(data.Func, maxDetail),
+			"file": path.Base(data.File),
+			"line": data.Line,
 		}})
 	}
 	hooks.Failed = func(ctx context.Context, data schemactx.FailedData) {
 		if next.Failed != nil {
 			next.Failed(ctx, data)
 		}
-		if own, _ := ctx.Value(ownKey{}).(bool); own || stateOf(data.Err) != stateInsufficientRights {
+		if own, _ := ctx.Value(internalKey{}).(bool); own || stateOf(data.Err) != stateInsufficientRights {
 			return // its own failures would lead to more of them
 		}
 		e := Entry{Schema: data.Schema, Action: PermissionDenied, Details: map[string]any{"command": firstWord(data.SQL)}}
@@ -127,7 +143,8 @@ func (l *Log) SchemaHooks(next schemactx.Hooks) schemactx.Hooks {
 	return hooks
 }
 
-// withError adds what of an error does not hold a tenant's data: of the server's, its state and its message.
+// withError adds what of an error does not hold a tenant's data: of the server's, its state and its
+// message.
 func withError(e Entry, err error) Entry {
 	if err == nil {
 		return e
@@ -141,7 +158,8 @@ func withError(e Entry, err error) Entry {
 	return e
 }
 
-// firstWord returns the command of a statement, and nothing of what may follow without a space. Behind a comment it is "".
+// firstWord returns the command of a statement, and nothing of what may follow without a space.
+// Behind a comment it is "".
 func firstWord(sql string) string {
 	sql = strings.TrimSpace(sql)
 	end := strings.IndexFunc(sql, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') })
@@ -159,22 +177,40 @@ func (l *Log) writeOrRecord(ctx context.Context, e Entry) {
 		if err = l.write(ctx, entry); err == nil {
 			return
 		}
-		l.cfg.Logger.WarnContext(ctx, "audit entry is recorded, as it cannot be written", slog.String("action", string(e.Action)), slog.Any("error", err))
+		l.cfg.Logger.WarnContext(
+			ctx,
+			"audit entry is recorded, as it cannot be written",
+			slog.String("action", string(e.Action)),
+			slog.Any("error", err),
+		)
 		wait, cancel := context.WithTimeout(ctx, l.cfg.WriteTimeout)
 		defer cancel()
 		err = l.put(wait, &entry)
 	}
 	if err != nil {
-		l.cfg.Logger.ErrorContext(ctx, "audit entry is lost", slog.String("action", string(e.Action)), slog.Int64("tenant", e.Tenant), slog.Any("error", err))
+		l.cfg.Logger.ErrorContext(
+			ctx,
+			"audit entry is lost",
+			slog.String("action", string(e.Action)),
+			slog.Int64("tenant", e.Tenant),
+			slog.Any("error", err),
+		)
 	}
 }
 
-// record is for hooks, which return nothing. Under [Block] they wait for room no longer than for the database: they may hold
-// the connection that the writer waits for. A client who hangs up does not get out of the log by it.
+// record is for hooks, which return nothing. Under [Block] they wait for room no longer than for
+// the database: they may hold the connection that the writer waits for. A client who hangs up does
+// not get out of the log by it.
 func (l *Log) record(ctx context.Context, e Entry) {
 	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.cfg.WriteTimeout)
 	defer cancel()
 	if err := l.Record(wait, e); err != nil {
-		l.cfg.Logger.ErrorContext(ctx, "audit entry is lost", slog.String("action", string(e.Action)), slog.String("schema", e.Schema), slog.Any("error", err))
+		l.cfg.Logger.ErrorContext(
+			ctx,
+			"audit entry is lost",
+			slog.String("action", string(e.Action)),
+			slog.String("schema", e.Schema),
+			slog.Any("error", err),
+		)
 	}
 }

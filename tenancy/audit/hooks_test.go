@@ -5,14 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
@@ -26,13 +29,13 @@ func (f *fixture) manager(t testing.TB, l *audit.Log, approve tenancy.Approver) 
 			"00001_notes.sql": {Data: []byte("-- +goose Up\ncreate table notes (body text);\n")},
 		}}},
 	})
-	check(t, err)
+	require.NoError(t, err)
 	m, err := tenancy.New(f.owner, tenancy.Config{
 		Migrator: runner, Roles: f.roles, Hooks: l.TenancyHooks(tenancy.Hooks{}),
 		Drop: tenancy.DropConfig{Enabled: true, Notify: l.NotifyDrop, Approve: approve},
 	})
-	check(t, err)
-	check(t, m.Init(t.Context()))
+	require.NoError(t, err)
+	require.NoError(t, m.Init(t.Context()))
 	return m
 }
 
@@ -54,40 +57,37 @@ func TestATenantsLifeIsLogged(t *testing.T) {
 	m := f.manager(t, l, l.ApproveDrop(nil))
 	ctx := audit.NewContext(t.Context(), audit.Caller{Actor: "ada", RequestID: "r-1"})
 	tenant, err := m.Create(ctx, tenancy.CreateParams{Slug: "acme", Domain: "acme.example.com"})
-	check(t, err)
+	require.NoError(t, err)
 	_, err = m.Suspend(ctx, "acme", "unpaid")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = m.Activate(ctx, "acme")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = m.AddDomain(ctx, "acme", "www.acme.example.com")
-	check(t, err)
+	require.NoError(t, err)
 	request, err := m.RequestDrop(ctx, "acme", "ada")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = m.Drop(ctx, tenancy.DropParams{Slug: "acme", Actor: "eve", Token: request.Token})
-	if err == nil {
-		t.Fatal("dropped by another")
-	}
+	require.Error(t, err, "dropped by another")
 	_, err = m.Drop(ctx, tenancy.DropParams{Slug: "acme", Actor: "ada", Token: request.Token})
-	check(t, err)
+	require.NoError(t, err)
 
 	// The tenant is gone, and its log is not.
 	want := []string{
 		"create", "migration", "create", "create", "suspend", "activate", "domain_change",
 		"drop_requested", "drop_refused", "drop_approved", "drop_started", "drop_step", "drop_step", "drop_step", "drop_done",
 	}
-	if got := f.actions(t, audit.Filter{Tenants: []int64{tenant.ID}}); !slices.Equal(got, want) {
-		t.Errorf("logged %v, want %v", got, want)
-	}
+	assert.Equal(t, want, f.actions(t, audit.Filter{Tenants: []int64{tenant.ID}}), "logged")
 	for _, r := range f.list(t, audit.Filter{Tenants: []int64{tenant.ID}}) {
-		if r.Action != audit.LogOpened && (r.Actor != "ada" && r.Action != audit.DropRefused || r.RequestID != "r-1" || r.Slug != "acme") {
-			t.Errorf("got %+v", r.Entry)
-		}
-		if r.Action == audit.DropRefused && (r.Actor != "eve" || r.Details["error"] == nil) || r.Action == audit.Suspend && r.Details["reason"] != "unpaid" {
-			t.Errorf("got %+v", r.Entry)
-		}
-		if text, _ := json.Marshal(r.Details); strings.Contains(string(text), request.Token) {
-			t.Errorf("the token is in the log: %s", text)
-		}
+		assert.True(t,
+			r.Action == audit.LogOpened || (r.Actor == "ada" || r.Action == audit.DropRefused) && r.RequestID == "r-1" &&
+				r.Slug == "acme",
+			"got %+v", r.Entry)
+		assert.True(t,
+			(r.Action != audit.DropRefused || r.Actor == "eve" && r.Details["error"] != nil) && (r.Action != audit.Suspend ||
+				r.Details["reason"] == "unpaid"),
+			"got %+v", r.Entry)
+		text, _ := json.Marshal(r.Details)
+		assert.NotContains(t, string(text), request.Token, "the token is in the log")
 	}
 	f.verify(t)
 }
@@ -103,26 +103,24 @@ func TestNothingIsDroppedThatCannotBeLogged(t *testing.T) {
 		return nil
 	})))
 	_, err := m.Create(t.Context(), tenancy.CreateParams{Slug: "acme", Domain: "acme.example.com"})
-	check(t, err)
+	require.NoError(t, err)
 	request, err := m.RequestDrop(t.Context(), "acme", "ada")
-	check(t, err)
+	require.NoError(t, err)
 	params := tenancy.DropParams{Slug: "acme", Actor: "ada", Token: request.Token}
 	_, err = m.Drop(t.Context(), params)
-	expectIs(t, err, tenancy.ErrDropNotApproved)
+	assert.ErrorIs(t, err, tenancy.ErrDropNotApproved)
 	params.Proof = "yes"
 	f.exec(t, "alter table public.audit_log rename to audit_log_away")
 	_, err = m.Drop(t.Context(), params)
-	expectIs(t, err, tenancy.ErrDropNotApproved)
-	if still, err := m.BySlug(t.Context(), "acme"); err != nil || still.Status != tenancy.Active {
-		t.Errorf("%v, %v", still, err)
-	}
+	assert.ErrorIs(t, err, tenancy.ErrDropNotApproved)
+	still, err := m.BySlug(t.Context(), "acme")
+	assert.NoError(t, err, "%v", still)
+	assert.Equal(t, tenancy.Active, still.Status, "%v", still)
 	f.exec(t, "alter table public.audit_log_away rename to audit_log")
 	_, err = m.Drop(t.Context(), params)
-	check(t, err)
-	check(t, l.Flush(t.Context())) // what could not be written meanwhile was recorded
-	if n := f.count(t, "action = 'drop_refused'"); n != 2 {
-		t.Errorf("%d refusals are logged", n)
-	}
+	require.NoError(t, err)
+	require.NoError(t, l.Flush(t.Context())) // what could not be written meanwhile was recorded
+	assert.Equal(t, 2, f.count(t, "action = 'drop_refused'"), "refusals are logged")
 	f.verify(t)
 }
 
@@ -130,12 +128,15 @@ func TestNothingIsDroppedThatCannotBeLogged(t *testing.T) {
 func (f *fixture) school(t testing.TB, l *audit.Log, hooks schemactx.Hooks) *schemactx.DB {
 	t.Helper()
 	for _, schema := range []string{"tenant_1", "tenant_2"} {
-		_, err := schemactx.Provision(t.Context(), f.owner, f.roles, schema)
-		check(t, err)
+		_, err := admin.Provision(t.Context(), f.owner, f.roles, schema)
+		require.NoError(t, err)
 		f.exec(t, "create table "+schema+".notes (body text)")
 	}
-	db, err := schemactx.New(f.pool(t, f.roles.Runtime(), "r"), schemactx.Config{Roles: f.roles, Hooks: l.SchemaHooks(hooks)})
-	check(t, err)
+	db, err := schemactx.New(
+		f.pool(t, f.roles.Runtime(), "r"),
+		schemactx.Config{Roles: f.roles, Hooks: l.SchemaHooks(hooks)},
+	)
+	require.NoError(t, err)
 	return db
 }
 
@@ -150,40 +151,35 @@ func TestSwitchesAndRefusedStatementsAreLogged(t *testing.T) {
 	})
 	ctx := tenancy.NewContext(t.Context(), &tenancy.Tenant{ID: 1, Slug: "a", Schema: "tenant_1"})
 	_, err := db.Exec(ctx, "select body from tenant_2.notes where body = 'confidential'")
-	if stateOf(err) != "42501" {
-		t.Fatalf("got %v", err)
-	}
+	require.Equal(t, "42501", stateOf(err), err)
 	_, err = db.Exec(ctx, "select nonsense")
-	if stateOf(err) != "42703" {
-		t.Fatalf("got %v", err)
-	}
-	check(t, schemactx.WithSchema(ctx, "tenant_2", func(ctx context.Context) error {
+	require.Equal(t, "42703", stateOf(err), err)
+	require.NoError(t, schemactx.WithSchema(ctx, "tenant_2", func(ctx context.Context) error {
 		_, err := db.Exec(ctx, "select 1")
 		return err
 	}))
-	check(t, l.Flush(t.Context()))
-	if told != 3 {
-		t.Errorf("the program's own hooks were told %d times", told)
-	}
+	require.NoError(t, l.Flush(t.Context()))
+	assert.Equal(t, 3, told, "the program's own hooks were told %d times", told)
 	got := f.list(t, audit.Filter{Tenants: []int64{1}})
-	if len(got) != 2 {
-		t.Fatalf("got %v", got)
-	}
+	require.Len(t, got, 2)
 	denied, switched := got[0], got[1]
-	if denied.Action != audit.PermissionDenied || denied.Slug != "a" || denied.Details["sqlstate"] != "42501" || denied.Details["command"] != "select" {
-		t.Errorf("got %+v", denied)
-	}
-	if text, _ := json.Marshal(denied.Details); strings.Contains(string(text), "confidential") {
-		t.Errorf("a statement is in the log: %s", text)
-	}
-	if switched.Action != audit.ExplicitSwitch || switched.Schema != "tenant_2" || switched.Details["from"] != "tenant_1" ||
-		switched.Details["file"] != "hooks_test.go" || !strings.Contains(switched.Details["func"].(string), "TestSwitches") {
-		t.Errorf("got %+v", switched)
+	assert.Equal(t, audit.PermissionDenied, denied.Action, denied)
+	assert.Equal(t, "a", denied.Slug, denied)
+	assert.Equal(t, "42501", denied.Details["sqlstate"], denied)
+	assert.Equal(t, "select", denied.Details["command"], denied)
+	text, _ := json.Marshal(denied.Details)
+	assert.NotContains(t, string(text), "confidential", "a statement is in the log")
+	if assert.Equal(t, audit.ExplicitSwitch, switched.Action, switched) &&
+		assert.Equal(t, "tenant_2", switched.Schema, switched) &&
+		assert.Equal(t, "tenant_1", switched.Details["from"], switched) &&
+		assert.Equal(t, "hooks_test.go", switched.Details["file"], switched) {
+		assert.Contains(t, switched.Details["func"].(string), "TestSwitches", switched)
 	}
 	f.verify(t)
 }
 
-// A log that writes through the handle that it watches does not log its own failures, which would go on for ever.
+// A log that writes through the handle that it watches does not log its own failures, which would
+// go on for ever.
 func TestTheLogDoesNotLogItself(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -192,17 +188,19 @@ func TestTheLogDoesNotLogItself(t *testing.T) {
 		l.SchemaHooks(schemactx.Hooks{}).Failed(ctx, data)
 	}}
 	db, err := schemactx.New(f.pool(t, f.roles.Runtime(), "r"), schemactx.Config{Roles: f.roles, Hooks: hooks})
-	check(t, err)
+	require.NoError(t, err)
 	l, err = audit.Open(t.Context(), db, audit.Config{Linger: time.Millisecond})
-	check(t, err)
-	f.exec(t, "revoke all on public.audit_heads from "+f.roles.Public()+"; revoke insert (chain, position, month, digest) on public.audit_heads from "+f.roles.Public())
-	check(t, l.Record(t.Context(), audit.Entry{Action: audit.Login}))
+	require.NoError(t, err)
+	f.exec(
+		t,
+		"revoke all on public.audit_heads from "+f.roles.Public()+"; revoke insert (chain, position, month, digest) on public.audit_heads from "+f.roles.Public(),
+	)
+	require.NoError(t, l.Record(t.Context(), audit.Entry{Action: audit.Login}))
 	eventually(t, "a failure", func() bool { return stateOf(l.Status().Err) == "42501" })
-	check(t, audit.Grant(t.Context(), f.owner, audit.Rights{Writers: []string{f.roles.Public()}}))
-	check(t, l.Flush(t.Context()))
-	if s := l.Status(); s.Recorded != 1 {
-		t.Errorf("%d entries", s.Recorded)
-	}
+	require.NoError(t, audit.Grant(t.Context(), f.owner, audit.Rights{Writers: []string{f.roles.Public()}}))
+	require.NoError(t, l.Flush(t.Context()))
+	s := l.Status()
+	assert.Equal(t, int64(1), s.Recorded, "%d entries", s.Recorded)
 	closeLog(t, l)
 	f.verify(t)
 }
@@ -212,25 +210,48 @@ func TestMigrationsOfTheFleetAreLogged(t *testing.T) {
 	f := setup(t)
 	l := f.open(t, audit.Config{})
 	told := l.MigrateEvents(t.Context())
-	f.exec(t, "insert into schema_names values ('tenant_1', 7); insert into tenants (id, schema_name, slug, name, status) overriding system value values (7, 'tenant_1', 'north', 'North', 'suspended')")
+	f.exec(
+		t,
+		"insert into schema_names values ('tenant_1', 7); insert into tenants (id, schema_name, slug, name, status) overriding system value values (7, 'tenant_1', 'north', 'North', 'suspended')",
+	)
 	f.exec(t, "grant select on tenants, domains to "+f.roles.Public()) // as Init does
 	told(migrate.Event{Kind: migrate.EventStarted, Schema: "tenant_1"})
-	told(migrate.Event{Kind: migrate.EventFinished, Schema: "tenant_1", Result: migrate.Result{Outcome: migrate.Migrated, Applied: []int64{3, 4}}})
-	told(migrate.Event{Kind: migrate.EventFinished, Schema: "tenant_2", Result: migrate.Result{Outcome: migrate.Failed, Err: errors.New("bad")}})
-	check(t, l.Flush(t.Context()))
+	told(
+		migrate.Event{
+			Kind:   migrate.EventFinished,
+			Schema: "tenant_1",
+			Result: migrate.Result{Outcome: migrate.Migrated, Applied: []int64{3, 4}},
+		},
+	)
+	told(
+		migrate.Event{
+			Kind:   migrate.EventFinished,
+			Schema: "tenant_2",
+			Result: migrate.Result{Outcome: migrate.Failed, Err: errors.New("bad")},
+		},
+	)
+	require.NoError(t, l.Flush(t.Context()))
 	got := f.list(t, audit.Filter{Actions: []audit.Action{audit.Migration}})
-	if len(got) != 2 || got[0].Schema != "tenant_1" || got[1].Details["error"] != "bad" || got[1].Details["outcome"] != "failed" {
-		t.Errorf("got %v", got)
+	if assert.Len(t, got, 2) &&
+		assert.Equal(t, "tenant_1", got[0].Schema) &&
+		assert.Equal(t, "bad", got[1].Details["error"]) {
+		assert.Equal(t, "failed", got[1].Details["outcome"])
 	}
-	if got[0].Tenant != 7 || got[0].Slug != "north" || fmt.Sprint(got[0].Details["applied"]) != "[3 4]" || got[1].Tenant != 0 {
-		t.Errorf("got %v", got)
+	if assert.Equal(t, int64(7), got[0].Tenant, got) &&
+		assert.Equal(t, "north", got[0].Slug, got) &&
+		assert.Equal(t, "[3 4]", fmt.Sprint(got[0].Details["applied"]), got) {
+		assert.Zero(t, got[1].Tenant, got)
 	}
 	// Without the registry the schema has to do.
 	f.exec(t, "revoke select on tenants from "+f.roles.Public())
-	l.MigrateEvents(t.Context())(migrate.Event{Kind: migrate.EventFinished, Schema: "tenant_1", Result: migrate.Result{Outcome: migrate.Current}})
-	check(t, l.Flush(t.Context()))
+	l.MigrateEvents(
+		t.Context(),
+	)(
+		migrate.Event{Kind: migrate.EventFinished, Schema: "tenant_1", Result: migrate.Result{Outcome: migrate.Current}},
+	)
+	require.NoError(t, l.Flush(t.Context()))
 	got = f.list(t, audit.Filter{Actions: []audit.Action{audit.Migration}})
-	if len(got) != 3 || got[2].Tenant != 0 || got[2].Schema != "tenant_1" {
-		t.Errorf("got %v", got)
+	if assert.Len(t, got, 3) && assert.Zero(t, got[2].Tenant) {
+		assert.Equal(t, "tenant_1", got[2].Schema)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
@@ -18,7 +19,11 @@ func TestBeforeInitEverythingSaysSo(t *testing.T) {
 	pg := pgtest.New(t)
 	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
 	require.NoError(t, err)
-	_, err = schemactx.Setup(t.Context(), pg.Pool, schemactx.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
+	_, err = admin.Setup(
+		t.Context(),
+		pg.Pool,
+		admin.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"},
+	)
 	require.NoError(t, err)
 	f, ctx, errs := setupOn(t, pg), t.Context(), map[string]error{}
 	l := f.open(t, audit.Config{})
@@ -36,7 +41,7 @@ func TestBeforeInitEverythingSaysSo(t *testing.T) {
 	_, errs["verify"] = f.reader.Verify(ctx, 1)
 	_, errs["verify all"] = f.reader.VerifyAll(ctx, audit.VerifyOptions{})
 	_, errs["heads"] = f.reader.Heads(ctx)
-	_, errs["maintain"] = f.keeper.Maintain(ctx)
+	_, errs["maintain"] = f.maintainer.Maintain(ctx)
 	errs["grant"] = audit.Grant(ctx, f.owner, audit.Rights{Writers: []string{roles.Public()}})
 	for operation, err := range errs {
 		assert.ErrorIs(t, err, audit.ErrNotInitialized, operation)

@@ -4,16 +4,20 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// forge writes a tenant's history anew, as who knows the algorithm and no key can: an owner who takes the rows out, runs
-// them through a log of its own, and puts them back in the place of the others.
+// forge writes a tenant's history anew, as who knows the algorithm and no key can: an owner who
+// takes the rows out, runs them through a log of its own, and puts them back in the place of the
+// others.
 func (f *fixture) forge(t *testing.T) {
 	t.Helper()
 	f.exec(t, "truncate public.audit_log, public.audit_heads, public.audit_ledger")
 	l, err := audit.Open(t.Context(), f.db, audit.Config{})
-	check(t, err)
+	require.NoError(t, err)
 	f.fill(t, l, 3, 1)
 	closeLog(t, l)
 }
@@ -24,43 +28,43 @@ func TestWithAKeyNobodyWritesHistoryAnew(t *testing.T) {
 	key, old := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)
 	for _, k := range [][]byte{old, key} {
 		l, err := audit.Open(t.Context(), f.db, audit.Config{Key: k})
-		check(t, err)
+		require.NoError(t, err)
 		f.fill(t, l, 3, 1)
-		check(t, l.Write(t.Context(), audit.Entry{Tenant: 1, Action: audit.Export}))
+		require.NoError(t, l.Write(t.Context(), audit.Entry{Tenant: 1, Action: audit.Export}))
 		closeLog(t, l)
 	}
 	reader := func(keys ...[]byte) *audit.Reader {
 		r, err := audit.NewReader(f.owner, audit.ReaderConfig{Keys: keys})
-		check(t, err)
+		require.NoError(t, err)
 		return r
 	}
 	expectReport(t, reader(key, old), audit.VerifyOptions{})
-	if report, err := reader(key).VerifyAll(t.Context(), audit.VerifyOptions{}); err != nil || report.Err() == nil {
-		t.Errorf("without the old key: %+v, %v", report, err)
+	report, err := reader(key).VerifyAll(t.Context(), audit.VerifyOptions{})
+	if assert.NoError(t, err, "without the old key: %+v", report) {
+		assert.Error(t, report.Err(), "without the old key: %+v", report)
 	}
 	f.forge(t)
 	expectReport(t, reader(), audit.VerifyOptions{}) // without a key it cannot be seen
 	expectReport(t, reader(key, old, nil), audit.VerifyOptions{})
-	if report, err := reader(key, old).VerifyAll(t.Context(), audit.VerifyOptions{}); err != nil || len(report.Problems) != 5 {
-		t.Errorf("a forged log: %+v, %v", report, err)
-	}
+	report, err = reader(key, old).VerifyAll(t.Context(), audit.VerifyOptions{})
+	assert.NoError(t, err, "a forged log: %+v", report)
+	assert.Len(t, report.Problems, 5, "a forged log: %+v", report)
 }
 
 // Heads that were kept elsewhere find what nothing in the database tells of.
 func TestHeadsFromElsewhereFindWhatIsGone(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	var witnessed audit.Head
-	l, err := audit.Open(t.Context(), f.db, audit.Config{Witness: func(h audit.Head) { witnessed = h }})
-	check(t, err)
+	var witnessed audit.ChainHead
+	l, err := audit.Open(t.Context(), f.db, audit.Config{Witness: func(h audit.ChainHead) { witnessed = h }})
+	require.NoError(t, err)
 	f.fill(t, l, 5, 1)
-	check(t, l.Write(t.Context(), audit.Entry{Tenant: 1, Action: audit.Export}))
+	require.NoError(t, l.Write(t.Context(), audit.Entry{Tenant: 1, Action: audit.Export}))
 	kept, err := f.reader.Heads(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	closeLog(t, l)
-	if witnessed.Position != 7 || len(kept) != 2 {
-		t.Errorf("witnessed %v, kept %v", witnessed, kept)
-	}
+	assert.Equal(t, int64(7), witnessed.Position, "witnessed %v, kept %v", witnessed, kept)
+	assert.Len(t, kept, 2, "witnessed %v, kept", witnessed)
 	heads := append(kept, witnessed)
 	expectReport(t, f.reader, audit.VerifyOptions{Heads: heads})
 

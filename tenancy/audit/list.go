@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Page is a part of a list. Pages neither repeat nor lose a record; one that is written meanwhile with an earlier time, as by
-// another process, may be missed.
+// Page is a part of a list. Pages neither repeat nor lose a record; one that is written meanwhile
+// with an earlier time, as by another process, may be missed.
 type Page struct {
 	Records []Record
 	Next    Cursor // [Filter].After of the next page; "": this is the last
@@ -32,7 +32,7 @@ func (r *Reader) List(ctx context.Context, f Filter) (Page, error) {
 	if len(found) > f.Limit {
 		found = found[:f.Limit]
 		last := found[f.Limit-1]
-		page.Next = place{at: time.UnixMicro(last.at), chain: last.chain, position: last.position}.cursor()
+		page.Next = cursorKey{at: time.UnixMicro(last.at), chain: last.chain, position: last.position}.cursor()
 	}
 	page.Records = make([]Record, len(found))
 	for i, s := range found {
@@ -43,8 +43,8 @@ func (r *Reader) List(ctx context.Context, f Filter) (Page, error) {
 	return page, nil
 }
 
-// All goes over the records that f names, a page of Limit at a time: it holds no connection between two pages. An error is the
-// last that it yields.
+// All goes over the records that f names, a page of Limit at a time: it holds no connection between
+// two pages. An error is the last that it yields.
 func (r *Reader) All(ctx context.Context, f Filter) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for {

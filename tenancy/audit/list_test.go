@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
@@ -20,12 +23,20 @@ func TestAListIsFilteredAndPaged(t *testing.T) {
 	l := f.open(t, audit.Config{})
 	begin := time.Now().Add(-time.Hour).Truncate(time.Second)
 	for i := range 30 {
-		check(t, l.Record(t.Context(), audit.Entry{
-			Tenant: int64(i%3 + 1), Action: []audit.Action{audit.Login, audit.Backup}[i%2], Actor: []string{"ada", "grace"}[i%2],
-			Time: begin.Add(time.Duration(i/5) * time.Second), IP: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), RequestID: itoa(i), // several at a time
+		// several at a time
+		require.NoError(t, l.Record(t.Context(), audit.Entry{
+			Tenant: int64(i%3 + 1),
+			Action: []audit.Action{audit.Login, audit.Backup}[i%2],
+			Actor:  []string{"ada", "grace"}[i%2],
+			// several at a time
+			Time: begin.Add(
+				time.Duration(i/5) * time.Second,
+			),
+			IP:        netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}),
+			RequestID: itoa(i),
 		}))
 	}
-	check(t, l.Flush(t.Context()))
+	require.NoError(t, l.Flush(t.Context()))
 	for name, c := range map[string]struct {
 		filter audit.Filter
 		want   int
@@ -53,23 +64,19 @@ func TestAListIsFilteredAndPaged(t *testing.T) {
 			for _, limit := range []int{0, 4} {
 				c.filter.Order, c.filter.Limit = order, limit
 				got := f.list(t, c.filter)
-				if len(got) != c.want {
-					t.Errorf("%s: %d records, want %d", name, len(got), c.want)
-				}
-				if !slices.IsSortedFunc(got, func(a, b audit.Record) int {
+				assert.Len(t, got, c.want, "%s: %d records, want", name, len(got))
+				assert.True(t, slices.IsSortedFunc(got, func(a, b audit.Record) int {
 					if order == audit.Newest {
 						a, b = b, a
 					}
 					return a.Time.Compare(b.Time)
-				}) {
-					t.Errorf("%s: not in order", name)
-				}
+				}), "%s: not in order", name)
 				var these []string
 				for _, r := range got {
 					these = append(these, r.RequestID)
 				}
-				if limit > 0 && !slices.Equal(these, ids) {
-					t.Errorf("%s: by pages it is %v, else %v", name, these, ids)
+				if limit > 0 {
+					assert.Equal(t, ids, these, "%s: by pages it is %v, else", name, these)
 				}
 				ids = these
 			}
@@ -103,7 +110,7 @@ func TestAListEndsWhereItsReaderStops(t *testing.T) {
 	f.fill(t, f.open(t, audit.Config{}), 20, 1)
 	n := 0
 	for _, err := range f.reader.All(t.Context(), audit.Filter{Limit: 3}) {
-		check(t, err)
+		require.NoError(t, err)
 		if n++; n == 5 {
 			break
 		}
@@ -111,12 +118,12 @@ func TestAListEndsWhereItsReaderStops(t *testing.T) {
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, err := range f.reader.All(over, audit.Filter{}) {
-		expectIs(t, err, context.Canceled)
+		assert.ErrorIs(t, err, context.Canceled)
 	}
 	_, err := f.reader.VerifyAll(over, audit.VerifyOptions{})
-	expectIs(t, err, context.Canceled)
+	assert.ErrorIs(t, err, context.Canceled)
 	_, err = f.reader.Verify(over, 1)
-	expectIs(t, err, context.Canceled)
+	assert.ErrorIs(t, err, context.Canceled)
 }
 
 func TestATenantsLogIsExported(t *testing.T) {
@@ -125,27 +132,33 @@ func TestATenantsLogIsExported(t *testing.T) {
 	f.fill(t, f.open(t, audit.Config{}), 10, 1, 2)
 	var lines, sheet bytes.Buffer
 	n, err := f.reader.Export(t.Context(), &lines, audit.Filter{Tenants: []int64{1}, Limit: 3}, audit.JSONLines)
-	check(t, err)
+	require.NoError(t, err)
 	dec := json.NewDecoder(&lines)
 	for i := range 10 {
 		var line map[string]any
-		check(t, dec.Decode(&line))
-		if line["tenant"] != 1.0 || line["seq"] != float64(i+1) || line["details"].(map[string]any)["n"] != float64(i) || len(line["hash"].(string)) != 64 {
-			t.Errorf("got %v", line)
+		require.NoError(t, dec.Decode(&line))
+		if assert.Equal(t, 1.0, line["tenant"], line) &&
+			assert.Equal(t, float64(i+1), line["seq"], line) &&
+			assert.Equal(t, float64(i), line["details"].(map[string]any)["n"], line) {
+			assert.Len(t, line["hash"].(string), 64, line)
 		}
 	}
 	m, err := f.reader.Export(t.Context(), &sheet, audit.Filter{Tenants: []int64{1}}, audit.CSV)
-	check(t, err)
+	require.NoError(t, err)
 	rows, err := csv.NewReader(&sheet).ReadAll()
-	check(t, err)
-	if n != 10 || m != 10 || len(rows) != 11 || rows[0][0] != "time" || rows[1][1] != "1" || rows[10][8] != `{"n":9}` {
-		t.Errorf("%d, %d: %v", n, m, rows)
+	require.NoError(t, err)
+	if assert.Equal(t, int64(10), n, "%d, %d: %v", n, m, rows) &&
+		assert.Equal(t, int64(10), m, rows) &&
+		assert.Len(t, rows, 11) &&
+		assert.Equal(t, "time", rows[0][0]) &&
+		assert.Equal(t, "1", rows[1][1]) {
+		assert.Equal(t, `{"n":9}`, rows[10][8])
 	}
 	full := errors.New("disk is full")
 	_, err = f.reader.Export(t.Context(), failing{full}, audit.Filter{}, audit.JSONLines)
-	expectIs(t, err, full)
+	assert.ErrorIs(t, err, full)
 	_, err = f.reader.Export(t.Context(), failing{full}, audit.Filter{}, audit.CSV)
-	expectIs(t, err, full)
+	assert.ErrorIs(t, err, full)
 }
 
 type failing struct{ err error }

@@ -9,8 +9,9 @@ import (
 	"github.com/oryne/pgtenant/internal/registrydb"
 )
 
-// Log writes entries. [Log.Record] gives them to a goroutine that writes them in batches; [Log.Write] and [Log.WriteTx] write
-// them before they return. All methods are safe for concurrent use, and several processes may write to one database.
+// Log writes entries. [Log.Record] gives them to a goroutine that writes them in batches;
+// [Log.Write] and [Log.WriteTx] write them before they return. All methods are safe for concurrent
+// use, and several processes may write to one database.
 type Log struct {
 	cfg     Config
 	db      DB
@@ -24,11 +25,12 @@ type Log struct {
 	closed  error
 }
 
-// Open returns a log that writes to db, which it does not close, and not before there is something to write: a database that
-// is away, or has no tables yet, is a reason to spill, not to fail. [Log.Close] ends its goroutine. ctx's values are those of
-// the writing; its end means nothing.
+// Open returns a log that writes to db, which it does not close, and not before there is something
+// to write: a database that is away, or has no tables yet, is a reason to spill, not to fail.
+// [Log.Close] ends its goroutine. ctx's values are those of the writing; its end means nothing.
 //
-// Errors are a [FieldError] for a config that makes no sense, [ErrSpillInUse], and those of the directory.
+// Errors are a [FieldError] for a config that makes no sense, [ErrSpillInUse], and those of the
+// directory.
 func Open(ctx context.Context, db DB, cfg Config) (*Log, error) {
 	if db == nil {
 		return nil, errNoDB
@@ -52,8 +54,15 @@ func Open(ctx context.Context, db DB, cfg Config) (*Log, error) {
 	l := &Log{cfg: cfg, db: db, schema: schema, queue: newQueue(cfg.QueueSize, cfg.BatchSize)}
 	l.ledger.hasher = newHasher(cfg.Key)
 	l.writer = &writer{
-		cfg: cfg, queue: l.queue, store: store{db: db, schema: schema, timeout: cfg.WriteTimeout}, spill: spill, hasher: newHasher(cfg.Key), before: before,
-		stats: &l.stats, stop: make(chan struct{}), ended: make(chan struct{}),
+		cfg:    cfg,
+		queue:  l.queue,
+		store:  store{db: db, schema: schema, timeout: cfg.WriteTimeout},
+		spill:  spill,
+		hasher: newHasher(cfg.Key),
+		before: before,
+		stats:  &l.stats,
+		stop:   make(chan struct{}),
+		ended:  make(chan struct{}),
 	}
 	if spill != nil {
 		l.stats.spillBytes.Store(spill.size)
@@ -63,10 +72,11 @@ func Open(ctx context.Context, db DB, cfg Config) (*Log, error) {
 	return l, nil
 }
 
-// Record logs e soon: when it returns nil the entry is in the queue, and a process that is killed before it is written loses
-// it. What must not be lost is for [Log.Write]. Where the queue is full it does what [Config].Overflow says; [ErrFull] and
-// [ErrClosed] mean that the entry is not logged, a [FieldError] that it cannot be. What e leaves open comes from ctx, which
-// otherwise governs the wait for room alone.
+// Record logs e soon: when it returns nil the entry is in the queue, and a process that is killed
+// before it is written loses it. What must not be lost is for [Log.Write]. Where the queue is full
+// it does what [Config].Overflow says; [ErrFull] and [ErrClosed] mean that the entry is not logged,
+// a [FieldError] that it cannot be. What e leaves open comes from ctx, which otherwise governs the
+// wait for room alone.
 func (l *Log) Record(ctx context.Context, e Entry) error {
 	entry, err := e.entry(ctx, l.cfg.Clock())
 	if err != nil {
@@ -85,8 +95,8 @@ func (l *Log) put(ctx context.Context, e *entry) error {
 	return nil
 }
 
-// Flush returns when everything that was recorded before is in the database, or while that is away in the spill. ctx governs
-// the wait. Of a log that was closed with losses it is [ErrClosed].
+// Flush returns when everything that was recorded before is in the database, or while that is away
+// in the spill. ctx governs the wait. Of a log that was closed with losses it is [ErrClosed].
 func (l *Log) Flush(ctx context.Context) error {
 	if err := l.queue.wait(ctx); err != nil {
 		return fmt.Errorf("flush audit log: %w", err)
@@ -94,9 +104,10 @@ func (l *Log) Flush(ctx context.Context) error {
 	return nil
 }
 
-// Close refuses further entries, writes those that are there, waiting for the requests that the middleware has promised to log,
-// and ends the goroutine. When ctx ends first it puts what it can into the spill; what is lost then is a [LostError]. What is in
-// the spill is written by the next process. Closing twice is the same as once.
+// Close refuses further entries, writes those that are there, waiting for the requests that the
+// middleware has promised to log, and ends the goroutine. When ctx ends first it puts what it can
+// into the spill; what is lost then is a [LostError]. What is in the spill is written by the next
+// process. Closing twice is the same as once.
 func (l *Log) Close(ctx context.Context) error {
 	l.closing.Do(func() { l.closed = l.close(ctx) })
 	return l.closed

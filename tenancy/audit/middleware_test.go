@@ -14,13 +14,21 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 // serve sends a request of tenant 1 through the middleware and returns the response.
-func serve(l *audit.Log, cfg audit.MiddlewareConfig, next http.HandlerFunc, r *http.Request) *httptest.ResponseRecorder {
+func serve(
+	l *audit.Log,
+	cfg audit.MiddlewareConfig,
+	next http.HandlerFunc,
+	r *http.Request,
+) *httptest.ResponseRecorder {
 	r = r.WithContext(tenancy.NewContext(r.Context(), &tenancy.Tenant{ID: 1, Slug: "a", Schema: "tenant_1"}))
 	w := httptest.NewRecorder()
 	l.Middleware(next, cfg).ServeHTTP(w, r)
@@ -40,7 +48,7 @@ func answer(status int) http.HandlerFunc {
 // requests returns what the middleware has logged.
 func (f *fixture) requests(t testing.TB, l *audit.Log) []audit.Record {
 	t.Helper()
-	check(t, l.Flush(t.Context()))
+	require.NoError(t, l.Flush(t.Context()))
 	return f.list(t, audit.Filter{Actions: []audit.Action{audit.SchemaAccess}})
 }
 
@@ -52,8 +60,10 @@ func TestARequestIsLoggedWithWhatCameOfIt(t *testing.T) {
 	r.Header.Set("X-Request-Id", "req:1")
 	r.Header.Set("Authorization", "Bearer secret")
 	serve(l, audit.MiddlewareConfig{}, func(w http.ResponseWriter, r *http.Request) {
-		if c, ok := audit.FromContext(r.Context()); !ok || c.RequestID != "req:1" || c.IP != netip.MustParseAddr("192.0.2.1") {
-			t.Errorf("the handler sees %+v", c)
+		c, ok := audit.FromContext(r.Context())
+		if assert.True(t, ok, "the handler sees %+v", c) &&
+			assert.Equal(t, "req:1", c.RequestID, "the handler sees %+v", c) {
+			assert.True(t, c.IP == netip.MustParseAddr("192.0.2.1"), "the handler sees %+v", c)
 		}
 		audit.SetActor(r.Context(), "ada")
 		w.WriteHeader(http.StatusEarlyHints)
@@ -61,22 +71,23 @@ func TestARequestIsLoggedWithWhatCameOfIt(t *testing.T) {
 		w.WriteHeader(http.StatusOK)
 	}, r)
 	got := f.requests(t, l)
-	if len(got) != 1 {
-		t.Fatalf("%d records", len(got))
-	}
+	require.Len(t, got, 1, "%d records", len(got))
 	e := got[0]
-	if e.Tenant != 1 || e.Slug != "a" || e.Schema != "tenant_1" || e.Actor != "ada" || e.RequestID != "req:1" || e.IP.String() != "192.0.2.1" {
-		t.Errorf("got %+v", e)
+	if assert.Equal(t, int64(1), e.Tenant, e) &&
+		assert.Equal(t, "a", e.Slug, e) &&
+		assert.Equal(t, "tenant_1", e.Schema, e) &&
+		assert.Equal(t, "ada", e.Actor, e) &&
+		assert.Equal(t, "req:1", e.RequestID, e) {
+		assert.Equal(t, "192.0.2.1", e.IP.String(), e)
 	}
-	if e.Details["method"] != "POST" || e.Details["path"] != "/students/42" || e.Details["host"] != "a.example.com" || e.Details["status"] != json.Number("418") {
-		t.Errorf("got %v", e.Details)
-	}
+	assert.Equal(t, "POST", e.Details["method"], e.Details)
+	assert.Equal(t, "/students/42", e.Details["path"], e.Details)
+	assert.Equal(t, "a.example.com", e.Details["host"], e.Details)
+	assert.Equal(t, json.Number("418"), e.Details["status"], e.Details)
 	var text strings.Builder
 	_, err := f.reader.Export(t.Context(), &text, audit.Filter{}, audit.JSONLines)
-	check(t, err)
-	if strings.Contains(text.String(), "secret") {
-		t.Errorf("the query or a header is in the log: %s", text.String())
-	}
+	require.NoError(t, err)
+	assert.NotContains(t, text.String(), "secret", "the query or a header is in the log")
 	f.verify(t)
 }
 
@@ -105,11 +116,15 @@ func TestAPolicyDecides(t *testing.T) {
 			method string
 			status int
 		}{{"GET", ok}, {"GET", ok}, {"GET", ok}, {"GET", ok}, {"POST", ok}, {"POST", ok}, {"GET", bad}} {
-			serve(l, audit.MiddlewareConfig{Policy: c.policy}, answer(x.status), request(x.method, "http://a.example.com/"+strings.ReplaceAll(name, " ", "-")))
+			serve(
+				l,
+				audit.MiddlewareConfig{Policy: c.policy},
+				answer(x.status),
+				request(x.method, "http://a.example.com/"+strings.ReplaceAll(name, " ", "-")),
+			)
 		}
-		if got := int(l.Status().Recorded); got != c.want {
-			t.Errorf("%s: %d were logged, want %d", name, got, c.want)
-		}
+		got := int(l.Status().Recorded)
+		assert.Equal(t, c.want, got, "%s: %d were logged, want %d", name, got, c.want)
 	}
 }
 
@@ -119,15 +134,18 @@ func TestAPanicIsLoggedAsAFailure(t *testing.T) {
 	l := f.open(t, audit.Config{})
 	func() {
 		defer func() {
-			if recover() != "boom" {
-				t.Error("the panic did not go on")
-			}
+			assert.Equal(t, "boom", recover(), "the panic did not go on")
 		}()
-		serve(l, audit.MiddlewareConfig{Policy: audit.Failures}, func(http.ResponseWriter, *http.Request) { panic("boom") }, request("GET", "http://a.example.com/"))
+		serve(
+			l,
+			audit.MiddlewareConfig{Policy: audit.Failures},
+			func(http.ResponseWriter, *http.Request) { panic("boom") },
+			request("GET", "http://a.example.com/"),
+		)
 	}()
 	got := f.requests(t, l)
-	if len(got) != 1 || got[0].Details["status"] != json.Number("500") {
-		t.Errorf("got %v", got)
+	if assert.Len(t, got, 1) {
+		assert.Equal(t, json.Number("500"), got[0].Details["status"])
 	}
 }
 
@@ -136,8 +154,10 @@ func TestAnAddressIsBelievedFromProxiesAlone(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	l := f.open(t, audit.Config{})
-	proxies, err := tenanthttp.NewProxies(tenanthttp.ProxyConfig{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})
-	check(t, err)
+	proxies, err := tenanthttp.NewProxies(
+		tenanthttp.ProxyConfig{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}},
+	)
+	require.NoError(t, err)
 	for _, c := range []struct {
 		remote, forwarded, want string
 		proxies                 *tenanthttp.Proxies
@@ -157,14 +177,18 @@ func TestAnAddressIsBelievedFromProxiesAlone(t *testing.T) {
 		if c.forwarded != "" {
 			r.Header.Set("X-Forwarded-For", c.forwarded)
 		}
-		serve(l, audit.MiddlewareConfig{Proxies: c.proxies, RequestID: func(*http.Request) string { return "x" }}, answer(http.StatusOK), r)
-		check(t, l.Flush(t.Context()))
+		serve(
+			l,
+			audit.MiddlewareConfig{Proxies: c.proxies, RequestID: func(*http.Request) string { return "x" }},
+			answer(http.StatusOK),
+			r,
+		)
+		require.NoError(t, l.Flush(t.Context()))
 		page, err := f.reader.List(t.Context(), audit.Filter{Tenants: []int64{1}, Order: audit.Newest, Limit: 1})
-		check(t, err)
+		require.NoError(t, err)
 		want, _ := netip.ParseAddr(c.want)
-		if got := page.Records[0].IP; got != want {
-			t.Errorf("from %s for %q: %v, want %v", c.remote, c.forwarded, got, want)
-		}
+		got := page.Records[0].IP
+		assert.True(t, got == want, "from %s for %q: %v, want %v", c.remote, c.forwarded, got, want)
 	}
 	f.verify(t)
 }
@@ -192,9 +216,9 @@ func TestARequestIDIsTakenWhereItIsOne(t *testing.T) {
 			caller, _ := audit.FromContext(r.Context())
 			id = caller.RequestID
 		}, r)
-		if taken := len(c.header) == 1 && id == c.header[0]; taken != c.taken || len(id) < 8 {
-			t.Errorf("%q became %q", c.header, id)
-		}
+		taken := len(c.header) == 1 && id == c.header[0]
+		assert.Equal(t, c.taken, taken, "%q became %q", c.header, id)
+		assert.GreaterOrEqual(t, len(id), 8, "%q became %q", c.header, id)
 	}
 }
 
@@ -203,42 +227,40 @@ func TestARequiredRequestIsNotServedUnlogged(t *testing.T) {
 	f := setup(t)
 	f.exec(t, "alter table public.audit_log rename to audit_log_away") // nothing can be written
 	l, err := audit.Open(t.Context(), f.db, audit.Config{QueueSize: 2, Overflow: audit.Drop, Linger: time.Millisecond})
-	check(t, err)
+	require.NoError(t, err)
 	served := 0
 	count := func(http.ResponseWriter, *http.Request) { served++ }
 	cfg := audit.MiddlewareConfig{Required: audit.Writes}
 	for range 2 {
-		if w := serve(l, cfg, count, request("POST", "http://a.example.com/")); w.Code != http.StatusOK {
-			t.Errorf("got %d while there is room", w.Code)
-		}
+		w := serve(l, cfg, count, request("POST", "http://a.example.com/"))
+		assert.Equal(t, http.StatusOK, w.Code, "got %d while there is room", w.Code)
 	}
 	w := serve(l, cfg, count, request("POST", "http://a.example.com/"))
-	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Content-Type") != "application/problem+json" || w.Header().Get("Retry-After") == "" || served != 2 {
-		t.Errorf("got %d %s, served %d", w.Code, w.Body, served)
-	}
-	if w := serve(l, cfg, count, request("GET", "http://a.example.com/")); w.Code != http.StatusOK || served != 3 {
-		t.Errorf("what need not be logged got %d", w.Code)
-	}
-	if s := l.Status(); s.Refused != 1 || s.Dropped != 1 || s.Recorded != 2 {
-		t.Errorf("status %+v", s)
-	}
+	assert.Equal(t, http.StatusServiceUnavailable, w.Code, "got %d %s, served %d", w.Code, w.Body, served)
+	assert.Equal(t, "application/problem+json", w.Header().Get("Content-Type"),
+		"got %d %s, served %d", w.Code, w.Body, served)
+	assert.NotEmpty(t, w.Header().Get("Retry-After"), "got %d %s, served %d", w.Code, w.Body, served)
+	assert.Equal(t, 2, served, w.Body)
+	w = serve(l, cfg, count, request("GET", "http://a.example.com/"))
+	assert.Equal(t, http.StatusOK, w.Code, "what need not be logged")
+	assert.Equal(t, 3, served, "what need not be logged")
+	s := l.Status()
+	assert.Equal(t, int64(1), s.Refused, "status %+v", s)
+	assert.Equal(t, int64(1), s.Dropped, "status %+v", s)
+	assert.Equal(t, int64(2), s.Recorded, "status %+v", s)
 
 	f.exec(t, "alter table public.audit_log_away rename to audit_log")
-	check(t, l.Flush(t.Context()))
-	if w := serve(l, cfg, count, request("POST", "http://a.example.com/")); w.Code != http.StatusOK {
-		t.Errorf("got %d when there is room again", w.Code)
-	}
-	if got := f.requests(t, l); len(got) != 3 {
-		t.Errorf("%d were logged", len(got))
-	}
+	require.NoError(t, l.Flush(t.Context()))
+	w = serve(l, cfg, count, request("POST", "http://a.example.com/"))
+	assert.Equal(t, http.StatusOK, w.Code, "got %d when there is room again", w.Code)
+	assert.Len(t, f.requests(t, l), 3, "were logged")
 	lost := f.list(t, audit.Filter{Actions: []audit.Action{audit.LogLost}})
-	if len(lost) != 1 || lost[0].Details["entries"] != json.Number("1") {
-		t.Errorf("the log says of its loss: %v", lost)
+	if assert.Len(t, lost, 1, "the log says of its loss") {
+		assert.Equal(t, json.Number("1"), lost[0].Details["entries"], "the log says of its loss")
 	}
 	closeLog(t, l)
-	if w := serve(l, cfg, count, request("POST", "http://a.example.com/")); w.Code != http.StatusServiceUnavailable {
-		t.Errorf("got %d when the log is closed", w.Code)
-	}
+	w = serve(l, cfg, count, request("POST", "http://a.example.com/"))
+	assert.Equal(t, http.StatusServiceUnavailable, w.Code, "got %d when the log is closed", w.Code)
 	f.verify(t)
 }
 
@@ -247,7 +269,7 @@ func TestRequestsBeingServedHaveTheirPlace(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	l, err := audit.Open(t.Context(), f.db, audit.Config{QueueSize: 1})
-	check(t, err)
+	require.NoError(t, err)
 	cfg := audit.MiddlewareConfig{Required: audit.All}
 	in, out, done := make(chan bool), make(chan bool), make(chan bool)
 	go func() {
@@ -260,12 +282,11 @@ func TestRequestsBeingServedHaveTheirPlace(t *testing.T) {
 		}, request("GET", "http://a.example.com/"))
 	}()
 	<-in
-	if w := serve(l, cfg, answer(http.StatusOK), request("GET", "http://a.example.com/")); w.Code != http.StatusServiceUnavailable {
-		t.Errorf("got %d", w.Code)
-	}
+	w := serve(l, cfg, answer(http.StatusOK), request("GET", "http://a.example.com/"))
+	assert.Equal(t, http.StatusServiceUnavailable, w.Code)
 	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	expectIs(t, l.Record(short, audit.Entry{Action: audit.Login}), audit.ErrFull)
+	assert.ErrorIs(t, l.Record(short, audit.Entry{Action: audit.Login}), audit.ErrFull)
 	closed := make(chan error)
 	go func() { closed <- l.Close(context.Background()) }() // waits for the request
 	eventually(t, "the log to close", func() bool {
@@ -273,10 +294,8 @@ func TestRequestsBeingServedHaveTheirPlace(t *testing.T) {
 	})
 	close(out)
 	<-done
-	check(t, <-closed)
-	if n := f.count(t, "action = 'schema_access'"); n != 1 {
-		t.Errorf("%d requests are logged", n)
-	}
+	require.NoError(t, <-closed)
+	assert.Equal(t, 1, f.count(t, "action = 'schema_access'"), "requests are logged")
 	f.verify(t)
 }
 
@@ -299,42 +318,34 @@ func TestTheWriterBelowIsReached(t *testing.T) {
 			_ = conn.Close()
 		case "/copy":
 			n, err := io.Copy(w, strings.NewReader("copied"))
-			if n != 6 || err != nil {
-				t.Errorf("copied %d, %v", n, err)
-			}
+			assert.Equal(t, int64(6), n, "copied %d, %v", n, err)
+			assert.NoError(t, err, "copied %d", n)
 		}
 	}), audit.MiddlewareConfig{}))
 	defer server.Close()
 	for path, want := range map[string]string{"/flush": "a", "/copy": "copied", "/empty": ""} {
 		res, err := server.Client().Get(server.URL + path)
-		check(t, err)
+		require.NoError(t, err)
 		body, _ := io.ReadAll(res.Body)
 		_ = res.Body.Close()
-		if string(body) != want {
-			t.Errorf("%s: %q", path, body)
-		}
+		assert.Equal(t, want, string(body), path)
 	}
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
-	check(t, err)
+	require.NoError(t, err)
 	_, _ = io.WriteString(conn, "GET /hijack HTTP/1.1\r\nHost: a\r\n\r\n")
 	line, _ := bufio.NewReader(conn).ReadString('\n')
 	_ = conn.Close()
-	if !strings.Contains(line, "101") {
-		t.Errorf("hijacked: %q", line)
-	}
+	assert.Contains(t, line, "101", "hijacked")
 	eventually(t, "all entries", func() bool { return l.Status().Recorded == 4 })
 	for _, e := range f.requests(t, l) {
 		want := json.Number("200")
 		if e.Details["path"] == "/hijack" {
 			want = "101"
 		}
-		if e.Details["status"] != want {
-			t.Errorf("got %v", e.Details)
-		}
+		assert.Equal(t, want, e.Details["status"], e.Details)
 	}
-	if _, _, err := http.NewResponseController(httptest.NewRecorder()).Hijack(); !errors.Is(err, http.ErrNotSupported) {
-		t.Error(err)
-	}
+	_, _, err = http.NewResponseController(httptest.NewRecorder()).Hijack()
+	assert.ErrorIs(t, err, http.ErrNotSupported)
 }
 
 // What a request costs the one who waits for it, without what the writer does meanwhile.
@@ -344,8 +355,8 @@ func TestARequestCostsThreeAllocationsAtMost(t *testing.T) {
 	h := l.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), audit.MiddlewareConfig{})
 	for id, most := range map[string]float64{"req-1": 2, "": 3} {
 		r, w := benchRequest(id), nowhere{http.Header{}}
-		if got := testing.AllocsPerRun(1000, func() { h.ServeHTTP(w, r) }); got > most+0.5 { // the queue's slice grows
-			t.Errorf("with the request id %q: %v allocations, want %v", id, got, most)
-		}
+		// the queue's slice grows
+		got := testing.AllocsPerRun(1000, func() { h.ServeHTTP(w, r) })
+		assert.LessOrEqual(t, got, most+0.5, "with the request id %q: %v allocations, want %v", id, got, most)
 	}
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/localpg"
 	"github.com/oryne/pgtenant/internal/pgtest"
@@ -34,7 +36,7 @@ func (s *server) start(t *testing.T) {
 	if none := (*localpg.NoBinariesError)(nil); errors.As(err, &none) && os.Getenv("CI") == "" {
 		t.Skip(err)
 	}
-	check(t, err)
+	require.NoError(t, err)
 	s.port.Store(int64(s.running.Port()))
 }
 
@@ -42,17 +44,18 @@ func (s *server) stop(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	check(t, s.running.Stop(ctx))
+	require.NoError(t, s.running.Stop(ctx))
 }
 
-// newServer starts a server. It skips where there are no binaries for one, as where the other tests use a given server.
+// newServer starts a server. It skips where there are no binaries for one, as where the other tests
+// use a given server.
 func newServer(t *testing.T) *server {
 	t.Helper()
 	pgtest.Version(t) // skips, or fails, where no server is to be had
 	dir, err := os.MkdirTemp("", "audit-outage-*")
-	check(t, err)
-	check(t, os.Chmod(dir, 0o755)) // PostgreSQL runs as another user when root starts it
-	t.Cleanup(func() { check(t, os.RemoveAll(dir)) })
+	require.NoError(t, err)
+	require.NoError(t, os.Chmod(dir, 0o755)) // PostgreSQL runs as another user when root starts it
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	s := &server{dir: filepath.Join(dir, "pg")}
 	s.start(t)
 	t.Cleanup(func() {
@@ -68,86 +71,85 @@ func TestAnOutageLosesNothing(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	admin, err := pgxpool.New(t.Context(), s.running.TCPURL("postgres"))
-	check(t, err)
+	require.NoError(t, err)
 	pg := &pgtest.DB{URL: s.running.TCPURL("postgres"), Name: "postgres", Pool: admin, RolePrefix: "outage"}
-	check(t, build(t.Context(), pg))
+	require.NoError(t, build(t.Context(), pg))
 	admin.Close()
 
 	// The server has another port each time: the pool asks for it as it connects.
 	runtime := s.pool(t, "outage_runtime", "r")
 	roles, err := schemactx.NewRoleNames("outage")
-	check(t, err)
+	require.NoError(t, err)
 	db, err := schemactx.New(runtime, schemactx.Config{Roles: roles})
-	check(t, err)
+	require.NoError(t, err)
 	dir := filepath.Join(t.TempDir(), "spill")
-	l, err := audit.Open(t.Context(), db, audit.Config{Spill: audit.SpillConfig{Dir: dir}, Linger: time.Millisecond, WriteTimeout: 5 * time.Second})
-	check(t, err)
+	l, err := audit.Open(
+		t.Context(),
+		db,
+		audit.Config{Spill: audit.SpillConfig{Dir: dir}, Linger: time.Millisecond, WriteTimeout: 5 * time.Second},
+	)
+	require.NoError(t, err)
 	cfg := audit.MiddlewareConfig{Required: audit.Writes}
 	sent := 0
 	requests := func(n int) {
 		for range n {
-			if w := serve(l, cfg, answer(http.StatusOK), request("POST", "http://a.example.com/")); w.Code != http.StatusOK {
-				t.Errorf("got %d", w.Code)
-			}
+			w := serve(l, cfg, answer(http.StatusOK), request("POST", "http://a.example.com/"))
+			assert.Equal(t, http.StatusOK, w.Code)
 			sent++
 		}
-		check(t, l.Flush(t.Context()))
+		require.NoError(t, l.Flush(t.Context()))
 	}
 	for range 2 {
 		requests(50)
 		s.stop(t)
 		requests(50)
 		requests(50)
-		if st := l.Status(); st.Err == nil || st.SpillBytes == 0 {
-			t.Errorf("status of a log without database: %+v", st)
-		}
+		st := l.Status()
+		assert.Error(t, st.Err, "status of a log without database: %+v", st)
+		assert.NotZero(t, st.SpillBytes, "status of a log without database: %+v", st)
 		err = l.Write(t.Context(), audit.Entry{Action: audit.Export})
-		if err == nil {
-			t.Error("an entry was written into a database that is away")
-		}
+		assert.Error(t, err, "an entry was written into a database that is away")
 		s.start(t)
 		eventually(t, "the spill to be empty", func() bool { st := l.Status(); return st.SpillBytes == 0 && st.Err == nil })
 	}
 	requests(50)
-	if st := l.Status(); st.Spilled < 200 || st.Replayed != st.Spilled || st.Dropped != 0 {
-		t.Errorf("status %+v", st)
-	}
+	st := l.Status()
+	assert.GreaterOrEqual(t, st.Spilled, int64(200), "status %+v", st)
+	assert.Equal(t, st.Spilled, st.Replayed, "status %+v", st)
+	assert.Zero(t, st.Dropped, "status %+v", st)
 	s.stop(t)
 	requests(50)
 	closeLog(t, l) // while it is away
 	s.start(t)
 	l, err = audit.Open(t.Context(), db, audit.Config{Spill: audit.SpillConfig{Dir: dir}})
-	check(t, err)
+	require.NoError(t, err)
 	eventually(t, "the spill to be empty", func() bool { return l.Status().SpillBytes == 0 })
 	closeLog(t, l)
 
 	reader, err := audit.NewReader(s.pool(t, "outage_owner", "o"), audit.ReaderConfig{})
-	check(t, err)
+	require.NoError(t, err)
 	found := 0
 	for _, err := range reader.All(t.Context(), audit.Filter{Actions: []audit.Action{audit.SchemaAccess}}) {
-		check(t, err)
+		require.NoError(t, err)
 		found++
 	}
-	if found != sent {
-		t.Errorf("%d of %d requests are logged", found, sent)
-	}
+	assert.Equal(t, sent, found, "%d of %d requests are logged", found, sent)
 	report := expectReport(t, reader, audit.VerifyOptions{})
-	if report.Chains != 1 { // the log that only replayed has begun none
-		t.Errorf("%d chains", report.Chains)
-	}
+	// the log that only replayed has begun none
+	assert.Equal(t, 1, report.Chains, "%d chains", report.Chains)
 }
 
 // pool connects to the server wherever it is at the time.
 func (s *server) pool(t *testing.T, user, password string) *pgxpool.Pool {
 	t.Helper()
 	cfg, err := pgxpool.ParseConfig(strings.Replace(s.running.TCPURL("postgres"), "//postgres:", "//"+user+":", 1))
-	check(t, err)
+	require.NoError(t, err)
 	cfg.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
 		c.Port, c.User, c.Password = uint16(s.port.Load()), user, password
 		return nil
 	}
 	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	return pool
 }
@@ -158,14 +160,13 @@ func TestWhereTheTableIsAwayEntriesAreSpilled(t *testing.T) {
 	f.exec(t, "alter table public.audit_log rename to audit_log_away")
 	l := f.open(t, audit.Config{Spill: audit.SpillConfig{Dir: filepath.Join(t.TempDir(), "s"), Sync: audit.SyncNever}})
 	f.fill(t, l, 20, 1, 2)
-	if s := l.Status(); stateOf(s.Err) != "42P01" || s.Spilled != 41 || s.Written != 0 {
-		t.Errorf("status %+v", s)
-	}
+	s := l.Status()
+	assert.Equal(t, "42P01", stateOf(s.Err), "status %+v", s)
+	assert.Equal(t, int64(41), s.Spilled, "status %+v", s)
+	assert.Zero(t, s.Written, "status %+v", s)
 	f.exec(t, "alter table public.audit_log_away rename to audit_log")
 	eventually(t, "the spill to be empty", func() bool { return l.Status().SpillBytes == 0 })
-	if n := f.count(t, "tenant_id > 0"); n != 40 {
-		t.Errorf("%d rows", n)
-	}
+	assert.Equal(t, 40, f.count(t, "tenant_id > 0"), "rows")
 	f.verify(t)
 }
 
@@ -185,15 +186,11 @@ func TestAKilledProcessLeavesItsSpillToTheNext(t *testing.T) {
 				run(t, o) // again, from the beginning
 				o.Entries, o.Die = 5, ""
 				run(t, o)
-				if n := f.count(t, "actor = 'process'"); n != 100 {
-					t.Errorf("%d rows of 100", n)
-				}
+				assert.Equal(t, 100, f.count(t, "actor = 'process'"), "rows of 100")
 				files, err := os.ReadDir(o.Dir)
-				check(t, err)
+				require.NoError(t, err)
 				for _, file := range files {
-					if strings.HasSuffix(file.Name(), ".spill") {
-						t.Errorf("%s is left", file.Name())
-					}
+					assert.False(t, strings.HasSuffix(file.Name(), ".spill"), "%s is left", file.Name())
 				}
 				f.verify(t)
 			})
@@ -207,7 +204,7 @@ func (f *fixture) writerURL(t testing.TB) string {
 
 	login := f.roles.Prefix() + "_w" + strings.Split(f.pg.Name, "_")[1]
 	f.exec(t, "create role "+login+" login password 'w'")
-	check(t, audit.Grant(t.Context(), f.owner, audit.Rights{Writers: []string{login}}))
+	require.NoError(t, audit.Grant(t.Context(), f.owner, audit.Rights{Writers: []string{login}}))
 	return f.pg.URLAs(login, "w")
 }
 
@@ -218,7 +215,7 @@ func TestSeveralProcessesWriteAtOnce(t *testing.T) {
 	for range 3 {
 		o := order{URL: url, Dir: filepath.Join(t.TempDir(), "s"), Tenant: 7, Entries: 500}
 		cmd := start(t, o)
-		defer func() { check(t, cmd.Wait()) }()
+		defer func() { require.NoError(t, cmd.Wait()) }()
 	}
 	l := f.open(t, audit.Config{})
 	done := make(chan bool)
@@ -226,9 +223,7 @@ func TestSeveralProcessesWriteAtOnce(t *testing.T) {
 		go func() {
 			defer func() { done <- true }()
 			for range 100 {
-				if err := l.Write(t.Context(), audit.Entry{Tenant: 7, Action: audit.Export, Actor: "process"}); err != nil {
-					t.Error(err)
-				}
+				assert.NoError(t, l.Write(t.Context(), audit.Entry{Tenant: 7, Action: audit.Export, Actor: "process"}))
 			}
 		}()
 	}
@@ -238,13 +233,10 @@ func TestSeveralProcessesWriteAtOnce(t *testing.T) {
 	eventually(t, "all rows", func() bool { return f.count(t, "actor = 'process' and tenant_id = 7") == 1900 })
 	eventually(t, "the ends of all chains", func() bool { return f.count(t, "action = 'log_closed'") == 3 })
 	report := f.verify(t)
-	if report.Chains != 4 || report.Late != 0 {
-		t.Errorf("%+v", report)
-	}
+	assert.Equal(t, 4, report.Chains, report)
+	assert.Zero(t, report.Late, report)
 	tenant, err := f.reader.Verify(t.Context(), 7)
-	check(t, err)
+	require.NoError(t, err)
 	expectKinds(t, tenant)
-	if tenant.Rows != 1901 {
-		t.Errorf("%d rows of the tenant", tenant.Rows)
-	}
+	assert.Equal(t, int64(1901), tenant.Rows, "%d rows of the tenant", tenant.Rows)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
@@ -27,8 +28,9 @@ type order struct {
 	Tenant  int64
 	Entries int // to be recorded
 
-	// Die says where the process kills itself: "spilled" once all entries are in the spill; "replay" before the nth transaction
-	// that replays commits, "replayed" behind its commit and before the log hears of it. "": it closes the log.
+	// Die says where the process kills itself: "spilled" once all entries are in the spill; "replay"
+	// before the nth transaction that replays commits, "replayed" behind its commit and before the log
+	// hears of it. "": it closes the log.
 	Die   string
 	Batch int // that it dies at
 }
@@ -126,11 +128,11 @@ func die() {
 func start(t testing.TB, o order) *exec.Cmd {
 	t.Helper()
 	text, err := json.Marshal(o)
-	check(t, err)
+	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), processEnv+"="+string(text))
 	cmd.Stderr = os.Stderr
-	check(t, cmd.Start())
+	require.NoError(t, cmd.Start())
 	return cmd
 }
 
@@ -139,7 +141,7 @@ func run(t testing.TB, o order) {
 	t.Helper()
 	cmd := start(t, o)
 	err := cmd.Wait()
-	if killed := !cmd.ProcessState.Exited(); killed != (o.Die != "") || !killed && err != nil {
-		t.Fatalf("%+v: %v", o, err)
-	}
+	killed := !cmd.ProcessState.Exited()
+	require.Equal(t, o.Die != "", killed, "%+v: %v", o, err)
+	require.False(t, !killed && err != nil, "%+v: %v", o, err)
 }

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// queue holds entries between those who log and the writer. What the writer has taken and not yet stored counts, so that
-// its capacity is a bound on all that is in memory.
+// queue holds entries between those who log and the writer. What the writer has taken and not yet
+// stored counts, so that its capacity is a bound on all that is in memory.
 type queue struct {
 	mu       sync.Mutex
 	items    []entry
@@ -18,7 +18,7 @@ type queue struct {
 	accepted int64         // entries ever
 	done     int64         // of those, the ones that the writer is done with
 	closed   bool          // nothing more is accepted
-	over     bool          // nothing more is done
+	ended    bool          // nothing more is done
 	batch    int           // so many are worth waking the writer at once
 	ready    chan struct{} // holds one when there are entries
 	urgent   chan struct{} // holds one when there is a batch, or somebody waits
@@ -34,7 +34,8 @@ func newQueue(capacity, batch int) *queue {
 
 func (q *queue) full() bool { return len(q.items)+q.taken+q.reserved >= q.capacity }
 
-// put appends an entry. Where there is no room it returns [ErrFull]; wait makes it wait for room until ctx ends.
+// put appends an entry. Where there is no room it returns [ErrFull]; wait makes it wait for room
+// until ctx ends.
 func (q *queue) put(ctx context.Context, e *entry, wait bool) error {
 	q.mu.Lock()
 	for q.full() || q.closed {
@@ -89,12 +90,13 @@ func (q *queue) reserve() error {
 	return nil
 }
 
-// fill puts an entry into the place that was kept, also when the queue was closed meanwhile: close waits for it. False: the
-// writer has ended, as that wait was given up, and the entry was counted as lost.
-func (q *queue) fill(e *entry) bool {
+// fill puts an entry into the place that was kept, also when the queue was closed meanwhile: close
+// waits for it. False: the writer has ended, as that wait was given up, and the entry was counted
+// as lost.
+func (q *queue) putReserved(e *entry) bool {
 	q.mu.Lock()
 	q.reserved--
-	if q.over {
+	if q.ended {
 		q.mu.Unlock()
 		return false
 	}
@@ -103,7 +105,7 @@ func (q *queue) fill(e *entry) bool {
 }
 
 // take returns all entries. They are the writer's until it gives them back.
-func (q *queue) take() []entry {
+func (q *queue) dequeueAll() []entry {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	items := q.items
@@ -113,7 +115,7 @@ func (q *queue) take() []entry {
 }
 
 // giveBack returns the slice of take.
-func (q *queue) giveBack(items []entry) {
+func (q *queue) recycle(items []entry) {
 	clear(items) // lets go of texts
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -121,7 +123,7 @@ func (q *queue) giveBack(items []entry) {
 }
 
 // finish says that n of the taken entries are stored, or lost.
-func (q *queue) finish(n int) {
+func (q *queue) acknowledge(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.taken -= n
@@ -145,20 +147,20 @@ func (q *queue) wait(ctx context.Context) error {
 	q.mu.Lock()
 	goal := q.accepted
 	q.mu.Unlock()
-	return q.until(ctx, func() bool { return q.done >= goal })
+	return q.waitUntil(ctx, func() bool { return q.done >= goal })
 }
 
 // drain returns when all is done, also what has only a place yet.
 func (q *queue) drain(ctx context.Context) error {
-	return q.until(ctx, func() bool { return q.done >= q.accepted && q.reserved == 0 })
+	return q.waitUntil(ctx, func() bool { return q.done >= q.accepted && q.reserved == 0 })
 }
 
 // until waits for a condition, which is looked at under the lock.
-func (q *queue) until(ctx context.Context, met func() bool) error {
+func (q *queue) waitUntil(ctx context.Context, met func() bool) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for !met() {
-		if q.over {
+		if q.ended {
 			return ErrClosed
 		}
 		changed := q.watch()
@@ -187,11 +189,12 @@ func (q *queue) close() (first bool) {
 	return first
 }
 
-// end says that the writer has ended, and returns how many entries it leaves, with those of requests that are still served.
+// end says that the writer has ended, and returns how many entries it leaves, with those of
+// requests that are still served.
 func (q *queue) end() (lost int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.over = true
+	q.ended = true
 	if q.changed != nil {
 		close(q.changed)
 		q.changed = nil

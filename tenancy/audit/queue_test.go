@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
@@ -17,28 +20,26 @@ func TestAFullQueueMakesCallersWait(t *testing.T) {
 	f := setup(t)
 	back := f.away(t)
 	l, err := audit.Open(t.Context(), f.db, audit.Config{QueueSize: 2})
-	check(t, err)
+	require.NoError(t, err)
 	f.record(t, l, 2)
 	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	err = l.Record(short, audit.Entry{Action: audit.Login})
-	expectIs(t, err, audit.ErrFull)
-	expectIs(t, err, context.DeadlineExceeded)
+	assert.ErrorIs(t, err, audit.ErrFull)
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
 	waited := make(chan error)
 	go func() { waited <- l.Record(t.Context(), audit.Entry{Tenant: 1, Action: audit.Login}) }()
 	back()
-	check(t, <-waited)
+	require.NoError(t, <-waited)
 	closeLog(t, l)
-	if n := f.count(t, "tenant_id = 1"); n != 3 {
-		t.Errorf("%d rows", n)
-	}
+	assert.Equal(t, 3, f.count(t, "tenant_id = 1"), "rows")
 	f.verify(t)
 }
 
 func (f *fixture) record(t testing.TB, l *audit.Log, n int) {
 	t.Helper()
 	for range n {
-		check(t, l.Record(t.Context(), audit.Entry{Tenant: 1, Action: audit.Login}))
+		require.NoError(t, l.Record(t.Context(), audit.Entry{Tenant: 1, Action: audit.Login}))
 	}
 }
 
@@ -47,20 +48,18 @@ func TestCloseSaysWhatIsLost(t *testing.T) {
 	f := setup(t)
 	defer f.away(t)()
 	l, err := audit.Open(t.Context(), f.db, audit.Config{QueueSize: 10, BatchSize: 2})
-	check(t, err)
+	require.NoError(t, err)
 	f.record(t, l, 5)
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	err = l.Close(over)
 	var lost *audit.LostError
-	if !errors.As(err, &lost) || lost.Entries != 5 || stateOf(err) != "42P01" && !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
+	if assert.ErrorAs(t, err, &lost) && assert.Equal(t, int64(5), lost.Entries) {
+		assert.False(t, stateOf(err) != "42P01" && !errors.Is(err, context.Canceled), "got %v", err)
 	}
-	if again := l.Close(t.Context()); !errors.Is(again, err) {
-		t.Errorf("the second time it is %v", again)
-	}
-	expectIs(t, l.Record(t.Context(), audit.Entry{Action: audit.Login}), audit.ErrClosed)
-	expectIs(t, l.Flush(t.Context()), audit.ErrClosed)
+	assert.ErrorIs(t, l.Close(t.Context()), err, "the second time it")
+	assert.ErrorIs(t, l.Record(t.Context(), audit.Entry{Action: audit.Login}), audit.ErrClosed)
+	assert.ErrorIs(t, l.Flush(t.Context()), audit.ErrClosed)
 }
 
 func TestFlushWaitsAsLongAsItsContext(t *testing.T) {
@@ -68,13 +67,13 @@ func TestFlushWaitsAsLongAsItsContext(t *testing.T) {
 	f := setup(t)
 	back := f.away(t)
 	l, err := audit.Open(t.Context(), f.db, audit.Config{})
-	check(t, err)
+	require.NoError(t, err)
 	f.record(t, l, 1)
 	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	expectIs(t, l.Flush(short), context.DeadlineExceeded)
+	assert.ErrorIs(t, l.Flush(short), context.DeadlineExceeded)
 	back()
-	check(t, l.Flush(t.Context()))
+	require.NoError(t, l.Flush(t.Context()))
 	closeLog(t, l)
 }
 
@@ -83,7 +82,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	l, err := audit.Open(t.Context(), f.db, audit.Config{QueueSize: 50, BatchSize: 7, Linger: time.Millisecond})
-	check(t, err)
+	require.NoError(t, err)
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	recorded := 0
@@ -110,9 +109,8 @@ func TestEverythingAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := f.count(t, "tenant_id > 0"); n != recorded {
-		t.Errorf("%d rows of %d", n, recorded)
-	}
+	n := f.count(t, "tenant_id > 0")
+	assert.Equal(t, recorded, n, "%d rows of %d", n, recorded)
 	f.verify(t)
 }
 
@@ -120,16 +118,14 @@ func TestEverythingAtOnce(t *testing.T) {
 func TestNoGoroutineIsLeft(t *testing.T) {
 	f := setup(t)
 	l, err := audit.Open(t.Context(), f.db, audit.Config{})
-	check(t, err)
+	require.NoError(t, err)
 	writers := func() int {
 		stacks := make([]byte, 1<<20)
 		return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "audit.(*writer).run(")
 	}
 	f.record(t, l, 10)
-	check(t, l.Flush(t.Context()))
-	if n := writers(); n != 1 {
-		t.Errorf("%d goroutines write", n)
-	}
+	require.NoError(t, l.Flush(t.Context()))
+	assert.Equal(t, 1, writers(), "goroutines write")
 	closeLog(t, l)
 	eventually(t, "the end of the goroutine", func() bool { return writers() == 0 })
 }
@@ -144,17 +140,16 @@ func TestAConfigThatMakesNoSenseIsRefused(t *testing.T) {
 	} {
 		_, err := audit.Open(t.Context(), f.db, cfg)
 		expectField(t, err, field)
-		if err != nil && strings.Contains(err.Error(), "short\"") {
-			t.Errorf("the key is in %v", err)
+		if err != nil {
+			assert.NotContains(t, err.Error(), "short\"", "the key is in %v", err)
 		}
 	}
-	if _, err := audit.Open(t.Context(), nil, audit.Config{}); err == nil {
-		t.Error("opened without a database")
-	}
-	for field, cfg := range map[string]audit.KeeperConfig{
+	_, err := audit.Open(t.Context(), nil, audit.Config{})
+	assert.Error(t, err, "opened without a database")
+	for field, cfg := range map[string]audit.PartitionMaintainerConfig{
 		"Ahead": {Ahead: -1}, "Keep": {Keep: -1}, "LockTimeout": {LockTimeout: -1}, "Key": {Keys: [][]byte{[]byte("short")}},
 	} {
-		_, err := audit.NewKeeper(f.owner, cfg)
+		_, err := audit.NewPartitionMaintainer(f.owner, cfg)
 		expectField(t, err, field)
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Querier is what a [Reader] reads through: a *pgxpool.Pool, or a *schemactx.DB, which then reads in the public scope. Its
-// role is the owner, or one of the readers of [Grant].
+// Querier is what a [Reader] reads through: a *pgxpool.Pool, or a *schemactx.DB, which then reads
+// in the public scope. Its role is the owner, or one of the readers of [Grant].
 type Querier interface {
 	// Query runs a query, as the pools do.
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
@@ -23,15 +23,17 @@ type Querier interface {
 
 // ReaderConfig says how a [Reader] works.
 type ReaderConfig struct {
-	// Keys are the keys of [Config].Key that the rows were written with, the one in use first. Where there are keys, rows without
-	// one are not accepted, unless one of Keys is empty: for a log that began without. Default: none, hashes without a key.
+	// Keys are the keys of [Config].Key that the rows were written with, the one in use first. Where
+	// there are keys, rows without one are not accepted, unless one of Keys is empty: for a log that
+	// began without. Default: none, hashes without a key.
 	Keys [][]byte
 
 	// RegistrySchema is the schema of the log's tables, as in [tenancy.Config]. Default: public.
 	RegistrySchema string
 }
 
-// Reader reads and verifies the log. It is safe for concurrent use. ctx governs the queries; a schema in it does not matter.
+// Reader reads and verifies the log. It is safe for concurrent use. ctx governs the queries; a
+// schema in it does not matter.
 type Reader struct {
 	db   Querier
 	keys [][]byte
@@ -86,8 +88,23 @@ func scanStored(rows pgx.CollectableRow) (s stored, err error) {
 	var m, at time.Time
 	var ip *netip.Addr
 	var hash []byte
-	err = rows.Scan(&m, &id, &s.position, &s.tenant, &s.seq, &at, &s.action, &s.actor, &s.slug, &s.schema, &ip, &s.requestID, &s.details,
-		&hash, &s.received)
+	err = rows.Scan(
+		&m,
+		&id,
+		&s.position,
+		&s.tenant,
+		&s.seq,
+		&at,
+		&s.action,
+		&s.actor,
+		&s.slug,
+		&s.schema,
+		&ip,
+		&s.requestID,
+		&s.details,
+		&hash,
+		&s.received,
+	)
 	s.month, s.chain, s.at = monthOf(m), id, at.UnixMicro()
 	copy(s.hash[:], hash)
 	if ip != nil {

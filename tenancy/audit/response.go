@@ -7,8 +7,9 @@ import (
 	"net/http"
 )
 
-// response remembers the status of a response. What else the server's writer can do is found through Unwrap, by
-// http.ResponseController; Flush and Hijack are here for those who ask for the interfaces.
+// response remembers the status of a response. What else the server's writer can do is found
+// through Unwrap, by http.ResponseController; Flush and Hijack are here for those who ask for the
+// interfaces.
 type response struct {
 	http.ResponseWriter
 	status int // 0: nothing was sent yet
@@ -25,7 +26,8 @@ func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // WriteHeader sends the header.
 func (w *response) WriteHeader(status int) {
-	if w.status == 0 && (status >= http.StatusOK || status == http.StatusSwitchingProtocols) { // others come before the final one
+	// others come before the final one
+	if w.status == 0 && (status >= http.StatusOK || status == http.StatusSwitchingProtocols) {
 		w.status = status
 	}
 	w.ResponseWriter.WriteHeader(status)
@@ -64,8 +66,8 @@ func (w *response) begun() {
 	}
 }
 
-// final returns the status that the client got. A handler that has not returned has panicked, and where it had sent nothing
-// the client got no answer.
+// final returns the status that the client got. A handler that has not returned has panicked, and
+// where it had sent nothing the client got no answer.
 func (w *response) final(served bool) int {
 	switch {
 	case !served && w.status < http.StatusInternalServerError:

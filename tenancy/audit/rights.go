@@ -10,13 +10,15 @@ import (
 
 	"github.com/oryne/pgtenant/internal/registrydb"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
 // Rights say which roles may use the log.
 type Rights struct {
-	// Writers may add rows and nothing else: not read, change, delete or truncate, and not say when a row was received. Where
-	// the program writes through a schemactx.DB it is the public role, [schemactx.RoleNames.Public]; the runtime login itself
-	// has no rights anywhere. A login of its own, with a pool of its own, keeps the log from what runs in the public scope.
+	// Writers may add rows and nothing else: not read, change, delete or truncate, and not say when a
+	// row was received. Where the program writes through a schemactx.DB it is the public role,
+	// [schemactx.RoleNames.Public]; the runtime login itself has no rights anywhere. A login of its
+	// own, with a pool of its own, keeps the log from what runs in the public scope.
 	Writers []string
 
 	// Readers may read the log and nothing else, for a [Reader]. Default: none but the owner.
@@ -28,11 +30,11 @@ type Rights struct {
 
 var logTables = []string{"audit_log", "audit_heads", "audit_ledger", "audit_checkpoints"}
 
-// Grant gives the roles of r their rights and takes all others on the log from them and from PUBLIC; other roles keep what
-// they have, which is nothing unless somebody else granted it. owner is the role that the migrations ran as. It can be run
-// again, and belongs behind the migrations at every start. A role that is named twice is a [FieldError]. ctx governs the one
-// transaction.
-func Grant(ctx context.Context, owner schemactx.Beginner, r Rights) error {
+// Grant gives the roles of r their rights and takes all others on the log from them and from
+// PUBLIC; other roles keep what they have, which is nothing unless somebody else granted it. owner
+// is the role that the migrations ran as. It can be run again, and belongs behind the migrations at
+// every start. A role that is named twice is a [FieldError]. ctx governs the one transaction.
+func Grant(ctx context.Context, owner admin.Beginner, r Rights) error {
 	sql, err := r.sql()
 	if err != nil {
 		return err
@@ -57,7 +59,8 @@ func (r Rights) sql() (string, error) {
 	}
 	seen := map[string]bool{}
 	tables := schema.SQL("{registry}." + strings.Join(logTables, ", {registry}."))
-	// The lock is for two who grant at once, which PostgreSQL answers with "tuple concurrently updated".
+	// The lock is for two who grant at once, which PostgreSQL answers with "tuple concurrently
+	// updated".
 	b := &strings.Builder{}
 	add := func(format string, args ...any) { fmt.Fprintf(b, schema.SQL(format)+";", args...) } // roles have no mark
 	add("lock table {registry}.audit_checkpoints in share update exclusive mode; revoke all on %s from public", tables)
@@ -71,10 +74,19 @@ func (r Rights) sql() (string, error) {
 			if err != nil {
 				return err
 			}
-			add("revoke all on %s from %s; revoke all on function {registry}.audit_tip, {registry}.audit_append from %s", tables, quoted, quoted)
+			add(
+				"revoke all on %s from %s; revoke all on function {registry}.audit_tip, {registry}.audit_append from %s",
+				tables,
+				quoted,
+				quoted,
+			)
 			add("revoke insert (%s), select (%[1]s), update (%[1]s), references (%[1]s) on {registry}.audit_log from %s",
 				strings.Join(logColumns, ", "), quoted)
-			add("revoke insert (%s), select (%[1]s), update (%[1]s), references (%[1]s) on {registry}.audit_heads from %s", headColumns, quoted)
+			add(
+				"revoke insert (%s), select (%[1]s), update (%[1]s), references (%[1]s) on {registry}.audit_heads from %s",
+				headColumns,
+				quoted,
+			)
 			for _, g := range grants {
 				add("grant "+g+" to %s", quoted)
 			}

@@ -7,9 +7,11 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
-	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
@@ -18,8 +20,8 @@ const rowValues = `'2026-01-01', '10000000-0000-4000-8000-000000000000', 1, 1, 1
 
 const rowColumns = "month, chain, position, tenant_id, seq, at, action, actor, slug, schema_name, ip, request_id, details, hash"
 
-// What a role that is not the owner tries. Who may do it is said for writers and readers; tenants and the runtime login may
-// do nothing.
+// What a role that is not the owner tries. Who may do it is said for writers and readers; tenants
+// and the runtime login may do nothing.
 var deeds = []struct {
 	sql            string
 	writer, reader bool
@@ -33,11 +35,27 @@ var deeds = []struct {
 	{"insert into public.audit_log (" + rowColumns + ") values (" + rowValues + ")", true, false},
 	{"insert into public.audit_log (" + rowColumns + ") values (" + rowValues + ") on conflict do nothing", true, false},
 	{"insert into public.audit_log (" + rowColumns + ") values (" + rowValues + ") returning hash", false, false},
-	{"insert into public.audit_log (" + rowColumns + ") values (" + rowValues + ") on conflict (chain, position, month) do update set actor = 'eve'", false, false},
-	{"insert into public.audit_log (" + rowColumns + ", received) values (" + rowValues + ", now() - interval '1 year')", false, false},
+	{
+		"insert into public.audit_log (" + rowColumns + ") values (" + rowValues + ") on conflict (chain, position, month) do update set actor = 'eve'",
+		false,
+		false,
+	},
+	{
+		"insert into public.audit_log (" + rowColumns + ", received) values (" + rowValues + ", now() - interval '1 year')",
+		false,
+		false,
+	},
 	{"insert into public.audit_log_default (" + rowColumns + ") values (" + rowValues + ")", false, false},
-	{"insert into public.audit_heads (chain, position, month, digest) values (gen_random_uuid(), 1, '2026-01-01', sha256('x'))", true, false},
-	{"insert into public.audit_heads (chain, position, month, digest, received) values (gen_random_uuid(), 1, '2026-01-01', sha256('x'), now())", false, false},
+	{
+		"insert into public.audit_heads (chain, position, month, digest) values (gen_random_uuid(), 1, '2026-01-01', sha256('x'))",
+		true,
+		false,
+	},
+	{
+		"insert into public.audit_heads (chain, position, month, digest, received) values (gen_random_uuid(), 1, '2026-01-01', sha256('x'), now())",
+		false,
+		false,
+	},
 	{"insert into public.audit_ledger (tenant_id) values (1)", false, false},
 	{"insert into public.audit_checkpoints values (gen_random_uuid(), '2026-01-01', 1, '', '')", false, false},
 	{"update public.audit_log set actor = 'eve'", false, false},
@@ -55,7 +73,11 @@ var deeds = []struct {
 	{"lock table public.audit_log in access exclusive mode", false, false},
 	{"alter table public.audit_log disable trigger all", false, false},
 	{"alter table public.audit_log detach partition public.audit_log_default", false, false},
-	{"create trigger t before insert on public.audit_log for each row execute function suppress_redundant_updates_trigger()", false, false},
+	{
+		"create trigger t before insert on public.audit_log for each row execute function suppress_redundant_updates_trigger()",
+		false,
+		false,
+	},
 	{"create rule r as on insert to public.audit_heads do instead nothing", false, false},
 	{"drop table public.audit_log_default", false, false},
 	{"drop function public.audit_tip(bigint)", false, false},
@@ -69,9 +91,10 @@ func TestWritersAddRowsAndDoNothingElse(t *testing.T) {
 	f.fill(t, f.open(t, audit.Config{}), 3, 1)
 	reader := f.roles.Prefix() + "_reader"
 	f.exec(t, "create role "+reader)
-	check(t, audit.Grant(t.Context(), f.owner, audit.Rights{Writers: []string{f.roles.Public()}, Readers: []string{reader}}))
-	_, err := schemactx.Provision(t.Context(), f.owner, f.roles, "tenant_1")
-	check(t, err)
+	require.NoError(t,
+		audit.Grant(t.Context(), f.owner, audit.Rights{Writers: []string{f.roles.Public()}, Readers: []string{reader}}))
+	_, err := admin.Provision(t.Context(), f.owner, f.roles, "tenant_1")
+	require.NoError(t, err)
 
 	for role, allowed := range map[string]func(i int) bool{
 		f.roles.Public():           func(i int) bool { return deeds[i].writer },
@@ -94,9 +117,9 @@ func (f *fixture) as(t *testing.T, role, sql string) (err error) {
 	t.Helper()
 	tx := begin(t, f.pg.Pool)
 	_, err = tx.Exec(t.Context(), "set local role "+pgx.Identifier{role}.Sanitize())
-	check(t, err)
+	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), sql)
-	check(t, tx.Rollback(t.Context()))
+	require.NoError(t, tx.Rollback(t.Context()))
 	return err
 }
 
@@ -106,14 +129,17 @@ func TestTheLedgerOnlyGrows(t *testing.T) {
 	f := setup(t)
 	l := f.open(t, audit.Config{})
 	for range 2 {
-		check(t, l.Write(t.Context(), audit.Entry{Tenant: 1, Action: audit.Export}))
+		require.NoError(t, l.Write(t.Context(), audit.Entry{Tenant: 1, Action: audit.Export}))
 	}
 	for _, position := range []int{1, 2, 3, 5} { // 4 is the next
-		err := f.as(t, f.roles.Public(), strings.NewReplacer("POSITION", itoa(position)).Replace(`select public.audit_append(1, t.month, t.chain, POSITION, now(), 'x',
-			'', '', '', null, '', '{}', sha256('x'), sha256('x')) from public.audit_tip(1) t`))
-		if stateOf(err) != "40001" {
-			t.Errorf("position %d: %v", position, err)
-		}
+		err := f.as(
+			t,
+			f.roles.Public(),
+			strings.NewReplacer("POSITION", itoa(position)).
+				Replace(`select public.audit_append(1, t.month, t.chain, POSITION, now(), 'x',
+			'', '', '', null, '', '{}', sha256('x'), sha256('x')) from public.audit_tip(1) t`),
+		)
+		assert.Equal(t, "40001", stateOf(err), "position %d: %v", position, err)
 	}
 	f.verify(t)
 }
@@ -122,27 +148,25 @@ func TestTheLedgerOnlyGrows(t *testing.T) {
 func TestTheGrantedRightsPassTheCheck(t *testing.T) {
 	t.Parallel()
 	f := setupAlone(t)
-	report, err := schemactx.Check(t.Context(), f.pool(t, f.roles.Runtime(), "r"), schemactx.CheckConfig{Roles: f.roles})
-	check(t, err)
-	check(t, report.Err())
+	report, err := admin.Check(t.Context(), f.pool(t, f.roles.Runtime(), "r"), admin.CheckConfig{Roles: f.roles})
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
 }
 
 func TestGrantRefusesWhatMakesNoSense(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	if err := audit.Grant(t.Context(), f.owner, audit.Rights{}); err == nil {
-		t.Error("granted to nobody")
-	}
+	assert.Error(t, audit.Grant(t.Context(), f.owner, audit.Rights{}), "granted to nobody")
 	expectField(t, audit.Grant(t.Context(), f.owner, audit.Rights{Writers: []string{"a"}, Readers: []string{"a"}}), "role")
 	for _, role := range []string{"", "a\x00b", strings.Repeat("x", 64)} {
-		if err := audit.Grant(t.Context(), f.owner, audit.Rights{Writers: []string{role}}); err == nil || stateOf(err) != "" {
-			t.Errorf("role %q: %v", role, err)
+		err := audit.Grant(t.Context(), f.owner, audit.Rights{Writers: []string{role}})
+		if assert.Error(t, err, "role %q: %v", role, err) {
+			assert.Empty(t, stateOf(err), "role %q: %v", role, err)
 		}
 	}
 	evil := `x"; drop table public.audit_log; --`
-	if err := audit.Grant(t.Context(), f.owner, audit.Rights{Writers: []string{evil}}); stateOf(err) != "42704" {
-		t.Errorf("got %v", err)
-	}
+	err := audit.Grant(t.Context(), f.owner, audit.Rights{Writers: []string{evil}})
+	assert.Equal(t, "42704", stateOf(err), err)
 	f.count(t, "true") // is there
 }
 
@@ -151,15 +175,15 @@ func TestGrantTakesWhatItDoesNotGive(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	role := f.roles.Public()
-	f.exec(t, "grant all on public.audit_log, public.audit_heads to "+role+"; grant select (hash), update (actor) on public.audit_log to "+role)
-	if err := f.as(t, role, "delete from public.audit_log"); err != nil {
-		t.Fatal(err)
-	}
-	check(t, audit.Grant(t.Context(), f.owner, audit.Rights{Writers: []string{role}}))
+	f.exec(
+		t,
+		"grant all on public.audit_log, public.audit_heads to "+role+"; grant select (hash), update (actor) on public.audit_log to "+role,
+	)
+	require.NoError(t, f.as(t, role, "delete from public.audit_log"))
+	require.NoError(t, audit.Grant(t.Context(), f.owner, audit.Rights{Writers: []string{role}}))
 	for i, deed := range deeds {
-		if err := f.as(t, role, deed.sql); (err == nil) != deed.writer {
-			t.Errorf("%d: %s: %v", i, deed.sql, err)
-		}
+		err := f.as(t, role, deed.sql)
+		assert.Equal(t, deed.writer, err == nil, "%d: %s: %v", i, deed.sql, err)
 	}
 }
 
@@ -168,20 +192,18 @@ func TestTheMigrationsShareTheSharedSet(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	runner, err := migrate.New(f.owner, migrate.Config{Shared: shared})
-	check(t, err)
+	require.NoError(t, err)
 	_, err = runner.Down(t.Context(), "public")
-	check(t, err)
+	require.NoError(t, err)
 	var there bool
-	check(t, f.owner.QueryRow(t.Context(), `select to_regclass('public.audit_log') is not null or exists (
+	require.NoError(t, f.owner.QueryRow(t.Context(), `select to_regclass('public.audit_log') is not null or exists (
 		select from pg_proc where proname in ('audit_tip', 'audit_append'))`).Scan(&there))
-	if there {
-		t.Error("something stayed")
-	}
+	assert.False(t, there, "something stayed")
 	_, err = tenancy.NewRegistry(f.owner).List(t.Context(), tenancy.Filter{})
-	check(t, err)
+	require.NoError(t, err)
 	_, err = runner.Up(t.Context(), "public")
-	check(t, err)
-	check(t, audit.Grant(t.Context(), f.owner, audit.Rights{Writers: []string{f.roles.Public()}}))
+	require.NoError(t, err)
+	require.NoError(t, audit.Grant(t.Context(), f.owner, audit.Rights{Writers: []string{f.roles.Public()}}))
 	f.fill(t, f.open(t, audit.Config{}), 1, 1)
 	f.verify(t)
 }
@@ -192,14 +214,14 @@ func TestALoginOfItsOwnWrites(t *testing.T) {
 	f := setupAlone(t) // the login stays as long as the roles do
 	login := f.roles.Prefix() + "_audit"
 	f.exec(t, "create role "+login+" login password 'a'")
-	check(t, audit.Grant(t.Context(), f.owner, audit.Rights{Writers: []string{login}}))
+	require.NoError(t, audit.Grant(t.Context(), f.owner, audit.Rights{Writers: []string{login}}))
 	pool, err := pgxpool.New(context.Background(), f.pg.URLAs(login, "a"))
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	l, err := audit.Open(t.Context(), pool, audit.Config{})
-	check(t, err)
+	require.NoError(t, err)
 	f.fill(t, l, 3, 1)
-	check(t, l.Write(t.Context(), audit.Entry{Tenant: 1, Action: audit.Backup}))
+	require.NoError(t, l.Write(t.Context(), audit.Entry{Tenant: 1, Action: audit.Backup}))
 	closeLog(t, l)
 	f.verify(t)
 }

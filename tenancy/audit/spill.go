@@ -14,7 +14,8 @@ import (
 type SpillSync int
 
 const (
-	// SyncBatch forces each batch: what [Log.Flush] has returned for survives a loss of power. It is the default.
+	// SyncBatch forces each batch: what [Log.Flush] has returned for survives a loss of power. It is
+	// the default.
 	SyncBatch SpillSync = iota
 
 	// SyncNever leaves it to the system: what was spilled survives the process, not the machine.
@@ -26,12 +27,14 @@ const DefaultSpillBytes = 256 << 20
 
 // SpillConfig says where entries go while the database is away.
 type SpillConfig struct {
-	// Dir is a directory of this process's own, which is made where it is missing. Nobody else may write there: the mode
-	// must not allow it, and where there are users it must belong to that of the process. Files have mode 0600 and hold what the log holds. A process that finds files of one before it, which
-	// was killed, writes their rows first. Default: "", nothing is spilled.
+	// Dir is a directory of this process's own, which is made where it is missing. Nobody else may
+	// write there: the mode must not allow it, and where there are users it must belong to that of the
+	// process. Files have mode 0600 and hold what the log holds. A process that finds files of one
+	// before it, which was killed, writes their rows first. Default: "", nothing is spilled.
 	Dir string
 
-	// MaxBytes is the most that the files have together. Default: [DefaultSpillBytes]; negative ones are refused.
+	// MaxBytes is the most that the files have together. Default: [DefaultSpillBytes]; negative ones
+	// are refused.
 	MaxBytes int64
 
 	// Sync says when files are forced to the disk. Default: [SyncBatch].
@@ -86,9 +89,13 @@ func (s *spill) open() (err error) {
 		return err
 	}
 	if info.Mode().Perm()&0o022 != 0 {
-		return &FieldError{Field: "spill directory", Value: s.cfg.Dir, Rule: fmt.Sprintf("has mode %v, with which others may write", info.Mode().Perm())}
+		return &FieldError{
+			Field: "spill directory",
+			Value: s.cfg.Dir,
+			Rule:  fmt.Sprintf("has mode %v, with which others may write", info.Mode().Perm()),
+		}
 	}
-	if !ownFile(info) {
+	if !ownedByProcess(info) {
 		return &FieldError{Field: "spill directory", Value: s.cfg.Dir, Rule: "belongs to another user, who may write there"}
 	}
 	if s.lock, err = s.root.OpenFile(lockName, os.O_CREATE|os.O_RDWR, 0o600); err != nil {
@@ -103,9 +110,9 @@ func (s *spill) open() (err error) {
 	return s.list()
 }
 
-// saveHead remembers how far the chain has come, for the next process: its chain says so, and the rows of this one cannot
-// go missing without a trace.
-func (s *spill) saveHead(h Head) error {
+// saveHead remembers how far the chain has come, for the next process: its chain says so, and the
+// rows of this one cannot go missing without a trace.
+func (s *spill) saveHead(h ChainHead) error {
 	if s == nil {
 		return nil
 	}
@@ -114,9 +121,9 @@ func (s *spill) saveHead(h Head) error {
 }
 
 // savedHead returns what the process before has saved, or the zero Head.
-func (s *spill) savedHead() (Head, error) {
+func (s *spill) savedHead() (ChainHead, error) {
 	if s == nil {
-		return Head{}, nil
+		return ChainHead{}, nil
 	}
 	content, err := io.ReadAll(io.NewSectionReader(s.last, 0, 1<<10))
 	b, _ := (&segment{content: content}).batch() // torn: as if there were none
@@ -190,8 +197,8 @@ func (s *spill) beginSegment() (err error) {
 	return s.syncDir()
 }
 
-// write appends a frame. What was written of one that failed is cut off, or the segment ends there: nothing may come behind
-// a torn frame.
+// write appends a frame. What was written of one that failed is cut off, or the segment ends there:
+// nothing may come behind a torn frame.
 func (s *spill) write(frame []byte) error {
 	_, err := s.out.Write(frame)
 	if err == nil && s.cfg.Sync == SyncBatch {

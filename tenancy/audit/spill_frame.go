@@ -8,8 +8,8 @@ import (
 	"os"
 )
 
-// A frame is a batch in a file: the length of what follows the checksum, the checksum (CRC-32C), and the batch. Numbers are
-// little-endian; texts and addresses have their length in front.
+// A frame is a batch in a file: the length of what follows the checksum, the checksum (CRC-32C),
+// and the batch. Numbers are little-endian; texts and addresses have their length in front.
 
 const frameHeader = 8
 
@@ -29,7 +29,7 @@ func appendFrame(b []byte, rows batch) []byte {
 	return b
 }
 
-func appendHead(b []byte, h Head) []byte {
+func appendHead(b []byte, h ChainHead) []byte {
 	b = append(b, h.Chain[:]...)
 	b = binary.LittleEndian.AppendUint64(b, uint64(monthOf(h.Month)))
 	b = binary.LittleEndian.AppendUint64(b, uint64(h.Position))
@@ -48,7 +48,8 @@ func appendRow(b []byte, r *row) []byte {
 	return b
 }
 
-// reader reads what the appends have written. After something that cannot be it is not ok and returns zeros.
+// reader reads what the appends have written. After something that cannot be it is not ok and
+// returns zeros.
 type reader struct {
 	b  []byte
 	ok bool
@@ -80,7 +81,7 @@ func (r *reader) count() int {
 
 func (r *reader) text() string { return string(r.bytes(r.count())) }
 
-func (r *reader) head() (h Head) {
+func (r *reader) head() (h ChainHead) {
 	copy(h.Chain[:], r.bytes(len(h.Chain)))
 	h.Month = month(r.number()).first()
 	h.Position = r.number()
@@ -88,7 +89,7 @@ func (r *reader) head() (h Head) {
 	return h
 }
 
-func (r *reader) row(h Head) (got row) {
+func (r *reader) row(h ChainHead) (got row) {
 	got.chain, got.month = h.Chain, monthOf(h.Month)
 	got.position, got.tenant, got.seq, got.at = r.number(), r.number(), r.number(), r.number()
 	copy(got.hash[:], r.bytes(len(got.hash)))
@@ -112,7 +113,8 @@ func parseFrame(body []byte) (b batch, ok bool) {
 	return b, r.ok && len(r.b) == 0
 }
 
-// segment is a file of frames that is read. The end of a file whose process was killed may be torn, and is left out.
+// segment is a file of frames that is read. The end of a file whose process was killed may be torn,
+// and is left out.
 type segment struct {
 	content []byte
 	offset  int // of the frame that batch returns
@@ -131,7 +133,8 @@ func openSegment(root *os.Root, name string) (*segment, error) {
 	return &segment{content: content, size: int64(len(content))}, err
 }
 
-// batch returns the batch at the offset; false: there is no further one. Frames that are damaged are left out.
+// batch returns the batch at the offset; false: there is no further one. Frames that are damaged
+// are left out.
 func (s *segment) batch() (batch, bool) {
 	for {
 		rest := s.content[s.offset:]
@@ -156,5 +159,6 @@ func (s *segment) batch() (batch, bool) {
 
 func (s *segment) next() { s.offset += s.length }
 
-// damaged reports whether something was left out. A torn end is that, too: it is kept to be looked at.
+// damaged reports whether something was left out. A torn end is that, too: it is kept to be looked
+// at.
 func (s *segment) damaged() bool { return s.skipped || s.offset < len(s.content) }

@@ -7,12 +7,12 @@ import (
 	"syscall"
 )
 
-// lockFile takes the lock of an open file without waiting. It is held until the file is closed or the process ends, however
-// it ends.
+// lockFile takes the lock of an open file without waiting. It is held until the file is closed or
+// the process ends, however it ends.
 func lockFile(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }
 
-// ownFile reports whether a file belongs to the user of this process.
-func ownFile(info os.FileInfo) bool {
+// ownedByProcess reports whether a file belongs to the user of this process.
+func ownedByProcess(info os.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return ok && int(stat.Uid) == os.Geteuid()
 }

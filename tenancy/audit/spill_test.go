@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
@@ -27,7 +30,7 @@ func (f *fixture) spilled(t testing.TB, entries int) (dir string) {
 	dir = filepath.Join(t.TempDir(), "spill")
 	defer f.away(t)()
 	l, err := audit.Open(t.Context(), f.db, audit.Config{Spill: audit.SpillConfig{Dir: dir}, BatchSize: 1})
-	check(t, err)
+	require.NoError(t, err)
 	f.fill(t, l, entries, 1)
 	closeLog(t, l)
 	return dir
@@ -37,7 +40,7 @@ func (f *fixture) spilled(t testing.TB, entries int) (dir string) {
 func (f *fixture) replay(t testing.TB, dir string) {
 	t.Helper()
 	l, err := audit.Open(t.Context(), f.db, audit.Config{Spill: audit.SpillConfig{Dir: dir}})
-	check(t, err)
+	require.NoError(t, err)
 	eventually(t, "the spill to be empty", func() bool { return l.Status().SpillBytes == 0 })
 	closeLog(t, l)
 }
@@ -45,7 +48,7 @@ func (f *fixture) replay(t testing.TB, dir string) {
 func segments(t testing.TB, dir, suffix string) (names []string) {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(dir, "*"+suffix))
-	check(t, err)
+	require.NoError(t, err)
 	return names
 }
 
@@ -54,28 +57,24 @@ func TestASpillIsForItsOwnerAlone(t *testing.T) {
 	f := setup(t)
 	dir := f.spilled(t, 3)
 	info, err := os.Stat(dir)
-	check(t, err)
-	if info.Mode().Perm() != 0o700 {
-		t.Errorf("the directory has mode %v", info.Mode())
-	}
+	require.NoError(t, err)
+	assert.EqualValues(t, 0o700, info.Mode().Perm(), "the directory has mode %v", info.Mode())
 	files, err := os.ReadDir(dir)
-	check(t, err)
+	require.NoError(t, err)
 	for _, file := range files {
 		info, err := file.Info()
-		check(t, err)
+		require.NoError(t, err)
 		if info.Mode().Perm() != 0o600 {
 			t.Errorf("%s has mode %v", file.Name(), info.Mode())
 		}
 	}
 	open := filepath.Join(t.TempDir(), "open")
-	check(t, os.Mkdir(open, 0o700))
-	check(t, os.Chmod(open, 0o777))
+	require.NoError(t, os.Mkdir(open, 0o700))
+	require.NoError(t, os.Chmod(open, 0o777))
 	_, err = audit.Open(t.Context(), f.db, audit.Config{Spill: audit.SpillConfig{Dir: open}})
 	expectField(t, err, "spill directory")
 	_, err = audit.Open(t.Context(), f.db, audit.Config{Spill: audit.SpillConfig{Dir: filepath.Join(dir, "lock")}})
-	if err == nil {
-		t.Error("a file was taken for a directory")
-	}
+	assert.Error(t, err, "a file was taken for a directory")
 }
 
 // Files that somebody has put there as links lead nowhere outside of the directory.
@@ -83,20 +82,18 @@ func TestASpillStaysInItsDirectory(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	outside := filepath.Join(t.TempDir(), "outside")
-	check(t, os.WriteFile(outside, []byte("precious"), 0o600))
+	require.NoError(t, os.WriteFile(outside, []byte("precious"), 0o600))
 	dir := f.spilled(t, 1)
-	check(t, os.Remove(filepath.Join(dir, "head")))
-	check(t, os.Symlink(outside, filepath.Join(dir, "head")))
+	require.NoError(t, os.Remove(filepath.Join(dir, "head")))
+	require.NoError(t, os.Symlink(outside, filepath.Join(dir, "head")))
 	_, err := audit.Open(t.Context(), f.db, audit.Config{Spill: audit.SpillConfig{Dir: dir}})
-	if err == nil {
-		t.Error("a link out of the directory was followed")
-	}
-	check(t, os.Remove(filepath.Join(dir, "head")))
-	check(t, os.Symlink(outside, filepath.Join(dir, "999999999999.spill")))
+	assert.Error(t, err, "a link out of the directory was followed")
+	require.NoError(t, os.Remove(filepath.Join(dir, "head")))
+	require.NoError(t, os.Symlink(outside, filepath.Join(dir, "999999999999.spill")))
 	f.replay(t, dir)
-	if content, err := os.ReadFile(outside); err != nil || string(content) != "precious" {
-		t.Errorf("outside is %q, %v", content, err)
-	}
+	content, err := os.ReadFile(outside)
+	assert.NoError(t, err, "outside is %q", content)
+	assert.Equal(t, "precious", string(content), "outside is %q", content)
 	f.verify(t)
 }
 
@@ -105,9 +102,9 @@ func TestADirectoryIsOneProcesss(t *testing.T) {
 	f := setup(t)
 	dir := filepath.Join(t.TempDir(), "spill")
 	l, err := audit.Open(t.Context(), f.db, audit.Config{Spill: audit.SpillConfig{Dir: dir}})
-	check(t, err)
+	require.NoError(t, err)
 	_, err = audit.Open(t.Context(), f.db, audit.Config{Spill: audit.SpillConfig{Dir: dir}})
-	expectIs(t, err, audit.ErrSpillInUse)
+	assert.ErrorIs(t, err, audit.ErrSpillInUse)
 	closeLog(t, l)
 	f.replay(t, dir)
 }
@@ -121,12 +118,11 @@ func TestATornEndIsLeftOut(t *testing.T) {
 		names := segments(t, dir, ".spill")
 		last := names[len(names)-1]
 		info, err := os.Stat(last)
-		check(t, err)
-		check(t, os.Truncate(last, info.Size()-cut)) // into the entry that closes the chain
+		require.NoError(t, err)
+		require.NoError(t, os.Truncate(last, info.Size()-cut)) // into the entry that closes the chain
 		f.replay(t, dir)
-		if n := f.count(t, "tenant_id = 1"); n != 10 {
-			t.Errorf("%d bytes cut: %d rows", cut, n)
-		}
+		n := f.count(t, "tenant_id = 1")
+		assert.Equal(t, 10, n, "%d bytes cut: %d rows", cut, n)
 		if len(segments(t, dir, ".damaged")) != 1 || len(segments(t, dir, ".spill")) != 0 {
 			t.Errorf("%d bytes cut: the directory has %v", cut, segments(t, dir, ""))
 		}
@@ -134,24 +130,21 @@ func TestATornEndIsLeftOut(t *testing.T) {
 	}
 }
 
-// What a disk has damaged is missing, found, and kept to be looked at; what comes behind it is written.
+// What a disk has damaged is missing, found, and kept to be looked at; what comes behind it is
+// written.
 func TestADamagedBatchIsLeftOutAndMissed(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	dir := f.spilled(t, 10)
 	name := segments(t, dir, ".spill")[0]
 	content, err := os.ReadFile(name)
-	check(t, err)
+	require.NoError(t, err)
 	at := strings.Index(string(content), `{"n":5}`)
 	content[at+5] = '6'
-	check(t, os.WriteFile(name, content, 0o600))
+	require.NoError(t, os.WriteFile(name, content, 0o600))
 	f.replay(t, dir)
-	if n := f.count(t, "tenant_id = 1"); n != 9 {
-		t.Errorf("%d rows", n)
-	}
-	if len(segments(t, dir, ".damaged")) != 1 {
-		t.Error("the damaged file is gone")
-	}
+	assert.Equal(t, 9, f.count(t, "tenant_id = 1"), "rows")
+	assert.Len(t, segments(t, dir, ".damaged"), 1, "the damaged file is gone")
 	f.verify(t, audit.Missing)
 }
 
@@ -163,14 +156,12 @@ func TestNonsenseInTheDirectoryDoesNoHarm(t *testing.T) {
 		"000000000000.spill.bak": "x", "zzz.spill": "x", "000000000900.spill": "", "000000000901.spill": "\xff\xff\xff\x7fxxxxxxxxxxxxxxxxxxxxx",
 		"000000000902.spill": "\x00\x00\x00\x00\x00\x00\x00\x00", "000000000903.spill": strings.Repeat("\x00", 1000),
 	} {
-		check(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
 	}
-	check(t, os.Mkdir(filepath.Join(dir, "000000000904.spill"), 0o700))
-	check(t, os.WriteFile(filepath.Join(dir, "head"), []byte("nonsense"), 0o600))
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "000000000904.spill"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "head"), []byte("nonsense"), 0o600))
 	f.replay(t, dir)
-	if n := f.count(t, "tenant_id = 1"); n != 3 {
-		t.Errorf("%d rows", n)
-	}
+	assert.Equal(t, 3, f.count(t, "tenant_id = 1"), "rows")
 	f.verify(t)
 }
 
@@ -180,9 +171,16 @@ func TestASpillIsBounded(t *testing.T) {
 	back := f.away(t)
 	dir := filepath.Join(t.TempDir(), "spill")
 	l, err := audit.Open(t.Context(), f.db, audit.Config{
-		Spill: audit.SpillConfig{Dir: dir, MaxBytes: 2000}, BatchSize: 1, QueueSize: 5, Overflow: audit.Drop, Linger: time.Millisecond,
+		Spill: audit.SpillConfig{
+			Dir:      dir,
+			MaxBytes: 2000,
+		},
+		BatchSize: 1,
+		QueueSize: 5,
+		Overflow:  audit.Drop,
+		Linger:    time.Millisecond,
 	})
-	check(t, err)
+	require.NoError(t, err)
 	recorded := 0
 	eventually(t, "the log to be full", func() bool {
 		err := l.Record(t.Context(), audit.Entry{Tenant: 1, Action: audit.Login})
@@ -192,44 +190,48 @@ func TestASpillIsBounded(t *testing.T) {
 		return errors.Is(err, audit.ErrFull) && errors.Is(l.Status().Err, audit.ErrSpillFull)
 	})
 	s := l.Status()
-	if s.SpillBytes > 2000 || s.Queued != 5 || s.Spilled == 0 || s.Dropped == 0 {
-		t.Errorf("status %+v", s)
-	}
+	assert.LessOrEqual(t, s.SpillBytes, int64(2000), "status %+v", s)
+	assert.Equal(t, 5, s.Queued, "status %+v", s)
+	assert.NotZero(t, s.Spilled, "status %+v", s)
+	assert.NotZero(t, s.Dropped, "status %+v", s)
 	total := int64(0)
 	for _, name := range segments(t, dir, ".spill") {
 		info, err := os.Stat(name)
-		check(t, err)
+		require.NoError(t, err)
 		total += info.Size()
 	}
-	if total > 2000 {
-		t.Errorf("%d bytes are spilled", total)
-	}
+	assert.LessOrEqual(t, total, int64(2000), "%d bytes are spilled", total)
 	back()
-	check(t, l.Flush(t.Context()))
+	require.NoError(t, l.Flush(t.Context()))
 	eventually(t, "the spill to be empty", func() bool { return l.Status().SpillBytes == 0 })
-	if n := f.count(t, "tenant_id = 1"); n != recorded {
-		t.Errorf("%d rows of %d", n, recorded)
-	}
+	n := f.count(t, "tenant_id = 1")
+	assert.Equal(t, recorded, n, "%d rows of %d", n, recorded)
 	closeLog(t, l)
 	f.verify(t)
 }
 
-// The first row of a process's chain says where that of the process before it ended: if all of that one goes, it is missed.
+// The first row of a process's chain says where that of the process before it ended: if all of that
+// one goes, it is missed.
 func TestAChainNamesTheOneBeforeIt(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	dir := filepath.Join(t.TempDir(), "spill")
 	for range 3 {
 		l, err := audit.Open(t.Context(), f.db, audit.Config{Spill: audit.SpillConfig{Dir: dir}})
-		check(t, err)
+		require.NoError(t, err)
 		f.fill(t, l, 3, 1)
 		closeLog(t, l)
 	}
-	if report := f.verify(t); report.Chains != 3 {
-		t.Errorf("%d chains", report.Chains)
-	}
-	f.exec(t, "delete from public.audit_heads where received = (select min(received) from public.audit_heads where position = 5)")
-	f.exec(t, `delete from public.audit_heads where chain in (select chain from public.audit_log order by received limit 1)`)
+	report := f.verify(t)
+	assert.Equal(t, 3, report.Chains, "%d chains", report.Chains)
+	f.exec(
+		t,
+		"delete from public.audit_heads where received = (select min(received) from public.audit_heads where position = 5)",
+	)
+	f.exec(
+		t,
+		`delete from public.audit_heads where chain in (select chain from public.audit_log order by received limit 1)`,
+	)
 	f.exec(t, `delete from public.audit_log where chain in (select chain from public.audit_log order by received limit 1)`)
 	f.verify(t, audit.Unlinked)
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// DB is what a [Log] writes through: a *pgxpool.Pool, or a *schemactx.DB, which then writes in the public scope. Its role has
-// the rights that [Grant] gives to writers.
+// DB is what a [Log] writes through: a *pgxpool.Pool, or a *schemactx.DB, which then writes in the
+// public scope. Its role has the rights that [Grant] gives to writers.
 type DB interface {
 	// Begin begins a transaction, as the pools do.
 	Begin(ctx context.Context) (pgx.Tx, error)
@@ -22,12 +22,25 @@ type DB interface {
 // batch are rows of one chain that are stored together, and where the chain stands behind them.
 type batch struct {
 	rows    []row
-	head    Head
+	head    ChainHead
 	entries int // accepted ones among the rows, while it is pending
 }
 
 var logColumns = []string{
-	"month", "chain", "position", "tenant_id", "seq", "at", "action", "actor", "slug", "schema_name", "ip", "request_id", "details", "hash",
+	"month",
+	"chain",
+	"position",
+	"tenant_id",
+	"seq",
+	"at",
+	"action",
+	"actor",
+	"slug",
+	"schema_name",
+	"ip",
+	"request_id",
+	"details",
+	"hash",
 }
 
 // store writes batches into the database.
@@ -37,11 +50,12 @@ type store struct {
 	timeout time.Duration
 }
 
-// ownKey marks the contexts of the log's own statements, so that what becomes of them is not logged in turn.
-type ownKey struct{}
+// internalKey marks the contexts of the log's own statements, so that what becomes of them is not
+// logged in turn.
+type internalKey struct{}
 
 func (s *store) context(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx = context.WithValue(schemactx.NewPublicContext(ctx), ownKey{}, true)
+	ctx = context.WithValue(schemactx.NewPublicContext(ctx), internalKey{}, true)
 	return context.WithTimeout(ctx, s.timeout)
 }
 
@@ -50,32 +64,53 @@ func (s *store) copy(ctx context.Context, b batch) error {
 	ctx, cancel := s.context(ctx)
 	defer cancel()
 	return initialized(pgx.BeginFunc(ctx, s.schema.Beginner(s.db), func(tx pgx.Tx) error {
-		if _, err := tx.CopyFrom(ctx, pgx.Identifier{s.schema.Name(), "audit_log"}, logColumns, newCopySource(b.rows)); err != nil {
+		if _, err := tx.CopyFrom(
+			ctx,
+			pgx.Identifier{s.schema.Name(), "audit_log"},
+			logColumns,
+			newCopySource(b.rows),
+		); err != nil {
 			return err
 		}
 		return insertHead(ctx, tx, b.head)
 	}))
 }
 
-func insertHead(ctx context.Context, tx pgx.Tx, h Head) error {
+func insertHead(ctx context.Context, tx pgx.Tx, h ChainHead) error {
 	_, err := tx.Exec(ctx, `insert into {registry}.audit_heads (chain, position, month, digest) values ($1, $2, $3, $4)
 		on conflict do nothing`, [16]byte(h.Chain), h.Position, h.Month, h.Digest[:])
 	return err
 }
 
-// again writes a batch that may be there already, whole or in part: a connection can be lost between a commit and the word
-// of it. ON CONFLICT without a target needs no right to read.
-func (s *store) again(ctx context.Context, b batch) error {
+// again writes a batch that may be there already, whole or in part: a connection can be lost
+// between a commit and the word of it. ON CONFLICT without a target needs no right to read.
+func (s *store) insert(ctx context.Context, b batch) error {
 	ctx, cancel := s.context(ctx)
 	defer cancel()
 	c := columnsOf(b.rows)
 	return pgx.BeginFunc(ctx, s.schema.Beginner(s.db), func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `insert into {registry}.audit_log
+		_, err := tx.Exec(
+			ctx,
+			`insert into {registry}.audit_log
 				(month, chain, position, tenant_id, seq, at, action, actor, slug, schema_name, ip, request_id, details, hash)
 			select * from unnest($1::date[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::text[], $8::text[],
 				$9::text[], $10::text[], $11::inet[], $12::text[], $13::jsonb[], $14::bytea[])
 			on conflict do nothing`,
-			c.month, c.chain, c.position, c.tenant, c.seq, c.at, c.action, c.actor, c.slug, c.schema, c.ip, c.requestID, c.details, c.hash)
+			c.month,
+			c.chain,
+			c.position,
+			c.tenant,
+			c.seq,
+			c.at,
+			c.action,
+			c.actor,
+			c.slug,
+			c.schema,
+			c.ip,
+			c.requestID,
+			c.details,
+			c.hash,
+		)
 		if err != nil {
 			return err
 		}

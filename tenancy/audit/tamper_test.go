@@ -5,12 +5,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
-// Each case is what somebody does who may do everything in the database, and what is found of it. There are entries of tenants
-// 1 and 2 in the chain of a process, at positions 2 to 21 behind log_opened, tenant 1 at the even ones, and three in the ledger
-// of tenant 1, at 2 to 4.
+// Each case is what somebody does who may do everything in the database, and what is found of it.
+// There are entries of tenants 1 and 2 in the chain of a process, at positions 2 to 21 behind
+// log_opened, tenant 1 at the even ones, and three in the ledger of tenant 1, at 2 to 4.
 var tampers = map[string]struct {
 	sql    string
 	all    []audit.ProblemKind // by VerifyAll
@@ -28,22 +31,50 @@ var tampers = map[string]struct {
 	"more details":      {change(`details = details || '{"m": 1}'`), one(audit.Changed), one(audit.Changed)},
 	"another hash":      {change("hash = sha256('x')"), one(audit.Changed), one(audit.Changed)},
 	"another partition": {change("month = month - interval '1 month'"), one(audit.Changed), one(audit.Changed)},
-	"a removed row":     {"delete from public.audit_log where tenant_id = 1 and seq = 5 and position = 10", one(audit.Missing), one(audit.Missing)},
+	"a removed row": {
+		"delete from public.audit_log where tenant_id = 1 and seq = 5 and position = 10",
+		one(audit.Missing),
+		one(audit.Missing),
+	},
 	"two removed rows of two tenants": {
 		"delete from public.audit_log where position in (10, 13) and tenant_id in (1, 2)",
 		[]audit.ProblemKind{audit.Missing, audit.Missing},
 		[]audit.ProblemKind{audit.Missing, audit.Missing},
 	},
-	"the tenant's last row removed": {"delete from public.audit_log where tenant_id = 1 and position = 20", one(audit.Missing), one(audit.Missing)},
-	"the chain's last row removed":  {"delete from public.audit_log where tenant_id = 2 and position = 21", one(audit.Missing), one(audit.Missing)},
-	"the chain's first row removed": {"delete from public.audit_log where tenant_id = 0 and position = 1", one(audit.Missing), one(audit.Missing)},
-	"the ledger's last row removed": {"delete from public.audit_log where tenant_id = 1 and position = 4 and seq = 4", one(audit.Missing), one(audit.Missing)},
+	"the tenant's last row removed": {
+		"delete from public.audit_log where tenant_id = 1 and position = 20",
+		one(audit.Missing),
+		one(audit.Missing),
+	},
+	"the chain's last row removed": {
+		"delete from public.audit_log where tenant_id = 2 and position = 21",
+		one(audit.Missing),
+		one(audit.Missing),
+	},
+	"the chain's first row removed": {
+		"delete from public.audit_log where tenant_id = 0 and position = 1",
+		one(audit.Missing),
+		one(audit.Missing),
+	},
+	"the ledger's last row removed": {
+		"delete from public.audit_log where tenant_id = 1 and position = 4 and seq = 4",
+		one(audit.Missing),
+		one(audit.Missing),
+	},
 	"the tenant's rows removed": {
 		"delete from public.audit_log where tenant_id = 1 and seq <> position",
 		repeat(audit.Missing, 10), repeat(audit.Missing, 10),
 	},
-	"the chain removed":  {"delete from public.audit_log where chain in (select chain from public.audit_heads)", one(audit.Missing), one(audit.Missing)},
-	"the ledger removed": {"delete from public.audit_log where seq = position and tenant_id = 1", one(audit.Missing), one(audit.Missing)},
+	"the chain removed": {
+		"delete from public.audit_log where chain in (select chain from public.audit_heads)",
+		one(audit.Missing),
+		one(audit.Missing),
+	},
+	"the ledger removed": {
+		"delete from public.audit_log where seq = position and tenant_id = 1",
+		one(audit.Missing),
+		one(audit.Missing),
+	},
 	"two rows swapped": {
 		swap(4, 8), repeat(audit.Reordered, 2), repeat(audit.Reordered, 2),
 	},
@@ -62,9 +93,14 @@ var tampers = map[string]struct {
 	"a row added at the end": {
 		`insert into public.audit_log select month, chain, 22, 1, 11, at, action, 'eve', slug, schema_name, ip, request_id, details, hash
 			from public.audit_log where tenant_id = 1 and position = 20`,
-		one(audit.Changed), one(audit.Changed),
+		one(audit.Changed),
+		one(audit.Changed),
 	},
-	"a head changed":   {"update public.audit_heads set digest = sha256('x') where position = 21", one(audit.HeadMismatch), nil},
+	"a head changed": {
+		"update public.audit_heads set digest = sha256('x') where position = 21",
+		one(audit.HeadMismatch),
+		nil,
+	},
 	"a ledger changed": {"update public.audit_ledger set digest = sha256('x')", one(audit.HeadMismatch), nil},
 }
 
@@ -84,10 +120,14 @@ func change(set string) string {
 
 // swap exchanges the places of two rows of tenant 1.
 func swap(a, b int) string {
-	return fmt.Sprintf(`create temporary table taken on commit drop as select * from public.audit_log where tenant_id = 1 and position in (%[1]d, %[2]d) and seq <> position;
+	return fmt.Sprintf(
+		`create temporary table taken on commit drop as select * from public.audit_log where tenant_id = 1 and position in (%[1]d, %[2]d) and seq <> position;
 		delete from public.audit_log l using taken t where l.chain = t.chain and l.position = t.position;
 		insert into public.audit_log select t.month, t.chain, o.position, t.tenant_id, o.seq, t.at, t.action, t.actor, t.slug, t.schema_name, t.ip,
-			t.request_id, t.details, t.hash, t.received from taken t join taken o on o.position <> t.position`, a, b)
+			t.request_id, t.details, t.hash, t.received from taken t join taken o on o.position <> t.position`,
+		a,
+		b,
+	)
 }
 
 func TestTamperingIsFound(t *testing.T) {
@@ -97,21 +137,19 @@ func TestTamperingIsFound(t *testing.T) {
 			t.Parallel()
 			f := setup(t)
 			l, err := audit.Open(t.Context(), f.db, audit.Config{})
-			check(t, err)
+			require.NoError(t, err)
 			for range 3 {
-				check(t, l.Write(t.Context(), audit.Entry{Tenant: 1, Slug: "t1", Action: audit.Export, Actor: "ada"}))
+				require.NoError(t, l.Write(t.Context(), audit.Entry{Tenant: 1, Slug: "t1", Action: audit.Export, Actor: "ada"}))
 			}
 			f.fill(t, l, 10, 1, 2)
 			before := f.count(t, "true")
-			if f.exec(t, c.sql) == 0 {
-				t.Fatal("nothing was changed")
-			}
+			require.NotZero(t, f.exec(t, c.sql), "nothing was changed")
 			report := f.verify(t, c.all...)
-			if n := f.count(t, "true"); c.all == nil && (report.Rows != int64(n) || n != before || report.Chains != 2) {
-				t.Errorf("verified %d rows of %d in %d chains", report.Rows, n, report.Chains)
-			}
+			n := f.count(t, "true")
+			assert.True(t, c.all != nil || report.Rows == int64(n) && n == before && report.Chains == 2,
+				"verified %d rows of %d in %d chains", report.Rows, n, report.Chains)
 			report, err = f.reader.Verify(t.Context(), 1)
-			check(t, err)
+			require.NoError(t, err)
 			expectKinds(t, report, c.tenant...)
 			closeLog(t, l)
 		})
@@ -129,19 +167,20 @@ func TestAProblemSaysWhoseAndWhere(t *testing.T) {
 	for _, p := range report.Problems {
 		switch p.Kind {
 		case audit.Missing:
-			if p.Tenant != 1 || p.From > 10 || p.To < 10 || p.From < 9 || p.To > 11 {
-				t.Errorf("missing: %v", p)
-			}
+			assert.Equal(t, int64(1), p.Tenant, "missing: %v", p)
+			assert.LessOrEqual(t, p.From, int64(10), "missing: %v", p)
+			assert.GreaterOrEqual(t, p.To, int64(10), "missing: %v", p)
+			assert.GreaterOrEqual(t, p.From, int64(9), "missing: %v", p)
+			assert.LessOrEqual(t, p.To, int64(11), "missing: %v", p)
 		case audit.Changed:
-			if p.Tenant != 2 || p.From != 13 || p.To != 13 || time.Since(p.Time) > time.Hour {
-				t.Errorf("changed: %v", p)
-			}
+			assert.Equal(t, int64(2), p.Tenant, "changed: %v", p)
+			assert.Equal(t, int64(13), p.From, "changed: %v", p)
+			assert.Equal(t, int64(13), p.To, "changed: %v", p)
+			assert.LessOrEqual(t, time.Since(p.Time), time.Hour, "changed: %v", p)
 		}
 	}
 	other, err := f.reader.Verify(t.Context(), 3)
-	check(t, err)
+	require.NoError(t, err)
 	expectKinds(t, other, audit.Missing) // whose it was cannot be seen without reading all
-	if other.Problems[0].Tenant != audit.UnknownTenant {
-		t.Errorf("got %v", other.Problems)
-	}
+	assert.Equal(t, int64(audit.UnknownTenant), other.Problems[0].Tenant, other.Problems)
 }

@@ -10,13 +10,37 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
 // Texts that somebody may send to break the log, or to get out of it.
 var hostile = []string{
-	"", "a\x00b", "\xff\xfe", "\xed\xa0\x80", "'; drop table audit_log; --", "$1", `\`, `"`, `{"a":1}`, "a\nb\r\n\tc", "\u202e", "\U0001F600", "\u2028",
-	strings.Repeat("x", 100<<10), strings.Repeat("\x00", 5000), strings.Repeat("é", 5000), "\\x00", `\u0000`, "=cmd|' /C calc'!A0", "\x7f\x1b[31m",
+	"",
+	"a\x00b",
+	"\xff\xfe",
+	"\xed\xa0\x80",
+	"'; drop table audit_log; --",
+	"$1",
+	`\`,
+	`"`,
+	`{"a":1}`,
+	"a\nb\r\n\tc",
+	"\u202e",
+	"\U0001F600",
+	"\u2028",
+	strings.Repeat(
+		"x",
+		100<<10,
+	),
+	strings.Repeat("\x00", 5000),
+	strings.Repeat("é", 5000),
+	"\\x00",
+	`\u0000`,
+	"=cmd|' /C calc'!A0",
+	"\x7f\x1b[31m",
 }
 
 func TestNoTextBreaksTheLog(t *testing.T) {
@@ -28,23 +52,30 @@ func TestNoTextBreaksTheLog(t *testing.T) {
 			Tenant: int64(i + 1), Slug: text, Schema: text, Action: audit.LoginFailed, Actor: text, RequestID: text,
 			Details: map[string]any{"text": text, text: 1, "nested": map[string]any{text: []any{text}}},
 		}
-		check(t, l.Record(t.Context(), e))
-		check(t, l.Write(t.Context(), e))
+		require.NoError(t, l.Record(t.Context(), e))
+		require.NoError(t, l.Write(t.Context(), e))
 		r := request(http.MethodGet, "http://a.example.com/")
 		r.URL.Path, r.Host, r.Method = "/"+text, text, text
-		serve(l, audit.MiddlewareConfig{Actor: func(*http.Request) string { return text }, RequestID: func(*http.Request) string { return text }},
-			answer(http.StatusOK), r)
+		serve(
+			l,
+			audit.MiddlewareConfig{
+				Actor:     func(*http.Request) string { return text },
+				RequestID: func(*http.Request) string { return text },
+			},
+			answer(http.StatusOK),
+			r,
+		)
 	}
-	check(t, l.Flush(t.Context()))
+	require.NoError(t, l.Flush(t.Context()))
 	for _, r := range f.list(t, audit.Filter{}) {
 		for _, text := range []string{r.Slug, r.Schema, r.Actor, r.RequestID} {
-			if len(text) > audit.MaxText || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
-				t.Errorf("got %q", text)
+			if assert.LessOrEqual(t, len(text), audit.MaxText, "%q", text) &&
+				assert.True(t, utf8.ValidString(text), "got %q", text) {
+				assert.False(t, strings.ContainsRune(text, 0), "got %q", text)
 			}
 		}
-		if details, _ := json.Marshal(r.Details); len(details) > 2*audit.MaxDetails {
-			t.Errorf("%d bytes of details", len(details))
-		}
+		details, _ := json.Marshal(r.Details)
+		assert.LessOrEqual(t, len(details), 2*audit.MaxDetails, "%d bytes of details", len(details))
 	}
 	for i := range hostile {
 		if n := f.count(t, "tenant_id = $1 and action = 'login_failed'", i+1); n != 2 {
@@ -57,15 +88,13 @@ func TestNoTextBreaksTheLog(t *testing.T) {
 	f.verify(t)
 	var lines, sheet bytes.Buffer
 	n, err := f.reader.Export(t.Context(), &lines, audit.Filter{}, audit.JSONLines)
-	check(t, err)
-	if got := bytes.Count(lines.Bytes(), []byte("\n")); int64(got) != n {
-		t.Errorf("%d lines for %d records", got, n)
-	}
+	require.NoError(t, err)
+	got := bytes.Count(lines.Bytes(), []byte("\n"))
+	assert.Equal(t, n, int64(got), "%d lines for %d records", got, n)
 	_, err = f.reader.Export(t.Context(), &sheet, audit.Filter{}, audit.CSV)
-	check(t, err)
-	if strings.Contains(sheet.String(), ",=cmd") || !strings.Contains(sheet.String(), ",'=cmd") {
-		t.Error("a formula is in the export")
-	}
+	require.NoError(t, err)
+	assert.NotContains(t, sheet.String(), ",=cmd", "a formula is in the export")
+	assert.Contains(t, sheet.String(), ",'=cmd", "a formula is in the export")
 }
 
 // The same through a spill, which has another way to the database.
@@ -75,16 +104,27 @@ func TestNoTextBreaksTheSpill(t *testing.T) {
 	back := f.away(t)
 	dir := t.TempDir() + "/spill"
 	l, err := audit.Open(t.Context(), f.db, audit.Config{Spill: audit.SpillConfig{Dir: dir}})
-	check(t, err)
+	require.NoError(t, err)
 	for _, text := range hostile {
-		check(t, l.Record(t.Context(), audit.Entry{Tenant: 1, Action: audit.LoginFailed, Actor: text, IP: netip.IPv6Loopback(), Details: map[string]any{text: text}}))
+		require.NoError(
+			t,
+			l.Record(
+				t.Context(),
+				audit.Entry{
+					Tenant:  1,
+					Action:  audit.LoginFailed,
+					Actor:   text,
+					IP:      netip.IPv6Loopback(),
+					Details: map[string]any{text: text},
+				},
+			),
+		)
 	}
 	closeLog(t, l)
 	back()
 	f.replay(t, dir)
-	if n := f.count(t, "tenant_id = 1"); n != len(hostile) {
-		t.Errorf("%d rows", n)
-	}
+	n := f.count(t, "tenant_id = 1")
+	assert.Equal(t, len(hostile), n, "%d rows", n)
 	f.verify(t)
 }
 
@@ -103,21 +143,32 @@ func TestDetailsAreKeptAsTheyAre(t *testing.T) {
 		map[string]int{"b": 1, "a": 2, "": 3},
 		deep,
 	} {
-		check(t, l.Record(t.Context(), audit.Entry{Tenant: 1, Action: audit.Configuration, Details: map[string]any{"v": v}}))
+		require.NoError(t,
+			l.Record(t.Context(), audit.Entry{Tenant: 1, Action: audit.Configuration, Details: map[string]any{"v": v}}))
 	}
-	expectField(t, l.Record(t.Context(), audit.Entry{Action: audit.Login, Details: map[string]any{"f": func() {}}}), "details")
-	expectField(t, l.Record(t.Context(), audit.Entry{Action: audit.Login, Details: map[string]any{"n": math.NaN()}}), "details")
-	check(t, l.Record(t.Context(), audit.Entry{Tenant: 1, Action: audit.Configuration, Details: map[string]any{"v": strings.Repeat("x", 10<<20)}}))
-	check(t, l.Flush(t.Context()))
-	if n := f.count(t, "details->>'truncated_text' like '{\"v\":\"xxx%'"); n != 1 {
-		t.Error("of 10 MB the beginning is not there")
-	}
-	if n := f.count(t, "tenant_id = 1"); n != 21 {
-		t.Errorf("%d rows", n)
-	}
-	if n := f.count(t, "details ? 'truncated_bytes'"); n != 3 { // the number that is too large, what is too deep, and what is too long
-		t.Errorf("%d are cut", n)
-	}
+	expectField(
+		t,
+		l.Record(t.Context(), audit.Entry{Action: audit.Login, Details: map[string]any{"f": func() {}}}),
+		"details",
+	)
+	expectField(
+		t,
+		l.Record(t.Context(), audit.Entry{Action: audit.Login, Details: map[string]any{"n": math.NaN()}}),
+		"details",
+	)
+	require.NoError(
+		t,
+		l.Record(
+			t.Context(),
+			audit.Entry{Tenant: 1, Action: audit.Configuration, Details: map[string]any{"v": strings.Repeat("x", 10<<20)}},
+		),
+	)
+	require.NoError(t, l.Flush(t.Context()))
+	assert.Equal(t, 1, f.count(t, "details->>'truncated_text' like '{\"v\":\"xxx%'"),
+		"of 10 MB the beginning is not there")
+	assert.Equal(t, 21, f.count(t, "tenant_id = 1"), "rows")
+	// the number that is too large, what is too deep, and what is too long
+	assert.Equal(t, 3, f.count(t, "details ? 'truncated_bytes'"), "are cut")
 	f.verify(t)
 }
 
@@ -125,20 +176,20 @@ func TestSecretsAreNotLogged(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	l := f.open(t, audit.Config{})
-	check(t, l.Record(t.Context(), audit.Entry{Tenant: 1, Action: audit.Configuration, Details: map[string]any{
-		"Password": "hunter2", "list": []any{map[string]any{"api-key": "hunter2", "Set-Cookie": []string{"hunter2"}}}, "user": "ada",
-		"access_token": map[string]any{"x": "hunter2"},
-	}}))
-	check(t, l.Record(t.Context(), audit.Entry{Tenant: 1, Action: audit.Configuration, Details: map[string]any{
+	require.NoError(t,
+		l.Record(t.Context(), audit.Entry{Tenant: 1, Action: audit.Configuration, Details: map[string]any{
+			"Password":     "hunter2",
+			"list":         []any{map[string]any{"api-key": "hunter2", "Set-Cookie": []string{"hunter2"}}},
+			"user":         "ada",
+			"access_token": map[string]any{"x": "hunter2"},
+		}}))
+	require.NoError(t, l.Record(t.Context(), audit.Entry{Tenant: 1, Action: audit.Configuration, Details: map[string]any{
 		"password": "hunter2", "long": strings.Repeat("x", audit.MaxDetails),
 	}}))
-	check(t, l.Flush(t.Context()))
-	if n := f.count(t, "details::text ~ 'hunter2'"); n != 0 {
-		t.Errorf("%d rows hold a secret", n)
-	}
-	if n := f.count(t, "details->>'Password' = '[redacted]' and details->>'user' = 'ada'"); n != 1 {
-		t.Error("the rest is not there")
-	}
+	require.NoError(t, l.Flush(t.Context()))
+	assert.Equal(t, 0, f.count(t, "details::text ~ 'hunter2'"), "rows hold a secret")
+	assert.Equal(t, 1, f.count(t, "details->>'Password' = '[redacted]' and details->>'user' = 'ada'"),
+		"the rest is not there")
 }
 
 func TestABadEntryIsRefused(t *testing.T) {
@@ -155,8 +206,6 @@ func TestABadEntryIsRefused(t *testing.T) {
 	for _, action := range []audit.Action{"", audit.LogOpened, audit.LogClosed, audit.LogLost, audit.Action(strings.Repeat("a", 65)), "é", "a\x00"} {
 		expectField(t, l.Record(t.Context(), audit.Entry{Action: action}), "action")
 	}
-	check(t, l.Flush(t.Context()))
-	if n := f.count(t, "true"); n != 0 {
-		t.Errorf("%d rows", n)
-	}
+	require.NoError(t, l.Flush(t.Context()))
+	assert.Equal(t, 0, f.count(t, "true"), "rows")
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy/audit"
@@ -16,28 +18,23 @@ func TestAnEntryIsThereWithItsTransactionAlone(t *testing.T) {
 	l := f.open(t, audit.Config{})
 	e := audit.Entry{Tenant: 1, Action: audit.Export, Actor: "ada"}
 	no := errors.New("no")
-	expectIs(t, pgx.BeginFunc(t.Context(), f.owner, func(tx pgx.Tx) error {
-		check(t, l.WriteTx(t.Context(), tx, e))
+	assert.ErrorIs(t, pgx.BeginFunc(t.Context(), f.owner, func(tx pgx.Tx) error {
+		require.NoError(t, l.WriteTx(t.Context(), tx, e))
 		return no
 	}), no)
-	if n := f.count(t, "true"); n != 0 {
-		t.Errorf("%d rows of a transaction that was rolled back", n)
-	}
+	assert.Equal(t, 0, f.count(t, "true"), "rows of a transaction that was rolled back")
 	for range 2 {
-		check(t, pgx.BeginFunc(t.Context(), f.owner, func(tx pgx.Tx) error {
-			check(t, l.WriteTx(t.Context(), tx, e))
+		require.NoError(t, pgx.BeginFunc(t.Context(), f.owner, func(tx pgx.Tx) error {
+			require.NoError(t, l.WriteTx(t.Context(), tx, e))
 			return l.WriteTx(t.Context(), tx, e)
 		}))
 	}
 	public := schemactx.NewPublicContext(t.Context()) // of the program, in the public scope
-	check(t, f.db.InTx(public, func(tx pgx.Tx) error { return l.WriteTx(public, tx, e) }))
-	if n := f.count(t, "tenant_id = 1 and action = 'export'"); n != 5 {
-		t.Errorf("%d rows", n)
-	}
+	require.NoError(t, f.db.InTx(public, func(tx pgx.Tx) error { return l.WriteTx(public, tx, e) }))
+	assert.Equal(t, 5, f.count(t, "tenant_id = 1 and action = 'export'"), "rows")
 	report := f.verify(t)
-	if report.Chains != 1 || report.Rows != 6 {
-		t.Errorf("%+v", report)
-	}
+	assert.Equal(t, 1, report.Chains, report)
+	assert.Equal(t, int64(6), report.Rows, report)
 }
 
 func TestWriteSaysWhenItCannot(t *testing.T) {
@@ -45,10 +42,9 @@ func TestWriteSaysWhenItCannot(t *testing.T) {
 	f := setup(t)
 	l := f.open(t, audit.Config{})
 	back := f.away(t)
-	if err := l.Write(t.Context(), audit.Entry{Action: audit.Export}); stateOf(err) != "42P01" {
-		t.Errorf("got %v", err)
-	}
+	err := l.Write(t.Context(), audit.Entry{Action: audit.Export})
+	assert.Equal(t, "42P01", stateOf(err), err)
 	back()
-	check(t, l.Write(t.Context(), audit.Entry{Action: audit.Export}))
+	require.NoError(t, l.Write(t.Context(), audit.Entry{Action: audit.Export}))
 	f.verify(t)
 }

@@ -13,16 +13,18 @@ import (
 
 // VerifyOptions say what is known from elsewhere.
 type VerifyOptions struct {
-	// Heads were kept where the database's owner cannot write: by [Config].Witness, or from [Reader.Heads]. Rows that they cover
-	// have to be there and to be the same. Default: none, and then who can change all tables can take the newest rows away,
-	// or whole chains, without a trace, and without a key also write all of them anew.
-	Heads []Head
+	// Heads were kept where the database's owner cannot write: by [Config].Witness, or from
+	// [Reader.Heads]. Rows that they cover have to be there and to be the same. Default: none, and
+	// then who can change all tables can take the newest rows away, or whole chains, without a trace,
+	// and without a key also write all of them anew.
+	Heads []ChainHead
 }
 
-// VerifyAll checks every row of every tenant, that none is missing among them, the digests that were left on the way, and that
-// the chains which others name are there. Rows that are still in a process's spill behind newer ones are missing until they
-// are written. It reads one chain after the other; ctx governs the queries. An error means that it could not be found out;
-// what is wrong with the log is in the report.
+// VerifyAll checks every row of every tenant, that none is missing among them, the digests that
+// were left on the way, and that the chains which others name are there. Rows that are still in a
+// process's spill behind newer ones are missing until they are written. It reads one chain after
+// the other; ctx governs the queries. An error means that it could not be found out; what is wrong
+// with the log is in the report.
 func (r *Reader) VerifyAll(ctx context.Context, opts VerifyOptions) (Report, error) {
 	v := &verification{reader: r, db: r.db, report: &Report{}}
 	err := v.all(ctx, opts)
@@ -37,16 +39,16 @@ type verification struct {
 	reader      *Reader
 	db          Querier
 	report      *Report
-	expected    map[ChainID][]Head // which chains are to have come how far
-	checkpoints map[ChainID]Head
-	finals      map[ChainID]Head // of the chains that were checked
+	expected    map[ChainID][]ChainHead // which chains are to have come how far
+	checkpoints map[ChainID]ChainHead
+	finals      map[ChainID]ChainHead // of the chains that were checked
 	links       []chainLink
 }
 
 // chainLink is what the first row of a chain says of another.
 type chainLink struct {
 	from ChainID
-	to   Head
+	to   ChainHead
 }
 
 func (v *verification) all(ctx context.Context, opts VerifyOptions) error {
@@ -56,7 +58,12 @@ func (v *verification) all(ctx context.Context, opts VerifyOptions) error {
 	for _, h := range opts.Heads {
 		v.expected[h.Chain] = append(v.expected[h.Chain], h)
 	}
-	tips, err := query(ctx, v.db, scanHead, "select chain, month, position, digest from {registry}.audit_ledger where position > 0")
+	tips, err := query(
+		ctx,
+		v.db,
+		scanHead,
+		"select chain, month, position, digest from {registry}.audit_ledger where position > 0",
+	)
 	if err != nil {
 		return err
 	}
@@ -74,7 +81,7 @@ func (v *verification) all(ctx context.Context, opts VerifyOptions) error {
 }
 
 // verifyMonth checks the chains of a month by themselves and returns their ends.
-func (r *Reader) verifyMonth(ctx context.Context, db Querier, m month) ([]Head, Report, error) {
+func (r *Reader) verifyMonth(ctx context.Context, db Querier, m month) ([]ChainHead, Report, error) {
 	v := &verification{reader: r, db: db, report: &Report{}}
 	where := " where month = '" + m.first().Format(time.DateOnly) + "'"
 	if err := v.expect(ctx, where); err != nil {
@@ -84,18 +91,24 @@ func (r *Reader) verifyMonth(ctx context.Context, db Querier, m month) ([]Head, 
 		return nil, Report{}, err
 	}
 	v.absent()
-	heads := make([]Head, 0, len(v.finals))
+	heads := make([]ChainHead, 0, len(v.finals))
 	for _, h := range v.finals {
 		heads = append(heads, h)
 	}
 	return heads, *v.report, nil
 }
 
-// expect reads how far chains have come at least, before their rows are read. The digests on the way are read with the rows.
+// expect reads how far chains have come at least, before their rows are read. The digests on the
+// way are read with the rows.
 func (v *verification) expect(ctx context.Context, where string) error {
-	v.expected, v.finals = map[ChainID][]Head{}, map[ChainID]Head{}
-	heads, err := query(ctx, v.db, scanHead, "select distinct on (chain) chain, month, position, digest from {registry}.audit_heads"+where+
-		" order by chain, position desc")
+	v.expected, v.finals = map[ChainID][]ChainHead{}, map[ChainID]ChainHead{}
+	heads, err := query(
+		ctx,
+		v.db,
+		scanHead,
+		"select distinct on (chain) chain, month, position, digest from {registry}.audit_heads"+where+
+			" order by chain, position desc",
+	)
 	if err != nil {
 		return err
 	}
@@ -105,7 +118,7 @@ func (v *verification) expect(ctx context.Context, where string) error {
 	return v.loadCheckpoints(ctx)
 }
 
-func scanHead(row pgx.CollectableRow) (h Head, err error) {
+func scanHead(row pgx.CollectableRow) (h ChainHead, err error) {
 	var id [16]byte
 	var digest []byte
 	err = row.Scan(&id, &h.Month, &h.Position, &digest)
@@ -116,7 +129,7 @@ func scanHead(row pgx.CollectableRow) (h Head, err error) {
 
 func (v *verification) loadCheckpoints(ctx context.Context) error {
 	type checkpoint struct {
-		head Head
+		head ChainHead
 		mac  []byte
 	}
 	found, err := query(ctx, v.db, func(row pgx.CollectableRow) (c checkpoint, err error) {
@@ -131,9 +144,9 @@ func (v *verification) loadCheckpoints(ctx context.Context) error {
 		return err
 	}
 	first := v.checkpoints == nil
-	v.checkpoints = map[ChainID]Head{}
+	v.checkpoints = map[ChainID]ChainHead{}
 	for _, c := range found {
-		if v.reader.ours(c.head, c.mac) {
+		if v.reader.macValid(c.head, c.mac) {
 			v.checkpoints[c.head.Chain] = c.head
 		} else if first {
 			v.report.add(Problem{
@@ -146,14 +159,14 @@ func (v *verification) loadCheckpoints(ctx context.Context) error {
 }
 
 // mac is that of a checkpoint, by the first key.
-func (r *Reader) mac(h Head) Hash { return macOf(r.keys[0], h) }
+func (r *Reader) mac(h ChainHead) Hash { return macOf(r.keys[0], h) }
 
-func macOf(key []byte, h Head) (sum Hash) {
+func macOf(key []byte, h ChainHead) (sum Hash) {
 	newHasher(key).sum(appendHead([]byte("checkpoint"), h), &sum)
 	return sum
 }
 
-func (r *Reader) ours(h Head, mac []byte) bool {
+func (r *Reader) macValid(h ChainHead, mac []byte) bool {
 	return slices.ContainsFunc(r.keys, func(key []byte) bool {
 		sum := macOf(key, h)
 		return string(sum[:]) == string(mac)
@@ -162,7 +175,12 @@ func (r *Reader) ours(h Head, mac []byte) bool {
 
 // chains checks all chains that have rows.
 func (v *verification) chains(ctx context.Context, where string) error {
-	ids, err := query(ctx, v.db, pgx.RowTo[[16]byte], "select chain from {registry}.audit_log"+where+" group by chain order by min(month), chain")
+	ids, err := query(
+		ctx,
+		v.db,
+		pgx.RowTo[[16]byte],
+		"select chain from {registry}.audit_log"+where+" group by chain order by min(month), chain",
+	)
 	if err != nil {
 		return err
 	}
@@ -177,17 +195,34 @@ func (v *verification) chains(ctx context.Context, where string) error {
 
 // chain checks one.
 func (v *verification) chain(ctx context.Context, c *checker, id ChainID) error {
-	heads, err := query(ctx, v.db, scanHead, "select chain, month, position, digest from {registry}.audit_heads where chain = $1 order by position", [16]byte(id))
+	heads, err := query(
+		ctx,
+		v.db,
+		scanHead,
+		"select chain, month, position, digest from {registry}.audit_heads where chain = $1 order by position",
+		[16]byte(id),
+	)
 	if err != nil {
 		return err
 	}
 	heads = append(heads, v.expected[id]...)
-	slices.SortStableFunc(heads, func(a, b Head) int { return cmp.Compare(a.Position, b.Position) })
+	slices.SortStableFunc(heads, func(a, b ChainHead) int { return cmp.Compare(a.Position, b.Position) })
 	base, partial := v.checkpoints[id]
-	w := &walk{to: v, checker: c, heads: heads, last: Head{Chain: id, Position: base.Position, Digest: base.Digest}}
+	w := &chainWalk{
+		to:      v,
+		checker: c,
+		heads:   heads,
+		last:    ChainHead{Chain: id, Position: base.Position, Digest: base.Digest},
+	}
 	c.begin(partial)
 	problems := len(v.report.Problems) + v.report.More
-	err = each(ctx, v.db, w.row, "select "+recordColumns+" from {registry}.audit_log where chain = $1 order by position, month", [16]byte(id))
+	err = each(
+		ctx,
+		v.db,
+		w.row,
+		"select "+recordColumns+" from {registry}.audit_log where chain = $1 order by position, month",
+		[16]byte(id),
+	)
 	if err != nil {
 		return err
 	}
@@ -200,18 +235,18 @@ func (v *verification) chain(ctx context.Context, c *checker, id ChainID) error 
 }
 
 // walk goes along a chain.
-type walk struct {
+type chainWalk struct {
 	to      *verification
 	checker *checker
-	heads   []Head // to be met, by position
-	last    Head   // of the rows so far
+	heads   []ChainHead // to be met, by position
+	last    ChainHead   // of the rows so far
 	gaps    []Problem
 	missing int64
 	broken  bool // the digest is not known any more
 	wrong   []Problem
 }
 
-func (w *walk) row(s *stored) {
+func (w *chainWalk) row(s *stored) {
 	if w.last.Month.IsZero() {
 		w.last.Month = s.month.first()
 	}
@@ -234,19 +269,30 @@ func (w *walk) row(s *stored) {
 	}
 	w.checker.row(s)
 	w.last.Position, w.last.Digest = s.position, digest(&w.last.Digest, &s.hash)
-	w.meet(s.position)
+	w.compareHeads(s.position)
 }
 
 // gap notes rows that are not there.
-func (w *walk) gap(from, to int64) {
+func (w *chainWalk) gap(from, to int64) {
 	w.missing += to - from + 1
 	w.broken = true
-	w.gaps = append(w.gaps, Problem{Kind: Missing, Tenant: UnknownTenant, Chain: w.last.Chain, From: from, To: to, Detail: "rows of the chain are gone"})
-	w.meet(to)
+	w.gaps = append(
+		w.gaps,
+		Problem{
+			Kind:   Missing,
+			Tenant: UnknownTenant,
+			Chain:  w.last.Chain,
+			From:   from,
+			To:     to,
+			Detail: "rows of the chain are gone",
+		},
+	)
+	w.compareHeads(to)
 }
 
-// meet compares the digest with those that were kept at the position, and with what is behind a gap takes it from there.
-func (w *walk) meet(position int64) {
+// meet compares the digest with those that were kept at the position, and with what is behind a gap
+// takes it from there.
+func (w *chainWalk) compareHeads(position int64) {
 	for len(w.heads) > 0 && w.heads[0].Position <= position {
 		h := w.heads[0]
 		w.heads = w.heads[1:]
@@ -256,16 +302,21 @@ func (w *walk) meet(position int64) {
 			w.last.Digest, w.broken = h.Digest, false
 		case h.Digest != w.last.Digest:
 			w.wrong = append(w.wrong, Problem{
-				Kind: HeadMismatch, Tenant: UnknownTenant, Chain: h.Chain, From: 1, To: h.Position, Detail: "the digest that was kept is another",
+				Kind:   HeadMismatch,
+				Tenant: UnknownTenant,
+				Chain:  h.Chain,
+				From:   1,
+				To:     h.Position,
+				Detail: "the digest that was kept is another",
 			})
 			w.last.Digest = h.Digest
 		}
 	}
 }
 
-// end reports what was found, each thing once: rows that are known to be a tenant's explain the gaps, and rows that are wrong
-// explain the digests.
-func (w *walk) end(problems int) {
+// end reports what was found, each thing once: rows that are known to be a tenant's explain the
+// gaps, and rows that are wrong explain the digests.
+func (w *chainWalk) end(problems int) {
 	if len(w.heads) > 0 {
 		if last := w.heads[len(w.heads)-1].Position; last > w.last.Position {
 			w.gap(w.last.Position+1, last)
@@ -291,11 +342,20 @@ func (v *verification) absent() {
 		if _, there := v.finals[id]; there {
 			continue
 		}
-		last := slices.MaxFunc(heads, func(a, b Head) int { return cmp.Compare(a.Position, b.Position) })
+		last := slices.MaxFunc(heads, func(a, b ChainHead) int { return cmp.Compare(a.Position, b.Position) })
 		if gone, ok := v.checkpoints[id]; ok && gone.Position >= last.Position {
 			continue
 		}
-		v.report.add(Problem{Kind: Missing, Tenant: UnknownTenant, Chain: id, From: 1, To: last.Position, Detail: "the whole chain is gone"})
+		v.report.add(
+			Problem{
+				Kind:   Missing,
+				Tenant: UnknownTenant,
+				Chain:  id,
+				From:   1,
+				To:     last.Position,
+				Detail: "the whole chain is gone",
+			},
+		)
 	}
 }
 
@@ -311,8 +371,14 @@ func (v *verification) checkLinks(ctx context.Context) error {
 		}
 		same := there.Position >= l.to.Position
 		if same && there.Position > l.to.Position {
-			heads, err := query(ctx, v.db, scanHead, "select chain, month, position, digest from {registry}.audit_heads where chain = $1 and position = $2",
-				[16]byte(l.to.Chain), l.to.Position)
+			heads, err := query(
+				ctx,
+				v.db,
+				scanHead,
+				"select chain, month, position, digest from {registry}.audit_heads where chain = $1 and position = $2",
+				[16]byte(l.to.Chain),
+				l.to.Position,
+			)
 			if err != nil {
 				return err
 			}
@@ -331,7 +397,7 @@ func (v *verification) checkLinks(ctx context.Context) error {
 }
 
 // parseLink reads what linkDetails has written; false: the chain is the first.
-func parseLink(details string) (h Head, ok bool) {
+func parseLink(details string) (h ChainHead, ok bool) {
 	var l struct {
 		Chain    string `json:"after_chain"`
 		Digest   string `json:"after_digest"`
@@ -346,9 +412,9 @@ func parseLink(details string) (h Head, ok bool) {
 	return h, parseHex(h.Chain[:], l.Chain) && parseHex(h.Digest[:], l.Digest)
 }
 
-// Heads returns where each chain stands, for [VerifyOptions]: to be kept where the owner of the database cannot write, such as
-// in a log of another machine, on paper, or with a notary.
-func (r *Reader) Heads(ctx context.Context) ([]Head, error) {
+// Heads returns where each chain stands, for [VerifyOptions]: to be kept where the owner of the
+// database cannot write, such as in a log of another machine, on paper, or with a notary.
+func (r *Reader) Heads(ctx context.Context) ([]ChainHead, error) {
 	heads, err := query(ctx, r.db, scanHead, `select * from (
 			select distinct on (chain) chain, month, position, digest from {registry}.audit_heads order by chain, position desc) h
 		union all select chain, month, position, digest from {registry}.audit_ledger where position > 0

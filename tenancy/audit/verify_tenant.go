@@ -9,9 +9,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Verify checks every row of a tenant, 0 for the platform, and that no chain lacks rows: those may have been the tenant's, also
-// all of them. It does not look at other tenants' rows, of which only the index is read, nor at digests: [Reader.VerifyAll]
-// does. ctx governs the queries. An error means that it could not be found out; what is wrong is in the report.
+// Verify checks every row of a tenant, 0 for the platform, and that no chain lacks rows: those may
+// have been the tenant's, also all of them. It does not look at other tenants' rows, of which only
+// the index is read, nor at digests: [Reader.VerifyAll] does. ctx governs the queries. An error
+// means that it could not be found out; what is wrong is in the report.
 func (r *Reader) Verify(ctx context.Context, tenant int64) (Report, error) {
 	report := Report{}
 	if err := r.verifyTenant(ctx, tenant, &report); err != nil {
@@ -25,7 +26,13 @@ func (r *Reader) verifyTenant(ctx context.Context, tenant int64, report *Report)
 	if err := v.loadCheckpoints(ctx); err != nil {
 		return err
 	}
-	tips, err := query(ctx, r.db, scanHead, "select chain, month, position, digest from {registry}.audit_ledger where tenant_id = $1 and position > 0", tenant)
+	tips, err := query(
+		ctx,
+		r.db,
+		scanHead,
+		"select chain, month, position, digest from {registry}.audit_ledger where tenant_id = $1 and position > 0",
+		tenant,
+	)
 	if err != nil {
 		return err
 	}
@@ -53,7 +60,12 @@ func (r *Reader) verifyTenant(ctx context.Context, tenant int64, report *Report)
 	for _, tip := range tips {
 		if last[tip.Chain] < tip.Position && v.checkpoints[tip.Chain].Position < tip.Position {
 			report.add(Problem{
-				Kind: Missing, Tenant: tenant, Chain: tip.Chain, From: last[tip.Chain] + 1, To: tip.Position, Detail: "the ledger goes on",
+				Kind:   Missing,
+				Tenant: tenant,
+				Chain:  tip.Chain,
+				From:   last[tip.Chain] + 1,
+				To:     tip.Position,
+				Detail: "the ledger goes on",
 			})
 		}
 	}
@@ -75,13 +87,24 @@ func explained(problems []Problem, gap Problem) bool {
 	})
 }
 
-// gaps returns which positions are missing in the chains. The heads are read first: rows that come meanwhile are behind them.
+// gaps returns which positions are missing in the chains. The heads are read first: rows that come
+// meanwhile are behind them.
 func (r *Reader) gaps(ctx context.Context) ([]Problem, error) {
-	heads, err := query(ctx, r.db, scanHead, "select distinct on (chain) chain, month, position, digest from {registry}.audit_heads order by chain, position desc")
+	heads, err := query(
+		ctx,
+		r.db,
+		scanHead,
+		"select distinct on (chain) chain, month, position, digest from {registry}.audit_heads order by chain, position desc",
+	)
 	if err != nil {
 		return nil, err
 	}
-	ends, err := query(ctx, r.db, pgx.RowToStructByPos[end], "select chain, max(position) from {registry}.audit_log group by chain")
+	ends, err := query(
+		ctx,
+		r.db,
+		pgx.RowToStructByPos[end],
+		"select chain, max(position) from {registry}.audit_log group by chain",
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +133,15 @@ type end struct {
 }
 
 func gapOf(id ChainID, from, to int64) Problem {
-	return Problem{Kind: Missing, Tenant: UnknownTenant, Chain: id, From: from, To: to, Detail: "rows of the chain are gone", Time: time.Time{}}
+	return Problem{
+		Kind:   Missing,
+		Tenant: UnknownTenant,
+		Chain:  id,
+		From:   from,
+		To:     to,
+		Detail: "rows of the chain are gone",
+		Time:   time.Time{},
+	}
 }
 
 func scanGap(row pgx.CollectableRow) (Problem, error) {

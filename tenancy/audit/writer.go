@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// writer takes entries out of the queue, chains them, and stores them: in the database, or while that is away in the spill,
-// or while that is full in memory. One goroutine runs it.
+// writer takes entries out of the queue, chains them, and stores them: in the database, or while
+// that is away in the spill, or while that is full in memory. One goroutine runs it.
 type writer struct {
 	cfg     Config
 	queue   *queue
 	store   store
 	spill   *spill // nil: none
 	hasher  *hasher
-	chain   *chain // nil: none yet
-	before  Head   // of the chain before it
-	rows    []row  // to be used again; never those of a COPY that failed, which pgx may go on to read for a while
-	text    []byte // likewise
+	chain   *chain    // nil: none yet
+	before  ChainHead // of the chain before it
+	rows    []row     // to be used again; never those of a COPY that failed, which pgx may go on to read for a while
+	text    []byte    // likewise
 	pending []batch
 	retryAt time.Time // the database is left alone until then; zero: it is there
 	wait    time.Duration
@@ -58,8 +58,8 @@ func (w *writer) await(ctx context.Context) bool {
 		return false
 	default:
 	}
-	behind := len(w.pending) > 0 || !w.spill.empty() || w.losses() > 0
-	if behind && !w.away() {
+	behind := len(w.pending) > 0 || !w.spill.empty() || w.unreportedLosses() > 0
+	if behind && !w.backingOff() {
 		return true
 	}
 	var retry <-chan time.Time
@@ -94,23 +94,23 @@ func (w *writer) linger() {
 	}
 }
 
-func (w *writer) away() bool { return time.Now().Before(w.retryAt) }
+func (w *writer) backingOff() bool { return time.Now().Before(w.retryAt) }
 
 // accept takes what is in the queue, unless batches are waiting that can be stored nowhere.
 func (w *writer) accept(ctx context.Context) {
 	if len(w.pending) > 0 {
 		return
 	}
-	items := w.queue.take()
-	if len(items) == 0 && w.losses() > 0 {
-		w.keep(ctx, w.batch(nil), 0)
+	items := w.queue.dequeueAll()
+	if len(items) == 0 && w.unreportedLosses() > 0 {
+		w.persist(ctx, w.batch(nil), 0)
 	}
 	for rest := items; len(rest) > 0; {
 		n := min(len(rest), w.cfg.BatchSize)
-		w.keep(ctx, w.batch(rest[:n]), n)
+		w.persist(ctx, w.batch(rest[:n]), n)
 		rest = rest[n:]
 	}
-	w.queue.giveBack(items)
+	w.queue.recycle(items)
 }
 
 // batch chains entries. Where the month is another one it begins another chain.
@@ -127,16 +127,16 @@ func (w *writer) batch(entries []entry) batch {
 			w.before = w.chain.head()
 		}
 		var opened row
-		w.chain, opened = newChain(w.hasher, m, w.before, w.own(now))
+		w.chain, opened = newChain(w.hasher, m, w.before, w.internalEntry(now))
 		rows = append(rows, opened)
 	}
-	if lost := w.losses(); lost > 0 {
-		e := w.own(now)
+	if lost := w.unreportedLosses(); lost > 0 {
+		e := w.internalEntry(now)
 		e.action, e.details = LogLost, `{"entries":`+itoa(lost)+`}`
 		rows = append(rows, w.chain.add(w.hasher, e))
 		w.stats.reported.Add(lost)
 	}
-	w.tidy(entries)
+	w.sanitize(entries)
 	for i := range entries {
 		rows = append(rows, w.chain.add(w.hasher, entries[i]))
 	}
@@ -144,28 +144,28 @@ func (w *writer) batch(entries []entry) batch {
 }
 
 // losses returns how many entries were dropped of which no entry tells yet.
-func (w *writer) losses() int64 { return w.stats.dropped.Load() - w.stats.reported.Load() }
+func (w *writer) unreportedLosses() int64 { return w.stats.dropped.Load() - w.stats.reported.Load() }
 
 // own returns an entry of the log's own.
-func (w *writer) own(now time.Time) entry {
+func (w *writer) internalEntry(now time.Time) entry {
 	return entry{actor: w.cfg.Process, at: now.UnixMicro(), details: "{}"}
 }
 
 // keep stores a batch with n accepted entries wherever it can.
-func (w *writer) keep(ctx context.Context, b batch, n int) {
-	if len(w.pending) == 0 && !w.away() {
+func (w *writer) persist(ctx context.Context, b batch, n int) {
+	if len(w.pending) == 0 && !w.backingOff() {
 		err := w.store.copy(ctx, b)
-		w.reached(ctx, err)
+		w.recordAttempt(ctx, err)
 		if err == nil {
 			w.stats.written.Add(int64(len(b.rows)))
-			w.kept(ctx, b, n)
+			w.persisted(ctx, b, n)
 			clear(b.rows) // lets go of texts
 			w.rows = b.rows[:0]
 			return
 		}
 	}
-	if len(w.pending) == 0 && w.spilled(ctx, b) {
-		w.kept(ctx, b, n)
+	if len(w.pending) == 0 && w.trySpill(ctx, b) {
+		w.persisted(ctx, b, n)
 		return
 	}
 	b.entries = n
@@ -173,18 +173,18 @@ func (w *writer) keep(ctx context.Context, b batch, n int) {
 }
 
 // kept says that a batch will not be lost any more.
-func (w *writer) kept(ctx context.Context, b batch, n int) {
+func (w *writer) persisted(ctx context.Context, b batch, n int) {
 	if err := w.spill.saveHead(b.head); err != nil {
 		w.cfg.Logger.ErrorContext(ctx, "save the head of the audit log", slog.Any("error", err))
 	}
 	if w.cfg.Witness != nil {
 		w.cfg.Witness(b.head)
 	}
-	w.queue.finish(n)
+	w.queue.acknowledge(n)
 }
 
 // spilled reports whether it could put the batch into the spill.
-func (w *writer) spilled(ctx context.Context, b batch) bool {
+func (w *writer) trySpill(ctx context.Context, b batch) bool {
 	if w.spill == nil {
 		return false
 	}
@@ -198,9 +198,10 @@ func (w *writer) spilled(ctx context.Context, b batch) bool {
 	return true
 }
 
-// replay makes one step with what could not be written before: what is in memory first, as nothing else moves meanwhile.
+// replay makes one step with what could not be written before: what is in memory first, as nothing
+// else moves meanwhile.
 func (w *writer) replay(ctx context.Context) (more bool) {
-	if w.away() {
+	if w.backingOff() {
 		return false
 	}
 	if len(w.pending) > 0 {
@@ -211,39 +212,39 @@ func (w *writer) replay(ctx context.Context) (more bool) {
 	}
 	b, ok, err := w.spill.read()
 	if err == nil && ok {
-		if err = w.store.again(ctx, b); err == nil {
+		if err = w.store.insert(ctx, b); err == nil {
 			w.spill.done()
 			w.stats.replayed.Add(int64(len(b.rows)))
 			_, _, err = w.spill.read() // removes the segment behind its last batch
 		}
 	}
 	w.stats.spillBytes.Store(w.spill.size)
-	w.reached(ctx, err)
+	w.recordAttempt(ctx, err)
 	return err == nil && ok
 }
 
 func (w *writer) replayPending(ctx context.Context) bool {
 	b := w.pending[0]
-	err := w.store.again(ctx, b)
-	w.reached(ctx, err)
+	err := w.store.insert(ctx, b)
+	w.recordAttempt(ctx, err)
 	if err == nil {
 		w.stats.written.Add(int64(len(b.rows)))
-	} else if !w.spilled(ctx, b) { // which may have room again
+	} else if !w.trySpill(ctx, b) { // which may have room again
 		return false
 	}
-	w.shift(ctx)
+	w.popPending(ctx)
 	return true
 }
 
 // shift says that the first of the pending batches is kept.
-func (w *writer) shift(ctx context.Context) {
+func (w *writer) popPending(ctx context.Context) {
 	b := w.pending[0]
 	w.pending = w.pending[1:]
-	w.kept(ctx, b, b.entries)
+	w.persisted(ctx, b, b.entries)
 }
 
 // reached notes how a try went. After a failure the database is left alone for a while that grows.
-func (w *writer) reached(ctx context.Context, err error) {
+func (w *writer) recordAttempt(ctx context.Context, err error) {
 	if err == nil {
 		if w.wait > 0 {
 			w.cfg.Logger.InfoContext(ctx, "audit log is written again")
@@ -265,15 +266,15 @@ func (w *writer) finish(ctx context.Context) {
 	w.retryAt = time.Time{} // once more
 	for w.replay(ctx) {
 	}
-	for len(w.pending) > 0 && w.spilled(ctx, w.pending[0]) {
-		w.shift(ctx)
+	for len(w.pending) > 0 && w.trySpill(ctx, w.pending[0]) {
+		w.popPending(ctx)
 	}
 	w.accept(ctx)
 	if w.chain != nil {
-		closed := w.own(w.cfg.Clock())
+		closed := w.internalEntry(w.cfg.Clock())
 		closed.action = LogClosed
 		r := w.chain.add(w.hasher, closed)
-		w.keep(ctx, batch{rows: []row{r}, head: w.chain.head()}, 0)
+		w.persist(ctx, batch{rows: []row{r}, head: w.chain.head()}, 0)
 		h := w.chain.head()
 		w.cfg.Logger.InfoContext(ctx, "audit chain closed", slog.String("chain", h.Chain.String()),
 			slog.Int64("position", h.Position), slog.String("digest", h.Digest.String()))

@@ -2,8 +2,6 @@ package backup
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -20,40 +18,43 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// AdoptOptions say which files are adopted.
+// AdoptOptions select the files to adopt.
 type AdoptOptions struct {
-	// TenantID is the tenant whose files are adopted. Default: all tenants. Files of a dropped
-	// tenant are then adopted only if the archive's header has the time at which this registry
-	// created it, and dumps only beside an archive that is adopted. With TenantID neither is asked
-	// for.
+	// TenantID selects the files of one tenant. Default: 0, the files of all tenants.
+	//
+	// For a dropped tenant and without TenantID, two more conditions apply. An archive is adopted only
+	// if its header contains the time at which this registry created the tenant. Dumps are adopted
+	// only beside an adopted archive.
 	TenantID int64
 
-	// Plan returns what would be adopted and changes nothing. Default: false.
+	// Plan reports what would be adopted and changes nothing. Default: false.
 	Plan bool
 }
 
-// AdoptResult is what [Service.AdoptBackups] did with each file, valid with an error too.
+// AdoptResult is what [Service.AdoptBackups] did with each file. It is valid with an error too.
 type AdoptResult struct {
 	Adopted []AdoptedFile
-	Removed []string      // leftovers without a receipt, older than a day by clocks that agree, as [Service.Prune] removes them
-	Skipped []SkippedFile // they stay as they are
+	Removed []string      // leftovers that [Service.Prune] would delete: no receipt, older than a day by clocks that agree
+	Skipped []SkippedFile // unchanged
 }
 
-// AdoptedFile is a file that has a name of this registry now.
+// AdoptedFile is a file that was moved to a name of this registry.
 type AdoptedFile struct{ From, To string }
 
 // SkippedFile is a file that was not adopted.
 type SkippedFile struct{ Name, Reason string }
 
-// AdoptBackups takes over the files of the store whose names have no registry, as those of earlier
-// releases: each is copied to a name of this registry, read back, and then removed under its former
-// name. It is to be run once, from the registry that has made them.
+// AdoptBackups takes over the files in the store whose names contain no registry, as those of
+// earlier releases. It copies each file to a name of this registry, reads the copy back, and then
+// deletes the file under its former name. Run it once, from the registry that created the files.
 //
-// It adopts what the registry can have made: the receipt names a schema that the tenant had, was
-// not taken before the tenant was created, and the archive's header, where [Config].Identities can
-// read it, names the tenant as it was created. An archive that differs is of another registry and
-// is skipped, as are files without a receipt beside it. It can be run again after any error, also
-// one that says that another run has moved the file; ctx governs it.
+// It adopts a file that this registry can have created. The receipt must name a schema that the
+// tenant had, and must not be older than the tenant. If [Config].Identities can decrypt the
+// archive, its header must contain the tenant's creation time. An archive that differs belongs to
+// another registry. It is skipped, and so are files without a receipt beside it.
+//
+// After any error it can be run again, also after an error that another run has moved the file. ctx
+// governs it.
 func (s *Service) AdoptBackups(ctx context.Context, opts AdoptOptions) (AdoptResult, error) {
 	if s.cfg.Store == nil {
 		return AdoptResult{}, errNoStore
@@ -69,7 +70,7 @@ func (s *Service) AdoptBackups(ctx context.Context, opts AdoptOptions) (AdoptRes
 type adoptRun struct {
 	s        *Service
 	opts     AdoptOptions
-	registry string // the registry
+	registry string // identity of this registry
 	clocks   clocks
 	result   AdoptResult
 }
@@ -97,7 +98,7 @@ func (a *adoptRun) run(ctx context.Context) (err error) {
 	for _, dir := range slices.Sorted(maps.Keys(folders)) {
 		id, err := strconv.ParseInt(strings.SplitN(dir, "-", 2)[0], 10, 64)
 		if err != nil || id <= 0 {
-			continue // no release has made such a name
+			continue // no release has created such a name
 		}
 		if err := a.adoptFolder(ctx, id, folders[dir]); err != nil {
 			return err
@@ -106,8 +107,8 @@ func (a *adoptRun) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// folder adopts the files of one tenant and slug: first the archives that have a receipt. They
-// decide whether the other files can be this registry's.
+// adoptFolder adopts the files of one tenant and slug. It starts with the archives that have a
+// receipt, because they decide whether the other files belong to this registry.
 func (a *adoptRun) adoptFolder(ctx context.Context, id int64, files []Object) error {
 	foreign, proved := false, a.opts.TenantID == id
 	has := make(map[string]bool)
@@ -134,9 +135,9 @@ func (a *adoptRun) adoptFolder(ctx context.Context, id int64, files []Object) er
 		switch {
 		case has[receiptOf(o.Name)], isReceipt && has[name]:
 		case foreign:
-			a.skip(o.Name, "stands beside archives of another registry")
+			a.skip(o.Name, "is beside archives of another registry")
 		case !proved:
-			a.skip(o.Name, "stands beside no archive of this registry: AdoptOptions.TenantID adopts it")
+			a.skip(o.Name, "is not beside an archive of this registry: set AdoptOptions.TenantID to adopt it")
 		default:
 			if err := a.adoptOther(ctx, o); err != nil {
 				return err
@@ -150,7 +151,8 @@ func (a *adoptRun) skip(name, reason string) {
 	a.result.Skipped = append(a.result.Skipped, SkippedFile{name, reason})
 }
 
-// archive adopts one that has a receipt. reason says why it is not adopted.
+// adoptArchive adopts an archive that has a receipt. A non-empty reason says why it was not
+// adopted.
 func (a *adoptRun) adoptArchive(ctx context.Context, id int64, name string) (reason string, err error) {
 	info, err := a.s.readReceipt(ctx, name)
 	if err != nil {
@@ -169,13 +171,14 @@ func (a *adoptRun) adoptArchive(ctx context.Context, id int64, name string) (rea
 	return "", nil
 }
 
-// judge returns why an archive cannot be this registry's.
+// checkOrigin returns a reason if the archive cannot have been created by this registry.
 func (a *adoptRun) checkOrigin(ctx context.Context, id int64, info Info) (string, error) {
 	if info.TenantID != id {
-		return fmt.Sprintf("its receipt is of tenant %d", info.TenantID), nil
+		return fmt.Sprintf("its receipt belongs to tenant %d", info.TenantID), nil
 	}
 	var known bool
-	err := a.s.registry.QueryRow(ctx, `select exists (select from {registry}.schema_names where name = $1 and tenant_id = $2)`,
+	err := a.s.registry.QueryRow(ctx,
+		`select exists (select from {registry}.schema_names where name = $1 and tenant_id = $2)`,
 		info.Schema, id).Scan(&known)
 	if err != nil {
 		return "", err
@@ -196,15 +199,17 @@ func (a *adoptRun) checkOrigin(ctx context.Context, id int64, info Info) (string
 	return a.checkHeader(ctx, info.Name, &t)
 }
 
-// judgeGone is judge for a dropped tenant. The registry still knows when the name of its first
-// schema was taken: in the statement that created it, unless it came from the stock or a restore.
-// For those, and if the header cannot be read, the caller has to name the tenant.
+// checkDroppedOrigin is checkOrigin for a dropped tenant. The registry still contains the time at
+// which the name of its first schema was reserved. That is the time of its creation, unless the
+// tenant came from the stock or from a restore. For such tenants, and if the header cannot be read,
+// the caller has to set TenantID.
 func (a *adoptRun) checkDroppedOrigin(ctx context.Context, id int64, name string) (string, error) {
 	if a.opts.TenantID == id {
 		return "", nil
 	}
 	var created time.Time
-	err := a.s.registry.QueryRow(ctx, "select min(taken_at) from {registry}.schema_names where tenant_id = $1", id).Scan(&created)
+	err := a.s.registry.QueryRow(ctx,
+		"select min(taken_at) from {registry}.schema_names where tenant_id = $1", id).Scan(&created)
 	if err != nil {
 		return "", err
 	}
@@ -212,7 +217,8 @@ func (a *adoptRun) checkDroppedOrigin(ctx context.Context, id int64, name string
 	if err != nil || reason != "" || h != nil && h.Tenant.ID == id && h.Tenant.CreatedAt.Equal(created) {
 		return reason, err
 	}
-	return fmt.Sprintf("tenant %d of this registry was dropped, and nothing shows that this is its archive: AdoptOptions.TenantID adopts it", id), nil
+	return fmt.Sprintf("tenant %d of this registry was dropped, and nothing proves that this archive is its own: "+
+		"set AdoptOptions.TenantID to adopt it", id), nil
 }
 
 func (a *adoptRun) checkHeader(ctx context.Context, name string, t *tenancy.Tenant) (string, error) {
@@ -220,12 +226,12 @@ func (a *adoptRun) checkHeader(ctx context.Context, name string, t *tenancy.Tena
 	if h == nil || h.Tenant.ID == t.ID && h.Tenant.CreatedAt.Equal(t.CreatedAt) {
 		return reason, err
 	}
-	return fmt.Sprintf("it is of a tenant %d that was created %s, this registry's was created %s",
+	return fmt.Sprintf("it belongs to a tenant %d that was created %s; this registry's tenant was created %s",
 		h.Tenant.ID, h.Tenant.CreatedAt.UTC().Format(time.RFC3339), t.CreatedAt.UTC().Format(time.RFC3339)), nil
 }
 
-// header reads the header of an archive; nil if this program has no key for it. reason says why it
-// cannot be read.
+// readHeader reads the header of an archive. It returns nil if this program cannot decrypt the
+// archive. A non-empty reason says why the header cannot be read.
 func (a *adoptRun) readHeader(ctx context.Context, name string) (h *archive.Header, reason string, err error) {
 	file, err := a.s.cfg.Store.Open(ctx, name)
 	if err != nil {
@@ -246,9 +252,10 @@ func (a *adoptRun) readHeader(ctx context.Context, name string) (h *archive.Head
 	return &header, "", nil
 }
 
-// move copies a file, reads the copy back, writes its receipt if there is an info, and removes the
-// original. A whole copy under the new name stays: a killed run has left it, or a concurrent run
-// that is about to remove the original. If two runs copy one file, the store refuses the second.
+// move copies a file, reads the copy back, writes its receipt if info is not nil, and deletes the
+// original. A complete copy under the new name is kept: it comes from a killed run, or from a
+// concurrent run that is about to delete the original. If two runs copy one file, the store refuses
+// the second.
 func (a *adoptRun) move(ctx context.Context, from, to string, info *Info) (reason string, err error) {
 	s := a.s
 	want, err := s.sumOf(ctx, from)
@@ -256,7 +263,7 @@ func (a *adoptRun) move(ctx context.Context, from, to string, info *Info) (reaso
 		return "", err
 	}
 	if info != nil && want != (fileSum{info.Size, info.SHA256}) {
-		return "it is not what its receipt says", nil
+		return "it differs from its receipt", nil
 	}
 	if err := s.copyFile(ctx, from, to, want); err != nil {
 		return "", err
@@ -274,7 +281,7 @@ func (a *adoptRun) move(ctx context.Context, from, to string, info *Info) (reaso
 	return "", s.remove(ctx, from)
 }
 
-// moveReceipt writes a receipt that is not there yet.
+// moveReceipt writes a receipt unless it exists already.
 func (s *Service) moveReceipt(ctx context.Context, info Info) error {
 	there, err := s.readReceipt(ctx, info.Name)
 	if err == nil && there.Size == info.Size && there.SHA256 == info.SHA256 {
@@ -288,23 +295,23 @@ func (s *Service) moveReceipt(ctx context.Context, info Info) error {
 	return s.writeReceipt(ctx, info)
 }
 
-// renamedRun writes the new name of an archive where a [Schedule] has noted the former one.
+// renameRun replaces the former name of an archive in the runs of a [Schedule].
 func (s *Service) renameRun(ctx context.Context, from, to string) error {
 	_, err := s.registry.Exec(ctx, "update {registry}.backup_runs set name = $2 where name = $1", from, to)
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) && pgErr.Code == undefinedTable {
-		return nil // the program has no schedule
+		return nil // the program does not use a Schedule
 	}
 	return err
 }
 
-// other adopts a dump, which has no receipt. It removes an archive or a receipt that stands alone:
-// a killed run has left it.
+// adoptOther adopts a dump, which has no receipt. It deletes an archive without a receipt or a
+// receipt without an archive, which a killed run has left.
 func (a *adoptRun) adoptOther(ctx context.Context, o Object) error {
 	to := registryPrefix(a.registry) + o.Name
 	if isArchive(o.Name) || strings.HasSuffix(o.Name, receiptSuffix) {
 		if !a.clocks.agree() || a.clocks.earlier().Sub(o.ModTime) < abandonedAfter {
-			a.skip(o.Name, "has no receipt: it may be being written")
+			a.skip(o.Name, "has no receipt: it may still be written")
 			return nil
 		}
 		a.result.Removed = append(a.result.Removed, o.Name)
@@ -322,23 +329,19 @@ func (a *adoptRun) adoptOther(ctx context.Context, o Object) error {
 	return nil
 }
 
-// fileSum is equal for two files if their contents are.
+// fileSum is the size and the SHA-256 of a file.
 type fileSum struct {
 	size   int64
 	sha256 string
 }
 
-func (m *hashWriter) sum() fileSum { return fileSum{m.n, hex.EncodeToString(m.hash.Sum(nil))} }
-
-func newHashWriter(dst io.Writer) *hashWriter { return &hashWriter{dst: dst, hash: sha256.New()} }
-
-// copyFile copies a file of the store, whose sum is want, unless the copy is there.
+// copyFile copies a file of the store, whose sum is want, unless the copy exists already.
 func (s *Service) copyFile(ctx context.Context, from, to string, want fileSum) error {
 	there, err := s.sumOf(ctx, to)
 	switch {
 	case err == nil && there == want:
 		return nil
-	case err == nil: // of another file
+	case err == nil: // another file has the name
 		err = s.remove(ctx, to)
 	case errors.Is(err, ErrNotFound):
 		err = nil
@@ -364,10 +367,10 @@ func (s *Service) copyFile(ctx context.Context, from, to string, want fileSum) e
 	if there, err = s.sumOf(ctx, to); err != nil || there == want {
 		return err
 	}
-	return errors.Join(fmt.Errorf("the copy of %q is not what was written", from), s.discard(ctx, to))
+	return errors.Join(fmt.Errorf("the stored copy of %q differs from what was written", from), s.discard(ctx, to))
 }
 
-// sumOf reads a file of the store to its end.
+// sumOf reads a file of the store completely and returns its sum.
 func (s *Service) sumOf(ctx context.Context, name string) (sum fileSum, err error) {
 	file, err := s.cfg.Store.Open(ctx, name)
 	if err != nil {

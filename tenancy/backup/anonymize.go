@@ -13,33 +13,35 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// Column names a column of a tenant's tables.
+// Column identifies a column of a tenant's tables.
 type Column struct{ Table, Name string }
 
-// Value is one value of a column, as COPY writes it.
+// Value is one value of a column, in COPY's text form.
 type Value struct {
 	Column Column
-	Text   string // empty where Null
+	Text   string // empty if Null
 	Null   bool
 }
 
 // Anonymizer replaces the values of one column.
 type Anonymizer interface {
-	// Anonymize returns the value that a clone has instead of v: what it does not set itself stays what it was. It is called for each row, in
-	// the order of the table, from one goroutine at a time. An error stops the clone. ctx is the clone's.
+	// Anonymize returns the value that the clone gets instead of v. Fields that it does not change
+	// keep their value. It is called for each row, in the order of the table, from one goroutine at a
+	// time. An error stops the clone. ctx is the clone's.
 	Anonymize(ctx context.Context, v Value) (Value, error)
 }
 
-// AnonymizerFunc is a function as an [Anonymizer].
+// AnonymizerFunc adapts a function to [Anonymizer].
 type AnonymizerFunc func(ctx context.Context, v Value) (Value, error)
 
 // Anonymize calls f.
 func (f AnonymizerFunc) Anonymize(ctx context.Context, v Value) (Value, error) { return f(ctx, v) }
 
-// anonymizers are those of one table, by the place of the column in its CSV.
+// anonymizers are the anonymizers of one table by the index of the column in its CSV.
 type anonymizers map[int]Anonymizer
 
-// anonymizersOf finds the columns, all of which have to be there: a typing error would let through what was to be hidden.
+// anonymizersOf groups the anonymizers by table. A column that does not exist is an error: with a
+// misspelled name, the values of the intended column would be copied unchanged.
 func anonymizersOf(tables []archive.Table, all map[Column]Anonymizer) (map[string]anonymizers, error) {
 	found := make(map[string]anonymizers)
 	left := maps.Clone(all)
@@ -61,12 +63,14 @@ func anonymizersOf(tables []archive.Table, all map[Column]Anonymizer) (map[strin
 		}
 	}
 	for column := range left {
-		return nil, &tenancy.FieldError{Field: "anonymize", Value: column.Table + "." + column.Name, Rule: "is no stored column of the tenant's tables"}
+		return nil, &tenancy.FieldError{
+			Field: "anonymize", Value: column.Table + "." + column.Name, Rule: "is not a stored column of the tenant's tables",
+		}
 	}
 	return found, nil
 }
 
-// rewrite copies the CSV of a table row by row, with some columns replaced. It holds one row.
+// rewrite copies the CSV of a table row by row and replaces columns. It holds one row in memory.
 func (a anonymizers) rewrite(ctx context.Context, table string, from io.Reader, to io.Writer) error {
 	rows := rowReader{r: bufio.NewReaderSize(from, 64<<10), limit: maxRecord}
 	out := bufio.NewWriterSize(to, 64<<10)

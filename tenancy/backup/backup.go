@@ -11,39 +11,44 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// BackupOptions say how one tenant is backed up. The zero value is the strict way.
+// BackupOptions are the options of [Service.Backup]. The zero value is the strictest.
 type BackupOptions struct {
-	// Drift is what becomes of a schema that is not what its migrations make. Default: [DriftRefuse].
+	// Drift decides about a schema that differs from what its migrations create. Default:
+	// [DriftRefuse].
 	Drift DriftPolicy
 }
 
-// DriftPolicy says what becomes of a schema that is not what its migrations make. Grants, owners and the order of columns are no matter.
+// DriftPolicy decides about a schema that differs from what its migrations create. Grants, owners
+// and the order of columns are not compared.
 type DriftPolicy uint8
 
 const (
 	// DriftRefuse returns a [DriftError]. It is the zero value.
 	DriftRefuse DriftPolicy = iota
 
-	// DriftRecord backs up the schema as it is, with the differences in the header and in [Info]: for one that is to be saved
-	// whatever became of it. A restore takes such data as far as it fits.
+	// DriftRecord backs up the schema as it is, and records the differences in the header and in
+	// [Info]. A restore loads such data as far as it fits. It is meant for data that must be saved
+	// although the schema has drifted.
 	DriftRecord
 )
 
-// opBackup is what errors of a tenant's status call a backup.
+// opBackup is the operation in a [tenancy.StatusError].
 const opBackup = tenancy.Op("back up")
 
-// cleanupTimeout bounds the removal of what must not stay, also when the caller's context is over.
+// cleanupTimeout bounds cleanup, which also runs after the caller's context has ended.
 const cleanupTimeout = time.Minute
 
-// Backup backs up a tenant into the store and returns when that has been verified: the stored file was read back from its first byte to its
-// last, and is what was written. Until then it is no backup, whatever happens; the next call begins anew, under another name.
+// Backup backs up a tenant into the store. It writes the file, reads it back completely, compares
+// it with what was written, and only then writes the receipt and returns. If it fails, the next
+// call starts anew under another name.
 //
-// A tenant that is being served is backed up as any other: requests go on. One that is suspended or in maintenance is, too; one that
-// has no schema of its own yet or is being dropped is a [tenancy.StatusError].
+// A tenant can be backed up while it serves requests, and also while it is suspended or in
+// maintenance. A tenant that has no schema yet or that is being dropped is a [tenancy.StatusError].
 //
-// The errors are [tenancy.ErrNotFound], a [tenancy.StatusError], a [tenancy.BusyError], [tenancy.ErrPlacement], an [UnsupportedError], a
-// [DriftError], [ErrChanged], a [VerifyError], and those of the database and of the store as they are. ctx governs all of it but for the
-// removal of what failed, which takes a minute at most.
+// The errors are [tenancy.ErrNotFound], a [tenancy.StatusError], a [tenancy.BusyError],
+// [tenancy.ErrPlacement], an [UnsupportedError], a [DriftError], [ErrChanged], a [VerifyError], and
+// errors of the database and of the store, unchanged. ctx governs everything except the removal of
+// a failed file, which takes at most a minute.
 func (s *Service) Backup(ctx context.Context, slug string, opts BackupOptions) (Info, error) {
 	if s.cfg.Store == nil {
 		return Info{}, errNoStore
@@ -59,8 +64,9 @@ func (s *Service) Backup(ctx context.Context, slug string, opts BackupOptions) (
 	return info, nil
 }
 
-// BackupTo writes a tenant's archive to dst, as [Service.Backup] does into the store. Nothing verifies what becomes of it, and after an
-// error what dst has is no archive. It waits for a Write of dst that is under way, whatever ctx says.
+// BackupTo writes a tenant's archive to dst. Unlike [Service.Backup] it does not verify what dst
+// stored. After an error, dst contains no valid archive. BackupTo waits for a call of dst.Write to
+// return, even after ctx has ended.
 func (s *Service) BackupTo(ctx context.Context, slug string, dst io.Writer, opts BackupOptions) (Info, error) {
 	run, err := s.begin(ctx, slug, snapshotOptions{drift: opts.Drift})
 	if err == nil {
@@ -85,17 +91,18 @@ func (s *Service) backup(ctx context.Context, slug string, opts BackupOptions) (
 		return Info{}, err
 	}
 	committed := false
-	defer func() { // also where a hook panics
+	defer func() { // deferred, so that it also runs if a callback panics
 		if !committed {
 			if err := upload.Abort(); err != nil {
-				s.cfg.Logger.WarnContext(ctx, "upload not taken back", slog.String("name", run.info.Name), slog.Any("error", err))
+				s.cfg.Logger.WarnContext(ctx, "upload not aborted",
+					slog.String("name", run.info.Name), slog.Any("error", err))
 			}
 		}
 	}()
 	if err := run.write(ctx, upload); err != nil {
 		return Info{}, err
 	}
-	committed = true // a commit that fails leaves nothing, or does not know
+	committed = true // a failed Commit leaves no file, or its result is unknown
 	if err := upload.Commit(); err != nil {
 		return Info{}, errors.Join(run.explain(ctx, err), s.discard(ctx, run.info.Name))
 	}
@@ -115,7 +122,8 @@ func (s *Service) backup(ctx context.Context, slug string, opts BackupOptions) (
 	return run.info, nil
 }
 
-// discard deletes a file that is no backup, and its receipt, which may have been written by a commit that did not answer.
+// discard deletes a file that is no backup. It also deletes the receipt, which may exist although
+// its commit returned an error.
 func (s *Service) discard(ctx context.Context, name string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()

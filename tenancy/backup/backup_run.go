@@ -9,7 +9,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// run is one backup under way.
+// backupRun is one running backup.
 type backupRun struct {
 	s        *Service
 	tenant   tenancy.Tenant
@@ -17,11 +17,11 @@ type backupRun struct {
 	start    time.Time
 	info     Info
 	manifest archive.Manifest
-	done     int // tables
+	done     int // number of copied tables
 	drift    DriftPolicy
 }
 
-// begin finds the tenant and takes its snapshot.
+// begin looks the tenant up, takes its snapshot and reports EventStarted.
 func (s *Service) begin(ctx context.Context, slug string, opts snapshotOptions) (*backupRun, error) {
 	r, err := s.prepare(ctx, slug, opts)
 	if err == nil {
@@ -30,7 +30,7 @@ func (s *Service) begin(ctx context.Context, slug string, opts snapshotOptions) 
 	return r, err
 }
 
-// prepare is begin without an event.
+// prepare is begin without the event.
 func (s *Service) prepare(ctx context.Context, slug string, opts snapshotOptions) (*backupRun, error) {
 	r := &backupRun{s: s, start: time.Now(), drift: opts.drift}
 	var err error
@@ -51,14 +51,14 @@ func (s *Service) prepare(ctx context.Context, slug string, opts snapshotOptions
 	return r, nil
 }
 
-// end gives back the connection, if it has not been.
+// end releases the connection unless it was released before.
 func (r *backupRun) end(ctx context.Context) {
 	if r.snap.pooled != nil {
 		r.snap.close(ctx)
 	}
 }
 
-// allowed returns why a tenant cannot be backed up.
+// checkStatus returns an error if the tenant cannot be backed up in its state.
 func checkStatus(t *tenancy.Tenant) error {
 	switch {
 	case t.Status != tenancy.Active && t.Status != tenancy.Suspended && t.Status != tenancy.Maintenance:
@@ -71,7 +71,6 @@ func checkStatus(t *tenancy.Tenant) error {
 	return checkIdentity(t)
 }
 
-// report tells of progress.
 func (r *backupRun) report(ctx context.Context, e Event) {
 	e.Tenant, e.Name, e.Done, e.Tables = r.tenant, r.info.Name, r.done, len(r.snap.header.Tables)
 	r.s.cfg.Progress(ctx, e)

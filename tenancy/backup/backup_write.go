@@ -16,13 +16,13 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// write writes the whole archive, and looks at the tenant again: it must not be one that was dropped meanwhile, as a new archive of a
-// tenant that was erased is not to appear.
+// write writes the whole archive. It then checks that the tenant was not dropped during the backup:
+// no new archive of an erased tenant may appear.
 func (r *backupRun) write(ctx context.Context, dst io.Writer) error {
 	if err := r.checkRows(ctx); err != nil {
 		return err
 	}
-	meter := &hashWriter{dst: dst, hash: sha256.New()}
+	meter := newHashWriter(dst)
 	w, err := archive.NewWriter(meter, r.snap.header, r.s.cfg.writerOptions())
 	if err != nil {
 		return err
@@ -42,22 +42,24 @@ func (r *backupRun) write(ctx context.Context, dst io.Writer) error {
 		return err
 	}
 	r.info.describe(r.snap.header, r.manifest)
-	r.info.Size, r.info.SHA256 = meter.n, hex.EncodeToString(meter.hash.Sum(nil))
+	r.info.Size, r.info.SHA256 = meter.n, meter.sum().sha256
 	r.info.Encrypted, r.info.Signed = len(r.s.cfg.Recipients) > 0, r.s.cfg.SigningKey != nil
 	r.info.Duration = time.Since(r.start)
 	return nil
 }
 
+// checkUnchanged returns [ErrChanged] if the tenant was dropped or has another schema.
 func (r *backupRun) checkUnchanged(ctx context.Context) error {
 	now, err := r.currentTenant(ctx)
 	if err == nil && now.Schema != r.tenant.Schema {
-		err = fmt.Errorf("%w: its schema is %q now", ErrChanged, now.Schema)
+		err = fmt.Errorf("%w: it now has schema %q", ErrChanged, now.Schema)
 	}
 	return err
 }
 
-// still returns the tenant, unless it is on its way out. It is asked once more when all files are in the store: an erasure looks for them
-// behind the drop, so that it finds them, or is found here.
+// currentTenant returns the tenant, or [ErrChanged] if it was dropped or is being dropped. A backup
+// calls it once more after all its files are in the store. An erasure lists the files after the
+// drop, so that either the erasure finds the files or this call finds the drop.
 func (r *backupRun) currentTenant(ctx context.Context) (tenancy.Tenant, error) {
 	now, err := r.s.cfg.Tenants.ByID(ctx, r.tenant.ID)
 	switch {
@@ -69,7 +71,8 @@ func (r *backupRun) currentTenant(ctx context.Context) (tenancy.Tenant, error) {
 	return now, err
 }
 
-// left adds to an error of the store that the tenant is on its way out, where that may be why: an erasure removes files while they are written.
+// explain joins [ErrChanged] to a store error if the tenant was dropped: an erasure deletes files
+// while a backup writes them.
 func (r *backupRun) explain(ctx context.Context, err error) error {
 	if errors.Is(err, ErrChanged) {
 		return err
@@ -103,7 +106,8 @@ func (r *backupRun) copyTable(ctx context.Context, w *archive.Writer, table arch
 	return nil
 }
 
-// copySQL returns the COPY of a table's own columns. That of a partitioned table has to be a query before PostgreSQL 18.
+// copySQL returns the COPY statement for a table without its inherited children. Before PostgreSQL
+// 18, COPY of a partitioned table requires a query.
 func copySQL(schema string, table archive.Table) (string, error) {
 	name, err := schemactx.QuoteName(schema, table.Name)
 	if err != nil {
@@ -125,12 +129,16 @@ func copySQL(schema string, table archive.Table) (string, error) {
 	return "copy " + name + " to stdout (format csv, header, encoding 'UTF8')", nil
 }
 
-// meter counts and hashes what goes to the store.
+// hashWriter counts and hashes the bytes that it passes on to dst.
 type hashWriter struct {
 	dst  io.Writer
 	n    int64
 	hash hash.Hash
 }
+
+func newHashWriter(dst io.Writer) *hashWriter { return &hashWriter{dst: dst, hash: sha256.New()} }
+
+func (m *hashWriter) sum() fileSum { return fileSum{m.n, hex.EncodeToString(m.hash.Sum(nil))} }
 
 func (m *hashWriter) Write(p []byte) (int, error) {
 	n, err := m.dst.Write(p)
@@ -139,13 +147,13 @@ func (m *hashWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// progressStep is after how much CSV of one table progress is told.
+// progressStep is the number of CSV bytes of one table between two progress events.
 const progressStep = 64 << 20
 
-// tableProgress tells of a large table before it is done.
+// tableProgress reports the progress of a large table.
 type tableProgress struct {
 	io.Writer
-	ctx   context.Context //nolint:containedctx // it lives as long as the call of copyTable that it is of
+	ctx   context.Context //nolint:containedctx // a tableProgress is used during one call of copyTable only
 	run   *backupRun
 	table string
 	n     int64

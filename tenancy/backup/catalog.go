@@ -20,39 +20,41 @@ type relation struct {
 	unlogged       bool
 	partition      bool
 	populated      bool
-	rowsHidden     bool    // its rows are hidden from the login, unless it is a superuser
-	extension      *string // that it belongs to
-	crossesSchemas bool    // a partition of it, or what it is a partition of, is in another schema
+	rowsHidden     bool    // row security hides rows from the login, unless it is a superuser
+	extension      *string // the extension that owns it
+	crossesSchemas bool    // one of its partitions, or its partitioned table, is in another schema
 
-	table, column string // that a sequence belongs to
-	identity      bool   // a sequence, of an identity column
+	table, column string // the owner of a sequence
+	identity      bool   // whether a sequence belongs to an identity column
 }
 
-// catalog is what a snapshot says of a schema.
+// catalog describes the relations of a schema in a snapshot.
 type catalog struct {
 	schema      string
-	versions    string   // the version table, which is no data
-	extra       []string // tables that are left out
+	versions    string   // the version table, which is not part of the data
+	extra       []string // tables to exclude
 	bypassesRLS bool
 	oid         uint32
 	relations   []relation
-	partitions  []partition // those among the relations, each after its parent
-	excluded    []string    // tables that are not among them
+	partitions  []partition // the partitions among relations, each after its parent
+	excluded    []string    // excluded tables, which are not in relations
 	extensions  []string
 	tables      []archive.Table
-	columnTypes map[string][]uint32 // by table, beside its columns
-	unportable  map[uint32]string   // those of columnTypes that are strange, with the name of what is strange in them
+	columnTypes map[string][]uint32 // OIDs by table, in the order of its columns
+	unportable  map[uint32]string   // the unportable ones of columnTypes, with the inner type's name
 }
 
-// readMoment reads the snapshot's own data into a header. It is the statement that takes the snapshot.
+// readSnapshotInfo reads the snapshot's time and id into a header. Its query takes the
+// transaction's snapshot.
 func (c *catalog) readSnapshotInfo(ctx context.Context, tx pgx.Tx, h *archive.Header) error {
 	var encoding string
-	err := tx.QueryRow(ctx, snapshotInfoSQL, c.schema).Scan(&h.TakenAt, &h.Snapshot, &h.PostgreSQL, &encoding, &c.bypassesRLS, &c.oid)
+	err := tx.QueryRow(ctx, snapshotInfoSQL, c.schema).Scan(
+		&h.TakenAt, &h.Snapshot, &h.PostgreSQL, &encoding, &c.bypassesRLS, &c.oid)
 	switch {
 	case err != nil:
 		return err
 	case c.oid == 0:
-		return fmt.Errorf("%w: schema %q is gone", ErrChanged, c.schema)
+		return fmt.Errorf("%w: schema %q does not exist any more", ErrChanged, c.schema)
 	case encoding != "UTF8":
 		return &UnsupportedError{c.schema, []Unsupported{{"database", "is encoded in " + encoding + ", not in UTF8"}}}
 	}
@@ -60,15 +62,15 @@ func (c *catalog) readSnapshotInfo(ctx context.Context, tx pgx.Tx, h *archive.He
 	return nil
 }
 
-// read reads what the schema has.
+// read reads the schema's relations, partitions, extensions and columns.
 func (c *catalog) read(ctx context.Context, tx pgx.Tx) error {
 	rows, err := tx.Query(ctx, relationsSQL, c.oid)
 	if err != nil {
 		return err
 	}
 	c.relations, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (r relation, err error) {
-		err = row.Scan(&r.oid, &r.name, &r.kind, &r.unlogged, &r.partition, &r.populated, &r.rowsHidden, &r.extension, &r.crossesSchemas,
-			&r.table, &r.column, &r.identity)
+		err = row.Scan(&r.oid, &r.name, &r.kind, &r.unlogged, &r.partition, &r.populated, &r.rowsHidden, &r.extension,
+			&r.crossesSchemas, &r.table, &r.column, &r.identity)
 		return r, err
 	})
 	if err != nil {
@@ -88,7 +90,8 @@ func (c *catalog) read(ctx context.Context, tx pgx.Tx) error {
 	return c.readColumns(ctx, tx)
 }
 
-// isTable reports whether the relation's rows are copied: those of a partition are copied with what it is a partition of.
+// isTable reports whether the relation's rows are copied by themselves. Rows of a partition are
+// copied with its partitioned table.
 func (c *catalog) isTable(r relation) bool {
 	return (r.kind == "r" || r.kind == "p") && !r.partition && r.name != c.versions
 }
@@ -119,7 +122,8 @@ func (c *catalog) readColumns(ctx context.Context, tx pgx.Tx) error {
 	_, err = pgx.ForEachRow(rows, []any{&table, &name, &typ, &typeName, &generated, &identity}, func() error {
 		t := &c.tables[index[table]]
 		t.Columns = append(t.Columns, archive.Column{
-			Name: name, Type: portableTypeName(typeName, own, c.schema), Generated: generatedKinds[generated], Identity: identityKinds[identity],
+			Name: name, Type: portableTypeName(typeName, own, c.schema),
+			Generated: generatedKinds[generated], Identity: identityKinds[identity],
 		})
 		c.columnTypes[t.Name] = append(c.columnTypes[t.Name], typ)
 		return nil
@@ -155,7 +159,7 @@ var (
 	identityKinds  = map[string]archive.Identity{"a": archive.IdentityAlways, "d": archive.IdentityByDefault}
 )
 
-// neutral takes the schema's name out of a type of its own, which the server writes in front.
+// portableTypeName replaces the name of the tenant's schema in a type's name by {schema}.
 func portableTypeName(typeName, quoted, schema string) string {
 	for _, own := range []string{quoted, schema} {
 		if rest, ok := strings.CutPrefix(typeName, own+"."); ok {
@@ -165,7 +169,7 @@ func portableTypeName(typeName, quoted, schema string) string {
 	return typeName
 }
 
-// fill enters what was read into a header.
+// fill copies the tables and materialized views into a header.
 func (c *catalog) fill(h *archive.Header) {
 	h.Tables, h.LeftOut = c.tables, c.excluded
 	for _, r := range c.relations {
@@ -174,3 +178,6 @@ func (c *catalog) fill(h *archive.Header) {
 		}
 	}
 }
+
+// quoteOne quotes one name.
+func quoteOne(name string) (string, error) { return schemactx.QuoteName(name) }

@@ -12,7 +12,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// readSequences reads where the sequences stand: not in the snapshot, as they know none, but after it was taken.
+// readSequences reads the state of the sequences. Sequences are not transactional, so the state is
+// that of a time after the snapshot.
 func (c *catalog) readSequences(ctx context.Context, tx pgx.Tx) ([]archive.Sequence, error) {
 	all := []archive.Sequence{}
 	for _, r := range c.relations {

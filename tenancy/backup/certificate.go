@@ -10,25 +10,25 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Certificate says what is gone of an erased tenant and what stays, as it was found by looking. It is JSON by its tags, and text for people
-// by [Certificate.Text].
+// Certificate lists what was deleted of an erased tenant and what was kept, as checked at ErasedAt.
+// It is JSON by its tags; [Certificate.Text] returns it as text.
 type Certificate struct {
 	TenantID      int64           `json:"tenantID"`
 	Slug          string          `json:"slug"`
-	Actor         string          `json:"actor"` // who asked for it
+	Actor         string          `json:"actor"` // who requested the erasure
 	BegunAt       time.Time       `json:"begunAt"`
-	ErasedAt      time.Time       `json:"erasedAt"` // when the check was made, by the later of the process's and the server's clock
+	ErasedAt      time.Time       `json:"erasedAt"` // time of the check, by the later of both clocks
 	Removed       []CertifiedItem `json:"removed"`
 	Kept          []CertifiedItem `json:"kept"`
-	ArchivesUntil time.Time       `json:"archivesUntil,omitzero"` // when archives that were kept are removed
-	Checks        []string        `json:"checks"`                 // what was looked at to know
+	ArchivesUntil time.Time       `json:"archivesUntil,omitzero"` // when kept archives are deleted
+	Checks        []string        `json:"checks"`                 // the catalogs, tables and listings that were checked
 }
 
-// CertifiedItem is one thing that is gone, or that stays.
+// CertifiedItem is one item that was deleted or kept.
 type CertifiedItem struct {
 	What string `json:"what"`           // "schema", "domain", "rows of the access log"
-	Name string `json:"name,omitempty"` // which
-	Why  string `json:"why,omitempty"`  // of what stays: the reason
+	Name string `json:"name,omitempty"` // name of the item
+	Why  string `json:"why,omitempty"`  // reason why an item is kept
 }
 
 func (i CertifiedItem) String() string {
@@ -42,16 +42,17 @@ func (i CertifiedItem) String() string {
 	return text
 }
 
-// ErrLeftover is what a [LeftoverError] wraps.
-var ErrLeftover = errors.New("erased tenant is not all gone")
+// ErrLeftover is wrapped by a [LeftoverError].
+var ErrLeftover = errors.New("erasure is incomplete")
 
-// LeftoverError is returned by [Service.Erase] when something is still there that should be gone. There is no certificate then.
+// LeftoverError is returned by [Service.Erase] if something that should have been deleted still
+// exists. No certificate is issued then.
 type LeftoverError struct {
 	TenantID  int64
 	Leftovers []string // at least one: "schema tenant_1"
 }
 
-// Error returns what is left.
+// Error lists what still exists.
 func (e *LeftoverError) Error() string {
 	return fmt.Sprintf("tenant %d: %v: %s", e.TenantID, ErrLeftover, strings.Join(e.Leftovers, ", "))
 }
@@ -61,7 +62,7 @@ func (e *LeftoverError) Unwrap() error { return ErrLeftover }
 
 func (s *Service) newCertificate(e *erasure) Certificate {
 	c := Certificate{TenantID: e.TenantID, Slug: e.Slug, Actor: e.Actor, BegunAt: e.begun.UTC(), Kept: []CertifiedItem{}}
-	c.Removed = append(c.Removed, certifiedItems("schema with all that was in it", e.Schemas)...)
+	c.Removed = append(c.Removed, certifiedItems("schema with its contents", e.Schemas)...)
 	for _, schema := range e.Schemas {
 		c.Removed = append(c.Removed, CertifiedItem{What: "role", Name: s.cfg.Roles.Tenant(schema)})
 	}
@@ -77,7 +78,8 @@ func certifiedItems(what string, names []string) (list []CertifiedItem) {
 	return list
 }
 
-// look asks the catalogue, the registry and the store whether all is gone, and notes what stays.
+// checkErased queries the catalog, the registry and the store for leftovers, and adds what is kept
+// to the certificate.
 func (s *Service) checkErased(ctx context.Context, e *erasure, c *Certificate) error {
 	var left []string
 	roles := make([]string, len(e.Schemas))
@@ -92,7 +94,7 @@ func (s *Service) checkErased(ctx context.Context, e *erasure, c *Certificate) e
 	left = append(left, found...)
 	found, err = names(ctx, s.registry, `select 'registry row ' || id from {registry}.tenants where id = $1
 		union all select 'domain ' || host from {registry}.domains where tenant_id = $1
-		union all select 'side schema ' || schema_name from {registry}.side_schemas where tenant_id = $1`, e.TenantID)
+		union all select 'auxiliary schema ' || schema_name from {registry}.side_schemas where tenant_id = $1`, e.TenantID)
 	if err != nil {
 		return err
 	}
@@ -112,10 +114,10 @@ func (s *Service) checkErased(ctx context.Context, e *erasure, c *Certificate) e
 			return err
 		}
 		for _, name := range unbound {
-			left = append(left, "file without a registry in its name "+name)
+			left = append(left, "file without a registry in its name: "+name)
 		}
 		for _, item := range certifiedItems("file in the backup store", files) {
-			item.Why = fmt.Sprintf("is kept for %v after the erasure", e.keep)
+			item.Why = fmt.Sprintf("kept for %v after the erasure", e.keep)
 			c.Kept = append(c.Kept, item)
 		}
 	}
@@ -133,17 +135,21 @@ func (s *Service) checkErased(ctx context.Context, e *erasure, c *Certificate) e
 	return s.listKept(ctx, e, c)
 }
 
-// lookKept notes what the registry keeps on purpose.
+// listKept adds what the registry keeps on purpose.
 func (s *Service) listKept(ctx context.Context, e *erasure, c *Certificate) error {
-	requests, err := names(ctx, s.registry, "select id::text from {registry}.drop_requests where tenant_id = $1 order by id", e.TenantID)
+	requests, err := names(ctx, s.registry,
+		"select id::text from {registry}.drop_requests where tenant_id = $1 order by id", e.TenantID)
 	if err != nil {
 		return err
 	}
 	for _, id := range requests {
-		c.Kept = append(c.Kept, CertifiedItem{What: "drop request", Name: id, Why: "says who dropped the tenant and when; of the tenant it has the number alone"})
+		c.Kept = append(c.Kept, CertifiedItem{
+			What: "drop request", Name: id,
+			Why: "records who dropped the tenant and when; of the tenant it contains only the id",
+		})
 	}
 	for _, schema := range e.Schemas {
-		c.Kept = append(c.Kept, CertifiedItem{What: "name of the schema", Name: schema, Why: "is never given out again"})
+		c.Kept = append(c.Kept, CertifiedItem{What: "name of the schema", Name: schema, Why: "is never used again"})
 	}
 	c.Kept = append(c.Kept, CertifiedItem{What: "this certificate", Why: "proves the erasure"})
 	return nil
@@ -157,12 +163,12 @@ func names(ctx context.Context, q querier, sql string, args ...any) ([]string, e
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-// Text returns the certificate for people, in lines.
+// Text returns the certificate as text of several lines.
 func (c Certificate) Text() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Certificate of erasure\n\nTenant %d (%s), asked for by %s.\nBegun %s, found erased %s.\n",
+	fmt.Fprintf(&b, "Certificate of erasure\n\nTenant %d (%s), requested by %s.\nStarted %s, checked %s.\n",
 		c.TenantID, c.Slug, c.Actor, c.BegunAt.UTC().Format(time.RFC3339), c.ErasedAt.UTC().Format(time.RFC3339))
-	fmt.Fprintf(&b, "Looked at: %s.\n\nRemoved:\n", strings.Join(c.Checks, "; "))
+	fmt.Fprintf(&b, "Checked: %s.\n\nDeleted:\n", strings.Join(c.Checks, "; "))
 	for _, item := range c.Removed {
 		fmt.Fprintf(&b, "- %s\n", item)
 	}
@@ -171,7 +177,8 @@ func (c Certificate) Text() string {
 		fmt.Fprintf(&b, "- %s\n", item)
 	}
 	if !c.ArchivesUntil.IsZero() {
-		fmt.Fprintf(&b, "\nThe files in the backup store are removed after %s.\n", c.ArchivesUntil.UTC().Format(time.RFC3339))
+		fmt.Fprintf(&b, "\nThe files in the backup store will be deleted after %s.\n",
+			c.ArchivesUntil.UTC().Format(time.RFC3339))
 	}
 	return b.String()
 }

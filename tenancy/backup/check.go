@@ -2,8 +2,6 @@ package backup
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -13,15 +11,16 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// verify reads back what was stored. The bytes must be those that were written; and as far as this program can open them, they must be
-// an archive with the manifest that was written, so that it is not left to a restore to find out that they never were one.
+// verifyStored reads the stored file back. Its bytes must be those that were written. If this
+// program can decrypt them, they must also be an archive with the manifest that was written, so
+// that a faulty writer is found now and not by a restore.
 func (s *Service) verifyStored(ctx context.Context, r *backupRun) error {
 	file, err := s.cfg.Store.Open(ctx, r.info.Name)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	meter := &hashWriter{dst: io.Discard, hash: sha256.New()}
+	meter := newHashWriter(io.Discard)
 	src := io.TeeReader(&cancellable{ctx.Err, file}, meter)
 	_, manifest, err := readAll(src, s.cfg.readerOptions())
 	switch {
@@ -33,24 +32,26 @@ func (s *Service) verifyStored(ctx context.Context, r *backupRun) error {
 	case err != nil:
 		return err
 	case !reflect.DeepEqual(manifest, r.manifest):
-		return errors.New("its manifest is not the one that was written")
+		return errors.New("its manifest differs from the written one")
 	default:
 		r.info.Verified = VerifiedContent
 	}
-	if sum := hex.EncodeToString(meter.hash.Sum(nil)); meter.n != r.info.Size || sum != r.info.SHA256 {
-		return fmt.Errorf("%d bytes with the SHA-256 %s are stored, %d with %s were written", meter.n, sum, r.info.Size, r.info.SHA256)
+	if have, want := meter.sum(), (fileSum{r.info.Size, r.info.SHA256}); have != want {
+		return fmt.Errorf("stored %d bytes with SHA-256 %s, wrote %d bytes with SHA-256 %s",
+			have.size, have.sha256, want.size, want.sha256)
 	}
 	r.info.VerifiedAt = time.Now().UTC()
 	return nil
 }
 
-// Check reads an archive of the store to its end and returns its header and manifest. It checks
-// that the archive is complete and signed as [Config].TrustedKeys demand. If the archive has a
-// receipt, it compares both: size and SHA-256, tenant, snapshot, tables and rows. It uses no
-// database, and also reads archives of other registries. The errors are those of
-// [archive.NewReader] and [archive.Reader.Next], a [ReceiptError], [ErrNotFound], and the store's.
-// For an archive that is encrypted to other keys it compares size and SHA-256 before it returns
-// [archive.ErrEncrypted].
+// Check reads an archive of the store completely and returns its header and manifest. It checks
+// that the archive is complete and that its signature satisfies [Config].TrustedKeys. If the
+// archive has a receipt, it compares both: size and SHA-256, tenant, snapshot, tables and rows. It
+// uses no database, and also reads archives of other registries.
+//
+// The errors are those of [archive.NewReader] and [archive.Reader.Next], a [ReceiptError],
+// [ErrNotFound], and errors of the store. For an archive that is encrypted for other keys it
+// compares size and SHA-256 before it returns [archive.ErrEncrypted].
 func (s *Service) Check(ctx context.Context, name string) (archive.Header, archive.Manifest, error) {
 	if s.cfg.Store == nil {
 		return archive.Header{}, archive.Manifest{}, errNoStore
@@ -82,7 +83,7 @@ func (s *Service) check(ctx context.Context, name string, file io.Reader) (archi
 	if _, failed := io.Copy(io.Discard, src); failed != nil {
 		return h, m, failed
 	}
-	read := receipt // of an archive that cannot be decrypted, only size and SHA-256 are known
+	read := receipt // for an archive that cannot be decrypted, only size and SHA-256 are compared
 	if err == nil {
 		read = Info{}
 		read.describe(h, m)
@@ -113,7 +114,8 @@ func readAll(src io.Reader, opts archive.ReaderOptions) (archive.Header, archive
 	}
 }
 
-// cancellable ends when a context does, between two reads.
+// cancellable is a reader that returns the context's error once the context has ended. It does not
+// interrupt a Read.
 type cancellable struct {
 	ended func() error
 	r     io.Reader

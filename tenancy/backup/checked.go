@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -33,7 +33,7 @@ func (s *Service) checkedSnapshot(ctx context.Context, t *tenancy.Tenant, domain
 			snap.close(ctx)
 			continue
 		}
-		differences := want.differences(snap.structure, func(migrate.Difference) bool { return false })
+		differences := want.differences(snap.structure, func(drift.Difference) bool { return false })
 		if len(differences) > 0 && want.referenceErr == nil && age == referenceCached {
 			snap.close(ctx)
 			age = referenceRebuilt // what was built before an upgrade of the server reads differently
@@ -44,7 +44,10 @@ func (s *Service) checkedSnapshot(ctx context.Context, t *tenancy.Tenant, domain
 			return nil, &DriftError{t.Schema, differences}
 		}
 		snap.header.Differences = differences
-		if snap.header.Partitions, err = snap.catalog.madeAtRunTime(want); err != nil {
+		if snap.header.Partitions, err = snap.catalog.madeAtRunTime(want); err == nil {
+			err = s.sortTables(ctx, snap)
+		}
+		if err != nil {
 			snap.close(ctx)
 			return nil, err
 		}
@@ -57,7 +60,7 @@ func (s *Service) checkedSnapshot(ctx context.Context, t *tenancy.Tenant, domain
 type expected struct {
 	versions     []int64
 	referenceErr error // why there is no reference: migrations that the program does not have, or that were edited
-	reference    migrate.Structure
+	reference    drift.Structure
 	extra        []string // tables that are expected beside the reference's; nil where there is none
 }
 
@@ -72,18 +75,18 @@ func (s *Service) expect(ctx context.Context, schema string, age referenceAge, e
 	}
 	want.reference, err = s.reference(ctx, want.versions, age)
 	made := want.reference.Tables()
-	want.extra = slices.DeleteFunc(s.cfg.Migrations.ExtraTables(), func(name string) bool { return slices.Contains(made, name) })
+	want.extra = slices.DeleteFunc(s.cfg.Migrations.Config().ExtraTables, func(name string) bool { return slices.Contains(made, name) })
 	return want, err
 }
 
 // differences returns how a structure differs, without differences that do not affect data and
 // those for which skip returns true.
-func (want expected) differences(have migrate.Structure, skip func(migrate.Difference) bool) []string {
+func (want expected) differences(have drift.Structure, skip func(drift.Difference) bool) []string {
 	if want.referenceErr != nil {
 		return []string{want.referenceErr.Error()}
 	}
 	var texts []string
-	for _, d := range migrate.Compare(have, migrate.DriftOptions{
+	for _, d := range drift.Compare(have, drift.Options{
 		Reference: &want.reference, ExtraTables: want.extra, IgnoreGrants: true, IgnoreOwners: true, IgnoreOrder: true,
 	}) {
 		if !skip(d) {

@@ -48,7 +48,7 @@ func TestABackupOfTheFutureCountsForNothingAndStays(t *testing.T) {
 	assert.ElementsMatch(t, []string{ahead, ahead + ".json", own, own + ".json"}, f.objects(t))
 	require.Len(t, ended, 2)
 	require.Len(t, ended[1].Warnings, 1)
-	assert.Contains(t, ended[1].Warnings[0], "was taken in the future")
+	assert.Contains(t, ended[1].Warnings[0], "has a time in the future")
 	assert.Contains(t, log.String(), "a clock is wrong, or was")
 
 	pruned, err := f.service(t, backup.Config{}).Prune(t.Context(), 1, backup.Retention{Last: 1})
@@ -147,7 +147,7 @@ func TestAProcessWithAWrongClockDeletesNothingAndRepeatsNothing(t *testing.T) {
 				assert.Contains(t, f.objects(t), old.Name)
 			}
 			require.NoError(t, unfinished.Commit())
-			assert.Contains(t, log.String(), "nothing is removed by its age")
+			assert.Contains(t, log.String(), "no file is deleted by age")
 
 			p := f.token(t, tenants[0].Slug)
 			p.KeepArchives = 24 * time.Hour

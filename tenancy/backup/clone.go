@@ -13,51 +13,51 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// CloneData says what a clone gets.
+// CloneData says which rows a clone gets.
 type CloneData uint8
 
 const (
 	// CloneAll copies all rows. It is the zero value.
 	CloneAll CloneData = iota
 
-	// CloneStructure copies no rows: the tables have what migrations put there, and are at the newest
-	// versions.
+	// CloneStructure copies no rows. The tables contain what the migrations insert, and the schema is
+	// at the newest version.
 	CloneStructure
 )
 
-// CloneOptions say what tenant a clone becomes.
+// CloneOptions are the options of [Service.Clone].
 type CloneOptions struct {
 	Slug   string // see [tenancy.ValidateSlug]
 	Name   string // display name; default: Slug
 	Domain string // its primary domain; default: none
 
-	// Data is what is copied. Default: [CloneAll].
+	// Data says which rows are copied. Default: [CloneAll].
 	Data CloneData
 
-	// Edited is what becomes of migrations that were edited since the tenant has applied them, as
+	// Edited decides about migrations that were edited after the tenant applied them, see
 	// [RestoreOptions].Edited. Default: [EditedConfigured].
 	Edited EditedPolicy
 
-	// Drift is what becomes of a tenant whose schema is not what its migrations make, as
-	// [RestoreOptions].Drift. With [DriftRecord] the clone is what the migrations make, with the
-	// rows as far as they fit. Default: [DriftRefuse].
+	// Drift decides about a tenant whose schema differs from what its migrations create, see
+	// [RestoreOptions].Drift. With [DriftRecord] the clone's structure is what the migrations create,
+	// with the rows as far as they fit. Default: [DriftRefuse].
 	Drift DriftPolicy
 
-	// Anonymize are called for each value of their columns. Constraints hold of what they return: a
-	// unique column needs different values, a reference one that is there. Generated columns follow. A
-	// column that the tenant does not have is a [tenancy.FieldError]. Default: all is copied as it is.
+	// Anonymize are called for each value of their columns. Their results must satisfy the
+	// constraints: a unique column needs distinct values, and a foreign key needs values that exist.
+	// Generated columns are computed from the results. A column that the tenant does not have is a
+	// [tenancy.FieldError]. Default: all values are copied unchanged.
 	Anonymize map[Column]Anonymizer
 }
 
-// Clone makes a new tenant with the rows of another: as they are at one moment, streamed from table
-// to table in constant memory, while both that tenant and all others are served. Sequences stand
-// where they stood. Plan, limits and metadata are copied; domains and the status are not. As a
-// restore, it is built beside everything, with the same checks, and seen only when it is whole;
-// after an error, or a crash, it is run again.
+// Clone creates a new tenant with the rows of another tenant at one moment. It streams them from
+// table to table in constant memory, while all tenants are served. Sequences keep their state.
+// Plan, limits and metadata are copied; domains and the status are not. Like a restore, it builds a
+// staged schema, runs the same checks, and publishes the schema only when it is complete. After an
+// error or a crash it can be run again.
 //
-// What a schema must not have to be backed up, it must not have to be cloned: the errors are those
-// of [Service.Backup] and of
-// [Service.Restore] with a new tenant.
+// A schema that cannot be backed up cannot be cloned. The errors are those of [Service.Backup] and
+// of [Service.Restore] with a new tenant.
 func (s *Service) Clone(ctx context.Context, slug string, opts CloneOptions) (RestoreResult, error) {
 	restored, err := s.clone(ctx, slug, opts)
 	if err != nil {
@@ -70,25 +70,28 @@ func (s *Service) Clone(ctx context.Context, slug string, opts CloneOptions) (Re
 func (s *Service) clone(ctx context.Context, slug string, opts CloneOptions) (RestoreResult, error) {
 	start := time.Now()
 	if opts.Data > CloneStructure {
-		return RestoreResult{}, &tenancy.FieldError{Field: "data", Value: fmt.Sprint(opts.Data), Rule: "is neither CloneAll nor CloneStructure"}
+		return RestoreResult{}, &tenancy.FieldError{
+			Field: "data", Value: fmt.Sprint(opts.Data), Rule: "is neither CloneAll nor CloneStructure",
+		}
 	}
 	from, err := s.begin(ctx, slug, opts.policies())
 	if err != nil {
 		return RestoreResult{}, err
 	}
 	h := from.snap.header
-	from.end(ctx) // migrations may wait for snapshots
+	from.end(ctx) // a migration may wait for the end of all snapshots
 	if _, err := anonymizersOf(h.Tables, opts.Anonymize); err != nil {
 		return RestoreResult{}, err
 	}
 	s.trySweep(ctx)
 	staging, err := s.cfg.Tenants.StageTenant(ctx, tenancy.AdoptParams{
-		Slug: opts.Slug, Name: opts.Name, Domain: opts.Domain, Plan: h.Tenant.Plan, Limits: h.Tenant.Limits, Metadata: h.Tenant.Metadata,
+		Slug: opts.Slug, Name: opts.Name, Domain: opts.Domain,
+		Plan: h.Tenant.Plan, Limits: h.Tenant.Limits, Metadata: h.Tenant.Metadata,
 	})
 	if err != nil {
 		return RestoreResult{}, err
 	}
-	defer staging.Close(ctx) // an error is logged, and left to the sweep
+	defer staging.Close(ctx) // logs an error; a sweep drops the schema later
 	restored := RestoreResult{TakenAt: h.TakenAt}
 	if opts.Data == CloneStructure {
 		if err := s.copyStructure(ctx, staging.Schema(), h); err != nil {
@@ -109,7 +112,7 @@ func (o CloneOptions) policies() snapshotOptions {
 	return snapshotOptions{drift: o.Drift, edited: o.Edited}
 }
 
-// copyStructure migrates a staged schema, and makes the partitions that were made at run time.
+// copyStructure migrates a staged schema and creates the partitions that were created at run time.
 func (s *Service) copyStructure(ctx context.Context, schema string, h archive.Header) error {
 	if err := s.checkRoles(ctx); err != nil {
 		return err
@@ -125,10 +128,12 @@ func (s *Service) copyStructure(ctx context.Context, schema string, h archive.He
 	return l.makePartitions(ctx, h.Partitions)
 }
 
-// copyTenant builds a staged schema and copies the tenant's rows into it. The snapshot that has the
-// rows is taken when the structure is built, and ended before other migrations run: a migration may
-// wait for all snapshots there are. from had one before.
-func (s *Service) copyTenant(ctx context.Context, from *backupRun, schema string, opts CloneOptions, restored *RestoreResult) error {
+// copyTenant builds a staged schema and copies the tenant's rows into it. It takes the snapshot of
+// the rows after the structure was built, and ends it before other migrations run, because a
+// migration may wait for the end of all snapshots. The snapshot of from has already ended.
+func (s *Service) copyTenant(
+	ctx context.Context, from *backupRun, schema string, opts CloneOptions, restored *RestoreResult,
+) error {
 	versions := versionsOf(from.snap.status)
 	for range maxSnapshots {
 		if err := s.build(ctx, schema, versions, restoreRun{s: s, header: from.snap.header}); err != nil {
@@ -140,20 +145,23 @@ func (s *Service) copyTenant(ctx context.Context, from *backupRun, schema string
 		}
 		if now.tenant.ID != from.tenant.ID {
 			now.end(ctx)
-			return fmt.Errorf("%w: it is another tenant now", ErrChanged)
+			return fmt.Errorf("%w: another tenant now has its slug", ErrChanged)
 		}
 		if moved := versionsOf(now.snap.status); !slices.Equal(moved, versions) {
 			now.end(ctx)
-			versions = moved // it was migrated meanwhile, and so is its copy
+			versions = moved // it was migrated since, and so the copy must be
 			continue
 		}
 		restored.TakenAt = now.snap.header.TakenAt
 		return s.copyRows(ctx, now, schema, opts, restored)
 	}
-	return fmt.Errorf("%w: schema %q had other migrations each of %d times", ErrChanged, from.tenant.Schema, maxSnapshots)
+	return fmt.Errorf("%w: schema %q was migrated during each of %d attempts",
+		ErrChanged, from.tenant.Schema, maxSnapshots)
 }
 
-func (s *Service) copyRows(ctx context.Context, from *backupRun, schema string, opts CloneOptions, restored *RestoreResult) error {
+func (s *Service) copyRows(
+	ctx context.Context, from *backupRun, schema string, opts CloneOptions, restored *RestoreResult,
+) error {
 	defer from.end(ctx)
 	h := from.snap.header
 	hide, err := anonymizersOf(h.Tables, opts.Anonymize)
@@ -173,13 +181,14 @@ func (s *Service) copyRows(ctx context.Context, from *backupRun, schema string, 
 	return nil
 }
 
-// clonedRows takes rows from a snapshot, table by table, through a pipe.
+// clonedRows is the rowSource of a clone: it reads rows from a snapshot, table by table, through a
+// pipe.
 type clonedRows struct {
 	run         *backupRun
 	anonymizers map[string]anonymizers
-	n           int // tables that were begun
+	n           int // number of started tables
 	pipe        *io.PipeReader
-	done        chan struct{} // closed when the table that was begun is read
+	done        chan struct{} // closed when the current table was read
 	sums        map[string]archive.TableSum
 }
 
@@ -205,7 +214,7 @@ func (c *clonedRows) next(ctx context.Context) (archive.Table, io.Reader, error)
 	return table, r, nil
 }
 
-// stop ends the table that was begun: nobody reads it any more.
+// stop ends the current table, which has no reader any more.
 func (c *clonedRows) stop() {
 	if c.pipe != nil {
 		_ = c.pipe.CloseWithError(errReaderStopped) // never fails
@@ -213,9 +222,10 @@ func (c *clonedRows) stop() {
 	}
 }
 
-var errReaderStopped = errors.New("nobody reads on")
+var errReaderStopped = errors.New("reader has stopped")
 
-// sum returns what was sent, also of a table of which nobody has read the end yet.
+// sum returns the sum of what was sent, also for a table that the loader has not read to its end
+// yet.
 func (c *clonedRows) sum(table string) (archive.TableSum, bool) {
 	sum, ok := c.sums[table]
 	return sum, ok

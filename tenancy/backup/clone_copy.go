@@ -3,17 +3,16 @@ package backup
 import (
 	"bufio"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"io"
 
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// copy sends the rows of a table, and says what they were: behind the anonymizers, in the form in which they will be read back.
+// copy sends the rows of a table and returns their sum after anonymization, in the form in which
+// they will be read back.
 func (c *clonedRows) copy(ctx context.Context, table, sql string, to io.Writer) (archive.TableSum, error) {
 	pg := c.run.snap.pooled.Conn().PgConn()
-	meter := &hashWriter{dst: to, hash: sha256.New()}
+	meter := newHashWriter(to)
 	sum := archive.TableSum{Name: table}
 	hide := c.anonymizers[table]
 	if hide == nil {
@@ -23,7 +22,7 @@ func (c *clonedRows) copy(ctx context.Context, table, sql string, to io.Writer) 
 			err = out.Flush()
 		}
 		err = copyError(c.run.snap.header.Schema, table, err)
-		sum.Rows, sum.Bytes, sum.SHA256 = tag.RowsAffected(), meter.n, hex.EncodeToString(meter.hash.Sum(nil))
+		sum.Rows, sum.Bytes, sum.SHA256 = tag.RowsAffected(), meter.n, meter.sum().sha256
 		return sum, err
 	}
 	r, w := io.Pipe()

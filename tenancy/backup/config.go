@@ -19,66 +19,74 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// Config says how a [Service] works.
+// Config configures a [Service].
 type Config struct {
-	// Pool reaches the tenants' schemas, logged in as the owner role of [schemactx.Setup] there. Required.
+	// Pool connects to the database of the tenants' schemas as the owner role of [admin.Setup].
+	// Required.
 	Pool *pgxpool.Pool
 
-	// Tenants is the registry, as its manager has it. Required.
+	// Tenants manages the registry. Required.
 	Tenants *tenancy.Manager
 
-	// Registry reaches the registry's database as the owner of the tables of [Migrations], for a [Schedule] and [Service.Erase].
-	// Default: Pool; to be given where the schemas are in another database than the registry.
+	// Registry connects to the registry's database as the owner of the tables of [Migrations].
+	// [Schedule] and [Service.Erase] use it. Default: Pool. Required if the schemas and the registry
+	// are in separate databases.
 	Registry *pgxpool.Pool
 
-	// Migrations make the tenants' schemas. Required.
+	// Migrations creates the tenants' schemas. Required.
 	Migrations *migrate.Runner
 
-	// Store keeps the archives. Nil: there are no other operations than those that are given a reader or a writer.
+	// Store stores the archives. If it is nil, only operations that take a reader or a writer are
+	// available.
 	Store Store
 
-	// Roles are the names of the database's roles, as given to [schemactx.Setup]. Default: [schemactx.DefaultRoleNames] of the
-	// database that Pool connects to.
+	// Roles are the database's role names, as given to [admin.Setup]. Default:
+	// [schemactx.DefaultRoleNames] of the database that Pool connects to.
 	Roles schemactx.RoleNames
 
-	// Recipients are whom archives are encrypted to. Default: archives are not encrypted.
+	// Recipients are the public keys for which archives are encrypted. Default: none, archives are not
+	// encrypted.
 	Recipients []age.Recipient
 
-	// Identities open encrypted archives. Where none of Recipients is among them, a backup is verified by its bytes alone
-	// ([VerifiedBytes]). Default: encrypted archives cannot be read.
+	// Identities are the private keys that decrypt archives. If none of them belongs to one of
+	// Recipients, a backup is verified by its bytes alone ([VerifiedBytes]). Default: none, encrypted
+	// archives cannot be read.
 	Identities []age.Identity
 
-	// SigningKey signs archives, see [archive.WriterOptions]. Default: they are not signed.
+	// SigningKey signs archives, see [archive.WriterOptions]. Default: nil, archives are not signed.
 	SigningKey crypto.Signer
 
-	// TrustedKeys are those of which one must have signed an archive that is read. Default: the public half of SigningKey; where there
-	// is none either, archives need no signature.
+	// TrustedKeys are the public keys of accepted signers: an archive that is read must be signed by
+	// one of them. Default: the public key of SigningKey. Without either, archives need no signature.
 	TrustedKeys []ed25519.PublicKey
 
-	// Limits bound what is read of an archive.
+	// Limits bounds what is read of an archive.
 	Limits archive.Limits
 
-	// Level is the level of compression, see [archive.WriterOptions]. Default: [archive.DefaultLevel].
+	// Level is the compression level, see [archive.WriterOptions]. Default: [archive.DefaultLevel].
 	Level int
 
-	// LockTimeout bounds the wait for tables that are being altered. A backup holds up nobody but who alters, as it reads. Default: 30 s.
+	// LockTimeout bounds the wait for locks on tables that another session alters. A backup holds
+	// ACCESS SHARE locks, so that it blocks only statements that alter or drop a table. Default: 30 s;
+	// the minimum is 1 ms.
 	LockTimeout time.Duration
 
-	// Erasers keep more of tenants than their schemas, such as rows of an access log, and are asked by [Service.Erase] in this order.
-	// Default: nobody does.
+	// Erasers delete the data of a tenant that is outside of its schema, such as rows of an access
+	// log. [Service.Erase] calls them in this order. Default: none.
 	Erasers []Eraser
 
-	// Dump says how [Service.Dump] runs pg_dump.
+	// Dump configures how [Service.Dump] runs pg_dump.
 	Dump DumpConfig
 
-	// Progress is told how far a backup is, from its goroutine, and should be quick. It must be safe for concurrent use. Default: nobody is.
+	// Progress receives progress events from the goroutine of a backup or restore, which waits for it.
+	// It must be safe for concurrent use. Default: events are discarded.
 	Progress func(ctx context.Context, e Event)
 
-	// Logger gets a record for each backup. Nil discards.
+	// Logger receives a record for each backup. Default: records are discarded.
 	Logger *slog.Logger
 }
 
-// withDefaults checks what is given and fills in the rest.
+// withDefaults validates the configuration and sets defaults.
 func (c Config) withDefaults() (Config, error) {
 	switch {
 	case c.Pool == nil:
@@ -97,7 +105,7 @@ func (c Config) withDefaults() (Config, error) {
 		return c, err
 	}
 	if c.SigningKey != nil && len(c.TrustedKeys) == 0 {
-		key, _ := c.SigningKey.Public().(ed25519.PublicKey) // it was validated
+		key, _ := c.SigningKey.Public().(ed25519.PublicKey) // validated above
 		c.TrustedKeys = []ed25519.PublicKey{key}
 	}
 	if err := c.readerOptions().Validate(); err != nil {

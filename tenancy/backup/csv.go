@@ -7,26 +7,28 @@ import (
 	"io"
 )
 
-// maxRecord bounds a row: PostgreSQL has no longer ones.
+// maxRecord bounds a row, in bytes. PostgreSQL has no longer ones.
 const maxRecord = 1 << 30
 
-// maxHeader bounds the line with the names of columns: as many as there can be, each of as many quotes as there can be.
+// maxHeader bounds the line with the column names, in bytes: 1600 columns whose names consist of 63
+// quotes, each doubled, with two enclosing quotes and a comma.
 const maxHeader = 1600 * (2*63 + 3)
 
 var (
-	errRecord  = errors.New("row of more than 1 GiB")
-	errNoRow   = errors.New("ends within a row")
-	errQuoting = errors.New("row is not quoted as COPY does it")
+	errRecord  = errors.New("row is larger than 1 GiB")
+	errNoRow   = errors.New("ends inside a row")
+	errQuoting = errors.New("row is not quoted as COPY quotes it")
 )
 
-// records reads the rows of a CSV as PostgreSQL writes it, which may hold line ends where they are quoted.
+// rowReader reads the rows of a CSV that PostgreSQL wrote. A quoted value may contain line ends.
 type rowReader struct {
 	r     *bufio.Reader
 	limit int
 	row   []byte
 }
 
-// next returns the next row with its line end, until it is called again; io.EOF behind the last.
+// next returns the next row with its line end. The row is valid until the next call. After the last
+// row it returns io.EOF.
 func (c *rowReader) next() ([]byte, error) {
 	c.row = c.row[:0]
 	quotes := 0
@@ -47,13 +49,13 @@ func (c *rowReader) next() ([]byte, error) {
 	}
 }
 
-// value is one field of a row: null where it is empty and not quoted.
+// value is one field of a row. An empty field without quotes is null.
 type value struct {
 	text string
 	null bool
 }
 
-// split takes a row apart.
+// splitRow splits a row into its values.
 func splitRow(row []byte) ([]value, error) {
 	row = bytes.TrimSuffix(row, []byte{'\n'})
 	var values []value
@@ -66,11 +68,11 @@ func splitRow(row []byte) ([]value, error) {
 		if len(rest) == 0 {
 			return values, nil
 		}
-		row = rest[1:] // behind the comma
+		row = rest[1:] // skip the comma
 	}
 }
 
-// field reads a field; rest is empty or begins with a comma.
+// parseField parses the first field of a row; rest is empty or begins with a comma.
 func parseField(row []byte) (v value, rest []byte, err error) {
 	if len(row) == 0 || row[0] != '"' {
 		end := bytes.IndexByte(row, ',')
@@ -101,7 +103,7 @@ func parseField(row []byte) (v value, rest []byte, err error) {
 	}
 }
 
-// appendField writes a field so that COPY reads it as that value.
+// appendField appends a field that COPY reads as v.
 func appendField(to []byte, v value) []byte {
 	if v.null {
 		return to

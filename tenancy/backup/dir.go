@@ -13,16 +13,17 @@ import (
 	"strings"
 )
 
-// Dir is a [Store] in a directory of the file system. A file is written under a name that begins with a dot, synced, and linked to its own
-// name, so that it is there as a whole or not at all; what a crash has left begins with a dot and is not listed, until
-// [Dir.Sweep] removes it.
+// Dir is a [Store] in a directory of the file system. It writes a file under a temporary name that
+// begins with a dot, syncs it, and links it to its final name, so that it exists as a whole or not
+// at all. Files that a crash leaves keep their temporary name. They are not listed, and [Dir.Sweep]
+// deletes them.
 //
-// No name leads out of the directory, whatever links it holds. Files are for their owner alone (0600), directories too (0700).
+// A symbolic link cannot lead out of the directory. Files have mode 0600 and directories 0700.
 type Dir struct{ root *os.Root }
 
 var _ Store = (*Dir)(nil)
 
-// OpenDir opens a directory that exists.
+// OpenDir opens an existing directory.
 func OpenDir(name string) (*Dir, error) {
 	root, err := os.OpenRoot(name)
 	if err != nil {
@@ -34,7 +35,7 @@ func OpenDir(name string) (*Dir, error) {
 // Close closes the directory.
 func (d *Dir) Close() error { return d.root.Close() }
 
-// Create begins a file, and the directories above it.
+// Create creates a temporary file and the directories above it.
 func (d *Dir) Create(ctx context.Context, name string) (Upload, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
@@ -50,12 +51,12 @@ func (d *Dir) Create(ctx context.Context, name string) (Upload, error) {
 	return &dirUpload{ctx: ctx.Err, root: d.root, file: file, temp: temp, name: name}, nil
 }
 
-// Open reads a file.
+// Open opens a file for reading.
 func (d *Dir) Open(_ context.Context, name string) (io.ReadCloser, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
 	}
-	err := d.checkRegular(name) // before it is opened: the opening of a pipe waits
+	err := d.checkRegular(name) // before Open, which blocks on a named pipe
 	var file *os.File
 	if err == nil {
 		file, err = d.root.Open(name)
@@ -66,7 +67,7 @@ func (d *Dir) Open(_ context.Context, name string) (io.ReadCloser, error) {
 	return file, nil
 }
 
-// List returns the files under a prefix.
+// List yields the files whose names begin with prefix.
 func (d *Dir) List(ctx context.Context, prefix string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		err := fs.WalkDir(d.root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
@@ -75,13 +76,13 @@ func (d *Dir) List(ctx context.Context, prefix string) iter.Seq2[Object, error] 
 				return err
 			case ctx.Err() != nil:
 				return ctx.Err()
-			case entry.IsDir() && name != "." && !strings.HasPrefix(name+"/", prefix) && !strings.HasPrefix(prefix, name+"/"):
+			case entry.IsDir() && !mayContain(name, prefix):
 				return fs.SkipDir
 			case !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), ".") || !strings.HasPrefix(name, prefix):
 				return nil
 			}
 			info, err := entry.Info()
-			if errors.Is(err, fs.ErrNotExist) { // deleted meanwhile
+			if errors.Is(err, fs.ErrNotExist) { // deleted since
 				return nil
 			}
 			if err != nil {
@@ -98,7 +99,7 @@ func (d *Dir) List(ctx context.Context, prefix string) iter.Seq2[Object, error] 
 	}
 }
 
-// Delete removes a file.
+// Delete deletes a file.
 func (d *Dir) Delete(_ context.Context, name string) error {
 	if err := CheckName(name); err != nil {
 		return err
@@ -113,7 +114,7 @@ func (d *Dir) Delete(_ context.Context, name string) error {
 	return nil
 }
 
-// regular returns an error for what is no file of the store's, such as a directory.
+// checkRegular returns an error for anything that is not a regular file, such as a directory.
 func (d *Dir) checkRegular(name string) error {
 	info, err := d.root.Lstat(name)
 	if err == nil && !info.Mode().IsRegular() {
@@ -122,7 +123,12 @@ func (d *Dir) checkRegular(name string) error {
 	return err
 }
 
-// missing says that a file does not exist in the words of a [Store].
+// mayContain reports whether files whose names begin with prefix can be in the directory name.
+func mayContain(name, prefix string) bool {
+	return name == "." || strings.HasPrefix(name+"/", prefix) || strings.HasPrefix(prefix, name+"/")
+}
+
+// storeError replaces the file system's error for a missing file by [ErrNotFound].
 func storeError(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return ErrNotFound

@@ -12,7 +12,7 @@ import (
 
 var _ Sweeper = (*Dir)(nil)
 
-// Sweep removes what processes have left that were killed while they wrote: see [Sweeper].
+// Sweep deletes temporary files that killed processes have left, see [Sweeper].
 func (d *Dir) Sweep(ctx context.Context, prefix string, before time.Time) (removed []string, err error) {
 	err = fs.WalkDir(d.root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
 		switch {
@@ -20,7 +20,7 @@ func (d *Dir) Sweep(ctx context.Context, prefix string, before time.Time) (remov
 			return err
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case entry.IsDir() && name != "." && !strings.HasPrefix(name+"/", prefix) && !strings.HasPrefix(prefix, name+"/"):
+		case entry.IsDir() && !mayContain(name, prefix):
 			return fs.SkipDir
 		case !entry.Type().IsRegular():
 			return nil
@@ -35,7 +35,7 @@ func (d *Dir) Sweep(ctx context.Context, prefix string, before time.Time) (remov
 				removed = append(removed, name)
 			}
 		}
-		if errors.Is(err, fs.ErrNotExist) { // committed or given up meanwhile
+		if errors.Is(err, fs.ErrNotExist) { // committed or aborted since
 			return nil
 		}
 		return err
@@ -46,15 +46,16 @@ func (d *Dir) Sweep(ctx context.Context, prefix string, before time.Time) (remov
 	return removed, err
 }
 
-// tempLength is how many letters and digits tell the files apart that are to have one name.
+// tempLength is the number of random letters and digits in a temporary name.
 const tempLength = 8
 
-// tempName is the name of a file until it has its own.
+// tempName returns a temporary name for a file.
 func tempName(name, random string) string {
 	return path.Join(path.Dir(name), "."+path.Base(name)+"."+strings.ToLower(random[:tempLength]))
 }
 
-// wholeName returns the name that a file of a tempName was to have. Files of others that begin with a dot are left alone.
+// targetName returns the final name for a temporary name. It reports false for files of other
+// programs that begin with a dot, which are left alone.
 func targetName(temp string) (name string, is bool) {
 	base, dotted := strings.CutPrefix(path.Base(temp), ".")
 	end := len(base) - tempLength - 1

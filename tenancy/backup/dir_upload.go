@@ -8,9 +8,9 @@ import (
 	"sync"
 )
 
-// dirUpload is a file that has no name yet.
+// dirUpload is a temporary file.
 type dirUpload struct {
-	ctx  func() error // of the Create: whether it has ended
+	ctx  func() error // Err of Create's context
 	root *os.Root
 	file *os.File
 	temp string
@@ -27,8 +27,8 @@ func (u *dirUpload) Write(p []byte) (int, error) {
 	return u.file.Write(p)
 }
 
-// Commit makes the file last before it gets its name, and its name before it returns. A link is refused where the name is
-// taken; a rename would replace the other file.
+// Commit syncs the file, links it to its final name, and syncs the directories. A link fails if the
+// name exists; a rename would replace the other file.
 func (u *dirUpload) Commit() error {
 	err := errEnded
 	u.end.Do(func() {
@@ -48,7 +48,7 @@ func (u *dirUpload) Commit() error {
 	return nil
 }
 
-// Abort removes the file.
+// Abort deletes the temporary file.
 func (u *dirUpload) Abort() error {
 	var err error
 	u.end.Do(func() {
@@ -60,7 +60,7 @@ func (u *dirUpload) Abort() error {
 	return nil
 }
 
-// sync makes the names last that are in the directories on the way to the file.
+// sync syncs the directories above the file, so that their entries are durable.
 func (u *dirUpload) sync() error {
 	for name := path.Dir(u.name); ; name = path.Dir(name) {
 		dir, err := u.root.Open(name)

@@ -1,4 +1,4 @@
-// Package backup keeps what tenants cannot afford to lose: one tenant, one file, one snapshot.
+// Package backup backs up, restores and clones single tenants: one tenant, one file, one snapshot.
 //
 //	backups, err := backup.New(backup.Config{
 //		Pool: ownerPool, Tenants: tenants, Migrations: runner, Store: dir,
@@ -6,47 +6,48 @@
 //	})
 //	info, err := backups.Backup(ctx, "north", backup.BackupOptions{})
 //
-// # A backup
+// # Backup
 //
-// [Service.Backup] reads all tables of a tenant's schema in one read-only transaction, as they were at one moment, and streams them
-// into the [Store], compressed, in constant memory. What it costs depends on the tenant and not on its neighbours. FORMAT.md describes the
-// file, package archive reads and writes it: tar, zstd, CSV and JSON, and age around it all where it is encrypted.
+// [Service.Backup] reads all tables of a tenant's schema in one read-only transaction. It streams
+// one snapshot into the [Store], compressed and in constant memory. It then reads the stored file
+// back and, if the file is intact, writes its receipt ([Info]). A file without a receipt is no
+// backup, and the next run starts anew. FORMAT.md describes the file; package archive reads and
+// writes it.
 //
-// Several registries can share a store: each sees only the backups that it has made
-// ([tenancy.Registry.Identity]). A copy of a database needs an identity of its own, see
+// Registries can share a store. Each registry sees only its own backups
+// ([tenancy.Registry.Identity]). Give a copied database its own identity with
 // [tenancy.Manager.RenewIdentity]. [Service.AdoptBackups] takes over files of earlier releases.
 //
-// A tenant is backed up when the stored file has been read back and found good. Only then is its receipt written
-// ([Info]), only then does anything say so. Whatever happens before leaves nothing, or a file without a receipt, and the next run
-// begins anew.
+// # Schedule
 //
-// # A schedule
+// [Schedule] backs up all tenants within a window, deletes what [Retention] does not keep, and
+// verifies backups by restoring them into a scratch schema, which belongs to no tenant. Any number
+// of processes may run it. [Freshness] returns the time of a tenant's last backup; a drop can
+// require one.
 //
-// [Schedule] backs up all tenants, spread over a window, removes what [Retention] does not keep, and restores backups into scratch.
-// Any number of processes may run it. [Freshness] says when a tenant was last backed up: a drop can demand it.
+// # Contents
 //
-// # The end of a tenant
+// An archive contains the rows of tables, the state of sequences, the tenant's registry row and
+// domains, the partitions that were created at run time, and the list of applied migrations. It
+// contains no SQL. The migrations define the structure; a schema that differs is a [DriftError]. An
+// object that an archive cannot contain is an [UnsupportedError]. FORMAT.md lists both.
 //
-// [Service.Erase] drops a tenant, removes its archives, looks, and certifies what is gone and what stays. [Service.Dump] hands over SQL,
-// [SubjectExporter] one person's rows.
+// # Restore
 //
-// # What is in it
+// [Service.Restore] builds a staged schema beside the live ones. It applies the migrations that the
+// archive lists, loads the rows, compares them with the archive's checksums, migrates the schema to
+// the newest version and checks its structure. One registry statement then makes it a new tenant or
+// switches an existing tenant to it. The replaced schema is retained until [Service.ConfirmRestore]
+// or [Service.RevertRestore]. After an error or a crash at any earlier point the existing data is
+// unchanged. [Service.Verify] runs the same steps and drops the schema again. [Service.Clone]
+// copies another tenant's rows and can anonymize columns.
 //
-// Data: the rows of tables, where sequences stand, the tenant's row and domains of the registry,
-// the partitions that were made at run time, and which migrations were applied. The structure is
-// what those migrations make: a schema that differs is a [DriftError]. What an archive cannot hold
-// is an [UnsupportedError] that names it; nothing is left out in silence. FORMAT.md lists both.
+// # Erasure and export
 //
-// No SQL is in an archive, and none of it is ever run.
+// [Service.Erase] drops a tenant, deletes its archives, checks the result and issues a
+// [Certificate]. [Service.Dump] runs pg_dump. [SubjectExporter] exports the data of one person.
 //
-// # A restore
+// # Caveat
 //
-// [Service.Restore] builds a schema beside all that is there: by the migrations that the archive's schema had, filled with its rows, read
-// back and compared with its checksums, migrated up, and compared with what the migrations make. Then one statement of the registry makes it
-// a new tenant, or puts it in the place of a tenant's schema, which is kept aside until [Service.ConfirmRestore] or [Service.RevertRestore]. After
-// an error, or a crash at any point, what was there is untouched. [Service.Verify] does the same with a schema that is dropped again.
-// [Service.Clone] makes a tenant from another one's rows, with columns made anonymous.
-//
-// A tenant moves to another name within the database by [tenancy.Manager.Rename], which copies nothing; its backups go by its id, and are its
-// own under any name.
+// Backups belong to a tenant's id, so they stay its own after [tenancy.Manager.Rename].
 package backup

@@ -17,64 +17,72 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// DumpConfig says how pg_dump is run.
+// DumpConfig configures pg_dump.
 type DumpConfig struct {
-	// Tool is the path of pg_dump, or its name to be looked up in PATH. It must not be older than the server. Default: "pg_dump".
+	// Tool is the path of pg_dump, or its name, which is then looked up in PATH. Its major version
+	// must not be lower than the server's. Default: "pg_dump".
 	Tool string
 
-	// Env are further variables of its environment, as "NAME=value", over those that follow from Config.Pool: "PGHOST=..." where
-	// the pool goes through a pooler, "PGSSLROOTCERT=..." where the server's certificate is checked, which pg_dump does with a file of
-	// its own. What the pool insists on, encryption and certificates, pg_dump does. Default: none.
+	// Env are additional environment variables, as "NAME=value". They override the variables that are
+	// derived from Config.Pool. Examples: "PGHOST=..." if the pool connects through a pooler;
+	// "PGSSLROOTCERT=..." if the server's certificate is verified, because pg_dump reads root
+	// certificates from a file of its own. pg_dump uses the same requirements for encryption and
+	// certificates as the pool. Default: none.
 	Env []string
 }
 
-// DumpFormat is what pg_dump writes.
+// DumpFormat is the output format of pg_dump.
 type DumpFormat uint8
 
 const (
-	// DumpCustom is pg_dump's own compressed format, for pg_restore. It is the zero value.
+	// DumpCustom is pg_dump's compressed format for pg_restore. It is the zero value.
 	DumpCustom DumpFormat = iota
 
-	// DumpPlain is a script of SQL, for psql.
+	// DumpPlain is an SQL script for psql.
 	DumpPlain
 )
 
-// DumpPrivileges says whether a dump has what names roles of the server.
+// DumpPrivileges says whether a dump contains owners and grants, which name roles of the server.
 type DumpPrivileges uint8
 
 const (
-	// DumpNoPrivileges leaves owners and grants out, so that the dump can be loaded where nobody knows our roles. It is the zero value.
+	// DumpNoPrivileges omits owners and grants, so that the dump can be restored on a server without
+	// these roles. It is the zero value.
 	DumpNoPrivileges DumpPrivileges = iota
 
-	// DumpAllPrivileges has them.
+	// DumpAllPrivileges includes them.
 	DumpAllPrivileges
 )
 
-// DumpOptions say how one tenant is dumped.
+// DumpOptions are the options of [Service.Dump].
 type DumpOptions struct {
 	Format     DumpFormat
 	Privileges DumpPrivileges
 }
 
-// DumpInfo is what is known of a dump.
+// DumpInfo describes a dump.
 type DumpInfo struct {
-	Name      string    // in the store; empty where there is none
-	Schema    string    // that it makes
+	Name      string    // in the store; empty without a store
+	Schema    string    // name of the dumped schema
 	StartedAt time.Time // by this machine's clock; pg_dump's snapshot is taken later
 	Tool      string    // pg_dump's version: "15.18"
-	Size      int64     // bytes, of what was stored
-	SHA256    string    // in hex, of what was stored
-	Encrypted bool      // to Config.Recipients
+	Size      int64     // bytes, of the stored file
+	SHA256    string    // in hexadecimal, of the stored file
+	Encrypted bool      // whether it is encrypted for Config.Recipients
 	Duration  time.Duration
 }
 
-// Dump writes SQL for one tenant's schema into the store, made by pg_dump in one snapshot, beside the tenant's backups, and returns when it
-// has been read back. It is for handing over: no backup, not listed as one, and nothing of this package reads it. DUMP.md says how it is
-// restored. pg_dump reads the catalogue of the whole database, so that it takes the longer the more neighbours a tenant has;
-// [Service.Backup] does not. What is outside of the schema is not in it: extensions, shared tables, large objects.
+// Dump writes a pg_dump of one tenant's schema into the store, beside the tenant's backups, and
+// reads it back. It is meant for handing a tenant's data over. A dump is not a backup: it is not
+// listed as one, and no method of this package reads it. DUMP.md describes how to restore it.
 //
-// The errors are those of [Service.Backup] for a tenant that cannot be backed up, a [ToolError], a [ToolVersionError], and
-// those of the store. After an error nothing is left in the store. When ctx ends, so does pg_dump.
+// pg_dump reads the catalog of the whole database, so that its duration grows with the number of
+// tenants; that of [Service.Backup] does not. The dump contains only the schema: no extensions,
+// shared tables or large objects.
+//
+// The errors are those of [Service.Backup] for a tenant that cannot be backed up, a [ToolError], a
+// [ToolVersionError], and errors of the store. After an error no file is left in the store. When
+// ctx ends, pg_dump is stopped.
 func (s *Service) Dump(ctx context.Context, slug string, opts DumpOptions) (DumpInfo, error) {
 	if s.cfg.Store == nil {
 		return DumpInfo{}, errNoStore
@@ -88,8 +96,8 @@ func (s *Service) Dump(ctx context.Context, slug string, opts DumpOptions) (Dump
 	return info, nil
 }
 
-// DumpTo writes a tenant's dump to dst, as [Service.Dump] does into the store. After an error what dst has must not be used: the first
-// half of a script is a script too.
+// DumpTo writes a tenant's dump to dst. After an error the content of dst must not be used: a
+// truncated SQL script can still be run.
 func (s *Service) DumpTo(ctx context.Context, slug string, dst io.Writer, opts DumpOptions) (DumpInfo, error) {
 	d, err := s.beginDump(ctx, slug, opts)
 	if err == nil {
@@ -111,7 +119,7 @@ func (s *Service) dump(ctx context.Context, slug string, opts DumpOptions) (Dump
 	if err != nil {
 		return DumpInfo{}, err
 	}
-	defer upload.Abort() //nolint:errcheck // nothing after a commit; before, the file has no name, and the error is another
+	defer upload.Abort() //nolint:errcheck // does nothing after Commit; otherwise another error is returned
 	if err := d.write(ctx, upload); err != nil {
 		return DumpInfo{}, err
 	}
@@ -128,7 +136,7 @@ func (s *Service) dump(ctx context.Context, slug string, opts DumpOptions) (Dump
 	return d.info, nil
 }
 
-// sameBytes reads back what was stored.
+// verifyDump reads the stored file back and compares it with what was written.
 func (s *Service) verifyDump(ctx context.Context, info *DumpInfo) error {
 	file, err := s.cfg.Store.Open(ctx, info.Name)
 	if err != nil {
@@ -138,19 +146,21 @@ func (s *Service) verifyDump(ctx context.Context, info *DumpInfo) error {
 	hash := sha256.New()
 	n, err := io.Copy(hash, &cancellable{ctx.Err, file})
 	if err == nil && (n != info.Size || hex.EncodeToString(hash.Sum(nil)) != info.SHA256) {
-		err = &VerifyError{Name: info.Name, Err: fmt.Errorf("%d bytes are stored that are not the %d that were written", n, info.Size)}
+		err = &VerifyError{
+			Name: info.Name, Err: fmt.Errorf("the stored %d bytes differ from the %d bytes that were written", n, info.Size),
+		}
 	}
 	return err
 }
 
-// dumping is one dump under way.
+// dumpRun is one running dump.
 type dumpRun struct {
-	run  *backupRun // for its tenant alone: pg_dump takes its own snapshot
+	run  *backupRun // only its tenant is set: pg_dump takes its own snapshot
 	tool *dumpTool
 	info DumpInfo
 }
 
-// beginDump looks at the tenant and the tool before anything is written.
+// beginDump checks the tenant and the tool before anything is written.
 func (s *Service) beginDump(ctx context.Context, slug string, opts DumpOptions) (*dumpRun, error) {
 	d := &dumpRun{run: &backupRun{s: s}, info: DumpInfo{StartedAt: time.Now().UTC()}}
 	var err error
@@ -172,7 +182,8 @@ func (s *Service) beginDump(ctx context.Context, slug string, opts DumpOptions) 
 	return d, nil
 }
 
-// dumpArgs are those of pg_dump. A schema is named by a pattern there, in which what is quoted stands for itself.
+// dumpArgs returns the arguments of pg_dump. Its --schema is a pattern, in which a quoted name
+// matches literally.
 func dumpArgs(schema string, opts DumpOptions, lockTimeout time.Duration) ([]string, error) {
 	if err := schemactx.ValidateName(schema); err != nil {
 		return nil, err
@@ -191,14 +202,14 @@ func dumpArgs(schema string, opts DumpOptions, lockTimeout time.Duration) ([]str
 	case DumpPlain:
 		args = append(args, "--format=plain")
 	default:
-		return nil, fmt.Errorf("backup: %d is no DumpFormat", opts.Format)
+		return nil, fmt.Errorf("backup: DumpFormat %d does not exist", opts.Format)
 	}
 	switch opts.Privileges {
 	case DumpNoPrivileges:
 		args = append(args, "--no-owner", "--no-privileges")
 	case DumpAllPrivileges:
 	default:
-		return nil, fmt.Errorf("backup: %d is no DumpPrivileges", opts.Privileges)
+		return nil, fmt.Errorf("backup: DumpPrivileges %d does not exist", opts.Privileges)
 	}
 	return args, nil
 }
@@ -211,9 +222,9 @@ func dumpName(t tenancy.Tenant, at time.Time, format DumpFormat, encrypted bool)
 	return newFileName(t, at, kind, encrypted)
 }
 
-// write runs the tool, and looks at the tenant again, as for a backup.
+// write runs the tool and then checks that the tenant was not dropped, as a backup does.
 func (d *dumpRun) write(ctx context.Context, dst io.Writer) error {
-	meter := &hashWriter{dst: dst, hash: sha256.New()}
+	meter := newHashWriter(dst)
 	out := io.WriteCloser(nopCloser{meter})
 	if d.info.Encrypted {
 		var err error
@@ -230,7 +241,7 @@ func (d *dumpRun) write(ctx context.Context, dst io.Writer) error {
 	if err := d.run.checkUnchanged(ctx); err != nil {
 		return err
 	}
-	d.info.Size, d.info.SHA256 = meter.n, hex.EncodeToString(meter.hash.Sum(nil))
+	d.info.Size, d.info.SHA256 = meter.n, meter.sum().sha256
 	d.info.Duration = time.Since(d.info.StartedAt)
 	return nil
 }
@@ -239,8 +250,10 @@ type nopCloser struct{ io.Writer }
 
 func (nopCloser) Close() error { return nil }
 
-// kept are the variables that programs need of our environment; what else is in it is none of their business.
-var inheritedVars = []string{"PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SystemRoot", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+// inheritedVars are the environment variables that pg_dump inherits. All others are withheld.
+var inheritedVars = []string{
+	"PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SystemRoot", "SSL_CERT_FILE", "SSL_CERT_DIR",
+}
 
 func inheritedEnv() []string {
 	env := []string{"LC_ALL=C"}

@@ -10,12 +10,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// dumpEnv is the environment that has libpq connect as the pool does, and the password that is in it: it is there and
-// not among the arguments, which everybody on the machine can read.
+// dumpEnv returns an environment with which libpq connects as the pool does, and the password in
+// it. The password is in the environment because all users of the machine can read a process's
+// arguments.
 func (s *Service) dumpEnv(ctx context.Context) (env []string, password string, err error) {
 	cfg := s.cfg.Pool.Config()
 	conn := cfg.ConnConfig
-	if cfg.BeforeConnect != nil { // it may be the one who knows the password
+	if cfg.BeforeConnect != nil { // it may set the password
 		if err := cfg.BeforeConnect(ctx, conn); err != nil {
 			return nil, "", err
 		}
@@ -28,9 +29,11 @@ func (s *Service) dumpEnv(ctx context.Context) (env []string, password string, e
 	}
 	env = append(
 		inheritedEnv(),
-		"PGHOST="+strings.Join(hosts, ","), "PGPORT="+strings.Join(ports, ","), "PGUSER="+conn.User, "PGDATABASE="+conn.Database,
+		"PGHOST="+strings.Join(hosts, ","), "PGPORT="+strings.Join(ports, ","),
+		"PGUSER="+conn.User, "PGDATABASE="+conn.Database,
 		"PGSSLMODE="+sslMode(conn), "PGAPPNAME=pgtenant dump",
-		// Its query for what depends on materialised views joins the whole catalogue, in an order that takes minutes.
+		// With merge joins, pg_dump's query for dependencies of materialized views takes minutes in a
+		// database with many schemas.
 		"PGOPTIONS=-c enable_mergejoin=off",
 	)
 	if seconds := int(conn.ConnectTimeout.Seconds()); seconds > 0 {
@@ -39,7 +42,7 @@ func (s *Service) dumpEnv(ctx context.Context) (env []string, password string, e
 	if conn.Password != "" {
 		env = append(env, "PGPASSWORD="+conn.Password)
 	}
-	env = append(env, s.cfg.Dump.Env...) // of two with a name the last counts
+	env = append(env, s.cfg.Dump.Env...) // the last of several equal names takes effect
 	for _, e := range env {
 		if value, is := strings.CutPrefix(e, "PGPASSWORD="); is {
 			password = value
@@ -48,7 +51,8 @@ func (s *Service) dumpEnv(ctx context.Context) (env []string, password string, e
 	return env, password, nil
 }
 
-// sslMode is libpq's word for what pgx was told. What pgx checks libpq has to check, too, with the root certificates that it finds.
+// sslMode returns libpq's sslmode for a configuration of pgx. If pgx verifies the server's
+// certificate, libpq must verify it too, with its own root certificates.
 func sslMode(conn *pgx.ConnConfig) string {
 	clear := conn.TLSConfig == nil
 	for _, f := range conn.Fallbacks {

@@ -6,21 +6,21 @@ import (
 )
 
 var (
-	// ErrTool is what a [ToolError] wraps.
-	ErrTool = errors.New("tool has not done its work")
+	// ErrTool is wrapped by a [ToolError].
+	ErrTool = errors.New("pg_dump failed")
 
-	// ErrToolVersion is what a [ToolVersionError] wraps.
-	ErrToolVersion = errors.New("tool is older than the server")
+	// ErrToolVersion is wrapped by a [ToolVersionError].
+	ErrToolVersion = errors.New("pg_dump is older than the server")
 )
 
-// ToolError is returned by [Service.Dump] and [Service.DumpTo] when pg_dump is not there or has stopped.
+// ToolError is returned by [Service.Dump] and [Service.DumpTo] if pg_dump was not found or failed.
 type ToolError struct {
-	Tool    string // its path
-	Message string // the beginning of what it had to say, as one line, without the password
-	Err     error  // an exit status, or why it was not begun
+	Tool    string // path
+	Message string // beginning of its standard error, as one line, without the password
+	Err     error  // exit status, or the reason why it was not started
 }
 
-// Error returns the tool, the cause and the tool's message.
+// Error returns the path, the cause and the tool's message.
 func (e *ToolError) Error() string {
 	text := fmt.Sprintf("%s: %v: %v", e.Tool, ErrTool, e.Err)
 	if e.Message != "" {
@@ -32,17 +32,17 @@ func (e *ToolError) Error() string {
 // Unwrap returns [ErrTool] and the cause.
 func (e *ToolError) Unwrap() []error { return []error{ErrTool, e.Err} }
 
-// ToolVersionError is returned by [Service.Dump] and [Service.DumpTo] where pg_dump is of an older major version than the server, which
-// it cannot know. Nothing was written.
+// ToolVersionError is returned by [Service.Dump] and [Service.DumpTo] if the major version of
+// pg_dump is lower than the server's. pg_dump cannot dump newer servers. Nothing was written.
 type ToolVersionError struct {
-	Tool    string // its path
-	Version int    // its major version
-	Server  int    // the server's
+	Tool    string // path
+	Version int    // major version of the tool
+	Server  int    // major version of the server
 }
 
 // Error returns both versions.
 func (e *ToolVersionError) Error() string {
-	return fmt.Sprintf("%s: %v: it is of PostgreSQL %d, the server of %d", e.Tool, ErrToolVersion, e.Version, e.Server)
+	return fmt.Sprintf("%s: %v: pg_dump has version %d, the server %d", e.Tool, ErrToolVersion, e.Version, e.Server)
 }
 
 // Unwrap returns [ErrToolVersion].

@@ -15,19 +15,21 @@ import (
 	"unicode"
 )
 
-// dumpTool is pg_dump, ready to run.
+// dumpTool is pg_dump with its arguments and environment.
 type dumpTool struct {
 	path     string
 	version  string
 	args     []string
 	env      []string
-	password string // not to be in errors
+	password string // redacted in errors
 }
 
-// toolVersion finds "15" and "15.18" in "pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", and "19" and "19devel".
+// toolVersion matches "15" and "15.18" in "pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)",
+// and "19" and "19devel".
 var toolVersion = regexp.MustCompile(`\(PostgreSQL\) ((\d+)\S*)`)
 
-// dumpTool finds the tool and asks it and the server for their versions: pg_dump knows older servers than itself, no newer ones.
+// dumpTool finds the tool and compares its version with the server's: pg_dump dumps older servers,
+// but no newer ones.
 func (s *Service) dumpTool(ctx context.Context, args []string) (*dumpTool, error) {
 	t := &dumpTool{path: cmp.Or(s.cfg.Dump.Tool, "pg_dump"), args: args}
 	path, err := exec.LookPath(t.path)
@@ -44,7 +46,7 @@ func (s *Service) dumpTool(ctx context.Context, args []string) (*dumpTool, error
 	}
 	found := toolVersion.FindStringSubmatch(out.String())
 	if found == nil {
-		return nil, &ToolError{Tool: path, Err: errors.New("does not say that it is PostgreSQL's")}
+		return nil, &ToolError{Tool: path, Err: errors.New("does not print the version of PostgreSQL's pg_dump")}
 	}
 	t.version = found[1]
 	major, err := strconv.Atoi(found[2])
@@ -63,10 +65,11 @@ func (t *dumpTool) run(ctx context.Context, dst io.Writer) error {
 	return t.command(ctx, dst, t.args...)
 }
 
-// killAfter is how long a process has to end after it was told to.
+// killAfter is the time between SIGTERM and SIGKILL.
 const killAfter = 5 * time.Second
 
-// command runs the tool. When ctx ends it is told to end, which has it cancel its query on the server, and killed after a while.
+// command runs the tool. When ctx ends, it sends SIGTERM, on which pg_dump cancels its query on the
+// server, and after killAfter it kills the process.
 func (t *dumpTool) command(ctx context.Context, dst io.Writer, args ...string) error {
 	cmd := exec.CommandContext(ctx, t.path, args...)
 	stderr := &firstBytes{max: 2 << 10}
@@ -75,7 +78,7 @@ func (t *dumpTool) command(ctx context.Context, dst io.Writer, args ...string) e
 	cmd.WaitDelay = killAfter
 	cmd.Cancel = func() error {
 		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-			return cmd.Process.Kill() // where there are no signals
+			return cmd.Process.Kill() // the operating system has no signals
 		}
 		return nil
 	}
@@ -83,7 +86,7 @@ func (t *dumpTool) command(ctx context.Context, dst io.Writer, args ...string) e
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case stdout.err != nil: // the tool has died of it
+	case stdout.err != nil: // the cause of the tool's failure
 		return stdout.err
 	case err != nil:
 		return &ToolError{Tool: t.path, Message: t.redact(stderr.String()), Err: err}
@@ -91,7 +94,7 @@ func (t *dumpTool) command(ctx context.Context, dst io.Writer, args ...string) e
 	return nil
 }
 
-// redact returns what the tool has said, as one line, without the password.
+// redact returns a message of the tool as one line, without the password.
 func (t *dumpTool) redact(text string) string {
 	if t.password != "" {
 		text = strings.ReplaceAll(text, t.password, "[password]")
@@ -99,7 +102,7 @@ func (t *dumpTool) redact(text string) string {
 	return strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, "?"), unicode.IsControl), " ")
 }
 
-// firstBytes keeps the beginning of what is written.
+// firstBytes keeps the first max bytes.
 type firstBytes struct {
 	bytes.Buffer
 	max int
@@ -110,7 +113,7 @@ func (b *firstBytes) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// lastError remembers why nothing more could be written.
+// lastError records the last error of Write.
 type lastError struct {
 	io.Writer
 	err error

@@ -13,24 +13,27 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// EraseParams say which tenant is erased, and what stays for a while.
+// EraseParams selects the tenant to erase, and files to keep for a time.
 type EraseParams struct {
 	tenancy.DropParams // with the token of [tenancy.Manager.RequestDrop]
 
-	// KeepArchives is how long the tenant's files in the store stay, where a contract or a law says so, in whole seconds. A [Schedule], or
-	// [Service.PruneErased], removes them then. Default: 0, they are removed before the certificate is given.
+	// KeepArchives is the time for which the tenant's files in the store are kept, if a contract or a
+	// law requires it, in whole seconds. Afterwards a [Schedule] or [Service.PruneErased] deletes
+	// them. Default: 0, they are deleted before the certificate is issued.
 	KeepArchives time.Duration
 }
 
-// Eraser keeps something of tenants outside of their schemas: an access log, a search index, a mail list. [Service.Erase] asks it when
-// the tenant is dropped. It must bear to be asked again after a crash, and then find the same.
+// Eraser deletes data of tenants that is outside of their schemas, such as an access log, a search
+// index or a mailing list. [Service.Erase] calls it after the tenant was dropped. After a crash it
+// calls it again; the second call must return the same result.
 type Eraser interface {
-	// EraseTenant removes or pseudonymises what it has of the tenant, looks that it did, and says what went and what stays and why. An
-	// error stops the erasure, which can be run again. It is safe for concurrent use.
+	// EraseTenant deletes or pseudonymizes the tenant's data, checks that it did, and returns what was
+	// deleted and what is kept for which reason. An error stops the erasure, which can be run again.
+	// EraseTenant must be safe for concurrent use.
 	EraseTenant(ctx context.Context, data EraseData) (EraseResult, error)
 }
 
-// EraserFunc is a function as a [Eraser].
+// EraserFunc adapts a function to [Eraser].
 type EraserFunc func(ctx context.Context, data EraseData) (EraseResult, error)
 
 // EraseTenant calls f.
@@ -38,33 +41,33 @@ func (f EraserFunc) EraseTenant(ctx context.Context, data EraseData) (EraseResul
 	return f(ctx, data)
 }
 
-// EraseData is what a [Eraser] knows of the tenant, which is gone from the registry.
+// EraseData describes the erased tenant to an [Eraser]. The registry no longer contains the tenant.
 type EraseData struct {
 	TenantID int64
 	Slug     string
-	Schemas  []string // every one that it ever had, the last one first
+	Schemas  []string // all schemas that the tenant ever had, the last one first
 	Domains  []string
 	Actor    string
 }
 
-// EraseResult is what a [Eraser] has done.
+// EraseResult is the result of an [Eraser].
 type EraseResult struct {
 	Removed []CertifiedItem
-	Kept    []CertifiedItem // with Why
+	Kept    []CertifiedItem // Why is set
 }
 
-// Erase drops a tenant for good, removes its archives, has the holders remove what they have, looks
-// that it is gone, and returns the certificate, which the registry keeps.
+// Erase drops a tenant irreversibly, deletes its archives, calls the erasers, checks that
+// everything is gone, and returns the certificate, which the registry stores.
 //
-// The drop is that of [tenancy.Manager.Drop], with all that it demands and refuses; until it has
-// begun nothing is changed. After an error or a crash the same call resumes the erasure. It needs
-// no token if the tenant was dropped by a request of the same actor. When there is nothing left to
-// do it returns the certificate again. If a new tenant has the slug by then,
-// [Service.ResumeErasures] finishes the erasure of the old one. A tenant that was dropped by
-// another actor's request is not erased: its archives stay.
+// It drops the tenant with [tenancy.Manager.Drop] and all its requirements. It changes nothing
+// before the drop has started. After an error or a crash, the same call resumes the erasure. It
+// then needs no token if a request of the same actor dropped the tenant. If nothing is left to do,
+// it returns the certificate again. If a new tenant has the slug by then, [Service.ResumeErasures]
+// finishes the erasure of the former one. A tenant that a request of another actor dropped is not
+// erased: its archives stay.
 //
-// The errors are those of Drop, an [UnadoptedError] before anything is dropped, a [LeftoverError] if
-// something is still there, and those of the store, the holders and the database.
+// The errors are those of Drop, an [UnadoptedError] before anything is dropped, a [LeftoverError]
+// if something still exists, and errors of the store, the erasers and the database.
 func (s *Service) Erase(ctx context.Context, p EraseParams) (Certificate, error) {
 	fail := func(err error) (Certificate, error) {
 		return Certificate{}, fmt.Errorf("erase tenant %q: %w", p.Slug, err)
@@ -94,7 +97,7 @@ func (s *Service) Erase(ctx context.Context, p EraseParams) (Certificate, error)
 	if _, err := s.cfg.Tenants.Drop(ctx, p.DropParams); err != nil {
 		return fail(errors.Join(err, s.cancelErasure(ctx, t.ID, p.Actor)))
 	}
-	// Once more: another actor, whose erasure was refused meanwhile, may have changed the note.
+	// Record it again: another actor whose erasure was refused may have changed the row since.
 	if err := s.recordErasure(ctx, &t, hosts, p, "true"); err != nil {
 		return fail(err)
 	}
@@ -105,7 +108,8 @@ func (s *Service) Erase(ctx context.Context, p EraseParams) (Certificate, error)
 	return c, nil
 }
 
-// ResumeErasures finishes what was begun and whose tenant is gone, and returns the certificates. An error of one does not stop the others.
+// ResumeErasures finishes erasures whose tenant is already dropped, and returns their certificates.
+// An error of one erasure does not stop the others.
 func (s *Service) ResumeErasures(ctx context.Context) ([]Certificate, error) {
 	ids, err := s.erasures(ctx, "certificate is null and "+authorizedSQL)
 	if err != nil {
@@ -124,14 +128,15 @@ func (s *Service) ResumeErasures(ctx context.Context) ([]Certificate, error) {
 	return done, errors.Join(errs...)
 }
 
-// PruneErased removes the archives of erased tenants whose time is over, and returns their names; those are valid with an error too. Where none
-// was kept it looks once more a day later, for what a process had just put there that was killed before it saw that the tenant was gone.
-// While the clocks of this process and of the registry's server differ by more than a minute it
-// removes nothing, and logs why.
+// PruneErased deletes the kept archives of erased tenants whose time is over. It returns their
+// names, which are valid with an error too. For a tenant without kept archives it checks the store
+// once more a day after the erasure: a process that was killed before it noticed the drop may have
+// stored a file. While the clocks of this process and of the registry's server differ by more than
+// a minute, it deletes nothing and logs the reason.
 func (s *Service) PruneErased(ctx context.Context) (removed []string, err error) {
 	now, err := s.readClocks(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("remove archives of erased tenants: %w", err)
+		return nil, fmt.Errorf("delete archives of erased tenants: %w", err)
 	}
 	if w := now.warning(); w != "" {
 		s.warnClock(ctx, w)
@@ -145,30 +150,33 @@ func (s *Service) PruneErased(ctx context.Context) (removed []string, err error)
 			_, err = s.registry.Exec(ctx, "update {registry}.backup_erasures set archives_until = null where tenant_id = $1", id)
 		}
 		if err != nil {
-			return removed, fmt.Errorf("remove archives of erased tenant %d: %w", id, err)
+			return removed, fmt.Errorf("delete archives of erased tenant %d: %w", id, err)
 		}
 	}
 	if err != nil {
-		err = fmt.Errorf("remove archives of erased tenants: %w", err)
+		err = fmt.Errorf("delete archives of erased tenants: %w", err)
 	}
 	return removed, err
 }
 
-// allowedSQL is a condition on the note e of an erasure: the tenant was dropped by a request of the
-// note's actor. The note alone is not enough, as it is written before the drop is allowed or
-// refused.
-const authorizedSQL = `not exists (select from {registry}.tenants t where t.id = e.tenant_id) and exists (select from {registry}.drop_requests r
-	where r.tenant_id = e.tenant_id and r.actor = e.actor and r.schema_name = '' and r.used_at is not null)`
+// authorizedSQL is a condition on the recorded erasure e: a request of its actor dropped the
+// tenant. The recorded row alone is not sufficient, because it is written before the drop is
+// accepted or refused.
+const authorizedSQL = `not exists (select from {registry}.tenants t where t.id = e.tenant_id)
+	and exists (select from {registry}.drop_requests r where r.tenant_id = e.tenant_id
+		and r.actor = e.actor and r.schema_name = '' and r.used_at is not null)`
 
 func (s *Service) erasures(ctx context.Context, condition string) ([]int64, error) {
-	rows, err := s.registry.Query(ctx, "select tenant_id from {registry}.backup_erasures e where "+condition+" order by tenant_id")
+	rows, err := s.registry.Query(ctx,
+		"select tenant_id from {registry}.backup_erasures e where "+condition+" order by tenant_id")
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowTo[int64])
 }
 
-// eraseAgain goes on where the tenant of that slug is gone already. notFound is the error where nobody erased it.
+// resumeErasure continues an erasure whose tenant was dropped already. If there is none with this
+// slug, it returns notFound.
 func (s *Service) resumeErasure(ctx context.Context, slug string, notFound error) (Certificate, error) {
 	fail := func(err error) (Certificate, error) {
 		return Certificate{}, fmt.Errorf("erase tenant %q: %w", slug, err)
@@ -205,10 +213,14 @@ func (s *Service) hostsOf(ctx context.Context, id int64) ([]string, error) {
 	return hosts, err
 }
 
-// noteErasure notes what the erasure has to remove, if the SQL condition holds.
-func (s *Service) recordErasure(ctx context.Context, t *tenancy.Tenant, hosts []string, p EraseParams, condition string) error {
-	_, err := s.registry.Exec(ctx, `insert into {registry}.backup_erasures (tenant_id, slug, actor, schemas, domains, keep_archives)
-		select $1, $2, $3, array_agg(name order by name <> $4, name), $5, $6 * interval '1 second' from {registry}.schema_names where tenant_id = $1
+// recordErasure records what the erasure has to delete, if the SQL condition holds.
+func (s *Service) recordErasure(
+	ctx context.Context, t *tenancy.Tenant, hosts []string, p EraseParams, condition string,
+) error {
+	_, err := s.registry.Exec(ctx, `insert into {registry}.backup_erasures
+			(tenant_id, slug, actor, schemas, domains, keep_archives)
+		select $1, $2, $3, array_agg(name order by name <> $4, name), $5, $6 * interval '1 second'
+		from {registry}.schema_names where tenant_id = $1
 		having `+condition+`
 		on conflict (tenant_id) do update set slug = excluded.slug, actor = excluded.actor, schemas = excluded.schemas,
 			domains = excluded.domains, keep_archives = excluded.keep_archives`,
@@ -216,36 +228,39 @@ func (s *Service) recordErasure(ctx context.Context, t *tenancy.Tenant, hosts []
 	return err
 }
 
-// cancelErasure deletes the actor's note after the drop was refused. If the drop has begun, the
-// tenant is dropping or gone, and the note stays.
+// cancelErasure deletes the recorded erasure of the actor after the drop was refused. If the drop
+// has started, the tenant is dropping or dropped, and the row stays.
 func (s *Service) cancelErasure(ctx context.Context, id int64, actor string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
 	_, err := s.registry.Exec(ctx, `delete from {registry}.backup_erasures
-		where tenant_id = $1 and actor = $2 and exists (select from {registry}.tenants where id = $1 and status <> 'dropping')`, id, actor)
+		where tenant_id = $1 and actor = $2
+		and exists (select from {registry}.tenants where id = $1 and status <> 'dropping')`, id, actor)
 	return err
 }
 
-// erasure is what was noted.
+// erasure is a recorded erasure.
 type erasure struct {
 	EraseData
 	begun time.Time
 	keep  time.Duration
 }
 
-// finishErasure does what is left when the tenant is gone. Each part can be done again.
+// finishErasure runs the steps after the drop. Each step is idempotent.
 func (s *Service) finishErasure(ctx context.Context, id int64) (Certificate, error) {
 	e := erasure{EraseData: EraseData{TenantID: id}}
 	var seconds int64
-	err := s.registry.QueryRow(ctx, `select slug, actor, schemas, domains, begun_at, extract(epoch from keep_archives)::bigint
-		from {registry}.backup_erasures where tenant_id = $1`, id).Scan(&e.Slug, &e.Actor, &e.Schemas, &e.Domains, &e.begun, &seconds)
+	err := s.registry.QueryRow(ctx, `select slug, actor, schemas, domains, begun_at,
+			extract(epoch from keep_archives)::bigint
+		from {registry}.backup_erasures where tenant_id = $1`, id).Scan(
+		&e.Slug, &e.Actor, &e.Schemas, &e.Domains, &e.begun, &seconds)
 	if err != nil {
 		return Certificate{}, err
 	}
 	e.keep = time.Duration(seconds) * time.Second
 	c := s.newCertificate(&e)
 	if s.cfg.Store != nil && e.keep == 0 {
-		unfinished, err := s.sweepStore(ctx, id, farFuture()) // first: none of them becomes a file any more
+		unfinished, err := s.sweepStore(ctx, id, farFuture()) // first, so that none of them can still commit
 		if err != nil {
 			return Certificate{}, err
 		}
@@ -273,34 +288,40 @@ func (s *Service) finishErasure(ctx context.Context, id int64) (Certificate, err
 	if err != nil {
 		return Certificate{}, err
 	}
-	again := c.ArchivesUntil // where none is kept: for what a process had committed that was killed before it looked at the tenant once more
+	again := c.ArchivesUntil
+	// A process that was killed before it noticed the drop may have committed a file: check again later.
 	if again.IsZero() && s.cfg.Store != nil {
 		again = c.ErasedAt.Add(abandonedAfter)
 	}
-	_, err = s.registry.Exec(ctx, `update {registry}.backup_erasures set certificate = $2, archives_until = nullif($3::timestamptz, $4) where tenant_id = $1`,
+	_, err = s.registry.Exec(ctx, `update {registry}.backup_erasures
+		set certificate = $2, archives_until = nullif($3::timestamptz, $4) where tenant_id = $1`,
 		id, text, again, time.Time{})
 	if err != nil {
 		return Certificate{}, err
 	}
-	s.cfg.Logger.InfoContext(ctx, "tenant erased", slog.Int64("id", id), slog.Int("removed", len(c.Removed)), slog.Int("kept", len(c.Kept)))
+	s.cfg.Logger.InfoContext(ctx, "tenant erased",
+		slog.Int64("id", id), slog.Int("removed", len(c.Removed)), slog.Int("kept", len(c.Kept)))
 	return c, nil
 }
 
-// noteFiles writes down which files are to be removed, so that a certificate names those, too, that went before a crash.
+// recordFiles records the files before they are deleted, so that the certificate also lists files
+// that were deleted before a crash.
 func (s *Service) recordFiles(ctx context.Context, id int64) (files []string, err error) {
 	now, err := s.filesOf(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	err = s.registry.QueryRow(ctx, `update {registry}.backup_erasures
-		set files = array(select distinct unnest(files || $2::text[]) order by 1) where tenant_id = $1 returning files`, id, now).Scan(&files)
+		set files = array(select distinct unnest(files || $2::text[]) order by 1)
+		where tenant_id = $1 returning files`, id, now).Scan(&files)
 	return files, err
 }
 
-// allUploads is a time before which all uploads were written to, whatever the clock of the storage says: of a tenant that is gone none is to end.
+// farFuture is a time later than any write, even if the storage's clock is wrong: no upload of an
+// erased tenant may commit.
 func farFuture() time.Time { return time.Now().AddDate(100, 0, 0) }
 
-// removeAll deletes all files of a tenant, the receipts first, and what was left of files that were never whole.
+// removeAll deletes all files of a tenant, the receipts first, and its unfinished files.
 func (s *Service) removeAll(ctx context.Context, id int64) (removed []string, err error) {
 	if s.cfg.Store == nil {
 		return nil, errNoStore

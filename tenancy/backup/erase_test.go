@@ -71,12 +71,12 @@ func TestAnErasedTenantIsGoneAndCertified(t *testing.T) {
 	expectIs(t, err, tenancy.ErrNotFound)
 	text := c.Text()
 	for _, want := range []string{
-		"Tenant 1 (t1), asked for by ada", "- schema with all that was in it renamed", "- schema with all that was in it " + tenant.Schema,
+		"Tenant 1 (t1), requested by ada", "- schema with its contents renamed", "- schema with its contents " + tenant.Schema,
 		"- role " + f.roles.Tenant("renamed"), "- domain t1.example.com", "- file in the backup store " + info.Name + "\n",
 		"- file in the backup store " + info.Name + ".json", "- file in the backup store " + f.own(t) + "1-t1/handover.dump",
 		"- unfinished file in the backup store " + f.own(t) + "1-t1/.half.tar.",
 		"- addresses in the access log",
-		"- rows of the access log 3: without names, for the auditors of t1", "- drop request 1:", "- name of the schema renamed: is never given out again",
+		"- rows of the access log 3: without names, for the auditors of t1", "- drop request 1:", "- name of the schema renamed: is never used again",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
@@ -103,7 +103,7 @@ func TestArchivesThatAreKeptGoWhenTheirTimeIsOver(t *testing.T) {
 	p.KeepArchives = 30 * 24 * time.Hour
 	c, err := s.Erase(t.Context(), p)
 	check(t, err)
-	if got := c.ArchivesUntil.Sub(c.ErasedAt); got != p.KeepArchives || !strings.Contains(c.Text(), info.Name+": is kept for 720h0m0s") {
+	if got := c.ArchivesUntil.Sub(c.ErasedAt); got != p.KeepArchives || !strings.Contains(c.Text(), info.Name+": kept for 720h0m0s") {
 		t.Errorf("kept for %v:\n%s", got, c.Text())
 	}
 	removed, err := s.PruneErased(t.Context())

@@ -10,34 +10,34 @@ var (
 	// ErrNotFound is returned by a [Store] for a file that does not exist.
 	ErrNotFound = errors.New("file does not exist in the store")
 
-	// ErrUnsupported is what an [UnsupportedError] wraps.
-	ErrUnsupported = errors.New("schema has what cannot be backed up")
+	// ErrUnsupported is wrapped by an [UnsupportedError].
+	ErrUnsupported = errors.New("schema has objects or rows that cannot be backed up")
 
-	// ErrDrift is what a [DriftError] wraps.
-	ErrDrift = errors.New("schema is not what its migrations make")
+	// ErrDrift is wrapped by a [DriftError].
+	ErrDrift = errors.New("schema differs from what its migrations create")
 
-	// ErrChanged is returned by [Service.Backup] when the tenant was dropped or got another schema meanwhile, or when its tables
-	// changed each time that they were to be read. Nothing is kept.
-	ErrChanged = errors.New("tenant changed while it was backed up")
+	// ErrChanged is returned by [Service.Backup] if the tenant was dropped or got another schema
+	// during the backup, or if its tables changed during each attempt to read them. No file is kept.
+	ErrChanged = errors.New("tenant changed during the backup")
 
-	// ErrReceipt is what a [ReceiptError] wraps.
-	ErrReceipt = errors.New("archive is not what its receipt says")
+	// ErrReceipt is wrapped by a [ReceiptError].
+	ErrReceipt = errors.New("archive differs from its receipt")
 
-	// ErrVerify is what a [VerifyError] wraps.
-	ErrVerify = errors.New("backup cannot be read back")
+	// ErrVerify is wrapped by a [VerifyError].
+	ErrVerify = errors.New("stored backup failed verification")
 )
 
 // UnsupportedError is returned by [Service.Backup] for a schema with objects that an archive cannot
-// hold, or with rows that a restore could not load. No file is kept.
+// contain, or with rows that a restore could not load. No file is kept.
 type UnsupportedError struct {
 	Schema  string
 	Objects []Unsupported // at least one
 }
 
-// Unsupported is one thing that is in the way.
+// Unsupported is one object that prevents a backup.
 type Unsupported struct {
 	Object string // "table prices", "column documents.scan"
-	Reason string // as the end of a sentence: "is a foreign table"
+	Reason string // end of a sentence: "is a foreign table"
 }
 
 func (e *UnsupportedError) Error() string {
@@ -51,8 +51,9 @@ func (e *UnsupportedError) Error() string {
 // Unwrap returns [ErrUnsupported].
 func (e *UnsupportedError) Unwrap() error { return ErrUnsupported }
 
-// DriftError is returned by [Service.Backup] for a schema whose structure is not what the migrations make that it has applied: a
-// restore would not have where to put its data. See [BackupOptions].Drift. Nothing was written.
+// DriftError is returned by [Service.Backup] for a schema whose structure differs from what its
+// applied migrations create. A restore could not load its data into the migrated structure. See
+// [BackupOptions].Drift. Nothing was written.
 type DriftError struct {
 	Schema      string
 	Differences []string // at least one: "table students: column phone is missing"
@@ -80,11 +81,12 @@ func (e *ReceiptError) Error() string {
 // Unwrap returns [ErrReceipt].
 func (e *ReceiptError) Unwrap() error { return ErrReceipt }
 
-// VerifyError is returned by [Service.Backup] when the stored file is not what was written. It has been deleted, unless Left.
+// VerifyError is returned by [Service.Backup] if the stored file differs from what was written. The
+// file was deleted unless Leftover is set.
 type VerifyError struct {
 	Name     string // in the store
-	Leftover bool   // it could not be deleted, and is known to be no backup by the receipt that it lacks
-	Err      error  // what was wrong with it, and why it was left
+	Leftover bool   // the file could not be deleted; it has no receipt and is therefore no backup
+	Err      error  // the difference, joined with the error of the deletion
 }
 
 func (e *VerifyError) Error() string {

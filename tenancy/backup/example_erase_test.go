@@ -40,7 +40,7 @@ func ExampleService_Erase() {
 	}
 
 	// Output:
-	// - schema with all that was in it tenant_1
+	// - schema with its contents tenant_1
 	// - domain north.example.com
 	// - rows of the access log 12: are kept for a year, without names and addresses
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
@@ -34,7 +35,7 @@ func openHosting(change func(cfg *tenancy.Config, b *backup.Config)) *hosting {
 	p := &hosting{}
 	roles, err := schemactx.NewRoleNames(db.RolePrefix)
 	mustHost(err)
-	_, err = schemactx.Setup(ctx, db.Pool, schemactx.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
+	_, err = admin.Setup(ctx, db.Pool, admin.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
 	mustHost(err)
 	p.runtimeURL = db.URLAs(roles.Runtime(), "r")
 	p.owner, err = pgxpool.New(ctx, db.URLAs(roles.Owner(), "o"))

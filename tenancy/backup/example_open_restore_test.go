@@ -10,7 +10,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
-	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
@@ -32,7 +32,7 @@ func openNorth() (s northern, done func()) {
 	}
 	pg, closeDB, err := pgtest.Open(ctx)
 	must(err)
-	setUp, err := schemactx.Setup(ctx, pg.Pool, schemactx.SetupConfig{OwnerPassword: "o"})
+	setUp, err := admin.Setup(ctx, pg.Pool, admin.SetupConfig{OwnerPassword: "o"})
 	must(err)
 	s.owner, err = pgxpool.New(ctx, pg.URLAs(setUp.Roles.Owner(), "o"))
 	must(err)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
-	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
@@ -27,7 +27,7 @@ func newPlatform() (p *platform, done func()) {
 	ctx := context.Background()
 	pg, closeDB, err := pgtest.Open(ctx)
 	orPanic(err)
-	report, err := schemactx.Setup(ctx, pg.Pool, schemactx.SetupConfig{OwnerPassword: "o", RuntimePassword: "r"})
+	report, err := admin.Setup(ctx, pg.Pool, admin.SetupConfig{OwnerPassword: "o", RuntimePassword: "r"})
 	orPanic(err)
 	p = &platform{}
 	p.Owner, err = pgxpool.New(ctx, pg.URLAs(report.Roles.Owner(), "o"))

@@ -12,6 +12,7 @@ import (
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 	"github.com/oryne/pgtenant/tenancy/backup"
@@ -44,7 +45,7 @@ func setup(t testing.TB, sources ...migrate.Source) *fixture {
 	var err error
 	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
 	check(t, err)
-	_, err = schemactx.Setup(t.Context(), f.pg.Pool, schemactx.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
+	_, err = admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
 	check(t, err)
 	f.owner, err = pgxpool.New(context.Background(), f.pg.URLAs(f.roles.Owner(), "o"))
 	check(t, err)
@@ -64,7 +65,7 @@ func (f *fixture) connect(t testing.TB, sources ...migrate.Source) {
 	var err error
 	shared := []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}}
 	if f.home != "" {
-		shared = append(shared, migrate.Source{Name: "audit", FS: audit.Migrations(), Base: audit.Base},
+		shared = append(shared, migrate.Source{Name: "audit", FS: audit.Migrations(), Base: audit.MigrationBase},
 			migrate.Source{Name: "backup", FS: backup.Migrations(), Base: backup.Base})
 	}
 	f.runner, err = migrate.New(f.owner, migrate.Config{

@@ -13,20 +13,20 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Freshness says when tenants were last backed up, by looking into the store: a backup that is not
-// in the store does not count, and one that was made by hand does. tenancy.DropConfig.Backups asks
-// it before a tenant is dropped. It needs no [Service].
+// Freshness returns when tenants were last backed up. It reads the store: a backup that is no
+// longer in the store does not count, and one that was made manually does.
+// tenancy.DropConfig.Backups calls it before a tenant is dropped. It needs no [Service].
 type Freshness struct {
 	Store Store // required
 }
 
 var _ tenancy.SchemaBackups = Freshness{}
 
-// LastBackup returns when the snapshot of the tenant's newest backup was taken, the zero time where
-// there is none. A backup counts if it has an archive and a receipt, and so was verified, and
-// belongs to the registry from which a [tenancy.Manager] has read t: the backups of another
-// registry's tenant with the same id do not count. A backup with a time in the future counts only
-// if there is no other. If there are only files without a registry in their names, the error is an
+// LastBackup returns the time of the snapshot of the tenant's newest backup, or the zero time if
+// there is none. A backup counts if it has an archive and a receipt, and so was verified. It must
+// belong to the registry from which a [tenancy.Manager] has read t: backups of another registry's
+// tenant with the same id do not count. A backup with a time in the future counts only if there is
+// no other. If there are only files without a registry in their names, the error is an
 // [UnadoptedError]. It lists the tenant's files, and reads receipts from the newest on until one is
 // not in the future.
 func (f Freshness) LastBackup(ctx context.Context, t *tenancy.Tenant) (time.Time, error) {
@@ -52,9 +52,11 @@ func (f Freshness) LastBackup(ctx context.Context, t *tenancy.Tenant) (time.Time
 	return future, nil
 }
 
-// LastBackupOf is LastBackup for the backups of a schema, one that the tenant has or had, whose
-// snapshots were taken before a time. A schema has in its backups the name that it had at the time.
-func (f Freshness) LastBackupOf(ctx context.Context, t *tenancy.Tenant, schema string, before time.Time) (time.Time, error) {
+// LastBackupOf is LastBackup for the backups of one schema that the tenant has or had, and for
+// snapshots that were taken before a time. A backup has the name that the schema had at that time.
+func (f Freshness) LastBackupOf(
+	ctx context.Context, t *tenancy.Tenant, schema string, before time.Time,
+) (time.Time, error) {
 	fail := func(err error) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("last backup of schema %q of tenant %q: %w", schema, t.Slug, err)
 	}
@@ -75,7 +77,7 @@ func (f Freshness) LastBackupOf(ctx context.Context, t *tenancy.Tenant, schema s
 	return time.Time{}, nil
 }
 
-// files returns the tenant's backups.
+// files returns the names of the tenant's verified archives.
 func (f Freshness) files(ctx context.Context, t *tenancy.Tenant) (files, error) {
 	if f.Store == nil {
 		return nil, errors.New("backup: Freshness.Store is nil")
@@ -90,24 +92,24 @@ func (f Freshness) files(ctx context.Context, t *tenancy.Tenant) (files, error) 
 	return found, err
 }
 
-// takeNewest removes the newest of the files and returns its receipt.
+// takeNewest removes the newest file from the set and returns its receipt.
 func (f Freshness) takeNewest(ctx context.Context, t *tenancy.Tenant, from files, now time.Time) (Info, error) {
 	newest := from.newest(now)
 	delete(from, newest)
 	info, err := (&Service{cfg: Config{Store: f.Store}}).readReceipt(ctx, newest)
 	if err == nil && (info.TenantID != t.ID || info.Verified == "") {
-		err = fmt.Errorf("the receipt of %q is of tenant %d", newest, info.TenantID)
+		err = fmt.Errorf("receipt of backup %q belongs to tenant %d or is not verified", newest, info.TenantID)
 	}
 	return info, err
 }
 
 func lastPart(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
 
-// files are the verified archives that a store has, by their names.
+// files is a set of the names of verified archives in a store.
 type files map[string]bool
 
-// readFiles lists those whose names begin with prefix. What lacks its receipt or its archive is no
-// backup.
+// readFiles lists the archives whose names begin with prefix. An archive without a receipt, or a
+// receipt without an archive, is no backup.
 func readFiles(ctx context.Context, store Store, prefix string) (files, error) {
 	archives, found := make(map[string]bool), make(files)
 	var receipts []string
@@ -132,7 +134,7 @@ func readFiles(ctx context.Context, store Store, prefix string) (files, error) {
 // newest returns the file with the latest time in its name. A time in the future counts only if
 // there is no other.
 func (f files) newest(now time.Time) (newest string) {
-	var before bool // the time of newest is not in the future
+	var before bool // whether the time of newest is not in the future
 	for name := range f {
 		at, ok := timeOf(name)
 		past := !ok || !ahead(at, now)
@@ -143,10 +145,10 @@ func (f files) newest(now time.Time) (newest string) {
 	return newest
 }
 
-// LastBackups returns when the snapshot of the last verified backup of each tenant's schema was
-// taken, for metrics. It takes two queries and one listing of the store for any number of tenants.
-// As with [Freshness], a backup that is not in the store does not count, whatever the table of runs
-// says, and one that was made by hand does. A time is exact if the table has it, else it is that of
+// LastBackups returns, by schema name, the time of the snapshot of each tenant's last verified
+// backup, for metrics. It runs two queries and one listing of the store for any number of tenants.
+// As with [Freshness], a backup that is no longer in the store does not count, and one that was
+// made manually does. A time is exact if the table of runs contains it; otherwise it is the time in
 // the file's name, in whole seconds. A backup with a time in the future does not count. ctx governs
 // all of it.
 func (c *Schedule) LastBackups(ctx context.Context) (map[string]time.Time, error) {
@@ -179,8 +181,8 @@ func (c *Schedule) lastBackups(ctx context.Context) (map[string]time.Time, error
 			newest[tenant] = at
 		}
 	}
-	rows, err := c.s.registry.Query(ctx, `select t.id, t.schema_name, r.name, r.taken_at
-		from {registry}.tenants t left join {registry}.backup_runs r on r.tenant_id = t.id and r.kind = 'backup' and r.taken_at is not null`)
+	rows, err := c.s.registry.Query(ctx, `select t.id, t.schema_name, r.name, r.taken_at from {registry}.tenants t
+		left join {registry}.backup_runs r on r.tenant_id = t.id and r.kind = 'backup' and r.taken_at is not null`)
 	if err != nil {
 		return nil, err
 	}

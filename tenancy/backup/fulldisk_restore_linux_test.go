@@ -15,6 +15,7 @@ import (
 	"github.com/oryne/pgtenant/internal/localpg"
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
@@ -90,13 +91,13 @@ func setupServer(t *testing.T) *fixture {
 	check(t, err)
 	t.Cleanup(func() { check(t, server.Stop(context.Background())) })
 	url := server.TCPURL("postgres")
-	admin, err := pgxpool.New(t.Context(), url)
+	superuser, err := pgxpool.New(t.Context(), url)
 	check(t, err)
-	t.Cleanup(admin.Close)
-	f := &fixture{pg: &pgtest.DB{URL: url, Name: "postgres", Pool: admin, RolePrefix: "disk"}, path: t.TempDir()}
+	t.Cleanup(superuser.Close)
+	f := &fixture{pg: &pgtest.DB{URL: url, Name: "postgres", Pool: superuser, RolePrefix: "disk"}, path: t.TempDir()}
 	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
 	check(t, err)
-	_, err = schemactx.Setup(t.Context(), admin, schemactx.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
+	_, err = admin.Setup(t.Context(), superuser, admin.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
 	check(t, err)
 	f.owner, err = pgxpool.New(t.Context(), f.pg.URLAs(f.roles.Owner(), "o"))
 	check(t, err)

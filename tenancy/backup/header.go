@@ -26,7 +26,9 @@ func migrationsOf(status migrate.Status) []archive.Migration {
 	list := []archive.Migration{}
 	for _, m := range status.Migrations {
 		if m.State != migrate.Pending {
-			list = append(list, archive.Migration{Version: m.Version, Source: m.Source, Name: m.Name, Checksum: m.AppliedChecksum})
+			list = append(list, archive.Migration{
+				Version: m.Version, Source: m.Source, Name: m.Name, Checksum: m.AppliedChecksum,
+			})
 		}
 	}
 	return list
@@ -34,7 +36,7 @@ func migrationsOf(status migrate.Status) []archive.Migration {
 
 const module = "github.com/oryne/pgtenant"
 
-// library returns the version of this module in the program.
+// library returns the version of this module in the running program.
 func library() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

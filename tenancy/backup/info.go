@@ -7,30 +7,31 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// Verification is how it was found out that an archive is good.
+// Verification is the method by which an archive was verified.
 type Verification string
 
 const (
-	// VerifiedContent is an archive that was read back from the store, decrypted, and compared with its manifest to the end.
+	// VerifiedContent means that the archive was read back from the store, decrypted, and compared
+	// with its manifest to the end.
 	VerifiedContent Verification = "content"
 
-	// VerifiedBytes is one that was read back from the store and is what was written, byte by byte, by its SHA-256: it is
-	// encrypted to others than this program.
+	// VerifiedBytes means that the file was read back from the store and has the SHA-256 of what was
+	// written. This program has no identity that decrypts the archive.
 	VerifiedBytes Verification = "bytes"
 )
 
-// Info is what is known of a backup. It is kept beside the archive in the store, as its receipt: an archive without one was
-// never verified.
+// Info describes a backup. It is stored beside the archive as its receipt. An archive without a
+// receipt was never verified.
 type Info struct {
-	Name     string    `json:"name"`               // in the store; empty where there is none
+	Name     string    `json:"name"`               // in the store; empty without a store
 	Registry string    `json:"registry,omitempty"` // the identity of the registry, see tenancy.Registry.Identity
 	TenantID int64     `json:"tenantID"`
 	Slug     string    `json:"slug"`
 	Schema   string    `json:"schema"`
-	TakenAt  time.Time `json:"takenAt"` // when the snapshot was taken, by the server's clock
+	TakenAt  time.Time `json:"takenAt"` // time of the snapshot, by the server's clock
 
 	Size   int64  `json:"size"`   // bytes of the archive
-	SHA256 string `json:"sha256"` // of the archive, in hex
+	SHA256 string `json:"sha256"` // of the archive, in hexadecimal
 	Tables int    `json:"tables"`
 	Rows   int64  `json:"rows"`
 	Bytes  int64  `json:"bytes"` // of CSV
@@ -38,15 +39,16 @@ type Info struct {
 	Encrypted bool `json:"encrypted,omitempty"`
 	Signed    bool `json:"signed,omitempty"`
 
-	// Differences are those from what the migrations make, where [BackupOptions].Drift allowed them.
+	// Differences lists how the structure differed from what the migrations create, if
+	// [BackupOptions].Drift allowed it.
 	Differences []string `json:"differences,omitempty"`
 
-	Verified   Verification  `json:"verified,omitempty"` // empty: nobody has
+	Verified   Verification  `json:"verified,omitempty"` // empty: not verified
 	VerifiedAt time.Time     `json:"verifiedAt,omitzero"`
-	Duration   time.Duration `json:"duration"` // in nanoseconds, without the verification
+	Duration   time.Duration `json:"duration"` // nanoseconds, without the verification
 }
 
-// compare returns a [ReceiptError] where an archive that was read is not what the receipt says.
+// compare returns a [ReceiptError] if the archive that was read differs from the receipt.
 func (i *Info) compare(name string, read *Info) error {
 	var differences []string
 	for _, f := range []struct {

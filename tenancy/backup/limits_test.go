@@ -14,7 +14,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
-	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
@@ -56,7 +56,7 @@ func TestReplaceNamesWhatDependsOnTheSchemaBeforeItBegins(t *testing.T) {
 	} {
 		f.exec(t, "public", sql)
 		_, err := s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north"})
-		var dependents *schemactx.DependentsError
+		var dependents *admin.DependentsError
 		require.ErrorAs(t, err, &dependents, name)
 		assert.ErrorContains(t, err, name)
 		kind := strings.TrimSuffix(strings.SplitN(sql, " public.", 2)[0], " ")

@@ -92,7 +92,7 @@ func closeConn(ctx context.Context, conn *pgx.Conn) {
 
 // read reads what the schema has, for the first time or anew.
 func (l *loader) read(ctx context.Context) error {
-	l.catalog, l.oids = &catalog{schema: l.schema, versions: l.s.cfg.Migrations.VersionTable()}, nil
+	l.catalog, l.oids = &catalog{schema: l.schema, versions: l.s.cfg.Migrations.Config().Table}, nil
 	return l.transact(ctx, func(tx pgx.Tx) error {
 		var h archive.Header
 		if err := l.catalog.readSnapshotInfo(ctx, tx, &h); err != nil {
@@ -154,6 +154,9 @@ func (l *loader) load(ctx context.Context, src rowSource, h archive.Header) erro
 		}
 	}
 	if err := l.generate(ctx); err != nil {
+		return err
+	}
+	if err := l.reindex(ctx); err != nil {
 		return err
 	}
 	if err := l.setSequences(ctx, h); err != nil {

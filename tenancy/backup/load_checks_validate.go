@@ -7,34 +7,36 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 )
 
 // calledSQL reads the functions of the schema $1 that the constraint $2 of the table or domain $3
-// calls: as they are, and as functions that return NULL, with which a check passes.
-const calledSQL = `select distinct f.oid, pg_get_functiondef(f.oid), format('create or replace function %I.%I(%s) returns %s language sql as %L',
-		n.nspname, f.proname, pg_get_function_arguments(f.oid), pg_get_function_result(f.oid), 'select null::' || format_type(f.prorettype, null))
+// calls. It returns their definitions, and definitions that return NULL, with which a check passes.
+const calledSQL = `select distinct f.oid, pg_get_functiondef(f.oid),
+		format('create or replace function %I.%I(%s) returns %s language sql as %L',
+			n.nspname, f.proname, pg_get_function_arguments(f.oid), pg_get_function_result(f.oid),
+			'select null::' || format_type(f.prorettype, null))
 	from pg_constraint c left join pg_class r on r.oid = c.conrelid left join pg_type t on t.oid = c.contypid
 	cross join lateral ` + functionsSQL + `
 	join pg_namespace n on n.oid = f.pronamespace
 	where c.connamespace = $1 and c.conname = $2 and coalesce(r.relname, t.typname) = $3 and (c.contypid <> 0) = $4
 	and f.pronamespace = $1 and f.prokind = 'f' and not f.proretset`
 
-// function is one that a check calls.
+// function is a function that a check calls.
 type function struct {
 	oid                   uint32
 	definition, nullified string
 }
 
-// errDoubtful says that validateDoubtful cannot help: the constraint calls no function of the
-// schema, or one that cannot be replaced and made again as it was.
+// errNotReplaceable is returned if the constraint calls no function of the schema, or one that
+// cannot be replaced and then restored exactly.
 var errNotReplaceable = errors.New("constraint cannot be validated")
 
-// validateDoubtful marks a check as valid that old rows no longer satisfy. The result of its
-// functions may have changed since the rows were inserted, for instance if they read rows that were
-// deleted since, or count the rows of the table. In the tenant's schema the check was valid, too,
-// as the server never checked the rows again. In one transaction, the functions are replaced by
-// ones that return NULL, the check is validated, and the functions are made again as they were.
+// validateWithNullFunctions marks a check as valid although existing rows violate it today. The
+// result of its functions may have changed since the rows were inserted, for instance if they read
+// rows that were deleted since, or count the rows of the table. In the tenant's schema the check
+// was valid too, because the server never checks rows again. In one transaction it replaces the
+// functions by ones that return NULL, validates the check, and restores the functions.
 func (l *loader) validateWithNullFunctions(ctx context.Context, c check, validate string) error {
 	return l.transact(ctx, func(tx pgx.Tx) error {
 		before, err := l.calledFunctions(ctx, tx, c)
@@ -80,9 +82,9 @@ func (l *loader) calledFunctions(ctx context.Context, tx pgx.Tx, c check) ([]fun
 	})
 }
 
-// isNotValid reports whether a difference is only that a check was left NOT VALID.
-func (l *loader) isNotValid(d migrate.Difference) bool {
+// isNotValid reports whether a difference consists only of a check that was left NOT VALID.
+func (l *loader) isNotValid(d drift.Difference) bool {
 	plain := func(definition string) string { return strings.ReplaceAll(definition, notValid, "") }
-	return len(l.notValid) > 0 && (d.Kind == migrate.ObjectConstraint || d.Kind == migrate.ObjectDomain) &&
-		d.Change == migrate.ChangeDifferent && plain(d.Have) == plain(d.Want)
+	return len(l.notValid) > 0 && (d.Kind == drift.ObjectConstraint || d.Kind == drift.ObjectDomain) &&
+		d.Change == drift.ChangeDifferent && plain(d.Have) == plain(d.Want)
 }

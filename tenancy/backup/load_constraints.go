@@ -11,20 +11,24 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// foreignKeysSQL reads the foreign keys of the tables $1, without those that partitions inherit,
-// and whether a key has keys below it: whether it is of, or refers to, a partitioned table.
-const foreignKeysSQL = `select t.relname::text, t.relkind = 'p', t.relkind = 'p' or f.relkind = 'p', c.conname::text, pg_get_constraintdef(c.oid), c.convalidated,
+// foreignKeysSQL reads the foreign keys of the tables $1, without those that partitions inherit. It
+// also reads whether a key has child keys, because its table or the referenced table is
+// partitioned.
+const foreignKeysSQL = `select t.relname::text, t.relkind = 'p', t.relkind = 'p' or f.relkind = 'p',
+	c.conname::text, pg_get_constraintdef(c.oid), c.convalidated,
 	quote_literal(obj_description(c.oid, 'pg_constraint')), f.relnamespace <> t.relnamespace
 	from pg_constraint c join pg_class t on t.oid = c.conrelid join pg_class f on f.oid = c.confrelid
 	where c.conrelid = any($1::oid[]) and c.contype = 'f' and c.conparentid = 0 order by c.oid`
 
-// triggersSQL reads the triggers of the tables $1 that would fire, but for those of constraints, and whether each is to be dropped and made
-// again instead of being disabled: one of a partitioned table, whose clones on the partitions are in its state. Before PostgreSQL 15 the clones
-// are nobody's to disable but a superuser's.
+// triggersSQL reads the enabled triggers of the tables $1, except those of constraints. It also
+// reads whether a trigger has to be dropped and created again instead of being disabled. That is so
+// for a trigger of a partitioned table whose clones on the partitions have the same state. Before
+// PostgreSQL 15 only a superuser can disable the clones.
 const triggersSQL = `with recursive family (root, oid, state) as (
 		select g.oid, g.oid, g.tgenabled from pg_trigger g join pg_class t on t.oid = g.tgrelid
 		where g.tgrelid = any($1::oid[]) and not g.tgisinternal and g.tgparentid = 0 and t.relkind = 'p' and g.tgtype & 1 = 1
-		union all select f.root, k.oid, k.tgenabled from family f join pg_trigger k on k.tgrelid = any($1::oid[]) and k.tgparentid = f.oid
+		union all select f.root, k.oid, k.tgenabled from family f
+			join pg_trigger k on k.tgrelid = any($1::oid[]) and k.tgparentid = f.oid
 	),
 	uniform as (select root from family group by root having count(distinct state) = 1)
 	select t.relname::text, g.tgname::text, g.tgenabled::text, u.root is not null, pg_get_triggerdef(g.oid),
@@ -34,12 +38,16 @@ const triggersSQL = `with recursive family (root, oid, state) as (
 	and not exists (select from family f join uniform o on o.root = f.root where f.oid = g.oid and f.oid <> f.root)
 	order by g.oid`
 
-// forcedSQL reads which of the tables $1 have row security for their owner too: COPY does not load those.
+// forcedSQL reads which of the tables $1 force row security on their owner: COPY FROM fails on
+// them.
 const forcedSQL = `select relname::text from pg_class where oid = any($1::oid[]) and relforcerowsecurity order by oid`
 
-var enableTrigger = map[string]string{"O": "enable trigger ", "R": "enable replica trigger ", "A": "enable always trigger "}
+var enableTrigger = map[string]string{
+	"O": "enable trigger ", "R": "enable replica trigger ", "A": "enable always trigger ",
+}
 
-// strip takes from the tables what must not act on rows that were there before, and notes how to give it back.
+// strip disables triggers and forced row security and drops foreign keys and some checks, so that
+// they do not act on loaded rows. It records the statements that restore them.
 func (l *loader) strip(ctx context.Context) error {
 	var strip, shared []string
 	err := l.transact(ctx, func(tx pgx.Tx) error {
@@ -66,7 +74,7 @@ func (l *loader) strip(ctx context.Context) error {
 	if err := l.dropChecks(ctx); err != nil {
 		return fmt.Errorf("drop checks: %w", err)
 	}
-	for _, sql := range shared { // each alone: it locks a table that others use
+	for _, sql := range shared { // one by one, because each locks a table that all tenants use
 		if err := l.patient(ctx, sql); err != nil {
 			return fmt.Errorf("disable a foreign key: %w", err)
 		}
@@ -74,20 +82,23 @@ func (l *loader) strip(ctx context.Context) error {
 	return nil
 }
 
-// lockPause is what a statement waits between two tries for a lock, for as long as ctx lets it.
+// lockPause is the pause between two attempts to acquire a lock. Attempts are repeated until ctx
+// ends.
 const lockPause = 200 * time.Millisecond
 
-// patient runs a statement of this package in a transaction, with the tenant's path for the
-// functions that constraints call. If it does not get a lock within two seconds, it tries again, so
-// that sessions that wait behind it for a shared table get their turn.
+// patient runs a statement in a transaction, with the tenant's search path for functions that
+// constraints call. If it does not acquire a lock within two seconds or is chosen as the victim of
+// a deadlock, it tries again. Sessions that wait behind it for a shared table can proceed in
+// between.
 func (l *loader) patient(ctx context.Context, sql string) error {
 	for {
 		err := l.transact(ctx, func(tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, "set local lock_timeout = '2s'; set local search_path = "+l.path+"; "+sql, pgx.QueryExecModeSimpleProtocol)
+			settings := "set local lock_timeout = '2s'; set local search_path = " + l.path + "; "
+			_, err := tx.Exec(ctx, settings+sql, pgx.QueryExecModeSimpleProtocol)
 			return err
 		})
 		var pgErr *pgconn.PgError
-		if !errors.As(err, &pgErr) || pgErr.Code != lockNotAvailable && pgErr.Code != "40P01" {
+		if !errors.As(err, &pgErr) || pgErr.Code != lockNotAvailable && pgErr.Code != deadlockDetected {
 			return err
 		}
 		select {
@@ -145,7 +156,7 @@ func (l *loader) readForced(ctx context.Context, tx pgx.Tx) (strip []string, err
 	return strip, err
 }
 
-// readForeignKeys also returns those apart that refer to tables of other schemas.
+// readForeignKeys returns separately the foreign keys that reference tables of other schemas.
 func (l *loader) readForeignKeys(ctx context.Context, tx pgx.Tx) (strip, shared []string, err error) {
 	rows, err := tx.Query(ctx, foreignKeysSQL, l.oids)
 	if err != nil {
@@ -154,7 +165,8 @@ func (l *loader) readForeignKeys(ctx context.Context, tx pgx.Tx) (strip, shared 
 	var table, key, definition string
 	var partitioned, family, valid, foreign bool
 	var comment *string
-	_, err = pgx.ForEachRow(rows, []any{&table, &partitioned, &family, &key, &definition, &valid, &comment, &foreign}, func() error {
+	columns := []any{&table, &partitioned, &family, &key, &definition, &valid, &comment, &foreign}
+	_, err = pgx.ForEachRow(rows, columns, func() error {
 		on, quoted, err := l.quoteObject(table, key)
 		if err != nil {
 			return err
@@ -164,8 +176,8 @@ func (l *loader) readForeignKeys(ctx context.Context, tx pgx.Tx) (strip, shared 
 			alter = "alter table " + on
 		}
 		add := func(sql string) { l.deferred = append(l.deferred, deferredSQL{table, key, sql}) }
-		// In two steps, as the second lets others write to the table referred to. It would leave
-		// keys below this one NOT VALID.
+		// In two steps, because the second one does not block writes to the referenced table. Not for
+		// a key with child keys, which would be left NOT VALID.
 		if valid && !family {
 			add(alter + " add constraint " + quoted + " " + definition + " not valid")
 			add(alter + " validate constraint " + quoted)
@@ -186,7 +198,7 @@ func (l *loader) readForeignKeys(ctx context.Context, tx pgx.Tx) (strip, shared 
 	return strip, shared, err
 }
 
-// pair quotes a table, with its schema, and something of it.
+// quoteObject quotes a table, qualified by its schema, and the name of one of its objects.
 func (l *loader) quoteObject(table, object string) (on, quoted string, err error) {
 	if on, err = l.name(table); err != nil {
 		return "", "", err
@@ -195,8 +207,8 @@ func (l *loader) quoteObject(table, object string) (on, quoted string, err error
 	return on, quoted, err
 }
 
-// unstrip makes again what strip has dropped. Checks and foreign keys are validated before triggers
-// are enabled.
+// unstrip recreates and enables what strip has dropped or disabled. It validates checks and foreign
+// keys before it enables triggers.
 func (l *loader) unstrip(ctx context.Context) error {
 	if err := l.addChecks(ctx); err != nil {
 		return err

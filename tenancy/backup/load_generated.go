@@ -3,6 +3,7 @@ package backup
 import (
 	"context"
 	"fmt"
+	"log/slog"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -80,4 +81,42 @@ func (l *loader) generateSQL(c generatedColumn) (string, error) {
 		sql = set + "by default; " + sql + "; " + set + "always"
 	}
 	return sql, err
+}
+
+// calledByIndexesSQL reads the indexes of the tables $1 that call functions which may read other
+// rows.
+const calledByIndexesSQL = `select x.relname::text from pg_index i join pg_class x on x.oid = i.indexrelid
+	where i.indrelid = any($1::oid[]) and x.relkind = 'i' and ` + indexCallsSQL + ` order by x.oid`
+
+// reindex builds indexes again whose expressions may depend on rows that were not all there when
+// their own were loaded: of the same table, or of an archive that has the tables in another order.
+// An index that cannot be built, for instance because PostgreSQL 17 and newer set a search path of
+// their own for it, stays as it is, which is logged.
+func (l *loader) reindex(ctx context.Context) error {
+	var names []string
+	err := l.transact(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, calledByIndexesSQL, l.oids)
+		if err != nil {
+			return err
+		}
+		names, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		quoted, err := l.name(name)
+		if err == nil {
+			err = l.patient(ctx, "reindex index "+quoted)
+		}
+		switch {
+		case err == nil:
+		case ctx.Err() == nil && isEvaluation(err):
+			l.s.cfg.Logger.WarnContext(ctx, "index not built again", slog.String("schema", l.schema), slog.String("index", name), slog.Any("error", err))
+		default:
+			return fmt.Errorf("index %q: %w", name, err)
+		}
+	}
+	return nil
 }

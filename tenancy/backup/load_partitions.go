@@ -10,8 +10,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// makePartitions makes the partitions again that were made at run time. A [MismatchError] names
-// those that cannot be made, or that are not what the archive says.
+// makePartitions creates the partitions that were created at run time. It returns a [MismatchError]
+// for those that cannot be created, or that differ from the archive.
 func (l *loader) makePartitions(ctx context.Context, all []archive.Partition) error {
 	if len(all) == 0 {
 		return nil
@@ -22,17 +22,17 @@ func (l *loader) makePartitions(ctx context.Context, all []archive.Partition) er
 	}
 	for _, p := range all {
 		if there[p.Name] {
-			continue // by the migrations of today
+			continue // the current migrations create it
 		}
 		sql, err := partitionSQL(l.schema, p)
 		if err == nil {
 			err = l.patient(ctx, sql)
 		}
 		if err != nil && ctx.Err() == nil && isEvaluation(err) {
-			return &MismatchError{[]string{fmt.Sprintf("partition %q of %q cannot be made: %v", p.Name, p.Parent, err)}}
+			return &MismatchError{[]string{fmt.Sprintf("partition %q of %q cannot be created: %v", p.Name, p.Parent, err)}}
 		}
 		if err != nil {
-			return fmt.Errorf("make partition %q: %w", p.Name, err)
+			return fmt.Errorf("create partition %q: %w", p.Name, err)
 		}
 	}
 	if err := l.transact(ctx, func(tx pgx.Tx) error { return l.catalog.readPartitions(ctx, tx) }); err != nil {
@@ -45,7 +45,7 @@ func (l *loader) makePartitions(ctx context.Context, all []archive.Partition) er
 	var differences []string
 	for _, p := range all {
 		if m, ok := made[p.Name]; !ok || !reflect.DeepEqual(m, p) {
-			differences = append(differences, fmt.Sprintf("partition %q of %q is another one than in the archive", p.Name, p.Parent))
+			differences = append(differences, fmt.Sprintf("partition %q of %q differs from the archive", p.Name, p.Parent))
 		}
 	}
 	if len(differences) > 0 {

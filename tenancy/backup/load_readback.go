@@ -18,28 +18,29 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// readBack reads tables as a backup would, on a connection of its own, while the next ones are loaded.
+// readBack reads loaded tables as a backup would, on its own connection, while the next ones are
+// loaded.
 type readBack struct {
 	schema string
 	conn   *pgx.Conn
 	tables chan tableToRead
 	done   chan struct{}
-	stop   context.CancelCauseFunc // ends the loading
+	stop   context.CancelCauseFunc // stops the load
 	sums   map[string]tableReadBack
 	err    error
 }
 
-// tableToRead is a table that is committed.
+// tableToRead is a loaded and committed table.
 type tableToRead struct {
 	archive.Table
-	excluded []int // columns
+	excluded []int // indexes of anonymized columns
 }
 
-// backSum is what was read of a table.
+// tableReadBack is the sum of a table that was read back.
 type tableReadBack struct {
 	rows   int64
 	sha256 string
-	digest *digest // where [loadedTable] has one
+	digest *digest // set if [loadedTable] has one
 }
 
 func (s *Service) openReadBack(ctx context.Context, schema string, stop context.CancelCauseFunc) (*readBack, error) {
@@ -55,18 +56,18 @@ func (s *Service) openReadBack(ctx context.Context, schema string, stop context.
 	return b, nil
 }
 
-// read queues a table that is committed.
+// read queues a committed table.
 func (b *readBack) read(t tableToRead) {
 	select {
 	case b.tables <- t:
-	case <-b.done: // it has failed
+	case <-b.done: // reading has failed
 	}
 }
 
-// end says that no more tables come.
+// end announces that no more tables follow.
 func (b *readBack) end() { close(b.tables) }
 
-// wait returns what was read, when all of it was.
+// wait waits until all tables were read, and returns their sums.
 func (b *readBack) wait(ctx context.Context) (map[string]tableReadBack, error) {
 	<-b.done
 	closeConn(ctx, b.conn)
@@ -98,7 +99,7 @@ func (b *readBack) table(ctx context.Context, t tableToRead) (sum tableReadBack,
 	h := sha256.New()
 	var to io.Writer = h
 	if t.Partitioned || len(t.excluded) > 0 {
-		sum.digest = &digest{skip: 1, excluded: t.excluded} // the first are the names of the columns
+		sum.digest = &digest{skip: 1, excluded: t.excluded} // the first row has the column names
 		to = sum.digest
 	}
 	buffered := bufio.NewWriterSize(to, 64<<10)
@@ -116,30 +117,32 @@ func (b *readBack) table(ctx context.Context, t tableToRead) (sum tableReadBack,
 	return sum, err
 }
 
-// compare returns an error unless what was sent and what was read back are what the archive has. Rows of a partitioned table may
-// come back in another order: partitions fill the gaps of their pages.
+// compare returns an error unless both the rows that were sent and the rows that were read back are
+// those of the archive. Rows of a partitioned table may be read back in another order, because new
+// rows fill free space in the pages of partitions.
 func (t loadedTable) compare(want archive.TableSum, have tableReadBack) error {
 	switch {
 	case t.rows != want.Rows:
-		return &ContentError{t.name, fmt.Sprintf("was given %d rows, not %d", t.rows, want.Rows)}
+		return &ContentError{t.name, fmt.Sprintf("was loaded with %d rows, not %d", t.rows, want.Rows)}
 	case have.rows != want.Rows:
 		return &ContentError{t.name, fmt.Sprintf("has %d rows, not %d", have.rows, want.Rows)}
 	case t.digest != nil && (have.digest == nil || !t.digest.equal(have.digest)):
-		return &ContentError{t.name, "has other rows"}
+		return &ContentError{t.name, "has different rows"}
 	case t.digest == nil && have.sha256 != want.SHA256:
-		return &ContentError{t.name, "has other rows"}
+		return &ContentError{t.name, "has different rows"}
 	}
 	return nil
 }
 
-// digest is a checksum of rows whose order does not matter: the sum of the SHA-256 of each, modulo 2^256. Who can choose rows could make two sets of
-// them meet in it, and does not profit: it guards against mistakes, and the manifest's checksum against forgery.
+// digest is a checksum of rows that does not depend on their order: the sum of the SHA-256 of each
+// row, modulo 2^256. An attacker who chooses the rows could construct a collision, but has no use
+// for one: the digest detects mistakes, and the manifest's checksum detects forgery.
 type digest struct {
-	skip     int   // rows to leave out at the beginning
-	excluded []int // columns to leave out
+	skip     int   // number of rows to ignore at the beginning
+	excluded []int // indexes of columns to ignore
 	sum      [4]uint64
 	row      []byte
-	quote    bool // the row has an odd number of quotes until now
+	quote    bool // whether the row has an odd number of quotes so far
 	hash     hash.Hash
 }
 
@@ -166,7 +169,7 @@ func (d *digest) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// add enters the row.
+// add adds the row to the sum.
 func (d *digest) add() error {
 	if d.hash == nil {
 		d.hash = sha256.New()
@@ -191,7 +194,7 @@ func (d *digest) add() error {
 	return nil
 }
 
-// hide takes the hidden columns out of the row, and quotes all others in one way.
+// exclude removes the excluded columns from the row and quotes all others uniformly.
 func (d *digest) exclude() error {
 	values, err := splitRow(d.row)
 	if err != nil {
@@ -206,7 +209,7 @@ func (d *digest) exclude() error {
 	return nil
 }
 
-// end reports a row that has no end.
+// end returns an error for an incomplete row.
 func (d *digest) end() error {
 	if len(d.row) > 0 {
 		return errNoRow

@@ -10,16 +10,18 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// Base is the base of the source of [Migrations] by convention, so that it can share the shared set with tenancy.Migrations and
-// those of the program:
+// Base is the conventional base of the source of [Migrations]. With it, one set of shared
+// migrations can contain tenancy.Migrations, these and those of the program:
 //
 //	migrate.Source{Name: "backup", FS: backup.Migrations(), Base: backup.Base}
 //
-// As with every base, it must not change once a database was migrated.
+// A base must not change after a database was migrated with it.
 const Base = 2_000_000
 
-// Migrations returns the shared migrations that make the table of a [Schedule]'s runs: *.sql files in goose's format, for the
-// schema public, or the one that migrate.Config names, of the registry's database. It belongs to whom the migrations run as, the owner role; nobody else has rights on it.
+// Migrations returns the shared migrations that create the tables of [Schedule] and
+// [Service.Erase]: *.sql files in goose's format. They are for the registry's database, in the
+// schema public or the one that migrate.Config names. The tables belong to the role that runs the
+// migrations, the owner role. No other role has privileges on them.
 func Migrations() fs.FS {
 	sub, err := fs.Sub(migrations, "migrations")
 	if err != nil {

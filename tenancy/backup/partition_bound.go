@@ -11,9 +11,9 @@ import (
 )
 
 // errBoundText is returned for a text that is not a bound as PostgreSQL prints it.
-var errBoundText = errors.New("has bounds that cannot be read")
+var errBoundText = errors.New("has bounds that cannot be parsed")
 
-// parseBound reads what pg_get_expr prints of a partition's bounds.
+// parseBound parses a partition's bounds as pg_get_expr prints them.
 func parseBound(text string) (b archive.Bound, err error) {
 	p := &boundText{rest: text}
 	switch {
@@ -41,7 +41,7 @@ func parseBound(text string) (b archive.Bound, err error) {
 	return b, nil
 }
 
-// boundText is the rest of a bound's text that is still to be parsed.
+// boundText is the part of a bound's text that remains to be parsed.
 type boundText struct {
 	rest   string
 	failed bool
@@ -54,7 +54,7 @@ func (p *boundText) take(prefix string) (ok bool) {
 
 func (p *boundText) want(text string) { p.failed = !p.take(text) || p.failed }
 
-// word takes what is neither a comma nor a parenthesis.
+// word consumes text up to a comma, a parenthesis, a quote or a space.
 func (p *boundText) word() string {
 	n := strings.IndexAny(p.rest, ",()' ")
 	if n < 0 {
@@ -84,7 +84,7 @@ func (p *boundText) list() (all []archive.Datum) {
 }
 
 func (p *boundText) datum() archive.Datum {
-	if p.take("'") || p.take("B'") { // the latter is of bit
+	if p.take("'") || p.take("B'") { // B'...' is a bit string
 		return archive.Datum{Text: p.quoted()}
 	}
 	switch word := p.word(); word {
@@ -102,7 +102,7 @@ func (p *boundText) datum() archive.Datum {
 	return archive.Datum{}
 }
 
-// quoted takes a string to its end. Quotes in it are doubled, and nothing else is.
+// quoted consumes a string to its end. Only quotes are escaped in it, by doubling.
 func (p *boundText) quoted() string {
 	var b strings.Builder
 	for {
@@ -120,8 +120,8 @@ func (p *boundText) quoted() string {
 	}
 }
 
-// partitionSQL returns the CREATE TABLE of a partition. Its values are string literals, which the
-// server converts to the key's types: no text of an archive is SQL.
+// partitionSQL returns the CREATE TABLE statement of a partition. Values become string literals,
+// which the server converts to the key's types: no text of an archive becomes SQL.
 func partitionSQL(schema string, p archive.Partition) (string, error) {
 	name, err := schemactx.QuoteName(schema, p.Name)
 	if err != nil {
@@ -141,16 +141,18 @@ func partitionSQL(schema string, p archive.Partition) (string, error) {
 		}
 		strategy, ok := strategies[p.Key.Strategy]
 		if !ok {
-			return "", fmt.Errorf("strategy %q is not known", p.Key.Strategy)
+			return "", fmt.Errorf("unknown strategy %q", p.Key.Strategy)
 		}
 		key = " partition by " + strategy + " (" + strings.Join(columns, ", ") + ")"
 	}
 	return "create table " + name + " partition of " + parent + " " + boundSQL(p.Bound) + key, nil
 }
 
-var strategies = map[archive.Strategy]string{archive.StrategyList: "list", archive.StrategyRange: "range", archive.StrategyHash: "hash"}
+var strategies = map[archive.Strategy]string{
+	archive.StrategyList: "list", archive.StrategyRange: "range", archive.StrategyHash: "hash",
+}
 
-// boundSQL writes a bound as the server prints it, but for numbers, which are strings.
+// boundSQL returns a bound as the server prints it, except that all values are string literals.
 func boundSQL(b archive.Bound) string {
 	switch b.Strategy {
 	case archive.StrategyList:

@@ -9,31 +9,37 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// partitionsSQL reads the partitions of the schema $1. plain is false for one that is itself
-// partitioned by an expression, or with an operator class or a collation that is not its column's
-// default.
-const partitionsSQL = `select c.relname::text, p.relname::text, pg_get_expr(c.relpartbound, c.oid), coalesce(k.partstrat::text, ''),
-	coalesce((select array_agg(a.attname::text order by n) from unnest(k.partattrs::int2[]) with ordinality as u (attnum, n)
+// partitionsSQL reads the partitions of the schema $1. plain is false for a partition that is
+// itself partitioned by an expression, or with an operator class or a collation that is not its
+// column's default.
+const partitionsSQL = `select c.relname::text, p.relname::text, pg_get_expr(c.relpartbound, c.oid),
+	coalesce(k.partstrat::text, ''),
+	coalesce((select array_agg(a.attname::text order by n)
+		from unnest(k.partattrs::int2[]) with ordinality as u (attnum, n)
 		join pg_attribute a on a.attrelid = c.oid and a.attnum = u.attnum), '{}'),
 	k.partrelid is null or k.partexprs is null and not exists (
 		select from unnest(k.partattrs::int2[], k.partclass::oid[], k.partcollation::oid[]) as u (attnum, class, collation_)
 		join pg_attribute a on a.attrelid = c.oid and a.attnum = u.attnum join pg_opclass o on o.oid = u.class
 		where not o.opcdefault or u.collation_ <> a.attcollation)
-	from pg_depend d join pg_class c on c.oid = d.objid join pg_inherits i on i.inhrelid = c.oid join pg_class p on p.oid = i.inhparent
+	from pg_depend d join pg_class c on c.oid = d.objid
+	join pg_inherits i on i.inhrelid = c.oid join pg_class p on p.oid = i.inhparent
 	left join pg_partitioned_table k on k.partrelid = c.oid
-	where d.refclassid = 'pg_namespace'::regclass and d.refobjid = $1 and d.classid = 'pg_class'::regclass and d.objsubid = 0
+	where d.refclassid = 'pg_namespace'::regclass and d.refobjid = $1
+	and d.classid = 'pg_class'::regclass and d.objsubid = 0
 	and c.relispartition and c.relkind in ('r', 'p') and p.relnamespace = c.relnamespace
 	order by c.relname collate "C"`
 
-// partition is a partition of the catalogue.
+// partition is a partition in the catalog.
 type partition struct {
 	archive.Partition
-	bound  string // as the server prints it
+	bound  string // as printed by the server
 	plain  bool
 	parsed error
 }
 
-var strategyOf = map[string]archive.Strategy{"l": archive.StrategyList, "r": archive.StrategyRange, "h": archive.StrategyHash}
+var strategyOf = map[string]archive.Strategy{
+	"l": archive.StrategyList, "r": archive.StrategyRange, "h": archive.StrategyHash,
+}
 
 // readPartitions reads the partitions, each after its parent.
 func (c *catalog) readPartitions(ctx context.Context, tx pgx.Tx) error {
@@ -81,9 +87,9 @@ func parentsFirst(all []partition) []partition {
 	return ordered
 }
 
-// madeAtRunTime returns the partitions that the migrations do not make, or an [UnsupportedError]
-// with those of them that a restore cannot make. If it is not known what the migrations make, it
-// returns all that a restore can make: the restore skips those that exist.
+// madeAtRunTime returns the partitions that the migrations do not create, or an [UnsupportedError]
+// with those of them that a restore cannot create. If it is unknown what the migrations create, it
+// returns all that a restore can create: the restore skips those that exist.
 func (c *catalog) madeAtRunTime(want expected) (all []archive.Partition, err error) {
 	made, skipped := want.reference.Tables(), make(map[string]bool)
 	var found []Unsupported
@@ -96,7 +102,8 @@ func (c *catalog) madeAtRunTime(want expected) (all []archive.Partition, err err
 		case p.parsed != nil:
 			reason = p.parsed.Error()
 		case !p.plain:
-			reason = "was made at run time and is partitioned itself by an expression, or with an operator class or a collation of its own"
+			reason = "was created at run time and is itself partitioned by an expression, " +
+				"or with an operator class or a collation that is not the default"
 		}
 		switch {
 		case want.referenceErr != nil && (reason != "" || skipped[p.Parent]):
@@ -113,7 +120,7 @@ func (c *catalog) madeAtRunTime(want expected) (all []archive.Partition, err err
 	return all, nil
 }
 
-// leaveOut removes the named tables from the relations, with their partitions and sequences.
+// exclude removes the named tables, their partitions and their sequences from the relations.
 func (c *catalog) exclude(names []string) {
 	out := make(map[string]bool)
 	for _, r := range c.relations {
@@ -129,5 +136,7 @@ func (c *catalog) exclude(names []string) {
 		out[p.Name] = out[p.Name] || out[p.Parent]
 		return out[p.Name]
 	})
-	c.relations = slices.DeleteFunc(c.relations, func(r relation) bool { return out[r.name] || r.kind == "S" && out[r.table] })
+	c.relations = slices.DeleteFunc(c.relations, func(r relation) bool {
+		return out[r.name] || r.kind == "S" && out[r.table]
+	})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/backup"
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
@@ -47,7 +48,7 @@ func (f *fixture) places(t *testing.T, schema string) []string {
 // expectNoDrift wants schemas to be what the migrations make, rights and owners included.
 func (f *fixture) expectNoDrift(t *testing.T, schemas ...string) {
 	t.Helper()
-	report, err := f.runner.Drift(t.Context(), schemas, migrate.DriftOptions{FingerprintOptions: migrate.FingerprintOptions{Roles: f.roles}})
+	report, err := drift.Check(t.Context(), f.runner, schemas, drift.Options{ReadOptions: drift.ReadOptions{Roles: f.roles}})
 	require.NoError(t, err)
 	require.NoError(t, report.Err(), "%s", report)
 }

@@ -9,19 +9,20 @@ import (
 	"time"
 )
 
-// abandoned is after how long an archive without a receipt is no longer one that is being made.
+// abandonedAfter is the age at which an archive without a receipt no longer counts as being
+// written.
 const abandonedAfter = 24 * time.Hour
 
-// Prune removes the backups of a tenant that r does not keep, and what was left of backups that failed or were killed more than a day ago, and
-// returns their names; those are valid with an error too. The receipt goes first, so that nothing is listed that is not there. It can be run again.
-// Dumps stay: they were made to be handed over. Files of other registries in the same store stay,
-// too.
+// Prune deletes the backups of a tenant that r does not keep, and files of backups that failed or
+// were killed more than a day ago. It returns their names, which are valid with an error too. It
+// deletes a receipt before its archive, so that no listed backup lacks its archive. It can be run
+// again. Dumps and files of other registries in the same store stay.
 func (s *Service) Prune(ctx context.Context, tenantID int64, r Retention) ([]string, error) {
 	if s.cfg.Store == nil {
 		return nil, errNoStore
 	}
 	if tenantID <= 0 {
-		return nil, fmt.Errorf("backup: %d is no tenant's id", tenantID)
+		return nil, fmt.Errorf("backup: tenant id %d is not positive", tenantID)
 	}
 	if err := r.check(); err != nil {
 		return nil, err
@@ -34,14 +35,19 @@ func (s *Service) Prune(ctx context.Context, tenantID int64, r Retention) ([]str
 	return pruned, err
 }
 
-// prune is Prune without the archives stay, and returns warnings to report.
-func (s *Service) prune(ctx context.Context, tenantID int64, r Retention, stay ...string) (pruned, warnings []string, err error) {
+// prune is Prune except for the archives in stay. It returns warnings about clocks instead of
+// logging them.
+func (s *Service) prune(
+	ctx context.Context, tenantID int64, r Retention, stay ...string,
+) (pruned, warnings []string, err error) {
 	return s.pruneFor(ctx, tenantID, r, false, stay...)
 }
 
-// pruneFor is prune. If another is true, it makes room for a backup that is not there yet:
-// retention counts that as the newest.
-func (s *Service) pruneFor(ctx context.Context, tenantID int64, r Retention, another bool, stay ...string) (pruned, warnings []string, err error) {
+// pruneFor is prune. If another is true, it makes room for a backup that does not exist yet:
+// retention counts that one as the newest.
+func (s *Service) pruneFor(
+	ctx context.Context, tenantID int64, r Retention, another bool, stay ...string,
+) (pruned, warnings []string, err error) {
 	now, err := s.readClocks(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -53,11 +59,12 @@ func (s *Service) pruneFor(ctx context.Context, tenantID int64, r Retention, ano
 	var backups []Info
 	for info, err := range s.Backups(ctx, tenantID) {
 		if err != nil {
-			return fail(err) // what is not known is not judged
+			return fail(err) // retention needs all receipts
 		}
 		backups = append(backups, info)
 		if info.Ahead(now.earlier()) {
-			warnings = append(warnings, fmt.Sprintf("backup %q was taken in the future, %s: it is left alone", info.Name, info.TakenAt.UTC().Format(time.RFC3339)))
+			warnings = append(warnings, fmt.Sprintf("backup %q has a time in the future, %s: retention ignores it",
+				info.Name, info.TakenAt.UTC().Format(time.RFC3339)))
 		}
 	}
 	if another {
@@ -94,7 +101,8 @@ func (s *Service) pruneFor(ctx context.Context, tenantID int64, r Retention, ano
 	return pruned, warnings, nil
 }
 
-// newestOf returns the name of the newest backup whose time is not in the future, empty for none.
+// newestOf returns the name of the newest backup whose time is not in the future, or an empty
+// string.
 func newestOf(backups []Info, now time.Time) string {
 	var newest Info
 	for _, b := range backups {
@@ -105,8 +113,8 @@ func newestOf(backups []Info, now time.Time) string {
 	return newest.Name
 }
 
-// leftovers are archives that have no receipt and that are not being written any more: they are old
-// by the store's clock and by the time in their names.
+// leftovers returns archives that have no receipt and are no longer being written: they are old by
+// the store's clock and by the time in their names.
 func (s *Service) leftovers(ctx context.Context, tenantID int64, now time.Time) (names []string, err error) {
 	receipts := make(map[string]bool)
 	var archives []Object
@@ -139,7 +147,8 @@ func isArchive(name string) bool {
 	return strings.HasSuffix(name, ".tar") || strings.HasSuffix(name, ".tar.age")
 }
 
-// sweepStore removes the beginnings of a tenant's files that nobody has written to since then, where the store has such.
+// sweepStore deletes a tenant's unfinished files that were last written to before a time, if the
+// store is a [Sweeper].
 func (s *Service) sweepStore(ctx context.Context, tenantID int64, before time.Time) ([]string, error) {
 	sweeper, ok := s.cfg.Store.(Sweeper)
 	if !ok {
@@ -152,7 +161,7 @@ func (s *Service) sweepStore(ctx context.Context, tenantID int64, before time.Ti
 	return sweeper.Sweep(ctx, prefix, before)
 }
 
-// remove deletes an archive, its receipt first.
+// remove deletes an archive's receipt and then the archive.
 func (s *Service) remove(ctx context.Context, name string) error {
 	for _, name := range []string{receiptOf(name), name} {
 		if err := s.cfg.Store.Delete(ctx, name); err != nil && !errors.Is(err, ErrNotFound) {

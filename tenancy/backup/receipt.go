@@ -14,24 +14,25 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// newName returns a name that no other backup has: <registry>/<id>-<slug>/<UTC time>-<random>.tar,
-// with .age where it is encrypted.
+// newName returns a unique name for a backup: <registry>/<id>-<slug>/<UTC time>-<random>.tar, with
+// .age appended if it is encrypted.
 func newName(t tenancy.Tenant, taken time.Time, encrypted bool) string {
 	return newFileName(t, taken, ".tar", encrypted)
 }
 
 func newFileName(t tenancy.Tenant, at time.Time, kind string, encrypted bool) string {
-	name := tenantPrefix(t.Registry, t.ID) + t.Slug + "/" + at.UTC().Format(nameTime) + "-" + strings.ToLower(rand.Text()[:10]) + kind
+	unique := at.UTC().Format(nameTime) + "-" + strings.ToLower(rand.Text()[:10])
+	name := tenantPrefix(t.Registry, t.ID) + t.Slug + "/" + unique + kind
 	if encrypted {
 		name += ".age"
 	}
 	return name
 }
 
-// nameTime is the layout of the time in a name.
+// nameTime is the layout of the time in a file's name.
 const nameTime = "20060102T150405Z"
 
-// timeOf returns the time in the name of a file.
+// timeOf returns the time in a file's name.
 func timeOf(name string) (at time.Time, ok bool) {
 	text, _, _ := strings.Cut(lastPart(name), "-")
 	at, err := time.Parse(nameTime, text)
@@ -40,7 +41,7 @@ func timeOf(name string) (at time.Time, ok bool) {
 
 const receiptSuffix = ".json"
 
-// receiptOf returns the name of the file that says that an archive was verified.
+// receiptOf returns the name of an archive's receipt.
 func receiptOf(name string) string { return name + receiptSuffix }
 
 func (s *Service) writeReceipt(ctx context.Context, info Info) error {
@@ -58,9 +59,10 @@ func (s *Service) writeReceipt(ctx context.Context, info Info) error {
 	return upload.Commit()
 }
 
-// Backups returns the verified backups of a tenant, those under one slug from the oldest to the newest; of all tenants where id is 0.
-// They are those of this registry that have a receipt in the store; [Service.AllBackups] has those
-// of other registries, too. An error is the last element. ctx governs the listing.
+// Backups yields the verified backups of a tenant, or of all tenants if id is 0. Those under one
+// slug come from the oldest to the newest. They are those of this registry that have a receipt in
+// the store; [Service.AllBackups] also yields those of other registries. An error is the last
+// element. ctx governs the listing.
 func (s *Service) Backups(ctx context.Context, id int64) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
 		if s.cfg.Store == nil {
@@ -80,9 +82,9 @@ func (s *Service) Backups(ctx context.Context, id int64) iter.Seq2[Info, error] 
 	}
 }
 
-// AllBackups returns the verified backups of all registries that share the store, and those whose
-// names have no registry, for a restore with [RestoreOptions].AnyRegistry. [Info].Registry is the
-// registry of each. An error is the last element. ctx governs the listing.
+// AllBackups yields the verified backups of all registries that share the store, and those whose
+// names contain no registry, for a restore with [RestoreOptions].AnyRegistry. [Info].Registry is
+// the registry of each. An error is the last element. ctx governs the listing.
 func (s *Service) AllBackups(ctx context.Context) iter.Seq2[Info, error] {
 	if s.cfg.Store == nil {
 		return func(yield func(Info, error) bool) { yield(Info{}, errNoStore) }
@@ -90,7 +92,7 @@ func (s *Service) AllBackups(ctx context.Context) iter.Seq2[Info, error] {
 	return s.receipts(ctx, "")
 }
 
-// receipts reads those whose names begin with prefix.
+// receipts yields the receipts whose names begin with prefix.
 func (s *Service) receipts(ctx context.Context, prefix string) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
 		for object, err := range s.cfg.Store.List(ctx, prefix) {
@@ -103,7 +105,7 @@ func (s *Service) receipts(ctx context.Context, prefix string) iter.Seq2[Info, e
 				continue
 			}
 			info, err := s.readReceipt(ctx, name)
-			if errors.Is(err, ErrNotFound) { // deleted meanwhile
+			if errors.Is(err, ErrNotFound) { // deleted after it was listed
 				continue
 			}
 			if !yield(info, err) || err != nil {
@@ -113,7 +115,7 @@ func (s *Service) receipts(ctx context.Context, prefix string) iter.Seq2[Info, e
 	}
 }
 
-// maxReceipt bounds what is read of a receipt.
+// maxReceipt bounds the bytes that are read of a receipt.
 const maxReceipt = 1 << 20
 
 func (s *Service) readReceipt(ctx context.Context, name string) (Info, error) {
@@ -132,10 +134,10 @@ func (s *Service) readReceipt(ctx context.Context, name string) (Info, error) {
 		return fail(err)
 	}
 	if info.Name != name {
-		return fail(fmt.Errorf("it is that of %q", info.Name))
+		return fail(fmt.Errorf("it belongs to backup %q", info.Name))
 	}
 	if info.Registry != registryOf(name) {
-		return fail(fmt.Errorf("it is of registry %q", info.Registry))
+		return fail(fmt.Errorf("it belongs to registry %q", info.Registry))
 	}
 	return info, nil
 }

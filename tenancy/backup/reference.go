@@ -6,31 +6,35 @@ import (
 	"slices"
 
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 )
 
-// maxReferences is how many structures are kept: tenants are at the newest versions, or at the release's before.
+// maxReferences bounds the cached structures. Tenants usually have the newest versions or those of
+// the previous release.
 const maxReferences = 8
 
-// references are the structures that sets of migrations make. Each costs as much as making a tenant, and is built once.
+// references caches the structures that sets of migrations create. Building one costs as much as
+// creating a tenant.
 type references struct {
-	sem   chan struct{} // holds one while somebody reads or builds
-	built map[string]migrate.Structure
+	sem   chan struct{} // of capacity 1; held while the cache is read or a structure is built
+	built map[string]drift.Structure
 }
 
-// referenceAge says whether a structure that was built earlier will do.
+// referenceAge says whether a cached structure is acceptable.
 type referenceAge int
 
 const (
-	referenceCached  referenceAge = iota // it will
-	referenceRebuilt                     // it is to be built: the server may have got another version since
+	referenceCached  referenceAge = iota // it is
+	referenceRebuilt                     // build it anew: the server may have been upgraded since
 )
 
-// reference returns the structure that versions make. It takes a connection, so that nobody must hold one who calls it.
-func (s *Service) reference(ctx context.Context, versions []int64, age referenceAge) (migrate.Structure, error) {
+// reference returns the structure that versions create. It takes a connection, so that callers must
+// not hold one.
+func (s *Service) reference(ctx context.Context, versions []int64, age referenceAge) (drift.Structure, error) {
 	select {
 	case s.references.sem <- struct{}{}:
 	case <-ctx.Done():
-		return migrate.Structure{}, ctx.Err()
+		return drift.Structure{}, ctx.Err()
 	}
 	defer func() { <-s.references.sem }()
 	key := fmt.Sprint(versions)
@@ -39,24 +43,24 @@ func (s *Service) reference(ctx context.Context, versions []int64, age reference
 	}
 	only, err := s.cfg.Migrations.Only(versions)
 	if err != nil {
-		return migrate.Structure{}, err
+		return drift.Structure{}, err
 	}
-	built, err := only.Reference(ctx, s.fingerprintOptions())
+	built, err := drift.Reference(ctx, only, s.fingerprintOptions())
 	if err != nil {
-		return migrate.Structure{}, err
+		return drift.Structure{}, err
 	}
 	if s.references.built == nil || len(s.references.built) >= maxReferences {
-		s.references.built = make(map[string]migrate.Structure)
+		s.references.built = make(map[string]drift.Structure)
 	}
 	s.references.built[key] = built
 	return built, nil
 }
 
-func (s *Service) fingerprintOptions() migrate.FingerprintOptions {
-	return migrate.FingerprintOptions{Roles: s.cfg.Roles, LockTimeout: s.cfg.LockTimeout}
+func (s *Service) fingerprintOptions() drift.ReadOptions {
+	return drift.ReadOptions{Roles: s.cfg.Roles, LockTimeout: s.cfg.LockTimeout}
 }
 
-// versionsOf returns what is applied, in order.
+// versionsOf returns the applied versions in ascending order.
 func versionsOf(status migrate.Status) []int64 {
 	return slices.Sorted(slices.Values(status.Versions(migrate.Applied, migrate.Changed, migrate.Unknown)))
 }

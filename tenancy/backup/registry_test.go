@@ -153,7 +153,7 @@ func TestAReceiptOfAnotherRegistryIsAnError(t *testing.T) {
 	staging.put(t, info.Name, "archive")
 	staging.put(t, info.Name+".json", string(text))
 	for _, err := range staging.service(t, backup.Config{}).Backups(t.Context(), 1) {
-		require.ErrorContains(t, err, "it is of registry")
+		require.ErrorContains(t, err, "it belongs to registry")
 	}
 }
 
@@ -233,7 +233,7 @@ func TestBackupsOfBeforeAreAdopted(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, plan, done)
 	assert.Equal(t, []string{"1-t1/left.tar"}, done.Removed)
-	assert.Equal(t, []backup.SkippedFile{{Name: "1-t1/making.tar", Reason: "has no receipt: it may be being written"}}, done.Skipped)
+	assert.Equal(t, []backup.SkippedFile{{Name: "1-t1/making.tar", Reason: "has no receipt: it may still be written"}}, done.Skipped)
 	own := production.own(t)
 	want := []string{"1-t1/making.tar", own + archive, own + archive + ".json", own + "1-t1/handover.dump"}
 	assert.ElementsMatch(t, want, production.objects(t))
@@ -262,7 +262,7 @@ func TestOnlyWholeBackupsAreAdopted(t *testing.T) {
 	require.NoError(t, os.WriteFile(f.path+"/"+name, altered, 0o600))
 	got, err := s.AdoptBackups(t.Context(), backup.AdoptOptions{})
 	require.NoError(t, err)
-	assert.Equal(t, backup.SkippedFile{Name: name, Reason: "it is not what its receipt says"}, got.Skipped[0])
+	assert.Equal(t, backup.SkippedFile{Name: name, Reason: "it differs from its receipt"}, got.Skipped[0])
 	assert.Equal(t, []string{name, name + ".json"}, f.objects(t))
 
 	require.NoError(t, os.WriteFile(f.path+"/"+name, whole, 0o600))

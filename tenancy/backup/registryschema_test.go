@@ -14,11 +14,14 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 	"github.com/oryne/pgtenant/resolver"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 	"github.com/oryne/pgtenant/tenancy/backup"
+	"github.com/oryne/pgtenant/tenancy/platformuser"
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
@@ -51,7 +54,7 @@ func besides(t *testing.T) (f *fixture, db *schemactx.DB, untouched func()) {
 	var err error
 	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
 	require.NoError(t, err)
-	_, err = schemactx.Setup(t.Context(), f.pg.Pool, schemactx.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
+	_, err = admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
 	require.NoError(t, err)
 	_, err = f.pg.Pool.Exec(t.Context(), programTables)
 	require.NoError(t, err)
@@ -111,10 +114,10 @@ func TestTheLifeOfATenantWithTheRegistryInAnotherSchema(t *testing.T) {
 	report, err := f.runner.UpAll(ctx, f.tenants.Schemas, migrate.UpAllOptions{})
 	require.NoError(t, err)
 	require.NoError(t, report.Err())
-	drift, err := f.runner.Drift(ctx, []string{f.home}, migrate.DriftOptions{})
+	driftReport, err := drift.Check(ctx, f.runner, []string{f.home}, drift.Options{})
 	require.NoError(t, err)
-	require.Len(t, drift.Results, 1)
-	require.Equal(t, migrate.DriftInvalid, drift.Results[0].State, "the registry is no tenant's schema")
+	require.Len(t, driftReport.Results, 1)
+	require.Equal(t, drift.Invalid, driftReport.Results[0].State, "the registry is no tenant's schema")
 
 	require.NoError(t, audit.Grant(ctx, f.owner, audit.Rights{RegistrySchema: f.home, Writers: []string{f.roles.Public()}}))
 	log, err := audit.Open(ctx, db, audit.Config{RegistrySchema: f.home})
@@ -122,9 +125,9 @@ func TestTheLifeOfATenantWithTheRegistryInAnotherSchema(t *testing.T) {
 	require.NoError(t, log.Write(ctx, audit.Entry{Tenant: north.ID, Action: "note"}))
 	require.NoError(t, log.Record(ctx, audit.Entry{Tenant: north.ID, Action: "note"}))
 	require.NoError(t, log.Close(ctx))
-	keeper, err := audit.NewKeeper(f.owner, audit.KeeperConfig{RegistrySchema: f.home})
+	maintainer, err := audit.NewPartitionMaintainer(f.owner, audit.PartitionMaintainerConfig{RegistrySchema: f.home})
 	require.NoError(t, err)
-	_, err = keeper.Maintain(ctx)
+	_, err = maintainer.Maintain(ctx)
 	require.NoError(t, err)
 	reader, err := audit.NewReader(f.owner, audit.ReaderConfig{RegistrySchema: f.home})
 	require.NoError(t, err)
@@ -133,9 +136,9 @@ func TestTheLifeOfATenantWithTheRegistryInAnotherSchema(t *testing.T) {
 	require.Empty(t, verified.Problems)
 	require.Positive(t, verified.Rows)
 
-	users, err := tenancy.NewUsers(f.owner).InSchema(f.home)
+	users, err := platformuser.New(f.owner).InSchema(f.home)
 	require.NoError(t, err)
-	_, err = users.Create(ctx, tenancy.CreateUserParams{Email: "ada@example.com", Name: "Ada"})
+	_, err = users.Create(ctx, platformuser.CreateParams{Email: "ada@example.com", Name: "Ada"})
 	require.NoError(t, err)
 
 	s := f.service(t, backup.Config{})
@@ -167,10 +170,10 @@ func TestTheLifeOfATenantWithTheRegistryInAnotherSchema(t *testing.T) {
 	require.NoError(t, err)
 	untouched()
 
-	found, err := schemactx.Check(ctx, f.pg.Pool, schemactx.CheckConfig{Roles: f.roles})
+	found, err := admin.Check(ctx, f.pg.Pool, admin.CheckConfig{Roles: f.roles})
 	require.NoError(t, err)
 	for _, finding := range found.Findings {
-		require.NotEqual(t, schemactx.CodeRegistryRights, finding.Code, finding.Message)
+		require.NotEqual(t, admin.CodeRegistryRights, finding.Code, finding.Message)
 	}
 }
 
@@ -197,11 +200,11 @@ func TestNoTenantReachesTheRegistryInAnotherSchema(t *testing.T) {
 		}
 	}
 	findings := func() (objects []string) {
-		report, err := schemactx.Check(ctx, f.pg.Pool, schemactx.CheckConfig{Roles: f.roles})
+		report, err := admin.Check(ctx, f.pg.Pool, admin.CheckConfig{Roles: f.roles})
 		require.NoError(t, err)
 		for _, finding := range report.Findings {
-			if finding.Code == schemactx.CodeRegistryRights {
-				require.Equal(t, schemactx.Refuse, finding.Severity)
+			if finding.Code == admin.CodeRegistryRights {
+				require.Equal(t, admin.Refuse, finding.Severity)
 				objects = append(objects, finding.Object)
 			}
 		}
@@ -215,9 +218,9 @@ func TestNoTenantReachesTheRegistryInAnotherSchema(t *testing.T) {
 	require.NoError(t, f.tenants.Init(ctx))
 	require.NotContains(t, findings(), `schema "order"`, "Init takes PUBLIC's rights away")
 
-	_, err = schemactx.Provision(ctx, f.owner, f.roles, f.home)
-	require.ErrorIs(t, err, schemactx.ErrTaken)
-	_, err = schemactx.Deprovision(ctx, f.owner, f.roles, f.home, schemactx.DeprovisionOptions{})
+	_, err = admin.Provision(ctx, f.owner, f.roles, f.home)
+	require.ErrorIs(t, err, admin.ErrTaken)
+	_, err = admin.Deprovision(ctx, f.owner, f.roles, f.home, admin.DeprovisionOptions{})
 	require.ErrorIs(t, err, schemactx.ErrNotProvisioned)
 	var nameErr *schemactx.NameError
 	_, err = f.tenants.Create(ctx, tenancy.CreateParams{Slug: "x", Schema: f.home})

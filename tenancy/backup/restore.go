@@ -10,105 +10,122 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// EditedPolicy says what becomes of an archive of a schema in which a migration was applied whose file is another one now.
+// EditedPolicy decides about an archive that lists an applied migration whose file was edited
+// since.
 type EditedPolicy uint8
 
 const (
-	// EditedConfigured is what [migrate.Config].Changed says, for an archive as for a live schema. It is the zero value.
+	// EditedConfigured applies [migrate.Config].Changed, as for a live schema. It is the zero value.
 	EditedConfigured EditedPolicy = iota
 
 	// EditedRefuse returns a [VersionsError].
 	EditedRefuse
 
-	// EditedAllow builds the schema with the files as they are now. The archive's tables, columns and sequences must fit
-	// what these make, which else is a [MismatchError], and its rows the constraints, which else is a [RowsError].
+	// EditedAllow builds the schema with the current files. If the archive's tables, columns and
+	// sequences do not fit what these create, the error is a [MismatchError]. If its rows violate
+	// their constraints, it is a [RowsError].
 	EditedAllow
 )
 
-// ChecksPolicy says what becomes of rows that a check refuses today although it was valid when they
-// were backed up: its functions give another result, or it depends on the time, the role or a
-// setting.
+// ChecksPolicy decides about rows that a check refuses today although it was valid when they were
+// backed up. Either the result of its functions has changed, or it depends on the time, the role or
+// a setting.
 type ChecksPolicy uint8
 
 const (
-	// ChecksKeep restores the rows, with a [Warning] for each such check. It is valid, as it was; one
-	// that depends on the time, the role or a setting is left NOT VALID. It is the zero value.
+	// ChecksKeep restores the rows, with a [Warning] for each such check. The check is valid, as it
+	// was; one that depends on the time, the role or a setting is left NOT VALID. It is the zero
+	// value.
 	ChecksKeep ChecksPolicy = iota
 
 	// ChecksRefuse returns a [RowsError].
 	ChecksRefuse
 )
 
-// RestoreOptions say what becomes of an archive. The zero value makes a new tenant as the archive describes it.
+// RestoreOptions are the options of a restore. The zero value creates a new tenant as the archive
+// describes it.
 type RestoreOptions struct {
-	// Replace is the slug of the tenant whose data is to be replaced; its row, slug, domains and status stay. Default: a new tenant is made.
+	// Replace is the slug of the tenant whose data is replaced. Its row, slug, domains and status
+	// stay. Default: a new tenant is created.
 	Replace string
 
-	// AnyTenant allows Replace with the archive of another tenant, which else is an [OtherTenantError].
+	// AnyTenant allows Replace with the archive of another tenant. Default: false, such an archive is
+	// an [OtherTenantError].
 	AnyTenant bool
 
-	// Slug and Name are those of a new tenant. Default: those of the archive.
+	// Slug and Name are those of a new tenant. Default: those in the archive.
 	Slug, Name string
 
-	// Domain is the primary domain of a new tenant. Default: that of the archive, with all others that were verified. They are taken at the
-	// archive's word, as plan and limits are: whoever can write an unsigned archive chooses them. Give it where [Config].TrustedKeys are none.
+	// Domain is the primary domain of a new tenant. Default: the archive's primary domain, and its
+	// other verified domains too. They are taken from the archive without a check, as are plan and
+	// limits: anyone who can write an unsigned archive chooses them. Set Domain if
+	// [Config].TrustedKeys is empty.
 	Domain string
 
-	// AnyRegistry allows an archive of another registry, or one whose name has no registry: for
-	// instance in a database that was made anew after a disaster. Default: false, such an archive
-	// is a [OtherRegistryError].
+	// AnyRegistry allows an archive of another registry, or one whose name contains no registry. It is
+	// needed, for instance, in a database that was created anew after a disaster. Default: false, such
+	// an archive is an [OtherRegistryError].
 	AnyRegistry bool
 
-	// Edited is what becomes of migrations that were edited since. Default: [EditedConfigured]. An archive keeps the checksums of
-	// its time: where Changed is Refuse, one from before an edit takes EditedAllow, also after [migrate.Runner.Accept].
+	// Edited decides about migrations that were edited since the backup. Default: [EditedConfigured].
+	// An archive contains the checksums at its time: if Changed is Refuse, an archive from before an
+	// edit requires EditedAllow, also after [migrate.Runner.Accept].
 	Edited EditedPolicy
 
-	// Drift is what becomes of an archive that lacks some of what its migrations make, or has it in other types. Default: [DriftRefuse].
-	// With [DriftRecord] what lacks is as migrations make it; what the archive has in excess is refused in any case.
+	// Drift decides about an archive that lacks objects that its migrations create, or has them with
+	// other types. Default: [DriftRefuse]. With [DriftRecord] the missing objects are as the
+	// migrations create them. Additional tables and columns in the archive are always refused.
 	Drift DriftPolicy
 
-	// Checks is what becomes of rows that a valid check refuses today. Default: [ChecksKeep]. Rows
-	// that violate any other valid constraint are a [RowsError] in any case.
+	// Checks decides about rows that a valid check refuses today. Default: [ChecksKeep]. Rows that
+	// violate any other valid constraint are always a [RowsError].
 	Checks ChecksPolicy
 }
 
-// RestoreResult is what came of a restore.
+// RestoreResult describes a restore or a clone.
 type RestoreResult struct {
 	Tenant   tenancy.Tenant
-	Retained string // the schema that was replaced, for [Service.ConfirmRestore] or [Service.RevertRestore]; empty for a new tenant
+	Retained string // replaced schema, for [Service.ConfirmRestore] and RevertRestore; empty for a new tenant
 	TakenAt  time.Time
 	Tables   int
 	Rows     int64
 	Bytes    int64 // of CSV
 	Duration time.Duration
-	Warnings []Warning // what could not be made as it was; no row is missing
+	Warnings []Warning // objects that could not be recreated as they were; all rows were restored
 }
 
-// Restore makes a tenant of an archive of the store, or replaces a tenant's data with one.
+// Restore creates a tenant from an archive of the store, or replaces a tenant's data.
 //
-// The schema is built anew, beside everything that is there: by the migrations that the archive's schema had, so that data finds the
-// structure that it was in; then filled, with triggers off, read back and compared with the archive's checksums, migrated up to date,
-// compared with what the migrations make, and analysed. Statistics that cannot be gathered, and
-// materialized views that cannot be populated, are [RestoreResult].Warnings. Only then it becomes
-// visible, by one statement of the registry. Until then nothing that was there is touched, and
-// nobody waits. A new tenant, also one that was dropped before, has a new id, and a suspended one
-// stays suspended. A tenant whose data is replaced is served until the switch, and in maintenance
-// during it; what its users have written since the backup is not in it. The schema that was stays
-// aside, until [Service.ConfirmRestore] drops it or [Service.RevertRestore] takes it back.
+// It builds a staged schema beside the live ones. It applies the migrations that the archive lists,
+// so that the rows fit the structure, and loads the rows with triggers disabled. It reads them
+// back, compares them with the archive's checksums, runs newer migrations, compares the structure
+// with what the migrations create, and runs ANALYZE. If statistics cannot be gathered or a
+// materialized view cannot be populated, [RestoreResult].Warnings reports it. Then one statement of
+// the registry makes the schema visible. Until then no existing data is changed, and no request
+// waits.
 //
-// An archive is data. No SQL in it is run, and no name in it becomes part of SQL: what it has is compared with what the
-// migrations have made. Refused, with everything as it was, are archives that are damaged, cut off, forged or not signed by whom
-// [Config].TrustedKeys trust (errors of package archive), and with a [VersionsError], a [MismatchError], a [RowsError], a [ContentError] or an
-// [OtherTenantError] those that do not fit. Other errors are those of [tenancy.Manager.StageTenant], [tenancy.Manager.StageReplacement], [tenancy.Staging.Adopt],
-// [tenancy.Staging.Replace], the store, the database, and a [migrate.Error] of migrations that the data does not survive.
+// A new tenant has a new id, even if it restores a dropped one. It is suspended if the archived tenant was. A
+// tenant whose data is replaced is served until the switch, and is in maintenance during it. Rows
+// that its users wrote after the backup are not in the restored data. The replaced schema is
+// retained until [Service.ConfirmRestore] drops it or [Service.RevertRestore] switches back to it.
 //
-// After any error, a crash too, it is simply run again; what a crash has left is dropped by the next restore, or by [Service.Sweep]. One that
-// stopped in the middle of the switch is a [tenancy.StepError], with which [tenancy.Manager.Resume] goes on. ctx governs everything but for the cleaning up.
+// An archive is data: no SQL in it is run, and no name in it becomes part of SQL, because names are
+// compared with those that the migrations created. An archive that is damaged, truncated, forged,
+// or not signed by one of [Config].TrustedKeys is an error of package archive. One that does not
+// fit is a [VersionsError], a [MismatchError], a [RowsError], a [ContentError] or an
+// [OtherTenantError]. In all these cases nothing was changed. Other errors are those of
+// [tenancy.Manager.StageTenant], [tenancy.Manager.StageReplacement], [tenancy.Staging.Adopt],
+// [tenancy.Staging.Replace], the store and the database, and a [migrate.Error] of a newer migration
+// that fails on the rows.
+//
+// After an error or a crash, run it again. The next restore or [Service.Sweep] drops what a crash
+// has left. If the switch was interrupted, the error is a [tenancy.StepError], and
+// [tenancy.Manager.Resume] finishes it. ctx governs everything except cleanup.
 func (s *Service) Restore(ctx context.Context, name string, opts RestoreOptions) (RestoreResult, error) {
 	var restored RestoreResult
 	err := s.withFile(ctx, name, opts, func(src io.Reader) (err error) {
@@ -122,7 +139,7 @@ func (s *Service) Restore(ctx context.Context, name string, opts RestoreOptions)
 	return restored, err
 }
 
-// RestoreFrom is [Service.Restore] of an archive that src has.
+// RestoreFrom is [Service.Restore] for an archive that it reads from src.
 func (s *Service) RestoreFrom(ctx context.Context, src io.Reader, opts RestoreOptions) (RestoreResult, error) {
 	restored, err := s.restore(ctx, src, "", opts)
 	if err != nil {
@@ -137,11 +154,12 @@ func (s *Service) logRestore(ctx context.Context, what string, r RestoreResult, 
 		s.cfg.Logger.WarnContext(ctx, what+" failed", slog.Any("error", err))
 		return
 	}
-	s.cfg.Logger.InfoContext(ctx, what+" done", slog.String("tenant", r.Tenant.Slug), slog.String("schema", r.Tenant.Schema),
-		slog.String("aside", r.Retained), slog.Int64("rows", r.Rows), slog.Duration("duration", r.Duration))
+	s.cfg.Logger.InfoContext(ctx, what+" done",
+		slog.String("tenant", r.Tenant.Slug), slog.String("schema", r.Tenant.Schema),
+		slog.String("retained", r.Retained), slog.Int64("rows", r.Rows), slog.Duration("duration", r.Duration))
 }
 
-// opened calls fn with a file of the store.
+// withFile opens a file of the store and calls fn with it.
 func (s *Service) withFile(ctx context.Context, name string, opts RestoreOptions, fn func(src io.Reader) error) error {
 	if s.cfg.Store == nil {
 		return errNoStore
@@ -176,7 +194,7 @@ func (s *Service) restore(ctx context.Context, src io.Reader, name string, opts 
 	if err != nil {
 		return RestoreResult{}, err
 	}
-	defer staging.Close(ctx) // an error is logged, and left to the sweep
+	defer staging.Close(ctx) // logs an error; a sweep drops the schema later
 	about := restoreRun{s: s, name: name, header: h, checks: opts.Checks}
 	if err := s.build(ctx, staging.Schema(), versions, about); err != nil {
 		return RestoreResult{}, err
@@ -186,7 +204,9 @@ func (s *Service) restore(ctx context.Context, src io.Reader, name string, opts 
 		return RestoreResult{}, err
 	}
 	m := r.Manifest()
-	restored := RestoreResult{TakenAt: h.TakenAt, Tables: len(m.Tables), Rows: m.Rows(), Bytes: m.Bytes(), Warnings: warnings}
+	restored := RestoreResult{
+		TakenAt: h.TakenAt, Tables: len(m.Tables), Rows: m.Rows(), Bytes: m.Bytes(), Warnings: warnings,
+	}
 	about.report(ctx, Event{Kind: EventSwitching, Done: len(m.Tables)})
 	if err := s.publish(ctx, staging, opts.Replace, &restored); err != nil {
 		return restored, err
@@ -197,8 +217,10 @@ func (s *Service) restore(ctx context.Context, src io.Reader, name string, opts 
 	return restored, nil
 }
 
-// publish makes the staged schema what it was staged for.
-func (s *Service) publish(ctx context.Context, staging *tenancy.Staging, replace string, restored *RestoreResult) (err error) {
+// publish makes the staged schema a new tenant, or switches the tenant with the slug replace to it.
+func (s *Service) publish(
+	ctx context.Context, staging *tenancy.Staging, replace string, restored *RestoreResult,
+) (err error) {
 	if replace == "" {
 		restored.Tenant, err = staging.Adopt(ctx)
 		return err
@@ -211,22 +233,26 @@ func (s *Service) publish(ctx context.Context, staging *tenancy.Staging, replace
 	return err
 }
 
-func (s *Service) stageRestore(ctx context.Context, h archive.Header, opts RestoreOptions) (*tenancy.Staging, error) {
+func (s *Service) stageRestore(
+	ctx context.Context, h archive.Header, opts RestoreOptions,
+) (*tenancy.Staging, error) {
 	if opts.Replace == "" {
 		staging, err := s.cfg.Tenants.StageTenant(ctx, adoptParams(h.Tenant, opts))
 		if errors.Is(err, tenancy.ErrSlugTaken) {
-			err = fmt.Errorf("%w: Replace restores over that tenant, and Slug names a new one", err)
+			err = fmt.Errorf("%w: set Replace to restore over that tenant, or Slug to create another one", err)
 		}
 		return staging, err
 	}
 	if opts.Slug != "" || opts.Name != "" || opts.Domain != "" {
-		return nil, &tenancy.FieldError{Field: "replace", Value: opts.Replace, Rule: "is given together with what only a new tenant gets"}
+		return nil, &tenancy.FieldError{
+			Field: "replace", Value: opts.Replace, Rule: "cannot be combined with Slug, Name or Domain of a new tenant",
+		}
 	}
 	t, err := s.cfg.Tenants.BySlug(ctx, opts.Replace)
 	if err != nil {
 		return nil, err
 	}
-	// Ids begin anew in every registry; the time of creation does not.
+	// Tenants of different registries can have equal ids, but hardly equal times of creation.
 	if !opts.AnyTenant && (t.ID != h.Tenant.ID || !t.CreatedAt.Equal(h.Tenant.CreatedAt)) {
 		return nil, &OtherTenantError{Slug: opts.Replace, Tenant: h.Tenant}
 	}
@@ -234,7 +260,9 @@ func (s *Service) stageRestore(ctx context.Context, h archive.Header, opts Resto
 }
 
 func adoptParams(t archive.Tenant, opts RestoreOptions) tenancy.AdoptParams {
-	p := tenancy.AdoptParams{Slug: t.Slug, Name: t.Name, Domain: opts.Domain, Plan: t.Plan, Limits: t.Limits, Metadata: t.Metadata}
+	p := tenancy.AdoptParams{
+		Slug: t.Slug, Name: t.Name, Domain: opts.Domain, Plan: t.Plan, Limits: t.Limits, Metadata: t.Metadata,
+	}
 	if opts.Slug != "" {
 		p.Slug = opts.Slug
 	}
@@ -256,7 +284,7 @@ func adoptParams(t archive.Tenant, opts RestoreOptions) tenancy.AdoptParams {
 	return p
 }
 
-// build makes the structure of a staged schema, with some versions of the migrations.
+// build applies some versions of the migrations to a staged schema.
 func (s *Service) build(ctx context.Context, schema string, versions []int64, about restoreRun) error {
 	only, err := s.cfg.Migrations.Only(versions)
 	if err == nil {
@@ -269,8 +297,10 @@ func (s *Service) build(ctx context.Context, schema string, versions []int64, ab
 	return only.MigrateUnused(ctx, schema)
 }
 
-// fill loads the rows into a staged schema that was built, and runs the migrations that there have been since.
-func (s *Service) fill(ctx context.Context, schema string, src rowSource, about restoreRun, drift DriftPolicy) ([]Warning, error) {
+// fill loads the rows into a built schema and runs the newer migrations.
+func (s *Service) fill(
+	ctx context.Context, schema string, src rowSource, about restoreRun, drift DriftPolicy,
+) ([]Warning, error) {
 	l, err := s.openLoader(ctx, schema, about)
 	if err != nil {
 		return nil, err
@@ -297,7 +327,7 @@ func (l *loader) fill(ctx context.Context, src rowSource, drift DriftPolicy) err
 		return err
 	}
 	for _, name := range about.header.LeftOut {
-		l.warn(ctx, "table "+name, "was left out of the backup, as it is one of migrate.Config.ExtraTables")
+		l.warn(ctx, "table "+name, "is not in the backup, because it is one of migrate.Config.ExtraTables")
 	}
 	if err := l.load(ctx, src, about.header); err != nil {
 		return err
@@ -308,7 +338,7 @@ func (l *loader) fill(ctx context.Context, src rowSource, drift DriftPolicy) err
 	if err != nil {
 		return err
 	}
-	kinds := []string{"m"} // the others are known since they were loaded
+	kinds := []string{"m"} // tables were analyzed after they were loaded
 	if len(newer.Applied) > 0 {
 		kinds = []string{"r", "p", "m"}
 	}
@@ -318,8 +348,8 @@ func (l *loader) fill(ctx context.Context, src rowSource, drift DriftPolicy) err
 	return l.checkStructure(ctx)
 }
 
-// checkStructure returns an error unless the schema is what its migrations make, except for checks
-// that were left NOT VALID.
+// checkStructure returns an error unless the schema is what its migrations create, except for
+// checks that were left NOT VALID.
 func (l *loader) checkStructure(ctx context.Context) error {
 	s, schema := l.s, l.schema
 	for _, age := range []referenceAge{referenceCached, referenceRebuilt} {
@@ -328,7 +358,7 @@ func (l *loader) checkStructure(ctx context.Context) error {
 			return err
 		}
 		var differences []string
-		for have, err := range migrate.Fingerprint(ctx, s.cfg.Pool, s.fingerprintOptions(), schema) {
+		for have, err := range drift.Read(ctx, s.cfg.Pool, s.fingerprintOptions(), schema) {
 			if err != nil {
 				return err
 			}
@@ -338,42 +368,43 @@ func (l *loader) checkStructure(ctx context.Context) error {
 			return nil
 		}
 		if age == referenceRebuilt {
-			return &ContentError{Reason: fmt.Sprintf("the schema is not what its migrations make: %v", differences)}
+			return &ContentError{Reason: fmt.Sprintf("the schema differs from what its migrations create: %v", differences)}
 		}
 	}
 	return nil
 }
 
-// ConfirmRestore drops the schema that a restore has retained, [RestoreResult].Retained. It cannot be
-// undone, and needs what a drop needs, with a token of [tenancy.Manager.RequestConfirm]. See
-// [tenancy.Manager.ConfirmReplacement].
-func (s *Service) ConfirmRestore(ctx context.Context, p tenancy.DropParams, aside string) (tenancy.Tenant, error) {
-	return s.cfg.Tenants.ConfirmReplacement(ctx, p, aside)
+// ConfirmRestore drops the schema that a restore has retained, [RestoreResult].Retained. It is
+// irreversible, and has the requirements of a drop, with a token of
+// [tenancy.Manager.RequestConfirm]. See [tenancy.Manager.ConfirmReplacement].
+func (s *Service) ConfirmRestore(ctx context.Context, p tenancy.DropParams, retained string) (tenancy.Tenant, error) {
+	return s.cfg.Tenants.ConfirmReplacement(ctx, p, retained)
 }
 
-// RevertRestore takes the schema back that a restore has set aside, [RestoreResult].Retained, and keeps the restored one aside instead. See
-// [tenancy.Manager.RevertReplacement].
-func (s *Service) RevertRestore(ctx context.Context, slug, aside string) (tenancy.Tenant, error) {
-	return s.cfg.Tenants.RevertReplacement(ctx, slug, aside)
+// RevertRestore switches back to the schema that a restore has retained, [RestoreResult].Retained,
+// and retains the restored schema instead. See [tenancy.Manager.RevertReplacement].
+func (s *Service) RevertRestore(ctx context.Context, slug, retained string) (tenancy.Tenant, error) {
+	return s.cfg.Tenants.RevertReplacement(ctx, slug, retained)
 }
 
-// Sweep drops the schemas of restores that were killed. Each restore does it first. See [tenancy.Manager.SweepSideSchemas].
+// Sweep drops the staged schemas of killed restores. Each restore calls it first. See
+// [tenancy.Manager.SweepSideSchemas].
 func (s *Service) Sweep(ctx context.Context) (tenancy.SideSweepReport, error) {
 	return s.cfg.Tenants.SweepSideSchemas(ctx)
 }
 
 func (s *Service) trySweep(ctx context.Context) {
 	if _, err := s.Sweep(ctx); err != nil {
-		s.cfg.Logger.WarnContext(ctx, "side schemas not swept", slog.Any("error", err))
+		s.cfg.Logger.WarnContext(ctx, "auxiliary schemas not swept", slog.Any("error", err))
 	}
 }
 
-// restoring is what there is to tell of a restore under way.
+// restoreRun is one running restore, as its events describe it.
 type restoreRun struct {
 	s      *Service
 	name   string
 	header archive.Header
-	tenant tenancy.Tenant // when it is there
+	tenant tenancy.Tenant // set after the restore published it
 	checks ChecksPolicy
 }
 
@@ -385,7 +416,7 @@ func (r restoreRun) report(ctx context.Context, e Event) {
 	r.s.cfg.Progress(ctx, e)
 }
 
-// archiveRows takes rows from an archive.
+// archiveRows is the rowSource of a restore: it reads rows from an archive.
 type archiveRows struct{ r *archive.Reader }
 
 func (a archiveRows) next(context.Context) (archive.Table, io.Reader, error) {

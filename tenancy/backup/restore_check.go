@@ -9,10 +9,13 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// checkVersions returns the versions that the archive's schema had, if the program has the same migrations.
+// checkVersions returns the versions that the archive lists, if the program has the same
+// migrations.
 func (s *Service) checkVersions(h archive.Header, opts RestoreOptions) ([]int64, error) {
 	if opts.Checks > ChecksRefuse {
-		return nil, &tenancy.FieldError{Field: "checks", Value: fmt.Sprint(opts.Checks), Rule: "is neither ChecksKeep nor ChecksRefuse"}
+		return nil, &tenancy.FieldError{
+			Field: "checks", Value: fmt.Sprint(opts.Checks), Rule: "is neither ChecksKeep nor ChecksRefuse",
+		}
 	}
 	var versions []int64
 	for _, m := range h.Migrations {
@@ -21,7 +24,7 @@ func (s *Service) checkVersions(h archive.Header, opts RestoreOptions) ([]int64,
 	return versions, s.checkApplied(h.Migrations, opts.Edited)
 }
 
-// checkApplied asks the runner, whose policy it is, and returns what it refuses as a [VersionsError].
+// checkApplied returns a [VersionsError] for migrations that the runner refuses under the policy.
 func (s *Service) checkApplied(list []archive.Migration, policy EditedPolicy) error {
 	var changed migrate.Policy
 	switch policy {
@@ -31,7 +34,7 @@ func (s *Service) checkApplied(list []archive.Migration, policy EditedPolicy) er
 	case EditedAllow:
 		changed = migrate.Allow
 	default:
-		return &tenancy.FieldError{Field: "edited", Value: fmt.Sprint(policy), Rule: "is not a policy"}
+		return &tenancy.FieldError{Field: "edited", Value: fmt.Sprint(policy), Rule: "is not an EditedPolicy"}
 	}
 	applied := make([]migrate.Migration, len(list))
 	for i, m := range list {
@@ -51,8 +54,9 @@ func archiveMigrations(list []migrate.Migration) (all []archive.Migration) {
 	return all
 }
 
-// compare returns a [MismatchError] unless the archive has the tables, columns, sequences and materialized views that the migrations
-// have made, or, where policy is [DriftRecord], no more than these.
+// compare returns a [MismatchError] unless the archive has exactly the tables, columns, sequences
+// and materialized views that the migrations created. With [DriftRecord] some of them may be
+// missing in the archive.
 func (l *loader) compare(h archive.Header, sequences []archive.Sequence, policy DriftPolicy) error {
 	d := &mismatch{tolerant: policy == DriftRecord}
 	d.tables(h.Tables, l.catalog.tables)
@@ -63,11 +67,11 @@ func (l *loader) compare(h archive.Header, sequences []archive.Sequence, policy 
 	have := make(map[sequenceKey]bool)
 	for _, s := range h.Sequences {
 		if have[keyOf(s)] {
-			d.refuse("sequence %q is there twice", s.Name)
+			d.refuse("sequence %q is in the archive twice", s.Name)
 		}
 		have[keyOf(s)] = true
 		if !made[keyOf(s)] {
-			d.refuse("sequence %q is in the archive alone", s.Name)
+			d.refuse("sequence %q is only in the archive", s.Name)
 		}
 	}
 	for _, s := range sequences {
@@ -83,7 +87,7 @@ func (l *loader) compare(h archive.Header, sequences []archive.Sequence, policy 
 	}
 	for _, v := range h.MaterializedViews {
 		if !views[v.Name] {
-			d.differ("materialized view %q is in the archive alone", v.Name)
+			d.differ("materialized view %q is only in the archive", v.Name)
 		}
 		delete(views, v.Name)
 	}
@@ -102,11 +106,12 @@ type mismatch struct {
 	all      []string
 }
 
-// refuse enters what cannot be restored at all, differ what can where that is allowed.
+// refuse adds a difference that no policy allows.
 func (d *mismatch) refuse(format string, args ...any) {
 	d.all = append(d.all, fmt.Sprintf(format, args...))
 }
 
+// differ adds a difference unless the policy tolerates it.
 func (d *mismatch) differ(format string, args ...any) {
 	if !d.tolerant {
 		d.refuse(format, args...)
@@ -123,9 +128,9 @@ func (d *mismatch) tables(have, made []archive.Table) {
 		delete(byName, t.Name)
 		switch {
 		case !ok:
-			d.refuse("table %q is in the archive alone", t.Name)
+			d.refuse("table %q is only in the archive", t.Name)
 		case t.Partitioned != m.Partitioned:
-			d.refuse("table %q is partitioned on one side only", t.Name)
+			d.refuse("table %q is partitioned only in the archive, or only in the schema", t.Name)
 		default:
 			d.columns(t, m)
 		}
@@ -146,15 +151,15 @@ func (d *mismatch) columns(have, made archive.Table) {
 		stored := c.Generated == ""
 		switch {
 		case !ok && stored:
-			d.refuse("table %q: column %q is in the archive alone", have.Name, c.Name)
+			d.refuse("table %q: column %q is only in the archive", have.Name, c.Name)
 		case !ok:
-			d.differ("table %q: generated column %q is in the archive alone", have.Name, c.Name)
+			d.differ("table %q: generated column %q is only in the archive", have.Name, c.Name)
 		case stored && m.Generated != "":
-			d.refuse("table %q: column %q is generated", have.Name, c.Name)
+			d.refuse("table %q: column %q is generated only in the schema", have.Name, c.Name)
 		case c.Type != m.Type:
-			d.differ("table %q: column %q is of type %q in the archive, not %q", have.Name, c.Name, c.Type, m.Type)
+			d.differ("table %q: column %q has type %q in the archive, not %q", have.Name, c.Name, c.Type, m.Type)
 		case c.Generated != m.Generated || c.Identity != m.Identity:
-			d.differ("table %q: column %q is generated in another way", have.Name, c.Name)
+			d.differ("table %q: column %q is generated differently", have.Name, c.Name)
 		}
 	}
 	for name := range byName {

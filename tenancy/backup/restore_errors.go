@@ -10,31 +10,31 @@ import (
 )
 
 var (
-	// ErrVersions is what a [VersionsError] wraps.
-	ErrVersions = errors.New("made by other migrations than the program has")
+	// ErrVersions is wrapped by a [VersionsError].
+	ErrVersions = errors.New("migrations differ from the program's")
 
-	// ErrMismatch is what a [MismatchError] wraps.
-	ErrMismatch = errors.New("archive does not fit the schema that its migrations make")
+	// ErrMismatch is wrapped by a [MismatchError].
+	ErrMismatch = errors.New("archive does not fit the schema that its migrations create")
 
-	// ErrRows is what a [RowsError] wraps.
+	// ErrRows is wrapped by a [RowsError].
 	ErrRows = errors.New("rows do not fit the schema")
 
-	// ErrOtherTenant is what an [OtherTenantError] wraps.
-	ErrOtherTenant = errors.New("archive is of another tenant")
+	// ErrOtherTenant is wrapped by an [OtherTenantError].
+	ErrOtherTenant = errors.New("archive belongs to another tenant")
 
-	// ErrContent is what a [ContentError] wraps.
-	ErrContent = errors.New("restored content is not that of the archive")
+	// ErrContent is wrapped by a [ContentError].
+	ErrContent = errors.New("restored content differs from the archive")
 )
 
-// VersionsError is returned by a restore of an archive, and by a backup or clone of a tenant, whose migrations the program does not
-// have, or has otherwise where that is refused. It wraps [ErrVersions], and [migrate.ErrUnknownVersion] or
-// [migrate.ErrChanged], whichever it is. Nothing was changed.
+// VersionsError is returned by a restore, a backup or a clone if the program lacks applied
+// migrations, or has edited files for them and the policy refuses that. It wraps [ErrVersions] and,
+// as applicable, [migrate.ErrUnknownVersion] and [migrate.ErrChanged]. Nothing was changed.
 type VersionsError struct {
-	Unknown []archive.Migration // that no source has: a newer program has applied them
-	Edited  []archive.Migration // that were applied from another file than the sources have, see [RestoreOptions].Edited
+	Unknown []archive.Migration // in no source: a newer program applied them
+	Edited  []archive.Migration // applied from a file that was edited since, see [RestoreOptions].Edited
 }
 
-// Error returns the versions.
+// Error lists the versions.
 func (e *VersionsError) Error() string {
 	var parts []string
 	for what, list := range map[string][]archive.Migration{"unknown": e.Unknown, "edited since": e.Edited} {
@@ -65,13 +65,13 @@ func (e *VersionsError) Unwrap() []error {
 	return all
 }
 
-// MismatchError is returned by a restore of an archive that has other tables, columns or sequences than its migrations make. It
-// wraps [ErrMismatch]. Nothing was changed.
+// MismatchError is returned by a restore of an archive whose tables, columns or sequences differ
+// from those that its migrations create. It wraps [ErrMismatch]. Nothing was changed.
 type MismatchError struct {
-	Differences []string // at least one: `table "grades": column "secret" is in the archive alone`
+	Differences []string // at least one: `table "grades": column "secret" is only in the archive`
 }
 
-// Error returns the differences, of which it names ten at most.
+// Error lists at most ten of the differences.
 func (e *MismatchError) Error() string {
 	named, more := e.Differences, ""
 	if len(named) > 10 {
@@ -83,12 +83,13 @@ func (e *MismatchError) Error() string {
 // Unwrap returns [ErrMismatch].
 func (e *MismatchError) Unwrap() error { return ErrMismatch }
 
-// RowsError is returned by a restore when the server refuses what the archive says: a value that is none of its column's type, a row
-// that breaks a constraint, a sequence's number that is out of its range. It wraps [ErrRows]. What was there is untouched.
+// RowsError is returned by a restore if the server refuses the archive's data: a value that is
+// invalid for its column's type, a row that violates a constraint, a sequence value out of range.
+// It wraps [ErrRows]. Existing data is unchanged.
 type RowsError struct {
 	Table  string // or sequence
-	Object string // the constraint that is broken, if it is one
-	Err    error  // the server's
+	Object string // the violated constraint, if any
+	Err    error  // error of the server
 }
 
 // Error returns the table, the constraint and the server's message.
@@ -102,26 +103,27 @@ func (e *RowsError) Error() string {
 // Unwrap returns [ErrRows] and the server's error.
 func (e *RowsError) Unwrap() []error { return []error{ErrRows, e.Err} }
 
-// OtherTenantError is returned by a restore of one tenant's archive over another tenant, see [RestoreOptions].AnyTenant. It wraps
-// [ErrOtherTenant]. Nothing was changed.
+// OtherTenantError is returned by a restore of one tenant's archive over another tenant, see
+// [RestoreOptions].AnyTenant. It wraps [ErrOtherTenant]. Nothing was changed.
 type OtherTenantError struct {
-	Slug   string         // of the tenant whose data was to be replaced
-	Tenant archive.Tenant // whose archive it is
+	Slug   string         // RestoreOptions.Replace
+	Tenant archive.Tenant // tenant in the archive
 }
 
 // Error returns both tenants.
 func (e *OtherTenantError) Error() string {
-	return fmt.Sprintf("restore over tenant %q: %v: %q, id %d", e.Slug, ErrOtherTenant, e.Tenant.Slug, e.Tenant.ID)
+	return fmt.Sprintf("restore over tenant %q: %v: %q with id %d: set AnyTenant to restore it anyway",
+		e.Slug, ErrOtherTenant, e.Tenant.Slug, e.Tenant.ID)
 }
 
 // Unwrap returns [ErrOtherTenant].
 func (e *OtherTenantError) Unwrap() error { return ErrOtherTenant }
 
-// ContentError is returned by a restore when what was read back of a table is not what the archive has, so that it must not be
-// used. It wraps [ErrContent]. What was there is untouched.
+// ContentError is returned by a restore if what was read back of a table differs from the archive,
+// so that the schema must not be used. It wraps [ErrContent]. Existing data is unchanged.
 type ContentError struct {
 	Table  string // or sequence; empty: the schema as a whole
-	Reason string // as the end of a sentence: "has 3 rows, not 4"
+	Reason string // end of a sentence: "has 3 rows, not 4"
 }
 
 // Error returns the table and the reason.

@@ -98,7 +98,7 @@ func TestARestoreIsRefusedWhereItMakesNoSense(t *testing.T) {
 	before := f.everything(t)
 	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{})
 	expectIs(t, err, tenancy.ErrSlugTaken)
-	assert.ErrorContains(t, err, "Replace restores over that tenant")
+	assert.ErrorContains(t, err, "set Replace to restore over that tenant")
 	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Slug: "south"})
 	expectIs(t, err, tenancy.ErrDomainTaken)
 	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "nobody"})

@@ -6,6 +6,7 @@ import (
 	"testing/fstest"
 
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 	"github.com/oryne/pgtenant/tenancy/backup"
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
@@ -100,12 +101,12 @@ func TestEveryFeatureIsRestored(t *testing.T) {
 // differences says how two schemas differ.
 func (f *fixture) differences(t testing.TB, a, b string) (texts []string) {
 	t.Helper()
-	var structures []migrate.Structure
-	for s, err := range migrate.Fingerprint(t.Context(), f.owner, migrate.FingerprintOptions{Roles: f.roles}, a, b) {
+	var structures []drift.Structure
+	for s, err := range drift.Read(t.Context(), f.owner, drift.ReadOptions{Roles: f.roles}, a, b) {
 		check(t, err)
 		structures = append(structures, s)
 	}
-	for _, d := range migrate.Compare(structures[1], migrate.DriftOptions{Reference: &structures[0]}) {
+	for _, d := range drift.Compare(structures[1], drift.Options{Reference: &structures[0]}) {
 		texts = append(texts, d.String())
 	}
 	return texts

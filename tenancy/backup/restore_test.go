@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/backup"
@@ -69,7 +69,7 @@ func (f *fixture) expectContent(t testing.TB, slug string, want map[string]strin
 
 func (f *fixture) structure(t testing.TB, schema string) string {
 	t.Helper()
-	for s, err := range migrate.Fingerprint(t.Context(), f.owner, migrate.FingerprintOptions{Roles: f.roles}, schema) {
+	for s, err := range drift.Read(t.Context(), f.owner, drift.ReadOptions{Roles: f.roles}, schema) {
 		check(t, err)
 		return s.Hash()
 	}

@@ -6,20 +6,22 @@ import (
 	"time"
 )
 
-// Retention says which verified backups of a tenant are kept: those that at least one rule keeps. The zero value keeps all. The newest
-// is always kept, and so are the one that a scheduled run has just made and the one that was last
-// restored into scratch. A backup with a time in the future, because a clock was wrong, is kept and
-// counts for no rule. Files that were never verified are no backups. They are removed when they are
-// older than a day, unless the clocks of the process and of the registry's server differ by more
-// than a minute.
+// Retention says which verified backups of a tenant are kept: those that at least one rule keeps.
+// The zero value keeps all.
 //
-// If a scheduled backup finds the store's disk full, it removes what the rules would not keep
-// beside the new backup, and is tried once more.
+// The newest backup is always kept. So are the one that a scheduled run has just made and the one
+// that was last verified by a restore into a scratch schema. A backup with a time in the future,
+// because a clock was wrong, is kept and counts for no rule. Files that were never verified are no
+// backups. They are deleted when they are older than a day, unless the clocks of the process and of
+// the registry's server differ by more than a minute.
+//
+// If a scheduled backup finds the store's disk full, it deletes what the rules would not keep
+// beside the new backup, and tries once more.
 type Retention struct {
-	Last    int // the newest so many
-	Daily   int // the newest of each of the last so many days (UTC) that have one
-	Weekly  int // of each of the last so many ISO weeks
-	Monthly int // of each of the last so many months
+	Last    int // the newest n backups
+	Daily   int // the newest of each of the last n days (UTC) with a backup
+	Weekly  int // the newest of each of the last n ISO weeks with a backup
+	Monthly int // the newest of each of the last n months with a backup
 }
 
 func (r Retention) all() bool { return r == Retention{} }
@@ -31,7 +33,7 @@ func (r Retention) check() error {
 	return nil
 }
 
-// excess returns the backups that no rule keeps, without those that are in the future.
+// excess returns the backups that no rule keeps, without those whose time is in the future.
 func (r Retention) excess(backups []Info, now time.Time) (excess []Info) {
 	sorted := slices.DeleteFunc(slices.Clone(backups), func(b Info) bool { return b.Ahead(now) })
 	if r.all() || len(sorted) == 0 {
@@ -56,7 +58,7 @@ func (r Retention) excess(backups []Info, now time.Time) (excess []Info) {
 	return excess
 }
 
-// newestOfEach keeps the first backup of each of the first n spans of time.
+// newestOfEach keeps the first backup of each of the first n periods of time.
 func newestOfEach(sorted []Info, n int, keep map[string]bool, span func(time.Time) string) {
 	seen := make(map[string]bool)
 	for _, b := range sorted {

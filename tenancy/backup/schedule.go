@@ -12,16 +12,18 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Schedule backs up all tenants, each once in a period, and restores their backups into scratch to see that it can be done. Any number of
-// processes may run one over the same registry with the same configuration: a tenant is worked on by one of them at a time, under a lease
-// that is renewed while the process lives. What a tenant is due for is in the registry, so that a restart repeats and forgets nothing.
-// It is safe for concurrent use.
+// Schedule backs up all tenants, each once per period, and verifies their backups by restoring them
+// into a scratch schema. Any number of processes may run one over the same registry with the same
+// configuration. A lease, which a process renews while it lives, ensures that one process at a time
+// works on a tenant. The registry stores what was done, so that a restart neither repeats nor skips
+// a run. A Schedule is safe for concurrent use.
 type Schedule struct {
 	s   *Service
 	cfg ScheduleConfig
 }
 
-// NewSchedule returns a schedule of a service that has a store. It does not connect. The table of [Migrations] has to be there when it runs.
+// NewSchedule returns a schedule of a service with a store. It does not connect. The tables of
+// [Migrations] must exist when it runs.
 func NewSchedule(s *Service, cfg ScheduleConfig) (*Schedule, error) {
 	cfg, err := cfg.withDefaults(s)
 	if err != nil {
@@ -30,14 +32,14 @@ func NewSchedule(s *Service, cfg ScheduleConfig) (*Schedule, error) {
 	return &Schedule{s: s, cfg: cfg}, nil
 }
 
-// Run does what is due, now and at every [ScheduleConfig].Tick, until ctx ends, and returns the cause of that. Errors are logged, and
-// tried again when it is time.
+// Run calls [Schedule.RunDue] now and at every [ScheduleConfig].Tick until ctx ends, and returns
+// the cause of that. Errors are logged, and the runs are retried when they are due again.
 func (c *Schedule) Run(ctx context.Context) error {
 	tick := time.NewTicker(c.cfg.Tick)
 	defer tick.Stop()
 	for {
 		if _, err := c.RunDue(ctx); err != nil && ctx.Err() == nil {
-			c.s.cfg.Logger.ErrorContext(ctx, "backups not all done", slog.Any("error", err))
+			c.s.cfg.Logger.ErrorContext(ctx, "some scheduled backups failed", slog.Any("error", err))
 		}
 		select {
 		case <-ctx.Done():
@@ -47,16 +49,17 @@ func (c *Schedule) Run(ctx context.Context) error {
 	}
 }
 
-// ScheduleReport counts what [Schedule.RunDue] did.
+// ScheduleReport counts the runs of [Schedule.RunDue].
 type ScheduleReport struct {
-	Due    int // runs that were due and nobody else's
-	Done   int // that were good
-	Failed int
+	Due    int // runs that were due and whose lease this process acquired
+	Done   int // runs that succeeded
+	Failed int // runs that failed
 }
 
-// RunDue does what is due now and returns when that has ended. A tenant that fails does not stop the others: the error joins those of
-// 20 of them, all are in the registry ([Schedule.States]). The report is valid with an error too. When ctx ends, so do the
-// runs under way, as failures of nobody: they are due again at once.
+// RunDue runs what is due now, and returns when all of it has ended. An error of one tenant does
+// not stop the others. The returned error joins those of at most 20 runs; the registry stores all
+// of them ([Schedule.States]). The report is valid with an error too. When ctx ends, the runs in
+// progress end without counting as failures and are due again at once.
 func (c *Schedule) RunDue(ctx context.Context) (ScheduleReport, error) {
 	var (
 		report ScheduleReport
@@ -80,10 +83,10 @@ func (c *Schedule) RunDue(ctx context.Context) (ScheduleReport, error) {
 					}
 					mu.Unlock()
 					if !mine {
-						break // another process has the lease, and also runs the verification
+						break // another process has the lease and also runs the verification
 					}
 					if j.verify != nil && done.Name != "" {
-						j.verify.name = done.Name // retention may have removed the previous backup
+						j.verify.name = done.Name // retention may have deleted the previous backup
 					}
 				}
 			}
@@ -109,7 +112,7 @@ func (c *Schedule) RunDue(ctx context.Context) (ScheduleReport, error) {
 	return report, errors.Join(append(errs, err)...)
 }
 
-// maxScheduleErrors is how many tenants' errors [Schedule.RunDue] joins.
+// maxScheduleErrors bounds the errors that [Schedule.RunDue] joins.
 const maxScheduleErrors = 20
 
 func (r *ScheduleReport) count(mine bool, done ScheduledRun, err error) {
@@ -124,18 +127,18 @@ func (r *ScheduleReport) count(mine bool, done ScheduledRun, err error) {
 	}
 }
 
-// job is a tenant that is due.
+// job is a run that is due for one tenant.
 type job struct {
 	kind   RunKind
 	tenant tenancy.Tenant
 	slot   time.Time
-	name   string // for RunVerify: the archive
+	name   string // of RunVerify: the archive
 
-	verify   *job // of a backup: the verification that is also due, and runs after it
+	verify   *job // of a backup: a verification that is also due and runs after it
 	warnings []string
 }
 
-// work takes the lease, if the job is still due and nobody's, and does it.
+// runJob acquires the lease, if the job is still due and no process holds it, and executes the job.
 func (c *Schedule) runJob(ctx context.Context, j job) (done ScheduledRun, mine bool, err error) {
 	l, mine, err := c.acquire(ctx, j)
 	if err != nil || !mine {
@@ -161,7 +164,7 @@ func (c *Schedule) runJob(ctx context.Context, j job) (done ScheduledRun, mine b
 	return done, true, done.Err
 }
 
-// do returns the archive that is good, together with an error where that came later.
+// execute returns the verified archive, together with an error if a later step failed.
 func (c *Schedule) execute(ctx context.Context, j job, done *ScheduledRun) (Info, error) {
 	if j.kind == RunVerify {
 		drill, err := c.s.Verify(ctx, j.name, c.cfg.VerifyOptions)
@@ -194,10 +197,11 @@ func (c *Schedule) execute(ctx context.Context, j job, done *ScheduledRun) (Info
 	return info, err
 }
 
-// noSpace reports whether the store returned the operating system's error for a full disk or quota.
+// noSpace reports whether the store returned the operating system's error for a full disk or an
+// exceeded quota.
 func noSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
-// backUpAfterPruning removes what retention would not keep beside the new backup, and then tries
+// backUpAfterPruning deletes what retention would not keep beside the new backup, and then tries
 // the backup once more. The newest backup always stays. full is the error of the first attempt.
 func (c *Schedule) backUpAfterPruning(ctx context.Context, j job, done *ScheduledRun, full error) (Info, error) {
 	drilled, err := c.lastVerified(ctx, j.tenant.ID)

@@ -11,69 +11,76 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// ScheduleConfig says when tenants are backed up. The zero value does it once a day, spread over the whole day.
+// ScheduleConfig configures a [Schedule]. The zero value backs up each tenant once a day, spread
+// over the whole day.
 type ScheduleConfig struct {
-	// Period is how often each tenant is backed up, at least a second. Periods are counted from midnight UTC of 1970-01-01, a Thursday.
-	// Default: 24 h.
+	// Period is the interval between two backups of a tenant, at least a second. Periods are counted
+	// from midnight UTC of 1970-01-01, a Thursday. Default: 24 h.
 	Period time.Duration
 
-	// Start is when in the period the window begins: 2 h is 02:00 UTC where Period is a day. Default: 0.
+	// Start is the offset of the window from the beginning of a period: with a Period of a day, 2 h
+	// means 02:00 UTC. Default: 0.
 	Start time.Duration
 
-	// Window is what backups are spread over. Each tenant has its moment in it, by its id, the same in every period. One that was
-	// missed is made up for as soon as the schedule runs, in the window or not: a backup that lacks is worse than load. Default: Period.
+	// Window is the time over which backups are spread. The id of a tenant determines its slot in the
+	// window, which is the same in every period. A missed backup is made as soon as the schedule runs,
+	// also outside of the window, because a missing backup is worse than load. Default: Period.
 	Window time.Duration
 
-	// Workers is how many tenants this process works on at a time; each takes a connection of the pool. Default: 2.
+	// Workers is the number of tenants that this process works on concurrently. Each takes a
+	// connection of the pool. Default: 2.
 	Workers int
 
-	// Lease is how long a tenant is left to a process that has died or is cut off from the registry. Default: 2 minutes.
+	// Lease is the time after which another process may take over the tenant of a process that died or
+	// lost its connection to the registry. Default: 2 minutes; the minimum is 1 s.
 	Lease time.Duration
 
-	// Retry is how long a tenant whose backup failed waits for the next attempt; it doubles with each failure up to Period. Default: 15 minutes.
+	// Retry is the time until the next attempt after a failed backup. It doubles with each failure up
+	// to Period. Default: 15 minutes.
 	Retry time.Duration
 
-	// Options are those of each backup.
+	// Options are the options of each backup.
 	Options BackupOptions
 
-	// Retention is what is kept of a tenant after it was backed up. The zero value keeps everything.
+	// Retention says which backups of a tenant are kept after a backup. The zero value keeps all.
 	Retention Retention
 
-	// VerifyEvery is how often the last backup of each tenant is restored into scratch
-	// ([Service.Verify]), spread as Window is. If a backup is due at the same time, as it always is
-	// where cron calls [Schedule.RunDue] once a day, the backup is made first, and is the one that
-	// is restored. Default: never.
+	// VerifyEvery is the interval at which the last backup of each tenant is restored into a scratch
+	// schema ([Service.Verify]), spread as with Window. If a backup is due at the same time, the
+	// backup is made first, and is the one that is verified. That is always the case if cron calls
+	// [Schedule.RunDue] once a day. Default: 0, never; otherwise at least 1 s.
 	VerifyEvery time.Duration
 
-	// VerifyOptions are those of each such restore.
+	// VerifyOptions are the options of each verification.
 	VerifyOptions RestoreOptions
 
-	// Tick is how often [Schedule.Run] looks for what is due. Default: 1 minute.
+	// Tick is the interval at which [Schedule.Run] checks what is due. Default: 1 minute.
 	Tick time.Duration
 
-	// Ended is told of each run that has ended, from the goroutine that did it. It must be safe for concurrent use. Default: nobody is.
+	// Ended is called after each run, from the goroutine of the run. It must be safe for concurrent
+	// use. Default: nil, no call.
 	Ended func(ctx context.Context, r ScheduledRun)
 }
 
-// RunKind is what a scheduled run does.
+// RunKind is the kind of a scheduled run.
 type RunKind string
 
 // The kinds of a [ScheduledRun].
 const (
-	RunBackup RunKind = "backup" // backs a tenant up and removes what retention does not keep
-	RunVerify RunKind = "verify" // restores a tenant's last backup into scratch
+	RunBackup RunKind = "backup" // backs up a tenant and deletes what retention does not keep
+	RunVerify RunKind = "verify" // restores a tenant's last backup into a scratch schema
 )
 
-// ScheduledRun is one run that has ended.
+// ScheduledRun is the result of a run.
 type ScheduledRun struct {
 	Kind     RunKind
 	Tenant   tenancy.Tenant
-	Name     string    // of the archive; empty where there is none
+	Name     string    // of the archive; empty without one
 	TakenAt  time.Time // of the archive
-	Pruned   []string  // archives that retention has removed
-	Warnings []string  // times in the future, of a slot, a lease or an archive: a clock is or was wrong
+	Pruned   []string  // archives that retention deleted
+	Warnings []string  // times of slots, leases or archives that are in the future: a clock is or was wrong
 	Duration time.Duration
-	Err      error // nil: it was good. Where Name is set nevertheless the backup is good, and what came after it was not.
+	Err      error // nil: success; if Name is set nevertheless, the backup succeeded and a later step failed
 }
 
 func (c ScheduleConfig) withDefaults(s *Service) (ScheduleConfig, error) {
@@ -89,9 +96,9 @@ func (c ScheduleConfig) withDefaults(s *Service) (ScheduleConfig, error) {
 	case c.Period < time.Second:
 		return c, fmt.Errorf("backup: ScheduleConfig.Period %v is less than 1s", c.Period)
 	case c.Start < 0 || c.Start >= c.Period:
-		return c, fmt.Errorf("backup: ScheduleConfig.Start %v is not in a period of %v", c.Start, c.Period)
+		return c, fmt.Errorf("backup: ScheduleConfig.Start %v is not within the period of %v", c.Start, c.Period)
 	case c.Window < 0 || c.Window > c.Period:
-		return c, fmt.Errorf("backup: ScheduleConfig.Window %v is not in a period of %v", c.Window, c.Period)
+		return c, fmt.Errorf("backup: ScheduleConfig.Window %v is not within the period of %v", c.Window, c.Period)
 	case c.Workers < 0:
 		return c, fmt.Errorf("backup: ScheduleConfig.Workers %d is negative", c.Workers)
 	case c.Lease < time.Second:
@@ -109,7 +116,8 @@ func (c ScheduleConfig) withDefaults(s *Service) (ScheduleConfig, error) {
 
 func (r ScheduledRun) log(ctx context.Context, logger *slog.Logger) {
 	for _, w := range r.Warnings {
-		logger.WarnContext(ctx, "backup: a clock is wrong, or was", slog.String("tenant", r.Tenant.Slug), slog.String("reason", w))
+		logger.WarnContext(ctx, "backup: a clock is wrong, or was",
+			slog.String("tenant", r.Tenant.Slug), slog.String("reason", w))
 	}
 	attrs := []any{
 		slog.String("kind", string(r.Kind)), slog.String("tenant", r.Tenant.Slug), slog.String("name", r.Name),

@@ -10,27 +10,30 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// RunState is where the runs of one tenant stand. Times are zero where there was none.
+// RunState is the stored state of one tenant's runs of one kind. Times are zero if there was no
+// such event.
 type RunState struct {
 	TenantID   int64
 	Kind       RunKind
 	Schema     string
-	LeaseUntil time.Time // somebody is at it until then, or has died
-	BegunAt    time.Time // the last
-	EndedAt    time.Time
-	Failures   int       // since the last that was good
-	Failure    string    // why the last failed; empty: it was good, or there was none
-	Slot       time.Time // for which the last that was good was due
-	Name       string    // of the last archive that was good; it may have been removed since
-	TakenAt    time.Time // its snapshot
-	VerifiedAt time.Time
+	LeaseUntil time.Time // end of the lease of a running process, or of one that died
+	BegunAt    time.Time // start of the last run
+	EndedAt    time.Time // end of the last run
+	Failures   int       // since the last success
+	Failure    string    // error of the last run; empty: it succeeded, or there was none
+	Slot       time.Time // slot of the last success
+	Name       string    // archive of the last success; it may have been deleted since
+	TakenAt    time.Time // snapshot of that archive
+	VerifiedAt time.Time // verification of that archive
 }
 
-const stateColumns = `tenant_id, kind, schema_name, lease_until, begun_at, ended_at, failures, failure, slot, name, taken_at, verified_at`
+const stateColumns = `tenant_id, kind, schema_name, lease_until, begun_at, ended_at, failures, failure,
+	slot, name, taken_at, verified_at`
 
 func scanState(row pgx.CollectableRow) (s RunState, err error) {
 	var lease, ended, slot, taken, verified *time.Time
-	err = row.Scan(&s.TenantID, &s.Kind, &s.Schema, &lease, &s.BegunAt, &ended, &s.Failures, &s.Failure, &slot, &s.Name, &taken, &verified)
+	err = row.Scan(&s.TenantID, &s.Kind, &s.Schema, &lease, &s.BegunAt, &ended, &s.Failures, &s.Failure,
+		&slot, &s.Name, &taken, &verified)
 	for to, from := range map[*time.Time]*time.Time{
 		&s.LeaseUntil: lease, &s.EndedAt: ended, &s.Slot: slot, &s.TakenAt: taken, &s.VerifiedAt: verified,
 	} {
@@ -41,9 +44,11 @@ func scanState(row pgx.CollectableRow) (s RunState, err error) {
 	return s, err
 }
 
-// States returns where the runs of all tenants stand, by tenant and kind. ctx governs the query.
+// States returns the stored state of all tenants' runs, ordered by tenant and kind. ctx governs the
+// query.
 func (c *Schedule) States(ctx context.Context) ([]RunState, error) {
-	rows, err := c.s.registry.Query(ctx, "select "+stateColumns+" from {registry}.backup_runs order by tenant_id, kind")
+	rows, err := c.s.registry.Query(ctx,
+		"select "+stateColumns+" from {registry}.backup_runs order by tenant_id, kind")
 	var states []RunState
 	if err == nil {
 		states, err = pgx.CollectRows(rows, scanState)
@@ -59,9 +64,9 @@ type runKey struct {
 	kind   RunKind
 }
 
-// eachDue calls fn for each job that is due, as far as can be seen without the lease. It goes by
-// the clock of the registry's server, so that processes whose clocks differ do not repeat each
-// other's work.
+// eachDue calls fn for each job that is due according to the stored states, which it reads without
+// a lease. It uses the clock of the registry's server, so that processes with different clocks do
+// not repeat each other's work.
 func (c *Schedule) eachDue(ctx context.Context, fn func(j job) bool) error {
 	now, err := c.s.readClocks(ctx)
 	if err != nil {
@@ -90,14 +95,14 @@ func (c *Schedule) eachDue(ctx context.Context, fn func(j job) bool) error {
 	return nil
 }
 
-// jobs are those of one tenant that are due.
+// jobs returns the jobs of one tenant that are due.
 func (c *Schedule) jobs(t *tenancy.Tenant, now time.Time, states map[runKey]RunState) (due []job) {
 	last := states[runKey{t.ID, RunBackup}].ofRegistry(t)
 	slot := slotOf(t.ID, now, c.cfg.Period, c.cfg.Start, c.cfg.Window)
 	if c.isDue(last, slot, now) {
 		due = append(due, job{kind: RunBackup, tenant: *t, slot: slot, warnings: c.warnings(last, now)})
 	}
-	if c.cfg.VerifyEvery == 0 || last.Name == "" { // the first backup is restored the next time
+	if c.cfg.VerifyEvery == 0 || last.Name == "" { // the first backup is verified at the next slot
 		return due
 	}
 	drill := states[runKey{t.ID, RunVerify}].ofRegistry(t)
@@ -107,19 +112,19 @@ func (c *Schedule) jobs(t *tenancy.Tenant, now time.Time, states map[runKey]RunS
 	}
 	verify := job{kind: RunVerify, tenant: *t, slot: slot, name: last.Name, warnings: c.warnings(drill, now)}
 	if len(due) > 0 {
-		due[0].verify = &verify // if RunDue is called once in a period, a backup is always due, too
+		due[0].verify = &verify // if RunDue is called once per period, a backup is always due too
 		return due
 	}
 	return []job{verify}
 }
 
-// isDue reports whether a slot has not been done, and is to be tried. A slot in the future counts
-// as not done: a clock was wrong.
+// isDue reports whether a slot was not done yet and may be tried. A stored slot in the future is
+// ignored: a clock was wrong.
 func (c *Schedule) isDue(s RunState, slot, now time.Time) bool {
 	return (s.Slot.Before(slot) || ahead(s.Slot, now)) && c.retryDue(s, now)
 }
 
-// warnings are what is to be reported of a state.
+// warnings returns a text for each time of a state that is in the future.
 func (c *Schedule) warnings(s RunState, now time.Time) (found []string) {
 	for _, m := range []struct {
 		what string
@@ -139,11 +144,12 @@ func (c *Schedule) warnings(s RunState, now time.Time) (found []string) {
 	return found
 }
 
-// longestLease is how far in the future a lease can end whose holder has this configuration.
+// longestLease is the longest remaining time of a lease that a process with this configuration
+// holds.
 func (c *Schedule) longestLease() time.Duration { return 2*c.cfg.Lease + maxSkew }
 
-// of returns the state without the runs of another registry, of which this database is a copy, and
-// without those of an earlier release, whose names have no registry.
+// ofRegistry returns the state without runs of another registry, of which this database is a copy,
+// and without those of an earlier release, whose names contain no registry.
 func (s RunState) ofRegistry(t *tenancy.Tenant) RunState {
 	if registryOf(s.Name) != t.Registry {
 		s.Slot, s.Name, s.TakenAt, s.VerifiedAt = time.Time{}, "", time.Time{}, time.Time{}
@@ -151,7 +157,7 @@ func (s RunState) ofRegistry(t *tenancy.Tenant) RunState {
 	return s
 }
 
-// mayTry reports whether a failure is long enough ago.
+// retryDue reports whether the last failure is long enough ago.
 func (c *Schedule) retryDue(s RunState, now time.Time) bool {
 	if s.Failures == 0 || ahead(s.EndedAt, now) {
 		return true
@@ -163,13 +169,15 @@ func (c *Schedule) retryDue(s RunState, now time.Time) bool {
 	return now.Sub(s.EndedAt) >= min(wait, c.cfg.Period)
 }
 
-// forget removes the rows of tenants that are gone.
+// deleteOrphanedRuns deletes the states of tenants that no longer exist.
 func (c *Schedule) deleteOrphanedRuns(ctx context.Context) error {
 	_, err := c.s.registry.Exec(ctx, `delete from {registry}.backup_runs r
-		where not exists (select from {registry}.tenants t where t.id = r.tenant_id) and (lease_until is null or lease_until < clock_timestamp() or lease_until > clock_timestamp() + $1 * interval '1 millisecond')`,
+		where not exists (select from {registry}.tenants t where t.id = r.tenant_id)
+		and (lease_until is null or lease_until < clock_timestamp()
+			or lease_until > clock_timestamp() + $1 * interval '1 millisecond')`,
 		c.longestLease().Milliseconds())
 	if err != nil {
-		return fmt.Errorf("forget the runs of tenants that are gone: %w", err)
+		return fmt.Errorf("delete the runs of dropped tenants: %w", err)
 	}
 	return nil
 }

@@ -11,7 +11,9 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
@@ -80,7 +82,7 @@ func setupExtended(t *testing.T, schema string) *fixture {
 	var err error
 	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
 	require.NoError(t, err)
-	report, err := schemactx.Setup(t.Context(), f.pg.Pool, schemactx.SetupConfig{
+	report, err := admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{
 		Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r", ExtraSearchPath: f.extra, ExtensionSchema: schema,
 		Extensions: []string{"citext", "hstore", "pg_trgm", "ltree", "intarray", "btree_gist", "unaccent"},
 	})
@@ -168,7 +170,7 @@ func (f *fixture) expectSameOnEachPath(t *testing.T, schema string) {
 		cfg.ConnConfig.RuntimeParams["search_path"] = path
 		pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
 		require.NoError(t, err)
-		for s, err := range migrate.Fingerprint(t.Context(), pool, migrate.FingerprintOptions{Roles: f.roles}, schema) {
+		for s, err := range drift.Read(t.Context(), pool, drift.ReadOptions{Roles: f.roles}, schema) {
 			assert.NoError(t, err)
 			assert.Equal(t, want, s.Hash(), path)
 		}
@@ -188,10 +190,10 @@ func (f *fixture) expectExtended(t *testing.T, slugs ...string) {
 		status, err := f.runner.Status(t.Context(), tenant.Schema)
 		require.NoError(t, err)
 		assert.Equal(t, migrate.Current, status.Outcome, slug)
-		report, err := f.runner.Drift(t.Context(), []string{tenant.Schema}, migrate.DriftOptions{FingerprintOptions: migrate.FingerprintOptions{Roles: f.roles}})
+		report, err := drift.Check(t.Context(), f.runner, []string{tenant.Schema}, drift.Options{ReadOptions: drift.ReadOptions{Roles: f.roles}})
 		require.NoError(t, err)
 		for _, result := range report.Results {
-			assert.Equal(t, migrate.DriftNone, result.State, "%s: %v", slug, result.Differences)
+			assert.Equal(t, drift.Equal, result.State, "%s: %v", slug, result.Differences)
 		}
 		ctx := schemactx.NewContext(t.Context(), tenant.Schema)
 		for _, sql := range findsExtended {
@@ -218,7 +220,7 @@ func TestAMissingSchemaOfThePathIsNamed(t *testing.T) {
 	missing(err)
 	_, err = f.runner.UpAll(t.Context(), migrate.Schemas("tenant_1"), migrate.UpAllOptions{})
 	missing(err)
-	_, err = f.runner.Reference(t.Context(), migrate.FingerprintOptions{Roles: f.roles})
+	_, err = drift.Reference(t.Context(), f.runner, drift.ReadOptions{Roles: f.roles})
 	missing(err)
 	_, err = f.runner.Up(t.Context(), schemactx.Public) // which may be what makes it
 	require.NoError(t, err)

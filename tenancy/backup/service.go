@@ -7,7 +7,7 @@ import (
 	"github.com/oryne/pgtenant/internal/registrydb"
 )
 
-// Service backs up tenants. It is safe for concurrent use.
+// Service backs up, restores, clones and erases tenants. It is safe for concurrent use.
 type Service struct {
 	cfg        Config
 	registry   *registrydb.Pool
@@ -15,7 +15,7 @@ type Service struct {
 	clock      func() time.Time
 }
 
-// New returns a service. It does not connect, and closes nothing of what it is given.
+// New returns a service. It does not connect, and it never closes the pools or the store in cfg.
 func New(cfg Config) (*Service, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -25,8 +25,11 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{cfg: cfg, registry: schema.Pool(cfg.Registry), references: references{sem: make(chan struct{}, 1)}, clock: time.Now}, nil
+	return &Service{
+		cfg: cfg, registry: schema.Pool(cfg.Registry), clock: time.Now,
+		references: references{sem: make(chan struct{}, 1)},
+	}, nil
 }
 
-// errNoStore is returned by what needs [Config].Store.
+// errNoStore is returned by methods that need [Config].Store.
 var errNoStore = errors.New("backup: Config.Store is nil")

@@ -11,50 +11,59 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// snapshot is one schema at one moment, with its tables locked against being altered. It holds a connection.
+// snapshot is a transaction that reads one schema at one moment, with locks that keep its tables
+// from being altered. It holds a connection.
 type snapshot struct {
 	pooled    *pgxpool.Conn
 	tx        pgx.Tx
 	header    archive.Header
 	status    migrate.Status
-	structure migrate.Structure
+	structure drift.Structure
 	catalog   *catalog
 }
 
-// rollbackTimeout bounds what has to be done when the caller's context is over.
+// rollbackTimeout bounds the rollback, which also runs after the caller's context has ended.
 const rollbackTimeout = 5 * time.Second
 
-// maxSnapshots is how often a snapshot is tried while tables come and go.
+// maxSnapshots is the number of attempts while tables are created and dropped concurrently.
 const maxSnapshots = 5
 
-// The SQLSTATEs of tables that went between being found and being locked.
+// SQLSTATEs of a table that was dropped after it was listed and before it was locked.
 const (
 	undefinedTable    = "42P01"
 	invalidSchemaName = "3F000"
 )
 
-// lockNotAvailable is the SQLSTATE of a wait for a lock that took too long.
-const lockNotAvailable = "55P03"
+// SQLSTATEs of locks that were not acquired.
+const (
+	lockNotAvailable = "55P03"
+	deadlockDetected = "40P01"
+)
 
-// errMoved is the reason for another try.
-var errTablesChanged = errors.New("tables came or went")
+// errTablesChanged makes openSnapshot try again.
+var errTablesChanged = errors.New("tables were created or dropped")
 
-// openSnapshot takes a snapshot of the tenant's schema and reads all but the rows. The tables extra
-// are left out.
-func (s *Service) openSnapshot(ctx context.Context, t *tenancy.Tenant, domains []tenancy.Domain, extra []string) (*snapshot, error) {
+// openSnapshot takes a snapshot of the tenant's schema and reads everything except rows. It
+// excludes the tables extra.
+func (s *Service) openSnapshot(
+	ctx context.Context, t *tenancy.Tenant, domains []tenancy.Domain, extra []string,
+) (*snapshot, error) {
 	for range maxSnapshots {
 		snap, err := s.trySnapshot(ctx, t, domains, extra)
 		var pgErr *pgconn.PgError
-		if errors.Is(err, errTablesChanged) || errors.As(err, &pgErr) && (pgErr.Code == undefinedTable || pgErr.Code == invalidSchemaName) {
+		dropped := errors.As(err, &pgErr) && (pgErr.Code == undefinedTable || pgErr.Code == invalidSchemaName)
+		if dropped || errors.Is(err, errTablesChanged) {
 			continue
 		}
 		return snap, err
 	}
-	return nil, fmt.Errorf("%w: schema %q: the tables were others each of %d times", ErrChanged, t.Schema, maxSnapshots)
+	return nil, fmt.Errorf("%w: schema %q: tables were created or dropped during each of %d attempts",
+		ErrChanged, t.Schema, maxSnapshots)
 }
 
 func (s *Service) trySnapshot(
@@ -79,13 +88,14 @@ func (s *Service) trySnapshot(
 	if err != nil {
 		return snap, err
 	}
-	settings := fmt.Sprintf("set local lock_timeout = %d; %s; %s", s.cfg.LockTimeout.Milliseconds(), settingsOf(conn.Conn().PgConn()), lock)
+	settings := fmt.Sprintf("set local lock_timeout = %d; %s; %s",
+		s.cfg.LockTimeout.Milliseconds(), settingsOf(conn.Conn().PgConn()), lock)
 	if _, err := snap.tx.Exec(ctx, settings, pgx.QueryExecModeSimpleProtocol); err != nil {
 		return snap, err
 	}
 	err = s.read(ctx, snap, t.Schema, extra)
 	if err == nil {
-		// What was locked before the snapshot must be what the snapshot has.
+		// The tables that were locked before the snapshot must be the tables in the snapshot.
 		var now string
 		if now, err = lockSQL(ctx, snap.tx, t.Schema); err == nil && now != lock {
 			err = errTablesChanged
@@ -94,7 +104,8 @@ func (s *Service) trySnapshot(
 	return snap, err
 }
 
-// read fills the header. What the planner is told for it is taken back with the savepoint.
+// read reads the catalog and fills the header. The savepoint's rollback reverts the planner
+// settings.
 func (s *Service) read(ctx context.Context, snap *snapshot, schema string, extra []string) error {
 	tx, err := snap.tx.Begin(ctx)
 	if err != nil {
@@ -103,7 +114,7 @@ func (s *Service) read(ctx context.Context, snap *snapshot, schema string, extra
 	if _, err := tx.Exec(ctx, planSQL, pgx.QueryExecModeSimpleProtocol); err != nil {
 		return err
 	}
-	c := &catalog{schema: schema, versions: s.cfg.Migrations.VersionTable(), extra: extra}
+	c := &catalog{schema: schema, versions: s.cfg.Migrations.Config().Table, extra: extra}
 	snap.catalog = c
 	if err := c.readSnapshotInfo(ctx, tx, &snap.header); err != nil {
 		return err
@@ -122,7 +133,7 @@ func (s *Service) read(ctx context.Context, snap *snapshot, schema string, extra
 		return err
 	}
 	snap.header.Migrations = migrationsOf(snap.status)
-	for structure, err := range migrate.Fingerprint(ctx, tx, s.fingerprintOptions(), schema) {
+	for structure, err := range drift.Read(ctx, tx, s.fingerprintOptions(), schema) {
 		if err != nil {
 			return err
 		}
@@ -131,20 +142,21 @@ func (s *Service) read(ctx context.Context, snap *snapshot, schema string, extra
 	return tx.Rollback(ctx)
 }
 
-// close ends the transaction and gives the connection back, or closes it.
+// close ends the transaction and returns the connection to the pool, or closes it if that fails.
 func (snap *snapshot) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()
 	if snap.tx != nil && snap.tx.Rollback(ctx) != nil {
-		_ = snap.pooled.Conn().Close(ctx) // gone in any case
+		_ = snap.pooled.Conn().Close(ctx) // the connection is unusable whether or not this fails
 	}
 	snap.release(ctx)
 }
 
-// maxSchemas is after how many schemas a connection is closed: its server process remembers what it has looked up of each.
+// maxSchemas is the number of schemas after which a connection is closed: its server process caches
+// the catalog entries of each schema.
 const maxSchemas = 200
 
-// schemasKey is where a connection counts them.
+// schemasKey is the key of a connection's schema counter.
 const schemasKey = "github.com/oryne/pgtenant/tenancy/backup.schemas"
 
 func (snap *snapshot) release(ctx context.Context) {
@@ -152,7 +164,7 @@ func (snap *snapshot) release(ctx context.Context) {
 	n, _ := data[schemasKey].(int)
 	data[schemasKey] = n + 1
 	if n+1 >= maxSchemas {
-		_ = snap.pooled.Hijack().Close(ctx) // gone in any case
+		_ = snap.pooled.Hijack().Close(ctx) // the connection is unusable whether or not this fails
 	} else {
 		snap.pooled.Release()
 	}

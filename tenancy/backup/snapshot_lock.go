@@ -14,7 +14,8 @@ type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// lockSQL returns the statement that keeps the tables of a schema from being altered or dropped, or an empty one.
+// lockSQL returns a statement that locks the tables of a schema against ALTER and DROP. It returns
+// an empty string for a schema without tables.
 func lockSQL(ctx context.Context, q querier, schema string) (string, error) {
 	rows, err := q.Query(ctx, lockableSQL, schema)
 	if err != nil {

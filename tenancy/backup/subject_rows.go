@@ -5,8 +5,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"io"
 	"strings"
@@ -24,8 +22,10 @@ func checkSubject(subject string) error {
 	return nil
 }
 
-// export writes one query's rows. Values are taken as the text that PostgreSQL sends.
-func (x *SubjectExporter) export(ctx context.Context, tx pgx.Tx, q SubjectQuery, subject string, archive *zip.Writer) (SubjectFile, error) {
+// export writes the rows of one query. Values are in PostgreSQL's text format.
+func (x *SubjectExporter) export(
+	ctx context.Context, tx pgx.Tx, q SubjectQuery, subject string, archive *zip.Writer,
+) (SubjectFile, error) {
 	file := SubjectFile{Name: q.Name + ".csv"}
 	if x.cfg.Format == SubjectJSON {
 		file.Name = q.Name + ".json"
@@ -39,7 +39,7 @@ func (x *SubjectExporter) export(ctx context.Context, tx pgx.Tx, q SubjectQuery,
 	if err != nil {
 		return file, err
 	}
-	meter := &hashWriter{dst: entry, hash: sha256.New()}
+	meter := newHashWriter(entry)
 	out := bufio.NewWriter(meter)
 	if x.cfg.Format == SubjectJSON {
 		err = writeJSON(out, rows, &file.Rows)
@@ -52,7 +52,7 @@ func (x *SubjectExporter) export(ctx context.Context, tx pgx.Tx, q SubjectQuery,
 	if err == nil {
 		err = out.Flush()
 	}
-	file.SHA256 = hex.EncodeToString(meter.hash.Sum(nil))
+	file.SHA256 = meter.sum().sha256
 	return file, err
 }
 
@@ -108,7 +108,7 @@ func writeJSON(out *bufio.Writer, rows pgx.Rows, n *int64) error {
 	return err
 }
 
-// jsonValue returns a value as JSON: NaN, which is a numeric and no number of JSON, as text.
+// jsonValue returns a value as JSON. A numeric NaN, which is not a JSON number, becomes a string.
 func jsonValue(f *pgconn.FieldDescription, raw []byte) []byte {
 	if raw == nil {
 		return []byte("null")
@@ -119,7 +119,8 @@ func jsonValue(f *pgconn.FieldDescription, raw []byte) []byte {
 			return []byte("true")
 		}
 		return []byte("false")
-	case pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID, pgtype.Float4OID, pgtype.Float8OID, pgtype.NumericOID, pgtype.JSONOID, pgtype.JSONBOID:
+	case pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID, pgtype.Float4OID, pgtype.Float8OID, pgtype.NumericOID,
+		pgtype.JSONOID, pgtype.JSONBOID:
 		if json.Valid(raw) {
 			return raw
 		}

@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// SQLSTATEs for a row whose text is larger than the 1 GB that PostgreSQL can hold in memory at
+// SQLSTATEs for a row whose text is larger than 1 GB, the most that PostgreSQL can allocate at
 // once. The text of a bytea has twice its size.
 const (
 	programLimitExceeded = "54000"
@@ -15,16 +15,16 @@ const (
 	dataCorrupted        = "XX001"
 )
 
-// SQLSTATEs of values that the server cannot read: for instance, of an enum that lacks them, a time
-// out of range, text in another encoding.
+// SQLSTATEs of values that the server cannot read, for instance a value that its enum lacks, a time
+// out of range, or text in another encoding.
 const (
 	invalidBinary    = "22P03"
 	datetimeOverflow = "22008"
 	invalidEncoding  = "22021"
 )
 
-// tooLarge returns an [UnsupportedError] if err is that of a COPY of a row that is too large, or of
-// a value that the server cannot read, else err.
+// copyError returns an [UnsupportedError] if COPY failed because a row is too large or because the
+// server cannot read a value. It returns other errors unchanged.
 func copyError(schema, table string, err error) error {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {
@@ -32,10 +32,13 @@ func copyError(schema, table string, err error) error {
 	}
 	switch pgErr.Code {
 	case invalidBinary, datetimeOverflow, invalidEncoding, dataCorrupted:
-		return errors.Join(&UnsupportedError{schema, []Unsupported{{"table " + table, "has a value that the server cannot read: " + pgErr.Message}}}, err)
+		return errors.Join(&UnsupportedError{schema, []Unsupported{{
+			"table " + table, "has a value that the server cannot read: " + pgErr.Message,
+		}}}, err)
 	}
-	// The error of an allocation has no SQLSTATE of its own. Its message is not translated.
-	if pgErr.Code != programLimitExceeded && (pgErr.Code != internalError || !strings.HasPrefix(pgErr.Message, "invalid memory alloc request size")) {
+	// A failed allocation has no SQLSTATE of its own. Its message is not translated.
+	allocation := pgErr.Code == internalError && strings.HasPrefix(pgErr.Message, "invalid memory alloc request size")
+	if pgErr.Code != programLimitExceeded && !allocation {
 		return err
 	}
 	return errors.Join(&UnsupportedError{schema, []Unsupported{{
@@ -44,31 +47,32 @@ func copyError(schema, table string, err error) error {
 	}}}, err)
 }
 
-// unsupported returns an error that names all that an archive cannot hold.
+// unsupported returns an [UnsupportedError] that names all objects that an archive cannot contain.
 func (c *catalog) unsupported() error {
 	var found []Unsupported
 	add := func(object, reason string) { found = append(found, Unsupported{object, reason}) }
 	for _, name := range c.extensions {
-		add("extension "+name, "is in the schema: a database has it once, so that it belongs into one that all share")
+		add("extension "+name, "is in the schema: a database has it once, so it belongs into a schema that all tenants share")
 	}
 	for _, r := range c.relations {
 		switch {
 		case r.kind == "f":
-			add("table "+r.name, "is a foreign table: its rows are elsewhere")
+			add("table "+r.name, "is a foreign table: its rows are on another server")
 		case r.extension != nil:
 			add("relation "+r.name, "belongs to extension "+*r.extension)
 		case r.crossesSchemas:
-			add("table "+r.name, "is a partition across schemas")
+			add("table "+r.name, "has a partition or a parent in another schema")
 		case r.rowsHidden && !c.bypassesRLS && (r.kind == "r" || r.kind == "p"):
-			add("table "+r.name, "hides rows from the login by row security, which is forced on its owner or is not the login's to lift")
+			add("table "+r.name,
+				"hides rows from the login by row security: it is forced on the owner, or the login is not the owner")
 		}
 	}
 	for _, t := range c.tables {
 		for i, column := range t.Columns {
 			if strange, ok := c.unportable[c.columnTypes[t.Name][i]]; ok && column.Generated == "" {
-				reason := "has type " + column.Type + ": a value of " + strange + " means nothing outside of this database"
+				reason := "has type " + column.Type + ": a value of type " + strange + " has no meaning outside of this database"
 				if strange == "oid" {
-					reason += ", and the large objects that such values refer to are in no archive: move them into a bytea column"
+					reason += ", and an archive does not contain large objects: move them into a bytea column"
 				}
 				add("column "+t.Name+"."+column.Name, reason)
 			}

@@ -9,7 +9,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// VerifyResult is what came of restoring an archive into scratch.
+// VerifyResult describes an archive that was restored into a scratch schema.
 type VerifyResult struct {
 	Tenant   archive.Tenant
 	TakenAt  time.Time
@@ -17,34 +17,38 @@ type VerifyResult struct {
 	Rows     int64
 	Bytes    int64 // of CSV
 	Duration time.Duration
-	Warnings []Warning // as [Restored].Warnings
+	Warnings []Warning // see [RestoreResult].Warnings
 }
 
-// Verify restores an archive of the store into a scratch schema, as [Service.Restore] does and with all its checks, and drops that
-// again: nil means that the backup can be restored by this program. [Service.Check] reads the archive alone, and is cheaper. Of opts the policies
-// matter. The errors are those of Restore. Nothing else is touched; what a crash leaves is dropped by [Service.Sweep], and by the next restore.
+// Verify restores an archive of the store into a scratch schema with all checks of
+// [Service.Restore], and drops the schema again. If it returns nil, this program can restore the
+// backup. [Service.Check] only reads the archive, and is cheaper. Of opts only the policies are
+// used. The errors are those of Restore. No tenant is changed. A crash can leave the scratch
+// schema: [Service.Sweep] and the next restore drop it.
 func (s *Service) Verify(ctx context.Context, name string, opts RestoreOptions) (VerifyResult, error) {
-	var drill VerifyResult
+	var result VerifyResult
 	err := s.withFile(ctx, name, opts, func(src io.Reader) (err error) {
-		drill, err = s.restoreToScratch(ctx, src, name, opts)
+		result, err = s.restoreToScratch(ctx, src, name, opts)
 		return err
 	})
 	if err != nil {
 		return VerifyResult{}, fmt.Errorf("verify %q: %w", name, err)
 	}
-	return drill, nil
+	return result, nil
 }
 
-// VerifyFrom is [Service.Verify] of an archive that src has.
+// VerifyFrom is [Service.Verify] for an archive that it reads from src.
 func (s *Service) VerifyFrom(ctx context.Context, src io.Reader, opts RestoreOptions) (VerifyResult, error) {
-	drill, err := s.restoreToScratch(ctx, src, "", opts)
+	result, err := s.restoreToScratch(ctx, src, "", opts)
 	if err != nil {
 		return VerifyResult{}, fmt.Errorf("verify: %w", err)
 	}
-	return drill, nil
+	return result, nil
 }
 
-func (s *Service) restoreToScratch(ctx context.Context, src io.Reader, name string, opts RestoreOptions) (VerifyResult, error) {
+func (s *Service) restoreToScratch(
+	ctx context.Context, src io.Reader, name string, opts RestoreOptions,
+) (VerifyResult, error) {
 	start := time.Now()
 	r, err := archive.NewReader(&cancellable{ctx.Err, src}, s.cfg.readerOptions())
 	if err != nil {
@@ -74,7 +78,7 @@ func (s *Service) restoreToScratch(ctx context.Context, src io.Reader, name stri
 	}
 	m := r.Manifest()
 	return VerifyResult{
-		Tenant: h.Tenant, TakenAt: h.TakenAt, Tables: len(m.Tables), Rows: m.Rows(), Bytes: m.Bytes(), Duration: time.Since(start),
-		Warnings: warnings,
+		Tenant: h.Tenant, TakenAt: h.TakenAt, Tables: len(m.Tables), Rows: m.Rows(), Bytes: m.Bytes(),
+		Duration: time.Since(start), Warnings: warnings,
 	}, nil
 }

@@ -19,8 +19,16 @@ const valueSQL = `substr(pg_get_constraintdef(c.oid), 7)`
 // columns and partition bounds. It leaves out checks that a restore accepts: those that are NOT
 // VALID, those that vary, and those whose functions in the schema $2 it can replace. The text of an
 // expression lacks the cast to the column's type. format_type gives bpchar for -1 and, for null,
-// character, of length 1. pg_get_partition_constraintdef locks the partitioned table, and must not be
-// called for those of other schemas.
+// character, of length 1.
+//
+// pg_get_partition_constraintdef locks the partitioned table. The query must not call it for tables of
+// other schemas.
+//
+// must_work marks what a restore evaluates for each row after the other rows are loaded. The backup is
+// refused if it fails. It is true for generated columns and for values of an array, composite or range
+// type that contains a domain. Such a domain's valid checks cannot be dropped and validated again. A
+// check that is NOT VALID can, but the cast evaluates it too, so that columns with one are left out.
+// The expression of an index is evaluated for its errors alone.
 const rowRulesSQL = `with recursive a as (
 		select t.oid as rel, t.relname, a.* from pg_class t join pg_attribute a on a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
 		where t.oid = any($1::oid[]) and t.relkind = 'r'
@@ -32,41 +40,76 @@ const rowRulesSQL = `with recursive a as (
 		union all
 		select d.rel, d.relname, d.attname, t.typbasetype, d.many from typed d join pg_type t on t.oid = d.typ and t.typtype = 'd'
 	),
+	pieces (rel, relname, attname, name, typ, is_whole, is_inside, is_deep) as (
+		select a.rel, a.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.atttypid, true, false, false from a where a.attgenerated = ''
+		union
+		select p.rel, p.relname, p.attname, p.name, x.typ, false, p.is_inside or x.is_inside, p.is_deep or x.is_deep
+		from pieces p join pg_type t on t.oid = p.typ cross join lateral (
+			select t.typbasetype, false, false where t.typtype = 'd'
+			union all select t.typelem, true, not p.is_whole where t.typcategory = 'A'
+			union all select r.rngsubtype, true, true from pg_range r where r.rngtypid = t.oid
+			union all select r.rngtypid, true, true from pg_range r where r.rngmultitypid = t.oid
+			union all select c.atttypid, true, true from pg_attribute c where c.attrelid = t.typrelid and t.typrelid <> 0 and c.attnum > 0 and not c.attisdropped
+		) x (typ, is_inside, is_deep)
+	),
 	base as (
 		select d.rel, d.attname, format_type(t.oid, -1) as name from typed d join pg_type t on t.oid = d.typ and t.typtype <> 'd'
 	)
-	select rel::regclass::text, object, reason, violated from (
+	select rel::regclass::text, object, reason, violated, must_work, index_of::text from (
 		select a.rel, format('column %s.%s', a.relname, a.attname) as object, 'has nulls, and is not null' as reason,
-			format('bool_or(num_nulls(%I.%I) > 0)', a.relname, a.attname) as violated
+			format('bool_or(num_nulls(%I.%I) > 0)', a.relname, a.attname) as violated, false as must_work, '' as index_of
 		from a where a.attnotnull and not exists (select from pg_constraint c where c.conrelid = a.rel and c.contype = 'n'
 			and c.conkey = array[a.attnum] and not c.convalidated)
 		union all
 		select a.rel, format('column %s.%s', a.relname, a.attname), 'has values that its expression does not generate any more',
 			format('bool_or(%I.%I::text collate "C" is distinct from (%s)::%s::text collate "C")', a.relname, a.attname, pg_get_expr(g.adbin, g.adrelid),
-				format_type(a.atttypid, a.atttypmod))
+				format_type(a.atttypid, a.atttypmod)), true, ''
 		from a join pg_attrdef g on g.adrelid = a.rel and g.adnum = a.attnum where a.attgenerated = 's'
 		union all
 		select t.oid, format('partition %s', t.relname), 'has rows outside its bounds',
-			format('bool_or(not (%s))', pg_get_partition_constraintdef(t.oid))
+			format('bool_or(not (%s))', pg_get_partition_constraintdef(t.oid)), false, ''
 		from pg_class t where case when t.oid = any($1::oid[]) and t.relkind = 'r' and t.relispartition then pg_get_partition_constraintdef(t.oid) is not null end
 		union all
 		select t.oid, format('check %s of table %s', c.conname, t.relname), 'is violated by rows',
-			format('bool_or(not (%s))', pg_get_expr(c.conbin, c.conrelid))
+			format('bool_or(not (%s))', pg_get_expr(c.conbin, c.conrelid)), false, ''
 		from pg_class t join pg_constraint c on c.conrelid = t.oid and c.contype = 'c'
 		where t.oid = any($1::oid[]) and t.relkind = 'r' and c.convalidated and ` + enforcedSQL + ` and not ` + acceptedSQL + `
 		union all
 		select d.rel, format('check %s of domain %s', c.conname, y.typname), format('is violated by rows of table %s', d.relname),
 			case when d.many then format('bool_or(exists (select from unnest(%I.%I::%s[]) v(value) where not %s))', d.relname, d.attname, b.name, ` + valueSQL + `)
-			else format('bool_or((select not %s from (select %I.%I::%s as value) v))', ` + valueSQL + `, d.relname, d.attname, b.name) end
+			else format('bool_or((select not %s from (select %I.%I::%s as value) v))', ` + valueSQL + `, d.relname, d.attname, b.name) end, false, ''
 		from typed d join base b using (rel, attname) join pg_type y on y.oid = d.typ
 		join pg_constraint c on c.contypid = d.typ and c.conrelid = 0 and c.contype = 'c' and c.convalidated
 		where not ` + acceptedSQL + `
 		union all
 		select d.rel, format('domain %s', y.typname), format('is not null, and table %s has nulls of it', d.relname),
 			case when d.many then format('bool_or(exists (select from unnest(%I.%I::%s[]) v(value) where num_nulls(value) > 0))', d.relname, d.attname, b.name)
-			else format('bool_or(num_nulls(%I.%I) > 0)', d.relname, d.attname) end
+			else format('bool_or(num_nulls(%I.%I) > 0)', d.relname, d.attname) end, false, ''
 		from typed d join base b using (rel, attname) join pg_type y on y.oid = d.typ and y.typnotnull and y.typtype = 'd'
+		union all
+		select distinct p.rel, format('column %s.%s', p.relname, p.attname), 'has values that a domain refuses',
+			format('bool_or(num_nulls(%I.%I::text::%s) < 0)', p.relname, p.attname, p.name), true, ''
+		from pieces p join pg_type y on y.oid = p.typ and y.typtype = 'd'
+		where exists (select from pieces o where o.typ = p.typ and o.is_inside) and (p.is_deep and y.typnotnull
+			or exists (select from pg_constraint c where c.contypid = y.oid and c.contype = 'c' and c.convalidated and (p.is_deep or ` + acceptedSQL + `)))
+		and not exists (select from pieces o join pg_constraint c on c.contypid = o.typ and c.contype = 'c' and not c.convalidated
+			where o.rel = p.rel and o.attname = p.attname)
+		union all
+		select t.oid, format('index %s of table %s', x.relname, t.relname), 'has an expression that fails',
+			format('bool_or(num_nulls(%s) < 0%s)', coalesce(pg_get_expr(i.indpred, i.indrelid), 'true'),
+				(select format(' or case when %s then num_nulls(%s) < 0 end', coalesce(pg_get_expr(i.indpred, i.indrelid), 'true'),
+					string_agg(pg_get_indexdef(i.indexrelid, n, false), ', ' order by n))
+				from generate_series(1, i.indnkeyatts) n where i.indkey[n - 1] = 0 having count(*) > 0)), false, o.relname
+		from pg_class t join pg_class o on o.oid = coalesce(pg_partition_root(t.oid), t.oid) join pg_index i on i.indrelid = t.oid and i.indislive join pg_class x on x.oid = i.indexrelid
+		where t.oid = any($1::oid[]) and t.relkind = 'r' and ` + indexCallsSQL + `
 	) rules order by rel, object, reason`
+
+// indexCallsSQL is a condition on the index x: its expressions call a function that is neither built
+// in nor an extension's, and that may read other rows.
+const indexCallsSQL = `exists (select from pg_depend d left join pg_operator o on d.refclassid = 'pg_operator'::regclass and o.oid = d.refobjid
+	join pg_proc f on f.oid = case when d.refclassid = 'pg_proc'::regclass then d.refobjid else o.oprcode::oid end
+	where d.classid = 'pg_class'::regclass and d.objid = x.oid and f.pronamespace <> 'pg_catalog'::regnamespace
+	and not exists (select from pg_depend e where e.classid = 'pg_proc'::regclass and e.objid = f.oid and e.deptype = 'e'))`
 
 // acceptedSQL is a condition on the constraint c: if rows violate it, a restore accepts them. See
 // [loader.stripChecks].
@@ -131,6 +174,8 @@ type rule struct {
 	from      string // a table, for one of its rows; empty for one of all rows
 	unindexed bool
 	violated  string // SQL of a boolean
+	mustWork  bool   // rows violate it also if it cannot be evaluated
+	indexOf   string // for an index, the table, or the partitioned table on top of it
 	Unsupported
 }
 
@@ -152,7 +197,7 @@ func (snap *snapshot) readRules(ctx context.Context, tx pgx.Tx) ([]rule, error) 
 	}
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (rule, error) {
 		r := rule{unindexed: true}
-		err := row.Scan(&r.from, &r.Object, &r.Reason, &r.violated)
+		err := row.Scan(&r.from, &r.Object, &r.Reason, &r.violated, &r.mustWork, &r.indexOf)
 		return r, err
 	})
 	if err != nil {
@@ -204,6 +249,8 @@ func (snap *snapshot) evaluate(ctx context.Context, path string, rules []rule, l
 		return found, nil
 	case ctx.Err() != nil || !isEvaluation(err) && !isTempFileLimit(err):
 		return nil, fmt.Errorf("check rows: %s: %w", rules[0].Object, err)
+	case len(rules) == 1 && (rules[0].mustWork && !isTempFileLimit(err) || isNoData(err)):
+		return []Unsupported{{rules[0].Object, fmt.Sprintf("%s: %v", rules[0].Reason, err)}}, nil
 	case len(rules) == 1: // for instance, a function reads a table that was dropped
 		logger.WarnContext(ctx, "rows not checked", slog.String("schema", snap.header.Schema),
 			slog.String("object", rules[0].Object), slog.Any("error", err))
@@ -217,6 +264,13 @@ func (snap *snapshot) evaluate(ctx context.Context, path string, rules []rule, l
 		found = append(found, one...)
 	}
 	return found, nil
+}
+
+// isNoData reports whether a function did not find a row that it needs. It will not find it during a
+// restore.
+func isNoData(err error) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && pgErr.Code == "P0002"
 }
 
 // isTempFileLimit reports whether a table is too large to be sorted under the server's temp_file_limit,

@@ -142,6 +142,70 @@ func TestRowsThatViolateAConstraintAreRefusedByName(t *testing.T) {
 	assert.Equal(t, "table moods", unsupported.Objects[0].Object)
 }
 
+// reloaded are tables for whose rows a restore calls functions that read other rows.
+var reloaded = migrate.Source{Name: "reloaded", FS: fstest.MapFS{"00001_a.sql": {Data: []byte(`-- +goose Up
+create table zz_known (code text primary key, n int);
+-- +goose StatementBegin
+create function is_known(c text) returns boolean language plpgsql stable as 'begin return exists (select from zz_known z where z.code = c); end';
+create function number_of(c text) returns int language plpgsql immutable as
+	'declare r int; begin select n into strict r from zz_known z where z.code = c; return r; end';
+-- +goose StatementEnd
+create domain known as text check (is_known(value));
+create domain short as text check (length(value) < 5) not null;
+create type pair as (a known, b int);
+create type shorts as (a short);
+create table lists (id int, l known[]);
+create table pairs (id int, p pair[]);
+create table alone (id int, a known);
+create table nested (id int, s shorts);
+create table indexed (id int, code text);
+create index indexed_number on indexed (number_of(code));
+create unique index indexed_some on indexed (id) where number_of(code) > 0;
+create table generated (code text, n int generated always as (number_of(code)) stored);
+`)}}}
+
+const reloadedRows = `insert into zz_known values ('EUR', 1), ('USD', 2);
+	insert into lists values (1, array['EUR']::known[]); insert into pairs values (1, array[row('EUR', 1)::pair, null]); insert into alone values (1, 'USD');
+	insert into nested values (1, row('abc')); insert into indexed values (1, 'EUR'), (2, 'USD'); insert into generated (code) values ('USD')`
+
+// A restore cannot drop a domain's check if tables use the domain in arrays or composite types, nor
+// the expression of an index or of a generated column: each row that it loads must pass them.
+func TestRowsThatCannotBeLoadedAgainAreRefusedByName(t *testing.T) {
+	t.Parallel()
+	f := setup(t, reloaded)
+	tenant := f.create(t, "north")
+	f.exec(t, tenant.Schema, reloadedRows)
+	var log bytes.Buffer
+	s := f.service(t, backup.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	info := backUp(t, s, "north")
+	_, err := s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north"})
+	require.NoError(t, err)
+	_, err = s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "south"})
+	require.NoError(t, err)
+
+	f.admin(t, f.schema(t, "north"), `alter domain short drop constraint short_check; update nested set s = row('too long');
+		alter domain short add constraint short_check check (length(value) < 5) not valid;
+		update pg_constraint set convalidated = true where conname = 'short_check'; delete from zz_known where code = 'USD'`)
+	var found []string
+	refuse := func() {
+		_, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
+		var unsupported *backup.UnsupportedError
+		require.ErrorAs(t, err, &unsupported)
+		found = nil
+		for _, o := range unsupported.Objects {
+			found = append(found, o.Object)
+		}
+	}
+	refuse()
+	assert.ElementsMatch(t, []string{
+		"column alone.a", "column generated.n", "column nested.s", "index indexed_number of table indexed", "index indexed_some of table indexed",
+		"unique index indexed_some of table indexed",
+	}, found)
+	f.admin(t, f.schema(t, "north"), "delete from zz_known; delete from nested; delete from indexed; delete from generated")
+	refuse()
+	assert.ElementsMatch(t, []string{"column alone.a", "column lists.l", "column pairs.p"}, found)
+}
+
 // temporal are keys with periods, of PostgreSQL 18, and what else it has.
 var temporal = migrate.Source{Name: "temporal", FS: fstest.MapFS{"00001_a.sql": {Data: []byte(`-- +goose Up
 create table unique_rooms (id int4range primary key);

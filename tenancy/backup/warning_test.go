@@ -69,7 +69,7 @@ func expectDoubtful(t *testing.T, warnings []backup.Warning) {
 	t.Helper()
 	require.Len(t, warnings, 2)
 	assert.Equal(t, "table posts", warnings[0].Object)
-	assert.Contains(t, warnings[0].Reason, "has no statistics, or not all: ERROR: closed")
+	assert.Contains(t, warnings[0].Reason, "has no statistics, or incomplete ones: ERROR: closed")
 	assert.Equal(t, "materialized view ratios", warnings[1].Object)
 	assert.Contains(t, warnings[1].Reason, "division by zero")
 }

@@ -131,7 +131,7 @@ type headJSON struct {
 }
 
 // heads reads those that --heads names.
-func (c *call) heads() (heads []audit.Head, err error) {
+func (c *call) heads() (heads []audit.ChainHead, err error) {
 	path := flagOf[string](c.cmd, "heads")
 	if path == "" {
 		return nil, nil
@@ -165,7 +165,7 @@ func (c *call) heads() (heads []audit.Head, err error) {
 	return heads, nil
 }
 
-func parseHead(line []byte) (h audit.Head, err error) {
+func parseHead(line []byte) (h audit.ChainHead, err error) {
 	var j headJSON
 	if err := json.Unmarshal(line, &j); err != nil {
 		return h, err

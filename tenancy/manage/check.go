@@ -10,7 +10,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/oryne/pgtenant/migrate"
-	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/migrate/drift"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -49,10 +50,10 @@ type checkJSON struct {
 }
 
 type findingJSON struct {
-	Code     schemactx.Code `json:"code"`
-	Severity string         `json:"severity"` // warn, refuse
-	Object   string         `json:"object"`
-	Message  string         `json:"message"`
+	Code     admin.Code `json:"code"`
+	Severity string     `json:"severity"` // warn, refuse
+	Object   string     `json:"object"`
+	Message  string     `json:"message"`
 }
 
 // backupsJSON sums up the backups of the tenants that can have one.
@@ -68,7 +69,7 @@ func runCheck(ctx context.Context, c *call) error {
 	if err := c.Runtime.QueryRow(ctx, "select current_setting('server_version')").Scan(&sum.Server); err != nil {
 		return err
 	}
-	report, err := schemactx.Check(ctx, c.Runtime, c.Check)
+	report, err := admin.Check(ctx, c.Runtime, c.Check)
 	if err != nil {
 		return err
 	}
@@ -79,7 +80,7 @@ func runCheck(ctx context.Context, c *call) error {
 	for _, n := range report.Omitted {
 		sum.Omitted += n
 	}
-	drift, err := c.sumUp(ctx, &sum)
+	found, err := c.sumUp(ctx, &sum)
 	if err != nil {
 		return err
 	}
@@ -87,21 +88,21 @@ func runCheck(ctx context.Context, c *call) error {
 		return err
 	}
 	if !sum.OK { // the findings have been shown
-		return &codeError{CodeUnsafe, schemactx.ErrUnsafe}
+		return &codeError{CodeUnsafe, admin.ErrUnsafe}
 	}
-	return driftError(drift)
+	return driftError(found)
 }
 
 // sumUp adds how the tenants are.
-func (c *call) sumUp(ctx context.Context, sum *checkJSON) (drift migrate.DriftReport, err error) {
+func (c *call) sumUp(ctx context.Context, sum *checkJSON) (report drift.Report, err error) {
 	if c.Tenants == nil {
-		return drift, nil
+		return report, nil
 	}
 	var tenants []tenancy.Tenant
 	sum.Tenants = map[string]int{}
 	for t, err := range c.Tenants.All(ctx, tenancy.Filter{Statuses: allStatuses(), Limit: tenancy.MaxPageSize}) {
 		if err != nil {
-			return drift, err
+			return report, err
 		}
 		sum.Tenants[string(t.Status)]++
 		tenants = append(tenants, tenancy.Tenant{ID: t.ID, Slug: t.Slug, Status: t.Status})
@@ -113,22 +114,22 @@ func (c *call) sumUp(ctx context.Context, sum *checkJSON) (drift migrate.DriftRe
 			return nil
 		})
 		if err != nil {
-			return drift, err
+			return report, err
 		}
 		sum.Behind, sum.Edited = &n.behind, &n.edited
 	}
 	if c.Backups != nil {
 		if sum.Backups, err = c.oldestBackup(ctx, tenants); err != nil {
-			return drift, err
+			return report, err
 		}
 	}
 	if c.Migrations == nil || !flagOf[bool](c.cmd, "drift") {
-		return drift, nil
+		return report, nil
 	}
-	drift, err = c.driftReport(ctx, migrate.DriftOptions{FingerprintOptions: migrate.FingerprintOptions{Roles: c.Roles}})
-	different := len(drift.Results)
+	report, err = c.driftReport(ctx, drift.Options{ReadOptions: drift.ReadOptions{Roles: c.Roles}})
+	different := len(report.Results)
 	sum.Drift = &different
-	return drift, err
+	return report, err
 }
 
 func allStatuses() (all []tenancy.Status) {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"github.com/oryne/pgtenant/tenancy/manage"
 )
 
@@ -36,12 +38,10 @@ func TestAShellCompletesSlugsDomainsAndSchemas(t *testing.T) {
 			want = ":"
 		}
 		for entry := range strings.Lines(want) {
-			if !strings.Contains(got, entry) {
-				t.Errorf("%q: got %q, want %q", line, got, entry)
-			}
+			assert.Contains(t, got, entry, "%q", line)
 		}
-		if strings.Contains(want, "north") && strings.Contains(line, "show n") && strings.Contains(got, "south") {
-			t.Errorf("%q: got %q", line, got)
+		if strings.Contains(want, "north") && strings.Contains(line, "show n") {
+			assert.NotContains(t, got, "south", "%q", line)
 		}
 	}
 }
@@ -50,7 +50,6 @@ func TestCompletionWithoutADatabaseOffersNothing(t *testing.T) {
 	t.Parallel()
 	cfg := manage.Config{Name: "school", Open: func(context.Context) (*manage.App, error) { return nil, errors.New("away") }}
 	got := runWith(t.Context(), cfg, "", "__complete", "tenant", "show", "")
-	if got.code != manage.CodeOK || got.stdout != ":4\n" {
-		t.Errorf("exit code %d, %q", got.code, got.stdout)
-	}
+	assert.Equal(t, manage.CodeOK, got.code, "exit code %d, %q", got.code, got.stdout)
+	assert.Equal(t, ":4\n", got.stdout, "exit code %d", got.code)
 }

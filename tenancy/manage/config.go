@@ -7,6 +7,7 @@ import (
 
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 	"github.com/oryne/pgtenant/tenancy/backup"
@@ -58,7 +59,7 @@ type App struct {
 	ExtraSearchPath []string
 
 	// Check says what check expects. Default of its Roles: Roles; of its ExtraSearchPath: ExtraSearchPath.
-	Check schemactx.CheckConfig
+	Check admin.CheckConfig
 
 	// Backups backs up tenants and restores them, and Schedule says when, for backup --due. With [BackupProgress] as its
 	// Progress they show how far they are.
@@ -104,10 +105,10 @@ type PsqlConfig struct {
 // Admin is the administrator's login on the database.
 type Admin struct {
 	// DB is a pool or a connection of a superuser, or of a role with CREATEROLE that owns the database.
-	DB schemactx.Beginner
+	DB admin.Beginner
 
-	// Setup says what [schemactx.Setup] makes, the logins' passwords included.
-	Setup schemactx.SetupConfig
+	// Setup says what [admin.Setup] makes, the logins' passwords included.
+	Setup admin.SetupConfig
 
 	// Close is called when that is done, with a ctx that has not ended. Default: nothing is closed.
 	Close func(ctx context.Context) error

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 )
 
 func (m *mount) drift() *cobra.Command {
@@ -17,7 +18,7 @@ func (m *mount) drift() *cobra.Command {
 		long: `Compare the real structure of the tenants' schemas with what the migrations make, whatever the version tables say. It
 changes nothing. A schema that is behind differs by what is pending: migrate first.
 
-The JSON is that of migrate.DriftReport.`,
+The JSON is that of drift.Report of package migrate/drift.`,
 		example: "  $0 drift\n  $0 drift schoola schoolb --ignore-grants\n  $0 drift --json | jq '.results[].schema'",
 		codes: map[int]string{
 			CodeFailed: "a schema could not be compared, and no other differs", CodeFound: "schemas are not what their migrations make",
@@ -36,9 +37,9 @@ The JSON is that of migrate.DriftReport.`,
 }
 
 func runDrift(ctx context.Context, c *call) error {
-	report, err := c.driftReport(ctx, migrate.DriftOptions{
-		FingerprintOptions: migrate.FingerprintOptions{Roles: c.Roles},
-		Workers:            flagOf[int](c.cmd, "parallel"), IgnoreGrants: flagOf[bool](c.cmd, "ignore-grants"),
+	report, err := c.driftReport(ctx, drift.Options{
+		ReadOptions: drift.ReadOptions{Roles: c.Roles},
+		Workers:     flagOf[int](c.cmd, "parallel"), IgnoreGrants: flagOf[bool](c.cmd, "ignore-grants"),
 		IgnoreOwners: flagOf[bool](c.cmd, "ignore-owners"), IgnoreOrder: flagOf[bool](c.cmd, "ignore-order"),
 	})
 	if err != nil {
@@ -50,16 +51,16 @@ func runDrift(ctx context.Context, c *call) error {
 	return driftError(report)
 }
 
-func driftError(report migrate.DriftReport) error {
+func driftError(report drift.Report) error {
 	err := report.Err()
-	if err != nil && slices.ContainsFunc(report.Results, func(r migrate.DriftResult) bool { return r.State == migrate.DriftFound }) {
+	if err != nil && slices.ContainsFunc(report.Results, func(r drift.Result) bool { return r.State == drift.Different }) {
 		return &codeError{CodeFound, err}
 	}
 	return err
 }
 
 // driftReport compares the schemas that --schema names, or those of all tenants.
-func (c *call) driftReport(ctx context.Context, o migrate.DriftOptions) (report migrate.DriftReport, err error) {
+func (c *call) driftReport(ctx context.Context, o drift.Options) (report drift.Report, err error) {
 	schemas := slices.Clone(flagOf[[]string](c.cmd, "schema"))
 	for _, slug := range c.args {
 		schema, err := c.schemaOf(ctx, slug)
@@ -80,14 +81,14 @@ func (c *call) driftReport(ctx context.Context, o migrate.DriftOptions) (report 
 		}
 	}
 	begun := time.Now()
-	reference, err := c.Migrations.Reference(ctx, o.FingerprintOptions)
+	reference, err := drift.Reference(ctx, c.Migrations, o.ReadOptions)
 	if err != nil {
 		return report, err
 	}
-	o.Reference, report.Reference, report.Results = &reference, reference.Hash(), []migrate.DriftResult{}
+	o.Reference, report.Reference, report.Results = &reference, reference.Hash(), []drift.Result{}
 	bar := c.progress("comparing", "schema")
 	defer bar.end()
-	for r, err := range c.Migrations.DriftEach(ctx, schemas, o) {
+	for r, err := range drift.Each(ctx, c.Migrations, schemas, o) {
 		if err != nil {
 			return report, err
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/manage"
 )
@@ -50,7 +51,7 @@ func ExampleCommand() {
 			Admin: func(ctx context.Context) (*manage.Admin, error) {
 				conn, err := pgx.Connect(ctx, pg.URL)
 				return &manage.Admin{
-					DB: conn, Close: conn.Close, Setup: schemactx.SetupConfig{OwnerPassword: "o", RuntimePassword: "r"},
+					DB: conn, Close: conn.Close, Setup: admin.SetupConfig{OwnerPassword: "o", RuntimePassword: "r"},
 				}, err
 			},
 		})

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"github.com/oryne/pgtenant/tenancy/manage"
 )
 
@@ -46,19 +48,14 @@ func TestTheLogIsFollowed(t *testing.T) {
 	p.ok(t, "tenant", "suspend", "north")
 	<-out.seen
 	cancel()
-	if got := <-code; got != manage.CodeOK {
-		t.Errorf("exit code %d", got)
-	}
+	assert.Equal(t, manage.CodeOK, <-code, "exit code")
 	text := out.text.String()
-	if n := strings.Count(text, "\"action\":\"suspend\""); n != 1 {
-		t.Errorf("it is shown %d times: %s", n, text)
-	}
+	n := strings.Count(text, "\"action\":\"suspend\"")
+	assert.Equal(t, 1, n, "it is shown %d times: %s", n, text)
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	seen := map[string]bool{}
 	for _, line := range lines {
-		if seen[line] {
-			t.Errorf("twice: %s", line)
-		}
+		assert.False(t, seen[line], "twice: %s", line)
 		seen[line] = true
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy/manage"
 )
@@ -54,28 +56,23 @@ func TestEveryCommandIsDocumented(t *testing.T) {
 			}
 		}
 	})
-	if n < 50 {
-		t.Errorf("there are %d commands: they were not all looked at", n)
-	}
+	assert.GreaterOrEqual(t, n, 50, "there are %d commands: they were not all looked at", n)
 }
 
 func TestHelpAndManPagesNeedNoDatabase(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{}, {"--help"}, {"tenant"}, {"migrate", "--help"}, {"help", "domain", "move"}, {"completion", "bash"}} {
-		if got := runWith(t.Context(), closed(t), "", args...); got.code != manage.CodeOK || got.stdout == "" {
-			t.Errorf("%v: exit code %d, %s", args, got.code, got.stderr)
-		}
+		got := runWith(t.Context(), closed(t), "", args...)
+		assert.Equal(t, manage.CodeOK, got.code, "%v: exit code %d, %s", args, got.code, got.stderr)
+		assert.NotEmpty(t, got.stdout, "%v: exit code %d, %s", args, got.code, got.stderr)
 	}
 	dir := filepath.Join(t.TempDir(), "man1")
-	if got := runWith(t.Context(), closed(t), "", "man", dir); got.code != manage.CodeOK {
-		t.Fatal(got.stderr)
-	}
+	got := runWith(t.Context(), closed(t), "", "man", dir)
+	require.Equal(t, manage.CodeOK, got.code, got.stderr)
 	page, err := os.ReadFile(filepath.Join(dir, "school-tenant-drop-approve.1"))
-	check(t, err)
+	require.NoError(t, err)
 	for _, want := range []string{`.TH "SCHOOL-TENANT-DROP-APPROVE" "1"`, "somebody else", "Exit codes", "EXAMPLE"} {
-		if !strings.Contains(string(page), want) {
-			t.Errorf("the page has no %q:\n%s", want, page)
-		}
+		assert.Contains(t, string(page), want, "the page has no %q", want)
 	}
 }
 
@@ -105,9 +102,10 @@ func TestWhatIsNotConfiguredIsSaidInOneSentence(t *testing.T) {
 		{"shell", "a"},
 	} {
 		got := runWith(t.Context(), empty, "", args...)
-		if got.code != manage.CodeFailed || !strings.HasPrefix(got.stderr, "school: this program has not configured ") || strings.Count(got.stderr, "\n") != 1 {
-			t.Errorf("%v: exit code %d, %q", args, got.code, got.stderr)
-		}
+		assert.Equal(t, manage.CodeFailed, got.code, "%v: exit code %d, %q", args, got.code, got.stderr)
+		assert.True(t, strings.HasPrefix(got.stderr, "school: this program has not configured "),
+			"%v: exit code %d, %q", args, got.code, got.stderr)
+		assert.Equal(t, 1, strings.Count(got.stderr, "\n"), "%v: exit code %d, %q", args, got.code, got.stderr)
 	}
 }
 
@@ -121,12 +119,12 @@ func TestErrorsAreOneLineWithoutSecrets(t *testing.T) {
 		"no app":  func(context.Context) (*manage.App, error) { return nil, nil },
 	} {
 		got := runWith(t.Context(), manage.Config{Name: "school", Open: open}, "", "tenant", "list")
-		if got.code != manage.CodeFailed || strings.Count(got.stderr, "\n") != 1 || !strings.HasPrefix(got.stderr, "school: ") {
-			t.Errorf("%s: exit code %d, %q", name, got.code, got.stderr)
-		}
-		if strings.Contains(got.stderr, "hunter2") || strings.Contains(got.stderr, "\x1b") || strings.Contains(got.stderr, "goroutine") {
-			t.Errorf("%s: %q", name, got.stderr)
-		}
+		assert.Equal(t, manage.CodeFailed, got.code, "%s: exit code %d, %q", name, got.code, got.stderr)
+		assert.Equal(t, 1, strings.Count(got.stderr, "\n"), "%s: exit code %d, %q", name, got.code, got.stderr)
+		assert.True(t, strings.HasPrefix(got.stderr, "school: "), "%s: exit code %d, %q", name, got.code, got.stderr)
+		assert.NotContains(t, got.stderr, "hunter2", name)
+		assert.NotContains(t, got.stderr, "\x1b", name)
+		assert.NotContains(t, got.stderr, "goroutine", name)
 	}
 }
 
@@ -141,13 +139,14 @@ func TestTheCommandsCanBeMountedBelowAnother(t *testing.T) {
 	root.SetOut(&stdout)
 	root.SetErr(&stderr)
 	root.SetArgs([]string{"admin", "tenant", "show", "--help"})
-	if code := manage.Run(t.Context(), root); code != manage.CodeOK || !strings.Contains(stdout.String(), "  school admin tenant show schoola") {
-		t.Errorf("exit code %d: %s", code, stdout.String())
-	}
+	code := manage.Run(t.Context(), root)
+	assert.Equal(t, manage.CodeOK, code, "exit code %d: %s", code, stdout.String())
+	assert.Contains(t, stdout.String(), "  school admin tenant show schoola", "exit code %d", code)
 	root.SetArgs([]string{"admin", "tenant", "rename"})
-	if code := manage.Run(t.Context(), root); code != manage.CodeUsage || stderr.String() != "school: SLUG is missing; see 'school admin tenant rename --help'\n" {
-		t.Errorf("exit code %d: %q", code, stderr.String())
-	}
+	code = manage.Run(t.Context(), root)
+	assert.Equal(t, manage.CodeUsage, code, "exit code %d: %q", code, stderr.String())
+	assert.Equal(t, "school: SLUG is missing; see 'school admin tenant rename --help'\n", stderr.String(),
+		"exit code %d", code)
 }
 
 func TestAnEndedContextIsAnInterrupt(t *testing.T) {
@@ -155,7 +154,6 @@ func TestAnEndedContextIsAnInterrupt(t *testing.T) {
 	p, _ := setup(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if got := runWith(ctx, p.config(), "", "tenant", "list"); got.code != manage.CodeInterrupted {
-		t.Errorf("exit code %d, %q", got.code, got.stderr)
-	}
+	got := runWith(ctx, p.config(), "", "tenant", "list")
+	assert.Equal(t, manage.CodeInterrupted, got.code, "exit code %d, %q", got.code, got.stderr)
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // A hint, typed as it is, works on the same database, and holds no password.
@@ -27,14 +29,10 @@ func TestAHintRepeatsTheFlagsThatWereGiven(t *testing.T) {
 		"probe", "-v", "--json", "--own", "x", "--actor", "ada", "--data-dir", `my "$data"`,
 		"--database-url", "postgres://u:secret@db.example:5432/app?sslmode=require&password=secret",
 	})
-	if err := root.Execute(); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, root.Execute())
 	flags := ` --data-dir "my \"\$data\"" --database-url "postgres://u@db.example:5432/app?sslmode=require" --verbose'`
 	want := []string{`'school admin tenant show a --actor ada` + flags, `'school admin x` + flags}
 	for i := range want {
-		if got[i] != want[i] {
-			t.Errorf("got %s\nwant %s", got[i], want[i])
-		}
+		assert.Equal(t, want[i], got[i])
 	}
 }

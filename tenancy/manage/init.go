@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
@@ -98,12 +98,12 @@ func (m *mount) initRoles(ctx context.Context, c *call, done *initJSON) (incompl
 	if m.cfg.Admin == nil {
 		return nil, notConfigured("an administrator's login, which init needs")
 	}
-	admin, err := m.cfg.Admin(ctx)
+	login, err := m.cfg.Admin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, closing(ctx, admin.Close)) }()
-	setup, err := schemactx.Setup(ctx, admin.DB, admin.Setup)
+	defer func() { err = errors.Join(err, closing(ctx, login.Close)) }()
+	setup, err := admin.Setup(ctx, login.DB, login.Setup)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (m *mount) initRoles(ctx context.Context, c *call, done *initJSON) (incompl
 	if !flagOf[bool](c.cmd, "harden") {
 		return incomplete, nil
 	}
-	hardened, err := schemactx.Harden(ctx, admin.DB, r)
+	hardened, err := admin.Harden(ctx, login.DB, r)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func (m *mount) initRoles(ctx context.Context, c *call, done *initJSON) (incompl
 }
 
 // extensionAction is what became of an extension, in JSON.
-func extensionAction(a schemactx.ExtensionAction) actionJSON {
+func extensionAction(a admin.ExtensionAction) actionJSON {
 	what := fmt.Sprintf("extension %q", a.Name)
 	if a.Schema != "" {
 		what += fmt.Sprintf(" in schema %q", a.Schema)

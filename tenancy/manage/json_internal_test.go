@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
@@ -61,7 +62,7 @@ One JSON value in one line; those with a star write one in each line. Names stay
 question mark. Times are RFC 3339. Written by TestJSONIsDocumented: go test ./tenancy/manage -run JSON -update
 
 Those of other packages are documented there: "migrate" writes migrate.Report, with --schema or --shared migrate.Result, as "down", "redo" and
-"baseline" do; "drift" writes migrate.DriftReport. "audit export" writes its records into its file as "audit tail" does.
+"baseline" do; "drift" writes drift.Report of package migrate/drift. "audit export" writes its records into its file as "audit tail" does.
 
 | command | what it writes | fields |
 |---|---|---|
@@ -76,17 +77,12 @@ func TestJSONIsDocumented(t *testing.T) {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", s.commands, s.what, strings.Join(fieldsOf(reflect.TypeOf(s.value)), ", "))
 	}
 	if *update {
-		if err := os.WriteFile("JSON.md", []byte(b.String()), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, os.WriteFile("JSON.md", []byte(b.String()), 0o600))
 	}
 	have, err := os.ReadFile("JSON.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(have) != b.String() {
-		t.Errorf("JSON.md is not what the commands write: run go test ./tenancy/manage -run JSON -update, and read the difference")
-	}
+	require.NoError(t, err)
+	assert.Equal(t, b.String(), string(have),
+		"JSON.md is not what the commands write: run go test ./tenancy/manage -run JSON -update, and read the difference")
 }
 
 func fieldsOf(t reflect.Type) (names []string) {

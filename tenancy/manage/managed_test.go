@@ -44,7 +44,7 @@ var (
 // managedCommands returns the blocks of each section of MANAGED.md: kind and text.
 func managedCommands(t *testing.T) map[string][][2]string {
 	t.Helper()
-	page, err := os.ReadFile("../../schemactx/MANAGED.md")
+	page, err := os.ReadFile("../../schemactx/admin/MANAGED.md")
 	require.NoError(t, err)
 	commands := make(map[string][][2]string)
 	parts := managedSection.FindAllStringSubmatchIndex(string(page), -1)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 	"github.com/oryne/pgtenant/tenancy/audit"
 )
 
@@ -55,7 +56,7 @@ type acceptedJSON struct {
 // accepting is one run of the command.
 type accepting struct {
 	c          *call
-	references map[string]migrate.Structure // by the versions that are applied
+	references map[string]drift.Structure // by the versions that are applied
 	different  int
 	failed     error
 }
@@ -65,7 +66,7 @@ func runAccept(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	a := &accepting{c: c, references: make(map[string]migrate.Structure)}
+	a := &accepting{c: c, references: make(map[string]drift.Structure)}
 	for _, schema := range schemas {
 		if err := a.one(ctx, schema); err != nil {
 			return err
@@ -145,22 +146,22 @@ func (a *accepting) differences(ctx context.Context, s migrate.Status) ([]string
 	if err != nil {
 		return nil, err
 	}
-	o := migrate.DriftOptions{FingerprintOptions: migrate.FingerprintOptions{Roles: a.c.Roles}, IgnoreOrder: true}
+	o := drift.Options{ReadOptions: drift.ReadOptions{Roles: a.c.Roles}, IgnoreOrder: true}
 	key := fmt.Sprint(applied)
 	reference, ok := a.references[key]
 	if !ok {
-		if reference, err = only.Reference(ctx, o.FingerprintOptions); err != nil {
+		if reference, err = drift.Reference(ctx, only, o.ReadOptions); err != nil {
 			return nil, err
 		}
 		a.references[key] = reference
 	}
 	o.Reference = &reference
 	var all []string
-	for r, err := range only.DriftEach(ctx, []string{s.Schema}, o) {
+	for r, err := range drift.Each(ctx, only, []string{s.Schema}, o) {
 		if err != nil {
 			return nil, err
 		}
-		if r.Err != nil && r.State != migrate.DriftEdited {
+		if r.Err != nil && r.State != drift.Edited {
 			return nil, r.Err
 		}
 		for _, d := range r.Differences {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
 )
 
 var errFull = errors.New("no space left on device")
@@ -29,14 +31,11 @@ func TestWhatCannotBeWrittenIsAnError(t *testing.T) {
 	}
 	for left := range 6 {
 		p := &printer{w: &fullDisk{left}}
-		if err := p.result(nil, text(p)); errors.Is(err, errFull) != (left < 4) {
-			t.Errorf("with room for %d lines of 4: %v", left, err)
-		}
+		err := p.result(nil, text(p))
+		assert.Equal(t, left < 4, errors.Is(err, errFull), "with room for %d lines of 4: %v", left, err)
 	}
 	p := &printer{w: &fullDisk{}, json: true}
-	if err := p.result(1, nil); !errors.Is(err, errFull) {
-		t.Errorf("JSON: %v", err)
-	}
+	assert.ErrorIs(t, p.result(1, nil), errFull, "JSON")
 }
 
 func TestACommandHasFailedWhereALineCouldNotBeWritten(t *testing.T) {
@@ -46,8 +45,7 @@ func TestACommandHasFailedWhereALineCouldNotBeWritten(t *testing.T) {
 		return nil
 	})
 	for left, want := range map[int]error{0: errFull, 1: errFull, 2: nil} {
-		if err := list(t.Context(), &call{printer: printer{w: &fullDisk{left}}}); !errors.Is(err, want) {
-			t.Errorf("with room for %d lines of 2: %v", left, err)
-		}
+		assert.ErrorIs(t, list(t.Context(), &call{printer: printer{w: &fullDisk{left}}}), want,
+			"with room for %d lines of 2", left)
 	}
 }

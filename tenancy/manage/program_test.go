@@ -12,10 +12,12 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 	"github.com/oryne/pgtenant/tenancy/backup"
@@ -80,7 +82,7 @@ func (p program) openAdmin(ctx context.Context) (*manage.Admin, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg := schemactx.SetupConfig{Roles: roles, Extensions: p.extensions, ExtraSearchPath: p.path}
+	cfg := admin.SetupConfig{Roles: roles, Extensions: p.extensions, ExtraSearchPath: p.path}
 	if !p.noPasswords {
 		cfg.OwnerPassword, cfg.RuntimePassword = "o-secret", "r-secret"
 	}
@@ -139,7 +141,7 @@ func (p program) open(ctx context.Context) (_ *manage.App, err error) {
 	a.Migrations, err = migrate.New(a.Owner, migrate.Config{
 		Shared: []migrate.Source{
 			{Name: "tenancy", FS: tenancy.Migrations()},
-			{Name: "audit", FS: audit.Migrations(), Base: audit.Base},
+			{Name: "audit", FS: audit.Migrations(), Base: audit.MigrationBase},
 			{Name: "backup", FS: backup.Migrations(), Base: backup.Base},
 		},
 		Tenant: tenant, ExtraSearchPath: p.path, Changed: changed,
@@ -235,7 +237,7 @@ func newProgram(t testing.TB) (program, *pgtest.DB) {
 	t.Helper()
 	pg := pgtest.New(t)
 	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
-	check(t, err)
+	require.NoError(t, err)
 	return program{
 		admin: pg.URL, owner: pg.URLAs(roles.Owner(), "o-secret"), runtime: pg.URLAs(roles.Runtime(), "r-secret"),
 		prefix: pg.RolePrefix, store: t.TempDir(),
@@ -277,9 +279,7 @@ func runWith(ctx context.Context, cfg manage.Config, stdin string, args ...strin
 func (p program) ok(t testing.TB, args ...string) string {
 	t.Helper()
 	got := p.run(t, "", args...)
-	if got.code != manage.CodeOK {
-		t.Fatalf("%v: exit code %d: %s", args, got.code, got.stderr)
-	}
+	require.Equal(t, manage.CodeOK, got.code, "%v: exit code %d: %s", args, got.code, got.stderr)
 	return got.stdout
 }
 
@@ -287,15 +287,6 @@ func (p program) ok(t testing.TB, args ...string) string {
 func (p program) fails(t testing.TB, code int, args ...string) string {
 	t.Helper()
 	got := p.run(t, "", args...)
-	if got.code != code {
-		t.Fatalf("%v: exit code %d, want %d: %s%s", args, got.code, code, got.stdout, got.stderr)
-	}
+	require.Equal(t, code, got.code, "%v: exit code %d, want %d: %s%s", args, got.code, code, got.stdout, got.stderr)
 	return got.stderr
-}
-
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }

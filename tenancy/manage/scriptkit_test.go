@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
 )
 
 // expectCode runs a program that has to exit with a code: code 2 school tenant show.
@@ -76,7 +77,7 @@ func scriptContext(*testscript.TestScript) context.Context { return context.Back
 func needPsql(t *testing.T) {
 	t.Helper()
 	there, err := condition("tool:psql")
-	check(t, err)
+	require.NoError(t, err)
 	if !there {
 		t.Skip("there is no psql")
 	}

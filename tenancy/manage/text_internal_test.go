@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestWhatIsShownCannotMoveTheCursor(t *testing.T) {
@@ -19,9 +20,7 @@ func TestWhatIsShownCannotMoveTheCursor(t *testing.T) {
 		"a\u009b31mb\r\nc": `a\u009b31mb\u000d\u000ac`,
 		"a\xffb":           `a\ufffdb`,
 	} {
-		if got := clean(in); got != want {
-			t.Errorf("clean(%q) = %q, want %q", in, got, want)
-		}
+		assert.Equal(t, want, clean(in), "clean(%q)", in)
 	}
 }
 
@@ -35,9 +34,7 @@ func TestPasswordsAreTakenOut(t *testing.T) {
 		"https://example.com/path and ada@example.com":     "https://example.com/path and ada@example.com",
 		"tenant \"a\" has no password in its name: page:5": "tenant \"a\" has no password in its name: page:5",
 	} {
-		if got := redact(in); got != want {
-			t.Errorf("redact(%q) = %q, want %q", in, got, want)
-		}
+		assert.Equal(t, want, redact(in), "redact(%q)", in)
 	}
 }
 
@@ -47,13 +44,10 @@ func FuzzClean(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		for _, r := range clean(s) {
-			if r != ' ' && !unicode.IsPrint(r) {
-				t.Fatalf("clean(%q) has %U", s, r)
-			}
+			require.True(t, r == ' ' || unicode.IsPrint(r), "clean(%q) has %U", s, r)
 		}
-		if once := clean(s); clean(once) != once {
-			t.Fatalf("clean is not stable for %q", s)
-		}
+		once := clean(s)
+		require.Equal(t, once, clean(once), "clean is not stable for %q", s)
 	})
 }
 
@@ -62,18 +56,16 @@ func FuzzParseHead(f *testing.F) {
 	f.Add([]byte(`{"chain":"x"}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		h, err := parseHead(line)
-		if err == nil && (len(h.Chain.String()) != 36 || len(h.Digest.String()) != 64) {
-			t.Fatalf("%q is a head: %v", line, h)
-		}
+		require.True(t, err != nil || len(h.Chain.String()) == 36 && len(h.Digest.String()) == 64,
+			"%q is a head: %v", line, h)
 	})
 }
 
 func TestAnErrorOfSeveralLinesIsOneSentence(t *testing.T) {
 	t.Parallel()
 	err := errors.Join(errors.New("the first"), errors.New("the  second\n\n"))
-	if got, want := sentence(err), "the first; the second"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
+	got, want := sentence(err), "the first; the second"
+	assert.Equal(t, want, got)
 }
 
 func TestJoinedErrorsAreALineEach(t *testing.T) {

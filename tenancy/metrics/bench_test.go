@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
@@ -35,7 +36,10 @@ func busy(b *testing.B, n int) (*metrics.Metrics, []string) {
 			unit(ctx, hooks, names[i])
 		}
 		hooks.Failed(ctx, schemactx.FailedData{Schema: names[i], Err: &pgconn.PgError{Code: "23505"}})
-		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(schemactx.NewContext(ctx, names[i]), http.MethodGet, "/", nil))
+		h.ServeHTTP(
+			httptest.NewRecorder(),
+			httptest.NewRequestWithContext(schemactx.NewContext(ctx, names[i]), http.MethodGet, "/", nil),
+		)
 	}
 	return m, names
 }
@@ -47,8 +51,8 @@ func unit(ctx context.Context, hooks schemactx.Hooks, schema string) {
 	hooks.Left(ctx, schemactx.LeftData{Schema: schema, PID: 1})
 }
 
-// shuffled returns copies of the names in another order, which are read one after the other: a program has the name of its
-// tenant at hand, and what is measured is to find what belongs to it.
+// shuffled returns copies of the names in another order, which are read one after the other: a
+// program has the name of its tenant at hand, and what is measured is to find what belongs to it.
 func shuffled(names []string) []string {
 	mixed := make([]string, len(names))
 	for i, j := range rand.New(rand.NewPCG(1, 2)).Perm(len(names)) {
@@ -126,10 +130,10 @@ func BenchmarkScrape(b *testing.B) {
 	for _, n := range []int{100, 10_000} {
 		b.Run(fmt.Sprintf("tenants=%d", n), func(b *testing.B) {
 			m, names := busy(b, n)
-			check(b, m.Watch(metrics.Sources{Tenants: madeUp(names), Backups: backupsOf(names)}))
-			check(b, m.Refresh(b.Context()))
+			require.NoError(b, m.Watch(metrics.Sources{Tenants: madeUp(names), Backups: backupsOf(names)}))
+			require.NoError(b, m.Refresh(b.Context()))
 			reg := prometheus.NewRegistry()
-			check(b, reg.Register(m))
+			require.NoError(b, reg.Register(m))
 			h := promhttp.HandlerFor(reg, promhttp.HandlerOpts{ErrorHandling: promhttp.PanicOnError})
 			hooks := m.Hooks(schemactx.Hooks{})
 			size := 0
@@ -154,7 +158,10 @@ func BenchmarkReason(b *testing.B) {
 	m := newMetrics(b, metrics.Config{})
 	routes := m.Routes(tenanthttp.Routes{Refuse: func(http.ResponseWriter, *http.Request, tenanthttp.Refusal) {}})
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	refusal := tenanthttp.Refusal{Err: errors.Join(tenancy.ErrUnknownHost), Problem: tenanthttp.Problem{Status: http.StatusNotFound}}
+	refusal := tenanthttp.Refusal{
+		Err:     errors.Join(tenancy.ErrUnknownHost),
+		Problem: tenanthttp.Problem{Status: http.StatusNotFound},
+	}
 	b.ReportAllocs()
 	for b.Loop() {
 		routes.Refuse(discard{}, r, refusal)

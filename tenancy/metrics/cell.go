@@ -3,7 +3,8 @@ package metrics
 // cell is a place in an account. Each is a number that only grows.
 type cell int
 
-// The cells. The first hotCells are counted for each statement. Those of classes, decisions, status classes and buckets begin a row of them.
+// The cells. The first hotCells are counted for each statement. Those of classes, decisions, status
+// classes and buckets begin a row of them.
 const (
 	cellStatements    cell = iota
 	cellUnits              // of work

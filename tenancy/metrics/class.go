@@ -21,8 +21,8 @@ const (
 // errorClassCount is the length of errorClasses.
 const errorClassCount = 24
 
-// errorClasses are the values of the label class: the classes that statements of a program meet, so that a
-// tenant whose SQL raises made-up ones does not make series.
+// errorClasses are the values of the label class: the classes that statements of a program meet, so
+// that a tenant whose SQL raises made-up ones does not make series.
 var errorClasses = [errorClassCount]string{
 	classOther, classScope, classEscape, classContext, classClient,
 	"08", "0A", "21", "22", "23", "25", "26", "28", "2B", "34", "3F", "40", "42", "53", "54", "55", "57", "P0", "XX",

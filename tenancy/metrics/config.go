@@ -17,20 +17,20 @@ const MaxTopTenants = 1000
 
 // Config says how much to show. The zero value is ready.
 type Config struct {
-	// TopTenants is how many tenants are shown by name: the most active ones, and in what is a size or an age the
-	// largest and oldest. Default: 25; negative: none; at most [MaxTopTenants].
+	// TopTenants is how many tenants are shown by name: the most active ones, and in what is a size or
+	// an age the largest and oldest. Default: 25; negative: none; at most [MaxTopTenants].
 	TopTenants int
 
-	// MaxTenants is how many tenants are counted one by one, at about a kilobyte each; further ones are counted
-	// among the others, whatever they do. Default: 100,000.
+	// MaxTenants is how many tenants are counted one by one, at about a kilobyte each; further ones
+	// are counted among the others, whatever they do. Default: 100,000.
 	MaxTenants int
 
-	// RankInterval is how often it is decided anew who is shown by name. A place that is free is given at once.
-	// Default: 1 minute.
+	// RankInterval is how often it is decided anew who is shown by name. A place that is free is given
+	// at once. Default: 1 minute.
 	RankInterval time.Duration
 
-	// Buckets are the upper bounds of the buckets of request durations, in seconds, in increasing order, at most 50.
-	// Default: 5 ms to 10 s in eleven.
+	// Buckets are the upper bounds of the buckets of request durations, in seconds, in increasing
+	// order, at most 50. Default: 5 ms to 10 s in eleven.
 	Buckets []float64
 
 	// TenantsInterval is how often [Sources].Tenants are listed. Default: 30 seconds.
@@ -54,7 +54,8 @@ type Config struct {
 
 var defaultBuckets = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
-// withDefaults returns the configuration with its defaults filled in, or what is wrong with it as a [tenancy.FieldError].
+// withDefaults returns the configuration with its defaults filled in, or what is wrong with it as a
+// [tenancy.FieldError].
 func (c Config) withDefaults() (Config, error) {
 	c.TopTenants = max(cmp.Or(c.TopTenants, 25), -1)
 	c.MaxTenants = cmp.Or(c.MaxTenants, 100_000)
@@ -90,7 +91,11 @@ func (c Config) validate() error {
 		{"survey timeout", c.SurveyTimeout},
 	} {
 		if d.value < time.Millisecond || d.value > 24*time.Hour {
-			return &tenancy.FieldError{Field: d.field, Value: d.value.String(), Rule: "is not between 1 millisecond and 24 hours"}
+			return &tenancy.FieldError{
+				Field: d.field,
+				Value: d.value.String(),
+				Rule:  "is not between 1 millisecond and 24 hours",
+			}
 		}
 	}
 	if len(c.Buckets) > 50 {

@@ -15,8 +15,8 @@ const (
 
 var decisionNames = [decisions]string{"allowed", "limited", "undecided"}
 
-// RateLimited counts a decision about a request of the tenant that ctx belongs to. It is what a rate limiter calls, of
-// this library or another. A decision that is none counts as [Undecided].
+// RateLimited counts a decision about a request of the tenant that ctx belongs to. It is what a
+// rate limiter calls, of this library or another. A decision that is none counts as [Undecided].
 func (m *Metrics) RateLimited(ctx context.Context, d Decision) {
 	if d < Allowed || d >= unknownEnd {
 		d = Undecided

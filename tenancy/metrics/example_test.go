@@ -13,6 +13,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy/metrics"
 )
 
@@ -21,11 +22,11 @@ func newSchool(m *metrics.Metrics) (db *schemactx.DB, done func()) {
 	ctx := context.Background()
 	pg, closeDB, err := pgtest.Open(ctx)
 	must(err)
-	report, err := schemactx.Setup(ctx, pg.Pool, schemactx.SetupConfig{OwnerPassword: "o", RuntimePassword: "r"})
+	report, err := admin.Setup(ctx, pg.Pool, admin.SetupConfig{OwnerPassword: "o", RuntimePassword: "r"})
 	must(err)
 	owner, err := pgxpool.New(ctx, pg.URLAs(report.Roles.Owner(), "o"))
 	must(err)
-	_, err = schemactx.Provision(ctx, owner, report.Roles, "school_a")
+	_, err = admin.Provision(ctx, owner, report.Roles, "school_a")
 	must(err)
 	owner.Close()
 	pool, err := pgxpool.New(ctx, pg.URLAs(report.Roles.Runtime(), "r"))

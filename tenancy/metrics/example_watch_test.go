@@ -11,8 +11,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/metrics"
 )
 
-// What only the database and the backups know is asked for in the background: a program runs Run for that. Refresh asks
-// once.
+// What only the database and the backups know is asked for in the background: a program runs Run
+// for that. Refresh asks once.
 func ExampleMetrics_Watch() {
 	m, err := metrics.New(metrics.Config{})
 	if err != nil {
@@ -38,7 +38,12 @@ func ExampleMetrics_Watch() {
 	}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(m)
-	show(reg, `pgtenant_tenants{status="`+string(tenancy.Active), "pgtenant_backup_tenants", "pgtenant_tenant_info{slug=\"slug-school_a")
+	show(
+		reg,
+		`pgtenant_tenants{status="`+string(tenancy.Active),
+		"pgtenant_backup_tenants",
+		"pgtenant_tenant_info{slug=\"slug-school_a",
+	)
 
 	// Output:
 	// pgtenant_backup_tenants{state="backed_up"} 1

@@ -2,7 +2,6 @@ package metrics_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
@@ -17,10 +16,13 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/metrics"
 )
@@ -46,22 +48,26 @@ func setup(t testing.TB, cfg metrics.Config, scopes schemactx.Config) *fixture {
 	f, pg := &fixture{m: newMetrics(t, cfg)}, pgtest.New(t)
 	var err error
 	f.roles, err = schemactx.NewRoleNames(pg.RolePrefix)
-	check(t, err)
-	_, err = schemactx.Setup(t.Context(), pg.Pool, schemactx.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
-	check(t, err)
+	require.NoError(t, err)
+	_, err = admin.Setup(
+		t.Context(),
+		pg.Pool,
+		admin.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"},
+	)
+	require.NoError(t, err)
 	f.owner, f.runtime = openPool(t, pg.URLAs(f.roles.Owner(), "o")), openPool(t, pg.URLAs(f.roles.Runtime(), "r"))
 	f.runner = f.migrations(t, tenantFiles)
 	f.tenants, err = tenancy.New(f.owner, tenancy.Config{
 		Migrator: f.runner, Roles: f.roles, Hooks: f.m.Lifecycle(tenancy.Hooks{}),
 		Drop: tenancy.DropConfig{Enabled: true, Notify: f.m.Drops(nil)},
 	})
-	check(t, err)
-	check(t, f.tenants.Init(t.Context()))
+	require.NoError(t, err)
+	require.NoError(t, f.tenants.Init(t.Context()))
 	scopes.Roles, scopes.Hooks = f.roles, f.m.Hooks(scopes.Hooks)
 	f.db, err = schemactx.New(f.runtime, scopes)
-	check(t, err)
+	require.NoError(t, err)
 	f.reg = prometheus.NewPedanticRegistry()
-	check(t, f.reg.Register(f.m))
+	require.NoError(t, f.reg.Register(f.m))
 	return f
 }
 
@@ -71,14 +77,14 @@ func (f *fixture) migrations(t testing.TB, tenant fs.FS) *migrate.Runner {
 		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}},
 		Tenant: []migrate.Source{{Name: "test", FS: tenant}},
 	})
-	check(t, err)
+	require.NoError(t, err)
 	return runner
 }
 
 func (f *fixture) create(t testing.TB, slug string) tenancy.Tenant {
 	t.Helper()
 	tenant, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"})
-	check(t, err)
+	require.NoError(t, err)
 	return tenant
 }
 
@@ -89,7 +95,7 @@ func (f *fixture) fleet(ctx context.Context) iter.Seq2[migrate.SchemaState, erro
 func newMetrics(t testing.TB, cfg metrics.Config) *metrics.Metrics {
 	t.Helper()
 	m, err := metrics.New(cfg)
-	check(t, err)
+	require.NoError(t, err)
 	return m
 }
 
@@ -97,16 +103,17 @@ func newMetrics(t testing.TB, cfg metrics.Config) *metrics.Metrics {
 func openPool(t testing.TB, url string) *pgxpool.Pool {
 	t.Helper()
 	pool, err := pgxpool.New(context.Background(), url)
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	return pool
 }
 
-// scrape returns all that is shown, by the series as Prometheus writes them; of a histogram _count and _sum.
+// scrape returns all that is shown, by the series as Prometheus writes them; of a histogram _count
+// and _sum.
 func scrape(t testing.TB, reg prometheus.Gatherer) map[string]float64 {
 	t.Helper()
 	families, err := reg.Gather()
-	check(t, err)
+	require.NoError(t, err)
 	all := make(map[string]float64)
 	for _, f := range families {
 		for _, s := range f.GetMetric() {
@@ -134,14 +141,15 @@ func scrape(t testing.TB, reg prometheus.Gatherer) map[string]float64 {
 	return all
 }
 
-// expect compares some series with what they should be. The value absent is for one that should not be there.
+// expect compares some series with what they should be. The value absent is for one that should not
+// be there.
 func expect(t testing.TB, got, want map[string]float64) {
 	t.Helper()
 	for _, series := range slices.Sorted(maps.Keys(want)) {
 		value, ok := got[series]
-		if want := want[series]; want == absent && ok || want != absent && (!ok || value != want) {
-			t.Errorf("%s is %v (shown: %t), want %v", series, value, ok, want)
-		}
+		want := want[series]
+		assert.True(t, (want != absent || !ok) && (want == absent || ok && value == want),
+			"%s is %v (shown: %t), want %v", series, value, ok, want)
 	}
 }
 
@@ -168,17 +176,10 @@ func backupsOf(names []string) metrics.Backups {
 	return metrics.BackupsFunc(func(context.Context) (map[string]time.Time, error) { return last, nil })
 }
 
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func expectField(t *testing.T, err error, field string) {
 	t.Helper()
 	var fieldErr *tenancy.FieldError
-	if !errors.As(err, &fieldErr) || fieldErr.Field != field {
-		t.Errorf("got %v, want a FieldError of %s", err, field)
+	if assert.ErrorAs(t, err, &fieldErr, field) {
+		assert.Equal(t, field, fieldErr.Field)
 	}
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
@@ -37,7 +39,9 @@ func (h hosts) Resolve(_ context.Context, host string) (tenanthttp.Target, error
 }
 
 func site(schema string, status tenancy.Status) tenanthttp.Target {
-	return tenanthttp.TenantTarget(&tenancy.Tenant{Schema: schema, Slug: strings.ReplaceAll(schema, "_", "-"), Status: status})
+	return tenanthttp.TenantTarget(
+		&tenancy.Tenant{Schema: schema, Slug: strings.ReplaceAll(schema, "_", "-"), Status: status},
+	)
 }
 
 var sites = hosts{
@@ -54,7 +58,7 @@ var sites = hosts{
 func register(t testing.TB, m *metrics.Metrics) *prometheus.Registry {
 	t.Helper()
 	reg := prometheus.NewPedanticRegistry()
-	check(t, reg.Register(m))
+	require.NoError(t, reg.Register(m))
 	return reg
 }
 
@@ -77,7 +81,10 @@ func TestRequestsOfTenantsAndRefusals(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/ok", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
 	mux.HandleFunc("/empty", func(http.ResponseWriter, *http.Request) {})
-	mux.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/ok", http.StatusSeeOther) })
+	mux.HandleFunc(
+		"/moved",
+		func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/ok", http.StatusSeeOther) },
+	)
 	mux.HandleFunc("/bad", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
 	mux.HandleFunc("/panic", func(http.ResponseWriter, *http.Request) { panic("lost") })
 	mux.HandleFunc("/session", func(w http.ResponseWriter, r *http.Request) {
@@ -93,9 +100,7 @@ func TestRequestsOfTenantsAndRefusals(t *testing.T) {
 	}
 	func() {
 		defer func() {
-			if recover() == nil {
-				t.Error("the panic is lost")
-			}
+			assert.True(t, recover() != nil, "the panic is lost")
 		}()
 		get(h, "a.example.com", "/panic")
 	}()
@@ -104,18 +109,25 @@ func TestRequestsOfTenantsAndRefusals(t *testing.T) {
 		"b.example.com": 403, "c.example.com": 503, "d.example.com": 404, "e.example.com": 503,
 		"x.example.com": 404, "in valid": 400, "broken.example.com": 503,
 	} {
-		if got := get(h, host, "/ok"); got != want {
-			t.Errorf("%s is answered with %d, want %d", host, got, want)
-		}
+		got := get(h, host, "/ok")
+		assert.Equal(t, want, got, "%s is answered with %d", host, got)
 	}
 	requests := func(tenant, code string) string {
 		return fmt.Sprintf("pgtenant_http_requests_total{code=%q,tenant=%q}", code, tenant)
 	}
 	want := map[string]float64{
-		requests("tenant_a", "2xx"): 3, requests("tenant_a", "3xx"): 1, requests("tenant_a", "4xx"): 2, requests("tenant_a", "5xx"): 2,
-		requests("tenant_a", "1xx"): absent, requests("public", "2xx"): 1, requests("tenant_b", "4xx"): 1, requests("tenant_c", "maintenance"): 1,
-		requests("tenant_c", "5xx"): absent, requests("tenant_a", "maintenance"): 1,
-		requests("none", "4xx"): 2, requests("none", "5xx"): 1,
+		requests("tenant_a", "2xx"):                                       3,
+		requests("tenant_a", "3xx"):                                       1,
+		requests("tenant_a", "4xx"):                                       2,
+		requests("tenant_a", "5xx"):                                       2,
+		requests("tenant_a", "1xx"):                                       absent,
+		requests("public", "2xx"):                                         1,
+		requests("tenant_b", "4xx"):                                       1,
+		requests("tenant_c", "maintenance"):                               1,
+		requests("tenant_c", "5xx"):                                       absent,
+		requests("tenant_a", "maintenance"):                               1,
+		requests("none", "4xx"):                                           2,
+		requests("none", "5xx"):                                           1,
 		`pgtenant_http_request_duration_seconds_count{tenant="tenant_a"}`: 9,
 		`pgtenant_http_request_duration_seconds_count{tenant="other"}`:    0,
 	}
@@ -129,7 +141,8 @@ func TestRequestsOfTenantsAndRefusals(t *testing.T) {
 	expect(t, scrape(t, reg), want)
 }
 
-// What the registry would never let in reaches a label by a resolver of the program's own, or a context.
+// What the registry would never let in reaches a label by a resolver of the program's own, or a
+// context.
 func TestNamesThatBreakALabelAreAmongTheOthers(t *testing.T) {
 	t.Parallel()
 	m := newMetrics(t, metrics.Config{})
@@ -142,8 +155,16 @@ func TestNamesThatBreakALabelAreAmongTheOthers(t *testing.T) {
 		m.Hooks(schemactx.Hooks{}).Failed(t.Context(), schemactx.FailedData{Schema: name, Err: errors.New("x")})
 	}
 	m.Lifecycle(tenancy.Hooks{}).After(t.Context(), tenancy.StepData{Op: "new\xff\nop", Step: "st\"ep"})
-	check(t, m.Watch(metrics.Sources{Tenants: madeUp{"tenant_a", "we\"ird\n\xff"}, Backups: backupsOf([]string{"tenant_a", "we\"ird\n\xff"})}))
-	check(t, m.Refresh(t.Context()))
+	require.NoError(
+		t,
+		m.Watch(
+			metrics.Sources{
+				Tenants: madeUp{"tenant_a", "we\"ird\n\xff"},
+				Backups: backupsOf([]string{"tenant_a", "we\"ird\n\xff"}),
+			},
+		),
+	)
+	require.NoError(t, m.Refresh(t.Context()))
 	expect(t, scrape(t, reg), map[string]float64{
 		`pgtenant_login_failures_total{tenant="other"}`:                  5,
 		`pgtenant_http_requests_total{code="4xx",tenant="other"}`:        2,
@@ -152,13 +173,12 @@ func TestNamesThatBreakALabelAreAmongTheOthers(t *testing.T) {
 	})
 	rec := httptest.NewRecorder()
 	promhttp.HandlerFor(reg, promhttp.HandlerOpts{}).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-	if rec.Code != http.StatusOK {
-		t.Errorf("a scrape is answered with %d %s", rec.Code, rec.Body)
-	}
+	assert.Equal(t, http.StatusOK, rec.Code, "a scrape is answered with %d %s", rec.Code, rec.Body)
 	lint(t, rec.Body.String())
 }
 
-// What a handler can do with its response it can do with the recorded one too, on a real connection.
+// What a handler can do with its response it can do with the recorded one too, on a real
+// connection.
 func TestResponsesKeepTheirAbilities(t *testing.T) {
 	t.Parallel()
 	for _, http2 := range []bool{false, true} {
@@ -174,16 +194,14 @@ func TestResponsesKeepTheirAbilities(t *testing.T) {
 			plain := list(w)
 			m.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				abilities <- [2]string{plain, list(w)}
-				if err := http.NewResponseController(w).Flush(); err != nil {
-					t.Error(err)
-				}
+				assert.NoError(t, http.NewResponseController(w).Flush())
 			})).ServeHTTP(w, r)
 		}))
 		server.EnableHTTP2 = http2
 		server.StartTLS()
 		resp, err := server.Client().Get(server.URL)
-		check(t, err)
-		check(t, resp.Body.Close())
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
 		server.Close()
 		if got := <-abilities; got[0] != got[1] || http2 != (resp.ProtoMajor == 2) {
 			t.Errorf("HTTP/%d: plain %s, recorded %s", resp.ProtoMajor, got[0], got[1])

@@ -16,8 +16,8 @@ const (
 	otherName  = "other"
 )
 
-// ledger counts for each tenant apart, and decides at each scrape which of that is shown under whose name. See the
-// package comment for why nothing that it shows ever shrinks.
+// ledger counts for each tenant apart, and decides at each scrape which of that is shown under
+// whose name. See the package comment for why nothing that it shows ever shrinks.
 type ledger struct {
 	buckets    int // of durations
 	top, limit int
@@ -37,8 +37,9 @@ type ledger struct {
 	count   atomic.Int64
 }
 
-// hot is the part of an account that each statement needs. Those of 10,000 tenants are a megabyte, close together, where
-// whole accounts would be twelve: what costs is memory that the processor has to wait for.
+// hot is the part of an account that each statement needs. Those of 10,000 tenants are a megabyte,
+// close together, where whole accounts would be twelve: what costs is memory that the processor has
+// to wait for.
 type hot struct {
 	length uint8                      // of key
 	key    [schemactx.MaxNameLen]byte // the schema, without another place in memory to be read
@@ -108,7 +109,8 @@ func (a *account) cell(c cell) *atomic.Uint64 {
 
 func (a *account) add(c cell, n uint64) { a.cell(c).Add(n) }
 
-// of returns the account of a schema, which is public, a tenant's, or whatever somebody has put into a context.
+// of returns the account of a schema, which is public, a tenant's, or whatever somebody has put
+// into a context.
 func (l *ledger) of(schema string) *hot {
 	hash := hashOf(l.seed, schema)
 	if a := l.table.Load().get(hash, schema); a != nil {

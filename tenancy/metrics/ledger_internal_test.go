@@ -6,6 +6,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func nobodyGone(string, time.Time) bool { return false }
@@ -13,13 +16,12 @@ func nobodyGone(string, time.Time) bool { return false }
 func testLedger(t *testing.T, cfg Config) *ledger {
 	t.Helper()
 	cfg, err := cfg.withDefaults()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return newLedger(cfg)
 }
 
-// client is what Prometheus does with a counter: what it has last seen of each series, and how much all grew together.
+// client is what Prometheus does with a counter: what it has last seen of each series, and how much
+// all grew together.
 type client struct {
 	t    *testing.T
 	last map[string]uint64
@@ -30,14 +32,10 @@ func (c *client) scrape(statements []statement) (names []string) {
 	c.t.Helper()
 	seen := make(map[string]bool)
 	for _, s := range statements {
-		if seen[s.name] {
-			c.t.Errorf("%s is shown twice", s.name)
-		}
+		assert.False(c.t, seen[s.name], "%s is shown twice", s.name)
 		seen[s.name] = true
 		now, before := s.cells[cellStatements], c.last[s.name]
-		if now < before {
-			c.t.Errorf("%s went back from %d to %d", s.name, before, now)
-		}
+		assert.GreaterOrEqual(c.t, now, before, "%s went back from %d to %d", s.name, before, now)
 		c.sum += now - before
 		c.last[s.name] = now
 		names = append(names, s.name)
@@ -45,7 +43,8 @@ func (c *client) scrape(statements []statement) (names []string) {
 	return names
 }
 
-// Whoever comes and goes among the tenants with a name, nothing shrinks, and what grew is what happened.
+// Whoever comes and goes among the tenants with a name, nothing shrinks, and what grew is what
+// happened.
 func TestCountersNeverGoBackAndLoseNothing(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
@@ -66,20 +65,15 @@ func TestCountersNeverGoBackAndLoseNothing(t *testing.T) {
 			}
 			now = now.Add(time.Duration(rng.IntN(300)) * time.Second)
 			names := c.scrape(l.settle(now, nobodyGone))
-			if len(names) > 5+3 {
-				t.Fatalf("shows %q", names)
-			}
+			require.LessOrEqual(t, len(names), 5+3, "shows %q", names)
 			for _, name := range names {
 				was[name] = true
 			}
 		}
 		c.scrape(l.settle(now, nobodyGone)) // what those did who have got a name just then
-		if c.sum != total {
-			t.Errorf("seed %d: all series together grew by %d, want %d", seed, c.sum, total)
-		}
-		if len(was) < 10 {
-			t.Errorf("seed %d: only %d tenants ever had a name: nothing was tried", seed, len(was))
-		}
+		assert.Equal(t, total, c.sum, "seed %d: all series together grew by %d", seed, c.sum)
+		assert.GreaterOrEqual(t, len(was), 10,
+			"seed %d: only %d tenants ever had a name: nothing was tried", seed, len(was))
 	}
 }
 
@@ -118,16 +112,12 @@ func TestCountersOfManyGoroutinesWhileTenantsComeAndGo(t *testing.T) {
 	for range 3 {
 		now = now.Add(13 * time.Hour)
 		for _, s := range l.settle(now, nobodyGone) {
-			if s.held != 0 {
-				t.Errorf("%s holds %d connections", s.name, s.held)
-			}
+			assert.Zero(t, s.held, "%s holds %d connections", s.name, s.held)
 			c.scrape([]statement{s})
 		}
 	}
 	// What a tenant did that has no name any more, and never gets it back, was shown while it had one.
-	if c.sum != workers*rounds {
-		t.Errorf("all series together grew by %d, want %d", c.sum, workers*rounds)
-	}
+	assert.Equal(t, uint64(workers*rounds), c.sum, "all series together grew by %d", c.sum)
 }
 
 func TestPlacesGoToTheMostActiveAndDoNotGoToAndFro(t *testing.T) {
@@ -138,9 +128,8 @@ func TestPlacesGoToTheMostActiveAndDoNotGoToAndFro(t *testing.T) {
 	expect := func(want string) {
 		t.Helper()
 		now = now.Add(time.Minute)
-		if got := l.settle(now, nobodyGone)[0].name; got != want {
-			t.Errorf("the place is %q's, want %q", got, want)
-		}
+		got := l.settle(now, nobodyGone)[0].name
+		assert.Equal(t, want, got, "the place is %q's, want", got)
 	}
 	does("a", 10)
 	does("b", 5)
@@ -162,16 +151,17 @@ func TestAFreePlaceIsGivenAtOnce(t *testing.T) {
 	l := testLedger(t, Config{TopTenants: 2, RankInterval: time.Hour})
 	now := time.Now()
 	l.of("a").add(cellLoginFailures, 1)
-	if got := l.settle(now, nobodyGone); got[0].name != "a" || got[0].cells[cellLoginFailures] != 1 {
-		t.Errorf("shows %+v", got[0])
+	got := l.settle(now, nobodyGone)
+	if assert.Equal(t, "a", got[0].name, "shows %+v", got[0]) {
+		assert.Equal(t, uint64(1), got[0].cells[cellLoginFailures], "shows %+v", got[0])
 	}
 	l.of("b").add(cellLoginFailures, 1)
-	if got := l.settle(now, nobodyGone); got[1].name != "b" || got[1].cells[cellLoginFailures] != 0 {
-		t.Errorf("shows %+v, want a series that begins with zero", got[1])
+	got = l.settle(now, nobodyGone)
+	if assert.Equal(t, "b", got[1].name, "shows %+v, want a series that begins with zero", got[1]) {
+		assert.Zero(t, got[1].cells[cellLoginFailures], "shows %+v, want a series that begins with zero", got[1])
 	}
-	if got := l.settle(now, nobodyGone); got[1].cells[cellLoginFailures] != 1 {
-		t.Errorf("shows %+v, want what happened before", got[1])
-	}
+	got = l.settle(now, nobodyGone)
+	assert.Equal(t, uint64(1), got[1].cells[cellLoginFailures], "shows %+v, want what happened before", got[1])
 }
 
 func TestTenantsThatAreGoneTakeNoMemory(t *testing.T) {
@@ -182,9 +172,7 @@ func TestTenantsThatAreGoneTakeNoMemory(t *testing.T) {
 		for i := range 1500 {
 			l.of(fmt.Sprintf("tenant_%d_%d", round, i)).add(cellStatements, 1)
 		}
-		if n := l.count.Load(); n > 1000 {
-			t.Errorf("%d are counted one by one", n)
-		}
+		assert.LessOrEqual(t, l.count.Load(), int64(1000), "are counted one by one")
 		for range 3 {
 			now = now.Add(13 * time.Hour)
 			l.settle(now, drop)
@@ -193,9 +181,9 @@ func TestTenantsThatAreGoneTakeNoMemory(t *testing.T) {
 			t.Errorf("%d are left, %d in the list, %d retired", n, len(l.list), len(l.retired))
 		}
 	}
-	if got := l.settle(now, drop); got[len(got)-1].cells[cellStatements] != 5*1500 {
-		t.Errorf("the others have %d statements, want all", got[len(got)-1].cells[cellStatements])
-	}
+	got := l.settle(now, drop)
+	assert.Equal(t, uint64(5*1500), got[len(got)-1].cells[cellStatements],
+		"the others have %d statements, want all", got[len(got)-1].cells[cellStatements])
 }
 
 func TestAClockThatGoesBackwardsChangesNothing(t *testing.T) {
@@ -211,13 +199,10 @@ func TestAClockThatGoesBackwardsChangesNothing(t *testing.T) {
 		} else {
 			now = now.Add(2 * time.Minute)
 		}
-		if names := c.scrape(l.settle(now, nobodyGone)); names[0] != "a" {
-			t.Errorf("shows %q", names)
-		}
+		names := c.scrape(l.settle(now, nobodyGone))
+		assert.Equal(t, "a", names[0], "shows %q", names)
 	}
-	if c.sum != 300 {
-		t.Errorf("grew by %d, want 300", c.sum)
-	}
+	assert.Equal(t, uint64(300), c.sum, "grew by %d, want 300", c.sum)
 }
 
 func TestWhatIsNoTenantHasNoSeries(t *testing.T) {
@@ -227,7 +212,7 @@ func TestWhatIsNoTenantHasNoSeries(t *testing.T) {
 		l.of(name).add(cellStatements, 1)
 	}
 	got := l.settle(time.Now(), nobodyGone)
-	if len(got) != 3 || got[2].name != otherName || got[2].cells[cellStatements] != 8 {
-		t.Errorf("shows %+v", got)
+	if assert.Len(t, got, 3, "shows") && assert.Equal(t, otherName, got[2].name, "shows") {
+		assert.Equal(t, uint64(8), got[2].cells[cellStatements], "shows")
 	}
 }

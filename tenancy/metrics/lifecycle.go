@@ -14,8 +14,9 @@ const (
 	resultError = "error"
 )
 
-// Lifecycle returns hooks for a [tenancy.Manager] that count the steps of its operations, and then call those of next that
-// are not nil. Before is next's alone: a step that it stops has not been one.
+// Lifecycle returns hooks for a [tenancy.Manager] that count the steps of its operations, and then
+// call those of next that are not nil. Before is next's alone: a step that it stops has not been
+// one.
 func (m *Metrics) Lifecycle(next tenancy.Hooks) tenancy.Hooks {
 	return tenancy.Hooks{
 		Before: next.Before,
@@ -32,7 +33,8 @@ func (m *Metrics) Lifecycle(next tenancy.Hooks) tenancy.Hooks {
 	}
 }
 
-// Drops returns a [tenancy.DropConfig].Notify that counts the phases of drops, and then calls next unless it is nil.
+// Drops returns a [tenancy.DropConfig].Notify that counts the phases of drops, and then calls next
+// unless it is nil.
 func (m *Metrics) Drops(next func(context.Context, tenancy.DropEvent)) func(context.Context, tenancy.DropEvent) {
 	return func(ctx context.Context, e tenancy.DropEvent) {
 		m.drops.WithLabelValues(label(string(e.Phase))).Inc()
@@ -43,11 +45,16 @@ func (m *Metrics) Drops(next func(context.Context, tenancy.DropEvent)) func(cont
 }
 
 var dropPhases = []tenancy.DropPhase{
-	tenancy.DropRequested, tenancy.DropApproved, tenancy.DropRefused, tenancy.DropStarted, tenancy.DropStopped, tenancy.DropDone,
+	tenancy.DropRequested,
+	tenancy.DropApproved,
+	tenancy.DropRefused,
+	tenancy.DropStarted,
+	tenancy.DropStopped,
+	tenancy.DropDone,
 }
 
-// Migrating returns a [migrate.UpAllOptions].Events that counts the outcomes of migrations and shows how far the run
-// is, and then calls next unless it is nil.
+// Migrating returns a [migrate.UpAllOptions].Events that counts the outcomes of migrations and
+// shows how far the run is, and then calls next unless it is nil.
 func (m *Metrics) Migrating(next func(migrate.Event)) func(migrate.Event) {
 	return func(e migrate.Event) {
 		m.runTotal.Set(float64(e.Progress.Total))
@@ -72,11 +79,23 @@ func (m *Metrics) Migrated(report migrate.Report) {
 }
 
 var outcomes = []migrate.Outcome{
-	migrate.Current, migrate.Behind, migrate.Migrated, migrate.Failed, migrate.NotStarted, migrate.Missing, migrate.Dropped,
-	migrate.UnknownVersion, migrate.NewerCompatible, migrate.OutOfOrder, migrate.Edited, migrate.BadTable, migrate.Stray,
+	migrate.Current,
+	migrate.Behind,
+	migrate.Migrated,
+	migrate.Failed,
+	migrate.NotStarted,
+	migrate.Missing,
+	migrate.Dropped,
+	migrate.UnknownVersion,
+	migrate.NewerCompatible,
+	migrate.OutOfOrder,
+	migrate.Edited,
+	migrate.BadTable,
+	migrate.Stray,
 }
 
-// label returns text as a value of a label. It comes from constants of ours, of this version or a newer one.
+// label returns text as a value of a label. It comes from constants of ours, of this version or a
+// newer one.
 func label(text string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(text, " ", "_"), "\uFFFD")
 }

@@ -8,8 +8,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Metrics is told by hooks what tenants do, and shows it to Prometheus. It is safe for concurrent use, and may be
-// registered with several registries. Its hooks never fail and never wait for a database.
+// Metrics is told by hooks what tenants do, and shows it to Prometheus. It is safe for concurrent
+// use, and may be registered with several registries. Its hooks never fail and never wait for a
+// database.
 type Metrics struct {
 	cfg      Config
 	ledger   *ledger
@@ -23,7 +24,8 @@ type Metrics struct {
 
 var _ prometheus.Collector = (*Metrics)(nil)
 
-// New returns metrics that nothing has been told yet. A configuration that makes no sense is a [tenancy.FieldError].
+// New returns metrics that nothing has been told yet. A configuration that makes no sense is a
+// [tenancy.FieldError].
 //
 // [tenancy.FieldError]: https://pkg.go.dev/github.com/oryne/pgtenant/tenancy#FieldError
 func New(cfg Config) (*Metrics, error) {
@@ -41,17 +43,29 @@ func New(cfg Config) (*Metrics, error) {
 		refusals: counter("pgtenant_refused_requests_total", "Requests that were not served, by reason.", "reason"),
 		steps: counter("pgtenant_lifecycle_steps_total", "Steps of operations on tenants, by operation, step and result.",
 			"operation", "step", "result"),
-		drops:      counter("pgtenant_drop_events_total", "How far drops of tenants have come, by phase.", "phase"),
-		migrations: counter("pgtenant_migrations_total", "Schemas that runs of migrations in this process have finished, by outcome.", "outcome"),
+		drops: counter("pgtenant_drop_events_total", "How far drops of tenants have come, by phase.", "phase"),
+		migrations: counter(
+			"pgtenant_migrations_total",
+			"Schemas that runs of migrations in this process have finished, by outcome.",
+			"outcome",
+		),
 		runOutcomes: prometheus.NewGaugeVec(gauge("pgtenant_migration_run_schemas",
 			"Schemas by outcome in the last run of migrations of this process."), []string{"outcome"}),
-		runTotal: prometheus.NewGauge(gauge("pgtenant_migration_run_planned", "Schemas that the last run of migrations of this process found behind.")),
-		runDone:  prometheus.NewGauge(gauge("pgtenant_migration_run_done", "Schemas that the last run of migrations of this process is done with.")),
+		runTotal: prometheus.NewGauge(
+			gauge("pgtenant_migration_run_planned", "Schemas that the last run of migrations of this process found behind."),
+		),
+		runDone: prometheus.NewGauge(
+			gauge("pgtenant_migration_run_done", "Schemas that the last run of migrations of this process is done with."),
+		),
 		runEnd: prometheus.NewGauge(gauge("pgtenant_migration_run_end_timestamp_seconds",
 			"When the last run of migrations of this process ended; 0: there was none.")),
-		runDuration: prometheus.NewGauge(gauge("pgtenant_migration_run_duration_seconds", "How long the last run of migrations of this process took.")),
-		runExit: prometheus.NewGauge(gauge("pgtenant_migration_run_exit_code",
-			"The exit code of the last run of migrations of this process: 0 all is current, 1 something failed, 2 something is left.")),
+		runDuration: prometheus.NewGauge(
+			gauge("pgtenant_migration_run_duration_seconds", "How long the last run of migrations of this process took."),
+		),
+		runExit: prometheus.NewGauge(gauge(
+			"pgtenant_migration_run_exit_code",
+			"The exit code of the last run of migrations of this process: 0 all is current, 1 something failed, 2 something is left.",
+		)),
 	}
 	for _, reason := range reasons {
 		m.refusals.WithLabelValues(reason)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/resolver"
 	"github.com/oryne/pgtenant/schemactx"
@@ -19,16 +21,16 @@ func TestStatementsOfTenants(t *testing.T) {
 	t.Parallel()
 	f := setup(t, metrics.Config{}, schemactx.Config{})
 	a, b := f.create(t, "acme"), f.create(t, "bolt")
-	check(t, f.m.Watch(metrics.Sources{DBs: []metrics.DB{f.db}, Tenants: f.tenants}))
-	check(t, f.m.Refresh(t.Context()))
+	require.NoError(t, f.m.Watch(metrics.Sources{DBs: []metrics.DB{f.db}, Tenants: f.tenants}))
+	require.NoError(t, f.m.Refresh(t.Context()))
 	inA, inB := tenancy.NewContext(t.Context(), &a), tenancy.NewContext(t.Context(), &b)
 	run := func(ctx context.Context, sql string) error {
 		_, err := f.db.Exec(ctx, sql)
 		return err
 	}
-	check(t, run(inA, "insert into notes values ('x')"))
-	check(t, run(inA, "insert into notes values ('x')"))
-	check(t, f.db.InTx(inB, func(tx pgx.Tx) error {
+	require.NoError(t, run(inA, "insert into notes values ('x')"))
+	require.NoError(t, run(inA, "insert into notes values ('x')"))
+	require.NoError(t, f.db.InTx(inB, func(tx pgx.Tx) error {
 		expect(t, scrape(t, f.reg), map[string]float64{
 			`pgtenant_connections_held{tenant="` + b.Schema + `"}`: 1, `pgtenant_connections_held{tenant="` + a.Schema + `"}`: 0,
 		})
@@ -46,9 +48,7 @@ func TestStatementsOfTenants(t *testing.T) {
 			return run(ctx, "do $$begin raise 'x' using errcode = 'ZZ999'; end$$")
 		}),
 	} {
-		if err == nil {
-			t.Error("a statement did not fail: nothing is counted")
-		}
+		assert.Error(t, err, "a statement did not fail: nothing is counted")
 	}
 	f.m.LoginFailed(inA)
 	f.m.RateLimited(inA, metrics.Limited)
@@ -61,37 +61,51 @@ func TestStatementsOfTenants(t *testing.T) {
 		return `pgtenant_statement_errors_total{class="` + class + `",tenant="` + schema + `"}`
 	}
 	expect(t, got, map[string]float64{
-		of("pgtenant_statements_total", a.Schema): 3, of("pgtenant_statements_total", b.Schema): 5,
-		of("pgtenant_units_total", a.Schema): 3, of("pgtenant_units_total", b.Schema): 4,
-		of("pgtenant_cross_tenant_attempts_total", a.Schema): 0, of("pgtenant_cross_tenant_attempts_total", b.Schema): 1,
-		of("pgtenant_scope_escapes_total", b.Schema): 1, of("pgtenant_connections_held", b.Schema): 0,
-		of("pgtenant_explicit_switches_total", a.Schema): 1, of("pgtenant_explicit_switches_total", b.Schema): 0,
-		of("pgtenant_login_failures_total", a.Schema): 1, of("pgtenant_login_failures_total", "public"): 0,
-		class("42", b.Schema): 1, class("22", b.Schema): 1, class("escape", b.Schema): 1, class("other", a.Schema): 1,
-		class("22", a.Schema): absent, class("scope", "nobody"): 1,
+		of("pgtenant_statements_total", a.Schema):                                            3,
+		of("pgtenant_statements_total", b.Schema):                                            5,
+		of("pgtenant_units_total", a.Schema):                                                 3,
+		of("pgtenant_units_total", b.Schema):                                                 4,
+		of("pgtenant_cross_tenant_attempts_total", a.Schema):                                 0,
+		of("pgtenant_cross_tenant_attempts_total", b.Schema):                                 1,
+		of("pgtenant_scope_escapes_total", b.Schema):                                         1,
+		of("pgtenant_connections_held", b.Schema):                                            0,
+		of("pgtenant_explicit_switches_total", a.Schema):                                     1,
+		of("pgtenant_explicit_switches_total", b.Schema):                                     0,
+		of("pgtenant_login_failures_total", a.Schema):                                        1,
+		of("pgtenant_login_failures_total", "public"):                                        0,
+		class("42", b.Schema):                                                                1,
+		class("22", b.Schema):                                                                1,
+		class("escape", b.Schema):                                                            1,
+		class("other", a.Schema):                                                             1,
+		class("22", a.Schema):                                                                absent,
+		class("scope", "nobody"):                                                             1,
 		of("pgtenant_cross_tenant_attempts_total", "nobody"):                                 0,
 		`pgtenant_ratelimit_decisions_total{decision="limited",tenant="` + a.Schema + `"}`:   1,
 		`pgtenant_ratelimit_decisions_total{decision="undecided",tenant="` + a.Schema + `"}`: 1,
 		`pgtenant_tenant_info{slug="acme",tenant="` + a.Schema + `"}`:                        1,
 		`pgtenant_tenant_info{slug="other",tenant="other"}`:                                  1,
-		`pgtenant_tenants{status="active"}`:                                                  2, `pgtenant_tenants{status="suspended"}`: 0,
-		`pgtenant_statement_cache_lookups_total{result="hit"}`: float64(f.db.Stats().Hits),
-		`pgtenant_pool_connections{state="acquired"}`:          0,
-		`pgtenant_pool_max_connections`:                        float64(f.runtime.Config().MaxConns),
+		`pgtenant_tenants{status="active"}`:                                                  2,
+		`pgtenant_tenants{status="suspended"}`:                                               0,
+		`pgtenant_statement_cache_lookups_total{result="hit"}`:                               float64(f.db.Stats().Hits),
+		`pgtenant_pool_connections{state="acquired"}`:                                        0,
+		`pgtenant_pool_max_connections`:                                                      float64(f.runtime.Config().MaxConns),
 	})
-	if got[of("pgtenant_connection_wait_seconds_total", a.Schema)] <= 0 {
-		t.Error("nobody waited for a connection, not even the first, for which one was opened")
-	}
+	assert.Positive(t, got[of("pgtenant_connection_wait_seconds_total", a.Schema)],
+		"nobody waited for a connection, not even the first, for which one was opened")
 }
 
 func TestUnitsOfWorkThatWaitAtTheirLimit(t *testing.T) {
 	t.Parallel()
-	f := setup(t, metrics.Config{}, schemactx.Config{Limits: func(string) schemactx.Limits { return schemactx.Limits{MaxConns: 1} }})
+	f := setup(
+		t,
+		metrics.Config{},
+		schemactx.Config{Limits: func(string) schemactx.Limits { return schemactx.Limits{MaxConns: 1} }},
+	)
 	a := f.create(t, "acme")
-	check(t, f.m.Watch(metrics.Sources{DBs: []metrics.DB{f.db}}))
+	require.NoError(t, f.m.Watch(metrics.Sources{DBs: []metrics.DB{f.db}}))
 	ctx, done := tenancy.NewContext(t.Context(), &a), make(chan error)
 	waiting := `pgtenant_connections_waiting{tenant="` + a.Schema + `"}`
-	check(t, f.db.InTx(ctx, func(pgx.Tx) error {
+	require.NoError(t, f.db.InTx(ctx, func(pgx.Tx) error {
 		go func() {
 			_, err := f.db.Exec(ctx, "select 1")
 			done <- err
@@ -103,7 +117,7 @@ func TestUnitsOfWorkThatWaitAtTheirLimit(t *testing.T) {
 		}
 		return nil
 	}))
-	check(t, <-done)
+	require.NoError(t, <-done)
 	expect(t, scrape(t, f.reg), map[string]float64{waiting: 0})
 }
 
@@ -112,13 +126,19 @@ func TestAScrapeSendsNoQuery(t *testing.T) {
 	f := setup(t, metrics.Config{}, schemactx.Config{})
 	a := f.create(t, "acme")
 	hosts, err := resolver.NewDirectory(t.Context(), f.db, resolver.Config{})
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(hosts.Close)
-	check(t, f.m.Watch(metrics.Sources{
-		DBs: []metrics.DB{f.db}, Tenants: f.tenants, Storage: f.runtime, Migrations: f.fleet, Backups: backupsOf([]string{a.Schema}),
-		Directory: func() metrics.DirectoryStatus { return metrics.DirectoryStatus(hosts.Status()) },
+	require.NoError(t, f.m.Watch(metrics.Sources{
+		DBs: []metrics.DB{
+			f.db,
+		},
+		Tenants:    f.tenants,
+		Storage:    f.runtime,
+		Migrations: f.fleet,
+		Backups:    backupsOf([]string{a.Schema}),
+		Directory:  func() metrics.DirectoryStatus { return metrics.DirectoryStatus(hosts.Status()) },
 	}))
-	check(t, f.m.Refresh(t.Context()))
+	require.NoError(t, f.m.Refresh(t.Context()))
 	before := [2]int64{f.owner.Stat().AcquireCount(), f.runtime.Stat().AcquireCount()}
 	for range 10 {
 		expect(t, scrape(t, f.reg), map[string]float64{
@@ -128,9 +148,8 @@ func TestAScrapeSendsNoQuery(t *testing.T) {
 		})
 	}
 	// The directory has a connection of its own, beside the pool, for which no scrape asks either.
-	if after := [2]int64{f.owner.Stat().AcquireCount(), f.runtime.Stat().AcquireCount()}; after != before {
-		t.Errorf("connections were taken %v times before and %v after the scrapes", before, after)
-	}
+	after := [2]int64{f.owner.Stat().AcquireCount(), f.runtime.Stat().AcquireCount()}
+	assert.Equal(t, before, after, "connections were taken %v times before and %v after the scrapes", before, after)
 }
 
 func TestRefusedConfigurations(t *testing.T) {
@@ -154,11 +173,7 @@ func TestRefusedConfigurations(t *testing.T) {
 		expectField(t, err, "buckets")
 	}
 	m := newMetrics(t, metrics.Config{})
-	if err := m.Watch(metrics.Sources{Backups: backupsOf(nil)}); err == nil {
-		t.Error("backups without tenants were taken")
-	}
-	check(t, m.Watch(metrics.Sources{}))
-	if err := m.Watch(metrics.Sources{}); !errors.Is(err, metrics.ErrWatching) {
-		t.Errorf("got %v, want ErrWatching", err)
-	}
+	assert.Error(t, m.Watch(metrics.Sources{Backups: backupsOf(nil)}), "backups without tenants were taken")
+	require.NoError(t, m.Watch(metrics.Sources{}))
+	assert.ErrorIs(t, m.Watch(metrics.Sources{}), metrics.ErrWatching)
 }

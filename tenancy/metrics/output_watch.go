@@ -98,7 +98,7 @@ func (o output) directory(d DirectoryStatus) {
 	o.gauge(descConnected, connected)
 	o.gauge(descHosts, float64(d.Hosts))
 	o.gauge(descDirTenants, float64(d.Tenants))
-	o.gauge(descDisputed, float64(d.Disputed))
+	o.gauge(descDisputed, float64(d.Conflicts))
 	o.counter(descLoads, float64(d.FullLoads), "full")
 	o.counter(descLoads, float64(d.PartialLoads), "partial")
 	o.counter(descLoads, float64(d.FailedLoads), "failed")

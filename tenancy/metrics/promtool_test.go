@@ -10,6 +10,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
@@ -20,7 +22,7 @@ import (
 func lint(t *testing.T, text string) {
 	t.Helper()
 	problems, err := promlint.New(strings.NewReader(text)).Lint()
-	check(t, err)
+	require.NoError(t, err)
 	for _, p := range problems {
 		t.Errorf("%s: %s", p.Metric, p.Text)
 	}
@@ -30,33 +32,35 @@ func TestPromtoolFindsNothingInARealScrape(t *testing.T) {
 	t.Parallel()
 	f := setup(t, metrics.Config{}, schemactx.Config{})
 	a := f.create(t, "acme")
-	check(t, f.m.Watch(metrics.Sources{
-		DBs: []metrics.DB{f.db}, Tenants: f.tenants, Storage: f.runtime, Migrations: f.fleet, Backups: backupsOf([]string{a.Schema}),
+	require.NoError(t, f.m.Watch(metrics.Sources{
+		DBs: []metrics.DB{
+			f.db,
+		},
+		Tenants:    f.tenants,
+		Storage:    f.runtime,
+		Migrations: f.fleet,
+		Backups:    backupsOf([]string{a.Schema}),
 		Directory:  func() metrics.DirectoryStatus { return metrics.DirectoryStatus{} },
 		Quarantine: func() metrics.QuarantineStatus { return metrics.QuarantineStatus{Counts: map[string]int{"behind": 1}} },
 	}))
-	check(t, f.m.Refresh(t.Context()))
+	require.NoError(t, f.m.Refresh(t.Context()))
 	_, err := f.db.Exec(tenancy.NewContext(t.Context(), &a), "select 1")
-	check(t, err)
+	require.NoError(t, err)
 	rec := httptest.NewRecorder()
 	promhttp.HandlerFor(f.reg, promhttp.HandlerOpts{}).ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	text := rec.Body.String()
-	if !strings.Contains(text, `pgtenant_statements_total{tenant="`+a.Schema+`"} 1`) {
-		t.Errorf("the scrape is not a real one: %s", text)
-	}
+	assert.Contains(t, text, `pgtenant_statements_total{tenant="`+a.Schema+`"} 1`, "the scrape is not a real one")
 	lint(t, text)
 
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {
 		const why = "promtool is not installed (Debian: apt install prometheus)"
-		if os.Getenv("CI") != "" {
-			t.Fatal(why)
-		}
+		require.Empty(t, os.Getenv("CI"), why)
 		t.Skip(why)
 	}
 	cmd := exec.Command(promtool, "check", "metrics")
 	cmd.Stdin = strings.NewReader(text)
-	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
-		t.Errorf("promtool check metrics: %v\n%s", err, out)
-	}
+	out, err := cmd.CombinedOutput()
+	assert.NoError(t, err, "promtool check metrics: %v\n%s", err, out)
+	assert.Empty(t, out, "promtool check metrics: %v", err)
 }

@@ -11,7 +11,8 @@ const (
 	// halfLife is how long it takes until activity counts half.
 	halfLife = 10 * time.Minute
 
-	// loyalty is what the score of a tenant that has a name is multiplied with, when others want its place.
+	// loyalty is what the score of a tenant that has a name is multiplied with, when others want its
+	// place.
 	loyalty = 1.5
 
 	// forgotten is the score below which a tenant without a name is no longer counted apart.
@@ -40,7 +41,8 @@ type statement struct {
 // goneFunc reports whether a schema that was met at that time is known to be nobody's by now.
 type goneFunc func(schema string, met time.Time) bool
 
-// settle shows what is new and returns it all: the tenants with a name, public, none and, last, the others.
+// settle shows what is new and returns it all: the tenants with a name, public, none and, last, the
+// others.
 func (l *ledger) settle(now time.Time, gone goneFunc) []statement {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -145,7 +147,8 @@ func (l *ledger) vacant() bool {
 	return waiting && named < l.top
 }
 
-// award gives the places to those with the highest scores. A place that nobody wants is kept, by a tenant that there is.
+// award gives the places to those with the highest scores. A place that nobody wants is kept, by a
+// tenant that there is.
 func (l *ledger) award(gone goneFunc) {
 	candidates := make([]*account, 0, len(l.list))
 	for _, a := range l.list {

@@ -27,8 +27,20 @@ const (
 )
 
 var reasons = []string{
-	reasonUnknownHost, reasonInvalidHost, reasonAmbiguous, reasonSuspended, reasonMaintenance, reasonNotReady, reasonQuarantined, reasonGone,
-	reasonNoSite, reasonNoSession, reasonBadSession, reasonForeignTenant, reasonUnavailable, reasonOther,
+	reasonUnknownHost,
+	reasonInvalidHost,
+	reasonAmbiguous,
+	reasonSuspended,
+	reasonMaintenance,
+	reasonNotReady,
+	reasonQuarantined,
+	reasonGone,
+	reasonNoSite,
+	reasonNoSession,
+	reasonBadSession,
+	reasonForeignTenant,
+	reasonUnavailable,
+	reasonOther,
 }
 
 func reasonOf(refusal tenanthttp.Refusal) string {

@@ -41,8 +41,8 @@ func (w *recorder) WriteHeader(status int) {
 // Unwrap is for [http.ResponseController].
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// What a response can do besides, handlers find out by its type. It is the same as without the recorder for what
-// net/http gives out: HTTP/1, HTTP/2, and the recorder of httptest.
+// What a response can do besides, handlers find out by its type. It is the same as without the
+// recorder for what net/http gives out: HTTP/1, HTTP/2, and the recorder of httptest.
 type (
 	flusher struct {
 		*recorder

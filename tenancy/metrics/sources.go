@@ -12,16 +12,18 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Sources are what metrics are read from, beside what hooks tell. Each may be left out; its metrics are then not shown.
+// Sources are what metrics are read from, beside what hooks tell. Each may be left out; its metrics
+// are then not shown.
 type Sources struct {
-	// DBs are the program's handles. Their numbers are added up. They are read at each scrape, which costs no query.
+	// DBs are the program's handles. Their numbers are added up. They are read at each scrape, which
+	// costs no query.
 	DBs []DB
 
 	// Tenants lists all tenants. A [tenancy.Registry], on the runtime login, is enough.
 	Tenants Tenants
 
-	// Storage is a pool of the database that holds the schemas. Any login will do: sizes are read from the catalog, which
-	// everybody may read.
+	// Storage is a pool of the database that holds the schemas. Any login will do: sizes are read from
+	// the catalog, which everybody may read.
 	Storage Querier
 
 	// Migrations goes over the schemas and says where each stands. For a runner and a manager:
@@ -29,22 +31,25 @@ type Sources struct {
 	//	func(ctx context.Context) iter.Seq2[migrate.SchemaState, error] { return runner.Fleet(ctx, tenants.Schemas) }
 	Migrations func(ctx context.Context) iter.Seq2[migrate.SchemaState, error]
 
-	// Backups knows when tenants were last backed up. It needs Tenants to know whose backup is missing.
+	// Backups knows when tenants were last backed up. It needs Tenants to know whose backup is
+	// missing.
 	Backups Backups
 
-	// Directory says how the directory of hosts is doing, at each scrape. For a Directory of package resolver:
+	// Directory says how the directory of hosts is doing, at each scrape. For a Directory of package
+	// resolver:
 	//
 	//	func() metrics.DirectoryStatus { return metrics.DirectoryStatus(hosts.Status()) }
 	Directory func() DirectoryStatus
 
-	// Quarantine says which tenants are kept out, at each scrape. For a Quarantine of package quarantine:
+	// Quarantine says which tenants are kept out, at each scrape. For a Quarantine of package
+	// quarantine:
 	//
 	//	func() metrics.QuarantineStatus { return metrics.QuarantineStatus(q.Status()) }
 	Quarantine func() QuarantineStatus
 }
 
-// QuarantineStatus is how a quarantine is doing. Its fields are those of Status of package quarantine, so that one converts
-// to the other; see there.
+// QuarantineStatus is how a quarantine is doing. Its fields are those of Status of package
+// quarantine, so that one converts to the other; see there.
 type QuarantineStatus struct {
 	Surveyed time.Time
 	Counts   map[string]int
@@ -76,8 +81,9 @@ type Querier interface {
 
 // Backups knows when tenants were backed up.
 type Backups interface {
-	// LastBackups returns, for each schema that has a backup which can be restored, when the last one was begun. It is to
-	// answer for all of them at once: there are thousands. ctx ends after [Config].SurveyTimeout.
+	// LastBackups returns, for each schema that has a backup which can be restored, when the last one
+	// was begun. It is to answer for all of them at once: there are thousands. ctx ends after
+	// [Config].SurveyTimeout.
 	LastBackups(ctx context.Context) (map[string]time.Time, error)
 }
 
@@ -87,12 +93,12 @@ type BackupsFunc func(ctx context.Context) (map[string]time.Time, error)
 // LastBackups calls f.
 func (f BackupsFunc) LastBackups(ctx context.Context) (map[string]time.Time, error) { return f(ctx) }
 
-// DirectoryStatus is how a directory of hosts is doing. Its fields are those of Status of package resolver, so that one
-// converts to the other; see there.
+// DirectoryStatus is how a directory of hosts is doing. Its fields are those of Status of package
+// resolver, so that one converts to the other; see there.
 type DirectoryStatus struct {
 	Current                              time.Time
 	Connected                            bool
-	Hosts, Tenants, Disputed             int
+	Hosts, Tenants, Conflicts            int
 	FullLoads, PartialLoads, FailedLoads int64
 	Reconnects                           int64
 	Notifications, Ignored               int64

@@ -53,8 +53,8 @@ func (s *survey) run(ctx context.Context, timeout time.Duration) error {
 	return nil
 }
 
-// Watch gives the sources of what hooks do not tell. It is called once, when they are there; what is shown before does not
-// have them. A second call is [ErrWatching].
+// Watch gives the sources of what hooks do not tell. It is called once, when they are there; what
+// is shown before does not have them. A second call is [ErrWatching].
 func (m *Metrics) Watch(src Sources) error {
 	if src.Backups != nil && src.Tenants == nil {
 		return errors.New("metrics: Sources.Backups without Tenants")
@@ -75,9 +75,9 @@ func (m *Metrics) Watch(src Sources) error {
 	return nil
 }
 
-// Refresh asks all sources that are asked in the background, and returns when they have answered: the next scrape shows
-// what is true now. Of a source that fails the answer before stays. ctx governs the queries. The error joins those of the
-// sources.
+// Refresh asks all sources that are asked in the background, and returns when they have answered:
+// the next scrape shows what is true now. Of a source that fails the answer before stays. ctx
+// governs the queries. The error joins those of the sources.
 func (m *Metrics) Refresh(ctx context.Context) error {
 	var errs []error
 	for _, s := range m.surveys() {
@@ -86,8 +86,9 @@ func (m *Metrics) Refresh(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Run asks the sources given to [Metrics.Watch] at their intervals, each by itself, until ctx ends. An error is logged and
-// counted; what the source has said before goes on being shown, and its age with it.
+// Run asks the sources given to [Metrics.Watch] at their intervals, each by itself, until ctx ends.
+// An error is logged and counted; what the source has said before goes on being shown, and its age
+// with it.
 func (m *Metrics) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -101,7 +102,13 @@ func (m *Metrics) repeat(ctx context.Context, s *survey) {
 	defer tick.Stop()
 	for ctx.Err() == nil {
 		if err := s.run(ctx, m.cfg.SurveyTimeout); err != nil && ctx.Err() == nil {
-			m.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "metrics are not current", slog.String("survey", s.name), slog.Any("error", err))
+			m.cfg.Logger.LogAttrs(
+				ctx,
+				slog.LevelWarn,
+				"metrics are not current",
+				slog.String("survey", s.name),
+				slog.Any("error", err),
+			)
 		}
 		select {
 		case <-tick.C:

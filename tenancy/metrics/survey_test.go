@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
@@ -23,7 +25,7 @@ func TestLifecycleMigrationsSizesAndBackups(t *testing.T) {
 	ctx := t.Context()
 	a, b := f.create(t, "acme"), f.create(t, "bolt")
 	last := map[string]time.Time{a.Schema: time.Unix(2000, 0)}
-	check(t, f.m.Watch(metrics.Sources{
+	require.NoError(t, f.m.Watch(metrics.Sources{
 		Tenants: tenancy.NewRegistry(f.db), Storage: f.runtime, Migrations: f.fleet,
 		Backups: metrics.BackupsFunc(func(context.Context) (map[string]time.Time, error) { return last, nil }),
 	}))
@@ -32,23 +34,25 @@ func TestLifecycleMigrationsSizesAndBackups(t *testing.T) {
 		"vacuum analyze " + b.Schema + ".notes",
 	} {
 		_, err := f.owner.Exec(ctx, sql)
-		check(t, err)
+		require.NoError(t, err)
 	}
 	_, err := f.tenants.Suspend(ctx, "acme", "unpaid")
-	check(t, err)
+	require.NoError(t, err)
 	files := maps.Clone(tenantFiles)
 	files["00002_more.sql"] = &fstest.MapFile{Data: []byte("-- +goose Up\nalter table notes add column n int;\n")}
 	f.runner = f.migrations(t, files)
-	check(t, f.m.Refresh(ctx))
+	require.NoError(t, f.m.Refresh(ctx))
 
 	var size float64
-	check(t, f.owner.QueryRow(ctx, `select sum(pg_total_relation_size(objid)) from pg_depend join pg_class c on c.oid = objid
+	require.NoError(t,
+		f.owner.QueryRow(ctx, `select sum(pg_total_relation_size(objid)) from pg_depend join pg_class c on c.oid = objid
 		where refclassid = 'pg_namespace'::regclass and refobjid = $1::text::regnamespace and classid = 'pg_class'::regclass
 		and c.relkind = 'r'`, b.Schema).Scan(&size))
 	got := scrape(t, f.reg)
-	if shown := got[`pgtenant_schema_size_bytes{tenant="`+b.Schema+`"}`]; shown < 300_000 || shown > size || shown < size*0.8 {
-		t.Errorf("size is shown as %v, PostgreSQL says %v", shown, size)
-	}
+	shown := got[`pgtenant_schema_size_bytes{tenant="`+b.Schema+`"}`]
+	assert.GreaterOrEqual(t, shown, float64(300_000), "size is shown as %v, PostgreSQL says %v", shown, size)
+	assert.LessOrEqual(t, shown, size, "size is shown as %v, PostgreSQL says %v", shown, size)
+	assert.GreaterOrEqual(t, shown, size*0.8, "size is shown as %v, PostgreSQL says %v", shown, size)
 	expect(t, got, map[string]float64{
 		`pgtenant_schema_size_bytes{tenant="` + a.Schema + `"}`:                          absent, // not among the largest
 		`pgtenant_tenants{status="active"}`:                                              1,
@@ -67,17 +71,15 @@ func TestLifecycleMigrationsSizesAndBackups(t *testing.T) {
 	})
 
 	report, err := f.runner.UpAll(ctx, f.tenants.Schemas, migrate.UpAllOptions{Events: f.m.Migrating(nil)})
-	check(t, err)
+	require.NoError(t, err)
 	f.m.Migrated(report)
 	request, err := f.tenants.RequestDrop(ctx, "bolt", "ada")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = f.tenants.Drop(ctx, tenancy.DropParams{Slug: "bolt", Actor: "eve", Token: request.Token})
-	if err == nil {
-		t.Error("somebody else's token was good")
-	}
+	assert.Error(t, err, "somebody else's token was good")
 	_, err = f.tenants.Drop(ctx, tenancy.DropParams{Slug: "bolt", Actor: "ada", Token: request.Token})
-	check(t, err)
-	check(t, f.m.Refresh(ctx))
+	require.NoError(t, err)
+	require.NoError(t, f.m.Refresh(ctx))
 	expect(t, scrape(t, f.reg), map[string]float64{
 		`pgtenant_migrations_total{outcome="migrated"}`:         2,
 		`pgtenant_migration_run_schemas{outcome="migrated"}`:    2,
@@ -114,25 +116,25 @@ func TestASourceThatIsAwayLeavesWhatItHasSaid(t *testing.T) {
 	t.Parallel()
 	m := newMetrics(t, metrics.Config{})
 	reg, src := register(t, m), &away{Tenants: madeUp{"tenant_a"}, err: errors.New("the database is away")}
-	check(t, m.Watch(metrics.Sources{Tenants: src, Storage: src}))
+	require.NoError(t, m.Watch(metrics.Sources{Tenants: src, Storage: src}))
 	series, age := `pgtenant_tenants{status="active"}`, `pgtenant_survey_last_success_timestamp_seconds{survey="tenants"}`
 	failures := `pgtenant_survey_failures_total{survey="tenants"}`
-	if err := m.Refresh(t.Context()); !errors.Is(err, src.err) {
-		t.Errorf("got %v, want %v", err, src.err)
-	}
-	expect(t, scrape(t, reg), map[string]float64{series: absent, age: 0, failures: 1, `pgtenant_schema_size_bytes{tenant="other"}`: absent})
+	assert.ErrorIs(t, m.Refresh(t.Context()), src.err)
+	expect(
+		t,
+		scrape(t, reg),
+		map[string]float64{series: absent, age: 0, failures: 1, `pgtenant_schema_size_bytes{tenant="other"}`: absent},
+	)
 	gone := src.err
 	src.err = nil
 	m2 := newMetrics(t, metrics.Config{})
 	reg = register(t, m2)
-	check(t, m2.Watch(metrics.Sources{Tenants: src}))
-	check(t, m2.Refresh(t.Context()))
+	require.NoError(t, m2.Watch(metrics.Sources{Tenants: src}))
+	require.NoError(t, m2.Refresh(t.Context()))
 	before := scrape(t, reg)
 	expect(t, before, map[string]float64{series: 1, failures: 0})
 	src.err = gone
-	if err := m2.Refresh(t.Context()); err == nil {
-		t.Error("no error")
-	}
+	assert.Error(t, m2.Refresh(t.Context()), "no error")
 	expect(t, scrape(t, reg), map[string]float64{series: 1, failures: 1, age: before[age]})
 }
 
@@ -140,13 +142,21 @@ func TestRunAsksAtOnceAndAgainUntilItsContextEnds(t *testing.T) {
 	t.Parallel()
 	asked := make(chan struct{})
 	m := newMetrics(t, metrics.Config{BackupsInterval: time.Millisecond})
-	check(t, m.Watch(metrics.Sources{Tenants: madeUp{}, Backups: metrics.BackupsFunc(func(ctx context.Context) (map[string]time.Time, error) {
-		select {
-		case asked <- struct{}{}:
-		case <-ctx.Done():
-		}
-		return nil, ctx.Err()
-	})}))
+	require.NoError(
+		t,
+		m.Watch(
+			metrics.Sources{
+				Tenants: madeUp{},
+				Backups: metrics.BackupsFunc(func(ctx context.Context) (map[string]time.Time, error) {
+					select {
+					case asked <- struct{}{}:
+					case <-ctx.Done():
+					}
+					return nil, ctx.Err()
+				}),
+			},
+		),
+	)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {

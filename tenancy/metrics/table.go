@@ -7,8 +7,8 @@ import (
 
 // table finds accounts by schema. It is read without a lock and written under the ledger's.
 //
-// With 10,000 tenants what costs is memory that is in no cache: a [sync.Map] takes some ten such reads to find one of
-// them, and this, which is open addressing with linear probing, two.
+// With 10,000 tenants what costs is memory that is in no cache: a [sync.Map] takes some ten such
+// reads to find one of them, and this, which is open addressing with linear probing, two.
 type table struct {
 	mask  uint64
 	slots []slot

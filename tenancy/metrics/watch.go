@@ -57,10 +57,11 @@ func (w *watch) askTenants(ctx context.Context) error {
 	return nil
 }
 
-// storageSQL reads the sizes of all schemas in one pass over the catalog. They are those that VACUUM, ANALYZE and the
-// making of an index have noted in relpages: to ask the file system (pg_total_relation_size) costs a system call or
-// more for each of a relation's files, and waits for the lock of every table that is being altered. A table's TOAST
-// table is in another schema, and is found through it.
+// storageSQL reads the sizes of all schemas in one pass over the catalog. They are those that
+// VACUUM, ANALYZE and the making of an index have noted in relpages: to ask the file system
+// (pg_total_relation_size) costs a system call or more for each of a relation's files, and waits
+// for the lock of every table that is being altered. A table's TOAST table is in another schema,
+// and is found through it.
 const storageSQL = `select n.nspname::text, (sum(s.pages) * current_setting('block_size')::int)::bigint
 	from (
 		select c.relnamespace as schema, c.relpages::bigint as pages from pg_class c where c.relkind in ('r', 'm', 'i', 'S')
@@ -118,8 +119,8 @@ func (w *watch) askBackups(ctx context.Context) error {
 	return nil
 }
 
-// gone reports whether a schema that was met at that time is known to be nobody's by now. Without a list of tenants nobody
-// knows, nor of one that is newer than the list.
+// gone reports whether a schema that was met at that time is known to be nobody's by now. Without a
+// list of tenants nobody knows, nor of one that is newer than the list.
 func (w *watch) gone(schema string, met time.Time) bool {
 	if w == nil {
 		return false

@@ -37,13 +37,15 @@ func newApplied(said Policy) (*applied, error) {
 	return &applied{said: said, policy: policy, header: both, tenant: tenant}, nil
 }
 
-// policies has those of all tenants: there are few, and decisions find them in the processor's cache.
+// policies has those of all tenants: there are few, and decisions find them in the processor's
+// cache.
 type policies struct {
 	mu sync.Mutex
 	by map[Policy]*applied
 }
 
-// maxPolicies bounds what is remembered: tenants may have limits of their own, and these may change.
+// maxPolicies bounds what is remembered: tenants may have limits of their own, and these may
+// change.
 const maxPolicies = 1024
 
 // find returns the policy that the limits say, or a FieldError.

@@ -16,28 +16,34 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// What a flood of one tenant does to another, through net/http on loopback, tenanthttp.Handler, the middleware and PostgreSQL:
+// What a flood of one tenant does to another, through net/http on loopback, tenanthttp.Handler, the
+// middleware and PostgreSQL:
 //
 //	go test -run '^$' -bench Flood -benchtime 10x ./tenancy/ratelimit
 //
-// A round is a moment of each: the quiet tenant alone, beside a flood that nobody limits, and beside one that is limited by
-// its plan to 10 requests per second and to one connection of eight. They follow each other in another order in each round, so that all meet
-// the same machine. p50 and p99 are those of the quiet tenant's requests in one moment, each from the time at which it was due; what
-// is reported is the median of all rounds, and of the ratios of moments of the same round: a round that other work has disturbed counts
-// for one, where among all requests together its slowest would be the p99.
-// BENCHMARKS.md says what came of it.
+// A round is a moment of each: the quiet tenant alone, beside a flood that nobody limits, and
+// beside one that is limited by its plan to 10 requests per second and to one connection of eight.
+// They follow each other in another order in each round, so that all meet the same machine. p50 and
+// p99 are those of the quiet tenant's requests in one moment, each from the time at which it was
+// due; what is reported is the median of all rounds, and of the ratios of moments of the same
+// round: a round that other work has disturbed counts for one, where among all requests together
+// its slowest would be the p99. BENCHMARKS.md says what came of it.
 
 const (
-	leadIn     = 200 * time.Millisecond // of each, not measured: connections are made, and the flood uses up what its bucket held
-	slice      = 2 * time.Second        // 400 requests of the quiet tenant: its p99 is not its slowest
-	quietEvery = 5 * time.Millisecond   // a request of the quiet tenant
-	floodConns = 32                     // of the flooding tenant: no more requests of it are on their way at a time
+	// of each, not measured: connections are made, and the flood uses up what its bucket held
+	leadIn     = 200 * time.Millisecond
+	slice      = 2 * time.Second      // 400 requests of the quiet tenant: its p99 is not its slowest
+	quietEvery = 5 * time.Millisecond // a request of the quiet tenant
+	floodConns = 32                   // of the flooding tenant: no more requests of it are on their way at a time
 )
 
 func BenchmarkFlood(b *testing.B) {
@@ -80,8 +86,10 @@ func serverOf(b *testing.B, p *platform, limits ratelimit.Limits, conns schemact
 		}
 		return schemactx.Limits{}
 	}})
-	limit, err := ratelimit.Middleware(ratelimit.MiddlewareConfig{Limiter: newLimiter(b, ratelimit.Config{Limits: limits})})
-	check(b, err)
+	limit, err := ratelimit.Middleware(
+		ratelimit.MiddlewareConfig{Limiter: newLimiter(b, ratelimit.Config{Limits: limits})},
+	)
+	require.NoError(b, err)
 	s := httptest.NewServer(tenanthttp.Handler(p.hosts, tenanthttp.Routes{Tenant: limit(report(db))}))
 	b.Cleanup(s.Close)
 	return s.Listener.Addr().String()
@@ -154,9 +162,7 @@ func (ph *phase) quiet(b *testing.B, ctx context.Context, addr string) {
 			default:
 				c = dial(b, addr, "schoolb")
 			}
-			if code := c.get(b); code != http.StatusOK {
-				b.Errorf("the quiet tenant got %d", code)
-			}
+			assert.Equal(b, http.StatusOK, c.get(b), "the quiet tenant")
 			took := time.Since(due)
 			if due.After(measured) {
 				mu.Lock()
@@ -173,7 +179,8 @@ func (ph *phase) quiet(b *testing.B, ctx context.Context, addr string) {
 	}
 }
 
-// report reports the quiet tenant's p50 and p99 in milliseconds, and the flood's requests per second.
+// report reports the quiet tenant's p50 and p99 in milliseconds, and the flood's requests per
+// second.
 func (ph *phase) report(b *testing.B, name string) {
 	b.Helper()
 	b.ReportMetric(median(ph.p50), name+"-p50-ms")
@@ -210,20 +217,24 @@ func dial(b *testing.B, addr, slug string) *conn {
 		b.Error(err)
 		panic(err) // not in the benchmark's goroutine
 	}
-	return &conn{conn: c, in: bufio.NewReader(c), request: []byte("GET /report HTTP/1.1\r\nHost: " + slug + ".example.com\r\n\r\n")}
+	return &conn{
+		conn:    c,
+		in:      bufio.NewReader(c),
+		request: []byte("GET /report HTTP/1.1\r\nHost: " + slug + ".example.com\r\n\r\n"),
+	}
 }
 
-// get reads status and length of the answer, and no more: the client's work is not what is measured.
+// get reads status and length of the answer, and no more: the client's work is not what is
+// measured.
 func (c *conn) get(b *testing.B) (code int) {
-	if _, err := c.conn.Write(c.request); err != nil {
-		b.Error(err)
+	_, err := c.conn.Write(c.request)
+	if !assert.NoError(b, err) {
 		return 0
 	}
 	length := 0
 	for {
 		line, err := c.in.ReadSlice('\n')
-		if err != nil {
-			b.Error(err)
+		if !assert.NoError(b, err) {
 			return 0
 		}
 		line = bytes.TrimSpace(line)
@@ -232,17 +243,15 @@ func (c *conn) get(b *testing.B) (code int) {
 		} else if code == 0 {
 			code, err = strconv.Atoi(string(line[len("HTTP/1.1 "):len("HTTP/1.1 200")]))
 		}
-		if err != nil {
-			b.Error(err)
+		if !assert.NoError(b, err) {
 			return 0
 		}
 		if len(line) == 0 {
 			break
 		}
 	}
-	if _, err := c.in.Discard(length); err != nil {
-		b.Error(err)
-	}
+	_, err = c.in.Discard(length)
+	assert.NoError(b, err)
 	return code
 }
 

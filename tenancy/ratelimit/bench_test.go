@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 )
@@ -19,15 +21,16 @@ import (
 
 const benchTenants = 10_000
 
-// benchLimiter limits by plans, as a program does, with room for all: what is allowed costs more than what is refused.
+// benchLimiter limits by plans, as a program does, with room for all: what is allowed costs more
+// than what is refused.
 func benchLimiter(b *testing.B) *ratelimit.Limiter {
 	return newLimiter(b, ratelimit.Config{Limits: plans(b, ratelimit.PlansConfig{Plans: map[string]ratelimit.Policy{
 		"free": {Tenant: ratelimit.PerSecond(1_000_000_000), Caller: ratelimit.PerSecond(1_000_000_000)},
 	}})})
 }
 
-// queries ask for ten callers of each tenant in turn; they do not fit into a processor's cache. A tenant is one value in all of them, as a
-// resolver has it.
+// queries ask for ten callers of each tenant in turn; they do not fit into a processor's cache. A
+// tenant is one value in all of them, as a resolver has it.
 func queries(caller bool) []ratelimit.Query {
 	all := make([]ratelimit.Query, 0, benchTenants*10)
 	each := tenants(benchTenants)
@@ -110,8 +113,10 @@ func BenchmarkMiddleware(b *testing.B) {
 		"refused": {Tenant: ratelimit.PerHour(1), Caller: ratelimit.PerHour(1)},
 	} {
 		b.Run(name, func(b *testing.B) {
-			limit, err := ratelimit.Middleware(ratelimit.MiddlewareConfig{Limiter: limiter(b, policy), Caller: ratelimit.ByIP(nil)})
-			check(b, err)
+			limit, err := ratelimit.Middleware(
+				ratelimit.MiddlewareConfig{Limiter: limiter(b, policy), Caller: ratelimit.ByIP(nil)},
+			)
+			require.NoError(b, err)
 			h := limit(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 			r := httptest.NewRequest(http.MethodGet, "http://a.example.com/", nil)
 			r = r.WithContext(tenancy.NewContext(b.Context(), tenant(1)))

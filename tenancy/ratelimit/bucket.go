@@ -6,8 +6,9 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// bucket is one token bucket. It is guarded by its tenant's lock. Its limiter counts while its limit is counted; it is not
-// behind a pointer, as with many callers it is places in memory that a decision costs.
+// bucket is one token bucket. It is guarded by its tenant's lock. Its limiter counts while its
+// limit is counted; it is not behind a pointer, as with many callers it is places in memory that a
+// decision costs.
 type bucket struct {
 	limit   Limit
 	limiter rate.Limiter
@@ -16,8 +17,8 @@ type bucket struct {
 // counts reports whether there is a limit that is counted; a new bucket has none yet.
 func (b *bucket) counts() bool { return b.limit.kind == counted && b.limit.Requests > 0 }
 
-// set gives the bucket another limit. What it holds it keeps, as far as there is room; where nothing was counted before,
-// it is full.
+// set gives the bucket another limit. What it holds it keeps, as far as there is room; where
+// nothing was counted before, it is full.
 func (b *bucket) set(now time.Time, limit *Limit) {
 	if b.limit == *limit {
 		return

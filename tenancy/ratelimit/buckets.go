@@ -20,25 +20,28 @@ const (
 
 // BucketsConfig bounds [Buckets].
 type BucketsConfig struct {
-	// MaxCallers is how many callers of one tenant have a bucket of their own at a time. It keeps a tenant whose callers
-	// have many addresses from taking the room of all. Default: [DefaultMaxCallers].
+	// MaxCallers is how many callers of one tenant have a bucket of their own at a time. It keeps a
+	// tenant whose callers have many addresses from taking the room of all. Default:
+	// [DefaultMaxCallers].
 	MaxCallers int
 
-	// MaxBuckets is how many callers have a bucket of their own at a time, of all tenants together. Default:
-	// [DefaultMaxBuckets].
+	// MaxBuckets is how many callers have a bucket of their own at a time, of all tenants together.
+	// Default: [DefaultMaxBuckets].
 	MaxBuckets int
 }
 
-// Buckets are token buckets in this process, of golang.org/x/time/rate: a [Store]. A decision takes from both of its
-// buckets or from none. They are safe for concurrent use; tenants do not wait for each other.
+// Buckets are token buckets in this process, of golang.org/x/time/rate: a [Store]. A decision takes
+// from both of its buckets or from none. They are safe for concurrent use; tenants do not wait for
+// each other.
 //
-// Their number is bounded. A bucket that is full again is as good as a new one: those are dropped, the longest unused
-// first, when others come. One that is not full is never dropped, so that nobody gets a fresh bucket by crowding out his
-// own. A caller for whom there is no room shares a bucket, of a caller's limit, with the others of the same tenant for whom
-// there is none. The buckets of tenants themselves are as many as tenants that are not idle.
+// Their number is bounded. A bucket that is full again is as good as a new one: those are dropped,
+// the longest unused first, when others come. One that is not full is never dropped, so that nobody
+// gets a fresh bucket by crowding out his own. A caller for whom there is no room shares a bucket,
+// of a caller's limit, with the others of the same tenant for whom there is none. The buckets of
+// tenants themselves are as many as tenants that are not idle.
 //
-// A caller is known by a hash of 64 bits under a key of this process: no name and no API key is kept. Two callers of one tenant
-// share a bucket where their hashes are the same.
+// A caller is known by a hash of 64 bits under a key of this process: no name and no API key is
+// kept. Two callers of one tenant share a bucket where their hashes are the same.
 type Buckets struct {
 	maxCallers int
 	maxBuckets int64
@@ -158,8 +161,8 @@ func (b *Buckets) caller(now time.Time, t *tenantBuckets, k *Take) *bucket {
 	return &c.bucket
 }
 
-// room takes a place for one more caller of t, its own longest unused one's if there has to be one, and if that one
-// does not matter any more.
+// room takes a place for one more caller of t, its own longest unused one's if there has to be one,
+// and if that one does not matter any more.
 func (b *Buckets) room(now time.Time, t *tenantBuckets) bool {
 	if len(t.callers) < b.maxCallers {
 		if b.callers.Add(1) <= b.maxBuckets {
@@ -177,7 +180,8 @@ const (
 	idle       = time.Minute           // without a request: the tenant's buckets go, if they are full
 )
 
-// sweep drops what is idle in one part of the table, the next one each time. It is called when something new needs room.
+// sweep drops what is idle in one part of the table, the next one each time. It is called when
+// something new needs room.
 func (b *Buckets) sweep(now time.Time) {
 	at, due := int64(now.Sub(b.started)), b.sweepAfter.Load()
 	if at < due || !b.sweepAfter.CompareAndSwap(due, at+int64(sweepEvery)) {

@@ -8,13 +8,16 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 )
 
 func bounded(t testing.TB, p ratelimit.Policy, cfg ratelimit.BucketsConfig) (*ratelimit.Limiter, *ratelimit.Buckets) {
 	t.Helper()
 	b, err := ratelimit.NewBuckets(cfg)
-	check(t, err)
+	require.NoError(t, err)
 	return newLimiter(t, ratelimit.Config{Limits: always(p), Store: b}), b
 }
 
@@ -27,21 +30,21 @@ func TestAFloodOfCallersGetsNobodyAFreshBucket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.PerMinute(3)}
 		l, b := bounded(t, p, ratelimit.BucketsConfig{MaxCallers: 10})
-		expect(t, "the caller", allowed(l, caller(1, 0), 10), 3)
+		assert.Equal(t, 3, allowed(l, caller(1, 0), 10), "the caller")
 		crowd := 0
 		for n := 1; n < 1000; n++ {
 			crowd += allowed(l, caller(1, n), 10)
 		}
-		expect(t, "nine buckets of their own and a shared one", crowd, 10*3)
-		expect(t, "the caller again", allowed(l, caller(1, 0), 10), 0)
-		expect(t, "buckets", b.Stats(), ratelimit.BucketStats{Tenants: 1, Callers: 10, Crowded: 990 * 10})
-		expect(t, "a caller of another tenant", allowed(l, caller(2, 0), 10), 3)
+		assert.Equal(t, 10*3, crowd, "nine buckets of their own and a shared one")
+		assert.Equal(t, 0, allowed(l, caller(1, 0), 10), "the caller again")
+		assert.Equal(t, ratelimit.BucketStats{Tenants: 1, Callers: 10, Crowded: 990 * 10}, b.Stats(), "buckets")
+		assert.Equal(t, 3, allowed(l, caller(2, 0), 10), "a caller of another tenant")
 
 		time.Sleep(time.Minute) // all are full again: as good as new, and those that others need go
 		for n := 5000; n < 5010; n++ {
-			expect(t, "newcomer", allowed(l, caller(1, n), 10), 3)
+			assert.Equal(t, 3, allowed(l, caller(1, n), 10), "newcomer")
 		}
-		expect(t, "callers", b.Stats().Callers, 11)
+		assert.Equal(t, int64(11), b.Stats().Callers, "callers")
 	})
 }
 
@@ -53,10 +56,10 @@ func TestTheLongestUnusedGoesFirst(t *testing.T) {
 		allowed(l, caller(1, 1), 2)
 		allowed(l, caller(1, 2), 2)
 		time.Sleep(time.Minute)
-		expect(t, "used again", allowed(l, caller(1, 1), 5), 2)
-		expect(t, "newcomer, in place of the second", allowed(l, caller(1, 3), 5), 2)
-		expect(t, "the first keeps its empty bucket", allowed(l, caller(1, 1), 5), 0)
-		expect(t, "callers", b.Stats(), ratelimit.BucketStats{Tenants: 1, Callers: 2})
+		assert.Equal(t, 2, allowed(l, caller(1, 1), 5), "used again")
+		assert.Equal(t, 2, allowed(l, caller(1, 3), 5), "newcomer, in place of the second")
+		assert.Equal(t, 0, allowed(l, caller(1, 1), 5), "the first keeps its empty bucket")
+		assert.Equal(t, ratelimit.BucketStats{Tenants: 1, Callers: 2}, b.Stats(), "callers")
 	})
 }
 
@@ -70,12 +73,13 @@ func TestOneTenantsCallersDoNotTakeTheRoomOfAnothers(t *testing.T) {
 			allowed(l, caller(2, n), 1)
 		}
 		for n := range 5 {
-			expect(t, "quiet caller", allowed(l, caller(3, n), 5), 2)
+			assert.Equal(t, 2, allowed(l, caller(3, n), 5), "quiet caller")
 		}
-		expect(t, "callers at the bound", b.Stats().Callers, 25)
-		expect(t, "beyond the bound: shared", allowed(l, caller(4, 1), 5)+allowed(l, caller(4, 2), 5), 2)
+		assert.Equal(t, int64(25), b.Stats().Callers, "callers at the bound")
+		assert.Equal(t, 2, allowed(l, caller(4, 1), 5)+allowed(l, caller(4, 2), 5), "beyond the bound: shared")
 
-		// The floods end, and nobody asks for those two tenants any more: their buckets go when others need room.
+		// The floods end, and nobody asks for those two tenants any more: their buckets go when others
+		// need room.
 		time.Sleep(2 * time.Minute)
 		crowded := int64(-1)
 		for range 5000 {
@@ -88,7 +92,7 @@ func TestOneTenantsCallersDoNotTakeTheRoomOfAnothers(t *testing.T) {
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
-		expect(t, "newcomers without room in the end", crowded, 0)
+		assert.Zero(t, crowded, "newcomers without room in the end")
 	})
 }
 
@@ -105,10 +109,8 @@ func TestIdleTenantsAreForgotten(t *testing.T) {
 			l.Decide(t.Context(), ratelimit.Query{Tenant: tn})
 			time.Sleep(10 * time.Millisecond)
 		}
-		if n := b.Stats().Tenants; n > 4000 {
-			t.Errorf("%d tenants have buckets, of 4000 that are not idle", n)
-		}
-		expect(t, "one that comes back", allowed(l, ratelimit.Query{Tenant: all[0]}, 100), 5)
+		assert.LessOrEqual(t, b.Stats().Tenants, 4000, "tenants have buckets, of 4000 that are not idle")
+		assert.Equal(t, 5, allowed(l, ratelimit.Query{Tenant: all[0]}, 100), "one that comes back")
 	})
 }
 
@@ -131,12 +133,12 @@ func TestTheNumberAllowedIsExactUnderConcurrency(t *testing.T) {
 	}
 	wg.Wait()
 	for id, n := range sum {
-		if n < 1000 || n > 1001 { // an hour brings a thousand: a second of this test one third
-			t.Errorf("tenant %d: %d were allowed, want 1000", id, n)
-		}
+		// an hour brings a thousand: a second of this test one third
+		assert.GreaterOrEqual(t, n, 1000, "tenant %d: %d were allowed, want 1000", id, n)
+		assert.LessOrEqual(t, n, 1001, "tenant %d: %d were allowed, want 1000", id, n)
 	}
 	s := l.Stats()
-	expect(t, "decisions", s.Allowed+s.LimitedByTenant+s.LimitedByCaller, 3*16*400)
+	assert.Equal(t, int64(3*16*400), s.Allowed+s.LimitedByTenant+s.LimitedByCaller, "decisions")
 }
 
 // Tenants come, go and are swept away while others ask: nothing is lost and nobody hangs.
@@ -150,23 +152,20 @@ func TestBucketsComeAndGoUnderConcurrency(t *testing.T) {
 		wg.Go(func() {
 			for i := range 6000 {
 				q := ratelimit.Query{Tenant: all[(i*7+g*31)%len(all)], Caller: strconv.Itoa(i % 11)}
-				if d := l.Decide(context.Background(), q); d.Verdict != ratelimit.Allowed {
-					t.Errorf("verdict %v", d.Verdict)
-				}
+				d := l.Decide(context.Background(), q)
+				assert.Equal(t, ratelimit.Allowed, d.Verdict, "verdict")
 			}
 		})
 	}
 	wg.Wait()
-	if n := b.Stats().Callers; n > 20 || n < 0 {
-		t.Errorf("%d callers have buckets, want 20 at most", n)
-	}
+	n := b.Stats().Callers
+	assert.LessOrEqual(t, n, int64(20), "%d callers have buckets, want 20 at most", n)
+	assert.GreaterOrEqual(t, n, int64(0), "%d callers have buckets, want 20 at most", n)
 }
 
 func TestADecisionCostsNoAllocation(t *testing.T) {
 	l := newLimiter(t, ratelimit.Config{Limits: plans(t, ratelimit.PlansConfig{})})
 	for _, q := range []ratelimit.Query{{}, {Tenant: tenant(1)}, {Tenant: tenant(1), Caller: "user:1"}} {
-		if n := testing.AllocsPerRun(1000, func() { l.Decide(context.Background(), q) }); n != 0 {
-			t.Errorf("%v allocations", n)
-		}
+		assert.Zero(t, testing.AllocsPerRun(1000, func() { l.Decide(context.Background(), q) }), "allocations")
 	}
 }

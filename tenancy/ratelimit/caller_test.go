@@ -6,14 +6,19 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
 func TestCallersByAddress(t *testing.T) {
 	t.Parallel()
-	proxies, err := tenanthttp.NewProxies(tenanthttp.ProxyConfig{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})
-	check(t, err)
+	proxies, err := tenanthttp.NewProxies(
+		tenanthttp.ProxyConfig{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}},
+	)
+	require.NoError(t, err)
 	for _, c := range []struct {
 		name, remote, forwarded, want string
 		proxies                       *tenanthttp.Proxies
@@ -33,7 +38,7 @@ func TestCallersByAddress(t *testing.T) {
 		if c.forwarded != "" {
 			r.Header.Set("X-Forwarded-For", c.forwarded)
 		}
-		expect(t, c.name, ratelimit.ByIP(c.proxies)(r), c.want)
+		assert.Equal(t, c.want, ratelimit.ByIP(c.proxies)(r), c.name)
 	}
 }
 
@@ -42,13 +47,17 @@ func TestTheFirstCallerThatIsKnownCounts(t *testing.T) {
 	header := func(name string) ratelimit.CallerFunc {
 		return func(r *http.Request) string { return r.Header.Get(name) }
 	}
-	caller := ratelimit.First(ratelimit.By("user", header("Test-User")), ratelimit.By("key", header("Test-Key")), ratelimit.ByIP(nil))
+	caller := ratelimit.First(
+		ratelimit.By("user", header("Test-User")),
+		ratelimit.By("key", header("Test-Key")),
+		ratelimit.ByIP(nil),
+	)
 	r := httptest.NewRequest(http.MethodGet, "http://a.example.com/", nil)
 	r.RemoteAddr = "203.0.113.9:4711"
-	expect(t, "address", caller(r), "ip:203.0.113.9")
+	assert.Equal(t, "ip:203.0.113.9", caller(r), "address")
 	r.Header.Set("Test-Key", "203.0.113.9") // is not taken for the address
-	expect(t, "key", caller(r), "key:203.0.113.9")
+	assert.Equal(t, "key:203.0.113.9", caller(r), "key")
 	r.Header.Set("Test-User", "ann")
-	expect(t, "user", caller(r), "user:ann")
-	expect(t, "nobody", ratelimit.First()(r), "")
+	assert.Equal(t, "user:ann", caller(r), "user")
+	assert.Empty(t, ratelimit.First()(r), "nobody")
 }

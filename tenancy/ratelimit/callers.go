@@ -25,11 +25,13 @@ type callerBucket struct {
 	key uint64
 }
 
-// useEvery is how often a caller is made the newest at most: its place among those that nobody uses does not change by more,
-// and its neighbours in the list, which are elsewhere in memory, are left alone.
+// useEvery is how often a caller is made the newest at most: its place among those that nobody uses
+// does not change by more, and its neighbours in the list, which are elsewhere in memory, are left
+// alone.
 const useEvery = 100 * time.Millisecond
 
-// advance returns the time to count with, which never goes back: a bucket would be filled for the same time twice.
+// advance returns the time to count with, which never goes back: a bucket would be filled for the
+// same time twice.
 func (t *tenantBuckets) advance(now time.Time) time.Time {
 	if now.After(t.last) {
 		t.last = now
@@ -69,8 +71,8 @@ func (t *tenantBuckets) unlink(c *callerBucket) {
 	c.newer, c.older = nil, nil
 }
 
-// forget drops up to n callers from the oldest on, until one whose bucket is not full again: nothing is forgotten that
-// would make a difference. It returns how many it has dropped.
+// forget drops up to n callers from the oldest on, until one whose bucket is not full again:
+// nothing is forgotten that would make a difference. It returns how many it has dropped.
 func (t *tenantBuckets) forget(now time.Time, n int) (dropped int) {
 	for ; dropped < n && t.oldest != nil && t.oldest.full(now); dropped++ {
 		c := t.oldest

@@ -12,23 +12,27 @@ type Query struct {
 	// Tenant is whose request it is. Default: nil, the public site's.
 	Tenant *tenancy.Tenant
 
-	// Caller tells the tenant's callers apart: a user, an API key, an address, see [CallerFunc]. It has to be proven: who can
-	// choose it chooses a fresh bucket. Default: "", the request counts for the tenant alone.
+	// Caller tells the tenant's callers apart: a user, an API key, an address, see [CallerFunc]. It
+	// has to be proven: who can choose it chooses a fresh bucket. Default: "", the request counts for
+	// the tenant alone.
 	Caller string
 
-	// Cost is how many tokens the request takes. Default: 0, one. What costs more than a bucket holds is never allowed. A
-	// negative cost is refused: the answer is [Undecided] with a [tenancy.FieldError].
+	// Cost is how many tokens the request takes. Default: 0, one. What costs more than a bucket holds
+	// is never allowed. A negative cost is refused: the answer is [Undecided] with a
+	// [tenancy.FieldError].
 	Cost int
 }
 
-// Verdict is what has been decided. The zero Verdict is [Undecided]: what is not known to be allowed is not served.
+// Verdict is what has been decided. The zero Verdict is [Undecided]: what is not known to be
+// allowed is not served.
 type Verdict int
 
 const (
 	// Undecided means that nobody knows: the [Store] could not tell. The request is not to be served.
 	Undecided Verdict = iota
 
-	// Allowed means that the request is within the limits, or that the Store lets it through uncounted.
+	// Allowed means that the request is within the limits, or that the Store lets it through
+	// uncounted.
 	Allowed
 
 	// Limited means that the request is beyond a limit.
@@ -84,8 +88,8 @@ type Decision struct {
 	Tenant     Level         // of the tenant's bucket
 	Caller     Level         // of the caller's; zero where the query has none
 
-	// Err says what went wrong on the way, whatever the verdict: a [PolicyError], what the [Store] returned or
-	// Taken.Degraded, a [tenancy.FieldError]; several are joined. Nil: nothing.
+	// Err says what went wrong on the way, whatever the verdict: a [PolicyError], what the [Store]
+	// returned or Taken.Degraded, a [tenancy.FieldError]; several are joined. Nil: nothing.
 	Err error
 
 	applied *applied // the policy with its header

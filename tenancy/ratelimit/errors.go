@@ -33,8 +33,9 @@ func (e *LimitedError) Error() string {
 // Unwrap returns [ErrLimited].
 func (e *LimitedError) Unwrap() error { return ErrLimited }
 
-// UndecidedError is the reason of a refusal with 503, see [Middleware]: whether the request is within the limits is not
-// known, and the [Store] does not let through what it cannot count. It wraps [ErrUndecided] and the cause.
+// UndecidedError is the reason of a refusal with 503, see [Middleware]: whether the request is
+// within the limits is not known, and the [Store] does not let through what it cannot count. It
+// wraps [ErrUndecided] and the cause.
 type UndecidedError struct {
 	Tenant string // its slug; empty: the public site
 	Err    error  // what the store said, or a [tenancy.FieldError] for a negative cost
@@ -48,8 +49,8 @@ func (e *UndecidedError) Error() string {
 // Unwrap returns [ErrUndecided] and the cause.
 func (e *UndecidedError) Unwrap() []error { return []error{ErrUndecided, e.Err} }
 
-// PolicyError is in the [Decision].Err of a tenant whose [Limits] failed or said what makes no sense. It was limited by
-// what is told at [Limits]. It wraps [ErrPolicy] and the cause.
+// PolicyError is in the [Decision].Err of a tenant whose [Limits] failed or said what makes no
+// sense. It was limited by what is told at [Limits]. It wraps [ErrPolicy] and the cause.
 type PolicyError struct {
 	Tenant string // its slug
 	Err    error

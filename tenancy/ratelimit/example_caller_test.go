@@ -9,12 +9,14 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// Callers are told apart by their API key, if it is one, and else by their address behind the platform's proxy: one who
-// floods takes nothing from the others of his tenant.
+// Callers are told apart by their API key, if it is one, and else by their address behind the
+// platform's proxy: one who floods takes nothing from the others of his tenant.
 func ExampleCallerFunc() {
 	p, done := newSchools()
 	defer done()
-	proxies, err := tenanthttp.NewProxies(tenanthttp.ProxyConfig{Trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}})
+	proxies, err := tenanthttp.NewProxies(
+		tenanthttp.ProxyConfig{Trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}},
+	)
 	orPanic(err)
 	names := map[string]string{"k-7f3a": "the timetable app"} // a program looks them up where it keeps them
 	limiter, err := ratelimit.New(ratelimit.Config{

@@ -11,9 +11,11 @@ import (
 func ExampleMiddlewareConfig_cost() {
 	p, done := newSchools()
 	defer done()
-	limiter, err := ratelimit.New(ratelimit.Config{Limits: ratelimit.LimitsFunc(func(*tenancy.Tenant) (ratelimit.Policy, error) {
-		return ratelimit.Policy{Tenant: ratelimit.PerHour(11)}, nil
-	})})
+	limiter, err := ratelimit.New(
+		ratelimit.Config{Limits: ratelimit.LimitsFunc(func(*tenancy.Tenant) (ratelimit.Policy, error) {
+			return ratelimit.Policy{Tenant: ratelimit.PerHour(11)}, nil
+		})},
+	)
 	orPanic(err)
 	h := p.handler(ratelimit.MiddlewareConfig{
 		Limiter: limiter,

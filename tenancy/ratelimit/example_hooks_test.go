@@ -8,7 +8,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 )
 
-// Each decision is told to a hook, and counted for each tenant. Decide is for what is not HTTP, such as jobs.
+// Each decision is told to a hook, and counted for each tenant. Decide is for what is not HTTP,
+// such as jobs.
 func ExampleHooks() {
 	limiter, err := ratelimit.New(ratelimit.Config{
 		Limits: ratelimit.LimitsFunc(func(*tenancy.Tenant) (ratelimit.Policy, error) {

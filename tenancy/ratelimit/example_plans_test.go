@@ -8,11 +8,14 @@ import (
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 )
 
-// Limits change while the program runs: for a plan, and for one tenant by its own numbers in the registry.
+// Limits change while the program runs: for a plan, and for one tenant by its own numbers in the
+// registry.
 func ExamplePlans() {
 	p, done := newSchools()
 	defer done()
-	plans, err := ratelimit.NewPlans(ratelimit.PlansConfig{Plans: map[string]ratelimit.Policy{"free": {Tenant: ratelimit.PerHour(1)}}})
+	plans, err := ratelimit.NewPlans(
+		ratelimit.PlansConfig{Plans: map[string]ratelimit.Policy{"free": {Tenant: ratelimit.PerHour(1)}}},
+	)
 	orPanic(err)
 	limiter, err := ratelimit.New(ratelimit.Config{Limits: plans})
 	orPanic(err)

@@ -13,8 +13,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// newSchools is what the examples begin with: a database of their own with schoola on plan "free" and schoolb on plan
-// "gold". done drops it.
+// newSchools is what the examples begin with: a database of their own with schoola on plan "free"
+// and schoolb on plan "gold". done drops it.
 func newSchools() (p *platform, done func()) {
 	pg, closeDB, err := pgtest.Open(context.Background())
 	orPanic(err)

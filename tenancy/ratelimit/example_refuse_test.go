@@ -14,9 +14,11 @@ import (
 func ExampleLimitedError() {
 	p, done := newSchools()
 	defer done()
-	limiter, err := ratelimit.New(ratelimit.Config{Limits: ratelimit.LimitsFunc(func(*tenancy.Tenant) (ratelimit.Policy, error) {
-		return ratelimit.Policy{Tenant: ratelimit.PerHour(1)}, nil
-	})})
+	limiter, err := ratelimit.New(
+		ratelimit.Config{Limits: ratelimit.LimitsFunc(func(*tenancy.Tenant) (ratelimit.Policy, error) {
+			return ratelimit.Policy{Tenant: ratelimit.PerHour(1)}, nil
+		})},
+	)
 	orPanic(err)
 	limit, err := ratelimit.Middleware(ratelimit.MiddlewareConfig{Limiter: limiter})
 	orPanic(err)

@@ -2,9 +2,11 @@ package ratelimit_test
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
@@ -16,7 +18,13 @@ func tenants(n int) []*tenancy.Tenant {
 	for i := range all {
 		id := int64(i + 1)
 		name := "t" + strconv.FormatInt(id, 10)
-		all[i] = &tenancy.Tenant{ID: id, Slug: name, Schema: "tenant_" + strconv.FormatInt(id, 10), Status: tenancy.Active, Plan: "free"}
+		all[i] = &tenancy.Tenant{
+			ID:     id,
+			Slug:   name,
+			Schema: "tenant_" + strconv.FormatInt(id, 10),
+			Status: tenancy.Active,
+			Plan:   "free",
+		}
 	}
 	return all
 }
@@ -37,14 +45,14 @@ func limiter(t testing.TB, p ratelimit.Policy) *ratelimit.Limiter {
 func newLimiter(t testing.TB, cfg ratelimit.Config) *ratelimit.Limiter {
 	t.Helper()
 	l, err := ratelimit.New(cfg)
-	check(t, err)
+	require.NoError(t, err)
 	return l
 }
 
 func plans(t testing.TB, cfg ratelimit.PlansConfig) *ratelimit.Plans {
 	t.Helper()
 	p, err := ratelimit.NewPlans(cfg)
-	check(t, err)
+	require.NoError(t, err)
 	return p
 }
 
@@ -58,31 +66,10 @@ func allowed(l *ratelimit.Limiter, q ratelimit.Query, n int) (yes int) {
 	return yes
 }
 
-func expect[V comparable](t testing.TB, what string, got, want V) {
-	t.Helper()
-	if got != want {
-		t.Errorf("%s: got %v, want %v", what, got, want)
-	}
-}
-
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func expectIs(t testing.TB, err, want error) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Errorf("got %v, want %v", err, want)
-	}
-}
-
 func expectField(t testing.TB, err error, field string) {
 	t.Helper()
 	var fieldErr *tenancy.FieldError
-	if !errors.As(err, &fieldErr) || fieldErr.Field != field {
-		t.Errorf("got %v, want a FieldError of %s", err, field)
+	if assert.ErrorAs(t, err, &fieldErr, field) {
+		assert.Equal(t, field, fieldErr.Field)
 	}
 }

@@ -9,14 +9,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// A tenant floods, and its own requests are stuck in the database: a lock on its table is held. The quiet tenant is served
-// all the same, where both limits are; where there is none it is not. What floods cost in time is a benchmark.
+// A tenant floods, and its own requests are stuck in the database: a lock on its table is held. The
+// quiet tenant is served all the same, where both limits are; where there is none it is not. What
+// floods cost in time is a benchmark.
 func TestAFloodOfOneTenantDoesNotReachAnother(t *testing.T) {
 	t.Parallel()
 	const flood, allowedOfIt = 300, 10
@@ -31,20 +35,23 @@ func TestAFloodOfOneTenantDoesNotReachAnother(t *testing.T) {
 			}
 			db := p.db(2, schemactx.Config{Limits: func(string) schemactx.Limits { return limits }})
 			limit, err := ratelimit.Middleware(ratelimit.MiddlewareConfig{Limiter: limiter(t, policy)})
-			check(t, err)
+			require.NoError(t, err)
 			var inside atomic.Int64
 			app := report(db)
-			h := tenanthttp.Handler(p.hosts, tenanthttp.Routes{Tenant: limit(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				inside.Add(1)
-				app.ServeHTTP(w, r)
-			}))})
+			h := tenanthttp.Handler(
+				p.hosts,
+				tenanthttp.Routes{Tenant: limit(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					inside.Add(1)
+					app.ServeHTTP(w, r)
+				}))},
+			)
 
 			tx, err := p.pg.Pool.Begin(t.Context())
-			check(t, err)
+			require.NoError(t, err)
 			quoted, err := schemactx.QuoteName(p.flooding)
-			check(t, err)
+			require.NoError(t, err)
 			_, err = tx.Exec(t.Context(), "lock table "+quoted+".students in access exclusive mode")
-			check(t, err)
+			require.NoError(t, err)
 			var codes [600]atomic.Int64
 			var wg sync.WaitGroup
 			for range flood {
@@ -54,23 +61,27 @@ func TestAFloodOfOneTenantDoesNotReachAnother(t *testing.T) {
 			if limited {
 				stuck = allowedOfIt
 			}
-			waitFor(t, "the flood is served or refused", func() bool { return inside.Load() == stuck && codes[http.StatusTooManyRequests].Load() == flood-stuck })
+			waitFor(
+				t,
+				"the flood is served or refused",
+				func() bool { return inside.Load() == stuck && codes[http.StatusTooManyRequests].Load() == flood-stuck },
+			)
 			waitFor(t, "the flood's connections", func() bool { // all the connections that it can get
 				return int(p.pools[0].Stat().AcquiredConns()) == map[bool]int{true: 1, false: 2}[limited]
 			})
 
 			if limited {
 				for range allowedOfIt {
-					expect(t, "the quiet tenant", serve(t.Context(), h, "schoolb"), http.StatusOK)
+					assert.Equal(t, http.StatusOK, serve(t.Context(), h, "schoolb"), "the quiet tenant")
 				}
 			} else {
 				ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-				expect(t, "the quiet tenant", serve(ctx, h, "schoolb"), http.StatusGatewayTimeout)
+				assert.Equal(t, http.StatusGatewayTimeout, serve(ctx, h, "schoolb"), "the quiet tenant")
 				cancel()
 			}
-			check(t, tx.Rollback(t.Context()))
+			require.NoError(t, tx.Rollback(t.Context()))
 			wg.Wait()
-			expect(t, "the flood's requests in the end", codes[http.StatusOK].Load(), stuck)
+			assert.Equal(t, stuck, codes[http.StatusOK].Load(), "the flood's requests in the end")
 		})
 	}
 }
@@ -86,8 +97,6 @@ func serve(ctx context.Context, h http.Handler, slug string) int {
 func waitFor(t testing.TB, what string, so func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !so(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited for a minute: %s", what)
-		}
+		require.False(t, time.Now().After(deadline), "waited for a minute: %s", what)
 	}
 }

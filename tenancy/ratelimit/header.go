@@ -6,14 +6,16 @@ import (
 	"time"
 )
 
-// The header fields of draft-ietf-httpapi-ratelimit-headers, in the form in which http.Header has them.
+// The header fields of draft-ietf-httpapi-ratelimit-headers, in the form in which http.Header has
+// them.
 const (
 	headerLimit  = "Ratelimit"
 	headerPolicy = "Ratelimit-Policy"
 )
 
-// appendPolicy appends a quota policy item: the quota is what a full bucket holds, the window how long an empty one takes
-// to be full. What is unlimited has none, and where nothing is allowed the quota is 0.
+// appendPolicy appends a quota policy item: the quota is what a full bucket holds, the window how
+// long an empty one takes to be full. What is unlimited has none, and where nothing is allowed the
+// quota is 0.
 func appendPolicy(to []byte, s Scope, l Limit) []byte {
 	if l.IsUnlimited() {
 		return to

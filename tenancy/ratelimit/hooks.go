@@ -6,8 +6,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Hooks are told what a [Limiter] does, such as for metrics. Nil ones are left out. They are called by the request's
-// goroutine, of many at once, and must be fast.
+// Hooks are told what a [Limiter] does, such as for metrics. Nil ones are left out. They are called
+// by the request's goroutine, of many at once, and must be fast.
 type Hooks struct {
 	// Decided is called after each decision. ctx is the request's.
 	Decided func(ctx context.Context, data DecidedData)

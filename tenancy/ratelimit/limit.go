@@ -16,12 +16,14 @@ const (
 	MinPer      = time.Millisecond    // of Per
 )
 
-// Limit is how many requests there may be: Requests in each Per on average, and Burst at once. It is a token bucket of
-// Burst tokens, full at first, that gets Requests tokens in each Per, evenly. Limits can be compared with ==.
+// Limit is how many requests there may be: Requests in each Per on average, and Burst at once. It
+// is a token bucket of Burst tokens, full at first, that gets Requests tokens in each Per, evenly.
+// Limits can be compared with ==.
 //
-// The zero Limit says nothing: what stands for it is told where a Limit is asked for. That nothing is allowed, and that
-// everything is, has to be said, by [Nothing] and [Unlimited]. What is negative, or more than the bounds, or has no Requests
-// but the rest, is a [tenancy.FieldError] wherever a limit is taken.
+// The zero Limit says nothing: what stands for it is told where a Limit is asked for. That nothing
+// is allowed, and that everything is, has to be said, by [Nothing] and [Unlimited]. What is
+// negative, or more than the bounds, or has no Requests but the rest, is a [tenancy.FieldError]
+// wherever a limit is taken.
 type Limit struct {
 	Requests int
 	Per      time.Duration // default: 0, a second
@@ -80,7 +82,8 @@ func (l Limit) String() string {
 	return fmt.Sprintf("%d per %v, %d at once", l.Requests, l.period(), l.Capacity())
 }
 
-// Capacity returns how many tokens a full bucket holds: Burst or its default. It is 0 for what is not counted.
+// Capacity returns how many tokens a full bucket holds: Burst or its default. It is 0 for what is
+// not counted.
 func (l Limit) Capacity() int { return cmp.Or(l.Burst, l.Requests) }
 
 // Refill returns how long an empty bucket takes to be full, or 0 for what is not counted.
@@ -96,7 +99,8 @@ func (l Limit) period() time.Duration { return cmp.Or(l.Per, time.Second) }
 // perSecond is how many tokens a second brings.
 func (l Limit) perSecond() float64 { return float64(l.Requests) / l.period().Seconds() }
 
-// duration is how long so many tokens take to come, rounded up, and at most 146 years: a Duration holds no more than twice that.
+// duration is how long so many tokens take to come, rounded up, and at most 146 years: a Duration
+// holds no more than twice that.
 func (l Limit) duration(tokens float64) time.Duration {
 	return time.Duration(min(math.Ceil(tokens/float64(l.Requests)*float64(l.period())), 1<<62))
 }

@@ -5,6 +5,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 )
@@ -30,14 +33,11 @@ func TestLimitsThatMakeNoSenseAreRefused(t *testing.T) {
 		{Requests: 1, Per: ratelimit.MaxPer + 1},
 		{Requests: 1, Per: ratelimit.MinPer - 1},
 	} {
-		if _, err := ratelimit.NewPlans(ratelimit.PlansConfig{Default: ratelimit.Policy{Caller: l}}); err == nil {
-			t.Errorf("%v was taken", l)
-		}
+		_, err := ratelimit.NewPlans(ratelimit.PlansConfig{Default: ratelimit.Policy{Caller: l}})
+		assert.Error(t, err, "%v was taken", l)
 	}
 	_, err := ratelimit.New(ratelimit.Config{})
-	if err == nil {
-		t.Error("a limiter without limits was made")
-	}
+	assert.Error(t, err, "a limiter without limits was made")
 	_, err = ratelimit.NewBuckets(ratelimit.BucketsConfig{MaxCallers: -1})
 	expectField(t, err, "maxCallers")
 	_, err = ratelimit.NewBuckets(ratelimit.BucketsConfig{MaxBuckets: -1})
@@ -50,26 +50,28 @@ func TestZeroNothingAndUnlimitedAreThreeThings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 1000
 		zero := limiter(t, ratelimit.Policy{})
-		expect(t, "zero", allowed(zero, q, n), ratelimit.DefaultBurst*ratelimit.DefaultTenantPerSecond)
+		assert.Equal(t, ratelimit.DefaultBurst*ratelimit.DefaultTenantPerSecond, allowed(zero, q, n), "zero")
 		q.Caller = "user:1"
-		expect(t, "zero, a caller", allowed(limiter(t, ratelimit.Policy{}), q, n), ratelimit.DefaultBurst*ratelimit.DefaultCallerPerSecond)
+		assert.Equal(t, ratelimit.DefaultBurst*ratelimit.DefaultCallerPerSecond,
+			allowed(limiter(t, ratelimit.Policy{}), q, n),
+			"zero, a caller")
 		for _, p := range []ratelimit.Policy{
 			{Tenant: ratelimit.Nothing(), Caller: ratelimit.Unlimited()}, {Tenant: ratelimit.Unlimited(), Caller: ratelimit.Nothing()},
 		} {
 			l := limiter(t, p)
-			expect(t, "nothing", allowed(l, q, n), 0)
+			assert.Equal(t, 0, allowed(l, q, n), "nothing")
 			d := l.Decide(t.Context(), q)
-			expect(t, "nothing: wait", d.RetryAfter, 0)
-			expect(t, "nothing: verdict", d.Verdict, ratelimit.Limited)
+			assert.Zero(t, d.RetryAfter, "nothing: wait")
+			assert.Equal(t, ratelimit.Limited, d.Verdict, "nothing: verdict")
 		}
 		free := limiter(t, ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.Unlimited()})
-		expect(t, "unlimited", allowed(free, q, n), n)
+		assert.Equal(t, n, allowed(free, q, n), "unlimited")
 	})
 	for l, want := range map[ratelimit.Limit]string{
 		{}: "not set", ratelimit.Nothing(): "nothing", ratelimit.Unlimited(): "unlimited",
 		ratelimit.PerMinute(90).WithBurst(5): "90 per 1m0s, 5 at once", ratelimit.PerHour(7): "7 per 1h0m0s, 7 at once",
 	} {
-		expect(t, "text", l.String(), want)
+		assert.Equal(t, want, l.String(), "text")
 	}
 }
 
@@ -86,21 +88,21 @@ func TestABucketEmptiesAndFillsAgainEvenly(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			l, q := limiter(t, ratelimit.Policy{Tenant: c.limit}), ratelimit.Query{Tenant: tenant(1)}
-			expect(t, "at once", allowed(l, q, 100), c.limit.Capacity())
+			assert.Equal(t, c.limit.Capacity(), allowed(l, q, 100), "at once")
 			for range 5 {
 				d := l.Decide(t.Context(), q)
-				expect(t, "verdict", d.Verdict, ratelimit.Limited)
-				expect(t, "by", d.By, ratelimit.TenantScope)
-				if over := d.RetryAfter - c.one; over < -10 || over > 10 { // nanoseconds
-					t.Errorf("%v: try again after %v, want %v", c.limit, d.RetryAfter, c.one)
-				}
+				assert.Equal(t, ratelimit.Limited, d.Verdict, "verdict")
+				assert.Equal(t, ratelimit.TenantScope, d.By, "by")
+				// nanoseconds
+				over := d.RetryAfter - c.one
+				assert.True(t, over >= -10 && over <= 10, "%v: try again after %v, want %v", c.limit, d.RetryAfter, c.one)
 				time.Sleep(d.RetryAfter - 20*time.Nanosecond)
-				expect(t, "too early", allowed(l, q, 1), 0)
+				assert.Equal(t, 0, allowed(l, q, 1), "too early")
 				time.Sleep(20 * time.Nanosecond)
-				expect(t, "after the wait", allowed(l, q, 2), 1)
+				assert.Equal(t, 1, allowed(l, q, 2), "after the wait")
 			}
 			time.Sleep(c.limit.Refill())
-			expect(t, "full again", allowed(l, q, 100), c.limit.Capacity())
+			assert.Equal(t, c.limit.Capacity(), allowed(l, q, 100), "full again")
 		})
 	}
 }
@@ -112,11 +114,12 @@ func TestTenantsAndCallersHaveBucketsOfTheirOwn(t *testing.T) {
 		ask := func(id int64, caller string) int {
 			return allowed(l, ratelimit.Query{Tenant: tenant(id), Caller: caller}, 20)
 		}
-		expect(t, "first caller", ask(1, "user:1"), 4)
-		expect(t, "second caller", ask(1, "user:2"), 4)
-		expect(t, "third caller, with what the tenant has left", ask(1, "user:3"), 2)
-		expect(t, "first caller in another tenant", ask(2, "user:1"), 4)
-		expect(t, "the public site", allowed(l, ratelimit.Query{}, 1000), ratelimit.DefaultBurst*ratelimit.DefaultTenantPerSecond)
+		assert.Equal(t, 4, ask(1, "user:1"), "first caller")
+		assert.Equal(t, 4, ask(1, "user:2"), "second caller")
+		assert.Equal(t, 2, ask(1, "user:3"), "third caller, with what the tenant has left")
+		assert.Equal(t, 4, ask(2, "user:1"), "first caller in another tenant")
+		assert.Equal(t, ratelimit.DefaultBurst*ratelimit.DefaultTenantPerSecond, allowed(l, ratelimit.Query{}, 1000),
+			"the public site")
 	})
 }
 
@@ -125,14 +128,14 @@ func TestWhatIsRefusedCostsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := limiter(t, ratelimit.Policy{Tenant: ratelimit.PerMinute(10), Caller: ratelimit.PerMinute(4)})
 		flood := ratelimit.Query{Tenant: tenant(1), Caller: "user:1"}
-		expect(t, "flood", allowed(l, flood, 1000), 4)
+		assert.Equal(t, 4, allowed(l, flood, 1000), "flood")
 		d := l.Decide(t.Context(), ratelimit.Query{Tenant: tenant(1), Caller: "user:2", Cost: 5})
-		expect(t, "by", d.By, ratelimit.CallerScope)
-		expect(t, "left to the tenant", d.Tenant.Remaining, 6)
-		expect(t, "left to the caller", d.Caller.Remaining, 4)
+		assert.Equal(t, ratelimit.CallerScope, d.By, "by")
+		assert.Equal(t, 6, d.Tenant.Remaining, "left to the tenant")
+		assert.Equal(t, 4, d.Caller.Remaining, "left to the caller")
 		d = l.Decide(t.Context(), ratelimit.Query{Tenant: tenant(1), Caller: "user:2"})
-		expect(t, "left to the tenant", d.Tenant.Remaining, 5)
-		expect(t, "left to the caller", d.Caller.Remaining, 3)
+		assert.Equal(t, 5, d.Tenant.Remaining, "left to the tenant")
+		assert.Equal(t, 3, d.Caller.Remaining, "left to the caller")
 	})
 }
 
@@ -141,16 +144,17 @@ func TestRequestsMayCostMoreThanOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := limiter(t, ratelimit.Policy{Tenant: ratelimit.PerSecond(1).WithBurst(10)})
 		q := ratelimit.Query{Tenant: tenant(1), Cost: 4}
-		expect(t, "exports", allowed(l, q, 5), 2)
+		assert.Equal(t, 2, allowed(l, q, 5), "exports")
 		d := l.Decide(t.Context(), q)
-		expect(t, "wait", d.RetryAfter, 2*time.Second)
-		expect(t, "more than the bucket holds", l.Decide(t.Context(), ratelimit.Query{Tenant: tenant(1), Cost: 11}).RetryAfter, 0)
-		expect(t, "left", d.Tenant.Remaining, 2)
+		assert.Equal(t, 2*time.Second, d.RetryAfter, "wait")
+		assert.Zero(t, l.Decide(t.Context(), ratelimit.Query{Tenant: tenant(1), Cost: 11}).RetryAfter,
+			"more than the bucket holds")
+		assert.Equal(t, 2, d.Tenant.Remaining, "left")
 
 		d = l.Decide(t.Context(), ratelimit.Query{Tenant: tenant(1), Cost: -5})
-		expect(t, "a negative cost", d.Verdict, ratelimit.Undecided)
+		assert.Zero(t, d.Verdict, "a negative cost")
 		expectField(t, d.Err, "cost")
-		expect(t, "a negative cost gives nothing", allowed(l, ratelimit.Query{Tenant: tenant(1)}, 5), 2)
+		assert.Equal(t, 2, allowed(l, ratelimit.Query{Tenant: tenant(1)}, 5), "a negative cost gives nothing")
 	})
 }
 
@@ -163,19 +167,19 @@ func TestAPolicyThatMakesNoSenseKeepsTheLastThatDid(t *testing.T) {
 		})})
 		q := ratelimit.Query{Tenant: tenant(1)}
 		d := l.Decide(t.Context(), q)
-		expectIs(t, d.Err, ratelimit.ErrPolicy)
+		assert.ErrorIs(t, d.Err, ratelimit.ErrPolicy)
 		expectField(t, d.Err, "tenant.requests")
-		expect(t, "at first: the default", d.Policy.Tenant.Requests, ratelimit.DefaultTenantPerSecond)
+		assert.Equal(t, ratelimit.DefaultTenantPerSecond, d.Policy.Tenant.Requests, "at first: the default")
 		limit = ratelimit.PerMinute(3)
 		d = l.Decide(t.Context(), q)
-		check(t, d.Err)
-		expect(t, "a good one", d.Policy.Tenant, limit)
+		require.NoError(t, d.Err)
+		assert.Equal(t, limit, d.Policy.Tenant, "a good one")
 		limit = ratelimit.PerMinute(-5)
 		d = l.Decide(t.Context(), q)
-		expectIs(t, d.Err, ratelimit.ErrPolicy)
-		expect(t, "then: the last good one", d.Policy.Tenant, ratelimit.PerMinute(3))
-		expect(t, "and it holds", allowed(l, q, 100), 1)
-		expect(t, "counted", l.Stats().BadPolicies, 102)
+		assert.ErrorIs(t, d.Err, ratelimit.ErrPolicy)
+		assert.Equal(t, ratelimit.PerMinute(3), d.Policy.Tenant, "then: the last good one")
+		assert.Equal(t, 1, allowed(l, q, 100), "and it holds")
+		assert.Equal(t, int64(102), l.Stats().BadPolicies, "counted")
 	})
 }
 
@@ -187,10 +191,10 @@ func TestABadNumberOfATenantLeavesItItsPlan(t *testing.T) {
 	tn := tenant(1)
 	tn.Limits = map[string]int64{ratelimit.TenantRate: -1}
 	d := l.Decide(t.Context(), ratelimit.Query{Tenant: tn})
-	expectIs(t, d.Err, ratelimit.ErrPolicy)
+	assert.ErrorIs(t, d.Err, ratelimit.ErrPolicy)
 	expectField(t, d.Err, "limits.requests_per_second")
-	expect(t, "limit", d.Policy.Tenant, ratelimit.PerHour(3))
-	expect(t, "allowed", allowed(l, ratelimit.Query{Tenant: tn}, 10), 2)
+	assert.Equal(t, ratelimit.PerHour(3), d.Policy.Tenant, "limit")
+	assert.Equal(t, 2, allowed(l, ratelimit.Query{Tenant: tn}, 10), "allowed")
 }
 
 func TestLimitsThatFailKeepTheLastThatDidNot(t *testing.T) {
@@ -199,9 +203,9 @@ func TestLimitsThatFailKeepTheLastThatDidNot(t *testing.T) {
 	l := newLimiter(t, ratelimit.Config{Limits: ratelimit.LimitsFunc(func(*tenancy.Tenant) (ratelimit.Policy, error) {
 		return policy, fails
 	})})
-	expect(t, "before", allowed(l, ratelimit.Query{Tenant: tenant(1)}, 1), 1)
+	assert.Equal(t, 1, allowed(l, ratelimit.Query{Tenant: tenant(1)}, 1), "before")
 	policy, fails = ratelimit.Policy{}, errStore
 	d := l.Decide(t.Context(), ratelimit.Query{Tenant: tenant(1)})
-	expectIs(t, d.Err, errStore)
-	expect(t, "limit", d.Policy.Tenant, ratelimit.PerHour(3))
+	assert.ErrorIs(t, d.Err, errStore)
+	assert.Equal(t, ratelimit.PerHour(3), d.Policy.Tenant, "limit")
 }

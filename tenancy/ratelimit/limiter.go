@@ -14,8 +14,8 @@ type Config struct {
 	// Limits say the policy of each tenant. Required.
 	Limits Limits
 
-	// Public is the policy of the public site, whose bucket of a tenant is for all its requests. Default: that of a zero
-	// [Policy].
+	// Public is the policy of the public site, whose bucket of a tenant is for all its requests.
+	// Default: that of a zero [Policy].
 	Public Policy
 
 	// Store keeps the buckets. Default: [Buckets] of its own.
@@ -25,8 +25,9 @@ type Config struct {
 	Hooks Hooks
 }
 
-// Limiter decides which requests are within the limits. It is safe for concurrent use. A decision of [Buckets] costs no
-// allocation. Beside its store it keeps a policy and a few counters for each tenant that has asked since the start.
+// Limiter decides which requests are within the limits. It is safe for concurrent use. A decision
+// of [Buckets] costs no allocation. Beside its store it keeps a policy and a few counters for each
+// tenant that has asked since the start.
 type Limiter struct {
 	limits   Limits
 	public   Policy
@@ -53,8 +54,9 @@ func New(cfg Config) (*Limiter, error) {
 	return &Limiter{limits: cfg.Limits, public: public, store: cfg.Store, hooks: cfg.Hooks}, nil
 }
 
-// Decide decides on one request and takes what it costs, if it is allowed. It takes nothing else: what is refused costs
-// its caller and its tenant nothing, as far as the store can. ctx is for the store and the hooks.
+// Decide decides on one request and takes what it costs, if it is allowed. It takes nothing else:
+// what is refused costs its caller and its tenant nothing, as far as the store can. ctx is for the
+// store and the hooks.
 func (l *Limiter) Decide(ctx context.Context, q Query) (d Decision) {
 	id := int64(0)
 	if q.Tenant != nil {

@@ -18,27 +18,31 @@ type MiddlewareConfig struct {
 	// Caller tells callers apart. Default: nil, requests count for their tenant alone.
 	Caller CallerFunc
 
-	// Cost says how many tokens a request takes, such as more for an export. 0 is a request that is free, and served
-	// without a decision. A negative cost is refused with 503, see [UndecidedError]. Default: nil, one for each.
+	// Cost says how many tokens a request takes, such as more for an export. 0 is a request that is
+	// free, and served without a decision. A negative cost is refused with 503, see [UndecidedError].
+	// Default: nil, one for each.
 	Cost func(r *http.Request) int
 
-	// Logger gets what a client is not told: why a decision was not made as it should be, at most once a second. Nil
-	// discards.
+	// Logger gets what a client is not told: why a decision was not made as it should be, at most once
+	// a second. Nil discards.
 	Logger *slog.Logger
 }
 
-// Middleware returns what limits the requests of a handler. It stands below [tenanthttp.Handler], in front of all that costs
-// something:
+// Middleware returns what limits the requests of a handler. It stands below [tenanthttp.Handler],
+// in front of all that costs something:
 //
 //	tenanthttp.Handler(hosts, tenanthttp.Routes{Tenant: limit(app)})
 //
-// so that a refused request has cost the look at its host and the decision. Requests of tenants have the policy of
-// their tenant, those of the public site [Config].Public; one that belongs to neither is refused with 404.
+// so that a refused request has cost the look at its host and the decision. Requests of tenants
+// have the policy of their tenant, those of the public site [Config].Public; one that belongs to
+// neither is refused with 404.
 //
-// What is beyond a limit is refused with 429, a [LimitedError] and Retry-After, unless it is never allowed; what cannot be
-// decided with 503 and an [UndecidedError]. Both go through [tenanthttp.Refuse], and so to [tenanthttp.Routes].Refuse. All
-// responses that were decided on have RateLimit and RateLimit-Policy of draft-ietf-httpapi-ratelimit-headers-10, with a
-// policy named "tenant" and, where there is a caller, one named "caller"; without pk, as a caller may be a secret.
+// What is beyond a limit is refused with 429, a [LimitedError] and Retry-After, unless it is never
+// allowed; what cannot be decided with 503 and an [UndecidedError]. Both go through
+// [tenanthttp.Refuse], and so to [tenanthttp.Routes].Refuse. All responses that were decided on
+// have RateLimit and RateLimit-Policy of draft-ietf-httpapi-ratelimit-headers-10, with a policy
+// named "tenant" and, where there is a caller, one named "caller"; without pk, as a caller may be a
+// secret.
 //
 // A config without a limiter is an error.
 func Middleware(cfg MiddlewareConfig) (func(http.Handler) http.Handler, error) {

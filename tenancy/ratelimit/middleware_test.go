@@ -11,20 +11,26 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// site is a platform of two tenants on a.example.com and b.example.com and a public site, all behind the middleware.
+// site is a platform of two tenants on a.example.com and b.example.com and a public site, all
+// behind the middleware.
 func site(t testing.TB, cfg ratelimit.MiddlewareConfig, routes tenanthttp.Routes) http.Handler {
 	t.Helper()
 	limit, err := ratelimit.Middleware(cfg)
-	check(t, err)
+	require.NoError(t, err)
 	app := limit(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
 	routes.Public, routes.Tenant = app, app
 	hosts := map[string]tenanthttp.Target{
-		"example.com": tenanthttp.PublicTarget(), "a.example.com": tenanthttp.TenantTarget(tenant(1)), "b.example.com": tenanthttp.TenantTarget(tenant(2)),
+		"example.com":   tenanthttp.PublicTarget(),
+		"a.example.com": tenanthttp.TenantTarget(tenant(1)),
+		"b.example.com": tenanthttp.TenantTarget(tenant(2)),
 	}
 	return tenanthttp.Handler(tenanthttp.ResolverFunc(func(_ context.Context, host string) (tenanthttp.Target, error) {
 		if target, ok := hosts[host]; ok {
@@ -47,7 +53,7 @@ func get(h http.Handler, url string, header ...string) *httptest.ResponseRecorde
 func expectHeaders(t *testing.T, w *httptest.ResponseRecorder, want map[string]string) {
 	t.Helper()
 	for name, value := range want {
-		expect(t, name, strings.Join(w.Header().Values(name), " | "), value)
+		assert.Equal(t, value, strings.Join(w.Header().Values(name), " | "), name)
 	}
 }
 
@@ -60,7 +66,7 @@ func TestARequestBeyondTheLimitIsRefusedWith429(t *testing.T) {
 		const url = "http://a.example.com/"
 
 		w := get(h, url, "Test-User", "ann")
-		expect(t, "status", w.Code, http.StatusNoContent)
+		assert.Equal(t, http.StatusNoContent, w.Code, "status")
 		expectHeaders(t, w, map[string]string{
 			"RateLimit-Policy": `"tenant";q=7;w=4, "caller";q=2;w=60`,
 			"RateLimit":        `"tenant";r=6;t=1, "caller";r=1;t=30`,
@@ -68,26 +74,30 @@ func TestARequestBeyondTheLimitIsRefusedWith429(t *testing.T) {
 		})
 		get(h, url, "Test-User", "ann")
 		w = get(h, url, "Test-User", "ann")
-		expect(t, "status", w.Code, http.StatusTooManyRequests)
+		assert.Equal(t, http.StatusTooManyRequests, w.Code, "status")
 		expectHeaders(t, w, map[string]string{
 			"RateLimit": `"tenant";r=5;t=1, "caller";r=0;t=30`, "Retry-After": "30",
 			"Content-Type": "application/problem+json", "Cache-Control": "no-store",
 		})
-		expect(t, "body", w.Body.String(), `{"title":"Too many requests","status":429,"detail":"You have sent too many requests."}`+"\n")
+		assert.Equal(t, `{"title":"Too many requests","status":429,"detail":"You have sent too many requests."}`+"\n",
+			w.Body.String(),
+			"body")
 
 		// Without a caller there is the tenant's bucket alone.
 		for range 5 {
 			w = get(h, url)
-			expect(t, "status", w.Code, http.StatusNoContent)
+			assert.Equal(t, http.StatusNoContent, w.Code, "status")
 		}
 		expectHeaders(t, w, map[string]string{"RateLimit-Policy": `"tenant";q=7;w=4`, "RateLimit": `"tenant";r=0;t=1`})
 		w = get(h, url)
-		expect(t, "status", w.Code, http.StatusTooManyRequests)
-		expect(t, "body", w.Body.String(),
-			`{"title":"Too many requests","status":429,"detail":"There have been too many requests to this site."}`+"\n")
-		expect(t, "the other tenant", get(h, "http://b.example.com/").Code, http.StatusNoContent)
+		assert.Equal(t, http.StatusTooManyRequests, w.Code, "status")
+		assert.Equal(t,
+			`{"title":"Too many requests","status":429,"detail":"There have been too many requests to this site."}`+"\n",
+			w.Body.String(),
+			"body")
+		assert.Equal(t, http.StatusNoContent, get(h, "http://b.example.com/").Code, "the other tenant")
 		time.Sleep(time.Second)
-		expect(t, "after Retry-After", get(h, url).Code, http.StatusNoContent)
+		assert.Equal(t, http.StatusNoContent, get(h, url).Code, "after Retry-After")
 	})
 }
 
@@ -95,34 +105,43 @@ func TestNothingAndUnlimitedInTheHeaders(t *testing.T) {
 	t.Parallel()
 	everybody := func(*http.Request) string { return "everybody" }
 	l := limiter(t, ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.Unlimited()})
-	w := get(site(t, ratelimit.MiddlewareConfig{Limiter: l, Caller: everybody}, tenanthttp.Routes{}), "http://a.example.com/")
-	expect(t, "status", w.Code, http.StatusNoContent)
+	w := get(
+		site(t, ratelimit.MiddlewareConfig{Limiter: l, Caller: everybody}, tenanthttp.Routes{}),
+		"http://a.example.com/",
+	)
+	assert.Equal(t, http.StatusNoContent, w.Code, "status")
 	expectHeaders(t, w, map[string]string{"RateLimit-Policy": "", "RateLimit": "", "Retry-After": ""})
 
 	l = limiter(t, ratelimit.Policy{Tenant: ratelimit.Nothing(), Caller: ratelimit.Unlimited()})
-	w = get(site(t, ratelimit.MiddlewareConfig{Limiter: l, Caller: everybody}, tenanthttp.Routes{}), "http://a.example.com/")
-	expect(t, "status", w.Code, http.StatusTooManyRequests)
-	expectHeaders(t, w, map[string]string{"RateLimit-Policy": `"tenant";q=0`, "RateLimit": `"tenant";r=0`, "Retry-After": ""})
+	w = get(
+		site(t, ratelimit.MiddlewareConfig{Limiter: l, Caller: everybody}, tenanthttp.Routes{}),
+		"http://a.example.com/",
+	)
+	assert.Equal(t, http.StatusTooManyRequests, w.Code, "status")
+	expectHeaders(
+		t,
+		w,
+		map[string]string{"RateLimit-Policy": `"tenant";q=0`, "RateLimit": `"tenant";r=0`, "Retry-After": ""},
+	)
 }
 
 func TestTheProgramMayRefuseInItsOwnWay(t *testing.T) {
 	t.Parallel()
 	var got *ratelimit.LimitedError
 	routes := tenanthttp.Routes{Refuse: func(w http.ResponseWriter, _ *http.Request, refusal tenanthttp.Refusal) {
-		expectIs(t, refusal.Err, ratelimit.ErrLimited)
-		expect(t, "tenant", refusal.Tenant.Slug, "t1")
-		if !errors.As(refusal.Err, &got) {
-			t.Errorf("got %v", refusal.Err)
-		}
+		assert.ErrorIs(t, refusal.Err, ratelimit.ErrLimited)
+		assert.Equal(t, "t1", refusal.Tenant.Slug, "tenant")
+		assert.ErrorAs(t, refusal.Err, &got)
 		w.WriteHeader(http.StatusTeapot)
 	}}
 	l := limiter(t, ratelimit.Policy{Tenant: ratelimit.PerHour(1)})
 	h := site(t, ratelimit.MiddlewareConfig{Limiter: l}, routes)
 	get(h, "http://a.example.com/")
-	expect(t, "status", get(h, "http://a.example.com/").Code, http.StatusTeapot)
-	expect(t, "limit", got.Limit, ratelimit.PerHour(1))
-	expect(t, "by", got.By, ratelimit.TenantScope)
-	expect(t, "text", got.Error(), `tenant "t1": too many requests: limit of the tenant is 1 per 1h0m0s, 1 at once`)
+	assert.Equal(t, http.StatusTeapot, get(h, "http://a.example.com/").Code, "status")
+	assert.Equal(t, ratelimit.PerHour(1), got.Limit, "limit")
+	assert.Equal(t, ratelimit.TenantScope, got.By, "by")
+	assert.Equal(t, `tenant "t1": too many requests: limit of the tenant is 1 per 1h0m0s, 1 at once`, got.Error(),
+		"text")
 }
 
 func TestThePublicSiteHasALimitOfItsOwn(t *testing.T) {
@@ -132,28 +151,31 @@ func TestThePublicSiteHasALimitOfItsOwn(t *testing.T) {
 		Public: ratelimit.Policy{Tenant: ratelimit.PerHour(2)},
 	})
 	h := site(t, ratelimit.MiddlewareConfig{Limiter: l}, tenanthttp.Routes{})
-	expect(t, "first", get(h, "http://example.com/").Code, http.StatusNoContent)
-	expect(t, "second", get(h, "http://example.com/").Code, http.StatusNoContent)
-	expect(t, "third", get(h, "http://example.com/").Code, http.StatusTooManyRequests)
-	expect(t, "unknown host", get(h, "http://c.example.com/").Code, http.StatusNotFound)
+	assert.Equal(t, http.StatusNoContent, get(h, "http://example.com/").Code, "first")
+	assert.Equal(t, http.StatusNoContent, get(h, "http://example.com/").Code, "second")
+	assert.Equal(t, http.StatusTooManyRequests, get(h, "http://example.com/").Code, "third")
+	assert.Equal(t, http.StatusNotFound, get(h, "http://c.example.com/").Code, "unknown host")
 }
 
 func TestARequestOutsideOfAnySiteIsNotServed(t *testing.T) {
 	t.Parallel()
 	limit, err := ratelimit.Middleware(ratelimit.MiddlewareConfig{Limiter: limiter(t, ratelimit.Policy{})})
-	check(t, err)
+	require.NoError(t, err)
 	h := limit(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("served") }))
-	expect(t, "status", get(h, "http://a.example.com/").Code, http.StatusNotFound)
-	if _, err := ratelimit.Middleware(ratelimit.MiddlewareConfig{}); err == nil {
-		t.Error("a middleware without a limiter was made")
-	}
+	assert.Equal(t, http.StatusNotFound, get(h, "http://a.example.com/").Code, "status")
+	_, err = ratelimit.Middleware(ratelimit.MiddlewareConfig{})
+	assert.Error(t, err, "a middleware without a limiter was made")
 }
 
 func TestRequestsHaveACost(t *testing.T) {
 	t.Parallel()
 	cost := map[string]int{"/export": 5, "/health": 0, "/page": 1, "/broken": -1}
 	l := limiter(t, ratelimit.Policy{Tenant: ratelimit.PerHour(7)})
-	h := site(t, ratelimit.MiddlewareConfig{Limiter: l, Cost: func(r *http.Request) int { return cost[r.URL.Path] }}, tenanthttp.Routes{})
+	h := site(
+		t,
+		ratelimit.MiddlewareConfig{Limiter: l, Cost: func(r *http.Request) int { return cost[r.URL.Path] }},
+		tenanthttp.Routes{},
+	)
 	for _, c := range []struct {
 		path string
 		want int
@@ -168,7 +190,7 @@ func TestRequestsHaveACost(t *testing.T) {
 		{"/health", http.StatusNoContent, ""},
 	} {
 		w := get(h, "http://a.example.com"+c.path)
-		expect(t, c.path, w.Code, c.want)
+		assert.Equal(t, c.want, w.Code, c.path)
 		expectHeaders(t, w, map[string]string{"RateLimit": c.left})
 	}
 }
@@ -193,27 +215,29 @@ func TestWhatCannotBeDecidedIsNotServed(t *testing.T) {
 			}),
 		})
 		var got error
-		h := site(t, ratelimit.MiddlewareConfig{Limiter: l, Logger: slog.New(slog.NewTextHandler(&log, nil))}, tenanthttp.Routes{
-			Refuse: func(w http.ResponseWriter, _ *http.Request, refusal tenanthttp.Refusal) {
-				got = refusal.Err
-				refusal.Problem.Respond(w)
+		h := site(
+			t,
+			ratelimit.MiddlewareConfig{Limiter: l, Logger: slog.New(slog.NewTextHandler(&log, nil))},
+			tenanthttp.Routes{
+				Refuse: func(w http.ResponseWriter, _ *http.Request, refusal tenanthttp.Refusal) {
+					got = refusal.Err
+					refusal.Problem.Respond(w)
+				},
 			},
-		})
+		)
 		for range 50 {
 			w := get(h, "http://a.example.com/")
-			expect(t, "status", w.Code, http.StatusServiceUnavailable)
+			assert.Equal(t, http.StatusServiceUnavailable, w.Code, "status")
 			expectHeaders(t, w, map[string]string{"Retry-After": "1", "RateLimit": "", "RateLimit-Policy": ""})
-			if strings.Contains(w.Body.String(), "store") {
-				t.Errorf("the client is told why: %s", w.Body)
-			}
+			assert.NotContains(t, w.Body.String(), "store", "the client is told why: %s", w.Body)
 		}
-		expectIs(t, got, ratelimit.ErrUndecided)
-		expectIs(t, got, errStore)
-		expect(t, "undecided", l.Stats(), ratelimit.Stats{Undecided: 50})
-		expect(t, "records of a flood", strings.Count(log.String(), "store is away"), 1)
+		assert.ErrorIs(t, got, ratelimit.ErrUndecided)
+		assert.ErrorIs(t, got, errStore)
+		assert.Equal(t, ratelimit.Stats{Undecided: 50}, l.Stats(), "undecided")
+		assert.Equal(t, 1, strings.Count(log.String(), "store is away"), "records of a flood")
 		time.Sleep(time.Second)
 		get(h, "http://a.example.com/")
-		expect(t, "records a second later", strings.Count(log.String(), "left_out=49"), 1)
+		assert.Equal(t, 1, strings.Count(log.String(), "left_out=49"), "records a second later")
 	})
 }
 
@@ -226,10 +250,14 @@ func TestADegradedStoreIsToldOf(t *testing.T) {
 			return ratelimit.Taken{Degraded: errStore}, nil
 		}),
 	})
-	h := site(t, ratelimit.MiddlewareConfig{Limiter: l, Logger: slog.New(slog.NewTextHandler(&log, nil))}, tenanthttp.Routes{})
-	expect(t, "status", get(h, "http://a.example.com/").Code, http.StatusNoContent)
-	expect(t, "stats", l.Stats(), ratelimit.Stats{Allowed: 1, Degraded: 1})
-	expect(t, "records", strings.Count(log.String(), "store is away"), 1)
+	h := site(
+		t,
+		ratelimit.MiddlewareConfig{Limiter: l, Logger: slog.New(slog.NewTextHandler(&log, nil))},
+		tenanthttp.Routes{},
+	)
+	assert.Equal(t, http.StatusNoContent, get(h, "http://a.example.com/").Code, "status")
+	assert.Equal(t, ratelimit.Stats{Allowed: 1, Degraded: 1}, l.Stats(), "stats")
+	assert.Equal(t, 1, strings.Count(log.String(), "store is away"), "records")
 }
 
 func TestEachDecisionIsToldAndCounted(t *testing.T) {
@@ -254,9 +282,10 @@ func TestEachDecisionIsToldAndCounted(t *testing.T) {
 	l.Decide(ctx, ratelimit.Query{Tenant: tenant(1), Cost: 2})
 	l.Decide(ctx, ratelimit.Query{Tenant: tenant(2)})
 	l.Decide(ctx, ratelimit.Query{})
-	expect(t, "told", strings.Join(told, ", "), "mine:t1 allowed , mine:t1 allowed , mine:t1 allowed , "+
-		"mine:t1 limited caller, mine:t1 limited tenant, mine:t2 allowed , mine: allowed ")
-	expect(t, "all", l.Stats(), ratelimit.Stats{Allowed: 5, LimitedByTenant: 1, LimitedByCaller: 1})
+	assert.Equal(t, "mine:t1 allowed , mine:t1 allowed , mine:t1 allowed , "+
+		"mine:t1 limited caller, mine:t1 limited tenant, mine:t2 allowed , mine: allowed ", strings.Join(told, ", "),
+		"told")
+	assert.Equal(t, ratelimit.Stats{Allowed: 5, LimitedByTenant: 1, LimitedByCaller: 1}, l.Stats(), "all")
 	by := map[string]ratelimit.Stats{}
 	for tn, s := range l.StatsByTenant() {
 		if tn == nil {
@@ -264,7 +293,7 @@ func TestEachDecisionIsToldAndCounted(t *testing.T) {
 		}
 		by[tn.Slug] = s
 	}
-	expect(t, "t1", by["t1"], ratelimit.Stats{Allowed: 3, LimitedByTenant: 1, LimitedByCaller: 1})
-	expect(t, "t2", by["t2"], ratelimit.Stats{Allowed: 1})
-	expect(t, "public", by["public"], ratelimit.Stats{Allowed: 1})
+	assert.Equal(t, ratelimit.Stats{Allowed: 3, LimitedByTenant: 1, LimitedByCaller: 1}, by["t1"], "t1")
+	assert.Equal(t, ratelimit.Stats{Allowed: 1}, by["t2"], "t2")
+	assert.Equal(t, ratelimit.Stats{Allowed: 1}, by["public"], "public")
 }

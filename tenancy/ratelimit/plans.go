@@ -10,8 +10,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// The names in [tenancy.Tenant].Limits that come before what a tenant's plan says. A rate of 0 is [Nothing]: for what is
-// unlimited there is a plan. A burst without a rate replaces the plan's, and one of 0 is as many as the rate.
+// The names in [tenancy.Tenant].Limits that come before what a tenant's plan says. A rate of 0 is
+// [Nothing]: for what is unlimited there is a plan. A burst without a rate replaces the plan's, and
+// one of 0 is as many as the rate.
 const (
 	TenantRate  = "requests_per_second"        // Policy.Tenant
 	TenantBurst = "requests_burst"             // its Burst
@@ -28,8 +29,9 @@ type PlansConfig struct {
 	Default Policy
 }
 
-// Plans are [Limits] by the tenant's plan and by its own numbers. A change of either in the registry holds as soon as the
-// resolver knows it, a [Plans.Set] from the next request on. It is safe for concurrent use.
+// Plans are [Limits] by the tenant's plan and by its own numbers. A change of either in the
+// registry holds as soon as the resolver knows it, a [Plans.Set] from the next request on. It is
+// safe for concurrent use.
 type Plans struct {
 	current atomic.Pointer[PlansConfig] // complete: no policy in it has a zero limit
 }
@@ -65,8 +67,8 @@ func (p *Plans) Set(cfg PlansConfig) error {
 // concurrent use.
 func (p *Plans) Names() []string { return slices.Sorted(maps.Keys(p.current.Load().Plans)) }
 
-// Policy returns the policy of t's plan with t's own numbers before it. A negative number is a [tenancy.FieldError], with
-// the policy of the plan.
+// Policy returns the policy of t's plan with t's own numbers before it. A negative number is a
+// [tenancy.FieldError], with the policy of the plan.
 func (p *Plans) Policy(t *tenancy.Tenant) (Policy, error) {
 	cfg := p.current.Load()
 	policy, ok := cfg.Plans[t.Plan]
@@ -110,5 +112,9 @@ func override(l Limit, numbers map[string]int64, rate, burst string) (Limit, err
 }
 
 func numberError(name string, n int64) error {
-	return &tenancy.FieldError{Field: "limits." + name, Value: strconv.FormatInt(n, 10), Rule: "is not between 0 and 1000000000"}
+	return &tenancy.FieldError{
+		Field: "limits." + name,
+		Value: strconv.FormatInt(n, 10),
+		Rule:  "is not between 0 and 1000000000",
+	}
 }

@@ -5,6 +5,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 )
@@ -17,27 +20,27 @@ func TestAChangedPlanHoldsForBucketsThatAreThere(t *testing.T) {
 		}})
 		l := newLimiter(t, ratelimit.Config{Limits: p})
 		q := ratelimit.Query{Tenant: tenant(1), Caller: "user:1"}
-		expect(t, "before", allowed(l, q, 1000), 50)
+		assert.Equal(t, 50, allowed(l, q, 1000), "before")
 
 		set := func(policy ratelimit.Policy) {
-			check(t, p.Set(ratelimit.PlansConfig{Plans: map[string]ratelimit.Policy{"free": policy}}))
+			require.NoError(t, p.Set(ratelimit.PlansConfig{Plans: map[string]ratelimit.Policy{"free": policy}}))
 		}
 		set(ratelimit.Policy{Tenant: ratelimit.PerSecond(10), Caller: ratelimit.PerSecond(5)})
-		expect(t, "a change is no fresh bucket", allowed(l, q, 1000), 0)
+		assert.Equal(t, 0, allowed(l, q, 1000), "a change is no fresh bucket")
 		time.Sleep(time.Second)
-		expect(t, "lowered", allowed(l, q, 1000), 5)
+		assert.Equal(t, 5, allowed(l, q, 1000), "lowered")
 		set(ratelimit.Policy{Tenant: ratelimit.PerSecond(1000), Caller: ratelimit.PerSecond(1000)})
-		expect(t, "raised, with what was left", allowed(l, q, 1000), 0) // from here on it fills by the new rate
+		assert.Equal(t, 0, allowed(l, q, 1000), "raised, with what was left") // from here on it fills by the new rate
 		time.Sleep(time.Second)
-		expect(t, "raised", allowed(l, q, 2000), 1000)
+		assert.Equal(t, 1000, allowed(l, q, 2000), "raised")
 		set(ratelimit.Policy{Tenant: ratelimit.Nothing()})
-		expect(t, "nothing", allowed(l, q, 10), 0)
+		assert.Equal(t, 0, allowed(l, q, 10), "nothing")
 		set(ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.Unlimited()})
-		expect(t, "unlimited", allowed(l, q, 5000), 5000)
+		assert.Equal(t, 5000, allowed(l, q, 5000), "unlimited")
 
 		err := p.Set(ratelimit.PlansConfig{Plans: map[string]ratelimit.Policy{"free": {Tenant: ratelimit.PerSecond(-1)}}})
 		expectField(t, err, "tenant.requests")
-		expect(t, "a bad change changes nothing", allowed(l, q, 5000), 5000)
+		assert.Equal(t, 5000, allowed(l, q, 5000), "a bad change changes nothing")
 	})
 }
 
@@ -73,14 +76,14 @@ func TestATenantsOwnNumbersComeBeforeItsPlan(t *testing.T) {
 		{"internal", map[string]int64{ratelimit.TenantRate: 4}, ratelimit.Policy{Tenant: ratelimit.PerSecond(4), Caller: ratelimit.Unlimited()}},
 	} {
 		got, err := p.Policy(&tenancy.Tenant{Plan: c.plan, Limits: c.numbers})
-		check(t, err)
-		expect(t, c.plan, got, c.want)
+		require.NoError(t, err)
+		assert.Equal(t, c.want, got, c.plan)
 	}
 	for _, name := range []string{ratelimit.TenantRate, ratelimit.TenantBurst, ratelimit.CallerRate, ratelimit.CallerBurst} {
 		for _, n := range []int64{-1, ratelimit.MaxRequests + 1, 1 << 40} {
 			got, err := p.Policy(&tenancy.Tenant{Plan: "gold", Limits: map[string]int64{name: n}})
 			expectField(t, err, "limits."+name)
-			expect(t, "with an error: the plan", got.Tenant, ratelimit.PerSecond(100).WithBurst(300))
+			assert.Equal(t, ratelimit.PerSecond(100).WithBurst(300), got.Tenant, "with an error: the plan")
 		}
 	}
 }
@@ -91,6 +94,6 @@ func TestAPlanIsNotChangedBehindItsBack(t *testing.T) {
 	p := plans(t, ratelimit.PlansConfig{Plans: mine})
 	mine["free"] = ratelimit.Policy{Tenant: ratelimit.Unlimited()}
 	got, err := p.Policy(tenant(1))
-	check(t, err)
-	expect(t, "limit", got.Tenant, ratelimit.PerSecond(1))
+	require.NoError(t, err)
+	assert.Equal(t, ratelimit.PerSecond(1), got.Tenant, "limit")
 }

@@ -12,12 +12,13 @@ import (
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// platform is a database with the tenants schoola, of plan "free", and schoolb, of plan "gold", each with a table of
-// a thousand students.
+// platform is a database with the tenants schoola, of plan "free", and schoolb, of plan "gold",
+// each with a table of a thousand students.
 type platform struct {
 	pg      *pgtest.DB
 	owner   *pgxpool.Pool
@@ -41,7 +42,7 @@ func newPlatform(pg *pgtest.DB) (p *platform, done func()) {
 	var err error
 	p.roles, err = schemactx.NewRoleNames(pg.RolePrefix)
 	orPanic(err)
-	_, err = schemactx.Setup(ctx, pg.Pool, schemactx.SetupConfig{Roles: p.roles, OwnerPassword: "o", RuntimePassword: "r"})
+	_, err = admin.Setup(ctx, pg.Pool, admin.SetupConfig{Roles: p.roles, OwnerPassword: "o", RuntimePassword: "r"})
 	orPanic(err)
 	p.owner, err = pgxpool.New(ctx, pg.URLAs(p.roles.Owner(), "o"))
 	orPanic(err)

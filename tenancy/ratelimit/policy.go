@@ -2,7 +2,8 @@ package ratelimit
 
 import "github.com/oryne/pgtenant/tenancy"
 
-// What stands for a limit that nobody has set. A limit that was forgotten is not one that allows everything.
+// What stands for a limit that nobody has set. A limit that was forgotten is not one that allows
+// everything.
 const (
 	DefaultTenantPerSecond = 100 // requests of one tenant; DefaultBurst times that at once
 	DefaultCallerPerSecond = 20  // requests of one caller; DefaultBurst times that at once
@@ -14,7 +15,8 @@ type Policy struct {
 	// Tenant limits all requests of the tenant together. Default: zero, [DefaultTenantPerSecond].
 	Tenant Limit
 
-	// Caller limits the requests of each of its callers, see [Query]. Default: zero, [DefaultCallerPerSecond].
+	// Caller limits the requests of each of its callers, see [Query]. Default: zero,
+	// [DefaultCallerPerSecond].
 	Caller Limit
 }
 
@@ -50,10 +52,11 @@ func (p Policy) check() (Policy, error) {
 
 // Limits says what limits a tenant; [*Plans] is one.
 type Limits interface {
-	// Policy returns the policy of t. It is asked for each decision, so that what it says holds from the next request on: it
-	// must be fast and not query anything. A policy that makes no sense changes nothing, nor does an error without a policy:
-	// the tenant keeps the policy that it had, or has the default one. A policy beside an error is used. The decision has
-	// the error, see [PolicyError]. It is safe for concurrent use.
+	// Policy returns the policy of t. It is asked for each decision, so that what it says holds from
+	// the next request on: it must be fast and not query anything. A policy that makes no sense
+	// changes nothing, nor does an error without a policy: the tenant keeps the policy that it had, or
+	// has the default one. A policy beside an error is used. The decision has the error, see
+	// [PolicyError]. It is safe for concurrent use.
 	Policy(t *tenancy.Tenant) (Policy, error)
 }
 

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// quietLog writes at most one record a second: what it tells of happens with each request, and a flood must not become one
-// of the log.
+// quietLog writes at most one record a second: what it tells of happens with each request, and a
+// flood must not become one of the log.
 type quietLog struct {
 	logger  *slog.Logger
 	started time.Time

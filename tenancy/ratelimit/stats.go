@@ -44,8 +44,8 @@ func (l *Limiter) Stats() (s Stats) {
 	return s
 }
 
-// StatsByTenant yields the numbers of each tenant that has asked since the start, as it was last seen, in no order; a nil
-// tenant is the public site. The tenants must not be changed.
+// StatsByTenant yields the numbers of each tenant that has asked since the start, as it was last
+// seen, in no order; a nil tenant is the public site. The tenants must not be changed.
 func (l *Limiter) StatsByTenant() iter.Seq2[*tenancy.Tenant, Stats] {
 	return func(yield func(*tenancy.Tenant, Stats) bool) {
 		for _, a := range l.accounts.all() {

@@ -5,11 +5,12 @@ import (
 	"time"
 )
 
-// Store keeps the buckets. [*Buckets] keeps them in the process; the module redislimit keeps them in Redis, for many.
+// Store keeps the buckets. [*Buckets] keeps them in the process; the module redislimit keeps them
+// in Redis, for many.
 type Store interface {
-	// Take takes k.Cost tokens from the tenant's bucket and from the caller's, or from neither, as far as the store can.
-	// An error means that it could not tell, and the request is not served. It returns within a bounded time, whatever
-	// ctx says. It is safe for concurrent use.
+	// Take takes k.Cost tokens from the tenant's bucket and from the caller's, or from neither, as far
+	// as the store can. An error means that it could not tell, and the request is not served. It
+	// returns within a bounded time, whatever ctx says. It is safe for concurrent use.
 	Take(ctx context.Context, k Take) (Taken, error)
 }
 
@@ -36,11 +37,13 @@ type Level struct {
 	Unknown   bool          // the store has not looked, such as because the other bucket had refused already
 	Remaining int           // whole tokens that are left
 	Next      time.Duration // until there is one more; 0: the bucket is full
-	Wait      time.Duration // of a refused request, until it would not be; 0: for ever, as it costs more than the bucket holds
+	// of a refused request, until it would not be; 0: for ever, as it costs more than the bucket holds
+	Wait time.Duration
 }
 
-// of makes it the level of a bucket of a limit that held tokens when cost was asked of it. It is made in its place: to hand
-// levels from one to the other costs a decision more than to compute them.
+// of makes it the level of a bucket of a limit that held tokens when cost was asked of it. It is
+// made in its place: to hand levels from one to the other costs a decision more than to compute
+// them.
 func (level *Level) of(l *Limit, tokens float64, cost int, taken bool) {
 	switch {
 	case taken:

@@ -11,9 +11,10 @@ import (
 // shards is how many lists a table has.
 const shards = 1024
 
-// table is a map by tenant that is read without a lock. A writer replaces one of its lists by a changed copy: there are as
-// many writes as tenants that come and go. A list is a sorted slice, because a map of Go leads a reader through twice as
-// many places of memory, and with thousands of tenants that is what a decision costs. The zero table is empty.
+// table is a map by tenant that is read without a lock. A writer replaces one of its lists by a
+// changed copy: there are as many writes as tenants that come and go. A list is a sorted slice,
+// because a map of Go leads a reader through twice as many places of memory, and with thousands of
+// tenants that is what a decision costs. The zero table is empty.
 type table[V any] struct {
 	shards [shards]shard[V]
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy/tenancytest"
 )
 
@@ -51,5 +52,5 @@ func TestTenantsOfTestsFindExtensions(t *testing.T) {
 func TestAnExtensionThatCannotBeMadeIsAnError(t *testing.T) {
 	t.Parallel()
 	_, err := tenancytest.Open(t.Context(), pgtest.New(t).URL, tenancytest.Config{Extensions: []string{"no_such_extension"}})
-	assert.ErrorAs(t, err, new(*schemactx.ExtensionError))
+	assert.ErrorAs(t, err, new(*admin.ExtensionError))
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
@@ -35,11 +36,11 @@ type Config struct {
 	// is that of the migrations and of Extensions too.
 	DB schemactx.Config
 
-	// Extensions are made in ExtensionSchema before anything else, see [schemactx.SetupConfig]; one
-	// that cannot be made is an [schemactx.ExtensionError]. Default: none.
+	// Extensions are made in ExtensionSchema before anything else, see [admin.SetupConfig]; one
+	// that cannot be made is an [admin.ExtensionError]. Default: none.
 	Extensions []string
 
-	// ExtensionSchema is where. Default: [schemactx.DefaultExtensionSchema].
+	// ExtensionSchema is where. Default: [admin.DefaultExtensionSchema].
 	ExtensionSchema string
 }
 
@@ -103,7 +104,7 @@ func (b *builder) createDatabase(ctx context.Context, config Config) error {
 		return err
 	}
 	defer conn.Close(ctx)
-	report, err := schemactx.Setup(ctx, conn, schemactx.SetupConfig{
+	report, err := admin.Setup(ctx, conn, admin.SetupConfig{
 		Roles: b.roles, OwnerPassword: b.secret, RuntimePassword: b.secret,
 		ExtraSearchPath: config.DB.ExtraSearchPath, Extensions: config.Extensions, ExtensionSchema: config.ExtensionSchema,
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/resolver"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
@@ -91,13 +92,13 @@ func Problem(r *http.Request, err error) tenanthttp.Problem {
 
 // connect makes the two logins and connects as each.
 func (p *Platform) connect(ctx context.Context, adminURL string) error {
-	admin, err := pgx.Connect(ctx, adminURL)
+	conn, err := pgx.Connect(ctx, adminURL)
 	if err != nil {
 		return err
 	}
-	defer admin.Close(context.WithoutCancel(ctx))
-	cfg := schemactx.SetupConfig{Roles: p.roles, OwnerPassword: rand.Text(), RuntimePassword: rand.Text()}
-	report, err := schemactx.Setup(ctx, admin, cfg)
+	defer conn.Close(context.WithoutCancel(ctx))
+	cfg := admin.SetupConfig{Roles: p.roles, OwnerPassword: rand.Text(), RuntimePassword: rand.Text()}
+	report, err := admin.Setup(ctx, conn, cfg)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ type Header struct {
 	Encoding   string `json:"encoding"`   // of the CSV: "UTF8"
 
 	Migrations  []Migration `json:"migrations"`            // applied to the schema, by version
-	Fingerprint string      `json:"fingerprint"`           // migrate.Structure.Hash of the schema
+	Fingerprint string      `json:"fingerprint"`           // drift.Structure.Hash of the schema
 	Differences []string    `json:"differences,omitempty"` // from what the migrations make, where that was allowed
 
 	Tables            []Table            `json:"tables"`

@@ -21,7 +21,14 @@ func (t *Tracer) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceQ
 
 // TraceBatchStart implements [pgx.BatchTracer].
 func (t *Tracer) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
-	return t.start(ctx, conn, "BATCH", "", semconv.DBOperationName("BATCH"), semconv.DBOperationBatchSize(data.Batch.Len()))
+	return t.start(
+		ctx,
+		conn,
+		"BATCH",
+		"",
+		semconv.DBOperationName("BATCH"),
+		semconv.DBOperationBatchSize(data.Batch.Len()),
+	)
 }
 
 // TraceBatchQuery implements [pgx.BatchTracer]. A statement of a batch is a span below the batch's, from when its result
@@ -49,7 +56,11 @@ func (t *Tracer) TraceBatchEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceB
 }
 
 // TraceCopyFromStart implements [pgx.CopyFromTracer].
-func (t *Tracer) TraceCopyFromStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceCopyFromStartData) context.Context {
+func (t *Tracer) TraceCopyFromStart(
+	ctx context.Context,
+	conn *pgx.Conn,
+	data pgx.TraceCopyFromStartData,
+) context.Context {
 	table := ""
 	if n := len(data.TableName); n > 0 {
 		table = data.TableName[n-1]
@@ -63,7 +74,11 @@ func (t *Tracer) TraceCopyFromEnd(ctx context.Context, _ *pgx.Conn, data pgx.Tra
 }
 
 // TracePrepareStart implements [pgx.PrepareTracer].
-func (t *Tracer) TracePrepareStart(ctx context.Context, conn *pgx.Conn, data pgx.TracePrepareStartData) context.Context {
+func (t *Tracer) TracePrepareStart(
+	ctx context.Context,
+	conn *pgx.Conn,
+	data pgx.TracePrepareStartData,
+) context.Context {
 	return t.start(ctx, conn, "PREPARE "+operation(data.SQL), data.SQL, semconv.DBOperationName("PREPARE"))
 }
 

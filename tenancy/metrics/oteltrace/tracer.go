@@ -52,15 +52,23 @@ func New(cfg Config) *Tracer {
 		cfg.TracerProvider = otel.GetTracerProvider()
 	}
 	return &Tracer{
-		tracer: cfg.TracerProvider.Tracer("github.com/oryne/pgtenant/tenancy/metrics/oteltrace", trace.WithSchemaURL(semconv.SchemaURL)),
-		text:   cfg.StatementText,
+		tracer: cfg.TracerProvider.Tracer(
+			"github.com/oryne/pgtenant/tenancy/metrics/oteltrace",
+			trace.WithSchemaURL(semconv.SchemaURL),
+		),
+		text: cfg.StatementText,
 	}
 }
 
 type contextKey struct{}
 
 // start begins a span below that of ctx, if that is being recorded.
-func (t *Tracer) start(ctx context.Context, conn *pgx.Conn, name, sql string, more ...attribute.KeyValue) context.Context {
+func (t *Tracer) start(
+	ctx context.Context,
+	conn *pgx.Conn,
+	name, sql string,
+	more ...attribute.KeyValue,
+) context.Context {
 	if !trace.SpanFromContext(ctx).IsRecording() {
 		return ctx
 	}
@@ -85,7 +93,12 @@ func (t *Tracer) attributes(ctx context.Context, conn *pgx.Conn, sql string) []a
 		if scoped {
 			namespace += "|" + schema // as the conventions for PostgreSQL have it
 		}
-		attrs = append(attrs, semconv.DBNamespace(namespace), semconv.ServerAddress(cfg.Host), semconv.ServerPort(int(cfg.Port)))
+		attrs = append(
+			attrs,
+			semconv.DBNamespace(namespace),
+			semconv.ServerAddress(cfg.Host),
+			semconv.ServerPort(int(cfg.Port)),
+		)
 	}
 	if t.text && sql != "" {
 		attrs = append(attrs, semconv.DBQueryText(sql))

@@ -17,6 +17,7 @@ import (
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/metrics/oteltrace"
 )
@@ -37,12 +38,16 @@ func setup(t *testing.T, cfg oteltrace.Config) *fixture {
 	pg, f := pgtest.New(t), &fixture{spans: tracetest.NewInMemoryExporter()}
 	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
 	check(t, err)
-	_, err = schemactx.Setup(t.Context(), pg.Pool, schemactx.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
+	_, err = admin.Setup(
+		t.Context(),
+		pg.Pool,
+		admin.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"},
+	)
 	check(t, err)
 	owner, err := pgxpool.New(t.Context(), pg.URLAs(roles.Owner(), "o"))
 	check(t, err)
 	defer owner.Close()
-	_, err = schemactx.Provision(t.Context(), owner, roles, "tenant_1")
+	_, err = admin.Provision(t.Context(), owner, roles, "tenant_1")
 	check(t, err)
 	_, err = owner.Exec(t.Context(), "create table tenant_1.notes (id int primary key, body text)")
 	check(t, err)
@@ -82,7 +87,11 @@ func (f *fixture) trace(fn func(ctx context.Context)) []string {
 			}
 			delete(attrs, key)
 		}
-		if database, schema, _ := strings.Cut(attrs["db.namespace"], "|"); database != f.pool.Config().ConnConfig.Database || schema != attrs["pgtenant.schema"] {
+		if database, schema, _ := strings.Cut(
+			attrs["db.namespace"],
+			"|",
+		); database != f.pool.Config().ConnConfig.Database ||
+			schema != attrs["pgtenant.schema"] {
 			spans = append(spans, "namespace "+attrs["db.namespace"])
 		}
 		delete(attrs, "db.namespace")

@@ -88,7 +88,11 @@ func TestRedisThatHangsHoldsUpFewRequests(t *testing.T) {
 		cfg.Pause = time.Hour
 		store := newStore(t, s, cfg)
 		l := newLimiter(t, store, always(hourly))
-		until(t, "there is a connection", func() bool { return l.Decide(t.Context(), ratelimit.Query{Tenant: tenant(1)}).Err == nil })
+		until(
+			t,
+			"there is a connection",
+			func() bool { return l.Decide(t.Context(), ratelimit.Query{Tenant: tenant(1)}).Err == nil },
+		)
 		asked := store.Stats()
 		s.signal(t, syscall.SIGSTOP)
 		start := time.Now()

@@ -52,7 +52,11 @@ func (c Config) withDefaults() (Config, error) {
 	case !namespace.MatchString(c.Namespace):
 		return c, &tenancy.FieldError{Field: "namespace", Value: c.Namespace, Rule: "does not match [a-z0-9_.-]{1,64}"}
 	case c.Away < Local || c.Away > FailClosed:
-		return c, &tenancy.FieldError{Field: "away", Value: strconv.Itoa(int(c.Away)), Rule: "is not Local, FailOpen or FailClosed"}
+		return c, &tenancy.FieldError{
+			Field: "away",
+			Value: strconv.Itoa(int(c.Away)),
+			Rule:  "is not Local, FailOpen or FailClosed",
+		}
 	case c.Timeout < 0:
 		return c, &tenancy.FieldError{Field: "timeout", Value: c.Timeout.String(), Rule: "is negative"}
 	case c.Pause < 0:
@@ -82,7 +86,11 @@ func checkClient(client redis.UniversalClient) error {
 		return nil
 	}
 	if !gives {
-		return &tenancy.FieldError{Field: "client", Value: "ContextTimeoutEnabled: false", Rule: "does not heed the timeout of a decision"}
+		return &tenancy.FieldError{
+			Field: "client",
+			Value: "ContextTimeoutEnabled: false",
+			Rule:  "does not heed the timeout of a decision",
+		}
 	}
 	return nil
 }

@@ -21,11 +21,16 @@ func Example() {
 	addr, stop := startForExample()
 	defer stop()
 	ctx := context.Background()
-	plans, err := ratelimit.NewPlans(ratelimit.PlansConfig{Plans: map[string]ratelimit.Policy{"free": {Tenant: ratelimit.PerHour(3)}}})
+	plans, err := ratelimit.NewPlans(
+		ratelimit.PlansConfig{Plans: map[string]ratelimit.Policy{"free": {Tenant: ratelimit.PerHour(3)}}},
+	)
 	orPanic(err)
 	process := func() *ratelimit.Limiter {
 		client := redis.NewClient(&redis.Options{Network: "unix", Addr: addr, ContextTimeoutEnabled: true})
-		store, err := redislimit.New(client, redislimit.Config{Secret: []byte("the same everywhere"), Timeout: 5 * time.Second})
+		store, err := redislimit.New(
+			client,
+			redislimit.Config{Secret: []byte("the same everywhere"), Timeout: 5 * time.Second},
+		)
 		orPanic(err)
 		limiter, err := ratelimit.New(ratelimit.Config{Limits: plans, Store: store})
 		orPanic(err)
@@ -35,7 +40,10 @@ func Example() {
 	school := &tenancy.Tenant{ID: 1, Slug: "schoola", Plan: "free"}
 
 	for range 2 {
-		fmt.Println(a.Decide(ctx, ratelimit.Query{Tenant: school}).Verdict, b.Decide(ctx, ratelimit.Query{Tenant: school}).Verdict)
+		fmt.Println(
+			a.Decide(ctx, ratelimit.Query{Tenant: school}).Verdict,
+			b.Decide(ctx, ratelimit.Query{Tenant: school}).Verdict,
+		)
 	}
 	stop()
 	d := b.Decide(ctx, ratelimit.Query{Tenant: school})

@@ -32,7 +32,10 @@ func TestProcessesShareTheirLimits(t *testing.T) {
 				if d.Verdict == ratelimit.Allowed {
 					yes.Add(1)
 				}
-				if l.Decide(context.Background(), ratelimit.Query{Tenant: tenant(2), Caller: "user:ann"}).Verdict == ratelimit.Allowed {
+				if l.Decide(
+					context.Background(),
+					ratelimit.Query{Tenant: tenant(2), Caller: "user:ann"},
+				).Verdict == ratelimit.Allowed {
 					ann.Add(1)
 				}
 			}
@@ -85,7 +88,11 @@ func near(t *testing.T, what string, got, want time.Duration) {
 
 func TestABucketFillsAgainByTheClockOfRedis(t *testing.T) {
 	t.Parallel()
-	l := newLimiter(t, newStore(t, startRedis(t), patient), always(ratelimit.Policy{Tenant: ratelimit.PerSecond(20).WithBurst(1)}))
+	l := newLimiter(
+		t,
+		newStore(t, startRedis(t), patient),
+		always(ratelimit.Policy{Tenant: ratelimit.PerSecond(20).WithBurst(1)}),
+	)
 	q := ratelimit.Query{Tenant: tenant(1)}
 	for range 5 {
 		until(t, "there is a token", func() bool { return l.Decide(t.Context(), q).Verdict == ratelimit.Allowed })

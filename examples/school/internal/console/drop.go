@@ -11,6 +11,7 @@ import (
 	"github.com/oryne/pgtenant/examples/school/internal/staff"
 	"github.com/oryne/pgtenant/examples/school/internal/web"
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
 // A drop takes four steps of two people. One asks for it, and gets a token; another one looks at what would be lost, and approves; the first
@@ -136,7 +137,7 @@ func (c *console) drop(w http.ResponseWriter, r *http.Request) {
 }
 
 // who is logged in: there is somebody behind [staff.Staff.Require].
-func who(r *http.Request) tenancy.User {
+func who(r *http.Request) platformuser.User {
 	user, _ := staff.FromContext(r.Context())
 	return user
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/oryne/pgtenant/examples/school/internal/web"
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 )
 
 // fleet is where the schemas of all schools stand.
@@ -14,7 +15,7 @@ type fleet struct {
 	Counts map[migrate.Outcome]int
 	Named  []migrate.SchemaState // that need somebody
 	More   int
-	Drift  *migrate.DriftReport // where it was asked for
+	Drift  *drift.Report // where it was asked for
 	Took   time.Duration
 }
 
@@ -47,7 +48,7 @@ func (c *console) migrations(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if r.URL.Query().Get("drift") != "" {
-		report, err := c.Runner.Drift(ctx, schemas, migrate.DriftOptions{})
+		report, err := drift.Check(ctx, c.Runner, schemas, drift.Options{})
 		if err != nil {
 			c.Broken(w, r, err)
 			return

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/oryne/pgtenant/migrate"
+	"github.com/oryne/pgtenant/migrate/drift"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
 	"github.com/oryne/pgtenant/tenancy/backup"
@@ -161,7 +162,7 @@ func (c *console) measure(s *school) error {
 // drifted is a comparison of schemas with what their migrations make.
 type drifted struct {
 	Slug   string // empty: of all schools
-	Report migrate.DriftReport
+	Report drift.Report
 	Took   time.Duration
 }
 
@@ -173,7 +174,7 @@ func (c *console) driftOf(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := patient(w, r)
 	defer cancel()
-	report, err := c.Runner.Drift(ctx, []string{t.Schema}, migrate.DriftOptions{})
+	report, err := drift.Check(ctx, c.Runner, []string{t.Schema}, drift.Options{})
 	if err != nil {
 		c.failed(w, r, err)
 		return

@@ -7,7 +7,7 @@ import (
 
 	"github.com/oryne/pgtenant/examples/school/internal/staff"
 	"github.com/oryne/pgtenant/migrate"
-	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
@@ -28,7 +28,7 @@ func (c *console) words(r *http.Request, err error) string {
 	if errors.As(err, &field) {
 		return "The " + field.Field + " " + field.Rule + "."
 	}
-	var dependents *schemactx.DependentsError
+	var dependents *admin.DependentsError
 	if errors.As(err, &dependents) {
 		return "Not done: " + err.Error() + "."
 	}

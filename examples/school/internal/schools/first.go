@@ -7,12 +7,13 @@ import (
 
 	"github.com/oryne/pgtenant/erp"
 	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
 // first is the first administrator of a school.
 type first struct {
 	user erp.NewUser
-	hash tenancy.PasswordHash
+	hash platformuser.PasswordHash
 }
 
 type firstKey struct{}
@@ -47,7 +48,7 @@ func Seed(db Pool) func(ctx context.Context, t *tenancy.Tenant) error {
 
 // AddAdmin lets somebody administer the school of ctx, with the hash of a password. An address that cannot be, or that somebody of the
 // school has already, who stays as they are, is an [erp.InputError].
-func AddAdmin(ctx context.Context, tx pgx.Tx, address string, hash tenancy.PasswordHash) error {
+func AddAdmin(ctx context.Context, tx pgx.Tx, address string, hash platformuser.PasswordHash) error {
 	return addAdmin(ctx, tx, first{erp.NewUser{Email: address, Name: "Administrator", Role: erp.RoleAdmin}, hash})
 }
 

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 
-	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
+	"github.com/oryne/pgtenant/tenancy/platformuser"
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 )
 
@@ -17,14 +17,14 @@ type Credentials struct {
 
 // LogIn lets somebody in and returns the token of the session, for the site of ctx alone. The error is [ErrRefused], [ErrThrottled], or
 // one of the database.
-func (s *Staff) LogIn(ctx context.Context, c Credentials) (string, tenancy.User, error) {
+func (s *Staff) LogIn(ctx context.Context, c Credentials) (string, platformuser.User, error) {
 	user, err := s.identify(ctx, c)
 	if err != nil {
 		if !errors.Is(err, ErrRefused) && !errors.Is(err, ErrThrottled) {
 			return "", user, err
 		}
 		s.cfg.LoginFailed(ctx)
-		address, bad := tenancy.NormalizeEmail(c.Email)
+		address, bad := platformuser.NormalizeEmail(c.Email)
 		if bad != nil {
 			address = "" // it may be a password in the wrong field, which is not to be in a log
 		}
@@ -41,13 +41,13 @@ func (s *Staff) LogIn(ctx context.Context, c Credentials) (string, tenancy.User,
 }
 
 // identify does the same work whoever asks: a person who does not exist has a password to be compared with and a secret, too.
-func (s *Staff) identify(ctx context.Context, c Credentials) (tenancy.User, error) {
-	email, err := tenancy.NormalizeEmail(c.Email)
+func (s *Staff) identify(ctx context.Context, c Credentials) (platformuser.User, error) {
+	email, err := platformuser.NormalizeEmail(c.Email)
 	if err != nil {
 		email = ""
 	}
 	if err := s.throttle(ctx, "from "+c.Caller, "as "+email); err != nil {
-		return tenancy.User{}, err
+		return platformuser.User{}, err
 	}
 	user, err := s.find(ctx, email)
 	if err != nil {
@@ -71,13 +71,13 @@ func (s *Staff) identify(ctx context.Context, c Credentials) (tenancy.User, erro
 }
 
 // find returns nobody for an address that nobody has.
-func (s *Staff) find(ctx context.Context, email string) (tenancy.User, error) {
+func (s *Staff) find(ctx context.Context, email string) (platformuser.User, error) {
 	if email == "" {
-		return tenancy.User{}, nil
+		return platformuser.User{}, nil
 	}
 	user, err := s.users.ByEmail(ctx, email)
-	if errors.Is(err, tenancy.ErrUserNotFound) {
-		return tenancy.User{}, nil
+	if errors.Is(err, platformuser.ErrNotFound) {
+		return platformuser.User{}, nil
 	}
 	return user, err
 }

@@ -5,8 +5,8 @@ import (
 	"errors"
 
 	"github.com/oryne/pgtenant/erp"
-	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
+	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
 // Member is somebody to be let in.
@@ -19,13 +19,13 @@ type Member struct {
 // Ensure makes a member of the staff who is not there yet. One who is keeps password and secret.
 func (s *Staff) Ensure(ctx context.Context, m Member) error {
 	user, err := s.users.ByEmail(ctx, m.Email)
-	if errors.Is(err, tenancy.ErrUserNotFound) {
-		var hash tenancy.PasswordHash
+	if errors.Is(err, platformuser.ErrNotFound) {
+		var hash platformuser.PasswordHash
 		if hash, err = erp.HashPassword(ctx, m.Password); err != nil {
 			return err
 		}
-		user, err = s.users.Create(ctx, tenancy.CreateUserParams{Email: m.Email, Name: m.Name, PasswordHash: hash})
-		if errors.Is(err, tenancy.ErrEmailTaken) { // another process was faster
+		user, err = s.users.Create(ctx, platformuser.CreateParams{Email: m.Email, Name: m.Name, PasswordHash: hash})
+		if errors.Is(err, platformuser.ErrEmailTaken) { // another process was faster
 			user, err = s.users.ByEmail(ctx, m.Email)
 		}
 	}
@@ -49,13 +49,13 @@ func (s *Staff) Dismiss(ctx context.Context, email string) error {
 	return s.cfg.Log.Write(ctx, audit.Entry{Action: audit.Configuration, Details: map[string]any{"dismissed": user.Email}})
 }
 
-// Hire is [Staff.Ensure] of somebody new: one who is there already is [tenancy.ErrEmailTaken].
+// Hire is [Staff.Ensure] of somebody new: one who is there already is [platformuser.ErrEmailTaken].
 func (s *Staff) Hire(ctx context.Context, m Member) error {
 	_, err := s.users.ByEmail(ctx, m.Email)
 	switch {
 	case err == nil:
-		return tenancy.ErrEmailTaken
-	case !errors.Is(err, tenancy.ErrUserNotFound):
+		return platformuser.ErrEmailTaken
+	case !errors.Is(err, platformuser.ErrNotFound):
 		return err
 	}
 	if err := s.Ensure(ctx, m); err != nil {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/oryne/pgtenant/tenancy"
+	"github.com/oryne/pgtenant/tenancy/platformuser"
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
@@ -28,7 +28,7 @@ const maxLookups = 4
 
 // begin makes a session. What the browser gets is signed for its site, and the database keeps a hash: neither a copy of the one nor the
 // key of the other is enough to make up a session.
-func (s *Staff) begin(ctx context.Context, user tenancy.User) (string, error) {
+func (s *Staff) begin(ctx context.Context, user platformuser.User) (string, error) {
 	id := rand.Text()
 	_, err := s.cfg.Owner.Exec(ctx, `with old as (
 			delete from public.staff_sessions where created_at < now() - $3::interval or seen_at < now() - $4::interval
@@ -42,7 +42,7 @@ func (s *Staff) begin(ctx context.Context, user tenancy.User) (string, error) {
 
 // Session returns whose session one of the tokens is. The error is [ErrRefused], [tenanttoken.ErrForeignTenant] for a session of another site, or
 // one of the database.
-func (s *Staff) Session(ctx context.Context, tokens []string) (tenancy.User, error) {
+func (s *Staff) Session(ctx context.Context, tokens []string) (platformuser.User, error) {
 	ids, refused := s.open(ctx, tokens)
 	for _, id := range ids {
 		user, err := s.seen(ctx, id)
@@ -50,7 +50,7 @@ func (s *Staff) Session(ctx context.Context, tokens []string) (tenancy.User, err
 			return user, err
 		}
 	}
-	return tenancy.User{}, refused
+	return platformuser.User{}, refused
 }
 
 // open returns the sessions of the tokens that were signed for the site of ctx, and what is to be said where none of them is good.
@@ -69,7 +69,7 @@ func (s *Staff) open(ctx context.Context, tokens []string) (ids []string, refuse
 }
 
 // seen keeps a session from being idle. That it was used is noted once a minute: a page is no reason to write.
-func (s *Staff) seen(ctx context.Context, id string) (tenancy.User, error) {
+func (s *Staff) seen(ctx context.Context, id string) (platformuser.User, error) {
 	var user int64
 	err := s.cfg.Owner.QueryRow(ctx, `with live as (
 			select hash, user_id, seen_at from public.staff_sessions
@@ -80,14 +80,14 @@ func (s *Staff) seen(ctx context.Context, id string) (tenancy.User, error) {
 		)
 		select user_id from live`, hashOf(id), SessionTTL, idleTTL).Scan(&user)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return tenancy.User{}, ErrRefused
+		return platformuser.User{}, ErrRefused
 	}
 	if err != nil {
-		return tenancy.User{}, err
+		return platformuser.User{}, err
 	}
 	found, err := s.users.ByID(ctx, user)
-	if errors.Is(err, tenancy.ErrUserNotFound) || err == nil && found.Disabled() {
-		return tenancy.User{}, ErrRefused
+	if errors.Is(err, platformuser.ErrNotFound) || err == nil && found.Disabled() {
+		return platformuser.User{}, ErrRefused
 	}
 	return found, err
 }

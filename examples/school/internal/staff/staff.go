@@ -9,8 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/audit"
+	"github.com/oryne/pgtenant/tenancy/platformuser"
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
@@ -28,7 +28,7 @@ type Config struct {
 // Staff is who may use the console. It is safe for concurrent use; ctx governs the queries.
 type Staff struct {
 	cfg    Config
-	users  *tenancy.Users
+	users  *platformuser.Store
 	sealed cipher.AEAD
 	tries  *ratelimit.Buckets
 	now    func() time.Time
@@ -44,7 +44,7 @@ func New(cfg Config) (*Staff, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Staff{cfg: cfg, users: tenancy.NewUsers(cfg.Owner), sealed: sealed, tries: tries, now: time.Now}, nil
+	return &Staff{cfg: cfg, users: platformuser.New(cfg.Owner), sealed: sealed, tries: tries, now: time.Now}, nil
 }
 
 // The ways in which nobody comes in.
@@ -62,8 +62,8 @@ var (
 type userKey struct{}
 
 // FromContext returns who is logged in, behind [Staff.Require].
-func FromContext(ctx context.Context) (tenancy.User, bool) {
-	user, ok := ctx.Value(userKey{}).(tenancy.User)
+func FromContext(ctx context.Context) (platformuser.User, bool) {
+	user, ok := ctx.Value(userKey{}).(platformuser.User)
 	return user, ok
 }
 

@@ -1,0 +1,144 @@
+package drift
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Change is what is the matter with an object.
+type Change string
+
+// The changes. ChangeReordered is the mild one: all columns are there and are as they should be.
+const (
+	ChangeMissing    Change = "missing"    // the reference has it, the schema does not
+	ChangeUnexpected Change = "unexpected" // the schema has it, the reference does not
+	ChangeDifferent  Change = "different"  // both have it, in different definitions
+	ChangeReordered  Change = "reordered"  // of a table: its columns are in another order
+)
+
+// Difference is one object that is not as it should be. What belongs to a table that is missing or unexpected itself
+// has none of its own.
+type Difference struct {
+	Change Change     `json:"change"`
+	Kind   ObjectKind `json:"kind"`
+	Table  string     `json:"table,omitempty"` // as in [Object]
+	Name   string     `json:"name"`
+	Have   string     `json:"have,omitempty"` // the schema's definition, as [Object.Definition]; of ChangeReordered, the columns
+	Want   string     `json:"want,omitempty"` // the reference's
+	Reason string     `json:"reason"`         // one line: "table students: column birthday is missing"
+}
+
+// String returns the reason.
+func (d Difference) String() string { return d.Reason }
+
+func missing(o Object) Difference {
+	return difference(ChangeMissing, o, "", o.Definition(), o.String()+" is missing")
+}
+
+func unexpected(o Object) Difference {
+	return difference(ChangeUnexpected, o, o.Definition(), "", o.String()+" is unexpected")
+}
+
+func difference(c Change, o Object, have, want, reason string) Difference {
+	return Difference{Change: c, Kind: o.Kind, Table: o.Table, Name: o.Name, Have: have, Want: want, Reason: reason}
+}
+
+// different compares the properties of an object; ok is false where nothing differs. schema is where have was read.
+func different(have, want Object, schema string) (d Difference, ok bool) {
+	var reasons []string
+	for _, p := range have.Properties {
+		if w := want.property(p.Name); !same(p.Value, w, schema) {
+			reasons = append(reasons, reason(p.Name, p.Value, w))
+		}
+	}
+	for _, p := range want.Properties {
+		if have.property(p.Name) == "" {
+			reasons = append(reasons, reason(p.Name, "", p.Value))
+		}
+	}
+	if len(reasons) == 0 {
+		return d, false
+	}
+	return difference(ChangeDifferent, have, have.Definition(), want.Definition(), have.String()+": "+strings.Join(reasons, "; ")), true
+}
+
+// excerpt bounds what a reason shows of a long text.
+const excerpt = 60
+
+// reason says how a property differs. Of texts too long for a line it shows where they part.
+func reason(property, have, want string) string {
+	if property == "grants" {
+		return grantsReason(have, want)
+	}
+	if len(have) <= excerpt && len(want) <= excerpt && !strings.ContainsAny(have+want, "\n\r") {
+		return property + " is " + orNone(have) + ", expected " + orNone(want)
+	}
+	n := 0
+	for n < len(have) && n < len(want) && have[n] == want[n] {
+		n++
+	}
+	n = max(0, strings.LastIndexAny(have[:n], " \n\t(,")+1) // the word in which they part, whole
+	return property + " has " + quoteExcerpt(have, n) + ", expected " + quoteExcerpt(want, n)
+}
+
+// grantsReason goes role by role.
+func grantsReason(have, want string) string {
+	h, w := grantsByRole(have), grantsByRole(want)
+	all := maps.Clone(h)
+	maps.Copy(all, w)
+	var reasons []string
+	for _, role := range slices.Sorted(maps.Keys(all)) {
+		if h[role] != w[role] {
+			reasons = append(reasons, "grants to "+role+" are "+cmp.Or(h[role], "none")+", expected "+cmp.Or(w[role], "none"))
+		}
+	}
+	return strings.Join(reasons, "; ")
+}
+
+// grantsByRole takes the property apart: role=PRIVILEGE,PRIVILEGE role=PRIVILEGE.
+func grantsByRole(grants string) map[string]string {
+	roles := make(map[string]string)
+	for grants != "" {
+		eq := 0
+		if grants[0] == '"' {
+			eq = quotedLen(grants, '"', false)
+		}
+		eq += max(0, strings.IndexByte(grants[eq:], '='))
+		privileges, rest, _ := strings.Cut(grants[eq:], " ")
+		roles[grants[:eq]] = strings.TrimPrefix(privileges, "=")
+		grants = rest
+	}
+	return roles
+}
+
+func orNone(value string) string {
+	if value == "" {
+		return "not set"
+	}
+	return value
+}
+
+// quoteExcerpt shows a text from the n-th byte on, as one line.
+func quoteExcerpt(text string, n int) string {
+	if text == "" {
+		return "none"
+	}
+	part := strings.Join(strings.Fields(text[n:]), " ")
+	if part == "" {
+		return "its end"
+	}
+	before, after := "", ""
+	if n > 0 {
+		before = "..."
+	}
+	if len(part) > excerpt {
+		part, after = part[:excerpt], "..."
+		for !utf8.ValidString(part) {
+			part = part[:len(part)-1]
+		}
+	}
+	return before + part + after
+}

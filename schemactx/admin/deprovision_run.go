@@ -1,0 +1,157 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/oryne/pgtenant/internal/sqlstate"
+
+	"github.com/oryne/pgtenant/schemactx"
+)
+
+// deprovision is one run.
+type deprovision struct {
+	owner  Beginner
+	roles  schemactx.RoleNames
+	schema string
+	opts   DeprovisionOptions
+	report DeprovisionReport
+}
+
+func (d *deprovision) run(ctx context.Context) error {
+	if err := d.opts.validate(); err != nil {
+		return err
+	}
+	if _, ok := d.owner.(pgx.Tx); ok {
+		return errors.New("needs a pool or a connection, as it is several transactions")
+	}
+	schema, role, err := d.close(ctx)
+	if err != nil {
+		return err
+	}
+	if schema != 0 {
+		if err := d.dropRelations(ctx, schema); err != nil {
+			return err
+		}
+		if err := d.dropSchema(ctx, schema); err != nil {
+			return err
+		}
+	}
+	if !role {
+		return nil
+	}
+	return d.dropRole(ctx)
+}
+
+// act is a transaction, whose actions are reported once it is committed.
+func (d *deprovision) act(ctx context.Context, fn func(tx pgx.Tx) ([]Action, error)) error {
+	var actions []Action
+	err := d.opts.lockWait().run(ctx, d.owner, func(tx pgx.Tx) (err error) {
+		actions, err = fn(tx)
+		return err
+	})
+	if err == nil {
+		d.report.Actions = append(d.report.Actions, actions...)
+	}
+	return err
+}
+
+// close keeps the tenant out, when there is a tenant that may be dropped. It returns the schema's OID,
+// 0 for none, and whether there is a role.
+func (d *deprovision) close(ctx context.Context) (schema uint32, role bool, err error) {
+	err = d.act(ctx, func(tx pgx.Tx) ([]Action, error) {
+		st, err := readTenant(ctx, tx, d.roles, d.schema)
+		if err != nil {
+			return nil, err
+		}
+		schema, role = st.schema, st.role.exists
+		if schema == 0 { // what is left of the role goes at once
+			return nil, st.role.ours(d.report.Role, st.database)
+		}
+		if err := st.complete(d.roles, d.schema); err != nil {
+			return nil, err
+		}
+		if err := expectNoDependents(ctx, tx, d.schema, schema, nil); err != nil {
+			return nil, err
+		}
+		wishes, err := d.closeWishes(st)
+		if err != nil {
+			return nil, err
+		}
+		return fulfil(ctx, tx, wishes)
+	})
+	return schema, role, err
+}
+
+func (d *deprovision) closeWishes(st tenantState) ([]wish, error) {
+	role, err := schemactx.QuoteName(d.report.Role)
+	if err != nil {
+		return nil, err
+	}
+	runtime, err := schemactx.QuoteName(d.roles.Runtime())
+	if err != nil {
+		return nil, err
+	}
+	schema, err := schemactx.QuoteName(d.schema)
+	return []wish{
+		{sql: []string{"revoke " + role + " from " + runtime}, so: !st.role.joined},
+		{sql: []string{"revoke all on schema " + schema + " from " + role}, so: !st.usage},
+		{sql: []string{"alter role " + role + " nologin"}, so: !st.canLogin},
+	}, err
+}
+
+// dropSchema drops the schema with what is left in it: functions, types and the like.
+func (d *deprovision) dropSchema(ctx context.Context, oid uint32) error {
+	quoted, err := schemactx.QuoteName(d.schema)
+	if err != nil {
+		return err
+	}
+	return d.act(ctx, func(tx pgx.Tx) ([]Action, error) {
+		if err := expectNoDependents(ctx, tx, d.schema, oid, nil); err != nil {
+			return nil, err
+		}
+		return fulfil(ctx, tx, []wish{{sql: []string{"drop schema if exists " + quoted + " cascade"}, what: "drop schema " + quoted + " cascade"}})
+	})
+}
+
+// dropRole drops the role, with what it owns and its rights: CONNECT, and what migrations may have
+// granted elsewhere. DROP OWNED wants the rights of the role, and so a membership that inherits them;
+// all memberships go with the role.
+func (d *deprovision) dropRole(ctx context.Context) error {
+	role, err := schemactx.QuoteName(d.report.Role)
+	if err != nil {
+		return err
+	}
+	err = d.act(ctx, func(tx pgx.Tx) ([]Action, error) {
+		var inherits bool
+		if err := tx.QueryRow(ctx, "select pg_has_role($1::name, 'usage')", pgx.QueryExecModeExec, d.report.Role).Scan(&inherits); err != nil {
+			return nil, err
+		}
+		drop := wish{what: "drop role " + role, sql: []string{"drop role " + role}}
+		owned := wish{what: "drop owned by " + role, sql: []string{"drop owned by " + role}}
+		switch {
+		case inherits:
+		case version(tx) >= 16:
+			owned.sql = append([]string{"grant " + role + " to current_user with inherit true"}, owned.sql...)
+		default:
+			// It is the member who inherits or not. Setup, which alters the owner too, waits.
+			if err := lockSetup(ctx, tx); err != nil {
+				return nil, err
+			}
+			owned.sql = append([]string{
+				"alter role current_user inherit", "grant " + role + " to current_user",
+			}, owned.sql...)
+			drop.sql = append(drop.sql, "alter role current_user noinherit")
+		}
+		return fulfil(ctx, tx, []wish{owned, drop})
+	})
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && pgErr.Code == sqlstate.DependentObjects {
+		return fmt.Errorf("%w: %s", err, pgErr.Detail) // which objects
+	}
+	return err
+}

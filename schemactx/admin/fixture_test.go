@@ -1,0 +1,166 @@
+package admin_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
+)
+
+// fixture is a database with the schemas tenant_a and tenant_b, each with a table notes
+// whose only row names the schema it is in.
+type fixture struct {
+	pg    *pgtest.DB
+	roles schemactx.RoleNames
+	owner *pgxpool.Pool
+	db    *schemactx.DB // the runtime login on a single connection
+}
+
+const (
+	ownerPassword   = "owner's password"
+	runtimePassword = "runtime's password"
+)
+
+func setup(t *testing.T) *fixture {
+	t.Helper()
+	return setupOn(t, pgtest.New(t))
+}
+
+// setupOn is setup on a database that the test has.
+func setupOn(t *testing.T, pg *pgtest.DB) *fixture {
+	t.Helper()
+	f := &fixture{pg: pg}
+	roles, err := schemactx.NewRoleNames(f.pg.RolePrefix)
+	check(t, err)
+	report, err := admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{
+		Roles: roles, OwnerPassword: ownerPassword, RuntimePassword: runtimePassword,
+	})
+	check(t, err)
+	f.roles = report.Roles
+	f.owner = openPool(t, f.pg.URLAs(f.roles.Owner(), ownerPassword), 4)
+	for _, schema := range []string{"tenant_a", "tenant_b"} {
+		f.provision(t, schema)
+		f.exec(t, fmt.Sprintf("create table %s.notes (id int primary key, body text not null)", schema))
+		f.exec(t, fmt.Sprintf("insert into %s.notes values (1, '%[1]s')", schema))
+	}
+	f.db = f.open(t, schemactx.Config{}, 1)
+	return f
+}
+
+// open returns a DB of the runtime login with so many connections.
+func (f *fixture) open(t *testing.T, cfg schemactx.Config, conns int32) *schemactx.DB {
+	t.Helper()
+	cfg.Roles = f.roles
+	db, err := schemactx.New(openPool(t, f.pg.URLAs(f.roles.Runtime(), runtimePassword), conns), cfg)
+	check(t, err)
+	return db
+}
+
+// openMode returns a DB of the runtime login with one connection and that default mode.
+func (f *fixture) openMode(t *testing.T, mode pgx.QueryExecMode) *schemactx.DB {
+	t.Helper()
+	cfg, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Runtime(), runtimePassword))
+	check(t, err)
+	cfg.MaxConns = 1
+	cfg.ConnConfig.DefaultQueryExecMode = mode
+	return f.openWith(t, cfg, schemactx.Config{})
+}
+
+// openWith returns a DB on a pool of that configuration.
+func (f *fixture) openWith(t *testing.T, pool *pgxpool.Config, cfg schemactx.Config) *schemactx.DB {
+	t.Helper()
+	p, err := pgxpool.NewWithConfig(context.Background(), pool)
+	check(t, err)
+	t.Cleanup(p.Close)
+	cfg.Roles = f.roles
+	db, err := schemactx.New(p, cfg)
+	check(t, err)
+	return db
+}
+
+func (f *fixture) provision(t *testing.T, schema string) {
+	t.Helper()
+	_, err := admin.Provision(t.Context(), f.owner, f.roles, schema)
+	check(t, err)
+}
+
+func (f *fixture) provisionLogin(t *testing.T, schema, password string) {
+	t.Helper()
+	_, err := admin.ProvisionLogin(t.Context(), f.owner, f.roles, schema, password)
+	check(t, err)
+}
+
+// exec runs a statement as the owner.
+func (f *fixture) exec(t *testing.T, sql string) {
+	t.Helper()
+	_, err := f.owner.Exec(t.Context(), sql)
+	check(t, err)
+}
+
+func openPool(t *testing.T, url string, conns int32) *pgxpool.Pool {
+	t.Helper()
+	cfg, err := pgxpool.ParseConfig(url)
+	check(t, err)
+	cfg.MaxConns = conns
+	pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
+	check(t, err)
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+// in returns the test's context in the tenant schema.
+func in(t *testing.T, schema string) context.Context {
+	return schemactx.NewContext(t.Context(), schema)
+}
+
+// querier is a DB or a Tx.
+type querier interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// note reads the note of the schema of ctx, by its unqualified name, and the backend that
+// answered.
+func note(ctx context.Context, q querier) (body string, pid int, err error) {
+	err = q.QueryRow(ctx, "select body, pg_backend_pid() from notes where id = $1", 1).Scan(&body, &pid)
+	return body, pid, err
+}
+
+// expectNote fails the test unless q reads the note of the schema want.
+func expectNote(t *testing.T, ctx context.Context, q querier, want string) {
+	t.Helper()
+	if got, _, err := note(ctx, q); err != nil || got != want {
+		t.Errorf("read the note of %q, %v; want %q", got, err, want)
+	}
+}
+
+// expectState fails the test unless err is PostgreSQL's error of that SQLSTATE.
+func expectState(t *testing.T, err error, state string) {
+	t.Helper()
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) || pgErr.Code != state {
+		t.Errorf("got %v, want SQLSTATE %s", err, state)
+	}
+}
+
+// expectIs fails the test unless errors.Is(err, want).
+func expectIs(t *testing.T, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("got %v, want %v", err, want)
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,218 @@
+package admin_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
+)
+
+// hardened is the fixture after Harden by the administrator.
+func hardened(t *testing.T) *fixture {
+	t.Helper()
+	f := setup(t)
+	report, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
+	check(t, err)
+	if !report.Complete() || len(report.Actions) < 5 {
+		t.Fatalf("hardening is not complete: %v", report.Actions)
+	}
+	return f
+}
+
+// escape is a statement that takes another tenant's role on its way and reads with it. The
+// select inside of ts_stat is planned after set_config has run.
+func escape(f *fixture) string {
+	return "select set_config('role', '" + f.roles.Tenant("tenant_b") + `', true),
+		(select word from ts_stat($$select to_tsvector('simple', body) from tenant_b.notes$$) order by word desc limit 1)`
+}
+
+func TestHardenStopsAStatementFromTakingAnotherRole(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := in(t, "tenant_a")
+	var role, word string
+	if err := f.db.QueryRow(ctx, escape(f)).Scan(&role, &word); err != nil || word != "tenant" {
+		t.Fatalf("before hardening, the attack that it is there to stop got %q, %v", word, err)
+	}
+
+	_, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
+	check(t, err)
+	expectState(t, f.db.QueryRow(ctx, escape(f)).Scan(&role, &word), "42501")
+	expectNote(t, ctx, f.db, "tenant_a") // the scope statement itself goes on working
+	expectNote(t, in(t, "tenant_b"), f.db, "tenant_b")
+}
+
+// What a tenant's role can and cannot do in one statement after Harden.
+func TestHardenedTenantRole(t *testing.T) {
+	t.Parallel()
+	f := hardened(t)
+	f.exec(t, "create function tenant_a.one() returns int language plpgsql as 'begin return 1; end'")
+	for _, tc := range []struct{ name, sql, state string }{
+		{"pg_settings", "update pg_settings set setting = 'x' where name = 'application_name'", "42501"},
+		{"explain analyze", "explain analyze select set_config('application_name', 'x', true)", "42501"},
+		{"do", "do $$ begin perform 1; end $$", "42501"},
+		{"large object", "select lo_from_bytea(0, 'x')", "42501"},
+		{"large object by number", "select lo_create(4711)", "42501"},
+		{"large object, old", "select lo_creat(-1)", "42501"},
+		{"temporary table", "create temporary table x ()", "42501"},
+		{"temporary function", "create function pg_temp.f() returns int language sql as 'select 1'", "42501"},
+		{"file", "select pg_read_file('PG_VERSION')", "42501"},
+		{"terminate", "select pg_terminate_backend(pg_backend_pid())", "42501"},
+		{"cancel", "select pg_cancel_backend(pg_backend_pid())", "42501"},
+		{"settings of the login", "alter role " + f.roles.Runtime() + " set role = 'x'", "42501"},
+		{"settings of the database", "alter database " + f.pg.Name + " set search_path = 'x'", "42501"},
+		{"function of its own", "select one()", ""},
+		{"notify", "select pg_notify('x', 'y')", ""},
+		{"its own settings", "alter role " + f.roles.Tenant("tenant_a") + " set search_path = tenant_b", ""},
+	} {
+		_, err := f.db.Exec(in(t, "tenant_a"), tc.sql)
+		if tc.state == "" {
+			if err != nil {
+				t.Errorf("%s: %v", tc.name, err)
+			}
+			continue
+		}
+		if state := stateOf(err); state != tc.state {
+			t.Errorf("%s: got %v, want SQLSTATE %s", tc.name, err, tc.state)
+		}
+	}
+	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a")
+}
+
+// stateOf returns the SQLSTATE of an error of the server.
+func stateOf(err error) string {
+	var state interface{ SQLState() string }
+	if errors.As(err, &state) {
+		return state.SQLState()
+	}
+	return ""
+}
+
+// The owner migrates, dumps and restores: what pg_dump and pg_restore call first, functions,
+// DO blocks and large objects.
+func TestHardenLeavesTheOwnerWhatMigrationsAndDumpsNeed(t *testing.T) {
+	t.Parallel()
+	f := hardened(t)
+	for _, sql := range []string{
+		"select pg_catalog.set_config('search_path', '', false)",
+		"do $$ begin perform 1; end $$",
+		"create function tenant_a.two() returns int language plpgsql as 'begin return 2; end'",
+		"select pg_catalog.lo_unlink(pg_catalog.lo_create(0))",
+	} {
+		f.exec(t, sql)
+	}
+}
+
+func TestHardenTellsWhatItDidAndCanRunAgain(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	outcomes := func(want admin.HardenOutcome) {
+		t.Helper()
+		report, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
+		check(t, err)
+		for _, a := range report.Actions {
+			if a.Outcome != want || a.Reason != "" {
+				t.Errorf("%s; want %s", a, want)
+			}
+		}
+		if len(report.Actions) < 5 || !strings.Contains(report.Actions[0].Object, "set_config") {
+			t.Errorf("got the actions %v, want set_config first and all others", report.Actions)
+		}
+	}
+	outcomes(admin.HardenDone)
+	outcomes(admin.HardenAlready)
+	run(t, f, "revoke execute on function pg_catalog.set_config from "+f.roles.Runtime())
+	report, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
+	check(t, err)
+	if got := report.Actions[0].Outcome; got != admin.HardenDone {
+		t.Errorf("a lost grant: %s, want it done again", got)
+	}
+	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a")
+}
+
+// As on a managed service: nobody there owns pg_catalog. PostgreSQL only warns.
+func TestHardenReportsWhatIsImpossible(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	report, err := admin.Harden(t.Context(), f.owner, f.roles)
+	check(t, err)
+	if report.Complete() || len(report.Actions) < 5 {
+		t.Errorf("got %v, want nothing complete", report.Actions)
+	}
+	for _, a := range report.Actions {
+		if a.Outcome != admin.HardenImpossible || a.Reason == "" {
+			t.Errorf("%s; want it impossible, with a reason", a)
+		}
+	}
+	var role, word string
+	check(t, f.db.QueryRow(in(t, "tenant_a"), escape(f)).Scan(&role, &word)) // as it was before
+}
+
+// Who was given a right with the grant option may have passed it on to PUBLIC. A revocation by
+// the owner of the object does not reach that, and says nothing.
+func TestHardenReadsBackWhatItRevoked(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	run(t, f, f.named(`create role {prefix}_x; grant execute on function set_config to {prefix}_x with grant option;
+		set role {prefix}_x; grant execute on function set_config to public; reset role`))
+	report, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
+	check(t, err)
+	got := report.Actions[0]
+	if report.Complete() || got.Outcome != admin.HardenImpossible || !strings.Contains(got.Reason, f.named("{prefix}_x granted it")) {
+		t.Errorf("%s; want it impossible because of the other grant", got)
+	}
+	if report.Actions[1].Outcome != admin.HardenDone {
+		t.Errorf("%s; want what is possible done", report.Actions[1])
+	}
+}
+
+func TestHardenChangesNothingWhenItFails(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	run(t, f, `create function refuse() returns event_trigger language plpgsql as $$
+		begin if current_query() ~ 'language' then raise exception 'not today'; end if; end $$`)
+	run(t, f, "create event trigger refuse on ddl_command_start when tag in ('REVOKE') execute function refuse()")
+	report, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
+	if stateOf(err) != "P0001" || len(report.Actions) != 0 {
+		t.Errorf("got %v, %v; want the trigger's error alone", report.Actions, err)
+	}
+	var role, word string
+	check(t, f.db.QueryRow(in(t, "tenant_a"), escape(f)).Scan(&role, &word))
+}
+
+func TestHardenWantsSetupFirst(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	other, err := schemactx.NewRoleNames("nobody_has_this")
+	check(t, err)
+	_, err = admin.Harden(t.Context(), f.pg.Pool, other)
+	if err == nil || !strings.Contains(err.Error(), "Setup") {
+		t.Errorf("got %v, want an error that names Setup", err)
+	}
+}
+
+// Every trusted language that has DO is closed, not plpgsql alone.
+func TestHardenFindsOtherLanguages(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	run(t, f, `create trusted language "Other" handler plpgsql_call_handler inline plpgsql_inline_handler validator plpgsql_validator`)
+	report, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
+	check(t, err)
+	if !slices.ContainsFunc(report.Actions, func(a admin.HardenAction) bool { return a.Object == `language "Other"` }) {
+		t.Errorf("got %v, want the language too", report.Actions)
+	}
+	_, err = f.db.Exec(in(t, "tenant_a"), `do $$ begin perform 1; end $$ language "Other"`)
+	expectState(t, err, "42501")
+}
+
+// run runs a statement as the administrator.
+func run(t *testing.T, f *fixture, sql string) {
+	t.Helper()
+	if _, err := f.pg.Pool.Exec(context.WithoutCancel(t.Context()), sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}

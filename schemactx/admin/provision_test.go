@@ -1,0 +1,93 @@
+package admin_test
+
+import (
+	"testing"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
+)
+
+func TestSetupAndProvisionCanRunAgain(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.exec(t, "revoke all on all tables in schema tenant_a from "+f.roles.Tenant("tenant_a"))
+	_, _, err := note(in(t, "tenant_a"), f.db)
+	expectState(t, err, "42501")
+
+	_, err = admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{Roles: f.roles})
+	check(t, err)
+	f.provision(t, "tenant_a")
+	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a") // the passwords have stayed too
+}
+
+func TestProvisionRefusesWhatIsNotOurs(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	superuser := f.pg.Pool
+	_, err := superuser.Exec(t.Context(), "create schema theirs; create role "+f.roles.Tenant("tenant_c"))
+	check(t, err)
+	for _, schema := range []string{"theirs", "tenant_c"} {
+		_, err := admin.Provision(t.Context(), f.owner, f.roles, schema)
+		expectIs(t, err, admin.ErrTaken)
+	}
+	var made bool
+	check(t, superuser.QueryRow(t.Context(), "select to_regnamespace('tenant_c') is not null or to_regrole($1) is not null",
+		f.roles.Tenant("theirs")).Scan(&made))
+	if made {
+		t.Error("a refused provision has left something behind")
+	}
+	if _, err := admin.Provision(t.Context(), f.owner, f.roles, "public"); err == nil {
+		t.Error("public was provisioned")
+	}
+}
+
+// Role names belong to the server: a second database with the same prefix must not get the
+// first one's roles.
+func TestSetupRefusesRolesOfAnotherDatabase(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	other := pgtest.New(t)
+	_, err := admin.Setup(t.Context(), other.Pool, admin.SetupConfig{Roles: f.roles})
+	expectIs(t, err, admin.ErrTaken)
+}
+
+func TestTenantRoleOwnsNothingAndMayCreateNothing(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	role := f.roles.Tenant("tenant_a")
+	var create, temp, owns, login bool
+	check(t, f.pg.Pool.QueryRow(t.Context(), `select has_schema_privilege($1, 'tenant_a', 'create') or has_schema_privilege($1, 'public', 'create'),
+		has_database_privilege($1, current_database(), 'temp'),
+		exists (select from pg_class where relowner = $1::regrole),
+		rolcanlogin or rolsuper or rolcreaterole or rolcreatedb or rolbypassrls or rolreplication from pg_roles where rolname = $1`,
+		role).Scan(&create, &temp, &owns, &login))
+	if create || temp || owns || login {
+		t.Errorf("create %t, temp %t, owns %t, attributes %t; want none", create, temp, owns, login)
+	}
+}
+
+func TestSetupRefusesAPasswordItCannotHash(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	_, err := admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{Roles: f.roles, RuntimePassword: "pässword"})
+	if err == nil {
+		t.Error("no error")
+	}
+	expectNote(t, in(t, "tenant_a"), f.open(t, schemactx.Config{}, 1), "tenant_a") // with the old password
+}
+
+func TestSettingUpNeedsAConnectionWithoutAScope(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	ctx := schemactx.NewPublicContext(t.Context())
+	if _, err := admin.Provision(ctx, f.db, f.roles, "tenant_c"); err == nil {
+		t.Error("Provision took a DB")
+	}
+	if _, err := admin.Setup(ctx, f.db, admin.SetupConfig{Roles: f.roles}); err == nil {
+		t.Error("Setup took a DB")
+	}
+	if _, err := admin.Harden(ctx, f.db, f.roles); err == nil {
+		t.Error("Harden took a DB")
+	}
+}

@@ -1,0 +1,172 @@
+package admin_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oryne/pgtenant/schemactx"
+	"github.com/oryne/pgtenant/schemactx/admin"
+)
+
+func TestRenameMovesATenantWithItsRole(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	long := "t" + strings.Repeat("x", schemactx.MaxNameLen-1) // its role has a hash for a name
+	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a")
+	names := []string{"tenant_a", "tenant_z", long, "tenant_a2"}
+	f.unchanged(t, "tenant_b", func() {
+		for i, to := range names[1:] {
+			report, err := admin.Rename(t.Context(), f.owner, f.roles, names[i], to)
+			check(t, err)
+			if report.Schema != to || report.Role != f.roles.Tenant(to) || len(done(report.Actions)) != 2 {
+				t.Errorf("got %v", report)
+			}
+			report, err = admin.Rename(t.Context(), f.owner, f.roles, names[i], to)
+			check(t, err)
+			if report.Changed() || len(report.Actions) != 2 {
+				t.Errorf("a second run reports %v", report)
+			}
+			expectNote(t, in(t, to), f.db, "tenant_a")
+			_, _, err = note(in(t, names[i]), f.db)
+			expectIs(t, err, schemactx.ErrSchemaMissing)
+		}
+	})
+	report, err := admin.Provision(t.Context(), f.owner, f.roles, "tenant_a2") // role comment, membership, grants and defaults
+	check(t, err)
+	if report.Changed() {
+		t.Errorf("Rename has lost %v", done(report.Actions))
+	}
+	f.provision(t, "tenant_a") // the old name is free
+	f.deprovision(t, "tenant_a2")
+	f.gone(t, "tenant_a2")
+}
+
+func TestRenameRefuses(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	run(t, f, "create schema theirs; create role "+f.roles.Tenant("theirs")+"; create role "+f.roles.Tenant("tenant_c"))
+	f.exec(t, "create schema shared")
+	for _, tc := range []struct {
+		from, to string
+		want     error
+	}{
+		{"tenant_a", "tenant_b", admin.ErrTaken},
+		{"tenant_a", "theirs", admin.ErrTaken},
+		{"tenant_a", "tenant_c", admin.ErrTaken}, // its role
+		{"tenant_a", "shared", admin.ErrTaken},
+		{"theirs", "tenant_d", admin.ErrTaken},
+		{"missing", "theirs", admin.ErrTaken},
+		{"shared", "tenant_d", schemactx.ErrNotProvisioned},
+		{"missing", "shared", schemactx.ErrNotProvisioned},
+		{"missing", "tenant_d", schemactx.ErrSchemaMissing},
+	} {
+		for _, schema := range []string{"tenant_a", "tenant_b"} {
+			f.unchanged(t, schema, func() {
+				report, err := admin.Rename(t.Context(), f.owner, f.roles, tc.from, tc.to)
+				if !errors.Is(err, tc.want) || report.Changed() {
+					t.Errorf("%s to %s: got %v, want %v", tc.from, tc.to, err, tc.want)
+				}
+			})
+		}
+	}
+	for _, names := range [][2]string{{"public", "x"}, {"tenant_a", "public"}, {"tenant_a", "Tenant"}, {"tenant_a", ""}, {"tenant_a", "tenant_a"}} {
+		_, err := admin.Rename(t.Context(), f.owner, f.roles, names[0], names[1])
+		var nameErr *schemactx.NameError
+		if !errors.As(err, &nameErr) {
+			t.Errorf("%q: got %v, want a NameError", names, err)
+		}
+	}
+}
+
+func TestRenameInATransactionOfTheCaller(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	changedMind := errors.New("changed my mind")
+	err := pgx.BeginFunc(t.Context(), f.owner, func(tx pgx.Tx) error {
+		if _, err := admin.Rename(t.Context(), tx, f.roles, "tenant_a", "tenant_z"); err != nil {
+			return err
+		}
+		return changedMind
+	})
+	expectIs(t, err, changedMind)
+	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a")
+}
+
+// A transaction of the tenant neither stops it nor is stopped by it; another one that renames does.
+func TestRenameWaitsForWhoeverHasTheName(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	tx, err := f.db.Begin(in(t, "tenant_a"))
+	check(t, err)
+	defer func() { _ = tx.Rollback(in(t, "tenant_a")) }() // where the test fails
+	_, err = tx.Exec(in(t, "tenant_a"), "update notes set body = 'late'")
+	check(t, err)
+	other, err := f.owner.Begin(t.Context())
+	check(t, err)
+	defer func() { _ = other.Rollback(context.WithoutCancel(t.Context())) }()
+	_, err = other.Exec(t.Context(), "alter schema tenant_a rename to tenant_y")
+	check(t, err)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err = admin.Rename(ctx, f.owner, f.roles, "tenant_a", "tenant_z")
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want the context's end", err)
+	}
+	check(t, other.Rollback(t.Context()))
+	_, err = admin.Rename(t.Context(), f.owner, f.roles, "tenant_a", "tenant_z")
+	check(t, err)
+	check(t, tx.Commit(in(t, "tenant_a")))
+	expectNote(t, in(t, "tenant_z"), f.db, "late")
+}
+
+func TestRenameGoesOnAfterAnInterruption(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for n := range int64(12) {
+		// It may have been committed before the connection died, and until the server has noticed, it may still be.
+		conn := f.interrupted(t, n/2+1, n%2 == 1)
+		_, err := admin.Rename(t.Context(), conn, f.roles, "tenant_a", "tenant_z")
+		check(t, conn.Close(t.Context()))
+		f.awaitEnd(t, conn.PgConn().PID())
+		from, to := "tenant_a", "tenant_z"
+		var there bool
+		check(t, f.pg.Pool.QueryRow(t.Context(), "select to_regnamespace('tenant_z') is not null").Scan(&there))
+		if !there {
+			from, to = to, from
+		}
+		if err == nil && !there {
+			t.Errorf("write %d: no error, and nothing renamed", n)
+		}
+		expectNote(t, in(t, to), f.db, "tenant_a")
+		_, err = admin.Rename(t.Context(), f.owner, f.roles, from, to) // which is so already
+		check(t, err)
+		if there {
+			_, err = admin.Rename(t.Context(), f.owner, f.roles, "tenant_z", "tenant_a")
+			check(t, err)
+		}
+	}
+}
+
+func TestRenamedTenantLogsInWithItsNewPassword(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.provisionLogin(t, "tenant_a", "password")
+	_, err := admin.Rename(t.Context(), f.owner, f.roles, "tenant_a", "tenant_z")
+	check(t, err)
+	login := func(password string) error {
+		conn, err := pgx.Connect(t.Context(), f.pg.URLAs(f.roles.Tenant("tenant_z"), password))
+		if err == nil {
+			err = conn.Close(t.Context())
+		}
+		return err
+	}
+	check(t, login("password")) // SCRAM is not salted with the name
+	f.provisionLogin(t, "tenant_z", "new password")
+	check(t, login("new password"))
+}

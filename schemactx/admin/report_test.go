@@ -1,0 +1,151 @@
+package admin_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/oryne/pgtenant/internal/pgtest"
+	"github.com/oryne/pgtenant/schemactx/admin"
+)
+
+// done returns what was done, as SQL without quotes.
+func done(actions []admin.Action) []string {
+	var what []string
+	for _, a := range actions {
+		if a.Outcome == admin.ActionDone {
+			what = append(what, strings.ReplaceAll(a.What, `"`, ""))
+		}
+	}
+	return what
+}
+
+// expectDone fails the test unless exactly that was done, by its beginnings.
+func expectDone(t *testing.T, actions []admin.Action, want ...string) {
+	t.Helper()
+	got := done(actions)
+	if !slices.EqualFunc(got, want, strings.HasPrefix) {
+		t.Errorf("done:\n\t%s\nwant:\n\t%s", strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
+	}
+}
+
+func TestSetupTellsWhatItDid(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	again := func(cfg admin.SetupConfig) admin.SetupReport {
+		t.Helper()
+		cfg.Roles = f.roles
+		report, err := admin.Setup(t.Context(), f.pg.Pool, cfg)
+		check(t, err)
+		return report
+	}
+	report := again(admin.SetupConfig{})
+	if report.Changed() || report.Roles != f.roles || len(report.Actions) < 13 {
+		t.Errorf("a second run reports %v", report)
+	}
+	report = again(admin.SetupConfig{OwnerPassword: ownerPassword, RuntimePassword: runtimePassword})
+	expectDone(t, report.Actions, f.named("alter role {prefix}_runtime password"), f.named("alter role {prefix}_owner password"))
+
+	run(t, f, f.named(`grant create on schema public to public; revoke {prefix}_public from {prefix}_runtime;
+		revoke grant option for connect on database `)+f.pg.Name+f.named(" from {prefix}_owner"))
+	expectDone(t, again(admin.SetupConfig{}).Actions,
+		f.named("grant {prefix}_public to {prefix}_runtime"),
+		"revoke CREATE on schema public from public",
+		"grant CONNECT on database "+f.pg.Name+f.named(" to {prefix}_owner with grant option"))
+}
+
+// The server only warns of it: on the owner's own database the report would else call it done.
+func TestSetupReportsWhatIsImpossible(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	run(t, f, f.named(`alter schema public owner to current_user; grant create on schema public to public;
+		grant {prefix}_public, {prefix}_runtime to {prefix}_owner with admin option`))
+	report, err := admin.Setup(t.Context(), f.owner, admin.SetupConfig{Roles: f.roles})
+	check(t, err)
+	if i := slices.IndexFunc(report.Actions, func(a admin.Action) bool {
+		return a.What == "revoke CREATE on schema public from public" && a.Outcome == admin.ActionImpossible
+	}); i < 0 || report.Changed() {
+		t.Errorf("got %v, want nothing but one that is impossible", report.Actions)
+	}
+}
+
+func TestProvisionTellsWhatItDid(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	again := func() admin.ProvisionReport {
+		t.Helper()
+		report, err := admin.Provision(t.Context(), f.owner, f.roles, "tenant_c")
+		check(t, err)
+		return report
+	}
+	report := again()
+	if report.Schema != "tenant_c" || report.Role != f.roles.Tenant("tenant_c") || len(done(report.Actions)) < 7 {
+		t.Errorf("got %v", report)
+	}
+	f.exec(t, "create table tenant_c.notes (id serial primary key); create view tenant_c.seen as table tenant_c.notes")
+	if report := again(); report.Changed() {
+		t.Errorf("a second run reports %v", report)
+	}
+	for harm, repair := range map[string]string{
+		"grant usage on schema tenant_c to public":                                                "revoke all on schema tenant_c from public",
+		"revoke usage on schema tenant_c from ROLE":                                               "grant usage on schema tenant_c to ROLE",
+		"revoke update on tenant_c.seen from ROLE":                                                "grant select, insert, update, delete on all tables",
+		"revoke usage on sequence tenant_c.notes_id_seq from ROLE":                                "grant usage, select on all sequences",
+		"alter default privileges in schema tenant_c revoke insert on tables from ROLE":           "alter default privileges in schema tenant_c grant select, insert, update, delete on tables",
+		"alter default privileges in schema tenant_c revoke select, usage on sequences from ROLE": "alter default privileges in schema tenant_c grant usage, select on sequences",
+		"revoke ROLE from RUNTIME":                                                                "grant ROLE to RUNTIME",
+	} {
+		names := strings.NewReplacer("ROLE", f.roles.Tenant("tenant_c"), "RUNTIME", f.roles.Runtime())
+		f.exec(t, names.Replace(harm))
+		expectDone(t, again().Actions, names.Replace(repair))
+	}
+}
+
+// The options of a membership came with PostgreSQL 16.
+func TestProvisionRepairsAMembershipThatInherits(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	if pgtest.Version(t) < 16 {
+		t.Skip("memberships have no options before PostgreSQL 16")
+	}
+	f.exec(t, "grant "+f.roles.Tenant("tenant_a")+" to "+f.roles.Runtime()+" with inherit true")
+	report, err := admin.Provision(t.Context(), f.owner, f.roles, "tenant_a")
+	check(t, err)
+	expectDone(t, report.Actions, "grant "+f.roles.Tenant("tenant_a")+" to")
+	report, err = admin.Provision(t.Context(), f.owner, f.roles, "tenant_a")
+	check(t, err)
+	expectDone(t, report.Actions)
+}
+
+// What the owner gives by default to everybody on new schemas is not a tenant's to give.
+func TestProvisionTakesANewSchemaFromPublic(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.exec(t, "alter default privileges grant all on schemas to public")
+	f.provision(t, "tenant_c")
+	var open bool
+	check(t, f.pg.Pool.QueryRow(t.Context(), "select exists (select from pg_namespace, aclexplode(nspacl) where nspname = 'tenant_c' and grantee = 0)").Scan(&open))
+	if open {
+		t.Error("everybody has rights on the schema")
+	}
+}
+
+func TestProvisionLoginTellsWhatItDid(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	run(t, f, "revoke connect on database "+f.pg.Name+" from public")
+	role := f.roles.Tenant("tenant_a")
+	for _, want := range [][]string{
+		{"alter role " + role + " password", "alter role " + role + " login", "grant connect on database"},
+		{"alter role " + role + " password"},
+	} {
+		report, err := admin.ProvisionLogin(t.Context(), f.owner, f.roles, "tenant_a", "secret password")
+		check(t, err)
+		expectDone(t, report.Actions, want...)
+		for _, a := range report.Actions {
+			if strings.Contains(a.String(), "secret") || strings.Contains(a.What, "SCRAM") {
+				t.Errorf("the report gives a password away: %s", a)
+			}
+		}
+	}
+}

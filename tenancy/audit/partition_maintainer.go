@@ -1,0 +1,323 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oryne/pgtenant/internal/registrydb"
+)
+
+// The defaults of a [PartitionMaintainerConfig].
+const (
+	DefaultAhead       = 2
+	DefaultLockTimeout = 2 * time.Second
+)
+
+// PartitionMaintainerConfig says how a [PartitionMaintainer] works.
+type PartitionMaintainerConfig struct {
+	// Ahead is how many months have their partitions before they begin. Default: [DefaultAhead].
+	Ahead int
+
+	// Keep is how many whole months are kept besides the current one. Months before are verified,
+	// replaced by a checkpoint for each of their chains, and removed. Default: 0, everything is kept.
+	Keep int
+
+	// Keys are the keys of [Config].Key, the one in use first. Needed where the logs have one.
+	Keys [][]byte
+
+	// RegistrySchema is the schema of the log's tables, as in [tenancy.Config]. Default: public.
+	RegistrySchema string
+
+	// LockTimeout is how long a change of the tables waits for those who read and write them, who wait
+	// behind it. Default: [DefaultLockTimeout]. It is tried again up to ten times.
+	LockTimeout time.Duration
+
+	// Clock says which month it is. Default: [time.Now].
+	Clock func() time.Time
+}
+
+// PartitionMaintainer keeps the months of the log: it makes those to come and removes those that
+// are over. It is safe for concurrent use, also by several processes.
+type PartitionMaintainer struct {
+	owner  *registrydb.Pool
+	cfg    PartitionMaintainerConfig
+	reader *Reader
+}
+
+// NewPartitionMaintainer returns a maintainer that works through owner, a pool of the role that the
+// migrations ran as. The error is a [FieldError] for a config that makes no sense.
+func NewPartitionMaintainer(owner *pgxpool.Pool, cfg PartitionMaintainerConfig) (*PartitionMaintainer, error) {
+	if owner == nil {
+		return nil, errNoDB
+	}
+	if cfg.Ahead < 0 || cfg.Ahead > 120 {
+		return nil, &FieldError{Field: "Ahead", Value: itoa(int64(cfg.Ahead)), Rule: "is not between 0 and 120"}
+	}
+	if cfg.Keep < 0 {
+		return nil, &FieldError{Field: "Keep", Value: itoa(int64(cfg.Keep)), Rule: "is negative"}
+	}
+	if cfg.LockTimeout < 0 {
+		return nil, &FieldError{Field: "LockTimeout", Value: cfg.LockTimeout.String(), Rule: "is negative"}
+	}
+	if cfg.Ahead == 0 {
+		cfg.Ahead = DefaultAhead
+	}
+	if cfg.LockTimeout == 0 {
+		cfg.LockTimeout = DefaultLockTimeout
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	reader, err := NewReader(owner, ReaderConfig{Keys: cfg.Keys, RegistrySchema: cfg.RegistrySchema})
+	if err != nil {
+		return nil, err
+	}
+	schema, err := registrydb.Parse(cfg.RegistrySchema)
+	if err != nil {
+		return nil, fmt.Errorf("audit: RegistrySchema: %w", err)
+	}
+	return &PartitionMaintainer{owner: schema.Pool(owner), cfg: cfg, reader: reader}, nil
+}
+
+// MaintainReport says what [PartitionMaintainer.Maintain] did.
+type MaintainReport struct {
+	Made    []time.Time // first days of months that have a partition now
+	Moved   int64       // rows that came into them from the default partition
+	Removed []time.Time // first days of months that are gone
+	Chains  int         // for which a checkpoint was left
+}
+
+// Maintain makes the partitions of this month, of those ahead, and of months that have rows in the
+// default partition, and removes months that are no longer kept. A month in which the chains are
+// not whole stays, and the error is a [TamperError]: evidence is not thrown away. It can be run
+// again after a crash at any point, and a program runs it once a day; until it does, rows go into
+// the default partition and nothing is refused. With an error the report says what was done before.
+func (k *PartitionMaintainer) Maintain(ctx context.Context) (MaintainReport, error) {
+	var report MaintainReport
+	months, err := k.missingMonths(ctx)
+	if err != nil {
+		return report, fmt.Errorf("maintain audit log: %w", initialized(err))
+	}
+	for _, m := range months {
+		var made bool
+		var moved int64
+		err := k.change(ctx, func(tx pgx.Tx) (err error) {
+			made, moved, err = k.makePartition(ctx, tx, m)
+			return err
+		})
+		if err != nil {
+			return report, fmt.Errorf("maintain audit log: make the partition of %s: %w", m.name(), err)
+		}
+		if made {
+			report.Made = append(report.Made, m.first())
+			report.Moved += moved
+		}
+	}
+	if k.cfg.Keep > 0 {
+		err = k.expire(ctx, &report)
+	}
+	return report, err
+}
+
+func (m month) name() string { return m.first().Format("2006-01") }
+
+// table returns the name of the month's partition.
+func (m month) table() string { return fmt.Sprintf("audit_log_%04d_%02d", int(m)/12, int(m)%12+1) }
+
+func (k *PartitionMaintainer) now() month { return monthOf(k.cfg.Clock()) }
+
+// wanted returns the months that are to have a partition and have none.
+func (k *PartitionMaintainer) missingMonths(ctx context.Context) ([]month, error) {
+	months, err := queryMonths(
+		ctx,
+		k.owner,
+		"select distinct month from {registry}.audit_log_default where month <= $1 order by month",
+		(k.now() + month(k.cfg.Ahead)).first(),
+	) // those beyond wait: a clock was wrong, or somebody wants many partitions
+	if err != nil {
+		return nil, err
+	}
+	there, err := k.partitions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range k.cfg.Ahead + 1 {
+		months = append(months, k.now()+month(i))
+	}
+	seen := map[month]bool{}
+	for _, m := range there {
+		seen[m] = true
+	}
+	missing := months[:0]
+	for _, m := range months {
+		if !seen[m] {
+			seen[m] = true
+			missing = append(missing, m)
+		}
+	}
+	return missing, nil
+}
+
+// partitions returns the months that have one, by the names that makePartition gives.
+func (k *PartitionMaintainer) partitions(ctx context.Context) ([]month, error) {
+	return queryMonths(
+		ctx,
+		k.owner,
+		`select to_date(substr(c.relname, 11), 'YYYY_MM') from pg_inherits i join pg_class c on c.oid = i.inhrelid
+		where i.inhparent = '{registry}.audit_log'::regclass and c.relname ~ '^audit_log_\d{4,}_\d\d$' order by 1`,
+	)
+}
+
+func queryMonths(ctx context.Context, db *registrydb.Pool, sql string, args ...any) ([]month, error) {
+	rows, err := db.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (month, error) {
+		t, err := pgx.RowTo[time.Time](row)
+		return monthOf(t), err
+	})
+}
+
+// change runs fn in a transaction that waits for locks only so long, and again when that was not
+// enough: whoever reads or writes meanwhile waits behind it.
+func (k *PartitionMaintainer) change(ctx context.Context, fn func(tx pgx.Tx) error) (err error) {
+	for range 10 {
+		err = pgx.BeginFunc(ctx, k.owner, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, fmt.Sprintf("set local lock_timeout = %d", k.cfg.LockTimeout.Milliseconds())); err != nil {
+				return err
+			}
+			// One maintainer at a time. Readers and writers do not meet this lock.
+			if _, err := tx.Exec(ctx, "lock table {registry}.audit_checkpoints in share update exclusive mode"); err != nil {
+				return err
+			}
+			return fn(tx)
+		})
+		if stateOf(err) != stateLockNotAvailable || ctx.Err() != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// makePartition makes that of a month, unless somebody was faster, with the month's rows out of the
+// default partition.
+func (k *PartitionMaintainer) makePartition(
+	ctx context.Context,
+	tx pgx.Tx,
+	m month,
+) (made bool, moved int64, err error) {
+	var there bool
+	if err := tx.QueryRow(ctx, "select to_regclass($1) is not null", k.owner.Schema().SQL("{registry}.")+m.table()).
+		Scan(&there); err != nil ||
+		there {
+		return false, 0, err
+	}
+	from, to := m.first().Format(time.DateOnly), (m + 1).first().Format(time.DateOnly)
+	// Attached behind the move, as PostgreSQL refuses a partition for which the default one has rows.
+	_, err = tx.Exec(
+		ctx,
+		fmt.Sprintf(`create table {registry}.%s (like {registry}.audit_log including defaults including constraints);
+		lock table {registry}.audit_log_default in access exclusive mode`, m.table()),
+	)
+	if err != nil {
+		return false, 0, err
+	}
+	tag, err := tx.Exec(
+		ctx,
+		fmt.Sprintf(`with moved as (delete from {registry}.audit_log_default where month = '%s' returning *)
+		insert into {registry}.%s select * from moved`, from, m.table()),
+	)
+	if err != nil {
+		return false, 0, err
+	}
+	_, err = tx.Exec(
+		ctx,
+		fmt.Sprintf(
+			"alter table {registry}.audit_log attach partition {registry}.%s for values from ('%s') to ('%s')",
+			m.table(),
+			from,
+			to,
+		),
+	)
+	return true, tag.RowsAffected(), err
+}
+
+// expire removes the months before those that are kept.
+func (k *PartitionMaintainer) expire(ctx context.Context, report *MaintainReport) error {
+	there, err := k.partitions(ctx)
+	if err != nil {
+		return fmt.Errorf("maintain audit log: %w", err)
+	}
+	var tampered error
+	for _, m := range there {
+		if m >= k.now()-month(k.cfg.Keep) {
+			break
+		}
+		chains, err := k.remove(ctx, m)
+		if errors.Is(err, ErrTampered) { // the months behind it are none of its concern
+			tampered = errors.Join(tampered, fmt.Errorf("maintain audit log: remove %s: %w", m.name(), err))
+			continue
+		}
+		if err != nil {
+			return errors.Join(tampered, fmt.Errorf("maintain audit log: remove %s: %w", m.name(), err))
+		}
+		report.Removed = append(report.Removed, m.first())
+		report.Chains += chains
+	}
+	return tampered
+}
+
+// remove verifies a month and leaves a checkpoint for each of its chains in its place.
+func (k *PartitionMaintainer) remove(ctx context.Context, m month) (chains int, err error) {
+	err = k.change(ctx, func(tx pgx.Tx) error {
+		// Nobody adds rows, and readers may go on until the end.
+		if _, err := tx.Exec(ctx, fmt.Sprintf("lock table {registry}.%s in exclusive mode", m.table())); err != nil {
+			return err
+		}
+		heads, problems, err := k.reader.verifyMonth(ctx, tx, m)
+		switch {
+		case err != nil:
+			return err
+		case len(problems.Problems) > 0:
+			return &TamperError{Report: problems}
+		}
+		chains = len(heads)
+		// A chain has a checkpoint already where a part of it came late, out of a spill, after its month
+		// was removed.
+		for _, h := range heads {
+			mac := k.reader.mac(h)
+			if _, err := tx.Exec(
+				ctx,
+				`insert into {registry}.audit_checkpoints (chain, month, position, digest, mac) values ($1, $2, $3, $4, $5)
+				on conflict (chain) do update set position = excluded.position, digest = excluded.digest, mac = excluded.mac, removed_at = default`,
+				[16]byte(h.Chain),
+				h.Month,
+				h.Position,
+				h.Digest[:],
+				mac[:],
+			); err != nil {
+				return err
+			}
+		}
+		_, err = tx.Exec(
+			ctx,
+			fmt.Sprintf(
+				`delete from {registry}.audit_heads where month = '%s'; alter table {registry}.audit_log detach partition {registry}.%s;
+			drop table {registry}.%[2]s`,
+				m.first().Format(time.DateOnly),
+				m.table(),
+			),
+		)
+		return err
+	})
+	if errors.Is(err, ErrTampered) {
+		return 0, err
+	}
+	return chains, err
+}
