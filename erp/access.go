@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// access is what one viewer may do with the rows of one table. Its methods return conditions for the
-// SQL of a store, from the rules in visibility.go. They name the viewer as @viewer_id,
+// access is what one viewer may do with the rows of one table. Its methods return conditions for
+// the SQL of a store, from the rules in visibility.go. They name the viewer as @viewer_id,
 // @viewer_generation and @viewer_role, which [access.args] gives a value.
 type access struct {
 	viewer  Viewer
@@ -19,8 +19,8 @@ type access struct {
 	deletes bool // the statement deletes, which decides what a foreign key error means
 }
 
-// mayRead returns the access of the viewer of ctx, or [ErrForbidden] if the viewer's role sees no row
-// of the table.
+// mayRead returns the access of the viewer of ctx, or [ErrForbidden] if the viewer's role sees no
+// row of the table.
 func mayRead(ctx context.Context, e entity) (access, error) {
 	viewer, ok := ViewerFromContext(ctx)
 	if !ok {
@@ -49,8 +49,8 @@ func mayChange(ctx context.Context, e entity) (access, error) {
 // row if the viewer's session is over.
 func (a access) visible() string { return a.sees(a.entity) + " and " + a.session() }
 
-// sees is the condition for the rows of another table that the viewer may see, false if the viewer's
-// role sees none. The SQL around it names the table by its own name.
+// sees is the condition for the rows of another table that the viewer may see, false if the
+// viewer's role sees none. The SQL around it names the table by its own name.
 func (a access) sees(e entity) string {
 	return "(" + cmp.Or(rules[e].see[a.viewer.Role], "false") + ")"
 }

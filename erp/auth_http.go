@@ -6,7 +6,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// registerAuth adds the routes of one's own session. Without a signer there are none.
+// registerAuth adds the routes of the own session. Without a signer it adds none.
 func (m *Module) registerAuth(mux *http.ServeMux) {
 	if m.cfg.Signer == nil {
 		return
@@ -31,18 +31,18 @@ func (m *Module) serveLogin(w http.ResponseWriter, r *http.Request) error {
 		return err
 	})
 	if err != nil {
-		// A login that failed has only read: there is no change of which to say whether it was made.
+		// A failed login has only read, so the answer must not warn that a change may have been made.
 		m.refuse(w, asRead(r), err)
 		return nil
 	}
 	writeJSON(w, http.StatusOK, struct {
-		Token string `json:"token"` // for Authorization: Bearer; a browser has it in the cookie
+		Token string `json:"token"` // for Authorization: Bearer; browsers use the cookie
 		User  User   `json:"user"`
 	}{token, user})
 	return nil
 }
 
-// asRead is r for answers that say nothing of a change.
+// asRead returns a copy of r for which [Module.refuse] does not mention a change.
 func asRead(r *http.Request) *http.Request {
 	read := r.WithContext(r.Context())
 	read.Method = http.MethodGet
@@ -66,7 +66,7 @@ func (m *Module) serveMe(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// servePassword changes one's own password. All sessions end, and a new one begins.
+// servePassword changes the viewer's own password. It ends all sessions and begins a new one.
 func (m *Module) servePassword(w http.ResponseWriter, r *http.Request) error {
 	var input struct {
 		Current string `json:"current"`
@@ -90,7 +90,7 @@ func (m *Module) servePassword(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// me returns the user of the session, or that there is none.
+// me returns the user of the session, or errNoToken without one.
 func (m *Module) me(r *http.Request) (User, error) {
 	if v, ok := ViewerFromContext(r.Context()); ok && v.UserID == 0 {
 		return User{}, errNoToken
@@ -98,12 +98,19 @@ func (m *Module) me(r *http.Request) (User, error) {
 	return NewMe(m.db).Get(r.Context())
 }
 
-// SameOrigin serves with next the requests that another site has not made a browser send, and refuses those that may
-// change something with 403: what [Module.WithViewer] does too, for pages without a viewer, such as that to sign in on.
+// SameOrigin serves requests with next, except requests that may change something and come from
+// another site's page: it refuses those with 403. [Module.WithViewer] does the same; use SameOrigin
+// for pages without a viewer, such as a login page.
 func (m *Module) SameOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := m.origins.Check(r); err != nil {
-			tenanthttp.Problem{Status: http.StatusForbidden, Title: "Cross-origin request", Detail: "Another site has sent this request."}.Respond(w)
+			tenanthttp.Problem{
+				Status: http.StatusForbidden,
+				Title:  "Cross-origin request",
+				Detail: "Another site has sent this request.",
+			}.Respond(
+				w,
+			)
 			return
 		}
 		next.ServeHTTP(w, r)

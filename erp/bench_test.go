@@ -15,22 +15,25 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/erp"
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// BenchmarkGetStudent compares GET /api/students/{id} through hosts, session, visibility and scope with a bare handler of
-// net/http and pgx that has the schema in its SQL and asks nobody who they are. Slices of the two alternate, so that both
-// meet the same machine; "ratio" is the median of how many requests a second the module serves for each one of the bare
-// handler. Client, server and database share the machine.
+// BenchmarkGetStudent compares GET /api/students/{id} through hosts, session, visibility and scope
+// with a bare handler of net/http and pgx that has the schema in its SQL and asks nobody who they
+// are. Slices of the two alternate, so that both meet the same machine; "ratio" is the median of
+// how many requests a second the module serves for each one of the bare handler. Client, server and
+// database share the machine.
 //
 //	go test -run '^$' -bench GetStudent -benchtime 40x ./erp
 func BenchmarkGetStudent(b *testing.B) {
 	f := setup(b)
 	_, err := f.db.Exec(f.a.Context(), `insert into students (admission_number, first_name, last_name)
 		select n, 'First', 'Last' from generate_series(1, $1::int) n`, benchRows)
-	check(b, err)
+	require.NoError(b, err)
 	token := f.token(f.a, erp.RoleAdmin)
 	whole := tenanthttp.Handler(f.hosts, tenanthttp.Routes{Tenant: erp.Handler(f.db, erp.HandlerConfig{Signer: f.signer})})
 	bare, module := serveBench(b, bareHandler(b, f)), serveBench(b, whole)
@@ -62,10 +65,13 @@ func bareHandler(b *testing.B, f *fixture) http.Handler {
 	b.Helper()
 	cfg := f.env.Owner.Config()
 	pool, err := pgxpool.NewWithConfig(b.Context(), cfg)
-	check(b, err)
+	require.NoError(b, err)
 	b.Cleanup(pool.Close)
 	sql := "select id, admission_number, first_name, last_name, date_of_birth, class_id, user_id, created_at, updated_at from " +
-		pgx.Identifier{f.a.Schema, "students"}.Sanitize() + " where id = $1"
+		pgx.Identifier{
+			f.a.Schema,
+			"students",
+		}.Sanitize() + " where id = $1"
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/students/{id}", func(w http.ResponseWriter, r *http.Request) {
 		id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
@@ -74,8 +80,9 @@ func bareHandler(b *testing.B, f *fixture) http.Handler {
 			return
 		}
 		var s erp.Student
-		err = pool.QueryRow(r.Context(), sql, id).Scan(&s.ID, &s.AdmissionNumber, &s.FirstName, &s.LastName, &s.DateOfBirth, &s.ClassID,
-			&s.UserID, &s.CreatedAt, &s.UpdatedAt)
+		err = pool.QueryRow(r.Context(), sql, id).
+			Scan(&s.ID, &s.AdmissionNumber, &s.FirstName, &s.LastName, &s.DateOfBirth, &s.ClassID,
+				&s.UserID, &s.CreatedAt, &s.UpdatedAt)
 		if err != nil {
 			http.Error(w, "try again", http.StatusServiceUnavailable)
 			return
@@ -105,8 +112,7 @@ func rate(b *testing.B, url, host, token string, goroutines int) float64 {
 	for g := range goroutines {
 		all.Go(func() {
 			for i := g; time.Since(start) < benchSlice; i++ {
-				if err := getOnce(b.Context(), client, url+"/api/students/"+strconv.Itoa(1+i%benchRows), host, token); err != nil {
-					b.Error(err)
+				if !assert.NoError(b, getOnce(b.Context(), client, url+"/api/students/"+strconv.Itoa(1+i%benchRows), host, token)) {
 					return
 				}
 				counts[g]++

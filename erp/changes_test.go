@@ -8,6 +8,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/erp"
 )
 
@@ -16,45 +19,46 @@ func TestChangesNameTheVersionThatTheyHaveSeen(t *testing.T) {
 	f := setup(t)
 	created := request(f.admin, "POST", f.a.Host, "/api/classes/", `{"name": "7", "year": 2026}`)
 	first := created.Header().Get("ETag")
-	if created.Code != 201 || created.Header().Get("Location") != "/api/classes/1" || first == "" {
-		t.Fatalf("%d %s %v", created.Code, created.Body, created.Header())
-	}
+	require.Equal(t, 201, created.Code, "%d %s %v", created.Code, created.Body, created.Header())
+	require.Equal(t, "/api/classes/1", created.Header().Get("Location"),
+		"%d %s %v", created.Code, created.Body, created.Header())
+	require.NotEmpty(t, first, "%d %s %v", created.Code, created.Body, created.Header())
 	read := request(f.admin, "GET", f.a.Host, "/api/classes/1", "")
-	if tag := read.Header().Get("ETag"); tag != first || read.Body.String() != created.Body.String() {
-		t.Errorf("read %s %s, created %s %s", tag, read.Body, first, created.Body)
-	}
+	tag := read.Header().Get("ETag")
+	assert.Equal(t, first, tag, "read %s %s, created %s %s", tag, read.Body, first, created.Body)
+	assert.Equal(t, created.Body.String(), read.Body.String(),
+		"read %s %s, created %s %s", tag, read.Body, first, created.Body)
 	put := func(name string, headers ...string) (status int, tag string) {
 		w := request(f.admin, "PUT", f.a.Host, "/api/classes/1/", `{"name": "`+name+`", "year": 2026}`, headers...)
 		return w.Code, w.Header().Get("ETag")
 	}
-	if status, _ := put("8"); status != http.StatusPreconditionRequired {
-		t.Errorf("without If-Match %d", status)
-	}
+	status, _ := put("8")
+	assert.Equal(t, http.StatusPreconditionRequired, status, "without If-Match")
 	status, second := put("8", "If-Match: "+first)
-	if status != 200 || second == first || second == "" {
-		t.Fatalf("%d %s after %s", status, second, first)
-	}
+	require.Equal(t, 200, status, "%d %s after %s", status, second, first)
+	require.NotEqual(t, first, second, "%d %s after %s", status, second, first)
+	require.NotEmpty(t, second, "%d %s after %s", status, second, first)
 	for _, stale := range []string{first, "W/" + second, strings.Trim(second, `"`), second + ", " + first, `"x"`, `""`, `"-1"`, `"0"`, ","} {
-		if status, _ := put("9", "If-Match: "+stale); status != http.StatusPreconditionFailed {
-			t.Errorf("If-Match: %s: %d", stale, status)
-		}
-		if w := request(f.admin, "DELETE", f.a.Host, "/api/classes/1", "", "If-Match: "+stale); w.Code != http.StatusPreconditionFailed {
-			t.Errorf("delete with If-Match: %s: %d %s", stale, w.Code, w.Body)
-		}
+		status, _ := put("9", "If-Match: "+stale)
+		assert.Equal(t, http.StatusPreconditionFailed, status, "If-Match: %s", stale)
+		w := request(f.admin, "DELETE", f.a.Host, "/api/classes/1", "", "If-Match: "+stale)
+		assert.Equal(t, http.StatusPreconditionFailed, w.Code, "delete with If-Match: %s: %d %s", stale, w.Code, w.Body)
 	}
 	expectProblem(t, "delete", request(f.admin, "DELETE", f.a.Host, "/api/classes/1", ""), 428, "")
-	if status, _ := put("9", "If-Match: *"); status != 200 {
-		t.Errorf("whatever is there: %d", status)
-	}
+	status, _ = put("9", "If-Match: *")
+	assert.Equal(t, 200, status, "whatever is there")
 	third := request(f.admin, "GET", f.a.Host, "/api/classes/1", "").Header().Get("ETag")
 	for tag, status := range map[string]int{third: 304, "W/" + third: 304, first + " , " + third: 304, "*": 304, first: 200, `"x"`: 200} {
 		w := request(f.admin, "GET", f.a.Host, "/api/classes/1", "", "If-None-Match: "+tag)
-		if w.Code != status || w.Header().Get("ETag") != third || status == 304 && w.Body.Len() > 0 {
-			t.Errorf("If-None-Match: %s: %d %s, want %d", tag, w.Code, w.Body, status)
+		if assert.Equal(t, status, w.Code, "If-None-Match: %s: %d %s, want", tag, w.Code, w.Body) &&
+			assert.Equal(t, third, w.Header().Get("ETag"), "If-None-Match: %s: %d %s, want", tag, w.Code, w.Body) {
+			assert.False(t, status == 304 && w.Body.Len() > 0,
+				"If-None-Match: %s: %d %s, want %d", tag, w.Code, w.Body, status)
 		}
 	}
-	if w := request(f.admin, "DELETE", f.a.Host, "/api/classes/1", "", "If-Match: "+third); w.Code != 204 || w.Body.Len() > 0 {
-		t.Errorf("%d %s", w.Code, w.Body)
+	w := request(f.admin, "DELETE", f.a.Host, "/api/classes/1", "", "If-Match: "+third)
+	if assert.Equal(t, 204, w.Code, w.Body) {
+		assert.LessOrEqual(t, w.Body.Len(), 0, w.Body)
 	}
 	expectProblem(t, "gone", request(f.admin, "DELETE", f.a.Host, "/api/classes/1", "", "If-Match: "+third), 404, "")
 }
@@ -65,7 +69,7 @@ func TestOfChangesAtOnceOneWins(t *testing.T) {
 	ctx := erp.NewContext(f.a.Context(), erp.System())
 	classes := erp.NewClasses(f.db)
 	c, err := classes.Create(ctx, erp.NewClass{Name: "7", Year: 2026})
-	check(t, err)
+	require.NoError(t, err)
 	seen := c.Version()
 	const people = 8
 	errs := make([]error, people)
@@ -85,27 +89,24 @@ func TestOfChangesAtOnceOneWins(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if won != 1 {
-		t.Errorf("%d of %d have won", won, people)
-	}
+	assert.Equal(t, 1, won, "%d of %d have won", won, people)
 }
 
-// Versions differ also where changes are made in one microsecond, or the clock stands still: in a transaction now() does.
+// Versions differ also where changes are made in one microsecond, or the clock stands still: in a
+// transaction now() does.
 func TestEveryChangeHasAVersionOfItsOwn(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := erp.NewContext(f.a.Context(), erp.System())
 	classes := erp.NewClasses(f.db)
 	c, err := classes.Create(ctx, erp.NewClass{Name: "7", Year: 2026})
-	check(t, err)
+	require.NoError(t, err)
 	exec(t, f, f.a, "update classes set updated_at = now() + interval '1 day'") // the clock went back since
 	seen := map[erp.Version]bool{c.Version(): true}
 	for i := range 20 {
 		c, err = classes.Update(ctx, c.ID, erp.AnyVersion, erp.NewClass{Name: fmt.Sprint(i), Year: 2026})
-		check(t, err)
-		if seen[c.Version()] {
-			t.Fatalf("change %d has the version of another", i)
-		}
+		require.NoError(t, err)
+		require.False(t, seen[c.Version()], "change %d has the version of another", i)
 		seen[c.Version()] = true
 	}
 }
@@ -115,7 +116,13 @@ func TestLinksArePartOfTheTeacherAndTheParent(t *testing.T) {
 	f := setup(t)
 	for _, name := range []string{"7", "8", "9"} {
 		request(f.admin, "POST", f.a.Host, "/api/classes/", `{"name": "`+name+`", "year": 2026}`)
-		request(f.admin, "POST", f.a.Host, "/api/students/", `{"admission_number": "`+name+`", "first_name": "A", "last_name": "B"}`)
+		request(
+			f.admin,
+			"POST",
+			f.a.Host,
+			"/api/students/",
+			`{"admission_number": "`+name+`", "first_name": "A", "last_name": "B"}`,
+		)
 	}
 	steps := []struct{ request, body, part string }{
 		{"POST /api/teachers/", `{"name": "T", "class_ids": [3, 1, 3]}`, `"class_ids":[1,3]`},
@@ -128,9 +135,17 @@ func TestLinksArePartOfTheTeacherAndTheParent(t *testing.T) {
 		{"GET /api/teachers/1", ``, `"class_ids":[2]`},
 		{"PUT /api/teachers/1", `{"name": "T"}`, `"class_ids":[]`},
 		{"GET /api/teachers/1", ``, `"class_ids":[]`},
-		{"POST /api/parents/", `{"name": "P", "children": [{"student_id": 3}, {"student_id": 1, "relation": "'; --"}]}`, `"children":[{"student_id":1,"relation":"'; --"},{"student_id":3,"relation":""}]`},
+		{
+			"POST /api/parents/",
+			`{"name": "P", "children": [{"student_id": 3}, {"student_id": 1, "relation": "'; --"}]}`,
+			`"children":[{"student_id":1,"relation":"'; --"},{"student_id":3,"relation":""}]`,
+		},
 		{"GET /api/parents/1", ``, `"children":[{"student_id":1,"relation":"'; --"},{"student_id":3,"relation":""}]`},
-		{"PUT /api/parents/1", `{"name": "P", "children": [{"student_id": 3, "relation": "aunt"}, {"student_id": 2}]}`, `"children":[{"student_id":2,"relation":""},{"student_id":3,"relation":"aunt"}]`},
+		{
+			"PUT /api/parents/1",
+			`{"name": "P", "children": [{"student_id": 3, "relation": "aunt"}, {"student_id": 2}]}`,
+			`"children":[{"student_id":2,"relation":""},{"student_id":3,"relation":"aunt"}]`,
+		},
 		{"DELETE /api/students/2", ``, ``},
 		{"GET /api/parents/1", ``, `"children":[{"student_id":3,"relation":"aunt"}]`},
 		{"PUT /api/parents/1", `{"name": "P", "children": [{"student_id": 3}, {"student_id": 3}]}`, `name a student twice`},
@@ -142,12 +157,12 @@ func TestLinksArePartOfTheTeacherAndTheParent(t *testing.T) {
 	for i, s := range steps {
 		method, path, _ := strings.Cut(s.request, " ")
 		w := request(f.admin, method, f.a.Host, path, s.body, "If-Match: *")
-		if !strings.Contains(w.Body.String(), s.part) || w.Code >= 500 {
-			t.Errorf("%d %s %s: %d %s\nwant %s", i, s.request, s.body, w.Code, w.Body, s.part)
-		}
+		assert.Contains(t, w.Body.String(), s.part, "%d %s %s: %d %s\nwant", i, s.request, s.body, w.Code, w.Body)
+		assert.Less(t, w.Code, 500, "%d %s %s: %d %s\nwant", i, s.request, s.body, w.Code, w.Body)
 		if tag := w.Header().Get("ETag"); tag != "" { // one tag, one content
-			if before, ok := tags[tag]; ok && before != w.Body.String() {
-				t.Errorf("%d: %s is %s and %s", i, tag, before, w.Body)
+			before, ok := tags[tag]
+			if ok {
+				assert.Equal(t, before, w.Body.String(), "%d: %s is %s and %s", i, tag, before, w.Body)
 			}
 			tags[tag] = w.Body.String()
 		}
@@ -174,13 +189,11 @@ func TestLinksThatOneDoesNotSeeAreLeftOut(t *testing.T) {
 	} {
 		token := "Authorization: Bearer " + w.tokens[c.role]
 		got := request(w.handler, "GET", w.a.Host, c.path, "", token)
-		if got.Code != 200 || !strings.Contains(got.Body.String(), c.part) {
-			t.Errorf("%s as %s: %d %s, want %s", c.path, c.role, got.Code, got.Body, c.part)
-		}
+		assert.Equal(t, 200, got.Code, "%s as %s: %d %s, want %s", c.path, c.role, got.Code, got.Body, c.part)
+		assert.Contains(t, got.Body.String(), c.part, "%s as %s: %d %s, want", c.path, c.role, got.Code, got.Body)
 		again := request(w.handler, "GET", w.a.Host, c.path, "", token, "If-None-Match: "+got.Header().Get("ETag"))
-		if want := map[bool]int{true: 304, false: 200}[c.role == erp.RoleAdmin]; again.Code != want {
-			t.Errorf("%s as %s again: %d, want %d", c.path, c.role, again.Code, want)
-		}
+		assert.Equal(t, map[bool]int{true: 304, false: 200}[c.role == erp.RoleAdmin], again.Code,
+			"%s as %s again", c.path, c.role)
 	}
 }
 
@@ -189,8 +202,6 @@ func TestAStudentWithFeesStays(t *testing.T) {
 	w := populate(t)
 	for path, field := range map[string]string{"/api/students/1": "has fees", "/api/classes/1": "has ", "/api/users/2": "is a teacher's"} {
 		p := expectProblem(t, path, request(w.admin, "DELETE", w.a.Host, path, "", "If-Match: *"), 409, "id")
-		if !strings.Contains(p.Detail, field) {
-			t.Errorf("%s: %s", path, p.Detail)
-		}
+		assert.Contains(t, p.Detail, field, path)
 	}
 }

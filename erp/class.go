@@ -2,13 +2,13 @@ package erp
 
 import "time"
 
-// Class is a class of one year, such as 7b of 2026. Who teaches it is part of the [Teacher], who is in it of the
-// [Student].
+// Class is a class of one school year, such as 7b of 2026. Its teachers are part of [Teacher], its
+// students of [Student].
 type Class struct {
 	ID        int64     `json:"id"`
 	Name      string    `json:"name"`    // 1 to 100 characters: "7"
 	Section   string    `json:"section"` // up to 20 characters: "b"; the three together are unique in the school
-	Year      int       `json:"year"`    // in which it begins, 1900 to 2200
+	Year      int       `json:"year"`    // in which the school year begins, 1900 to 2200
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
 }
@@ -18,14 +18,14 @@ func (c Class) Version() Version { return versionOf(c.UpdatedAt) }
 
 func (c Class) id() int64 { return c.ID }
 
-// NewClass is what a class is made of, at first and by each update.
+// NewClass is the input of [Classes.Create] and [Classes.Update].
 type NewClass struct {
 	Name    string `json:"name"`
 	Section string `json:"section"`
 	Year    int    `json:"year"`
 }
 
-// Validate returns an [InputError] that names every field that cannot be.
+// Validate returns an [InputError] that names every invalid field.
 func (c NewClass) Validate() error {
 	var r refusals
 	r.text("name", c.Name, 100)

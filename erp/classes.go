@@ -77,8 +77,8 @@ func (n NewClass) args() pgx.NamedArgs {
 	return pgx.NamedArgs{"name": n.Name, "section": n.Section, "year": n.Year}
 }
 
-// Delete deletes a class, and takes it from its teachers. If the class has students or fee structures,
-// the error is an [InputError] with Conflict. The other errors are those of Update.
+// Delete deletes a class, and takes it from its teachers. If the class has students or fee
+// structures, the error is an [InputError] with Conflict. The other errors are those of Update.
 func (c Classes) Delete(ctx context.Context, id int64, version Version) error {
 	return c.delete(ctx, id, version, `
 		update teachers set `+touch("teachers")+` from deleted, class_teachers ct

@@ -91,7 +91,11 @@ func (c *contract) operation(schemas *jsonschema.Compiler, at string) (op operat
 		}
 		required, _ := o["required"].(bool)
 		op.parameters = append(op.parameters, parameter{
-			name: o["name"].(string), in: o["in"].(string), required: required, schema: schema, kind: c.object(p + "/schema")["type"],
+			name:     o["name"].(string),
+			in:       o["in"].(string),
+			required: required,
+			schema:   schema,
+			kind:     c.object(p + "/schema")["type"],
 		})
 	}
 	if op.bodies, err = c.bodies(schemas, at+"/requestBody"); err != nil {
@@ -121,8 +125,8 @@ func (c *contract) bodies(schemas *jsonschema.Compiler, at string) (map[string]*
 	return bodies, nil
 }
 
-// hold returns next, and fails the test where what it answers, or accepts, is not in the document. seen hears of every
-// operation and status.
+// hold returns next, and fails the test where what it answers, or accepts, is not in the document.
+// seen hears of every operation and status.
 func (c *contract) hold(t testing.TB, next http.Handler, seen func(operation, status string)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -130,7 +134,8 @@ func (c *contract) hold(t testing.TB, next http.Handler, seen func(operation, st
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		answered := httptest.NewRecorder()
 		next.ServeHTTP(answered, r)
-		unregistered := strings.Contains(answered.Body.String(), "There is nothing at this address.") // as login, without a signer
+		// as login, without a signer
+		unregistered := strings.Contains(answered.Body.String(), "There is nothing at this address.")
 		if _, route := c.mux.Handler(r); route != "" && !unregistered {
 			route = strings.TrimSuffix(route, "/{$}")
 			if err := c.operations[route].check(r, body, answered); err != nil {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
 
 	"github.com/oryne/pgtenant/erp"
 )
@@ -22,7 +23,8 @@ func (c *counter) Query(ctx context.Context, sql string, args ...any) (pgx.Rows,
 	return c.Querier.Query(ctx, sql, args...)
 }
 
-// A request is one statement, which looks at the session too. Only an answer that is empty costs another one, to say why.
+// A request is one statement, which looks at the session too. Only an answer that is empty costs
+// another one, to say why.
 func TestARequestIsOneStatement(t *testing.T) {
 	t.Parallel()
 	w := populate(t)
@@ -47,20 +49,50 @@ func TestARequestIsOneStatement(t *testing.T) {
 		{erp.RoleAdmin, [3]string{"DELETE", "/api/students/3"}, 204, 1},
 	} {
 		before := db.statements.Load()
-		got := request(h, c.request[0], w.a.Host, c.request[1], c.request[2], "Authorization: Bearer "+w.tokens[c.role], "If-Match: *")
-		if n := db.statements.Load() - before; got.Code != c.status || n != c.statements {
-			t.Errorf("%v as %s: %d %s with %d statements, want %d with %d", c.request, c.role, got.Code, got.Body, n, c.status, c.statements)
-		}
+		got := request(
+			h,
+			c.request[0],
+			w.a.Host,
+			c.request[1],
+			c.request[2],
+			"Authorization: Bearer "+w.tokens[c.role],
+			"If-Match: *",
+		)
+		n := db.statements.Load() - before
+		assert.Equal(
+			t,
+			c.status,
+			got.Code,
+			"%v as %s: %d %s with %d statements, want %d with %d",
+			c.request,
+			c.role,
+			got.Code,
+			got.Body,
+			n,
+			c.status,
+			c.statements,
+		)
+		assert.Equal(
+			t,
+			c.statements,
+			n,
+			"%v as %s: %d %s with %d statements, want %d with %d",
+			c.request,
+			c.role,
+			got.Code,
+			got.Body,
+			n,
+			c.status,
+			c.statements,
+		)
 	}
 }
 
 func TestViewerFromContextDoesNotAllocate(t *testing.T) {
 	ctx := context.WithValue(erp.NewContext(t.Context(), erp.System()), http.ServerContextKey, nil)
-	if n := testing.AllocsPerRun(100, func() {
+	assert.Zero(t, testing.AllocsPerRun(100, func() {
 		if v, ok := erp.ViewerFromContext(ctx); !ok || v.Role != erp.RoleAdmin {
 			t.Fatal("no viewer")
 		}
-	}); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
+	}), "allocations")
 }

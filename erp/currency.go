@@ -2,11 +2,11 @@ package erp
 
 import "strings"
 
-// Currency is the ISO 4217 code of a currency that people pay with, such as "EUR".
+// Currency is the ISO 4217 code of a currency, such as "EUR".
 type Currency string
 
 // The currencies by the decimal digits of their minor units: ISO 4217, list one, as of January
-// 2026. Precious metals, units of account and funds, which nobody pays a school in, are left out.
+// 2026. Precious metals, units of account and funds are left out: schools are not paid in them.
 const (
 	withoutMinorUnit = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
 	hundredths       = `
@@ -19,9 +19,9 @@ const (
 	thousandths = "BHD IQD JOD KWD LYD OMR TND"
 )
 
-// Digits returns how many decimal digits the minor unit of the currency has: 2 for "EUR", whose
-// minor unit is the cent, 0 for "JPY", 3 for "KWD". It reports false for what is no currency's
-// code, which one in lower case is not either.
+// Digits returns the number of decimal digits of the currency's minor unit: 2 for "EUR", whose
+// minor unit is the cent, 0 for "JPY", 3 for "KWD". It returns false for an unknown code; codes are
+// in upper case.
 func (c Currency) Digits() (digits int, ok bool) {
 	for digits, codes := range [...]string{0: withoutMinorUnit, 2: hundredths, 3: thousandths} {
 		for code := range strings.FieldsSeq(codes) {

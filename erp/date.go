@@ -20,8 +20,8 @@ var (
 	_ pgtype.DateValuer  = Date{}
 )
 
-// NewDate returns the date of a year, month and day; days that are too many roll over, as
-// in [time.Date].
+// NewDate returns the date of a year, month and day. Values out of range are normalised, as in
+// [time.Date].
 func NewDate(year int, month time.Month, day int) Date {
 	return Date{time.Date(year, month, day, 0, 0, 0, 0, time.UTC)}
 }
@@ -39,7 +39,7 @@ func (d *Date) UnmarshalJSON(content []byte) error {
 		return err
 	}
 	t, err := time.Parse(time.DateOnly, s)
-	if err != nil { // of this kind, for package json to add the field
+	if err != nil { // an UnmarshalTypeError, to which package json adds the field
 		return &json.UnmarshalTypeError{Value: "string that is not a day like 2006-01-02", Type: reflect.TypeFor[Date]()}
 	}
 	d.Time = t

@@ -1,54 +1,56 @@
-// Package erp is a small school administration: the reference module of pgtenant, to be read
-// and to be built on.
+// Package erp is a small school administration: the reference module of pgtenant, to read and to
+// build on.
 //
-//	runner, err := migrate.New(owner, migrate.Config{Tenant: []migrate.Source{{Name: "erp", FS: erp.Migrations()}}})
-//	http.ListenAndServe(addr, tenanthttp.Handler(hosts, tenanthttp.Routes{Tenant: erp.Handler(db, erp.HandlerConfig{Signer: signer})}))
+//	runner, err := migrate.New(owner, migrate.Config{
+//		Tenant: []migrate.Source{{Name: "erp", FS: erp.Migrations()}},
+//	})
+//	school := erp.Handler(db, erp.HandlerConfig{Signer: signer})
+//	http.ListenAndServe(addr, tenanthttp.Handler(hosts, tenanthttp.Routes{Tenant: school}))
 //
 // # No tenant column
 //
-// Nothing here knows of tenants. The tables are made in the schema of each school, the
-// queries name them without one, and the context that a request brings says which school
-// is meant.
+// The package does not know tenants. The tables are in the schema of each school, the queries do
+// not name the schema, and the context of a request says which school is meant.
 //
 // # Stores
 //
-// A store, such as [Students], holds the queries of one noun. It works on anything that can
-// query, a [github.com/oryne/pgtenant/schemactx.DB] or a transaction of it, so that the
-// caller decides what happens together. Each of its methods is one statement.
+// A store, such as [Students], holds the queries of one table in plain SQL. It works on anything
+// that can query, a [github.com/oryne/pgtenant/schemactx.DB] or a transaction of it, so that the
+// caller decides what happens together. Each method is one statement.
 //
 // # Viewers
 //
-// A context also says on whose behalf something is done: its [Viewer], which [NewContext] puts there and without which
-// stores refuse. An admin sees and changes everything in the school; a teacher sees the classes that they teach, the
-// students in them and their parents; a parent their children and their classes; a student themself, their class and
-// their parents. Teachers see all teachers, parents and students those who teach them. Fees and payments are seen by the
-// student and the parents, and by no teacher. The condition for that is part of every statement, and so is the one that
-// the session has not ended: see visibility.go.
+// [NewContext] puts the [Viewer] into a context: the person for whom a store works. Stores refuse a
+// context without one. An admin sees and changes everything in the school. A teacher sees all
+// teachers, the classes that they teach, and the students of these with their parents. A parent
+// sees their children, and these children's classes and teachers. Students see themselves, their
+// class, their parents and their teachers. The student and the parents see fees and payments;
+// teachers do not. Each statement contains the condition for that, and checks the session: see
+// visibility.go.
 //
 // # Money
 //
-// [Money] is an integer of the minor unit and a currency. What a student owes is a [Fee], made by [Fees.Generate] of a
-// [FeeStructure]; what is paid or refunded is a [Payment], recorded once by its key and never changed. That no more is
-// paid than is owed, and no more refunded than was paid, is a constraint of the table.
+// [Money] is an integer of the minor unit and a currency. A [Fee] is what a student owes;
+// [Fees.Generate] makes it from a [FeeStructure]. A [Payment] is recorded once by its key and never
+// changed. Constraints of the tables ensure that no more is paid than owed, or refunded than paid.
 //
 // # The API
 //
-// [Handler] and [Module] serve /api/students/, /api/classes/, /api/teachers/, /api/parents/, /api/users/ and
-// /api/fee-structures/ with GET and POST, and each row below with GET, PUT, which takes all of its fields, and DELETE.
-// Of these /api/fees/ has no DELETE, and /api/payments/ neither that nor PUT. Lists are pages in the order of ids, to be
-// searched and filtered; /api/openapi.json, which is [OpenAPI], says by what, and all else. PUT and DELETE need If-Match
-// with an ETag, or *, and payments an Idempotency-Key. Beside these there are
+// [Handler] and [Module] serve students, classes, teachers, parents, users and fee structures under
+// /api/ with GET, POST, PUT and DELETE, fees without DELETE, and payments with GET and POST. PUT
+// takes all fields of a row. PUT and DELETE need If-Match with an ETag, or *; payments need an
+// Idempotency-Key. /api/openapi.json, which is [OpenAPI], describes everything. Further routes:
 //
-//	POST /api/fee-structures/{id}/generate   the fees of all students of the class that are missing
-//	POST /api/students/import                students from CSV, all or none; with ?dry_run it only looks
+//	POST /api/fee-structures/{id}/generate   the missing fees of all students of the class
+//	POST /api/students/import                students from CSV, all or none; ?dry_run only checks
 //	PUT  /api/users/{id}/password            by an admin
-//	POST /api/auth/login                     {"email", "password"}; answers with a cookie and a token for Authorization: Bearer
+//	POST /api/auth/login                     {"email", "password"}; answers with cookie and token
 //	POST /api/auth/logout                    ends all sessions of the user
-//	GET  /api/auth/me                        who the session is
+//	GET  /api/auth/me                        the user of the session
 //	PUT  /api/auth/password                  {"current", "new"}
 //
 // # Errors
 //
-// Input that is refused is an [InputError], which names every field; what is not there, or not
-// for the viewer to see, is [ErrNotFound]. The handler turns all errors into problem details.
+// Invalid input is an [InputError], which names every field. A row that does not exist, or that the
+// viewer must not see, is [ErrNotFound]. The handler answers all errors with problem details.
 package erp

@@ -84,7 +84,8 @@ func (d document) walk(visit func(at string, o map[string]any)) {
 	walk("", d.root)
 }
 
-// close makes every schema refuse fields that it does not name. Clients are not told so, as there may be more one day.
+// close makes every schema refuse fields that it does not name. Clients are not told so, as there
+// may be more one day.
 func (d document) close() {
 	d.walk(func(_ string, o map[string]any) {
 		if _, more := o["additionalProperties"]; !more && o["type"] == "object" && o["properties"] != nil {

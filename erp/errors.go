@@ -8,27 +8,28 @@ import (
 )
 
 var (
-	// ErrNotFound is returned by stores for what is not there, not in this school, or not for the viewer to see.
+	// ErrNotFound is returned by stores for a row that does not exist in this school, or that the
+	// viewer must not see.
 	ErrNotFound = errors.New("not found")
 
-	// ErrNoViewer is returned by stores under a context that does not say on whose behalf it is, see [NewContext].
+	// ErrNoViewer is returned by stores if the context has no viewer, see [NewContext].
 	ErrNoViewer = errors.New("no viewer in the context")
 
-	// ErrForbidden is returned by stores for what the viewer's role may never do.
+	// ErrForbidden is returned by stores for an action that the viewer's role may never do.
 	ErrForbidden = errors.New("not for this role")
 
-	// ErrSessionOver is returned by stores when the viewer's session has ended, or the user is disabled, gone, or has
-	// another role.
+	// ErrSessionOver is returned by stores if the viewer's session has ended, or the user is disabled,
+	// deleted, or has another role.
 	ErrSessionOver = errors.New("session is over")
 
-	// ErrChanged is returned by stores when a row is not in the version any more that was to be changed.
+	// ErrChanged is returned by stores if the row to change has another version than expected.
 	ErrChanged = errors.New("changed by somebody else")
 )
 
-// InputError is returned when input was refused. Nothing was written.
+// InputError is returned if input was refused. Nothing was written.
 type InputError struct {
 	Fields   []FieldError
-	Conflict bool // the input is fine by itself and clashes with what is there
+	Conflict bool // the input is valid by itself, and conflicts with existing rows
 }
 
 // FieldError is one refused field.
@@ -48,7 +49,7 @@ func (e *InputError) Error() string {
 	return b.String()
 }
 
-// constraints are those that input can break and validation cannot foresee.
+// constraints are the constraints of the tables that input can violate and validation cannot check.
 var constraints = map[string]InputError{
 	"users_email_key":                 clash("email", "is taken by another user"),
 	"classes_name_section_year_key":   clash("name", "is taken by another class of the section and year"),
@@ -65,13 +66,16 @@ var constraints = map[string]InputError{
 
 	"fee_structures_class_id_fkey":          unknown("class_id", "is no class of this school"),
 	"fee_structures_class_id_name_term_key": clash("name", "is taken by another structure of the class and term"),
-	"fees_invoiced_fkey":                    clash("amount_minor", "is fixed, as are class_id, term and currency: there are fees of it"),
-	"fees_student_id_fkey":                  unknown("student_id", "is no student of this school"),
-	"fees_student_id_fee_structure_id_key":  clash("student_id", "has this fee already"),
-	"fees_cancelled_at_check":               clash("cancelled", "is for fees of which nothing is paid: refund it first"),
-	"fees_paid_at_most_check":               clash("amount_minor", "is more than is owed"),
-	"fees_paid_at_least_check":              clash("amount_minor", "is more than has been paid"),
-	"payments_fee_id_fkey":                  unknown("currency", "is not the fee's"),
+	"fees_invoiced_fkey": clash(
+		"amount_minor",
+		"is fixed, as are class_id, term and currency: there are fees of it",
+	),
+	"fees_student_id_fkey":                 unknown("student_id", "is no student of this school"),
+	"fees_student_id_fee_structure_id_key": clash("student_id", "has this fee already"),
+	"fees_cancelled_at_check":              clash("cancelled", "is for fees of which nothing is paid: refund it first"),
+	"fees_paid_at_most_check":              clash("amount_minor", "is more than is owed"),
+	"fees_paid_at_least_check":             clash("amount_minor", "is more than has been paid"),
+	"payments_fee_id_fkey":                 unknown("currency", "is not the fee's"),
 }
 
 func unknown(field, rule string) InputError { return InputError{Fields: []FieldError{{field, rule}}} }
@@ -83,7 +87,7 @@ func clash(field, rule string) InputError {
 // err returns a copy of e as an error.
 func (e InputError) err() error { return &e }
 
-// inUse are those that stand against a delete: what the row still has, or is.
+// inUse are the foreign keys that can prevent a delete, with what the row still has or is.
 var inUse = map[string]string{
 	"students_class_id_fkey":       "has students",
 	"fee_structures_class_id_fkey": "has fee structures",
@@ -94,7 +98,8 @@ var inUse = map[string]string{
 	"parents_user_id_fkey":         "is a parent's",
 }
 
-// fromDatabase turns an error of the database into one of input where it is the input's.
+// fromDatabase returns an [InputError] for an error of the database that the input has caused, and
+// any other error as it is.
 func fromDatabase(err error, deletes bool) error {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {

@@ -11,7 +11,7 @@ import (
 // tag returns the version as a strong entity tag (RFC 9110, 8.8.3).
 func (v Version) tag() string { return `"` + strconv.FormatInt(int64(v), 36) + `"` }
 
-// parseTag is the inverse of tag. It reads nothing that tag has not written.
+// parseTag is the inverse of tag. It accepts only what tag returns.
 func parseTag(s string) (Version, bool) {
 	inner, quoted := strings.CutPrefix(s, `"`)
 	inner, closed := strings.CutSuffix(inner, `"`)
@@ -20,8 +20,8 @@ func parseTag(s string) (Version, bool) {
 	return v, quoted && closed && err == nil && n > 0 && v.tag() == s
 }
 
-// ifMatch returns the version that r wants to change. A change has to name one, or * for whatever is there, so that
-// nobody overwrites by accident what they have not seen.
+// ifMatch returns the version that r wants to change. A change must name a version, or * for any
+// version, so that no client overwrites a state that it has not seen.
 func ifMatch(r *http.Request) (Version, error) {
 	values := r.Header.Values("If-Match")
 	if len(values) == 0 {
@@ -36,10 +36,10 @@ func ifMatch(r *http.Request) (Version, error) {
 	if v, ok := parseTag(value); ok {
 		return v, nil
 	}
-	return 0, ErrChanged // a tag of somebody else's, which nothing here has
+	return 0, ErrChanged // a tag that no version here has
 }
 
-// noneMatch reports whether r has that version already: If-None-Match names it, in the weak comparison.
+// noneMatch reports whether If-None-Match of r contains the version, in the weak comparison.
 func noneMatch(r *http.Request, v Version) bool {
 	tag := v.tag()
 	for _, value := range r.Header.Values("If-None-Match") {

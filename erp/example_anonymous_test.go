@@ -19,6 +19,6 @@ func ExampleVisitor() {
 
 	// Output:
 	// 200 {"students":[]}
-	// 403 {"title":"Forbidden","status":403,"detail":"This is not for your role."}
-	// 403 {"title":"Forbidden","status":403,"detail":"This is not for your role."}
+	// 403 {"title":"Forbidden","status":403,"detail":"Your role does not allow this."}
+	// 403 {"title":"Forbidden","status":403,"detail":"Your role does not allow this."}
 }

@@ -11,13 +11,15 @@ import (
 func (s *schools) addFee(ctx context.Context) erp.Fee {
 	class, err := erp.NewClasses(s.DB).Create(ctx, erp.NewClass{Name: "7", Section: "b", Year: 2026})
 	orPanic(err)
-	_, err = erp.NewStudents(s.DB).Create(ctx, erp.NewStudent{AdmissionNumber: "1", FirstName: "Amara", LastName: "Okafor", ClassID: &class.ID})
+	_, err = erp.NewStudents(s.DB).
+		Create(ctx, erp.NewStudent{AdmissionNumber: "1", FirstName: "Amara", LastName: "Okafor", ClassID: &class.ID})
 	orPanic(err)
 	structure, err := erp.NewFeeStructures(s.DB).Create(ctx, erp.NewFeeStructure{
 		ClassID: class.ID, Name: "Tuition", Term: "Autumn", AmountMinor: 250_00, Currency: "EUR",
 	})
 	orPanic(err)
-	generated, err := erp.NewFees(s.DB).Generate(ctx, structure.ID, erp.Generation{DueOn: erp.NewDate(2100, time.January, 31)})
+	generated, err := erp.NewFees(s.DB).
+		Generate(ctx, structure.ID, erp.Generation{DueOn: erp.NewDate(2100, time.January, 31)})
 	orPanic(err)
 	return generated.Created[0]
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-// A structure says what every student of a class is charged. Generating the fees makes those that are missing, so it is
-// run again for who has joined since.
+// A structure says what every student of a class is charged. Generating the fees makes those that
+// are missing, so it is run again for who has joined since.
 func ExampleFees_Generate() {
 	s, done := newSchools()
 	defer done()
@@ -21,9 +21,11 @@ func ExampleFees_Generate() {
 	})
 	orPanic(err)
 	for _, name := range []string{"Amara", "Bruno"} {
-		_, err := erp.NewStudents(s.DB).Create(ctx, erp.NewStudent{AdmissionNumber: name, FirstName: name, LastName: "Okafor", ClassID: &class.ID})
+		_, err := erp.NewStudents(s.DB).
+			Create(ctx, erp.NewStudent{AdmissionNumber: name, FirstName: name, LastName: "Okafor", ClassID: &class.ID})
 		orPanic(err)
-		generated, err := erp.NewFees(s.DB).Generate(ctx, structure.ID, erp.Generation{DueOn: erp.NewDate(2100, time.January, 31)})
+		generated, err := erp.NewFees(s.DB).
+			Generate(ctx, structure.ID, erp.Generation{DueOn: erp.NewDate(2100, time.January, 31)})
 		orPanic(err)
 		fmt.Println(len(generated.Created), "made,", len(generated.Existing), "there:", generated.Created[0].Owed())
 	}

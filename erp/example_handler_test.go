@@ -14,7 +14,15 @@ func ExampleHandler() {
 
 	s.addUser(s.Context("schoola"), "head@schoola.example.com", erp.RoleAdmin)
 	cookie := logIn(h, "schoola.example.com", "head@schoola.example.com")
-	w := send(h, "POST", "schoola.example.com", "/api/classes/", `{"name": "7", "section": "b", "year": 2026}`, "Cookie", cookie)
+	w := send(
+		h,
+		"POST",
+		"schoola.example.com",
+		"/api/classes/",
+		`{"name": "7", "section": "b", "year": 2026}`,
+		"Cookie",
+		cookie,
+	)
 	fmt.Println(w.Code, w.Header().Get("Location"))
 
 	show(send(h, "GET", "schoola.example.com", "/api/classes/?q=8&limit=10", "", "Cookie", cookie))

@@ -7,7 +7,8 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-// A file of students is imported as a whole or not at all, and the report says what is wrong in which line.
+// A file of students is imported as a whole or not at all, and the report says what is wrong in
+// which line.
 func ExampleStudents_Import() {
 	s, done := newSchools()
 	defer done()

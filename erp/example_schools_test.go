@@ -31,7 +31,11 @@ func newSchools() (s *schools, done func()) {
 	ctx := context.Background()
 	pg, closeDB, err := pgtest.Open(ctx)
 	orPanic(err)
-	env, err := tenancytest.Open(ctx, pg.URL, tenancytest.Config{Tenant: []migrate.Source{{Name: "erp", FS: erp.Migrations()}}})
+	env, err := tenancytest.Open(
+		ctx,
+		pg.URL,
+		tenancytest.Config{Tenant: []migrate.Source{{Name: "erp", FS: erp.Migrations()}}},
+	)
 	orPanic(err)
 	s = &schools{DB: env.DB, Registry: tenancy.NewRegistry(env.DB)}
 	s.Signer, err = tenanttoken.NewSigner(bytes.Repeat([]byte("k"), tenanttoken.MinKeyLen)) // crypto/rand makes a real one

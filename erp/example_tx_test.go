@@ -16,7 +16,8 @@ func ExampleQuerier() {
 
 	admit := func(relation string) error {
 		return s.DB.InTx(ctx, func(tx pgx.Tx) error {
-			student, err := erp.NewStudents(tx).Create(ctx, erp.NewStudent{AdmissionNumber: "1", FirstName: "Amara", LastName: "Okafor"})
+			student, err := erp.NewStudents(tx).
+				Create(ctx, erp.NewStudent{AdmissionNumber: "1", FirstName: "Amara", LastName: "Okafor"})
 			if err != nil {
 				return err
 			}

@@ -7,7 +7,8 @@ import (
 	"github.com/oryne/pgtenant/erp"
 )
 
-// Who changes something says which version of it they have seen, so that nobody overwrites what they have not.
+// Who changes something says which version of it they have seen, so that nobody overwrites what
+// they have not.
 func ExampleStudents_Update() {
 	s, done := newSchools()
 	defer done()
@@ -16,7 +17,15 @@ func ExampleStudents_Update() {
 	s.addUser(s.Context("schoola"), "head@example.com", erp.RoleAdmin)
 	cookie := logIn(h, host, "head@example.com")
 
-	created := send(h, "POST", host, "/api/students/", `{"admission_number": "1", "first_name": "Amara", "last_name": "Okafor"}`, "Cookie", cookie)
+	created := send(
+		h,
+		"POST",
+		host,
+		"/api/students/",
+		`{"admission_number": "1", "first_name": "Amara", "last_name": "Okafor"}`,
+		"Cookie",
+		cookie,
+	)
 	seen := created.Header().Get("ETag")
 	put := func(lastName string, headers ...string) int {
 		body := `{"admission_number": "1", "first_name": "Amara", "last_name": "` + lastName + `"}`

@@ -20,7 +20,10 @@ func ExampleViewer() {
 	orPanic(err)
 
 	students := erp.NewStudents(s.DB)
-	_, err = students.Create(ctx, erp.NewStudent{AdmissionNumber: "1", FirstName: "Amara", LastName: "Okafor", ClassID: &class.ID})
+	_, err = students.Create(
+		ctx,
+		erp.NewStudent{AdmissionNumber: "1", FirstName: "Amara", LastName: "Okafor", ClassID: &class.ID},
+	)
 	orPanic(err)
 	other, err := students.Create(ctx, erp.NewStudent{AdmissionNumber: "2", FirstName: "Bruno", LastName: "Keller"})
 	orPanic(err)

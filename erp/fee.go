@@ -2,12 +2,12 @@ package erp
 
 import "time"
 
-// Fee is an invoice: what one student is charged by a [FeeStructure], and what has been paid.
+// Fee is an invoice: the amount that a [FeeStructure] charges one student, and what has been paid.
 type Fee struct {
 	ID             int64      `json:"id"`
 	StudentID      int64      `json:"student_id"`
 	FeeStructureID int64      `json:"fee_structure_id"`
-	ClassID        int64      `json:"class_id"` // of the structure; the student may have moved on
+	ClassID        int64      `json:"class_id"` // of the structure; the student may be in another class now
 	Name           string     `json:"name"`
 	Term           string     `json:"term"`
 	AmountMinor    int64      `json:"amount_minor"`
@@ -16,14 +16,14 @@ type Fee struct {
 	Currency       Currency   `json:"currency"`
 	DueOn          Date       `json:"due_on"`
 	Status         FeeStatus  `json:"status"`
-	CancelledAt    *time.Time `json:"cancelled_at"` // nil: it stands
+	CancelledAt    *time.Time `json:"cancelled_at"` // nil: not cancelled
 	CreatedAt      time.Time  `json:"created_at"`
 	UpdatedAt      time.Time  `json:"updated_at"`
 }
 
 func (f Fee) id() int64 { return f.ID }
 
-// Version returns which state of the fee this is.
+// Version returns the version that was read.
 func (f Fee) Version() Version { return versionOf(f.UpdatedAt) }
 
 // Amount returns what the student is charged.
@@ -35,30 +35,29 @@ func (f Fee) Paid() Money { return Money{f.PaidMinor, f.Currency} }
 // Owed returns what is still to be paid.
 func (f Fee) Owed() Money { return Money{f.OwedMinor, f.Currency} }
 
-// FeeStatus says where a fee stands. It follows from the payments and from the day, which is the
-// database's in its time zone, and is not stored.
+// FeeStatus is the state of a fee. It is calculated from the payments and the current day in the
+// time zone of the database, and not stored.
 type FeeStatus string
 
 // The statuses of fees.
 const (
-	FeeOpen      FeeStatus = "open"      // nothing is paid, and it is not late
-	FeePartPaid  FeeStatus = "part_paid" // and the rest is not late
+	FeeOpen      FeeStatus = "open"      // nothing is paid, and it is not overdue
+	FeePartPaid  FeeStatus = "part_paid" // a part is paid, and the rest is not overdue
 	FeePaid      FeeStatus = "paid"      // in full
-	FeeOverdue   FeeStatus = "overdue"   // something is owed, and the day it was due has passed
+	FeeOverdue   FeeStatus = "overdue"   // something is owed, and the due date has passed
 	FeeCancelled FeeStatus = "cancelled"
 )
 
 var feeStatuses = []FeeStatus{FeeOpen, FeePartPaid, FeePaid, FeeOverdue, FeeCancelled}
 
-// NewFee is what a single fee is made of: one that is charged to a student alone, by a structure
-// of whichever class.
+// NewFee is the input of [Fees.Create]: it charges a single student by a structure of any class.
 type NewFee struct {
 	StudentID      int64 `json:"student_id"`
 	FeeStructureID int64 `json:"fee_structure_id"`
 	DueOn          Date  `json:"due_on"`
 }
 
-// Validate returns an [InputError] that names every field that cannot be.
+// Validate returns an [InputError] that names every invalid field.
 func (f NewFee) Validate() error {
 	var r refusals
 	r.reference("student_id", &f.StudentID, studentEntity)
@@ -67,35 +66,35 @@ func (f NewFee) Validate() error {
 	return r.err()
 }
 
-// FeeChange is what can be changed about a fee. Its amount is its structure's.
+// FeeChange is the input of [Fees.Update]. The amount of a fee is that of its structure.
 type FeeChange struct {
 	DueOn     Date `json:"due_on"`
-	Cancelled bool `json:"cancelled"` // only where nothing is paid; false lets it stand again
+	Cancelled bool `json:"cancelled"` // only if nothing is paid; false reverts a cancellation
 }
 
-// Validate returns an [InputError] that names every field that cannot be.
+// Validate returns an [InputError] that names every invalid field.
 func (c FeeChange) Validate() error {
 	var r refusals
 	r.dueOn(c.DueOn)
 	return r.err()
 }
 
-// Generation asks for the fees of all students of a structure's class.
+// Generation is the input of [Fees.Generate].
 type Generation struct {
-	DueOn Date `json:"due_on"` // of those that are made
+	DueOn Date `json:"due_on"` // of the fees that are created
 }
 
-// Validate returns an [InputError] that names every field that cannot be.
+// Validate returns an [InputError] that names every invalid field.
 func (g Generation) Validate() error {
 	var r refusals
 	r.dueOn(g.DueOn)
 	return r.err()
 }
 
-// Generated is what [Fees.Generate] has done.
+// Generated is the result of [Fees.Generate].
 type Generated struct {
 	Created  []Fee `json:"created"`
-	Existing []Fee `json:"existing"` // the structure's fees that were there, whoever made them
+	Existing []Fee `json:"existing"` // the fees that the structure had before
 }
 
 func (r *refusals) dueOn(d Date) {

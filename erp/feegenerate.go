@@ -8,9 +8,9 @@ import (
 )
 
 // Generate charges every student who is in the class of a structure now. A student who has the
-// structure's fee, even a cancelled one, gets no other. So Generate can be run again, for students who
-// have joined the class since, and after a failure. If the structure does not exist, the error is
-// [ErrNotFound]; if [Generation.Validate] refuses g, an [InputError].
+// structure's fee, even a cancelled one, gets no other. So Generate can be run again, for students
+// who have joined the class since, and after a failure. If the structure does not exist, the error
+// is [ErrNotFound]; if [Generation.Validate] refuses g, an [InputError].
 func (f Fees) Generate(ctx context.Context, structure int64, g Generation) (Generated, error) {
 	a, err := mayChange(ctx, f.entity)
 	if err != nil {
@@ -22,9 +22,15 @@ func (f Fees) Generate(ctx context.Context, structure int64, g Generation) (Gene
 	if _, err := NewFeeStructures(f.db).Get(ctx, structure); err != nil {
 		return Generated{}, err
 	}
-	created, err := collect(ctx, f.db, a, pgx.RowTo[int64], insertFees+"students where students.class_id = s.class_id and "+
-		a.session()+" on conflict (student_id, fee_structure_id) do nothing returning id",
-		pgx.NamedArgs{"fee_structure_id": structure, "due_on": g.DueOn})
+	created, err := collect(
+		ctx,
+		f.db,
+		a,
+		pgx.RowTo[int64],
+		insertFees+"students where students.class_id = s.class_id and "+
+			a.session()+" on conflict (student_id, fee_structure_id) do nothing returning id",
+		pgx.NamedArgs{"fee_structure_id": structure, "due_on": g.DueOn},
+	)
 	if err != nil {
 		return Generated{}, f.failed("generate", err)
 	}

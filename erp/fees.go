@@ -51,8 +51,8 @@ func (f FeeFilter) filter(access) (where filter) {
 	return where
 }
 
-// List returns a page of fees by id, and the After of the next page, or 0 if there is none. If page is
-// invalid, the error is an [InputError].
+// List returns a page of fees by id, and the After of the next page, or 0 if there is none. If page
+// is invalid, the error is an [InputError].
 func (f Fees) List(ctx context.Context, filter FeeFilter, page Page) (fees []Fee, next int64, err error) {
 	return f.list(ctx, page, filter.filter)
 }
@@ -60,8 +60,9 @@ func (f Fees) List(ctx context.Context, filter FeeFilter, page Page) (fees []Fee
 // Get returns a fee, or [ErrNotFound].
 func (f Fees) Get(ctx context.Context, id int64) (Fee, error) { return f.get(ctx, id) }
 
-// Create charges one student the amount of a fee structure. If [NewFee.Validate] refuses n, the student
-// or the structure does not exist, or the student has that fee, the error is an [InputError].
+// Create charges one student the amount of a fee structure. If [NewFee.Validate] refuses n, the
+// student or the structure does not exist, or the student has that fee, the error is an
+// [InputError].
 func (f Fees) Create(ctx context.Context, n NewFee) (Fee, error) {
 	a, err := mayChange(ctx, f.entity)
 	if err != nil {
@@ -79,9 +80,9 @@ func (f Fees) Create(ctx context.Context, n NewFee) (Fee, error) {
 	return fee, err
 }
 
-// Update changes when a fee is due and whether it is cancelled, and returns the fee. If something is
-// paid, the fee cannot be cancelled before a refund: that is an [InputError] with Conflict. If the fee
-// has another version, the error is [ErrChanged]; the other errors are those of Get and
+// Update changes when a fee is due and whether it is cancelled, and returns the fee. If something
+// is paid, the fee cannot be cancelled before a refund: that is an [InputError] with Conflict. If
+// the fee has another version, the error is [ErrChanged]; the other errors are those of Get and
 // [FeeChange.Validate].
 func (f Fees) Update(ctx context.Context, id int64, version Version, change FeeChange) (Fee, error) {
 	a, err := mayChange(ctx, f.entity)
@@ -98,8 +99,8 @@ func (f Fees) Update(ctx context.Context, id int64, version Version, change FeeC
 		returning `+feeColumns, pgx.NamedArgs{"due_on": change.DueOn, "cancelled": change.Cancelled})
 }
 
-// insertFees begins a statement that inserts the fees of a structure for the rows of students, which
-// follow it. It locks the structure, so that the fees and the structure agree.
+// insertFees begins a statement that inserts the fees of a structure for the rows of students,
+// which follow it. It locks the structure, so that the fees and the structure agree.
 const insertFees = `
 	insert into fees (student_id, fee_structure_id, class_id, term, amount_minor, currency, due_on)
 	select students.id, s.id, s.class_id, s.term, s.amount_minor, s.currency, @due_on::date

@@ -2,10 +2,12 @@ package erp_test
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/erp"
 	"github.com/oryne/pgtenant/tenancy/tenancytest"
@@ -20,15 +22,21 @@ func asSystem(school *tenancytest.Tenant) context.Context {
 }
 
 // addClass makes a class with students and returns their ids.
-func (f *fixture) addClass(t *testing.T, school *tenancytest.Tenant, name string, students int) (class int64, ids []int64) {
+func (f *fixture) addClass(
+	t *testing.T,
+	school *tenancytest.Tenant,
+	name string,
+	students int,
+) (class int64, ids []int64) {
 	t.Helper()
 	ctx := asSystem(school)
-	check(t, f.db.QueryRow(ctx, "insert into classes (name, year) values ($1, 2026) returning id", name).Scan(&class))
+	require.NoError(t,
+		f.db.QueryRow(ctx, "insert into classes (name, year) values ($1, 2026) returning id", name).Scan(&class))
 	for i := range students {
 		student, err := erp.NewStudents(f.db).Create(ctx, erp.NewStudent{
 			AdmissionNumber: name + "-" + strconv.Itoa(i), FirstName: "A", LastName: "B", ClassID: &class,
 		})
-		check(t, err)
+		require.NoError(t, err)
 		ids = append(ids, student.ID)
 	}
 	return class, ids
@@ -39,9 +47,9 @@ func (f *fixture) addFee(t *testing.T, school *tenancytest.Tenant, name string) 
 	t.Helper()
 	class, _ := f.addClass(t, school, name, 1)
 	structure, err := erp.NewFeeStructures(f.db).Create(asSystem(school), tuition(class))
-	check(t, err)
+	require.NoError(t, err)
 	generated, err := erp.NewFees(f.db).Generate(asSystem(school), structure.ID, erp.Generation{DueOn: dueOn})
-	check(t, err)
+	require.NoError(t, err)
 	return generated.Created[0]
 }
 
@@ -67,8 +75,10 @@ func refund(fee erp.Fee, amount int64) erp.NewPayment {
 func expectInputError(t *testing.T, what string, err error, field string, conflict bool) {
 	t.Helper()
 	var input *erp.InputError
-	if !errors.As(err, &input) || input.Fields[0].Field != field || input.Conflict != conflict {
-		t.Errorf("%s: got %v, want %s refused (conflict: %t)", what, err, field, conflict)
+	if assert.ErrorAs(t, err, &input, "%s: got %v, want %s refused (conflict: %t)", what, err, field, conflict) &&
+		assert.Equal(t, field, input.Fields[0].Field,
+			"%s: got %v, want %s refused (conflict: %t)", what, err, field, conflict) {
+		assert.Equal(t, conflict, input.Conflict, "%s: got %v, want %s refused (conflict", what, err, field)
 	}
 }
 
@@ -76,13 +86,11 @@ func expectInputError(t *testing.T, what string, err error, field string, confli
 func (f *fixture) expectBalanced(t *testing.T, school *tenancytest.Tenant) {
 	t.Helper()
 	var wrong int
-	check(t, f.db.QueryRow(school.Context(), `select count(*) from fees f
+	require.NoError(t, f.db.QueryRow(school.Context(), `select count(*) from fees f
 		left join lateral (select coalesce(sum(case kind when 'refund' then -amount_minor else amount_minor end), 0) as paid
 			from payments p where p.fee_id = f.id) p on true
 		where f.paid_minor <> p.paid or p.paid not between 0 and f.amount_minor`).Scan(&wrong))
-	if wrong != 0 {
-		t.Errorf("%d fees do not say what was paid", wrong)
-	}
+	assert.Equal(t, 0, wrong, "%d fees do not say what was paid", wrong)
 }
 
 // awaitBlocked returns once a connection of the database waits for a lock.
@@ -90,7 +98,8 @@ func (f *fixture) awaitBlocked(t *testing.T) {
 	t.Helper()
 	for {
 		var blocked bool
-		check(t, f.env.Owner.QueryRow(t.Context(), `select exists (select from pg_locks l join pg_stat_activity a using (pid)
+		require.NoError(t,
+			f.env.Owner.QueryRow(t.Context(), `select exists (select from pg_locks l join pg_stat_activity a using (pid)
 			where not l.granted and a.datname = current_database())`).Scan(&blocked))
 		if blocked {
 			return

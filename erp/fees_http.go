@@ -6,7 +6,8 @@ import (
 	"net/http"
 )
 
-// registerFees adds the routes of fees. They are cancelled, not deleted: the next run of generate would make them again.
+// registerFees adds the routes of fees. A fee is cancelled, not deleted: the next run of generate
+// would create it again.
 func (m *Module) registerFees(mux *http.ServeMux) {
 	fees := NewFees(m.db)
 	all, one := resource[Fee, NewFee]{

@@ -1,15 +1,16 @@
 package erp
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
 )
 
-// FuzzFeeParams checks that the parameters of fees are refused by name, or are days and statuses that there are.
+// FuzzFeeParams checks that the parameters of fees are refused by name, or are days and statuses
+// that there are.
 func FuzzFeeParams(f *testing.F) {
 	f.Add("status=overdue&due_before=2026-02-28&due_after=0000-01-01")
 	f.Add("status=late&due_before=2026-02-30")
@@ -19,20 +20,21 @@ func FuzzFeeParams(f *testing.F) {
 		status, before, after := oneOf(p, "status", feeStatuses), p.day("due_before"), p.day("due_after")
 		if err := p.err(); err != nil {
 			var refused *InputError
-			if !errors.As(err, &refused) || len(refused.Fields) == 0 {
-				t.Errorf("%q: %v", query, err)
+			if assert.ErrorAs(t, err, &refused, "%q", query) {
+				assert.NotEmpty(t, refused.Fields, "%q", query)
 			}
 			return
 		}
-		if status != "" && !slices.Contains(feeStatuses, status) {
-			t.Errorf("%q lets %q through", query, status)
+		if status != "" {
+			assert.Contains(t, feeStatuses, status, "%q lets %q through", query, status)
 		}
 		for _, day := range []*Date{before, after} {
 			if day == nil {
 				continue
 			}
-			if again, err := time.Parse(time.DateOnly, day.String()); err != nil || !again.Equal(day.Time) {
-				t.Errorf("%q lets %s through: %v", query, day, err)
+			again, err := time.Parse(time.DateOnly, day.String())
+			if assert.NoError(t, err, "%q lets %s through", query, day) {
+				assert.WithinDuration(t, day.Time, again, 0, "%q lets %s through", query, day)
 			}
 		}
 	})

@@ -1,7 +1,6 @@
 package erp_test
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -9,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/erp"
 )
@@ -20,41 +21,49 @@ func TestGenerateChargesEachStudentOfTheClassOnce(t *testing.T) {
 	class, students := f.addClass(t, f.a, "1", 3)
 	f.addClass(t, f.a, "2", 2)
 	structure, err := erp.NewFeeStructures(f.db).Create(ctx, tuition(class))
-	check(t, err)
+	require.NoError(t, err)
 	fees := erp.NewFees(f.db)
 
 	first, err := fees.Generate(ctx, structure.ID, erp.Generation{DueOn: dueOn})
-	check(t, err)
-	if len(first.Created) != 3 || len(first.Existing) != 0 {
-		t.Fatalf("made %+v", first)
-	}
+	require.NoError(t, err)
+	require.Len(t, first.Created, 3, "made %+v", first)
+	require.Empty(t, first.Existing, "made %+v", first)
 	for i, fee := range first.Created {
-		if fee.StudentID != students[i] || fee.Amount() != structure.Amount() || fee.Owed() != structure.Amount() || fee.Paid().Minor != 0 ||
-			fee.DueOn != dueOn || fee.Status != erp.FeeOpen || fee.Name != "Tuition" || fee.Term != "Autumn" || fee.ClassID != class {
-			t.Errorf("fee %+v of %+v", fee, structure)
+		if assert.Equal(t, students[i], fee.StudentID, "fee %+v of %+v", fee, structure) &&
+			assert.Equal(t, structure.Amount(), fee.Amount(), "fee %+v of %+v", fee, structure) &&
+			assert.Equal(t, structure.Amount(), fee.Owed(), "fee %+v of %+v", fee, structure) &&
+			assert.Zero(t, fee.Paid().Minor, "fee %+v of %+v", fee, structure) &&
+			assert.Equal(t, dueOn, fee.DueOn, "fee %+v of %+v", fee, structure) &&
+			assert.Equal(t, erp.FeeOpen, fee.Status, "fee %+v of %+v", fee, structure) &&
+			assert.Equal(t, "Tuition", fee.Name, "fee %+v of %+v", fee, structure) &&
+			assert.Equal(t, "Autumn", fee.Term, "fee %+v of %+v", fee, structure) {
+			assert.Equal(t, class, fee.ClassID, "fee %+v of %+v", fee, structure)
 		}
 	}
 	_, err = fees.Update(ctx, first.Created[0].ID, erp.AnyVersion, erp.FeeChange{DueOn: dueOn, Cancelled: true})
-	check(t, err)
-	exec(t, f, f.a, "insert into students (admission_number, first_name, last_name, class_id) values ('late', 'A', 'B', $1)", class)
+	require.NoError(t, err)
+	exec(
+		t,
+		f,
+		f.a,
+		"insert into students (admission_number, first_name, last_name, class_id) values ('late', 'A', 'B', $1)",
+		class,
+	)
 
 	later := erp.NewDate(2100, time.March, 1)
 	second, err := fees.Generate(ctx, structure.ID, erp.Generation{DueOn: later})
-	check(t, err)
-	if len(second.Created) != 1 || len(second.Existing) != 3 || second.Created[0].DueOn != later {
-		t.Fatalf("made %+v for who has joined", second)
-	}
+	require.NoError(t, err)
+	require.Len(t, second.Created, 1, "made %+v for who has joined", second)
+	require.Len(t, second.Existing, 3, "made %+v for who has joined", second)
+	require.Equal(t, later, second.Created[0].DueOn, "made %+v for who has joined", second)
 	for i, fee := range second.Existing {
-		if fee.ID != first.Created[i].ID || fee.DueOn != dueOn {
-			t.Errorf("%+v was %+v", fee, first.Created[i])
-		}
+		assert.Equal(t, first.Created[i].ID, fee.ID, "%+v was %+v", fee, first.Created[i])
+		assert.Equal(t, dueOn, fee.DueOn, "%+v was %+v", fee, first.Created[i])
 	}
-	if second.Existing[0].Status != erp.FeeCancelled {
-		t.Errorf("a cancelled fee is %s again", second.Existing[0].Status)
-	}
-	if _, err := fees.Generate(ctx, 99, erp.Generation{DueOn: dueOn}); !errors.Is(err, erp.ErrNotFound) {
-		t.Errorf("by no structure: %v", err)
-	}
+	assert.Equal(t, erp.FeeCancelled, second.Existing[0].Status,
+		"a cancelled fee is %s again", second.Existing[0].Status)
+	_, err = fees.Generate(ctx, 99, erp.Generation{DueOn: dueOn})
+	assert.ErrorIs(t, err, erp.ErrNotFound, "by no structure")
 	_, err = fees.Generate(ctx, structure.ID, erp.Generation{})
 	expectInputError(t, "without a day", err, "due_on", false)
 }
@@ -65,15 +74,15 @@ func TestGenerateAtTheSameTimeChargesEachStudentOnce(t *testing.T) {
 	ctx := asSystem(f.a)
 	class, students := f.addClass(t, f.a, "1", 5)
 	structure, err := erp.NewFeeStructures(f.db).Create(ctx, tuition(class))
-	check(t, err)
+	require.NoError(t, err)
 	var all sync.WaitGroup
 	made := make(chan int, 16)
 	for range cap(made) {
 		all.Go(func() {
 			got, err := erp.NewFees(f.db).Generate(ctx, structure.ID, erp.Generation{DueOn: dueOn})
-			if err != nil || len(got.Created)+len(got.Existing) != len(students) {
-				t.Errorf("%d made, %d there: %v", len(got.Created), len(got.Existing), err)
-			}
+			assert.NoError(t, err, "%d made, %d there", len(got.Created), len(got.Existing))
+			assert.Equal(t, len(students), len(got.Created)+len(got.Existing),
+				"%d made, %d there", len(got.Created), len(got.Existing))
 			made <- len(got.Created)
 		})
 	}
@@ -83,9 +92,7 @@ func TestGenerateAtTheSameTimeChargesEachStudentOnce(t *testing.T) {
 	for n := range made {
 		total += n
 	}
-	if total != len(students) {
-		t.Errorf("%d fees were made for %d students", total, len(students))
-	}
+	assert.Equal(t, len(students), total, "%d fees were made for %d students", total, len(students))
 }
 
 func TestAFeeIsDueUntilTheDayHasPassed(t *testing.T) {
@@ -94,27 +101,25 @@ func TestAFeeIsDueUntilTheDayHasPassed(t *testing.T) {
 	ctx, fee := asSystem(f.a), f.addFee(t, f.a, "1")
 	fees := erp.NewFees(f.db)
 	var today erp.Date
-	check(t, f.db.QueryRow(ctx, "select current_date").Scan(&today))
+	require.NoError(t, f.db.QueryRow(ctx, "select current_date").Scan(&today))
 	yesterday := erp.Date{Time: today.AddDate(0, 0, -1)}
 	status := func(due erp.Date, want erp.FeeStatus) {
 		t.Helper()
 		got, err := fees.Update(ctx, fee.ID, erp.AnyVersion, erp.FeeChange{DueOn: due})
-		if err != nil || got.Status != want {
-			t.Errorf("due on %s: %s, want %s: %v", due, got.Status, want, err)
-		}
+		assert.NoError(t, err, "due on %s: %s, want %s", due, got.Status, want)
+		assert.Equal(t, want, got.Status, "due on %s: %s, want %s", due, got.Status, want)
 		found, _, err := fees.List(ctx, erp.FeeFilter{Status: want}, erp.Page{})
-		if err != nil || len(found) != 1 {
-			t.Errorf("%d fees are listed as %s: %v", len(found), want, err)
-		}
+		assert.NoError(t, err, "%d fees are listed as %s", len(found), want)
+		assert.Len(t, found, 1, "%d fees are listed as %s", len(found), want)
 	}
 	status(today, erp.FeeOpen)
 	status(yesterday, erp.FeeOverdue)
 	_, err := erp.NewPayments(f.db).Record(ctx, "1", cash(fee, 1))
-	check(t, err)
+	require.NoError(t, err)
 	status(today, erp.FeePartPaid)
 	status(yesterday, erp.FeeOverdue)
 	_, err = erp.NewPayments(f.db).Record(ctx, "2", cash(fee, 99_99))
-	check(t, err)
+	require.NoError(t, err)
 	status(today, erp.FeePaid)
 	status(yesterday, erp.FeePaid)
 }
@@ -127,7 +132,7 @@ func TestFeesAreListedByWhatIsAskedFor(t *testing.T) {
 	fees := erp.NewFees(f.db)
 	march := erp.NewDate(2100, time.March, 1)
 	two, err := fees.Update(ctx, two.ID, erp.AnyVersion, erp.FeeChange{DueOn: march})
-	check(t, err)
+	require.NoError(t, err)
 	for name, c := range map[string]struct {
 		filter erp.FeeFilter
 		want   []erp.Fee
@@ -145,14 +150,14 @@ func TestFeesAreListedByWhatIsAskedFor(t *testing.T) {
 		"contradicted": {erp.FeeFilter{StudentID: one.StudentID, ClassID: two.ClassID}, nil},
 	} {
 		got, next, err := fees.List(ctx, c.filter, erp.Page{})
-		if fmt.Sprint(got) != fmt.Sprint(c.want) || next != 0 || err != nil {
-			t.Errorf("%s: %+v, %d, %v", name, got, next, err)
-		}
+		assert.Equal(t, fmt.Sprint(c.want), fmt.Sprint(got), "%s: %+v, %d, %v", name, got, next, err)
+		assert.Zero(t, next, "%s: %+v, %d, %v", name, got, next, err)
+		assert.NoError(t, err, "%s: %+v, %d", name, got, next)
 	}
 	page, next, err := fees.List(ctx, erp.FeeFilter{}, erp.Page{Limit: 1})
-	if err != nil || len(page) != 1 || next != one.ID {
-		t.Errorf("first page %+v, %d, %v", page, next, err)
-	}
+	assert.NoError(t, err, "first page %+v, %d", page, next)
+	assert.Len(t, page, 1, "first page %+v, %d", page, next)
+	assert.Equal(t, one.ID, next, "first page %+v, %d", page, next)
 }
 
 func TestAStudentIsChargedByHand(t *testing.T) {
@@ -163,8 +168,10 @@ func TestAStudentIsChargedByHand(t *testing.T) {
 	_, others := f.addClass(t, f.a, "2", 1)
 	fees := erp.NewFees(f.db)
 	got, err := fees.Create(ctx, erp.NewFee{StudentID: others[0], FeeStructureID: fee.FeeStructureID, DueOn: dueOn})
-	if err != nil || got.StudentID != others[0] || got.Amount() != fee.Amount() || got.ClassID != fee.ClassID {
-		t.Errorf("%+v: %v", got, err)
+	if assert.NoError(t, err, got) &&
+		assert.Equal(t, others[0], got.StudentID, got) &&
+		assert.Equal(t, fee.Amount(), got.Amount(), got) {
+		assert.Equal(t, fee.ClassID, got.ClassID, got)
 	}
 	for name, c := range map[string]struct {
 		n        erp.NewFee
@@ -190,13 +197,13 @@ func TestAStructureIsFixedOnceThereAreFeesOfIt(t *testing.T) {
 	other, _ := f.addClass(t, f.a, "2", 1)
 	structures, fees := erp.NewFeeStructures(f.db), erp.NewFees(f.db)
 	structure, err := structures.Create(ctx, tuition(class))
-	check(t, err)
+	require.NoError(t, err)
 	cheaper := tuition(class)
 	cheaper.AmountMinor = 90_00
 	structure, err = structures.Update(ctx, structure.ID, structure.Version(), cheaper)
-	check(t, err)
+	require.NoError(t, err)
 	generated, err := fees.Generate(ctx, structure.ID, erp.Generation{DueOn: dueOn})
-	check(t, err)
+	require.NoError(t, err)
 	if generated.Created[0].AmountMinor != 90_00 {
 		t.Errorf("charged %s", generated.Created[0].Amount())
 	}
@@ -215,14 +222,15 @@ func TestAStructureIsFixedOnceThereAreFeesOfIt(t *testing.T) {
 
 	cheaper.Name = "School fees"
 	_, err = structures.Update(ctx, structure.ID, structure.Version(), cheaper)
-	check(t, err)
+	require.NoError(t, err)
 	renamed, err := fees.Get(ctx, generated.Created[0].ID)
-	if err != nil || renamed.Name != "School fees" || renamed.Version() == generated.Created[0].Version() {
-		t.Errorf("the fee of a renamed structure is %+v: %v", renamed, err)
+	if assert.NoError(t, err, "the fee of a renamed structure is %+v", renamed) &&
+		assert.Equal(t, "School fees", renamed.Name, "the fee of a renamed structure is %+v", renamed) {
+		assert.NotEqual(t, generated.Created[0].Version(), renamed.Version(),
+			"the fee of a renamed structure is %+v", renamed)
 	}
-	if _, err := structures.Update(ctx, structure.ID, structure.Version(), cheaper); !errors.Is(err, erp.ErrChanged) {
-		t.Errorf("update of a version that is gone: %v", err)
-	}
+	_, err = structures.Update(ctx, structure.ID, structure.Version(), cheaper)
+	assert.ErrorIs(t, err, erp.ErrChanged, "update of a version that is gone")
 }
 
 // Whoever generates fees holds the structure: a change of its amount waits, and is then refused.
@@ -232,9 +240,9 @@ func TestAStructureDoesNotChangeUnderAGeneration(t *testing.T) {
 	ctx := asSystem(f.a)
 	class, _ := f.addClass(t, f.a, "1", 1)
 	structure, err := erp.NewFeeStructures(f.db).Create(ctx, tuition(class))
-	check(t, err)
+	require.NoError(t, err)
 	done := make(chan error, 1)
-	check(t, f.db.InTx(ctx, func(tx pgx.Tx) error {
+	require.NoError(t, f.db.InTx(ctx, func(tx pgx.Tx) error {
 		if _, err := erp.NewFees(tx).Generate(ctx, structure.ID, erp.Generation{DueOn: dueOn}); err != nil {
 			return err
 		}
@@ -257,13 +265,13 @@ func TestAGenerationWaitsForAChangeOfItsStructure(t *testing.T) {
 	ctx := asSystem(f.a)
 	class, _ := f.addClass(t, f.a, "1", 1)
 	structure, err := erp.NewFeeStructures(f.db).Create(ctx, tuition(class))
-	check(t, err)
+	require.NoError(t, err)
 	type result struct {
 		erp.Generated
 		err error
 	}
 	done := make(chan result, 1)
-	check(t, f.db.InTx(ctx, func(tx pgx.Tx) error {
+	require.NoError(t, f.db.InTx(ctx, func(tx pgx.Tx) error {
 		n := tuition(class)
 		n.AmountMinor = 1
 		if _, err := erp.NewFeeStructures(tx).Update(ctx, structure.ID, erp.AnyVersion, n); err != nil {
@@ -277,8 +285,9 @@ func TestAGenerationWaitsForAChangeOfItsStructure(t *testing.T) {
 		return nil
 	}))
 	got := <-done
-	if got.err != nil || len(got.Created) != 1 || got.Created[0].AmountMinor != 1 {
-		t.Errorf("made %+v: %v", got.Generated, got.err)
+	if assert.NoError(t, got.err, "made %+v", got.Generated) &&
+		assert.Len(t, got.Created, 1, "made %+v", got.Generated) {
+		assert.Equal(t, int64(1), got.Created[0].AmountMinor, "made %+v", got.Generated)
 	}
 }
 
@@ -295,8 +304,9 @@ func TestTheDatabaseHoldsTheBoundsOfMoney(t *testing.T) {
 			values (%d, 'payment', 1, 'USD', 'cash', '', '2026-01-01', 'k')`, fee.ID),
 	} {
 		_, err := f.db.Exec(f.a.Context(), sql)
-		if pgErr := (*pgconn.PgError)(nil); !errors.As(err, &pgErr) || pgErr.Code[:2] != "23" {
-			t.Errorf("%s: %v", sql, err)
+		pgErr := (*pgconn.PgError)(nil)
+		if assert.ErrorAs(t, err, &pgErr, sql) {
+			assert.Equal(t, "23", pgErr.Code[:2], sql)
 		}
 	}
 }

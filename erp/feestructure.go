@@ -2,7 +2,7 @@ package erp
 
 import "time"
 
-// FeeStructure is what every student of a class is charged in a term, such as its tuition.
+// FeeStructure is an amount that each student of a class is charged in a term, such as tuition.
 type FeeStructure struct {
 	ID          int64     `json:"id"`
 	ClassID     int64     `json:"class_id"`
@@ -16,13 +16,13 @@ type FeeStructure struct {
 
 func (f FeeStructure) id() int64 { return f.ID }
 
-// Version returns which state of the structure this is.
+// Version returns the version that was read.
 func (f FeeStructure) Version() Version { return versionOf(f.UpdatedAt) }
 
-// Amount returns what each student is charged.
+// Amount returns the amount that each student is charged.
 func (f FeeStructure) Amount() Money { return Money{f.AmountMinor, f.Currency} }
 
-// NewFeeStructure is what a fee structure is made of, at first and by each update.
+// NewFeeStructure is the input of [FeeStructures.Create] and [FeeStructures.Update].
 type NewFeeStructure struct {
 	ClassID     int64    `json:"class_id"`
 	Name        string   `json:"name"`
@@ -31,7 +31,7 @@ type NewFeeStructure struct {
 	Currency    Currency `json:"currency"`
 }
 
-// Validate returns an [InputError] that names every field that cannot be.
+// Validate returns an [InputError] that names every invalid field.
 func (f NewFeeStructure) Validate() error {
 	var r refusals
 	r.reference("class_id", &f.ClassID, classEntity)

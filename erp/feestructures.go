@@ -6,8 +6,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// FeeStructures stores the fee structures of the school of the context. It is safe for concurrent use
-// if its [Querier] is.
+// FeeStructures stores the fee structures of the school of the context. It is safe for concurrent
+// use if its [Querier] is.
 type FeeStructures struct{ table[FeeStructure] }
 
 // NewFeeStructures returns the store of fee structures on db.
@@ -34,8 +34,8 @@ func (f FeeStructureFilter) filter(access) (where filter) {
 	return where
 }
 
-// List returns a page of fee structures by id, and the After of the next page, or 0 if there is none.
-// If page is invalid, the error is an [InputError].
+// List returns a page of fee structures by id, and the After of the next page, or 0 if there is
+// none. If page is invalid, the error is an [InputError].
 func (f FeeStructures) List(
 	ctx context.Context, filter FeeStructureFilter, page Page,
 ) (structures []FeeStructure, next int64, err error) {
@@ -47,8 +47,8 @@ func (f FeeStructures) Get(ctx context.Context, id int64) (FeeStructure, error) 
 	return f.get(ctx, id)
 }
 
-// Create adds a fee structure. If [NewFeeStructure.Validate] refuses n, the class does not exist, or
-// the class has a structure of that name in the term, the error is an [InputError].
+// Create adds a fee structure. If [NewFeeStructure.Validate] refuses n, the class does not exist,
+// or the class has a structure of that name in the term, the error is an [InputError].
 func (f FeeStructures) Create(ctx context.Context, n NewFeeStructure) (FeeStructure, error) {
 	a, err := mayChange(ctx, f.entity)
 	if err != nil {
@@ -63,9 +63,9 @@ func (f FeeStructures) Create(ctx context.Context, n NewFeeStructure) (FeeStruct
 		returning `+feeStructureColumns, n.args())
 }
 
-// Update replaces the fields of a fee structure with n, and returns the structure. Once it has fees,
-// only its name can change: other changes are an [InputError] with Conflict. If the structure has
-// another version, the error is [ErrChanged]; the other errors are those of Get and Create.
+// Update replaces the fields of a fee structure with n, and returns the structure. Once it has
+// fees, only its name can change: other changes are an [InputError] with Conflict. If the structure
+// has another version, the error is [ErrChanged]; the other errors are those of Get and Create.
 func (f FeeStructures) Update(
 	ctx context.Context, id int64, version Version, n NewFeeStructure,
 ) (FeeStructure, error) {
@@ -94,8 +94,8 @@ func (n NewFeeStructure) args() pgx.NamedArgs {
 	}
 }
 
-// Delete deletes a fee structure. If it has fees, the error is an [InputError] with Conflict. The other
-// errors are those of Update.
+// Delete deletes a fee structure. If it has fees, the error is an [InputError] with Conflict. The
+// other errors are those of Update.
 func (f FeeStructures) Delete(ctx context.Context, id int64, version Version) error {
 	return f.delete(ctx, id, version, "")
 }

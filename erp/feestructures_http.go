@@ -22,7 +22,7 @@ func (m *Module) registerFeeStructures(mux *http.ServeMux) {
 	m.handle(mux, "/api/fee-structures/{id}/generate", methods{http.MethodPost: m.serveGenerate})
 }
 
-// serveGenerate answers with 200, whether or not there was anything left to make.
+// serveGenerate answers with 200, also if every student has the fee already.
 func (m *Module) serveGenerate(w http.ResponseWriter, r *http.Request) error {
 	id, err := pathID(r)
 	if err != nil {

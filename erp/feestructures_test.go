@@ -1,8 +1,10 @@
 package erp_test
 
 import (
-	"errors"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/erp"
 )
@@ -20,7 +22,7 @@ func TestFeeStructuresAreListedByWhatIsAskedFor(t *testing.T) {
 		{ClassID: two, Name: "Tuition", Term: "Spring", AmountMinor: 1, Currency: "JPY"},
 	} {
 		_, err := structures.Create(ctx, n)
-		check(t, err)
+		require.NoError(t, err)
 	}
 	for name, c := range map[string]struct {
 		filter erp.FeeStructureFilter
@@ -34,14 +36,11 @@ func TestFeeStructuresAreListedByWhatIsAskedFor(t *testing.T) {
 		"contradicted": {erp.FeeStructureFilter{ClassID: two, Term: "Autumn"}, nil},
 	} {
 		got, _, err := structures.List(ctx, c.filter, erp.Page{})
-		if err != nil || len(got) != len(c.want) {
-			t.Errorf("%s: %+v, %v", name, got, err)
+		if !assert.NoError(t, err, "%s: %+v", name, got) || !assert.Len(t, got, len(c.want), name) {
 			continue
 		}
 		for i, structure := range got {
-			if structure.ID != c.want[i] {
-				t.Errorf("%s: %+v", name, got)
-			}
+			assert.Equal(t, c.want[i], structure.ID, "%s: %+v", name, got)
 		}
 	}
 }
@@ -53,7 +52,7 @@ func TestFeeStructuresThatCannotBeAreRefused(t *testing.T) {
 	structures := erp.NewFeeStructures(f.db)
 	class, _ := f.addClass(t, f.a, "1", 0)
 	_, err := structures.Create(ctx, tuition(class))
-	check(t, err)
+	require.NoError(t, err)
 	for name, c := range map[string]struct {
 		change   func(n *erp.NewFeeStructure)
 		field    string
@@ -72,8 +71,7 @@ func TestFeeStructuresThatCannotBeAreRefused(t *testing.T) {
 		_, err := structures.Create(ctx, n)
 		expectInputError(t, name, err, c.field, c.conflict)
 	}
-	check(t, structures.Delete(ctx, 1, erp.AnyVersion))
-	if _, err := structures.Get(ctx, 1); !errors.Is(err, erp.ErrNotFound) {
-		t.Errorf("deleted: %v", err)
-	}
+	require.NoError(t, structures.Delete(ctx, 1, erp.AnyVersion))
+	_, err = structures.Get(ctx, 1)
+	assert.ErrorIs(t, err, erp.ErrNotFound, "deleted")
 }

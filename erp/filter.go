@@ -21,8 +21,8 @@ func (f *filter) value(name string, value any) {
 	f.args[name] = value
 }
 
-// add adds a condition with one argument. PostgreSQL cannot store some texts and returns an error for
-// them. No row has such a text, so the condition is false.
+// add adds a condition with one argument. PostgreSQL cannot store some texts and returns an error
+// for them. No row has such a text, so the condition is false.
 func (f *filter) add(condition, name string, value any) {
 	if text, ok := value.(string); ok && (!utf8.ValidString(text) || strings.ContainsRune(text, 0)) {
 		f.conditions = append(f.conditions, "false")
@@ -53,8 +53,8 @@ func (f *filter) day(condition, name string, day *Date) {
 	}
 }
 
-// search adds the condition that the SQL expression contains text, in any case, unless text is empty.
-// The text is no pattern: % and _ stand for themselves.
+// search adds the condition that the SQL expression contains text, in any case, unless text is
+// empty. The text is no pattern: % and _ stand for themselves.
 func (f *filter) search(expression, text string) {
 	f.text("strpos(lower("+expression+"), lower(@search)) > 0", "search", text)
 }

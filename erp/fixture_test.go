@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/erp"
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
@@ -39,11 +41,11 @@ func setup(t testing.TB) *fixture {
 	env, err := tenancytest.Open(t.Context(), pgtest.New(t).URL, tenancytest.Config{
 		Tenant: []migrate.Source{{Name: "erp", FS: erp.Migrations()}},
 	})
-	check(t, err)
-	t.Cleanup(func() { check(t, env.Close(context.Background())) })
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, env.Close(context.Background())) })
 	f := &fixture{env: env, db: env.DB, t: t}
 	f.hosts, err = resolver.NewDirectory(t.Context(), f.db, resolver.Config{PublicHosts: []string{"example.com"}})
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(f.hosts.Close)
 	f.signer = newSigner(t)
 	f.handler = f.serve(erp.Handler(f.db, erp.HandlerConfig{Signer: f.signer}))
@@ -53,10 +55,11 @@ func setup(t testing.TB) *fixture {
 	return f
 }
 
-// serve puts a tenants' handler behind the hosts. Whatever it answers is compared with the OpenAPI document.
+// serve puts a tenants' handler behind the hosts. Whatever it answers is compared with the OpenAPI
+// document.
 func (f *fixture) serve(h http.Handler) http.Handler {
 	c, err := theContract()
-	check(f.t, err)
+	require.NoError(f.t, err)
 	h = c.hold(f.t, h, func(operation, status string) { f.seen.Store(operation+" "+status, true) })
 	return tenanthttp.Handler(f.hosts, tenanthttp.Routes{Tenant: h})
 }
@@ -65,7 +68,7 @@ func (f *fixture) serve(h http.Handler) http.Handler {
 func (f *fixture) students(t testing.TB) (counts [2]int) {
 	t.Helper()
 	for i, school := range []*tenancytest.Tenant{f.a, f.b} {
-		check(t, f.db.QueryRow(school.Context(), "select count(*) from students").Scan(&counts[i]))
+		require.NoError(t, f.db.QueryRow(school.Context(), "select count(*) from students").Scan(&counts[i]))
 	}
 	return counts
 }
@@ -73,13 +76,11 @@ func (f *fixture) students(t testing.TB) (counts [2]int) {
 func newSigner(t testing.TB) *tenanttoken.Signer {
 	t.Helper()
 	signer, err := tenanttoken.NewSigner(bytes.Repeat([]byte{1}, tenanttoken.MinKeyLen))
-	check(t, err)
+	require.NoError(t, err)
 	return signer
 }
 
 func check(t testing.TB, err error) {
 	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 }

@@ -1,17 +1,19 @@
 package erp
 
 import (
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
-// FuzzReadStudents checks that a CSV file is read to rows that PostgreSQL can hold or to errors that name their lines, and
-// that it ends.
+// FuzzReadStudents checks that a CSV file is read to rows that PostgreSQL can hold or to errors
+// that name their lines, and that it ends.
 func FuzzReadStudents(f *testing.F) {
 	const head = "admission_number,first_name,last_name,date_of_birth,class_id,class,section,year\n"
 	f.Add(head + "1,A,B,2012-02-29,1,,,\r\n2,\"A\n\",\"B\"\"\",,,7,b,2026\n")
@@ -20,29 +22,31 @@ func FuzzReadStudents(f *testing.F) {
 	f.Fuzz(func(t *testing.T, file string) {
 		report := &ImportReport{}
 		rows, err := readStudents(strings.NewReader(file), report)
-		if err != nil {
-			t.Fatal(err) // a string can always be read
-		}
+		// a string can always be read
+		require.NoError(t, err)
 		lines := 1 + strings.Count(file, "\n") + strings.Count(file, "\r")
 		bad := map[int]bool{}
 		for _, e := range report.Errors {
-			if e.Line < 1 || e.Line > lines || e.Rule == "" || !utf8.ValidString(e.Field+e.Rule) {
-				t.Errorf("%q: %+v of %d lines", file, e, lines)
+			if assert.GreaterOrEqual(t, e.Line, 1, "%q: %+v of %d lines", file, e, lines) &&
+				assert.LessOrEqual(t, e.Line, lines, "%q: %+v of %d lines", file, e, lines) &&
+				assert.NotEmpty(t, e.Rule, "%q: %+v of %d lines", file, e, lines) {
+				assert.True(t, utf8.ValidString(e.Field+e.Rule), "%q: %+v of %d lines", file, e, lines)
 			}
 			bad[e.Line] = true
 		}
-		if report.Rows < len(rows) || report.Rows > MaxImportRows {
-			t.Errorf("%q: %d rows, %d students", file, report.Rows, len(rows))
-		}
+		assert.GreaterOrEqual(t, report.Rows, len(rows), "%q: %d rows, %d students", file, report.Rows, len(rows))
+		assert.LessOrEqual(t, report.Rows, MaxImportRows, "%q: %d rows, %d students", file, report.Rows, len(rows))
 		for _, row := range rows {
-			if !bad[row.line] && report.Omitted == 0 && (row.student.Validate() != nil || row.class != (NewClass{}) && row.class.Validate() != nil) {
-				t.Errorf("%q: lets %+v through", file, row)
-			}
+			assert.True(t,
+				bad[row.line] || report.Omitted != 0 || row.student.Validate() == nil && (row.class == (NewClass{}) ||
+					row.class.Validate() == nil),
+				"%q: lets %+v through", file, row)
 		}
 	})
 }
 
-// FuzzParams checks that whatever the parameters of a list are, they are refused by name or are a page that can be.
+// FuzzParams checks that whatever the parameters of a list are, they are refused by name or are a
+// page that can be.
 func FuzzParams(f *testing.F) {
 	f.Add("after=1&limit=10&q=a&class_id=1&dry_run")
 	f.Add("limit=1&limit=2&after=-1&x=%zz;")
@@ -53,13 +57,15 @@ func FuzzParams(f *testing.F) {
 		page, err := p.page()
 		var refused *InputError
 		if err != nil {
-			if !errors.As(err, &refused) || len(refused.Fields) == 0 {
-				t.Errorf("%q: %v", query, err)
+			if assert.ErrorAs(t, err, &refused, "%q", query) {
+				assert.NotEmpty(t, refused.Fields, "%q", query)
 			}
 			return
 		}
-		if page.validate() != nil || id < 0 || !utf8.ValidString(q) || strings.ContainsRune(q, 0) {
-			t.Errorf("%q lets %+v %d %q through", query, page, id, q)
+		if assert.NoError(t, page.validate(), "%q lets %+v %d %q through", query, page, id, q) &&
+			assert.GreaterOrEqual(t, id, int64(0), "%q lets %+v %d %q through", query, page, id, q) &&
+			assert.True(t, utf8.ValidString(q), "%q lets %+v %d %q through", query, page, id, q) {
+			assert.False(t, strings.ContainsRune(q, 0), "%q lets %+v %d %q through", query, page, id, q)
 		}
 	})
 }
@@ -70,14 +76,13 @@ func FuzzParseTag(f *testing.F) {
 	f.Add(Version(1<<62).tag() + ", *")
 	f.Add(`W/"1"`)
 	f.Fuzz(func(t *testing.T, header string) {
-		if v, ok := parseTag(header); ok && (v == AnyVersion || v.tag() != header) {
-			t.Errorf("%q is read as %d", header, v)
-		}
+		v, ok := parseTag(header)
+		assert.True(t, !ok || v != AnyVersion && v.tag() == header, "%q is read as %d", header, v)
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("If-Match", header)
 		v, err := ifMatch(r)
-		if err == nil && v == AnyVersion && strings.TrimSpace(header) != "*" {
-			t.Errorf("If-Match: %q matches anything", header)
+		if err == nil && v == AnyVersion {
+			assert.Equal(t, "*", strings.TrimSpace(header), "If-Match: %q matches anything", header)
 		}
 	})
 }
@@ -93,8 +98,10 @@ func FuzzParseSession(f *testing.F) {
 		if !ok {
 			return
 		}
-		if again, ok := parseSession(v.session()); !ok || again != v || v.UserID < 1 || v.Role == RoleVisitor {
-			t.Errorf("%q is read as %+v, and then as %+v", text, v, again)
-		}
+		again, ok := parseSession(v.session())
+		assert.True(t, ok, "%q is read as %+v, and then as %+v", text, v, again)
+		assert.Equal(t, v, again, "%q is read as %+v, and then as %+v", text, v, again)
+		assert.GreaterOrEqual(t, v.UserID, int64(1), "%q is read as %+v, and then as %+v", text, v, again)
+		assert.NotEqual(t, RoleVisitor, v.Role, "%q is read as %+v, and then as %+v", text, v, again)
 	})
 }

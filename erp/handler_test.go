@@ -2,7 +2,6 @@ package erp_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/erp"
 	"github.com/oryne/pgtenant/tenancy/tenancytest"
@@ -39,9 +40,7 @@ type listing struct {
 func decode[T any](t *testing.T, w *httptest.ResponseRecorder) T {
 	t.Helper()
 	var v T
-	if err := json.Unmarshal(w.Body.Bytes(), &v); err != nil {
-		t.Fatalf("%s: %v", w.Body, err)
-	}
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &v), w.Body)
 	return v
 }
 
@@ -50,26 +49,32 @@ func TestSchoolsDoNotSeeEachOther(t *testing.T) {
 	f := setup(t)
 	schools := map[string]*tenancytest.Tenant{"a": f.a, "b": f.b}
 	for name, school := range schools {
-		w := request(f.admin, "POST", school.Host, "/api/students/", fmt.Sprintf(`{"admission_number": "1", "first_name": "First", "last_name": "of %s", "date_of_birth": "2012-02-29"}`, name))
-		if w.Code != http.StatusCreated || w.Header().Get("Location") != "/api/students/1" {
-			t.Fatalf("%d %s %s", w.Code, w.Header().Get("Location"), w.Body)
-		}
+		w := request(
+			f.admin,
+			"POST",
+			school.Host,
+			"/api/students/",
+			fmt.Sprintf(
+				`{"admission_number": "1", "first_name": "First", "last_name": "of %s", "date_of_birth": "2012-02-29"}`,
+				name,
+			),
+		)
+		require.Equal(t, http.StatusCreated, w.Code, "%d %s %s", w.Code, w.Header().Get("Location"), w.Body)
+		require.Equal(t, "/api/students/1", w.Header().Get("Location"), w.Body)
 	}
 	for name, school := range schools {
 		for _, path := range []string{"/api/students", "/api/students/"} {
 			got := decode[listing](t, request(f.admin, "GET", school.Host, path, ""))
-			if len(got.Students) != 1 || got.Students[0].LastName != "of "+name || got.Students[0].DateOfBirth.String() != "2012-02-29" {
-				t.Errorf("%s%s: %+v", name, path, got)
+			if assert.Len(t, got.Students, 1, "%s%s: %+v", name, path, got) &&
+				assert.Equal(t, "of "+name, got.Students[0].LastName, "%s%s: %+v", name, path, got) {
+				assert.Equal(t, "2012-02-29", got.Students[0].DateOfBirth.String(), "%s%s: %+v", name, path, got)
 			}
 		}
 		got := decode[erp.Student](t, request(f.admin, "GET", school.Host+":8000", "/api/students/1", ""))
-		if got.LastName != "of "+name {
-			t.Errorf("%s: %+v", name, got)
-		}
+		assert.Equal(t, "of "+name, got.LastName, "%s: %+v", name, got)
 	}
-	if w := request(f.admin, "GET", "example.com", "/api/students/", ""); w.Code != http.StatusNotFound {
-		t.Errorf("the public host serves the API of a school: %d %s", w.Code, w.Body)
-	}
+	w := request(f.admin, "GET", "example.com", "/api/students/", "")
+	assert.Equal(t, http.StatusNotFound, w.Code, "the public host serves the API of a school: %d %s", w.Code, w.Body)
 }
 
 // The handler of a request on A's host reads B's table by its qualified name, which
@@ -83,13 +88,11 @@ func TestHandlerThatReachesForAnotherSchool(t *testing.T) {
 	}))
 	request(h, "GET", f.a.Host, "/", "")
 	var pgErr *pgconn.PgError
-	if !errors.As(err, &pgErr) || pgErr.Code != "42501" {
-		t.Errorf("got %v, want permission denied (42501)", err)
+	if assert.ErrorAs(t, err, &pgErr, "got %v, want permission denied (42501)", err) {
+		assert.Equal(t, "42501", pgErr.Code, "got %v, want permission denied (42501)", err)
 	}
 	request(h, "GET", f.b.Host, "/", "")
-	if err != nil {
-		t.Errorf("B itself: %v", err)
-	}
+	assert.NoError(t, err, "B itself")
 }
 
 func TestBadRequestsAreRefusedAndWriteNothing(t *testing.T) {
@@ -133,7 +136,13 @@ func TestBadRequestsAreRefusedAndWriteNothing(t *testing.T) {
 		w := request(f.admin, "POST", f.a.Host, "/api/students/", c.body)
 		expectProblem(t, name, w, c.status, c.field)
 	}
-	expectProblem(t, "a form", request(f.admin, "POST", f.a.Host, "/api/students/", "a=b", "Content-Type: application/x-www-form-urlencoded"), 415, "")
+	expectProblem(
+		t,
+		"a form",
+		request(f.admin, "POST", f.a.Host, "/api/students/", "a=b", "Content-Type: application/x-www-form-urlencoded"),
+		415,
+		"",
+	)
 	expectProblem(t, "no type", request(f.admin, "POST", f.a.Host, "/api/students/", "{}", "Content-Type: "), 415, "")
 	for path, status := range map[string]int{
 		"/api/students/0": 404, "/api/students/-1": 404, "/api/students/x": 404, "/api/students/99": 404,
@@ -147,54 +156,59 @@ func TestBadRequestsAreRefusedAndWriteNothing(t *testing.T) {
 	for _, path := range []string{"/api/students", "/api/students/", "/api/students/1"} {
 		w := request(f.admin, "PATCH", f.a.Host, path, "")
 		expectProblem(t, "PATCH "+path, w, 405, "")
-		if w.Header().Get("Allow") == "" {
-			t.Errorf("PATCH %s: no Allow", path)
-		}
+		assert.NotEmpty(t, w.Header().Get("Allow"), "PATCH %s: no Allow", path)
 	}
-	if after := f.students(t); after != before {
-		t.Errorf("students of both schools were %v and are %v", before, after)
-	}
+	after := f.students(t)
+	assert.Equal(t, before, after, "students of both schools were %v and are %v", before, after)
 }
 
 func TestEveryRefusedFieldIsNamed(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	p := expectProblem(t, "all", request(f.admin, "POST", f.a.Host, "/api/students/", `{"class_id": 0}`), 422, "admission_number")
+	p := expectProblem(
+		t,
+		"all",
+		request(f.admin, "POST", f.a.Host, "/api/students/", `{"class_id": 0}`),
+		422,
+		"admission_number",
+	)
 	var fields []string
 	for _, field := range p.Fields {
 		fields = append(fields, field.Field)
 	}
-	if got := strings.Join(fields, " "); got != "admission_number first_name last_name class_id" {
-		t.Errorf("fields %s", got)
-	}
+	assert.Equal(t, "admission_number first_name last_name class_id", strings.Join(fields, " "), "fields")
 }
 
 func TestPages(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for i := range 5 {
-		request(f.admin, "POST", f.a.Host, "/api/students/", fmt.Sprintf(`{"admission_number": "%d", "first_name": "A", "last_name": "B"}`, i))
+		request(
+			f.admin,
+			"POST",
+			f.a.Host,
+			"/api/students/",
+			fmt.Sprintf(`{"admission_number": "%d", "first_name": "A", "last_name": "B"}`, i),
+		)
 	}
 	var seen []string
 	after := int64(0)
 	for pages := 0; ; pages++ {
-		got := decode[listing](t, request(f.admin, "GET", f.a.Host, fmt.Sprintf("/api/students/?limit=2&after=%d", after), ""))
+		got := decode[listing](
+			t,
+			request(f.admin, "GET", f.a.Host, fmt.Sprintf("/api/students/?limit=2&after=%d", after), ""),
+		)
 		for _, s := range got.Students {
 			seen = append(seen, s.AdmissionNumber)
 		}
 		if after = got.Next; after == 0 {
-			if pages != 2 {
-				t.Errorf("%d further pages, want 2", pages)
-			}
+			assert.Equal(t, 2, pages, "%d further pages, want 2", pages)
 			break
 		}
 	}
-	if strings.Join(seen, "") != "01234" {
-		t.Errorf("saw %q", seen)
-	}
-	if w := request(f.admin, "GET", f.b.Host, "/api/students/", ""); strings.TrimSpace(w.Body.String()) != `{"students":[]}` {
-		t.Errorf("an empty list is %s", w.Body)
-	}
+	assert.Equal(t, "01234", strings.Join(seen, ""), "saw %q", seen)
+	w := request(f.admin, "GET", f.b.Host, "/api/students/", "")
+	assert.Equal(t, `{"students":[]}`, strings.TrimSpace(w.Body.String()), "an empty list is %s", w.Body)
 }
 
 // A page may hand on what somebody has typed: no row has what cannot be text.
@@ -205,31 +219,31 @@ func TestASearchForWhatIsNoTextFindsNothing(t *testing.T) {
 	ctx := erp.NewContext(f.a.Context(), erp.System())
 	for _, text := range []string{"\x00", "A\x00", "\xff"} {
 		students, _, err := erp.NewStudents(f.db).List(ctx, erp.StudentFilter{Search: text}, erp.Page{})
-		if err != nil || len(students) != 0 {
-			t.Errorf("students %q: %v %v", text, students, err)
-		}
+		assert.NoError(t, err, "students %q: %v", text, students)
+		assert.Empty(t, students, "%q", text)
 		fees, _, err := erp.NewFees(f.db).List(ctx, erp.FeeFilter{Status: erp.FeeStatus(text)}, erp.Page{})
-		if err != nil || len(fees) != 0 {
-			t.Errorf("fees %q: %v %v", text, fees, err)
-		}
+		assert.NoError(t, err, "fees %q: %v", text, fees)
+		assert.Empty(t, fees, "%q", text)
 		users, _, err := erp.NewUsers(f.db).List(ctx, erp.UserFilter{Role: erp.Role(text)}, erp.Page{})
-		if err != nil || len(users) != 0 {
-			t.Errorf("users %q: %v %v", text, users, err)
-		}
+		assert.NoError(t, err, "users %q: %v", text, users)
+		assert.Empty(t, users, "%q", text)
 	}
 }
 
-func expectProblem(t *testing.T, name string, w *httptest.ResponseRecorder, status int, field string) tenanthttp.Problem {
+func expectProblem(
+	t *testing.T,
+	name string,
+	w *httptest.ResponseRecorder,
+	status int,
+	field string,
+) tenanthttp.Problem {
 	t.Helper()
 	var p tenanthttp.Problem
-	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
-		t.Errorf("%s: body %q: %v", name, w.Body, err)
-	}
-	if w.Code != status || p.Status != status || w.Header().Get("Content-Type") != "application/problem+json" {
-		t.Errorf("%s: %d %s, want %d", name, w.Code, w.Body, status)
-	}
-	if field != "" && (len(p.Fields) == 0 || p.Fields[0].Field != field) {
-		t.Errorf("%s: fields %+v, want %s", name, p.Fields, field)
-	}
+	assert.NoError(t, json.Unmarshal(w.Body.Bytes(), &p), "%s: body %q", name, w.Body)
+	assert.Equal(t, status, w.Code, "%s: %d %s, want", name, w.Code, w.Body)
+	assert.Equal(t, status, p.Status, "%s: %d %s, want", name, w.Code, w.Body)
+	assert.Equal(t, "application/problem+json", w.Header().Get("Content-Type"), "%s: %d %s, want", name, w.Code, w.Body)
+	assert.True(t, field == "" || len(p.Fields) != 0 && p.Fields[0].Field == field,
+		"%s: fields %+v, want %s", name, p.Fields, field)
 	return p
 }

@@ -2,11 +2,11 @@ package erp
 
 import "context"
 
-// Hooks are called as people come and go. The context is the request's, which knows the school. They must be safe for
-// concurrent use, and quick: the request waits for them.
+// Hooks are called on logins and requests. The context is the request's, with its school. Hooks
+// must be safe for concurrent use, and fast: the request waits for them.
 type Hooks struct {
-	// Recognised is told on whose behalf a request is, before it is served: for an access log. A session that is over is found out
-	// by what the request does.
+	// Recognised is called with the viewer of a request before the request is served, such as for an
+	// access log. The session may be over: only the statements of the request find that out.
 	Recognised func(ctx context.Context, v Viewer)
 
 	LoggedIn     func(ctx context.Context, data LoggedInData)
@@ -14,22 +14,22 @@ type Hooks struct {
 	TokenRefused func(ctx context.Context, data TokenRefusedData)
 }
 
-// LoggedInData says who has logged in.
+// LoggedInData is the user who has logged in.
 type LoggedInData struct {
 	UserID int64
 	Role   Role
 }
 
-// LoginFailedData says who has not.
+// LoginFailedData is a failed login.
 type LoginFailedData struct {
 	Email string // as it was given; it may be anything, even a password in the wrong field
 	Err   error  // [ErrWrongPassword], also for an unknown address and a disabled user, a [ThrottledError], [ErrBusy]
 }
 
-// TokenRefusedData says why a token was refused.
+// TokenRefusedData is a refused token.
 type TokenRefusedData struct {
-	// Err is [tenanttoken.ErrForeignTenant] for a token of another school or of the platform, [tenanttoken.ErrTokenExpired],
-	// [tenanttoken.ErrBadToken] or [ErrSessionOver].
+	// Err is [tenanttoken.ErrForeignTenant] for a token of another school or of the platform,
+	// [tenanttoken.ErrTokenExpired], [tenanttoken.ErrBadToken] or [ErrSessionOver].
 	Err error
 }
 

@@ -10,30 +10,31 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// MaxImportRows is how many students one import can bring.
+// MaxImportRows is the largest number of students in one import.
 const MaxImportRows = 10_000
 
-// maxRowErrors is how many errors a report lists.
+// maxRowErrors is the largest number of errors in a report.
 const maxRowErrors = 1000
 
-// ImportOptions say how to import.
+// ImportOptions are the options of [Students.Import].
 type ImportOptions struct {
-	DryRun bool // only look what would come of it
+	DryRun bool // check the file and create nothing
 }
 
-// ImportReport is what came of an import. The students are created if Errors is empty and it was no dry run.
+// ImportReport is the result of an import. The students are created if Errors is empty and it was
+// not a dry run.
 type ImportReport struct {
-	Rows    int        `json:"rows"`    // that were read, without the header
+	Rows    int        `json:"rows"`    // rows read, without the header
 	Created int        `json:"created"` // all of them or none
 	DryRun  bool       `json:"dry_run"`
 	Errors  []RowError `json:"errors"`            // by line, up to 1000
-	Omitted int        `json:"omitted,omitempty"` // how many more there are
+	Omitted int        `json:"omitted,omitempty"` // the number of further errors
 }
 
-// RowError is one thing that is wrong with a row.
+// RowError is one error in a row.
 type RowError struct {
-	Line  int    `json:"line"`            // in the file, from 1; a quoted field can go over several
-	Field string `json:"field,omitempty"` // the column, where it is one's
+	Line  int    `json:"line"`            // in the file, from 1; a quoted field can span several lines
+	Field string `json:"field,omitempty"` // the column, if the error is in one column
 	Rule  string `json:"detail"`          // as the end of a sentence: "is empty"
 }
 
@@ -45,7 +46,7 @@ func (r *ImportReport) add(line int, field, rule string) {
 	r.Errors = append(r.Errors, RowError{Line: line, Field: field, Rule: rule})
 }
 
-// finish sorts the errors, which were found one kind after the other.
+// finish sorts the errors by line: they were found one kind after the other.
 func (r *ImportReport) finish() ImportReport {
 	slices.SortStableFunc(r.Errors, func(a, b RowError) int { return a.Line - b.Line })
 	if r.Errors == nil {
@@ -54,17 +55,18 @@ func (r *ImportReport) finish() ImportReport {
 	return *r
 }
 
-// Import admits the students of a CSV file (RFC 4180, UTF-8, with or without a byte order mark), all of them or none. The
-// first row names the columns, in any order:
+// Import admits the students of a CSV file (RFC 4180, UTF-8, with or without a byte order mark),
+// all of them or none. The first row names the columns, in any order:
 //
 //	admission_number, first_name, last_name   required
 //	date_of_birth                             2006-01-02 or empty
 //	class_id                                  or
 //	class, section, year                      the class by its names; all empty for no class
 //
-// What is wrong with rows is in the report and no error; then nothing is written. An error is that of file, ctx or
-// the database, one of [Students.Create], or an [InputError] with Conflict where somebody has admitted a student of such
-// a number in the very moment. It reads file to the end, up to [MaxImportRows], before it writes.
+// What is wrong with rows is in the report and no error; then nothing is written. An error is that
+// of file, ctx or the database, one of [Students.Create], or an [InputError] with Conflict where
+// somebody has admitted a student of such a number in the very moment. It reads file to the end, up
+// to [MaxImportRows], before it writes.
 func (s Students) Import(ctx context.Context, file io.Reader, o ImportOptions) (ImportReport, error) {
 	a, err := mayChange(ctx, s.entity)
 	if err == nil {
@@ -91,13 +93,23 @@ func (s Students) Import(ctx context.Context, file io.Reader, o ImportOptions) (
 	return report.finish(), nil
 }
 
-// findClasses looks the classes of all rows up, in one statement, and gives each row the id of its class.
+// findClasses looks up the classes of all rows in one statement, and gives each row the id of its
+// class.
 func (s Students) findClasses(ctx context.Context, rows []studentRow, report *ImportReport) error {
 	var names, sections []string
 	var years []int32
 	for _, r := range rows {
 		if r.class != (NewClass{}) {
-			names, sections, years = append(names, r.class.Name), append(sections, r.class.Section), append(years, int32(r.class.Year))
+			names, sections, years = append(
+				names,
+				r.class.Name,
+			), append(
+				sections,
+				r.class.Section,
+			), append(
+				years,
+				int32(r.class.Year),
+			)
 		}
 	}
 	var ids []int64
@@ -138,21 +150,21 @@ func (s Students) findClasses(ctx context.Context, rows []studentRow, report *Im
 	return nil
 }
 
-// findTaken refuses the rows whose admission number a student has already, or another row.
+// findTaken refuses the rows whose admission number a student or an earlier row has.
 func (s Students) findTaken(ctx context.Context, rows []studentRow, report *ImportReport) error {
 	first := make(map[string]int, len(rows))
 	numbers := make([]string, 0, len(rows))
 	for _, r := range rows {
 		number := r.student.AdmissionNumber
 		if number == "" {
-			continue // which is refused already
+			continue // refused already
 		}
 		if line, ok := first[number]; ok {
 			report.add(r.line, "admission_number", fmt.Sprintf("is that of line %d too", line))
 			continue
 		}
 		first[number] = r.line
-		numbers = append(numbers, strings.ToValidUTF8(strings.ReplaceAll(number, "\x00", ""), "")) // refused as well
+		numbers = append(numbers, strings.ToValidUTF8(strings.ReplaceAll(number, "\x00", ""), "")) // refused too
 	}
 	a, err := mayRead(ctx, s.entity)
 	if err != nil {
@@ -171,7 +183,7 @@ func (s Students) findTaken(ctx context.Context, rows []studentRow, report *Impo
 	return nil
 }
 
-// insertAll creates the students in one statement, so that it is all of them or none.
+// insertAll creates the students in one statement, so that all or none are created.
 func (s Students) insertAll(ctx context.Context, rows []studentRow) (int, error) {
 	var (
 		numbers, firsts, lasts = make([]string, len(rows)), make([]string, len(rows)), make([]string, len(rows))

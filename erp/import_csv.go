@@ -12,20 +12,29 @@ import (
 	"time"
 )
 
-// studentRow is a student of a file.
+// studentRow is a student in a file.
 type studentRow struct {
 	line    int
 	student NewStudent
-	class   NewClass // by its names, where ClassID is nil; zero: none
+	class   NewClass // by its names, if ClassID is nil; zero: no class
 }
 
-// importColumns are those that a file of students can have; the first three it has to.
-var importColumns = []string{"admission_number", "first_name", "last_name", "date_of_birth", "class_id", "class", "section", "year"}
+// importColumns are the columns that a file of students can have. The first three are required.
+var importColumns = []string{
+	"admission_number",
+	"first_name",
+	"last_name",
+	"date_of_birth",
+	"class_id",
+	"class",
+	"section",
+	"year",
+}
 
 const requiredColumns = 3
 
-// readStudents reads a CSV file and returns its rows; what is wrong with them goes into the report. The error is that
-// of reading.
+// readStudents reads a CSV file and returns its rows. Errors in rows go into the report; the error
+// is that of reading.
 func readStudents(file io.Reader, report *ImportReport) (rows []studentRow, err error) {
 	in := csv.NewReader(withoutMark(file))
 	in.ReuseRecord = true
@@ -39,14 +48,14 @@ func readStudents(file io.Reader, report *ImportReport) (rows []studentRow, err 
 		switch {
 		case errors.Is(err, io.EOF):
 			return rows, nil
-		case errors.As(err, &bad) && !errors.Is(err, csv.ErrFieldCount): // what follows cannot be told apart any more
+		case errors.As(err, &bad) && !errors.Is(err, csv.ErrFieldCount): // the rows after it cannot be separated
 			report.add(bad.Line, "", "is not CSV: a quote is out of place")
 			return rows, nil
 		case err != nil && bad == nil:
 			return nil, err
 		}
 		line, _ := in.FieldPos(0)
-		if report.Rows == MaxImportRows { // those that are wrong count as well: the file ends here
+		if report.Rows == MaxImportRows { // invalid rows count too; reading stops here
 			report.add(line, "", "is one too many: a file can have "+strconv.Itoa(MaxImportRows)+" rows")
 			return rows, nil
 		}
@@ -59,17 +68,18 @@ func readStudents(file io.Reader, report *ImportReport) (rows []studentRow, err 
 	}
 }
 
-// withoutMark skips the byte order mark that spreadsheets begin a file with.
+// withoutMark skips the byte order mark that spreadsheets write at the start of a file.
 func withoutMark(file io.Reader) io.Reader {
 	in := bufio.NewReader(file)
 	mark := []byte("\ufeff")
-	if start, _ := in.Peek(len(mark)); bytes.Equal(start, mark) { // its error comes again
+	if start, _ := in.Peek(len(mark)); bytes.Equal(start, mark) { // Read returns the error again
 		_, _ = in.Discard(len(mark))
 	}
 	return in
 }
 
-// readHeader returns the position of each column, or nil where the report says why not.
+// readHeader returns the position of each column, or nil if the report says why the header is
+// invalid.
 func readHeader(in *csv.Reader, report *ImportReport) (columns map[string]int, err error) {
 	header, err := in.Read()
 	var bad *csv.ParseError
@@ -104,11 +114,11 @@ func readHeader(in *csv.Reader, report *ImportReport) (columns map[string]int, e
 	return columns, nil
 }
 
-// readStudent reads a row. Blanks around a field do not count.
+// readStudent reads a row. Blanks around a field are ignored.
 func readStudent(line int, columns map[string]int, fields []string, report *ImportReport) studentRow {
 	field := func(name string) string {
 		if i, ok := columns[name]; ok {
-			return strings.Clone(strings.TrimSpace(fields[i])) // and not all of the row with it
+			return strings.Clone(strings.TrimSpace(fields[i])) // so that the row is not kept in memory
 		}
 		return ""
 	}
@@ -129,12 +139,12 @@ func readStudent(line int, columns map[string]int, fields []string, report *Impo
 		for _, f := range invalid.Fields {
 			report.add(line, f.Field, f.Rule)
 		}
-		row.student.ClassID = nil // there is nothing to look up
+		row.student.ClassID = nil // an invalid class is not looked up
 	}
 	return row
 }
 
-// readClass reads which class a row means.
+// readClass reads the class of a row.
 func (row *studentRow) readClass(field func(string) string, report *ImportReport) {
 	id, class, section, year := field("class_id"), field("class"), field("section"), field("year")
 	switch {
@@ -148,7 +158,7 @@ func (row *studentRow) readClass(field func(string) string, report *ImportReport
 		}
 		row.student.ClassID = &n
 	case class+section+year != "":
-		n, _ := strconv.Atoi(year) // what is no number is no year
+		n, _ := strconv.Atoi(year) // 0 is no valid year
 		named := NewClass{Name: class, Section: section, Year: n}
 		if err := named.Validate(); err != nil {
 			report.add(row.line, "class", "is none that there could be: "+err.Error())

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// maxImport is the longest file that is imported, in bytes.
+// maxImport is the size limit of a file to import, in bytes.
 const maxImport = 10 << 20
 
-// importProblem is a [tenanthttp.Problem] with the errors of rows instead of fields.
+// importProblem is a [tenanthttp.Problem] with errors of rows instead of fields.
 type importProblem struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
@@ -19,8 +19,8 @@ type importProblem struct {
 	ImportReport
 }
 
-// serveImport answers 201 with the report where the students were created, 200 for a dry run of a file with which that
-// would be so, and 422 with the report for one with which it is not.
+// serveImport answers 201 with the report if the students were created, 200 if a dry run found no
+// error, and 422 with the report if there are errors.
 func (m *Module) serveImport(w http.ResponseWriter, r *http.Request) error {
 	if _, err := mayChange(r.Context(), studentEntity); err != nil {
 		return err
@@ -62,7 +62,7 @@ func respondImport(w http.ResponseWriter, report ImportReport) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(http.StatusUnprocessableEntity)
-	_ = json.NewEncoder(w).Encode(importProblem{ // the client has gone; there is nobody to tell
+	_ = json.NewEncoder(w).Encode(importProblem{ // an error means that the client is gone
 		Title: "Invalid rows", Status: http.StatusUnprocessableEntity, Detail: "Nothing was imported; errors says why.",
 		ImportReport: report,
 	})

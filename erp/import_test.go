@@ -8,13 +8,22 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/erp"
 )
 
 const header = "admission_number,first_name,last_name,date_of_birth,class,section,year\n"
 
 func (f *fixture) importStudents(query, file string, headers ...string) (status int, body string) {
-	w := request(f.admin, "POST", f.a.Host, "/api/students/import"+query, file, append([]string{"Content-Type: text/csv"}, headers...)...)
+	w := request(
+		f.admin,
+		"POST",
+		f.a.Host,
+		"/api/students/import"+query,
+		file,
+		append([]string{"Content-Type: text/csv"}, headers...)...)
 	return w.Code, strings.TrimSpace(w.Body.String())
 }
 
@@ -26,19 +35,18 @@ func TestAFileOfStudentsIsImported(t *testing.T) {
 		"\"O'Hara, \"\"Kit\"\"\",Katherine,K-1,2012-02-29,7,b,2026\r\n" +
 		"Robert'); drop table students;--,\"two\nlines\",K-2,,8,,2026\r\n" +
 		"=1+1,Ünal,K-3,,,,\r\n"
-	if status, body := f.importStudents("", file); status != 422 || !strings.Contains(body, `{"line":3,"field":"first_name","detail":"holds a control character"}`) {
-		t.Fatalf("%d %s", status, body)
-	}
+	status, body := f.importStudents("", file)
+	require.Equal(t, 422, status, body)
+	require.Contains(t, body, `{"line":3,"field":"first_name","detail":"holds a control character"}`)
 	file = strings.Replace(file, "two\nlines", "Bobby", 1)
-	if status, body := f.importStudents("?dry_run=true", file); status != 200 || body != `{"rows":3,"created":0,"dry_run":true,"errors":[]}` {
-		t.Fatalf("%d %s", status, body)
-	}
-	if n := f.students(t); n != [2]int{} {
-		t.Fatalf("after a refusal and a dry run there are %v students", n)
-	}
-	if status, body := f.importStudents("", file, "Content-Type: text/csv; charset=UTF-8"); status != 201 || body != `{"rows":3,"created":3,"dry_run":false,"errors":[]}` {
-		t.Fatalf("%d %s", status, body)
-	}
+	status, body = f.importStudents("?dry_run=true", file)
+	require.Equal(t, 200, status, body)
+	require.Equal(t, `{"rows":3,"created":0,"dry_run":true,"errors":[]}`, body)
+	n := f.students(t)
+	require.Equal(t, [2]int{}, n, "after a refusal and a dry run there are %v students", n)
+	status, body = f.importStudents("", file, "Content-Type: text/csv; charset=UTF-8")
+	require.Equal(t, 201, status, body)
+	require.Equal(t, `{"rows":3,"created":3,"dry_run":false,"errors":[]}`, body)
 	got := decode[listing](t, request(f.admin, "GET", f.a.Host, "/api/students/", ""))
 	var all []string
 	for _, s := range got.Students {
@@ -48,12 +56,10 @@ func TestAFileOfStudentsIsImported(t *testing.T) {
 		}
 		all = append(all, fmt.Sprint(s.AdmissionNumber, "|", s.FirstName, "|", s.LastName, "|", class))
 	}
-	if want := `K-1|Katherine|O'Hara, "Kit"|1 K-2|Bobby|Robert'); drop table students;--|2 K-3|Ünal|=1+1|0`; strings.Join(all, " ") != want {
-		t.Errorf("got  %s\nwant %s", strings.Join(all, " "), want)
-	}
-	if n := f.students(t); n != [2]int{3, 0} {
-		t.Errorf("the schools have %v students", n)
-	}
+	want := `K-1|Katherine|O'Hara, "Kit"|1 K-2|Bobby|Robert'); drop table students;--|2 K-3|Ünal|=1+1|0`
+	assert.Equal(t, want, strings.Join(all, " "))
+	n = f.students(t)
+	assert.Equal(t, [2]int{3, 0}, n, "the schools have %v students", n)
 }
 
 func TestAFileWithErrorsImportsNothingAndSaysWhichRowsTheyAreIn(t *testing.T) {
@@ -85,13 +91,13 @@ func TestAFileWithErrorsImportsNothingAndSaysWhichRowsTheyAreIn(t *testing.T) {
 		"not UTF-8 headings": {"\xff,first_name,last_name\n", ``},
 	} {
 		status, body := f.importStudents("", c.file)
-		if status != 422 || !strings.Contains(body, `"created":0`) || c.errors != "" && !strings.Contains(body, `"errors":[`+c.errors+`]`) {
-			t.Errorf("%s: %d %s\nwant %s", name, status, body, c.errors)
-		}
+		assert.Equal(t, 422, status, "%s: %d %s\nwant %s", name, status, body, c.errors)
+		assert.Contains(t, body, `"created":0`, "%s: %d %s\nwant %s", name, status, body, c.errors)
+		assert.False(t, c.errors != "" && !strings.Contains(body, `"errors":[`+c.errors+`]`),
+			"%s: %d %s\nwant %s", name, status, body, c.errors)
 	}
-	if n := f.students(t); n != [2]int{1, 0} {
-		t.Errorf("the schools have %v students", n)
-	}
+	n := f.students(t)
+	assert.Equal(t, [2]int{1, 0}, n, "the schools have %v students", n)
 }
 
 func TestImportHasLimits(t *testing.T) {
@@ -109,32 +115,33 @@ func TestImportHasLimits(t *testing.T) {
 		w := request(f.admin, "POST", f.a.Host, "/api/students/import", rows(1), "Content-Type: "+contentType)
 		expectProblem(t, contentType, w, http.StatusUnsupportedMediaType, "")
 	}
-	if status, body := f.importStudents("?dryrun", rows(1)); status != 422 || !strings.Contains(body, "dryrun is not a known parameter") {
-		t.Errorf("%d %s", status, body)
-	}
-	if status, body := f.importStudents("", header+strings.Repeat(",", 10<<20)); status != http.StatusRequestEntityTooLarge {
-		t.Errorf("%d %s", status, body)
-	}
-	if status, body := f.importStudents("", rows(erp.MaxImportRows+1)); status != 422 || !strings.Contains(body, `[{"line":10002,"detail":"is one too many: a file can have 10000 rows"}]`) {
-		t.Errorf("%d %s", status, body)
-	}
+	status, body := f.importStudents("?dryrun", rows(1))
+	assert.Equal(t, 422, status, body)
+	assert.Contains(t, body, "dryrun is not a known parameter")
+	status, body = f.importStudents("", header+strings.Repeat(",", 10<<20))
+	assert.Equal(t, http.StatusRequestEntityTooLarge, status, body)
+	status, body = f.importStudents("", rows(erp.MaxImportRows+1))
+	assert.Equal(t, 422, status, body)
+	assert.Contains(t, body, `[{"line":10002,"detail":"is one too many: a file can have 10000 rows"}]`)
 	beyond := rows(erp.MaxImportRows-1) + "short\nshort\n" + strings.Repeat("x,A,B\n", 1000)
-	if status, body := f.importStudents("", beyond); status != 422 || !strings.Contains(body, `"rows":10000,`) ||
-		!strings.HasSuffix(body, `{"line":10002,"detail":"is one too many: a file can have 10000 rows"}]}`) {
-		t.Errorf("%d %.300s", status, body)
-	}
-	if status, body := f.importStudents("", header+strings.Repeat(",,,,,,\n", 2000)); status != 422 || !strings.Contains(body, `"omitted":5000`) {
+	status, body = f.importStudents("", beyond)
+	assert.Equal(t, 422, status, "%.300s", body)
+	assert.Contains(t, body, `"rows":10000,`)
+	assert.True(t, strings.HasSuffix(body, `{"line":10002,"detail":"is one too many: a file can have 10000 rows"}]}`),
+		"%d %.300s", status, body)
+	if status, body := f.importStudents(
+		"",
+		header+strings.Repeat(",,,,,,\n", 2000),
+	); status != 422 ||
+		!strings.Contains(body, `"omitted":5000`) {
 		t.Errorf("%d %s", status, body[max(0, len(body)-100):])
 	}
-	if n := f.students(t); n != [2]int{} {
-		t.Fatalf("the schools have %v students", n)
-	}
-	if status, body := f.importStudents("", rows(erp.MaxImportRows)); status != 201 {
-		t.Errorf("%d %s", status, body)
-	}
-	if n := f.students(t); n != [2]int{erp.MaxImportRows, 0} {
-		t.Errorf("the schools have %v students", n)
-	}
+	n := f.students(t)
+	require.Equal(t, [2]int{}, n, "the schools have %v students", n)
+	status, body = f.importStudents("", rows(erp.MaxImportRows))
+	assert.Equal(t, 201, status, body)
+	n = f.students(t)
+	assert.Equal(t, [2]int{erp.MaxImportRows, 0}, n, "the schools have %v students", n)
 }
 
 // What cannot be read is an error of the reader and no row's.
@@ -144,12 +151,9 @@ func TestImportOfAFileThatBreaksOff(t *testing.T) {
 	broken := errors.New("cable pulled")
 	file := io.MultiReader(strings.NewReader(header+"1,A,B,,,,\n"), failingReader{broken})
 	_, err := erp.NewStudents(f.db).Import(erp.NewContext(f.a.Context(), erp.System()), file, erp.ImportOptions{})
-	if !errors.Is(err, broken) {
-		t.Errorf("got %v", err)
-	}
-	if n := f.students(t); n != [2]int{} {
-		t.Errorf("the schools have %v students", n)
-	}
+	assert.ErrorIs(t, err, broken)
+	n := f.students(t)
+	assert.Equal(t, [2]int{}, n, "the schools have %v students", n)
 }
 
 type failingReader struct{ err error }

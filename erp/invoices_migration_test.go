@@ -3,6 +3,9 @@ package erp_test
 import (
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/erp"
 	"github.com/oryne/pgtenant/migrate"
 )
@@ -12,9 +15,9 @@ func TestFeesFromBeforeInvoicesStay(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	runner, err := migrate.New(f.env.Owner, migrate.Config{Tenant: []migrate.Source{{Name: "erp", FS: erp.Migrations()}}})
-	check(t, err)
+	require.NoError(t, err)
 	_, err = runner.DownTo(t.Context(), f.a.Schema, 3)
-	check(t, err)
+	require.NoError(t, err)
 	for _, sql := range []string{
 		"insert into classes (name, year) values ('1', 2026)",
 		"insert into students (admission_number, first_name, last_name, class_id) values ('1', 'A', 'B', 1)",
@@ -25,14 +28,16 @@ func TestFeesFromBeforeInvoicesStay(t *testing.T) {
 	}
 	for range 2 {
 		_, err = runner.Up(t.Context(), f.a.Schema)
-		check(t, err)
+		require.NoError(t, err)
 		fee, err := erp.NewFees(f.db).Get(asSystem(f.a), 1)
-		if err != nil || fee.ClassID != 1 || fee.Term != "Autumn" || fee.OwedMinor != 100 || fee.Status != erp.FeeOpen {
-			t.Errorf("%+v: %v", fee, err)
-		}
+		assert.NoError(t, err, fee)
+		assert.Equal(t, int64(1), fee.ClassID, fee)
+		assert.Equal(t, "Autumn", fee.Term, fee)
+		assert.Equal(t, int64(100), fee.OwedMinor, fee)
+		assert.Equal(t, erp.FeeOpen, fee.Status, fee)
 		_, err = runner.DownTo(t.Context(), f.a.Schema, 3)
-		check(t, err)
+		require.NoError(t, err)
 	}
 	_, err = runner.Up(t.Context(), f.a.Schema)
-	check(t, err)
+	require.NoError(t, err)
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"github.com/oryne/pgtenant/erp"
 	"github.com/oryne/pgtenant/tenancy/tenancytest"
 )
@@ -46,7 +48,10 @@ func TestTheAPIOfOneSchoolTouchesNothingOfAnother(t *testing.T) {
 			}
 			r.Header.Set("Authorization", "Bearer "+token)
 			r.Header.Set("If-Match", "*")
-			r.Header.Set("Content-Type", map[bool]string{true: "text/csv", false: "application/json"}[strings.HasSuffix(path, "/import")])
+			r.Header.Set(
+				"Content-Type",
+				map[bool]string{true: "text/csv", false: "application/json"}[strings.HasSuffix(path, "/import")],
+			)
 			resp, err := school.Client().Do(r)
 			if err != nil {
 				return err
@@ -82,8 +87,6 @@ func TestIDsOfTheOtherSchoolAreNothing(t *testing.T) {
 		expectProblem(t, "POST "+path, request(w.admin, "POST", w.b.Host, path, c[0]), 422, c[1])
 	}
 	for _, path := range []string{"/api/students/?class_id=1", "/api/classes/?teacher_id=1", "/api/teachers/?class_id=1", "/api/parents/?student_id=1"} {
-		if got := outcome(path, request(w.admin, "GET", w.b.Host, path, "")); got != "none" {
-			t.Errorf("%s: %s", path, got)
-		}
+		assert.Equal(t, "none", outcome(path, request(w.admin, "GET", w.b.Host, path, "")), path)
 	}
 }

@@ -12,13 +12,13 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// maxBody is the longest request body in bytes.
+// maxBody is the size limit of a request body, in bytes.
 const maxBody = 1 << 20
 
-// bodyError is a body that could not be read into the input.
+// bodyError means that a body could not be decoded into the input.
 type bodyError struct {
 	status int
-	field  string // the field at fault, if one is
+	field  string // the invalid field, if known
 	detail string
 }
 
@@ -31,8 +31,8 @@ func (e *bodyError) fields() []tenanthttp.ProblemField {
 	return []tenanthttp.ProblemField{{Field: e.field, Detail: e.detail}}
 }
 
-// readJSON reads the request's body, one JSON object of known fields and nothing after it,
-// into v. The error is a bodyError.
+// readJSON decodes the body of r into v: one JSON object with known fields and nothing after it.
+// The error is a bodyError.
 func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" {
@@ -52,7 +52,7 @@ func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
 	return nil
 }
 
-// explain says what is wrong with a body, and in which field where that can be told.
+// explain returns a bodyError for a decoding error, with the field if it is known.
 func explain(err error) error {
 	bad := func(field, detail string) error {
 		return &bodyError{status: http.StatusBadRequest, field: field, detail: detail}
@@ -72,14 +72,15 @@ func explain(err error) error {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return bad("", "The body is not JSON: it ends too early.")
 	}
-	if quoted, found := strings.CutPrefix(err.Error(), "json: unknown field "); found { // there is no type for it
+	// package json has no error type for it
+	if quoted, found := strings.CutPrefix(err.Error(), "json: unknown field "); found {
 		field := strings.Trim(quoted, `"`)
 		return bad(field, field+" is not a known field.")
 	}
 	return bad("", "The body is not a JSON object.")
 }
 
-// writeNothing answers with a status that says it all.
+// writeNothing answers with a status and no body.
 func writeNothing(w http.ResponseWriter, status int) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
@@ -91,5 +92,5 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // the client has gone; there is nobody to tell
+	_ = json.NewEncoder(w).Encode(v) // an error means that the client is gone
 }

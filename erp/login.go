@@ -13,23 +13,29 @@ import (
 	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
-// ThrottledError is returned by [Module.LogIn] when an account was guessed at too often.
+// ThrottledError is returned by [Module.LogIn] after too many wrong passwords for an account.
 type ThrottledError struct {
 	Wait time.Duration // until the next guess
 }
 
 func (e *ThrottledError) Error() string { return "too many wrong passwords; wait " + e.Wait.String() }
 
-// LogIn begins a session of the user with that address and password: it sets the cookie, and returns the token for
-// clients that have none, and whose it is. The error is [ErrWrongPassword], also for an address that nobody has and for a
-// user who is disabled, which take as long; a [ThrottledError]; or [ErrBusy]. The caller has checked that the request
-// is not another site's, as [Module.SameOrigin] does.
-func (m *Module) LogIn(w http.ResponseWriter, r *http.Request, email, password string) (token string, v Viewer, err error) {
+// LogIn begins a session of the user with an address and a password. It sets the cookie, and
+// returns the token, for clients without cookies, and the viewer.
+//
+// The error is [ErrWrongPassword], also for an unknown address and a disabled user, which take the
+// same time; a [ThrottledError]; or [ErrBusy]. The caller must have checked that the request does
+// not come from another site, as [Module.SameOrigin] does.
+func (m *Module) LogIn(
+	w http.ResponseWriter,
+	r *http.Request,
+	email, password string,
+) (token string, v Viewer, err error) {
 	return m.logIn(w, r, email, password, func(Viewer) error { return nil })
 }
 
-// logIn is LogIn. It calls before when the password is right and the session has not begun; an
-// error of before is one of the login.
+// logIn is LogIn. It calls before once the password is right and before the session begins. If
+// before returns an error, the login fails with it.
 func (m *Module) logIn(
 	w http.ResponseWriter, r *http.Request, email, password string, before func(v Viewer) error,
 ) (token string, v Viewer, err error) {
@@ -53,7 +59,7 @@ func (m *Module) logIn(
 	return token, a.viewer, nil
 }
 
-// LogOut ends all sessions of the viewer, on every device, and takes the cookie away.
+// LogOut ends all sessions of the viewer, on every device, and deletes the cookie.
 func (m *Module) LogOut(w http.ResponseWriter, r *http.Request) error {
 	if err := NewMe(m.db).EndSessions(r.Context()); err != nil && !errors.Is(err, ErrNotFound) {
 		return err
@@ -62,9 +68,10 @@ func (m *Module) LogOut(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// checkPassword returns the account of an address if the password is its. Whatever is wrong, one password is hashed.
+// checkPassword returns the account with an address if the password is right. In every other case
+// it hashes one password too, so that the time does not tell whether the account exists.
 func (m *Module) checkPassword(ctx context.Context, email, password string) (account, error) {
-	normal, notOne := platformuser.NormalizeEmail(email)
+	normal, invalid := platformuser.NormalizeEmail(email)
 	school, ok := schemactx.FromContext(ctx)
 	if !ok {
 		return account{}, fmt.Errorf("log in: %w", schemactx.ErrNoSchema)
@@ -74,7 +81,7 @@ func (m *Module) checkPassword(ctx context.Context, email, password string) (acc
 		return account{}, &ThrottledError{Wait: wait}
 	}
 	var a account
-	if notOne == nil { // else nobody has it
+	if invalid == nil { // no account has an invalid address
 		var err error
 		if a, err = NewUsers(m.db).account(ctx, normal); err != nil {
 			return account{}, err
@@ -91,7 +98,8 @@ func (m *Module) checkPassword(ctx context.Context, email, password string) (acc
 	return a, nil
 }
 
-// changePassword gives the viewer of r a new password, if they know the old one, and returns the token of a new session.
+// changePassword sets a new password for the viewer of r if the old one is right, and returns the
+// token of a new session.
 func (m *Module) changePassword(r *http.Request, email, old, password string) (token string, err error) {
 	ctx := r.Context()
 	a, err := m.checkPassword(ctx, email, old)
@@ -110,14 +118,19 @@ func (m *Module) changePassword(r *http.Request, email, old, password string) (t
 	return m.issue(ctx, viewer)
 }
 
-// rehash brings a hash up to date, and returns what it is then. A login does not fail for that.
+// rehash replaces an outdated hash, and returns the current one. An error does not fail the login.
 func (m *Module) rehash(ctx context.Context, a account, password string) platformuser.PasswordHash {
 	hash, err := HashPassword(ctx, password)
 	if err == nil {
 		err = NewMe(m.db).rehash(ctx, a.viewer.UserID, a.hash, hash)
 	}
 	if err != nil {
-		m.cfg.Logger.WarnContext(ctx, "password hash stays outdated", slog.Int64("user", a.viewer.UserID), slog.Any("error", err))
+		m.cfg.Logger.WarnContext(
+			ctx,
+			"replacing an outdated password hash failed",
+			slog.Int64("user", a.viewer.UserID),
+			slog.Any("error", err),
+		)
 		return a.hash
 	}
 	return hash

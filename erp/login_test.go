@@ -3,7 +3,6 @@ package erp_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/erp"
 	"github.com/oryne/pgtenant/tenancy"
@@ -25,9 +26,7 @@ import (
 func cookie(t *testing.T, w *httptest.ResponseRecorder) *http.Cookie {
 	t.Helper()
 	cookies := w.Result().Cookies()
-	if len(cookies) != 1 {
-		t.Fatalf("%d cookies with %d %s", len(cookies), w.Code, w.Body)
-	}
+	require.Len(t, cookies, 1, "%d cookies with %d %s", len(cookies), w.Code, w.Body)
 	return cookies[0]
 }
 
@@ -40,46 +39,68 @@ func TestLogInAndOut(t *testing.T) {
 		User  erp.User
 	}](t, w)
 	c := cookie(t, w)
-	if w.Code != http.StatusOK || answer.User.Email != "admin@example.com" || answer.User.Role != erp.RoleAdmin || answer.Token != c.Value {
-		t.Fatalf("%d %s", w.Code, w.Body)
-	}
-	if c.Name != "session" || !c.HttpOnly || c.Secure || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.MaxAge != 12*3600 || c.Domain != "" {
-		t.Errorf("cookie %s", c)
-	}
+	require.Equal(t, http.StatusOK, w.Code, w.Body)
+	require.Equal(t, "admin@example.com", answer.User.Email, w.Body)
+	require.Equal(t, erp.RoleAdmin, answer.User.Role, w.Body)
+	require.Equal(t, c.Value, answer.Token, w.Body)
+	assert.Equal(t, "session", c.Name, "cookie %s", c)
+	assert.True(t, c.HttpOnly, "cookie %s", c)
+	assert.False(t, c.Secure, "cookie %s", c)
+	assert.Equal(t, http.SameSiteLaxMode, c.SameSite, "cookie %s", c)
+	assert.Equal(t, "/", c.Path, "cookie %s", c)
+	assert.Equal(t, 12*3600, c.MaxAge, "cookie %s", c)
+	assert.Empty(t, c.Domain, "cookie %s", c)
 	for _, header := range []string{"Cookie: session=" + c.Value, "Cookie: session=forged; session=" + c.Value, "Authorization: bearer " + c.Value} {
-		if w := request(f.handler, "GET", f.a.Host, "/api/auth/me/", "", header); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "admin@example.com") {
-			t.Errorf("%s: %d %s", header, w.Code, w.Body)
-		}
+		w := request(f.handler, "GET", f.a.Host, "/api/auth/me/", "", header)
+		assert.Equal(t, http.StatusOK, w.Code, "%s: %d %s", header, w.Code, w.Body)
+		assert.Contains(t, w.Body.String(), "admin@example.com", "%s: %d %s", header, w.Code, w.Body)
 	}
 	other := f.token(f.a, erp.RoleAdmin) // on another device
 	w = request(f.handler, "POST", f.a.Host, "/api/auth/logout", "", "Cookie: session="+c.Value)
-	if gone := cookie(t, w); w.Code != http.StatusNoContent || gone.Name != "session" || gone.MaxAge >= 0 || gone.Value != "" {
-		t.Errorf("%d, cookie %s", w.Code, gone)
+	gone := cookie(t, w)
+	if assert.Equal(t, http.StatusNoContent, w.Code, "%d, cookie %s", w.Code, gone) &&
+		assert.Equal(t, "session", gone.Name, "%d, cookie %s", w.Code, gone) &&
+		assert.Less(t, gone.MaxAge, 0, "%d, cookie %s", w.Code, gone) {
+		assert.Empty(t, gone.Value, "%d, cookie %s", w.Code, gone)
 	}
 	for _, token := range []string{c.Value, other} {
 		w := request(f.handler, "GET", f.a.Host, "/api/students/", "", "Cookie: session="+token)
 		expectProblem(t, "after logout", w, 401, "")
-		if gone := cookie(t, w); gone.MaxAge >= 0 {
-			t.Errorf("cookie %s", gone)
-		}
+		gone := cookie(t, w)
+		assert.Less(t, gone.MaxAge, 0, "cookie %s", gone)
 	}
-	if w := request(f.handler, "POST", f.a.Host, "/api/auth/logout", "", "Cookie: session="+c.Value); w.Code != http.StatusNoContent {
-		t.Errorf("a second time: %d %s", w.Code, w.Body)
-	}
+	w = request(f.handler, "POST", f.a.Host, "/api/auth/logout", "", "Cookie: session="+c.Value)
+	assert.Equal(t, http.StatusNoContent, w.Code, "a second time: %d %s", w.Code, w.Body)
 }
 
 func TestOverTLSTheCookieIsTheHostsOwn(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	h := f.serve(erp.Handler(f.db, erp.HandlerConfig{Signer: f.signer, Secure: func(*http.Request) bool { return true }, SessionTTL: time.Hour}))
-	c := cookie(t, request(h, "POST", f.a.Host, "/api/auth/login", `{"email": "admin@example.com", "password": "`+password+`"}`))
-	if c.Name != "__Host-session" || !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" || c.MaxAge != 3600 {
-		t.Errorf("cookie %s", c)
-	}
-	if w := request(h, "GET", f.a.Host, "/api/auth/me", "", "Cookie: __Host-session="+c.Value); w.Code != http.StatusOK {
-		t.Errorf("%d %s", w.Code, w.Body)
-	}
-	expectProblem(t, "a cookie that any host can set", request(h, "GET", f.a.Host, "/api/auth/me", "", "Cookie: session="+c.Value), 401, "")
+	h := f.serve(
+		erp.Handler(
+			f.db,
+			erp.HandlerConfig{Signer: f.signer, Secure: func(*http.Request) bool { return true }, SessionTTL: time.Hour},
+		),
+	)
+	c := cookie(
+		t,
+		request(h, "POST", f.a.Host, "/api/auth/login", `{"email": "admin@example.com", "password": "`+password+`"}`),
+	)
+	assert.Equal(t, "__Host-session", c.Name, "cookie %s", c)
+	assert.True(t, c.Secure, "cookie %s", c)
+	assert.True(t, c.HttpOnly, "cookie %s", c)
+	assert.Equal(t, "/", c.Path, "cookie %s", c)
+	assert.Empty(t, c.Domain, "cookie %s", c)
+	assert.Equal(t, 3600, c.MaxAge, "cookie %s", c)
+	w := request(h, "GET", f.a.Host, "/api/auth/me", "", "Cookie: __Host-session="+c.Value)
+	assert.Equal(t, http.StatusOK, w.Code, w.Body)
+	expectProblem(
+		t,
+		"a cookie that any host can set",
+		request(h, "GET", f.a.Host, "/api/auth/me", "", "Cookie: session="+c.Value),
+		401,
+		"",
+	)
 }
 
 // events collects what the hooks tell.
@@ -117,7 +138,7 @@ func TestTokensThatAreNoGoodAreRefusedAndTold(t *testing.T) {
 	h := f.serve(erp.Handler(f.db, erp.HandlerConfig{Signer: f.signer, Hooks: seen.hooks()}))
 	bind := func(school *tenancytest.Tenant, session string, ttl time.Duration) string {
 		token, err := f.signer.BindSession(tenancy.NewContext(t.Context(), &school.Tenant), session, ttl)
-		check(t, err)
+		require.NoError(t, err)
 		return token
 	}
 	for name, c := range map[string]struct {
@@ -137,18 +158,16 @@ func TestTokensThatAreNoGoodAreRefusedAndTold(t *testing.T) {
 		seen.tokens = nil
 		w := request(h, "GET", f.a.Host, "/api/students/1", "", "Authorization: Bearer "+c.token)
 		expectProblem(t, name, w, c.status, "")
-		if len(seen.tokens) != 1 || !errors.Is(seen.tokens[0], c.err) {
-			t.Errorf("%s: told %v, want %v", name, seen.tokens, c.err)
+		if assert.Len(t, seen.tokens, 1, "%s: told %v, want %v", name, seen.tokens, c.err) {
+			assert.ErrorIs(t, seen.tokens[0], c.err, "%s: told", name)
 		}
-		if c.status == 401 && w.Header().Get("WWW-Authenticate") == "" {
-			t.Errorf("%s: no WWW-Authenticate", name)
+		if c.status == 401 {
+			assert.NotEmpty(t, w.Header().Get("WWW-Authenticate"), "%s: no WWW-Authenticate", name)
 		}
 	}
 	seen.tokens = nil
 	expectProblem(t, "none", request(h, "GET", f.a.Host, "/api/students/1", ""), 401, "")
-	if seen.tokens != nil {
-		t.Errorf("told %v of a request without one", seen.tokens)
-	}
+	assert.Nil(t, seen.tokens, "told %v of a request without one", seen.tokens)
 }
 
 func TestAWrongPasswordAndAnUnknownAddressAreTheSame(t *testing.T) {
@@ -159,10 +178,15 @@ func TestAWrongPasswordAndAnUnknownAddressAreTheSame(t *testing.T) {
 	ctx := erp.NewContext(f.a.Context(), erp.System())
 	users := erp.NewUsers(f.db)
 	_, err := users.Create(ctx, erp.NewUser{Email: "none@example.com", Name: "No password", Role: erp.RoleTeacher})
-	check(t, err)
+	require.NoError(t, err)
 	gone := f.addUser(t, f.a, erp.RoleTeacher)
-	_, err = users.Update(ctx, gone.ID, erp.AnyVersion, erp.NewUser{Email: gone.Email, Name: "Gone", Role: gone.Role, Disabled: true})
-	check(t, err)
+	_, err = users.Update(
+		ctx,
+		gone.ID,
+		erp.AnyVersion,
+		erp.NewUser{Email: gone.Email, Name: "Gone", Role: gone.Role, Disabled: true},
+	)
+	require.NoError(t, err)
 	bodies := map[string]bool{}
 	for _, credentials := range []string{
 		`{"email": "admin@example.com", "password": "wrong password"}`,
@@ -178,15 +202,13 @@ func TestAWrongPasswordAndAnUnknownAddressAreTheSame(t *testing.T) {
 		w := request(h, "POST", f.a.Host, "/api/auth/login", credentials)
 		expectProblem(t, fmt.Sprintf("%.60s", credentials), w, 401, "")
 		bodies[w.Body.String()] = true
-		if len(w.Result().Cookies()) > 0 {
-			t.Errorf("%s sets a cookie", credentials)
-		}
+		assert.Empty(t, w.Result().Cookies(), "%s sets a cookie", credentials)
 	}
-	if len(bodies) != 1 {
-		t.Errorf("answers differ: %v", bodies)
-	}
-	if len(seen.failed) != 9 || seen.failed[3].Email != "nobody@example.com" || !errors.Is(seen.failed[3].Err, erp.ErrWrongPassword) || seen.in != nil {
-		t.Errorf("told %+v and %+v", seen.failed, seen.in)
+	assert.Len(t, bodies, 1, "answers differ")
+	if assert.Len(t, seen.failed, 9, "told %+v and %+v", seen.failed, seen.in) &&
+		assert.Equal(t, "nobody@example.com", seen.failed[3].Email, "told %+v and %+v", seen.failed, seen.in) &&
+		assert.ErrorIs(t, seen.failed[3].Err, erp.ErrWrongPassword, "told %+v and %+v", seen.failed, seen.in) {
+		assert.Nil(t, seen.in, "told %+v and %+v", seen.failed, seen.in)
 	}
 }
 
@@ -195,19 +217,15 @@ func TestGuessesOfOneAccountAreFew(t *testing.T) {
 	f := setup(t)
 	for _, email := range []string{"admin@example.com", "nobody@example.com"} {
 		for range 10 {
-			if w := f.logIn(f.a, email, "wrong password"); w.Code != 401 {
-				t.Fatalf("%d %s", w.Code, w.Body)
-			}
+			w := f.logIn(f.a, email, "wrong password")
+			require.Equal(t, 401, w.Code, w.Body)
 		}
 		w := f.logIn(f.a, strings.ToUpper(email), password)
 		expectProblem(t, email, w, 429, "")
-		if w.Header().Get("Retry-After") == "" {
-			t.Error("no Retry-After")
-		}
+		assert.NotEmpty(t, w.Header().Get("Retry-After"), "no Retry-After")
 	}
-	if w := f.logIn(f.b, "admin@example.com", password); w.Code != 200 {
-		t.Errorf("the same address at the other school: %d %s", w.Code, w.Body)
-	}
+	w := f.logIn(f.b, "admin@example.com", password)
+	assert.Equal(t, 200, w.Code, "the same address at the other school: %d %s", w.Code, w.Body)
 }
 
 func TestChangingOnesPasswordEndsAllOtherSessions(t *testing.T) {
@@ -222,20 +240,16 @@ func TestChangingOnesPasswordEndsAllOtherSessions(t *testing.T) {
 	expectProblem(t, "short", change(`{"current": "`+password+`", "new": "short"}`), 422, "password")
 	w := change(`{"current": "` + password + `", "new": "another password"}`)
 	after := decode[struct{ Token string }](t, w).Token
-	if w.Code != 200 || cookie(t, w).Value != after {
-		t.Fatalf("%d %s", w.Code, w.Body)
-	}
+	require.Equal(t, 200, w.Code, w.Body)
+	require.Equal(t, cookie(t, w).Value, after, w.Body)
 	for token, status := range map[string]int{before: 401, after: 200} {
-		if w := request(f.handler, "GET", f.a.Host, "/api/students/", "", "Authorization: Bearer "+token); w.Code != status {
-			t.Errorf("%d %s, want %d", w.Code, w.Body, status)
-		}
+		w := request(f.handler, "GET", f.a.Host, "/api/students/", "", "Authorization: Bearer "+token)
+		assert.Equal(t, status, w.Code, w.Body)
 	}
-	if w := f.logIn(f.a, "teacher@example.com", "another password"); w.Code != 200 {
-		t.Errorf("%d %s", w.Code, w.Body)
-	}
-	if w := f.logIn(f.a, "teacher@example.com", password); w.Code != 401 {
-		t.Errorf("the old password: %d %s", w.Code, w.Body)
-	}
+	w = f.logIn(f.a, "teacher@example.com", "another password")
+	assert.Equal(t, 200, w.Code, w.Body)
+	w = f.logIn(f.a, "teacher@example.com", password)
+	assert.Equal(t, 401, w.Code, "the old password: %d %s", w.Code, w.Body)
 }
 
 func TestAnotherSiteCannotMakeABrowserSendAChange(t *testing.T) {
@@ -257,9 +271,7 @@ func TestAnotherSiteCannotMakeABrowserSendAChange(t *testing.T) {
 		{"DELETE", "/api/students/1", ``, "Origin: http://" + f.a.Host + ":8000", 204},
 	} {
 		w := request(f.handler, c.method, f.a.Host+":8000", c.path, c.body, session, c.header, "If-Match: *")
-		if w.Code != c.status {
-			t.Errorf("%s %s with %s: %d %s, want %d", c.method, c.path, c.header, w.Code, w.Body, c.status)
-		}
+		assert.Equal(t, c.status, w.Code, "%s %s with %s: %d %s, want", c.method, c.path, c.header, w.Code, w.Body)
 	}
 }
 
@@ -270,19 +282,22 @@ func TestOldPasswordHashesAreReplacedAtLogin(t *testing.T) {
 	exec(t, f, f.a, "update users set password_hash = $1", old)
 	token := f.token(f.a, erp.RoleAdmin)
 	var now string
-	check(t, f.db.QueryRow(f.a.Context(), "select password_hash from users").Scan(&now))
-	if now == old || !strings.HasPrefix(now, "$argon2id$v=19$m=19456,t=2,p=1$") {
-		t.Errorf("hash is %s", now)
-	}
-	if w := request(f.handler, "GET", f.a.Host, "/api/auth/me", "", "Authorization: Bearer "+token); w.Code != 200 {
-		t.Errorf("the session is over by that: %d %s", w.Code, w.Body)
-	}
+	require.NoError(t, f.db.QueryRow(f.a.Context(), "select password_hash from users").Scan(&now))
+	assert.NotEqual(t, old, now, "hash")
+	assert.True(t, strings.HasPrefix(now, "$argon2id$v=19$m=19456,t=2,p=1$"), "hash is %s", now)
+	w := request(f.handler, "GET", f.a.Host, "/api/auth/me", "", "Authorization: Bearer "+token)
+	assert.Equal(t, 200, w.Code, "the session is over by that: %d %s", w.Code, w.Body)
 	// And it can be changed in the same request in which it is outdated.
 	exec(t, f, f.a, "update users set password_hash = $1", old)
-	w := request(f.handler, "PUT", f.a.Host, "/api/auth/password", `{"current": "`+password+`", "new": "another password"}`, "Authorization: Bearer "+token)
-	if w.Code != 200 {
-		t.Errorf("%d %s", w.Code, w.Body)
-	}
+	w = request(
+		f.handler,
+		"PUT",
+		f.a.Host,
+		"/api/auth/password",
+		`{"current": "`+password+`", "new": "another password"}`,
+		"Authorization: Bearer "+token,
+	)
+	assert.Equal(t, 200, w.Code, w.Body)
 }
 
 func TestWithoutASignerNobodyLogsIn(t *testing.T) {
@@ -300,9 +315,15 @@ func TestTokensOfAnotherKeyAreForged(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	other, err := tenanttoken.NewSigner(bytes.Repeat([]byte{2}, tenanttoken.MinKeyLen))
-	check(t, err)
+	require.NoError(t, err)
 	h := f.serve(erp.Handler(f.db, erp.HandlerConfig{Signer: other}))
-	expectProblem(t, "forged", request(h, "GET", f.a.Host, "/api/students/", "", "Authorization: Bearer "+f.token(f.a, erp.RoleAdmin)), 401, "")
+	expectProblem(
+		t,
+		"forged",
+		request(h, "GET", f.a.Host, "/api/students/", "", "Authorization: Bearer "+f.token(f.a, erp.RoleAdmin)),
+		401,
+		"",
+	)
 }
 
 // cutOff is a database whose connection is lost at the query of that number.
@@ -337,11 +358,12 @@ func TestALoginThatIsCutOffBeginsNoSession(t *testing.T) {
 			return
 		}
 		body := w.Body.String()
-		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || w.Header().Get("Set-Cookie") != "" || began {
-			t.Errorf("query %d: %d, session %v, %v", at, w.Code, began, w.Header())
-		}
-		if !strings.Contains(body, "Try again soon") || strings.Contains(body, "change") {
-			t.Errorf("query %d: %s", at, body)
-		}
+		assert.Equal(t, http.StatusServiceUnavailable, w.Code,
+			"query %d: %d, session %v, %v", at, w.Code, began, w.Header())
+		assert.NotEmpty(t, w.Header().Get("Retry-After"), "query %d: %d, session %v, %v", at, w.Code, began, w.Header())
+		assert.Empty(t, w.Header().Get("Set-Cookie"), "query %d: %d, session %v, %v", at, w.Code, began, w.Header())
+		assert.False(t, began, "query %d: %d, session %v, %v", at, w.Code, began, w.Header())
+		assert.Contains(t, body, "Try again soon", "query %d", at)
+		assert.NotContains(t, body, "change", "query %d", at)
 	}
 }

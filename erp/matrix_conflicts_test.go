@@ -9,5 +9,9 @@ var conflictMatrix = []ask{
 	{"POST /api/parents/", `{"name": "New", "user_id": 3}`, "409 403 403 403 403"},
 	{"PUT /api/parents/2", `{"name": "New", "user_id": 3}`, "409 403 403 403 403"},
 	{"POST /api/classes/", `{"name": "1", "section": "a", "year": 2026}`, "409 403 403 403 403"},
-	{"POST /api/fee-structures/", `{"class_id": 1, "name": "Tuition", "term": "Autumn", "amount_minor": 1, "currency": "EUR"}`, "409 403 403 403 403"},
+	{
+		"POST /api/fee-structures/",
+		`{"class_id": 1, "name": "Tuition", "term": "Autumn", "amount_minor": 1, "currency": "EUR"}`,
+		"409 403 403 403 403",
+	},
 }

@@ -3,11 +3,13 @@ package erp_test
 import (
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"github.com/oryne/pgtenant/erp"
 )
 
-// A filter by something that the viewer does not see finds nothing: otherwise it would tell who belongs to whom, for each id that
-// somebody cares to try.
+// A filter by something that the viewer does not see finds nothing: otherwise it would tell who
+// belongs to whom, for each id that somebody cares to try.
 func TestAFilterTellsNothingOfWhatItsViewerDoesNotSee(t *testing.T) {
 	t.Parallel()
 	w := populate(t)
@@ -29,8 +31,7 @@ func TestAFilterTellsNothingOfWhatItsViewerDoesNotSee(t *testing.T) {
 		{erp.RoleStudent, "GET /api/classes?teacher_id=2", "1", "of the classes of their teacher they see their own"},
 		{erp.RoleAdmin, "GET /api/students?parent_id=2", "1,3", "an admin sees everything"},
 	} {
-		if got := w.ask(t, ask{request: c.request}, w.tokens[c.role], c.role == erp.RoleVisitor); got != c.want {
-			t.Errorf("%s as %s: %s, want %s: %s", c.request, c.role, got, c.want, c.why)
-		}
+		got := w.ask(t, ask{request: c.request}, w.tokens[c.role], c.role == erp.RoleVisitor)
+		assert.Equal(t, c.want, got, "%s as %s: %s, want %s: %s", c.request, c.role, got, c.want, c.why)
 	}
 }

@@ -1,6 +1,7 @@
 package erp_test
 
-// The users of populate: 1 is the admin, 2 the teacher, 3 the parent, 4 the student, 5 to 7 are strangers, 8 is nobody's.
+// The users of populate: 1 is the admin, 2 the teacher, 3 the parent, 4 the student, 5 to 7 are
+// strangers, 8 is nobody's.
 
 var authMatrix = []ask{
 	{"GET /api/openapi.json", ``, "200 200 200 200 200"},

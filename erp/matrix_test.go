@@ -11,22 +11,35 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/erp"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy/tenancytest"
 )
 
 // matrix is what each endpoint says to each role in the school of populate.
-var matrix = slices.Concat(authMatrix, userMatrix, classMatrix, teacherMatrix, parentMatrix, studentMatrix, structureMatrix, feeMatrix,
-	paymentMatrix, conflictMatrix)
+var matrix = slices.Concat(
+	authMatrix,
+	userMatrix,
+	classMatrix,
+	teacherMatrix,
+	parentMatrix,
+	studentMatrix,
+	structureMatrix,
+	feeMatrix,
+	paymentMatrix,
+	conflictMatrix,
+)
 
 // ask is one request and what comes of it.
 type ask struct {
 	request string // method and path
 	body    string
 
-	// want has a column for each of roles: a status, or the ids of a list that is answered with 200, in order, as "1,2" or
-	// "none".
+	// want has a column for each of roles: a status, or the ids of a list that is answered with 200,
+	// in order, as "1,2" or "none".
 	want string
 }
 
@@ -61,21 +74,17 @@ func TestEveryEndpointForEveryRole(t *testing.T) {
 	w := populate(t)
 	for _, a := range matrix {
 		want := strings.Fields(a.want)
-		if len(want) != len(roles) {
-			t.Fatalf("%s: %d columns", a.request, len(want))
-		}
+		require.Len(t, want, len(roles), "%s: %d columns", a.request, len(want))
 		for i, role := range roles {
-			if got := w.ask(t, a, w.tokens[role], role == erp.RoleVisitor); got != want[i] {
-				t.Errorf("%s as %s: %s, want %s", a.request, role, got, want[i])
-			}
+			got := w.ask(t, a, w.tokens[role], role == erp.RoleVisitor)
+			assert.Equal(t, want[i], got, "%s as %s", a.request, role)
 		}
 		if open[a.request] || want[0] == "400" { // for what cannot be read it does not matter who has sent it
 			continue
 		}
 		for _, s := range strangers {
-			if got := w.ask(t, a, s.token(w), false); got != strconv.Itoa(s.status) {
-				t.Errorf("%s by %s: %s, want %d", a.request, s.name, got, s.status)
-			}
+			got := w.ask(t, a, s.token(w), false)
+			assert.Equal(t, strconv.Itoa(s.status), got, "%s by %s: %s, want %d", a.request, s.name, got, s.status)
 		}
 	}
 }
@@ -101,9 +110,7 @@ func TestTheMatrixIsComplete(t *testing.T) {
 		asked[method+" "+strings.TrimSuffix(strings.Join(parts, "/"), "/")] = true
 	}
 	for _, route := range m.Routes() {
-		if !asked[route.Method+" "+route.Path] {
-			t.Errorf("%s %s is not in the matrix", route.Method, route.Path)
-		}
+		assert.True(t, asked[route.Method+" "+route.Path], "%s %s is not in the matrix", route.Method, route.Path)
 	}
 }
 
@@ -112,8 +119,8 @@ func (w *world) ask(t *testing.T, a ask, token string, visitors bool) string {
 	t.Helper()
 	ctx := w.a.Context()
 	tx, err := w.db.Begin(ctx)
-	check(t, err)
-	defer func() { check(t, tx.Rollback(ctx)) }()
+	require.NoError(t, err)
+	defer func() { require.NoError(t, tx.Rollback(ctx)) }()
 	cfg := erp.HandlerConfig{Signer: w.signer}
 	if visitors {
 		cfg.Anonymous = func(*http.Request) (erp.Viewer, bool) { return erp.Visitor(), true }
@@ -137,7 +144,8 @@ func outcome(path string, w *httptest.ResponseRecorder) string {
 		ID int64 `json:"id"`
 	}
 	noun := strings.ReplaceAll(strings.Trim(strings.TrimPrefix(path, "/api/"), "/"), "-", "_")
-	if w.Code != http.StatusOK || json.Unmarshal(w.Body.Bytes(), &body) != nil || json.Unmarshal(body[noun], &rows) != nil {
+	if w.Code != http.StatusOK || json.Unmarshal(w.Body.Bytes(), &body) != nil ||
+		json.Unmarshal(body[noun], &rows) != nil {
 		return strconv.Itoa(w.Code)
 	}
 	ids := make([]string, 0, len(rows))
@@ -147,8 +155,8 @@ func outcome(path string, w *httptest.ResponseRecorder) string {
 	return cmp.Or(strings.Join(ids, ","), "none")
 }
 
-// populate fills the first school: two classes and an empty one, a teacher and two students in the first, one of them with a parent who
-// has nobody else, and strangers to all of them.
+// populate fills the first school: two classes and an empty one, a teacher and two students in the
+// first, one of them with a parent who has nobody else, and strangers to all of them.
 func populate(t *testing.T) *world {
 	t.Helper()
 	w := &world{fixture: setup(t), tokens: map[erp.Role]string{}}
@@ -163,9 +171,8 @@ func populate(t *testing.T) *world {
 	w.disabled = w.gone(t, "update users set disabled_at = now() where id = $1")
 	w.promoted = w.gone(t, "update users set role = 'teacher' where id = $1")
 	w.loggedOut = w.gone(t, "update users set name = name where id = $1")
-	if out := request(w.handler, "POST", w.a.Host, "/api/auth/logout", "", "Authorization: Bearer "+w.loggedOut); out.Code != http.StatusNoContent {
-		t.Fatalf("log out: %d %s", out.Code, out.Body)
-	}
+	out := request(w.handler, "POST", w.a.Host, "/api/auth/logout", "", "Authorization: Bearer "+w.loggedOut)
+	require.Equal(t, http.StatusNoContent, out.Code, "log out: %d %s", out.Code, out.Body)
 	for _, sql := range []string{
 		"insert into users (email, name, role) values ('spare@example.com', 'Spare', 'parent')",
 		"insert into classes (name, section, year) values ('1', 'a', 2026), ('2', '', 2026), ('empty', '', 2020)",
@@ -192,8 +199,8 @@ func (w *world) gone(t *testing.T, sql string) (token string) {
 	ctx := erp.NewContext(w.a.Context(), erp.System())
 	users := erp.NewUsers(w.db)
 	user, err := users.Create(ctx, erp.NewUser{Email: string(name) + "@example.com", Name: "Gone", Role: erp.RoleAdmin})
-	check(t, err)
-	check(t, users.SetPassword(ctx, user.ID, password))
+	require.NoError(t, err)
+	require.NoError(t, users.SetPassword(ctx, user.ID, password))
 	token = w.token(w.a, name)
 	exec(t, w.fixture, w.a, sql, user.ID)
 	exec(t, w.fixture, w.a, "update users set email = id || '@example.com' where id = $1", user.ID) // for the next one
@@ -204,5 +211,5 @@ func (w *world) gone(t *testing.T, sql string) (token string) {
 func exec(t *testing.T, f *fixture, school *tenancytest.Tenant, sql string, args ...any) {
 	t.Helper()
 	_, err := f.db.Exec(school.Context(), sql, args...)
-	check(t, err)
+	require.NoError(t, err)
 }

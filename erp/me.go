@@ -25,7 +25,8 @@ func (m Me) Get(ctx context.Context) (User, error) {
 		" from users where users.id = @viewer_id and "+a.session(), pgx.NamedArgs{})
 }
 
-// EndSessions ends all sessions of the viewer, the current one too. If they are over, it does nothing.
+// EndSessions ends all sessions of the viewer, the current one too. If they are over, it does
+// nothing.
 func (m Me) EndSessions(ctx context.Context) error {
 	a, err := ownAccess(ctx)
 	if err != nil {
@@ -38,8 +39,8 @@ func (m Me) EndSessions(ctx context.Context) error {
 	return err
 }
 
-// setPassword sets the viewer's password if old is still the current hash, and ends all sessions. It
-// returns the viewer of the sessions that begin afterwards.
+// setPassword sets the viewer's password if old is still the current hash, and ends all sessions.
+// It returns the viewer of the sessions that begin afterwards.
 func (m Me) setPassword(ctx context.Context, old, hash platformuser.PasswordHash) (Viewer, error) {
 	a, err := ownAccess(ctx)
 	if err != nil {
@@ -59,8 +60,8 @@ func (m Me) setPassword(ctx context.Context, old, hash platformuser.PasswordHash
 	return found[0].viewer, nil
 }
 
-// rehash replaces the hash of a password by a newer hash, if old is still the current one. Sessions go
-// on.
+// rehash replaces the hash of a password by a newer hash, if old is still the current one. Sessions
+// go on.
 func (m Me) rehash(ctx context.Context, user int64, old, hash platformuser.PasswordHash) error {
 	rows, err := m.users.db.Query(ctx, `
 		update users set password_hash = @password_hash where id = @id and password_hash = @old_hash`,

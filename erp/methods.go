@@ -18,7 +18,7 @@ func (m *Module) handler(actions methods) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		method := r.Method
 		if method == http.MethodHead {
-			method = http.MethodGet // net/http leaves the body out
+			method = http.MethodGet // net/http omits the body
 		}
 		act, ok := actions[method]
 		if !ok {

@@ -11,26 +11,28 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// HandlerConfig says how a [Module] serves.
+// HandlerConfig configures a [Module].
 type HandlerConfig struct {
-	// Signer makes the tokens of sessions, each good for one school. Default: nil, nobody can log in.
+	// Signer signs the tokens of sessions. A token is valid at one school. Default: nil, no user can
+	// log in.
 	Signer *tenanttoken.Signer
 
 	// SessionTTL is how long a session lasts at most. Default: 12 hours.
 	SessionTTL time.Duration
 
-	// Secure reports whether r came over TLS, so that cookies are for TLS alone. A program behind a proxy that ends TLS
-	// says so here. Default: whether r.TLS is set.
+	// Secure reports whether r came over TLS, so that browsers send the cookie over TLS only. Set it
+	// if a proxy ends TLS. Default: whether r.TLS is set.
 	Secure func(r *http.Request) bool
 
-	// Anonymous returns who a request without a session is, or false for nobody: it is then refused with 401. It must be
-	// safe for concurrent use. Default: nobody, ever. A school that is open to all returns [Visitor].
+	// Anonymous returns the viewer of a request without a session, or false to refuse it with 401. It
+	// must be safe for concurrent use. Default: it refuses every request. A school that is open to the
+	// public returns [Visitor].
 	Anonymous func(r *http.Request) (Viewer, bool)
 
-	// Hooks are told what goes on. Default: none.
+	// Hooks are called on logins and requests. Default: none.
 	Hooks Hooks
 
-	// Logger gets the errors that a client is not told. Nil discards.
+	// Logger receives the errors that a client does not see. Default: nil, discards.
 	Logger *slog.Logger
 }
 
@@ -50,8 +52,8 @@ func (c HandlerConfig) withDefaults() HandlerConfig {
 	return c
 }
 
-// Module is the school administration as another program mounts it: its routes, and the viewers of the program's own
-// pages. Its migrations are [Migrations]. It is safe for concurrent use.
+// Module is the school administration for another program to mount: its routes, and the viewers of
+// the program's own pages. Its migrations are [Migrations]. It is safe for concurrent use.
 type Module struct {
 	cfg     HandlerConfig
 	db      Querier
@@ -60,21 +62,27 @@ type Module struct {
 	routes  []Route
 }
 
-// Route is one thing that can be asked of a [Module].
+// Route is one route of a [Module].
 type Route struct {
 	Method string
-	Path   string // with {id} for what varies, and without a slash at the end
+	Path   string // with {id} for an id, without a trailing slash
 }
 
-// New returns the module on db, in most programs a *schemactx.DB. It panics if db is nil.
+// New returns the module on db, which is a *schemactx.DB in most programs. It panics if db is nil.
 func New(db Querier, cfg HandlerConfig) *Module {
 	if db == nil {
 		panic("erp: New without a database")
 	}
-	return &Module{cfg: cfg.withDefaults(), db: db, origins: http.NewCrossOriginProtection(), guesses: newThrottle(defaultGuesses)}
+	return &Module{
+		cfg:     cfg.withDefaults(),
+		db:      db,
+		origins: http.NewCrossOriginProtection(),
+		guesses: newThrottle(defaultGuesses),
+	}
 }
 
-// Register adds the routes to mux; the package comment lists them. It is called once, before the module serves.
+// Register adds the routes to mux. The package comment lists them. Call it once, before the module
+// serves.
 func (m *Module) Register(mux *http.ServeMux) {
 	m.registerAuth(mux)
 	m.registerUsers(mux)
@@ -88,19 +96,19 @@ func (m *Module) Register(mux *http.ServeMux) {
 	m.registerOpenAPI(mux)
 }
 
-// Routes returns what Register has added, by path and method.
+// Routes returns the routes that Register has added, ordered by path and method.
 func (m *Module) Routes() []Route {
 	return slices.SortedFunc(slices.Values(m.routes), func(a, b Route) int {
 		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Method, b.Method))
 	})
 }
 
-// handle adds the actions of a path, which are for viewers.
+// handle adds the actions of a path. They need a viewer.
 func (m *Module) handle(mux *http.ServeMux, path string, actions methods) {
 	m.mount(mux, path, actions, m.WithViewer)
 }
 
-// mount adds the actions of a path, behind guard. A slash at the end is optional.
+// mount adds the actions of a path behind guard. A trailing slash is optional.
 func (m *Module) mount(mux *http.ServeMux, path string, actions methods, guard func(http.Handler) http.Handler) {
 	h := guard(m.handler(actions))
 	mux.Handle(path, h)
@@ -110,14 +118,20 @@ func (m *Module) mount(mux *http.ServeMux, path string, actions methods, guard f
 	}
 }
 
-// Handler serves the API of the school in the request's context, and nothing else: it is New and Register, with 404 for
-// everything else.
+// Handler serves the API of the school of the request's context: it is New and Register, with 404
+// for any other path.
 //
-// Every refusal is a [tenanthttp.Problem]: 400 for a body that is not JSON of the right shape, 401 without a session, 403
-// for what the viewer's role may never do and for requests that another site has made a browser send, 404, 405, 409 for
-// a clash with what is there, 412 and 428 for changes of a state that the client has not seen (send If-Match), 413 for a
-// body over 1 MiB, 415 for one that is not application/json, and 422 for fields and parameters that are refused, each
-// named.
+// Every refusal is a [tenanthttp.Problem] with one of these statuses:
+//
+//	400  the body is not JSON of the right form
+//	401  there is no session
+//	403  the viewer's role may never do this, or another site has sent the request
+//	404, 405
+//	409  the request conflicts with existing rows
+//	412, 428  the client has not seen the state that it changes: send If-Match
+//	413  the body is over 1 MiB
+//	415  the body is not application/json
+//	422  fields or parameters are invalid; each is named
 func Handler(db Querier, cfg HandlerConfig) http.Handler {
 	mux := http.NewServeMux()
 	New(db, cfg).Register(mux)

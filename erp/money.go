@@ -7,23 +7,23 @@ import (
 	"strings"
 )
 
-// Money is an amount of one currency: an integer of its minor unit, such as cents. It is never
-// rounded, as it is never a fraction.
+// Money is an amount of one currency, as an integer of its minor unit, such as cents. It is never
+// rounded.
 type Money struct {
-	Minor    int64 // may be zero or less: what is left, what is taken back
+	Minor    int64 // may be zero or negative
 	Currency Currency
 }
 
-// MaxAmountMinor is the largest amount that can be charged or paid: the largest integer up to
-// which every JSON reader, also one that has floating-point numbers only, reads each exactly.
+// MaxAmountMinor is the largest amount that can be charged or paid. JSON readers that have only
+// floating-point numbers read every integer up to it exactly.
 const MaxAmountMinor = 1<<53 - 1
 
 // The errors of calculations.
 var (
-	// ErrOverflow is returned where a result is beyond the integers.
+	// ErrOverflow is returned if a result is out of the range of int64.
 	ErrOverflow = errors.New("amount is out of range")
 
-	// ErrCurrencyMismatch is returned where amounts are of two currencies.
+	// ErrCurrencyMismatch is returned if two amounts have different currencies.
 	ErrCurrencyMismatch = errors.New("amounts are of different currencies")
 )
 
@@ -33,7 +33,7 @@ func (m Money) Add(n Money) (Money, error) {
 		return Money{}, fmt.Errorf("add %s to %s: %w", n, m, ErrCurrencyMismatch)
 	}
 	sum := m.Minor + n.Minor
-	if (sum > m.Minor) != (n.Minor > 0) { // it has come round from the other end
+	if (sum > m.Minor) != (n.Minor > 0) { // overflow
 		return Money{}, fmt.Errorf("add %s to %s: %w", n, m, ErrOverflow)
 	}
 	return Money{Minor: sum, Currency: m.Currency}, nil
@@ -51,8 +51,8 @@ func (m Money) Sub(n Money) (Money, error) {
 	return Money{Minor: difference, Currency: m.Currency}, nil
 }
 
-// String returns the amount for people, with the digits that its currency has: "12.50 EUR",
-// "1250 JPY". An amount of no known currency is shown in minor units.
+// String returns the amount with the digits of its currency: "12.50 EUR", "1250 JPY". An amount of
+// an unknown currency is in minor units.
 func (m Money) String() string {
 	digits, _ := m.Currency.Digits()
 	sign, s := "", strconv.FormatInt(m.Minor, 10)
@@ -66,7 +66,7 @@ func (m Money) String() string {
 	return sign + s + " " + string(m.Currency)
 }
 
-// amount refuses what cannot be charged or paid.
+// amount refuses an amount that cannot be charged or paid.
 func (r *refusals) amount(m Money) {
 	if m.Minor < 1 || m.Minor > MaxAmountMinor {
 		r.add("amount_minor", fmt.Sprintf("is not between 1 and %d", MaxAmountMinor))

@@ -2,10 +2,11 @@ package erp_test
 
 import (
 	"encoding/json"
-	"errors"
 	"math"
 	"math/big"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
 
 	"github.com/oryne/pgtenant/erp"
 )
@@ -27,23 +28,20 @@ func TestMoneyIsShownWithTheDigitsOfItsCurrency(t *testing.T) {
 		"90071992547409.91 EUR":        {Minor: erp.MaxAmountMinor, Currency: "EUR"},
 		"-9223372036854775808 unknown": {Minor: math.MinInt64, Currency: "unknown"},
 	} {
-		if got := m.String(); got != want {
-			t.Errorf("%d %s is %q, want %q", m.Minor, m.Currency, got, want)
-		}
+		assert.Equal(t, want, m.String(), "%d %s", m.Minor, m.Currency)
 	}
 }
 
 func TestCurrenciesAreThoseOfISO4217(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[erp.Currency]int{"EUR": 2, "USD": 2, "KES": 2, "ZWG": 2, "XCG": 2, "JPY": 0, "UGX": 0, "XAF": 0, "KWD": 3, "TND": 3} {
-		if digits, ok := code.Digits(); !ok || digits != want {
-			t.Errorf("%s has %d digits (%t), want %d", code, digits, ok, want)
-		}
+		digits, ok := code.Digits()
+		assert.True(t, ok, "%s has %d digits (%t), want %d", code, digits, ok, want)
+		assert.Equal(t, want, digits, "%s has %d digits (%t), want", code, digits, ok)
 	}
 	for _, code := range []erp.Currency{"", "E", "EU", "EURO", "eur", "EUR ", " EUR", "UR ", "AED AFN", "DEM", "HRK", "BGN", "XXX", "XAU", "XTS", "CLF", "\n", "€"} {
-		if _, ok := code.Digits(); ok {
-			t.Errorf("%q is no currency", code)
-		}
+		_, ok := code.Digits()
+		assert.False(t, ok, "%q is no currency", code)
 	}
 	listed := 0
 	for a := 'A'; a <= 'Z'; a++ {
@@ -55,20 +53,18 @@ func TestCurrenciesAreThoseOfISO4217(t *testing.T) {
 			}
 		}
 	}
-	if listed != 155 {
-		t.Errorf("%d currencies, want 155", listed)
-	}
+	assert.Equal(t, 155, listed, "%d currencies, want 155", listed)
 }
 
 func TestAmountsOfTwoCurrenciesAreNotAdded(t *testing.T) {
 	t.Parallel()
 	euro, dollar := erp.Money{Minor: 1, Currency: "EUR"}, erp.Money{Minor: 1, Currency: "USD"}
-	if got, err := euro.Add(dollar); !errors.Is(err, erp.ErrCurrencyMismatch) || got != (erp.Money{}) {
-		t.Errorf("sum %v, %v", got, err)
-	}
-	if got, err := euro.Sub(dollar); !errors.Is(err, erp.ErrCurrencyMismatch) || got != (erp.Money{}) {
-		t.Errorf("difference %v, %v", got, err)
-	}
+	got, err := euro.Add(dollar)
+	assert.ErrorIs(t, err, erp.ErrCurrencyMismatch, "sum %v", got)
+	assert.Equal(t, erp.Money{}, got, "sum %v", got)
+	got, err = euro.Sub(dollar)
+	assert.ErrorIs(t, err, erp.ErrCurrencyMismatch, "difference %v", got)
+	assert.Equal(t, erp.Money{}, got, "difference %v", got)
 }
 
 // FuzzMoney compares with arithmetic that has no bounds.
@@ -91,9 +87,8 @@ func compare(t *testing.T, got erp.Money, err error, want *big.Int) {
 	t.Helper()
 	switch {
 	case !want.IsInt64():
-		if !errors.Is(err, erp.ErrOverflow) || got != (erp.Money{}) {
-			t.Errorf("got %v, %v where %s is out of range", got, err, want)
-		}
+		assert.ErrorIs(t, err, erp.ErrOverflow, "got %v, %v where %s is out of range", got, err, want)
+		assert.Equal(t, erp.Money{}, got, "got %v, %v where %s is out of range", got, err, want)
 	case err != nil || got.Minor != want.Int64() || got.Currency != "EUR":
 		t.Errorf("got %v, %v, want %s", got, err, want)
 	}
@@ -111,14 +106,14 @@ func FuzzAmount(f *testing.F) {
 			t.Skip()
 		}
 		n := erp.NewFeeStructure{ClassID: 1, Name: "Tuition", Term: "Autumn"}
-		if json.Unmarshal([]byte(`{"amount_minor": `+amount+`, "currency": `+string(code)+`}`), &n) != nil || n.Validate() != nil {
+		if json.Unmarshal([]byte(`{"amount_minor": `+amount+`, "currency": `+string(code)+`}`), &n) != nil ||
+			n.Validate() != nil {
 			return
 		}
-		if _, ok := n.Currency.Digits(); !ok || n.AmountMinor < 1 || n.AmountMinor > erp.MaxAmountMinor {
-			t.Errorf("%s %q lets %+v through", amount, currency, n)
-		}
-		if int64(float64(n.AmountMinor)) != n.AmountMinor {
-			t.Errorf("%d is not what JavaScript reads", n.AmountMinor)
-		}
+		_, ok := n.Currency.Digits()
+		assert.True(t, ok, "%s %q lets %+v through", amount, currency, n)
+		assert.GreaterOrEqual(t, n.AmountMinor, int64(1), "%s %q lets %+v through", amount, currency, n)
+		assert.LessOrEqual(t, n.AmountMinor, int64(erp.MaxAmountMinor), "%s %q lets %+v through", amount, currency, n)
+		assert.Equal(t, n.AmountMinor, int64(float64(n.AmountMinor)), "%d is not what JavaScript reads", n.AmountMinor)
 	})
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/erp"
 	"github.com/oryne/pgtenant/schemactx"
@@ -20,48 +22,42 @@ import (
 func TestTheDocumentIsOpenAPI(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile("testdata/openapi-3.1.json")
-	check(t, err)
+	require.NoError(t, err)
 	meta, err := jsonschema.UnmarshalJSON(bytes.NewReader(content))
-	check(t, err)
+	require.NoError(t, err)
 	schemas := jsonschema.NewCompiler()
 	schemas.AssertFormat()
-	check(t, schemas.AddResource("openapi-3.1.json", meta))
+	require.NoError(t, schemas.AddResource("openapi-3.1.json", meta))
 	schema, err := schemas.Compile("openapi-3.1.json")
-	check(t, err)
+	require.NoError(t, err)
 	doc, err := readDocument(erp.OpenAPI())
-	check(t, err)
-	check(t, schema.Validate(doc.root))
+	require.NoError(t, err)
+	require.NoError(t, schema.Validate(doc.root))
 
 	delete(doc.object("/info"), "title")
-	if schema.Validate(doc.root) == nil {
-		t.Error("the schema accepts a document without a title")
-	}
+	assert.Error(t, schema.Validate(doc.root), "the schema accepts a document without a title")
 }
 
 func TestTheDocumentHangsTogether(t *testing.T) {
 	t.Parallel()
 	doc, err := readDocument(erp.OpenAPI())
-	check(t, err)
+	require.NoError(t, err)
 	used, ids := map[string]bool{}, map[any]string{}
 	doc.walk(func(at string, o map[string]any) {
 		if ref, ok := o["$ref"].(string); ok {
 			used[strings.TrimPrefix(ref, "#")] = true
-			if doc.get(doc.follow(at)) == nil {
-				t.Errorf("%s leads nowhere", at)
-			}
+			assert.True(t, doc.get(doc.follow(at)) != nil, "%s leads nowhere", at)
 		}
 		if id, ok := o["operationId"]; ok {
-			if other, twice := ids[id]; twice {
-				t.Errorf("%s and %s are both %v", at, other, id)
-			}
+			other, twice := ids[id]
+			assert.False(t, twice, "%s and %s are both %v", at, other, id)
 			ids[id] = at
 		}
 	})
 	for _, kind := range []string{"schemas", "parameters", "headers", "responses"} {
 		for name := range doc.object("/components/" + kind) {
-			if at := pointer("/components/"+kind, name); !used[at] {
-				t.Errorf("%s is used nowhere", at)
-			}
+			at := pointer("/components/"+kind, name)
+			assert.True(t, used[at], "%s is used nowhere", at)
 		}
 	}
 }
@@ -75,18 +71,14 @@ func TestEveryRouteIsDocumentedAndNoOther(t *testing.T) {
 		routes = append(routes, r.Method+" "+r.Path)
 	}
 	c, err := theContract()
-	check(t, err)
+	require.NoError(t, err)
 	slices.Sort(routes)
 	documented := slices.Sorted(maps.Keys(c.operations))
 	for _, route := range routes {
-		if !slices.Contains(documented, route) {
-			t.Errorf("%s is not documented", route)
-		}
+		assert.Contains(t, documented, route)
 	}
 	for _, route := range documented {
-		if !slices.Contains(routes, route) {
-			t.Errorf("%s is documented and not there", route)
-		}
+		assert.Contains(t, routes, route, "%s is documented and not there", route)
 	}
 }
 
@@ -94,7 +86,7 @@ func TestEveryRouteIsDocumentedAndNoOther(t *testing.T) {
 func TestTheDocumentHasTheFieldsOfTheTypes(t *testing.T) {
 	t.Parallel()
 	doc, err := readDocument(erp.OpenAPI())
-	check(t, err)
+	require.NoError(t, err)
 	for _, v := range []any{
 		erp.User{},
 		erp.NewUser{},
@@ -131,9 +123,8 @@ func TestTheDocumentHasTheFieldsOfTheTypes(t *testing.T) {
 		if documented := slices.Sorted(maps.Keys(properties)); !slices.Equal(documented, fields) {
 			t.Errorf("%s has the fields %v, documented are %v", typ.Name(), fields, documented)
 		}
-		if closed := schema["additionalProperties"] == false; closed != accepted(typ.Name()) {
-			t.Errorf("%s: additionalProperties is false: %t", typ.Name(), closed)
-		}
+		closed := schema["additionalProperties"] == false
+		assert.Equal(t, accepted(typ.Name()), closed, "%s: additionalProperties is false: %t", typ.Name(), closed)
 	}
 }
 
@@ -146,8 +137,9 @@ func TestTheDocumentIsServedToEverybody(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	w := request(f.handler, "GET", f.a.Host, "/api/openapi.json", "")
-	if w.Code != http.StatusOK || w.Body.String() != string(erp.OpenAPI()) || w.Header().Get("Content-Type") != "application/json" {
-		t.Errorf("%d %v", w.Code, w.Header())
+	if assert.Equal(t, http.StatusOK, w.Code, w.Header()) &&
+		assert.Equal(t, string(erp.OpenAPI()), w.Body.String(), w.Header()) {
+		assert.Equal(t, "application/json", w.Header().Get("Content-Type"), w.Header())
 	}
 }
 
@@ -163,7 +155,7 @@ func TestEveryDocumentedAnswerIsGiven(t *testing.T) {
 		w.ask(t, a, w.tokens[erp.RoleAdmin], false)
 	}
 	c, err := theContract()
-	check(t, err)
+	require.NoError(t, err)
 	for route, op := range c.operations {
 		for _, status := range slices.Sorted(maps.Keys(op.answers)) { // 429, after which there is nothing else, comes last
 			w.provoke(route, status)
@@ -171,14 +163,16 @@ func TestEveryDocumentedAnswerIsGiven(t *testing.T) {
 	}
 	for route, op := range c.operations {
 		for status := range op.answers {
-			if _, seen := w.seen.Load(route + " " + status); !seen && status != "5XX" && unprovoked[route+" "+status] == "" {
-				t.Errorf("%s never answers with %s", route, status)
+			_, seen := w.seen.Load(route + " " + status)
+			if !seen && status != "5XX" {
+				assert.NotEmpty(t, unprovoked[route+" "+status], "%s never answers with %s", route, status)
 			}
 		}
 	}
 }
 
-// provoke sends a request that should be refused with a status, for reasons that are the same everywhere.
+// provoke sends a request that should be refused with a status, for reasons that are the same
+// everywhere.
 func (w *world) provoke(route, status string) {
 	method, path, _ := strings.Cut(route, " ")
 	path = strings.Replace(path, "{id}", "1", 1)

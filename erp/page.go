@@ -2,10 +2,10 @@ package erp
 
 import "strconv"
 
-// Page says which part of a list to read. Lists are in the order of ids.
+// Page is a part of a list. Lists are ordered by id.
 type Page struct {
 	After int64 // the last id of the page before; 0 for the first page
-	Limit int   // at most; 1 to MaxLimit, DefaultLimit for 0
+	Limit int   // the largest number of rows, 1 to MaxLimit; 0: DefaultLimit
 }
 
 // The limits of a [Page].

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// params are the parameters of a request's query. Each is asked for once; what nobody has asked for is refused, as it
-// would not do what its sender thinks.
+// params are the query parameters of a request. Each is read once. A parameter that is not read is
+// refused, because it would have no effect.
 type params struct {
 	values  url.Values
 	refused refusals
@@ -28,8 +28,8 @@ func readParams(r *http.Request) *params {
 	return p
 }
 
-// take returns a parameter, "" where it is not there.
-func (p *params) take(name string) string {
+// pop returns a parameter and removes it, "" if it is absent.
+func (p *params) pop(name string) string {
 	values := p.values[name]
 	delete(p.values, name)
 	switch len(values) {
@@ -42,9 +42,9 @@ func (p *params) take(name string) string {
 	return ""
 }
 
-// number returns a whole number from least to most, 0 where it is not there.
+// number returns a whole number from least to most, 0 if it is absent.
 func (p *params) number(name string, least, most int64, rule string) int64 {
-	v := p.take(name)
+	v := p.pop(name)
 	if v == "" {
 		return 0
 	}
@@ -56,30 +56,30 @@ func (p *params) number(name string, least, most int64, rule string) int64 {
 	return n
 }
 
-// id returns the id of something, 0 where it is not there.
+// id returns an id, 0 if it is absent.
 func (p *params) id(name string) int64 { return p.number(name, 1, 1<<63-1, "is not an id") }
 
-// text returns a text, "" where it is not there.
+// text returns a text, "" if it is absent.
 func (p *params) text(name string) string {
-	v := p.take(name)
+	v := p.pop(name)
 	if v != "" {
 		p.refused.text(name, v, 200)
 	}
 	return v
 }
 
-// oneOf returns one of several values, "" where it is not there.
+// oneOf returns one of several values, "" if it is absent.
 func oneOf[T ~string](p *params, name string, values []T) T {
-	v := T(p.take(name))
+	v := T(p.pop(name))
 	if v != "" && !slices.Contains(values, v) {
 		p.refused.add(name, fmt.Sprintf("is none of %v", values))
 	}
 	return v
 }
 
-// day returns a day like 2006-01-02, nil where it is not there.
+// day returns a day like 2006-01-02, nil if it is absent.
 func (p *params) day(name string) *Date {
-	v := p.take(name)
+	v := p.pop(name)
 	if v == "" {
 		return nil
 	}
@@ -90,12 +90,12 @@ func (p *params) day(name string) *Date {
 	return &Date{t}
 }
 
-// flag returns whether a parameter is there as "true", "1", or without a value.
+// flag reports whether a parameter is "true", "1", or present without a value.
 func (p *params) flag(name string) bool {
 	if !p.values.Has(name) {
 		return false
 	}
-	switch v := p.take(name); v {
+	switch v := p.pop(name); v {
 	case "", "true", "1":
 		return true
 	case "false", "0":
@@ -105,7 +105,7 @@ func (p *params) flag(name string) bool {
 	return false
 }
 
-// page returns which part of a list is asked for, and what was wrong with the parameters: it comes last.
+// page returns the page of a list, and the errors of all parameters: call it last.
 func (p *params) page() (Page, error) {
 	page := Page{
 		After: p.number("after", 0, 1<<63-1, "is not the next of another page"),
@@ -114,7 +114,7 @@ func (p *params) page() (Page, error) {
 	return page, p.err()
 }
 
-// err returns what was wrong with the parameters, once all were asked for.
+// err returns the errors of the parameters. Call it after all parameters were read.
 func (p *params) err() error {
 	for _, name := range slices.Sorted(maps.Keys(p.values)) {
 		p.refused.add(name, "is not a known parameter")

@@ -2,18 +2,18 @@ package erp
 
 import "time"
 
-// Parent is somebody who looks after students of the school.
+// Parent is a parent or guardian of students of the school.
 type Parent struct {
 	ID        int64     `json:"id"`
 	Name      string    `json:"name"`     // 1 to 200 characters
 	Phone     string    `json:"phone"`    // up to 50 characters
 	UserID    *int64    `json:"user_id"`  // the parent's own login; nil: none
-	Children  []Child   `json:"children"` // of those that the viewer sees, by id
+	Children  []Child   `json:"children"` // those that the viewer sees, by id
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// Child is a student as a parent's.
+// Child is a student as the child of a parent.
 type Child struct {
 	StudentID int64  `json:"student_id"`
 	Relation  string `json:"relation"` // of the parent to the student, up to 50 characters: "mother"
@@ -24,7 +24,7 @@ func (p Parent) Version() Version { return versionOf(p.UpdatedAt) }
 
 func (p Parent) id() int64 { return p.ID }
 
-// NewParent is what a parent is made of, at first and by each update.
+// NewParent is the input of [Parents.Create] and [Parents.Update].
 type NewParent struct {
 	Name     string  `json:"name"`
 	Phone    string  `json:"phone"`
@@ -32,7 +32,7 @@ type NewParent struct {
 	Children []Child `json:"children"` // up to 100, each once
 }
 
-// Validate returns an [InputError] that names every field that cannot be.
+// Validate returns an [InputError] that names every invalid field.
 func (p NewParent) Validate() error {
 	var r refusals
 	r.text("name", p.Name, 200)

@@ -83,8 +83,8 @@ func (p Parents) Update(ctx context.Context, id int64, version Version, n NewPar
 		), `+linkChildren, n.args())
 }
 
-// linkChildren ends a statement that has written a parent: it replaces the children of the parent, and
-// returns the parent with its argument as the children, as [linkClasses] does.
+// linkChildren ends a statement that has written a parent: it replaces the children of the parent,
+// and returns the parent with its argument as the children, as [linkClasses] does.
 var linkChildren = `unlinked as (
 		delete from student_parents sp using written
 		where sp.parent_id = written.id and sp.student_id <> all(@child_ids::bigint[])

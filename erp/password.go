@@ -17,17 +17,18 @@ import (
 	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
-// Of a password. The least is that of NIST SP 800-63B; the most keeps hashing cheap.
+// The length of a password. The minimum is that of NIST SP 800-63B; the maximum keeps hashing
+// cheap.
 const (
 	MinPasswordLen = 8   // characters
 	MaxPasswordLen = 256 // bytes
 )
 
 var (
-	// ErrWrongPassword is returned by [VerifyPassword], and for a login whose address nobody has.
+	// ErrWrongPassword is returned by [VerifyPassword], and by a login with an unknown address.
 	ErrWrongPassword = errors.New("wrong password")
 
-	// ErrBusy is returned by [HashPassword] and [VerifyPassword] when too many others wait already.
+	// ErrBusy is returned by [HashPassword] and [VerifyPassword] if too many calls are waiting.
 	ErrBusy = errors.New("too many passwords at once")
 )
 
@@ -38,7 +39,7 @@ type argon2id struct {
 	lanes  uint8
 }
 
-// currentCosts are as OWASP's Password Storage Cheat Sheet recommends them.
+// currentCosts are the costs that OWASP's Password Storage Cheat Sheet recommends.
 var currentCosts = argon2id{memory: 19 * 1024, time: 2, lanes: 1}
 
 const (
@@ -46,10 +47,11 @@ const (
 	hashLen = 32
 )
 
-// HashPassword returns a hash for the database: argon2id in PHC form, with a salt of its own. A password that is too
-// short, too long or not UTF-8 is an [InputError]. It takes 19 MiB and some 20 ms of a core; at most one runs for each
-// core, and ctx governs the wait for it. It is [ErrBusy] where many wait, so that a flood of logins is turned away instead
-// of piling up.
+// HashPassword returns a hash for the database: argon2id in PHC form, with a random salt. If the
+// password is too short, too long or not UTF-8, the error is an [InputError].
+//
+// A hash takes 19 MiB and about 20 ms of a core. One hash runs per core; ctx governs the wait. If
+// many calls wait, the error is [ErrBusy], so that a flood of logins does not queue up.
 func HashPassword(ctx context.Context, password string) (platformuser.PasswordHash, error) {
 	if err := validatePassword(password); err != nil {
 		return platformuser.PasswordHash{}, err
@@ -63,13 +65,15 @@ func HashPassword(ctx context.Context, password string) (platformuser.PasswordHa
 	return platformuser.NewPasswordHash(currentCosts.encode(salt, key)), nil
 }
 
-// VerifyPassword returns nil if the hash is that of the password, and [ErrWrongPassword] if it is not. outdated reports
-// whether the hash was made with other costs than [HashPassword] takes now, so that the caller, who has the password,
-// makes a new one. An empty hash is that of no password, and takes as long as any. A hash that HashPassword cannot have
-// made is another error. Otherwise it is like HashPassword.
+// VerifyPassword returns nil if the password has the hash, and [ErrWrongPassword] if not. outdated
+// reports whether the hash was made with other costs than [HashPassword] uses, so that the caller
+// can replace it.
+//
+// An empty hash matches no password, and takes as long as any other. A hash that HashPassword
+// cannot have made is another error. Otherwise VerifyPassword is like HashPassword.
 func VerifyPassword(ctx context.Context, hash platformuser.PasswordHash, password string) (outdated bool, err error) {
 	if len(password) > MaxPasswordLen {
-		password = "" // no password fits; the work is done nevertheless
+		password = "" // never matches; the hash is calculated all the same
 	}
 	costs, salt, want, err := decodeHash(hash)
 	if err != nil {
@@ -98,15 +102,15 @@ func validatePassword(password string) error {
 	return r.err()
 }
 
-// Of each core one password is worked on, and a few wait.
+// One password is hashed per core, and a few wait.
 var (
 	hashing = make(chan struct{}, runtime.GOMAXPROCS(0))
 	waiting atomic.Int64
 )
 
-const maxWaiting = 32 // for each core: most of a second
+const maxWaiting = 32 // per core: most of a second
 
-// key derives the key when it is its turn.
+// key waits for a free core and derives the key.
 func (c argon2id) key(ctx context.Context, password string, salt []byte, length uint32) ([]byte, error) {
 	if waiting.Add(1) > int64(cap(hashing)*(maxWaiting+1)) {
 		waiting.Add(-1)
@@ -129,9 +133,10 @@ func (c argon2id) encode(salt, key []byte) string {
 		base64.RawStdEncoding.EncodeToString(salt) + "$" + base64.RawStdEncoding.EncodeToString(key)
 }
 
-var errBadHash = errors.New("erp: password hash is malformed") // which does not show it
+var errBadHash = errors.New("erp: password hash is malformed") // without the hash
 
-// decodeHash is the inverse of encode. Of costs it takes what a server can bear; an empty hash has the current ones.
+// decodeHash is the inverse of encode. It accepts only costs that a server can afford; an empty
+// hash has the current costs.
 func decodeHash(hash platformuser.PasswordHash) (c argon2id, salt, key []byte, err error) {
 	if hash.Empty() {
 		return currentCosts, make([]byte, saltLen), make([]byte, hashLen), nil

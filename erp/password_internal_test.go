@@ -6,29 +6,33 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
 func TestPasswordsAreVerified(t *testing.T) {
 	t.Parallel()
 	hash, err := HashPassword(t.Context(), "correct horse")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	again, err := HashPassword(t.Context(), "correct horse")
-	if err != nil || again.Reveal() == hash.Reveal() {
-		t.Errorf("two hashes of a password are the same, or %v", err)
+	if assert.NoError(t, err, "two hashes of a password are the same, or %v", err) {
+		assert.NotEqual(t, hash.Reveal(), again.Reveal(), "two hashes of a password are the same, or %v", err)
 	}
 	for password, want := range map[string]error{"correct horse": nil, "Correct horse": ErrWrongPassword, "": ErrWrongPassword, strings.Repeat("x", 1<<20): ErrWrongPassword} {
-		if outdated, err := VerifyPassword(t.Context(), hash, password); outdated || !errors.Is(err, want) {
-			t.Errorf("%.20q: %v, %v", password, outdated, err)
-		}
+		outdated, err := VerifyPassword(t.Context(), hash, password)
+		assert.False(t, outdated, "%.20q: %v, %v", password, outdated, err)
+		assert.ErrorIs(t, err, want, "%.20q: %v", password, outdated)
 	}
-	// RFC 9106 has no vector without a secret; this one is of the reference implementation: echo -n password | argon2 somesalt -id -t 2 -m 16 -p 1.
-	reference := platformuser.NewPasswordHash("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
-	if outdated, err := VerifyPassword(t.Context(), reference, "password"); !outdated || err != nil {
-		t.Errorf("the reference's hash: %v, %v", outdated, err)
-	}
+	// RFC 9106 has no vector without a secret; this one is of the reference implementation: echo -n
+	// password | argon2 somesalt -id -t 2 -m 16 -p 1.
+	reference := platformuser.NewPasswordHash(
+		"$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+	)
+	outdated, err := VerifyPassword(t.Context(), reference, "password")
+	assert.True(t, outdated, "the reference's hash: %v, %v", outdated, err)
+	assert.NoError(t, err, "the reference's hash: %v", outdated)
 }
 
 func TestPasswordsThatCannotBe(t *testing.T) {
@@ -43,8 +47,9 @@ func TestPasswordsThatCannotBe(t *testing.T) {
 	}
 }
 
-// Work is bounded: while all cores hash, others wait, no longer than their context, and no more than there is room for.
-// That holds for accounts that are not there as for others: each password, right or wrong, takes its turn.
+// Work is bounded: while all cores hash, others wait, no longer than their context, and no more
+// than there is room for. That holds for accounts that are not there as for others: each password,
+// right or wrong, takes its turn.
 func TestPasswordsWaitForTheirTurn(t *testing.T) { // not parallel: it takes every turn there is
 	for range cap(hashing) {
 		hashing <- struct{}{}
@@ -57,19 +62,18 @@ func TestPasswordsWaitForTheirTurn(t *testing.T) { // not parallel: it takes eve
 	ended, end := context.WithCancel(t.Context())
 	end()
 	for _, hash := range []platformuser.PasswordHash{{}, platformuser.NewPasswordHash(currentCosts.encode(make([]byte, saltLen), make([]byte, hashLen)))} {
-		if _, err := VerifyPassword(ended, hash, "password"); !errors.Is(err, context.Canceled) {
-			t.Errorf("while all cores hash: %v", err)
-		}
+		_, err := VerifyPassword(ended, hash, "password")
+		assert.ErrorIs(t, err, context.Canceled, "while all cores hash")
 	}
 	room := int64(cap(hashing) * (maxWaiting + 1))
 	waiting.Add(room)
 	defer waiting.Add(-room)
-	if _, err := VerifyPassword(t.Context(), platformuser.PasswordHash{}, "password"); !errors.Is(err, ErrBusy) {
-		t.Errorf("with all places taken: %v", err)
-	}
+	_, err := VerifyPassword(t.Context(), platformuser.PasswordHash{}, "password")
+	assert.ErrorIs(t, err, ErrBusy, "with all places taken")
 }
 
-// FuzzDecodeHash checks that what is read as a hash is bearable, and one that could have been written.
+// FuzzDecodeHash checks that what is read as a hash is bearable, and one that could have been
+// written.
 func FuzzDecodeHash(f *testing.F) {
 	f.Add("$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
 	f.Add("$argon2id$v=19$m=4294967295,t=4294967295,p=255$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
@@ -79,8 +83,11 @@ func FuzzDecodeHash(f *testing.F) {
 		if err != nil || text == "" {
 			return
 		}
-		if c.memory > 1<<18 || c.time > 16 || c.lanes > 16 || len(key) < 16 || c.encode(salt, key) != text {
-			t.Errorf("%q is read as %+v", text, c)
+		if assert.LessOrEqual(t, c.memory, uint32(1<<18), "%q is read as %+v", text, c) &&
+			assert.LessOrEqual(t, c.time, uint32(16), "%q is read as %+v", text, c) &&
+			assert.LessOrEqual(t, c.lanes, uint8(16), "%q is read as %+v", text, c) &&
+			assert.GreaterOrEqual(t, len(key), 16, "%q is read as %+v", text, c) {
+			assert.Equal(t, text, c.encode(salt, key), "%q is read as %+v", text, c)
 		}
 	})
 }

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// PaymentKind says which way the money went.
+// PaymentKind is the direction of a payment.
 type PaymentKind string
 
 // The kinds of payments.
@@ -17,7 +17,7 @@ const (
 
 var paymentKinds = []PaymentKind{KindPayment, KindRefund}
 
-// PaymentMethod says how the money went.
+// PaymentMethod is how the money was paid.
 type PaymentMethod string
 
 // The methods of payments.
@@ -31,10 +31,18 @@ const (
 	MethodOther        PaymentMethod = "other"
 )
 
-var paymentMethods = []PaymentMethod{MethodCash, MethodCard, MethodBankTransfer, MethodDirectDebit, MethodCheque, MethodMobileMoney, MethodOther}
+var paymentMethods = []PaymentMethod{
+	MethodCash,
+	MethodCard,
+	MethodBankTransfer,
+	MethodDirectDebit,
+	MethodCheque,
+	MethodMobileMoney,
+	MethodOther,
+}
 
-// Payment is money that was paid for a fee, all of it or a part, or given back. Payments are
-// never changed or deleted: a mistake is refunded, and both can be seen.
+// Payment is a full or partial payment of a fee, or a refund. Payments are never changed or
+// deleted: a refund corrects a mistake, and both remain visible.
 type Payment struct {
 	ID          int64         `json:"id"`
 	FeeID       int64         `json:"fee_id"`
@@ -49,13 +57,13 @@ type Payment struct {
 
 func (p Payment) id() int64 { return p.ID }
 
-// Version returns which state of the payment this is: the only one, as payments stay what they are.
+// Version returns the version that was read. A payment has only one, as payments do not change.
 func (p Payment) Version() Version { return versionOf(p.CreatedAt) }
 
 // Amount returns what was paid or refunded.
 func (p Payment) Amount() Money { return Money{p.AmountMinor, p.Currency} }
 
-// NewPayment is what a payment is made of.
+// NewPayment is the input of [Payments.Record].
 type NewPayment struct {
 	FeeID       int64         `json:"fee_id"`
 	Kind        PaymentKind   `json:"kind"`
@@ -69,7 +77,7 @@ type NewPayment struct {
 // Amount returns what was paid or refunded.
 func (n NewPayment) Amount() Money { return Money{n.AmountMinor, n.Currency} }
 
-// Validate returns an [InputError] that names every field that cannot be.
+// Validate returns an [InputError] that names every invalid field.
 func (n NewPayment) Validate() error {
 	var r refusals
 	r.reference("fee_id", &n.FeeID, feeEntity)
@@ -89,15 +97,15 @@ func (n NewPayment) Validate() error {
 	return r.err()
 }
 
-// latestToday is within the latest day that somebody on earth calls today: the first zone is 14
-// hours ahead of UTC.
+// latestToday returns a time on the latest date that is current anywhere: the easternmost time zone
+// is 14 hours ahead of UTC.
 func latestToday() time.Time { return time.Now().Add(14 * time.Hour) }
 
-// IdempotencyKey names one attempt to record a payment, so that it can be repeated when its
+// IdempotencyKey identifies one payment to record, so that a client can repeat a request whose
 // answer was lost: 1 to 255 visible ASCII characters, chosen by the client, unique in the school.
 type IdempotencyKey string
 
-// Validate returns an [InputError] for what is no key.
+// Validate returns an [InputError] if k is not a key.
 func (k IdempotencyKey) Validate() error {
 	var r refusals
 	switch {

@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Payments stores the payments and refunds of the school of the context. It is safe for concurrent use
-// if its [Querier] is.
+// Payments stores the payments and refunds of the school of the context. It is safe for concurrent
+// use if its [Querier] is.
 type Payments struct{ table[Payment] }
 
 // NewPayments returns the store of payments on db.
@@ -41,8 +41,8 @@ func (f PaymentFilter) filter(access) (where filter) {
 	return where
 }
 
-// List returns a page of payments by id, and the After of the next page, or 0 if there is none. If page
-// is invalid, the error is an [InputError].
+// List returns a page of payments by id, and the After of the next page, or 0 if there is none. If
+// page is invalid, the error is an [InputError].
 func (p Payments) List(
 	ctx context.Context, f PaymentFilter, page Page,
 ) (payments []Payment, next int64, err error) {
@@ -52,15 +52,15 @@ func (p Payments) List(
 // Get returns a payment, or [ErrNotFound].
 func (p Payments) Get(ctx context.Context, id int64) (Payment, error) { return p.get(ctx, id) }
 
-// Record records a payment or a refund of a fee, once for each key. If a payment was recorded with the
-// same key and the same input before, Record returns that payment and writes nothing. So a caller that
-// does not know whether a call succeeded repeats the call.
+// Record records a payment or a refund of a fee, once for each key. If a payment was recorded with
+// the same key and the same input before, Record returns that payment and writes nothing. So a
+// caller that does not know whether a call succeeded repeats the call.
 //
 // The error is an [InputError] if [NewPayment.Validate] refuses n, if the fee does not exist or has
-// another currency, or if the key belongs to another payment. It is an InputError with Conflict if the
-// fee is cancelled, less is owed than is paid, or less has been paid than is refunded. The sum paid for
-// a fee is never negative and never more than its amount, also under concurrent calls: constraints of
-// the table ensure it.
+// another currency, or if the key belongs to another payment. It is an InputError with Conflict if
+// the fee is cancelled, less is owed than is paid, or less has been paid than is refunded. The sum
+// paid for a fee is never negative and never more than its amount, also under concurrent calls:
+// constraints of the table ensure it.
 func (p Payments) Record(ctx context.Context, key IdempotencyKey, n NewPayment) (Payment, error) {
 	a, err := mayChange(ctx, p.entity)
 	if err != nil {
@@ -104,8 +104,8 @@ func (p Payments) record(ctx context.Context, a access, key IdempotencyKey, n Ne
 		})
 }
 
-// recorded returns the payment that has the key, if it was recorded from n. If no payment has the key,
-// the fee does not exist.
+// recorded returns the payment that has the key, if it was recorded from n. If no payment has the
+// key, the fee does not exist.
 func (p Payments) recorded(ctx context.Context, key IdempotencyKey, n NewPayment) (Payment, error) {
 	a, err := mayRead(ctx, p.entity)
 	if err != nil {

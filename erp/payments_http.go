@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// registerPayments adds the routes of payments, which are recorded and read, and stay as they are.
+// registerPayments adds the routes of payments. Payments are recorded and read, and never changed.
 func (m *Module) registerPayments(mux *http.ServeMux) {
 	payments := NewPayments(m.db)
 	res := resource[Payment, NewPayment]{
@@ -34,13 +34,13 @@ func (m *Module) registerPayments(mux *http.ServeMux) {
 			}
 			return payments.Record(ctx, key, n)
 		}
-		return record.serveCreate(w, r) // a repetition gets the answer that the first request got
+		return record.serveCreate(w, r) // a repeated request gets the first answer
 	}
 	m.handle(mux, "/api/payments", all)
 	m.handle(mux, "/api/payments/{id}", one)
 }
 
-// idempotencyKey returns the Idempotency-Key of r, which has to have one.
+// idempotencyKey returns the Idempotency-Key of r, which is required.
 func idempotencyKey(r *http.Request) (IdempotencyKey, error) {
 	values := r.Header.Values("Idempotency-Key")
 	if len(values) != 1 {

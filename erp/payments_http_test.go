@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/erp"
 	"github.com/oryne/pgtenant/tenancy/tenancytest"
 )
@@ -16,22 +19,31 @@ func TestARepeatedPaymentGetsTheFirstAnswer(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	fee := f.addFee(t, f.a, "1")
-	body := fmt.Sprintf(`{"fee_id": %d, "kind": "payment", "amount_minor": 10000, "currency": "EUR", "method": "card", "reference": "R1", "paid_on": "2026-09-01"}`, fee.ID)
+	body := fmt.Sprintf(
+		`{"fee_id": %d, "kind": "payment", "amount_minor": 10000, "currency": "EUR", "method": "card", "reference": "R1", "paid_on": "2026-09-01"}`,
+		fee.ID,
+	)
 	pay := func(body string, headers ...string) *httptest.ResponseRecorder {
 		return request(f.admin, "POST", f.a.Host, "/api/payments/", body, headers...)
 	}
 	first := pay(body, "Idempotency-Key: a")
-	if first.Code != http.StatusCreated || first.Header().Get("Location") != "/api/payments/1" {
-		t.Fatalf("%d %s", first.Code, first.Body)
-	}
-	// Nothing is owed any more: only as a repetition it is none too much. The order of the fields does not matter.
-	shuffled := fmt.Sprintf(`{"paid_on": "2026-09-01", "reference": "R1", "method": "card", "currency": "EUR", "amount_minor": 10000, "kind": "payment", "fee_id": %d}`, fee.ID)
+	require.Equal(t, http.StatusCreated, first.Code, first.Body)
+	require.Equal(t, "/api/payments/1", first.Header().Get("Location"), first.Body)
+	// Nothing is owed any more: only as a repetition it is none too much. The order of the fields does
+	// not matter.
+	shuffled := fmt.Sprintf(
+		`{"paid_on": "2026-09-01", "reference": "R1", "method": "card", "currency": "EUR", "amount_minor": 10000, "kind": "payment", "fee_id": %d}`,
+		fee.ID,
+	)
 	for _, repeated := range []string{body, shuffled} {
 		again := pay(repeated, "Idempotency-Key: a")
-		if again.Code != first.Code || again.Body.String() != first.Body.String() || again.Header().Get("Location") != first.Header().Get("Location") ||
-			again.Header().Get("ETag") != first.Header().Get("ETag") {
-			t.Errorf("%d %s, first %d %s", again.Code, again.Body, first.Code, first.Body)
-		}
+		assert.Equal(t, first.Code, again.Code, "%d %s, first %d %s", again.Code, again.Body, first.Code, first.Body)
+		assert.Equal(t, first.Body.String(), again.Body.String(),
+			"%d %s, first %d %s", again.Code, again.Body, first.Code, first.Body)
+		assert.Equal(t, first.Header().Get("Location"), again.Header().Get("Location"),
+			"%d %s, first %d %s", again.Code, again.Body, first.Code, first.Body)
+		assert.Equal(t, first.Header().Get("ETag"), again.Header().Get("ETag"),
+			"%d %s, first %d %s", again.Code, again.Body, first.Code, first.Body)
 	}
 	expectProblem(t, "other body", pay(strings.Replace(body, "R1", "R2", 1), "Idempotency-Key: a"), 422, "Idempotency-Key")
 	expectProblem(t, "other key", pay(body, "Idempotency-Key: b"), 409, "amount_minor")
@@ -41,14 +53,26 @@ func TestARepeatedPaymentGetsTheFirstAnswer(t *testing.T) {
 	expectProblem(t, "fraction", pay(strings.Replace(body, "10000", "99.5", 1), "Idempotency-Key: b"), 400, "amount_minor")
 	expectProblem(t, "exponent", pay(strings.Replace(body, "10000", "1e3", 1), "Idempotency-Key: b"), 400, "amount_minor")
 	expectProblem(t, "text", pay(strings.Replace(body, "10000", `"100"`, 1), "Idempotency-Key: b"), 400, "amount_minor")
-	expectProblem(t, "no such day", pay(strings.Replace(body, "2026-09-01", "2026-09-31", 1), "Idempotency-Key: b"), 400, "paid_on")
+	expectProblem(
+		t,
+		"no such day",
+		pay(strings.Replace(body, "2026-09-01", "2026-09-31", 1), "Idempotency-Key: b"),
+		400,
+		"paid_on",
+	)
 	f.expectBalanced(t, f.a)
 
 	// A key is unique in the school; another school has its own.
 	other := f.addFee(t, f.b, "1")
-	if w := request(f.admin, "POST", f.b.Host, "/api/payments/", strings.Replace(body, fmt.Sprint(fee.ID), fmt.Sprint(other.ID), 1), "Idempotency-Key: a"); w.Code != http.StatusCreated {
-		t.Errorf("the other school: %d %s", w.Code, w.Body)
-	}
+	w := request(
+		f.admin,
+		"POST",
+		f.b.Host,
+		"/api/payments/",
+		strings.Replace(body, fmt.Sprint(fee.ID), fmt.Sprint(other.ID), 1),
+		"Idempotency-Key: a",
+	)
+	assert.Equal(t, http.StatusCreated, w.Code, "the other school: %d %s", w.Code, w.Body)
 }
 
 func TestFeesAreChangedByWhoHasSeenThem(t *testing.T) {
@@ -57,18 +81,30 @@ func TestFeesAreChangedByWhoHasSeenThem(t *testing.T) {
 	fee := f.addFee(t, f.a, "1")
 	path := fmt.Sprintf("/api/fees/%d", fee.ID)
 	seen := request(f.admin, "GET", f.a.Host, path, "")
-	if w := request(f.admin, "GET", f.a.Host, path, "", "If-None-Match: "+seen.Header().Get("ETag")); w.Code != http.StatusOK {
-		t.Errorf("%d, although it may be overdue since", w.Code)
-	}
+	w := request(f.admin, "GET", f.a.Host, path, "", "If-None-Match: "+seen.Header().Get("ETag"))
+	assert.Equal(t, http.StatusOK, w.Code, "%d, although it may be overdue since", w.Code)
 	_, err := erp.NewPayments(f.db).Record(asSystem(f.a), "1", cash(fee, 1))
-	check(t, err)
+	require.NoError(t, err)
 	const change = `{"due_on": "2100-03-01"}`
-	expectProblem(t, "paid meanwhile", request(f.admin, "PUT", f.a.Host, path, change, "If-Match: "+seen.Header().Get("ETag")), 412, "")
+	expectProblem(
+		t,
+		"paid meanwhile",
+		request(f.admin, "PUT", f.a.Host, path, change, "If-Match: "+seen.Header().Get("ETag")),
+		412,
+		"",
+	)
 	expectProblem(t, "unseen", request(f.admin, "PUT", f.a.Host, path, change), 428, "")
 	now := request(f.admin, "GET", f.a.Host, path, "").Header().Get("ETag")
-	expectProblem(t, "amount", request(f.admin, "PUT", f.a.Host, path, `{"due_on": "2100-03-01", "amount_minor": 1}`, "If-Match: "+now), 400, "amount_minor")
-	if w := request(f.admin, "PUT", f.a.Host, path, change, "If-Match: "+now); w.Code != http.StatusOK || decode[erp.Fee](t, w).DueOn.String() != "2100-03-01" {
-		t.Errorf("%d %s", w.Code, w.Body)
+	expectProblem(
+		t,
+		"amount",
+		request(f.admin, "PUT", f.a.Host, path, `{"due_on": "2100-03-01", "amount_minor": 1}`, "If-Match: "+now),
+		400,
+		"amount_minor",
+	)
+	w = request(f.admin, "PUT", f.a.Host, path, change, "If-Match: "+now)
+	if assert.Equal(t, http.StatusOK, w.Code, w.Body) {
+		assert.Equal(t, "2100-03-01", decode[erp.Fee](t, w).DueOn.String(), w.Body)
 	}
 }
 
@@ -90,7 +126,12 @@ func TestTheMoneyOfOneSchoolTouchesNothingOfAnother(t *testing.T) {
 	f := setup(t)
 	for _, school := range []*tenancytest.Tenant{f.a, f.b} {
 		exec(t, f, school, "insert into classes (name, year) values ('1', 2026)")
-		exec(t, f, school, "insert into students (admission_number, first_name, last_name, class_id) values ('1', 'A', 'B', 1)")
+		exec(
+			t,
+			f,
+			school,
+			"insert into students (admission_number, first_name, last_name, class_id) values ('1', 'A', 'B', 1)",
+		)
 	}
 	f.env.AssertIsolated(t, f.a, f.b, func(_ context.Context, school *tenancytest.Tenant) error {
 		for _, step := range []struct {
@@ -116,7 +157,8 @@ func TestTheMoneyOfOneSchoolTouchesNothingOfAnother(t *testing.T) {
 	})
 }
 
-// FuzzIdempotencyKey checks that what gets through is a header that was sent as it is, and text that PostgreSQL can hold.
+// FuzzIdempotencyKey checks that what gets through is a header that was sent as it is, and text
+// that PostgreSQL can hold.
 func FuzzIdempotencyKey(f *testing.F) {
 	for _, key := range []string{"", "a", "8e03978e-40d5-43dd-bc93-6894a57f9324", `"quoted"`, "a b", "\x00", "ü", strings.Repeat("k", 256)} {
 		f.Add(key)
@@ -125,8 +167,11 @@ func FuzzIdempotencyKey(f *testing.F) {
 		if erp.IdempotencyKey(key).Validate() != nil {
 			return
 		}
-		if key == "" || len(key) > 255 || strings.TrimSpace(key) != key || strings.ContainsFunc(key, func(c rune) bool { return c <= ' ' || c > '~' }) {
-			t.Errorf("%q gets through", key)
+		if assert.NotEmpty(t, key, "%q gets through", key) &&
+			assert.LessOrEqual(t, len(key), 255, "%q gets through", key) &&
+			assert.Equal(t, key, strings.TrimSpace(key), "%q gets through", key) {
+			assert.False(t, strings.ContainsFunc(key, func(c rune) bool { return c <= ' ' || c > '~' }),
+				"%q gets through", key)
 		}
 	})
 }
@@ -149,8 +194,6 @@ func TestTheMoneyOfTheOtherSchoolIsNothing(t *testing.T) {
 		expectProblem(t, path, request(w.admin, "POST", w.b.Host, path, c[0], "Idempotency-Key: k"), 422, c[1])
 	}
 	for _, path := range []string{"/api/fee-structures?class_id=1", "/api/fees?student_id=1", "/api/payments?fee_id=1"} {
-		if got := outcome(path, request(w.admin, "GET", w.b.Host, path, "")); got != "none" {
-			t.Errorf("%s: %s", path, got)
-		}
+		assert.Equal(t, "none", outcome(path, request(w.admin, "GET", w.b.Host, path, "")), path)
 	}
 }

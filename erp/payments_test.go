@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/erp"
 	"github.com/oryne/pgtenant/internal/pgtest"
@@ -31,15 +33,18 @@ func TestAFeeIsPaidInPartsAndRefunded(t *testing.T) {
 		{cash(fee, 100_00), 100_00, 0, erp.FeePaid},
 	} {
 		got, err := payments.Record(ctx, erp.IdempotencyKey(fmt.Sprint(i)), step.payment)
-		check(t, err)
-		if got.FeeID != fee.ID || got.Amount() != step.payment.Amount() || got.Kind != step.payment.Kind {
-			t.Errorf("step %d: recorded %+v of %+v", i, got, step.payment)
+		require.NoError(t, err)
+		if assert.Equal(t, fee.ID, got.FeeID, "step %d: recorded %+v of %+v", i, got, step.payment) &&
+			assert.Equal(t, step.payment.Amount(), got.Amount(), "step %d: recorded %+v of %+v", i, got, step.payment) {
+			assert.Equal(t, step.payment.Kind, got.Kind, "step %d: recorded %+v of %+v", i, got, step.payment)
 		}
 		now, err := fees.Get(ctx, fee.ID)
-		check(t, err)
-		if now.PaidMinor != step.paid || now.OwedMinor != step.owed || now.Status != step.status {
-			t.Errorf("step %d: %+v, want %d paid, %d owed, %s", i, now, step.paid, step.owed, step.status)
-		}
+		require.NoError(t, err)
+		assert.Equal(t, step.paid, now.PaidMinor,
+			"step %d: %+v, want %d paid, %d owed, %s", i, now, step.paid, step.owed, step.status)
+		assert.Equal(t, step.owed, now.OwedMinor,
+			"step %d: %+v, want %d paid, %d owed, %s", i, now, step.paid, step.owed, step.status)
+		assert.Equal(t, step.status, now.Status, "step %d: %+v, want %d paid, %d owed", i, now, step.paid, step.owed)
 	}
 	f.expectBalanced(t, f.a)
 }
@@ -50,7 +55,7 @@ func TestPaymentsThatCannotBeAreRefusedAndWriteNothing(t *testing.T) {
 	ctx, fee := asSystem(f.a), f.addFee(t, f.a, "1")
 	payments := erp.NewPayments(f.db)
 	_, err := payments.Record(ctx, "taken", cash(fee, 40_00))
-	check(t, err)
+	require.NoError(t, err)
 	for name, c := range map[string]struct {
 		key      erp.IdempotencyKey
 		change   func(n *erp.NewPayment)
@@ -84,9 +89,9 @@ func TestPaymentsThatCannotBeAreRefusedAndWriteNothing(t *testing.T) {
 		_, err := payments.Record(ctx, c.key, n)
 		expectInputError(t, name, err, c.field, c.conflict)
 	}
-	if all, _, err := payments.List(ctx, erp.PaymentFilter{}, erp.Page{}); err != nil || len(all) != 1 {
-		t.Errorf("%d payments, want 1: %v", len(all), err)
-	}
+	all, _, err := payments.List(ctx, erp.PaymentFilter{}, erp.Page{})
+	assert.NoError(t, err, "%d payments, want 1", len(all))
+	assert.Len(t, all, 1, "%d payments, want 1", len(all))
 	f.expectBalanced(t, f.a)
 }
 
@@ -116,13 +121,9 @@ func TestConcurrentPaymentsNeverExceedWhatIsOwed(t *testing.T) {
 		}
 		return accepted
 	}
-	if n := record("pay", cash(fee, 25_00)); n != 4 {
-		t.Errorf("%d payments of a quarter were accepted", n)
-	}
+	assert.Equal(t, 4, record("pay", cash(fee, 25_00)), "payments of a quarter were accepted")
 	f.expectBalanced(t, f.a)
-	if n := record("refund", refund(fee, 50_00)); n != 2 {
-		t.Errorf("%d refunds of a half were accepted", n)
-	}
+	assert.Equal(t, 2, record("refund", refund(fee, 50_00)), "refunds of a half were accepted")
 	f.expectBalanced(t, f.a)
 }
 
@@ -135,9 +136,7 @@ func TestConcurrentRepetitionsRecordOnePayment(t *testing.T) {
 	for range cap(ids) {
 		all.Go(func() {
 			payment, err := erp.NewPayments(f.db).Record(ctx, "once", cash(fee, 10_00))
-			if err != nil {
-				t.Error(err)
-			}
+			assert.NoError(t, err)
 			ids <- payment.ID
 		})
 	}
@@ -145,15 +144,11 @@ func TestConcurrentRepetitionsRecordOnePayment(t *testing.T) {
 	close(ids)
 	first := <-ids
 	for id := range ids {
-		if id != first {
-			t.Errorf("payments %d and %d under one key", first, id)
-		}
+		assert.Equal(t, first, id, "payments %d and %d under one key", first, id)
 	}
 	now, err := erp.NewFees(f.db).Get(ctx, fee.ID)
-	check(t, err)
-	if now.PaidMinor != 10_00 {
-		t.Errorf("%d paid", now.PaidMinor)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, int64(10_00), now.PaidMinor, "%d paid", now.PaidMinor)
 	f.expectBalanced(t, f.a)
 }
 
@@ -177,9 +172,8 @@ func TestAKeyIsForOneFeeAlsoAtTheSameTime(t *testing.T) {
 	}
 	all.Wait()
 	recorded, _, err := erp.NewPayments(f.db).List(ctx, erp.PaymentFilter{}, erp.Page{})
-	if err != nil || len(recorded) != 1 {
-		t.Errorf("%d payments: %v", len(recorded), err)
-	}
+	assert.NoError(t, err, "%d payments", len(recorded))
+	assert.Len(t, recorded, 1, "%d payments", len(recorded))
 	f.expectBalanced(t, f.a)
 }
 
@@ -197,7 +191,7 @@ func TestARepetitionWaitsForTheFirstAttempt(t *testing.T) {
 			done := make(chan error, 1)
 			err := f.db.InTx(ctx, func(tx pgx.Tx) error {
 				_, err := erp.NewPayments(tx).Record(ctx, "once", cash(fee, 10_00))
-				check(t, err)
+				require.NoError(t, err)
 				go func() {
 					_, err := erp.NewPayments(f.db).Record(ctx, "once", cash(fee, 10_00))
 					done <- err
@@ -205,15 +199,11 @@ func TestARepetitionWaitsForTheFirstAttempt(t *testing.T) {
 				f.awaitBlocked(t)
 				return c.outcome
 			})
-			if !errors.Is(err, c.outcome) {
-				t.Fatal(err)
-			}
-			check(t, <-done)
+			require.ErrorIs(t, err, c.outcome)
+			require.NoError(t, <-done)
 			now, err := erp.NewFees(f.db).Get(ctx, fee.ID)
-			check(t, err)
-			if now.PaidMinor != c.paid {
-				t.Errorf("%d paid", now.PaidMinor)
-			}
+			require.NoError(t, err)
+			assert.Equal(t, c.paid, now.PaidMinor)
 			f.expectBalanced(t, f.a)
 		})
 	}
@@ -226,22 +216,20 @@ func TestAPaymentIsRepeatedAfterACrash(t *testing.T) {
 	ctx, fee := asSystem(f.a), f.addFee(t, f.a, "1")
 	err := f.db.InTx(ctx, func(tx pgx.Tx) error {
 		_, err := erp.NewPayments(tx).Record(ctx, "once", cash(fee, 10_00))
-		check(t, err)
+		require.NoError(t, err)
 		var pid int
-		check(t, tx.QueryRow(ctx, "select pg_backend_pid()").Scan(&pid))
+		require.NoError(t, tx.QueryRow(ctx, "select pg_backend_pid()").Scan(&pid))
 		_, err = pgtest.New(t).Pool.Exec(t.Context(), "select pg_terminate_backend($1)", pid)
-		check(t, err)
+		require.NoError(t, err)
 		return nil
 	})
-	if err == nil {
-		t.Fatal("the commit went through a dead connection")
-	}
+	require.Error(t, err, "the commit went through a dead connection")
 	for range 2 { // after the crash, and after an answer that was lost
 		payment, err := erp.NewPayments(f.db).Record(ctx, "once", cash(fee, 10_00))
-		check(t, err)
-		if got, err := erp.NewPayments(f.db).Get(ctx, payment.ID); err != nil || got != payment {
-			t.Errorf("%+v, recorded %+v: %v", got, payment, err)
-		}
+		require.NoError(t, err)
+		got, err := erp.NewPayments(f.db).Get(ctx, payment.ID)
+		assert.NoError(t, err, "%+v, recorded %+v", got, payment)
+		assert.Equal(t, payment, got, "%+v, recorded %+v", got, payment)
 	}
 	f.expectBalanced(t, f.a)
 }
@@ -251,11 +239,12 @@ func TestPaymentsAreNeverChangedOrDeleted(t *testing.T) {
 	f := setup(t)
 	ctx, fee := asSystem(f.a), f.addFee(t, f.a, "1")
 	_, err := erp.NewPayments(f.db).Record(ctx, "once", cash(fee, 10_00))
-	check(t, err)
+	require.NoError(t, err)
 	for _, sql := range []string{"update payments set amount_minor = 1", "delete from payments", "delete from fees"} {
 		_, err := f.db.Exec(ctx, sql)
-		if pgErr := (*pgconn.PgError)(nil); !errors.As(err, &pgErr) || pgErr.Code[:2] != "23" {
-			t.Errorf("%s: %v", sql, err)
+		pgErr := (*pgconn.PgError)(nil)
+		if assert.ErrorAs(t, err, &pgErr, sql) {
+			assert.Equal(t, "23", pgErr.Code[:2], sql)
 		}
 	}
 	f.expectBalanced(t, f.a)
@@ -267,25 +256,27 @@ func TestNothingIsPaidForACancelledFee(t *testing.T) {
 	ctx, fee := asSystem(f.a), f.addFee(t, f.a, "1")
 	fees, payments := erp.NewFees(f.db), erp.NewPayments(f.db)
 	_, err := payments.Record(ctx, "1", cash(fee, 10_00))
-	check(t, err)
+	require.NoError(t, err)
 	_, err = fees.Update(ctx, fee.ID, erp.AnyVersion, erp.FeeChange{DueOn: dueOn, Cancelled: true})
 	expectInputError(t, "cancel a fee that is paid in part", err, "cancelled", true)
 	_, err = payments.Record(ctx, "2", refund(fee, 10_00))
-	check(t, err)
+	require.NoError(t, err)
 	fee, err = fees.Update(ctx, fee.ID, erp.AnyVersion, erp.FeeChange{DueOn: dueOn, Cancelled: true})
-	if err != nil || fee.Status != erp.FeeCancelled || fee.OwedMinor != 0 || fee.CancelledAt == nil {
-		t.Fatalf("%+v: %v", fee, err)
-	}
+	require.NoError(t, err, fee)
+	require.Equal(t, erp.FeeCancelled, fee.Status, fee)
+	require.Zero(t, fee.OwedMinor, fee)
+	require.NotNil(t, fee.CancelledAt, fee)
 	_, err = payments.Record(ctx, "3", cash(fee, 1))
 	expectInputError(t, "pay a cancelled fee", err, "fee_id", true)
 	_, err = payments.Record(ctx, "4", refund(fee, 1))
 	expectInputError(t, "refund a cancelled fee", err, "fee_id", true)
 	fee, err = fees.Update(ctx, fee.ID, erp.AnyVersion, erp.FeeChange{DueOn: dueOn})
-	if err != nil || fee.Status != erp.FeeOpen || fee.OwedMinor != 100_00 || fee.CancelledAt != nil {
-		t.Fatalf("%+v: %v", fee, err)
-	}
+	require.NoError(t, err, fee)
+	require.Equal(t, erp.FeeOpen, fee.Status, fee)
+	require.Equal(t, int64(100_00), fee.OwedMinor, fee)
+	require.Nil(t, fee.CancelledAt, fee)
 	_, err = payments.Record(ctx, "5", cash(fee, 100_00))
-	check(t, err)
+	require.NoError(t, err)
 	f.expectBalanced(t, f.a)
 }
 
@@ -311,7 +302,7 @@ func TestAFeeIsEitherCancelledOrPaid(t *testing.T) {
 	}
 	all.Wait()
 	now, err := erp.NewFees(f.db).Get(ctx, fee.ID)
-	check(t, err)
+	require.NoError(t, err)
 	if cancelled := now.CancelledAt != nil; cancelled == (now.PaidMinor > 0) {
 		t.Errorf("cancelled: %t, and %s paid", cancelled, now.Paid())
 	}

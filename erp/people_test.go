@@ -7,13 +7,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/erp"
 	"github.com/oryne/pgtenant/tenancy/tenancytest"
 )
 
 const password = "correct horse battery"
 
-// as returns f's handler for a user of that role: of the school whose host is asked. They log in when f is set up.
+// as returns f's handler for a user of that role: of the school whose host is asked. They log in
+// when f is set up.
 func (f *fixture) as(t testing.TB, role erp.Role) http.Handler {
 	t.Helper()
 	tokens := map[string]string{}
@@ -34,8 +37,8 @@ func (f *fixture) addUser(t testing.TB, school *tenancytest.Tenant, role erp.Rol
 	ctx := erp.NewContext(school.Context(), erp.System())
 	users := erp.NewUsers(f.db)
 	user, err := users.Create(ctx, erp.NewUser{Email: string(role) + "@example.com", Name: string(role), Role: role})
-	check(t, err)
-	check(t, users.SetPassword(ctx, user.ID, password))
+	require.NoError(t, err)
+	require.NoError(t, users.SetPassword(ctx, user.ID, password))
 	return user
 }
 

@@ -9,8 +9,8 @@ import (
 )
 
 // Querier runs a statement in the school of its context. A store needs nothing else: each of its
-// methods is one statement, also if it writes several tables, so that it succeeds or fails as a whole.
-// On a transaction several methods succeed or fail together. Stores pass [pgx.NamedArgs].
+// methods is one statement, also if it writes several tables, so that it succeeds or fails as a
+// whole. On a transaction several methods succeed or fail together. Stores pass [pgx.NamedArgs].
 type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }

@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// refusals collects what is wrong with an input.
+// refusals collects the errors of an input.
 type refusals []FieldError
 
 func (r *refusals) add(field, rule string) { *r = append(*r, FieldError{Field: field, Rule: rule}) }
@@ -17,14 +17,14 @@ func (r refusals) err() error {
 	return &InputError{Fields: r}
 }
 
-// reference refuses an id that nothing has. Whether something has it, the database knows.
+// reference refuses an id that no row can have. Whether a row has it, the database checks.
 func (r *refusals) reference(field string, id *int64, to entity) {
 	if id != nil && *id < 1 {
 		r.add(field, "is no "+to.singular+" of this school")
 	}
 }
 
-// text refuses what is empty, too long, or not text that PostgreSQL can hold.
+// text refuses a text that is empty, too long, or that PostgreSQL cannot store.
 func (r *refusals) text(field, value string, longest int) {
 	switch {
 	case value == "":
@@ -47,7 +47,7 @@ func containsControl(s string) bool {
 	return false
 }
 
-// optional is text that may be empty.
+// optional is text, but allows an empty one.
 func (r *refusals) optional(field, value string, longest int) {
 	if value != "" {
 		r.text(field, value, longest)

@@ -12,20 +12,20 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// refusal is an error that is a problem already.
+// refusal is an error with its problem.
 type refusal struct{ problem tenanthttp.Problem }
 
 func (r *refusal) Error() string { return r.problem.Detail }
 
-// action serves a request, or returns why it does not, which [Module.refuse] tells the client.
+// action serves a request, or returns an error, which [Module.refuse] answers.
 type action func(w http.ResponseWriter, r *http.Request) error
 
-// refuse answers with the problem that err stands for.
+// refuse answers with the problem of err.
 func (m *Module) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.Is(err, ErrSessionOver), errors.Is(err, errNoToken):
 		m.refuseToken(w, r, err)
-	case errors.Is(err, context.Canceled): // the client has gone, or the program is about to
+	case errors.Is(err, context.Canceled): // the client is gone, or the program is stopping
 		tenanthttp.Problem{Status: http.StatusServiceUnavailable, RetryAfter: time.Second}.Respond(w)
 	default:
 		p, known := problemOf(r, err)
@@ -39,7 +39,8 @@ func (m *Module) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// problemOf returns what a client is told of err, and whether that is all there is to say.
+// problemOf returns the problem for the client. known is false if err should be logged, because the
+// problem does not say everything.
 func problemOf(r *http.Request, err error) (p tenanthttp.Problem, known bool) {
 	var (
 		ready *refusal
@@ -55,19 +56,41 @@ func problemOf(r *http.Request, err error) (p tenanthttp.Problem, known bool) {
 	case errors.As(err, &input):
 		return inputProblem(input), true
 	case errors.As(err, &slow):
-		return tenanthttp.Problem{Status: http.StatusTooManyRequests, Detail: "Too many wrong passwords for this account.", RetryAfter: slow.Wait}, true
+		return tenanthttp.Problem{
+			Status:     http.StatusTooManyRequests,
+			Detail:     "Too many wrong passwords for this account.",
+			RetryAfter: slow.Wait,
+		}, true
 	case errors.Is(err, ErrWrongPassword):
-		return tenanthttp.Problem{Status: http.StatusUnauthorized, Title: "Wrong password", Detail: "The email address or the password is wrong."}, true
+		return tenanthttp.Problem{
+			Status: http.StatusUnauthorized,
+			Title:  "Wrong password",
+			Detail: "The email address or the password is wrong.",
+		}, true
 	case errors.Is(err, ErrNotFound):
-		return tenanthttp.Problem{Status: http.StatusNotFound, Detail: "There is no such thing in this school, or it is not yours to see."}, true
+		return tenanthttp.Problem{
+			Status: http.StatusNotFound,
+			Detail: "This does not exist in this school, or you may not see it.",
+		}, true
 	case errors.Is(err, ErrForbidden):
-		return tenanthttp.Problem{Status: http.StatusForbidden, Detail: "This is not for your role."}, true
+		return tenanthttp.Problem{Status: http.StatusForbidden, Detail: "Your role does not allow this."}, true
 	case errors.Is(err, ErrChanged):
-		return tenanthttp.Problem{Status: http.StatusPreconditionFailed, Detail: "It was changed meanwhile; read it again."}, true
+		return tenanthttp.Problem{
+			Status: http.StatusPreconditionFailed,
+			Detail: "It has changed since you read it. Read it again.",
+		}, true
 	case errors.Is(err, ErrBusy):
-		return tenanthttp.Problem{Status: http.StatusServiceUnavailable, Detail: "Too many people log in just now.", RetryAfter: time.Second}, true
-	case collided(err):
-		return tenanthttp.Problem{Status: http.StatusServiceUnavailable, Detail: "Others were changing the same; try again.", RetryAfter: time.Second}, true
+		return tenanthttp.Problem{
+			Status:     http.StatusServiceUnavailable,
+			Detail:     "Too many people are logging in. Try again soon.",
+			RetryAfter: time.Second,
+		}, true
+	case aborted(err):
+		return tenanthttp.Problem{
+			Status:     http.StatusServiceUnavailable,
+			Detail:     "Another request was changing the same rows. Try again.",
+			RetryAfter: time.Second,
+		}, true
 	}
 	if p, away := tenanthttp.UnavailableProblem(r, err); away {
 		return p, false
@@ -86,8 +109,9 @@ func inputProblem(e *InputError) tenanthttp.Problem {
 	return p
 }
 
-// collided reports whether the statement was given up because others stood in its way, so that it can be sent again.
-func collided(err error) bool {
+// aborted reports whether the database aborted the statement because of a concurrent one, so that
+// the client can retry.
+func aborted(err error) bool {
 	const serializationFailure, deadlock = "40001", "40P01"
 	var pgErr *pgconn.PgError
 	return errors.As(err, &pgErr) && (pgErr.Code == deadlock || pgErr.Code == serializationFailure)

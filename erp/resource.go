@@ -6,15 +6,17 @@ import (
 	"strconv"
 )
 
-// resource is a noun in HTTP: T is what is read, N what it is made of. What is nil is not to be had: 405.
+// resource is an entity in HTTP: T is a row, N the input for one. A nil function means that the
+// method is not allowed (405).
 type resource[T record, N any] struct {
 	entity entity
 	path   string // as in /api/path/
 
-	// partial is for rows of which viewers see more or less, as others change: only those who see all get 304.
+	// partial means that viewers see different parts of a row, and that a part can change without the
+	// version. Only viewers who see every row get 304.
 	partial bool
 
-	// daily is for rows that are others on another day, as others change: nobody gets 304.
+	// daily means that a row changes with the day, without its version. No viewer gets 304.
 	daily bool
 
 	list   func(ctx context.Context, p *params) (rows []T, next int64, err error)
@@ -31,7 +33,7 @@ func (res resource[T, N]) register(m *Module, mux *http.ServeMux) {
 	m.handle(mux, "/api/"+res.path+"/{id}", one)
 }
 
-// actions returns what can be done with the rows together and with one of them.
+// actions returns the actions on the whole list and on one row.
 func (res resource[T, N]) actions() (all, one methods) {
 	all, one = methods{}, methods{}
 	for _, a := range []struct {
@@ -149,7 +151,8 @@ func (res resource[T, N]) differs(ctx context.Context) bool {
 	return res.daily || res.partial && v.Role != RoleAdmin
 }
 
-// input reads the body, unless the viewer may change nothing, whatever it says.
+// input reads the body. If the viewer must not change the resource, it returns that error without
+// reading.
 func (res resource[T, N]) input(w http.ResponseWriter, r *http.Request) (input N, err error) {
 	if _, err := mayChange(r.Context(), res.entity); err != nil {
 		return input, err
@@ -157,7 +160,7 @@ func (res resource[T, N]) input(w http.ResponseWriter, r *http.Request) (input N
 	return input, readJSON(w, r, &input)
 }
 
-// pathID reads the id of the path. What is none is the id of nothing.
+// pathID returns the id of the path. If it is not an id, no row has it: the error is [ErrNotFound].
 func pathID(r *http.Request) (int64, error) {
 	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
 	if err != nil || id < 1 {

@@ -11,23 +11,24 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// Names of the session's cookie. A browser takes the first only from the host itself over TLS, so that no other school
-// under the same domain can set it.
+// The names of the session cookie. Browsers accept the first only from the host itself over TLS, so
+// that another school under the same domain cannot set it.
 const (
 	secureCookie = "__Host-session"
 	plainCookie  = "session"
 )
 
-// errNoToken is a request without a session.
+// errNoToken means that a request has no session.
 var errNoToken = errors.New("no token")
 
-// WithViewer serves with next the requests that have a viewer, in whose context it is: by the token of a session, in the
-// header Authorization: Bearer or the cookie, else by [HandlerConfig].Anonymous. A token that is not good is refused,
-// with 401, or with 403 if it is another school's. So is, with 403, a request that may change something and that
-// another site has made a browser send. It is for the program's own pages; the routes of the module have it already.
+// WithViewer serves requests with next, with their viewer in the context. The viewer is that of the
+// session token in the header Authorization: Bearer or in the cookie, or of
+// [HandlerConfig].Anonymous. An invalid token is refused with 401, or with 403 if it belongs to
+// another school. A request that may change something and comes from another site's page is refused
+// with 403.
 //
-// A viewer may be one whose session is over: what next reads through a store finds out. It belongs behind
-// [tenanthttp.Handler].
+// Use it for the program's own pages; the routes of the module have it already. It belongs behind
+// [tenanthttp.Handler]. The session of the viewer may be over: the statements of stores check it.
 func (m *Module) WithViewer(next http.Handler) http.Handler {
 	return m.SameOrigin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		viewer, err := m.viewer(r)
@@ -40,8 +41,8 @@ func (m *Module) WithViewer(next http.Handler) http.Handler {
 	}))
 }
 
-// viewer returns who has sent r. Of several tokens the first that is good counts: a cookie that another host has set can
-// lock nobody out.
+// viewer returns the viewer of r. Of several tokens the first valid one counts, so that a cookie
+// that another host has set does not prevent access.
 func (m *Module) viewer(r *http.Request) (Viewer, error) {
 	err := errNoToken
 	for _, token := range m.tokens(r) {
@@ -49,7 +50,7 @@ func (m *Module) viewer(r *http.Request) (Viewer, error) {
 		if refused == nil {
 			return viewer, nil
 		}
-		if errors.Is(refused, tenanttoken.ErrForeignTenant) || errors.Is(err, errNoToken) { // what says most
+		if errors.Is(refused, tenanttoken.ErrForeignTenant) || errors.Is(err, errNoToken) { // the most specific error
 			err = refused
 		}
 	}
@@ -62,11 +63,12 @@ func (m *Module) viewer(r *http.Request) (Viewer, error) {
 	return Viewer{}, err
 }
 
-// maxTokens bounds the work that a request can ask for. It is more than the cookies that a browser keeps for a domain with
-// all its hosts, so that another host cannot set so many that the good one is not looked at.
+// maxTokens limits the work that a request can cause. It is more than the number of cookies that a
+// browser stores for a domain with all its hosts, so that another host cannot set so many that the
+// valid one is not reached.
 const maxTokens = 256
 
-// tokens returns those of the Authorization header or, where it has none, of the cookies.
+// tokens returns the tokens of the Authorization header or, without one, of the cookies.
 func (m *Module) tokens(r *http.Request) []string {
 	tokens := tenanthttp.BearerToken()(r)
 	if len(tokens) == 0 {
@@ -86,7 +88,7 @@ func (m *Module) open(ctx context.Context, token string) (Viewer, error) {
 	}
 	viewer, ok := parseSession(session)
 	if !ok {
-		return Viewer{}, tenanttoken.ErrBadToken // the program's own, which is none of ours
+		return Viewer{}, tenanttoken.ErrBadToken // a token that the program signed for another purpose
 	}
 	return viewer, nil
 }
@@ -96,31 +98,31 @@ func (m *Module) issue(ctx context.Context, v Viewer) (string, error) {
 	return m.cfg.Signer.BindSession(ctx, v.session(), m.cfg.SessionTTL)
 }
 
-// session is what a token says of a user.
+// session returns the content of a token.
 func (v Viewer) session() string {
 	return "erp." + strconv.FormatInt(v.UserID, 10) + "." + strconv.FormatInt(v.Generation, 10) + "." + string(v.Role)
 }
 
-// parseSession is the inverse of session. A session is always a user's.
+// parseSession is the inverse of session. A session always has a user.
 func parseSession(s string) (Viewer, bool) {
-	s, ours := strings.CutPrefix(s, "erp.")
+	s, ok := strings.CutPrefix(s, "erp.")
 	user, s, _ := strings.Cut(s, ".")
 	generation, role, _ := strings.Cut(s, ".")
 	v := Viewer{Role: Role(role)}
 	var err, err2 error
 	v.UserID, err = strconv.ParseInt(user, 10, 64)
 	v.Generation, err2 = strconv.ParseInt(generation, 10, 64)
-	return v, ours && err == nil && err2 == nil && v.UserID > 0 && v.Role.valid()
+	return v, ok && err == nil && err2 == nil && v.UserID > 0 && v.Role.valid()
 }
 
-// refuseToken refuses a request without a session that is good, and takes the cookie away that brought it.
+// refuseToken refuses a request without a valid session, and deletes its cookie.
 func (m *Module) refuseToken(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.Is(err, errNoToken):
 		err = tenanthttp.ErrNoSession
 	case errors.Is(err, ErrSessionOver):
 		m.cfg.Hooks.tokenRefused(r.Context(), TokenRefusedData{Err: ErrSessionOver})
-		err = tenanttoken.ErrTokenExpired // which is what its holder is told
+		err = tenanttoken.ErrTokenExpired // the answer to the client
 	default:
 		m.cfg.Hooks.tokenRefused(r.Context(), TokenRefusedData{Err: err})
 	}

@@ -8,7 +8,7 @@ type Student struct {
 	AdmissionNumber string    `json:"admission_number"` // unique in the school, 1 to 50 characters
 	FirstName       string    `json:"first_name"`       // 1 to 100 characters
 	LastName        string    `json:"last_name"`        // 1 to 100 characters
-	DateOfBirth     *Date     `json:"date_of_birth"`    // nil: not known
+	DateOfBirth     *Date     `json:"date_of_birth"`    // nil: unknown
 	ClassID         *int64    `json:"class_id"`         // nil: in no class
 	UserID          *int64    `json:"user_id"`          // the student's own login; nil: none
 	CreatedAt       time.Time `json:"created_at"`
@@ -20,7 +20,7 @@ func (s Student) Version() Version { return versionOf(s.UpdatedAt) }
 
 func (s Student) id() int64 { return s.ID }
 
-// NewStudent is what a student is made of, at first and by each update.
+// NewStudent is the input of [Students.Create] and [Students.Update].
 type NewStudent struct {
 	AdmissionNumber string `json:"admission_number"`
 	FirstName       string `json:"first_name"`
@@ -30,7 +30,7 @@ type NewStudent struct {
 	UserID          *int64 `json:"user_id"`
 }
 
-// Validate returns an [InputError] that names every field that cannot be.
+// Validate returns an [InputError] that names every invalid field.
 func (s NewStudent) Validate() error {
 	var r refusals
 	r.text("admission_number", s.AdmissionNumber, 50)

@@ -60,8 +60,8 @@ func (s Students) Create(ctx context.Context, n NewStudent) (Student, error) {
 		returning `+studentColumns, n.args())
 }
 
-// Update replaces the fields of a student with n, and returns the student. If the student has another
-// version, the error is [ErrChanged]; the other errors are those of Get and Create.
+// Update replaces the fields of a student with n, and returns the student. If the student has
+// another version, the error is [ErrChanged]; the other errors are those of Get and Create.
 func (s Students) Update(ctx context.Context, id int64, version Version, n NewStudent) (Student, error) {
 	a, err := mayChange(ctx, s.entity)
 	if err != nil {
@@ -84,8 +84,8 @@ func (n NewStudent) args() pgx.NamedArgs {
 	}
 }
 
-// Delete deletes a student. If the student has fees, the error is an [InputError] with Conflict. The
-// other errors are those of Update.
+// Delete deletes a student. If the student has fees, the error is an [InputError] with Conflict.
+// The other errors are those of Update.
 func (s Students) Delete(ctx context.Context, id int64, version Version) error {
 	// The children of a parent are part of the parent, so the parent has a new version.
 	return s.delete(ctx, id, version, `

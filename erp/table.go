@@ -36,8 +36,8 @@ func (t table[T]) get(ctx context.Context, id int64) (T, error) {
 		" where "+t.entity.table+".id = @id and "+a.visible(), pgx.NamedArgs{"id": id})
 }
 
-// list returns a page of the rows that match a filter, by id, and the After of the next page, or 0 if
-// there is none.
+// list returns a page of the rows that match a filter, by id, and the After of the next page, or 0
+// if there is none.
 func (t table[T]) list(ctx context.Context, page Page, filter func(access) filter) (rows []T, next int64, err error) {
 	if err := page.validate(); err != nil {
 		return nil, 0, err
@@ -75,8 +75,8 @@ func (t table[T]) target(a access, version Version) string {
 	return condition + a.visible()
 }
 
-// changed runs a statement that changes the row of [table.target], and returns the row. If the row has
-// another version, the error is [ErrChanged].
+// changed runs a statement that changes the row of [table.target], and returns the row. If the row
+// has another version, the error is [ErrChanged].
 func (t table[T]) changed(
 	ctx context.Context, operation string, a access, id int64, version Version, sql string, args pgx.NamedArgs,
 ) (T, error) {
@@ -91,8 +91,8 @@ func (t table[T]) changed(
 	return *new(T), t.failed(operation, ErrChanged)
 }
 
-// delete deletes the row with an id. If update is not empty, it is an update of rows that the row was
-// part of, "update ... from deleted ...", in the same statement.
+// delete deletes the row with an id. If update is not empty, it is an update of rows that the row
+// was part of, "update ... from deleted ...", in the same statement.
 func (t table[T]) delete(ctx context.Context, id int64, version Version, update string) error {
 	a, err := mayChange(ctx, t.entity)
 	if err != nil {
@@ -130,8 +130,8 @@ func (t table[T]) query(ctx context.Context, a access, sql string, args pgx.Name
 	return collect(ctx, t.db, a, pgx.RowToStructByPos[T], sql, args)
 }
 
-// collect runs a statement for the viewer and returns its rows. An error that the input has caused is
-// an [InputError].
+// collect runs a statement for the viewer and returns its rows. An error that the input has caused
+// is an [InputError].
 func collect[T any](
 	ctx context.Context, db Querier, a access, scan pgx.RowToFunc[T], sql string, args pgx.NamedArgs,
 ) ([]T, error) {

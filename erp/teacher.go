@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// Teacher is somebody who teaches classes of the school.
+// Teacher is a teacher of the school.
 type Teacher struct {
 	ID        int64     `json:"id"`
 	Name      string    `json:"name"`      // 1 to 200 characters
 	UserID    *int64    `json:"user_id"`   // the teacher's own login; nil: none
-	ClassIDs  []int64   `json:"class_ids"` // the classes they teach, of those that the viewer sees, by id
+	ClassIDs  []int64   `json:"class_ids"` // the classes of the teacher that the viewer sees, by id
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
 }
@@ -20,17 +20,17 @@ func (t Teacher) Version() Version { return versionOf(t.UpdatedAt) }
 
 func (t Teacher) id() int64 { return t.ID }
 
-// NewTeacher is what a teacher is made of, at first and by each update.
+// NewTeacher is the input of [Teachers.Create] and [Teachers.Update].
 type NewTeacher struct {
 	Name     string  `json:"name"`
 	UserID   *int64  `json:"user_id"`
 	ClassIDs []int64 `json:"class_ids"` // up to 100
 }
 
-// maxLinks is how many classes a teacher and how many children a parent can have.
+// maxLinks is the largest number of classes of a teacher, and of children of a parent.
 const maxLinks = 100
 
-// Validate returns an [InputError] that names every field that cannot be.
+// Validate returns an [InputError] that names every invalid field.
 func (t NewTeacher) Validate() error {
 	var r refusals
 	r.text("name", t.Name, 200)
@@ -43,7 +43,7 @@ func (t NewTeacher) Validate() error {
 	return r.err()
 }
 
-// classIDs returns the classes in order, each once, and never nil, which would be NULL.
+// classIDs returns the classes in order, without duplicates. It is never nil, which would be NULL.
 func (t NewTeacher) classIDs() []int64 {
 	ids := append([]int64{}, t.ClassIDs...)
 	slices.Sort(ids)

@@ -62,8 +62,8 @@ func (t Teachers) Create(ctx context.Context, n NewTeacher) (Teacher, error) {
 		), `+linkClasses, n.args())
 }
 
-// Update replaces the fields of a teacher with n, and returns the teacher. If the teacher has another
-// version, the error is [ErrChanged]; the other errors are those of Get and Create.
+// Update replaces the fields of a teacher with n, and returns the teacher. If the teacher has
+// another version, the error is [ErrChanged]; the other errors are those of Get and Create.
 func (t Teachers) Update(ctx context.Context, id int64, version Version, n NewTeacher) (Teacher, error) {
 	a, err := mayChange(ctx, t.entity)
 	if err != nil {
@@ -79,9 +79,9 @@ func (t Teachers) Update(ctx context.Context, id int64, version Version, n NewTe
 		), `+linkClasses, n.args())
 }
 
-// linkClasses ends a statement that has written a teacher: it replaces the classes of the teacher, and
-// returns the teacher. The parts of a statement do not see what the other parts write, so the classes
-// that it returns are its argument.
+// linkClasses ends a statement that has written a teacher: it replaces the classes of the teacher,
+// and returns the teacher. The parts of a statement do not see what the other parts write, so the
+// classes that it returns are its argument.
 var linkClasses = `unlinked as (
 		delete from class_teachers ct using written
 		where ct.teacher_id = written.id and ct.class_id <> all(@class_ids::bigint[])

@@ -8,36 +8,37 @@ import (
 
 // guessing is how often a password may be guessed.
 type guessing struct {
-	burst int           // wrong ones in a row
-	every time.Duration // then one more each
+	burst int           // wrong passwords in a row
+	every time.Duration // the interval of further ones
 }
 
 var defaultGuesses = guessing{burst: 10, every: time.Minute}
 
-// maxAccounts bounds the memory of a throttle, to a few megabytes.
+// maxAccounts limits the memory of a throttle to a few megabytes.
 const maxAccounts = 100_000
 
-// throttle slows down who guesses the password of one account, whoever asks and whether there is such an account. It
-// remembers in the memory of this process. An account under attack is slow for its owner too, which is better than
-// guessed; sessions that there are go on.
+// throttle limits the guesses of the password of one account, for all clients together, and also if
+// the account does not exist. It keeps its state in the memory of the process. An account under
+// attack is locked for its owner too, which is better than a guessed password; existing sessions
+// continue.
 type throttle struct {
 	guesses guessing
 	seed    maphash.Seed
 
 	mu   sync.Mutex
-	full map[uint64]time.Time // by account: when all guesses are there again
+	full map[uint64]time.Time // by account: when all guesses are available again
 }
 
 func newThrottle(g guessing) *throttle {
 	return &throttle{guesses: g, seed: maphash.MakeSeed(), full: make(map[uint64]time.Time)}
 }
 
-// account returns what stands for the account of an address in a school.
+// account returns the key of an address in a school.
 func (t *throttle) account(school, email string) uint64 {
 	return maphash.Comparable(t.seed, [2]string{school, email})
 }
 
-// guess takes a guess at now and returns 0, or for how long there is none.
+// guess uses one guess at now and returns 0, or returns the time until one is available.
 func (t *throttle) guess(account uint64, now time.Time) (wait time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -54,14 +55,14 @@ func (t *throttle) guess(account uint64, now time.Time) (wait time.Duration) {
 	return 0
 }
 
-// forget gives an account all its guesses back: the password was right.
+// forget makes all guesses of an account available again, after a right password.
 func (t *throttle) forget(account uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.full, account)
 }
 
-// makeRoom forgets the accounts that have all their guesses again or, where there is none, any.
+// makeRoom forgets the accounts with all guesses available or, if there are none, any accounts.
 func (t *throttle) makeRoom(now time.Time) {
 	if len(t.full) < maxAccounts {
 		return
@@ -71,7 +72,7 @@ func (t *throttle) makeRoom(now time.Time) {
 			delete(t.full, account)
 		}
 	}
-	for account := range t.full { // in no order, and more than one, so that it is not to be done for each
+	for account := range t.full { // in random order, and a tenth at once, so that it is rare
 		if len(t.full) < maxAccounts*9/10 {
 			return
 		}

@@ -3,6 +3,9 @@ package erp
 import (
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestThrottle(t *testing.T) {
@@ -11,26 +14,18 @@ func TestThrottle(t *testing.T) {
 	start := time.Now()
 	account, other := th.account("tenant_1", "a@example.com"), th.account("tenant_2", "a@example.com")
 	for range 3 {
-		if wait := th.guess(account, start); wait != 0 {
-			t.Fatalf("wait %v", wait)
-		}
+		require.Zero(t, th.guess(account, start))
 	}
-	if wait := th.guess(account, start.Add(time.Second)); wait != 59*time.Second {
-		t.Errorf("wait %v, want 59s", wait)
-	}
-	if wait := th.guess(other, start); wait != 0 {
-		t.Errorf("another account waits %v", wait)
-	}
-	if wait := th.guess(account, start.Add(time.Minute)); wait != 0 {
-		t.Errorf("a minute later wait %v", wait)
-	}
-	if wait := th.guess(account, start.Add(time.Minute)); wait != time.Minute {
-		t.Errorf("then wait %v", wait)
-	}
+	wait := th.guess(account, start.Add(time.Second))
+	assert.Equal(t, 59*time.Second, wait, "wait %v, want 59s", wait)
+	wait = th.guess(other, start)
+	assert.Zero(t, wait, "another account waits %v", wait)
+	wait = th.guess(account, start.Add(time.Minute))
+	assert.Zero(t, wait, "a minute later wait %v", wait)
+	assert.Equal(t, time.Minute, th.guess(account, start.Add(time.Minute)), "then wait")
 	th.forget(account)
-	if wait := th.guess(account, start.Add(time.Minute)); wait != 0 {
-		t.Errorf("after the right password wait %v", wait)
-	}
+	wait = th.guess(account, start.Add(time.Minute))
+	assert.Zero(t, wait, "after the right password wait %v", wait)
 }
 
 func TestThrottleForgetsWhatItCan(t *testing.T) {
@@ -43,13 +38,10 @@ func TestThrottleForgetsWhatItCan(t *testing.T) {
 		}
 		return len(th.full)
 	}
-	if n := fill(maxAccounts, start); n != maxAccounts {
-		t.Errorf("%d accounts", n)
-	}
-	if th.guess(1<<60, start.Add(time.Hour)); len(th.full) != 1 {
-		t.Errorf("an hour later %d accounts", len(th.full))
-	}
-	if n := fill(maxAccounts+10, start.Add(time.Hour)); n > maxAccounts || n < maxAccounts/2 {
-		t.Errorf("with too many there are %d accounts", n)
-	}
+	assert.Equal(t, maxAccounts, fill(maxAccounts, start), "accounts")
+	th.guess(1<<60, start.Add(time.Hour))
+	assert.Len(t, th.full, 1, "an hour later %d accounts", len(th.full))
+	n := fill(maxAccounts+10, start.Add(time.Hour))
+	assert.LessOrEqual(t, n, maxAccounts, "with too many there are %d accounts", n)
+	assert.GreaterOrEqual(t, n, maxAccounts/2, "with too many there are %d accounts", n)
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
-// User is somebody who can log in at the school. The password is never read.
+// User is a person who can log in at the school. It does not contain the password hash.
 type User struct {
 	ID         int64      `json:"id"`
-	Email      string     `json:"email"` // unique in the school in any case, in the form of [platformuser.NormalizeEmail]
+	Email      string     `json:"email"` // as [platformuser.NormalizeEmail] returns it; unique in the school in any case
 	Name       string     `json:"name"`  // 1 to 200 characters
 	Role       Role       `json:"role"`
 	DisabledAt *time.Time `json:"disabled_at"` // nil: may log in
@@ -24,8 +24,8 @@ func (u User) Version() Version { return versionOf(u.UpdatedAt) }
 
 func (u User) id() int64 { return u.ID }
 
-// NewUser is what a user is made of, at first and by each update. There is no password: until
-// [Users.SetPassword] the user cannot log in.
+// NewUser is the input of [Users.Create] and [Users.Update]. It has no password: a new user cannot
+// log in before [Users.SetPassword].
 type NewUser struct {
 	Email    string `json:"email"`
 	Name     string `json:"name"`
@@ -33,13 +33,13 @@ type NewUser struct {
 	Disabled bool   `json:"disabled"`
 }
 
-// Validate returns an [InputError] that names every field that cannot be.
+// Validate returns an [InputError] that names every invalid field.
 func (u NewUser) Validate() error {
 	_, err := u.normal()
 	return err
 }
 
-// normal returns u with the address in its one form.
+// normal returns u with the address in normal form.
 func (u NewUser) normal() (NewUser, error) {
 	var r refusals
 	email, err := platformuser.NormalizeEmail(u.Email)

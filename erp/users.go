@@ -9,8 +9,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
-// Users stores the users of the school of the context. It is safe for concurrent use if its [Querier]
-// is.
+// Users stores the users of the school of the context. It is safe for concurrent use if its
+// [Querier] is.
 type Users struct{ table[User] }
 
 // NewUsers returns the store of users on db.
@@ -21,8 +21,8 @@ func NewUsers(db Querier) Users {
 // userColumns are the columns of [User], in the order of its fields.
 const userColumns = "users.id, users.email, users.name, users.role, users.disabled_at, users.created_at, users.updated_at"
 
-// newGeneration is a generation that the user has never had, even if a backup was restored meanwhile,
-// and that no earlier user with the same id has had.
+// newGeneration is a generation that the user has never had, even if a backup was restored
+// meanwhile, and that no earlier user with the same id has had.
 const newGeneration = "(extract(epoch from clock_timestamp()) * 1000000)::bigint"
 
 // UserFilter limits a list of users. The zero value does not limit it.
@@ -60,9 +60,9 @@ func (u Users) Create(ctx context.Context, n NewUser) (User, error) {
 		returning `+userColumns, n.args())
 }
 
-// Update replaces the fields of a user with n, and returns the user. It ends the sessions of a user who
-// gets another role or is disabled. Viewers cannot disable themselves or give up the role admin, so
-// that a school always has an admin: that is an [InputError] with Conflict.
+// Update replaces the fields of a user with n, and returns the user. It ends the sessions of a user
+// who gets another role or is disabled. Viewers cannot disable themselves or give up the role
+// admin, so that a school always has an admin: that is an [InputError] with Conflict.
 func (u Users) Update(ctx context.Context, id int64, version Version, n NewUser) (User, error) {
 	a, err := mayChange(ctx, u.entity)
 	if err != nil {
@@ -92,8 +92,8 @@ var errYourself = &InputError{
 	Fields: []FieldError{{"id", "is you: another admin has to do this"}}, Conflict: true,
 }
 
-// Delete deletes a user. If the user is a student, a teacher, a parent or the viewer, the error is an
-// [InputError] with Conflict.
+// Delete deletes a user. If the user is a student, a teacher, a parent or the viewer, the error is
+// an [InputError] with Conflict.
 func (u Users) Delete(ctx context.Context, id int64, version Version) error {
 	if v, ok := ViewerFromContext(ctx); ok && v.UserID == id {
 		return errYourself
@@ -118,9 +118,9 @@ func (u Users) SetPassword(ctx context.Context, id int64, password string) error
 	return err
 }
 
-// Viewer returns a user as a viewer, for work that the program does for that user, such as a job. The
-// viewer is valid as long as a session of the user: until the user logs out or is disabled. For a
-// disabled user the error is [ErrNotFound].
+// Viewer returns a user as a viewer, for work that the program does for that user, such as a job.
+// The viewer is valid as long as a session of the user: until the user logs out or is disabled. For
+// a disabled user the error is [ErrNotFound].
 func (u Users) Viewer(ctx context.Context, id int64) (Viewer, error) {
 	a, err := mayRead(ctx, u.entity)
 	if err != nil {

@@ -24,7 +24,8 @@ func (m *Module) registerUsers(mux *http.ServeMux) {
 	}})
 }
 
-// serveUserPassword is an admin's: the old password is not asked for, and all sessions of the user end.
+// serveUserPassword sets the password of a user for an admin: it does not need the old password,
+// and ends all sessions of the user.
 func (m *Module) serveUserPassword(w http.ResponseWriter, r *http.Request, users Users) error {
 	id, err := pathID(r)
 	if err != nil {

@@ -9,6 +9,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/erp"
 )
 
@@ -32,49 +35,44 @@ func TestUsersAreOneForEachAddressInAnyCase(t *testing.T) {
 	} {
 		w := request(f.admin, "POST", f.a.Host, "/api/users/", body)
 		if c.status == 201 {
-			if w.Code != 201 || strings.Contains(w.Body.String(), "hash") {
-				t.Errorf("%s: %d %s", body, w.Code, w.Body)
-			}
+			assert.Equal(t, 201, w.Code, "%s: %d %s", body, w.Code, w.Body)
+			assert.NotContains(t, w.Body.String(), "hash", "%s: %d %s", body, w.Code, w.Body)
 			continue
 		}
 		expectProblem(t, body, w, c.status, c.field)
 	}
 	var emails string
-	check(t, f.db.QueryRow(f.a.Context(), "select string_agg(email, ' ' order by email) from users").Scan(&emails))
-	if emails != "admin@example.com b@example.com new@example.com" {
-		t.Errorf("users are %s", emails)
-	}
+	require.NoError(t,
+		f.db.QueryRow(f.a.Context(), "select string_agg(email, ' ' order by email) from users").Scan(&emails))
+	assert.Equal(t, "admin@example.com b@example.com new@example.com", emails, "users are %s", emails)
 }
 
-// A restored backup gives ids out again that somebody had behind it, whose session may go on for hours.
+// A restored backup gives ids out again that somebody had behind it, whose session may go on for
+// hours.
 func TestASessionIsNotThatOfWhoGetsTheIDLater(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := erp.NewContext(f.a.Context(), erp.System())
 	users := erp.NewUsers(f.db)
 	hash, err := erp.HashPassword(t.Context(), password)
-	check(t, err)
+	require.NoError(t, err)
 	admit := func(email string) erp.User { // as a program does that has the hash already
 		user, err := users.Create(ctx, erp.NewUser{Email: email, Name: "A", Role: erp.RoleAdmin})
-		check(t, err)
+		require.NoError(t, err)
 		exec(t, f, f.a, "update users set password_hash = $1 where id = $2", hash.Reveal(), user.ID)
 		return user
 	}
 	first := admit("first@example.com")
 	var session struct{ Token string }
-	check(t, json.Unmarshal(f.logIn(f.a, first.Email, password).Body.Bytes(), &session))
+	require.NoError(t, json.Unmarshal(f.logIn(f.a, first.Email, password).Body.Bytes(), &session))
 	ask := func() int {
 		return request(f.handler, "GET", f.a.Host, "/api/auth/me", "", "Authorization: Bearer "+session.Token).Code
 	}
-	if status := ask(); status != 200 {
-		t.Fatalf("before: %d", status)
-	}
-	check(t, users.Delete(ctx, first.ID, erp.AnyVersion))
+	require.Equal(t, 200, ask(), "before")
+	require.NoError(t, users.Delete(ctx, first.ID, erp.AnyVersion))
 	second := admit("second@example.com")
 	exec(t, f, f.a, "update users set id = $1 where id = $2", first.ID, second.ID)
-	if status := ask(); status != 401 {
-		t.Errorf("with the id of somebody else: %d", status)
-	}
+	assert.Equal(t, 401, ask(), "with the id of somebody else")
 }
 
 func TestASessionEndsAtOnce(t *testing.T) {
@@ -106,29 +104,24 @@ func TestASessionEndsAtOnce(t *testing.T) {
 		{"another password", func() error { return users.SetPassword(ctx, teacher.ID, password) }, func() error { return nil }},
 	} {
 		token = f.token(f.a, erp.RoleTeacher)
-		if status := ask(); status != 200 {
-			t.Fatalf("%s: before %d", step.name, status)
-		}
-		check(t, step.change())
-		if status := ask(); status != 401 {
-			t.Errorf("%s: after %d", step.name, status)
-		}
-		check(t, step.back())
-		if status := ask(); status != 401 {
-			t.Errorf("%s: taken back %d", step.name, status)
-		}
+		require.Equal(t, 200, ask(), "%s: before", step.name)
+		require.NoError(t, step.change())
+		status := ask()
+		assert.Equal(t, 401, status, "%s: after %d", step.name, status)
+		require.NoError(t, step.back())
+		status = ask()
+		assert.Equal(t, 401, status, "%s: taken back %d", step.name, status)
 	}
 	// What does not concern sessions leaves them alone.
 	token = f.token(f.a, erp.RoleTeacher)
 	user.Name = "Renamed"
-	check(t, update(user)())
-	if status := ask(); status != 200 {
-		t.Errorf("after another name %d", status)
-	}
+	require.NoError(t, update(user)())
+	status := ask()
+	assert.Equal(t, 200, status, "after another name %d", status)
 	teachers, next, err := users.List(ctx, erp.UserFilter{Role: erp.RoleTeacher, Search: "reNAMed"}, erp.Page{})
-	if err != nil || len(teachers) != 1 || next != 0 {
-		t.Errorf("%+v %d %v", teachers, next, err)
-	}
+	assert.NoError(t, err, "%+v %d", teachers, next)
+	assert.Len(t, teachers, 1, next)
+	assert.Zero(t, next)
 }
 
 // A school always has somebody who can administer it.
@@ -142,9 +135,15 @@ func TestAdminsCannotTakeTheAdministrationFromThemselves(t *testing.T) {
 		expectProblem(t, body, request(f.admin, "PUT", f.a.Host, "/api/users/1", body, "If-Match: *"), 409, "id")
 	}
 	expectProblem(t, "delete", request(f.admin, "DELETE", f.a.Host, "/api/users/1", "", "If-Match: *"), 409, "id")
-	if w := request(f.admin, "PUT", f.a.Host, "/api/users/1", `{"email": "head@example.com", "name": "Head", "role": "admin"}`, "If-Match: *"); w.Code != 200 {
-		t.Errorf("another name: %d %s", w.Code, w.Body)
-	}
+	w := request(
+		f.admin,
+		"PUT",
+		f.a.Host,
+		"/api/users/1",
+		`{"email": "head@example.com", "name": "Head", "role": "admin"}`,
+		"If-Match: *",
+	)
+	assert.Equal(t, 200, w.Code, "another name: %d %s", w.Code, w.Body)
 }
 
 func TestOfTwoAdminsWhoDismissEachOtherOneStays(t *testing.T) {
@@ -157,10 +156,13 @@ func TestOfTwoAdminsWhoDismissEachOtherOneStays(t *testing.T) {
 		var contexts [2]context.Context
 		for i := range admins {
 			var err error
-			admins[i], err = users.Create(system, erp.NewUser{Email: fmt.Sprintf("%d.%d@example.com", round, i), Name: "A", Role: erp.RoleAdmin})
-			check(t, err)
+			admins[i], err = users.Create(
+				system,
+				erp.NewUser{Email: fmt.Sprintf("%d.%d@example.com", round, i), Name: "A", Role: erp.RoleAdmin},
+			)
+			require.NoError(t, err)
 			viewer, err := users.Viewer(system, admins[i].ID)
-			check(t, err)
+			require.NoError(t, err)
 			contexts[i] = erp.NewContext(f.a.Context(), viewer)
 		}
 		var errs [2]error
@@ -172,13 +174,16 @@ func TestOfTwoAdminsWhoDismissEachOtherOneStays(t *testing.T) {
 					errs[i] = users.Delete(contexts[i], other.ID, erp.AnyVersion)
 					return
 				}
-				_, errs[i] = users.Update(contexts[i], other.ID, erp.AnyVersion, erp.NewUser{Email: other.Email, Name: "B", Role: erp.RoleTeacher})
+				_, errs[i] = users.Update(
+					contexts[i],
+					other.ID,
+					erp.AnyVersion,
+					erp.NewUser{Email: other.Email, Name: "B", Role: erp.RoleTeacher},
+				)
 			})
 		}
 		both.Wait()
-		if (errs[0] == nil) == (errs[1] == nil) {
-			t.Errorf("round %d: %v and %v", round, errs[0], errs[1])
-		}
+		assert.NotEqual(t, errs[1] == nil, errs[0] == nil, "round %d: %v and %v", round, errs[0], errs[1])
 	}
 }
 
@@ -207,14 +212,13 @@ func TestStoresRefuseWithoutAViewer(t *testing.T) {
 		},
 	}
 	for name, call := range calls {
-		if err := call(); !errors.Is(err, erp.ErrNoViewer) {
-			t.Errorf("%s: %v", name, err)
-		}
+		assert.ErrorIs(t, call(), erp.ErrNoViewer, name)
 	}
 	ctx = erp.NewContext(ctx, erp.Viewer{}) // a slip
 	for name, call := range calls {
-		if err := call(); err == nil || !errors.Is(err, erp.ErrForbidden) && !errors.Is(err, erp.ErrNotFound) {
-			t.Errorf("%s by a viewer without a role: %v", name, err)
-		}
+		err := call()
+		assert.Error(t, err, "%s by a viewer without a role: %v", name, err)
+		assert.False(t, !errors.Is(err, erp.ErrForbidden) && !errors.Is(err, erp.ErrNotFound),
+			"%s by a viewer without a role: %v", name, err)
 	}
 }

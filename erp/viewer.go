@@ -2,7 +2,8 @@ package erp
 
 import "context"
 
-// Role says what a user does in the school, and with it what they may see and change: visibility.go has the table.
+// Role is what a user does in the school. It decides what the user sees and changes: see
+// visibility.go.
 type Role string
 
 // The roles.
@@ -12,34 +13,35 @@ const (
 	RoleParent  Role = "parent"
 	RoleStudent Role = "student"
 
-	// RoleVisitor is nobody's in particular: a program that lets people look around without a session gives it to them,
-	// see [HandlerConfig].Anonymous. No user has it.
+	// RoleVisitor is the role of a client without a session, in a program that lets the public look
+	// around, see [HandlerConfig].Anonymous. No user has it.
 	RoleVisitor Role = "visitor"
 )
 
-// Viewer is on whose behalf something is read or written. Everything that a store does is limited to what its viewer
-// may see and change.
+// Viewer is the person or program for which a store reads or writes. A store limits everything to
+// what its viewer may see and change.
 type Viewer struct {
 	Role Role
 
-	// UserID is the user's. 0: no user, as with [System] and visitors.
+	// UserID is the id of the user. 0: no user, as in [System] and [Visitor].
 	UserID int64
 
-	// Generation is that of the user's sessions when this one began. Each statement looks whether it still is, and
-	// whether the user still has the role and is not disabled: what a session may do ends at once. Not used without a
-	// UserID.
+	// Generation is the generation of the user's sessions when this one began. Each statement checks
+	// that it is still current, that the user has the same role and is not disabled. So the end of a
+	// session takes effect at once. Without a UserID it is not used.
 	Generation int64
 }
 
-// System returns the viewer that is the program itself, as in jobs and imports. It is an admin without a user.
+// System returns the viewer of the program itself, as in jobs and imports: an admin without a user.
 func System() Viewer { return Viewer{Role: RoleAdmin} }
 
-// Visitor returns the viewer that may look at students, teachers and classes and change nothing.
+// Visitor returns a viewer that sees students, teachers and classes, and changes nothing.
 func Visitor() Viewer { return Viewer{Role: RoleVisitor} }
 
 type viewerKey struct{}
 
-// viewerContext is a context of its own, and no value in one: that is one allocation instead of two.
+// viewerContext is a context with a viewer. A type of its own costs one allocation;
+// context.WithValue costs two.
 type viewerContext struct {
 	context.Context
 	viewer Viewer
@@ -52,12 +54,12 @@ func (c *viewerContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// NewContext returns a child of ctx in which stores work on behalf of v.
+// NewContext returns a child of ctx in which stores work for v.
 func NewContext(ctx context.Context, v Viewer) context.Context {
 	return &viewerContext{Context: ctx, viewer: v}
 }
 
-// ViewerFromContext returns on whose behalf ctx is, or false where nobody has said so; stores then refuse with
+// ViewerFromContext returns the viewer of ctx, or false without one: stores then return
 // [ErrNoViewer]. It does not allocate.
 func ViewerFromContext(ctx context.Context) (Viewer, bool) {
 	if c, ok := ctx.Value(viewerKey{}).(*viewerContext); ok {

@@ -110,12 +110,12 @@ var rules = map[entity]rule{
 	},
 }
 
-// sessionValid is the condition that the viewer's session is valid: the user exists, is not disabled,
-// and has the role and the generation of the session.
+// sessionValid is the condition that the viewer's session is valid: the user exists, is not
+// disabled, and has the role and the generation of the session.
 const sessionValid = "exists (select from users me where " + sessionUser + ")"
 
-// sessionLocked is sessionValid, and keeps it true until the statement ends. Changes of users need it:
-// if two admins disable each other at the same time, one of them fails.
+// sessionLocked is sessionValid, and keeps it true until the statement ends. Changes of users need
+// it: if two admins disable each other at the same time, one of them fails.
 const sessionLocked = "exists (select from users me where " + sessionUser + " for share of me)"
 
 const sessionUser = "me.id = @viewer_id and me.session_generation = @viewer_generation and me.role = @viewer_role" +

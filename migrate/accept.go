@@ -17,7 +17,7 @@ type Accepted struct {
 // Accept writes down, for each migration that is applied in schema and whose file is another one now, the checksum of
 // the file as it is: from then on it is [Applied] and no longer [Changed]. It is for after an edit that is known to make
 // no difference to a schema that has the migration, such as of its layout. It runs no migration and does not look at the
-// tables: compare them first, see [Runner.Only] and package migrate/drift.
+// tables: compare them first, see [Runner.Subset] and package migrate/drift.
 //
 // It is one transaction under the schema's lock, which ctx governs, and can be run again. The errors are a
 // [schemactx.NameError], [ErrSchemaMissing], [ErrUnknownVersion], [ErrLocked], a [TableError] and those of the
@@ -60,14 +60,14 @@ func (t target) accept(ctx context.Context, tx pgx.Tx) ([]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	standing := t.standing(st)
-	if len(standing.unknown) > 0 {
-		return nil, t.refusal(standing)
+	applied := t.checkApplied(st)
+	if len(applied.unknown) > 0 {
+		return nil, t.refusal(applied)
 	}
-	if len(standing.edited) == 0 {
+	if len(applied.edited) == 0 {
 		return nil, nil
 	}
-	for _, m := range standing.edited {
+	for _, m := range applied.edited {
 		st.sums[m.version] = m.checksum[:noteLen]
 	}
 	note := strings.ReplaceAll(st.after(nil), "'", "''")
@@ -75,7 +75,7 @@ func (t target) accept(ctx context.Context, tx pgx.Tx) ([]int64, error) {
 	if err != nil {
 		return nil, t.tableError(err)
 	}
-	return standing.versions(), nil
+	return applied.versions(), nil
 }
 
 // lockIn takes the schema's lock for the caller's transaction.

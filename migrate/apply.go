@@ -8,7 +8,7 @@ import (
 )
 
 // run reaches a goal in one schema, one transaction or one migration without one at a time.
-func (r *Runner) run(ctx context.Context, res *Result, g goal) error {
+func (r *Runner) run(ctx context.Context, res *Result, g stepSelector) error {
 	t, err := r.target(res.Schema)
 	if err != nil {
 		return err
@@ -19,7 +19,7 @@ func (r *Runner) run(ctx context.Context, res *Result, g goal) error {
 		}
 	}
 	st := noTable()
-	if !t.cfg.fresh {
+	if !t.cfg.newSchema {
 		if st, err = readVersions(ctx, r.pool, t); err != nil {
 			return err
 		}
@@ -29,14 +29,14 @@ func (r *Runner) run(ctx context.Context, res *Result, g goal) error {
 
 // runFrom is run for a schema whose state was read already. It may have changed since: what is done
 // is decided under the lock.
-func (r *Runner) runFrom(ctx context.Context, t target, st state, res *Result, g goal) error {
+func (r *Runner) runFrom(ctx context.Context, t target, st state, res *Result, g stepSelector) error {
 	res.From = st.newest()
 	res.To = res.From
 	steps, err := t.next(g, st)
 	if err != nil {
 		return err
 	}
-	res.newer = len(steps) == 0 && len(t.standing(st).unknown) > 0
+	res.newer = len(steps) == 0 && len(t.checkApplied(st).unknown) > 0
 	switch {
 	case len(steps) == 0 && st.absent:
 		return checkSchema(ctx, r.pool, t)
@@ -66,8 +66,8 @@ func (r *Runner) runFrom(ctx context.Context, t target, st state, res *Result, g
 // way is how far a session has come on the way to a goal.
 type way struct {
 	s   *session
-	st  state // as far as this runner knows
-	g   goal  // what is left of it; nil: nothing
+	st  state        // as far as this runner knows
+	g   stepSelector // what is left of it; nil: nothing
 	res *Result
 }
 
@@ -141,7 +141,7 @@ func (w *way) find(ctx context.Context, r *Runner) {
 
 // conceal takes from others the rights on a version table that has nothing pending, as they come
 // back when a schema is provisioned again: a tenant must not rewrite its own history.
-func (r *Runner) conceal(ctx context.Context, t target, g goal, st state) error {
+func (r *Runner) conceal(ctx context.Context, t target, g stepSelector, st state) error {
 	if _, up := g.(upTo); !up || !st.exposed {
 		return nil
 	}
@@ -158,17 +158,17 @@ func (r *Runner) conceal(ctx context.Context, t target, g goal, st state) error 
 
 // attempt runs what comes next: all steps up to the first that has no transaction, or one that has
 // none. It returns what was committed, also with an error.
-func (s *session) attempt(ctx context.Context, g goal, first step) ([]step, error) {
+func (s *session) attempt(ctx context.Context, g stepSelector, first step) ([]step, error) {
 	s.sent, s.seen = false, nil
 	if first.noTx() {
-		return s.alone(ctx, g)
+		return s.readFailed(ctx, g)
 	}
 	return s.together(ctx, g)
 }
 
 // together runs the steps up to the first that has no transaction, in two round trips: the lock and
 // what is applied, then everything else.
-func (s *session) together(ctx context.Context, g goal) ([]step, error) {
+func (s *session) together(ctx context.Context, g stepSelector) ([]step, error) {
 	return s.transact(ctx, func(st state) ([]step, bool, error) {
 		seen := st.clone()
 		s.seen = &seen

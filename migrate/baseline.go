@@ -8,7 +8,7 @@ import (
 // baseline writes down what is there already.
 type baseline struct{ version int64 }
 
-func (baseline) after([]step) goal { return nil }
+func (baseline) after([]step) stepSelector { return nil }
 
 func (g baseline) steps(t target, s state) ([]step, error) {
 	var steps []step

@@ -90,9 +90,9 @@ type Config struct {
 	// Logger gets a record for each schema that was changed. Nil discards.
 	Logger *slog.Logger
 
-	unused bool // see [Runner.UpUnused]
-	fresh  bool // see [Runner.MigrateNew]
-	hooked bool // see hooked
+	unused    bool // see [Runner.UpUnused]
+	newSchema bool // see [Runner.MigrateNew]
+	hooked    bool // see hooked
 }
 
 // Policy says whether something is done or refused. Zero is the default of the field.

@@ -45,7 +45,7 @@ func (r *Runner) UpAll(ctx context.Context, list List, opts UpAllOptions) (Repor
 	if err != nil {
 		return Report{}, err
 	}
-	f := &fleet{r: r, opts: opts, survey: &survey{r: r, lines: r.lineages(), roster: newRoster(), atOnce: opts.Workers}}
+	f := &fleet{r: r, opts: opts, survey: &survey{r: r, lines: r.lineages(), seen: newSeenSchemas(), atOnce: opts.Workers}}
 	f.report.Started = begin
 	work, stop := drained(ctx, opts.Drain)
 	defer stop()
@@ -115,7 +115,7 @@ func (f *fleet) run(ctx, work context.Context, list List) error {
 		return nil
 	}
 	return f.survey.strays(ctx, list, func(schema string) error {
-		f.report.Results = append(f.report.Results, Result{Schema: schema, Outcome: Stray, order: math.MaxInt})
+		f.report.Results = append(f.report.Results, Result{Schema: schema, Outcome: Unregistered, order: math.MaxInt})
 		return nil
 	})
 }
@@ -143,7 +143,7 @@ func (f *fleet) shared(ctx, work context.Context) error {
 func (f *fleet) behind(ctx context.Context, list List) ([]member, error) {
 	var behind []member
 	err := f.survey.each(ctx, f.wanted(list), func(m *member) error {
-		if !f.survey.roster.add(m) {
+		if !f.survey.seen.add(m) {
 			return nil
 		}
 		f.report.Listed++

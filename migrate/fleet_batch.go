@@ -33,7 +33,7 @@ func (w *worker) batch(ctx, work context.Context, q *queue, members []member) {
 	}
 	b.leave(work)
 	for i := range b.slow {
-		if m := b.slow[i]; m.told || w.f.enough(ctx) == nil {
+		if m := b.slow[i]; m.started || w.f.stopReason(ctx) == nil {
 			w.one(work, q, m)
 		} else {
 			q.back(b.slow[i : i+1])
@@ -59,20 +59,20 @@ func (b *batch) enter(ctx context.Context, members []member) error {
 	for _, m := range locked {
 		kept = append(kept, *m)
 	}
-	equip(kept, func(tables string) ([][][]byte, error) { return w.ask(ctx, kitSQL, tables) })
+	readTableInfo(kept, func(tables string) ([][][]byte, error) { return w.query(ctx, tableInfoSQL, tables) })
 	var group []member
 	for _, m := range kept {
 		switch {
-		case m.fast():
+		case m.ready():
 			if len(group) > 0 && !m.single() {
 				b.groups, group = append(b.groups, group), nil
 			}
 			group = append(group, m)
 		case m.err == nil && m.outcome() == Current:
-			b.q.told(&m)
+			b.q.started(&m)
 			w.f.finished(m.result(nil)) // another runner was faster
 		case m.err != nil && !m.waits():
-			b.q.told(&m)
+			b.q.started(&m)
 			w.f.finished(m.failed(Result{}, m.err))
 		default:
 			b.slow = append(b.slow, m)
@@ -94,12 +94,12 @@ func (b *batch) lock(ctx context.Context, members []member) ([]*member, error) {
 		names = append(names, m.schema)
 	}
 	b.named = "{" + strings.Join(names, ",") + "}"
-	rows, err := b.w.ask(ctx, schemalock.Migrate.TryKeysOf(), b.named)
+	rows, err := b.w.query(ctx, schemalock.Migrate.TryKeysOf(), b.named)
 	if err != nil {
 		b.named = ""
 		return nil, err
 	}
-	marked, err := b.w.ask(ctx, schemalock.Migrate.HeldOf(), b.named)
+	marked, err := b.w.query(ctx, schemalock.Migrate.HeldOf(), b.named)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (b *batch) lock(ctx context.Context, members []member) ([]*member, error) {
 		switch {
 		case taken && !slices.ContainsFunc(marked, func(row [][]byte) bool { return string(row[0]) == m.schema }):
 			locked = append(locked, m)
-		case !m.late && b.w.f.r.cfg.LockRetries > 0:
+		case !m.retried && b.w.f.r.cfg.LockRetries > 0:
 			b.q.later(*m)
 		default:
 			b.slow = append(b.slow, *m)
@@ -145,18 +145,18 @@ func (b *batch) leave(ctx context.Context) {
 // transaction that fails nothing is done.
 func (b *batch) send(ctx, work context.Context) {
 	r := b.w.f.r
-	var calls []fastCall
+	var calls []batchCall
 	for _, group := range b.groups {
 		calls = append(calls, transactions(r, group, b.w.s.start)...)
 	}
 	t := b.groups[0][0].target(r)
-	calls = append(calls, fastCall{call: call{sql: schemalock.ReleaseAll}, t: t, checked: true})
+	calls = append(calls, batchCall{call: call{sql: schemalock.ReleaseAll}, t: t, checked: true})
 	b.w.s.dirty = b.w.s.dirty || r.cfg.hooked // the unlocking takes what a hook has locked, too
 	start, all := time.Now(), len(b.groups)
 	b.begin()
 	err := b.w.pipeline(work, calls, b.done)
 	if done := all - len(b.groups); done > 0 {
-		b.w.pace = time.Since(start) / time.Duration(done*b.w.f.opts.PerTransaction)
+		b.w.perSchema = time.Since(start) / time.Duration(done*b.w.f.opts.PerTransaction)
 	}
 	if err == nil {
 		b.named = ""
@@ -175,12 +175,12 @@ func (b *batch) begin() {
 		return
 	}
 	for i := range b.groups[0] {
-		b.q.told(&b.groups[0][i])
+		b.q.started(&b.groups[0][i])
 	}
 }
 
 // done enters what a transaction of the first group has made last: a file, or all of it.
-func (b *batch) done(c fastCall) {
+func (b *batch) done(c batchCall) {
 	if !c.last {
 		m := &b.groups[0][0] // it is by itself
 		m.did(c.commits)
@@ -216,10 +216,10 @@ func (b *batch) failed(ctx, work context.Context, err error) {
 	}
 	b.groups = rest
 	m := group[0]
-	var failure *fastError
+	var failure *batchError
 	retry := retryable(err) && b.w.f.r.cfg.LockRetries > 0
 	switch {
-	case retry && !m.late:
+	case retry && !m.retried:
 		b.q.later(m)
 	case retry, errors.As(err, &failure) && !failure.checked: // the version table is not what it was; a second look tells
 		b.slow = append(b.slow, m)
@@ -228,7 +228,7 @@ func (b *batch) failed(ctx, work context.Context, err error) {
 		res.Duration = time.Since(b.begun)
 		b.w.f.finished(m.whole(res))
 	}
-	if b.w.f.enough(ctx) != nil {
+	if b.w.f.stopReason(ctx) != nil {
 		for _, g := range b.groups {
 			b.q.back(g)
 		}
@@ -239,7 +239,7 @@ func (b *batch) failed(ctx, work context.Context, err error) {
 // lost sees to schemas whose transaction was sent over a connection that is gone.
 func (b *batch) lost(ctx context.Context, group []member, err error) {
 	for _, m := range group {
-		b.q.told(&m)
+		b.q.started(&m)
 		if ctx.Err() == nil {
 			m.lost = m.line
 			b.slow = append(b.slow, m) // looks again

@@ -13,7 +13,7 @@ import (
 
 // idle returns the schemas of a set that no session is at work on and that are still there. It looks
 // for them behind the locks: the work that has ended since the set was read may have dropped its own.
-func (r *Runner) idle(ctx context.Context, found map[string]struct{}) (map[string]struct{}, error) {
+func (r *Runner) dropBusy(ctx context.Context, found map[string]struct{}) (map[string]struct{}, error) {
 	names := slices.Collect(maps.Keys(found))
 	held, err := r.namesOf(ctx, schemalock.Scratch.HeldOf(), names)
 	if err != nil {

@@ -17,13 +17,13 @@ type versionRow struct {
 // lineage is what many version tables say: the same versions in the same order. Of thousands of schemas
 // there are a few lineages, so that what is pending is computed a few times.
 type lineage struct {
-	rows    string // the rows as an array's text: version, or -1 - version where it is not applied; by id
-	state   state  // without times and checksums
-	steps   []step
-	pending []int64
-	outcome Outcome // Current or Behind, or why nothing may be done
-	fast    bool    // all that is pending can go out with the lock, unless something has changed
-	single  bool    // in one transaction
+	rows      string // the rows as an array's text: version, or -1 - version where it is not applied; by id
+	state     state  // without times and checksums
+	steps     []step
+	pending   []int64
+	outcome   Outcome // Current or Behind, or why nothing may be done
+	batchable bool    // all that is pending can go out with the lock, unless something has changed
+	single    bool    // in one transaction
 }
 
 // lineages are those of one run. It is safe for concurrent use.
@@ -67,7 +67,7 @@ func (l *lineages) of(rows []versionRow) *lineage {
 	}
 	line := l.t.lineage(st)
 	line.rows = string(l.key)
-	line.fast = line.fast && len(rows) > 0
+	line.batchable = line.batchable && len(rows) > 0
 	l.known[line.rows] = line
 	return line
 }
@@ -79,9 +79,9 @@ func (t target) lineage(st state) *lineage {
 	line.pending = t.pending(st)
 	line.single = len(line.steps) > 0 && len(t.transactions(line.steps)) == 1
 	// Under LockTable checksums are not looked at again, nor are versions between two transactions.
-	line.fast = len(line.steps) > 0 && (t.cfg.Lock != LockTable || t.cfg.Changed != Refuse && line.single)
+	line.batchable = len(line.steps) > 0 && (t.cfg.Lock != LockTable || t.cfg.Changed != Refuse && line.single)
 	for _, s := range line.steps {
-		line.fast = line.fast && !s.noTx() && !s.isGo() && len(s.opening()) == 0
+		line.batchable = line.batchable && !s.noTx() && !s.isGo() && len(s.prologue()) == 0
 	}
 	line.outcome, _ = t.outcome(st)
 	return line

@@ -46,10 +46,10 @@ const (
 	// BadTable is a schema whose version table is not one of goose ([TableError]).
 	BadTable Outcome = "bad_table"
 
-	// Stray is a schema with a version table that the list does not have: one that was forgotten, or left by a
+	// Unregistered is a schema with a version table that the list does not have: one that was forgotten, or left by a
 	// process that is gone. It is told and not touched, and is no failure. A schema that a session of this database is at
 	// work on is none: of package migrate/drift, and what package tenancy makes, restores, verifies, stocks or drops.
-	Stray Outcome = "stray"
+	Unregistered Outcome = "stray"
 )
 
 // String returns the outcome in words.

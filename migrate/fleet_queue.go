@@ -12,12 +12,12 @@ import (
 
 // queue hands out the schemas of a phase.
 type queue struct {
-	f    *fleet
-	mu   sync.Mutex
-	runs [][]member // what is to be done, in parts that one process of the server has read
-	left int        // schemas in them
-	late []member   // a lock was in the way: tried again behind the others
-	why  error      // why the rest is not started
+	f       *fleet
+	mu      sync.Mutex
+	runs    [][]member // what is to be done, in parts that one process of the server has read
+	left    int        // schemas in them
+	retried []member   // a lock was in the way: tried again behind the others
+	why     error      // why the rest is not started
 }
 
 // queue returns a queue of schemas, in one run where their order matters.
@@ -62,7 +62,7 @@ func (f *fleet) phase(ctx, work context.Context, todo []member) error {
 		})
 	}
 	wg.Wait()
-	if rest := append(slices.Concat(q.runs...), q.late...); len(rest) > 0 {
+	if rest := append(slices.Concat(q.runs...), q.retried...); len(rest) > 0 {
 		f.leave(rest, q.why)
 		return q.why
 	}
@@ -80,10 +80,10 @@ func (f *fleet) leave(rest []member, why error) {
 func (q *queue) take(ctx context.Context, w *worker) []member {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.why = cmp.Or(q.why, q.f.enough(ctx)); q.why != nil {
+	if q.why = cmp.Or(q.why, q.f.stopReason(ctx)); q.why != nil {
 		return nil
 	}
-	room := w.room(q.left)
+	room := w.batchSize(q.left)
 	if q.f.opts.Limit > 0 {
 		room = min(room, q.f.opts.Limit-q.f.started)
 	}
@@ -93,8 +93,8 @@ func (q *queue) take(ctx context.Context, w *worker) []member {
 	}
 	var group []member
 	for len(*run) > 0 && len(group) < room {
-		if (*run)[0].kit == nil && q.f.r.cfg.Lock == LockTable {
-			equip((*run)[:min(len(*run), equipAtOnce)], readKits(ctx, w.querier()))
+		if (*run)[0].info == nil && q.f.r.cfg.Lock == LockTable {
+			readTableInfo((*run)[:min(len(*run), tableInfoBatch)], queryTableInfo(ctx, w.querier()))
 		}
 		m := (*run)[0]
 		if len(group) > 0 && (!q.shares(m) || !q.shares(group[0])) {
@@ -113,9 +113,9 @@ func (q *queue) take(ctx context.Context, w *worker) []member {
 // shares reports whether a schema can be taken with others.
 func (q *queue) shares(m member) bool {
 	if q.f.r.cfg.Lock == LockTable {
-		return m.fast()
+		return m.ready()
 	}
-	return m.swift()
+	return m.batchable()
 }
 
 // back takes schemas back that were not begun.
@@ -128,23 +128,23 @@ func (q *queue) back(members []member) {
 }
 
 // told tells, once, that a schema begins.
-func (q *queue) told(m *member) {
-	if !m.told {
-		m.told = true
+func (q *queue) started(m *member) {
+	if !m.started {
+		m.started = true
 		q.f.event(Event{Kind: EventStarted, Schema: m.schema})
 	}
 }
 
 // takeLate returns the next of those that were tried before. When there is none any more, the limit may have left some.
 func (q *queue) takeLate() []member {
-	if len(q.late) == 0 {
+	if len(q.retried) == 0 {
 		if q.left > 0 {
 			q.why = ErrLimit
 		}
 		return nil
 	}
-	m := q.late[0]
-	q.late = q.late[1:]
+	m := q.retried[0]
+	q.retried = q.retried[1:]
 	return []member{m}
 }
 
@@ -152,12 +152,12 @@ func (q *queue) takeLate() []member {
 func (q *queue) later(m member) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	m.late = true
-	q.late = append(q.late, m)
+	m.retried = true
+	q.retried = append(q.retried, m)
 }
 
 // enough returns why no further schema is to be started, or nil.
-func (f *fleet) enough(ctx context.Context) error {
+func (f *fleet) stopReason(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {

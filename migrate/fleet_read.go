@@ -35,7 +35,7 @@ func (s *survey) readTables(ctx context.Context, conn *pgxpool.Conn, members []*
 		return 0, commentsErr
 	}
 	for i, table := range tables {
-		if err := s.judge(ctx, conn, members[i], table, comments[members[i].table]); err != nil {
+		if err := s.classify(ctx, conn, members[i], table, comments[members[i].table]); err != nil {
 			return i, err
 		}
 	}

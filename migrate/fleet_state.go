@@ -11,7 +11,7 @@ import (
 // SchemaState is where one schema of a fleet stands.
 type SchemaState struct {
 	Schema  string
-	Outcome Outcome // [Current], [Behind], [NewerCompatible], [Stray], or why [Runner.UpAll] would not touch it
+	Outcome Outcome // [Current], [Behind], [NewerCompatible], [Unregistered], or why [Runner.UpAll] would not touch it
 	Version int64   // the newest that is applied; 0: none
 	Pending []int64 // versions; shared with other schemas: not to be changed
 	Edited  []int64 // versions that are applied and whose files are others now, whatever [Config.Changed] makes of it
@@ -25,22 +25,22 @@ type SchemaState struct {
 // bytes of each other schema are kept. A last error is that of the list or the connection.
 func (r *Runner) Fleet(ctx context.Context, list List) iter.Seq2[SchemaState, error] {
 	return func(yield func(SchemaState, error) bool) {
-		s := &survey{r: r, lines: r.lineages(), roster: newRoster()}
+		s := &survey{r: r, lines: r.lineages(), seen: newSeenSchemas()}
 		err := s.each(ctx, list, func(m *member) error {
-			if s.roster.add(m) && !yield(m.state(), nil) {
-				return errEnough
+			if s.seen.add(m) && !yield(m.state(), nil) {
+				return errLoopEnded
 			}
 			return nil
 		})
 		if err == nil {
 			err = s.strays(ctx, list, func(schema string) error {
-				if !yield(SchemaState{Schema: schema, Outcome: Stray}, nil) {
-					return errEnough
+				if !yield(SchemaState{Schema: schema, Outcome: Unregistered}, nil) {
+					return errLoopEnded
 				}
 				return nil
 			})
 		}
-		if err != nil && !errors.Is(err, errEnough) {
+		if err != nil && !errors.Is(err, errLoopEnded) {
 			yield(SchemaState{}, err)
 		}
 	}
@@ -50,9 +50,9 @@ func (r *Runner) Fleet(ctx context.Context, list List) iter.Seq2[SchemaState, er
 // for. A schema that is named twice is returned once.
 func (r *Runner) States(ctx context.Context, schemas ...string) ([]SchemaState, error) {
 	var states []SchemaState
-	s := &survey{r: r, lines: r.lineages(), roster: newRoster()}
+	s := &survey{r: r, lines: r.lineages(), seen: newSeenSchemas()}
 	err := s.each(ctx, Schemas(schemas...), func(m *member) error {
-		if s.roster.add(m) {
+		if s.seen.add(m) {
 			states = append(states, m.state())
 		}
 		return nil
@@ -61,7 +61,7 @@ func (r *Runner) States(ctx context.Context, schemas ...string) ([]SchemaState, 
 }
 
 // errEnough ends a loop whose body has left it.
-var errEnough = errors.New("enough")
+var errLoopEnded = errors.New("the loop has ended")
 
 func (m *member) state() SchemaState {
 	st := SchemaState{Schema: m.schema, Outcome: m.outcome(), Edited: m.edited, Err: m.err}
@@ -76,7 +76,7 @@ func (m *member) state() SchemaState {
 func (s *survey) strays(ctx context.Context, list List, visit func(schema string) error) error {
 	found, err := s.unmet(ctx)
 	if err == nil && len(found) > 0 {
-		found, err = s.r.idle(ctx, found)
+		found, err = s.r.dropBusy(ctx, found)
 	}
 	if err != nil || len(found) == 0 {
 		return err

@@ -33,9 +33,9 @@ type member struct {
 	known  bool    // met earlier in the run, and not read again
 	order  int     // its place in the run
 
-	kit  *kit // what its transaction needs besides; nil: not read yet
-	late bool // tried before, and a lock was in the way
-	told bool // its beginning was
+	info    *tableInfo // what its transaction needs besides; nil: not read yet
+	retried bool       // tried before, and a lock was in the way
+	started bool       // its beginning was
 
 	done []int64  // versions that were committed while more was to come
 	from int64    // the newest version before that
@@ -60,7 +60,7 @@ func (m member) version() int64 {
 }
 
 // swift reports whether all that was pending when it was read can go out together.
-func (m member) swift() bool { return m.line != nil && m.err == nil && m.line.fast }
+func (m member) batchable() bool { return m.line != nil && m.err == nil && m.line.batchable }
 
 // result returns what came of the schema where nothing was done in it.
 func (m member) result(err error) Result {
@@ -114,29 +114,29 @@ func (m member) waits() bool { return m.line == nil && retryable(m.err) }
 type survey struct {
 	r      *Runner
 	lines  *lineages
-	roster *roster
+	seen   *seenSchemas
 	atOnce int // how many chunks are read at a time; 0: [surveyAtOnce]
 }
 
 // roster remembers which schemas were met, at four bytes each.
-type roster struct {
+type seenSchemas struct {
 	mu     sync.Mutex
 	tables map[uint32]struct{} // OIDs of version tables
 	names  map[string]struct{} // schemas without one, behind, or in trouble
 }
 
-func newRoster() *roster {
-	return &roster{tables: make(map[uint32]struct{}), names: make(map[string]struct{})}
+func newSeenSchemas() *seenSchemas {
+	return &seenSchemas{tables: make(map[uint32]struct{}), names: make(map[string]struct{})}
 }
 
-func (r *roster) has(schema string, table uint32) bool {
+func (r *seenSchemas) has(schema string, table uint32) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.knows(schema, table)
 }
 
 // knows is has for those who hold the lock.
-func (r *roster) knows(schema string, table uint32) bool {
+func (r *seenSchemas) knows(schema string, table uint32) bool {
 	if _, ok := r.tables[table]; ok {
 		return true
 	}
@@ -148,14 +148,14 @@ func (r *roster) knows(schema string, table uint32) bool {
 }
 
 // met returns the version tables that were met.
-func (r *roster) met() []uint32 {
+func (r *seenSchemas) met() []uint32 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Collect(maps.Keys(r.tables))
 }
 
 // add enters a schema and reports whether it is new.
-func (r *roster) add(m *member) bool {
+func (r *seenSchemas) add(m *member) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.knows(m.schema, m.table) {
@@ -301,7 +301,7 @@ func (s *survey) contents(ctx context.Context, conn *pgxpool.Conn, members []mem
 		m := &members[i]
 		switch {
 		case m.err != nil || m.table == 0:
-		case s.roster.has(m.schema, m.table):
+		case s.seen.has(m.schema, m.table):
 			m.known = true
 		default:
 			todo = append(todo, m)
@@ -330,7 +330,7 @@ func (s *survey) readAll(ctx context.Context, conn *pgxpool.Conn, todo []*member
 		}
 		todo = todo[read:]
 		if err != nil && len(todo) > 0 {
-			if err := s.alone(ctx, conn, todo[0], err); err != nil {
+			if err := s.readFailed(ctx, conn, todo[0], err); err != nil {
 				return err
 			}
 			todo = todo[1:]
@@ -340,7 +340,7 @@ func (s *survey) readAll(ctx context.Context, conn *pgxpool.Conn, todo []*member
 }
 
 // again reads one schema whose table was locked, as patiently as it would be migrated.
-func (s *survey) again(ctx context.Context, m *member) error {
+func (s *survey) readLocked(ctx context.Context, m *member) error {
 	return s.r.retry(ctx, func() (bool, error) {
 		conn, err := s.r.pool.Acquire(ctx)
 		if err != nil {
@@ -352,7 +352,7 @@ func (s *survey) again(ctx context.Context, m *member) error {
 			if conn.Conn().IsClosed() || ctx.Err() != nil {
 				return false, err
 			}
-			if err = s.alone(ctx, conn, m, err); err != nil {
+			if err = s.readFailed(ctx, conn, m, err); err != nil {
 				return false, err
 			}
 		}
@@ -361,7 +361,7 @@ func (s *survey) again(ctx context.Context, m *member) error {
 }
 
 // alone enters what is known of a schema whose table could not be read with the others, for cause.
-func (s *survey) alone(ctx context.Context, conn *pgxpool.Conn, m *member, cause error) error {
+func (s *survey) readFailed(ctx context.Context, conn *pgxpool.Conn, m *member, cause error) error {
 	t, err := s.r.target(m.schema)
 	switch {
 	case err != nil:
@@ -383,7 +383,7 @@ func (s *survey) alone(ctx context.Context, conn *pgxpool.Conn, m *member, cause
 }
 
 // judge enters the rows of a version table.
-func (s *survey) judge(ctx context.Context, conn *pgxpool.Conn, m *member, table versionRows, comment string) error {
+func (s *survey) classify(ctx context.Context, conn *pgxpool.Conn, m *member, table versionRows, comment string) error {
 	t, err := s.r.target(m.schema)
 	if err != nil {
 		return err
@@ -392,7 +392,7 @@ func (s *survey) judge(ctx context.Context, conn *pgxpool.Conn, m *member, table
 		st, err := readState(ctx, conn, t)
 		if m.err = err; err == nil {
 			m.line = t.lineage(st)
-			m.line.fast = false
+			m.line.batchable = false
 		}
 	} else if m.line = s.lines.of(table.rows); comment != "" {
 		var st state
@@ -400,8 +400,8 @@ func (s *survey) judge(ctx context.Context, conn *pgxpool.Conn, m *member, table
 			st.note(row.version, row.applied, row.stamp, 0)
 		}
 		st.readNote(comment)
-		standing := t.standing(st)
-		if m.edited = standing.versions(); len(m.edited) > 0 && s.r.cfg.Changed == Refuse || standing.compatible {
+		applied := t.checkApplied(st)
+		if m.edited = applied.versions(); len(m.edited) > 0 && s.r.cfg.Changed == Refuse || applied.compatible {
 			m.line = t.lineage(st)
 		}
 	}
@@ -427,7 +427,7 @@ func (s *survey) unmet(ctx context.Context) (map[string]struct{}, error) {
 		where c.relname = $1::text::name and n.nspname not in ('public', $5)
 		and not exists (select from unnest($2::oid[]) met (oid) where met.oid = c.oid)
 		and not (starts_with(n.nspname::text, $3) and obj_description(n.oid, 'pg_namespace') = $4)`,
-		pgx.QueryExecModeExec, s.r.cfg.Table, s.roster.met(), schemalock.ScratchPrefix, schemalock.ScratchComment, s.r.cfg.SharedSchema)
+		pgx.QueryExecModeExec, s.r.cfg.Table, s.seen.met(), schemalock.ScratchPrefix, schemalock.ScratchComment, s.r.cfg.SharedSchema)
 	if err != nil {
 		return nil, fmt.Errorf("look for strays: %w", err)
 	}
@@ -435,7 +435,7 @@ func (s *survey) unmet(ctx context.Context) (map[string]struct{}, error) {
 	var table uint32
 	var schema string
 	_, err = pgx.ForEachRow(rows, []any{&table, &schema}, func() error {
-		if !s.roster.has(schema, table) {
+		if !s.seen.has(schema, table) {
 			found[schema] = struct{}{}
 		}
 		return nil

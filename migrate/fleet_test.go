@@ -139,7 +139,7 @@ func TestFleetTellsWhereEachSchemaStands(t *testing.T) {
 	for st, err := range f.runner(t, basic).Fleet(t.Context(), migrate.Schemas(append(names(12), "tenant_99")...)) {
 		check(t, err)
 		got = append(got, fmt.Sprintf("%s %s %d %v", st.Schema, st.Outcome, st.Version, st.Pending))
-		if (st.Err != nil) != !slices.Contains([]migrate.Outcome{migrate.Current, migrate.Behind, migrate.Stray}, st.Outcome) {
+		if (st.Err != nil) != !slices.Contains([]migrate.Outcome{migrate.Current, migrate.Behind, migrate.Unregistered}, st.Outcome) {
 			t.Errorf("%s: %v", st.Schema, st.Err)
 		}
 	}

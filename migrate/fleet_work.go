@@ -11,16 +11,16 @@ import (
 // schema is to be tried again when the others are done, with as many retries as the configuration says.
 func (w *worker) migrateOne(ctx context.Context, m *member) (res Result, again bool) {
 	r := w.f.r
-	once := !m.late && r.cfg.LockRetries > 0
+	once := !m.retried && r.cfg.LockRetries > 0
 	if once {
 		r = r.withoutRetries()
 	}
-	if m.fast() && r.cfg.Lock == LockTable {
+	if m.ready() && r.cfg.Lock == LockTable {
 		err := r.retry(ctx, func() (bool, error) {
-			err := w.fast(ctx, []member{*m})
+			err := w.sendGroup(ctx, []member{*m})
 			return retryable(err), err
 		})
-		var failure *fastError
+		var failure *batchError
 		switch {
 		case err == nil:
 			return m.migrated(0), false
@@ -30,8 +30,8 @@ func (w *worker) migrateOne(ctx context.Context, m *member) (res Result, again b
 			return m.failed(Result{}, err), false
 		}
 	}
-	w.release(ctx)                    // the slower way takes its own
-	if m.line != nil && m.line.fast { // what was read is not so any more
+	w.release(ctx)                         // the slower way takes its own
+	if m.line != nil && m.line.batchable { // what was read is not so any more
 		res = Result{Schema: m.schema, order: m.order}
 		err := r.run(ctx, &res, upTo{Newest})
 		m.find(ctx, r, &res)
@@ -42,8 +42,8 @@ func (w *worker) migrateOne(ctx context.Context, m *member) (res Result, again b
 		return res, false
 	}
 	if m.waits() {
-		s := survey{r: r, lines: w.f.survey.lines, roster: w.f.survey.roster}
-		if err := s.again(ctx, m); err != nil {
+		s := survey{r: r, lines: w.f.survey.lines, seen: w.f.survey.seen}
+		if err := s.readLocked(ctx, m); err != nil {
 			return m.failed(Result{}, err), once && retryable(err)
 		}
 	}
@@ -95,9 +95,9 @@ func (r *Runner) mayRunAgain(err error) bool {
 
 // failed returns the result of a schema that was begun.
 func (m *member) failed(res Result, err error) Result {
-	var fast *fastError
-	if errors.As(err, &fast) {
-		err = fast.err
+	var failure *batchError
+	if errors.As(err, &failure) {
+		err = failure.err
 	}
 	if res.Schema == "" {
 		res = m.result(err)

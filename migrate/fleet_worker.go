@@ -7,10 +7,10 @@ import (
 
 // worker is one of those that migrate the schemas of a fleet. It keeps a connection, as long as nothing goes wrong.
 type worker struct {
-	f      *fleet
-	s      *session
-	served int           // how many schemas the connection has seen
-	pace   time.Duration // what a schema took lately; 0: not known yet
+	f         *fleet
+	s         *session
+	served    int           // how many schemas the connection has seen
+	perSchema time.Duration // what a schema took lately; 0: not known yet
 }
 
 // connectionServes is how many schemas a connection is used for: the server keeps what it knows of each table until
@@ -48,7 +48,7 @@ func (w *worker) connect(ctx context.Context) error {
 }
 
 // ask executes a statement with one parameter. The result is in text.
-func (w *worker) ask(ctx context.Context, sql, arg string) ([][][]byte, error) {
+func (w *worker) query(ctx context.Context, sql, arg string) ([][][]byte, error) {
 	result := w.s.pg().ExecParams(ctx, sql, [][]byte{[]byte(arg)}, nil, nil, nil).Read()
 	return result.Rows, result.Err
 }
@@ -87,20 +87,20 @@ func (w *worker) release(ctx context.Context) {
 
 // room returns how many of so many schemas to take at a time: as many as are done in [batchTime], going by the last, and no more
 // than leaves something for the others, but for what is done in [batchLeast].
-func (w *worker) room(todo int) int {
+func (w *worker) batchSize(todo int) int {
 	share := w.f.opts.PerTransaction
-	if w.f.r.cfg.Lock == LockTable || w.pace == 0 {
+	if w.f.r.cfg.Lock == LockTable || w.perSchema == 0 {
 		return share
 	}
-	fair := max(todo/(2*w.f.opts.Workers), int(batchLeast/w.pace))
-	n := min(batchMost, int(batchTime/w.pace), fair)
+	fair := max(todo/(2*w.f.opts.Workers), int(batchLeast/w.perSchema))
+	n := min(batchMost, int(batchTime/w.perSchema), fair)
 	return max(share, n/share*share)
 }
 
 // migrate brings schemas up to date.
 func (w *worker) migrate(ctx, work context.Context, q *queue, group []member) {
 	switch {
-	case !group[0].swift(), !w.owns(work, group): // one by one says why
+	case !group[0].batchable(), !w.owns(work, group): // one by one says why
 		for _, m := range group {
 			w.one(work, q, m)
 		}
@@ -127,9 +127,9 @@ func (w *worker) owns(ctx context.Context, group []member) bool {
 func (w *worker) share(ctx context.Context, q *queue, group []member) {
 	start := time.Now()
 	for i := range group {
-		q.told(&group[i])
+		q.started(&group[i])
 	}
-	if len(group) > 1 && w.fast(ctx, group) == nil {
+	if len(group) > 1 && w.sendGroup(ctx, group) == nil {
 		for _, m := range group {
 			w.f.finished(m.migrated(time.Since(start)))
 		}
@@ -143,7 +143,7 @@ func (w *worker) share(ctx context.Context, q *queue, group []member) {
 // one migrates one schema.
 func (w *worker) one(ctx context.Context, q *queue, m member) {
 	start := time.Now()
-	q.told(&m)
+	q.started(&m)
 	res, again := w.migrateOne(ctx, &m)
 	if again {
 		m.begun(res)

@@ -60,11 +60,11 @@ type statement struct {
 
 	concurrent *concurrent // CONCURRENTLY, in a migration without a transaction; nil: none
 
-	opens  bool   // a SET TRANSACTION before any query: it goes right behind BEGIN
-	events bool   // may make an event trigger
-	inert  bool   // leaves nothing on its session
-	strays bool   // may have changed settings that the next migration of the transaction relies on
-	reset  string // undoes its SET LOCAL; empty: none
+	prologue     bool   // a SET TRANSACTION before any query: it goes right behind BEGIN
+	events       bool   // may make an event trigger
+	keepsSession bool   // leaves nothing on its session
+	strays       bool   // may have changed settings that the next migration of the transaction relies on
+	reset        string // undoes its SET LOCAL; empty: none
 }
 
 // migration is one file, or one function.

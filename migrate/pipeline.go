@@ -38,7 +38,7 @@ func (s *session) pipeline(ctx context.Context, calls []call) (committed int, er
 	for _, c := range calls {
 		p.SendQueryParams(c.sql, bytesOf(c.args), nil, nil, nil)
 		s.start.triggers = s.start.triggers || c.step != nil && c.step.eventTrigger()
-		s.dirty = s.dirty || !c.inert(s.start)
+		s.dirty = s.dirty || !c.keepsSession(s.start)
 	}
 	err = p.Sync()
 	for i := 0; err == nil && i < len(calls); i++ {

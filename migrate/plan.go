@@ -42,7 +42,7 @@ func (r *Runner) PlanDown(ctx context.Context, schema string, version int64) (Pl
 	return r.plan(ctx, schema, downTo{version})
 }
 
-func (r *Runner) plan(ctx context.Context, schema string, g goal) (Plan, error) {
+func (r *Runner) plan(ctx context.Context, schema string, g stepSelector) (Plan, error) {
 	plan := Plan{Schema: schema}
 	if err := r.checkGoal(schema, g); err != nil {
 		return plan, err

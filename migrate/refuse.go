@@ -62,7 +62,7 @@ func (p *parser) build() error {
 
 func (p *parser) statements(texts []gooseText) ([]statement, error) {
 	var all []statement
-	number, opening := 0, true
+	number, prologue := 0, true
 	for _, c := range texts {
 		together := p.m.noTx && len(c.statements) > 1 && !slices.ContainsFunc(c.statements, sqlText.needsNoTx)
 		if together { // as goose sends them
@@ -78,12 +78,12 @@ func (p *parser) statements(texts []gooseText) ([]statement, error) {
 				s.sql = c.text
 			}
 			s.strays, s.reset = t.strays()
-			s.inert, s.events = t.inert(), t.eventTrigger()
+			s.keepsSession, s.events = t.keepsSession(), t.eventTrigger()
 			if p.m.noTx {
 				s.concurrent = t.concurrently()
 			}
-			s.opens = opening && !p.m.noTx && t.setsTransaction()
-			opening = opening && t.needsNoSnapshot()
+			s.prologue = prologue && !p.m.noTx && t.setsTransaction()
+			prologue = prologue && t.needsNoSnapshot()
 			all = append(all, s)
 		}
 		if together {

@@ -89,7 +89,7 @@ func (r Report) ExitCode() int {
 
 // summaryOrder is the order of the outcomes in a summary: what matters most comes first.
 var summaryOrder = []Outcome{
-	Failed, Missing, Dropped, UnknownVersion, OutOfOrder, Edited, BadTable, NotStarted, Migrated, Current, NewerCompatible, Stray,
+	Failed, Missing, Dropped, UnknownVersion, OutOfOrder, Edited, BadTable, NotStarted, Migrated, Current, NewerCompatible, Unregistered,
 }
 
 // Summary returns the counts in words: "1 failed, 2 migrated, 997 current".

@@ -49,7 +49,7 @@ func (r Report) WriteTable(w io.Writer) error {
 
 func (res Result) versions() string {
 	switch {
-	case res.Outcome == Stray || res.Outcome == Missing || res.From == 0 && res.To == 0:
+	case res.Outcome == Unregistered || res.Outcome == Missing || res.From == 0 && res.To == 0:
 		return "-"
 	case res.From == res.To:
 		return strconv.FormatInt(res.From, 10)
@@ -81,7 +81,7 @@ func (res Result) what() string {
 	var failure *Error
 	var pgErr *pgconn.PgError
 	switch {
-	case res.Err == nil && res.Outcome == Stray:
+	case res.Err == nil && res.Outcome == Unregistered:
 		return "not on the list"
 	case res.Err == nil && len(res.Applied) > 0:
 		return "applied " + joinVersions(res.Applied)

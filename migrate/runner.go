@@ -78,7 +78,7 @@ func (r *Runner) MigrateUnused(ctx context.Context, schema string) error {
 // disk, such as the one that activates the tenant, makes it durable.
 func (r *Runner) MigrateNew(ctx context.Context, schema string) error {
 	fresh := *r
-	fresh.cfg.fresh, fresh.cfg.unused = true, true
+	fresh.cfg.newSchema, fresh.cfg.unused = true, true
 	return fresh.Migrate(ctx, schema)
 }
 
@@ -133,7 +133,7 @@ func (r *Runner) Redo(ctx context.Context, schema string) (Result, error) {
 	return r.reach(ctx, schema, redoLast{})
 }
 
-func (r *Runner) reach(ctx context.Context, schema string, g goal) (Result, error) {
+func (r *Runner) reach(ctx context.Context, schema string, g stepSelector) (Result, error) {
 	start := time.Now()
 	res := Result{Schema: schema}
 	if res.Err = r.checkGoal(schema, g); res.Err == nil {
@@ -166,7 +166,7 @@ func (r *Runner) log(ctx context.Context, message string, res Result) {
 }
 
 // checkGoal refuses a version that nobody has: a typing error would migrate too far or not at all.
-func (r *Runner) checkGoal(schema string, g goal) error {
+func (r *Runner) checkGoal(schema string, g stepSelector) error {
 	t, err := r.target(schema)
 	if err != nil {
 		return err

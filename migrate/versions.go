@@ -84,7 +84,7 @@ func readVersions(ctx context.Context, q querier, t target) (state, error) {
 		return readTable(ctx, q, t, t.stateQuery())
 	}
 	s, err := readTable(ctx, q, t, t.versionsQuery())
-	if err == nil && len(t.standing(s).unknown) > 0 { // the comment says whether this program can work with them
+	if err == nil && len(t.checkApplied(s).unknown) > 0 { // the comment says whether this program can work with them
 		return readTable(ctx, q, t, t.stateQuery())
 	}
 	return s, err

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/resolver"
 	"github.com/oryne/pgtenant/tenancy"
 )
@@ -27,12 +29,13 @@ func (f *fixture) manyDomains(b testing.TB, domains, perTenant int) {
 		insert into public.domains (tenant_id, host, is_primary, verified_at)
 			select id, 'school' || (id - 1) * $2::int + n || '.example.com', n = 0, now() from t, generate_series(0, $2::int - 1) n`,
 		domains, perTenant)
-	check(b, err)
+	require.NoError(b, err)
 	_, err = f.pg.Pool.Exec(b.Context(), "vacuum analyze")
-	check(b, err)
+	require.NoError(b, err)
 }
 
-// shuffled returns hosts in an order in which no cache helps, each a string of its own as a request brings it.
+// shuffled returns hosts in an order in which no cache helps, each a string of its own as a request
+// brings it.
 func shuffled(format string) []string {
 	hosts := make([]string, benchDomains)
 	for i, n := range rand.Perm(benchDomains) {
@@ -48,9 +51,7 @@ func BenchmarkResolve(b *testing.B) {
 	base := f.directory(b, resolver.Config{BaseDomains: []string{"example.net"}, WWW: resolver.WWWSame})
 	limited := f.directory(b, resolver.Config{MissBurst: 1, MissInterval: time.Hour})
 	_, err := limited.Resolve(b.Context(), "nobody.example.com") // takes the token
-	if err == nil {
-		b.Fatal("nobody is there")
-	}
+	require.Error(b, err, "nobody is there")
 	for _, c := range []struct {
 		name  string
 		d     *resolver.Directory
@@ -96,7 +97,7 @@ func BenchmarkLoad(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				d, err := resolver.NewDirectory(b.Context(), db, resolver.Config{})
-				check(b, err)
+				require.NoError(b, err)
 				if n := d.Status().Hosts; n != benchDomains {
 					b.Fatalf("%d hosts", n)
 				}
@@ -106,16 +107,20 @@ func BenchmarkLoad(b *testing.B) {
 	}
 }
 
-// BenchmarkChangeSeen moves a domain and waits until a directory on another pool has it: from before the commit to the
-// first request that sees it. Between two moves it waits, unmeasured, until the pause after a load is over.
+// BenchmarkChangeSeen moves a domain and waits until a directory on another pool has it: from
+// before the commit to the first request that sees it. Between two moves it waits, unmeasured,
+// until the pause after a load is over.
 func BenchmarkChangeSeen(b *testing.B) {
 	for _, domains := range []int{100, benchDomains} {
 		b.Run(fmt.Sprintf("domains=%d", domains), func(b *testing.B) {
 			f := setup(b)
 			f.manyDomains(b, domains, perTenant)
 			d := f.directory(b, resolver.Config{})
-			f.exec(b, "insert into domains (tenant_id, host, is_primary, verified_at) values (1, 'moves.example.com', false, now())")
-			check(b, d.Refresh(b.Context(), 1))
+			f.exec(
+				b,
+				"insert into domains (tenant_id, host, is_primary, verified_at) values (1, 'moves.example.com', false, now())",
+			)
+			require.NoError(b, d.Refresh(b.Context(), 1))
 			time.Sleep(200 * time.Millisecond)
 			var took []time.Duration
 			for to := int64(2); b.Loop(); to = 3 - to {

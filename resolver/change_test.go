@@ -13,14 +13,16 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/resolver"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Attack 42: every process sees a change by itself. The change is committed on the owner's pool; the two directories have
-// pools of their own, and neither reconciles nor asks for unknown hosts.
+// Attack 42: every process sees a change by itself. The change is committed on the owner's pool;
+// the two directories have pools of their own, and neither reconciles nor asks for unknown hosts.
 func TestEveryProcessSeesAChange(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -62,27 +64,34 @@ func TestEveryProcessSeesAChange(t *testing.T) {
 	for _, d := range directories {
 		found, ok := d.ByID(c)
 		bySlug, okSlug := d.BySlug("c")
-		if !ok || !okSlug || found != bySlug || found.Schema != "s_c" {
-			t.Errorf("by id %+v, by slug %+v", found, bySlug)
+		if assert.True(t, ok, "by id %+v, by slug %+v", found, bySlug) &&
+			assert.True(t, okSlug, "by id %+v, by slug %+v", found, bySlug) &&
+			assert.Same(t, bySlug, found, "by id %+v, by slug %+v", found, bySlug) {
+			assert.Equal(t, "s_c", found.Schema, "by id %+v, by slug %+v", found, bySlug)
 		}
-		if _, ok := d.ByID(b); ok {
-			t.Error("the dropped tenant is found by its id")
-		}
-		if _, ok := d.BySlug("b"); ok {
-			t.Error("the dropped tenant is found by its slug")
-		}
-		if s := d.Status(); s.FullLoads != 1 || s.Tenants != 1 || s.Hosts != 1 || !s.Connected || s.Err != nil || s.FailedLoads != 0 {
-			t.Errorf("status %+v", s)
-		}
+		_, ok = d.ByID(b)
+		assert.False(t, ok, "the dropped tenant is found by its id")
+		_, ok = d.BySlug("b")
+		assert.False(t, ok, "the dropped tenant is found by its slug")
+		s := d.Status()
+		assert.Equal(t, int64(1), s.FullLoads, "status %+v", s)
+		assert.Equal(t, 1, s.Tenants, "status %+v", s)
+		assert.Equal(t, 1, s.Hosts, "status %+v", s)
+		assert.True(t, s.Connected, "status %+v", s)
+		assert.NoError(t, s.Err, "status %+v", s)
+		assert.Zero(t, s.FailedLoads, "status %+v", s)
 	}
 }
 
 func TestChangesOfManyTenantsAreOneLoad(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.exec(t, `with s as (insert into schema_names (name, tenant_id) select 's_' || i, 0 from generate_series(1, 1000) i returning name),
+	f.exec(
+		t,
+		`with s as (insert into schema_names (name, tenant_id) select 's_' || i, 0 from generate_series(1, 1000) i returning name),
 		t as (insert into tenants (schema_name, slug, name, status) select name, replace(name, '_', '-'), name, 'active' from s returning id, slug)
-		insert into domains (tenant_id, host, is_primary, verified_at) select id, slug || '.example.com', true, now() from t`)
+		insert into domains (tenant_id, host, is_primary, verified_at) select id, slug || '.example.com', true, now() from t`,
+	)
 	d := f.directory(t, resolver.Config{})
 	f.exec(t, "update tenants set status = 'suspended'")
 	eventually(t, "all suspended", func() bool {
@@ -96,9 +105,9 @@ func TestChangesOfManyTenantsAreOneLoad(t *testing.T) {
 	})
 	eventually(t, "all notifications", func() bool { return d.Status().Notifications == 1000 })
 	// They come while others are read: a part of them is read by its ids, and then everything.
-	if s := d.Status(); s.FullLoads < 2 || s.FullLoads+s.PartialLoads > 20 {
-		t.Errorf("status %+v", s)
-	}
+	s := d.Status()
+	assert.GreaterOrEqual(t, s.FullLoads, int64(2), "status %+v", s)
+	assert.LessOrEqual(t, s.FullLoads+s.PartialLoads, int64(20), "status %+v", s)
 }
 
 func TestRefreshBringsInWhatWasCommittedBefore(t *testing.T) {
@@ -110,19 +119,21 @@ func TestRefreshBringsInWhatWasCommittedBefore(t *testing.T) {
 		wg.Go(func() {
 			slug := fmt.Sprintf("t%d", i)
 			id := f.tenant(t, slug, slug+".example.com")
-			if err := d.Refresh(t.Context(), id); err != nil || slugOf(t, d, slug+".example.com") != slug {
-				t.Errorf("%s is not there: %v", slug, err)
+			err := d.Refresh(t.Context(), id)
+			if assert.NoError(t, err, "%s is not there", slug) {
+				assert.Equal(t, slug, slugOf(t, d, slug+".example.com"), "%s is not there", slug)
 			}
 			f.exec(t, "update domains set host = $2 where tenant_id = $1", id, "new-"+slug+".example.com")
-			if err := d.Refresh(t.Context()); err != nil || slugOf(t, d, "new-"+slug+".example.com") != slug {
-				t.Errorf("%s has no new domain: %v", slug, err)
+			err = d.Refresh(t.Context())
+			if assert.NoError(t, err, "%s has no new domain", slug) {
+				assert.Equal(t, slug, slugOf(t, d, "new-"+slug+".example.com"), "%s has no new domain", slug)
 			}
 		})
 	}
 	wg.Wait()
 	d.Close()
-	expectIs(t, d.Refresh(t.Context()), resolver.ErrClosed)
-	expectIs(t, d.Refresh(t.Context(), 1), resolver.ErrClosed)
+	assert.ErrorIs(t, d.Refresh(t.Context()), resolver.ErrClosed)
+	assert.ErrorIs(t, d.Refresh(t.Context(), 1), resolver.ErrClosed)
 	expectHosts(t, d, map[string]string{"new-t1.example.com": "t1", "t1.example.com": ""})
 }
 
@@ -132,18 +143,17 @@ func TestReconcileFindsWhatWasNotNotified(t *testing.T) {
 	f := setup(t)
 	id := f.tenant(t, "a", "a.example.com")
 	d := f.directory(t, resolver.Config{Reconcile: 10 * time.Millisecond})
-	check(t, pgx.BeginFunc(t.Context(), f.pg.Pool, func(tx pgx.Tx) error {
+	require.NoError(t, pgx.BeginFunc(t.Context(), f.pg.Pool, func(tx pgx.Tx) error {
 		_, err := tx.Exec(t.Context(), "set local session_replication_role = replica") // no triggers
-		check(t, err)
+		require.NoError(t, err)
 		_, err = tx.Exec(t.Context(), "update public.domains set host = 'new.example.com' where tenant_id = $1", id)
 		return err
 	}))
 	eventually(t, "the change", func() bool {
 		return slugOf(t, d, "new.example.com") == "a" && slugOf(t, d, "a.example.com") == ""
 	})
-	if s := d.Status(); s.Notifications != 0 {
-		t.Errorf("status %+v", s)
-	}
+	s := d.Status()
+	assert.Zero(t, s.Notifications, "status %+v", s)
 }
 
 func TestNewDirectoryNeedsAFirstCopy(t *testing.T) {
@@ -152,40 +162,42 @@ func TestNewDirectoryNeedsAFirstCopy(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := resolver.NewDirectory(ctx, f.db(t, nil), resolver.Config{})
-	expectIs(t, err, context.Canceled)
+	assert.ErrorIs(t, err, context.Canceled)
 	trouble := errors.New("no such host")
 	_, err = resolver.NewDirectory(t.Context(), f.db(t, nil), resolver.Config{
 		Connect: func(context.Context) (*pgx.Conn, error) { return nil, trouble },
 	})
-	expectIs(t, err, trouble)
+	assert.ErrorIs(t, err, trouble)
 	f.exec(t, "revoke select on tenants from "+pgx.Identifier{f.roles.Public()}.Sanitize())
 	f.exec(t, "revoke select (id) on tenants from "+pgx.Identifier{f.roles.Public()}.Sanitize())
 	_, err = resolver.NewDirectory(t.Context(), f.db(t, nil), resolver.Config{})
 	var pgErr *pgconn.PgError
-	if !errors.As(err, &pgErr) || pgErr.Code != "42501" {
-		t.Errorf("got %v", err)
+	if assert.ErrorAs(t, err, &pgErr) {
+		assert.Equal(t, "42501", pgErr.Code)
 	}
 }
 
-// ctx of NewDirectory governs the first load and nothing after it. The schema in it does not matter.
+// ctx of NewDirectory governs the first load and nothing after it. The schema in it does not
+// matter.
 func TestADirectoryOutlivesTheContextOfItsOpening(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx, cancel := context.WithCancel(schemactx.NewContext(t.Context(), "tenant_1"))
 	d, err := resolver.NewDirectory(ctx, f.db(t, nil), resolver.Config{MissBurst: -1})
-	check(t, err)
+	require.NoError(t, err)
 	defer d.Close()
 	cancel()
 	f.tenant(t, "a", "a.example.com")
 	eventually(t, "the new tenant", func() bool { return slugOf(t, d, "a.example.com") == "a" })
 	d.Close()
 	d.Close()
-	if s := d.Status(); s.Connected || !errors.Is(s.Err, resolver.ErrClosed) {
-		t.Errorf("status %+v", s)
-	}
+	s := d.Status()
+	assert.False(t, s.Connected, "status %+v", s)
+	assert.ErrorIs(t, s.Err, resolver.ErrClosed, "status %+v", s)
 }
 
-// The goroutines of a directory carry the labels of the one that opened it, and so can be told from those of other tests.
+// The goroutines of a directory carry the labels of the one that opened it, and so can be told from
+// those of other tests.
 func TestCloseLeavesNoGoroutine(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -195,16 +207,14 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 	pprof.Do(t.Context(), pprof.Labels("opened-by", label), func(ctx context.Context) {
 		var err error
 		d, err = resolver.NewDirectory(ctx, db, resolver.Config{})
-		check(t, err)
+		require.NoError(t, err)
 	})
 	running := func() bool {
 		var all bytes.Buffer
-		check(t, pprof.Lookup("goroutine").WriteTo(&all, 1))
+		require.NoError(t, pprof.Lookup("goroutine").WriteTo(&all, 1))
 		return strings.Contains(all.String(), label)
 	}
-	if !running() {
-		t.Error("the directory has no goroutines")
-	}
+	assert.True(t, running(), "the directory has no goroutines")
 	d.Close()
 	eventually(t, "the end of all goroutines", func() bool { return !running() })
 }

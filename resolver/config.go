@@ -84,7 +84,8 @@ const (
 // maxInterval keeps sums of durations far from overflow.
 const maxInterval = 24 * time.Hour
 
-// withDefaults returns the configuration with its defaults, or a [tenancy.FieldError] if it is invalid.
+// withDefaults returns the configuration with its defaults, or a [tenancy.FieldError] if it is
+// invalid.
 func (c Config) withDefaults() (Config, error) {
 	c.KeepAlive = cmp.Or(c.KeepAlive, 2*time.Second)
 	c.Reconcile = cmp.Or(c.Reconcile, time.Minute)

@@ -5,11 +5,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/resolver"
 )
 
-// Status says that it is current as of a time only if all that was committed before that is in memory, also while a
-// notification is still on its way through the listening connection, and while loads for other reasons end.
+// Status says that it is current as of a time only if all that was committed before that is in
+// memory, also while a notification is still on its way through the listening connection, and while
+// loads for other reasons end.
 func TestStatusIsNeverAheadOfMemory(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -22,15 +25,13 @@ func TestStatusIsNeverAheadOfMemory(t *testing.T) {
 		f.exec(t, "update tenants set name = $2 where id = $1", id, name)
 		committed := time.Now()
 		for n := 0; !d.Status().Current.After(committed); n++ {
-			if time.Since(committed) > time.Minute {
-				t.Fatal("it is not current again")
-			}
+			require.LessOrEqual(t, time.Since(committed), time.Minute, "it is not current again")
 			if n%100 == 0 {
 				slugOf(t, d, fmt.Sprintf("n%d-%d.example.com", i, n)) // a load that is not for the change
 			}
 		}
-		if found, ok := d.ByID(id); !ok || found.Name != name {
-			t.Fatalf("change %d: current after the commit, but without it", i)
-		}
+		found, ok := d.ByID(id)
+		require.True(t, ok, "change %d: current after the commit, but without it", i)
+		require.Equal(t, name, found.Name, "change %d: current after the commit, but without it", i)
 	}
 }

@@ -25,8 +25,9 @@ type Database interface {
 }
 
 // Directory resolves hosts from a copy of the registry in memory. Notifications of the registry, a
-// periodic load of everything and a limited number of queries for unknown hosts keep the copy current.
-// While the database is unreachable, it answers from memory. It is safe for concurrent use.
+// periodic load of everything and a limited number of queries for unknown hosts keep the copy
+// current. While the database is unreachable, it answers from memory. It is safe for concurrent
+// use.
 type Directory struct {
 	cfg       Config
 	policy    policy
@@ -44,8 +45,8 @@ var _ tenanthttp.Resolver = (*Directory)(nil)
 // NewDirectory listens for changes of the registry in db, reads the whole registry, and returns a
 // directory that stays current until [Directory.Close]. ctx governs only the first load.
 //
-// To test that notifications arrive, the directory sends one to itself, on a second connection that it
-// closes again. Errors:
+// To test that notifications arrive, the directory sends one to itself, on a second connection that
+// it closes again. Errors:
 //
 //   - a [tenancy.FieldError] if cfg is invalid, or a [schemactx.NameError] for RegistrySchema
 //   - an error that wraps pgx's if the database cannot be listened to or read
@@ -97,8 +98,9 @@ func (d *Directory) firstLoad(ctx context.Context, b *builder) error {
 	return err
 }
 
-// Close closes the connection of the directory, ends its goroutines and waits for them. The directory
-// then answers from memory alone. The pool of its database stays open. Close can be called again.
+// Close closes the connection of the directory, ends its goroutines and waits for them. The
+// directory then answers from memory alone. The pool of its database stays open. Close can be
+// called again.
 func (d *Directory) Close() {
 	d.queue.close()
 	d.stop()
@@ -107,8 +109,8 @@ func (d *Directory) Close() {
 }
 
 // Resolve returns the public site, or the tenant in any status, that host stands for. The error is
-// [tenancy.ErrInvalidHost] for a string that cannot be a host, [tenancy.ErrUnknownHost] for an unknown
-// host, and [ErrAmbiguous] for a host of two tenants.
+// [tenancy.ErrInvalidHost] for a string that cannot be a host, [tenancy.ErrUnknownHost] for an
+// unknown host, and [ErrAmbiguous] for a host of two tenants.
 //
 // Only an unknown host may cost a query, while the token bucket has tokens. Resolve waits for that
 // query until ctx ends, but at most [Config].MissTimeout.

@@ -19,8 +19,8 @@ const (
 	maxReconnect   = 5 * time.Second
 )
 
-// connect opens a connection that listens, and verifies that notifications arrive on it. Every change
-// that is committed after connect returns is notified on it.
+// connect opens a connection that listens, and verifies that notifications arrive on it. Every
+// change that is committed after connect returns is notified on it.
 func (d *Directory) connect(ctx context.Context) (*pgx.Conn, error) {
 	dialing, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
@@ -47,7 +47,8 @@ func closeConn(conn *pgx.Conn) {
 	_ = conn.Close(ctx) // the connection is not used again, also after an error
 }
 
-// listen receives notifications from conn, and from new connections after it is lost, until ctx ends.
+// listen receives notifications from conn, and from new connections after it is lost, until ctx
+// ends.
 func (d *Directory) listen(ctx context.Context, conn *pgx.Conn) {
 	for attempt := 0; ; {
 		since := time.Now()
@@ -90,9 +91,9 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// follow receives notifications from conn until it breaks or ctx ends. Once per KeepAlive it pings the
-// server, also while notifications arrive: a session that sends them without end must not make the
-// directory look stale.
+// follow receives notifications from conn until it breaks or ctx ends. Once per KeepAlive it pings
+// the server, also while notifications arrive: a session that sends them without end must not make
+// the directory look stale.
 func (d *Directory) follow(ctx context.Context, conn *pgx.Conn) error {
 	for {
 		if err := d.receive(ctx, conn, time.Now().Add(d.cfg.KeepAlive)); err != nil {

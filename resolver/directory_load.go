@@ -11,9 +11,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// A pause follows each load, as a multiple of the load's duration. Every role in the database can send
-// notifications; the pause limits a flood of them to a part of one connection's time. After a failed
-// load the pause doubles.
+// A pause follows each load, as a multiple of the load's duration. Every role in the database can
+// send notifications; the pause limits a flood of them to a part of one connection's time. After a
+// failed load the pause doubles.
 const (
 	partialPause = 2 // a change waits that long if another load has just ended
 	fullPause    = 4
@@ -43,8 +43,8 @@ func (p *pacer) failed(end time.Time) {
 	p.partial, p.full = end.Add(wait), end.Add(wait)
 }
 
-// backoff returns a wait that doubles from 100 milliseconds to limit with each attempt, less a random
-// part of at most its half, so that processes do not retry at the same time.
+// backoff returns a wait that doubles from 100 milliseconds to limit with each attempt, less a
+// random part of at most its half, so that processes do not retry at the same time.
 func backoff(attempt int, limit time.Duration) time.Duration {
 	return jitter(min(limit, 100*time.Millisecond<<min(attempt, 10)), 2)
 }
@@ -54,8 +54,8 @@ func jitter(d time.Duration, n int64) time.Duration {
 	return d - time.Duration(rand.Int64N(int64(d)/n+1))
 }
 
-// run executes the loads of the queue until ctx ends. Only this goroutine makes snapshots, one after the
-// other, so no snapshot replaces a newer one.
+// run executes the loads of the queue until ctx ends. Only this goroutine makes snapshots, one
+// after the other, so no snapshot replaces a newer one.
 func (d *Directory) run(ctx context.Context, b *builder) {
 	reconcile := time.NewTimer(jitter(d.cfg.Reconcile, 10))
 	defer reconcile.Stop()

@@ -9,8 +9,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// resolveMiss asks the registry for a host in normal form that is not in memory, if a query is allowed
-// now. A host that is not found in time is unknown: the registry may be slow or unreachable.
+// resolveMiss asks the registry for a host in normal form that is not in memory, if a query is
+// allowed now. A host that is not found in time is unknown: the registry may be slow or
+// unreachable.
 func (d *Directory) resolveMiss(ctx context.Context, name string) (tenanthttp.Target, error) {
 	waiting := d.queue.addHost(name)
 	bare, hasBare := d.policy.bare(name)
@@ -37,10 +38,10 @@ func (d *Directory) resolveMiss(ctx context.Context, name string) (tenanthttp.Ta
 	return tenanthttp.Target{}, tenancy.ErrUnknownHost
 }
 
-// Refresh reads the tenants with ids again, or the whole registry if there are none. It returns when
-// everything committed before the call is in memory. Call it after a sign-up, for example, if the next
-// request must find the new host. ctx governs only the wait. The error is that of the query, which is
-// tried again in the background, or [ErrClosed].
+// Refresh reads the tenants with ids again, or the whole registry if there are none. It returns
+// when everything committed before the call is in memory. Call it after a sign-up, for example, if
+// the next request must find the new host. ctx governs only the wait. The error is that of the
+// query, which is tried again in the background, or [ErrClosed].
 func (d *Directory) Refresh(ctx context.Context, ids ...int64) error {
 	batches := []*batch{}
 	for _, id := range ids {

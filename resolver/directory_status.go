@@ -30,8 +30,8 @@ type Status struct {
 // Staleness returns the time since s.Current.
 func (s Status) Staleness() time.Duration { return time.Since(s.Current) }
 
-// Status returns the state of the directory. It costs no query. After [Directory.Close] it returns the
-// last state.
+// Status returns the state of the directory. It costs no query. After [Directory.Close] it returns
+// the last state.
 func (d *Directory) Status() Status {
 	s := d.status.read()
 	current := d.current.Load()

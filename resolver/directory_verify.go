@@ -16,9 +16,10 @@ import (
 // verifyTimeout is how long the directory waits for its own notification before it sends a ping.
 const verifyTimeout = 500 * time.Millisecond
 
-// verify returns [ErrNotListening] unless a notification of another session arrives on conn. A pooler
-// in transaction mode accepts LISTEN without an error and drops the notifications that the server
-// sends later. The channel has a random name, so that no other directory counts the notification.
+// verify returns [ErrNotListening] unless a notification of another session arrives on conn. A
+// pooler in transaction mode accepts LISTEN without an error and drops the notifications that the
+// server sends later. The channel has a random name, so that no other directory counts the
+// notification.
 //
 // PostgreSQL sends a session all notifications that were committed before its command, ahead of the
 // command's answer. So the answer to the ping decides. The wait before the ping gives a pooler time
@@ -66,8 +67,8 @@ func (d *Directory) notify(ctx context.Context, channel string) error {
 	return nil
 }
 
-// receivedOn receives notifications until one is on the channel or ctx ends. It drops the others: the
-// directory reads everything after this.
+// receivedOn receives notifications until one is on the channel or ctx ends. It drops the others:
+// the directory reads everything after this.
 func receivedOn(ctx context.Context, conn *pgx.Conn, channel string) (bool, error) {
 	for {
 		n, err := conn.WaitForNotification(ctx)

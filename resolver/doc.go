@@ -8,8 +8,9 @@
 //
 // Hosts are compared in normal form: lower case, without port and trailing dot, internationalised
 // names in ASCII. A host stands for the public site if the configuration lists it. It stands for a
-// tenant if it is a verified domain of the tenant, or <slug>.<base> under a base domain. A host that
-// is the domain of one tenant and the slug of another is [ErrAmbiguous]: neither tenant gets it.
+// tenant if it is a verified domain of the tenant, or <slug>.<base> under a base domain. A host
+// that is the domain of one tenant and the slug of another is [ErrAmbiguous]: neither tenant gets
+// it.
 //
 // # The directory
 //
@@ -17,8 +18,8 @@
 // goroutine replaces it. It learns of changes by LISTEN on
 // [github.com/oryne/pgtenant/tenancy.Channel], on a connection of its own. Every role can send
 // notifications, so a notification is only a hint which tenant to read again. Each load is followed
-// by a pause in proportion to its duration. On each new connection, and once a minute, the directory
-// reads everything again. While the database is unreachable, it answers from memory;
+// by a pause in proportion to its duration. On each new connection, and once a minute, the
+// directory reads everything again. While the database is unreachable, it answers from memory;
 // [Directory.Status] says how old that is.
 //
 // An unknown host may cause a query, because its notification may not have arrived yet. All unknown
@@ -29,13 +30,13 @@
 // # Other keys
 //
 // [Keys] finds the tenant by several sources: [Host], [Header], [PathPrefix], or any function. If
-// several sources find a key, they must agree; otherwise the request is refused. If none finds a key,
-// the host is unknown.
+// several sources find a key, they must agree; otherwise the request is refused. If none finds a
+// key, the host is unknown.
 //
 //	keys := resolver.NewKeys(resolver.TenantHost(hosts.Resolve), resolver.PathPrefix("/t/", hosts.ResolveSlug))
 //
-// The client chooses the headers and the path of a request. Use a header without another source only
-// for clients that may name any tenant.
+// The client chooses the headers and the path of a request. Use a header without another source
+// only for clients that may name any tenant.
 //
 // # What it costs
 //

@@ -8,7 +8,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Every slug has a host under the base domains. Where somebody else has registered that host, neither gets it.
+// Every slug has a host under the base domains. Where somebody else has registered that host,
+// neither gets it.
 func ExampleConfig_baseDomains() {
 	p, done := newPlatform()
 	defer done()
@@ -31,7 +32,14 @@ func ExampleConfig_baseDomains() {
 		return
 	}
 	defer hosts.Close()
-	show(hosts, "schoolb.example.org", "school-b.example", "www.school-b.example", "www.example.org", "schoolb.example.net")
+	show(
+		hosts,
+		"schoolb.example.org",
+		"school-b.example",
+		"www.school-b.example",
+		"www.example.org",
+		"schoolb.example.net",
+	)
 
 	// Output:
 	// schoolb.example.org - schoolb

@@ -15,8 +15,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// platform is what the examples begin with: a database of their own, with a registry and the tenant schoola at
-// schoola.example.com.
+// platform is what the examples begin with: a database of their own, with a registry and the tenant
+// schoola at schoola.example.com.
 type platform struct {
 	Tenants *tenancy.Manager
 	DB      *schemactx.DB // the runtime login
@@ -33,7 +33,10 @@ func newPlatform() (p *platform, done func()) {
 	orPanic(err)
 	runtime, err := pgxpool.New(ctx, pg.URLAs(setup.Roles.Runtime(), "r"))
 	orPanic(err)
-	runner, err := migrate.New(owner, migrate.Config{Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}}})
+	runner, err := migrate.New(
+		owner,
+		migrate.Config{Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}}},
+	)
 	orPanic(err)
 	p = &platform{}
 	p.Tenants, err = tenancy.New(owner, tenancy.Config{Migrator: runner})

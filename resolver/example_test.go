@@ -8,7 +8,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Hosts are answered from memory. What is committed is there a moment later, in every process; Refresh waits for it.
+// Hosts are answered from memory. What is committed is there a moment later, in every process;
+// Refresh waits for it.
 func ExampleNewDirectory() {
 	p, done := newPlatform()
 	defer done()

@@ -11,6 +11,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
@@ -33,25 +35,32 @@ func setup(t testing.TB) *fixture {
 	f := &fixture{pg: pgtest.New(t)}
 	var err error
 	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
-	check(t, err)
-	_, err = admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
-	check(t, err)
+	require.NoError(t, err)
+	_, err = admin.Setup(
+		t.Context(),
+		f.pg.Pool,
+		admin.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"},
+	)
+	require.NoError(t, err)
 	f.owner = f.pool(t, f.pg.URLAs(f.roles.Owner(), "o"), nil)
-	runner, err := migrate.New(f.owner, migrate.Config{Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}}})
-	check(t, err)
+	runner, err := migrate.New(
+		f.owner,
+		migrate.Config{Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}}},
+	)
+	require.NoError(t, err)
 	tenants, err := tenancy.New(f.owner, tenancy.Config{Migrator: runner, Roles: f.roles})
-	check(t, err)
-	check(t, tenants.Init(t.Context()))
+	require.NoError(t, err)
+	require.NoError(t, tenants.Init(t.Context()))
 	return f
 }
 
 func (f *fixture) pool(t testing.TB, url string, tracer pgx.QueryTracer) *pgxpool.Pool {
 	t.Helper()
 	cfg, err := pgxpool.ParseConfig(url)
-	check(t, err)
+	require.NoError(t, err)
 	cfg.ConnConfig.Tracer = tracer
 	pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	return pool
 }
@@ -65,12 +74,12 @@ func (f *fixture) db(t testing.TB, tracer pgx.QueryTracer) *schemactx.DB {
 func (f *fixture) dbAt(t testing.TB, url string, tracer pgx.QueryTracer) *schemactx.DB {
 	t.Helper()
 	db, err := schemactx.New(f.pool(t, url, tracer), schemactx.Config{Roles: f.roles})
-	check(t, err)
+	require.NoError(t, err)
 	return db
 }
 
-// directory opens one on a pool of its own. Nothing but notifications changes it: it does not reconcile, and asks for no
-// unknown host, unless cfg says so.
+// directory opens one on a pool of its own. Nothing but notifications changes it: it does not
+// reconcile, and asks for no unknown host, unless cfg says so.
 func (f *fixture) directory(t testing.TB, cfg resolver.Config) *resolver.Directory {
 	t.Helper()
 	return open(t, f.db(t, nil), cfg)
@@ -85,7 +94,7 @@ func open(t testing.TB, db resolver.Database, cfg resolver.Config) *resolver.Dir
 		cfg.MissBurst = -1
 	}
 	d, err := resolver.NewDirectory(t.Context(), db, cfg)
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(d.Close)
 	return d
 }
@@ -93,19 +102,23 @@ func open(t testing.TB, db resolver.Database, cfg resolver.Config) *resolver.Dir
 // tenant inserts a tenant with its hosts, the first of them primary, without a schema.
 func (f *fixture) tenant(t testing.TB, slug string, hosts ...string) (id int64) {
 	t.Helper()
-	check(t, f.owner.QueryRow(t.Context(), `with s as (insert into schema_names (name, tenant_id) values ('s_' || replace($1, '-', '_'), 0)
+	require.NoError(
+		t,
+		f.owner.QueryRow(t.Context(), `with s as (insert into schema_names (name, tenant_id) values ('s_' || replace($1, '-', '_'), 0)
 			returning name),
 		t as (insert into tenants (schema_name, slug, name, status) select name, $1, $1, 'active' from s returning id),
 		d as (insert into domains (tenant_id, host, is_primary, verified_at)
 			select id, host, n = 1, now() from t, unnest($2::text[]) with ordinality as h (host, n))
-		select id from t`, slug, hosts).Scan(&id))
+		select id from t`, slug, hosts).
+			Scan(&id),
+	)
 	return id
 }
 
 func (f *fixture) exec(t testing.TB, sql string, args ...any) {
 	t.Helper()
 	_, err := f.owner.Exec(t.Context(), sql, args...)
-	check(t, err)
+	require.NoError(t, err)
 }
 
 // eventually waits for what another goroutine is to bring about.
@@ -121,7 +134,8 @@ func eventually(t testing.TB, what string, done func() bool) {
 	}
 }
 
-// slugOf is the slug of the tenant that the host leads to, "public", or "" where the host is unknown.
+// slugOf is the slug of the tenant that the host leads to, "public", or "" where the host is
+// unknown.
 func slugOf(t testing.TB, d tenanthttp.Resolver, host string) string {
 	t.Helper()
 	target, err := d.Resolve(t.Context(), host)
@@ -140,9 +154,8 @@ func slugOf(t testing.TB, d tenanthttp.Resolver, host string) string {
 func expectHosts(t *testing.T, d tenanthttp.Resolver, want map[string]string) {
 	t.Helper()
 	for host, slug := range want {
-		if got := slugOf(t, d, host); got != slug {
-			t.Errorf("%q leads to %q, want %q", host, got, slug)
-		}
+		got := slugOf(t, d, host)
+		assert.Equal(t, slug, got, "%q leads to %q, want %q", host, got, slug)
 	}
 }
 
@@ -150,9 +163,8 @@ func expectError(t *testing.T, d tenanthttp.Resolver, want error, hosts ...strin
 	t.Helper()
 	for _, host := range hosts {
 		target, err := d.Resolve(t.Context(), host)
-		if !errors.Is(err, want) || target != (tenanthttp.Target{}) {
-			t.Errorf("%.80q: %+v, %v; want %v", host, target, err, want)
-		}
+		assert.ErrorIs(t, err, want, "%.80q: %+v", host, target)
+		assert.True(t, target == (tenanthttp.Target{}), "%.80q: %+v, %v; want %v", host, target, err, want)
 	}
 }
 
@@ -182,18 +194,4 @@ func (b *lockedBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
-}
-
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func expectIs(t *testing.T, err, want error) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Errorf("got %v, want %v", err, want)
-	}
 }

@@ -7,53 +7,63 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/resolver"
 	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Every role can notify. A tenant that does it 10,000 times, with garbage and with ids that exist, makes the directory look,
-// within its pauses, and learn nothing that is not so.
+// Every role can notify. A tenant that does it 10,000 times, with garbage and with ids that exist,
+// makes the directory look, within its pauses, and learn nothing that is not so.
 func TestForgedNotificationsCostLittleAndChangeNothing(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := f.tenant(t, "a", "a.example.com")
 	b := f.tenant(t, "b", "b.example.com")
 	_, err := admin.Provision(t.Context(), f.owner, f.roles, "s_a")
-	check(t, err)
+	require.NoError(t, err)
 	var queries counter
 	d := open(t, f.db(t, &queries), resolver.Config{})
 	before := queries.n.Load()
 	start := time.Now()
-	check(t, pgx.BeginFunc(t.Context(), f.pg.Pool, func(tx pgx.Tx) error {
+	require.NoError(t, pgx.BeginFunc(t.Context(), f.pg.Pool, func(tx pgx.Tx) error {
 		_, err := tx.Exec(t.Context(), "set local role "+pgx.Identifier{f.roles.Tenant("s_a")}.Sanitize())
-		check(t, err)
+		require.NoError(t, err)
 		for _, payload := range []string{
 			"''", "'-1'", "'0'", "'+1'", "'01'", "' 1'", "'1; drop table tenants'", "'99999999999999999999'", "'a.example.com'", "repeat('9', 7999)",
 		} {
 			_, err := tx.Exec(t.Context(), "select pg_notify('"+tenancy.Channel+"', "+payload+")")
-			check(t, err)
+			require.NoError(t, err)
 		}
 		_, err = tx.Exec(t.Context(), "select pg_notify('"+tenancy.Channel+"', i::text) from generate_series(1, 10000) i")
 		return err
 	}))
-	eventually(t, "all notifications", func() bool { s := d.Status(); return s.Notifications == 10_000 && s.Ignored == 10 })
+	eventually(
+		t,
+		"all notifications",
+		func() bool { s := d.Status(); return s.Notifications == 10_000 && s.Ignored == 10 },
+	)
 	f.exec(t, "update domains set host = 'new.example.com' where tenant_id = $1", b) // is seen in spite of them
 	eventually(t, "a true change", func() bool { return slugOf(t, d, "new.example.com") == "b" })
 	expectHosts(t, d, map[string]string{"a.example.com": "a", "b.example.com": ""})
 	found, ok := d.ByID(a)
 	s := d.Status()
-	if !ok || found.Slug != "a" || s.Tenants != 2 || s.Hosts != 2 || s.Err != nil {
-		t.Errorf("%+v, %+v", found, s)
+	if assert.True(t, ok, "%+v, %+v", found, s) &&
+		assert.Equal(t, "a", found.Slug, "%+v, %+v", found, s) &&
+		assert.Equal(t, 2, s.Tenants, "%+v, %+v", found, s) &&
+		assert.Equal(t, 2, s.Hosts, "%+v, %+v", found, s) {
+		assert.NoError(t, s.Err, "%+v, %+v", found, s)
 	}
 	// No more than the pauses after partial and full loads allow, however long the machine takes.
-	if n, most := queries.n.Load()-before, 2*int64(time.Since(start)/(10*time.Millisecond)+1); n < 1 || n > most {
-		t.Errorf("%d queries in %v", n, time.Since(start))
-	}
+	n, most := queries.n.Load()-before, 2*int64(time.Since(start)/(10*time.Millisecond)+1)
+	assert.GreaterOrEqual(t, n, int64(1), "%d queries in %v", n, time.Since(start))
+	assert.LessOrEqual(t, n, most, "%d queries in %v", n, time.Since(start))
 }
 
-// Changes, full loads, reconnects, readers and misses at once: in the end it is as the registry has it. Run it with -race.
+// Changes, full loads, reconnects, readers and misses at once: in the end it is as the registry has
+// it. Run it with -race.
 func TestAllWaysOfLoadingAtOnce(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -76,9 +86,8 @@ func TestAllWaysOfLoadingAtOnce(t *testing.T) {
 					return
 				default:
 				}
-				if host := fmt.Sprintf("t%d.example.com", i%tenants); slugOf(t, d, host) != host[:2] {
-					t.Errorf("%s is gone", host)
-				}
+				host := fmt.Sprintf("t%d.example.com", i%tenants)
+				assert.Equal(t, host[:2], slugOf(t, d, host), "%s is gone", host)
 				slugOf(t, d, fmt.Sprintf("m%d.example.com", i%tenants)) // somebody's
 				slugOf(t, d, fmt.Sprintf("n%d.example.com", i))         // nobody's
 				d.Status()
@@ -95,9 +104,8 @@ func TestAllWaysOfLoadingAtOnce(t *testing.T) {
 				}
 				if err := d.Refresh(t.Context()); err == nil {
 					// Between the two nobody but this goroutine moves the host.
-					if got := slugOf(t, d, fmt.Sprintf("m%d.example.com", m)); got != fmt.Sprintf("t%d", i%tenants) {
-						t.Errorf("m%d is %s's after its move to t%d", m, got, i%tenants)
-					}
+					got := slugOf(t, d, fmt.Sprintf("m%d.example.com", m))
+					assert.Equal(t, fmt.Sprintf("t%d", i%tenants), got, "m%d is %s's after its move to t%d", m, got, i%tenants)
 				}
 			}
 		})
@@ -107,6 +115,7 @@ func TestAllWaysOfLoadingAtOnce(t *testing.T) {
 	readers.Wait()
 	last := fmt.Sprintf("t%d", (moves-1)%tenants)
 	eventually(t, "the last moves", func() bool {
-		return slugOf(t, d, "m0.example.com") == last && slugOf(t, d, "m1.example.com") == last && slugOf(t, d, "t1.example.net") == "t1"
+		return slugOf(t, d, "m0.example.com") == last && slugOf(t, d, "m1.example.com") == last &&
+			slugOf(t, d, "t1.example.net") == "t1"
 	})
 }

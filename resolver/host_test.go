@@ -1,10 +1,12 @@
 package resolver_test
 
 import (
-	"errors"
 	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/resolver"
 	"github.com/oryne/pgtenant/tenancy"
@@ -20,18 +22,55 @@ func TestHostsLeadToOneTenantInEveryForm(t *testing.T) {
 	f.tenant(t, "apex", "example.org")
 	d := f.directory(t, resolver.Config{PublicHosts: []string{"Example.com", "127.0.0.1", "[::1]"}})
 	expectHosts(t, d, map[string]string{
-		"schoola.example.com": "a", "SCHOOLA.example.com:8000": "a", "schoola.example.com.": "a", "schoola.example.com.:80": "a",
-		"bücher.example": "buch", "xn--bcher-kva.example": "buch", "BÜCHER.example:80": "buch", "XN--Bcher-KVA.example.": "buch",
-		"example.com": "public", "EXAMPLE.com:80": "public", "127.0.0.1:8000": "public", "[::1]": "public", "[0:0::1]:80": "public",
-		"example.org": "apex", "www.example.org": "www",
-		"nosuch.example.com": "", "www.schoola.example.com": "", "com": "", "localhost": "", "10.0.0.1": "", "[::2]:80": "",
-		"www.example.com": "", "a": "", "xschoola.example.com": "", "schoola.example.com.evil.example": "",
+		"schoola.example.com":              "a",
+		"SCHOOLA.example.com:8000":         "a",
+		"schoola.example.com.":             "a",
+		"schoola.example.com.:80":          "a",
+		"bücher.example":                   "buch",
+		"xn--bcher-kva.example":            "buch",
+		"BÜCHER.example:80":                "buch",
+		"XN--Bcher-KVA.example.":           "buch",
+		"example.com":                      "public",
+		"EXAMPLE.com:80":                   "public",
+		"127.0.0.1:8000":                   "public",
+		"[::1]":                            "public",
+		"[0:0::1]:80":                      "public",
+		"example.org":                      "apex",
+		"www.example.org":                  "www",
+		"nosuch.example.com":               "",
+		"www.schoola.example.com":          "",
+		"com":                              "",
+		"localhost":                        "",
+		"10.0.0.1":                         "",
+		"[::2]:80":                         "",
+		"www.example.com":                  "",
+		"a":                                "",
+		"xschoola.example.com":             "",
+		"schoola.example.com.evil.example": "",
 	})
 	expectError(
-		t, d, tenancy.ErrInvalidHost,
-		"", "..", ".", "a b", "*.example.com", "*", "schoola.example.com\x00", "schoola.example.com..", "user@schoola.example.com",
-		"schoola.example.com:http", "schoola.example.com/", "[::1", "[fe80::1%25eth0]", strings.Repeat("a.", 127)+"aa", "schoola.example.com\n",
-		"schoola..example.com", "a,schoola.example.com", "1.2.3", strings.Repeat("x", 1<<20),
+		t,
+		d,
+		tenancy.ErrInvalidHost,
+		"",
+		"..",
+		".",
+		"a b",
+		"*.example.com",
+		"*",
+		"schoola.example.com\x00",
+		"schoola.example.com..",
+		"user@schoola.example.com",
+		"schoola.example.com:http",
+		"schoola.example.com/",
+		"[::1",
+		"[fe80::1%25eth0]",
+		strings.Repeat("a.", 127)+"aa",
+		"schoola.example.com\n",
+		"schoola..example.com",
+		"a,schoola.example.com",
+		"1.2.3",
+		strings.Repeat("x", 1<<20),
 	)
 }
 
@@ -42,7 +81,10 @@ func TestSlugsHaveHostsUnderBaseDomains(t *testing.T) {
 	f.tenant(t, "b", "b.example.net")
 	f.tenant(t, "xn--a", "c.example.net")
 	id := f.tenant(t, "d", "d.example.net")
-	d := f.directory(t, resolver.Config{PublicHosts: []string{"example.com"}, BaseDomains: []string{"Example.com.", "example.eu"}})
+	d := f.directory(
+		t,
+		resolver.Config{PublicHosts: []string{"example.com"}, BaseDomains: []string{"Example.com.", "example.eu"}},
+	)
 	expectHosts(t, d, map[string]string{
 		"a.example.com": "a", "A.example.eu:80": "a", "school-a.example": "a", "b.example.com": "b", "b.example.eu": "b",
 		"b.example.net": "b", "d.example.com": "d", "c.example.net": "xn--a",
@@ -50,8 +92,12 @@ func TestSlugsHaveHostsUnderBaseDomains(t *testing.T) {
 	})
 	expectError(t, d, tenancy.ErrInvalidHost, "xn--a.example.com", "*.example.com")
 	f.exec(t, "update tenants set slug = 'e' where id = $1", id)
-	check(t, d.Refresh(t.Context(), id))
-	expectHosts(t, d, map[string]string{"d.example.com": "", "e.example.com": "e", "e.example.eu": "e", "d.example.net": "e"})
+	require.NoError(t, d.Refresh(t.Context(), id))
+	expectHosts(
+		t,
+		d,
+		map[string]string{"d.example.com": "", "e.example.com": "e", "e.example.eu": "e", "d.example.net": "e"},
+	)
 }
 
 func TestAHostThatTwoTenantsHaveIsAnError(t *testing.T) {
@@ -73,27 +119,26 @@ func TestAHostThatTwoTenantsHaveIsAnError(t *testing.T) {
 		"c.example.com": "c", "b.example.com": "b", "a.example.net": "a", "d.example.com": "d",
 		"example.com": "public", "app.example.com": "public", "app.example.net": "app",
 	})
-	if n := d.Status().Conflicts; n != 3 {
-		t.Errorf("%d hosts have conflicts", n)
-	}
-	check(t, d.Refresh(t.Context()))
+	assert.Equal(t, 3, d.Status().Conflicts, "hosts have conflicts")
+	require.NoError(t, d.Refresh(t.Context()))
 	f.exec(t, "update tenants set name = 'B' where id = $1", b)
-	check(t, d.Refresh(t.Context(), b))
+	require.NoError(t, d.Refresh(t.Context(), b))
 	for _, host := range []string{"host=a.example.com", "host=example.com", "host=app.example.com"} {
-		if n := strings.Count(log.String(), host+" ") + strings.Count(log.String(), host+"\n"); n != 1 {
-			t.Errorf("%s is logged %d times:\n%s", host, n, log)
-		}
+		n := strings.Count(log.String(), host+" ") + strings.Count(log.String(), host+"\n")
+		assert.Equal(t, 1, n, "%s is logged %d times:\n%s", host, n, log)
 	}
 
 	f.exec(t, "delete from domains where host = 'a.example.com'")
-	check(t, d.Refresh(t.Context(), b))
+	require.NoError(t, d.Refresh(t.Context(), b))
 	expectHosts(t, d, map[string]string{"a.example.com": "a"})
-	if n := d.Status().Conflicts; n != 2 {
-		t.Errorf("%d hosts have conflicts", n)
-	}
+	assert.Equal(t, 2, d.Status().Conflicts, "hosts have conflicts")
 	// The dispute comes back by a change of one side alone.
-	f.exec(t, "insert into domains (tenant_id, host, is_primary, verified_at) values ($1, 'a.example.com', false, now())", b)
-	check(t, d.Refresh(t.Context(), b))
+	f.exec(
+		t,
+		"insert into domains (tenant_id, host, is_primary, verified_at) values ($1, 'a.example.com', false, now())",
+		b,
+	)
+	require.NoError(t, d.Refresh(t.Context(), b))
 	expectError(t, d, resolver.ErrAmbiguous, "a.example.com")
 }
 
@@ -106,13 +151,25 @@ func TestWWWStandsForTheBareHostWhereThatIsWanted(t *testing.T) {
 	f.tenant(t, "www", "c.example.net")
 	cfg := resolver.Config{PublicHosts: []string{"example.com"}, BaseDomains: []string{"example.com"}}
 	expectHosts(t, f.directory(t, cfg), map[string]string{
-		"a.example.net": "a", "www.a.example.net": "", "www.a.example.com": "", "www.example.com": "www", "www.b.example.net": "own",
+		"a.example.net":     "a",
+		"www.a.example.net": "",
+		"www.a.example.com": "",
+		"www.example.com":   "www",
+		"www.b.example.net": "own",
 	})
 	cfg.WWW = resolver.WWWSame
 	d := f.directory(t, cfg)
 	expectHosts(t, d, map[string]string{
-		"a.example.net": "a", "www.a.example.net": "a", "WWW.a.example.net:80": "a", "www.a.example.com": "a", "www.b.example.net": "own",
-		"www.example.com": "public", "www.www.a.example.net": "", "www.nosuch.example": "", "www.net": "", "c.example.net": "www",
+		"a.example.net":         "a",
+		"www.a.example.net":     "a",
+		"WWW.a.example.net:80":  "a",
+		"www.a.example.com":     "a",
+		"www.b.example.net":     "own",
+		"www.example.com":       "public",
+		"www.www.a.example.net": "",
+		"www.nosuch.example":    "",
+		"www.net":               "",
+		"c.example.net":         "www",
 	})
 	expectError(t, d, tenancy.ErrInvalidHost, "www.10.0.0.1", "www..example.com")
 }
@@ -131,13 +188,11 @@ func TestConfigurationsThatMakeNoSenseAreRefused(t *testing.T) {
 	} {
 		d, err := resolver.NewDirectory(t.Context(), db, cfg)
 		var field *tenancy.FieldError
-		if d != nil || !errors.As(err, &field) {
-			t.Errorf("%s: %v", name, err)
-		}
+		assert.Nil(t, d, "%s: %v", name, err)
+		assert.ErrorAs(t, err, &field, name)
 	}
-	if _, err := resolver.NewDirectory(t.Context(), nil, resolver.Config{}); err == nil {
-		t.Error("no error without a database")
-	}
+	_, err := resolver.NewDirectory(t.Context(), nil, resolver.Config{})
+	assert.Error(t, err, "no error without a database")
 }
 
 func TestRowsThatAreNoHostsLeadNowhere(t *testing.T) {
@@ -145,7 +200,17 @@ func TestRowsThatAreNoHostsLeadNowhere(t *testing.T) {
 	f := setup(t)
 	f.tenant(t, "a", "a.example.net", "b.example.net.", "c.example.net:80", "d..example", "xn--a.example", "*.example")
 	d := f.directory(t, resolver.Config{})
-	expectHosts(t, d, map[string]string{"a.example.net": "a", "b.example.net.": "", "b.example.net": "", "c.example.net:80": "", "e.example": ""})
+	expectHosts(
+		t,
+		d,
+		map[string]string{
+			"a.example.net":    "a",
+			"b.example.net.":   "",
+			"b.example.net":    "",
+			"c.example.net:80": "",
+			"e.example":        "",
+		},
+	)
 	expectError(t, d, tenancy.ErrInvalidHost, "d..example", "xn--a.example", "*.example")
 }
 
@@ -156,8 +221,7 @@ func TestHitsAndUnknownHostsCostNoAllocation(t *testing.T) {
 	for _, host := range []string{
 		"schoola.example.com", "example.com", "schoola.example.com:8000", "www.schoola.example.com", "nobody.example.com", "www.nobody.example.com:80",
 	} {
-		if n := testing.AllocsPerRun(100, func() { _, _ = d.Resolve(t.Context(), host) }); n != 0 {
-			t.Errorf("%q: %v allocations, want 0", host, n)
-		}
+		n := testing.AllocsPerRun(100, func() { _, _ = d.Resolve(t.Context(), host) })
+		assert.Zero(t, n, "%q: %v allocations, want 0", host, n)
 	}
 }

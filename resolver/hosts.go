@@ -74,7 +74,8 @@ func (p policy) bare(host string) (string, bool) {
 }
 
 // normal reports whether host is in normal form. Snapshots contain no other hosts. The registry has
-// other hosts only if its rows were written by hand. A slug may not be a valid label, such as "xn--a".
+// other hosts only if its rows were written by hand. A slug may not be a valid label, such as
+// "xn--a".
 func normal(host string) bool {
 	name, err := tenancy.NormalizeHost(host)
 	return err == nil && name == host

@@ -10,8 +10,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// Keys resolves a request by the keys that several sources find in it. It is a [tenanthttp.Resolver] for
-// [tenanthttp.Handler], which gives it the whole request. It is safe for concurrent use.
+// Keys resolves a request by the keys that several sources find in it. It is a
+// [tenanthttp.Resolver] for [tenanthttp.Handler], which gives it the whole request. It is safe for
+// concurrent use.
 type Keys struct{ sources []Source }
 
 var (
@@ -19,8 +20,8 @@ var (
 	_ tenanthttp.RequestResolver = (*Keys)(nil)
 )
 
-// NewKeys returns a resolver that asks the sources in their order. If several sources find a target,
-// it must be the same one. NewKeys panics without a source.
+// NewKeys returns a resolver that asks the sources in their order. If several sources find a
+// target, it must be the same one. NewKeys panics without a source.
 func NewKeys(sources ...Source) *Keys {
 	if len(sources) == 0 {
 		panic("resolver: NewKeys without a source")
@@ -28,9 +29,9 @@ func NewKeys(sources ...Source) *Keys {
 	return &Keys{sources: sources}
 }
 
-// ResolveRequest returns the target of r and the request to serve: r, or a copy of r from which a source
-// has removed its key. Each source gets the request that the sources before it have left. The first
-// error of a source is the error. If two sources find different targets, the error is
+// ResolveRequest returns the target of r and the request to serve: r, or a copy of r from which a
+// source has removed its key. Each source gets the request that the sources before it have left.
+// The first error of a source is the error. If two sources find different targets, the error is
 // [tenancy.ErrDisagree]; if none finds a target, it is [tenancy.ErrUnknownHost].
 func (k *Keys) ResolveRequest(r *http.Request) (tenanthttp.Target, *http.Request, error) {
 	var named, fallback tenanthttp.Target
@@ -64,14 +65,14 @@ func (k *Keys) ResolveRequest(r *http.Request) (tenanthttp.Target, *http.Request
 	return tenanthttp.Target{}, r, tenancy.ErrUnknownHost
 }
 
-// Resolve returns an error for every host. A host alone does not contain the other keys of a request, so
-// the answer could be wrong.
+// Resolve returns an error for every host. A host alone does not contain the other keys of a
+// request, so the answer could be wrong.
 func (k *Keys) Resolve(_ context.Context, host string) (tenanthttp.Target, error) {
 	return tenanthttp.Target{}, fmt.Errorf("resolve host %q: Keys needs the whole request: call ResolveRequest", host)
 }
 
-// same reports whether two targets are equal. Tenants are compared by id: a tenant may be loaded again
-// between two lookups.
+// same reports whether two targets are equal. Tenants are compared by id: a tenant may be loaded
+// again between two lookups.
 func same(a, b tenanthttp.Target) bool {
 	if a.Tenant() == nil || b.Tenant() == nil {
 		return a == b

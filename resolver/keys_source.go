@@ -12,9 +12,9 @@ import (
 
 // Source finds the target of a request by one key. It must be safe for concurrent use.
 type Source interface {
-	// Find returns the target that r names, or false if r does not have the key. If the key is unknown,
-	// the error is [tenancy.ErrUnknownHost]; if r has several keys, [tenancy.ErrDisagree]. Find does not
-	// change r.
+	// Find returns the target that r names, or false if r does not have the key. If the key is
+	// unknown, the error is [tenancy.ErrUnknownHost]; if r has several keys, [tenancy.ErrDisagree].
+	// Find does not change r.
 	Find(r *http.Request) (found Found, ok bool, err error)
 }
 
@@ -32,8 +32,8 @@ type SourceFunc func(r *http.Request) (Found, bool, error)
 func (f SourceFunc) Find(r *http.Request) (Found, bool, error) { return f(r) }
 
 // Host finds the target by the request's Host. An unknown host is refused, whatever other keys the
-// request has. On a public host the target is the public site, and other sources must find the public
-// site too. See [TenantHost].
+// request has. On a public host the target is the public site, and other sources must find the
+// public site too. See [TenantHost].
 func Host(lookup Lookup) Source {
 	return SourceFunc(func(r *http.Request) (Found, bool, error) {
 		target, err := lookup(r.Context(), r.Host)
@@ -41,9 +41,9 @@ func Host(lookup Lookup) Source {
 	})
 }
 
-// TenantHost is [Host], but on a public host the other sources decide: the target is the public site
-// only if none of them finds one. Use it for paths or headers on the platform's own host, beside the
-// hosts of tenants.
+// TenantHost is [Host], but on a public host the other sources decide: the target is the public
+// site only if none of them finds one. Use it for paths or headers on the platform's own host,
+// beside the hosts of tenants.
 func TenantHost(lookup Lookup) Source {
 	return SourceFunc(func(r *http.Request) (Found, bool, error) {
 		target, err := lookup(r.Context(), r.Host)
@@ -54,10 +54,10 @@ func TenantHost(lookup Lookup) Source {
 // Header finds the target by the value of a header. If the header is repeated, the error is
 // [tenancy.ErrDisagree], even if the values are equal: a proxy may have read the other value.
 //
-// The client chooses the headers of a request. Use Header without another source only for clients that
-// may name any tenant, such as services of the platform behind a gateway that removes the header from
-// outside requests. Header panics if name is not a valid header name, or is Host, which net/http does
-// not keep among the headers.
+// The client chooses the headers of a request. Use Header without another source only for clients
+// that may name any tenant, such as services of the platform behind a gateway that removes the
+// header from outside requests. Header panics if name is not a valid header name, or is Host, which
+// net/http does not keep among the headers.
 func Header(name string, lookup Lookup) Source {
 	key := http.CanonicalHeaderKey(name)
 	if key == "" || key == "Host" || strings.Trim(key, headerBytes) != "" {
@@ -78,7 +78,8 @@ func Header(name string, lookup Lookup) Source {
 const headerBytes = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 // Func finds the target by a key that a function returns, such as a claim of a verified token. The
-// function returns false if the request does not have the key. The lookup gets the request's context.
+// function returns false if the request does not have the key. The lookup gets the request's
+// context.
 func Func(key func(r *http.Request) (key string, ok bool, err error), lookup Lookup) Source {
 	return SourceFunc(func(r *http.Request) (Found, bool, error) {
 		k, ok, err := key(r)
@@ -91,10 +92,10 @@ func Func(key func(r *http.Request) (key string, ok bool, err error), lookup Loo
 }
 
 // PathPrefix finds the target by the path segment after prefix, such as the slug "acme" in
-// "/t/acme/students" after "/t/". It removes both: the request that is served has the path "/students",
-// or "/" if nothing follows. It does not redirect. A path without the prefix has no key. A segment with
-// escapes is [tenancy.ErrUnknownHost]. PathPrefix panics if prefix does not begin and end with a slash,
-// or contains characters that are escaped in a URL.
+// "/t/acme/students" after "/t/". It removes both: the request that is served has the path
+// "/students", or "/" if nothing follows. It does not redirect. A path without the prefix has no
+// key. A segment with escapes is [tenancy.ErrUnknownHost]. PathPrefix panics if prefix does not
+// begin and end with a slash, or contains characters that are escaped in a URL.
 func PathPrefix(prefix string, lookup Lookup) Source {
 	escapes := (&url.URL{Path: prefix}).EscapedPath() != prefix
 	if !strings.HasPrefix(prefix, "/") || !strings.HasSuffix(prefix, "/") || escapes {

@@ -8,13 +8,16 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"github.com/oryne/pgtenant/resolver"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// ask sends a request through the handler and returns the status and, from a site, who served which path.
+// ask sends a request through the handler and returns the status and, from a site, who served which
+// path.
 func ask(t *testing.T, keys *resolver.Keys, url string, headers ...string) (int, string) {
 	t.Helper()
 	site := func(name string) http.Handler {
@@ -32,9 +35,7 @@ func ask(t *testing.T, keys *resolver.Keys, url string, headers ...string) (int,
 	before := *r.URL
 	w := httptest.NewRecorder()
 	tenanthttp.Handler(keys, tenanthttp.Routes{Public: site("public"), Tenant: site("")}).ServeHTTP(w, r)
-	if *r.URL != before {
-		t.Errorf("%s: the request was changed to %s", url, r.URL)
-	}
+	assert.True(t, *r.URL == before, "%s: the request was changed to %s", url, r.URL)
 	if w.Code != http.StatusOK {
 		return w.Code, ""
 	}
@@ -111,9 +112,8 @@ func TestSourcesThatSpeakMustAgree(t *testing.T) {
 		"none":                        {header, "http://a.example.com/x", nil, 404, ""},
 	} {
 		status, body := ask(t, c.keys, c.url, c.headers...)
-		if status != c.status || body != c.body {
-			t.Errorf("%s: %d %q, want %d %q", name, status, body, c.status, c.body)
-		}
+		assert.Equal(t, c.status, status, "%s: %d %q, want %d %q", name, status, body, c.status, c.body)
+		assert.Equal(t, c.body, body, name)
 	}
 }
 
@@ -131,19 +131,21 @@ func TestOneTenantReadTwiceIsOne(t *testing.T) {
 		t.Errorf("%+v, %v", target.Tenant(), err)
 	}
 	_, _, err = resolver.NewKeys(resolver.Host(lookup(1, "a")), resolver.Host(lookup(2, "a"))).ResolveRequest(r)
-	expectIs(t, err, tenancy.ErrDisagree)
+	assert.ErrorIs(t, err, tenancy.ErrDisagree)
 }
 
 func TestKeysFailClosed(t *testing.T) {
 	t.Parallel()
-	forgetful := resolver.Host(func(context.Context, string) (tenanthttp.Target, error) { return tenanthttp.Target{}, nil })
+	forgetful := resolver.Host(
+		func(context.Context, string) (tenanthttp.Target, error) { return tenanthttp.Target{}, nil },
+	)
 	keys := resolver.NewKeys(forgetful)
-	if target, _, err := keys.ResolveRequest(httptest.NewRequest(http.MethodGet, "/", nil)); err == nil || target != (tenanthttp.Target{}) {
-		t.Errorf("%+v, %v", target, err)
-	}
-	if target, err := keys.Resolve(t.Context(), "a.example.com"); err == nil || target != (tenanthttp.Target{}) {
-		t.Errorf("%+v, %v", target, err)
-	}
+	target, _, err := keys.ResolveRequest(httptest.NewRequest(http.MethodGet, "/", nil))
+	assert.Error(t, err, "%+v, %v", target, err)
+	assert.True(t, target == (tenanthttp.Target{}), "%+v, %v", target, err)
+	target, err = keys.Resolve(t.Context(), "a.example.com")
+	assert.Error(t, err, "%+v, %v", target, err)
+	assert.True(t, target == (tenanthttp.Target{}), "%+v, %v", target, err)
 	for name, wrong := range map[string]func(){
 		"no source":        func() { resolver.NewKeys() },
 		"no header":        func() { resolver.Header("", nil) },
@@ -155,9 +157,7 @@ func TestKeysFailClosed(t *testing.T) {
 	} {
 		func() {
 			defer func() {
-				if recover() == nil {
-					t.Errorf("%s: no panic", name)
-				}
+				assert.True(t, recover() != nil, "%s: no panic", name)
 			}()
 			wrong()
 		}()

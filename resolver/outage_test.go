@@ -1,11 +1,13 @@
 package resolver_test
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/resolver"
 	"github.com/oryne/pgtenant/tenancy"
@@ -21,10 +23,19 @@ func TestWhileTheDatabaseIsAwayMemoryAnswers(t *testing.T) {
 	p.drop(true)
 	eventually(t, "the loss of the connection", func() bool { s := d.Status(); return !s.Connected && s.Err != nil })
 
-	f.exec(t, "with d as (update domains set tenant_id = $2, is_primary = false where tenant_id = $1) delete from tenants where id = $1", a, b)
+	f.exec(
+		t,
+		"with d as (update domains set tenant_id = $2, is_primary = false where tenant_id = $1) delete from tenants where id = $1",
+		a,
+		b,
+	)
 	f.tenant(t, "c", "c.example.com")
 	// Tokens there are, but nobody to ask: a request that waited would wait for a minute.
-	expectHosts(t, d, map[string]string{"a.example.com": "a", "b.example.com": "b", "c.example.com": "", "nobody.example.com": ""})
+	expectHosts(
+		t,
+		d,
+		map[string]string{"a.example.com": "a", "b.example.com": "b", "c.example.com": "", "nobody.example.com": ""},
+	)
 	before := d.Status().Current
 
 	p.drop(false)
@@ -50,7 +61,8 @@ func TestASilentConnectionIsGivenUp(t *testing.T) {
 	})
 	p.hold()
 	f.tenant(t, "b", "b.example.com")
-	expectHosts(t, d, map[string]string{"a.example.com": "a", "b.example.com": ""}) // the second waits for its timeout at most
+	// the second waits for its timeout at most
+	expectHosts(t, d, map[string]string{"a.example.com": "a", "b.example.com": ""})
 	eventually(t, "the loss of the connection", func() bool { return !d.Status().Connected })
 	p.drop(false)
 	p.resume()
@@ -65,14 +77,14 @@ func TestStatusIsCurrentWhileNothingChanges(t *testing.T) {
 	d := open(t, f.dbAt(t, url, nil), resolver.Config{KeepAlive: 100 * time.Millisecond})
 	first := d.Status()
 	eventually(t, "a later time of being current", func() bool { return d.Status().Current.After(first.Current) })
-	if s := d.Status(); s.FullLoads != 1 || s.PartialLoads != 0 || s.Staleness() <= 0 {
-		t.Errorf("status %+v", s)
+	s := d.Status()
+	if assert.Equal(t, int64(1), s.FullLoads, "status %+v", s) && assert.Zero(t, s.PartialLoads, "status %+v", s) {
+		assert.Positive(t, s.Staleness(), "status %+v", s)
 	}
 	p.drop(true)
 	eventually(t, "the loss of the connection", func() bool { return !d.Status().Connected })
-	if gone := d.Status(); d.Status().Current != gone.Current {
-		t.Error("it is called current without a connection")
-	}
+	gone := d.Status()
+	assert.Equal(t, gone.Current, d.Status().Current, "it is called current without a connection")
 }
 
 // Attack 43. Three unknown hosts may be asked for, and no more come in within the hour.
@@ -88,39 +100,41 @@ func TestAFloodOfUnknownHostsCostsAHandfulOfQueries(t *testing.T) {
 		wg.Go(func() {
 			for i := range 5_000 {
 				host := fmt.Sprintf("nobody-%d-%d.example.com", g, i)
-				if _, err := d.Resolve(t.Context(), host); !errors.Is(err, tenancy.ErrUnknownHost) {
-					t.Errorf("%s: %v", host, err)
-				}
-				if i%100 == 0 && slugOf(t, d, "a.example.com") != "a" {
-					t.Error("a known host is not found")
+				_, err := d.Resolve(t.Context(), host)
+				assert.ErrorIs(t, err, tenancy.ErrUnknownHost, host)
+				if i%100 == 0 {
+					assert.Equal(t, "a", slugOf(t, d, "a.example.com"), "a known host is not found")
 				}
 			}
 		})
 	}
 	wg.Wait()
-	if n := queries.n.Load() - before; n < 1 || n > 3 {
-		t.Errorf("%d queries", n)
-	}
-	if _, err := d.Resolve(t.Context(), "nobody.example.com"); err != tenancy.ErrUnknownHost { //nolint:errorlint // the bare sentinel costs nothing
-		t.Errorf("got %v", err)
-	}
+	n := queries.n.Load() - before
+	assert.GreaterOrEqual(t, n, int64(1), "%d queries", n)
+	assert.LessOrEqual(t, n, int64(3), "%d queries", n)
+	//nolint:errorlint // the bare sentinel costs nothing
+	_, err := d.Resolve(t.Context(), "nobody.example.com")
+	assert.True(t, err == tenancy.ErrUnknownHost, "got %v", err)
 }
 
-// A host that was not notified is found by the first request for it; many that wait share the query.
+// A host that was not notified is found by the first request for it; many that wait share the
+// query.
 func TestAMissFindsANewHost(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	var queries counter
-	d := open(t, f.db(t, &queries), resolver.Config{MissBurst: 1, MissInterval: time.Hour, MissTimeout: time.Minute, WWW: resolver.WWWSame})
+	d := open(
+		t,
+		f.db(t, &queries),
+		resolver.Config{MissBurst: 1, MissInterval: time.Hour, MissTimeout: time.Minute, WWW: resolver.WWWSame},
+	)
 	f.exec(t, "alter table domains disable trigger user")
 	f.exec(t, "alter table tenants disable trigger user")
 	f.tenant(t, "a", "a.example.com", "b.example.com")
 	before := queries.n.Load()
 	expectHosts(t, d, map[string]string{"WWW.A.example.com:80": "a"})
 	expectHosts(t, d, map[string]string{"b.example.com": "a"}) // came along
-	if n := queries.n.Load() - before; n != 1 {
-		t.Errorf("%d queries", n)
-	}
+	assert.Equal(t, int64(1), queries.n.Load()-before, "queries")
 	f.tenant(t, "c", "c.example.com")
 	expectHosts(t, d, map[string]string{"c.example.com": ""}) // no token is left
 }
@@ -129,7 +143,14 @@ func TestAMissFindsTheSlugOfANewTenantUnderABaseDomain(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	d := open(t, f.db(t, nil), resolver.Config{
-		BaseDomains: []string{"example.com", "example.net"}, MissBurst: 10, MissInterval: time.Hour, MissTimeout: time.Minute, WWW: resolver.WWWSame,
+		BaseDomains: []string{
+			"example.com",
+			"example.net",
+		},
+		MissBurst:    10,
+		MissInterval: time.Hour,
+		MissTimeout:  time.Minute,
+		WWW:          resolver.WWWSame,
 	})
 	f.exec(t, "alter table domains disable trigger user")
 	f.exec(t, "alter table tenants disable trigger user")
@@ -144,9 +165,7 @@ func TestADirectoryBeforeInitSaysSo(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	_, err := f.pg.Pool.Exec(t.Context(), "drop table public.tenants cascade")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = resolver.NewDirectory(t.Context(), f.db(t, nil), resolver.Config{})
-	if !errors.Is(err, tenancy.ErrNotInitialized) {
-		t.Errorf("the error is %v", err)
-	}
+	assert.ErrorIs(t, err, tenancy.ErrNotInitialized, "the error")
 }

@@ -40,8 +40,8 @@ func TestADirectoryThroughAPoolerSaysThatItIsNotListening(t *testing.T) {
 	}
 }
 
-// A failover can lead a directory through a pooler: it says so when it connects again, changes reach it by
-// reconciling, and it listens again as soon as the pooler is out of the way.
+// A failover can lead a directory through a pooler: it says so when it connects again, changes
+// reach it by reconciling, and it listens again as soon as the pooler is out of the way.
 func TestADirectoryThatIsLedThroughAPoolerSaysSo(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -103,7 +103,11 @@ func TestADirectoryOnABusyServerListens(t *testing.T) {
 		<-flooded
 	}
 	for range 10 {
-		d, err := resolver.NewDirectory(t.Context(), f.db(t, nil), resolver.Config{Reconcile: time.Hour, LoadTimeout: time.Minute})
+		d, err := resolver.NewDirectory(
+			t.Context(),
+			f.db(t, nil),
+			resolver.Config{Reconcile: time.Hour, LoadTimeout: time.Minute},
+		)
 		require.NoError(t, err)
 		d.Close()
 	}

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"sync"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // proxy stands between a pool and the server, and can take the database away.
@@ -22,10 +24,10 @@ type proxy struct {
 func newProxy(t testing.TB, f *fixture) (*proxy, string) {
 	t.Helper()
 	u, err := url.Parse(f.pg.URLAs(f.roles.Runtime(), "r"))
-	check(t, err)
+	require.NoError(t, err)
 	p := &proxy{server: u.Host, conns: map[net.Conn]bool{}}
 	p.listener, err = net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
+	require.NoError(t, err)
 	var running sync.WaitGroup
 	running.Go(func() { p.accept(&running) })
 	t.Cleanup(func() {

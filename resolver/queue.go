@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// The limits of one partial load. More tenants are read by one full load, whatever asked for them; more
-// hosts are unknown.
+// The limits of one partial load. More tenants are read by one full load, whatever asked for them;
+// more hosts are unknown.
 const (
 	maxIDs   = 256
 	maxHosts = 64

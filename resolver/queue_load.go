@@ -10,8 +10,8 @@ type load struct {
 
 func (l *load) isFull() bool { return l.full != nil }
 
-// dequeue returns the next load. If none may begin now, it returns nil and the time until one may, or
-// 0 if nothing is waiting.
+// dequeue returns the next load. If none may begin now, it returns nil and the time until one may,
+// or 0 if nothing is waiting.
 func (q *queue) dequeue(now time.Time, pace pacer) (*load, time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -47,10 +47,10 @@ func untilReady(b *batch, earliest, now time.Time) time.Duration {
 	return ready.Sub(now)
 }
 
-// finish ends a load, and reports whether memory now equals the registry at the start of the load. Only
-// a full load can say that: before a partial load there may have been a change whose notification is
-// still on its way. The tenants of a failed load are queued again; its hosts are not, because their
-// requests have been answered.
+// finish ends a load, and reports whether memory now equals the registry at the start of the load.
+// Only a full load can say that: before a partial load there may have been a change whose
+// notification is still on its way. The tenants of a failed load are queued again; its hosts are
+// not, because their requests have been answered.
 func (q *queue) finish(l *load, err error) (current bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -85,8 +85,9 @@ func (s *snapshot) contains(route tenancy.Route) bool {
 }
 
 // add adds a tenant that the snapshot does not have. It calls conflict with each host that another
-// tenant or the public site has too. The registry gives a domain and a slug to one tenant at a time,
-// and the tenant that is added has been read last, so it takes them from a tenant that had them.
+// tenant or the public site has too. The registry gives a domain and a slug to one tenant at a
+// time, and the tenant that is added has been read last, so it takes them from a tenant that had
+// them.
 func (s *snapshot) add(p policy, route tenancy.Route, conflict func(host string)) {
 	t := route.Tenant
 	s.tenants[t.ID] = route

@@ -36,8 +36,9 @@ func (b *builder) replace(
 	return next, nil
 }
 
-// patch makes a snapshot in which the tenants with ids, and the tenants of routes, are as in routes. A
-// tenant that is not in routes is removed. If nothing has changed, patch returns the last snapshot.
+// patch makes a snapshot in which the tenants with ids, and the tenants of routes, are as in
+// routes. A tenant that is not in routes is removed. If nothing has changed, patch returns the last
+// snapshot.
 func (b *builder) patch(ctx context.Context, last *snapshot, ids []int64, routes []tenancy.Route) *snapshot {
 	changed := make(map[int64]*tenancy.Route, len(ids))
 	for _, id := range ids {

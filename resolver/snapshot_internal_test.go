@@ -12,7 +12,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Random changes are compared with a snapshot made from scratch, and the clones with what they were.
+// Random changes are compared with a snapshot made from scratch, and the clones with what they
+// were.
 func TestSnapshotsDoNotChangeAfterACloneOfThem(t *testing.T) {
 	t.Parallel()
 	p := policy{public: []string{"example.com"}, bases: []string{"example.net"}}

@@ -38,7 +38,7 @@ func TestSchemasOfRunningWorkAreNotReportedAsUnregistered(t *testing.T) {
 	unregistered := func() (schemas []string) {
 		for state, err := range runner.Fleet(t.Context(), f.tenants.Schemas) {
 			require.NoError(t, err)
-			if state.Outcome == migrate.Stray {
+			if state.Outcome == migrate.Unregistered {
 				schemas = append(schemas, state.Schema)
 			}
 		}
@@ -88,7 +88,7 @@ func TestSchemasOfRunningWorkAreNotReportedAsUnregistered(t *testing.T) {
 	expect("after the drop")
 	report, err := runner.UpAll(t.Context(), m.Schemas, migrate.UpAllOptions{})
 	require.NoError(t, err)
-	assert.Equal(t, 1, report.Count(migrate.Stray))
+	assert.Equal(t, 1, report.Count(migrate.Unregistered))
 }
 
 // What a process has left that is gone is reported until it is swept.
@@ -106,5 +106,5 @@ func TestASchemaThatWasLeftIsReportedAsUnregistered(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, report.Results, 1)
 	assert.Equal(t, "tenant_1", report.Results[0].Schema)
-	assert.Equal(t, migrate.Stray, report.Results[0].Outcome)
+	assert.Equal(t, migrate.Unregistered, report.Results[0].Outcome)
 }

@@ -34,7 +34,7 @@ func (a *app) rateLimit() (func(http.Handler) http.Handler, error) {
 	}
 	return ratelimit.Middleware(ratelimit.MiddlewareConfig{
 		Limiter: limiter,
-		Caller:  ratelimit.ByIP(nil), // who connects: there is no proxy
+		Caller:  ratelimit.KeyByIP(nil), // who connects: there is no proxy
 		Logger:  a.logger,
 	})
 }

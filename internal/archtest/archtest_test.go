@@ -1,11 +1,16 @@
 package archtest
 
 import (
+	"bytes"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 const root = "../.."
@@ -89,4 +94,22 @@ func TestOnlyKnownDirectoriesAreAtTheTop(t *testing.T) {
 func TestGoTestAloneRunsTests(t *testing.T) {
 	t.Parallel()
 	report(t, checkTestRunners(tree(t)))
+}
+
+// A reader of CONTRIBUTING.md finds each package in its map, by its path or by the last part of it.
+func TestTheMapHasEveryPackage(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile(filepath.Join(root, "CONTRIBUTING.md"))
+	require.NoError(t, err)
+	_, guide, found := bytes.Cut(guide, []byte("## Where to change what"))
+	require.True(t, found)
+	table, _, _ := bytes.Cut(guide, []byte("\n## "))
+	directories := make(map[string]bool)
+	for _, f := range tree(t) {
+		directories[path.Dir(f.path)] = true
+	}
+	for directory := range directories {
+		named := strings.Contains(string(table), "`"+directory+"`") || strings.Contains(string(table), "`"+path.Base(directory)+"`")
+		assert.True(t, named, "the map in CONTRIBUTING.md lacks %s", directory)
+	}
 }

@@ -97,13 +97,14 @@ func TestAttacks(t *testing.T) {
 	}
 }
 
-// An extra schema on the path of every scope changes no outcome. Where CI is not set, this is tried at Roles alone.
+// An extra schema on the path of every scope changes no outcome. CI tries this at every level on the newest version;
+// otherwise it is tried at Roles alone.
 func TestAttacksWithAnExtraSchemaOnThePath(t *testing.T) {
-	only := "Roles"
-	if os.Getenv("CI") != "" {
+	version, only := pgtest.Version(t), "Roles"
+	if os.Getenv("CI") != "" && version >= 18 {
 		only = ""
 	}
-	tryAll(t, pgtest.Version(t), only, admin.DefaultExtensionSchema)
+	tryAll(t, version, only, admin.DefaultExtensionSchema)
 }
 
 // tryAll tries every attack at every level, or at one, with extra schemas on the path, and returns what came of it by

@@ -132,7 +132,7 @@ func (f *fixture) create(t *testing.T, slug string) error {
 // release makes a tenant with the first file, and brings it the others one by one, as releases of a program do.
 func (f *fixture) release(t *testing.T, slug string) error {
 	versions := f.versions()
-	first, err := f.runner.Only(versions[:1])
+	first, err := f.runner.Subset(versions[:1])
 	require.NoError(t, err)
 	_, err = f.manager(t, first).Create(t.Context(), tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"})
 	for _, v := range versions {

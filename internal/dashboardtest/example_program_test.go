@@ -12,11 +12,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// startExample builds examples/school, starts it on a database of the test's own, and returns its address.
+// startExample builds examples/school, starts it on a database of the test's own, and returns its
+// address.
 func startExample(t *testing.T) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "school")
@@ -27,17 +31,25 @@ func startExample(t *testing.T) string {
 	}
 	pg := pgtest.New(t)
 	pg.RolePrefix = schemactx.DefaultRoleNames(pg.Name).Prefix() // to be dropped after the test
-	cmd := exec.Command(binary, "--listen", "127.0.0.1:0", "--database-url", pg.URL, "--data-dir", filepath.Join(t.TempDir(), "data"))
+	cmd := exec.Command(
+		binary,
+		"--listen",
+		"127.0.0.1:0",
+		"--database-url",
+		pg.URL,
+		"--data-dir",
+		filepath.Join(t.TempDir(), "data"),
+	)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
-	check(t, err)
-	check(t, cmd.Start())
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
 		rest, _ := io.ReadAll(out)
-		if err := cmd.Wait(); err != nil || !strings.HasSuffix(string(rest), "Stopped.\n") {
-			t.Errorf("the example ends with %v: %s", err, rest)
-		}
+		err := cmd.Wait()
+		assert.NoError(t, err, "the example ends with %v: %s", err, rest)
+		assert.True(t, strings.HasSuffix(string(rest), "Stopped.\n"), "the example ends with %v: %s", err, rest)
 	})
 	page := regexp.MustCompile(`^Metrics +http://localhost(:\d+)/metrics$`)
 	for lines := bufio.NewScanner(out); lines.Scan(); {
@@ -66,7 +78,8 @@ func visit(address, host string) error {
 	return nil
 }
 
-// The program that everyone tries first, as it is, and a Prometheus that scrapes it as its README says.
+// The program that everyone tries first, as it is, and a Prometheus that scrapes it as its README
+// says.
 func TestARealPrometheusScrapesTheExample(t *testing.T) {
 	t.Parallel()
 	tool(t, "prometheus")
@@ -113,13 +126,13 @@ func TestPromtoolChecksThePageOfTheExample(t *testing.T) {
 	t.Parallel()
 	promtool := tool(t, "promtool")
 	target := startExample(t)
-	check(t, visit(target, "schoola.localhost"))
+	require.NoError(t, visit(target, "schoola.localhost"))
 	resp, err := http.Get("http://" + target + "/metrics")
-	check(t, err)
+	require.NoError(t, err)
 	defer resp.Body.Close()
 	cmd := exec.Command(promtool, "check", "metrics")
 	cmd.Stdin = resp.Body
-	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
-		t.Errorf("promtool check metrics: %v\n%s", err, out)
-	}
+	out, err := cmd.CombinedOutput()
+	assert.NoError(t, err, "promtool check metrics: %v\n%s", err, out)
+	assert.Empty(t, out, "promtool check metrics: %v", err)
 }

@@ -13,6 +13,8 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 const directory = "../../tenancy/metrics/dashboards"
@@ -43,12 +45,10 @@ type panel struct {
 func readDashboard(t *testing.T) dashboard {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(directory, "pgtenant.json"))
-	check(t, err)
+	require.NoError(t, err)
 	var d dashboard
-	check(t, json.Unmarshal(content, &d))
-	if len(d.Panels) < 30 {
-		t.Fatalf("%d panels", len(d.Panels))
-	}
+	require.NoError(t, json.Unmarshal(content, &d))
+	require.GreaterOrEqual(t, len(d.Panels), 30, "%d panels", len(d.Panels))
 	return d
 }
 
@@ -57,17 +57,18 @@ func filled(expr string) string {
 	return strings.NewReplacer("$__rate_interval", "15s", "$job", ".*", "$tenant", ".*").Replace(expr)
 }
 
-// rules returns the expressions of the alerts. The file is YAML, whose form of each is checked by promtool.
+// rules returns the expressions of the alerts. The file is YAML, whose form of each is checked by
+// promtool.
 func rules(t *testing.T) (exprs []string) {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(directory, "rules.yml"))
-	check(t, err)
+	require.NoError(t, err)
 	for _, m := range regexp.MustCompile(`(?m)^        expr: (?:\|\n((?:          .*\n)+)|(.*)\n)`).FindAllStringSubmatch(string(content), -1) {
 		exprs = append(exprs, m[1]+m[2])
 	}
-	if n := strings.Count(string(content), "- alert: "); n != len(exprs) || n < 15 {
-		t.Fatalf("%d alerts, %d expressions", n, len(exprs))
-	}
+	n := strings.Count(string(content), "- alert: ")
+	require.Equal(t, len(exprs), n, "%d alerts, %d expressions", n, len(exprs))
+	require.GreaterOrEqual(t, n, 15, "%d alerts, %d expressions", n, len(exprs))
 	return exprs
 }
 
@@ -92,12 +93,12 @@ func vocabulary(t *testing.T, families []*dto.MetricFamily) map[string]map[strin
 	return known
 }
 
-// expectKnown fails the test unless the expression parses, and names metrics and labels that there are.
+// expectKnown fails the test unless the expression parses, and names metrics and labels that there
+// are.
 func expectKnown(t *testing.T, known map[string]map[string]bool, what, expr string) {
 	t.Helper()
 	ast, err := parser.NewParser(parser.Options{}).ParseExpr(expr)
-	if err != nil {
-		t.Errorf("%s: %v in %s", what, err, expr)
+	if !assert.NoError(t, err, "%s: %v in %s", what, err, expr) {
 		return
 	}
 	labels, named := make(map[string]bool), false
@@ -105,25 +106,18 @@ func expectKnown(t *testing.T, known map[string]map[string]bool, what, expr stri
 		if v, ok := node.(*parser.VectorSelector); ok {
 			named = true
 			maps.Copy(labels, known[v.Name])
-			if known[v.Name] == nil {
-				t.Errorf("%s: no metric %q", what, v.Name)
+			if !assert.NotNil(t, known[v.Name], "%s: no metric %q", what, v.Name) {
 				return nil
 			}
 			for _, m := range v.LabelMatchers {
-				if m.Name != "__name__" && !known[v.Name][m.Name] {
-					t.Errorf("%s: %s has no label %q", what, v.Name, m.Name)
-				}
+				assert.True(t, m.Name == "__name__" || known[v.Name][m.Name], "%s: %s has no label %q", what, v.Name, m.Name)
 			}
 		}
 		return nil
 	})
-	if !named {
-		t.Errorf("%s names no metric: %s", what, expr)
-	}
+	assert.True(t, named, "%s names no metric: %s", what, expr)
 	for _, name := range grouping(ast) {
-		if !labels[name] {
-			t.Errorf("%s: nothing in it has a label %q: %s", what, name, expr)
-		}
+		assert.True(t, labels[name], "%s: nothing in it has a label %q: %s", what, name, expr)
 	}
 }
 
@@ -151,9 +145,7 @@ func TestTheChecksCanFail(t *testing.T) {
 	} {
 		probe := &testing.T{}
 		expectKnown(probe, known, "probe", expr)
-		if !probe.Failed() {
-			t.Errorf("%s passes", expr)
-		}
+		assert.True(t, probe.Failed(), "%s passes", expr)
 	}
 	expectKnown(t, known, "probe", `sum by (slug) (rate(a_total{job="x"}[1m]) * on (job) group_left (slug) b)`)
 }
@@ -161,36 +153,35 @@ func TestTheChecksCanFail(t *testing.T) {
 func TestTheDashboardCanBeProvisioned(t *testing.T) {
 	t.Parallel()
 	d := readDashboard(t)
-	if d.UID != "pgtenant" || d.Title == "" || d.SchemaVersion < 36 {
-		t.Errorf("uid %q, title %q, schema version %d", d.UID, d.Title, d.SchemaVersion)
-	}
-	if v := d.Templating.List[0]; v.Name != "datasource" || v.Type != "datasource" {
-		t.Errorf("the first variable is %+v, want the data source", v)
-	}
+	assert.Equal(t, "pgtenant", d.UID, "uid %q, title %q, schema version %d", d.UID, d.Title, d.SchemaVersion)
+	assert.NotEmpty(t, d.Title, "uid %q, title %q, schema version %d", d.UID, d.Title, d.SchemaVersion)
+	assert.GreaterOrEqual(t, d.SchemaVersion, 36, "uid %q, title %q, schema version %d", d.UID, d.Title, d.SchemaVersion)
+	v := d.Templating.List[0]
+	assert.Equal(t, "datasource", v.Name, "the first variable is %+v, want the data source", v)
+	assert.Equal(t, "datasource", v.Type, "the first variable is %+v, want the data source", v)
 	ids, cells := make(map[int]bool), make(map[[2]int]string)
 	for _, p := range d.Panels {
-		if ids[p.ID] {
-			t.Errorf("two panels have the id %d", p.ID)
-		}
+		assert.False(t, ids[p.ID], "two panels have the id %d", p.ID)
 		ids[p.ID] = true
 		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
 			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
-				if other, taken := cells[[2]int{x, y}]; taken || x >= 24 {
-					t.Errorf("panel %q lies over %q or outside", p.Title, other)
-				}
+				other, taken := cells[[2]int{x, y}]
+				assert.False(t, taken, "panel %q lies over %q or outside", p.Title, other)
+				assert.Less(t, x, 24, "panel %q lies over %q or outside", p.Title, other)
 				cells[[2]int{x, y}] = p.Title
 			}
 		}
 		if p.Type == "row" {
 			continue
 		}
-		if p.Title == "" || p.Description == "" || len(p.Targets) == 0 || p.Datasource.UID != "${datasource}" {
-			t.Errorf("panel %d %q lacks something", p.ID, p.Title)
-		}
+		assert.NotEmpty(t, p.Title, "panel %d %q lacks something", p.ID, p.Title)
+		assert.NotEmpty(t, p.Description, "panel %d %q lacks something", p.ID, p.Title)
+		assert.NotEmpty(t, p.Targets, "panel %d %q lacks something", p.ID, p.Title)
+		assert.Equal(t, "${datasource}", p.Datasource.UID, "panel %d %q lacks something", p.ID, p.Title)
 		for _, q := range p.Targets {
-			if q.RefID == "" || q.Datasource.UID != "${datasource}" {
-				t.Errorf("panel %q: query %q has no name or another data source", p.Title, q.Expr)
-			}
+			assert.NotEmpty(t, q.RefID, "panel %q: query %q has no name or another data source", p.Title, q.Expr)
+			assert.Equal(t, "${datasource}", q.Datasource.UID,
+				"panel %q: query %q has no name or another data source", p.Title, q.Expr)
 		}
 	}
 }
@@ -198,19 +189,20 @@ func TestTheDashboardCanBeProvisioned(t *testing.T) {
 func TestTheDescriptionsAreComplete(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile(filepath.Join(directory, "README.md"))
-	check(t, err)
+	require.NoError(t, err)
 	for _, p := range readDashboard(t).Panels {
-		if !strings.Contains(string(readme), p.Title) || !strings.Contains(string(readme), p.Description) {
-			t.Errorf("the README does not describe panel %q as the dashboard does", p.Title)
-		}
+		assert.Contains(t, string(readme), p.Title, "the README does not describe panel %q as the dashboard does", p.Title)
+		assert.Contains(t, string(readme), p.Description,
+			"the README does not describe panel %q as the dashboard does", p.Title)
 	}
 	content, err := os.ReadFile(filepath.Join(directory, "rules.yml"))
-	check(t, err)
+	require.NoError(t, err)
 	tests, err := os.ReadFile(filepath.Join(directory, "rules_test.yml"))
-	check(t, err)
+	require.NoError(t, err)
 	for _, m := range regexp.MustCompile(`- alert: (\w+)`).FindAllStringSubmatch(string(content), -1) {
-		if !strings.Contains(string(readme), m[1]) || !strings.Contains(string(tests), "alertname: "+m[1]+"\n        exp_alerts:") {
-			t.Errorf("alert %s is not described, or no test has it fire", m[1])
+		if assert.Contains(t, string(readme), m[1], "alert %s is not described, or no test has it fire", m[1]) {
+			assert.Contains(t, string(tests), "alertname: "+m[1]+"\n        exp_alerts:",
+				"alert %s is not described, or no test has it fire", m[1])
 		}
 	}
 }
@@ -221,9 +213,7 @@ func tool(t *testing.T, name string) string {
 	path, err := exec.LookPath(name)
 	if err != nil {
 		why := name + " is not installed (Debian: apt install prometheus; the service that it brings is not needed)"
-		if os.Getenv("CI") != "" {
-			t.Fatal(why)
-		}
+		require.Empty(t, os.Getenv("CI"), why)
 		t.Skip(why)
 	}
 	return path
@@ -235,8 +225,8 @@ func TestPromtoolChecksAndTestsTheAlerts(t *testing.T) {
 	for _, args := range [][]string{{"check", "rules", "rules.yml"}, {"test", "rules", "rules_test.yml"}} {
 		cmd := exec.Command(promtool, args...)
 		cmd.Dir = directory
-		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "SUCCESS") {
-			t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
-		}
+		out, err := cmd.CombinedOutput()
+		assert.NoError(t, err, "promtool %s: %v\n%s", strings.Join(args, " "), err, out)
+		assert.Contains(t, string(out), "SUCCESS", "promtool %s: %v", strings.Join(args, " "), err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
@@ -43,11 +44,11 @@ func start(t *testing.T) *program {
 	pg, p := pgtest.New(t), &program{reg: prometheus.NewPedanticRegistry()}
 	var err error
 	p.m, err = metrics.New(metrics.Config{})
-	check(t, err)
+	require.NoError(t, err)
 	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
-	check(t, err)
+	require.NoError(t, err)
 	_, err = admin.Setup(t.Context(), pg.Pool, admin.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
-	check(t, err)
+	require.NoError(t, err)
 	owner, runtime := open(t, pg.URLAs(roles.Owner(), "o")), open(t, pg.URLAs(roles.Runtime(), "r"))
 	p.runner, err = migrate.New(owner, migrate.Config{
 		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}},
@@ -55,25 +56,25 @@ func start(t *testing.T) *program {
 			"00001_students.sql": {Data: []byte("-- +goose Up\ncreate table students (name text);\n")},
 		}}},
 	})
-	check(t, err)
+	require.NoError(t, err)
 	p.tenants, err = tenancy.New(owner, tenancy.Config{
 		Migrator: p.runner, Roles: roles, Hooks: p.m.Lifecycle(tenancy.Hooks{}),
 		Drop: tenancy.DropConfig{Enabled: true, Notify: p.m.Drops(nil)},
 	})
-	check(t, err)
-	check(t, p.tenants.Init(t.Context()))
+	require.NoError(t, err)
+	require.NoError(t, p.tenants.Init(t.Context()))
 	p.db, err = schemactx.New(runtime, schemactx.Config{Roles: roles, Hooks: p.m.Hooks(schemactx.Hooks{})})
-	check(t, err)
+	require.NoError(t, err)
 	for _, slug := range []string{"schoola", "schoolb"} {
 		_, err := p.tenants.Create(t.Context(), tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"})
-		check(t, err)
+		require.NoError(t, err)
 	}
 	hosts, err := resolver.NewDirectory(t.Context(), p.db, resolver.Config{PublicHosts: []string{"example.com"}})
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(hosts.Close)
 	q, err := quarantine.New(t.Context(), quarantine.Config{Runner: p.runner, Schemas: p.tenants.Schemas})
-	check(t, err)
-	check(t, p.m.Watch(metrics.Sources{
+	require.NoError(t, err)
+	require.NoError(t, p.m.Watch(metrics.Sources{
 		DBs: []metrics.DB{p.db}, Tenants: p.tenants, Storage: runtime,
 		Migrations: func(ctx context.Context) iter.Seq2[migrate.SchemaState, error] {
 			return p.runner.Fleet(ctx, p.tenants.Schemas)
@@ -84,8 +85,11 @@ func start(t *testing.T) *program {
 	}))
 	p.background(t, p.m.Run)
 	p.background(t, q.Run)
-	check(t, p.reg.Register(p.m))
-	p.site = tenanthttp.Handler(hosts, p.m.Routes(tenanthttp.Routes{Admit: q.Admit, Tenant: http.HandlerFunc(p.students), Public: http.NotFoundHandler()}))
+	require.NoError(t, p.reg.Register(p.m))
+	p.site = tenanthttp.Handler(
+		hosts,
+		p.m.Routes(tenanthttp.Routes{Admit: q.Admit, Tenant: http.HandlerFunc(p.students), Public: http.NotFoundHandler()}),
+	)
 	return p
 }
 
@@ -123,7 +127,11 @@ func (p *program) use(ctx context.Context) {
 		if _, err := p.tenants.Suspend(ctx, "schoolb", "unpaid"); err == nil {
 			_, _ = p.tenants.Activate(ctx, "schoolb")
 		}
-		if report, err := p.runner.UpAll(ctx, p.tenants.Schemas, migrate.UpAllOptions{Events: p.m.Migrating(nil)}); err == nil {
+		if report, err := p.runner.UpAll(
+			ctx,
+			p.tenants.Schemas,
+			migrate.UpAllOptions{Events: p.m.Migrating(nil)},
+		); err == nil {
 			p.m.Migrated(report)
 		}
 		select {
@@ -146,7 +154,9 @@ func (p *program) background(t *testing.T, fn func(context.Context)) {
 
 // page serves the metrics on loopback and returns the address.
 func (p *program) page(t *testing.T) string {
-	server := httptest.NewServer(promhttp.HandlerFor(p.reg, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError}))
+	server := httptest.NewServer(
+		promhttp.HandlerFor(p.reg, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError}),
+	)
 	t.Cleanup(server.Close)
 	return server.Listener.Addr().String()
 }
@@ -154,7 +164,7 @@ func (p *program) page(t *testing.T) string {
 func open(t *testing.T, url string) *pgxpool.Pool {
 	t.Helper()
 	pool, err := pgxpool.New(context.Background(), url)
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	return pool
 }

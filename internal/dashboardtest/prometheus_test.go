@@ -13,17 +13,20 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
-// startPrometheus starts a Prometheus of the test's own that scrapes target, with the alerts, and returns its address.
+// startPrometheus starts a Prometheus of the test's own that scrapes target, with the alerts, and
+// returns its address.
 func startPrometheus(t *testing.T, target string) string {
 	t.Helper()
 	binary := tool(t, "prometheus")
 	dir, err := os.MkdirTemp("", "pgtenant-prometheus-*")
-	check(t, err)
-	t.Cleanup(func() { check(t, os.RemoveAll(dir)) })
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	alerts, err := os.ReadFile(filepath.Join(directory, "rules.yml"))
-	check(t, err)
+	require.NoError(t, err)
 	for name, content := range map[string]string{
 		"rules.yml": string(alerts),
 		"prometheus.yml": fmt.Sprintf(`global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
@@ -33,17 +36,22 @@ scrape_configs:
     static_configs: [{targets: [%q]}]
 `, target),
 	} {
-		check(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644)) // in a directory that others cannot enter
+		// in a directory that others cannot enter
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644))
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
+	require.NoError(t, err)
 	address := l.Addr().String()
-	check(t, l.Close())
+	require.NoError(t, l.Close())
 	log, err := os.Create(filepath.Join(dir, "log"))
-	check(t, err)
+	require.NoError(t, err)
 	defer log.Close()
-	cmd := exec.Command(binary, "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"),
-		"--web.listen-address="+address)
+	cmd := exec.Command(
+		binary,
+		"--config.file="+filepath.Join(dir, "prometheus.yml"),
+		"--storage.tsdb.path="+filepath.Join(dir, "data"),
+		"--web.listen-address="+address,
+	)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
 	cmd.SysProcAttr = unprivileged(t, dir)
 	stopped := startWithThread(t, cmd)
@@ -58,8 +66,8 @@ scrape_configs:
 	return address
 }
 
-// startWithThread starts a process that ends with its thread on a thread that lives as long as it does. The channel is
-// closed when it has ended.
+// startWithThread starts a process that ends with its thread on a thread that lives as long as it
+// does. The channel is closed when it has ended.
 func startWithThread(t *testing.T, cmd *exec.Cmd) <-chan struct{} {
 	t.Helper()
 	started, stopped := make(chan error), make(chan struct{})
@@ -73,7 +81,7 @@ func startWithThread(t *testing.T, cmd *exec.Cmd) <-chan struct{} {
 		}
 		close(stopped)
 	}()
-	check(t, <-started)
+	require.NoError(t, <-started)
 	return stopped
 }
 
@@ -168,7 +176,7 @@ func TestPanelsAndAlertsNameWhatThereIs(t *testing.T) {
 	var known map[string]map[string]bool
 	eventually(t, "scrape", func() error { // until all has happened once that makes a label
 		families, err := p.reg.Gather()
-		check(t, err)
+		require.NoError(t, err)
 		known = vocabulary(t, families)
 		for _, name := range []string{"pgtenant_lifecycle_steps_total", "pgtenant_migration_run_schemas", "pgtenant_schema_size_bytes", "pgtenant_backup_timestamp_seconds", "pgtenant_migration_schemas"} {
 			if known[name] == nil {

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // unprivileged returns what lets a process run as a user without rights, and gives dir to
@@ -22,10 +24,10 @@ func unprivileged(t *testing.T, dir string) *syscall.SysProcAttr {
 			continue
 		}
 		uid, err := strconv.ParseUint(u.Uid, 10, 32)
-		check(t, err)
+		require.NoError(t, err)
 		gid, err := strconv.ParseUint(u.Gid, 10, 32)
-		check(t, err)
-		check(t, os.Chown(dir, int(uid), int(gid)))
+		require.NoError(t, err)
+		require.NoError(t, os.Chown(dir, int(uid), int(gid)))
 		attr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 		return attr
 	}

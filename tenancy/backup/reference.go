@@ -41,7 +41,7 @@ func (s *Service) reference(ctx context.Context, versions []int64, age reference
 	if built, ok := s.references.built[key]; ok && age == referenceCached {
 		return built, nil
 	}
-	only, err := s.cfg.Migrations.Only(versions)
+	only, err := s.cfg.Migrations.Subset(versions)
 	if err != nil {
 		return drift.Structure{}, err
 	}

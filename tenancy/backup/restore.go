@@ -286,7 +286,7 @@ func adoptParams(t archive.Tenant, opts RestoreOptions) tenancy.AdoptParams {
 
 // build applies some versions of the migrations to a staged schema.
 func (s *Service) build(ctx context.Context, schema string, versions []int64, about restoreRun) error {
-	only, err := s.cfg.Migrations.Only(versions)
+	only, err := s.cfg.Migrations.Subset(versions)
 	if err == nil {
 		err = s.checkRoles(ctx)
 	}

@@ -142,7 +142,7 @@ func (a *accepting) write(ctx context.Context, j *acceptedJSON) error {
 // differences compares a schema with what the files as they are make at its versions.
 func (a *accepting) differences(ctx context.Context, s migrate.Status) ([]string, error) {
 	applied := slices.Sorted(slices.Values(s.Versions(migrate.Applied, migrate.Changed, migrate.Unknown)))
-	only, err := a.c.Migrations.Only(applied)
+	only, err := a.c.Migrations.Subset(applied)
 	if err != nil {
 		return nil, err
 	}

@@ -73,7 +73,7 @@ type fleetCount struct{ behind, strays, edited, newer int }
 
 func (n *fleetCount) add(s stateJSON) {
 	switch s.Outcome {
-	case migrate.Stray:
+	case migrate.Unregistered:
 		n.strays++
 	case migrate.NewerCompatible:
 		n.newer++

@@ -91,7 +91,7 @@ var outcomes = []migrate.Outcome{
 	migrate.OutOfOrder,
 	migrate.Edited,
 	migrate.BadTable,
-	migrate.Stray,
+	migrate.Unregistered,
 }
 
 // label returns text as a value of a label. It comes from constants of ours, of this version or a

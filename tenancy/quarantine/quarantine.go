@@ -125,7 +125,7 @@ func (q *Quarantine) Refresh(ctx context.Context) error {
 		if err = e; err != nil {
 			break
 		}
-		if state.Outcome != migrate.Stray {
+		if state.Outcome != migrate.Unregistered {
 			states = append(states, state)
 		}
 	}

@@ -7,24 +7,25 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// account is what a limiter remembers of a tenant: the policy in force, and what it has decided.
+// account holds the state that a limiter keeps for one tenant: the policy in force and counters of
+// its decisions.
 type account struct {
 	applied   atomic.Pointer[applied]
-	tenant    atomic.Pointer[tenancy.Tenant] // as it was last seen; nil: the public site
+	tenant    atomic.Pointer[tenancy.Tenant] // the latest value; nil: the public site
 	allowed   atomic.Int64
 	byTenant  atomic.Int64
 	byCaller  atomic.Int64
 	undecided atomic.Int64
 	degraded  atomic.Int64
-	policies  atomic.Int64 // that made no sense
+	policies  atomic.Int64 // decisions with an invalid policy
 }
 
-// applied is a policy that has been found to make sense.
+// applied is a validated policy with its header values.
 type applied struct {
-	said   Policy // as the limits say it
-	policy Policy // complete
+	said   Policy // as the limits returned it
+	policy Policy // with defaults filled in
 	header string // RateLimit-Policy with both limits
-	tenant string // the same with the tenant's alone
+	tenant string // RateLimit-Policy with the tenant's limit only
 }
 
 func newApplied(said Policy) (*applied, error) {
@@ -37,18 +38,17 @@ func newApplied(said Policy) (*applied, error) {
 	return &applied{said: said, policy: policy, header: both, tenant: tenant}, nil
 }
 
-// policies has those of all tenants: there are few, and decisions find them in the processor's
-// cache.
+// policies caches the validated policies of all tenants. There are few distinct ones, so that
+// decisions find them in the CPU cache.
 type policies struct {
 	mu sync.Mutex
 	by map[Policy]*applied
 }
 
-// maxPolicies bounds what is remembered: tenants may have limits of their own, and these may
-// change.
+// maxPolicies bounds the cache, because tenants may have limits of their own and these may change.
 const maxPolicies = 1024
 
-// find returns the policy that the limits say, or a FieldError.
+// find returns the validated policy for what the limits returned, or a FieldError.
 func (p *policies) find(said Policy) (*applied, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -66,7 +66,8 @@ func (p *policies) find(said Policy) (*applied, error) {
 	return found, nil
 }
 
-// apply returns what is in force for a tenant whose limits say this, and what is wrong with them.
+// apply returns the policy in force for a tenant whose limits returned said and err, and the error
+// to report. Invalid limits leave the current policy in force.
 func (a *account) apply(known *policies, said *Policy, err error) (*applied, error) {
 	current := a.applied.Load()
 	if err == nil && current != nil && current.said == *said {
@@ -85,7 +86,7 @@ func (a *account) apply(known *policies, said *Policy, err error) (*applied, err
 		a.policies.Add(1)
 	}
 	if current == nil {
-		current, _ = known.find(Policy{}) // the defaults make sense
+		current, _ = known.find(Policy{}) // the defaults are valid
 	}
 	return current, err
 }
@@ -96,14 +97,14 @@ func (a *account) count(d *Decision) {
 		a.allowed.Add(1)
 	case d.Verdict == Undecided:
 		a.undecided.Add(1)
-	case d.By == CallerScope:
+	case d.Scope == CallerScope:
 		a.byCaller.Add(1)
 	default:
 		a.byTenant.Add(1)
 	}
 }
 
-func (a *account) see(t *tenancy.Tenant) {
+func (a *account) setTenant(t *tenancy.Tenant) {
 	if a.tenant.Load() != t {
 		a.tenant.Store(t)
 	}

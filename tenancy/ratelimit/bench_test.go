@@ -114,7 +114,7 @@ func BenchmarkMiddleware(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			limit, err := ratelimit.Middleware(
-				ratelimit.MiddlewareConfig{Limiter: limiter(b, policy), Caller: ratelimit.ByIP(nil)},
+				ratelimit.MiddlewareConfig{Limiter: limiter(b, policy), Caller: ratelimit.KeyByIP(nil)},
 			)
 			require.NoError(b, err)
 			h := limit(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))

@@ -6,19 +6,19 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// bucket is one token bucket. It is guarded by its tenant's lock. Its limiter counts while its
-// limit is counted; it is not behind a pointer, as with many callers it is places in memory that a
-// decision costs.
+// bucket is one token bucket, guarded by the lock of its tenant. Its limiter is used only while its
+// limit is counted. The limiter is embedded by value: with many callers, each pointer costs a
+// decision one more memory access.
 type bucket struct {
 	limit   Limit
 	limiter rate.Limiter
 }
 
-// counts reports whether there is a limit that is counted; a new bucket has none yet.
+// counts reports whether the bucket has a limit that needs counting. A new bucket has none yet.
 func (b *bucket) counts() bool { return b.limit.kind == counted && b.limit.Requests > 0 }
 
-// set gives the bucket another limit. What it holds it keeps, as far as there is room; where
-// nothing was counted before, it is full.
+// set changes the limit of the bucket. The bucket keeps its tokens up to the new capacity. If
+// nothing was counted before, the bucket is full.
 func (b *bucket) set(now time.Time, limit *Limit) {
 	if b.limit == *limit {
 		return
@@ -35,7 +35,7 @@ func (b *bucket) set(now time.Time, limit *Limit) {
 	b.limiter.SetBurstAt(now, limit.Capacity())
 }
 
-// fill makes the limiter a new one that is full: it has had the burst and no limit for a while.
+// fill replaces the limiter by a full one: the new limiter has had an infinite rate for one second.
 func (b *bucket) fill(now time.Time) {
 	before := now.Add(-time.Second)
 	b.limiter = rate.Limiter{}
@@ -43,31 +43,31 @@ func (b *bucket) fill(now time.Time) {
 	b.limiter.SetLimitAt(before, rate.Inf)
 }
 
-// look returns how many tokens there are, and whether they are enough.
-func (b *bucket) look(now time.Time, cost int) (tokens float64, enough bool) {
+// peek returns the number of tokens and whether they cover the cost.
+func (b *bucket) peek(now time.Time, cost int) (tokens float64, enough bool) {
 	if !b.counts() {
-		return 0, !b.limit.IsNothing()
+		return 0, !b.limit.IsDeny()
 	}
 	tokens = b.limiter.TokensAt(now)
 	return tokens, tokens >= float64(cost)
 }
 
-// take takes what look has found to be there.
-func (b *bucket) take(now time.Time, cost int) {
+// consume removes tokens that peek has found.
+func (b *bucket) consume(now time.Time, cost int) {
 	if b.counts() {
 		b.limiter.AllowN(now, cost)
 	}
 }
 
-// full reports whether a new bucket would be the same: then nothing is lost with this one.
+// full reports whether the bucket equals a new one, so that dropping it loses nothing.
 func (b *bucket) full(now time.Time) bool {
 	return !b.counts() || b.limiter.TokensAt(now) >= float64(b.limit.Capacity())
 }
 
-func (b *bucket) level(level *Level, tokens float64, cost int, enough, taken bool) {
+func (b *bucket) state(state *BucketState, tokens float64, cost int, enough, taken bool) {
 	if !b.counts() {
-		level.Refused = !enough
+		state.Refused = !enough
 		return
 	}
-	level.of(&b.limit, tokens, cost, taken)
+	state.of(&b.limit, tokens, cost, taken)
 }

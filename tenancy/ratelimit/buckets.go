@@ -20,34 +20,34 @@ const (
 
 // BucketsConfig bounds [Buckets].
 type BucketsConfig struct {
-	// MaxCallers is how many callers of one tenant have a bucket of their own at a time. It keeps a
-	// tenant whose callers have many addresses from taking the room of all. Default:
+	// MaxCallers is the maximum number of callers of one tenant that have their own bucket at one
+	// time. It keeps a tenant whose callers use many addresses from filling the store. Default:
 	// [DefaultMaxCallers].
 	MaxCallers int
 
-	// MaxBuckets is how many callers have a bucket of their own at a time, of all tenants together.
-	// Default: [DefaultMaxBuckets].
+	// MaxBuckets is the maximum number of callers of all tenants together that have their own bucket
+	// at one time. Default: [DefaultMaxBuckets].
 	MaxBuckets int
 }
 
-// Buckets are token buckets in this process, of golang.org/x/time/rate: a [Store]. A decision takes
-// from both of its buckets or from none. They are safe for concurrent use; tenants do not wait for
-// each other.
+// Buckets is a [Store] that keeps token buckets of golang.org/x/time/rate in this process. A
+// decision takes tokens from both of its buckets or from none. Buckets is safe for concurrent use.
+// Tenants do not wait for each other.
 //
-// Their number is bounded. A bucket that is full again is as good as a new one: those are dropped,
-// the longest unused first, when others come. One that is not full is never dropped, so that nobody
-// gets a fresh bucket by crowding out his own. A caller for whom there is no room shares a bucket,
-// of a caller's limit, with the others of the same tenant for whom there is none. The buckets of
-// tenants themselves are as many as tenants that are not idle.
+// The number of buckets is bounded. A bucket that is full again equals a new one. When new callers
+// need room, full buckets are dropped, the least recently used first. A bucket that is not full is
+// never dropped, so that a caller cannot get a fresh bucket by crowding out its old one. Callers
+// without room share one bucket per tenant, with a caller's limit. The buckets of the tenants
+// themselves are not bounded: there is one for each tenant that is not idle.
 //
-// A caller is known by a hash of 64 bits under a key of this process: no name and no API key is
-// kept. Two callers of one tenant share a bucket where their hashes are the same.
+// A caller is identified by a 64-bit hash with a random seed of this process. Names and API keys
+// are not stored. Two callers of one tenant share a bucket if their hashes collide.
 type Buckets struct {
 	maxCallers int
 	maxBuckets int64
 	seed       maphash.Seed
 	tenants    table[tenantBuckets]
-	callers    atomic.Int64 // that have a bucket of their own
+	callers    atomic.Int64 // callers that have a bucket of their own
 	crowded    atomic.Int64
 	started    time.Time
 	sweepAfter atomic.Int64 // nanoseconds from started
@@ -56,7 +56,8 @@ type Buckets struct {
 
 var _ Store = (*Buckets)(nil)
 
-// NewBuckets returns buckets, all full. Negative bounds are a [tenancy.FieldError].
+// NewBuckets returns a store in which all buckets are full. A negative bound is a
+// [tenancy.FieldError].
 func NewBuckets(cfg BucketsConfig) (*Buckets, error) {
 	for field, n := range map[string]int{"maxCallers": cfg.MaxCallers, "maxBuckets": cfg.MaxBuckets} {
 		if n < 0 {
@@ -71,14 +72,14 @@ func NewBuckets(cfg BucketsConfig) (*Buckets, error) {
 	}, nil
 }
 
-// BucketStats say how full [Buckets] are.
+// BucketStats are figures about [Buckets].
 type BucketStats struct {
-	Tenants int   // that have a bucket
-	Callers int64 // that have a bucket of their own
-	Crowded int64 // decisions so far on callers for whom there was no room
+	Tenants int   // tenants that have a bucket
+	Callers int64 // callers that have a bucket of their own
+	Crowded int64 // decisions so far that used the shared bucket
 }
 
-// Stats returns the numbers at about this moment.
+// Stats returns approximate current figures.
 func (b *Buckets) Stats() BucketStats {
 	s := BucketStats{Callers: b.callers.Load(), Crowded: b.crowded.Load()}
 	for range b.tenants.all() {
@@ -87,41 +88,41 @@ func (b *Buckets) Stats() BucketStats {
 	return s
 }
 
-// Take is a [Store]'s. It does not block, ignores ctx, and returns no error.
-func (b *Buckets) Take(_ context.Context, k Take) (taken Taken, _ error) {
+// Allow implements [Store]. It does not block, ignores ctx, and returns no error.
+func (b *Buckets) Allow(_ context.Context, k AllowRequest) (taken Result, _ error) {
 	b.take(b.now(), &k, &taken)
 	return taken, nil
 }
 
-// now is [time.Now] by the monotonic clock alone, which costs half.
+// now returns the current time from the monotonic clock only, which costs half of [time.Now].
 func (b *Buckets) now() time.Time { return b.started.Add(time.Since(b.started)) }
 
-func (b *Buckets) take(now time.Time, k *Take, taken *Taken) {
+func (b *Buckets) take(now time.Time, k *AllowRequest, taken *Result) {
 	t := b.lock(now, k.Tenant)
 	defer t.mu.Unlock()
 	now = t.advance(now)
 	t.own.set(now, &k.Policy.Tenant)
-	tokens, enough := t.own.look(now, k.Cost)
+	tokens, enough := t.own.peek(now, k.Cost)
 	if k.Caller == "" {
 		if enough {
-			t.own.take(now, k.Cost)
+			t.own.consume(now, k.Cost)
 		}
-		t.own.level(&taken.Tenant, tokens, k.Cost, enough, enough)
+		t.own.state(&taken.Tenant, tokens, k.Cost, enough, enough)
 		return
 	}
 	c := b.caller(now, t, k)
 	c.set(now, &k.Policy.Caller)
-	callerTokens, callerEnough := c.look(now, k.Cost)
+	callerTokens, callerEnough := c.peek(now, k.Cost)
 	both := enough && callerEnough
 	if both {
-		t.own.take(now, k.Cost)
-		c.take(now, k.Cost)
+		t.own.consume(now, k.Cost)
+		c.consume(now, k.Cost)
 	}
-	t.own.level(&taken.Tenant, tokens, k.Cost, enough, both)
-	c.level(&taken.Caller, callerTokens, k.Cost, callerEnough, both)
+	t.own.state(&taken.Tenant, tokens, k.Cost, enough, both)
+	c.state(&taken.Caller, callerTokens, k.Cost, callerEnough, both)
 }
 
-// lock returns the buckets of a tenant, locked.
+// lock returns the buckets of a tenant with their lock held.
 func (b *Buckets) lock(now time.Time, tenant int64) *tenantBuckets {
 	t := b.tenants.get(tenant)
 	if t == nil {
@@ -134,21 +135,21 @@ func (b *Buckets) lock(now time.Time, tenant int64) *tenantBuckets {
 			return t
 		}
 		t.mu.Unlock()
-		t = b.tenants.make(tenant) // waits for the sweep that has taken it
+		t = b.tenants.make(tenant) // waits for the sweep that removes it
 	}
 }
 
-// caller returns the bucket of k's caller. t is locked.
-func (b *Buckets) caller(now time.Time, t *tenantBuckets, k *Take) *bucket {
+// caller returns the bucket of the caller of k. The lock of t is held.
+func (b *Buckets) caller(now time.Time, t *tenantBuckets, k *AllowRequest) *bucket {
 	key := maphash.String(b.seed, k.Caller)
 	if c := t.callers[key]; c != nil {
-		t.use(c)
+		t.touch(c)
 		return &c.bucket
 	}
 	if k.Policy.Caller.kind != counted {
-		return &t.others // there is nothing to remember
+		return &t.others // nothing to count
 	}
-	if !b.room(now, t) {
+	if !b.reservePlace(now, t) {
 		b.crowded.Add(1)
 		return &t.others
 	}
@@ -157,13 +158,13 @@ func (b *Buckets) caller(now time.Time, t *tenantBuckets, k *Take) *bucket {
 		t.callers = make(map[uint64]*callerBucket)
 	}
 	t.callers[key] = c
-	t.use(c)
+	t.touch(c)
 	return &c.bucket
 }
 
-// room takes a place for one more caller of t, its own longest unused one's if there has to be one,
-// and if that one does not matter any more.
-func (b *Buckets) room(now time.Time, t *tenantBuckets) bool {
+// reservePlace reserves a place for one more caller of t. If there is none, it takes the place of
+// the tenant's least recently used caller, provided that this caller's bucket is full.
+func (b *Buckets) reservePlace(now time.Time, t *tenantBuckets) bool {
 	if len(t.callers) < b.maxCallers {
 		if b.callers.Add(1) <= b.maxBuckets {
 			return true
@@ -171,31 +172,31 @@ func (b *Buckets) room(now time.Time, t *tenantBuckets) bool {
 		b.callers.Add(-1)
 		b.sweep(now)
 	}
-	return t.forget(now, 1) == 1 // the place goes from one to the other
+	return t.evictFull(now, 1) == 1 // the new caller takes the freed place
 }
 
-// What a sweep looks for, and what is spent on it.
+// The interval of sweeps and the age at which buckets are dropped.
 const (
-	sweepEvery = 10 * time.Millisecond // at most, one list of the table
-	idle       = time.Minute           // without a request: the tenant's buckets go, if they are full
+	sweepInterval = 10 * time.Millisecond // at most one shard per interval
+	idleAfter     = time.Minute           // without a request, full buckets of a tenant are dropped
 )
 
-// sweep drops what is idle in one part of the table, the next one each time. It is called when
-// something new needs room.
+// sweep drops idle buckets of one shard of the table, of the next shard in each call. It is called
+// when a new bucket needs room.
 func (b *Buckets) sweep(now time.Time) {
 	at, due := int64(now.Sub(b.started)), b.sweepAfter.Load()
-	if at < due || !b.sweepAfter.CompareAndSwap(due, at+int64(sweepEvery)) {
+	if at < due || !b.sweepAfter.CompareAndSwap(due, at+int64(sweepInterval)) {
 		return
 	}
 	crowded := b.callers.Load() >= b.maxBuckets
 	b.tenants.remove(int((b.sweepNext.Add(1)-1)%shards), func(t *tenantBuckets) bool {
-		if !t.mu.TryLock() { // in use, or by this very call
+		if !t.mu.TryLock() { // in use, possibly by the caller of sweep
 			return false
 		}
 		defer t.mu.Unlock()
-		unused := now.Sub(t.last) > idle
+		unused := now.Sub(t.last) > idleAfter
 		if unused || crowded {
-			b.callers.Add(-int64(t.forget(now, math.MaxInt)))
+			b.callers.Add(-int64(t.evictFull(now, math.MaxInt)))
 		}
 		t.gone = unused && len(t.callers) == 0 && t.own.full(now) && t.others.full(now)
 		return t.gone

@@ -15,8 +15,8 @@ func TestAClockThatGoesBackFillsNoBucketTwice(t *testing.T) {
 	b, err := NewBuckets(BucketsConfig{})
 	require.NoError(t, err)
 	now := time.Now()
-	k := Take{Tenant: 1, Caller: "user:1", Cost: 1, Policy: Policy{Tenant: PerSecond(10), Caller: PerSecond(10)}}
-	take := func(now time.Time) (taken Taken) {
+	k := AllowRequest{Tenant: 1, Caller: "user:1", Cost: 1, Policy: Policy{Tenant: PerSecond(10), Caller: PerSecond(10)}}
+	take := func(now time.Time) (taken Result) {
 		b.take(now, &k, &taken)
 		return taken
 	}

@@ -7,14 +7,14 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// CallerFunc says who has sent a request, or "" where it cannot tell. What it looks at has to be
-// proven, by a session or an API key that was checked: who can choose his name chooses a fresh
-// bucket with it. It is called by many goroutines.
+// CallerFunc returns the identity of the sender of a request, or "" if it is unknown. The identity
+// must be authenticated, by a session or a verified API key: a client that can choose its identity
+// gets a fresh bucket with each new one. It must be safe for concurrent use.
 type CallerFunc func(r *http.Request) string
 
-// By returns callers of one kind, such as "user" or "key". Those of different kinds do not meet: no
-// user can have a name that is somebody's address.
-func By(kind string, caller CallerFunc) CallerFunc {
+// Key returns a CallerFunc that prefixes the identity with kind, such as "user" or "key".
+// Identities of different kinds never collide: a user name cannot equal an address.
+func Key(kind string, caller CallerFunc) CallerFunc {
 	return func(r *http.Request) string {
 		name := caller(r)
 		if name == "" {
@@ -24,10 +24,10 @@ func By(kind string, caller CallerFunc) CallerFunc {
 	}
 }
 
-// ByIP returns callers by their address, as p knows it: all requests behind a trusted proxy are not
-// one caller's. An IPv6 address counts as its /64, the least that a customer of a provider gets, an
-// IPv4 address for itself. Requests without an address are one caller's.
-func ByIP(p *tenanthttp.Proxies) CallerFunc {
+// KeyByIP returns a CallerFunc that identifies callers by their address. p determines the address
+// of the client behind trusted proxies. An IPv6 address counts as its /64, the smallest network
+// that a provider assigns to a customer. Requests without an address share one identity.
+func KeyByIP(p *tenanthttp.Proxies) CallerFunc {
 	return func(r *http.Request) string {
 		addr := p.ClientIP(r)
 		if addr.Is6() {
@@ -38,8 +38,8 @@ func ByIP(p *tenanthttp.Proxies) CallerFunc {
 	}
 }
 
-// First returns the first of the callers that are known, such as the user, else the API key, else
-// the address.
+// First returns a CallerFunc that returns the first identity that is known, such as the user, else
+// the API key, else the address.
 func First(callers ...CallerFunc) CallerFunc {
 	return func(r *http.Request) string {
 		for _, caller := range callers {

@@ -38,7 +38,7 @@ func TestCallersByAddress(t *testing.T) {
 		if c.forwarded != "" {
 			r.Header.Set("X-Forwarded-For", c.forwarded)
 		}
-		assert.Equal(t, c.want, ratelimit.ByIP(c.proxies)(r), c.name)
+		assert.Equal(t, c.want, ratelimit.KeyByIP(c.proxies)(r), c.name)
 	}
 }
 
@@ -48,9 +48,9 @@ func TestTheFirstCallerThatIsKnownCounts(t *testing.T) {
 		return func(r *http.Request) string { return r.Header.Get(name) }
 	}
 	caller := ratelimit.First(
-		ratelimit.By("user", header("Test-User")),
-		ratelimit.By("key", header("Test-Key")),
-		ratelimit.ByIP(nil),
+		ratelimit.Key("user", header("Test-User")),
+		ratelimit.Key("key", header("Test-Key")),
+		ratelimit.KeyByIP(nil),
 	)
 	r := httptest.NewRequest(http.MethodGet, "http://a.example.com/", nil)
 	r.RemoteAddr = "203.0.113.9:4711"

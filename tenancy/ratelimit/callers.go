@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// tenantBuckets are the buckets of one tenant and of its callers.
+// tenantBuckets holds the buckets of one tenant and of its callers.
 type tenantBuckets struct {
 	mu      sync.Mutex
 	gone    bool      // no longer in the table: look there again
@@ -17,7 +17,7 @@ type tenantBuckets struct {
 	others  bucket // of the callers for whom there is no room; behind what each decision looks at
 }
 
-// callerBucket is the bucket of one caller, in the list of its tenant's.
+// callerBucket is the bucket of one caller, an element of its tenant's list.
 type callerBucket struct {
 	newer, older *callerBucket
 	used         time.Time // when it was made the newest
@@ -25,13 +25,12 @@ type callerBucket struct {
 	key uint64
 }
 
-// useEvery is how often a caller is made the newest at most: its place among those that nobody uses
-// does not change by more, and its neighbours in the list, which are elsewhere in memory, are left
-// alone.
-const useEvery = 100 * time.Millisecond
+// touchInterval is the minimum time between two moves of one caller to the front of the list. The
+// order is at most this inaccurate, and most decisions do not touch the neighbours in the list.
+const touchInterval = 100 * time.Millisecond
 
-// advance returns the time to count with, which never goes back: a bucket would be filled for the
-// same time twice.
+// advance returns the time to count with. It never goes back, because a bucket would then be filled
+// twice for the same period.
 func (t *tenantBuckets) advance(now time.Time) time.Time {
 	if now.After(t.last) {
 		t.last = now
@@ -39,9 +38,9 @@ func (t *tenantBuckets) advance(now time.Time) time.Time {
 	return t.last
 }
 
-// use makes c the newest, unless it was a moment ago.
-func (t *tenantBuckets) use(c *callerBucket) {
-	if t.newest == c || t.last.Sub(c.used) < useEvery {
+// touch moves c to the front of the list, unless that happened less than touchInterval ago.
+func (t *tenantBuckets) touch(c *callerBucket) {
+	if t.newest == c || t.last.Sub(c.used) < touchInterval {
 		return
 	}
 	c.used = t.last
@@ -56,7 +55,7 @@ func (t *tenantBuckets) use(c *callerBucket) {
 	}
 }
 
-// unlink takes c out of the list, if it is there.
+// unlink removes c from the list, if it is in it.
 func (t *tenantBuckets) unlink(c *callerBucket) {
 	if c.newer != nil {
 		c.newer.older = c.older
@@ -71,9 +70,9 @@ func (t *tenantBuckets) unlink(c *callerBucket) {
 	c.newer, c.older = nil, nil
 }
 
-// forget drops up to n callers from the oldest on, until one whose bucket is not full again:
-// nothing is forgotten that would make a difference. It returns how many it has dropped.
-func (t *tenantBuckets) forget(now time.Time, n int) (dropped int) {
+// evictFull drops up to n callers, the least recently used first. It stops at the first bucket that
+// is not full. It returns how many it dropped.
+func (t *tenantBuckets) evictFull(now time.Time, n int) (dropped int) {
 	for ; dropped < n && t.oldest != nil && t.oldest.full(now); dropped++ {
 		c := t.oldest
 		t.unlink(c)

@@ -7,35 +7,35 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Query is what a [Limiter] is asked.
+// Query describes one request to a [Limiter].
 type Query struct {
-	// Tenant is whose request it is. Default: nil, the public site's.
+	// Tenant is the tenant of the request. Default: nil, the public site.
 	Tenant *tenancy.Tenant
 
-	// Caller tells the tenant's callers apart: a user, an API key, an address, see [CallerFunc]. It
-	// has to be proven: who can choose it chooses a fresh bucket. Default: "", the request counts for
-	// the tenant alone.
+	// Caller identifies the caller within the tenant: a user, an API key or an address, see
+	// [CallerFunc]. It must be authenticated: a client that can choose it gets a fresh bucket.
+	// Default: "", only the tenant's limit applies.
 	Caller string
 
-	// Cost is how many tokens the request takes. Default: 0, one. What costs more than a bucket holds
-	// is never allowed. A negative cost is refused: the answer is [Undecided] with a
+	// Cost is the number of tokens that the request takes. Default: 0, which means one. A cost above
+	// the capacity of a bucket is never allowed. A negative cost is [Undecided] with a
 	// [tenancy.FieldError].
 	Cost int
 }
 
-// Verdict is what has been decided. The zero Verdict is [Undecided]: what is not known to be
-// allowed is not served.
+// Verdict is the outcome of a decision. The zero Verdict is [Undecided]: a request is served only
+// if it is known to be allowed.
 type Verdict int
 
 const (
-	// Undecided means that nobody knows: the [Store] could not tell. The request is not to be served.
+	// Undecided means that the [Store] could not decide. The request must not be served.
 	Undecided Verdict = iota
 
-	// Allowed means that the request is within the limits, or that the Store lets it through
-	// uncounted.
+	// Allowed means that the request is within the limits, or that the Store allows it without
+	// counting.
 	Allowed
 
-	// Limited means that the request is beyond a limit.
+	// Limited means that the request exceeds a limit.
 	Limited
 )
 
@@ -52,11 +52,11 @@ func (v Verdict) String() string {
 	return "verdict " + strconv.Itoa(int(v))
 }
 
-// Scope says whose limit is meant.
+// Scope identifies a limit.
 type Scope int
 
 const (
-	// NoScope is that of a decision that no limit was the reason of.
+	// NoScope is the scope of a decision that no limit caused.
 	NoScope Scope = iota
 
 	// TenantScope is the limit of all requests of a tenant together.
@@ -79,38 +79,38 @@ func (s Scope) String() string {
 	return "scope " + strconv.Itoa(int(s))
 }
 
-// Decision is what a [Limiter] answers.
+// Decision is the answer of a [Limiter].
 type Decision struct {
 	Verdict    Verdict
-	By         Scope         // whose limit it was, if the verdict is [Limited]; the one to wait for longer if it was both
-	RetryAfter time.Duration // if it is Limited: when the request would be allowed, if no other came; 0: never
-	Policy     Policy        // by which it was decided, complete
-	Tenant     Level         // of the tenant's bucket
-	Caller     Level         // of the caller's; zero where the query has none
+	Scope      Scope         // the limit that refused, if Limited; of two, the longer wait
+	RetryAfter time.Duration // if Limited: when the request would be allowed; 0: never
+	Policy     Policy        // the policy applied, with its defaults
+	Tenant     BucketState   // the tenant's bucket
+	Caller     BucketState   // the caller's bucket; zero if the query has no caller
 
-	// Err says what went wrong on the way, whatever the verdict: a [PolicyError], what the [Store]
-	// returned or Taken.Degraded, a [tenancy.FieldError]; several are joined. Nil: nothing.
+	// Err reports what failed, whatever the verdict: a [PolicyError], the error of the [Store],
+	// Result.Degraded, or a [tenancy.FieldError]. Several errors are joined. Nil: nothing failed.
 	Err error
 
 	applied *applied // the policy with its header
 }
 
-// judge fills in the verdict from the levels.
-func (d *Decision) judge() {
+// setVerdict sets the verdict from the states of the buckets.
+func (d *Decision) setVerdict() {
 	tenant, caller := d.Tenant.Refused, d.Caller.Refused
 	switch {
 	case !tenant && !caller:
 		d.Verdict = Allowed
 	case tenant && (!caller || d.Tenant.Wait == 0 || d.Caller.Wait > 0 && d.Tenant.Wait > d.Caller.Wait):
-		d.Verdict, d.By, d.RetryAfter = Limited, TenantScope, d.Tenant.Wait
+		d.Verdict, d.Scope, d.RetryAfter = Limited, TenantScope, d.Tenant.Wait
 	default:
-		d.Verdict, d.By, d.RetryAfter = Limited, CallerScope, d.Caller.Wait
+		d.Verdict, d.Scope, d.RetryAfter = Limited, CallerScope, d.Caller.Wait
 	}
 }
 
-// limit is that by which the request was refused.
+// limit returns the limit that refused the request.
 func (d *Decision) limit() Limit {
-	if d.By == CallerScope {
+	if d.Scope == CallerScope {
 		return d.Policy.Caller
 	}
 	return d.Policy.Tenant

@@ -1,47 +1,48 @@
-// Package ratelimit keeps a tenant, and each of its callers, from taking more than its share of
-// requests.
+// Package ratelimit limits the request rate of each tenant and of each of its callers.
 //
 //	plans, err := ratelimit.NewPlans(ratelimit.PlansConfig{Plans: map[string]ratelimit.Policy{
 //		"free": {Tenant: ratelimit.PerSecond(20).WithBurst(40), Caller: ratelimit.PerSecond(5)},
 //		"gold": {Tenant: ratelimit.PerSecond(200)},
 //	}})
 //	limiter, err := ratelimit.New(ratelimit.Config{Limits: plans})
-//	limit, err := ratelimit.Middleware(ratelimit.MiddlewareConfig{Limiter: limiter, Caller: ratelimit.ByIP(proxies)})
+//	limit, err := ratelimit.Middleware(ratelimit.MiddlewareConfig{
+//		Limiter: limiter, Caller: ratelimit.KeyByIP(proxies),
+//	})
 //
 //	tenanthttp.Handler(hosts, tenanthttp.Routes{Tenant: limit(app)})
 //
 // # Limits
 //
-// A [Policy] has a [Limit] for all requests of a tenant and one for each of its callers. [Plans]
-// finds it by the tenant's plan, and by its own numbers in [tenancy.Tenant].Limits; any function
-// can, as [LimitsFunc]. It is asked for each decision, so that a change holds from the next request
-// on, for buckets that are there too. A limit that nobody has set is a default and not unlimited;
-// [Nothing] and [Unlimited] have to be said; negative ones are errors.
+// A [Policy] has one [Limit] for all requests of a tenant and one for each of its callers. [Plans]
+// selects the policy by the plan of the tenant and by its own numbers in [tenancy.Tenant].Limits.
+// Any function can do so as a [LimitsFunc]. It is called for each decision: a change applies from
+// the next request on, also to existing buckets. A limit that is not set has a default and is not
+// unlimited. Use [Deny] or [Unlimited] to allow nothing or everything. Negative limits are errors.
 //
 // # Decisions
 //
-// [Limiter.Decide] is for everything that is not HTTP; [Middleware] is for what is. A [CallerFunc]
-// tells callers apart by user, API key or address (IPv6 by its /64). A request may cost more than
-// one. What is refused is answered with 429 by [tenanthttp.Refuse], with Retry-After, and all
-// answers carry the fields RateLimit and RateLimit-Policy of
-// draft-ietf-httpapi-ratelimit-headers-10 (structured fields, September 2025). Frameworks on
-// net/http stand below it.
+// [Middleware] limits HTTP requests; [Limiter.Decide] is for everything else. A [CallerFunc]
+// identifies callers by user, API key or address (IPv6 by its /64). A request may cost more than
+// one token. A refused request gets status 429 and Retry-After through [tenanthttp.Refuse]. All
+// responses carry the fields RateLimit and RateLimit-Policy of
+// draft-ietf-httpapi-ratelimit-headers-10 (structured fields, September 2025).
 //
 // # Buckets
 //
-// [Buckets] are in this process and bounded in number, and no flood gets anybody a fresh one, see
-// there. Several processes have each their own, so that a tenant has its limit in each. The module
-// tenancy/ratelimit/redislimit has a [Store] in Redis that they share.
+// [Buckets] are token buckets in this process. Their number is bounded, and a flood of callers does
+// not give any caller a fresh bucket. Each process has its own buckets, so a tenant has its limit
+// in each process. The module tenancy/ratelimit/redislimit has a [Store] in Redis that processes
+// share.
 //
 // # What it does not do
 //
-// It counts requests, not what they do. How many connections of the database a tenant's requests
-// hold at a time, and how long its statements run, is limited by [schemactx.Limits]: a flood below
-// the rate of its plan is stopped there. Have both.
+// The limiter counts requests, not their work. [schemactx.Limits] limits how many database
+// connections a tenant holds and how long its statements run. It stops a flood that stays below the
+// rate of the plan. Use both.
 //
-// A refused request has cost its connection and its headers. What comes in faster than those can be
-// read has to be stopped in front of the program. BENCHMARKS.md has what was measured, and what
-// could not be shown yet.
+// A refused request has still cost its connection and its headers. Traffic that arrives faster than
+// the program can read headers has to be stopped in front of the program. BENCHMARKS.md has the
+// measurements and their limits.
 //
 // [schemactx.Limits]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx#Limits
 package ratelimit

@@ -7,38 +7,38 @@ import (
 )
 
 var (
-	// ErrLimited is what a [LimitedError] wraps.
+	// ErrLimited is wrapped by [LimitedError].
 	ErrLimited = errors.New("too many requests")
 
-	// ErrUndecided is what an [UndecidedError] wraps.
+	// ErrUndecided is wrapped by [UndecidedError].
 	ErrUndecided = errors.New("requests cannot be counted")
 
-	// ErrPolicy is what a [PolicyError] wraps, beside its cause.
-	ErrPolicy = errors.New("limits of the tenant make no sense")
+	// ErrPolicy is wrapped by [PolicyError], together with its cause.
+	ErrPolicy = errors.New("the limits of the tenant are invalid")
 )
 
-// LimitedError is the reason of a refusal with 429, see [Middleware]. It wraps [ErrLimited].
+// LimitedError is the reason of a refusal with status 429, see [Middleware]. It wraps [ErrLimited].
 type LimitedError struct {
 	Tenant     string        // its slug; empty: the public site
-	By         Scope         // whose limit it was
+	Scope      Scope         // which limit refused
 	Limit      Limit         // that limit
 	RetryAfter time.Duration // 0: the request will never be allowed under this limit
 }
 
-// Error returns the tenant, and whose limit it was.
+// Error returns the tenant and the limit that refused.
 func (e *LimitedError) Error() string {
-	return fmt.Sprintf("tenant %q: %v: limit of the %s is %v", e.Tenant, ErrLimited, e.By, e.Limit)
+	return fmt.Sprintf("tenant %q: %v: limit of the %s is %v", e.Tenant, ErrLimited, e.Scope, e.Limit)
 }
 
 // Unwrap returns [ErrLimited].
 func (e *LimitedError) Unwrap() error { return ErrLimited }
 
-// UndecidedError is the reason of a refusal with 503, see [Middleware]: whether the request is
-// within the limits is not known, and the [Store] does not let through what it cannot count. It
-// wraps [ErrUndecided] and the cause.
+// UndecidedError is the reason of a refusal with status 503, see [Middleware]. The [Store] could
+// not decide and does not allow requests that it cannot count. It wraps [ErrUndecided] and the
+// cause.
 type UndecidedError struct {
 	Tenant string // its slug; empty: the public site
-	Err    error  // what the store said, or a [tenancy.FieldError] for a negative cost
+	Err    error  // the error of the store, or a [tenancy.FieldError] for a negative cost
 }
 
 // Error returns the tenant and the cause.
@@ -49,8 +49,8 @@ func (e *UndecidedError) Error() string {
 // Unwrap returns [ErrUndecided] and the cause.
 func (e *UndecidedError) Unwrap() []error { return []error{ErrUndecided, e.Err} }
 
-// PolicyError is in the [Decision].Err of a tenant whose [Limits] failed or said what makes no
-// sense. It was limited by what is told at [Limits]. It wraps [ErrPolicy] and the cause.
+// PolicyError is in [Decision].Err if the [Limits] of a tenant failed or returned an invalid
+// policy. [Limits] says which policy applies instead. It wraps [ErrPolicy] and the cause.
 type PolicyError struct {
 	Tenant string // its slug
 	Err    error

@@ -28,8 +28,8 @@ func ExampleCallerFunc() {
 	h := p.handler(ratelimit.MiddlewareConfig{
 		Limiter: limiter,
 		Caller: ratelimit.First(
-			ratelimit.By("key", func(r *http.Request) string { return names[r.Header.Get("Api-Key")] }),
-			ratelimit.ByIP(proxies),
+			ratelimit.Key("key", func(r *http.Request) string { return names[r.Header.Get("Api-Key")] }),
+			ratelimit.KeyByIP(proxies),
 		),
 	}, p.Students())
 

@@ -17,7 +17,7 @@ func ExampleHooks() {
 		}),
 		Hooks: ratelimit.Hooks{Decided: func(_ context.Context, data ratelimit.DecidedData) {
 			if data.Decision.Verdict == ratelimit.Limited {
-				fmt.Println(data.Tenant.Slug, "is limited; limit of the", data.Decision.By)
+				fmt.Println(data.Tenant.Slug, "is limited; limit of the", data.Decision.Scope)
 			}
 		}},
 	})

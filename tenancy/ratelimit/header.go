@@ -6,16 +6,15 @@ import (
 	"time"
 )
 
-// The header fields of draft-ietf-httpapi-ratelimit-headers, in the form in which http.Header has
-// them.
+// The header fields of draft-ietf-httpapi-ratelimit-headers in the canonical form of http.Header.
 const (
 	headerLimit  = "Ratelimit"
 	headerPolicy = "Ratelimit-Policy"
 )
 
-// appendPolicy appends a quota policy item: the quota is what a full bucket holds, the window how
-// long an empty one takes to be full. What is unlimited has none, and where nothing is allowed the
-// quota is 0.
+// appendPolicy appends a quota policy item. The quota is the capacity of the bucket, the window is
+// the time in which an empty bucket fills. An unlimited policy has no item. If nothing is allowed,
+// the quota is 0.
 func appendPolicy(to []byte, s Scope, l Limit) []byte {
 	if l.IsUnlimited() {
 		return to
@@ -27,8 +26,9 @@ func appendPolicy(to []byte, s Scope, l Limit) []byte {
 	return to
 }
 
-// appendLevel appends a service limit item: what is left, and when there is more.
-func appendLevel(to []byte, s Scope, l Limit, level Level) []byte {
+// appendLevel appends a service limit item: the remaining tokens and the seconds until the next
+// one.
+func appendLevel(to []byte, s Scope, l Limit, level BucketState) []byte {
 	if l.IsUnlimited() || level.Unknown {
 		return to
 	}
@@ -47,10 +47,10 @@ func appendItem(to []byte, s Scope, parameter string, n int) []byte {
 	return strconv.AppendInt(append(to, parameter...), int64(n), 10)
 }
 
-// seconds are whole ones, rounded up, as clients shall not come too early.
+// seconds rounds up to whole seconds, so that clients do not retry too early.
 func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
 
-// setHeaders tells the client of its limits. counted reports whether there is a bucket of a caller.
+// setHeaders writes the RateLimit fields of the response.
 func (d *Decision) setHeaders(h http.Header, q Query) {
 	if d.Verdict == Undecided {
 		return // the levels are not known

@@ -6,16 +6,17 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Hooks are told what a [Limiter] does, such as for metrics. Nil ones are left out. They are called
-// by the request's goroutine, of many at once, and must be fast.
+// Hooks observe a [Limiter], for example for metrics. Nil hooks are skipped. They run on the
+// goroutine of the request and are called concurrently, so they must be fast.
 type Hooks struct {
-	// Decided is called after each decision. ctx is the request's.
+	// Decided is called after each decision. ctx is the context of the request.
 	Decided func(ctx context.Context, data DecidedData)
 }
 
-// DecidedData is what [Hooks].Decided gets. The caller is not part of it, as it may be a secret.
+// DecidedData is the argument of [Hooks].Decided. It does not contain the caller, which may be a
+// secret.
 type DecidedData struct {
 	Tenant   *tenancy.Tenant // nil: the public site; must not be changed
-	Cost     int             // as it was counted
+	Cost     int             // the cost that was counted
 	Decision Decision
 }

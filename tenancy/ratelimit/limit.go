@@ -16,14 +16,13 @@ const (
 	MinPer      = time.Millisecond    // of Per
 )
 
-// Limit is how many requests there may be: Requests in each Per on average, and Burst at once. It
-// is a token bucket of Burst tokens, full at first, that gets Requests tokens in each Per, evenly.
+// Limit is a token bucket: it holds Burst tokens, is full at first, and gets Requests tokens in
+// each Per, evenly. So Requests is the average rate and Burst the number of requests at once.
 // Limits can be compared with ==.
 //
-// The zero Limit says nothing: what stands for it is told where a Limit is asked for. That nothing
-// is allowed, and that everything is, has to be said, by [Nothing] and [Unlimited]. What is
-// negative, or more than the bounds, or has no Requests but the rest, is a [tenancy.FieldError]
-// wherever a limit is taken.
+// The zero Limit is "not set"; the places that take a Limit say which default applies. To allow
+// nothing or everything, use [Deny] or [Unlimited]. A limit is a [tenancy.FieldError] wherever it
+// is used if it is negative, exceeds the bounds, or sets Per or Burst without Requests.
 type Limit struct {
 	Requests int
 	Per      time.Duration // default: 0, a second
@@ -48,33 +47,33 @@ func PerMinute(n int) Limit { return Limit{Requests: n, Per: time.Minute} }
 // PerHour returns a limit of n requests per hour, and n at once.
 func PerHour(n int) Limit { return Limit{Requests: n, Per: time.Hour} }
 
-// Unlimited returns the limit that allows everything.
+// Unlimited returns the limit that allows every request.
 func Unlimited() Limit { return Limit{kind: unlimited} }
 
-// Nothing returns the limit that allows nothing.
-func Nothing() Limit { return Limit{kind: nothing} }
+// Deny returns the limit that allows no request.
+func Deny() Limit { return Limit{kind: nothing} }
 
-// WithBurst returns l with n requests at once.
+// WithBurst returns l with a burst of n requests.
 func (l Limit) WithBurst(n int) Limit {
 	l.Burst = n
 	return l
 }
 
-// IsZero reports whether l says nothing.
+// IsZero reports whether l is not set.
 func (l Limit) IsZero() bool { return l == Limit{} }
 
 // IsUnlimited reports whether l is [Unlimited].
 func (l Limit) IsUnlimited() bool { return l.kind == unlimited }
 
-// IsNothing reports whether l is [Nothing].
-func (l Limit) IsNothing() bool { return l.kind == nothing }
+// IsDeny reports whether l is [Deny].
+func (l Limit) IsDeny() bool { return l.kind == nothing }
 
-// String returns the limit for people: "10 per 1s, 20 at once".
+// String returns the limit as text, such as "10 per 1s, 20 at once".
 func (l Limit) String() string {
 	switch {
 	case l.IsUnlimited():
 		return "unlimited"
-	case l.IsNothing():
+	case l.IsDeny():
 		return "nothing"
 	case l.IsZero():
 		return "not set"
@@ -82,11 +81,11 @@ func (l Limit) String() string {
 	return fmt.Sprintf("%d per %v, %d at once", l.Requests, l.period(), l.Capacity())
 }
 
-// Capacity returns how many tokens a full bucket holds: Burst or its default. It is 0 for what is
-// not counted.
+// Capacity returns the number of tokens in a full bucket: Burst or its default. It is 0 for [Deny]
+// and [Unlimited].
 func (l Limit) Capacity() int { return cmp.Or(l.Burst, l.Requests) }
 
-// Refill returns how long an empty bucket takes to be full, or 0 for what is not counted.
+// Refill returns the time in which an empty bucket fills. It is 0 for [Deny] and [Unlimited].
 func (l Limit) Refill() time.Duration {
 	if l.kind != counted || l.Requests <= 0 {
 		return 0
@@ -96,16 +95,16 @@ func (l Limit) Refill() time.Duration {
 
 func (l Limit) period() time.Duration { return cmp.Or(l.Per, time.Second) }
 
-// perSecond is how many tokens a second brings.
+// perSecond is the number of tokens added in one second.
 func (l Limit) perSecond() float64 { return float64(l.Requests) / l.period().Seconds() }
 
-// duration is how long so many tokens take to come, rounded up, and at most 146 years: a Duration
-// holds no more than twice that.
+// duration returns the time in which so many tokens are added, rounded up. It returns at most 146
+// years, half of what a Duration can hold.
 func (l Limit) duration(tokens float64) time.Duration {
 	return time.Duration(min(math.Ceil(tokens/float64(l.Requests)*float64(l.period())), 1<<62))
 }
 
-// validate returns a FieldError unless l says something that makes sense.
+// validate returns a FieldError if l is invalid.
 func (l Limit) validate(field string) error {
 	refuse := func(part, value, rule string) error {
 		return &tenancy.FieldError{Field: field + "." + part, Value: value, Rule: rule}
@@ -114,7 +113,7 @@ func (l Limit) validate(field string) error {
 	case l.kind != counted:
 		return nil
 	case l.Requests < 0 || l.Requests > MaxRequests || l.Requests == 0:
-		return refuse("requests", fmt.Sprint(l.Requests), "is not between 1 and 1000000000; see Nothing and Unlimited")
+		return refuse("requests", fmt.Sprint(l.Requests), "is not between 1 and 1000000000; see Deny and Unlimited")
 	case l.Burst < 0 || l.Burst > MaxRequests:
 		return refuse("burst", fmt.Sprint(l.Burst), "is not between 0 and 1000000000")
 	case l.Per != 0 && (l.Per < MinPer || l.Per > MaxPer):

@@ -56,7 +56,7 @@ func TestZeroNothingAndUnlimitedAreThreeThings(t *testing.T) {
 			allowed(limiter(t, ratelimit.Policy{}), q, n),
 			"zero, a caller")
 		for _, p := range []ratelimit.Policy{
-			{Tenant: ratelimit.Nothing(), Caller: ratelimit.Unlimited()}, {Tenant: ratelimit.Unlimited(), Caller: ratelimit.Nothing()},
+			{Tenant: ratelimit.Deny(), Caller: ratelimit.Unlimited()}, {Tenant: ratelimit.Unlimited(), Caller: ratelimit.Deny()},
 		} {
 			l := limiter(t, p)
 			assert.Equal(t, 0, allowed(l, q, n), "nothing")
@@ -68,7 +68,7 @@ func TestZeroNothingAndUnlimitedAreThreeThings(t *testing.T) {
 		assert.Equal(t, n, allowed(free, q, n), "unlimited")
 	})
 	for l, want := range map[ratelimit.Limit]string{
-		{}: "not set", ratelimit.Nothing(): "nothing", ratelimit.Unlimited(): "unlimited",
+		{}: "not set", ratelimit.Deny(): "nothing", ratelimit.Unlimited(): "unlimited",
 		ratelimit.PerMinute(90).WithBurst(5): "90 per 1m0s, 5 at once", ratelimit.PerHour(7): "7 per 1h0m0s, 7 at once",
 	} {
 		assert.Equal(t, want, l.String(), "text")
@@ -92,7 +92,7 @@ func TestABucketEmptiesAndFillsAgainEvenly(t *testing.T) {
 			for range 5 {
 				d := l.Decide(t.Context(), q)
 				assert.Equal(t, ratelimit.Limited, d.Verdict, "verdict")
-				assert.Equal(t, ratelimit.TenantScope, d.By, "by")
+				assert.Equal(t, ratelimit.TenantScope, d.Scope, "by")
 				// nanoseconds
 				over := d.RetryAfter - c.one
 				assert.True(t, over >= -10 && over <= 10, "%v: try again after %v, want %v", c.limit, d.RetryAfter, c.one)
@@ -130,7 +130,7 @@ func TestWhatIsRefusedCostsNothing(t *testing.T) {
 		flood := ratelimit.Query{Tenant: tenant(1), Caller: "user:1"}
 		assert.Equal(t, 4, allowed(l, flood, 1000), "flood")
 		d := l.Decide(t.Context(), ratelimit.Query{Tenant: tenant(1), Caller: "user:2", Cost: 5})
-		assert.Equal(t, ratelimit.CallerScope, d.By, "by")
+		assert.Equal(t, ratelimit.CallerScope, d.Scope, "by")
 		assert.Equal(t, 6, d.Tenant.Remaining, "left to the tenant")
 		assert.Equal(t, 4, d.Caller.Remaining, "left to the caller")
 		d = l.Decide(t.Context(), ratelimit.Query{Tenant: tenant(1), Caller: "user:2"})

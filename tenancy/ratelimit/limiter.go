@@ -9,25 +9,25 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Config says what limits whom.
+// Config configures a [Limiter].
 type Config struct {
-	// Limits say the policy of each tenant. Required.
+	// Limits returns the policy of each tenant. Required.
 	Limits Limits
 
-	// Public is the policy of the public site, whose bucket of a tenant is for all its requests.
-	// Default: that of a zero [Policy].
+	// Public is the policy of the public site. Its Tenant limit applies to all requests of the public
+	// site together. Default: the defaults of [Policy].
 	Public Policy
 
-	// Store keeps the buckets. Default: [Buckets] of its own.
+	// Store keeps the buckets. Default: new [Buckets].
 	Store Store
 
-	// Hooks are told of each decision. Default: none.
+	// Hooks observe each decision. Default: none.
 	Hooks Hooks
 }
 
-// Limiter decides which requests are within the limits. It is safe for concurrent use. A decision
-// of [Buckets] costs no allocation. Beside its store it keeps a policy and a few counters for each
-// tenant that has asked since the start.
+// Limiter decides whether requests are within the limits. It is safe for concurrent use. A decision
+// with [Buckets] does not allocate. Beside its store, the limiter keeps a policy and a few counters
+// for each tenant that has made a request.
 type Limiter struct {
 	limits   Limits
 	public   Policy
@@ -37,7 +37,7 @@ type Limiter struct {
 	accounts table[account]
 }
 
-// New returns a limiter. What makes no sense is a [tenancy.FieldError].
+// New returns a limiter. An invalid configuration is a [tenancy.FieldError].
 func New(cfg Config) (*Limiter, error) {
 	if cfg.Limits == nil {
 		return nil, errors.New("ratelimit: Config.Limits is nil")
@@ -54,9 +54,9 @@ func New(cfg Config) (*Limiter, error) {
 	return &Limiter{limits: cfg.Limits, public: public, store: cfg.Store, hooks: cfg.Hooks}, nil
 }
 
-// Decide decides on one request and takes what it costs, if it is allowed. It takes nothing else:
-// what is refused costs its caller and its tenant nothing, as far as the store can. ctx is for the
-// store and the hooks.
+// Decide decides on one request and takes its cost from the buckets if it is allowed. A refused
+// request takes no tokens, as far as the store can guarantee that. ctx is passed to the store and
+// the hooks.
 func (l *Limiter) Decide(ctx context.Context, q Query) (d Decision) {
 	id := int64(0)
 	if q.Tenant != nil {
@@ -66,11 +66,11 @@ func (l *Limiter) Decide(ctx context.Context, q Query) (d Decision) {
 	if a == nil {
 		a = l.accounts.make(id)
 	}
-	a.see(q.Tenant)
+	a.setTenant(q.Tenant)
 	if q.Cost == 0 {
 		q.Cost = 1
 	}
-	l.decide(ctx, a, Take{Tenant: id, Caller: q.Caller, Cost: q.Cost}, q.Tenant, &d)
+	l.decide(ctx, a, AllowRequest{Tenant: id, Caller: q.Caller, Cost: q.Cost}, q.Tenant, &d)
 	a.count(&d)
 	if l.hooks.Decided != nil {
 		l.hooks.Decided(ctx, DecidedData{Tenant: q.Tenant, Cost: q.Cost, Decision: d})
@@ -78,8 +78,8 @@ func (l *Limiter) Decide(ctx context.Context, q Query) (d Decision) {
 	return d
 }
 
-// decide fills in d, which is too large to be handed from one to the other.
-func (l *Limiter) decide(ctx context.Context, a *account, k Take, t *tenancy.Tenant, d *Decision) {
+// decide sets d. It is passed by pointer because copying it is expensive.
+func (l *Limiter) decide(ctx context.Context, a *account, k AllowRequest, t *tenancy.Tenant, d *Decision) {
 	said, err := l.public, error(nil)
 	if t != nil {
 		said, err = l.limits.Policy(t)
@@ -93,7 +93,7 @@ func (l *Limiter) decide(ctx context.Context, a *account, k Take, t *tenancy.Ten
 		d.Err = join(d.Err, &tenancy.FieldError{Field: "cost", Value: strconv.Itoa(k.Cost), Rule: "is negative"})
 		return
 	}
-	taken, err := l.store.Take(ctx, k)
+	taken, err := l.store.Allow(ctx, k)
 	if err != nil {
 		d.Err = join(d.Err, err)
 		return
@@ -103,10 +103,10 @@ func (l *Limiter) decide(ctx context.Context, a *account, k Take, t *tenancy.Ten
 		a.degraded.Add(1)
 		d.Err = join(d.Err, taken.Degraded)
 	}
-	d.judge()
+	d.setVerdict()
 }
 
-// join is [errors.Join] that leaves a single error as it is.
+// join is [errors.Join], but returns a single error unchanged.
 func join(a, b error) error {
 	if a == nil {
 		return b

@@ -10,56 +10,56 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// MiddlewareConfig says how requests are limited.
+// MiddlewareConfig configures [Middleware].
 type MiddlewareConfig struct {
-	// Limiter decides. Required.
+	// Limiter decides on requests. Required.
 	Limiter *Limiter
 
-	// Caller tells callers apart. Default: nil, requests count for their tenant alone.
+	// Caller identifies callers. Default: nil, only the limit of the tenant applies.
 	Caller CallerFunc
 
-	// Cost says how many tokens a request takes, such as more for an export. 0 is a request that is
-	// free, and served without a decision. A negative cost is refused with 503, see [UndecidedError].
-	// Default: nil, one for each.
+	// Cost returns the number of tokens of a request, for example more for an export. A request of
+	// cost 0 is free: it is served without a decision. A negative cost is refused with status 503, see
+	// [UndecidedError]. Default: nil, every request costs one.
 	Cost func(r *http.Request) int
 
-	// Logger gets what a client is not told: why a decision was not made as it should be, at most once
-	// a second. Nil discards.
+	// Logger logs errors of decisions, which are not shown to clients, at most once a second. Nil
+	// discards.
 	Logger *slog.Logger
 }
 
-// Middleware returns what limits the requests of a handler. It stands below [tenanthttp.Handler],
-// in front of all that costs something:
+// Middleware returns a middleware that limits requests. Install it inside [tenanthttp.Handler] and
+// outside of every handler that does expensive work:
 //
 //	tenanthttp.Handler(hosts, tenanthttp.Routes{Tenant: limit(app)})
 //
-// so that a refused request has cost the look at its host and the decision. Requests of tenants
-// have the policy of their tenant, those of the public site [Config].Public; one that belongs to
-// neither is refused with 404.
+// A refused request then costs only the lookup of its host and the decision. Requests of a tenant
+// use the policy of the tenant, requests of the public site use [Config].Public. A request that
+// belongs to neither is refused with status 404.
 //
-// What is beyond a limit is refused with 429, a [LimitedError] and Retry-After, unless it is never
-// allowed; what cannot be decided with 503 and an [UndecidedError]. Both go through
-// [tenanthttp.Refuse], and so to [tenanthttp.Routes].Refuse. All responses that were decided on
-// have RateLimit and RateLimit-Policy of draft-ietf-httpapi-ratelimit-headers-10, with a policy
-// named "tenant" and, where there is a caller, one named "caller"; without pk, as a caller may be a
-// secret.
+// A request over a limit is refused with status 429 and a [LimitedError], with Retry-After unless
+// waiting does not help. If the store cannot decide, the status is 503 with an [UndecidedError].
+// Both go through [tenanthttp.Refuse] and so to [tenanthttp.Routes].Refuse. Every response after a
+// decision has the fields RateLimit and RateLimit-Policy of
+// draft-ietf-httpapi-ratelimit-headers-10, with a policy named "tenant" and, if there is a caller,
+// one named "caller". The parameter pk is omitted, because a caller may be a secret.
 //
 // A config without a limiter is an error.
 func Middleware(cfg MiddlewareConfig) (func(http.Handler) http.Handler, error) {
 	if cfg.Limiter == nil {
 		return nil, errors.New("ratelimit: MiddlewareConfig.Limiter is nil")
 	}
-	log := newQuietLog(cfg.Logger)
+	log := newThrottledLog(cfg.Logger)
 	return func(next http.Handler) http.Handler { return &middleware{cfg: cfg, next: next, log: log} }, nil
 }
 
 type middleware struct {
 	cfg  MiddlewareConfig
 	next http.Handler
-	log  *quietLog
+	log  *throttledLog
 }
 
-// undecidedRetryAfter is what a client is told to wait where nobody knows better.
+// undecidedRetryAfter is the Retry-After of a request that could not be decided.
 const undecidedRetryAfter = time.Second
 
 func (m *middleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -90,7 +90,7 @@ func (m *middleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	tenanthttp.Refuse(w, r, refusal(t, &d))
 }
 
-// refusal is the answer to a request that is not allowed.
+// refusal returns the response to a request that is not allowed.
 func refusal(t *tenancy.Tenant, d *Decision) tenanthttp.Refusal {
 	if d.Verdict != Limited {
 		return tenanthttp.Refusal{
@@ -102,11 +102,11 @@ func refusal(t *tenancy.Tenant, d *Decision) tenanthttp.Refusal {
 		}
 	}
 	detail := "There have been too many requests to this site."
-	if d.By == CallerScope {
+	if d.Scope == CallerScope {
 		detail = "You have sent too many requests."
 	}
 	return tenanthttp.Refusal{
-		Err: &LimitedError{Tenant: slug(t), By: d.By, Limit: d.limit(), RetryAfter: d.RetryAfter},
+		Err: &LimitedError{Tenant: slug(t), Scope: d.Scope, Limit: d.limit(), RetryAfter: d.RetryAfter},
 		Problem: tenanthttp.Problem{
 			Status: http.StatusTooManyRequests, Title: "Too many requests", Detail: detail, RetryAfter: d.RetryAfter,
 		},

@@ -61,7 +61,7 @@ func TestARequestBeyondTheLimitIsRefusedWith429(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := limiter(t, ratelimit.Policy{Tenant: ratelimit.PerSecond(2).WithBurst(7), Caller: ratelimit.PerMinute(2)})
-		user := ratelimit.By("user", func(r *http.Request) string { return r.Header.Get("Test-User") })
+		user := ratelimit.Key("user", func(r *http.Request) string { return r.Header.Get("Test-User") })
 		h := site(t, ratelimit.MiddlewareConfig{Limiter: l, Caller: user}, tenanthttp.Routes{})
 		const url = "http://a.example.com/"
 
@@ -112,7 +112,7 @@ func TestNothingAndUnlimitedInTheHeaders(t *testing.T) {
 	assert.Equal(t, http.StatusNoContent, w.Code, "status")
 	expectHeaders(t, w, map[string]string{"RateLimit-Policy": "", "RateLimit": "", "Retry-After": ""})
 
-	l = limiter(t, ratelimit.Policy{Tenant: ratelimit.Nothing(), Caller: ratelimit.Unlimited()})
+	l = limiter(t, ratelimit.Policy{Tenant: ratelimit.Deny(), Caller: ratelimit.Unlimited()})
 	w = get(
 		site(t, ratelimit.MiddlewareConfig{Limiter: l, Caller: everybody}, tenanthttp.Routes{}),
 		"http://a.example.com/",
@@ -139,7 +139,7 @@ func TestTheProgramMayRefuseInItsOwnWay(t *testing.T) {
 	get(h, "http://a.example.com/")
 	assert.Equal(t, http.StatusTeapot, get(h, "http://a.example.com/").Code, "status")
 	assert.Equal(t, ratelimit.PerHour(1), got.Limit, "limit")
-	assert.Equal(t, ratelimit.TenantScope, got.By, "by")
+	assert.Equal(t, ratelimit.TenantScope, got.Scope, "by")
 	assert.Equal(t, `tenant "t1": too many requests: limit of the tenant is 1 per 1h0m0s, 1 at once`, got.Error(),
 		"text")
 }
@@ -147,7 +147,7 @@ func TestTheProgramMayRefuseInItsOwnWay(t *testing.T) {
 func TestThePublicSiteHasALimitOfItsOwn(t *testing.T) {
 	t.Parallel()
 	l := newLimiter(t, ratelimit.Config{
-		Limits: always(ratelimit.Policy{Tenant: ratelimit.Nothing()}),
+		Limits: always(ratelimit.Policy{Tenant: ratelimit.Deny()}),
 		Public: ratelimit.Policy{Tenant: ratelimit.PerHour(2)},
 	})
 	h := site(t, ratelimit.MiddlewareConfig{Limiter: l}, tenanthttp.Routes{})
@@ -196,9 +196,9 @@ func TestRequestsHaveACost(t *testing.T) {
 }
 
 // storeFunc is a store that does as it is told.
-type storeFunc func(ctx context.Context, k ratelimit.Take) (ratelimit.Taken, error)
+type storeFunc func(ctx context.Context, k ratelimit.AllowRequest) (ratelimit.Result, error)
 
-func (f storeFunc) Take(ctx context.Context, k ratelimit.Take) (ratelimit.Taken, error) {
+func (f storeFunc) Allow(ctx context.Context, k ratelimit.AllowRequest) (ratelimit.Result, error) {
 	return f(ctx, k)
 }
 
@@ -210,8 +210,8 @@ func TestWhatCannotBeDecidedIsNotServed(t *testing.T) {
 		var log strings.Builder
 		l := newLimiter(t, ratelimit.Config{
 			Limits: always(ratelimit.Policy{}),
-			Store: storeFunc(func(context.Context, ratelimit.Take) (ratelimit.Taken, error) {
-				return ratelimit.Taken{}, errStore
+			Store: storeFunc(func(context.Context, ratelimit.AllowRequest) (ratelimit.Result, error) {
+				return ratelimit.Result{}, errStore
 			}),
 		})
 		var got error
@@ -246,8 +246,8 @@ func TestADegradedStoreIsToldOf(t *testing.T) {
 	var log strings.Builder
 	l := newLimiter(t, ratelimit.Config{
 		Limits: always(ratelimit.Policy{}),
-		Store: storeFunc(func(context.Context, ratelimit.Take) (ratelimit.Taken, error) {
-			return ratelimit.Taken{Degraded: errStore}, nil
+		Store: storeFunc(func(context.Context, ratelimit.AllowRequest) (ratelimit.Result, error) {
+			return ratelimit.Result{Degraded: errStore}, nil
 		}),
 	})
 	h := site(
@@ -272,7 +272,10 @@ func TestEachDecisionIsToldAndCounted(t *testing.T) {
 			if data.Tenant != nil {
 				slug = data.Tenant.Slug
 			}
-			told = append(told, ctx.Value(key{}).(string)+slug+" "+data.Decision.Verdict.String()+" "+data.Decision.By.String())
+			told = append(
+				told,
+				ctx.Value(key{}).(string)+slug+" "+data.Decision.Verdict.String()+" "+data.Decision.Scope.String(),
+			)
 		}},
 	})
 	ctx := context.WithValue(t.Context(), key{}, "mine:")

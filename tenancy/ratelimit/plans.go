@@ -10,9 +10,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// The names in [tenancy.Tenant].Limits that come before what a tenant's plan says. A rate of 0 is
-// [Nothing]: for what is unlimited there is a plan. A burst without a rate replaces the plan's, and
-// one of 0 is as many as the rate.
+// The keys of [tenancy.Tenant].Limits that override the plan of the tenant. A rate of 0 is [Deny];
+// use a plan for an unlimited tenant. A burst without a rate replaces the burst of the plan. A
+// burst of 0 equals the rate.
 const (
 	TenantRate  = "requests_per_second"        // Policy.Tenant
 	TenantBurst = "requests_burst"             // its Burst
@@ -20,25 +20,27 @@ const (
 	CallerBurst = "caller_requests_burst"      // its Burst
 )
 
-// PlansConfig says what each plan allows.
+// PlansConfig configures [Plans].
 type PlansConfig struct {
-	// Plans has a policy for each [tenancy.Tenant].Plan. What a policy does not say is as in Default.
+	// Plans maps [tenancy.Tenant].Plan to its policy. Limits that a policy does not set come from
+	// Default.
 	Plans map[string]Policy
 
-	// Default is the policy of tenants with another plan or none. Default: that of a zero [Policy].
+	// Default is the policy of tenants without a plan, or with a plan that is not in Plans. Default:
+	// the defaults of [Policy].
 	Default Policy
 }
 
-// Plans are [Limits] by the tenant's plan and by its own numbers. A change of either in the
-// registry holds as soon as the resolver knows it, a [Plans.Set] from the next request on. It is
-// safe for concurrent use.
+// Plans implements [Limits]: it uses the plan of a tenant and the tenant's own numbers. A change in
+// the registry applies as soon as the resolver has it, a [Plans.Set] from the next request on.
+// Plans is safe for concurrent use.
 type Plans struct {
 	current atomic.Pointer[PlansConfig] // complete: no policy in it has a zero limit
 }
 
 var _ Limits = (*Plans)(nil)
 
-// NewPlans returns the limits of cfg. One that makes no sense is a [tenancy.FieldError].
+// NewPlans returns plans. An invalid policy is a [tenancy.FieldError].
 func NewPlans(cfg PlansConfig) (*Plans, error) {
 	p := &Plans{}
 	if err := p.Set(cfg); err != nil {
@@ -47,7 +49,7 @@ func NewPlans(cfg PlansConfig) (*Plans, error) {
 	return p, nil
 }
 
-// Set replaces all plans. What makes no sense is a [tenancy.FieldError], and changes nothing.
+// Set replaces all plans. An invalid policy is a [tenancy.FieldError] and changes nothing.
 func (p *Plans) Set(cfg PlansConfig) error {
 	fallback, err := cfg.Default.check()
 	if err != nil {
@@ -63,12 +65,12 @@ func (p *Plans) Set(cfg PlansConfig) error {
 	return nil
 }
 
-// Names returns the names of the plans in order, for [tenancy.Config].Plans. It is safe for
+// Names returns the sorted names of the plans, for [tenancy.Config].Plans. It is safe for
 // concurrent use.
 func (p *Plans) Names() []string { return slices.Sorted(maps.Keys(p.current.Load().Plans)) }
 
-// Policy returns the policy of t's plan with t's own numbers before it. A negative number is a
-// [tenancy.FieldError], with the policy of the plan.
+// Policy returns the policy of the plan of t, overridden by the numbers of t. An invalid number is
+// a [tenancy.FieldError] together with the policy of the plan.
 func (p *Plans) Policy(t *tenancy.Tenant) (Policy, error) {
 	cfg := p.current.Load()
 	policy, ok := cfg.Plans[t.Plan]
@@ -89,7 +91,7 @@ func (p *Plans) Policy(t *tenancy.Tenant) (Policy, error) {
 	return Policy{Tenant: tenant, Caller: caller}, nil
 }
 
-// override returns l with the numbers of a tenant before its own.
+// override returns l with the numbers of a tenant applied.
 func override(l Limit, numbers map[string]int64, rate, burst string) (Limit, error) {
 	r, hasRate := numbers[rate]
 	b, hasBurst := numbers[burst]
@@ -99,7 +101,7 @@ func override(l Limit, numbers map[string]int64, rate, burst string) (Limit, err
 	case b < 0 || b > MaxRequests:
 		return l, numberError(burst, b)
 	case hasRate && r == 0:
-		return Nothing(), nil
+		return Deny(), nil
 	case hasRate:
 		l = PerSecond(int(r))
 	case l.kind != counted:

@@ -33,7 +33,7 @@ func TestAChangedPlanHoldsForBucketsThatAreThere(t *testing.T) {
 		assert.Equal(t, 0, allowed(l, q, 1000), "raised, with what was left") // from here on it fills by the new rate
 		time.Sleep(time.Second)
 		assert.Equal(t, 1000, allowed(l, q, 2000), "raised")
-		set(ratelimit.Policy{Tenant: ratelimit.Nothing()})
+		set(ratelimit.Policy{Tenant: ratelimit.Deny()})
 		assert.Equal(t, 0, allowed(l, q, 10), "nothing")
 		set(ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.Unlimited()})
 		assert.Equal(t, 5000, allowed(l, q, 5000), "unlimited")
@@ -71,7 +71,7 @@ func TestATenantsOwnNumbersComeBeforeItsPlan(t *testing.T) {
 			map[string]int64{ratelimit.TenantBurst: 400},
 			ratelimit.Policy{Tenant: ratelimit.PerSecond(100).WithBurst(400), Caller: ratelimit.PerSecond(2)},
 		},
-		{"gold", map[string]int64{ratelimit.TenantRate: 0}, ratelimit.Policy{Tenant: ratelimit.Nothing(), Caller: ratelimit.PerSecond(2)}},
+		{"gold", map[string]int64{ratelimit.TenantRate: 0}, ratelimit.Policy{Tenant: ratelimit.Deny(), Caller: ratelimit.PerSecond(2)}},
 		{"internal", map[string]int64{ratelimit.TenantBurst: 4}, ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.Unlimited()}},
 		{"internal", map[string]int64{ratelimit.TenantRate: 4}, ratelimit.Policy{Tenant: ratelimit.PerSecond(4), Caller: ratelimit.Unlimited()}},
 	} {

@@ -2,25 +2,23 @@ package ratelimit
 
 import "github.com/oryne/pgtenant/tenancy"
 
-// What stands for a limit that nobody has set. A limit that was forgotten is not one that allows
-// everything.
+// The defaults of limits that are not set. A limit that was forgotten must not allow everything.
 const (
 	DefaultTenantPerSecond = 100 // requests of one tenant; DefaultBurst times that at once
 	DefaultCallerPerSecond = 20  // requests of one caller; DefaultBurst times that at once
 	DefaultBurst           = 2
 )
 
-// Policy is what limits a tenant. Policies can be compared with ==.
+// Policy holds the limits of a tenant. Policies can be compared with ==.
 type Policy struct {
-	// Tenant limits all requests of the tenant together. Default: zero, [DefaultTenantPerSecond].
+	// Tenant limits all requests of the tenant together. Default: [DefaultTenantPerSecond].
 	Tenant Limit
 
-	// Caller limits the requests of each of its callers, see [Query]. Default: zero,
-	// [DefaultCallerPerSecond].
+	// Caller limits the requests of each caller, see [Query]. Default: [DefaultCallerPerSecond].
 	Caller Limit
 }
 
-// or returns p with what it does not say taken from d.
+// or returns p with the limits that it does not set taken from d.
 func (p Policy) or(d Policy) Policy {
 	if p.Tenant.IsZero() {
 		p.Tenant = d.Tenant
@@ -50,17 +48,17 @@ func (p Policy) check() (Policy, error) {
 	return p, nil
 }
 
-// Limits says what limits a tenant; [*Plans] is one.
+// Limits returns the policy of a tenant; [*Plans] implements it.
 type Limits interface {
-	// Policy returns the policy of t. It is asked for each decision, so that what it says holds from
-	// the next request on: it must be fast and not query anything. A policy that makes no sense
-	// changes nothing, nor does an error without a policy: the tenant keeps the policy that it had, or
-	// has the default one. A policy beside an error is used. The decision has the error, see
-	// [PolicyError]. It is safe for concurrent use.
+	// Policy returns the policy of t. It is called for each decision, so that a change applies from
+	// the next request on. It must be fast and must not query anything. An error with a zero policy,
+	// or an invalid policy, leaves the tenant with its previous policy, or with the default one. A
+	// policy returned with an error is used. [Decision].Err then has a [PolicyError]. It must be safe
+	// for concurrent use.
 	Policy(t *tenancy.Tenant) (Policy, error)
 }
 
-// LimitsFunc is a function as [Limits].
+// LimitsFunc adapts a function to [Limits].
 type LimitsFunc func(t *tenancy.Tenant) (Policy, error)
 
 // Policy calls f.

@@ -6,14 +6,14 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Stats are numbers of decisions since the [Limiter] was made.
+// Stats counts decisions since the [Limiter] was created.
 type Stats struct {
 	Allowed         int64 // verdict [Allowed]
-	LimitedByTenant int64 // verdict [Limited], by the limit of all the tenant's requests
-	LimitedByCaller int64 // verdict [Limited], by that of one caller
-	Undecided       int64 // verdict [Undecided]: the store could not tell, or the query made no sense
-	Degraded        int64 // of whatever verdict, without the store that all processes share, see [Taken]
-	BadPolicies     int64 // of whatever verdict, with limits that made no sense, see [PolicyError]
+	LimitedByTenant int64 // verdict [Limited] by the limit of the tenant
+	LimitedByCaller int64 // verdict [Limited] by the limit of a caller
+	Undecided       int64 // verdict [Undecided]: the store failed, or the query was invalid
+	Degraded        int64 // any verdict, without the shared store, see [Result].Degraded
+	BadPolicies     int64 // any verdict, with an invalid policy, see [PolicyError]
 }
 
 func (s *Stats) add(o Stats) {
@@ -36,7 +36,7 @@ func (a *account) stats() Stats {
 	}
 }
 
-// Stats returns the numbers of all tenants and the public site together.
+// Stats returns the sums over all tenants and the public site.
 func (l *Limiter) Stats() (s Stats) {
 	for _, a := range l.accounts.all() {
 		s.add(a.stats())
@@ -44,8 +44,8 @@ func (l *Limiter) Stats() (s Stats) {
 	return s
 }
 
-// StatsByTenant yields the numbers of each tenant that has asked since the start, as it was last
-// seen, in no order; a nil tenant is the public site. The tenants must not be changed.
+// StatsByTenant yields the counts of each tenant that has made a request, with the tenant as last
+// seen, in no particular order. A nil tenant is the public site. The tenants must not be modified.
 func (l *Limiter) StatsByTenant() iter.Seq2[*tenancy.Tenant, Stats] {
 	return func(yield func(*tenancy.Tenant, Stats) bool) {
 		for _, a := range l.accounts.all() {

@@ -8,13 +8,13 @@ import (
 	"sync/atomic"
 )
 
-// shards is how many lists a table has.
+// shards is the number of lists of a table.
 const shards = 1024
 
-// table is a map by tenant that is read without a lock. A writer replaces one of its lists by a
-// changed copy: there are as many writes as tenants that come and go. A list is a sorted slice,
-// because a map of Go leads a reader through twice as many places of memory, and with thousands of
-// tenants that is what a decision costs. The zero table is empty.
+// table is a map by tenant that is read without a lock. A writer replaces one list by a modified
+// copy; writes happen only when a tenant comes or goes. A list is a sorted slice, because a lookup
+// in a Go map touches about twice as many cache lines, and with thousands of tenants that dominates
+// the cost of a decision. The zero table is empty.
 type table[V any] struct {
 	shards [shards]shard[V]
 }
@@ -38,7 +38,7 @@ func (s *shard[V]) entries() []entry[V] {
 	return nil
 }
 
-// get returns what tenant has, or nil.
+// get returns the value of tenant, or nil.
 func (t *table[V]) get(tenant int64) *V {
 	entries := t.shard(tenant).entries()
 	low, high := 0, len(entries)
@@ -56,7 +56,7 @@ func (t *table[V]) get(tenant int64) *V {
 	return nil
 }
 
-// make returns what tenant has by now, a zero V at first.
+// make returns the value of tenant and creates a zero V if there is none.
 func (t *table[V]) make(tenant int64) *V {
 	s := t.shard(tenant)
 	s.mu.Lock()
@@ -72,7 +72,7 @@ func (t *table[V]) make(tenant int64) *V {
 	return e.value
 }
 
-// remove removes from the i-th list what drop says.
+// remove removes the values of the i-th list for which drop returns true.
 func (t *table[V]) remove(i int, drop func(v *V) bool) {
 	s := &t.shards[i]
 	s.mu.Lock()
@@ -84,7 +84,7 @@ func (t *table[V]) remove(i int, drop func(v *V) bool) {
 	}
 }
 
-// all goes over what was there at some moment during it.
+// all yields the entries. Each list is read at one moment during the iteration.
 func (t *table[V]) all() iter.Seq2[int64, *V] {
 	return func(yield func(int64, *V) bool) {
 		for i := range t.shards {

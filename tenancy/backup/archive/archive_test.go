@@ -5,11 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
-	"maps"
-	"reflect"
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
@@ -23,22 +24,16 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 		"with the end in the data": iotest.DataErrReader(bytes.NewReader(packed)),
 	} {
 		r, got, err := unpack(src, archive.ReaderOptions{})
-		check(t, err)
+		require.NoError(t, err)
 		want.Version, want.PartSize = 1, archive.DefaultPartSize
-		if !maps.Equal(got, content) {
-			t.Errorf("%s: got %q", name, got)
-		}
-		if !reflect.DeepEqual(r.Header(), want) {
-			t.Errorf("%s: got  %+v\nwant %+v", name, r.Header(), want)
-		}
+		assert.Equal(t, content, got, name)
+		assert.Equal(t, want, r.Header(), name)
 		sum := sha256.Sum256([]byte(content["students"]))
 		first := r.Manifest().Tables[0]
 		if first.Rows != 2 || first.Parts != 1 || first.Bytes != 28 || first.SHA256 != hex.EncodeToString(sum[:]) || r.Manifest().Rows() != 2 {
 			t.Errorf("%s: manifest %+v", name, r.Manifest())
 		}
-		if r.SignedBy() != nil {
-			t.Errorf("signed by %x", r.SignedBy())
-		}
+		assert.Nil(t, r.SignedBy(), "signed by %x", r.SignedBy())
 	}
 }
 
@@ -49,14 +44,12 @@ func TestALargeTableIsCutIntoParts(t *testing.T) {
 		text := rows(100_000)[:size]
 		packed := pack(t, h, map[string]string{"students": text, "Odd / name": "x\n"}, archive.WriterOptions{PartSize: 64 << 10, Workers: 3})
 		r, got, err := unpack(bytes.NewReader(packed), archive.ReaderOptions{})
-		check(t, err)
-		if got["students"] != text {
-			t.Errorf("%d bytes: got %d others", size, len(got["students"]))
-		}
+		require.NoError(t, err)
+		assert.Equal(t, text, got["students"], "%d bytes: got %d others", size, len(got["students"]))
 		sum, _ := r.Manifest().Table("students")
-		if want := (size + 64<<10 - 1) / (64 << 10); sum.Parts != want || sum.Bytes != int64(size) {
-			t.Errorf("%d bytes: %+v, want %d parts", size, sum, want)
-		}
+		want := (size + 64<<10 - 1) / (64 << 10)
+		assert.Equal(t, want, sum.Parts, "%d bytes: %+v, want %d parts", size, sum, want)
+		assert.Equal(t, int64(size), sum.Bytes, "%d bytes: %+v, want %d parts", size, sum, want)
 	}
 }
 
@@ -64,29 +57,25 @@ func TestTablesNeedNotBeRead(t *testing.T) {
 	t.Parallel()
 	packed := pack(t, students(), map[string]string{"students": rows(50_000), "Odd / name": "x\n1\n"}, archive.WriterOptions{PartSize: 64 << 10})
 	r, err := archive.NewReader(bytes.NewReader(packed), archive.ReaderOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	defer r.Close()
 	first, err := r.Next()
-	check(t, err)
+	require.NoError(t, err)
 	_, err = io.ReadFull(first, make([]byte, 100_000))
-	check(t, err)
+	require.NoError(t, err)
 	second, err := r.Next()
-	check(t, err)
+	require.NoError(t, err)
 	var rest strings.Builder
 	_, err = io.Copy(&rest, second)
-	check(t, err)
-	if rest.String() != "x\n1\n" {
-		t.Errorf("got %q", rest.String())
-	}
+	require.NoError(t, err)
+	assert.Equal(t, "x\n1\n", rest.String())
 	_, err = first.Read(make([]byte, 1))
-	expectIs(t, err, archive.ErrOrder)
+	assert.ErrorIs(t, err, archive.ErrOrder)
 	for range 2 {
 		_, err = r.Next()
-		expectIs(t, err, io.EOF)
+		assert.ErrorIs(t, err, io.EOF)
 	}
-	if r.Manifest().Rows() != 50_001 {
-		t.Errorf("manifest: %d rows", r.Manifest().Rows())
-	}
+	assert.Equal(t, int64(50_001), r.Manifest().Rows(), "manifest: %d rows", r.Manifest().Rows())
 }
 
 func TestAnArchiveWithoutTables(t *testing.T) {
@@ -94,8 +83,6 @@ func TestAnArchiveWithoutTables(t *testing.T) {
 	h := students()
 	h.Tables = nil
 	_, got, err := unpack(bytes.NewReader(pack(t, h, nil, archive.WriterOptions{})), archive.ReaderOptions{})
-	check(t, err)
-	if len(got) != 0 {
-		t.Errorf("got %q", got)
-	}
+	require.NoError(t, err)
+	assert.Empty(t, got)
 }

@@ -1,4 +1,5 @@
-// Package archive is the file format of a tenant's backup: a tar stream that holds data, and never SQL.
+// Package archive reads and writes the file format of a tenant's backup: a tar stream with data and
+// without SQL.
 //
 //	w, err := archive.NewWriter(file, header, archive.WriterOptions{Recipients: recipients})
 //	t, err := w.Table("students") // in the order of header.Tables
@@ -15,19 +16,21 @@
 //		... // COPY ... FROM STDIN (FORMAT csv, HEADER) out of t
 //	}
 //
-// FORMAT.md beside package backup describes the entries. What they are made of is what everybody has: tar, zstd, CSV and
-// JSON, and age around it all where there are recipients.
+// FORMAT.md beside package backup describes the entries. The format uses only common formats: tar,
+// zstd, CSV and JSON, and age around the whole archive if there are recipients.
 //
 // # Trust
 //
-// A [Reader] takes its input to be hostile: it accepts the entries of the format under their exact names and in their exact order,
-// with sizes within [Limits], and holds a part in memory at a time. Nothing that a table's rows say is known to be what was
-// written before [Reader.Next] has returned io.EOF.
+// A [Reader] treats its input as hostile. It accepts only the entries of the format, under their
+// exact names, in their exact order, and with sizes within [Limits]. It holds one part in memory.
+// Rows are verified only when [Reader.Next] has returned io.EOF.
 //
-// The manifest's checksums find what was damaged. Who wrote an archive they do not say, and encryption does not either, as anybody
-// may encrypt to a recipient: that takes [WriterOptions].SigningKey, and [ReaderOptions].TrustedKeys.
+// The manifest's checksums detect damage. They do not prove who wrote an archive. Neither does
+// encryption, because anyone can encrypt for a recipient. Use [WriterOptions].SigningKey and
+// [ReaderOptions].TrustedKeys for that.
 //
 // # Memory
 //
-// Both directions work part by part ([DefaultPartSize]), and hold a few of them whatever the size of a table.
+// Reader and writer process a table part by part ([DefaultPartSize]). They hold a few parts in
+// memory, whatever the size of the table.
 package archive

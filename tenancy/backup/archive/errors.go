@@ -8,35 +8,39 @@ import (
 )
 
 var (
-	// ErrTruncated is returned by a [Reader] for an archive that ends before its end: its manifest, its signature or the
-	// end marks of the tar format lack.
+	// ErrTruncated is returned by a [Reader] for an incomplete archive: its manifest, its signature or
+	// the end marks of the tar format are missing.
 	ErrTruncated = errors.New("archive is truncated")
 
-	// ErrVersion is returned by [NewReader] for an archive of a format that this version of the package does not read.
+	// ErrVersion is returned by [NewReader] for a version of the format that this version of the
+	// package does not read.
 	ErrVersion = errors.New("unknown version of the archive format")
 
-	// ErrEncrypted is returned by [NewReader] for an encrypted archive where there is no identity that opens it.
-	ErrEncrypted = errors.New("archive is encrypted to somebody else")
+	// ErrEncrypted is returned by [NewReader] for an encrypted archive that none of the identities
+	// decrypts.
+	ErrEncrypted = errors.New("archive is encrypted for other keys")
 
-	// ErrSignature is returned by a [Reader] for an archive whose signature is wrong, or where there are trusted keys, lacks
-	// or is of a key that is none of them.
+	// ErrSignature is returned by a [Reader] if the archive's signature is invalid or, with trusted
+	// keys, if it is missing or made with another key.
 	ErrSignature = errors.New("archive is not signed by a trusted key")
 
-	// ErrChecksum is returned by a [Reader], in a [FormatError], where what was read is not what the manifest says.
+	// ErrChecksum is returned by a [Reader], in a [FormatError], if the content differs from the
+	// manifest.
 	ErrChecksum = errors.New("checksum does not match")
 
-	// ErrLimit is returned, in a [FormatError], for what goes over the [Limits].
+	// ErrLimit is returned, in a [FormatError], for content that exceeds the [Limits].
 	ErrLimit = errors.New("over the limit")
 
-	// ErrOrder is returned by a [Writer] for a table that the header does not have next, and for a call in the wrong order.
+	// ErrOrder is returned by a [Writer] for a table that is not the next one of the header, and for a
+	// call in the wrong order.
 	ErrOrder = errors.New("not in the order of the header")
 )
 
-// FormatError is returned for what is no archive of ours, and says what is wrong with it.
+// FormatError is returned for input that is not a valid archive.
 type FormatError struct {
-	Entry  string // the entry of the tar stream, as far as it is known; it may hold anything
-	Reason string // as the end of a sentence: "is not a regular file"
-	Err    error  // ErrChecksum, ErrLimit, what a decoder said, or nil
+	Entry  string // name of the tar entry, if known; it can contain any text
+	Reason string // end of a sentence: "is not a regular file"
+	Err    error  // ErrChecksum, ErrLimit, the error of a decoder, or nil
 }
 
 func (e *FormatError) Error() string {
@@ -50,7 +54,8 @@ func (e *FormatError) Error() string {
 	return text
 }
 
-// Unwrap returns Err, but for an io.EOF that a decoder met: of a [Reader] that means the end of a good archive.
+// Unwrap returns Err unless it is the io.EOF of a decoder: from a [Reader], io.EOF means the end of
+// a valid archive.
 func (e *FormatError) Unwrap() error {
 	if errors.Is(e.Err, io.EOF) {
 		return nil
@@ -58,16 +63,16 @@ func (e *FormatError) Unwrap() error {
 	return e.Err
 }
 
-// noEOF hides an io.EOF in an error: whoever asks for it with errors.Is must find it at the end of a good archive alone, and not in what a
-// decoder or a storage says of a bad one.
+// noEOF hides an io.EOF in an error of a decoder or of the storage: errors.Is must find io.EOF only
+// at the end of a valid archive.
 func noEOF(err error) error {
 	if errors.Is(err, io.EOF) {
-		return fmt.Errorf("%w: %v", ErrTruncated, err) //nolint:errorlint // see above
+		return fmt.Errorf("%w: %v", ErrTruncated, err) //nolint:errorlint // must not wrap io.EOF
 	}
 	return err
 }
 
-// clip keeps what an archive says short enough for a line of a log.
+// clip shortens a text of an archive for a line of a log.
 func clip(s string) string {
 	const most = 200
 	if len(s) > most {

@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
@@ -38,17 +41,17 @@ func pack(t testing.TB, header archive.Header, content map[string]string, opts a
 	t.Helper()
 	var buf bytes.Buffer
 	w, err := archive.NewWriter(&buf, header, opts)
-	check(t, err)
+	require.NoError(t, err)
 	defer w.Abort()
 	for _, table := range header.Tables {
 		tw, err := w.Table(table.Name)
-		check(t, err)
+		require.NoError(t, err)
 		_, err = io.WriteString(tw, content[table.Name])
-		check(t, err)
-		check(t, tw.Close(int64(strings.Count(content[table.Name], "\n")-1)))
+		require.NoError(t, err)
+		require.NoError(t, tw.Close(int64(strings.Count(content[table.Name], "\n")-1)))
 	}
 	_, err = w.Close()
-	check(t, err)
+	require.NoError(t, err)
 	return buf.Bytes()
 }
 
@@ -76,26 +79,13 @@ func unpack(src io.Reader, opts archive.ReaderOptions) (r *archive.Reader, conte
 	}
 }
 
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func expectIs(t testing.TB, err, want error) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Errorf("got %v, want %v", err, want)
-	}
-}
-
 // expectFormat wants a FormatError of an entry, with a reason that has these words.
 func expectFormat(t testing.TB, err error, entry, reason string) {
 	t.Helper()
 	var format *archive.FormatError
-	if !errors.As(err, &format) || format.Entry != entry || !strings.Contains(format.Error(), reason) {
-		t.Errorf("got %v, want a FormatError of %q: %s", err, entry, reason)
+	if assert.ErrorAs(t, err, &format, "got %v, want a FormatError of %q: %s", err, entry, reason) &&
+		assert.Equal(t, entry, format.Entry, reason) {
+		assert.Contains(t, format.Error(), reason)
 	}
 }
 

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
@@ -22,19 +25,18 @@ func FuzzReader(f *testing.F) {
 		for _, text := range got {
 			total += len(text)
 		}
-		if total > 2<<20+archive.MaxPartSize {
-			t.Errorf("%d bytes of CSV", total)
-		}
+		assert.LessOrEqual(t, total, 2<<20+archive.MaxPartSize, "%d bytes of CSV", total)
 		if err != nil {
 			return
 		}
 		h, m := r.Header(), r.Manifest()
-		if len(got) != len(h.Tables) || len(m.Tables) != len(h.Tables) || m.Bytes() != int64(total) {
-			t.Errorf("%d tables of %d bytes, manifest %+v", len(got), total, m)
+		if assert.Len(t, got, len(h.Tables), "%d tables of %d bytes, manifest %+v", len(got), total, m) &&
+			assert.Len(t, m.Tables, len(h.Tables), "%d tables of %d bytes, manifest %+v", len(got), total, m) {
+			assert.Equal(t, int64(total), m.Bytes(), "%d tables of %d bytes, manifest %+v", len(got), total, m)
 		}
 		var again bytes.Buffer // what was accepted can be written
 		w, err := archive.NewWriter(&again, h, archive.WriterOptions{PartSize: h.PartSize})
-		check(t, err)
+		require.NoError(t, err)
 		w.Abort()
 	})
 }

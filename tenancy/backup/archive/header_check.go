@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// check returns why this can be no header, without the words "header.json".
+// check returns an error for an invalid header.
 func (h *Header) check(limits Limits) error {
 	if h.PartSize < minPartSize || h.PartSize > MaxPartSize {
 		return fmt.Errorf("part size %d is not between %d and %d", h.PartSize, minPartSize, MaxPartSize)
@@ -14,16 +14,17 @@ func (h *Header) check(limits Limits) error {
 	if h.Version < h.version() {
 		return fmt.Errorf("version %d has no partitions and no leftOut", h.Version)
 	}
-	if n := max(len(h.Tables), len(h.Sequences), len(h.MaterializedViews), len(h.Partitions), len(h.LeftOut)); n > limits.Tables {
+	n := max(len(h.Tables), len(h.Sequences), len(h.MaterializedViews), len(h.Partitions), len(h.LeftOut))
+	if n > limits.Tables {
 		return fmt.Errorf("%d tables, sequences or views: %w", n, ErrLimit)
 	}
 	if h.LargeObjects != "none" {
-		return fmt.Errorf("policy %q of large objects is not known", clip(h.LargeObjects))
+		return fmt.Errorf("unknown policy %q for large objects", clip(h.LargeObjects))
 	}
 	if h.Encoding != "UTF8" {
 		return fmt.Errorf("encoding %q is not UTF8", clip(h.Encoding))
 	}
-	seen := make(unique) // tables, sequences and views have one name space
+	seen := make(unique) // tables, sequences and views share one namespace
 	for _, t := range h.Tables {
 		if err := seen.add(t.Name); err != nil {
 			return err
@@ -70,12 +71,12 @@ func (t *Table) check(limits Limits) error {
 		switch c.Generated {
 		case "", GeneratedStored, GeneratedVirtual:
 		default:
-			return fmt.Errorf("column %q is generated %q", c.Name, clip(string(c.Generated)))
+			return fmt.Errorf("column %q has the unknown kind %q of generated columns", c.Name, clip(string(c.Generated)))
 		}
 		switch c.Identity {
 		case "", IdentityAlways, IdentityByDefault:
 		default:
-			return fmt.Errorf("column %q is an identity %q", c.Name, clip(string(c.Identity)))
+			return fmt.Errorf("column %q has the unknown kind %q of identity columns", c.Name, clip(string(c.Identity)))
 		}
 	}
 	return nil
@@ -84,11 +85,11 @@ func (t *Table) check(limits Limits) error {
 // unique is a set of names.
 type unique map[string]struct{}
 
-// add enters a name that PostgreSQL could have, once.
+// add adds a name that is valid in PostgreSQL and not in the set yet.
 func (u unique) add(name string) error {
 	switch _, twice := u[name]; {
 	case twice:
-		return fmt.Errorf("name %q is there twice", name)
+		return fmt.Errorf("name %q occurs twice", name)
 	case name == "" || len(name) > maxName || !utf8.ValidString(name) || strings.ContainsRune(name, 0):
 		return fmt.Errorf("name %q is not 1 to %d bytes of UTF-8", clip(name), maxName)
 	}

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
@@ -31,9 +33,9 @@ func entries(t testing.TB, packed []byte) []entry {
 		if errors.Is(err, io.EOF) {
 			return all
 		}
-		check(t, err)
+		require.NoError(t, err)
 		body, err := io.ReadAll(r)
-		check(t, err)
+		require.NoError(t, err)
 		h.Format = tar.FormatPAX
 		all = append(all, entry{*h, string(body)})
 	}
@@ -49,11 +51,11 @@ func repack(t testing.TB, all []entry) []byte {
 		if e.head.Typeflag != tar.TypeReg {
 			e.head.Size, e.body = 0, ""
 		}
-		check(t, w.WriteHeader(&e.head))
+		require.NoError(t, w.WriteHeader(&e.head))
 		_, err := io.WriteString(w, e.body)
-		check(t, err)
+		require.NoError(t, err)
 	}
-	check(t, w.Close())
+	require.NoError(t, w.Close())
 	return buf.Bytes()
 }
 
@@ -61,7 +63,7 @@ func repack(t testing.TB, all []entry) []byte {
 func frame(t testing.TB, content string) string {
 	t.Helper()
 	encoder, err := zstd.NewWriter(nil, zstd.WithSingleSegment(true))
-	check(t, err)
+	require.NoError(t, err)
 	return string(encoder.EncodeAll([]byte(content), nil))
 }
 
@@ -121,39 +123,39 @@ func TestEntriesThatAreNotOfTheFormatAreRefused(t *testing.T) {
 		"a path out": {func(all []entry) []entry {
 			all[atFirst].head.Name = "../students/000001.csv.zst"
 			return all
-		}, "../students/000001.csv.zst", "is where"},
+		}, "../students/000001.csv.zst", "is in the place of"},
 		"an absolute path": {func(all []entry) []entry {
 			all[atFirst].head.Name = "/" + firstPart
 			return all
-		}, "/" + firstPart, "is where"},
-		"no header":      {func(all []entry) []entry { return all[1:] }, firstPart, "is where \"header.json\" has to be"},
-		"another first":  {func(all []entry) []entry { return slices.Insert(all, 0, file("x", "")) }, "x", "is where"},
-		"another file":   {func(all []entry) []entry { return slices.Insert(all, atFirst, file("x.sql", "drop table x")) }, "x.sql", "is where"},
-		"another header": {func(all []entry) []entry { return slices.Insert(all, 1, all[0]) }, "header.json", "is where"},
+		}, "/" + firstPart, "is in the place of"},
+		"no header":      {func(all []entry) []entry { return all[1:] }, firstPart, "is in the place of \"header.json\""},
+		"another first":  {func(all []entry) []entry { return slices.Insert(all, 0, file("x", "")) }, "x", "is in the place of"},
+		"another file":   {func(all []entry) []entry { return slices.Insert(all, atFirst, file("x.sql", "drop table x")) }, "x.sql", "is in the place of"},
+		"another header": {func(all []entry) []entry { return slices.Insert(all, 1, all[0]) }, "header.json", "is in the place of"},
 		"a missing table": {func(all []entry) []entry {
 			return slices.Delete(all, atFirst, atFirst+1)
-		}, secondPart, "is where"},
+		}, secondPart, "is in the place of"},
 		"tables in another order": {func(all []entry) []entry {
 			all[atFirst], all[atSecond] = all[atSecond], all[atFirst]
 			return all
-		}, secondPart, "is where"},
-		"a table twice": {func(all []entry) []entry { return slices.Insert(all, atSecond, all[atFirst]) }, firstPart, "is where"},
+		}, secondPart, "is in the place of"},
+		"a table twice": {func(all []entry) []entry { return slices.Insert(all, atSecond, all[atFirst]) }, firstPart, "is in the place of"},
 		"a part left out": {func(all []entry) []entry {
 			all[atFirst].head.Name = "tables/students/000002.csv.zst"
 			return all
-		}, "tables/students/000002.csv.zst", "is where"},
+		}, "tables/students/000002.csv.zst", "is in the place of"},
 		"a part behind one that is not full": {func(all []entry) []entry {
 			return slices.Insert(all, atSecond, file("tables/students/000002.csv.zst", all[atFirst].body))
 		}, "tables/students/000002.csv.zst", "not full"},
-		"two manifests":        {func(all []entry) []entry { return append(all, all[atManifest]) }, "manifest.json", "comes after the end"},
-		"something at the end": {func(all []entry) []entry { return append(all, file("run.sh", "")) }, "run.sh", "comes after the end"},
+		"two manifests":        {func(all []entry) []entry { return append(all, all[atManifest]) }, "manifest.json", "follows the end of the archive"},
+		"something at the end": {func(all []entry) []entry { return append(all, file("run.sh", "")) }, "run.sh", "follows the end of the archive"},
 		"two signatures": {func(all []entry) []entry {
 			_, key := newKey(t)
 			signed := entries(t, pack(t, students(), content, archive.WriterOptions{SigningKey: key}))
 			return append(signed, signed[len(signed)-1])
-		}, "manifest.sig", "comes after the end"},
-		"no zstd":    {func(all []entry) []entry { all[atFirst].body = "id,name\n"; return all }, firstPart, "is no zstd frame"},
-		"empty part": {func(all []entry) []entry { all[atFirst].body = ""; return all }, firstPart, "is no zstd frame"},
+		}, "manifest.sig", "follows the end of the archive"},
+		"no zstd":    {func(all []entry) []entry { all[atFirst].body = "id,name\n"; return all }, firstPart, "is not a zstd frame"},
+		"empty part": {func(all []entry) []entry { all[atFirst].body = ""; return all }, firstPart, "is not a zstd frame"},
 		"two frames": {func(all []entry) []entry {
 			all[atFirst].body += all[atFirst].body
 			return all
@@ -161,19 +163,19 @@ func TestEntriesThatAreNotOfTheFormatAreRefused(t *testing.T) {
 		"a frame that something follows": {func(all []entry) []entry {
 			all[atFirst].body += "garbage"
 			return all
-		}, firstPart, "does not decompress"},
+		}, firstPart, "cannot be decompressed"},
 		"a frame too large": {func(all []entry) []entry {
 			all[atFirst].body = frame(t, strings.Repeat("x", 2<<20))
 			return all
-		}, firstPart, "is no zstd frame of 1 to"},
+		}, firstPart, "is not a zstd frame of 1 to"},
 		"an empty frame": {func(all []entry) []entry {
 			all[atFirst].body = frame(t, "")
 			return all
-		}, firstPart, "is no zstd frame"},
+		}, firstPart, "is not a zstd frame"},
 		"a skippable frame": {func(all []entry) []entry {
 			all[atFirst].body = "\x50\x2a\x4d\x18\x00\x00\x00\x00"
 			return all
-		}, firstPart, "is no zstd frame"},
+		}, firstPart, "is not a zstd frame"},
 		"other rows": {func(all []entry) []entry {
 			all[atFirst].body = frame(t, "id,name\n1,Mallory\n")
 			return all
@@ -192,23 +194,21 @@ func TestAnEndThatIsNotOneIsRefused(t *testing.T) {
 	t.Parallel()
 	packed := pack(t, students(), content, archive.WriterOptions{})
 	_, _, err := unpack(bytes.NewReader(append(bytes.Clone(packed), make([]byte, 10<<10)...)), archive.ReaderOptions{})
-	check(t, err) // as other programs fill up
+	require.NoError(t, err) // as other programs fill up
 	for _, more := range []string{"x", strings.Repeat("\x00", 1024) + "x", strings.Repeat("\x00", 65<<10), string(packed)} {
 		_, _, err := unpack(strings.NewReader(string(packed)+more), archive.ReaderOptions{})
 		expectFormat(t, err, "", "data after its end")
 	}
 	without := entries(t, packed)
 	_, _, err = unpack(bytes.NewReader(repack(t, without[:atManifest])), archive.ReaderOptions{})
-	expectIs(t, err, archive.ErrTruncated)
+	assert.ErrorIs(t, err, archive.ErrTruncated)
 }
 
 // header returns the text of a header with a part replaced.
 func alteredHeader(t testing.TB, old, replacement string) []byte {
 	t.Helper()
 	all := entries(t, pack(t, students(), content, archive.WriterOptions{}))
-	if !strings.Contains(all[atHeader].body, old) {
-		t.Fatalf("no %q in %s", old, all[atHeader].body)
-	}
+	require.Contains(t, all[atHeader].body, old, "no %q in %s", old, all[atHeader].body)
 	all[atHeader].body = strings.Replace(all[atHeader].body, old, replacement, 1)
 	return repack(t, all)
 }
@@ -222,14 +222,14 @@ func TestAHeaderThatCannotBeIsRefused(t *testing.T) {
 		{`"partSize": 1048576`, `"partSize": 1`, "part size"},
 		{`"partSize": 1048576`, `"partSize": 99999999999`, "part size"},
 		{`"partSize": 1048576`, `"partSize": -1`, "part size"},
-		{`"Odd / name"`, `"students"`, `name "students" is there twice`},
+		{`"Odd / name"`, `"students"`, `name "students" occurs twice`},
 		{`"Odd / name"`, `""`, "is not 1 to 63 bytes"},
 		{`"Odd / name"`, `"a\u0000b"`, "is not 1 to 63 bytes"},
 		{`"Odd / name"`, `"` + strings.Repeat("a", 64) + `"`, "is not 1 to 63 bytes"},
-		{`"students_id_seq"`, `"students"`, "is there twice"},
-		{`"name": "id"`, `"name": "name"`, "is there twice"},
-		{`"stored"`, `"by magic"`, "is generated"},
-		{`"always"`, `"never"`, "is an identity"},
+		{`"students_id_seq"`, `"students"`, "occurs twice"},
+		{`"name": "id"`, `"name": "name"`, "occurs twice"},
+		{`"stored"`, `"by magic"`, "of generated columns"},
+		{`"always"`, `"never"`, "of identity columns"},
 		{`"largeObjects": "none"`, `"largeObjects": "all"`, "large objects"},
 		{`"encoding": "UTF8"`, `"encoding": "SQL_ASCII"`, "is not UTF8"},
 		{`"takenAt": "2026`, `"takenAt": "x2026`, "is not readable"},
@@ -238,10 +238,10 @@ func TestAHeaderThatCannotBeIsRefused(t *testing.T) {
 		expectFormat(t, err, "header.json", test.reason)
 	}
 	_, _, err := unpack(bytes.NewReader(alteredHeader(t, `"version": 1`, `"version": 3`)), archive.ReaderOptions{})
-	expectIs(t, err, archive.ErrVersion)
+	assert.ErrorIs(t, err, archive.ErrVersion)
 	_, _, err = unpack(bytes.NewReader(alteredHeader(t, `"slug": "north"`, `"slug": "south"`)), archive.ReaderOptions{})
 	expectFormat(t, err, "header.json", "was altered")
-	expectIs(t, err, archive.ErrChecksum)
+	assert.ErrorIs(t, err, archive.ErrChecksum)
 }
 
 func TestAManifestThatIsNotTrueIsRefused(t *testing.T) {
@@ -259,14 +259,14 @@ func TestAManifestThatIsNotTrueIsRefused(t *testing.T) {
 		func(m *archive.Manifest) { m.Tables[0].Rows = -1 },
 	} {
 		var m archive.Manifest
-		check(t, json.Unmarshal([]byte(original[atManifest].body), &m))
+		require.NoError(t, json.Unmarshal([]byte(original[atManifest].body), &m))
 		alter(&m)
 		text, err := json.Marshal(m)
-		check(t, err)
+		require.NoError(t, err)
 		all := slices.Clone(original)
 		all[atManifest].body = string(text)
 		_, _, err = unpack(bytes.NewReader(repack(t, all)), archive.ReaderOptions{})
-		expectIs(t, err, archive.ErrChecksum)
+		assert.ErrorIs(t, err, archive.ErrChecksum)
 	}
 	for _, text := range []string{"", "null x", `{"version": 1, "more": 2}`, "[]"} {
 		all := slices.Clone(original)
@@ -277,7 +277,7 @@ func TestAManifestThatIsNotTrueIsRefused(t *testing.T) {
 	all := slices.Clone(original)
 	all[atManifest].body = strings.Replace(all[atManifest].body, `"version": 1`, `"version": 7`, 1)
 	_, _, err := unpack(bytes.NewReader(repack(t, all)), archive.ReaderOptions{})
-	expectIs(t, err, archive.ErrVersion)
+	assert.ErrorIs(t, err, archive.ErrVersion)
 }
 
 func TestWhatIsOverALimitIsRefused(t *testing.T) {
@@ -287,25 +287,22 @@ func TestWhatIsOverALimitIsRefused(t *testing.T) {
 		{HeaderBytes: 100}, {Tables: 1}, {Columns: 2}, {TableBytes: 100_000}, {TotalBytes: 100_000},
 	} {
 		_, _, err := unpack(bytes.NewReader(packed), archive.ReaderOptions{Limits: limits})
-		expectIs(t, err, archive.ErrLimit)
+		assert.ErrorIs(t, err, archive.ErrLimit)
 	}
 	_, err := archive.NewReader(bytes.NewReader(packed), archive.ReaderOptions{Limits: archive.Limits{Tables: -1}})
-	if err == nil || !strings.Contains(err.Error(), "negative") {
-		t.Errorf("got %v", err)
-	}
+	assert.ErrorContains(t, err, "negative")
 }
 
 // An entry that claims much must not make the reader take memory for it before the bytes are there.
 func TestASizeThatIsALieTakesNoMemory(t *testing.T) {
 	var buf bytes.Buffer
-	check(t, tar.NewWriter(&buf).WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "header.json", Size: 32 << 20, Format: tar.FormatPAX}))
+	require.NoError(t,
+		tar.NewWriter(&buf).WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "header.json", Size: 32 << 20, Format: tar.FormatPAX}))
 	result := testing.Benchmark(func(b *testing.B) {
 		for b.Loop() {
 			_, err := archive.NewReader(bytes.NewReader(buf.Bytes()), archive.ReaderOptions{})
-			expectIs(b, err, archive.ErrTruncated)
+			assert.ErrorIs(b, err, archive.ErrTruncated)
 		}
 	})
-	if bytes := result.AllocedBytesPerOp(); bytes > 1<<20 {
-		t.Errorf("%d bytes were allocated", bytes)
-	}
+	assert.LessOrEqual(t, result.AllocedBytesPerOp(), int64(1<<20), "bytes were allocated")
 }

@@ -5,26 +5,26 @@ import (
 	"fmt"
 )
 
-// The sizes of parts.
+// Sizes of parts.
 const (
 	DefaultPartSize = 1 << 20  // bytes of CSV
-	MaxPartSize     = 16 << 20 // the largest that can be written or read
+	MaxPartSize     = 16 << 20 // largest size that can be written or read
 	minPartSize     = 64 << 10
 )
 
-// maxParts is the number of parts that their names have digits for.
+// maxParts is the largest number that a part's name has digits for.
 const maxParts = 999_999
 
-// maxName is the length of PostgreSQL's names in bytes.
+// maxName is the maximum length of a name in PostgreSQL, in bytes.
 const maxName = 63
 
-// Limits bound what a [Reader] takes from an archive. In each field zero is the default and less is an error.
+// Limits bounds what a [Reader] accepts. Zero means the default; a negative value is an error.
 type Limits struct {
 	HeaderBytes int64 // of header.json, and of manifest.json; default 32 MiB
-	Tables      int   // of each: tables, sequences, materialized views, partitions, tables left out; default 20,000
-	Columns     int   // of one table; default 1,600, which is PostgreSQL's
-	TableBytes  int64 // CSV of one table; default 1 TiB
-	TotalBytes  int64 // CSV of all tables; default 1 TiB
+	Tables      int   // of tables, sequences, materialized views, partitions and excluded tables each; default 20,000
+	Columns     int   // of one table; default 1,600, which is PostgreSQL's limit
+	TableBytes  int64 // bytes of CSV of one table; default 1 TiB
+	TotalBytes  int64 // bytes of CSV of all tables; default 1 TiB
 }
 
 func (l Limits) withDefaults() (Limits, error) {
@@ -39,5 +39,6 @@ func (l Limits) withDefaults() (Limits, error) {
 	return l, nil
 }
 
-// stored bounds the compressed size of a part of so much CSV: what zstd makes of random bytes, and some.
+// stored returns a bound for the compressed size of a part: incompressible bytes grow slightly in
+// zstd.
 func stored(part int) int64 { return int64(part) + int64(part)/64 + 4<<10 }

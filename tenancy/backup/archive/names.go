@@ -5,15 +5,16 @@ import (
 	"strings"
 )
 
-// The entries that are not parts of tables.
+// Entries that are not parts of tables.
 const (
 	headerEntry    = "header.json"
 	manifestEntry  = "manifest.json"
 	signatureEntry = "manifest.sig"
 )
 
-// tableDir returns the directory of a table's parts. Lower-case letters, digits, _ and - stand for themselves and any other
-// byte is %XX: a name is a single path element on every file system, and two names differ where case does not.
+// tableDir returns the directory of a table's parts. Lower-case letters, digits, _ and - are kept,
+// and any other byte becomes %XX. So a name is a single path element on every file system, and
+// names that differ only in case stay distinct.
 func tableDir(table string) string {
 	var b strings.Builder
 	b.WriteString("tables/")
@@ -28,7 +29,7 @@ func tableDir(table string) string {
 	return b.String()
 }
 
-// partEntry returns the name of a part, which are counted from 1.
+// partEntry returns the name of a part. Parts are numbered from 1.
 func partEntry(table string, part int) string {
 	return fmt.Sprintf("%s/%06d.csv.zst", tableDir(table), part)
 }

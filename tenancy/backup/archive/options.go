@@ -11,31 +11,34 @@ import (
 	"filippo.io/age"
 )
 
-// DefaultLevel is the compression that [WriterOptions] have: that of the zstd command.
+// DefaultLevel is the default compression level, that of the zstd command.
 const DefaultLevel = 3
 
-// WriterOptions say how an archive is written. The zero value writes one that anybody can read.
+// WriterOptions are the options of a [Writer]. The zero value writes an archive that is neither
+// encrypted nor signed.
 type WriterOptions struct {
-	// Recipients are whom the archive is encrypted to, as a whole. Default: it is not encrypted.
+	// Recipients are the public keys for which the whole archive is encrypted. Default: none, it is
+	// not encrypted.
 	Recipients []age.Recipient
 
-	// SigningKey signs the manifest: an ed25519.PrivateKey, or a signer with a public key of Ed25519. Default: not signed.
+	// SigningKey signs the manifest: an ed25519.PrivateKey, or a signer with an Ed25519 public key.
+	// Default: nil, it is not signed.
 	SigningKey crypto.Signer
 
-	// Level is the level of compression, from 1 to 19, in the sense of the zstd command: the encoder has four, and takes the
-	// nearest. Default: [DefaultLevel].
+	// Level is the compression level of the zstd command, from 1 to 19. The encoder has four levels
+	// and uses the nearest. Default: [DefaultLevel].
 	Level int
 
-	// PartSize is how many bytes of CSV a part holds, from 64 KiB to [MaxPartSize]. A few parts are in memory at a
-	// time. Default: [DefaultPartSize].
+	// PartSize is the number of bytes of CSV in a part, from 64 KiB to [MaxPartSize]. A few parts are
+	// in memory at a time. Default: [DefaultPartSize].
 	PartSize int
 
-	// Workers is how many parts are compressed at once. Default: half of the processors that Go uses, at least one and at most four: the
-	// server that sends the rows has work to do too.
+	// Workers is the number of parts that are compressed concurrently. Default: half of GOMAXPROCS, at
+	// least one and at most four, because the server that sends the rows may share the processors.
 	Workers int
 }
 
-// Validate returns what [NewWriter] would refuse of the options.
+// Validate returns the error that [NewWriter] returns for the options.
 func (o WriterOptions) Validate() error {
 	_, err := o.withDefaults()
 	return err
@@ -49,7 +52,8 @@ func (o WriterOptions) withDefaults() (WriterOptions, error) {
 	case o.Level < 1 || o.Level > 19:
 		return o, fmt.Errorf("archive: WriterOptions.Level %d is not between 1 and 19", o.Level)
 	case o.PartSize < minPartSize || o.PartSize > MaxPartSize:
-		return o, fmt.Errorf("archive: WriterOptions.PartSize %d is not between %d and %d", o.PartSize, minPartSize, MaxPartSize)
+		return o, fmt.Errorf("archive: WriterOptions.PartSize %d is not between %d and %d",
+			o.PartSize, minPartSize, MaxPartSize)
 	case o.Workers < 1:
 		return o, fmt.Errorf("archive: WriterOptions.Workers %d is negative", o.Workers)
 	}
@@ -66,19 +70,22 @@ func (o WriterOptions) withDefaults() (WriterOptions, error) {
 	return o, nil
 }
 
-// ReaderOptions say what is accepted. The zero value reads what is neither encrypted nor signed, and what is signed by anybody.
+// ReaderOptions are the options of a [Reader]. The zero value reads archives that are not
+// encrypted, whether they are signed or not.
 type ReaderOptions struct {
-	// Identities open encrypted archives: one of them must be of a recipient. An archive that is not encrypted is read without.
+	// Identities are private keys; one of them must belong to a recipient of an encrypted archive.
+	// Archives that are not encrypted need none.
 	Identities []age.Identity
 
-	// TrustedKeys are those of which one must have signed the archive. Default: any may have, or none.
+	// TrustedKeys are the public keys of accepted signers: one of them must have signed the archive.
+	// Default: none, any signature or none is accepted.
 	TrustedKeys []ed25519.PublicKey
 
-	// Limits bound what is read.
+	// Limits bounds what is read.
 	Limits Limits
 }
 
-// Validate returns what [NewReader] would refuse of the options.
+// Validate returns the error that [NewReader] returns for the options.
 func (o ReaderOptions) Validate() error {
 	_, err := o.withDefaults()
 	return err

@@ -7,30 +7,30 @@ import (
 	"unicode/utf8"
 )
 
-// Partition is a partition that a program has made at run time, and not the migrations. Its rows
-// are in the archive under the topmost table.
+// Partition is a partition that a program created at run time, instead of a migration. Its rows are
+// in the archive with the topmost partitioned table.
 //
-// Its bounds are values and no SQL, as the server prints them under the settings of the CSV.
+// Its bounds are values, not SQL, as the server prints them under the settings of the CSV.
 type Partition struct {
 	Name   string        `json:"name"`
-	Parent string        `json:"parent"` // a partitioned table, or a partition of this list before it
+	Parent string        `json:"parent"` // a partitioned table, or an earlier partition of this list
 	Bound  Bound         `json:"bound"`
-	Key    *PartitionKey `json:"key,omitempty"` // of one that is partitioned itself
+	Key    *PartitionKey `json:"key,omitempty"` // set if it is itself partitioned
 }
 
-// Strategy is how a table is partitioned.
+// Strategy is a partitioning strategy.
 type Strategy string
 
-// The strategies.
+// The partitioning strategies.
 const (
 	StrategyList  Strategy = "list"
 	StrategyRange Strategy = "range"
 	StrategyHash  Strategy = "hash"
 )
 
-// Bound says which rows are in a partition.
+// Bound is the bound of a partition.
 type Bound struct {
-	Strategy  Strategy `json:"strategy,omitempty"`  // of the parent; empty: it is the default partition
+	Strategy  Strategy `json:"strategy,omitempty"`  // of the parent; empty for the default partition
 	Values    []Datum  `json:"values,omitempty"`    // of StrategyList: at least one
 	From      []Datum  `json:"from,omitempty"`      // of StrategyRange: the lower bound, inclusive
 	To        []Datum  `json:"to,omitempty"`        // of StrategyRange: the upper bound, exclusive
@@ -41,13 +41,13 @@ type Bound struct {
 // Datum is one value of a bound.
 type Datum struct {
 	Kind DatumKind `json:"kind,omitempty"`
-	Text string    `json:"text,omitempty"` // where Kind is empty
+	Text string    `json:"text,omitempty"` // set if Kind is empty
 }
 
-// DatumKind says what a [Datum] is; empty: a value.
+// DatumKind is the kind of a [Datum]. An empty string means a value.
 type DatumKind string
 
-// The kinds of data that are no values: DatumNull of StrategyList, DatumMin and DatumMax of
+// The kinds of data that are not values: DatumNull of StrategyList, DatumMin and DatumMax of
 // StrategyRange.
 const (
 	DatumNull DatumKind = "null"
@@ -55,21 +55,21 @@ const (
 	DatumMax  DatumKind = "maxvalue"
 )
 
-// PartitionKey says how a table is partitioned: only by columns, with their default operator
-// classes and collations.
+// PartitionKey is the key of a partitioned table: columns with their default operator classes and
+// collations.
 type PartitionKey struct {
 	Strategy Strategy `json:"strategy"`
 	Columns  []string `json:"columns"`
 }
 
-// The most that a partition has.
+// Limits of a partition.
 const (
-	maxKeyColumns = 32 // PostgreSQL's
+	maxKeyColumns = 32 // PostgreSQL's limit
 	maxListValues = 100_000
 )
 
-// checkPartitions returns why the partitions cannot belong to the header's tables. It adds their
-// names to seen.
+// checkPartitions returns an error if the partitions cannot belong to the header's tables. It adds
+// their names to seen.
 func (h *Header) checkPartitions(seen unique) error {
 	partitioned, known := make(map[string]Strategy), make(map[string]bool)
 	for _, p := range h.Partitions {
@@ -78,7 +78,7 @@ func (h *Header) checkPartitions(seen unique) error {
 	for _, t := range h.Tables {
 		known[t.Name] = true
 		if t.Partitioned {
-			partitioned[t.Name] = "" // not known
+			partitioned[t.Name] = "" // unknown strategy
 		}
 	}
 	for _, p := range h.Partitions {
@@ -86,11 +86,12 @@ func (h *Header) checkPartitions(seen unique) error {
 			return err
 		}
 		strategy, ok := partitioned[p.Parent]
-		if !ok && (known[p.Parent] || p.Parent == "") { // else it is a partition that the migrations make
-			return fmt.Errorf("partition %q is of %q, which is not partitioned", p.Name, clip(p.Parent))
+		if !ok && (known[p.Parent] || p.Parent == "") { // otherwise the migrations create the parent
+			return fmt.Errorf("partition %q has the parent %q, which is not partitioned", p.Name, clip(p.Parent))
 		}
 		if strategy != "" && p.Bound.Strategy != "" && p.Bound.Strategy != strategy {
-			return fmt.Errorf("partition %q is by %s, the table above it by %s", p.Name, clip(string(p.Bound.Strategy)), strategy)
+			return fmt.Errorf("partition %q has the strategy %s, its parent %s",
+				p.Name, clip(string(p.Bound.Strategy)), strategy)
 		}
 		if err := p.Bound.check(); err != nil {
 			return fmt.Errorf("partition %q: %w", p.Name, err)
@@ -106,7 +107,7 @@ func (h *Header) checkPartitions(seen unique) error {
 	return nil
 }
 
-var errBound = errors.New("bound has a field that its strategy does not have, or lacks something")
+var errBound = errors.New("bound has a field that its strategy does not allow, or lacks one that it requires")
 
 func (b Bound) check() error {
 	list, ranges, hash := len(b.Values) > 0, len(b.From)+len(b.To) > 0, b.Modulus != 0 || b.Remainder != 0
@@ -142,10 +143,12 @@ func (d Datum) check(of Strategy) error {
 	switch {
 	case d.Kind == "" && utf8.ValidString(d.Text) && !strings.ContainsRune(d.Text, 0):
 		return nil
-	case d.Text == "" && (of == StrategyList && d.Kind == DatumNull || of == StrategyRange && (d.Kind == DatumMin || d.Kind == DatumMax)):
+	case d.Text == "" && of == StrategyList && d.Kind == DatumNull:
+		return nil
+	case d.Text == "" && of == StrategyRange && (d.Kind == DatumMin || d.Kind == DatumMax):
 		return nil
 	}
-	return fmt.Errorf("%q of kind %q is no value of a bound by %s", clip(d.Text), clip(string(d.Kind)), of)
+	return fmt.Errorf("%q of kind %q is not valid in a bound by %s", clip(d.Text), clip(string(d.Kind)), of)
 }
 
 func (k *PartitionKey) check() error {
@@ -153,10 +156,10 @@ func (k *PartitionKey) check() error {
 		return fmt.Errorf("strategy %q is not known", clip(string(k.Strategy)))
 	}
 	if len(k.Columns) == 0 || len(k.Columns) > maxKeyColumns {
-		return fmt.Errorf("key of %d columns", len(k.Columns))
+		return fmt.Errorf("partition key has %d columns", len(k.Columns))
 	}
 	for _, name := range k.Columns {
-		if err := make(unique).add(name); err != nil { // one column may be there twice
+		if err := make(unique).add(name); err != nil { // a column may occur twice
 			return err
 		}
 	}

@@ -50,24 +50,24 @@ func TestPartitionsAreOfVersionTwo(t *testing.T) {
 func TestPartitionsThatCannotBeAreRefused(t *testing.T) {
 	t.Parallel()
 	for reason, alter := range map[string]func(h *archive.Header){
-		`name "students" is there twice`: func(h *archive.Header) { h.Partitions[0].Name = "students" },
-		`name "p1" is there twice`:       func(h *archive.Header) { h.Partitions[1].Name = "p1" },
+		`name "students" occurs twice`:   func(h *archive.Header) { h.Partitions[0].Name = "students" },
+		`name "p1" occurs twice`:         func(h *archive.Header) { h.Partitions[1].Name = "p1" },
 		"is not 1 to 63 bytes":           func(h *archive.Header) { h.Partitions[0].Name = "" },
-		`is of "p3", which is not`:       func(h *archive.Header) { h.Partitions[0].Parent = "p3" },
-		`is of "Odd / name", which`:      func(h *archive.Header) { h.Partitions[0].Parent = "Odd / name" },
-		"the table above it by list":     func(h *archive.Header) { h.Partitions[1].Bound = h.Partitions[0].Bound },
+		`the parent "p3", which is not`:  func(h *archive.Header) { h.Partitions[0].Parent = "p3" },
+		`the parent "Odd / name", which`: func(h *archive.Header) { h.Partitions[0].Parent = "Odd / name" },
+		"its parent list":                func(h *archive.Header) { h.Partitions[1].Bound = h.Partitions[0].Bound },
 		"bound has a field":              func(h *archive.Header) { h.Partitions[1].Bound.Modulus = 1 },
-		"lacks something":                func(h *archive.Header) { h.Partitions[0].Bound.To = nil },
-		"its strategy does not have":     func(h *archive.Header) { h.Partitions[3].Bound.Remainder = 2 },
+		"lacks one that it requires":     func(h *archive.Header) { h.Partitions[0].Bound.To = nil },
+		"its strategy does not allow":    func(h *archive.Header) { h.Partitions[3].Bound.Remainder = 2 },
 		`strategy "by force" is not`:     func(h *archive.Header) { h.Partitions[0].Bound.Strategy = "by force" },
 		`of kind "maxvalue"`:             func(h *archive.Header) { h.Partitions[1].Bound.Values[0] = archive.Datum{Kind: archive.DatumMax} },
 		`of kind "sql"`:                  func(h *archive.Header) { h.Partitions[1].Bound.Values[0] = archive.Datum{Kind: "sql", Text: "now()"} },
 		`"a\x00" of kind`:                func(h *archive.Header) { h.Partitions[1].Bound.Values[0].Text = "a\x00" },
 		`"\xff" of kind`:                 func(h *archive.Header) { h.Partitions[1].Bound.Values[0].Text = "\xff" },
 		`strategy "" is not known`:       func(h *archive.Header) { h.Partitions[0].Key.Strategy = "" },
-		"key of 0 columns":               func(h *archive.Header) { h.Partitions[0].Key.Columns = nil },
+		"key has 0 columns":              func(h *archive.Header) { h.Partitions[0].Key.Columns = nil },
 		`name "" is not`:                 func(h *archive.Header) { h.Partitions[0].Key.Columns = []string{""} },
-		`"django_migrations" is there`:   func(h *archive.Header) { h.LeftOut = append(h.LeftOut, h.LeftOut...) },
+		`"django_migrations" occurs`:     func(h *archive.Header) { h.LeftOut = append(h.LeftOut, h.LeftOut...) },
 	} {
 		h := partitioned()
 		alter(&h)

@@ -6,30 +6,31 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// pipeline compresses parts in several goroutines and writes them in their order in another one.
+// pipeline compresses parts in several goroutines and writes them in order in another one.
 type pipeline struct {
 	w       *Writer
 	encoder *zstd.Encoder
-	free    chan *part // parts to fill; as many as there are bound the memory
-	work    chan *part // to be compressed
-	queue   chan *part // to be written, in order
+	free    chan *part // empty parts; their number bounds the memory
+	work    chan *part // parts to compress
+	queue   chan *part // parts to write, in order
 	ended   sync.WaitGroup
 
 	mu  sync.Mutex
-	err error // the first one
+	err error // first error
 }
 
 // part is a piece of a table's CSV.
 type part struct {
 	entry  string
 	sum    *tableSum
-	last   bool // of its table
+	last   bool // whether it is the last part of its table
 	raw    []byte
 	packed []byte
-	done   chan struct{} // gets an element when packed is ready
+	done   chan struct{} // receives a value when packed is complete
 }
 
-// newPipeline starts the goroutines. A part more than there are workers is being filled, and one is being written.
+// newPipeline starts the goroutines. It has two parts more than workers: one that is being filled
+// and one that is being written.
 func newPipeline(w *Writer, opts WriterOptions) (*pipeline, error) {
 	encoder, err := zstd.NewWriter(nil,
 		zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(opts.Level)), zstd.WithEncoderConcurrency(opts.Workers),
@@ -38,7 +39,9 @@ func newPipeline(w *Writer, opts WriterOptions) (*pipeline, error) {
 		return nil, err
 	}
 	n := opts.Workers + 2
-	p := &pipeline{w: w, encoder: encoder, free: make(chan *part, n), work: make(chan *part, n), queue: make(chan *part, n)}
+	p := &pipeline{
+		w: w, encoder: encoder, free: make(chan *part, n), work: make(chan *part, n), queue: make(chan *part, n),
+	}
 	for range n {
 		p.free <- &part{done: make(chan struct{}, 1)}
 	}
@@ -49,7 +52,8 @@ func newPipeline(w *Writer, opts WriterOptions) (*pipeline, error) {
 	return p, nil
 }
 
-// window is the power of two that holds a part: with a frame of a single segment it costs no memory to have all of it.
+// window returns the smallest valid window that holds a part. In a frame with a single segment the
+// window needs no additional memory.
 func window(partSize int) int {
 	n := zstd.MinWindowSize
 	for n < partSize {
@@ -58,7 +62,7 @@ func window(partSize int) int {
 	return n
 }
 
-// take returns an empty part, as soon as there is one, or the error that makes it useless.
+// take waits for an empty part. It returns an error if the pipeline has failed.
 func (p *pipeline) take() (*part, error) {
 	part := <-p.free
 	part.raw = part.raw[:0]
@@ -69,7 +73,7 @@ func (p *pipeline) take() (*part, error) {
 	return part, nil
 }
 
-// send hands over a part that is full.
+// send queues a filled part.
 func (p *pipeline) send(part *part) {
 	p.queue <- part
 	p.work <- part
@@ -82,7 +86,7 @@ func (p *pipeline) compress() {
 	}
 }
 
-// write writes parts until the queue is closed. After an error it only takes them.
+// write writes parts until the queue is closed. After an error it only recycles them.
 func (p *pipeline) write() {
 	for part := range p.queue {
 		<-part.done
@@ -110,7 +114,7 @@ func (p *pipeline) put(part *part) error {
 	return nil
 }
 
-// fail keeps the first error.
+// fail records the first error.
 func (p *pipeline) fail(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -125,11 +129,11 @@ func (p *pipeline) failure() error {
 	return p.err
 }
 
-// close waits for what was sent and ends the goroutines.
+// close waits for all sent parts and ends the goroutines.
 func (p *pipeline) close() error {
 	close(p.work)
 	close(p.queue)
 	p.ended.Wait()
-	_ = p.encoder.Close() // without a stream it has nothing to flush
+	_ = p.encoder.Close() // EncodeAll leaves nothing to flush
 	return p.failure()
 }

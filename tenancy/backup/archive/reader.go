@@ -12,7 +12,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Reader reads an archive as a stream. It is for one goroutine, as are its tables.
+// Reader reads an archive as a stream. A Reader and its tables are for one goroutine.
 type Reader struct {
 	opts      ReaderOptions
 	src       *source
@@ -20,19 +20,19 @@ type Reader struct {
 	decoder   *zstd.Decoder
 	header    Header
 	headerSum string
-	entry     *tar.Header // the one that comes next; nil: the end
-	last      string      // the name of the one before
-	lastEnd   int64       // where its content ended
+	entry     *tar.Header // next entry; nil at the end
+	last      string      // name of the previous entry
+	lastEnd   int64       // end of its content
 	table     *TableReader
-	sums      []TableSum // of the tables that were read
+	sums      []TableSum // of the tables read so far
 	total     int64      // bytes of CSV
 	manifest  Manifest
 	signedBy  ed25519.PublicKey
 	err       error // io.EOF after the end
 }
 
-// NewReader reads the header of an archive. What src says that is no archive is a [FormatError], [ErrVersion],
-// [ErrTruncated] or [ErrEncrypted]; errors of src are wrapped as they are.
+// NewReader reads the header of an archive. For input that is not a valid archive it returns a
+// [FormatError], [ErrVersion], [ErrTruncated] or [ErrEncrypted]. Errors of src are wrapped.
 func NewReader(src io.Reader, opts ReaderOptions) (*Reader, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
@@ -54,21 +54,22 @@ func NewReader(src io.Reader, opts ReaderOptions) (*Reader, error) {
 	return r, err
 }
 
-// Header returns the header. That it is what was written is known when Next has returned io.EOF.
+// Header returns the header. It is verified only when Next has returned io.EOF.
 func (r *Reader) Header() Header { return r.header }
 
-// Manifest returns what was written, after Next has returned io.EOF; before that it is empty.
+// Manifest returns the manifest after Next has returned io.EOF; before that it is empty.
 func (r *Reader) Manifest() Manifest { return r.manifest }
 
-// SignedBy returns the key whose signature was verified, after Next has returned io.EOF; nil if the archive is not signed.
+// SignedBy returns the key of the verified signature after Next has returned io.EOF. It is nil if
+// the archive is not signed.
 func (r *Reader) SignedBy() ed25519.PublicKey { return r.signedBy }
 
 // Close frees the decoder. It does not close the source.
 func (r *Reader) Close() { r.decoder.Close() }
 
-// Next returns the next table of the header, and reads on where the one before was not read to its end. After the last table it
-// reads the rest of the archive, down to the end of the source, compares all there was with the manifest, and verifies the signature:
-// io.EOF means that the archive is whole. Any other error is final.
+// Next returns the next table of the header. It skips the rest of the previous table. After the
+// last table it reads the rest of the source, compares everything with the manifest, verifies the
+// signature, and returns io.EOF if the archive is complete and valid. Any other error is final.
 func (r *Reader) Next() (*TableReader, error) {
 	if r.err != nil {
 		return nil, r.err
@@ -92,7 +93,7 @@ func (r *Reader) Next() (*TableReader, error) {
 	return nil, r.err
 }
 
-// advance reads the next entry's header.
+// advance reads the header of the next entry.
 func (r *Reader) advance() error {
 	r.lastEnd = r.src.offset
 	if r.entry != nil {
@@ -121,24 +122,25 @@ func (r *Reader) advance() error {
 	return nil
 }
 
-// at reports whether an entry of that name comes next.
+// at reports whether the next entry has that name.
 func (r *Reader) at(name string) bool { return r.entry != nil && r.entry.Name == name }
 
-// misplaced is the error of an entry that is not what has to come next.
+// misplaced returns the error for an unexpected entry.
 func (r *Reader) misplaced(want string) error {
 	if r.entry == nil {
 		return fmt.Errorf("%w: entry %q is missing", ErrTruncated, want)
 	}
-	return &FormatError{Entry: r.entry.Name, Reason: fmt.Sprintf("is where %q has to be", want)}
+	return &FormatError{Entry: r.entry.Name, Reason: fmt.Sprintf("is in the place of %q", want)}
 }
 
-// content reads the entry that comes next, which must have that name, into buf, and goes on to the one behind it.
+// content reads the content of the next entry, which must have that name, into buf, and advances.
 func (r *Reader) content(name string, buf []byte, limit int64) ([]byte, error) {
 	switch {
 	case !r.at(name):
 		return nil, r.misplaced(name)
 	case r.entry.Size > limit:
-		return nil, &FormatError{Entry: name, Reason: fmt.Sprintf("has %d bytes, at most %d", r.entry.Size, limit), Err: ErrLimit}
+		reason := fmt.Sprintf("has %d bytes, and at most %d are allowed", r.entry.Size, limit)
+		return nil, &FormatError{Entry: name, Reason: reason, Err: ErrLimit}
 	}
 	buf, err := appendAll(buf[:0], r.tar, r.entry.Size)
 	if err != nil {
@@ -147,7 +149,7 @@ func (r *Reader) content(name string, buf []byte, limit int64) ([]byte, error) {
 	return buf, r.advance()
 }
 
-// appendAll reads n bytes. It takes memory as they come, because n is what the archive says.
+// appendAll reads n bytes. It allocates memory as they arrive, because n comes from the archive.
 func appendAll(buf []byte, from io.Reader, n int64) ([]byte, error) {
 	for int64(len(buf)) < n {
 		have := len(buf)

@@ -20,19 +20,19 @@ func (r *Reader) readHeader() error {
 		return &FormatError{Entry: headerEntry, Reason: "is not readable", Err: err}
 	}
 	if format.Version < 1 || format.Version > Version {
-		return fmt.Errorf("%w: %d, known are 1 to %d", ErrVersion, format.Version, Version)
+		return fmt.Errorf("%w: %d is not between 1 and %d", ErrVersion, format.Version, Version)
 	}
 	if err := strict(text, &r.header); err != nil {
 		return &FormatError{Entry: headerEntry, Reason: "is not readable", Err: err}
 	}
 	if err := r.header.check(r.opts.Limits); err != nil {
-		return &FormatError{Entry: headerEntry, Reason: "cannot be", Err: err}
+		return &FormatError{Entry: headerEntry, Reason: "is invalid", Err: err}
 	}
 	r.headerSum = sum256(text)
 	return nil
 }
 
-// finish reads what follows the tables, and compares.
+// finish reads what follows the tables and compares it with what was read.
 func (r *Reader) finish() error {
 	text, err := r.content(manifestEntry, nil, r.opts.Limits.HeaderBytes)
 	if err != nil {
@@ -49,7 +49,7 @@ func (r *Reader) finish() error {
 		return err
 	}
 	if r.entry != nil {
-		return &FormatError{Entry: r.entry.Name, Reason: "comes after the end"}
+		return &FormatError{Entry: r.entry.Name, Reason: "follows the end of the archive"}
 	}
 	if err := r.src.end(r.last, r.lastEnd); err != nil {
 		return err
@@ -58,15 +58,16 @@ func (r *Reader) finish() error {
 	return nil
 }
 
-// compare holds the manifest against what was read.
+// compare compares the manifest with what was read.
 func (r *Reader) compare(m Manifest) error {
 	switch {
 	case m.Version != r.header.Version:
-		return fmt.Errorf("%w: the manifest's is %d, the header's %d", ErrVersion, m.Version, r.header.Version)
+		return fmt.Errorf("%w: the manifest has version %d, the header %d", ErrVersion, m.Version, r.header.Version)
 	case m.HeaderSHA256 != r.headerSum:
 		return &FormatError{Entry: headerEntry, Reason: "was altered", Err: ErrChecksum}
 	case len(m.Tables) != len(r.sums):
-		return &FormatError{Entry: manifestEntry, Reason: fmt.Sprintf("has %d tables of %d", len(m.Tables), len(r.sums)), Err: ErrChecksum}
+		reason := fmt.Sprintf("has %d tables of %d", len(m.Tables), len(r.sums))
+		return &FormatError{Entry: manifestEntry, Reason: reason, Err: ErrChecksum}
 	}
 	for i, want := range m.Tables {
 		have := r.sums[i]
@@ -78,7 +79,7 @@ func (r *Reader) compare(m Manifest) error {
 	return nil
 }
 
-// CheckRows returns a [FormatError] if a table has another number of rows in its CSV than in the
+// CheckRows returns a [FormatError] if the number of rows in a table's CSV differs from the
 // manifest. It is for callers that do not load the rows and so do not count them. Call it after
 // Next has returned io.EOF.
 func (r *Reader) CheckRows() error {
@@ -111,7 +112,8 @@ func (r *Reader) verify(manifest []byte) error {
 	return err
 }
 
-// strict decodes one JSON value that has no field which v has not: a newer format has a newer version.
+// strict decodes one JSON value and refuses fields that v does not have: a format with more fields
+// has a newer version.
 func strict(text []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
@@ -119,7 +121,7 @@ func strict(text []byte, v any) error {
 		return err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the value")
+		return errors.New("data follows the JSON value")
 	}
 	return nil
 }

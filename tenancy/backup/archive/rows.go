@@ -2,12 +2,12 @@ package archive
 
 import "bytes"
 
-// rowCounter counts the rows of CSV after its header line, which are line ends outside of quotes.
-// The CSV can come in any parts.
+// rowCounter counts the rows of CSV without the header line: line ends outside of quotes. The CSV
+// can be added in pieces of any size.
 type rowCounter struct {
 	lines  int64
 	quoted bool
-	begun  bool // the last line has no end yet
+	begun  bool // whether the last line is incomplete
 }
 
 func (c *rowCounter) add(csv []byte) {
@@ -18,7 +18,7 @@ func (c *rowCounter) add(csv []byte) {
 		}
 		c.begun = quote || c.quoted || plain[len(plain)-1] != '\n'
 		if quote {
-			c.quoted = !c.quoted // a doubled one does it twice
+			c.quoted = !c.quoted // a doubled quote toggles it twice
 		}
 		csv = rest
 	}

@@ -10,21 +10,22 @@ import (
 	"slices"
 )
 
-// signedPrefix stands before the manifest in what is signed, so that a signature is good for nothing else.
+// signedPrefix precedes the manifest in the signed message, so that the signature is valid in no
+// other context.
 const signedPrefix = "pgtenant archive manifest 1\n"
 
 // signature is the entry manifest.sig.
 type signature struct {
 	Algorithm string `json:"algorithm"` // "ed25519"
-	Key       string `json:"key"`       // the public key, in hex
-	Signature string `json:"signature"` // in hex
+	Key       string `json:"key"`       // public key, in hexadecimal
+	Signature string `json:"signature"` // in hexadecimal
 }
 
-// signer returns the key's public half.
+// signer returns the public key of a signer.
 func signer(key crypto.Signer) (ed25519.PublicKey, error) {
 	public, ok := key.Public().(ed25519.PublicKey)
 	if !ok || len(public) != ed25519.PublicKeySize {
-		return nil, fmt.Errorf("archive: WriterOptions.SigningKey is a %T, not one of Ed25519", key.Public())
+		return nil, fmt.Errorf("archive: WriterOptions.SigningKey has a public key of type %T, not Ed25519", key.Public())
 	}
 	return public, nil
 }
@@ -42,12 +43,13 @@ func sign(key crypto.Signer, manifest []byte) (signature, error) {
 	return signature{"ed25519", hex.EncodeToString(public), hex.EncodeToString(sig)}, nil
 }
 
-// verify returns the key that signed the manifest, which must be a trusted one where there are any.
+// verify returns the key that signed the manifest. It must be a trusted one if there are trusted
+// keys.
 func (s signature) verify(manifest []byte, trusted []ed25519.PublicKey) (ed25519.PublicKey, error) {
 	key, err := hex.DecodeString(s.Key)
 	sig, sigErr := hex.DecodeString(s.Signature)
 	if err := errors.Join(err, sigErr); err != nil || s.Algorithm != "ed25519" || len(key) != ed25519.PublicKeySize {
-		return nil, &FormatError{Entry: signatureEntry, Reason: "is no signature of Ed25519", Err: ErrSignature}
+		return nil, &FormatError{Entry: signatureEntry, Reason: "is not an Ed25519 signature", Err: ErrSignature}
 	}
 	message := append([]byte(signedPrefix), manifest...)
 	if !ed25519.Verify(key, message, sig) {
@@ -55,7 +57,7 @@ func (s signature) verify(manifest []byte, trusted []ed25519.PublicKey) (ed25519
 	}
 	isKey := func(k ed25519.PublicKey) bool { return k.Equal(ed25519.PublicKey(key)) }
 	if len(trusted) > 0 && !slices.ContainsFunc(trusted, isKey) {
-		return nil, &FormatError{Entry: signatureEntry, Reason: "is of key " + s.Key, Err: ErrSignature}
+		return nil, &FormatError{Entry: signatureEntry, Reason: "was made with the untrusted key " + s.Key, Err: ErrSignature}
 	}
 	return key, nil
 }

@@ -9,29 +9,31 @@ import (
 	"filippo.io/age"
 )
 
-// ageIntro is what an encrypted archive begins with.
+// ageIntro is the beginning of an encrypted archive.
 const ageIntro = "age-encryption.org/v1\n"
 
-// maxAgeHeader bounds what is read, and kept in memory, before the first byte is decrypted.
+// maxAgeHeader bounds the bytes that are read, and held in memory, before the first byte is
+// decrypted.
 const maxAgeHeader = 1 << 20
 
-// maxPadding is how many zeros may follow the end marks: other programs fill up records.
+// maxPadding bounds the zeros after the end marks: tar programs pad records.
 const maxPadding = 64 << 10
 
-// source is the tar stream, decrypted, and knows whose fault an error is.
+// source is the decrypted tar stream. It distinguishes errors of the storage from errors of the
+// archive.
 type source struct {
-	raw    *raw
-	plain  io.Reader
-	sealed bool
-	offset int64 // of the plain stream
-	err    error // the first of plain but io.EOF
+	raw       *raw
+	plain     io.Reader
+	encrypted bool
+	offset    int64 // in the plain stream
+	err       error // first error of plain except io.EOF
 }
 
-// raw is the input. It tells the errors of the storage from those of what is stored.
+// raw is the input. It records errors of the storage.
 type raw struct {
 	r      io.Reader
-	budget int64 // while it is not negative: bytes until an error
-	err    error // the first but io.EOF
+	budget int64 // number of bytes until errBudget; negative: unlimited
+	err    error // first error except io.EOF
 }
 
 var errBudget = errors.New("header of the encryption is too large")
@@ -53,7 +55,7 @@ func (r *raw) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// open finds out whether src is encrypted.
+// open decrypts src if it is encrypted.
 func open(src io.Reader, identities []age.Identity) (*source, error) {
 	s := &source{raw: &raw{r: src, budget: maxAgeHeader}}
 	in := bufio.NewReaderSize(s.raw, 64<<10)
@@ -63,7 +65,7 @@ func open(src io.Reader, identities []age.Identity) (*source, error) {
 	}
 	s.plain = in
 	if string(intro) == ageIntro {
-		s.sealed = true
+		s.encrypted = true
 		if s.plain, err = decrypt(in, s.raw, identities); err != nil {
 			return nil, err
 		}
@@ -77,10 +79,10 @@ func decrypt(in io.Reader, raw *raw, identities []age.Identity) (io.Reader, erro
 		return nil, fmt.Errorf("%w: no identities are given", ErrEncrypted)
 	}
 	plain, err := age.Decrypt(in, identities...)
-	var nobody *age.NoIdentityMatchError
+	var noMatch *age.NoIdentityMatchError
 	switch {
-	case errors.As(err, &nobody):
-		return nil, fmt.Errorf("%w: none of %d identities opens it", ErrEncrypted, len(identities))
+	case errors.As(err, &noMatch):
+		return nil, fmt.Errorf("%w: none of %d identities decrypts it", ErrEncrypted, len(identities))
 	case raw.err != nil:
 		return nil, fmt.Errorf("read archive: %w", raw.err)
 	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF):
@@ -100,21 +102,22 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// fault makes the error of reading an entry: of the storage, of an archive that was cut off, or of what else is wrong with it.
+// fault returns the error for a failed read of an entry: an error of the storage, [ErrTruncated],
+// or a [FormatError].
 func (s *source) fault(entry string, err error) error {
 	switch {
 	case s.raw.err != nil:
 		return fmt.Errorf("read archive: %w", s.raw.err)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("%w: nothing follows in or after entry %q", ErrTruncated, clip(entry))
-	case s.sealed && s.err != nil: // age cannot tell which of the two
-		return &FormatError{Entry: entry, Reason: "does not decrypt: the archive was altered or cut off", Err: s.err}
+		return fmt.Errorf("%w: it ends in or after entry %q", ErrTruncated, clip(entry))
+	case s.encrypted && s.err != nil: // age does not distinguish the two cases
+		return &FormatError{Entry: entry, Reason: "cannot be decrypted: the archive was altered or truncated", Err: s.err}
 	}
-	return &FormatError{Entry: entry, Reason: "or what follows it is no tar stream", Err: err}
+	return &FormatError{Entry: entry, Reason: "or what follows it is not a tar stream", Err: err}
 }
 
-// end reads what comes after the last entry, which the tar reader has looked for: its end marks must have been there
-// since offset, and only zeros may follow.
+// end reads the rest of the stream after the last entry. The end marks must follow at offset; the
+// tar reader has already read them. Only zeros may follow them.
 func (s *source) end(entry string, offset int64) error {
 	const marks = 2 * 512
 	if s.offset-offset < marks {

@@ -9,9 +9,9 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// TableReader reads the CSV of one table, until [Reader.Next] is called again.
+// TableReader reads the CSV of one table, until the next call of [Reader.Next].
 type TableReader struct {
-	Table // as the header has it
+	Table // from the header
 
 	r      *Reader
 	hash   hash.Hash
@@ -19,15 +19,15 @@ type TableReader struct {
 	bytes  int64
 	stored int64
 	rows   rowCounter
-	packed []byte // the buffers are kept for the next part
+	packed []byte // packed and raw are reused for the next part
 	raw    []byte
 	rest   []byte // of raw
 	done   bool
 	over   bool
 }
 
-// Read reads CSV. io.EOF means that the next table, or the manifest, follows; what was read is known to be what was written
-// only when [Reader.Next] has returned io.EOF.
+// Read reads CSV. io.EOF means that the table is complete and the next table or the manifest
+// follows. The content is verified only when [Reader.Next] has returned io.EOF.
 func (t *TableReader) Read(p []byte) (int, error) {
 	if !t.load() {
 		return 0, t.end()
@@ -37,7 +37,7 @@ func (t *TableReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// WriteTo writes the rest of the CSV to w, part by part. It makes io.Copy cheaper.
+// WriteTo writes the rest of the CSV to w, part by part. io.Copy uses it to avoid a copy.
 func (t *TableReader) WriteTo(w io.Writer) (n int64, err error) {
 	for t.load() {
 		wrote, err := w.Write(t.rest)
@@ -53,7 +53,7 @@ func (t *TableReader) WriteTo(w io.Writer) (n int64, err error) {
 	return n, nil
 }
 
-// end is why there is nothing more to read.
+// end returns the reason why nothing remains to be read.
 func (t *TableReader) end() error {
 	switch {
 	case t.over:
@@ -64,7 +64,7 @@ func (t *TableReader) end() error {
 	return t.r.err
 }
 
-// load sees to it that rest has something, and reports whether it has: at the table's end, and after an error, it has nothing.
+// load ensures that rest is not empty. It reports false at the table's end and after an error.
 func (t *TableReader) load() bool {
 	if t.over || t.done || t.r.err != nil {
 		return false
@@ -86,7 +86,9 @@ func (t *TableReader) load() bool {
 
 func (t *TableReader) finish() {
 	t.done = true
-	t.r.sums = append(t.r.sums, TableSum{Name: t.Name, Rows: t.rows.rows(), Bytes: t.bytes, Stored: t.stored, Parts: t.parts, SHA256: hexSum(t.hash)})
+	t.r.sums = append(t.r.sums, TableSum{
+		Name: t.Name, Rows: t.rows.rows(), Bytes: t.bytes, Stored: t.stored, Parts: t.parts, SHA256: hexSum(t.hash),
+	})
 }
 
 // read reads a part.
@@ -106,26 +108,26 @@ func (t *TableReader) read(name string) (err error) {
 	t.stored += int64(len(t.packed))
 	t.r.total += int64(len(t.raw))
 	if t.bytes > limits.TableBytes || t.r.total > limits.TotalBytes {
-		return &FormatError{Entry: name, Reason: "makes it more CSV than is allowed", Err: ErrLimit}
+		return &FormatError{Entry: name, Reason: "exceeds the allowed amount of CSV", Err: ErrLimit}
 	}
 	t.hash.Write(t.raw)
 	t.rows.add(t.raw)
 	return nil
 }
 
-// decode decompresses a part: one frame that says how large it is.
+// decode decompresses a part, which must be one frame that states its size.
 func (t *TableReader) decode(name string) ([]byte, error) {
 	var h zstd.Header
 	if err := h.Decode(t.packed); err != nil {
-		return nil, &FormatError{Entry: name, Reason: "is no zstd frame", Err: err}
+		return nil, &FormatError{Entry: name, Reason: "is not a zstd frame", Err: err}
 	}
 	size := t.r.header.PartSize
 	if h.Skippable || !h.HasFCS || h.FrameContentSize == 0 || h.FrameContentSize > uint64(size) {
-		return nil, &FormatError{Entry: name, Reason: fmt.Sprintf("is no zstd frame of 1 to %d bytes", size)}
+		return nil, &FormatError{Entry: name, Reason: fmt.Sprintf("is not a zstd frame of 1 to %d bytes", size)}
 	}
 	raw, err := t.r.decoder.DecodeAll(t.packed, t.raw[:0])
 	if err != nil {
-		return nil, &FormatError{Entry: name, Reason: "does not decompress", Err: err}
+		return nil, &FormatError{Entry: name, Reason: "cannot be decompressed", Err: err}
 	}
 	if uint64(len(raw)) != h.FrameContentSize {
 		return nil, &FormatError{Entry: name, Reason: "is more than one zstd frame"}

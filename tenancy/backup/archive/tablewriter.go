@@ -5,22 +5,23 @@ import (
 	"hash"
 )
 
-// TableWriter takes the CSV of one table: PostgreSQL's, with a header line. It is for one goroutine.
+// TableWriter writes the CSV of one table, as COPY sends it, with a header line. It is for one
+// goroutine.
 type TableWriter struct {
 	w      *Writer
 	sum    *tableSum
-	part   *part // being filled; nil: none
+	part   *part // being filled, or nil
 	closed bool
 }
 
-// tableSum is what the pipeline adds up.
+// tableSum is the running sum of a table.
 type tableSum struct {
 	TableSum
 	hash hash.Hash
 }
 
-// Write takes any part of the CSV. It waits while the archive's destination is slower, and returns the first error of
-// anything that was written before.
+// Write writes a piece of the CSV of any size. It blocks while dst is slower, and returns the first
+// error of any earlier write.
 func (t *TableWriter) Write(p []byte) (n int, err error) {
 	if t.closed || t.w.ended {
 		return 0, fmt.Errorf("write to table %q: %w", t.sum.Name, ErrOrder)
@@ -43,12 +44,12 @@ func (t *TableWriter) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// Close ends the table, of which COPY counted so many rows.
+// Close ends the table. rows is the number of rows that COPY reported.
 func (t *TableWriter) Close(rows int64) error {
 	switch {
 	case t.closed || t.w.ended || rows < 0:
 		return fmt.Errorf("close table %q: %w", t.sum.Name, ErrOrder)
-	case t.part == nil: // a full part is not sent before there is more
+	case t.part == nil: // a full part is sent only when more data follows
 		return fmt.Errorf("close table %q without a header line: %w", t.sum.Name, ErrOrder)
 	}
 	t.closed = true

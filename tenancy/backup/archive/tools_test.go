@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
@@ -25,19 +28,16 @@ func TestAnArchiveIsReadWithTarAndZstd(t *testing.T) {
 	cmd := exec.Command(tarTool, "-xf", "-")
 	cmd.Dir, cmd.Stdin = dir, bytes.NewReader(packed)
 	out, err := cmd.CombinedOutput()
-	if err != nil || len(out) > 0 {
-		t.Fatalf("tar: %v: %s", err, out)
-	}
+	require.NoError(t, err, "tar: %v: %s", err, out)
+	require.Empty(t, out, "tar: %v", err)
 	parts, err := filepath.Glob(filepath.Join(dir, "tables", "students", "*.csv.zst"))
-	check(t, err)
-	if want := (len(text) + 64<<10 - 1) / (64 << 10); len(parts) != want || want < 2 {
-		t.Fatalf("%d parts, want %d", len(parts), want)
-	}
+	require.NoError(t, err)
+	want := (len(text) + 64<<10 - 1) / (64 << 10)
+	require.Len(t, parts, want)
+	require.GreaterOrEqual(t, want, 2)
 	info, err := os.Stat(parts[0])
-	check(t, err)
-	if info.Mode().Perm()&0o077 != 0 {
-		t.Errorf("others may read %v", info.Mode())
-	}
+	require.NoError(t, err)
+	assert.Zero(t, info.Mode().Perm()&0o077, "others may read %v", info.Mode())
 	zstdTool, err := exec.LookPath("zstd")
 	if err != nil {
 		t.Skip("no zstd on this machine")
@@ -45,13 +45,9 @@ func TestAnArchiveIsReadWithTarAndZstd(t *testing.T) {
 	cmd = exec.Command("sh", "-c", "cat tables/students/*.zst | "+zstdTool+" -d")
 	cmd.Dir = dir
 	got, err := cmd.Output()
-	check(t, err)
-	if string(got) != text {
-		t.Errorf("zstd made %d bytes, want %d", len(got), len(text))
-	}
+	require.NoError(t, err)
+	assert.Equal(t, text, string(got), "zstd made %d bytes, want %d", len(got), len(text))
 	records, err := csv.NewReader(strings.NewReader(string(got))).ReadAll()
-	check(t, err)
-	if len(records) != 30_001 {
-		t.Errorf("%d records", len(records))
-	}
+	require.NoError(t, err)
+	assert.Len(t, records, 30_001)
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"filippo.io/age"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
@@ -17,14 +18,14 @@ import (
 func newIdentity(t testing.TB) *age.X25519Identity {
 	t.Helper()
 	identity, err := age.GenerateX25519Identity()
-	check(t, err)
+	require.NoError(t, err)
 	return identity
 }
 
 func newKey(t testing.TB) (ed25519.PublicKey, ed25519.PrivateKey) {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(nil)
-	check(t, err)
+	require.NoError(t, err)
 	return public, private
 }
 
@@ -34,9 +35,7 @@ func TestAnArchiveThatEndsAnywhereIsTruncated(t *testing.T) {
 	packed := pack(t, students(), content, archive.WriterOptions{SigningKey: key})
 	for n := range len(packed) {
 		_, _, err := unpack(bytes.NewReader(packed[:n]), archive.ReaderOptions{})
-		if !errors.Is(err, archive.ErrTruncated) {
-			t.Fatalf("after %d of %d bytes: %v", n, len(packed), err)
-		}
+		require.ErrorIs(t, err, archive.ErrTruncated, "after %d of %d bytes", n, len(packed))
 	}
 }
 
@@ -46,13 +45,12 @@ func TestAnEncryptedArchiveThatEndsAnywhereIsRefused(t *testing.T) {
 	packed := pack(t, students(), content, archive.WriterOptions{Recipients: []age.Recipient{identity.Recipient()}})
 	opts := archive.ReaderOptions{Identities: []age.Identity{identity}}
 	_, _, err := unpack(bytes.NewReader(packed), opts)
-	check(t, err)
+	require.NoError(t, err)
 	for n := 0; n < len(packed); n += 7 {
 		_, _, err := unpack(bytes.NewReader(packed[:n]), opts)
 		var format *archive.FormatError // age cannot tell what was cut off from what was altered
-		if !errors.Is(err, archive.ErrTruncated) && !errors.As(err, &format) {
-			t.Fatalf("after %d of %d bytes: %v", n, len(packed), err)
-		}
+		require.True(t, errors.Is(err, archive.ErrTruncated) || errors.As(err, &format),
+			"after %d of %d bytes: %v", n, len(packed), err)
 	}
 }
 
@@ -62,13 +60,14 @@ func TestAChangeOfABitIsFound(t *testing.T) {
 	packed := pack(t, students(), content, archive.WriterOptions{SigningKey: key})
 	opts := archive.ReaderOptions{TrustedKeys: []ed25519.PublicKey{public}}
 	_, want, err := unpack(bytes.NewReader(packed), opts)
-	check(t, err)
+	require.NoError(t, err)
 	for i := 0; i < len(packed); i += 3 {
 		altered := bytes.Clone(packed)
 		altered[i] ^= 1 << (i % 8)
 		_, got, err := unpack(bytes.NewReader(altered), opts)
-		if err == nil && got["students"] != want["students"] { // owner and time of a tar entry are nobody's matter
-			t.Fatalf("byte %d: read %q", i, got)
+		// owner and time of a tar entry are not compared
+		if err == nil {
+			require.Equal(t, want["students"], got["students"], "byte %d: read %q", i, got)
 		}
 	}
 }
@@ -94,9 +93,7 @@ func TestAnEndInAnErrorIsNotTheEndOfTheArchive(t *testing.T) {
 	packed := pack(t, students(), content, archive.WriterOptions{})
 	for n := 0; n < len(packed); n += 13 {
 		_, _, err := unpack(broken{bytes.NewReader(packed[:n]), hangup}, archive.ReaderOptions{})
-		if err == nil {
-			t.Fatalf("after %d of %d bytes: it was taken", n, len(packed))
-		}
+		require.Error(t, err, "after %d of %d bytes: it was taken", n, len(packed))
 	}
 }
 
@@ -110,9 +107,9 @@ func TestAnErrorOfTheStorageIsNotTheArchives(t *testing.T) {
 		for n := 0; n < len(packed); n += 97 {
 			_, _, err := unpack(broken{bytes.NewReader(packed[:n]), away}, archive.ReaderOptions{Identities: []age.Identity{identity}})
 			var format *archive.FormatError
-			if !errors.Is(err, away) || errors.As(err, &format) || errors.Is(err, archive.ErrTruncated) {
-				t.Fatalf("after %d bytes: %v", n, err)
-			}
+			require.ErrorIs(t, err, away, "after %d bytes", n)
+			require.NotErrorAs(t, err, &format, "after %d bytes", n)
+			require.NotErrorIs(t, err, archive.ErrTruncated, "after %d bytes", n)
 		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"filippo.io/age"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
@@ -18,19 +20,16 @@ func TestOnlyARecipientReadsAnEncryptedArchive(t *testing.T) {
 	t.Parallel()
 	one, two, other := newIdentity(t), newIdentity(t), newIdentity(t)
 	packed := pack(t, students(), content, archive.WriterOptions{Recipients: []age.Recipient{one.Recipient(), two.Recipient()}})
-	if bytes.Contains(packed, []byte("students")) || bytes.Contains(packed, []byte("north")) {
-		t.Error("names are readable")
-	}
+	assert.True(t, !bytes.Contains(packed, []byte("students")) && !bytes.Contains(packed, []byte("north")),
+		"names are readable")
 	for _, identities := range [][]age.Identity{{one}, {two}, {other, two}} {
 		_, got, err := unpack(bytes.NewReader(packed), archive.ReaderOptions{Identities: identities})
-		check(t, err)
-		if got["students"] != content["students"] {
-			t.Errorf("got %q", got)
-		}
+		require.NoError(t, err)
+		assert.Equal(t, content["students"], got["students"], "%q", got)
 	}
 	for _, identities := range [][]age.Identity{nil, {other}} {
 		_, _, err := unpack(bytes.NewReader(packed), archive.ReaderOptions{Identities: identities})
-		expectIs(t, err, archive.ErrEncrypted)
+		assert.ErrorIs(t, err, archive.ErrEncrypted)
 	}
 }
 
@@ -41,18 +40,16 @@ func TestOnlyATrustedSignatureIsAccepted(t *testing.T) {
 	trusted := archive.ReaderOptions{TrustedKeys: []ed25519.PublicKey{other, public}}
 	signed := pack(t, students(), content, archive.WriterOptions{SigningKey: key})
 	r, _, err := unpack(bytes.NewReader(signed), trusted)
-	check(t, err)
-	if !r.SignedBy().Equal(public) {
-		t.Errorf("signed by %x", r.SignedBy())
-	}
+	require.NoError(t, err)
+	assert.True(t, r.SignedBy().Equal(public), "signed by %x", r.SignedBy())
 	_, _, err = unpack(bytes.NewReader(signed), archive.ReaderOptions{}) // without keys, any is good
-	check(t, err)
+	require.NoError(t, err)
 
 	trusted.TrustedKeys = trusted.TrustedKeys[:1]
 	_, _, err = unpack(bytes.NewReader(signed), trusted)
-	expectIs(t, err, archive.ErrSignature)
+	assert.ErrorIs(t, err, archive.ErrSignature)
 	_, _, err = unpack(bytes.NewReader(pack(t, students(), content, archive.WriterOptions{})), trusted)
-	expectIs(t, err, archive.ErrSignature)
+	assert.ErrorIs(t, err, archive.ErrSignature)
 
 	// The signature of one archive under the manifest of another.
 	h := students()
@@ -62,7 +59,7 @@ func TestOnlyATrustedSignatureIsAccepted(t *testing.T) {
 	stolen[len(stolen)-1] = theirs[len(theirs)-1]
 	for _, opts := range []archive.ReaderOptions{trusted, {}} {
 		_, _, err = unpack(bytes.NewReader(repack(t, stolen)), opts)
-		expectIs(t, err, archive.ErrSignature)
+		assert.ErrorIs(t, err, archive.ErrSignature)
 		expectFormat(t, err, "manifest.sig", "is wrong")
 	}
 	for _, text := range []string{"", "{}", `{"algorithm":"none"}`, `{"algorithm":"ed25519","key":"00","signature":"00"}`, strings.Repeat(" ", 5000)} {
@@ -75,15 +72,11 @@ func TestOnlyATrustedSignatureIsAccepted(t *testing.T) {
 func TestAKeyOfAnotherKindIsRefused(t *testing.T) {
 	t.Parallel()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	check(t, err)
+	require.NoError(t, err)
 	_, err = archive.NewWriter(&bytes.Buffer{}, students(), archive.WriterOptions{SigningKey: key})
-	if err == nil || !strings.Contains(err.Error(), "Ed25519") {
-		t.Errorf("got %v", err)
-	}
+	assert.ErrorContains(t, err, "Ed25519")
 	_, err = archive.NewReader(&bytes.Buffer{}, archive.ReaderOptions{TrustedKeys: []ed25519.PublicKey{{1, 2}}})
-	if err == nil || !strings.Contains(err.Error(), "2 bytes") {
-		t.Errorf("got %v", err)
-	}
+	assert.ErrorContains(t, err, "2 bytes")
 }
 
 func TestALongAgeHeaderIsRefused(t *testing.T) {

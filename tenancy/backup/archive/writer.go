@@ -15,23 +15,25 @@ import (
 	"filippo.io/age"
 )
 
-// Writer writes an archive as a stream. It is for one goroutine, as are its tables; compression, checksums and encryption run in
-// goroutines of its own, which [Writer.Close] and [Writer.Abort] end.
+// Writer writes an archive as a stream. A Writer and its tables are for one goroutine. It
+// compresses, hashes and encrypts in its own goroutines, which [Writer.Close] and [Writer.Abort]
+// end.
 type Writer struct {
-	header   Header
-	key      crypto.Signer
-	out      *bufio.Writer
-	sealed   io.WriteCloser // encrypts into out; nil: nothing does
-	tar      *tar.Writer
-	manifest Manifest
-	written  int // tables that are closed
-	open     bool
-	pipe     *pipeline
-	ended    bool
+	header    Header
+	key       crypto.Signer
+	out       *bufio.Writer
+	encrypter io.WriteCloser // encrypts into out; nil without recipients
+	tar       *tar.Writer
+	manifest  Manifest
+	written   int // number of closed tables
+	open      bool
+	pipe      *pipeline
+	ended     bool
 }
 
-// NewWriter begins an archive in dst with its header, whose Version and PartSize it sets. It does not close dst. The header is checked
-// as a [Reader] would with the default [Limits]; nothing is written where it does not pass.
+// NewWriter starts an archive in dst with its header, and sets the header's Version and PartSize.
+// It does not close dst. It checks the header as a [Reader] with the default [Limits] does, and
+// writes nothing if the header is invalid.
 func NewWriter(dst io.Writer, header Header, opts WriterOptions) (*Writer, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
@@ -55,10 +57,10 @@ func NewWriter(dst io.Writer, header Header, opts WriterOptions) (*Writer, error
 	w := &Writer{header: header, key: opts.SigningKey, out: bufio.NewWriterSize(dst, 64<<10)}
 	w.tar = tar.NewWriter(w.out)
 	if len(opts.Recipients) > 0 {
-		if w.sealed, err = age.Encrypt(w.out, opts.Recipients...); err != nil {
+		if w.encrypter, err = age.Encrypt(w.out, opts.Recipients...); err != nil {
 			return nil, fmt.Errorf("encrypt archive: %w", err)
 		}
-		w.tar = tar.NewWriter(w.sealed)
+		w.tar = tar.NewWriter(w.encrypter)
 	}
 	sum := sha256.Sum256(text)
 	w.manifest = Manifest{Version: header.Version, HeaderSHA256: hex.EncodeToString(sum[:]), Tables: []TableSum{}}
@@ -69,8 +71,9 @@ func NewWriter(dst io.Writer, header Header, opts WriterOptions) (*Writer, error
 	return w, err
 }
 
-// Table begins the next table of the header, when the one before is closed. Its name is given so that rows cannot go
-// into the wrong one: another name is [ErrOrder].
+// Table starts the next table of the header, after the previous one was closed. The name must be
+// that of the next table, so that rows cannot be written to the wrong one; another name is
+// [ErrOrder].
 func (w *Writer) Table(name string) (*TableWriter, error) {
 	n := w.written
 	if w.ended || w.open || n >= len(w.header.Tables) || w.header.Tables[n].Name != name {
@@ -80,8 +83,8 @@ func (w *Writer) Table(name string) (*TableWriter, error) {
 	return &TableWriter{w: w, sum: &tableSum{TableSum: TableSum{Name: name}, hash: sha256.New()}}, nil
 }
 
-// Close writes the manifest, signs it, and ends the archive. It fails with [ErrOrder] while a table of the header is
-// missing, and with the first error of dst. What was written is an archive only if it returns nil.
+// Close writes the manifest, signs it, and ends the archive. It returns [ErrOrder] if a table of
+// the header is missing, or the first error of dst. The archive is valid only if Close returns nil.
 func (w *Writer) Close() (Manifest, error) {
 	if w.ended {
 		return Manifest{}, fmt.Errorf("close archive: %w", ErrOrder)
@@ -99,15 +102,15 @@ func (w *Writer) Close() (Manifest, error) {
 	return w.manifest, nil
 }
 
-// Abort gives up an archive: what was written stays without a manifest, and is refused by a [Reader]. It waits for a Write
-// of dst that is under way. After Close it does nothing.
+// Abort abandons an archive: it writes no manifest, so that a [Reader] refuses what was written. It
+// waits for a running Write of dst. After Close it does nothing.
 func (w *Writer) Abort() {
 	if w.ended {
 		return
 	}
 	w.ended = true
-	w.pipe.fail(errors.New("archive was given up"))
-	_ = w.pipe.close() // the error above, or the one that is the reason
+	w.pipe.fail(errors.New("archive was aborted"))
+	_ = w.pipe.close() // returns the error above, or an earlier one
 }
 
 func (w *Writer) finish() error {
@@ -134,19 +137,19 @@ func (w *Writer) finish() error {
 	if err := w.tar.Close(); err != nil {
 		return err
 	}
-	if w.sealed != nil {
-		if err := w.sealed.Close(); err != nil {
+	if w.encrypter != nil {
+		if err := w.encrypter.Close(); err != nil {
 			return err
 		}
 	}
 	return w.out.Flush()
 }
 
-// entry writes one entry. From NewWriter until Close only the pipeline calls it.
+// entry writes one entry. Between NewWriter and Close only the pipeline calls it.
 func (w *Writer) entry(name string, content []byte) error {
 	err := w.tar.WriteHeader(&tar.Header{
-		Typeflag: tar.TypeReg, Name: name, Size: int64(len(content)), Mode: 0o600, ModTime: w.header.TakenAt.Truncate(time.Second),
-		Format: tar.FormatPAX,
+		Typeflag: tar.TypeReg, Name: name, Size: int64(len(content)), Mode: 0o600,
+		ModTime: w.header.TakenAt.Truncate(time.Second), Format: tar.FormatPAX,
 	})
 	if err == nil {
 		_, err = w.tar.Write(content)

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"filippo.io/age"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
@@ -15,46 +17,46 @@ import (
 func TestAWriterKeepsToItsHeader(t *testing.T) {
 	t.Parallel()
 	w, err := archive.NewWriter(io.Discard, students(), archive.WriterOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	defer w.Abort()
 	_, err = w.Table("Odd / name")
-	expectIs(t, err, archive.ErrOrder)
+	assert.ErrorIs(t, err, archive.ErrOrder)
 	first, err := w.Table("students")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = w.Table("Odd / name")
-	expectIs(t, err, archive.ErrOrder)
-	expectIs(t, first.Close(0), archive.ErrOrder) // without a header line
+	assert.ErrorIs(t, err, archive.ErrOrder)
+	assert.ErrorIs(t, first.Close(0), archive.ErrOrder) // without a header line
 	_, err = io.WriteString(first, "id,name\n")
-	check(t, err)
-	expectIs(t, first.Close(-1), archive.ErrOrder)
-	check(t, first.Close(0))
-	expectIs(t, first.Close(0), archive.ErrOrder)
+	require.NoError(t, err)
+	assert.ErrorIs(t, first.Close(-1), archive.ErrOrder)
+	require.NoError(t, first.Close(0))
+	assert.ErrorIs(t, first.Close(0), archive.ErrOrder)
 	_, err = first.Write([]byte("x"))
-	expectIs(t, err, archive.ErrOrder)
+	assert.ErrorIs(t, err, archive.ErrOrder)
 	_, err = w.Table("students")
-	expectIs(t, err, archive.ErrOrder)
+	assert.ErrorIs(t, err, archive.ErrOrder)
 	_, err = w.Close()
-	expectIs(t, err, archive.ErrOrder)
+	assert.ErrorIs(t, err, archive.ErrOrder)
 	_, err = w.Close()
-	expectIs(t, err, archive.ErrOrder)
+	assert.ErrorIs(t, err, archive.ErrOrder)
 	_, err = w.Table("Odd / name")
-	expectIs(t, err, archive.ErrOrder)
+	assert.ErrorIs(t, err, archive.ErrOrder)
 }
 
 func TestWhatAReaderRefusesIsNotWritten(t *testing.T) {
 	t.Parallel()
 	for reason, alter := range map[string]func(h *archive.Header){
-		"is there twice":      func(h *archive.Header) { h.Tables[1].Name = "students" },
-		"is not 1 to 63":      func(h *archive.Header) { h.Tables[1].Name = "" },
-		"over the limit":      func(h *archive.Header) { h.Tables[0].Columns = make([]archive.Column, 1601) },
-		"is not UTF8":         func(h *archive.Header) { h.Encoding = "" },
-		"large objects":       func(h *archive.Header) { h.LargeObjects = "" },
-		"json":                func(h *archive.Header) { h.Tenant.Metadata = []byte("{") },
-		"20001 tables":        func(h *archive.Header) { h.Tables = make([]archive.Table, 20_001) },
-		`"sideways"`:          func(h *archive.Header) { h.Tables[0].Columns[0].Identity = "sideways" },
-		`"a" is there twice`:  func(h *archive.Header) { h.Sequences = []archive.Sequence{{Name: "a"}, {Name: "a"}} },
-		`"b" is there twice`:  func(h *archive.Header) { h.MaterializedViews = []archive.MaterializedView{{Name: "b"}, {Name: "b"}} },
-		"of large objects is": func(h *archive.Header) { h.LargeObjects = "some" },
+		"occurs twice":     func(h *archive.Header) { h.Tables[1].Name = "students" },
+		"is not 1 to 63":   func(h *archive.Header) { h.Tables[1].Name = "" },
+		"over the limit":   func(h *archive.Header) { h.Tables[0].Columns = make([]archive.Column, 1601) },
+		"is not UTF8":      func(h *archive.Header) { h.Encoding = "" },
+		"large objects":    func(h *archive.Header) { h.LargeObjects = "" },
+		"json":             func(h *archive.Header) { h.Tenant.Metadata = []byte("{") },
+		"20001 tables":     func(h *archive.Header) { h.Tables = make([]archive.Table, 20_001) },
+		`"sideways"`:       func(h *archive.Header) { h.Tables[0].Columns[0].Identity = "sideways" },
+		`"a" occurs twice`: func(h *archive.Header) { h.Sequences = []archive.Sequence{{Name: "a"}, {Name: "a"}} },
+		`"b" occurs twice`: func(h *archive.Header) { h.MaterializedViews = []archive.MaterializedView{{Name: "b"}, {Name: "b"}} },
+		"unknown policy":   func(h *archive.Header) { h.LargeObjects = "some" },
 	} {
 		h := students()
 		alter(&h)
@@ -67,9 +69,8 @@ func TestWhatAReaderRefusesIsNotWritten(t *testing.T) {
 	for _, opts := range []archive.WriterOptions{
 		{Level: 20}, {Level: -1}, {PartSize: 1}, {PartSize: 1 << 30}, {Workers: -1}, {Recipients: []age.Recipient{nil}},
 	} {
-		if _, err := archive.NewWriter(io.Discard, students(), opts); err == nil {
-			t.Errorf("%+v was taken", opts)
-		}
+		_, err := archive.NewWriter(io.Discard, students(), opts)
+		assert.Error(t, err, "%+v was taken", opts)
 	}
 }
 
@@ -115,7 +116,7 @@ func TestAFullDiskEndsAnArchive(t *testing.T) {
 				_, err = w.Close()
 				return err
 			}()
-			expectIs(t, err, disk)
+			assert.ErrorIs(t, err, disk)
 		}
 	}
 }
@@ -124,15 +125,15 @@ func TestAnArchiveThatWasGivenUpIsNone(t *testing.T) {
 	t.Parallel()
 	var buf bytes.Buffer
 	w, err := archive.NewWriter(&buf, students(), archive.WriterOptions{PartSize: 64 << 10})
-	check(t, err)
+	require.NoError(t, err)
 	tw, err := w.Table("students")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = io.WriteString(tw, rows(50_000))
-	check(t, err)
+	require.NoError(t, err)
 	w.Abort()
 	w.Abort()
 	_, err = w.Close()
-	expectIs(t, err, archive.ErrOrder)
+	assert.ErrorIs(t, err, archive.ErrOrder)
 	_, _, err = unpack(&buf, archive.ReaderOptions{})
-	expectIs(t, err, archive.ErrTruncated)
+	assert.ErrorIs(t, err, archive.ErrTruncated)
 }

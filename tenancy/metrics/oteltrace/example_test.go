@@ -13,8 +13,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/metrics/oteltrace"
 )
 
-// A statement of a tenant's request is a span below the request's, and says whose it is. A pool takes the tracer
-// the same way, in its ConnConfig.
+// A statement of a tenant's request is a span below the request's, and says whose it is. A pool
+// takes the tracer the same way, in its ConnConfig.
 func ExampleNew() {
 	ctx := context.Background()
 	pg, done, err := pgtest.Open(ctx)

@@ -2,7 +2,8 @@ package oteltrace
 
 import "strings"
 
-// operations are the words that a span is named with. Others could be anything, a value of a tenant's among them.
+// operations are the words that a span is named with. Others could be anything, a value of a
+// tenant's among them.
 var operations = map[string]bool{
 	"SELECT":     true,
 	"INSERT":     true,

@@ -1,6 +1,10 @@
 package oteltrace
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
 
 func TestOperation(t *testing.T) {
 	t.Parallel()
@@ -10,8 +14,6 @@ func TestOperation(t *testing.T) {
 		"": "QUERY", "--": "QUERY", "/*": "QUERY", "/* */": "QUERY", "secret": "QUERY", "selects": "QUERY", "select": "SELECT",
 		"'secret'": "QUERY", "\xff\xfe": "QUERY", "sélect": "QUERY",
 	} {
-		if got := operation(sql); got != want {
-			t.Errorf("operation of %q is %q, want %q", sql, got, want)
-		}
+		assert.Equal(t, want, operation(sql), "operation of %q", sql)
 	}
 }

@@ -28,8 +28,8 @@ type Config struct {
 	// TracerProvider makes the spans. Default: the global one, when New is called.
 	TracerProvider trace.TracerProvider
 
-	// StatementText adds db.query.text, the statement as the program wrote it, without its arguments. It holds tenants' data
-	// where a program writes values into its SQL. Default: false.
+	// StatementText adds db.query.text, the statement as the program wrote it, without its arguments.
+	// It holds tenants' data where a program writes values into its SQL. Default: false.
 	StatementText bool
 }
 

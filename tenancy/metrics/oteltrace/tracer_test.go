@@ -11,6 +11,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/codes"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
@@ -37,36 +39,37 @@ func setup(t *testing.T, cfg oteltrace.Config) *fixture {
 	t.Helper()
 	pg, f := pgtest.New(t), &fixture{spans: tracetest.NewInMemoryExporter()}
 	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
-	check(t, err)
+	require.NoError(t, err)
 	_, err = admin.Setup(
 		t.Context(),
 		pg.Pool,
 		admin.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"},
 	)
-	check(t, err)
+	require.NoError(t, err)
 	owner, err := pgxpool.New(t.Context(), pg.URLAs(roles.Owner(), "o"))
-	check(t, err)
+	require.NoError(t, err)
 	defer owner.Close()
 	_, err = admin.Provision(t.Context(), owner, roles, "tenant_1")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = owner.Exec(t.Context(), "create table tenant_1.notes (id int primary key, body text)")
-	check(t, err)
+	require.NoError(t, err)
 
 	f.provider = sdktrace.NewTracerProvider(sdktrace.WithSyncer(f.spans))
 	cfg.TracerProvider = f.provider
 	pool, err := pgxpool.ParseConfig(pg.URLAs(roles.Runtime(), "r"))
-	check(t, err)
+	require.NoError(t, err)
 	pool.ConnConfig.Tracer = oteltrace.New(cfg)
 	f.pool, err = pgxpool.NewWithConfig(context.Background(), pool)
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(f.pool.Close)
 	f.db, err = schemactx.New(f.pool, schemactx.Config{Roles: roles})
-	check(t, err)
+	require.NoError(t, err)
 	f.ctx = tenancy.NewContext(t.Context(), &tenancy.Tenant{ID: 1, Schema: "tenant_1", Slug: "acme"})
 	return f
 }
 
-// trace runs fn below a request's span and returns the spans that came of it, as "name{attributes} status".
+// trace runs fn below a request's span and returns the spans that came of it, as "name{attributes}
+// status".
 func (f *fixture) trace(fn func(ctx context.Context)) []string {
 	f.spans.Reset()
 	ctx, request := f.provider.Tracer("test").Start(f.ctx, "request")
@@ -110,9 +113,7 @@ func (f *fixture) trace(fn func(ctx context.Context)) []string {
 
 func expect(t *testing.T, got []string, want ...string) {
 	t.Helper()
-	if !slices.Equal(got, want) {
-		t.Errorf("spans\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
+	assert.Equal(t, want, got, "spans\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 }
 
 const (
@@ -126,15 +127,14 @@ func TestSpansOfATenantsStatements(t *testing.T) {
 	f := setup(t, oteltrace.Config{})
 	insert := func(ctx context.Context) {
 		_, err := f.db.Exec(ctx, "/* "+secret+" */ insert into notes values ($1, $2)", 1, secret)
-		check(t, err)
+		require.NoError(t, err)
 	}
 	expect(t, f.trace(insert),
 		"PREPARE INSERT{db.operation.name=PREPARE "+common+" "+tenant+"}",
 		"INSERT{db.operation.name=INSERT "+common+" "+tenant+"}")
 	expect(t, f.trace(func(ctx context.Context) {
-		if _, err := f.db.Exec(ctx, "select '"+secret+"'::text::int"); err == nil || !strings.Contains(err.Error(), secret) {
-			t.Errorf("got %v, want an error that quotes the value", err)
-		}
+		_, err := f.db.Exec(ctx, "select '"+secret+"'::text::int")
+		assert.ErrorContains(t, err, secret, "got %v, want an error that quotes the value", err)
 		_, _ = f.db.Exec(ctx, "select $1::int", secret)
 	})[1:],
 		"SELECT{db.operation.name=SELECT db.response.status_code=22P02 "+common+" error.type=22P02 "+tenant+"} error 22P02",
@@ -144,14 +144,14 @@ func TestSpansOfATenantsStatements(t *testing.T) {
 		b := &pgx.Batch{}
 		b.Queue("select 1")
 		b.Queue("update notes set body = $1", secret)
-		check(t, f.db.SendBatch(ctx, b).Close())
+		require.NoError(t, f.db.SendBatch(ctx, b).Close())
 	}),
 		"SELECT{db.operation.name=SELECT "+common+" "+tenant+"}",
 		"UPDATE{db.operation.name=UPDATE "+common+" "+tenant+"}",
 		"BATCH{db.operation.batch.size=2 db.operation.name=BATCH "+common+" "+tenant+"}")
 	expect(t, f.trace(func(ctx context.Context) {
 		_, err := f.db.CopyFrom(ctx, pgx.Identifier{"notes"}, []string{"id", "body"}, pgx.CopyFromRows([][]any{{2, secret}}))
-		check(t, err)
+		require.NoError(t, err)
 	}),
 		"PREPARE SELECT{db.operation.name=PREPARE "+common+" "+tenant+"}",
 		"COPY notes{db.collection.name=notes db.operation.name=COPY "+common+" "+tenant+"}")
@@ -188,7 +188,7 @@ func TestStatementTextByOption(t *testing.T) {
 	f := setup(t, oteltrace.Config{StatementText: true})
 	expect(t, f.trace(func(ctx context.Context) {
 		_, err := f.db.Exec(ctx, "select $1::text", secret)
-		check(t, err)
+		require.NoError(t, err)
 	}),
 		"PREPARE SELECT{db.operation.name=PREPARE db.query.text=select $1::text "+common+" "+tenant+"}",
 		"SELECT{db.operation.name=SELECT db.query.text=select $1::text "+common+" "+tenant+"}")
@@ -198,10 +198,8 @@ func TestNothingIsTracedWithoutASpanAround(t *testing.T) {
 	t.Parallel()
 	f := setup(t, oteltrace.Config{})
 	_, err := f.db.Exec(f.ctx, "select 1")
-	check(t, err)
-	if n := len(f.spans.GetSpans()); n != 0 {
-		t.Errorf("%d spans", n)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, 0, len(f.spans.GetSpans()), "spans")
 }
 
 func check(t testing.TB, err error) {

@@ -20,26 +20,29 @@ const (
 	DefaultPause     = time.Second
 )
 
-// Config says how a [Store] uses Redis.
+// Config configures a [Store].
 type Config struct {
-	// Namespace keeps platforms that share a Redis apart. It matches [a-z0-9_.-]{1,64}. Default: [DefaultNamespace].
+	// Namespace separates platforms that share a Redis. It matches [a-z0-9_.-]{1,64}. Default:
+	// [DefaultNamespace].
 	Namespace string
 
-	// Secret is the key under which callers are hashed, the same in all processes. Without one, who can read Redis can
-	// find out whether a certain address was there, by trying. Default: none.
+	// Secret is the HMAC key for callers, the same in all processes. Without a secret, a reader of
+	// Redis can find out by trying whether a certain address made requests. Default: none.
 	Secret []byte
 
-	// Away says what is decided while Redis does not answer. Default: [Local].
-	Away Away
+	// Fallback selects what is decided while Redis does not answer. Default: [Local].
+	Fallback Fallback
 
-	// Timeout is how long one decision waits for Redis, for both buckets and with everything that the client does for them.
-	// Default: [DefaultTimeout].
+	// Timeout bounds one decision: both buckets, with all that the client does for them. Default:
+	// [DefaultTimeout].
 	Timeout time.Duration
 
-	// Pause is for how long nobody asks Redis after three failures in a row. Default: [DefaultPause].
+	// Pause is how long the circuit stays open after three consecutive failures. Default:
+	// [DefaultPause].
 	Pause time.Duration
 
-	// Buckets decide for Local. Default: buckets with the bounds that ratelimit.NewBuckets gives.
+	// Buckets decide if Fallback is Local. Default: buckets with the default bounds of
+	// ratelimit.NewBuckets.
 	Buckets *ratelimit.Buckets
 }
 
@@ -51,10 +54,10 @@ func (c Config) withDefaults() (Config, error) {
 	switch {
 	case !namespace.MatchString(c.Namespace):
 		return c, &tenancy.FieldError{Field: "namespace", Value: c.Namespace, Rule: "does not match [a-z0-9_.-]{1,64}"}
-	case c.Away < Local || c.Away > FailClosed:
+	case c.Fallback < Local || c.Fallback > FailClosed:
 		return c, &tenancy.FieldError{
-			Field: "away",
-			Value: strconv.Itoa(int(c.Away)),
+			Field: "fallback",
+			Value: strconv.Itoa(int(c.Fallback)),
 			Rule:  "is not Local, FailOpen or FailClosed",
 		}
 	case c.Timeout < 0:
@@ -69,8 +72,8 @@ func (c Config) withDefaults() (Config, error) {
 	return c, err
 }
 
-// checkClient returns an error unless client gives up when a context ends: it would wait for a Redis that hangs for
-// seconds, and try again.
+// checkClient returns an error if client ignores context timeouts: it would wait for a hanging
+// Redis for seconds, and retry.
 func checkClient(client redis.UniversalClient) error {
 	gives := false
 	switch client := client.(type) {
@@ -82,7 +85,7 @@ func checkClient(client redis.UniversalClient) error {
 		gives = client.Options().ContextTimeoutEnabled
 	case *redis.Ring:
 		gives = client.Options().ContextTimeoutEnabled
-	default: // a wrapper, who knows
+	default: // a wrapper, whose options are unknown
 		return nil
 	}
 	if !gives {

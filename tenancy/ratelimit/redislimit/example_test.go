@@ -16,7 +16,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/ratelimit/redislimit"
 )
 
-// Two processes share the limits of a plan. When Redis has gone, each limits by itself, and says so.
+// Two processes share the limits of a plan. When Redis has gone, each limits by itself, and says
+// so.
 func Example() {
 	addr, stop := startForExample()
 	defer stop()
@@ -47,7 +48,7 @@ func Example() {
 	}
 	stop()
 	d := b.Decide(ctx, ratelimit.Query{Tenant: school})
-	fmt.Println(d.Verdict, errors.Is(d.Err, redislimit.ErrAway))
+	fmt.Println(d.Verdict, errors.Is(d.Err, redislimit.ErrUnavailable))
 
 	// Output:
 	// allowed allowed

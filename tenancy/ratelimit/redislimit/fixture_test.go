@@ -8,19 +8,22 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 	"github.com/oryne/pgtenant/tenancy/ratelimit/redislimit"
 )
 
-// patient is a configuration for tests of what Redis says: no decision may fail because this machine is slow.
+// patient is a configuration for tests of what Redis says: no decision may fail because this
+// machine is slow.
 var patient = redislimit.Config{Timeout: 20 * time.Second}
 
 func newStore(t testing.TB, s *server, cfg redislimit.Config) *redislimit.Store {
 	t.Helper()
 	store, err := redislimit.New(s.client(t, &redis.Options{}), cfg)
-	check(t, err)
+	require.NoError(t, err)
 	return store
 }
 
@@ -28,7 +31,7 @@ func newStore(t testing.TB, s *server, cfg redislimit.Config) *redislimit.Store 
 func newLimiter(t testing.TB, store ratelimit.Store, limits ratelimit.LimitsFunc) *ratelimit.Limiter {
 	t.Helper()
 	l, err := ratelimit.New(ratelimit.Config{Limits: limits, Store: store})
-	check(t, err)
+	require.NoError(t, err)
 	return l
 }
 
@@ -45,7 +48,7 @@ func allowed(t testing.TB, l *ratelimit.Limiter, q ratelimit.Query, n int) (yes 
 	t.Helper()
 	for range n {
 		d := l.Decide(context.Background(), q)
-		check(t, d.Err)
+		require.NoError(t, d.Err)
 		if d.Verdict == ratelimit.Allowed {
 			yes++
 		}
@@ -77,7 +80,7 @@ func expectIs(t testing.TB, err, want error) {
 func expectField(t testing.TB, err error, field string) {
 	t.Helper()
 	var fieldErr *tenancy.FieldError
-	if !errors.As(err, &fieldErr) || fieldErr.Field != field {
-		t.Errorf("got %v, want a FieldError of %s", err, field)
+	if assert.ErrorAs(t, err, &fieldErr, field) {
+		assert.Equal(t, field, fieldErr.Field)
 	}
 }

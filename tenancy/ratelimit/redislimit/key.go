@@ -9,14 +9,14 @@ import (
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 )
 
-// tenantKey and callerKey name buckets. Nothing in them was written by a client.
-func (s *Store) tenantKey(k ratelimit.Take) string {
+// tenantKey and callerKey return the names of buckets. They contain no text from a client.
+func (s *Store) tenantKey(k ratelimit.AllowRequest) string {
 	return string(appendLimit(append(s.prefix(k.Tenant), "t:"...), k.Policy.Tenant))
 }
 
-func (s *Store) callerKey(k ratelimit.Take) string {
+func (s *Store) callerKey(k ratelimit.AllowRequest) string {
 	mac := hmac.New(sha256.New, s.cfg.Secret)
-	mac.Write(s.prefix(k.Tenant)) // the same caller has another hash in another tenant
+	mac.Write(s.prefix(k.Tenant)) // so that a caller has a different hash in each tenant
 	mac.Write([]byte(k.Caller))
 	to := append(s.prefix(k.Tenant), "c:"...)
 	to = hex.AppendEncode(to, mac.Sum(nil)[:16])
@@ -28,7 +28,7 @@ func (s *Store) prefix(tenant int64) []byte {
 	return append(strconv.AppendInt(append(to, ':'), tenant, 10), ':')
 }
 
-// appendLimit appends what the bucket's content is measured in: times of that limit.
+// appendLimit appends the limit, because the content of a bucket is measured in its units.
 func appendLimit(to []byte, l ratelimit.Limit) []byte {
 	to = append(strconv.AppendInt(to, int64(l.Requests), 10), '/')
 	to = append(strconv.AppendInt(to, int64(period(l)), 10), '/')

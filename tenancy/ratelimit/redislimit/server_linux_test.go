@@ -6,10 +6,12 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
-// unprivileged returns what lets a process run as a user without rights, and gives dir to that user. The process ends with
-// the thread that starts it.
+// unprivileged returns what lets a process run as a user without rights, and gives dir to that
+// user. The process ends with the thread that starts it.
 func unprivileged(t testing.TB, dir string) *syscall.SysProcAttr {
 	t.Helper()
 	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -17,12 +19,12 @@ func unprivileged(t testing.TB, dir string) *syscall.SysProcAttr {
 		return attr
 	}
 	u, err := user.Lookup("nobody")
-	check(t, err)
+	require.NoError(t, err)
 	uid, err := strconv.ParseUint(u.Uid, 10, 32)
-	check(t, err)
+	require.NoError(t, err)
 	gid, err := strconv.ParseUint(u.Gid, 10, 32)
-	check(t, err)
-	check(t, os.Chown(dir, int(uid), int(gid)))
+	require.NoError(t, err)
+	require.NoError(t, os.Chown(dir, int(uid), int(gid)))
 	attr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	return attr
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
 )
 
 // server is a Redis of a test's own, on a socket in a directory that nobody else enters.
@@ -30,9 +31,7 @@ func binary(t testing.TB) string {
 		return path
 	}
 	const why = "redis-server is not installed: nothing is tried on a real Redis (Debian: apt install redis-server)"
-	if os.Getenv("CI") != "" {
-		t.Fatal(why)
-	}
+	require.Empty(t, os.Getenv("CI"), why)
 	t.Skip(why)
 	return ""
 }
@@ -43,8 +42,8 @@ func startRedis(t testing.TB) *server {
 	s := &server{binary: binary(t)}
 	var err error
 	s.dir, err = os.MkdirTemp("", "pgtenant-redis-*") // t.TempDir's path may be too long for a socket
-	check(t, err)
-	t.Cleanup(func() { check(t, os.RemoveAll(s.dir)) })
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(s.dir)) })
 	s.start(t)
 	t.Cleanup(s.kill)
 	return s
@@ -60,7 +59,9 @@ func (s *server) start(t testing.TB) {
 	cmd.Dir = s.dir
 	cmd.SysProcAttr = unprivileged(t, s.dir)
 	started, stopped := make(chan error), make(chan struct{})
-	go func() { // on a thread that lives as long as the process does: the kernel ends a child with the thread that started it
+	// on a thread that lives as long as the process does: the kernel ends a child with the thread that
+	// started it
+	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
@@ -70,7 +71,7 @@ func (s *server) start(t testing.TB) {
 		}
 		close(stopped)
 	}()
-	check(t, <-started)
+	require.NoError(t, <-started)
 	s.process, s.stopped = cmd.Process, stopped
 	admin := s.client(t, &redis.Options{})
 	until(t, "Redis answers", func() bool { return admin.Ping(context.Background()).Err() == nil })
@@ -84,7 +85,7 @@ func (s *server) kill() {
 
 func (s *server) signal(t testing.TB, sig syscall.Signal) {
 	t.Helper()
-	check(t, s.process.Signal(sig))
+	require.NoError(t, s.process.Signal(sig))
 }
 
 // client returns a client that heeds contexts, closed after the test.
@@ -104,7 +105,7 @@ func (s *server) do(t testing.TB, command string) {
 	for i, w := range words {
 		args[i] = strings.Trim(w, `"`)
 	}
-	check(t, s.client(t, &redis.Options{}).Do(t.Context(), args...).Err())
+	require.NoError(t, s.client(t, &redis.Options{}).Do(t.Context(), args...).Err())
 }
 
 // until waits until what is so, for a long while.

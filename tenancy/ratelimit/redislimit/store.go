@@ -15,15 +15,16 @@ import (
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 )
 
-// tripAfter is how many failures in a row open the circuit: one may be a lost packet.
+// tripAfter is the number of consecutive failures that opens the circuit. A single failure may be a
+// lost packet.
 const tripAfter = 3
 
-// Store keeps buckets in Redis. It is safe for concurrent use, and as many processes as like may use the same namespace. It
-// does not close its client.
+// Store is a ratelimit.Store that keeps buckets in Redis. It is safe for concurrent use. Any number
+// of processes may use one namespace. Store does not close its client.
 type Store struct {
 	cfg      Config
 	limiter  *redis_rate.Limiter
-	breaker  *gobreaker.CircuitBreaker[ratelimit.Taken]
+	breaker  *gobreaker.CircuitBreaker[ratelimit.Result]
 	answered atomic.Int64
 	failed   atomic.Int64
 	skipped  atomic.Int64
@@ -31,9 +32,9 @@ type Store struct {
 
 var _ ratelimit.Store = (*Store)(nil)
 
-// New returns a store in the Redis that client reaches, without asking it anything. client must heed the timeouts of
-// contexts: Options.ContextTimeoutEnabled has to be set; of a client that is none of go-redis' own it is believed. What makes
-// no sense is a [tenancy.FieldError].
+// New returns a store that uses client. It does not contact Redis. The client must obey context
+// timeouts: Options.ContextTimeoutEnabled must be set. The options of a client type outside of
+// go-redis cannot be checked. An invalid configuration is a [tenancy.FieldError].
 //
 // [tenancy.FieldError]: https://pkg.go.dev/github.com/oryne/pgtenant/tenancy#FieldError
 func New(client redis.UniversalClient, cfg Config) (*Store, error) {
@@ -47,33 +48,34 @@ func New(client redis.UniversalClient, cfg Config) (*Store, error) {
 	return &Store{
 		cfg:     cfg,
 		limiter: redis_rate.NewLimiter(client),
-		breaker: gobreaker.NewCircuitBreaker[ratelimit.Taken](gobreaker.Settings{
+		breaker: gobreaker.NewCircuitBreaker[ratelimit.Result](gobreaker.Settings{
 			Timeout:     cfg.Pause,
 			ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= tripAfter },
 		}),
 	}, nil
 }
 
-// Stats are numbers of decisions since the [Store] was made, and how it is now.
+// Stats counts decisions since the [Store] was created and has the current state of the circuit.
 type Stats struct {
-	Answered int64 // by Redis
-	Failed   int64 // asked of Redis in vain
-	Skipped  int64 // not asked of Redis, because it was away a moment ago
-	Away     bool  // whether nobody but one that tries would be asked now
+	Answered    int64 // decided by Redis
+	Failed      int64 // requests to Redis that failed
+	Skipped     int64 // decided without a request to Redis, because the circuit was open
+	CircuitOpen bool  // whether the circuit is open or half-open
 }
 
-// Stats returns the numbers at about this moment.
+// Stats returns approximate current figures.
 func (s *Store) Stats() Stats {
 	return Stats{
 		Answered: s.answered.Load(), Failed: s.failed.Load(), Skipped: s.skipped.Load(),
-		Away: s.breaker.State() != gobreaker.StateClosed,
+		CircuitOpen: s.breaker.State() != gobreaker.StateClosed,
 	}
 }
 
-// Take is a ratelimit.Store's. It returns within [Config].Timeout. The end of ctx does not end it: a client who hangs up
-// does not get its request for nothing, and is no failure of Redis.
-func (s *Store) Take(ctx context.Context, k ratelimit.Take) (ratelimit.Taken, error) {
-	taken, err := s.breaker.Execute(func() (ratelimit.Taken, error) { return s.ask(ctx, k) })
+// Allow implements ratelimit.Store. It returns within [Config].Timeout. The end of ctx does not
+// stop it: a client that disconnects still pays for its request, and its disconnect does not count
+// as a failure of Redis.
+func (s *Store) Allow(ctx context.Context, k ratelimit.AllowRequest) (ratelimit.Result, error) {
+	taken, err := s.breaker.Execute(func() (ratelimit.Result, error) { return s.ask(ctx, k) })
 	switch {
 	case err == nil:
 		s.answered.Add(1)
@@ -83,44 +85,50 @@ func (s *Store) Take(ctx context.Context, k ratelimit.Take) (ratelimit.Taken, er
 	default:
 		s.failed.Add(1)
 	}
-	return s.without(ctx, k, err)
+	return s.fallBack(ctx, k, err)
 }
 
-// ask asks Redis: the caller's bucket, and the tenant's if that has enough.
-func (s *Store) ask(ctx context.Context, k ratelimit.Take) (taken ratelimit.Taken, err error) {
+// ask takes from the bucket of the caller, and then from the bucket of the tenant if the first had
+// enough.
+func (s *Store) ask(ctx context.Context, k ratelimit.AllowRequest) (taken ratelimit.Result, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.Timeout)
 	defer cancel()
-	if k.Policy.Tenant.IsNothing() { // no bucket has to say so
-		return ratelimit.Taken{Tenant: uncounted(k.Policy.Tenant), Caller: ratelimit.Level{Unknown: true}}, nil
+	if k.Policy.Tenant.IsDeny() { // needs no bucket
+		return ratelimit.Result{Tenant: uncounted(k.Policy.Tenant), Caller: ratelimit.BucketState{Unknown: true}}, nil
 	}
 	if k.Caller != "" {
-		taken.Caller, err = s.level(ctx, k.Policy.Caller, k.Cost, func() string { return s.callerKey(k) })
+		taken.Caller, err = s.take(ctx, k.Policy.Caller, k.Cost, func() string { return s.callerKey(k) })
 		if err != nil || taken.Caller.Refused {
 			taken.Tenant.Unknown = true
 			return taken, err
 		}
 	}
-	taken.Tenant, err = s.level(ctx, k.Policy.Tenant, k.Cost, func() string { return s.tenantKey(k) })
+	taken.Tenant, err = s.take(ctx, k.Policy.Tenant, k.Cost, func() string { return s.tenantKey(k) })
 	return taken, err
 }
 
-// level takes from one bucket.
-func (s *Store) level(ctx context.Context, l ratelimit.Limit, cost int, key func() string) (ratelimit.Level, error) {
-	if l.IsUnlimited() || l.IsNothing() {
+// take takes cost tokens from one bucket.
+func (s *Store) take(
+	ctx context.Context,
+	l ratelimit.Limit,
+	cost int,
+	key func() string,
+) (ratelimit.BucketState, error) {
+	if l.IsUnlimited() || l.IsDeny() {
 		return uncounted(l), nil
 	}
 	limit := redis_rate.Limit{Rate: l.Requests, Period: period(l), Burst: l.Capacity()}
 	r, err := s.limiter.AllowN(ctx, key(), limit, cost)
 	if err != nil {
-		return ratelimit.Level{}, err
+		return ratelimit.BucketState{}, err
 	}
-	return levelOf(l, cost, r), nil
+	return bucketState(l, cost, r), nil
 }
 
-// levelOf reads what is left from the time until the bucket is full, because the script rounds the number down, by a token
-// that is there but for the last bit of a float.
-func levelOf(l ratelimit.Limit, cost int, r *redis_rate.Result) ratelimit.Level {
-	level := ratelimit.Level{Refused: r.Allowed == 0}
+// levelOf reads what is left from the time until the bucket is full, because the script rounds the
+// number down, by a token that is there but for the last bit of a float.
+func bucketState(l ratelimit.Limit, cost int, r *redis_rate.Result) ratelimit.BucketState {
+	level := ratelimit.BucketState{Refused: r.Allowed == 0}
 	if level.Refused && cost <= l.Capacity() {
 		level.Wait = max(r.RetryAfter, 1)
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
@@ -26,9 +28,7 @@ func TestProcessesShareTheirLimits(t *testing.T) {
 		wg.Go(func() {
 			for range 50 {
 				d := l.Decide(context.Background(), ratelimit.Query{Tenant: tenant(1)})
-				if d.Err != nil {
-					t.Error(d.Err)
-				}
+				assert.NoError(t, d.Err)
 				if d.Verdict == ratelimit.Allowed {
 					yes.Add(1)
 				}
@@ -43,12 +43,12 @@ func TestProcessesShareTheirLimits(t *testing.T) {
 	}
 	wg.Wait()
 	// An hour brings a hundred: this test may see one more, if it takes half a minute.
-	if n := yes.Load(); n < 100 || n > 101 {
-		t.Errorf("%d requests of the tenant were allowed, want 100", n)
-	}
-	if n := ann.Load(); n < 30 || n > 31 {
-		t.Errorf("%d requests of the caller were allowed, want 30", n)
-	}
+	n := yes.Load()
+	assert.GreaterOrEqual(t, n, int64(100), "%d requests of the tenant were allowed, want 100", n)
+	assert.LessOrEqual(t, n, int64(101), "%d requests of the tenant were allowed, want 100", n)
+	n = ann.Load()
+	assert.GreaterOrEqual(t, n, int64(30), "%d requests of the caller were allowed, want 30", n)
+	assert.LessOrEqual(t, n, int64(31), "%d requests of the caller were allowed, want 30", n)
 }
 
 func TestLevelsAreThoseOfATokenBucket(t *testing.T) {
@@ -57,33 +57,32 @@ func TestLevelsAreThoseOfATokenBucket(t *testing.T) {
 		always(ratelimit.Policy{Tenant: ratelimit.PerHour(10).WithBurst(5), Caller: ratelimit.PerHour(4)}))
 	q := ratelimit.Query{Tenant: tenant(1), Caller: "user:1"}
 	d := l.Decide(t.Context(), q)
-	check(t, d.Err)
-	expect(t, "left to the tenant", d.Tenant.Remaining, 4)
-	expect(t, "left to the caller", d.Caller.Remaining, 3)
+	require.NoError(t, d.Err)
+	assert.Equal(t, 4, d.Tenant.Remaining, "left to the tenant")
+	assert.Equal(t, 3, d.Caller.Remaining, "left to the caller")
 	near(t, "the tenant's next", d.Tenant.Next, 6*time.Minute)
 	near(t, "the caller's next", d.Caller.Next, 15*time.Minute)
-	expect(t, "the caller", allowed(t, l, q, 10), 3)
+	assert.Equal(t, 3, allowed(t, l, q, 10), "the caller")
 	d = l.Decide(t.Context(), q)
-	expect(t, "by", d.By, ratelimit.CallerScope)
+	assert.Equal(t, ratelimit.CallerScope, d.Scope, "by")
 	near(t, "wait", d.RetryAfter, 15*time.Minute)
-	expect(t, "the tenant is not asked", d.Tenant.Unknown, true)
+	assert.Equal(t, true, d.Tenant.Unknown, "the tenant is not asked")
 
 	q.Caller = "user:2"
-	expect(t, "what the tenant has left: a flood has taken nothing of it", allowed(t, l, q, 3), 1)
+	assert.Equal(t, 1, allowed(t, l, q, 3), "what the tenant has left: a flood has taken nothing of it")
 	d = l.Decide(t.Context(), ratelimit.Query{Tenant: tenant(1), Cost: 2})
-	expect(t, "by", d.By, ratelimit.TenantScope)
+	assert.Equal(t, ratelimit.TenantScope, d.Scope, "by")
 	near(t, "wait for two", d.RetryAfter, 12*time.Minute)
 	d = l.Decide(t.Context(), ratelimit.Query{Tenant: tenant(1), Cost: 6})
-	expect(t, "more than the bucket holds", d.RetryAfter, 0)
-	expect(t, "verdict", d.Verdict, ratelimit.Limited)
+	assert.Zero(t, d.RetryAfter, "more than the bucket holds")
+	assert.Equal(t, ratelimit.Limited, d.Verdict, "verdict")
 }
 
 // near allows for the time that the test takes.
 func near(t *testing.T, what string, got, want time.Duration) {
 	t.Helper()
-	if got > want+time.Second || got < want-2*time.Minute {
-		t.Errorf("%s: got %v, want %v", what, got, want)
-	}
+	assert.LessOrEqual(t, got, want+time.Second, "%s: got %v, want %v", what, got, want)
+	assert.GreaterOrEqual(t, got, want-2*time.Minute, "%s: got %v, want %v", what, got, want)
 }
 
 func TestABucketFillsAgainByTheClockOfRedis(t *testing.T) {
@@ -97,9 +96,9 @@ func TestABucketFillsAgainByTheClockOfRedis(t *testing.T) {
 	for range 5 {
 		until(t, "there is a token", func() bool { return l.Decide(t.Context(), q).Verdict == ratelimit.Allowed })
 	}
-	if s := l.Stats(); s.LimitedByTenant == 0 || s.Degraded != 0 {
-		t.Errorf("%+v: no request had to wait", s)
-	}
+	s := l.Stats()
+	assert.NotZero(t, s.LimitedByTenant, "%+v: no request had to wait", s)
+	assert.Zero(t, s.Degraded, "%+v: no request had to wait", s)
 }
 
 func TestNothingAndUnlimitedNeedNoBucket(t *testing.T) {
@@ -112,14 +111,14 @@ func TestNothingAndUnlimitedNeedNoBucket(t *testing.T) {
 		want   int
 	}{
 		{ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.Unlimited()}, 20},
-		{ratelimit.Policy{Tenant: ratelimit.Nothing(), Caller: ratelimit.Unlimited()}, 0},
-		{ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.Nothing()}, 0},
+		{ratelimit.Policy{Tenant: ratelimit.Deny(), Caller: ratelimit.Unlimited()}, 0},
+		{ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.Deny()}, 0},
 	} {
-		expect(t, c.policy.Tenant.String(), allowed(t, newLimiter(t, store, always(c.policy)), q, 20), c.want)
+		assert.Equal(t, c.want, allowed(t, newLimiter(t, store, always(c.policy)), q, 20), c.policy.Tenant.String())
 	}
 	n, err := s.client(t, &redis.Options{}).DBSize(t.Context()).Result()
-	check(t, err)
-	expect(t, "keys", n, 0)
+	require.NoError(t, err)
+	assert.Zero(t, n, "keys")
 }
 
 func TestAChangedLimitHoldsAtOnce(t *testing.T) {
@@ -129,11 +128,11 @@ func TestAChangedLimitHoldsAtOnce(t *testing.T) {
 		return ratelimit.Policy{Tenant: limit}, nil
 	})
 	q := ratelimit.Query{Tenant: tenant(1)}
-	expect(t, "before", allowed(t, l, q, 10), 3)
+	assert.Equal(t, 3, allowed(t, l, q, 10), "before")
 	limit = ratelimit.PerHour(5) // GCRA's time of an empty bucket of the old limit would be an hour
-	expect(t, "raised", allowed(t, l, q, 10), 5)
+	assert.Equal(t, 5, allowed(t, l, q, 10), "raised")
 	limit = ratelimit.PerHour(2)
-	expect(t, "lowered", allowed(t, l, q, 10), 2)
+	assert.Equal(t, 2, allowed(t, l, q, 10), "lowered")
 }
 
 func TestKeysTellNothingAndGoAway(t *testing.T) {
@@ -151,37 +150,36 @@ func TestKeysTellNothingAndGoAway(t *testing.T) {
 	} {
 		l := newLimiter(t, newStore(t, s, cfg), policy)
 		for id := range int64(2) {
-			expect(t, "allowed", allowed(t, l, ratelimit.Query{Tenant: tenant(id + 1), Caller: evil}, 9), 5)
+			assert.Equal(t, 5, allowed(t, l, ratelimit.Query{Tenant: tenant(id + 1), Caller: evil}, 9), "allowed")
 		}
 		keys, err := admin.Keys(t.Context(), "rate:"+cfg.Namespace+":*").Result()
-		check(t, err)
-		expect(t, "keys", len(keys), 4)
+		require.NoError(t, err)
+		assert.Len(t, keys, 4, "keys")
 		for _, key := range keys {
 			parts := strings.Split(key, ":")
 			switch {
 			case parts[3] == "t":
-				expect(t, "parts of a tenant's key", len(parts), 5)
+				assert.Len(t, parts, 5, "parts of a tenant's key")
 			case len(parts[4]) != 32 || len(parts) != 6 || strings.Contains(key, "secret"):
 				t.Errorf("key %q", key)
 			default:
 				hashes[parts[4]] = true
 			}
 			ttl, err := admin.TTL(t.Context(), key).Result()
-			check(t, err)
-			if ttl <= 0 || ttl > time.Hour+time.Second {
-				t.Errorf("%s: lives for %v", key, ttl)
-			}
+			require.NoError(t, err)
+			assert.Positive(t, ttl, "%s: lives for %v", key, ttl)
+			assert.LessOrEqual(t, ttl, time.Hour+time.Second, "%s: lives for %v", key, ttl)
 		}
 	}
-	expect(t, "hashes: one for each tenant, namespace and secret", len(hashes), 8)
+	assert.Len(t, hashes, 8, "hashes: one for each tenant, namespace and secret")
 }
 
 func TestAConfigurationThatMakesNoSenseIsRefused(t *testing.T) {
 	t.Parallel()
 	heeding := redis.NewClient(&redis.Options{ContextTimeoutEnabled: true})
-	t.Cleanup(func() { check(t, heeding.Close()) })
+	t.Cleanup(func() { require.NoError(t, heeding.Close()) })
 	for field, cfg := range map[string]redislimit.Config{
-		"namespace": {Namespace: "a:b"}, "away": {Away: 7}, "timeout": {Timeout: -1}, "pause": {Pause: -1},
+		"namespace": {Namespace: "a:b"}, "fallback": {Fallback: 7}, "timeout": {Timeout: -1}, "pause": {Pause: -1},
 	} {
 		_, err := redislimit.New(heeding, cfg)
 		expectField(t, err, field)
@@ -192,9 +190,8 @@ func TestAConfigurationThatMakesNoSenseIsRefused(t *testing.T) {
 	} {
 		_, err := redislimit.New(client, redislimit.Config{})
 		expectField(t, err, "client")
-		check(t, client.Close())
+		require.NoError(t, client.Close())
 	}
-	if _, err := redislimit.New(nil, redislimit.Config{}); err == nil {
-		t.Error("no client was taken")
-	}
+	_, err := redislimit.New(nil, redislimit.Config{})
+	assert.Error(t, err, "no client was taken")
 }

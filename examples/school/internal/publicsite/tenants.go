@@ -116,7 +116,7 @@ const patience = time.Minute
 
 // make makes a school for who signs up.
 func (s *site) make(r *http.Request, n schools.New) (tenancy.Tenant, error) {
-	taken, err := s.signups.Take(r.Context(), ratelimit.Take{Caller: web.Client(r), Policy: signups, Cost: 1})
+	taken, err := s.signups.Allow(r.Context(), ratelimit.AllowRequest{Caller: web.Client(r), Policy: signups, Cost: 1})
 	if err != nil {
 		return tenancy.Tenant{}, err
 	}

@@ -88,7 +88,7 @@ var guesses = ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.
 
 func (s *Staff) throttle(ctx context.Context, guessers ...string) error {
 	for _, who := range guessers {
-		taken, err := s.tries.Take(ctx, ratelimit.Take{Caller: who, Policy: guesses, Cost: 1})
+		taken, err := s.tries.Allow(ctx, ratelimit.AllowRequest{Caller: who, Policy: guesses, Cost: 1})
 		if err != nil {
 			return err
 		}

@@ -6,7 +6,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 )
 
-var byIP = ratelimit.ByIP(nil) // who connects: there is no proxy
+var byIP = ratelimit.KeyByIP(nil) // who connects: there is no proxy
 
 // Client is who asks, for bounds on what one client may do: their address. One of IPv6 counts as its /64, the least that anybody gets, who
 // could otherwise take another of its addresses for each request.

@@ -24,8 +24,8 @@ type call struct {
 func (c call) isGo() bool { return c.sql == "" }
 
 // inert reports whether the call leaves nothing on its session.
-func (c call) inert(start sessionStart) bool {
-	return c.step == nil || !start.triggers && !c.isGo() && c.step.statements()[c.i].inert
+func (c call) keepsSession(start sessionStart) bool {
+	return c.step == nil || !start.triggers && !c.isGo() && c.step.statements()[c.i].keepsSession
 }
 
 const (
@@ -35,7 +35,7 @@ const (
 
 // settings returns the call that sets what a migration runs with, for the transaction ("true") or
 // the session.
-func (t target) settings(local string) call { return t.settingsWith(local, t.cfg.fresh) }
+func (t target) settings(local string) call { return t.settingsWith(local, t.cfg.newSchema) }
 
 // settingsWith is settings for a transaction that need not wait for the disk: one of a schema that
 // no session uses yet, or one behind which another follows in the same message. The last one waits, and
@@ -106,18 +106,18 @@ func (t target) finish(s state, grantees []string, steps []step, last bool) []ca
 	for i, part := range parts {
 		more := i < len(parts)-1
 		s.start.triggers = s.start.triggers || slices.ContainsFunc(part, step.eventTrigger)
-		opening := part[0].opening()
+		prologue := part[0].prologue()
 		switch {
 		case i > 0:
 			s.now++ // a checksum is found by the time of its version's row
-			calls = append(calls, t.reopen(s, more, opening)...)
-		case len(opening) > 0: // the transaction that has read the state has had its queries
-			calls = append(append(calls, call{sql: commitSQL}), t.reopen(s, more, opening)...)
+			calls = append(calls, t.reopen(s, more, prologue)...)
+		case len(prologue) > 0: // the transaction that has read the state has had its queries
+			calls = append(append(calls, call{sql: commitSQL}), t.reopen(s, more, prologue)...)
 		case more:
 			calls = append(calls, call{sql: "set local synchronous_commit to off"})
 		}
 		calls = append(calls, t.transaction(s, part)...)
-		if (more || !last || t.cfg.Lock == LockTable) && slices.ContainsFunc(part, func(st step) bool { return !st.inert(s.start) }) {
+		if (more || !last || t.cfg.Lock == LockTable) && slices.ContainsFunc(part, func(st step) bool { return !st.keepsSession(s.start) }) {
 			calls = append(calls, clean(s.start)...)
 		}
 		s.did(part)
@@ -142,9 +142,9 @@ func (t target) transactions(steps []step) [][]step {
 
 // reopen returns the calls that begin a further transaction, opening behind its BEGIN. Under
 // [LockTable] another runner may have been between the two.
-func (t target) reopen(s state, more bool, opening []call) []call {
-	calls := append([]call{{sql: beginSQL}}, opening...)
-	calls = append(calls, t.settingsWith("true", more || t.cfg.fresh))
+func (t target) reopen(s state, more bool, prologue []call) []call {
+	calls := append([]call{{sql: beginSQL}}, prologue...)
+	calls = append(calls, t.settingsWith("true", more || t.cfg.newSchema))
 	if t.cfg.Lock == LockTable {
 		calls = append(calls, t.lockTable(), t.unchanged(s))
 	}
@@ -198,7 +198,7 @@ func (t target) work(st *step, start sessionStart) (calls, resets []call, strays
 		strays = true
 	}
 	for i, s := range st.statements() {
-		if s.opens {
+		if s.prologue {
 			continue // see opening
 		}
 		calls = append(calls, call{sql: s.sql, step: st, i: i})
@@ -207,7 +207,7 @@ func (t target) work(st *step, start sessionStart) (calls, resets []call, strays
 			resets = append(resets, call{sql: s.reset})
 		}
 	}
-	if !st.inert(start) {
+	if !st.keepsSession(start) {
 		calls = append(calls, restoreUser(start))
 	}
 	return calls, resets, strays

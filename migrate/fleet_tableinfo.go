@@ -11,10 +11,10 @@ import (
 )
 
 // equipAtOnce is for how many schemas the kit is read at a time.
-const equipAtOnce = 32
+const tableInfoBatch = 32
 
 // kit is what the transaction of a schema needs to know besides its versions.
-type kit struct {
+type tableInfo struct {
 	comment string    // on the version table
 	granted bool      // another than the owner has rights on it
 	stamp   int64     // the server's time in microseconds, as in the table
@@ -22,15 +22,15 @@ type kit struct {
 }
 
 // now returns the server's time.
-func (k *kit) now() int64 { return k.stamp + time.Since(k.read).Microseconds() }
+func (k *tableInfo) now() int64 { return k.stamp + time.Since(k.read).Microseconds() }
 
 // fast reports whether all that is pending can go out together with the lock.
-func (m member) fast() bool {
-	return m.swift() && m.kit != nil && m.kit.read != time.Time{} && !m.kit.granted
+func (m member) ready() bool {
+	return m.batchable() && m.info != nil && m.info.read != time.Time{} && !m.info.granted
 }
 
 // kitSQL reads the kits of tables.
-const kitSQL = `select c.oid, coalesce(d.description, ''),
+const tableInfoSQL = `select c.oid, coalesce(d.description, ''),
 		c.relacl is not null and exists (select from aclexplode(c.relacl) a where a.grantee <> c.relowner),
 		(extract(epoch from clock_timestamp()::timestamp) * 1000000)::bigint
 	from unnest($1::oid[]) as t (oid) join pg_class c on c.oid = t.oid
@@ -38,15 +38,15 @@ const kitSQL = `select c.oid, coalesce(d.description, ''),
 
 // equip enters the kits of schemas, as read returns them, in text, for an array of tables. One that is not to be had is
 // empty: its schema takes the slower way, which tells why.
-func equip(members []member, read func(tables string) ([][][]byte, error)) {
-	byTable := make(map[string]*kit, len(members))
+func readTableInfo(members []member, read func(tables string) ([][][]byte, error)) {
+	byTable := make(map[string]*tableInfo, len(members))
 	var tables []string
 	for i := range members {
 		m := &members[i]
-		m.kit = &kit{}
-		if m.swift() {
+		m.info = &tableInfo{}
+		if m.batchable() {
 			oid := strconv.FormatUint(uint64(m.table), 10)
-			byTable[oid] = m.kit
+			byTable[oid] = m.info
 			tables = append(tables, oid)
 		}
 	}
@@ -62,24 +62,24 @@ func equip(members []member, read func(tables string) ([][][]byte, error)) {
 		k := byTable[string(row[0])]
 		k.comment, k.granted, k.read = string(row[1]), string(row[2]) == "t", now
 		if k.stamp, err = strconv.ParseInt(string(row[3]), 10, 64); err != nil {
-			*k = kit{}
+			*k = tableInfo{}
 		}
 	}
 }
 
 // readKits reads kits with a statement of its own.
-func readKits(ctx context.Context, db querier) func(tables string) ([][][]byte, error) {
+func queryTableInfo(ctx context.Context, db querier) func(tables string) ([][][]byte, error) {
 	return func(tables string) ([][][]byte, error) {
-		rows, err := db.Query(ctx, kitSQL, pgx.QueryExecModeExec, tables)
+		rows, err := db.Query(ctx, tableInfoSQL, pgx.QueryExecModeExec, tables)
 		if err != nil {
 			return nil, err
 		}
 		defer rows.Close()
-		var kits [][][]byte
+		var values [][][]byte
 		for rows.Next() {
-			kits = append(kits, cloned(rows.RawValues()))
+			values = append(values, cloned(rows.RawValues()))
 		}
-		return kits, rows.Err()
+		return values, rows.Err()
 	}
 }
 

@@ -6,11 +6,11 @@ import (
 )
 
 // goal is what is to be reached in one schema. It is asked anew under each lock.
-type goal interface {
+type stepSelector interface {
 	// steps returns what is left to do from a state.
 	steps(t target, s state) ([]step, error)
 	// after returns the goal that is left when some of the steps are done, or nil.
-	after(done []step) goal
+	after(done []step) stepSelector
 }
 
 // checker is a goal that looks at more than the versions, in the transaction that reaches it.
@@ -21,7 +21,7 @@ type checker interface {
 // upTo applies what is pending up to a version.
 type upTo struct{ version int64 }
 
-func (g upTo) after([]step) goal { return g }
+func (g upTo) after([]step) stepSelector { return g }
 
 func (g upTo) steps(t target, s state) ([]step, error) {
 	var steps []step
@@ -55,7 +55,7 @@ func (s state) newestOf(all set, source string) int64 {
 // downTo undoes what is newer than a version, the last applied first.
 type downTo struct{ version int64 }
 
-func (g downTo) after([]step) goal { return g }
+func (g downTo) after([]step) stepSelector { return g }
 
 func (g downTo) steps(t target, s state) ([]step, error) {
 	var steps []step
@@ -70,7 +70,7 @@ func (g downTo) steps(t target, s state) ([]step, error) {
 // downLast undoes what was applied last.
 type downLast struct{}
 
-func (downLast) after([]step) goal { return nil }
+func (downLast) after([]step) stepSelector { return nil }
 
 func (downLast) steps(t target, s state) ([]step, error) {
 	if len(s.applied) == 0 {
@@ -82,7 +82,7 @@ func (downLast) steps(t target, s state) ([]step, error) {
 // redoLast undoes what was applied last and applies it again.
 type redoLast struct{}
 
-func (redoLast) after(done []step) goal {
+func (redoLast) after(done []step) stepSelector {
 	if len(done) == 1 {
 		return upOne{done[0].m}
 	}
@@ -100,7 +100,7 @@ func (redoLast) steps(t target, s state) ([]step, error) {
 // upOne is the second half of a redo.
 type upOne struct{ m *migration }
 
-func (upOne) after([]step) goal { return nil }
+func (upOne) after([]step) stepSelector { return nil }
 
 func (g upOne) steps(_ target, s state) ([]step, error) {
 	if s.has(g.m.version) {
@@ -110,12 +110,12 @@ func (g upOne) steps(_ target, s state) ([]step, error) {
 }
 
 // next returns what a goal has left to do in a schema, or why nothing may be done.
-func (t target) next(g goal, s state) ([]step, error) {
-	standing := t.standing(s)
-	if up, ok := g.(upTo); ok && standing.compatible && len(t.pending(s)) == 0 && up.version == Newest {
+func (t target) next(g stepSelector, s state) ([]step, error) {
+	applied := t.checkApplied(s)
+	if up, ok := g.(upTo); ok && applied.compatible && len(t.pending(s)) == 0 && up.version == Newest {
 		return nil, nil // it is served as it is; which files were edited the newer program knows better
 	}
-	if err := t.refusal(standing); err != nil {
+	if err := t.refusal(applied); err != nil {
 		return nil, err
 	}
 	steps, err := g.steps(t, s)
@@ -130,5 +130,5 @@ func (t target) next(g goal, s state) ([]step, error) {
 			return nil, t.wrap(fmt.Errorf("%w: %s/%s", ErrNeedsSession, st.m.source, st.m.file))
 		}
 	}
-	return steps, t.checkOpening(steps)
+	return steps, t.checkPrologue(steps)
 }

@@ -10,18 +10,18 @@ import (
 // CREATE and DROP that most migrations consist of. Whatever is not known for that is not inert, as
 // a function may do anything: it is called by a DEFAULT or a CHECK when rows are written, by a
 // trigger, or in a query.
-func (t sqlText) inert() bool {
+func (t sqlText) keepsSession() bool {
 	words := t.words(1)
 	switch words[0] {
 	case "COMMENT", "GRANT", "REVOKE", "DROP":
 		return true
 	case "CREATE":
-		return t.inertCreate()
+		return t.createKeepsSession()
 	}
 	return false
 }
 
-func (t sqlText) inertCreate() bool {
+func (t sqlText) createKeepsSession() bool {
 	if strings.Contains(strings.ToLower(t.sql), "pg_temp") || slices.ContainsFunc(t.tokens, unicodeName) {
 		return false // it may be a temporary object
 	}
@@ -34,12 +34,12 @@ func (t sqlText) inertCreate() bool {
 	}
 	switch words[0] {
 	case "TABLE":
-		return t.inertTable() && !t.readsLiterals(-1)
+		return t.tableKeepsSession() && !t.readsLiterals(-1)
 	case "INDEX": // of columns alone, and as trees: the others call functions of types
 		outer, depth := t.outer()
 		return depth <= 1 && !contains(outer, "WHERE") && (!contains(outer, "USING") || t.has("USING", "BTREE"))
 	case "FUNCTION", "PROCEDURE":
-		return t.inertFunction()
+		return t.functionKeepsSession()
 	case "TYPE", "DOMAIN", "SEQUENCE", "VIEW", "TRIGGER", "POLICY":
 		return !t.readsLiterals(-1)
 	}
@@ -49,14 +49,14 @@ func (t sqlText) inertCreate() bool {
 // inertTable reports whether a CREATE TABLE calls nothing: it is not from a query, not a partition,
 // whose bounds are computed, and has no expressions that the server simplifies, as those of
 // indexes and of keys of partitions. A DEFAULT and a CHECK are not looked at without rows.
-func (t sqlText) inertTable() bool {
+func (t sqlText) tableKeepsSession() bool {
 	outer, _ := t.outer()
 	return !contains(outer, "AS", "OF", "EXECUTE", "PARTITION", "INHERITS") && !contains(t.tokens, "EXCLUDE", "LIKE")
 }
 
 // inertFunction reports whether a CREATE FUNCTION calls nothing: its language is one of two that
 // are known for what they do with a body, of which that of SQL is read like a view.
-func (t sqlText) inertFunction() bool {
+func (t sqlText) functionKeepsSession() bool {
 	i := slices.IndexFunc(t.tokens, func(tok token) bool { return tok.is("LANGUAGE") })
 	language := t.token(i + 1)
 	if i < 0 {
@@ -126,9 +126,9 @@ func (st step) eventTrigger() bool {
 }
 
 // inert reports whether all that a step does is inert.
-func (st step) inert(start sessionStart) bool {
+func (st step) keepsSession(start sessionStart) bool {
 	if st.ran {
 		return true
 	}
-	return !st.isGo() && !st.noTx() && !start.triggers && !slices.ContainsFunc(st.statements(), func(s statement) bool { return !s.inert })
+	return !st.isGo() && !st.noTx() && !start.triggers && !slices.ContainsFunc(st.statements(), func(s statement) bool { return !s.keepsSession })
 }

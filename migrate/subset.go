@@ -2,9 +2,9 @@ package migrate
 
 import "fmt"
 
-// Only returns a runner that has no other tenant migrations than those of some versions, in whatever order they are given: for a schema as
+// Subset returns a runner that has no other tenant migrations than those of some versions, in whatever order they are given: for a schema as
 // an older release made it. A version that no source has is [ErrNoMigration]. The shared migrations are all there.
-func (r *Runner) Only(versions []int64) (*Runner, error) {
+func (r *Runner) Subset(versions []int64) (*Runner, error) {
 	wanted := make(map[int64]bool, len(versions))
 	for _, v := range versions {
 		if r.tenant.find(v) == nil {

@@ -10,7 +10,7 @@ import (
 // statement of a file goes out before them. It is then where goose has it.
 
 // errOpening is why a file cannot share a transaction.
-var errOpening = errors.New("SET TRANSACTION comes too late, as a file before it shares its transaction (TransactionForAll): " +
+var errPrologueTooLate = errors.New("SET TRANSACTION comes too late, as a file before it shares its transaction (TransactionForAll): " +
 	"use a transaction for each file, begin the files that are run together with this one, or leave it out")
 
 // setsTransaction reports whether a statement says what its transaction is to be.
@@ -54,10 +54,10 @@ func (t sqlText) needsNoSnapshot() bool {
 }
 
 // opening returns the calls of a step that have to be the first of their transaction.
-func (st *step) opening() []call {
+func (st *step) prologue() []call {
 	var calls []call
 	for i, s := range st.statements() {
-		if s.opens {
+		if s.prologue {
 			calls = append(calls, call{sql: s.sql, step: st, i: i})
 		}
 	}
@@ -65,7 +65,7 @@ func (st *step) opening() []call {
 }
 
 // checkOpening returns why the steps cannot run in the transactions that they are to share.
-func (t target) checkOpening(steps []step) error {
+func (t target) checkPrologue(steps []step) error {
 	if t.cfg.Transactions != TransactionForAll {
 		return nil
 	}
@@ -73,8 +73,8 @@ func (t target) checkOpening(steps []step) error {
 		if i == 0 || steps[i-1].noTx() {
 			continue
 		}
-		if calls := steps[i].opening(); len(calls) > 0 {
-			return t.failure(calls[0], errOpening)
+		if calls := steps[i].prologue(); len(calls) > 0 {
+			return t.failure(calls[0], errPrologueTooLate)
 		}
 	}
 	return nil

@@ -87,7 +87,7 @@ func (t target) context(ctx context.Context) context.Context {
 }
 
 // alone runs the first step that a goal has left, which has no transaction, and writes it down.
-func (s *session) alone(ctx context.Context, g goal) ([]step, error) {
+func (s *session) readFailed(ctx context.Context, g stepSelector) ([]step, error) {
 	s.dirty = true
 	results, err := s.read(ctx, append([]call{s.t.sessionCall()}, s.t.session()...))
 	if err != nil {

@@ -7,23 +7,23 @@ import (
 	"time"
 )
 
-// quietLog writes at most one record a second: what it tells of happens with each request, and a
-// flood must not become one of the log.
-type quietLog struct {
+// throttledLog writes at most one record a second. The errors that it logs can happen with each
+// request, and a flood of requests must not become a flood of log records.
+type throttledLog struct {
 	logger  *slog.Logger
 	started time.Time
 	next    atomic.Int64 // nanoseconds from started
-	left    atomic.Int64 // out since the last record
+	left    atomic.Int64 // records suppressed since the last one
 }
 
-func newQuietLog(logger *slog.Logger) *quietLog {
+func newThrottledLog(logger *slog.Logger) *throttledLog {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	return &quietLog{logger: logger, started: time.Now()}
+	return &throttledLog{logger: logger, started: time.Now()}
 }
 
-func (l *quietLog) error(ctx context.Context, message string, err error) {
+func (l *throttledLog) error(ctx context.Context, message string, err error) {
 	now, next := int64(time.Since(l.started)), l.next.Load()
 	if now < next || !l.next.CompareAndSwap(next, now+int64(time.Second)) {
 		l.left.Add(1)

@@ -13,7 +13,7 @@ func TestOnlySomeVersionsAreApplied(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	r := f.tenant(t, texts("app", both))
-	older, err := r.Only([]int64{2, 1})
+	older, err := r.Subset([]int64{2, 1})
 	check(t, err)
 	check(t, older.Migrate(t.Context(), "tenant_1"))
 	status, err := r.Status(t.Context(), "tenant_1")
@@ -30,9 +30,9 @@ func TestOnlySomeVersionsAreApplied(t *testing.T) {
 		t.Error("the reference of two versions is that of three")
 	}
 
-	_, err = r.Only([]int64{1, 9})
+	_, err = r.Subset([]int64{1, 9})
 	expectIs(t, err, migrate.ErrNoMigration)
-	none, err := r.Only(nil)
+	none, err := r.Subset(nil)
 	check(t, err)
 	check(t, none.Migrate(t.Context(), "tenant_2"))
 	status, err = r.Status(t.Context(), "tenant_2")

@@ -4,14 +4,14 @@ import "fmt"
 
 // standing is what the sources and [Config.Changed] make of what is applied in a schema. It is the only judge of
 // "current", "edited" and "newer": Up, Status, the fleet, drift and package backup all go by it.
-type standing struct {
+type appliedCheck struct {
 	unknown    []int64      // versions that no source has
 	edited     []*migration // whose files are others now
 	compatible bool         // there are unknown versions, and this program can work with them all the same
 }
 
-func (t target) standing(s state) standing {
-	var st standing
+func (t target) checkApplied(s state) appliedCheck {
+	var st appliedCheck
 	for _, a := range s.applied {
 		m := t.set.find(a.version)
 		switch {
@@ -26,7 +26,7 @@ func (t target) standing(s state) standing {
 }
 
 // refusal returns why nothing may be done in the schema, or nil. What an older program may serve it may not migrate.
-func (t target) refusal(st standing) error {
+func (t target) refusal(st appliedCheck) error {
 	switch {
 	case len(st.unknown) > 0:
 		return t.wrap(fmt.Errorf("%w: %d", ErrUnknownVersion, st.unknown[0]))
@@ -37,7 +37,7 @@ func (t target) refusal(st standing) error {
 }
 
 // versions returns those of the edited migrations.
-func (st standing) versions() []int64 {
+func (st appliedCheck) versions() []int64 {
 	var versions []int64
 	for _, m := range st.edited {
 		versions = append(versions, m.version)
@@ -64,7 +64,7 @@ func (t target) outcome(s state) (Outcome, error) {
 		return outcomeOf(err), err
 	case len(steps) > 0:
 		return Behind, nil
-	case len(t.standing(s).unknown) > 0:
+	case len(t.checkApplied(s).unknown) > 0:
 		return NewerCompatible, nil
 	}
 	return Current, nil

@@ -3,7 +3,6 @@ package redislimit_test
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -11,6 +10,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/sony/gobreaker/v2"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 	"github.com/oryne/pgtenant/tenancy/ratelimit/redislimit"
@@ -18,28 +19,30 @@ import (
 
 var hourly = ratelimit.Policy{Tenant: ratelimit.PerHour(5), Caller: ratelimit.PerHour(3)}
 
-// short is a configuration for tests of what is decided without Redis. Its circuit closes soon, and patience is for Redis to answer
-// on a machine that is slow, so that it is away for no other reason.
-func short(away redislimit.Away) redislimit.Config {
-	return redislimit.Config{Away: away, Timeout: 2 * time.Second, Pause: 20 * time.Millisecond}
+// short is a configuration for tests of what is decided without Redis. Its circuit closes soon, and
+// patience is for Redis to answer on a machine that is slow, so that it is away for no other
+// reason.
+func short(away redislimit.Fallback) redislimit.Config {
+	return redislimit.Config{Fallback: away, Timeout: 2 * time.Second, Pause: 20 * time.Millisecond}
 }
 
-// expectAway checks that the policy for Redis being away is what decides: of 20 requests of a caller, so many are allowed.
-func expectAway(t *testing.T, away redislimit.Away, l *ratelimit.Limiter) {
+// expectAway checks that the policy for Redis being away is what decides: of 20 requests of a
+// caller, so many are allowed.
+func expectAway(t *testing.T, away redislimit.Fallback, l *ratelimit.Limiter) {
 	t.Helper()
 	count := map[ratelimit.Verdict]int{}
 	for range 20 {
 		d := l.Decide(t.Context(), ratelimit.Query{Tenant: tenant(9), Caller: "user:1"})
-		expectIs(t, d.Err, redislimit.ErrAway)
+		assert.ErrorIs(t, d.Err, redislimit.ErrUnavailable)
 		count[d.Verdict]++
 	}
-	want := map[redislimit.Away]map[ratelimit.Verdict]int{
+	want := map[redislimit.Fallback]map[ratelimit.Verdict]int{
 		redislimit.Local:      {ratelimit.Allowed: 3, ratelimit.Limited: 17},
 		redislimit.FailOpen:   {ratelimit.Allowed: 20},
 		redislimit.FailClosed: {ratelimit.Undecided: 20},
 	}[away]
 	for _, v := range []ratelimit.Verdict{ratelimit.Allowed, ratelimit.Limited, ratelimit.Undecided} {
-		expect(t, v.String(), count[v], want[v])
+		assert.Equal(t, want[v], count[v], v.String())
 	}
 }
 
@@ -51,8 +54,8 @@ func expectBack(t *testing.T, l *ratelimit.Limiter, id int64) {
 	})
 }
 
-func eachAway(t *testing.T, test func(t *testing.T, away redislimit.Away)) {
-	for name, away := range map[string]redislimit.Away{
+func eachAway(t *testing.T, test func(t *testing.T, away redislimit.Fallback)) {
+	for name, away := range map[string]redislimit.Fallback{
 		"local": redislimit.Local, "fail open": redislimit.FailOpen, "fail closed": redislimit.FailClosed,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -64,24 +67,24 @@ func eachAway(t *testing.T, test func(t *testing.T, away redislimit.Away)) {
 
 func TestRedisThatWasKilled(t *testing.T) {
 	t.Parallel()
-	eachAway(t, func(t *testing.T, away redislimit.Away) {
+	eachAway(t, func(t *testing.T, away redislimit.Fallback) {
 		s := startRedis(t)
 		store := newStore(t, s, short(away))
 		l := newLimiter(t, store, always(hourly))
-		expect(t, "while it lives", allowed(t, l, ratelimit.Query{Tenant: tenant(1)}, 10), 5)
+		assert.Equal(t, 5, allowed(t, l, ratelimit.Query{Tenant: tenant(1)}, 10), "while it lives")
 		s.kill()
 		expectAway(t, away, l)
 		s.start(t)
 		expectBack(t, l, 2)
-		expect(t, "circuit", store.Stats().Away, false)
-		expect(t, "Redis decides, with new buckets", allowed(t, l, ratelimit.Query{Tenant: tenant(3)}, 10), 5)
+		assert.Equal(t, false, store.Stats().CircuitOpen, "circuit")
+		assert.Equal(t, 5, allowed(t, l, ratelimit.Query{Tenant: tenant(3)}, 10), "Redis decides, with new buckets")
 	})
 }
 
 // A Redis that hangs accepts connections and commands, and never answers.
 func TestRedisThatHangsHoldsUpFewRequests(t *testing.T) {
 	t.Parallel()
-	eachAway(t, func(t *testing.T, away redislimit.Away) {
+	eachAway(t, func(t *testing.T, away redislimit.Fallback) {
 		s := startRedis(t)
 		cfg := short(away)
 		cfg.Timeout = 300 * time.Millisecond
@@ -98,14 +101,13 @@ func TestRedisThatHangsHoldsUpFewRequests(t *testing.T) {
 		start := time.Now()
 		expectAway(t, away, l)
 		took := time.Since(start)
-		// Three requests have waited for 300 ms each, and the others not at all. The client would have waited 3 s, four times, each.
-		if took > 20*time.Second {
-			t.Errorf("20 decisions took %v", took)
-		}
+		// Three requests have waited for 300 ms each, and the others not at all. The client would have
+		// waited 3 s, four times, each.
+		assert.LessOrEqual(t, took, 20*time.Second, "20 decisions took %v", took)
 		got := store.Stats()
-		expect(t, "asked in vain", got.Failed-asked.Failed, 3)
-		expect(t, "not asked", got.Skipped-asked.Skipped, 17)
-		expect(t, "circuit", got.Away, true)
+		assert.Equal(t, int64(3), got.Failed-asked.Failed, "asked in vain")
+		assert.Equal(t, int64(17), got.Skipped-asked.Skipped, "not asked")
+		assert.Equal(t, true, got.CircuitOpen, "circuit")
 		s.signal(t, syscall.SIGCONT)
 	})
 }
@@ -125,7 +127,8 @@ func TestRedisThatGoesOnIsAskedAgain(t *testing.T) {
 	expectBack(t, l, 3)
 }
 
-// A flood at the moment when Redis begins to hang: all that were on their way wait once, at the same time.
+// A flood at the moment when Redis begins to hang: all that were on their way wait once, at the
+// same time.
 func TestRequestsOnTheirWayWaitOnce(t *testing.T) {
 	t.Parallel()
 	s := startRedis(t)
@@ -139,14 +142,13 @@ func TestRequestsOnTheirWayWaitOnce(t *testing.T) {
 	for range 200 {
 		wg.Go(func() {
 			for range 5 {
-				expectIs(t, l.Decide(context.Background(), ratelimit.Query{Tenant: tenant(2)}).Err, redislimit.ErrAway)
+				assert.ErrorIs(t, l.Decide(context.Background(), ratelimit.Query{Tenant: tenant(2)}).Err, redislimit.ErrUnavailable)
 			}
 		})
 	}
 	wg.Wait()
-	if took := time.Since(start); took > 30*time.Second {
-		t.Errorf("1000 decisions took %v", took)
-	}
+	took := time.Since(start)
+	assert.LessOrEqual(t, took, 30*time.Second, "1000 decisions took %v", took)
 	s.signal(t, syscall.SIGCONT)
 }
 
@@ -161,14 +163,12 @@ func TestRedisThatRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			eachAway(t, func(t *testing.T, away redislimit.Away) {
+			eachAway(t, func(t *testing.T, away redislimit.Fallback) {
 				s := startRedis(t)
 				l := newLimiter(t, newStore(t, s, short(away)), always(hourly))
 				s.do(t, c.refuse)
 				d := l.Decide(t.Context(), ratelimit.Query{Tenant: tenant(1)})
-				if d.Err == nil || !strings.Contains(d.Err.Error(), c.said) {
-					t.Errorf("got %v, want %s", d.Err, c.said)
-				}
+				assert.ErrorContains(t, d.Err, c.said)
 				expectAway(t, away, l)
 				if c.accept == "" {
 					return
@@ -185,11 +185,11 @@ func TestAWrongPasswordIsNotInTheError(t *testing.T) {
 	s := startRedis(t)
 	s.do(t, "config set requirepass right-one")
 	store, err := redislimit.New(s.client(t, &redis.Options{Password: "wrong-one"}), short(redislimit.FailClosed))
-	check(t, err)
+	require.NoError(t, err)
 	d := newLimiter(t, store, always(hourly)).Decide(t.Context(), ratelimit.Query{Tenant: tenant(1)})
-	expect(t, "verdict", d.Verdict, ratelimit.Undecided)
-	if d.Err == nil || !strings.Contains(d.Err.Error(), "WRONGPASS") || strings.Contains(d.Err.Error(), "-one") {
-		t.Errorf("got %v", d.Err)
+	assert.Zero(t, d.Verdict, "verdict")
+	if assert.ErrorContains(t, d.Err, "WRONGPASS") {
+		assert.NotContains(t, d.Err.Error(), "-one")
 	}
 }
 
@@ -198,12 +198,13 @@ func TestARedisThatHasForgottenItsScriptsIsTold(t *testing.T) {
 	s := startRedis(t)
 	l := newLimiter(t, newStore(t, s, patient), always(hourly))
 	q := ratelimit.Query{Tenant: tenant(1)}
-	expect(t, "before", allowed(t, l, q, 2), 2)
+	assert.Equal(t, 2, allowed(t, l, q, 2), "before")
 	s.do(t, "script flush")
-	expect(t, "after", allowed(t, l, q, 10), 3)
+	assert.Equal(t, 3, allowed(t, l, q, 10), "after")
 }
 
-// Who hangs up has asked nevertheless, and it is no failure of Redis: else a client could open the circuit.
+// Who hangs up has asked nevertheless, and it is no failure of Redis: else a client could open the
+// circuit.
 func TestAClientThatHangsUpIsCounted(t *testing.T) {
 	t.Parallel()
 	store := newStore(t, startRedis(t), patient)
@@ -213,22 +214,22 @@ func TestAClientThatHangsUpIsCounted(t *testing.T) {
 	yes := 0
 	for range 20 {
 		d := l.Decide(ctx, ratelimit.Query{Tenant: tenant(1)})
-		check(t, d.Err)
+		require.NoError(t, d.Err)
 		if d.Verdict == ratelimit.Allowed {
 			yes++
 		}
 	}
-	expect(t, "allowed", yes, 5)
-	expect(t, "stats", store.Stats(), redislimit.Stats{Answered: 20})
+	assert.Equal(t, 5, yes, "allowed")
+	assert.Equal(t, redislimit.Stats{Answered: 20}, store.Stats(), "stats")
 }
 
 func TestNothingStaysNothingWithoutRedis(t *testing.T) {
 	t.Parallel()
 	s := startRedis(t)
-	l := newLimiter(t, newStore(t, s, short(redislimit.FailOpen)), always(ratelimit.Policy{Tenant: ratelimit.Nothing()}))
+	l := newLimiter(t, newStore(t, s, short(redislimit.FailOpen)), always(ratelimit.Policy{Tenant: ratelimit.Deny()}))
 	s.kill()
-	expect(t, "allowed", allowed(t, l, ratelimit.Query{Tenant: tenant(1), Caller: "user:1"}, 10), 0)
-	l = newLimiter(t, newStore(t, s, short(redislimit.FailOpen)), always(ratelimit.Policy{Caller: ratelimit.Nothing()}))
+	assert.Equal(t, 0, allowed(t, l, ratelimit.Query{Tenant: tenant(1), Caller: "user:1"}, 10), "allowed")
+	l = newLimiter(t, newStore(t, s, short(redislimit.FailOpen)), always(ratelimit.Policy{Caller: ratelimit.Deny()}))
 	d := l.Decide(t.Context(), ratelimit.Query{Tenant: tenant(1), Caller: "user:1"})
-	expect(t, "verdict", d.Verdict, ratelimit.Limited)
+	assert.Equal(t, ratelimit.Limited, d.Verdict, "verdict")
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // fastCall is a call of a transaction that goes out as a whole.
-type fastCall struct {
+type batchCall struct {
 	call
 	t       target
 	checked bool // behind the check that the versions are those that the steps were chosen for
@@ -16,22 +16,22 @@ type fastCall struct {
 }
 
 // fastError is the error of such a transaction.
-type fastError struct {
+type batchError struct {
 	err     error
 	checked bool // the steps were right, and one failed: nothing else would come of a second look
 }
 
-func (e *fastError) Error() string { return e.err.Error() }
-func (e *fastError) Unwrap() error { return e.err }
+func (e *batchError) Error() string { return e.err.Error() }
+func (e *batchError) Unwrap() error { return e.err }
 
 // fast migrates schemas in one transaction and one round trip, under [LockTable]. What is to be
 // done was decided without the lock, so the first statement under it fails unless the versions are
 // still those. The caller then takes the slower path, which looks again.
-func (w *worker) fast(ctx context.Context, group []member) error {
+func (w *worker) sendGroup(ctx context.Context, group []member) error {
 	if err := w.connect(ctx); err != nil {
 		return err
 	}
-	if err := w.pipeline(ctx, transactions(w.f.r, group, w.s.start), func(fastCall) {}); err != nil {
+	if err := w.pipeline(ctx, transactions(w.f.r, group, w.s.start), func(batchCall) {}); err != nil {
 		w.s.rollback(ctx)
 		w.release(ctx)
 		return err
@@ -44,47 +44,47 @@ func (w *worker) fast(ctx context.Context, group []member) error {
 
 // transactions returns the calls of a group: schemas that share a transaction, or one that has
 // several.
-func transactions(r *Runner, group []member, start sessionStart) []fastCall {
+func transactions(r *Runner, group []member, start sessionStart) []batchCall {
 	t := group[0].target(r)
-	var calls []fastCall
+	var calls []batchCall
 	rounds := len(t.transactions(group[0].line.steps))
 	comments := make([]string, len(group))
 	for i := range group {
-		comments[i] = group[i].kit.comment
+		comments[i] = group[i].info.comment
 	}
 	for round := range rounds {
 		last := round == rounds-1
-		calls = append(calls, fastCall{call: call{sql: beginSQL}, t: t})
-		commits, inert := 0, true
+		calls = append(calls, batchCall{call: call{sql: beginSQL}, t: t})
+		commits, keepsSession := 0, true
 		for i := range group {
 			steps := group[i].target(r).transactions(group[i].line.steps)[round]
-			calls = append(calls, group[i].fastCalls(r, fastPart{round, last, steps}, &comments[i], start)...)
+			calls = append(calls, group[i].batchCalls(r, batchPart{round, last, steps}, &comments[i], start)...)
 			commits += len(steps)
-			inert = inert && !slices.ContainsFunc(steps, func(st step) bool { return !st.inert(start) })
+			keepsSession = keepsSession && !slices.ContainsFunc(steps, func(st step) bool { return !st.keepsSession(start) })
 		}
-		calls = append(calls, fastCall{call: call{sql: commitSQL, commits: commits}, t: t, checked: true, last: last})
-		if inert {
+		calls = append(calls, batchCall{call: call{sql: commitSQL, commits: commits}, t: t, checked: true, last: last})
+		if keepsSession {
 			continue
 		}
 		for _, c := range clean(start) {
-			calls = append(calls, fastCall{call: c, t: t, checked: true})
+			calls = append(calls, batchCall{call: c, t: t, checked: true})
 		}
 	}
 	return calls
 }
 
 // pipeline sends calls in one message, and calls done for each transaction that has ended.
-func (w *worker) pipeline(ctx context.Context, calls []fastCall, done func(fastCall)) error {
+func (w *worker) pipeline(ctx context.Context, calls []batchCall, done func(batchCall)) error {
 	p := w.s.pg().StartPipeline(ctx)
 	for _, c := range calls {
-		w.s.dirty = w.s.dirty || !c.inert(w.s.start)
+		w.s.dirty = w.s.dirty || !c.keepsSession(w.s.start)
 		p.SendQueryParams(c.sql, bytesOf(c.args), nil, nil, nil)
 	}
 	err := p.Sync()
 	for i := 0; err == nil && i < len(calls); i++ {
 		c := calls[i]
 		if err = result(p); err != nil {
-			err = &fastError{err: c.t.failure(c.call, err), checked: c.checked}
+			err = &batchError{err: c.t.failure(c.call, err), checked: c.checked}
 		} else if c.commits > 0 {
 			done(c)
 		}
@@ -104,7 +104,7 @@ func (m *member) target(r *Runner) target {
 }
 
 // fastPart is what one transaction of a schema runs.
-type fastPart struct {
+type batchPart struct {
 	round int
 	last  bool // the others need not wait for the disk
 	steps []step
@@ -112,18 +112,18 @@ type fastPart struct {
 
 // fastCalls returns the calls for one schema of the transaction of a round. comment is what its
 // version table has, and is brought up to date.
-func (m *member) fastCalls(r *Runner, part fastPart, comment *string, start sessionStart) []fastCall {
+func (m *member) batchCalls(r *Runner, part batchPart, comment *string, start sessionStart) []batchCall {
 	t := m.target(r)
 	round, steps := part.round, part.steps
-	stamp := m.kit.now() + int64(round) // a checksum is found by the time of its version's row
-	calls := []fastCall{{call: t.settingsWith("true", !part.last), t: t, checked: round > 0}}
+	stamp := m.info.now() + int64(round) // a checksum is found by the time of its version's row
+	calls := []batchCall{{call: t.settingsWith("true", !part.last), t: t, checked: round > 0}}
 	if t.cfg.Lock == LockTable {
-		calls = append(calls, fastCall{call: t.lockTable(), t: t})
+		calls = append(calls, batchCall{call: t.lockTable(), t: t})
 	}
-	calls = append(calls, fastCall{call: m.recordAll(t, steps, stamp), t: t, checked: round > 0})
+	calls = append(calls, batchCall{call: m.recordAll(t, steps, stamp), t: t, checked: round > 0})
 	add := func(all ...call) {
 		for _, c := range all {
-			calls = append(calls, fastCall{call: c, t: t, checked: true})
+			calls = append(calls, batchCall{call: c, t: t, checked: true})
 		}
 	}
 	add(t.timeout("true")...)
