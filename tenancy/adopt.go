@@ -74,11 +74,12 @@ func (m *Manager) adoptable(ctx context.Context, p AdoptParams) error {
 	return nil
 }
 
-// Adopt makes the staged schema a new tenant with what [Manager.StageTenant] was given: one statement, before which
-// nothing of the tenant is to be seen. Neither migrations nor [Config].Seed run: the schema is taken as it is.
+// Adopt makes the staged schema a new tenant with what [Manager.StageTenant] was given: one
+// statement, before which nothing of the tenant is to be seen. Neither migrations nor [Config].Seed
+// run: the schema is taken as it is.
 //
-// The error is [ErrSlugTaken], [ErrDomainTaken] or [ErrStagingLost], each in a [StepError], or a hook's, and nothing was
-// changed; or the connection's, after which the tenant may be there.
+// The error is [ErrSlugTaken], [ErrDomainTaken] or [ErrStagingLost], each in a [StepError], or a
+// hook's, and nothing was changed; or the connection's, after which the tenant may be there.
 func (s *Staging) Adopt(ctx context.Context) (Tenant, error) {
 	if s.adopt == nil || s.done {
 		return Tenant{}, fmt.Errorf("%s: %w", OpAdopt, ErrStagingLost)

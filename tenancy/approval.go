@@ -8,10 +8,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// ApproveDrop notes that approver, who is not who made the request, has looked at it and agrees, and
-// returns it. It takes nothing on itself: only the requester's token drops. The token also allows
-// package backup's Service.Erase, which removes the tenant's archives. To approve again is no error,
-// and the first approver stays.
+// ApproveDrop notes that approver, who is not who made the request, has looked at it and agrees,
+// and returns it. It takes nothing on itself: only the requester's token drops. The token also
+// allows package backup's Service.Erase, which removes the tenant's archives. To approve again is
+// no error, and the first approver stays.
 //
 // Names that differ in case, in the number of spaces, or in how Unicode writes the same characters,
 // are one person's. All other names are other people's: the program must not give one person two.

@@ -11,8 +11,8 @@ import (
 
 // DomainVerifier proves that a domain is the tenant's that claims it.
 type DomainVerifier interface {
-	// Verify returns nil if whoever has the domain has published its Token, and else says why it cannot tell or that they
-	// have not. It holds no lock. It is safe for concurrent use.
+	// Verify returns nil if whoever has the domain has published its Token, and else says why it
+	// cannot tell or that they have not. It holds no lock. It is safe for concurrent use.
 	Verify(ctx context.Context, d Domain) error
 }
 
@@ -22,15 +22,16 @@ type DomainVerifierFunc func(ctx context.Context, d Domain) error
 // Verify calls f.
 func (f DomainVerifierFunc) Verify(ctx context.Context, d Domain) error { return f(ctx, d) }
 
-// MaxClaims is how many domains a tenant can claim at a time that are not verified: whoever signs up can claim, and a
-// claim stays until it is verified or removed.
+// MaxClaims is how many domains a tenant can claim at a time that are not verified: whoever signs
+// up can claim, and a claim stays until it is verified or removed.
 const MaxClaims = 100
 
-// ClaimDomain notes that a tenant says a domain is its own, and returns it with the Token that the tenant has to publish,
-// see [DNSVerifier]. No request is led by a claim. Any number of tenants may claim a domain; the first one that
-// [Manager.VerifyDomain] finds right has it. To claim again makes a new token, and the old one worthless; a domain that the
-// tenant has already is returned as it is, without a token. A tenant that has [MaxClaims] claims can make no
-// other: [ErrTooManyClaims]. Other errors are as for [Manager.AddDomain].
+// ClaimDomain notes that a tenant says a domain is its own, and returns it with the Token that the
+// tenant has to publish, see [DNSVerifier]. No request is led by a claim. Any number of tenants may
+// claim a domain; the first one that [Manager.VerifyDomain] finds right has it. To claim again
+// makes a new token, and the old one worthless; a domain that the tenant has already is returned as
+// it is, without a token. A tenant that has [MaxClaims] claims can make no other:
+// [ErrTooManyClaims]. Other errors are as for [Manager.AddDomain].
 func (m *Manager) ClaimDomain(ctx context.Context, slug, host string) (Domain, error) {
 	return m.onDomain(ctx, OpClaimDomain, slug, host, nil, func(ctx context.Context, tx pgx.Tx, d *Domain) error {
 		var others int // exact: the tenant is locked
@@ -61,8 +62,8 @@ func (m *Manager) ClaimDomain(ctx context.Context, slug, host string) (Domain, e
 // verifier refuses [ErrNotVerified], together with the verifier's error; where another tenant was
 // first it is [ErrDomainTaken]. Other errors are as for [Manager.AddDomain].
 //
-// The verifier is asked before the tenant's lock is taken, as it may wait for strangers. A claim that was made anew
-// meanwhile has another token, and is [ErrNotVerified].
+// The verifier is asked before the tenant's lock is taken, as it may wait for strangers. A claim
+// that was made anew meanwhile has another token, and is [ErrNotVerified].
 func (m *Manager) VerifyDomain(ctx context.Context, slug, host string) (Domain, error) {
 	claim, err := m.claim(ctx, slug, host)
 	if err != nil || claim.Verified() {

@@ -49,11 +49,11 @@ func (p CreateParams) validate() (CreateParams, error) {
 // by [Manager.AddDomain], becomes its primary one.
 //
 // Refused input is a [FieldError], a [schemactx.NameError], a [schemactx.SearchPathError] where the
-// Migrator has the name on the path of every tenant, [ErrSlugTaken], [ErrDomainTaken] or, for a schema
-// name that a tenant has or once had, [admin.ErrTaken], and nothing was changed. The same holds for a pool that is not the owner's, with a [schemactx.LoginError]. When a
-// later step fails, or ctx ends, the error is a [StepError]; the row stays, its Operation says what
-// failed, its hosts are answered with 503, and [Manager.Resume] goes on. After a crash at any point
-// the same holds.
+// Migrator has the name on the path of every tenant, [ErrSlugTaken], [ErrDomainTaken] or, for a
+// schema name that a tenant has or once had, [admin.ErrTaken], and nothing was changed. The same
+// holds for a pool that is not the owner's, with a [schemactx.LoginError]. When a later step fails,
+// or ctx ends, the error is a [StepError]; the row stays, its Operation says what failed, its hosts
+// are answered with 503, and [Manager.Resume] goes on. After a crash at any point the same holds.
 func (m *Manager) Create(ctx context.Context, p CreateParams) (Tenant, error) {
 	p, err := p.validate()
 	if err != nil {
@@ -78,8 +78,8 @@ func (m *Manager) Create(ctx context.Context, p CreateParams) (Tenant, error) {
 	return t, err
 }
 
-// createSteps make the schema of a tenant that has its row. A claim begins with the step "seed". fresh says that the
-// schema is not made yet.
+// createSteps make the schema of a tenant that has its row. A claim begins with the step "seed".
+// fresh says that the schema is not made yet.
 func (m *Manager) createSteps(t *Tenant, fresh bool) []step {
 	return append(
 		m.schemaSteps(t, fresh),
@@ -123,8 +123,9 @@ func (m *Manager) seedStep(t *Tenant) step {
 	return s
 }
 
-// insertCreated inserts the row with its primary domain and its operation, and takes the tenant's lock before another
-// session can see it: one statement. The id comes first, as the schema's default name and the lock are made of it.
+// insertCreated inserts the row with its primary domain and its operation, and takes the tenant's
+// lock before another session can see it: one statement. The id comes first, as the schema's
+// default name and the lock are made of it.
 func (l *lock) insertCreated(ctx context.Context, p CreateParams) (Tenant, error) {
 	return l.insert(ctx, Operation{Op: OpCreate, Step: "schema"}, `with new as materialized (
 			select id, coalesce(nullif($1, ''), 'tenant_' || id) as schema_name
@@ -138,8 +139,8 @@ func (l *lock) insertCreated(ctx context.Context, p CreateParams) (Tenant, error
 		), locked as (`+takeNewLock("'tenant ' || new.id", "new")+`)`, "t, locked", p.Schema, p.Slug, p.Name, p.Domain)
 }
 
-// insert runs a statement that makes a row of a tenant, begins its operation and takes its lock. with is SQL, the WITH
-// of the statement, and from has the relations of its SELECT; t is the row.
+// insert runs a statement that makes a row of a tenant, begins its operation and takes its lock.
+// with is SQL, the WITH of the statement, and from has the relations of its SELECT; t is the row.
 func (l *lock) insert(ctx context.Context, o Operation, with, from string, args ...any) (t Tenant, err error) {
 	sql := with + `, o as (
 			insert into {registry}.registry_operations (tenant_id, operation, step) select id, '` + string(o.Op) + "', '" + o.Step + `' from t

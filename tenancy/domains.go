@@ -13,10 +13,11 @@ import (
 // claims of others stay and come to nothing. A domain that the tenant has already is returned as it
 // is.
 //
-// Of the operations on domains: host is normalised by [NormalizeHost], and is no IP address and no wildcard, else it is a
-// [FieldError]. A tenant or status that does not fit is [ErrNotFound] or a [StatusError], a domain that another tenant has
-// verified [ErrDomainTaken]. After each of these nothing was changed. Each operation is one statement or transaction, and
-// can be run again after a [StepError].
+// Of the operations on domains: host is normalised by [NormalizeHost], and is no IP address and no
+// wildcard, else it is a [FieldError]. A tenant or status that does not fit is [ErrNotFound] or a
+// [StatusError], a domain that another tenant has verified [ErrDomainTaken]. After each of these
+// nothing was changed. Each operation is one statement or transaction, and can be run again after a
+// [StepError].
 func (m *Manager) AddDomain(ctx context.Context, slug, host string) (Domain, error) {
 	return m.onDomain(ctx, OpAddDomain, slug, host, nil, func(ctx context.Context, tx pgx.Tx, d *Domain) error {
 		return changeDomain(ctx, tx, d, `insert into {registry}.domains as d (tenant_id, host, is_primary, verified_at)
@@ -30,16 +31,18 @@ func (m *Manager) AddDomain(ctx context.Context, slug, host string) (Domain, err
 // lock.
 const firstDomain = "not exists (select from {registry}.domains where tenant_id = $1 and is_primary)"
 
-// SetPrimaryDomain makes a verified domain of a tenant its primary one; the one before stays as another. A domain that the
-// tenant does not have is [ErrDomainNotFound], one that it only claims [ErrNotVerified]; other errors are as for
-// [Manager.AddDomain]. For the primary domain it changes nothing.
+// SetPrimaryDomain makes a verified domain of a tenant its primary one; the one before stays as
+// another. A domain that the tenant does not have is [ErrDomainNotFound], one that it only claims
+// [ErrNotVerified]; other errors are as for [Manager.AddDomain]. For the primary domain it changes
+// nothing.
 func (m *Manager) SetPrimaryDomain(ctx context.Context, slug, host string) (Domain, error) {
 	return m.onDomain(ctx, OpSetPrimaryDomain, slug, host, isVerified, makePrimary)
 }
 
-// RemoveDomain takes a domain, or the claim of one, from a tenant; others may have it then. The primary domain is
-// [ErrPrimaryDomain]: name another one first. A domain that the tenant does not have is [ErrDomainNotFound]: it may have
-// been removed before. Other errors are as for [Manager.AddDomain].
+// RemoveDomain takes a domain, or the claim of one, from a tenant; others may have it then. The
+// primary domain is [ErrPrimaryDomain]: name another one first. A domain that the tenant does not
+// have is [ErrDomainNotFound]: it may have been removed before. Other errors are as for
+// [Manager.AddDomain].
 func (m *Manager) RemoveDomain(ctx context.Context, slug, host string) error {
 	_, err := m.onDomain(ctx, OpRemoveDomain, slug, host, isSecondary, func(ctx context.Context, tx pgx.Tx, d *Domain) error {
 		return changeDomain(ctx, tx, d, `delete from {registry}.domains d where tenant_id = $1 and host = $2 and not is_primary
@@ -48,8 +51,9 @@ func (m *Manager) RemoveDomain(ctx context.Context, slug, host string) error {
 	return err
 }
 
-// onDomain is an operation on a domain of a tenant. d, which change leaves as it is then, has no token and no time where
-// the tenant does not have the domain yet. refuse, if there is one, sees what the tenant has, before anything happens.
+// onDomain is an operation on a domain of a tenant. d, which change leaves as it is then, has no
+// token and no time where the tenant does not have the domain yet. refuse, if there is one, sees
+// what the tenant has, before anything happens.
 func (m *Manager) onDomain(
 	ctx context.Context, op Op, slug, host string, refuse func(Domain) error,
 	change func(ctx context.Context, tx pgx.Tx, d *Domain) error,
@@ -106,8 +110,8 @@ func (m *Manager) domain(ctx context.Context, tenant int64, host string) (Domain
 	return d, err
 }
 
-// changeDomain runs sql, whose first arguments are the tenant's id and the host and which returns the domain, and reads
-// that.
+// changeDomain runs sql, whose first arguments are the tenant's id and the host and which returns
+// the domain, and reads that.
 func changeDomain(ctx context.Context, db Querier, d *Domain, sql string, args ...any) error {
 	rows, err := initializedQuerier{db}.Query(ctx, sql, append([]any{d.TenantID, d.Host}, args...)...)
 	if err != nil {
@@ -121,7 +125,8 @@ func changeDomain(ctx context.Context, db Querier, d *Domain, sql string, args .
 	return nil
 }
 
-// makePrimary takes two statements: the index that allows one primary domain looks at each row as it changes.
+// makePrimary takes two statements: the index that allows one primary domain looks at each row as
+// it changes.
 func makePrimary(ctx context.Context, tx pgx.Tx, d *Domain) error {
 	_, err := tx.Exec(ctx, "update {registry}.domains set is_primary = false where tenant_id = $1 and is_primary and host <> $2",
 		d.TenantID, d.Host)

@@ -20,27 +20,29 @@ type DropParams struct {
 	Proof string // what [DropConfig].Approve wants to see, such as a one-time password; default: nothing
 }
 
-// Drop removes a tenant for good: its tables with all that is in them, its schema and role, and those that are kept aside
-// for it ([Manager.Aside]), its domains and its row. There is no undo but a backup. It returns the tenant as it was last. The slug
-// and the domains are free then; the schema's name is never given out again.
+// Drop removes a tenant for good: its tables with all that is in them, its schema and role, and
+// those that are kept aside for it ([Manager.Aside]), its domains and its row. There is no undo but
+// a backup. It returns the tenant as it was last. The slug and the domains are free then; the
+// schema's name is never given out again.
 //
 // It refuses, and changes nothing, in this order: where drops are disabled ([ErrDropDisabled]); an
-// invalid actor ([FieldError]); a tenant that does not exist, or no more ([ErrNotFound]); a token that is
-// not right ([ErrDropToken]) or too old ([ErrDropExpired]); where somebody has yet to approve
-// ([ErrDropNotApproved]); a schema that is being renamed (a [BusyError]), or that a replacement is being built for
-// ([ErrStatus]), or that can be no tenant's ([schemactx.NameError]); without a fresh backup
-// of the tenant, or one of its retained schema as [Manager.ConfirmReplacement] demands it
-// ([BackupError]); where something outside of the schema depends on it
-// ([admin.DependentsError]); and where [DropConfig].Approve refuses ([ErrDropNotApproved], with
-// its error).
+// invalid actor ([FieldError]); a tenant that does not exist, or no more ([ErrNotFound]); a token
+// that is not right ([ErrDropToken]) or too old ([ErrDropExpired]); where somebody has yet to
+// approve ([ErrDropNotApproved]); a schema that is being renamed (a [BusyError]), or that a
+// replacement is being built for ([ErrStatus]), or that can be no tenant's ([schemactx.NameError]);
+// without a fresh backup of the tenant, or one of its retained schema as
+// [Manager.ConfirmReplacement] demands it ([BackupError]); where something outside of the schema
+// depends on it ([admin.DependentsError]); and where [DropConfig].Approve refuses
+// ([ErrDropNotApproved], with its error).
 //
-// Then the tenant is set to [Dropping], so that its requests are refused everywhere, and its role loses
-// its rights. Transactions of requests that run may end, or fail because they find their tables no more; the
-// drop waits for those that hold tables, as long as ctx lets it. A drop that stops at a step is a
-// [StepError]: the tenant stays as it is then, dropping, and can only go on to its end, by Drop with the
-// same token while that is good, or with one of a new request. A backup is not demanded again then:
-// nothing has changed since the tenant is dropping, and half of a tenant is none to back up. After a
-// crash at any point the same holds. Of two drops at once the second is [ErrNotFound].
+// Then the tenant is set to [Dropping], so that its requests are refused everywhere, and its role
+// loses its rights. Transactions of requests that run may end, or fail because they find their
+// tables no more; the drop waits for those that hold tables, as long as ctx lets it. A drop that
+// stops at a step is a [StepError]: the tenant stays as it is then, dropping, and can only go on to
+// its end, by Drop with the same token while that is good, or with one of a new request. A backup
+// is not demanded again then: nothing has changed since the tenant is dropping, and half of a
+// tenant is none to back up. After a crash at any point the same holds. Of two drops at once the
+// second is [ErrNotFound].
 func (m *Manager) Drop(ctx context.Context, p DropParams) (Tenant, error) {
 	e := DropEvent{Op: OpDrop, Actor: p.Actor, Slug: p.Slug}
 	if err := m.mayDrop(p.Actor); err != nil {
@@ -67,7 +69,8 @@ func (m *Manager) Drop(ctx context.Context, p DropParams) (Tenant, error) {
 	return t, err
 }
 
-// drop runs the steps, under the tenant's lock. It begins with the first step again when an earlier drop has stopped.
+// drop runs the steps, under the tenant's lock. It begins with the first step again when an earlier
+// drop has stopped.
 func (m *Manager) drop(ctx context.Context, l *lock, t *Tenant, p DropParams, request int64) error {
 	before := *t
 	return m.runRecorded(
@@ -88,8 +91,8 @@ func markDropping(ctx context.Context, tx pgx.Tx, t, before *Tenant) error {
 	return err
 }
 
-// dropSchema removes schema and role. When that is refused before anything is gone, the tenant is what
-// it was again, unless an earlier drop has begun to take it.
+// dropSchema removes schema and role. When that is refused before anything is gone, the tenant is
+// what it was again, unless an earlier drop has begun to take it.
 func (m *Manager) dropSchema(ctx context.Context, l *lock, t, before *Tenant) error {
 	server, err := m.server(t)
 	if err != nil {

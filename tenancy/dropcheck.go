@@ -12,7 +12,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// checkConfirm is checkDrop for a retained schema. begun says that an earlier call has begun to drop it.
+// checkConfirm is checkDrop for a retained schema. begun says that an earlier call has begun to
+// drop it.
 func (m *Manager) checkConfirm(
 	ctx context.Context, t *Tenant, side *SideSchema, begun bool, p DropParams,
 ) (request int64, err error) {
@@ -61,8 +62,8 @@ func (m *Manager) checkDrop(ctx context.Context, l *lock, t *Tenant, p DropParam
 }
 
 // checkToken finds the request by the token's hash, so that no comparison takes longer the more of
-// the token is right. A request from the future has expired: a clock was wrong when it was made, and
-// it would be valid for as long as that.
+// the token is right. A request from the future has expired: a clock was wrong when it was made,
+// and it would be valid for as long as that.
 func (m *Manager) checkToken(ctx context.Context, t *Tenant, schema string, p DropParams) (DropRequest, error) {
 	r := DropRequest{Tenant: *t, Schema: schema, Actor: p.Actor}
 	var expired bool
@@ -129,8 +130,8 @@ func (m *Manager) checkBackup(ctx context.Context, t *Tenant) error {
 	if err != nil || !ok {
 		return err
 	}
-	// It may be of a schema that was replaced since. Of two that were taken within a second, LastBackup
-	// may have returned the earlier one.
+	// It may be of a schema that was replaced since. Of two that were taken within a second,
+	// LastBackup may have returned the earlier one.
 	last, err = backups.LastBackupOf(ctx, t, t.Schema, last.Add(time.Second))
 	if err != nil {
 		return fmt.Errorf("ask for the last backup of schema %q: %w", t.Schema, err)
@@ -157,7 +158,8 @@ func (m *Manager) checkAge(ctx context.Context, t *Tenant, last time.Time) error
 	return nil
 }
 
-// checkAsideBackup is checkSideBackup for the retained schema that goes with a tenant, if it has one.
+// checkAsideBackup is checkSideBackup for the retained schema that goes with a tenant, if it has
+// one.
 func (m *Manager) checkAsideBackup(ctx context.Context, t *Tenant) error {
 	if m.cfg.Drop.Backups == nil || t.Status == Dropping {
 		return nil
@@ -172,8 +174,9 @@ func (m *Manager) checkAsideBackup(ctx context.Context, t *Tenant) error {
 	return m.checkSideBackup(ctx, t, &aside)
 }
 
-// checkSideBackup demands a backup of a retained schema that was fresh when the schema was replaced.
-// Since then nothing has changed in the schema, and newer backups contain the replacement.
+// checkSideBackup demands a backup of a retained schema that was fresh when the schema was
+// replaced. Since then nothing has changed in the schema, and newer backups contain the
+// replacement.
 func (m *Manager) checkSideBackup(ctx context.Context, t *Tenant, side *SideSchema) error {
 	cfg := m.cfg.Drop
 	if cfg.Backups == nil {
@@ -224,7 +227,8 @@ func (m *Manager) checkApproval(ctx context.Context, t *Tenant, p DropParams, r 
 	return nil
 }
 
-// checkDependents refuses what the drop of the schema, and of one that is kept aside, would refuse, before anybody notices.
+// checkDependents refuses what the drop of the schema, and of one that is kept aside, would refuse,
+// before anybody notices.
 func (m *Manager) checkDependents(ctx context.Context, t *Tenant) error {
 	server, err := m.server(t)
 	if err != nil {

@@ -33,8 +33,8 @@ var (
 	ErrNoFreshBackup = errors.New("no fresh backup")
 )
 
-// BackupError is returned by [Manager.Drop] and [Manager.ConfirmReplacement] for a tenant or a retained
-// schema whose last backup is too old. Nothing was changed. It wraps [ErrNoFreshBackup].
+// BackupError is returned by [Manager.Drop] and [Manager.ConfirmReplacement] for a tenant or a
+// retained schema whose last backup is too old. Nothing was changed. It wraps [ErrNoFreshBackup].
 type BackupError struct {
 	Slug   string
 	Schema string        // the retained schema that lacks the backup; empty: the tenant lacks it

@@ -52,15 +52,15 @@ func (r DropRequest) LogValue() slog.Value {
 		slog.Time("expires", r.ExpiresAt))
 }
 
-// RequestDrop announces that actor wants to drop a tenant, in any status, and returns the token with which
-// [Manager.Drop] does it, and what will be lost: a program shows both to the actor, who confirms
-// by giving the token back. The token has 256 random bits, is good for this tenant and this actor
-// until ExpiresAt, and the database keeps nothing of it but its SHA-256. Nothing else changes; each
-// request stands for itself.
+// RequestDrop announces that actor wants to drop a tenant, in any status, and returns the token
+// with which [Manager.Drop] does it, and what will be lost: a program shows both to the actor, who
+// confirms by giving the token back. The token has 256 random bits, is good for this tenant and
+// this actor until ExpiresAt, and the database keeps nothing of it but its SHA-256. Nothing else
+// changes; each request stands for itself.
 //
-// actor is who the program has authenticated, as one line of 1 to [MaxActorLen] characters. The error
-// is [ErrDropDisabled], a [FieldError], [ErrNotFound], or a [schemactx.NameError] for a tenant whose
-// schema can be no tenant's, such as public.
+// actor is who the program has authenticated, as one line of 1 to [MaxActorLen] characters. The
+// error is [ErrDropDisabled], a [FieldError], [ErrNotFound], or a [schemactx.NameError] for a
+// tenant whose schema can be no tenant's, such as public.
 func (m *Manager) RequestDrop(ctx context.Context, slug, actor string) (DropRequest, error) {
 	return m.request(ctx, slug, "", actor)
 }
@@ -138,8 +138,8 @@ func hashToken(token, schema string) []byte {
 	return sum[:]
 }
 
-// DropRequest returns the request of that id, without its token, with the tenant and its contents as they
-// are now, for who is to approve it. One that does not exist, or whose tenant is gone, is
+// DropRequest returns the request of that id, without its token, with the tenant and its contents
+// as they are now, for who is to approve it. One that does not exist, or whose tenant is gone, is
 // [ErrDropRequest].
 func (m *Manager) DropRequest(ctx context.Context, id int64) (DropRequest, error) {
 	r, err := m.dropRequest(ctx, id)

@@ -10,12 +10,12 @@ var (
 	// ErrUnknownHost is returned by a resolver of package tenanthttp for a host that no tenant has.
 	ErrUnknownHost = errors.New("unknown host")
 
-	// ErrInvalidHost is wrapped by the [FieldError] of [NormalizeHost] and returned by a resolver of package tenanthttp for
-	// what cannot be a host.
+	// ErrInvalidHost is wrapped by the [FieldError] of [NormalizeHost] and returned by a resolver of
+	// package tenanthttp for what cannot be a host.
 	ErrInvalidHost = errors.New("invalid host")
 
-	// ErrDisagree is returned for a request that names two tenants, such as one by its host and another by a header.
-	// Neither is taken: package tenanthttp answers 400.
+	// ErrDisagree is returned for a request that names two tenants, such as one by its host and
+	// another by a header. Neither is taken: package tenanthttp answers 400.
 	ErrDisagree = errors.New("request names more than one tenant")
 
 	// ErrNotFound is returned by [Registry] and [Manager] for a tenant that does not exist.
@@ -52,13 +52,14 @@ var (
 	// ErrTooManyClaims is returned by [Manager.ClaimDomain] for a tenant that has [MaxClaims] claims.
 	ErrTooManyClaims = errors.New("tenant has too many claims of domains")
 
-	// ErrLockLost is wrapped by the [StepError] of an operation whose lock of the tenant was lost with its connection, as another
-	// operation may be at work on the tenant by then. It stopped before its next step, or in the middle of one, and can be run again.
+	// ErrLockLost is wrapped by the [StepError] of an operation whose lock of the tenant was lost with
+	// its connection, as another operation may be at work on the tenant by then. It stopped before its
+	// next step, or in the middle of one, and can be run again.
 	ErrLockLost = errors.New("lock of the tenant was lost")
 
-	// ErrNested is returned by a [Manager] for an operation that takes a lock, from inside of another one that holds
-	// one: from what is called meanwhile with its ctx, such as [Config].Seed, [Hooks] or an [Approver]. It would wait for
-	// itself. Nothing was changed by it.
+	// ErrNested is returned by a [Manager] for an operation that takes a lock, from inside of another
+	// one that holds one: from what is called meanwhile with its ctx, such as [Config].Seed, [Hooks]
+	// or an [Approver]. It would wait for itself. Nothing was changed by it.
 	ErrNested = errors.New("operation inside of another one")
 
 	// ErrPlacement is returned by a [Manager] for a tenant on a server that it does not reach.
@@ -108,9 +109,9 @@ func (e *ConflictError) Error() string {
 // Unwrap returns [ErrConflict].
 func (e *ConflictError) Unwrap() error { return ErrConflict }
 
-// BusyError is returned for an operation that is not possible before another one on the tenant has ended. That one
-// is under way in no process: [Manager.Resume], or the same call again, ends it. It wraps [ErrBusy]. Nothing was
-// changed.
+// BusyError is returned for an operation that is not possible before another one on the tenant has
+// ended. That one is under way in no process: [Manager.Resume], or the same call again, ends it. It
+// wraps [ErrBusy]. Nothing was changed.
 type BusyError struct {
 	Op     Op     // that was refused
 	Tenant Tenant // its Operation is the one that has not ended
@@ -144,8 +145,8 @@ func (e *StepError) Error() string {
 
 func (e *StepError) Unwrap() error { return e.Err }
 
-// InactiveError says that nothing is done for a tenant because of its status. [Serveable] returns it. It is the reason of
-// a refusal of package tenanthttp, and an error of tenanttoken.Propagator.
+// InactiveError says that nothing is done for a tenant because of its status. [Serveable] returns
+// it. It is the reason of a refusal of package tenanthttp, and an error of tenanttoken.Propagator.
 type InactiveError struct {
 	Slug   string
 	Status Status
@@ -155,9 +156,10 @@ type InactiveError struct {
 
 func (e *InactiveError) Error() string { return fmt.Sprintf("tenant %q is %s", e.Slug, e.Status) }
 
-// QuarantineError says that nothing is done for an active tenant, because the program cannot work with its schema as it
-// is: migrations are pending, have failed, or are those of a newer program. The Admit of package quarantine returns it,
-// for tenanthttp.Routes, tenanttoken.PropagatorConfig and [ForEachOptions].
+// QuarantineError says that nothing is done for an active tenant, because the program cannot work
+// with its schema as it is: migrations are pending, have failed, or are those of a newer program.
+// The Admit of package quarantine returns it, for tenanthttp.Routes, tenanttoken.PropagatorConfig
+// and [ForEachOptions].
 type QuarantineError struct {
 	Slug, Schema string
 	Reason       string        // a word, such as "behind"

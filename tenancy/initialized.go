@@ -8,9 +8,10 @@ import (
 	"github.com/oryne/pgtenant/internal/registrydb"
 )
 
-// ErrNotInitialized is returned by everything that reads or changes the registry if the configured schema has none, or
-// if the registry lacks what a later release has added: [Manager.Init] has not run, or the registry is in another schema.
-// Nothing was changed. The error wraps that of PostgreSQL, which names the schema if a table is missing.
+// ErrNotInitialized is returned by everything that reads or changes the registry if the configured
+// schema has none, or if the registry lacks what a later release has added: [Manager.Init] has not
+// run, or the registry is in another schema. Nothing was changed. The error wraps that of
+// PostgreSQL, which names the schema if a table is missing.
 var ErrNotInitialized = registrydb.ErrNotInitialized
 
 func initialized(err error) error { return registrydb.Initialized(err) }

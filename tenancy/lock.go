@@ -15,9 +15,9 @@ import (
 	"github.com/oryne/pgtenant/internal/registrydb"
 )
 
-// lock is a session of its own on the registry's database, beside the pool. It holds the locks of one
-// operation, and all that the operation writes to the registry goes through it. So the writes are fenced:
-// when the session ends, its locks are free, and no write of the operation can follow.
+// lock is a session of its own on the registry's database, beside the pool. It holds the locks of
+// one operation, and all that the operation writes to the registry goes through it. So the writes
+// are fenced: when the session ends, its locks are free, and no write of the operation can follow.
 type lock struct {
 	m       *Manager
 	counted bool // it has a place in m.locks
@@ -30,19 +30,20 @@ const (
 	// heldEvery is how often a long step pings the session of its lock.
 	heldEvery = time.Second
 
-	// heldTimeout bounds the wait for the answer: a session that does not answer for that long counts as lost.
+	// heldTimeout bounds the wait for the answer: a session that does not answer for that long counts
+	// as lost.
 	heldTimeout = 30 * time.Second
 
 	// unlockTimeout bounds the release of the locks, which goes on when the caller's context is over.
 	unlockTimeout = 5 * time.Second
 
-	// cancelTimeout is how long the session waits for the end of a statement whose context is over. Then the
-	// connection is closed.
+	// cancelTimeout is how long the session waits for the end of a statement whose context is over.
+	// Then the connection is closed.
 	cancelTimeout = 5 * time.Second
 )
 
-// openLock opens the session of an operation, which the caller releases. At most as many are open at a time as
-// the pool has connections; openLock waits for its turn.
+// openLock opens the session of an operation, which the caller releases. At most as many are open
+// at a time as the pool has connections; openLock waits for its turn.
 func (m *Manager) openLock(ctx context.Context) (*lock, error) {
 	if m.nested(ctx) {
 		return nil, ErrNested
@@ -74,8 +75,9 @@ func (m *Manager) connectLock(ctx context.Context) (*lock, error) {
 	return &lock{m: m, conn: m.registry.Schema().Conn(conn)}, nil
 }
 
-// connect opens a connection as the pool would. It runs few statements: it does not prepare them. The end of a context cancels the statement on the server. By
-// default pgx closes the connection then, and the locks would be lost.
+// connect opens a connection as the pool would. It runs few statements: it does not prepare them.
+// The end of a context cancels the statement on the server. By default pgx closes the connection
+// then, and the locks would be lost.
 func connect(ctx context.Context, cfg *pgxpool.Config) (*pgx.Conn, error) {
 	cfg.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: cancelTimeout}
@@ -139,7 +141,8 @@ func (l *lock) close(ctx context.Context) error {
 	return l.conn.Close(ctx)
 }
 
-// releaseOne gives up one lock, also when ctx is over. If that fails, the lock is free when the session ends.
+// releaseOne gives up one lock, also when ctx is over. If that fails, the lock is free when the
+// session ends.
 func (l *lock) releaseOne(ctx context.Context, key string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
 	defer cancel()
@@ -161,16 +164,16 @@ func (l *lock) use(fn func(conn *registrydb.Conn) error) error {
 	return err
 }
 
-// write calls fn with a transaction of the session, and commits it. fn is called again if the queue of
-// notifications was full.
+// write calls fn with a transaction of the session, and commits it. fn is called again if the queue
+// of notifications was full.
 func (l *lock) write(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	return l.use(func(conn *registrydb.Conn) error {
 		return write(func() error { return transact(ctx, l.m.registry.Schema().Beginner(conn.Conn), fn) })
 	})
 }
 
-// transact is [pgx.BeginFunc], except that only fn ends with ctx: pgx closes the connection if the context of a
-// BEGIN, COMMIT or ROLLBACK is over.
+// transact is [pgx.BeginFunc], except that only fn ends with ctx: pgx closes the connection if the
+// context of a BEGIN, COMMIT or ROLLBACK is over.
 func transact(ctx context.Context, db registrydb.Beginner, fn func(tx pgx.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -221,8 +224,9 @@ func (l *lock) try(ctx context.Context, key string) (held bool, err error) {
 	return held, err
 }
 
-// hold calls fn while the session lives. The context of fn ends with [ErrLockLost] as its cause when the session
-// is found ended: another operation may have the lock then. fn is not called if the session has ended already.
+// hold calls fn while the session lives. The context of fn ends with [ErrLockLost] as its cause
+// when the session is found ended: another operation may have the lock then. fn is not called if
+// the session has ended already.
 func (l *lock) hold(ctx context.Context, fn func(ctx context.Context) error) error {
 	if err := l.held(ctx); err != nil {
 		return err
@@ -300,8 +304,8 @@ func (m *Manager) lockByID(ctx context.Context, id int64) (Tenant, *lock, error)
 	return t, l, nil
 }
 
-// locked calls fn under the tenant's lock, with the tenant as it is then, if its status allows op. It returns the
-// tenant as fn leaves it.
+// locked calls fn under the tenant's lock, with the tenant as it is then, if its status allows op.
+// It returns the tenant as fn leaves it.
 func (m *Manager) locked(ctx context.Context, op Op, slug string, fn func(l *lock, t *Tenant) error) (Tenant, error) {
 	t, l, err := m.lockBySlug(ctx, slug)
 	if err != nil {
@@ -315,9 +319,10 @@ func (m *Manager) locked(ctx context.Context, op Op, slug string, fn func(l *loc
 	return t, err
 }
 
-// workLock is SQL, expressions of a SELECT list: it says that the session is at work on the schema whose name is
-// the SQL expression. Package migrate has the same keys, and does not report the schema as unregistered. If a
-// tenant has the first key, the second says so: half of it is random. No operation waits for these advisory locks.
+// workLock is SQL, expressions of a SELECT list: it says that the session is at work on the schema
+// whose name is the SQL expression. Package migrate has the same keys, and does not report the
+// schema as unregistered. If a tenant has the first key, the second says so: half of it is random.
+// No operation waits for these advisory locks.
 func workLock(name string) string {
 	key := "hashtextextended('pgtenant.scratch.' || " + name + ", 0)"
 	return "pg_try_advisory_lock_shared(" + key + "), pg_try_advisory_lock_shared((" + key + " & 2147483647)::int, " +

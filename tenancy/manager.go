@@ -14,8 +14,9 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Migrator brings one schema up to date. [github.com/oryne/pgtenant/migrate.Runner] is one. Where it has a method
-// SearchPath(schema string) (string, error), as a Runner has, a schema name that this refuses is not given to a tenant.
+// Migrator brings one schema up to date. [github.com/oryne/pgtenant/migrate.Runner] is one. Where
+// it has a method SearchPath(schema string) (string, error), as a Runner has, a schema name that
+// this refuses is not given to a tenant.
 type Migrator interface {
 	// Migrate applies what is pending in schema; in the registry's, the shared migrations. It
 	// can be run again after any failure and by several processes at once.
@@ -31,9 +32,9 @@ type Config struct {
 	// RegistrySchema is the schema of the registry and of the other shared migrations. It is for a
 	// program whose public schema already has tables such as tenants or domains. [Manager.Init] makes
 	// it. A database has one registry, and a registry stays in its schema. What reads the registry
-	// needs the same name: see [Registry.InSchema], platformuser.Store.InSchema, and the configurations of
-	// packages resolver and audit. Default: the Migrator's, if it is a [SharedSchemaMigrator], else
-	// public.
+	// needs the same name: see [Registry.InSchema], platformuser.Store.InSchema, and the
+	// configurations of packages resolver and audit. Default: the Migrator's, if it is a
+	// [SharedSchemaMigrator], else public.
 	RegistrySchema string
 
 	// Schemas is the pool in which tenants' schemas are made and changed, logged in as the owner
@@ -50,9 +51,10 @@ type Config struct {
 	RegistryRoles schemactx.RoleNames
 
 	// Seed puts the first rows into a new tenant's tables. It is called after the migrations and
-	// before the tenant is active, with a context that names the tenant; a create that failed
-	// or was killed calls it again, so it has to bear what it has done already. The context ends with
-	// the call. The tenant's lock is held meanwhile: operations of the manager on tenants are [ErrNested]. Default: none.
+	// before the tenant is active, with a context that names the tenant; a create that failed or was
+	// killed calls it again, so it has to bear what it has done already. The context ends with the
+	// call. The tenant's lock is held meanwhile: operations of the manager on tenants are [ErrNested].
+	// Default: none.
 	Seed func(ctx context.Context, t *Tenant) error
 
 	// Drop says whether tenants can be dropped, and what that takes. Default: they cannot be.
@@ -81,14 +83,15 @@ type Config struct {
 // Manager makes and changes tenants. It is safe for concurrent use, also by several
 // processes on one database: operations on one tenant wait for each other.
 //
-// While it works on a tenant it has a connection of its own, beside the registry's pool and made like
-// those of it, for the tenant's lock: a row of the registry that names the session. So the pool must
-// not lead through a pooler that gives transactions out to different sessions. A manager opens at
-// most as many of these connections as the pool may have. It is not an advisory lock, because every role
-// of a database can take every advisory lock. A lock whose session has ended, or was reset by a
-// pooler in session mode, is taken over. LOCKS.md, beside this file, has the order of all locks.
-// The operation also writes the registry on that connection. If the connection ends, so does the
-// operation, before its next step and within seconds in one that takes long: see [ErrLockLost].
+// While it works on a tenant it has a connection of its own, beside the registry's pool and made
+// like those of it, for the tenant's lock: a row of the registry that names the session. So the
+// pool must not lead through a pooler that gives transactions out to different sessions. A manager
+// opens at most as many of these connections as the pool may have. It is not an advisory lock,
+// because every role of a database can take every advisory lock. A lock whose session has ended, or
+// was reset by a pooler in session mode, is taken over. LOCKS.md, beside this file, has the order
+// of all locks. The operation also writes the registry on that connection. If the connection ends,
+// so does the operation, before its next step and within seconds in one that takes long: see
+// [ErrLockLost].
 //
 // Each change of a tenant or a domain notifies the directories. Every role can fill PostgreSQL's
 // queue of notifications, which belongs to the whole server. While the queue is more than a quarter
@@ -165,14 +168,14 @@ func sameDatabase(a, b *pgxpool.Pool) bool {
 }
 
 // Init applies the shared migrations, which make the registry, and lets the public role of its
-// database read what leads a request to its tenant. It can be run again, by several processes at once,
-// and a program runs it at every start.
+// database read what leads a request to its tenant. It can be run again, by several processes at
+// once, and a program runs it at every start.
 //
 // If a pool, also that of a [RoleMigrator], is not logged in as the owner but, for instance, as a
-// superuser, or if [admin.Setup] has not run in the database or has made roles with other
-// names, Init makes nothing and returns a [schemactx.LoginError] or, without the public role,
-// [schemactx.ErrNotProvisioned]. Nor does it if the registry's schema has tables of another program,
-// or the registry is in another schema: a [RegistrySchemaError].
+// superuser, or if [admin.Setup] has not run in the database or has made roles with other names,
+// Init makes nothing and returns a [schemactx.LoginError] or, without the public role,
+// [schemactx.ErrNotProvisioned]. Nor does it if the registry's schema has tables of another
+// program, or the registry is in another schema: a [RegistrySchemaError].
 func (m *Manager) Init(ctx context.Context) error {
 	if err := m.checkLogins(ctx); err != nil {
 		return err

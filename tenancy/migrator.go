@@ -2,10 +2,11 @@ package tenancy
 
 import "context"
 
-// asyncCommit reports whether the migrations of a create may use synchronous_commit=off. The last commit of the
-// create waits for the disk and makes the earlier ones durable too, as one server writes its log in order. A crash
-// before it loses a tenant that no caller knows yet. A hook or a seed may have stored the tenant's id elsewhere, and
-// after the crash the sequence could give the id out again. A schema on another server has another log.
+// asyncCommit reports whether the migrations of a create may use synchronous_commit=off. The last
+// commit of the create waits for the disk and makes the earlier ones durable too, as one server
+// writes its log in order. A crash before it loses a tenant that no caller knows yet. A hook or a
+// seed may have stored the tenant's id elsewhere, and after the crash the sequence could give the
+// id out again. A schema on another server has another log.
 func (m *Manager) asyncCommit() bool {
 	return m.schemas == m.registry.Pool && m.cfg.Seed == nil && m.cfg.Hooks.Before == nil && m.cfg.Hooks.After == nil
 }

@@ -14,8 +14,8 @@ type MoveDomainParams struct {
 	From string // slug of the tenant that has it
 	To   string // slug of the tenant that gets it, as a domain that is not primary
 
-	// NewPrimary is the verified domain of From that becomes its primary one. It is needed where Host is. Default: the
-	// primary domain stays.
+	// NewPrimary is the verified domain of From that becomes its primary one. It is needed where Host
+	// is. Default: the primary domain stays.
 	NewPrimary string
 }
 
@@ -40,13 +40,15 @@ func (p MoveDomainParams) validate() (MoveDomainParams, error) {
 	return p, nil
 }
 
-// MoveDomain takes a verified domain from one tenant and gives it to another, in one transaction: it is always of exactly
-// one of them. A claim that the other tenant had on it is settled by that. Where the domain has been moved already, it is
-// returned as it is. It becomes the primary one of a tenant that has none.
+// MoveDomain takes a verified domain from one tenant and gives it to another, in one transaction:
+// it is always of exactly one of them. A claim that the other tenant had on it is settled by that.
+// Where the domain has been moved already, it is returned as it is. It becomes the primary one of a
+// tenant that has none.
 //
-// A domain that From does not have is [ErrDomainNotFound], one that it only claims [ErrNotVerified], its primary one
-// without another in its place [ErrPrimaryDomain]. Other errors are as for [Manager.AddDomain]. Both tenants are locked
-// meanwhile. [Hooks] get From as the Tenant and To as the Other.
+// A domain that From does not have is [ErrDomainNotFound], one that it only claims
+// [ErrNotVerified], its primary one without another in its place [ErrPrimaryDomain]. Other errors
+// are as for [Manager.AddDomain]. Both tenants are locked meanwhile. [Hooks] get From as the Tenant
+// and To as the Other.
 func (m *Manager) MoveDomain(ctx context.Context, p MoveDomainParams) (Domain, error) {
 	p, err := p.validate()
 	if err != nil {
@@ -120,8 +122,8 @@ func moveDomain(ctx context.Context, tx pgx.Tx, p MoveDomainParams, d *Domain, t
 		and verified_at is not null and not is_primary returning `+domainDetailsColumns, to)
 }
 
-// lockBoth takes the locks of two tenants, that of the lower id first, so that no two wait for each other. The caller
-// releases them.
+// lockBoth takes the locks of two tenants, that of the lower id first, so that no two wait for each
+// other. The caller releases them.
 func (m *Manager) lockBoth(ctx context.Context, slugA, slugB string) (a, b Tenant, l *lock, err error) {
 	if a, err = m.BySlug(ctx, slugA); err != nil {
 		return a, b, nil, err

@@ -20,8 +20,8 @@ package tenancy
 //  3. The maintenance is over with that: [Manager.Activate] makes the tenant active.
 //  4. Changes nothing.
 //
-// A suspended tenant cannot be taken out of its suspension by the end of a maintenance that had begun before, and one in
-// maintenance is not served because somebody activates it.
+// A suspended tenant cannot be taken out of its suspension by the end of a maintenance that had
+// begun before, and one in maintenance is not served because somebody activates it.
 func (op Op) Allowed(s Status) bool {
 	switch op {
 	case OpResume, OpUpdate,

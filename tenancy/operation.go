@@ -44,10 +44,10 @@ const (
 	OpRevert  Op = "revert replacement"  // [Manager.RevertReplacement]
 )
 
-// Hooks are called by a [Manager] before and after each step of an operation on a tenant. Each
-// may be nil. They run on the goroutine of the operation, which holds the tenant's lock; with their ctx
-// they may read through the manager, and its operations on tenants are [ErrNested]. They must be safe
-// for concurrent use.
+// Hooks are called by a [Manager] before and after each step of an operation on a tenant. Each may
+// be nil. They run on the goroutine of the operation, which holds the tenant's lock; with their ctx
+// they may read through the manager, and its operations on tenants are [ErrNested]. They must be
+// safe for concurrent use.
 type Hooks struct {
 	// Before is called before a step. Its error stops the operation there, as an error of the
 	// step would.
@@ -67,8 +67,8 @@ type StepData struct {
 	Other *Tenant // the tenant that a domain is moved to; else nil
 }
 
-// Operation is an operation on a tenant that has begun and not ended: it is under way, or it has stopped. It is a
-// row of the registry, and a tenant has at most one.
+// Operation is an operation on a tenant that has begun and not ended: it is under way, or it has
+// stopped. It is a row of the registry, and a tenant has at most one.
 type Operation struct {
 	Op      Op        `json:"operation"`
 	Step    string    `json:"step"`    // the next to run, as in [StepData]
@@ -76,10 +76,12 @@ type Operation struct {
 	Actor   string    `json:"actor"`   // who drops; else empty
 	BeganAt time.Time `json:"began_at"`
 
-	// Schema is the new name in a rename. In an operation on a replacement it is the tenant's retained schema.
+	// Schema is the new name in a rename. In an operation on a replacement it is the tenant's retained
+	// schema.
 	Schema string `json:"schema"`
 
-	// Reopen says that the operation has put an active tenant into maintenance, and makes it active again.
+	// Reopen says that the operation has put an active tenant into maintenance, and makes it active
+	// again.
 	Reopen bool `json:"reopen"`
 }
 
@@ -93,8 +95,8 @@ type step struct {
 	// run is the work on the tenant's server. It is called while the lock is held. Nil: none.
 	run func(ctx context.Context) error
 
-	// write changes the registry, in one transaction with the progress of the operation. It may be called again.
-	// Nil: it changes nothing.
+	// write changes the registry, in one transaction with the progress of the operation. It may be
+	// called again. Nil: it changes nothing.
 	write func(ctx context.Context, tx pgx.Tx) error
 
 	// trial says that the operation has not begun after this step: its progress is not recorded.
@@ -115,7 +117,8 @@ func (m *Manager) run(ctx context.Context, l *lock, op Op, t *Tenant, s step) er
 	return (&execution{m, l, StepData{Op: op}, t, Operation{}}).run(ctx, s)
 }
 
-// runRecorded runs the steps of an operation that can be resumed. called is the operation that the caller has called.
+// runRecorded runs the steps of an operation that can be resumed. called is the operation that the
+// caller has called.
 func (m *Manager) runRecorded(ctx context.Context, l *lock, called Op, t *Tenant, row Operation, steps ...step) error {
 	return (&execution{m, l, StepData{Op: called}, t, row}).run(ctx, steps...)
 }
@@ -150,7 +153,8 @@ func (e *execution) stopped(ctx context.Context, s step, err error) error {
 	return stepErr
 }
 
-// step runs one step between the hooks. next is the name of the step that follows, empty for the last.
+// step runs one step between the hooks. next is the name of the step that follows, empty for the
+// last.
 func (e *execution) step(ctx context.Context, s step, next string) error {
 	if err := e.enter(ctx, s); err != nil {
 		return err
@@ -170,8 +174,9 @@ func (e *execution) step(ctx context.Context, s step, next string) error {
 	return err
 }
 
-// enter records that the step is the next, if that is not recorded yet. A step that only writes is recorded where a
-// hook can stop the operation before it. A crash of the server may lose the record: it repeats steps.
+// enter records that the step is the next, if that is not recorded yet. A step that only writes is
+// recorded where a hook can stop the operation before it. A crash of the server may lose the
+// record: it repeats steps.
 func (e *execution) enter(ctx context.Context, s step) error {
 	if !e.recorded() || e.tenant.Operation.Step == s.name || s.run == nil && e.m.cfg.Hooks.Before == nil {
 		return nil
@@ -245,8 +250,8 @@ func putOperation(ctx context.Context, tx pgx.Tx, tenant int64, row Operation) (
 // failureTimeout bounds the record of a failure, which is written also when ctx is over.
 const failureTimeout = 5 * time.Second
 
-// recordFailure records what stopped an operation that is recorded. It goes through the lock: an operation that has
-// lost its lock writes nothing.
+// recordFailure records what stopped an operation that is recorded. It goes through the lock: an
+// operation that has lost its lock writes nothing.
 func (e *execution) recordFailure(ctx context.Context, stepErr *StepError) {
 	if e.row.Op == "" || errors.Is(stepErr, ErrLockLost) {
 		return
@@ -289,10 +294,11 @@ func (e *execution) log(ctx context.Context, level slog.Level, msg string, attrs
 	e.m.cfg.Logger.LogAttrs(ctx, level, msg, append(all, attrs...)...)
 }
 
-// Resume goes on with the operation of a tenant that failed or was interrupted, at the step where it stopped: a
-// create, a claim, a rename, a replacement of its schema or the revert of one. It returns the tenant as it is
-// then. A tenant that has no such operation is a [StatusError]. A drop goes on with [Manager.Drop], and a
-// confirmation, a [BusyError], with [Manager.ConfirmReplacement]: both need their token.
+// Resume goes on with the operation of a tenant that failed or was interrupted, at the step where
+// it stopped: a create, a claim, a rename, a replacement of its schema or the revert of one. It
+// returns the tenant as it is then. A tenant that has no such operation is a [StatusError]. A drop
+// goes on with [Manager.Drop], and a confirmation, a [BusyError], with
+// [Manager.ConfirmReplacement]: both need their token.
 func (m *Manager) Resume(ctx context.Context, slug string) (Tenant, error) {
 	return m.locked(ctx, OpResume, slug, func(l *lock, t *Tenant) error {
 		if t.Operation == nil {
@@ -337,7 +343,8 @@ func (op Op) idle(t *Tenant) error {
 	return nil
 }
 
-// change runs a statement whose first argument is the tenant's id and which returns its row, and reads that.
+// change runs a statement whose first argument is the tenant's id and which returns its row, and
+// reads that.
 func change(ctx context.Context, tx pgx.Tx, t *Tenant, sql string, args ...any) error {
 	rows, err := tx.Query(ctx, sql, append([]any{t.ID}, args...)...)
 	if err != nil {
@@ -351,8 +358,8 @@ func change(ctx context.Context, tx pgx.Tx, t *Tenant, sql string, args ...any) 
 	return nil
 }
 
-// update changes the tenant's row where the condition holds, and reads it; else the error is [pgx.ErrNoRows]. Both
-// are SQL, whose arguments begin with $2.
+// update changes the tenant's row where the condition holds, and reads it; else the error is
+// [pgx.ErrNoRows]. Both are SQL, whose arguments begin with $2.
 func update(ctx context.Context, tx pgx.Tx, t *Tenant, condition, set string, args ...any) error {
 	return change(ctx, tx, t, "update {registry}.tenants as t set "+set+" where id = $1 and "+condition+" returning "+
 		tenantDetailsColumns, args...)

@@ -25,8 +25,8 @@ func (f *fixture) stopAt(t *testing.T, step string, trouble error) *tenancy.Mana
 	})
 }
 
-// interrupted is a replacement of the tenant's schema that stops before a step after the switch. It returns the
-// name of the retained schema.
+// interrupted is a replacement of the tenant's schema that stops before a step after the switch. It
+// returns the name of the retained schema.
 func (f *fixture) interrupted(t *testing.T, slug, step string) (retained string) {
 	t.Helper()
 	f.note(t, f.create(t, slug), "old")

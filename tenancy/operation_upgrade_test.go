@@ -13,8 +13,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// A registry of the release before has the state of operations in columns. Its operations that have not ended go on
-// after the upgrade.
+// A registry of the release before has the state of operations in columns. Its operations that have
+// not ended go on after the upgrade.
 func TestOperationsOfTheReleaseBeforeGoOn(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -107,8 +107,8 @@ func (f *fixture) columns(t *testing.T, sql string) []string {
 	return values
 }
 
-// Programs of the release before, which write on any session, name these columns in each statement that begins or ends
-// an operation on a tenant.
+// Programs of the release before, which write on any session, name these columns in each statement
+// that begins or ends an operation on a tenant.
 func TestOperationsOfTheReleaseBeforeFail(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -37,8 +37,8 @@ func NewRegistry(db Querier) *Registry {
 }
 
 // InSchema returns the registry that db reaches in another schema than public, see
-// [Config].RegistrySchema. An empty name is public. The error is a [schemactx.NameError]. The registry
-// of a [Manager] is in its schema already.
+// [Config].RegistrySchema. An empty name is public. The error is a [schemactx.NameError]. The
+// registry of a [Manager] is in its schema already.
 func (r *Registry) InSchema(schema string) (*Registry, error) {
 	s, err := registrydb.Parse(schema)
 	if err != nil {
@@ -111,7 +111,8 @@ func (r *Registry) BySlug(ctx context.Context, slug string) (Tenant, error) {
 	return r.one(ctx, "{registry}.tenants t where t.slug = $1", slug, strconv.Quote(slug))
 }
 
-// storable reports whether PostgreSQL takes the string for text: another one is nobody's name, and no trouble of the database's.
+// storable reports whether PostgreSQL takes the string for text: another one is nobody's name, and
+// no trouble of the database's.
 func storable(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
 
 // ByID returns the tenant of that id, whatever its status, or [ErrNotFound].

@@ -30,8 +30,8 @@ func (e *RegistrySchemaError) Error() string {
 // Unwrap returns Err.
 func (e *RegistrySchemaError) Unwrap() error { return e.Err }
 
-// SharedSchemaMigrator is a [Migrator] that says which schema it has the shared migrations for, such
-// as a migrate.Runner.
+// SharedSchemaMigrator is a [Migrator] that says which schema it has the shared migrations for,
+// such as a migrate.Runner.
 type SharedSchemaMigrator interface {
 	Migrator
 
@@ -79,9 +79,9 @@ func (m *Manager) RegistrySchema() string { return m.registry.Schema().Name() }
 // registryTables are the tables of the first migration.
 var registryTables = []string{"tenants", "domains", "platform_users"}
 
-// checkRegistrySchema returns a [RegistrySchemaError] unless the registry is in its schema, or can be
-// made there. A registry is known by an index that the first migration makes, so that the tables of
-// another program are not taken for it.
+// checkRegistrySchema returns a [RegistrySchemaError] unless the registry is in its schema, or can
+// be made there. A registry is known by an index that the first migration makes, so that the tables
+// of another program are not taken for it.
 func (m *Manager) checkRegistrySchema(ctx context.Context) error {
 	schema := m.registry.Schema().Name()
 	refuse := func(format string, args ...any) error {

@@ -42,7 +42,8 @@ func (p RenameParams) validate() error {
 	return validateSchema(p.Schema)
 }
 
-// validateSchema reports whether a tenant can be given the name: the default ones are their ids', also of tenants to come.
+// validateSchema reports whether a tenant can be given the name: the default ones are their ids',
+// also of tenants to come.
 func validateSchema(name string) error {
 	if err := schemactx.ValidateName(name); err != nil {
 		return err
@@ -75,22 +76,24 @@ func (m *Manager) checkSchemaName(schema string) error {
 	return err
 }
 
-// Rename gives a tenant another display name, slug or schema name, or several of them. Nothing else refers to the schema
-// by its name: its tables, its role's rights and its rows stay what they are.
+// Rename gives a tenant another display name, slug or schema name, or several of them. Nothing else
+// refers to the schema by its name: its tables, its role's rights and its rows stay what they are.
 //
-// Refused input is a [FieldError], a [schemactx.NameError] or a [schemactx.SearchPathError], [ErrSlugTaken], a [StatusError], or, for a schema name that a
-// tenant has or once had, this one too, or that something else has, [admin.ErrTaken]; if the
-// text of functions, settings or expressions has the old name, a [admin.TextError]; while
-// another operation on the tenant has not ended, a rename of the schema is a [BusyError]. Nothing was
-// changed then.
+// Refused input is a [FieldError], a [schemactx.NameError] or a [schemactx.SearchPathError],
+// [ErrSlugTaken], a [StatusError], or, for a schema name that a tenant has or once had, this one
+// too, or that something else has, [admin.ErrTaken]; if the text of functions, settings or
+// expressions has the old name, a [admin.TextError]; while another operation on the tenant has not
+// ended, a rename of the schema is a [BusyError]. Nothing was changed then.
 //
-// The schema is renamed in steps, as it may be on another server than the registry: the names are claimed, schema and role
-// renamed, and the registry switched to the new name. When one fails the error is a [StepError]; after that and after a
-// crash at any point the same Rename, or [Manager.Resume], goes on. Until the switch has reached every process, requests of
-// the tenant fail with [schemactx.ErrSchemaMissing] or [schemactx.ErrNotProvisioned], or, in the middle of a statement, with
-// PostgreSQL's undefined table (42P01); none finds another tenant's rows, as the old name is nobody's ever after. A
-// maintenance ([Manager.StartMaintenance]) tells people to come again instead. Queries of programs
-// that name the schema break, and so do passwords at level Logins, see [admin.Rename].
+// The schema is renamed in steps, as it may be on another server than the registry: the names are
+// claimed, schema and role renamed, and the registry switched to the new name. When one fails the
+// error is a [StepError]; after that and after a crash at any point the same Rename, or
+// [Manager.Resume], goes on. Until the switch has reached every process, requests of the tenant
+// fail with [schemactx.ErrSchemaMissing] or [schemactx.ErrNotProvisioned], or, in the middle of a
+// statement, with PostgreSQL's undefined table (42P01); none finds another tenant's rows, as the
+// old name is nobody's ever after. A maintenance ([Manager.StartMaintenance]) tells people to come
+// again instead. Queries of programs that name the schema break, and so do passwords at level
+// Logins, see [admin.Rename].
 func (m *Manager) Rename(ctx context.Context, slug string, p RenameParams) (Tenant, error) {
 	if err := p.validate(); err != nil {
 		return Tenant{}, err
@@ -119,8 +122,8 @@ func (m *Manager) Rename(ctx context.Context, slug string, p RenameParams) (Tena
 	return t, err
 }
 
-// lockToRename finds the tenant by its new slug too, where a rename that did not end has given it that: the new schema name,
-// which is given out once, says that it is the same rename.
+// lockToRename finds the tenant by its new slug too, where a rename that did not end has given it
+// that: the new schema name, which is given out once, says that it is the same rename.
 func (m *Manager) lockToRename(ctx context.Context, slug string, p RenameParams) (Tenant, *lock, error) {
 	t, l, err := m.lockBySlug(ctx, slug)
 	if !errors.Is(err, ErrNotFound) || p.Slug == "" || p.Schema == "" {
@@ -139,7 +142,8 @@ func (m *Manager) lockToRename(ctx context.Context, slug string, p RenameParams)
 	return t, l, nil
 }
 
-// renamable reports whether the schema can get the name, as far as that can be told before anything is changed.
+// renamable reports whether the schema can get the name, as far as that can be told before anything
+// is changed.
 func (m *Manager) renamable(ctx context.Context, t *Tenant, p RenameParams) error {
 	schema := p.Schema
 	if schema == "" || t.renaming(schema) {
@@ -199,8 +203,8 @@ func (m *Manager) renameSteps(l *lock, t *Tenant, schema string) []step {
 	}
 }
 
-// renameSchema ends the operation where the server has another object of the name and the tenant's schema has its
-// old name still: the rename is not possible any more.
+// renameSchema ends the operation where the server has another object of the name and the tenant's
+// schema has its old name still: the rename is not possible any more.
 func (m *Manager) renameSchema(ctx context.Context, l *lock, t *Tenant, schema string) error {
 	server, err := m.server(t)
 	if err != nil {

@@ -10,21 +10,23 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// Replace puts the staged schema in the place of the tenant's, which is kept aside, with all that is in it, until
-// [Manager.ConfirmReplacement] drops it or [Manager.RevertReplacement] takes it back. The tenant keeps everything else: its
-// id, slug, domains and status.
+// Replace puts the staged schema in the place of the tenant's, which is kept aside, with all that
+// is in it, until [Manager.ConfirmReplacement] drops it or [Manager.RevertReplacement] takes it
+// back. The tenant keeps everything else: its id, slug, domains and status.
 //
-// It is done in steps, under the tenant's lock: the registry is switched in one statement, which also puts an active
-// tenant into maintenance; the schema that was is closed ([admin.Seal]), so that requests of processes that
-// have not heard of it yet fail instead of writing where nobody looks; and the tenant is active again. So nobody is
-// served from both. Transactions that run are waited for as long as ctx lets it.
+// It is done in steps, under the tenant's lock: the registry is switched in one statement, which
+// also puts an active tenant into maintenance; the schema that was is closed ([admin.Seal]), so
+// that requests of processes that have not heard of it yet fail instead of writing where nobody
+// looks; and the tenant is active again. So nobody is served from both. Transactions that run are
+// waited for as long as ctx lets it.
 //
-// A schema has a role of its own. At level [schemactx.Logins] nobody can log in as that of the staged schema until
-// [admin.ProvisionLogin] was called for [Staging.Schema], best before this.
+// A schema has a role of its own. At level [schemactx.Logins] nobody can log in as that of the
+// staged schema until [admin.ProvisionLogin] was called for [Staging.Schema], best before this.
 //
-// Refused are, with nothing changed, what [Manager.StageReplacement] refuses, and [ErrStagingLost]. A step that fails is
-// a [StepError]: after the first the tenant is in maintenance and has the new schema, and [Manager.Resume] goes on, or
-// ConfirmReplacement or RevertReplacement. After a crash at any point the same holds.
+// Refused are, with nothing changed, what [Manager.StageReplacement] refuses, and [ErrStagingLost].
+// A step that fails is a [StepError]: after the first the tenant is in maintenance and has the new
+// schema, and [Manager.Resume] goes on, or ConfirmReplacement or RevertReplacement. After a crash
+// at any point the same holds.
 func (s *Staging) Replace(ctx context.Context) (Tenant, error) {
 	if s.adopt != nil || s.side.TenantID == 0 || s.done {
 		return Tenant{}, fmt.Errorf("%s: %w", OpReplace, ErrStagingLost)
@@ -62,7 +64,8 @@ func (m *Manager) replaceable(ctx context.Context, t *Tenant) error {
 	return fmt.Errorf("%s of tenant %q: %w", OpReplace, t.Slug, err)
 }
 
-// inMaintenance is SQL that keeps requests away from a tenant that is active until the exchange of its schemas has ended.
+// inMaintenance is SQL that keeps requests away from a tenant that is active until the exchange of
+// its schemas has ended.
 const inMaintenance = "status = case when t.status = 'active' then 'maintenance' else t.status end"
 
 // replace is the switch: one statement.
@@ -81,9 +84,9 @@ func (s *Staging) replace(ctx context.Context, tx pgx.Tx, t *Tenant) error {
 	return err
 }
 
-// exchangeSteps end an exchange of schemas after the switch. Each can be run again, and changes nothing where it is done.
-// reopen says that the switch has put the tenant into maintenance: it is active again, unless it has got another
-// status since.
+// exchangeSteps end an exchange of schemas after the switch. Each can be run again, and changes
+// nothing where it is done. reopen says that the switch has put the tenant into maintenance: it is
+// active again, unless it has got another status since.
 func (m *Manager) exchangeSteps(t *Tenant, reopen bool) []step {
 	return []step{
 		{name: "open", run: func(ctx context.Context) error { return m.unseal(ctx, t) }},
@@ -97,8 +100,8 @@ func (m *Manager) exchangeSteps(t *Tenant, reopen bool) []step {
 	}
 }
 
-// endExchange ends an exchange of the tenant's schemas that was interrupted. Until then, a schema that was taken back
-// may be closed, and the other one open.
+// endExchange ends an exchange of the tenant's schemas that was interrupted. Until then, a schema
+// that was taken back may be closed, and the other one open.
 func (m *Manager) endExchange(ctx context.Context, l *lock, called Op, t *Tenant) error {
 	if t.Operation == nil || t.Operation.Op != OpReplace && t.Operation.Op != OpRevert {
 		return nil

@@ -9,18 +9,19 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// ConfirmReplacement drops the schema that a replacement has set aside: for good. schema is its name, as [Manager.Aside]
-// gives it, so that nobody drops another one than was looked at. It returns the tenant.
+// ConfirmReplacement drops the schema that a replacement has set aside: for good. schema is its
+// name, as [Manager.Aside] gives it, so that nobody drops another one than was looked at. It
+// returns the tenant.
 //
 // It destroys data, and so needs what [DropConfig] demands of [Manager.Drop]: Enabled, a token of
-// [Manager.RequestConfirm] for that schema, a second person's approval, a backup of that schema that
-// was fresh when it was replaced (see [SchemaBackups]), and the [Approver]. It returns the same
-// errors, before anything has changed, and sends the same events, with the schema.
+// [Manager.RequestConfirm] for that schema, a second person's approval, a backup of that schema
+// that was fresh when it was replaced (see [SchemaBackups]), and the [Approver]. It returns the
+// same errors, before anything has changed, and sends the same events, with the schema.
 //
-// A tenant that has no such schema is [ErrNothingAside]. Where something outside of the schema depends on it, the error
-// wraps a [admin.DependentsError] and the schema stays; with a [StepError], and after a crash,
-// the same call goes on. The token is valid for all these calls until it expires; after that it
-// takes a new request.
+// A tenant that has no such schema is [ErrNothingAside]. Where something outside of the schema
+// depends on it, the error wraps a [admin.DependentsError] and the schema stays; with a
+// [StepError], and after a crash, the same call goes on. The token is valid for all these calls
+// until it expires; after that it takes a new request.
 func (m *Manager) ConfirmReplacement(ctx context.Context, p DropParams, schema string) (Tenant, error) {
 	e := DropEvent{Op: OpConfirm, Actor: p.Actor, Slug: p.Slug, Schema: schema}
 	if err := m.mayDrop(p.Actor); err != nil {
@@ -63,7 +64,8 @@ func (t *Tenant) confirming(schema string) bool {
 	return t.Operation != nil && t.Operation.Op == OpConfirm && t.Operation.Schema == schema
 }
 
-// confirm runs the steps, under the tenant's lock, after it has ended the exchange that has retained the schema.
+// confirm runs the steps, under the tenant's lock, after it has ended the exchange that has
+// retained the schema.
 func (m *Manager) confirm(ctx context.Context, l *lock, t *Tenant, side *SideSchema, p DropParams, request int64) error {
 	if err := m.endExchange(ctx, l, OpConfirm, t); err != nil {
 		return err
@@ -113,12 +115,14 @@ func (m *Manager) checkSideDependents(ctx context.Context, side *SideSchema) err
 	return admin.CheckDependents(ctx, server, side.Schema)
 }
 
-// RevertReplacement takes the schema back that a replacement has set aside, as it was then, migrated up to date, and sets
-// the one aside that had taken its place: nothing is dropped, and another revert takes that back. schema is the name of
-// the one to take back, as [Manager.Aside] gives it. Tokens of [Manager.RequestConfirm] for it are not valid any more.
+// RevertReplacement takes the schema back that a replacement has set aside, as it was then,
+// migrated up to date, and sets the one aside that had taken its place: nothing is dropped, and
+// another revert takes that back. schema is the name of the one to take back, as [Manager.Aside]
+// gives it. Tokens of [Manager.RequestConfirm] for it are not valid any more.
 //
-// The steps are those of [Staging.Replace], behind the migration, and so are the errors; a tenant that has no such schema
-// is [ErrNothingAside]. After a [StepError] or a crash the same call goes on.
+// The steps are those of [Staging.Replace], behind the migration, and so are the errors; a tenant
+// that has no such schema is [ErrNothingAside]. After a [StepError] or a crash the same call goes
+// on.
 func (m *Manager) RevertReplacement(ctx context.Context, slug, schema string) (Tenant, error) {
 	return m.locked(ctx, OpRevert, slug, func(l *lock, t *Tenant) error {
 		if o := t.Operation; o != nil && o.Op == OpRevert && o.Schema == schema {
@@ -148,8 +152,8 @@ func (m *Manager) revertSteps(t *Tenant, schema string, reopen bool) []step {
 	}}}, m.exchangeSteps(t, reopen)...)
 }
 
-// swap is the switch back: one statement. It deletes requests to drop the schema: if that is retained again, it has rows
-// whose drop was never requested.
+// swap is the switch back: one statement. It deletes requests to drop the schema: if that is
+// retained again, it has rows whose drop was never requested.
 func swap(ctx context.Context, tx pgx.Tx, t *Tenant, schema string) error {
 	return change(ctx, tx, t, `with old as (
 			update {registry}.side_schemas s set schema_name = t.schema_name, since = now()

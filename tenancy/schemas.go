@@ -10,10 +10,11 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Schemas goes over the schemas that exist to be migrated, by the ids of their tenants: of those that are active,
-// suspended, in maintenance or ready in stock. A tenant that is being created, stocked or dropped is left to the call that does it. As a
-// method value it is a List of package migrate. It reads [MaxPageSize] names at a time and holds no connection in between.
-// An error is the last that it yields.
+// Schemas goes over the schemas that exist to be migrated, by the ids of their tenants: of those
+// that are active, suspended, in maintenance or ready in stock. A tenant that is being created,
+// stocked or dropped is left to the call that does it. As a method value it is a List of package
+// migrate. It reads [MaxPageSize] names at a time and holds no connection in between. An error is
+// the last that it yields.
 func (m *Manager) Schemas(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		statuses := statusNames([]Status{Active, Suspended, Maintenance, Stocked})

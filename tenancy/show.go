@@ -15,8 +15,8 @@ type Details struct {
 	Domains []Domain // claims included; the primary one first, then by host
 }
 
-// Show returns the tenant of that slug with its domains, as they are at one moment, whatever its status, or
-// [ErrNotFound].
+// Show returns the tenant of that slug with its domains, as they are at one moment, whatever its
+// status, or [ErrNotFound].
 func (r *Registry) Show(ctx context.Context, slug string) (Details, error) {
 	var details Details
 	if !storable(slug) {

@@ -12,8 +12,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// SideSchema is a schema beside those that tenants are served from: one that is retained after a replacement, or one
-// that a [Staging] builds, or that the Staging of an ended process has left.
+// SideSchema is a schema beside those that tenants are served from: one that is retained after a
+// replacement, or one that a [Staging] builds, or that the Staging of an ended process has left.
 type SideSchema struct {
 	ID       int64
 	Schema   string
@@ -31,12 +31,14 @@ func scanSide(row pgx.CollectableRow) (s SideSchema, err error) {
 	return s, err
 }
 
-// SideSchemas returns the schemas beside those that tenants are served from, by id. ctx governs the query.
+// SideSchemas returns the schemas beside those that tenants are served from, by id. ctx governs the
+// query.
 func (m *Manager) SideSchemas(ctx context.Context) ([]SideSchema, error) {
 	return m.sides(ctx, "true")
 }
 
-// Aside returns the schema that was the tenant's before its data was replaced, or [ErrNothingAside].
+// Aside returns the schema that was the tenant's before its data was replaced, or
+// [ErrNothingAside].
 func (m *Manager) Aside(ctx context.Context, slug string) (SideSchema, error) {
 	t, err := m.BySlug(ctx, slug)
 	if err != nil {
@@ -93,8 +95,9 @@ func (m *Manager) dropSide(ctx context.Context, l *lock, s *SideSchema) error {
 	})
 }
 
-// deprovisionSide drops a schema. A schema that does not belong to the owner role stays. If a tenant was served from
-// it, that is an error, as it holds the tenant's data and its owner or role was changed.
+// deprovisionSide drops a schema. A schema that does not belong to the owner role stays. If a
+// tenant was served from it, that is an error, as it holds the tenant's data and its owner or role
+// was changed.
 func (m *Manager) deprovisionSide(ctx context.Context, s *SideSchema) error {
 	server, err := m.server(&Tenant{Placement: s.placement})
 	if err != nil {
@@ -108,8 +111,8 @@ func (m *Manager) deprovisionSide(ctx context.Context, s *SideSchema) error {
 	return err
 }
 
-// forgetSide deletes the rows, in this order, as the one refers to the other. The name of a schema that no tenant has
-// had is deleted, too: the numbers in it are not given out twice.
+// forgetSide deletes the rows, in this order, as the one refers to the other. The name of a schema
+// that no tenant has had is deleted, too: the numbers in it are not given out twice.
 func forgetSide(ctx context.Context, tx pgx.Tx, s *SideSchema) error {
 	if _, err := tx.Exec(ctx, "delete from {registry}.side_schemas where id = $1", s.ID); err != nil || s.Used {
 		return err

@@ -13,9 +13,10 @@ type SideSweepReport struct {
 	InUse   []string // that somebody is building
 }
 
-// SweepSideSchemas drops the staged schemas of processes that are gone. What was a tenant's is left alone, and so is what
-// somebody is building: a session holds the lock of it. One that cannot be dropped does not stop the others. The report is
-// valid with an error too, which joins theirs. Several may sweep at once.
+// SweepSideSchemas drops the staged schemas of processes that are gone. What was a tenant's is left
+// alone, and so is what somebody is building: a session holds the lock of it. One that cannot be
+// dropped does not stop the others. The report is valid with an error too, which joins theirs.
+// Several may sweep at once.
 func (m *Manager) SweepSideSchemas(ctx context.Context) (SideSweepReport, error) {
 	var report SideSweepReport
 	all, err := m.sides(ctx, "not s.used")

@@ -13,11 +13,13 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// Staging is a new schema that nobody is served from while it is built: provisioned, and empty. It becomes a tenant
-// ([Staging.Adopt]), takes the place of a tenant's schema ([Staging.Replace]), or is dropped by Close.
+// Staging is a new schema that nobody is served from while it is built: provisioned, and empty. It
+// becomes a tenant ([Staging.Adopt]), takes the place of a tenant's schema ([Staging.Replace]), or
+// is dropped by Close.
 //
-// A connection of its own, beside the pool, holds a lock that says that it is in use. When the process is gone, so is
-// the lock, and [Manager.SweepSideSchemas] drops the schema. It is for one goroutine at a time.
+// A connection of its own, beside the pool, holds a lock that says that it is in use. When the
+// process is gone, so is the lock, and [Manager.SweepSideSchemas] drops the schema. It is for one
+// goroutine at a time.
 type Staging struct {
 	m     *Manager
 	lock  *lock
@@ -26,8 +28,9 @@ type Staging struct {
 	done  bool         // it is a tenant's
 }
 
-// StageTenant makes a schema that is to become a new tenant's, tenant_<id>. It refuses what [Staging.Adopt] would, as far
-// as that can be told by now: a [FieldError], [ErrSlugTaken], [ErrDomainTaken]. Nothing of the tenant is seen before that.
+// StageTenant makes a schema that is to become a new tenant's, tenant_<id>. It refuses what
+// [Staging.Adopt] would, as far as that can be told by now: a [FieldError], [ErrSlugTaken],
+// [ErrDomainTaken]. Nothing of the tenant is seen before that.
 func (m *Manager) StageTenant(ctx context.Context, p AdoptParams) (*Staging, error) {
 	p, err := p.validate()
 	if err != nil {
@@ -46,12 +49,12 @@ func (m *Manager) StageTenant(ctx context.Context, p AdoptParams) (*Staging, err
 	return s, nil
 }
 
-// StageReplacement makes a schema that is to take the place of a tenant's, tenant_<id>_r<number>. A tenant that does not
-// exist is [ErrNotFound], one whose status does not allow it a [StatusError], one whose schema is being renamed a
-// [BusyError], and one that has a retained schema a [ReplacedError]. If objects outside of the
-// tenant's schema depend on it, such as a view or a foreign key in public, the error is a
-// [admin.DependentsError] that names them. [Staging.Replace] checks all of this again. The
-// tenant is served meanwhile, and its lock is not held.
+// StageReplacement makes a schema that is to take the place of a tenant's, tenant_<id>_r<number>. A
+// tenant that does not exist is [ErrNotFound], one whose status does not allow it a [StatusError],
+// one whose schema is being renamed a [BusyError], and one that has a retained schema a
+// [ReplacedError]. If objects outside of the tenant's schema depend on it, such as a view or a
+// foreign key in public, the error is a [admin.DependentsError] that names them. [Staging.Replace]
+// checks all of this again. The tenant is served meanwhile, and its lock is not held.
 func (m *Manager) StageReplacement(ctx context.Context, slug string) (*Staging, error) {
 	t, err := m.BySlug(ctx, slug)
 	if err == nil {
@@ -78,9 +81,10 @@ func (m *Manager) StageScratch(ctx context.Context) (*Staging, error) {
 	return s, nil
 }
 
-// stage notes the schema before it makes it, and takes its lock before anybody can see the note: one statement. names is
-// SQL for its id, its tenant, which is $1 where there is one, and its name. What is there under the name already is found
-// before the note: what is noted is dropped where this fails.
+// stage notes the schema before it makes it, and takes its lock before anybody can see the note:
+// one statement. names is SQL for its id, its tenant, which is $1 where there is one, and its name.
+// What is there under the name already is found before the note: what is noted is dropped where
+// this fails.
 func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Staging, error) {
 	var side SideSchema
 	err := m.registry.QueryRow(ctx, names, tenant).Scan(&side.ID, &side.TenantID, &side.Schema)
@@ -105,7 +109,8 @@ func (m *Manager) stage(ctx context.Context, names string, tenant int64) (*Stagi
 	return s, nil
 }
 
-// insertSide records a schema that is to be built, for a tenant that exists or 0, and takes its lock.
+// insertSide records a schema that is to be built, for a tenant that exists or 0, and takes its
+// lock.
 func (l *lock) insertSide(ctx context.Context, side *SideSchema, tenant int64) (s SideSchema, err error) {
 	allowed := "select 1"
 	if tenant != 0 { // the row lock: either a drop sees the new side schema, or this sees the drop
@@ -159,11 +164,13 @@ func (s *Staging) Schema() string { return s.side.Schema }
 // TenantID returns the id of the tenant that the schema is built for, 0 for none.
 func (s *Staging) TenantID() int64 { return s.side.TenantID }
 
-// stagingTimeout bounds the dropping of a staged schema that came to nothing: when it is over, sweeping is left to do it.
+// stagingTimeout bounds the dropping of a staged schema that came to nothing: when it is over,
+// sweeping is left to do it.
 const stagingTimeout = time.Minute
 
-// Close drops the schema, unless it has become a tenant's, also when ctx is over, for which it takes a minute at most. An
-// error says that something is left for [Manager.SweepSideSchemas], and nothing else. It can be called again.
+// Close drops the schema, unless it has become a tenant's, also when ctx is over, for which it
+// takes a minute at most. An error says that something is left for [Manager.SweepSideSchemas], and
+// nothing else. It can be called again.
 func (s *Staging) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stagingTimeout)
 	defer cancel()

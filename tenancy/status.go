@@ -15,8 +15,8 @@ type MaintenanceParams struct {
 	// Reason is one line for people, of at most [MaxReasonLen] characters. Default: none.
 	Reason string
 
-	// Until is when the maintenance is expected to end, in the future. It is told to clients, and ends nothing.
-	// Default: nobody knows.
+	// Until is when the maintenance is expected to end, in the future. It is told to clients, and ends
+	// nothing. Default: nobody knows.
 	Until time.Time
 }
 
@@ -43,11 +43,12 @@ func validateReason(reason string) error {
 	return validateText("reason", reason, MaxReasonLen, "is longer than 500 characters")
 }
 
-// Suspend refuses a tenant's requests from now on, for a reason of one line, which may be empty. Requests that run
-// already go on to their ends. A tenant that is suspended already gets the new reason; one in maintenance leaves it.
+// Suspend refuses a tenant's requests from now on, for a reason of one line, which may be empty.
+// Requests that run already go on to their ends. A tenant that is suspended already gets the new
+// reason; one in maintenance leaves it.
 //
-// The error is a [FieldError] of the reason, [ErrNotFound], or a [StatusError], and nothing was changed; or a
-// [StepError].
+// The error is a [FieldError] of the reason, [ErrNotFound], or a [StatusError], and nothing was
+// changed; or a [StepError].
 func (m *Manager) Suspend(ctx context.Context, slug, reason string) (Tenant, error) {
 	if err := validateReason(reason); err != nil {
 		return Tenant{}, err
@@ -57,16 +58,17 @@ func (m *Manager) Suspend(ctx context.Context, slug, reason string) (Tenant, err
 	})
 }
 
-// Activate ends a tenant's suspension. For a tenant that is active it changes nothing and is no error. One in
-// maintenance is a [StatusError], see [Manager.EndMaintenance]. Other errors are as for [Manager.Suspend]. A replacement of
-// its schema that was interrupted ([Staging.Replace], [Manager.RevertReplacement]) is ended first.
+// Activate ends a tenant's suspension. For a tenant that is active it changes nothing and is no
+// error. One in maintenance is a [StatusError], see [Manager.EndMaintenance]. Other errors are as
+// for [Manager.Suspend]. A replacement of its schema that was interrupted ([Staging.Replace],
+// [Manager.RevertReplacement]) is ended first.
 func (m *Manager) Activate(ctx context.Context, slug string) (Tenant, error) {
 	return m.serve(ctx, OpActivate, slug)
 }
 
-// StartMaintenance has a tenant's requests come again later. A tenant that is in maintenance already gets the new reason
-// and time. A suspended tenant is a [StatusError]: it is refused already, and stays so. Other errors are as for
-// [Manager.Suspend].
+// StartMaintenance has a tenant's requests come again later. A tenant that is in maintenance
+// already gets the new reason and time. A suspended tenant is a [StatusError]: it is refused
+// already, and stays so. Other errors are as for [Manager.Suspend].
 func (m *Manager) StartMaintenance(ctx context.Context, slug string, p MaintenanceParams) (Tenant, error) {
 	if err := p.validate(); err != nil {
 		return Tenant{}, err
@@ -92,9 +94,10 @@ func startMaintenance(ctx context.Context, tx pgx.Tx, t *Tenant, reason string, 
 	return update(ctx, tx, t, "true", "status = 'maintenance', reason = $2, until = $3", reason, until)
 }
 
-// EndMaintenance serves a tenant again that was in maintenance. For a tenant that is active it changes nothing and is no
-// error. One that was suspended meanwhile is a [StatusError] and stays suspended. Other errors are as for
-// [Manager.Suspend]. A replacement that was interrupted is ended first, as in [Manager.Activate].
+// EndMaintenance serves a tenant again that was in maintenance. For a tenant that is active it
+// changes nothing and is no error. One that was suspended meanwhile is a [StatusError] and stays
+// suspended. Other errors are as for [Manager.Suspend]. A replacement that was interrupted is ended
+// first, as in [Manager.Activate].
 func (m *Manager) EndMaintenance(ctx context.Context, slug string) (Tenant, error) {
 	return m.serve(ctx, OpEndMaintenance, slug)
 }

@@ -19,14 +19,14 @@ type RefillReport struct {
 }
 
 // Refill makes stocked tenants until there are [StockConfig].Size, and brings those up to date that
-// were stocked by an earlier release, or that a crash or an error left half-made. One that is not ready
-// is never claimed, but counts: whatever fails, there are never more than Size. Those of a later
-// release are left alone, and count too.
+// were stocked by an earlier release, or that a crash or an error left half-made. One that is not
+// ready is never claimed, but counts: whatever fails, there are never more than Size. Those of a
+// later release are left alone, and count too.
 //
 // Processes take turns, one tenant each; where it is another one's turn, Refill ends and says so. A
-// tenant that cannot be updated does not stop the others; one that cannot be made does. The report is valid with an
-// error too, which joins those of the tenants, [StepError] each. Without a stock it is
-// [ErrNoStock].
+// tenant that cannot be updated does not stop the others; one that cannot be made does. The report
+// is valid with an error too, which joins those of the tenants, [StepError] each. Without a stock
+// it is [ErrNoStock].
 func (m *Manager) Refill(ctx context.Context) (RefillReport, error) {
 	var report RefillReport
 	if m.cfg.Stock.Size == 0 {
@@ -64,8 +64,8 @@ type turn struct {
 	busy     bool
 }
 
-// refillOne makes or repairs one stocked tenant, under the lock of the stock and its own. It repairs
-// those first whose id is greater than after.
+// refillOne makes or repairs one stocked tenant, under the lock of the stock and its own. It
+// repairs those first whose id is greater than after.
 func (m *Manager) refillOne(ctx context.Context, after int64) (turn, error) {
 	l, err := m.openLock(ctx)
 	if err != nil {
@@ -99,8 +99,8 @@ func (m *Manager) refillOne(ctx context.Context, after int64) (turn, error) {
 	return turn{id: t.ID, made: true}, m.runRecorded(ctx, l, OpStock, &t, *t.Operation, m.stockSteps(&t)...)
 }
 
-// outdated returns a stocked tenant that is not ready, or that an earlier release has stocked; 0 for none. One that
-// is not ready has the empty version.
+// outdated returns a stocked tenant that is not ready, or that an earlier release has stocked; 0
+// for none. One that is not ready has the empty version.
 func (m *Manager) outdated(ctx context.Context, after int64) (int64, error) {
 	var id int64
 	err := m.registry.QueryRow(ctx, `select id from {registry}.tenants
@@ -111,8 +111,8 @@ func (m *Manager) outdated(ctx context.Context, after int64) (int64, error) {
 	return id, nil
 }
 
-// restock brings a tenant up to date that was found outdated. A tenant that was claimed or dropped meanwhile is left
-// alone.
+// restock brings a tenant up to date that was found outdated. A tenant that was claimed or dropped
+// meanwhile is left alone.
 func (m *Manager) restock(ctx context.Context, l *lock, id int64) error {
 	t, err := l.take(ctx, id)
 	if errors.Is(err, ErrNotFound) {
@@ -136,8 +136,8 @@ func (m *Manager) restock(ctx context.Context, l *lock, id int64) error {
 	return m.resume(ctx, l, OpStock, &t)
 }
 
-// withdraw begins to bring a stocked tenant up to date: nobody can claim it meanwhile. It reports whether the tenant
-// is stocked still: a claim takes no lock.
+// withdraw begins to bring a stocked tenant up to date: nobody can claim it meanwhile. It reports
+// whether the tenant is stocked still: a claim takes no lock.
 func (m *Manager) withdraw(ctx context.Context, l *lock, t *Tenant) (withdrawn bool, err error) {
 	err = l.write(ctx, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, "update {registry}.tenants set stock_version = '' where id = $1 and status = 'stocked'", t.ID)
@@ -157,8 +157,8 @@ func (m *Manager) stockSteps(t *Tenant) []step {
 	}})
 }
 
-// insertStocked inserts a row that is no customer's, unless there are size already, and takes its lock. The slug is
-// one that nobody can ask for.
+// insertStocked inserts a row that is no customer's, unless there are size already, and takes its
+// lock. The slug is one that nobody can ask for.
 func (l *lock) insertStocked(ctx context.Context, size int) (Tenant, error) {
 	return l.insert(ctx, Operation{Op: OpStock, Step: "schema"}, `with new as materialized (
 			select nextval(pg_get_serial_sequence('{registry}.tenants', 'id')) as id
@@ -171,9 +171,10 @@ func (l *lock) insertStocked(ctx context.Context, size int) (Tenant, error) {
 		), locked as (`+takeNewLock("'tenant ' || new.id", "new")+`)`, "t, locked", size)
 }
 
-// RunStock refills the stock now, after each claim of this manager and every [StockConfig].Interval, until
-// ctx ends, and returns the cause of that. Errors are logged, and tried again when it is time. Any number of processes may run it:
-// see [Manager.Refill]. Without a stock it is [ErrNoStock].
+// RunStock refills the stock now, after each claim of this manager and every
+// [StockConfig].Interval, until ctx ends, and returns the cause of that. Errors are logged, and
+// tried again when it is time. Any number of processes may run it: see [Manager.Refill]. Without a
+// stock it is [ErrNoStock].
 func (m *Manager) RunStock(ctx context.Context) error {
 	if m.cfg.Stock.Size == 0 {
 		return ErrNoStock

@@ -8,13 +8,15 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Claim is [Manager.Create] that takes a tenant from the stock, if there is one that is ready: it has its
-// schema and tables already, and gets its slug, name and domain in one statement, of a millisecond.
-// Each stocked tenant is claimed once, however many claim at the same time. Where none is ready, Claim
-// does what Create does, or returns [ErrStockEmpty] if [StockConfig].ClaimOnly says so.
+// Claim is [Manager.Create] that takes a tenant from the stock, if there is one that is ready: it
+// has its schema and tables already, and gets its slug, name and domain in one statement, of a
+// millisecond. Each stocked tenant is claimed once, however many claim at the same time. Where none
+// is ready, Claim does what Create does, or returns [ErrStockEmpty] if [StockConfig].ClaimOnly says
+// so.
 //
-// The tenant's CreatedAt is the time of the claim, and its schema is tenant_<id>: params that choose
-// a schema are a [FieldError]. Other errors are as for Create, and the stocked tenant stays where it is.
+// The tenant's CreatedAt is the time of the claim, and its schema is tenant_<id>: params that
+// choose a schema are a [FieldError]. Other errors are as for Create, and the stocked tenant stays
+// where it is.
 //
 // With [Config].Seed or [Hooks], the tenant is provisioning meanwhile, and the steps "seed" and
 // "activate" follow as in Create: a [StepError], or a crash, leaves a tenant for [Manager.Resume].
@@ -60,9 +62,10 @@ func (m *Manager) claimStocked(ctx context.Context, p CreateParams) (Tenant, err
 	return t, err
 }
 
-// stockedSQL selects the tenants that can be claimed. A claim takes one in one statement, which passes over those that
-// others are taking. A tenant that is not active at once is locked before another session can find it. The claim passes
-// over tenants whose lock is held: it has the tenant's row by then, and the holder of the lock may wait for that row.
+// stockedSQL selects the tenants that can be claimed. A claim takes one in one statement, which
+// passes over those that others are taking. A tenant that is not active at once is locked before
+// another session can find it. The claim passes over tenants whose lock is held: it has the
+// tenant's row by then, and the holder of the lock may wait for that row.
 const stockedSQL = "select id from {registry}.tenants t where status = 'stocked' and stock_version = $5 and placement = 'default'"
 
 // claimSQL gives the tenant of the relation ready to a customer.

@@ -31,8 +31,8 @@ type Changes struct {
 	Name *string // see [ValidateName]
 	Plan *string // one line of at most [MaxPlanLen] characters; may be empty
 
-	// Limits replace all that the tenant has; an empty map takes them away. Names match [a-z][a-z0-9_]*, numbers are
-	// not negative.
+	// Limits replace all that the tenant has; an empty map takes them away. Names match
+	// [a-z][a-z0-9_]*, numbers are not negative.
 	Limits map[string]int64
 
 	// Metadata replace all that the tenant has: a JSON object of at most [MaxMetadataLen] bytes.
@@ -98,8 +98,9 @@ func validateMetadata(metadata json.RawMessage) error {
 	return nil
 }
 
-// Update changes a tenant that the caller has read, from any [Registry], if it is still that one: if its Version is
-// still the same. It returns the tenant as it is then. Changes that change nothing leave the Version.
+// Update changes a tenant that the caller has read, from any [Registry], if it is still that one:
+// if its Version is still the same. It returns the tenant as it is then. Changes that change
+// nothing leave the Version.
 //
 // If nothing was changed, the error is a [FieldError], also for a plan that [Config].Plans does not
 // have, [ErrNotFound], a [ConflictError], which has the tenant as it is now, or a [StatusError].
@@ -166,8 +167,8 @@ func applyChanges(ctx context.Context, tx pgx.Tx, t *Tenant, c Changes) error {
 	return err
 }
 
-// refusesValue reports whether a SQLSTATE says that PostgreSQL cannot hold a value: a NUL, half of a surrogate pair or an
-// endless number in JSON (class 22), or arrays nested too deep (54001).
+// refusesValue reports whether a SQLSTATE says that PostgreSQL cannot hold a value: a NUL, half of
+// a surrogate pair or an endless number in JSON (class 22), or arrays nested too deep (54001).
 func refusesValue(state string) bool { return strings.HasPrefix(state, "22") || state == "54001" }
 
 // limitsText returns limits as a statement that is not prepared takes them; nil for nil.
