@@ -133,7 +133,8 @@ func (l *lock) insertCreated(ctx context.Context, p CreateParams) (Tenant, error
 		), name as (
 			insert into {registry}.schema_names (name, tenant_id) select schema_name, id from new
 		), domain as (
-			insert into {registry}.domains (tenant_id, host, is_primary, verified_at) select id, $4, true, now() from new where $4 <> ''
+			insert into {registry}.domains (tenant_id, host, is_primary, verified_at)
+			select id, $4, true, now() from new where $4 <> ''
 		), t as (
 			insert into {registry}.tenants (id, schema_name, slug, name) select id, schema_name, $2, $3 from new returning *
 		), locked as (`+takeNewLock("'tenant ' || new.id", "new")+`)`, "t, locked", p.Schema, p.Slug, p.Name, p.Domain)
@@ -143,7 +144,8 @@ func (l *lock) insertCreated(ctx context.Context, p CreateParams) (Tenant, error
 // with is SQL, the WITH of the statement, and from has the relations of its SELECT; t is the row.
 func (l *lock) insert(ctx context.Context, o Operation, with, from string, args ...any) (t Tenant, err error) {
 	sql := with + `, o as (
-			insert into {registry}.registry_operations (tenant_id, operation, step) select id, '` + string(o.Op) + "', '" + o.Step + `' from t
+			insert into {registry}.registry_operations (tenant_id, operation, step)
+			select id, '` + string(o.Op) + "', '" + o.Step + `' from t
 		)
 		select ` + tenantDetailsColumns + " from " + from + ", lateral (select " + workLock("t.schema_name") + ") as working"
 	err = l.use(func(conn *registrydb.Conn) error {

@@ -84,7 +84,8 @@ func (m *Manager) drop(ctx context.Context, l *lock, t *Tenant, p DropParams, re
 // markDropping sets the status, if it is still the one that was checked: a stocked tenant can be
 // claimed without its lock.
 func markDropping(ctx context.Context, tx pgx.Tx, t, before *Tenant) error {
-	err := update(ctx, tx, t, "slug = $2 and status = $3", "status = 'dropping', stock_version = ''", before.Slug, before.Status)
+	err := update(ctx, tx, t, "slug = $2 and status = $3", "status = 'dropping', stock_version = ''",
+		before.Slug, before.Status)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return fmt.Errorf("%w: it is no longer %s", ErrStatus, before.Status)
 	}

@@ -147,8 +147,10 @@ func (l *lock) releaseOne(ctx context.Context, key string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
 	defer cancel()
 	_ = l.use(func(conn *registrydb.Conn) error {
-		_, err := conn.Exec(ctx, "with released as (delete from {registry}.registry_locks where key = $1 and pid = pg_backend_pid()) select "+
-			asyncLock, key)
+		_, err := conn.Exec(ctx, `with released as (
+				delete from {registry}.registry_locks where key = $1 and pid = pg_backend_pid()
+			)
+			select `+asyncLock, key)
 		return err
 	})
 }

@@ -86,7 +86,8 @@ type Operation struct {
 }
 
 // operationColumn is SQL for the operation of the tenant t as JSON, null if there is none.
-const operationColumn = "(select to_jsonb(o) || o.arguments from {registry}.registry_operations o where o.tenant_id = t.id)"
+const operationColumn = "(select to_jsonb(o) || o.arguments from {registry}.registry_operations o " +
+	"where o.tenant_id = t.id)"
 
 // step is a part of an operation. It can be run again when it, or a later one, has failed.
 type step struct {
@@ -239,10 +240,13 @@ func (e *execution) progress(ctx context.Context, tx pgx.Tx, next string) (*Oper
 
 // putOperation records an operation in the place of what is recorded of the tenant.
 func putOperation(ctx context.Context, tx pgx.Tx, tenant int64, row Operation) (*Operation, error) {
-	err := tx.QueryRow(ctx, `insert into {registry}.registry_operations as o (tenant_id, operation, step, failure, actor, arguments)
-		values ($1, $2, $3, '', $4, jsonb_strip_nulls(jsonb_build_object('schema', nullif($5::text, ''), 'reopen', nullif($6::boolean, false))))
-		on conflict (tenant_id) do update set operation = excluded.operation, step = excluded.step, failure = '', actor = excluded.actor,
-			arguments = excluded.arguments, began_at = case when o.operation = excluded.operation then o.began_at else now() end
+	err := tx.QueryRow(ctx, `insert into {registry}.registry_operations as o
+			(tenant_id, operation, step, actor, arguments)
+		values ($1, $2, $3, $4, jsonb_strip_nulls(jsonb_build_object(
+			'schema', nullif($5::text, ''), 'reopen', nullif($6::boolean, false))))
+		on conflict (tenant_id) do update set operation = excluded.operation, step = excluded.step, failure = '',
+			actor = excluded.actor, arguments = excluded.arguments,
+			began_at = case when o.operation = excluded.operation then o.began_at else now() end
 		returning began_at`, tenant, row.Op, row.Step, row.Actor, row.Schema, row.Reopen).Scan(&row.BeganAt)
 	return &row, err
 }
@@ -260,8 +264,8 @@ func (e *execution) recordFailure(ctx context.Context, stepErr *StepError) {
 	defer cancel()
 	failure := failureText(stepErr)
 	err := e.lock.write(ctx, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, "update {registry}.registry_operations set failure = $3 where tenant_id = $1 and operation = $2",
-			e.tenant.ID, e.row.Op, failure)
+		tag, err := tx.Exec(ctx, `update {registry}.registry_operations set failure = $3
+			where tenant_id = $1 and operation = $2`, e.tenant.ID, e.row.Op, failure)
 		if err == nil && tag.RowsAffected() == 1 && e.tenant.Operation != nil {
 			now := *e.tenant.Operation
 			now.Failure = failure

@@ -190,7 +190,8 @@ func claimNames(ctx context.Context, tx pgx.Tx, t *Tenant, p RenameParams) error
 			return conflict(err)
 		}
 	}
-	return update(ctx, tx, t, "true", "name = coalesce(nullif($2, ''), name), slug = coalesce(nullif($3, ''), slug)", p.Name, p.Slug)
+	return update(ctx, tx, t, "true", "name = coalesce(nullif($2, ''), name), slug = coalesce(nullif($3, ''), slug)",
+		p.Name, p.Slug)
 }
 
 // renameSteps end a rename of the schema whose new name is claimed.

@@ -41,7 +41,8 @@ func (s *Staging) Replace(ctx context.Context) (Tenant, error) {
 	}
 	row := Operation{Op: OpReplace, Schema: t.Schema, Reopen: t.Status == Active}
 	switchStep := step{name: "switch", write: func(ctx context.Context, tx pgx.Tx) error { return s.replace(ctx, tx, &t) }}
-	err = s.m.runRecorded(ctx, s.lock, OpReplace, &t, row, append([]step{switchStep}, s.m.exchangeSteps(&t, row.Reopen)...)...)
+	steps := append([]step{switchStep}, s.m.exchangeSteps(&t, row.Reopen)...)
+	err = s.m.runRecorded(ctx, s.lock, OpReplace, &t, row, steps...)
 	s.done = s.done || t.Schema == s.side.Schema
 	return t, s.lost(err)
 }

@@ -66,7 +66,9 @@ func (t *Tenant) confirming(schema string) bool {
 
 // confirm runs the steps, under the tenant's lock, after it has ended the exchange that has
 // retained the schema.
-func (m *Manager) confirm(ctx context.Context, l *lock, t *Tenant, side *SideSchema, p DropParams, request int64) error {
+func (m *Manager) confirm(
+	ctx context.Context, l *lock, t *Tenant, side *SideSchema, p DropParams, request int64,
+) error {
 	if err := m.endExchange(ctx, l, OpConfirm, t); err != nil {
 		return err
 	}

@@ -64,7 +64,8 @@ func (m *Manager) asideOf(ctx context.Context, tenant int64) (SideSchema, error)
 
 // sides returns those of which the condition, SQL of ours, holds.
 func (m *Manager) sides(ctx context.Context, condition string, args ...any) ([]SideSchema, error) {
-	rows, err := initializedQuerier{m.registry}.Query(ctx, "select "+sideColumns+" from {registry}.side_schemas s where "+condition+" order by s.id", args...)
+	rows, err := initializedQuerier{m.registry}.Query(ctx, "select "+sideColumns+" from {registry}.side_schemas s where "+
+		condition+" order by s.id", args...)
 	if err != nil {
 		return nil, fmt.Errorf("list side schemas: %w", err)
 	}

@@ -119,7 +119,8 @@ func (l *lock) insertSide(ctx context.Context, side *SideSchema, tenant int64) (
 	err = l.use(func(conn *registrydb.Conn) error {
 		s, err = writeRow(ctx, conn, scanSide, `with allowed as materialized (`+allowed+`),
 			name as (insert into {registry}.schema_names (name, tenant_id) select $3::text, $2::bigint from allowed),
-			s as (insert into {registry}.side_schemas (id, tenant_id, schema_name) select $1::bigint, $2, $3 from allowed returning *),
+			s as (insert into {registry}.side_schemas (id, tenant_id, schema_name)
+				select $1::bigint, $2, $3 from allowed returning *),
 			locked as (`+takeNewLock("'side ' || s.id", "s")+`)
 			select `+sideColumns+` from s, locked, lateral (select `+workLock("s.schema_name")+`) as working`,
 			side.ID, side.TenantID, side.Schema)
@@ -178,7 +179,8 @@ func (s *Staging) Close(ctx context.Context) error {
 	if !s.done {
 		s.done = true
 		if err = s.m.dropSide(ctx, s.lock, &s.side); err != nil {
-			s.m.cfg.Logger.WarnContext(ctx, "staged schema is left", slog.String("schema", s.side.Schema), slog.Any("error", err))
+			s.m.cfg.Logger.WarnContext(ctx, "staged schema is left",
+				slog.String("schema", s.side.Schema), slog.Any("error", err))
 			err = fmt.Errorf("drop staged schema %q: %w", s.side.Schema, err)
 		}
 	}

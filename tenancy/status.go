@@ -87,7 +87,8 @@ func (m *Manager) StartMaintenance(ctx context.Context, slug string, p Maintenan
 // startMaintenance also takes over a maintenance that an unfinished replacement has begun: when the
 // replacement is resumed, it leaves the tenant in maintenance.
 func startMaintenance(ctx context.Context, tx pgx.Tx, t *Tenant, reason string, until *time.Time) error {
-	_, err := tx.Exec(ctx, "update {registry}.registry_operations set arguments = arguments - 'reopen' where tenant_id = $1", t.ID)
+	_, err := tx.Exec(ctx, `update {registry}.registry_operations set arguments = arguments - 'reopen'
+		where tenant_id = $1`, t.ID)
 	if err != nil {
 		return err
 	}

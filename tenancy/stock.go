@@ -104,7 +104,8 @@ func (m *Manager) refillOne(ctx context.Context, after int64) (turn, error) {
 func (m *Manager) outdated(ctx context.Context, after int64) (int64, error) {
 	var id int64
 	err := m.registry.QueryRow(ctx, `select id from {registry}.tenants
-		where status = 'stocked' and stock_version < $1 collate "C" and id > $2 order by id limit 1`, m.stockVersion(), after).Scan(&id)
+		where status = 'stocked' and stock_version < $1 collate "C" and id > $2 order by id limit 1`,
+		m.stockVersion(), after).Scan(&id)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return 0, fmt.Errorf("look at the stock: %w", err)
 	}
@@ -140,7 +141,8 @@ func (m *Manager) restock(ctx context.Context, l *lock, id int64) error {
 // whether the tenant is stocked still: a claim takes no lock.
 func (m *Manager) withdraw(ctx context.Context, l *lock, t *Tenant) (withdrawn bool, err error) {
 	err = l.write(ctx, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, "update {registry}.tenants set stock_version = '' where id = $1 and status = 'stocked'", t.ID)
+		tag, err := tx.Exec(ctx, `update {registry}.tenants set stock_version = ''
+			where id = $1 and status = 'stocked'`, t.ID)
 		withdrawn = tag.RowsAffected() == 1
 		if err == nil && withdrawn {
 			t.Operation, err = putOperation(ctx, tx, t.ID, Operation{Op: OpStock, Step: "schema"})

@@ -42,7 +42,8 @@ func (m *Manager) Claim(ctx context.Context, p CreateParams) (Tenant, error) {
 func (m *Manager) claimStocked(ctx context.Context, p CreateParams) (Tenant, error) {
 	if m.cfg.Seed == nil && m.cfg.Hooks.Before == nil && m.cfg.Hooks.After == nil {
 		ready := "with ready as materialized (" + stockedSQL + " order by id limit 1 for update skip locked)"
-		t, err := writeRow(ctx, m.registry, scanTenant, ready+claimSQL+" select "+tenantDetailsColumns+" from t", claimArgs(m, p, Active)...)
+		sql := ready + claimSQL + " select " + tenantDetailsColumns + " from t"
+		t, err := writeRow(ctx, m.registry, scanTenant, sql, claimArgs(m, p, Active)...)
 		return t, claimError(p, err)
 	}
 	l, err := m.openLock(ctx)
@@ -53,7 +54,8 @@ func (m *Manager) claimStocked(ctx context.Context, p CreateParams) (Tenant, err
 	t, err := l.insert(ctx, Operation{Op: OpClaim, Step: "seed"}, "with free as materialized ("+stockedSQL+`
 			and not exists (select from {registry}.registry_locks l where l.key = 'tenant ' || t.id)
 			order by id limit 1 for update skip locked
-		), locked as (`+takeLock("'tenant ' || free.id", "free, ", "nothing")+`), ready as (select free.id from free, locked)`+claimSQL,
+		), locked as (`+takeLock("'tenant ' || free.id", "free, ", "nothing")+`),
+		ready as (select free.id from free, locked)`+claimSQL,
 		"t", claimArgs(m, p, Provisioning)...)
 	if err != nil {
 		return Tenant{}, claimError(p, err)
@@ -66,11 +68,13 @@ func (m *Manager) claimStocked(ctx context.Context, p CreateParams) (Tenant, err
 // passes over those that others are taking. A tenant that is not active at once is locked before
 // another session can find it. The claim passes over tenants whose lock is held: it has the
 // tenant's row by then, and the holder of the lock may wait for that row.
-const stockedSQL = "select id from {registry}.tenants t where status = 'stocked' and stock_version = $5 and placement = 'default'"
+const stockedSQL = "select id from {registry}.tenants t where status = 'stocked' and stock_version = $5 " +
+	"and placement = 'default'"
 
 // claimSQL gives the tenant of the relation ready to a customer.
 const claimSQL = `, domain as (
-			insert into {registry}.domains (tenant_id, host, is_primary, verified_at) select id, $3, true, now() from ready where $3 <> ''
+			insert into {registry}.domains (tenant_id, host, is_primary, verified_at)
+			select id, $3, true, now() from ready where $3 <> ''
 		), requests as (
 			delete from {registry}.drop_requests where tenant_id in (select id from ready)
 		), t as (
