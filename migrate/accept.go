@@ -14,14 +14,15 @@ type Accepted struct {
 	Versions []int64 `json:"versions"` // whose files were edited, oldest first; empty: there was nothing to do
 }
 
-// Accept writes down, for each migration that is applied in schema and whose file is another one now, the checksum of
-// the file as it is: from then on it is [Applied] and no longer [Changed]. It is for after an edit that is known to make
-// no difference to a schema that has the migration, such as of its layout. It runs no migration and does not look at the
-// tables: compare them first, see [Runner.Subset] and package migrate/drift.
+// Accept writes down, for each migration that is applied in schema and whose file is another one
+// now, the checksum of the file as it is: from then on it is [Applied] and no longer [Changed]. It
+// is for after an edit that is known to make no difference to a schema that has the migration, such
+// as of its layout. It runs no migration and does not look at the tables: compare them first, see
+// [Runner.Subset] and package migrate/drift.
 //
-// It is one transaction under the schema's lock, which ctx governs, and can be run again. The errors are a
-// [schemactx.NameError], [ErrSchemaMissing], [ErrUnknownVersion], [ErrLocked], a [TableError] and those of the
-// connection, all with nothing written.
+// It is one transaction under the schema's lock, which ctx governs, and can be run again. The
+// errors are a [schemactx.NameError], [ErrSchemaMissing], [ErrUnknownVersion], [ErrLocked], a
+// [TableError] and those of the connection, all with nothing written.
 //
 // [schemactx.NameError]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx#NameError
 func (r *Runner) Accept(ctx context.Context, schema string) (Accepted, error) {
@@ -46,7 +47,12 @@ func (r *Runner) Accept(ctx context.Context, schema string) (Accepted, error) {
 		return Accepted{Schema: schema}, err
 	}
 	if len(done.Versions) > 0 {
-		r.cfg.Logger.InfoContext(ctx, "edited migrations accepted", slog.String("schema", schema), slog.Any("versions", done.Versions))
+		r.cfg.Logger.InfoContext(
+			ctx,
+			"edited migrations accepted",
+			slog.String("schema", schema),
+			slog.Any("versions", done.Versions),
+		)
 	}
 	return done, nil
 }
@@ -80,7 +86,11 @@ func (t target) accept(ctx context.Context, tx pgx.Tx) ([]int64, error) {
 
 // lockIn takes the schema's lock for the caller's transaction.
 func (t target) lockIn(ctx context.Context, tx pgx.Tx) error {
-	if _, err := tx.Exec(ctx, "set local lock_timeout = "+milliseconds(t.cfg.LockTimeout), pgx.QueryExecModeExec); err != nil {
+	if _, err := tx.Exec(
+		ctx,
+		"set local lock_timeout = "+milliseconds(t.cfg.LockTimeout),
+		pgx.QueryExecModeExec,
+	); err != nil {
 		return t.wrap(err)
 	}
 	if t.cfg.Lock == LockTable {

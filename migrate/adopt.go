@@ -24,19 +24,20 @@ type AdoptReport struct {
 	Review []string
 }
 
-// Adopt gives a schema and everything in it, but what belongs to an extension, to the role owner, so
-// that [admin.Provision] can add the tenant's role and a runner can migrate it: both refuse, or
-// fail on, what another role owns. It does what ALTER ... OWNER TO does for each object, where REASSIGN
-// OWNED would take all that a role owns in the database at once, and could not do it for the role that
-// PostgreSQL was installed with. Of the schema public only what is in it changes hands.
+// Adopt gives a schema and everything in it, but what belongs to an extension, to the role owner,
+// so that [admin.Provision] can add the tenant's role and a runner can migrate it: both refuse, or
+// fail on, what another role owns. It does what ALTER ... OWNER TO does for each object, where
+// REASSIGN OWNED would take all that a role owns in the database at once, and could not do it for
+// the role that PostgreSQL was installed with. Of the schema public only what is in it changes
+// hands.
 //
-// admin is a superuser, or a member of the old owners and of the new one with CREATE on the database.
-// What others were granted stays granted. Read the report's Review. Then comes Provision, a baseline where
-// the schema has no versions, [Runner.Up], and [admin.Check].
+// admin is a superuser, or a member of the old owners and of the new one with CREATE on the
+// database. What others were granted stays granted. Read the report's Review. Then comes Provision,
+// a baseline where the schema has no versions, [Runner.Up], and [admin.Check].
 //
-// It is one transaction, which ctx governs, locks each table for a moment, and can be run again. A bad
-// name is a [schemactx.NameError], a schema that does not exist [ErrSchemaMissing]; with an error
-// nothing has changed.
+// It is one transaction, which ctx governs, locks each table for a moment, and can be run again. A
+// bad name is a [schemactx.NameError], a schema that does not exist [ErrSchemaMissing]; with an
+// error nothing has changed.
 //
 // [admin.Provision]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx#Provision
 // [admin.Check]: https://pkg.go.dev/github.com/oryne/pgtenant/schemactx#Check
@@ -66,7 +67,8 @@ func Adopt(ctx context.Context, admin admin.Beginner, schema, owner string) (Ado
 
 func (report *AdoptReport) adopt(ctx context.Context, tx pgx.Tx, owner, role string) error {
 	var there bool
-	err := tx.QueryRow(ctx, "select exists (select from pg_namespace where nspname = $1)", pgx.QueryExecModeExec, report.Schema).Scan(&there)
+	err := tx.QueryRow(ctx, "select exists (select from pg_namespace where nspname = $1)", pgx.QueryExecModeExec, report.Schema).
+		Scan(&there)
 	if err != nil {
 		return err
 	}
@@ -94,10 +96,11 @@ func (report *AdoptReport) adopt(ctx context.Context, tx pgx.Tx, owner, role str
 	return tx.Conn().PgConn().ExecBatch(ctx, batch).Close()
 }
 
-// ownedQuery lists the schema and what is in it that the role $2 does not own: the schema first, since
-// an owner of tables must be allowed to create there. The server quotes the names. What is in a schema
-// depends on it, and pg_depend has an index for that, where pg_class has none. Sequences of columns
-// follow their tables. Owners are in pg_shdepend, all but the role that PostgreSQL was installed with.
+// ownedQuery lists the schema and what is in it that the role $2 does not own: the schema first,
+// since an owner of tables must be allowed to create there. The server quotes the names. What is in
+// a schema depends on it, and pg_depend has an index for that, where pg_class has none. Sequences
+// of columns follow their tables. Owners are in pg_shdepend, all but the role that PostgreSQL was
+// installed with.
 const ownedQuery = `
 	with target as (select oid from pg_namespace where nspname = $1),
 	objects as (

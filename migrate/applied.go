@@ -2,12 +2,12 @@ package migrate
 
 import "fmt"
 
-// standing is what the sources and [Config.Changed] make of what is applied in a schema. It is the only judge of
-// "current", "edited" and "newer": Up, Status, the fleet, drift and package backup all go by it.
+// appliedCheck is the comparison of a schema's applied versions with the sources. All decide by it
+// whether a schema is current, edited or newer: Up, Status, the fleet, drift and package backup.
 type appliedCheck struct {
 	unknown    []int64      // versions that no source has
-	edited     []*migration // whose files are others now
-	compatible bool         // there are unknown versions, and this program can work with them all the same
+	edited     []*migration // applied, and their files have changed since
+	compatible bool         // there are unknown versions, and they permit this program to use the schema
 }
 
 func (t target) checkApplied(s state) appliedCheck {
@@ -25,7 +25,8 @@ func (t target) checkApplied(s state) appliedCheck {
 	return st
 }
 
-// refusal returns why nothing may be done in the schema, or nil. What an older program may serve it may not migrate.
+// refusal returns why no migration may be run in the schema, or nil. A program that is older than
+// the schema may be allowed to use it, but never to migrate it.
 func (t target) refusal(st appliedCheck) error {
 	switch {
 	case len(st.unknown) > 0:
@@ -36,7 +37,7 @@ func (t target) refusal(st appliedCheck) error {
 	return nil
 }
 
-// versions returns those of the edited migrations.
+// versions returns the versions of the edited migrations.
 func (st appliedCheck) versions() []int64 {
 	var versions []int64
 	for _, m := range st.edited {
@@ -56,7 +57,7 @@ func (t target) pending(s state) []int64 {
 	return versions
 }
 
-// outcome returns where a schema stands that has a state.
+// outcome returns the outcome for a schema with the state s, and the error if Up would refuse.
 func (t target) outcome(s state) (Outcome, error) {
 	steps, err := t.next(upTo{Newest}, s)
 	switch {
@@ -70,11 +71,12 @@ func (t target) outcome(s state) (Outcome, error) {
 	return Current, nil
 }
 
-// AppliedError says that migrations that were applied elsewhere, as those of a backup, are not those of the sources.
-// It wraps [ErrUnknownVersion] if versions are unknown, and [ErrChanged] if files were edited.
+// AppliedError is returned by [Runner.CheckApplied]: the migrations that were applied elsewhere,
+// such as in the schema of a backup, differ from those of the sources. It wraps [ErrUnknownVersion]
+// if versions are unknown, and [ErrChanged] if files were edited.
 type AppliedError struct {
 	Unknown []Migration // that no source has
-	Edited  []Migration // whose files are others now, or whose version is another source's
+	Edited  []Migration // the file has changed, or another source has the version
 }
 
 // Error returns the first of each kind.
@@ -99,10 +101,11 @@ func (e *AppliedError) Unwrap() []error {
 	return all
 }
 
-// CheckApplied returns an [AppliedError] unless the tenant set has the migrations that were applied elsewhere, such as in
-// the schema that a backup is of: their Version, Source and Checksum count, of which the latter may be empty or a
-// beginning of 16 digits. Edited files are an error if changed is [Refuse], and none if it is [Allow]; 0 stands for
-// [Config.Changed]. It asks no database.
+// CheckApplied compares migrations that were applied elsewhere, such as in the schema of a backup,
+// with the tenant set. It returns an [AppliedError] if the set does not have them. Version, Source
+// and Checksum are compared; a Checksum may be empty, or the first 16 digits. Edited files are an
+// error if changed is [Refuse] and none if it is [Allow]; 0 means [Config.Changed]. It does not use
+// the database.
 func (r *Runner) CheckApplied(applied []Migration, changed Policy) error {
 	if changed == 0 {
 		changed = r.cfg.Changed

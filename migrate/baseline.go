@@ -33,13 +33,14 @@ func (g baseline) steps(t target, s state) ([]step, error) {
 	return nil, fmt.Errorf("%w: up to %d", ErrVersioned, s.newest())
 }
 
-// Baseline writes down all migrations up to version, and that one, as applied, without running them:
-// for a schema that had its tables before it had versions. It does not look at the tables; compare
-// the schema with one that was migrated before trusting it. [Newest] is all that the sources have.
+// Baseline writes down all migrations up to version, and that one, as applied, without running
+// them: for a schema that had its tables before it had versions. It does not look at the tables;
+// compare the schema with one that was migrated before trusting it. [Newest] is all that the
+// sources have.
 //
 // It is one transaction, and can be run again. A schema in which anything else is applied is
-// [ErrVersioned], a version that the sources do not have [ErrNoMigration], both with nothing written;
-// other errors are those of [Runner.Up]. The versions are in the Applied of the result.
+// [ErrVersioned], a version that the sources do not have [ErrNoMigration], both with nothing
+// written; other errors are those of [Runner.Up]. The versions are in the Applied of the result.
 func (r *Runner) Baseline(ctx context.Context, schema string, version int64) (Result, error) {
 	return r.reach(ctx, schema, baseline{version})
 }

@@ -8,16 +8,20 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
-// cpuMeter reads the processor's time that this process and the server have used: where the machine does other work that tells more
-// than the time of day. It knows Linux, and a server on this machine whose files it may read; elsewhere it reads zero.
+// cpuMeter reads the processor's time that this process and the server have used: where the machine
+// does other work that tells more than the time of day. It knows Linux, and a server on this
+// machine whose files it may read; elsewhere it reads zero.
 type cpuMeter struct{ postmaster string }
 
 func newCPUMeter(b *testing.B, f *benchFleet) cpuMeter {
 	b.Helper()
 	var dir string
-	checkB(b, f.pool.QueryRow(b.Context(), "select setting from pg_settings where name = 'data_directory'").Scan(&dir))
+	require.NoError(b,
+		f.pool.QueryRow(b.Context(), "select setting from pg_settings where name = 'data_directory'").Scan(&dir))
 	pid, err := os.ReadFile(filepath.Join(dir, "postmaster.pid"))
 	if err != nil {
 		b.Logf("no processor's time: %v", err)
@@ -27,7 +31,8 @@ func newCPUMeter(b *testing.B, f *benchFleet) cpuMeter {
 	return cpuMeter{postmaster: string(first)}
 }
 
-// read returns the time used so far, in ticks of 10 ms. The server's processes that have ended are counted with the first.
+// read returns the time used so far, in ticks of 10 ms. The server's processes that have ended are
+// counted with the first.
 func (m cpuMeter) read() time.Duration {
 	if m.postmaster == "" {
 		return 0

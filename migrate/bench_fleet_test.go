@@ -15,13 +15,15 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// The benchmarks of the fleet make tenants of 20 tables or as the flag says. They alternate with what they are compared with, so that both meet
-// the same machine. See BENCHMARKS.md.
+// The benchmarks of the fleet make tenants of 20 tables or as the flag says. They alternate with
+// what they are compared with, so that both meet the same machine. See BENCHMARKS.md.
 var (
 	tenantsFlag = flag.Int("tenants", 100, "how many tenants the benchmarks of the fleet make")
 	tablesFlag  = flag.Int("tables", 20, "how many tables each of them has, besides its version table")
@@ -40,14 +42,18 @@ func newBenchFleet(b *testing.B) *benchFleet {
 	b.Helper()
 	f := &benchFleet{pg: pgtest.New(b), files: make(fstest.MapFS)}
 	cfg, err := pgxpool.ParseConfig(f.pg.URL)
-	checkB(b, err)
+	require.NoError(b, err)
 	cfg.MaxConns = 8
 	f.pool, err = pgxpool.NewWithConfig(b.Context(), cfg)
-	checkB(b, err)
+	require.NoError(b, err)
 	b.Cleanup(f.pool.Close)
 	var tables strings.Builder
 	for i := range *tablesFlag {
-		fmt.Fprintf(&tables, "create table t%02d (id bigint primary key, name text not null, made timestamptz not null default now());\n", i+1)
+		fmt.Fprintf(
+			&tables,
+			"create table t%02d (id bigint primary key, name text not null, made timestamptz not null default now());\n",
+			i+1,
+		)
 	}
 	f.add(tables.String())
 	for i := range *tenantsFlag {
@@ -55,7 +61,7 @@ func newBenchFleet(b *testing.B) *benchFleet {
 	}
 	f.make(b, tables.String())
 	_, err = f.pool.Exec(b.Context(), "vacuum analyze") // as autovacuum would before long
-	checkB(b, err)
+	require.NoError(b, err)
 	return f
 }
 
@@ -78,21 +84,23 @@ func (f *benchFleet) make(b *testing.B, tables string) {
 }
 
 // each calls fn for each schema, on a few connections.
-func (f *benchFleet) each(b *testing.B, workers int, fn func(ctx context.Context, conn *pgxpool.Conn, schema string) error) {
+func (f *benchFleet) each(
+	b *testing.B,
+	workers int,
+	fn func(ctx context.Context, conn *pgxpool.Conn, schema string) error,
+) {
 	b.Helper()
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range workers {
 		wg.Go(func() {
 			conn, err := f.pool.Acquire(b.Context())
-			if err != nil {
-				b.Error(err)
+			if !assert.NoError(b, err) {
 				return
 			}
 			defer conn.Release()
 			for i := next.Add(1) - 1; i < int64(len(f.schemas)); i = next.Add(1) - 1 {
-				if err := fn(b.Context(), conn, f.schemas[i]); err != nil {
-					b.Error(err)
+				if !assert.NoError(b, fn(b.Context(), conn, f.schemas[i])) {
 					return
 				}
 			}
@@ -108,20 +116,29 @@ func (f *benchFleet) runner(b *testing.B, change func(cfg *migrate.Config)) *mig
 		change(&cfg)
 	}
 	r, err := migrate.New(f.pool, cfg)
-	checkB(b, err)
+	require.NoError(b, err)
 	return r
 }
 
-// floor migrates by hand: a transaction in the simple protocol for each tenant. Like [benchFleet.upAll] it begins with new
-// connections, as a command does: the server's backends know no table yet.
+// floor migrates by hand: a transaction in the simple protocol for each tenant. Like
+// [benchFleet.upAll] it begins with new connections, as a command does: the server's backends know
+// no table yet.
 func (f *benchFleet) floor(b *testing.B, workers int) time.Duration {
 	b.Helper()
 	sql := f.next()
 	f.pool.Reset()
 	start := time.Now()
 	f.each(b, workers, func(ctx context.Context, conn *pgxpool.Conn, schema string) error {
-		_, err := conn.Exec(ctx, fmt.Sprintf("begin; set local search_path to %s; %s insert into goose_db_version (version_id, is_applied) values (%d, true); commit",
-			schema, sql, f.version), pgx.QueryExecModeSimpleProtocol)
+		_, err := conn.Exec(
+			ctx,
+			fmt.Sprintf(
+				"begin; set local search_path to %s; %s insert into goose_db_version (version_id, is_applied) values (%d, true); commit",
+				schema,
+				sql,
+				f.version,
+			),
+			pgx.QueryExecModeSimpleProtocol,
+		)
 		return err
 	})
 	return time.Since(start)
@@ -130,7 +147,13 @@ func (f *benchFleet) floor(b *testing.B, workers int) time.Duration {
 // next adds a migration that adds a column and an index, each time to another table.
 func (f *benchFleet) next() string {
 	table := f.version%*tablesFlag + 1
-	sql := fmt.Sprintf("alter table t%02d add column c%d text;\ncreate index on t%02d (c%d);\n", table, f.version, table, f.version)
+	sql := fmt.Sprintf(
+		"alter table t%02d add column c%d text;\ncreate index on t%02d (c%d);\n",
+		table,
+		f.version,
+		table,
+		f.version,
+	)
 	f.add(sql)
 	return sql
 }
@@ -144,7 +167,7 @@ func (f *benchFleet) upAll(b *testing.B, opts migrate.UpAllOptions) time.Duratio
 	start := time.Now()
 	report, err := r.UpAll(b.Context(), migrate.Schemas(f.schemas...), opts)
 	took := time.Since(start)
-	checkB(b, err)
+	require.NoError(b, err)
 	if report.Count(migrate.Migrated) != len(f.schemas) {
 		b.Fatalf("%s", report.Summary())
 	}

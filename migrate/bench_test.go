@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
@@ -42,23 +43,28 @@ func script() string {
 	return b.String()
 }
 
-// BenchmarkNewTenant takes a new schema through twenty files, in turn with the floor: one Exec of the same SQL, as one
-// text in one transaction, without versions or locks; and with psql -1 -f where psql is on the path. All work on the
-// same server in the same minute, and each on a new schema, which is dropped outside of the clock. It reports medians, and
-// the median of the ratios of neighbours; time per operation means nothing here.
+// BenchmarkNewTenant takes a new schema through twenty files, in turn with the floor: one Exec of
+// the same SQL, as one text in one transaction, without versions or locks; and with psql -1 -f
+// where psql is on the path. All work on the same server in the same minute, and each on a new
+// schema, which is dropped outside of the clock. It reports medians, and the median of the ratios
+// of neighbours; time per operation means nothing here.
 //
 //	go test -run '^$' -bench NewTenant -benchtime 60x ./migrate
 func BenchmarkNewTenant(b *testing.B) {
 	pg := pgtest.New(b)
 	r, err := migrate.New(pg.Pool, migrate.Config{Tenant: []migrate.Source{source("app", twenty())}})
-	checkB(b, err)
+	require.NoError(b, err)
 	ways := []struct {
 		name string
 		run  func(schema string) error
 	}{
 		{"runner", func(schema string) error { return r.Migrate(b.Context(), schema) }},
 		{"exec", func(schema string) error {
-			_, err := pg.Pool.Exec(b.Context(), "begin; set local search_path to "+schema+";"+script()+"commit", pgx.QueryExecModeSimpleProtocol)
+			_, err := pg.Pool.Exec(
+				b.Context(),
+				"begin; set local search_path to "+schema+";"+script()+"commit",
+				pgx.QueryExecModeSimpleProtocol,
+			)
 			return err
 		}},
 	}
@@ -68,7 +74,7 @@ func BenchmarkNewTenant(b *testing.B) {
 			name string
 			run  func(schema string) error
 		}{"psql", func(schema string) error {
-			checkB(b, os.WriteFile(file, []byte("set search_path to "+schema+";\n"+script()), 0o600))
+			require.NoError(b, os.WriteFile(file, []byte("set search_path to "+schema+";\n"+script()), 0o600))
 			cmd := exec.Command(psql, "-q", "-1", "-v", "ON_ERROR_STOP=1", "-f", file, pg.URL)
 			var stderr bytes.Buffer
 			cmd.Stderr = &stderr
@@ -84,14 +90,14 @@ func BenchmarkNewTenant(b *testing.B) {
 			w := (i + n) % len(ways) // nobody is always first
 			schema := fmt.Sprintf("tenant_%d", w)
 			_, err := pg.Pool.Exec(b.Context(), "create schema "+schema)
-			checkB(b, err)
+			require.NoError(b, err)
 			start := time.Now()
-			checkB(b, ways[w].run(schema))
+			require.NoError(b, ways[w].run(schema))
 			if n > 0 { // the first is to warm up
 				times[w] = append(times[w], time.Since(start).Seconds()*1000)
 			}
 			_, err = pg.Pool.Exec(b.Context(), "drop schema "+schema+" cascade")
-			checkB(b, err)
+			require.NoError(b, err)
 		}
 	}
 	for w, way := range ways {
@@ -107,15 +113,16 @@ func BenchmarkNewTenant(b *testing.B) {
 	}
 }
 
-// BenchmarkNothingPending is what Up costs where nothing is to be done, in turn with reading the versions alone and
-// with the smallest query there is. It reports medians; time per operation means nothing here.
+// BenchmarkNothingPending is what Up costs where nothing is to be done, in turn with reading the
+// versions alone and with the smallest query there is. It reports medians; time per operation means
+// nothing here.
 func BenchmarkNothingPending(b *testing.B) {
 	pg := pgtest.New(b)
 	r, err := migrate.New(pg.Pool, migrate.Config{Tenant: []migrate.Source{source("app", twenty())}})
-	checkB(b, err)
+	require.NoError(b, err)
 	_, err = pg.Pool.Exec(b.Context(), "create schema tenant_1")
-	checkB(b, err)
-	checkB(b, r.Migrate(b.Context(), "tenant_1"))
+	require.NoError(b, err)
+	require.NoError(b, r.Migrate(b.Context(), "tenant_1"))
 	query := func(sql string) func() error {
 		return func() error {
 			_, err := pg.Pool.Exec(b.Context(), sql, pgx.QueryExecModeExec)
@@ -134,7 +141,7 @@ func BenchmarkNothingPending(b *testing.B) {
 	for b.Loop() {
 		for w, way := range ways {
 			start := time.Now()
-			checkB(b, way.run())
+			require.NoError(b, way.run())
 			times[w] = append(times[w], float64(time.Since(start).Microseconds()))
 		}
 	}
@@ -146,11 +153,4 @@ func BenchmarkNothingPending(b *testing.B) {
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[len(sorted)/2]
-}
-
-func checkB(b *testing.B, err error) {
-	b.Helper()
-	if err != nil {
-		b.Fatal(err)
-	}
 }

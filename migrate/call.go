@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// call is one statement as it is sent, or one function as it is called.
+// call is one statement that is sent, or one Go function that is called.
 type call struct {
 	sql  string
 	args []string
@@ -23,7 +23,7 @@ type call struct {
 
 func (c call) isGo() bool { return c.sql == "" }
 
-// inert reports whether the call leaves nothing on its session.
+// keepsSession reports whether the call does not change its session.
 func (c call) keepsSession(start sessionStart) bool {
 	return c.step == nil || !start.triggers && !c.isGo() && c.step.statements()[c.i].keepsSession
 }
@@ -33,13 +33,15 @@ const (
 	commitSQL = "commit"
 )
 
-// settings returns the call that sets what a migration runs with, for the transaction ("true") or
-// the session.
+// settings returns the call that sets the settings of a migration, for the transaction ("true") or
+// for the session ("false").
 func (t target) settings(local string) call { return t.settingsWith(local, t.cfg.newSchema) }
 
-// settingsWith is settings for a transaction that need not wait for the disk: one of a schema that
-// no session uses yet, or one behind which another follows in the same message. The last one waits, and
-// the server writes its log in order: a crash takes back the last files and no others.
+// settingsWith is settings for a transaction. If async is set, its commit does not wait for the
+// disk. That is for a schema that no session uses yet, and for a transaction that another one
+// follows in the same message: so a run waits for the disk once, and not once for each file. The
+// last commit waits, and the server writes its log in order. So a crash undoes the last files, and
+// never an earlier one.
 func (t target) settingsWith(local string, async bool) call {
 	sql := "select set_config('search_path', $1, " + local + "), set_config('lock_timeout', $2, " + local +
 		"), set_config('client_min_messages', 'warning', " + local + ")"
@@ -49,17 +51,23 @@ func (t target) settingsWith(local string, async bool) call {
 	return call{sql: sql, args: []string{t.path, milliseconds(t.cfg.LockTimeout)}}
 }
 
-// timeout returns the call that bounds the statements of migrations, and not those of this package.
+// timeout returns the call that sets statement_timeout for the statements of migrations. It does
+// not apply to the statements of this package.
 func (t target) timeout(local string) []call {
 	if t.cfg.StatementTimeout == 0 {
 		return nil
 	}
-	return []call{{sql: "select set_config('statement_timeout', $1, " + local + ")", args: []string{milliseconds(t.cfg.StatementTimeout)}}}
+	return []call{
+		{
+			sql:  "select set_config('statement_timeout', $1, " + local + ")",
+			args: []string{milliseconds(t.cfg.StatementTimeout)},
+		},
+	}
 }
 
 // open returns the calls that begin a transaction, take the schema's lock unless the session has
-// it, make the version table where there is none, and read it. The last two results are the state
-// and the roles that have rights on the table, by default privileges of the schema.
+// it, create the version table if there is none, and read it. The last two results are the state,
+// and the roles that have privileges on the table because of default privileges of the schema.
 func (t target) open(locked bool) []call {
 	calls := []call{{sql: beginSQL}, t.settings("true")}
 	if t.cfg.Lock != LockTable && !locked {
@@ -90,8 +98,8 @@ func (t target) granteesQuery() string {
 		where c.oid = '` + t.table + `'::regclass and a.grantee <> c.relowner group by 1`
 }
 
-// finish returns the calls that run steps, beginning in the open transaction, and commit them. The
-// last part of a run gives the lock back.
+// finish returns the calls that run steps, beginning in the open transaction, and commit them. If
+// last is set, they release the lock.
 func (t target) finish(s state, grantees []string, steps []step, last bool) []call {
 	var calls []call
 	for _, role := range grantees { // a tenant must not rewrite its own history
@@ -117,7 +125,8 @@ func (t target) finish(s state, grantees []string, steps []step, last bool) []ca
 			calls = append(calls, call{sql: "set local synchronous_commit to off"})
 		}
 		calls = append(calls, t.transaction(s, part)...)
-		if (more || !last || t.cfg.Lock == LockTable) && slices.ContainsFunc(part, func(st step) bool { return !st.keepsSession(s.start) }) {
+		if (more || !last || t.cfg.Lock == LockTable) &&
+			slices.ContainsFunc(part, func(st step) bool { return !st.keepsSession(s.start) }) {
 			calls = append(calls, clean(s.start)...)
 		}
 		s.did(part)
@@ -131,8 +140,8 @@ func (t target) finish(s state, grantees []string, steps []step, last bool) []ca
 	return calls
 }
 
-// transactions parts steps into those that share a transaction: what only has to be written down,
-// or what the configuration says.
+// transactions groups steps by transaction: as the configuration says, or all in one if they only
+// have to be recorded.
 func (t target) transactions(steps []step) [][]step {
 	if len(steps) > 0 && (steps[0].ran || t.cfg.Transactions == TransactionForAll) {
 		return [][]step{steps}
@@ -140,8 +149,9 @@ func (t target) transactions(steps []step) [][]step {
 	return slices.Collect(slices.Chunk(steps, 1))
 }
 
-// reopen returns the calls that begin a further transaction, opening behind its BEGIN. Under
-// [LockTable] another runner may have been between the two.
+// reopen returns the calls that begin a further transaction, with its prologue directly after
+// BEGIN. Under [LockTable] it checks that no other runner has changed the version table since the
+// last one.
 func (t target) reopen(s state, more bool, prologue []call) []call {
 	calls := append([]call{{sql: beginSQL}}, prologue...)
 	calls = append(calls, t.settingsWith("true", more || t.cfg.newSchema))
@@ -151,19 +161,22 @@ func (t target) reopen(s state, more bool, prologue []call) []call {
 	return calls
 }
 
-// unchanged returns the call that fails with divisionByZero unless the version table has exactly
-// the versions of a state applied.
+// unchanged returns the call that fails with divisionByZero unless exactly the versions of a state
+// are applied.
 func (t target) unchanged(s state) call {
 	versions := make([]string, 0, len(s.applied))
 	for _, a := range s.applied {
 		versions = append(versions, strconv.FormatInt(a.version, 10))
 	}
-	return call{guard: true, sql: `select 1 / (coalesce(array_agg(version_id order by id), '{}') = '{` + strings.Join(versions, ",") + `}')::int
+	return call{
+		guard: true,
+		sql: `select 1 / (coalesce(array_agg(version_id order by id), '{}') = '{` + strings.Join(versions, ",") + `}')::int
 		from (select distinct on (version_id) id, version_id, is_applied from ` + t.table + ` where version_id <> 0 order by version_id, id desc) v
-		where is_applied`}
+		where is_applied`,
+	}
 }
 
-// transaction returns the calls that run steps in the open transaction, write them down and commit.
+// transaction returns the calls that run steps in the open transaction, record them and commit.
 func (t target) transaction(s state, steps []step) []call {
 	calls := t.timeout("true")
 	for i := range steps {
@@ -176,8 +189,9 @@ func (t target) transaction(s state, steps []step) []call {
 	return append(calls, call{sql: commitSQL, commits: len(steps)})
 }
 
-// run returns the calls of one step, and those that take back its settings: user and role for what
-// this package writes, all of them before another step in the same transaction.
+// run returns the calls of one step and the resets of what it changes: of user and role at once,
+// for the statements of this package, and of all other settings if another step follows in the same
+// transaction.
 func (t target) run(s state, st *step, another bool) []call {
 	calls, resets, strays := t.work(st, s.start)
 	if strays && another {
@@ -187,8 +201,8 @@ func (t target) run(s state, st *step, another bool) []call {
 	return calls
 }
 
-// work returns the calls of one step without the one that writes it down. User and role are set
-// back at once; where it may stray from other settings, resets takes them back.
+// work returns the calls of one step without those that record it. User and role are reset at once.
+// If the step may change other settings, strays is true and resets are the calls that reset them.
 func (t target) work(st *step, start sessionStart) (calls, resets []call, strays bool) {
 	if st.ran {
 		return nil, nil, false
@@ -199,7 +213,7 @@ func (t target) work(st *step, start sessionStart) (calls, resets []call, strays
 	}
 	for i, s := range st.statements() {
 		if s.prologue {
-			continue // see opening
+			continue // see prologue
 		}
 		calls = append(calls, call{sql: s.sql, step: st, i: i})
 		strays = strays || s.strays
@@ -213,8 +227,8 @@ func (t target) work(st *step, start sessionStart) (calls, resets []call, strays
 	return calls, resets, strays
 }
 
-// record returns the calls that write steps down, as goose does: in as few statements as their
-// order allows, and behind version 0 in a table that has no row.
+// record returns the calls that write the rows of steps, as goose does. Consecutive steps of one
+// direction share a statement. A table without rows gets version 0 first.
 func (t target) record(s state, steps []step) []call {
 	var calls []call
 	for i := 0; i < len(steps); {
@@ -227,7 +241,10 @@ func (t target) record(s state, steps []step) []call {
 			versions = append(versions, strconv.FormatInt(steps[i].m.version, 10))
 		}
 		if dir == Down {
-			calls = append(calls, call{sql: "delete from " + t.table + " where version_id in (" + strings.Join(versions, ", ") + ")"})
+			calls = append(
+				calls,
+				call{sql: "delete from " + t.table + " where version_id in (" + strings.Join(versions, ", ") + ")"},
+			)
 		} else {
 			end := ", true, " + timestamp(s.now) + ")"
 			rows := "(" + strings.Join(versions, end+", (") + end
@@ -237,25 +254,25 @@ func (t target) record(s state, steps []step) []call {
 	return calls
 }
 
-// session returns the calls that prepare a connection for a migration without a transaction, but
+// session returns the calls that prepare a connection for a migration without a transaction, except
 // for its lock.
 func (t target) session() []call {
 	return append([]call{t.settings("false")}, t.timeout("false")...)
 }
 
-// locked is the error where another has had the lock for too long.
+// locked returns the error for a schema whose lock was not free in time.
 func (t target) locked() error {
 	return &raceError{fmt.Errorf("lock schema %q: %w", t.schema, ErrLocked)}
 }
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
-// timestamp returns the text of a time in microseconds, as in the version table.
+// timestamp formats a time in microseconds as the version table has it.
 func timestamp(us int64) string {
 	return time.UnixMicro(us).UTC().Format("'2006-01-02 15:04:05.000000'")
 }
 
-// literal quotes a string.
+// literal quotes a string for SQL.
 func literal(s string) string {
 	quoted := "'" + strings.ReplaceAll(s, "'", "''") + "'"
 	if strings.Contains(s, `\`) {

@@ -10,9 +10,10 @@ import "encoding/json"
 //	{"pgtenant":{"<tstamp>":{"<version>":"<checksum>"}},"compatible":{"<source>":{"from":5,"versions":[6,7]}}}
 //
 // The time is that of the version's row, in microseconds: where goose has undone a migration and
-// applied it anew the times differ, and nothing is known of what it applied. Which older programs may work with the
-// schema stands beside: they do not know the newer files. "half" is a migration without a
-// transaction that is running or has stopped. Older programs ignore a part that they do not know.
+// applied it anew the times differ, and nothing is known of what it applied. Which older programs
+// may work with the schema stands beside: they do not know the newer files. "half" is a migration
+// without a transaction that is running or has stopped. Older programs ignore a part that they do
+// not know.
 type note struct {
 	Sums       map[int64]map[int64]string `json:"pgtenant"`
 	Compatible json.RawMessage            `json:"compatible,omitempty"` // of [compatible] by source
@@ -39,7 +40,8 @@ func marshal(v any) []byte {
 // noteLen is how many hex digits of a checksum are kept: 64 bits tell an edited file.
 const noteLen = 16
 
-// readNote enters what a comment says of what is applied. Another's comment says nothing, and stays.
+// readNote enters what a comment says of what is applied. Another's comment says nothing, and
+// stays.
 func (s *state) readNote(comment string) {
 	s.sums, s.compatible, s.half, s.noted = make(map[int64]string), nil, nil, true
 	if comment == "" {

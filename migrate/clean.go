@@ -29,7 +29,8 @@ const (
 // hooked reports whether a program's hooks may have set something on the connections of a pool.
 func hooked(pool *pgxpool.Pool) bool {
 	cfg := pool.Config()
-	return cfg.AfterConnect != nil || cfg.ConnConfig.AfterConnect != nil || cfg.PrepareConn != nil || cfg.BeforeAcquire != nil //nolint:staticcheck // a program may still use it
+	return cfg.AfterConnect != nil || cfg.ConnConfig.AfterConnect != nil || cfg.PrepareConn != nil ||
+		cfg.BeforeAcquire != nil //nolint:staticcheck // a program may still use it
 }
 
 // sessionCall returns the call that reads the settings of a session.
@@ -56,7 +57,7 @@ func readStart(rows [][][]byte) sessionStart {
 // clean returns the calls that take from a session whatever a migration may have left on it,
 // between two transactions, so that the next file and the next schema begin as on a new connection.
 // Nothing tells from a statement's text what the functions do that it calls, so all of it is done
-// behind every step that is not inert. It is a transaction of its own: what runs at COMMIT has run,
+// behind every step that may change its session. It is a transaction of its own: what runs at COMMIT has run,
 // and in one message the next BEGIN would else make one transaction of both. Advisory locks are not
 // given back: one is the runner's own; the connection ends them.
 func clean(start sessionStart) []call {

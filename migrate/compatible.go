@@ -32,8 +32,9 @@ func (src Source) originate(all []*migration) error {
 	return nil
 }
 
-// compatible says, in a schema's note, which programs can work with what a source has applied there: those whose
-// newest version of the source is From at least. Versions are those applied that such a program need not know.
+// compatible says, in a schema's note, which programs can work with what a source has applied
+// there: those whose newest version of the source is From at least. Versions are those applied that
+// such a program need not know.
 type compatible struct {
 	From     int64   `json:"from"`
 	Versions []int64 `json:"versions"`
@@ -48,8 +49,8 @@ func readCompatible(raw json.RawMessage) map[string]compatible {
 	return all
 }
 
-// declared returns what a schema's note says when steps are done, with what their sources say now. has reports what is
-// applied then.
+// declared returns what a schema's note says when steps are done, with what their sources say now.
+// has reports what is applied then.
 func declared(before map[string]compatible, steps []step, has func(version int64) bool) map[string]compatible {
 	all := make(map[string]compatible, len(before))
 	maps.Copy(all, before)
@@ -67,8 +68,8 @@ func declared(before map[string]compatible, steps []step, has func(version int64
 	return all
 }
 
-// permits reports whether a program with this set can work with a schema that has versions which the set does not, by
-// what the program that applied them has left in the schema.
+// permits reports whether a program with this set can work with a schema that has versions which
+// the set does not, by what the program that applied them has left in the schema.
 func (s set) permits(unknown []int64, all map[string]compatible) bool {
 	newest := make(map[string]int64)
 	for _, m := range s {

@@ -4,11 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"strings"
 	"testing"
 	"testing/fstest"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
 )
@@ -18,7 +19,9 @@ func release(name string, n int, compatibleFrom, base int64) migrate.Source {
 	files := make(fstest.MapFS)
 	for v := 1; v <= n; v++ {
 		files[fmt.Sprintf("%05d_%s.sql", v, name)] = &fstest.MapFile{
-			Data: []byte(fmt.Sprintf("-- +goose Up\ncreate table %s_%d (id int);\n-- +goose Down\ndrop table %[1]s_%[2]d;\n", name, v)),
+			Data: []byte(
+				fmt.Sprintf("-- +goose Up\ncreate table %s_%d (id int);\n-- +goose Down\ndrop table %[1]s_%[2]d;\n", name, v),
+			),
 		}
 	}
 	return migrate.Source{Name: name, FS: fs.FS(files), CompatibleFrom: compatibleFrom, Base: base}
@@ -28,23 +31,20 @@ func release(name string, n int, compatibleFrom, base int64) migrate.Source {
 func expectStands(t *testing.T, r *migrate.Runner, schema string, want migrate.Outcome) {
 	t.Helper()
 	status, err := r.Status(t.Context(), schema)
-	check(t, err)
-	if status.Outcome != want {
-		t.Errorf("%s: status says %s, want %s", schema, status.Outcome, want)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, want, status.Outcome, "%s: status says %s", schema, status.Outcome)
 	for state, err := range r.Fleet(t.Context(), migrate.Schemas(schema)) {
-		check(t, err)
-		if state.Schema == schema && (state.Outcome != want || (state.Err == nil) != (status.Err == nil)) {
-			t.Errorf("%s: the fleet says %s (%v), want %s", schema, state.Outcome, state.Err, want)
-		}
+		require.NoError(t, err)
+		assert.True(t, state.Schema != schema || state.Outcome == want && (state.Err == nil) == (status.Err == nil),
+			"%s: the fleet says %s (%v), want %s", schema, state.Outcome, state.Err, want)
 	}
 	if want == migrate.Behind {
 		return
 	}
 	res, err := r.Up(t.Context(), schema)
-	if res.Outcome != want || len(res.Applied) > 0 || (err == nil) != (status.Err == nil) {
-		t.Errorf("%s: Up says %s (%v), want %s", schema, res.Outcome, err, want)
-	}
+	assert.Equal(t, want, res.Outcome, "%s: Up says %s (%v), want", schema, res.Outcome, err)
+	assert.Empty(t, res.Applied, "%s: Up says %s (%v), want", schema, res.Outcome, err)
+	assert.Equal(t, status.Err == nil, err == nil, "%s: Up says %s (%v), want", schema, res.Outcome, err)
 	report, _ := r.UpAll(t.Context(), migrate.Schemas(schema), migrate.UpAllOptions{SkipShared: true})
 	if report.Count(want) != 1 || (report.Err() == nil) != (status.Err == nil) {
 		t.Errorf("%s: UpAll says %s, want %s", schema, report.Summary(), want)
@@ -64,8 +64,8 @@ func TestAnOlderProgramServesNewerSchemasThatSayItMay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f.exec(t, "drop schema if exists tenant_1 cascade; create schema tenant_1")
-			check(t, up(at(2, 0), "tenant_1"))
-			check(t, up(at(4, 2), "tenant_1"))
+			require.NoError(t, up(at(2, 0), "tenant_1"))
+			require.NoError(t, up(at(4, 2), "tenant_1"))
 			expectStands(t, at(4, 2), "tenant_1", migrate.Current)
 			expectStands(t, at(4, 0), "tenant_1", migrate.Current)
 			expectStands(t, at(3, 0), "tenant_1", migrate.NewerCompatible)
@@ -73,19 +73,19 @@ func TestAnOlderProgramServesNewerSchemasThatSayItMay(t *testing.T) {
 			expectStands(t, at(1, 0), "tenant_1", migrate.UnknownVersion)
 
 			_, err := at(3, 0).Down(t.Context(), "tenant_1") // served, and nothing else
-			expectIs(t, err, migrate.ErrUnknownVersion)
+			assert.ErrorIs(t, err, migrate.ErrUnknownVersion)
 			_, err = at(3, 0).UpTo(t.Context(), "tenant_1", 2)
-			expectIs(t, err, migrate.ErrUnknownVersion)
+			assert.ErrorIs(t, err, migrate.ErrUnknownVersion)
 			expectStands(t, f.tenant(t, release("other", 3, 0, 0)), "tenant_1", migrate.UnknownVersion) // of no source
 			expectStands(t, f.tenant(t, release("app", 3, 0, 0), release("more", 1, 0, 100)), "tenant_1", migrate.UnknownVersion)
 
-			check(t, up(at(5, 5), "tenant_1")) // takes back what was permitted
+			require.NoError(t, up(at(5, 5), "tenant_1")) // takes back what was permitted
 			expectStands(t, at(4, 2), "tenant_1", migrate.UnknownVersion)
-			check(t, up(at(6, 4), "tenant_1"))
+			require.NoError(t, up(at(6, 4), "tenant_1"))
 			expectStands(t, at(4, 2), "tenant_1", migrate.NewerCompatible)
 			expectStands(t, at(3, 2), "tenant_1", migrate.UnknownVersion)
 			_, err = at(6, 4).DownTo(t.Context(), "tenant_1", 4)
-			check(t, err)
+			require.NoError(t, err)
 			expectStands(t, at(4, 2), "tenant_1", migrate.Current)
 		})
 	}
@@ -100,7 +100,7 @@ func TestEachSourceSpeaksForItself(t *testing.T) {
 			with := func(app, wiki migrate.Source) *migrate.Runner {
 				return f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{app, wiki}, Lock: lock})
 			}
-			check(t, with(release("app", 2, 1, 0), release("wiki", 3, 2, 1000)).Migrate(t.Context(), "tenant_1"))
+			require.NoError(t, with(release("app", 2, 1, 0), release("wiki", 3, 2, 1000)).Migrate(t.Context(), "tenant_1"))
 			for _, c := range []struct {
 				app, wiki int
 				want      migrate.Outcome
@@ -115,7 +115,7 @@ func TestEachSourceSpeaksForItself(t *testing.T) {
 			} {
 				expectStands(t, with(release("app", c.app, 0, 0), release("wiki", c.wiki, 0, 1000)), "tenant_1", c.want)
 			}
-			check(t, with(release("app", 3, 0, 0), release("wiki", 3, 2, 1000)).Migrate(t.Context(), "tenant_1"))
+			require.NoError(t, with(release("app", 3, 0, 0), release("wiki", 3, 2, 1000)).Migrate(t.Context(), "tenant_1"))
 			expectStands(t, with(release("app", 3, 0, 0), release("wiki", 2, 0, 1000)), "tenant_1", migrate.NewerCompatible)
 			expectStands(t, with(release("app", 2, 0, 0), release("wiki", 3, 0, 1000)), "tenant_1", migrate.UnknownVersion)
 		})
@@ -131,28 +131,31 @@ func TestFunctionsAreCompatibleAsFilesAre(t *testing.T) {
 	}}
 	newer := release("app", 2, 2, 0)
 	newer.Go = []migrate.GoMigration{fill}
-	check(t, f.tenant(t, newer).Migrate(t.Context(), "tenant_1"))
+	require.NoError(t, f.tenant(t, newer).Migrate(t.Context(), "tenant_1"))
 	expectStands(t, f.tenant(t, release("app", 2, 0, 0)), "tenant_1", migrate.NewerCompatible)
 	expectStands(t, f.tenant(t, release("app", 1, 0, 0)), "tenant_1", migrate.UnknownVersion)
 
 	_, err := f.tenant(t, newer).Baseline(t.Context(), "tenant_2", migrate.Newest)
-	check(t, err)
+	require.NoError(t, err)
 	expectStands(t, f.tenant(t, release("app", 2, 0, 0)), "tenant_2", migrate.NewerCompatible)
 }
 
 func TestThePublicSchemaIsCompatibleToo(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	check(t, f.runnerWith(t, migrate.Config{Shared: []migrate.Source{release("app", 3, 2, 0)}}).Migrate(t.Context(), "public"))
-	check(t, f.runnerWith(t, migrate.Config{Shared: []migrate.Source{release("app", 2, 0, 0)}}).Migrate(t.Context(), "public"))
-	err := f.runnerWith(t, migrate.Config{Shared: []migrate.Source{release("app", 1, 0, 0)}}).Migrate(t.Context(), "public")
-	expectIs(t, err, migrate.ErrUnknownVersion)
+	require.NoError(t,
+		f.runnerWith(t, migrate.Config{Shared: []migrate.Source{release("app", 3, 2, 0)}}).Migrate(t.Context(), "public"))
+	require.NoError(t,
+		f.runnerWith(t, migrate.Config{Shared: []migrate.Source{release("app", 2, 0, 0)}}).Migrate(t.Context(), "public"))
+	err := f.runnerWith(t, migrate.Config{Shared: []migrate.Source{release("app", 1, 0, 0)}}).
+		Migrate(t.Context(), "public")
+	assert.ErrorIs(t, err, migrate.ErrUnknownVersion)
 }
 
 func TestANoteThatMakesNoSensePermitsNothing(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	check(t, f.tenant(t, release("app", 3, 1, 0)).Migrate(t.Context(), "tenant_1"))
+	require.NoError(t, f.tenant(t, release("app", 3, 1, 0)).Migrate(t.Context(), "tenant_1"))
 	older := f.tenant(t, release("app", 2, 0, 0))
 	expectStands(t, older, "tenant_1", migrate.NewerCompatible)
 	for _, compatible := range []string{
@@ -176,14 +179,11 @@ func TestCompatibleFromIsAVersionOfTheSource(t *testing.T) {
 		release("app", 2, -1, 0), release("app", 2, 3, 0), release("app", 2, 1001, 1000), release("app", 2, 1<<63-1, 1000),
 	} {
 		_, err := migrate.New(f.pg.Pool, migrate.Config{Tenant: []migrate.Source{src}})
-		if err == nil || !strings.Contains(err.Error(), "CompatibleFrom") {
-			t.Errorf("%d from %d: %v", src.CompatibleFrom, src.Base, err)
-		}
+		assert.ErrorContains(t, err, "CompatibleFrom", "%d from %d", src.CompatibleFrom, src.Base)
 	}
-	check(t, f.tenant(t, release("app", 2, 2, 0)).Migrate(t.Context(), "tenant_1")) // nothing older: nothing is said
+	// nothing older: nothing is said
+	require.NoError(t, f.tenant(t, release("app", 2, 2, 0)).Migrate(t.Context(), "tenant_1"))
 	var comment string
 	f.scan(t, "select obj_description('tenant_1.goose_db_version'::regclass)", &comment)
-	if strings.Contains(comment, "compatible") {
-		t.Errorf("the comment is %s", comment)
-	}
+	assert.NotContains(t, comment, "compatible", "the comment")
 }

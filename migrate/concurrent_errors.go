@@ -18,7 +18,12 @@ type InvalidIndexError struct {
 
 // Error returns the index and what to do.
 func (e *InvalidIndexError) Error() string {
-	return fmt.Sprintf("index %q of table %q in schema %q is not valid: drop it and run the migration again", e.Index, e.Table, e.Schema)
+	return fmt.Sprintf(
+		"index %q of table %q in schema %q is not valid: drop it and run the migration again",
+		e.Index,
+		e.Table,
+		e.Schema,
+	)
 }
 
 // BlockedError is returned, in an [Error], when a statement with CONCURRENTLY has waited longer

@@ -85,8 +85,10 @@ func (s *session) prepareConcurrent(ctx context.Context, sql string, c *concurre
 	}
 	if c.partition != "" {
 		var pending bool
-		err := s.conn().QueryRow(ctx, "select exists (select from pg_inherits where inhrelid = to_regclass($1) and inhdetachpending)",
-			pgx.QueryExecModeExec, c.partition).Scan(&pending)
+		err := s.conn().
+			QueryRow(ctx, "select exists (select from pg_inherits where inhrelid = to_regclass($1) and inhdetachpending)",
+				pgx.QueryExecModeExec, c.partition).
+			Scan(&pending)
 		if err != nil {
 			return "", err
 		}
@@ -104,8 +106,9 @@ func (s *session) prepareConcurrent(ctx context.Context, sql string, c *concurre
 	return c.plain, nil
 }
 
-// partitioned reports whether one of the names is that of a partitioned table or an index of one. PostgreSQL refuses to
-// make or drop such an index concurrently. Sent plainly it would work for new schemas, and fail for all that are in use.
+// partitioned reports whether one of the names is that of a partitioned table or an index of one.
+// PostgreSQL refuses to make or drop such an index concurrently. Sent plainly it would work for new
+// schemas, and fail for all that are in use.
 func (s *session) partitioned(ctx context.Context, names ...string) (yes bool, err error) {
 	err = s.conn().QueryRow(ctx, `select exists (select from pg_class where relname = any ($2) and relkind in ('p', 'I')
 		and relnamespace = (select oid from pg_namespace where nspname = $1))`, pgx.QueryExecModeExec, s.t.schema, names).Scan(&yes)
@@ -190,7 +193,8 @@ func (s *session) checkIndexes(ctx context.Context, st step, before []invalidInd
 func (st step) leaves(x invalidIndex) bool {
 	return slices.ContainsFunc(st.statements(), func(stmt statement) bool {
 		c := stmt.concurrent
-		return c != nil && (c.creates && c.index == "" && c.table == x.table && x.twin || c.reindexes && reindexed.MatchString(x.name))
+		return c != nil &&
+			(c.creates && c.index == "" && c.table == x.table && x.twin || c.reindexes && reindexed.MatchString(x.name))
 	})
 }
 

@@ -45,7 +45,11 @@ func (f fixture) snapshot(t *testing.T) (end func()) {
 	cfg.RuntimeParams["application_name"] = "a report"
 	conn, err := pgx.ConnectConfig(t.Context(), cfg)
 	require.NoError(t, err)
-	_, err = conn.Exec(t.Context(), "begin isolation level repeatable read; select count(*) from pg_class", pgx.QueryExecModeSimpleProtocol)
+	_, err = conn.Exec(
+		t.Context(),
+		"begin isolation level repeatable read; select count(*) from pg_class",
+		pgx.QueryExecModeSimpleProtocol,
+	)
 	require.NoError(t, err)
 	end = func() { _ = conn.Close(context.WithoutCancel(t.Context())) } // gone in any case
 	t.Cleanup(end)
@@ -55,8 +59,12 @@ func (f fixture) snapshot(t *testing.T) (end func()) {
 // indexes returns the indexes of the table t of a schema, those that are not valid in capitals.
 func (f fixture) indexes(t *testing.T, schema string) (names string) {
 	t.Helper()
-	f.scan(t, `select coalesce(string_agg(case when x.indisvalid then c.relname else upper(c.relname) end, ' ' order by c.relname collate "C"), '')
-		from pg_index x join pg_class c on c.oid = x.indexrelid where x.indrelid = '`+schema+`.t'::regclass`, &names)
+	f.scan(
+		t,
+		`select coalesce(string_agg(case when x.indisvalid then c.relname else upper(c.relname) end, ' ' order by c.relname collate "C"), '')
+		from pg_index x join pg_class c on c.oid = x.indexrelid where x.indrelid = '`+schema+`.t'::regclass`,
+		&names,
+	)
 	return names
 }
 
@@ -67,7 +75,10 @@ const allIndexes = `concurrently "x t_s t_s_id_idx`
 func TestUnusedSchemasDoNotWaitForSnapshots(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	r := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{texts("app", concurrentFiles)}, LockTimeout: 50 * time.Millisecond})
+	r := f.runnerWith(
+		t,
+		migrate.Config{Tenant: []migrate.Source{texts("app", concurrentFiles)}, LockTimeout: 50 * time.Millisecond},
+	)
 	require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
 	f.snapshot(t)
 	require.NoError(t, r.MigrateNew(t.Context(), "tenant_2"))
@@ -103,7 +114,11 @@ func TestIndexesOfPartitionedTablesAreRefusedInUnusedSchemasToo(t *testing.T) {
 func TestConcurrentIndexWaitsForSnapshotsWithinABound(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	cfg := migrate.Config{Tenant: []migrate.Source{texts("app", concurrentFiles)}, LockTimeout: 50 * time.Millisecond, ConcurrentTimeout: 300 * time.Millisecond}
+	cfg := migrate.Config{
+		Tenant:            []migrate.Source{texts("app", concurrentFiles)},
+		LockTimeout:       50 * time.Millisecond,
+		ConcurrentTimeout: 300 * time.Millisecond,
+	}
 	_, err := f.runnerWith(t, cfg).UpTo(t.Context(), "tenant_1", 1)
 	require.NoError(t, err)
 	end := f.snapshot(t)
@@ -130,8 +145,12 @@ func TestConcurrentIndexWaitsForSnapshotsWithinABound(t *testing.T) {
 		done <- f.runnerWith(t, cfg).Migrate(context.WithoutCancel(t.Context()), "tenant_1")
 	}()
 	for n := 0; n == 0; { // longer than the lock timeout, which is not over it
-		f.scan(t, `select count(*) from pg_stat_activity where datname = current_database() and query ~ '^(drop|create) index concurrently'
-			and wait_event_type = 'Lock' and clock_timestamp() - query_start > interval '150 ms'`, &n)
+		f.scan(
+			t,
+			`select count(*) from pg_stat_activity where datname = current_database() and query ~ '^(drop|create) index concurrently'
+			and wait_event_type = 'Lock' and clock_timestamp() - query_start > interval '150 ms'`,
+			&n,
+		)
 	}
 	end()
 	require.NoError(t, <-done)
@@ -147,10 +166,16 @@ func TestHalfMadeIndexesAreMadeAgain(t *testing.T) {
 	for _, schema := range names(3) {
 		_, err := r.UpTo(t.Context(), schema, 1)
 		require.NoError(t, err)
-		f.exec(t, `create index t_s on `+schema+`.t (s); create index on `+schema+`.t (s, id); create index old_ccnew on `+schema+`.t (id);
+		f.exec(
+			t,
+			`create index t_s on `+schema+`.t (s); create index on `+schema+`.t (s, id); create index old_ccnew on `+schema+`.t (id);
 			create unique index "concurrently ""x" on `+schema+`.t (s) where s <> 'create index concurrently y on t (s)';
-			create index foreign_one on `+schema+`.t (id, s)`)
-		f.exec(t, `update pg_index set indisvalid = false where indrelid = '`+schema+`.t'::regclass and indexrelid <> '`+schema+`.old'::regclass`)
+			create index foreign_one on `+schema+`.t (id, s)`,
+		)
+		f.exec(
+			t,
+			`update pg_index set indisvalid = false where indrelid = '`+schema+`.t'::regclass and indexrelid <> '`+schema+`.old'::regclass`,
+		)
 	}
 	require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
 	require.NoError(t, r.MigrateUnused(t.Context(), "tenant_2"))
@@ -158,7 +183,12 @@ func TestHalfMadeIndexesAreMadeAgain(t *testing.T) {
 	require.NoError(t, err)
 	for _, schema := range names(3) { // the one that is not the migration's is left alone, or built by its REINDEX TABLE
 		left := strings.Replace(f.indexes(t, schema), "FOREIGN_ONE", "foreign_one", 1)
-		assert.Contains(t, []string{`concurrently "x foreign_one t_s t_s_id_idx`, `concurrently "x foreign_one t_s t_s_id_idx1`}, left, schema)
+		assert.Contains(
+			t,
+			[]string{`concurrently "x foreign_one t_s t_s_id_idx`, `concurrently "x foreign_one t_s t_s_id_idx1`},
+			left,
+			schema,
+		)
 	}
 }
 
@@ -167,7 +197,10 @@ func TestIndexThatCannotBeBuiltIsNotApplied(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for kind, create := range map[string]string{"tenant_1": "create unique index concurrently u on t (s);", "tenant_2": "create unique index concurrently if not exists u on t (s);", "tenant_3": "create unique index concurrently on t (s);"} {
-		files := map[string]string{"00001_a.sql": "create table t (s text);\ninsert into t values ('x'), ('x');", "00002_b.sql": "-- +goose NO TRANSACTION\n" + create}
+		files := map[string]string{
+			"00001_a.sql": "create table t (s text);\ninsert into t values ('x'), ('x');",
+			"00002_b.sql": "-- +goose NO TRANSACTION\n" + create,
+		}
 		r := f.runner(t, files)
 		for range 2 {
 			_, err := r.Up(t.Context(), kind)

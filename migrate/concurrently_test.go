@@ -7,38 +7,38 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// Each of them waits for the others, and the one that builds the index must not wait for those. PostgreSQL looks for a deadlock
-// when somebody has waited for a second: those who wait have, when the index is built.
+// Each of them waits for the others, and the one that builds the index must not wait for those.
+// PostgreSQL looks for a deadlock when somebody has waited for a second: those who wait have, when
+// the index is built.
 func TestRunnersThatBuildAnIndexConcurrentlyDoNotStopEachOther(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	files := map[string]string{"00001_a.sql": "create table a (x int);\ninsert into a select generate_series(1, 20000);"}
 	_, err := f.runner(t, files).Up(t.Context(), "tenant_1")
-	check(t, err)
+	require.NoError(t, err)
 	files["00002_b.sql"] = "-- +goose NO TRANSACTION\nselect pg_sleep(1.5);\ncreate index concurrently a_x on a (x);"
 	var runners sync.WaitGroup
 	for range 4 {
 		r := f.runner(t, files)
 		runners.Go(func() {
-			if _, err := r.Up(t.Context(), "tenant_1"); err != nil {
-				t.Error(err)
-			}
+			_, err := r.Up(t.Context(), "tenant_1")
+			assert.NoError(t, err)
 		})
 	}
 	runners.Wait()
 	var valid bool
 	f.scan(t, "select indisvalid from pg_index where indexrelid = 'tenant_1.a_x'::regclass", &valid)
-	if !valid {
-		t.Error("the index is not valid")
-	}
+	assert.True(t, valid, "the index is not valid")
 }
 
-// The test has the lock, as a runner that builds an index has. Whoever waits for it meanwhile may hold nothing that the index
-// would wait for in its turn.
+// The test has the lock, as a runner that builds an index has. Whoever waits for it meanwhile may
+// hold nothing that the index would wait for in its turn.
 func TestWhoWaitsForTheLockDoesNotKeepAnIndexFromBeingBuilt(t *testing.T) {
 	t.Parallel()
 	up := func(ctx context.Context, r *migrate.Runner) error { return r.Migrate(ctx, "tenant_1") }
@@ -46,7 +46,10 @@ func TestWhoWaitsForTheLockDoesNotKeepAnIndexFromBeingBuilt(t *testing.T) {
 		_, err := r.UpAll(ctx, migrate.Schemas("tenant_1", "tenant_2"), migrate.UpAllOptions{PerTransaction: 2})
 		return err
 	}
-	alone := map[string]string{"00001_notes.sql": basic["00001_notes.sql"], "00002_body.sql": "-- +goose NO TRANSACTION\n" + basic["00002_body.sql"]}
+	alone := map[string]string{
+		"00001_notes.sql": basic["00001_notes.sql"],
+		"00002_body.sql":  "-- +goose NO TRANSACTION\n" + basic["00002_body.sql"],
+	}
 	for name, c := range map[string]struct {
 		files map[string]string
 		lock  migrate.Lock
@@ -63,33 +66,39 @@ func TestWhoWaitsForTheLockDoesNotKeepAnIndexFromBeingBuilt(t *testing.T) {
 			t.Parallel()
 			f := fleet(t, 2)
 			holder, err := f.pg.Pool.Acquire(t.Context())
-			check(t, err)
+			require.NoError(t, err)
 			defer holder.Release()
 			_, err = holder.Exec(t.Context(), "select pg_advisory_lock(hashtextextended('pgtenant.migrate.tenant_1', 0))")
-			check(t, err)
+			require.NoError(t, err)
 			pool, err := pgxpool.New(t.Context(), f.pg.URL+"&application_name=waits")
-			check(t, err)
+			require.NoError(t, err)
 			defer pool.Close()
 			r, err := migrate.New(pool, migrate.Config{
 				Tenant: []migrate.Source{source("app", c.files)}, Lock: c.lock, LockTimeout: time.Minute, LockRetries: -1,
 			})
-			check(t, err)
+			require.NoError(t, err)
 			done := make(chan error, 1)
 			go func() { done <- c.run(t.Context(), r) }()
 			for asks := false; !asks; {
-				f.scan(t, `select count(*) > 0 from pg_stat_activity where datname = current_database() and application_name = 'waits'
-					and query ~ 'advisory.*lock'`, &asks)
+				f.scan(
+					t,
+					`select count(*) > 0 from pg_stat_activity where datname = current_database() and application_name = 'waits'
+					and query ~ 'advisory.*lock'`,
+					&asks,
+				)
 			}
 			_, err = holder.Exec(t.Context(), "create index concurrently on tenant_1.notes (id)")
-			check(t, err)
+			require.NoError(t, err)
 			_, err = holder.Exec(t.Context(), "select pg_advisory_unlock_all()")
-			check(t, err)
-			check(t, <-done)
+			require.NoError(t, err)
+			require.NoError(t, <-done)
 			var body bool
-			f.scan(t, "select exists (select from pg_attribute where attrelid = 'tenant_1.notes'::regclass and attname = 'body')", &body)
-			if !body {
-				t.Error("not migrated")
-			}
+			f.scan(
+				t,
+				"select exists (select from pg_attribute where attrelid = 'tenant_1.notes'::regclass and attname = 'body')",
+				&body,
+			)
+			assert.True(t, body, "not migrated")
 		})
 	}
 }
@@ -98,23 +107,26 @@ func TestLockThatAnotherRunnerKeeps(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 3)
 	holder, err := f.pg.Pool.Acquire(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	defer holder.Release()
 	_, err = holder.Exec(t.Context(), "select pg_advisory_lock(hashtextextended('pgtenant.migrate.tenant_2', 0))")
-	check(t, err)
+	require.NoError(t, err)
 	for _, lock := range []migrate.Lock{migrate.LockAdvisory, migrate.LockSession} {
-		cfg := migrate.Config{Tenant: []migrate.Source{source("app", basic)}, Lock: lock, LockTimeout: 20 * time.Millisecond, LockRetries: 1}
+		cfg := migrate.Config{
+			Tenant:      []migrate.Source{source("app", basic)},
+			Lock:        lock,
+			LockTimeout: 20 * time.Millisecond,
+			LockRetries: 1,
+		}
 		r := f.runnerWith(t, cfg)
-		expectIs(t, r.Migrate(t.Context(), "tenant_2"), migrate.ErrLocked)
+		assert.ErrorIs(t, r.Migrate(t.Context(), "tenant_2"), migrate.ErrLocked)
 		report, err := r.UpAll(t.Context(), migrate.Schemas(names(3)...), migrate.UpAllOptions{})
-		expectIs(t, err, migrate.ErrLocked)
+		assert.ErrorIs(t, err, migrate.ErrLocked)
 		if len(report.Failed()) != 1 || report.Failed()[0].Schema != "tenant_2" {
 			t.Errorf("report %v", outcomes(report))
 		}
 	}
 	_, err = holder.Exec(t.Context(), "select pg_advisory_unlock_all()")
-	check(t, err)
-	if n := f.at(t, 3); n != 2 {
-		t.Errorf("%d are migrated", n)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, 2, f.at(t, 3), "are migrated")
 }

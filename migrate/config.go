@@ -19,8 +19,8 @@ type Config struct {
 	Shared, Tenant []Source
 
 	// Roles are the names of the database's roles, as given to [admin.Setup]. If the owner role
-	// exists, a pool of a superuser is refused with a [schemactx.LoginError]: what it made would not be
-	// the owner's. Default: [schemactx.DefaultRoleNames] of the pool's database.
+	// exists, a pool of a superuser is refused with a [schemactx.LoginError]: what it made would not
+	// be the owner's. Default: [schemactx.DefaultRoleNames] of the pool's database.
 	Roles schemactx.RoleNames
 
 	// SharedSchema is the schema of the shared migrations: the registry's tables are there, and what
@@ -115,9 +115,9 @@ const (
 	// a time, on the session that migrates them. It does not work behind a pooler in transaction mode.
 	//
 	// Every role can take every advisory lock. The runner waits for one if the session that has it is
-	// logged in as the runner's login, or as a member of the runner's role or of the schema's owner. It
-	// goes on if only other logins have it, and keeps other runners off with a second lock, whose key
-	// is random. Programs from before this rule wait for such a lock.
+	// logged in as the runner's login, or as a member of the runner's role or of the schema's owner.
+	// It goes on if only other logins have it, and keeps other runners off with a second lock, whose
+	// key is random. Programs from before this rule wait for such a lock.
 	LockAdvisory Lock = iota
 
 	// LockSession does what LockAdvisory does. They differed when LockAdvisory locked each transaction
@@ -201,7 +201,10 @@ func (cfg Config) checkSharedSchema() error {
 		return nil
 	}
 	if slices.Contains(cfg.ExtraSearchPath, cfg.SharedSchema) {
-		return &schemactx.SearchPathError{Name: cfg.SharedSchema, Rule: "has the registry, and is on the path of every tenant"}
+		return &schemactx.SearchPathError{
+			Name: cfg.SharedSchema,
+			Rule: "has the registry, and is on the path of every tenant",
+		}
 	}
 	return schemactx.ValidateName(cfg.SharedSchema)
 }
@@ -210,9 +213,9 @@ func (cfg Config) checkSharedSchema() error {
 //
 // Between two files it resets the session to what the pool's hooks (AfterConnect, PrepareConn) have
 // SET, but for settings of a program's own, such as app.user_id, which the server does not list:
-// those are gone for the files and schemas that follow on the connection. Where migrations need one,
-// give it to the login (ALTER ROLE ... SET) or to the connection (RuntimeParams of pgconn.Config). The
-// next user of the pool gets a connection that the hooks have seen.
+// those are gone for the files and schemas that follow on the connection. Where migrations need
+// one, give it to the login (ALTER ROLE ... SET) or to the connection (RuntimeParams of
+// pgconn.Config). The next user of the pool gets a connection that the hooks have seen.
 type Runner struct {
 	pool           *pgxpool.Pool
 	shared, tenant set

@@ -11,8 +11,8 @@ import (
 )
 
 // DjangoState is the migration that each app of a Django project has applied last, such as
-// {"students": "0012_fees", "auth": "0012_alter_user_first_name_max_length"}. An empty name stands for
-// an app that has none. Apps that are not named are not looked at.
+// {"students": "0012_fees", "auth": "0012_alter_user_first_name_max_length"}. An empty name stands
+// for an app that has none. Apps that are not named are not looked at.
 type DjangoState map[string]string
 
 // djangoBaseline is a baseline of a schema that Django made.
@@ -46,9 +46,10 @@ func (g djangoBaseline) check(ctx context.Context, s *session) error {
 	return nil
 }
 
-// BaselineDjango is [Runner.Baseline] for a schema that Django made, as django-tenants makes one for
-// each tenant, provided that its table django_migrations says that it is where want says. Another
-// state is a [DjangoError], with nothing written. The table stays: drop it when Django is gone.
+// BaselineDjango is [Runner.Baseline] for a schema that Django made, as django-tenants makes one
+// for each tenant, provided that its table django_migrations says that it is where want says.
+// Another state is a [DjangoError], with nothing written. The table stays: drop it when Django is
+// gone.
 //
 // The sources begin with a migration that makes what Django has made, for new tenants: pg_dump
 // --schema-only of one of the schemas is a good start. Schemas and tables belong to the role that

@@ -20,7 +20,8 @@ var (
 	ErrOutOfOrder = errors.New("migration is older than what is applied")
 
 	// ErrChanged is returned, where [Config.Changed] is [Refuse], when the file of an applied
-	// migration is another one now. Nothing was changed. [Runner.Accept] says that the new file is right.
+	// migration is another one now. Nothing was changed. [Runner.Accept] says that the new file is
+	// right.
 	ErrChanged = errors.New("migration was edited after it was applied")
 
 	// ErrNoDown is returned when a migration is to be undone that has no Down section or function.
@@ -42,9 +43,9 @@ var (
 	// it ran in. What it committed stays, though its version is not written down.
 	ErrTransactionEnded = errors.New("migration ended its transaction")
 
-	// ErrLocked is returned when another runner has had the schema's lock for longer than [Config.LockTimeout],
-	// each time that it was asked for. Nothing was changed since. A role that cannot run migrations
-	// takes no lock from a runner, see [LockAdvisory].
+	// ErrLocked is returned when another runner has had the schema's lock for longer than
+	// [Config.LockTimeout], each time that it was asked for. Nothing was changed since. A role that
+	// cannot run migrations takes no lock from a runner, see [LockAdvisory].
 	ErrLocked = errors.New("another runner has the lock")
 
 	// ErrIncomplete is returned by [Runner.UpAll] when schemas failed or were not started.
@@ -87,7 +88,8 @@ func (e *PanicError) Unwrap() error {
 // errGoexit is the error of a Go migration that ended its goroutine, as testing.T.FailNow does.
 var errGoexit = errors.New("ended its goroutine (runtime.Goexit) instead of returning")
 
-// Error is returned when a statement or a function of a migration failed. Its transaction was rolled back.
+// Error is returned when a statement or a function of a migration failed. Its transaction was
+// rolled back.
 type Error struct {
 	Schema    string
 	Source    string
@@ -105,7 +107,16 @@ func (e *Error) Error() string {
 	if e.Statement == 0 {
 		return fmt.Sprintf("migrate schema %q %s: %s/%s: %v", e.Schema, e.Direction, e.Source, e.File, e.Err)
 	}
-	text := fmt.Sprintf("migrate schema %q %s: %s/%s:%d: statement %d: %v", e.Schema, e.Direction, e.Source, e.File, e.Line, e.Statement, e.Err)
+	text := fmt.Sprintf(
+		"migrate schema %q %s: %s/%s:%d: statement %d: %v",
+		e.Schema,
+		e.Direction,
+		e.Source,
+		e.File,
+		e.Line,
+		e.Statement,
+		e.Err,
+	)
 	var pgErr *pgconn.PgError
 	if errors.As(e.Err, &pgErr) && pgErr.Routine == noTransactionRoutine {
 		text += ": make it a statement of its own in a file with the annotation NO TRANSACTION"

@@ -10,8 +10,9 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// A tenant of django-tenants becomes one of this library: its schema changes hands, it gets its role, and its
-// versions are written down where Django is where it should be. Up comes last: it takes the version table from the role.
+// A tenant of django-tenants becomes one of this library: its schema changes hands, it gets its
+// role, and its versions are written down where Django is where it should be. Up comes last: it
+// takes the version table from the role.
 func ExampleAdopt() {
 	db, closeDB, err := pgtest.Open(context.Background())
 	if err != nil {

@@ -8,7 +8,8 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// One school goes first. The site is looked at before the others follow, and they do not if it is not well.
+// One school goes first. The site is looked at before the others follow, and they do not if it is
+// not well.
 func ExampleCanary() {
 	ctx := context.Background()
 	db, files, done := schools(ctx)

@@ -13,7 +13,9 @@ import (
 func ExampleError() {
 	pool, done := newSchools()
 	defer done()
-	broken := fstest.MapFS{"00001_fees.sql": sqlFile("-- +goose Up\ncreate table fees (id int);\n\ninsert into fee values (1);\n")}
+	broken := fstest.MapFS{
+		"00001_fees.sql": sqlFile("-- +goose Up\ncreate table fees (id int);\n\ninsert into fee values (1);\n"),
+	}
 	runner, err := migrate.New(pool, migrate.Config{Tenant: []migrate.Source{{Name: "fees", FS: broken}}})
 	if err != nil {
 		fmt.Println(err)

@@ -10,7 +10,8 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// schools makes a database with the schemas school_a to school_d, which have the first of two migrations.
+// schools makes a database with the schemas school_a to school_d, which have the first of two
+// migrations.
 func schools(ctx context.Context) (db *pgtest.DB, files map[string]string, done func()) {
 	db, closeDB, err := pgtest.Open(ctx)
 	if err != nil {
@@ -37,7 +38,8 @@ func schools(ctx context.Context) (db *pgtest.DB, files map[string]string, done 
 	}
 }
 
-// One tenant has a column by hand, one is on the list and has no schema. The others are migrated all the same.
+// One tenant has a column by hand, one is on the list and has no schema. The others are migrated
+// all the same.
 func ExampleRunner_UpAll() {
 	ctx := context.Background()
 	db, files, done := schools(ctx)

@@ -19,7 +19,10 @@ func ExampleGoMigration() {
 		_, err := tx.Exec(ctx, "insert into students (name) values ($1)", strings.ToUpper("amara"))
 		return err
 	}}
-	runner, err := migrate.New(pool, migrate.Config{Tenant: []migrate.Source{{Name: "students", FS: students, Go: []migrate.GoMigration{upper}}}})
+	runner, err := migrate.New(
+		pool,
+		migrate.Config{Tenant: []migrate.Source{{Name: "students", FS: students, Go: []migrate.GoMigration{upper}}}},
+	)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -25,7 +25,10 @@ func ExampleRunner_Status() {
 		"00001_students.sql": sqlFile("-- +goose Up\ncreate table students (name text not null);\n"),
 		"00002_phone.sql":    students["00002_phone.sql"],
 	}
-	runner, err = migrate.New(pool, migrate.Config{Tenant: []migrate.Source{{Name: "students", FS: edited}}, Changed: migrate.Refuse})
+	runner, err = migrate.New(
+		pool,
+		migrate.Config{Tenant: []migrate.Source{{Name: "students", FS: edited}}, Changed: migrate.Refuse},
+	)
 	if err != nil {
 		fmt.Println(err)
 		return

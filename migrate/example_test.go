@@ -33,8 +33,12 @@ func newSchools() (pool *pgxpool.Pool, done func()) {
 func sqlFile(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
 
 var students = fstest.MapFS{
-	"00001_students.sql": sqlFile("-- +goose Up\ncreate table students (name text);\n-- +goose Down\ndrop table students;\n"),
-	"00002_phone.sql":    sqlFile("-- +goose Up\nalter table students add phone text;\n-- +goose Down\nalter table students drop phone;\n"),
+	"00001_students.sql": sqlFile(
+		"-- +goose Up\ncreate table students (name text);\n-- +goose Down\ndrop table students;\n",
+	),
+	"00002_phone.sql": sqlFile(
+		"-- +goose Up\nalter table students add phone text;\n-- +goose Down\nalter table students drop phone;\n",
+	),
 }
 
 // Two modules that both begin at 1 share a set: one has a base.

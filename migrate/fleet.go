@@ -27,18 +27,20 @@ type fleet struct {
 	awaited map[string]string // names of the options that the list has not had yet, with the option
 }
 
-// UpAll applies the shared set and then what is pending in each schema of list, a few at a time, as [Runner.Up]
-// does. Where a schema stands is read from its version table for all of them before the first is changed. A schema that
-// fails does not stop the others, unless the options say so. After the work the list is read again until
-// nothing new is behind, so that tenants made meanwhile end up current.
+// UpAll applies the shared set and then what is pending in each schema of list, a few at a time, as
+// [Runner.Up] does. Where a schema stands is read from its version table for all of them before the
+// first is changed. A schema that fails does not stop the others, unless the options say so. After
+// the work the list is read again until nothing new is behind, so that tenants made meanwhile end
+// up current.
 //
-// It can be run again at any time and by several processes at once: nothing is applied twice, and a schema that is
-// current costs next to nothing. When ctx ends no further schema is started, those under way may go on for
-// [UpAllOptions.Drain], and the rest is [NotStarted].
+// It can be run again at any time and by several processes at once: nothing is applied twice, and a
+// schema that is current costs next to nothing. When ctx ends no further schema is started, those
+// under way may go on for [UpAllOptions.Drain], and the rest is [NotStarted].
 //
-// The error is that of [Report.Err]: nil if every schema on the list is up to date. It is an [OptionError], an
-// [UnlistedError], a [SharedError] or a [CanaryError], the context's, the list's or the connection's, or it says that
-// schemas failed. The latter, and whatever left schemas behind, is [ErrIncomplete] too. The report is good in all cases.
+// The error is that of [Report.Err]: nil if every schema on the list is up to date. It is an
+// [OptionError], an [UnlistedError], a [SharedError] or a [CanaryError], the context's, the list's
+// or the connection's, or it says that schemas failed. The latter, and whatever left schemas
+// behind, is [ErrIncomplete] too. The report is good in all cases.
 func (r *Runner) UpAll(ctx context.Context, list List, opts UpAllOptions) (Report, error) {
 	begin := time.Now()
 	opts, err := opts.withDefaults(int(r.pool.Config().MaxConns))
@@ -76,8 +78,8 @@ func drained(ctx context.Context, d time.Duration) (context.Context, context.Can
 	}
 }
 
-// maxRounds bounds how often the list is read again: the program that makes tenants is not to keep the run
-// for ever.
+// maxRounds bounds how often the list is read again: the program that makes tenants is not to keep
+// the run for ever.
 const maxRounds = 10
 
 func (f *fleet) run(ctx, work context.Context, list List) error {
@@ -240,7 +242,12 @@ func (f *fleet) try(ctx, work context.Context, canaries, rest []member) error {
 	before := len(f.report.Results)
 	err := f.phase(ctx, work, canaries)
 	if err == nil {
-		report := Report{Results: slices.Clone(f.report.Results[before:]), Started: f.start, Duration: time.Since(f.start), Listed: len(canaries)}
+		report := Report{
+			Results:  slices.Clone(f.report.Results[before:]),
+			Started:  f.start,
+			Duration: time.Since(f.start),
+			Listed:   len(canaries),
+		}
 		report.Current = len(canaries) - len(report.Results)
 		for _, res := range report.Results {
 			if err = res.Err; err != nil {

@@ -10,9 +10,10 @@ import (
 	"github.com/oryne/pgtenant/internal/schemalock"
 )
 
-// batch is some schemas that a worker migrates under locks of its session: taken in one statement, held from the reading of the
-// versions to the last commit, so that no transaction has to take a lock or look again. The transactions are a pipeline, one
-// behind the other without a wait in between. Whatever happens to the connection, the locks and what is not committed end together.
+// batch is a group of schemas that a worker migrates under advisory locks of its session. The locks
+// are taken in one statement and held from the reading of the versions to the last commit, so that
+// no transaction takes a lock or reads the versions again. The transactions are sent as one
+// pipeline. If the connection is lost, the locks and all uncommitted work end with it.
 type batch struct {
 	w      *worker
 	q      *queue
@@ -22,7 +23,7 @@ type batch struct {
 	begun  time.Time  // of the transaction that is under way
 }
 
-// batch brings schemas up to date.
+// batch migrates schemas as a batch.
 func (w *worker) batch(ctx, work context.Context, q *queue, members []member) {
 	b := &batch{w: w, q: q}
 	if err := b.enter(work, members); err != nil {
@@ -41,7 +42,7 @@ func (w *worker) batch(ctx, work context.Context, q *queue, members []member) {
 	}
 }
 
-// enter locks the schemas, reads where they stand, and sorts them.
+// enter locks the schemas, reads their states and groups them into transactions.
 func (b *batch) enter(ctx context.Context, members []member) error {
 	w := b.w
 	if err := w.connect(ctx); err != nil {
@@ -87,7 +88,9 @@ func (b *batch) enter(ctx context.Context, members []member) error {
 	return nil
 }
 
-// lock takes the locks that are free. A schema that another runner has is put behind all others, or waited for if it was already.
+// lock takes the locks that are free and returns their schemas. A schema that another runner has
+// locked goes to the end of the queue. If it was there before, it is migrated by itself, which
+// waits for the lock.
 func (b *batch) lock(ctx context.Context, members []member) ([]*member, error) {
 	var names []string
 	for _, m := range members {
@@ -124,7 +127,7 @@ func (b *batch) lock(ctx context.Context, members []member) ([]*member, error) {
 	return locked, nil
 }
 
-// leave gives the locks back.
+// leave releases the locks.
 func (b *batch) leave(ctx context.Context) {
 	w := b.w
 	if w.s == nil {
@@ -141,8 +144,9 @@ func (b *batch) leave(ctx context.Context) {
 	}
 }
 
-// send sends the transactions of all groups, and takes them off the list as they end, and gives the locks back. Behind a
-// transaction that fails nothing is done.
+// send sends the transactions of all groups and the release of the locks in one message. It removes
+// the groups whose transactions are committed. After a transaction that fails, nothing more is
+// executed.
 func (b *batch) send(ctx, work context.Context) {
 	r := b.w.f.r
 	var calls []batchCall
@@ -168,7 +172,7 @@ func (b *batch) send(ctx, work context.Context) {
 	}
 }
 
-// begin tells that the first group is under way.
+// begin sends EventStarted for the schemas of the first group.
 func (b *batch) begin() {
 	b.begun = time.Now()
 	if len(b.groups) == 0 {
@@ -179,7 +183,7 @@ func (b *batch) begin() {
 	}
 }
 
-// done enters what a transaction of the first group has made last: a file, or all of it.
+// done records a committed transaction of the first group.
 func (b *batch) done(c batchCall) {
 	if !c.last {
 		m := &b.groups[0][0] // it is by itself
@@ -196,7 +200,7 @@ func (b *batch) done(c batchCall) {
 	b.begin()
 }
 
-// failed sees to what is left when the transaction of the first group has failed.
+// failed handles the error of the first group's transaction.
 func (b *batch) failed(ctx, work context.Context, err error) {
 	group, rest := b.groups[0], b.groups[1:]
 	switch {
@@ -236,7 +240,7 @@ func (b *batch) failed(ctx, work context.Context, err error) {
 	}
 }
 
-// lost sees to schemas whose transaction was sent over a connection that is gone.
+// lost handles schemas whose transaction was sent over a connection that was lost.
 func (b *batch) lost(ctx context.Context, group []member, err error) {
 	for _, m := range group {
 		b.q.started(&m)

@@ -6,8 +6,8 @@ import (
 )
 
 var (
-	// ErrNotStarted is the error, in a [Result], of a schema that was left alone because the run ended before.
-	// The cause is wrapped with it.
+	// ErrNotStarted is the error, in a [Result], of a schema that was left alone because the run ended
+	// before. The cause is wrapped with it.
 	ErrNotStarted = errors.New("not started")
 
 	// ErrLimit is the cause when a run ended at [UpAllOptions.Limit].
@@ -25,8 +25,9 @@ type OptionError struct {
 
 func (e *OptionError) Error() string { return fmt.Sprintf("migrate: option %s %s", e.Option, e.Reason) }
 
-// UnlistedError is returned by [Runner.UpAll] when a schema that the options name is not on the list: a typing
-// error would else leave it out without a word. The shared set was applied; no other schema was changed.
+// UnlistedError is returned by [Runner.UpAll] when a schema that the options name is not on the
+// list: a typing error would else leave it out without a word. The shared set was applied; no other
+// schema was changed.
 type UnlistedError struct {
 	Option string // Only or Canary
 	Schema string
@@ -52,7 +53,8 @@ func (e *SharedError) Error() string {
 
 func (e *SharedError) Unwrap() error { return e.Err }
 
-// CanaryError is returned by [Runner.UpAll] when a canary failed, or [Canary.Check] did. Nothing else was started.
+// CanaryError is returned by [Runner.UpAll] when a canary failed, or [Canary.Check] did. Nothing
+// else was started.
 type CanaryError struct {
 	Err error // of the first canary that failed, or of the check
 }

@@ -6,7 +6,8 @@ import "time"
 type EventKind string
 
 const (
-	// EventPlanned tells that it is known how many schemas are behind. It comes again when more were found.
+	// EventPlanned tells that it is known how many schemas are behind. It comes again when more were
+	// found.
 	EventPlanned EventKind = "planned"
 
 	// EventStarted tells that the work on a schema begins.

@@ -11,8 +11,8 @@ import (
 	"github.com/oryne/pgtenant/internal/schemalock"
 )
 
-// idle returns the schemas of a set that no session is at work on and that are still there. It looks
-// for them behind the locks: the work that has ended since the set was read may have dropped its own.
+// dropBusy returns the schemas of a set on which no session works and that still exist. It reads
+// the locks first: a session that has ended since may have dropped its schema.
 func (r *Runner) dropBusy(ctx context.Context, found map[string]struct{}) (map[string]struct{}, error) {
 	names := slices.Collect(maps.Keys(found))
 	held, err := r.namesOf(ctx, schemalock.Scratch.HeldOf(), names)

@@ -2,7 +2,6 @@ package migrate_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
 )
@@ -50,34 +51,34 @@ func victimFiles(alone bool) map[string]string {
 // runVictim migrates until it is killed, or done.
 func runVictim(t *testing.T, url string) {
 	pool, err := pgxpool.New(t.Context(), url)
-	check(t, err)
+	require.NoError(t, err)
 	defer pool.Close()
 	files := victimFiles(os.Getenv(victimAlone) != "")
 	r, err := migrate.New(pool, migrate.Config{Tenant: []migrate.Source{source("app", files)}})
-	check(t, err)
+	require.NoError(t, err)
 	group := len(os.Getenv(victimGroup))
 	fmt.Println("ready")
 	_, err = r.UpAll(t.Context(), migrate.Schemas(names(victimSchemas)...), migrate.UpAllOptions{PerTransaction: group})
-	check(t, err)
+	require.NoError(t, err)
 }
 
 // startVictim starts this binary again and returns when it is at work.
 func startVictim(t *testing.T, url string, group int, alone bool) *exec.Cmd {
 	t.Helper()
 	binary, err := os.Executable()
-	check(t, err)
+	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), binary, "-test.run=^"+strings.Split(t.Name(), "/")[0]+"$", "-test.v")
 	cmd.Env = append(os.Environ(), victimURL+"="+url, victimGroup+"="+strings.Repeat("x", group))
 	if alone {
 		cmd.Env = append(cmd.Env, victimAlone+"=x")
 	}
 	out, err := cmd.StdoutPipe()
-	check(t, err)
-	check(t, cmd.Start())
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
 	ready := make([]byte, 1<<10)
 	for seen := ""; !strings.Contains(seen, "ready"); {
 		n, err := out.Read(ready)
-		check(t, err)
+		require.NoError(t, err)
 		seen += string(ready[:n])
 	}
 	go func() { // what else it says does not matter, but must not stop it
@@ -106,9 +107,16 @@ func (f fixture) expectVictimsDone(t *testing.T, round string, alone bool) {
 			exists (select from pg_index where indexrelid = to_regclass('%[1]s.notes_body') and indisvalid),
 			exists (select from pg_index where indexrelid = to_regclass('%[1]s.seen_id') and indisvalid)`, name),
 			&versions, &notes, &seen, &index, &built)
-		if versions != want || notes != 11 || seen != 1 || !index || built != alone {
-			t.Errorf("%s: %s: versions %s, id %d, %d rows, index %t, built %t", round, name, versions, notes, seen, index, built)
-		}
+		assert.Equal(t, want, versions,
+			"%s: %s: versions %s, id %d, %d rows, index %t, built %t", round, name, versions, notes, seen, index, built)
+		assert.Equal(t, 11, notes,
+			"%s: %s: versions %s, id %d, %d rows, index %t, built %t", round, name, versions, notes, seen, index, built)
+		assert.Equal(t, 1, seen,
+			"%s: %s: versions %s, id %d, %d rows, index %t, built %t", round, name, versions, notes, seen, index, built)
+		assert.True(t, index,
+			"%s: %s: versions %s, id %d, %d rows, index %t, built %t", round, name, versions, notes, seen, index, built)
+		assert.Equal(t, alone, built,
+			"%s: %s: versions %s, id %d, %d rows, index %t, built", round, name, versions, notes, seen, index)
 	}
 }
 
@@ -130,13 +138,15 @@ func TestFleetThatIsKilledGoesOn(t *testing.T) {
 		name := fmt.Sprintf("round %d, %d per transaction, NO TRANSACTION %t", round, group, alone)
 		cmd := startVictim(t, f.pg.URL, group, alone)
 		time.Sleep(time.Duration(rand.IntN(250)) * time.Millisecond) // the point is that nobody knows when
-		check(t, cmd.Process.Kill())
+		require.NoError(t, cmd.Process.Kill())
 		var exit *exec.ExitError
-		if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
-			t.Fatal(err)
+		err := cmd.Wait()
+		if err != nil {
+			require.ErrorAs(t, err, &exit)
 		}
-		report, err := f.runner(t, victimFiles(alone)).UpAll(t.Context(), migrate.Schemas(names(victimSchemas)...), migrate.UpAllOptions{})
-		check(t, err)
+		report, err := f.runner(t, victimFiles(alone)).
+			UpAll(t.Context(), migrate.Schemas(names(victimSchemas)...), migrate.UpAllOptions{})
+		require.NoError(t, err)
 		if len(report.Results) > 0 && report.Current > 0 {
 			interrupted++
 		}
@@ -147,9 +157,7 @@ func TestFleetThatIsKilledGoesOn(t *testing.T) {
 		f.startOver(t)
 	}
 	t.Logf("%d of %d runs were killed half-way", interrupted, rounds)
-	if interrupted == 0 {
-		t.Error("no run was killed half-way")
-	}
+	assert.NotZero(t, interrupted, "no run was killed half-way")
 }
 
 // startOver puts the schemas back to their first migration.
@@ -157,8 +165,12 @@ func (f fixture) startOver(t *testing.T) {
 	t.Helper()
 	var sql strings.Builder
 	for _, name := range names(victimSchemas) {
-		fmt.Fprintf(&sql, `delete from %[1]s.goose_db_version where version_id > 1; alter table %[1]s.notes drop column if exists body;
-			drop table if exists %[1]s.seen; drop index if exists %[1]s.notes_body; update %[1]s.notes set id = 1;`, name)
+		fmt.Fprintf(
+			&sql,
+			`delete from %[1]s.goose_db_version where version_id > 1; alter table %[1]s.notes drop column if exists body;
+			drop table if exists %[1]s.seen; drop index if exists %[1]s.notes_body; update %[1]s.notes set id = 1;`,
+			name,
+		)
 	}
 	f.exec(t, sql.String())
 }
@@ -176,9 +188,7 @@ func TestTwoProcessesMigrateOneFleet(t *testing.T) {
 		for i := range 3 {
 			cmd := startVictim(t, f.pg.URL, 1+i*4, alone)
 			wg.Go(func() {
-				if err := cmd.Wait(); err != nil {
-					t.Errorf("process %d: %v", i, err)
-				}
+				assert.NoError(t, cmd.Wait(), "process %d", i)
 			})
 		}
 		wg.Wait()
@@ -186,7 +196,8 @@ func TestTwoProcessesMigrateOneFleet(t *testing.T) {
 	}
 }
 
-// waitingHere counts who waits in this database only: other tests wait for advisory locks in theirs.
+// waitingHere counts who waits in this database only: other tests wait for advisory locks in
+// theirs.
 const waitingHere = `select count(*) from pg_locks join pg_database d on d.oid = database and datname = current_database()
 	where not granted and locktype = 'advisory'`
 
@@ -194,9 +205,9 @@ func TestCancelLetsWhatRunsFinish(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 12)
 	gate, err := f.pg.Pool.Begin(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	_, err = gate.Exec(t.Context(), "select pg_advisory_xact_lock(1)")
-	check(t, err)
+	require.NoError(t, err)
 	slow := map[string]string{
 		"00001_notes.sql": basic["00001_notes.sql"],
 		"00002_body.sql":  "alter table notes add column body text;\nselect pg_advisory_xact_lock_shared(1);",
@@ -220,31 +231,30 @@ func TestCancelLetsWhatRunsFinish(t *testing.T) {
 	go up(time.Minute)
 	waiting()
 	cancel()
-	check(t, gate.Rollback(t.Context()))
+	require.NoError(t, gate.Rollback(t.Context()))
 	got := <-ended
-	expectIs(t, got.err, context.Canceled)
-	if got.report.Count(migrate.Migrated) != 2 || got.report.Count(migrate.NotStarted) != 10 || got.report.ExitCode() != migrate.ExitIncomplete {
+	assert.ErrorIs(t, got.err, context.Canceled)
+	if got.report.Count(migrate.Migrated) != 2 || got.report.Count(migrate.NotStarted) != 10 ||
+		got.report.ExitCode() != migrate.ExitIncomplete {
 		t.Errorf("%s", got.report.Summary())
 	}
-	if n := f.at(t, 12); n != 2 {
-		t.Errorf("%d are migrated", n)
-	}
+	assert.Equal(t, 2, f.at(t, 12), "are migrated")
 
 	// Without a drain they are rolled back.
 	gate, err = f.pg.Pool.Begin(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	_, err = gate.Exec(t.Context(), "select pg_advisory_xact_lock(1)")
-	check(t, err)
+	require.NoError(t, err)
 	ctx, cancel = context.WithCancel(t.Context())
 	go up(-1)
 	waiting()
 	cancel()
 	got = <-ended
-	expectIs(t, got.err, context.Canceled)
+	assert.ErrorIs(t, got.err, context.Canceled)
 	for n := 1; n > 0; { // until the server has heard of it
 		f.scan(t, waitingHere, &n)
 	}
-	check(t, gate.Rollback(t.Context()))
+	require.NoError(t, gate.Rollback(t.Context()))
 	if got.report.Count(migrate.Failed) != 2 || got.report.Count(migrate.NotStarted) != 8 || f.at(t, 12) != 2 {
 		t.Errorf("%s, %d are migrated", got.report.Summary(), f.at(t, 12))
 	}
@@ -252,10 +262,8 @@ func TestCancelLetsWhatRunsFinish(t *testing.T) {
 	defer cancel()
 	go up(0)
 	got = <-ended
-	check(t, got.err)
-	if n := f.at(t, 12); n != 12 {
-		t.Errorf("%d are migrated", n)
-	}
+	require.NoError(t, got.err)
+	assert.Equal(t, 12, f.at(t, 12), "are migrated")
 }
 
 func TestLockedTenantMakesOnlyItselfLate(t *testing.T) {
@@ -263,25 +271,31 @@ func TestLockedTenantMakesOnlyItselfLate(t *testing.T) {
 	f := fleet(t, 20)
 	locked := map[string]string{"tenant_3": "notes", "tenant_8": "notes", "tenant_12": "goose_db_version"}
 	gate, err := f.pg.Pool.Begin(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	for schema, table := range locked {
 		_, err = gate.Exec(t.Context(), "lock table "+schema+"."+table)
-		check(t, err)
+		require.NoError(t, err)
 	}
-	cfg := migrate.Config{Tenant: []migrate.Source{source("app", basic)}, LockTimeout: 50 * time.Millisecond, LockRetries: 50}
+	cfg := migrate.Config{
+		Tenant:      []migrate.Source{source("app", basic)},
+		LockTimeout: 50 * time.Millisecond,
+		LockRetries: 50,
+	}
 	var once sync.Once
-	report, err := f.runnerWith(t, cfg).UpAll(t.Context(), migrate.Schemas(names(20)...), migrate.UpAllOptions{Workers: 2, Events: func(e migrate.Event) {
-		if e.Kind != migrate.EventFinished {
-			return
-		}
-		if _, ok := locked[e.Schema]; ok && e.Progress.Done <= 17 {
-			t.Errorf("%s was finished as number %d", e.Schema, e.Progress.Done)
-		}
-		if e.Progress.Done == 17 { // all others
-			once.Do(func() { check(t, gate.Rollback(t.Context())) })
-		}
-	}})
-	check(t, err)
+	report, err := f.runnerWith(t, cfg).
+		UpAll(t.Context(), migrate.Schemas(names(20)...), migrate.UpAllOptions{Workers: 2, Events: func(e migrate.Event) {
+			if e.Kind != migrate.EventFinished {
+				return
+			}
+			_, ok := locked[e.Schema]
+			if ok {
+				assert.Greater(t, e.Progress.Done, 17, "%s was finished as number %d", e.Schema, e.Progress.Done)
+			}
+			if e.Progress.Done == 17 { // all others
+				once.Do(func() { require.NoError(t, gate.Rollback(t.Context())) })
+			}
+		}})
+	require.NoError(t, err)
 	if n := f.at(t, 20); n != 20 || report.Count(migrate.Migrated) != 20 {
 		t.Errorf("%d are migrated, %s", n, report.Summary())
 	}
@@ -294,16 +308,25 @@ func TestSchemaDroppedDuringTheRun(t *testing.T) {
 			t.Parallel()
 			f := fleet(t, 6)
 			var once sync.Once
-			report, err := f.runner(t, basic).UpAll(t.Context(), migrate.Schemas(names(6)...), migrate.UpAllOptions{Workers: 1, PerTransaction: group, Events: func(e migrate.Event) {
-				if e.Kind == migrate.EventPlanned {
-					once.Do(func() {
-						f.exec(t, "drop schema tenant_4 cascade; drop table tenant_5.goose_db_version, tenant_5.notes")
-					})
-				}
-			}})
-			expectIs(t, err, migrate.ErrSchemaMissing)
-			expectOutcomes(t, report, "tenant_1 migrated 1 2", "tenant_2 migrated 1 2", "tenant_3 migrated 1 2", "tenant_4 dropped 0 0",
-				"tenant_5 migrated 0 2", "tenant_6 migrated 1 2")
+			report, err := f.runner(t, basic).
+				UpAll(t.Context(), migrate.Schemas(names(6)...), migrate.UpAllOptions{Workers: 1, PerTransaction: group, Events: func(e migrate.Event) {
+					if e.Kind == migrate.EventPlanned {
+						once.Do(func() {
+							f.exec(t, "drop schema tenant_4 cascade; drop table tenant_5.goose_db_version, tenant_5.notes")
+						})
+					}
+				}})
+			assert.ErrorIs(t, err, migrate.ErrSchemaMissing)
+			expectOutcomes(
+				t,
+				report,
+				"tenant_1 migrated 1 2",
+				"tenant_2 migrated 1 2",
+				"tenant_3 migrated 1 2",
+				"tenant_4 dropped 0 0",
+				"tenant_5 migrated 0 2",
+				"tenant_6 migrated 1 2",
+			)
 		})
 	}
 }
@@ -312,18 +335,17 @@ func TestVersionsThatChangedSinceTheyWereRead(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 4)
 	var once sync.Once
-	report, err := f.runner(t, basic).UpAll(t.Context(), migrate.Schemas(names(4)...), migrate.UpAllOptions{PerTransaction: 2, Events: func(e migrate.Event) {
-		if e.Kind == migrate.EventPlanned {
-			once.Do(func() {
-				check(t, f.runner(t, basic).Migrate(t.Context(), "tenant_1"))
-				f.exec(t, `insert into tenant_2.goose_db_version (version_id, is_applied) values (9, true);
+	report, err := f.runner(t, basic).
+		UpAll(t.Context(), migrate.Schemas(names(4)...), migrate.UpAllOptions{PerTransaction: 2, Events: func(e migrate.Event) {
+			if e.Kind == migrate.EventPlanned {
+				once.Do(func() {
+					require.NoError(t, f.runner(t, basic).Migrate(t.Context(), "tenant_1"))
+					f.exec(t, `insert into tenant_2.goose_db_version (version_id, is_applied) values (9, true);
 					update tenant_3.goose_db_version set is_applied = false where version_id = 1; drop table tenant_3.notes`)
-			})
-		}
-	}})
-	expectIs(t, err, migrate.ErrUnknownVersion)
+				})
+			}
+		}})
+	assert.ErrorIs(t, err, migrate.ErrUnknownVersion)
 	expectOutcomes(t, report, "tenant_2 unknown version 9 9", "tenant_3 migrated 0 2", "tenant_4 migrated 1 2")
-	if report.Current != 1 {
-		t.Errorf("%d current", report.Current)
-	}
+	assert.Equal(t, 1, report.Current, "%d current", report.Current)
 }

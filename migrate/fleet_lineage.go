@@ -7,15 +7,15 @@ import (
 	"sync"
 )
 
-// versionRow is one row of a version table, as far as the fleet needs it.
+// versionRow is one row of a version table.
 type versionRow struct {
 	id, version int64
 	applied     bool
 	stamp       int64 // tstamp in microseconds, as in a state; 0: none
 }
 
-// lineage is what many version tables say: the same versions in the same order. Of thousands of schemas
-// there are a few lineages, so that what is pending is computed a few times.
+// lineage is the content of a version table: versions in their order. Thousands of schemas have a
+// few lineages, so that the pending steps are computed only a few times.
 type lineage struct {
 	rows      string // the rows as an array's text: version, or -1 - version where it is not applied; by id
 	state     state  // without times and checksums
@@ -26,7 +26,7 @@ type lineage struct {
 	single    bool    // in one transaction
 }
 
-// lineages are those of one run. It is safe for concurrent use.
+// lineages are the lineages of one run. It is safe for concurrent use.
 type lineages struct {
 	t     target // of any schema
 	mu    sync.Mutex
@@ -38,7 +38,7 @@ func (r *Runner) lineages() *lineages {
 	return &lineages{t: target{kind: TenantSet, set: r.tenant, cfg: r.cfg}, known: make(map[string]*lineage)}
 }
 
-// of returns the lineage of a version table's rows, which it sorts.
+// of returns the lineage for the rows of a version table. It sorts the rows.
 func (l *lineages) of(rows []versionRow) *lineage {
 	byID := func(a, b versionRow) int { return cmp.Compare(a.id, b.id) }
 	if !slices.IsSortedFunc(rows, byID) { // seldom: a table is read as it was written
@@ -72,7 +72,7 @@ func (l *lineages) of(rows []versionRow) *lineage {
 	return line
 }
 
-// lineage returns what a state comes to. It stands for this state alone where checksums matter.
+// lineage returns the lineage of a state. If checksums matter it is only valid for that state.
 func (t target) lineage(st state) *lineage {
 	line := &lineage{state: st, outcome: Current}
 	line.steps, _ = t.next(upTo{Newest}, st) // an error is the outcome's

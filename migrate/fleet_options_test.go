@@ -3,9 +3,11 @@ package migrate_test
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
 )
@@ -20,8 +22,8 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 	} {
 		_, err := r.UpAll(t.Context(), list, opts)
 		var optionErr *migrate.OptionError
-		if !errors.As(err, &optionErr) || optionErr.Option == "" {
-			t.Errorf("%+v: %v", opts, err)
+		if assert.ErrorAs(t, err, &optionErr, opts) {
+			assert.NotEmpty(t, optionErr.Option, opts)
 		}
 	}
 	for _, opts := range []migrate.UpAllOptions{
@@ -29,13 +31,11 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 	} {
 		_, err := r.UpAll(t.Context(), list, opts)
 		var unlisted *migrate.UnlistedError
-		if !errors.As(err, &unlisted) || unlisted.Schema != "tenant_7" {
-			t.Errorf("%+v: %v", opts, err)
+		if assert.ErrorAs(t, err, &unlisted, opts) {
+			assert.Equal(t, "tenant_7", unlisted.Schema, opts)
 		}
 	}
-	if n := f.at(t, 3); n != 0 {
-		t.Errorf("%d schemas were migrated", n)
-	}
+	assert.Equal(t, 0, f.at(t, 3), "schemas were migrated")
 }
 
 func TestOnlyExceptLimitAndOrder(t *testing.T) {
@@ -43,8 +43,12 @@ func TestOnlyExceptLimitAndOrder(t *testing.T) {
 	f := fleet(t, 8)
 	r := f.runner(t, basic)
 	list := migrate.Schemas(names(8)...)
-	report, err := r.UpAll(t.Context(), list, migrate.UpAllOptions{Only: []string{"tenant_2", "tenant_4"}, Except: []string{"tenant_4"}})
-	check(t, err)
+	report, err := r.UpAll(
+		t.Context(),
+		list,
+		migrate.UpAllOptions{Only: []string{"tenant_2", "tenant_4"}, Except: []string{"tenant_4"}},
+	)
+	require.NoError(t, err)
 	expectOutcomes(t, report, "tenant_2 migrated 1 2")
 
 	var started []string
@@ -57,58 +61,67 @@ func TestOnlyExceptLimitAndOrder(t *testing.T) {
 			}
 		},
 	})
-	expectIs(t, err, migrate.ErrLimit)
-	if !slices.Equal(started, []string{"tenant_7", "tenant_6"}) {
-		t.Errorf("started %v", started)
-	}
-	if report.Count(migrate.NotStarted) != 4 || report.Count(migrate.Migrated) != 2 || report.ExitCode() != migrate.ExitIncomplete {
+	assert.ErrorIs(t, err, migrate.ErrLimit)
+	assert.Equal(t, []string{"tenant_7", "tenant_6"}, started)
+	if report.Count(migrate.NotStarted) != 4 || report.Count(migrate.Migrated) != 2 ||
+		report.ExitCode() != migrate.ExitIncomplete {
 		t.Errorf("report %v, exit code %d", outcomes(report), report.ExitCode())
 	}
 	for _, res := range report.Results {
 		if res.Outcome == migrate.NotStarted {
-			expectIs(t, res.Err, migrate.ErrNotStarted)
+			assert.ErrorIs(t, res.Err, migrate.ErrNotStarted)
 		}
 	}
-	if n := f.at(t, 8); n != 3 {
-		t.Errorf("%d schemas are migrated", n)
-	}
+	assert.Equal(t, 3, f.at(t, 8), "schemas are migrated")
 }
 
 func TestStopAfterFailures(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 6)
 	f.exec(t, "alter table tenant_2.notes add column body text; alter table tenant_3.notes add column body text")
-	report, err := f.runner(t, basic).UpAll(t.Context(), migrate.Schemas(names(6)...), migrate.UpAllOptions{Workers: 1, StopAfter: 2})
-	expectIs(t, err, migrate.ErrStopAfter)
+	report, err := f.runner(t, basic).
+		UpAll(t.Context(), migrate.Schemas(names(6)...), migrate.UpAllOptions{Workers: 1, StopAfter: 2})
+	assert.ErrorIs(t, err, migrate.ErrStopAfter)
 	expectOutcomes(t, report, "tenant_1 migrated 1 2", "tenant_2 failed 1 1", "tenant_3 failed 1 1",
 		"tenant_4 not started 1 1", "tenant_5 not started 1 1", "tenant_6 not started 1 1")
-	if report.ExitCode() != migrate.ExitFailed {
-		t.Errorf("exit code %d", report.ExitCode())
-	}
+	assert.Equal(t, migrate.ExitFailed, report.ExitCode(), "exit code")
 }
 
 func TestSyntaxErrorStopsAtTheCanary(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 6)
-	broken := map[string]string{"00001_notes.sql": basic["00001_notes.sql"], "00002_body.sql": "\nalter table notes ad column body text;"}
+	broken := map[string]string{
+		"00001_notes.sql": basic["00001_notes.sql"],
+		"00002_body.sql":  "\nalter table notes ad column body text;",
+	}
 	list := migrate.Schemas(names(6)...)
 	var before string
-	f.scan(t, "select string_agg(c.xmin::text || c.oid::text, ',' order by c.oid) from pg_class c where relname = 'notes'", &before)
+	f.scan(
+		t,
+		"select string_agg(c.xmin::text || c.oid::text, ',' order by c.oid) from pg_class c where relname = 'notes'",
+		&before,
+	)
 	for _, canary := range []migrate.Canary{{Count: 1}, {Schemas: []string{"tenant_1"}}} {
 		report, err := f.runner(t, broken).UpAll(t.Context(), list, migrate.UpAllOptions{Canary: canary, Workers: 3})
 		var canaryErr *migrate.CanaryError
 		var failure *migrate.Error
-		if !errors.As(err, &canaryErr) || !errors.As(err, &failure) || failure.SQLState() != "42601" || failure.Line != 3 {
-			t.Errorf("got %v", err)
+		if assert.ErrorAs(t, err, &canaryErr) &&
+			assert.ErrorAs(t, err, &failure) &&
+			assert.Equal(t, "42601", failure.SQLState()) {
+			assert.Equal(t, 3, failure.Line)
 		}
 		expectOutcomes(t, report, "tenant_1 failed 1 1", "tenant_2 not started 1 1", "tenant_3 not started 1 1",
 			"tenant_4 not started 1 1", "tenant_5 not started 1 1", "tenant_6 not started 1 1")
 	}
 	var after string
-	f.scan(t, "select string_agg(c.xmin::text || c.oid::text, ',' order by c.oid) from pg_class c where relname = 'notes'", &after)
-	if n := f.at(t, 6); n != 0 || after != before {
-		t.Errorf("%d schemas are migrated; tables were touched: %t", n, after != before)
-	}
+	f.scan(
+		t,
+		"select string_agg(c.xmin::text || c.oid::text, ',' order by c.oid) from pg_class c where relname = 'notes'",
+		&after,
+	)
+	n := f.at(t, 6)
+	assert.Equal(t, 0, n, "%d schemas are migrated; tables were touched: %t", n, after != before)
+	assert.Equal(t, before, after, "%d schemas are migrated; tables were touched: %t", n, after != before)
 }
 
 func TestCanaryIsCheckedBeforeTheRest(t *testing.T) {
@@ -117,52 +130,57 @@ func TestCanaryIsCheckedBeforeTheRest(t *testing.T) {
 	r := f.runner(t, basic)
 	list := migrate.Schemas(names(5)...)
 	wrong := errors.New("the site is down")
-	canary := migrate.Canary{Count: 1, Schemas: []string{"tenant_3"}, Check: func(_ context.Context, canaries migrate.Report) error {
-		expectOutcomes(t, canaries, "tenant_1 migrated 1 2", "tenant_3 migrated 1 2")
-		if n := f.at(t, 5); n != 2 {
-			t.Errorf("%d are migrated when the canaries are checked", n)
-		}
-		return wrong
-	}}
+	canary := migrate.Canary{
+		Count:   1,
+		Schemas: []string{"tenant_3"},
+		Check: func(_ context.Context, canaries migrate.Report) error {
+			expectOutcomes(t, canaries, "tenant_1 migrated 1 2", "tenant_3 migrated 1 2")
+			assert.Equal(t, 2, f.at(t, 5), "are migrated when the canaries are checked")
+			return wrong
+		},
+	}
 	report, err := r.UpAll(t.Context(), list, migrate.UpAllOptions{Canary: canary, Workers: 1})
-	expectIs(t, err, wrong)
+	assert.ErrorIs(t, err, wrong)
 	if report.Count(migrate.NotStarted) != 3 {
 		t.Errorf("report %v", outcomes(report))
 	}
 	// Run again, the named canary is current; what it stands for is checked all the same.
 	canary.Count, canary.Check = 0, func(_ context.Context, canaries migrate.Report) error { return wrong }
 	_, err = r.UpAll(t.Context(), list, migrate.UpAllOptions{Canary: canary})
-	expectIs(t, err, wrong)
+	assert.ErrorIs(t, err, wrong)
 	canary.Check = func(context.Context, migrate.Report) error { return nil }
 	_, err = r.UpAll(t.Context(), list, migrate.UpAllOptions{Canary: canary})
-	check(t, err)
-	if n := f.at(t, 5); n != 5 {
-		t.Errorf("%d schemas are migrated", n)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, 5, f.at(t, 5), "schemas are migrated")
 }
 
 func TestSharedSetComesFirstAndItsFailureStopsEverything(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 2)
-	shared := map[string]string{"00001_plans.sql": "create table plans (id int);", "00002_bad.sql": "insert into nowhere values (1);"}
-	cfg := migrate.Config{Shared: []migrate.Source{source("platform", shared)}, Tenant: []migrate.Source{source("app", basic)}}
+	shared := map[string]string{
+		"00001_plans.sql": "create table plans (id int);",
+		"00002_bad.sql":   "insert into nowhere values (1);",
+	}
+	cfg := migrate.Config{
+		Shared: []migrate.Source{source("platform", shared)},
+		Tenant: []migrate.Source{source("app", basic)},
+	}
 	list := migrate.Schemas(names(2)...)
 	report, err := f.runnerWith(t, cfg).UpAll(t.Context(), list, migrate.UpAllOptions{})
 	var sharedErr *migrate.SharedError
-	if !errors.As(err, &sharedErr) || report.ExitCode() != migrate.ExitFailed {
-		t.Errorf("got %v", err)
+	if assert.ErrorAs(t, err, &sharedErr) {
+		assert.Equal(t, migrate.ExitFailed, report.ExitCode())
 	}
 	expectOutcomes(t, report, "public failed 0 1") // its first file stays
-	if n := f.at(t, 2); n != 0 {
-		t.Errorf("%d schemas are migrated", n)
-	}
-	report, err = f.runnerWith(t, cfg).UpAll(t.Context(), migrate.Schemas("tenant_1"), migrate.UpAllOptions{SkipShared: true})
-	check(t, err)
+	assert.Equal(t, 0, f.at(t, 2), "schemas are migrated")
+	report, err = f.runnerWith(t, cfg).
+		UpAll(t.Context(), migrate.Schemas("tenant_1"), migrate.UpAllOptions{SkipShared: true})
+	require.NoError(t, err)
 	expectOutcomes(t, report, "tenant_1 migrated 1 2", "tenant_2 stray 0 0")
 	delete(shared, "00002_bad.sql")
 	cfg.Shared = []migrate.Source{source("platform", shared)}
 	report, err = f.runnerWith(t, cfg).UpAll(t.Context(), list, migrate.UpAllOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	expectOutcomes(t, report, "tenant_2 migrated 1 2")
 }
 
@@ -172,25 +190,22 @@ func TestFleetOutOfOrder(t *testing.T) {
 	list := migrate.Schemas(names(3)...)
 	files := map[string]string{"20240101_a.sql": "create table a ();", "20240301_c.sql": "create table c ();"}
 	_, err := f.runner(t, files).UpAll(t.Context(), list, migrate.UpAllOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	files["20240201_b.sql"] = "create table b ();" // of a branch that was merged late
 	_, err = f.runner(t, files).UpAll(t.Context(), list, migrate.UpAllOptions{})
-	expectIs(t, err, migrate.ErrOutOfOrder)
-	if got := f.tables(t, "tenant_1"); got != "a c" {
-		t.Errorf("refused, and there are the tables %q", got)
-	}
+	assert.ErrorIs(t, err, migrate.ErrOutOfOrder)
+	got := f.tables(t, "tenant_1")
+	assert.Equal(t, "a c", got, "refused, and there are the tables %q", got)
 	r := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{source("app", files)}, OutOfOrder: migrate.Allow})
 	_, err = r.UpAll(t.Context(), list, migrate.UpAllOptions{PerTransaction: 2})
-	check(t, err)
+	require.NoError(t, err)
 	for _, name := range names(3) {
-		if got := f.tables(t, name); got != "a b c" {
-			t.Errorf("%s has the tables %q", name, got)
-		}
+		got := f.tables(t, name)
+		assert.Equal(t, "a b c", got, "%s has the tables %q", name, got)
 	}
 	for st, err := range f.runner(t, files).Fleet(t.Context(), list) {
-		check(t, err)
-		if st.Outcome != migrate.Current || st.Version != 20240301 {
-			t.Errorf("%+v", st)
-		}
+		require.NoError(t, err)
+		assert.Equal(t, migrate.Current, st.Outcome, st)
+		assert.Equal(t, int64(20240301), st.Version, st)
 	}
 }

@@ -21,23 +21,28 @@ const (
 	// Failed is a schema with an error that is none of the others: mostly an [Error] of a statement.
 	Failed Outcome = "failed"
 
-	// NotStarted is a schema that is behind and was left alone, as the run ended before ([ErrNotStarted]).
+	// NotStarted is a schema that is behind and was left alone, as the run ended before
+	// ([ErrNotStarted]).
 	NotStarted Outcome = "not_started"
 
 	// Missing is a name on the list without a schema ([ErrSchemaMissing]).
 	Missing Outcome = "missing"
 
-	// Dropped is a schema that was there when the run began and was gone when its turn came ([ErrSchemaMissing]).
+	// Dropped is a schema that was there when the run began and was gone when its turn came
+	// ([ErrSchemaMissing]).
 	Dropped Outcome = "dropped"
 
-	// UnknownVersion is a schema that a newer program has migrated, and that this one cannot work with ([ErrUnknownVersion]).
+	// UnknownVersion is a schema that a newer program has migrated, and that this one cannot work with
+	// ([ErrUnknownVersion]).
 	UnknownVersion Outcome = "unknown_version"
 
-	// NewerCompatible is a schema that a newer program has migrated, which says that this one can work with it
-	// ([Source.CompatibleFrom]). It is served as it is; nothing is applied or undone, and it is no failure.
+	// NewerCompatible is a schema that a newer program has migrated, which says that this one can work
+	// with it ([Source.CompatibleFrom]). It is served as it is; nothing is applied or undone, and it
+	// is no failure.
 	NewerCompatible Outcome = "newer_compatible"
 
-	// OutOfOrder is a schema with a pending migration that is older than what is applied ([ErrOutOfOrder]).
+	// OutOfOrder is a schema with a pending migration that is older than what is applied
+	// ([ErrOutOfOrder]).
 	OutOfOrder Outcome = "out_of_order"
 
 	// Edited is a schema in which a migration is applied whose file is another one now ([ErrChanged]).
@@ -46,9 +51,10 @@ const (
 	// BadTable is a schema whose version table is not one of goose ([TableError]).
 	BadTable Outcome = "bad_table"
 
-	// Unregistered is a schema with a version table that the list does not have: one that was forgotten, or left by a
-	// process that is gone. It is told and not touched, and is no failure. A schema that a session of this database is at
-	// work on is none: of package migrate/drift, and what package tenancy makes, restores, verifies, stocks or drops.
+	// Unregistered is a schema with a version table that the list does not have: one that was
+	// forgotten, or left by a process that is gone. It is told and not touched, and is no failure. A
+	// schema that a session of this database is at work on is none: of package migrate/drift, and what
+	// package tenancy makes, restores, verifies, stocks or drops.
 	Unregistered Outcome = "stray"
 )
 

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// fastCall is a call of a transaction that goes out as a whole.
+// batchCall is a call of a transaction that is sent in one message with others.
 type batchCall struct {
 	call
 	t       target
@@ -15,7 +15,7 @@ type batchCall struct {
 	last    bool // of its group
 }
 
-// fastError is the error of such a transaction.
+// batchError is the error of such a transaction.
 type batchError struct {
 	err     error
 	checked bool // the steps were right, and one failed: nothing else would come of a second look
@@ -24,9 +24,10 @@ type batchError struct {
 func (e *batchError) Error() string { return e.err.Error() }
 func (e *batchError) Unwrap() error { return e.err }
 
-// fast migrates schemas in one transaction and one round trip, under [LockTable]. What is to be
-// done was decided without the lock, so the first statement under it fails unless the versions are
-// still those. The caller then takes the slower path, which looks again.
+// sendGroup migrates schemas in one transaction and one round trip, under [LockTable]. The steps
+// were chosen without the lock. So the first statement under the lock fails if the version tables
+// have changed since. The caller then migrates the schemas one by one, which reads the versions
+// again.
 func (w *worker) sendGroup(ctx context.Context, group []member) error {
 	if err := w.connect(ctx); err != nil {
 		return err
@@ -42,8 +43,8 @@ func (w *worker) sendGroup(ctx context.Context, group []member) error {
 	return nil
 }
 
-// transactions returns the calls of a group: schemas that share a transaction, or one that has
-// several.
+// transactions returns the calls of a group: either several schemas that share one transaction, or
+// one schema with several transactions.
 func transactions(r *Runner, group []member, start sessionStart) []batchCall {
 	t := group[0].target(r)
 	var calls []batchCall
@@ -73,7 +74,7 @@ func transactions(r *Runner, group []member, start sessionStart) []batchCall {
 	return calls
 }
 
-// pipeline sends calls in one message, and calls done for each transaction that has ended.
+// pipeline sends calls in one message. It calls done for each transaction that was committed.
 func (w *worker) pipeline(ctx context.Context, calls []batchCall, done func(batchCall)) error {
 	p := w.s.pg().StartPipeline(ctx)
 	for _, c := range calls {
@@ -103,15 +104,15 @@ func (m *member) target(r *Runner) target {
 	return t
 }
 
-// fastPart is what one transaction of a schema runs.
+// batchPart is the part of a schema's steps that one transaction runs.
 type batchPart struct {
 	round int
 	last  bool // the others need not wait for the disk
 	steps []step
 }
 
-// fastCalls returns the calls for one schema of the transaction of a round. comment is what its
-// version table has, and is brought up to date.
+// batchCalls returns the calls of one schema in one transaction. comment is the comment of its
+// version table; batchCalls sets it to the new comment.
 func (m *member) batchCalls(r *Runner, part batchPart, comment *string, start sessionStart) []batchCall {
 	t := m.target(r)
 	round, steps := part.round, part.steps
@@ -145,9 +146,9 @@ func (m *member) batchCalls(r *Runner, part batchPart, comment *string, start se
 	return calls
 }
 
-// recordAll returns the call that writes steps down. Where they were chosen without the lock it
-// divides by zero unless the table still says what they were chosen for. A subquery costs half of
-// what a statement of its own does.
+// recordAll returns the call that inserts the rows of the steps into the version table. Under
+// [LockTable] the steps were chosen without the lock, so the call divides by zero if the table has
+// changed since. A subquery for that costs half of what a statement of its own does.
 func (m *member) recordAll(t target, steps []step, stamp int64) call {
 	var sql strings.Builder
 	sql.WriteString("insert into " + t.table + " (version_id, is_applied, tstamp) values ")

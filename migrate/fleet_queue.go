@@ -10,17 +10,17 @@ import (
 	"time"
 )
 
-// queue hands out the schemas of a phase.
+// queue hands out the schemas of a phase to the workers.
 type queue struct {
 	f       *fleet
 	mu      sync.Mutex
-	runs    [][]member // what is to be done, in parts that one process of the server has read
-	left    int        // schemas in them
-	retried []member   // a lock was in the way: tried again behind the others
+	runs    [][]member // schemas to migrate; those of a run were read by the same server process
+	left    int        // number of schemas in runs
+	retried []member   // schemas whose lock was not free: they are tried again after the others
 	why     error      // why the rest is not started
 }
 
-// queue returns a queue of schemas, in one run where their order matters.
+// queue returns a queue of schemas. They are in one run if their order matters.
 func (f *fleet) queue(todo []member) *queue {
 	q := &queue{f: f, left: len(todo)}
 	ordered := f.opts.Order != nil || f.opts.Workers == 1
@@ -32,7 +32,8 @@ func (f *fleet) queue(todo []member) *queue {
 	return q
 }
 
-// run returns the run that a process of the server has read, or else the longest. The caller holds the lock.
+// run returns the run that the server process reader has read, or else the longest run. It returns
+// nil if nothing is left. The caller holds q.mu.
 func (q *queue) run(reader uint32) *[]member {
 	var run *[]member
 	for i := range q.runs {
@@ -47,7 +48,7 @@ func (q *queue) run(reader uint32) *[]member {
 	return run
 }
 
-// phase migrates schemas, and returns why some were not started.
+// phase migrates schemas. It returns the reason if some were not started.
 func (f *fleet) phase(ctx, work context.Context, todo []member) error {
 	q := f.queue(todo)
 	var wg sync.WaitGroup
@@ -69,14 +70,15 @@ func (f *fleet) phase(ctx, work context.Context, todo []member) error {
 	return ctx.Err()
 }
 
-// leave enters schemas that are not started.
+// leave reports schemas as not started.
 func (f *fleet) leave(rest []member, why error) {
 	for _, m := range rest {
 		f.finished(m.result(fmt.Errorf("migrate schema %q: %w: %w", m.schema, ErrNotStarted, why)))
 	}
 }
 
-// take returns the schemas to migrate next, or none: several where all that is pending in each can go out together.
+// take returns the schemas that a worker migrates next, or none. It returns several if all pending
+// migrations of each can be sent in one message.
 func (q *queue) take(ctx context.Context, w *worker) []member {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -101,16 +103,17 @@ func (q *queue) take(ctx context.Context, w *worker) []member {
 			break
 		}
 		group = append(group, m)
-		(*run)[0] = member{} // with what was read for it
+		(*run)[0] = member{} // frees what was read for it
 		*run = (*run)[1:]
 	}
 	q.left -= len(group)
 	q.f.started += len(group)
-	slices.SortFunc(group, func(a, b member) int { return cmp.Compare(a.schema, b.schema) }) // two runners lock in one order
+	// two runners take locks in the same order
+	slices.SortFunc(group, func(a, b member) int { return cmp.Compare(a.schema, b.schema) })
 	return group
 }
 
-// shares reports whether a schema can be taken with others.
+// shares reports whether take can return the schema together with others.
 func (q *queue) shares(m member) bool {
 	if q.f.r.cfg.Lock == LockTable {
 		return m.ready()
@@ -118,7 +121,7 @@ func (q *queue) shares(m member) bool {
 	return m.batchable()
 }
 
-// back takes schemas back that were not begun.
+// back returns schemas to the queue that were not started.
 func (q *queue) back(members []member) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -127,7 +130,7 @@ func (q *queue) back(members []member) {
 	q.f.started -= len(members)
 }
 
-// told tells, once, that a schema begins.
+// started sends EventStarted for a schema, once.
 func (q *queue) started(m *member) {
 	if !m.started {
 		m.started = true
@@ -135,7 +138,8 @@ func (q *queue) started(m *member) {
 	}
 }
 
-// takeLate returns the next of those that were tried before. When there is none any more, the limit may have left some.
+// takeLate returns the next schema that was tried before. If there is none, but runs still has
+// schemas, the limit was reached. The caller holds q.mu.
 func (q *queue) takeLate() []member {
 	if len(q.retried) == 0 {
 		if q.left > 0 {
@@ -148,7 +152,7 @@ func (q *queue) takeLate() []member {
 	return []member{m}
 }
 
-// later puts a schema behind all others. It has been started.
+// later puts a schema that was started behind all others.
 func (q *queue) later(m member) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -156,7 +160,7 @@ func (q *queue) later(m member) {
 	q.retried = append(q.retried, m)
 }
 
-// enough returns why no further schema is to be started, or nil.
+// stopReason returns why no further schema is started, or nil.
 func (f *fleet) stopReason(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -169,7 +173,7 @@ func (f *fleet) stopReason(ctx context.Context) error {
 	return nil
 }
 
-// finished enters what came of a schema.
+// finished records the result of a schema and sends EventFinished.
 func (f *fleet) finished(res Result) {
 	f.r.log(context.Background(), "schema migrated", res)
 	f.mu.Lock()
@@ -195,7 +199,7 @@ func (f *fleet) event(e Event) {
 	f.tell(e)
 }
 
-// tell calls Events. The caller holds the lock.
+// tell calls the Events function of the options. The caller holds f.mu.
 func (f *fleet) tell(e Event) {
 	if f.opts.Events == nil {
 		return

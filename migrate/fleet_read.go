@@ -10,13 +10,18 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// surveyLockTimeout is how long a version table may be locked, by a drop say, before it is set aside:
-// others wait for the chunk meanwhile.
+// surveyLockTimeout is how long a version table may be locked, by a drop say, before it is set
+// aside: others wait for the chunk meanwhile.
 const surveyLockTimeout = 100 * time.Millisecond
 
-// readTables reads version tables with one SELECT for each, all in one message: one statement with a
-// UNION ALL of all tables takes longer to plan. It returns how many were read before an error.
-func (s *survey) readTables(ctx context.Context, conn *pgxpool.Conn, members []*member, wait time.Duration) (int, error) {
+// readTables reads version tables with one SELECT for each, all in one message: one statement with
+// a UNION ALL of all tables takes longer to plan. It returns how many were read before an error.
+func (s *survey) readTables(
+	ctx context.Context,
+	conn *pgxpool.Conn,
+	members []*member,
+	wait time.Duration,
+) (int, error) {
 	var sql strings.Builder
 	sql.WriteString("set transaction isolation level read committed; set local lock_timeout = " + milliseconds(wait))
 	for _, m := range members {
@@ -24,7 +29,9 @@ func (s *survey) readTables(ctx context.Context, conn *pgxpool.Conn, members []*
 		if err != nil {
 			return 0, err
 		}
-		sql.WriteString(";select id, version_id, is_applied, coalesce((extract(epoch from tstamp) * 1000000)::bigint, 0) from " + t.table)
+		sql.WriteString(
+			";select id, version_id, is_applied, coalesce((extract(epoch from tstamp) * 1000000)::bigint, 0) from " + t.table,
+		)
 	}
 	tables, err := readResults(ctx, conn.Conn(), sql.String())
 	if err == nil && len(tables) != len(members) {

@@ -2,10 +2,12 @@ package migrate_test
 
 import (
 	"encoding/json"
-	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
 )
@@ -14,10 +16,11 @@ func TestReportAsJSON(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 3)
 	f.exec(t, "alter table tenant_2.notes add column body text")
-	report, err := f.runner(t, basic).UpAll(t.Context(), migrate.Schemas(append(names(3), "tenant_9")...), migrate.UpAllOptions{})
-	expectIs(t, err, migrate.ErrIncomplete)
+	report, err := f.runner(t, basic).
+		UpAll(t.Context(), migrate.Schemas(append(names(3), "tenant_9")...), migrate.UpAllOptions{})
+	assert.ErrorIs(t, err, migrate.ErrIncomplete)
 	text, err := json.Marshal(report)
-	check(t, err)
+	require.NoError(t, err)
 	var doc struct {
 		OK       bool
 		ExitCode int `json:"exit_code"`
@@ -35,18 +38,28 @@ func TestReportAsJSON(t *testing.T) {
 			}
 		}
 	}
-	check(t, json.Unmarshal(text, &doc))
-	if doc.OK || doc.ExitCode != 1 || doc.Listed != 4 || doc.Counts["migrated"] != 2 || doc.Counts["missing"] != 1 || len(doc.Results) != 4 {
-		t.Errorf("%s", text)
-	}
+	require.NoError(t, json.Unmarshal(text, &doc))
+	assert.False(t, doc.OK, text)
+	assert.Equal(t, 1, doc.ExitCode, text)
+	assert.Equal(t, 4, doc.Listed, text)
+	assert.Equal(t, 2, doc.Counts["migrated"], text)
+	assert.Equal(t, 1, doc.Counts["missing"], text)
+	assert.Len(t, doc.Results, 4, text)
 	failed := doc.Results[1]
-	if failed.Schema != "tenant_2" || failed.Outcome != "failed" || failed.Error.SQLState != "42701" || failed.Error.File != "00002_body.sql" ||
-		failed.Error.Version != 2 || failed.Error.Statement != 1 || failed.Error.Line != 2 || failed.Error.Message == "" || failed.Seconds <= 0 {
-		t.Errorf("%+v", failed)
-	}
-	if migrated := doc.Results[0]; !slices.Equal(migrated.Applied, []int64{2}) || migrated.Outcome != "migrated" || migrated.From != 1 || migrated.To != 2 {
-		t.Errorf("%+v", migrated)
-	}
+	assert.Equal(t, "tenant_2", failed.Schema, failed)
+	assert.Equal(t, "failed", failed.Outcome, failed)
+	assert.Equal(t, "42701", failed.Error.SQLState, failed)
+	assert.Equal(t, "00002_body.sql", failed.Error.File, failed)
+	assert.Equal(t, int64(2), failed.Error.Version, failed)
+	assert.Equal(t, 1, failed.Error.Statement, failed)
+	assert.Equal(t, 2, failed.Error.Line, failed)
+	assert.NotEmpty(t, failed.Error.Message, failed)
+	assert.Positive(t, failed.Seconds, failed)
+	migrated := doc.Results[0]
+	assert.Equal(t, []int64{2}, migrated.Applied, migrated)
+	assert.Equal(t, "migrated", migrated.Outcome, migrated)
+	assert.Equal(t, int64(1), migrated.From, migrated)
+	assert.Equal(t, int64(2), migrated.To, migrated)
 }
 
 func TestProgressComesToAnEnd(t *testing.T) {
@@ -56,24 +69,25 @@ func TestProgressComesToAnEnd(t *testing.T) {
 	var last migrate.Progress
 	var running atomic.Int32
 	kinds := make(map[migrate.EventKind]int)
-	_, err := f.runner(t, basic).UpAll(t.Context(), migrate.Schemas(names(5)...), migrate.UpAllOptions{Events: func(e migrate.Event) {
-		if running.Add(1) != 1 {
-			t.Error("two events at once")
-		}
-		if e.Progress.Done < last.Done || e.Progress.Done > e.Progress.Total {
-			t.Errorf("%+v after %+v", e.Progress, last)
-		}
-		last = e.Progress
-		kinds[e.Kind]++
-		running.Add(-1)
-	}})
-	expectIs(t, err, migrate.ErrIncomplete)
-	if last.Done != 5 || last.Total != 5 || last.Failed != 1 || last.Rate() <= 0 || last.ETA() != 0 {
-		t.Errorf("last %+v", last)
+	_, err := f.runner(t, basic).
+		UpAll(t.Context(), migrate.Schemas(names(5)...), migrate.UpAllOptions{Events: func(e migrate.Event) {
+			assert.Equal(t, int32(1), running.Add(1), "two events at once")
+			assert.GreaterOrEqual(t, e.Progress.Done, last.Done, "%+v after %+v", e.Progress, last)
+			assert.LessOrEqual(t, e.Progress.Done, e.Progress.Total, "%+v after %+v", e.Progress, last)
+			last = e.Progress
+			kinds[e.Kind]++
+			running.Add(-1)
+		}})
+	assert.ErrorIs(t, err, migrate.ErrIncomplete)
+	if assert.Equal(t, 5, last.Done, "last %+v", last) &&
+		assert.Equal(t, 5, last.Total, "last %+v", last) &&
+		assert.Equal(t, 1, last.Failed, "last %+v", last) &&
+		assert.Positive(t, last.Rate(), "last %+v", last) {
+		assert.Zero(t, last.ETA(), "last %+v", last)
 	}
-	if kinds[migrate.EventStarted] != 5 || kinds[migrate.EventFinished] != 5 || kinds[migrate.EventPlanned] != 1 {
-		t.Errorf("events %v", kinds)
-	}
+	assert.Equal(t, 5, kinds[migrate.EventStarted], "events %v", kinds)
+	assert.Equal(t, 5, kinds[migrate.EventFinished], "events %v", kinds)
+	assert.Equal(t, 1, kinds[migrate.EventPlanned], "events %v", kinds)
 	halfway := migrate.Progress{Total: 30, Done: 10, Elapsed: 5 * time.Second}
 	if halfway.Rate() != 2 || halfway.ETA() != 10*time.Second {
 		t.Errorf("%v a second, %v to go", halfway.Rate(), halfway.ETA())

@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// SchemaState is where one schema of a fleet stands.
+// SchemaState is the state of one schema of a fleet.
 type SchemaState struct {
 	Schema  string
 	Outcome Outcome // [Current], [Behind], [NewerCompatible], [Unregistered], or why [Runner.UpAll] would not touch it
@@ -18,11 +18,13 @@ type SchemaState struct {
 	Err     error   // why nothing may be done, or nil
 }
 
-// Fleet goes over the schemas of list, in its order, and says where each stands: those of the tenant set that are
-// behind, and those that [Runner.UpAll] would not touch. At the end it tells of strays. It changes nothing and
-// reads a few hundred schemas at a time, in two queries whose cost does not grow with the number of other schemas. Two
-// connections of the pool are in use while it goes on, also in the body of the loop. Only names in trouble and four
-// bytes of each other schema are kept. A last error is that of the list or the connection.
+// Fleet yields the state of each schema of list, in its order, and at the end the schemas with a
+// version table that are not on the list ([Unregistered]). It changes nothing.
+//
+// It reads a few hundred schemas at a time with two queries. Their cost does not depend on the
+// number of other schemas. Two connections of the pool are in use until the sequence ends, also in
+// the body of the loop. In memory are four bytes for each current schema, and the names of the
+// others. An error of the list or of the connection is the last element.
 func (r *Runner) Fleet(ctx context.Context, list List) iter.Seq2[SchemaState, error] {
 	return func(yield func(SchemaState, error) bool) {
 		s := &survey{r: r, lines: r.lineages(), seen: newSeenSchemas()}
@@ -46,8 +48,8 @@ func (r *Runner) Fleet(ctx context.Context, list List) iter.Seq2[SchemaState, er
 	}
 }
 
-// States says where some schemas stand, in their order, as [Runner.Fleet] does for a list of all: strays are not looked
-// for. A schema that is named twice is returned once.
+// States returns the states of schemas, in their order, as [Runner.Fleet] does. It does not look
+// for unregistered schemas. A schema that is named twice is returned once.
 func (r *Runner) States(ctx context.Context, schemas ...string) ([]SchemaState, error) {
 	var states []SchemaState
 	s := &survey{r: r, lines: r.lineages(), seen: newSeenSchemas()}
@@ -60,7 +62,7 @@ func (r *Runner) States(ctx context.Context, schemas ...string) ([]SchemaState, 
 	return states, err
 }
 
-// errEnough ends a loop whose body has left it.
+// errLoopEnded ends a survey because the caller has left its loop.
 var errLoopEnded = errors.New("the loop has ended")
 
 func (m *member) state() SchemaState {
@@ -71,8 +73,9 @@ func (m *member) state() SchemaState {
 	return st
 }
 
-// strays calls visit for each schema with a version table that was not met and that no session is at work on. Where
-// there are any the list is read again: one may have been made meanwhile.
+// strays calls visit for each schema that has a version table, is not on the list, and on which no
+// session works. If there are any, it reads the list again, because a schema may have been added in
+// between.
 func (s *survey) strays(ctx context.Context, list List, visit func(schema string) error) error {
 	found, err := s.unmet(ctx)
 	if err == nil && len(found) > 0 {

@@ -15,11 +15,13 @@ import (
 )
 
 const (
-	// surveyChunk is how many schemas are read at a time: their version tables are locked for reading until
-	// the last of them is read, and the lock table has room for 6,400 by default.
+	// surveyChunk is how many schemas are read in one message. Their version tables stay locked for
+	// reading until the last one is read, and the server's lock table has room for 6,400 locks by
+	// default.
 	surveyChunk = 250
 
-	// surveyAtOnce is how many chunks are read at a time, at least: the server fills one while the other is decoded.
+	// surveyAtOnce is the least number of chunks that are read at a time: the server reads one while
+	// the client decodes the other.
 	surveyAtOnce = 2
 )
 
@@ -28,21 +30,21 @@ type member struct {
 	schema string
 	table  uint32 // OID of its version table; 0: none
 	line   *lineage
-	err    error   // why there is no lineage, or why nothing may be done
-	edited []int64 // versions that are applied and whose files are others now
-	known  bool    // met earlier in the run, and not read again
+	err    error   // why there is no lineage, or why no migration may be run
+	edited []int64 // applied versions whose files have changed since
+	known  bool    // met earlier in the run and not read again
 	order  int     // its place in the run
 
-	info    *tableInfo // what its transaction needs besides; nil: not read yet
-	retried bool       // tried before, and a lock was in the way
-	started bool       // its beginning was
+	info    *tableInfo // nil: not read yet
+	retried bool       // tried before, and the lock was not free
+	started bool       // EventStarted was sent
 
-	done []int64  // versions that were committed while more was to come
+	done []int64  // versions that were committed before the last transaction
 	from int64    // the newest version before that
 	next int      // how many of them are of the line's pending versions
-	lost *lineage // where it stood when a connection was lost on which more was sent; nil: none was
+	lost *lineage // the state before a connection was lost on which more was sent; nil: none was lost
 
-	reader uint32 // the process of the server that has read its table, and knows it
+	reader uint32 // the server process that has read its table and has it cached
 }
 
 func (m member) outcome() Outcome {
@@ -59,10 +61,10 @@ func (m member) version() int64 {
 	return m.line.state.newest()
 }
 
-// swift reports whether all that was pending when it was read can go out together.
+// batchable reports whether all pending migrations, as last read, can be sent in one message.
 func (m member) batchable() bool { return m.line != nil && m.err == nil && m.line.batchable }
 
-// result returns what came of the schema where nothing was done in it.
+// result returns the result of a schema in which nothing was done.
 func (m member) result(err error) Result {
 	outcome := m.outcome()
 	if err != nil {
@@ -71,10 +73,10 @@ func (m member) result(err error) Result {
 	return Result{Schema: m.schema, Outcome: outcome, From: m.version(), To: m.version(), Err: err, order: m.order}
 }
 
-// single reports whether all that is pending is one transaction.
+// single reports whether all pending migrations run in one transaction.
 func (m member) single() bool { return m.line != nil && m.line.single }
 
-// did enters so many of the pending versions as committed while more is to come.
+// did records that the next n pending versions are committed and that more follow.
 func (m *member) did(n int) {
 	if len(m.done) == 0 {
 		m.from = m.version()
@@ -83,7 +85,7 @@ func (m *member) did(n int) {
 	m.next += n
 }
 
-// begun enters what an attempt has committed that is made again.
+// begun records what an attempt has committed before the schema is tried again.
 func (m *member) begun(res Result) {
 	if len(m.done) == 0 {
 		m.from = res.From
@@ -91,7 +93,7 @@ func (m *member) begun(res Result) {
 	m.done = append(m.done, res.Applied...)
 }
 
-// whole returns the result of a schema together with what attempts before have committed.
+// whole returns the result together with what earlier attempts have committed.
 func (m *member) whole(res Result) Result {
 	if len(m.done) == 0 {
 		return res
@@ -107,10 +109,10 @@ func (m *member) whole(res Result) Result {
 	return res
 }
 
-// waits reports whether only a lock was in the way of reading.
+// waits reports whether the version table could not be read only because it was locked.
 func (m member) waits() bool { return m.line == nil && retryable(m.err) }
 
-// survey finds out where schemas stand.
+// survey reads the states of schemas.
 type survey struct {
 	r      *Runner
 	lines  *lineages
@@ -118,11 +120,11 @@ type survey struct {
 	atOnce int // how many chunks are read at a time; 0: [surveyAtOnce]
 }
 
-// roster remembers which schemas were met, at four bytes each.
+// seenSchemas remembers the schemas that a run has met, with four bytes for each current one.
 type seenSchemas struct {
 	mu     sync.Mutex
 	tables map[uint32]struct{} // OIDs of version tables
-	names  map[string]struct{} // schemas without one, behind, or in trouble
+	names  map[string]struct{} // schemas that have no version table or are not current
 }
 
 func newSeenSchemas() *seenSchemas {
@@ -135,7 +137,7 @@ func (r *seenSchemas) has(schema string, table uint32) bool {
 	return r.knows(schema, table)
 }
 
-// knows is has for those who hold the lock.
+// knows is has for callers that hold r.mu.
 func (r *seenSchemas) knows(schema string, table uint32) bool {
 	if _, ok := r.tables[table]; ok {
 		return true
@@ -147,14 +149,14 @@ func (r *seenSchemas) knows(schema string, table uint32) bool {
 	return ok
 }
 
-// met returns the version tables that were met.
+// met returns the OIDs of the version tables that were added.
 func (r *seenSchemas) met() []uint32 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Collect(maps.Keys(r.tables))
 }
 
-// add enters a schema and reports whether it is new.
+// add adds a schema and reports whether it is new.
 func (r *seenSchemas) add(m *member) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -170,13 +172,14 @@ func (r *seenSchemas) add(m *member) bool {
 	return true
 }
 
-// chunk is a part of the list being read.
+// chunk is a part of the list that was read, or the error of reading it.
 type chunk struct {
 	members []member
 	err     error
 }
 
-// each calls visit for each schema of the list, in its order, and reads ahead meanwhile.
+// each calls visit for each schema of the list, in its order. It reads the next chunks at the same
+// time.
 func (s *survey) each(ctx context.Context, list List, visit func(m *member) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -233,7 +236,8 @@ func (s *survey) each(ctx context.Context, list List, visit func(m *member) erro
 	return ctx.Err()
 }
 
-// read finds out where some schemas stand: one query for the catalog, one for the contents.
+// read reads the states of schemas: the catalogue with one query, and the version tables with one
+// message.
 func (s *survey) read(ctx context.Context, names []string) ([]member, error) {
 	members := make([]member, len(names))
 	for i, name := range names {
@@ -259,7 +263,8 @@ func (s *survey) read(ctx context.Context, names []string) ([]member, error) {
 	return members, nil
 }
 
-// locate looks up schemas and their version tables, by index, however many neighbours they have.
+// locate looks up schemas and their version tables by index, so that the cost does not depend on
+// the number of other schemas.
 func (s *survey) locate(ctx context.Context, conn *pgxpool.Conn, members []member) error {
 	names := make([]string, len(members))
 	for i, m := range members {
@@ -294,7 +299,7 @@ func (s *survey) locate(ctx context.Context, conn *pgxpool.Conn, members []membe
 	return rows.Err()
 }
 
-// contents reads the version tables of members that have one.
+// contents reads the version tables of the members that have one and were not met before.
 func (s *survey) contents(ctx context.Context, conn *pgxpool.Conn, members []member) error {
 	var todo []*member
 	for i := range members {
@@ -310,7 +315,7 @@ func (s *survey) contents(ctx context.Context, conn *pgxpool.Conn, members []mem
 	return s.readAll(ctx, conn, todo)
 }
 
-// reread reads again where schemas stand.
+// reread reads the version tables of members again.
 func (s *survey) reread(ctx context.Context, conn *pgxpool.Conn, members []*member) error {
 	var todo []*member
 	for _, m := range members {
@@ -339,7 +344,8 @@ func (s *survey) readAll(ctx context.Context, conn *pgxpool.Conn, todo []*member
 	return nil
 }
 
-// again reads one schema whose table was locked, as patiently as it would be migrated.
+// readLocked reads one schema whose version table was locked. It waits and retries as a migration
+// does.
 func (s *survey) readLocked(ctx context.Context, m *member) error {
 	return s.r.retry(ctx, func() (bool, error) {
 		conn, err := s.r.pool.Acquire(ctx)
@@ -360,7 +366,7 @@ func (s *survey) readLocked(ctx context.Context, m *member) error {
 	})
 }
 
-// alone enters what is known of a schema whose table could not be read with the others, for cause.
+// readFailed records the state of a schema whose version table could not be read, because of cause.
 func (s *survey) readFailed(ctx context.Context, conn *pgxpool.Conn, m *member, cause error) error {
 	t, err := s.r.target(m.schema)
 	switch {
@@ -382,7 +388,7 @@ func (s *survey) readFailed(ctx context.Context, conn *pgxpool.Conn, m *member, 
 	return nil
 }
 
-// judge enters the rows of a version table.
+// classify sets the state of a schema from the rows and the comment of its version table.
 func (s *survey) classify(ctx context.Context, conn *pgxpool.Conn, m *member, table versionRows, comment string) error {
 	t, err := s.r.target(m.schema)
 	if err != nil {
@@ -411,7 +417,7 @@ func (s *survey) classify(ctx context.Context, conn *pgxpool.Conn, m *member, ta
 	return nil
 }
 
-// verdict returns why nothing may be done in a schema whose versions are known, or nil.
+// verdict returns why no migration may be run in a schema whose versions are known, or nil.
 func (m *member) verdict(r *Runner) error {
 	switch m.line.outcome {
 	case Current, Behind, NewerCompatible:
@@ -421,13 +427,21 @@ func (m *member) verdict(r *Runner) error {
 	return err
 }
 
-// unmet returns the schemas with a version table that the roster does not have.
+// unmet returns the schemas that have a version table and were not met.
 func (s *survey) unmet(ctx context.Context) (map[string]struct{}, error) {
-	rows, err := s.r.pool.Query(ctx, `select c.oid, n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+	rows, err := s.r.pool.Query(
+		ctx,
+		`select c.oid, n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace
 		where c.relname = $1::text::name and n.nspname not in ('public', $5)
 		and not exists (select from unnest($2::oid[]) met (oid) where met.oid = c.oid)
 		and not (starts_with(n.nspname::text, $3) and obj_description(n.oid, 'pg_namespace') = $4)`,
-		pgx.QueryExecModeExec, s.r.cfg.Table, s.seen.met(), schemalock.ScratchPrefix, schemalock.ScratchComment, s.r.cfg.SharedSchema)
+		pgx.QueryExecModeExec,
+		s.r.cfg.Table,
+		s.seen.met(),
+		schemalock.ScratchPrefix,
+		schemalock.ScratchComment,
+		s.r.cfg.SharedSchema,
+	)
 	if err != nil {
 		return nil, fmt.Errorf("look for strays: %w", err)
 	}

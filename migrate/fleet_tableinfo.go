@@ -10,13 +10,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// equipAtOnce is for how many schemas the kit is read at a time.
+// tableInfoBatch is how many schemas are read in one query.
 const tableInfoBatch = 32
 
-// kit is what the transaction of a schema needs to know besides its versions.
+// tableInfo is what the transaction of a schema needs to know about its version table,
+// besides the versions.
 type tableInfo struct {
 	comment string    // on the version table
-	granted bool      // another than the owner has rights on it
+	granted bool      // a role other than the owner has privileges on it
 	stamp   int64     // the server's time in microseconds, as in the table
 	read    time.Time // when the stamp was read
 }
@@ -24,20 +25,21 @@ type tableInfo struct {
 // now returns the server's time.
 func (k *tableInfo) now() int64 { return k.stamp + time.Since(k.read).Microseconds() }
 
-// fast reports whether all that is pending can go out together with the lock.
+// ready reports whether all pending migrations can be sent in the message that takes the lock.
 func (m member) ready() bool {
 	return m.batchable() && m.info != nil && m.info.read != time.Time{} && !m.info.granted
 }
 
-// kitSQL reads the kits of tables.
+// tableInfoSQL reads the tableInfo of the version tables with the OIDs $1.
 const tableInfoSQL = `select c.oid, coalesce(d.description, ''),
 		c.relacl is not null and exists (select from aclexplode(c.relacl) a where a.grantee <> c.relowner),
 		(extract(epoch from clock_timestamp()::timestamp) * 1000000)::bigint
 	from unnest($1::oid[]) as t (oid) join pg_class c on c.oid = t.oid
 	left join pg_description d on d.objoid = c.oid and d.classoid = 'pg_class'::regclass and d.objsubid = 0`
 
-// equip enters the kits of schemas, as read returns them, in text, for an array of tables. One that is not to be had is
-// empty: its schema takes the slower way, which tells why.
+// readTableInfo sets the info of schemas. read returns the rows of tableInfoSQL, in text, for an
+// array of OIDs. A schema whose info could not be read has an empty one: it is migrated by itself,
+// and that reports the error.
 func readTableInfo(members []member, read func(tables string) ([][][]byte, error)) {
 	byTable := make(map[string]*tableInfo, len(members))
 	var tables []string
@@ -67,7 +69,7 @@ func readTableInfo(members []member, read func(tables string) ([][][]byte, error
 	}
 }
 
-// readKits reads kits with a statement of its own.
+// queryTableInfo returns a read function for readTableInfo that sends tableInfoSQL through db.
 func queryTableInfo(ctx context.Context, db querier) func(tables string) ([][][]byte, error) {
 	return func(tables string) ([][][]byte, error) {
 		rows, err := db.Query(ctx, tableInfoSQL, pgx.QueryExecModeExec, tables)
@@ -83,8 +85,9 @@ func queryTableInfo(ctx context.Context, db querier) func(tables string) ([][][]
 	}
 }
 
-// noteWith returns the comment with the checksums of steps that are applied at a time, when has tells what is applied, or
-// false where it is another program's and stays.
+// noteWith returns the comment of a version table with the checksums of steps added. stamp is the
+// time at which they are applied, and has reports whether a version is applied. It returns false if
+// another program wrote the comment, which then stays as it is.
 func noteWith(comment string, stamp int64, steps []step, has func(int64) bool) (string, bool) {
 	n := note{Sums: make(map[int64]map[int64]string)}
 	if comment != "" {

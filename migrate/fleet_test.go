@@ -10,6 +10,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
 )
@@ -34,7 +37,7 @@ func fleet(t *testing.T, n int) fixture {
 		f.exec(t, "create schema if not exists "+name)
 	}
 	_, err := f.runner(t, first).UpAll(t.Context(), migrate.Schemas(names(n)...), migrate.UpAllOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	return f
 }
 
@@ -49,24 +52,32 @@ func outcomes(report migrate.Report) []string {
 
 func expectOutcomes(t *testing.T, report migrate.Report, want ...string) {
 	t.Helper()
-	if got := outcomes(report); !slices.Equal(got, want) {
-		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
+	got := outcomes(report)
+	assert.Equal(t, want, got, "got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 }
 
-// at returns how many schemas have the column of the second migration, and checks that the version tables say the same
-// and nothing twice.
+// at returns how many schemas have the column of the second migration, and checks that the version
+// tables say the same and nothing twice.
 func (f fixture) at(t *testing.T, n int) int {
 	t.Helper()
 	migrated := 0
 	for _, name := range names(n) {
 		var column bool
 		var rows, notes int
-		f.scan(t, fmt.Sprintf(`select exists (select from pg_attribute where attrelid = to_regclass('%[1]s.notes') and attname = 'body'),
-			(select count(*) from %[1]s.goose_db_version where version_id = 2), (select count(*) from %[1]s.notes)`, name), &column, &rows, &notes)
-		if column != (rows == 1) || rows > 1 || notes != 1 {
-			t.Errorf("%s: column %t, %d rows for version 2, %d notes", name, column, rows, notes)
-		}
+		f.scan(
+			t,
+			fmt.Sprintf(
+				`select exists (select from pg_attribute where attrelid = to_regclass('%[1]s.notes') and attname = 'body'),
+			(select count(*) from %[1]s.goose_db_version where version_id = 2), (select count(*) from %[1]s.notes)`,
+				name,
+			),
+			&column,
+			&rows,
+			&notes,
+		)
+		assert.Equal(t, rows == 1, column, "%s: column %t, %d rows for version 2, %d notes", name, column, rows, notes)
+		assert.LessOrEqual(t, rows, 1, "%s: column %t, %d rows for version 2, %d notes", name, column, rows, notes)
+		assert.Equal(t, 1, notes, "%s: column %t, %d rows for version 2", name, column, rows)
 		if column {
 			migrated++
 		}
@@ -81,36 +92,43 @@ func TestUpAllGoesOnAfterAFailure(t *testing.T) {
 	r := f.runner(t, basic)
 	list := migrate.Schemas("tenant_1", "tenant_2", "tenant_9", "tenant_3", "tenant_1", "Tenant", "public")
 	report, err := r.UpAll(t.Context(), list, migrate.UpAllOptions{Workers: 2})
-	expectIs(t, err, migrate.ErrIncomplete)
-	expectOutcomes(t, report, "tenant_1 migrated 0 2", "tenant_2 failed 0 0", "tenant_9 missing 0 0", "tenant_3 migrated 0 2",
-		"Tenant failed 0 0", "public failed 0 0")
+	assert.ErrorIs(t, err, migrate.ErrIncomplete)
+	expectOutcomes(
+		t,
+		report,
+		"tenant_1 migrated 0 2",
+		"tenant_2 failed 0 0",
+		"tenant_9 missing 0 0",
+		"tenant_3 migrated 0 2",
+		"Tenant failed 0 0",
+		"public failed 0 0",
+	)
 	var nameErr *schemactx.NameError
-	if len(report.Failed()) != 4 || report.Listed != 6 || report.Current != 0 || !errors.As(report.Results[5].Err, &nameErr) {
-		t.Errorf("report %+v", report)
+	if assert.Len(t, report.Failed(), 4, "report %+v", report) &&
+		assert.Equal(t, 6, report.Listed, "report %+v", report) &&
+		assert.Equal(t, 0, report.Current, "report %+v", report) {
+		assert.ErrorAs(t, report.Results[5].Err, &nameErr, "report %+v", report)
 	}
-	if report.ExitCode() != migrate.ExitFailed {
-		t.Errorf("exit code %d", report.ExitCode())
-	}
+	assert.Equal(t, migrate.ExitFailed, report.ExitCode(), "exit code")
 	f.exec(t, "drop table tenant_2.notes; create schema tenant_9")
 	all := migrate.Schemas("tenant_1", "tenant_2", "tenant_9", "tenant_3")
 	report, err = r.UpAll(t.Context(), all, migrate.UpAllOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	expectOutcomes(t, report, "tenant_2 migrated 0 2", "tenant_9 migrated 0 2")
 	report, err = r.UpAll(t.Context(), all, migrate.UpAllOptions{})
-	check(t, err)
-	if report.Current != 4 || len(report.Results) != 0 || report.ExitCode() != migrate.ExitOK {
-		t.Errorf("third report %+v", report)
+	require.NoError(t, err)
+	if assert.Equal(t, 4, report.Current, "third report %+v", report) &&
+		assert.Empty(t, report.Results, "third report %+v", report) {
+		assert.Equal(t, migrate.ExitOK, report.ExitCode(), "third report %+v", report)
 	}
 
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	report, err = r.UpAll(cancelled, all, migrate.UpAllOptions{})
-	expectIs(t, err, context.Canceled)
-	if report.ExitCode() != migrate.ExitIncomplete {
-		t.Errorf("exit code %d after a cancel", report.ExitCode())
-	}
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, migrate.ExitIncomplete, report.ExitCode(), "exit code %d after a cancel", report.ExitCode())
 	_, err = r.UpAll(t.Context(), migrate.Schemas(), migrate.UpAllOptions{SkipShared: true})
-	check(t, err)
+	require.NoError(t, err)
 }
 
 func TestFleetTellsWhereEachSchemaStands(t *testing.T) {
@@ -119,12 +137,19 @@ func TestFleetTellsWhereEachSchemaStands(t *testing.T) {
 	for i := 4; i <= 12; i++ {
 		f.exec(t, fmt.Sprintf("create schema tenant_%d", i))
 	}
-	newer := f.runner(t, map[string]string{"00001_notes.sql": basic["00001_notes.sql"], "00002_body.sql": "select 1;", "00003_new.sql": "select 1;"})
-	check(t, f.runner(t, basic).Migrate(t.Context(), "tenant_1"))
-	check(t, f.runner(t, first).Migrate(t.Context(), "tenant_2"))
-	check(t, newer.Migrate(t.Context(), "tenant_4"))
-	check(t, f.runner(t, map[string]string{"00002_body.sql": "select 1;"}).Migrate(t.Context(), "tenant_5"))
-	check(t, f.runner(t, basic).Migrate(t.Context(), "tenant_12"))
+	newer := f.runner(
+		t,
+		map[string]string{
+			"00001_notes.sql": basic["00001_notes.sql"],
+			"00002_body.sql":  "select 1;",
+			"00003_new.sql":   "select 1;",
+		},
+	)
+	require.NoError(t, f.runner(t, basic).Migrate(t.Context(), "tenant_1"))
+	require.NoError(t, f.runner(t, first).Migrate(t.Context(), "tenant_2"))
+	require.NoError(t, newer.Migrate(t.Context(), "tenant_4"))
+	require.NoError(t, f.runner(t, map[string]string{"00002_body.sql": "select 1;"}).Migrate(t.Context(), "tenant_5"))
+	require.NoError(t, f.runner(t, basic).Migrate(t.Context(), "tenant_12"))
 	f.exec(t, `create table tenant_6.goose_db_version (id int);
 		create view tenant_7.goose_db_version as select 1;
 		create table tenant_8.goose_db_version (id text, version_id text, is_applied text, tstamp text);
@@ -137,11 +162,12 @@ func TestFleetTellsWhereEachSchemaStands(t *testing.T) {
 	f.exec(t, "create schema stray; create table stray.goose_db_version ()")
 	var got []string
 	for st, err := range f.runner(t, basic).Fleet(t.Context(), migrate.Schemas(append(names(12), "tenant_99")...)) {
-		check(t, err)
+		require.NoError(t, err)
 		got = append(got, fmt.Sprintf("%s %s %d %v", st.Schema, st.Outcome, st.Version, st.Pending))
-		if (st.Err != nil) != !slices.Contains([]migrate.Outcome{migrate.Current, migrate.Behind, migrate.Unregistered}, st.Outcome) {
-			t.Errorf("%s: %v", st.Schema, st.Err)
-		}
+		assert.Equal(t,
+			!slices.Contains([]migrate.Outcome{migrate.Current, migrate.Behind, migrate.Unregistered}, st.Outcome),
+			st.Err != nil,
+			"%s: %v", st.Schema, st.Err)
 	}
 	want := []string{
 		"tenant_1 current 2 []", "tenant_2 behind 1 [2]", "tenant_3 behind 0 [1 2]", "tenant_4 unknown version 3 []",
@@ -149,14 +175,10 @@ func TestFleetTellsWhereEachSchemaStands(t *testing.T) {
 		"tenant_9 behind 1 [2]", "tenant_10 behind 1 [2]", "tenant_11 behind 0 [1 2]", "tenant_12 current 2 []",
 		"tenant_99 missing 0 []", "stray stray 0 []",
 	}
-	if !slices.Equal(got, want) {
-		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
+	assert.Equal(t, want, got, "got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	for st, err := range f.runner(t, basic).Fleet(t.Context(), migrate.Schemas(names(3)...)) {
-		check(t, err)
-		if st.Schema != "tenant_1" {
-			t.Errorf("went on to %s", st.Schema)
-		}
+		require.NoError(t, err)
+		assert.Equal(t, "tenant_1", st.Schema, "went on to %s", st.Schema)
 		break
 	}
 }
@@ -165,12 +187,24 @@ func TestEachKindOfTroubleHasItsOutcomeAndStopsNobody(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 6)
 	f.exec(t, "insert into tenant_2.goose_db_version (version_id, is_applied) values (9, true)")
-	f.exec(t, "alter table tenant_3.goose_db_version drop column is_applied; drop schema tenant_4 cascade; drop table tenant_5.goose_db_version, tenant_5.notes")
+	f.exec(
+		t,
+		"alter table tenant_3.goose_db_version drop column is_applied; drop schema tenant_4 cascade; drop table tenant_5.goose_db_version, tenant_5.notes",
+	)
 	f.exec(t, "create schema stray; create table stray.goose_db_version ()")
 	report, err := f.runner(t, basic).UpAll(t.Context(), migrate.Schemas(names(6)...), migrate.UpAllOptions{})
-	expectIs(t, err, migrate.ErrIncomplete)
-	expectOutcomes(t, report, "tenant_1 migrated 1 2", "tenant_2 unknown version 9 9", "tenant_3 bad table 0 0", "tenant_4 missing 0 0",
-		"tenant_5 migrated 0 2", "tenant_6 migrated 1 2", "stray stray 0 0")
+	assert.ErrorIs(t, err, migrate.ErrIncomplete)
+	expectOutcomes(
+		t,
+		report,
+		"tenant_1 migrated 1 2",
+		"tenant_2 unknown version 9 9",
+		"tenant_3 bad table 0 0",
+		"tenant_4 missing 0 0",
+		"tenant_5 migrated 0 2",
+		"tenant_6 migrated 1 2",
+		"stray stray 0 0",
+	)
 	for _, outcome := range []migrate.Outcome{migrate.UnknownVersion, migrate.BadTable, migrate.Missing} {
 		if report.Count(outcome) != 1 {
 			t.Errorf("%d with %s", report.Count(outcome), outcome)
@@ -192,15 +226,16 @@ func TestTenantsMadeDuringTheRunEndUpCurrent(t *testing.T) {
 		}
 	}
 	older := f.runner(t, first)
-	report, err := f.runner(t, basic).UpAll(t.Context(), list, migrate.UpAllOptions{Workers: 1, Events: func(e migrate.Event) {
-		if e.Kind == migrate.EventFinished && made.Load() < 3 {
-			name := names(3 + int(made.Load()) + 1)[3+made.Load()]
-			f.exec(t, "create schema "+name)
-			check(t, older.Migrate(t.Context(), name))
-			made.Add(1)
-		}
-	}})
-	check(t, err)
+	report, err := f.runner(t, basic).
+		UpAll(t.Context(), list, migrate.UpAllOptions{Workers: 1, Events: func(e migrate.Event) {
+			if e.Kind == migrate.EventFinished && made.Load() < 3 {
+				name := names(3 + int(made.Load()) + 1)[3+made.Load()]
+				f.exec(t, "create schema "+name)
+				require.NoError(t, older.Migrate(t.Context(), name))
+				made.Add(1)
+			}
+		}})
+	require.NoError(t, err)
 	if n := f.at(t, 6); n != 6 || len(report.Results) != 6 {
 		t.Errorf("%d schemas are migrated, report %v", n, outcomes(report))
 	}
@@ -208,5 +243,5 @@ func TestTenantsMadeDuringTheRunEndUpCurrent(t *testing.T) {
 	_, err = f.runner(t, basic).UpAll(t.Context(), func(context.Context) iter.Seq2[string, error] {
 		return func(yield func(string, error) bool) { yield("", broken) }
 	}, migrate.UpAllOptions{})
-	expectIs(t, err, broken)
+	assert.ErrorIs(t, err, broken)
 }

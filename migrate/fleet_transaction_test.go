@@ -3,7 +3,6 @@ package migrate_test
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,6 +11,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
 )
@@ -20,22 +21,23 @@ func TestSchemasPerTransaction(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 23)
 	f.exec(t, "alter table tenant_7.notes add column body text")
-	report, err := f.runner(t, basic).UpAll(t.Context(), migrate.Schemas(names(23)...), migrate.UpAllOptions{PerTransaction: 10, Workers: 2})
-	expectIs(t, err, migrate.ErrIncomplete)
+	report, err := f.runner(t, basic).
+		UpAll(t.Context(), migrate.Schemas(names(23)...), migrate.UpAllOptions{PerTransaction: 10, Workers: 2})
+	assert.ErrorIs(t, err, migrate.ErrIncomplete)
 	if report.Count(migrate.Migrated) != 22 || len(report.Failed()) != 1 || report.Failed()[0].Schema != "tenant_7" {
 		t.Errorf("report %v", outcomes(report))
 	}
 	f.exec(t, "alter table tenant_7.notes drop column body")
 	_, err = f.runner(t, basic).UpAll(t.Context(), migrate.Schemas(names(23)...), migrate.UpAllOptions{PerTransaction: 10})
-	check(t, err)
-	if n := f.at(t, 23); n != 23 {
-		t.Errorf("%d schemas are migrated", n)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, 23, f.at(t, 23), "schemas are migrated")
 	var transactions int // of the group in which nothing failed
-	f.scan(t, "select count(distinct x::text) from (values "+strings.Join(subqueries(names(20)[10:]), ", ")+") v (x)", &transactions)
-	if transactions != 1 {
-		t.Errorf("%d transactions", transactions)
-	}
+	f.scan(
+		t,
+		"select count(distinct x::text) from (values "+strings.Join(subqueries(names(20)[10:]), ", ")+") v (x)",
+		&transactions,
+	)
+	assert.Equal(t, 1, transactions)
 }
 
 func subqueries(schemas []string) []string {
@@ -56,10 +58,10 @@ func TestTwoFleetsAtOnceApplyOnce(t *testing.T) {
 			var migrated atomic.Int32
 			for i := range 4 {
 				pool, err := pgxpool.New(t.Context(), f.pg.URL)
-				check(t, err)
+				require.NoError(t, err)
 				defer pool.Close()
 				r, err := migrate.New(pool, migrate.Config{Tenant: []migrate.Source{source("app", basic)}, Lock: lock})
-				check(t, err)
+				require.NoError(t, err)
 				opts := migrate.UpAllOptions{Workers: 3, PerTransaction: 1 + i*3}
 				if i == 1 {
 					opts.Order = func(a, b string) int { return strings.Compare(b, a) }
@@ -73,9 +75,9 @@ func TestTwoFleetsAtOnceApplyOnce(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			if n := f.at(t, 20); n != 20 || migrated.Load() != 20 {
-				t.Errorf("%d schemas are migrated, %d times in all", n, migrated.Load())
-			}
+			n := f.at(t, 20)
+			assert.Equal(t, 20, n, "%d schemas are migrated, %d times in all", n, migrated.Load())
+			assert.Equal(t, int32(20), migrated.Load(), "%d schemas are migrated, %d times in all", n, migrated.Load())
 		})
 	}
 }
@@ -86,20 +88,22 @@ func TestPoolOfOneConnection(t *testing.T) {
 	f.exec(t, "alter table tenant_7.notes add column body text")
 	for _, connections := range []string{"1", "2"} {
 		pool, err := pgxpool.New(t.Context(), f.pg.URL+"&pool_max_conns="+connections)
-		check(t, err)
+		require.NoError(t, err)
 		defer pool.Close()
 		r, err := migrate.New(pool, migrate.Config{Tenant: []migrate.Source{source("app", basic)}})
-		check(t, err)
+		require.NoError(t, err)
 		report, err := r.UpAll(t.Context(), migrate.Schemas(names(70)...), migrate.UpAllOptions{Limit: 35})
-		expectIs(t, err, migrate.ErrIncomplete)
+		assert.ErrorIs(t, err, migrate.ErrIncomplete)
 		if report.Count(migrate.Failed) != 1 || report.Count(migrate.Migrated) < 34 {
 			t.Errorf("%s", report.Summary())
 		}
 		var prepared int
-		check(t, pool.QueryRow(t.Context(), "select count(*) from pg_prepared_statements where name like 'pgtenant%'").Scan(&prepared))
-		if prepared != 0 {
-			t.Errorf("%d statements are left on the connection", prepared)
-		}
+		require.NoError(
+			t,
+			pool.QueryRow(t.Context(), "select count(*) from pg_prepared_statements where name like 'pgtenant%'").
+				Scan(&prepared),
+		)
+		assert.Equal(t, 0, prepared, "%d statements are left on the connection", prepared)
 	}
 }
 
@@ -115,17 +119,16 @@ func TestFleetOfGoAndNoTransactionMigrations(t *testing.T) {
 		_, err := tx.Exec(ctx, "update notes set body = current_schema()")
 		return err
 	}}}
-	report, err := f.tenant(t, src).UpAll(t.Context(), migrate.Schemas(names(5)...), migrate.UpAllOptions{PerTransaction: 5})
-	check(t, err)
+	report, err := f.tenant(t, src).
+		UpAll(t.Context(), migrate.Schemas(names(5)...), migrate.UpAllOptions{PerTransaction: 5})
+	require.NoError(t, err)
 	for _, name := range names(5) {
 		var body string
 		f.scan(t, "select body from "+name+".notes", &body)
-		if body != name {
-			t.Errorf("%s: %q", name, body)
-		}
+		assert.Equal(t, name, body)
 	}
-	if report.Count(migrate.Migrated) != 5 || !slices.Equal(report.Results[0].Applied, []int64{2, 3, 4}) {
-		t.Errorf("report %+v", report.Results)
+	if assert.Equal(t, 5, report.Count(migrate.Migrated), "report %+v", report.Results) {
+		assert.Equal(t, []int64{2, 3, 4}, report.Results[0].Applied, "report %+v", report.Results)
 	}
 }
 
@@ -134,21 +137,19 @@ func TestChecksumsOfAFleetAreKept(t *testing.T) {
 	f := fleet(t, 3)
 	f.exec(t, "comment on table tenant_3.goose_db_version is 'mine'")
 	_, err := f.runner(t, basic).UpAll(t.Context(), migrate.Schemas(names(3)...), migrate.UpAllOptions{PerTransaction: 3})
-	check(t, err)
+	require.NoError(t, err)
 	edited := map[string]string{"00001_notes.sql": "select 1;", "00002_body.sql": "select 2;"}
 	for name, want := range map[string]int{"tenant_1": 2, "tenant_2": 2, "tenant_3": 0} {
 		status, err := f.runner(t, edited).Status(t.Context(), name)
-		check(t, err)
-		if n := len(status.Versions(migrate.Changed)); n != want {
-			t.Errorf("%s: %d of 2 files are known to be edited", name, n)
-		}
-		if at := status.Migrations[1].AppliedAt; time.Since(at).Abs() > time.Minute {
-			t.Errorf("%s: applied at %v", name, at)
-		}
+		require.NoError(t, err)
+		n := len(status.Versions(migrate.Changed))
+		assert.Equal(t, want, n, "%s: %d of 2 files are known to be edited", name, n)
+		at := status.Migrations[1].AppliedAt
+		assert.LessOrEqual(t, time.Since(at).Abs(), time.Minute, "%s: applied at %v", name, at)
 	}
 	cfg := migrate.Config{Tenant: []migrate.Source{source("app", edited)}, Changed: migrate.Refuse}
 	report, err := f.runnerWith(t, cfg).UpAll(t.Context(), migrate.Schemas(names(3)...), migrate.UpAllOptions{})
-	expectIs(t, err, migrate.ErrChanged)
+	assert.ErrorIs(t, err, migrate.ErrChanged)
 	expectOutcomes(t, report, "tenant_1 edited 2 2", "tenant_2 edited 2 2")
 }
 
@@ -158,12 +159,12 @@ func TestRightsOnTheVersionTableAreTakenAgain(t *testing.T) {
 	role := f.pg.RolePrefix + "_tenant"
 	f.exec(t, fmt.Sprintf("create role %[1]s; grant insert on tenant_1.goose_db_version to %[1]s", role))
 	_, err := f.runner(t, basic).UpAll(t.Context(), migrate.Schemas(names(2)...), migrate.UpAllOptions{PerTransaction: 2})
-	check(t, err)
+	require.NoError(t, err)
 	var granted bool
 	f.scan(t, fmt.Sprintf("select has_table_privilege('%s', 'tenant_1.goose_db_version', 'insert')", role), &granted)
-	if n := f.at(t, 2); granted || n != 2 {
-		t.Errorf("granted %t, %d migrated", granted, n)
-	}
+	n := f.at(t, 2)
+	assert.False(t, granted, "granted %t, %d migrated", granted, n)
+	assert.Equal(t, 2, n, "granted %t, %d migrated", granted, n)
 }
 
 // counter counts what goes through pgx.
@@ -180,15 +181,15 @@ func TestFilesOfAFleetAreComparedTogether(t *testing.T) {
 	t.Parallel()
 	f := fleet(t, 40)
 	pool, err := pgxpool.ParseConfig(f.pg.URL)
-	check(t, err)
+	require.NoError(t, err)
 	count := &counter{}
 	pool.ConnConfig.Tracer = count
 	db, err := pgxpool.NewWithConfig(t.Context(), pool)
-	check(t, err)
+	require.NoError(t, err)
 	defer db.Close()
 	run := func(files map[string]string) migrate.Report {
 		r, err := migrate.New(db, migrate.Config{Tenant: []migrate.Source{source("app", files)}, Changed: migrate.Refuse})
-		check(t, err)
+		require.NoError(t, err)
 		report, _ := r.UpAll(t.Context(), migrate.Schemas(names(40)...), migrate.UpAllOptions{})
 		return report
 	}
@@ -201,7 +202,5 @@ func TestFilesOfAFleetAreComparedTogether(t *testing.T) {
 	if report := run(edited); report.Count(migrate.Edited) != 39 || report.Current != 1 {
 		t.Error(report.Summary())
 	}
-	if n := count.queries.Load(); n > 10 {
-		t.Errorf("%d queries for 40 schemas", n)
-	}
+	assert.LessOrEqual(t, count.queries.Load(), int32(10), "queries for 40 schemas")
 }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// migrateOne brings a schema up to date. Where a lock is in the way it does not wait for more than one timeout: the
-// schema is to be tried again when the others are done, with as many retries as the configuration says.
+// migrateOne migrates one schema. again is true if a lock was not free within one timeout: the
+// schema is tried again after the others, with as many retries as [Config].LockRetries says.
 func (w *worker) migrateOne(ctx context.Context, m *member) (res Result, again bool) {
 	r := w.f.r
 	once := !m.retried && r.cfg.LockRetries > 0
@@ -58,7 +58,8 @@ func (w *worker) migrateOne(ctx context.Context, m *member) (res Result, again b
 	return res, false
 }
 
-// find enters what was committed before a connection was lost, now that the lock was had.
+// find adds to the result what was committed before a connection was lost. The caller has had the
+// lock since, so that nothing is under way.
 func (m *member) find(ctx context.Context, r *Runner, res *Result) {
 	if m.lost == nil {
 		return
@@ -82,7 +83,8 @@ func (r *Runner) withoutRetries() *Runner {
 	return &once
 }
 
-// mayRunAgain reports whether an error is one of a lock, and not of a migration that may have left something.
+// mayRunAgain reports whether a schema can be tried again after err: a lock was not free, and no
+// migration without a transaction has run in part.
 func (r *Runner) mayRunAgain(err error) bool {
 	var failure *Error
 	if errors.As(err, &failure) {
@@ -93,7 +95,7 @@ func (r *Runner) mayRunAgain(err error) bool {
 	return retryable(err)
 }
 
-// failed returns the result of a schema that was begun.
+// failed returns the result of a schema whose migration failed.
 func (m *member) failed(res Result, err error) Result {
 	var failure *batchError
 	if errors.As(err, &failure) {
@@ -109,7 +111,7 @@ func (m *member) failed(res Result, err error) Result {
 	return res
 }
 
-// migrated returns the result of a schema that has got what was pending.
+// migrated returns the result of a schema in which all pending migrations were applied.
 func (m *member) migrated(took time.Duration) Result {
 	res := m.result(nil)
 	for _, v := range m.line.pending {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// worker is one of those that migrate the schemas of a fleet. It keeps a connection, as long as nothing goes wrong.
+// worker migrates schemas of a fleet over one connection, which it replaces after an error.
 type worker struct {
 	f         *fleet
 	s         *session
@@ -13,22 +13,24 @@ type worker struct {
 	perSchema time.Duration // what a schema took lately; 0: not known yet
 }
 
-// connectionServes is how many schemas a connection is used for: the server keeps what it knows of each table until
-// the connection ends, some 20 kB.
+// connectionServes is how many schemas a connection is used for. The server process caches some 20
+// kB for each version table until the connection ends.
 const connectionServes = 500
 
 const (
-	// batchMost is how many schemas are locked and sent at a time, at most.
+	// batchMost is the largest number of schemas that are locked and sent at a time.
 	batchMost = 32
 
-	// batchTime is for how long: that much is under way when a run is told to stop, and others find it locked.
+	// batchTime is the duration of work that is sent at a time. It runs to its end when the run is
+	// stopped, and other runners find its schemas locked.
 	batchTime = 50 * time.Millisecond
 
-	// batchLeast is for how long even when the rest could be shared out in smaller parts.
+	// batchLeast is the duration of work up to which a batch is not made smaller for the sake of other
+	// workers.
 	batchLeast = 5 * time.Millisecond
 )
 
-// connect gets the connection ready.
+// connect takes a connection, if there is none, and reads the settings of its session.
 func (w *worker) connect(ctx context.Context) error {
 	if w.s != nil {
 		return nil
@@ -47,20 +49,21 @@ func (w *worker) connect(ctx context.Context) error {
 	return nil
 }
 
-// ask executes a statement with one parameter. The result is in text.
+// query executes a statement with one parameter. It returns the rows in text.
 func (w *worker) query(ctx context.Context, sql, arg string) ([][][]byte, error) {
 	result := w.s.pg().ExecParams(ctx, sql, [][]byte{[]byte(arg)}, nil, nil, nil).Read()
 	return result.Rows, result.Err
 }
 
-// warm connects before anything is taken, as it matters then which process of the server it is.
+// warm connects before the worker takes schemas: take prefers those that the same server process
+// has read.
 func (w *worker) warm(ctx context.Context) {
 	if w.f.r.cfg.Lock != LockTable && w.f.opts.Workers > 1 {
 		_ = w.connect(ctx) // tried again where it is needed
 	}
 }
 
-// process is the server's process, or 0.
+// process returns the process id of the server process, or 0 without a connection.
 func (w *worker) process() uint32 {
 	if w.s == nil {
 		return 0
@@ -68,8 +71,8 @@ func (w *worker) process() uint32 {
 	return w.s.pg().PID()
 }
 
-// querier is the connection, if there is one: to wait for another with it in hand would be to wait for ever where all
-// workers do.
+// querier returns the worker's connection if there is one, else the pool. Waiting for another
+// connection while holding one would deadlock if all workers did it.
 func (w *worker) querier() querier {
 	if w.s != nil {
 		return w.s.conn()
@@ -77,7 +80,7 @@ func (w *worker) querier() querier {
 	return w.f.r.pool
 }
 
-// release gives the connection back, or closes it where a migration ran on it.
+// release gives the connection back to the pool, or closes it if a migration ran on it.
 func (w *worker) release(ctx context.Context) {
 	if w.s != nil {
 		w.s.close(ctx)
@@ -85,8 +88,9 @@ func (w *worker) release(ctx context.Context) {
 	}
 }
 
-// room returns how many of so many schemas to take at a time: as many as are done in [batchTime], going by the last, and no more
-// than leaves something for the others, but for what is done in [batchLeast].
+// batchSize returns how many of todo schemas to take: as many as take [batchTime], going by the
+// last batch, but no more than a fair share. A batch that takes [batchLeast] or less is not reduced
+// for that.
 func (w *worker) batchSize(todo int) int {
 	share := w.f.opts.PerTransaction
 	if w.f.r.cfg.Lock == LockTable || w.perSchema == 0 {
@@ -97,7 +101,7 @@ func (w *worker) batchSize(todo int) int {
 	return max(share, n/share*share)
 }
 
-// migrate brings schemas up to date.
+// migrate migrates schemas.
 func (w *worker) migrate(ctx, work context.Context, q *queue, group []member) {
 	switch {
 	case !group[0].batchable(), !w.owns(work, group): // one by one says why
@@ -111,7 +115,7 @@ func (w *worker) migrate(ctx, work context.Context, q *queue, group []member) {
 	}
 }
 
-// owns reports whether the connection may migrate the schemas, see checkLogin.
+// owns reports whether the login of the connection may migrate the schemas, see checkLogin.
 func (w *worker) owns(ctx context.Context, group []member) bool {
 	if w.connect(ctx) != nil {
 		return true // tried again where it is needed
@@ -123,7 +127,7 @@ func (w *worker) owns(ctx context.Context, group []member) bool {
 	return w.f.r.checkLogin(ctx, w.s.conn(), schemas...) == nil
 }
 
-// share migrates schemas in one transaction, or one by one where that fails.
+// share migrates schemas in one transaction, or one by one if that fails.
 func (w *worker) share(ctx context.Context, q *queue, group []member) {
 	start := time.Now()
 	for i := range group {

@@ -10,8 +10,8 @@ import (
 )
 
 // ForeignTableError is returned by [Runner.Up] and [Runner.UpAll] if the schema of the shared
-// migrations has a table that another program has made and that a [SchemaFS] would make. Nothing was
-// changed.
+// migrations has a table that another program has made and that a [SchemaFS] would make. Nothing
+// was changed.
 type ForeignTableError struct {
 	Schema, Table string
 	Source        string // that would make it
@@ -19,8 +19,13 @@ type ForeignTableError struct {
 
 // Error returns the table and the options to set.
 func (e *ForeignTableError) Error() string {
-	return fmt.Sprintf("schema %q has a table %q of another program, which the migrations of %q would make: set SharedSchema of "+
-		"migrate.Config, and RegistrySchema of tenancy.Config, to another schema, such as \"tenancy\"", e.Schema, e.Table, e.Source)
+	return fmt.Sprintf(
+		"schema %q has a table %q of another program, which the migrations of %q would make: set SharedSchema of "+
+			"migrate.Config, and RegistrySchema of tenancy.Config, to another schema, such as \"tenancy\"",
+		e.Schema,
+		e.Table,
+		e.Source,
+	)
 }
 
 // checkForeign looks for tables of other programs, before the first migration of a shared source.

@@ -22,7 +22,8 @@ func (s *session) callInTx(ctx context.Context, st step) error {
 	if err := s.conn().DeallocateAll(ctx); err != nil {
 		return fail(err)
 	}
-	tx, err := s.conn().BeginTx(ctx, pgx.TxOptions{BeginQuery: "savepoint " + savepoint, CommitQuery: "release savepoint " + savepoint})
+	tx, err := s.conn().
+		BeginTx(ctx, pgx.TxOptions{BeginQuery: "savepoint " + savepoint, CommitQuery: "release savepoint " + savepoint})
 	if err != nil {
 		return fail(err)
 	}

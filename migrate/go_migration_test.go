@@ -3,10 +3,11 @@ package migrate_test
 import (
 	"context"
 	"errors"
-	"slices"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
@@ -15,7 +16,13 @@ import (
 func TestGoMigrationsRunAmongTheOthers(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	src := texts("app", map[string]string{"00001_a.sql": both["00001_a.sql"], "00003_c.sql": "-- +goose Up\ninsert into a select id + 1 from a;\n-- +goose Down\n"})
+	src := texts(
+		"app",
+		map[string]string{
+			"00001_a.sql": both["00001_a.sql"],
+			"00003_c.sql": "-- +goose Up\ninsert into a select id + 1 from a;\n-- +goose Down\n",
+		},
+	)
 	var schemas []string
 	src.Go = []migrate.GoMigration{{
 		Version: 2, Name: "fill",
@@ -33,29 +40,24 @@ func TestGoMigrationsRunAmongTheOthers(t *testing.T) {
 	r := f.tenant(t, src)
 	for i, schema := range []string{"tenant_1", "tenant_2"} {
 		res, err := r.Up(t.Context(), schema)
-		check(t, err)
+		require.NoError(t, err)
 		expectVersions(t, res.Applied, 1, 2, 3)
 		var rows, transactions int
 		f.scan(t, "select sum(id) from "+schema+".a", &rows)
 		f.scan(t, "select count(distinct xmin::text) from "+schema+".goose_db_version", &transactions)
-		if rows != 2*(i+1)+1 || transactions != 3 {
-			t.Errorf("%s: sum %d, %d transactions", schema, rows, transactions)
-		}
+		assert.Equal(t, 2*(i+1)+1, rows, "%s: sum %d, %d transactions", schema, rows, transactions)
+		assert.Equal(t, 3, transactions, "%s: sum %d", schema, rows)
 	}
-	if !slices.Equal(schemas, []string{"tenant_1", "tenant_2"}) {
-		t.Errorf("schemas %q", schemas)
-	}
+	assert.Equal(t, []string{"tenant_1", "tenant_2"}, schemas)
 	_, err := r.DownTo(t.Context(), "tenant_1", 1)
-	check(t, err)
+	require.NoError(t, err)
 	var rows int
 	f.scan(t, "select count(*) from tenant_1.a", &rows)
-	if rows != 0 {
-		t.Errorf("%d rows are left", rows)
-	}
+	assert.Equal(t, 0, rows, "%d rows are left", rows)
 	for _, m := range r.Migrations() {
-		if (m.Kind == migrate.KindGo) != (m.Checksum == "") || m.Set != migrate.TenantSet || !m.Transaction {
-			t.Errorf("described as %+v", m)
-		}
+		assert.Equal(t, m.Checksum == "", m.Kind == migrate.KindGo, "described as %+v", m)
+		assert.Equal(t, migrate.TenantSet, m.Set, "described as %+v", m)
+		assert.True(t, m.Transaction, "described as %+v", m)
 	}
 }
 
@@ -76,18 +78,19 @@ func TestGoMigrationThatFailsIsUndone(t *testing.T) {
 		src.Go = []migrate.GoMigration{{Version: 2, Name: name, Up: up}}
 		res, err := f.tenant(t, src).Up(t.Context(), "tenant_1")
 		var failure *migrate.Error
-		if !errors.As(err, &failure) || failure.Version != 2 || failure.Statement != 0 || failure.File != "00002_"+name+".go" {
-			t.Errorf("%s: got %v", name, err)
+		if assert.ErrorAs(t, err, &failure, name) &&
+			assert.Equal(t, int64(2), failure.Version, name) &&
+			assert.Equal(t, 0, failure.Statement, name) {
+			assert.Equal(t, "00002_"+name+".go", failure.File, name)
 		}
 		if name == "error" {
-			expectIs(t, err, broken)
+			assert.ErrorIs(t, err, broken)
 		} else if name != "swallowed" {
-			expectIs(t, err, migrate.ErrTransactionEnded)
+			assert.ErrorIs(t, err, migrate.ErrTransactionEnded)
 		}
 		expectVersions(t, res.Applied, 1)
-		if got := f.tables(t, "tenant_1"); got != "a" {
-			t.Errorf("%s: tables %q are left", name, got)
-		}
+		got := f.tables(t, "tenant_1")
+		assert.Equal(t, "a", got, "%s: tables %q are left", name, got)
 		f.exec(t, "drop table tenant_1.a, tenant_1.goose_db_version")
 	}
 }
@@ -95,19 +98,20 @@ func TestGoMigrationThatFailsIsUndone(t *testing.T) {
 func TestGoMigrationThatCommitsByHandIsFound(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	src := migrate.Source{Name: "app", Go: []migrate.GoMigration{{Version: 1, Name: "x", Up: func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, "commit")
-		if err == nil {
-			_, err = tx.Exec(ctx, "begin")
-		}
-		return err
-	}}}}
-	expectIs(t, f.tenant(t, src).Migrate(t.Context(), "tenant_1"), migrate.ErrTransactionEnded)
+	src := migrate.Source{
+		Name: "app",
+		Go: []migrate.GoMigration{{Version: 1, Name: "x", Up: func(ctx context.Context, tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, "commit")
+			if err == nil {
+				_, err = tx.Exec(ctx, "begin")
+			}
+			return err
+		}}},
+	}
+	assert.ErrorIs(t, f.tenant(t, src).Migrate(t.Context(), "tenant_1"), migrate.ErrTransactionEnded)
 	var versions int
 	f.scan(t, "select count(*) from tenant_1.goose_db_version where version_id > 0", &versions)
-	if versions != 0 {
-		t.Error("it was written down")
-	}
+	assert.Equal(t, 0, versions, "it was written down")
 }
 
 func TestGoMigrationWithoutATransaction(t *testing.T) {
@@ -127,23 +131,20 @@ func TestGoMigrationWithoutATransaction(t *testing.T) {
 	}}
 	r := f.tenant(t, src)
 	res, err := r.Up(t.Context(), "tenant_1")
-	check(t, err)
+	require.NoError(t, err)
 	expectVersions(t, res.Applied, 1, 2, 3)
 	res, err = r.DownTo(t.Context(), "tenant_1", 1)
-	check(t, err)
+	require.NoError(t, err)
 	expectVersions(t, res.Undone, 3, 2)
 	var there bool
 	f.scan(t, "select to_regclass('tenant_1.a_id') is not null", &there)
-	if there {
-		t.Error("the index is left")
-	}
+	assert.False(t, there, "the index is left")
 
 	src.Go[0].UpNoTx = func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, "begin")
 		return err
 	}
 	var failure *migrate.Error
-	if err := f.tenant(t, src).Migrate(t.Context(), "tenant_2"); !errors.As(err, &failure) {
-		t.Errorf("a transaction that was left open: %v", err)
-	}
+	err = f.tenant(t, src).Migrate(t.Context(), "tenant_2")
+	assert.ErrorAs(t, err, &failure, "a transaction that was left open")
 }

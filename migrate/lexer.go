@@ -75,9 +75,9 @@ func lineComment(s string) int {
 	return len(s)
 }
 
-// stringToken reads a string whose quote is at i, and what continues it: the standard has a string go on
-// behind white space with a newline in it, and PostgreSQL allows comments there. The whole of it is read as its
-// beginning says.
+// stringToken reads a string whose quote is at i, and what continues it: the standard has a string
+// go on behind white space with a newline in it, and PostgreSQL allows comments there. The whole of
+// it is read as its beginning says.
 func stringToken(s string, i int, escapes bool) token {
 	for {
 		n, closed := quoted(s[i:], escapes)
@@ -118,7 +118,8 @@ func quoted(s string, escapes bool) (n int, closed bool) {
 	return len(s), false
 }
 
-// continuation measures what stands between a string and the quote that continues it; 0: it is not continued.
+// continuation measures what stands between a string and the quote that continues it; 0: it is not
+// continued.
 func continuation(s string) int {
 	newline := false
 	for i := 0; i < len(s); {

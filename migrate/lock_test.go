@@ -2,9 +2,11 @@ package migrate_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
 )
@@ -21,25 +23,28 @@ func TestSettingsOfAMigrationEndWithIt(t *testing.T) {
 		"00003_c.sql": "do $$ begin perform set_config('search_path', 'elsewhere', true); perform set_config('role', '" + role + "', true); end $$;",
 		"00004_d.sql": "create table d ();",
 	}
-	check(t, f.runner(t, files).Migrate(t.Context(), "tenant_1"))
-	if got := f.tables(t, "tenant_1"); got != "b d" {
-		t.Errorf("tables %q", got)
-	}
+	require.NoError(t, f.runner(t, files).Migrate(t.Context(), "tenant_1"))
+	assert.Equal(t, "b d", f.tables(t, "tenant_1"), "tables")
 	var same bool
-	f.scan(t, "select who = current_user and mem = current_setting('work_mem') and zone = current_setting('TimeZone') from tenant_1.b", &same)
-	if !same {
-		t.Error("role, work_mem or time zone stayed")
-	}
+	f.scan(
+		t,
+		"select who = current_user and mem = current_setting('work_mem') and zone = current_setting('TimeZone') from tenant_1.b",
+		&same,
+	)
+	assert.True(t, same, "role, work_mem or time zone stayed")
 }
 
 func TestStatementTimeout(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	cfg := migrate.Config{Tenant: []migrate.Source{source("app", map[string]string{"00001_a.sql": "select pg_sleep(60);"})}, StatementTimeout: 20 * time.Millisecond}
+	cfg := migrate.Config{
+		Tenant:           []migrate.Source{source("app", map[string]string{"00001_a.sql": "select pg_sleep(60);"})},
+		StatementTimeout: 20 * time.Millisecond,
+	}
 	err := f.runnerWith(t, cfg).Migrate(t.Context(), "tenant_1")
 	var failure *migrate.Error
-	if !errors.As(err, &failure) || failure.SQLState() != "57014" {
-		t.Errorf("got %v", err)
+	if assert.ErrorAs(t, err, &failure) {
+		assert.Equal(t, "57014", failure.SQLState())
 	}
 }
 
@@ -47,37 +52,42 @@ func TestEachLockKeepsRunnersApart(t *testing.T) {
 	t.Parallel()
 	for _, lock := range []migrate.Lock{migrate.LockAdvisory, migrate.LockSession, migrate.LockTable} {
 		f := setup(t)
-		files := map[string]string{"00001_a.sql": "create table a (id int);\nselect pg_sleep(0.05);", "00002_b.sql": "insert into a values (1);"}
+		files := map[string]string{
+			"00001_a.sql": "create table a (id int);\nselect pg_sleep(0.05);",
+			"00002_b.sql": "insert into a values (1);",
+		}
 		cfg := migrate.Config{Tenant: []migrate.Source{source("app", files)}, Lock: lock}
 		results := make(chan error)
 		for range 6 {
 			go func() { results <- f.runnerWith(t, cfg).Migrate(context.Background(), "tenant_1") }()
 		}
 		for range 6 {
-			if err := <-results; err != nil {
-				t.Errorf("lock %d: %v", lock, err)
-			}
+			assert.NoError(t, <-results, "lock %d", lock)
 		}
 		var rows, locks int
 		f.scan(t, "select count(*) from tenant_1.a", &rows)
-		f.scan(t, "select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())", &locks)
-		if rows != 1 || locks != 0 {
-			t.Errorf("lock %d: applied %d times, %d locks left", lock, rows, locks)
-		}
+		f.scan(
+			t,
+			"select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())",
+			&locks,
+		)
+		assert.Equal(t, 1, rows, "lock %d: applied %d times, %d locks left", lock, rows, locks)
+		assert.Equal(t, 0, locks, "lock %d: applied %d times, %d locks left", lock, rows, locks)
 	}
 }
 
 func TestTableLockRefusesWhatNeedsASession(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	src := source("app", map[string]string{"00001_a.sql": "create table a ();", "00002_b.sql": "-- +goose NO TRANSACTION\nselect 1;"})
+	src := source(
+		"app",
+		map[string]string{"00001_a.sql": "create table a ();", "00002_b.sql": "-- +goose NO TRANSACTION\nselect 1;"},
+	)
 	r := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{src}, Lock: migrate.LockTable})
-	expectIs(t, r.Migrate(t.Context(), "tenant_1"), migrate.ErrNeedsSession)
-	if got := f.tables(t, "tenant_1"); got != "" {
-		t.Errorf("tables %q", got)
-	}
+	assert.ErrorIs(t, r.Migrate(t.Context(), "tenant_1"), migrate.ErrNeedsSession)
+	assert.Empty(t, f.tables(t, "tenant_1"), "tables")
 	_, err := r.UpTo(t.Context(), "tenant_1", 1)
-	check(t, err)
+	require.NoError(t, err)
 }
 
 func TestNoTransactionIsNotRunTwiceForALock(t *testing.T) {
@@ -85,15 +95,18 @@ func TestNoTransactionIsNotRunTwiceForALock(t *testing.T) {
 	f := setup(t)
 	f.exec(t, "create table tenant_1.a (id int)")
 	tx, err := f.pg.Pool.Begin(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), "lock table tenant_1.a")
-	check(t, err)
-	src := source("app", map[string]string{"00001_b.sql": "-- +goose NO TRANSACTION\ncreate table b ();\nalter table a add b int;"})
+	require.NoError(t, err)
+	src := source(
+		"app",
+		map[string]string{"00001_b.sql": "-- +goose NO TRANSACTION\ncreate table b ();\nalter table a add b int;"},
+	)
 	cfg := migrate.Config{Tenant: []migrate.Source{src}, LockTimeout: 10 * time.Millisecond}
 	err = f.runnerWith(t, cfg).Migrate(t.Context(), "tenant_1")
 	var failure *migrate.Error
-	if !errors.As(err, &failure) || failure.Statement != 2 || failure.SQLState() != "55P03" {
-		t.Errorf("got %v", err)
+	if assert.ErrorAs(t, err, &failure) && assert.Equal(t, 2, failure.Statement) {
+		assert.Equal(t, "55P03", failure.SQLState())
 	}
-	check(t, tx.Rollback(t.Context()))
+	require.NoError(t, tx.Rollback(t.Context()))
 }

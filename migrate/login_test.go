@@ -1,8 +1,10 @@
 package migrate_test
 
 import (
-	"errors"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
@@ -29,8 +31,9 @@ func TestASuperuserMigratesNoSchemaOfTheOwner(t *testing.T) {
 			_, err := r.UpAll(t.Context(), migrate.Schemas("tenant_1"), migrate.UpAllOptions{}) // public comes first
 			expectOwner(t, err, roles)
 			cfg.Shared = nil
-			report, err := f.runnerWith(t, cfg).UpAll(t.Context(), migrate.Schemas("tenant_1", "tenant_2", "tenant_3"), migrate.UpAllOptions{PerTransaction: 2})
-			expectIs(t, err, migrate.ErrIncomplete)
+			report, err := f.runnerWith(t, cfg).
+				UpAll(t.Context(), migrate.Schemas("tenant_1", "tenant_2", "tenant_3"), migrate.UpAllOptions{PerTransaction: 2})
+			assert.ErrorIs(t, err, migrate.ErrIncomplete)
 			for _, res := range report.Results {
 				expectOwner(t, res.Err, roles)
 			}
@@ -41,20 +44,23 @@ func TestASuperuserMigratesNoSchemaOfTheOwner(t *testing.T) {
 			expectOwner(t, f.runnerWith(t, cfg).Migrate(t.Context(), "tenant_1"), roles)
 		}
 	}
-	if after := f.world(t); after != before {
-		t.Errorf("made:\n%s\nwas\n%s", after, before)
-	}
-	r, err := migrate.New(owner, migrate.Config{Shared: shared, Tenant: []migrate.Source{source("app", basic)}, Roles: roles})
-	check(t, err)
-	check(t, r.Migrate(t.Context(), "public"))
+	after := f.world(t)
+	assert.Equal(t, before, after, "made:\n%s", after)
+	r, err := migrate.New(
+		owner,
+		migrate.Config{Shared: shared, Tenant: []migrate.Source{source("app", basic)}, Roles: roles},
+	)
+	require.NoError(t, err)
+	require.NoError(t, r.Migrate(t.Context(), "public"))
 	_, err = r.UpAll(t.Context(), migrate.Schemas("tenant_1", "tenant_2", "tenant_3"), migrate.UpAllOptions{})
-	check(t, err)
+	require.NoError(t, err)
 }
 
 func expectOwner(t *testing.T, err error, roles schemactx.RoleNames) {
 	t.Helper()
 	var wrong *schemactx.LoginError
-	if !errors.As(err, &wrong) || wrong.Kind != schemactx.LoginSuperuser || wrong.Want != roles.Owner() {
-		t.Errorf("the error is %v", err)
+	if assert.ErrorAs(t, err, &wrong, "the error") &&
+		assert.Equal(t, schemactx.LoginSuperuser, wrong.Kind, "the error") {
+		assert.Equal(t, wrong.Want, roles.Owner(), "the error")
 	}
 }

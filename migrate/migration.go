@@ -88,8 +88,8 @@ type migration struct {
 	checksum string // empty for a function
 }
 
-// edited reports whether the file is another one than that of which sum is the checksum, or its beginning.
-// Nothing is known of what was applied without one, by goose or as a function.
+// edited reports whether the file is another one than that of which sum is the checksum, or its
+// beginning. Nothing is known of what was applied without one, by goose or as a function.
 func (m *migration) edited(sum string) bool {
 	return sum != "" && m.checksum != "" && (len(sum) < noteLen || !strings.HasPrefix(m.checksum, sum))
 }

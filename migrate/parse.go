@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// parser reads one file line by line, as goose does: a file must mean the same to its CLI. What goose
-// sends as one text is a gooseText; its statements are sent one by one.
+// parser reads one file line by line, as goose does: a file must mean the same to its CLI. What
+// goose sends as one text is a gooseText; its statements are sent one by one.
 type parser struct {
 	m       *migration
 	section *[]gooseText // of up or down; nil before the first annotation
@@ -108,7 +108,9 @@ func (p *parser) parseLine(line string) error {
 	case p.section == nil:
 		return p.refuse("statement before the first annotation: begin the file with a line -- +goose Up")
 	case p.emptied && trimmed != "":
-		return p.refuse("goose drops this line, as it follows a StatementBegin and StatementEnd without a statement: remove those")
+		return p.refuse(
+			"goose drops this line, as it follows a StatementBegin and StatementEnd without a statement: remove those",
+		)
 	case p.emptied: // a line of blanks, which goose takes for the statement
 		p.emptied = false
 		return p.finish()
@@ -178,7 +180,8 @@ func (p *parser) annotate(line string) error {
 	return nil
 }
 
-// pending reports whether a statement is not finished. goose lets comments stand before any annotation but Down.
+// pending reports whether a statement is not finished. goose lets comments stand before any
+// annotation but Down.
 func (p *parser) pending(comments bool) bool {
 	return len(p.lines) > 0 && (comments || len(splitSQL(p.text.String())) > 0)
 }
@@ -227,7 +230,8 @@ func (p *parser) end() error {
 	return nil
 }
 
-// unfinished refuses a text that does not end before an annotation or the end of the file, and says what it is.
+// unfinished refuses a text that does not end before an annotation or the end of the file, and says
+// what it is.
 func (p *parser) unfinished(where string) error {
 	line := p.line
 	c := p.take()
@@ -253,7 +257,9 @@ func (p *parser) unfinished(where string) error {
 	case last.ended:
 		return p.refuse(where + "the semicolon must be the last on its line, but for a comment that begins with --")
 	}
-	return p.refuse(fmt.Sprintf("%sstatement of line %d does not end: its last line needs a semicolon", where, c.lineOf(last.at)))
+	return p.refuse(
+		fmt.Sprintf("%sstatement of line %d does not end: its last line needs a semicolon", where, c.lineOf(last.at)),
+	)
 }
 
 // endsStatement reports whether the last word of a line, a comment set aside, ends in a

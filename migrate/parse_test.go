@@ -1,10 +1,12 @@
 package migrate
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func sqlOf(statements []statement) []string {
@@ -47,8 +49,7 @@ func TestParse(t *testing.T) {
 		"set local is fine": {"-- +goose Up\nset local work_mem = '1MB';\nset constraints all deferred;\n", []string{"set local work_mem = '1MB';", "set constraints all deferred;"}, nil, false},
 	} {
 		m, err := parse("s", "00001_a.sql", c.content)
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
+		if !assert.NoError(t, err, name) {
 			continue
 		}
 		if m.version != 1 || m.noTx != c.noTx || !slices.Equal(sqlOf(m.up), c.up) || !slices.Equal(sqlOf(m.down), c.down) {
@@ -85,14 +86,15 @@ func TestParseRefuses(t *testing.T) {
 	} {
 		_, err := parse("s", "00001_a.sql", content)
 		var parseErr *ParseError
-		if !errors.As(err, &parseErr) || parseErr.Line != line || parseErr.File != "00001_a.sql" || parseErr.Reason == "" {
-			t.Errorf("%q: got %v, want a ParseError in line %d", content, err, line)
+		if assert.ErrorAs(t, err, &parseErr, "%q: got %v, want a ParseError in line %d", content, err, line) &&
+			assert.Equal(t, line, parseErr.Line, "%q: got %v, want a ParseError in line %d", content, err, line) &&
+			assert.Equal(t, "00001_a.sql", parseErr.File, "%q: got %v, want a ParseError in line %d", content, err, line) {
+			assert.NotEmpty(t, parseErr.Reason, "%q: got %v, want a ParseError in line %d", content, err, line)
 		}
 	}
 	for _, file := range []string{"a.sql", "1.sql", "0_a.sql", "-1_a.sql", "1a_b.sql", "_a.sql", "1_.sql", "99999999999999999999_a.sql"} {
-		if _, err := parse("s", file, "-- +goose Up\nselect 1;\n"); err == nil {
-			t.Errorf("file name %q was not refused", file)
-		}
+		_, err := parse("s", file, "-- +goose Up\nselect 1;\n")
+		assert.Error(t, err, "file name %q was not refused", file)
 	}
 }
 
@@ -115,14 +117,14 @@ func FuzzParse(f *testing.F) {
 			if m.noTx && !found && (sql == "begin" || sql == "commit") {
 				continue // around the statements of a block
 			}
-			if sql == "" || !found || s.line < line {
-				t.Fatalf("statement %q of line %d does not follow in the file", s.sql, s.line)
-			}
+			require.NotEmpty(t, sql, "statement %q of line %d does not follow in the file", s.sql, s.line)
+			require.True(t, found, "statement %q of line %d does not follow in the file", s.sql, s.line)
+			require.GreaterOrEqual(t, s.line, line, "statement %q of line %d does not follow in the file", s.sql, s.line)
 			rest, line = after, s.line
 		}
 		again, err := parse("s", "1_a.sql", strings.ReplaceAll(strings.ReplaceAll(content, "\r\n", "\n"), "\n", "\r\n"))
-		if err == nil && again.checksum != m.checksum && !strings.Contains(content, "\r") {
-			t.Error("other line ends make another checksum")
+		if err == nil && again.checksum != m.checksum {
+			assert.Contains(t, content, "\r", "other line ends make another checksum")
 		}
 	})
 }
@@ -136,9 +138,9 @@ func FuzzReadSQL(f *testing.F) {
 		for rest := sql; rest != ""; {
 			tok := next(rest)
 			n := len(tok.text)
-			if n < 1 || tok.text != rest[:n] || tok.open != "" && n != len(rest) {
-				t.Fatalf("token %q (%q) in %q", tok.text, tok.open, rest)
-			}
+			require.GreaterOrEqual(t, n, 1, "token %q (%q) in %q", tok.text, tok.open, rest)
+			require.Equal(t, rest[:n], tok.text, "token %q (%q) in %q", tok.text, tok.open, rest)
+			require.False(t, tok.open != "" && n != len(rest), "token %q (%q) in %q", tok.text, tok.open, rest)
 			if tok.kind == text && tok.open == "" {
 				tok.value()
 			}
@@ -168,12 +170,10 @@ func TestStatementsThatTheServerWouldRefuse(t *testing.T) {
 		"create function f() returns int language sql begin atomic select 1; end;":                      true,
 	} {
 		_, err := parse("s", "1_a.sql", "-- +goose Up\n"+sql+"\n")
-		if (err == nil) != fine {
-			t.Errorf("%q: %v", sql, err)
-		}
+		assert.Equal(t, fine, err == nil, "%q: %v", sql, err)
 		_, err = parse("s", "1_a.sql", "-- +goose Up\n-- +goose StatementBegin\n"+sql+"\n-- +goose StatementEnd\n")
-		if fine && err != nil {
-			t.Errorf("%q in a block: %v", sql, err)
+		if fine {
+			assert.NoError(t, err, "%q in a block", sql)
 		}
 	}
 }
@@ -182,9 +182,7 @@ func TestChecksumIsOfWhatUpDoes(t *testing.T) {
 	t.Parallel()
 	sum := func(content string) string {
 		m, err := parse("s", "1_a.sql", content)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		return m.checksum
 	}
 	base := "-- +goose Up\nselect 1\n;\nselect 2;\n-- +goose Down\nselect 3;\n"
@@ -197,8 +195,6 @@ func TestChecksumIsOfWhatUpDoes(t *testing.T) {
 		"-- +goose NO TRANSACTION\n" + base:                                              false,
 		strings.Replace(base, "select 1\n;\nselect 2;\n", "select 2;\nselect 1\n;\n", 1): false,
 	} {
-		if (sum(content) == sum(base)) != same {
-			t.Errorf("%q has the same checksum: %t", content, !same)
-		}
+		assert.Equal(t, same, sum(content) == sum(base), "%q has the same checksum: %t", content, !same)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/poolertest"
 	"github.com/oryne/pgtenant/migrate"
@@ -21,10 +23,10 @@ func TestFleetThroughAPoolerInTransactionMode(t *testing.T) {
 	var migrated atomic.Int32
 	for i := range 3 {
 		pool, err := pgxpool.New(t.Context(), through)
-		check(t, err)
+		require.NoError(t, err)
 		defer pool.Close()
 		r, err := migrate.New(pool, migrate.Config{Tenant: []migrate.Source{source("app", basic)}, Lock: migrate.LockTable})
-		check(t, err)
+		require.NoError(t, err)
 		wg.Go(func() {
 			report, err := r.UpAll(t.Context(), migrate.Schemas(names(24)...), migrate.UpAllOptions{PerTransaction: 1 + 3*i})
 			if err != nil || report.Current+report.Count(migrate.Migrated) != 24 {
@@ -34,30 +36,34 @@ func TestFleetThroughAPoolerInTransactionMode(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := f.at(t, 24); n != 24 || migrated.Load() != 24 {
-		t.Errorf("%d schemas are migrated, %d times in all", n, migrated.Load())
-	}
+	n := f.at(t, 24)
+	assert.Equal(t, 24, n, "%d schemas are migrated, %d times in all", n, migrated.Load())
+	assert.Equal(t, int32(24), migrated.Load(), "%d schemas are migrated, %d times in all", n, migrated.Load())
 	pool, err := pgxpool.New(t.Context(), through)
-	check(t, err)
+	require.NoError(t, err)
 	defer pool.Close()
 	cfg := migrate.Config{Tenant: []migrate.Source{source("app", basic)}, Lock: migrate.LockTable}
 	r, err := migrate.New(pool, cfg)
-	check(t, err)
+	require.NoError(t, err)
 	f.exec(t, "create schema tenant_25")
-	check(t, r.Migrate(t.Context(), "tenant_25"))
+	require.NoError(t, r.Migrate(t.Context(), "tenant_25"))
 	status, err := r.Status(t.Context(), "tenant_25")
-	check(t, err)
-	if len(status.Versions(migrate.Applied)) != 2 {
-		t.Errorf("status %+v", status)
-	}
+	require.NoError(t, err)
+	assert.Len(t, status.Versions(migrate.Applied), 2, "status %+v", status)
 	for range 6 { // whichever connections these are
 		var path, timeout string
 		var prepared, locks int
-		check(t, pool.QueryRow(t.Context(), `select current_setting('search_path'), current_setting('lock_timeout'),
+		require.NoError(t,
+			pool.QueryRow(t.Context(), `select current_setting('search_path'), current_setting('lock_timeout'),
 			(select count(*) from pg_prepared_statements), (select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid())`).
-			Scan(&path, &timeout, &prepared, &locks))
-		if path != `"$user", public` || timeout != "0" || prepared != 0 || locks != 0 {
-			t.Errorf("a connection was left with path %s, lock timeout %s, %d statements, %d locks", path, timeout, prepared, locks)
-		}
+				Scan(&path, &timeout, &prepared, &locks))
+		assert.Equal(t, `"$user", public`, path,
+			"a connection was left with path %s, lock timeout %s, %d statements, %d locks", path, timeout, prepared, locks)
+		assert.Equal(t, "0", timeout,
+			"a connection was left with path %s, lock timeout %s, %d statements, %d locks", path, timeout, prepared, locks)
+		assert.Equal(t, 0, prepared,
+			"a connection was left with path %s, lock timeout %s, %d statements, %d locks", path, timeout, prepared, locks)
+		assert.Equal(t, 0, locks,
+			"a connection was left with path %s, lock timeout %s, %d statements", path, timeout, prepared)
 	}
 }

@@ -78,7 +78,14 @@ func (t target) failure(c call, err error) error {
 		return t.wrap(err)
 	}
 	m := c.step.m
-	failure := &Error{Schema: t.schema, Source: m.source, File: m.file, Version: m.version, Direction: c.step.dir, Err: err}
+	failure := &Error{
+		Schema:    t.schema,
+		Source:    m.source,
+		File:      m.file,
+		Version:   m.version,
+		Direction: c.step.dir,
+		Err:       err,
+	}
 	if !c.isGo() {
 		s := c.step.statements()[c.i]
 		failure.Statement, failure.Line = s.number, s.line

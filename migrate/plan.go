@@ -120,7 +120,8 @@ func (r *Runner) planned(ctx context.Context, t target) (grantees []string, now 
 		grantees, err = pgx.CollectRows(rows, pgx.RowTo[string])
 	}
 	if err == nil {
-		err = r.pool.QueryRow(ctx, "select (extract(epoch from localtimestamp) * 1000000)::bigint", pgx.QueryExecModeExec).Scan(&now)
+		err = r.pool.QueryRow(ctx, "select (extract(epoch from localtimestamp) * 1000000)::bigint", pgx.QueryExecModeExec).
+			Scan(&now)
 	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("plan schema %q: %w", t.schema, err)

@@ -5,15 +5,18 @@ import (
 	"strings"
 )
 
-// What a transaction is to be, such as serializable, the server lets a statement say before the
-// first query alone. The runner's own queries come behind BEGIN, as the settings do, so that such a
-// statement of a file goes out before them. It is then where goose has it.
+// The server accepts SET TRANSACTION only before the first query of a transaction. The runner sends
+// queries of its own after BEGIN, such as the settings. So it sends a file's SET TRANSACTION before
+// them, directly after BEGIN. There goose sends it, too.
 
-// errOpening is why a file cannot share a transaction.
-var errPrologueTooLate = errors.New("SET TRANSACTION comes too late, as a file before it shares its transaction (TransactionForAll): " +
-	"use a transaction for each file, begin the files that are run together with this one, or leave it out")
+// errPrologueTooLate is returned for a file that cannot share a transaction with the files before
+// it.
+var errPrologueTooLate = errors.New(
+	"SET TRANSACTION comes too late, as a file before it shares its transaction (TransactionForAll): " +
+		"use a transaction for each file, begin the files that are run together with this one, or leave it out",
+)
 
-// setsTransaction reports whether a statement says what its transaction is to be.
+// setsTransaction reports whether a statement is a SET TRANSACTION or sets one of its settings.
 func (t sqlText) setsTransaction() bool {
 	if !t.token(0).is("SET") {
 		return false
@@ -29,7 +32,7 @@ func (t sqlText) setsTransaction() bool {
 	return false
 }
 
-// readOnly reports whether a statement that sets its transaction lets it write nothing.
+// readOnly reports whether a SET TRANSACTION makes the transaction read-only.
 func (t sqlText) readOnly() bool {
 	if t.has("READ", "ONLY") {
 		return true
@@ -44,7 +47,7 @@ func (t sqlText) readOnly() bool {
 	return true
 }
 
-// needsNoSnapshot reports whether a SET TRANSACTION may follow a statement, as the server sees it.
+// needsNoSnapshot reports whether the server accepts a SET TRANSACTION after the statement.
 func (t sqlText) needsNoSnapshot() bool {
 	switch t.words(1)[0] {
 	case "SET", "RESET", "SHOW", "LOCK", "LISTEN", "UNLISTEN", "NOTIFY":
@@ -53,7 +56,7 @@ func (t sqlText) needsNoSnapshot() bool {
 	return false
 }
 
-// opening returns the calls of a step that have to be the first of their transaction.
+// prologue returns the calls of a step that have to be the first of their transaction.
 func (st *step) prologue() []call {
 	var calls []call
 	for i, s := range st.statements() {
@@ -64,7 +67,7 @@ func (st *step) prologue() []call {
 	return calls
 }
 
-// checkOpening returns why the steps cannot run in the transactions that they are to share.
+// checkPrologue returns an error if a step has a prologue and is not the first of its transaction.
 func (t target) checkPrologue(steps []step) error {
 	if t.cfg.Transactions != TransactionForAll {
 		return nil

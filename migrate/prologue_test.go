@@ -15,8 +15,8 @@ import (
 
 const serializable = "create table level%s as select current_setting('transaction_isolation') as level;"
 
-// openings are files whose transaction is serializable, each in another way.
-var openings = map[string]string{
+// prologues are files whose transaction is serializable, each in another way.
+var prologues = map[string]string{
 	"SET TRANSACTION":            "set transaction isolation level serializable;",
 	"with other modes":           "SET TRANSACTION READ WRITE, ISOLATION LEVEL SERIALIZABLE, NOT DEFERRABLE;",
 	"SET LOCAL TRANSACTION":      "set local transaction isolation level serializable;",
@@ -32,7 +32,7 @@ var openings = map[string]string{
 // What has to come before the first query of a transaction comes before those of the runner, too.
 func TestSetTransactionIsTheFirstOfItsTransaction(t *testing.T) {
 	t.Parallel()
-	for name, set := range openings {
+	for name, set := range prologues {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := setup(t)
@@ -57,7 +57,11 @@ func TestSetTransactionIsTheFirstOfItsTransaction(t *testing.T) {
 				require.Len(t, report.Results, 2)
 				for _, schema := range names(5) {
 					var levels string
-					f.scan(t, "select a.level || ', ' || b.level || ', ' || c.level from "+schema+".level_a a, "+schema+".level_b b, "+schema+".level_c c", &levels)
+					f.scan(
+						t,
+						"select a.level || ', ' || b.level || ', ' || c.level from "+schema+".level_a a, "+schema+".level_b b, "+schema+".level_c c",
+						&levels,
+					)
 					assert.Equal(t, "serializable, read committed, serializable", levels, "%s, %s", lockName, schema)
 				}
 				drift, err := drift.Reference(t.Context(), r, drift.ReadOptions{})
@@ -160,7 +164,11 @@ func TestSetTransactionWithOneTransactionForAll(t *testing.T) {
 	} {
 		var failure *migrate.Error
 		require.ErrorAs(t, run(), &failure, name)
-		assert.Equal(t, "00003_c.sql 1 2", failure.File+" "+string(rune('0'+failure.Statement))+" "+string(rune('0'+failure.Line)))
+		assert.Equal(
+			t,
+			"00003_c.sql 1 2",
+			failure.File+" "+string(rune('0'+failure.Statement))+" "+string(rune('0'+failure.Line)),
+		)
 		assert.ErrorContains(t, failure, "use a transaction for each file")
 		assert.Empty(t, f.tables(t, "tenant_2"))
 	}
@@ -176,7 +184,10 @@ func TestSetTransactionReadOnlyIsRefused(t *testing.T) {
 		"set transaction read only;", "set local transaction isolation level serializable, read only;",
 		"set transaction_read_only = on;", "set local transaction_read_only to 'true';",
 	} {
-		_, err := migrate.New(f.pg.Pool, migrate.Config{Tenant: []migrate.Source{source("app", map[string]string{"00001_a.sql": "select 1;\n" + sql})}})
+		_, err := migrate.New(
+			f.pg.Pool,
+			migrate.Config{Tenant: []migrate.Source{source("app", map[string]string{"00001_a.sql": "select 1;\n" + sql})}},
+		)
 		var failure *migrate.ParseError
 		require.ErrorAs(t, err, &failure, sql)
 		assert.Equal(t, 3, failure.Line)

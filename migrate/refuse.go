@@ -27,15 +27,21 @@ func (p *parser) checkPsql(c gooseText) error {
 	for _, t := range c.statements {
 		switch copies := t.words(1)[0] == "COPY"; {
 		case copies && t.has("FROM", "STDIN"):
-			return p.refuseAt(c.lineOf(t.at), "COPY from the client, with the lines of data behind it, is not possible in a migration: "+
-				"use INSERT, as pg_dump --inserts does")
+			return p.refuseAt(
+				c.lineOf(t.at),
+				"COPY from the client, with the lines of data behind it, is not possible in a migration: "+
+					"use INSERT, as pg_dump --inserts does",
+			)
 		case copies && t.has("TO", "STDOUT"):
 			return p.refuseAt(c.lineOf(t.at), "COPY to the client is not possible in a migration")
 		}
 		for _, tok := range t.tokens {
 			switch {
 			case tok.is(`\`):
-				return p.refuseAt(c.lineOf(tok.at), strings.Fields(c.text[tok.at:])[0]+" is a command of psql, and no SQL: leave it out")
+				return p.refuseAt(
+					c.lineOf(tok.at),
+					strings.Fields(c.text[tok.at:])[0]+" is a command of psql, and no SQL: leave it out",
+				)
 			case tok.kind == word && strings.HasPrefix(tok.text, byteOrderMark):
 				return p.refuseAt(c.lineOf(tok.at), "has a byte order mark: only the file may begin with one")
 			}
@@ -44,9 +50,9 @@ func (p *parser) checkPsql(c gooseText) error {
 	return nil
 }
 
-// build makes the statements of the texts. It refuses those that the server would refuse or that would leave the
-// transaction that the migration runs in, or the settings that it is given. What runs without one has
-// its connection to itself.
+// build makes the statements of the texts. It refuses those that the server would refuse or that
+// would leave the transaction that the migration runs in, or the settings that it is given. What
+// runs without one has its connection to itself.
 func (p *parser) build() error {
 	p.m.noTxDown = p.m.noTx
 	for _, c := range p.up {
@@ -115,8 +121,8 @@ func (p *parser) checkStatement(line int, t sqlText) error {
 	return nil
 }
 
-// refusesSetting returns why a SET or RESET cannot be what the file means; empty: it may be run. What it sets lasts until the
-// end of the file: the runner takes it back.
+// refusesSetting returns why a SET or RESET cannot be what the file means; empty: it may be run.
+// What it sets lasts until the end of the file: the runner takes it back.
 func (t sqlText) refusesSetting() string {
 	if t.setsTransaction() && t.readOnly() {
 		return "of a transaction that only reads in a migration: its version could not be written down. Leave it out"
@@ -145,7 +151,8 @@ func (t sqlText) needsNoTx() bool {
 	case "BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "VACUUM", "CLUSTER", "CALL":
 		return true
 	case "CREATE", "DROP", "REINDEX", "REFRESH", "ALTER":
-		return t.has("CONCURRENTLY") || words[1] == "DATABASE" || words[1] == "SYSTEM" || words[1] == "TABLESPACE" || words[1] == "SUBSCRIPTION"
+		return t.has("CONCURRENTLY") || words[1] == "DATABASE" || words[1] == "SYSTEM" || words[1] == "TABLESPACE" ||
+			words[1] == "SUBSCRIPTION"
 	}
 	return false
 }

@@ -86,7 +86,9 @@ func newWith(t *testing.T, kind Set, content string) error {
 	pool, err := pgxpool.New(t.Context(), "host=127.0.0.1") // connects when it is used, and it is not
 	require.NoError(t, err)
 	defer pool.Close()
-	sources := []Source{{Name: "app", FS: fstest.MapFS{"00001_a.sql": {Data: []byte("-- +goose Up\nselect 1;\n" + content)}}}}
+	sources := []Source{
+		{Name: "app", FS: fstest.MapFS{"00001_a.sql": {Data: []byte("-- +goose Up\nselect 1;\n" + content)}}},
+	}
 	if kind == SharedSet {
 		_, err = New(pool, Config{Shared: sources})
 	} else {

@@ -8,13 +8,16 @@ import (
 
 // Report is what came of a run over many schemas.
 type Report struct {
-	// Results has, in the order of the list, each schema that was not current when it was looked at: migrated,
-	// failed, not started. At the end come strays, in front, with the name public, the shared set if it was not current.
+	// Results has, in the order of the list, each schema that was not current when it was looked at:
+	// migrated, failed, not started. At the end come strays, in front, with the name public, the
+	// shared set if it was not current.
 	Results []Result
 
 	Listed  int // schemas on the list, as far as the options name them
 	Current int // of them, those that had nothing pending
-	Edited  int // of them, those in which files of applied migrations were edited since, whatever [Config.Changed] makes of it
+	// of them, those in which files of applied migrations were edited since, whatever [Config.Changed]
+	// makes of it
+	Edited  int
 	Started time.Time
 
 	Duration time.Duration
@@ -48,8 +51,8 @@ func (r Report) Failed() []Result {
 	return failed
 }
 
-// Err returns nil if every schema on the list is up to date, and else why not: [ErrIncomplete], with the reason
-// for which the run was stopped, if it was, or else the first failure.
+// Err returns nil if every schema on the list is up to date, and else why not: [ErrIncomplete],
+// with the reason for which the run was stopped, if it was, or else the first failure.
 func (r Report) Err() error {
 	failed, left := r.Failed(), r.Count(NotStarted)
 	switch {
@@ -71,8 +74,8 @@ const (
 	// ExitFailed is that a schema, the shared set, a canary's check or the run itself failed.
 	ExitFailed = 1
 
-	// ExitIncomplete is that nothing failed and schemas were not started: because of the limit, or as the
-	// context ended. Run again.
+	// ExitIncomplete is that nothing failed and schemas were not started: because of the limit, or as
+	// the context ended. Run again.
 	ExitIncomplete = 2
 )
 
@@ -89,7 +92,18 @@ func (r Report) ExitCode() int {
 
 // summaryOrder is the order of the outcomes in a summary: what matters most comes first.
 var summaryOrder = []Outcome{
-	Failed, Missing, Dropped, UnknownVersion, OutOfOrder, Edited, BadTable, NotStarted, Migrated, Current, NewerCompatible, Unregistered,
+	Failed,
+	Missing,
+	Dropped,
+	UnknownVersion,
+	OutOfOrder,
+	Edited,
+	BadTable,
+	NotStarted,
+	Migrated,
+	Current,
+	NewerCompatible,
+	Unregistered,
 }
 
 // Summary returns the counts in words: "1 failed, 2 migrated, 997 current".

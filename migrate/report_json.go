@@ -12,8 +12,8 @@ func isEnd(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrLimit)
 }
 
-// MarshalJSON returns the report as an object with the fields ok, exit_code, started, seconds, listed, edited, counts (by
-// [Outcome]), results, and stopped where it was. These names stay.
+// MarshalJSON returns the report as an object with the fields ok, exit_code, started, seconds,
+// listed, edited, counts (by [Outcome]), results, and stopped where it was. These names stay.
 func (r Report) MarshalJSON() ([]byte, error) {
 	counts := make(map[Outcome]int)
 	for _, outcome := range summaryOrder {
@@ -51,8 +51,9 @@ type resultError struct {
 	SQLState  string `json:"sqlstate,omitempty"`
 }
 
-// MarshalJSON returns the result as an object with the fields schema, outcome, from, to, applied, undone, seconds, and,
-// for an error, error with message, source, file, version, direction, statement, line and sqlstate. These names stay.
+// MarshalJSON returns the result as an object with the fields schema, outcome, from, to, applied,
+// undone, seconds, and, for an error, error with message, source, file, version, direction,
+// statement, line and sqlstate. These names stay.
 func (res Result) MarshalJSON() ([]byte, error) {
 	doc := struct {
 		Schema  string       `json:"schema"`

@@ -13,11 +13,12 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// tableRows is how many results of one outcome a table shows, other than of failures: those are all there.
+// tableRows is how many results of one outcome a table shows, other than of failures: those are all
+// there.
 const tableRows = 10
 
-// WriteTable writes the report for people: failures first, then what was not started, then the rest, and a
-// summary as the last line. Of thousands of migrated schemas it names a few.
+// WriteTable writes the report for people: failures first, then what was not started, then the
+// rest, and a summary as the last line. Of thousands of migrated schemas it names a few.
 func (r Report) WriteTable(w io.Writer) error {
 	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if len(r.Results) > 0 {
@@ -114,5 +115,8 @@ func joinVersions(versions []int64) string {
 
 // oneLine keeps what a server or a function says from breaking the table.
 func oneLine(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(c rune) bool { return slices.Contains([]rune{'\n', '\r', '\t', '\v', '\f'}, c) }), " ")
+	return strings.Join(
+		strings.FieldsFunc(s, func(c rune) bool { return slices.Contains([]rune{'\n', '\r', '\t', '\v', '\f'}, c) }),
+		" ",
+	)
 }

@@ -57,9 +57,9 @@ func (r *Runner) Migrate(ctx context.Context, schema string) error {
 	return err
 }
 
-// UpUnused is [Runner.Up] for a schema that no other session uses yet, such as one that is restored.
-// It leaves CONCURRENTLY out of statements, so that they do not wait for the snapshots of other
-// sessions. It does not change what migrations that are functions send.
+// UpUnused is [Runner.Up] for a schema that no other session uses yet, such as one that is
+// restored. It leaves CONCURRENTLY out of statements, so that they do not wait for the snapshots of
+// other sessions. It does not change what migrations that are functions send.
 func (r *Runner) UpUnused(ctx context.Context, schema string) (Result, error) {
 	unused := *r
 	unused.cfg.unused = true
@@ -82,18 +82,20 @@ func (r *Runner) MigrateNew(ctx context.Context, schema string) error {
 	return fresh.Migrate(ctx, schema)
 }
 
-// Up applies what is pending in schema: the shared set in [Config].SharedSchema, the tenant set in any other.
-// Where nothing is, it does nothing, at the cost of one query; but rights that others have on the
-// version table, as they come back when a schema is provisioned again, are taken away each time.
+// Up applies what is pending in schema: the shared set in [Config].SharedSchema, the tenant set in
+// any other. Where nothing is, it does nothing, at the cost of one query; but rights that others
+// have on the version table, as they come back when a schema is provisioned again, are taken away
+// each time.
 //
-// It returns, with nothing changed, a [schemactx.NameError] for a bad name, a [schemactx.SearchPathError] for a schema of the
-// extra search path that does not exist or that is this one, [ErrSchemaMissing],
-// [ErrUnknownVersion], [ErrOutOfOrder], [ErrChanged], [ErrNeedsSession], a [TableError], or a [schemactx.LoginError] if the
-// pool works as a superuser and not as the owner of the schema or of the database ([Config].Roles); and an
-// [Error] for a statement or function that failed: its migration is undone, and those before it, which
-// were committed, stay. The result lists those, with an error too; also where the connection was
-// lost, unless the versions could not be read again. When ctx ends, the running transaction is
-// rolled back.
+// It returns, with nothing changed, a [schemactx.NameError] for a bad name, a
+// [schemactx.SearchPathError] for a schema of the extra search path that does not exist or that is
+// this one, [ErrSchemaMissing], [ErrUnknownVersion], [ErrOutOfOrder], [ErrChanged],
+// [ErrNeedsSession], a [TableError], or a [schemactx.LoginError] if the pool works as a superuser
+// and not as the owner of the schema or of the database ([Config].Roles); and an [Error] for a
+// statement or function that failed: its migration is undone, and those before it, which were
+// committed, stay. The result lists those, with an error too; also where the connection was lost,
+// unless the versions could not be read again. When ctx ends, the running transaction is rolled
+// back.
 //
 // A migration without a transaction is written down after its last statement. A crash in between,
 // or a failed statement, makes it run again from its first: make its statements such that they can,
@@ -161,8 +163,16 @@ func (r *Runner) log(ctx context.Context, message string, res Result) {
 	if len(res.Applied)+len(res.Undone) == 0 {
 		return
 	}
-	r.cfg.Logger.InfoContext(ctx, message, slog.String("schema", res.Schema), slog.Int64("from", res.From), slog.Int64("to", res.To),
-		slog.Int("applied", len(res.Applied)), slog.Int("undone", len(res.Undone)), slog.Duration("duration", res.Duration))
+	r.cfg.Logger.InfoContext(
+		ctx,
+		message,
+		slog.String("schema", res.Schema),
+		slog.Int64("from", res.From),
+		slog.Int64("to", res.To),
+		slog.Int("applied", len(res.Applied)),
+		slog.Int("undone", len(res.Undone)),
+		slog.Duration("duration", res.Duration),
+	)
 }
 
 // checkGoal refuses a version that nobody has: a typing error would migrate too far or not at all.

@@ -2,9 +2,7 @@ package migrate_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,6 +12,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
@@ -50,12 +50,12 @@ func setup(t *testing.T) fixture {
 func (f fixture) exec(t *testing.T, sql string) {
 	t.Helper()
 	_, err := f.pg.Pool.Exec(t.Context(), sql)
-	check(t, err)
+	require.NoError(t, err)
 }
 
 func (f fixture) scan(t *testing.T, sql string, dest ...any) {
 	t.Helper()
-	check(t, f.pg.Pool.QueryRow(t.Context(), sql).Scan(dest...))
+	require.NoError(t, f.pg.Pool.QueryRow(t.Context(), sql).Scan(dest...))
 }
 
 func (f fixture) runner(t *testing.T, files map[string]string) *migrate.Runner {
@@ -66,7 +66,7 @@ func (f fixture) runner(t *testing.T, files map[string]string) *migrate.Runner {
 func (f fixture) runnerWith(t *testing.T, cfg migrate.Config) *migrate.Runner {
 	t.Helper()
 	r, err := migrate.New(f.pg.Pool, cfg)
-	check(t, err)
+	require.NoError(t, err)
 	return r
 }
 
@@ -75,25 +75,28 @@ func TestUpAppliesInOrderAndOnce(t *testing.T) {
 	f := setup(t)
 	r := f.runner(t, basic)
 	res, err := r.Up(t.Context(), "tenant_1")
-	check(t, err)
-	if res.From != 0 || res.To != 2 || !slices.Equal(res.Applied, []int64{1, 2}) {
-		t.Errorf("result %+v", res)
-	}
+	require.NoError(t, err)
+	assert.Zero(t, res.From, "result %+v", res)
+	assert.Equal(t, int64(2), res.To, "result %+v", res)
+	assert.Equal(t, []int64{1, 2}, res.Applied, "result %+v", res)
 	res, err = r.Up(t.Context(), "tenant_1")
-	check(t, err)
-	if res.From != 2 || res.To != 2 || res.Applied != nil {
-		t.Errorf("second result %+v", res)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, int64(2), res.From, "second result %+v", res)
+	assert.Equal(t, int64(2), res.To, "second result %+v", res)
+	assert.Nil(t, res.Applied, "second result %+v", res)
 	var notes, others int
 	f.scan(t, "select count(*) from tenant_1.notes", &notes)
-	f.scan(t, "select count(*) from pg_class where relname = 'notes' and relnamespace <> 'tenant_1'::regnamespace", &others)
-	if notes != 1 || others != 0 {
-		t.Errorf("%d notes, %d tables in other schemas", notes, others)
-	}
+	f.scan(
+		t,
+		"select count(*) from pg_class where relname = 'notes' and relnamespace <> 'tenant_1'::regnamespace",
+		&others,
+	)
+	assert.Equal(t, 1, notes, "%d notes, %d tables in other schemas", notes, others)
+	assert.Equal(t, 0, others, "%d notes, %d tables in other schemas", notes, others)
 	status, err := r.Status(t.Context(), "tenant_2")
-	check(t, err)
-	if len(status.Versions(migrate.Applied)) != 0 || !slices.Equal(status.Versions(migrate.Pending), []int64{1, 2}) {
-		t.Errorf("status of an untouched schema: %+v", status)
+	require.NoError(t, err)
+	if assert.Empty(t, status.Versions(migrate.Applied), "status of an untouched schema: %+v", status) {
+		assert.Equal(t, []int64{1, 2}, status.Versions(migrate.Pending), "status of an untouched schema: %+v", status)
 	}
 }
 
@@ -110,20 +113,18 @@ func TestNothingPendingIsOneQuery(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	cfg, err := pgxpool.ParseConfig(f.pg.URL)
-	check(t, err)
+	require.NoError(t, err)
 	counter := &queries{}
 	cfg.ConnConfig.Tracer = counter
 	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	r, err := migrate.New(pool, migrate.Config{Tenant: []migrate.Source{source("app", basic)}})
-	check(t, err)
-	check(t, r.Migrate(t.Context(), "tenant_1"))
+	require.NoError(t, err)
+	require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
 	counter.n.Store(0)
-	check(t, r.Migrate(t.Context(), "tenant_1"))
-	if n := counter.n.Load(); n != 1 {
-		t.Errorf("%d queries, want 1", n)
-	}
+	require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
+	assert.Equal(t, int32(1), counter.n.Load(), "queries, want 1")
 }
 
 func TestFailureUndoesItsFileAndNamesTheStatement(t *testing.T) {
@@ -136,24 +137,24 @@ func TestFailureUndoesItsFileAndNamesTheStatement(t *testing.T) {
 	res, err := f.runner(t, files).Up(t.Context(), "tenant_1")
 	var failure *migrate.Error
 	var pgErr *pgconn.PgError
-	if !errors.As(err, &failure) || !errors.As(err, &pgErr) || pgErr.Code != "42P01" {
-		t.Fatalf("got %v", err)
-	}
-	if failure.Schema != "tenant_1" || failure.Source != "app" || failure.File != "00002_b.sql" || failure.Version != 2 || failure.Statement != 3 || failure.Line != 5 {
-		t.Errorf("failure %+v", failure)
-	}
-	if !slices.Equal(res.Applied, []int64{1}) || res.To != 1 || res.Outcome != migrate.Failed {
-		t.Errorf("result %+v", res)
-	}
-	if got := f.tables(t, "tenant_1"); got != "a" {
-		t.Errorf("tables %q are left", got)
-	}
+	require.ErrorAs(t, err, &failure)
+	require.ErrorAs(t, err, &pgErr)
+	require.Equal(t, "42P01", pgErr.Code)
+	assert.Equal(t, "tenant_1", failure.Schema, "failure %+v", failure)
+	assert.Equal(t, "app", failure.Source, "failure %+v", failure)
+	assert.Equal(t, "00002_b.sql", failure.File, "failure %+v", failure)
+	assert.Equal(t, int64(2), failure.Version, "failure %+v", failure)
+	assert.Equal(t, 3, failure.Statement, "failure %+v", failure)
+	assert.Equal(t, 5, failure.Line, "failure %+v", failure)
+	assert.Equal(t, []int64{1}, res.Applied, "result %+v", res)
+	assert.Equal(t, int64(1), res.To, "result %+v", res)
+	assert.Equal(t, migrate.Failed, res.Outcome, "result %+v", res)
+	got := f.tables(t, "tenant_1")
+	assert.Equal(t, "a", got, "tables %q are left", got)
 	files["00002_b.sql"] = "create table b (id int);"
 	res, err = f.runner(t, files).Up(t.Context(), "tenant_1")
-	check(t, err)
-	if res.To != 2 {
-		t.Errorf("after the repair: %+v", res)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, int64(2), res.To, "after the repair: %+v", res)
 }
 
 func TestSharedSetGoesToPublic(t *testing.T) {
@@ -163,13 +164,15 @@ func TestSharedSetGoesToPublic(t *testing.T) {
 		Shared: []migrate.Source{source("platform", map[string]string{"00001_plans.sql": "create table plans ();"})},
 		Tenant: []migrate.Source{source("app", basic)},
 	})
-	check(t, r.Migrate(t.Context(), "public"))
-	check(t, r.Migrate(t.Context(), "tenant_1"))
+	require.NoError(t, r.Migrate(t.Context(), "public"))
+	require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
 	var ok bool
-	f.scan(t, "select to_regclass('public.plans') is not null and to_regclass('public.notes') is null and to_regclass('tenant_1.plans') is null", &ok)
-	if !ok {
-		t.Error("the sets are mixed up")
-	}
+	f.scan(
+		t,
+		"select to_regclass('public.plans') is not null and to_regclass('public.notes') is null and to_regclass('tenant_1.plans') is null",
+		&ok,
+	)
+	assert.True(t, ok, "the sets are mixed up")
 }
 
 func TestSeveralSourcesInOneSet(t *testing.T) {
@@ -177,74 +180,70 @@ func TestSeveralSourcesInOneSet(t *testing.T) {
 	f := setup(t)
 	library := source("library", map[string]string{"00100_lib.sql": "create table lib ();"})
 	r := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{library, source("app", basic)}})
-	check(t, r.Migrate(t.Context(), "tenant_1"))
+	require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
 
-	more := map[string]string{"00003_more.sql": "create table more ();", "00001_notes.sql": basic["00001_notes.sql"], "00002_body.sql": basic["00002_body.sql"]}
+	more := map[string]string{
+		"00003_more.sql":  "create table more ();",
+		"00001_notes.sql": basic["00001_notes.sql"],
+		"00002_body.sql":  basic["00002_body.sql"],
+	}
 	r = f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{library, source("app", more)}})
 	res, err := r.Up(t.Context(), "tenant_1") // 3 is not out of order: 100 is another source's
-	check(t, err)
-	if !slices.Equal(res.Applied, []int64{3}) {
-		t.Errorf("applied %v", res.Applied)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, []int64{3}, res.Applied, "applied")
 	_, err = migrate.New(f.pg.Pool, migrate.Config{Tenant: []migrate.Source{source("one", basic), source("two", basic)}})
 	var parseErr *migrate.ParseError
-	if !errors.As(err, &parseErr) {
-		t.Errorf("two files of one version: %v", err)
-	}
+	assert.ErrorAs(t, err, &parseErr, "two files of one version")
 }
 
 func TestTheVersionOfTenantsChangesWithTheirMigrations(t *testing.T) {
 	t.Parallel()
 	pool, err := pgxpool.New(t.Context(), "postgres://nowhere.invalid/x")
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	version := func(sources ...migrate.Source) string {
 		r, err := migrate.New(pool, migrate.Config{Tenant: sources})
-		check(t, err)
+		require.NoError(t, err)
 		return r.TenantVersion()
 	}
 	library := source("library", map[string]string{"00100_lib.sql": "create table lib ();"})
 	before := version(source("app", basic), library)
-	if again := version(library, source("app", basic)); again != before {
-		t.Errorf("the order of the sources matters: %s, %s", before, again)
-	}
+	assert.Equal(t, before, version(library, source("app", basic)), "the order of the sources matters: %s", before)
 	other := version(source("app", map[string]string{"00002_a.sql": "", "00003_b.sql": ""}), library)
 	more := version(source("app", map[string]string{"00001_a.sql": "", "00002_b.sql": "", "00003_c.sql": ""}), library)
-	if other == before || more <= before || more <= other {
-		t.Errorf("before %s, as many others %s, one more %s", before, other, more)
-	}
-	if none := version(); none == "" || none >= before {
-		t.Errorf("no migrations: %q", none)
-	}
+	assert.NotEqual(t, before, other, "before %s, as many others %s, one more %s", before, other, more)
+	assert.Greater(t, more, before, "before %s, as many others %s, one more %s", before, other, more)
+	assert.Greater(t, more, other, "before %s, as many others %s, one more %s", before, other, more)
+	none := version()
+	assert.NotEmpty(t, none, "no migrations")
+	assert.Less(t, none, before, "no migrations")
 }
 
 func TestVersionsThatDoNotFit(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	check(t, f.runner(t, basic).Migrate(t.Context(), "tenant_1"))
+	require.NoError(t, f.runner(t, basic).Migrate(t.Context(), "tenant_1"))
 	older := map[string]string{"00001_notes.sql": basic["00001_notes.sql"]}
-	expectIs(t, f.runner(t, older).Migrate(t.Context(), "tenant_1"), migrate.ErrUnknownVersion)
+	assert.ErrorIs(t, f.runner(t, older).Migrate(t.Context(), "tenant_1"), migrate.ErrUnknownVersion)
 
-	check(t, f.runner(t, map[string]string{"00002_x.sql": "create table x ();"}).Migrate(t.Context(), "tenant_2"))
+	require.NoError(t,
+		f.runner(t, map[string]string{"00002_x.sql": "create table x ();"}).Migrate(t.Context(), "tenant_2"))
 	late := map[string]string{"00001_y.sql": "create table y ();", "00002_x.sql": "create table x ();"}
-	expectIs(t, f.runner(t, late).Migrate(t.Context(), "tenant_2"), migrate.ErrOutOfOrder)
+	assert.ErrorIs(t, f.runner(t, late).Migrate(t.Context(), "tenant_2"), migrate.ErrOutOfOrder)
 }
 
 func TestSchemaThatIsNotThere(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	r := f.runner(t, basic)
-	expectIs(t, r.Migrate(t.Context(), "tenant_9"), migrate.ErrSchemaMissing)
+	assert.ErrorIs(t, r.Migrate(t.Context(), "tenant_9"), migrate.ErrSchemaMissing)
 	var leaked bool
 	f.scan(t, "select to_regclass('public.notes') is not null or to_regnamespace('tenant_9') is not null", &leaked)
-	if leaked {
-		t.Error("something was made")
-	}
+	assert.False(t, leaked, "something was made")
 	for _, name := range []string{"", "Tenant_1", `x"; drop schema tenant_1; --`, "pg_catalog", "a,b"} {
 		var nameErr *schemactx.NameError
-		if err := r.Migrate(t.Context(), name); !errors.As(err, &nameErr) {
-			t.Errorf("schema %q: %v", name, err)
-		}
+		err := r.Migrate(t.Context(), name)
+		assert.ErrorAs(t, err, &nameErr, "schema %q", name)
 	}
 }
 
@@ -257,16 +256,12 @@ func TestTwoRunnersApplyOnce(t *testing.T) {
 		r := f.runner(t, basic)
 		wg.Go(func() {
 			res, err := r.Up(t.Context(), "tenant_1")
-			if err != nil {
-				t.Error(err)
-			}
+			assert.NoError(t, err)
 			applied.Add(int32(len(res.Applied)))
 		})
 	}
 	wg.Wait()
-	if applied.Load() != 2 {
-		t.Errorf("%d applied in all, want 2", applied.Load())
-	}
+	assert.Equal(t, int32(2), applied.Load(), "%d applied in all, want 2", applied.Load())
 }
 
 func TestNoTransaction(t *testing.T) {
@@ -279,23 +274,29 @@ func TestNoTransaction(t *testing.T) {
 	})
 	r := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{src}})
 	res, err := r.Up(t.Context(), "tenant_1")
-	check(t, err)
-	if !slices.Equal(res.Applied, []int64{1, 2, 3}) {
-		t.Errorf("applied %v", res.Applied)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, []int64{1, 2, 3}, res.Applied, "applied")
 	var there bool
 	f.scan(t, "select to_regclass('tenant_1.notes_id') is not null and to_regclass('tenant_1.more') is not null", &there)
 	var changed int
-	f.scan(t, "select count(*) from pg_stat_activity where pid = pg_backend_pid() and current_setting('work_mem') = '123kB'", &changed)
-	if !there || changed != 0 {
-		t.Errorf("index and table: %t; the pool has %d connections with the migration's setting", there, changed)
-	}
+	f.scan(
+		t,
+		"select count(*) from pg_stat_activity where pid = pg_backend_pid() and current_setting('work_mem') = '123kB'",
+		&changed,
+	)
+	assert.True(t, there,
+		"index and table: %t; the pool has %d connections with the migration's setting", there, changed)
+	assert.Equal(t, 0, changed,
+		"index and table: %t; the pool has %d connections with the migration's setting", there, changed)
 
-	onlyAlone := source("app", map[string]string{"00001_a.sql": "-- +goose NO TRANSACTION\ncreate table a (id int);\ncreate table a (id int);"})
+	onlyAlone := source(
+		"app",
+		map[string]string{"00001_a.sql": "-- +goose NO TRANSACTION\ncreate table a (id int);\ncreate table a (id int);"},
+	)
 	_, err = f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{onlyAlone}}).Up(t.Context(), "tenant_2")
 	var failure *migrate.Error
-	if !errors.As(err, &failure) || failure.Statement != 2 {
-		t.Errorf("got %v", err)
+	if assert.ErrorAs(t, err, &failure) {
+		assert.Equal(t, 2, failure.Statement)
 	}
 }
 
@@ -303,41 +304,59 @@ func TestTenantCannotRewriteItsVersions(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	role := f.pg.RolePrefix + "_tenant"
-	f.exec(t, fmt.Sprintf("create role %[1]s; grant usage on schema tenant_1 to %[1]s; alter default privileges in schema tenant_1 grant select, insert, update, delete on tables to %[1]s", role))
-	check(t, f.runner(t, basic).Migrate(t.Context(), "tenant_1"))
+	f.exec(
+		t,
+		fmt.Sprintf(
+			"create role %[1]s; grant usage on schema tenant_1 to %[1]s; alter default privileges in schema tenant_1 grant select, insert, update, delete on tables to %[1]s",
+			role,
+		),
+	)
+	require.NoError(t, f.runner(t, basic).Migrate(t.Context(), "tenant_1"))
 	f.expectConcealed(t, role)
-	f.exec(t, fmt.Sprintf("grant all on all tables in schema tenant_1 to %s, public", role)) // as Provision does when it is run again
+	// as Provision does when it is run again
+	f.exec(t, fmt.Sprintf("grant all on all tables in schema tenant_1 to %s, public", role))
 	plan, err := f.runner(t, basic).PlanUp(t.Context(), "tenant_1", migrate.Newest)
-	check(t, err)
-	if len(plan.Calls) == 0 || len(plan.Migrations()) != 0 {
-		t.Errorf("planned %+v", plan.Calls)
+	require.NoError(t, err)
+	if assert.NotEmpty(t, plan.Calls, "planned %+v", plan.Calls) {
+		assert.Empty(t, plan.Migrations(), "planned %+v", plan.Calls)
 	}
-	check(t, f.runner(t, basic).Migrate(t.Context(), "tenant_1"))
+	require.NoError(t, f.runner(t, basic).Migrate(t.Context(), "tenant_1"))
 	f.expectConcealed(t, role)
 }
 
 func (f fixture) expectConcealed(t *testing.T, role string) {
 	t.Helper()
 	var notes, versions bool
-	f.scan(t, fmt.Sprintf("select has_table_privilege('%[1]s', 'tenant_1.notes', 'insert'), has_table_privilege('%[1]s', 'tenant_1.goose_db_version', 'select, insert, update, delete')", role), &notes, &versions)
-	if !notes || versions {
-		t.Errorf("rights on notes %t, on the versions %t; want true and false", notes, versions)
-	}
+	f.scan(
+		t,
+		fmt.Sprintf(
+			"select has_table_privilege('%[1]s', 'tenant_1.notes', 'insert'), has_table_privilege('%[1]s', 'tenant_1.goose_db_version', 'select, insert, update, delete')",
+			role,
+		),
+		&notes,
+		&versions,
+	)
+	assert.True(t, notes && !versions, "rights on notes %t, on the versions %t; want true and false", notes, versions)
 }
 
 func TestLockThatIsHeldForAWhile(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	check(t, f.runner(t, map[string]string{"00001_notes.sql": basic["00001_notes.sql"]}).Migrate(t.Context(), "tenant_1"))
+	require.NoError(t,
+		f.runner(t, map[string]string{"00001_notes.sql": basic["00001_notes.sql"]}).Migrate(t.Context(), "tenant_1"))
 	tx, err := f.pg.Pool.Begin(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), "lock table tenant_1.notes")
-	check(t, err)
-	impatient := migrate.Config{Tenant: []migrate.Source{source("app", basic)}, LockTimeout: 20 * time.Millisecond, LockRetries: -1}
+	require.NoError(t, err)
+	impatient := migrate.Config{
+		Tenant:      []migrate.Source{source("app", basic)},
+		LockTimeout: 20 * time.Millisecond,
+		LockRetries: -1,
+	}
 	err = f.runnerWith(t, impatient).Migrate(t.Context(), "tenant_1")
 	var pgErr *pgconn.PgError
-	if !errors.As(err, &pgErr) || pgErr.Code != "55P03" {
-		t.Errorf("without retries: %v", err)
+	if assert.ErrorAs(t, err, &pgErr, "without retries") {
+		assert.Equal(t, "55P03", pgErr.Code, "without retries")
 	}
 	impatient.LockRetries = 20
 	done := make(chan error)
@@ -345,20 +364,6 @@ func TestLockThatIsHeldForAWhile(t *testing.T) {
 	for waiting := 0; waiting == 0; { // until it stands in line
 		f.scan(t, "select count(*) from pg_locks where not granted and relation = 'tenant_1.notes'::regclass", &waiting)
 	}
-	check(t, tx.Rollback(t.Context()))
-	check(t, <-done)
-}
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func expectIs(t *testing.T, err, want error) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Errorf("got %v, want %v", err, want)
-	}
+	require.NoError(t, tx.Rollback(t.Context()))
+	require.NoError(t, <-done)
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// SearchPath returns the path that the migrations of a schema run with, and the scopes of the program too: see
-// [schemactx.SearchPath], whose errors it returns.
+// SearchPath returns the path that the migrations of a schema run with, and the scopes of the
+// program too: see [schemactx.SearchPath], whose errors it returns.
 func (r *Runner) SearchPath(schema string) (string, error) {
 	return schemactx.SearchPath(schema, r.cfg.ExtraSearchPath)
 }
@@ -19,8 +19,9 @@ func (r *Runner) SearchPath(schema string) (string, error) {
 // ExtraSearchPath returns that of the configuration.
 func (r *Runner) ExtraSearchPath() []string { return slices.Clone(r.cfg.ExtraSearchPath) }
 
-// checkPath returns an error where a schema of the path does not exist: PostgreSQL leaves it out without an error,
-// and a migration could fail half-way, or find an operator of another name. It costs a round trip where there are any.
+// checkPath returns an error where a schema of the path does not exist: PostgreSQL leaves it out
+// without an error, and a migration could fail half-way, or find an operator of another name. It
+// costs a round trip where there are any.
 func (r *Runner) checkPath(ctx context.Context) error {
 	if len(r.cfg.ExtraSearchPath) == 0 {
 		return nil

@@ -14,7 +14,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// addresses are migrations of each kind that find an extension and a shared table on the path alone.
+// addresses are migrations of each kind that find an extension and a shared table on the path
+// alone.
 var addresses = migrate.Source{
 	Name: "app",
 	FS: fstest.MapFS{
@@ -56,9 +57,12 @@ drop view adas;
 
 func (f fixture) extend(t *testing.T) {
 	t.Helper()
-	f.exec(t, `create schema "Shared Data"; create extension citext schema "Shared Data"; create extension hstore schema "Shared Data";
+	f.exec(
+		t,
+		`create schema "Shared Data"; create extension citext schema "Shared Data"; create extension hstore schema "Shared Data";
 		create extension pg_trgm schema "Shared Data"; create schema reference; create table reference.countries (code text primary key);
-		insert into reference.countries values ('it')`)
+		insert into reference.countries values ('it')`,
+	)
 }
 
 func TestMigrationsFindTheExtraSchemas(t *testing.T) {

@@ -38,10 +38,10 @@ func (r *Runner) session(ctx context.Context, t target) (*session, error) {
 func (s *session) conn() *pgx.Conn    { return s.pooled.Conn() }
 func (s *session) pg() *pgconn.PgConn { return s.conn().PgConn() }
 
-// close gives the connection back, without the lock. One on which a migration ran that is not inert
-// is closed with all that is left on it: a statement's text does not tell what it has set, and a
-// reset would lose what the pool's hooks have set. A pool closes a connection that is still in a
-// transaction.
+// close returns the connection to the pool, without the lock. It closes a connection on which a
+// migration ran that may have changed the session: the text of a statement does not say what it
+// sets, and a reset would lose what the pool's hooks have set. A pool closes a connection that is
+// still in a transaction.
 func (s *session) close(ctx context.Context) {
 	if s.pooled == nil {
 		return

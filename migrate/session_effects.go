@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// inert reports whether a statement cannot leave anything on its session, as it calls no function
-// of the database and changes no setting, provided that there are no event triggers: the plain
-// CREATE and DROP that most migrations consist of. Whatever is not known for that is not inert, as
-// a function may do anything: it is called by a DEFAULT or a CHECK when rows are written, by a
-// trigger, or in a query.
+// keepsSession reports whether a statement cannot change its session: it calls no function of the
+// database and changes no setting, provided that there are no event triggers. These are the plain
+// CREATE and DROP statements of most migrations. A statement that is not known for that may change
+// the session, because a function may do anything: a DEFAULT, a CHECK, a trigger or a query may
+// call one.
 func (t sqlText) keepsSession() bool {
 	words := t.words(1)
 	switch words[0] {
@@ -46,16 +46,17 @@ func (t sqlText) createKeepsSession() bool {
 	return false
 }
 
-// inertTable reports whether a CREATE TABLE calls nothing: it is not from a query, not a partition,
-// whose bounds are computed, and has no expressions that the server simplifies, as those of
-// indexes and of keys of partitions. A DEFAULT and a CHECK are not looked at without rows.
+// tableKeepsSession reports whether a CREATE TABLE calls no function. It must not be from a query
+// or a partition, whose bounds are computed, and must have no expressions that the server
+// simplifies, such as those of indexes and partition keys. A DEFAULT or a CHECK is not evaluated
+// without rows.
 func (t sqlText) tableKeepsSession() bool {
 	outer, _ := t.outer()
 	return !contains(outer, "AS", "OF", "EXECUTE", "PARTITION", "INHERITS") && !contains(t.tokens, "EXCLUDE", "LIKE")
 }
 
-// inertFunction reports whether a CREATE FUNCTION calls nothing: its language is one of two that
-// are known for what they do with a body, of which that of SQL is read like a view.
+// functionKeepsSession reports whether a CREATE FUNCTION calls no function. Its language must be
+// plpgsql, whose body is not evaluated, or sql, whose body is parsed like a view.
 func (t sqlText) functionKeepsSession() bool {
 	i := slices.IndexFunc(t.tokens, func(tok token) bool { return tok.is("LANGUAGE") })
 	language := t.token(i + 1)
@@ -76,9 +77,10 @@ func (t sqlText) functionKeepsSession() bool {
 	return false
 }
 
-// readsLiterals reports whether a string may be read as one of a composite type, an array or a
-// range when the statement is made: it has their brackets. Domains in those are checked at once,
-// and a check may call anything. The body of a function, at the index, is not read so.
+// readsLiterals reports whether the statement may contain a string that the server reads as a
+// composite type, an array or a range, because it has their brackets. Domains in those are checked
+// at once, and a check may call any function. The string at the index body is the body of a
+// function, which is not read.
 func (t sqlText) readsLiterals(body int) bool {
 	for i, tok := range t.tokens {
 		if tok.kind != text || i == body || tok.text == "'{}'" {
@@ -95,15 +97,16 @@ func contains(tokens []token, keywords ...string) bool {
 	return slices.ContainsFunc(tokens, func(tok token) bool { return slices.ContainsFunc(keywords, tok.is) })
 }
 
-// eventTrigger reports whether a statement may make one, so that what comes behind it is not inert.
+// eventTrigger reports whether a statement may create an event trigger. Then no later statement
+// keeps its session.
 func (t sqlText) eventTrigger() bool {
 	return strings.Contains(strings.ToLower(strings.Join(strings.Fields(t.sql), " ")), "event trigger")
 }
 
-// unicodeName reports whether a name is written in escapes.
+// unicodeName reports whether a name is written with Unicode escapes.
 func unicodeName(t token) bool { return t.kind == name && hasFold(t.text, `u&"`) }
 
-// outer returns the tokens that stand in no parentheses, and how deep those go.
+// outer returns the tokens outside of parentheses, and the depth of the parentheses.
 func (t sqlText) outer() (tokens []token, deepest int) {
 	depth := 0
 	for _, tok := range t.tokens {
@@ -120,15 +123,16 @@ func (t sqlText) outer() (tokens []token, deepest int) {
 	return tokens, deepest
 }
 
-// eventTrigger reports whether a step may make one.
+// eventTrigger reports whether a step may create an event trigger.
 func (st step) eventTrigger() bool {
 	return slices.ContainsFunc(st.statements(), func(s statement) bool { return s.events })
 }
 
-// inert reports whether all that a step does is inert.
+// keepsSession reports whether no statement of a step changes its session.
 func (st step) keepsSession(start sessionStart) bool {
 	if st.ran {
 		return true
 	}
-	return !st.isGo() && !st.noTx() && !start.triggers && !slices.ContainsFunc(st.statements(), func(s statement) bool { return !s.keepsSession })
+	return !st.isGo() && !st.noTx() && !start.triggers &&
+		!slices.ContainsFunc(st.statements(), func(s statement) bool { return !s.keepsSession })
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// hiddenCalls are plain statements that call the function of a file before them, which sets app.tenant.
+// hiddenCalls are plain statements that call the function of a file before them, which sets
+// app.tenant.
 var hiddenCalls = map[string]string{
 	"a default of an array of a domain":     "create table t (a leaking[] default '{x}');",
 	"a default of a composite type":         "create table t (a pair default '(x)');",

@@ -79,7 +79,10 @@ func TestNothingThatAMigrationSetsOutlivesIt(t *testing.T) {
 				f := setup(t)
 				other := f.pg.RolePrefix + "_other"
 				f.exec(t, "create role "+other+"; create schema elsewhere; grant all on schema elsewhere to "+other)
-				files := map[string]string{"00001_a.sql": strings.ReplaceAll(files["00001_a.sql"], "OTHER", other), "00002_b.sql": observe(f)}
+				files := map[string]string{
+					"00001_a.sql": strings.ReplaceAll(files["00001_a.sql"], "OTHER", other),
+					"00002_b.sql": observe(f),
+				}
 				for lockName, lock := range everyLock {
 					if kind == "without" && lock == migrate.LockTable {
 						continue
@@ -112,9 +115,11 @@ func TestNothingThatAMigrationSetsOutlivesIt(t *testing.T) {
 // observe is a file that writes down what it finds. The path is that of the schema, as of every
 // migration.
 func observe(f fixture) string {
-	return "create table observed as " + strings.ReplaceAll(strings.ReplaceAll(leftovers, "$1", "'"+f.user()+"'"),
+	return "create table observed as " + strings.ReplaceAll(
+		strings.ReplaceAll(leftovers, "$1", "'"+f.user()+"'"),
 		`case when current_setting('search_path') <> '"$user", public' then 'path ' || current_setting('search_path') end`,
-		`case when current_setting('search_path') not like '"tenant\__", pg_temp' then 'path ' || current_setting('search_path') end`) + " as seen;"
+		`case when current_setting('search_path') not like '"tenant\__", pg_temp' then 'path ' || current_setting('search_path') end`,
+	) + " as seen;"
 }
 
 func (f fixture) user() string { return f.pg.Pool.Config().ConnConfig.User }
@@ -186,7 +191,11 @@ func TestSettingsOfThePoolSurvive(t *testing.T) {
 	pool := f.poolOf(t, 1, func(cfg *pgxpool.Config) {
 		cfg.ConnConfig.RuntimeParams["work_mem"] = "7MB"
 		cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-			_, err := conn.Exec(ctx, "set role "+owner+"; set maintenance_work_mem = '17MB'; set check_function_bodies = off", pgx.QueryExecModeSimpleProtocol)
+			_, err := conn.Exec(
+				ctx,
+				"set role "+owner+"; set maintenance_work_mem = '17MB'; set check_function_bodies = off",
+				pgx.QueryExecModeSimpleProtocol,
+			)
 			return err
 		}
 	})
@@ -221,7 +230,11 @@ func TestEverythingWorksWithOneConnection(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := setup(t)
-			files := map[string]string{"00001_notes.sql": basic["00001_notes.sql"], "00002_body.sql": basic["00002_body.sql"], "00004_z.sql": "create table z ();"}
+			files := map[string]string{
+				"00001_notes.sql": basic["00001_notes.sql"],
+				"00002_body.sql":  basic["00002_body.sql"],
+				"00004_z.sql":     "create table z ();",
+			}
 			if lock != migrate.LockTable {
 				files["00005_alone.sql"] = "-- +goose NO TRANSACTION\ncreate index concurrently on notes (body);"
 				files["00006_more.sql"] = "create table more ();"

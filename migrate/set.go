@@ -73,8 +73,8 @@ func (s set) find(version int64) *migration {
 	return s[i]
 }
 
-// fingerprint returns a name of the set that sorts behind those of the smaller sets that it has grown from, and
-// differs from those of sets with other versions.
+// fingerprint returns a name of the set that sorts behind those of the smaller sets that it has
+// grown from, and differs from those of sets with other versions.
 func (s set) fingerprint() string {
 	sum := sha256.New()
 	for _, m := range s {

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// sharedOnly returns why a statement is no migration of a tenant, and what to do instead; empty: it may be
-// one. A database has one of what it names, so that the first tenant would get it and the second fail, or all
-// would share it.
+// sharedOnly returns why a statement is no migration of a tenant, and what to do instead; empty: it
+// may be one. A database has one of what it names, so that the first tenant would get it and the
+// second fail, or all would share it.
 func (t sqlText) sharedOnly() string {
 	verb := t.words(1)[0]
 	switch {
@@ -42,10 +42,22 @@ func (m *migration) refuseShared() error {
 	return nil
 }
 
-// oncePerDatabase are the kinds of objects that live outside of schemas and that a text can create under one name only.
+// oncePerDatabase are the kinds of objects that live outside of schemas and that a text can create
+// under one name only.
 var oncePerDatabase = map[string]bool{
-	"ACCESS METHOD": true, "DATABASE": true, "EVENT TRIGGER": true, "FOREIGN DATA": true, "GROUP": true, "LANGUAGE": true, "PUBLICATION": true,
-	"ROLE": true, "SCHEMA": true, "SERVER": true, "SUBSCRIPTION": true, "TABLESPACE": true, "USER": true,
+	"ACCESS METHOD": true,
+	"DATABASE":      true,
+	"EVENT TRIGGER": true,
+	"FOREIGN DATA":  true,
+	"GROUP":         true,
+	"LANGUAGE":      true,
+	"PUBLICATION":   true,
+	"ROLE":          true,
+	"SCHEMA":        true,
+	"SERVER":        true,
+	"SUBSCRIPTION":  true,
+	"TABLESPACE":    true,
+	"USER":          true,
 }
 
 // createHead is what the first words of a CREATE say.
@@ -115,8 +127,8 @@ func extensionVerb(word string) bool {
 	return strings.EqualFold(word, "CREATE") || strings.EqualFold(word, "ALTER") || strings.EqualFold(word, "DROP")
 }
 
-// executesExtension reports whether a DO block does so, as far as its text tells: as a statement of its own, or
-// as a text that it executes.
+// executesExtension reports whether a DO block does so, as far as its text tells: as a statement of
+// its own, or as a text that it executes.
 func (t sqlText) executesExtension() bool {
 	i := slices.IndexFunc(t.tokens, func(tok token) bool { return tok.kind == text })
 	if i < 0 {

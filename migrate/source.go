@@ -30,11 +30,12 @@ type Source struct {
 	// names: to work on such a schema it needs the files renamed to version plus base. Default: 0.
 	Base int64
 
-	// CompatibleFrom is the oldest version of this source whose programs can still work with a schema at this
-	// source's newest version: a file's number, without Base. Each migration run leaves it in the schema, beside the
-	// checksums, so that a program that was rolled back to an older version knows whether it may serve the schema:
-	// [NewerCompatible] says that it may, [UnknownVersion] that it may not. Raise it with each migration that removes or
-	// renames what older programs use. It is at most the newest version. Default: 0, no older program.
+	// CompatibleFrom is the oldest version of this source whose programs can still work with a schema
+	// at this source's newest version: a file's number, without Base. Each migration run leaves it in
+	// the schema, beside the checksums, so that a program that was rolled back to an older version
+	// knows whether it may serve the schema: [NewerCompatible] says that it may, [UnknownVersion] that
+	// it may not. Raise it with each migration that removes or renames what older programs use. It is
+	// at most the newest version. Default: 0, no older program.
 	CompatibleFrom int64
 }
 

@@ -8,6 +8,8 @@ import (
 	"testing/fstest"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
 )
@@ -26,11 +28,10 @@ func TestBaseGivesEachModuleItsOwnVersions(t *testing.T) {
 	for _, m := range r.Migrations() {
 		got = append(got, m.Source+" "+m.File)
 	}
-	if want := "app 00001_a.sql, app 00002_b.sql, app 00003_c.sql, library 00001_lib.sql, library 00002_more.go"; strings.Join(got, ", ") != want {
-		t.Errorf("migrations %q", got)
-	}
+	want := "app 00001_a.sql, app 00002_b.sql, app 00003_c.sql, library 00001_lib.sql, library 00002_more.go"
+	assert.Equal(t, want, strings.Join(got, ", "), "migrations %q", got)
 	res, err := r.Up(t.Context(), "tenant_1")
-	check(t, err)
+	require.NoError(t, err)
 	expectVersions(t, res.Applied, 1, 2, 3, 1001, 1002)
 }
 
@@ -82,8 +83,7 @@ func TestSourcesThatDoNotFit(t *testing.T) {
 		"unknown policy":   {OutOfOrder: 9},
 		"negative timeout": {StatementTimeout: -1},
 	} {
-		if _, err := migrate.New(f.pg.Pool, cfg); err == nil {
-			t.Errorf("%s: no error", name)
-		}
+		_, err := migrate.New(f.pg.Pool, cfg)
+		assert.Error(t, err, "%s: no error", name)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/migrate/drift"
@@ -16,19 +18,24 @@ import (
 func (f fixture) squat(t *testing.T, kind string, schemas ...string) *pgx.Conn {
 	t.Helper()
 	login := f.pg.RolePrefix + "_squatter"
-	f.exec(t, "do $$ begin if to_regrole('"+login+"') is null then create role "+login+" login password 's'; end if; end $$")
+	f.exec(
+		t,
+		"do $$ begin if to_regrole('"+login+"') is null then create role "+login+" login password 's'; end if; end $$",
+	)
 	conn, err := pgx.Connect(t.Context(), f.pg.URLAs(login, "s"))
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
 	for i, schema := range schemas {
 		mode := []string{"", "_shared"}[i%2]
 		key := "hashtextextended('pgtenant." + kind + "." + schema + "', 0)"
 		var got bool
-		check(t, conn.QueryRow(t.Context(), "select pg_try_advisory_lock"+mode+"("+key+") and (select bool_and(pg_try_advisory_lock(("+
-			key+" & 2147483647)::int, n)) from generate_series(1, 50) n)").Scan(&got))
-		if !got {
-			t.Errorf("the squatter has not got the lock of %s", schema)
-		}
+		require.NoError(
+			t,
+			conn.QueryRow(t.Context(), "select pg_try_advisory_lock"+mode+"("+key+") and (select bool_and(pg_try_advisory_lock(("+
+				key+" & 2147483647)::int, n)) from generate_series(1, 50) n)").
+				Scan(&got),
+		)
+		assert.True(t, got, "the squatter has not got the lock of %s", schema)
 	}
 	return conn
 }
@@ -42,8 +49,8 @@ var (
 	squattedSchemas = []string{"tenant_1", "tenant_2", "tenant_3"}
 )
 
-// Every role can take every advisory lock: migrations of all kinds wait for none that a role without
-// the rights of a runner has.
+// Every role can take every advisory lock: migrations of all kinds wait for none that a role
+// without the rights of a runner has.
 func TestLocksThatATenantTakesHoldUpNoMigration(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -55,12 +62,12 @@ func TestLocksThatATenantTakesHoldUpNoMigration(t *testing.T) {
 		}
 		r := f.runnerWith(t, cfg)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		check(t, r.Migrate(ctx, "public"))
-		check(t, r.Migrate(ctx, "tenant_1"))
+		require.NoError(t, r.Migrate(ctx, "public"))
+		require.NoError(t, r.Migrate(ctx, "tenant_1"))
 		_, err := r.UpAll(ctx, migrate.Schemas(squattedSchemas...), migrate.UpAllOptions{PerTransaction: 2})
-		check(t, err)
+		require.NoError(t, err)
 		_, err = r.Accept(ctx, "tenant_1")
-		check(t, err)
+		require.NoError(t, err)
 		for _, schema := range squattedSchemas {
 			expectStands(t, r, schema, migrate.Current)
 		}
@@ -77,11 +84,13 @@ func TestLocksThatATenantTakesHoldUpNoMigration(t *testing.T) {
 func (f fixture) expectNoLocks(t *testing.T) {
 	t.Helper()
 	var locks int
-	f.scan(t, `select count(*) from pg_locks l join pg_stat_activity a using (pid) where l.locktype = 'advisory' and a.datname = current_database()
-		and a.usename not like '%squatter'`, &locks)
-	if locks != 0 {
-		t.Errorf("%d locks are left", locks)
-	}
+	f.scan(
+		t,
+		`select count(*) from pg_locks l join pg_stat_activity a using (pid) where l.locktype = 'advisory' and a.datname = current_database()
+		and a.usename not like '%squatter'`,
+		&locks,
+	)
+	assert.Equal(t, 0, locks, "%d locks are left", locks)
 }
 
 // Runners keep each other off a schema whose key a tenant has, in every combination of ways.
@@ -107,14 +116,12 @@ func TestRunnersKeepEachOtherOffASchemaWhoseLockATenantHas(t *testing.T) {
 		}()
 	}
 	for range 6 {
-		check(t, <-results)
+		require.NoError(t, <-results)
 	}
 	for _, schema := range squattedSchemas {
 		var rows int
 		f.scan(t, "select count(*) from "+schema+".a", &rows)
-		if rows != 2 {
-			t.Errorf("%s: %d rows", schema, rows)
-		}
+		assert.Equal(t, 2, rows, schema)
 	}
 	f.expectNoLocks(t)
 }
@@ -125,32 +132,39 @@ func TestAMarkIsALockWhenTheKeyIsFreeAgain(t *testing.T) {
 	f := setup(t)
 	squatter := f.squat(t, "migrate", "tenant_1")
 	entered, leave := make(chan struct{}), make(chan struct{})
-	waits := migrate.Source{Name: "app", Go: []migrate.GoMigration{{Version: 1, Name: "waits", UpNoTx: func(context.Context, *pgx.Conn) error {
-		close(entered)
-		<-leave
-		return nil
-	}}}}
+	waits := migrate.Source{
+		Name: "app",
+		Go: []migrate.GoMigration{{Version: 1, Name: "waits", UpNoTx: func(context.Context, *pgx.Conn) error {
+			close(entered)
+			<-leave
+			return nil
+		}}},
+	}
 	done := make(chan error, 1)
 	go func() {
 		done <- f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{waits}}).Migrate(context.Background(), "tenant_1")
 	}()
 	<-entered
-	check(t, squatter.Close(t.Context()))
+	require.NoError(t, squatter.Close(t.Context()))
 	for free, files := range map[string]map[string]string{"tenant_2": basic, "tenant_3": squatted} {
-		other := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{source("app", files)}, LockTimeout: 20 * time.Millisecond, LockRetries: -1})
-		expectIs(t, other.Migrate(t.Context(), "tenant_1"), migrate.ErrLocked)
+		other := f.runnerWith(
+			t,
+			migrate.Config{Tenant: []migrate.Source{source("app", files)}, LockTimeout: 20 * time.Millisecond, LockRetries: -1},
+		)
+		assert.ErrorIs(t, other.Migrate(t.Context(), "tenant_1"), migrate.ErrLocked)
 		report, err := other.UpAll(t.Context(), migrate.Schemas("tenant_1", free), migrate.UpAllOptions{PerTransaction: 2})
-		expectIs(t, err, migrate.ErrLocked)
+		assert.ErrorIs(t, err, migrate.ErrLocked)
 		if failed := report.Failed(); len(failed) != 1 || failed[0].Schema != "tenant_1" {
 			t.Errorf("report %v", outcomes(report))
 		}
 	}
 	close(leave)
-	check(t, <-done)
+	require.NoError(t, <-done)
 	f.expectNoLocks(t)
 }
 
-// A tenant that takes the lock of a scratch schema neither keeps it from being dropped nor hides it.
+// A tenant that takes the lock of a scratch schema neither keeps it from being dropped nor hides
+// it.
 func TestLocksThatATenantTakesHideNoScratchSchema(t *testing.T) {
 	t.Parallel()
 	f, owner, roles := provisioned(t)
@@ -159,18 +173,16 @@ func TestLocksThatATenantTakesHideNoScratchSchema(t *testing.T) {
 		"create schema pgtenant_scratch_left", "comment on schema pgtenant_scratch_left is 'pgtenant: builds a reference, may be dropped'",
 	} {
 		_, err := owner.Exec(t.Context(), sql)
-		check(t, err)
+		require.NoError(t, err)
 	}
 	f.squat(t, "scratch", "pgtenant_scratch_left", "tenant_9")
 	r, err := migrate.New(owner, migrate.Config{Tenant: []migrate.Source{source("app", basic)}})
-	check(t, err)
+	require.NoError(t, err)
 	report, err := r.UpAll(t.Context(), migrate.Schemas("tenant_1"), migrate.UpAllOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	expectOutcomes(t, report, "tenant_1 migrated 0 2", "tenant_9 stray 0 0")
 	expectLines(t, driftLines(t, r, drift.Options{ReadOptions: drift.ReadOptions{Roles: roles}}, "tenant_1"))
 	var left int
 	f.scan(t, "select count(*) from pg_namespace where nspname like 'pgtenant_scratch%'", &left)
-	if left != 0 {
-		t.Errorf("%d scratch schemas are left", left)
-	}
+	assert.Equal(t, 0, left, "%d scratch schemas are left", left)
 }

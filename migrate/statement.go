@@ -12,9 +12,9 @@ type sqlText struct {
 	body   bool    // its text ends within BEGIN ATOMIC ... END
 }
 
-// splitSQL takes a text apart at the semicolons that end a statement for the server: none in quotes,
-// comments, parentheses (as in CREATE RULE) or the body of a function (BEGIN ATOMIC ... END). What is
-// between two semicolons and has no token is no statement.
+// splitSQL takes a text apart at the semicolons that end a statement for the server: none in
+// quotes, comments, parentheses (as in CREATE RULE) or the body of a function (BEGIN ATOMIC ...
+// END). What is between two semicolons and has no token is no statement.
 func splitSQL(sql string) []sqlText {
 	var all []sqlText
 	var cur splitter
@@ -98,8 +98,8 @@ func readSQL(sql string) sqlText {
 	return all[len(all)-1]
 }
 
-// words returns the first plain words in upper case, until anything else comes, and n at least: those that are
-// missing are empty.
+// words returns the first plain words in upper case, until anything else comes, and n at least:
+// those that are missing are empty.
 func (t sqlText) words(n int) []string {
 	words := make([]string, 0, n)
 	for _, tok := range t.tokens {

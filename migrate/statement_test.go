@@ -18,15 +18,16 @@ func TestStatementsEndWhereTheServerEndsThem(t *testing.T) {
 		`select 'a\'; x`:                                         {`select 'a\';`, "x"}, // no escape in a plain string
 		"select E'one; '\n  'two\\'; three'; x":                  {"select E'one; '\n  'two\\'; three';", "x"},
 		"select E'one; ' -- it's;\r\n\t-- ;\n'two\\'; three'; x": {"select E'one; ' -- it's;\r\n\t-- ;\n'two\\'; three';", "x"},
-		`select E'one' 'two\'; x`:                                {`select E'one' 'two\';`, "x"}, // on one line it is not continued
-		"select E'one' /* \n */ 'two\\'; x":                      {"select E'one' /* \n */ 'two\\';", "x"},
-		"select 'one'\n'tw\\o;'; x":                              {"select 'one'\n'tw\\o;';", "x"},
-		`select "a;""b;", U&"c;\0061", U&'d;''\0061;'; x`:        {`select "a;""b;", U&"c;\0061", U&'d;''\0061;';`, "x"},
-		`select B'1', X'1f;', N'a;''', b'0'; x`:                  {`select B'1', X'1f;', N'a;''', b'0';`, "x"},
-		"select $$a;$b$;$$, $b$;$$;$b$, $é$;$é$; x":              {"select $$a;$b$;$$, $b$;$$;$b$, $é$;$é$;", "x"},
-		"select a$b$, c$b$; x":                                   {"select a$b$, c$b$;", "x"},
-		"/* a /* ; */ ; */ select 1; x":                          {"select 1;", "x"},
-		"select 1 */* ; */ 2; x":                                 {"select 1 */* ; */ 2;", "x"},
+		// on one line it is not continued
+		`select E'one' 'two\'; x`:                         {`select E'one' 'two\';`, "x"},
+		"select E'one' /* \n */ 'two\\'; x":               {"select E'one' /* \n */ 'two\\';", "x"},
+		"select 'one'\n'tw\\o;'; x":                       {"select 'one'\n'tw\\o;';", "x"},
+		`select "a;""b;", U&"c;\0061", U&'d;''\0061;'; x`: {`select "a;""b;", U&"c;\0061", U&'d;''\0061;';`, "x"},
+		`select B'1', X'1f;', N'a;''', b'0'; x`:           {`select B'1', X'1f;', N'a;''', b'0';`, "x"},
+		"select $$a;$b$;$$, $b$;$$;$b$, $é$;$é$; x":       {"select $$a;$b$;$$, $b$;$$;$b$, $é$;$é$;", "x"},
+		"select a$b$, c$b$; x":                            {"select a$b$, c$b$;", "x"},
+		"/* a /* ; */ ; */ select 1; x":                   {"select 1;", "x"},
+		"select 1 */* ; */ 2; x":                          {"select 1 */* ; */ 2;", "x"},
 		"create rule r as on insert to a do also (insert into b values (1); insert into c values (1)); x": {
 			"create rule r as on insert to a do also (insert into b values (1); insert into c values (1));", "x",
 		},
@@ -51,8 +52,12 @@ func TestStatementsEndWhereTheServerEndsThem(t *testing.T) {
 
 func TestStatementsOfABlockHaveTheirOwnLines(t *testing.T) {
 	t.Parallel()
-	m, err := parse("s", "1_a.sql", "-- +goose Up\nselect 1; /* two\nlines */ select 2;\n\n  \n-- kept\n-- +goose StatementBegin\n-- dropped\n\nselect 3;\n"+
-		"-- why\nselect 4\n;select 5;\n-- +goose StatementEnd\nselect 6;\n")
+	m, err := parse(
+		"s",
+		"1_a.sql",
+		"-- +goose Up\nselect 1; /* two\nlines */ select 2;\n\n  \n-- kept\n-- +goose StatementBegin\n-- dropped\n\nselect 3;\n"+
+			"-- why\nselect 4\n;select 5;\n-- +goose StatementEnd\nselect 6;\n",
+	)
 	require.NoError(t, err)
 	assert.Equal(t, []statement{
 		{sql: "select 1;", line: 2, number: 1},
@@ -73,6 +78,10 @@ func TestABlockWithoutATransactionIsATransaction(t *testing.T) {
 	}
 	assert.Equal(t, []string{"a;", "begin", "b;", "c;", "commit", "d;"}, sql("a;\nb; c;\nd;\n"))
 	assert.Equal(t, []string{"vacuum a;", "vacuum b;"}, sql("vacuum a; vacuum b;\n"), "what no transaction can have")
-	assert.Equal(t, []string{"create index concurrently i on t (a);", "x;"}, sql("create index concurrently i on t (a); x;\n"))
+	assert.Equal(
+		t,
+		[]string{"create index concurrently i on t (a);", "x;"},
+		sql("create index concurrently i on t (a); x;\n"),
+	)
 	assert.Equal(t, []string{"begin;", "x;", "commit;"}, sql("begin; x; commit;\n"), "its own")
 }

@@ -38,8 +38,8 @@ type MigrationStatus struct {
 	// table has it without a time zone: it is read in the session's, as it was written.
 	AppliedAt time.Time
 
-	// AppliedChecksum is the beginning of the Checksum that the file had when it was applied. Empty while pending, and for a
-	// function and what goose applied.
+	// AppliedChecksum is the beginning of the Checksum that the file had when it was applied. Empty
+	// while pending, and for a function and what goose applied.
 	AppliedChecksum string
 }
 
@@ -48,8 +48,9 @@ type Status struct {
 	Schema     string
 	Migrations []MigrationStatus // by version
 
-	// Outcome is where the schema stands, as [Runner.Fleet] has it: [Current], [Behind], [NewerCompatible], or why
-	// [Runner.Up] would refuse. Under [Allow] a schema with [Changed] migrations is judged as if they were not.
+	// Outcome is where the schema stands, as [Runner.Fleet] has it: [Current], [Behind],
+	// [NewerCompatible], or why [Runner.Up] would refuse. Under [Allow] a schema with [Changed]
+	// migrations is judged as if they were not.
 	Outcome Outcome
 
 	// Err is why [Runner.Up] would refuse: [ErrUnknownVersion], [ErrOutOfOrder], [ErrChanged] or
@@ -85,7 +86,8 @@ func (r *Runner) Status(ctx context.Context, schema string) (Status, error) {
 	return t.status(st), nil
 }
 
-// StatusTx is [Runner.Status] in the caller's transaction, which sees what its snapshot has and goes on whatever comes of it.
+// StatusTx is [Runner.Status] in the caller's transaction, which sees what its snapshot has and
+// goes on whatever comes of it.
 func (r *Runner) StatusTx(ctx context.Context, tx pgx.Tx, schema string) (Status, error) {
 	t, err := r.target(schema)
 	if err != nil {
@@ -118,7 +120,12 @@ func (t target) status(st state) Status {
 		}
 	}
 	for _, a := range st.applied {
-		ms := MigrationStatus{Migration: Migration{Version: a.version, Set: t.kind}, State: Unknown, AppliedAt: a.at, AppliedChecksum: st.sums[a.version]}
+		ms := MigrationStatus{
+			Migration:       Migration{Version: a.version, Set: t.kind},
+			State:           Unknown,
+			AppliedAt:       a.at,
+			AppliedChecksum: st.sums[a.version],
+		}
 		if m := t.set.find(a.version); m != nil {
 			ms.Migration, ms.State = m.describe(), Applied
 			if m.edited(st.sums[a.version]) {

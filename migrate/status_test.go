@@ -1,10 +1,12 @@
 package migrate_test
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
 )
@@ -21,37 +23,43 @@ func TestStatusTellsOfEditedFiles(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	before := time.Now().Add(-time.Minute)
-	check(t, f.tenant(t, texts("app", both)).Migrate(t.Context(), "tenant_1"))
+	require.NoError(t, f.tenant(t, texts("app", both)).Migrate(t.Context(), "tenant_1"))
 	r := f.tenant(t, texts("app", edited()))
 	status, err := r.Status(t.Context(), "tenant_1")
-	check(t, err)
+	require.NoError(t, err)
 	expectVersions(t, status.Versions(migrate.Applied), 1, 3)
 	expectVersions(t, status.Versions(migrate.Changed), 2)
-	if m := status.Migrations[1]; m.Name != "b" || m.Source != "app" || m.AppliedAt.Before(before) || m.AppliedAt.After(time.Now().Add(time.Minute)) {
-		t.Errorf("status %+v", m)
+	m := status.Migrations[1]
+	if assert.Equal(t, "b", m.Name, "status %+v", m) &&
+		assert.Equal(t, "app", m.Source, "status %+v", m) &&
+		assert.False(t, m.AppliedAt.Before(before), "status %+v", m) {
+		assert.False(t, m.AppliedAt.After(time.Now().Add(time.Minute)), "status %+v", m)
 	}
-	check(t, status.Err)
-	check(t, r.Migrate(t.Context(), "tenant_1")) // does not mind, by default
+	require.NoError(t, status.Err)
+	require.NoError(t, r.Migrate(t.Context(), "tenant_1")) // does not mind, by default
 
 	strict := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{texts("app", edited())}, Changed: migrate.Refuse})
-	expectIs(t, strict.Migrate(t.Context(), "tenant_1"), migrate.ErrChanged)
+	assert.ErrorIs(t, strict.Migrate(t.Context(), "tenant_1"), migrate.ErrChanged)
 	_, err = strict.Down(t.Context(), "tenant_1")
-	expectIs(t, err, migrate.ErrChanged)
+	assert.ErrorIs(t, err, migrate.ErrChanged)
 	_, err = r.DownTo(t.Context(), "tenant_1", 1)
-	check(t, err)
-	check(t, strict.Migrate(t.Context(), "tenant_1")) // applied anew, from the file as it is
+	require.NoError(t, err)
+	require.NoError(t, strict.Migrate(t.Context(), "tenant_1")) // applied anew, from the file as it is
 	status, err = strict.Status(t.Context(), "tenant_1")
-	check(t, err)
+	require.NoError(t, err)
 	expectVersions(t, status.Versions(migrate.Applied), 1, 2, 3)
 }
 
 func TestChecksumsAreForgottenWhereGooseAppliedAnew(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	check(t, f.tenant(t, texts("app", both)).Migrate(t.Context(), "tenant_1"))
-	f.exec(t, "delete from tenant_1.goose_db_version where version_id = 2; insert into tenant_1.goose_db_version (version_id, is_applied) values (2, true)")
+	require.NoError(t, f.tenant(t, texts("app", both)).Migrate(t.Context(), "tenant_1"))
+	f.exec(
+		t,
+		"delete from tenant_1.goose_db_version where version_id = 2; insert into tenant_1.goose_db_version (version_id, is_applied) values (2, true)",
+	)
 	status, err := f.tenant(t, texts("app", edited())).Status(t.Context(), "tenant_1")
-	check(t, err)
+	require.NoError(t, err)
 	expectVersions(t, status.Versions(migrate.Applied), 1, 2, 3)
 }
 
@@ -60,17 +68,15 @@ func TestCommentOfSomebodyElseStays(t *testing.T) {
 	f := setup(t)
 	r := f.tenant(t, texts("app", both))
 	_, err := r.UpTo(t.Context(), "tenant_1", 1)
-	check(t, err)
+	require.NoError(t, err)
 	for _, comment := range []string{"ours", `{"a": 1}`, "null"} {
 		f.exec(t, fmt.Sprintf("comment on table tenant_1.goose_db_version is '%s'", comment))
-		check(t, r.Migrate(t.Context(), "tenant_1"))
+		require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
 		_, err = r.DownTo(t.Context(), "tenant_1", 1)
-		check(t, err)
+		require.NoError(t, err)
 		var got string
 		f.scan(t, "select obj_description('tenant_1.goose_db_version'::regclass)", &got)
-		if got != comment {
-			t.Errorf("the comment is %q now", got)
-		}
+		assert.Equal(t, comment, got, "the comment is %q now", got)
 	}
 }
 
@@ -93,27 +99,23 @@ func TestVersionTablesAsTheyAreFound(t *testing.T) {
 	} {
 		f.exec(t, "drop schema tenant_1 cascade; create schema tenant_1;"+c.sql)
 		status, err := r.Status(t.Context(), "tenant_1")
-		check(t, err)
+		require.NoError(t, err)
 		expectVersions(t, status.Versions(migrate.Applied), c.applied...)
-		if !errors.Is(status.Err, c.err) {
-			t.Errorf("%s: %v", name, status.Err)
-		}
+		assert.ErrorIs(t, status.Err, c.err, name)
 		if c.err != nil {
 			expectVersions(t, status.Versions(migrate.Unknown), 9)
 			_, err := r.Down(t.Context(), "tenant_1")
-			expectIs(t, err, c.err)
+			assert.ErrorIs(t, err, c.err)
 			continue
 		}
 		if len(c.applied) > 0 {
 			f.exec(t, "create table tenant_1.a ()")
 		}
-		check(t, r.Migrate(t.Context(), "tenant_1"))
-		if got := f.tables(t, "tenant_1"); got != "a b c" {
-			t.Errorf("%s: tables %q", name, got)
-		}
+		require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
+		assert.Equal(t, "a b c", f.tables(t, "tenant_1"), "%s: tables", name)
 		_, err = r.DownTo(t.Context(), "tenant_1", 0)
-		check(t, err)
-		check(t, r.Migrate(t.Context(), "tenant_1"))
+		require.NoError(t, err)
+		require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
 	}
 }
 
@@ -132,8 +134,8 @@ func TestVersionTableOfAnotherShape(t *testing.T) {
 		_, statusErr := r.Status(t.Context(), "tenant_1")
 		for _, err := range []error{statusErr, r.Migrate(t.Context(), "tenant_1")} {
 			var tableErr *migrate.TableError
-			if !errors.As(err, &tableErr) || tableErr.Schema != "tenant_1" || tableErr.Table != "goose_db_version" {
-				t.Errorf("%s: %v", sql, err)
+			if assert.ErrorAs(t, err, &tableErr, sql) && assert.Equal(t, "tenant_1", tableErr.Schema, sql) {
+				assert.Equal(t, "goose_db_version", tableErr.Table, sql)
 			}
 		}
 	}
@@ -147,6 +149,6 @@ func TestSchemaDroppedBetweenTheMigrations(t *testing.T) {
 		"00002_b.sql": "-- +goose NO TRANSACTION\ndrop schema tenant_1 cascade;\ncreate table b ();",
 	})
 	res, err := f.tenant(t, src).Up(t.Context(), "tenant_1")
-	expectIs(t, err, migrate.ErrSchemaMissing)
+	assert.ErrorIs(t, err, migrate.ErrSchemaMissing)
 	expectVersions(t, res.Applied, 1)
 }

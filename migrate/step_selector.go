@@ -5,20 +5,21 @@ import (
 	"fmt"
 )
 
-// goal is what is to be reached in one schema. It is asked anew under each lock.
+// stepSelector chooses the migrations to run in one schema. It is called again under each lock.
 type stepSelector interface {
-	// steps returns what is left to do from a state.
+	// steps returns the steps that are left for a schema in the state s.
 	steps(t target, s state) ([]step, error)
-	// after returns the goal that is left when some of the steps are done, or nil.
+	// after returns the selector for the rest when some of the steps are done, or nil if nothing is
+	// left.
 	after(done []step) stepSelector
 }
 
-// checker is a goal that looks at more than the versions, in the transaction that reaches it.
+// checker is a stepSelector that checks more than the versions, in the transaction of its steps.
 type checker interface {
 	check(ctx context.Context, s *session) error
 }
 
-// upTo applies what is pending up to a version.
+// upTo applies the pending migrations up to a version.
 type upTo struct{ version int64 }
 
 func (g upTo) after([]step) stepSelector { return g }
@@ -52,7 +53,7 @@ func (s state) newestOf(all set, source string) int64 {
 	return newest
 }
 
-// downTo undoes what is newer than a version, the last applied first.
+// downTo undoes the migrations that are newer than a version, the last applied first.
 type downTo struct{ version int64 }
 
 func (g downTo) after([]step) stepSelector { return g }
@@ -67,7 +68,7 @@ func (g downTo) steps(t target, s state) ([]step, error) {
 	return steps, nil
 }
 
-// downLast undoes what was applied last.
+// downLast undoes the migration that was applied last.
 type downLast struct{}
 
 func (downLast) after([]step) stepSelector { return nil }
@@ -79,7 +80,7 @@ func (downLast) steps(t target, s state) ([]step, error) {
 	return []step{{m: t.set.find(s.applied[len(s.applied)-1].version), dir: Down}}, nil
 }
 
-// redoLast undoes what was applied last and applies it again.
+// redoLast undoes the migration that was applied last and applies it again.
 type redoLast struct{}
 
 func (redoLast) after(done []step) stepSelector {
@@ -109,11 +110,11 @@ func (g upOne) steps(_ target, s state) ([]step, error) {
 	return []step{{m: g.m, dir: Up}}, nil
 }
 
-// next returns what a goal has left to do in a schema, or why nothing may be done.
+// next returns the steps that g has left in a schema, or why no migration may be run.
 func (t target) next(g stepSelector, s state) ([]step, error) {
 	applied := t.checkApplied(s)
 	if up, ok := g.(upTo); ok && applied.compatible && len(t.pending(s)) == 0 && up.version == Newest {
-		return nil, nil // it is served as it is; which files were edited the newer program knows better
+		return nil, nil // a newer program has migrated the schema and permits this one to use it
 	}
 	if err := t.refusal(applied); err != nil {
 		return nil, err

@@ -2,8 +2,9 @@ package migrate
 
 import "fmt"
 
-// Subset returns a runner that has no other tenant migrations than those of some versions, in whatever order they are given: for a schema as
-// an older release made it. A version that no source has is [ErrNoMigration]. The shared migrations are all there.
+// Subset returns a runner that has only the tenant migrations of the versions, in any order, and
+// all shared migrations. It is for the schema of an older release. It returns [ErrNoMigration] for
+// a version that no source has.
 func (r *Runner) Subset(versions []int64) (*Runner, error) {
 	wanted := make(map[int64]bool, len(versions))
 	for _, v := range versions {

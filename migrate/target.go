@@ -55,7 +55,8 @@ type querier interface {
 
 func checkSchema(ctx context.Context, q querier, t target) error {
 	var exists bool
-	err := q.QueryRow(ctx, "select exists (select from pg_namespace where nspname = $1)", pgx.QueryExecModeExec, t.schema).Scan(&exists)
+	err := q.QueryRow(ctx, "select exists (select from pg_namespace where nspname = $1)", pgx.QueryExecModeExec, t.schema).
+		Scan(&exists)
 	switch {
 	case err != nil:
 		return fmt.Errorf("versions of schema %q: %w", t.schema, err)

@@ -36,7 +36,11 @@ var separate = map[string]map[string]string{
 }
 
 // everyLock are the kinds of locks.
-var everyLock = map[string]migrate.Lock{"advisory": migrate.LockAdvisory, "session": migrate.LockSession, "table": migrate.LockTable}
+var everyLock = map[string]migrate.Lock{
+	"advisory": migrate.LockAdvisory,
+	"session":  migrate.LockSession,
+	"table":    migrate.LockTable,
+}
 
 // A tenant that was migrated release by release, a new one, a fleet and the reference of drift go
 // through the same transactions.
@@ -65,7 +69,10 @@ func TestFilesThatNeedATransactionEach(t *testing.T) {
 		t.Run(name+", in one transaction", func(t *testing.T) {
 			t.Parallel()
 			f := setup(t)
-			r := f.runnerWith(t, migrate.Config{Tenant: []migrate.Source{source("app", files)}, Transactions: migrate.TransactionForAll})
+			r := f.runnerWith(
+				t,
+				migrate.Config{Tenant: []migrate.Source{source("app", files)}, Transactions: migrate.TransactionForAll},
+			)
 			_, err := r.UpTo(t.Context(), "tenant_1", 1) // a type made in the same transaction has its values
 			require.NoError(t, err)
 			before := f.tables(t, "tenant_1")
@@ -189,8 +196,16 @@ func TestFleetKeepsTheFilesBeforeAnError(t *testing.T) {
 				var failure *migrate.Error
 				require.ErrorAs(t, err, &failure)
 				assert.EqualValues(t, 3, failure.Version)
-				expectOutcomes(t, report, "tenant_1 migrated 1 4", "tenant_2 failed 1 2", "tenant_3 migrated 1 4", "tenant_4 migrated 1 4",
-					"tenant_5 failed 1 2", "tenant_6 migrated 1 4")
+				expectOutcomes(
+					t,
+					report,
+					"tenant_1 migrated 1 4",
+					"tenant_2 failed 1 2",
+					"tenant_3 migrated 1 4",
+					"tenant_4 migrated 1 4",
+					"tenant_5 failed 1 2",
+					"tenant_6 migrated 1 4",
+				)
 				assert.Equal(t, []int64{2}, report.Results[1].Applied)
 				assert.Equal(t, []int64{2, 3, 4}, report.Results[5].Applied)
 				assert.Equal(t, 6, f.at(t, 6))
@@ -215,7 +230,9 @@ func TestFileThatFindsALockIsTriedAgainAlone(t *testing.T) {
 			t.Parallel()
 			f := fleet(t, 2)
 			files := map[string]string{
-				"00001_notes.sql": basic["00001_notes.sql"], "00002_once.sql": "create table once ();", "00003_body.sql": "alter table notes add column body text;",
+				"00001_notes.sql": basic["00001_notes.sql"],
+				"00002_once.sql":  "create table once ();",
+				"00003_body.sql":  "alter table notes add column body text;",
 			}
 			gate, err := f.pg.Pool.Begin(t.Context())
 			require.NoError(t, err)
@@ -266,14 +283,18 @@ func TestASettingLastsUntilTheEndOfItsFile(t *testing.T) {
 			require.NoError(t, f.pg.Pool.QueryRow(t.Context(), "select m, d, z from tenant_1.first").Scan(&m, &d, &z))
 			assert.Equal(t, []string{"77kB", "SQL, DMY", "Asia/Tokyo"}, []string{m, d, z})
 			var same bool
-			require.NoError(t, f.pg.Pool.QueryRow(t.Context(), `select m = current_setting('work_mem') and d = current_setting('DateStyle')
-				and z = current_setting('TimeZone') from tenant_1.second`).Scan(&same))
+			require.NoError(
+				t,
+				f.pg.Pool.QueryRow(t.Context(), `select m = current_setting('work_mem') and d = current_setting('DateStyle')
+				and z = current_setting('TimeZone') from tenant_1.second`).Scan(&same),
+			)
 			assert.True(t, same, "the second file has the settings of the first")
 		})
 	}
 }
 
-// PostgreSQL refuses some statements in a transaction. The error says what the file needs, and only then.
+// PostgreSQL refuses some statements in a transaction. The error says what the file needs, and only
+// then.
 func TestErrorOfAStatementThatNeedsNoTransaction(t *testing.T) {
 	t.Parallel()
 	const hint = "in a file with the annotation NO TRANSACTION"

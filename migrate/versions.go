@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// stateQuery reads the table and, in a row with id 0, whether others have rights on it, the time, and its
-// comment. All columns come as text.
+// stateQuery reads the table and, in a row with id 0, whether others have rights on it, the time,
+// and its comment. All columns come as text.
 func (t target) stateQuery() string {
 	return `select id, version_id, is_applied, (extract(epoch from tstamp) * 1000000)::bigint,
 			(extract(epoch from tstamp::timestamptz) * 1000000)::bigint, null
@@ -31,8 +31,8 @@ func (t target) versionsQuery() string {
 		t.table + " order by id"
 }
 
-// readRows enters the rows of one of the two queries: the latest row of a version counts. The row of
-// version 0 is goose's way to say that the table is there.
+// readRows enters the rows of one of the two queries: the latest row of a version counts. The row
+// of version 0 is goose's way to say that the table is there.
 func (s *state) readRows(rows [][][]byte) error {
 	var comment string
 	s.empty = true
@@ -77,8 +77,9 @@ func readState(ctx context.Context, q querier, t target) (state, error) {
 	return s, err
 }
 
-// readVersions is readState without what is known of each version, but where the files are compared or versions are
-// unknown, and without a look whether a schema without the table exists: the first statement of a migration finds out.
+// readVersions is readState without what is known of each version, but where the files are compared
+// or versions are unknown, and without a look whether a schema without the table exists: the first
+// statement of a migration finds out.
 func readVersions(ctx context.Context, q querier, t target) (state, error) {
 	if t.cfg.Changed == Refuse {
 		return readTable(ctx, q, t, t.stateQuery())

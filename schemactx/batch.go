@@ -20,7 +20,7 @@ import (
 // [pgx.Batch.BeginTx] is refused as every BEGIN is: it would leave the transaction open after the batch.
 func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	br := &batchResults{batch: b}
-	br.unit = &br.alone
+	br.unitOfWork = &br.alone
 	if err := br.open(ctx, db); err != nil {
 		return failedBatch{err}
 	}
@@ -37,23 +37,23 @@ func (tx *Tx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 		return failedBatch{err}
 	}
 	st.busy = true
-	br := &batchResults{batch: b, unit: &st.unit, tx: st}
+	br := &batchResults{batch: b, unitOfWork: &st.unit, tx: st}
 	br.guarded(func() { br.begin(ctx) })
 	return br
 }
 
 // batchResults reads the results of a batch one after the other.
 type batchResults struct {
-	*unit
-	alone     unit // what unit points to outside of a transaction
+	*unitOfWork
+	alone     unitOfWork // what unit points to outside of a transaction
 	tx        *txState
 	ctx       context.Context // of the tracer, which wants the one it returned
 	batch     *pgx.Batch
-	calls     []call
+	inputs    []input
 	loaded    *schemaTypes                         // that its statements may need; nil for none
 	typed     []int                                // those that have types of the schema
 	described map[int]*pgconn.StatementDescription // of unnamed statements whose arguments need it
-	anew      bool                                 // its types and descriptions have been looked at again
+	retried   bool                                 // its types and descriptions have been looked at again
 	mrr       *pgconn.MultiResultReader
 	next      int        // the result to be read next
 	current   *batchRows // the rows that are being read
@@ -105,7 +105,7 @@ func (br *batchResults) begin(ctx context.Context) {
 		return
 	}
 	br.start = br.tx.beginning()
-	err := br.twice(br.ctx, br.tx, func() error { return br.send(br.ctx) })
+	err := br.retryPrologue(br.ctx, br.tx, func() error { return br.send(br.ctx) })
 	if err != nil && br.again(err, false) {
 		br.state.forget(stmtKey{}, err) // one of the library's own
 		err = br.send(br.ctx)
@@ -128,9 +128,9 @@ type batchRows struct {
 func (r *batchRows) rowsClosed(tag pgconn.CommandTag, err error) error {
 	br := r.br
 	br.current = nil
-	br.unshift(err, len(br.scope.comment))
+	br.adjustPosition(err, len(br.scope.comment))
 	br.noteDDL(tag)
-	switch sp := br.calls[r.index].savepoint; {
+	switch sp := br.inputs[r.index].savepoint; {
 	case err == nil && sp != nil:
 		br.tx.applied(sp.savepointStatement, sp.at, sp.server)
 	case err == nil && changesSession(tag):
@@ -140,7 +140,7 @@ func (r *batchRows) rowsClosed(tag pgconn.CommandTag, err error) error {
 		br.err = err
 	}
 	if t := br.db.tracers.batch; t != nil {
-		c := &br.calls[r.index]
+		c := &br.inputs[r.index]
 		t.TraceBatchQuery(br.ctx, br.conn, pgx.TraceBatchQueryData{
 			SQL: c.sql, Args: c.args, CommandTag: tag, Err: err, ReadStartTime: r.started,
 		})
@@ -177,15 +177,15 @@ func (br *batchResults) nextRows() (*batchRows, error) {
 		return nil, br.err
 	case br.closed:
 		return nil, errBatchClosed
-	case br.next >= len(br.calls):
+	case br.next >= len(br.inputs):
 		return nil, errors.New("no more results in batch")
 	}
 	r := &batchRows{br: br, index: br.next, started: time.Now()}
 	br.next++
 	err := br.advance(r.index)
-	if err != nil && br.again(err, br.calls[r.index].hit || len(br.typed) > 0) {
+	if err != nil && br.again(err, br.inputs[r.index].hit || len(br.typed) > 0) {
 		for _, i := range br.typed { // what one has met is in store for all
-			br.state.cache.drop(stmtKey{br.scope.schema, br.calls[i].sql})
+			br.state.cache.drop(stmtKey{br.scope.schema, br.inputs[i].sql})
 		}
 		err = br.resend(r.index)
 	}
@@ -194,7 +194,7 @@ func (br *batchResults) nextRows() (*batchRows, error) {
 		return nil, err
 	}
 	r.typeMap, r.loaded, r.rr, r.owner = br.mapFor(br.loaded), br.loaded, br.mrr.ResultReader(), r
-	if !br.calls[r.index].prepared() {
+	if !br.inputs[r.index].prepared() {
 		br.noteFields(r.loaded, r.rr.FieldDescriptions())
 	}
 	if br.tx != nil {
@@ -206,7 +206,7 @@ func (br *batchResults) nextRows() (*batchRows, error) {
 
 // advance reads up to the result of statement i.
 func (br *batchResults) advance(i int) error {
-	if i > 0 && br.calls[i-1].kind.mayStray() {
+	if i > 0 && br.inputs[i-1].kind.mayChangeScope() {
 		if _, err := nextResult(br.mrr)(); err != nil {
 			if sqlstate.Is(err, sqlstate.DivisionByZero) {
 				err = fmt.Errorf("%w: found in the batch, before statement %d ran", ErrScopeChanged, i+1)
@@ -218,7 +218,7 @@ func (br *batchResults) advance(i int) error {
 		return nil
 	}
 	err := br.mrr.Close()
-	br.unshift(err, len(br.scope.comment))
+	br.adjustPosition(err, len(br.scope.comment))
 	if err == nil {
 		err = errors.New("schemactx: the batch has no more results")
 	}
@@ -307,7 +307,7 @@ func (br *batchResults) Tx() pgx.Tx { return nil }
 // forget drops a prepared statement when the server says that it no longer fits.
 func (br *batchResults) forget(i int, err error) {
 	if err != nil {
-		br.state.forget(stmtKey{br.scope.schema, br.calls[i].sql}, err)
+		br.state.forget(stmtKey{br.scope.schema, br.inputs[i].sql}, err)
 	}
 }
 
@@ -329,11 +329,11 @@ func (br *batchResults) finish() {
 		err = br.mrr.Close()
 	}
 	if br.kind != kindRefused {
-		br.judgeAll() // anew: the look may have come with the batch
+		br.effectiveKinds() // anew: the look may have come with the batch
 	}
-	br.leaves(br.kind)
+	br.noteKind(br.kind)
 	if br.err != nil {
-		br.unshift(br.err, len(br.scope.comment))
+		br.adjustPosition(br.err, len(br.scope.comment))
 		br.state.forget(stmtKey{}, br.err) // for what the error says of all statements
 	}
 	changed := errors.Is(br.err, ErrScopeChanged) && br.kind != kindRefused
@@ -341,8 +341,8 @@ func (br *batchResults) finish() {
 		if br.status() == 'E' {
 			_ = br.rollback(br.ctx)
 		}
-		br.settle()
-		changed = changed || br.strayed()
+		br.noteEnd()
+		changed = changed || br.pathChanged()
 	}
 	if changed {
 		br.destroy()
@@ -351,9 +351,9 @@ func (br *batchResults) finish() {
 		br.err = err
 	}
 	if br.err != nil {
-		br.db.failed(br.ctx, br.scope.schema, "", br.err)
+		br.db.statementFailure(br.ctx, br.scope.schema, "", br.err)
 	}
-	br.db.ran(br.ctx, br.scope.schema, len(br.batch.QueuedQueries), br.err)
+	br.db.statementEnd(br.ctx, br.scope.schema, len(br.batch.QueuedQueries), br.err)
 	if br.tx != nil {
 		br.err = br.tx.after(br.kind, br.err)
 	}
@@ -367,7 +367,7 @@ func (br *batchResults) finish() {
 
 // readAsserted reads what the caller has left unread, and the assertion behind it.
 func (br *batchResults) readAsserted() error {
-	for i := br.next; i < len(br.calls); i++ {
+	for i := br.next; i < len(br.inputs); i++ {
 		if err := br.advance(i); err != nil {
 			return err
 		}

@@ -58,24 +58,24 @@ func (br *batchResults) send(ctx context.Context) error {
 		}
 	}
 	b := &pgconn.Batch{}
-	block := br.tx == nil && (len(br.calls) > 1 || br.needsBlock(br.kind))
-	front := br.front(br.tx, block)
+	block := br.tx == nil && (len(br.inputs) > 1 || br.needsBlock(br.kind))
+	prologue := br.prologue(br.tx, block)
 	if br.resolveSavepoints() {
-		front = nil // nothing else runs before it
+		prologue = nil // nothing else runs before it
 	}
 	named := br.db.named()
-	for _, o := range front {
+	for _, o := range prologue {
 		o.queue(br.state, b, named)
 	}
-	for i := range br.calls {
-		if i > 0 && br.calls[i-1].kind.mayStray() {
+	for i := range br.inputs {
+		if i > 0 && br.inputs[i-1].kind.mayChangeScope() {
 			br.assertion().queue(br.state, b, named)
 		}
 		if err := br.queue(b, i, sds[i]); err != nil {
-			if br.usesTypes(sds[i]) && !br.anew { // as in statement.encode
-				br.anew = true
-				br.loaded.doubt()
-				br.state.cache.drop(stmtKey{br.scope.schema, br.calls[i].sql})
+			if br.usesTypes(sds[i]) && !br.retried { // as in statement.encode
+				br.retried = true
+				br.loaded.markStale()
+				br.state.cache.drop(stmtKey{br.scope.schema, br.inputs[i].sql})
 				return br.send(ctx)
 			}
 			if sds[i] == nil && br.describe(ctx, i) {
@@ -84,15 +84,15 @@ func (br *batchResults) send(ctx context.Context) error {
 			return err
 		}
 	}
-	if br.asserted = br.tx == nil && len(br.calls) > 1 && br.calls[len(br.calls)-1].kind.mayStray(); br.asserted {
+	if br.asserted = br.tx == nil && len(br.inputs) > 1 && br.inputs[len(br.inputs)-1].kind.mayChangeScope(); br.asserted {
 		br.assertion().queue(br.state, b, named)
 	}
 	if br.tx == nil {
 		br.queueBack(b, br.kind, block, named)
 	}
 	br.mrr = br.conn.PgConn().ExecBatch(ctx, b)
-	err = front.read(br.unit, br.tx, nextResult(br.mrr))
-	if err != nil && br.mayTryAgain(err) {
+	err = prologue.read(br.unitOfWork, br.tx, nextResult(br.mrr))
+	if err != nil && br.prologueRetryable(err) {
 		_ = br.mrr.Close() // whose error is the same
 		br.mrr = nil
 	}
@@ -102,11 +102,11 @@ func (br *batchResults) send(ctx context.Context) error {
 // prepare looks at every statement and prepares those that the connection does not know, in one round trip. It returns
 // their descriptions, nil for those that run unprepared.
 func (br *batchResults) prepare(ctx context.Context) ([]*pgconn.StatementDescription, error) {
-	br.calls = make([]call, len(br.batch.QueuedQueries))
-	known := make(map[string]*stmt, len(br.calls))
+	br.inputs = make([]input, len(br.batch.QueuedQueries))
+	known := make(map[string]*stmt, len(br.inputs))
 	var missing []*stmt
 	for i, q := range br.batch.QueuedQueries {
-		c := &br.calls[i]
+		c := &br.inputs[i]
 		if err := c.parse(ctx, br.db.mode, br.tx.named(q.SQL), q.Arguments); err != nil {
 			return nil, err
 		}
@@ -131,19 +131,19 @@ func (br *batchResults) prepare(ctx context.Context) ([]*pgconn.StatementDescrip
 			br.kind = kindRefused
 			return nil, err
 		}
-		br.meet(br.tx, c.named)
+		br.needFacts(br.tx, c.named)
 	}
 	if len(missing) > 0 {
 		br.db.stats.misses.Add(int64(len(missing)))
-		if err := br.unit.prepare(ctx, br.tx, missing); err != nil {
+		if err := br.unitOfWork.prepare(ctx, br.tx, missing); err != nil {
 			return nil, err
 		}
 	}
-	br.judgeAll()
-	sds := make([]*pgconn.StatementDescription, len(br.calls))
-	for i := range br.calls {
-		br.calls[i].kind = br.judge(br.calls[i].text, br.calls[i].named)
-		if st := known[br.calls[i].sql]; st != nil {
+	br.effectiveKinds()
+	sds := make([]*pgconn.StatementDescription, len(br.inputs))
+	for i := range br.inputs {
+		br.inputs[i].kind = br.effectiveKind(br.inputs[i].text, br.inputs[i].named)
+		if st := known[br.inputs[i].sql]; st != nil {
 			sds[i] = st.sd
 		}
 	}
@@ -151,10 +151,10 @@ func (br *batchResults) prepare(ctx context.Context) ([]*pgconn.StatementDescrip
 }
 
 // judgeAll notes the kind of the statement that leaves most behind.
-func (br *batchResults) judgeAll() {
+func (br *batchResults) effectiveKinds() {
 	br.kind = kindRead
-	for i := range br.calls {
-		br.kind = worse(br.kind, br.judge(br.calls[i].text, br.calls[i].named))
+	for i := range br.inputs {
+		br.kind = worse(br.kind, br.effectiveKind(br.inputs[i].text, br.inputs[i].named))
 	}
 }
 
@@ -165,7 +165,7 @@ func worse(a, b sqlKind) sqlKind {
 }
 
 func (br *batchResults) queue(b *pgconn.Batch, i int, sd *pgconn.StatementDescription) error {
-	c, eqb := &br.calls[i], &br.state.eqb
+	c, eqb := &br.inputs[i], &br.state.eqb
 	if sp := c.savepoint; sp != nil {
 		b.ExecParams(sp.op.sql(sp.server), nil, nil, nil, nil)
 		return nil
@@ -192,7 +192,7 @@ func (br *batchResults) describe(ctx context.Context, i int) bool {
 	if len(br.db.types) == 0 || br.described[i] != nil {
 		return false
 	}
-	sd, err := br.unit.describe(ctx, br.tx, br.calls[i].sql)
+	sd, err := br.unitOfWork.describe(ctx, br.tx, br.inputs[i].sql)
 	if err != nil {
 		return false
 	}

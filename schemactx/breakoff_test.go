@@ -52,11 +52,11 @@ func (b *breaker) arm(place string, exit bool) []string {
 
 func (b *breaker) hooks() schemactx.Hooks {
 	return schemactx.Hooks{
-		Entered:  func(context.Context, schemactx.EnteredData) { b.at("Entered") },
-		Left:     func(context.Context, schemactx.LeftData) { b.at("Left") },
-		Ran:      func(context.Context, schemactx.RanData) { b.at("Ran") },
-		Switched: func(context.Context, schemactx.SwitchedData) { b.at("Switched") },
-		Failed:   func(context.Context, schemactx.FailedData) { b.at("Failed") },
+		ScopeStart:       func(context.Context, schemactx.ScopeStart) { b.at("Entered") },
+		ScopeEnd:         func(context.Context, schemactx.ScopeEnd) { b.at("Left") },
+		StatementEnd:     func(context.Context, schemactx.StatementEnd) { b.at("Ran") },
+		SchemaSwitch:     func(context.Context, schemactx.SchemaSwitch) { b.at("Switched") },
+		StatementFailure: func(context.Context, schemactx.StatementFailure) { b.at("Failed") },
 	}
 }
 

@@ -86,7 +86,7 @@ func FromContext(ctx context.Context) (schema string, ok bool) {
 //
 // Requests get their schema from the middleware. WithSchema is for system work that
 // crosses tenants on purpose. Each call under which something is done is counted by the [DB]
-// that does it, and told to [Hooks].Switched; one under which nothing is done reaches no tenant.
+// that does it, and told to [Hooks].SchemaSwitch; one under which nothing is done reaches no tenant.
 func WithSchema(ctx context.Context, name string, fn func(context.Context) error) error {
 	if err := ValidateName(name); err != nil {
 		return err

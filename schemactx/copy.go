@@ -25,7 +25,7 @@ import (
 // connection is lost, a call of src.Next may still be under way.
 func (db *DB) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
 	c := &copyFrom{table: table, columns: columns, src: src}
-	c.unit = &c.alone
+	c.unitOfWork = &c.alone
 	if err := c.open(ctx, db); err != nil {
 		return 0, err
 	}
@@ -40,13 +40,13 @@ func (tx *Tx) CopyFrom(ctx context.Context, table pgx.Identifier, columns []stri
 	if err := tx.check(ctx); err != nil {
 		return 0, err
 	}
-	return (&copyFrom{unit: &st.unit, tx: st, table: table, columns: columns, src: src}).run(ctx)
+	return (&copyFrom{unitOfWork: &st.unit, tx: st, table: table, columns: columns, src: src}).run(ctx)
 }
 
 // copyFrom is one COPY FROM STDIN.
 type copyFrom struct {
-	*unit
-	alone   unit // what unit points to outside of a transaction
+	*unitOfWork
+	alone   unitOfWork // what unit points to outside of a transaction
 	tx      *txState
 	table   pgx.Identifier
 	columns []string
@@ -61,9 +61,9 @@ func (c *copyFrom) run(ctx context.Context) (int64, error) {
 	}
 	tag, err := c.copy(ctx)
 	if err != nil {
-		c.db.failed(ctx, c.scope.schema, "", err)
+		c.db.statementFailure(ctx, c.scope.schema, "", err)
 	}
-	c.db.ran(ctx, c.scope.schema, 1, err)
+	c.db.statementEnd(ctx, c.scope.schema, 1, err)
 	if c.tx != nil {
 		err = c.tx.after(c.kind(), err)
 	}
@@ -96,15 +96,15 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 			return pgconn.CommandTag{}, err
 		}
 	}
-	c.meet(c.tx, c.schemas())
-	if err := c.lookAhead(ctx, c.tx); err != nil {
+	c.needFacts(c.tx, c.schemas())
+	if err := c.readCatalogAhead(ctx, c.tx); err != nil {
 		return pgconn.CommandTag{}, err
 	}
 	kind := c.kind()
 	// COPY goes out by the simple protocol, and so does what has to come in front: up to the end of the string it is one
 	// implicit transaction as well.
-	front := c.front(c.tx, false)
-	before := c.text(front.simple())
+	prologue := c.prologue(c.tx, false)
+	before := c.text(prologue.simple())
 	command := before + "copy " + table + " (" + columns + ") from stdin binary"
 	stoppable, stop := context.WithCancel(ctx)
 	defer stop()
@@ -112,26 +112,26 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 	tag, err := c.conn.PgConn().CopyFrom(stoppable, r, command)
 	r.end()
 	r.reraise()
-	c.unshift(err, len(before))
-	c.leaves(c.kind())
+	c.adjustPosition(err, len(before))
+	c.noteKind(c.kind())
 	if c.tx != nil {
 		c.tx.begun = c.tx.begun || c.status() != 'I'
 	}
-	if err == nil || !c.mayBeOf(front, err) {
-		_ = front.read(c.unit, c.tx, func() ([][][]byte, error) { return nil, nil })
+	if err == nil || !c.mayBeOf(prologue, err) {
+		_ = prologue.read(c.unitOfWork, c.tx, func() ([][][]byte, error) { return nil, nil })
 	} else {
 		err = c.blame(ctx, err)
 	}
 	if err != nil && c.usesTypes(sd) { // they may be why a value could not be encoded
-		types.doubt()
+		types.markStale()
 	}
 	if c.tx == nil {
-		c.settle()
+		c.noteEnd()
 		if err == nil && c.needsReset(kind) {
 			c.resetAlone(ctx)
 		}
 	}
-	if c.strayed() {
+	if c.pathChanged() {
 		err = fmt.Errorf("%w: %s", ErrScopeChanged, tag)
 		c.destroy()
 	}
@@ -146,7 +146,7 @@ func (c *copyFrom) describeColumns(ctx context.Context, sql string) (*pgconn.Sta
 		ctx = t.TracePrepareStart(ctx, c.conn, pgx.TracePrepareStartData{SQL: sql})
 	}
 	sd, err := c.describe(ctx, c.tx, sql)
-	c.unshift(err, len(c.scope.comment))
+	c.adjustPosition(err, len(c.scope.comment))
 	if t != nil {
 		t.TracePrepareEnd(ctx, c.conn, pgx.TracePrepareEndData{Err: err})
 	}
@@ -161,9 +161,9 @@ func (c *copyFrom) enter(ctx context.Context) error {
 
 // mayBeOf reports whether an error of the server may be that of the scope or the settings in front of the copy. A violated
 // constraint is not, and neither is a source that failed (57014).
-func (c *copyFrom) mayBeOf(front front, err error) bool {
+func (c *copyFrom) mayBeOf(prologue prologue, err error) bool {
 	var pgErr *pgconn.PgError
-	return front.has(stepScope) && errors.As(err, &pgErr) && !c.conn.IsClosed() &&
+	return prologue.has(stepScope) && errors.As(err, &pgErr) && !c.conn.IsClosed() &&
 		!strings.HasPrefix(pgErr.Code, "23") && !strings.HasPrefix(pgErr.Code, "57")
 }
 
@@ -198,11 +198,11 @@ func (c *copyFrom) blame(ctx context.Context, err error) error {
 func (c *copyFrom) schemas() []string { return c.table[:max(0, len(c.table)-1)] }
 
 // kind is what a write into the table may be.
-func (c *copyFrom) kind() sqlKind { return c.judge(kindWrite, c.schemas()) }
+func (c *copyFrom) kind() sqlKind { return c.effectiveKind(kindWrite, c.schemas()) }
 
 // resetAlone takes back what triggers may have set for the session, behind the end of COPY's own transaction. The rows are
 // there, so that what fails here is no error of the copy: the connection is not used again.
-func (u *unit) resetAlone(ctx context.Context) {
+func (u *unitOfWork) resetAlone(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
 	if _, err := u.conn.PgConn().Exec(ctx, strings.Join(u.resets(), "; ")).ReadAll(); err != nil {
@@ -224,7 +224,7 @@ func (c *copyFrom) quoted() (table, columns string, err error) {
 }
 
 // simple returns the front as SQL without parameters, ready to have a statement appended.
-func (f front) simple() string {
+func (f prologue) simple() string {
 	var sb strings.Builder
 	for _, o := range f {
 		var values []string

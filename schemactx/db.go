@@ -120,19 +120,19 @@ func (c Config) validate() error {
 // statement the connection is closed, as pgx does it. A statement is a transaction, or part of one: what cannot run in one,
 // such as VACUUM or CREATE INDEX CONCURRENTLY, is the owner's work and needs a connection of the owner's.
 type DB struct {
-	pool    *pgxpool.Pool
-	cfg     Config
-	types   []qualifiedType   // of Config.Types
-	mode    pgx.QueryExecMode // of the pool
-	scopes  sync.Map          // of *scope by schema: those that the server has accepted
-	fresh   freshness
-	catalog catalog
-	public  *scope
-	gates   gates
-	logins  *loginPools // nil but at Logins
-	lanes   *lanes      // nil without
-	stats   counters
-	tracers tracers
+	pool       *pgxpool.Pool
+	cfg        Config
+	types      []qualifiedType   // of Config.Types
+	mode       pgx.QueryExecMode // of the pool
+	scopes     sync.Map          // of *scope by schema: those that the server has accepted
+	fresh      freshness
+	catalog    catalog
+	public     *scope
+	semaphores semaphores
+	logins     *loginPools // nil but at Logins
+	lanes      *lanes      // nil without
+	stats      counters
+	tracers    tracers
 }
 
 // tracers are what the pool's tracer can do. They see the statements of tenants as they see plain ones.
@@ -235,7 +235,7 @@ func (db *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 
 func (db *DB) query(ctx context.Context, sql string, args []any) (*statement, error) {
 	s := &statement{}
-	s.unit = &s.alone
+	s.unitOfWork = &s.alone
 	if err := s.open(ctx, db); err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ func ExampleHooks() {
 	defer done()
 	db, err := schemactx.New(s.Runtime, schemactx.Config{
 		Hooks: schemactx.Hooks{
-			Switched: func(_ context.Context, d schemactx.SwitchedData) {
+			SchemaSwitch: func(_ context.Context, d schemactx.SchemaSwitch) {
 				fmt.Printf("%s went from %q to %q\n", path.Base(d.Func), d.From, d.Schema)
 			},
 		},

@@ -15,7 +15,7 @@ func ExampleLogSwitches() {
 	s, done := newSchools()
 	defer done()
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: shortSite}))
-	db, err := schemactx.New(s.Runtime, schemactx.Config{Hooks: schemactx.Hooks{Switched: schemactx.LogSwitches(logger)}})
+	db, err := schemactx.New(s.Runtime, schemactx.Config{Hooks: schemactx.Hooks{SchemaSwitch: schemactx.LogSwitches(logger)}})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -86,7 +86,7 @@ func (c *catalog) claim(now int64) bool {
 
 // compared takes note of what a comparison with f at that time has seen. It returns [catalog.seen], or 0 where another
 // comparison has overtaken this one, so that it is unknown what has changed.
-func (c *catalog) compared(f *fingerprint, now int64, saw sighting, took time.Duration) uint64 {
+func (c *catalog) compared(f *fingerprint, now int64, saw comparison, took time.Duration) uint64 {
 	c.next.Store(c.now() + int64(max(factsInterval, 100*took)))
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -98,7 +98,7 @@ func (c *catalog) compared(f *fingerprint, now int64, saw sighting, took time.Du
 		c.changed()
 		return 0
 	case f != nil && f.old == saw.old:
-		c.outdate(saw.newer)
+		c.invalidate(saw.newer)
 	default:
 		c.gen.Add(1)
 	}
@@ -107,7 +107,7 @@ func (c *catalog) compared(f *fingerprint, now int64, saw sighting, took time.Du
 }
 
 // outdate has the facts of some schemas loaded again before they are used. Names that belonged to no schema have facts too.
-func (c *catalog) outdate(schemas []string) {
+func (c *catalog) invalidate(schemas []string) {
 	for _, schema := range schemas {
 		if v, ok := c.facts.Load(schema); ok {
 			c.facts.Store(schema, &facts{loaded: v.(*facts).loaded})
@@ -190,61 +190,61 @@ func (c *catalog) takeWanted() []string {
 }
 
 // look is what a unit of work reads of the catalogs in front of its first statement.
-type look struct {
+type catalogRead struct {
 	fingerprint bool
 	last        *fingerprint // that it compares with
 	schemas     []string     // whose facts it loads
 }
 
-func (l look) due() bool { return l.fingerprint || len(l.schemas) > 0 }
+func (l catalogRead) due() bool { return l.fingerprint || len(l.schemas) > 0 }
 
 // plan decides what the unit is to read of the catalogs.
-func (u *unit) plan() {
+func (u *unitOfWork) planCatalogRead() {
 	c := &u.db.catalog
-	u.watch()
+	u.noteCatalogChange()
 	now := c.now()
 	u.now = now
 	if now < c.blind.Load() {
 		return
 	}
-	if u.look.fingerprint = c.claim(now); u.look.fingerprint {
-		u.look.schemas = c.takeWanted()
+	if u.catalogRead.fingerprint = c.claim(now); u.catalogRead.fingerprint {
+		u.catalogRead.schemas = c.takeWanted()
 	}
 	for _, schema := range u.scope.schemas {
 		if c.due(schema, now) {
-			u.look.schemas = append(u.look.schemas, schema)
+			u.catalogRead.schemas = append(u.catalogRead.schemas, schema)
 		}
 	}
 }
 
 // watch has a connection scrubbed for the next tenant once the catalogs have changed: before the change was seen, the last
 // tenant may have run functions that the DB did not know of.
-func (u *unit) watch() {
+func (u *unitOfWork) noteCatalogChange() {
 	seen := u.db.catalog.seen.Load()
 	if u.state.last != "" && u.state.seen != seen {
-		u.state.stained(u.state.last)
-		u.state.strays = true
+		u.state.markDirty(u.state.last)
+		u.state.preparedDirty = true
 	}
 	u.state.seen = seen
 }
 
 // meet adds the schemas that a statement names to what the unit reads, where it has not begun.
-func (u *unit) meet(tx *txState, schemas []string) {
+func (u *unitOfWork) needFacts(tx *txState, schemas []string) {
 	c := &u.db.catalog
 	for _, schema := range schemas {
 		switch {
 		case u.now < c.blind.Load() || !c.due(schema, u.now):
 		case tx != nil && tx.begun:
 			c.want(schema)
-		case !slices.Contains(u.look.schemas, schema):
-			u.look.schemas = append(u.look.schemas, schema)
+		case !slices.Contains(u.catalogRead.schemas, schema):
+			u.catalogRead.schemas = append(u.catalogRead.schemas, schema)
 		}
 	}
 }
 
 // hides reports whether a statement of this kind, which names these schemas, may leave session state or change the scope
 // though its text does not show it.
-func (u *unit) hides(kind sqlKind, named []string) bool {
+func (u *unitOfWork) hasHiddenEffects(kind sqlKind, named []string) bool {
 	gen := u.db.catalog.gen.Load()
 	for _, schemas := range [2][]string{u.scope.schemas, named} {
 		for _, schema := range schemas {
@@ -258,7 +258,7 @@ func (u *unit) hides(kind sqlKind, named []string) bool {
 }
 
 // noteDDL has the catalogs looked at again after a command that may have changed them.
-func (u *unit) noteDDL(tag pgconn.CommandTag) {
+func (u *unitOfWork) noteDDL(tag pgconn.CommandTag) {
 	switch word, _, _ := strings.Cut(tag.String(), " "); word {
 	case "ALTER", "CREATE", "DROP", "IMPORT":
 		u.db.catalog.changed()
@@ -266,40 +266,40 @@ func (u *unit) noteDDL(tag pgconn.CommandTag) {
 }
 
 // judge returns the kind of a statement by its text and by what the schemas may run.
-func (u *unit) judge(kind sqlKind, named []string) sqlKind {
-	if (kind == kindRead || kind == kindWrite) && u.hides(kind, named) {
+func (u *unitOfWork) effectiveKind(kind sqlKind, named []string) sqlKind {
+	if (kind == kindRead || kind == kindWrite) && u.hasHiddenEffects(kind, named) {
 		return kindOther
 	}
 	return kind
 }
 
 // lookFront returns what reads the catalogs. It comes before the scope: a tenant's role need not be able to.
-func (u *unit) lookFront() front {
-	if !u.look.due() {
+func (u *unitOfWork) catalogStatements() prologue {
+	if !u.catalogRead.due() {
 		return nil
 	}
-	u.look.last = u.db.catalog.last.Load()
-	f := front{{stepFingerprint, fingerprintSQL, u.look.last.params(u.now)}}
-	if len(u.look.schemas) > 0 {
-		f = append(f, own{stepFacts, factsSQL, [][]byte{textArray(u.look.schemas)}})
+	u.catalogRead.last = u.db.catalog.last.Load()
+	f := prologue{{stepFingerprint, fingerprintSQL, u.catalogRead.last.params(u.now)}}
+	if len(u.catalogRead.schemas) > 0 {
+		f = append(f, internalStmt{stepFacts, factsSQL, [][]byte{textArray(u.catalogRead.schemas)}})
 	}
 	return f
 }
 
 // lookAhead reads in a round trip of its own what otherwise travels in front of a statement, for COPY: the answers to what
 // goes in front of it are lost.
-func (u *unit) lookAhead(ctx context.Context, tx *txState) error {
+func (u *unitOfWork) readCatalogAhead(ctx context.Context, tx *txState) error {
 	if tx != nil && tx.begun {
 		return nil
 	}
-	if u.look.fingerprint && len(u.look.schemas) == 0 {
-		u.look = look{} // not worth a round trip: the next statement brings it along
+	if u.catalogRead.fingerprint && len(u.catalogRead.schemas) == 0 {
+		u.catalogRead = catalogRead{} // not worth a round trip: the next statement brings it along
 		u.db.catalog.changed()
 	}
-	return u.twice(ctx, tx, func() error {
-		f := u.lookFront()
-		if u.state.strays && !u.state.doubt && u.state.dirty(u.scope.schema) {
-			f = append(f, own{step: stepPrepared, sql: foreignSQL})
+	return u.retryPrologue(ctx, tx, func() error {
+		f := u.catalogStatements()
+		if u.state.preparedDirty && !u.state.preparedStale && u.state.dirty(u.scope.schema) {
+			f = append(f, internalStmt{step: stepPrepared, sql: foreignPreparedSQL})
 		}
 		if len(f) == 0 {
 			return nil
@@ -337,23 +337,23 @@ func textArray(names []string) []byte {
 }
 
 // looked takes note of what one of the steps of lookFront has returned.
-func (u *unit) looked(s step, rows [][][]byte) {
+func (u *unitOfWork) noteCatalog(s step, rows [][][]byte) {
 	c := &u.db.catalog
 	if s == stepFingerprint {
-		saw, ok := sightingOf(rows)
+		saw, ok := comparisonOf(rows)
 		if !ok {
 			c.failed()
 			return
 		}
-		u.lookedAt = c.compared(u.look.last, u.now, saw, milliseconds64(rows[0][5]))
+		u.catalogSeen = c.compared(u.catalogRead.last, u.now, saw, milliseconds64(rows[0][5]))
 		if u.state.seen == 0 {
-			u.state.seen = u.lookedAt // before the first look every statement has counted as one that may leave something
+			u.state.seen = u.catalogSeen // before the first look every statement has counted as one that may leave something
 		}
-		u.look.fingerprint = false
+		u.catalogRead.fingerprint = false
 		return
 	}
-	all := make(map[string]*facts, len(u.look.schemas))
-	for _, schema := range u.look.schemas {
+	all := make(map[string]*facts, len(u.catalogRead.schemas))
+	for _, schema := range u.catalogRead.schemas {
 		all[schema] = &facts{}
 	}
 	var took time.Duration
@@ -366,8 +366,8 @@ func (u *unit) looked(s step, rows [][][]byte) {
 		f.reads, f.writes = string(row[1]) != "f", string(row[2]) != "f"
 		took = milliseconds64(row[3])
 	}
-	c.learned(all, u.lookedAt, took)
-	u.look.schemas = nil
+	c.learned(all, u.catalogSeen, took)
+	u.catalogRead.schemas = nil
 }
 
 // milliseconds64 reads a number of milliseconds as the server writes it; what is none is a long time.
@@ -380,19 +380,19 @@ func milliseconds64(text []byte) time.Duration {
 }
 
 // lookError is why the catalogs could not be read in front of a statement, which has not run.
-type lookError struct{ err error }
+type catalogError struct{ err error }
 
-func (e *lookError) Error() string { return "read the catalogs: " + e.err.Error() }
-func (e *lookError) Unwrap() error { return e.err }
+func (e *catalogError) Error() string { return "read the catalogs: " + e.err.Error() }
+func (e *catalogError) Unwrap() error { return e.err }
 
 // blinded reports whether what was tried can be tried again without a look at the catalogs, which the server refused.
-func (u *unit) blinded(err error) bool {
-	var refused *lookError
+func (u *unitOfWork) catalogRefused(err error) bool {
+	var refused *catalogError
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &refused) || !errors.As(err, &pgErr) {
 		return false
 	}
 	u.db.catalog.failed()
-	u.look = look{}
+	u.catalogRead = catalogRead{}
 	return true
 }

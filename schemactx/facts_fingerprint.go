@@ -19,7 +19,7 @@ type fingerprint struct {
 }
 
 // sighting is what a comparison with a fingerprint has returned. Where counts is the same, the others are not there.
-type sighting struct {
+type comparison struct {
 	counts, old, coming string   // of everything, and up to the two horizons
 	newer               []string // schemas above the horizon
 	newest              string   // object id of a schema
@@ -47,7 +47,7 @@ func (f *fingerprint) params(now int64) [][]byte {
 }
 
 // after returns the fingerprint that follows f.
-func (f *fingerprint) after(saw sighting, now int64) *fingerprint {
+func (f *fingerprint) after(saw comparison, now int64) *fingerprint {
 	switch {
 	case f == nil:
 		return &fingerprint{counts: saw.counts, old: saw.old, horizon: saw.newest, coming: saw.newest, since: now}
@@ -58,12 +58,12 @@ func (f *fingerprint) after(saw sighting, now int64) *fingerprint {
 }
 
 // sightingOf reads the row of fingerprintSQL.
-func sightingOf(rows [][][]byte) (saw sighting, ok bool) {
+func comparisonOf(rows [][][]byte) (saw comparison, ok bool) {
 	if len(rows) != 1 || len(rows[0]) != 6 {
 		return saw, false
 	}
 	row := rows[0]
-	saw = sighting{counts: string(row[0]), old: string(row[1]), coming: string(row[2]), newest: string(row[4])}
+	saw = comparison{counts: string(row[0]), old: string(row[1]), coming: string(row[2]), newest: string(row[4])}
 	if row[2] == nil {
 		saw.coming = saw.old // the horizons are the same
 	}

@@ -40,7 +40,7 @@ func TestGenerationsOfFacts(t *testing.T) {
 	t.Parallel()
 	c := catalog{start: time.Now()}
 	look := func(counts, old string, newer ...string) uint64 {
-		return c.compared(c.last.Load(), c.now(), sighting{counts: counts, old: old, coming: old, newer: newer, newest: "7"}, 0)
+		return c.compared(c.last.Load(), c.now(), comparison{counts: counts, old: old, coming: old, newer: newer, newest: "7"}, 0)
 	}
 	assert.True(t, c.claim(1), "the first one compares")
 	assert.False(t, c.claim(1), "one compares at a time")
@@ -77,7 +77,7 @@ func TestGenerationsOfFacts(t *testing.T) {
 func TestFactsThatGetWorseAreAChange(t *testing.T) {
 	t.Parallel()
 	c := catalog{start: time.Now()}
-	seen := c.compared(nil, 0, sighting{counts: "a", old: "a", newest: "7"}, 0)
+	seen := c.compared(nil, 0, comparison{counts: "a", old: "a", newest: "7"}, 0)
 	c.learned(map[string]*facts{"s": {}}, seen, 0)
 	c.learned(map[string]*facts{"s": {}}, seen, 0)
 	assert.Equal(t, seen, c.seen.Load())
@@ -96,7 +96,7 @@ func TestComparisonsThatOvertake(t *testing.T) {
 	t.Parallel()
 	c := catalog{start: time.Now()}
 	look := func(f *fingerprint, counts, old string) uint64 {
-		return c.compared(f, c.now(), sighting{counts: counts, old: old, coming: old, newest: "7"}, 0)
+		return c.compared(f, c.now(), comparison{counts: counts, old: old, coming: old, newest: "7"}, 0)
 	}
 	look(nil, "a", "a")
 	before := c.last.Load()
@@ -115,14 +115,14 @@ func TestHorizonOfFingerprints(t *testing.T) {
 	t.Parallel()
 	minute := int64(signUpAge)
 	var none *fingerprint
-	f := none.after(sighting{counts: "a", old: "a", newest: "10"}, 0)
-	f = f.after(sighting{counts: "b", old: "a", coming: "a", newest: "20"}, minute-1)
+	f := none.after(comparison{counts: "a", old: "a", newest: "10"}, 0)
+	f = f.after(comparison{counts: "b", old: "a", coming: "a", newest: "20"}, minute-1)
 	assert.Equal(t, &fingerprint{counts: "b", old: "a", horizon: "10", coming: "10"}, f)
-	f = f.after(sighting{counts: "c", old: "a", coming: "a", newest: "30"}, minute)
+	f = f.after(comparison{counts: "c", old: "a", coming: "a", newest: "30"}, minute)
 	assert.Equal(t, &fingerprint{counts: "c", old: "a", horizon: "10", coming: "30", since: minute}, f)
 	assert.Equal(t, "10", string(f.params(2*minute - 1)[2]))
 	assert.Equal(t, "30", string(f.params(2 * minute)[2]))
-	f = f.after(sighting{counts: "d", old: "a", coming: "c", newest: "40"}, 2*minute)
+	f = f.after(comparison{counts: "d", old: "a", coming: "c", newest: "40"}, 2*minute)
 	assert.Equal(t, &fingerprint{counts: "d", old: "c", horizon: "30", coming: "40", since: 2 * minute}, f)
 }
 
@@ -133,17 +133,17 @@ func (c *catalog) holds(schema string) bool { return c.known(schema, c.gen.Load(
 // its unit of work.
 func BenchmarkFacts(b *testing.B) {
 	db := &DB{catalog: catalog{start: time.Now()}}
-	seen := db.catalog.compared(nil, 0, sighting{counts: "a", old: "a", newest: "7"}, time.Hour)
+	seen := db.catalog.compared(nil, 0, comparison{counts: "a", old: "a", newest: "7"}, time.Hour)
 	db.catalog.learned(map[string]*facts{"tenant_1": {}, "s": {}}, seen, 0)
 	for name, named := range map[string][]string{"names": {"s"}, "plain": nil} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
-			u := &unit{db: db, scope: &scope{schemas: []string{"tenant_1"}}, state: &connState{}}
+			u := &unitOfWork{db: db, scope: &scope{schemas: []string{"tenant_1"}}, state: &connState{}}
 			for b.Loop() {
-				u.plan()
-				u.meet(nil, named)
+				u.planCatalogRead()
+				u.needFacts(nil, named)
 				for range 2 { // before the statement and behind it
-					if u.judge(kindRead, named) != kindRead {
+					if u.effectiveKind(kindRead, named) != kindRead {
 						b.Fatal("the facts do not hold")
 					}
 				}

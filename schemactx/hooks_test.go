@@ -35,15 +35,15 @@ func (j *journal) take() string {
 
 func (j *journal) hooks() schemactx.Hooks {
 	return schemactx.Hooks{
-		Entered: func(_ context.Context, d schemactx.EnteredData) { j.note("entered %s", d.Schema) },
-		Left:    func(_ context.Context, d schemactx.LeftData) { j.note("left %s %t", d.Schema, d.Closed) },
-		Switched: func(_ context.Context, d schemactx.SwitchedData) {
+		ScopeStart: func(_ context.Context, d schemactx.ScopeStart) { j.note("entered %s", d.Schema) },
+		ScopeEnd:   func(_ context.Context, d schemactx.ScopeEnd) { j.note("left %s %t", d.Schema, d.Closed) },
+		SchemaSwitch: func(_ context.Context, d schemactx.SchemaSwitch) {
 			j.note("switched %s from %q in %s", d.Schema, d.From, d.Func[strings.LastIndex(d.Func, ".")+1:])
 			if !strings.HasSuffix(d.File, "hooks_test.go") || d.Line == 0 {
 				j.note("at %s:%d", d.File, d.Line)
 			}
 		},
-		Failed: func(_ context.Context, d schemactx.FailedData) {
+		StatementFailure: func(_ context.Context, d schemactx.StatementFailure) {
 			j.note("failed %s %q %v", d.Schema, d.SQL, d.Err != nil)
 		},
 	}
@@ -207,7 +207,7 @@ func tracedConfig(t *testing.T, url string, j *journal) *pgxpool.Config {
 func TestLeftHookOfManyGoroutines(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	db := f.open(t, schemactx.Config{Hooks: schemactx.Hooks{Left: func(_ context.Context, d schemactx.LeftData) {
+	db := f.open(t, schemactx.Config{Hooks: schemactx.Hooks{ScopeEnd: func(_ context.Context, d schemactx.ScopeEnd) {
 		if d.Closed || d.PID == 0 {
 			t.Errorf("told %+v", d)
 		}
@@ -229,7 +229,7 @@ func TestFailedHookIsToldOfCommits(t *testing.T) {
 	f := setup(t)
 	f.exec(t, "create table tenant_a.later (id int unique deferrable initially deferred)")
 	var j journal
-	db := f.open(t, schemactx.Config{Hooks: schemactx.Hooks{Failed: j.hooks().Failed}}, 1)
+	db := f.open(t, schemactx.Config{Hooks: schemactx.Hooks{StatementFailure: j.hooks().StatementFailure}}, 1)
 	ctx := in(t, "tenant_a")
 	expectState(t, db.InTx(ctx, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, "insert into later values (1), (1)")
@@ -242,7 +242,7 @@ func TestRanHookCountsStatementsHoweverTheyEnd(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	var j journal
-	db := f.open(t, schemactx.Config{Hooks: schemactx.Hooks{Ran: func(_ context.Context, d schemactx.RanData) {
+	db := f.open(t, schemactx.Config{Hooks: schemactx.Hooks{StatementEnd: func(_ context.Context, d schemactx.StatementEnd) {
 		j.note("ran %s %d %t", d.Schema, d.Statements, d.Err == nil)
 	}}}, 1)
 	ctx := in(t, "tenant_a")
@@ -283,20 +283,20 @@ func TestLeftFollowsEnteredAndNothingElse(t *testing.T) {
 			}
 		}
 		db := f.open(t, schemactx.Config{Hooks: schemactx.Hooks{
-			Switched: func(context.Context, schemactx.SwitchedData) { hook("switched") },
-			Entered: func(_ context.Context, d schemactx.EnteredData) {
+			SchemaSwitch: func(context.Context, schemactx.SchemaSwitch) { hook("switched") },
+			ScopeStart: func(_ context.Context, d schemactx.ScopeStart) {
 				if entered++; d.Waited <= 0 {
 					t.Errorf("waited %v", d.Waited)
 				}
 				hook("entered")
 			},
-			Left: func(ctx context.Context, _ schemactx.LeftData) {
+			ScopeEnd: func(ctx context.Context, _ schemactx.ScopeEnd) {
 				if left++; ctx == nil {
 					t.Error("left without a context")
 				}
 			},
-			Failed: func(context.Context, schemactx.FailedData) { hook("failed") },
-			Ran:    func(context.Context, schemactx.RanData) { hook("ran") },
+			StatementFailure: func(context.Context, schemactx.StatementFailure) { hook("failed") },
+			StatementEnd:     func(context.Context, schemactx.StatementEnd) { hook("ran") },
 		}}, 1)
 		func() {
 			defer func() {

@@ -133,7 +133,7 @@ func TestPanicOfTheCallersCode(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := in(t, "tenant_a")
-	hooked := f.open(t, schemactx.Config{Hooks: schemactx.Hooks{Entered: func(ctx context.Context, _ schemactx.EnteredData) {
+	hooked := f.open(t, schemactx.Config{Hooks: schemactx.Hooks{ScopeStart: func(ctx context.Context, _ schemactx.ScopeStart) {
 		if ctx.Value(panicking{}) != nil {
 			panic("in a hook")
 		}

@@ -24,8 +24,8 @@ type lanes struct {
 const patience = 2 * time.Millisecond
 
 type lane struct {
-	pool   *pgxpool.Pool
-	places chan struct{} // as many as the pool has connections
+	pool  *pgxpool.Pool
+	slots chan struct{} // as many as the pool has connections
 }
 
 // newLanes opens n pools like the given one, which share its number of connections.
@@ -45,7 +45,7 @@ func newLanes(pool *pgxpool.Pool, n int) (*lanes, error) {
 			ls.close()
 			return nil, err
 		}
-		ls.list = append(ls.list, &lane{pool: p, places: make(chan struct{}, c.MaxConns)})
+		ls.list = append(ls.list, &lane{pool: p, slots: make(chan struct{}, c.MaxConns)})
 	}
 	return ls, nil
 }
@@ -54,15 +54,15 @@ func newLanes(pool *pgxpool.Pool, n int) (*lanes, error) {
 // the connection has gone back.
 func (ls *lanes) enter(ctx context.Context, schema string) (*lane, error) {
 	home := int(maphash.String(ls.seed, schema) % uint64(len(ls.list)))
-	own := ls.list[home]
-	if own.tryEnter() {
-		return own, nil
+	preferred := ls.list[home]
+	if preferred.tryEnter() {
+		return preferred, nil
 	}
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
-	case own.places <- struct{}{}:
-		return own, nil
+	case preferred.slots <- struct{}{}:
+		return preferred, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	case <-timer.C:
@@ -73,8 +73,8 @@ func (ls *lanes) enter(ctx context.Context, schema string) (*lane, error) {
 		}
 	}
 	select {
-	case own.places <- struct{}{}:
-		return own, nil
+	case preferred.slots <- struct{}{}:
+		return preferred, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
@@ -83,7 +83,7 @@ func (ls *lanes) enter(ctx context.Context, schema string) (*lane, error) {
 // tryEnter takes a place, if there is one free.
 func (l *lane) tryEnter() bool {
 	select {
-	case l.places <- struct{}{}:
+	case l.slots <- struct{}{}:
 		return true
 	default:
 		return false
@@ -93,7 +93,7 @@ func (l *lane) tryEnter() bool {
 // leave gives the place back. It does nothing on nil.
 func (l *lane) leave() {
 	if l != nil {
-		<-l.places
+		<-l.slots
 	}
 }
 

@@ -25,7 +25,7 @@ const (
 )
 
 // mayStray reports whether a statement of this kind may have changed the scope.
-func (k sqlKind) mayStray() bool { return k == kindOther || k == kindBlock }
+func (k sqlKind) mayChangeScope() bool { return k == kindOther || k == kindBlock }
 
 // refusedCommands are the first words of the commands that change the session or the transaction. The extended
 // protocol takes one statement at a time, so the first word tells the command.
@@ -155,7 +155,7 @@ func (l *lexer) firstWord() string {
 	if l.rest == "" || !wordStart(l.rest[0]) {
 		return ""
 	}
-	return l.take(l.wordLen())
+	return l.consume(l.wordLen())
 }
 
 // word returns the next word in lower case. It is plain when it is neither quoted nor qualified with a schema. word
@@ -172,12 +172,12 @@ func (l *lexer) word() (word string, plain, ok bool) {
 			switch follows := l.rest[n:]; {
 			case n == 1 && (c == 'e' || c == 'E') && strings.HasPrefix(follows, "'"),
 				n == 1 && (c == 'u' || c == 'U') && strings.HasPrefix(follows, "&"):
-				return l.take(2), plain, true
+				return l.consume(2), plain, true
 			case n == 1 && strings.HasPrefix(follows, "'"): // B'', X'', N''
 				l.last, l.rest = '\'', follows
 				l.skipQuoted('\'')
 			default:
-				return l.take(n), plain, true
+				return l.consume(n), plain, true
 			}
 		case c == '"':
 			l.last = aName
@@ -305,7 +305,7 @@ func (l *lexer) wordLen() int {
 	return n
 }
 
-func (l *lexer) take(n int) string {
+func (l *lexer) consume(n int) string {
 	word := strings.ToLower(l.rest[:n])
 	l.rest = l.rest[n:]
 	return word

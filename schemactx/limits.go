@@ -38,32 +38,32 @@ func (l Limits) settings() iter.Seq2[string, string] {
 }
 
 // gates holds a gate for each tenant that has a limit and holds or awaits a connection, and no others.
-type gates struct {
+type semaphores struct {
 	mu       sync.Mutex
-	bySchema map[string]*gate
+	bySchema map[string]*semaphore
 }
 
 // gate lets so many units of work of one tenant through at a time.
-type gate struct {
-	gates  *gates
+type semaphore struct {
+	all    *semaphores
 	schema string
-	places chan struct{}
+	slots  chan struct{}
 	users  int // that hold a place or wait for one; guarded by gates.mu
 }
 
 // enter waits for a place. It returns nil for a tenant without a limit.
-func (gs *gates) enter(ctx context.Context, sc *scope) (*gate, error) {
+func (gs *semaphores) enter(ctx context.Context, sc *scope) (*semaphore, error) {
 	if sc.limits.MaxConns <= 0 {
 		return nil, nil
 	}
 	g := gs.use(sc)
 	select {
-	case g.places <- struct{}{}: // first, because a select of two cases takes either
+	case g.slots <- struct{}{}: // first, because a select of two cases takes either
 		return g, nil
 	default:
 	}
 	select {
-	case g.places <- struct{}{}:
+	case g.slots <- struct{}{}:
 		return g, nil
 	case <-ctx.Done():
 		g.forget()
@@ -72,26 +72,26 @@ func (gs *gates) enter(ctx context.Context, sc *scope) (*gate, error) {
 }
 
 // usage returns what tenants with a limit use now.
-func (gs *gates) usage() []Usage {
+func (gs *semaphores) usage() []Usage {
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
 	list := make([]Usage, 0, len(gs.bySchema))
 	for schema, g := range gs.bySchema {
-		held := len(g.places) // never more than users, which grows before and shrinks after
-		list = append(list, Usage{Schema: schema, Held: held, Waiting: g.users - held, MaxConns: cap(g.places)})
+		held := len(g.slots) // never more than users, which grows before and shrinks after
+		list = append(list, Usage{Schema: schema, Held: held, Waiting: g.users - held, MaxConns: cap(g.slots)})
 	}
 	return list
 }
 
-func (gs *gates) use(sc *scope) *gate {
+func (gs *semaphores) use(sc *scope) *semaphore {
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
 	g := gs.bySchema[sc.schema]
 	if g == nil {
 		if gs.bySchema == nil {
-			gs.bySchema = make(map[string]*gate)
+			gs.bySchema = make(map[string]*semaphore)
 		}
-		g = &gate{gates: gs, schema: sc.schema, places: make(chan struct{}, sc.limits.MaxConns)}
+		g = &semaphore{all: gs, schema: sc.schema, slots: make(chan struct{}, sc.limits.MaxConns)}
 		gs.bySchema[sc.schema] = g
 	}
 	g.users++
@@ -99,18 +99,18 @@ func (gs *gates) use(sc *scope) *gate {
 }
 
 // leave gives the place back. It does nothing on nil.
-func (g *gate) leave() {
+func (g *semaphore) leave() {
 	if g == nil {
 		return
 	}
-	<-g.places
+	<-g.slots
 	g.forget()
 }
 
-func (g *gate) forget() {
-	g.gates.mu.Lock()
-	defer g.gates.mu.Unlock()
+func (g *semaphore) forget() {
+	g.all.mu.Lock()
+	defer g.all.mu.Unlock()
 	if g.users--; g.users == 0 {
-		delete(g.gates.bySchema, g.schema)
+		delete(g.all.bySchema, g.schema)
 	}
 }

@@ -84,7 +84,7 @@ func newLoginPools(pool *pgxpool.Pool, cfg Config, fresh *freshness) *loginPools
 }
 
 // acquire borrows a connection of the tenant's own login for u. leave must follow when it has gone back.
-func (ps *loginPools) acquire(ctx context.Context, u *unit) (err error) {
+func (ps *loginPools) acquire(ctx context.Context, u *unitOfWork) (err error) {
 	if u.login, err = ps.use(ctx, u.scope); err != nil {
 		return err
 	}

@@ -15,44 +15,44 @@ import (
 // after a GRANT. One that is committed while it reads can escape it (PostgreSQL 14 to 18, roles_is_member_of in acl.c: the
 // news arrives before the list that lacks it is kept), and then the process refuses a new tenant until there is another
 // GRANT. It keeps one list at a time, so that a question about another role makes it forget this one.
-func (u *unit) outdated(ctx context.Context, tx *txState, err error) bool {
-	if u.lookedAnew || u.scope.role == "" || !errors.Is(err, ErrNotProvisioned) || !sqlstate.Is(err, sqlstate.InsufficientRights) {
+func (u *unitOfWork) membershipStale(ctx context.Context, tx *txState, err error) bool {
+	if u.membershipRefreshed || u.scope.role == "" || !errors.Is(err, ErrNotProvisioned) || !sqlstate.Is(err, sqlstate.InsufficientRights) {
 		return false
 	}
-	u.lookedAnew = true
-	return u.back(ctx, tx) && u.lookAnew(ctx) == nil
+	u.membershipRefreshed = true
+	return u.backToIdle(ctx, tx) && u.refreshMembership(ctx) == nil
 }
 
 // twice calls attempt, which begins with the scope, and again where what came in front of the scope stopped it: the server's
 // process was behind the times, the catalogs cannot be read, or there are prepared statements that are not this package's.
-func (u *unit) twice(ctx context.Context, tx *txState, attempt func() error) error {
+func (u *unitOfWork) retryPrologue(ctx context.Context, tx *txState, attempt func() error) error {
 	first := tx == nil || !tx.begun
 	err := attempt()
-	for tries := 0; err != nil && first && tries < 3 && (u.outdated(ctx, tx, err) || u.cleared(ctx, tx, err)); tries++ {
+	for tries := 0; err != nil && first && tries < 3 && (u.membershipStale(ctx, tx, err) || u.recoverPrologue(ctx, tx, err)); tries++ {
 		err = attempt()
 	}
 	return err
 }
 
 // mayTryAgain reports whether err is one that twice deals with.
-func (u *unit) mayTryAgain(err error) bool {
-	var refused *lookError
-	return errors.Is(err, ErrNotProvisioned) || errors.Is(err, errForeign) || errors.As(err, &refused)
+func (u *unitOfWork) prologueRetryable(err error) bool {
+	var refused *catalogError
+	return errors.Is(err, ErrNotProvisioned) || errors.Is(err, errForeignPrepared) || errors.As(err, &refused)
 }
 
 // cleared reports whether what stopped an attempt before the scope does not stop the next one.
-func (u *unit) cleared(ctx context.Context, tx *txState, err error) bool {
+func (u *unitOfWork) recoverPrologue(ctx context.Context, tx *txState, err error) bool {
 	switch {
-	case errors.Is(err, errForeign):
-		u.state.distrust()
-	case !u.blinded(err):
+	case errors.Is(err, errForeignPrepared):
+		u.state.discardPrepared()
+	case !u.catalogRefused(err):
 		return false
 	}
-	return u.back(ctx, tx)
+	return u.backToIdle(ctx, tx)
 }
 
 // back takes the connection back to where a transaction can begin.
-func (u *unit) back(ctx context.Context, tx *txState) bool {
+func (u *unitOfWork) backToIdle(ctx context.Context, tx *txState) bool {
 	if u.status() == 'E' && u.rollback(ctx) != nil {
 		return false
 	}
@@ -63,7 +63,7 @@ func (u *unit) back(ctx context.Context, tx *txState) bool {
 }
 
 // lookAnew asks about the public role, which is a member of nothing.
-func (u *unit) lookAnew(ctx context.Context) error {
+func (u *unitOfWork) refreshMembership(ctx context.Context) error {
 	roles := &u.db.cfg.Roles
 	names := [][]byte{[]byte(roles.Public()), []byte(roles.Runtime())}
 	privilege := "member"

@@ -20,18 +20,18 @@ func (s *loggingServer) logOf(t *testing.T, f *fixture) string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(s.server.Dir(), "server.log"))
 	check(t, err)
-	var own []byte
+	var ownLines []byte
 	keep := false
 	for line := range bytes.Lines(content) {
 		if m := logLine.FindSubmatch(bytes.TrimSuffix(line, []byte("\n"))); m != nil {
 			keep = string(m[2]) == f.pg.Name
 		}
 		if keep {
-			own = append(own, line...)
+			ownLines = append(ownLines, line...)
 		}
 	}
 	path := filepath.Join(t.TempDir(), "postgresql.log")
-	check(t, os.WriteFile(path, own, 0o600))
+	check(t, os.WriteFile(path, ownLines, 0o600))
 	return path
 }
 

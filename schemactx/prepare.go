@@ -10,7 +10,7 @@ import (
 )
 
 // prepareOne prepares one statement; see prepare. Tracers are told, as pgx does it for statements outside of a batch.
-func (u *unit) prepareOne(ctx context.Context, tx *txState, sql string) (*pgconn.StatementDescription, error) {
+func (u *unitOfWork) prepareOne(ctx context.Context, tx *txState, sql string) (*pgconn.StatementDescription, error) {
 	st := &stmt{key: stmtKey{u.scope.schema, sql}, name: u.state.cache.nextName(), age: u.scope.age}
 	st.kind, st.named = u.kindOf(sql)
 	t := u.db.tracers.prepare
@@ -18,7 +18,7 @@ func (u *unit) prepareOne(ctx context.Context, tx *txState, sql string) (*pgconn
 		ctx = t.TracePrepareStart(ctx, u.conn, pgx.TracePrepareStartData{Name: st.name, SQL: sql})
 	}
 	err := u.prepare(ctx, tx, []*stmt{st})
-	u.unshift(err, len(u.scope.comment))
+	u.adjustPosition(err, len(u.scope.comment))
 	if t != nil {
 		t.TracePrepareEnd(ctx, u.conn, pgx.TracePrepareEndData{Err: err})
 	}
@@ -28,15 +28,15 @@ func (u *unit) prepareOne(ctx context.Context, tx *txState, sql string) (*pgconn
 // prepare makes statements on the server in the scope that they will run in, so that their tables and types are those of
 // the schema, and deallocates those that had to go. It is one round trip for all of them; in a transaction that has not
 // begun it brings BEGIN along.
-func (u *unit) prepare(ctx context.Context, tx *txState, stmts []*stmt) error {
-	return u.twice(ctx, tx, func() error { return u.tryPrepare(ctx, tx, stmts) })
+func (u *unitOfWork) prepare(ctx context.Context, tx *txState, stmts []*stmt) error {
+	return u.retryPrologue(ctx, tx, func() error { return u.tryPrepare(ctx, tx, stmts) })
 }
 
-func (u *unit) tryPrepare(ctx context.Context, tx *txState, stmts []*stmt) error {
+func (u *unitOfWork) tryPrepare(ctx context.Context, tx *txState, stmts []*stmt) error {
 	cs := u.state
 	p := u.conn.PgConn().StartPipeline(ctx)
-	front := u.prepareFront(tx)
-	for _, o := range front {
+	prologue := u.preparePrologue(tx)
+	for _, o := range prologue {
 		p.SendQueryParams(o.sql, o.params, nil, nil, nil)
 	}
 	evicted := len(cs.cache.evicted)
@@ -44,18 +44,18 @@ func (u *unit) tryPrepare(ctx context.Context, tx *txState, stmts []*stmt) error
 		p.SendDeallocate(name)
 	}
 	var missing []string
-	if !cs.doubt || front.has(stepForget) { // else their names are still taken
-		missing = u.missingOwn()
+	if !cs.preparedStale || prologue.has(stepForget) { // else their names are still taken
+		missing = u.missingInternal()
 	}
 	for _, sql := range missing {
-		p.SendPrepare(ownName(sql), sql, nil)
+		p.SendPrepare(internalName(sql), sql, nil)
 	}
 	for _, st := range stmts {
 		p.SendPrepare(st.name, u.text(st.key.sql), nil)
 	}
 	err := p.Sync()
 	if err == nil {
-		err = u.readPrepared(p, tx, evicted, missing, front, stmts)
+		err = u.readPrepared(p, tx, evicted, missing, prologue, stmts)
 	}
 	if closeErr := p.Close(); err == nil {
 		err = closeErr
@@ -65,7 +65,7 @@ func (u *unit) tryPrepare(ctx context.Context, tx *txState, stmts []*stmt) error
 		return err
 	}
 	if tx == nil {
-		u.settle()
+		u.noteEnd()
 	}
 	for _, st := range stmts {
 		st.sd.Name, st.sd.SQL = st.name, st.key.sql // the server's answer holds neither
@@ -76,7 +76,7 @@ func (u *unit) tryPrepare(ctx context.Context, tx *txState, stmts []*stmt) error
 
 // unprepare deallocates those of the statements that were prepared before another one of their pipeline failed: a prepared
 // statement outlives the transaction, and nothing else remembers its name. It closes the connection where it cannot.
-func (u *unit) unprepare(ctx context.Context, stmts []*stmt) {
+func (u *unitOfWork) unprepare(ctx context.Context, stmts []*stmt) {
 	prepared := slices.DeleteFunc(slices.Clone(stmts), func(st *stmt) bool { return st.sd == nil })
 	if len(prepared) == 0 || u.conn.IsClosed() {
 		return
@@ -95,23 +95,23 @@ func (u *unit) unprepare(ctx context.Context, stmts []*stmt) {
 }
 
 // missingOwn returns the library's own statements that the connection has not prepared yet.
-func (u *unit) missingOwn() []string {
+func (u *unitOfWork) missingInternal() []string {
 	var missing []string
 	for _, sql := range append([]string{u.scope.sql, beginSQL, commitSQL, settingsSQL, fingerprintSQL}, scrubSQL...) {
 		if sql == settingsSQL && (u.settings == nil || u.scope.login) {
 			continue
 		}
-		if u.state.own[sql] == nil {
+		if u.state.internal[sql] == nil {
 			missing = append(missing, sql)
 		}
 	}
 	return missing
 }
 
-func (u *unit) readPrepared(
-	p *pgconn.Pipeline, tx *txState, evicted int, missing []string, front front, stmts []*stmt,
+func (u *unitOfWork) readPrepared(
+	p *pgconn.Pipeline, tx *txState, evicted int, missing []string, prologue prologue, stmts []*stmt,
 ) error {
-	err := front.read(u, tx, func() ([][][]byte, error) {
+	err := prologue.read(u, tx, func() ([][][]byte, error) {
 		rr, err := result[*pgconn.ResultReader](p)
 		if err != nil {
 			return nil, err
@@ -133,8 +133,8 @@ func (u *unit) readPrepared(
 		if err != nil {
 			return err
 		}
-		sd.Name, sd.SQL = ownName(sql), sql
-		u.state.own[sql] = sd
+		sd.Name, sd.SQL = internalName(sql), sql
+		u.state.internal[sql] = sd
 	}
 	for _, st := range stmts {
 		if st.sd, err = result[*pgconn.StatementDescription](p); err != nil {
@@ -160,25 +160,25 @@ func result[T any](p *pgconn.Pipeline) (T, error) {
 
 // describe returns the description of a statement without keeping it: it is for connections that may not have named
 // statements.
-func (u *unit) describe(ctx context.Context, tx *txState, sql string) (sd *pgconn.StatementDescription, err error) {
-	err = u.twice(ctx, tx, func() error {
+func (u *unitOfWork) describe(ctx context.Context, tx *txState, sql string) (sd *pgconn.StatementDescription, err error) {
+	err = u.retryPrologue(ctx, tx, func() error {
 		sd, err = u.tryDescribe(ctx, tx, sql)
 		return err
 	})
 	return sd, err
 }
 
-func (u *unit) tryDescribe(ctx context.Context, tx *txState, sql string) (*pgconn.StatementDescription, error) {
+func (u *unitOfWork) tryDescribe(ctx context.Context, tx *txState, sql string) (*pgconn.StatementDescription, error) {
 	p := u.conn.PgConn().StartPipeline(ctx)
-	front := u.prepareFront(tx)
-	for _, o := range front {
+	prologue := u.preparePrologue(tx)
+	for _, o := range prologue {
 		p.SendQueryParams(o.sql, o.params, nil, nil, nil)
 	}
 	p.SendPrepare("", u.text(sql), nil)
 	err := p.Sync()
 	var sd *pgconn.StatementDescription
 	if err == nil {
-		err = u.readPrepared(p, tx, 0, nil, front, nil)
+		err = u.readPrepared(p, tx, 0, nil, prologue, nil)
 	}
 	if err == nil {
 		sd, err = result[*pgconn.StatementDescription](p)
@@ -187,7 +187,7 @@ func (u *unit) tryDescribe(ctx context.Context, tx *txState, sql string) (*pgcon
 		err = closeErr
 	}
 	if err == nil && tx == nil {
-		u.settle()
+		u.noteEnd()
 	}
 	return sd, err
 }

@@ -160,7 +160,7 @@ func (r *rows) Scan(dest ...any) error {
 	err := errRowsClosed
 	if !r.closed {
 		if err = r.scan(dest); err != nil {
-			r.loaded.doubt()
+			r.loaded.markStale()
 			r.close(err)
 		}
 	}
@@ -243,7 +243,7 @@ func (r *rows) values() ([]any, error) {
 	for i := range fields {
 		var err error
 		if values[i], err = value(r.typeMap, &fields[i], raw[i]); err != nil {
-			r.loaded.doubt()
+			r.loaded.markStale()
 			r.close(err)
 			return nil, err
 		}

@@ -201,14 +201,14 @@ func (st *txState) applied(c savepointStatement, at int, server string) {
 // savepoint carries out a savepoint statement as what it is in PostgreSQL, in the transaction, with what Begin keeps of
 // savepoints. SAVEPOINT costs no round trip: it travels with the next statement.
 func (s *statement) savepoint(c savepointStatement) error {
-	s.closed, s.savepointed, s.call.text = true, true, kindRead
+	s.closed, s.savepointed, s.input.text = true, true, kindRead
 	if s.tx.suspect {
-		s.call.text = kindOther // it stays so: the scope is not asserted here
+		s.input.text = kindOther // it stays so: the scope is not asserted here
 	}
-	s.call.named = nil
+	s.input.named = nil
 	err := s.ctx.Err()
-	if len(s.call.args) > 0 {
-		err = fmt.Errorf("expected 0 arguments, got %d", len(s.call.args))
+	if len(s.input.args) > 0 {
+		err = fmt.Errorf("expected 0 arguments, got %d", len(s.input.args))
 	}
 	if err == nil {
 		err = s.doSavepoint(s.ctx, c)
@@ -248,14 +248,14 @@ func (s *statement) doSavepoint(ctx context.Context, c savepointStatement) error
 // sendRefused sends what the server will refuse, behind all that has to come before it: BEGIN, savepoints not sent yet. The
 // error is the server's, and the transaction has failed as in PostgreSQL.
 func (s *statement) sendRefused(ctx context.Context, sql string) error {
-	written := s.call
-	defer func() { s.call = written }()
-	s.call = call{sql: sql, kind: kindRead, text: kindRead, mode: pgx.QueryExecModeExec}
-	if err := s.call.encode(s.conn.TypeMap(), &s.state.eqb, nil); err != nil {
+	written := s.input
+	defer func() { s.input = written }()
+	s.input = input{sql: sql, kind: kindRead, text: kindRead, mode: pgx.QueryExecModeExec}
+	if err := s.input.encode(s.conn.TypeMap(), &s.state.eqb, nil); err != nil {
 		return err
 	}
 	send := s.sendAlone
-	if s.needsFront() {
+	if s.needsPrologue() {
 		send = s.sendBehind
 	}
 	err := send(ctx, nil)
@@ -270,27 +270,27 @@ func (s *statement) sendRefused(ctx context.Context, sql string) error {
 }
 
 // savepointCall is a savepoint statement in the batch of a transaction.
-type savepointCall struct {
+type savepointCommand struct {
 	savepointStatement
 	at     int    // its place on the stack when it runs
 	server string // what is sent
 }
 
 // isSavepoint reports whether c is a savepoint statement, and notes what it does.
-func (br *batchResults) isSavepoint(c *call) bool {
+func (br *batchResults) isSavepoint(c *input) bool {
 	if br.tx == nil || c.text != kindRefused || len(c.args) > 0 {
 		return false
 	}
 	parsed, ok := parseSavepoint(c.sql)
 	if ok {
-		c.text, c.named, c.savepoint = kindRead, nil, &savepointCall{savepointStatement: parsed}
+		c.text, c.named, c.savepoint = kindRead, nil, &savepointCommand{savepointStatement: parsed}
 	}
 	return ok
 }
 
 // afterRollback leaves c unprepared in a transaction that has failed: the server does not parse it before the ROLLBACK TO
 // in front of it has run.
-func (br *batchResults) afterRollback(c *call) {
+func (br *batchResults) afterRollback(c *input) {
 	if br.tx != nil && br.status() == 'E' {
 		c.mode = pgx.QueryExecModeExec
 	}
@@ -300,8 +300,8 @@ func (br *batchResults) afterRollback(c *call) {
 // left. It reports whether the batch begins by taking back what has failed; the scope is asserted behind that.
 func (br *batchResults) resolveSavepoints() (recovers bool) {
 	var stack []savepoint
-	for i := range br.calls {
-		c := br.calls[i].savepoint
+	for i := range br.inputs {
+		c := br.inputs[i].savepoint
 		if c == nil {
 			continue
 		}
@@ -322,7 +322,7 @@ func (br *batchResults) resolveSavepoints() (recovers bool) {
 		if i == 0 && c.op == opRollbackTo && br.status() == 'E' {
 			recovers = true
 			if br.tx.suspect {
-				br.calls[0].text, br.calls[0].kind, br.kind = kindOther, kindOther, worse(br.kind, kindOther)
+				br.inputs[0].text, br.inputs[0].kind, br.kind = kindOther, kindOther, worse(br.kind, kindOther)
 			}
 		}
 	}
@@ -331,15 +331,15 @@ func (br *batchResults) resolveSavepoints() (recovers bool) {
 
 // readSavepoints reads the results that the caller has left unread, for what the savepoint statements among them did.
 func (br *batchResults) readSavepoints() {
-	unread := br.calls[min(br.next, len(br.calls)):]
-	if !slices.ContainsFunc(unread, func(c call) bool { return c.savepoint != nil }) {
+	unread := br.inputs[min(br.next, len(br.inputs)):]
+	if !slices.ContainsFunc(unread, func(c input) bool { return c.savepoint != nil }) {
 		return
 	}
-	for i := br.next; i < len(br.calls) && br.advance(i) == nil; i++ {
+	for i := br.next; i < len(br.inputs) && br.advance(i) == nil; i++ {
 		if _, err := br.mrr.ResultReader().Close(); err != nil {
 			return
 		}
-		if sp := br.calls[i].savepoint; sp != nil {
+		if sp := br.inputs[i].savepoint; sp != nil {
 			br.tx.applied(sp.savepointStatement, sp.at, sp.server)
 		}
 	}

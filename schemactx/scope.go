@@ -68,7 +68,7 @@ func newScope(schema, role string, extra []string, limits Limits, log ServerLog)
 		sc.timeouts[setting] = len(sc.params)
 		sc.set(setting, value)
 	}
-	sc.callIt(log)
+	sc.tagForLog(log)
 	sc.messages()
 	return sc, nil
 }
@@ -79,7 +79,7 @@ func newScope(schema, role string, extra []string, limits Limits, log ServerLog)
 const (
 	loginScopeSQL = "select where 1 / (current_setting('search_path') = $1::text)::int = 1 and $2::regnamespace is not null"
 
-	namedLoginScopeSQL = "select where 1 / (current_setting('search_path') = $1::text and " +
+	loginScopeNamedSQL = "select where 1 / (current_setting('search_path') = $1::text and " +
 		"current_setting('application_name') = $3::text)::int = 1 and $2::regnamespace is not null"
 )
 
@@ -95,7 +95,7 @@ func newLoginScope(schema string, extra []string, limits Limits, log ServerLog) 
 	}
 	sc := &scope{schema: schema, schemas: append([]string{schema}, extra...), path: path, login: true, limits: limits, sql: loginScopeSQL}
 	sc.params = [][]byte{[]byte(sc.path), []byte(quoted)}
-	sc.callIt(log)
+	sc.tagForLog(log)
 	sc.messages()
 	return sc, nil
 }
@@ -104,7 +104,7 @@ func newLoginScope(schema string, extra []string, limits Limits, log ServerLog) 
 func (sc *scope) messages() {
 	sc.parse = pgproto3.Parse{Query: sc.sql}
 	sc.unnamed = pgproto3.Bind{Parameters: sc.params}
-	sc.named = pgproto3.Bind{PreparedStatement: ownName(sc.sql), Parameters: sc.params}
+	sc.named = pgproto3.Bind{PreparedStatement: internalName(sc.sql), Parameters: sc.params}
 }
 
 // set adds a setting to the scope, unless its value is empty.
@@ -126,12 +126,12 @@ const (
 )
 
 // assertion returns what fails unless the scope is as the unit has set it.
-func (u *unit) assertion() own {
+func (u *unitOfWork) assertion() internalStmt {
 	params := [][]byte{[]byte(u.scope.path), []byte(u.scope.role)}
 	if u.scope.name == 0 || u.scope.login {
-		return own{stepAssert, assertSQL, params}
+		return internalStmt{stepAssert, assertSQL, params}
 	}
-	return own{stepAssert, assertNamedSQL, append(params, u.scopeParams()[u.scope.name])}
+	return internalStmt{stepAssert, assertNamedSQL, append(params, u.scopeParams()[u.scope.name])}
 }
 
 // scrubSQL takes away what a tenant may have left on a connection, in the order of PostgreSQL's own DISCARD ALL, which
@@ -142,13 +142,13 @@ var scrubSQL = []string{
 
 // foreignSQL fails (22012) where SQL has prepared statements on the connection: this package prepares by the protocol. It
 // goes in front of a scrub, which cannot tell their names: all statements are then deallocated.
-const foreignSQL = "select 1 / (not exists (select from pg_catalog.pg_prepared_statements where from_sql))::int"
+const foreignPreparedSQL = "select 1 / (not exists (select from pg_catalog.pg_prepared_statements where from_sql))::int"
 
 // errForeign is what foreignSQL finds. twice deals with it.
-var errForeign = errors.New("schemactx: a function has changed the prepared statements of the connection")
+var errForeignPrepared = errors.New("schemactx: a function has changed the prepared statements of the connection")
 
 // ownName is the name under which a connection prepares one of the library's own statements.
-func ownName(sql string) string {
+func internalName(sql string) string {
 	return fmt.Sprintf("pgtenant_own_%08x", crc32.ChecksumIEEE([]byte(sql)))
 }
 

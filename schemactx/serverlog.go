@@ -49,7 +49,7 @@ func (c Config) validateServerLog() error {
 }
 
 // callIt makes the server's log name the scope's schema.
-func (sc *scope) callIt(log ServerLog) {
+func (sc *scope) tagForLog(log ServerLog) {
 	switch {
 	case log == ServerLogComment:
 		sc.comment = "/*schema='" + sc.schema + "'*/ "
@@ -57,7 +57,7 @@ func (sc *scope) callIt(log ServerLog) {
 	case sc.login:
 		sc.name = len(sc.params)
 		sc.params = append(sc.params, []byte(sc.schema))
-		sc.sql = namedLoginScopeSQL
+		sc.sql = loginScopeNamedSQL
 	default:
 		sc.name = len(sc.params)
 		sc.params = append(sc.params, []byte(sc.schema))
@@ -93,7 +93,7 @@ func inRequestID(c byte) bool {
 }
 
 // scopeParams are the parameters of the scope's statement for this unit of work.
-func (u *unit) scopeParams() [][]byte {
+func (u *unitOfWork) scopeParams() [][]byte {
 	if u.name == nil && u.settings == nil {
 		return u.scope.params
 	}
@@ -108,7 +108,7 @@ func (u *unit) scopeParams() [][]byte {
 }
 
 // scopeBind returns one of the messages of the scope, for this unit of work.
-func (u *unit) scopeBind(b *pgproto3.Bind) *pgproto3.Bind {
+func (u *unitOfWork) scopeBind(b *pgproto3.Bind) *pgproto3.Bind {
 	if u.name == nil {
 		return b
 	}
@@ -116,15 +116,15 @@ func (u *unit) scopeBind(b *pgproto3.Bind) *pgproto3.Bind {
 }
 
 // text is the statement as the server gets it.
-func (u *unit) text(sql string) string { return u.scope.comment + sql }
+func (u *unitOfWork) text(sql string) string { return u.scope.comment + sql }
 
 // unshift makes the position in an error of the server one in the statement as the caller wrote it: before it went so many
 // characters of ours.
-func (u *unit) unshift(err error, ours int) {
+func (u *unitOfWork) adjustPosition(err error, ours int) {
 	var pgErr *pgconn.PgError
-	if ours == 0 || !errors.As(err, &pgErr) || pgErr == u.shifted || int(pgErr.Position) <= ours {
+	if ours == 0 || !errors.As(err, &pgErr) || pgErr == u.adjusted || int(pgErr.Position) <= ours {
 		return
 	}
 	pgErr.Position -= int32(ours)
-	u.shifted = pgErr // it may come by here again
+	u.adjusted = pgErr // it may come by here again
 }

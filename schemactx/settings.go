@@ -98,7 +98,7 @@ func (s *settings) with(more map[string]string) *settings {
 	for _, name := range slices.Sorted(maps.Keys(all.values)) {
 		names, values = append(names, name), append(values, all.values[name])
 	}
-	all.params = [][]byte{arrayOf(names), arrayOf(values)}
+	all.params = [][]byte{textArray(names), textArray(values)}
 	return all
 }
 
@@ -116,15 +116,6 @@ func (s *settings) within(outer *settings) bool {
 		}
 	}
 	return true
-}
-
-// arrayOf is an array of text as PostgreSQL reads it.
-func arrayOf(elements []string) []byte {
-	quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
-	for i, e := range elements {
-		elements[i] = `"` + quote.Replace(e) + `"`
-	}
-	return []byte("{" + strings.Join(elements, ",") + "}")
 }
 
 // refusedSettings are names that are not settings of a unit of work, each with the reason.
@@ -244,43 +235,43 @@ func parseTimeout(value string) (int64, error) {
 }
 
 // settingsFront returns what sets the settings of the unit.
-func (u *unit) settingsFront() front {
+func (u *unitOfWork) settingsStatements() prologue {
 	switch {
 	case u.settings == nil || len(u.settings.values) == 0:
 		return nil
 	case !u.scope.login:
-		return front{{stepSettings, settingsSQL, u.settings.params}}
+		return prologue{{stepSettings, settingsSQL, u.settings.params}}
 	}
 	// The tenant is logged in as itself and may not be able to call set_config. SET LOCAL needs no right; it takes no
 	// parameters.
 	limits := maps.Collect(u.scope.limits.settings())
-	var f front
+	var f prologue
 	for _, name := range slices.Sorted(maps.Keys(u.settings.values)) {
 		value := u.settings.values[name]
 		if limit, ok := limits[name]; ok {
 			value = u.settings.bounded(name, limit)
 		}
-		f = append(f, own{step: stepSettings, sql: "set local " + quoteSetting(name) + " = " + quoteValue(value)})
+		f = append(f, internalStmt{step: stepSettings, sql: "set local " + quoteSetting(name) + " = " + quoteValue(value)})
 	}
 	return f
 }
 
 // settingsNeedBlock reports whether a statement has to have a transaction block for its settings: SET LOCAL warns outside
 // of one.
-func (u *unit) settingsNeedBlock() bool { return u.settings != nil && u.scope.login }
+func (u *unitOfWork) settingsNeedBlock() bool { return u.settings != nil && u.scope.login }
 
 // prepareFront is the front of what is prepared. Without a block around it SET LOCAL stays away.
-func (u *unit) prepareFront(tx *txState) front {
-	f := u.front(tx, false)
+func (u *unitOfWork) preparePrologue(tx *txState) prologue {
+	f := u.prologue(tx, false)
 	if tx == nil && u.settingsNeedBlock() {
-		return slices.DeleteFunc(f, func(o own) bool { return o.step == stepSettings })
+		return slices.DeleteFunc(f, func(o internalStmt) bool { return o.step == stepSettings })
 	}
 	return f
 }
 
 // trySettings sets the settings in a transaction of their own, and returns why the server refuses them.
-func (u *unit) trySettings(ctx context.Context) error {
-	_, err := u.conn.PgConn().Exec(ctx, beginSQL+"; "+u.settingsFront().simple()).ReadAll()
+func (u *unitOfWork) trySettings(ctx context.Context) error {
+	_, err := u.conn.PgConn().Exec(ctx, beginSQL+"; "+u.settingsStatements().simple()).ReadAll()
 	if u.status() != 'I' {
 		if rollbackErr := u.rollback(ctx); err == nil {
 			err = rollbackErr
@@ -293,7 +284,7 @@ func (u *unit) trySettings(ctx context.Context) error {
 }
 
 // settingsRefused explains why the server did not take the settings.
-func (u *unit) settingsRefused(err error) error {
+func (u *unitOfWork) settingsRefused(err error) error {
 	e := &ScopeError{Schema: u.scope.schema, Err: err}
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) {

@@ -47,8 +47,8 @@ type soak struct {
 	killed  atomic.Int64              // sessions
 }
 
-// soakOperations returns how many operations there are. CI does most of them on the newest version, where it runs without
-// the race detector: with it, 100,000 take minutes.
+// soakOperations returns how many operations there are. CI does most of them on the newest version,
+// where it runs without the race detector: with it, 100,000 take minutes.
 func soakOperations(t *testing.T) int64 {
 	t.Helper()
 	switch {
@@ -115,21 +115,21 @@ func newSoak(t *testing.T) *soak {
 func (s *soak) work(t *testing.T, ctx context.Context, r *rand.Rand) {
 	for s.left.Add(-1) >= 0 && ctx.Err() == nil {
 		tenant := r.IntN(soakTenants)
-		own := schemactx.NewContext(ctx, s.names[tenant])
+		ownCtx := schemactx.NewContext(ctx, s.names[tenant])
 		cancel := func() {}
 		if r.IntN(50) == 0 {
-			own, cancel = context.WithTimeout(own, time.Duration(r.IntN(3000))*time.Microsecond)
+			ownCtx, cancel = context.WithTimeout(ownCtx, time.Duration(r.IntN(3000))*time.Microsecond)
 		}
 		var err error
 		switch n := r.IntN(100); {
 		case n < 45:
-			err = s.readRow(t, own, tenant)
+			err = s.readRow(t, ownCtx, tenant)
 		case n < 70:
-			err = s.readRows(t, own, tenant)
+			err = s.readRows(t, ownCtx, tenant)
 		case n < 85:
-			err = s.insert(own, tenant)
+			err = s.insert(ownCtx, tenant)
 		default:
-			err = s.transact(t, own, tenant, r.IntN(3) == 0)
+			err = s.transact(t, ownCtx, tenant, r.IntN(3) == 0)
 		}
 		cancel()
 		s.stalled.Reset(soakPatience)

@@ -12,14 +12,14 @@ import (
 // work, or one of a transaction's.
 type statement struct {
 	rows
-	*unit
-	call   call
-	alone  unit // what unit points to outside of a transaction
-	tx     *txState
-	typed  bool            // it has types of the schema
-	anew   bool            // these and its description have been looked at again
-	ctx    context.Context // of the tracer, which wants the one it returned
-	traced bool
+	*unitOfWork
+	input   input
+	alone   unitOfWork // what unit points to outside of a transaction
+	tx      *txState
+	typed   bool            // it has types of the schema
+	retried bool            // these and its description have been looked at again
+	ctx     context.Context // of the tracer, which wants the one it returned
+	traced  bool
 
 	savepointed bool // it was carried out as a savepoint of the transaction
 }
@@ -31,17 +31,17 @@ func (s *statement) run(ctx context.Context, sql string, args []any) error {
 		s.ctx = t.TraceQueryStart(ctx, s.conn, pgx.TraceQueryStartData{SQL: sql, Args: args})
 		s.traced = true
 	}
-	err := s.call.parse(s.ctx, s.db.mode, sql, args)
+	err := s.input.parse(s.ctx, s.db.mode, sql, args)
 	if err == nil {
 		begin := s.tx.beginning()
 		attempt := func() error { return s.attempt(s.ctx) }
-		err = s.twice(s.ctx, s.tx, attempt)
-		if s.call.prepared() && stale(err, s.call.hit || s.typed) && s.restart(s.ctx, s.tx, begin) {
+		err = s.retryPrologue(s.ctx, s.tx, attempt)
+		if s.input.prepared() && stale(err, s.input.hit || s.typed) && s.restart(s.ctx, s.tx, begin) {
 			err = attempt() // which has forgotten the statement
 		}
 	}
-	if s.tx != nil && s.call.kind == kindRefused {
-		if c, ok := parseSavepoint(s.call.sql); ok {
+	if s.tx != nil && s.input.kind == kindRefused {
+		if c, ok := parseSavepoint(s.input.sql); ok {
 			return s.savepoint(c)
 		}
 	}
@@ -61,7 +61,7 @@ func (s *statement) attempt(ctx context.Context) error {
 	if sd, err = s.encode(ctx, sd); err != nil {
 		return err
 	}
-	if s.needsFront() {
+	if s.needsPrologue() {
 		err = s.sendBehind(ctx, sd)
 	} else {
 		err = s.sendAlone(ctx, sd)
@@ -88,17 +88,17 @@ func (s *statement) encode(ctx context.Context, sd *pgconn.StatementDescription)
 	if s.loaded, err = s.typesFor(ctx, s.tx, sd); err != nil {
 		return nil, err
 	}
-	err = s.call.encode(s.mapFor(s.loaded), &s.state.eqb, sd)
+	err = s.input.encode(s.mapFor(s.loaded), &s.state.eqb, sd)
 	if err != nil && sd == nil {
-		return nil, s.encodeDescribed(ctx, s.tx, &s.call, err)
+		return nil, s.encodeDescribed(ctx, s.tx, &s.input, err)
 	}
 	s.typed = s.usesTypes(sd)
-	if err == nil || !s.typed || s.anew {
+	if err == nil || !s.typed || s.retried {
 		return sd, err
 	}
-	s.anew = true
-	s.loaded.doubt()
-	s.state.cache.drop(stmtKey{s.scope.schema, s.call.sql})
+	s.retried = true
+	s.loaded.markStale()
+	s.state.cache.drop(stmtKey{s.scope.schema, s.input.sql})
 	if sd, err = s.lookUp(ctx); err != nil {
 		return nil, err
 	}
@@ -107,46 +107,46 @@ func (s *statement) encode(ctx context.Context, sd *pgconn.StatementDescription)
 
 // lookUp finds the statement among the prepared ones or prepares it. It returns nil for one that runs unprepared.
 func (s *statement) lookUp(ctx context.Context) (*pgconn.StatementDescription, error) {
-	if s.call.prepared() {
-		if st := s.prepared(s.call.sql); st != nil {
+	if s.input.prepared() {
+		if st := s.prepared(s.input.sql); st != nil {
 			s.db.stats.hits.Add(1)
-			s.call.text, s.call.named, s.call.hit = st.kind, st.named, true
-			s.meet(s.tx, s.call.named)
-			s.call.kind = s.judge(s.call.text, s.call.named)
+			s.input.text, s.input.named, s.input.hit = st.kind, st.named, true
+			s.needFacts(s.tx, s.input.named)
+			s.input.kind = s.effectiveKind(s.input.text, s.input.named)
 			return st.sd, nil
 		}
 	}
-	s.call.hit = false
-	s.call.text, s.call.named = s.kindOf(s.call.sql)
-	s.call.kind = s.call.text
-	if err := s.call.kind.refusal(s.call.sql); err != nil {
+	s.input.hit = false
+	s.input.text, s.input.named = s.kindOf(s.input.sql)
+	s.input.kind = s.input.text
+	if err := s.input.kind.refusal(s.input.sql); err != nil {
 		return nil, err
 	}
-	s.meet(s.tx, s.call.named)
+	s.needFacts(s.tx, s.input.named)
 	var sd *pgconn.StatementDescription
-	if s.call.prepared() {
+	if s.input.prepared() {
 		s.db.stats.misses.Add(1)
 		var err error
-		if sd, err = s.prepareOne(ctx, s.tx, s.call.sql); err != nil {
+		if sd, err = s.prepareOne(ctx, s.tx, s.input.sql); err != nil {
 			return nil, err
 		}
 	}
-	s.call.kind = s.judge(s.call.text, s.call.named) // after a look that the preparing has brought along
+	s.input.kind = s.effectiveKind(s.input.text, s.input.named) // after a look that the preparing has brought along
 	return sd, nil
 }
 
 // needsFront reports whether more than the scope has to go in front of the statement.
-func (s *statement) needsFront() bool {
+func (s *statement) needsPrologue() bool {
 	if s.tx != nil {
 		return !s.tx.begun || len(s.tx.savepoints) > 0
 	}
-	return s.settings != nil || s.state.dirty(s.scope.schema) || s.state.doubt || s.look.due() || s.needsBlock(s.call.kind)
+	return s.settings != nil || s.state.dirty(s.scope.schema) || s.state.preparedStale || s.catalogRead.due() || s.needsBlock(s.input.kind)
 }
 
 // forget drops a prepared statement when the server says that it no longer fits.
 func (s *statement) forget(err error) {
-	if err != nil && s.call.prepared() {
-		s.state.forget(stmtKey{s.scope.schema, s.call.sql}, err)
+	if err != nil && s.input.prepared() {
+		s.state.forget(stmtKey{s.scope.schema, s.input.sql}, err)
 	}
 }
 
@@ -177,23 +177,23 @@ func (s *statement) rowsAbandoned() { s.abandon() }
 // finish looks at what the statement did to the connection, tells the tracer, and gives the connection back. err is the
 // statement's own error; finish returns it, or what it found.
 func (s *statement) finish(tag pgconn.CommandTag, err error) error {
-	s.unshift(err, len(s.scope.comment))
-	s.call.kind = s.judge(s.call.text, s.call.named) // anew: the look may have come with the statement
-	s.leaves(s.call.kind)
+	s.adjustPosition(err, len(s.scope.comment))
+	s.input.kind = s.effectiveKind(s.input.text, s.input.named) // anew: the look may have come with the statement
+	s.noteKind(s.input.kind)
 	s.noteDDL(tag)
 	if s.tx == nil {
-		s.settle()
+		s.noteEnd()
 	}
-	if changesSession(tag) && !s.savepointed || s.strayed() {
+	if changesSession(tag) && !s.savepointed || s.pathChanged() {
 		err = fmt.Errorf("%w: %s", ErrScopeChanged, tag)
 		s.destroy()
 	}
 	if err != nil {
-		s.db.failed(s.ctx, s.scope.schema, s.call.sql, err)
+		s.db.statementFailure(s.ctx, s.scope.schema, s.input.sql, err)
 	}
-	s.db.ran(s.ctx, s.scope.schema, 1, err)
+	s.db.statementEnd(s.ctx, s.scope.schema, 1, err)
 	if s.tx != nil {
-		err = s.tx.after(s.call.kind, err)
+		err = s.tx.after(s.input.kind, err)
 	}
 	if s.traced {
 		s.db.tracers.query.TraceQueryEnd(s.ctx, s.conn, pgx.TraceQueryEndData{CommandTag: tag, Err: err})

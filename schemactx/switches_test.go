@@ -51,7 +51,7 @@ func TestASwitchIsToldToTheFirstHook(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	var j journal
-	hooked := f.open(t, schemactx.Config{Hooks: schemactx.Hooks{Switched: j.hooks().Switched}}, 1)
+	hooked := f.open(t, schemactx.Config{Hooks: schemactx.Hooks{SchemaSwitch: j.hooks().SchemaSwitch}}, 1)
 	check(t, schemactx.WithSchema(t.Context(), "tenant_a", func(ctx context.Context) error {
 		expectNote(t, ctx, f.db, "tenant_a")
 		expectNote(t, ctx, hooked, "tenant_a")
@@ -69,7 +69,7 @@ func TestSwitchesAreLoggedWithTheirSite(t *testing.T) {
 	f := setup(t)
 	var out bytes.Buffer
 	log := schemactx.LogSwitches(slog.New(slog.NewJSONHandler(&out, nil)))
-	db := f.open(t, schemactx.Config{Hooks: schemactx.Hooks{Switched: log}}, 1)
+	db := f.open(t, schemactx.Config{Hooks: schemactx.Hooks{SchemaSwitch: log}}, 1)
 	nested(t, db)
 	var record struct {
 		Level, To, From, File, Func string
@@ -80,5 +80,5 @@ func TestSwitchesAreLoggedWithTheirSite(t *testing.T) {
 		!strings.HasSuffix(record.File, "/hooks_test.go") || !strings.HasSuffix(record.Func, "schemactx_test.nested") {
 		t.Errorf("record %+v", record)
 	}
-	schemactx.LogSwitches(nil)(t.Context(), schemactx.SwitchedData{})
+	schemactx.LogSwitches(nil)(t.Context(), schemactx.SchemaSwitch{})
 }

@@ -97,7 +97,7 @@ func (tx *Tx) query(ctx context.Context, sql string, args []any) (*statement, er
 	if err := tx.check(ctx); err != nil {
 		return nil, err
 	}
-	s := &statement{unit: &st.unit, tx: st}
+	s := &statement{unitOfWork: &st.unit, tx: st}
 	s.mu = &st.mu
 	st.busy = true
 	done := false
@@ -189,7 +189,7 @@ func (tx *Tx) Rollback(ctx context.Context) error {
 	if tx.parent != nil {
 		return tx.rollbackSavepoint(ctx)
 	}
-	tx.state.seize()
+	tx.state.lockForEnd()
 	defer tx.state.mu.Unlock()
 	if tx.over() {
 		return pgx.ErrTxClosed
@@ -241,13 +241,13 @@ func (tx *Tx) over() bool {
 
 // check refuses a context of another schema, a transaction that is over, and a second statement at a time.
 func (tx *Tx) check(ctx context.Context) error {
-	own := tx.state.unit.scope.schema
+	current := tx.state.unit.scope.schema
 	schema, err := schemaOf(scopeContextOf(ctx))
 	switch {
 	case err != nil:
 		return err
-	case schema != own:
-		return fmt.Errorf("%w: transaction in %q, context of %q", ErrSchemaMismatch, own, schema)
+	case schema != current:
+		return fmt.Errorf("%w: transaction in %q, context of %q", ErrSchemaMismatch, current, schema)
 	case !tx.state.sameSettings(settingsOf(ctx)):
 		return ErrSettingsMismatch
 	case tx.over():

@@ -31,7 +31,7 @@ type schemaTypes struct {
 }
 
 // doubt has the types loaded again before they are needed next. It does nothing on nil.
-func (t *schemaTypes) doubt() {
+func (t *schemaTypes) markStale() {
 	if t != nil {
 		t.stale = true
 	}
@@ -116,7 +116,7 @@ func parseTypes(names []string) ([]qualifiedType, error) {
 //
 // They are loaded when a statement has an OID that neither pgx nor what was loaded before knows, which also finds a type
 // that was made since, or made again.
-func (u *unit) typesFor(ctx context.Context, tx *txState, sds ...*pgconn.StatementDescription) (*schemaTypes, error) {
+func (u *unitOfWork) typesFor(ctx context.Context, tx *txState, sds ...*pgconn.StatementDescription) (*schemaTypes, error) {
 	if len(u.db.types) == 0 {
 		return nil, nil
 	}
@@ -124,7 +124,7 @@ func (u *unit) typesFor(ctx context.Context, tx *txState, sds ...*pgconn.Stateme
 	if !slices.ContainsFunc(sds, func(sd *pgconn.StatementDescription) bool { return u.needsTypes(sd, t) }) {
 		return t, nil
 	}
-	err := u.twice(ctx, tx, func() (err error) {
+	err := u.retryPrologue(ctx, tx, func() (err error) {
 		t, err = u.loadTypes(ctx, tx)
 		return err
 	})
@@ -144,7 +144,7 @@ func (u *unit) typesFor(ctx context.Context, tx *txState, sds ...*pgconn.Stateme
 }
 
 // needsTypes reports whether a statement has a type that neither the connection nor t knows.
-func (u *unit) needsTypes(sd *pgconn.StatementDescription, t *schemaTypes) (needs bool) {
+func (u *unitOfWork) needsTypes(sd *pgconn.StatementDescription, t *schemaTypes) (needs bool) {
 	if sd == nil {
 		return t == nil
 	}
@@ -153,11 +153,11 @@ func (u *unit) needsTypes(sd *pgconn.StatementDescription, t *schemaTypes) (need
 }
 
 // usesTypes reports whether a statement has a type that pgx does not know.
-func (u *unit) usesTypes(sd *pgconn.StatementDescription) bool {
+func (u *unitOfWork) usesTypes(sd *pgconn.StatementDescription) bool {
 	return len(u.db.types) > 0 && sd != nil && u.needsTypes(sd, nil)
 }
 
-func (u *unit) unknown(oid uint32, t *schemaTypes) bool {
+func (u *unitOfWork) unknown(oid uint32, t *schemaTypes) bool {
 	if oid < firstUserOID || t != nil && t.has(oid) {
 		return false
 	}
@@ -179,7 +179,7 @@ func eachOID(sd *pgconn.StatementDescription, fn func(oid uint32)) {
 
 // noteFields looks at the result of a statement that has not been described: where it has a type that is not known, the
 // types are loaded again before the next one.
-func (u *unit) noteFields(t *schemaTypes, fields []pgconn.FieldDescription) {
+func (u *unitOfWork) noteFields(t *schemaTypes, fields []pgconn.FieldDescription) {
 	for i := range fields {
 		if oid := fields[i].DataTypeOID; t != nil && u.unknown(oid, t) {
 			t.others[oid] = true
@@ -190,7 +190,7 @@ func (u *unit) noteFields(t *schemaTypes, fields []pgconn.FieldDescription) {
 
 // encodeDescribed encodes the arguments of a statement that stays unnamed, which could not be encoded without knowing
 // their types: err is why. The server is asked for them, in one round trip; the statement runs unnamed all the same.
-func (u *unit) encodeDescribed(ctx context.Context, tx *txState, c *call, err error) error {
+func (u *unitOfWork) encodeDescribed(ctx context.Context, tx *txState, c *input, err error) error {
 	if len(u.db.types) == 0 || len(c.args) == 0 {
 		return err
 	}
@@ -206,7 +206,7 @@ func (u *unit) encodeDescribed(ctx context.Context, tx *txState, c *call, err er
 }
 
 // mapFor returns the codecs to use with t.
-func (u *unit) mapFor(t *schemaTypes) *pgtype.Map {
+func (u *unitOfWork) mapFor(t *schemaTypes) *pgtype.Map {
 	if t == nil {
 		return u.conn.TypeMap()
 	}

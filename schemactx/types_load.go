@@ -42,17 +42,17 @@ lateral (select array_agg(a.attname::text order by a.attnum) as names, array_agg
 	where a.attrelid = t.typrelid and t.typtype = 'c' and a.attnum > 0 and not a.attisdropped) a`
 
 // loadTypes asks the server for the types of the schema, in the scope: it is a round trip.
-func (u *unit) loadTypes(ctx context.Context, tx *txState) (*schemaTypes, error) {
+func (u *unitOfWork) loadTypes(ctx context.Context, tx *txState) (*schemaTypes, error) {
 	p := u.conn.PgConn().StartPipeline(ctx)
-	front := u.prepareFront(tx)
-	for _, o := range front {
+	prologue := u.preparePrologue(tx)
+	for _, o := range prologue {
 		p.SendQueryParams(o.sql, o.params, nil, nil, nil)
 	}
 	// Unprepared, like the prologue: a function may have deallocated a prepared statement.
 	p.SendQueryParams(typesSQL, u.typesParams(), nil, nil, nil)
 	err := p.Sync()
 	if err == nil {
-		err = u.readPrepared(p, tx, 0, nil, front, nil)
+		err = u.readPrepared(p, tx, 0, nil, prologue, nil)
 	}
 	var list []*typeRow
 	if err == nil {
@@ -65,7 +65,7 @@ func (u *unit) loadTypes(ctx context.Context, tx *txState) (*schemaTypes, error)
 		return nil, err
 	}
 	if tx == nil {
-		u.settle()
+		u.noteEnd()
 	}
 	t := &schemaTypes{scope: u.scope, typeMap: u.buildTypes(list), others: make(map[uint32]bool)}
 	if el, ok := u.state.types.entries[u.scope.schema]; ok && el.Value.(*schemaTypes).scope == u.scope {
@@ -74,7 +74,7 @@ func (u *unit) loadTypes(ctx context.Context, tx *txState) (*schemaTypes, error)
 	return t, nil
 }
 
-func (u *unit) typesParams() [][]byte {
+func (u *unitOfWork) typesParams() [][]byte {
 	var schemas, names []string
 	for _, t := range u.db.types {
 		if t.schema == "" {
@@ -82,7 +82,7 @@ func (u *unit) typesParams() [][]byte {
 		}
 		schemas, names = append(schemas, t.schema), append(names, t.name)
 	}
-	return [][]byte{arrayOf(schemas), arrayOf(names)}
+	return [][]byte{textArray(schemas), textArray(names)}
 }
 
 // typeRow is a type as the server describes it.
@@ -113,17 +113,17 @@ func readTypes(p *pgconn.Pipeline, m *pgtype.Map) ([]*typeRow, error) {
 
 // buildTypes returns a copy of the connection's own types and those of list. Types of other schemas are the first: a bare
 // name is that of the tenant's.
-func (u *unit) buildTypes(list []*typeRow) *pgtype.Map {
+func (u *unitOfWork) buildTypes(list []*typeRow) *pgtype.Map {
 	base := u.conn.TypeMap()
 	b := typeBuilder{base: base, rows: make(map[uint32]*typeRow, len(list))}
 	for _, row := range list {
 		b.rows[row.oid] = row
 	}
 	slices.SortStableFunc(list, func(a, b *typeRow) int {
-		switch own := u.scope.schema; {
-		case a.schema != own && b.schema == own:
+		switch tenant := u.scope.schema; {
+		case a.schema != tenant && b.schema == tenant:
 			return -1
-		case a.schema == own && b.schema != own:
+		case a.schema == tenant && b.schema != tenant:
 			return 1
 		}
 		return 0

@@ -12,7 +12,7 @@ type Usage struct {
 
 // Usage returns the usage of the tenants that have a limit and hold or await a connection now, in no order. It costs the
 // units of work nothing but, for as long as it takes to copy the numbers, the lock that one with a limit takes.
-func (db *DB) Usage() []Usage { return db.gates.usage() }
+func (db *DB) Usage() []Usage { return db.semaphores.usage() }
 
 // PoolStats is the state of the pools of a [DB]: the one it was given, its lanes, the pools of logins.
 type PoolStats struct {

@@ -29,8 +29,8 @@ func validateActor(actor string) error {
 	return nil
 }
 
-// invisible reports whether a character is not to be seen. Some that are not count as letters, marks
-// or symbols: the Hangul fillers, the grapheme joiner, the blank Braille pattern.
+// invisible reports whether a character is not to be seen. Some that are not count as letters,
+// marks or symbols: the Hangul fillers, the grapheme joiner, the blank Braille pattern.
 func invisible(r rune) bool {
 	return !unicode.IsPrint(r) || r == '\u2800' || unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }
@@ -42,8 +42,9 @@ func likeLatin(r rune) bool {
 	return unicode.In(r, unicode.Cyrillic, unicode.Greek, unicode.Armenian, unicode.Cherokee, unicode.Coptic, unicode.Lisu)
 }
 
-// sameActor reports whether two names are one person's: they differ in case, in the number of spaces
-// or in how Unicode writes the same characters. The server normalizes them, as Go's library does not.
+// sameActor reports whether two names are one person's: they differ in case, in the number of
+// spaces or in how Unicode writes the same characters. The server normalizes them, as Go's library
+// does not.
 func (m *Manager) sameActor(ctx context.Context, a, b string) (bool, error) {
 	a, b = strings.Join(strings.Fields(a), " "), strings.Join(strings.Fields(b), " ")
 	if strings.EqualFold(a, b) {

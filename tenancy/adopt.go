@@ -13,7 +13,7 @@ import (
 // AdoptParams say what tenant a staged schema becomes.
 type AdoptParams struct {
 	Slug    string   // see [ValidateSlug]
-	Name    string   // display name, see [ValidateName]; default: Slug
+	Name    string   // display name, see [ValidateDisplayName]; default: Slug
 	Domain  string   // its primary domain, normalised by [NormalizeHost]; not an IP address; default: none
 	Domains []string // others, verified by the platform's word; only with Domain; default: none
 

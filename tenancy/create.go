@@ -16,7 +16,7 @@ import (
 // CreateParams say what tenant to create.
 type CreateParams struct {
 	Slug   string // see [ValidateSlug]
-	Name   string // display name, see [ValidateName]; default: Slug
+	Name   string // display name, see [ValidateDisplayName]; default: Slug
 	Domain string // its primary domain, normalised by [NormalizeHost]; not an IP address; default: none
 	Schema string // see [schemactx.ValidateName]; default and best: tenant_<id>, which cannot be chosen
 }
@@ -26,7 +26,7 @@ func (p CreateParams) validate() (CreateParams, error) {
 		return p, err
 	}
 	p.Name = cmp.Or(p.Name, p.Slug)
-	if err := ValidateName(p.Name); err != nil {
+	if err := ValidateDisplayName(p.Name); err != nil {
 		return p, err
 	}
 	if p.Schema != "" {

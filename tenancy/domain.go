@@ -7,23 +7,25 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oryne/pgtenant/internal/hostname"
 	"github.com/oryne/pgtenant/schemactx"
 )
 
 // Domain is a host of a tenant. A tenant with verified domains has exactly one primary domain.
 type Domain struct {
 	TenantID   int64
-	Host       string // in the form of [NormalizeHost]; one tenant at most has it verified
-	Primary    bool   // the one that links to the tenant name
+	Host       string // in the form of [NormalizeHost]; at most one tenant has it verified
+	Primary    bool   // the domain that links to the tenant use
 	VerifiedAt time.Time
 	CreatedAt  time.Time
 
-	// Token is what the owner of a claimed domain publishes to prove it; empty for others, and unless a [Manager]
-	// has read the domain.
+	// Token is the text that the owner of a claimed domain publishes to prove it. It is empty for
+	// verified domains, and unless a [Manager] has read the domain.
 	Token string
 }
 
-// Verified reports whether the domain is the tenant's. One that is not is a claim: no request finds the tenant by it.
+// Verified reports whether the tenant has proven the domain. A domain that is not verified is a
+// claim: no request finds the tenant by it.
 func (d Domain) Verified() bool { return !d.VerifiedAt.IsZero() }
 
 const (
@@ -45,8 +47,8 @@ func scanDomain(row pgx.CollectableRow) (Domain, error) {
 	return d, err
 }
 
-// Domains returns the domains of a tenant, claims included: the primary one first, then by host. A tenant that does
-// not exist has none.
+// Domains returns the domains of a tenant, claims included: the primary domain first, then by host.
+// It returns none for a tenant that does not exist.
 func (r *Registry) Domains(ctx context.Context, tenantID int64) ([]Domain, error) {
 	columns := domainColumns
 	if r.details {
@@ -62,4 +64,31 @@ func (r *Registry) Domains(ctx context.Context, tenantID int64) ([]Domain, error
 		return nil, fmt.Errorf("domains of tenant %d: %w", tenantID, err)
 	}
 	return domains, nil
+}
+
+// NormalizeHost returns the form of a host under which the registry knows it: lower case,
+// internationalised names in ASCII (IDNA, punycode), without port and trailing dot. An IP address
+// is in its canonical text, IPv6 without brackets. host is what a Host header may hold. The error
+// is a [FieldError] that wraps [ErrInvalidHost].
+//
+// A host that is in this form already costs one pass over it and no allocation.
+func NormalizeHost(host string) (string, error) {
+	name, err := hostname.Normalize(host)
+	if err != nil {
+		return "", hostError("host", host, err)
+	}
+	return name, nil
+}
+
+// normalizeDomain returns the normal form of a domain that a tenant may register.
+func normalizeDomain(domain string) (string, error) {
+	name, err := hostname.NormalizeDomain(domain)
+	if err != nil {
+		return "", hostError("domain", domain, err)
+	}
+	return name, nil
+}
+
+func hostError(field, host string, rule error) error {
+	return &FieldError{Field: field, Value: host[:min(len(host), hostname.MaxShown)], Rule: rule.Error(), Err: ErrInvalidHost}
 }

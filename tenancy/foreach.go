@@ -10,23 +10,26 @@ import (
 	"sync"
 )
 
-// DefaultWorkers is how many tenants [Manager.ForEach] works on at a time.
+// DefaultWorkers is the number of tenants that [Manager.ForEach] works on at a time.
 const DefaultWorkers = 4
 
 // ForEachOptions say what [Manager.ForEach] goes over and how.
 type ForEachOptions struct {
-	// Workers is how many tenants are worked on at a time. Default: [DefaultWorkers]; negative is a [FieldError].
+	// Workers is how many tenants are worked on at a time. Default: [DefaultWorkers]; negative is a
+	// [FieldError].
 	Workers int
 
-	// Filter says which tenants; its Limit is how many are read at a time. Default of its Statuses, other than
-	// elsewhere: [Active] alone. The work of others is for those who ask for it.
+	// Filter selects the tenants. Its Limit is how many are read at a time. The default of its
+	// Statuses is [Active] alone, unlike in [Registry.List].
 	Filter Filter
 
-	// Admit returns why nothing is to be done for a tenant, such as a [QuarantineError]: fn is not called, and the tenant
-	// has [Failed] with that error. See Admit of tenanthttp.Routes. Default: fn is called for all.
+	// Admit returns nil, or why a tenant is left out, such as a [QuarantineError]. Then fn is not
+	// called, and the tenant has [Failed] with that error. See Admit of tenanthttp.Routes. Default: fn
+	// is called for all.
 	Admit func(ctx context.Context, t *Tenant) error
 
-	// StopAfter is the number of failures after which no further tenant is started. Default: 0, go on to the end.
+	// StopAfter is the number of failures after which no further tenant is started. Default: 0, go on
+	// to the end.
 	StopAfter int
 }
 
@@ -44,26 +47,28 @@ func (o ForEachOptions) validate() (ForEachOptions, error) {
 	return o, err
 }
 
-// ForEach calls fn for each tenant that the options name, a few at a time, in the order of their ids, with a context that
-// carries the tenant, for [FromContext] and for every statement of package schemactx. A tenant that fails does not stop the
-// others, unless StopAfter says so. What fn panics with is its error, a [PanicError]: it is logged with its stack, and the
-// other tenants are worked on.
+// ForEach calls fn for each tenant that the options select, a few at a time, in the order of their
+// ids. The context of fn carries the tenant, for [FromContext] and for every statement of package
+// schemactx. A tenant that fails does not stop the others, unless StopAfter says so. A panic of fn
+// is logged with its stack and is the tenant's error, a [PanicError].
 //
-// Tenants are read a page at a time: at the end of a long run a tenant may have changed since. They are not locked, so
-// that fn may call the manager; what must have one tenant to itself uses a transaction.
+// Tenants are read a page at a time, so that a tenant may have changed when its turn comes. They
+// are not locked: fn may call the manager. Work that needs a tenant for itself uses a transaction.
 //
-// When ctx ends no further tenant is started, and ForEach returns when those that had begun have ended: fn is to look at
-// its context. ForEach holds no connection while fn runs, and keeps of the tenants no more than the results.
+// When ctx ends, no further tenant is started, and ForEach returns when the calls of fn have
+// returned. So fn has to watch its context. ForEach holds no connection while fn runs, and keeps
+// only the results in memory.
 //
-// The error is nil if every tenant was worked on and none failed. Else it is what ended the run, such as ctx's cause, or a
-// [FieldError], or that tenants failed, a [ForEachError]; or both. The report is good in all cases.
+// The error is nil if fn was called for every tenant and none failed. Otherwise it is a
+// [FieldError], the reason that ended the run, such as ctx's cause, a [ForEachError] if tenants
+// failed, or both of these. The report is valid in all cases.
 func (m *Manager) ForEach(ctx context.Context, fn func(ctx context.Context, t *Tenant) error, o ForEachOptions) (ForEachReport, error) {
 	o, err := o.validate()
 	if err != nil {
 		return ForEachReport{}, err
 	}
 	run := &forEach{fn: fn, options: o, logger: m.cfg.Logger, slots: make(chan struct{}, o.Workers)}
-	err = run.over(ctx, m.Registry)
+	err = run.over(ctx, m.reader)
 	run.wait.Wait()
 	return run.report, errors.Join(err, run.report.Err())
 }
@@ -81,11 +86,11 @@ type forEach struct {
 	failed int
 }
 
-// over starts the tenants one after the other. Those behind the one at which it stopped are noted, as far as the registry
-// can be asked.
+// over starts the tenants one after the other. After a stop it records the rest as not started, as
+// far as the registry can be read.
 func (r *forEach) over(ctx context.Context, registry *Registry) error {
 	last := r.options.Filter.After
-	stop := func() { r.report.Stopped, r.report.Next = true, last } // nothing else writes these
+	stop := func() { r.report.Stopped, r.report.Next = true, last } // no other goroutine writes these
 	for t, err := range registry.All(ctx, r.options.Filter) {
 		if err != nil {
 			stop()
@@ -114,9 +119,9 @@ func (r *forEach) slot(ctx context.Context) bool {
 		return false
 	}
 	r.mu.Lock()
-	enough := r.options.StopAfter > 0 && r.failed >= r.options.StopAfter
+	stop := r.options.StopAfter > 0 && r.failed >= r.options.StopAfter
 	r.mu.Unlock()
-	if enough || ctx.Err() != nil {
+	if stop || ctx.Err() != nil {
 		<-r.slots
 		return false
 	}
@@ -130,7 +135,8 @@ func (r *forEach) note(result ForEachResult) (index int) {
 	return len(r.report.Results) - 1
 }
 
-// one works on a tenant, on a goroutine of its own: what ends that, as a panic or [runtime.Goexit], ends nothing else.
+// one works on a tenant, on a goroutine of its own, so that a panic or [runtime.Goexit] ends no
+// other work.
 func (r *forEach) one(ctx context.Context, t *Tenant, index int) {
 	err := errors.New("the work ended its goroutine")
 	defer func() {
@@ -160,4 +166,54 @@ func (r *forEach) end(index int, err error) {
 		result.Outcome = Failed
 		r.failed++
 	}
+}
+
+// Outcome is the result of a tenant in [Manager.ForEach].
+type Outcome string
+
+const (
+	Succeeded  Outcome = "succeeded"   // fn returned nil
+	Failed     Outcome = "failed"      // fn returned an error, or did not return
+	NotStarted Outcome = "not started" // the run was stopped before
+)
+
+// ForEachResult is the result of one tenant.
+type ForEachResult struct {
+	ID      int64
+	Slug    string
+	Outcome Outcome
+	Err     error // of a tenant that failed; else nil
+}
+
+// ForEachReport has the results of [Manager.ForEach]. The zero value is that of a run over no
+// tenants.
+type ForEachReport struct {
+	// Results are in the order of the tenants' ids. After StopAfter they include the tenants that were
+	// not started. If ctx has ended, the registry cannot be read, and more tenants may be missing.
+	Results []ForEachResult
+
+	// Stopped reports whether the run ended before every tenant was started. Next is then the
+	// [Filter].After of a run over the rest. Tenants that failed are before it.
+	Stopped bool
+	Next    int64
+}
+
+// Count returns how many of the results have the outcome.
+func (r ForEachReport) Count(o Outcome) (n int) {
+	for _, result := range r.Results {
+		if result.Outcome == o {
+			n++
+		}
+	}
+	return n
+}
+
+// Err returns a [ForEachError] if a tenant failed, else nil.
+func (r ForEachReport) Err() error {
+	for _, result := range r.Results {
+		if result.Outcome == Failed {
+			return &ForEachError{Failed: r.Count(Failed), Tenants: len(r.Results), First: result}
+		}
+	}
+	return nil
 }

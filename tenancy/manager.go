@@ -80,8 +80,12 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Manager makes and changes tenants. It is safe for concurrent use, also by several
-// processes on one database: operations on one tenant wait for each other.
+// reader is the name under which a [Manager] embeds its [Registry], so that no caller can replace
+// it.
+type reader = Registry
+
+// Manager makes and changes tenants. It has the methods of [Registry]. It is safe for concurrent
+// use, also by several processes on one database: operations on one tenant wait for each other.
 //
 // While it works on a tenant it has a connection of its own, beside the registry's pool and made
 // like those of it, for the tenant's lock: a row of the registry that names the session. So the
@@ -98,7 +102,7 @@ type Config struct {
 // full, the registry is changed without a notification, and directories find the change when they
 // read everything again (Config.Reconcile of package resolver).
 type Manager struct {
-	*Registry
+	*reader  // its methods read the registry with the privileges of the owner
 	registry *registrydb.Pool
 	schemas  *pgxpool.Pool
 	cfg      Config
@@ -153,7 +157,7 @@ func New(registry *pgxpool.Pool, cfg Config) (*Manager, error) {
 	}
 	db := schema.Pool(registry)
 	return &Manager{
-		Registry: &Registry{db: initializedQuerier{db}, details: true},
+		reader:   &Registry{db: initializedQuerier{db}, details: true},
 		registry: db,
 		schemas:  cfg.Schemas,
 		cfg:      cfg,

@@ -24,11 +24,11 @@ type Querier interface {
 // Registry reads tenants and their domains, from a primary or a replica. It is safe for
 // concurrent use. ctx governs the query; a schema in it does not matter.
 //
-// It needs no more than the rights of the public role, which may read what leads a request to
-// its tenant and nothing else. The registry of a [Manager] reads all there is.
+// It needs only the privileges of the public role, which may read what leads a request to its
+// tenant and nothing else. A [Manager] reads all columns.
 type Registry struct {
 	db      Querier
-	details bool // reads what only the owner may
+	details bool // reads the columns that only the owner may read
 }
 
 // NewRegistry returns the registry that db reaches, in the schema public.
@@ -92,8 +92,8 @@ func tenantFields(t *Tenant, until **time.Time) []any {
 	}
 }
 
-// ByHost returns the tenant that has the domain, whatever its status. host is normalised
-// (see [NormalizeHost]). An unregistered host, and one that is only claimed, is [ErrNotFound].
+// ByHost returns the tenant that has verified the domain, in any status. host is normalised, see
+// [NormalizeHost]. The error is [ErrNotFound] for a host that no tenant has verified.
 func (r *Registry) ByHost(ctx context.Context, host string) (Tenant, error) {
 	host, err := NormalizeHost(host)
 	if err != nil {
@@ -103,7 +103,7 @@ func (r *Registry) ByHost(ctx context.Context, host string) (Tenant, error) {
 		host, strconv.Quote(host))
 }
 
-// BySlug returns the tenant of that slug, whatever its status, or [ErrNotFound].
+// BySlug returns the tenant of that slug, in any status, or [ErrNotFound].
 func (r *Registry) BySlug(ctx context.Context, slug string) (Tenant, error) {
 	if !storable(slug) {
 		return Tenant{}, fmt.Errorf("%w: %s", ErrNotFound, strconv.Quote(slug))
@@ -111,11 +111,10 @@ func (r *Registry) BySlug(ctx context.Context, slug string) (Tenant, error) {
 	return r.one(ctx, "{registry}.tenants t where t.slug = $1", slug, strconv.Quote(slug))
 }
 
-// storable reports whether PostgreSQL takes the string for text: another one is nobody's name, and
-// no trouble of the database's.
+// storable reports whether PostgreSQL accepts the string as text. No row can have another one.
 func storable(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
 
-// ByID returns the tenant of that id, whatever its status, or [ErrNotFound].
+// ByID returns the tenant of that id, in any status, or [ErrNotFound].
 func (r *Registry) ByID(ctx context.Context, id int64) (Tenant, error) {
 	return r.one(ctx, "{registry}.tenants t where t.id = $1", id, strconv.FormatInt(id, 10))
 }

@@ -15,7 +15,7 @@ import (
 
 // RenameParams say what [Manager.Rename] changes; what is empty stays.
 type RenameParams struct {
-	Name   string // display name, see [ValidateName]
+	Name   string // display name, see [ValidateDisplayName]
 	Slug   string // see [ValidateSlug]
 	Schema string // see [schemactx.ValidateName]; one that no tenant has ever had, and not of the form tenant_<number>
 
@@ -27,7 +27,7 @@ type RenameParams struct {
 
 func (p RenameParams) validate() error {
 	if p.Name != "" {
-		if err := ValidateName(p.Name); err != nil {
+		if err := ValidateDisplayName(p.Name); err != nil {
 			return err
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // back. The tenant keeps everything else: its id, slug, domains and status.
 //
 // It is done in steps, under the tenant's lock: the registry is switched in one statement, which
-// also puts an active tenant into maintenance; the schema that was is closed ([admin.Seal]), so
+// also puts an active tenant into maintenance; the schema that was is closed ([admin.RevokeAccess]), so
 // that requests of processes that have not heard of it yet fail instead of writing where nobody
 // looks; and the tenant is active again. So nobody is served from both. Transactions that run are
 // waited for as long as ctx lets it.
@@ -115,7 +115,7 @@ func (m *Manager) unseal(ctx context.Context, t *Tenant) error {
 	if err != nil {
 		return err
 	}
-	_, err = admin.Unseal(ctx, server, m.cfg.Roles, t.Schema)
+	_, err = admin.RestoreAccess(ctx, server, m.cfg.Roles, t.Schema)
 	return err
 }
 
@@ -128,6 +128,6 @@ func (m *Manager) sealAside(ctx context.Context, t *Tenant) error {
 	if err != nil {
 		return err
 	}
-	_, err = admin.Seal(ctx, server, m.cfg.Roles, aside.Schema)
+	_, err = admin.RevokeAccess(ctx, server, m.cfg.Roles, aside.Schema)
 	return err
 }

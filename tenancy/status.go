@@ -10,13 +10,13 @@ import (
 // MaxReasonLen is the longest reason of a suspension or a maintenance, in characters.
 const MaxReasonLen = 500
 
-// MaintenanceParams say what to tell those who are refused meanwhile.
+// MaintenanceParams say what clients are told during a maintenance.
 type MaintenanceParams struct {
 	// Reason is one line for people, of at most [MaxReasonLen] characters. Default: none.
 	Reason string
 
-	// Until is when the maintenance is expected to end, in the future. It is told to clients, and ends
-	// nothing. Default: nobody knows.
+	// Until is when the maintenance is expected to end, in the future. Clients are told, but the
+	// maintenance does not end by itself. Default: not known.
 	Until time.Time
 }
 
@@ -43,9 +43,9 @@ func validateReason(reason string) error {
 	return validateText("reason", reason, MaxReasonLen, "is longer than 500 characters")
 }
 
-// Suspend refuses a tenant's requests from now on, for a reason of one line, which may be empty.
-// Requests that run already go on to their ends. A tenant that is suspended already gets the new
-// reason; one in maintenance leaves it.
+// Suspend has a tenant's requests refused, for a reason of one line, which may be empty. Requests
+// that run already are not ended. A suspended tenant gets the new reason. For a tenant in
+// maintenance the maintenance is over.
 //
 // The error is a [FieldError] of the reason, [ErrNotFound], or a [StatusError], and nothing was
 // changed; or a [StepError].
@@ -66,9 +66,9 @@ func (m *Manager) Activate(ctx context.Context, slug string) (Tenant, error) {
 	return m.serve(ctx, OpActivate, slug)
 }
 
-// StartMaintenance has a tenant's requests come again later. A tenant that is in maintenance
-// already gets the new reason and time. A suspended tenant is a [StatusError]: it is refused
-// already, and stays so. Other errors are as for [Manager.Suspend].
+// StartMaintenance has a tenant's requests refused with 503, so that clients try again later. A
+// tenant in maintenance gets the new reason and time. A suspended tenant is a [StatusError] and
+// stays suspended. Other errors are as for [Manager.Suspend].
 func (m *Manager) StartMaintenance(ctx context.Context, slug string, p MaintenanceParams) (Tenant, error) {
 	if err := p.validate(); err != nil {
 		return Tenant{}, err
@@ -120,4 +120,27 @@ func setStatus(t *Tenant, set string, args ...any) step {
 	return step{name: "status", write: func(ctx context.Context, tx pgx.Tx) error {
 		return update(ctx, tx, t, "true", set, args...)
 	}}
+}
+
+// Serveable returns nil if the tenant's status allows requests, else an [InactiveError]. For a nil
+// tenant it returns [ErrUnknownHost]. The handler of package tenanthttp refuses requests with the
+// same error. A program that does not serve with net/http calls it, then its Admit, and then puts
+// the tenant into the context:
+//
+//	err := tenancy.Serveable(t)
+//	if err == nil {
+//		err = quarantine.Admit(ctx, t)
+//	}
+//	if err != nil {
+//		return nil, refusal(err) // with what tenanthttp.ProblemOf returns
+//	}
+//	return handler(tenancy.NewContext(ctx, t), req)
+func Serveable(t *Tenant) error {
+	switch {
+	case t == nil:
+		return ErrUnknownHost
+	case t.Status != Active:
+		return &InactiveError{Slug: t.Slug, Status: t.Status, Reason: t.Reason, Until: t.Until}
+	}
+	return nil
 }

@@ -60,9 +60,9 @@ func ValidateSlug(slug string) error {
 	return nil
 }
 
-// ValidateName reports whether name can be a tenant's display name: 1 to [MaxNameLen]
+// ValidateDisplayName reports whether name can be a tenant's display name: 1 to [MaxNameLen]
 // characters of valid UTF-8, none of them a control character. The error is a [FieldError].
-func ValidateName(name string) error {
+func ValidateDisplayName(name string) error {
 	if name == "" {
 		return &FieldError{Field: "name", Value: name, Rule: "is empty"}
 	}

@@ -28,7 +28,7 @@ const (
 
 // Changes are what [Manager.Update] sets; what is nil stays.
 type Changes struct {
-	Name *string // see [ValidateName]
+	Name *string // see [ValidateDisplayName]
 	Plan *string // one line of at most [MaxPlanLen] characters; may be empty
 
 	// Limits replace all that the tenant has; an empty map takes them away. Names match
@@ -41,7 +41,7 @@ type Changes struct {
 
 func (c Changes) validate() error {
 	if c.Name != nil {
-		if err := ValidateName(*c.Name); err != nil {
+		if err := ValidateDisplayName(*c.Name); err != nil {
 			return err
 		}
 	}

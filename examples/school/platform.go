@@ -62,7 +62,7 @@ func openPlatform(ctx context.Context, database *database, dataDir string, logge
 	if p.metrics, err = metrics.New(metrics.Config{Logger: logger}); err != nil {
 		return nil, err
 	}
-	hooks := schemactx.Hooks{Switched: schemactx.LogSwitches(logger)}
+	hooks := schemactx.Hooks{SchemaSwitch: schemactx.LogSwitches(logger)}
 	p.db, err = schemactx.New(p.runtime, schemactx.Config{
 		Roles: database.roles, ExtraSearchPath: database.extra, Hooks: p.metrics.Hooks(p.log.SchemaHooks(hooks)),
 	})

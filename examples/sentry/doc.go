@@ -1,4 +1,4 @@
-// Command sentry shows how an error tracker learns whose request failed: schemactx's Hooks.Failed sends an event with the
+// Command sentry shows how an error tracker learns whose request failed: schemactx's Hooks.StatementFailure sends an event with the
 // tags of tenanthttp.Tags. It starts a PostgreSQL of its own, makes two tenants, has a statement of each fail, and prints
 // the events, or sends them where SENTRY_DSN says.
 //

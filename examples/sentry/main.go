@@ -59,7 +59,7 @@ func show(e *sentry.Event, _ *sentry.EventHint) *sentry.Event {
 func demonstrate(ctx context.Context, admin *pgxpool.Pool, client *sentry.Client) error {
 	db, err := schemactx.New(admin, schemactx.Config{
 		Level: schemactx.PathOnly, // one login for all, to keep the demonstration short
-		Hooks: schemactx.Hooks{Failed: failed(client)},
+		Hooks: schemactx.Hooks{StatementFailure: failed(client)},
 	})
 	if err != nil {
 		return err

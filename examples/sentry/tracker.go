@@ -13,10 +13,10 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// failed returns what goes into schemactx.Hooks.Failed: it sends an event for each statement that fails. The client sends
+// failed returns what goes into schemactx.Hooks.StatementFailure: it sends an event for each statement that fails. The client sends
 // in the background.
-func failed(client *sentry.Client) func(ctx context.Context, data schemactx.FailedData) {
-	return func(ctx context.Context, data schemactx.FailedData) {
+func failed(client *sentry.Client) func(ctx context.Context, data schemactx.StatementFailure) {
+	return func(ctx context.Context, data schemactx.StatementFailure) {
 		if ctx.Err() != nil {
 			return // the client has gone, or waited long enough
 		}
@@ -28,7 +28,7 @@ func failed(client *sentry.Client) func(ctx context.Context, data schemactx.Fail
 	}
 }
 
-func event(data schemactx.FailedData) *sentry.Event {
+func event(data schemactx.StatementFailure) *sentry.Event {
 	kind, what := describe(data.Err)
 	e := sentry.NewEvent()
 	e.Level = sentry.LevelError

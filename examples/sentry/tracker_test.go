@@ -98,9 +98,9 @@ func TestWhoHasGoneIsNoError(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	report := failed(client)
-	report(ctx, schemactx.FailedData{Err: errors.New("x")})
+	report(ctx, schemactx.StatementFailure{Err: errors.New("x")})
 	cancel()
-	report(ctx, schemactx.FailedData{Err: ctx.Err()})
+	report(ctx, schemactx.StatementFailure{Err: ctx.Err()})
 	if sent != 1 {
 		t.Errorf("%d events, want 1", sent)
 	}

@@ -97,8 +97,8 @@ func TestAttacks(t *testing.T) {
 	}
 }
 
-// An extra schema on the path of every scope changes no outcome. CI tries this at every level on the newest version;
-// otherwise it is tried at Roles alone.
+// An extra schema on the path of every scope changes no outcome. CI tries this at every level on the
+// newest version; otherwise it is tried at Roles alone.
 func TestAttacksWithAnExtraSchemaOnThePath(t *testing.T) {
 	version, only := pgtest.Version(t), "Roles"
 	if os.Getenv("CI") != "" && version >= 18 {

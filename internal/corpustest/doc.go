@@ -1,5 +1,6 @@
-// Package corpustest takes small databases through the life of a tenant: made file by file and all at once, written to,
-// backed up, verified, restored, cloned, renamed, migrated down and up, dropped.
+// Package corpustest takes small databases through the life of a tenant: made file by file and all
+// at once, written to, backed up, verified, restored, cloned, renamed, migrated down and up,
+// dropped.
 //
 // A case is a file in testdata, in txtar format:
 //
@@ -21,7 +22,8 @@
 //	fails new: CREATE EXTENSION
 //	pending verify before 17: does not exist
 //
-// In expect, extra is the ExtraSearchPath, returns a query of a tenant and what it returns at any time, owner one through
-// the pool of the owner. A step that fails must say so with the words that fails or pending has, and change nothing. Fails
-// is right as it is; what is pending should work one day, and the line goes when it does. Every other step must work.
+// In expect, extra is the ExtraSearchPath, returns a query of a tenant and what it returns at any
+// time, owner one through the pool of the owner. A step that fails must say so with the words that
+// fails or pending has, and change nothing. Fails is right as it is; what is pending should work
+// one day, and the line goes when it does. Every other step must work.
 package corpustest

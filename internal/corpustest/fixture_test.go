@@ -41,7 +41,11 @@ func setup(t *testing.T, c testCase) *fixture {
 	var err error
 	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
 	require.NoError(t, err)
-	_, err = admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
+	_, err = admin.Setup(
+		t.Context(),
+		f.pg.Pool,
+		admin.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"},
+	)
 	require.NoError(t, err)
 	f.exec(t, f.pg.Pool, strings.ReplaceAll(c.setup, "{owner}", f.roles.Owner()))
 	f.owner = f.pool(t, f.roles.Owner(), "o", 4)
@@ -76,7 +80,9 @@ func (f *fixture) open(t *testing.T) error {
 	store, err := backup.OpenDir(t.TempDir())
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, store.Close()) })
-	f.backups, err = backup.New(backup.Config{Pool: f.owner, Tenants: f.tenants, Migrations: f.runner, Roles: f.roles, Store: store})
+	f.backups, err = backup.New(
+		backup.Config{Pool: f.owner, Tenants: f.tenants, Migrations: f.runner, Roles: f.roles, Store: store},
+	)
 	require.NoError(t, err)
 	f.levels = make(map[string]*schemactx.DB)
 	f.scope(t, "path only", f.roles.Owner(), "o", schemactx.PathOnly)
@@ -99,7 +105,10 @@ func (f *fixture) scope(t *testing.T, name, login, password string, level schema
 
 func (f *fixture) manager(t *testing.T, runner *migrate.Runner) *tenancy.Manager {
 	t.Helper()
-	m, err := tenancy.New(f.owner, tenancy.Config{Migrator: runner, Roles: f.roles, Drop: tenancy.DropConfig{Enabled: true}})
+	m, err := tenancy.New(
+		f.owner,
+		tenancy.Config{Migrator: runner, Roles: f.roles, Drop: tenancy.DropConfig{Enabled: true}},
+	)
 	require.NoError(t, err)
 	return m
 }
@@ -118,8 +127,8 @@ func (f *fixture) exec(t *testing.T, pool *pgxpool.Pool, sql string) {
 	require.NoError(t, err)
 }
 
-// execIn runs a script as the owner, with the tenant's path. It has a connection of its own: what it leaves is no
-// migration's.
+// execIn runs a script as the owner, with the tenant's path. It has a connection of its own: what
+// it leaves is no migration's.
 func (f *fixture) execIn(t *testing.T, slug, sql string) error {
 	t.Helper()
 	path, err := schemactx.SearchPath(f.tenant(t, slug).Schema, f.extra)
@@ -127,7 +136,11 @@ func (f *fixture) execIn(t *testing.T, slug, sql string) error {
 	conn, err := pgx.Connect(t.Context(), f.pg.URLAs(f.roles.Owner(), "o"))
 	require.NoError(t, err)
 	defer conn.Close(context.Background())
-	_, err = conn.Exec(t.Context(), "begin; set local search_path = "+path+"; "+sql+"\n; commit", pgx.QueryExecModeSimpleProtocol)
+	_, err = conn.Exec(
+		t.Context(),
+		"begin; set local search_path = "+path+"; "+sql+"\n; commit",
+		pgx.QueryExecModeSimpleProtocol,
+	)
 	return err
 }
 
@@ -141,8 +154,8 @@ func (f *fixture) text(t *testing.T, sql string, args ...any) string {
 	return strings.Join(lines, "\n")
 }
 
-// content is what a tenant's tables and sequences hold. It is read with the tenant's path, which expressions of
-// indexes may need.
+// content is what a tenant's tables and sequences hold. It is read with the tenant's path, which
+// expressions of indexes may need.
 func (f *fixture) content(t *testing.T, slug string) string {
 	t.Helper()
 	schema := f.tenant(t, slug).Schema
@@ -153,10 +166,14 @@ func (f *fixture) content(t *testing.T, slug string) string {
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), "set local search_path = "+path)
 	require.NoError(t, err)
-	rows, err := tx.Query(t.Context(), `select t.tablename || ': ' || query_to_xml(format('select t::text as row from only %I.%I t order by 1',
+	rows, err := tx.Query(
+		t.Context(),
+		`select t.tablename || ': ' || query_to_xml(format('select t::text as row from only %I.%I t order by 1',
 			t.schemaname, t.tablename), true, false, '')::text from pg_tables t where t.tablename <> 'goose_db_version' and t.schemaname = $1
 		union all select sequencename || ': ' || coalesce(last_value::text, '-') from pg_sequences
-			where schemaname = $1 and sequencename <> 'goose_db_version_id_seq' order by 1`, schema)
+			where schemaname = $1 and sequencename <> 'goose_db_version_id_seq' order by 1`,
+		schema,
+	)
 	require.NoError(t, err)
 	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	require.NoError(t, err)
@@ -166,13 +183,17 @@ func (f *fixture) content(t *testing.T, slug string) string {
 // everything is what a step that fails must leave as it was.
 func (f *fixture) everything(t *testing.T) string {
 	t.Helper()
-	return f.text(t, `select * from (select 'tenant ' || t.slug || ' ' || t.schema_name || ' ' || t.status from public.tenants t
+	return f.text(
+		t,
+		`select * from (select 'tenant ' || t.slug || ' ' || t.schema_name || ' ' || t.status from public.tenants t
 		union all select 'domain ' || d::text from public.domains d
 		union all select 'relation ' || n.nspname || ' ' || c.relname || ' ' || coalesce(c.relacl::text, '') from pg_class c
 			join pg_namespace n on n.oid = c.relnamespace where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
 		union all select 'schema ' || nspname || ' ' || coalesce(nspacl::text, '') from pg_namespace where nspname !~ '^pg_'
 		union all select 'role ' || rolname from pg_roles where starts_with(rolname, $1)
-		union all select 'extension ' || extname from pg_extension) e order by 1`, f.pg.RolePrefix+"_")
+		union all select 'extension ' || extname from pg_extension) e order by 1`,
+		f.pg.RolePrefix+"_",
+	)
 }
 
 // leftOver returns what is left on the idle connections of the owner's pool.

@@ -31,8 +31,9 @@ func TestCasesSurviveTheLifeOfATenant(t *testing.T) {
 	}
 }
 
-// step runs one step of the life. It returns whether the step worked: one that fails must be expected to, say what the
-// case has it say, and leave all as it was; and none may leave anything on the owner's connections.
+// step runs one step of the life. It returns whether the step worked: one that fails must be
+// expected to, say what the case has it say, and leave all as it was; and none may leave anything
+// on the owner's connections.
 func (f *fixture) step(t *testing.T, name string, do func() error) bool {
 	t.Helper()
 	makes := slices.Contains([]string{"new", "create", "release"}, name) // a tenant, or a row that says why it is none
@@ -115,7 +116,11 @@ func (f *fixture) live(t *testing.T) {
 // migrated, restored or cloned.
 func (f *fixture) expectNoLinks(t *testing.T) {
 	t.Helper()
-	report, err := admin.Check(t.Context(), f.pool(t, f.roles.Runtime(), "r", 1), admin.CheckConfig{Roles: f.roles, ExtraSearchPath: f.extra})
+	report, err := admin.Check(
+		t.Context(),
+		f.pool(t, f.roles.Runtime(), "r", 1),
+		admin.CheckConfig{Roles: f.roles, ExtraSearchPath: f.extra},
+	)
 	require.NoError(t, err)
 	for _, finding := range report.Findings {
 		if finding.Code == admin.CodeTenantLink || finding.Code == admin.CodeTenantRights {
@@ -129,7 +134,8 @@ func (f *fixture) create(t *testing.T, slug string) error {
 	return err
 }
 
-// release makes a tenant with the first file, and brings it the others one by one, as releases of a program do.
+// release makes a tenant with the first file, and brings it the others one by one, as releases of a
+// program do.
 func (f *fixture) release(t *testing.T, slug string) error {
 	versions := f.versions()
 	first, err := f.runner.Subset(versions[:1])
@@ -162,8 +168,8 @@ func (f *fixture) after(t *testing.T) error {
 	return nil
 }
 
-// use runs the statements of the tenants in turns, at each level, in each way. What a query returns must not depend on
-// what the other tenant has done before.
+// use runs the statements of the tenants in turns, at each level, in each way. What a query returns
+// must not depend on what the other tenant has done before.
 func (f *fixture) use(t *testing.T) error {
 	for level, db := range f.levels {
 		for _, sql := range f.testCase.tenant {
@@ -246,7 +252,12 @@ func (f *fixture) current(t *testing.T, slugs ...string) error {
 			return fmt.Errorf("status of %s: %v %v", slug, status.Outcome, status.Versions(migrate.Applied))
 		}
 	}
-	report, err := drift.Check(t.Context(), f.runner, schemas, drift.Options{ReadOptions: drift.ReadOptions{Roles: f.roles}})
+	report, err := drift.Check(
+		t.Context(),
+		f.runner,
+		schemas,
+		drift.Options{ReadOptions: drift.ReadOptions{Roles: f.roles}},
+	)
 	if err == nil {
 		err = report.Err()
 	}
@@ -266,13 +277,18 @@ func (f *fixture) restoreOverItself(t *testing.T, archive, want string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := f.backups.ConfirmRestore(t.Context(), tenancy.DropParams{Slug: "a", Token: r.Token, Actor: "ada"}, restored.Retained); err != nil {
+	if _, err := f.backups.ConfirmRestore(
+		t.Context(),
+		tenancy.DropParams{Slug: "a", Token: r.Token, Actor: "ada"},
+		restored.Retained,
+	); err != nil {
 		return err
 	}
 	return f.read(t, "a")
 }
 
-// rename gives a tenant another slug and schema. It must be as good as before: it can be written to and backed up.
+// rename gives a tenant another slug and schema. It must be as good as before: it can be written to
+// and backed up.
 func (f *fixture) rename(t *testing.T, slug, to string) error {
 	want := f.content(t, slug)
 	if _, err := f.tenants.Rename(t.Context(), slug, tenancy.RenameParams{Slug: to, Schema: "renamed"}); err != nil {
@@ -299,8 +315,12 @@ func (f *fixture) downAndUp(t *testing.T) {
 		return
 	}
 	f.step(t, "nothing left", func() error {
-		left := f.text(t, `select c.relname from pg_class c where c.relnamespace = $1::regnamespace and c.relkind in ('r', 'v', 'm', 'S', 'p', 'f')
-			and c.relname not like 'goose\_db\_version%' union all select p.proname from pg_proc p where p.pronamespace = $1::regnamespace`, schema)
+		left := f.text(
+			t,
+			`select c.relname from pg_class c where c.relnamespace = $1::regnamespace and c.relkind in ('r', 'v', 'm', 'S', 'p', 'f')
+			and c.relname not like 'goose\_db\_version%' union all select p.proname from pg_proc p where p.pronamespace = $1::regnamespace`,
+			schema,
+		)
 		if left != "" {
 			return fmt.Errorf("after down there is %s", left)
 		}

@@ -15,8 +15,9 @@ const maxLen = 253
 // maxLabelLen is the longest label of a name in the DNS.
 const maxLabelLen = 63
 
-// MaxShown is how much of a host an error shows, in bytes. A header may be a megabyte long. It is also the longest host
-// that is looked at: no name is longer before it is mapped to ASCII, and idna would take long for it.
+// MaxShown is how much of a host an error shows, in bytes. A header may be a megabyte long. It is
+// also the longest host that is looked at: no name is longer before it is mapped to ASCII, and idna
+// would take long for it.
 const MaxShown = 4 * maxLen
 
 // Error is the rule that a host breaks, as the end of a sentence: "is empty".
@@ -25,8 +26,8 @@ type Error string
 // Error returns the rule.
 func (e Error) Error() string { return string(e) }
 
-// Normalize returns the normal form of a host that a Host header may hold. The error is an [Error]. A host that is in
-// normal form already costs one pass over it and no allocation.
+// Normalize returns the normal form of a host that a Host header may hold. The error is an [Error].
+// A host that is in normal form already costs one pass over it and no allocation.
 func Normalize(host string) (string, error) {
 	if isNormal(host) {
 		return host, nil
@@ -57,8 +58,8 @@ func Normalize(host string) (string, error) {
 	return name, nil
 }
 
-// NormalizeDomain returns the normal form of a domain that a tenant may register: a host without a port that is no IP
-// address. The error is an [Error].
+// NormalizeDomain returns the normal form of a domain that a tenant may register: a host without a
+// port that is no IP address. The error is an [Error].
 func NormalizeDomain(domain string) (string, error) {
 	host, err := Normalize(domain)
 	if err != nil {
@@ -106,9 +107,10 @@ func normalAddr(addr netip.Addr) (string, error) {
 	return addr.Unmap().String(), nil
 }
 
-// isNormal reports whether host is a domain name in normal form of the kind that nearly all requests have: 8 to 63 bytes,
-// without "--", which may be punycode, and with a letter at the end. It looks at eight bytes at a time. A loop over single
-// bytes took four times as long, and a request for an unknown host costs little else.
+// isNormal reports whether host is a domain name in normal form of the kind that nearly all
+// requests have: 8 to 63 bytes, without "--", which may be punycode, and with a letter at the end.
+// It looks at eight bytes at a time. A loop over single bytes took four times as long, and a
+// request for an unknown host costs little else.
 func isNormal(host string) bool {
 	n := len(host)
 	if n < 8 || n > maxLabelLen {
@@ -125,7 +127,8 @@ func isNormal(host string) bool {
 	return normalWord(host[n-8:])
 }
 
-// normalWord reports whether eight bytes are lower-case letters, digits, and single hyphens or dots.
+// normalWord reports whether eight bytes are lower-case letters, digits, and single hyphens or
+// dots.
 func normalWord(s string) bool {
 	x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
 		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
@@ -133,7 +136,8 @@ func normalWord(s string) bool {
 	if x&highs != 0 {
 		return false
 	}
-	// The high bit of a byte tells whether it is in the range: no byte is above 0x7f, so none carries into the next.
+	// The high bit of a byte tells whether it is in the range: no byte is above 0x7f, so none carries
+	// into the next.
 	letters := (x + (0x80-'a')*ones) &^ (x + (0x7f-'z')*ones)
 	digits := (x + (0x80-'0')*ones) &^ (x + (0x7f-'9')*ones)
 	edges := (x + (0x80-'-')*ones) &^ (x + (0x7f-'.')*ones) & highs // '-' and '.' are neighbours

@@ -15,7 +15,7 @@ var errBoom = errors.New("boom")
 
 // charges are the places at which a callback can panic.
 var charges = []string{
-	"Entered", "Left", "Ran", "Failed", "TraceQueryStart", "TraceQueryEnd", "TraceBatchStart", "TraceBatchQuery",
+	"ScopeStart", "ScopeEnd", "StatementEnd", "StatementFailure", "TraceQueryStart", "TraceQueryEnd", "TraceBatchStart", "TraceBatchQuery",
 	"TraceBatchEnd", "TraceCopyFromStart", "TraceCopyFromEnd", "TracePrepareStart", "TracePrepareEnd",
 	"rewriter", "Valuer", "batch callback", "copy source", "scan", "closure",
 }
@@ -30,16 +30,16 @@ func (m *model) at(place string) {
 
 func (m *model) hooks() schemactx.Hooks {
 	return schemactx.Hooks{
-		Entered: func(_ context.Context, d schemactx.EnteredData) {
+		ScopeStart: func(_ context.Context, d schemactx.ScopeStart) {
 			m.entered = append(m.entered, d.PID)
-			m.at("Entered")
+			m.at("ScopeStart")
 		},
-		Left: func(_ context.Context, d schemactx.LeftData) {
+		ScopeEnd: func(_ context.Context, d schemactx.ScopeEnd) {
 			m.left = append(m.left, d.PID)
-			m.at("Left")
+			m.at("ScopeEnd")
 		},
-		Ran:    func(context.Context, schemactx.RanData) { m.at("Ran") },
-		Failed: func(context.Context, schemactx.FailedData) { m.at("Failed") },
+		StatementEnd:     func(context.Context, schemactx.StatementEnd) { m.at("StatementEnd") },
+		StatementFailure: func(context.Context, schemactx.StatementFailure) { m.at("StatementFailure") },
 	}
 }
 

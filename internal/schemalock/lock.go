@@ -17,11 +17,13 @@ const (
 // keys. It is a subquery of its own, or the server would choose more than one number at random.
 func (k Kind) keys(name string) string {
 	return "(select name, key, (key & 2147483647)::int as class, (random() * 2147483646)::int as mark from (select " + name +
-		"::text as name, hashtextextended('" + string(k) + "' || " + name + "::text, 0) as key) named offset 0) k"
+		"::text as name, hashtextextended('" + string(
+		k,
+	) + "' || " + name + "::text, 0) as key) named offset 0) k"
 }
 
-// heldSQL is SQL, a condition on a row k of keys: another session has the lock, and its login may run
-// migrations. The login is this session's, or a member of its role or of the schema's owner; a
+// heldSQL is SQL, a condition on a row k of keys: another session has the lock, and its login may
+// run migrations. The login is this session's, or a member of its role or of the schema's owner; a
 // superuser is a member of both. A session that pg_stat_activity does not list yet counts as one. A
 // prepared transaction has no session and does not count.
 const heldSQL = `exists (select from pg_locks l
@@ -54,12 +56,14 @@ func (k Kind) try(held, name string) string {
 // key or a mark.
 func (k Kind) Release(name string) string {
 	return "(select case when pg_advisory_unlock(k.key) then true else (select bool_or(pg_advisory_unlock(k.class, l.objid::int)) from pg_locks l " +
-		"where l.locktype = 'advisory' and l.objsubid = 2 and l.pid = pg_backend_pid() and l.classid::bigint = k.class) end from " + k.keys(name) + ")"
+		"where l.locktype = 'advisory' and l.objsubid = 2 and l.pid = pg_backend_pid() and l.classid::bigint = k.class) end from " + k.keys(
+		name,
+	) + ")"
 }
 
-// TryKeysOf is a query with one parameter, an array of schema names. For each name, in their order, it
-// takes the key for the session if the key is free. A key of a schema that HeldOf then returns is of no
-// use: another runner has the lock.
+// TryKeysOf is a query with one parameter, an array of schema names. For each name, in their order,
+// it takes the key for the session if the key is free. A key of a schema that HeldOf then returns
+// is of no use: another runner has the lock.
 func (k Kind) TryKeysOf() string {
 	return "select pg_try_advisory_lock(k.key) from " + k.rows() + " order by s.i"
 }

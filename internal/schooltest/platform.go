@@ -19,8 +19,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// Platform is a database of its own with a registry and the tenants schoola and schoolb on hosts of example.com. Each has
-// a table students with two rows. The public site is example.com.
+// Platform is a database of its own with a registry and the tenants schoola and schoolb on hosts of
+// example.com. Each has a table students with two rows. The public site is example.com.
 type Platform struct {
 	Owner    *pgxpool.Pool
 	Tenants  *tenancy.Manager
@@ -64,8 +64,8 @@ func New() (p *Platform, done func()) {
 	}
 }
 
-// resolve asks the registry each time, so that an example sees its own changes at once. A program has the directory of
-// package resolver, which hears of changes a moment later.
+// resolve asks the registry each time, so that an example sees its own changes at once. A program
+// has the directory of package resolver, which hears of changes a moment later.
 func (p *Platform) resolve(ctx context.Context, host string) (tenanthttp.Target, error) {
 	if name, err := tenancy.NormalizeHost(host); err == nil && name == "example.com" {
 		return tenanthttp.PublicTarget(), nil
@@ -97,7 +97,13 @@ func (p *Platform) Students(w http.ResponseWriter, r *http.Request) {
 
 // SetStatus changes a tenant's status as an operator would.
 func (p *Platform) SetStatus(slug string, status tenancy.Status, reason string) {
-	_, err := p.Owner.Exec(context.Background(), "update tenants set status = $2, reason = $3 where slug = $1", slug, status, reason)
+	_, err := p.Owner.Exec(
+		context.Background(),
+		"update tenants set status = $2, reason = $3 where slug = $1",
+		slug,
+		status,
+		reason,
+	)
 	Must(err)
 }
 

@@ -13,13 +13,13 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// readStructure is one structure as [Read] yields it.
+// readStructure is an element of the sequence that [Read] returns.
 type readStructure struct {
 	structure Structure
 	err       error
 }
 
-// structures reads the structure of schemas, in their order, a few batches at a time.
+// structures reads the structures of schemas, in their order, a few batches at a time.
 func structures(ctx context.Context, r *migrate.Runner, schemas []string, opts Options) iter.Seq2[Structure, error] {
 	return func(yield func(Structure, error) bool) {
 		type batch struct {
@@ -75,11 +75,13 @@ func structures(ctx context.Context, r *migrate.Runner, schemas []string, opts O
 	}
 }
 
-// schemasPerSession is after how many schemas a new connection takes over. A server process remembers of each relation
-// what it has looked up: some 170 kB for a schema of 20 tables, which it gives back only at its end.
+// schemasPerSession is how many schemas are read over one connection. A server process caches what
+// it has looked up of each relation, some 170 kB for a schema of 20 tables, and frees it only at
+// its end.
 const schemasPerSession = 500
 
-// structureReader reads over a connection that has left the pool: it would come back swollen.
+// structureReader reads over a connection that it takes out of the pool. The connection is closed
+// at the end because its server process has grown.
 type structureReader struct {
 	pool   *pgxpool.Pool
 	conn   *pgx.Conn

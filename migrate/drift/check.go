@@ -11,76 +11,82 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Options say what to compare with, and what is no matter. The zero value compares everything with what the
-// migrations make.
+// Options say what schemas are compared with, and what is left out. The zero value compares
+// everything with the structure that the migrations make.
 type Options struct {
 	ReadOptions
 
-	// Reference is what the schemas should be: of [Reference], or a schema's that is known to be good. Nil: the
-	// reference is built, once per call.
+	// Reference is the expected structure: from [Reference], or of a schema that is known to be
+	// correct. Default: nil, it is built once per call.
 	Reference *Structure
 
-	// Workers is how many batches of schemas are read at a time, each on a connection of its own that leaves the pool
-	// and is closed. What is held in memory is a batch for each, and one. Default: [migrate.DefaultWorkers]. Never more than the pool
-	// has connections.
+	// Workers is how many batches of schemas are read at a time. Each worker takes a connection out of
+	// the pool and closes it at the end. One batch per worker, and one more, is in memory. Default:
+	// [migrate.DefaultWorkers]; at most the number of connections of the pool.
 	Workers int
 
-	// IgnoreGrants leaves out who may do what: grants and default privileges.
+	// IgnoreGrants leaves out grants and default privileges.
 	IgnoreGrants bool
 
-	// IgnoreOwners leaves out whom objects belong to.
+	// IgnoreOwners leaves out the owners of objects.
 	IgnoreOwners bool
 
-	// IgnoreOrder leaves out the order of the columns of a table. It matters to SELECT *, to INSERT and COPY without a list of
-	// columns, and to nothing else; a column that was dropped and added again stands at the end.
+	// IgnoreOrder leaves out the order of the columns of a table. The order only matters to SELECT *,
+	// and to INSERT and COPY without a list of columns. A column that was dropped and added again is
+	// the last.
 	IgnoreOrder bool
 
-	// ExtraTables are the unquoted names of more tables that are no difference, with all objects
-	// that belong to them, in addition to [migrate.Config].ExtraTables. A table that the reference has is
-	// compared anyway. Default: none.
+	// ExtraTables are the unquoted names of tables that are not reported as unexpected, with all
+	// objects that belong to them. They are added to [migrate.Config].ExtraTables. A table that the
+	// reference has is always compared. Default: none.
 	ExtraTables []string
 
-	// Skip, where not nil, leaves out the objects for which it returns true: what tenants may have of their own.
-	// It is called often, from one goroutine, and must be quick.
+	// Skip returns true for objects to leave out, such as those that tenants may create themselves. It
+	// is called for each object, from one goroutine. Default: nil, nothing is left out.
 	Skip func(Object) bool
 }
 
-// State is what came of the comparison of one schema.
+// State is the outcome of the comparison of one schema. Its text is used in JSON.
 type State string
 
 // The states of a [Result].
 const (
-	Equal     State = "equal"     // the schema is what it should be
-	Different State = "different" // the differences say how
-	Missing   State = "missing"   // there is no such schema; the error is migrate.ErrSchemaMissing
-	Invalid   State = "invalid"   // that is no tenant's schema; the error is a schemactx.NameError
-	Failed    State = "failed"    // it could not be read, as something in it is locked; the error is the server's
-	Newer     State = "newer"     // a newer program has migrated it, which alone can compare it; the error is migrate.ErrUnknownVersion
-	Edited    State = "edited"    // it is what it should be, but files were edited and migrate.Config.Changed is Refuse; the error is migrate.ErrChanged
+	Equal     State = "equal"     // the schema has the structure of the reference
+	Different State = "different" // Differences has what differs
+	Missing   State = "missing"   // the schema does not exist; the error is migrate.ErrSchemaMissing
+	Invalid   State = "invalid"   // the name is not a tenant's schema; the error is a schemactx.NameError
+	Failed    State = "failed"    // it could not be read because an object is locked; the error is the server's
+	Newer     State = "newer"     // a newer program has migrated it; the error is migrate.ErrUnknownVersion
+	// it is equal, but files were edited and migrate.Config.Changed is Refuse; the error is
+	// migrate.ErrChanged
+	Edited State = "edited"
 )
 
-// Result is how one schema differs from the reference.
+// Result is the comparison of one schema with the reference.
 type Result struct {
 	Schema      string
 	State       State
 	Differences []Difference // in the order of a [Structure]
-	Edited      []int64      // versions that are applied and whose files are others now, as [migrate.SchemaState] has them
-	Err         error        // of a schema that could not be compared
+	Edited      []int64      // applied versions whose files have changed since, as in [migrate.SchemaState]
+	Err         error        // why the schema could not be compared, or nil
 }
 
-// Check compares the real structure of tenants' schemas with the reference, whatever their version tables say of it. The
-// version tables are read for [migrate.Config.Changed], and to find schemas of a newer program. Check changes nothing. It locks no
-// table, except for a moment those that views show. It reads the catalogue with one query for each batch, a few at a time,
-// and holds in memory these batches, the reference, and the results of the schemas that are not equal.
+// Check compares the structure of tenants' schemas with the reference. It reads the catalogue with
+// one query for each batch, a few batches at a time. It reads the version tables for
+// [migrate.Config.Changed] and to find schemas that a newer program has migrated; they do not
+// affect the comparison. Check changes nothing. It locks no table, except that reading a view locks
+// the tables of the view for a moment. The batches, the reference and the results of the schemas
+// that are not equal are in memory.
 //
-// Partitions that were made at run time, at any depth, of tables that the reference has, are the
-// tenant's data and no difference. What such a partition has and its parent does not have is a
-// difference: a constraint, an index, a trigger, other privileges, storage parameters. A partition
-// that the reference has and the schema does not have is missing.
+// Partitions that were created at run time are the tenant's data and no difference, at any depth,
+// if the reference has the partitioned table. A constraint, an index, a trigger, privileges or
+// storage parameters that such a partition has and its parent does not have are differences. A
+// partition that the reference has and the schema does not have is missing.
 //
-// The reference is at the newest version: a schema that is behind differs by what is pending. What differs is in the
-// report and no error; [Report.Err] makes one of it. A schema that does not exist is a result like any other.
-// With an error the report has the schemas until then. ctx governs everything.
+// The reference is at the newest version, so that a schema that is behind differs by its pending
+// migrations. Differences are in the report and are no error; [Report.Err] returns one for them. A
+// schema that does not exist has a result with the state [Missing]. With an error, the report has
+// the schemas that were compared before it. ctx governs all queries.
 func Check(ctx context.Context, r *migrate.Runner, schemas []string, opts Options) (Report, error) {
 	start := time.Now()
 	var report Report
@@ -106,8 +112,9 @@ func Check(ctx context.Context, r *migrate.Runner, schemas []string, opts Option
 	return report, err
 }
 
-// Each is [Check] for those who take the results one by one, equal ones too, in the order of schemas. An
-// error is the last element, with an empty result. While the loop's body runs the next schemas are read, over other connections.
+// Each is [Check] with the results one by one, in the order of schemas, those of equal schemas too.
+// An error is the last element, with an empty result. While the body of the loop runs, the next
+// schemas are read over other connections.
 func Each(ctx context.Context, r *migrate.Runner, schemas []string, opts Options) iter.Seq2[Result, error] {
 	return func(yield func(Result, error) bool) {
 		if len(schemas) == 0 {
@@ -127,7 +134,13 @@ func Each(ctx context.Context, r *migrate.Runner, schemas []string, opts Options
 }
 
 // compareAll compares schemas with the reference.
-func compareAll(ctx context.Context, r *migrate.Runner, schemas []string, ref reference, yield func(Result, error) bool) {
+func compareAll(
+	ctx context.Context,
+	r *migrate.Runner,
+	schemas []string,
+	ref reference,
+	yield func(Result, error) bool,
+) {
 	shared := r.Config().SharedSchema
 	states := &stateReader{r: r, schemas: schemas}
 	for s, err := range structures(ctx, r, schemas, ref.opts) {
@@ -160,7 +173,7 @@ func compareAll(ctx context.Context, r *migrate.Runner, schemas []string, ref re
 	}
 }
 
-// notTenant returns why public, or the schema of the shared migrations, is no tenant's.
+// notTenant returns the error for public or for the schema of the shared migrations.
 func notTenant(schema string) error {
 	if err := schemactx.ValidateName(schema); err != nil {
 		return err

@@ -2,8 +2,6 @@ package drift_test
 
 import (
 	"encoding/json"
-	"errors"
-	"slices"
 	"strings"
 	"testing"
 
@@ -27,25 +25,20 @@ func TestDriftIsFoundWhereVersionsSayAllIsWell(t *testing.T) {
 	f.exec(t, "alter table tenant_2.classes drop name")
 	status, err := r.Status(t.Context(), "tenant_2")
 	require.NoError(t, err)
-	if len(status.Versions(migrate.Pending)) > 0 {
-		t.Errorf("pending: %v", status.Versions(migrate.Pending))
-	}
+	assert.Empty(t, status.Versions(migrate.Pending), "pending")
 	expectLines(t, driftLines(t, r, drift.Options{}, schemas...),
 		"tenant_2: table classes: column name is missing", "tenant_2: table classes: constraint classes_name_key is missing")
 
 	report, err := drift.Check(t.Context(), r, schemas, drift.Options{})
 	require.NoError(t, err)
 	assert.ErrorIs(t, report.Err(), drift.ErrDrift)
-	if text := report.String(); !strings.Contains(text, "tenant_2: 2 different\n  table classes: column name is missing\n") ||
-		!strings.Contains(text, "2 of 3 schemas are equal") {
-		t.Errorf("report:\n%s", text)
-	}
+	text := report.String()
+	assert.Contains(t, text, "tenant_2: 2 different\n  table classes: column name is missing\n", "report")
+	assert.Contains(t, text, "2 of 3 schemas are equal", "report")
 	encoded, err := json.Marshal(report)
 	require.NoError(t, err)
 	for _, part := range []string{`"checked":3`, `"change":"missing","kind":"column","table":"classes","name":"name","want":"type: text\nnot null: yes"`} {
-		if !strings.Contains(string(encoded), part) {
-			t.Errorf("no %s in %s", part, encoded)
-		}
+		assert.Contains(t, string(encoded), part, "no %s in %s", part, encoded)
 	}
 }
 
@@ -56,19 +49,26 @@ func TestDriftOfSchemasThatCannotBeCompared(t *testing.T) {
 	require.NoError(t, r.Migrate(t.Context(), "tenant_2"))
 	got := driftLines(t, r, drift.Options{ReadOptions: drift.ReadOptions{Batch: 2}},
 		"tenant_9", "tenant_2", "Tenant", "tenant_2", "pg_catalog", "", "public", "tenant_8")
-	expectLines(t, got, "tenant_9: missing", "Tenant: invalid", "pg_catalog: invalid", ": invalid", "public: invalid", "tenant_8: missing")
+	expectLines(
+		t,
+		got,
+		"tenant_9: missing",
+		"Tenant: invalid",
+		"pg_catalog: invalid",
+		": invalid",
+		"public: invalid",
+		"tenant_8: missing",
+	)
 	report, err := drift.Check(t.Context(), r, []string{"tenant_9", "Tenant"}, drift.Options{})
 	require.NoError(t, err)
 	assert.ErrorIs(t, report.Results[0].Err, migrate.ErrSchemaMissing)
 	var nameErr *schemactx.NameError
-	if !errors.As(report.Results[1].Err, &nameErr) {
-		t.Errorf("a bad name: %v", report.Results[1].Err)
-	}
+	assert.ErrorAs(t, report.Results[1].Err, &nameErr, "a bad name")
 	encoded, err := json.Marshal(report)
 	require.NoError(t, err)
-	if !strings.Contains(string(encoded), `{"schema":"tenant_9","state":"missing","error":"fingerprint schema \"tenant_9\": schema does not exist"}`) {
-		t.Errorf("JSON: %s", encoded)
-	}
+	assert.Contains(t, string(encoded),
+		`{"schema":"tenant_9","state":"missing","error":"fingerprint schema \"tenant_9\": schema does not exist"}`,
+		"JSON")
 	expectLines(t, driftLines(t, r, drift.Options{}))
 }
 
@@ -78,13 +78,14 @@ func TestDriftThatIsNoMatterIsLeftOut(t *testing.T) {
 	r := f.runner(t, basic)
 	require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
 	role := f.pg.RolePrefix + "_other"
-	f.exec(t, "create role "+role+`; grant usage on schema tenant_1 to `+role+`; alter table tenant_1.notes owner to `+role+`;
+	f.exec(
+		t,
+		"create role "+role+`; grant usage on schema tenant_1 to `+role+`; alter table tenant_1.notes owner to `+role+`;
 		alter table tenant_1.notes drop id; alter table tenant_1.notes add id serial primary key; alter table tenant_1.notes alter id drop default; drop sequence tenant_1.notes_id_seq; create table tenant_1.own_x (id int);
-		alter default privileges in schema tenant_1 grant select on tables to `+role)
+		alter default privileges in schema tenant_1 grant select on tables to `+role,
+	)
 	all := driftLines(t, r, drift.Options{}, "tenant_1")
-	if len(all) != 5 {
-		t.Errorf("everything: %q", all)
-	}
+	assert.Len(t, all, 5, "everything")
 	expectLines(t, driftLines(t, r, drift.Options{
 		IgnoreGrants: true, IgnoreOwners: true, IgnoreOrder: true,
 		Skip: func(o drift.Object) bool { return strings.HasPrefix(o.Table+o.Name, "own_") },
@@ -94,8 +95,6 @@ func TestDriftThatIsNoMatterIsLeftOut(t *testing.T) {
 		require.NoError(t, err)
 		expectLines(t, driftLines(t, r, drift.Options{Reference: &s}, "tenant_1"))
 		got := driftLines(t, r, drift.Options{Reference: &s}, "tenant_2")
-		if !slices.Contains(got, "tenant_2: table notes is missing") {
-			t.Errorf("an empty schema and another's structure: %q", got)
-		}
+		assert.Contains(t, got, "tenant_2: table notes is missing", "an empty schema and another's structure")
 	}
 }

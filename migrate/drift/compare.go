@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// reference is a structure, made ready to compare others with.
+// reference is a structure with an index, to compare others with.
 type reference struct {
 	opts    Options
 	objects []Object
@@ -21,11 +21,12 @@ func newReference(opts Options) reference {
 	return ref
 }
 
-// Compare returns how a structure differs from opts.Reference, in the order of a [Structure]: what [Check] does with schemas, for a
-// caller who has read them, as in a transaction. It panics where opts.Reference is nil.
+// Compare returns how a structure differs from opts.Reference, in the order of a [Structure]. It is
+// what [Check] does for a schema, for a caller that has read the structure itself, such as in a
+// transaction. It panics if opts.Reference is nil.
 func Compare(s Structure, opts Options) []Difference { return newReference(opts).compare(s) }
 
-// keep returns the objects without what is no matter.
+// keep returns the objects without those that the options leave out.
 func (opts Options) keep(objects []Object) []Object {
 	if opts.Skip == nil && !opts.IgnoreGrants && !opts.IgnoreOwners {
 		return objects
@@ -43,8 +44,8 @@ func (opts Options) keep(objects []Object) []Object {
 	return kept
 }
 
-// compare returns how a schema differs, in the order of a structure. Nearly all do not, and are compared object by
-// object in one pass without allocating.
+// compare returns how a schema differs, in the order of a structure. Most schemas are equal: they
+// are compared in one pass that does not allocate.
 func (ref reference) compare(s Structure) []Difference {
 	objects := ref.extra(ref.opts.keep(s.Objects))
 	if slices.EqualFunc(objects, ref.objects, Object.equal) {
@@ -68,7 +69,7 @@ func (ref reference) compare(s Structure) []Difference {
 	return c.result()
 }
 
-// comparison is that of one schema.
+// comparison is the comparison of one schema.
 type comparison struct {
 	ref     reference
 	schema  string
@@ -95,7 +96,7 @@ func (c *comparison) differ(d Difference) {
 	}
 }
 
-// order compares the order of the columns that both have.
+// order compares the order of the columns that are in both.
 func (c *comparison) order() {
 	have, want := columns(c.objects), columns(c.ref.objects)
 	for table, names := range have {
@@ -130,17 +131,20 @@ func common(names, others []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !in[name] })
 }
 
-// result leaves out what follows from another difference, and sorts.
+// result returns the differences sorted, without those that follow from another difference.
 func (c *comparison) result() []Difference {
 	all := slices.DeleteFunc(c.all, c.follows)
 	slices.SortFunc(all, func(a, b Difference) int {
-		return compareObjects(placed{Object: Object{Kind: a.Kind, Table: a.Table, Name: a.Name}}, placed{Object: Object{Kind: b.Kind, Table: b.Table, Name: b.Name}})
+		return compareObjects(
+			placed{Object: Object{Kind: a.Kind, Table: a.Table, Name: a.Name}},
+			placed{Object: Object{Kind: b.Kind, Table: b.Table, Name: b.Name}},
+		)
 	})
 	return all
 }
 
-// follows reports whether a difference is no news: what belongs to a table that is there on one side only, and the
-// sequence of a column that was, or was not, an identity.
+// follows reports whether a difference follows from another one: the object belongs to a table that
+// only one of the two has, or it is the sequence of a column that differs.
 func (c *comparison) follows(d Difference) bool {
 	if d.Table == "" || d.Change != ChangeMissing && d.Change != ChangeUnexpected {
 		return false

@@ -8,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// Change is what is the matter with an object.
+// Change is the kind of a difference.
 type Change string
 
-// The changes. ChangeReordered is the mild one: all columns are there and are as they should be.
+// The changes. With ChangeReordered, all columns exist and are as expected except for their order.
 const (
 	ChangeMissing    Change = "missing"    // the reference has it, the schema does not
 	ChangeUnexpected Change = "unexpected" // the schema has it, the reference does not
@@ -19,16 +19,17 @@ const (
 	ChangeReordered  Change = "reordered"  // of a table: its columns are in another order
 )
 
-// Difference is one object that is not as it should be. What belongs to a table that is missing or unexpected itself
-// has none of its own.
+// Difference is one object that differs from the reference. The objects of a table that is missing
+// or unexpected have no differences of their own.
 type Difference struct {
 	Change Change     `json:"change"`
 	Kind   ObjectKind `json:"kind"`
 	Table  string     `json:"table,omitempty"` // as in [Object]
 	Name   string     `json:"name"`
-	Have   string     `json:"have,omitempty"` // the schema's definition, as [Object.Definition]; of ChangeReordered, the columns
-	Want   string     `json:"want,omitempty"` // the reference's
-	Reason string     `json:"reason"`         // one line: "table students: column birthday is missing"
+	// the schema's definition, as [Object.Definition]; of ChangeReordered, the columns
+	Have   string `json:"have,omitempty"`
+	Want   string `json:"want,omitempty"` // the reference's
+	Reason string `json:"reason"`         // one line: "table students: column birthday is missing"
 }
 
 // String returns the reason.
@@ -46,7 +47,8 @@ func difference(c Change, o Object, have, want, reason string) Difference {
 	return Difference{Change: c, Kind: o.Kind, Table: o.Table, Name: o.Name, Have: have, Want: want, Reason: reason}
 }
 
-// different compares the properties of an object; ok is false where nothing differs. schema is where have was read.
+// different compares the properties of an object. ok is false if nothing differs. schema is the
+// schema that have was read from.
 func different(have, want Object, schema string) (d Difference, ok bool) {
 	var reasons []string
 	for _, p := range have.Properties {
@@ -62,13 +64,19 @@ func different(have, want Object, schema string) (d Difference, ok bool) {
 	if len(reasons) == 0 {
 		return d, false
 	}
-	return difference(ChangeDifferent, have, have.Definition(), want.Definition(), have.String()+": "+strings.Join(reasons, "; ")), true
+	return difference(
+		ChangeDifferent,
+		have,
+		have.Definition(),
+		want.Definition(),
+		have.String()+": "+strings.Join(reasons, "; "),
+	), true
 }
 
-// excerpt bounds what a reason shows of a long text.
+// excerpt is how many bytes of a long text a reason shows.
 const excerpt = 60
 
-// reason says how a property differs. Of texts too long for a line it shows where they part.
+// reason says how a property differs. For long texts it shows where they begin to differ.
 func reason(property, have, want string) string {
 	if property == "grants" {
 		return grantsReason(have, want)
@@ -80,11 +88,11 @@ func reason(property, have, want string) string {
 	for n < len(have) && n < len(want) && have[n] == want[n] {
 		n++
 	}
-	n = max(0, strings.LastIndexAny(have[:n], " \n\t(,")+1) // the word in which they part, whole
+	n = max(0, strings.LastIndexAny(have[:n], " \n\t(,")+1) // from the beginning of the word that differs
 	return property + " has " + quoteExcerpt(have, n) + ", expected " + quoteExcerpt(want, n)
 }
 
-// grantsReason goes role by role.
+// grantsReason compares grants role by role.
 func grantsReason(have, want string) string {
 	h, w := grantsByRole(have), grantsByRole(want)
 	all := maps.Clone(h)
@@ -98,7 +106,7 @@ func grantsReason(have, want string) string {
 	return strings.Join(reasons, "; ")
 }
 
-// grantsByRole takes the property apart: role=PRIVILEGE,PRIVILEGE role=PRIVILEGE.
+// grantsByRole parses the property "grants": role=PRIVILEGE,PRIVILEGE role=PRIVILEGE.
 func grantsByRole(grants string) map[string]string {
 	roles := make(map[string]string)
 	for grants != "" {
@@ -121,7 +129,7 @@ func orNone(value string) string {
 	return value
 }
 
-// quoteExcerpt shows a text from the n-th byte on, as one line.
+// quoteExcerpt returns a text from the n-th byte on, as one line.
 func quoteExcerpt(text string, n int) string {
 	if text == "" {
 		return "none"

@@ -11,13 +11,17 @@ import (
 	"github.com/oryne/pgtenant/migrate/drift"
 )
 
-// driftSchools is what the examples of drift begin with: a database with two schools, both at the newest version. It
-// panics when it fails.
+// driftSchools is what the examples of drift begin with: a database with two schools, both at the
+// newest version. It panics when it fails.
 func driftSchools(ctx context.Context) (db *pgtest.DB, runner *migrate.Runner, done func()) {
 	db, closeDB, err := pgtest.Open(ctx)
 	noError(err)
 	runner, err = migrate.New(db.Pool, migrate.Config{Tenant: []migrate.Source{{Name: "school", FS: fstest.MapFS{
-		"00001_students.sql": {Data: []byte("-- +goose Up\ncreate table students (id int primary key, name text not null, birthday date, fee numeric(12,2));\n")},
+		"00001_students.sql": {
+			Data: []byte(
+				"-- +goose Up\ncreate table students (id int primary key, name text not null, birthday date, fee numeric(12,2));\n",
+			),
+		},
 	}}}})
 	noError(err)
 	for _, schema := range []string{"school_a", "school_b"} {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
@@ -23,10 +24,14 @@ func TestHowASchemaCameToBeIsNoDrift(t *testing.T) {
 	require.NoError(t, f.runner(t, first).Migrate(t.Context(), "tenant_1"))
 	require.NoError(t, r.Migrate(t.Context(), "tenant_1"))
 	f.exec(t, "alter schema tenant_3 rename to classes; create schema tenant_10; create schema \"select\"")
-	for _, schema := range []string{"tenant_2", "classes", "tenant_10", "select"} { // called as a table, as another's beginning, as a keyword
+	// called as a table, as another's beginning, as a keyword
+	for _, schema := range []string{"tenant_2", "classes", "tenant_10", "select"} {
 		require.NoError(t, r.Migrate(t.Context(), schema))
 	}
-	f.exec(t, "alter schema tenant_2 rename to students; alter function students.touch() set search_path = students, pg_temp")
+	f.exec(
+		t,
+		"alter schema tenant_2 rename to students; alter function students.touch() set search_path = students, pg_temp",
+	)
 	f.exec(t, `alter table students.classes add gap int, add gap_2 int; alter table students.classes drop gap_2, drop gap;
 		alter table students.classes disable trigger all; alter table students.classes enable trigger all`)
 	expectLines(t, driftLines(t, r, drift.Options{}, "tenant_1", "students", "classes", "tenant_10", "select"))
@@ -36,20 +41,22 @@ func TestHowASchemaCameToBeIsNoDrift(t *testing.T) {
 		require.NoError(t, err)
 		hashes[s.Hash()] = true
 	}
-	if len(hashes) != 1 {
-		t.Errorf("hashes of equal schemas: %v", hashes)
-	}
+	assert.Len(t, hashes, 1, "hashes of equal schemas")
 }
 
-// What PostgreSQL 18 brought: NOT NULL has a name, that nobody chose, and constraints that are not enforced.
+// What PostgreSQL 18 brought: NOT NULL has a name, that nobody chose, and constraints that are not
+// enforced.
 func TestDriftOnPostgres18(t *testing.T) {
 	t.Parallel()
 	if v := pgtest.Version(t); v < 18 {
 		t.Skipf("the server is PostgreSQL %d", v)
 	}
 	f := setup(t)
-	r := f.runner(t, map[string]string{"00001_a.sql": `create table a (id int not null, twice int generated always as (id * 2) virtual,
-		constraint enforced check (id > 0), constraint not_enforced check (id > 1) not enforced);`})
+	r := f.runner(
+		t,
+		map[string]string{"00001_a.sql": `create table a (id int not null, twice int generated always as (id * 2) virtual,
+		constraint enforced check (id > 0), constraint not_enforced check (id > 1) not enforced);`},
+	)
 	for _, schema := range []string{"tenant_1", "tenant_2", "tenant_3"} {
 		require.NoError(t, r.Migrate(t.Context(), schema))
 	}
@@ -57,10 +64,13 @@ func TestDriftOnPostgres18(t *testing.T) {
 		alter table tenant_2.a drop column twice; alter table tenant_2.a add twice int generated always as (id * 3) virtual;
 		alter table tenant_3.a alter id drop not null; alter table tenant_3.a add not null id not valid;
 		alter table tenant_3.a drop constraint not_enforced; alter table tenant_3.a add constraint not_enforced check (id > 1) not valid`)
-	expectLines(t, driftLines(t, r, drift.Options{}, "tenant_1", "tenant_2", "tenant_3"),
+	expectLines(
+		t,
+		driftLines(t, r, drift.Options{}, "tenant_1", "tenant_2", "tenant_3"),
 		"tenant_2: table a: column twice: generated is virtual (id * 3), expected virtual (id * 2)",
 		"tenant_3: table a: constraint NOT NULL id NOT VALID is unexpected",
-		"tenant_3: table a: constraint not_enforced: definition is CHECK ((id > 1)) NOT VALID, expected CHECK ((id > 1)) NOT ENFORCED")
+		"tenant_3: table a: constraint not_enforced: definition is CHECK ((id > 1)) NOT VALID, expected CHECK ((id > 1)) NOT ENFORCED",
+	)
 }
 
 func TestDriftOfARestoredCopyIsNone(t *testing.T) {
@@ -68,7 +78,12 @@ func TestDriftOfARestoredCopyIsNone(t *testing.T) {
 	f := setup(t)
 	version, err := exec.CommandContext(t.Context(), "pg_dump", "--version").Output()
 	var major int
-	if _, scanErr := fmt.Sscanf(string(version), "pg_dump (PostgreSQL) %d", &major); err != nil || scanErr != nil || major < pgtest.Version(t) {
+	if _, scanErr := fmt.Sscanf(
+		string(version),
+		"pg_dump (PostgreSQL) %d",
+		&major,
+	); err != nil || scanErr != nil ||
+		major < pgtest.Version(t) {
 		t.Skipf("no pg_dump for the server: %q, %v", version, err)
 	}
 	r := f.runner(t, zoo)
@@ -83,6 +98,8 @@ func TestDriftOfARestoredCopyIsNone(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, conn.Close(t.Context()))
 	expectLines(t, driftLines(t, r, drift.Options{}, "tenant_4", "tenant_1"),
-		`tenant_4: function touch(): settings is search_path="tenant_1", pg_temp, expected search_path={schema}, pg_temp`, // a rename leaves it behind
-		"tenant_1: cast ({schema}.mood as integer) is missing")                                                            // casts are in no schema, and pg_dump -n leaves them out
+		// a rename leaves it behind
+		`tenant_4: function touch(): settings is search_path="tenant_1", pg_temp, expected search_path={schema}, pg_temp`,
+		// casts are in no schema, and pg_dump -n leaves them out
+		"tenant_1: cast ({schema}.mood as integer) is missing")
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate/drift"
@@ -67,119 +68,258 @@ create text search dictionary plain (template = pg_catalog.simple, stopwords = e
 create text search configuration words (copy = pg_catalog.simple);`,
 }
 
-// kindCases change one thing each, in a schema of their own that is on the path, as {schema}. {role} is a foreign role.
+// kindCases change one thing each, in a schema of their own that is on the path, as {schema}.
+// {role} is a foreign role.
 var kindCases = []struct {
 	sql  string
 	want []string // the start of each line; a line starts with what is said here
 }{
-	{"comment on table students is 'x'; insert into secrets values (1); analyze students; alter table students alter name set statistics -1", nil},
+	{
+		"comment on table students is 'x'; insert into secrets values (1); analyze students; alter table students alter name set statistics -1",
+		nil,
+	},
 	{"alter table students add extra int; alter table students drop extra", nil},
-	{"alter table students drop birthday cascade", []string{
-		"table students: column birthday is missing", "table students: constraint no_overlap is missing",
-		"table students: index students_name is missing", "table students: statistics students_stats is missing", "view adults is missing",
-	}},
+	{
+		"alter table students drop birthday cascade",
+		[]string{
+			"table students: column birthday is missing",
+			"table students: constraint no_overlap is missing",
+			"table students: index students_name is missing",
+			"table students: statistics students_stats is missing",
+			"view adults is missing",
+		},
+	},
 	{"alter table classes add surprise int default 7", []string{"table classes: column surprise is unexpected"}},
-	{"alter table sessions alter token type varchar(9)", []string{"table sessions: column token: type is character varying(9), expected text"}},
+	{
+		"alter table sessions alter token type varchar(9)",
+		[]string{"table sessions: column token: type is character varying(9), expected text"},
+	},
 	{"alter table base alter x type bigint", []string{
 		"table base: column x: type is bigint, expected integer", "table derived: column x: type is bigint, expected integer",
 	}},
-	{"alter table sessions alter token set not null", []string{"table sessions: column token: not null is yes, expected not set"}},
-	{"alter table students alter name drop not null", []string{"table students: column name: not null is not set, expected yes"}},
+	{
+		"alter table sessions alter token set not null",
+		[]string{"table sessions: column token: not null is yes, expected not set"},
+	},
+	{
+		"alter table students alter name drop not null",
+		[]string{"table students: column name: not null is not set, expected yes"},
+	},
 	{"alter table students alter debt set default 1", []string{"table students: column debt: default is 1, expected 0"}},
 	{"alter table students alter id drop default", []string{
 		"table students: column id: default is not set, expected nextval('{schema}.students_id_seq'::regclass)",
 	}},
-	{`alter table sessions alter token type text collate "C"`, []string{`table sessions: column token: collation is "C", expected not set`}},
-	{"alter table sessions alter token set storage external", []string{"table sessions: column token: storage is external, expected not set"}},
-	{"alter table sessions alter token set compression pglz", []string{"table sessions: column token: compression is pglz, expected not set"}},
-	{"alter table sessions alter token set statistics 7", []string{"table sessions: column token: statistics target is 7, expected not set"}},
-	{"alter table sessions alter token set (n_distinct = 5)", []string{"table sessions: column token: options is n_distinct=5, expected not set"}},
-	{"alter table classes alter id set generated always", []string{"table classes: column id: identity is always, expected by default"}},
-	{"alter table classes alter id drop identity", []string{"table classes: column id: identity is not set, expected by default"}},
-	{"alter table classes alter id set increment 3", []string{"table classes: identity sequence id: increment is 3, expected 1"}},
-	{"alter table students alter twice drop expression", []string{"table students: column twice: generated is not set, expected stored (debt * (2)::numeric)"}},
-	{"alter table secrets drop id; alter table secrets add id int", []string{"table secrets: columns are in the order owner, id, expected id, owner"}},
+	{
+		`alter table sessions alter token type text collate "C"`,
+		[]string{`table sessions: column token: collation is "C", expected not set`},
+	},
+	{
+		"alter table sessions alter token set storage external",
+		[]string{"table sessions: column token: storage is external, expected not set"},
+	},
+	{
+		"alter table sessions alter token set compression pglz",
+		[]string{"table sessions: column token: compression is pglz, expected not set"},
+	},
+	{
+		"alter table sessions alter token set statistics 7",
+		[]string{"table sessions: column token: statistics target is 7, expected not set"},
+	},
+	{
+		"alter table sessions alter token set (n_distinct = 5)",
+		[]string{"table sessions: column token: options is n_distinct=5, expected not set"},
+	},
+	{
+		"alter table classes alter id set generated always",
+		[]string{"table classes: column id: identity is always, expected by default"},
+	},
+	{
+		"alter table classes alter id drop identity",
+		[]string{"table classes: column id: identity is not set, expected by default"},
+	},
+	{
+		"alter table classes alter id set increment 3",
+		[]string{"table classes: identity sequence id: increment is 3, expected 1"},
+	},
+	{
+		"alter table students alter twice drop expression",
+		[]string{"table students: column twice: generated is not set, expected stored (debt * (2)::numeric)"},
+	},
+	{
+		"alter table secrets drop id; alter table secrets add id int",
+		[]string{"table secrets: columns are in the order owner, id, expected id, owner"},
+	},
 	{"drop table sessions", []string{"table sessions is missing"}},
-	{"create table own (id serial primary key, x int unique); create index on own (x)", []string{"table own is unexpected"}},
+	{
+		"create table own (id serial primary key, x int unique); create index on own (x)",
+		[]string{"table own is unexpected"},
+	},
 	{"alter table sessions rename to meetings", []string{"table meetings is unexpected", "table sessions is missing"}},
 	{"alter table sessions set logged", []string{"table sessions: persistence is not set, expected unlogged"}},
-	{"alter table secrets set (fillfactor = 80)", []string{"table secrets: options is fillfactor=80, expected fillfactor=70"}},
-	{"alter table secrets set (toast.autovacuum_enabled = off)", []string{"table secrets: toast options is autovacuum_enabled=off, expected not set"}},
+	{
+		"alter table secrets set (fillfactor = 80)",
+		[]string{"table secrets: options is fillfactor=80, expected fillfactor=70"},
+	},
+	{
+		"alter table secrets set (toast.autovacuum_enabled = off)",
+		[]string{"table secrets: toast options is autovacuum_enabled=off, expected not set"},
+	},
 	{"alter table secrets disable row level security", []string{"table secrets: row security is not set, expected on"}},
 	{"alter table secrets force row level security", []string{"table secrets: row security is forced, expected on"}},
 	{"alter table secrets replica identity full", []string{"table secrets: replica identity is full, expected not set"}},
-	{"alter table classes replica identity using index classes_name_key", []string{
-		"table classes: replica identity is index, expected not set", "table classes: constraint classes_name_key: index is replica identity, expected not set",
-	}},
-	{"alter table events detach partition events_2026", []string{
-		"table events_2026: inherits is not set, expected {schema}.events; bounds is not set, expected FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')",
-		"table events_2026: column at: inherited is", "table events_2026: column what: inherited is",
-		"table events_2026: constraint events_2026_pkey: inherited is",
-	}},
-	{"alter table derived no inherit base", []string{
-		"table derived: inherits is not set, expected {schema}.base", "table derived: column x: inherited is not set, expected yes",
-	}},
+	{
+		"alter table classes replica identity using index classes_name_key",
+		[]string{
+			"table classes: replica identity is index, expected not set",
+			"table classes: constraint classes_name_key: index is replica identity, expected not set",
+		},
+	},
+	{
+		"alter table events detach partition events_2026",
+		[]string{
+			"table events_2026: inherits is not set, expected {schema}.events; bounds is not set, expected FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')",
+			"table events_2026: column at: inherited is",
+			"table events_2026: column what: inherited is",
+			"table events_2026: constraint events_2026_pkey: inherited is",
+		},
+	},
+	{
+		"alter table derived no inherit base",
+		[]string{
+			"table derived: inherits is not set, expected {schema}.base",
+			"table derived: column x: inherited is not set, expected yes",
+		},
+	},
 	// A partition that a program makes is data: it is no difference.
 	{"create table events_2027 partition of events for values from ('2027-01-01') to ('2028-01-01')", nil},
 	{"alter table students drop constraint debt_small", []string{"table students: constraint debt_small is missing"}},
-	{"alter table students drop constraint debt_small; alter table students add constraint debt_small check (debt < 1000) not valid", []string{
-		"table students: constraint debt_small: definition is CHECK ((debt < (1000)::numeric)) NOT VALID, expected CHECK ((debt < (1000)::numeric))",
-	}},
-	{"alter table students add constraint named check (name <> '')", []string{"table students: constraint named is unexpected"}},
-	{"alter table students alter constraint students_class deferrable", []string{"table students: constraint students_class: definition has "}},
-	{"alter table students disable trigger all", []string{
-		"table students: constraint students_class: triggers is disabled, expected not set", "table students: trigger touched: enabled is no, expected not set",
-	}},
+	{
+		"alter table students drop constraint debt_small; alter table students add constraint debt_small check (debt < 1000) not valid",
+		[]string{
+			"table students: constraint debt_small: definition is CHECK ((debt < (1000)::numeric)) NOT VALID, expected CHECK ((debt < (1000)::numeric))",
+		},
+	},
+	{
+		"alter table students add constraint named check (name <> '')",
+		[]string{"table students: constraint named is unexpected"},
+	},
+	{
+		"alter table students alter constraint students_class deferrable",
+		[]string{"table students: constraint students_class: definition has "},
+	},
+	{
+		"alter table students disable trigger all",
+		[]string{
+			"table students: constraint students_class: triggers is disabled, expected not set",
+			"table students: trigger touched: enabled is no, expected not set",
+		},
+	},
 	{"alter table classes rename constraint classes_name_key to other", []string{
 		"table classes: constraint classes_name_key is missing", "table classes: constraint other is unexpected",
 	}},
 	{"drop index students_name", []string{"table students: index students_name is missing"}},
 	{"create index additional on students (birthday)", []string{"table students: index additional is unexpected"}},
-	{"drop index students_name; create index students_name on students (name)", []string{"table students: index students_name: definition has "}},
+	{
+		"drop index students_name; create index students_name on students (name)",
+		[]string{"table students: index students_name: definition has "},
+	},
 	{"update pg_index set indisvalid = false where indexrelid = 'students_debt'::regclass", []string{
 		"table students: index students_debt: index is not valid, expected not set",
 	}},
-	{"cluster totals using totals_class", []string{"table totals: index totals_class: index is clustered, expected not set"}},
+	{
+		"cluster totals using totals_class",
+		[]string{"table totals: index totals_class: index is clustered, expected not set"},
+	},
 	{"drop statistics students_stats", []string{"table students: statistics students_stats is missing"}},
-	{"alter table students disable trigger touched", []string{"table students: trigger touched: enabled is no, expected not set"}},
+	{
+		"alter table students disable trigger touched",
+		[]string{"table students: trigger touched: enabled is no, expected not set"},
+	},
 	{"drop trigger touched on students", []string{"table students: trigger touched is missing"}},
-	{"drop trigger touched on students; create trigger touched after update on students for each row execute function touch()", []string{
-		"table students: trigger touched: definition has ...AFTER UPDATE",
-	}},
-	{"alter policy mine on secrets using (true)", []string{"table secrets: policy mine: using is true, expected (owner = CURRENT_USER)"}},
+	{
+		"drop trigger touched on students; create trigger touched after update on students for each row execute function touch()",
+		[]string{
+			"table students: trigger touched: definition has ...AFTER UPDATE",
+		},
+	},
+	{
+		"alter policy mine on secrets using (true)",
+		[]string{"table secrets: policy mine: using is true, expected (owner = CURRENT_USER)"},
+	},
 	{"alter policy mine on secrets to {role}", []string{"table secrets: policy mine: roles is {role}, expected PUBLIC"}},
 	{"drop policy mine on secrets", []string{"table secrets: policy mine is missing"}},
 	{"drop rule quiet on secrets", []string{"table secrets: rule quiet is missing"}},
-	{"create or replace rule quiet as on delete to secrets where id > 1 do instead nothing", []string{"table secrets: rule quiet: definition has "}},
+	{
+		"create or replace rule quiet as on delete to secrets where id > 1 do instead nothing",
+		[]string{"table secrets: rule quiet: definition has "},
+	},
 	{"alter table secrets disable rule quiet", []string{"table secrets: rule quiet: enabled is no, expected not set"}},
-	{"alter sequence numbers maxvalue 99 cycle", []string{"sequence numbers: maximum is 99, expected 9223372036854775807; cycle is yes, expected not set"}},
+	{
+		"alter sequence numbers maxvalue 99 cycle",
+		[]string{"sequence numbers: maximum is 99, expected 9223372036854775807; cycle is yes, expected not set"},
+	},
 	{"alter sequence students_id_seq owned by none; alter sequence students_id_seq owned by students.class_id", []string{
 		"table students: sequence students_id_seq: owned by is class_id, expected id",
 	}},
 	{"drop sequence numbers", []string{"sequence numbers is missing"}},
 	{"drop view adults", []string{"view adults is missing"}},
-	{"create or replace view adults as select id, name, (select c.mood from classes c where c.id = class_id) as mood from students", []string{
-		"view adults: definition has ",
-	}},
-	{"alter view adults set (security_barrier)", []string{"view adults: options is security_barrier=true, expected not set"}},
+	{
+		"create or replace view adults as select id, name, (select c.mood from classes c where c.id = class_id) as mood from students",
+		[]string{
+			"view adults: definition has ",
+		},
+	},
+	{
+		"alter view adults set (security_barrier)",
+		[]string{"view adults: options is security_barrier=true, expected not set"},
+	},
 	{"alter view adults alter id set default 3", []string{"table adults: column id is unexpected"}},
 	{"drop materialized view totals", []string{"materialized view totals is missing"}},
 	{"refresh materialized view totals with no data", nil},
-	{"create or replace function touch() returns trigger language plpgsql set search_path = {schema}, pg_temp as 'begin return new;end'", []string{"function touch(): body has "}},
+	{
+		"create or replace function touch() returns trigger language plpgsql set search_path = {schema}, pg_temp as 'begin return new;end'",
+		[]string{"function touch(): body has "},
+	},
 	{"alter function touch() security definer", []string{"function touch(): security is definer, expected not set"}},
-	{"alter function touch() set search_path = public", []string{"function touch(): settings is search_path=public, expected search_path={schema}"}},
-	{"alter function same(address, address) strict cost 7", []string{"function same({schema}.address, {schema}.address): strict is yes, expected not set; cost is 7, expected 100"}},
-	{"create function same(int, int) returns boolean language sql as 'select true'", []string{"function same(integer, integer) is unexpected"}},
-	{"create or replace function owed(students) returns numeric stable language sql return $1.debt + 1", []string{"function owed({schema}.students): body is "}},
+	{
+		"alter function touch() set search_path = public",
+		[]string{"function touch(): settings is search_path=public, expected search_path={schema}"},
+	},
+	{
+		"alter function same(address, address) strict cost 7",
+		[]string{
+			"function same({schema}.address, {schema}.address): strict is yes, expected not set; cost is 7, expected 100",
+		},
+	},
+	{
+		"create function same(int, int) returns boolean language sql as 'select true'",
+		[]string{"function same(integer, integer) is unexpected"},
+	},
+	{
+		"create or replace function owed(students) returns numeric stable language sql return $1.debt + 1",
+		[]string{"function owed({schema}.students): body is "},
+	},
 	{"create or replace procedure forget() language sql as 'delete from secrets where true'", []string{
 		"procedure forget(): body is delete from secrets where true, expected delete from secrets",
 	}},
-	{"drop aggregate total(numeric); create aggregate total(numeric) (sfunc = numeric_add, stype = numeric, initcond = '1')", []string{"aggregate total(numeric): definition has "}},
-	{"alter type mood add value 'angry' before 'sad'", []string{"enum mood: labels is 'angry', 'sad', 'ok', 'happy', expected 'sad', 'ok', 'happy'"}},
-	{"alter domain amount drop constraint amount_positive", []string{"domain amount: constraints is not set, expected amount_positive CHECK"}},
+	{
+		"drop aggregate total(numeric); create aggregate total(numeric) (sfunc = numeric_add, stype = numeric, initcond = '1')",
+		[]string{"aggregate total(numeric): definition has "},
+	},
+	{
+		"alter type mood add value 'angry' before 'sad'",
+		[]string{"enum mood: labels is 'angry', 'sad', 'ok', 'happy', expected 'sad', 'ok', 'happy'"},
+	},
+	{
+		"alter domain amount drop constraint amount_positive",
+		[]string{"domain amount: constraints is not set, expected amount_positive CHECK"},
+	},
 	{"alter domain amount set default 1", []string{"domain amount: default is 1, expected 0"}},
 	{"alter domain amount set not null", []string{"domain amount: not null is yes, expected not set"}},
-	{"alter type address add attribute zip text", []string{"composite type address: attributes is street text, city text, zip text, expected street text, city text"}},
+	{
+		"alter type address add attribute zip text",
+		[]string{"composite type address: attributes is street text, city text, zip text, expected street text, city text"},
+	},
 	{"drop type span", []string{"range span is missing"}},
 	{"drop type span; create type span as range (subtype = float8)", []string{"range span: range has "}},
 	{"drop operator === (address, address)", []string{"operator ===({schema}.address, {schema}.address) is missing"}},
@@ -190,23 +330,44 @@ var kindCases = []struct {
 	{"drop collation german", []string{"collation german is missing"}},
 	{"drop collation german; create collation german (locale = 'POSIX')", []string{"collation german: definition has "}},
 	{"alter text search dictionary plain (stopwords)", []string{"text search dictionary plain: options is"}},
-	{"alter text search configuration words drop mapping for word", []string{"text search configuration words: mapping has "}},
+	{
+		"alter text search configuration words drop mapping for word",
+		[]string{"text search configuration words: mapping has "},
+	},
 	{"create operator class mine for type int using btree as function 1 btint4cmp(int, int)", []string{
 		"operator class {schema}.mine USING btree is unexpected", "operator family {schema}.mine USING btree is unexpected",
 	}},
-	{"create conversion mine for 'LATIN1' to 'UTF8' from iso8859_1_to_utf8", []string{"conversion {schema}.mine is unexpected"}},
+	{
+		"create conversion mine for 'LATIN1' to 'UTF8' from iso8859_1_to_utf8",
+		[]string{"conversion {schema}.mine is unexpected"},
+	},
 	{"grant usage on schema {schema} to {role}", []string{"schema: grants to {role} are USAGE, expected none"}},
-	{"grant select on students to {role} with grant option", []string{"table students: grants to {role} are SELECT*, expected none"}},
-	{"grant select (name) on students to {role}", []string{"table students: column name: grants to {role} are SELECT, expected none"}},
+	{
+		"grant select on students to {role} with grant option",
+		[]string{"table students: grants to {role} are SELECT*, expected none"},
+	},
+	{
+		"grant select (name) on students to {role}",
+		[]string{"table students: column name: grants to {role} are SELECT, expected none"},
+	},
 	{"grant select (name) on adults to {role}", []string{"table adults: column name is unexpected"}},
 	{"grant select (name) on students to {role}; revoke select (name) on students from {role}", nil},
 	{"grant select on students to {role}; revoke all on students from {role}", nil},
 	{"revoke truncate on students from current_user", []string{"table students: grants to {owner} are DELETE,INSERT,"}},
 	{"grant usage on sequence numbers to public", []string{"sequence numbers: grants to PUBLIC are USAGE, expected none"}},
-	{"grant usage on sequence classes_id_seq to {role}", []string{"table classes: identity sequence id: grants to {role} are USAGE, expected none"}},
-	{"revoke execute on function touch() from public", []string{"function touch(): grants to PUBLIC are none, expected EXECUTE"}},
+	{
+		"grant usage on sequence classes_id_seq to {role}",
+		[]string{"table classes: identity sequence id: grants to {role} are USAGE, expected none"},
+	},
+	{
+		"revoke execute on function touch() from public",
+		[]string{"function touch(): grants to PUBLIC are none, expected EXECUTE"},
+	},
 	{"revoke usage on type mood from public", []string{"enum mood: grants to PUBLIC are none, expected USAGE"}},
-	{"alter default privileges in schema {schema} grant select on tables to {role}", []string{"default privileges for tables of {owner} is unexpected"}},
+	{
+		"alter default privileges in schema {schema} grant select on tables to {role}",
+		[]string{"default privileges for tables of {owner} is unexpected"},
+	},
 	{"alter schema {schema} owner to {role}", []string{"schema: owner is {role}, expected {owner}"}},
 	{"alter table secrets owner to {role}", []string{"table secrets: owner is {role}, expected {owner}"}},
 	{"alter function touch() owner to {role}", []string{"function touch(): owner is {role}, expected {owner}"}},
@@ -234,9 +395,7 @@ func TestDriftOfEveryKindIsFoundAndNothingElse(t *testing.T) {
 			_, err = conn.Exec(t.Context(), "set search_path = "+schema)
 			require.NoError(t, err)
 			_, err = conn.Exec(t.Context(), sql)
-			if err != nil {
-				t.Errorf("%s: %v", sql, err)
-			}
+			assert.NoError(t, err, sql)
 			_, err = conn.Exec(t.Context(), "reset search_path")
 			require.NoError(t, err)
 			conn.Release()
@@ -251,12 +410,8 @@ func TestDriftOfEveryKindIsFoundAndNothingElse(t *testing.T) {
 		}
 		c := kindCases[i]
 		starts := func(line, want string) bool { return strings.HasPrefix(line, strings.ReplaceAll(want, "{role}", role)) }
-		if !slices.EqualFunc(got, c.want, starts) {
-			t.Errorf("%s\n\tgot  %q\n\twant %q", c.sql, got, c.want)
-		}
+		assert.True(t, slices.EqualFunc(got, c.want, starts), "%s\n\tgot  %q\n\twant %q", c.sql, got, c.want)
 		i++
 	}
-	if i != len(kindCases) {
-		t.Errorf("%d results of %d", i, len(kindCases))
-	}
+	assert.Equal(t, len(kindCases), i, "%d results of %d", i, len(kindCases))
 }

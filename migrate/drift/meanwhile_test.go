@@ -2,7 +2,6 @@ package drift_test
 
 import (
 	"context"
-	"slices"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -33,9 +32,8 @@ func TestDriftWithOneConnection(t *testing.T) {
 			require.NoError(t, err)
 			var there bool
 			require.NoError(t, pool.QueryRow(t.Context(), "select to_regclass('tenant_1.a') is not null").Scan(&there))
-			if !there || result.State != drift.Equal {
-				t.Errorf("%v: result %+v", mode, result)
-			}
+			assert.True(t, there, "%v: result %+v", mode, result)
+			assert.Equal(t, drift.Equal, result.State, "%v: result %+v", mode, result)
 		}
 		files["00002_b.sql"] = "-- +goose NO TRANSACTION\ncreate index concurrently a_id on a (id);"
 	}
@@ -75,8 +73,8 @@ func TestDriftWhileSchemasComeAndGo(t *testing.T) {
 		}
 		for result, err := range drift.Each(t.Context(), r, []string{"tenant_2", "tenant_1"}, drift.Options{Reference: &reference}) {
 			require.NoError(t, err)
-			if result.Schema == "tenant_1" && result.State != drift.Equal {
-				t.Errorf("the schema that nobody touches: %+v", result)
+			if result.Schema == "tenant_1" {
+				assert.Equal(t, drift.Equal, result.State, "the schema that nobody touches: %+v", result)
 			}
 		}
 	}
@@ -118,13 +116,9 @@ func TestDriftOfManyKeepsTheirOrderAndEndsWithItsContext(t *testing.T) {
 		for result, err := range drift.Each(t.Context(), r, names(30), opts) {
 			require.NoError(t, err)
 			got = append(got, result.Schema)
-			if found := result.State == drift.Different; found != (result.Schema == "tenant_17") {
-				t.Errorf("%d workers: %+v", workers, result)
-			}
+			assert.Equal(t, result.Schema == "tenant_17", result.State == drift.Different, "%d workers: %+v", workers, result)
 		}
-		if !slices.Equal(got, names(30)) {
-			t.Errorf("%d workers: %v", workers, got)
-		}
+		assert.Equal(t, names(30), got, "%d workers", workers)
 		ctx, cancel := context.WithCancel(t.Context())
 		var last error
 		seen := 0

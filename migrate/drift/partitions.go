@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// partitions removes from the objects the partitions that were made at run time, of tables that the
-// reference has: they are the tenant's data. What such a partition has beyond what the server gives
-// each partition is a difference.
+// partitions removes from the objects the partitions that were created at run time, if the
+// reference has the partitioned table: they are the tenant's data. It adds a difference for what
+// such a partition has beyond what the server gives each partition.
 func (c *comparison) partitions() {
 	tables := make(map[string]Object)
 	for _, o := range c.objects {
@@ -41,8 +41,8 @@ func (c *comparison) partitions() {
 	})
 }
 
-// madeAtRunTime returns the parent of a partition, if the reference has the topmost partitioned
-// table but not the partition.
+// madeAtRunTime returns the parent of a partition. ok is true if the reference has the topmost
+// partitioned table and does not have the partition.
 func (c *comparison) madeAtRunTime(name string, tables map[string]Object) (parent string, ok bool) {
 	parent = strings.TrimPrefix(tables[name].property("inherits"), "{schema}.")
 	if _, expected := c.ref.index[objectKey{ObjectTable, "", name}]; expected || tables[name].property("bounds") == "" {
@@ -68,10 +68,13 @@ func (c *comparison) ofPartition(o Object, parent string, have map[objectKey]Obj
 			}
 		}
 	case ObjectColumn:
-		// Rows that are inserted through the parent have the parent's defaults.
+		// Rows that are inserted through the parent get the parent's defaults.
 		above := have[objectKey{o.Kind, parent, o.Name}]
 		compared := []string{"type", "collation", "not null", "generated", "grants"}
-		o.Properties = slices.DeleteFunc(slices.Clone(o.Properties), func(p Property) bool { return !slices.Contains(compared, p.Name) })
+		o.Properties = slices.DeleteFunc(
+			slices.Clone(o.Properties),
+			func(p Property) bool { return !slices.Contains(compared, p.Name) },
+		)
 		want = Object{Kind: o.Kind, Table: o.Table, Name: o.Name, Properties: partitionProperties(above, compared...)}
 	case ObjectConstraint:
 		if o.property("inherited") != "" {
@@ -97,7 +100,7 @@ func (c *comparison) ofPartition(o Object, parent string, have map[objectKey]Obj
 	}
 }
 
-// partitionProperties returns those properties of a parent that a partition has too.
+// partitionProperties returns the properties of a parent that its partitions have, too.
 func partitionProperties(above Object, names ...string) (all []Property) {
 	for _, name := range names {
 		if v := above.property(name); v != "" {

@@ -15,14 +15,17 @@ import (
 func TestPartitionsMadeAtRunTimeAreNoDrift(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
-	r, err := migrate.New(pg.Pool, migrate.Config{ExtraTables: []string{"Part manager"}, Tenant: []migrate.Source{source("app", map[string]string{
-		"00001_logs.sql": `create table "Logs" (id int not null default 1 check (id > 0), n int, s text, primary key (id, n)) partition by range (n);
+	r, err := migrate.New(
+		pg.Pool,
+		migrate.Config{ExtraTables: []string{"Part manager"}, Tenant: []migrate.Source{source("app", map[string]string{
+			"00001_logs.sql": `create table "Logs" (id int not null default 1 check (id > 0), n int, s text, primary key (id, n)) partition by range (n);
 create index on "Logs" (s);
 create function f() returns trigger language plpgsql as 'begin return new; end';
 create trigger t after insert on "Logs" for each row execute function f();
 create table "Logs_1" partition of "Logs" for values from (1) to (2);
 create table plain (n int);`,
-	})}})
+		})}},
+	)
 	require.NoError(t, err)
 	reference, err := drift.Reference(t.Context(), r, drift.ReadOptions{})
 	require.NoError(t, err)

@@ -2,28 +2,29 @@ package drift
 
 import "strings"
 
-// placeholder stands where a definition names its own schema.
+// placeholder replaces the name of the schema in its own definitions.
 const placeholder = "{schema}"
 
-// neutral replaces the name of a schema by the placeholder wherever SQL text means the schema: where it is a whole
-// name, quoted or not, and a dot follows. So tenant_1 is not found in tenant_10 nor in x.tenant_1. Strings, dollar
-// quotes and comments are left as they are, except for strings that name an object: 'tenant_1.x'::regclass, nextval('tenant_1.x').
+// neutral replaces the name of a schema by the placeholder where SQL text means the schema: it is a
+// whole name, quoted or not, and a dot follows. So tenant_1 is not replaced in tenant_10 nor in
+// x.tenant_1. Strings, dollar quotes and comments stay as they are, except for strings that name an
+// object: 'tenant_1.x'::regclass, nextval('tenant_1.x').
 //
-// An alias or a column that is called as the schema is replaced as well. That is made up for where two texts are
-// compared, by [same].
+// An alias or a column that has the name of the schema is replaced as well. [same] allows for that.
 func neutral(sql, schema string) string { return neutralise(sql, schema, false) }
 
-// neutralList is neutral for a list of names, as search_path is one: no dot has to follow.
+// neutralList is neutral for a list of names, such as a search_path: no dot has to follow.
 func neutralList(setting, schema string) string { return neutralise(setting, schema, true) }
 
-// same reports whether two texts mean the same, the first from the schema of that name. The reference is normalised
-// once more under that name: what is a table's alias there has become a placeholder here, if it is called as the schema.
+// same reports whether two texts mean the same. have was read from the schema of that name. If a
+// table's alias has the name of the schema, it is a placeholder in have but not in want, so want is
+// neutralised under that name, too.
 func same(have, want, schema string) bool {
 	return have == want || have == neutral(want, schema)
 }
 
 func neutralise(sql, schema string, list bool) string {
-	if !strings.Contains(strings.ToLower(sql), schema) { // no allocation where all is in lower case
+	if !strings.Contains(strings.ToLower(sql), schema) { // does not allocate if sql is in lower case
 		return sql
 	}
 	s := scanner{in: sql, schema: schema, list: list}
@@ -34,7 +35,7 @@ func neutralise(sql, schema string, list bool) string {
 	return s.out.String()
 }
 
-// scanner walks over SQL token by token, as PostgreSQL's scanner (scan.l) delimits them.
+// scanner reads SQL token by token, as PostgreSQL's scanner (scan.l) delimits them.
 type scanner struct {
 	in     string
 	schema string
@@ -43,7 +44,7 @@ type scanner struct {
 	out    strings.Builder
 }
 
-// next copies one token, or puts the placeholder in its place.
+// next copies one token, or writes the placeholder for it.
 func (s *scanner) next() {
 	rest := s.in[s.pos:]
 	switch c := rest[0]; {
@@ -79,7 +80,7 @@ func (s *scanner) copy(n int) {
 	s.pos += n
 }
 
-// name handles a name of n bytes that means value.
+// name copies a name of n bytes whose value is value, or writes the placeholder for it.
 func (s *scanner) name(n int, value string) {
 	qualified := strings.HasPrefix(s.in[s.pos+n:], ".")
 	part := strings.HasSuffix(s.in[:s.pos], ".")
@@ -91,7 +92,7 @@ func (s *scanner) name(n int, value string) {
 	s.pos += n
 }
 
-// literal handles a string of n bytes: where it names an object, its text is a name.
+// literal copies a string of n bytes. If the string names an object, its text is neutralised.
 func (s *scanner) literal(n int) {
 	before, text, after := s.in[:s.pos], s.in[s.pos:s.pos+n], s.in[s.pos+n:]
 	if unquoted(text) == "" { // or without an end
@@ -109,7 +110,8 @@ func (s *scanner) literal(n int) {
 	s.pos += n
 }
 
-// unquoted is what stands between the quotes; those that are doubled in it stay so, and are in no valid schema's name.
+// unquoted returns the text between the quotes. Doubled quotes stay doubled: no valid schema name
+// has one.
 func unquoted(s string) string {
 	if len(s) < 2 || s[len(s)-1] != s[0] {
 		return ""
@@ -117,7 +119,8 @@ func unquoted(s string) string {
 	return s[1 : len(s)-1]
 }
 
-// takesName reports whether what comes before a string is a call that takes the name of an object.
+// takesName reports whether the text before a string is a call of a function that takes an object's
+// name.
 func takesName(before string) bool {
 	call, open := strings.CutSuffix(strings.TrimRight(before, " "), "(")
 	if !open {
@@ -135,7 +138,8 @@ func takesName(before string) bool {
 	return strings.HasPrefix(function, "to_reg")
 }
 
-// quotedLen is the length of what stands between two quotes, which are doubled inside, or escaped by a backslash.
+// quotedLen returns the length of a quoted text with its quotes. Inside, quotes are doubled, or
+// escaped by a backslash if escapes is set.
 func quotedLen(s string, quote byte, escapes bool) int {
 	for i := 1; i < len(s); i++ {
 		switch {
@@ -151,7 +155,7 @@ func quotedLen(s string, quote byte, escapes bool) int {
 	return len(s)
 }
 
-// dollarLen is the length of a dollar-quoted string, or 1 for the dollar of a parameter.
+// dollarLen returns the length of a dollar-quoted string, or 1 for the dollar of a parameter.
 func dollarLen(s string) int {
 	n := 1
 	for n < len(s) && nameByte(s[n]) && s[n] != '$' {
@@ -167,7 +171,7 @@ func dollarLen(s string) int {
 	return 2*(n+1) + end
 }
 
-// commentLen is the length of a comment, in which others may be nested.
+// commentLen returns the length of a block comment, which may contain others.
 func commentLen(s string) int {
 	depth := 0
 	for i := 0; i+1 < len(s); i++ {

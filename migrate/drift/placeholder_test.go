@@ -3,6 +3,8 @@ package drift
 import (
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
 )
 
 func TestReadFindsTheOwnSchemaAsANameOnly(t *testing.T) {
@@ -40,18 +42,15 @@ func TestReadFindsTheOwnSchemaAsANameOnly(t *testing.T) {
 		"étenant_1.x":                             "étenant_1.x",
 		"tenant_1":                                "tenant_1",
 	} {
-		if got := neutral(in, "tenant_1"); got != want {
-			t.Errorf("%s\n\tgot  %s\n\twant %s", in, got, want)
-		}
+		got := neutral(in, "tenant_1")
+		assert.Equal(t, want, got, "%s\n\tgot  %s\n\twant", in, got)
 	}
 	for in, want := range map[string]string{
 		"search_path=tenant_1, pg_temp":  "search_path={schema}, pg_temp",
 		`search_path="tenant_1", public`: "search_path={schema}, public",
 		"search_path=tenant_10":          "search_path=tenant_10",
 	} {
-		if got := neutralList(in, "tenant_1"); got != want {
-			t.Errorf("%s: got %s, want %s", in, got, want)
-		}
+		assert.Equal(t, want, neutralList(in, "tenant_1"), in)
 	}
 }
 
@@ -59,12 +58,9 @@ func TestReadOfASchemaCalledAsATable(t *testing.T) {
 	t.Parallel()
 	inScratch := neutral("SELECT students.id FROM scratch.students", "scratch")
 	inStudents := neutral("SELECT students.id FROM students.students", "students")
-	if !same(inStudents, inScratch, "students") {
-		t.Errorf("%q is not the same as %q", inStudents, inScratch)
-	}
-	if other := neutral("SELECT students.id FROM other.students", "students"); same(other, inScratch, "students") {
-		t.Errorf("%q is the same as %q", other, inScratch)
-	}
+	assert.True(t, same(inStudents, inScratch, "students"), "%q is not the same as %q", inStudents, inScratch)
+	other := neutral("SELECT students.id FROM other.students", "students")
+	assert.False(t, same(other, inScratch, "students"), "%q is the same as %q", other, inScratch)
 }
 
 func FuzzReplaceSchema(f *testing.F) {
@@ -73,11 +69,11 @@ func FuzzReplaceSchema(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, sql string) {
 		out := neutral(sql, "tenant_1")
-		if strings.Count(out, placeholder) == strings.Count(sql, placeholder) && out != sql {
-			t.Errorf("%q became %q", sql, out)
+		if strings.Count(out, placeholder) == strings.Count(sql, placeholder) {
+			assert.Equal(t, sql, out, "%q became", sql)
 		}
-		if !strings.Contains(strings.ToLower(sql), "tenant_1") && out != sql {
-			t.Errorf("%q became %q", sql, out)
+		if !strings.Contains(strings.ToLower(sql), "tenant_1") {
+			assert.Equal(t, sql, out, "%q became", sql)
 		}
 	})
 }

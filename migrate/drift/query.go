@@ -6,29 +6,32 @@ import (
 	"strings"
 )
 
-// part is one kind of object in the query: what its rows come from, and what is told of each.
+// part is one kind of object in the query: where its rows come from, and the properties that are
+// read.
 type part struct {
 	kind     string // SQL
 	table    string // SQL; "": of no table
 	name     string // SQL
 	from     string
 	position string // SQL; "": none
-	list     string // the property that is a list of names, as search_path
+	list     string // the property that is a list of names, such as a search_path
 	props    []sqlProperty
 }
 
-// sqlProperty is an SQL expression of which null and the empty string mean: as usual.
+// sqlProperty is an SQL expression. Null and the empty string mean that the property has its
+// default.
 type sqlProperty struct{ name, sql string }
 
 // parts are all that is read of a schema.
 var parts = slices.Concat(schemaParts, typeParts, tableParts, relationParts, routineParts, otherParts)
 
-// structureSQL reads the structure of the schemas $1, whose tenants have the roles $2. It returns the number of the
-// schema in $1 from 1, the index in parts, kind, table, name, position, and the values of the properties.
+// structureSQL reads the structures of the schemas $1, whose tenants have the roles $2. It returns
+// the number of the schema in $1 from 1, the index in parts, kind, table, name, position, and the
+// values of the properties.
 //
-// It goes from the schema to its objects through pg_depend, because no index of pg_class leads with the schema, and
-// from there through indexes only, one schema after the other: what a schema costs does not depend on its
-// neighbours. [planSettings] keep the planner to that.
+// It finds the objects of a schema through pg_depend, because no index of pg_class begins with the
+// schema. From there it uses indexes only, one schema after the other, so that the cost of a schema
+// does not depend on the number of others. [planSettings] keep the planner to that.
 var structureSQL = buildStructureSQL()
 
 func buildStructureSQL() string {
@@ -72,22 +75,23 @@ func orElse(sql, otherwise string) string {
 	return sql
 }
 
-// planSettings are for the transaction that reads. With nothing but pg_catalog on the path, every other name comes
-// with its schema. What the planner believes of catalogues with a hundred thousand rows, or of none, must not lead
-// it away from their indexes, nor into compiling a query that takes milliseconds.
+// planSettings are set for the transaction that reads. With only pg_catalog on the search path,
+// every other name is written with its schema. The planner's estimates for a large or an empty
+// catalogue must not make it leave the indexes, or compile a query that takes milliseconds.
 const planSettings = `select set_config('search_path', 'pg_catalog', true), set_config('jit', 'off', true),
 	set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
 	set_config('max_parallel_workers_per_gather', '0', true), set_config('lock_timeout', $1, true),
 	set_config('quote_all_identifiers', 'off', true)`
 
-// sqlRole names a role, given by its OID. A quoted name never looks like a placeholder.
+// sqlRole returns the name of the role with an OID. A quoted name never looks like a placeholder.
 func sqlRole(oid string) string {
 	return "case " + oid + " when 0 then 'PUBLIC' when s.tenant then '{tenant}' when s.me then '{owner}' when s.nspowner then '{owner}' " +
 		"else quote_ident(pg_get_userbyid(" + oid + ")) end"
 }
 
-// sqlGrants lists who may do what: sorted, whoever granted it, and the same whether the defaults are written out
-// or not. The owner of the object is {owner}: who that is, is a property of its own. A star is the grant option.
+// sqlGrants returns the privileges per role, sorted and without grantors. The result is the same
+// whether the default privileges are stored or not. The owner of the object is {owner}; the
+// property "owner" names it. A star is the grant option.
 func sqlGrants(acl, defaults, owner string) string {
 	if defaults != "" {
 		acl = "coalesce(" + acl + ", acldefault('" + defaults + "', " + owner + "))"
@@ -98,12 +102,12 @@ func sqlGrants(acl, defaults, owner string) string {
 			from aclexplode(` + acl + `) a group by 1) g`
 }
 
-// sqlOptions is a list of options in an order of its own.
+// sqlOptions returns a list of options, sorted.
 func sqlOptions(options string) string {
 	return `select string_agg(x, ', ' order by x collate "C") from unnest(` + options + `) x`
 }
 
-// sqlIs is a word where a condition holds.
+// sqlIs returns a word if a condition holds, or else null.
 func sqlIs(condition, word string) string {
 	return "case when " + condition + " then '" + word + "' end"
 }
@@ -112,12 +116,16 @@ var schemaParts = []part{
 	{
 		kind: "'schema'", name: "''", from: "(select) x",
 		props: []sqlProperty{
-			{"owner", "case s.nspowner when s.tenant then '{tenant}' when s.me then '{owner}' else quote_ident(pg_get_userbyid(s.nspowner)) end"},
+			{
+				"owner",
+				"case s.nspowner when s.tenant then '{tenant}' when s.me then '{owner}' else quote_ident(pg_get_userbyid(s.nspowner)) end",
+			},
 			{"grants", sqlGrants("s.nspacl", "n", "s.nspowner")},
 		},
 	},
 	{
-		kind: "'default privileges'", from: "own join pg_default_acl p on p.oid = own.objid where own.classid = 'pg_default_acl'::regclass",
+		kind: "'default privileges'",
+		from: "own join pg_default_acl p on p.oid = own.objid where own.classid = 'pg_default_acl'::regclass",
 		name: "'for ' || case p.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions' " +
 			"when 'T' then 'types' else p.defaclobjtype::text end || ' of ' || " + sqlRole("p.defaclrole"),
 		props: []sqlProperty{{"grants", sqlGrants("p.defaclacl", "", "p.defaclrole")}},

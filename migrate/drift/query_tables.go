@@ -1,6 +1,7 @@
 package drift
 
-// tableParts leave out what is physical: tablespaces, statistics, whether a materialized view is filled, comments.
+// tableParts leave out comments and physical properties: tablespaces, statistics, whether a
+// materialized view is filled.
 var tableParts = []part{
 	{
 		kind: "case rel.relkind when 'v' then 'view' when 'm' then 'materialized view' else 'table' end", name: "rel.q",
@@ -9,16 +10,27 @@ var tableParts = []part{
 			{"form", "case rel.relkind when 'p' then 'partitioned' when 'f' then 'foreign' end"},
 			{"persistence", "case rel.relpersistence when 'u' then 'unlogged' when 't' then 'temporary' end"},
 			{"partition key", "case when rel.relkind = 'p' then pg_get_partkeydef(rel.oid) end"},
-			{"inherits", "select string_agg(inhparent::regclass::text, ', ' order by inhseqno) from pg_inherits where inhrelid = rel.oid"},
+			{
+				"inherits",
+				"select string_agg(inhparent::regclass::text, ', ' order by inhseqno) from pg_inherits where inhrelid = rel.oid",
+			},
 			{"bounds", "pg_get_expr(rel.relpartbound, rel.oid)"},
 			{"of type", "nullif(rel.reloftype, 0)::regtype"},
-			{"row security", "case when rel.relforcerowsecurity then case when rel.relrowsecurity then 'forced' else 'off, but forced' end " +
-				"when rel.relrowsecurity then 'on' end"},
+			{
+				"row security",
+				"case when rel.relforcerowsecurity then case when rel.relrowsecurity then 'forced' else 'off, but forced' end " +
+					"when rel.relrowsecurity then 'on' end",
+			},
 			{"replica identity", "case rel.relreplident when 'f' then 'full' when 'i' then 'index' " +
 				"when 'n' then case when rel.relkind in ('r', 'p') then 'nothing' end end"},
 			{"access method", "select quote_ident(amname) from pg_am where oid = rel.relam and amname <> 'heap'"},
 			{"options", sqlOptions("rel.reloptions")},
-			{"toast options", "select " + "(" + sqlOptions("t.reloptions") + ") from pg_class t where t.oid = rel.reltoastrelid and t.reloptions is not null"},
+			{
+				"toast options",
+				"select " + "(" + sqlOptions(
+					"t.reloptions",
+				) + ") from pg_class t where t.oid = rel.reltoastrelid and t.reloptions is not null",
+			},
 			{"server", `select concat_ws(' ', quote_ident(srvname), ftoptions::text)
 				from pg_foreign_table join pg_foreign_server v on v.oid = ftserver where ftrelid = rel.oid`},
 			{"definition", "case when rel.relkind in ('v', 'm') then pg_get_viewdef(rel.oid) end"},
@@ -27,7 +39,7 @@ var tableParts = []part{
 		},
 	},
 	{
-		// Those of views are in the definition, but for what can be set on them.
+		// The columns of a view are in its definition, except for their defaults and privileges.
 		kind: "'column'", table: "rel.q", name: "quote_ident(a.attname)", position: "a.attnum",
 		from: `rel join pg_attribute a on a.attrelid = rel.oid and a.attnum > 0 and not a.attisdropped
 			join pg_type t on t.oid = a.atttypid
@@ -38,11 +50,17 @@ var tableParts = []part{
 			{"collation", "case when a.attcollation not in (0, t.typcollation) then a.attcollation::regcollation end"},
 			{"not null", sqlIs("a.attnotnull", "yes")},
 			{"default", "case when a.attgenerated = '' then pg_get_expr(d.adbin, d.adrelid) end"},
-			{"generated", "case a.attgenerated when 's' then 'stored ' when 'v' then 'virtual ' end || pg_get_expr(d.adbin, d.adrelid)"},
+			{
+				"generated",
+				"case a.attgenerated when 's' then 'stored ' when 'v' then 'virtual ' end || pg_get_expr(d.adbin, d.adrelid)",
+			},
 			{"identity", "case a.attidentity when 'a' then 'always' when 'd' then 'by default' end"},
 			{"inherited", "case when a.attinhcount > 0 then case when a.attislocal then 'yes, and local' else 'yes' end end"},
-			{"storage", "case when a.attstorage <> t.typstorage then case a.attstorage when 'p' then 'plain' when 'e' then 'external' " +
-				"when 'm' then 'main' else 'extended' end end"},
+			{
+				"storage",
+				"case when a.attstorage <> t.typstorage then case a.attstorage when 'p' then 'plain' when 'e' then 'external' " +
+					"when 'm' then 'main' else 'extended' end end",
+			},
 			{"compression", "case a.attcompression when 'p' then 'pglz' when 'l' then 'lz4' end"},
 			{"statistics target", "nullif(a.attstattarget, -1)"},
 			{"options", sqlOptions("a.attoptions")},
@@ -51,8 +69,8 @@ var tableParts = []part{
 		},
 	},
 	{
-		// NOT NULL is a property of its column, under whatever name PostgreSQL 18 keeps it. What a partition has
-		// again of a foreign key to another table's partitions is left out.
+		// NOT NULL is a property of its column; PostgreSQL 18 stores it as a constraint with a name. The
+		// constraints that the server adds for a foreign key to a partitioned table are left out.
 		kind: "'constraint'", table: "rel.q",
 		name: "case when k.contype = 'n' then pg_get_constraintdef(k.oid) else quote_ident(k.conname) end",
 		from: `rel join pg_constraint k on k.conrelid = rel.oid
@@ -64,8 +82,16 @@ var tableParts = []part{
 			{"definition", "pg_get_constraintdef(k.oid)"},
 			{"inherited", "case when k.coninhcount > 0 then case when k.conislocal then 'yes, and local' else 'yes' end end"},
 			{"index", sqlIndexState},
-			{"index options", "select (" + sqlOptions("c.reloptions") + ") from pg_class c where c.oid = i.indexrelid and c.reloptions is not null"},
-			{"triggers", "select 'disabled' from pg_trigger g where k.contype = 'f' and g.tgconstraint = k.oid and g.tgenabled <> 'O' limit 1"},
+			{
+				"index options",
+				"select (" + sqlOptions(
+					"c.reloptions",
+				) + ") from pg_class c where c.oid = i.indexrelid and c.reloptions is not null",
+			},
+			{
+				"triggers",
+				"select 'disabled' from pg_trigger g where k.contype = 'f' and g.tgconstraint = k.oid and g.tgenabled <> 'O' limit 1",
+			},
 		},
 	},
 	{
@@ -91,11 +117,11 @@ var tableParts = []part{
 	},
 }
 
-// sqlIndexState is what can be the matter with an index.
+// sqlIndexState lists the flags of an index that differ from the default.
 const sqlIndexState = `nullif(concat_ws(', ', case when not i.indisvalid then 'not valid' end, case when not i.indisready then 'not ready' end,
 	case when i.indisclustered then 'clustered' end, case when i.indisreplident then 'replica identity' end), '')`
 
-// relationParts are what else hangs on tables and views, and sequences.
+// relationParts are triggers, policies and rules of tables and views, and sequences.
 var relationParts = []part{
 	{
 		kind: "'trigger'", table: "rel.q", name: "quote_ident(g.tgname)",
@@ -110,8 +136,16 @@ var relationParts = []part{
 		from: "rel join pg_policy p on p.polrelid = rel.oid",
 		props: []sqlProperty{
 			{"form", sqlIs("not p.polpermissive", "restrictive")},
-			{"command", "case p.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all' end"},
-			{"roles", "select string_agg(who, ', ' order by who collate \"C\") from (select " + sqlRole("r") + " as who from unnest(p.polroles) r) x"},
+			{
+				"command",
+				"case p.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all' end",
+			},
+			{
+				"roles",
+				"select string_agg(who, ', ' order by who collate \"C\") from (select " + sqlRole(
+					"r",
+				) + " as who from unnest(p.polroles) r) x",
+			},
 			{"using", "pg_get_expr(p.polqual, p.polrelid)"},
 			{"check", "pg_get_expr(p.polwithcheck, p.polrelid)"},
 		},
@@ -125,7 +159,7 @@ var relationParts = []part{
 		},
 	},
 	{
-		// The sequence of an identity column goes by the column: its own name is made up by the server.
+		// The sequence of an identity column has the name of the column: the server chose its own.
 		kind:  "case when d.deptype = 'i' then 'identity sequence' else 'sequence' end",
 		table: "case when d.refobjid is null then '' else (select quote_ident(relname) from pg_class where oid = d.refobjid) end",
 		name:  "case when d.deptype = 'i' then (" + sqlOwnedColumn + ") else rel.q end",

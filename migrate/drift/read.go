@@ -18,46 +18,53 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// ReadOptions say how to read structures. The zero value is ready.
+// ReadOptions say how to read structures. The zero value is ready to use.
 type ReadOptions struct {
-	// Roles name the tenants' roles, which are written as {tenant}. Default: [schemactx.DefaultRoleNames] of the
-	// database; a role that does not exist is not found in any grant.
+	// Roles are the names of the database's roles; a tenant's role is written as {tenant}. A role that
+	// does not exist is in no grant. Default: [schemactx.DefaultRoleNames] of the database.
 	Roles schemactx.RoleNames
 
-	// Batch is how many schemas are read in one query, and held in memory at a time. Default: 50. It is halved where the
-	// server has no room for the locks that it takes on views and what they show.
+	// Batch is how many schemas are read in one query and are in memory at a time. It is halved if the
+	// server's lock table is full: reading a view locks the view and its tables. Default: 50.
 	Batch int
 
-	// LockTimeout bounds the wait for the lock on a view whose table is being altered. Default: 5 s, at least 1 ms.
+	// LockTimeout bounds the wait for the lock on a view whose table is being altered. Default: 5 s;
+	// at least 1 ms.
 	LockTimeout time.Duration
 }
 
-// maxReadAttempts is how often a batch is read while schemas change under it.
+// maxReadAttempts bounds how often a batch is read again because a schema changed in between.
 const maxReadAttempts = 5
 
-// Read reads the structure of schemas, one after the other in their order, by a query for each batch of them. db
-// is a pool, a connection or a transaction of any login: the catalogue is open to all. Between two structures no
-// transaction is open, unless db is one.
+// Read reads the structures of schemas, in their order, with one query for each batch. db is a
+// pool, a connection or a transaction of any login, because every role can read the catalogue. No
+// transaction is open between two structures, unless db is one.
 //
-// What is compared, and what is not: tables with partitioning, inheritance, row security and options; columns, their order among each
-// other, constraints, indexes and whether they are valid, statistics objects, triggers and whether they are enabled,
-// policies, rules, sequences, views, routines with their bodies, types, domains, operators, casts, collations, text search,
-// extensions, owners, grants and default privileges. Of other things, that they are there. Not: comments, tablespaces, security labels,
-// publications of single tables, what is in the tables, and what is but history: OIDs, gaps that dropped columns
-// have left, names of TOAST tables, of the triggers of foreign keys, of identity sequences and of NOT NULL
-// constraints, the order of grants and who granted.
+// Read:
+//   - tables with partitioning, inheritance, row security and options; columns and their order,
+//     constraints, indexes and whether they are valid, statistics objects, triggers and whether
+//     they are enabled, policies, rules, sequences and views;
+//   - routines with their bodies, types, domains, operators, casts, collations, text search,
+//     extensions;
+//   - owners, grants and default privileges;
+//   - of any other object, that it exists.
 //
-// A schema that does not exist comes with [migrate.ErrSchemaMissing], a bad name with a [schemactx.NameError], one in which
-// something is locked for too long with the server's error (55P03), and the others go on. Any other error ends the
-// sequence. ctx governs all queries.
+// Not read: comments, tablespaces, security labels, publications of single tables and rows. Nor are
+// OIDs, the gaps that dropped columns leave, the order of grants and their grantors, and the names
+// of TOAST tables, triggers of foreign keys, identity sequences and NOT NULL constraints.
 //
-// The server's process remembers what it has read, some 170 kB for a schema of 20 tables: read thousands of schemas over
-// more than one connection, as [Check] does.
+// A schema that does not exist is yielded with [migrate.ErrSchemaMissing], a bad name with a
+// [schemactx.NameError], and a schema with an object that is locked for too long with the server's
+// error (55P03); the sequence goes on after them. Any other error ends the sequence. ctx governs
+// all queries.
+//
+// The server process caches what it has read, some 170 kB for a schema of 20 tables. Read thousands
+// of schemas over more than one connection, as [Check] does.
 func Read(ctx context.Context, db admin.Beginner, opts ReadOptions, schemas ...string) iter.Seq2[Structure, error] {
 	return func(yield func(Structure, error) bool) {
 		opts.Batch = cmp.Or(max(opts.Batch, 0), 50)
 		opts.LockTimeout = max(cmp.Or(opts.LockTimeout, 5*time.Second), time.Millisecond)
-		alone := 0 // how many of the next are read one by one, because one of them is in the way
+		alone := 0 // how many of the next schemas are read one by one, because the batch failed for one of them
 		for attempt := 0; len(schemas) > 0; {
 			n := min(opts.Batch, len(schemas))
 			if alone > 0 {
@@ -68,7 +75,8 @@ func Read(ctx context.Context, db admin.Beginner, opts ReadOptions, schemas ...s
 			case stateIs(err, outOfSharedMemory) && n > 1:
 				opts.Batch = n / 2
 				continue
-			case stateIs(err, internalError) && attempt < maxReadAttempts: // something was dropped between the query's snapshot and its functions
+			case stateIs(err, internalError) && attempt < maxReadAttempts:
+				// An object was dropped between the query's snapshot and its functions.
 				attempt++
 				continue
 			case ofOneSchema(err) && n > 1:
@@ -93,12 +101,13 @@ func Read(ctx context.Context, db admin.Beginner, opts ReadOptions, schemas ...s
 	}
 }
 
-// ofOneSchema reports whether an error is about what is in a schema, and others may go better.
+// ofOneSchema reports whether an error concerns the objects of one schema, so that others can still
+// be read.
 func ofOneSchema(err error) bool {
 	return stateIs(err, lockNotAvailable, deadlockDetected, internalError, outOfSharedMemory)
 }
 
-// check returns why there is nothing in the structure, if there is not.
+// check returns the error for a structure without objects, or nil.
 func (s Structure) check() error {
 	if len(s.Objects) > 0 {
 		return nil
@@ -110,7 +119,7 @@ func (s Structure) check() error {
 	return fmt.Errorf("fingerprint schema %q: %w", s.Schema, err)
 }
 
-// readable returns an error for what can be no tenant's schema, nor public.
+// readable returns an error for a name that is neither a valid schema name nor public.
 func readable(schema string) error {
 	if schema == schemactx.Public {
 		return nil
@@ -118,7 +127,8 @@ func readable(schema string) error {
 	return schemactx.ValidateName(schema)
 }
 
-// readStructures reads a batch in a transaction that changes nothing, not even the settings of one around it.
+// readStructures reads a batch in a transaction that it rolls back, so that not even the settings
+// of an outer transaction change.
 func readStructures(ctx context.Context, db admin.Beginner, opts ReadOptions, schemas []string) ([][]Object, error) {
 	tx, err := db.Begin(ctx)
 	if err != nil {
@@ -170,7 +180,8 @@ func readInTx(ctx context.Context, tx pgx.Tx, opts ReadOptions, schemas []string
 	return structures, nil
 }
 
-// neutral returns the object with its properties, the own schema's name taken out.
+// neutral returns the object with its properties. The schema's own name is replaced by the
+// placeholder.
 func (o placed) neutral(p *part, values []string, schema string) placed {
 	o.Name = neutral(o.Name, schema)
 	n := 0
@@ -201,7 +212,7 @@ func sorted(objects []placed) []Object {
 	return out
 }
 
-// rolesOf returns roles, or those that a database has by default.
+// rolesOf returns roles, or the default names for the database if roles is not set.
 func rolesOf(ctx context.Context, q rowQuerier, roles schemactx.RoleNames) (schemactx.RoleNames, error) {
 	if roles != (schemactx.RoleNames{}) {
 		return roles, nil

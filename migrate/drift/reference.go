@@ -14,18 +14,19 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// Reference returns the structure that the tenant migrations make, by running all of them in a new
-// schema, as in a new tenant's, and dropping it. The schema is made as [admin.Provision] makes
-// a tenant's, role and grants included, where the database has the roles of opts; by CREATE SCHEMA
-// alone where opts.Roles is not set and the database was never set up.
+// Reference returns the structure that the tenant migrations of r make. It runs all of them in a
+// scratch schema and drops the schema. If the database has the roles of opts, the schema is created
+// as [admin.Provision] creates a tenant's, with a role and grants. If opts.Roles is not set and the
+// database was never set up, it is created by CREATE SCHEMA alone.
 //
-// The schema has a random name that begins with pgtenant_scratch_, and a comment that says what it
-// is for. No tenant has rights on it, and no list of tenants has it. A lock held by a session of
-// its own shows that it is in use, so that the pool must not go through a pooler in transaction
-// mode. What a crash has left is dropped by the next call. Calls at the same time, also of several
-// processes, have schemas of their own.
+// The scratch schema has a random name that begins with pgtenant_scratch_ and a comment that says
+// what it is for. No tenant has privileges on it, and it is in no list of tenants. A session holds
+// a lock while the schema is in use, so that the pool of r must not go through a pooler in
+// transaction mode. The next call drops what a crash has left. Concurrent calls, also of several
+// processes, use different schemas.
 //
-// The errors are those of [migrate.Runner.Up]. ctx governs all of it, but for the cleaning up.
+// The errors are those of [migrate.Runner.Up]. ctx governs everything except
+// the clean-up, which has a minute.
 func Reference(ctx context.Context, r *migrate.Runner, opts ReadOptions) (Structure, error) {
 	s, err := referenceIn(ctx, r, schemalock.ScratchPrefix+strings.ToLower(rand.Text()[:16]), opts)
 	if err != nil {
@@ -41,7 +42,7 @@ func readOne(ctx context.Context, db admin.Beginner, schema string, opts ReadOpt
 	return Structure{}, nil // there is one
 }
 
-// makeScratch makes a schema as a tenant's is made.
+// makeScratch creates a schema as a tenant's is created.
 func makeScratch(ctx context.Context, tx pgx.Tx, schema string, roles schemactx.RoleNames) error {
 	set, err := rolesOf(ctx, tx, roles)
 	if err != nil {

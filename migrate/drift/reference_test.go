@@ -2,7 +2,6 @@ package drift_test
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"testing"
 
@@ -26,13 +25,15 @@ func TestDriftOfGrantsButForTheTenantsOwn(t *testing.T) {
 	opts := drift.Options{ReadOptions: drift.ReadOptions{Roles: roles}}
 	before := f.world(t)
 	expectLines(t, driftLines(t, r, opts, schemas...))
-	if after := f.world(t); after != before {
-		t.Errorf("the reference left something:\n%s\nwas\n%s", after, before)
-	}
+	after := f.world(t)
+	assert.Equal(t, before, after, "the reference left something:\n%s", after)
 
 	f.exec(t, "grant select on tenant_1.secrets to "+roles.Tenant("tenant_2"))
 	f.exec(t, "revoke insert on tenant_2.secrets from "+roles.Tenant("tenant_2"))
-	f.exec(t, "grant usage on schema tenant_3 to public; grant select on tenant_3.goose_db_version to "+roles.Tenant("tenant_3"))
+	f.exec(
+		t,
+		"grant usage on schema tenant_3 to public; grant select on tenant_3.goose_db_version to "+roles.Tenant("tenant_3"),
+	)
 	expectLines(t, driftLines(t, r, opts, schemas...),
 		"tenant_1: table secrets: grants to "+roles.Tenant("tenant_2")+" are SELECT, expected none",
 		"tenant_2: table secrets: grants to {tenant} are DELETE,SELECT,UPDATE, expected DELETE,INSERT,SELECT,UPDATE",
@@ -58,7 +59,8 @@ func TestDriftReferenceOfMigrationsWithoutTransaction(t *testing.T) {
 	opts := drift.Options{ReadOptions: drift.ReadOptions{Roles: roles}}
 	before := f.world(t)
 
-	// Two that a crash has left, one of which somebody else's session still uses, and one that is none of ours.
+	// Two that a crash has left, one of which somebody else's session still uses, and one that is none
+	// of ours.
 	for _, sql := range []string{
 		"create schema pgtenant_scratch_left", "comment on schema pgtenant_scratch_left is 'pgtenant: builds a reference, may be dropped'",
 		"create table pgtenant_scratch_left.x ()", "create role " + roles.Tenant("pgtenant_scratch_left"),
@@ -70,24 +72,28 @@ func TestDriftReferenceOfMigrationsWithoutTransaction(t *testing.T) {
 	}
 	user, err := f.pg.Pool.Acquire(t.Context())
 	require.NoError(t, err)
-	_, err = user.Exec(t.Context(), "select pg_advisory_lock(hashtextextended('pgtenant.scratch.pgtenant_scratch_used', 0))")
+	_, err = user.Exec(
+		t.Context(),
+		"select pg_advisory_lock(hashtextextended('pgtenant.scratch.pgtenant_scratch_used', 0))",
+	)
 	require.NoError(t, err)
 	expectLines(t, driftLines(t, r, opts, "tenant_1"))
 	var left string
 	f.scan(t, "select string_agg(nspname, ' ' order by nspname) from pg_namespace where nspname like 'pgtenant%'", &left)
-	if left != "pgtenant_scratch_mine pgtenant_scratch_used" {
-		t.Errorf("left: %s", left)
-	}
+	assert.Equal(t, "pgtenant_scratch_mine pgtenant_scratch_used", left)
 	_, err = user.Exec(t.Context(), "select pg_advisory_unlock_all()")
 	require.NoError(t, err)
 	user.Release()
 	f.exec(t, "drop index tenant_1.a_id; create index a_id on tenant_1.a (id); drop schema pgtenant_scratch_mine")
 	expectLines(t, driftLines(t, r, opts, "tenant_1")) // made in another way, but the same
 	f.exec(t, "update pg_index set indisvalid = false where indexrelid = 'tenant_1.a_id'::regclass")
-	expectLines(t, driftLines(t, r, opts, "tenant_1"), "tenant_1: table a: index a_id: index is not valid, expected not set")
-	if after := f.world(t); after != before {
-		t.Errorf("the reference left something:\n%s\nwas\n%s", after, before)
-	}
+	expectLines(
+		t,
+		driftLines(t, r, opts, "tenant_1"),
+		"tenant_1: table a: index a_id: index is not valid, expected not set",
+	)
+	after := f.world(t)
+	assert.Equal(t, before, after, "the reference left something:\n%s", after)
 }
 
 func TestDriftReferenceThatFailsLeavesNothing(t *testing.T) {
@@ -99,15 +105,21 @@ func TestDriftReferenceThatFailsLeavesNothing(t *testing.T) {
 	for name, files := range map[string]map[string]string{"in a transaction": inTx, "without": driftConcurrent} {
 		r, err := migrate.New(owner, migrate.Config{Tenant: []migrate.Source{source("app", files)}})
 		require.NoError(t, err)
-		_, err = drift.Check(t.Context(), r, []string{"tenant_1"}, drift.Options{ReadOptions: drift.ReadOptions{Roles: roles}})
+		_, err = drift.Check(
+			t.Context(),
+			r,
+			[]string{"tenant_1"},
+			drift.Options{ReadOptions: drift.ReadOptions{Roles: roles}},
+		)
 		var failure *migrate.Error
 		var pgErr *pgconn.PgError
-		if !errors.As(err, &failure) || failure.Version != 3 || !errors.As(err, &pgErr) || pgErr.Code != "42P01" {
-			t.Errorf("%s: %v", name, err)
+		if assert.ErrorAs(t, err, &failure, name) &&
+			assert.Equal(t, int64(3), failure.Version, name) &&
+			assert.ErrorAs(t, err, &pgErr, name) {
+			assert.Equal(t, "42P01", pgErr.Code, name)
 		}
-		if after := f.world(t); after != before {
-			t.Errorf("%s: left\n%s\nwas\n%s", name, after, before)
-		}
+		after := f.world(t)
+		assert.Equal(t, before, after, "%s: left\n%s", name, after)
 		cancelled, cancel := context.WithCancel(t.Context())
 		cancel()
 		_, err = drift.Reference(cancelled, r, drift.ReadOptions{Roles: roles})
@@ -137,13 +149,11 @@ func TestDriftReferenceWithGoMigrations(t *testing.T) {
 	sql = "commit"
 	_, err = drift.Reference(t.Context(), r, opts.ReadOptions)
 	assert.ErrorIs(t, err, migrate.ErrTransactionEnded)
-	if after := f.world(t); after != before {
-		t.Errorf("a migration that commits left\n%s\nwas\n%s", after, before)
-	}
+	after := f.world(t)
+	assert.Equal(t, before, after, "a migration that commits left\n%s", after)
 	sql = "create table a (id int)"
 	_, err = drift.Reference(t.Context(), r, opts.ReadOptions)
 	require.NoError(t, err)
-	if after := f.world(t); after != before {
-		t.Errorf("left\n%s\nwas\n%s", after, before)
-	}
+	after = f.world(t)
+	assert.Equal(t, before, after, "left\n%s", after)
 }

@@ -8,20 +8,21 @@ import (
 	"time"
 )
 
-// ErrDrift is returned by [Report.Err] when not every schema is what it should be.
+// ErrDrift is returned by [Report.Err] if a schema differs or could not be compared.
 var ErrDrift = errors.New("schemas are not what their migrations make")
 
-// Report is what [Check] has found. It can be marshalled to JSON.
+// Report is the result of [Check]. It can be marshalled to JSON.
 type Report struct {
-	Results   []Result      `json:"results"`   // of the schemas that are not equal
-	Checked   int           `json:"checked"`   // schemas
-	Equal     int           `json:"equal"`     // of these
-	Edited    int           `json:"edited"`    // schemas, equal or not, in which files of applied migrations were edited since
+	Results []Result `json:"results"` // of the schemas that are not equal
+	Checked int      `json:"checked"` // schemas
+	Equal   int      `json:"equal"`   // of these
+	// schemas, equal or not, in which files of applied migrations were edited since
+	Edited    int           `json:"edited"`
 	Reference string        `json:"reference"` // the hash of what they were compared with
 	Duration  time.Duration `json:"duration"`  // in nanoseconds, with the making of the reference
 }
 
-// Add enters the result of one schema, for those who use [Each].
+// Add adds the result of one schema, for callers of [Each].
 func (r *Report) Add(result Result) {
 	r.Checked++
 	if len(result.Edited) > 0 {
@@ -34,7 +35,8 @@ func (r *Report) Add(result Result) {
 	r.Results = append(r.Results, result)
 }
 
-// Err returns [ErrDrift] with how many schemas are not equal and the first of them, or nil if all are.
+// Err returns nil if all schemas are equal, or else an error that wraps [ErrDrift], with the number
+// of schemas that are not equal and the first of them.
 func (r Report) Err() error {
 	if len(r.Results) == 0 {
 		return nil
@@ -47,7 +49,8 @@ func (r Report) Err() error {
 	return fmt.Errorf("%w: %d of %d, the first: %w", ErrDrift, len(r.Results), r.Checked, what)
 }
 
-// String returns the report for people to read: a line for each schema that is not equal, under it a line for each difference.
+// String returns the report as text: a line for each schema that is not equal, followed by a line
+// for each of its differences.
 func (r Report) String() string {
 	var b strings.Builder
 	for _, result := range r.Results {
@@ -67,7 +70,7 @@ func (r Report) String() string {
 	return b.String()
 }
 
-// MarshalJSON writes the error as text.
+// MarshalJSON returns the result as JSON, with the error as text.
 func (r Result) MarshalJSON() ([]byte, error) {
 	out := struct {
 		Schema      string       `json:"schema"`

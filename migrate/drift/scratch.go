@@ -13,11 +13,11 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// scratchTimeout bounds the dropping of a scratch schema when the caller's context is over.
+// scratchTimeout bounds the drop of a scratch schema, which ignores the caller's context.
 const scratchTimeout = time.Minute
 
-// referenceIn builds the reference in a schema. The lock is on a connection that leaves the
-// pool, as migrations need one of the pool's meanwhile.
+// referenceIn builds the reference in the schema. The lock is on a connection that is taken out of
+// the pool, because the migrations need one of the pool at the same time.
 func referenceIn(ctx context.Context, r *migrate.Runner, schema string, opts ReadOptions) (s Structure, err error) {
 	lease, err := r.Pool().Acquire(ctx)
 	if err != nil {
@@ -49,8 +49,8 @@ func referenceIn(ctx context.Context, r *migrate.Runner, schema string, opts Rea
 	return readOne(ctx, conn, schema, opts)
 }
 
-// sweepScratch drops what earlier calls have left that crashed: scratch schemas whose session is
-// gone.
+// sweepScratch drops the scratch schemas that crashed calls have left: those that no session has
+// locked. It returns the role names.
 func sweepScratch(ctx context.Context, conn *pgx.Conn, roles schemactx.RoleNames) (schemactx.RoleNames, error) {
 	roles, err := rolesOf(ctx, conn, roles)
 	if err != nil {
@@ -88,9 +88,9 @@ func lockScratch(ctx context.Context, conn *pgx.Conn, schema string) (free bool,
 	return free, err
 }
 
-// dropScratch drops a scratch schema and its role, as far as they are there: in batches, as a large
-// schema has more tables than a transaction can lock. The schema and its mark come last, so that a
-// crash leaves what the next call finds.
+// dropScratch drops a scratch schema and its role, if they exist. It works in batches, because a
+// large schema has more tables than a transaction can lock. The schema and its comment are dropped
+// last, so that the next call finds them after a crash.
 func dropScratch(ctx context.Context, conn *pgx.Conn, roles schemactx.RoleNames, schema string) error {
 	quoted, err := schemactx.QuoteName(schema)
 	if err != nil {
@@ -110,7 +110,11 @@ func dropScratch(ctx context.Context, conn *pgx.Conn, roles schemactx.RoleNames,
 			drops = []string{"drop schema if exists " + quoted + " cascade", "drop role if exists " + role}
 		}
 		err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, "set local client_min_messages = 'warning';"+strings.Join(drops, ";"), pgx.QueryExecModeSimpleProtocol)
+			_, err := tx.Exec(
+				ctx,
+				"set local client_min_messages = 'warning';"+strings.Join(drops, ";"),
+				pgx.QueryExecModeSimpleProtocol,
+			)
 			return err
 		})
 		if err != nil || last {
@@ -119,12 +123,12 @@ func dropScratch(ctx context.Context, conn *pgx.Conn, roles schemactx.RoleNames,
 	}
 }
 
-// scratchBatch is how many tables are dropped at a time: each takes 15 or 20 locks, and all
-// sessions of a server share some 6,400.
+// scratchBatch is how many tables are dropped in one transaction. Each takes 15 to 20 locks, and
+// all sessions of a server share some 6,400.
 const scratchBatch = 50
 
-// scratchDrops returns statements that drop some of the tables and views, the newest first, so that
-// few take others with them.
+// scratchDrops returns the statements that drop the next batch of tables and views, the newest
+// first, so that a CASCADE drops few others.
 func scratchDrops(ctx context.Context, conn *pgx.Conn, schema string) ([]string, error) {
 	rows, err := conn.Query(ctx, `select format('drop %s if exists %I.%I cascade',
 			case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table' else 'table' end, n.nspname, c.relname)
@@ -138,12 +142,13 @@ func scratchDrops(ctx context.Context, conn *pgx.Conn, schema string) ([]string,
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-// closeTimeout bounds what has to be done when the caller's context is over.
+// closeTimeout bounds the end of a transaction or a connection after the caller's context has
+// ended.
 const closeTimeout = 5 * time.Second
 
-// closeConn closes a connection that has left the pool.
+// closeConn closes a connection that was taken out of the pool.
 func closeConn(ctx context.Context, conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
-	_ = conn.Close(ctx) // gone in any case
+	_ = conn.Close(ctx) // the server notices the end of the connection in any case
 }

@@ -9,35 +9,41 @@ import (
 	"strings"
 )
 
-// Structure is what there really is in one schema, as its catalogue says: nothing in it depends on the name of the
-// schema, on the role of its tenant, or on how the schema came to be. It holds no lock and no connection.
+// Structure is the list of the objects of one schema, as the catalogue has them. It does not depend
+// on the name of the schema, on the role of its tenant, or on the order in which the objects were
+// created. It holds no lock and no connection.
 type Structure struct {
 	// Schema is the name of the schema that was read. It is not part of what is compared.
 	Schema string `json:"schema"`
 
-	// Objects are in the order of their kinds, tables and names; the columns of a table are in the table's order.
+	// Objects are in the order of their kinds, tables and names; the columns of a table are in the
+	// table's order.
 	Objects []Object `json:"objects"`
 }
 
-// Object is one thing in a schema: a table, a column, an index.
+// Object is one object of a schema, such as a table, a column or an index.
 //
-// The text in it is that of PostgreSQL's own functions (pg_get_viewdef, format_type), with {schema} in place of the
-// schema's name, {owner} in place of the role that migrates or owns the schema, and {tenant} in place of the tenant's role.
+// Its texts are those of PostgreSQL's own functions (pg_get_viewdef, format_type). They have
+// {schema} in place of the schema's name, {owner} in place of the role that migrates or owns the
+// schema, and {tenant} in place of the tenant's role.
 type Object struct {
-	Kind       ObjectKind `json:"kind"`
-	Table      string     `json:"table,omitempty"` // or view that it belongs to, quoted where SQL needs that; empty for what stands alone
-	Name       string     `json:"name"`            // quoted where SQL needs that; a routine's has the types of its arguments; empty for the schema
-	Properties []Property `json:"properties"`      // what is as usual is left out
+	Kind ObjectKind `json:"kind"`
+	// or view that it belongs to, quoted where SQL needs that; empty for what stands alone
+	Table string `json:"table,omitempty"`
+	// quoted where SQL needs that; a routine's has the types of its arguments; empty for the schema
+	Name       string     `json:"name"`
+	Properties []Property `json:"properties"` // defaults are left out
 }
 
-// Property is one thing about an object.
+// Property is one property of an object.
 type Property struct {
 	Name  string `json:"name"`  // "type", "default", "grants"
 	Value string `json:"value"` // never empty
 }
 
-// ObjectKind says what an [Object] is. Those that PostgreSQL may get later, and those of which only the existence is
-// compared, are in pg_identify_object's words: "operator class".
+// ObjectKind is the kind of an [Object]. A kind without a constant is one of which only the
+// existence is compared, or one of a later PostgreSQL. It has the name that pg_identify_object
+// gives: "operator class".
 type ObjectKind string
 
 // The kinds whose definitions are compared, in the order in which [Structure] has them.
@@ -75,17 +81,42 @@ const (
 
 // kindOrder is the rank of the kinds above; any other comes last.
 var kindOrder = map[ObjectKind]int{
-	ObjectSchema: 1, ObjectDefaultPrivileges: 2, ObjectExtension: 3, ObjectEnum: 4, ObjectDomain: 5, ObjectComposite: 6, ObjectRange: 7, ObjectType: 8,
-	ObjectTable: 9, ObjectColumn: 10, ObjectIdentity: 11, ObjectConstraint: 12, ObjectIndex: 13, ObjectStatistics: 14, ObjectTrigger: 15,
-	ObjectPolicy: 16, ObjectRule: 17, ObjectSequence: 18, ObjectView: 19, ObjectMaterializedView: 20, ObjectFunction: 21, ObjectProcedure: 22,
-	ObjectAggregate: 23, ObjectWindowFunction: 24, ObjectOperator: 25, ObjectCast: 26, ObjectCollation: 27, ObjectTextSearchDict: 28,
-	ObjectTextSearchConfig: 29,
+	ObjectSchema:            1,
+	ObjectDefaultPrivileges: 2,
+	ObjectExtension:         3,
+	ObjectEnum:              4,
+	ObjectDomain:            5,
+	ObjectComposite:         6,
+	ObjectRange:             7,
+	ObjectType:              8,
+	ObjectTable:             9,
+	ObjectColumn:            10,
+	ObjectIdentity:          11,
+	ObjectConstraint:        12,
+	ObjectIndex:             13,
+	ObjectStatistics:        14,
+	ObjectTrigger:           15,
+	ObjectPolicy:            16,
+	ObjectRule:              17,
+	ObjectSequence:          18,
+	ObjectView:              19,
+	ObjectMaterializedView:  20,
+	ObjectFunction:          21,
+	ObjectProcedure:         22,
+	ObjectAggregate:         23,
+	ObjectWindowFunction:    24,
+	ObjectOperator:          25,
+	ObjectCast:              26,
+	ObjectCollation:         27,
+	ObjectTextSearchDict:    28,
+	ObjectTextSearchConfig:  29,
 }
 
-// Hash returns the fingerprint: two structures that are equal have the same one. It depends on the major version
-// of PostgreSQL, whose functions make the text, and may change with a version of this package; it is no secret.
-// Equal hashes mean equal structures. [Check] goes on to compare what differs, because a schema that has the
-// name of one of its tables is ambiguous in the text of a view.
+// Hash returns the fingerprint of the structure, a SHA-256 in hexadecimal. Equal hashes mean equal
+// structures. Two schemas that [Check] finds equal may still have different hashes: a schema that
+// has the name of one of its tables is ambiguous in the text of a view. The hash depends on the
+// major version of PostgreSQL, whose functions write the texts, and may change with a version of
+// this package. It is no secret.
 func (s Structure) Hash() string {
 	objects := s.Objects
 	if objects == nil {
@@ -107,7 +138,7 @@ func (o Object) String() string {
 	return name
 }
 
-// Definition returns the properties, one in each line.
+// Definition returns the properties, one per line.
 func (o Object) Definition() string {
 	var b strings.Builder
 	for i, p := range o.Properties {
@@ -119,7 +150,7 @@ func (o Object) Definition() string {
 	return b.String()
 }
 
-// property returns the value of a property, or "" where it is as usual.
+// property returns the value of a property, or "" if it has its default.
 func (o Object) property(name string) string {
 	for _, p := range o.Properties {
 		if p.Name == name {
@@ -133,7 +164,7 @@ func (o Object) equal(other Object) bool {
 	return o.key() == other.key() && slices.Equal(o.Properties, other.Properties)
 }
 
-// objectKey is what is one object in two schemas.
+// objectKey identifies the same object in two schemas.
 type objectKey struct {
 	kind        ObjectKind
 	table, name string
@@ -141,13 +172,13 @@ type objectKey struct {
 
 func (o Object) key() objectKey { return objectKey{o.Kind, o.Table, o.Name} }
 
-// compareObjects is the order of a structure; columns have positions, and nothing else has.
+// compareObjects is the order of a structure. Only columns have positions.
 func compareObjects(a, b placed) int {
 	return cmp.Or(cmp.Compare(rank(a.Kind), rank(b.Kind)), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Table, b.Table),
 		cmp.Compare(a.position, b.position), cmp.Compare(a.Name, b.Name))
 }
 
-// placed is an object with its place among its like.
+// placed is an object with its position among the objects of its kind.
 type placed struct {
 	Object
 	position int

@@ -10,14 +10,14 @@ import (
 // statesChunk is how many schemas' version tables are read at a time.
 const statesChunk = 250
 
-// stateReader reads where the schemas of a drift stand, a chunk ahead of the results.
+// stateReader reads the states of schemas from their version tables, a chunk at a time.
 type stateReader struct {
 	r       *migrate.Runner
 	schemas []string // that are not read yet
 	states  map[string]migrate.SchemaState
 }
 
-// of returns the state of a schema. Schemas are asked for in the order of the list.
+// of returns the state of a schema. It must be called for schemas in the order of the list.
 func (s *stateReader) of(ctx context.Context, schema string) (migrate.SchemaState, error) {
 	for {
 		if state, ok := s.states[schema]; ok || len(s.schemas) == 0 {
@@ -35,7 +35,7 @@ func (s *stateReader) of(ctx context.Context, schema string) (migrate.SchemaStat
 	}
 }
 
-// judge enters what the version table says of a schema that was compared.
+// judge adds to the result what the version table of the schema says.
 func (s *stateReader) judge(ctx context.Context, result *Result) error {
 	state, err := s.of(ctx, result.Schema)
 	if err != nil {
@@ -44,7 +44,11 @@ func (s *stateReader) judge(ctx context.Context, result *Result) error {
 	result.Edited = state.Edited
 	switch {
 	case state.Outcome == migrate.UnknownVersion, state.Outcome == migrate.NewerCompatible:
-		result.State, result.Differences, result.Err = Newer, nil, fmt.Errorf("migrate schema %q: %w", result.Schema, migrate.ErrUnknownVersion)
+		result.State, result.Differences, result.Err = Newer, nil, fmt.Errorf(
+			"migrate schema %q: %w",
+			result.Schema,
+			migrate.ErrUnknownVersion,
+		)
 	case state.Outcome == migrate.Edited && result.State == Equal:
 		result.State, result.Err = Edited, state.Err
 	}

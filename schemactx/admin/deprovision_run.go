@@ -70,7 +70,7 @@ func (d *deprovision) close(ctx context.Context) (schema uint32, role bool, err 
 		}
 		schema, role = st.schema, st.role.exists
 		if schema == 0 { // what is left of the role goes at once
-			return nil, st.role.ours(d.report.Role, st.database)
+			return nil, st.role.madeFor(d.report.Role, st.database)
 		}
 		if err := st.complete(d.roles, d.schema); err != nil {
 			return nil, err
@@ -78,16 +78,16 @@ func (d *deprovision) close(ctx context.Context) (schema uint32, role bool, err 
 		if err := expectNoDependents(ctx, tx, d.schema, schema, nil); err != nil {
 			return nil, err
 		}
-		wishes, err := d.closeWishes(st)
+		changes, err := d.closeChanges(st)
 		if err != nil {
 			return nil, err
 		}
-		return fulfil(ctx, tx, wishes)
+		return applyChanges(ctx, tx, changes)
 	})
 	return schema, role, err
 }
 
-func (d *deprovision) closeWishes(st tenantState) ([]wish, error) {
+func (d *deprovision) closeChanges(st tenantState) ([]change, error) {
 	role, err := schemactx.QuoteName(d.report.Role)
 	if err != nil {
 		return nil, err
@@ -97,10 +97,10 @@ func (d *deprovision) closeWishes(st tenantState) ([]wish, error) {
 		return nil, err
 	}
 	schema, err := schemactx.QuoteName(d.schema)
-	return []wish{
-		{sql: []string{"revoke " + role + " from " + runtime}, so: !st.role.joined},
-		{sql: []string{"revoke all on schema " + schema + " from " + role}, so: !st.usage},
-		{sql: []string{"alter role " + role + " nologin"}, so: !st.canLogin},
+	return []change{
+		{sql: []string{"revoke " + role + " from " + runtime}, done: !st.role.joined},
+		{sql: []string{"revoke all on schema " + schema + " from " + role}, done: !st.usage},
+		{sql: []string{"alter role " + role + " nologin"}, done: !st.canLogin},
 	}, err
 }
 
@@ -114,7 +114,7 @@ func (d *deprovision) dropSchema(ctx context.Context, oid uint32) error {
 		if err := expectNoDependents(ctx, tx, d.schema, oid, nil); err != nil {
 			return nil, err
 		}
-		return fulfil(ctx, tx, []wish{{sql: []string{"drop schema if exists " + quoted + " cascade"}, what: "drop schema " + quoted + " cascade"}})
+		return applyChanges(ctx, tx, []change{{sql: []string{"drop schema if exists " + quoted + " cascade"}, what: "drop schema " + quoted + " cascade"}})
 	})
 }
 
@@ -131,8 +131,8 @@ func (d *deprovision) dropRole(ctx context.Context) error {
 		if err := tx.QueryRow(ctx, "select pg_has_role($1::name, 'usage')", pgx.QueryExecModeExec, d.report.Role).Scan(&inherits); err != nil {
 			return nil, err
 		}
-		drop := wish{what: "drop role " + role, sql: []string{"drop role " + role}}
-		owned := wish{what: "drop owned by " + role, sql: []string{"drop owned by " + role}}
+		drop := change{what: "drop role " + role, sql: []string{"drop role " + role}}
+		owned := change{what: "drop owned by " + role, sql: []string{"drop owned by " + role}}
 		switch {
 		case inherits:
 		case version(tx) >= 16:
@@ -147,7 +147,7 @@ func (d *deprovision) dropRole(ctx context.Context) error {
 			}, owned.sql...)
 			drop.sql = append(drop.sql, "alter role current_user noinherit")
 		}
-		return fulfil(ctx, tx, []wish{owned, drop})
+		return applyChanges(ctx, tx, []change{owned, drop})
 	})
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) && pgErr.Code == sqlstate.DependentObjects {

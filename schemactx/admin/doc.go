@@ -21,7 +21,7 @@
 //   - [Provision] creates the schema and the role of a tenant. [ProvisionLogin] also lets the role log in.
 //   - [Deprovision] drops the schema and the role. [CheckDependents] finds what would stop it.
 //   - [Rename] renames both. [CheckRename] finds texts that hold the old name.
-//   - [Seal] takes a tenant's access to its schema away, [Unseal] gives it back.
+//   - [RevokeAccess] takes the access to its schema from a tenant. [RestoreAccess] gives it back.
 //
 // # At start-up
 //

@@ -76,8 +76,8 @@ func setupSchemas(ctx context.Context, tx pgx.Tx, cfg SetupConfig, database stri
 			if err != nil {
 				return nil, err
 			}
-			makeSchema := wish{what: sql, sql: statements, so: there}
-			made, err := attempt(ctx, tx, []change{{makeSchema, createOnDatabase(database)}})
+			makeSchema := change{what: sql, sql: statements, done: there}
+			made, err := attempt(ctx, tx, []refusableChange{{makeSchema, createOnDatabase(database)}})
 			if err != nil {
 				return nil, err
 			}
@@ -215,7 +215,7 @@ func whyNoExtension(ctx context.Context, tx pgx.Tx, cfg SetupConfig, name, datab
 	if err != nil {
 		return nil, err
 	}
-	return change{wish{sql: []string{sql}}, createOnDatabase(database)}.refused(ctx, tx, answer)
+	return refusableChange{change{sql: []string{sql}}, createOnDatabase(database)}.refused(ctx, tx, answer)
 }
 
 // refuses reports whether an error is the server's answer to that statement, and not the end of the

@@ -33,8 +33,8 @@ func ProvisionLogin(ctx context.Context, owner Beginner, roles schemactx.RoleNam
 	if err != nil {
 		return ProvisionReport{}, fmt.Errorf("provision login of schema %q: %w", schema, err)
 	}
-	report, err := provision(ctx, owner, roles, schema, func(role string, st tenantState) ([]wish, error) {
-		return loginWishes(role, verifier, st)
+	report, err := provision(ctx, owner, roles, schema, func(role string, st tenantState) ([]change, error) {
+		return loginChanges(role, verifier, st)
 	})
 	if err != nil {
 		return ProvisionReport{}, fmt.Errorf("provision login of schema %q: %w", schema, err)
@@ -45,7 +45,7 @@ func ProvisionLogin(ctx context.Context, owner Beginner, roles schemactx.RoleNam
 // loginWishes lets the role log in and connect. It must be able to connect: a grant without the
 // right to grant would be a warning only, and one that is not needed would stand in the way of
 // DROP ROLE.
-func loginWishes(role, verifier string, st tenantState) ([]wish, error) {
+func loginChanges(role, verifier string, st tenantState) ([]change, error) {
 	if !st.connect && !st.grantConnect {
 		return nil, errors.New("the owner may not grant CONNECT on the database: run Setup again, which lets it")
 	}
@@ -53,13 +53,13 @@ func loginWishes(role, verifier string, st tenantState) ([]wish, error) {
 	if err != nil {
 		return nil, err
 	}
-	password, err := wishPassword(role, verifier)
+	password, err := passwordChange(role, verifier)
 	if err != nil {
 		return nil, err
 	}
-	wishes := []wish{password, {sql: []string{"alter role " + quoted + " login noinherit"}, so: st.canLogin && !st.inherits}}
+	changes := []change{password, {sql: []string{"alter role " + quoted + " login noinherit"}, done: st.canLogin && !st.inherits}}
 	if !st.connect {
-		wishes = append(wishes, wish{sql: []string{"grant connect on database " + pgx.Identifier{st.database}.Sanitize() + " to " + quoted}})
+		changes = append(changes, change{sql: []string{"grant connect on database " + pgx.Identifier{st.database}.Sanitize() + " to " + quoted}})
 	}
-	return wishes, nil
+	return changes, nil
 }

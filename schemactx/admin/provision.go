@@ -69,7 +69,7 @@ func (r ProvisionReport) Changed() bool { return changed(r.Actions) }
 // provision makes what lacks: one or two round trips read what is there, another one changes it.
 // login yields what comes on top of it for a role that logs in; nil: nothing.
 func provision(
-	ctx context.Context, owner Beginner, roles schemactx.RoleNames, schema string, login func(role string, st tenantState) ([]wish, error),
+	ctx context.Context, owner Beginner, roles schemactx.RoleNames, schema string, login func(role string, st tenantState) ([]change, error),
 ) (ProvisionReport, error) {
 	report := ProvisionReport{Schema: schema, Role: roles.Tenant(schema)}
 	err := beginFunc(ctx, owner, func(tx pgx.Tx) error {
@@ -80,7 +80,7 @@ func provision(
 		if err != nil {
 			return err
 		}
-		wishes, err := provisionWishes(roles, schema, st, version(tx))
+		changes, err := provisionChanges(roles, schema, st, version(tx))
 		if err != nil {
 			return err
 		}
@@ -89,9 +89,9 @@ func provision(
 			if err != nil {
 				return err
 			}
-			wishes = append(wishes, more...)
+			changes = append(changes, more...)
 		}
-		report.Actions, err = fulfil(ctx, tx, wishes)
+		report.Actions, err = applyChanges(ctx, tx, changes)
 		return err
 	})
 	return report, err
@@ -99,18 +99,18 @@ func provision(
 
 // provisionWishes are those of a tenant, in order. Of a schema that is created now nothing is so but
 // that its tables have their grants: it has none, and GRANT would look for them in all of pg_class.
-func provisionWishes(roles schemactx.RoleNames, schema string, st tenantState, version int) ([]wish, error) {
+func provisionChanges(roles schemactx.RoleNames, schema string, st tenantState, version int) ([]change, error) {
 	if st.registry {
 		return nil, fmt.Errorf("schema %q is the registry's: %w", schema, ErrTaken)
 	}
 	if st.schema != 0 && !st.mine {
 		return nil, fmt.Errorf("schema %q belongs to another role: %w", schema, ErrTaken)
 	}
-	makeRole, err := wishRole(roles.Tenant(schema), "nologin", st.database, st.role)
+	makeRole, err := roleChange(roles.Tenant(schema), "nologin", st.database, st.role)
 	if err != nil {
 		return nil, err
 	}
-	join, err := wishMember(roles.Tenant(schema), roles.Runtime(), st.role, version)
+	join, err := memberChange(roles.Tenant(schema), roles.Runtime(), st.role, version)
 	if err != nil {
 		return nil, err
 	}
@@ -124,16 +124,16 @@ func provisionWishes(roles schemactx.RoleNames, schema string, st tenantState, v
 	}
 	in := "alter default privileges in schema " + quoted + " grant "
 	// TRUNCATE, REFERENCES and TRIGGER are left out: they reach further than rows.
-	return []wish{
+	return []change{
 		makeRole,
 		join,
-		{sql: []string{"create schema " + quoted}, so: st.schema != 0},
-		{sql: []string{"revoke all on schema " + quoted + " from public"}, so: st.schema != 0 && !st.open}, // defaults of the owner's can give it
-		{sql: []string{"grant usage on schema " + quoted + " to " + role}, so: st.usage},
-		{sql: []string{"grant select, insert, update, delete on all tables in schema " + quoted + " to " + role}, so: st.tables},
-		{sql: []string{"grant usage, select on all sequences in schema " + quoted + " to " + role}, so: st.sequences},
-		{sql: []string{in + "select, insert, update, delete on tables to " + role}, so: st.newTables},
-		{sql: []string{in + "usage, select on sequences to " + role}, so: st.newSequences},
+		{sql: []string{"create schema " + quoted}, done: st.schema != 0},
+		{sql: []string{"revoke all on schema " + quoted + " from public"}, done: st.schema != 0 && !st.open}, // defaults of the owner's can give it
+		{sql: []string{"grant usage on schema " + quoted + " to " + role}, done: st.usage},
+		{sql: []string{"grant select, insert, update, delete on all tables in schema " + quoted + " to " + role}, done: st.tables},
+		{sql: []string{"grant usage, select on all sequences in schema " + quoted + " to " + role}, done: st.sequences},
+		{sql: []string{in + "select, insert, update, delete on tables to " + role}, done: st.newTables},
+		{sql: []string{in + "usage, select on sequences to " + role}, done: st.newSequences},
 	}, nil
 }
 

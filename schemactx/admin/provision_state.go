@@ -103,7 +103,7 @@ const memberSQL = `(select coalesce(bool_or(sets and not inherits), false) and n
 func roleComment(database string) string { return "pgtenant role of database " + database }
 
 // ours returns an error for a role that was not made for the database.
-func (st roleState) ours(name, database string) error {
+func (st roleState) madeFor(name, database string) error {
 	switch {
 	case !st.exists || st.comment == roleComment(database):
 		return nil
@@ -116,33 +116,33 @@ func (st roleState) ours(name, database string) error {
 }
 
 // wishRole creates a role with the given attributes, or finds that it was made for this database.
-func wishRole(name, attributes, database string, st roleState) (wish, error) {
-	if err := st.ours(name, database); err != nil {
-		return wish{}, err
+func roleChange(name, attributes, database string, st roleState) (change, error) {
+	if err := st.madeFor(name, database); err != nil {
+		return change{}, err
 	}
 	quoted, err := schemactx.QuoteName(name)
-	return wish{so: st.exists, sql: []string{
+	return change{done: st.exists, sql: []string{
 		"create role " + quoted + " " + attributes,
 		"comment on role " + quoted + " is " + postgres.QuoteLiteral(roleComment(database)),
 	}}, err
 }
 
 // wishMember lets member take role by SET ROLE, and nothing more.
-func wishMember(role, member string, st roleState, version int) (wish, error) {
+func memberChange(role, member string, st roleState, version int) (change, error) {
 	quoted, err := schemactx.QuoteName(role)
 	if err != nil {
-		return wish{}, err
+		return change{}, err
 	}
 	to, err := schemactx.QuoteName(member)
 	sql := "grant " + quoted + " to " + to
 	if version >= 16 {
 		sql += " with inherit false, set true" // before 16, NOINHERIT of the member says so
 	}
-	return wish{sql: []string{sql}, so: st.member}, err
+	return change{sql: []string{sql}, done: st.member}, err
 }
 
 // wishPassword sets a login's password. The server does not tell what it was, so that it is set each time.
-func wishPassword(role, verifier string) (wish, error) {
+func passwordChange(role, verifier string) (change, error) {
 	quoted, err := schemactx.QuoteName(role)
-	return wish{what: "alter role " + quoted + " password", sql: []string{"alter role " + quoted + " password " + postgres.QuoteLiteral(verifier)}}, err
+	return change{what: "alter role " + quoted + " password", sql: []string{"alter role " + quoted + " password " + postgres.QuoteLiteral(verifier)}}, err
 }

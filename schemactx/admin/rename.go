@@ -48,11 +48,11 @@ func Rename(ctx context.Context, owner Beginner, roles schemactx.RoleNames, from
 	}
 	report := RenameReport{Schema: to, Role: roles.Tenant(to)}
 	err := DeprovisionOptions{}.lockWait().run(ctx, owner, func(tx pgx.Tx) error {
-		wishes, err := renameWishes(ctx, tx, roles, from, to)
+		changes, err := renameChanges(ctx, tx, roles, from, to)
 		if err != nil {
 			return err
 		}
-		report.Actions, err = fulfil(ctx, tx, wishes)
+		report.Actions, err = applyChanges(ctx, tx, changes)
 		return err
 	})
 	if err != nil {
@@ -61,7 +61,7 @@ func Rename(ctx context.Context, owner Beginner, roles schemactx.RoleNames, from
 	return report, nil
 }
 
-func renameWishes(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames, from, to string) ([]wish, error) {
+func renameChanges(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames, from, to string) ([]change, error) {
 	before, err := readTenant(ctx, tx, roles, from)
 	if err != nil {
 		return nil, err
@@ -86,28 +86,28 @@ func renameWishes(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames, fro
 	if err != nil {
 		return nil, err
 	}
-	schema, err := renameWish("schema", from, to, already)
+	schema, err := renameChange("schema", from, to, already)
 	if err != nil {
 		return nil, err
 	}
-	role, err := renameWish("role", roles.Tenant(from), roles.Tenant(to), already)
-	return []wish{schema, role}, err
+	role, err := renameChange("role", roles.Tenant(from), roles.Tenant(to), already)
+	return []change{schema, role}, err
 }
 
-func renameWish(kind, from, to string, already bool) (wish, error) {
+func renameChange(kind, from, to string, already bool) (change, error) {
 	quotedFrom, err := schemactx.QuoteName(from)
 	if err != nil {
-		return wish{}, err
+		return change{}, err
 	}
 	quotedTo, err := schemactx.QuoteName(to)
-	return wish{sql: []string{"alter " + kind + " " + quotedFrom + " rename to " + quotedTo}, so: already}, err
+	return change{sql: []string{"alter " + kind + " " + quotedFrom + " rename to " + quotedTo}, done: already}, err
 }
 
 // complete returns an error unless there are a schema and a role of ours, of a tenant that may be
 // changed.
 func (st tenantState) complete(roles schemactx.RoleNames, schema string) error {
 	role := roles.Tenant(schema)
-	switch err := st.role.ours(role, st.database); {
+	switch err := st.role.madeFor(role, st.database); {
 	case err != nil:
 		return err
 	case !st.mine:

@@ -59,14 +59,14 @@ func changed(actions []Action) bool {
 }
 
 // wish is something that has to be so.
-type wish struct {
+type change struct {
 	what string   // for the report. Default: the first of sql
 	sql  []string // without parameters
-	so   bool     // it is so already
+	done bool     // it is so already
 }
 
 // name is the wish in the report.
-func (w wish) name() string {
+func (w change) name() string {
 	if w.what != "" {
 		return w.what
 	}
@@ -74,12 +74,12 @@ func (w wish) name() string {
 }
 
 // fulfil makes so what is not, all in one round trip, and reports every one.
-func fulfil(ctx context.Context, tx pgx.Tx, wishes []wish) ([]Action, error) {
+func applyChanges(ctx context.Context, tx pgx.Tx, changes []change) ([]Action, error) {
 	var statements []string
-	actions := make([]Action, len(wishes))
-	for i, s := range wishes {
+	actions := make([]Action, len(changes))
+	for i, s := range changes {
 		actions[i].What = s.name()
-		if s.so {
+		if s.done {
 			actions[i].Outcome = ActionAlready
 			continue
 		}

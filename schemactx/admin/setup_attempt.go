@@ -66,18 +66,18 @@ const (
 )
 
 // change is a wish of [Setup] that the server may refuse to the administrator's login.
-type change struct {
-	wish
+type refusableChange struct {
+	change
 	missing missing
 }
 
 // attempt applies the changes that are not there yet, each after a savepoint, so that a refusal
 // does not stop the others.
-func attempt(ctx context.Context, tx pgx.Tx, changes []change) ([]Action, error) {
+func attempt(ctx context.Context, tx pgx.Tx, changes []refusableChange) ([]Action, error) {
 	actions := make([]Action, len(changes))
 	for i, c := range changes {
 		actions[i] = Action{What: c.name()}
-		if c.so {
+		if c.done {
 			actions[i].Outcome = ActionAlready
 			continue
 		}
@@ -104,7 +104,7 @@ type querier interface {
 
 // refused returns the [PrivilegeError] of a change. answer is the server's; nil where it only
 // warned.
-func (c change) refused(ctx context.Context, q querier, answer error) (*PrivilegeError, error) {
+func (c refusableChange) refused(ctx context.Context, q querier, answer error) (*PrivilegeError, error) {
 	e := &PrivilegeError{Statement: c.name(), Err: answer}
 	var creates bool
 	rows, err := q.Query(ctx, "select current_user::text, rolcreaterole from pg_roles where rolname = current_user", pgx.QueryExecModeExec)
@@ -136,7 +136,7 @@ func setPasswords(ctx context.Context, admin Beginner, roles schemactx.RoleNames
 		if l.verifier == "" {
 			continue
 		}
-		set, err := wishPassword(l.login, l.verifier)
+		set, err := passwordChange(l.login, l.verifier)
 		if err != nil {
 			return nil, err
 		}
@@ -149,8 +149,8 @@ func setPasswords(ctx context.Context, admin Beginner, roles schemactx.RoleNames
 	return actions, nil
 }
 
-func setPassword(ctx context.Context, admin Beginner, login string, set wish) (Action, error) {
-	c := change{wish: set}
+func setPassword(ctx context.Context, admin Beginner, login string, set change) (Action, error) {
+	c := refusableChange{change: set}
 	err := beginFunc(ctx, admin, func(tx pgx.Tx) error {
 		c.missing = rightToAlter(login, version(tx))
 		return execAll(ctx, tx, c.sql...)

@@ -37,7 +37,7 @@ func setupRights(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames, data
 // bringInOrder grants and revokes rights and reads them back: to who may not grant or revoke here, the server says so in
 // a warning only.
 func bringInOrder(ctx context.Context, tx pgx.Tx, database string, rights []right) ([]Action, error) {
-	changes := make([]change, len(rights))
+	changes := make([]refusableChange, len(rights))
 	before, err := inOrder(ctx, tx, rights)
 	if err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func bringInOrder(ctx context.Context, tx pgx.Tx, database string, rights []righ
 		if err != nil {
 			return nil, err
 		}
-		changes[i] = change{wish{what: sql, sql: statements, so: before[i]}, r.missing(database)}
+		changes[i] = refusableChange{change{what: sql, sql: statements, done: before[i]}, r.missing(database)}
 	}
 	actions, err := attempt(ctx, tx, changes)
 	if err != nil || !changed(actions) {

@@ -12,7 +12,7 @@ import (
 
 // setupRoles makes the roles, and the runtime login a member of the public role.
 func setupRoles(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames, database string) ([]Action, error) {
-	var changes []change
+	var changes []refusableChange
 	var public roleState
 	for _, m := range []struct{ name, attributes, more string }{
 		{roles.Public(), "nologin", unprivileged},
@@ -26,11 +26,11 @@ func setupRoles(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames, datab
 		if m.name == roles.Public() {
 			public = st
 		}
-		makeRole, err := wishRole(m.name, m.attributes, database, st)
+		makeRole, err := roleChange(m.name, m.attributes, database, st)
 		if err != nil {
 			return nil, err
 		}
-		changes = append(changes, change{makeRole, missing{what: "CREATEROLE", holders: creatorsOfRoles}})
+		changes = append(changes, refusableChange{makeRole, missing{what: "CREATEROLE", holders: creatorsOfRoles}})
 		if !st.exists {
 			continue
 		}
@@ -40,11 +40,11 @@ func setupRoles(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames, datab
 		}
 		changes = append(changes, alter...)
 	}
-	join, err := wishMember(roles.Public(), roles.Runtime(), public, version(tx))
+	join, err := memberChange(roles.Public(), roles.Runtime(), public, version(tx))
 	if err != nil {
 		return nil, err
 	}
-	return attempt(ctx, tx, append(changes, change{join, adminOption(roles.Public(), version(tx))}))
+	return attempt(ctx, tx, append(changes, refusableChange{join, adminOption(roles.Public(), version(tx))}))
 }
 
 // unprivileged are the attributes of every role in which statements of tenants run. CREATE ROLE gives
@@ -61,7 +61,7 @@ const attributesSQL = `select concat_ws(' ',
 
 // alterRole returns the changes that give an existing role the attributes that it lacks, none if it
 // has all of them. Each is a change of its own: a login that may not change one may change others.
-func alterRole(ctx context.Context, tx pgx.Tx, name string, want []string) (changes []change, err error) {
+func alterRole(ctx context.Context, tx pgx.Tx, name string, want []string) (changes []refusableChange, err error) {
 	var has string
 	var super bool
 	if err := tx.QueryRow(ctx, attributesSQL, name).Scan(&has, &super); err != nil {
@@ -80,7 +80,7 @@ func alterRole(ctx context.Context, tx pgx.Tx, name string, want []string) (chan
 		if super || attribute == "noreplication" || attribute == "nobypassrls" {
 			needs = missing{what: "SUPERUSER", holders: noRole}
 		}
-		changes = append(changes, change{wish{sql: []string{"alter role " + quoted + " " + attribute}}, needs})
+		changes = append(changes, refusableChange{change{sql: []string{"alter role " + quoted + " " + attribute}}, needs})
 	}
 	return changes, nil
 }

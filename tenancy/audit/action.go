@@ -1,14 +1,15 @@
 package audit
 
-// Action is what was done. A program may have actions of its own: 1 to 64 of a-z, 0-9, "_" and ".".
+// Action names what was done. Programs may define their own: 1 to 64 characters of a-z, 0-9, "_"
+// and ".".
 type Action string
 
 const (
-	SchemaAccess     Action = "schema_access"     // a request on a tenant's site, by [Log.Middleware]
-	ExplicitSwitch   Action = "explicit_switch"   // code named a schema by hand
+	SchemaAccess     Action = "schema_access"     // an HTTP request, by [Log.Middleware]
+	ExplicitSwitch   Action = "explicit_switch"   // code selected a schema explicitly
 	Migration        Action = "migration"         // of a schema
 	Create           Action = "create"            // of a tenant
-	Claim            Action = "claim"             // of a tenant from the stock
+	Claim            Action = "claim"             // a stocked tenant was assigned
 	Update           Action = "update"            // of a tenant's name, plan, limits or metadata
 	Rename           Action = "rename"            // of a tenant
 	Suspend          Action = "suspend"           // of a tenant
@@ -16,11 +17,11 @@ const (
 	Maintenance      Action = "maintenance"       // began or ended
 	DomainChange     Action = "domain_change"     // a domain was added, claimed, verified, preferred, removed or moved
 	DropRequested    Action = "drop_requested"    // a token was given out
-	DropApproved     Action = "drop_approved"     // by a second pair of eyes
-	DropRefused      Action = "drop_refused"      // whatever was asked for
-	DropStarted      Action = "drop_started"      // the tenant goes now
-	DropStep         Action = "drop_step"         // a part of a drop was done, or failed
-	DropStopped      Action = "drop_stopped"      // at a step that failed
+	DropApproved     Action = "drop_approved"     // by a second person
+	DropRefused      Action = "drop_refused"      // a request or a drop was refused
+	DropStarted      Action = "drop_started"      // the drop begins
+	DropStep         Action = "drop_step"         // a step of a drop was done or failed
+	DropStopped      Action = "drop_stopped"      // a step of a drop failed
 	DropDone         Action = "drop_done"         // the tenant is gone
 	Backup           Action = "backup"            // of a tenant
 	Restore          Action = "restore"           // of a tenant
@@ -32,11 +33,11 @@ const (
 	Configuration    Action = "configuration"     // was changed
 )
 
-// Actions of the log itself, which are refused from others.
+// Actions of the log itself. [Log.Record] and the other methods refuse them.
 const (
-	LogOpened Action = "log_opened" // the first row of each chain: names the chain before it
-	LogClosed Action = "log_closed" // the last row of a chain that was closed
-	LogLost   Action = "log_lost"   // entries were dropped, as the log could take no more
+	LogOpened Action = "log_opened" // the first row of each chain; names the previous chain
+	LogClosed Action = "log_closed" // the last row of a closed chain
+	LogLost   Action = "log_lost"   // entries were dropped because the log was full
 )
 
 func (a Action) valid() bool {

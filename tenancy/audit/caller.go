@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// Caller is who acts under a context.
+// Caller identifies who acts under a context.
 type Caller struct {
 	Actor     string
 	IP        netip.Addr
@@ -15,7 +15,7 @@ type Caller struct {
 
 type callerKey struct{}
 
-// callerContext carries a caller whose name may become known later, in one allocation.
+// callerContext carries a caller whose actor may be set later, in one allocation.
 type callerContext struct {
 	context.Context
 	caller Caller
@@ -37,13 +37,13 @@ func (c *callerContext) get() Caller {
 	return caller
 }
 
-// NewContext returns a child of ctx under which c acts: entries that do not say otherwise are c's.
-// [Log.Middleware] does it for requests; a job or a command does it by itself.
+// NewContext returns a child of ctx with the caller c. Entries take the fields that they leave
+// empty from it. [Log.Middleware] calls it for requests; jobs and commands call it themselves.
 func NewContext(ctx context.Context, c Caller) context.Context {
 	return &callerContext{Context: ctx, caller: c}
 }
 
-// FromContext returns who acts under ctx, or false where nobody has said so.
+// FromContext returns the caller of ctx, or false if none was set.
 func FromContext(ctx context.Context) (Caller, bool) {
 	c, ok := ctx.Value(callerKey{}).(*callerContext)
 	if !ok {
@@ -52,9 +52,9 @@ func FromContext(ctx context.Context) (Caller, bool) {
 	return c.get(), true
 }
 
-// SetActor says who acts under ctx from now on, below the innermost [NewContext] or
-// [Log.Middleware]: authentication, which comes behind the middleware, says it of the whole
-// request. Without one of those it does nothing and returns false. It is safe for concurrent use.
+// SetActor sets the actor of the innermost [NewContext] or [Log.Middleware] of ctx. Authentication,
+// which runs inside the middleware, sets it for the whole request. Without such a context it does
+// nothing and returns false. It is safe for concurrent use.
 func SetActor(ctx context.Context, actor string) bool {
 	c, ok := ctx.Value(callerKey{}).(*callerContext)
 	if ok {

@@ -13,10 +13,10 @@ import (
 	"unicode/utf8"
 )
 
-// The hash of a row covers its details, and jsonb gives them back in another order and other spaces
-// than it got them. So both sides bring them into one form first: keys sorted, no spaces, numbers
-// without exponent and trailing zeros, in strings only what has to be escaped. What jsonb refuses,
-// or would round, does not occur in it.
+// The hash of a row covers its details, and jsonb returns details with other key order and spacing.
+// So both sides convert details to a canonical form first: sorted keys, no spaces, numbers without
+// exponent and trailing zeros, minimal escaping. The form contains nothing that jsonb refuses or
+// rounds.
 
 const (
 	maxDepth  = 32  // jsonb is parsed on the server's stack
@@ -28,8 +28,9 @@ var (
 	errNumber = errors.New("holds a number that is too large")
 )
 
-// canonical returns the form of a JSON value. It is its own canonical form, also after a round trip
-// through jsonb. Values under keys for which hide reports true are replaced; nil hides nothing.
+// canonical returns the canonical form of a JSON value. The form is its own canonical form, also
+// after a round trip through jsonb. Values of keys for which hide returns true are replaced; a nil
+// hide hides nothing.
 func canonical(text []byte, hide func(key string) bool) ([]byte, error) {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
@@ -80,7 +81,7 @@ func appendArray(b []byte, list []any, depth int, hide func(string) bool) (_ []b
 func appendObject(b []byte, object map[string]any, depth int, hide func(string) bool) (_ []byte, err error) {
 	storable := make(map[string]any, len(object))
 	for _, key := range slices.Sorted(maps.Keys(object)) {
-		storable[clean(key)] = object[key] // two keys may become one here; a second time there would be none to lose
+		storable[clean(key)] = object[key] // two keys may become equal
 	}
 	b = append(b, '{')
 	for i, key := range slices.Sorted(maps.Keys(storable)) {
@@ -101,7 +102,7 @@ func appendObject(b []byte, object map[string]any, depth int, hide func(string) 
 
 const hexDigits = "0123456789abcdef"
 
-// appendString appends s as a JSON string that jsonb takes.
+// appendString appends s as a JSON string that jsonb accepts.
 func appendString(b []byte, s string) []byte {
 	b = append(b, '"')
 	from := 0
@@ -134,8 +135,8 @@ func appendString(b []byte, s string) []byte {
 	return append(append(b, s[from:]...), '"')
 }
 
-// appendNumber appends a JSON number as jsonb prints it, without the zeros that it keeps behind the
-// point.
+// appendNumber appends a JSON number as jsonb prints it, without the trailing zeros that jsonb
+// keeps.
 func appendNumber(b []byte, n string) ([]byte, error) {
 	negative := strings.HasPrefix(n, "-")
 	n = strings.TrimPrefix(n, "-")
@@ -173,7 +174,7 @@ func appendNumber(b []byte, n string) ([]byte, error) {
 	return b, nil
 }
 
-// clean returns s as PostgreSQL can hold it: valid UTF-8 without NUL.
+// clean returns s as PostgreSQL can store it: valid UTF-8 without NUL.
 func clean(s string) string {
 	if !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "\uFFFD")

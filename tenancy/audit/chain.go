@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// ChainID names a chain: the rows that one process has written in one month, or one tenant's
-// entries of one month that were written in transactions. It is random.
+// ChainID is the random id of a chain: the rows that one process wrote in one month, or the
+// transactional entries of one tenant in one month.
 type ChainID [16]byte
 
-// String returns the id as PostgreSQL prints a uuid.
+// String returns the id in the format of a PostgreSQL uuid.
 func (c ChainID) String() string {
 	h := hex.EncodeToString(c[:])
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
@@ -28,13 +28,13 @@ func newChainID() (c ChainID) {
 	return c
 }
 
-// Hash is that of a row, or a digest of rows.
+// Hash is the hash of a row, or a digest of rows.
 type Hash [sha256.Size]byte
 
-// String returns the hash in hexadecimal digits.
+// String returns the hash in hexadecimal.
 func (h Hash) String() string { return hex.EncodeToString(h[:]) }
 
-// month counts months since the year 0.
+// month is the number of months since the year 0.
 type month int32
 
 func monthOf(t time.Time) month {
@@ -42,12 +42,12 @@ func monthOf(t time.Time) month {
 	return month(t.Year()*12 + int(t.Month()) - 1)
 }
 
-// first returns the beginning of the month, which is how the database has it.
+// first returns the first day of the month, the form in which the database stores it.
 func (m month) first() time.Time {
 	return time.Date(int(m)/12, time.Month(int(m)%12+1), 1, 0, 0, 0, 0, time.UTC)
 }
 
-// row is an entry in its place.
+// row is an entry with its place in a chain.
 type row struct {
 	entry
 	month    month
@@ -71,11 +71,11 @@ func newHasher(key []byte) *hasher {
 	return &hasher{h: hmac.New(sha256.New, key)}
 }
 
-// encoding is the first byte of what is hashed. Another encoding has another number.
+// encoding is the first byte of the hashed text, the version of the encoding.
 const encoding = 1
 
-// row returns the hash of r behind prev, the hash of the same tenant's row before it in the chain,
-// or zeros. Numbers have eight bytes, big-endian; texts their length in front.
+// row returns the hash of r after prev, the hash of the same tenant's previous row in the chain, or
+// zeros. Numbers are eight bytes, big-endian. Texts are preceded by their length.
 func (h *hasher) row(r *row, prev *Hash) (sum Hash) {
 	b := append(h.buf[:0], encoding)
 	b = append(b, prev[:]...)
@@ -99,7 +99,7 @@ func (h *hasher) sum(b []byte, sum *Hash) {
 	h.h.Sum(sum[:0])
 }
 
-// appendAddr appends the bytes of an address behind their number: 0, 4 or 16.
+// appendAddr appends the bytes of an address, preceded by their number: 0, 4 or 16.
 func appendAddr(b []byte, ip netip.Addr) []byte {
 	switch {
 	case ip.Is4():
@@ -112,7 +112,7 @@ func appendAddr(b []byte, ip netip.Addr) []byte {
 	return append(b, 0)
 }
 
-// digest returns that of a chain up to a row: it covers all rows before, of all tenants.
+// digest returns the digest of a chain including a row. It covers all previous rows of all tenants.
 func digest(before, rowHash *Hash) Hash {
 	var b [2 * sha256.Size]byte
 	copy(b[:], before[:])
@@ -120,9 +120,9 @@ func digest(before, rowHash *Hash) Hash {
 	return sha256.Sum256(b[:])
 }
 
-// ChainHead says where a chain stands: how many rows it has, and a digest of all of them, of all
-// tenants. Kept where the database's owner cannot write, it proves later that all of them are still
-// there and are the same.
+// ChainHead is the position of the last row of a chain and a digest of all of its rows, of all
+// tenants. Kept where the owner of the database cannot write, it proves later that these rows exist
+// and are unchanged.
 type ChainHead struct {
 	Chain    ChainID
 	Month    time.Time // its first day
@@ -136,7 +136,7 @@ type link struct {
 	hash Hash
 }
 
-// chain makes rows out of entries. One goroutine uses it.
+// chain turns entries into rows. It is used by one goroutine.
 type chain struct {
 	id       ChainID
 	month    month
@@ -145,7 +145,7 @@ type chain struct {
 	links    map[int64]link // by tenant
 }
 
-// add puts e at the end of the chain.
+// add appends e to the chain.
 func (c *chain) add(h *hasher, e entry) row {
 	before := c.links[e.tenant]
 	c.position++
@@ -160,7 +160,8 @@ func (c *chain) head() ChainHead {
 	return ChainHead{Chain: c.id, Month: c.month.first(), Position: c.position, Digest: c.digest}
 }
 
-// newChain begins a chain behind another, which its first row names; a zero ChainHead is none.
+// newChain starts a chain whose first row names the previous chain. A zero before means that there
+// is none.
 func newChain(h *hasher, m month, before ChainHead, opened entry) (*chain, row) {
 	c := &chain{id: newChainID(), month: m, links: map[int64]link{}}
 	opened.action, opened.details = LogOpened, "{}"
@@ -170,13 +171,13 @@ func newChain(h *hasher, m month, before ChainHead, opened entry) (*chain, row) 
 	return c, c.add(h, opened)
 }
 
-// linkDetails is the canonical JSON that [parseLink] reads.
+// linkDetails returns the canonical JSON that [parseLink] reads.
 func linkDetails(h ChainHead) string {
 	return `{"after_chain":"` + h.Chain.String() + `","after_digest":"` + h.Digest.String() +
 		`","after_month":"` + h.Month.Format(time.DateOnly) + `","after_position":` + itoa(h.Position) + `}`
 }
 
-// parseHex reads hexadecimal digits, with or without hyphens, that fill to.
+// parseHex decodes hexadecimal digits, with or without hyphens, that exactly fill to.
 func parseHex(to []byte, s string) bool {
 	b, err := hex.DecodeString(strings.ReplaceAll(s, "-", ""))
 	return err == nil && copy(to, b) == len(to) && len(b) == len(to)

@@ -5,33 +5,35 @@ import (
 	"time"
 )
 
-// lateAfter is how long after its time the database may get a row without anybody wondering.
+// lateAfter is the delay between the time of an entry and its arrival in the database after which
+// it counts as late.
 const lateAfter = time.Hour
 
-// maxOriginSearch is the most rows with wrong hashes that are tried in each other's places.
+// maxOriginSearch is the maximum number of rows with wrong hashes for which the original places are
+// searched.
 const maxOriginSearch = 16
 
-// checker follows the rows of one chain.
+// checker verifies the rows of one chain.
 type checker struct {
-	hashers []*hasher // the one that fitted last is the first
+	hashers []*hasher // the last one that matched comes first
 	report  *Report
 	links   map[int64]lastRow
 	wrong   []mismatch
-	lost    int64 // rows that are missing, by the tenants' numbers
-	partial bool  // the chain's beginning was removed with its month
+	lost    int64 // missing rows, by gaps in the tenants' sequence numbers
+	partial bool  // the first rows were removed by retention
 }
 
-// lastRow is where a tenant's last row was.
+// lastRow is the place of a tenant's last row.
 type lastRow struct {
 	link
 	position int64
 }
 
-// mismatch is a row whose hash is not that of its content in its place.
+// mismatch is a row whose hash does not match its content and place.
 type mismatch struct {
 	row
-	prev     Hash // of the row before it
-	computed Hash // what its hash would be here
+	prev     Hash // of the previous row
+	computed Hash // the correct hash in this place
 }
 
 func newChecker(keys [][]byte, report *Report) *checker {
@@ -42,26 +44,27 @@ func newChecker(keys [][]byte, report *Report) *checker {
 	return c
 }
 
-// begin forgets the chain before.
+// begin starts the next chain.
 func (c *checker) begin(partial bool) {
 	c.links, c.wrong, c.lost, c.partial = map[int64]lastRow{}, c.wrong[:0], 0, partial
 	c.report.Chains++
 }
 
-// row checks the next row of the chain, in the order of positions, or of the numbers of one tenant.
+// row checks the next row of the chain, in the order of positions, or of the sequence numbers of
+// one tenant.
 func (c *checker) row(s *stored) {
 	c.report.Rows++
 	if s.received.Sub(time.UnixMicro(s.at)) > lateAfter {
 		c.report.Late++
 	}
-	if form, err := canonical([]byte(s.details), nil); err == nil { // else the hash does not fit
+	if form, err := canonical([]byte(s.details), nil); err == nil { // on an error the hash does not match
 		s.details = string(form)
 	}
 	before, known := c.links[s.tenant]
 	c.links[s.tenant] = lastRow{link: link{seq: s.seq, hash: s.hash}, position: s.position}
 	switch {
-	case c.partial && !known: // what was before is not there to be looked at
-	case s.seq > before.seq+1: // nor here
+	case c.partial && !known: // the previous row was removed by retention
+	case s.seq > before.seq+1: // the previous row is missing
 		c.lost += s.seq - before.seq - 1
 		c.report.add(Problem{
 			Kind: Missing, Tenant: s.tenant, Chain: s.chain, From: before.position + 1, To: s.position - 1,
@@ -75,7 +78,7 @@ func (c *checker) row(s *stored) {
 	}
 }
 
-// fits reports whether the hash of r is right behind prev, by any of the keys.
+// fits reports whether the hash of r is correct after prev with any of the keys.
 func (c *checker) fits(r *row, prev *Hash) (computed Hash, ok bool) {
 	for i, h := range c.hashers {
 		sum := h.row(r, prev)
@@ -90,7 +93,7 @@ func (c *checker) fits(r *row, prev *Hash) (computed Hash, ok bool) {
 	return computed, false
 }
 
-// end says what is wrong with the rows that do not fit.
+// end reports the rows whose hashes do not match.
 func (c *checker) end() {
 	if len(c.wrong) == 0 {
 		return
@@ -106,7 +109,7 @@ func (c *checker) end() {
 			switch other := c.findOrigin(i); other {
 			case -1:
 			case i:
-				continue // it is right behind what was there before
+				continue // correct after the original previous row
 			default:
 				p.Kind, p.Detail = Reordered, "it was at position "+itoa(c.wrong[other].position)
 			}
@@ -127,14 +130,14 @@ func (c *checker) end() {
 	}
 }
 
-// solve returns the number of the row in whose place the row i is right, or -1.
+// findOrigin returns the index of the row whose place makes the hash of row i correct, or -1.
 func (c *checker) findOrigin(i int) int {
 	prevs := []Hash{{}}
 	for _, w := range c.wrong {
 		prevs = append(prevs, w.hash, w.computed, w.prev)
 	}
 	prevs = slices.CompactFunc(prevs, func(a, b Hash) bool { return a == b })
-	order := []int{i} // its own place first
+	order := []int{i} // try its own place first
 	for j := range c.wrong {
 		if j != i && c.wrong[j].tenant == c.wrong[i].tenant {
 			order = append(order, j)

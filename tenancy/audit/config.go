@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// Overflow says what becomes of an entry for which the queue has no room.
+// Overflow selects what happens to an entry if the queue is full.
 type Overflow int
 
 const (
 	// Block makes [Log.Record] wait for room until its context ends. It is the default.
 	Block Overflow = iota
 
-	// Drop loses the entry at once. The losses are counted, in [Status] and in the log itself
+	// Drop drops the entry at once. Dropped entries are counted in [Status] and in the log itself
 	// ([LogLost]).
 	Drop
 )
@@ -30,52 +30,52 @@ const (
 	DefaultWriteTimeout = 10 * time.Second
 )
 
-// MinKeyLen is the shortest key of a log, in bytes.
+// MinKeyLen is the minimum length of a key, in bytes.
 const MinKeyLen = 32
 
-// Config says how a [Log] works. The zero value is useful.
+// Config configures a [Log]. The zero value is usable.
 type Config struct {
-	// Key makes hashes HMACs, which who can write to the database, and be it as its owner, cannot
-	// compute. At least [MinKeyLen] random bytes, of programs alone and never in the database.
-	// Default: nil, hashes that everybody can compute.
+	// Key makes the hashes HMACs. A role that can write to the database, even as its owner, cannot
+	// compute them. The key has at least [MinKeyLen] random bytes, is known only to programs and is
+	// never stored in the database. Default: nil, plain hashes.
 	Key []byte
 
 	// RegistrySchema is the schema of the log's tables, as in [tenancy.Config]. Default: public.
 	RegistrySchema string
 
-	// Overflow says what becomes of entries when the queue is full. Default: [Block].
+	// Overflow selects what happens to entries if the queue is full. Default: [Block].
 	Overflow Overflow
 
-	// QueueSize is the most entries that are in memory. Default: [DefaultQueueSize].
+	// QueueSize is the maximum number of entries in memory. Default: [DefaultQueueSize].
 	QueueSize int
 
-	// BatchSize is the most entries of a COPY. Default: [DefaultBatchSize].
+	// BatchSize is the maximum number of entries in one COPY. Default: [DefaultBatchSize].
 	BatchSize int
 
-	// Linger is how long entries wait for others, to be stored together. Default: [DefaultLinger].
+	// Linger is how long an entry waits for others, so that they are stored together. Default:
+	// [DefaultLinger].
 	Linger time.Duration
 
-	// WriteTimeout bounds each try to write to the database. Default: [DefaultWriteTimeout].
+	// WriteTimeout bounds each attempt to write to the database. Default: [DefaultWriteTimeout].
 	WriteTimeout time.Duration
 
-	// Spill says where entries go while the database is away. Default: they stay in memory, up to
-	// QueueSize.
+	// Spill configures files for entries while the database is unavailable. Default: entries stay in
+	// memory, up to QueueSize.
 	Spill SpillConfig
 
-	// Process is the actor of the log's own entries, of those that say when a chain began and ended.
-	// Default: the program's name, host and process id.
+	// Process is the actor of the log's own entries, which mark the start and end of chains. Default:
+	// the program's name, host and process id.
 	Process string
 
-	// Witness is told where the chain stands, after each batch that was stored: who keeps heads where
-	// the owner of the database cannot write gives them to [VerifyOptions] later. It runs on the
-	// goroutine that writes, which waits for it. Default: none.
+	// Witness receives the head of the chain after each stored batch. A program that keeps heads where
+	// the owner of the database cannot write passes them to [VerifyOptions] later. It runs on the
+	// writer's goroutine, which waits for it. Default: none.
 	Witness func(h ChainHead)
 
-	// Clock says what time it is. It may go backwards. Default: [time.Now].
+	// Clock returns the current time. It may go backwards. Default: [time.Now].
 	Clock func() time.Time
 
-	// Logger gets what goes wrong and right again, and the head of a chain that is closed. Nil
-	// discards.
+	// Logger receives failures, recoveries, and the head of each closed chain. Nil discards.
 	Logger *slog.Logger
 }
 
@@ -117,11 +117,11 @@ func (c Config) withDefaults() (Config, error) {
 }
 
 func processName() string {
-	host, _ := os.Hostname() // of no host: it is a name for people
+	host, _ := os.Hostname() // on an error the name lacks the host
 	return fmt.Sprintf("%s@%s[%d]", filepath.Base(os.Args[0]), host, os.Getpid())
 }
 
-// checkKey never shows the key.
+// checkKey validates the length of a key. Its error does not contain the key.
 func checkKey(key []byte) error {
 	if key != nil && len(key) < MinKeyLen {
 		return &FieldError{Field: "Key", Rule: "is shorter than 32 bytes"}

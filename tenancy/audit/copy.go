@@ -8,9 +8,9 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// copySource gives rows to COPY. Its values are pointers into one place that is filled anew for
-// each row, as each is encoded before the next is asked for: values of their own would be ten
-// allocations for each row.
+// copySource is the source of rows for COPY. Its values are pointers to fields that are overwritten
+// for each row, because pgx encodes a row before it asks for the next. Separate values would cost
+// ten allocations per row.
 type copySource struct {
 	rows   []row
 	next   int
@@ -25,7 +25,7 @@ type copySource struct {
 	hash                                   bytesValue
 }
 
-const detailsColumn = 12 // in logColumns; JSON is taken as a string alone
+const detailsColumn = 12 // index in logColumns; pgx takes JSON as a string only
 
 var _ pgx.CopyFromSource = (*copySource)(nil)
 
@@ -50,16 +50,16 @@ func newCopySource(rows []row) *copySource {
 	return s
 }
 
-// Next goes to the next row.
+// Next advances to the next row.
 func (s *copySource) Next() bool {
 	s.next++
 	return s.next <= len(s.rows)
 }
 
-// Err returns nil: the rows are there.
+// Err returns nil: the rows are in memory.
 func (s *copySource) Err() error { return nil }
 
-// Values returns the row, in the order of logColumns.
+// Values returns the row in the order of logColumns.
 func (s *copySource) Values() ([]any, error) {
 	r := &s.rows[s.next-1]
 	if m := r.month.first(); m != s.month.t {
@@ -105,7 +105,7 @@ func (v *textValue) TextValue() (pgtype.Text, error) {
 	return pgtype.Text{String: v.s, Valid: true}, nil
 }
 
-// NetipPrefixValue returns NULL for no address.
+// NetipPrefixValue returns NULL if there is no address.
 func (v *addrValue) NetipPrefixValue() (netip.Prefix, error) {
 	if !v.addr.IsValid() {
 		return netip.Prefix{}, nil

@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// MaxDetails is the longest JSON text of an entry's details, in bytes. Longer ones are kept as
-// their beginning, see [Entry].Details.
+// MaxDetails is the maximum length of the JSON text of an entry's details, in bytes. Longer details
+// are cut, see [Entry].Details.
 const MaxDetails = 8192
 
 const (
 	redacted   = "[redacted]"
-	maxExcerpt = 1024 // of details that are too long, in bytes
+	maxExcerpt = 1024 // bytes kept of details that are too long
 )
 
-// secretWords are parts of keys whose values never reach the log.
+// secretWords are parts of keys whose values are never logged.
 var secretWords = []string{
 	"password",
 	"passwd",
@@ -38,9 +38,9 @@ func secret(key string) bool {
 	return false
 }
 
-// encodeDetails returns the canonical JSON of details. What cannot be JSON is a [FieldError]; what
-// is too long, too deep or a number that is too large is not refused, as who is logged may have
-// caused it.
+// encodeDetails returns the canonical JSON of details. Details that cannot be encoded as JSON are a
+// [FieldError]. Details that are too long, too deep or hold a number that is too large are cut
+// instead of refused, because a client may have chosen them.
 func encodeDetails(details map[string]any) (string, error) {
 	if len(details) == 0 {
 		return "{}", nil
@@ -56,10 +56,10 @@ func encodeDetails(details map[string]any) (string, error) {
 	return string(form), nil
 }
 
-// excerpt stands for details that are not kept whole. form is nil where there is none without
-// secrets.
+// excerpt returns the replacement for details that are not stored whole. form is nil if there is no
+// form without secrets.
 func excerpt(form []byte, size int) string {
-	b, _ := appendNumber([]byte(`{"truncated_bytes":`), itoa(int64(size))) // of few digits
+	b, _ := appendNumber([]byte(`{"truncated_bytes":`), itoa(int64(size))) // a small number cannot fail
 	b = append(b, `,"truncated_text":`...)
 	b = appendString(b, cut(clean(string(form[:min(len(form), maxExcerpt)])), maxExcerpt))
 	return string(append(b, '}'))

@@ -12,47 +12,48 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// MaxText is the longest actor, slug, schema name and request id that is kept, in bytes. Longer
-// ones are cut and end in "…": who is logged may have chosen the text, and must not get out of the
-// log by it.
+// MaxText is the maximum length of an actor, slug, schema name and request id, in bytes. Longer
+// texts are cut and end in "…". A client that chooses a long text cannot keep itself out of the
+// log.
 const MaxText = 200
 
-// Entry is something that was done. Text in it may be anything: what PostgreSQL cannot hold, NUL
-// and what is no UTF-8, is replaced by U+FFFD.
+// Entry describes something that was done. Texts may contain anything: NUL and invalid UTF-8, which
+// PostgreSQL cannot store, are replaced by U+FFFD.
 type Entry struct {
-	// Tenant is the id of the tenant, 0 for the platform. It need not exist any more. Default: the
-	// tenant of the context.
+	// Tenant is the id of the tenant, 0 for the platform. The tenant need not exist any more. Default:
+	// the tenant of the context.
 	Tenant int64
 
-	// Slug and Schema are the tenant's names at the time. Default: those of the tenant of the context,
-	// and for Schema the context's.
+	// Slug and Schema are the names of the tenant at the time. Default: those of the tenant of the
+	// context, and for Schema the schema of the context.
 	Slug, Schema string
 
 	// Action is what was done. Required.
 	Action Action
 
-	// Actor is who did it: a user's name, a job's, a service's. Default: that of the context, see
-	// [NewContext].
+	// Actor is who did it: the name of a user, a job or a service. Default: the actor of the context,
+	// see [NewContext].
 	Actor string
 
-	// Time is when. What lies ahead of the process's clock is taken for now. Default: now.
+	// Time is when it was done. A time in the future of the process's clock is replaced by now.
+	// Default: now.
 	Time time.Time
 
-	// IP is where the actor was. It is as true as what it was read from: see
+	// IP is the address of the actor. It is as reliable as its source, see
 	// [tenanthttp.Proxies.ClientIP]. Default: that of the context.
 	IP netip.Addr
 
-	// RequestID is that of the request, as other logs have it. Default: that of the context.
+	// RequestID is the id of the request, as in other logs. Default: that of the context.
 	RequestID string
 
-	// Details are a JSON object of at most [MaxDetails] bytes. Of what is longer, or nested more than
-	// 32 deep, the beginning is kept, under "truncated_text". Values under keys that contain
-	// "password", "secret", "token", "cookie" or the like are replaced by "[redacted]". They are taken
-	// as they are when the entry is given away.
+	// Details is a JSON object of at most [MaxDetails] bytes. Of details that are longer, or nested
+	// more than 32 deep, only the beginning is stored, under "truncated_text". Values of keys that
+	// contain "password", "secret", "token", "cookie" or the like are replaced by "[redacted]".
+	// Details are encoded before the method returns.
 	Details map[string]any
 }
 
-// entry is an [Entry] as it waits in the queue.
+// entry is an [Entry] in the queue.
 type entry struct {
 	tenant                         int64
 	slug, schema, actor, requestID string
@@ -63,8 +64,7 @@ type entry struct {
 	request                        requestRecord
 }
 
-// requestRecord is a request and its response, as the middleware leaves it: its details are written
-// by the writer's goroutine.
+// requestRecord holds the details of a request. The writer's goroutine encodes them.
 type requestRecord struct {
 	method, path, host string
 	status             int
@@ -72,7 +72,7 @@ type requestRecord struct {
 	duration           time.Duration
 }
 
-// entry checks e and fills in what ctx and the clock say.
+// entry validates e and fills in the defaults from ctx and the clock.
 func (e Entry) entry(ctx context.Context, now time.Time) (entry, error) {
 	switch {
 	case !e.Action.valid():
@@ -103,8 +103,8 @@ func (e Entry) entry(ctx context.Context, now time.Time) (entry, error) {
 	}, nil
 }
 
-// fill takes from ctx what e leaves open. The names of the context's tenant are not another
-// tenant's.
+// fill sets empty fields of e from ctx. The names of the context's tenant are used only for an
+// entry of that tenant.
 func (e *Entry) fill(ctx context.Context) {
 	if t, ok := tenancy.FromContext(ctx); ok && (e.Tenant == 0 || e.Tenant == t.ID) {
 		e.Tenant, e.Slug, e.Schema = t.ID, cmp.Or(e.Slug, t.Slug), cmp.Or(e.Schema, t.Schema)
@@ -119,15 +119,15 @@ func (e *Entry) fill(ctx context.Context) {
 	}
 }
 
-// tidy makes an entry fit for the database. It is the writer's work, as it may take time.
+// sanitize cuts and cleans the texts of an entry. The writer calls it, because it may take time.
 func (e *entry) sanitize() {
 	e.slug, e.schema = cut(clean(e.slug), MaxText), cut(clean(e.schema), MaxText)
 	e.actor, e.requestID = cut(clean(e.actor), MaxText), cut(clean(e.requestID), MaxText)
 	e.ip = e.ip.Unmap().WithZone("")
 }
 
-// tidy makes entries fit for the database. All details of requests are in one text: they are many,
-// and all go at once.
+// sanitize prepares entries for the database. The details of all requests share one string, because
+// there are many and they are freed together.
 func (w *writer) sanitize(entries []entry) {
 	b := w.text[:0]
 	for i := range entries {
@@ -148,8 +148,7 @@ func (w *writer) sanitize(entries []entry) {
 	}
 }
 
-// cut returns at most limit bytes of s, whole characters, with an ellipsis where something is
-// missing.
+// cut returns at most limit bytes of s, in whole characters, with an ellipsis if something was cut.
 func cut(s string, limit int) string {
 	const ellipsis = "…"
 	if len(s) <= limit {

@@ -8,18 +8,18 @@ import (
 )
 
 var (
-	// ErrFull is returned by [Log.Record] when the queue is full and stays so: at once under [Drop],
-	// and under [Block] when ctx ends. The entry is not logged.
+	// ErrFull is returned by [Log.Record] if the queue is full: at once under [Drop], and when ctx
+	// ends under [Block]. The entry is not logged.
 	ErrFull = errors.New("audit log is full")
 
-	// ErrClosed is returned by [Log.Record] after [Log.Close], and by [Log.Flush] where that has lost
+	// ErrClosed is returned by [Log.Record] after [Log.Close], and by [Log.Flush] if Close has lost
 	// entries.
 	ErrClosed = errors.New("audit log is closed")
 
-	// ErrSpillInUse is returned by [Open] when another process has the directory of [SpillConfig].
+	// ErrSpillInUse is returned by [Open] if another process uses the directory of [SpillConfig].
 	ErrSpillInUse = errors.New("spill directory is in use")
 
-	// ErrSpillFull is the reason in [Status].Err while the spill has no room for more.
+	// ErrSpillFull is in [Status].Err while the spill is full.
 	ErrSpillFull = errors.New("spill is full")
 
 	// ErrTampered is wrapped by [TamperError].
@@ -49,7 +49,7 @@ func initialized(err error) error {
 	return err
 }
 
-// FieldError says which input is not accepted and why.
+// FieldError reports an invalid input.
 type FieldError struct {
 	Field string // "action", "details", "limit", ...
 	Value string // as given, cut
@@ -69,13 +69,13 @@ func (e *FieldError) Error() string {
 // Unwrap returns the cause.
 func (e *FieldError) Unwrap() error { return e.Err }
 
-// LostError is returned by [Log.Close] when entries could be stored nowhere before ctx ended.
+// LostError is returned by [Log.Close] if entries could not be stored before ctx ended.
 type LostError struct {
-	Entries int64 // so many
-	Err     error // why
+	Entries int64 // number of lost entries
+	Err     error // the cause
 }
 
-// Error returns the number and the cause.
+// Error returns the number of entries and the cause.
 func (e *LostError) Error() string {
 	return fmt.Sprintf("close audit log: %d entries are lost: %v", e.Entries, e.Err)
 }
@@ -89,7 +89,7 @@ type TamperError struct {
 	Report Report
 }
 
-// Error returns the number of problems and the first.
+// Error returns the number of problems and the first problem.
 func (e *TamperError) Error() string {
 	n := len(e.Report.Problems) + e.Report.More
 	if n == 0 {

@@ -10,23 +10,22 @@ import (
 	"time"
 )
 
-// Format is that of an export.
+// Format is the format of an export.
 type Format int
 
 const (
-	// JSONLines is one JSON object for each record and line, with all there is of it. It is the
+	// JSONLines writes each record as a JSON object on a line, with all of its fields. It is the
 	// default.
 	JSONLines Format = iota
 
-	// CSV is RFC 4180 with a line of names, for spreadsheets: a cell that one would take for a formula
-	// begins with "'".
+	// CSV writes RFC 4180 with a header line, for spreadsheets. A cell that a spreadsheet would
+	// evaluate as a formula is prefixed with "'".
 	CSV
 )
 
-// Export writes the records that f names to w, page by page, and returns how many. Limit is the
-// size of a page; default: [MaxPageSize]. That somebody has exported a tenant's log is worth an
-// entry of its own, written before ([Export]). Errors are those of [Reader.List] and of w, which
-// has got a part then.
+// Export writes the records that match f to w, page by page, and returns their number. f.Limit is
+// the page size; default: [MaxPageSize]. Write an entry with the action [Export] before an export.
+// Errors are those of [Reader.List] and of w; w may then have received a part.
 func (r *Reader) Export(ctx context.Context, w io.Writer, f Filter, format Format) (n int64, err error) {
 	if f.Limit == 0 {
 		f.Limit = MaxPageSize
@@ -50,7 +49,7 @@ func (r *Reader) Export(ctx context.Context, w io.Writer, f Filter, format Forma
 	return n, nil
 }
 
-// exported is a record as it is exported. The names are a format that others read.
+// exported is the exported form of a record. Its names are a published format.
 type exported struct {
 	Time      time.Time      `json:"time"`
 	Tenant    int64          `json:"tenant"`
@@ -149,7 +148,7 @@ func (e exported) csv(out *csv.Writer) error {
 	})
 }
 
-// cell makes text of what a spreadsheet would take for a formula.
+// cell prefixes text that a spreadsheet would evaluate as a formula.
 func cell(s string) string {
 	if s != "" && strings.ContainsRune("=+-@\t\r\n", rune(s[0])) {
 		return "'" + s

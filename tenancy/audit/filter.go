@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// The sizes of a page of records.
+// Page sizes.
 const (
 	DefaultPageSize = 100
 	MaxPageSize     = 1000
 )
 
-// Order is that of a list, by time.
+// Order is the order of a list, by time.
 type Order int
 
 const (
@@ -23,10 +23,10 @@ const (
 	Newest              // first
 )
 
-// Filter says which records to list. The zero value means all, from the oldest on.
+// Filter selects records. The zero value selects all, oldest first.
 //
-// Tenants with a time are found through an index; lists over all tenants are quick where Since and
-// Until bound them.
+// Queries by tenant and time use an index. Queries over all tenants are fast if Since and Until
+// bound them.
 type Filter struct {
 	Tenants   []int64      // those of these tenants; 0 is the platform. Default: any
 	Actions   []Action     // default: any
@@ -37,20 +37,20 @@ type Filter struct {
 	RequestID string       // default: "", any
 	Order     Order        // default: [Oldest]
 
-	// After is the record behind which to go on: Next of the page before, with the same Order.
-	// Default: "", the first.
+	// After is the cursor after which the page starts: Next of the previous page with the same Order.
+	// Default: "", the first page.
 	After Cursor
 
-	// Limit is the most records of a page. Default: [DefaultPageSize]; more than [MaxPageSize] and
-	// negative ones are a [FieldError].
+	// Limit is the maximum number of records of a page. Default: [DefaultPageSize]. A negative limit,
+	// or one over [MaxPageSize], is a [FieldError].
 	Limit int
 }
 
-// Cursor is a place in a list. It may be given to clients: it is text of letters, digits, "-" and
-// "_", and holds the time and the place of a record.
+// Cursor is a position in a list. It may be given to clients: it consists of letters, digits, "-"
+// and "_", and contains the time and the place of a record.
 type Cursor string
 
-// place is what a cursor says.
+// cursorKey is the content of a cursor.
 type cursorKey struct {
 	at       time.Time
 	chain    ChainID
@@ -80,7 +80,7 @@ func (c Cursor) key() (p cursorKey, err error) {
 	return p, nil
 }
 
-// validate checks the filter and fills in its defaults.
+// validate checks the filter and sets its defaults.
 func (f Filter) validate() (Filter, error) {
 	if f.Limit < 0 || f.Limit > MaxPageSize {
 		return f, &FieldError{Field: "limit", Value: itoa(int64(f.Limit)), Rule: "is not between 0 and 1000"}
@@ -113,7 +113,7 @@ func (f Filter) validate() (Filter, error) {
 	return f, nil
 }
 
-// sql returns the query of a page of limit records and its arguments.
+// sql returns the query for a page of limit records, with its arguments.
 func (f Filter) sql(limit int) (string, []any, error) {
 	var conditions []string
 	var args []any

@@ -13,14 +13,14 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// maxDetail is the longest text of an error, a reason or a name of code in the details of a hook's
-// entry, in bytes.
+// maxDetail is the maximum length of an error, a reason or a function name in the details of a
+// hook's entry, in bytes.
 const maxDetail = 500
 
-// NotifyDrop logs what becomes of a drop, for [tenancy.DropConfig].Notify, with [Log.Write]: it is
-// in the database before the caller has its answer. As a notification cannot refuse, an entry that
-// could not be written so is recorded, and the reason logged; to have nothing dropped that is not
-// logged there is [Log.ApproveDrop].
+// NotifyDrop logs the progress of a drop with [Log.Write], for [tenancy.DropConfig].Notify: the
+// entry is in the database before the caller gets its answer. A notification cannot refuse the
+// drop. An entry that cannot be written is recorded in the queue, and the reason is logged. To
+// prevent drops that cannot be logged, use [Log.ApproveDrop].
 func (l *Log) NotifyDrop(ctx context.Context, e tenancy.DropEvent) {
 	actions := map[tenancy.DropPhase]Action{
 		tenancy.DropRequested: DropRequested, tenancy.DropApproved: DropApproved, tenancy.DropRefused: DropRefused,
@@ -39,8 +39,8 @@ func (l *Log) NotifyDrop(ctx context.Context, e tenancy.DropEvent) {
 	l.writeOrRecord(ctx, withError(entry, e.Err))
 }
 
-// ApproveDrop is a [tenancy.Approver] that approves what next approves and what could be logged:
-// with it in [tenancy.DropConfig].Approve nothing is dropped of which the log does not tell. A nil
+// ApproveDrop returns a [tenancy.Approver] that approves a drop if next approves it and the entry
+// is in the log. Set it as [tenancy.DropConfig].Approve to prevent drops that are not logged. A nil
 // next approves everything.
 func (l *Log) ApproveDrop(next tenancy.Approver) tenancy.Approver {
 	return tenancy.ApproverFunc(func(ctx context.Context, data tenancy.ApprovalData) error {
@@ -60,8 +60,8 @@ func (l *Log) ApproveDrop(next tenancy.Approver) tenancy.Approver {
 	})
 }
 
-// TenancyHooks logs each step of each operation on tenants that a [tenancy.Manager] makes, after
-// it, with what it came to. What next does comes first; its Before may refuse.
+// TenancyHooks returns hooks that log each step of each operation of a [tenancy.Manager] after it
+// has run, with its outcome. The hooks of next run first; its Before may refuse.
 func (l *Log) TenancyHooks(next tenancy.Hooks) tenancy.Hooks {
 	return tenancy.Hooks{
 		Before: next.Before,
@@ -111,16 +111,16 @@ func stepEntry(data tenancy.StepData) Entry {
 	return withError(e, data.Err)
 }
 
-// SchemaHooks logs what a [schemactx.DB] tells of explicit switches, with their call site, and of
-// statements that PostgreSQL refused for want of a right (42501); next is told as well. Statements
-// are not logged, as their text may hold a tenant's data. Entries are recorded, which waits for
-// room in the queue for [Config].WriteTimeout at most: these hooks run while a tenant's connection
-// is held. For a switch that must not be lost there is [Log.Write] before it.
+// SchemaHooks returns hooks that log explicit schema switches of a [schemactx.DB] with their call
+// sites, and statements that PostgreSQL refused for a missing privilege (42501). The hooks of next
+// run first. Statements are not logged, because their text may contain tenant data. The hooks run
+// while a connection of the tenant is held, so they wait for room in the queue for at most
+// [Config].WriteTimeout. If a switch must not go unlogged, call [Log.Write] before it.
 func (l *Log) SchemaHooks(next schemactx.Hooks) schemactx.Hooks {
 	hooks := next
-	hooks.Switched = func(ctx context.Context, data schemactx.SwitchedData) {
-		if next.Switched != nil {
-			next.Switched(ctx, data)
+	hooks.SchemaSwitch = func(ctx context.Context, data schemactx.SchemaSwitch) {
+		if next.SchemaSwitch != nil {
+			next.SchemaSwitch(ctx, data)
 		}
 		l.record(ctx, Entry{Schema: data.Schema, Action: ExplicitSwitch, Details: map[string]any{
 			"from": data.From,
@@ -130,9 +130,9 @@ func (l *Log) SchemaHooks(next schemactx.Hooks) schemactx.Hooks {
 			"line": data.Line,
 		}})
 	}
-	hooks.Failed = func(ctx context.Context, data schemactx.FailedData) {
-		if next.Failed != nil {
-			next.Failed(ctx, data)
+	hooks.StatementFailure = func(ctx context.Context, data schemactx.StatementFailure) {
+		if next.StatementFailure != nil {
+			next.StatementFailure(ctx, data)
 		}
 		if own, _ := ctx.Value(internalKey{}).(bool); own || stateOf(data.Err) != stateInsufficientRights {
 			return // its own failures would lead to more of them
@@ -143,8 +143,8 @@ func (l *Log) SchemaHooks(next schemactx.Hooks) schemactx.Hooks {
 	return hooks
 }
 
-// withError adds what of an error does not hold a tenant's data: of the server's, its state and its
-// message.
+// withError adds the parts of an error that contain no tenant data: of an error of the server, its
+// SQLSTATE and its message.
 func withError(e Entry, err error) Entry {
 	if err == nil {
 		return e
@@ -158,8 +158,8 @@ func withError(e Entry, err error) Entry {
 	return e
 }
 
-// firstWord returns the command of a statement, and nothing of what may follow without a space.
-// Behind a comment it is "".
+// firstWord returns the command of a statement. For a statement that starts with a comment it
+// returns "".
 func firstWord(sql string) string {
 	sql = strings.TrimSpace(sql)
 	end := strings.IndexFunc(sql, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') })
@@ -169,7 +169,8 @@ func firstWord(sql string) string {
 	return strings.ToLower(cut(sql, 32))
 }
 
-// writeOrRecord is for what must be in the log and cannot be refused any more. ctx may be over.
+// writeOrRecord logs an entry that must be in the log and can no longer be refused. ctx may have
+// ended.
 func (l *Log) writeOrRecord(ctx context.Context, e Entry) {
 	ctx = context.WithoutCancel(ctx)
 	entry, err := e.entry(ctx, l.cfg.Clock())
@@ -198,9 +199,9 @@ func (l *Log) writeOrRecord(ctx context.Context, e Entry) {
 	}
 }
 
-// record is for hooks, which return nothing. Under [Block] they wait for room no longer than for
-// the database: they may hold the connection that the writer waits for. A client who hangs up does
-// not get out of the log by it.
+// record logs an entry of a hook, which cannot return an error. It waits at most as long as for the
+// database, because the hook may hold the connection that the writer needs. A client that
+// disconnects cannot prevent the entry.
 func (l *Log) record(ctx context.Context, e Entry) {
 	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.cfg.WriteTimeout)
 	defer cancel()

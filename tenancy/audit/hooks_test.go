@@ -146,8 +146,8 @@ func TestSwitchesAndRefusedStatementsAreLogged(t *testing.T) {
 	l := f.open(t, audit.Config{})
 	told := 0
 	db := f.school(t, l, schemactx.Hooks{
-		Switched: func(context.Context, schemactx.SwitchedData) { told++ },
-		Failed:   func(context.Context, schemactx.FailedData) { told++ },
+		SchemaSwitch:     func(context.Context, schemactx.SchemaSwitch) { told++ },
+		StatementFailure: func(context.Context, schemactx.StatementFailure) { told++ },
 	})
 	ctx := tenancy.NewContext(t.Context(), &tenancy.Tenant{ID: 1, Slug: "a", Schema: "tenant_1"})
 	_, err := db.Exec(ctx, "select body from tenant_2.notes where body = 'confidential'")
@@ -184,8 +184,8 @@ func TestTheLogDoesNotLogItself(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	var l *audit.Log
-	hooks := schemactx.Hooks{Failed: func(ctx context.Context, data schemactx.FailedData) {
-		l.SchemaHooks(schemactx.Hooks{}).Failed(ctx, data)
+	hooks := schemactx.Hooks{StatementFailure: func(ctx context.Context, data schemactx.StatementFailure) {
+		l.SchemaHooks(schemactx.Hooks{}).StatementFailure(ctx, data)
 	}}
 	db, err := schemactx.New(f.pool(t, f.roles.Runtime(), "r"), schemactx.Config{Roles: f.roles, Hooks: hooks})
 	require.NoError(t, err)

@@ -265,7 +265,7 @@ func TestNothingOfAStatementIsLoggedButItsCommand(t *testing.T) {
 	hooks := l.SchemaHooks(schemactx.Hooks{})
 	denied := f.as(t, f.roles.Public(), "select count(*) from public.audit_log")
 	for _, sql := range []string{"select'confidential'", "SELECT\n'confidential'", "select/*confidential*/1", "/*confidential*/ select 1", "", "'confidential'"} {
-		hooks.Failed(t.Context(), schemactx.FailedData{Schema: "tenant_1", SQL: sql, Err: denied})
+		hooks.StatementFailure(t.Context(), schemactx.StatementFailure{Schema: "tenant_1", SQL: sql, Err: denied})
 	}
 	require.NoError(t, l.Flush(t.Context()))
 	got := f.list(t, audit.Filter{Actions: []audit.Action{audit.PermissionDenied}})
@@ -294,7 +294,7 @@ func TestAHookDoesNotWaitForEver(t *testing.T) {
 	require.NoError(t, err)
 	f.record(t, l, 1)
 	// or the test never ends
-	l.SchemaHooks(schemactx.Hooks{}).Switched(t.Context(), schemactx.SwitchedData{Schema: "tenant_1"})
+	l.SchemaHooks(schemactx.Hooks{}).SchemaSwitch(t.Context(), schemactx.SchemaSwitch{Schema: "tenant_1"})
 	s := l.Status()
 	assert.Equal(t, int64(1), s.Dropped, "status %+v", s)
 	gone, cancel := context.WithCancel(
@@ -306,7 +306,7 @@ func TestAHookDoesNotWaitForEver(t *testing.T) {
 	l2, err := audit.Open(t.Context(), f.db, audit.Config{QueueSize: 1, Linger: time.Millisecond})
 	require.NoError(t, err)
 	f.record(t, l2, 1)
-	l2.SchemaHooks(schemactx.Hooks{}).Switched(gone, schemactx.SwitchedData{Schema: "tenant_2"})
+	l2.SchemaHooks(schemactx.Hooks{}).SchemaSwitch(gone, schemactx.SchemaSwitch{Schema: "tenant_2"})
 	require.NoError(t, <-unlocked)
 	closeLog(t, l)
 	closeLog(t, l2)

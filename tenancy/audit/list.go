@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// Page is a part of a list. Pages neither repeat nor lose a record; one that is written meanwhile
-// with an earlier time, as by another process, may be missed.
+// Page is one page of a list. Pages neither repeat nor skip a record. A record that another process
+// writes in the meantime with an earlier time may be missed.
 type Page struct {
 	Records []Record
 	Next    Cursor // [Filter].After of the next page; "": this is the last
 }
 
-// List returns a page of records by time. A bad filter is a [FieldError].
+// List returns a page of records, ordered by time. An invalid filter is a [FieldError].
 func (r *Reader) List(ctx context.Context, f Filter) (Page, error) {
 	f, err := f.validate()
 	if err != nil {
@@ -43,8 +43,8 @@ func (r *Reader) List(ctx context.Context, f Filter) (Page, error) {
 	return page, nil
 }
 
-// All goes over the records that f names, a page of Limit at a time: it holds no connection between
-// two pages. An error is the last that it yields.
+// All iterates over the records that match f, with Limit records per query. It holds no connection
+// between pages. After an error it stops.
 func (r *Reader) All(ctx context.Context, f Filter) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for {

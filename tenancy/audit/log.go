@@ -9,9 +9,9 @@ import (
 	"github.com/oryne/pgtenant/internal/registrydb"
 )
 
-// Log writes entries. [Log.Record] gives them to a goroutine that writes them in batches;
-// [Log.Write] and [Log.WriteTx] write them before they return. All methods are safe for concurrent
-// use, and several processes may write to one database.
+// Log writes entries. [Log.Record] hands them to a goroutine that writes batches; [Log.Write] and
+// [Log.WriteTx] write them before they return. All methods are safe for concurrent use. Several
+// processes may write to one database.
 type Log struct {
 	cfg     Config
 	db      DB
@@ -20,16 +20,16 @@ type Log struct {
 	writer  *writer
 	stats   counters
 	ledger  ledgerHasher
-	cancel  context.CancelFunc // of the writer
+	cancel  context.CancelFunc // stops the writer
 	closing sync.Once
 	closed  error
 }
 
-// Open returns a log that writes to db, which it does not close, and not before there is something
-// to write: a database that is away, or has no tables yet, is a reason to spill, not to fail.
-// [Log.Close] ends its goroutine. ctx's values are those of the writing; its end means nothing.
+// Open returns a log that writes to db and starts its goroutine, which [Log.Close] stops. It
+// neither connects to db before there is an entry nor closes it. If the database is unavailable, or
+// has no tables yet, entries are spilled. The goroutine uses the values of ctx and ignores its end.
 //
-// Errors are a [FieldError] for a config that makes no sense, [ErrSpillInUse], and those of the
+// Errors are a [FieldError] for an invalid config, [ErrSpillInUse], and errors of the spill
 // directory.
 func Open(ctx context.Context, db DB, cfg Config) (*Log, error) {
 	if db == nil {
@@ -72,11 +72,11 @@ func Open(ctx context.Context, db DB, cfg Config) (*Log, error) {
 	return l, nil
 }
 
-// Record logs e soon: when it returns nil the entry is in the queue, and a process that is killed
-// before it is written loses it. What must not be lost is for [Log.Write]. Where the queue is full
-// it does what [Config].Overflow says; [ErrFull] and [ErrClosed] mean that the entry is not logged,
-// a [FieldError] that it cannot be. What e leaves open comes from ctx, which otherwise governs the
-// wait for room alone.
+// Record puts e into the queue. An entry in the queue is lost if the process is killed before it is
+// written; use [Log.Write] for entries that must not be lost. If the queue is full,
+// [Config].Overflow applies. [ErrFull] and [ErrClosed] mean that the entry is not logged, a
+// [FieldError] that it is invalid. Empty fields of e come from ctx, which also governs the wait for
+// room.
 func (l *Log) Record(ctx context.Context, e Entry) error {
 	entry, err := e.entry(ctx, l.cfg.Clock())
 	if err != nil {
@@ -95,8 +95,9 @@ func (l *Log) put(ctx context.Context, e *entry) error {
 	return nil
 }
 
-// Flush returns when everything that was recorded before is in the database, or while that is away
-// in the spill. ctx governs the wait. Of a log that was closed with losses it is [ErrClosed].
+// Flush waits until all entries recorded before the call are in the database, or in the spill while
+// the database is unavailable. ctx governs the wait. It returns [ErrClosed] if Close has lost
+// entries.
 func (l *Log) Flush(ctx context.Context) error {
 	if err := l.queue.wait(ctx); err != nil {
 		return fmt.Errorf("flush audit log: %w", err)
@@ -104,10 +105,10 @@ func (l *Log) Flush(ctx context.Context) error {
 	return nil
 }
 
-// Close refuses further entries, writes those that are there, waiting for the requests that the
-// middleware has promised to log, and ends the goroutine. When ctx ends first it puts what it can
-// into the spill; what is lost then is a [LostError]. What is in the spill is written by the next
-// process. Closing twice is the same as once.
+// Close stops accepting entries, waits for requests with a reserved place, writes all entries and
+// stops the goroutine. If ctx ends first, it spills what it can; entries that are lost then are
+// reported by a [LostError]. The next process writes the entries in the spill. Later calls return
+// the first result.
 func (l *Log) Close(ctx context.Context) error {
 	l.closing.Do(func() { l.closed = l.close(ctx) })
 	return l.closed
@@ -137,20 +138,20 @@ func (l *Log) close(ctx context.Context) error {
 	return err
 }
 
-// Status is how a [Log] is doing. The counts are since [Open].
+// Status is the state of a [Log]. Counts are since [Open].
 type Status struct {
-	Recorded   int64 // entries that were accepted into the queue
+	Recorded   int64 // entries accepted into the queue
 	Written    int64 // rows that were written to the database at once; a few are the log's own
 	Spilled    int64 // rows that were written to the spill
 	Replayed   int64 // rows that were written to the database from the spill, of processes before too
-	Dropped    int64 // entries for which there was no room, and such after Close
+	Dropped    int64 // entries dropped because the log was full or closed
 	Refused    int64 // requests that the middleware has not served, as it could not have logged them
 	Queued     int   // entries in memory now
 	SpillBytes int64 // in the spill now
 	Err        error // why the last try to store something failed; nil: it did not
 }
 
-// Status returns how the log is doing.
+// Status returns the current state of the log.
 func (l *Log) Status() Status {
 	s := Status{
 		Recorded: l.stats.recorded.Load(), Written: l.stats.written.Load(), Spilled: l.stats.spilled.Load(),

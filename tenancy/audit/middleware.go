@@ -13,40 +13,40 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// MiddlewareConfig says which requests are logged, and how.
+// MiddlewareConfig configures [Log.Middleware].
 type MiddlewareConfig struct {
-	// Policy says which requests are logged. It is asked after a request was served. Default: [All].
+	// Policy selects the requests to log. It is called after a request was served. Default: [All].
 	Policy Policy
 
-	// Required says which requests must not be served unlogged, whatever Policy says. It is asked
-	// before: there is no Status and no Duration yet. Where the log can take nothing, as its queue and
-	// its spill are full or it is closed, such a request is refused with 503. Default: none, and what
-	// cannot be logged is served and counted, see [Status].Dropped.
+	// Required selects requests that must not be served without being logged, whatever Policy selects.
+	// It is called before a request is served, so Status and Duration are not set. If the log is full
+	// or closed, such a request is refused with status 503. Default: none; a request that cannot be
+	// logged is then served and counted in [Status].Dropped.
 	Required Policy
 
-	// Proxies know the address of the client. Default: nil, it is who connected.
+	// Proxies determine the address of the client. Default: nil, the address of the connection.
 	Proxies *tenanthttp.Proxies
 
-	// Actor names who acts, where that is known before the handlers behind; they may say it later
-	// ([SetActor]). Default: nobody.
+	// Actor returns who acts, if that is known before the inner handlers run. They can set it later
+	// with [SetActor]. Default: no actor.
 	Actor func(r *http.Request) string
 
-	// RequestID names the request, as other logs do. Default: its X-Request-Id, where that is 1 to 128
-	// letters, digits, "-", "_", "." and ":", else a new random one.
+	// RequestID returns the id of the request, as in other logs. Default: its X-Request-Id, if that
+	// has 1 to 128 letters, digits, "-", "_", "." and ":", else a new random id.
 	RequestID func(r *http.Request) string
 
-	// Path says which path to log: that of a request may hold secrets, which the route's pattern does
-	// not. Default: the path of the URL, without the query, which is never logged.
+	// Path returns the path to log. The path of a request may contain secrets; the pattern of its
+	// route does not. Default: the path of the URL without the query, which is never logged.
 	Path func(r *http.Request) string
 }
 
-// Middleware logs the requests that next serves, as [SchemaAccess] with method, host, path, status
-// and duration, and makes their contexts name the caller ([FromContext]). It belongs behind
-// [tenanthttp.Handler], on the tenants' site as on the public one, and in front of what
-// authenticates. A handler that panics is logged with status 500.
+// Middleware logs the requests that next serves as [SchemaAccess], with method, host, path, status
+// and duration, and adds the caller to their contexts ([FromContext]). Install it inside
+// [tenanthttp.Handler], on the tenant site and the public site, and outside of authentication. A
+// handler that panics is logged with status 500.
 //
-// Under [Block] a request that is not Required waits for room in the log after it was served, until
-// its context ends.
+// Under [Block], a request that is not Required waits for room in the log after it was served,
+// until its context ends.
 func (l *Log) Middleware(next http.Handler, cfg MiddlewareConfig) http.Handler {
 	if cfg.Policy == nil {
 		cfg.Policy = All
@@ -75,7 +75,7 @@ func (m *middleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := &pendingRequest{middleware: m, request: r, required: required, begin: time.Now(), path: r.URL.Path}
 	v.ResponseWriter = w
 	v.Context = r.Context()
-	defer v.end() // also of a panic in what the config brings: the place in the queue is given back
+	defer v.end() // also if a function of the config panics: it releases the reserved place
 	v.caller = Caller{IP: m.cfg.Proxies.ClientIP(r), RequestID: m.cfg.RequestID(r)}
 	if m.cfg.Path != nil {
 		v.path = m.cfg.Path(r)
@@ -87,12 +87,12 @@ func (m *middleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v.served = true
 }
 
-// unlogged is the answer to a request that must be logged and cannot be.
+// unlogged is the response to a Required request that cannot be logged.
 var unlogged = tenanthttp.Problem{
 	Status: http.StatusServiceUnavailable, Title: "Cannot log", Detail: "Try again soon.", RetryAfter: 5 * time.Second,
 }
 
-// pendingRequest is a request on its way: context, response and what is known, in one allocation.
+// pendingRequest is a request being served: context, response and log fields in one allocation.
 type pendingRequest struct {
 	*middleware
 	callerContext
@@ -104,7 +104,7 @@ type pendingRequest struct {
 	served   bool // the handler has returned
 }
 
-// end logs the request, also when the handler panics or ends its goroutine.
+// end logs the request, also if the handler panics or calls runtime.Goexit.
 func (v *pendingRequest) end() {
 	x := RequestRecord{Request: v.request, Status: v.final(v.served), Duration: time.Since(v.begin)}
 	if !v.required && !v.cfg.Policy(x) {
@@ -119,7 +119,7 @@ func (v *pendingRequest) end() {
 		}
 		return
 	}
-	_ = v.log.put(v.request.Context(), &e) // is counted
+	_ = v.log.put(v.request.Context(), &e) // put counts dropped entries
 }
 
 func (v *pendingRequest) entry(x RequestRecord) entry {
@@ -155,8 +155,8 @@ func requestID(r *http.Request) string {
 	return newRequestID()
 }
 
-// newRequestID returns 32 hexadecimal digits. Ids are to differ, not to be secret: the generator of
-// math/rand/v2 is seeded by the system and costs no call of it.
+// newRequestID returns 32 hexadecimal digits. Ids must be unique, not secret: math/rand/v2 is
+// seeded by the system and needs no system call.
 func newRequestID() string {
 	var b [16]byte
 	var text [32]byte
@@ -179,7 +179,7 @@ func validRequestID(s string) bool {
 
 const maxPath = 2048
 
-// appendDetails appends those of a request as canonical JSON.
+// appendDetails appends the details of a request as canonical JSON.
 func (x *requestRecord) appendDetails(b []byte) []byte {
 	b = append(b, `{"duration_us":`...)
 	b = strconv.AppendInt(b, max(0, x.duration.Microseconds()), 10)

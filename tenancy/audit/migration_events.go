@@ -12,11 +12,11 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// MigrateEvents logs each schema that a run of the fleet has brought up to date, or failed to, for
-// [migrate.UpAllOptions].Events: with its tenant, the outcome, and the versions that were applied.
-// It reads the tenants of the schemas once from the registry, with the log's own login, to which
-// [tenancy.Manager.Init] grants that. If it cannot read them, the entries have the schema alone,
-// and the reason is logged. Entries of stocked tenants have the schema alone, too.
+// MigrateEvents returns a function for [migrate.UpAllOptions].Events that logs each schema that a
+// run has migrated or failed to migrate, with its tenant, the outcome, and the applied versions. It
+// reads the tenants of the schemas once from the registry, with the log's own login;
+// [tenancy.Manager.Init] grants the privilege. If it cannot read them, it logs the reason, and the
+// entries contain only the schema. Entries of stocked tenants contain only the schema, too.
 func (l *Log) MigrateEvents(ctx context.Context) func(migrate.Event) {
 	tenants := sync.OnceValue(func() map[string]*tenancy.Tenant { return l.tenants(ctx) })
 	return func(e migrate.Event) {
@@ -37,7 +37,7 @@ func migrationEntry(e migrate.Event, t *tenancy.Tenant) Entry {
 	return withError(entry, e.Result.Err)
 }
 
-// tenants returns the tenants by their schemas, or none.
+// tenants returns the tenants by schema, or an empty map on failure.
 func (l *Log) tenants(ctx context.Context) map[string]*tenancy.Tenant {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.cfg.WriteTimeout)
 	defer cancel()

@@ -12,45 +12,45 @@ import (
 	"github.com/oryne/pgtenant/internal/registrydb"
 )
 
-// The defaults of a [PartitionMaintainerConfig].
+// The defaults of [PartitionMaintainerConfig].
 const (
 	DefaultAhead       = 2
 	DefaultLockTimeout = 2 * time.Second
 )
 
-// PartitionMaintainerConfig says how a [PartitionMaintainer] works.
+// PartitionMaintainerConfig configures a [PartitionMaintainer].
 type PartitionMaintainerConfig struct {
-	// Ahead is how many months have their partitions before they begin. Default: [DefaultAhead].
+	// Ahead is the number of future months that have partitions. Default: [DefaultAhead].
 	Ahead int
 
-	// Keep is how many whole months are kept besides the current one. Months before are verified,
-	// replaced by a checkpoint for each of their chains, and removed. Default: 0, everything is kept.
+	// Keep is the number of whole months to keep besides the current one. Older months are verified,
+	// replaced by one checkpoint per chain, and removed. Default: 0, all months are kept.
 	Keep int
 
-	// Keys are the keys of [Config].Key, the one in use first. Needed where the logs have one.
+	// Keys are the values of [Config].Key, the current one first. Required if the logs use a key.
 	Keys [][]byte
 
 	// RegistrySchema is the schema of the log's tables, as in [tenancy.Config]. Default: public.
 	RegistrySchema string
 
-	// LockTimeout is how long a change of the tables waits for those who read and write them, who wait
-	// behind it. Default: [DefaultLockTimeout]. It is tried again up to ten times.
+	// LockTimeout is how long a schema change waits for its table locks; readers and writers queue
+	// behind it meanwhile. A change is tried up to ten times. Default: [DefaultLockTimeout].
 	LockTimeout time.Duration
 
-	// Clock says which month it is. Default: [time.Now].
+	// Clock returns the current time. Default: [time.Now].
 	Clock func() time.Time
 }
 
-// PartitionMaintainer keeps the months of the log: it makes those to come and removes those that
-// are over. It is safe for concurrent use, also by several processes.
+// PartitionMaintainer creates the monthly partitions of the log and removes old ones. It is safe
+// for concurrent use, also by several processes.
 type PartitionMaintainer struct {
 	owner  *registrydb.Pool
 	cfg    PartitionMaintainerConfig
 	reader *Reader
 }
 
-// NewPartitionMaintainer returns a maintainer that works through owner, a pool of the role that the
-// migrations ran as. The error is a [FieldError] for a config that makes no sense.
+// NewPartitionMaintainer returns a maintainer that uses owner, a pool of the role that ran the
+// migrations. An invalid config is a [FieldError].
 func NewPartitionMaintainer(owner *pgxpool.Pool, cfg PartitionMaintainerConfig) (*PartitionMaintainer, error) {
 	if owner == nil {
 		return nil, errNoDB
@@ -84,19 +84,19 @@ func NewPartitionMaintainer(owner *pgxpool.Pool, cfg PartitionMaintainerConfig) 
 	return &PartitionMaintainer{owner: schema.Pool(owner), cfg: cfg, reader: reader}, nil
 }
 
-// MaintainReport says what [PartitionMaintainer.Maintain] did.
+// MaintainReport is the result of [PartitionMaintainer.Maintain].
 type MaintainReport struct {
-	Made    []time.Time // first days of months that have a partition now
-	Moved   int64       // rows that came into them from the default partition
-	Removed []time.Time // first days of months that are gone
-	Chains  int         // for which a checkpoint was left
+	Made    []time.Time // first days of months with a new partition
+	Moved   int64       // rows moved from the default partition
+	Removed []time.Time // first days of removed months
+	Chains  int         // chains for which a checkpoint was stored
 }
 
-// Maintain makes the partitions of this month, of those ahead, and of months that have rows in the
-// default partition, and removes months that are no longer kept. A month in which the chains are
-// not whole stays, and the error is a [TamperError]: evidence is not thrown away. It can be run
-// again after a crash at any point, and a program runs it once a day; until it does, rows go into
-// the default partition and nothing is refused. With an error the report says what was done before.
+// Maintain creates the partitions of the current month, of the months ahead, and of months that
+// have rows in the default partition. It removes months that are not kept. A month whose chains do
+// not verify is kept as evidence, and the error is a [TamperError]. Maintain can be repeated after
+// a crash at any point. Run it once a day; until it runs, rows go to the default partition and no
+// entry is refused. With an error, the report contains what was done before it.
 func (k *PartitionMaintainer) Maintain(ctx context.Context) (MaintainReport, error) {
 	var report MaintainReport
 	months, err := k.missingMonths(ctx)
@@ -131,7 +131,7 @@ func (m month) table() string { return fmt.Sprintf("audit_log_%04d_%02d", int(m)
 
 func (k *PartitionMaintainer) now() month { return monthOf(k.cfg.Clock()) }
 
-// wanted returns the months that are to have a partition and have none.
+// missingMonths returns the months that need a partition and have none.
 func (k *PartitionMaintainer) missingMonths(ctx context.Context) ([]month, error) {
 	months, err := queryMonths(
 		ctx,
@@ -163,7 +163,7 @@ func (k *PartitionMaintainer) missingMonths(ctx context.Context) ([]month, error
 	return missing, nil
 }
 
-// partitions returns the months that have one, by the names that makePartition gives.
+// partitions returns the months with partitions, by the names that makePartition gives.
 func (k *PartitionMaintainer) partitions(ctx context.Context) ([]month, error) {
 	return queryMonths(
 		ctx,
@@ -184,15 +184,15 @@ func queryMonths(ctx context.Context, db *registrydb.Pool, sql string, args ...a
 	})
 }
 
-// change runs fn in a transaction that waits for locks only so long, and again when that was not
-// enough: whoever reads or writes meanwhile waits behind it.
+// change runs fn in a transaction with a lock timeout, and retries if the timeout expires: other
+// readers and writers wait behind the lock request.
 func (k *PartitionMaintainer) change(ctx context.Context, fn func(tx pgx.Tx) error) (err error) {
 	for range 10 {
 		err = pgx.BeginFunc(ctx, k.owner, func(tx pgx.Tx) error {
 			if _, err := tx.Exec(ctx, fmt.Sprintf("set local lock_timeout = %d", k.cfg.LockTimeout.Milliseconds())); err != nil {
 				return err
 			}
-			// One maintainer at a time. Readers and writers do not meet this lock.
+			// One maintainer at a time. Readers and writers do not conflict with this lock.
 			if _, err := tx.Exec(ctx, "lock table {registry}.audit_checkpoints in share update exclusive mode"); err != nil {
 				return err
 			}
@@ -205,8 +205,8 @@ func (k *PartitionMaintainer) change(ctx context.Context, fn func(tx pgx.Tx) err
 	return err
 }
 
-// makePartition makes that of a month, unless somebody was faster, with the month's rows out of the
-// default partition.
+// makePartition creates the partition of a month, unless it exists, and moves the month's rows out
+// of the default partition.
 func (k *PartitionMaintainer) makePartition(
 	ctx context.Context,
 	tx pgx.Tx,
@@ -219,7 +219,8 @@ func (k *PartitionMaintainer) makePartition(
 		return false, 0, err
 	}
 	from, to := m.first().Format(time.DateOnly), (m + 1).first().Format(time.DateOnly)
-	// Attached behind the move, as PostgreSQL refuses a partition for which the default one has rows.
+	// The partition is attached after the move, because PostgreSQL refuses a partition for which the
+	// default one has rows.
 	_, err = tx.Exec(
 		ctx,
 		fmt.Sprintf(`create table {registry}.%s (like {registry}.audit_log including defaults including constraints);
@@ -248,7 +249,7 @@ func (k *PartitionMaintainer) makePartition(
 	return true, tag.RowsAffected(), err
 }
 
-// expire removes the months before those that are kept.
+// expire removes the months that are older than those to keep.
 func (k *PartitionMaintainer) expire(ctx context.Context, report *MaintainReport) error {
 	there, err := k.partitions(ctx)
 	if err != nil {
@@ -260,7 +261,7 @@ func (k *PartitionMaintainer) expire(ctx context.Context, report *MaintainReport
 			break
 		}
 		chains, err := k.remove(ctx, m)
-		if errors.Is(err, ErrTampered) { // the months behind it are none of its concern
+		if errors.Is(err, ErrTampered) { // later months can still be removed
 			tampered = errors.Join(tampered, fmt.Errorf("maintain audit log: remove %s: %w", m.name(), err))
 			continue
 		}
@@ -273,10 +274,10 @@ func (k *PartitionMaintainer) expire(ctx context.Context, report *MaintainReport
 	return tampered
 }
 
-// remove verifies a month and leaves a checkpoint for each of its chains in its place.
+// remove verifies a month, stores a checkpoint for each of its chains, and drops its partition.
 func (k *PartitionMaintainer) remove(ctx context.Context, m month) (chains int, err error) {
 	err = k.change(ctx, func(tx pgx.Tx) error {
-		// Nobody adds rows, and readers may go on until the end.
+		// No process can add rows; readers continue until the end.
 		if _, err := tx.Exec(ctx, fmt.Sprintf("lock table {registry}.%s in exclusive mode", m.table())); err != nil {
 			return err
 		}
@@ -288,8 +289,7 @@ func (k *PartitionMaintainer) remove(ctx context.Context, m month) (chains int, 
 			return &TamperError{Report: problems}
 		}
 		chains = len(heads)
-		// A chain has a checkpoint already where a part of it came late, out of a spill, after its month
-		// was removed.
+		// A chain already has a checkpoint if a spill delivered a part of it after its month was removed.
 		for _, h := range heads {
 			mac := k.reader.mac(h)
 			if _, err := tx.Exec(

@@ -6,23 +6,23 @@ import (
 	"sync"
 )
 
-// queue holds entries between those who log and the writer. What the writer has taken and not yet
-// stored counts, so that its capacity is a bound on all that is in memory.
+// queue holds entries between their producers and the writer. Entries that the writer has dequeued
+// and not yet stored count towards the capacity, so that it bounds all entries in memory.
 type queue struct {
 	mu       sync.Mutex
 	items    []entry
-	spare    []entry // the slice that the writer has given back
+	spare    []entry // the slice that the writer has recycled
 	capacity int
-	taken    int           // by the writer and not yet done
+	taken    int           // dequeued by the writer and not yet done
 	reserved int           // places of requests that are being served
 	accepted int64         // entries ever
-	done     int64         // of those, the ones that the writer is done with
+	done     int64         // entries stored or lost
 	closed   bool          // nothing more is accepted
-	ended    bool          // nothing more is done
-	batch    int           // so many are worth waking the writer at once
-	ready    chan struct{} // holds one when there are entries
-	urgent   chan struct{} // holds one when there is a batch, or somebody waits
-	changed  chan struct{} // closed when there is room, or entries are done; nil while nobody waits
+	ended    bool          // the writer has stopped
+	batch    int           // number of entries that wakes the writer at once
+	ready    chan struct{} // holds a message if there are entries
+	urgent   chan struct{} // holds a message if there is a batch, or a caller waits
+	changed  chan struct{} // closed when there is room or entries are done; nil while no caller waits
 }
 
 func newQueue(capacity, batch int) *queue {
@@ -34,7 +34,7 @@ func newQueue(capacity, batch int) *queue {
 
 func (q *queue) full() bool { return len(q.items)+q.taken+q.reserved >= q.capacity }
 
-// put appends an entry. Where there is no room it returns [ErrFull]; wait makes it wait for room
+// put appends an entry. If the queue is full it returns [ErrFull], or with wait it waits for room
 // until ctx ends.
 func (q *queue) put(ctx context.Context, e *entry, wait bool) error {
 	q.mu.Lock()
@@ -61,7 +61,7 @@ func (q *queue) put(ctx context.Context, e *entry, wait bool) error {
 	return nil
 }
 
-// append adds an entry and unlocks.
+// append adds an entry and releases the lock.
 func (q *queue) append(e *entry) {
 	q.items = append(q.items, *e)
 	q.accepted++
@@ -75,7 +75,7 @@ func (q *queue) append(e *entry) {
 	}
 }
 
-// reserve keeps a place, or returns [ErrFull] or [ErrClosed].
+// reserve reserves a place, or returns [ErrFull] or [ErrClosed].
 func (q *queue) reserve() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -90,9 +90,9 @@ func (q *queue) reserve() error {
 	return nil
 }
 
-// fill puts an entry into the place that was kept, also when the queue was closed meanwhile: close
-// waits for it. False: the writer has ended, as that wait was given up, and the entry was counted
-// as lost.
+// putReserved puts an entry into a reserved place, also if the queue was closed in the meantime:
+// Close waits for reserved places. It returns false if the writer has stopped because that wait
+// ended; the entry was then counted as lost.
 func (q *queue) putReserved(e *entry) bool {
 	q.mu.Lock()
 	q.reserved--
@@ -104,7 +104,7 @@ func (q *queue) putReserved(e *entry) bool {
 	return true
 }
 
-// take returns all entries. They are the writer's until it gives them back.
+// dequeueAll returns all entries. The writer owns them until it calls recycle.
 func (q *queue) dequeueAll() []entry {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -114,15 +114,15 @@ func (q *queue) dequeueAll() []entry {
 	return items
 }
 
-// giveBack returns the slice of take.
+// recycle returns the slice of dequeueAll for reuse.
 func (q *queue) recycle(items []entry) {
-	clear(items) // lets go of texts
+	clear(items) // releases the texts
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.spare = items[:0]
 }
 
-// finish says that n of the taken entries are stored, or lost.
+// acknowledge marks n dequeued entries as stored or lost.
 func (q *queue) acknowledge(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -134,7 +134,7 @@ func (q *queue) acknowledge(n int) {
 	}
 }
 
-// watch returns a channel that is closed at the next finish. The caller holds the lock.
+// watch returns a channel that is closed at the next change. The caller holds the lock.
 func (q *queue) watch() <-chan struct{} {
 	if q.changed == nil {
 		q.changed = make(chan struct{})
@@ -142,7 +142,7 @@ func (q *queue) watch() <-chan struct{} {
 	return q.changed
 }
 
-// wait returns when all that was accepted before is done.
+// wait waits until all entries accepted before the call are done.
 func (q *queue) wait(ctx context.Context) error {
 	q.mu.Lock()
 	goal := q.accepted
@@ -150,12 +150,12 @@ func (q *queue) wait(ctx context.Context) error {
 	return q.waitUntil(ctx, func() bool { return q.done >= goal })
 }
 
-// drain returns when all is done, also what has only a place yet.
+// drain waits until all entries are done and all reserved places are used.
 func (q *queue) drain(ctx context.Context) error {
 	return q.waitUntil(ctx, func() bool { return q.done >= q.accepted && q.reserved == 0 })
 }
 
-// until waits for a condition, which is looked at under the lock.
+// waitUntil waits for a condition, which it evaluates with the lock held.
 func (q *queue) waitUntil(ctx context.Context, met func() bool) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -177,20 +177,21 @@ func (q *queue) waitUntil(ctx context.Context, met func() bool) error {
 	return nil
 }
 
-// close lets nothing more in, but what has a place.
+// close refuses further entries, except for reserved places. It reports whether this is the first
+// call.
 func (q *queue) close() (first bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	first, q.closed = !q.closed, true
-	if q.changed != nil { // those who wait for room
+	if q.changed != nil { // wakes callers that wait for room
 		close(q.changed)
 		q.changed = nil
 	}
 	return first
 }
 
-// end says that the writer has ended, and returns how many entries it leaves, with those of
-// requests that are still served.
+// end marks the writer as stopped. It returns the number of entries that are left, including those
+// of reserved places.
 func (q *queue) end() (lost int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -202,14 +203,14 @@ func (q *queue) end() (lost int) {
 	return len(q.items) + q.taken + q.reserved
 }
 
-// length returns how many entries are in memory.
+// length returns the number of entries in memory.
 func (q *queue) length() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.items) + q.taken
 }
 
-// notify leaves a message unless there is one.
+// notify sends unless the channel already holds a message.
 func notify(c chan struct{}) {
 	select {
 	case c <- struct{}{}:

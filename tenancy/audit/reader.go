@@ -14,18 +14,18 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Querier is what a [Reader] reads through: a *pgxpool.Pool, or a *schemactx.DB, which then reads
-// in the public scope. Its role is the owner, or one of the readers of [Grant].
+// Querier is the connection of a [Reader]: a *pgxpool.Pool, or a *schemactx.DB, which then reads in
+// the public scope. Its role is the owner, or a reader of [Grant].
 type Querier interface {
 	// Query runs a query, as the pools do.
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// ReaderConfig says how a [Reader] works.
+// ReaderConfig configures a [Reader].
 type ReaderConfig struct {
-	// Keys are the keys of [Config].Key that the rows were written with, the one in use first. Where
-	// there are keys, rows without one are not accepted, unless one of Keys is empty: for a log that
-	// began without. Default: none, hashes without a key.
+	// Keys are the values of [Config].Key with which the rows were written, the current one first.
+	// With keys, rows without a key are not accepted, unless one of Keys is empty, for a log that
+	// started without a key. Default: none, plain hashes.
 	Keys [][]byte
 
 	// RegistrySchema is the schema of the log's tables, as in [tenancy.Config]. Default: public.
@@ -33,7 +33,7 @@ type ReaderConfig struct {
 }
 
 // Reader reads and verifies the log. It is safe for concurrent use. ctx governs the queries; a
-// schema in it does not matter.
+// schema in ctx has no effect.
 type Reader struct {
 	db   Querier
 	keys [][]byte
@@ -62,21 +62,21 @@ func NewReader(db Querier, cfg ReaderConfig) (*Reader, error) {
 	return &Reader{db: schema.Reader(db), keys: keys}, nil
 }
 
-// Record is an entry as it was written.
+// Record is a stored entry.
 type Record struct {
 	Entry
 
-	Chain    ChainID   // which chain it is in
-	Position int64     // in the chain, from 1
-	Seq      int64     // among the tenant's rows in the chain, from 1
-	Month    time.Time // of the chain, its first day
+	Chain    ChainID   // the chain of the row
+	Position int64     // position in the chain, from 1
+	Seq      int64     // number among the tenant's rows in the chain, from 1
+	Month    time.Time // first day of the month of the chain
 	Hash     Hash
-	Received time.Time // when the database got it, by its own clock
+	Received time.Time // when the database received the row, by its clock
 }
 
 const recordColumns = `month, chain, position, tenant_id, seq, at, action, actor, slug, schema_name, ip, request_id, details::text, hash, received`
 
-// stored is a row as it is in the database.
+// stored is a row of the database.
 type stored struct {
 	row
 	received time.Time
@@ -136,7 +136,7 @@ func query[T any](ctx context.Context, db Querier, scan pgx.RowToFunc[T], sql st
 	return all, initialized(err)
 }
 
-// each calls fn with each row of recordColumns.
+// each calls fn for each row of a query for recordColumns.
 func each(ctx context.Context, db Querier, fn func(*stored), sql string, args ...any) error {
 	rows, err := db.Query(schemactx.NewPublicContext(ctx), sql, args...)
 	if err != nil {

@@ -5,36 +5,36 @@ import (
 	"time"
 )
 
-// ProblemKind is what is wrong with a part of the log.
+// ProblemKind is a kind of damage to the log.
 type ProblemKind string
 
 const (
-	Changed      ProblemKind = "changed"       // a row is not what was written, or was not written by a log
-	Missing      ProblemKind = "missing"       // rows are gone
-	Reordered    ProblemKind = "reordered"     // a row is in the place of another
-	Repeated     ProblemKind = "repeated"      // a place has a second row
-	HeadMismatch ProblemKind = "head mismatch" // a digest of the chain is not that of its rows
-	Unlinked     ProblemKind = "unlinked"      // a chain that another one names is gone, or is shorter than it says
+	Changed      ProblemKind = "changed"       // a row differs from what was written, or was not written by a log
+	Missing      ProblemKind = "missing"       // rows are missing
+	Reordered    ProblemKind = "reordered"     // a row was moved to another place
+	Repeated     ProblemKind = "repeated"      // two rows have the same position
+	HeadMismatch ProblemKind = "head mismatch" // a stored digest differs from that of the rows
+	Unlinked     ProblemKind = "unlinked"      // a chain named by another is missing or too short
 )
 
-// UnknownTenant is the Tenant of a [Problem] of which nobody can say whose it is.
+// UnknownTenant is the Tenant of a [Problem] whose tenant cannot be determined.
 const UnknownTenant = -1
 
-// MaxProblems is the most problems that a [Report] names.
+// MaxProblems is the maximum number of problems in a [Report].
 const MaxProblems = 1000
 
-// Problem is something that is wrong.
+// Problem describes damage to a range of a chain.
 type Problem struct {
 	Kind   ProblemKind
 	Tenant int64 // or [UnknownTenant]
 	Chain  ChainID
 	From   int64     // the first position
 	To     int64     // the last position
-	Time   time.Time // of the row, as it says; zero: it is not there
-	Detail string    // for people
+	Time   time.Time // time of the row; zero: the row is missing
+	Detail string    // description
 }
 
-// String returns the problem for people.
+// String returns the problem as text.
 func (p Problem) String() string {
 	whose := fmt.Sprintf("tenant %d", p.Tenant)
 	if p.Tenant == UnknownTenant {
@@ -43,13 +43,13 @@ func (p Problem) String() string {
 	return fmt.Sprintf("%s: position %d to %d of chain %s, of %s: %s", p.Kind, p.From, p.To, p.Chain, whose, p.Detail)
 }
 
-// Report is what a verification found.
+// Report is the result of a verification.
 type Report struct {
-	Rows     int64     // that were verified
-	Chains   int       // that they are in
-	Late     int64     // rows that the database got more than an hour after their time: from a spill, or made up later
+	Rows     int64     // number of verified rows
+	Chains   int       // number of their chains
+	Late     int64     // rows received over an hour after their time: from a spill, or forged later
 	Problems []Problem // at most [MaxProblems]
-	More     int       // problems that are not among them
+	More     int       // number of further problems
 }
 
 // Err returns a [TamperError] if there are problems.

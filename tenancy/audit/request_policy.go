@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// RequestRecord is a request and what came of it.
+// RequestRecord describes a request and its outcome.
 type RequestRecord struct {
-	Request  *http.Request // as it came to the middleware
+	Request  *http.Request // as the middleware received it
 	Status   int           // of the response; 0 before the request is served
-	Duration time.Duration // that it took to serve
+	Duration time.Duration // time to serve the request
 }
 
-// Policy reports whether a request is logged. Policies are functions, so that a program composes
-// them and adds its own. They must be safe for concurrent use.
+// Policy reports whether a request is logged. Programs compose policies and add their own. A policy
+// must be safe for concurrent use.
 type Policy func(x RequestRecord) bool
 
 // All logs every request.
 func All(RequestRecord) bool { return true }
 
-// Writes logs requests that may change something: all methods but GET, HEAD, OPTIONS and TRACE.
+// Writes logs requests that may change data: all methods except GET, HEAD, OPTIONS and TRACE.
 func Writes(x RequestRecord) bool {
 	switch x.Request.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, "":
@@ -29,12 +29,12 @@ func Writes(x RequestRecord) bool {
 	return true
 }
 
-// Failures logs requests that were answered with a status of 400 and above. Before they are served
-// none has failed.
+// Failures logs requests with a status of 400 or above. It is false for a request that was not
+// served yet.
 func Failures(x RequestRecord) bool { return x.Status >= http.StatusBadRequest }
 
-// Sample logs one request of n, the first of each n. It counts on each call: where it is one of
-// several policies it is asked only about what those before it have left. n below 2 logs all.
+// Sample logs the first of every n requests. It counts its calls: within [Any] or [Every] it sees
+// only the requests that the policies before it leave open. If n is below 2, it logs all.
 func Sample(n int) Policy {
 	if n < 2 {
 		return All
@@ -48,8 +48,8 @@ func Slow(d time.Duration) Policy {
 	return func(x RequestRecord) bool { return x.Duration >= d }
 }
 
-// Any logs what one of the policies logs. They are asked from the first on, up to one that says
-// yes.
+// Any logs a request if one of the policies does. It calls them in order and stops at the first
+// that returns true.
 func Any(policies ...Policy) Policy {
 	return func(x RequestRecord) bool {
 		for _, p := range policies {
@@ -61,8 +61,8 @@ func Any(policies ...Policy) Policy {
 	}
 }
 
-// Every logs what all of the policies log. They are asked from the first on, up to one that says
-// no.
+// Every logs a request if all policies do. It calls them in order and stops at the first that
+// returns false.
 func Every(policies ...Policy) Policy {
 	return func(x RequestRecord) bool {
 		for _, p := range policies {

@@ -7,8 +7,8 @@ import (
 	"net/http"
 )
 
-// response remembers the status of a response. What else the server's writer can do is found
-// through Unwrap, by http.ResponseController; Flush and Hijack are here for those who ask for the
+// response records the status of a response. http.ResponseController finds other abilities of the
+// server's writer through Unwrap. Flush, Hijack and ReadFrom are here for callers that use the
 // interfaces.
 type response struct {
 	http.ResponseWriter
@@ -21,12 +21,12 @@ var (
 	_ io.ReaderFrom = (*response)(nil)
 )
 
-// Unwrap returns the writer below.
+// Unwrap returns the wrapped writer.
 func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // WriteHeader sends the header.
 func (w *response) WriteHeader(status int) {
-	// others come before the final one
+	// informational responses precede the final one
 	if w.status == 0 && (status >= http.StatusOK || status == http.StatusSwitchingProtocols) {
 		w.status = status
 	}
@@ -39,19 +39,20 @@ func (w *response) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// ReadFrom sends a part of the body, from a file without a copy where the server can.
+// ReadFrom sends a part of the body; the server can send a file without copying it.
 func (w *response) ReadFrom(r io.Reader) (int64, error) {
 	w.begun()
 	return io.Copy(w.ResponseWriter, r)
 }
 
-// Flush sends what is buffered, where the server can.
+// Flush sends buffered data if the server supports that.
 func (w *response) Flush() {
 	w.begun()
 	_ = http.NewResponseController(w.ResponseWriter).Flush() // the interface has no error
 }
 
-// Hijack takes the connection over, where the server can; else it is [http.ErrNotSupported].
+// Hijack takes over the connection. If the server does not support that, the error is
+// [http.ErrNotSupported].
 func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	if err == nil && w.status == 0 {
@@ -66,8 +67,8 @@ func (w *response) begun() {
 	}
 }
 
-// final returns the status that the client got. A handler that has not returned has panicked, and
-// where it had sent nothing the client got no answer.
+// final returns the status that the client received. If the handler did not return, it panicked;
+// the client then got no response unless one had been sent.
 func (w *response) final(served bool) int {
 	switch {
 	case !served && w.status < http.StatusInternalServerError:

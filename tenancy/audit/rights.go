@@ -13,15 +13,16 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// Rights say which roles may use the log.
+// Rights lists the roles that may use the log.
 type Rights struct {
-	// Writers may add rows and nothing else: not read, change, delete or truncate, and not say when a
-	// row was received. Where the program writes through a schemactx.DB it is the public role,
-	// [schemactx.RoleNames.Public]; the runtime login itself has no rights anywhere. A login of its
-	// own, with a pool of its own, keeps the log from what runs in the public scope.
+	// Writers may add rows and do nothing else: they cannot read, change, delete or truncate, and
+	// cannot set the time at which a row was received. If the program writes through a schemactx.DB,
+	// the writer is the public role, [schemactx.RoleNames.Public]; the runtime login itself has no
+	// privileges. A separate login with its own pool protects the log from code that runs in the
+	// public scope.
 	Writers []string
 
-	// Readers may read the log and nothing else, for a [Reader]. Default: none but the owner.
+	// Readers may read the log and do nothing else, for a [Reader]. Default: only the owner.
 	Readers []string
 
 	// RegistrySchema is the schema of the log's tables, as in [tenancy.Config]. Default: public.
@@ -30,17 +31,17 @@ type Rights struct {
 
 var logTables = []string{"audit_log", "audit_heads", "audit_ledger", "audit_checkpoints"}
 
-// Grant gives the roles of r their rights and takes all others on the log from them and from
-// PUBLIC; other roles keep what they have, which is nothing unless somebody else granted it. owner
-// is the role that the migrations ran as. It can be run again, and belongs behind the migrations at
-// every start. A role that is named twice is a [FieldError]. ctx governs the one transaction.
+// Grant grants the roles of r their rights, and revokes all other rights on the log from them and
+// from PUBLIC. Other roles keep their rights. owner is the role that ran the migrations. Grant can
+// be repeated; run it after the migrations at every start. A role that is listed twice is a
+// [FieldError]. ctx governs its single transaction.
 func Grant(ctx context.Context, owner admin.Beginner, r Rights) error {
 	sql, err := r.sql()
 	if err != nil {
 		return err
 	}
 	err = pgx.BeginFunc(ctx, owner, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, sql) // one string is one round trip
+		_, err := tx.Exec(ctx, sql) // one round trip
 		return err
 	})
 	if err != nil {
@@ -59,7 +60,7 @@ func (r Rights) sql() (string, error) {
 	}
 	seen := map[string]bool{}
 	tables := schema.SQL("{registry}." + strings.Join(logTables, ", {registry}."))
-	// The lock is for two who grant at once, which PostgreSQL answers with "tuple concurrently
+	// The lock serializes concurrent grants, for which PostgreSQL fails with "tuple concurrently
 	// updated".
 	b := &strings.Builder{}
 	add := func(format string, args ...any) { fmt.Fprintf(b, schema.SQL(format)+";", args...) } // roles have no mark

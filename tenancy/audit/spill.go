@@ -10,50 +10,51 @@ import (
 	"strings"
 )
 
-// SpillSync says when what was spilled is forced to the disk.
+// SpillSync selects when spilled entries are flushed to disk.
 type SpillSync int
 
 const (
-	// SyncBatch forces each batch: what [Log.Flush] has returned for survives a loss of power. It is
-	// the default.
+	// SyncBatch flushes each batch: entries for which [Log.Flush] has returned survive a power loss.
+	// It is the default.
 	SyncBatch SpillSync = iota
 
-	// SyncNever leaves it to the system: what was spilled survives the process, not the machine.
+	// SyncNever leaves flushing to the operating system: spilled entries survive a crash of the
+	// process, not of the machine.
 	SyncNever
 )
 
-// DefaultSpillBytes is the most that a spill holds where its config does not say.
+// DefaultSpillBytes is the default of [SpillConfig].MaxBytes.
 const DefaultSpillBytes = 256 << 20
 
-// SpillConfig says where entries go while the database is away.
+// SpillConfig configures the files for entries while the database is unavailable.
 type SpillConfig struct {
-	// Dir is a directory of this process's own, which is made where it is missing. Nobody else may
-	// write there: the mode must not allow it, and where there are users it must belong to that of the
-	// process. Files have mode 0600 and hold what the log holds. A process that finds files of one
-	// before it, which was killed, writes their rows first. Default: "", nothing is spilled.
+	// Dir is a directory for this process only, created if it is missing. No other user may be able to
+	// write to it: the mode must not allow it, and on Unix it must belong to the user of the process.
+	// Files have mode 0600 and contain log entries. A process that finds files of a killed process
+	// writes their rows first. Default: "", entries are not spilled.
 	Dir string
 
-	// MaxBytes is the most that the files have together. Default: [DefaultSpillBytes]; negative ones
+	// MaxBytes is the maximum total size of the files. Default: [DefaultSpillBytes]; negative values
 	// are refused.
 	MaxBytes int64
 
-	// Sync says when files are forced to the disk. Default: [SyncBatch].
+	// Sync selects when files are flushed to disk. Default: [SyncBatch].
 	Sync SpillSync
 }
 
-// spill is a directory of segments. One goroutine uses it.
+// spill is a directory of segment files. It is used by one goroutine.
 type spill struct {
 	cfg      SpillConfig
 	root     *os.Root
 	lock     *os.File
-	segments []string // from the oldest on
+	segments []string // oldest first
 	next     int      // the number of the next segment
-	size     int64    // of all
-	out      *os.File // the segment that is written; nil: none
+	size     int64    // total size
+	out      *os.File // the segment being written; nil: none
 	outName  string
 	outSize  int64
-	in       *segment // the segment that is read; nil: none
-	last     *os.File // holds the head of the process's chain
+	in       *segment // the segment being read; nil: none
+	last     *os.File // file with the head of the process's chain
 }
 
 const (
@@ -64,7 +65,7 @@ const (
 	headName      = "head"
 )
 
-// openSpill takes the directory of cfg, or returns nil where there is none.
+// openSpill opens and locks the directory of cfg. It returns nil if none is configured.
 func openSpill(cfg SpillConfig) (*spill, error) {
 	if cfg.Dir == "" {
 		return nil, nil
@@ -110,8 +111,8 @@ func (s *spill) open() (err error) {
 	return s.list()
 }
 
-// saveHead remembers how far the chain has come, for the next process: its chain says so, and the
-// rows of this one cannot go missing without a trace.
+// saveHead stores the head of the chain for the next process. The first chain of that process names
+// it, so that the rows of this process cannot be removed without a trace.
 func (s *spill) saveHead(h ChainHead) error {
 	if s == nil {
 		return nil
@@ -120,17 +121,17 @@ func (s *spill) saveHead(h ChainHead) error {
 	return err
 }
 
-// savedHead returns what the process before has saved, or the zero Head.
+// savedHead returns the head that the previous process stored, or the zero ChainHead.
 func (s *spill) savedHead() (ChainHead, error) {
 	if s == nil {
 		return ChainHead{}, nil
 	}
 	content, err := io.ReadAll(io.NewSectionReader(s.last, 0, 1<<10))
-	b, _ := (&segment{content: content}).batch() // torn: as if there were none
+	b, _ := (&segment{content: content}).batch() // a torn frame counts as none
 	return b.head, err
 }
 
-// list finds the segments that are there.
+// list finds the existing segments.
 func (s *spill) list() error {
 	dir, err := s.root.Open(".")
 	if err != nil {
@@ -146,7 +147,7 @@ func (s *spill) list() error {
 		number, is := strings.CutSuffix(name, segmentSuffix)
 		var n int
 		if _, err := fmt.Sscanf(number, "%d", &n); is && err == nil && damaged {
-			s.next = max(s.next, n+1) // no other segment is to take its place
+			s.next = max(s.next, n+1) // its number must not be reused
 			continue
 		} else if !is || err != nil || e.Type()&fs.ModeType != 0 {
 			continue
@@ -157,14 +158,14 @@ func (s *spill) list() error {
 		}
 		s.segments, s.size, s.next = append(s.segments, e.Name()), s.size+info.Size(), max(s.next, n+1)
 	}
-	slices.Sort(s.segments) // numbers have the same width
+	slices.Sort(s.segments) // numbers have a fixed width
 	return nil
 }
 
-// empty reports whether all that was spilled was taken again.
+// empty reports whether all spilled batches were written to the database.
 func (s *spill) empty() bool { return s == nil || len(s.segments) == 0 }
 
-// append writes a batch. With an error the batch is not in the spill; [ErrSpillFull] is one.
+// append writes a batch. With an error, such as [ErrSpillFull], the batch is not in the spill.
 func (s *spill) append(b batch) error {
 	if s == nil {
 		return errors.New("no spill")
@@ -197,8 +198,8 @@ func (s *spill) beginSegment() (err error) {
 	return s.syncDir()
 }
 
-// write appends a frame. What was written of one that failed is cut off, or the segment ends there:
-// nothing may come behind a torn frame.
+// write appends a frame. If that fails, it truncates the segment to its previous size and ends it,
+// because no frame may follow a torn one.
 func (s *spill) write(frame []byte) error {
 	_, err := s.out.Write(frame)
 	if err == nil && s.cfg.Sync == SyncBatch {
@@ -222,7 +223,8 @@ func (s *spill) endSegment() error {
 	return err
 }
 
-// read returns the oldest batch; false: there is none. It stays in the spill until done.
+// read returns the oldest batch, or false if there is none. The batch stays in the spill until done
+// is called.
 func (s *spill) read() (b batch, ok bool, err error) {
 	for !s.empty() {
 		if s.in == nil {
@@ -245,10 +247,10 @@ func (s *spill) read() (b batch, ok bool, err error) {
 	return b, false, nil
 }
 
-// done says that the batch of read is stored.
+// done marks the batch of read as stored.
 func (s *spill) done() { s.in.next() }
 
-// remove takes away the segment that was read. One that is damaged stays under another name.
+// remove removes the segment that was read. A damaged segment is renamed and kept.
 func (s *spill) remove() error {
 	name := s.segments[0]
 	var err error
@@ -265,7 +267,7 @@ func (s *spill) remove() error {
 	return s.syncDir()
 }
 
-// syncDir makes the names of files survive.
+// syncDir flushes the directory, so that file names survive a power loss.
 func (s *spill) syncDir() error {
 	if s.cfg.Sync == SyncNever {
 		return nil

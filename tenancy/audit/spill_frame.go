@@ -8,8 +8,8 @@ import (
 	"os"
 )
 
-// A frame is a batch in a file: the length of what follows the checksum, the checksum (CRC-32C),
-// and the batch. Numbers are little-endian; texts and addresses have their length in front.
+// A frame is the encoding of a batch in a file: its length, its checksum (CRC-32C) and the batch.
+// Numbers are little-endian; texts and addresses are preceded by their length.
 
 const frameHeader = 8
 
@@ -48,8 +48,8 @@ func appendRow(b []byte, r *row) []byte {
 	return b
 }
 
-// reader reads what the appends have written. After something that cannot be it is not ok and
-// returns zeros.
+// reader decodes what the append functions encode. After invalid input, ok is false and it returns
+// zero values.
 type reader struct {
 	b  []byte
 	ok bool
@@ -96,7 +96,7 @@ func (r *reader) row(h ChainHead) (got row) {
 	got.action = Action(r.text())
 	got.actor, got.slug, got.schema, got.requestID, got.details = r.text(), r.text(), r.text(), r.text(), r.text()
 	ip := r.text()
-	got.ip, _ = netip.AddrFromSlice([]byte(ip)) // none: not valid
+	got.ip, _ = netip.AddrFromSlice([]byte(ip)) // without an address it is invalid
 	r.ok = r.ok && (ip == "" || got.ip.IsValid())
 	return got
 }
@@ -113,14 +113,14 @@ func parseFrame(body []byte) (b batch, ok bool) {
 	return b, r.ok && len(r.b) == 0
 }
 
-// segment is a file of frames that is read. The end of a file whose process was killed may be torn,
-// and is left out.
+// segment is a file of frames being read. If the process was killed, the last frame may be torn; it
+// is skipped.
 type segment struct {
 	content []byte
-	offset  int // of the frame that batch returns
-	length  int // of that frame
+	offset  int // offset of the frame that batch returns
+	length  int // length of that frame
 	size    int64
-	skipped bool // a frame was damaged, and good ones came behind it
+	skipped bool // a damaged frame was followed by another
 }
 
 func openSegment(root *os.Root, name string) (*segment, error) {
@@ -133,8 +133,7 @@ func openSegment(root *os.Root, name string) (*segment, error) {
 	return &segment{content: content, size: int64(len(content))}, err
 }
 
-// batch returns the batch at the offset; false: there is no further one. Frames that are damaged
-// are left out.
+// batch returns the batch at the offset, or false at the end. Damaged frames are skipped.
 func (s *segment) batch() (batch, bool) {
 	for {
 		rest := s.content[s.offset:]
@@ -159,6 +158,6 @@ func (s *segment) batch() (batch, bool) {
 
 func (s *segment) next() { s.offset += s.length }
 
-// damaged reports whether something was left out. A torn end is that, too: it is kept to be looked
-// at.
+// damaged reports whether frames were skipped. A torn end counts as damage: the file is kept for
+// inspection.
 func (s *segment) damaged() bool { return s.skipped || s.offset < len(s.content) }

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// lockFile takes the lock of an open file without waiting. It is held until the file is closed or
-// the process ends, however it ends.
+// lockFile locks an open file without waiting. The lock is held until the file is closed or the
+// process ends.
 func lockFile(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }
 
 // ownedByProcess reports whether a file belongs to the user of this process.

@@ -12,18 +12,18 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// DB is what a [Log] writes through: a *pgxpool.Pool, or a *schemactx.DB, which then writes in the
-// public scope. Its role has the rights that [Grant] gives to writers.
+// DB is the connection of a [Log]: a *pgxpool.Pool, or a *schemactx.DB, which then writes in the
+// public scope. Its role has the rights of a writer, see [Grant].
 type DB interface {
 	// Begin begins a transaction, as the pools do.
 	Begin(ctx context.Context) (pgx.Tx, error)
 }
 
-// batch are rows of one chain that are stored together, and where the chain stands behind them.
+// batch holds rows of one chain that are stored together, and the head of the chain after them.
 type batch struct {
 	rows    []row
 	head    ChainHead
-	entries int // accepted ones among the rows, while it is pending
+	entries int // number of accepted entries among the rows, while pending
 }
 
 var logColumns = []string{
@@ -50,8 +50,8 @@ type store struct {
 	timeout time.Duration
 }
 
-// internalKey marks the contexts of the log's own statements, so that what becomes of them is not
-// logged in turn.
+// internalKey marks the contexts of the log's own statements, whose failures are not logged as
+// entries.
 type internalKey struct{}
 
 func (s *store) context(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -82,8 +82,9 @@ func insertHead(ctx context.Context, tx pgx.Tx, h ChainHead) error {
 	return err
 }
 
-// again writes a batch that may be there already, whole or in part: a connection can be lost
-// between a commit and the word of it. ON CONFLICT without a target needs no right to read.
+// insert writes a batch of which some or all rows may already be stored: a connection can fail
+// after a commit and before its confirmation. ON CONFLICT without a target needs no privilege to
+// read.
 func (s *store) insert(ctx context.Context, b batch) error {
 	ctx, cancel := s.context(ctx)
 	defer cancel()
@@ -118,7 +119,7 @@ func (s *store) insert(ctx context.Context, b batch) error {
 	})
 }
 
-// columns are rows turned around.
+// columns holds rows as column arrays.
 type columns struct {
 	month, at                              []time.Time
 	chain                                  [][16]byte

@@ -10,23 +10,23 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// ledgerHasher is shared by those who write to ledgers.
+// ledgerHasher is the hasher shared by all writers to ledgers.
 type ledgerHasher struct {
 	mu     sync.Mutex
 	hasher *hasher
 }
 
-// with calls fn, which has the hasher to itself.
+// with calls fn with exclusive use of the hasher.
 func (l *ledgerHasher) with(fn func(*hasher)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	fn(l.hasher)
 }
 
-// Write logs e in a transaction of its own, for what must never be lost: nil means that the entry
-// is in the database. With an error it may not be, and the caller must not do what it was to log.
-// Each tenant has one chain of such entries: those of one tenant wait for each other. What e leaves
-// open comes from ctx, which governs the transaction too.
+// Write logs e in its own transaction. It returns nil only if the entry is in the database. After
+// an error the entry may be missing, and the caller must not do what it would have logged. Each
+// tenant has one chain of such entries, so writes for one tenant wait for each other. Empty fields
+// of e come from ctx, which also governs the transaction.
 func (l *Log) Write(ctx context.Context, e Entry) error {
 	entry, err := e.entry(ctx, l.cfg.Clock())
 	if err != nil {
@@ -45,17 +45,17 @@ func (l *Log) write(ctx context.Context, e entry) error {
 	return nil
 }
 
-// Tx is a transaction that an entry is written in: any pgx.Tx.
+// Tx is a transaction in which an entry is written; every pgx.Tx is one.
 type Tx interface {
 	// QueryRow runs a query, as pgx.Tx does.
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// WriteTx logs e in the caller's transaction: what is done there and the entry are both there
-// afterwards, or neither is. The transaction's role has the rights that [Grant] gives to writers;
-// those of tenants have not, so that it is the owner's, or one in the public scope. The tenant's
-// other entries of [Log.Write] and WriteTx wait for its end: the entry is best the last that it
-// does. With an error the transaction is to be rolled back.
+// WriteTx logs e in the caller's transaction: the entry is committed or rolled back with the rest.
+// The role of the transaction needs the rights of a writer, see [Grant]. Tenant roles do not have
+// them, so use a transaction of the owner or of the public scope. Other entries of Write and
+// WriteTx for the same tenant wait for the end of the transaction, so write the entry last. After
+// an error, roll the transaction back.
 func (l *Log) WriteTx(ctx context.Context, tx Tx, e Entry) error {
 	entry, err := e.entry(ctx, l.cfg.Clock())
 	if err != nil {
@@ -67,8 +67,8 @@ func (l *Log) WriteTx(ctx context.Context, tx Tx, e Entry) error {
 	return nil
 }
 
-// append puts e behind the last row of its tenant's ledger. The row of the ledger stays locked
-// until the transaction ends.
+// append adds e after the last row of the tenant's ledger. The ledger row stays locked until the
+// transaction ends.
 func (l *Log) append(ctx context.Context, tx Tx, e entry) error {
 	e.sanitize()
 	before, last, err := readTip(ctx, tx, l.schema.SQL("{registry}.audit_tip($1)"), e.tenant)
@@ -91,8 +91,8 @@ func (l *Log) append(ctx context.Context, tx Tx, e entry) error {
 	return l.appendLedger(ctx, tx, &r, c.head())
 }
 
-// readTip reads the last row of a tenant's ledger from a table or function of that shape. Without
-// one it is zero.
+// readTip reads the last row of a tenant's ledger from a table or function of that shape. If there
+// is none, the result is zero.
 func readTip(ctx context.Context, db Tx, from string, tenant int64) (h ChainHead, last Hash, err error) {
 	var id [16]byte
 	var m time.Time
@@ -117,7 +117,7 @@ func (l *Log) appendLedger(ctx context.Context, tx Tx, r *row, h ChainHead) erro
 		Scan(new(string))
 }
 
-// internalEntryOf is own for a tenant's ledger.
+// internalEntryOf is internalEntry for the ledger of a tenant.
 func (w *writer) internalEntryOf(tenant int64, now time.Time) entry {
 	e := w.internalEntry(now)
 	e.tenant = tenant

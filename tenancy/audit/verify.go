@@ -11,20 +11,19 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// VerifyOptions say what is known from elsewhere.
+// VerifyOptions configures a verification.
 type VerifyOptions struct {
-	// Heads were kept where the database's owner cannot write: by [Config].Witness, or from
-	// [Reader.Heads]. Rows that they cover have to be there and to be the same. Default: none, and
-	// then who can change all tables can take the newest rows away, or whole chains, without a trace,
-	// and without a key also write all of them anew.
+	// Heads are chain heads that were kept where the owner of the database cannot write, from
+	// [Config].Witness or [Reader.Heads]. The rows that they cover must exist and be unchanged.
+	// Default: none. Without heads, a role that can change all tables can remove the newest rows or
+	// whole chains without a trace. Without a key it can also rewrite all rows.
 	Heads []ChainHead
 }
 
-// VerifyAll checks every row of every tenant, that none is missing among them, the digests that
-// were left on the way, and that the chains which others name are there. Rows that are still in a
-// process's spill behind newer ones are missing until they are written. It reads one chain after
-// the other; ctx governs the queries. An error means that it could not be found out; what is wrong
-// with the log is in the report.
+// VerifyAll checks every row of every tenant, the completeness of the chains, the stored digests,
+// and that the chains named by others exist. Rows in the spill of a process count as missing if
+// newer rows of the chain are stored. VerifyAll reads one chain after the other; ctx governs the
+// queries. An error means that the verification failed to run; damage to the log is in the report.
 func (r *Reader) VerifyAll(ctx context.Context, opts VerifyOptions) (Report, error) {
 	v := &verification{reader: r, db: r.db, report: &Report{}}
 	err := v.all(ctx, opts)
@@ -34,18 +33,18 @@ func (r *Reader) VerifyAll(ctx context.Context, opts VerifyOptions) (Report, err
 	return *v.report, nil
 }
 
-// verification is a look at whole chains.
+// verification is the state of one verification of whole chains.
 type verification struct {
 	reader      *Reader
 	db          Querier
 	report      *Report
-	expected    map[ChainID][]ChainHead // which chains are to have come how far
+	expected    map[ChainID][]ChainHead // minimum heads of the chains
 	checkpoints map[ChainID]ChainHead
-	finals      map[ChainID]ChainHead // of the chains that were checked
+	finals      map[ChainID]ChainHead // heads of the checked chains
 	links       []chainLink
 }
 
-// chainLink is what the first row of a chain says of another.
+// chainLink is a reference from the first row of a chain to another chain.
 type chainLink struct {
 	from ChainID
 	to   ChainHead
@@ -73,14 +72,14 @@ func (v *verification) all(ctx context.Context, opts VerifyOptions) error {
 	if err := v.chains(ctx, ""); err != nil {
 		return err
 	}
-	if err := v.loadCheckpoints(ctx); err != nil { // again: months may have been removed meanwhile
+	if err := v.loadCheckpoints(ctx); err != nil { // again, because months may have been removed in the meantime
 		return err
 	}
 	v.absent()
 	return v.checkLinks(ctx)
 }
 
-// verifyMonth checks the chains of a month by themselves and returns their ends.
+// verifyMonth checks the chains of one month on their own and returns their heads.
 func (r *Reader) verifyMonth(ctx context.Context, db Querier, m month) ([]ChainHead, Report, error) {
 	v := &verification{reader: r, db: db, report: &Report{}}
 	where := " where month = '" + m.first().Format(time.DateOnly) + "'"
@@ -98,8 +97,8 @@ func (r *Reader) verifyMonth(ctx context.Context, db Querier, m month) ([]ChainH
 	return heads, *v.report, nil
 }
 
-// expect reads how far chains have come at least, before their rows are read. The digests on the
-// way are read with the rows.
+// expect reads the minimum positions of the chains before their rows are read. Intermediate digests
+// are read together with the rows.
 func (v *verification) expect(ctx context.Context, where string) error {
 	v.expected, v.finals = map[ChainID][]ChainHead{}, map[ChainID]ChainHead{}
 	heads, err := query(
@@ -158,7 +157,7 @@ func (v *verification) loadCheckpoints(ctx context.Context) error {
 	return nil
 }
 
-// mac is that of a checkpoint, by the first key.
+// mac returns the MAC of a checkpoint with the first key.
 func (r *Reader) mac(h ChainHead) Hash { return macOf(r.keys[0], h) }
 
 func macOf(key []byte, h ChainHead) (sum Hash) {
@@ -193,7 +192,7 @@ func (v *verification) chains(ctx context.Context, where string) error {
 	return nil
 }
 
-// chain checks one.
+// chain checks one chain.
 func (v *verification) chain(ctx context.Context, c *checker, id ChainID) error {
 	heads, err := query(
 		ctx,
@@ -227,22 +226,22 @@ func (v *verification) chain(ctx context.Context, c *checker, id ChainID) error 
 		return err
 	}
 	if w.last.Month.IsZero() && problems == len(v.report.Problems)+v.report.More {
-		return nil // its month was removed meanwhile: its checkpoint is looked at in the end
+		return nil // its month was removed in the meantime; absent checks its checkpoint
 	}
 	w.end(problems)
 	v.finals[id] = w.last
 	return nil
 }
 
-// walk goes along a chain.
+// chainWalk is the state of reading one chain.
 type chainWalk struct {
 	to      *verification
 	checker *checker
-	heads   []ChainHead // to be met, by position
-	last    ChainHead   // of the rows so far
+	heads   []ChainHead // expected heads, by position
+	last    ChainHead   // head of the rows so far
 	gaps    []Problem
 	missing int64
-	broken  bool // the digest is not known any more
+	broken  bool // the digest cannot be computed after a gap
 	wrong   []Problem
 }
 
@@ -272,7 +271,7 @@ func (w *chainWalk) row(s *stored) {
 	w.compareHeads(s.position)
 }
 
-// gap notes rows that are not there.
+// gap records missing rows.
 func (w *chainWalk) gap(from, to int64) {
 	w.missing += to - from + 1
 	w.broken = true
@@ -290,8 +289,8 @@ func (w *chainWalk) gap(from, to int64) {
 	w.compareHeads(to)
 }
 
-// meet compares the digest with those that were kept at the position, and with what is behind a gap
-// takes it from there.
+// compareHeads compares the digest with those stored for the position. After a gap it continues
+// with the stored digest.
 func (w *chainWalk) compareHeads(position int64) {
 	for len(w.heads) > 0 && w.heads[0].Position <= position {
 		h := w.heads[0]
@@ -314,8 +313,8 @@ func (w *chainWalk) compareHeads(position int64) {
 	}
 }
 
-// end reports what was found, each thing once: rows that are known to be a tenant's explain the
-// gaps, and rows that are wrong explain the digests.
+// end reports each finding once: missing rows of a known tenant explain gaps, and wrong rows
+// explain wrong digests.
 func (w *chainWalk) end(problems int) {
 	if len(w.heads) > 0 {
 		if last := w.heads[len(w.heads)-1].Position; last > w.last.Position {
@@ -336,7 +335,7 @@ func (w *chainWalk) end(problems int) {
 	}
 }
 
-// absent reports chains that are to be there and have no row at all.
+// absent reports expected chains that have no rows.
 func (v *verification) absent() {
 	for id, heads := range v.expected {
 		if _, there := v.finals[id]; there {
@@ -359,11 +358,11 @@ func (v *verification) absent() {
 	}
 }
 
-// checkLinks looks for the chains that others come behind.
+// checkLinks checks that the chains named by others exist.
 func (v *verification) checkLinks(ctx context.Context) error {
 	for _, l := range v.links {
 		if _, known := v.expected[l.to.Chain]; known && v.finals[l.to.Chain].Position == 0 {
-			continue // was reported, or is in a checkpoint
+			continue // reported, or covered by a checkpoint
 		}
 		there, ok := v.finals[l.to.Chain]
 		if !ok {
@@ -396,7 +395,7 @@ func (v *verification) checkLinks(ctx context.Context) error {
 	return nil
 }
 
-// parseLink reads what linkDetails has written; false: the chain is the first.
+// parseLink decodes the result of linkDetails. It returns false for a chain without a previous one.
 func parseLink(details string) (h ChainHead, ok bool) {
 	var l struct {
 		Chain    string `json:"after_chain"`
@@ -412,8 +411,8 @@ func parseLink(details string) (h ChainHead, ok bool) {
 	return h, parseHex(h.Chain[:], l.Chain) && parseHex(h.Digest[:], l.Digest)
 }
 
-// Heads returns where each chain stands, for [VerifyOptions]: to be kept where the owner of the
-// database cannot write, such as in a log of another machine, on paper, or with a notary.
+// Heads returns the head of each chain, for [VerifyOptions]. Keep them where the owner of the
+// database cannot write, for example in a log on another machine, on paper, or with a notary.
 func (r *Reader) Heads(ctx context.Context) ([]ChainHead, error) {
 	heads, err := query(ctx, r.db, scanHead, `select * from (
 			select distinct on (chain) chain, month, position, digest from {registry}.audit_heads order by chain, position desc) h

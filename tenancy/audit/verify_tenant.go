@@ -9,10 +9,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Verify checks every row of a tenant, 0 for the platform, and that no chain lacks rows: those may
-// have been the tenant's, also all of them. It does not look at other tenants' rows, of which only
-// the index is read, nor at digests: [Reader.VerifyAll] does. ctx governs the queries. An error
-// means that it could not be found out; what is wrong is in the report.
+// Verify checks every row of a tenant, 0 for the platform, and that no chain has missing rows,
+// which could have been rows of the tenant. Of other tenants it reads only the index. It does not
+// check digests; [Reader.VerifyAll] does. ctx governs the queries. An error means that the
+// verification failed to run; damage to the log is in the report.
 func (r *Reader) Verify(ctx context.Context, tenant int64) (Report, error) {
 	report := Report{}
 	if err := r.verifyTenant(ctx, tenant, &report); err != nil {
@@ -80,15 +80,15 @@ func (r *Reader) verifyTenant(ctx context.Context, tenant int64, report *Report)
 	return nil
 }
 
-// explained reports whether somebody is known whose the rows were.
+// explained reports whether a gap is covered by a problem of a known tenant.
 func explained(problems []Problem, gap Problem) bool {
 	return slices.ContainsFunc(problems, func(p Problem) bool {
 		return p.Kind == Missing && p.Chain == gap.Chain && p.From <= gap.From && gap.To <= p.To
 	})
 }
 
-// gaps returns which positions are missing in the chains. The heads are read first: rows that come
-// meanwhile are behind them.
+// gaps returns the missing positions of all chains. It reads the heads first, because rows that are
+// written later are behind them.
 func (r *Reader) gaps(ctx context.Context) ([]Problem, error) {
 	heads, err := query(
 		ctx,
@@ -126,7 +126,7 @@ func (r *Reader) gaps(ctx context.Context) ([]Problem, error) {
 	return gaps, nil
 }
 
-// end is how far a chain's rows go.
+// end is the last position of a chain.
 type end struct {
 	Chain    [16]byte
 	Position int64

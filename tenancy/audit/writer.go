@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// writer takes entries out of the queue, chains them, and stores them: in the database, or while
-// that is away in the spill, or while that is full in memory. One goroutine runs it.
+// writer dequeues entries, chains them, and stores them in the database. While that is unavailable
+// it stores them in the spill, and while the spill is full in memory. It runs on one goroutine.
 type writer struct {
 	cfg     Config
 	queue   *queue
@@ -16,22 +16,22 @@ type writer struct {
 	spill   *spill // nil: none
 	hasher  *hasher
 	chain   *chain    // nil: none yet
-	before  ChainHead // of the chain before it
-	rows    []row     // to be used again; never those of a COPY that failed, which pgx may go on to read for a while
-	text    []byte    // likewise
+	before  ChainHead // head of the previous chain
+	rows    []row     // for reuse; not after a failed COPY, whose rows pgx may still read
+	text    []byte    // for reuse
 	pending []batch
-	retryAt time.Time // the database is left alone until then; zero: it is there
+	retryAt time.Time // no attempt before this time; zero: the database is available
 	wait    time.Duration
 	stats   *counters
-	stop    chan struct{} // closed: end when the queue is empty
-	ended   chan struct{} // closed when run has returned
+	stop    chan struct{} // closed to stop the writer when the queue is empty
+	ended   chan struct{} // closed when run returns
 	lost    int64         // written before ended is closed
 }
 
-// counters are behind [Status].
+// counters are the source of [Status].
 type counters struct {
 	recorded, written, spilled, replayed, dropped, refused atomic.Int64
-	reported                                               atomic.Int64 // of the dropped, those that an entry tells of
+	reported                                               atomic.Int64 // dropped entries that a LogLost entry reports
 	spillBytes                                             atomic.Int64
 	err                                                    atomic.Pointer[error]
 }
@@ -41,7 +41,7 @@ const (
 	maxRetry = 5 * time.Second
 )
 
-// run works until stop. When ctx ends it gives up on the database.
+// run runs until stop is closed. When ctx ends it stops using the database.
 func (w *writer) run(ctx context.Context) {
 	defer close(w.ended)
 	for w.await(ctx) {
@@ -51,7 +51,7 @@ func (w *writer) run(ctx context.Context) {
 	w.finish(ctx)
 }
 
-// await returns true when there may be something to do, false at the end.
+// await waits for work. It returns false when the writer has to stop.
 func (w *writer) await(ctx context.Context) bool {
 	select {
 	case <-w.stop:
@@ -70,7 +70,7 @@ func (w *writer) await(ctx context.Context) bool {
 	}
 	ready, urgent := w.queue.ready, w.queue.urgent
 	if len(w.pending) > 0 {
-		ready, urgent = nil, nil // there is no room for more
+		ready, urgent = nil, nil // no room for more
 	}
 	select {
 	case <-w.stop:
@@ -83,7 +83,7 @@ func (w *writer) await(ctx context.Context) bool {
 	return true
 }
 
-// linger lets a batch gather.
+// linger waits for more entries, so that they form a batch.
 func (w *writer) linger() {
 	timer := time.NewTimer(w.cfg.Linger)
 	defer timer.Stop()
@@ -96,7 +96,7 @@ func (w *writer) linger() {
 
 func (w *writer) backingOff() bool { return time.Now().Before(w.retryAt) }
 
-// accept takes what is in the queue, unless batches are waiting that can be stored nowhere.
+// accept dequeues entries, unless batches are pending that cannot be stored.
 func (w *writer) accept(ctx context.Context) {
 	if len(w.pending) > 0 {
 		return
@@ -113,7 +113,7 @@ func (w *writer) accept(ctx context.Context) {
 	w.queue.recycle(items)
 }
 
-// batch chains entries. Where the month is another one it begins another chain.
+// batch turns entries into rows of the chain. In a new month it starts a new chain.
 func (w *writer) batch(entries []entry) batch {
 	now := w.cfg.Clock()
 	m := monthOf(now)
@@ -143,15 +143,15 @@ func (w *writer) batch(entries []entry) batch {
 	return batch{rows: rows, head: w.chain.head()}
 }
 
-// losses returns how many entries were dropped of which no entry tells yet.
+// unreportedLosses returns the number of dropped entries that no LogLost entry reports yet.
 func (w *writer) unreportedLosses() int64 { return w.stats.dropped.Load() - w.stats.reported.Load() }
 
-// own returns an entry of the log's own.
+// internalEntry returns an entry of the log itself.
 func (w *writer) internalEntry(now time.Time) entry {
 	return entry{actor: w.cfg.Process, at: now.UnixMicro(), details: "{}"}
 }
 
-// keep stores a batch with n accepted entries wherever it can.
+// persist stores a batch with n accepted entries in the database, the spill or memory.
 func (w *writer) persist(ctx context.Context, b batch, n int) {
 	if len(w.pending) == 0 && !w.backingOff() {
 		err := w.store.copy(ctx, b)
@@ -159,7 +159,7 @@ func (w *writer) persist(ctx context.Context, b batch, n int) {
 		if err == nil {
 			w.stats.written.Add(int64(len(b.rows)))
 			w.persisted(ctx, b, n)
-			clear(b.rows) // lets go of texts
+			clear(b.rows) // releases the texts
 			w.rows = b.rows[:0]
 			return
 		}
@@ -172,7 +172,7 @@ func (w *writer) persist(ctx context.Context, b batch, n int) {
 	w.pending = append(w.pending, b)
 }
 
-// kept says that a batch will not be lost any more.
+// persisted marks a batch as safe from loss.
 func (w *writer) persisted(ctx context.Context, b batch, n int) {
 	if err := w.spill.saveHead(b.head); err != nil {
 		w.cfg.Logger.ErrorContext(ctx, "save the head of the audit log", slog.Any("error", err))
@@ -183,7 +183,7 @@ func (w *writer) persisted(ctx context.Context, b batch, n int) {
 	w.queue.acknowledge(n)
 }
 
-// spilled reports whether it could put the batch into the spill.
+// trySpill writes the batch to the spill and reports whether that succeeded.
 func (w *writer) trySpill(ctx context.Context, b batch) bool {
 	if w.spill == nil {
 		return false
@@ -198,8 +198,8 @@ func (w *writer) trySpill(ctx context.Context, b batch) bool {
 	return true
 }
 
-// replay makes one step with what could not be written before: what is in memory first, as nothing
-// else moves meanwhile.
+// replay writes one batch that could not be written before: first those in memory, because new
+// entries wait for them.
 func (w *writer) replay(ctx context.Context) (more bool) {
 	if w.backingOff() {
 		return false
@@ -215,7 +215,7 @@ func (w *writer) replay(ctx context.Context) (more bool) {
 		if err = w.store.insert(ctx, b); err == nil {
 			w.spill.done()
 			w.stats.replayed.Add(int64(len(b.rows)))
-			_, _, err = w.spill.read() // removes the segment behind its last batch
+			_, _, err = w.spill.read() // removes the segment after its last batch
 		}
 	}
 	w.stats.spillBytes.Store(w.spill.size)
@@ -229,21 +229,22 @@ func (w *writer) replayPending(ctx context.Context) bool {
 	w.recordAttempt(ctx, err)
 	if err == nil {
 		w.stats.written.Add(int64(len(b.rows)))
-	} else if !w.trySpill(ctx, b) { // which may have room again
+	} else if !w.trySpill(ctx, b) { // the spill may have room again
 		return false
 	}
 	w.popPending(ctx)
 	return true
 }
 
-// shift says that the first of the pending batches is kept.
+// popPending marks the first pending batch as stored.
 func (w *writer) popPending(ctx context.Context) {
 	b := w.pending[0]
 	w.pending = w.pending[1:]
 	w.persisted(ctx, b, b.entries)
 }
 
-// reached notes how a try went. After a failure the database is left alone for a while that grows.
+// recordAttempt records the outcome of an attempt to write to the database. After a failure the
+// writer waits, with an increasing delay, before it tries again.
 func (w *writer) recordAttempt(ctx context.Context, err error) {
 	if err == nil {
 		if w.wait > 0 {
@@ -261,9 +262,9 @@ func (w *writer) recordAttempt(ctx context.Context, err error) {
 	w.retryAt = time.Now().Add(w.wait)
 }
 
-// finish is the end: it stores what is left wherever it can, and closes the chain.
+// finish stores the remaining entries and closes the chain.
 func (w *writer) finish(ctx context.Context) {
-	w.retryAt = time.Time{} // once more
+	w.retryAt = time.Time{} // one more attempt
 	for w.replay(ctx) {
 	}
 	for len(w.pending) > 0 && w.trySpill(ctx, w.pending[0]) {

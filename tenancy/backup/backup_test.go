@@ -1,11 +1,13 @@
 package backup_test
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy/backup"
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
@@ -20,41 +22,52 @@ func TestATenantIsBackedUp(t *testing.T) {
 	s := f.service(t, backup.Config{Progress: progress(&events)})
 	before := time.Now()
 	info, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
-	check(t, err)
+	require.NoError(t, err)
 
 	h, m, tables := f.stored(t, info.Name, archive.ReaderOptions{})
-	if want := map[string]string{
+	want := map[string]string{
 		"notes": "id,body\n1,first\n2,\"sec\nond\"\n3,\"\"\n4,\n", "tags": "note,tag\n1,a\n1,b\n",
-	}; !maps.Equal(tables, want) {
-		t.Errorf("got  %q\nwant %q", tables, want)
 	}
-	if m.Rows() != 6 || info.Rows != 6 || info.Tables != 2 || info.Verified != backup.VerifiedContent || info.VerifiedAt.Before(before) {
-		t.Errorf("info %+v, manifest %+v", info, m)
+	assert.Equal(t, want, tables)
+	if assert.Equal(t, int64(6), m.Rows(), "info %+v, manifest %+v", info, m) &&
+		assert.Equal(t, int64(6), info.Rows, "info %+v, manifest %+v", info, m) &&
+		assert.Equal(t, 2, info.Tables, "info %+v, manifest %+v", info, m) &&
+		assert.Equal(t, backup.VerifiedContent, info.Verified, "info %+v, manifest %+v", info, m) {
+		assert.False(t, info.VerifiedAt.Before(before), "info %+v, manifest %+v", info, m)
 	}
-	if h.Tenant.ID != tenant.ID || h.Tenant.Slug != "north" || h.Tenant.Status != "active" || h.Schema != tenant.Schema ||
-		!slices.Equal(h.Tenant.Domains, []archive.Domain{{Host: "north.example.com", Primary: true, Verified: true}}) {
-		t.Errorf("header %+v", h)
+	assert.Equal(t, tenant.ID, h.Tenant.ID, "header %+v", h)
+	assert.Equal(t, "north", h.Tenant.Slug, "header %+v", h)
+	assert.Equal(t, "active", h.Tenant.Status, "header %+v", h)
+	assert.Equal(t, tenant.Schema, h.Schema, "header %+v", h)
+	assert.Equal(t, []archive.Domain{{Host: "north.example.com", Primary: true, Verified: true}}, h.Tenant.Domains,
+		"header %+v", h)
+	if assert.Len(t, h.Migrations, 2, "migrations") &&
+		assert.Equal(t, int64(2), h.Migrations[1].Version, "migrations") &&
+		assert.Equal(t, "tags", h.Migrations[1].Name, "migrations") {
+		assert.Len(t, h.Migrations[1].Checksum, 16, "migrations")
 	}
-	if len(h.Migrations) != 2 || h.Migrations[1].Version != 2 || h.Migrations[1].Name != "tags" || len(h.Migrations[1].Checksum) != 16 {
-		t.Errorf("migrations %+v", h.Migrations)
-	}
-	if !slices.Equal(h.Sequences, []archive.Sequence{{Name: "notes_id_seq", Last: 4, Called: true, Table: "notes", Column: "id", Identity: true}}) {
-		t.Errorf("sequences %+v", h.Sequences)
-	}
-	if h.Snapshot == "" || h.PostgreSQL == "" || h.Library == "" || h.Fingerprint == "" || h.TakenAt.Sub(before).Abs() > time.Hour {
-		t.Errorf("header %+v", h)
+	assert.Equal(t,
+		[]archive.Sequence{{Name: "notes_id_seq", Last: 4, Called: true, Table: "notes", Column: "id", Identity: true}},
+		h.Sequences,
+		"sequences")
+	if assert.NotEmpty(t, h.Snapshot, "header %+v", h) &&
+		assert.NotEmpty(t, h.PostgreSQL, "header %+v", h) &&
+		assert.NotEmpty(t, h.Library, "header %+v", h) &&
+		assert.NotEmpty(t, h.Fingerprint, "header %+v", h) {
+		assert.LessOrEqual(t, h.TakenAt.Sub(before).Abs(), time.Hour, "header %+v", h)
 	}
 	expectEvents(t, events, "started", "table notes 4", "table tags 2", "written", "verified")
 
 	var listed []backup.Info
 	for i, err := range s.Backups(t.Context(), tenant.ID) {
-		check(t, err)
+		require.NoError(t, err)
 		listed = append(listed, i)
 	}
-	if len(listed) != 1 || listed[0].SHA256 != info.SHA256 || !listed[0].VerifiedAt.Equal(info.VerifiedAt) {
-		t.Errorf("listed %+v", listed)
+	if assert.Len(t, listed, 1) && assert.Equal(t, info.SHA256, listed[0].SHA256) {
+		assert.WithinDuration(t, info.VerifiedAt, listed[0].VerifiedAt, 0)
 	}
-	if want := []string{info.Name, info.Name + ".json"}; !slices.Equal(f.objects(t), want) || !strings.HasPrefix(info.Name, f.own(t)+"1-north/2") {
+	if want := []string{info.Name, info.Name + ".json"}; !slices.Equal(f.objects(t), want) ||
+		!strings.HasPrefix(info.Name, f.own(t)+"1-north/2") {
 		t.Errorf("store has %q", f.objects(t))
 	}
 }
@@ -71,9 +84,8 @@ func TestTablesAreFromOneMoment(t *testing.T) {
 		}
 	}})
 	info, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	_, _, tables := f.stored(t, info.Name, archive.ReaderOptions{})
-	if want := map[string]string{"notes": "id,body\n1,first\n", "tags": "note,tag\n1,a\n"}; !maps.Equal(tables, want) {
-		t.Errorf("got %q", tables)
-	}
+	want := map[string]string{"notes": "id,body\n1,first\n", "tags": "note,tag\n1,a\n"}
+	assert.Equal(t, want, tables)
 }

@@ -11,14 +11,15 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"filippo.io/age"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// BenchmarkMemory backs up a large tenant in a process of its own, and reports how far its resident memory, at its peak, was above
-// what it had before the first backup.
+// BenchmarkMemory backs up a large tenant in a process of its own, and reports how far its resident
+// memory, at its peak, was above what it had before the first backup.
 //
 //	go test -run '^$' -bench Memory -benchtime 1x -timeout 30m ./tenancy/backup -backup-mb 1024
 func BenchmarkMemory(b *testing.B) {
@@ -35,9 +36,10 @@ func BenchmarkMemory(b *testing.B) {
 	f.exec(b, tenant.Schema, fmt.Sprintf(largeSQL, *benchMegabytes<<20/rowSize))
 	for b.Loop() {
 		binary, err := os.Executable()
-		check(b, err)
+		require.NoError(b, err)
 		cmd := exec.CommandContext(b.Context(), binary, "-test.run=^$", "-test.bench=^BenchmarkMemory$", "-test.benchtime=1x")
-		cmd.Env = append(os.Environ(), killURL+"="+f.pg.URLAs(f.roles.Owner(), "o"), killPrefix+"="+f.pg.RolePrefix, killDir+"="+f.path)
+		cmd.Env = append(os.Environ(), killURL+"="+f.pg.URLAs(f.roles.Owner(), "o"), killPrefix+"="+f.pg.RolePrefix,
+			killDir+"="+f.path)
 		out, err := cmd.CombinedOutput()
 		found := regexp.MustCompile(`idle=(\d+) peak=(\d+) bytes=(\d+) encrypted=(\d+)`).FindSubmatch(out)
 		if err != nil || found == nil {
@@ -46,7 +48,7 @@ func BenchmarkMemory(b *testing.B) {
 		var n [4]float64
 		for i := range n {
 			n[i], err = strconv.ParseFloat(string(found[i+1]), 64)
-			check(b, err)
+			require.NoError(b, err)
 		}
 		b.ReportMetric(n[0]/(1<<10), "idle-MB")
 		b.ReportMetric((n[1]-n[0])/(1<<10), "above-MB")
@@ -58,36 +60,34 @@ func BenchmarkMemory(b *testing.B) {
 // backUpAndMeasure is the process.
 func backUpAndMeasure(b *testing.B) {
 	pool, err := pgxpool.New(b.Context(), os.Getenv(killURL))
-	check(b, err)
+	require.NoError(b, err)
 	defer pool.Close()
 	roles, err := schemactx.NewRoleNames(os.Getenv(killPrefix))
-	check(b, err)
+	require.NoError(b, err)
 	f := &fixture{pg: &pgtest.DB{Pool: pool}, roles: roles, owner: pool}
 	f.connect(b, large)
 	f.dir, err = backup.OpenDir(os.Getenv(killDir))
-	check(b, err)
-	check(b, pool.Ping(b.Context()))
+	require.NoError(b, err)
+	require.NoError(b, pool.Ping(b.Context()))
 	idle := residentKB(b, "VmRSS")
 	info, err := f.service(b, backup.Config{}).Backup(b.Context(), "north", backup.BackupOptions{})
-	check(b, err)
+	require.NoError(b, err)
 	peak := residentKB(b, "VmHWM")
 	identity, err := age.GenerateX25519Identity()
-	check(b, err)
+	require.NoError(b, err)
 	_, err = f.service(b, backup.Config{
 		Recipients: []age.Recipient{identity.Recipient()}, Identities: []age.Identity{identity},
 	}).Backup(b.Context(), "north", backup.BackupOptions{})
-	check(b, err)
+	require.NoError(b, err)
 	fmt.Printf("idle=%d peak=%d bytes=%d encrypted=%d\n", idle, peak, info.Bytes, residentKB(b, "VmHWM"))
 }
 
 func residentKB(b *testing.B, field string) int64 {
 	status, err := os.ReadFile("/proc/self/status")
-	check(b, err)
+	require.NoError(b, err)
 	found := regexp.MustCompile(field + `:\s+(\d+) kB`).FindSubmatch(status)
-	if found == nil {
-		b.Fatalf("no %s", field)
-	}
+	require.NotNil(b, found, "no %s", field)
 	n, err := strconv.ParseInt(string(found[1]), 10, 64)
-	check(b, err)
+	require.NoError(b, err)
 	return n
 }

@@ -8,13 +8,16 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy/backup"
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// pupils are migrations of a school: three tables, two foreign keys, and an index beside the primary keys.
+// pupils are migrations of a school: three tables, two foreign keys, and an index beside the
+// primary keys.
 var pupils = migrate.Source{Name: "pupils", FS: fstest.MapFS{"00001_pupils.sql": {Data: []byte(`-- +goose Up
 create table classes (id int primary key, name text not null);
 create table pupils (id bigint generated always as identity primary key, class int not null references classes, name text not null, born date, note text);
@@ -26,10 +29,12 @@ const fillPupils = `insert into classes select n, 'class ' || n from generate_se
 	insert into pupils (class, name, born, note) select 1 + n %% 100, 'pupil ' || n, date '2000-01-01' + (n %% 5000)::int, md5(n::text) || md5((n + 1)::text) from generate_series(1, %[1]d) n;
 	insert into marks (pupil, mark, at) select 1 + n %% %[1]d, (n %% 60) / 10.0, timestamptz '2020-01-01Z' + n * interval '1 second' from generate_series(1, %[1]d) n`
 
-// BenchmarkRestore compares a whole restore, with its verification, with what COPY FROM takes to load the same CSV into a schema made by
-// the same migrations, as psql's \copy would: the same rows, keys and indexes, in the same run, in turns. copy/restore is the throughput
-// that is left: 1 is that of COPY. "keys" has three tables with foreign keys, of -backup-rows rows twice and a hundred, and plain/restore for COPY without these keys; "table"
-// has one table without, of as many rows, where nothing of the verification can be done meanwhile. With -short they are 10,000.
+// BenchmarkRestore compares a whole restore, with its verification, with what COPY FROM takes to
+// load the same CSV into a schema made by the same migrations, as psql's \copy would: the same
+// rows, keys and indexes, in the same run, in turns. copy/restore is the throughput that is left: 1
+// is that of COPY. "keys" has three tables with foreign keys, of -backup-rows rows twice and a
+// hundred, and plain/restore for COPY without these keys; "table" has one table without, of as many
+// rows, where nothing of the verification can be done meanwhile. With -short they are 10,000.
 func BenchmarkRestore(b *testing.B) {
 	rows := *benchRows
 	if testing.Short() {
@@ -48,7 +53,7 @@ func benchRestore(b *testing.B, source migrate.Source, fill string, tables []str
 	f.exec(b, tenant.Schema, fill)
 	s := f.service(b, backup.Config{})
 	info, err := s.Backup(b.Context(), "north", backup.BackupOptions{})
-	check(b, err)
+	require.NoError(b, err)
 	b.SetBytes(info.Bytes)
 	var copied, plain, restored time.Duration
 	for n := 0; b.Loop(); n++ {
@@ -59,8 +64,9 @@ func benchRestore(b *testing.B, source migrate.Source, fill string, tables []str
 		}
 		b.StartTimer()
 		start := time.Now()
-		r, err := s.Restore(b.Context(), info.Name, backup.RestoreOptions{Slug: fmt.Sprintf("r%d", n), Domain: fmt.Sprintf("r%d.example.com", n)})
-		check(b, err)
+		r, err := s.Restore(b.Context(), info.Name, backup.RestoreOptions{Slug: fmt.Sprintf("r%d", n),
+			Domain: fmt.Sprintf("r%d.example.com", n)})
+		require.NoError(b, err)
 		restored += time.Since(start)
 		b.StopTimer()
 		f.drop(b, r.Tenant.Slug)
@@ -82,14 +88,15 @@ func (f *fixture) copyIn(b *testing.B, name, slug string, tables []string, befor
 	}
 	csv := f.csv(b, name)
 	conn, err := f.owner.Acquire(b.Context())
-	check(b, err)
+	require.NoError(b, err)
 	defer conn.Release()
 	start := time.Now()
 	for _, table := range tables {
 		quoted, err := schemactx.QuoteName(tenant.Schema, table)
-		check(b, err)
-		_, err = conn.Conn().PgConn().CopyFrom(b.Context(), bytes.NewReader(csv[table]), "copy "+quoted+" from stdin (format csv, header)")
-		check(b, err)
+		require.NoError(b, err)
+		_, err = conn.Conn().PgConn().CopyFrom(b.Context(), bytes.NewReader(csv[table]),
+			"copy "+quoted+" from stdin (format csv, header)")
+		require.NoError(b, err)
 	}
 	took := time.Since(start)
 	f.drop(b, tenant.Slug)
@@ -99,10 +106,10 @@ func (f *fixture) copyIn(b *testing.B, name, slug string, tables []string, befor
 func (f *fixture) csv(b *testing.B, name string) map[string][]byte {
 	b.Helper()
 	file, err := f.dir.Open(context.Background(), name)
-	check(b, err)
+	require.NoError(b, err)
 	defer file.Close()
 	r, err := archive.NewReader(file, archive.ReaderOptions{})
-	check(b, err)
+	require.NoError(b, err)
 	defer r.Close()
 	tables := make(map[string][]byte)
 	for {
@@ -112,7 +119,7 @@ func (f *fixture) csv(b *testing.B, name string) map[string][]byte {
 		}
 		var text bytes.Buffer
 		_, err = table.WriteTo(&text)
-		check(b, err)
+		require.NoError(b, err)
 		tables[table.Name] = text.Bytes()
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/backup"
@@ -21,11 +23,13 @@ import (
 var (
 	benchNeighbours = flag.Int("backup-tenants", 1000, "how many tenants the larger database of BenchmarkNeighbours has")
 	benchDumps      = flag.Int("backup-dumps", 3, "how often BenchmarkNeighbours runs pg_dump in either database")
-	benchRows       = flag.Int("backup-rows", 1_000_000, "how many rows the tenants of BenchmarkThroughput and BenchmarkRestore have")
-	benchMegabytes  = flag.Int("backup-mb", 256, "how many MB of CSV the tenant of BenchmarkMemory has")
+	benchRows       = flag.Int("backup-rows", 1_000_000,
+		"how many rows the tenants of BenchmarkThroughput and BenchmarkRestore have")
+	benchMegabytes = flag.Int("backup-mb", 256, "how many MB of CSV the tenant of BenchmarkMemory has")
 )
 
-// school are migrations of twenty tables of six columns, each with a key, an index and a foreign key.
+// school are migrations of twenty tables of six columns, each with a key, an index and a foreign
+// key.
 func school() migrate.Source {
 	files := fstest.MapFS{}
 	for i := range 20 {
@@ -43,8 +47,9 @@ create index t%[1]d_parent on t%[1]d (parent);
 	return migrate.Source{Name: "school", FS: files}
 }
 
-// BenchmarkNeighbours backs up one small tenant, of twenty tables with fifty rows each, that is one of ten in a database and one
-// of many in another, with five tables each. Both take turns with pg_dump -n of the same schemas. It reports the median time of each.
+// BenchmarkNeighbours backs up one small tenant, of twenty tables with fifty rows each, that is one
+// of ten in a database and one of many in another, with five tables each. Both take turns with
+// pg_dump -n of the same schemas. It reports the median time of each.
 //
 //	go test -run '^$' -bench Neighbours -benchtime 30x -timeout 60m ./tenancy/backup -backup-tenants 5000 -backup-dumps 1
 func BenchmarkNeighbours(b *testing.B) {
@@ -78,8 +83,9 @@ type schools struct {
 	tenant tenancy.Tenant
 }
 
-// newSchools makes the others as schemas alone, with five tables each: a quarter of what the one has that is backed up, so that thousands
-// fit on a disk. What the registry says of them does not matter to a backup.
+// newSchools makes the others as schemas alone, with five tables each: a quarter of what the one
+// has that is backed up, so that thousands fit on a disk. What the registry says of them does not
+// matter to a backup.
 func newSchools(b *testing.B, tenants int) schools {
 	f := setup(b, school())
 	tenant := f.create(b, "north")
@@ -93,20 +99,20 @@ func newSchools(b *testing.B, tenants int) schools {
 	}
 	for chunk := range slices.Chunk(others, 100) {
 		_, err := f.owner.Exec(b.Context(), "create schema "+strings.Join(chunk, "; create schema "))
-		check(b, err)
+		require.NoError(b, err)
 	}
 	five, err := f.runner.Subset([]int64{1, 2, 3, 4, 5})
-	check(b, err)
+	require.NoError(b, err)
 	_, err = five.UpAll(b.Context(), migrate.Schemas(others...), migrate.UpAllOptions{})
-	check(b, err)
+	require.NoError(b, err)
 	b.Cleanup(func() { // the files of thousands take longer to unlink than the fixture waits
 		for chunk := range slices.Chunk(others, 10) {
 			_, err := f.owner.Exec(context.Background(), "drop schema "+strings.Join(chunk, ", ")+" cascade")
-			check(b, err)
+			require.NoError(b, err)
 		}
 	})
 	_, err = f.pg.Pool.Exec(b.Context(), "vacuum analyze")
-	check(b, err)
+	require.NoError(b, err)
 	s := schools{f: f, s: f.service(b, backup.Config{}), tenant: tenant}
 	s.backUp(b) // makes the reference
 	return s
@@ -114,20 +120,20 @@ func newSchools(b *testing.B, tenants int) schools {
 
 func (s schools) backUp(b *testing.B) {
 	_, err := s.s.Backup(context.Background(), "north", backup.BackupOptions{})
-	check(b, err)
+	require.NoError(b, err)
 }
 
 func (s schools) dump(b *testing.B) {
 	var said strings.Builder
 	cmd := exec.Command("pg_dump", "-n", s.tenant.Schema, s.f.pg.URL)
 	cmd.Stderr = &said // what it dumps goes nowhere
-	if err := cmd.Run(); err != nil {
-		b.Fatalf("pg_dump: %v: %s", err, said.String())
-	}
+	err := cmd.Run()
+	require.NoError(b, err, "pg_dump: %v: %s", err, said.String())
 }
 
-// BenchmarkThroughput backs up a tenant with a large table, and copies the same table with psql and zstd, at the same level, in turns. It
-// reports the median time of each, the CSV of a second, and how the backup compares: above 1 it is faster.
+// BenchmarkThroughput backs up a tenant with a large table, and copies the same table with psql and
+// zstd, at the same level, in turns. It reports the median time of each, the CSV of a second, and
+// how the backup compares: above 1 it is faster.
 //
 //	go test -run '^$' -bench Throughput -benchtime 5x ./tenancy/backup
 func BenchmarkThroughput(b *testing.B) {
@@ -145,12 +151,12 @@ func BenchmarkThroughput(b *testing.B) {
 
 		start = time.Now()
 		info, err := s.Backup(b.Context(), "north", backup.BackupOptions{})
-		check(b, err)
+		require.NoError(b, err)
 		times["verified"] = append(times["verified"], time.Since(start))
 		times["written"] = append(times["written"], info.Duration)
 		last = info
 		for _, name := range f.objects(b) {
-			check(b, os.Remove(filepath.Join(f.path, name)))
+			require.NoError(b, os.Remove(filepath.Join(f.path, name)))
 		}
 	}
 	for name, all := range times {
@@ -159,7 +165,7 @@ func BenchmarkThroughput(b *testing.B) {
 	written := median(times["written"])
 	b.ReportMetric(float64(last.Bytes)/(1<<20)/written.Seconds(), "MB/s")
 	psql, err := os.Stat(filepath.Join(dir, "psql.zst"))
-	check(b, err)
+	require.NoError(b, err)
 	b.ReportMetric(float64(last.Size)/float64(psql.Size()), "size/psql")
 	b.ReportMetric(float64(median(times["psql"]))/float64(written), "psql/written")
 	b.ReportMetric(float64(median(times["psql"]))/float64(median(times["verified"])), "psql/verified")
@@ -182,9 +188,7 @@ func copyWithPsql(b *testing.B, f *fixture, schema, file string) {
 	cmd := exec.Command("sh", "-c", `psql -X -q -d "$URL" -c "\copy $SCHEMA.events to stdout with (format csv, header)" | zstd -q -f -3 -o "$FILE"`)
 	cmd.Env = append(os.Environ(), "URL="+f.pg.URL, "SCHEMA="+schema, "FILE="+file)
 	out, err := cmd.CombinedOutput()
-	if err != nil {
-		b.Fatalf("psql | zstd: %v: %s", err, out)
-	}
+	require.NoError(b, err, "psql | zstd: %v: %s", err, out)
 }
 
 func median(all []time.Duration) time.Duration {

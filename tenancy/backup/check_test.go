@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
-	"errors"
 	"io"
 	"os"
 	"slices"
@@ -71,9 +70,8 @@ func TestNoFlippedBitPassesACheck(t *testing.T) {
 				bit := byte(1) << (i % 8)
 				store.content[i] ^= bit
 				_, _, err := s.Check(t.Context(), info.Name)
-				if err == nil || errors.Is(err, archive.ErrEncrypted) {
-					t.Errorf("bit %#x of byte %d was not noticed: %v", bit, i, err)
-				}
+				assert.Error(t, err, "bit %#x of byte %d was not noticed: %v", bit, i, err)
+				assert.NotErrorIs(t, err, archive.ErrEncrypted, "bit %#x of byte %d was not noticed", bit, i)
 				store.content[i] ^= bit
 			}
 			refused := func(what string, content []byte) {

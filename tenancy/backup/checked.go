@@ -10,15 +10,18 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// snapshotOptions say whether a schema is accepted that is not what its migrations make.
+// snapshotOptions decide about a schema that differs from what its migrations create.
 type snapshotOptions struct {
 	drift  DriftPolicy
 	edited EditedPolicy
 }
 
-// checkedSnapshot takes a snapshot and compares the structure that it has with what its migrations make. What they make is found out
-// before, as that needs a connection; where the snapshot has other versions it is taken anew.
-func (s *Service) checkedSnapshot(ctx context.Context, t *tenancy.Tenant, domains []tenancy.Domain, opts snapshotOptions) (*snapshot, error) {
+// checkedSnapshot takes a snapshot and compares its structure with what its migrations create. It
+// determines what they create before the snapshot, because that needs a connection. If the snapshot
+// has other versions, it tries again.
+func (s *Service) checkedSnapshot(
+	ctx context.Context, t *tenancy.Tenant, domains []tenancy.Domain, opts snapshotOptions,
+) (*snapshot, error) {
 	age := referenceCached
 	for range maxSnapshots {
 		want, err := s.expect(ctx, t.Schema, age, opts.edited)
@@ -36,7 +39,7 @@ func (s *Service) checkedSnapshot(ctx context.Context, t *tenancy.Tenant, domain
 		differences := want.differences(snap.structure, func(drift.Difference) bool { return false })
 		if len(differences) > 0 && want.referenceErr == nil && age == referenceCached {
 			snap.close(ctx)
-			age = referenceRebuilt // what was built before an upgrade of the server reads differently
+			age = referenceRebuilt // a structure that was built before an upgrade of the server can differ
 			continue
 		}
 		if len(differences) > 0 && opts.drift != DriftRecord {
@@ -53,15 +56,15 @@ func (s *Service) checkedSnapshot(ctx context.Context, t *tenancy.Tenant, domain
 		}
 		return snap, nil
 	}
-	return nil, fmt.Errorf("%w: schema %q had other migrations each of %d times", ErrChanged, t.Schema, maxSnapshots)
+	return nil, fmt.Errorf("%w: schema %q was migrated during each of %d attempts", ErrChanged, t.Schema, maxSnapshots)
 }
 
-// expected is what a schema should be.
+// expected is the structure that a schema should have.
 type expected struct {
 	versions     []int64
-	referenceErr error // why there is no reference: migrations that the program does not have, or that were edited
+	referenceErr error // why there is no reference: the program lacks migrations, or has edited ones
 	reference    drift.Structure
-	extra        []string // tables that are expected beside the reference's; nil where there is none
+	extra        []string // expected tables that are not in the reference
 }
 
 func (s *Service) expect(ctx context.Context, schema string, age referenceAge, edited EditedPolicy) (expected, error) {
@@ -75,12 +78,14 @@ func (s *Service) expect(ctx context.Context, schema string, age referenceAge, e
 	}
 	want.reference, err = s.reference(ctx, want.versions, age)
 	made := want.reference.Tables()
-	want.extra = slices.DeleteFunc(s.cfg.Migrations.Config().ExtraTables, func(name string) bool { return slices.Contains(made, name) })
+	want.extra = slices.DeleteFunc(s.cfg.Migrations.Config().ExtraTables, func(name string) bool {
+		return slices.Contains(made, name)
+	})
 	return want, err
 }
 
-// differences returns how a structure differs, without differences that do not affect data and
-// those for which skip returns true.
+// differences lists how a structure differs, without differences that do not affect data and those
+// for which skip returns true.
 func (want expected) differences(have drift.Structure, skip func(drift.Difference) bool) []string {
 	if want.referenceErr != nil {
 		return []string{want.referenceErr.Error()}

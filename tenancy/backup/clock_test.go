@@ -41,7 +41,7 @@ func TestABackupOfTheFutureCountsForNothingAndStays(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, last)
 	for range 2 {
-		check(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
+		require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
 		f.again(t)
 	}
 	own := state(t, c, 1, backup.RunBackup).Name
@@ -107,12 +107,12 @@ func TestASlotALeaseOrAnEndInTheFutureStopsNothing(t *testing.T) {
 			c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{
 				Workers: 1, Ended: func(_ context.Context, r backup.ScheduledRun) { warnings = append(warnings, r.Warnings...) },
 			})
-			check(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
-			check(t, expectDone(t, c, backup.ScheduleReport{}))
+			require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
+			require.NoError(t, expectDone(t, c, backup.ScheduleReport{}))
 			require.Empty(t, warnings)
 			f.exec(t, "public", "update public.backup_runs set "+sql)
-			check(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
-			check(t, expectDone(t, c, backup.ScheduleReport{}))
+			require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
+			require.NoError(t, expectDone(t, c, backup.ScheduleReport{}))
 			require.Len(t, warnings, 1)
 			assert.Contains(t, warnings[0], "the "+name+" of the last run is in the future")
 			s := state(t, c, 1, backup.RunBackup)
@@ -138,9 +138,9 @@ func TestAProcessWithAWrongClockDeletesNothingAndRepeatsNothing(t *testing.T) {
 			f.put(t, f.own(t)+"1-t1/being-made.tar", "half")
 			unfinished, err := f.dir.Create(t.Context(), f.own(t)+"1-t1/half.tar")
 			require.NoError(t, err)
-			check(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
-			check(t, expectDone(t, c, backup.ScheduleReport{}))
-			check(t, expectDone(t, f.schedule(t, backup.Config{}, backup.ScheduleConfig{}), backup.ScheduleReport{}))
+			require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
+			require.NoError(t, expectDone(t, c, backup.ScheduleReport{}))
+			require.NoError(t, expectDone(t, f.schedule(t, backup.Config{}, backup.ScheduleConfig{}), backup.ScheduleReport{}))
 			assert.Contains(t, f.objects(t), f.own(t)+"1-t1/being-made.tar")
 			assert.Contains(t, f.objects(t), state(t, c, 1, backup.RunBackup).Name)
 			if off < 0 {
@@ -173,7 +173,7 @@ func TestLastBackupsAreThoseOfTheStore(t *testing.T) {
 	t.Parallel()
 	f, tenants := scheduled(t, 1)
 	c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{})
-	check(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
 	s := state(t, c, 1, backup.RunBackup)
 	last, err := c.LastBackups(t.Context())
 	require.NoError(t, err)
@@ -199,6 +199,6 @@ func TestARunNeverRemovesWhatItHasJustMade(t *testing.T) {
 	text, err := json.Marshal(later)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(f.path+"/"+later.Name+".json", text, 0o600))
-	check(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
 	assert.Contains(t, f.objects(t), state(t, c, 1, backup.RunBackup).Name)
 }

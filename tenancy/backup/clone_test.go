@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
@@ -18,11 +21,12 @@ func TestATenantIsCloned(t *testing.T) {
 	tenant := f.createFeatures(t, "north")
 	f.admin(t, tenant.Schema, obstacleRows)
 	want, structure := f.content(t, "north"), f.structure(t, tenant.Schema)
-	got, err := f.service(t, backup.Config{}).Clone(t.Context(), "north", backup.CloneOptions{Slug: "copy", Domain: "copy.example.com"})
-	check(t, err)
-	if got.Tenant.Slug != "copy" || got.Tenant.Status != tenancy.Active || got.Rows == 0 {
-		t.Errorf("cloned %+v", got)
-	}
+	got, err := f.service(t, backup.Config{}).Clone(t.Context(), "north",
+		backup.CloneOptions{Slug: "copy", Domain: "copy.example.com"})
+	require.NoError(t, err)
+	assert.Equal(t, "copy", got.Tenant.Slug, "cloned %+v", got)
+	assert.Equal(t, tenancy.Active, got.Tenant.Status, "cloned %+v", got)
+	assert.NotZero(t, got.Rows, "cloned %+v", got)
 	f.expectContent(t, "copy", want)
 	f.expectContent(t, "north", want)
 	if f.structure(t, got.Tenant.Schema) != structure {
@@ -47,13 +51,17 @@ func TestACloneIsAnonymized(t *testing.T) {
 			}),
 		},
 	})
-	check(t, err)
+	require.NoError(t, err)
 	content := f.content(t, "demo")
-	if !strings.HasPrefix(content["notes"], "id,body\n1,\n2,\"hidden, 2 \"\"\n\"\n") || content["tags"] != f.content(t, "north")["tags"] {
-		t.Errorf("clone has %q", content)
+	if assert.True(t, strings.HasPrefix(content["notes"], "id,body\n1,\n2,\"hidden, 2 \"\"\n\"\n"), "clone has %q",
+		content) {
+		assert.Equal(t, f.content(t, "north")["tags"], content["tags"], "clone has %q", content)
 	}
-	if len(seen) != 8 || seen[0] != `notes.body "first" false` || seen[2] != `notes.body "" false` || seen[3] != `notes.body "" true` || seen[5] != `notes.body "\\." false` {
-		t.Errorf("seen %q", seen)
+	if assert.Len(t, seen, 8) &&
+		assert.Equal(t, `notes.body "first" false`, seen[0]) &&
+		assert.Equal(t, `notes.body "" false`, seen[2]) &&
+		assert.Equal(t, `notes.body "" true`, seen[3]) {
+		assert.Equal(t, `notes.body "\\." false`, seen[5])
 	}
 	f.use(t, got.Tenant)
 }
@@ -63,11 +71,12 @@ func TestACloneWithoutData(t *testing.T) {
 	f := setup(t, notes)
 	tenant := f.create(t, "north")
 	f.exec(t, tenant.Schema, someNotes)
-	got, err := f.service(t, backup.Config{}).Clone(t.Context(), "north", backup.CloneOptions{Slug: "empty", Name: "Empty", Domain: "empty.example.com", Data: backup.CloneStructure})
-	check(t, err)
-	if content := f.content(t, "empty"); content["notes"] != "id,body\n" || got.Tenant.Name != "Empty" {
-		t.Errorf("clone has %q", content)
-	}
+	got, err := f.service(t, backup.Config{}).Clone(t.Context(), "north",
+		backup.CloneOptions{Slug: "empty", Name: "Empty", Domain: "empty.example.com", Data: backup.CloneStructure})
+	require.NoError(t, err)
+	content := f.content(t, "empty")
+	assert.Equal(t, "id,body\n", content["notes"], "clone has %q", content)
+	assert.Equal(t, "Empty", got.Tenant.Name, "clone has %q", content)
 }
 
 func TestWhatCannotBeClonedIsRefused(t *testing.T) {
@@ -80,7 +89,11 @@ func TestWhatCannotBeClonedIsRefused(t *testing.T) {
 	trouble := errors.New("trouble")
 	same := backup.AnonymizerFunc(func(_ context.Context, v backup.Value) (backup.Value, error) { return v, nil })
 	failing := backup.AnonymizerFunc(func(_ context.Context, v backup.Value) (backup.Value, error) { return v, trouble })
-	number := backup.AnonymizerFunc(func(_ context.Context, v backup.Value) (backup.Value, error) { v.Text = "x"; return v, nil })
+	number := backup.AnonymizerFunc(func(_ context.Context, v backup.Value) (backup.Value,
+		error) {
+		v.Text = "x"
+		return v, nil
+	})
 	one := func(table, column string, a backup.Anonymizer) map[backup.Column]backup.Anonymizer {
 		return map[backup.Column]backup.Anonymizer{{Table: table, Name: column}: a}
 	}
@@ -89,22 +102,29 @@ func TestWhatCannotBeClonedIsRefused(t *testing.T) {
 		opts backup.CloneOptions
 		want error
 	}{
-		"nobody":                   {"nobody", backup.CloneOptions{Slug: "x", Domain: "x.example.com"}, tenancy.ErrNotFound},
-		"a slug that is taken":     {"north", backup.CloneOptions{Slug: "north", Domain: "x.example.com"}, tenancy.ErrSlugTaken},
-		"a domain of another":      {"north", backup.CloneOptions{Slug: "x", Domain: "north.example.com"}, tenancy.ErrDomainTaken},
-		"no such column":           {"north", backup.CloneOptions{Slug: "x", Domain: "x.example.com", Anonymize: one("notes", "boddy", same)}, nil},
-		"no such table":            {"north", backup.CloneOptions{Slug: "x", Domain: "x.example.com", Anonymize: one("note", "body", same)}, nil},
-		"no anonymizer":            {"north", backup.CloneOptions{Slug: "x", Domain: "x.example.com", Anonymize: one("notes", "body", nil)}, nil},
-		"an anonymizer that fails": {"north", backup.CloneOptions{Slug: "x", Domain: "x.example.com", Anonymize: one("notes", "body", failing)}, trouble},
-		"what is no number":        {"north", backup.CloneOptions{Slug: "x", Domain: "x.example.com", Anonymize: one("tags", "note", number)}, backup.ErrRows},
+		"nobody": {"nobody", backup.CloneOptions{Slug: "x", Domain: "x.example.com"}, tenancy.ErrNotFound},
+		"a slug that is taken": {"north", backup.CloneOptions{Slug: "north", Domain: "x.example.com"},
+			tenancy.ErrSlugTaken},
+		"a domain of another": {"north", backup.CloneOptions{Slug: "x", Domain: "north.example.com"},
+			tenancy.ErrDomainTaken},
+		"no such column": {"north", backup.CloneOptions{Slug: "x", Domain: "x.example.com",
+			Anonymize: one("notes", "boddy", same)}, nil},
+		"no such table": {"north", backup.CloneOptions{Slug: "x", Domain: "x.example.com",
+			Anonymize: one("note", "body", same)}, nil},
+		"no anonymizer": {"north", backup.CloneOptions{Slug: "x", Domain: "x.example.com",
+			Anonymize: one("notes", "body", nil)}, nil},
+		"an anonymizer that fails": {"north", backup.CloneOptions{Slug: "x", Domain: "x.example.com",
+			Anonymize: one("notes", "body", failing)}, trouble},
+		"what is no number": {"north", backup.CloneOptions{Slug: "x", Domain: "x.example.com",
+			Anonymize: one("tags", "note", number)}, backup.ErrRows},
 	} {
 		_, err := s.Clone(t.Context(), c.from, c.opts)
 		var field *tenancy.FieldError
-		if c.want == nil && (!errors.As(err, &field) || field.Field != "anonymize") || c.want != nil && !errors.Is(err, c.want) {
-			t.Errorf("%s: %v", name, err)
-		}
+		assert.True(t,
+			(c.want != nil || errors.As(err, &field) && field.Field == "anonymize") && (c.want == nil ||
+				errors.Is(err, c.want)),
+			"%s: %v", name, err)
 	}
-	if after := f.everything(t); after != before {
-		t.Errorf("changed:\n%s\nbefore:\n%s", after, before)
-	}
+	after := f.everything(t)
+	assert.Equal(t, before, after, "changed:\n%s\nbefore", after)
 }

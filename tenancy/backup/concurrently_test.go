@@ -13,8 +13,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// builtConcurrently are migrations that build indexes concurrently, with a table's rows before and behind
-// them.
+// builtConcurrently are migrations that build indexes concurrently, with a table's rows before and
+// behind them.
 var builtConcurrently = migrate.Source{Name: "built", FS: fstest.MapFS{
 	"00001_a.sql": {Data: []byte("-- +goose Up\ncreate table t (id int, s text);\n-- +goose Down\ndrop table t;\n")},
 	"00002_b.sql": {Data: []byte("-- +goose NO TRANSACTION\n-- +goose Up\ncreate index concurrently t_s on t (s);\n" +
@@ -41,13 +41,17 @@ func TestIndexesThatAreBuiltConcurrentlyDoNotWaitForOtherSessions(t *testing.T) 
 	require.NoError(t, err)
 	restored, err := s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north"})
 	require.NoError(t, err)
-	clone, err := s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "copy", Name: "Copy", Domain: "copy.example.com"})
+	clone, err := s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "copy", Name: "Copy",
+		Domain: "copy.example.com"})
 	require.NoError(t, err)
-	structure, err := s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "empty", Name: "Empty", Domain: "empty.example.com", Data: backup.CloneStructure})
+	structure, err := s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "empty", Name: "Empty",
+		Domain: "empty.example.com", Data: backup.CloneStructure})
 	require.NoError(t, err)
-	for schema, rows := range map[string]int{restored.Tenant.Schema: 10, clone.Tenant.Schema: 10, structure.Tenant.Schema: 0} {
+	for schema, rows := range map[string]int{restored.Tenant.Schema: 10, clone.Tenant.Schema: 10,
+		structure.Tenant.Schema: 0} {
 		var valid, found int
-		require.NoError(t, f.owner.QueryRow(t.Context(), "select count(*) from pg_index where indrelid = $1::text::regclass and indisvalid",
+		require.NoError(t, f.owner.QueryRow(t.Context(),
+			"select count(*) from pg_index where indrelid = $1::text::regclass and indisvalid",
 			schema+".t").Scan(&valid))
 		require.NoError(t, f.owner.QueryRow(t.Context(), "select count(*) from "+schema+".t where n = id").Scan(&found))
 		assert.Equal(t, 2, valid, schema)

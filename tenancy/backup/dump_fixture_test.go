@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/tenancy/backup"
@@ -29,8 +30,8 @@ func tool(t testing.TB, name string) string {
 	return ""
 }
 
-// dumpable returns a fixture with a tenant that pg_dump can dump. Where this machine's pg_dump is older than the server, as on the legs of
-// newer servers, it sees the refusal and skips the test.
+// dumpable returns a fixture with a tenant that pg_dump can dump. Where this machine's pg_dump is
+// older than the server, as on the legs of newer servers, it sees the refusal and skips the test.
 func dumpable(t testing.TB) (*fixture, string) {
 	t.Helper()
 	tool(t, "pg_dump")
@@ -45,7 +46,7 @@ func dumpable(t testing.TB) (*fixture, string) {
 		}
 		t.Skipf("there is no pg_dump for this server, and ours was refused: %v", err)
 	}
-	check(t, err)
+	require.NoError(t, err)
 	return f, schema
 }
 
@@ -53,7 +54,7 @@ func dumpable(t testing.TB) (*fixture, string) {
 func program(t testing.TB, script string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "pg_dump")
-	check(t, os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o700))
+	require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o700))
 	return path
 }
 
@@ -66,19 +67,19 @@ func client(t testing.TB, stdin []byte, name string, args ...string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), tool(t, name), args...)
 	cmd.Stdin = bytes.NewReader(stdin)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v: %s", name, err, out)
-	}
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s: %v: %s", name, err, out)
 }
 
 // content is what notes and tags hold in a database.
 func content(t testing.TB, db *pgtest.DB, schema string) string {
 	t.Helper()
-	rows, err := db.Pool.Query(t.Context(), "select coalesce(string_agg(x::text, ' ' order by x), '') from "+schema+".notes x "+
+	rows, err := db.Pool.Query(t.Context(), "select coalesce(string_agg(x::text, ' ' order by x), '') from "+schema+
+		".notes x "+
 		"union all select coalesce(string_agg(x::text, ' ' order by x), '') from "+schema+".tags x")
-	check(t, err)
+	require.NoError(t, err)
 	texts, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	check(t, err)
+	require.NoError(t, err)
 	return texts[0] + " | " + texts[1]
 }
 

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"filippo.io/age"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/tenancy"
@@ -23,36 +25,33 @@ func TestACustomDumpIsRestoredByPgRestore(t *testing.T) {
 	t.Parallel()
 	f, schema := dumpable(t)
 	info, err := f.service(t, backup.Config{}).Dump(t.Context(), "north", backup.DumpOptions{})
-	check(t, err)
-	if want := []string{info.Name}; !slices.Equal(f.objects(t), want) || !strings.HasSuffix(info.Name, ".dump") || info.Schema != schema {
+	require.NoError(t, err)
+	if want := []string{info.Name}; !slices.Equal(f.objects(t), want) || !strings.HasSuffix(info.Name, ".dump") ||
+		info.Schema != schema {
 		t.Errorf("store has %q, info %+v", f.objects(t), info)
 	}
 	other := pgtest.New(t)
 	client(t, f.read(t, info.Name), "pg_restore", "--exit-on-error", "--single-transaction", "--dbname="+other.URL)
-	if got, want := content(t, other, schema), content(t, f.pg, schema); got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
+	got, want := content(t, other, schema), content(t, f.pg, schema)
+	assert.Equal(t, want, got)
 	_, err = other.Pool.Exec(t.Context(), "insert into "+schema+".tags values (99, 'x')")
-	if err == nil {
-		t.Error("the foreign key is gone")
-	}
+	assert.Error(t, err, "the foreign key is gone")
 	var next int
-	check(t, other.Pool.QueryRow(t.Context(), "insert into "+schema+".notes (body) values ('x') returning id").Scan(&next))
-	if next != 5 {
-		t.Errorf("the sequence goes on with %d", next)
-	}
+	require.NoError(t,
+		other.Pool.QueryRow(t.Context(), "insert into "+schema+".notes (body) values ('x') returning id").Scan(&next))
+	assert.Equal(t, 5, next, "the sequence goes on with %d", next)
 }
 
 func TestAPlainDumpIsRestoredByPsql(t *testing.T) {
 	t.Parallel()
 	f, schema := dumpable(t)
 	info, err := f.service(t, backup.Config{}).Dump(t.Context(), "north", backup.DumpOptions{Format: backup.DumpPlain})
-	check(t, err)
+	require.NoError(t, err)
 	other := pgtest.New(t)
-	client(t, f.read(t, info.Name), "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--single-transaction", "--dbname="+other.URL)
-	if got, want := content(t, other, schema), content(t, f.pg, schema); got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
+	client(t, f.read(t, info.Name), "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--single-transaction",
+		"--dbname="+other.URL)
+	got, want := content(t, other, schema), content(t, f.pg, schema)
+	assert.Equal(t, want, got)
 }
 
 func TestRowsOfOneTableComeBackFromADump(t *testing.T) {
@@ -60,13 +59,12 @@ func TestRowsOfOneTableComeBackFromADump(t *testing.T) {
 	f, schema := dumpable(t)
 	before := content(t, f.pg, schema)
 	info, err := f.service(t, backup.Config{}).Dump(t.Context(), "north", backup.DumpOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	f.exec(t, schema, "delete from tags")
-	client(t, f.read(t, info.Name), "pg_restore", "--exit-on-error", "--single-transaction", "--data-only", "--schema="+schema, "--table=tags",
+	client(t, f.read(t, info.Name), "pg_restore", "--exit-on-error", "--single-transaction", "--data-only",
+		"--schema="+schema, "--table=tags",
 		"--dbname="+f.pg.URL)
-	if got := content(t, f.pg, schema); got != before {
-		t.Errorf("got %q, want %q", got, before)
-	}
+	assert.Equal(t, before, content(t, f.pg, schema))
 }
 
 func TestADumpHasOneTenantAlone(t *testing.T) {
@@ -74,20 +72,23 @@ func TestADumpHasOneTenantAlone(t *testing.T) {
 	f, schema := dumpable(t)
 	// Names that a pattern of pg_dump could take for the tenant's.
 	for _, other := range []string{schema + "0", strings.Replace(schema, "_", "x", 1), "x" + schema} {
-		f.exec(t, "public", `create schema "`+other+`"; create table "`+other+`".theirs (body text); insert into "`+other+`".theirs values ('secret')`)
+		f.exec(t, "public", `create schema "`+other+`"; create table "`+other+`".theirs (body text); insert into "`+other+
+			`".theirs values ('secret')`)
 	}
 	var plain, rights bytes.Buffer
 	s := f.service(t, backup.Config{})
 	_, err := s.DumpTo(t.Context(), "north", &plain, backup.DumpOptions{Format: backup.DumpPlain})
-	check(t, err)
-	_, err = s.DumpTo(t.Context(), "north", &rights, backup.DumpOptions{Format: backup.DumpPlain, Privileges: backup.DumpAllPrivileges})
-	check(t, err)
-	if text := plain.String(); strings.Contains(text, "theirs") || strings.Contains(text, "secret") || !strings.Contains(text, "first") {
-		t.Errorf("the dump has more or less than the tenant:\n%s", text)
-	}
-	if strings.Contains(plain.String(), f.roles.Owner()) || !strings.Contains(rights.String(), `OWNER TO "`+f.roles.Owner()+`"`) ||
-		!strings.Contains(rights.String(), `TO "`+f.roles.Tenant(schema)+`"`) {
-		t.Error("rights are in the wrong dump")
+	require.NoError(t, err)
+	_, err = s.DumpTo(t.Context(), "north", &rights, backup.DumpOptions{Format: backup.DumpPlain,
+		Privileges: backup.DumpAllPrivileges})
+	require.NoError(t, err)
+	text := plain.String()
+	assert.NotContains(t, text, "theirs", "the dump has more or less than the tenant")
+	assert.NotContains(t, text, "secret", "the dump has more or less than the tenant")
+	assert.Contains(t, text, "first", "the dump has more or less than the tenant")
+	if assert.NotContains(t, plain.String(), f.roles.Owner(), "rights are in the wrong dump") &&
+		assert.Contains(t, rights.String(), `OWNER TO "`+f.roles.Owner()+`"`, "rights are in the wrong dump") {
+		assert.Contains(t, rights.String(), `TO "`+f.roles.Tenant(schema)+`"`, "rights are in the wrong dump")
 	}
 }
 
@@ -95,18 +96,20 @@ func TestADumpIsEncryptedAsBackupsAre(t *testing.T) {
 	t.Parallel()
 	f, schema := dumpable(t)
 	key, err := age.GenerateX25519Identity()
-	check(t, err)
-	info, err := f.service(t, backup.Config{Recipients: []age.Recipient{key.Recipient()}}).Dump(t.Context(), "north", backup.DumpOptions{})
-	check(t, err)
+	require.NoError(t, err)
+	info, err := f.service(t, backup.Config{Recipients: []age.Recipient{key.Recipient()}}).Dump(t.Context(), "north",
+		backup.DumpOptions{})
+	require.NoError(t, err)
 	r, err := age.Decrypt(bytes.NewReader(f.read(t, info.Name)), key)
-	check(t, err)
+	require.NoError(t, err)
 	dump, err := io.ReadAll(r)
-	check(t, err)
+	require.NoError(t, err)
 	other := pgtest.New(t)
 	client(t, dump, "pg_restore", "--exit-on-error", "--dbname="+other.URL)
-	if got, want := content(t, other, schema), content(t, f.pg, schema); got != want || !info.Encrypted || !strings.HasSuffix(info.Name, ".dump.age") {
-		t.Errorf("got %q, want %q; info %+v", got, want, info)
-	}
+	got, want := content(t, other, schema), content(t, f.pg, schema)
+	assert.Equal(t, want, got, "got %q, want %q; info %+v", got, want, info)
+	assert.True(t, info.Encrypted, "got %q, want %q; info %+v", got, want, info)
+	assert.True(t, strings.HasSuffix(info.Name, ".dump.age"), "got %q, want %q; info %+v", got, want, info)
 }
 
 func TestADumpIsNoBackup(t *testing.T) {
@@ -114,7 +117,7 @@ func TestADumpIsNoBackup(t *testing.T) {
 	f, _ := dumpable(t)
 	s := f.service(t, backup.Config{})
 	_, err := s.Dump(t.Context(), "north", backup.DumpOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	for info, err := range s.Backups(t.Context(), 0) {
 		t.Errorf("listed: %+v, %v", info, err)
 	}
@@ -124,10 +127,10 @@ func TestACancelledDumpLeavesNothing(t *testing.T) {
 	t.Parallel()
 	f, schema := dumpable(t)
 	tx, err := f.owner.Begin(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	defer tx.Rollback(context.Background()) //nolint:errcheck // ends the lock
 	_, err = tx.Exec(t.Context(), "lock table "+schema+".notes in access exclusive mode")
-	check(t, err)
+	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error)
 	go func() {
@@ -135,13 +138,13 @@ func TestACancelledDumpLeavesNothing(t *testing.T) {
 		failed <- err
 	}()
 	sessions := func(condition string) (n int) {
-		check(t, f.pg.Pool.QueryRow(t.Context(), `select count(*) from pg_stat_activity
+		require.NoError(t, f.pg.Pool.QueryRow(t.Context(), `select count(*) from pg_stat_activity
 			where datname = current_database() and application_name = 'pgtenant dump' and `+condition).Scan(&n))
 		return n
 	}
 	eventually(t, "pg_dump waiting for the table", func() bool { return sessions("wait_event_type = 'Lock'") == 1 })
 	cancel()
-	expectIs(t, <-failed, context.Canceled)
+	assert.ErrorIs(t, <-failed, context.Canceled)
 	eventually(t, "pg_dump to be gone from the server", func() bool { return sessions("true") == 0 })
 	f.expectEmpty(t)
 }
@@ -151,7 +154,7 @@ func TestADumpThatTheStoreDoesNotTakeLeavesNothing(t *testing.T) {
 	f, _ := dumpable(t)
 	for _, room := range []int{0, 100, 2000} {
 		_, err := f.service(t, backup.Config{Store: &fullStore{f.dir, room}}).Dump(t.Context(), "north", backup.DumpOptions{})
-		expectIs(t, err, errFull)
+		assert.ErrorIs(t, err, errFull)
 		f.expectEmpty(t)
 	}
 }
@@ -164,16 +167,15 @@ func TestAToolThatStopsLeavesNothing(t *testing.T) {
 	var half bytes.Buffer
 	s := f.service(t, backup.Config{Dump: backup.DumpConfig{Tool: tool, Env: []string{"PGPASSWORD=s3cret"}}})
 	_, err := s.DumpTo(t.Context(), "north", &half, backup.DumpOptions{})
-	expectIs(t, err, backup.ErrTool)
+	assert.ErrorIs(t, err, backup.ErrTool)
 	_, err = s.Dump(t.Context(), "north", backup.DumpOptions{})
 	var stopped *backup.ToolError
-	if !errors.As(err, &stopped) || half.String() != "half of it\n" {
-		t.Fatalf("got %v and %q", err, half.String())
-	}
+	require.ErrorAs(t, err, &stopped, "%q", half.String())
+	require.Equal(t, "half of it\n", half.String())
 	want := `arguments: --schema="tenant_1" --strict-names --no-password --encoding=UTF8 --quote-all-identifiers --lock-wait-timeout=30000 ` +
 		`--format=custom --no-owner --no-privileges password is [password]`
-	if stopped.Message != want || strings.Contains(err.Error(), "s3cret") {
-		t.Errorf("got %q\nwant %q", stopped.Message, want)
+	if assert.Equal(t, want, stopped.Message) {
+		assert.NotContains(t, err.Error(), "s3cret")
 	}
 	f.expectEmpty(t)
 }
@@ -186,18 +188,15 @@ func TestAToolGetsWhatItNeedsAndNothingElse(t *testing.T) {
 	var env bytes.Buffer
 	s := f.service(t, backup.Config{Dump: backup.DumpConfig{Tool: program(t, saysNewest+"env")}})
 	_, err := s.DumpTo(t.Context(), "north", &env, backup.DumpOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	for _, want := range []string{
-		"PGOPTIONS=-c enable_mergejoin=off\n", "PGPASSWORD=o\n", "PGUSER=" + f.roles.Owner() + "\n", "PGDATABASE=" + f.pg.Name + "\n",
+		"PGOPTIONS=-c enable_mergejoin=off\n", "PGPASSWORD=o\n", "PGUSER=" + f.roles.Owner() + "\n",
+		"PGDATABASE=" + f.pg.Name + "\n",
 	} {
-		if !strings.Contains(env.String(), want) {
-			t.Errorf("%q is not in\n%s", want, env.String())
-		}
+		assert.Contains(t, env.String(), want, "%q is not in\n%s", want, env.String())
 	}
 	for _, other := range []string{"PGHOSTADDR", "OUR_OWN_SECRET"} {
-		if strings.Contains(env.String(), other) {
-			t.Errorf("%q is in\n%s", other, env.String())
-		}
+		assert.NotContains(t, env.String(), other, "%q is in\n%s", other, env.String())
 	}
 }
 
@@ -213,16 +212,17 @@ func TestAToolThatCannotBeUsedIsRefusedBeforeItIs(t *testing.T) {
 		program(t, "echo hello"):       backup.ErrTool,
 		program(t, "exit 1"):           backup.ErrTool,
 	} {
-		_, err := f.service(t, backup.Config{Dump: backup.DumpConfig{Tool: path}}).Dump(t.Context(), "north", backup.DumpOptions{})
-		expectIs(t, err, want)
+		_, err := f.service(t, backup.Config{Dump: backup.DumpConfig{Tool: path}}).Dump(t.Context(), "north",
+			backup.DumpOptions{})
+		assert.ErrorIs(t, err, want)
 		var refused *backup.ToolVersionError
-		if errors.Is(want, backup.ErrToolVersion) && (!errors.As(err, &refused) || refused.Version != 13 || refused.Server != pgtest.Version(t)) {
-			t.Errorf("got %v", err)
-		}
+		assert.True(t,
+			!errors.Is(want, backup.ErrToolVersion) || errors.As(err, &refused) && refused.Version == 13 &&
+				refused.Server == pgtest.Version(t),
+			"got %v", err)
 	}
-	if _, err := os.Stat(ran); err == nil {
-		t.Error("it was run")
-	}
+	_, err := os.Stat(ran)
+	assert.Error(t, err, "it was run")
 	f.expectEmpty(t)
 }
 
@@ -231,18 +231,17 @@ func TestTenantsThatCannotBeDumpedAreRefused(t *testing.T) {
 	f, schema := dumpable(t)
 	s := f.service(t, backup.Config{})
 	_, err := s.Dump(t.Context(), "south", backup.DumpOptions{})
-	expectIs(t, err, tenancy.ErrNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 	for _, opts := range []backup.DumpOptions{{Format: 9}, {Privileges: 9}} {
-		if _, err = s.Dump(t.Context(), "north", opts); err == nil {
-			t.Errorf("%+v was taken", opts)
-		}
+		_, err = s.Dump(t.Context(), "north", opts)
+		assert.Error(t, err, "%+v was taken", opts)
 	}
 	f.admin(t, "public", "alter schema "+schema+" rename to elsewhere")
 	_, err = s.Dump(t.Context(), "north", backup.DumpOptions{})
-	expectIs(t, err, backup.ErrTool) // instead of an empty dump
+	assert.ErrorIs(t, err, backup.ErrTool) // instead of an empty dump
 	f.admin(t, "public", "update public.tenants set status = 'dropping'")
 	_, err = s.Dump(t.Context(), "north", backup.DumpOptions{})
-	expectIs(t, err, tenancy.ErrStatus)
+	assert.ErrorIs(t, err, tenancy.ErrStatus)
 	f.expectEmpty(t)
 }
 
@@ -250,26 +249,22 @@ func TestTenantsThatCannotBeDumpedAreRefused(t *testing.T) {
 func (f *fixture) read(t testing.TB, name string) []byte {
 	t.Helper()
 	file, err := f.dir.Open(t.Context(), name)
-	check(t, err)
+	require.NoError(t, err)
 	defer file.Close()
 	data, err := io.ReadAll(file)
-	check(t, err)
+	require.NoError(t, err)
 	return data
 }
 
 // expectEmpty expects the store to have no file, and no part of one.
 func (f *fixture) expectEmpty(t testing.TB) {
 	t.Helper()
-	if names := f.objects(t); len(names) > 0 {
-		t.Errorf("store has %q", names)
-	}
+	assert.Empty(t, f.objects(t), "store has")
 }
 
 func eventually(t testing.TB, what string, met func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !met(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
-		}
+		require.False(t, time.Now().After(deadline), "waited in vain for %s", what)
 	}
 }

@@ -5,13 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
@@ -23,7 +24,7 @@ import (
 func (f *fixture) token(t testing.TB, slug string) backup.EraseParams {
 	t.Helper()
 	r, err := f.tenants.RequestDrop(t.Context(), slug, "ada")
-	check(t, err)
+	require.NoError(t, err)
 	return backup.EraseParams{DropParams: tenancy.DropParams{Slug: slug, Actor: "ada", Token: r.Token}}
 }
 
@@ -31,7 +32,8 @@ func (f *fixture) token(t testing.TB, slug string) backup.EraseParams {
 var logs = backup.EraserFunc(func(_ context.Context, d backup.EraseData) (backup.EraseResult, error) {
 	return backup.EraseResult{
 		Removed: []backup.CertifiedItem{{What: "addresses in the access log"}},
-		Kept:    []backup.CertifiedItem{{What: "rows of the access log", Name: "3", Why: "without names, for the auditors of " + d.Slug}},
+		Kept: []backup.CertifiedItem{{What: "rows of the access log", Name: "3",
+			Why: "without names, for the auditors of " + d.Slug}},
 	}, nil
 })
 
@@ -40,7 +42,7 @@ func backedUp(t testing.TB, n int) (*fixture, tenancy.Tenant, backup.Info) {
 	t.Helper()
 	f, tenants := scheduled(t, n)
 	info, err := f.service(t, backup.Config{}).Backup(t.Context(), "t1", backup.BackupOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	f.put(t, f.own(t)+"1-t1/handover.dump", "?")
 	return f, tenants[0], info
 }
@@ -49,50 +51,49 @@ func TestAnErasedTenantIsGoneAndCertified(t *testing.T) {
 	t.Parallel()
 	f, tenant, info := backedUp(t, 2)
 	_, err := f.tenants.Rename(t.Context(), "t1", tenancy.RenameParams{Schema: "renamed"})
-	check(t, err)
+	require.NoError(t, err)
 	other, err := f.service(t, backup.Config{}).Backup(t.Context(), "t2", backup.BackupOptions{})
-	check(t, err)
-	unfinished, err := f.dir.Create(t.Context(), f.own(t)+"1-t1/half.tar") // by a process that was killed, or is still at it
-	check(t, err)
+	require.NoError(t, err)
+	unfinished, err := f.dir.Create(t.Context(), f.own(t)+
+		"1-t1/half.tar") // by a process that was killed, or is still at it
+	require.NoError(t, err)
 	_, err = unfinished.Write([]byte("rows of the tenant"))
-	check(t, err)
+	require.NoError(t, err)
 	s := f.service(t, backup.Config{Erasers: []backup.Eraser{logs}})
 	p := f.token(t, "t1")
 	c, err := s.Erase(t.Context(), p)
-	check(t, err)
+	require.NoError(t, err)
 	if err := unfinished.Commit(); err == nil || len(f.files(t)) != 2 {
 		t.Errorf("what was being written is there: %q", f.files(t))
 	}
 
-	if want := []string{other.Name, other.Name + ".json"}; !slices.Equal(f.objects(t), want) {
-		t.Errorf("store has %q", f.objects(t))
-	}
+	want := []string{other.Name, other.Name + ".json"}
+	assert.Equal(t, want, f.objects(t), "store has")
 	_, err = f.tenants.ByID(t.Context(), tenant.ID)
-	expectIs(t, err, tenancy.ErrNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 	text := c.Text()
 	for _, want := range []string{
-		"Tenant 1 (t1), requested by ada", "- schema with its contents renamed", "- schema with its contents " + tenant.Schema,
+		"Tenant 1 (t1), requested by ada", "- schema with its contents renamed",
+		"- schema with its contents " + tenant.Schema,
 		"- role " + f.roles.Tenant("renamed"), "- domain t1.example.com", "- file in the backup store " + info.Name + "\n",
 		"- file in the backup store " + info.Name + ".json", "- file in the backup store " + f.own(t) + "1-t1/handover.dump",
 		"- unfinished file in the backup store " + f.own(t) + "1-t1/.half.tar.",
 		"- addresses in the access log",
-		"- rows of the access log 3: without names, for the auditors of t1", "- drop request 1:", "- name of the schema renamed: is never used again",
+		"- rows of the access log 3: without names, for the auditors of t1", "- drop request 1:",
+		"- name of the schema renamed: is never used again",
 	} {
-		if !strings.Contains(text, want) {
-			t.Errorf("%q is not in\n%s", want, text)
-		}
+		assert.Contains(t, text, want, "%q is not in\n%s", want, text)
 	}
 	encoded, err := json.Marshal(c)
-	check(t, err)
+	require.NoError(t, err)
 	var decoded backup.Certificate
-	check(t, json.Unmarshal(encoded, &decoded))
+	require.NoError(t, json.Unmarshal(encoded, &decoded))
 	again, err := s.Erase(t.Context(), p)
-	check(t, err)
-	if !reflect.DeepEqual(again, c) || !reflect.DeepEqual(decoded, c) {
-		t.Errorf("got %+v\nand %+v\nwant %+v", again, decoded, c)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, c, again)
+	assert.Equal(t, c, decoded)
 	_, err = s.Erase(t.Context(), backup.EraseParams{DropParams: tenancy.DropParams{Slug: "nobody", Actor: "ada"}})
-	expectIs(t, err, tenancy.ErrNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 }
 
 func TestArchivesThatAreKeptGoWhenTheirTimeIsOver(t *testing.T) {
@@ -102,23 +103,23 @@ func TestArchivesThatAreKeptGoWhenTheirTimeIsOver(t *testing.T) {
 	p := f.token(t, "t1")
 	p.KeepArchives = 30 * 24 * time.Hour
 	c, err := s.Erase(t.Context(), p)
-	check(t, err)
-	if got := c.ArchivesUntil.Sub(c.ErasedAt); got != p.KeepArchives || !strings.Contains(c.Text(), info.Name+": kept for 720h0m0s") {
+	require.NoError(t, err)
+	if got := c.ArchivesUntil.Sub(c.ErasedAt); got != p.KeepArchives ||
+		!strings.Contains(c.Text(), info.Name+": kept for 720h0m0s") {
 		t.Errorf("kept for %v:\n%s", got, c.Text())
 	}
 	removed, err := s.PruneErased(t.Context())
-	check(t, err)
-	if len(removed) != 0 || len(f.objects(t)) != 3 {
-		t.Errorf("removed %q", removed)
+	require.NoError(t, err)
+	if assert.Empty(t, removed) {
+		assert.Len(t, f.objects(t), 3)
 	}
 	f.exec(t, "public", "update public.backup_erasures set archives_until = now() - interval '1 second'")
-	check(t, expectDone(t, f.schedule(t, backup.Config{}, backup.ScheduleConfig{}), backup.ScheduleReport{})) // the schedule does it
+	require.NoError(t, expectDone(t, f.schedule(t, backup.Config{}, backup.ScheduleConfig{}),
+		backup.ScheduleReport{})) // the schedule does it
 	f.expectEmpty(t)
 	removed, err = s.PruneErased(t.Context())
-	check(t, err)
-	if len(removed) != 0 {
-		t.Errorf("removed %q once more", removed)
-	}
+	require.NoError(t, err)
+	assert.Empty(t, removed, "removed %q once more", removed)
 }
 
 func TestARefusedErasureChangesNothing(t *testing.T) {
@@ -130,16 +131,15 @@ func TestARefusedErasureChangesNothing(t *testing.T) {
 	wrong, negative, odd := good, good, good
 	wrong.Token, negative.KeepArchives, odd.KeepArchives = "wrong", -time.Second, time.Millisecond
 	for _, p := range []backup.EraseParams{wrong, negative, odd} {
-		if _, err := s.Erase(t.Context(), p); err == nil {
-			t.Errorf("%+v was taken", p)
-		}
+		_, err := s.Erase(t.Context(), p)
+		assert.Error(t, err, "%+v was taken", p)
 	}
 	_, err := s.Erase(t.Context(), wrong)
-	expectIs(t, err, tenancy.ErrDropToken)
+	assert.ErrorIs(t, err, tenancy.ErrDropToken)
 	now, err := f.tenants.ByID(t.Context(), tenant.ID)
-	check(t, err)
+	require.NoError(t, err)
 	var notes int
-	check(t, f.pg.Pool.QueryRow(t.Context(), "select count(*) from public.backup_erasures").Scan(&notes))
+	require.NoError(t, f.pg.Pool.QueryRow(t.Context(), "select count(*) from public.backup_erasures").Scan(&notes))
 	if now.Version != tenant.Version || notes != 0 || !slices.Equal(f.objects(t), before) {
 		t.Errorf("tenant %+v, %d notes, files %q", now, notes, f.objects(t))
 	}
@@ -156,13 +156,13 @@ func TestARefusedErasureTakesNothingFromTheDropOfOthers(t *testing.T) {
 	f.exec(t, "public", "update public.tenants set status = 'dropping'") // a drop has stopped
 	eve := backup.EraseParams{DropParams: tenancy.DropParams{Slug: "t1", Actor: "eve", Token: "guessed"}}
 	_, err := s.Erase(t.Context(), eve)
-	expectIs(t, err, tenancy.ErrDropToken)
+	assert.ErrorIs(t, err, tenancy.ErrDropToken)
 	_, err = f.tenants.Drop(t.Context(), p.DropParams)
-	check(t, err)
+	require.NoError(t, err)
 	done, err := s.ResumeErasures(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	_, err = s.Erase(t.Context(), eve)
-	expectIs(t, err, tenancy.ErrNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 	if len(done) != 0 || !slices.Equal(f.objects(t), before) {
 		t.Errorf("erased %+v of tenant %d, files %q", done, tenant.ID, f.objects(t))
 	}
@@ -174,20 +174,20 @@ func TestARefusedErasureChangesNothingOfAnother(t *testing.T) {
 	meddle := func(ctx context.Context, e tenancy.DropEvent) {
 		if e.Phase == tenancy.DropDone && e.Actor == "ada" { // the note is what eve has made of it
 			_, err := f.pg.Pool.Exec(ctx, "update public.backup_erasures set actor = 'eve', keep_archives = '0'")
-			check(t, err)
+			require.NoError(t, err)
 		}
 	}
 	var err error
 	f.tenants, err = tenancy.New(f.owner, tenancy.Config{
 		Migrator: f.runner, Roles: f.roles, Drop: tenancy.DropConfig{Enabled: true, Notify: meddle},
 	})
-	check(t, err)
+	require.NoError(t, err)
 	s := f.service(t, backup.Config{})
 	before := f.objects(t)
 	p := f.token(t, "t1")
 	p.KeepArchives = time.Hour
 	c, err := s.Erase(t.Context(), p)
-	check(t, err)
+	require.NoError(t, err)
 	if c.Actor != "ada" || c.ArchivesUntil.IsZero() || !slices.Equal(f.objects(t), before) {
 		t.Errorf("certificate\n%s\nfiles %q", c.Text(), f.objects(t))
 	}
@@ -201,11 +201,11 @@ func TestAnErasureThatStoppedGoesOnWithoutAToken(t *testing.T) {
 		return backup.EraseResult{}, broken
 	})
 	_, err := f.service(t, backup.Config{Erasers: []backup.Eraser{fails}}).Erase(t.Context(), f.token(t, "t1"))
-	expectIs(t, err, broken)
+	assert.ErrorIs(t, err, broken)
 	f.expectEmpty(t)
 	s := f.service(t, backup.Config{Erasers: []backup.Eraser{logs}})
 	c, err := s.Erase(t.Context(), backup.EraseParams{DropParams: tenancy.DropParams{Slug: "t1", Actor: "eve"}})
-	check(t, err)
+	require.NoError(t, err)
 	if c.Actor != "ada" || !strings.Contains(c.Text(), info.Name) { // which went in the first attempt
 		t.Errorf("certificate\n%s", c.Text())
 	}
@@ -217,23 +217,22 @@ func TestAnErasureIsFinishedBesideANewTenantOfItsName(t *testing.T) {
 	fails := backup.EraserFunc(func(context.Context, backup.EraseData) (backup.EraseResult, error) {
 		return backup.EraseResult{}, errors.New("away")
 	})
-	if _, err := f.service(t, backup.Config{Erasers: []backup.Eraser{fails}}).Erase(t.Context(), f.token(t, "t1")); err == nil {
-		t.Fatal("no error")
-	}
+	_, err := f.service(t, backup.Config{Erasers: []backup.Eraser{fails}}).Erase(t.Context(), f.token(t, "t1"))
+	require.Error(t, err, "no error")
 	next := f.create(t, "t1")
 	s := f.service(t, backup.Config{})
-	_, err := s.Erase(t.Context(), backup.EraseParams{DropParams: tenancy.DropParams{Slug: "t1", Actor: "ada"}})
-	expectIs(t, err, tenancy.ErrDropToken) // it is the new one's slug
+	_, err = s.Erase(t.Context(), backup.EraseParams{DropParams: tenancy.DropParams{Slug: "t1", Actor: "ada"}})
+	assert.ErrorIs(t, err, tenancy.ErrDropToken) // it is the new one's slug
 	done, err := s.ResumeErasures(t.Context())
-	check(t, err)
-	if len(done) != 1 || done[0].TenantID != tenant.ID {
-		t.Errorf("finished %+v", done)
+	require.NoError(t, err)
+	if assert.Len(t, done, 1, "finished") {
+		assert.Equal(t, tenant.ID, done[0].TenantID, "finished")
 	}
 	_, err = f.tenants.ByID(t.Context(), next.ID)
-	check(t, err)
-	if done, err = s.ResumeErasures(t.Context()); err != nil || len(done) != 0 {
-		t.Errorf("finished %+v again, %v", done, err)
-	}
+	require.NoError(t, err)
+	done, err = s.ResumeErasures(t.Context())
+	assert.NoError(t, err, "finished %+v again", done)
+	assert.Empty(t, done, "finished %+v again", done)
 }
 
 func TestWhatIsLeftIsFoundByLooking(t *testing.T) {
@@ -247,13 +246,15 @@ func TestWhatIsLeftIsFoundByLooking(t *testing.T) {
 	})
 	_, err := f.service(t, backup.Config{Erasers: []backup.Eraser{meddles}}).Erase(t.Context(), f.token(t, "t1"))
 	var left *backup.LeftoverError
-	if want := []string{"role " + role, f.own(t) + "1-t1/late.tar"}; !errors.As(err, &left) || !slices.Equal(left.Leftovers, want) || !errors.Is(err, backup.ErrLeftover) {
-		t.Errorf("got %v", err)
+	want := []string{"role " + role, f.own(t) + "1-t1/late.tar"}
+	if assert.ErrorAs(t, err, &left) && assert.Equal(t, want, left.Leftovers) {
+		assert.ErrorIs(t, err, backup.ErrLeftover)
 	}
 	_, err = f.pg.Pool.Exec(t.Context(), "drop role "+role)
-	check(t, err)
-	_, err = f.service(t, backup.Config{}).Erase(t.Context(), backup.EraseParams{DropParams: tenancy.DropParams{Slug: "t1"}})
-	check(t, err)
+	require.NoError(t, err)
+	_, err = f.service(t, backup.Config{}).Erase(t.Context(),
+		backup.EraseParams{DropParams: tenancy.DropParams{Slug: "t1"}})
+	require.NoError(t, err)
 	f.expectEmpty(t)
 }
 
@@ -265,11 +266,11 @@ func TestAKilledErasureGoesOn(t *testing.T) {
 	f, tenant, info := backedUp(t, 1)
 	f.runToDeath(t, f.token(t, "t1").Token)
 	_, err := f.tenants.ByID(t.Context(), tenant.ID)
-	expectIs(t, err, tenancy.ErrNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 	done, err := f.service(t, backup.Config{}).ResumeErasures(t.Context())
-	check(t, err)
-	if len(done) != 1 || !strings.Contains(done[0].Text(), info.Name) {
-		t.Errorf("finished %+v", done)
+	require.NoError(t, err)
+	if assert.Len(t, done, 1, "finished") {
+		assert.Contains(t, done[0].Text(), info.Name, "finished")
 	}
 	f.expectEmpty(t)
 }
@@ -277,15 +278,16 @@ func TestAKilledErasureGoesOn(t *testing.T) {
 // eraseAndDie is a process that is killed when the tenant and its first file are gone.
 func eraseAndDie(t *testing.T) {
 	pool, err := pgxpool.New(t.Context(), os.Getenv(killURL))
-	check(t, err)
+	require.NoError(t, err)
 	roles, err := schemactx.NewRoleNames(os.Getenv(killPrefix))
-	check(t, err)
+	require.NoError(t, err)
 	f := &fixture{pg: &pgtest.DB{Pool: pool}, roles: roles, owner: pool}
 	f.connect(t, notes)
 	f.dir, err = backup.OpenDir(os.Getenv(killDir))
-	check(t, err)
+	require.NoError(t, err)
 	s := f.service(t, backup.Config{Store: &deadly{f.dir, func() { die(t) }}})
-	_, err = s.Erase(t.Context(), backup.EraseParams{DropParams: tenancy.DropParams{Slug: "t1", Actor: "ada", Token: os.Getenv(killWhen)}})
+	_, err = s.Erase(t.Context(), backup.EraseParams{DropParams: tenancy.DropParams{Slug: "t1", Actor: "ada",
+		Token: os.Getenv(killWhen)}})
 	t.Fatalf("not killed: %v", err)
 }
 
@@ -303,23 +305,23 @@ func (d *deadly) Delete(ctx context.Context, name string) error {
 	return err
 }
 
-// A process that is killed between its commit and its last look at the tenant leaves an archive behind the erasure.
+// A process that is killed between its commit and its last look at the tenant leaves an archive
+// behind the erasure.
 func TestWhatWasCommittedBehindAnErasureIsRemovedADayLater(t *testing.T) {
 	t.Parallel()
 	f, _, _ := backedUp(t, 1)
 	s := f.service(t, backup.Config{})
 	c, err := s.Erase(t.Context(), f.token(t, "t1"))
-	check(t, err)
+	require.NoError(t, err)
 	f.put(t, f.own(t)+"1-t1/late.tar", "rows of the tenant")
 	removed, err := s.PruneErased(t.Context())
-	if err != nil || len(removed) != 0 || !c.ArchivesUntil.IsZero() {
-		t.Errorf("removed %q, kept until %v: %v", removed, c.ArchivesUntil, err)
+	if assert.NoError(t, err, "removed %q, kept until %v", removed, c.ArchivesUntil) &&
+		assert.Empty(t, removed, "removed %q, kept until %v", removed, c.ArchivesUntil) {
+		assert.True(t, c.ArchivesUntil.IsZero(), "removed %q, kept until %v: %v", removed, c.ArchivesUntil, err)
 	}
 	f.exec(t, "public", "update public.backup_erasures set archives_until = archives_until - interval '1 day'")
 	removed, err = s.PruneErased(t.Context())
-	check(t, err)
-	if !slices.Equal(removed, []string{f.own(t) + "1-t1/late.tar"}) {
-		t.Errorf("removed %q", removed)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, []string{f.own(t) + "1-t1/late.tar"}, removed)
 	f.expectEmpty(t)
 }

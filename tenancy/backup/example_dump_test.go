@@ -10,7 +10,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// A customer wants SQL. A pg_dump that is older than the server is refused before it has written anything.
+// A customer wants SQL. A pg_dump that is older than the server is refused before it has written
+// anything.
 func ExampleService_DumpTo() {
 	p := openHosting(nil)
 	defer p.close()

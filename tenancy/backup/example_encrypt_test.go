@@ -11,7 +11,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// The program that makes backups need not be able to read them: the identity is kept where restores are made.
+// The program that makes backups need not be able to read them: the identity is kept where restores
+// are made.
 func ExampleConfig_recipients() {
 	p, done := newPlatform()
 	defer done()

@@ -12,7 +12,8 @@ import (
 // What a program keeps of tenants elsewhere is removed, or said to stay and why, by a holder.
 func ExampleService_Erase() {
 	p := openHosting(func(_ *tenancy.Config, b *backup.Config) {
-		b.Erasers = []backup.Eraser{backup.EraserFunc(func(_ context.Context, d backup.EraseData) (backup.EraseResult, error) {
+		b.Erasers = []backup.Eraser{backup.EraserFunc(func(_ context.Context, d backup.EraseData) (backup.EraseResult,
+			error) {
 			return backup.EraseResult{Kept: []backup.CertifiedItem{
 				{What: "rows of the access log", Name: "12", Why: "are kept for a year, without names and addresses"},
 			}}, nil

@@ -8,7 +8,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// A tenant moves to another name within the database without being copied, and its older backups go on being its own.
+// A tenant moves to another name within the database without being copied, and its older backups go
+// on being its own.
 func Example_move() {
 	s, done := openNorth()
 	defer done()
@@ -18,7 +19,8 @@ func Example_move() {
 		fmt.Println(err)
 		return
 	}
-	moved, err := s.tenants.Rename(ctx, "north", tenancy.RenameParams{Slug: "northern", Name: "Northern School", Schema: "northern"})
+	moved, err := s.tenants.Rename(ctx, "north", tenancy.RenameParams{Slug: "northern", Name: "Northern School",
+		Schema: "northern"})
 	fmt.Println(moved.Slug, moved.Schema, err)
 	_, err = s.tenants.AddDomain(ctx, "northern", "northern.example.com")
 	fmt.Println(err)

@@ -15,7 +15,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// northern is what the examples of restores begin with: a tenant "north" with two pupils, and backups in a directory.
+// northern is what the examples of restores begin with: a tenant "north" with two pupils, and
+// backups in a directory.
 type northern struct {
 	tenants *tenancy.Manager
 	backups *backup.Service

@@ -45,7 +45,8 @@ func ExampleService_RevertRestore() {
 		fmt.Println(err)
 		return
 	}
-	_, err = s.backups.ConfirmRestore(ctx, tenancy.DropParams{Slug: "north", Actor: "ada", Token: request.Token}, restored.Retained) // what was, is dropped
+	_, err = s.backups.ConfirmRestore(ctx, tenancy.DropParams{Slug: "north", Actor: "ada", Token: request.Token},
+		restored.Retained) // what was, is dropped
 	fmt.Println("confirmed:", err)
 	s.print("north")
 

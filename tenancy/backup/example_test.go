@@ -14,7 +14,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// platform is what the examples begin with: a database of their own with one school, which has two students.
+// platform is what the examples begin with: a database of their own with one school, which has two
+// students.
 type platform struct {
 	Owner   *pgxpool.Pool
 	Runner  *migrate.Runner

@@ -7,7 +7,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// A backup that nobody has ever restored is a hope: Verify restores it into a schema that is dropped again.
+// A backup that nobody has ever restored is a hope: Verify restores it into a schema that is
+// dropped again.
 func ExampleService_Verify() {
 	s, done := openNorth()
 	defer done()

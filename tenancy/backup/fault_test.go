@@ -11,6 +11,9 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
@@ -24,27 +27,25 @@ func (f *fixture) createLarge(t testing.TB, slug string) tenancy.Tenant {
 	return tenant
 }
 
-// expectNothing looks that nothing says that the tenant is backed up, that nothing else was left but files of these names,
-// and that the next run does it.
+// expectNothing looks that nothing says that the tenant is backed up, that nothing else was left
+// but files of these names, and that the next run does it.
 func (f *fixture) expectNothing(t *testing.T, tenant tenancy.Tenant, left ...string) {
 	t.Helper()
 	s := f.service(t, backup.Config{})
 	for info, err := range s.Backups(t.Context(), tenant.ID) {
 		t.Errorf("there is a backup %+v, %v", info, err)
 	}
-	if names := f.files(t); len(names) != len(left) {
-		t.Errorf("the directory has %q", names)
-	}
+	names := f.files(t)
+	assert.Len(t, names, len(left), "the directory has %q", names)
 	info, err := s.Backup(t.Context(), tenant.Slug, backup.BackupOptions{})
-	if err != nil || info.Verified != backup.VerifiedContent {
-		t.Errorf("the next run: %+v, %v", info, err)
-	}
+	assert.NoError(t, err, "the next run: %+v", info)
+	assert.Equal(t, backup.VerifiedContent, info.Verified, "the next run: %+v", info)
 }
 
 // files returns all files of the fixture's directory, also those that are no objects.
 func (f *fixture) files(t *testing.T) (names []string) {
 	t.Helper()
-	check(t, fs.WalkDir(os.DirFS(f.path), ".", func(name string, entry fs.DirEntry, err error) error {
+	require.NoError(t, fs.WalkDir(os.DirFS(f.path), ".", func(name string, entry fs.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() {
 			names = append(names, name)
 		}
@@ -72,10 +73,16 @@ func TestAStoreThatFailsKeepsNoBackup(t *testing.T) {
 			}}
 		}},
 		"the end is lost": {receive: func(r io.ReadCloser) io.ReadCloser {
-			return &changed{ReadCloser: r, change: func(n int64, _ []byte) (int, error) { return 0, failAfter(n, 400_000, io.EOF) }}
+			return &changed{ReadCloser: r, change: func(n int64, _ []byte) (int, error) {
+				return 0,
+					failAfter(n, 400_000, io.EOF)
+			}}
 		}},
 		"away while it is read": {receive: func(r io.ReadCloser) io.ReadCloser {
-			return &changed{ReadCloser: r, change: func(n int64, _ []byte) (int, error) { return 0, failAfter(n, 400_000, errAway) }}
+			return &changed{ReadCloser: r, change: func(n int64, _ []byte) (int, error) {
+				return 0,
+					failAfter(n, 400_000, errAway)
+			}}
 		}},
 		"another archive is read": {},
 	} {
@@ -88,12 +95,11 @@ func TestAStoreThatFailsKeepsNoBackup(t *testing.T) {
 			}
 			store.Store = f.dir
 			_, err := f.service(t, backup.Config{Store: store}).Backup(t.Context(), "north", backup.BackupOptions{})
-			if err == nil {
-				t.Fatal("it was backed up")
-			}
+			require.Error(t, err, "it was backed up")
 			var verify *backup.VerifyError
-			if read := store.open != nil || store.receive != nil; errors.As(err, &verify) != read || read && verify.Leftover {
-				t.Errorf("got %v", err)
+			read := store.open != nil || store.receive != nil
+			if assert.Equal(t, read, errors.As(err, &verify), "got %v", err) {
+				assert.False(t, read && verify.Leftover, "got %v", err)
 			}
 			f.expectNothing(t, tenant)
 		})
@@ -104,13 +110,13 @@ func TestAStoreThatFailsKeepsNoBackup(t *testing.T) {
 func (f *fixture) another(t *testing.T) func(io.ReadCloser) io.ReadCloser {
 	t.Helper()
 	info, err := f.service(t, backup.Config{}).Backup(t.Context(), "north", backup.BackupOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	older, err := os.ReadFile(filepath.Join(f.path, info.Name))
-	check(t, err)
-	check(t, os.Remove(filepath.Join(f.path, info.Name)))
-	check(t, os.Remove(filepath.Join(f.path, info.Name+".json")))
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(filepath.Join(f.path, info.Name)))
+	require.NoError(t, os.Remove(filepath.Join(f.path, info.Name+".json")))
 	return func(r io.ReadCloser) io.ReadCloser {
-		check(t, r.Close())
+		require.NoError(t, r.Close())
 		return io.NopCloser(bytes.NewReader(older))
 	}
 }
@@ -133,12 +139,14 @@ func TestWhatCannotBeDeletedIsNoBackup(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	tenant := f.createLarge(t, "north")
-	store := &faulty{Store: f.dir, open: func(string) error { return errAway }, remove: func(string) error { return errAway }}
+	store := &faulty{Store: f.dir, open: func(string) error { return errAway },
+		remove: func(string) error { return errAway }}
 	_, err := f.service(t, backup.Config{Store: store}).Backup(t.Context(), "north", backup.BackupOptions{})
 	var verify *backup.VerifyError
-	if !errors.As(err, &verify) || !verify.Leftover || !errors.Is(err, backup.ErrVerify) || !errors.Is(err, errAway) {
-		t.Fatalf("got %v", err)
-	}
+	require.ErrorAs(t, err, &verify)
+	require.True(t, verify.Leftover, "got %v", err)
+	require.ErrorIs(t, err, backup.ErrVerify)
+	require.ErrorIs(t, err, errAway)
 	f.expectNothing(t, tenant, verify.Name)
 }
 
@@ -169,7 +177,7 @@ func TestACancelledBackupLeavesNothing(t *testing.T) {
 				}
 			}})
 			_, err := s.Backup(ctx, "north", backup.BackupOptions{})
-			expectIs(t, err, context.Canceled)
+			assert.ErrorIs(t, err, context.Canceled)
 			f.expectNothing(t, tenant)
 		})
 	}
@@ -189,9 +197,8 @@ func TestAKilledConnectionLeavesNothing(t *testing.T) {
 				}
 			}})
 			_, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
-			if err == nil || killed != 1 {
-				t.Errorf("%d connections were killed: %v", killed, err)
-			}
+			assert.Error(t, err, "%d connections were killed: %v", killed, err)
+			assert.Equal(t, 1, killed, "%d connections were killed: %v", killed, err)
 			f.expectNothing(t, tenant)
 		})
 	}
@@ -209,15 +216,15 @@ func TestAConnectionThatIsKilledWhileRowsComeLeavesNothing(t *testing.T) {
 		return nil
 	}}
 	_, err := f.service(t, backup.Config{Store: store}).Backup(t.Context(), "north", backup.BackupOptions{})
-	if err == nil || killed != 1 {
-		t.Errorf("%d connections were killed: %v", killed, err)
-	}
+	assert.Error(t, err, "%d connections were killed: %v", killed, err)
+	assert.Equal(t, 1, killed, "%d connections were killed: %v", killed, err)
 	f.expectNothing(t, tenant)
 }
 
-// kill ends the connections to the fixture's database that have a transaction open, which is that of the backup.
+// kill ends the connections to the fixture's database that have a transaction open, which is that
+// of the backup.
 func (f *fixture) kill(t *testing.T) (n int) {
-	check(t, f.pg.Pool.QueryRow(context.Background(), `select count(*) from (
+	require.NoError(t, f.pg.Pool.QueryRow(context.Background(), `select count(*) from (
 		select pg_terminate_backend(pid, 10000) from pg_stat_activity
 		where datname = current_database() and xact_start is not null and pid <> pg_backend_pid() and backend_type = 'client backend'
 	) x`).Scan(&n))
@@ -235,9 +242,7 @@ func TestAPanicInAHookLeavesNothing(t *testing.T) {
 	}})
 	func() {
 		defer func() {
-			if r := recover(); r != "hook" {
-				t.Errorf("recovered %v", r)
-			}
+			assert.Equal(t, "hook", recover(), "recovered")
 		}()
 		_, _ = s.Backup(t.Context(), "north", backup.BackupOptions{})
 	}()

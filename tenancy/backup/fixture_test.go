@@ -8,6 +8,7 @@ import (
 	"testing/fstest"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
@@ -44,18 +45,19 @@ func setup(t testing.TB, sources ...migrate.Source) *fixture {
 	f := &fixture{pg: pgtest.New(t)}
 	var err error
 	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
-	check(t, err)
-	_, err = admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
-	check(t, err)
+	require.NoError(t, err)
+	_, err = admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{Roles: f.roles, OwnerPassword: "o",
+		RuntimePassword: "r"})
+	require.NoError(t, err)
 	f.owner, err = pgxpool.New(context.Background(), f.pg.URLAs(f.roles.Owner(), "o"))
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(f.owner.Close)
 	f.connect(t, sources...)
-	check(t, f.tenants.Init(t.Context()))
+	require.NoError(t, f.tenants.Init(t.Context()))
 	f.path = t.TempDir()
 	f.dir, err = backup.OpenDir(f.path)
-	check(t, err)
-	t.Cleanup(func() { check(t, f.dir.Close()) })
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, f.dir.Close()) })
 	return f
 }
 
@@ -71,11 +73,11 @@ func (f *fixture) connect(t testing.TB, sources ...migrate.Source) {
 	f.runner, err = migrate.New(f.owner, migrate.Config{
 		Shared: shared, SharedSchema: f.home, Tenant: sources, ExtraSearchPath: f.extra,
 	})
-	check(t, err)
+	require.NoError(t, err)
 	f.tenants, err = tenancy.New(f.owner, tenancy.Config{
 		Migrator: f.runner, Roles: f.roles, Drop: tenancy.DropConfig{Enabled: true},
 	})
-	check(t, err)
+	require.NoError(t, err)
 }
 
 // service is one of the fixture's database, with the fixture's directory where cfg has no store.
@@ -86,14 +88,14 @@ func (f *fixture) service(t testing.TB, cfg backup.Config) *backup.Service {
 		cfg.Store = f.dir
 	}
 	s, err := backup.New(cfg)
-	check(t, err)
+	require.NoError(t, err)
 	return s
 }
 
 func (f *fixture) create(t testing.TB, slug string) tenancy.Tenant {
 	t.Helper()
 	tenant, err := f.tenants.Create(t.Context(), tenancy.CreateParams{Slug: slug, Domain: slug + ".example.com"})
-	check(t, err)
+	require.NoError(t, err)
 	return tenant
 }
 
@@ -101,23 +103,24 @@ func (f *fixture) create(t testing.TB, slug string) tenancy.Tenant {
 func (f *fixture) own(t testing.TB) string {
 	t.Helper()
 	id, err := f.tenants.Identity(context.Background())
-	check(t, err)
+	require.NoError(t, err)
 	return id + "/"
 }
 
-// exec runs statements as the owner, with the tenant's schema on the path. So may be several in one string.
+// exec runs statements as the owner, with the tenant's schema on the path. So may be several in one
+// string.
 func (f *fixture) exec(t testing.TB, schema, sql string) {
 	t.Helper()
 	path, err := schemactx.SearchPath(schema, f.extra)
-	check(t, err)
+	require.NoError(t, err)
 	conn, err := f.owner.Acquire(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	defer conn.Release()
 	_, err = conn.Conn().PgConn().Exec(t.Context(), "begin; set local search_path = "+path+"; "+sql+"; commit").ReadAll()
 	if err != nil {
 		_, _ = conn.Conn().PgConn().Exec(t.Context(), "rollback").ReadAll()
 	}
-	check(t, err)
+	require.NoError(t, err)
 }
 
 // objects returns the names of what is in the fixture's directory.
@@ -125,20 +128,21 @@ func (f *fixture) objects(t testing.TB) []string {
 	t.Helper()
 	names := []string{}
 	for o, err := range f.dir.List(context.Background(), "") {
-		check(t, err)
+		require.NoError(t, err)
 		names = append(names, o.Name)
 	}
 	return names
 }
 
 // stored is what an archive of the store holds.
-func (f *fixture) stored(t testing.TB, name string, opts archive.ReaderOptions) (archive.Header, archive.Manifest, map[string]string) {
+func (f *fixture) stored(t testing.TB, name string, opts archive.ReaderOptions) (archive.Header, archive.Manifest,
+	map[string]string) {
 	t.Helper()
 	file, err := f.dir.Open(t.Context(), name)
-	check(t, err)
+	require.NoError(t, err)
 	defer file.Close()
 	r, err := archive.NewReader(file, opts)
-	check(t, err)
+	require.NoError(t, err)
 	defer r.Close()
 	tables := make(map[string]string)
 	for {
@@ -146,24 +150,10 @@ func (f *fixture) stored(t testing.TB, name string, opts archive.ReaderOptions) 
 		if errors.Is(err, io.EOF) {
 			return r.Header(), r.Manifest(), tables
 		}
-		check(t, err)
+		require.NoError(t, err)
 		text, err := io.ReadAll(table)
-		check(t, err)
+		require.NoError(t, err)
 		tables[table.Name] = string(text)
-	}
-}
-
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func expectIs(t testing.TB, err, want error) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Errorf("got %v, want %v", err, want)
 	}
 }
 

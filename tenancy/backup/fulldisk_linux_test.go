@@ -12,14 +12,16 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// A disk that is full is a small file system in memory, mounted by a process with a mount table of its own: this binary, run again for
-// one test. Nothing of it is left when the process ends.
+// A disk that is full is a small file system in memory, mounted by a process with a mount table of
+// its own: this binary, run again for one test. Nothing of it is left when the process ends.
 
 // diskEnv is the variable with the order for such a process.
 const diskEnv = "PGTENANT_TEST_DISK"
@@ -33,9 +35,9 @@ type diskOrder struct {
 func runOnSmallDisk(t *testing.T, order diskOrder) {
 	t.Helper()
 	binary, err := os.Executable()
-	check(t, err)
+	require.NoError(t, err)
 	text, err := json.Marshal(order)
-	check(t, err)
+	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), binary, "-test.run=^"+t.Name()+"$", "-test.v")
 	cmd.Env = append(os.Environ(), diskEnv+"="+string(text))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
@@ -49,9 +51,7 @@ func runOnSmallDisk(t *testing.T, order diskOrder) {
 	if err != nil && !errors.As(err, &exit) || strings.Contains(string(out), noMount) {
 		t.Skipf("no file system can be mounted: %v %s", err, out)
 	}
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	require.NoError(t, err, string(out))
 	t.Logf("%s", out)
 }
 
@@ -60,9 +60,7 @@ const noMount = "MOUNT REFUSED"
 // mountDisk mounts a file system of so many bytes.
 func mountDisk(t *testing.T, dir string, bytes int64) {
 	t.Helper()
-	if err := syscall.Mount("disk", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", bytes)); err != nil {
-		t.Fatalf("%s: %v", noMount, err)
-	}
+	require.NoError(t, syscall.Mount("disk", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", bytes)), noMount)
 }
 
 // On a disk of any size a backup is there as a whole, with its receipt, or nothing of it is.
@@ -70,24 +68,24 @@ func TestABackupOnADiskThatIsFullIsWholeOrNotThere(t *testing.T) {
 	t.Parallel()
 	if text := os.Getenv(diskEnv); text != "" {
 		var order diskOrder
-		check(t, json.Unmarshal([]byte(text), &order))
+		require.NoError(t, json.Unmarshal([]byte(text), &order))
 		backUpOnSmallDisks(t, order)
 		return
 	}
 	f := setup(t, notes)
 	f.createLarge(t, "north")
 	info, err := f.service(t, backup.Config{}).Backup(t.Context(), "north", backup.BackupOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	runOnSmallDisk(t, diskOrder{URL: f.pg.URLAs(f.roles.Owner(), "o"), Prefix: f.pg.RolePrefix, Size: info.Size})
 }
 
 func backUpOnSmallDisks(t *testing.T, order diskOrder) {
 	pool, err := pgxpool.New(t.Context(), order.URL)
-	check(t, err)
+	require.NoError(t, err)
 	defer pool.Close()
 	f := &fixture{pg: &pgtest.DB{Pool: pool}, owner: pool}
 	f.roles, err = schemactx.NewRoleNames(order.Prefix)
-	check(t, err)
+	require.NoError(t, err)
 	f.connect(t, notes)
 	const page = 4096
 	sizes := []int64{page, 16 * page, order.Size / 2 / page * page}
@@ -99,29 +97,27 @@ func backUpOnSmallDisks(t *testing.T, order diskOrder) {
 		f.path = t.TempDir()
 		mountDisk(t, f.path, size)
 		f.dir, err = backup.OpenDir(f.path)
-		check(t, err)
+		require.NoError(t, err)
 		_, err = f.service(t, backup.Config{}).Backup(t.Context(), "north", backup.BackupOptions{})
 		if err == nil {
 			whole++
 			f.expectOneBackup(t)
 		} else {
 			full++
-			expectIs(t, err, syscall.ENOSPC)
-			if names := f.files(t); len(names) != 0 {
-				t.Errorf("%d bytes: the disk has %q", size, names)
-			}
-			check(t, syscall.Mount("disk", f.path, "tmpfs", syscall.MS_REMOUNT, "size=64m")) // somebody makes room
+			assert.ErrorIs(t, err, syscall.ENOSPC)
+			names := f.files(t)
+			assert.Empty(t, names, "%d bytes: the disk has %q", size, names)
+			require.NoError(t, syscall.Mount("disk", f.path, "tmpfs", syscall.MS_REMOUNT, "size=64m")) // somebody makes room
 			_, err = f.service(t, backup.Config{}).Backup(t.Context(), "north", backup.BackupOptions{})
-			check(t, err)
+			require.NoError(t, err)
 			f.expectOneBackup(t)
 		}
-		check(t, f.dir.Close())
-		check(t, syscall.Unmount(f.path, 0))
+		require.NoError(t, f.dir.Close())
+		require.NoError(t, syscall.Unmount(f.path, 0))
 	}
 	t.Logf("%d disks were too small, %d were not", full, whole)
-	if full < 5 || whole == 0 {
-		t.Error("the sizes are no test")
-	}
+	assert.GreaterOrEqual(t, full, 5, "the sizes are no test")
+	assert.NotZero(t, whole, "the sizes are no test")
 }
 
 // expectOneBackup looks that there is one archive, which can be read, and its receipt.
@@ -129,15 +125,16 @@ func (f *fixture) expectOneBackup(t *testing.T) {
 	t.Helper()
 	s := f.service(t, backup.Config{})
 	tenant, err := f.tenants.BySlug(t.Context(), "north")
-	check(t, err)
+	require.NoError(t, err)
 	n := 0
 	for info, err := range s.Backups(t.Context(), tenant.ID) {
-		check(t, err)
+		require.NoError(t, err)
 		_, _, err = s.Check(t.Context(), info.Name)
-		check(t, err)
+		require.NoError(t, err)
 		n++
 	}
-	if names := f.files(t); n != 1 || len(names) != 2 || filepath.Dir(names[0]) != filepath.Dir(names[1]) {
-		t.Errorf("%d backups, files %q", n, names)
+	names := f.files(t)
+	if assert.Equal(t, 1, n, "%d backups, files %q", n, names) && assert.Len(t, names, 2, "%d backups, files", n) {
+		assert.Equal(t, filepath.Dir(names[1]), filepath.Dir(names[0]), "%d backups, files", n)
 	}
 }

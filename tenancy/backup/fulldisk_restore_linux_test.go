@@ -11,6 +11,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/localpg"
 	"github.com/oryne/pgtenant/internal/pgtest"
@@ -19,7 +21,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// A PostgreSQL whose disk is full while a schema is restored refuses that, and nothing else has changed; with room it goes on.
+// A PostgreSQL whose disk is full while a schema is restored refuses that, and nothing else has
+// changed; with room it goes on.
 func TestARestoreOnADiskThatIsFullLeavesWhatIsThere(t *testing.T) {
 	t.Parallel()
 	if os.Getenv(diskEnv) == "" {
@@ -31,52 +34,51 @@ func TestARestoreOnADiskThatIsFullLeavesWhatIsThere(t *testing.T) {
 		return
 	}
 	disk := filepath.Join(serverDir(t), "disk")
-	check(t, os.Mkdir(disk, 0o700))
+	require.NoError(t, os.Mkdir(disk, 0o700))
 	mountDisk(t, disk, 64<<10) // before the server starts, which sees what is mounted then
 	f := setupServer(t)
 	tenant := f.createLarge(t, "north")
 	info, err := f.service(t, backup.Config{}).Backup(t.Context(), "north", backup.BackupOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	f.exec(t, tenant.Schema, "delete from tags; update notes set body = 'live' where id < 100")
 
 	f.giveTo(t, disk)
 	_, err = f.pg.Pool.Exec(t.Context(), "create tablespace small location '"+disk+"'")
-	check(t, err)
-	_, err = f.pg.Pool.Exec(t.Context(), "grant create on tablespace small to public; alter role "+f.roles.Owner()+" set default_tablespace = small")
-	check(t, err)
+	require.NoError(t, err)
+	_, err = f.pg.Pool.Exec(t.Context(), "grant create on tablespace small to public; alter role "+f.roles.Owner()+
+		" set default_tablespace = small")
+	require.NoError(t, err)
 	f.owner.Reset() // sessions that go on have the old setting
 	want, before := f.content(t, "north"), f.everything(t)
 	for _, kilobytes := range []int{64, 200, 512, 1024, 2048, 3072} {
-		check(t, syscall.Mount("disk", disk, "tmpfs", syscall.MS_REMOUNT, fmt.Sprintf("size=%dk", kilobytes)))
+		require.NoError(t, syscall.Mount("disk", disk, "tmpfs", syscall.MS_REMOUNT, fmt.Sprintf("size=%dk", kilobytes)))
 		for _, opts := range []backup.RestoreOptions{{Replace: "north"}, {Slug: "south", Domain: "south.example.com"}} {
 			_, err = f.service(t, backup.Config{}).Restore(t.Context(), info.Name, opts)
 			var full *pgconn.PgError
-			if !errors.As(err, &full) || full.Code != "53100" {
-				t.Errorf("%d kB, %+v: got %v, want SQLSTATE 53100", kilobytes, opts, err)
+			if assert.ErrorAs(t, err, &full, "%d kB, %+v: got %v, want SQLSTATE 53100", kilobytes, opts, err) {
+				assert.Equal(t, "53100", full.Code, "%d kB, %+v: got %v, want SQLSTATE 53100", kilobytes, opts, err)
 			}
 		}
 		f.expectContent(t, "north", want)
-		if after := f.everything(t); after != before {
-			t.Errorf("%d kB: changed:\n%s\nbefore:\n%s", kilobytes, after, before)
-		}
+		after := f.everything(t)
+		assert.Equal(t, before, after, "%d kB: changed:\n%s\nbefore", kilobytes, after)
 	}
-	check(t, syscall.Mount("disk", disk, "tmpfs", syscall.MS_REMOUNT, "size=64m"))
+	require.NoError(t, syscall.Mount("disk", disk, "tmpfs", syscall.MS_REMOUNT, "size=64m"))
 	_, err = f.service(t, backup.Config{}).Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north"})
-	check(t, err)
-	if got := f.content(t, "north"); got["tags"] == want["tags"] {
-		t.Error("it is not what was backed up")
-	}
+	require.NoError(t, err)
+	got := f.content(t, "north")
+	assert.NotEqual(t, want["tags"], got["tags"], "it is not what was backed up")
 }
 
 // serverDir is a directory that the account of a server can enter.
 func serverDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "backup-disk-*")
-	check(t, err)
-	check(t, os.Chmod(dir, 0o755))
+	require.NoError(t, err)
+	require.NoError(t, os.Chmod(dir, 0o755))
 	t.Cleanup(func() {
 		_ = syscall.Unmount(filepath.Join(dir, "disk"), syscall.MNT_DETACH) // where it is mounted
-		check(t, os.RemoveAll(dir))
+		require.NoError(t, os.RemoveAll(dir))
 	})
 	return dir
 }
@@ -88,25 +90,26 @@ func setupServer(t *testing.T) *fixture {
 	if none := (*localpg.NoBinariesError)(nil); errors.As(err, &none) && os.Getenv("CI") == "" {
 		t.Skip(err)
 	}
-	check(t, err)
-	t.Cleanup(func() { check(t, server.Stop(context.Background())) })
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
 	url := server.TCPURL("postgres")
 	superuser, err := pgxpool.New(t.Context(), url)
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(superuser.Close)
 	f := &fixture{pg: &pgtest.DB{URL: url, Name: "postgres", Pool: superuser, RolePrefix: "disk"}, path: t.TempDir()}
 	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
-	check(t, err)
-	_, err = admin.Setup(t.Context(), superuser, admin.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
-	check(t, err)
+	require.NoError(t, err)
+	_, err = admin.Setup(t.Context(), superuser, admin.SetupConfig{Roles: f.roles, OwnerPassword: "o",
+		RuntimePassword: "r"})
+	require.NoError(t, err)
 	f.owner, err = pgxpool.New(t.Context(), f.pg.URLAs(f.roles.Owner(), "o"))
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(f.owner.Close)
 	f.connect(t, notes)
-	check(t, f.tenants.Init(t.Context()))
+	require.NoError(t, f.tenants.Init(t.Context()))
 	f.dir, err = backup.OpenDir(f.path)
-	check(t, err)
-	t.Cleanup(func() { check(t, f.dir.Close()) })
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, f.dir.Close()) })
 	return f
 }
 
@@ -114,9 +117,9 @@ func setupServer(t *testing.T) *fixture {
 func (f *fixture) giveTo(t *testing.T, dir string) {
 	t.Helper()
 	var data string
-	check(t, f.pg.Pool.QueryRow(t.Context(), "show data_directory").Scan(&data))
+	require.NoError(t, f.pg.Pool.QueryRow(t.Context(), "show data_directory").Scan(&data))
 	info, err := os.Stat(data)
-	check(t, err)
+	require.NoError(t, err)
 	owner := info.Sys().(*syscall.Stat_t)
-	check(t, os.Chown(dir, int(owner.Uid), int(owner.Gid)))
+	require.NoError(t, os.Chown(dir, int(owner.Uid), int(owner.Gid)))
 }

@@ -2,7 +2,6 @@ package backup_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -12,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
@@ -19,19 +20,21 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// The environment of a process that backs up a tenant and kills itself: this binary, run again for one test.
+// The environment of a process that backs up a tenant and kills itself: this binary, run again for
+// one test.
 const (
 	killURL    = "PGTENANT_TEST_BACKUP_URL"
 	killPrefix = "PGTENANT_TEST_BACKUP_PREFIX"
 	killDir    = "PGTENANT_TEST_BACKUP_DIR"
-	killWhen   = "PGTENANT_TEST_BACKUP_WHEN" // an event, "commit", "receipt", "receipt written", or bytes: at the latest "commit"
+	// an event, "commit", "receipt", "receipt written", or bytes: at the latest "commit"
+	killWhen = "PGTENANT_TEST_BACKUP_WHEN"
 )
 
 // die kills the process as nothing can prevent.
 func die(t *testing.T) {
 	self, err := os.FindProcess(os.Getpid())
-	check(t, err)
-	check(t, self.Kill())
+	require.NoError(t, err)
+	require.NoError(t, self.Kill())
 	select {}
 }
 
@@ -43,13 +46,13 @@ func backUpAndDie(t *testing.T) {
 		bytes = -1
 	}
 	pool, err := pgxpool.New(t.Context(), os.Getenv(killURL))
-	check(t, err)
+	require.NoError(t, err)
 	roles, err := schemactx.NewRoleNames(os.Getenv(killPrefix))
-	check(t, err)
+	require.NoError(t, err)
 	f := &fixture{pg: &pgtest.DB{Pool: pool}, roles: roles, owner: pool}
 	f.connect(t, notes)
 	f.dir, err = backup.OpenDir(os.Getenv(killDir))
-	check(t, err)
+	require.NoError(t, err)
 	store := &faulty{
 		Store: f.dir,
 		write: func(n int64) error {
@@ -87,15 +90,15 @@ func backUpAndDie(t *testing.T) {
 func (f *fixture) runToDeath(t *testing.T, when string) {
 	t.Helper()
 	binary, err := os.Executable()
-	check(t, err)
+	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), binary, "-test.run=^"+t.Name()+"$")
-	cmd.Env = append(os.Environ(), killURL+"="+f.pg.URLAs(f.roles.Owner(), "o"), killPrefix+"="+f.pg.RolePrefix, killDir+"="+f.path,
+	cmd.Env = append(os.Environ(), killURL+"="+f.pg.URLAs(f.roles.Owner(), "o"), killPrefix+"="+f.pg.RolePrefix,
+		killDir+"="+f.path,
 		killWhen+"="+when)
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.Exited() {
-		t.Fatalf("%s: %v\n%s", when, err, out)
-	}
+	require.ErrorAs(t, err, &exit, "%s: %v\n%s", when, err, out)
+	require.False(t, exit.Exited(), "%s: %v\n%s", when, err, out)
 }
 
 func TestABackupThatWasKilledIsNone(t *testing.T) {
@@ -107,7 +110,7 @@ func TestABackupThatWasKilledIsNone(t *testing.T) {
 	tenant := f.createLarge(t, "north")
 	s := f.service(t, backup.Config{})
 	good, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	points := []string{"started", "table", "commit", "written", "receipt", "receipt written", "0"}
 	for range 6 {
 		points = append(points, fmt.Sprint(rand.Int64N(good.Size)))
@@ -120,11 +123,11 @@ func TestABackupThatWasKilledIsNone(t *testing.T) {
 		for _, name := range f.objects(t) { // what it left is whole, and no backup
 			if strings.HasSuffix(name, ".tar") {
 				_, _, err := s.Check(t.Context(), name)
-				check(t, err)
+				require.NoError(t, err)
 			}
 		}
 		next, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
-		check(t, err)
+		require.NoError(t, err)
 		verified = append(verified, next.Name)
 		f.expectVerified(t, tenant, "after "+when, verified)
 	}
@@ -136,20 +139,14 @@ func (f *fixture) expectVerified(t *testing.T, tenant tenancy.Tenant, when strin
 	s := f.service(t, backup.Config{})
 	names := make(map[string]bool)
 	for info, err := range s.Backups(t.Context(), tenant.ID) {
-		check(t, err)
+		require.NoError(t, err)
 		names[info.Name] = true
 		_, m, err := s.Check(t.Context(), info.Name)
-		check(t, err)
-		if m.Rows() != info.Rows {
-			t.Errorf("%s: %d rows, %d in the receipt", when, m.Rows(), info.Rows)
-		}
+		require.NoError(t, err)
+		assert.Equal(t, info.Rows, m.Rows(), "%s: %d rows, %d in the receipt", when, m.Rows(), info.Rows)
 	}
 	for _, name := range want {
-		if !names[name] {
-			t.Errorf("%s: %s is lost", when, name)
-		}
+		assert.True(t, names[name], "%s: %s is lost", when, name)
 	}
-	if len(names) != len(want) {
-		t.Errorf("%s: backups %v, want %q", when, names, want)
-	}
+	assert.Len(t, names, len(want), "%s: backups %v, want %q", when, names, want)
 }

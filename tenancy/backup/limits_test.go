@@ -23,22 +23,22 @@ func TestDrillsRunWhereABackupIsAlwaysDue(t *testing.T) {
 	t.Parallel()
 	f, tenants := scheduled(t, 1)
 	c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{VerifyEvery: ages, Retention: backup.Retention{Last: 1}})
-	check(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1})) // the first
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1})) // the first
 	aDay := func() {
 		f.exec(t, "public", "update public.backup_runs set slot = slot - interval '1000000 hours' where kind = 'backup'")
 	}
 	aDay()
-	check(t, expectDone(t, c, backup.ScheduleReport{Due: 2, Done: 2}))
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 2, Done: 2}))
 	made := state(t, c, tenants[0].ID, backup.RunBackup).Name
 	assert.Equal(t, made, state(t, c, tenants[0].ID, backup.RunVerify).Name)
 	aDay()
-	check(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
 
 	// One that cannot be backed up has its last backup restored all the same.
 	last := state(t, c, tenants[0].ID, backup.RunBackup).Name
 	f.exec(t, tenants[0].Schema, "alter table notes add extra int")
 	f.again(t)
-	expectIs(t, expectDone(t, c, backup.ScheduleReport{Due: 2, Done: 1, Failed: 1}), backup.ErrDrift)
+	assert.ErrorIs(t, expectDone(t, c, backup.ScheduleReport{Due: 2, Done: 1, Failed: 1}), backup.ErrDrift)
 	assert.Equal(t, last, state(t, c, tenants[0].ID, backup.RunVerify).Name)
 }
 
@@ -47,7 +47,10 @@ func TestReplaceNamesWhatDependsOnTheSchemaBeforeItBegins(t *testing.T) {
 	f := setup(t, notes)
 	tenant := f.create(t, "north")
 	began := false
-	s := f.service(t, backup.Config{Progress: func(_ context.Context, e backup.Event) { began = began || e.Kind == backup.EventBuilding }})
+	s := f.service(t, backup.Config{Progress: func(_ context.Context, e backup.Event) {
+		began = began ||
+			e.Kind == backup.EventBuilding
+	}})
 	info := backUp(t, s, "north")
 	for sql, name := range map[string]string{
 		"create view public.all_notes as select * from " + tenant.Schema + ".notes":               "all_notes",
@@ -127,7 +130,7 @@ func TestRetentionFreesAFullDisk(t *testing.T) {
 			backUp(t, f.service(t, backup.Config{}), "t1")
 		}
 		f.again(t)
-		check(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
+		require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
 		assert.Equal(t, keep, f.count(t)["t1"])
 		assert.Contains(t, f.objects(t), state(t, c, 1, backup.RunBackup).Name)
 		assert.Len(t, ended[len(ended)-1].Pruned, room+1-keep)
@@ -138,7 +141,7 @@ func TestRetentionFreesAFullDisk(t *testing.T) {
 	c := f.schedule(t, backup.Config{Store: full}, backup.ScheduleConfig{Retention: backup.Retention{Last: 1}})
 	newest := state(t, c, 1, backup.RunBackup).Name // the last that the table of runs knows, and that there is
 	f.again(t)
-	expectIs(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Failed: 1}), syscall.ENOSPC)
+	assert.ErrorIs(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Failed: 1}), syscall.ENOSPC)
 	assert.Equal(t, 1, f.count(t)["t1"])
 	assert.Contains(t, f.objects(t), newest)
 

@@ -17,54 +17,57 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// rowSource is where a load takes its rows from.
+// rowSource provides the rows of a load.
 type rowSource interface {
-	// next returns the next table and its CSV, or io.EOF when all of them were whole.
+	// next returns the next table and its CSV, or io.EOF after the last complete table.
 	next(ctx context.Context) (archive.Table, io.Reader, error)
 
-	// sum returns what the table's CSV was, when next has returned io.EOF.
+	// sum returns the sum of the table's CSV. It is available after next has returned io.EOF.
 	sum(table string) (archive.TableSum, bool)
 
-	// hidden returns the places of the columns whose values nobody knows beforehand: the server may write them in another way.
+	// hidden returns the indexes of columns whose values are not known in advance, because they are
+	// anonymized: the server may print such a value in another form.
 	hidden(table string) []int
 
-	// loaded ends what the rows were taken from: nothing is read any more. It may be called without.
+	// loaded releases the source: no more rows are read. A failed load does not call it.
 	loaded(ctx context.Context)
 }
 
-// loader fills a schema that migrations have just made and that nobody uses. Nothing of what it is given to load
-// becomes SQL: tables, columns and sequences are those of the catalogue, with which the archive's are compared.
+// loader fills a schema that migrations have just created and that no session uses. Nothing in an
+// archive becomes SQL: the names of tables, columns and sequences are those in the catalog, with
+// which the archive's are compared.
 //
-// It needs only the privileges of the tables' owner. It disables triggers one by one. It drops
-// foreign keys, and checks that could refuse rows while others are missing, and makes them again
-// when all rows are there: session_replication_role, which would switch triggers and foreign keys
-// off, needs a superuser.
+// It needs only the privileges of the tables' owner. It disables triggers individually. It drops
+// foreign keys, and checks that could refuse rows while others are missing, and adds them again
+// after all rows were loaded. session_replication_role, which disables triggers and foreign keys,
+// requires a superuser.
 type loader struct {
 	s        *Service
 	conn     *pgx.Conn
 	schema   string
 	path     string
 	catalog  *catalog
-	oids     []uint32 // of tables and partitions
-	deferred []deferredSQL
+	oids     []uint32      // of tables and partitions
+	deferred []deferredSQL // restores what strip disabled
 	restore  restoreRun
 
-	checks            []check      // that were dropped, in this order
-	checkStatesBefore []checkState // of these, in all tables
+	checks            []check      // dropped checks, in the order of dropping
+	checkStatesBefore []checkState // former states of the dropped checks in all tables
 	notValid          []string     // checks that were valid and are left NOT VALID
 
 	warnings []Warning
 }
 
-// wishSQL is SQL of ours, with what it is about.
+// deferredSQL is a statement that unstrip runs, with the object that it is about.
 type deferredSQL struct {
 	table, object, sql string
 }
 
-// closeTimeout bounds the end of a connection.
+// closeTimeout bounds the closing of a connection.
 const closeTimeout = 5 * time.Second
 
-// openLoader takes a connection that leaves the pool, as its settings are its own, and reads what the migrations have made.
+// openLoader hijacks a connection from the pool, because the loader changes session settings, and
+// reads the schema that the migrations have created.
 func (s *Service) openLoader(ctx context.Context, schema string, about restoreRun) (*loader, error) {
 	path, err := s.cfg.Migrations.SearchPath(schema)
 	if err != nil {
@@ -87,10 +90,10 @@ func (l *loader) close(ctx context.Context) { closeConn(ctx, l.conn) }
 func closeConn(ctx context.Context, conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
-	_ = conn.Close(ctx) // gone in any case
+	_ = conn.Close(ctx) // the connection is not used again whether or not this fails
 }
 
-// read reads what the schema has, for the first time or anew.
+// read reads the schema's catalog. It can be called again.
 func (l *loader) read(ctx context.Context) error {
 	l.catalog, l.oids = &catalog{schema: l.schema, versions: l.s.cfg.Migrations.Config().Table}, nil
 	return l.transact(ctx, func(tx pgx.Tx) error {
@@ -110,7 +113,7 @@ func (l *loader) read(ctx context.Context) error {
 	})
 }
 
-// transact is a transaction with the settings that make values the same everywhere.
+// transact runs fn in a transaction with the settings of sessionSQL.
 func (l *loader) transact(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	return pgx.BeginFunc(ctx, l.conn, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, settingsOf(tx.Conn().PgConn()), pgx.QueryExecModeSimpleProtocol); err != nil {
@@ -120,12 +123,13 @@ func (l *loader) transact(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	})
 }
 
-// name returns the quoted name of one of the schema's own relations.
+// name returns the quoted and qualified name of a relation of the schema.
 func (l *loader) name(relation string) (string, error) {
 	return schemactx.QuoteName(l.schema, relation)
 }
 
-// load fills the tables from src, reads them back behind that, and compares.
+// load fills the tables from src. It reads each table back while the next one is loaded, and
+// compares.
 func (l *loader) load(ctx context.Context, src rowSource, h archive.Header) error {
 	if err := l.strip(ctx); err != nil {
 		return err
@@ -168,7 +172,8 @@ func (l *loader) load(ctx context.Context, src rowSource, h archive.Header) erro
 	return l.refresh(ctx, h)
 }
 
-// cmpErr returns the error that says what went wrong: the other one may only say that it was stopped.
+// firstCause returns the error that names the cause: the other one may only be the cancellation
+// that it caused.
 func firstCause(load, back error) error {
 	if back != nil && (load == nil || errors.Is(load, context.Canceled)) {
 		return back
@@ -176,14 +181,14 @@ func firstCause(load, back error) error {
 	return load
 }
 
-// loadedTable is what was sent of a table.
+// loadedTable is the sum of a table's loaded rows.
 type loadedTable struct {
 	name   string
 	rows   int64
-	digest *digest // of a partitioned table, and of one with hidden columns; else nil
+	digest *digest // for a partitioned table and for one with hidden columns; otherwise nil
 }
 
-// copyAll loads table by table, and tells the reader of each that is committed.
+// copyAll loads table by table, and queues each committed table for reading back.
 func (l *loader) copyAll(ctx context.Context, src rowSource, back *readBack) ([]loadedTable, error) {
 	defer back.end()
 	var loaded []loadedTable
@@ -209,8 +214,9 @@ func (l *loader) copyAll(ctx context.Context, src rowSource, back *readBack) ([]
 	}
 }
 
-// copyIn loads a table in a transaction that empties it first of what migrations have put there: so rows go to its end, in their
-// order, which is that of reading back, and can be written as if all had seen them.
+// copyIn loads a table in a transaction that truncates it first, because migrations may have
+// inserted rows. After TRUNCATE, rows are appended in their order, so that they are read back in
+// the same order. COPY can also freeze them.
 func (l *loader) copyIn(ctx context.Context, table archive.Table, rows io.Reader, d *digest) (int64, error) {
 	sql, err := l.copyInSQL(table)
 	if err != nil {
@@ -236,7 +242,7 @@ func (l *loader) copyIn(ctx context.Context, table archive.Table, rows io.Reader
 		_, err = pg.Exec(ctx, "commit").ReadAll()
 	}
 	switch {
-	case src.err != nil: // what the source said is the reason of all else
+	case src.err != nil: // the source's error is the cause of the others
 		return 0, src.err
 	case err != nil && ctx.Err() == nil && isRefusal(err):
 		return 0, &RowsError{Table: table.Name, Object: constraintOf(err), Err: err}
@@ -273,16 +279,16 @@ func (l *loader) copyInSQL(table archive.Table) (copyInSQL, error) {
 		list = " (" + strings.Join(columns, ", ") + ")"
 	}
 	return copyInSQL{
-		// Constraints may call functions that look for tables of the schema.
+		// Constraints may call functions that use tables of the schema by unqualified names.
 		before: "begin; " + settingsOf(l.conn.PgConn()) + "; set local search_path = " + l.path + "; truncate " + only + name,
 		copy:   "copy " + name + list + " from stdin (format csv, encoding 'UTF8'" + freeze + ")",
 	}, nil
 }
 
-// tableInput is the CSV of a table behind the line with the names of its columns.
+// tableInput is the CSV of a table after the line with the column names.
 type tableInput struct {
 	r   *bufio.Reader
-	err error // of the source, but for io.EOF
+	err error // error of the source except io.EOF
 }
 
 func (in *tableInput) Read(p []byte) (int, error) {
@@ -293,12 +299,13 @@ func (in *tableInput) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// failed reports whether an error is the source's own.
+// failed reports whether an error comes from the source and not from the content of the CSV.
 func (in *tableInput) failed(err error) bool {
-	return !errors.Is(err, errRecord) && !errors.Is(err, errNoRow) && !errors.Is(err, errQuoting) && !errors.Is(err, errColumns) && !errors.Is(err, io.EOF)
+	content := []error{errRecord, errNoRow, errQuoting, errColumns, io.EOF}
+	return !slices.ContainsFunc(content, func(e error) bool { return errors.Is(err, e) })
 }
 
-var errColumns = errors.New("columns of the rows are not those of the header")
+var errColumns = errors.New("columns of the rows differ from the header")
 
 func (in *tableInput) readHeader(columns []string) error {
 	rows := rowReader{r: in.r, limit: maxHeader}
@@ -322,7 +329,8 @@ func (in *tableInput) readHeader(columns []string) error {
 	return nil
 }
 
-// isServer reports whether the server has refused something, as opposed to being away or told to stop.
+// isRefusal reports whether the server refused data or a statement, as opposed to being unreachable
+// or cancelled.
 func isRefusal(err error) bool {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {

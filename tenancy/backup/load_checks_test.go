@@ -63,7 +63,8 @@ func TestRowsThatTheFunctionOfACheckRefusesTodayAreRestored(t *testing.T) {
 	require.NoError(t, err)
 	f.expectNoDrift(t, f.schema(t, "north"))
 	for _, sql := range []string{"insert into addresses values (2, 1)", "insert into homes values (1)"} {
-		_, err = f.owner.Exec(t.Context(), "set search_path = "+f.schema(t, "north")+"; "+sql, pgx.QueryExecModeSimpleProtocol)
+		_, err = f.owner.Exec(t.Context(), "set search_path = "+f.schema(t, "north")+"; "+sql,
+			pgx.QueryExecModeSimpleProtocol)
 		require.ErrorContains(t, err, "violates check constraint", "the functions are what they were")
 	}
 	_, err = s.Backup(t.Context(), "north", backup.BackupOptions{})

@@ -9,15 +9,19 @@ import (
 )
 
 // generatedSQL reads the stored generated columns of the tables $1 whose expressions call functions
-// that may read other rows, with their expressions and a column that the expression is made of: to
-// update that computes it again. The server lets nobody update an identity that is always generated.
-const generatedSQL = `select t.relname::text, a.attname::text, pg_get_expr(g.adbin, g.adrelid), b.attname::text, b.attidentity = 'a'
+// that may read other rows. For each it reads the expression and a column that the expression uses:
+// an update of that column recomputes it. Columns that are identities GENERATED ALWAYS come last,
+// because the server refuses to update them.
+const generatedSQL = `select t.relname::text, a.attname::text, pg_get_expr(g.adbin, g.adrelid),
+		b.attname::text, b.attidentity = 'a'
 	from pg_class t join pg_attribute a on a.attrelid = t.oid and a.attgenerated = 's' and not a.attisdropped
 	join pg_attrdef g on g.adrelid = t.oid and g.adnum = a.attnum
 	cross join lateral (
-		select b.attname, b.attidentity from pg_depend d join pg_attribute b on b.attrelid = t.oid and b.attnum = d.refobjsubid
+		select b.attname, b.attidentity from pg_depend d
+		join pg_attribute b on b.attrelid = t.oid and b.attnum = d.refobjsubid
 		where d.refclassid = 'pg_class'::regclass and d.refobjid = t.oid and b.attnum > 0 and b.attnum <> a.attnum
-		and (d.classid = 'pg_attrdef'::regclass and d.objid = g.oid or d.classid = 'pg_class'::regclass and d.objid = t.oid and d.objsubid = a.attnum)
+		and (d.classid = 'pg_attrdef'::regclass and d.objid = g.oid
+			or d.classid = 'pg_class'::regclass and d.objid = t.oid and d.objsubid = a.attnum)
 		order by b.attidentity = 'a', b.attnum limit 1
 	) b
 	where t.oid = any($1::oid[]) and t.relkind = 'r' and exists (
@@ -26,17 +30,18 @@ const generatedSQL = `select t.relname::text, a.attname::text, pg_get_expr(g.adb
 		where (d.classid = 'pg_attrdef'::regclass and d.objid = g.oid
 			or d.classid = 'pg_class'::regclass and d.objid = t.oid and d.objsubid = a.attnum)
 		and f.pronamespace <> 'pg_catalog'::regnamespace
-		and not exists (select from pg_depend e where e.classid = 'pg_proc'::regclass and e.objid = f.oid and e.deptype = 'e'))
+		and not exists (select from pg_depend e
+			where e.classid = 'pg_proc'::regclass and e.objid = f.oid and e.deptype = 'e'))
 	order by t.oid, a.attnum`
 
-// generatedColumn is one that is computed from the column base.
+// generatedColumn is a generated column and a column base that its expression uses.
 type generatedColumn struct {
 	table, name, expression, base string
-	identity                      bool // base is, always generated
+	identity                      bool // whether base is an identity GENERATED ALWAYS
 }
 
-// generate computes the generated columns again that may depend on rows of other tables, which were
-// not all there when their own were loaded.
+// generate recomputes the generated columns that may depend on rows of other tables, because those
+// rows may have been missing when their own rows were loaded.
 func (l *loader) generate(ctx context.Context) error {
 	var columns []generatedColumn
 	err := l.transact(ctx, func(tx pgx.Tx) error {
@@ -88,10 +93,10 @@ func (l *loader) generateSQL(c generatedColumn) (string, error) {
 const calledByIndexesSQL = `select x.relname::text from pg_index i join pg_class x on x.oid = i.indexrelid
 	where i.indrelid = any($1::oid[]) and x.relkind = 'i' and ` + indexCallsSQL + ` order by x.oid`
 
-// reindex builds indexes again whose expressions may depend on rows that were not all there when
-// their own were loaded: of the same table, or of an archive that has the tables in another order.
-// An index that cannot be built, for instance because PostgreSQL 17 and newer set a search path of
-// their own for it, stays as it is, which is logged.
+// reindex rebuilds indexes whose expressions may depend on rows that were missing when their own
+// rows were loaded. Such rows are in the same table, or in a table that the archive has in another
+// order. An index that cannot be rebuilt stays as it is, with a log record. A possible reason is
+// that PostgreSQL 17 and newer set their own search path for REINDEX.
 func (l *loader) reindex(ctx context.Context) error {
 	var names []string
 	err := l.transact(ctx, func(tx pgx.Tx) error {
@@ -113,7 +118,8 @@ func (l *loader) reindex(ctx context.Context) error {
 		switch {
 		case err == nil:
 		case ctx.Err() == nil && isEvaluation(err):
-			l.s.cfg.Logger.WarnContext(ctx, "index not built again", slog.String("schema", l.schema), slog.String("index", name), slog.Any("error", err))
+			l.s.cfg.Logger.WarnContext(ctx, "index not rebuilt",
+				slog.String("schema", l.schema), slog.String("index", name), slog.Any("error", err))
 		default:
 			return fmt.Errorf("index %q: %w", name, err)
 		}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/backup"
@@ -32,9 +34,10 @@ func TestATenantThatIsDroppedMeanwhileHasNoBackup(t *testing.T) {
 	dropped := make(chan error, 1)
 	s := f.service(t, backup.Config{Progress: onFirst(backup.EventStarted, func() {
 		request, err := f.tenants.RequestDrop(t.Context(), "north", "admin")
-		check(t, err)
+		require.NoError(t, err)
 		go func() { // it waits for the tables
-			_, err := f.tenants.Drop(context.Background(), tenancy.DropParams{Slug: "north", Token: request.Token, Actor: "admin"})
+			_, err := f.tenants.Drop(context.Background(), tenancy.DropParams{Slug: "north", Token: request.Token,
+				Actor: "admin"})
 			dropped <- err
 		}()
 		for { // until the registry says so
@@ -42,19 +45,16 @@ func TestATenantThatIsDroppedMeanwhileHasNoBackup(t *testing.T) {
 			if errors.Is(err, tenancy.ErrNotFound) || err == nil && now.Status == tenancy.Dropping {
 				return
 			}
-			check(t, err)
+			require.NoError(t, err)
 		}
 	})})
 	_, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
-	if !errors.Is(err, backup.ErrChanged) {
-		t.Errorf("got %v", err)
-	}
-	check(t, <-dropped)
-	if names := f.files(t); len(names) != 0 {
-		t.Errorf("the directory has %q", names)
-	}
+	assert.ErrorIs(t, err, backup.ErrChanged)
+	require.NoError(t, <-dropped)
+	names := f.files(t)
+	assert.Empty(t, names, "the directory has %q", names)
 	_, err = s.Backup(t.Context(), "north", backup.BackupOptions{})
-	expectIs(t, err, tenancy.ErrNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 }
 
 func TestATenantThatIsSuspendedMeanwhileIsBackedUp(t *testing.T) {
@@ -63,19 +63,17 @@ func TestATenantThatIsSuspendedMeanwhileIsBackedUp(t *testing.T) {
 	f.createLarge(t, "north")
 	s := f.service(t, backup.Config{Progress: onFirst(backup.EventTable, func() {
 		_, err := f.tenants.Suspend(t.Context(), "north", "has not paid")
-		check(t, err)
+		require.NoError(t, err)
 	})})
 	info, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	h, _, _ := f.stored(t, info.Name, archive.ReaderOptions{})
-	if h.Tenant.Status != "active" {
-		t.Errorf("was %s when it began", h.Tenant.Status)
-	}
+	assert.Equal(t, "active", h.Tenant.Status, "was %s when it began", h.Tenant.Status)
 	info, err = s.Backup(t.Context(), "north", backup.BackupOptions{})
-	check(t, err)
-	if h, _, _ := f.stored(t, info.Name, archive.ReaderOptions{}); h.Tenant.Status != "suspended" || h.Tenant.Reason != "has not paid" {
-		t.Errorf("header %+v", h.Tenant)
-	}
+	require.NoError(t, err)
+	h, _, _ = f.stored(t, info.Name, archive.ReaderOptions{})
+	assert.Equal(t, "suspended", h.Tenant.Status, "header %+v", h.Tenant)
+	assert.Equal(t, "has not paid", h.Tenant.Reason, "header %+v", h.Tenant)
 }
 
 func TestATenantWhoseSchemaIsRenamedMeanwhileHasNoBackup(t *testing.T) {
@@ -87,17 +85,17 @@ func TestATenantWhoseSchemaIsRenamedMeanwhileHasNoBackup(t *testing.T) {
 			tenant := f.createLarge(t, "north")
 			s := f.service(t, backup.Config{Progress: onFirst(kind, func() {
 				_, err := f.tenants.Rename(t.Context(), "north", tenancy.RenameParams{Schema: "school_north"})
-				check(t, err)
+				require.NoError(t, err)
 			})})
-			if _, err := s.Backup(t.Context(), "north", backup.BackupOptions{}); err == nil {
-				t.Error("it was backed up")
-			}
+			_, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
+			assert.Error(t, err, "it was backed up")
 			f.expectNothing(t, tenant)
 		})
 	}
 }
 
-// A table that is made, dropped or altered between being found and being locked is none of the backup's trouble.
+// A table that is made, dropped or altered between being found and being locked is none of the
+// backup's trouble.
 func TestTablesThatComeAndGoAreNoTrouble(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
@@ -120,14 +118,12 @@ func TestTablesThatComeAndGoAreNoTrouble(t *testing.T) {
 	for range 10 {
 		_, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
 		var drift *backup.DriftError // it was there, and is of no migration
-		if err != nil && !errors.As(err, &drift) && !errors.Is(err, backup.ErrChanged) {
-			t.Error(err)
-		}
+		assert.True(t, err == nil || errors.As(err, &drift) || errors.Is(err, backup.ErrChanged), err)
 	}
 	close(stop)
 	<-stopped
 	_, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
-	check(t, err)
+	require.NoError(t, err)
 }
 
 func TestATenantInTheWrongStatusIsRefused(t *testing.T) {
@@ -136,24 +132,26 @@ func TestATenantInTheWrongStatusIsRefused(t *testing.T) {
 	tenant := f.create(t, "north")
 	s := f.service(t, backup.Config{})
 	_, err := s.Backup(t.Context(), "south", backup.BackupOptions{})
-	expectIs(t, err, tenancy.ErrNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 	for _, status := range []tenancy.Status{tenancy.Provisioning, tenancy.Stocked, tenancy.Dropping} {
 		_, err := f.owner.Exec(t.Context(), "update public.tenants set status = $1 where id = $2", status, tenant.ID)
-		check(t, err)
+		require.NoError(t, err)
 		_, err = s.Backup(t.Context(), "north", backup.BackupOptions{})
 		var refused *tenancy.StatusError
-		if !errors.As(err, &refused) || refused.Status != status || !errors.Is(err, tenancy.ErrStatus) {
-			t.Errorf("%s: %v", status, err)
+		if assert.ErrorAs(t, err, &refused, status) && assert.Equal(t, status, refused.Status) {
+			assert.ErrorIs(t, err, tenancy.ErrStatus)
 		}
 	}
-	_, err = f.owner.Exec(t.Context(), `with active as (update public.tenants set status = 'active' where id = $1 returning id)
-		insert into public.registry_operations (tenant_id, operation, step, arguments) select id, 'rename', 'schema', '{"schema": "other"}' from active`, tenant.ID)
-	check(t, err)
+	_, err = f.owner.Exec(t.Context(), `with active as (
+			update public.tenants set status = 'active' where id = $1 returning id
+		)
+		insert into public.registry_operations (tenant_id, operation, step, arguments)
+		select id, 'rename', 'schema', '{"schema": "other"}' from active`, tenant.ID)
+	require.NoError(t, err)
 	_, err = s.Backup(t.Context(), "north", backup.BackupOptions{})
-	expectIs(t, err, tenancy.ErrBusy)
-	if names := f.files(t); len(names) != 0 {
-		t.Errorf("the directory has %q", names)
-	}
+	assert.ErrorIs(t, err, tenancy.ErrBusy)
+	names := f.files(t)
+	assert.Empty(t, names, "the directory has %q", names)
 }
 
 func TestATableThatIsBeingAlteredIsWaitedForAsLongAsIsAllowed(t *testing.T) {
@@ -162,29 +160,31 @@ func TestATableThatIsBeingAlteredIsWaitedForAsLongAsIsAllowed(t *testing.T) {
 	tenant := f.createLarge(t, "north")
 	s := f.service(t, backup.Config{LockTimeout: 50 * time.Millisecond})
 	tx, err := f.pg.Pool.Begin(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), "lock table "+tenant.Schema+".tags in access exclusive mode")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = s.Backup(t.Context(), "north", backup.BackupOptions{})
 	var pgErr *pgconn.PgError
-	if !errors.As(err, &pgErr) || pgErr.Code != "55P03" {
-		t.Errorf("got %v", err)
+	if assert.ErrorAs(t, err, &pgErr) {
+		assert.Equal(t, "55P03", pgErr.Code)
 	}
-	check(t, tx.Rollback(t.Context()))
+	require.NoError(t, tx.Rollback(t.Context()))
 	f.expectNothing(t, tenant)
 }
 
-// An erasure certifies that nothing is left, after it has looked: what is still being made then is not to appear afterwards.
+// An erasure certifies that nothing is left, after it has looked: what is still being made then is
+// not to appear afterwards.
 func TestWhatIsMadeOfATenantThatIsErasedMeanwhileIsNotLeft(t *testing.T) {
 	t.Parallel()
-	for _, when := range []string{"before the commit", "before it is read", "before the receipt", "before the receipt is there", "before a dump is there"} {
+	for _, when := range []string{"before the commit", "before it is read", "before the receipt",
+		"before the receipt is there", "before a dump is there"} {
 		t.Run(when, func(t *testing.T) {
 			t.Parallel()
 			f, _ := scheduled(t, 1)
 			erase := func(now bool) error {
 				if now {
 					_, err := f.service(t, backup.Config{}).Erase(t.Context(), f.token(t, "t1"))
-					check(t, err)
+					require.NoError(t, err)
 				}
 				return nil
 			}
@@ -210,7 +210,7 @@ func TestWhatIsMadeOfATenantThatIsErasedMeanwhileIsNotLeft(t *testing.T) {
 			} else {
 				_, err = s.Backup(t.Context(), "t1", backup.BackupOptions{})
 			}
-			expectIs(t, err, backup.ErrChanged)
+			assert.ErrorIs(t, err, backup.ErrChanged)
 			f.expectEmpty(t)
 		})
 	}

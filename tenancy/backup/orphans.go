@@ -10,24 +10,30 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// periodSQL is a condition on the foreign key c: it has a PERIOD, which PostgreSQL 18 knows.
+// periodSQL is a condition on the foreign key c: it has a PERIOD, which exists since PostgreSQL 18.
 const periodSQL = `coalesce((to_jsonb(c) ->> 'conperiod')::boolean, false)`
 
-// orphansSQL makes, for each foreign key of the tables of the schema $1 that the server considers
-// valid, the condition that rows violate it, as the server checks it when it validates a key. It
-// leaves out keys that the login cannot check. A key with a PERIOD, its last column, is satisfied if
-// the rows that it refers to cover the period together.
+// orphansSQL creates, for each valid foreign key of the tables of the schema $1, the condition that
+// rows violate it, as the server checks it in VALIDATE CONSTRAINT. It omits keys for which the
+// login lacks the SELECT privilege. In a key with a PERIOD, which is its last column, the
+// referenced rows together must cover the period.
 const orphansSQL = `select t.relname::text, c.conname::text, case when period.has then
-		format('exists (select from %s %s f where %s and not coalesce((select %s operator(pg_catalog.<@) range_agg(%s) from %s %s p where %s), false))',
-		case when t.relkind = 'p' then '' else 'only' end, t.oid::regclass, string_agg(format('f.%I is not null', fa.attname), ' and ' order by k.i),
-		max(format('f.%I', fa.attname)) filter (where k.i = cardinality(c.conkey)), max(format('p.%I', pa.attname)) filter (where k.i = cardinality(c.conkey)),
+		format('exists (select from %s %s f where %s and not coalesce(('
+			|| 'select %s operator(pg_catalog.<@) range_agg(%s) from %s %s p where %s), false))',
+		case when t.relkind = 'p' then '' else 'only' end, t.oid::regclass,
+		string_agg(format('f.%I is not null', fa.attname), ' and ' order by k.i),
+		max(format('f.%I', fa.attname)) filter (where k.i = cardinality(c.conkey)),
+		max(format('p.%I', pa.attname)) filter (where k.i = cardinality(c.conkey)),
 		case when r.relkind = 'p' then '' else 'only' end, r.oid::regclass,
-		string_agg(format('p.%I operator(%I.%s) f.%I', pa.attname, n.nspname, o.oprname, fa.attname), ' and ' order by k.i) filter (where k.i < cardinality(c.conkey)))
+		string_agg(format('p.%I operator(%I.%s) f.%I', pa.attname, n.nspname, o.oprname, fa.attname), ' and ' order by k.i)
+			filter (where k.i < cardinality(c.conkey)))
 	else format('exists (select from %s %s f left join %s %s p on %s where p.%I is null and %s)',
-		case when t.relkind = 'p' then '' else 'only' end, t.oid::regclass, case when r.relkind = 'p' then '' else 'only' end, r.oid::regclass,
+		case when t.relkind = 'p' then '' else 'only' end, t.oid::regclass,
+		case when r.relkind = 'p' then '' else 'only' end, r.oid::regclass,
 		string_agg(format('p.%I operator(%I.%s) f.%I', pa.attname, n.nspname, o.oprname, fa.attname), ' and ' order by k.i),
 		min(pa.attname) filter (where k.i = 1),
-		case when c.confmatchtype = 'f' then '(' || string_agg(format('f.%I is not null', fa.attname), ' or ' order by k.i) || ')'
+		case when c.confmatchtype = 'f'
+			then '(' || string_agg(format('f.%I is not null', fa.attname), ' or ' order by k.i) || ')'
 			else string_agg(format('f.%I is not null', fa.attname), ' and ' order by k.i) end) end
 	from pg_depend d join pg_class t on t.oid = d.objid and t.relkind in ('r', 'p')
 	join pg_constraint c on c.conrelid = t.oid and c.contype = 'f' and c.convalidated and c.conparentid = 0
@@ -37,21 +43,24 @@ const orphansSQL = `select t.relname::text, c.conname::text, case when period.ha
 	join pg_attribute fa on fa.attrelid = t.oid and fa.attnum = k.fk
 	join pg_attribute pa on pa.attrelid = r.oid and pa.attnum = k.pk
 	join pg_operator o on o.oid = k.op join pg_namespace n on n.oid = o.oprnamespace
-	where d.refclassid = 'pg_namespace'::regclass and d.refobjid = $1::regnamespace and d.classid = 'pg_class'::regclass and d.objsubid = 0
+	where d.refclassid = 'pg_namespace'::regclass and d.refobjid = $1::regnamespace
+	and d.classid = 'pg_class'::regclass and d.objsubid = 0
 	and has_table_privilege(r.oid, 'select') and ` + enforcedSQL + `
 	group by t.oid, t.relname, t.relkind, r.oid, r.relkind, c.oid, c.conname, c.confmatchtype, c.conkey, period.has
 	order by t.relname, c.conname`
 
-// checkRows refuses rows that violate a constraint. A restore, which checks the constraint, could
-// not load them. With [DriftRecord] the constraints are differences.
+// checkRows returns an [UnsupportedError] if rows violate a constraint, because a restore, which
+// checks the constraint, could not load them. With [DriftRecord] the violated constraints are
+// recorded as differences.
 func (r *backupRun) checkRows(ctx context.Context) error {
 	path, err := r.s.cfg.Migrations.SearchPath(r.snap.header.Schema)
 	if err != nil {
 		return err
 	}
 	found, err := r.snap.orphans(ctx)
-	if err != nil && isEvaluation(err) { // for instance, the columns have different collations
-		r.s.cfg.Logger.WarnContext(ctx, "foreign keys not checked", slog.String("tenant", r.tenant.Slug), slog.Any("error", err))
+	if err != nil && isEvaluation(err) { // for example, the columns have different collations
+		r.s.cfg.Logger.WarnContext(ctx, "foreign keys not checked",
+			slog.String("tenant", r.tenant.Slug), slog.Any("error", err))
 		err = nil
 	}
 	if err != nil {

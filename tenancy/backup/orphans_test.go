@@ -65,7 +65,8 @@ create table undecided (person bigint, constraint later foreign key (person) ref
 		require.Len(t, recorded.Differences, 1)
 		assert.Contains(t, recorded.Differences[0], key)
 		for _, sql := range []string{
-			"delete from people where id = 3", `delete from "Odd ""name" where person = 9 or c = 'nobody'`, "delete from simple where id = 4",
+			"delete from people where id = 3", `delete from "Odd ""name" where person = 9 or c = 'nobody'`,
+			"delete from simple where id = 4",
 			"delete from complete where id = 3", "delete from parts where id = 3", "delete from to_parts where part = 99",
 		} {
 			_, err = conn.Exec(t.Context(), sql)

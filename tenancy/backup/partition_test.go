@@ -34,7 +34,8 @@ const moreReadings = `create table readings_2030 partition of readings for value
 // places says which rows are in which partition.
 func (f *fixture) places(t *testing.T, schema string) []string {
 	t.Helper()
-	rows, err := f.owner.Query(t.Context(), "select (tableoid::regclass::text || ' ' || r::text) collate \"C\" from "+schema+".readings r union all "+
+	rows, err := f.owner.Query(t.Context(), "select (tableoid::regclass::text || ' ' || r::text) collate \"C\" from "+
+		schema+".readings r union all "+
 		"select tableoid::regclass::text || ' ' || l::text from "+schema+".logs l order by 1")
 	require.NoError(t, err)
 	places, err := pgx.CollectRows(rows, pgx.RowTo[string])
@@ -48,7 +49,8 @@ func (f *fixture) places(t *testing.T, schema string) []string {
 // expectNoDrift wants schemas to be what the migrations make, rights and owners included.
 func (f *fixture) expectNoDrift(t *testing.T, schemas ...string) {
 	t.Helper()
-	report, err := drift.Check(t.Context(), f.runner, schemas, drift.Options{ReadOptions: drift.ReadOptions{Roles: f.roles}})
+	report, err := drift.Check(t.Context(), f.runner, schemas,
+		drift.Options{ReadOptions: drift.ReadOptions{Roles: f.roles}})
 	require.NoError(t, err)
 	require.NoError(t, report.Err(), "%s", report)
 }
@@ -82,7 +84,8 @@ func TestPartitionsMadeAtRunTimeAreMadeAgain(t *testing.T) {
 		assert.Equal(t, want, f.places(t, schema))
 		f.expectNoDrift(t, schema)
 	}
-	empty, err := s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "east", Domain: "east.example.com", Data: backup.CloneStructure})
+	empty, err := s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "east", Domain: "east.example.com",
+		Data: backup.CloneStructure})
 	require.NoError(t, err)
 	f.expectNoDrift(t, empty.Tenant.Schema)
 	f.exec(t, empty.Tenant.Schema, "insert into readings values ('2030-02-02', 1, 1)")
@@ -99,7 +102,8 @@ func TestWhatAPartitionHasOfItsOwnIsDrift(t *testing.T) {
 	require.ErrorContains(t, err, "table readings_2030_0: index own is unexpected")
 	_, err = s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "south", Domain: "south.example.com"})
 	require.ErrorIs(t, err, backup.ErrDrift)
-	cloned, err := s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "south", Domain: "south.example.com", Drift: backup.DriftRecord})
+	cloned, err := s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "south", Domain: "south.example.com",
+		Drift: backup.DriftRecord})
 	require.NoError(t, err)
 	assert.Equal(t, f.places(t, tenant.Schema), f.places(t, cloned.Tenant.Schema))
 
@@ -133,15 +137,26 @@ func TestForgedPartitionsAreRefused(t *testing.T) {
 		change func(f *forged)
 		want   error
 	}{
-		"bounds that are no values of the key": {func(f *forged) { find(f, "readings_2030").Bound.To = value("'); drop table x; --") }, mismatch},
-		"a bound that is a moment":             {func(f *forged) { find(f, "readings_2030").Bound.From = value("now") }, mismatch},
-		"bounds that overlap":                  {func(f *forged) { find(f, "readings_2030_1").Bound.Remainder = 0 }, mismatch},
-		"bounds of another strategy":           {func(f *forged) { find(f, "logs_a").Bound = archive.Bound{} }, mismatch},
-		"a key of a column that is not there":  {func(f *forged) { find(f, "readings_2030").Key.Columns = []string{injection} }, mismatch},
-		"the name of the version table":        {func(f *forged) { find(f, "logs_a").Name = "goose_db_version" }, mismatch},
-		"the name of another partition":        {func(f *forged) { find(f, "logs_a").Name = "logs_rest" }, mismatch},
-		"bounds without some rows":             {func(f *forged) { find(f, "readings_2030").Bound.To = value("2030-01-02 00:00:00+00") }, rows},
-		"no partition for some rows":           {func(f *forged) { f.header.Partitions = f.header.Partitions[:1] }, rows},
+		"bounds that are no values of the key": {func(f *forged) {
+			find(f, "readings_2030").Bound.To = value(
+				"'); drop table x; --")
+		}, mismatch},
+		"a bound that is a moment": {func(f *forged) { find(f, "readings_2030").Bound.From = value("now") },
+			mismatch},
+		"bounds that overlap": {func(f *forged) { find(f, "readings_2030_1").Bound.Remainder = 0 },
+			mismatch},
+		"bounds of another strategy": {func(f *forged) { find(f, "logs_a").Bound = archive.Bound{} }, mismatch},
+		"a key of a column that is not there": {func(f *forged) {
+			find(f,
+				"readings_2030").Key.Columns = []string{injection}
+		}, mismatch},
+		"the name of the version table": {func(f *forged) { find(f, "logs_a").Name = "goose_db_version" }, mismatch},
+		"the name of another partition": {func(f *forged) { find(f, "logs_a").Name = "logs_rest" }, mismatch},
+		"bounds without some rows": {func(f *forged) {
+			find(f, "readings_2030").Bound.To = value(
+				"2030-01-02 00:00:00+00")
+		}, rows},
+		"no partition for some rows": {func(f *forged) { f.header.Partitions = f.header.Partitions[:1] }, rows},
 	} {
 		forged := forge(t, archived.Bytes(), c.change)
 		_, err := s.RestoreFrom(t.Context(), bytes.NewReader(forged), backup.RestoreOptions{Replace: "north"})

@@ -3,8 +3,9 @@ package backup_test
 import (
 	"context"
 	"fmt"
-	"slices"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
 
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
@@ -26,7 +27,5 @@ func expectEvents(t *testing.T, events []backup.Event, want ...string) {
 		}
 		got = append(got, text)
 	}
-	if !slices.Equal(got, want) {
-		t.Errorf("events %q, want %q", got, want)
-	}
+	assert.Equal(t, want, got, "events")
 }

@@ -57,7 +57,8 @@ func TestTwoRegistriesShareAStoreAndNeitherTouchesTheOthersBackups(t *testing.T)
 		_, err = s.Verify(t.Context(), name, backup.RestoreOptions{})
 		require.ErrorIs(t, err, backup.ErrOtherRegistry)
 	}
-	restored, err := s.Restore(t.Context(), first.Name, backup.RestoreOptions{AnyRegistry: true, Slug: "copy", Domain: "copy.example.com"})
+	restored, err := s.Restore(t.Context(), first.Name,
+		backup.RestoreOptions{AnyRegistry: true, Slug: "copy", Domain: "copy.example.com"})
 	require.NoError(t, err)
 	assert.Equal(t, "copy", restored.Tenant.Slug)
 
@@ -78,9 +79,10 @@ func TestADropIsNotSatisfiedByAnotherRegistrysBackup(t *testing.T) {
 	t.Parallel()
 	production, staging := shared(t)
 	backUp(t, production.service(t, backup.Config{}), "t1")
-	guarded, err := tenancy.New(staging.owner, tenancy.Config{Migrator: staging.runner, Roles: staging.roles, Drop: tenancy.DropConfig{
-		Enabled: true, Backups: backup.Freshness{Store: staging.dir},
-	}})
+	guarded, err := tenancy.New(staging.owner, tenancy.Config{Migrator: staging.runner, Roles: staging.roles,
+		Drop: tenancy.DropConfig{
+			Enabled: true, Backups: backup.Freshness{Store: staging.dir},
+		}})
 	require.NoError(t, err)
 	drop := func() error {
 		r, err := guarded.RequestDrop(t.Context(), "t1", "ada")
@@ -106,9 +108,9 @@ func TestAScheduleOfARenewedRegistryBeginsAnew(t *testing.T) {
 	t.Parallel()
 	f, tenants := scheduled(t, 1)
 	c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{VerifyEvery: ages, Retention: backup.Retention{Last: 1}})
-	check(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1})) // backup
-	check(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1})) // drill
-	check(t, expectDone(t, c, backup.ScheduleReport{}))
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1})) // backup
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1})) // drill
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{}))
 	original := state(t, c, tenants[0].ID, backup.RunBackup).Name
 
 	own, err := f.tenants.RenewIdentity(t.Context())
@@ -116,9 +118,9 @@ func TestAScheduleOfARenewedRegistryBeginsAnew(t *testing.T) {
 	last, err := c.LastBackups(t.Context())
 	require.NoError(t, err)
 	assert.Empty(t, last)
-	check(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
-	check(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
-	check(t, expectDone(t, c, backup.ScheduleReport{}))
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{}))
 	for _, kind := range []backup.RunKind{backup.RunBackup, backup.RunVerify} {
 		assert.True(t, strings.HasPrefix(state(t, c, tenants[0].ID, kind).Name, own+"/"))
 	}
@@ -169,13 +171,13 @@ func (f *fixture) unbind(t testing.TB) {
 		}
 		text, err := os.ReadFile(f.path + "/" + name)
 		require.NoError(t, err)
-		text = []byte(strings.ReplaceAll(strings.ReplaceAll(string(text), own, ""), `"registry": "`+strings.TrimSuffix(own, "/")+`",`, ""))
+		text = []byte(strings.ReplaceAll(strings.ReplaceAll(string(text), own, ""),
+			`"registry": "`+strings.TrimSuffix(own, "/")+`",`, ""))
 		f.put(t, before, string(text))
 		require.NoError(t, f.dir.Delete(context.Background(), name))
 	}
-	if _, err := f.owner.Exec(context.Background(), "update public.backup_runs set name = replace(name, $1, '')", own); err != nil {
-		t.Fatal(err)
-	}
+	_, err := f.owner.Exec(context.Background(), "update public.backup_runs set name = replace(name, $1, '')", own)
+	require.NoError(t, err)
 }
 
 func TestBackupsOfBeforeAreAdopted(t *testing.T) {
@@ -183,7 +185,7 @@ func TestBackupsOfBeforeAreAdopted(t *testing.T) {
 	production, staging := shared(t)
 	p, s := production.service(t, backup.Config{}), staging.service(t, backup.Config{})
 	c := production.schedule(t, backup.Config{}, backup.ScheduleConfig{})
-	check(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
 	production.put(t, production.own(t)+"1-t1/handover.dump", "?")
 	production.put(t, production.own(t)+"1-t1/left.tar", "half")
 	production.put(t, production.own(t)+"1-t1/making.tar", "half")
@@ -201,7 +203,8 @@ func TestBackupsOfBeforeAreAdopted(t *testing.T) {
 	require.ErrorAs(t, err, &unadopted)
 	_, err = p.Erase(t.Context(), production.token(t, "t1"))
 	require.ErrorAs(t, err, &unadopted)
-	archive := strings.TrimSuffix(before[slices.IndexFunc(before, func(n string) bool { return strings.HasSuffix(n, ".json") })], ".json")
+	archive := strings.TrimSuffix(before[slices.IndexFunc(before,
+		func(n string) bool { return strings.HasSuffix(n, ".json") })], ".json")
 	_, err = p.Verify(t.Context(), archive, backup.RestoreOptions{})
 	require.ErrorIs(t, err, backup.ErrOtherRegistry)
 	_, err = p.Verify(t.Context(), archive, backup.RestoreOptions{AnyRegistry: true})
@@ -233,7 +236,8 @@ func TestBackupsOfBeforeAreAdopted(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, plan, done)
 	assert.Equal(t, []string{"1-t1/left.tar"}, done.Removed)
-	assert.Equal(t, []backup.SkippedFile{{Name: "1-t1/making.tar", Reason: "has no receipt: it may still be written"}}, done.Skipped)
+	assert.Equal(t, []backup.SkippedFile{{Name: "1-t1/making.tar", Reason: "has no receipt: it may still be written"}},
+		done.Skipped)
 	own := production.own(t)
 	want := []string{"1-t1/making.tar", own + archive, own + archive + ".json", own + "1-t1/handover.dump"}
 	assert.ElementsMatch(t, want, production.objects(t))
@@ -243,7 +247,7 @@ func TestBackupsOfBeforeAreAdopted(t *testing.T) {
 	at, err := backup.Freshness{Store: production.dir}.LastBackup(t.Context(), &t1)
 	require.NoError(t, err)
 	assert.False(t, at.IsZero())
-	check(t, expectDone(t, c, backup.ScheduleReport{}))
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{}))
 }
 
 // What was altered since is not adopted, and stays. A run that was killed leaves what the next one
@@ -291,7 +295,8 @@ func TestBackupsOfATenantThatIsGoneAreAdoptedByTheRegistryThatHadIt(t *testing.T
 	assert.Empty(t, got.Removed)
 	assert.Len(t, got.Skipped, 4)
 	assert.Equal(t, before, production.objects(t))
-	plan, err := staging.service(t, backup.Config{}).AdoptBackups(t.Context(), backup.AdoptOptions{TenantID: 1, Plan: true})
+	plan, err := staging.service(t, backup.Config{}).AdoptBackups(t.Context(),
+		backup.AdoptOptions{TenantID: 1, Plan: true})
 	require.NoError(t, err)
 	assert.Len(t, plan.Adopted, 1)
 
@@ -317,7 +322,8 @@ func TestAdoptionsAtTheSameTimeLoseNothing(t *testing.T) {
 				assert.NoError(t, err)
 			}
 		}
-		_, err := f.service(t, backup.Config{Store: &beside{f.dir, meanwhile}}).AdoptBackups(t.Context(), backup.AdoptOptions{})
+		_, err := f.service(t, backup.Config{Store: &beside{f.dir, meanwhile}}).AdoptBackups(t.Context(),
+			backup.AdoptOptions{})
 		fired = calls >= step
 		t.Logf("step %d of %d: %v", step, calls, err) // it may find that the other one was first
 		require.Equal(t, []string{info.Name, info.Name + ".json"}, f.objects(t), "step %d", step)

@@ -54,7 +54,8 @@ func besides(t *testing.T) (f *fixture, db *schemactx.DB, untouched func()) {
 	var err error
 	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
 	require.NoError(t, err)
-	_, err = admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
+	_, err = admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{Roles: f.roles, OwnerPassword: "o",
+		RuntimePassword: "r"})
 	require.NoError(t, err)
 	_, err = f.pg.Pool.Exec(t.Context(), programTables)
 	require.NoError(t, err)
@@ -76,7 +77,7 @@ func besides(t *testing.T) (f *fixture, db *schemactx.DB, untouched func()) {
 	f.path = t.TempDir()
 	f.dir, err = backup.OpenDir(f.path)
 	require.NoError(t, err)
-	t.Cleanup(func() { check(t, f.dir.Close()) })
+	t.Cleanup(func() { require.NoError(t, f.dir.Close()) })
 	db, err = schemactx.New(pool(f.roles.Runtime(), "r"), schemactx.Config{Roles: f.roles})
 	require.NoError(t, err)
 	return f, db, func() { require.Equal(t, before, rows(), "the other program's tables") }
@@ -88,7 +89,8 @@ func TestTheLifeOfATenantWithTheRegistryInAnotherSchema(t *testing.T) {
 	ctx := t.Context()
 	north, err := f.tenants.Create(ctx, tenancy.CreateParams{Slug: "north", Domain: "north.example.com"})
 	require.NoError(t, err)
-	hosts, err := resolver.NewDirectory(ctx, db, resolver.Config{RegistrySchema: f.home, Reconcile: time.Hour, MissBurst: 1, MissInterval: time.Hour})
+	hosts, err := resolver.NewDirectory(ctx, db, resolver.Config{RegistrySchema: f.home, Reconcile: time.Hour,
+		MissBurst: 1, MissInterval: time.Hour})
 	require.NoError(t, err)
 	defer hosts.Close()
 	_, err = f.tenants.AddDomain(ctx, "north", "n.example.com")
@@ -102,11 +104,12 @@ func TestTheLifeOfATenantWithTheRegistryInAnotherSchema(t *testing.T) {
 		_, err := db.Exec(ctx, "insert into notes (body) values ('first')")
 		return err
 	}))
-	site := tenanthttp.Handler(hosts, tenanthttp.Routes{Tenant: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var body string
-		_ = db.QueryRow(r.Context(), "select body from notes").Scan(&body)
-		_, _ = w.Write([]byte(body))
-	})})
+	site := tenanthttp.Handler(hosts, tenanthttp.Routes{Tenant: http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) {
+			var body string
+			_ = db.QueryRow(r.Context(), "select body from notes").Scan(&body)
+			_, _ = w.Write([]byte(body))
+		})})
 	answer := httptest.NewRecorder()
 	site.ServeHTTP(answer, httptest.NewRequestWithContext(ctx, http.MethodGet, "http://n.example.com/", nil))
 	require.Equal(t, "first", answer.Body.String())
@@ -119,7 +122,8 @@ func TestTheLifeOfATenantWithTheRegistryInAnotherSchema(t *testing.T) {
 	require.Len(t, driftReport.Results, 1)
 	require.Equal(t, drift.Invalid, driftReport.Results[0].State, "the registry is no tenant's schema")
 
-	require.NoError(t, audit.Grant(ctx, f.owner, audit.Rights{RegistrySchema: f.home, Writers: []string{f.roles.Public()}}))
+	require.NoError(t, audit.Grant(ctx, f.owner, audit.Rights{RegistrySchema: f.home,
+		Writers: []string{f.roles.Public()}}))
 	log, err := audit.Open(ctx, db, audit.Config{RegistrySchema: f.home})
 	require.NoError(t, err)
 	require.NoError(t, log.Write(ctx, audit.Entry{Tenant: north.ID, Action: "note"}))
@@ -142,7 +146,8 @@ func TestTheLifeOfATenantWithTheRegistryInAnotherSchema(t *testing.T) {
 	require.NoError(t, err)
 
 	s := f.service(t, backup.Config{})
-	require.NoError(t, expectDone(t, f.schedule(t, backup.Config{}, backup.ScheduleConfig{}), backup.ScheduleReport{Due: 1, Done: 1}))
+	require.NoError(t, expectDone(t, f.schedule(t, backup.Config{}, backup.ScheduleConfig{}),
+		backup.ScheduleReport{Due: 1, Done: 1}))
 	info, err := s.Backup(ctx, "north", backup.BackupOptions{})
 	require.NoError(t, err)
 	_, err = s.Verify(ctx, info.Name, backup.RestoreOptions{})
@@ -153,7 +158,8 @@ func TestTheLifeOfATenantWithTheRegistryInAnotherSchema(t *testing.T) {
 	require.NoError(t, err)
 	request, err := f.tenants.RequestConfirm(ctx, "north", restored.Retained, "ada")
 	require.NoError(t, err)
-	_, err = s.ConfirmRestore(ctx, tenancy.DropParams{Slug: "north", Actor: "ada", Token: request.Token}, restored.Retained)
+	_, err = s.ConfirmRestore(ctx, tenancy.DropParams{Slug: "north", Actor: "ada", Token: request.Token},
+		restored.Retained)
 	require.NoError(t, err)
 
 	_, err = f.tenants.StartMaintenance(ctx, "south", tenancy.MaintenanceParams{})
@@ -189,7 +195,8 @@ func TestNoTenantReachesTheRegistryInAnotherSchema(t *testing.T) {
 	require.NoError(t, err)
 	require.Greater(t, len(tables), 15)
 	for _, table := range tables {
-		for _, sql := range []string{"select from " + table, "delete from " + table, "insert into " + table + " default values"} {
+		for _, sql := range []string{"select from " + table, "delete from " + table,
+			"insert into " + table + " default values"} {
 			err := schemactx.WithSchema(ctx, north.Schema, func(ctx context.Context) error {
 				_, err := db.Exec(ctx, sql)
 				return err
@@ -211,10 +218,12 @@ func TestNoTenantReachesTheRegistryInAnotherSchema(t *testing.T) {
 		return objects
 	}
 	require.Empty(t, findings())
-	_, err = f.owner.Exec(ctx, `grant usage on schema "order" to public; grant select on "order".drop_requests to `+f.roles.Tenant(north.Schema)+`;
+	_, err = f.owner.Exec(ctx, `grant usage on schema "order" to public; grant select on "order".drop_requests to `+
+		f.roles.Tenant(north.Schema)+`;
 		grant update (host) on "order".domains to public`)
 	require.NoError(t, err)
-	require.ElementsMatch(t, []string{`schema "order"`, `table "order".drop_requests`, `table "order".domains`}, findings())
+	require.ElementsMatch(t, []string{`schema "order"`, `table "order".drop_requests`, `table "order".domains`},
+		findings())
 	require.NoError(t, f.tenants.Init(ctx))
 	require.NotContains(t, findings(), `schema "order"`, "Init takes PUBLIC's rights away")
 

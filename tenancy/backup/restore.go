@@ -109,10 +109,11 @@ type RestoreResult struct {
 // the registry makes the schema visible. Until then no existing data is changed, and no request
 // waits.
 //
-// A new tenant has a new id, even if it restores a dropped one. It is suspended if the archived tenant was. A
-// tenant whose data is replaced is served until the switch, and is in maintenance during it. Rows
-// that its users wrote after the backup are not in the restored data. The replaced schema is
-// retained until [Service.ConfirmRestore] drops it or [Service.RevertRestore] switches back to it.
+// A new tenant has a new id, even if it restores a dropped one. It is suspended if the archived
+// tenant was. A tenant whose data is replaced is served until the switch, and is in maintenance
+// during it. Rows that its users wrote after the backup are not in the restored data. The replaced
+// schema is retained until [Service.ConfirmRestore] drops it or [Service.RevertRestore] switches
+// back to it.
 //
 // An archive is data: no SQL in it is run, and no name in it becomes part of SQL, because names are
 // compared with those that the migrations created. An archive that is damaged, truncated, forged,

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
@@ -27,11 +29,11 @@ func (a apart) Migrate(ctx context.Context, schema string) error {
 func ownerOf(t *testing.T, pg *pgtest.DB) (*pgxpool.Pool, schemactx.RoleNames) {
 	t.Helper()
 	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
-	check(t, err)
+	require.NoError(t, err)
 	_, err = admin.Setup(t.Context(), pg.Pool, admin.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
-	check(t, err)
+	require.NoError(t, err)
 	pool, err := pgxpool.New(context.Background(), pg.URLAs(roles.Owner(), "o"))
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	return pool, roles
 }
@@ -42,45 +44,46 @@ func TestARestoreWithTheRegistryInAnotherDatabase(t *testing.T) {
 	central, centralRoles := ownerOf(t, pgtest.New(t))
 	f := &fixture{pg: pgtest.New(t)}
 	f.owner, f.roles = ownerOf(t, f.pg)
-	shared, err := migrate.New(central, migrate.Config{Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}}})
-	check(t, err)
+	shared, err := migrate.New(central, migrate.Config{Shared: []migrate.Source{{Name: "tenancy",
+		FS: tenancy.Migrations()}}})
+	require.NoError(t, err)
 	f.runner, err = migrate.New(f.owner, migrate.Config{Tenant: []migrate.Source{notes}})
-	check(t, err)
+	require.NoError(t, err)
 	f.tenants, err = tenancy.New(central, tenancy.Config{
-		Migrator: apart{shared, f.runner}, Schemas: f.owner, Roles: f.roles, RegistryRoles: centralRoles, Drop: tenancy.DropConfig{Enabled: true},
+		Migrator: apart{shared, f.runner}, Schemas: f.owner, Roles: f.roles, RegistryRoles: centralRoles,
+		Drop: tenancy.DropConfig{Enabled: true},
 	})
-	check(t, err)
-	check(t, f.tenants.Init(t.Context()))
+	require.NoError(t, err)
+	require.NoError(t, f.tenants.Init(t.Context()))
 	f.dir, err = backup.OpenDir(t.TempDir())
-	check(t, err)
-	t.Cleanup(func() { check(t, f.dir.Close()) })
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, f.dir.Close()) })
 
 	tenant := f.create(t, "north")
 	f.exec(t, tenant.Schema, someNotes)
 	s := f.service(t, backup.Config{})
 	info, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	want := f.content(t, "north")
 	f.exec(t, tenant.Schema, "delete from tags")
 	replaced, err := s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north"})
-	check(t, err)
+	require.NoError(t, err)
 	f.expectContent(t, "north", want)
 	_, err = s.RevertRestore(t.Context(), "north", replaced.Retained)
-	check(t, err)
+	require.NoError(t, err)
 	_, err = f.confirmed(t, s, "north", replaced.Tenant.Schema)
-	check(t, err)
+	require.NoError(t, err)
 	_, err = s.Verify(t.Context(), info.Name, backup.RestoreOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	_, err = s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "copy", Domain: "copy.example.com"})
-	check(t, err)
+	require.NoError(t, err)
 	f.drop(t, "north")
 	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	f.expectContent(t, "north", want)
 	f.expectNoSides(t)
 	var schemas int
-	check(t, f.pg.Pool.QueryRow(t.Context(), "select count(*) from pg_namespace where nspname !~ '^pg_' and nspname not in ('public', 'information_schema')").Scan(&schemas))
-	if schemas != 2 {
-		t.Errorf("%d schemas, want those of two tenants", schemas)
-	}
+	require.NoError(t,
+		f.pg.Pool.QueryRow(t.Context(), "select count(*) from pg_namespace where nspname !~ '^pg_' and nspname not in ('public', 'information_schema')").Scan(&schemas))
+	assert.Equal(t, 2, schemas, "%d schemas, want those of two tenants", schemas)
 }

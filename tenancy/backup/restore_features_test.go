@@ -5,15 +5,20 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/migrate/drift"
 	"github.com/oryne/pgtenant/tenancy/backup"
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// obstacles are what a restore has to get around, and to put back as it was: triggers in every state, foreign keys of every kind, row
-// security, materialized views made of each other in the wrong order.
-var obstacles = migrate.Source{Name: "obstacles", Base: 5000, FS: fstest.MapFS{"00001_obstacles.sql": {Data: []byte(`-- +goose Up
+// obstacles are what a restore has to get around, and to put back as it was: triggers in every
+// state, foreign keys of every kind, row security, materialized views made of each other in the
+// wrong order.
+var obstacles = migrate.Source{Name: "obstacles", Base: 5000,
+	FS: fstest.MapFS{"00001_obstacles.sql": {Data: []byte(`-- +goose Up
 create table countries_of (code text primary key references public.countries);
 comment on constraint countries_of_code_fkey on countries_of is 'it''s "shared"';
 create table parents (id int primary key, at date, unique (id, at));
@@ -74,26 +79,24 @@ func TestEveryFeatureIsRestored(t *testing.T) {
 	want, structure := f.content(t, "north"), f.structure(t, tenant.Schema)
 	s := f.service(t, backup.Config{})
 	info, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
-	check(t, err)
+	require.NoError(t, err)
 
 	replaced, err := s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north"})
-	check(t, err)
+	require.NoError(t, err)
 	copied, err := s.Restore(t.Context(), info.Name, backup.RestoreOptions{Slug: "south", Domain: "south.example.com"})
-	check(t, err)
+	require.NoError(t, err)
 	for _, r := range []backup.RestoreResult{replaced, copied} {
 		f.expectContent(t, r.Tenant.Slug, want)
 		if f.structure(t, r.Tenant.Schema) != structure {
 			t.Errorf("%s has another structure: %v", r.Tenant.Slug, f.differences(t, copied.Tenant.Schema, r.Tenant.Schema))
 		}
 		var top int64
-		check(t, f.owner.QueryRow(t.Context(), "select n from "+r.Tenant.Schema+".top").Scan(&top))
-		if top != 108 {
-			t.Errorf("the materialized view has %d", top)
-		}
+		require.NoError(t, f.owner.QueryRow(t.Context(), "select n from "+r.Tenant.Schema+".top").Scan(&top))
+		assert.Equal(t, int64(108), top, "the materialized view has %d", top)
 	}
 	for name, text := range want {
-		if !strings.HasPrefix(name, "sequence") && len(text) == 0 && name != "nothing" {
-			t.Errorf("%s was empty from the beginning", name)
+		if !strings.HasPrefix(name, "sequence") && len(text) == 0 {
+			assert.Equal(t, "nothing", name, "%s was empty from the beginning", name)
 		}
 	}
 }
@@ -103,7 +106,7 @@ func (f *fixture) differences(t testing.TB, a, b string) (texts []string) {
 	t.Helper()
 	var structures []drift.Structure
 	for s, err := range drift.Read(t.Context(), f.owner, drift.ReadOptions{Roles: f.roles}, a, b) {
-		check(t, err)
+		require.NoError(t, err)
 		structures = append(structures, s)
 	}
 	for _, d := range drift.Compare(structures[1], drift.Options{Reference: &structures[0]}) {
@@ -118,27 +121,25 @@ func TestAnOlderArchiveIsMigratedUp(t *testing.T) {
 	tenant := f.create(t, "north")
 	f.exec(t, tenant.Schema, someNotes)
 	info, err := f.service(t, backup.Config{}).Backup(t.Context(), "north", backup.BackupOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	want := f.content(t, "north")
 
-	newer := fstest.MapFS{"00003_length.sql": {Data: []byte("-- +goose Up\nalter table notes add length int;\nupdate notes set length = length(body);\nalter table tags rename to labels;\n")}}
+	newer := fstest.MapFS{"00003_length.sql": {Data: []byte(
+		"-- +goose Up\nalter table notes add length int;\nupdate notes set length = length(body);\nalter table tags rename to labels;\n")}}
 	for name, file := range notes.FS.(fstest.MapFS) {
 		newer[name] = file
 	}
 	f.migrations(t, migrate.Source{Name: "test", FS: newer})
 	got, err := f.service(t, backup.Config{}).Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north"})
-	check(t, err)
+	require.NoError(t, err)
 	now := f.content(t, "north")
-	if now["labels"] != want["tags"] || !strings.HasPrefix(now["notes"], "id,body,length\n1,first,5\n") {
-		t.Errorf("content %q", now)
-	}
+	assert.Equal(t, want["tags"], now["labels"], "content %q", now)
+	assert.True(t, strings.HasPrefix(now["notes"], "id,body,length\n1,first,5\n"), "content %q", now)
 	// The schema that was gets what it lacks when it is taken back.
 	_, err = f.service(t, backup.Config{}).RevertRestore(t.Context(), "north", got.Retained)
-	check(t, err)
+	require.NoError(t, err)
 	now = f.content(t, "north")
-	if now["labels"] != want["tags"] {
-		t.Errorf("content %q", now)
-	}
+	assert.Equal(t, want["tags"], now["labels"], "content %q", now)
 }
 
 func TestARenamedTenantGetsItsOwnArchiveBack(t *testing.T) {
@@ -148,19 +149,17 @@ func TestARenamedTenantGetsItsOwnArchiveBack(t *testing.T) {
 	f.exec(t, tenant.Schema, someNotes)
 	s := f.service(t, backup.Config{})
 	info, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	want := f.content(t, "north")
 	f.move(t, "north", "south", "south_schema")
 	f.exec(t, "south_schema", "delete from tags")
 	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "south"})
-	check(t, err)
+	require.NoError(t, err)
 	f.expectContent(t, "south", want)
 	var listed []archive.Table
 	for b, err := range s.Backups(t.Context(), tenant.ID) {
-		check(t, err)
+		require.NoError(t, err)
 		listed = append(listed, archive.Table{Name: b.Name})
 	}
-	if len(listed) != 1 {
-		t.Errorf("%d backups are listed", len(listed))
-	}
+	assert.Len(t, listed, 1, "%d backups are listed", len(listed))
 }

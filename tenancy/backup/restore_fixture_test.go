@@ -11,6 +11,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/tenancy"
@@ -24,7 +26,7 @@ func formatSequence(s archive.Sequence) string { return fmt.Sprint(s.Last, s.Cal
 func (f *fixture) runtime(t testing.TB) *pgxpool.Pool {
 	t.Helper()
 	pool, err := pgxpool.New(context.Background(), f.pg.URLAs(f.roles.Runtime(), "r"))
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	return pool
 }
@@ -33,13 +35,14 @@ func (f *fixture) runtime(t testing.TB) *pgxpool.Pool {
 func (f *fixture) admin(t testing.TB, schema, sql string) {
 	t.Helper()
 	conn, err := f.pg.Pool.Acquire(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	defer conn.Release()
-	_, err = conn.Conn().PgConn().Exec(t.Context(), "begin; set local search_path = "+schema+", pg_temp; "+sql+"; commit").ReadAll()
+	_, err = conn.Conn().PgConn().Exec(t.Context(), "begin; set local search_path = "+schema+", pg_temp; "+sql+
+		"; commit").ReadAll()
 	if err != nil {
 		_, _ = conn.Conn().PgConn().Exec(t.Context(), "rollback").ReadAll()
 	}
-	check(t, err)
+	require.NoError(t, err)
 }
 
 // migrations makes the fixture that of a program with other migrations of tenants.
@@ -49,27 +52,28 @@ func (f *fixture) migrations(t testing.TB, sources ...migrate.Source) {
 	f.runner, err = migrate.New(f.owner, migrate.Config{
 		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}}, Tenant: sources,
 	})
-	check(t, err)
+	require.NoError(t, err)
 	f.tenants, err = tenancy.New(f.owner, tenancy.Config{
 		Migrator: f.runner, Roles: f.roles, Drop: tenancy.DropConfig{Enabled: true},
 	})
-	check(t, err)
+	require.NoError(t, err)
 }
 
 func (f *fixture) move(t testing.TB, slug, to, schema string) {
 	t.Helper()
 	_, err := f.tenants.Rename(t.Context(), slug, tenancy.RenameParams{Slug: to, Schema: schema})
-	check(t, err)
+	require.NoError(t, err)
 }
 
 // countries makes a table that tenants share.
 func (f *fixture) countries(t testing.TB) {
 	t.Helper()
 	_, err := f.owner.Exec(t.Context(), "create table public.countries (code text primary key); insert into public.countries values ('de')")
-	check(t, err)
+	require.NoError(t, err)
 }
 
-// everything is what a refused restore must leave as it was: the registry, schemas and relations, roles and their members.
+// everything is what a refused restore must leave as it was: the registry, schemas and relations,
+// roles and their members.
 func (f *fixture) everything(t testing.TB) string {
 	t.Helper()
 	rows, err := f.pg.Pool.Query(t.Context(), `select 'tenant ' || t::text from public.tenants t
@@ -82,9 +86,9 @@ func (f *fixture) everything(t testing.TB) string {
 		union all select 'role ' || rolname || ' ' || rolcanlogin from pg_roles where starts_with(rolname, $1)
 		union all select 'member ' || roleid::regrole || ' ' || member::regrole from pg_auth_members
 			where starts_with(roleid::regrole::text, $1) order by 1`, f.pg.RolePrefix+"_")
-	check(t, err)
+	require.NoError(t, err)
 	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	check(t, err)
+	require.NoError(t, err)
 	return strings.Join(lines, "\n")
 }
 
@@ -95,9 +99,7 @@ func expectOne(t *testing.T, what string, err error, want []error) {
 	for _, w := range want {
 		ok = ok || errors.Is(err, w)
 	}
-	if !ok {
-		t.Errorf("%s: got %v, want %v", what, err, want)
-	}
+	assert.True(t, ok, "%s: got %v, want %v", what, err, want)
 }
 
 // edited are the files of a source with one changed.
@@ -116,6 +118,6 @@ func edited(t testing.TB, source migrate.Source, name, from, to string) fs.FS {
 func (f *fixture) confirmed(t *testing.T, s *backup.Service, slug, aside string) (tenancy.Tenant, error) {
 	t.Helper()
 	r, err := f.tenants.RequestConfirm(t.Context(), slug, aside, "ada")
-	check(t, err)
+	require.NoError(t, err)
 	return s.ConfirmRestore(t.Context(), tenancy.DropParams{Slug: slug, Token: r.Token, Actor: "ada"}, aside)
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"filippo.io/age"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy/backup"
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
@@ -26,7 +28,7 @@ type forged struct {
 func forge(t *testing.T, original []byte, change func(f *forged)) []byte {
 	t.Helper()
 	r, err := archive.NewReader(bytes.NewReader(original), archive.ReaderOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	defer r.Close()
 	f := &forged{header: r.Header(), tables: map[string]string{}, rows: map[string]int64{}}
 	for {
@@ -34,9 +36,9 @@ func forge(t *testing.T, original []byte, change func(f *forged)) []byte {
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		check(t, err)
+		require.NoError(t, err)
 		text, err := io.ReadAll(table)
-		check(t, err)
+		require.NoError(t, err)
 		f.tables[table.Name] = string(text)
 	}
 	for _, sum := range r.Manifest().Tables {
@@ -45,17 +47,17 @@ func forge(t *testing.T, original []byte, change func(f *forged)) []byte {
 	change(f)
 	var out bytes.Buffer
 	w, err := archive.NewWriter(&out, f.header, f.opts)
-	check(t, err)
+	require.NoError(t, err)
 	defer w.Abort()
 	for _, table := range f.header.Tables {
 		tw, err := w.Table(table.Name)
-		check(t, err)
+		require.NoError(t, err)
 		_, err = io.WriteString(tw, f.tables[table.Name])
-		check(t, err)
-		check(t, tw.Close(f.rows[table.Name]))
+		require.NoError(t, err)
+		require.NoError(t, tw.Close(f.rows[table.Name]))
 	}
 	_, err = w.Close()
-	check(t, err)
+	require.NoError(t, err)
 	return out.Bytes()
 }
 
@@ -81,29 +83,28 @@ func stray(t *testing.T, h tar.Header) []byte {
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)
 	h.Format = tar.FormatPAX
-	check(t, w.WriteHeader(&h))
-	check(t, w.Close())
+	require.NoError(t, w.WriteHeader(&h))
+	require.NoError(t, w.Close())
 	return out.Bytes()
 }
 
 const injection = `notes"; drop schema public cascade; --`
 
-// hostile are archives made to hurt, each with the error that it is refused with: one of several where there are.
+// hostile are archives made to hurt, each with the error that it is refused with: one of several
+// where there are.
 func hostile(t *testing.T, original, other []byte) map[string]struct {
 	archive []byte
 	want    []error
 } {
 	t.Helper()
 	_, stranger, err := ed25519.GenerateKey(nil)
-	check(t, err)
+	require.NoError(t, err)
 	identity, err := age.GenerateX25519Identity()
-	check(t, err)
+	require.NoError(t, err)
 	with := func(change func(f *forged)) []byte { return forge(t, original, change) }
 	text := func(table, from, to string) []byte {
 		return with(func(f *forged) {
-			if !strings.Contains(f.tables[table], from) {
-				t.Errorf("%s has no %q", table, from)
-			}
+			assert.Contains(t, f.tables[table], from, "%s has no", table)
 			f.tables[table] = strings.Replace(f.tables[table], from, to, 1)
 		})
 	}
@@ -115,30 +116,43 @@ func hostile(t *testing.T, original, other []byte) map[string]struct {
 		want    []error
 	}
 	return map[string]c{
-		"cut off in a table":       {original[:len(original)/2], []error{archive.ErrTruncated}},
-		"cut off in the manifest":  {original[:len(original)-1600], []error{archive.ErrTruncated}},
-		"cut off in the header":    {original[:700], []error{archive.ErrTruncated}},
-		"empty":                    {nil, []error{archive.ErrTruncated}},
-		"a flipped bit":            {flipped, nil},
-		"no archive at all":        {[]byte(strings.Repeat("drop table notes;\n", 100)), nil},
-		"a path out of it":         {stray(t, tar.Header{Name: "../../etc/passwd", Typeflag: tar.TypeReg}), nil},
-		"a link":                   {stray(t, tar.Header{Name: "header.json", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}), nil},
-		"encrypted to somebody":    {with(func(f *forged) { f.opts.Recipients = []age.Recipient{identity.Recipient()} }), []error{archive.ErrEncrypted}},
-		"another tenant":           {other, []error{backup.ErrOtherTenant}},
-		"another tenant of the id": {with(func(f *forged) { f.header.Tenant.CreatedAt = f.header.Tenant.CreatedAt.Add(1e9) }), []error{backup.ErrOtherTenant}},
-		"a statement as a table":   {with(func(f *forged) { f.rename("notes", injection) }), mismatch},
-		"a statement as a column":  {with(func(f *forged) { f.table("notes").Columns[1].Name = `body") from program 'id'; --` }), mismatch},
-		"a statement as a type":    {with(func(f *forged) { f.table("notes").Columns[1].Type = `text; drop schema public` }), mismatch},
+		"cut off in a table":      {original[:len(original)/2], []error{archive.ErrTruncated}},
+		"cut off in the manifest": {original[:len(original)-1600], []error{archive.ErrTruncated}},
+		"cut off in the header":   {original[:700], []error{archive.ErrTruncated}},
+		"empty":                   {nil, []error{archive.ErrTruncated}},
+		"a flipped bit":           {flipped, nil},
+		"no archive at all":       {[]byte(strings.Repeat("drop table notes;\n", 100)), nil},
+		"a path out of it":        {stray(t, tar.Header{Name: "../../etc/passwd", Typeflag: tar.TypeReg}), nil},
+		"a link": {stray(t, tar.Header{Name: "header.json", Typeflag: tar.TypeSymlink,
+			Linkname: "/etc/passwd"}), nil},
+		"encrypted to somebody": {with(func(f *forged) { f.opts.Recipients = []age.Recipient{identity.Recipient()} }),
+			[]error{archive.ErrEncrypted}},
+		"another tenant": {other, []error{backup.ErrOtherTenant}},
+		"another tenant of the id": {with(func(f *forged) {
+			f.header.Tenant.CreatedAt = f.header.Tenant.CreatedAt.Add(
+				1e9)
+		}), []error{backup.ErrOtherTenant}},
+		"a statement as a table": {with(func(f *forged) { f.rename("notes", injection) }), mismatch},
+		"a statement as a column": {with(func(f *forged) {
+			f.table(
+				"notes").Columns[1].Name = `body") from program 'id'; --`
+		}), mismatch},
+		"a statement as a type": {with(func(f *forged) {
+			f.table(
+				"notes").Columns[1].Type = `text; drop schema public`
+		}), mismatch},
 		"a statement as a sequence": {with(func(f *forged) {
 			f.header.Sequences[0].Identity, f.header.Sequences[0].Name = false, `x'); drop schema public; --`
 		}), mismatch},
 		"a table in another schema": {with(func(f *forged) { f.rename("notes", "public.tenants") }), mismatch},
 		"the version table": {with(func(f *forged) {
-			f.header.Tables = append(f.header.Tables, archive.Table{Name: "goose_db_version", Columns: []archive.Column{{Name: "id", Type: "integer"}}})
+			f.header.Tables = append(f.header.Tables, archive.Table{Name: "goose_db_version",
+				Columns: []archive.Column{{Name: "id", Type: "integer"}}})
 			f.tables["goose_db_version"] = "id\n99\n"
 		}), mismatch},
 		"a table too many": {with(func(f *forged) {
-			f.header.Tables = append(f.header.Tables, archive.Table{Name: "more", Columns: []archive.Column{{Name: "a", Type: "text"}}})
+			f.header.Tables = append(f.header.Tables, archive.Table{Name: "more",
+				Columns: []archive.Column{{Name: "a", Type: "text"}}})
 			f.tables["more"] = "a\n"
 		}), mismatch},
 		"a table too few": {with(func(f *forged) { f.header.Tables = f.header.Tables[:1] }), mismatch},
@@ -146,20 +160,26 @@ func hostile(t *testing.T, original, other []byte) map[string]struct {
 			n := f.table("notes")
 			n.Columns = append(n.Columns, archive.Column{Name: "x", Type: "text"})
 		}), mismatch},
-		"a column too few":    {with(func(f *forged) { n := f.table("notes"); n.Columns = n.Columns[:1] }), mismatch},
-		"another type":        {with(func(f *forged) { f.table("notes").Columns[0].Type = "integer" }), mismatch},
-		"no identity":         {with(func(f *forged) { f.table("notes").Columns[0].Identity = "" }), mismatch},
-		"partitioned":         {with(func(f *forged) { f.table("notes").Partitioned = true }), mismatch},
-		"somebody's sequence": {with(func(f *forged) { f.header.Sequences[0].Identity, f.header.Sequences[0].Name = false, "tenants_id_seq" }), mismatch},
+		"a column too few": {with(func(f *forged) { n := f.table("notes"); n.Columns = n.Columns[:1] }), mismatch},
+		"another type":     {with(func(f *forged) { f.table("notes").Columns[0].Type = "integer" }), mismatch},
+		"no identity":      {with(func(f *forged) { f.table("notes").Columns[0].Identity = "" }), mismatch},
+		"partitioned":      {with(func(f *forged) { f.table("notes").Partitioned = true }), mismatch},
+		"somebody's sequence": {with(func(f *forged) {
+			f.header.Sequences[0].Identity, f.header.Sequences[0].Name = false,
+				"tenants_id_seq"
+		}), mismatch},
 		"a sequence too many": {with(func(f *forged) {
 			f.header.Sequences = append(f.header.Sequences, archive.Sequence{Name: "public.tenants_id_seq"})
 		}), mismatch},
-		"a sequence of a column":     {with(func(f *forged) { f.header.Sequences[0].Table = "tenants" }), mismatch},
-		"a sequence out of range":    {with(func(f *forged) { f.header.Sequences[0].Last = -1 }), rows},
-		"unknown migrations":         {with(func(f *forged) { f.header.Migrations[0].Version = 77 }), []error{backup.ErrVersions}},
-		"edited migrations":          {with(func(f *forged) { f.header.Migrations[0].Checksum = "0123456789abcdef" }), []error{backup.ErrVersions}},
-		"a checksum cut short":       {with(func(f *forged) { f.header.Migrations[0].Checksum = f.header.Migrations[0].Checksum[:1] }), []error{backup.ErrVersions}},
-		"migrations of others":       {with(func(f *forged) { f.header.Migrations[0].Source = "other" }), []error{backup.ErrVersions}},
+		"a sequence of a column":  {with(func(f *forged) { f.header.Sequences[0].Table = "tenants" }), mismatch},
+		"a sequence out of range": {with(func(f *forged) { f.header.Sequences[0].Last = -1 }), rows},
+		"unknown migrations": {with(func(f *forged) { f.header.Migrations[0].Version = 77 }),
+			[]error{backup.ErrVersions}},
+		"edited migrations": {with(func(f *forged) { f.header.Migrations[0].Checksum = "0123456789abcdef" }),
+			[]error{backup.ErrVersions}},
+		"a checksum cut short": {with(func(f *forged) { f.header.Migrations[0].Checksum = f.header.Migrations[0].Checksum[:1] }), []error{backup.ErrVersions}},
+		"migrations of others": {with(func(f *forged) { f.header.Migrations[0].Source = "other" }),
+			[]error{backup.ErrVersions}},
 		"fewer migrations":           {with(func(f *forged) { f.header.Migrations = f.header.Migrations[:1] }), mismatch},
 		"a value of another type":    {text("tags", "1,a", "one,a"), rows},
 		"a row without its parent":   {text("tags", "1,a", "99,a"), rows},
@@ -187,15 +207,15 @@ func TestHostileArchivesAreRefusedAndTheLiveTenantIsUntouched(t *testing.T) {
 	plain := f.service(t, backup.Config{})
 	var original, other bytes.Buffer
 	_, err := plain.BackupTo(t.Context(), "north", &original, backup.BackupOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	f.create(t, "south")
 	_, err = plain.BackupTo(t.Context(), "south", &other, backup.BackupOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	f.exec(t, tenant.Schema, "insert into notes (body) values ('since')")
 	before, snapshot := f.content(t, "north"), f.everything(t)
 
 	public, _, err := ed25519.GenerateKey(nil)
-	check(t, err)
+	require.NoError(t, err)
 	trusting := f.service(t, backup.Config{TrustedKeys: []ed25519.PublicKey{public}})
 	for name, c := range hostile(t, original.Bytes(), other.Bytes()) {
 		s := plain
@@ -203,11 +223,10 @@ func TestHostileArchivesAreRefusedAndTheLiveTenantIsUntouched(t *testing.T) {
 		case "signed by a stranger":
 			s = trusting
 		case "an SQL row": // is data: what it says is restored elsewhere, and does nothing
-			got, err := s.RestoreFrom(t.Context(), bytes.NewReader(c.archive), backup.RestoreOptions{Slug: "sql", Domain: "sql.example.com"})
-			check(t, err)
-			if !strings.Contains(f.content(t, "sql")["notes"], "drop table tags") {
-				t.Error("the row is another")
-			}
+			got, err := s.RestoreFrom(t.Context(), bytes.NewReader(c.archive),
+				backup.RestoreOptions{Slug: "sql", Domain: "sql.example.com"})
+			require.NoError(t, err)
+			assert.Contains(t, f.content(t, "sql")["notes"], "drop table tags", "the row is another")
 			f.drop(t, got.Tenant.Slug)
 			continue
 		}
@@ -222,17 +241,17 @@ func TestHostileArchivesAreRefusedAndTheLiveTenantIsUntouched(t *testing.T) {
 	_, err = trusting.RestoreFrom(t.Context(), bytes.NewReader(original.Bytes()), backup.RestoreOptions{Replace: "north"})
 	expectOne(t, "unsigned", err, []error{archive.ErrSignature})
 	f.expectContent(t, "north", before)
-	if after := f.everything(t); after != snapshot {
-		t.Errorf("changed:\n%s\nbefore:\n%s", after, snapshot)
-	}
+	after := f.everything(t)
+	assert.Equal(t, snapshot, after, "changed:\n%s\nbefore", after)
 
 	// The same archives are not taken for new tenants either.
-	for _, name := range []string{"a statement as a table", "a row without its parent", "cut off in the manifest", "values written otherwise"} {
+	for _, name := range []string{"a statement as a table", "a row without its parent", "cut off in the manifest",
+		"values written otherwise"} {
 		c := hostile(t, original.Bytes(), other.Bytes())[name]
-		_, err := plain.RestoreFrom(t.Context(), bytes.NewReader(c.archive), backup.RestoreOptions{Slug: "new", Domain: "new.example.com"})
+		_, err := plain.RestoreFrom(t.Context(), bytes.NewReader(c.archive),
+			backup.RestoreOptions{Slug: "new", Domain: "new.example.com"})
 		expectOne(t, name, err, c.want)
 	}
-	if after := f.everything(t); after != snapshot {
-		t.Errorf("changed:\n%s\nbefore:\n%s", after, snapshot)
-	}
+	after = f.everything(t)
+	assert.Equal(t, snapshot, after, "changed:\n%s\nbefore", after)
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/schemactx"
@@ -70,15 +72,15 @@ func (o restoreOrder) run(ctx context.Context) error {
 func (o restoreOrder) kill(t *testing.T, after time.Duration) (ended bool) {
 	t.Helper()
 	text, err := json.Marshal(o)
-	check(t, err)
+	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
 	cmd.Env = append(os.Environ(), restoreEnv+"="+string(text))
 	out, err := cmd.StdoutPipe()
-	check(t, err)
+	require.NoError(t, err)
 	cmd.Stderr = os.Stderr
-	check(t, cmd.Start())
+	require.NoError(t, cmd.Start())
 	_, err = out.Read(make([]byte, 1)) // it begins
-	check(t, err)
+	require.NoError(t, err)
 	time.Sleep(after)
 	_ = cmd.Process.Kill() // it may be gone
 	err = cmd.Wait()
@@ -96,23 +98,24 @@ func (o restoreOrder) kill(t *testing.T, after time.Duration) (ended bool) {
 // ofAProcess is what makes a URL that of a process which is going to be killed.
 const ofAProcess = "&application_name=killed"
 
-// settle drops what dead processes have left, once their sessions have ended: a server finishes and commits a statement
-// of a client that is gone. It ends a switch that was stopped.
+// settle drops what dead processes have left, once their sessions have ended: a server finishes and
+// commits a statement of a client that is gone. It ends a switch that was stopped.
 func (f *fixture) settle(t *testing.T, slug string) {
 	t.Helper()
 	for sessions := 1; sessions > 0; {
-		check(t, f.owner.QueryRow(t.Context(), `select count(*) from pg_stat_activity
+		require.NoError(t, f.owner.QueryRow(t.Context(), `select count(*) from pg_stat_activity
 			where datname = current_database() and application_name = 'killed'`).Scan(&sessions))
 	}
 	for {
 		report, err := f.tenants.SweepSideSchemas(t.Context())
-		check(t, err)
+		require.NoError(t, err)
 		if len(report.InUse) == 0 {
 			break
 		}
 	}
-	if _, err := f.tenants.Resume(t.Context(), slug); err != nil && !errors.Is(err, tenancy.ErrStatus) {
-		t.Error(err)
+	_, err := f.tenants.Resume(t.Context(), slug)
+	if err != nil {
+		assert.ErrorIs(t, err, tenancy.ErrStatus)
 	}
 }
 
@@ -120,28 +123,29 @@ func TestARestoreThatWasKilledLosesNothingAndIsRunAgain(t *testing.T) {
 	t.Parallel()
 	if order := os.Getenv(restoreEnv); order != "" { // this is the process that is killed
 		var o restoreOrder
-		check(t, json.Unmarshal([]byte(order), &o))
-		check(t, o.run(t.Context()))
+		require.NoError(t, json.Unmarshal([]byte(order), &o))
+		require.NoError(t, o.run(t.Context()))
 		return
 	}
 	f := setup(t, pupils)
 	dirName := t.TempDir()
 	dir, err := backup.OpenDir(dirName)
-	check(t, err)
-	t.Cleanup(func() { check(t, dir.Close()) })
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, dir.Close()) })
 	tenant := f.create(t, "north")
 	f.exec(t, tenant.Schema, fmt.Sprintf(fillPupils, 20_000))
 	s := f.service(t, backup.Config{Store: dir})
 	info, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	backedUp := f.content(t, "north")
 	f.exec(t, tenant.Schema, "delete from marks; update pupils set name = 'live' where id < 100")
 	live := f.content(t, "north")
 
-	o := restoreOrder{URL: f.pg.URLAs(f.roles.Owner(), "o") + ofAProcess, Prefix: f.roles.Prefix(), Dir: dirName, Name: info.Name, Replace: "north"}
+	o := restoreOrder{URL: f.pg.URLAs(f.roles.Owner(), "o") + ofAProcess, Prefix: f.roles.Prefix(), Dir: dirName,
+		Name: info.Name, Replace: "north"}
 	whole := time.Now()
 	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Slug: "measured", Domain: "measured.example.com"})
-	check(t, err)
+	require.NoError(t, err)
 	took := time.Since(whole)
 	for range 8 {
 		after := rand.N(took + took/4)
@@ -152,22 +156,20 @@ func TestARestoreThatWasKilledLosesNothingAndIsRunAgain(t *testing.T) {
 		case err == nil: // it had been switched
 			f.expectContent(t, "north", backedUp)
 			_, err = s.RevertRestore(t.Context(), "north", aside.Schema)
-			check(t, err)
+			require.NoError(t, err)
 			again, err := f.tenants.Aside(t.Context(), "north")
-			check(t, err)
+			require.NoError(t, err)
 			_, err = f.confirmed(t, s, "north", again.Schema)
-			check(t, err)
+			require.NoError(t, err)
 		case ended:
 			t.Error("it ended without a trace")
 		}
 		f.expectContent(t, "north", live)
 		f.expectNoSides(t)
-		if t.Failed() {
-			t.Fatalf("killed after %v", after)
-		}
+		require.False(t, t.Failed(), "killed after %v", after)
 	}
 	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north"})
-	check(t, err)
+	require.NoError(t, err)
 	f.expectContent(t, "north", backedUp)
 
 	// A new tenant is there as a whole, or not at all.
@@ -179,9 +181,9 @@ func TestARestoreThatWasKilledLosesNothingAndIsRunAgain(t *testing.T) {
 		if _, err := f.tenants.BySlug(t.Context(), o.Slug); err == nil {
 			f.expectContent(t, o.Slug, backedUp)
 		} else {
-			expectIs(t, err, tenancy.ErrNotFound)
+			assert.ErrorIs(t, err, tenancy.ErrNotFound)
 			_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Slug: o.Slug, Domain: o.Slug + ".example.com"})
-			check(t, err)
+			require.NoError(t, err)
 			f.expectContent(t, o.Slug, backedUp)
 		}
 		f.expectNoSides(t)

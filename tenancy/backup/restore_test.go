@@ -6,6 +6,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/migrate/drift"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
@@ -18,14 +21,14 @@ func (f *fixture) content(t testing.TB, slug string) map[string]string {
 	t.Helper()
 	var archived bytes.Buffer
 	_, err := f.service(t, backup.Config{}).BackupTo(t.Context(), slug, &archived, backup.BackupOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	return contentOf(t, archived.Bytes())
 }
 
 func contentOf(t testing.TB, archived []byte) map[string]string {
 	t.Helper()
 	r, err := archive.NewReader(bytes.NewReader(archived), archive.ReaderOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	defer r.Close()
 	all := make(map[string]string)
 	for {
@@ -35,7 +38,7 @@ func contentOf(t testing.TB, archived []byte) map[string]string {
 		}
 		var text bytes.Buffer
 		_, err = table.WriteTo(&text)
-		check(t, err)
+		require.NoError(t, err)
 		all[table.Name] = text.String()
 		if table.Partitioned { // the order of their rows is not kept
 			lines := bytes.Split(text.Bytes(), []byte("\n"))
@@ -58,19 +61,15 @@ func (f *fixture) expectContent(t testing.TB, slug string, want map[string]strin
 	t.Helper()
 	got := f.content(t, slug)
 	for name := range want {
-		if got[name] != want[name] {
-			t.Errorf("%s of %s:\n%.500q\nwant\n%.500q", name, slug, got[name], want[name])
-		}
+		assert.Equal(t, want[name], got[name], "%s of %s:\n%.500q\nwant", name, slug, got[name])
 	}
-	if !slices.Equal(slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want))) {
-		t.Errorf("%s has %q", slug, slices.Sorted(maps.Keys(got)))
-	}
+	assert.Equal(t, slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got)), "%s has", slug)
 }
 
 func (f *fixture) structure(t testing.TB, schema string) string {
 	t.Helper()
 	for s, err := range drift.Read(t.Context(), f.owner, drift.ReadOptions{Roles: f.roles}, schema) {
-		check(t, err)
+		require.NoError(t, err)
 		return s.Hash()
 	}
 	return ""
@@ -79,20 +78,18 @@ func (f *fixture) structure(t testing.TB, schema string) string {
 func (f *fixture) expectNoSides(t testing.TB) {
 	t.Helper()
 	all, err := f.tenants.SideSchemas(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	for _, s := range all {
-		if !s.Used {
-			t.Errorf("left %+v", s)
-		}
+		assert.True(t, s.Used, "left %+v", s)
 	}
 }
 
 func (f *fixture) drop(t testing.TB, slug string) {
 	t.Helper()
 	r, err := f.tenants.RequestDrop(t.Context(), slug, "ada")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = f.tenants.Drop(t.Context(), tenancy.DropParams{Slug: slug, Token: r.Token, Actor: "ada"})
-	check(t, err)
+	require.NoError(t, err)
 }
 
 const someNotes = `insert into notes (body) values ('first'), (E'sec\nond'), (''), (null), ('"'), ('\.'), (E'\\N'), ('ä,"b"');
@@ -103,29 +100,27 @@ func TestADroppedTenantIsRestored(t *testing.T) {
 	f := setup(t, notes)
 	was := f.create(t, "north")
 	_, err := f.tenants.AddDomain(t.Context(), "north", "alias.example.com")
-	check(t, err)
+	require.NoError(t, err)
 	f.exec(t, was.Schema, someNotes)
 	s := f.service(t, backup.Config{})
 	info, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	want, structure := f.content(t, "north"), f.structure(t, was.Schema)
 	f.drop(t, "north")
 
 	got, err := s.Restore(t.Context(), info.Name, backup.RestoreOptions{})
-	check(t, err)
-	if got.Tenant.ID == was.ID || got.Tenant.Slug != "north" || got.Tenant.Status != tenancy.Active || got.Rows != 11 || got.Retained != "" {
-		t.Errorf("restored %+v", got)
-	}
+	require.NoError(t, err)
+	assert.NotEqual(t, was.ID, got.Tenant.ID, "restored %+v", got)
+	assert.Equal(t, "north", got.Tenant.Slug, "restored %+v", got)
+	assert.Equal(t, tenancy.Active, got.Tenant.Status, "restored %+v", got)
+	assert.Equal(t, int64(11), got.Rows, "restored %+v", got)
+	assert.Empty(t, got.Retained, "restored %+v", got)
 	f.expectContent(t, "north", want)
-	if f.structure(t, got.Tenant.Schema) != structure {
-		t.Error("the structure is another")
-	}
+	assert.Equal(t, structure, f.structure(t, got.Tenant.Schema), "the structure is another")
 	for _, host := range []string{"north.example.com", "alias.example.com"} {
 		found, err := f.tenants.ByHost(t.Context(), host)
-		check(t, err)
-		if found.ID != got.Tenant.ID {
-			t.Errorf("%s is of %q", host, found.Slug)
-		}
+		require.NoError(t, err)
+		assert.Equal(t, got.Tenant.ID, found.ID, "%s is of %q", host, found.Slug)
 	}
 	f.use(t, got.Tenant)
 	f.expectNoSides(t)
@@ -135,12 +130,12 @@ func TestADroppedTenantIsRestored(t *testing.T) {
 func (f *fixture) use(t testing.TB, tenant tenancy.Tenant) {
 	t.Helper()
 	db, err := schemactx.New(f.runtime(t), schemactx.Config{Roles: f.roles})
-	check(t, err)
+	require.NoError(t, err)
 	var id int64
-	check(t, db.QueryRow(tenancy.NewContext(t.Context(), &tenant), "insert into notes (body) values ('used') returning id").Scan(&id))
-	if id != 9 {
-		t.Errorf("the next note is %d", id)
-	}
+	require.NoError(t,
+		db.QueryRow(tenancy.NewContext(t.Context(), &tenant), "insert into notes (body) values ('used') returning id").Scan(
+			&id))
+	assert.Equal(t, int64(9), id, "the next note")
 }
 
 func TestALiveTenantIsReplacedAndTheReplacementRevertedOrConfirmed(t *testing.T) {
@@ -150,32 +145,32 @@ func TestALiveTenantIsReplacedAndTheReplacementRevertedOrConfirmed(t *testing.T)
 	f.exec(t, was.Schema, someNotes)
 	s := f.service(t, backup.Config{})
 	info, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	backedUp := f.content(t, "north")
 	f.exec(t, was.Schema, "delete from tags; update notes set body = 'oh no'")
 	spoilt := f.content(t, "north")
 
 	got, err := s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north"})
-	check(t, err)
-	if got.Tenant.ID != was.ID || got.Tenant.Status != tenancy.Active || got.Retained != was.Schema || got.Tenant.Schema == was.Schema {
-		t.Errorf("restored %+v", got)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, was.ID, got.Tenant.ID, "restored %+v", got)
+	assert.Equal(t, tenancy.Active, got.Tenant.Status, "restored %+v", got)
+	assert.Equal(t, was.Schema, got.Retained, "restored %+v", got)
+	assert.NotEqual(t, was.Schema, got.Tenant.Schema, "restored %+v", got)
 	f.expectContent(t, "north", backedUp)
 	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north"})
-	expectIs(t, err, tenancy.ErrReplaced)
+	assert.ErrorIs(t, err, tenancy.ErrReplaced)
 	back, err := s.RevertRestore(t.Context(), "north", got.Retained)
-	check(t, err)
+	require.NoError(t, err)
 	f.expectContent(t, "north", spoilt)
 	_, err = s.RevertRestore(t.Context(), "north", got.Tenant.Schema)
-	check(t, err)
+	require.NoError(t, err)
 	f.expectContent(t, "north", backedUp)
 	_, err = f.confirmed(t, s, "north", back.Schema)
-	check(t, err)
+	require.NoError(t, err)
 	f.expectContent(t, "north", backedUp)
 	var there bool
-	check(t, f.pg.Pool.QueryRow(t.Context(), "select to_regnamespace($1) is not null", was.Schema).Scan(&there))
-	if there {
-		t.Error("the old schema is still there")
-	}
+	require.NoError(t,
+		f.pg.Pool.QueryRow(t.Context(), "select to_regnamespace($1) is not null", was.Schema).Scan(&there))
+	assert.False(t, there, "the old schema is still there")
 	f.expectNoSides(t)
 }

@@ -8,15 +8,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// made writes backups of tenant 1 that were taken at these times, the last of them first, with receipts.
+// made writes backups of tenant 1 that were taken at these times, the last of them first, with
+// receipts.
 func (f *fixture) made(t testing.TB, times ...string) {
 	t.Helper()
 	for _, text := range times {
 		at, err := time.Parse("2006-01-02 15:04", text)
-		check(t, err)
+		require.NoError(t, err)
 		name := f.own(t) + "1-north/" + at.Format("20060102T150405Z") + "-x.tar"
 		f.put(t, name, "archive")
 		f.put(t, name+".json", fmt.Sprintf(`{"name": %q, "registry": %q, "tenantID": 1, "takenAt": %q, "verified": "bytes"}`,
@@ -27,17 +31,18 @@ func (f *fixture) made(t testing.TB, times ...string) {
 func (f *fixture) put(t testing.TB, name, text string) {
 	t.Helper()
 	u, err := f.dir.Create(t.Context(), name)
-	check(t, err)
+	require.NoError(t, err)
 	_, err = u.Write([]byte(text))
-	check(t, err)
-	check(t, u.Commit())
+	require.NoError(t, err)
+	require.NoError(t, u.Commit())
 }
 
 func TestRetentionKeepsWhatARuleKeeps(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	f.made(
-		t, "2026-03-05 10:00", "2026-03-05 02:00", "2026-03-04 02:00", "2026-03-03 02:00", "2026-03-01 02:00", // Thursday, ..., Sunday
+		t, "2026-03-05 10:00", "2026-03-05 02:00", "2026-03-04 02:00", "2026-03-03 02:00", "2026-03-01 02:00",
+		// Thursday, ..., Sunday
 		"2026-02-27 02:00", "2026-02-20 02:00", "2026-01-31 02:00", "2026-01-02 02:00", "2025-12-31 02:00",
 	)
 	s := f.service(t, backup.Config{})
@@ -47,55 +52,50 @@ func TestRetentionKeepsWhatARuleKeeps(t *testing.T) {
 	}{
 		{backup.Retention{}, "0305-10 0305-02 0304-02 0303-02 0301-02 0227-02 0220-02 0131-02 0102-02 1231-02"},
 		{backup.Retention{Last: 20}, "0305-10 0305-02 0304-02 0303-02 0301-02 0227-02 0220-02 0131-02 0102-02 1231-02"},
-		{backup.Retention{Last: 2, Daily: 3, Weekly: 3, Monthly: 4}, "0305-10 0305-02 0304-02 0303-02 0301-02 0227-02 0220-02 0131-02 1231-02"},
+		{backup.Retention{Last: 2, Daily: 3, Weekly: 3, Monthly: 4},
+			"0305-10 0305-02 0304-02 0303-02 0301-02 0227-02 0220-02 0131-02 1231-02"},
 		{backup.Retention{Daily: 2, Monthly: 3}, "0305-10 0304-02 0227-02 0131-02"},
 		{backup.Retention{Weekly: 1, Monthly: 2}, "0305-10 0227-02"},
 		{backup.Retention{Last: 1}, "0305-10"},
 		{backup.Retention{Daily: 1}, "0305-10"},
 	} {
 		_, err := s.Prune(t.Context(), 1, step.r)
-		check(t, err)
+		require.NoError(t, err)
 		var left []string
 		for info, err := range s.Backups(t.Context(), 1) {
-			check(t, err)
+			require.NoError(t, err)
 			left = append(left, info.TakenAt.Format("0102-15"))
 		}
 		want := strings.Fields(step.want)
 		slices.Sort(left)
 		slices.Sort(want)
-		if !slices.Equal(left, want) {
-			t.Errorf("%+v left %v, want %v", step.r, left, want)
-		}
+		assert.Equal(t, want, left, step.r)
 	}
-	if n := len(f.objects(t)); n != 2 {
-		t.Errorf("%d files are left", n)
-	}
+	assert.Equal(t, 2, len(f.objects(t)), "files are left")
 }
 
 func TestTheOnlyBackupIsNeverRemovedNorWhatIsBeingMade(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	f.made(t, "2020-01-01 00:00")
-	for _, name := range []string{"1-north/20260101T000000Z-old.tar", "1-north/20260101T000000Z-new.tar", "1-north/20260101T000000Z-x.dump", "12-x/20200101T000000Z-y.tar"} {
+	for _, name := range []string{"1-north/20260101T000000Z-old.tar", "1-north/20260101T000000Z-new.tar",
+		"1-north/20260101T000000Z-x.dump", "12-x/20200101T000000Z-y.tar"} {
 		f.put(t, f.own(t)+name, "?")
 	}
 	for _, o := range f.objects(t) {
 		if !strings.Contains(o, "-new") {
-			check(t, os.Chtimes(f.path+"/"+o, time.Time{}, time.Now().Add(-25*time.Hour)))
+			require.NoError(t, os.Chtimes(f.path+"/"+o, time.Time{}, time.Now().Add(-25*time.Hour)))
 		}
 	}
 	pruned, err := f.service(t, backup.Config{}).Prune(t.Context(), 1, backup.Retention{Last: 1})
-	check(t, err)
-	if !slices.Equal(pruned, []string{f.own(t) + "1-north/20260101T000000Z-old.tar"}) {
-		t.Errorf("removed %q", pruned)
-	}
-	want := []string{"1-north/20200101T000000Z-x.tar", "1-north/20200101T000000Z-x.tar.json", "1-north/20260101T000000Z-new.tar", "1-north/20260101T000000Z-x.dump", "12-x/20200101T000000Z-y.tar"}
+	require.NoError(t, err)
+	assert.Equal(t, []string{f.own(t) + "1-north/20260101T000000Z-old.tar"}, pruned, "removed")
+	want := []string{"1-north/20200101T000000Z-x.tar", "1-north/20200101T000000Z-x.tar.json",
+		"1-north/20260101T000000Z-new.tar", "1-north/20260101T000000Z-x.dump", "12-x/20200101T000000Z-y.tar"}
 	for i := range want {
 		want[i] = f.own(t) + want[i]
 	}
-	if got := f.objects(t); !slices.Equal(got, want) {
-		t.Errorf("left %q", got)
-	}
+	assert.Equal(t, want, f.objects(t), "left")
 }
 
 func TestNothingIsRemovedWhereAReceiptCannotBeRead(t *testing.T) {
@@ -106,41 +106,37 @@ func TestNothingIsRemovedWhereAReceiptCannotBeRead(t *testing.T) {
 	f.put(t, f.own(t)+"1-north/20260103T000000Z-x.tar.json", "{")
 	before := f.objects(t)
 	s := f.service(t, backup.Config{})
-	if _, err := s.Prune(t.Context(), 1, backup.Retention{Last: 1}); err == nil {
-		t.Error("no error")
-	}
+	_, err := s.Prune(t.Context(), 1, backup.Retention{Last: 1})
+	assert.Error(t, err, "no error")
 	for _, id := range []int64{0, -1} {
-		if _, err := s.Prune(t.Context(), id, backup.Retention{Last: 1}); err == nil {
-			t.Errorf("tenant %d was taken", id)
-		}
+		_, err := s.Prune(t.Context(), id, backup.Retention{Last: 1})
+		assert.Error(t, err, "tenant %d was taken", id)
 	}
-	if got := f.objects(t); !slices.Equal(got, before) {
-		t.Errorf("left %q", got)
-	}
+	assert.Equal(t, before, f.objects(t), "left")
 }
 
 func TestAScheduleKeepsTheNewestAndTheOneThatWasRestored(t *testing.T) {
 	t.Parallel()
 	f, tenants := scheduled(t, 1)
 	c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{Retention: backup.Retention{Last: 1}, VerifyEvery: ages})
-	check(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1})) // backup
-	check(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1})) // drill
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1})) // backup
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1})) // drill
 	drilled := state(t, c, tenants[0].ID, backup.RunVerify).Name
 	for range 3 {
 		f.exec(t, "public", "update public.backup_runs set slot = slot - interval '1000000 hours' where kind = 'backup'")
-		check(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
+		require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
 	}
 	newest := state(t, c, tenants[0].ID, backup.RunBackup).Name
 	var names []string
 	for info, err := range f.service(t, backup.Config{}).Backups(t.Context(), tenants[0].ID) {
-		check(t, err)
+		require.NoError(t, err)
 		names = append(names, info.Name)
 	}
 	want := []string{drilled, newest}
 	slices.Sort(want)
-	if slices.Sort(names); drilled == newest || !slices.Equal(names, want) {
-		t.Errorf("left %q, want %q", names, want)
-	}
+	slices.Sort(names)
+	assert.NotEqual(t, newest, drilled, "left %q, want %q", names, want)
+	assert.Equal(t, want, names, "left")
 }
 
 func TestWhatAKilledProcessWasWritingIsRemovedADayLater(t *testing.T) {
@@ -149,21 +145,20 @@ func TestWhatAKilledProcessWasWritingIsRemovedADayLater(t *testing.T) {
 	f.made(t, "2020-01-01 00:00")
 	for _, name := range []string{"1-north/old.tar", "1-north/new.tar", "12-x/old.tar"} {
 		u, err := f.dir.Create(t.Context(), f.own(t)+name)
-		check(t, err)
+		require.NoError(t, err)
 		_, err = u.Write([]byte("half"))
-		check(t, err)
+		require.NoError(t, err)
 	}
 	for _, name := range f.files(t) {
 		if strings.Contains(name, ".old.") {
-			check(t, os.Chtimes(f.path+"/"+name, time.Time{}, time.Now().Add(-25*time.Hour)))
+			require.NoError(t, os.Chtimes(f.path+"/"+name, time.Time{}, time.Now().Add(-25*time.Hour)))
 		}
 	}
 	pruned, err := f.service(t, backup.Config{}).Prune(t.Context(), 1, backup.Retention{})
-	check(t, err)
-	if len(pruned) != 1 || !strings.HasPrefix(pruned[0], f.own(t)+"1-north/.old.tar.") {
-		t.Errorf("removed %q", pruned)
+	require.NoError(t, err)
+	if assert.Len(t, pruned, 1, "removed") {
+		assert.True(t, strings.HasPrefix(pruned[0], f.own(t)+"1-north/.old.tar."), "removed %q", pruned)
 	}
-	if files := f.files(t); len(files) != 4 { // the backup with its receipt, what may still be written, and another tenant's
-		t.Errorf("left %q", files)
-	}
+	// the backup with its receipt, what may still be written, and another tenant's
+	assert.Len(t, f.files(t), 4, "left")
 }

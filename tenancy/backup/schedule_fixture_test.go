@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
@@ -28,9 +30,9 @@ func scheduled(t testing.TB, n int) (*fixture, []tenancy.Tenant) {
 	runner, err := migrate.New(f.owner, migrate.Config{Shared: []migrate.Source{
 		{Name: "tenancy", FS: tenancy.Migrations()}, {Name: "backup", FS: backup.Migrations(), Base: backup.Base},
 	}})
-	check(t, err)
+	require.NoError(t, err)
 	_, err = runner.Up(t.Context(), schemactx.Public)
-	check(t, err)
+	require.NoError(t, err)
 	var tenants []tenancy.Tenant
 	for i := range n {
 		tenant := f.create(t, "t"+string(rune('1'+i)))
@@ -47,7 +49,7 @@ func (f *fixture) schedule(t testing.TB, b backup.Config, cfg backup.ScheduleCon
 		cfg.Period = ages
 	}
 	c, err := backup.NewSchedule(f.service(t, b), cfg)
-	check(t, err)
+	require.NoError(t, err)
 	return c
 }
 
@@ -60,9 +62,8 @@ func (f *fixture) again(t testing.TB) {
 func expectDone(t testing.TB, c *backup.Schedule, want backup.ScheduleReport) error {
 	t.Helper()
 	got, err := c.RunDue(t.Context())
-	if got != want || (err != nil) != (want.Failed > 0) {
-		t.Errorf("got %+v and %v, want %+v", got, err, want)
-	}
+	assert.Equal(t, want, got, err)
+	assert.Equal(t, want.Failed > 0, err != nil, err)
 	return err
 }
 
@@ -70,7 +71,7 @@ func expectDone(t testing.TB, c *backup.Schedule, want backup.ScheduleReport) er
 func state(t testing.TB, c *backup.Schedule, tenant int64, kind backup.RunKind) backup.RunState {
 	t.Helper()
 	states, err := c.States(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	for _, s := range states {
 		if s.TenantID == tenant && s.Kind == kind {
 			return s
@@ -84,7 +85,7 @@ func (f *fixture) count(t testing.TB) map[string]int {
 	t.Helper()
 	n := make(map[string]int)
 	for info, err := range f.service(t, backup.Config{}).Backups(t.Context(), 0) {
-		check(t, err)
+		require.NoError(t, err)
 		n[info.Slug]++
 	}
 	return n
@@ -96,14 +97,14 @@ const scheduleEnv = "PGTENANT_TEST_SCHEDULE"
 // runSchedule is that process. It says when it is ready and begins when it is told to.
 func runSchedule(t *testing.T) {
 	pool, err := pgxpool.New(t.Context(), os.Getenv(killURL))
-	check(t, err)
+	require.NoError(t, err)
 	defer pool.Close()
 	roles, err := schemactx.NewRoleNames(os.Getenv(killPrefix))
-	check(t, err)
+	require.NoError(t, err)
 	f := &fixture{pg: &pgtest.DB{Pool: pool}, roles: roles, owner: pool}
 	f.connect(t, notes)
 	f.dir, err = backup.OpenDir(os.Getenv(killDir))
-	check(t, err)
+	require.NoError(t, err)
 	var once sync.Once
 	c := f.schedule(t, backup.Config{Progress: func(_ context.Context, e backup.Event) {
 		if string(e.Kind) == os.Getenv(scheduleEnv) {
@@ -111,11 +112,11 @@ func runSchedule(t *testing.T) {
 		}
 	}}, backup.ScheduleConfig{Workers: 3})
 	_, err = os.Stdout.WriteString("ready\n")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = os.Stdin.Read(make([]byte, 1))
-	check(t, err)
+	require.NoError(t, err)
 	_, err = c.RunDue(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 }
 
 // process is one that waits to begin.
@@ -127,22 +128,23 @@ type process struct {
 func (f *fixture) startSchedule(t *testing.T, dieAt string) *process {
 	t.Helper()
 	binary, err := os.Executable()
-	check(t, err)
+	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), binary, "-test.run=^"+t.Name()+"$")
-	cmd.Env = append(os.Environ(), killURL+"="+f.pg.URLAs(f.roles.Owner(), "o"), killPrefix+"="+f.pg.RolePrefix, killDir+"="+f.path,
+	cmd.Env = append(os.Environ(), killURL+"="+f.pg.URLAs(f.roles.Owner(), "o"), killPrefix+"="+f.pg.RolePrefix,
+		killDir+"="+f.path,
 		scheduleEnv+"="+dieAt)
 	stdin, err := cmd.StdinPipe()
-	check(t, err)
+	require.NoError(t, err)
 	stdout, err := cmd.StdoutPipe()
-	check(t, err)
+	require.NoError(t, err)
 	cmd.Stderr = os.Stderr
-	check(t, cmd.Start())
+	require.NoError(t, cmd.Start())
 	ready := make([]byte, len("ready\n"))
 	if n, err := stdout.Read(ready); err != nil || !strings.HasPrefix("ready\n", string(ready[:n])) {
 		t.Fatalf("process says %q, %v", ready[:n], err)
 	}
 	return &process{cmd, func() {
 		_, err := stdin.Write([]byte("x"))
-		check(t, err)
+		require.NoError(t, err)
 	}}
 }

@@ -3,6 +3,9 @@ package backup
 import (
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestMomentsAreSpreadEvenlyOverTheWindow(t *testing.T) {
@@ -12,22 +15,17 @@ func TestMomentsAreSpreadEvenlyOverTheWindow(t *testing.T) {
 	hours := make(map[int]int)
 	for id := range int64(4000) {
 		slot := slotOf(id, now, period, start, window)
-		if slot.After(now) || now.Sub(slot) >= period {
-			t.Fatalf("tenant %d was last due at %v", id, slot)
-		}
-		if next := slotOf(id, now.Add(period), period, start, window); next.Sub(slot) != period {
-			t.Fatalf("tenant %d is due at %v and %v", id, slot, next)
-		}
+		require.False(t, slot.After(now), "tenant %d was last due at %v", id, slot)
+		require.Less(t, now.Sub(slot), period, "tenant %d was last due at %v", id, slot)
+		next := slotOf(id, now.Add(period), period, start, window)
+		require.Equal(t, period, next.Sub(slot), "tenant %d is due at %v and %v", id, slot, next)
 		hours[slot.Hour()]++
 	}
 	for _, h := range []int{22, 23, 0, 1} {
-		if hours[h] < 900 || hours[h] > 1100 {
-			t.Errorf("%d of 4000 tenants at %d:00", hours[h], h)
-		}
+		assert.GreaterOrEqual(t, hours[h], 900, "%d of 4000 tenants at %d:00", hours[h], h)
+		assert.LessOrEqual(t, hours[h], 1100, "%d of 4000 tenants at %d:00", hours[h], h)
 	}
-	if len(hours) != 4 {
-		t.Errorf("hours %v", hours)
-	}
+	assert.Len(t, hours, 4)
 }
 
 func TestASlotIsReachedAtItsMoment(t *testing.T) {
@@ -37,8 +35,6 @@ func TestASlotIsReachedAtItsMoment(t *testing.T) {
 		slot: slot, slot.Add(-time.Microsecond): slot.Add(-time.Hour), slot.Add(time.Hour - time.Microsecond): slot,
 		slot.Add(time.Hour): slot.Add(time.Hour),
 	} {
-		if got := slotOf(7, now, time.Hour, 0, time.Hour); !got.Equal(want) {
-			t.Errorf("at %v: %v, want %v", now, got, want)
-		}
+		assert.WithinDuration(t, want, slotOf(7, now, time.Hour, 0, time.Hour), 0, "at %v", now)
 	}
 }

@@ -3,14 +3,13 @@ package backup_test
 import (
 	"context"
 	"errors"
-	"maps"
 	"os"
 	"os/exec"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy"
@@ -21,7 +20,7 @@ func TestEveryTenantIsBackedUpOnceInAPeriod(t *testing.T) {
 	t.Parallel()
 	f, tenants := scheduled(t, 3)
 	_, err := f.tenants.Suspend(t.Context(), "t2", "unpaid")
-	check(t, err)
+	require.NoError(t, err)
 	var mu sync.Mutex
 	ended := make(map[string]backup.ScheduledRun)
 	c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{Ended: func(_ context.Context, r backup.ScheduledRun) {
@@ -29,25 +28,29 @@ func TestEveryTenantIsBackedUpOnceInAPeriod(t *testing.T) {
 		defer mu.Unlock()
 		ended[r.Tenant.Slug] = r
 	}})
-	check(t, expectDone(t, c, backup.ScheduleReport{Due: 3, Done: 3}))
-	check(t, expectDone(t, c, backup.ScheduleReport{}))
-	check(t, expectDone(t, f.schedule(t, backup.Config{}, backup.ScheduleConfig{}), backup.ScheduleReport{})) // another process
-	if want := map[string]int{"t1": 1, "t2": 1, "t3": 1}; !maps.Equal(f.count(t), want) {
-		t.Errorf("got %v", f.count(t))
-	}
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 3, Done: 3}))
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{}))
+	require.NoError(t, expectDone(t, f.schedule(t, backup.Config{}, backup.ScheduleConfig{}),
+		backup.ScheduleReport{})) // another process
+	want := map[string]int{"t1": 1, "t2": 1, "t3": 1}
+	assert.Equal(t, want, f.count(t))
 	last, err := c.LastBackups(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	for _, tenant := range tenants {
 		r, s := ended[tenant.Slug], state(t, c, tenant.ID, backup.RunBackup)
 		fresh, err := backup.Freshness{Store: f.dir}.LastBackup(t.Context(), &tenant)
-		check(t, err)
-		if r.Name == "" || s.Name != r.Name || !s.LeaseUntil.IsZero() || s.Failures != 0 ||
-			!fresh.Equal(r.TakenAt) || last[tenant.Schema].Sub(fresh).Abs() > time.Millisecond {
-			t.Errorf("run %+v, state %+v, fresh %v, last %v", r, s, fresh, last)
+		require.NoError(t, err)
+		if assert.NotEmpty(t, r.Name, "run %+v, state %+v, fresh %v, last %v", r, s, fresh, last) &&
+			assert.Equal(t, r.Name, s.Name, "run %+v, state %+v, fresh %v, last %v", r, s, fresh, last) &&
+			assert.True(t, s.LeaseUntil.IsZero(), "run %+v, state %+v, fresh %v, last %v", r, s, fresh, last) &&
+			assert.Equal(t, 0, s.Failures, "run %+v, state %+v, fresh %v, last %v", r, s, fresh, last) &&
+			assert.WithinDuration(t, r.TakenAt, fresh, 0, "run %+v, state %+v, fresh %v, last %v", r, s, fresh, last) {
+			assert.LessOrEqual(t, last[tenant.Schema].Sub(fresh).Abs(), time.Millisecond,
+				"run %+v, state %+v, fresh %v, last %v", r, s, fresh, last)
 		}
 	}
 	f.again(t)
-	check(t, expectDone(t, c, backup.ScheduleReport{Due: 3, Done: 3}))
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 3, Done: 3}))
 }
 
 func TestATenantThatFailsStopsNobodyAndIsTriedAgainLater(t *testing.T) {
@@ -56,25 +59,31 @@ func TestATenantThatFailsStopsNobodyAndIsTriedAgainLater(t *testing.T) {
 	f.exec(t, tenants[0].Schema, "alter table notes add extra int")
 	c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{})
 	err := expectDone(t, c, backup.ScheduleReport{Due: 2, Done: 1, Failed: 1})
-	expectIs(t, err, backup.ErrDrift)
+	assert.ErrorIs(t, err, backup.ErrDrift)
 	s := state(t, c, tenants[0].ID, backup.RunBackup)
-	if s.Failures != 1 || !strings.Contains(s.Failure, "extra") || !s.TakenAt.IsZero() || s.Name != "" || s.EndedAt.IsZero() {
-		t.Errorf("state %+v", s)
+	if assert.Equal(t, 1, s.Failures, "state %+v", s) &&
+		assert.Contains(t, s.Failure, "extra", "state %+v", s) &&
+		assert.True(t, s.TakenAt.IsZero(), "state %+v", s) &&
+		assert.Empty(t, s.Name, "state %+v", s) {
+		assert.False(t, s.EndedAt.IsZero(), "state %+v", s)
 	}
-	if last, err := c.LastBackups(t.Context()); err != nil || len(last) != 1 || !last[tenants[0].Schema].IsZero() {
-		t.Errorf("what failed is fresh: %v, %v", last, err)
+	last, err := c.LastBackups(t.Context())
+	if assert.NoError(t, err, "what failed is fresh: %v", last) &&
+		assert.Len(t, last, 1, "what failed is fresh: %v", last) {
+		assert.True(t, last[tenants[0].Schema].IsZero(), "what failed is fresh: %v, %v", last, err)
 	}
-	check(t, expectDone(t, c, backup.ScheduleReport{})) // not yet
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{})) // not yet
 	f.exec(t, "public", "update public.backup_runs set ended_at = ended_at - interval '16 minutes'")
-	expectIs(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Failed: 1}), backup.ErrDrift)
+	assert.ErrorIs(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Failed: 1}), backup.ErrDrift)
 	f.exec(t, "public", "update public.backup_runs set ended_at = ended_at - interval '16 minutes'")
-	check(t, expectDone(t, c, backup.ScheduleReport{})) // twice as long, now
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{})) // twice as long, now
 	f.exec(t, "public", "update public.backup_runs set ended_at = ended_at - interval '15 minutes'")
 	f.exec(t, tenants[0].Schema, "alter table notes drop extra")
-	check(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
-	if s = state(t, c, tenants[0].ID, backup.RunBackup); s.Failures != 0 || s.Failure != "" || s.Name == "" {
-		t.Errorf("state %+v", s)
-	}
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
+	s = state(t, c, tenants[0].ID, backup.RunBackup)
+	assert.Equal(t, 0, s.Failures, "state %+v", s)
+	assert.Empty(t, s.Failure, "state %+v", s)
+	assert.NotEmpty(t, s.Name, "state %+v", s)
 }
 
 func TestTwoProcessesNeverBackUpATenantTwice(t *testing.T) {
@@ -89,11 +98,10 @@ func TestTwoProcessesNeverBackUpATenantTwice(t *testing.T) {
 		p.begin()
 	}
 	for _, p := range processes {
-		check(t, p.Wait())
+		require.NoError(t, p.Wait())
 	}
-	if want := map[string]int{"t1": 1, "t2": 1, "t3": 1, "t4": 1, "t5": 1}; !maps.Equal(f.count(t), want) {
-		t.Errorf("got %v", f.count(t))
-	}
+	want := map[string]int{"t1": 1, "t2": 1, "t3": 1, "t4": 1, "t5": 1}
+	assert.Equal(t, want, f.count(t))
 }
 
 func TestAKilledScheduleGoesOnInAnother(t *testing.T) {
@@ -102,7 +110,8 @@ func TestAKilledScheduleGoesOnInAnother(t *testing.T) {
 		runSchedule(t)
 		return
 	}
-	for _, when := range []backup.EventKind{backup.EventStarted, backup.EventTable, backup.EventWritten, backup.EventVerified} {
+	for _, when := range []backup.EventKind{backup.EventStarted, backup.EventTable, backup.EventWritten,
+		backup.EventVerified} {
 		t.Run(string(when), func(t *testing.T) {
 			if os.Getenv(scheduleEnv) != "" {
 				runSchedule(t)
@@ -112,23 +121,20 @@ func TestAKilledScheduleGoesOnInAnother(t *testing.T) {
 			p := f.startSchedule(t, string(when))
 			p.begin()
 			var exit *exec.ExitError
-			if err := p.Wait(); !errors.As(err, &exit) || exit.Exited() {
-				t.Fatalf("not killed: %v", err)
-			}
+			err := p.Wait()
+			require.ErrorAs(t, err, &exit, "not killed")
+			require.False(t, exit.Exited(), "not killed: %v", err)
 			c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{})
-			if s := state(t, c, tenants[0].ID, backup.RunBackup); s.LeaseUntil.IsZero() || !s.TakenAt.IsZero() {
-				t.Errorf("state %+v", s)
-			}
-			check(t, expectDone(t, c, backup.ScheduleReport{})) // it may live
+			s := state(t, c, tenants[0].ID, backup.RunBackup)
+			assert.True(t, !s.LeaseUntil.IsZero() && s.TakenAt.IsZero(), "state %+v", s)
+			require.NoError(t, expectDone(t, c, backup.ScheduleReport{})) // it may live
 			f.exec(t, "public", "update public.backup_runs set lease_until = clock_timestamp() - interval '1 second'")
-			check(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
+			require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
 			want := 1
 			if when == backup.EventVerified { // it had done everything but to say so
 				want = 2
 			}
-			if n := f.count(t)["t1"]; n != want {
-				t.Errorf("%d backups", n)
-			}
+			assert.Equal(t, want, f.count(t)["t1"], "backups")
 		})
 	}
 }
@@ -143,10 +149,10 @@ func TestARunWhoseLeaseIsLostStops(t *testing.T) {
 			<-ctx.Done()
 		}
 	}}, backup.ScheduleConfig{Lease: time.Second})
-	expectIs(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Failed: 1}), backup.ErrLeaseLost)
-	if s := state(t, c, tenants[0].ID, backup.RunBackup); s.LeaseUntil.IsZero() || s.Failures != 0 {
-		t.Errorf("the other's lease is touched: %+v", s)
-	}
+	assert.ErrorIs(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Failed: 1}), backup.ErrLeaseLost)
+	s := state(t, c, tenants[0].ID, backup.RunBackup)
+	assert.False(t, s.LeaseUntil.IsZero(), "the other's lease is touched: %+v", s)
+	assert.Equal(t, 0, s.Failures, "the other's lease is touched: %+v", s)
 	f.expectEmpty(t)
 }
 
@@ -162,33 +168,34 @@ func TestALeaseIsRenewedWhileABackupTakesLong(t *testing.T) {
 		eventually(t, "the lease to be renewed twice", func() bool {
 			return state(t, c, tenants[0].ID, backup.RunBackup).LeaseUntil.After(first.Add(400 * time.Millisecond))
 		})
-		check(t, expectDone(t, f.schedule(t, backup.Config{}, backup.ScheduleConfig{}), backup.ScheduleReport{}))
+		require.NoError(t, expectDone(t, f.schedule(t, backup.Config{}, backup.ScheduleConfig{}), backup.ScheduleReport{}))
 	}}, backup.ScheduleConfig{Lease: time.Second})
-	check(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
 }
 
 func TestBackupsAreRestoredIntoScratchOnASchedule(t *testing.T) {
 	t.Parallel()
 	f, tenants := scheduled(t, 2)
 	c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{VerifyEvery: ages})
-	check(t, expectDone(t, c, backup.ScheduleReport{Due: 2, Done: 2})) // backups
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 2, Done: 2})) // backups
 	broken := state(t, c, tenants[1].ID, backup.RunBackup).Name
 	data := f.read(t, broken)
-	check(t, os.WriteFile(f.path+"/"+broken, data[:len(data)-1500], 0o600))
+	require.NoError(t, os.WriteFile(f.path+"/"+broken, data[:len(data)-1500], 0o600))
 	err := expectDone(t, c, backup.ScheduleReport{Due: 2, Done: 1, Failed: 1}) // drills
-	if err == nil || !strings.Contains(err.Error(), broken) {
-		t.Errorf("got %v", err)
-	}
+	assert.ErrorContains(t, err, broken)
 	good, bad := state(t, c, tenants[0].ID, backup.RunVerify), state(t, c, tenants[1].ID, backup.RunVerify)
-	if good.Name == "" || good.VerifiedAt.IsZero() || bad.Name != "" || bad.Failures != 1 || bad.Failure == "" {
-		t.Errorf("states %+v and %+v", good, bad)
+	if assert.NotEmpty(t, good.Name, "states %+v and %+v", good, bad) &&
+		assert.False(t, good.VerifiedAt.IsZero(), "states %+v and %+v", good, bad) &&
+		assert.Empty(t, bad.Name, "states %+v and %+v", good, bad) &&
+		assert.Equal(t, 1, bad.Failures, "states %+v and %+v", good, bad) {
+		assert.NotEmpty(t, bad.Failure, "states %+v and %+v", good, bad)
 	}
-	check(t, expectDone(t, c, backup.ScheduleReport{}))
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{}))
 	var scratch int
-	check(t, f.pg.Pool.QueryRow(t.Context(), "select count(*) from pg_namespace where nspname like 'pgtenant\\_check%'").Scan(&scratch))
-	if scratch != 0 {
-		t.Errorf("%d scratch schemas are left", scratch)
-	}
+	require.NoError(t,
+		f.pg.Pool.QueryRow(t.Context(), "select count(*) from pg_namespace where nspname like 'pgtenant\\_check%'").Scan(
+			&scratch))
+	assert.Equal(t, 0, scratch, "%d scratch schemas are left", scratch)
 }
 
 func TestAScheduleRunsUntilItIsEnded(t *testing.T) {
@@ -196,17 +203,18 @@ func TestAScheduleRunsUntilItIsEnded(t *testing.T) {
 	f, _ := scheduled(t, 1)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	ended := make(chan backup.ScheduledRun, 10)
-	c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{Tick: time.Millisecond, Ended: func(_ context.Context, r backup.ScheduledRun) { ended <- r }})
+	c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{Tick: time.Millisecond,
+		Ended: func(_ context.Context, r backup.ScheduledRun) { ended <- r }})
 	failed := make(chan error)
 	go func() { failed <- c.Run(ctx) }()
-	check(t, (<-ended).Err)
+	require.NoError(t, (<-ended).Err)
 	f.create(t, "later")
-	if r := <-ended; r.Err != nil || r.Tenant.Slug != "later" {
-		t.Errorf("got %+v", r)
-	}
+	r := <-ended
+	assert.NoError(t, r.Err, r)
+	assert.Equal(t, "later", r.Tenant.Slug, r)
 	why := errors.New("enough")
 	cancel(why)
-	expectIs(t, <-failed, why)
+	assert.ErrorIs(t, <-failed, why)
 }
 
 func TestACancelledRunIsDueAtOnce(t *testing.T) {
@@ -215,27 +223,28 @@ func TestACancelledRunIsDueAtOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	c := f.schedule(t, backup.Config{Progress: func(context.Context, backup.Event) { cancel() }}, backup.ScheduleConfig{})
 	_, err := c.RunDue(ctx)
-	expectIs(t, err, context.Canceled)
-	if s := state(t, c, tenants[0].ID, backup.RunBackup); s.Failures != 0 || !s.LeaseUntil.IsZero() {
-		t.Errorf("state %+v", s)
+	assert.ErrorIs(t, err, context.Canceled)
+	s := state(t, c, tenants[0].ID, backup.RunBackup)
+	if assert.Equal(t, 0, s.Failures, "state %+v", s) {
+		assert.True(t, s.LeaseUntil.IsZero(), "state %+v", s)
 	}
 	f.expectEmpty(t)
-	check(t, expectDone(t, f.schedule(t, backup.Config{}, backup.ScheduleConfig{}), backup.ScheduleReport{Due: 1, Done: 1}))
+	require.NoError(t,
+		expectDone(t, f.schedule(t, backup.Config{}, backup.ScheduleConfig{}), backup.ScheduleReport{Due: 1, Done: 1}))
 }
 
 func TestATenantThatIsGoneIsForgotten(t *testing.T) {
 	t.Parallel()
 	f, tenants := scheduled(t, 2)
 	c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{})
-	check(t, expectDone(t, c, backup.ScheduleReport{Due: 2, Done: 2}))
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 2, Done: 2}))
 	f.drop(t, "t1")
-	check(t, expectDone(t, c, backup.ScheduleReport{}))
-	if states, err := c.States(t.Context()); err != nil || len(states) != 1 || states[0].TenantID != tenants[1].ID {
-		t.Errorf("states %+v, %v", states, err)
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{}))
+	states, err := c.States(t.Context())
+	if assert.NoError(t, err, "states %+v", states) && assert.Len(t, states, 1) {
+		assert.Equal(t, tenants[1].ID, states[0].TenantID)
 	}
-	if n := f.count(t)["t1"]; n != 1 {
-		t.Errorf("%d backups of the tenant that is gone are left", n)
-	}
+	assert.Equal(t, 1, f.count(t)["t1"], "backups of the tenant that is gone are left")
 }
 
 func TestADropDemandsABackupThatIsThere(t *testing.T) {
@@ -245,27 +254,29 @@ func TestADropDemandsABackupThatIsThere(t *testing.T) {
 	f.tenants, err = tenancy.New(f.owner, tenancy.Config{Migrator: f.runner, Roles: f.roles, Drop: tenancy.DropConfig{
 		Enabled: true, Backups: backup.Freshness{Store: f.dir},
 	}})
-	check(t, err)
+	require.NoError(t, err)
 	attempt := func() error {
 		r, err := f.tenants.RequestDrop(t.Context(), "t1", "ada")
-		check(t, err)
+		require.NoError(t, err)
 		_, err = f.tenants.Drop(t.Context(), tenancy.DropParams{Slug: "t1", Actor: "ada", Token: r.Token})
 		return err
 	}
 	var refused *tenancy.BackupError
-	if err := attempt(); !errors.As(err, &refused) || !refused.Last.IsZero() {
-		t.Errorf("without a backup: %v", err)
+	err = attempt()
+	if assert.ErrorAs(t, err, &refused, "without a backup") {
+		assert.True(t, refused.Last.IsZero(), "without a backup: %v", err)
 	}
 	info, err := f.service(t, backup.Config{}).Backup(t.Context(), "t1", backup.BackupOptions{})
-	check(t, err)
-	check(t, os.Rename(f.path+"/"+info.Name, f.path+"/away"))
-	if err := attempt(); !errors.As(err, &refused) || !refused.Last.IsZero() {
-		t.Errorf("with a receipt alone: %v", err)
+	require.NoError(t, err)
+	require.NoError(t, os.Rename(f.path+"/"+info.Name, f.path+"/away"))
+	err = attempt()
+	if assert.ErrorAs(t, err, &refused, "with a receipt alone") {
+		assert.True(t, refused.Last.IsZero(), "with a receipt alone: %v", err)
 	}
-	check(t, os.Rename(f.path+"/away", f.path+"/"+info.Name))
-	check(t, attempt())
+	require.NoError(t, os.Rename(f.path+"/away", f.path+"/"+info.Name))
+	require.NoError(t, attempt())
 	_, err = f.tenants.ByID(t.Context(), tenants[0].ID)
-	expectIs(t, err, tenancy.ErrNotFound)
+	assert.ErrorIs(t, err, tenancy.ErrNotFound)
 }
 
 func TestSchedulesThatCannotWorkAreRefused(t *testing.T) {
@@ -273,19 +284,19 @@ func TestSchedulesThatCannotWorkAreRefused(t *testing.T) {
 	f := setup(t, notes)
 	s := f.service(t, backup.Config{})
 	for name, cfg := range map[string]backup.ScheduleConfig{
-		"period": {Period: time.Millisecond}, "start": {Start: 24 * time.Hour}, "negative start": {Start: -1}, "window": {Window: 25 * time.Hour},
-		"negative window": {Window: -1}, "workers": {Workers: -1}, "lease": {Lease: 1}, "retry": {Retry: -1}, "tick": {Tick: -1},
+		"period": {Period: time.Millisecond}, "start": {Start: 24 * time.Hour}, "negative start": {Start: -1},
+		"window":          {Window: 25 * time.Hour},
+		"negative window": {Window: -1}, "workers": {Workers: -1}, "lease": {Lease: 1}, "retry": {Retry: -1},
+		"tick":   {Tick: -1},
 		"verify": {VerifyEvery: 1}, "retention": {Retention: backup.Retention{Daily: -1}},
 	} {
-		if _, err := backup.NewSchedule(s, cfg); err == nil {
-			t.Errorf("%s: %+v was taken", name, cfg)
-		}
+		_, err := backup.NewSchedule(s, cfg)
+		assert.Error(t, err, "%s: %+v was taken", name, cfg)
 	}
 	c, err := backup.NewSchedule(s, backup.ScheduleConfig{})
-	check(t, err)
-	if _, err := c.RunDue(t.Context()); err == nil {
-		t.Error("ran without its table")
-	}
+	require.NoError(t, err)
+	_, err = c.RunDue(t.Context())
+	assert.Error(t, err, "ran without its table")
 }
 
 // To confirm a restore destroys the schema that was there before: a backup of what has replaced it

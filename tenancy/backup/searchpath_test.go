@@ -18,8 +18,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// extended are migrations that name nothing of an extension with its schema: types, operators, operator classes and
-// functions are found on the path, by the migrations, by functions of the schema and when rows are loaded.
+// extended are migrations that name nothing of an extension with its schema: types, operators,
+// operator classes and functions are found on the path, by the migrations, by functions of the
+// schema and when rows are loaded.
 var extended = migrate.Source{Name: "extended", FS: fstest.MapFS{
 	"00001_users.sql": {Data: []byte(`-- +goose Up
 create domain address as citext check (value <> 'NOBODY@example.com');
@@ -53,8 +54,10 @@ drop table more;
 `)},
 }}
 
-// indexedByFunction has an index whose function finds others on the path, when rows come and when they are analysed.
-var indexedByFunction = migrate.Source{Name: "indexedByFunction", Base: 1000, FS: fstest.MapFS{"00001_index.sql": {Data: []byte(`-- +goose Up
+// indexedByFunction has an index whose function finds others on the path, when rows come and when
+// they are analysed.
+var indexedByFunction = migrate.Source{Name: "indexedByFunction", Base: 1000,
+	FS: fstest.MapFS{"00001_index.sql": {Data: []byte(`-- +goose Up
 create function plain(text) returns text language sql immutable as 'select unaccent($1)';
 create function plainer(text) returns text language plpgsql immutable as 'begin return plain($1) || coalesce(hstore($1, $1) -> $1, $1); end';
 create index users_plainer on users (plainer(name));
@@ -90,7 +93,8 @@ func setupExtended(t *testing.T, schema string) *fixture {
 	require.NoError(t, report.Err())
 	quoted, err := schemactx.QuoteName(schema, "countries")
 	require.NoError(t, err)
-	_, err = f.pg.Pool.Exec(t.Context(), "create table "+quoted+" (code text primary key); insert into "+quoted+" values ('it');"+
+	_, err = f.pg.Pool.Exec(t.Context(), "create table "+quoted+" (code text primary key); insert into "+quoted+
+		" values ('it');"+
 		"grant select on "+quoted+" to public; grant references on "+quoted+" to "+f.roles.Owner())
 	require.NoError(t, err)
 	f.owner, err = pgxpool.New(context.Background(), f.pg.URLAs(f.roles.Owner(), "o"))
@@ -104,8 +108,8 @@ func setupExtended(t *testing.T, schema string) *fixture {
 	return f
 }
 
-// A tenant whose migrations, functions and constraints find extensions on the path goes through all that a tenant can go
-// through.
+// A tenant whose migrations, functions and constraints find extensions on the path goes through all
+// that a tenant can go through.
 func TestTenantsWithExtensionsOnThePathLive(t *testing.T) {
 	t.Parallel()
 	for _, schema := range []string{"extensions", "public", "Shared Data"} {
@@ -158,8 +162,8 @@ func liveExtended(t *testing.T, f *fixture) {
 	f.drop(t, "c")
 }
 
-// expectSameOnEachPath reads a structure by sessions with and without the extensions on their path: PostgreSQL leaves
-// out the schema of what the session finds without it.
+// expectSameOnEachPath reads a structure by sessions with and without the extensions on their path:
+// PostgreSQL leaves out the schema of what the session finds without it.
 func (f *fixture) expectSameOnEachPath(t *testing.T, schema string) {
 	t.Helper()
 	want := f.structure(t, schema)
@@ -190,7 +194,8 @@ func (f *fixture) expectExtended(t *testing.T, slugs ...string) {
 		status, err := f.runner.Status(t.Context(), tenant.Schema)
 		require.NoError(t, err)
 		assert.Equal(t, migrate.Current, status.Outcome, slug)
-		report, err := drift.Check(t.Context(), f.runner, []string{tenant.Schema}, drift.Options{ReadOptions: drift.ReadOptions{Roles: f.roles}})
+		report, err := drift.Check(t.Context(), f.runner, []string{tenant.Schema},
+			drift.Options{ReadOptions: drift.ReadOptions{Roles: f.roles}})
 		require.NoError(t, err)
 		for _, result := range report.Results {
 			assert.Equal(t, drift.Equal, result.State, "%s: %v", slug, result.Differences)
@@ -203,7 +208,8 @@ func (f *fixture) expectExtended(t *testing.T, slugs ...string) {
 	}
 }
 
-// With a schema of the path gone, nothing that a migration makes is made, and a reference is not built.
+// With a schema of the path gone, nothing that a migration makes is made, and a reference is not
+// built.
 func TestAMissingSchemaOfThePathIsNamed(t *testing.T) {
 	t.Parallel()
 	f := setupExtended(t, "extensions")

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx/admin"
 	"github.com/oryne/pgtenant/tenancy"
@@ -20,32 +22,32 @@ func TestAdvisoryLocksThatATenantTakesHoldUpNoOperation(t *testing.T) {
 	tenant := f.create(t, "north")
 	f.exec(t, tenant.Schema, someNotes)
 	squatter, err := f.runtime(t).Acquire(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	defer squatter.Release()
 	_, err = squatter.Exec(t.Context(), "set role "+pgx.Identifier{f.roles.Tenant(tenant.Schema)}.Sanitize())
-	check(t, err)
+	require.NoError(t, err)
 	var keys, got int
-	check(t, squatter.QueryRow(t.Context(), `select count(*), count(*) filter (where pg_try_advisory_lock(hashtextextended(kind || name, 0)))
+	require.NoError(t,
+		squatter.QueryRow(t.Context(), `select count(*), count(*) filter (where pg_try_advisory_lock(hashtextextended(kind || name, 0)))
 		from (values ('pgtenant.migrate.'), ('pgtenant.scratch.')) kinds (kind), (select 'public' as name union all
 			select 'tenant_' || n || suffix from generate_series(1, 9) n, (select '' as suffix union all select '_r' || m from generate_series(1, 9) m) s
 		) names`).Scan(&keys, &got))
-	if keys != 182 || got != keys {
-		t.Errorf("the squatter has %d of %d locks", got, keys)
-	}
+	assert.Equal(t, 182, keys, "the squatter has %d of %d locks", got, keys)
+	assert.Equal(t, keys, got, "the squatter has %d of %d locks", got, keys)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	_, err = admin.Setup(ctx, f.pg.Pool, admin.SetupConfig{Roles: f.roles, OwnerPassword: "o", RuntimePassword: "r"})
-	check(t, err)
+	require.NoError(t, err)
 	want, s := f.content(t, "north"), f.service(t, backup.Config{})
 	made, err := s.Backup(ctx, "north", backup.BackupOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	_, err = s.Clone(ctx, "north", backup.CloneOptions{Slug: "copy", Domain: "copy.example.com"})
-	check(t, err)
+	require.NoError(t, err)
 	_, err = s.Restore(ctx, made.Name, backup.RestoreOptions{Replace: "north"})
-	check(t, err)
+	require.NoError(t, err)
 	f.expectContent(t, "north", want)
 	f.expectContent(t, "copy", want)
 	_, err = f.tenants.Create(ctx, tenancy.CreateParams{Slug: "south", Domain: "south.example.com"})
-	check(t, err)
+	require.NoError(t, err)
 	f.drop(t, "copy")
 }

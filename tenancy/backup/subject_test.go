@@ -6,12 +6,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy"
@@ -24,17 +24,19 @@ func people(t *testing.T) (*fixture, *schemactx.DB, tenancy.Tenant) {
 	f := setup(t, notes)
 	north, south := f.create(t, "north"), f.create(t, "south")
 	for _, tenant := range []tenancy.Tenant{north, south} {
-		f.exec(t, tenant.Schema, `insert into notes (body) values ('ada'), ('bob'), ('ada'); insert into tags values (1, '`+tenant.Slug+`'), (2, 'bob')`)
+		f.exec(t, tenant.Schema, `insert into notes (body) values ('ada'), ('bob'), ('ada'); insert into tags values (1, '`+
+			tenant.Slug+`'), (2, 'bob')`)
 	}
 	db, err := schemactx.New(f.runtime(t), schemactx.Config{Roles: f.roles})
-	check(t, err)
+	require.NoError(t, err)
 	return f, db, north
 }
 
-func exporter(t *testing.T, db *schemactx.DB, format backup.SubjectFormat, queries ...backup.SubjectQuery) *backup.SubjectExporter {
+func exporter(t *testing.T, db *schemactx.DB, format backup.SubjectFormat,
+	queries ...backup.SubjectQuery) *backup.SubjectExporter {
 	t.Helper()
 	x, err := backup.NewSubjectExporter(db, backup.SubjectConfig{Queries: queries, Format: format})
-	check(t, err)
+	require.NoError(t, err)
 	return x
 }
 
@@ -42,25 +44,25 @@ func exporter(t *testing.T, db *schemactx.DB, format backup.SubjectFormat, queri
 func unzip(t *testing.T, data []byte, m backup.SubjectManifest) map[string]string {
 	t.Helper()
 	r, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
-	check(t, err)
+	require.NoError(t, err)
 	files := make(map[string]string)
 	for _, f := range r.File {
 		entry, err := f.Open()
-		check(t, err)
+		require.NoError(t, err)
 		text, err := io.ReadAll(entry)
-		check(t, err)
+		require.NoError(t, err)
 		files[f.Name] = string(text)
 	}
 	var stored backup.SubjectManifest
-	check(t, json.Unmarshal([]byte(files["manifest.json"]), &stored))
+	require.NoError(t, json.Unmarshal([]byte(files["manifest.json"]), &stored))
 	delete(files, "manifest.json")
-	if stored.Subject != "ada" || stored.Tenant != "north" || !slices.Equal(stored.Files, m.Files) || len(files) != len(m.Files) {
-		t.Errorf("manifest %+v, returned %+v", stored, m)
-	}
+	assert.Equal(t, "ada", stored.Subject, "manifest %+v, returned %+v", stored, m)
+	assert.Equal(t, "north", stored.Tenant, "manifest %+v, returned %+v", stored, m)
+	assert.Equal(t, m.Files, stored.Files, "manifest %+v, returned %+v", stored, m)
+	assert.Len(t, files, len(m.Files), "manifest %+v, returned %+v", stored, m)
 	for _, f := range m.Files {
-		if sum := sha256.Sum256([]byte(files[f.Name])); hex.EncodeToString(sum[:]) != f.SHA256 {
-			t.Errorf("%s is another file", f.Name)
-		}
+		sum := sha256.Sum256([]byte(files[f.Name]))
+		assert.Equal(t, f.SHA256, hex.EncodeToString(sum[:]), "%s is another file", f.Name)
 	}
 	return files
 }
@@ -77,25 +79,26 @@ func TestAPersonGetsTheirRowsOfOneTenant(t *testing.T) {
 	}
 	var zipped bytes.Buffer
 	m, err := exporter(t, db, backup.SubjectCSV, queries...).Export(t.Context(), &north, "ada", &zipped)
-	check(t, err)
-	if got, want := unzip(t, zipped.Bytes(), m), (map[string]string{
+	require.NoError(t, err)
+	got, want := unzip(t, zipped.Bytes(), m), (map[string]string{
 		"notes.csv": "\"id\",\"body\"\n\"1\",\"ada\"\n\"3\",\"ada\"\n", "tags.csv": "\"tag\"\n\"north\"\n",
 		"values.csv": `"who","n","nan","yes","nothing","empty","doc","text","day"` + "\n" +
 			`"ada","1.50","NaN","t",,"","{""a"": [1]}","say ""hi"",` + "\n" + `","2026-03-05"` + "\n",
 		"none.csv": "\"id\"\n",
-	}); !maps.Equal(got, want) || m.Rows() != 4 {
-		t.Errorf("got  %q\nwant %q", got, want)
+	})
+	if assert.Equal(t, want, got) {
+		assert.Equal(t, int64(4), m.Rows())
 	}
 	zipped.Reset()
 	m, err = exporter(t, db, backup.SubjectJSON, queries...).Export(t.Context(), &north, "ada", &zipped)
-	check(t, err)
-	if got, want := unzip(t, zipped.Bytes(), m), (map[string]string{
-		"notes.json": "[\n{\"id\":1,\"body\":\"ada\"},\n{\"id\":3,\"body\":\"ada\"}\n]\n", "tags.json": "[\n{\"tag\":\"north\"}\n]\n",
+	require.NoError(t, err)
+	got, want = unzip(t, zipped.Bytes(), m), (map[string]string{
+		"notes.json":  "[\n{\"id\":1,\"body\":\"ada\"},\n{\"id\":3,\"body\":\"ada\"}\n]\n",
+		"tags.json":   "[\n{\"tag\":\"north\"}\n]\n",
 		"values.json": "[\n" + `{"who":"ada","n":1.50,"nan":"NaN","yes":true,"nothing":null,"empty":"","doc":{"a": [1]},"text":"say \"hi\",\n","day":"2026-03-05"}` + "\n]\n",
 		"none.json":   "[\n]\n",
-	}); !maps.Equal(got, want) {
-		t.Errorf("got  %q\nwant %q", got, want)
-	}
+	})
+	assert.Equal(t, want, got)
 }
 
 func TestAnExportCannotWriteNorLeaveItsTenant(t *testing.T) {
@@ -109,18 +112,17 @@ func TestAnExportCannotWriteNorLeaveItsTenant(t *testing.T) {
 		"fails midway": "select 1 / (3 - id) from notes where body = $1 order by id",
 	} {
 		var zipped bytes.Buffer
-		_, err := exporter(t, db, backup.SubjectCSV, backup.SubjectQuery{Name: "q", SQL: sql}).Export(t.Context(), &north, "ada", &zipped)
+		_, err := exporter(t, db, backup.SubjectCSV, backup.SubjectQuery{Name: "q", SQL: sql}).Export(t.Context(), &north,
+			"ada", &zipped)
 		var failed *backup.SubjectError
-		if !errors.As(err, &failed) || failed.Query != "q" || strings.Contains(err.Error(), "ada") {
-			t.Errorf("%s: %v", name, err)
+		if assert.ErrorAs(t, err, &failed, name) && assert.Equal(t, "q", failed.Query, name) {
+			assert.NotContains(t, err.Error(), "ada", name)
 		}
-		if _, err := zip.NewReader(bytes.NewReader(zipped.Bytes()), int64(zipped.Len())); err == nil {
-			t.Errorf("%s: half a file looks whole", name)
-		}
+		_, err = zip.NewReader(bytes.NewReader(zipped.Bytes()), int64(zipped.Len()))
+		assert.Error(t, err, "%s: half a file looks whole", name)
 	}
-	if got := content(t, f.pg, north.Schema); strings.Count(got, "ada") != 2 {
-		t.Errorf("left %q", got)
-	}
+	got := content(t, f.pg, north.Schema)
+	assert.Equal(t, 2, strings.Count(got, "ada"), "left %q", got)
 }
 
 func TestExportsThatCannotBeRightAreRefused(t *testing.T) {
@@ -128,20 +130,19 @@ func TestExportsThatCannotBeRightAreRefused(t *testing.T) {
 	_, db, north := people(t)
 	good := backup.SubjectQuery{Name: "a", SQL: "select $1::text"}
 	for name, cfg := range map[string]backup.SubjectConfig{
-		"none": {}, "format": {Queries: []backup.SubjectQuery{good}, Format: 7}, "twice": {Queries: []backup.SubjectQuery{good, good}},
-		"path": {Queries: []backup.SubjectQuery{{Name: "../a", SQL: "select $1"}}}, "manifest": {Queries: []backup.SubjectQuery{{Name: "manifest", SQL: "select $1"}}},
+		"none": {}, "format": {Queries: []backup.SubjectQuery{good}, Format: 7},
+		"twice":     {Queries: []backup.SubjectQuery{good, good}},
+		"path":      {Queries: []backup.SubjectQuery{{Name: "../a", SQL: "select $1"}}},
+		"manifest":  {Queries: []backup.SubjectQuery{{Name: "manifest", SQL: "select $1"}}},
 		"everybody": {Queries: []backup.SubjectQuery{{Name: "a", SQL: "select * from notes"}}},
 	} {
-		if _, err := backup.NewSubjectExporter(db, cfg); err == nil {
-			t.Errorf("%s was taken", name)
-		}
+		_, err := backup.NewSubjectExporter(db, cfg)
+		assert.Error(t, err, "%s was taken", name)
 	}
 	for _, subject := range []string{"", strings.Repeat("a", 1001), "a\x00", "a\xff"} {
 		var zipped bytes.Buffer
 		_, err := exporter(t, db, backup.SubjectCSV, good).Export(t.Context(), &north, subject, &zipped)
-		expectIs(t, err, backup.ErrInvalidSubject)
-		if zipped.Len() > 0 {
-			t.Error("something was written")
-		}
+		assert.ErrorIs(t, err, backup.ErrInvalidSubject)
+		assert.LessOrEqual(t, zipped.Len(), 0, "something was written")
 	}
 }

@@ -13,60 +13,74 @@ import (
 )
 
 // calledByTablesSQL reads which functions the server calls for each row that is loaded into a table
-// of the schema $1: those of its indexes, exclusion constraints, generated columns, partition keys and
-// checks, also of domains that its types are made of. It reads neither built-in functions nor those of
-// extensions. A partition's functions count as those of the table on top.
+// of the schema $1. They are those of its indexes, exclusion constraints, generated columns,
+// partition keys and checks, and of domains inside its types. It omits built-in functions and those
+// of extensions. Functions of a partition count for the topmost partitioned table.
 const calledByTablesSQL = `with recursive tables (root, oid) as (
-		select c.oid, c.oid from pg_depend d join pg_class c on c.oid = d.objid and c.relkind in ('r', 'p') and not c.relispartition
-			where d.refclassid = 'pg_namespace'::regclass and d.refobjid = $1 and d.classid = 'pg_class'::regclass and d.objsubid = 0
-		union all select t.root, i.inhrelid from tables t join pg_class p on p.oid = t.oid and p.relkind = 'p' join pg_inherits i on i.inhparent = t.oid
+		select c.oid, c.oid from pg_depend d join pg_class c on c.oid = d.objid and c.relkind in ('r', 'p')
+			and not c.relispartition
+			where d.refclassid = 'pg_namespace'::regclass and d.refobjid = $1 and d.classid = 'pg_class'::regclass
+				and d.objsubid = 0
+		union all select t.root, i.inhrelid from tables t join pg_class p on p.oid = t.oid and p.relkind = 'p'
+			join pg_inherits i on i.inhparent = t.oid
 	),
 	reached (root, class, oid) as (
 		select t.root, x.class, x.oid from tables t cross join lateral (
 			select 'pg_class'::regclass::oid, i.indexrelid from pg_index i where i.indrelid = t.oid
-			union all select 'pg_attrdef'::regclass, g.oid from pg_attribute a join pg_attrdef g on g.adrelid = a.attrelid and g.adnum = a.attnum
+			union all select 'pg_attrdef'::regclass, g.oid
+				from pg_attribute a join pg_attrdef g on g.adrelid = a.attrelid and g.adnum = a.attnum
 				where a.attrelid = t.oid and a.attgenerated <> ''
-			union all select 'pg_constraint'::regclass, c.oid from pg_constraint c where c.conrelid = t.oid and c.contype in ('c', 'x')
+			union all select 'pg_constraint'::regclass, c.oid
+				from pg_constraint c where c.conrelid = t.oid and c.contype in ('c', 'x')
 			union all select d.refclassid, d.refobjid from pg_attribute a join pg_depend d on d.classid = 'pg_class'::regclass
-				and d.objid = a.attrelid and d.objsubid = a.attnum and d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass)
+				and d.objid = a.attrelid and d.objsubid = a.attnum
+					and d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass)
 				where a.attrelid = t.oid and a.attgenerated <> ''
-			union all select d.refclassid, d.refobjid from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = t.oid and d.objsubid = 0
+			union all select d.refclassid, d.refobjid from pg_depend d
+				where d.classid = 'pg_class'::regclass and d.objid = t.oid and d.objsubid = 0
 				and d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_opclass'::regclass)
-			union all select 'pg_type'::regclass, a.atttypid from pg_attribute a where a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
+			union all select 'pg_type'::regclass, a.atttypid
+				from pg_attribute a where a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
 		) x (class, oid)
 		union
 		select r.root, x.class, x.oid from reached r cross join lateral (
-			select d.refclassid, d.refobjid from pg_depend d where d.classid = r.class and d.objid = r.oid and r.class <> 'pg_proc'::regclass
+			select d.refclassid, d.refobjid from pg_depend d
+				where d.classid = r.class and d.objid = r.oid and r.class <> 'pg_proc'::regclass
 				and d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_opclass'::regclass, 'pg_type'::regclass)
-			union all select 'pg_constraint'::regclass, c.oid from pg_constraint c where r.class = 'pg_type'::regclass and c.contypid = r.oid
-			union all select 'pg_type'::regclass, a.atttypid from pg_type t join pg_attribute a on a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
+			union all select 'pg_constraint'::regclass, c.oid
+				from pg_constraint c where r.class = 'pg_type'::regclass and c.contypid = r.oid
+			union all select 'pg_type'::regclass, a.atttypid
+				from pg_type t join pg_attribute a on a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
 				where r.class = 'pg_type'::regclass and t.oid = r.oid and t.typrelid <> 0
 			union all select 'pg_proc'::regclass, p.amproc from pg_opclass o join pg_amproc p on p.amprocfamily = o.opcfamily
 				where r.class = 'pg_opclass'::regclass and o.oid = r.oid
 		) x (class, oid)
 	)
-	select distinct t.relname::text, f.oid from reached r join pg_class t on t.oid = r.root join pg_proc f on r.class = 'pg_proc'::regclass and f.oid = r.oid
+	select distinct t.relname::text, f.oid from reached r join pg_class t on t.oid = r.root
+		join pg_proc f on r.class = 'pg_proc'::regclass and f.oid = r.oid
 	where f.pronamespace <> 'pg_catalog'::regnamespace
 	and not exists (select from pg_depend e where e.classid = 'pg_proc'::regclass and e.objid = f.oid and e.deptype = 'e')
 	order by 1, 2`
 
 // bodiesSQL reads the bodies of the functions and views in the schema $1, and of functions in the
 // schemas of the functions $2.
-const bodiesSQL = `with schemas (oid) as (select $1::oid union select f.pronamespace from pg_proc f where f.oid = any($2::oid[]))
+const bodiesSQL = `with schemas (oid) as (select $1::oid
+	union select f.pronamespace from pg_proc f where f.oid = any($2::oid[]))
 	select p.oid, p.proname::text, coalesce(pg_get_function_sqlbody(p.oid), p.prosrc) from schemas n
 		join pg_depend d on d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid and d.classid = 'pg_proc'::regclass
 		join pg_proc p on p.oid = d.objid
-	union all select c.oid, c.relname::text, pg_get_viewdef(c.oid) from pg_depend d join pg_class c on c.oid = d.objid and c.relkind in ('v', 'm')
+	union all select c.oid, c.relname::text, pg_get_viewdef(c.oid)
+		from pg_depend d join pg_class c on c.oid = d.objid and c.relkind in ('v', 'm')
 		where d.refclassid = 'pg_namespace'::regclass and d.refobjid = $1 and d.classid = 'pg_class'::regclass`
 
-// identifiers finds the words in a body that may be names.
+// identifiers matches the words in a body that may be names.
 var identifiers = regexp.MustCompile(`"(?:[^"]|"")+"|[\pL_][\pL\pN_$]*`)
 
-// body is what a function or view is made of.
+// body is the body of a function or view.
 type body struct {
 	oid   uint32
 	name  string
-	words []string // that may be names
+	words []string // words that may be names
 }
 
 // wordsIn returns the words in a text that may be names.
@@ -75,18 +89,20 @@ func wordsIn(text string) (words []string) {
 		if quoted, ok := strings.CutPrefix(word, `"`); ok {
 			words = append(words, strings.ReplaceAll(strings.TrimSuffix(quoted, `"`), `""`, `"`))
 		} else {
-			words = append(words, word, strings.ToLower(word)) // the server may leave letters that are not ASCII as they are
+			words = append(words, word, strings.ToLower(word)) // the server may not fold letters that are not ASCII
 		}
 	}
 	return words
 }
 
-// sortTables puts tables behind those that their indexes, generated columns and checks read through
-// functions: in this order a restore loads them. An index expression may fail, or give equal keys,
-// while the rows that it reads are missing. No catalog has what a function reads, so that it is
-// taken from the words of its body: a function that makes up names at run time is not understood,
-// and of tables that read each other one is first. A table with an index whose expression fails
-// today stays in its place: it may fail because of the rows that it reads.
+// sortTables orders tables after those that their indexes, generated columns and checks read
+// through functions, because a restore loads them in this order. If the rows that it reads are
+// missing, an index expression may fail or return equal keys.
+//
+// No catalog records what a function reads, so the words in its body are used. Names that a
+// function composes at run time are not found, and if tables read each other, one of them is first.
+// A table with an index whose expression fails today stays in its place: it may fail because of the
+// rows that it reads.
 func (s *Service) sortTables(ctx context.Context, snap *snapshot) error {
 	reads, err := snap.readsOfTables(ctx)
 	if err != nil {
@@ -103,7 +119,7 @@ func (s *Service) sortTables(ctx context.Context, snap *snapshot) error {
 	return err
 }
 
-// inOrderOf returns the tables with each behind those that it reads.
+// inOrderOf returns the tables with each after those that it reads.
 func inOrderOf(tables []archive.Table, reads map[string][]string) (sorted []archive.Table) {
 	byName := make(map[string]archive.Table)
 	for _, t := range tables {
@@ -127,7 +143,7 @@ func inOrderOf(tables []archive.Table, reads map[string][]string) (sorted []arch
 	return sorted
 }
 
-// readsOfTables returns which other tables of the header a table reads, by table.
+// readsOfTables returns, by table, which other tables of the header it reads.
 func (snap *snapshot) readsOfTables(ctx context.Context) (map[string][]string, error) {
 	tx, err := snap.tx.Begin(ctx)
 	if err != nil {
@@ -158,7 +174,7 @@ func (snap *snapshot) readsOfTables(ctx context.Context) (map[string][]string, e
 	return reads, tx.Rollback(ctx)
 }
 
-// keepFailing deletes tables from reads that have an index whose expression fails.
+// keepFailing removes tables from reads that have an index whose expression fails.
 func (snap *snapshot) keepFailing(ctx context.Context, path string, reads map[string][]string) error {
 	tx, err := snap.tx.Begin(ctx)
 	if err != nil {
@@ -216,7 +232,8 @@ func (c *catalog) bodies(ctx context.Context, tx pgx.Tx, called map[string][]uin
 	})
 }
 
-// wordsOf returns the names in the bodies of functions, and of what those name.
+// wordsOf returns the names in the bodies of functions, and in the bodies of the functions and
+// views that those name.
 func wordsOf(functions []uint32, bodies []body) map[string]bool {
 	byName, byOID := make(map[string][]body), make(map[uint32]body)
 	for _, b := range bodies {

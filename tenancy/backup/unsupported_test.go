@@ -1,11 +1,12 @@
 package backup_test
 
 import (
-	"errors"
-	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/migrate"
 	"github.com/oryne/pgtenant/tenancy/backup"
@@ -45,25 +46,20 @@ func TestWhatAnArchiveCannotHoldIsRefusedByName(t *testing.T) {
 	}
 	_, err := f.service(t, backup.Config{}).Backup(t.Context(), "north", backup.BackupOptions{Drift: backup.DriftRecord})
 	var refused *backup.UnsupportedError
-	if !errors.As(err, &refused) || !errors.Is(err, backup.ErrUnsupported) {
-		t.Fatalf("got %v", err)
-	}
+	require.ErrorAs(t, err, &refused)
+	require.ErrorIs(t, err, backup.ErrUnsupported)
 	var objects []string
 	for _, o := range refused.Objects {
 		objects = append(objects, o.Object)
-		if !strings.Contains(err.Error(), o.Object+" "+o.Reason) {
-			t.Errorf("%v does not name %s", err, o.Object)
-		}
+		assert.Contains(t, err.Error(), o.Object+" "+o.Reason, "%v does not name %s", err, o.Object)
 	}
-	if want := []string{
+	want := []string{
 		"extension file_fdw", "table hidden", "table parts", "table piece", "table prices",
 		"column documents.image", "column documents.scans", "column documents.holders", "column documents.kind",
-	}; !slices.Equal(objects, want) {
-		t.Errorf("got  %q\nwant %q", objects, want)
 	}
-	if names := f.files(t); len(names) != 0 {
-		t.Errorf("the directory has %q", names)
-	}
+	assert.Equal(t, want, objects)
+	names := f.files(t)
+	assert.Empty(t, names, "the directory has %q", names)
 }
 
 func TestASuperuserBacksUpWhatRowSecurityHides(t *testing.T) {
@@ -74,14 +70,12 @@ func TestASuperuserBacksUpWhatRowSecurityHides(t *testing.T) {
 	`))
 	tenant := f.create(t, "north")
 	_, err := f.pg.Pool.Exec(t.Context(), "insert into "+tenant.Schema+".hidden values (1)")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = f.pg.Pool.Exec(t.Context(), "alter role "+f.roles.Owner()+" bypassrls")
-	check(t, err)
+	require.NoError(t, err)
 	info, err := f.service(t, backup.Config{}).Backup(t.Context(), "north", backup.BackupOptions{})
-	check(t, err)
-	if info.Rows != 1 {
-		t.Errorf("%d rows", info.Rows)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, int64(1), info.Rows, "%d rows", info.Rows)
 }
 
 func TestDriftIsRefusedOrRecorded(t *testing.T) {
@@ -91,21 +85,21 @@ func TestDriftIsRefusedOrRecorded(t *testing.T) {
 	s := f.service(t, backup.Config{})
 	for range 2 {
 		_, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
-		check(t, err)
+		require.NoError(t, err)
 	}
 	f.exec(t, tenant.Schema, `alter table notes add column own text; create table mine (a int); insert into mine values (1);
 		grant select on notes to public; insert into notes (own) values ('x')`)
 	_, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
 	var drift *backup.DriftError
 	want := []string{"table mine is unexpected", "table notes: column own is unexpected"}
-	if !errors.As(err, &drift) || !errors.Is(err, backup.ErrDrift) || !slices.Equal(drift.Differences, want) {
-		t.Fatalf("got %v", err)
-	}
+	require.ErrorAs(t, err, &drift)
+	require.ErrorIs(t, err, backup.ErrDrift)
+	require.Equal(t, want, drift.Differences)
 	info, err := s.Backup(t.Context(), "north", backup.BackupOptions{Drift: backup.DriftRecord})
-	check(t, err)
-	if !slices.Equal(info.Differences, want) || info.Tables != 3 || info.Rows != 2 {
-		t.Errorf("info %+v", info)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, want, info.Differences, "info %+v", info)
+	assert.Equal(t, 3, info.Tables, "info %+v", info)
+	assert.Equal(t, int64(2), info.Rows, "info %+v", info)
 }
 
 func TestATenantThatIsBehindIsComparedWithItsOwnRelease(t *testing.T) {
@@ -118,30 +112,29 @@ func TestATenantThatIsBehindIsComparedWithItsOwnRelease(t *testing.T) {
 		newer[name] = file
 	}
 	runner, err := migrate.New(f.owner, migrate.Config{Tenant: []migrate.Source{{Name: "test", FS: newer}}})
-	check(t, err)
+	require.NoError(t, err)
 	older := f.runner
 	f.runner = runner
 	s := f.service(t, backup.Config{})
 	for _, columns := range []int{2, 3} {
 		info, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
-		check(t, err)
+		require.NoError(t, err)
 		h, _, _ := f.stored(t, info.Name, plain)
 		if len(h.Migrations) != columns || len(h.Tables[0].Columns) != columns {
 			t.Errorf("%d migrations, columns %+v, want %d of both", len(h.Migrations), h.Tables[0].Columns, columns)
 		}
-		check(t, runner.Migrate(t.Context(), tenant.Schema))
+		require.NoError(t, runner.Migrate(t.Context(), tenant.Schema))
 	}
 
 	f.runner = older // a program of the release before finds what it does not know
 	s = f.service(t, backup.Config{})
 	_, err = s.Backup(t.Context(), "north", backup.BackupOptions{})
-	expectIs(t, err, backup.ErrVersions)
-	expectIs(t, err, migrate.ErrUnknownVersion)
+	assert.ErrorIs(t, err, backup.ErrVersions)
+	assert.ErrorIs(t, err, migrate.ErrUnknownVersion)
 	info, err := s.Backup(t.Context(), "north", backup.BackupOptions{Drift: backup.DriftRecord})
-	check(t, err)
-	if len(info.Differences) != 1 || info.Rows != 1 {
-		t.Errorf("info %+v", info)
-	}
+	require.NoError(t, err)
+	assert.Len(t, info.Differences, 1, "info %+v", info)
+	assert.Equal(t, int64(1), info.Rows, "info %+v", info)
 }
 
 func TestWhatIsConfiguredWrongIsRefused(t *testing.T) {
@@ -154,14 +147,12 @@ func TestWhatIsConfiguredWrongIsRefused(t *testing.T) {
 		{Pool: f.owner, Tenants: f.tenants, Migrations: f.runner, LockTimeout: -1},
 		{Pool: f.owner, Tenants: f.tenants, Migrations: f.runner, Level: 20},
 	} {
-		if _, err := backup.New(cfg); err == nil {
-			t.Errorf("%+v was taken", cfg)
-		}
+		_, err := backup.New(cfg)
+		assert.Error(t, err, "%+v was taken", cfg)
 	}
 	f.create(t, "north")
 	s, err := backup.New(backup.Config{Pool: f.owner, Tenants: f.tenants, Migrations: f.runner})
-	check(t, err)
-	if _, err := s.Backup(t.Context(), "north", backup.BackupOptions{}); err == nil {
-		t.Error("there is no store")
-	}
+	require.NoError(t, err)
+	_, err = s.Backup(t.Context(), "north", backup.BackupOptions{})
+	assert.Error(t, err, "there is no store")
 }

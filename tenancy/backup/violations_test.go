@@ -77,7 +77,8 @@ func TestRowsThatViolateAConstraintAreRefusedByName(t *testing.T) {
 	restored, err := s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north"})
 	require.NoError(t, err)
 	var doubled int
-	require.NoError(t, f.owner.QueryRow(t.Context(), "select sum(doubled + from_id) from "+restored.Tenant.Schema+".products").Scan(&doubled))
+	require.NoError(t, f.owner.QueryRow(t.Context(), "select sum(doubled + from_id) from "+restored.Tenant.Schema+
+		".products").Scan(&doubled))
 	assert.Equal(t, 28, doubled)
 
 	// unready has the server write rows into no index of the table, as one that is corrupt lacks them.
@@ -198,7 +199,8 @@ func TestRowsThatCannotBeLoadedAgainAreRefusedByName(t *testing.T) {
 	}
 	refuse()
 	assert.ElementsMatch(t, []string{
-		"column alone.a", "column generated.n", "column nested.s", "index indexed_number of table indexed", "index indexed_some of table indexed",
+		"column alone.a", "column generated.n", "column nested.s", "index indexed_number of table indexed",
+		"index indexed_some of table indexed",
 		"unique index indexed_some of table indexed",
 	}, found)
 	f.admin(t, f.schema(t, "north"), "delete from zz_known; delete from nested; delete from indexed; delete from generated")
@@ -250,7 +252,8 @@ func TestATableThatTheServerDoesNotSortIsBackedUp(t *testing.T) {
 	f := setup(t, notes)
 	tenant := f.create(t, "north")
 	f.exec(t, tenant.Schema, "create table many (n int unique); insert into many select generate_series(1, 20000)")
-	f.admin(t, f.schema(t, "north"), "alter role "+f.roles.Owner()+" set work_mem = '64kB'; alter role "+f.roles.Owner()+" set temp_file_limit = '64kB'")
+	f.admin(t, f.schema(t, "north"), "alter role "+f.roles.Owner()+" set work_mem = '64kB'; alter role "+f.roles.Owner()+
+		" set temp_file_limit = '64kB'")
 	f.owner.Reset()
 	var log bytes.Buffer
 	s := f.service(t, backup.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})

@@ -59,7 +59,8 @@ func TestWhatCannotBeEvaluatedIsAWarning(t *testing.T) {
 			where relnamespace = $1::regnamespace and relkind = 'm' and not relispopulated`, schema).Scan(&empty))
 		assert.Equal(t, []string{"ratios", "unfilled"}, empty)
 		var analyzed bool
-		require.NoError(t, f.owner.QueryRow(t.Context(), "select exists (select from pg_stats where schemaname = $1 and tablename = 'fine')", schema).
+		require.NoError(t, f.owner.QueryRow(t.Context(),
+			"select exists (select from pg_stats where schemaname = $1 and tablename = 'fine')", schema).
 			Scan(&analyzed))
 		assert.True(t, analyzed, "tables beside the one that cannot be analysed")
 	}

@@ -15,7 +15,8 @@ import (
 
 func (m *mount) audit() *cobra.Command {
 	return m.group(group{
-		use: "audit", short: "Read, verify and export the access log",
+		use:   "audit",
+		short: "Read, verify and export the access log",
 		long: `Read, verify and export the access log: who did what to which tenant. It is kept in chains of hashes, so that what was changed
 or taken away is found.`,
 		example: "  $0 audit tail schoola -n 50\n  $0 audit verify\n  $0 audit export --since 720h --format csv --out march.csv",
@@ -50,7 +51,8 @@ func (c *call) records(ctx context.Context) (f audit.Filter, err error) {
 	return f, err
 }
 
-// logTenant is the tenant that an argument or a flag names; 0 is the platform. Without either named is false.
+// logTenant is the tenant that an argument or a flag names; 0 is the platform. Without either named
+// is false.
 func (c *call) logTenant(ctx context.Context) (id int64, named bool, err error) {
 	platform, id := flagOf[bool](c.cmd, "platform"), flagOf[int64](c.cmd, "tenant-id")
 	given := 0
@@ -90,5 +92,9 @@ func (c *call) timeFlag(name string) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, usagef("--%s %q is neither a time, such as 2026-01-31T12:00:00Z, nor an age, such as 36h", name, text)
+	return time.Time{}, usagef(
+		"--%s %q is neither a time, such as 2026-01-31T12:00:00Z, nor an age, such as 36h",
+		name,
+		text,
+	)
 }

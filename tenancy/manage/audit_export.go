@@ -12,11 +12,14 @@ import (
 
 func (m *mount) auditExport() *cobra.Command {
 	return m.verb(verb{
-		use: "export [SLUG]", short: "Write records of the access log into a file",
+		use:   "export [SLUG]",
+		short: "Write records of the access log into a file",
 		long: `Write records of the access log into a file, all or those of a tenant, from the oldest on: as JSON, one object in each line,
 or as CSV for spreadsheets. The file is new, and only you can read it. That you did it is in the log itself.`,
 		example: "  $0 audit export --since 2026-03-01 --until 2026-04-01 --format csv --out march.csv\n  $0 audit export schoola --out - | jq .action",
-		codes:   map[int]string{CodeMissing: ""}, needs: []need{needAudit}, values: m.slugs,
+		codes:   map[int]string{CodeMissing: ""},
+		needs:   []need{needAudit},
+		values:  m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			recordFlags(f)
 			outFlag(f, "the file to write; required")

@@ -18,14 +18,17 @@ import (
 
 func (m *mount) auditTail() *cobra.Command {
 	return m.verb(verb{
-		use: "tail [SLUG]", short: "Show the end of the access log",
+		use:   "tail [SLUG]",
+		short: "Show the end of the access log",
 		long: `Show the newest records of the access log, the last one last, of a tenant or of all. With --follow go on with those that are
 written from now on, until Ctrl-C. The columns are the time, the tenant, the action, the actor, the address and the details; what a
 record does not have is "-".
 
 The JSON is that of 'audit export'.`,
 		example: "  $0 audit tail schoola -n 50\n  $0 audit tail --action login_failed,permission_denied --follow --json",
-		codes:   map[int]string{CodeMissing: ""}, needs: []need{needAudit}, values: m.slugs,
+		codes:   map[int]string{CodeMissing: ""},
+		needs:   []need{needAudit},
+		values:  m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			recordFlags(f)
 			f.IntP("lines", "n", 20, fmt.Sprintf("so many, at most %d", audit.MaxPageSize))
@@ -65,8 +68,8 @@ func tailLog(ctx context.Context, c *call) error {
 	return c.follow(ctx, f, seen)
 }
 
-// newest returns the newest records. Those of all tenants are found quickly only in a bounded time, which grows until there
-// are enough.
+// newest returns the newest records. Those of all tenants are found quickly only in a bounded time,
+// which grows until there are enough.
 func (c *call) newest(ctx context.Context, f audit.Filter) (page audit.Page, err error) {
 	const day = 24 * time.Hour
 	if len(f.Tenants) == 0 && f.Since.IsZero() {
@@ -85,7 +88,8 @@ func (c *call) newest(ctx context.Context, f audit.Filter) (page audit.Page, err
 	return c.Audit.List(ctx, f)
 }
 
-// Records of several processes come in a little out of order: each look goes back over what was seen already.
+// Records of several processes come in a little out of order: each look goes back over what was
+// seen already.
 const (
 	followEvery = time.Second
 	followBack  = 15 * time.Second
@@ -187,8 +191,20 @@ func (c *call) record(r audit.Record) error {
 		ip = r.IP.String()
 	}
 	return c.result(recordJSON{
-		Time: r.Time, Tenant: r.Tenant, Slug: r.Slug, Schema: r.Schema, Action: r.Action, Actor: r.Actor, IP: ip, RequestID: r.RequestID,
-		Details: r.Details, Chain: r.Chain.String(), Position: r.Position, Seq: r.Seq, Hash: r.Hash.String(), Received: r.Received,
+		Time:      r.Time,
+		Tenant:    r.Tenant,
+		Slug:      r.Slug,
+		Schema:    r.Schema,
+		Action:    r.Action,
+		Actor:     r.Actor,
+		IP:        ip,
+		RequestID: r.RequestID,
+		Details:   r.Details,
+		Chain:     r.Chain.String(),
+		Position:  r.Position,
+		Seq:       r.Seq,
+		Hash:      r.Hash.String(),
+		Received:  r.Received,
 	}, func() {
 		slug := r.Slug
 		if r.Tenant == 0 {
@@ -200,6 +216,20 @@ func (c *call) record(r audit.Record) error {
 				details = string(text)
 			}
 		}
-		c.linef("%s", strings.TrimRight(fmt.Sprintf("%s  %-16s %-18s %-16s %-15s %s", moment(r.Time), cell(slug), r.Action, cell(r.Actor), cell(ip), details), " "))
+		c.linef(
+			"%s",
+			strings.TrimRight(
+				fmt.Sprintf(
+					"%s  %-16s %-18s %-16s %-15s %s",
+					moment(r.Time),
+					cell(slug),
+					r.Action,
+					cell(r.Actor),
+					cell(ip),
+					details,
+				),
+				" ",
+			),
+		)
 	})
 }

@@ -19,12 +19,15 @@ import (
 
 func (m *mount) auditVerify() *cobra.Command {
 	return m.verb(verb{
-		use: "verify [SLUG]", short: "Look whether the access log is what was written",
+		use:   "verify [SLUG]",
+		short: "Look whether the access log is what was written",
 		long: `Check every row of the access log, that none is missing and none was added: of a tenant, or of all. Who can change all tables
 can take away the newest rows, or whole chains, without a trace; --heads compares with what 'audit heads' has written before and
 what was kept where they cannot write.`,
 		example: "  $0 audit verify schoola\n  $0 audit verify --heads /mnt/worm/heads.jsonl",
-		codes:   map[int]string{CodeTampered: "", CodeMissing: ""}, needs: []need{needAudit}, values: m.slugs,
+		codes:   map[int]string{CodeTampered: "", CodeMissing: ""},
+		needs:   []need{needAudit},
+		values:  m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			f.Bool("platform", false, "what belongs to no tenant")
 			f.Int64("tenant-id", 0, "of the tenant of that id, which may be gone")
@@ -76,7 +79,12 @@ func verifyLog(ctx context.Context, c *call) error {
 		return err
 	}
 	j := verifyJSON{
-		OK: report.Err() == nil, Rows: report.Rows, Chains: report.Chains, Late: report.Late, Problems: []problemJSON{}, More: report.More,
+		OK:       report.Err() == nil,
+		Rows:     report.Rows,
+		Chains:   report.Chains,
+		Late:     report.Late,
+		Problems: []problemJSON{},
+		More:     report.More,
 	}
 	for _, p := range report.Problems {
 		j.Problems = append(j.Problems, problemJSON{p.Kind, p.Tenant, p.Chain.String(), p.From, p.To, p.Time, p.Detail})
@@ -103,10 +111,12 @@ func verifyLog(ctx context.Context, c *call) error {
 
 func (m *mount) auditHeads() *cobra.Command {
 	return m.verb(verb{
-		use: "heads", short: "Write where the chains of the access log stand",
+		use:   "heads",
+		short: "Write where the chains of the access log stand",
 		long: `Write where each chain of the access log stands, as JSON, one object in each line. Kept where the owner of the database cannot
 write, it proves to 'audit verify --heads' that all rows until now are still there and are the same.`,
-		example: "  $0 audit heads >> /mnt/worm/heads.jsonl", needs: []need{needAudit},
+		example: "  $0 audit heads >> /mnt/worm/heads.jsonl",
+		needs:   []need{needAudit},
 		run: func(ctx context.Context, c *call) error {
 			heads, err := c.Audit.Heads(ctx)
 			if err != nil {

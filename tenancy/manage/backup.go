@@ -15,7 +15,8 @@ import (
 
 func (m *mount) backup() *cobra.Command {
 	cmd := m.verb(verb{
-		use: "backup [SLUG...]", short: "Back up tenants",
+		use:   "backup [SLUG...]",
+		short: "Back up tenants",
 		long: `Back up tenants into the program's store, each into a file of its own, as it was at one moment. A tenant is backed up when the
 stored file has been read back and found good; until then nothing says so. One that fails does not stop the others. A tenant whose
 slug is that of a command comes behind --: 'backup -- list'.
@@ -24,7 +25,9 @@ With --due it does what the program's schedule says is due, which also removes o
 
 In JSON there is an object for each backup: its receipt, as backup.Info has it. With --due it is one object: due, done, failed.`,
 		example: "  $0 backup schoola\n  $0 backup --all --parallel 4\n  $0 backup --due",
-		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants, needBackups}, values: m.manySlugs,
+		codes:   map[int]string{CodeMissing: ""},
+		needs:   []need{needTenants, needBackups},
+		values:  m.manySlugs,
 		flags: func(f *pflag.FlagSet) {
 			f.Bool("all", false, "all tenants that have something to back up")
 			f.Bool("due", false, "what the schedule says is due")
@@ -83,7 +86,14 @@ func (c *call) backUpDone(ctx context.Context, info backup.Info) error {
 		Details: map[string]any{"backup": info.Name, "rows": info.Rows},
 	})
 	return errors.Join(logged, c.result(info, func() {
-		c.linef("Backed up %s: %s of %s in %s, %s, read back.", info.Slug, count(info.Rows, "row"), count(info.Tables, "table"), info.Name, size(info.Size))
+		c.linef(
+			"Backed up %s: %s of %s in %s, %s, read back.",
+			info.Slug,
+			count(info.Rows, "row"),
+			count(info.Tables, "table"),
+			info.Name,
+			size(info.Size),
+		)
 		for _, d := range info.Differences {
 			c.linef("  recorded: %s", d)
 		}

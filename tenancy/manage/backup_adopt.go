@@ -13,7 +13,8 @@ import (
 
 func (m *mount) backupAdopt() *cobra.Command {
 	return m.verb(verb{
-		use: "adopt [SLUG]", short: "Take over backups of earlier releases",
+		use:   "adopt [SLUG]",
+		short: "Take over backups of earlier releases",
 		long: `Take over backups that earlier releases have made, of one tenant or of all. Their names have no registry. Each file is
 copied to a name of this registry, read back, and removed under its old name. Until then the files are not listed and not
 counted, and their tenants cannot be erased.
@@ -22,9 +23,14 @@ Run it once, with the database that has made the backups. Backups of another dat
 and by when the tenant was created, and stay as they are. So do backups of a dropped tenant if it is not known that this
 database had the tenant. It says what would be done and asks; without a terminal it needs --yes.`,
 		example: "  $0 backup adopt\n  $0 backup adopt schoola --yes --json",
-		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: ""}, needs: []need{needTenants, needBackups}, values: m.slugs,
-		flags: func(f *pflag.FlagSet) { yesFlag(f) },
-		run:   adoptBackups,
+		codes: map[int]string{
+			CodeUnconfirmed: "",
+			CodeMissing:     "",
+		},
+		needs:  []need{needTenants, needBackups},
+		values: m.slugs,
+		flags:  func(f *pflag.FlagSet) { yesFlag(f) },
+		run:    adoptBackups,
 	})
 }
 

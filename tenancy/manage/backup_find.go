@@ -29,9 +29,9 @@ func (c *call) lastBackup(ctx context.Context, id int64) (last time.Time, err er
 	return last, nil
 }
 
-// findBackup returns a backup of the tenant of a slug: the one of that name, or the newest. Of a tenant that is gone it is
-// one of the last tenant that had the slug. With --any-registry it is the one of that name, of any
-// registry.
+// findBackup returns a backup of the tenant of a slug: the one of that name, or the newest. Of a
+// tenant that is gone it is one of the last tenant that had the slug. With --any-registry it is the
+// one of that name, of any registry.
 func (c *call) findBackup(ctx context.Context, slug, name string) (found backup.Info, err error) {
 	if flagOf[bool](c.cmd, "any-registry") {
 		return c.findAnywhere(ctx, name)
@@ -50,7 +50,8 @@ func (c *call) findBackup(ctx context.Context, slug, name string) (found backup.
 		// A backup with a time in the future is the newest only if there is no other: a clock was
 		// wrong.
 		past := !info.Ahead(time.Now())
-		if found.Name == "" || past == !found.Ahead(time.Now()) && info.TakenAt.After(found.TakenAt) || past && found.Ahead(time.Now()) {
+		if found.Name == "" || past == !found.Ahead(time.Now()) && info.TakenAt.After(found.TakenAt) ||
+			past && found.Ahead(time.Now()) {
 			found = info
 		}
 	}
@@ -66,7 +67,10 @@ func (c *call) findBackup(ctx context.Context, slug, name string) (found backup.
 // findAnywhere returns the backup of that name, of any registry that shares the store.
 func (c *call) findAnywhere(ctx context.Context, name string) (found backup.Info, err error) {
 	if name == "" {
-		return found, usagef("--any-registry needs --backup: %s lists the names", c.hint("backup", "list", "--all-registries"))
+		return found, usagef(
+			"--any-registry needs --backup: %s lists the names",
+			c.hint("backup", "list", "--all-registries"),
+		)
 	}
 	for info, err := range c.Backups.AllBackups(ctx) {
 		if err != nil || info.Name == name {

@@ -16,16 +16,18 @@ import (
 
 func (m *mount) backupList() *cobra.Command {
 	return m.verb(verb{
-		use: "list [SLUG]", short: "List backups",
+		use:   "list [SLUG]",
+		short: "List backups",
 		long: `List the verified backups of a tenant, or of all: those that have a receipt in the store. Of a tenant that is gone they are
 listed by the slug that it had.
 
 Only the backups of this database's registry are listed. With --all-registries, those of other databases that share the store
 are listed, too, and those of earlier releases, whose names have no registry (see backup adopt).`,
 		example: "  $0 backup list schoola\n  $0 backup list --json | jq -r .name",
-		needs:   []need{needTenants, needBackups}, values: m.slugs,
-		flags: func(f *pflag.FlagSet) { f.Bool("all-registries", false, "also those of other databases") },
-		run:   listBackups,
+		needs:   []need{needTenants, needBackups},
+		values:  m.slugs,
+		flags:   func(f *pflag.FlagSet) { f.Bool("all-registries", false, "also those of other databases") },
+		run:     listBackups,
 	})
 }
 
@@ -59,7 +61,10 @@ func listBackups(ctx context.Context, c *call) error {
 			}
 			continue
 		}
-		rows = append(rows, []string{info.Slug, moment(info.TakenAt), fmt.Sprint(info.Rows), size(info.Size), string(info.Verified), info.Name})
+		rows = append(
+			rows,
+			[]string{info.Slug, moment(info.TakenAt), fmt.Sprint(info.Rows), size(info.Size), string(info.Verified), info.Name},
+		)
 	}
 	if n > 0 && !c.json {
 		c.table(rows)
@@ -70,12 +75,15 @@ func listBackups(ctx context.Context, c *call) error {
 
 func (m *mount) backupVerify() *cobra.Command {
 	return m.verb(verb{
-		use: "verify SLUG", short: "Look whether a backup is good",
+		use:   "verify SLUG",
+		short: "Look whether a backup is good",
 		long: `Restore a tenant's newest backup, or the one that --backup names, into a schema beside everything, with all checks, and drop
 that again: when it succeeds the backup can be restored by this program. With --file-only the file alone is read, to its end: that
 it is whole, and signed by whom the program trusts.`,
 		example: "  $0 backup verify schoola\n  $0 backup verify schoola --backup NAME --file-only",
-		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants, needBackups}, values: m.slugs,
+		codes:   map[int]string{CodeMissing: ""},
+		needs:   []need{needTenants, needBackups},
+		values:  m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			f.String("backup", "", "the name of the backup (default: the newest)")
 			f.Bool("file-only", false, "read the file alone")
@@ -125,11 +133,17 @@ func verifyBackup(ctx context.Context, c *call) error {
 
 func (m *mount) backupPrune() *cobra.Command {
 	return m.verb(verb{
-		use: "prune SLUG", short: "Remove a tenant's older backups",
+		use:   "prune SLUG",
+		short: "Remove a tenant's older backups",
 		long: `Remove those of a tenant's backups that no rule keeps: --last keeps the newest so many, --daily the newest of each of the last
 so many days that have one, and so on. The newest is always kept. It says what goes and asks; without a terminal it needs --yes.`,
 		example: "  $0 backup prune schoola --last 3 --daily 7 --weekly 4 --monthly 12",
-		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: ""}, needs: []need{needTenants, needBackups}, values: m.slugs,
+		codes: map[int]string{
+			CodeUnconfirmed: "",
+			CodeMissing:     "",
+		},
+		needs:  []need{needTenants, needBackups},
+		values: m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			yesFlag(f)
 			for _, rule := range []string{"last", "daily", "weekly", "monthly"} {

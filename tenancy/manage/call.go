@@ -123,7 +123,8 @@ func (m *mount) open(ctx context.Context) (*App, error) {
 	return &a, nil
 }
 
-// closeTimeout is how long a program has to close what it has opened: its access log may have something to write yet.
+// closeTimeout is how long a program has to close what it has opened: its access log may have
+// something to write yet.
 const closeTimeout = 15 * time.Second
 
 func closing(ctx context.Context, fn func(ctx context.Context) error) error {
@@ -150,7 +151,8 @@ func (c *call) log(ctx context.Context, e audit.Entry) error {
 	return c.Log.Write(ctx, e)
 }
 
-// flagOf returns the value of a flag that the command has, its own or that of a command above it; else the zero value.
+// flagOf returns the value of a flag that the command has, its own or that of a command above it;
+// else the zero value.
 func flagOf[T any](cmd *cobra.Command, name string) (value T) {
 	f := cmd.Flags().Lookup(name)
 	if f == nil {

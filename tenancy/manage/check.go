@@ -17,7 +17,8 @@ import (
 
 func (m *mount) check() *cobra.Command {
 	return m.verb(verb{
-		use: "check", short: "Look whether the database is safe to serve tenants from, and how the tenants are",
+		use:   "check",
+		short: "Look whether the database is safe to serve tenants from, and how the tenants are",
 		long: `Look for what would let one tenant get at another's data, as the program does when it starts, and sum up how the tenants are:
 the server's version, tenants by status, schemas that are behind, and the oldest of the tenants' last backups. With --drift it
 also compares the structure of each schema with what the migrations make. It changes nothing.
@@ -25,7 +26,8 @@ also compares the structure of each schema with what the migrations make. It cha
 A finding that says refuse breaks the isolation, one that says warn weakens it and may be meant.`,
 		example: "  $0 check\n  $0 check --drift --json",
 		codes: map[int]string{
-			CodeUnsafe: "a finding says refuse: do not serve", CodeFound: "with --drift: schemas are not what their migrations make",
+			CodeUnsafe: "a finding says refuse: do not serve",
+			CodeFound:  "with --drift: schemas are not what their migrations make",
 		},
 		needs: []need{needRuntime},
 		flags: func(f *pflag.FlagSet) { f.Bool("drift", false, "look for drift, too") },
@@ -33,7 +35,8 @@ A finding that says refuse breaks the isolation, one that says warn weakens it a
 	})
 }
 
-// checkJSON is what check found, in JSON. Its names stay. What the program has not configured is left out.
+// checkJSON is what check found, in JSON. Its names stay. What the program has not configured is
+// left out.
 type checkJSON struct {
 	OK       bool           `json:"ok"`     // no finding says refuse
 	Server   string         `json:"server"` // its version
@@ -139,7 +142,8 @@ func allStatuses() (all []tenancy.Status) {
 	return all
 }
 
-// oldestBackup looks into the store for the last backup of each tenant that has something to back up.
+// oldestBackup looks into the store for the last backup of each tenant that has something to back
+// up.
 func (c *call) oldestBackup(ctx context.Context, tenants []tenancy.Tenant) (*backupsJSON, error) {
 	last := map[int64]time.Time{}
 	for info, err := range c.Backups.Backups(ctx, 0) {
@@ -182,9 +186,28 @@ func (c *call) checked(sum checkJSON) {
 	if !sum.OK {
 		safe = "not safe to serve from"
 	}
-	c.fields("server", "PostgreSQL "+sum.Server, "database", sum.Database, "login", sum.Login, "level", sum.Level, "isolation", safe,
-		"tenants", tenantsText(sum.Tenants), "migrations", countText(sum.Behind, "not current"), "edited files", countText(sum.Edited, "affected by an edited file"), "drift", countText(sum.Drift, "different"),
-		"backups", backupsText(sum.Backups))
+	c.fields(
+		"server",
+		"PostgreSQL "+sum.Server,
+		"database",
+		sum.Database,
+		"login",
+		sum.Login,
+		"level",
+		sum.Level,
+		"isolation",
+		safe,
+		"tenants",
+		tenantsText(sum.Tenants),
+		"migrations",
+		countText(sum.Behind, "not current"),
+		"edited files",
+		countText(sum.Edited, "affected by an edited file"),
+		"drift",
+		countText(sum.Drift, "different"),
+		"backups",
+		backupsText(sum.Backups),
+	)
 }
 
 func tenantsText(n map[string]int) (text string) {

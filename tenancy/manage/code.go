@@ -82,8 +82,8 @@ func (e *usageError) Error() string { return e.reason }
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
-// ExitCode returns what a program exits with after a command has returned err: one of the codes of this package, or
-// psql's own after shell.
+// ExitCode returns what a program exits with after a command has returned err: one of the codes of
+// this package, or psql's own after shell.
 func ExitCode(err error) int {
 	var coded *codeError
 	switch {

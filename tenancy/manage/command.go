@@ -13,8 +13,9 @@ import (
 // mount is the tree of commands of one program.
 type mount struct{ cfg Config }
 
-// Command returns the commands, below one that has the name of the program: to be run as it is, to get further commands,
-// or to be added to those of a program. Run it with [Run]. It panics where cfg.Open is nil.
+// Command returns the commands, below one that has the name of the program: to be run as it is, to
+// get further commands, or to be added to those of a program. Run it with [Run]. It panics where
+// cfg.Open is nil.
 func Command(cfg Config) *cobra.Command {
 	if cfg.Open == nil {
 		panic("manage: Config.Open is nil")

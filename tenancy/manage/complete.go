@@ -10,7 +10,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// completeTimeout is how long a shell waits for what could come next, and completeMax how many it is shown.
+// completeTimeout is how long a shell waits for what could come next, and completeMax how many it
+// is shown.
 const (
 	completeTimeout = 3 * time.Second
 	completeMax     = 200
@@ -47,12 +48,20 @@ func (m *mount) completeFlags(cmd *cobra.Command) {
 }
 
 // manySlugs completes slugs, as all arguments.
-func (m *mount) manySlugs(cmd *cobra.Command, _ []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (m *mount) manySlugs(
+	cmd *cobra.Command,
+	_ []string,
+	prefix string,
+) ([]cobra.Completion, cobra.ShellCompDirective) {
 	return m.slugs(cmd, nil, prefix)
 }
 
 // slugsThenDomains completes a slug and then one of the tenant's domains.
-func (m *mount) slugsThenDomains(cmd *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (m *mount) slugsThenDomains(
+	cmd *cobra.Command,
+	args []string,
+	prefix string,
+) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) != 1 {
 		return m.slugs(cmd, args, prefix)
 	}
@@ -66,7 +75,11 @@ func (m *mount) slugsThenDomains(cmd *cobra.Command, args []string, prefix strin
 }
 
 // backupNames completes the name of a backup of the tenant that the first argument names.
-func (m *mount) backupNames(cmd *cobra.Command, args []string, prefix string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (m *mount) backupNames(
+	cmd *cobra.Command,
+	args []string,
+	prefix string,
+) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) == 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -87,7 +100,8 @@ func (m *mount) backupNames(cmd *cobra.Command, args []string, prefix string) ([
 	})
 }
 
-// complete offers what begins with a prefix, of all tenants. A shell that gets nothing is all that comes of an error.
+// complete offers what begins with a prefix, of all tenants. A shell that gets nothing is all that
+// comes of an error.
 func (m *mount) complete(
 	cmd *cobra.Command, prefix string, of func(t tenancy.Tenant) (word, description string),
 ) ([]cobra.Completion, cobra.ShellCompDirective) {

@@ -48,7 +48,10 @@ func TestAShellCompletesSlugsDomainsAndSchemas(t *testing.T) {
 
 func TestCompletionWithoutADatabaseOffersNothing(t *testing.T) {
 	t.Parallel()
-	cfg := manage.Config{Name: "school", Open: func(context.Context) (*manage.App, error) { return nil, errors.New("away") }}
+	cfg := manage.Config{
+		Name: "school",
+		Open: func(context.Context) (*manage.App, error) { return nil, errors.New("away") },
+	}
 	got := runWith(t.Context(), cfg, "", "__complete", "tenant", "show", "")
 	assert.Equal(t, manage.CodeOK, got.code, "exit code %d, %q", got.code, got.stdout)
 	assert.Equal(t, ":4\n", got.stdout, "exit code %d", got.code)

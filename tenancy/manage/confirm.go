@@ -14,8 +14,8 @@ func yesFlag(f *pflag.FlagSet) { f.Bool("yes", false, "do not ask") }
 // interactive reports whether there is somebody to ask.
 func (c *call) interactive() bool { return isTerminal(c.cmd.InOrStdin()) }
 
-// confirm says what will be lost and asks for a word, which is the name of what it happens to. Where nobody can be asked,
-// --yes stands for the answer.
+// confirm says what will be lost and asks for a word, which is the name of what it happens to.
+// Where nobody can be asked, --yes stands for the answer.
 func (c *call) confirm(what, word string) error {
 	if flagOf[bool](c.cmd, "yes") {
 		return nil

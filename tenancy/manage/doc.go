@@ -1,4 +1,5 @@
-// Package manage gives a program the commands to manage its tenants: a tree of cobra commands that it mounts.
+// Package manage gives a program the commands to manage its tenants: a tree of cobra commands that
+// it mounts.
 //
 //	root := manage.Command(manage.Config{Open: open}) // open returns a *manage.App
 //	root.AddCommand(serve)                            // the program's own
@@ -17,21 +18,23 @@
 //	audit tail, verify, heads, export
 //	foreach, shell                          a command for each tenant, psql in a tenant's scope
 //
-// Each says in its --help what it does, with examples and exit codes; a hidden command, man, writes man pages, and completion
-// makes a shell complete commands, flags, slugs and schemas.
+// Each says in its --help what it does, with examples and exit codes; a hidden command, man, writes
+// man pages, and completion makes a shell complete commands, flags, slugs and schemas.
 //
-// The program opens its database in [Config].Open, which is called when a command runs and not before: help needs none. What an
-// [App] does not have its commands say in one sentence.
+// The program opens its database in [Config].Open, which is called when a command runs and not
+// before: help needs none. What an [App] does not have its commands say in one sentence.
 //
 // # Output
 //
-// The result goes to the standard output, everything else to the standard error output: progress, as a bar on a terminal and
-// as few lines elsewhere, notes, questions, and an error as one sentence, without passwords. What tenants or servers have
-// chosen (names, paths, messages) gets to a terminal with its control characters escaped. There are colours on a terminal,
-// unless NO_COLOR is set.
+// The result goes to the standard output, everything else to the standard error output: progress,
+// as a bar on a terminal and as few lines elsewhere, notes, questions, and an error as one
+// sentence, without passwords. What tenants or servers have chosen (names, paths, messages) gets to
+// a terminal with its control characters escaped. There are colours on a terminal, unless NO_COLOR
+// is set.
 //
-// With --json the result is JSON, in one line: one object, or, from what lists or follows something, an object in each line.
-// JSON.md, beside this file, has the names of what is in it, and they stay. Plans of migrations are SQL in any case.
+// With --json the result is JSON, in one line: one object, or, from what lists or follows
+// something, an object in each line. JSON.md, beside this file, has the names of what is in it, and
+// they stay. Plans of migrations are SQL in any case.
 //
 // # Exit codes
 //
@@ -48,7 +51,8 @@
 //
 // # What cannot be taken back
 //
-// A drop says what will be lost and wants the slug to be typed, or, where nobody can be asked, a token and --yes; undoing a migration
-// wants the schema, or --yes. Who runs a command is the operating system's user, or whom Config.Actor names: it is in the
-// access log, and a request is not approved by who has made it.
+// A drop says what will be lost and wants the slug to be typed, or, where nobody can be asked, a
+// token and --yes; undoing a migration wants the schema, or --yes. Who runs a command is the
+// operating system's user, or whom Config.Actor names: it is in the access log, and a request is
+// not approved by who has made it.
 package manage

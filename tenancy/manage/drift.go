@@ -14,17 +14,20 @@ import (
 
 func (m *mount) drift() *cobra.Command {
 	return m.verb(verb{
-		use: "drift [SLUG...]", short: "Compare the structure of schemas with what their migrations make",
+		use:   "drift [SLUG...]",
+		short: "Compare the structure of schemas with what their migrations make",
 		long: `Compare the real structure of the tenants' schemas with what the migrations make, whatever the version tables say. It
 changes nothing. A schema that is behind differs by what is pending: migrate first.
 
 The JSON is that of drift.Report of package migrate/drift.`,
 		example: "  $0 drift\n  $0 drift schoola schoolb --ignore-grants\n  $0 drift --json | jq '.results[].schema'",
 		codes: map[int]string{
-			CodeFailed: "a schema could not be compared, and no other differs", CodeFound: "schemas are not what their migrations make",
+			CodeFailed:  "a schema could not be compared, and no other differs",
+			CodeFound:   "schemas are not what their migrations make",
 			CodeMissing: "no such tenant",
 		},
-		needs: []need{needMigrations}, values: m.manySlugs,
+		needs:  []need{needMigrations},
+		values: m.manySlugs,
 		flags: func(f *pflag.FlagSet) {
 			f.StringSlice("schema", nil, "these schemas (default: those of the tenants named, or of all)")
 			f.Bool("ignore-grants", false, "who may do what is no matter")

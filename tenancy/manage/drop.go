@@ -16,7 +16,8 @@ import (
 
 func (m *mount) drop() *cobra.Command {
 	cmd := m.verb(verb{
-		use: "drop SLUG", short: "Drop a tenant for good",
+		use:   "drop SLUG",
+		short: "Drop a tenant for good",
 		long: `Drop a tenant for good: its tables with all that is in them, its schema and role, its domains and its row. There is no way
 back but a backup.
 
@@ -28,9 +29,11 @@ comes first. The token is good for a while, for who has requested it.
 A drop that was interrupted leaves a tenant that is being dropped, and goes on with the next one. A tenant whose slug is
 request, approve or confirm is dropped by 'tenant drop confirm'.`,
 		example: "  $0 tenant drop schoola\n  $0 tenant drop request schoola\n  $0 tenant drop confirm schoola --token TOKEN --yes",
-		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
-		flags: confirmFlags,
-		run:   func(ctx context.Context, c *call) error { return c.destroy(ctx, "", c.dropIt) },
+		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: ""},
+		needs:   []need{needTenants},
+		values:  m.slugs,
+		flags:   confirmFlags,
+		run:     func(ctx context.Context, c *call) error { return c.destroy(ctx, "", c.dropIt) },
 	})
 	cmd.AddCommand(m.dropRequest(), m.dropApprove(), m.dropConfirm())
 	return cmd
@@ -39,7 +42,11 @@ request, approve or confirm is dropped by 'tenant drop confirm'.`,
 // confirmFlags are those of a command that takes the token of a request.
 func confirmFlags(f *pflag.FlagSet) {
 	yesFlag(f)
-	f.String("token", "", "of 'tenant drop request'; - reads it from the standard input, so that no list of processes shows it")
+	f.String(
+		"token",
+		"",
+		"of 'tenant drop request'; - reads it from the standard input, so that no list of processes shows it",
+	)
 	f.String("proof", "", "what the program wants to see besides, such as a one-time password")
 }
 
@@ -67,10 +74,20 @@ type contentsJSON struct {
 
 func toRequestJSON(r tenancy.DropRequest, lastBackup time.Time) requestJSON {
 	j := requestJSON{
-		ID: r.ID, Token: r.Token, Slug: r.Tenant.Slug, Schema: r.Schema, Actor: r.Actor, RequestedAt: r.RequestedAt, ExpiresAt: r.ExpiresAt,
-		ApprovedBy: r.ApprovedBy,
+		ID:          r.ID,
+		Token:       r.Token,
+		Slug:        r.Tenant.Slug,
+		Schema:      r.Schema,
+		Actor:       r.Actor,
+		RequestedAt: r.RequestedAt,
+		ExpiresAt:   r.ExpiresAt,
+		ApprovedBy:  r.ApprovedBy,
 		Contents: contentsJSON{
-			Tables: r.Contents.Tables, Rows: r.Contents.Rows, Bytes: r.Contents.Bytes, Domains: r.Contents.Domains, LastBackup: lastBackup,
+			Tables:     r.Contents.Tables,
+			Rows:       r.Contents.Rows,
+			Bytes:      r.Contents.Bytes,
+			Domains:    r.Contents.Domains,
+			LastBackup: lastBackup,
 		},
 	}
 	if j.Contents.Domains == nil {
@@ -102,11 +119,20 @@ func (c *call) losses(j requestJSON) []string {
 	}
 	lost := j.Slug
 	if j.Schema != "" {
-		lost, domains = fmt.Sprintf("Schema %s, which %s had before a restore,", j.Schema, j.Slug), "no domain: "+j.Slug+" stays"
+		lost, domains = fmt.Sprintf(
+			"Schema %s, which %s had before a restore,",
+			j.Schema,
+			j.Slug,
+		), "no domain: "+j.Slug+" stays"
 	}
 	return []string{
 		fmt.Sprintf("%s will be lost for good:", lost),
-		fmt.Sprintf("  %s with some %s, %s", count(j.Contents.Tables, "table"), count(j.Contents.Rows, "row"), size(j.Contents.Bytes)),
+		fmt.Sprintf(
+			"  %s with some %s, %s",
+			count(j.Contents.Tables, "table"),
+			count(j.Contents.Rows, "row"),
+			size(j.Contents.Bytes),
+		),
 		"  " + domains,
 		"  " + last,
 	}
@@ -154,12 +180,15 @@ func (c *call) requested(ctx context.Context, slug, aside string) (requestJSON, 
 
 func (m *mount) dropApprove() *cobra.Command {
 	return m.verb(verb{
-		use: "approve REQUEST", short: "Approve somebody else's request to drop a tenant",
+		use:   "approve REQUEST",
+		short: "Approve somebody else's request to drop a tenant",
 		long: `Approve somebody else's request to drop a tenant, by its number. It says what will be lost and asks for the slug; without a
 terminal it needs --yes. It takes nothing on itself: only who has requested the drop has its token. With the token of a drop that
 person can also run 'erase', which removes the backups, too.`,
 		example: "  $0 tenant drop approve 12",
-		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: ""}, needs: []need{needTenants}, flags: yesFlag,
+		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: ""},
+		needs:   []need{needTenants},
+		flags:   yesFlag,
 		run: func(ctx context.Context, c *call) error {
 			id, err := strconv.ParseInt(c.args[0], 10, 64)
 			if err != nil {
@@ -180,19 +209,25 @@ person can also run 'erase', which removes the backups, too.`,
 			if r, err = c.Tenants.ApproveDrop(ctx, id, c.actor); err != nil {
 				return err
 			}
-			return c.result(toRequestJSON(r, last), func() { c.linef("Approved: %s may drop %s until %s.", r.Actor, j.subject(), moment(r.ExpiresAt)) })
+			return c.result(
+				toRequestJSON(r, last),
+				func() { c.linef("Approved: %s may drop %s until %s.", r.Actor, j.subject(), moment(r.ExpiresAt)) },
+			)
 		},
 	})
 }
 
 func (m *mount) dropConfirm() *cobra.Command {
 	return m.verb(verb{
-		use: "confirm SLUG", short: "Drop a tenant, with the token of a request",
+		use:   "confirm SLUG",
+		short: "Drop a tenant, with the token of a request",
 		long: `Drop a tenant for good, with the token of 'tenant drop request'. On a terminal it asks for the slug once more; without one,
 and with --token -, it needs --yes.`,
 		example: "  $0 tenant drop confirm schoola --token TOKEN --yes\n  $0 tenant drop confirm schoola --token - --yes < token",
-		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
-		flags: confirmFlags,
+		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: ""},
+		needs:   []need{needTenants},
+		values:  m.slugs,
+		flags:   confirmFlags,
 		run: func(ctx context.Context, c *call) error {
 			if flagOf[string](c.cmd, "token") == "" {
 				return usagef("--token is missing: %s gives one out", c.hint("tenant", "drop", "request", c.args[0]))
@@ -210,9 +245,14 @@ func (c *call) dropIt(ctx context.Context, p tenancy.DropParams) error {
 	return c.result(toTenantJSON(t), func() { c.linef("Dropped %s, schema %s.", t.Slug, t.Schema) })
 }
 
-// destroy calls do when it is clear that this is meant: by the token of an earlier request, or by a request that is made now
-// and whose slug the user types. aside is the retained schema to drop; empty: the tenant.
-func (c *call) destroy(ctx context.Context, aside string, do func(ctx context.Context, p tenancy.DropParams) error) error {
+// destroy calls do when it is clear that this is meant: by the token of an earlier request, or by a
+// request that is made now and whose slug the user types. aside is the retained schema to drop;
+// empty: the tenant.
+func (c *call) destroy(
+	ctx context.Context,
+	aside string,
+	do func(ctx context.Context, p tenancy.DropParams) error,
+) error {
 	p := tenancy.DropParams{Slug: c.args[0], Actor: c.actor, Proof: flagOf[string](c.cmd, "proof")}
 	var err error
 	if p.Token, err = c.token(); err != nil {

@@ -14,7 +14,8 @@ import (
 
 func (m *mount) erase() *cobra.Command {
 	cmd := m.verb(verb{
-		use: "erase SLUG", short: "Drop a tenant and all that is kept of it, and certify it",
+		use:   "erase SLUG",
+		short: "Drop a tenant and all that is kept of it, and certify it",
 		long: `Drop a tenant for good, remove its backups, have what else keeps something of it remove that, look that it is gone, and write
 the certificate: what is gone, and what stays and why. There is no way back, not even a backup.
 
@@ -23,7 +24,12 @@ It asks and takes tokens as 'tenant drop' does; 'tenant drop request' gives them
 
 The JSON is that of backup.Certificate.`,
 		example: "  $0 erase schoola\n  $0 erase schoola --token TOKEN --yes --keep-archives 720h --json > certificate.json",
-		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: ""}, needs: []need{needTenants, needBackups}, values: m.slugs,
+		codes: map[int]string{
+			CodeUnconfirmed: "",
+			CodeMissing:     "",
+		},
+		needs:  []need{needTenants, needBackups},
+		values: m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			confirmFlags(f)
 			f.Duration("keep-archives", 0, "how long its backups stay, where a law or a contract says so (default: they go now)")
@@ -48,10 +54,12 @@ The JSON is that of backup.Certificate.`,
 		},
 	})
 	cmd.AddCommand(m.verb(verb{
-		use: "resume", short: "Finish erasures that were interrupted",
+		use:   "resume",
+		short: "Finish erasures that were interrupted",
 		long: `Finish what was begun to be erased and whose tenant is gone, and write the certificates. Backups that were kept for a
 while are removed whose time is over.`,
-		example: "  $0 erase resume", needs: []need{needBackups},
+		example: "  $0 erase resume",
+		needs:   []need{needBackups},
 		run: func(ctx context.Context, c *call) error {
 			certificates, err := c.Backups.ResumeErasures(ctx)
 			for _, certificate := range certificates {

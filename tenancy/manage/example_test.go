@@ -59,7 +59,8 @@ func ExampleCommand() {
 		return root
 	}
 
-	// A program calls os.Exit(manage.Run(ctx, commands())) and nothing else; here several commands are run, one after the other.
+	// A program calls os.Exit(manage.Run(ctx, commands())) and nothing else; here several commands are
+	// run, one after the other.
 	run := func(stdout io.Writer, args ...string) {
 		root := commands()
 		root.SetArgs(args)

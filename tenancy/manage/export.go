@@ -15,13 +15,16 @@ import (
 
 func (m *mount) export() *cobra.Command {
 	return m.verb(verb{
-		use: "export SLUG", short: "Write a tenant's data, or one person's, into a file",
+		use:   "export SLUG",
+		short: "Write a tenant's data, or one person's, into a file",
 		long: `Write a tenant's data into a file: an archive as 'backup' stores it, for 'restore --file' here or elsewhere. With --subject
 write what the tenant has about one person, as the program knows to find it: a zip of tables, to answer the person's request.
 
 The file is new, and only you can read it. With --out - what the command has to say goes to the standard error output. The access log is told before anything is read; who the subject is, it is not told.`,
 		example: "  $0 export schoola --out schoola.archive\n  $0 export schoola --subject ada@example.com --out ada.zip",
-		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
+		codes:   map[int]string{CodeMissing: ""},
+		needs:   []need{needTenants},
+		values:  m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			outFlag(f, "the file to write; required")
 			f.String("subject", "", "the person, as the program's queries know them")
@@ -95,11 +98,14 @@ func (c *call) logExport(ctx context.Context, t tenancy.Tenant, personal bool) e
 
 func (m *mount) dump() *cobra.Command {
 	return m.verb(verb{
-		use: "dump SLUG", short: "Write a tenant's schema as SQL, by pg_dump",
+		use:   "dump SLUG",
+		short: "Write a tenant's schema as SQL, by pg_dump",
 		long: `Write a tenant's schema as SQL, by pg_dump, to be handed over: into the program's store, or with --out into a file. It is no
 backup, and nothing here reads it.`,
 		example: "  $0 dump schoola --out schoola.dump\n  $0 dump schoola --plain --out - | gzip > schoola.sql.gz",
-		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants, needBackups}, values: m.slugs,
+		codes:   map[int]string{CodeMissing: ""},
+		needs:   []need{needTenants, needBackups},
+		values:  m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			outFlag(f, "the file to write (default: one of the store)")
 			f.Bool("plain", false, "a script of SQL, for psql, instead of pg_dump's own format")

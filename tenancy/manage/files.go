@@ -14,8 +14,9 @@ func outFlag(f *pflag.FlagSet, usage string) {
 	f.StringP("out", "o", "", usage+"; - for the standard output")
 }
 
-// writeFile has write fill the file that --out names: one that is new, that nobody else can read, and that is there as a
-// whole or not at all. With "-" it is the standard output, and what the command has to say goes elsewhere.
+// writeFile has write fill the file that --out names: one that is new, that nobody else can read,
+// and that is there as a whole or not at all. With "-" it is the standard output, and what the
+// command has to say goes elsewhere.
 func (c *call) writeFile(write func(w io.Writer) error) (err error) {
 	path := flagOf[string](c.cmd, "out")
 	if path == "-" {

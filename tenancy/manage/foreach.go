@@ -19,7 +19,8 @@ import (
 
 func (m *mount) foreach() *cobra.Command {
 	return m.verb(verb{
-		use: "foreach [flags] -- COMMAND [ARG...]", short: "Run a command for each tenant",
+		use:   "foreach [flags] -- COMMAND [ARG...]",
+		short: "Run a command for each tenant",
 		long: `Run a command for each tenant, a few at a time, and write what it says with the tenant's slug in front of each line. By default
 it is run for active tenants. One that fails does not stop the others, unless --stop-after says so.
 

@@ -42,7 +42,8 @@ func TestEveryCommandIsDocumented(t *testing.T) {
 				t.Errorf("%s has no %s", cmd.CommandPath(), name)
 			}
 		}
-		if strings.HasSuffix(cmd.Short, ".") || strings.Contains(cmd.Example, "$0") || !strings.Contains(cmd.Example, "school ") {
+		if strings.HasSuffix(cmd.Short, ".") || strings.Contains(cmd.Example, "$0") ||
+			!strings.Contains(cmd.Example, "school ") {
 			t.Errorf("%s: %q, %q", cmd.CommandPath(), cmd.Short, cmd.Example)
 		}
 		for _, code := range []string{"Exit codes:\n  0    ", "\n  1    ", "\n  2    ", "\n  130  "} {

@@ -14,7 +14,8 @@ import (
 
 func (m *mount) init() *cobra.Command {
 	cmd := m.verb(verb{
-		use: "init", short: "Set up a database: roles, and the shared tables",
+		use:   "init",
+		short: "Set up a database: roles, and the shared tables",
 		long: `Set up a database: make the roles that schemas share and take from everybody what tenants must not have, make the extensions
 that the program names and let every tenant find them, apply the shared migrations, and do what the program itself has to
 do. It says what it did, and can be run again. If the administrator's login lacks a privilege, or the server lacks an
@@ -85,7 +86,10 @@ func (m *mount) runInit(cmd *cobra.Command, args []string) error {
 		}
 		// A privilege that the administrator lacks is the likely reason: report it, too, with what
 		// was done.
-		incomplete = &codeError{CodeIncomplete, errors.Join(incomplete, fmt.Errorf("the shared tables are not there: %w", err))}
+		incomplete = &codeError{
+			CodeIncomplete,
+			errors.Join(incomplete, fmt.Errorf("the shared tables are not there: %w", err)),
+		}
 	}
 	if err := c.result(done, func() { c.initDone(done) }); err != nil {
 		return err
@@ -93,7 +97,8 @@ func (m *mount) runInit(cmd *cobra.Command, args []string) error {
 	return incomplete
 }
 
-// initRoles does what takes the administrator. incomplete says what could not be done; everything else was.
+// initRoles does what takes the administrator. incomplete says what could not be done; everything
+// else was.
 func (m *mount) initRoles(ctx context.Context, c *call, done *initJSON) (incomplete, err error) {
 	if m.cfg.Admin == nil {
 		return nil, notConfigured("an administrator's login, which init needs")

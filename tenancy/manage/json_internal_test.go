@@ -22,7 +22,11 @@ var shapes = []struct {
 	what     string
 	value    any
 }{
-	{"tenant create, list*, show, update, rename, resume, suspend, activate, maintenance, drop, drop confirm; restore revert, confirm", "a tenant", tenantJSON{}},
+	{
+		"tenant create, list*, show, update, rename, resume, suspend, activate, maintenance, drop, drop confirm; restore revert, confirm",
+		"a tenant",
+		tenantJSON{},
+	},
 	{"domain list*, add, claim, verify, primary, move", "a domain", domainJSON{}},
 	{"domain remove", "what is gone", removed{}},
 	{"tenant drop request, drop approve; restore request", "a request", requestJSON{}},

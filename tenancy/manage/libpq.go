@@ -23,8 +23,9 @@ type tenantLogin struct {
 	locked   bool   // the session is the role's own, and can become no other
 }
 
-// login returns how to log in for a tenant: as the tenant's role where the program has such logins, else as the login that
-// serves, with the tenant's role and search path from the start. It refuses a login that could read more by itself.
+// login returns how to log in for a tenant: as the tenant's role where the program has such logins,
+// else as the login that serves, with the tenant's role and search path from the start. It refuses
+// a login that could read more by itself.
 func (c *call) login(ctx context.Context, schema string) (*tenantLogin, error) {
 	if err := schemactx.ValidateName(schema); err != nil {
 		return nil, err
@@ -56,7 +57,8 @@ func (c *call) login(ctx context.Context, schema string) (*tenantLogin, error) {
 	return l, nil
 }
 
-// checkLogin refuses to give out a login that is more than the one that serves, and a schema that is not there.
+// checkLogin refuses to give out a login that is more than the one that serves, and a schema that
+// is not there.
 func (c *call) checkLogin(ctx context.Context, schema string) error {
 	var super, exists, member bool
 	err := c.Runtime.QueryRow(ctx, `select
@@ -69,7 +71,10 @@ func (c *call) checkLogin(ctx context.Context, schema string) error {
 	case err != nil:
 		return err
 	case super:
-		return fmt.Errorf("the login %q is the owner's, or a superuser: nobody gets a shell with it", c.Runtime.Config().ConnConfig.User)
+		return fmt.Errorf(
+			"the login %q is the owner's, or a superuser: nobody gets a shell with it",
+			c.Runtime.Config().ConnConfig.User,
+		)
 	case !exists:
 		return fmt.Errorf("schema %q: %w", schema, schemactx.ErrSchemaMissing)
 	case !member:
@@ -87,7 +92,13 @@ func libpqEnv(conn *pgx.ConnConfig) []string {
 		}
 	}
 	env := []string{
-		"PGHOST=" + strings.Join(hosts, ","), "PGPORT=" + strings.Join(ports, ","), "PGUSER=" + conn.User, "PGDATABASE=" + conn.Database,
+		"PGHOST=" + strings.Join(
+			hosts,
+			",",
+		),
+		"PGPORT=" + strings.Join(ports, ","),
+		"PGUSER=" + conn.User,
+		"PGDATABASE=" + conn.Database,
 		"PGSSLMODE=" + sslMode(conn),
 	}
 	if seconds := int(conn.ConnectTimeout.Seconds()); seconds > 0 {
@@ -119,7 +130,8 @@ func checksPeer(c *tls.Config) bool {
 	return c.VerifyPeerCertificate != nil || c.VerifyConnection != nil
 }
 
-// startupOptions joins options as the server splits them: a space ends one unless a backslash is in front.
+// startupOptions joins options as the server splits them: a space ends one unless a backslash is in
+// front.
 func startupOptions(options []string) string {
 	escape := strings.NewReplacer(`\`, `\\`, " ", `\ `)
 	escaped := make([]string, len(options))
@@ -129,8 +141,8 @@ func startupOptions(options []string) string {
 	return strings.Join(escaped, " ")
 }
 
-// plainEnv is what programs get of our environment: what makes them find files and show text, and none of the settings of a
-// service, which often have its secrets.
+// plainEnv is what programs get of our environment: what makes them find files and show text, and
+// none of the settings of a service, which often have its secrets.
 func plainEnv() (env []string) {
 	for _, name := range []string{
 		"PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "COLORTERM", "NO_COLOR", "LANG", "LANGUAGE", "TZ", "TMPDIR", "PAGER", "LESS",
@@ -148,8 +160,9 @@ func plainEnv() (env []string) {
 	return env
 }
 
-// passfile writes a password where libpq finds it, and nobody else: not into arguments, which everybody on the machine can
-// read, nor into the environment, which programs pass on to all that they start.
+// passfile writes a password where libpq finds it, and nobody else: not into arguments, which
+// everybody on the machine can read, nor into the environment, which programs pass on to all that
+// they start.
 func passfile(user, password string) (env string, remove func() error, err error) {
 	file, err := os.CreateTemp("", ".pgtenant-pass-*") // mode 0600
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/manage"
 )
 
-// With a login for each tenant the session is the tenant's own, and there is nothing to leave it for.
+// With a login for each tenant the session is the tenant's own, and there is nothing to leave it
+// for.
 func TestAShellWithLoginsCannotTakeAnotherRole(t *testing.T) {
 	t.Parallel()
 	needPsql(t)
@@ -44,7 +45,8 @@ func TestAShellWithLoginsCannotTakeAnotherRole(t *testing.T) {
 	}
 }
 
-// Without such logins a user of psql can take another tenant's role: help says so, and this shows that it is true.
+// Without such logins a user of psql can take another tenant's role: help says so, and this shows
+// that it is true.
 func TestWhatHelpSaysOfLeavingAShellIsTrue(t *testing.T) {
 	t.Parallel()
 	needPsql(t)
@@ -53,7 +55,14 @@ func TestWhatHelpSaysOfLeavingAShellIsTrue(t *testing.T) {
 	p.ok(t, "tenant", "create", "--subdomain", "b")
 	roles, err := schemactx.NewRoleNames(p.prefix)
 	require.NoError(t, err)
-	out := p.run(t, "set role "+roles.Tenant("tenant_2")+"; select current_user; reset role; select current_user;", "shell", "a", "--", "-At")
+	out := p.run(
+		t,
+		"set role "+roles.Tenant("tenant_2")+"; select current_user; reset role; select current_user;",
+		"shell",
+		"a",
+		"--",
+		"-At",
+	)
 	want := roles.Tenant("tenant_2") + "\n"
 	if assert.Equal(t, manage.CodeOK, out.code, "exit code %d, %q", out.code, out.stdout) &&
 		assert.Contains(t, out.stdout, want, "exit code %d", out.code) {

@@ -8,7 +8,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// man writes the pages of all commands of the program, those that it has added itself too. It is hidden: packagers call it.
+// man writes the pages of all commands of the program, those that it has added itself too. It is
+// hidden: packagers call it.
 func (m *mount) man(root *cobra.Command) *cobra.Command {
 	cmd := m.verb(verb{
 		use: "man DIR", short: "Write a man page for each command",
@@ -21,7 +22,11 @@ func (m *mount) man(root *cobra.Command) *cobra.Command {
 			return err
 		}
 		root.Root().DisableAutoGenTag = true // the same input gives the same pages
-		return doc.GenManTree(root.Root(), &doc.GenManHeader{Section: flagOf[string](cmd, "section"), Source: m.cfg.Name}, args[0])
+		return doc.GenManTree(
+			root.Root(),
+			&doc.GenManHeader{Section: flagOf[string](cmd, "section"), Source: m.cfg.Name},
+			args[0],
+		)
 	}
 	return cmd
 }

@@ -29,9 +29,20 @@ var managedServices = map[string]struct {
 	plain      bool   // Setup gets no passwords
 	whole      bool   // also migrate, verify, clone and confirm a restore
 }{
-	"Amazon RDS and Aurora":                          {attributes: "createrole createdb", group: "rds_superuser", whole: true},
-	"Google Cloud SQL and AlloyDB":                   {attributes: "createrole createdb", group: "cloudsqlsuperuser", selfGrant: true},
-	"Azure Database for PostgreSQL, flexible server": {attributes: "createrole createdb replication", group: "azure_pg_admin"},
+	"Amazon RDS and Aurora": {
+		attributes: "createrole createdb",
+		group:      "rds_superuser",
+		whole:      true,
+	},
+	"Google Cloud SQL and AlloyDB": {
+		attributes: "createrole createdb",
+		group:      "cloudsqlsuperuser",
+		selfGrant:  true,
+	},
+	"Azure Database for PostgreSQL, flexible server": {
+		attributes: "createrole createdb replication",
+		group:      "azure_pg_admin",
+	},
 	"Supabase": {attributes: "createrole createdb replication bypassrls", makes: true},
 	"Neon":     {attributes: "createrole createdb replication bypassrls", group: "neon_superuser", plain: true},
 }
@@ -76,7 +87,11 @@ func TestManagedServices(t *testing.T) {
 			dba := pg.RolePrefix + "_dba"
 			superuser(t, pg, "create role "+dba+" login password 'dba' "+service.attributes)
 			if service.group != "" {
-				superuser(t, pg, "create role "+pg.RolePrefix+"_"+service.group+"; grant "+pg.RolePrefix+"_"+service.group+" to "+dba)
+				superuser(
+					t,
+					pg,
+					"create role "+pg.RolePrefix+"_"+service.group+"; grant "+pg.RolePrefix+"_"+service.group+" to "+dba,
+				)
 			}
 			if service.makes {
 				superuser(t, pg, "create database "+db+" owner "+dba)
@@ -86,7 +101,19 @@ func TestManagedServices(t *testing.T) {
 				assert.NoError(t, err)
 			})
 			maintenance := pg.URLAs(dba, "dba")
-			p.admin, p.owner, p.runtime = inDatabase(t, maintenance, db), inDatabase(t, p.owner, db), inDatabase(t, p.runtime, db)
+			p.admin, p.owner, p.runtime = inDatabase(
+				t,
+				maintenance,
+				db,
+			), inDatabase(
+				t,
+				p.owner,
+				db,
+			), inDatabase(
+				t,
+				p.runtime,
+				db,
+			)
 			p.noPasswords = service.plain
 			for _, command := range commands[name] {
 				switch command[0] {
@@ -104,7 +131,11 @@ func TestManagedServices(t *testing.T) {
 				}
 			}
 			p.lifeOfASchool(t, service.whole)
-			assert.Contains(t, p.fails(t, manage.CodeIncomplete, "init", "--harden"), "not everything could be closed: it takes a superuser")
+			assert.Contains(
+				t,
+				p.fails(t, manage.CodeIncomplete, "init", "--harden"),
+				"not everything could be closed: it takes a superuser",
+			)
 		})
 	}
 }
@@ -121,8 +152,13 @@ func (p program) lifeOfASchool(t *testing.T, whole bool) {
 	require.NoError(t, err)
 	if whole {
 		p.migrations = t.TempDir()
-		require.NoError(t, os.WriteFile(filepath.Join(p.migrations, "00001_grade.sql"),
-			[]byte("-- +goose Up\nalter table students add grade int;\n-- +goose Down\nalter table students drop grade;\n"), 0o600))
+		require.NoError(t, os.WriteFile(
+			filepath.Join(p.migrations, "00001_grade.sql"),
+			[]byte(
+				"-- +goose Up\nalter table students add grade int;\n-- +goose Down\nalter table students drop grade;\n",
+			),
+			0o600,
+		))
 		p.ok(t, "migrate")
 	}
 	p.ok(t, "backup", "a")
@@ -140,7 +176,10 @@ func (p program) lifeOfASchool(t *testing.T, whole bool) {
 	for _, slug := range slugs {
 		var name, schema string
 		require.NoError(t, owner.QueryRow(t.Context(), "select schema_name from tenants where slug = $1", slug).Scan(&schema))
-		require.NoError(t, owner.QueryRow(t.Context(), "select name from "+pgx.Identifier{schema, "students"}.Sanitize()).Scan(&name))
+		require.NoError(
+			t,
+			owner.QueryRow(t.Context(), "select name from "+pgx.Identifier{schema, "students"}.Sanitize()).Scan(&name),
+		)
 		assert.Equal(t, "Amara", name)
 	}
 	p.ok(t, "drift")
@@ -190,8 +229,8 @@ func inDatabase(t *testing.T, raw, database string) string {
 	return u.String()
 }
 
-// Where the administrator lacks a privilege, init does the rest, says what is missing and who can give
-// it, and exits as incomplete. With the privilege it is complete.
+// Where the administrator lacks a privilege, init does the rest, says what is missing and who can
+// give it, and exits as incomplete. With the privilege it is complete.
 func TestInitSaysWhichPrivilegeIsMissing(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -232,7 +271,22 @@ func TestInitSaysWhichPrivilegeIsMissing(t *testing.T) {
 			t.Parallel()
 			p, pg := newProgram(t)
 			provider, dba := pg.RolePrefix+"_provider", pg.RolePrefix+"_dba"
-			sql := strings.NewReplacer("DB ", pg.Name+" ", `DB\"`, pg.Name+`\"`, `DB"`, pg.Name+`"`, "DB'", pg.Name+"'", "DBA", dba, "PROVIDER", provider, "PREFIX", pg.RolePrefix)
+			sql := strings.NewReplacer(
+				"DB ",
+				pg.Name+" ",
+				`DB\"`,
+				pg.Name+`\"`,
+				`DB"`,
+				pg.Name+`"`,
+				"DB'",
+				pg.Name+"'",
+				"DBA",
+				dba,
+				"PROVIDER",
+				provider,
+				"PREFIX",
+				pg.RolePrefix,
+			)
 			superuser(t, pg, "create role "+provider+"; create role "+dba+" login password 'dba' "+c.attributes)
 			if pgtest.Version(t) < 15 {
 				superuser(t, pg, "alter schema public owner to "+dba)

@@ -19,7 +19,8 @@ import (
 
 func (m *mount) migrate() *cobra.Command {
 	cmd := m.verb(verb{
-		use: "migrate [SLUG]", short: "Bring schemas up to date",
+		use:   "migrate [SLUG]",
+		short: "Bring schemas up to date",
 		long: `Bring the shared schema and then those of all tenants up to date, a few at a time. A schema that fails does not stop the
 others. It can be run again at any time, and by several at once: nothing is applied twice.
 
@@ -42,9 +43,10 @@ The JSON is that of migrate.Report, or with --schema and --shared of migrate.Res
 			CodeIncomplete: "nothing failed, and schemas were not started, because of --limit or an interrupt: run it again",
 			CodeFound:      "with --dry-run: schemas are behind", CodeMissing: "no such schema",
 		},
-		needs: []need{needMigrations}, values: m.slugs,
-		flags: fleetFlags,
-		run:   runMigrate,
+		needs:  []need{needMigrations},
+		values: m.slugs,
+		flags:  fleetFlags,
+		run:    runMigrate,
 	})
 	cmd.AddCommand(m.migrateStatus(), m.migrateDown(), m.migrateRedo(), m.migrateBaseline(), m.migrateAccept())
 	return cmd
@@ -69,11 +71,19 @@ func fleetFlags(f *pflag.FlagSet) {
 
 func (c *call) fleetOptions() migrate.UpAllOptions {
 	o := migrate.UpAllOptions{
-		Workers: flagOf[int](c.cmd, "parallel"), SkipShared: flagOf[bool](c.cmd, "skip-shared"),
-		Only: flagOf[[]string](c.cmd, "only"), Except: flagOf[[]string](c.cmd, "except"),
-		Limit: flagOf[int](c.cmd, "limit"), StopAfter: flagOf[int](c.cmd, "stop-after"),
-		Canary:         migrate.Canary{Count: flagOf[int](c.cmd, "canary"), Schemas: flagOf[[]string](c.cmd, "canary-schema"), Check: c.CanaryCheck},
-		PerTransaction: flagOf[int](c.cmd, "per-transaction"), Drain: flagOf[time.Duration](c.cmd, "drain"),
+		Workers:    flagOf[int](c.cmd, "parallel"),
+		SkipShared: flagOf[bool](c.cmd, "skip-shared"),
+		Only:       flagOf[[]string](c.cmd, "only"),
+		Except:     flagOf[[]string](c.cmd, "except"),
+		Limit:      flagOf[int](c.cmd, "limit"),
+		StopAfter:  flagOf[int](c.cmd, "stop-after"),
+		Canary: migrate.Canary{
+			Count:   flagOf[int](c.cmd, "canary"),
+			Schemas: flagOf[[]string](c.cmd, "canary-schema"),
+			Check:   c.CanaryCheck,
+		},
+		PerTransaction: flagOf[int](c.cmd, "per-transaction"),
+		Drain:          flagOf[time.Duration](c.cmd, "drain"),
 	}
 	if o.Drain == 0 {
 		o.Drain = -1 // who says 0 means it

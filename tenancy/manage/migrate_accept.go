@@ -16,7 +16,8 @@ import (
 
 func (m *mount) migrateAccept() *cobra.Command {
 	return m.verb(verb{
-		use: "accept [SLUG]", short: "Take edited migrations as they are",
+		use:   "accept [SLUG]",
+		short: "Take edited migrations as they are",
 		long: `Accept the files of migrations that were edited after they were applied: each schema gets the checksums of the files as they
 are now. 'migrate status' then no longer names it, and a program that refuses edited files goes on. No migration is run.
 
@@ -33,7 +34,8 @@ In JSON there is an object for each schema with edited files: schema, versions, 
 			CodeFailed: "a schema could not be compared or written", CodeMissing: "no such schema",
 			CodeFound: "schemas differ from what the files make, or with --dry-run: there is something to accept",
 		},
-		needs: []need{needMigrations}, values: m.slugs,
+		needs:  []need{needMigrations},
+		values: m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			f.String("schema", "", "only this schema")
 			f.Bool("shared", false, "only the shared schema")
@@ -86,7 +88,8 @@ func runAccept(ctx context.Context, c *call) error {
 	return nil
 }
 
-// editedSchemas are those with edited files: the one that was named, or of all tenants and the shared one.
+// editedSchemas are those with edited files: the one that was named, or of all tenants and the
+// shared one.
 func (c *call) editedSchemas(ctx context.Context) (schemas []string, err error) {
 	schema, err := c.oneSchema(ctx)
 	if err != nil || schema != "" {

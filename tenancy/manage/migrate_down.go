@@ -31,7 +31,8 @@ func (c *call) theSchema(ctx context.Context) (string, error) {
 
 func (m *mount) migrateDown() *cobra.Command {
 	return m.verb(verb{
-		use: "down [SLUG]", short: "Undo migrations of a schema",
+		use:   "down [SLUG]",
+		short: "Undo migrations of a schema",
 		long: `Undo the migration of a schema that was applied last, or with --to all that are newer than a version. What the tables and
 columns that go away hold is lost: it asks before it does that, and without a terminal it needs --yes. It needs no token and no
 second person, also where 'tenant drop' does: make a backup first. --dry-run writes what would be sent, as a script for psql.`,
@@ -39,7 +40,8 @@ second person, also where 'tenant drop' does: make a backup first. --dry-run wri
 		codes: map[int]string{
 			CodeUnconfirmed: "", CodeFound: "with --dry-run: there is something to undo", CodeMissing: "no such schema",
 		},
-		needs: []need{needMigrations}, values: m.slugs,
+		needs:  []need{needMigrations},
+		values: m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			schemaFlags(f)
 			yesFlag(f)
@@ -71,7 +73,11 @@ func runDown(ctx context.Context, c *call) error {
 		return c.plan(plan, err)
 	}
 	if len(doomed) > 0 {
-		what := fmt.Sprintf("This undoes %s in schema %s, with what the tables and columns hold that go away.", strings.Join(doomed, ", "), schema)
+		what := fmt.Sprintf(
+			"This undoes %s in schema %s, with what the tables and columns hold that go away.",
+			strings.Join(doomed, ", "),
+			schema,
+		)
 		if err := c.confirm(what, schema); err != nil {
 			return err
 		}
@@ -84,14 +90,17 @@ func runDown(ctx context.Context, c *call) error {
 	return c.migrated(ctx, r, err)
 }
 
-// doomed names the migrations that would be undone, the last one first, and the version to go down to. Where none is given
-// that is the migration that was applied last.
+// doomed names the migrations that would be undone, the last one first, and the version to go down
+// to. Where none is given that is the migration that was applied last.
 func (c *call) doomed(ctx context.Context, schema string, to int64) (files []string, version int64, err error) {
 	s, err := c.Migrations.Status(ctx, schema)
 	if err != nil {
 		return nil, 0, err
 	}
-	applied := slices.DeleteFunc(s.Migrations, func(mig migrate.MigrationStatus) bool { return mig.State == migrate.Pending })
+	applied := slices.DeleteFunc(
+		s.Migrations,
+		func(mig migrate.MigrationStatus) bool { return mig.State == migrate.Pending },
+	)
 	if to < 0 && len(applied) > 0 {
 		last := slices.MaxFunc(applied, func(a, b migrate.MigrationStatus) int {
 			return cmp.Or(a.AppliedAt.Compare(b.AppliedAt), cmp.Compare(a.Version, b.Version))
@@ -121,14 +130,16 @@ func fileOf(mig migrate.MigrationStatus) string {
 
 func (m *mount) migrateRedo() *cobra.Command {
 	return m.verb(verb{
-		use: "redo [SLUG]", short: "Undo the last migration of a schema and apply it again",
+		use:   "redo [SLUG]",
+		short: "Undo the last migration of a schema and apply it again",
 		long: `Undo the migration of a schema that was applied last and apply it again, in one transaction where it has one: for a
 migration that is being written. What the tables and columns that go away hold is lost: it asks before it does that, and
 without a terminal it needs --yes.`,
 		example: "  $0 migrate redo schoola --yes",
 		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: "no such schema"},
-		needs:   []need{needMigrations}, values: m.slugs,
-		flags: func(f *pflag.FlagSet) { schemaFlags(f); yesFlag(f) },
+		needs:   []need{needMigrations},
+		values:  m.slugs,
+		flags:   func(f *pflag.FlagSet) { schemaFlags(f); yesFlag(f) },
 		run: func(ctx context.Context, c *call) error {
 			schema, err := c.theSchema(ctx)
 			if err != nil {
@@ -139,7 +150,11 @@ without a terminal it needs --yes.`,
 				return err
 			}
 			if len(doomed) > 0 {
-				what := fmt.Sprintf("This undoes %s in schema %s and applies it again, without what its tables and columns hold.", doomed[0], schema)
+				what := fmt.Sprintf(
+					"This undoes %s in schema %s and applies it again, without what its tables and columns hold.",
+					doomed[0],
+					schema,
+				)
 				if err := c.confirm(what, schema); err != nil {
 					return err
 				}
@@ -152,12 +167,14 @@ without a terminal it needs --yes.`,
 
 func (m *mount) migrateBaseline() *cobra.Command {
 	return m.verb(verb{
-		use: "baseline [SLUG]", short: "Write down migrations as applied, without running them",
+		use:   "baseline [SLUG]",
+		short: "Write down migrations as applied, without running them",
 		long: `Write down all migrations up to a version as applied, without running them: for a schema that had its tables before it had
 versions. Nothing looks at the tables: run 'drift' afterwards.`,
 		example: "  $0 migrate baseline schoola --version 12\n  $0 migrate baseline schoola --version newest",
 		codes:   map[int]string{CodeMissing: "no such schema"},
-		needs:   []need{needMigrations}, values: m.slugs,
+		needs:   []need{needMigrations},
+		values:  m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			schemaFlags(f)
 			f.String("version", "", "the last version that the schema has, or newest; required")

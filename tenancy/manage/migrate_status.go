@@ -14,7 +14,8 @@ import (
 
 func (m *mount) migrateStatus() *cobra.Command {
 	return m.verb(verb{
-		use: "status [SLUG]", short: "Say which schemas are behind",
+		use:   "status [SLUG]",
+		short: "Say which schemas are behind",
 		long: `Say which schemas are behind and which could not be migrated as they are. With a slug, --schema or --shared, say of one schema which
 migrations are applied. It changes nothing. With --check it exits with 4 if anything is pending.
 
@@ -25,8 +26,12 @@ In JSON there is an object for each schema that is listed: schema, outcome (curr
 out_of_order, edited, bad_table, missing, stray), version, pending, edited and error. For one schema there is an object for each migration: set, source,
 version, name, file, kind, transaction, checksum, state (pending, applied, changed, unknown) and applied_at.`,
 		example: "  $0 migrate status\n  $0 migrate status schoola\n  $0 migrate status --check --json",
-		codes:   map[int]string{CodeFound: "with --check: something is pending, or cannot be migrated", CodeMissing: "no such schema"},
-		needs:   []need{needMigrations}, values: m.slugs,
+		codes: map[int]string{
+			CodeFound:   "with --check: something is pending, or cannot be migrated",
+			CodeMissing: "no such schema",
+		},
+		needs:  []need{needMigrations},
+		values: m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			f.Bool("shared", false, "of the shared schema")
 			f.String("schema", "", "of this schema")
@@ -97,7 +102,8 @@ func (n fleetCount) String() string {
 	return text
 }
 
-// fleetStatus lists what is not current of the schemas that the options name. With check it is an error if there is any.
+// fleetStatus lists what is not current of the schemas that the options name. With check it is an
+// error if there is any.
 func (c *call) fleetStatus(ctx context.Context, o migrate.UpAllOptions, check bool) error {
 	rows := [][]string{{"SCHEMA", "STATE", "VERSION", "PENDING", "WHY"}}
 	var n fleetCount
@@ -145,10 +151,17 @@ func (c *call) fleet(ctx context.Context, o migrate.UpAllOptions, add func(state
 		if err != nil {
 			return err
 		}
-		if !listed(s.Outcome, s.Edited) || slices.Contains(o.Except, s.Schema) || len(o.Only) > 0 && !slices.Contains(o.Only, s.Schema) {
+		if !listed(s.Outcome, s.Edited) || slices.Contains(o.Except, s.Schema) ||
+			len(o.Only) > 0 && !slices.Contains(o.Only, s.Schema) {
 			continue
 		}
-		j := stateJSON{Schema: s.Schema, Outcome: s.Outcome, Version: s.Version, Pending: slices.Clone(s.Pending), Edited: s.Edited}
+		j := stateJSON{
+			Schema:  s.Schema,
+			Outcome: s.Outcome,
+			Version: s.Version,
+			Pending: slices.Clone(s.Pending),
+			Edited:  s.Edited,
+		}
 		if s.Err != nil {
 			j.Error = sentence(s.Err)
 		}
@@ -159,7 +172,8 @@ func (c *call) fleet(ctx context.Context, o migrate.UpAllOptions, add func(state
 	return nil
 }
 
-// listed returns an error for a name in Only that no tenant has: a typing error must not look like "current".
+// listed returns an error for a name in Only that no tenant has: a typing error must not look like
+// "current".
 func (c *call) listed(ctx context.Context, o migrate.UpAllOptions) error {
 	if len(o.Only) == 0 {
 		return nil
@@ -178,7 +192,12 @@ func (c *call) listed(ctx context.Context, o migrate.UpAllOptions) error {
 }
 
 func sharedState(s migrate.Status) stateJSON {
-	j := stateJSON{Schema: s.Schema, Outcome: s.Outcome, Pending: s.Versions(migrate.Pending), Edited: s.Versions(migrate.Changed)}
+	j := stateJSON{
+		Schema:  s.Schema,
+		Outcome: s.Outcome,
+		Pending: s.Versions(migrate.Pending),
+		Edited:  s.Versions(migrate.Changed),
+	}
 	for _, v := range s.Versions(migrate.Applied, migrate.Changed, migrate.Unknown) {
 		j.Version = max(j.Version, v)
 	}

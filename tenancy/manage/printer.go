@@ -21,8 +21,8 @@ type printer struct {
 	failed error // to write text, at first
 }
 
-// result writes one value: as one line of JSON, or by text. What cannot be written is an error, so that nobody takes a file on a full
-// disk for the whole.
+// result writes one value: as one line of JSON, or by text. What cannot be written is an error, so
+// that nobody takes a file on a full disk for the whole.
 func (p *printer) result(value any, text func()) error {
 	if !p.json {
 		text()
@@ -31,7 +31,8 @@ func (p *printer) result(value any, text func()) error {
 	return p.value(value)
 }
 
-// written is fn, which has failed where a line could not be written: also one of a list, of which no line is a result.
+// written is fn, which has failed where a line could not be written: also one of a list, of which
+// no line is a result.
 func written(fn action) action {
 	return func(ctx context.Context, c *call) error {
 		if err := fn(ctx, c); err != nil {
@@ -106,9 +107,27 @@ func (p *printer) table(rows [][]string) {
 
 // colours are those of words that say how something stands, as SGR parameters.
 var colours = map[string]string{
-	"active": "32", "applied": "32", "done": "32", "equal": "32", "verified": "32", "current": "32", "migrated": "32",
-	"suspended": "33", "maintenance": "33", "provisioning": "33", "pending": "33", "behind": "33", "warn": "33", "claimed": "33",
-	"dropping": "31", "failed": "31", "different": "31", "refuse": "31", "changed": "31", "unknown": "31", "missing": "31",
+	"active":       "32",
+	"applied":      "32",
+	"done":         "32",
+	"equal":        "32",
+	"verified":     "32",
+	"current":      "32",
+	"migrated":     "32",
+	"suspended":    "33",
+	"maintenance":  "33",
+	"provisioning": "33",
+	"pending":      "33",
+	"behind":       "33",
+	"warn":         "33",
+	"claimed":      "33",
+	"dropping":     "31",
+	"failed":       "31",
+	"different":    "31",
+	"refuse":       "31",
+	"changed":      "31",
+	"unknown":      "31",
+	"missing":      "31",
 }
 
 // paint colours a word, where there are colours.
@@ -119,7 +138,8 @@ func (p *printer) paint(word string) string {
 	return word
 }
 
-// colourful reports whether w is a terminal whose user has not said that they want no colours (no-color.org).
+// colourful reports whether w is a terminal whose user has not said that they want no colours
+// (no-color.org).
 func colourful(w io.Writer) bool {
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(w)
 }

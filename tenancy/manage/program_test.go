@@ -56,7 +56,11 @@ func programOf(env func(string) string) program {
 // env is the environment that describes the program.
 func (p program) env() map[string]string {
 	return map[string]string{
-		"SCHOOL_ADMIN": p.admin, "SCHOOL_OWNER": p.owner, "SCHOOL_RUNTIME": p.runtime, "SCHOOL_PREFIX": p.prefix, "SCHOOL_STORE": p.store,
+		"SCHOOL_ADMIN":   p.admin,
+		"SCHOOL_OWNER":   p.owner,
+		"SCHOOL_RUNTIME": p.runtime,
+		"SCHOOL_PREFIX":  p.prefix,
+		"SCHOOL_STORE":   p.store,
 	}
 }
 
@@ -91,8 +95,16 @@ func (p program) openAdmin(ctx context.Context) (*manage.Admin, error) {
 
 // students are what every school has.
 var students = migrate.Source{Name: "school", FS: fstest.MapFS{
-	"00001_students.sql": {Data: []byte("-- +goose Up\ncreate table students (id bigint generated always as identity primary key, name text not null, email text);\n-- +goose Down\ndrop table students;\n")},
-	"00002_fees.sql":     {Data: []byte("-- +goose Up\ncreate table fees (student bigint references students, cents bigint not null);\n-- +goose Down\ndrop table fees;\n")},
+	"00001_students.sql": {
+		Data: []byte(
+			"-- +goose Up\ncreate table students (id bigint generated always as identity primary key, name text not null, email text);\n-- +goose Down\ndrop table students;\n",
+		),
+	},
+	"00002_fees.sql": {
+		Data: []byte(
+			"-- +goose Up\ncreate table fees (student bigint references students, cents bigint not null);\n-- +goose Down\ndrop table fees;\n",
+		),
+	},
 }}
 
 func (p program) open(ctx context.Context) (_ *manage.App, err error) {
@@ -210,7 +222,12 @@ func (p program) openMore(a *manage.App, db *schemactx.DB, closers *[]func(conte
 	}
 	*closers = append(*closers, func(context.Context) error { return dir.Close() })
 	a.Backups, err = backup.New(backup.Config{
-		Pool: a.Owner, Tenants: a.Tenants, Migrations: a.Migrations, Store: dir, Roles: a.Roles, Progress: manage.BackupProgress,
+		Pool:       a.Owner,
+		Tenants:    a.Tenants,
+		Migrations: a.Migrations,
+		Store:      dir,
+		Roles:      a.Roles,
+		Progress:   manage.BackupProgress,
 	})
 	if err == nil && p.all {
 		a.Schedule, err = backup.NewSchedule(a.Backups, backup.ScheduleConfig{})
@@ -221,10 +238,12 @@ func (p program) openMore(a *manage.App, db *schemactx.DB, closers *[]func(conte
 // openSubjects says what is personal.
 func (p program) openSubjects(a *manage.App, db *schemactx.DB) (err error) {
 	a.Anonymize = map[backup.Column]backup.Anonymizer{
-		{Table: "students", Name: "name"}: backup.AnonymizerFunc(func(_ context.Context, v backup.Value) (backup.Value, error) {
-			v.Text = "Somebody"
-			return v, nil
-		}),
+		{Table: "students", Name: "name"}: backup.AnonymizerFunc(
+			func(_ context.Context, v backup.Value) (backup.Value, error) {
+				v.Text = "Somebody"
+				return v, nil
+			},
+		),
 	}
 	a.Subjects, err = backup.NewSubjectExporter(db, backup.SubjectConfig{Queries: []backup.SubjectQuery{
 		{Name: "students", SQL: "select name, email from students where email = $1"},

@@ -10,7 +10,8 @@ import (
 	"github.com/oryne/pgtenant/migrate"
 )
 
-// progress shows how far work has come: as a bar on a terminal, else as lines, few enough for the log of a job.
+// progress shows how far work has come: as a bar on a terminal, else as lines, few enough for the
+// log of a job.
 type progress struct {
 	w     io.Writer
 	tty   bool
@@ -35,14 +36,17 @@ func (c *call) progress(what, noun string) *progress {
 
 // draw makes the bar, when it is known how long it is.
 func (p *progress) draw(total int) {
-	p.bar = progressbar.NewOptions(total,
+	p.bar = progressbar.NewOptions(
+		total,
 		progressbar.OptionSetWriter(p.w),
 		progressbar.OptionSetWidth(barWidth),
 		progressbar.OptionSetPredictTime(false), // the run knows its own rate
 		progressbar.OptionSetElapsedTime(false),
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionUseANSICodes(true),
-		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "=", SaucerHead: ">", SaucerPadding: " ", BarStart: "[", BarEnd: "]"}),
+		progressbar.OptionSetTheme(
+			progressbar.Theme{Saucer: "=", SaucerHead: ">", SaucerPadding: " ", BarStart: "[", BarEnd: "]"},
+		),
 	)
 }
 

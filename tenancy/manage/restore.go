@@ -17,7 +17,8 @@ import (
 
 func (m *mount) restore() *cobra.Command {
 	cmd := m.verb(verb{
-		use: "restore SLUG", short: "Restore a tenant from a backup",
+		use:   "restore SLUG",
+		short: "Restore a tenant from a backup",
 		long: `Put a tenant back as it was in its newest backup, or in the one that --backup names. A tenant that is gone is made anew, with a
 new id. With --as, a new tenant is made and the old one stays what it is.
 
@@ -29,7 +30,9 @@ With --file the archive is a file, as 'export' writes it, instead of one of the 
 		example: `  $0 restore schoola
   $0 restore schoola --as schoola-old --domain old.schoola.example.com
   $0 restore schoola --file schoola.tar.zst --yes`,
-		codes: map[int]string{CodeUnconfirmed: "", CodeMissing: ""}, needs: []need{needTenants, needBackups}, values: m.slugs,
+		codes:  map[int]string{CodeUnconfirmed: "", CodeMissing: ""},
+		needs:  []need{needTenants, needBackups},
+		values: m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			yesFlag(f)
 			f.String("backup", "", "the name of the backup (default: the newest)")
@@ -95,7 +98,8 @@ func runRestore(ctx context.Context, c *call) error {
 	})
 }
 
-// restoreOptions are to replace the tenant of the slug, or to make a new one where that is gone, or --as says so.
+// restoreOptions are to replace the tenant of the slug, or to make a new one where that is gone, or
+// --as says so.
 func (c *call) restoreOptions(ctx context.Context) (backup.RestoreOptions, error) {
 	o := c.policies()
 	as, name, domain := flagOf[string](c.cmd, "as"), flagOf[string](c.cmd, "name"), flagOf[string](c.cmd, "domain")
@@ -134,7 +138,15 @@ type restoredJSON struct {
 
 func toRestoredJSON(r backup.RestoreResult, from string) restoredJSON {
 	return restoredJSON{
-		Tenant: toTenantJSON(r.Tenant), From: from, Aside: r.Retained, TakenAt: r.TakenAt, Tables: r.Tables, Rows: r.Rows, Warnings: r.Warnings,
+		Tenant: toTenantJSON(
+			r.Tenant,
+		),
+		From:     from,
+		Aside:    r.Retained,
+		TakenAt:  r.TakenAt,
+		Tables:   r.Tables,
+		Rows:     r.Rows,
+		Warnings: r.Warnings,
 	}
 }
 
@@ -154,14 +166,22 @@ func withWarnings(details map[string]any, warnings []backup.Warning) map[string]
 }
 
 func (c *call) restoreWith(
-	ctx context.Context, from string, taken time.Time, o backup.RestoreOptions, do func(ctx context.Context) (backup.RestoreResult, error),
+	ctx context.Context,
+	from string,
+	taken time.Time,
+	o backup.RestoreOptions,
+	do func(ctx context.Context) (backup.RestoreResult, error),
 ) error {
 	if o.Replace != "" {
 		when := "the file " + from
 		if !taken.IsZero() {
 			when = "the backup of " + moment(taken)
 		}
-		what := fmt.Sprintf("%s will be as in %s. What was written since is kept aside, and lost when that is confirmed.", o.Replace, when)
+		what := fmt.Sprintf(
+			"%s will be as in %s. What was written since is kept aside, and lost when that is confirmed.",
+			o.Replace,
+			when,
+		)
 		if err := c.confirm(what, o.Replace); err != nil {
 			return err
 		}
@@ -189,12 +209,14 @@ func (c *call) restoreWith(
 
 func (m *mount) restoreRevert() *cobra.Command {
 	return m.verb(verb{
-		use: "revert SLUG", short: "Take back a restore",
+		use:   "revert SLUG",
+		short: "Take back a restore",
 		long: `Give a tenant the schema again that a restore has set aside. What was restored is kept aside instead: another revert has it
 back.`,
 		example: "  $0 restore revert schoola",
 		codes:   map[int]string{CodeMissing: "no such tenant, or nothing of it is kept aside"},
-		needs:   []need{needTenants, needBackups}, values: m.slugs,
+		needs:   []need{needTenants, needBackups},
+		values:  m.slugs,
 		run: func(ctx context.Context, c *call) error {
 			aside, err := c.Tenants.Aside(ctx, c.args[0])
 			if err != nil {
@@ -213,14 +235,17 @@ back.`,
 
 func (m *mount) restoreConfirm() *cobra.Command {
 	return m.verb(verb{
-		use: "confirm SLUG", short: "Drop what a restore has set aside",
+		use:   "confirm SLUG",
+		short: "Drop what a restore has set aside",
 		long: `Drop the schema that a restore has set aside, with all that was written between the backup and the restore. This cannot be
 undone, and needs what 'tenant drop' needs. On a terminal it says what will be lost and asks for the slug. Without a terminal,
 'restore request' says what will be lost and prints a token, and this command takes --token and --yes. If the program demands
 the approval of a second person, that person runs 'tenant drop approve' in between.`,
 		example: "  $0 restore confirm schoola\n  $0 restore confirm schoola --token TOKEN --yes",
 		codes:   map[int]string{CodeUnconfirmed: "", CodeMissing: "no such tenant, or nothing of it is kept aside"},
-		needs:   []need{needTenants, needBackups}, values: m.slugs, flags: confirmFlags,
+		needs:   []need{needTenants, needBackups},
+		values:  m.slugs,
+		flags:   confirmFlags,
 		run: func(ctx context.Context, c *call) error {
 			aside, err := c.Tenants.Aside(ctx, c.args[0])
 			if err != nil {
@@ -241,12 +266,14 @@ the approval of a second person, that person runs 'tenant drop approve' in betwe
 
 func (m *mount) restoreRequest() *cobra.Command {
 	return m.verb(verb{
-		use: "request SLUG", short: "Say what the confirmation of a restore would drop, and print its token",
+		use:   "request SLUG",
+		short: "Say what the confirmation of a restore would drop, and print its token",
 		long: `Announce that you want to drop the schema that a restore has set aside. It says what will be lost and prints the token that
 'restore confirm' needs. Nothing else changes. The token is shown once. Only you can use it, and only for this schema.`,
 		example: "  $0 restore request schoola\n  $0 restore request schoola --json | jq -r .token",
 		codes:   map[int]string{CodeMissing: "no such tenant, or nothing of it is kept aside"},
-		needs:   []need{needTenants}, values: m.slugs,
+		needs:   []need{needTenants},
+		values:  m.slugs,
 		run: func(ctx context.Context, c *call) error {
 			aside, err := c.Tenants.Aside(ctx, c.args[0])
 			if err != nil {

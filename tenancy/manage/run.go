@@ -10,10 +10,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Run runs a tree of commands that has those of [Command] in it, with the arguments of the process or those that SetArgs
-// has given it, says on its standard error output what went wrong, and returns what the process is to exit with.
+// Run runs a tree of commands that has those of [Command] in it, with the arguments of the process
+// or those that SetArgs has given it, says on its standard error output what went wrong, and
+// returns what the process is to exit with.
 //
-// SIGINT and SIGTERM end the context of the commands. The second one ends the process, as if nobody had caught it.
+// SIGINT and SIGTERM end the context of the commands. The second one ends the process, as if nobody
+// had caught it.
 func Run(ctx context.Context, root *cobra.Command) (code int) {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()

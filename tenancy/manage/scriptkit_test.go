@@ -36,8 +36,8 @@ func expectCode(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// condition is whether one of PostgreSQL's programs is there, which where CI is set it has to be ([tool:psql]), and whether
-// pg_dump knows the server ([dump]).
+// condition is whether one of PostgreSQL's programs is there, which where CI is set it has to be
+// ([tool:psql]), and whether pg_dump knows the server ([dump]).
 func condition(cond string) (bool, error) {
 	if cond == "dump" {
 		return dumps()

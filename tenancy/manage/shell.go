@@ -21,7 +21,8 @@ import (
 
 func (m *mount) shell() *cobra.Command {
 	cmd := m.verb(verb{
-		use: "shell [SLUG] [flags] -- [PSQL-ARG...]", short: "Open psql in a tenant's scope",
+		use:   "shell [SLUG] [flags] -- [PSQL-ARG...]",
+		short: "Open psql in a tenant's scope",
 		long: `Open psql in the scope of a tenant, whom a slug or --schema names: its search path, and the rights of its role, never those of
 the owner. What comes behind -- are arguments of psql. It exits as psql does. The access log is told before psql begins.
 
@@ -36,7 +37,8 @@ psql is started without its own start-up file, with none of our environment that
 that only you can read and that is gone afterwards.`,
 		example: "  $0 shell schoola\n  $0 shell --schema tenant_7 -- -c 'select count(*) from students'\n  $0 shell schoola --read-only < report.sql",
 		codes:   map[int]string{CodeFailed: "failed, or psql did (then also with codes of its own)", CodeMissing: ""},
-		needs:   []need{needRuntime}, values: m.slugs,
+		needs:   []need{needRuntime},
+		values:  m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			f.String("schema", "", "the tenant's schema")
 			f.Bool("read-only", false, "begin transactions read only, which a statement can change")
@@ -76,13 +78,19 @@ func runShell(ctx context.Context, c *call) error {
 	env = append(env, "PGAPPNAME=pgtenant shell")
 	env = append(env, c.Psql.Env...)
 	err = c.log(ctx, audit.Entry{
-		Tenant: t.ID, Slug: t.Slug, Schema: schema, Action: audit.ExplicitSwitch, Details: map[string]any{"command": c.cmd.CommandPath()},
+		Tenant:  t.ID,
+		Slug:    t.Slug,
+		Schema:  schema,
+		Action:  audit.ExplicitSwitch,
+		Details: map[string]any{"command": c.cmd.CommandPath()},
 	})
 	if err != nil {
 		return err
 	}
 	prompt := fmt.Sprintf("%%/ %s%%R%%x%%# ", schema)
-	psql := exec.Command(tool, append([]string{"--no-psqlrc", "--set=PROMPT1=" + prompt, "--set=PROMPT2=" + prompt}, args...)...)
+	psql := exec.Command(
+		tool,
+		append([]string{"--no-psqlrc", "--set=PROMPT1=" + prompt, "--set=PROMPT2=" + prompt}, args...)...)
 	psql.Env, psql.Stdin, psql.Stdout, psql.Stderr = env, c.cmd.InOrStdin(), c.w, c.stderr()
 	if c.interactive() {
 		c.shellNote(schema, l)
@@ -95,8 +103,8 @@ func runShell(ctx context.Context, c *call) error {
 	return err
 }
 
-// runAlong runs a program that has the terminal: Ctrl-C is its own, which ends a statement of psql and not us, however
-// often it is pressed, and what ends us ends the program first.
+// runAlong runs a program that has the terminal: Ctrl-C is its own, which ends a statement of psql
+// and not us, however often it is pressed, and what ends us ends the program first.
 func runAlong(cmd *exec.Cmd) error {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP)
@@ -122,8 +130,8 @@ func (c *call) shellNote(schema string, l *tenantLogin) {
 	}
 }
 
-// shellTarget is the tenant, and the arguments of psql. Of a schema that the registry does not have the tenant is the
-// schema alone.
+// shellTarget is the tenant, and the arguments of psql. Of a schema that the registry does not have
+// the tenant is the schema alone.
 func (c *call) shellTarget(ctx context.Context) (t tenancy.Tenant, args []string, err error) {
 	dash := c.cmd.ArgsLenAtDash()
 	own, args := c.args, []string(nil)
@@ -151,7 +159,8 @@ func (c *call) shellTarget(ctx context.Context) (t tenancy.Tenant, args []string
 	return t, args, err
 }
 
-// bySchema returns the tenant that has the schema, or, where nobody has it, one that is its schema alone.
+// bySchema returns the tenant that has the schema, or, where nobody has it, one that is its schema
+// alone.
 func (c *call) bySchema(ctx context.Context, schema string) (tenancy.Tenant, error) {
 	none := tenancy.Tenant{Schema: schema}
 	if c.Tenants == nil {

@@ -14,8 +14,9 @@ import (
 func (m *mount) tenant() *cobra.Command {
 	return m.group(
 		group{
-			use: "tenant", short: "Make, list, change and drop tenants",
-			long: "Make, list, change and drop tenants. A tenant is named by its slug, which is unique and short, and can be changed.",
+			use:   "tenant",
+			short: "Make, list, change and drop tenants",
+			long:  "Make, list, change and drop tenants. A tenant is named by its slug, which is unique and short, and can be changed.",
 			example: `  $0 tenant create --name "School A" --subdomain schoola
   $0 tenant list --status suspended
   $0 tenant show schoola`,
@@ -27,7 +28,8 @@ func (m *mount) tenant() *cobra.Command {
 
 func (m *mount) tenantCreate() *cobra.Command {
 	return m.verb(verb{
-		use: "create", short: "Make a tenant",
+		use:   "create",
+		short: "Make a tenant",
 		long: `Make a tenant: its row in the registry, its schema and role, its tables, and what the program puts into them. It is active
 then. When a step fails the tenant stays as it is, and 'tenant resume' goes on with it.
 
@@ -38,7 +40,11 @@ With --stock a tenant is taken that was made in advance, if there is one: that t
 		flags: func(f *pflag.FlagSet) {
 			f.String("subdomain", "", "its slug: a DNS label of at most 63 lower-case letters, digits and hyphens; required")
 			f.String("name", "", "its name for people (default: the slug)")
-			f.String("domain", "", "its primary domain (default: the subdomain below the program's own domain; none where it has none)")
+			f.String(
+				"domain",
+				"",
+				"its primary domain (default: the subdomain below the program's own domain; none where it has none)",
+			)
 			f.String("plan", "", "the plan that the customer has booked (default: none)")
 			f.String("schema", "", "the name of its schema (default: tenant_<id>)")
 			f.Bool("stock", false, "take a tenant from the stock, if there is one")
@@ -89,11 +95,14 @@ func createTenant(ctx context.Context, c *call) error {
 
 func (m *mount) tenantResume() *cobra.Command {
 	return m.verb(verb{
-		use: "resume SLUG", short: "Go on with what was interrupted",
+		use:   "resume SLUG",
+		short: "Go on with what was interrupted",
 		long: `Go on with a tenant whose creation failed or was interrupted, or with a rename or replacement of its schema that did. Where
 there is nothing to go on with, that is an error.`,
 		example: `  $0 tenant resume schoola`,
-		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
+		codes:   map[int]string{CodeMissing: ""},
+		needs:   []need{needTenants},
+		values:  m.slugs,
 		run: func(ctx context.Context, c *call) error {
 			t, err := c.Tenants.Resume(ctx, c.args[0])
 			c.goesOn(err)

@@ -15,13 +15,16 @@ import (
 
 func (m *mount) tenantUpdate() *cobra.Command {
 	return m.verb(verb{
-		use: "update SLUG", short: "Change a tenant's plan, limits or metadata",
+		use:   "update SLUG",
+		short: "Change a tenant's plan, limits or metadata",
 		long: `Change a tenant's plan, limits or metadata, or its name. What no flag names stays. --limit and --metadata replace all that
 the tenant has of them. If somebody else changes the tenant at the same time, nothing is changed and that is said.`,
 		example: `  $0 tenant update schoola --plan premium
   $0 tenant update schoola --limit students=500 --limit teachers=40
   $0 tenant update schoola --metadata '{"crm": 4711}'`,
-		codes: map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
+		codes:  map[int]string{CodeMissing: ""},
+		needs:  []need{needTenants},
+		values: m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			f.String("name", "", "name for people")
 			f.String("plan", "", "plan; '' for none")
@@ -84,12 +87,15 @@ func (c *call) changes() (changes tenancy.Changes, err error) {
 
 func (m *mount) tenantRename() *cobra.Command {
 	return m.verb(verb{
-		use: "rename SLUG", short: "Give a tenant another name, slug or schema name",
+		use:   "rename SLUG",
+		short: "Give a tenant another name, slug or schema name",
 		long: `Give a tenant another name for people (--name), slug (--to) or schema name (--schema), or several of them. Its rows and
 domains stay. Renaming the schema has the tenant's requests fail for the moment until all processes have heard of it: a
 maintenance around it tells people to come again. A rename that was interrupted goes on when it is run again.`,
 		example: "  $0 tenant rename schoola --to north --name \"North School\"\n  $0 tenant rename schoola --schema school_north",
-		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
+		codes:   map[int]string{CodeMissing: ""},
+		needs:   []need{needTenants},
+		values:  m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			f.String("to", "", "the new slug")
 			f.String("name", "", "the new name for people")
@@ -107,19 +113,25 @@ maintenance around it tells people to come again. A rename that was interrupted 
 				c.goesOn(err)
 				return err
 			}
-			return c.result(toTenantJSON(t), func() { c.linef("%s is now %s (%s), in schema %s.", c.args[0], t.Slug, t.Name, t.Schema) })
+			return c.result(
+				toTenantJSON(t),
+				func() { c.linef("%s is now %s (%s), in schema %s.", c.args[0], t.Slug, t.Name, t.Schema) },
+			)
 		},
 	})
 }
 
 func (m *mount) tenantSuspend() *cobra.Command {
 	return m.verb(verb{
-		use: "suspend SLUG", short: "Refuse a tenant's requests",
+		use:   "suspend SLUG",
+		short: "Refuse a tenant's requests",
 		long: `Refuse a tenant's requests with 403 from now on, until 'tenant activate'. Requests that run go on to their ends. A tenant
 that is suspended already gets the new reason.`,
 		example: `  $0 tenant suspend schoola --reason "invoice 4711 is overdue"`,
-		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
-		flags: func(f *pflag.FlagSet) { f.String("reason", "", "one line for people") },
+		codes:   map[int]string{CodeMissing: ""},
+		needs:   []need{needTenants},
+		values:  m.slugs,
+		flags:   func(f *pflag.FlagSet) { f.String("reason", "", "one line for people") },
 		run: func(ctx context.Context, c *call) error {
 			t, err := c.Tenants.Suspend(ctx, c.args[0], flagOf[string](c.cmd, "reason"))
 			return c.tenantIs(t, err)
@@ -142,10 +154,13 @@ func (m *mount) tenantActivate() *cobra.Command {
 
 func (m *mount) tenantMaintenance() *cobra.Command {
 	on := m.verb(verb{
-		use: "on SLUG", short: "Have a tenant's requests come again later",
+		use:     "on SLUG",
+		short:   "Have a tenant's requests come again later",
 		long:    `Have a tenant's requests come again later: they are answered with 503 and, with --for, how long it will take.`,
 		example: `  $0 tenant maintenance on schoola --for 20m --reason "moving to another server"`,
-		codes:   map[int]string{CodeMissing: ""}, needs: []need{needTenants}, values: m.slugs,
+		codes:   map[int]string{CodeMissing: ""},
+		needs:   []need{needTenants},
+		values:  m.slugs,
 		flags: func(f *pflag.FlagSet) {
 			f.String("reason", "", "one line for people")
 			f.Duration("for", 0, "how long it is expected to take, which ends nothing (default: nobody knows)")

@@ -57,13 +57,20 @@ type domainJSON struct {
 	VerifiedAt time.Time `json:"verified_at,omitzero"`
 	CreatedAt  time.Time `json:"created_at"`
 
-	// Record and Token are what the owner of a claimed domain publishes: the name of a TXT record, and its text.
+	// Record and Token are what the owner of a claimed domain publishes: the name of a TXT record, and
+	// its text.
 	Record string `json:"record,omitempty"`
 	Token  string `json:"token,omitempty"`
 }
 
 func toDomainJSON(d tenancy.Domain) domainJSON {
-	j := domainJSON{Host: d.Host, Primary: d.Primary, Verified: d.Verified(), VerifiedAt: d.VerifiedAt, CreatedAt: d.CreatedAt}
+	j := domainJSON{
+		Host:       d.Host,
+		Primary:    d.Primary,
+		Verified:   d.Verified(),
+		VerifiedAt: d.VerifiedAt,
+		CreatedAt:  d.CreatedAt,
+	}
 	if d.Token != "" {
 		j.Record, j.Token = tenancy.DNSLabel+"."+d.Host, d.Token
 	}

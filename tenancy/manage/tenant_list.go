@@ -38,7 +38,8 @@ func (c *call) filter() (tenancy.Filter, error) {
 
 func (m *mount) tenantList() *cobra.Command {
 	return m.verb(verb{
-		use: "list", short: "List tenants",
+		use:   "list",
+		short: "List tenants",
 		long: `List tenants in the order of their ids, all of them: they are read a page at a time. With --limit that many, and
 --after goes on behind an id.`,
 		example: `  $0 tenant list

@@ -97,7 +97,14 @@ func TestADropThatNeedsApprovalSaysHowItGoesOn(t *testing.T) {
 	t.Parallel()
 	p, _ := setup(t)
 	p.ok(t, "tenant", "create", "--subdomain", "north")
-	screen, code := p.terminal(t, answer("Type north to go on: ", "north"), []string{"SCHOOL_FOUR_EYES=1"}, "tenant", "drop", "north")
+	screen, code := p.terminal(
+		t,
+		answer("Type north to go on: ", "north"),
+		[]string{"SCHOOL_FOUR_EYES=1"},
+		"tenant",
+		"drop",
+		"north",
+	)
 	assert.Equal(t, manage.CodeFailed, code, "exit code %d: %s", code, screen)
 	assert.Contains(t, screen,
 		"Another person has to approve request 1: 'school tenant drop approve 1'. Then confirm with this token: ",
@@ -112,8 +119,14 @@ func TestATerminalGetsABarAndColours(t *testing.T) {
 		p.ok(t, "tenant", "create", "--subdomain", slug)
 	}
 	p.migrations = t.TempDir()
-	require.NoError(t,
-		os.WriteFile(p.migrations+"/00001_more.sql", []byte("-- +goose Up\ncreate table more (id bigint);\nselect pg_sleep(0.2);\n"), 0o600))
+	require.NoError(
+		t,
+		os.WriteFile(
+			p.migrations+"/00001_more.sql",
+			[]byte("-- +goose Up\ncreate table more (id bigint);\nselect pg_sleep(0.2);\n"),
+			0o600,
+		),
+	)
 	screen, code := p.terminal(t, nil, []string{"SCHOOL_MIGRATIONS=" + p.migrations}, "migrate", "--parallel", "1")
 	assert.Equal(t, manage.CodeOK, code, "exit code %d: %q", code, screen)
 	assert.Contains(t, screen, "[=", "exit code %d", code)

@@ -9,8 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// clean makes text safe to show on a terminal: names, paths and messages come from tenants and from servers, and must not
-// move the cursor, change colours or turn the line around. What cannot be printed is shown as an escape.
+// clean makes text safe to show on a terminal: names, paths and messages come from tenants and from
+// servers, and must not move the cursor, change colours or turn the line around. What cannot be
+// printed is shown as an escape.
 func clean(s string) string {
 	if !strings.ContainsFunc(s, unsafeRune) && utf8.ValidString(s) {
 		return s
@@ -29,7 +30,8 @@ func clean(s string) string {
 	return b.String()
 }
 
-// unsafeRune finds control characters and those that format, such as marks of the direction of writing.
+// unsafeRune finds control characters and those that format, such as marks of the direction of
+// writing.
 func unsafeRune(r rune) bool {
 	return r == utf8.RuneError || r != ' ' && !unicode.IsPrint(r)
 }

@@ -35,7 +35,7 @@ func busy(b *testing.B, n int) (*metrics.Metrics, []string) {
 		for range 1 + i%7 {
 			unit(ctx, hooks, names[i])
 		}
-		hooks.Failed(ctx, schemactx.FailedData{Schema: names[i], Err: &pgconn.PgError{Code: "23505"}})
+		hooks.StatementFailure(ctx, schemactx.StatementFailure{Schema: names[i], Err: &pgconn.PgError{Code: "23505"}})
 		h.ServeHTTP(
 			httptest.NewRecorder(),
 			httptest.NewRequestWithContext(schemactx.NewContext(ctx, names[i]), http.MethodGet, "/", nil),
@@ -46,9 +46,9 @@ func busy(b *testing.B, n int) (*metrics.Metrics, []string) {
 
 // unit is what a statement of its own tells.
 func unit(ctx context.Context, hooks schemactx.Hooks, schema string) {
-	hooks.Entered(ctx, schemactx.EnteredData{Schema: schema, PID: 1, Waited: 1000})
-	hooks.Ran(ctx, schemactx.RanData{Schema: schema, Statements: 1})
-	hooks.Left(ctx, schemactx.LeftData{Schema: schema, PID: 1})
+	hooks.ScopeStart(ctx, schemactx.ScopeStart{Schema: schema, PID: 1, Waited: 1000})
+	hooks.StatementEnd(ctx, schemactx.StatementEnd{Schema: schema, Statements: 1})
+	hooks.ScopeEnd(ctx, schemactx.ScopeEnd{Schema: schema, PID: 1})
 }
 
 // shuffled returns copies of the names in another order, which are read one after the other: a
@@ -88,7 +88,7 @@ func BenchmarkFailedHook(b *testing.B) {
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for i := 0; pb.Next(); i++ {
-			hooks.Failed(ctx, schemactx.FailedData{Schema: names[i%len(names)], Err: err})
+			hooks.StatementFailure(ctx, schemactx.StatementFailure{Schema: names[i%len(names)], Err: err})
 		}
 	})
 }

@@ -15,42 +15,42 @@ import (
 func (m *Metrics) Hooks(next schemactx.Hooks) schemactx.Hooks {
 	l := m.ledger
 	return schemactx.Hooks{
-		Entered: func(ctx context.Context, data schemactx.EnteredData) {
+		ScopeStart: func(ctx context.Context, data schemactx.ScopeStart) {
 			h := l.hold(data.Schema)
 			h.cells[cellUnits].Add(1)
 			h.cells[cellWait].Add(uint64(max(data.Waited, 0)))
-			if next.Entered != nil {
-				next.Entered(ctx, data)
+			if next.ScopeStart != nil {
+				next.ScopeStart(ctx, data)
 			}
 		},
-		Left: func(ctx context.Context, data schemactx.LeftData) {
+		ScopeEnd: func(ctx context.Context, data schemactx.ScopeEnd) {
 			l.free(data.Schema)
-			if next.Left != nil {
-				next.Left(ctx, data)
+			if next.ScopeEnd != nil {
+				next.ScopeEnd(ctx, data)
 			}
 		},
-		Ran: func(ctx context.Context, data schemactx.RanData) {
+		StatementEnd: func(ctx context.Context, data schemactx.StatementEnd) {
 			l.of(data.Schema).cells[cellStatements].Add(uint64(data.Statements))
-			if next.Ran != nil {
-				next.Ran(ctx, data)
+			if next.StatementEnd != nil {
+				next.StatementEnd(ctx, data)
 			}
 		},
-		Switched: func(ctx context.Context, data schemactx.SwitchedData) {
+		SchemaSwitch: func(ctx context.Context, data schemactx.SchemaSwitch) {
 			l.of(data.Schema).add(cellSwitches, 1)
-			if next.Switched != nil {
-				next.Switched(ctx, data)
+			if next.SchemaSwitch != nil {
+				next.SchemaSwitch(ctx, data)
 			}
 		},
-		Failed: func(ctx context.Context, data schemactx.FailedData) {
+		StatementFailure: func(ctx context.Context, data schemactx.StatementFailure) {
 			m.failed(data)
-			if next.Failed != nil {
-				next.Failed(ctx, data)
+			if next.StatementFailure != nil {
+				next.StatementFailure(ctx, data)
 			}
 		},
 	}
 }
 
-func (m *Metrics) failed(data schemactx.FailedData) {
+func (m *Metrics) failed(data schemactx.StatementFailure) {
 	a, f := m.ledger.of(data.Schema), failureOf(data.Err)
 	a.add(cellErrors+f.class, 1)
 	switch {

@@ -152,7 +152,8 @@ func TestNamesThatBreakALabelAreAmongTheOthers(t *testing.T) {
 	get(h, "other.example.com", "/")
 	for _, name := range []string{"we\"ird\n\xff\\", "we\"ird\n\xfe\\", "other", "none", "a{b=\"c\"}"} {
 		m.LoginFailed(schemactx.NewContext(t.Context(), name))
-		m.Hooks(schemactx.Hooks{}).Failed(t.Context(), schemactx.FailedData{Schema: name, Err: errors.New("x")})
+		m.Hooks(schemactx.Hooks{}).
+			StatementFailure(t.Context(), schemactx.StatementFailure{Schema: name, Err: errors.New("x")})
 	}
 	m.Lifecycle(tenancy.Hooks{}).After(t.Context(), tenancy.StepData{Op: "new\xff\nop", Step: "st\"ep"})
 	require.NoError(

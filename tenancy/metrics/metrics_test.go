@@ -88,7 +88,9 @@ func TestStatementsOfTenants(t *testing.T) {
 		`pgtenant_tenants{status="suspended"}`:                                               0,
 		`pgtenant_statement_cache_lookups_total{result="hit"}`:                               float64(f.db.Stats().Hits),
 		`pgtenant_pool_connections{state="acquired"}`:                                        0,
-		`pgtenant_pool_max_connections`:                                                      float64(f.runtime.Config().MaxConns),
+		`pgtenant_pool_max_connections`: float64(
+			f.runtime.Config().MaxConns,
+		),
 	})
 	assert.Positive(t, got[of("pgtenant_connection_wait_seconds_total", a.Schema)],
 		"nobody waited for a connection, not even the first, for which one was opened")

@@ -9,15 +9,17 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// MaxEmailLen is the longest email address, in bytes (RFC 5321, 4.5.3.1.3, without the angle brackets).
+// MaxEmailLen is the longest email address, in bytes (RFC 5321, 4.5.3.1.3, without the angle
+// brackets).
 const MaxEmailLen = 254
 
 // maxLocalLen is the longest part of an address in front of the @ (RFC 5321, 4.5.3.1.1).
 const maxLocalLen = 64
 
-// NormalizeEmail returns the form of an email address under which a [Store] knows it: lower case, with the domain in the
-// form of [tenancy.NormalizeHost]. email is a plain address, without a display name, comments or quotes. In front of the @
-// it is ASCII, so that no two addresses look alike there. The error is a [tenancy.FieldError].
+// NormalizeEmail returns the form of an email address under which a [Store] knows it: lower case,
+// with the domain in the form of [tenancy.NormalizeHost]. email is a plain address, without a
+// display name, comments or quotes. In front of the @ it is ASCII, so that no two addresses look
+// alike there. The error is a [tenancy.FieldError].
 func NormalizeEmail(email string) (string, error) {
 	refuse := func(rule string) (string, error) {
 		return "", &tenancy.FieldError{Field: "email", Value: text.Clip(email), Rule: rule}

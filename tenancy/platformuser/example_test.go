@@ -16,7 +16,9 @@ func ExampleStore() {
 
 	users := platformuser.New(p.Owner)
 	ada, err := users.Create(ctx, platformuser.CreateParams{
-		Email: "Ada@Example.com", Name: "Ada", PasswordHash: platformuser.NewPasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA"),
+		Email:        "Ada@Example.com",
+		Name:         "Ada",
+		PasswordHash: platformuser.NewPasswordHash("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA"),
 	})
 	fmt.Println(ada.Email, ada.PasswordHash, err)
 	_, err = users.Create(ctx, platformuser.CreateParams{Email: "ADA@example.com", Name: "Another"})

@@ -30,7 +30,10 @@ func setup(t *testing.T) *fixture {
 	_, err = admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
 	require.NoError(t, err)
 	f.owner = f.pool(t, roles.Owner(), "o")
-	runner, err := migrate.New(f.owner, migrate.Config{Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}}})
+	runner, err := migrate.New(
+		f.owner,
+		migrate.Config{Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}}},
+	)
 	require.NoError(t, err)
 	tenants, err := tenancy.New(f.owner, tenancy.Config{Migrator: runner, Roles: roles})
 	require.NoError(t, err)

@@ -6,9 +6,10 @@ import (
 	"log/slog"
 )
 
-// PasswordHash is the hash of a password, made by the program with a function such as Argon2id or bcrypt. This package
-// treats it as an opaque string. It is "[redacted]" for package fmt with any verb, for slog and for encoders. Only
-// [PasswordHash.Reveal] returns it. The zero value is empty: no password fits.
+// PasswordHash is the hash of a password, made by the program with a function such as Argon2id or
+// bcrypt. This package treats it as an opaque string. It is "[redacted]" for package fmt with any
+// verb, for slog and for encoders. Only [PasswordHash.Reveal] returns it. The zero value is empty:
+// no password fits.
 type PasswordHash struct {
 	hash *string // a pointer, because fmt prints the fields of unexported fields without calling their methods
 }

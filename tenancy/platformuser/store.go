@@ -13,21 +13,21 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Store reads and changes the platform's own users. Each method runs one statement, which ctx governs; [Store.Update] runs a
-// second one after a conflict. All return [tenancy.ErrNotInitialized] where there is no registry. A Store is safe for
-// concurrent use.
+// Store reads and changes the platform's own users. Each method runs one statement, which ctx
+// governs; [Store.Update] runs a second one after a conflict. All return
+// [tenancy.ErrNotInitialized] where there is no registry. A Store is safe for concurrent use.
 type Store struct {
 	db tenancy.Querier
 }
 
-// New returns the users of the registry that owner reaches, in the schema public. owner is a pool logged in as the owner
-// role of [admin.Setup]. The runtime login may not read users.
+// New returns the users of the registry that owner reaches, in the schema public. owner is a pool
+// logged in as the owner role of [admin.Setup]. The runtime login may not read users.
 func New(owner tenancy.Querier) *Store {
 	return &Store{db: registrydb.Schema{}.Reader(owner)}
 }
 
-// InSchema returns the users of the registry in another schema than public, see RegistrySchema of [tenancy.Config]. An
-// empty name is public. The error is a [schemactx.NameError].
+// InSchema returns the users of the registry in another schema than public, see RegistrySchema of
+// [tenancy.Config]. An empty name is public. The error is a [schemactx.NameError].
 func (u *Store) InSchema(schema string) (*Store, error) {
 	s, err := registrydb.Parse(schema)
 	if err != nil {
@@ -36,21 +36,29 @@ func (u *Store) InSchema(schema string) (*Store, error) {
 	return &Store{db: s.Reader(u.db)}, nil
 }
 
-// Create inserts a user and returns it. The error is a [tenancy.FieldError] for refused input, or [ErrEmailTaken].
+// Create inserts a user and returns it. The error is a [tenancy.FieldError] for refused input, or
+// [ErrEmailTaken].
 func (u *Store) Create(ctx context.Context, p CreateParams) (User, error) {
 	p, err := p.validate()
 	if err != nil {
 		return User{}, err
 	}
-	user, err := u.one(ctx, "insert into {registry}.platform_users as u (email, name, password_hash) values ($1, $2, $3) returning "+
-		userColumns, p.Email, p.Name, p.PasswordHash.Reveal())
+	user, err := u.one(
+		ctx,
+		"insert into {registry}.platform_users as u (email, name, password_hash) values ($1, $2, $3) returning "+
+			userColumns,
+		p.Email,
+		p.Name,
+		p.PasswordHash.Reveal(),
+	)
 	if err != nil {
 		return User{}, fmt.Errorf("create user %q: %w", p.Email, err)
 	}
 	return user, nil
 }
 
-// ByEmail returns the user of that address, in upper or lower case, or [ErrNotFound]. A disabled user has no hash.
+// ByEmail returns the user of that address, in upper or lower case, or [ErrNotFound]. A disabled
+// user has no hash.
 func (u *Store) ByEmail(ctx context.Context, email string) (User, error) {
 	normal, err := NormalizeEmail(email)
 	if err != nil {
@@ -72,7 +80,8 @@ func (u *Store) ByID(ctx context.Context, id int64) (User, error) {
 	return user, nil
 }
 
-// List returns a page of users by id, disabled ones included. The error is a [tenancy.FieldError] for a wrong filter.
+// List returns a page of users by id, disabled ones included. The error is a [tenancy.FieldError]
+// for a wrong filter.
 func (u *Store) List(ctx context.Context, f Filter) (Page, error) {
 	f, err := f.validate()
 	if err != nil {
@@ -96,9 +105,10 @@ func (u *Store) List(ctx context.Context, f Filter) (Page, error) {
 	return page, nil
 }
 
-// Update changes a user that the caller has read, if the row still has the Version that was read, and returns the user as
-// it is then. The error is a [tenancy.FieldError], [ErrEmailTaken], [ErrNotFound], or a [ConflictError], which has the user
-// as it is now. With an error nothing was changed.
+// Update changes a user that the caller has read, if the row still has the Version that was read,
+// and returns the user as it is then. The error is a [tenancy.FieldError], [ErrEmailTaken],
+// [ErrNotFound], or a [ConflictError], which has the user as it is now. With an error nothing was
+// changed.
 func (u *Store) Update(ctx context.Context, read User, c Changes) (User, error) {
 	c, err := c.validate()
 	if err != nil {
@@ -125,8 +135,8 @@ func (u *Store) Update(ctx context.Context, read User, c Changes) (User, error) 
 	return user, nil
 }
 
-// Disable disables a user, which is read without its hash from then on. A user that is disabled already keeps the time at
-// which it was. The program has to end the user's sessions.
+// Disable disables a user, which is read without its hash from then on. A user that is disabled
+// already keeps the time at which it was. The program has to end the user's sessions.
 func (u *Store) Disable(ctx context.Context, id int64) (User, error) {
 	return u.set(ctx, "disable", "disabled_at = coalesce(disabled_at, now())", id)
 }
@@ -144,9 +154,14 @@ func (u *Store) set(ctx context.Context, verb, set string, id int64) (User, erro
 	return user, nil
 }
 
-// Delete removes a user, or returns [ErrNotFound]. No id is given out twice, so that what logs say of it stays true.
+// Delete removes a user, or returns [ErrNotFound]. No id is given out twice, so that what logs say
+// of it stays true.
 func (u *Store) Delete(ctx context.Context, id int64) error {
-	if _, err := u.one(ctx, "delete from {registry}.platform_users u where id = $1 returning "+userColumns, id); err != nil {
+	if _, err := u.one(
+		ctx,
+		"delete from {registry}.platform_users u where id = $1 returning "+userColumns,
+		id,
+	); err != nil {
 		return fmt.Errorf("delete user %d: %w", id, err)
 	}
 	return nil
@@ -170,7 +185,8 @@ func (u *Store) one(ctx context.Context, sql string, args ...any) (User, error) 
 	return user, nil
 }
 
-// withoutRow returns err without the server's detail, which quotes the row and so the hash. A program may log the error.
+// withoutRow returns err without the server's detail, which quotes the row and so the hash. A
+// program may log the error.
 func withoutRow(err error) error {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {

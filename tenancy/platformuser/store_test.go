@@ -22,7 +22,10 @@ const hash = "$2a$10$SECRETSECRETSECRET"
 
 func (f *fixture) user(t *testing.T, users *platformuser.Store, email string) platformuser.User {
 	t.Helper()
-	u, err := users.Create(t.Context(), platformuser.CreateParams{Email: email, Name: "Ada", PasswordHash: platformuser.NewPasswordHash(hash)})
+	u, err := users.Create(
+		t.Context(),
+		platformuser.CreateParams{Email: email, Name: "Ada", PasswordHash: platformuser.NewPasswordHash(hash)},
+	)
 	require.NoError(t, err)
 	return u
 }
@@ -32,13 +35,16 @@ func TestUsersAreFoundByTheirAddressInAnyCase(t *testing.T) {
 	f := setup(t)
 	users := platformuser.New(f.owner)
 	ada := f.user(t, users, "Ada.L@Example.COM")
-	if ada.Email != "ada.l@example.com" || ada.Name != "Ada" || ada.Disabled() || ada.Version != 1 || ada.CreatedAt.IsZero() {
-		t.Errorf("created %+v", ada)
+	if assert.Equal(t, "ada.l@example.com", ada.Email, "created %+v", ada) &&
+		assert.Equal(t, "Ada", ada.Name, "created %+v", ada) &&
+		assert.False(t, ada.Disabled(), "created %+v", ada) &&
+		assert.Equal(t, int64(1), ada.Version, "created %+v", ada) {
+		assert.False(t, ada.CreatedAt.IsZero(), "created %+v", ada)
 	}
 	found, err := users.ByEmail(t.Context(), "ADA.l@example.com")
 	require.NoError(t, err)
-	if found.ID != ada.ID || found.PasswordHash.Reveal() != hash {
-		t.Errorf("found %+v", found)
+	if assert.Equal(t, ada.ID, found.ID, "found %+v", found) {
+		assert.Equal(t, hash, found.PasswordHash.Reveal(), "found %+v", found)
 	}
 	_, err = users.Create(t.Context(), platformuser.CreateParams{Email: "ADA.L@example.com", Name: "Other"})
 	assert.ErrorIs(t, err, platformuser.ErrEmailTaken)
@@ -48,17 +54,17 @@ func TestUsersAreFoundByTheirAddressInAnyCase(t *testing.T) {
 	assert.ErrorIs(t, err, platformuser.ErrNotFound)
 
 	// Written by hand, in capitals.
-	_, err = f.owner.Exec(t.Context(), "insert into platform_users (email, name, password_hash) values ('Bob@Example.com', 'Bob', '')")
+	_, err = f.owner.Exec(
+		t.Context(),
+		"insert into platform_users (email, name, password_hash) values ('Bob@Example.com', 'Bob', '')",
+	)
 	require.NoError(t, err)
 	bob, err := users.ByEmail(t.Context(), "bob@example.com")
 	require.NoError(t, err)
-	if !bob.PasswordHash.Empty() {
-		t.Error("bob has a hash")
-	}
+	assert.True(t, bob.PasswordHash.Empty(), "bob has a hash")
 	_, err = platformuser.New(f.db).ByID(t.Context(), ada.ID)
-	if err == nil || errors.Is(err, platformuser.ErrNotFound) {
-		t.Errorf("the runtime login reads users: %v", err)
-	}
+	assert.Error(t, err, "the runtime login reads users: %v", err)
+	assert.NotErrorIs(t, err, platformuser.ErrNotFound, "the runtime login reads users")
 }
 
 func TestUsersRefuseBadInput(t *testing.T) {
@@ -75,16 +81,15 @@ func TestUsersRefuseBadInput(t *testing.T) {
 		expectField(t, err, "email")
 		_, err = users.Update(t.Context(), ada, platformuser.Changes{Email: &email})
 		expectField(t, err, "email")
-		if t.Failed() {
-			t.Fatalf("email %q", email)
-		}
+		require.False(t, t.Failed(), "email %q", email)
 	}
 	for _, bad := range []string{"a\nb", "ü", strings.Repeat("x", 1025)} {
-		_, err := users.Create(t.Context(), platformuser.CreateParams{Email: "x@example.com", Name: "X", PasswordHash: platformuser.NewPasswordHash(bad)})
+		_, err := users.Create(
+			t.Context(),
+			platformuser.CreateParams{Email: "x@example.com", Name: "X", PasswordHash: platformuser.NewPasswordHash(bad)},
+		)
 		expectField(t, err, "passwordhash")
-		if strings.Contains(err.Error(), bad) {
-			t.Errorf("the error shows the hash: %v", err)
-		}
+		assert.NotContains(t, err.Error(), bad, "the error shows the hash: %v", err)
 	}
 	_, err := users.Create(t.Context(), platformuser.CreateParams{Email: "x@example.com"})
 	expectField(t, err, "name")
@@ -92,8 +97,8 @@ func TestUsersRefuseBadInput(t *testing.T) {
 	expectField(t, err, "limit")
 	page, err := users.List(t.Context(), platformuser.Filter{})
 	require.NoError(t, err)
-	if len(page.Users) != 1 || page.Users[0].Version != 1 {
-		t.Errorf("after refusals: %+v", page)
+	if assert.Len(t, page.Users, 1, "after refusals: %+v", page) {
+		assert.Equal(t, int64(1), page.Users[0].Version, "after refusals: %+v", page)
 	}
 }
 
@@ -101,9 +106,8 @@ func TestInternationalDomainsOfAddressesAreOne(t *testing.T) {
 	t.Parallel()
 	for _, email := range []string{"A@BÜCHER.example", "a@xn--bcher-kva.example"} {
 		got, err := platformuser.NormalizeEmail(email)
-		if err != nil || got != "a@xn--bcher-kva.example" {
-			t.Errorf("%s is %s, %v", email, got, err)
-		}
+		assert.NoError(t, err, "%s is %s", email, got)
+		assert.Equal(t, "a@xn--bcher-kva.example", got, email)
 	}
 }
 
@@ -116,22 +120,23 @@ func TestUsersAreUpdatedByWhoHasReadThem(t *testing.T) {
 	email, name, empty := "Countess@Example.com", "Countess", platformuser.PasswordHash{}
 	got, err := users.Update(t.Context(), ada, platformuser.Changes{Email: &email, Name: &name})
 	require.NoError(t, err)
-	if got.Email != "countess@example.com" || got.Name != name || got.PasswordHash.Reveal() != hash || got.Version != ada.Version+1 {
-		t.Errorf("updated %+v", got)
+	if assert.Equal(t, "countess@example.com", got.Email, "updated %+v", got) &&
+		assert.Equal(t, name, got.Name, "updated %+v", got) &&
+		assert.Equal(t, hash, got.PasswordHash.Reveal(), "updated %+v", got) {
+		assert.Equal(t, ada.Version+1, got.Version, "updated %+v", got)
 	}
 	_, err = users.Update(t.Context(), ada, platformuser.Changes{PasswordHash: &empty})
 	var conflict *platformuser.ConflictError
-	if !errors.As(err, &conflict) || conflict.Current.Name != name || !errors.Is(err, tenancy.ErrConflict) {
-		t.Errorf("an old version: %v", err)
+	if assert.ErrorAs(t, err, &conflict, "an old version") &&
+		assert.Equal(t, name, conflict.Current.Name, "an old version") {
+		assert.ErrorIs(t, err, tenancy.ErrConflict, "an old version")
 	}
 	bobs := "BOB@example.com"
 	_, err = users.Update(t.Context(), got, platformuser.Changes{Email: &bobs})
 	assert.ErrorIs(t, err, platformuser.ErrEmailTaken)
 	got, err = users.Update(t.Context(), got, platformuser.Changes{PasswordHash: &empty})
 	require.NoError(t, err)
-	if !got.PasswordHash.Empty() {
-		t.Error("the hash was not taken away")
-	}
+	assert.True(t, got.PasswordHash.Empty(), "the hash was not taken away")
 	require.NoError(t, users.Delete(t.Context(), got.ID))
 	assert.ErrorIs(t, users.Delete(t.Context(), got.ID), platformuser.ErrNotFound)
 	_, err = users.Update(t.Context(), got, platformuser.Changes{Name: &name})
@@ -147,18 +152,18 @@ func TestADisabledUserHasNoHash(t *testing.T) {
 	require.NoError(t, err)
 	again, err := users.Disable(t.Context(), ada.ID)
 	require.NoError(t, err)
-	if !first.Disabled() || !again.DisabledAt.Equal(first.DisabledAt) || again.Version != first.Version {
-		t.Errorf("disabled %+v, again %+v", first, again)
+	if assert.True(t, first.Disabled(), "disabled %+v, again %+v", first, again) &&
+		assert.WithinDuration(t, first.DisabledAt, again.DisabledAt, 0, "disabled %+v, again %+v", first, again) {
+		assert.Equal(t, first.Version, again.Version, "disabled %+v, again %+v", first, again)
 	}
 	found, err := users.ByEmail(t.Context(), "ada@example.com")
 	require.NoError(t, err)
-	if !found.Disabled() || !found.PasswordHash.Empty() || !first.PasswordHash.Empty() {
-		t.Errorf("a disabled user is found as %+v", found)
-	}
+	assert.True(t, found.Disabled() && found.PasswordHash.Empty() && first.PasswordHash.Empty(),
+		"a disabled user is found as %+v", found)
 	back, err := users.Enable(t.Context(), ada.ID)
 	require.NoError(t, err)
-	if back.Disabled() || back.PasswordHash.Reveal() != hash {
-		t.Errorf("enabled %+v", back)
+	if assert.False(t, back.Disabled(), "enabled %+v", back) {
+		assert.Equal(t, hash, back.PasswordHash.Reveal(), "enabled %+v", back)
 	}
 	_, err = users.Disable(t.Context(), 999)
 	assert.ErrorIs(t, err, platformuser.ErrNotFound)
@@ -182,9 +187,7 @@ func TestPagesHoldEveryUserOnce(t *testing.T) {
 			break
 		}
 	}
-	if fmt.Sprint(got) != "[Ada0 Ada1 Ada2 Ada3 Ada4 Ada5 Ada6]" {
-		t.Errorf("pages: %v", got)
-	}
+	assert.Equal(t, "[Ada0 Ada1 Ada2 Ada3 Ada4 Ada5 Ada6]", fmt.Sprint(got), "pages: %v", got)
 }
 
 func TestOneOfManyUsersOfAnAddressIsCreated(t *testing.T) {
@@ -205,9 +208,7 @@ func TestOneOfManyUsersOfAnAddressIsCreated(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if created.Load() != 1 {
-		t.Errorf("%d created", created.Load())
-	}
+	assert.Equal(t, int32(1), created.Load(), "%d created", created.Load())
 }
 
 func TestPasswordHashesDoNotShow(t *testing.T) {
@@ -232,9 +233,7 @@ func TestPasswordHashesDoNotShow(t *testing.T) {
 			t.Errorf("the hash shows: %s", out.String()[max(0, i-200):i])
 		}
 	}
-	if !strings.Contains(out.String(), "[redacted]") {
-		t.Error("nothing says that there is a hash")
-	}
+	assert.Contains(t, out.String(), "[redacted]", "nothing says that there is a hash")
 }
 
 // What the server says of a row that it refuses holds the row.
@@ -244,16 +243,14 @@ func TestErrorsOfUsersDoNotHoldTheHash(t *testing.T) {
 	users := platformuser.New(f.owner)
 	_, err := f.owner.Exec(t.Context(), "alter table platform_users add constraint never check (name <> 'never')")
 	require.NoError(t, err)
-	_, err = users.Create(t.Context(), platformuser.CreateParams{Email: "a@example.com", Name: "never", PasswordHash: platformuser.NewPasswordHash(hash)})
-	if err == nil {
-		t.Fatal("not refused")
-	}
+	_, err = users.Create(
+		t.Context(),
+		platformuser.CreateParams{Email: "a@example.com", Name: "never", PasswordHash: platformuser.NewPasswordHash(hash)},
+	)
+	require.Error(t, err, "not refused")
 	for ; err != nil; err = errors.Unwrap(err) {
-		if strings.Contains(fmt.Sprintf("%+v", err), "SECRET") {
-			t.Errorf("%T holds the hash", err)
-		}
-		if encoded, _ := json.Marshal(err); bytes.Contains(encoded, []byte("SECRET")) {
-			t.Errorf("%T holds the hash: %s", err, encoded)
-		}
+		assert.NotContains(t, fmt.Sprintf("%+v", err), "SECRET", "%T holds the hash", err)
+		encoded, _ := json.Marshal(err)
+		assert.False(t, bytes.Contains(encoded, []byte("SECRET")), "%T holds the hash: %s", err, encoded)
 	}
 }

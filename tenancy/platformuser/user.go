@@ -13,7 +13,7 @@ import (
 type User struct {
 	ID           int64
 	Email        string // unique, in the form of [NormalizeEmail]
-	Name         string // for people, see [tenancy.ValidateName]
+	Name         string // for people, see [tenancy.ValidateDisplayName]
 	PasswordHash PasswordHash
 	DisabledAt   time.Time // zero unless disabled
 	CreatedAt    time.Time
@@ -24,7 +24,8 @@ type User struct {
 // Disabled reports whether the user is disabled and must not log in.
 func (u User) Disabled() bool { return !u.DisabledAt.IsZero() }
 
-// The row of a disabled user keeps its hash, but it is not read. So a login that does not ask for Disabled fails too.
+// The row of a disabled user keeps its hash, but it is not read. So a login that does not ask for
+// Disabled fails too.
 const userColumns = `u.id, u.email, u.name, case when u.disabled_at is null then u.password_hash else '' end,
 	u.disabled_at, u.created_at, u.updated_at, u.version`
 
@@ -43,7 +44,7 @@ func scanUser(row pgx.CollectableRow) (User, error) {
 // CreateParams say what user to create.
 type CreateParams struct {
 	Email        string       // see [NormalizeEmail]
-	Name         string       // see [tenancy.ValidateName]
+	Name         string       // see [tenancy.ValidateDisplayName]
 	PasswordHash PasswordHash // default: none, so that no password fits
 }
 
@@ -53,7 +54,7 @@ func (p CreateParams) validate() (CreateParams, error) {
 		return p, err
 	}
 	p.Email = email
-	if err := tenancy.ValidateName(p.Name); err != nil {
+	if err := tenancy.ValidateDisplayName(p.Name); err != nil {
 		return p, err
 	}
 	return p, validateHash(p.PasswordHash)
@@ -95,7 +96,7 @@ func (c Changes) validate() (Changes, error) {
 		c.Email = &email
 	}
 	if c.Name != nil {
-		if err := tenancy.ValidateName(*c.Name); err != nil {
+		if err := tenancy.ValidateDisplayName(*c.Name); err != nil {
 			return c, err
 		}
 	}
@@ -107,11 +108,12 @@ func (c Changes) validate() (Changes, error) {
 
 // Filter says which users to list. The zero value means all, from the beginning.
 type Filter struct {
-	// After is the id after which the page begins: Next of the page before. Default: 0, the first page.
+	// After is the id after which the page begins: Next of the page before. Default: 0, the first
+	// page.
 	After int64
 
-	// Limit is the largest number of users in the page. Default: [tenancy.DefaultPageSize]. A negative limit and one above
-	// [tenancy.MaxPageSize] is a [tenancy.FieldError].
+	// Limit is the largest number of users in the page. Default: [tenancy.DefaultPageSize]. A negative
+	// limit and one above [tenancy.MaxPageSize] is a [tenancy.FieldError].
 	Limit int
 }
 

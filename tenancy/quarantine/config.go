@@ -12,48 +12,50 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Config says what to look at and how often.
+// Config configures a [Quarantine].
 type Config struct {
-	// Runner has the program's migrations and reads where schemas stand. Required.
+	// Runner has the program's migrations and reads the state of schemas. Required.
 	Runner *migrate.Runner
 
 	// Schemas lists the schemas of the tenants, as [tenancy.Manager.Schemas] does. Required.
 	Schemas migrate.List
 
-	// Results are what came of the run of migrations before, if there was one: a schema whose migration failed is [Failed],
-	// with that error, and not [Behind]. Default: none.
+	// Results are the results of a preceding migration run, if any. A schema whose migration failed is
+	// then [Failed] with that error instead of [Behind]. Default: none.
 	Results []migrate.Result
 
-	// Interval is how often all schemas are looked at. Default: 30 seconds. Where a look takes long it is ten times as
-	// long as that at least, like Recheck.
+	// Interval is the time between checks of all schemas. It is extended to at least ten times the
+	// duration of a check. Default: 30 seconds.
 	Interval time.Duration
 
-	// Recheck is how often the schemas in quarantine are looked at. Default: 1 second.
+	// Recheck is the time between checks of the schemas in quarantine, extended in the same way.
+	// Default: 1 second.
 	Recheck time.Duration
 
-	// Timeout bounds each look. Default: 1 minute.
+	// Timeout bounds each check. Default: 1 minute.
 	Timeout time.Duration
 
-	// FirstTimeout bounds how long a request waits for the first look at a schema. Default: 2 seconds.
+	// FirstTimeout bounds how long a request waits for the first check of a schema. Default: 2
+	// seconds.
 	FirstTimeout time.Duration
 
-	// RetryAfter is what clients are told to wait where the schema is [Behind] or [Unknown]. For other reasons an operator has
-	// to do something first, and they are told nothing. Default: 30 seconds.
+	// RetryAfter is the Retry-After of responses for the reasons [Behind] and [Unknown]. Other reasons
+	// need an operator, and the response has no Retry-After. Default: 30 seconds.
 	RetryAfter time.Duration
 
-	// Changed is called when a schema comes into quarantine, leaves it, or has another reason, one call at a time. It must
-	// not block, nor ask the Quarantine. Default: none.
+	// Changed is called when a schema enters or leaves quarantine, or when its reason changes. Calls
+	// do not overlap. It must not block and must not call the Quarantine. Default: none.
 	Changed func(ctx context.Context, c Change)
 
-	// Logger gets a record for each change, and why a look failed. Nil discards.
+	// Logger receives a record for each change and for each failed check. Nil discards.
 	Logger *slog.Logger
 }
 
-// Change is what became of one schema.
+// Change describes a change of one schema.
 type Change struct {
 	Schema string
-	Before *Entry // nil: it was not in quarantine
-	After  *Entry // nil: it has left
+	Before *Entry // nil: the schema enters quarantine
+	After  *Entry // nil: the schema leaves quarantine
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -82,7 +84,11 @@ func (c Config) withDefaults() (Config, error) {
 		{"retry after", c.RetryAfter},
 	} {
 		if d.value < time.Millisecond || d.value > 24*time.Hour {
-			err := &tenancy.FieldError{Field: d.field, Value: d.value.String(), Rule: "is not between 1 millisecond and 24 hours"}
+			err := &tenancy.FieldError{
+				Field: d.field,
+				Value: d.value.String(),
+				Rule:  "is not between 1 millisecond and 24 hours",
+			}
 			return c, fmt.Errorf("quarantine: %w", err)
 		}
 	}

@@ -7,10 +7,11 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Why a schema is in quarantine. New reasons may come.
+// The reasons for quarantine. Later releases may add reasons.
 const (
-	Behind     = "behind"       // migrations are pending
-	Failed     = "failed"       // migrations are pending, and one has failed, see [Config].Results and [Quarantine.Migrated]
+	Behind = "behind" // migrations are pending
+	// migrations are pending and one failed, see [Config].Results and [Quarantine.Migrated]
+	Failed     = "failed"
 	Newer      = "newer"        // a newer program has migrated it, and this one cannot work with it
 	Edited     = "edited"       // migrations are pending, and are not applied because files were edited
 	OutOfOrder = "out_of_order" // a pending migration is older than one that is applied
@@ -24,10 +25,10 @@ var reasons = map[migrate.Outcome]string{
 	migrate.BadTable: BadTable, migrate.Missing: Missing, migrate.Failed: Unknown,
 }
 
-// allReasons are those that [Status] counts.
+// allReasons are the reasons that [Status] counts.
 var allReasons = []string{Behind, Failed, Newer, Edited, OutOfOrder, BadTable, Missing, Unknown}
 
-// Entry is one schema in quarantine. It must not be changed.
+// Entry describes one schema in quarantine. It must not be modified.
 type Entry struct {
 	Schema  string
 	Reason  string
@@ -44,7 +45,7 @@ func (e *Entry) same(other *Entry) bool {
 	return e.Reason == other.Reason
 }
 
-// error is what the tenant's requests are refused with.
+// error returns the error of the tenant's refused requests.
 func (e *Entry) error(t *tenancy.Tenant, retryAfter time.Duration) error {
 	refused := &tenancy.QuarantineError{Slug: t.Slug, Schema: t.Schema, Reason: e.Reason, Err: e.Err}
 	if e.Reason == Behind || e.Reason == Unknown {
@@ -53,8 +54,8 @@ func (e *Entry) error(t *tenancy.Tenant, retryAfter time.Duration) error {
 	return refused
 }
 
-// entryOf returns what a state comes to, nil for a schema that can be served. failure is why it could not be migrated, if
-// that was tried.
+// entryOf returns the entry for a state, or nil for a schema that can be served. failure is the
+// error of a failed migration, or nil.
 func entryOf(s migrate.SchemaState, failure error, now time.Time) *Entry {
 	e := &Entry{Schema: s.Schema, Version: s.Version, Pending: s.Pending, Since: now, Err: s.Err}
 	switch s.Outcome {

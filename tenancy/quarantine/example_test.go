@@ -15,7 +15,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// A program that migrates at its start serves the tenants that could be migrated, and the others as soon as they are.
+// A program that migrates at its start serves the tenants that could be migrated, and the others as
+// soon as they are.
 func Example() {
 	ctx := context.Background()
 	db, closeDB, err := pgtest.Open(ctx)

@@ -94,7 +94,11 @@ func files(n int) fstest.MapFS {
 // release is the program with n migrations.
 func (f *fixture) release(t *testing.T, n int, change ...func(*migrate.Config)) *migrate.Runner {
 	t.Helper()
-	cfg := migrate.Config{Tenant: []migrate.Source{{Name: "app", FS: files(n)}}, LockRetries: -1, LockTimeout: 50 * time.Millisecond}
+	cfg := migrate.Config{
+		Tenant:      []migrate.Source{{Name: "app", FS: files(n)}},
+		LockRetries: -1,
+		LockTimeout: 50 * time.Millisecond,
+	}
 	for _, c := range change {
 		c(&cfg)
 	}
@@ -114,8 +118,12 @@ func migrated(t *testing.T, r *migrate.Runner, schemas ...string) {
 func (f *fixture) open(t *testing.T, r *migrate.Runner, change ...func(*quarantine.Config)) *quarantine.Quarantine {
 	t.Helper()
 	cfg := quarantine.Config{
-		Runner: r, Schemas: f.list, Interval: 50 * time.Millisecond, Recheck: 10 * time.Millisecond, FirstTimeout: 30 * time.Second,
-		Logger: slog.New(slog.NewTextHandler(&f.log, nil)),
+		Runner:       r,
+		Schemas:      f.list,
+		Interval:     50 * time.Millisecond,
+		Recheck:      10 * time.Millisecond,
+		FirstTimeout: 30 * time.Second,
+		Logger:       slog.New(slog.NewTextHandler(&f.log, nil)),
 	}
 	for _, c := range change {
 		c(&cfg)
@@ -159,7 +167,14 @@ func expectKeptOut(t *testing.T, q *quarantine.Quarantine, schema, reason string
 	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &p))
 	assert.Equal(t, tenanthttp.ProblemQuarantined, p.Type, schema)
 	retry := w.Header().Get("Retry-After")
-	assert.Equal(t, reason == quarantine.Behind || reason == quarantine.Unknown, retry != "", "%s: Retry-After is %q", schema, retry)
+	assert.Equal(
+		t,
+		reason == quarantine.Behind || reason == quarantine.Unknown,
+		retry != "",
+		"%s: Retry-After is %q",
+		schema,
+		retry,
+	)
 	var refused *tenancy.QuarantineError
 	require.ErrorAs(t, q.Admit(t.Context(), tenant(schema)), &refused)
 	assert.Equal(t, reason, refused.Reason, schema)

@@ -15,43 +15,44 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Quarantine knows which schemas the program cannot work with. It is safe for concurrent use.
+// Quarantine tracks the schemas that the program cannot work with. It is safe for concurrent use.
 type Quarantine struct {
 	cfg   Config
-	known atomic.Pointer[map[string]verdict] // never changed once it is there
+	known atomic.Pointer[map[string]verdict] // the map is immutable
 
-	looking sync.Mutex // while all schemas, or those in quarantine, are looked at
+	checking sync.Mutex // held during a check of several schemas
 
 	mu       sync.Mutex // guards the replacement of known, the calls of Changed, and what follows
 	failures map[string]error
-	first    map[string]*firstLook
+	first    map[string]*firstCheck
 	surveyed time.Time
 	err      error
 }
 
-// verdict is what was found out of one schema.
+// verdict is the result of checking one schema.
 type verdict struct {
-	entry *Entry    // nil: it can be served
-	at    time.Time // when the look began
+	entry *Entry    // nil: the schema can be served
+	at    time.Time // when the check began
 }
 
-// firstLook is the look at a schema that was not known, which several requests may wait for.
-type firstLook struct {
+// firstCheck is the check of an unknown schema, for which several requests may wait.
+type firstCheck struct {
 	done  chan struct{}
-	entry *Entry // to be read when done
+	entry *Entry // valid when done is closed
 }
 
-// New looks at all schemas and returns what it found; [Quarantine.Run] keeps it current. The error is that of the
-// configuration, of the list or of the database: without a first look no tenant is to be served. ctx governs the look.
+// New checks all schemas; [Quarantine.Run] keeps the result current. Errors are those of the
+// configuration, of the list and of the database. After an error, serve no tenant. ctx governs the
+// check.
 func New(ctx context.Context, cfg Config) (*Quarantine, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	q := &Quarantine{cfg: cfg, failures: make(map[string]error), first: make(map[string]*firstLook)}
+	q := &Quarantine{cfg: cfg, failures: make(map[string]error), first: make(map[string]*firstCheck)}
 	q.known.Store(&map[string]verdict{})
 	for _, res := range cfg.Results {
-		q.tried(res)
+		q.recordResult(res)
 	}
 	q.cfg.Results = nil
 	if err := q.Refresh(ctx); err != nil {
@@ -60,13 +61,14 @@ func New(ctx context.Context, cfg Config) (*Quarantine, error) {
 	return q, nil
 }
 
-// Admit returns nil if the program can work with the tenant's schema, else a [tenancy.QuarantineError]. It is for
-// [tenanthttp.Routes], [tenanttoken.PropagatorConfig] and [tenancy.ForEachOptions]. It costs a look into memory, and a query for a
-// schema that is met for the first time, for which it waits until ctx ends or [Config].FirstTimeout has passed.
+// Admit returns nil if the program can work with the tenant's schema, else a
+// [tenancy.QuarantineError]. It is for [tenanthttp.Routes], [tenanttoken.PropagatorConfig] and
+// [tenancy.ForEachOptions]. It reads memory; only for an unknown schema it sends a query and waits
+// for it until ctx ends or [Config].FirstTimeout has passed.
 func (q *Quarantine) Admit(ctx context.Context, t *tenancy.Tenant) error {
 	v, ok := (*q.known.Load())[t.Schema]
 	if !ok {
-		v.entry = q.lookFirst(ctx, t.Schema)
+		v.entry = q.checkFirst(ctx, t.Schema)
 	}
 	if v.entry == nil {
 		return nil
@@ -74,29 +76,29 @@ func (q *Quarantine) Admit(ctx context.Context, t *tenancy.Tenant) error {
 	return v.entry.error(t, q.cfg.RetryAfter)
 }
 
-// lookFirst looks at a schema that is not known. What cannot be looked at is kept out.
-func (q *Quarantine) lookFirst(ctx context.Context, schema string) *Entry {
+// checkFirst checks an unknown schema. If the check fails, the schema is refused.
+func (q *Quarantine) checkFirst(ctx context.Context, schema string) *Entry {
 	q.mu.Lock()
-	look, under := q.first[schema]
+	check, under := q.first[schema]
 	if !under {
 		if v, ok := (*q.known.Load())[schema]; ok {
 			q.mu.Unlock()
 			return v.entry
 		}
-		look = &firstLook{done: make(chan struct{})}
-		q.first[schema] = look
-		go q.firstLook(context.WithoutCancel(ctx), schema, look)
+		check = &firstCheck{done: make(chan struct{})}
+		q.first[schema] = check
+		go q.firstCheck(context.WithoutCancel(ctx), schema, check)
 	}
 	q.mu.Unlock()
 	select {
-	case <-look.done:
-		return look.entry
+	case <-check.done:
+		return check.entry
 	case <-ctx.Done():
 		return &Entry{Schema: schema, Reason: Unknown, Since: time.Now(), Err: context.Cause(ctx)}
 	}
 }
 
-func (q *Quarantine) firstLook(ctx context.Context, schema string, look *firstLook) {
+func (q *Quarantine) firstCheck(ctx context.Context, schema string, check *firstCheck) {
 	ctx, cancel := context.WithTimeout(ctx, q.cfg.FirstTimeout)
 	defer cancel()
 	begun := time.Now()
@@ -106,16 +108,17 @@ func (q *Quarantine) firstLook(ctx context.Context, schema string, look *firstLo
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.enter(ctx, begun, states, false)
-	look.entry = (*q.known.Load())[schema].entry
+	q.apply(ctx, begun, states, false)
+	check.entry = (*q.known.Load())[schema].entry
 	delete(q.first, schema)
-	close(look.done)
+	close(check.done)
 }
 
-// Refresh looks at all schemas now. With an error what was known stays. ctx governs the look, for [Config].Timeout at most.
+// Refresh checks all schemas now. After an error the previous state stays in force. ctx governs the
+// check, for at most [Config].Timeout.
 func (q *Quarantine) Refresh(ctx context.Context) error {
-	q.looking.Lock()
-	defer q.looking.Unlock()
+	q.checking.Lock()
+	defer q.checking.Unlock()
 	begun := time.Now()
 	timed, cancel := context.WithTimeout(ctx, q.cfg.Timeout)
 	defer cancel()
@@ -135,11 +138,11 @@ func (q *Quarantine) Refresh(ctx context.Context) error {
 		return fmt.Errorf("quarantine: %w", err)
 	}
 	q.surveyed = begun
-	q.enter(ctx, begun, states, true)
+	q.apply(ctx, begun, states, true)
 	return nil
 }
 
-// recheck looks at the schemas in quarantine.
+// recheck checks the schemas in quarantine.
 func (q *Quarantine) recheck(ctx context.Context) error {
 	var schemas []string
 	for _, e := range q.List() {
@@ -148,13 +151,13 @@ func (q *Quarantine) recheck(ctx context.Context) error {
 	if len(schemas) == 0 {
 		return nil
 	}
-	return q.look(ctx, schemas)
+	return q.check(ctx, schemas)
 }
 
-// look looks at some schemas.
-func (q *Quarantine) look(ctx context.Context, schemas []string) error {
-	q.looking.Lock()
-	defer q.looking.Unlock()
+// check checks some schemas.
+func (q *Quarantine) check(ctx context.Context, schemas []string) error {
+	q.checking.Lock()
+	defer q.checking.Unlock()
 	begun := time.Now()
 	timed, cancel := context.WithTimeout(ctx, q.cfg.Timeout)
 	defer cancel()
@@ -164,13 +167,14 @@ func (q *Quarantine) look(ctx context.Context, schemas []string) error {
 	if q.err = err; err != nil {
 		return fmt.Errorf("quarantine: %w", err)
 	}
-	q.enter(ctx, begun, states, false)
+	q.apply(ctx, begun, states, false)
 	return nil
 }
 
-// enter puts in what a look has found that began at a time. Where all were looked at, what was not found is forgotten,
-// unless it was looked at later by itself. The caller holds the lock.
-func (q *Quarantine) enter(ctx context.Context, begun time.Time, states []migrate.SchemaState, all bool) {
+// apply applies the states of a check that began at the given time. After a check of all schemas,
+// schemas that it did not find are forgotten, unless they were checked later on their own. The
+// caller holds the lock.
+func (q *Quarantine) apply(ctx context.Context, begun time.Time, states []migrate.SchemaState, all bool) {
 	before := *q.known.Load()
 	now := make(map[string]verdict, max(len(before), len(states)))
 	maps.Copy(now, before)
@@ -187,7 +191,7 @@ func (q *Quarantine) enter(ctx context.Context, begun time.Time, states []migrat
 		case v.entry == nil:
 			delete(q.failures, state.Schema)
 		case met && state.Outcome == migrate.Failed:
-			v.entry = was.entry // a lock was in the way: nothing else is known of it than before
+			v.entry = was.entry // the check failed, for example on a lock: keep the previous entry
 		case was.entry.same(v.entry):
 			v.entry.Since = was.entry.Since
 		}
@@ -196,22 +200,27 @@ func (q *Quarantine) enter(ctx context.Context, begun time.Time, states []migrat
 	q.known.Store(&now)
 	for schema, v := range now {
 		if was := before[schema]; !was.entry.same(v.entry) {
-			q.tell(ctx, Change{Schema: schema, Before: was.entry, After: v.entry})
+			q.notify(ctx, Change{Schema: schema, Before: was.entry, After: v.entry})
 		}
 	}
 	for schema, was := range before {
 		if _, still := now[schema]; !still {
 			delete(q.failures, schema)
 			if was.entry != nil {
-				q.tell(ctx, Change{Schema: schema, Before: was.entry})
+				q.notify(ctx, Change{Schema: schema, Before: was.entry})
 			}
 		}
 	}
 }
 
-func (q *Quarantine) tell(ctx context.Context, c Change) {
+func (q *Quarantine) notify(ctx context.Context, c Change) {
 	if c.After == nil {
-		q.cfg.Logger.InfoContext(ctx, "tenant left quarantine", slog.String("schema", c.Schema), slog.String("reason", c.Before.Reason))
+		q.cfg.Logger.InfoContext(
+			ctx,
+			"tenant left quarantine",
+			slog.String("schema", c.Schema),
+			slog.String("reason", c.Before.Reason),
+		)
 	} else {
 		attrs := []slog.Attr{
 			slog.String("schema", c.Schema), slog.String("reason", c.After.Reason),
@@ -227,14 +236,15 @@ func (q *Quarantine) tell(ctx context.Context, c Change) {
 	}
 }
 
-// Migrated enters what came of a run: a schema that is behind because its migration failed is [Failed], with that error.
-// One that was migrated is out at once. It looks at the schemas that failed or are in quarantine; where that does not
-// succeed, the next look of [Quarantine.Run] finds out. ctx governs the look.
+// Migrated applies the results of a migration run. A schema that is behind because its migration
+// failed becomes [Failed] with that error. A migrated schema leaves quarantine at once. Migrated
+// checks the schemas that failed or are in quarantine; if that fails, the next check of
+// [Quarantine.Run] follows. ctx governs the check.
 func (q *Quarantine) Migrated(ctx context.Context, results ...migrate.Result) {
 	var schemas []string
 	q.mu.Lock()
 	for _, res := range results {
-		q.tried(res)
+		q.recordResult(res)
 		v, known := (*q.known.Load())[res.Schema]
 		if known && (v.entry != nil || res.Outcome == migrate.Failed) {
 			schemas = append(schemas, res.Schema)
@@ -244,19 +254,20 @@ func (q *Quarantine) Migrated(ctx context.Context, results ...migrate.Result) {
 	if len(schemas) == 0 {
 		return
 	}
-	if err := q.look(ctx, schemas); err != nil {
+	if err := q.check(ctx, schemas); err != nil {
 		q.cfg.Logger.WarnContext(ctx, "quarantine is not current", slog.Any("error", err))
 	}
 }
 
-// tried notes whether a schema's migration failed.
-func (q *Quarantine) tried(res migrate.Result) {
+// recordResult records whether the migration of a schema failed.
+func (q *Quarantine) recordResult(res migrate.Result) {
 	if delete(q.failures, res.Schema); res.Outcome == migrate.Failed {
 		q.failures[res.Schema] = res.Err
 	}
 }
 
-// Run keeps what is known current until ctx ends. An error is logged, and what was known stays.
+// Run keeps the state current until ctx ends. An error is logged, and the previous state stays in
+// force.
 func (q *Quarantine) Run(ctx context.Context) {
 	next := time.Now().Add(q.cfg.Interval)
 	pause := q.cfg.Recheck
@@ -281,7 +292,7 @@ func (q *Quarantine) Run(ctx context.Context) {
 	}
 }
 
-// List returns the schemas in quarantine, by name.
+// List returns the schemas in quarantine, sorted by name.
 func (q *Quarantine) List() []*Entry {
 	var all []*Entry
 	for _, v := range *q.known.Load() {
@@ -293,17 +304,17 @@ func (q *Quarantine) List() []*Entry {
 	return all
 }
 
-// Of returns the entry of a schema, or nil if it is not in quarantine as far as is known.
+// Of returns the entry of a schema, or nil if it is not known to be in quarantine.
 func (q *Quarantine) Of(schema string) *Entry { return (*q.known.Load())[schema].entry }
 
-// Status says how the quarantine is doing, for metrics and health checks.
+// Status is the state of a [Quarantine], for metrics and health checks.
 type Status struct {
-	Surveyed time.Time      // when the last look at all schemas began
-	Counts   map[string]int // schemas by reason, with those that none has
-	Err      error          // why the last look failed; nil after one that did not
+	Surveyed time.Time      // when the last check of all schemas began
+	Counts   map[string]int // number of schemas by reason, also of reasons with none
+	Err      error          // error of the last check; nil: it succeeded
 }
 
-// Status returns how the quarantine is doing. It costs no query.
+// Status returns the current state. It sends no query.
 func (q *Quarantine) Status() Status {
 	s := Status{Counts: make(map[string]int, len(allReasons))}
 	for _, reason := range allReasons {

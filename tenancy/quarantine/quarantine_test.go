@@ -189,17 +189,20 @@ func TestChangesAreTold(t *testing.T) {
 	f := setup(t, "a")
 	program := f.release(t, 1)
 	var told []string
-	q, err := quarantine.New(t.Context(), quarantine.Config{Runner: program, Schemas: f.list, Changed: func(_ context.Context, c quarantine.Change) {
-		text := c.Schema + ": "
-		if c.Before != nil {
-			text += c.Before.Reason
-		}
-		text += " -> "
-		if c.After != nil {
-			text += c.After.Reason
-		}
-		told = append(told, text)
-	}})
+	q, err := quarantine.New(
+		t.Context(),
+		quarantine.Config{Runner: program, Schemas: f.list, Changed: func(_ context.Context, c quarantine.Change) {
+			text := c.Schema + ": "
+			if c.Before != nil {
+				text += c.Before.Reason
+			}
+			text += " -> "
+			if c.After != nil {
+				text += c.After.Reason
+			}
+			told = append(told, text)
+		}},
+	)
 	require.NoError(t, err)
 	f.exec(t, "create table a.t1 ()")
 	res, err := program.Up(t.Context(), "a")

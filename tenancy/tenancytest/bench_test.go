@@ -25,13 +25,20 @@ func (s *span) end() {
 	}
 }
 
-// What a test pays for its tenant of 20 tables: made for it, or used again after a row was inserted.
+// What a test pays for its tenant of 20 tables: made for it, or used again after a row was
+// inserted.
 func BenchmarkTenant(b *testing.B) {
 	files := fstest.MapFS{}
 	for i := range 20 {
-		files[fmt.Sprintf("%05d_t.sql", i+1)] = &fstest.MapFile{Data: fmt.Appendf(nil, "-- +goose Up\ncreate table t%d (id bigserial primary key, body text);\n", i)}
+		files[fmt.Sprintf("%05d_t.sql", i+1)] = &fstest.MapFile{
+			Data: fmt.Appendf(nil, "-- +goose Up\ncreate table t%d (id bigserial primary key, body text);\n", i),
+		}
 	}
-	env, err := tenancytest.Open(b.Context(), pgtest.New(b).URL, tenancytest.Config{Tenant: []migrate.Source{{Name: "t", FS: files}}})
+	env, err := tenancytest.Open(
+		b.Context(),
+		pgtest.New(b).URL,
+		tenancytest.Config{Tenant: []migrate.Source{{Name: "t", FS: files}}},
+	)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -27,15 +27,16 @@
 //
 // [Environment.Tenant] hands out a tenant that no other test has. When the test ends, its rows are
 // taken away, rows that migrations and seed had made are put back, sequences begin anew, and
-// another test gets it: 4 ms against 63 ms for a new one of 20 tables (go test -run "^$" -bench . ./tenancy/tenancytest). A tenant that cannot be put back, or that the
-// test has suspended, renamed, given a domain or otherwise changed in the registry, is not used again. [Environment.Fresh]
-// makes a new one, for a test of what the program remembers of a tenant.
+// another test gets it: 4 ms against 63 ms for a new one of 20 tables (go test -run "^$" -bench .
+// ./tenancy/tenancytest). A tenant that cannot be put back, or that the test has suspended,
+// renamed, given a domain or otherwise changed in the registry, is not used again.
+// [Environment.Fresh] makes a new one, for a test of what the program remembers of a tenant.
 //
 // # Isolation
 //
-// [Environment.AssertIsolated] runs a function for one tenant while every table of another one is locked, and
-// the other way round: what touches the other's rows, to read or to write, is caught, whatever way it
-// came.
+// [Environment.AssertIsolated] runs a function for one tenant while every table of another one is
+// locked, and the other way round: what touches the other's rows, to read or to write, is caught,
+// whatever way it came.
 //
 // # Databases
 //

@@ -56,8 +56,8 @@ func New(manager *tenancy.Manager, db *schemactx.DB, owner *pgxpool.Pool) (*Envi
 	return &Environment{Manager: manager, DB: db, Owner: owner}, nil
 }
 
-// Close drops what [Open] has made. Connections that tests have not given back within 5 seconds are ended by the server,
-// and stay lost to their pools. After [New] it does nothing.
+// Close drops what [Open] has made. Connections that tests have not given back within 5 seconds are
+// ended by the server, and stay lost to their pools. After [New] it does nothing.
 func (e *Environment) Close(ctx context.Context) error {
 	if e.close == nil {
 		return nil

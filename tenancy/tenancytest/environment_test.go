@@ -18,8 +18,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// A schema with what makes it hard to put back: rows of the migrations, references to them and to themselves, triggers,
-// generated columns, identities, a sequence of its own, partitions, inheritance, a circle.
+// A schema with what makes it hard to put back: rows of the migrations, references to them and to
+// themselves, triggers, generated columns, identities, a sequence of its own, partitions,
+// inheritance, a circle.
 const shop = `-- +goose Up
 create table countries (code text primary key, name text not null, upper text generated always as (upper(name)) stored);
 insert into countries (code, name) values ('at', 'Austria'), ('pe', 'Peru');
@@ -153,14 +154,17 @@ func TestClientTalksToTheTenantsHost(t *testing.T) {
 		}
 		return tenanthttp.TenantTarget(&tenant), err
 	})
-	env.Handler = tenanthttp.Handler(env.Resolver, tenanthttp.Routes{Tenant: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		schema, _ := schemactx.FromContext(r.Context())
-		if c, err := r.Cookie("seen"); err == nil {
-			schema += " " + c.Value
-		}
-		http.SetCookie(w, &http.Cookie{Name: "seen", Value: "again"})
-		_, _ = io.WriteString(w, schema)
-	})})
+	env.Handler = tenanthttp.Handler(
+		env.Resolver,
+		tenanthttp.Routes{Tenant: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			schema, _ := schemactx.FromContext(r.Context())
+			if c, err := r.Cookie("seen"); err == nil {
+				schema += " " + c.Value
+			}
+			http.SetCookie(w, &http.Cookie{Name: "seen", Value: "again"})
+			_, _ = io.WriteString(w, schema)
+		})},
+	)
 	tenant := env.Tenant(t)
 	client := tenant.Client()
 	get := func(url string) (int, string) {
@@ -187,7 +191,11 @@ func TestOpenRefuses(t *testing.T) {
 	if err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := tenancytest.Open(t.Context(), "postgres://localhost", tenancytest.Config{DB: schemactx.Config{Level: schemactx.Logins}}); err == nil {
+	if _, err := tenancytest.Open(
+		t.Context(),
+		"postgres://localhost",
+		tenancytest.Config{DB: schemactx.Config{Level: schemactx.Logins}},
+	); err == nil {
 		t.Error("Logins: no error")
 	}
 	if _, err := tenancytest.New(nil, nil, nil); err == nil {
@@ -204,7 +212,10 @@ func TestAllThatOpenMakesIsDroppedAgain(t *testing.T) {
 	check(t, err)
 	left := func() (databases int) {
 		t.Helper()
-		check(t, pg.Pool.QueryRow(t.Context(), "select count(*) from pg_database where datdba = $1::regrole", admin).Scan(&databases))
+		check(
+			t,
+			pg.Pool.QueryRow(t.Context(), "select count(*) from pg_database where datdba = $1::regrole", admin).Scan(&databases),
+		)
 		return databases
 	}
 	env, err := tenancytest.Open(t.Context(), pg.URLAs(admin, "a"), tenancytest.Config{})

@@ -16,8 +16,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenancytest"
 )
 
-// The tables of an extension's schema are every tenant's: to read one is no trespass, and a tenant comes back without its
-// own rows.
+// The tables of an extension's schema are every tenant's: to read one is no trespass, and a tenant
+// comes back without its own rows.
 func TestTenantsOfTestsFindExtensions(t *testing.T) {
 	t.Parallel()
 	for _, level := range []schemactx.Level{schemactx.Roles, schemactx.PathOnly} {
@@ -51,6 +51,10 @@ func TestTenantsOfTestsFindExtensions(t *testing.T) {
 
 func TestAnExtensionThatCannotBeMadeIsAnError(t *testing.T) {
 	t.Parallel()
-	_, err := tenancytest.Open(t.Context(), pgtest.New(t).URL, tenancytest.Config{Extensions: []string{"no_such_extension"}})
+	_, err := tenancytest.Open(
+		t.Context(),
+		pgtest.New(t).URL,
+		tenancytest.Config{Extensions: []string{"no_such_extension"}},
+	)
 	assert.ErrorAs(t, err, new(*admin.ExtensionError))
 }

@@ -15,14 +15,16 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// AssertIsolated runs fn for a, and then for b, and fails the test if one run touches the other tenant's tables or
-// sequences. fn gets a context that names the tenant, and may do anything: statements, requests by the tenant's
-// client, jobs. Its error fails the test as well. It runs in a goroutine of its own and may end the test by Fatal or
-// Skip; what it panics with, AssertIsolated panics with.
+// AssertIsolated runs fn for a, and then for b, and fails the test if one run touches the other
+// tenant's tables or sequences. fn gets a context that names the tenant, and may do anything:
+// statements, requests by the tenant's client, jobs. Its error fails the test as well. It runs in a
+// goroutine of its own and may end the test by Fatal or Skip; what it panics with, AssertIsolated
+// panics with.
 //
-// While fn runs, every table of the other tenant is locked against everybody. A statement that would read or
-// write one has to wait, whatever way it came to it: a qualified name, a view, a function with other rights, a connection
-// that has the wrong search path. Who waits is seen, named by its table, and let go. For that, fn must not use the other tenant on purpose.
+// While fn runs, every table of the other tenant is locked against everybody. A statement that
+// would read or write one has to wait, whatever way it came to it: a qualified name, a view, a
+// function with other rights, a connection that has the wrong search path. Who waits is seen, named
+// by its table, and let go. For that, fn must not use the other tenant on purpose.
 func (e *Environment) AssertIsolated(tb testing.TB, a, b *Tenant, fn func(ctx context.Context, t *Tenant) error) {
 	tb.Helper()
 	for _, pair := range [][2]*Tenant{{a, b}, {b, a}} {
@@ -67,7 +69,11 @@ func finish(fn func() error, done chan<- error) {
 }
 
 // trespass runs fn for one tenant and returns what of the other one it touched.
-func (e *Environment) trespass(ctx context.Context, of, other *Tenant, fn func(context.Context, *Tenant) error) ([]string, error) {
+func (e *Environment) trespass(
+	ctx context.Context,
+	of, other *Tenant,
+	fn func(context.Context, *Tenant) error,
+) ([]string, error) {
 	before, err := readSequences(ctx, e.Owner, other.Schema)
 	if err != nil {
 		return nil, err
@@ -92,8 +98,9 @@ func (e *Environment) trespass(ctx context.Context, of, other *Tenant, fn func(c
 	return touched, err
 }
 
-// fence is a transaction that holds locks on all tables of a schema. Its connection is taken out of the pool: tests at
-// the same time would else have all of the pool's as fences, and what they run would wait for another one for ever.
+// fence is a transaction that holds locks on all tables of a schema. Its connection is taken out of
+// the pool: tests at the same time would else have all of the pool's as fences, and what they run
+// would wait for another one for ever.
 type fence struct {
 	conn *pgx.Conn
 	tx   pgx.Tx
@@ -140,8 +147,8 @@ func (e *Environment) lock(ctx context.Context, schema string) (*fence, error) {
 // watchInterval is how often the server is asked who waits. Who does not wait is not held up by it.
 const watchInterval = 5 * time.Millisecond
 
-// watch returns the tables that somebody waited for until done says how the work ended. At the first of them it opens
-// the fence, so that the work can end.
+// watch returns the tables that somebody waited for until done says how the work ended. At the
+// first of them it opens the fence, so that the work can end.
 func (f *fence) watch(ctx context.Context, done <-chan error) ([]string, error) {
 	tick := time.NewTicker(watchInterval) // PostgreSQL has no signal for it
 	defer tick.Stop()
@@ -161,8 +168,11 @@ func (f *fence) watch(ctx context.Context, done <-chan error) ([]string, error) 
 }
 
 func (f *fence) waiting(ctx context.Context) ([]string, error) {
-	rows, err := f.tx.Query(ctx, `select distinct 'table ' || c.relname from pg_locks l join pg_class c on c.oid = l.relation
-		where not l.granted and pg_backend_pid() = any(pg_blocking_pids(l.pid))`)
+	rows, err := f.tx.Query(
+		ctx,
+		`select distinct 'table ' || c.relname from pg_locks l join pg_class c on c.oid = l.relation
+		where not l.granted and pg_backend_pid() = any(pg_blocking_pids(l.pid))`,
+	)
 	if err != nil {
 		return nil, err
 	}

@@ -54,7 +54,9 @@ func TestIsolationIsAsserted(t *testing.T) {
 	} {
 		r := &recorder{TB: t}
 		env.AssertIsolated(r, a, b, c.fn)
-		if c.want == "" && len(r.errors) > 0 || c.want != "" && (len(r.errors) != 2 || !strings.Contains(r.errors[0], c.want) || !strings.Contains(r.errors[1], c.want)) {
+		if c.want == "" && len(r.errors) > 0 ||
+			c.want != "" &&
+				(len(r.errors) != 2 || !strings.Contains(r.errors[0], c.want) || !strings.Contains(r.errors[1], c.want)) {
 			t.Errorf("%s: %q", name, r.errors)
 		}
 	}

@@ -47,8 +47,9 @@ type Config struct {
 // namePrefix is how the databases of tests begin.
 const namePrefix = "pgtenant_test_"
 
-// Open makes a database on the server of url, with roles, registry and pools, and returns it as an environment. url
-// is that of a superuser, or of a role that may create databases and roles. Close drops all of it.
+// Open makes a database on the server of url, with roles, registry and pools, and returns it as an
+// environment. url is that of a superuser, or of a role that may create databases and roles. Close
+// drops all of it.
 func Open(ctx context.Context, url string, cfg Config) (_ *Environment, err error) {
 	admin, err := pgx.ParseConfig(url)
 	if err != nil {
@@ -127,7 +128,10 @@ func (b *builder) environment(ctx context.Context, cfg Config) (*Environment, er
 	if err != nil {
 		return nil, err
 	}
-	runner, err := migrate.New(owner, migrate.Config{Shared: cfg.Shared, Tenant: cfg.Tenant, ExtraSearchPath: cfg.DB.ExtraSearchPath})
+	runner, err := migrate.New(
+		owner,
+		migrate.Config{Shared: cfg.Shared, Tenant: cfg.Tenant, ExtraSearchPath: cfg.DB.ExtraSearchPath},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -174,8 +178,8 @@ func (b *builder) exec(ctx context.Context, cfg *pgx.ConnConfig, sql string) err
 // close drops the database and its roles. It can be run again.
 func (b *builder) close(ctx context.Context) error {
 	b.closePools(ctx)
-	// PostgreSQL waits some seconds for connections that are closing. Those that a test has left open are ended
-	// then, for which an administrator who is no superuser may lack the right.
+	// PostgreSQL waits some seconds for connections that are closing. Those that a test has left open
+	// are ended then, for which an administrator who is no superuser may lack the right.
 	drop := "drop database if exists " + pgx.Identifier{b.name()}.Sanitize()
 	err := b.exec(ctx, b.admin, drop)
 	if pgErr := (*pgconn.PgError)(nil); errors.As(err, &pgErr) && pgErr.Code == "55006" { // object_in_use
@@ -190,8 +194,8 @@ func (b *builder) close(ctx context.Context) error {
 // poolTimeout is how long connections may take to come back to their pools.
 const poolTimeout = 5 * time.Second
 
-// closePools closes the pools. A pool waits for connections that are in use; those that a test has never given back are
-// left to the server, which ends them with the database.
+// closePools closes the pools. A pool waits for connections that are in use; those that a test has
+// never given back are left to the server, which ends them with the database.
 func (b *builder) closePools(ctx context.Context) {
 	if b.db != nil {
 		b.db.Close()
@@ -215,15 +219,19 @@ func (b *builder) closePools(ctx context.Context) {
 	}
 }
 
-// dropRoles drops all roles of the database in one statement: since PostgreSQL 16 a role that has granted a membership
-// goes after it, and the memberships of those that are named go first.
+// dropRoles drops all roles of the database in one statement: since PostgreSQL 16 a role that has
+// granted a membership goes after it, and the memberships of those that are named go first.
 func (b *builder) dropRoles(ctx context.Context) error {
 	conn, err := pgx.ConnectConfig(ctx, b.admin)
 	if err != nil {
 		return err
 	}
 	defer conn.Close(ctx)
-	rows, err := conn.Query(ctx, "select quote_ident(rolname) from pg_roles where starts_with(rolname::text, $1)", "pt_"+b.id+"_")
+	rows, err := conn.Query(
+		ctx,
+		"select quote_ident(rolname) from pg_roles where starts_with(rolname::text, $1)",
+		"pt_"+b.id+"_",
+	)
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,12 @@ func (e *Environment) reset(ctx context.Context, schema string) error {
 	err = pgx.BeginFunc(ctx, e.Owner, func(tx pgx.Tx) error {
 		// Constraints may call functions that look for what is in the schema, or in an extension's.
 		//tenantvet:allow tenantsql the owner puts rows back, on the path that the tenant's statements have
-		_, err := tx.Exec(ctx, "select set_config('lock_timeout', $1, true), set_config('search_path', $2, true)", lockTimeout, path)
+		_, err := tx.Exec(
+			ctx,
+			"select set_config('lock_timeout', $1, true), set_config('search_path', $2, true)",
+			lockTimeout,
+			path,
+		)
 		if err != nil {
 			return err
 		}
@@ -95,9 +100,15 @@ func (e *Environment) resetRows(ctx context.Context, tx pgx.Tx, schema string) e
 		if !t.seeded {
 			continue
 		}
-		sql := fmt.Sprintf("alter table %[1]s disable trigger user; insert into %[1]s (%[2]s) overriding system value select %[2]s from %[3]s%[4]s.%[5]s; "+
-			"alter table %[1]s enable trigger user",
-			names[i], t.columns, t.only(), pgx.Identifier{e.pristine.schema}.Sanitize(), pgx.Identifier{t.name}.Sanitize())
+		sql := fmt.Sprintf(
+			"alter table %[1]s disable trigger user; insert into %[1]s (%[2]s) overriding system value select %[2]s from %[3]s%[4]s.%[5]s; "+
+				"alter table %[1]s enable trigger user",
+			names[i],
+			t.columns,
+			t.only(),
+			pgx.Identifier{e.pristine.schema}.Sanitize(),
+			pgx.Identifier{t.name}.Sanitize(),
+		)
 		if _, err := tx.Exec(ctx, sql); err != nil {
 			return fmt.Errorf("put back the rows of table %q: %w", t.name, err)
 		}

@@ -75,7 +75,8 @@ func filled(ctx context.Context, db tenancy.Querier, schema string, tables []tab
 	for i, t := range tables {
 		exists[i] = "exists (select from " + t.only() + pgx.Identifier{schema, t.name}.Sanitize() + ")"
 	}
-	rows, err := db.Query(ctx, "select array["+strings.Join(exists, ", ")+"]", pgx.QueryExecModeExec) // once for each schema: not worth preparing
+	// once for each schema: not worth preparing
+	rows, err := db.Query(ctx, "select array["+strings.Join(exists, ", ")+"]", pgx.QueryExecModeExec)
 	if err == nil {
 		has, err = pgx.CollectExactlyOneRow(rows, pgx.RowTo[[]bool])
 	}
@@ -106,7 +107,8 @@ func dirtyTables(ctx context.Context, db tenancy.Querier, schema string, tables 
 	return slices.DeleteFunc(slices.Clone(tables), func(t table) bool { return !dirty[t.name] }), nil
 }
 
-// inOrder sorts tables so that each comes after those that it refers to. Those in a circle come last.
+// inOrder sorts tables so that each comes after those that it refers to. Those in a circle come
+// last.
 func inOrder(tables []table) []table {
 	placed := make(map[string]bool, len(tables))
 	var sorted []table

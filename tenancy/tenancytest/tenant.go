@@ -27,8 +27,8 @@ type Tenant struct {
 // Context returns the context of the test, in which statements run in the tenant's schema.
 func (t *Tenant) Context() context.Context { return tenancy.NewContext(t.tb.Context(), &t.Tenant) }
 
-// Tenant returns an active tenant with the rows of its migrations and seed and no others, which no other test
-// has. It goes back when tb ends. Trouble ends the test.
+// Tenant returns an active tenant with the rows of its migrations and seed and no others, which no
+// other test has. It goes back when tb ends. Trouble ends the test.
 func (e *Environment) Tenant(tb testing.TB) *Tenant {
 	tb.Helper()
 	t, found := e.take()

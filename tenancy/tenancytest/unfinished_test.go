@@ -23,8 +23,8 @@ func (r *recorder) FailNow() {
 
 type ended struct{}
 
-// A function under AssertIsolated may fail the test with Fatal, which ends its goroutine, and may panic. Neither may leave
-// the assertion waiting, nor the other tenant's tables locked.
+// A function under AssertIsolated may fail the test with Fatal, which ends its goroutine, and may
+// panic. Neither may leave the assertion waiting, nor the other tenant's tables locked.
 func TestAFunctionThatDoesNotReturnEndsTheAssertion(t *testing.T) {
 	t.Parallel()
 	env := open(t, tenancytest.Config{})
@@ -41,7 +41,8 @@ func TestAFunctionThatDoesNotReturnEndsTheAssertion(t *testing.T) {
 		}()
 		select {
 		case got := <-over:
-			if _, failed := got.(ended); name == "fatal" && !failed || name == "panic" && !strings.Contains(fmt.Sprint(got), "broken") {
+			if _, failed := got.(ended); name == "fatal" && !failed ||
+				name == "panic" && !strings.Contains(fmt.Sprint(got), "broken") {
 				t.Errorf("%s: %v, %q", name, got, r.errors)
 			}
 		case <-time.After(time.Minute):
@@ -52,7 +53,8 @@ func TestAFunctionThatDoesNotReturnEndsTheAssertion(t *testing.T) {
 	}
 }
 
-// Tests that assert at the same time must not take all connections of the owner's pool and wait for one more.
+// Tests that assert at the same time must not take all connections of the owner's pool and wait for
+// one more.
 func TestManyAssertionsAtOnceNeedNoMoreConnections(t *testing.T) {
 	t.Parallel()
 	env := open(t, tenancytest.Config{})

@@ -13,7 +13,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// What the middleware costs is the difference of Handler and BareMux, which serve the same request with the same mux:
+// What the middleware costs is the difference of Handler and BareMux, which serve the same request
+// with the same mux:
 //
 //	go test -run '^$' -bench 'BareMux|Handler' -benchmem ./tenancy/tenanthttp
 //
@@ -28,7 +29,10 @@ func (w writer) WriteHeader(int)             {}
 
 func benchMux() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /api/students/", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	mux.HandleFunc(
+		"GET /api/students/",
+		func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) },
+	)
 	return mux
 }
 
@@ -51,8 +55,14 @@ func BenchmarkBareMux(b *testing.B) { bench(b, benchMux(), benchRequest("a.examp
 func BenchmarkHandler(b *testing.B) {
 	mux := benchMux()
 	routes := tenanthttp.Routes{Public: mux, Tenant: mux}
-	b.Run("tenant", func(b *testing.B) { bench(b, tenanthttp.Handler(attackHosts(), routes), benchRequest("a.example.com")) })
-	b.Run("public", func(b *testing.B) { bench(b, tenanthttp.Handler(attackHosts(), routes), benchRequest("example.com")) })
+	b.Run(
+		"tenant",
+		func(b *testing.B) { bench(b, tenanthttp.Handler(attackHosts(), routes), benchRequest("a.example.com")) },
+	)
+	b.Run(
+		"public",
+		func(b *testing.B) { bench(b, tenanthttp.Handler(attackHosts(), routes), benchRequest("example.com")) },
+	)
 	b.Run("unknown", func(b *testing.B) { bench(b, tenanthttp.Handler(attackHosts(), routes), benchRequest("b.example")) })
 	routes.Proxies = behind(b, tenanthttp.XForwarded)
 	b.Run("proxy", func(b *testing.B) {

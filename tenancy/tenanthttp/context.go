@@ -11,8 +11,8 @@ type site = sitecontext.Context[tenancy.Tenant]
 
 type requestContextKey struct{}
 
-// requestContext is the context of a request that [Handler] serves. It carries the site and the answer to refusals in one
-// allocation.
+// requestContext is the context of a request that [Handler] serves. It carries the site and the
+// answer to refusals in one allocation.
 type requestContext struct {
 	site
 	refuse refuseFunc

@@ -3,7 +3,8 @@ package tenanthttp
 import "errors"
 
 var (
-	// ErrNoSite is the reason of a [Refusal] on the wrong kind of site, see [RequireTenant], [RequirePublic] and [Routes].
+	// ErrNoSite is the reason of a [Refusal] on the wrong kind of site, see [RequireTenant],
+	// [RequirePublic] and [Routes].
 	ErrNoSite = errors.New("no such site")
 
 	// ErrNoSession is the reason of a [Refusal] by [RequireSession] of a request that brings no token.

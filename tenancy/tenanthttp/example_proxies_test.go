@@ -16,7 +16,9 @@ func ExampleProxies() {
 	p, done := schooltest.New()
 	defer done()
 
-	proxies, err := tenanthttp.NewProxies(tenanthttp.ProxyConfig{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}})
+	proxies, err := tenanthttp.NewProxies(
+		tenanthttp.ProxyConfig{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}},
+	)
 	schooltest.Must(err)
 	h := tenanthttp.Handler(p.Hosts, tenanthttp.Routes{Proxies: proxies, Tenant: http.HandlerFunc(
 		func(w http.ResponseWriter, r *http.Request) {

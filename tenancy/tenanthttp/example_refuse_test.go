@@ -27,7 +27,12 @@ func ExampleRoutes_refuse() {
 			}
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
 			w.WriteHeader(refusal.Problem.Status)
-			fmt.Fprintf(w, "<h1>%s is closed</h1><p>%s</p>", html.EscapeString(refusal.Tenant.Name), html.EscapeString(inactive.Reason))
+			fmt.Fprintf(
+				w,
+				"<h1>%s is closed</h1><p>%s</p>",
+				html.EscapeString(refusal.Tenant.Name),
+				html.EscapeString(inactive.Reason),
+			)
 		},
 	})
 

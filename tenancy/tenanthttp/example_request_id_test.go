@@ -17,7 +17,9 @@ func ExampleRequestIDHandler() {
 	p, done := schooltest.New()
 	defer done()
 
-	proxies, err := tenanthttp.NewProxies(tenanthttp.ProxyConfig{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})
+	proxies, err := tenanthttp.NewProxies(
+		tenanthttp.ProxyConfig{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}},
+	)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -26,7 +26,10 @@ func ExampleRequireSession() {
 			http.Error(w, "try again", http.StatusServiceUnavailable)
 			return
 		}
-		http.SetCookie(w, &http.Cookie{Name: cookie, Value: token, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+		http.SetCookie(
+			w,
+			&http.Cookie{Name: cookie, Value: token, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode},
+		)
 	})
 	mux.Handle("/", tenanthttp.RequireSession(signer, tenanthttp.CookieToken(cookie), http.HandlerFunc(
 		func(w http.ResponseWriter, r *http.Request) {

@@ -10,43 +10,58 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Routes are the two sites of a platform, and what goes on in front of them.
+// Routes are the two sites of a platform, and the checks before a request reaches them. The
+// functions are called concurrently.
 type Routes struct {
-	// Public serves the platform's own hosts, in the public scope. Nil: every request is
-	// refused with 404.
+	// Public serves the platform's own hosts, in the public scope. Default: such requests are refused
+	// with 404.
 	Public http.Handler
 
-	// Tenant serves the hosts of active tenants, with the tenant in the context. Nil: every
-	// request is refused with 404.
+	// Tenant serves the hosts of active tenants, with the tenant in the context. Default: such
+	// requests are refused with 404.
 	Tenant http.Handler
 
-	// Proxies are those whose word on the host of a request counts. Default: none; a request's host is its Host.
+	// Proxies are the proxies whose forwarded headers name the host. Default: none; a request's host
+	// is its Host header.
 	Proxies *Proxies
 
-	// Bypass reports whether a request may pass although its tenant is in maintenance: one of the people who work on
-	// it. It is asked for that status alone, before any schema is in the request's context, and decides about access: what
-	// it looks at must be proven, as a signed token or [Proxies.ClientIP] is. Default: nobody passes.
+	// Bypass reports whether a request is served although its tenant is in maintenance, such as an
+	// operator's. It is called for that status alone, before a schema is in the request's context. It
+	// decides about access, so that it must look only at what is proven, such as a signed token or
+	// [Proxies.ClientIP]. Default: no request passes.
 	Bypass func(r *http.Request, t *tenancy.Tenant) bool
 
-	// Admit returns why an active tenant's request is not served all the same, such as a [tenancy.QuarantineError], or nil. It is
-	// asked for each request of an active tenant, also for one that Bypass lets pass; ctx is the request's. Admit of package
-	// quarantine keeps out tenants whose schemas the program cannot work with. Default: all are served.
+	// Admit returns nil, or why an active tenant's request is not served, such as a
+	// [tenancy.QuarantineError]. It is called for each request of an active tenant and for each that
+	// Bypass lets pass, with the request's context. Admit of package quarantine refuses tenants whose
+	// schemas the program cannot work with. Default: all are served.
 	Admit func(ctx context.Context, t *tenancy.Tenant) error
 
-	// Refuse answers the requests that are not served, such as with a page of the program's own. There is no schema in the
-	// context of a request that the Handler itself refuses; the response is set to Cache-Control: no-store already. What
-	// it does not want to answer it leaves to Problem.Respond. Default: that for all.
+	// Refuse answers the requests that are not served, such as with a page of the program. The context
+	// of a request that the Handler itself refuses has no schema. The response has Cache-Control:
+	// no-store already. For an answer in the default form, Refuse calls refusal.Problem.Respond.
+	// Default: that for all requests.
 	Refuse func(w http.ResponseWriter, r *http.Request, refusal Refusal)
 
-	// Logger gets what a client is not told: why a host could not be resolved. Nil discards.
+	// Logger gets the errors that a client is not told: why a host could not be resolved. Default:
+	// they are discarded.
 	Logger *slog.Logger
 }
 
-// Handler sends each request to the site that its host stands for, or, where resolver is a [RequestResolver], the
-// request. The served request's Host is the effective one. All others are refused, see [Refusal]: 400 for what is not a
-// host or names two tenants, 404 for an unknown host and a tenant on its way out, 403 for a suspended tenant, 503 with
-// Retry-After for one in maintenance or not ready yet and when resolver cannot tell, 503 for one that Routes.Admit keeps out. Only the request's Host counts, and
-// forwarded headers from Proxies. It panics if resolver is nil.
+// Handler returns a handler that sends each request to the site that its host stands for. If
+// resolver is a [RequestResolver], it is asked for the whole request. The Host of the request that
+// is served is the effective host: the Host header, or what trusted [Proxies] say.
+//
+// All other requests are refused, see [Refusal]:
+//
+//	400  not a host, or the request names two tenants
+//	403  a suspended tenant
+//	404  an unknown host, or a tenant that is being dropped
+//	503  a tenant in maintenance or not ready yet, with Retry-After
+//	503  a tenant that Routes.Admit refuses
+//	503  resolver cannot tell, with Retry-After
+//
+// Handler panics if resolver is nil.
 func Handler(resolver Resolver, routes Routes) http.Handler {
 	if resolver == nil {
 		panic("tenanthttp: Handler without a resolver")
@@ -64,7 +79,7 @@ func Handler(resolver Resolver, routes Routes) http.Handler {
 
 type handler struct {
 	resolver Resolver
-	requests RequestResolver // resolver again, where it is one; else nil
+	requests RequestResolver // resolver, if it is one; else nil
 	routes   Routes
 	refuse   refuseFunc
 }
@@ -90,7 +105,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// resolve returns what r stands for, the request to serve, and the host that this is to have, also with an error.
+// resolve returns the target of r, the request to serve, and that request's host. The request and
+// the host are valid also with an error.
 func (h *handler) resolve(r *http.Request, host string) (Target, *http.Request, string, error) {
 	if h.requests == nil {
 		target, err := h.resolver.Resolve(r.Context(), host)
@@ -114,7 +130,7 @@ func withHost(r *http.Request, host string) *http.Request {
 	return r
 }
 
-// serve makes one copy of the request, for the context and for the host.
+// serve copies the request once, for the context and the host together.
 func (h *handler) serve(w http.ResponseWriter, r *http.Request, host string, next http.Handler, site site) {
 	r = r.WithContext(&requestContext{site: site, refuse: h.refuse})
 	r.Host = host
@@ -146,12 +162,12 @@ func (h *handler) bypass(r *http.Request, t *tenancy.Tenant) bool {
 	return t.Status == tenancy.Maintenance && h.routes.Bypass != nil && h.routes.Bypass(r, t)
 }
 
-// refuseErr answers a request that leads nowhere.
+// refuseErr refuses a request of no tenant.
 func (h *handler) refuseErr(w http.ResponseWriter, r *http.Request, err error) {
 	h.refuseTenant(w, r, nil, err)
 }
 
-// refuseTenant answers a request that is not served, of a tenant if that is known.
+// refuseTenant refuses a request. t is nil if the tenant is not known.
 func (h *handler) refuseTenant(w http.ResponseWriter, r *http.Request, t *tenancy.Tenant, err error) {
 	p, known := problemOf(err)
 	if !known {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -19,8 +20,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// The attacks on the host of a request, on a real server and byte by byte: what net/http makes of a request before the
-// Handler sees it is part of the answer.
+// The attacks on the host of a request, on a real server and byte by byte: what net/http makes of a
+// request before the Handler sees it is part of the answer.
 
 // attackHosts are two tenants and the public site.
 func attackHosts() byHost {
@@ -36,7 +37,10 @@ func serve(t *testing.T, proxies *tenanthttp.Proxies) (addr string) {
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	server := &http.Server{
-		Handler:   tenanthttp.Handler(attackHosts(), tenanthttp.Routes{Public: say("public"), Tenant: say("tenant"), Proxies: proxies}),
+		Handler: tenanthttp.Handler(
+			attackHosts(),
+			tenanthttp.Routes{Public: say("public"), Tenant: say("tenant"), Proxies: proxies},
+		),
 		Protocols: &http.Protocols{},
 	}
 	server.Protocols.SetHTTP1(true)
@@ -45,14 +49,15 @@ func serve(t *testing.T, proxies *tenanthttp.Proxies) (addr string) {
 	go func() { ended <- server.Serve(listener) }()
 	t.Cleanup(func() {
 		require.NoError(t, server.Close())
-		if err := <-ended; err != http.ErrServerClosed { //nolint:errorlint // returned as it is
-			t.Error(err)
-		}
+		//nolint:errorlint // returned as it is
+		err := <-ended
+		assert.True(t, err == http.ErrServerClosed, err)
 	})
 	return listener.Addr().String()
 }
 
-// write sends bytes as they are, and returns what the one response to them is: its status, and its body if that is 200.
+// write sends bytes as they are, and returns what the one response to them is: its status, and its
+// body if that is 200.
 func write(t *testing.T, addr, request string) string {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
@@ -95,9 +100,7 @@ func TestHostsOnTheWire(t *testing.T) {
 		"a.example.com.evil.test": "404", "evila.example.com": "404", "aexample.com": "404",
 		strings.Repeat("a", 64) + ".example.com": "400", strings.Repeat("a.", 127) + "example.com": "400",
 	} {
-		if got := write(t, addr, "GET / HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n"); got != want {
-			t.Errorf("%q: %s, want %s", host, got, want)
-		}
+		assert.Equal(t, want, write(t, addr, "GET / HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n"), "%q", host)
 	}
 }
 
@@ -106,14 +109,16 @@ func TestRequestsThatNameTwoHosts(t *testing.T) {
 	t.Parallel()
 	addr := serve(t, nil)
 	for request, want := range map[string]string{
-		// The target wins, as RFC 9112 (3.2.2) demands; the Handler and everybody behind it see that one alone.
+		// The target wins, as RFC 9112 (3.2.2) demands; the Handler and everybody behind it see that one
+		// alone.
 		"GET http://a.example.com/ HTTP/1.1\r\nHost: b.example.com":      servedA,
 		"GET http://a.example.com/ HTTP/1.1\r\nHost: nosuch.example.com": servedA,
 		"GET http://nosuch.example.com/ HTTP/1.1\r\nHost: a.example.com": "404",
 		"GET http://b.example.com@a.example.com/ HTTP/1.1\r\nHost: b":    servedA, // what is before the @ is a user's name
-		"GET http:///x HTTP/1.1\r\nHost: a.example.com":                  servedA, // a target without a host has nothing to say
-		"GET //b.example.com/ HTTP/1.1\r\nHost: a.example.com":           servedA, // a path
-		"GET http:b.example.com HTTP/1.1\r\nHost: a.example.com":         servedA, // no authority
+		// a target without a host has nothing to say
+		"GET http:///x HTTP/1.1\r\nHost: a.example.com":          servedA,
+		"GET //b.example.com/ HTTP/1.1\r\nHost: a.example.com":   servedA, // a path
+		"GET http:b.example.com HTTP/1.1\r\nHost: a.example.com": servedA, // no authority
 		// Two Host headers, none, and one that a fold or a space hides.
 		"GET / HTTP/1.1\r\nHost: a.example.com\r\nHost: b.example.com":                                                   "400",
 		"GET / HTTP/1.1\r\nHost: a.example.com\r\nHost: a.example.com":                                                   "400",
@@ -130,9 +135,7 @@ func TestRequestsThatNameTwoHosts(t *testing.T) {
 		"GET / HTTP/1.1\r\nHost: a.example.com\r\nX-Forwarded-Host: b.example.com\r\nForwarded: host=b.example.com":      servedA,
 		"GET / HTTP/1.1\r\nHost: a.example.com\r\nX-Original-Host: b.example.com\r\nX-HTTP-Host-Override: b.example.com": servedA,
 	} {
-		if got := write(t, addr, request+"\r\nConnection: close\r\n\r\n"); got != want {
-			t.Errorf("%q: %s, want %s", request, got, want)
-		}
+		assert.Equal(t, want, write(t, addr, request+"\r\nConnection: close\r\n\r\n"), "%q", request)
 	}
 }
 
@@ -158,9 +161,8 @@ func TestForwardedHostsOnTheWire(t *testing.T) {
 	} {
 		request := "GET / HTTP/1.1\r\nHost: backend.internal" + headers + "\r\nConnection: close\r\n\r\n"
 		for i, addr := range []string{near, far} {
-			if got := write(t, addr, request); got != want[i] {
-				t.Errorf("%q: %s, want %s", headers, got, want[i])
-			}
+			got := write(t, addr, request)
+			assert.Equal(t, want[i], got, "%q", headers)
 		}
 	}
 }
@@ -169,8 +171,11 @@ func TestForwardedHostsOnTheWire(t *testing.T) {
 func TestTheServedRequestHasTheEffectiveHost(t *testing.T) {
 	t.Parallel()
 	var seen string
-	h := tenanthttp.Handler(attackHosts(), tenanthttp.Routes{Proxies: behind(t, tenanthttp.XForwarded), Tenant: http.HandlerFunc(
-		func(_ http.ResponseWriter, r *http.Request) { seen = r.Host })})
+	h := tenanthttp.Handler(
+		attackHosts(),
+		tenanthttp.Routes{Proxies: behind(t, tenanthttp.XForwarded), Tenant: http.HandlerFunc(
+			func(_ http.ResponseWriter, r *http.Request) { seen = r.Host })},
+	)
 	r := from(proxy, xHost, "a.example.com")
 	h.ServeHTTP(nil, r)
 	if seen != "a.example.com" || r.Host != "real.example.com" {
@@ -196,9 +201,7 @@ func TestHTTP2Authorities(t *testing.T) {
 		"not a host":                  {"a.example.com/b", "", "400"},
 		"capitals and a port":         {"A.example.com:443", "", servedA},
 	} {
-		if got := writeHTTP2(t, addr, c.authority, c.host); got != c.want {
-			t.Errorf("%s: %s, want %s", name, got, c.want)
-		}
+		assert.Equal(t, c.want, writeHTTP2(t, addr, c.authority, c.host), name)
 	}
 }
 
@@ -224,7 +227,12 @@ func writeHTTP2(t *testing.T, addr, authority, host string) string {
 			require.NoError(t, encoder.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]}))
 		}
 	}
-	require.NoError(t, framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true}))
+	require.NoError(
+		t,
+		framer.WriteHeaders(
+			http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true},
+		),
+	)
 	return readHTTP2(t, framer)
 }
 

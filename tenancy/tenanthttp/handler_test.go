@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
@@ -93,8 +94,10 @@ func TestHandlerRoutesByHost(t *testing.T) {
 
 func TestHandlerForwardedHeadersDoNotCount(t *testing.T) {
 	t.Parallel()
-	h := tenanthttp.Handler(byHost{"a.example.com": tenanthttp.TenantTarget(&tenancy.Tenant{Schema: "tenant_1", Status: tenancy.Active})},
-		tenanthttp.Routes{Tenant: say("tenant")})
+	h := tenanthttp.Handler(
+		byHost{"a.example.com": tenanthttp.TenantTarget(&tenancy.Tenant{Schema: "tenant_1", Status: tenancy.Active})},
+		tenanthttp.Routes{Tenant: say("tenant")},
+	)
 	r := httptest.NewRequest(http.MethodGet, "http://nosuch.example.com/", nil)
 	r.Header.Set("X-Forwarded-Host", "a.example.com")
 	r.Header.Set("Forwarded", "host=a.example.com")
@@ -131,16 +134,14 @@ func TestHandlerAsksARequestResolverForTheWholeRequest(t *testing.T) {
 		r.Header["X-Site"] = sites
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
-		if got := r.Header.Values("X-Site"); len(got) != len(sites) {
-			t.Errorf("the caller's request has the header %q", got)
-		}
+		got := r.Header.Values("X-Site")
+		assert.Len(t, got, len(sites), "the caller's request has the header %q", got)
 		return w.Result()
 	}
 	body, err := io.ReadAll(serve("a.example.com").Body)
 	require.NoError(t, err)
-	if string(body) != "tenant tenant_1 a" || seen != "" {
-		t.Errorf("%q, header %q", body, seen)
-	}
+	assert.Equal(t, "tenant tenant_1 a", string(body), "%q, header %q", body, seen)
+	assert.Empty(t, seen, "%q, header", body)
 	expectProblem(t, "none", serve(), http.StatusBadRequest)
 	expectProblem(t, "two", serve("a.example.com", "a.example.com"), http.StatusBadRequest)
 	expectProblem(t, "unknown, on a known host", serve("b.example.com"), http.StatusNotFound)
@@ -163,25 +164,22 @@ func TestHandlerTellsTheClientNothingOfItsTrouble(t *testing.T) {
 		return tenanthttp.Target{}, errors.New("password=hunter2")
 	}), tenanthttp.Routes{Tenant: say("tenant")})
 	p := expectProblem(t, "a.example.com", get(h, "a.example.com"), http.StatusServiceUnavailable)
-	if p.Detail == "" || p.Title == "" || p.Detail == "password=hunter2" {
-		t.Errorf("problem %+v", p)
-	}
+	assert.NotEmpty(t, p.Detail, "problem %+v", p)
+	assert.NotEmpty(t, p.Title, "problem %+v", p)
+	assert.NotEqual(t, "password=hunter2", p.Detail, "problem %+v", p)
 }
 
 func expectProblem(t *testing.T, host string, res *http.Response, status int) tenanthttp.Problem {
 	t.Helper()
 	var p tenanthttp.Problem
-	if err := json.NewDecoder(res.Body).Decode(&p); err != nil {
-		t.Errorf("%q: body is no JSON: %v", host, err)
-	}
-	if res.StatusCode != status || p.Status != status || p.Title == "" {
-		t.Errorf("%q: status %d, problem %+v, want %d", host, res.StatusCode, p, status)
-	}
-	if ct := res.Header.Get("Content-Type"); ct != "application/problem+json" {
-		t.Errorf("%q: content type %q", host, ct)
-	}
-	if status == http.StatusServiceUnavailable && res.Header.Get("Retry-After") == "" {
-		t.Errorf("%q: no Retry-After", host)
+	assert.NoError(t, json.NewDecoder(res.Body).Decode(&p), "%q: body is no JSON", host)
+	assert.Equal(t, status, res.StatusCode, "%q: status %d, problem %+v", host, res.StatusCode, p)
+	assert.Equal(t, status, p.Status, "%q: status %d, problem %+v", host, res.StatusCode, p)
+	assert.NotEmpty(t, p.Title, "%q: status %d, problem %+v", host, res.StatusCode, p)
+	ct := res.Header.Get("Content-Type")
+	assert.Equal(t, "application/problem+json", ct, "%q: content type %q", host, ct)
+	if status == http.StatusServiceUnavailable {
+		assert.NotEmpty(t, res.Header.Get("Retry-After"), "%q: no Retry-After", host)
 	}
 	return p
 }

@@ -6,16 +6,17 @@ import (
 	"slices"
 )
 
-// LogHandler returns a handler that adds to every record, before next gets it, whose work it tells of, from the
-// context that it was logged with (Logger.InfoContext and the like): tenant, which is the slug, and tenant_id, or
-// site=public on the public site; schema, that statements run in; request_id, see [RequestID]. What the context does not
-// say is not added.
+// LogHandler returns a handler that adds attributes to every record and passes it to next. They are
+// from the context that the record was logged with (Logger.InfoContext and the like): tenant, which
+// is the slug, and tenant_id, or site=public on the public site; schema, in which statements run;
+// request_id, see [RequestID]. What the context does not have is not added.
 //
-// The attributes stay at the top level, also below WithGroup, so that one query finds the records of a tenant whoever
-// has logged them.
+// The attributes stay at the top level, also below WithGroup, so that one query finds all records
+// of a tenant.
 func LogHandler(next slog.Handler) slog.Handler { return &logHandler{next: next, top: next} }
 
-// logHandler keeps what was added since the first group apart, as a handler cannot leave a group again.
+// logHandler keeps the attributes since the first group apart, because a handler cannot leave a
+// group again.
 type logHandler struct {
 	next  slog.Handler // with all groups and attributes
 	top   slog.Handler // with those attributes that came before the first group
@@ -84,5 +85,9 @@ func (h *logHandler) WithGroup(name string) slog.Handler {
 	if name == "" {
 		return h
 	}
-	return &logHandler{next: h.next.WithGroup(name), top: h.top, below: append(slices.Clip(h.below), logScope{group: name})}
+	return &logHandler{
+		next:  h.next.WithGroup(name),
+		top:   h.top,
+		below: append(slices.Clip(h.below), logScope{group: name}),
+	}
 }

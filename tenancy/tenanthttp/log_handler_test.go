@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/slogtest"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy"
@@ -47,9 +48,7 @@ func TestRecordsSayWhoseTheyAre(t *testing.T) {
 			l.WithGroup("g").WithGroup("h").InfoContext(ctx, "empty")
 		},
 	} {
-		if got := logged(log); got != want {
-			t.Errorf("got  %s\nwant %s", got, want)
-		}
+		assert.Equal(t, want, logged(log))
 	}
 }
 
@@ -69,9 +68,7 @@ func TestLoggersThatBranchKeepApart(t *testing.T) {
 	for _, attrs := range []string{"g.v=1 g.one=1 g.y=1", "g.v=1 g.two=2 g.y=1", "g.v=1 g.h.x=1 g.h.y=1", "g.v=1 g.i.x=2 g.i.y=1", "g.v=1 g.y=1"} {
 		want = append(want, "level=INFO msg=m tenant=a tenant_id=7 schema=tenant_a "+attrs)
 	}
-	if got != strings.Join(want, "\n") {
-		t.Errorf("got\n%s\nwant\n%s", got, strings.Join(want, "\n"))
-	}
+	assert.Equal(t, strings.Join(want, "\n"), got)
 }
 
 // sharer hands one record to two handlers, as fan-outs do.
@@ -93,8 +90,8 @@ func TestASharedRecordIsNotChanged(t *testing.T) {
 	l := slog.New(sharer{tenanthttp.LogHandler(slog.NewJSONHandler(&out, nil))})
 	l.InfoContext(ctx, "m", "a", 1, "b", 2, "c", 3, "d", 4, "e", 5, "f", 6) // more than fit into a record itself
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(lines) != 2 || lines[0] != lines[1] || strings.Count(lines[0], `"tenant"`) != 1 {
-		t.Errorf("%s", out.String())
+	if assert.Len(t, lines, 2, out.String()) && assert.Equal(t, lines[1], lines[0], out.String()) {
+		assert.Equal(t, 1, strings.Count(lines[0], `"tenant"`), out.String())
 	}
 }
 
@@ -128,8 +125,9 @@ func TestLogHandlerIsAHandler(t *testing.T) {
 			}, func(t *testing.T) map[string]any {
 				var record map[string]any
 				require.NoError(t, json.Unmarshal(out.Bytes(), &record))
-				if tenant, ok := tenancy.FromContext(ctx); ok && record["tenant"] != tenant.Slug {
-					t.Errorf("record without its tenant: %v", record)
+				tenant, ok := tenancy.FromContext(ctx)
+				if ok {
+					assert.Equal(t, tenant.Slug, record["tenant"], "record without its tenant: %v", record)
 				}
 				return record
 			})

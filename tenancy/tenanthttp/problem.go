@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// Problem is a refusal in the form of RFC 9457, application/problem+json. Handlers of the
-// host program may use it for their own.
+// Problem is a problem detail (RFC 9457), sent as application/problem+json. The program's own
+// handlers may use it too.
 type Problem struct {
-	Type       string         `json:"type,omitempty"`   // a URI; empty means about:blank, told by Status alone
+	Type       string         `json:"type,omitempty"`   // a URI; empty means about:blank: Status says it all
 	Title      string         `json:"title"`            // the same for every occurrence; default: the status text
 	Status     int            `json:"status"`           // default: 500
-	Detail     string         `json:"detail,omitempty"` // this occurrence, for people
+	Detail     string         `json:"detail,omitempty"` // describes this occurrence, for people
 	Fields     []ProblemField `json:"errors,omitempty"` // the inputs that were refused
 	RetryAfter time.Duration  `json:"-"`                // sent as Retry-After in whole seconds when positive
 }
@@ -25,8 +25,8 @@ type ProblemField struct {
 	Detail string `json:"detail"`
 }
 
-// Respond sends the problem as the response: status, headers and body. The response is
-// not to be cached: what a host stands for can change.
+// Respond sends the problem as the response: status, headers and body. The response has
+// Cache-Control: no-store, because what a host stands for can change.
 func (p Problem) Respond(w http.ResponseWriter) {
 	p.Status = cmp.Or(p.Status, http.StatusInternalServerError)
 	if p.Title == "" {
@@ -42,5 +42,5 @@ func (p Problem) Respond(w http.ResponseWriter) {
 		h.Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
 	}
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p) // the client has gone; there is nobody to tell
+	_ = json.NewEncoder(w).Encode(p) // an error means that the client has gone
 }

@@ -10,14 +10,15 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// ForwardHeaders says in which headers a proxy tells of the request that it got.
+// ForwardHeaders says which headers a proxy sets to describe the request that it received.
 type ForwardHeaders int
 
 const (
 	// XForwarded are X-Forwarded-Host, X-Forwarded-For and X-Forwarded-Proto. It is the default.
 	XForwarded ForwardHeaders = iota
 
-	// XForwardedFor are X-Forwarded-For and X-Forwarded-Proto alone: the proxy passes the Host on as it is.
+	// XForwardedFor are X-Forwarded-For and X-Forwarded-Proto alone: the proxy passes the Host header
+	// on unchanged.
 	XForwardedFor
 
 	// Forwarded is the header of RFC 7239.
@@ -26,34 +27,41 @@ const (
 
 // ProxyConfig says which proxies are trusted.
 type ProxyConfig struct {
-	// Trusted are the addresses of the proxies, as they connect to this program and to each other. Required. Who else can
-	// connect from there can give any host and any address as a client's.
+	// Trusted are the addresses from which the proxies connect to this program and to each other.
+	// Required. Every other process that can connect from there can forge the host and the client's
+	// address.
 	Trusted []netip.Prefix
 
-	// Headers are those that the proxy sets. This has to be right, because a proxy passes on what it does not set, as
-	// the client sent it. Default: [XForwarded].
+	// Headers are the headers that the proxy sets. A proxy passes on all others as the client sent
+	// them, so that a wrong value lets clients forge them. Default: [XForwarded].
 	Headers ForwardHeaders
 }
 
-// Proxies knows of a request that came through trusted proxies what the client asked for. A request from anywhere else
-// is taken as it is, whatever headers it has; by a nil *Proxies, every request is. It is safe for concurrent use.
+// Proxies returns what the client of a request asked for if the request came through trusted
+// proxies. The headers of a request from any other address are ignored. A nil *Proxies trusts no
+// proxy. Proxies is safe for concurrent use.
 //
-// Of a header that is a list, the last value is that of the proxy in front of this program, and those before it are
-// what the proxy was sent. The host and the scheme are always that last value: where several proxies stand in a row,
-// the inner ones leave them as they got them. The client's address is the last that is not a trusted proxy's.
+// In a header that is a list, the last value is from the proxy in front of this program. The values
+// before it are what that proxy received. The host and the scheme are always the last value: in a
+// chain of proxies, the inner ones pass them on. The client's address is the last one that is not
+// of a trusted proxy.
 type Proxies struct {
 	trusted []netip.Prefix
 	headers ForwardHeaders
 }
 
-// NewProxies returns the proxies of cfg. It takes no configuration that trusts everybody: no prefix is a slip, and one of
-// no bits would be a way to write any host.
+// NewProxies returns the proxies of cfg. It refuses a configuration that trusts no address, which
+// is a mistake, and a prefix that trusts every address, with which any client could forge its host.
 func NewProxies(cfg ProxyConfig) (*Proxies, error) {
 	if len(cfg.Trusted) == 0 {
 		return nil, errors.New("tenanthttp: ProxyConfig.Trusted is empty")
 	}
 	if cfg.Headers < XForwarded || cfg.Headers > Forwarded {
-		return nil, &tenancy.FieldError{Field: "headers", Value: fmt.Sprint(int(cfg.Headers)), Rule: "are none that a proxy sets"}
+		return nil, &tenancy.FieldError{
+			Field: "headers",
+			Value: fmt.Sprint(int(cfg.Headers)),
+			Rule:  "are none that a proxy sets",
+		}
 	}
 	for _, prefix := range cfg.Trusted {
 		rule := ""
@@ -72,9 +80,10 @@ func NewProxies(cfg ProxyConfig) (*Proxies, error) {
 	return &Proxies{trusted: slices.Clone(cfg.Trusted), headers: cfg.Headers}, nil
 }
 
-// Host returns the host that the client asked for: that of the trusted proxy's header, or r.Host where it sends none.
-// What is not a well-formed header is a [tenancy.FieldError] that wraps [tenancy.ErrInvalidHost]. Where X-Forwarded-Host and Forwarded name
-// two hosts the error is [tenancy.ErrDisagree]: one of them was passed on from the client.
+// Host returns the host that the client asked for: that of the trusted proxy's header, or r.Host if
+// there is none. The error is a [tenancy.FieldError] that wraps [tenancy.ErrInvalidHost] for a
+// malformed header. It is [tenancy.ErrDisagree] if X-Forwarded-Host and Forwarded name two hosts,
+// because one of them is from the client.
 func (p *Proxies) Host(r *http.Request) (string, error) {
 	if !p.trusts(remoteAddr(r)) || p.headers == XForwardedFor {
 		return r.Host, nil
@@ -97,7 +106,7 @@ func (p *Proxies) Host(r *http.Request) (string, error) {
 	return host, nil
 }
 
-// agree returns an error unless both hosts are the same or one is missing.
+// agree returns nil if both hosts are the same or one is missing, else an error.
 func agree(host, other string) error {
 	if host == "" || other == "" || host == other {
 		return nil
@@ -116,10 +125,11 @@ func agree(host, other string) error {
 	return nil
 }
 
-// ClientIP returns the address of the client: the one that connected, or, behind trusted proxies, the last one of the
-// header that is not a trusted proxy's. Where a proxy does not say (no header, "unknown", a name), it is the nearest
-// address that is known. It is the zero Addr where the request has come over no IP connection. IPv4 is never written as
-// IPv6, and there is no zone.
+// ClientIP returns the address of the client: the address that connected, or, behind trusted
+// proxies, the last address of the header that is not of a trusted proxy. If a proxy names no
+// address (no header, "unknown", a name), it is the nearest known address. It is the zero Addr if
+// the request did not come over an IP connection. An IPv4 address is never written as IPv6, and
+// there is no zone.
 func (p *Proxies) ClientIP(r *http.Request) netip.Addr {
 	addr := remoteAddr(r)
 	if p == nil {
@@ -140,7 +150,8 @@ func (p *Proxies) ClientIP(r *http.Request) netip.Addr {
 	return addr
 }
 
-// Scheme returns "https" or "http": what the trusted proxy says that the client used, else what r itself came by.
+// Scheme returns "https" or "http": the client's scheme according to the trusted proxy, else that
+// of r itself.
 func (p *Proxies) Scheme(r *http.Request) string {
 	if p.trusts(remoteAddr(r)) {
 		said := lastValue(r.Header["X-Forwarded-Proto"])
@@ -162,7 +173,7 @@ func (p *Proxies) trusts(addr netip.Addr) bool {
 	return p != nil && slices.ContainsFunc(p.trusted, func(prefix netip.Prefix) bool { return prefix.Contains(addr) })
 }
 
-// remoteAddr returns who connected, or the zero Addr, which no prefix contains.
+// remoteAddr returns the address that connected, or the zero Addr, which no prefix contains.
 func remoteAddr(r *http.Request) netip.Addr {
 	addr, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {

@@ -13,9 +13,10 @@ const maxShown = 253
 // element is what one proxy says in a Forwarded header (RFC 7239, 4).
 type element struct{ node, host, proto string }
 
-// lastForwarded returns what the last proxy says. The lines of a header are one list, and the proxy has either added to
-// the last line or added a line. A malformed line is a [tenancy.FieldError] that wraps [tenancy.ErrInvalidHost]: what the client put in
-// front could change how the rest is read.
+// lastForwarded returns what the last proxy says. The lines of a header are one list, and the proxy
+// has either added to the last line or added a line. A malformed line is a [tenancy.FieldError]
+// that wraps [tenancy.ErrInvalidHost]: what the client put in front could change how the rest is
+// read.
 func lastForwarded(lines []string) (element, error) {
 	if len(lines) == 0 {
 		return element{}, nil
@@ -23,7 +24,12 @@ func lastForwarded(lines []string) (element, error) {
 	last := lines[len(lines)-1]
 	elements, ok := parseForwarded(last)
 	if !ok {
-		return element{}, &tenancy.FieldError{Field: "Forwarded", Value: last[:min(len(last), maxShown)], Rule: "is malformed", Err: tenancy.ErrInvalidHost}
+		return element{}, &tenancy.FieldError{
+			Field: "Forwarded",
+			Value: last[:min(len(last), maxShown)],
+			Rule:  "is malformed",
+			Err:   tenancy.ErrInvalidHost,
+		}
 	}
 	if len(elements) == 0 {
 		return element{}, nil
@@ -31,8 +37,8 @@ func lastForwarded(lines []string) (element, error) {
 	return elements[len(elements)-1], nil
 }
 
-// forwardedNodes returns the addresses of all proxies' clients, from the first to the last, beginning behind the last
-// line that is malformed.
+// forwardedNodes returns the addresses of all proxies' clients, from the first to the last,
+// beginning behind the last line that is malformed.
 func forwardedNodes(lines []string) (nodes []string) {
 	for _, line := range lines {
 		elements, ok := parseForwarded(line)
@@ -46,7 +52,8 @@ func forwardedNodes(lines []string) (nodes []string) {
 	return nodes
 }
 
-// parseForwarded reads the list of a Forwarded header. Empty elements, which lists allow, are left out.
+// parseForwarded reads the list of a Forwarded header. Empty elements, which lists allow, are left
+// out.
 func parseForwarded(line string) (elements []element, ok bool) {
 	var e element
 	seen := map[string]bool{} // a parameter occurs once
@@ -106,7 +113,8 @@ func cutPair(s string) (name, value, rest string, ok bool) {
 		end = len(s)
 	}
 	value, rest = s[:end], s[end:]
-	// More than a token: many proxies write a port or an IPv6 address without the quotes that the RFC demands.
+	// More than a token: many proxies write a port or an IPv6 address without the quotes that the RFC
+	// demands.
 	return name, value, rest, value != "" && isToken(strings.Map(unquotedNode, value))
 }
 
@@ -152,7 +160,8 @@ func lastValue(lines []string) string {
 	return value
 }
 
-// backwards reads such a list from its end, as far as is needed: all that a client put in front costs nothing.
+// backwards reads such a list from its end, as far as is needed: all that a client put in front
+// costs nothing.
 type backwards struct {
 	lines []string // not begun yet
 	line  string   // what is left of the line that is being read

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
@@ -19,9 +22,7 @@ func behind(t testing.TB, headers tenanthttp.ForwardHeaders) *tenanthttp.Proxies
 	p, err := tenanthttp.NewProxies(tenanthttp.ProxyConfig{
 		Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}, Headers: headers,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return p
 }
 
@@ -83,9 +84,8 @@ func TestTheHostIsWhatTheTrustedProxySays(t *testing.T) {
 		"forwarded, no pair":              {tenanthttp.Forwarded, from(proxy, forward, "a.example.com"), "", tenancy.ErrInvalidHost},
 	} {
 		got, err := behind(t, c.headers).Host(c.r)
-		if got != c.want || !errors.Is(err, c.err) {
-			t.Errorf("%s: %q, %v; want %q, %v", name, got, err, c.want, c.err)
-		}
+		assert.Equal(t, c.want, got, "%s: %q, %v; want %q, %v", name, got, err, c.want, c.err)
+		assert.ErrorIs(t, err, c.err, name)
 	}
 }
 
@@ -121,13 +121,11 @@ func TestTheClientIsTheLastThatIsNotATrustedProxy(t *testing.T) {
 		"forwarded, malformed":   {tenanthttp.Forwarded, from(proxy, forward, `for=203.0.113.1, for="`), "10.0.0.1"},
 		"forwarded, bad line":    {tenanthttp.Forwarded, from(proxy, forward, `for="`, forward, "for=10.0.0.2"), "10.0.0.2"},
 	} {
-		if got := behind(t, c.headers).ClientIP(c.r); got != netip.MustParseAddr(c.want) {
-			t.Errorf("%s: %v, want %s", name, got, c.want)
-		}
+		got := behind(t, c.headers).ClientIP(c.r)
+		assert.True(t, got == netip.MustParseAddr(c.want), "%s: %v, want %s", name, got, c.want)
 	}
-	if got := behind(t, tenanthttp.XForwarded).ClientIP(from("@", xFor, "203.0.113.1")); got.IsValid() {
-		t.Errorf("socket: %v", got)
-	}
+	got := behind(t, tenanthttp.XForwarded).ClientIP(from("@", xFor, "203.0.113.1"))
+	assert.False(t, got.IsValid(), "socket: %v", got)
 }
 
 func TestTheSchemeIsWhatTheTrustedProxySays(t *testing.T) {
@@ -146,9 +144,7 @@ func TestTheSchemeIsWhatTheTrustedProxySays(t *testing.T) {
 		"forwarded":            {tenanthttp.Forwarded, from(proxy, forward, "proto=http, proto=HTTPS", xProto, "http"), "https"},
 		"forwarded, malformed": {tenanthttp.Forwarded, from(proxy, forward, "proto=https;proto=https"), "http"},
 	} {
-		if got := behind(t, c.headers).Scheme(c.r); got != c.want {
-			t.Errorf("%s: %s", name, got)
-		}
+		assert.Equal(t, c.want, behind(t, c.headers).Scheme(c.r), name)
 	}
 }
 
@@ -165,9 +161,8 @@ func TestNoProxiesAreTrustedByDefault(t *testing.T) {
 
 func TestNewProxiesRefusesToTrustEverybody(t *testing.T) {
 	t.Parallel()
-	if _, err := tenanthttp.NewProxies(tenanthttp.ProxyConfig{}); err == nil {
-		t.Error("no prefix")
-	}
+	_, err := tenanthttp.NewProxies(tenanthttp.ProxyConfig{})
+	assert.Error(t, err, "no prefix")
 	ten := netip.MustParsePrefix("10.0.0.0/8")
 	for name, cfg := range map[string]tenanthttp.ProxyConfig{
 		"IPv4":         {Trusted: []netip.Prefix{ten, netip.MustParsePrefix("0.0.0.0/0")}},
@@ -177,14 +172,13 @@ func TestNewProxiesRefusesToTrustEverybody(t *testing.T) {
 		"headers":      {Trusted: []netip.Prefix{ten}, Headers: 3},
 	} {
 		var field *tenancy.FieldError
-		if _, err := tenanthttp.NewProxies(cfg); !errors.As(err, &field) {
-			t.Errorf("%s: %v", name, err)
-		}
+		_, err := tenanthttp.NewProxies(cfg)
+		assert.ErrorAs(t, err, &field, name)
 	}
 }
 
-// Whatever the client sends, the line that the proxy adds decides; and where it adds to the client's line, the client
-// can make the request fail but not choose the host.
+// Whatever the client sends, the line that the proxy adds decides; and where it adds to the
+// client's line, the client can make the request fail but not choose the host.
 func FuzzProxies(f *testing.F) {
 	f.Add(`for=1.2.3.4;host=evil.example.com`, "evil.example.com", "1.2.3.4")
 	f.Add(`host=evil.example.com;x="`, "a,b,,", "[::1]:80,")
@@ -196,24 +190,26 @@ func FuzzProxies(f *testing.F) {
 			p := behind(t, tenanthttp.Forwarded)
 			r.Host = "inner.example.com"
 			host, err := p.Host(r)
-			if host != "real.example.com" && (err == nil || len(r.Header[forward]) == 2) || err != nil && !errors.Is(err, tenancy.ErrInvalidHost) {
-				t.Errorf("%q: host %q, %v", r.Header[forward], host, err)
-			}
+			assert.True(t,
+				(host == "real.example.com" || err != nil && len(r.Header[forward]) != 2) && (err == nil ||
+					errors.Is(err, tenancy.ErrInvalidHost)),
+				"%q: host %q, %v", r.Header[forward], host, err)
 			if ip := p.ClientIP(r).String(); ip != "203.0.113.1" && (err == nil || ip != "10.0.0.1") {
 				t.Errorf("%q: client %s", r.Header[forward], ip)
 			}
 		}
 		r := from(proxy, xHost, hosts+", real.example.com", xFor, nodes+", 203.0.113.1")
 		r.Host = "inner.example.com"
-		if host, err := behind(t, tenanthttp.XForwarded).Host(r); host != "real.example.com" || err != nil {
-			t.Errorf("%q: host %q, %v", hosts, host, err)
-		}
-		if ip := behind(t, tenanthttp.XForwarded).ClientIP(r).String(); ip != "203.0.113.1" {
-			t.Errorf("%q: client %s", nodes, ip)
-		}
+		host, err := behind(t, tenanthttp.XForwarded).Host(r)
+		assert.Equal(t, "real.example.com", host, "%q: host %q, %v", hosts, host, err)
+		assert.NoError(t, err, "%q", hosts)
+		assert.Equal(t, "203.0.113.1", behind(t, tenanthttp.XForwarded).ClientIP(r).String(), "%q: client", nodes)
 		r = from(proxy, xFor, nodes) // and alone it ends, with an address that is one
-		if ip := behind(t, tenanthttp.XForwarded).ClientIP(r); !ip.IsValid() || ip.Is4In6() || ip.Zone() != "" || strings.ContainsAny(ip.String(), "[]") {
-			t.Errorf("%q: client %v", nodes, ip)
+		ip := behind(t, tenanthttp.XForwarded).ClientIP(r)
+		if assert.True(t, ip.IsValid(), "%q: client %v", nodes, ip) &&
+			assert.False(t, ip.Is4In6(), "%q: client %v", nodes, ip) &&
+			assert.Empty(t, ip.Zone(), "%q: client %v", nodes, ip) {
+			assert.False(t, strings.ContainsAny(ip.String(), "[]"), "%q: client %v", nodes, ip)
 		}
 	})
 }

@@ -12,24 +12,27 @@ import (
 
 // Refusal says why a request is not served.
 type Refusal struct {
-	// Err is the reason, never nil: what the resolver returned, an [tenancy.InactiveError], a [tenancy.QuarantineError], [ErrNoSite], [ErrNoSession],
-	// [tenanttoken.ErrForeignTenant] or another error of this package. It is for the program, which tells its client no more of it than
-	// it wants to.
+	// Err is the reason, never nil: the resolver's error, a [tenancy.InactiveError], a
+	// [tenancy.QuarantineError], [ErrNoSite], [ErrNoSession], [tenanttoken.ErrForeignTenant] or
+	// another error of these packages. It is for the program and may hold more than a client should
+	// read.
 	Err error
 
 	// Problem is what the client is told by default.
 	Problem Problem
 
-	// Tenant is whose host it is, if that is known. It must not be changed. Of a tenant on its way out (any status but
-	// active, suspended, maintenance and provisioning) the default answer says nothing, as of an unknown host.
+	// Tenant is the tenant of the host, if it is known. It must not be changed. For a tenant in any
+	// other status than active, suspended, maintenance and provisioning, the default answer is that
+	// for an unknown host.
 	Tenant *tenancy.Tenant
 }
 
 type refuseFunc func(w http.ResponseWriter, r *http.Request, refusal Refusal)
 
-// Refuse answers r with a refusal: by the [Routes].Refuse of the [Handler] that r came through, else with the problem. It
-// is for middlewares that refuse requests in the platform's own way. Where refusal has no problem, it is the one that
-// belongs to Err; where it has no tenant, it is that of r's context. The response is not to be cached.
+// Refuse answers r with a refusal: with the [Routes].Refuse of the [Handler] that r came through,
+// else with the problem. Middlewares use it to refuse requests in the platform's own way. Without a
+// Problem, the refusal gets the one that belongs to Err. Without a Tenant, it gets that of r's
+// context. The response has Cache-Control: no-store.
 func Refuse(w http.ResponseWriter, r *http.Request, refusal Refusal) {
 	if refusal.Problem.Status == 0 {
 		refusal.Problem, _ = problemOf(refusal.Err)
@@ -51,10 +54,10 @@ func refuse(w http.ResponseWriter, r *http.Request, by refuseFunc, refusal Refus
 // respond is the default answer.
 func respond(w http.ResponseWriter, _ *http.Request, refusal Refusal) { refusal.Problem.Respond(w) }
 
-// What a client is told to wait.
+// Values of Retry-After.
 const (
-	defaultRetryAfter = 30 * time.Second // where nobody knows better
-	maxRetryAfter     = time.Hour        // what takes longer may also end sooner
+	defaultRetryAfter = 30 * time.Second // if no end is known
+	maxRetryAfter     = time.Hour        // a maintenance may end before its time
 )
 
 func retryAfter(until time.Time) time.Duration {
@@ -64,7 +67,7 @@ func retryAfter(until time.Time) time.Duration {
 	return defaultRetryAfter
 }
 
-// problemOf returns the answer to an error, and whether it is one that the client has caused.
+// problemOf is [ProblemOf].
 func problemOf(err error) (p Problem, known bool) {
 	var why *tenancy.InactiveError
 	var quarantined *tenancy.QuarantineError
@@ -73,35 +76,55 @@ func problemOf(err error) (p Problem, known bool) {
 		return inactiveProblem(why), true
 	case errors.As(err, &quarantined):
 		return Problem{
-			Type: ProblemQuarantined, Status: http.StatusServiceUnavailable, Title: "Being updated",
-			Detail: "This site cannot be used until its database has been brought up to date.", RetryAfter: quarantined.RetryAfter,
+			Type:       ProblemQuarantined,
+			Status:     http.StatusServiceUnavailable,
+			Title:      "Being updated",
+			Detail:     "This site cannot be used until its database has been brought up to date.",
+			RetryAfter: quarantined.RetryAfter,
 		}, true
 	case errors.Is(err, tenancy.ErrInvalidHost):
-		return Problem{Status: http.StatusBadRequest, Title: "Invalid host", Detail: "The request's host is not a valid one."}, true
+		return Problem{
+			Status: http.StatusBadRequest,
+			Title:  "Invalid host",
+			Detail: "The request's host is not a valid one.",
+		}, true
 	case errors.Is(err, tenancy.ErrDisagree):
-		return Problem{Status: http.StatusBadRequest, Title: "Ambiguous request", Detail: "The request names more than one site."}, true
+		return Problem{
+			Status: http.StatusBadRequest,
+			Title:  "Ambiguous request",
+			Detail: "The request names more than one site.",
+		}, true
 	case errors.Is(err, tenancy.ErrUnknownHost):
 		return unknownHost, true
 	case errors.Is(err, ErrNoSite):
 		return Problem{Status: http.StatusNotFound, Detail: "There is nothing at this address."}, true
 	case errors.Is(err, tenanttoken.ErrForeignTenant):
-		return Problem{Status: http.StatusForbidden, Title: "Foreign session", Detail: "This session belongs to another site."}, true
+		return Problem{
+			Status: http.StatusForbidden,
+			Title:  "Foreign session",
+			Detail: "This session belongs to another site.",
+		}, true
 	case errors.Is(err, ErrNoSession):
 		return Problem{Status: http.StatusUnauthorized, Title: "No session", Detail: "Sign in first."}, true
 	case errors.Is(err, tenanttoken.ErrTokenExpired), errors.Is(err, tenanttoken.ErrBadToken):
 		return Problem{Status: http.StatusUnauthorized, Title: "Invalid session", Detail: "Sign in again."}, true
 	}
 	return Problem{
-		Status: http.StatusServiceUnavailable, Title: "Cannot resolve host", Detail: "Try again soon.", RetryAfter: defaultRetryAfter,
+		Status:     http.StatusServiceUnavailable,
+		Title:      "Cannot resolve host",
+		Detail:     "Try again soon.",
+		RetryAfter: defaultRetryAfter,
 	}, false
 }
 
-// ProblemQuarantined is the [Problem].Type of the answer to a request for a tenant in quarantine, see [tenancy.QuarantineError].
+// ProblemQuarantined is the [Problem].Type of the answer to a request for a tenant in quarantine,
+// see [tenancy.QuarantineError].
 const ProblemQuarantined = "urn:pgtenant:problem:quarantined"
 
 var unknownHost = Problem{Status: http.StatusNotFound, Title: "Unknown host", Detail: "There is no site at this host."}
 
-// inactiveProblem is the answer on the host of a tenant that is not active. Its Reason is for people, and they read it.
+// inactiveProblem is the answer on the host of a tenant that is not active. It shows the Reason to
+// the client.
 func inactiveProblem(e *tenancy.InactiveError) Problem {
 	p := Problem{Status: http.StatusServiceUnavailable}
 	switch e.Status {
@@ -119,7 +142,8 @@ func inactiveProblem(e *tenancy.InactiveError) Problem {
 	return p
 }
 
-// ProblemOf returns the answer that [Handler] gives a client for err, and whether err is known: an error of
-// [tenancy.Serveable], of an Admit, of a [Resolver], or of packages tenancy, tenanttoken and this one. The problem of an
-// unknown error has status 503 and says that the host cannot be resolved. The program should log such an error.
+// ProblemOf returns the answer that [Handler] gives a client for err, and whether err is known: an
+// error of [tenancy.Serveable], of an Admit, of a [Resolver], or of packages tenancy, tenanttoken
+// and this one. The problem of an unknown error has status 503 and says that the host cannot be
+// resolved. The program should log such an error.
 func ProblemOf(err error) (p Problem, known bool) { return problemOf(err) }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
@@ -35,11 +36,15 @@ func inStatus(status tenancy.Status, change ...func(*tenancy.Tenant)) tenanthttp
 	for _, c := range change {
 		c(t)
 	}
-	return tenanthttp.ResolverFunc(func(context.Context, string) (tenanthttp.Target, error) { return tenanthttp.TenantTarget(t), nil })
+	return tenanthttp.ResolverFunc(
+		func(context.Context, string) (tenanthttp.Target, error) { return tenanthttp.TenantTarget(t), nil },
+	)
 }
 
 func failing(err error) tenanthttp.Resolver {
-	return tenanthttp.ResolverFunc(func(context.Context, string) (tenanthttp.Target, error) { return tenanthttp.Target{}, err })
+	return tenanthttp.ResolverFunc(
+		func(context.Context, string) (tenanthttp.Target, error) { return tenanthttp.Target{}, err },
+	)
 }
 
 func TestRefusals(t *testing.T) {
@@ -68,9 +73,7 @@ func TestRefusals(t *testing.T) {
 		"no site of that kind":  {inStatus(tenancy.Active), 404, "There is nothing at this address."},
 	} {
 		p := expectProblem(t, name, get(tenanthttp.Handler(c.resolver, tenanthttp.Routes{}), "a.example.com"), c.status)
-		if p.Detail != c.detail {
-			t.Errorf("%s: %q", name, p.Detail)
-		}
+		assert.Equal(t, c.detail, p.Detail, name)
 	}
 }
 
@@ -80,10 +83,13 @@ func TestTroubleIsLoggedAndTheClientsMistakesAreNot(t *testing.T) {
 		errors.New("two tenants have the host"): true, tenancy.ErrUnknownHost: false, tenancy.ErrInvalidHost: false, tenancy.ErrDisagree: false,
 	} {
 		var log bytes.Buffer
-		get(tenanthttp.Handler(failing(err), tenanthttp.Routes{Logger: slog.New(slog.NewTextHandler(&log, nil))}), "a.example.com")
-		if got := strings.Contains(log.String(), err.Error()) && strings.Contains(log.String(), "host=a.example.com"); got != want {
-			t.Errorf("%v: log %q", err, log.String())
-		}
+		get(
+			tenanthttp.Handler(failing(err), tenanthttp.Routes{Logger: slog.New(slog.NewTextHandler(&log, nil))}),
+			"a.example.com",
+		)
+		assert.Equal(t, want,
+			strings.Contains(log.String(), err.Error()) && strings.Contains(log.String(), "host=a.example.com"),
+			"%v: log %q", err, log.String())
 	}
 }
 
@@ -100,7 +106,10 @@ func TestMaintenanceSaysWhenToComeBack(t *testing.T) {
 		"never":        {time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), 3600, 3600},
 		"very soon":    {time.Now().Add(time.Minute), 1, 60},
 	} {
-		h := tenanthttp.Handler(inStatus(tenancy.Maintenance, func(t *tenancy.Tenant) { t.Until = c.until }), tenanthttp.Routes{})
+		h := tenanthttp.Handler(
+			inStatus(tenancy.Maintenance, func(t *tenancy.Tenant) { t.Until = c.until }),
+			tenanthttp.Routes{},
+		)
 		res := get(h, "a.example.com")
 		if s, err := strconv.Atoi(res.Header.Get("Retry-After")); err != nil || s < c.min || s > c.max {
 			t.Errorf("%s: Retry-After %q", name, res.Header.Get("Retry-After"))
@@ -126,14 +135,12 @@ func TestBypassIsForMaintenanceAlone(t *testing.T) {
 			r.Header.Set("X-Operator", operator)
 			w := httptest.NewRecorder()
 			tenanthttp.Handler(inStatus(status), routes).ServeHTTP(w, r)
-			if w.Code != want[i] || (w.Code == 200) != (w.Body.String() == "tenant tenant_a a") {
-				t.Errorf("%s, operator %s: %d %s", status, operator, w.Code, w.Body)
-			}
+			assert.Equal(t, want[i], w.Code, "%s, operator %s: %d %s", status, operator, w.Code, w.Body)
+			assert.Equal(t, w.Body.String() == "tenant tenant_a a", w.Code == 200,
+				"%s, operator %s: %d %s", status, operator, w.Code, w.Body)
 		}
 	}
-	if asked != 2 {
-		t.Errorf("asked %d times, for other statuses too", asked)
-	}
+	assert.Equal(t, 2, asked, "asked %d times, for other statuses too", asked)
 }
 
 func TestRefuseAnswersInTheProgramsOwnWay(t *testing.T) {
@@ -141,9 +148,8 @@ func TestRefuseAnswersInTheProgramsOwnWay(t *testing.T) {
 	var got []tenanthttp.Refusal
 	routes := tenanthttp.Routes{
 		Refuse: func(w http.ResponseWriter, r *http.Request, refusal tenanthttp.Refusal) {
-			if _, scoped := schemactx.FromContext(r.Context()); scoped {
-				t.Errorf("%v: a schema is in the context", refusal.Err)
-			}
+			_, scoped := schemactx.FromContext(r.Context())
+			assert.False(t, scoped, "%v: a schema is in the context", refusal.Err)
 			got = append(got, refusal)
 			if refusal.Problem.Status == http.StatusForbidden {
 				w.WriteHeader(http.StatusPaymentRequired)
@@ -156,14 +162,22 @@ func TestRefuseAnswersInTheProgramsOwnWay(t *testing.T) {
 	res := get(tenanthttp.Handler(inStatus(tenancy.Suspended), routes), "a.example.com")
 	body, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
-	if res.StatusCode != http.StatusPaymentRequired || string(body) != "<h1>a</h1>" || res.Header.Get("Cache-Control") != "no-store" {
-		t.Errorf("%d %q %v", res.StatusCode, body, res.Header)
-	}
-	expectProblem(t, "unknown", get(tenanthttp.Handler(failing(tenancy.ErrUnknownHost), routes), "b.example.com"), http.StatusNotFound)
+	assert.Equal(t, http.StatusPaymentRequired, res.StatusCode, "%d %q %v", res.StatusCode, body, res.Header)
+	assert.Equal(t, "<h1>a</h1>", string(body), res.Header)
+	assert.Equal(t, "no-store", res.Header.Get("Cache-Control"), res.Header)
+	expectProblem(
+		t,
+		"unknown",
+		get(tenanthttp.Handler(failing(tenancy.ErrUnknownHost), routes), "b.example.com"),
+		http.StatusNotFound,
+	)
 	var inactive *tenancy.InactiveError
-	if len(got) != 2 || !errors.As(got[0].Err, &inactive) || inactive.Status != tenancy.Suspended || got[0].Tenant.ID != 7 ||
-		!errors.Is(got[1].Err, tenancy.ErrUnknownHost) || got[1].Tenant != nil {
-		t.Errorf("refusals %+v", got)
+	if assert.Len(t, got, 2, "refusals") &&
+		assert.ErrorAs(t, got[0].Err, &inactive, "refusals") &&
+		assert.Equal(t, tenancy.Suspended, inactive.Status, "refusals") &&
+		assert.Equal(t, int64(7), got[0].Tenant.ID, "refusals") &&
+		assert.ErrorIs(t, got[1].Err, tenancy.ErrUnknownHost, "refusals") {
+		assert.Nil(t, got[1].Tenant, "refusals")
 	}
 }
 
@@ -171,7 +185,9 @@ func TestRefuseAnswersInTheProgramsOwnWay(t *testing.T) {
 func TestRefuseIsFoundFromBehindTheHandler(t *testing.T) {
 	t.Parallel()
 	refused := func(err error) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { tenanthttp.Refuse(w, r, tenanthttp.Refusal{Err: err}) })
+		return http.HandlerFunc(
+			func(w http.ResponseWriter, r *http.Request) { tenanthttp.Refuse(w, r, tenanthttp.Refusal{Err: err}) },
+		)
 	}
 	own := func(w http.ResponseWriter, _ *http.Request, refusal tenanthttp.Refusal) {
 		slug := "nobody"
@@ -194,16 +210,18 @@ func TestRefuseIsFoundFromBehindTheHandler(t *testing.T) {
 		"404 b: no such site":              deeper(tenanthttp.RequirePublic(say("public"))),
 	} {
 		w := httptest.NewRecorder()
-		tenanthttp.Handler(inStatus(tenancy.Active), tenanthttp.Routes{Tenant: h, Refuse: own}).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
-		if got := fmt.Sprint(w.Code, " ", w.Body); got != want || w.Header().Get("Cache-Control") != "no-store" {
-			t.Errorf("got %q %v, want %q", got, w.Header(), want)
-		}
+		tenanthttp.Handler(inStatus(tenancy.Active), tenanthttp.Routes{Tenant: h, Refuse: own}).
+			ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		got := fmt.Sprint(w.Code, " ", w.Body)
+		assert.Equal(t, want, got, w.Header())
+		assert.Equal(t, "no-store", w.Header().Get("Cache-Control"), w.Header())
 	}
 	w := httptest.NewRecorder() // without a Handler the problem answers
-	refused(&tenancy.InactiveError{Slug: "a", Status: tenancy.Suspended, Reason: "why"}).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
-	if p := expectProblem(t, "no handler", w.Result(), http.StatusForbidden); p.Detail != "why" {
-		t.Errorf("problem %+v", p)
-	}
+	refused(
+		&tenancy.InactiveError{Slug: "a", Status: tenancy.Suspended, Reason: "why"},
+	).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	p := expectProblem(t, "no handler", w.Result(), http.StatusForbidden)
+	assert.Equal(t, "why", p.Detail, "problem %+v", p)
 }
 
 func TestEveryRefusalMustNotBeCached(t *testing.T) {
@@ -229,9 +247,10 @@ func TestEveryRefusalMustNotBeCached(t *testing.T) {
 			require.NoError(t, err)
 			res.Body.Close()
 			server.Close()
-			if res.Header.Get("Cache-Control") != "no-store" || (len(body) == 0) != (method == "HEAD") || res.StatusCode < 400 {
-				t.Errorf("%s: %d %v %q", method, res.StatusCode, res.Header, body)
-			}
+			assert.Equal(t, "no-store", res.Header.Get("Cache-Control"),
+				"%s: %d %v %q", method, res.StatusCode, res.Header, body)
+			assert.Equal(t, method == "HEAD", len(body) == 0, "%s: %d %v %q", method, res.StatusCode, res.Header, body)
+			assert.GreaterOrEqual(t, res.StatusCode, 400, "%s: %d %v %q", method, res.StatusCode, res.Header, body)
 		}
 	}
 }
@@ -261,9 +280,7 @@ func TestRequireSeparatesTheSitesInOneMux(t *testing.T) {
 		for path, status := range served {
 			w := httptest.NewRecorder()
 			sites[site].ServeHTTP(w, httptest.NewRequest("GET", path, nil))
-			if w.Code != status {
-				t.Errorf("%s, %s: %d", site, path, w.Code)
-			}
+			assert.Equal(t, status, w.Code, "%s, %s", site, path)
 			if status == 404 {
 				expectProblem(t, site, w.Result(), 404)
 			}
@@ -297,29 +314,32 @@ func TestContextsNest(t *testing.T) {
 	child, cancel := context.WithCancel(b)
 	expect(child, "b", "tenant_b", false)
 	cancel()
-	if child.Err() == nil || b.Err() != nil {
-		t.Error("cancellation goes the wrong way")
+	if assert.Error(t, child.Err(), "cancellation goes the wrong way") {
+		assert.NoError(t, b.Err(), "cancellation goes the wrong way")
 	}
 }
 
-// A program that has no site of a kind: its own answer is given outside of any schema, and knows whose host it was.
+// A program that has no site of a kind: its own answer is given outside of any schema, and knows
+// whose host it was.
 func TestTheAnswerOfAMissingSiteHasNoSchema(t *testing.T) {
 	t.Parallel()
 	hosts := byHost{"example.com": tenanthttp.PublicTarget(), "a.example.com": tenanthttp.TenantTarget(active(7, "a"))}
 	for host := range hosts {
 		asked := false
-		h := tenanthttp.Handler(hosts, tenanthttp.Routes{Refuse: func(w http.ResponseWriter, r *http.Request, refusal tenanthttp.Refusal) {
-			asked = true
-			_, scoped := schemactx.FromContext(r.Context())
-			if scoped || !errors.Is(refusal.Err, tenanthttp.ErrNoSite) || refusal.Tenant != hosts[host].Tenant() {
-				t.Errorf("%s: schema %t, %+v", host, scoped, refusal)
-			}
-			refusal.Problem.Respond(w)
-		}})
+		h := tenanthttp.Handler(
+			hosts,
+			tenanthttp.Routes{Refuse: func(w http.ResponseWriter, r *http.Request, refusal tenanthttp.Refusal) {
+				asked = true
+				_, scoped := schemactx.FromContext(r.Context())
+				if assert.False(t, scoped, "%s: schema %t, %+v", host, scoped, refusal) &&
+					assert.ErrorIs(t, refusal.Err, tenanthttp.ErrNoSite, "%s: schema %t, %+v", host, scoped, refusal) {
+					assert.Same(t, hosts[host].Tenant(), refusal.Tenant, "%s: schema %t, %+v", host, scoped, refusal)
+				}
+				refusal.Problem.Respond(w)
+			}},
+		)
 		expectProblem(t, host, get(h, host), http.StatusNotFound)
-		if !asked {
-			t.Errorf("%s: not asked", host)
-		}
+		assert.True(t, asked, "%s: not asked", host)
 	}
 }
 
@@ -330,9 +350,7 @@ func TestRetryAfterIsInWholeSecondsUp(t *testing.T) {
 	} {
 		w := httptest.NewRecorder()
 		tenanthttp.Problem{RetryAfter: after}.Respond(w)
-		if got := w.Header().Get("Retry-After"); got != want {
-			t.Errorf("%d ns: %q, want %q", after, got, want)
-		}
+		assert.Equal(t, want, w.Header().Get("Retry-After"), "%d ns", after)
 	}
 }
 
@@ -343,33 +361,34 @@ func TestAnActiveTenantMayBeKeptOut(t *testing.T) {
 		return tenanthttp.Routes{
 			Tenant: served, Bypass: func(*http.Request, *tenancy.Tenant) bool { return true },
 			Admit: func(_ context.Context, tenant *tenancy.Tenant) error {
-				if tenant.Slug != "a" {
-					t.Errorf("asked for %+v", tenant)
-				}
+				assert.Equal(t, "a", tenant.Slug, "asked for %+v", tenant)
 				return err
 			},
 		}
 	}
 	secret := errors.New("column secret does not exist")
-	why := fmt.Errorf("x: %w", &tenancy.QuarantineError{Slug: "a", Schema: "tenant_a", Reason: "failed", RetryAfter: 7 * time.Second, Err: secret})
+	why := fmt.Errorf(
+		"x: %w",
+		&tenancy.QuarantineError{Slug: "a", Schema: "tenant_a", Reason: "failed", RetryAfter: 7 * time.Second, Err: secret},
+	)
 	for _, status := range []tenancy.Status{tenancy.Active, tenancy.Maintenance} { // of the latter, who may pass
 		w := get(tenanthttp.Handler(inStatus(status), routes(why)), "a.example.com")
 		p := expectProblem(t, "quarantine", w, 503)
-		if p.Type != tenanthttp.ProblemQuarantined || w.Header.Get("Retry-After") != "7" || strings.Contains(p.Detail+p.Title, "secret") {
+		if p.Type != tenanthttp.ProblemQuarantined || w.Header.Get("Retry-After") != "7" ||
+			strings.Contains(p.Detail+p.Title, "secret") {
 			t.Errorf("%+v, Retry-After %q", p, w.Header.Get("Retry-After"))
 		}
-		if w := get(tenanthttp.Handler(inStatus(status), routes(nil)), "a.example.com"); w.StatusCode != http.StatusOK {
-			t.Errorf("admitted: %d", w.StatusCode)
-		}
+		w = get(tenanthttp.Handler(inStatus(status), routes(nil)), "a.example.com")
+		assert.Equal(t, http.StatusOK, w.StatusCode, "admitted")
 	}
 	var log bytes.Buffer
 	r := routes(secret)
 	r.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	p := expectProblem(t, "another error", get(tenanthttp.Handler(inStatus(tenancy.Active), r), "a.example.com"), 503)
-	if p.Type != "" || !strings.Contains(log.String(), "secret") {
-		t.Errorf("%+v, log %q", p, log.String())
-	}
-	if err := error(why); !errors.Is(err, secret) || !strings.Contains(err.Error(), "quarantine") {
-		t.Error(err)
+	assert.Empty(t, p.Type, "%+v, log %q", p, log.String())
+	assert.Contains(t, log.String(), "secret", "%+v, log", p)
+	err := error(why)
+	if assert.ErrorIs(t, err, secret) {
+		assert.Contains(t, err.Error(), "quarantine")
 	}
 }

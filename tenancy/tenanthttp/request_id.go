@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	// RequestIDHeader is the header that request ids travel in, unless [RequestIDConfig] names another.
+	// RequestIDHeader is the header of request ids, unless [RequestIDConfig] names another.
 	RequestIDHeader = "X-Request-Id"
 
-	// MaxRequestID is how long a request id can be, in bytes.
+	// MaxRequestID is the longest request id, in bytes.
 	MaxRequestID = 64
 )
 
 type requestIDKey struct{}
 
-// requestIDContext carries the id without a second allocation.
+// requestIDContext carries the id. context.WithValue would cost a second allocation.
 type requestIDContext struct {
 	context.Context
 	id string
@@ -33,8 +33,9 @@ func (c *requestIDContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// RequestID returns the id of the request that ctx belongs to, or "" where it has none. It holds only what
-// [ValidateRequestID] allows, so that it can be written to any log as it is.
+// RequestID returns the id of the request that ctx belongs to, or "" if it has none. The id has
+// only the characters that [ValidateRequestID] allows, so that any log can hold it as it is.
+// RequestID does not allocate.
 func RequestID(ctx context.Context) string {
 	c, ok := ctx.Value(requestIDKey{}).(*requestIDContext)
 	if !ok {
@@ -43,8 +44,8 @@ func RequestID(ctx context.Context) string {
 	return c.id
 }
 
-// NewRequestIDContext returns a child of ctx with the request id, for what does not come by HTTP, such as a job. An id
-// that is not allowed is the [tenancy.FieldError] of [ValidateRequestID].
+// NewRequestIDContext returns a child of ctx with the request id, for work that does not come by
+// HTTP, such as a job. The error is that of [ValidateRequestID].
 func NewRequestIDContext(ctx context.Context, id string) (context.Context, error) {
 	if err := ValidateRequestID(id); err != nil {
 		return nil, err
@@ -52,8 +53,9 @@ func NewRequestIDContext(ctx context.Context, id string) (context.Context, error
 	return &requestIDContext{Context: ctx, id: id}, nil
 }
 
-// ValidateRequestID returns a [tenancy.FieldError] unless id is 1 to [MaxRequestID] letters, digits, and of "-_.:=+". What the
-// usual proxies and trace libraries make is allowed; nothing is that ends a comment, a line, or a value in a log.
+// ValidateRequestID returns a [tenancy.FieldError] unless id is 1 to [MaxRequestID] letters, digits
+// and characters of "-_.:=+". The ids of common proxies and trace libraries are allowed. No
+// character is that could end a comment, a line, or a value in a log.
 func ValidateRequestID(id string) error {
 	switch {
 	case id == "":
@@ -63,7 +65,11 @@ func ValidateRequestID(id string) error {
 	}
 	for i := range len(id) {
 		if !inRequestID[id[i]] {
-			return &tenancy.FieldError{Field: "request id", Value: id, Rule: `has other characters than letters, digits and "-_.:=+"`}
+			return &tenancy.FieldError{
+				Field: "request id",
+				Value: id,
+				Rule:  `has other characters than letters, digits and "-_.:=+"`,
+			}
 		}
 	}
 	return nil
@@ -76,23 +82,27 @@ var inRequestID = func() (set [256]bool) {
 	return set
 }()
 
-// RequestIDConfig says where request ids come from. The zero value makes one for each request.
+// RequestIDConfig says where request ids come from. The zero value makes a new one for each
+// request.
 type RequestIDConfig struct {
-	// Proxies are those whose word on the id of a request counts. Who chooses an id can make two requests look like one,
-	// so have the proxy replace what it gets from outside. Default: none, and whatever a request brings is replaced.
+	// Proxies are the proxies whose request ids are kept. A client that chooses its id can make two
+	// requests look like one, so the proxy has to replace the ids of clients. Default: none; the id of
+	// every request is replaced.
 	Proxies *Proxies
 
-	// Header is where an id is read from and sent back in. Default: [RequestIDHeader].
+	// Header is the header from which an id is read and in which it is sent back. Default:
+	// [RequestIDHeader].
 	Header string
 
-	// New returns an id for a request that brings none. It must be safe for concurrent use. What [ValidateRequestID] does
-	// not allow is not taken. Default: 26 random letters and digits, 130 bits.
+	// New returns an id for a request that brings none. It is called concurrently. An id that
+	// [ValidateRequestID] does not allow is not used. Default: 26 random letters and digits, 130 bits.
 	New func() string
 }
 
-// RequestIDHandler gives each request an id, for [RequestID], [LogHandler] and [Tags], and sends it back with the response.
-// It goes in front of [Handler], so that refusals have one too. An id that is not allowed is replaced and no reason to
-// refuse. It panics if next is nil.
+// RequestIDHandler returns a handler that gives each request an id, for [RequestID], [LogHandler]
+// and [Tags], and sends it back with the response. It belongs in front of [Handler], so that
+// refusals have one too. An id that is not allowed is replaced; the request is served.
+// RequestIDHandler panics if next is nil.
 func RequestIDHandler(next http.Handler, cfg RequestIDConfig) http.Handler {
 	if next == nil {
 		panic("tenanthttp: RequestIDHandler without a handler")
@@ -113,7 +123,8 @@ func (h *requestIDHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *requestIDHandler) id(r *http.Request) string {
-	if ids := r.Header[h.cfg.Header]; len(ids) == 1 && h.cfg.Proxies.trusts(remoteAddr(r)) && ValidateRequestID(ids[0]) == nil {
+	if ids := r.Header[h.cfg.Header]; len(ids) == 1 && h.cfg.Proxies.trusts(remoteAddr(r)) &&
+		ValidateRequestID(ids[0]) == nil {
 		return ids[0]
 	}
 	if h.cfg.New != nil {

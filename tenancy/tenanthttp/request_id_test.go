@@ -50,9 +50,9 @@ func TestARequestIDIsTakenFromATrustedProxyAlone(t *testing.T) {
 		"65 bytes":               {cfg, from(proxy, header, strings.Repeat("a", 65)), "made"},
 		"Amazon's load balancer": {cfg, from(proxy, header, "Root=1-67891233-abcdef012345678912345678"), "Root=1-67891233-abcdef012345678912345678"},
 	} {
-		if seen, sent := requestID(c.cfg, c.r); seen != c.want || sent != c.want {
-			t.Errorf("%s: handler saw %q, response has %q, want %q", name, seen, sent, c.want)
-		}
+		seen, sent := requestID(c.cfg, c.r)
+		assert.Equal(t, c.want, seen, "%s: handler saw %q, response has %q", name, seen, sent)
+		assert.Equal(t, c.want, sent, "%s: handler saw %q, response has %q", name, seen, sent)
 	}
 }
 
@@ -61,9 +61,7 @@ func TestRequestIDsOfTheirOwnHeader(t *testing.T) {
 	cfg := tenanthttp.RequestIDConfig{Proxies: behind(t, tenanthttp.XForwarded), Header: "x-correlation-ID"}
 	w := httptest.NewRecorder()
 	tenanthttp.RequestIDHandler(http.NotFoundHandler(), cfg).ServeHTTP(w, from(proxy, "X-Correlation-Id", "c1"))
-	if got := w.Header().Get("X-Correlation-Id"); got != "c1" {
-		t.Errorf("response has %q", got)
-	}
+	assert.Equal(t, "c1", w.Header().Get("X-Correlation-Id"), "response has")
 }
 
 func TestRequestIDsThatAreMadeDiffer(t *testing.T) {
@@ -77,9 +75,7 @@ func TestRequestIDsThatAreMadeDiffer(t *testing.T) {
 			require.NoError(t, tenanthttp.ValidateRequestID(id))
 			seen[id] = true
 		}
-		if len(seen) != 100 {
-			t.Errorf("%s: %d different ids of 100", name, len(seen))
-		}
+		assert.Len(t, seen, 100, "%s: %d different ids of 100", name, len(seen))
 	}
 }
 
@@ -89,8 +85,9 @@ func TestARefusedRequestHasAnID(t *testing.T) {
 	w := httptest.NewRecorder()
 	h := tenanthttp.RequestIDHandler(tenanthttp.Handler(attackHosts(), tenanthttp.Routes{}), tenanthttp.RequestIDConfig{})
 	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://nobody.example/", nil))
-	if w.Code != http.StatusNotFound || tenanthttp.ValidateRequestID(w.Header().Get(tenanthttp.RequestIDHeader)) != nil {
-		t.Errorf("status %d, headers %v", w.Code, w.Header())
+	if assert.Equal(t, http.StatusNotFound, w.Code, "status %d, headers %v", w.Code, w.Header()) {
+		assert.NoError(t, tenanthttp.ValidateRequestID(w.Header().Get(tenanthttp.RequestIDHeader)),
+			"status %d, headers %v", w.Code, w.Header())
 	}
 }
 
@@ -102,18 +99,13 @@ func TestNewRequestIDContextRefusesWhatIsNotAllowed(t *testing.T) {
 		if assert.ErrorAs(t, err, &fieldErr) {
 			assert.Equal(t, "request id", fieldErr.Field)
 		}
-		if ctx != nil {
-			t.Errorf("%q: a context all the same", id)
-		}
+		assert.True(t, ctx == nil, "%q: a context all the same", id)
 	}
 	ctx, err := tenanthttp.NewRequestIDContext(t.Context(), "job-7")
 	require.NoError(t, err)
-	if got := tenanthttp.RequestID(ctx); got != "job-7" {
-		t.Errorf("id %q", got)
-	}
-	if got := tenanthttp.RequestID(t.Context()); got != "" {
-		t.Errorf("id %q of a context without", got)
-	}
+	assert.Equal(t, "job-7", tenanthttp.RequestID(ctx), "id")
+	got := tenanthttp.RequestID(t.Context())
+	assert.Empty(t, got, "id %q of a context without", got)
 }
 
 func TestTagsSayWhoseWorkItIs(t *testing.T) {
@@ -122,23 +114,20 @@ func TestTagsSayWhoseWorkItIs(t *testing.T) {
 	require.NoError(t, err)
 	expect := func(ctx context.Context, want map[string]string) {
 		t.Helper()
-		if got := maps.Collect(tenanthttp.Tags(ctx)); !maps.Equal(got, want) {
-			t.Errorf("tags %v, want %v", got, want)
-		}
+		assert.Equal(t, want, maps.Collect(tenanthttp.Tags(ctx)), "tags")
 	}
 	expect(t.Context(), map[string]string{})
 	expect(ctx, map[string]string{"request_id": "r1"})
 	expect(tenancy.NewPublicContext(ctx), map[string]string{"site": "public", "schema": "public", "request_id": "r1"})
 	tenant := tenancy.NewContext(ctx, active(7, "a"))
 	expect(tenant, map[string]string{"tenant": "a", "tenant_id": "7", "schema": "tenant_a", "request_id": "r1"})
-	require.NoError(t, schemactx.WithSchema(tenant, "tenant_b", func(ctx context.Context) error { // the request's tenant, another's schema
+	// the request's tenant, another's schema
+	require.NoError(t, schemactx.WithSchema(tenant, "tenant_b", func(ctx context.Context) error {
 		expect(ctx, map[string]string{"tenant": "a", "tenant_id": "7", "schema": "tenant_b", "request_id": "r1"})
 		return nil
 	}))
 	for name := range tenanthttp.Tags(tenant) {
-		if name != "tenant" {
-			t.Errorf("%s comes first", name)
-		}
+		assert.Equal(t, "tenant", name, "%s comes first", name)
 		break
 	}
 }
@@ -151,24 +140,20 @@ func TestRecordsHaveTheRequestsID(t *testing.T) {
 		l.InfoContext(ctx, "m")
 		l.WithGroup("g").InfoContext(tenancy.NewContext(ctx, active(7, "a")), "m", "x", 1)
 	})
-	if want := "level=INFO msg=m request_id=r1\nlevel=INFO msg=m tenant=a tenant_id=7 schema=tenant_a request_id=r1 g.x=1"; got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
+	assert.Equal(t,
+		"level=INFO msg=m request_id=r1\nlevel=INFO msg=m tenant=a tenant_id=7 schema=tenant_a request_id=r1 g.x=1", got)
 }
 
-// An id costs its place in the header, the context and the request with it; what makes it is not counted, as the race
-// detector allocates more there.
+// An id costs its place in the header, the context and the request with it; what makes it is not
+// counted, as the race detector allocates more there.
 func TestRequestIDAllocations(t *testing.T) {
 	cfg := tenanthttp.RequestIDConfig{New: func() string { return "r1" }}
 	h, r, w := tenanthttp.RequestIDHandler(benchMux(), cfg), benchRequest("a.example.com"), writer{http.Header{}}
-	if n := testing.AllocsPerRun(100, func() { h.ServeHTTP(w, r) }); n > 3 {
-		t.Errorf("%v allocations, want 3", n)
-	}
+	assert.LessOrEqual(t, testing.AllocsPerRun(100, func() { h.ServeHTTP(w, r) }), float64(3), "allocations, want 3")
 	ctx, err := tenanthttp.NewRequestIDContext(t.Context(), "r1")
 	require.NoError(t, err)
-	if n := testing.AllocsPerRun(100, func() { _ = tenanthttp.RequestID(ctx) }); n != 0 {
-		t.Errorf("RequestID: %v allocations, want 0", n)
-	}
+	n := testing.AllocsPerRun(100, func() { _ = tenanthttp.RequestID(ctx) })
+	assert.Zero(t, n, "RequestID: %v allocations, want 0", n)
 }
 
 func BenchmarkRequestIDHandler(b *testing.B) {

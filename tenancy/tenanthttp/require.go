@@ -6,8 +6,9 @@ import (
 
 import "net/http"
 
-// RequireTenant serves requests of tenants with next, and refuses all others with 404, see [Refuse]: for a mux that is
-// mounted for both kinds of site. It works wherever the context tells the tenant, below [Handler] or [tenancy.NewContext].
+// RequireTenant returns a handler that serves requests of tenants with next and refuses all others
+// with 404, see [Refuse]. It is for a mux that is mounted for both kinds of site. The tenant is
+// that of the request's context, from [Handler] or from [tenancy.NewContext].
 func RequireTenant(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, ok := tenancy.FromContext(r.Context()); !ok {
@@ -18,8 +19,8 @@ func RequireTenant(next http.Handler) http.Handler {
 	})
 }
 
-// RequirePublic serves requests of the public site with next, and refuses all others with 404, as [RequireTenant] does. A
-// request that belongs to neither is refused as well.
+// RequirePublic returns a handler that serves requests of the public site with next and refuses all
+// others with 404, see [RequireTenant]. A request of neither site is refused as well.
 func RequirePublic(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !tenancy.IsPublic(r.Context()) {

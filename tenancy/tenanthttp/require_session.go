@@ -9,16 +9,18 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// TokenSource returns the tokens that a request brings for a session, which are none, one, or several: a browser sends
-// two cookies of one name where another host of the same domain has set one as well.
+// TokenSource returns the tokens that a request brings for a session: none, one, or several. A
+// browser sends two cookies of one name if another host of the same domain has set one as well.
 type TokenSource func(r *http.Request) []string
 
-// maxTokens bounds the work that a request can ask for. It is more than the cookies that browsers keep for a domain with all
-// its hosts (180 in Chrome and Firefox): with fewer, a host could set so many in front that the good one is not looked at.
+// maxTokens bounds the work for one request. Browsers keep at most 180 cookies for a domain with
+// all its hosts (Chrome and Firefox). With a lower bound, another host could set so many cookies
+// that the genuine one is never verified.
 const maxTokens = 256
 
-// CookieToken takes the token from the cookie of that name. A name that begins with __Host- is best: a browser takes such
-// a cookie from the host itself only, over TLS, so that no other tenant's host can set it.
+// CookieToken returns the tokens in the cookies of that name. A name that begins with __Host- is
+// best: a browser accepts such a cookie from the host itself only, over TLS, so that no other
+// tenant's host can set it.
 func CookieToken(name string) TokenSource {
 	return func(r *http.Request) (tokens []string) {
 		for _, c := range r.CookiesNamed(name) {
@@ -28,7 +30,7 @@ func CookieToken(name string) TokenSource {
 	}
 }
 
-// BearerToken takes the token from the header Authorization: Bearer (RFC 6750).
+// BearerToken returns the tokens in the header Authorization: Bearer (RFC 6750).
 func BearerToken() TokenSource {
 	return func(r *http.Request) (tokens []string) {
 		for _, value := range r.Header.Values("Authorization") {
@@ -42,20 +44,21 @@ func BearerToken() TokenSource {
 
 type sessionKey struct{}
 
-// SessionFromContext returns the session of the request that ctx belongs to, as [tenanttoken.Signer.BindSession] was given it, or
-// false where no [RequireSession] is in front.
+// SessionFromContext returns the session of the request that ctx belongs to, with the value that
+// [tenanttoken.Signer.BindSession] was given. It returns false without [RequireSession] in front.
 func SessionFromContext(ctx context.Context) (string, bool) {
 	session, ok := ctx.Value(sessionKey{}).(string)
 	return session, ok
 }
 
-// RequireSession serves with next the requests that bring a session of the site that they go to, and refuses all others,
-// see [Refuse]: 401 without a token and for one that is forged or over, 403 for one of another tenant or the other kind
-// of site. It belongs behind [Handler] and in front of what needs a session; a page to sign in on does without. Whether
-// the session is still one, the program's store of sessions knows: next looks [SessionFromContext] up there.
+// RequireSession returns a handler that serves with next the requests that bring a session of their
+// own site. It refuses all others, see [Refuse]: 401 without a token and for one that is forged or
+// has expired, 403 for one of another tenant or of the other kind of site. It belongs behind
+// [Handler] and in front of what needs a session, but not of the sign-in page. Only the program
+// knows whether the session was ended meanwhile: next looks [SessionFromContext] up in its store.
 //
-// Of several tokens the first that is good counts: a cookie set by another host cannot lock anybody out. It panics if signer or source is
-// nil.
+// Of several tokens the first valid one counts, so that a cookie of another host cannot lock a user
+// out. RequireSession panics if signer or source is nil.
 func RequireSession(signer *tenanttoken.Signer, source TokenSource, next http.Handler) http.Handler {
 	if signer == nil || source == nil {
 		panic("tenanthttp: RequireSession without a signer or a source")
@@ -78,7 +81,7 @@ func requestSession(r *http.Request, signer *tenanttoken.Signer, source TokenSou
 		if err == nil {
 			return session, nil
 		}
-		if errors.Is(err, tenanttoken.ErrForeignTenant) || errors.Is(refused, ErrNoSession) { // what says most
+		if errors.Is(err, tenanttoken.ErrForeignTenant) || errors.Is(refused, ErrNoSession) { // the most specific reason
 			refused = err
 		}
 	}

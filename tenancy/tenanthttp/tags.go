@@ -9,9 +9,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Tags yields what ctx says about whose work is done, as names and values for an error tracker, a span or a metric:
-// tenant, which is the slug, and tenant_id, or site, which is then "public"; schema; request_id. What ctx does not say is
-// left out. There is nothing secret in them. The names are those of [LogHandler].
+// Tags yields the site of ctx as names and values for an error tracker, a span or a metric: tenant,
+// which is the slug, and tenant_id, or site, which is then "public"; schema; request_id. What ctx
+// does not have is left out. None is secret. The names are those of [LogHandler].
 func Tags(ctx context.Context) iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {
 		belongs := belongingOf(ctx)
@@ -23,7 +23,7 @@ func Tags(ctx context.Context) iter.Seq2[string, string] {
 	}
 }
 
-// belonging is what a context says about whose work is done.
+// belonging is the attributes of the site of a context.
 type belonging struct {
 	attrs [4]slog.Attr
 	n     int

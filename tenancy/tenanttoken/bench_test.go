@@ -3,6 +3,8 @@ package tenanttoken_test
 import (
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
@@ -11,9 +13,7 @@ func BenchmarkOpenSession(b *testing.B) {
 	s := signer(b)
 	ctx := tenancy.NewContext(b.Context(), active(1, "a"))
 	token, err := s.BindSession(ctx, "session", 0)
-	if err != nil {
-		b.Fatal(err)
-	}
+	require.NoError(b, err)
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := s.OpenSession(ctx, token); err != nil {

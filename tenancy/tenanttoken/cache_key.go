@@ -7,13 +7,15 @@ import (
 	"strings"
 )
 
-// CacheKey returns a key for parts in a cache that tenants share: "tenant:7:student:42" of the parts "student" and "42". No
-// two tenants and no two lists of parts have the same key: what has a meaning in keys (":", "%", spaces and control
-// characters, which break protocols) is escaped as in URLs. It is made of the tenant's ID, which is never given out
-// twice. Databases that share a cache need a prefix each.
+// CacheKey returns a key for parts in a cache that tenants share: "tenant:7:student:42" of the
+// parts "student" and "42". No two tenants and no two lists of parts have the same key: what has a
+// meaning in keys (":", "%", spaces and control characters, which break protocols) is escaped as in
+// URLs. It is made of the tenant's ID, which is never given out twice. Databases that share a cache
+// need a prefix each.
 //
-// Without a tenant it is [ErrNoTenant], and so it is where the schema of ctx is not the tenant's, as below
-// [schemactx.WithSchema] and [schemactx.WithPublic]: there is no key that would be right for what is read there.
+// The error is [ErrNoTenant] without a tenant, and if the schema of ctx is not the tenant's, as
+// below
+// [schemactx.WithSchema] and [schemactx.WithPublic]: what is read there does not belong to the tenant.
 func CacheKey(ctx context.Context, parts ...string) (string, error) {
 	t, err := scopedTenant(ctx)
 	if err != nil {

@@ -2,11 +2,11 @@ package tenanttoken_test
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
@@ -28,15 +28,12 @@ func TestKeyIsMadeOfTheTenantAndTheParts(t *testing.T) {
 		"tenant:7:%0D%0Aset%20x:ü": {"\r\nset x", "ü"},
 	} {
 		got, err := tenanttoken.CacheKey(ctx, parts...)
-		if err != nil || got != want {
-			t.Errorf("%q: %q, %v", parts, got, err)
-		}
+		assert.NoError(t, err, "%q: %q", parts, got)
+		assert.Equal(t, want, got, "%q", parts)
 	}
 	other, err := tenanttoken.CacheKey(tenancy.NewContext(t.Context(), active(70, "a")), "x")
 	require.NoError(t, err)
-	if strings.HasPrefix(other, "tenant:7:") {
-		t.Errorf("tenant 70 has the key %q", other)
-	}
+	assert.False(t, strings.HasPrefix(other, "tenant:7:"), "tenant 70 has the key %q", other)
 }
 
 func TestKeyNeedsTheTenantWhoseSchemaItIs(t *testing.T) {
@@ -50,9 +47,9 @@ func TestKeyNeedsTheTenantWhoseSchemaItIs(t *testing.T) {
 		"shared work":     schemactx.NewPublicContext(a),
 		"a without an ID": tenancy.NewContext(t.Context(), active(0, "a")),
 	} {
-		if got, err := tenanttoken.CacheKey(ctx, "x"); !errors.Is(err, tenanttoken.ErrNoTenant) || got != "" {
-			t.Errorf("%s: %q, %v", name, got, err)
-		}
+		got, err := tenanttoken.CacheKey(ctx, "x")
+		assert.ErrorIs(t, err, tenanttoken.ErrNoTenant, "%s: %q", name, got)
+		assert.Empty(t, got, name)
 	}
 }
 
@@ -67,13 +64,21 @@ func FuzzCacheKey(f *testing.F) {
 		for i, parts := range [][]string{one, two, three} {
 			key, err := tenanttoken.CacheKey(ctx, parts...)
 			require.NoError(t, err)
-			if strings.ContainsAny(key, " \r\n\x00") {
-				t.Errorf("%q has the key %q", parts, key)
-			}
+			assert.False(t, strings.ContainsAny(key, " \r\n\x00"), "%q has the key %q", parts, key)
 			keys[i] = key
 		}
-		if (keys[0] == keys[1]) != slices.Equal(one, two) || keys[0] == keys[2] || keys[1] == keys[2] {
-			t.Errorf("%q, %q, %q have the keys %q", one, two, three, keys)
+		if assert.Equal(
+			t,
+			slices.Equal(one, two),
+			keys[0] == keys[1],
+			"%q, %q, %q have the keys %q",
+			one,
+			two,
+			three,
+			keys,
+		) &&
+			assert.NotEqual(t, keys[2], keys[0], "%q, %q, %q have the keys %q", one, two, three, keys) {
+			assert.NotEqual(t, keys[2], keys[1], "%q, %q, %q have the keys %q", one, two, three, keys)
 		}
 	})
 }

@@ -17,7 +17,8 @@ type reportJob struct {
 	Title  string `json:"title"`
 }
 
-// A job runs for the tenant whose request has queued it, wherever it runs, and for nobody without one.
+// A job runs for the tenant whose request has queued it, wherever it runs, and for nobody without
+// one.
 func ExamplePropagator() {
 	p, done := schooltest.New()
 	defer done()

@@ -14,7 +14,7 @@ import (
 // Header is the header in which [Propagator.InjectHeader] names the tenant to another service.
 const Header = "Pgtenant-Tenant"
 
-// DefaultHeaderTTL is how long the token in a header is good.
+// DefaultHeaderTTL is how long the token in a header is valid.
 const DefaultHeaderTTL = time.Minute
 
 // Lookup finds a tenant by its ID; [tenancy.Registry] is one.
@@ -25,25 +25,26 @@ type Lookup interface {
 
 // PropagatorConfig says how a [Propagator] works.
 type PropagatorConfig struct {
-	// Signer signs and checks the tokens. Required. Services that carry tenants to each other share a key.
+	// Signer signs and verifies the tokens. Required. Services that call each other share a key.
 	Signer *Signer
 
-	// Tenants says, as a job begins, whose it is. Required for Extract and ExtractHeader.
+	// Tenants finds the tenant when a job begins. Required for Extract and ExtractHeader.
 	Tenants Lookup
 
-	// Admit returns why nothing is to be done for an active tenant all the same, such as a [tenancy.QuarantineError], which is then
-	// the error of Extract and ExtractHeader. See [Routes].Admit. Default: all are admitted.
+	// Admit returns why nothing is to be done for an active tenant all the same, such as a
+	// [tenancy.QuarantineError], which is then the error of Extract and ExtractHeader. See
+	// [Routes].Admit. Default: all are admitted.
 	Admit func(ctx context.Context, t *tenancy.Tenant) error
 
-	// JobTTL is how long the token of a job is good. Default: 0, for ever, as a job may wait.
+	// JobTTL is how long the token of a job is valid. Default: 0, without end, because a job may wait.
 	JobTTL time.Duration
 
-	// HeaderTTL is how long the token of a header is good. Default: [DefaultHeaderTTL]; negative ones are refused.
+	// HeaderTTL is how long the token of a header is valid. Default: [DefaultHeaderTTL].
 	HeaderTTL time.Duration
 }
 
-// Propagator takes the tenant along to where no context reaches: into a job's payload, and to another service. It is safe
-// for concurrent use.
+// Propagator passes the tenant of a context on where no context reaches: in a job's payload, and in
+// a header to another service. It is safe for concurrent use.
 type Propagator struct{ cfg PropagatorConfig }
 
 // NewPropagator returns a propagator. A negative TTL is a [tenancy.FieldError].
@@ -62,24 +63,27 @@ func NewPropagator(cfg PropagatorConfig) (*Propagator, error) {
 	return &Propagator{cfg: cfg}, nil
 }
 
-// Inject returns a token that names the tenant of ctx, for a job's payload. Without a tenant it is [ErrNoTenant], on the
-// public site too, and so it is where the schema of ctx is not the tenant's, as below [schemactx.WithSchema].
+// Inject returns a token that names the tenant of ctx, for a job's payload. Without a tenant it is
+// [ErrNoTenant], on the public site too, and so it is where the schema of ctx is not the tenant's,
+// as below [schemactx.WithSchema].
 func (c *Propagator) Inject(ctx context.Context) (string, error) {
 	return c.seal(ctx, PurposeJob, c.cfg.JobTTL)
 }
 
-// Extract returns a child of ctx that carries the tenant of a token by [Propagator.Inject], as [tenancy.NewContext] does. The tenant
-// is looked up: one that is not active is an [tenancy.InactiveError], one that is gone [tenancy.ErrNotFound], and an error of Admit is
-// returned as it is. No token is [ErrNoTenant]; it never means the public site. A ctx of another tenant is
-// [ErrForeignTenant]. Other errors are those of [Signer.Verify] and of the lookup. With an error there is no context: it is
-// nil. ctx governs the lookup.
+// Extract returns a child of ctx that carries the tenant of a token by [Propagator.Inject], as
+// [tenancy.NewContext] does. The tenant is looked up: one that is not active is an
+// [tenancy.InactiveError], one that is gone [tenancy.ErrNotFound], and an error of Admit is
+// returned as it is. No token is [ErrNoTenant]; it never means the public site. A ctx of another
+// tenant is [ErrForeignTenant]. Other errors are those of [Signer.Verify] and of the lookup. With
+// an error there is no context: it is nil. ctx governs the lookup.
 func (c *Propagator) Extract(ctx context.Context, token string) (context.Context, error) {
 	return c.open(ctx, PurposeJob, token)
 }
 
-// InjectHeader names the tenant of ctx in [Header], for a request to another service that has the key. Errors are
-// those of [Propagator.Inject], and then h has no such header. Whoever gets the token can use it for its short life: the
-// request must not follow redirects to strangers, to whom net/http would send the header along.
+// InjectHeader names the tenant of ctx in [Header], for a request to another service that has the
+// key. Errors are those of [Propagator.Inject], and then h has no such header. Whoever gets the
+// token can use it for its short life: the request must not follow redirects to foreign hosts, to which
+// net/http would send the header along.
 func (c *Propagator) InjectHeader(ctx context.Context, h http.Header) error {
 	h.Del(Header)
 	token, err := c.seal(ctx, PurposeHeader, c.cfg.HeaderTTL)
@@ -90,7 +94,8 @@ func (c *Propagator) InjectHeader(ctx context.Context, h http.Header) error {
 	return nil
 }
 
-// ExtractHeader is [Propagator.Extract] for what [Propagator.InjectHeader] has put into h. Several tokens are [tenancy.ErrDisagree].
+// ExtractHeader is [Propagator.Extract] for what [Propagator.InjectHeader] has put into h. Several
+// tokens are [tenancy.ErrDisagree].
 func (c *Propagator) ExtractHeader(ctx context.Context, h http.Header) (context.Context, error) {
 	tokens := h.Values(Header)
 	switch len(tokens) {
@@ -154,8 +159,8 @@ func (c *Propagator) tenantOf(ctx context.Context, purpose Purpose, token string
 	return t, err
 }
 
-// scopedTenant returns the tenant of ctx, whose schema has to be that of ctx too: in a scope that was opened by hand it
-// is not known whose data is at hand.
+// scopedTenant returns the tenant of ctx, whose schema has to be that of ctx too: in a scope that
+// was opened by hand it is not known whose data is at hand.
 func scopedTenant(ctx context.Context) (*tenancy.Tenant, error) {
 	t, ok := tenancy.FromContext(ctx)
 	if !ok {

@@ -2,7 +2,6 @@ package tenanttoken_test
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -36,16 +35,18 @@ func TestAJobRunsWithItsTenant(t *testing.T) {
 		require.NoError(t, err)
 		_, err = f.db.Exec(ctx, "insert into notes values ($1)", "of "+tenant.Slug)
 		require.NoError(t, err)
-		if got, ok := tenancy.FromContext(ctx); !ok || got.ID != tenant.ID || got.Schema != tenant.Schema {
-			t.Errorf("extracted %+v", got)
+		got, ok := tenancy.FromContext(ctx)
+		if assert.True(t, ok, "extracted %+v", got) && assert.Equal(t, tenant.ID, got.ID, "extracted %+v", got) {
+			assert.Equal(t, tenant.Schema, got.Schema, "extracted %+v", got)
 		}
 	}
 	for _, tenant := range []tenancy.Tenant{a, b} {
 		var all string
-		require.NoError(t, f.pg.Pool.QueryRow(t.Context(), "select string_agg(body, ',') from "+tenant.Schema+".notes").Scan(&all))
-		if all != "of "+tenant.Slug {
-			t.Errorf("%s has %q", tenant.Slug, all)
-		}
+		require.NoError(
+			t,
+			f.pg.Pool.QueryRow(t.Context(), "select string_agg(body, ',') from "+tenant.Schema+".notes").Scan(&all),
+		)
+		assert.Equal(t, "of "+tenant.Slug, all, "%s has", tenant.Slug)
 	}
 }
 
@@ -64,21 +65,21 @@ func TestAJobWithoutATenantFails(t *testing.T) {
 		"public from a":     schemactx.NewPublicContext(ofA),
 		"tenant without ID": tenancy.NewContext(t.Context(), &tenancy.Tenant{Schema: a.Schema}),
 	} {
-		if token, err := c.Inject(ctx); !errors.Is(err, tenanttoken.ErrNoTenant) || token != "" {
-			t.Errorf("inject, %s: %q, %v", name, token, err)
-		}
+		token, err := c.Inject(ctx)
+		assert.ErrorIs(t, err, tenanttoken.ErrNoTenant, "inject, %s: %q", name, token)
+		assert.Empty(t, token, "inject, %s: %q", name, token)
 		h := http.Header{tenanttoken.Header: {"of somebody else"}}
-		if err := c.InjectHeader(ctx, h); !errors.Is(err, tenanttoken.ErrNoTenant) || len(h) != 0 {
-			t.Errorf("header, %s: %v, %v", name, h, err)
-		}
+		err = c.InjectHeader(ctx, h)
+		assert.ErrorIs(t, err, tenanttoken.ErrNoTenant, "header, %s: %v", name, h)
+		assert.Empty(t, h, "header, %s: %v", name, h)
 	}
 	public, err := signer(t).Sign(tenanttoken.Token{Purpose: tenanttoken.PurposeJob})
 	require.NoError(t, err)
 	for _, token := range []string{"", public} {
 		for _, ctx := range []context.Context{t.Context(), tenancy.NewPublicContext(t.Context()), ofA} {
-			if job, err := c.Extract(ctx, token); !errors.Is(err, tenanttoken.ErrNoTenant) || job != nil {
-				t.Errorf("extract %q: %v, %v", token, job, err)
-			}
+			job, err := c.Extract(ctx, token)
+			assert.ErrorIs(t, err, tenanttoken.ErrNoTenant, "extract %q: %v", token, job)
+			assert.True(t, job == nil, "extract %q: %v, %v", token, job, err)
 		}
 	}
 }
@@ -91,12 +92,20 @@ func TestExtractRefusesTenantsThatAreNotActive(t *testing.T) {
 	token, err := c.Inject(tenancy.NewContext(t.Context(), &a))
 	require.NoError(t, err)
 	for _, status := range []tenancy.Status{tenancy.Suspended, tenancy.Maintenance, tenancy.Provisioning, tenancy.Dropping} {
-		_, err := f.pg.Pool.Exec(t.Context(), "update public.tenants set status = $2, reason = 'late fees' where id = $1", a.ID, status)
+		_, err := f.pg.Pool.Exec(
+			t.Context(),
+			"update public.tenants set status = $2, reason = 'late fees' where id = $1",
+			a.ID,
+			status,
+		)
 		require.NoError(t, err)
 		job, err := c.Extract(t.Context(), token)
 		var inactive *tenancy.InactiveError
-		if !errors.As(err, &inactive) || inactive.Status != status || inactive.Slug != "a" || inactive.Reason != "late fees" || job != nil {
-			t.Errorf("%s: %v, %v", status, job, err)
+		if assert.ErrorAs(t, err, &inactive, "%s: %v", status, job) &&
+			assert.Equal(t, status, inactive.Status, job) &&
+			assert.Equal(t, "a", inactive.Slug, job) &&
+			assert.Equal(t, "late fees", inactive.Reason, job) {
+			assert.True(t, job == nil, "%s: %v, %v", status, job, err)
 		}
 	}
 	gone, err := signer(t).Sign(tenanttoken.Token{Purpose: tenanttoken.PurposeJob, Tenant: 999})
@@ -121,7 +130,9 @@ func TestExtractRefusesForeignTokens(t *testing.T) {
 	require.NoError(t, c.InjectHeader(ctx, h))
 	session, err := signer(t).BindSession(ctx, "s", 0)
 	require.NoError(t, err)
-	expired, err := signer(t).Sign(tenanttoken.Token{Purpose: tenanttoken.PurposeJob, Tenant: a.ID, Expires: time.Now().Add(-time.Second)})
+	expired, err := signer(
+		t,
+	).Sign(tenanttoken.Token{Purpose: tenanttoken.PurposeJob, Tenant: a.ID, Expires: time.Now().Add(-time.Second)})
 	require.NoError(t, err)
 	stranger, err := signer(t, key('x')).Sign(tenanttoken.Token{Purpose: tenanttoken.PurposeJob, Tenant: a.ID})
 	require.NoError(t, err)
@@ -136,9 +147,9 @@ func TestExtractRefusesForeignTokens(t *testing.T) {
 		"expired":      {expired, tenanttoken.ErrTokenExpired},
 		"no signature": {strings.TrimRight(job[:30], "="), tenanttoken.ErrBadToken},
 	} {
-		if ctx, err := c.Extract(t.Context(), refused.token); !errors.Is(err, refused.want) || ctx != nil {
-			t.Errorf("%s: %v, want %v", name, err, refused.want)
-		}
+		ctx, err := c.Extract(t.Context(), refused.token)
+		assert.ErrorIs(t, err, refused.want, name)
+		assert.True(t, ctx == nil, "%s: %v, want %v", name, err, refused.want)
 	}
 	_, err = c.Extract(tenancy.NewContext(t.Context(), &b), job)
 	assert.ErrorIs(t, err, tenanttoken.ErrForeignTenant)
@@ -155,14 +166,15 @@ func TestHeadersCarryTheTenantForAMoment(t *testing.T) {
 	require.NoError(t, c.InjectHeader(tenancy.NewContext(t.Context(), &a), h))
 	ctx, err := c.ExtractHeader(t.Context(), h)
 	require.NoError(t, err)
-	if got, ok := tenancy.FromContext(ctx); !ok || got.ID != a.ID {
-		t.Errorf("extracted %+v", got)
+	got, ok := tenancy.FromContext(ctx)
+	if assert.True(t, ok, "extracted %+v", got) {
+		assert.Equal(t, a.ID, got.ID, "extracted %+v", got)
 	}
 	sealed, err := signer(t).Verify(tenanttoken.PurposeHeader, h.Get(tenanttoken.Header))
 	require.NoError(t, err)
-	if left := time.Until(sealed.Expires); left <= 0 || left > tenanttoken.DefaultHeaderTTL {
-		t.Errorf("good for %v", left)
-	}
+	left := time.Until(sealed.Expires)
+	assert.Positive(t, left, "good for %v", left)
+	assert.LessOrEqual(t, left, tenanttoken.DefaultHeaderTTL, "good for %v", left)
 	_, err = c.ExtractHeader(t.Context(), http.Header{})
 	assert.ErrorIs(t, err, tenanttoken.ErrNoTenant)
 	h.Add(tenanttoken.Header, h.Get(tenanttoken.Header))
@@ -172,15 +184,13 @@ func TestHeadersCarryTheTenantForAMoment(t *testing.T) {
 
 func TestNewPropagatorRefuses(t *testing.T) {
 	t.Parallel()
-	if _, err := tenanttoken.NewPropagator(tenanttoken.PropagatorConfig{}); err == nil {
-		t.Error("no signer")
-	}
+	_, err := tenanttoken.NewPropagator(tenanttoken.PropagatorConfig{})
+	assert.Error(t, err, "no signer")
 	for _, cfg := range []tenanttoken.PropagatorConfig{{JobTTL: -1}, {HeaderTTL: -1}} {
 		cfg.Signer = signer(t)
 		var field *tenancy.FieldError
-		if _, err := tenanttoken.NewPropagator(cfg); !errors.As(err, &field) {
-			t.Errorf("%+v: %v", cfg, err)
-		}
+		_, err := tenanttoken.NewPropagator(cfg)
+		assert.ErrorAs(t, err, &field, cfg)
 	}
 }
 
@@ -200,9 +210,9 @@ func TestExtractDoesNotTrustItsLookup(t *testing.T) {
 	} {
 		c, err := tenanttoken.NewPropagator(tenanttoken.PropagatorConfig{Signer: signer(t), Tenants: lookup})
 		require.NoError(t, err)
-		if ctx, err := c.Extract(t.Context(), token); err == nil || ctx != nil {
-			t.Errorf("%s: %v, %v", name, ctx, err)
-		}
+		ctx, err := c.Extract(t.Context(), token)
+		assert.Error(t, err, "%s: %v, %v", name, ctx, err)
+		assert.True(t, ctx == nil, "%s: %v, %v", name, ctx, err)
 	}
 }
 
@@ -212,9 +222,7 @@ func TestAJobOfATenantThatIsNotAdmittedDoesNotRun(t *testing.T) {
 	a := f.create(t, "a")
 	var refused error
 	c := f.propagator(t, tenanttoken.PropagatorConfig{Admit: func(_ context.Context, tenant *tenancy.Tenant) error {
-		if tenant.ID != a.ID {
-			t.Errorf("asked for %+v", tenant)
-		}
+		assert.Equal(t, a.ID, tenant.ID, "asked for %+v", tenant)
 		return refused
 	}})
 	token, err := c.Inject(tenancy.NewContext(t.Context(), &a))
@@ -226,9 +234,9 @@ func TestAJobOfATenantThatIsNotAdmittedDoesNotRun(t *testing.T) {
 		"job":    func() (context.Context, error) { return c.Extract(t.Context(), token) },
 		"header": func() (context.Context, error) { return c.ExtractHeader(t.Context(), h) },
 	} {
-		if ctx, err := extract(); !errors.Is(err, refused) || ctx != nil {
-			t.Errorf("%s: %v, %v", name, ctx, err)
-		}
+		ctx, err := extract()
+		assert.ErrorIs(t, err, refused, "%s: %v", name, ctx)
+		assert.True(t, ctx == nil, "%s: %v, %v", name, ctx, err)
 	}
 	refused = nil
 	_, err = c.Extract(t.Context(), token)

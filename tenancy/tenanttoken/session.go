@@ -8,11 +8,12 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// BindSession returns a token that holds session, which is a session's ID or any value, for the site of ctx alone: its
-// tenant, or the public site. It ends after ttl; 0: never, so that the program's store of sessions decides. A context
-// of neither site is [ErrNoTenant], and a negative ttl a [tenancy.FieldError].
+// BindSession returns a token for session, which is a session's ID or any value. The token is valid
+// for the site of ctx alone: its tenant, or the public site. It expires after ttl. With ttl 0 it
+// never expires, and the program's store of sessions decides. The error is [ErrNoTenant] for a
+// context of neither site, or a [tenancy.FieldError] for a negative ttl.
 //
-// The token is signed and can be read by its holder. It is what goes into the cookie.
+// The token is signed and not encrypted. It is the value of the cookie.
 func (s *Signer) BindSession(ctx context.Context, session string, ttl time.Duration) (string, error) {
 	tenant, err := siteID(ctx)
 	if err != nil {
@@ -25,9 +26,9 @@ func (s *Signer) BindSession(ctx context.Context, session string, ttl time.Durat
 	return s.Sign(Token{Purpose: PurposeSession, Tenant: tenant, Value: session, Expires: expires})
 }
 
-// OpenSession returns the session of a token that [Signer.BindSession] has made for the site of ctx. A token of another
-// tenant or the other kind of site is [ErrForeignTenant], a context of neither site [ErrNoTenant]; other errors are those
-// of [Signer.Verify].
+// OpenSession returns the session of a token that [Signer.BindSession] has made for the site of
+// ctx. A token of another tenant or the other kind of site is [ErrForeignTenant], a context of
+// neither site [ErrNoTenant]; other errors are those of [Signer.Verify].
 func (s *Signer) OpenSession(ctx context.Context, token string) (string, error) {
 	tenant, err := siteID(ctx)
 	if err != nil {
@@ -57,7 +58,7 @@ func siteID(ctx context.Context) (int64, error) {
 	return t.ID, nil
 }
 
-// expiry returns the end of something that lasts for ttl from now on.
+// expiry returns the time in ttl from now, or the zero time for ttl 0.
 func expiry(ttl time.Duration) (time.Time, error) {
 	switch {
 	case ttl < 0:

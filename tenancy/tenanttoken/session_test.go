@@ -59,15 +59,12 @@ func TestASessionNeedsASite(t *testing.T) {
 		"the public schema": schemactx.NewPublicContext(t.Context()), // system work is no site
 		"no ID":             tenancy.NewContext(t.Context(), active(0, "a")),
 	} {
-		if _, err := s.BindSession(ctx, "s", 0); !errors.Is(err, tenanttoken.ErrNoTenant) {
-			t.Errorf("bind, %s: %v", name, err)
-		}
-		if _, err := s.OpenSession(ctx, token); !errors.Is(err, tenanttoken.ErrNoTenant) {
-			t.Errorf("open, %s: %v", name, err)
-		}
+		_, err := s.BindSession(ctx, "s", 0)
+		assert.ErrorIs(t, err, tenanttoken.ErrNoTenant, "bind, %s", name)
+		_, err = s.OpenSession(ctx, token)
+		assert.ErrorIs(t, err, tenanttoken.ErrNoTenant, "open, %s", name)
 	}
 	var field *tenancy.FieldError
-	if _, err := s.BindSession(tenancy.NewPublicContext(t.Context()), "s", -1); !errors.As(err, &field) {
-		t.Errorf("negative ttl: %v", err)
-	}
+	_, err = s.BindSession(tenancy.NewPublicContext(t.Context()), "s", -1)
+	assert.ErrorAs(t, err, &field, "negative ttl")
 }

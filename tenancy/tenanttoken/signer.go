@@ -15,13 +15,14 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// MinKeyLen is the shortest key of a [Signer], in bytes. Keys are random: crypto/rand makes them, nobody thinks them up.
+// MinKeyLen is the shortest key of a [Signer], in bytes. Make keys with crypto/rand.
 const MinKeyLen = 32
 
-// MaxTokenLen is the longest token that a [Signer] makes or reads, in bytes: what a browser keeps as a cookie.
+// MaxTokenLen is the longest token that a [Signer] makes or reads, in bytes. It is what a browser
+// stores as a cookie.
 const MaxTokenLen = 4096
 
-// Purpose is what a token is for. A token of one purpose is none for another.
+// Purpose is what a token is for. A token of one purpose is not valid for another.
 type Purpose string
 
 const (
@@ -30,7 +31,7 @@ const (
 	PurposeHeader  Purpose = "pgtenant.header"  // [Propagator.InjectHeader]
 )
 
-// Token is what a [Signer] signs. It is not encrypted: whoever has a token can read the value.
+// Token is what a [Signer] signs. It is not encrypted: its holder can read the value.
 type Token struct {
 	Purpose Purpose   // required
 	Tenant  int64     // the tenant's ID, which is never given out twice; 0: the public site
@@ -38,13 +39,14 @@ type Token struct {
 	Expires time.Time // when it ends, to the millisecond; zero: never
 }
 
-// Signer makes tokens that nobody else can make or change (HMAC-SHA256). It is safe for concurrent use, and formatting
-// it with package fmt does not show its keys.
+// Signer makes tokens that cannot be made or changed without its keys (HMAC-SHA256). It is safe for
+// concurrent use. Formatting it with package fmt does not show its keys.
 type Signer struct{ keys [][]byte }
 
-// NewSigner returns a signer of keys, each of at least [MinKeyLen] bytes. The first signs; tokens of all of them are
-// good, so that keys are changed without a break: put the new one in front, and take the old one away when its last
-// tokens have expired. A key that is too short is a [tenancy.FieldError], which does not show it.
+// NewSigner returns a signer with keys of at least [MinKeyLen] bytes each. The first key signs;
+// tokens of all keys are valid. To change a key, put the new one in front, and remove the old one
+// when its last tokens have expired. A key that is too short is a [tenancy.FieldError], which does
+// not show the key.
 func NewSigner(keys ...[]byte) (*Signer, error) {
 	if len(keys) == 0 {
 		return nil, errNoKey
@@ -61,21 +63,23 @@ func NewSigner(keys ...[]byte) (*Signer, error) {
 
 var errNoKey = errors.New("tenanttoken: signer without a key")
 
-// Format hides the keys, also of a Signer that is no pointer.
+// Format hides the keys, also of a Signer that is not a pointer.
 func (Signer) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("tenanttoken.Signer")) }
 
-// Of a token, decoded: version, expiry in milliseconds since 1970 or 0, tenant, value, MAC.
+// A decoded token is: version, expiry in milliseconds since 1970 or 0, tenant, value, MAC.
 const (
 	tokenVersion = 1
 	tokenHead    = 1 + 8 + 8
 	tokenMin     = tokenHead + sha256.Size
 )
 
-// tokenEncoding can be put into cookies, headers and URLs. Strict, so that a token has no second form.
+// tokenEncoding is safe in cookies, headers and URLs. It is strict, so that a token has one form
+// only.
 var tokenEncoding = base64.RawURLEncoding.Strict()
 
-// Sign returns t signed, as text of A-Z, a-z, 0-9, - and _. A token without a purpose, with an expiry before 1970 or of a
-// negative tenant, and one that would be longer than [MaxTokenLen], is a [tenancy.FieldError].
+// Sign returns t signed, as text of A-Z, a-z, 0-9, - and _. A token without a purpose, with an
+// expiry before 1970 or of a negative tenant, and one that would be longer than [MaxTokenLen], is a
+// [tenancy.FieldError].
 func (s *Signer) Sign(t Token) (string, error) {
 	var expires int64
 	if !t.Expires.IsZero() {
@@ -91,7 +95,11 @@ func (s *Signer) Sign(t Token) (string, error) {
 	case !t.Expires.IsZero() && expires <= 0:
 		return "", &tenancy.FieldError{Field: "expires", Value: t.Expires.String(), Rule: "is before 1970"}
 	case tokenEncoding.EncodedLen(tokenMin+len(t.Value)) > MaxTokenLen:
-		return "", &tenancy.FieldError{Field: "value", Value: fmt.Sprint(len(t.Value), " bytes"), Rule: "makes a token of more than 4096 bytes"}
+		return "", &tenancy.FieldError{
+			Field: "value",
+			Value: fmt.Sprint(len(t.Value), " bytes"),
+			Rule:  "makes a token of more than 4096 bytes",
+		}
 	}
 	body := make([]byte, 0, tokenMin+len(t.Value))
 	body = append(body, tokenVersion)
@@ -101,8 +109,8 @@ func (s *Signer) Sign(t Token) (string, error) {
 	return tokenEncoding.EncodeToString(mac(body, s.keys[0], t.Purpose, body)), nil
 }
 
-// Verify returns what Sign has signed for that purpose. Anything else is [ErrBadToken], a token whose time is over
-// [ErrTokenExpired]. Whether the tenant is the right one is for the caller to see.
+// Verify returns the token that Sign has signed for that purpose. The error is [ErrBadToken], or
+// [ErrTokenExpired] for a genuine token whose time is over. The caller has to compare the tenant.
 func (s *Signer) Verify(purpose Purpose, token string) (Token, error) {
 	if len(token) > MaxTokenLen || strings.ContainsAny(token, "\r\n") { // the decoder skips line breaks
 		return Token{}, ErrBadToken
@@ -125,8 +133,8 @@ func (s *Signer) Verify(purpose Purpose, token string) (Token, error) {
 	return t, nil
 }
 
-// mac appends the code of body under key to dst. The purpose goes in with its length, so that no purpose and body read
-// as another purpose and body.
+// mac appends the MAC of purpose and body to dst. The length of the purpose is part of the input,
+// so that two different pairs of purpose and body never have the same input.
 func mac(dst, key []byte, purpose Purpose, body []byte) []byte {
 	h := hmac.New(sha256.New, key)
 	head := binary.BigEndian.AppendUint64(make([]byte, 0, 64), uint64(len(purpose)))

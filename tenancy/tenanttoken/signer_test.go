@@ -3,13 +3,13 @@ package tenanttoken_test
 import (
 	"bytes"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy"
@@ -25,9 +25,7 @@ func signer(t testing.TB, keys ...[]byte) *tenanttoken.Signer {
 		keys = [][]byte{key('k')}
 	}
 	s, err := tenanttoken.NewSigner(keys...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return s
 }
 
@@ -43,12 +41,14 @@ func TestASignedTokenIsVerifiedAsItWas(t *testing.T) {
 		require.NoError(t, err)
 		got, err := s.Verify(want.Purpose, token)
 		require.NoError(t, err)
-		if got.Tenant != want.Tenant || got.Value != want.Value || got.Purpose != want.Purpose || !got.Expires.Equal(want.Expires) {
-			t.Errorf("got %+v, want %+v", got, want)
+		if assert.Equal(t, want.Tenant, got.Tenant, "got %+v, want %+v", got, want) &&
+			assert.Equal(t, want.Value, got.Value, "got %+v, want %+v", got, want) &&
+			assert.Equal(t, want.Purpose, got.Purpose, "got %+v, want %+v", got, want) {
+			assert.WithinDuration(t, want.Expires, got.Expires, 0, "got %+v, want %+v", got, want)
 		}
-		if strings.Trim(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != "" || len(token) > tenanttoken.MaxTokenLen {
-			t.Errorf("token %q", token)
-		}
+		assert.Empty(t, strings.Trim(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
+			"token %q", token)
+		assert.LessOrEqual(t, len(token), tenanttoken.MaxTokenLen, "token %q", token)
 	}
 }
 
@@ -59,9 +59,8 @@ func TestATokenHasOneForm(t *testing.T) {
 	require.NoError(t, err)
 	expect := func(changed string) {
 		t.Helper()
-		if _, err := s.Verify("p", changed); !errors.Is(err, tenanttoken.ErrBadToken) {
-			t.Errorf("%q: %v", changed, err)
-		}
+		_, err := s.Verify("p", changed)
+		assert.ErrorIs(t, err, tenanttoken.ErrBadToken, "%q", changed)
 	}
 	for i := range token { // every character, to every other
 		for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=\n\r +/." {
@@ -87,23 +86,28 @@ func TestATokenWithoutACodeIsRefused(t *testing.T) {
 		if n > 0 {
 			raw[0] = 1
 		}
-		if _, err := s.Verify("p", base64.RawURLEncoding.EncodeToString(raw)); !errors.Is(err, tenanttoken.ErrBadToken) {
-			t.Errorf("%d bytes: %v", n, err)
-		}
+		_, err := s.Verify("p", base64.RawURLEncoding.EncodeToString(raw))
+		assert.ErrorIs(t, err, tenanttoken.ErrBadToken, "%d bytes", n)
 	}
 }
 
 func TestATokenOfOnePurposeIsNoneForAnother(t *testing.T) {
 	t.Parallel()
 	s := signer(t)
-	purposes := []tenanttoken.Purpose{"a", "ab", "a\x00", tenanttoken.PurposeSession, tenanttoken.PurposeJob, tenanttoken.PurposeHeader}
+	purposes := []tenanttoken.Purpose{
+		"a",
+		"ab",
+		"a\x00",
+		tenanttoken.PurposeSession,
+		tenanttoken.PurposeJob,
+		tenanttoken.PurposeHeader,
+	}
 	for _, made := range purposes {
 		token, err := s.Sign(tenanttoken.Token{Purpose: made, Tenant: 7, Value: "b"})
 		require.NoError(t, err)
 		for _, wanted := range append(purposes, "") {
-			if _, err := s.Verify(wanted, token); (err == nil) != (made == wanted) {
-				t.Errorf("made for %q, opened for %q: %v", made, wanted, err)
-			}
+			_, err := s.Verify(wanted, token)
+			assert.Equal(t, made == wanted, err == nil, "made for %q, opened for %q: %v", made, wanted, err)
 		}
 	}
 }
@@ -126,9 +130,8 @@ func TestKeysAreChangedWithoutABreak(t *testing.T) {
 		{during, before, false}, // the first key signs
 		{before, after, false},
 	} {
-		if _, err := c.opened.Verify("p", seal(c.made)); (err == nil) != c.good {
-			t.Errorf("want good %v: %v", c.good, err)
-		}
+		_, err := c.opened.Verify("p", seal(c.made))
+		assert.Equal(t, c.good, err == nil, "want good %v: %v", c.good, err)
 	}
 }
 
@@ -143,9 +146,8 @@ func TestATokenExpires(t *testing.T) {
 	} {
 		token, err := s.Sign(tenanttoken.Token{Purpose: "p", Expires: expires})
 		require.NoError(t, err)
-		if _, err := s.Verify("p", token); !errors.Is(err, want) {
-			t.Errorf("%v: %v", expires, err)
-		}
+		_, err = s.Verify("p", token)
+		assert.ErrorIs(t, err, want, "%v", expires)
 	}
 }
 
@@ -159,8 +161,9 @@ func TestSignRefusesWhatWouldNotVerify(t *testing.T) {
 		"value":   {Purpose: "p", Value: strings.Repeat("v", tenanttoken.MaxTokenLen)},
 	} {
 		var fieldErr *tenancy.FieldError
-		if got, err := s.Sign(token); !errors.As(err, &fieldErr) || fieldErr.Field != field || got != "" {
-			t.Errorf("%s: %q, %v", field, got, err)
+		got, err := s.Sign(token)
+		if assert.ErrorAs(t, err, &fieldErr, "%s: %q", field, got) && assert.Equal(t, field, fieldErr.Field, "%q", got) {
+			assert.Empty(t, got)
 		}
 	}
 }
@@ -168,26 +171,34 @@ func TestSignRefusesWhatWouldNotVerify(t *testing.T) {
 func TestASignerNeedsGoodKeysAndShowsNone(t *testing.T) {
 	t.Parallel()
 	secret := bytes.Repeat([]byte("hunter2!"), 4)
-	if _, err := tenanttoken.NewSigner(); err == nil {
-		t.Error("no key is no error")
-	}
-	_, err := tenanttoken.NewSigner(secret, secret[:31])
+	_, err := tenanttoken.NewSigner()
+	assert.Error(t, err, "no key is no error")
+	_, err = tenanttoken.NewSigner(secret, secret[:31])
 	var field *tenancy.FieldError
-	if !errors.As(err, &field) || strings.Contains(err.Error(), "hunter") {
-		t.Errorf("short key: %v", err)
+	if assert.ErrorAs(t, err, &field, "short key") {
+		assert.NotContains(t, err.Error(), "hunter", "short key")
 	}
-	if _, err := (&tenanttoken.Signer{}).Sign(tenanttoken.Token{Purpose: "p"}); err == nil {
-		t.Error("a signer without keys signs")
-	}
+	_, err = (&tenanttoken.Signer{}).Sign(tenanttoken.Token{Purpose: "p"})
+	assert.Error(t, err, "a signer without keys signs")
 	s := signer(t, secret)
 	var log bytes.Buffer
 	slog.New(slog.NewTextHandler(&log, nil)).Info("m", slog.Any("signer", s))
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("m", slog.Any("signer", s))
-	shown := fmt.Sprintf("%v %+v %#v %s %x %d", s, s, s, s, s, s) + fmt.Sprintf("%v %s", *s, struct{ S tenanttoken.Signer }{*s}) + log.String()
+	shown := fmt.Sprintf(
+		"%v %+v %#v %s %x %d",
+		s,
+		s,
+		s,
+		s,
+		s,
+		s,
+	) + fmt.Sprintf(
+		"%v %s",
+		*s,
+		struct{ S tenanttoken.Signer }{*s},
+	) + log.String()
 	for _, key := range []string{"hunter", fmt.Sprintf("%x", "hunter2!"), "104 117 110", "0x68"} {
-		if strings.Contains(shown, key) {
-			t.Errorf("shown: %s", shown)
-		}
+		assert.NotContains(t, shown, key)
 	}
 	token, err := s.Sign(tenanttoken.Token{Purpose: "p"})
 	require.NoError(t, err)
@@ -199,15 +210,14 @@ func TestASignerNeedsGoodKeysAndShowsNone(t *testing.T) {
 func FuzzOpen(f *testing.F) {
 	s := signer(f)
 	token, err := s.Sign(tenanttoken.Token{Purpose: "p", Tenant: 7, Value: "session"})
-	if err != nil {
-		f.Fatal(err)
-	}
+	require.NoError(f, err)
 	f.Add(token)
 	f.Add("")
 	f.Add("AQAAAAAAAAAA")
 	f.Fuzz(func(t *testing.T, other string) {
-		if _, err := s.Verify("p", other); err == nil && other != token {
-			t.Errorf("%q opens", other)
+		_, err := s.Verify("p", other)
+		if err == nil {
+			assert.Equal(t, token, other, "%q opens", other)
 		}
 	})
 }

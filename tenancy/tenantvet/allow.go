@@ -59,18 +59,22 @@ func functionOf(file *ast.File, doc *ast.CommentGroup) *ast.FuncDecl {
 // newAllowances returns the analyzer that reads the allowances themselves.
 func newAllowances() *analysis.Analyzer {
 	names := []string{switchesName, poolsName, sqlName, contextsName}
-	r := newRule("tenantallow", "report allowances of tenantvet that give no reason or name no analyzer", func(p *pass, file *ast.File) {
-		for _, group := range file.Comments {
-			for _, c := range group.List {
-				switch a, ok := parseAllowance(c); {
-				case !ok:
-				case !slices.Contains(names, a.name):
-					p.report(c, "%s: there is no analyzer %q: it is one of %s", allowPrefix, a.name, strings.Join(names, ", "))
-				case a.reason == "":
-					p.report(c, "%s %s: the reason is missing", allowPrefix, a.name)
+	r := newRule(
+		"tenantallow",
+		"report allowances of tenantvet that give no reason or name no analyzer",
+		func(p *pass, file *ast.File) {
+			for _, group := range file.Comments {
+				for _, c := range group.List {
+					switch a, ok := parseAllowance(c); {
+					case !ok:
+					case !slices.Contains(names, a.name):
+						p.report(c, "%s: there is no analyzer %q: it is one of %s", allowPrefix, a.name, strings.Join(names, ", "))
+					case a.reason == "":
+						p.report(c, "%s %s: the reason is missing", allowPrefix, a.name)
+					}
 				}
 			}
-		}
-	})
+		},
+	)
 	return r.analyzer
 }

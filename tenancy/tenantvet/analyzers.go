@@ -8,8 +8,8 @@ import (
 	"golang.org/x/tools/go/analysis"
 )
 
-// Analyzers returns the analyzers of this package, made anew, so that the flags of each are the caller's to set. They
-// need no facts and no other analyzer, and may run at the same time.
+// Analyzers returns the analyzers of this package, made anew, so that the flags of each are the
+// caller's to set. They need no facts and no other analyzer, and may run at the same time.
 func Analyzers() []*analysis.Analyzer {
 	return []*analysis.Analyzer{newSwitches(), newPools(), newSQL(), newContexts(), newAllowances()}
 }
@@ -23,8 +23,15 @@ type rule struct {
 
 // newRule returns an analyzer that calls check for each file that it is not to leave alone.
 func newRule(name, doc string, check func(p *pass, file *ast.File)) *rule {
-	r := &rule{analyzer: &analysis.Analyzer{Name: name, Doc: doc, URL: "https://pkg.go.dev/" + library + "/tenancy/tenantvet"}}
-	r.analyzer.Flags.StringVar(&r.allow, "allow", "", "packages to leave alone: import paths, comma-separated, with ... for all below")
+	r := &rule{
+		analyzer: &analysis.Analyzer{Name: name, Doc: doc, URL: "https://pkg.go.dev/" + library + "/tenancy/tenantvet"},
+	}
+	r.analyzer.Flags.StringVar(
+		&r.allow,
+		"allow",
+		"",
+		"packages to leave alone: import paths, comma-separated, with ... for all below",
+	)
 	r.analyzer.Flags.BoolVar(&r.tests, "tests", false, "look at _test.go files too")
 	r.analyzer.Run = func(ap *analysis.Pass) (any, error) {
 		if matches(r.allow, packagePath(ap)) {
@@ -68,7 +75,8 @@ func (p *pass) reportUnused() {
 	}
 }
 
-// packagePath is the import path of the package under analysis, which a test of it, inside or outside, shares.
+// packagePath is the import path of the package under analysis, which a test of it, inside or
+// outside, shares.
 func packagePath(p *analysis.Pass) string {
 	name, _, _ := strings.Cut(p.Pkg.Path(), " [")
 	return strings.TrimSuffix(name, "_test")

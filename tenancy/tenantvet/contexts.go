@@ -58,7 +58,10 @@ func (c *contexts) call(call *ast.CallExpr) {
 	}
 	for _, arg := range call.Args {
 		if isNamed(c.TypesInfo.TypeOf(arg), "context", "Context") && c.lost(arg, nil) {
-			c.report(arg, "this context has no tenant: derive it from the one at hand, with context.WithoutCancel if it is to live longer")
+			c.report(
+				arg,
+				"this context has no tenant: derive it from the one at hand, with context.WithoutCancel if it is to live longer",
+			)
 		}
 	}
 }
@@ -83,7 +86,8 @@ func (c *contexts) scoped(call *ast.CallExpr) bool {
 	return false
 }
 
-// derives reports whether fn makes a context of its first argument and is not reported itself when that is a new one.
+// derives reports whether fn makes a context of its first argument and is not reported itself when
+// that is a new one.
 func derives(fn *types.Func) bool {
 	if fn == nil || fn.Pkg() == nil || fn.Signature().Recv() != nil {
 		return false
@@ -97,20 +101,22 @@ func derives(fn *types.Func) bool {
 	return false
 }
 
-// readsContext reports whether the functions of a package work for the tenant of the context that they are given.
+// readsContext reports whether the functions of a package work for the tenant of the context that
+// they are given.
 func readsContext(path string) bool {
 	return slices.Contains([]string{schemactx, tenancy, tenanthttp, tenanttoken}, path)
 }
 
-// passesOn reports whether fn makes a context of another one: whose call is scoped depends on where that goes.
+// passesOn reports whether fn makes a context of another one: whose call is scoped depends on where
+// that goes.
 func passesOn(fn *types.Func) bool {
 	results := fn.Signature().Results()
 	return results.Len() > 0 && isNamed(results.At(0).Type(), "context", "Context") &&
 		!slices.Contains([]string{"NewContext", "NewPublicContext"}, fn.Name())
 }
 
-// lost reports whether an expression is a context that was not derived from one of the function's. seen are the
-// variables on the way.
+// lost reports whether an expression is a context that was not derived from one of the function's.
+// seen are the variables on the way.
 func (c *contexts) lost(e ast.Expr, seen []types.Object) bool {
 	switch e := ast.Unparen(e).(type) {
 	case *ast.CallExpr:

@@ -7,7 +7,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenantvet"
 )
 
-// A program's own checker takes the analyzers with others of its own: multichecker.Main(append(mine, tenantvet.Analyzers()...)...)
+// A program's own checker takes the analyzers with others of its own:
+// multichecker.Main(append(mine, tenantvet.Analyzers()...)...)
 func ExampleAnalyzers() {
 	for _, a := range tenantvet.Analyzers() {
 		summary, _, _ := strings.Cut(a.Doc, "\n")

@@ -46,7 +46,8 @@ func isRaw(t types.Type) bool {
 		isNamed(t, "database/sql", "DB", "Conn")
 }
 
-// isContext reports whether t is context.Context, or a type that is one as well, such as the contexts of web frameworks.
+// isContext reports whether t is context.Context, or a type that is one as well, such as the
+// contexts of web frameworks.
 func isContext(t types.Type) bool {
 	if isNamed(t, "context", "Context") {
 		return true
@@ -60,7 +61,8 @@ func isContext(t types.Type) bool {
 	return true
 }
 
-// hasRequest reports whether t has a request to ask for, as the contexts of other web frameworks do.
+// hasRequest reports whether t has a request to ask for, as the contexts of other web frameworks
+// do.
 func hasRequest(t types.Type) bool {
 	method := types.NewMethodSet(t).Lookup(nil, "Request")
 	if method == nil {

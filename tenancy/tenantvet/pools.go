@@ -45,7 +45,8 @@ func checkPools(p *pass, file *ast.File) {
 	}
 }
 
-// rawHandle returns the type of the raw handle that call runs SQL on, or nil. pgx's helpers take one as an argument.
+// rawHandle returns the type of the raw handle that call runs SQL on, or nil. pgx's helpers take
+// one as an argument.
 func rawHandle(info *types.Info, call *ast.CallExpr) types.Type {
 	fn := callee(info, call)
 	if isFunc(fn, pgx, "BeginFunc", "BeginTxFunc") && len(call.Args) > 1 {
@@ -59,7 +60,8 @@ func rawHandle(info *types.Info, call *ast.CallExpr) types.Type {
 	return nil
 }
 
-// hasScoped reports whether a function has a schemactx.DB: in its receiver, as a parameter, or as a variable that it uses.
+// hasScoped reports whether a function has a schemactx.DB: in its receiver, as a parameter, or as a
+// variable that it uses.
 func hasScoped(p *pass, fn *ast.FuncDecl) bool {
 	obj, ok := p.TypesInfo.Defs[fn.Name].(*types.Func)
 	if !ok {

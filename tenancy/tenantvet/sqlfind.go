@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// findings returns what is wrong with SQL, each as the end of a sentence. schemas matches the names of tenants' schemas.
+// findings returns what is wrong with SQL, each as the end of a sentence. schemas matches the names
+// of tenants' schemas.
 func findings(sql string, schemas *regexp.Regexp) (found []string) {
 	tokens := tokensOf(sql)
 	start := true // of a statement
@@ -26,7 +27,11 @@ func findings(sql string, schemas *regexp.Regexp) (found []string) {
 		case qualifies(rest, schemas):
 			found = append(found, fmt.Sprintf("names the schema %s of a tenant", t.text))
 		case t.kind == tokenString:
-			if schema, object, ok := strings.Cut(t.text, "."); ok && object != "" && schemas.MatchString(strings.Trim(schema, `"`)) {
+			if schema, object, ok := strings.Cut(
+				t.text,
+				".",
+			); ok && object != "" &&
+				schemas.MatchString(strings.Trim(schema, `"`)) {
 				found = append(found, fmt.Sprintf("names the schema %s of a tenant", strings.Trim(schema, `"`)))
 			}
 		}
@@ -40,10 +45,12 @@ func starts(t sqlToken) bool {
 	return t.kind == tokenOther && t.text == ";" || t.is("begin") || t.is("then") || t.is("else") || t.is("loop")
 }
 
-// setting says what a SET, RESET or DISCARD at the beginning of tokens is about, "" where that is harmless.
+// setting says what a SET, RESET or DISCARD at the beginning of tokens is about, "" where that is
+// harmless.
 func setting(tokens []sqlToken) string {
 	verb, words := tokens[0].text, tokens[1:]
-	if verb == "set" && len(words) > 1 && (words[0].is("local") || words[0].is("session") && !words[1].is("authorization")) {
+	if verb == "set" && len(words) > 1 &&
+		(words[0].is("local") || words[0].is("session") && !words[1].is("authorization")) {
 		words = words[1:]
 	}
 	switch {
@@ -67,9 +74,11 @@ func isSetting(name string) bool {
 	return name == "search_path" || name == "role" || name == "session_authorization"
 }
 
-// configured says which setting a call of set_config at the beginning of tokens changes, "" for a harmless one.
+// configured says which setting a call of set_config at the beginning of tokens changes, "" for a
+// harmless one.
 func configured(tokens []sqlToken) string {
-	if len(tokens) < 3 || tokens[1].text != "(" || tokens[2].kind != tokenString || !isSetting(strings.ToLower(tokens[2].text)) {
+	if len(tokens) < 3 || tokens[1].text != "(" || tokens[2].kind != tokenString ||
+		!isSetting(strings.ToLower(tokens[2].text)) {
 		return ""
 	}
 	return fmt.Sprintf("changes the scope (set_config of %s)", strings.ToLower(tokens[2].text))
@@ -78,5 +87,6 @@ func configured(tokens []sqlToken) string {
 // qualifies reports whether tokens begin with a tenant's schema and a dot.
 func qualifies(tokens []sqlToken, schemas *regexp.Regexp) bool {
 	return len(tokens) > 2 && (tokens[0].kind == tokenWord || tokens[0].kind == tokenName) && schemas.MatchString(tokens[0].text) &&
-		tokens[1].text == "." && tokens[1].kind == tokenOther
+		tokens[1].text == "." &&
+		tokens[1].kind == tokenOther
 }

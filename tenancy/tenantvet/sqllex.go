@@ -22,7 +22,8 @@ const (
 
 func (t sqlToken) is(word string) bool { return t.kind == tokenWord && t.text == word }
 
-// tokensOf splits SQL as PostgreSQL does it, without comments and white space. What does not end goes to the end.
+// tokensOf splits SQL as PostgreSQL does it, without comments and white space. What does not end
+// goes to the end.
 func tokensOf(sql string) (tokens []sqlToken) {
 	for sql != "" {
 		var t sqlToken
@@ -71,7 +72,8 @@ func wordByte(c byte) bool {
 	return c == '_' || c >= 0x80 || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '$'
 }
 
-// quoted returns what is between the quote that sql begins with and the next one, doubled quotes being one, and the rest.
+// quoted returns what is between the quote that sql begins with and the next one, doubled quotes
+// being one, and the rest.
 func quoted(sql string, escapes bool) (text, rest string) {
 	quote := sql[0]
 	var b strings.Builder

@@ -73,8 +73,9 @@ type sqlText struct {
 	assigned map[types.Object][]ast.Expr
 }
 
-// argument returns the argument of a call that is SQL, or nil. A method that takes a string and any number of values is
-// taken for one that runs SQL by its name, whatever it is of: code generators have interfaces of their own.
+// argument returns the argument of a call that is SQL, or nil. A method that takes a string and any
+// number of values is taken for one that runs SQL by its name, whatever it is of: code generators
+// have interfaces of their own.
 func (s *sqlText) argument(call *ast.CallExpr) ast.Expr {
 	fn := callee(s.TypesInfo, call)
 	if fn == nil || receiver(s.TypesInfo, call) == nil || !slices.Contains(sqlMethods, fn.Name()) {
@@ -97,7 +98,8 @@ func isString(t types.Type) bool {
 	return ok && basic.Kind() == types.String
 }
 
-// hole is what stands for a part that is known when the program runs. It goes on with a name, as in "tenant_" + id.
+// hole is what stands for a part that is known when the program runs. It goes on with a name, as in
+// "tenant_" + id.
 const hole = "0"
 
 var verb = regexp.MustCompile(`%[-+# 0]*[0-9]*(?:\.[0-9]+)?[a-zA-Z]`)

@@ -25,7 +25,12 @@ func checkSwitches(p *pass, file *ast.File) {
 		fn, _ := p.TypesInfo.Uses[id].(*types.Func) // wherever it stands: a function that is handed on is called elsewhere
 		if isFunc(fn, schemactx, "WithSchema", "WithPublic", "NewContext", "NewPublicContext") ||
 			isFunc(fn, tenancy, "NewContext", "NewPublicContext") {
-			p.report(id, "%s.%s names a schema by hand: only packages that are allowed to may switch", fn.Pkg().Name(), fn.Name())
+			p.report(
+				id,
+				"%s.%s names a schema by hand: only packages that are allowed to may switch",
+				fn.Pkg().Name(),
+				fn.Name(),
+			)
 		}
 	}
 }

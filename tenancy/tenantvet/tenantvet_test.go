@@ -11,7 +11,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenantvet"
 )
 
-// The test data is a module of its own that uses the real packages, so that the analyzers know their real types.
+// The test data is a module of its own that uses the real packages, so that the analyzers know
+// their real types.
 const testdata = "testdata"
 
 // TestMain gets what the test data needs: it is analysed without a network.

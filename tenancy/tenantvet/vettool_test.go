@@ -22,7 +22,10 @@ func TestCommand(t *testing.T) {
 	}
 	const finding = "schemactx.WithSchema names a schema by hand"
 	for _, args := range [][]string{{"go", "vet", "-vettool=" + tool, "./allowed"}, {tool, "./allowed"}} {
-		if out, err := run(args[0], args[1:]...); err == nil || !strings.Contains(out, "allowed.go:12") || !strings.Contains(out, finding) {
+		if out, err := run(
+			args[0],
+			args[1:]...); err == nil || !strings.Contains(out, "allowed.go:12") ||
+			!strings.Contains(out, finding) {
 			t.Errorf("%s: %v: %s", args, err, out)
 		}
 	}

@@ -30,7 +30,8 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 		assert.Equal(t, want, r.Header(), name)
 		sum := sha256.Sum256([]byte(content["students"]))
 		first := r.Manifest().Tables[0]
-		if first.Rows != 2 || first.Parts != 1 || first.Bytes != 28 || first.SHA256 != hex.EncodeToString(sum[:]) || r.Manifest().Rows() != 2 {
+		if first.Rows != 2 || first.Parts != 1 || first.Bytes != 28 || first.SHA256 != hex.EncodeToString(sum[:]) ||
+			r.Manifest().Rows() != 2 {
 			t.Errorf("%s: manifest %+v", name, r.Manifest())
 		}
 		assert.Nil(t, r.SignedBy(), "signed by %x", r.SignedBy())
@@ -42,7 +43,8 @@ func TestALargeTableIsCutIntoParts(t *testing.T) {
 	h := students()
 	for _, size := range []int{64<<10 - 1, 64 << 10, 64<<10 + 1, 10 * 64 << 10, 1 << 20} {
 		text := rows(100_000)[:size]
-		packed := pack(t, h, map[string]string{"students": text, "Odd / name": "x\n"}, archive.WriterOptions{PartSize: 64 << 10, Workers: 3})
+		packed := pack(t, h, map[string]string{"students": text, "Odd / name": "x\n"},
+			archive.WriterOptions{PartSize: 64 << 10, Workers: 3})
 		r, got, err := unpack(bytes.NewReader(packed), archive.ReaderOptions{})
 		require.NoError(t, err)
 		assert.Equal(t, text, got["students"], "%d bytes: got %d others", size, len(got["students"]))
@@ -55,7 +57,8 @@ func TestALargeTableIsCutIntoParts(t *testing.T) {
 
 func TestTablesNeedNotBeRead(t *testing.T) {
 	t.Parallel()
-	packed := pack(t, students(), map[string]string{"students": rows(50_000), "Odd / name": "x\n1\n"}, archive.WriterOptions{PartSize: 64 << 10})
+	packed := pack(t, students(), map[string]string{"students": rows(50_000), "Odd / name": "x\n1\n"},
+		archive.WriterOptions{PartSize: 64 << 10})
 	r, err := archive.NewReader(bytes.NewReader(packed), archive.ReaderOptions{})
 	require.NoError(t, err)
 	defer r.Close()

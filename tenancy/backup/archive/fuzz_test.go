@@ -10,8 +10,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup/archive"
 )
 
-// FuzzReader looks for an input that the reader takes for an archive although it does not say again what it said, that makes it
-// panic, or go over its limits.
+// FuzzReader looks for an input that the reader takes for an archive although it does not say again
+// what it said, that makes it panic, or go over its limits.
 func FuzzReader(f *testing.F) {
 	_, key := newKey(f)
 	f.Add(pack(f, students(), content, archive.WriterOptions{}))

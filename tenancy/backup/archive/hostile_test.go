@@ -105,7 +105,8 @@ func TestEntriesThatAreNotOfTheFormatAreRefused(t *testing.T) {
 			return all
 		}, firstPart, "is not a regular file"},
 		"a directory": {func(all []entry) []entry {
-			return slices.Insert(all, atFirst, entry{head: tar.Header{Typeflag: tar.TypeDir, Name: "tables/", Format: tar.FormatPAX}})
+			return slices.Insert(all, atFirst, entry{head: tar.Header{Typeflag: tar.TypeDir, Name: "tables/",
+				Format: tar.FormatPAX}})
 		}, "tables/", "is not a regular file"},
 		"a global header": {func(all []entry) []entry {
 			return slices.Insert(all, 0, entry{head: tar.Header{
@@ -128,10 +129,13 @@ func TestEntriesThatAreNotOfTheFormatAreRefused(t *testing.T) {
 			all[atFirst].head.Name = "/" + firstPart
 			return all
 		}, "/" + firstPart, "is in the place of"},
-		"no header":      {func(all []entry) []entry { return all[1:] }, firstPart, "is in the place of \"header.json\""},
-		"another first":  {func(all []entry) []entry { return slices.Insert(all, 0, file("x", "")) }, "x", "is in the place of"},
-		"another file":   {func(all []entry) []entry { return slices.Insert(all, atFirst, file("x.sql", "drop table x")) }, "x.sql", "is in the place of"},
-		"another header": {func(all []entry) []entry { return slices.Insert(all, 1, all[0]) }, "header.json", "is in the place of"},
+		"no header": {func(all []entry) []entry { return all[1:] }, firstPart, "is in the place of \"header.json\""},
+		"another first": {func(all []entry) []entry { return slices.Insert(all, 0, file("x", "")) }, "x",
+			"is in the place of"},
+		"another file": {func(all []entry) []entry { return slices.Insert(all, atFirst, file("x.sql", "drop table x")) },
+			"x.sql", "is in the place of"},
+		"another header": {func(all []entry) []entry { return slices.Insert(all, 1, all[0]) }, "header.json",
+			"is in the place of"},
 		"a missing table": {func(all []entry) []entry {
 			return slices.Delete(all, atFirst, atFirst+1)
 		}, secondPart, "is in the place of"},
@@ -139,7 +143,8 @@ func TestEntriesThatAreNotOfTheFormatAreRefused(t *testing.T) {
 			all[atFirst], all[atSecond] = all[atSecond], all[atFirst]
 			return all
 		}, secondPart, "is in the place of"},
-		"a table twice": {func(all []entry) []entry { return slices.Insert(all, atSecond, all[atFirst]) }, firstPart, "is in the place of"},
+		"a table twice": {func(all []entry) []entry { return slices.Insert(all, atSecond, all[atFirst]) }, firstPart,
+			"is in the place of"},
 		"a part left out": {func(all []entry) []entry {
 			all[atFirst].head.Name = "tables/students/000002.csv.zst"
 			return all
@@ -147,14 +152,17 @@ func TestEntriesThatAreNotOfTheFormatAreRefused(t *testing.T) {
 		"a part behind one that is not full": {func(all []entry) []entry {
 			return slices.Insert(all, atSecond, file("tables/students/000002.csv.zst", all[atFirst].body))
 		}, "tables/students/000002.csv.zst", "not full"},
-		"two manifests":        {func(all []entry) []entry { return append(all, all[atManifest]) }, "manifest.json", "follows the end of the archive"},
-		"something at the end": {func(all []entry) []entry { return append(all, file("run.sh", "")) }, "run.sh", "follows the end of the archive"},
+		"two manifests": {func(all []entry) []entry { return append(all, all[atManifest]) }, "manifest.json",
+			"follows the end of the archive"},
+		"something at the end": {func(all []entry) []entry { return append(all, file("run.sh", "")) }, "run.sh",
+			"follows the end of the archive"},
 		"two signatures": {func(all []entry) []entry {
 			_, key := newKey(t)
 			signed := entries(t, pack(t, students(), content, archive.WriterOptions{SigningKey: key}))
 			return append(signed, signed[len(signed)-1])
 		}, "manifest.sig", "follows the end of the archive"},
-		"no zstd":    {func(all []entry) []entry { all[atFirst].body = "id,name\n"; return all }, firstPart, "is not a zstd frame"},
+		"no zstd": {func(all []entry) []entry { all[atFirst].body = "id,name\n"; return all }, firstPart,
+			"is not a zstd frame"},
 		"empty part": {func(all []entry) []entry { all[atFirst].body = ""; return all }, firstPart, "is not a zstd frame"},
 		"two frames": {func(all []entry) []entry {
 			all[atFirst].body += all[atFirst].body
@@ -195,7 +203,8 @@ func TestAnEndThatIsNotOneIsRefused(t *testing.T) {
 	packed := pack(t, students(), content, archive.WriterOptions{})
 	_, _, err := unpack(bytes.NewReader(append(bytes.Clone(packed), make([]byte, 10<<10)...)), archive.ReaderOptions{})
 	require.NoError(t, err) // as other programs fill up
-	for _, more := range []string{"x", strings.Repeat("\x00", 1024) + "x", strings.Repeat("\x00", 65<<10), string(packed)} {
+	for _, more := range []string{"x", strings.Repeat("\x00", 1024) + "x", strings.Repeat("\x00", 65<<10),
+		string(packed)} {
 		_, _, err := unpack(strings.NewReader(string(packed)+more), archive.ReaderOptions{})
 		expectFormat(t, err, "", "data after its end")
 	}
@@ -282,7 +291,8 @@ func TestAManifestThatIsNotTrueIsRefused(t *testing.T) {
 
 func TestWhatIsOverALimitIsRefused(t *testing.T) {
 	t.Parallel()
-	packed := pack(t, students(), map[string]string{"students": rows(20_000), "Odd / name": "x\n"}, archive.WriterOptions{PartSize: 64 << 10})
+	packed := pack(t, students(), map[string]string{"students": rows(20_000), "Odd / name": "x\n"},
+		archive.WriterOptions{PartSize: 64 << 10})
 	for _, limits := range []archive.Limits{
 		{HeaderBytes: 100}, {Tables: 1}, {Columns: 2}, {TableBytes: 100_000}, {TotalBytes: 100_000},
 	} {
@@ -297,7 +307,8 @@ func TestWhatIsOverALimitIsRefused(t *testing.T) {
 func TestASizeThatIsALieTakesNoMemory(t *testing.T) {
 	var buf bytes.Buffer
 	require.NoError(t,
-		tar.NewWriter(&buf).WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "header.json", Size: 32 << 20, Format: tar.FormatPAX}))
+		tar.NewWriter(&buf).WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "header.json", Size: 32 << 20,
+			Format: tar.FormatPAX}))
 	result := testing.Benchmark(func(b *testing.B) {
 		for b.Loop() {
 			_, err := archive.NewReader(bytes.NewReader(buf.Bytes()), archive.ReaderOptions{})

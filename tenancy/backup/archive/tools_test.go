@@ -24,7 +24,8 @@ func TestAnArchiveIsReadWithTarAndZstd(t *testing.T) {
 	}
 	dir := t.TempDir()
 	text := rows(30_000)
-	packed := pack(t, students(), map[string]string{"students": text, "Odd / name": "x\n"}, archive.WriterOptions{PartSize: 64 << 10})
+	packed := pack(t, students(), map[string]string{"students": text, "Odd / name": "x\n"},
+		archive.WriterOptions{PartSize: 64 << 10})
 	cmd := exec.Command(tarTool, "-xf", "-")
 	cmd.Dir, cmd.Stdin = dir, bytes.NewReader(packed)
 	out, err := cmd.CombinedOutput()

@@ -105,7 +105,8 @@ func TestAnErrorOfTheStorageIsNotTheArchives(t *testing.T) {
 	sealed := pack(t, students(), content, archive.WriterOptions{Recipients: []age.Recipient{identity.Recipient()}})
 	for _, packed := range [][]byte{plain, sealed} {
 		for n := 0; n < len(packed); n += 97 {
-			_, _, err := unpack(broken{bytes.NewReader(packed[:n]), away}, archive.ReaderOptions{Identities: []age.Identity{identity}})
+			_, _, err := unpack(broken{bytes.NewReader(packed[:n]), away},
+				archive.ReaderOptions{Identities: []age.Identity{identity}})
 			var format *archive.FormatError
 			require.ErrorIs(t, err, away, "after %d bytes", n)
 			require.NotErrorAs(t, err, &format, "after %d bytes", n)

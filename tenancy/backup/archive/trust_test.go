@@ -19,7 +19,8 @@ import (
 func TestOnlyARecipientReadsAnEncryptedArchive(t *testing.T) {
 	t.Parallel()
 	one, two, other := newIdentity(t), newIdentity(t), newIdentity(t)
-	packed := pack(t, students(), content, archive.WriterOptions{Recipients: []age.Recipient{one.Recipient(), two.Recipient()}})
+	packed := pack(t, students(), content, archive.WriterOptions{Recipients: []age.Recipient{one.Recipient(),
+		two.Recipient()}})
 	assert.True(t, !bytes.Contains(packed, []byte("students")) && !bytes.Contains(packed, []byte("north")),
 		"names are readable")
 	for _, identities := range [][]age.Identity{{one}, {two}, {other, two}} {
@@ -62,7 +63,8 @@ func TestOnlyATrustedSignatureIsAccepted(t *testing.T) {
 		assert.ErrorIs(t, err, archive.ErrSignature)
 		expectFormat(t, err, "manifest.sig", "is wrong")
 	}
-	for _, text := range []string{"", "{}", `{"algorithm":"none"}`, `{"algorithm":"ed25519","key":"00","signature":"00"}`, strings.Repeat(" ", 5000)} {
+	for _, text := range []string{"", "{}", `{"algorithm":"none"}`,
+		`{"algorithm":"ed25519","key":"00","signature":"00"}`, strings.Repeat(" ", 5000)} {
 		stolen[len(stolen)-1].body = text
 		_, _, err = unpack(bytes.NewReader(repack(t, stolen)), trusted)
 		expectFormat(t, err, "manifest.sig", "")
@@ -81,10 +83,12 @@ func TestAKeyOfAnotherKindIsRefused(t *testing.T) {
 
 func TestALongAgeHeaderIsRefused(t *testing.T) {
 	t.Parallel()
-	long := "age-encryption.org/v1\n" + strings.Repeat("-> X25519 "+strings.Repeat("A", 43)+"\n"+strings.Repeat("A", 43)+"\n", 20_000)
+	long := "age-encryption.org/v1\n" + strings.Repeat(
+		"-> X25519 "+strings.Repeat("A", 43)+"\n"+strings.Repeat("A", 43)+"\n", 20_000)
 	_, err := archive.NewReader(strings.NewReader(long), archive.ReaderOptions{Identities: []age.Identity{newIdentity(t)}})
 	expectFormat(t, err, "", "has no readable age header")
 	endless := "age-encryption.org/v1\n-> " + strings.Repeat("A", 3<<20)
-	_, err = archive.NewReader(strings.NewReader(endless), archive.ReaderOptions{Identities: []age.Identity{newIdentity(t)}})
+	_, err = archive.NewReader(strings.NewReader(endless),
+		archive.ReaderOptions{Identities: []age.Identity{newIdentity(t)}})
 	expectFormat(t, err, "", "has no readable age header")
 }

@@ -55,8 +55,11 @@ func TestWhatAReaderRefusesIsNotWritten(t *testing.T) {
 		"20001 tables":     func(h *archive.Header) { h.Tables = make([]archive.Table, 20_001) },
 		`"sideways"`:       func(h *archive.Header) { h.Tables[0].Columns[0].Identity = "sideways" },
 		`"a" occurs twice`: func(h *archive.Header) { h.Sequences = []archive.Sequence{{Name: "a"}, {Name: "a"}} },
-		`"b" occurs twice`: func(h *archive.Header) { h.MaterializedViews = []archive.MaterializedView{{Name: "b"}, {Name: "b"}} },
-		"unknown policy":   func(h *archive.Header) { h.LargeObjects = "some" },
+		`"b" occurs twice`: func(h *archive.Header) {
+			h.MaterializedViews = []archive.MaterializedView{{Name: "b"},
+				{Name: "b"}}
+		},
+		"unknown policy": func(h *archive.Header) { h.LargeObjects = "some" },
 	} {
 		h := students()
 		alter(&h)
@@ -96,7 +99,8 @@ func TestAFullDiskEndsAnArchive(t *testing.T) {
 	for _, recipients := range [][]age.Recipient{nil, {identity.Recipient()}} {
 		for left := 0; left < 160_000; left += 10_000 {
 			err := func() error {
-				w, err := archive.NewWriter(&full{left, disk}, students(), archive.WriterOptions{Recipients: recipients, PartSize: 64 << 10})
+				w, err := archive.NewWriter(&full{left, disk}, students(),
+					archive.WriterOptions{Recipients: recipients, PartSize: 64 << 10})
 				if err != nil {
 					return err
 				}

@@ -7,6 +7,8 @@ import (
 	"testing/fstest"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/migrate"
@@ -16,16 +18,17 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// serviceOn returns a service with a tenant "north" of 80,000 rows, whose archive has several parts.
+// serviceOn returns a service with a tenant "north" of 80,000 rows, whose archive has several
+// parts.
 func serviceOn(t *testing.T, store backup.Store) (*backup.Service, tenancy.Tenant) {
 	t.Helper()
 	pg := pgtest.New(t)
 	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
-	check(t, err)
+	require.NoError(t, err)
 	_, err = admin.Setup(t.Context(), pg.Pool, admin.SetupConfig{Roles: roles, OwnerPassword: "o", RuntimePassword: "r"})
-	check(t, err)
+	require.NoError(t, err)
 	owner, err := pgxpool.New(context.Background(), pg.URLAs(roles.Owner(), "o"))
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(owner.Close)
 	runner, err := migrate.New(owner, migrate.Config{
 		Shared: []migrate.Source{{Name: "tenancy", FS: tenancy.Migrations()}},
@@ -33,17 +36,18 @@ func serviceOn(t *testing.T, store backup.Store) (*backup.Service, tenancy.Tenan
 			"00001_notes.sql": {Data: []byte("-- +goose Up\ncreate table notes (id uuid, body text);\n")},
 		}}},
 	})
-	check(t, err)
+	require.NoError(t, err)
 	tenants, err := tenancy.New(owner, tenancy.Config{Migrator: runner, Roles: roles})
-	check(t, err)
-	check(t, tenants.Init(t.Context()))
+	require.NoError(t, err)
+	require.NoError(t, tenants.Init(t.Context()))
 	tenant, err := tenants.Create(t.Context(), tenancy.CreateParams{Slug: "north", Domain: "north.example.com"})
-	check(t, err)
-	_, err = owner.Exec(t.Context(), "insert into "+tenant.Schema+`.notes select gen_random_uuid(), gen_random_uuid() || '' || gen_random_uuid()
+	require.NoError(t, err)
+	_, err = owner.Exec(t.Context(), "insert into "+tenant.Schema+`.notes
+		select gen_random_uuid(), gen_random_uuid() || '' || gen_random_uuid()
 		|| gen_random_uuid() || gen_random_uuid() || gen_random_uuid() || gen_random_uuid() from generate_series(1, 80000)`)
-	check(t, err)
+	require.NoError(t, err)
 	s, err := backup.New(backup.Config{Pool: owner, Tenants: tenants, Migrations: runner, Roles: roles, Store: store})
-	check(t, err)
+	require.NoError(t, err)
 	return s, tenant
 }
 
@@ -52,25 +56,19 @@ func TestBackupsGoToS3AndComeBack(t *testing.T) {
 	store := open(t, s3Bucket(t))
 	s, tenant := serviceOn(t, store)
 	info, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
-	check(t, err)
-	if info.Size < 6<<20 || info.Rows != 80_000 || info.Verified != backup.VerifiedContent {
-		t.Errorf("one part is no test: %+v", info)
-	}
+	require.NoError(t, err)
+	assert.GreaterOrEqual(t, info.Size, int64(6<<20), "one part is no test: %+v", info)
+	assert.Equal(t, int64(80_000), info.Rows, "one part is no test: %+v", info)
+	assert.Equal(t, backup.VerifiedContent, info.Verified, "one part is no test: %+v", info)
 	drill, err := s.Verify(t.Context(), info.Name, backup.RestoreOptions{})
-	check(t, err)
-	if drill.Rows != info.Rows {
-		t.Errorf("%d rows came back, of %d", drill.Rows, info.Rows)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, info.Rows, drill.Rows, "%d rows came back, of %d", drill.Rows, info.Rows)
 	last, err := backup.Freshness{Store: store}.LastBackup(t.Context(), &tenant)
-	check(t, err)
-	if !last.Equal(info.TakenAt) {
-		t.Errorf("last backup at %v, want %v", last, info.TakenAt)
-	}
+	require.NoError(t, err)
+	assert.WithinDuration(t, info.TakenAt, last, 0, "last backup at %v", last)
 	pruned, err := s.Prune(t.Context(), tenant.ID, backup.Retention{Last: 1})
-	check(t, err)
-	if len(pruned) > 0 {
-		t.Errorf("the only backup was removed: %q", pruned)
-	}
+	require.NoError(t, err)
+	assert.Empty(t, pruned, "the only backup was removed")
 }
 
 func TestAStoreThatIsAwayHasNoBackups(t *testing.T) {
@@ -78,12 +76,13 @@ func TestAStoreThatIsAwayHasNoBackups(t *testing.T) {
 	store := open(t, s3Bucket(t))
 	s, tenant := serviceOn(t, &away{Store: store})
 	_, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
-	expectIs(t, err, errAway)
+	assert.ErrorIs(t, err, errAway)
 	for o, err := range store.List(t.Context(), "") {
 		t.Errorf("left %+v, %v", o, err)
 	}
-	if last, err := (backup.Freshness{Store: store}).LastBackup(t.Context(), &tenant); err != nil || !last.IsZero() {
-		t.Errorf("last backup at %v, %v", last, err)
+	last, err := (backup.Freshness{Store: store}).LastBackup(t.Context(), &tenant)
+	if assert.NoError(t, err, "last backup at %v", last) {
+		assert.True(t, last.IsZero(), "last backup at %v, %v", last, err)
 	}
 }
 

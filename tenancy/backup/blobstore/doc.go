@@ -1,16 +1,25 @@
-// Package blobstore keeps backups in S3, Google Cloud Storage, Azure, or whatever else gocloud.dev/blob reaches. It is a module of its own, so
-// that a program without it has none of their clients.
+// Package blobstore stores backups in S3, Google Cloud Storage, Azure Blob Storage, or any other
+// provider of gocloud.dev/blob. It is a separate module, so that programs without it do not depend
+// on the providers' clients.
 //
-//	bucket, err := blob.OpenBucket(ctx, "s3://backups?region=eu-central-1") // with _ "gocloud.dev/blob/s3blob"
+//	// import _ "gocloud.dev/blob/s3blob"
+//	bucket, err := blob.OpenBucket(ctx, "s3://backups?region=eu-central-1")
 //	store, err := blobstore.New(bucket, blobstore.Config{})
 //	backups, err := backup.New(backup.Config{Store: store, ...})
 //
-// An archive is uploaded in parts and is there when the last one is committed, as a whole or not at all. What a crash leaves of an upload to
-// S3 are parts that no listing shows and that cost money: give the bucket a rule that aborts incomplete multipart uploads after a day.
+// # Incomplete uploads
 //
-// Archives that must outlive a break-in need a bucket that keeps versions or locks objects, and a key that cannot undo that. Encryption to
-// recipients ([backup.Config]) does not depend on the provider.
+// An archive is uploaded in parts. It exists as a whole after the last part is committed, or not at
+// all. A crash during an upload to S3 leaves parts that no listing shows and that cost money. Give
+// the bucket a lifecycle rule that aborts incomplete multipart uploads after a day.
 //
-// Such a bucket also keeps what an erasure has removed ([backup.Service.Erase]): older versions are in no listing, and the certificate knows nothing
-// of them. Give it a rule that removes them in time.
+// # Protection against deletion
+//
+// Archives that must survive an intrusion need a bucket with versioning or object lock, and
+// credentials that cannot disable it. Encryption for recipients ([backup.Config]) does not depend
+// on the provider.
+//
+// Such a bucket also keeps what an erasure has deleted ([backup.Service.Erase]). Listings do not
+// contain older versions, and the certificate does not mention them. Give the bucket a lifecycle
+// rule that deletes them in time.
 package blobstore

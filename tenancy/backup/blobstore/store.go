@@ -13,16 +13,18 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// DefaultPartSize is the size of the parts of an upload, in bytes. S3 takes 10,000 of them: 160 GB an archive.
+// DefaultPartSize is the default size of an upload's parts, in bytes. S3 accepts 10,000 parts, so
+// that an archive can have 160 GB.
 const DefaultPartSize = 16 << 20
 
-// uploads is how many parts of one file are under way at a time: an upload takes as many parts of memory, and a little more.
+// uploads is the number of parts of one file that are uploaded concurrently. An upload holds that
+// many parts in memory, and a little more.
 const uploads = 2
 
-// Config says how files are uploaded.
+// Config configures a [Store].
 type Config struct {
-	// PartSize is the size of the parts in which a file is uploaded, in bytes, at least 5 MiB. It bounds memory, and with S3 the size of an
-	// archive. Default: [DefaultPartSize].
+	// PartSize is the size of an upload's parts, in bytes, at least 5 MiB. It bounds the memory of an
+	// upload and, with S3, the size of an archive. Default: [DefaultPartSize].
 	PartSize int
 }
 
@@ -34,7 +36,8 @@ type Store struct {
 
 var _ backup.Store = (*Store)(nil)
 
-// New returns a store in a bucket, which it does not close. Give it a bucket of its own, or one by [blob.PrefixedBucket].
+// New returns a store in a bucket, which it does not close. Use a separate bucket, or one from
+// [blob.PrefixedBucket].
 func New(bucket *blob.Bucket, cfg Config) (*Store, error) {
 	if bucket == nil {
 		return nil, errors.New("blobstore: the bucket is nil")
@@ -43,15 +46,17 @@ func New(bucket *blob.Bucket, cfg Config) (*Store, error) {
 		cfg.PartSize = DefaultPartSize
 	}
 	if cfg.PartSize < 5<<20 {
-		return nil, fmt.Errorf("blobstore: Config.PartSize %d is less than 5 MiB, the least that S3 takes", cfg.PartSize)
+		return nil, fmt.Errorf("blobstore: Config.PartSize %d is less than 5 MiB, the minimum of S3", cfg.PartSize)
 	}
 	return &Store{bucket, cfg}, nil
 }
 
-// ErrExists is returned by Create, or by Commit where another upload was quicker, for a name that a file has.
+// ErrExists is returned for a name that a file already has: by Create, or by Commit if a concurrent
+// upload committed first.
 var ErrExists = errors.New("file exists in the store")
 
-// Create begins a file. That its name is free is looked at now and, where the provider does it, once more by the provider at the end.
+// Create starts an upload. It checks now that the name is free. If the provider supports it, the
+// provider checks again in Commit.
 func (s *Store) Create(ctx context.Context, name string) (backup.Upload, error) {
 	if err := backup.CheckName(name); err != nil {
 		return nil, err
@@ -75,7 +80,7 @@ func (s *Store) Create(ctx context.Context, name string) (backup.Upload, error) 
 	return u, nil
 }
 
-// Open reads a file.
+// Open opens a file for reading.
 func (s *Store) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	if err := backup.CheckName(name); err != nil {
 		return nil, err
@@ -87,7 +92,7 @@ func (s *Store) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	return r, nil
 }
 
-// List returns the files under a prefix, a page at a time.
+// List yields the files whose names begin with prefix. It reads them page by page.
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[backup.Object, error] {
 	return func(yield func(backup.Object, error) bool) {
 		list := s.bucket.List(&blob.ListOptions{Prefix: prefix})
@@ -96,7 +101,7 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[backup.Object
 			if errors.Is(err, io.EOF) {
 				return
 			}
-			if err == nil { // not every driver looks
+			if err == nil { // some drivers do not check ctx
 				err = ctx.Err()
 			}
 			if err != nil {
@@ -110,7 +115,7 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[backup.Object
 	}
 }
 
-// Delete removes a file.
+// Delete deletes a file.
 func (s *Store) Delete(ctx context.Context, name string) error {
 	if err := backup.CheckName(name); err != nil {
 		return err
@@ -119,13 +124,14 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 	if err == nil {
 		return nil
 	}
-	if exists, errExists := s.bucket.Exists(ctx, name); errExists == nil && !exists { // not every driver says so
+	// Some drivers do not return NotFound.
+	if exists, errExists := s.bucket.Exists(ctx, name); errExists == nil && !exists {
 		err = fmt.Errorf("%w: %w", backup.ErrNotFound, err)
 	}
 	return fmt.Errorf("delete %q: %w", name, err)
 }
 
-// known adds our words for an error to the provider's.
+// known joins the errors of package backup and [ErrExists] to the provider's errors.
 func known(err error) error {
 	switch gcerrors.Code(err) {
 	case gcerrors.NotFound:

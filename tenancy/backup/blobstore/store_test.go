@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/fileblob"
 	"gocloud.dev/blob/memblob"
@@ -28,7 +30,7 @@ func TestFilesAreAStore(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) backup.Store {
 		bucket, err := fileblob.OpenBucket(t.TempDir(), &fileblob.Options{Metadata: fileblob.MetadataDontWrite})
-		check(t, err)
+		require.NoError(t, err)
 		return open(t, bucket)
 	})
 }
@@ -48,29 +50,27 @@ func TestTwoUploadsOfOneNameAreAnErrorOfOne(t *testing.T) {
 	for name, bucket := range map[string]*blob.Bucket{"memory": memblob.OpenBucket(nil), "S3": s3Bucket(t)} {
 		s := open(t, bucket)
 		first, err := s.Create(t.Context(), "1-a/x")
-		check(t, err)
+		require.NoError(t, err)
 		second, err := s.Create(t.Context(), "1-a/x")
-		check(t, err)
+		require.NoError(t, err)
 		for _, u := range []backup.Upload{first, second} {
 			_, err = u.Write([]byte(name))
-			check(t, err)
+			require.NoError(t, err)
 		}
-		check(t, second.Commit())
-		expectIs(t, first.Commit(), blobstore.ErrExists)
+		require.NoError(t, second.Commit())
+		assert.ErrorIs(t, first.Commit(), blobstore.ErrExists)
 	}
 }
 
 func TestStoresThatCannotWorkAreRefused(t *testing.T) {
 	t.Parallel()
 	bucket := memblob.OpenBucket(nil)
-	t.Cleanup(func() { check(t, bucket.Close()) })
-	if _, err := blobstore.New(nil, blobstore.Config{}); err == nil {
-		t.Error("a bucket of nil was taken")
-	}
+	t.Cleanup(func() { require.NoError(t, bucket.Close()) })
+	_, err := blobstore.New(nil, blobstore.Config{})
+	assert.Error(t, err, "a bucket of nil was taken")
 	for _, size := range []int{-1, 1, 5<<20 - 1} {
-		if _, err := blobstore.New(bucket, blobstore.Config{PartSize: size}); err == nil {
-			t.Errorf("parts of %d bytes were taken", size)
-		}
+		_, err := blobstore.New(bucket, blobstore.Config{PartSize: size})
+		assert.Error(t, err, "parts of %d bytes were taken", size)
 	}
 }
 
@@ -86,16 +86,16 @@ func s3Bucket(t testing.TB) *blob.Bucket {
 		}),
 	})
 	_, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("backups")})
-	check(t, err)
+	require.NoError(t, err)
 	bucket, err := s3blob.OpenBucket(t.Context(), client, "backups", nil)
-	check(t, err)
+	require.NoError(t, err)
 	return bucket
 }
 
 func open(t testing.TB, bucket *blob.Bucket) *blobstore.Store {
 	t.Helper()
-	t.Cleanup(func() { check(t, bucket.Close()) })
+	t.Cleanup(func() { require.NoError(t, bucket.Close()) })
 	s, err := blobstore.New(bucket, blobstore.Config{PartSize: 5 << 20})
-	check(t, err)
+	require.NoError(t, err)
 	return s
 }

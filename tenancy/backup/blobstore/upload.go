@@ -9,11 +9,12 @@ import (
 	"gocloud.dev/blob"
 )
 
-// upload is a file on its way. Its context is what takes it back: a writer that is closed with a context that lives commits.
+// upload is a running upload. Cancelling its context aborts it: closing the writer with a live
+// context commits.
 type upload struct {
 	name   string
 	cancel context.CancelFunc
-	mu     sync.Mutex // a write, or the end
+	mu     sync.Mutex // held during a write, and by Commit and Abort
 	w      *blob.Writer
 	ended  bool
 }
@@ -33,7 +34,7 @@ func (u *upload) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Commit makes the file appear.
+// Commit makes the file visible.
 func (u *upload) Commit() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -48,9 +49,9 @@ func (u *upload) Commit() error {
 	return nil
 }
 
-// Abort ends a write that is under way, and the upload. That closing reports the cancelling is what it should do.
+// Abort ends a running write and the upload. Closing the writer must then report the cancellation.
 func (u *upload) Abort() error {
-	u.cancel() // before the lock, which a write holds
+	u.cancel() // before the lock, which a running write holds
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.ended {

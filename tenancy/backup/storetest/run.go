@@ -13,23 +13,23 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// Run tests a store. open returns an empty one for each test, and has its clean-up done by t.
+// Run tests a store. open returns an empty store for each test and registers its cleanup with t.
 func Run(t *testing.T, open func(t *testing.T) backup.Store) {
 	for _, test := range []struct {
 		name string
 		run  func(t *testing.T, s backup.Store)
 	}{
 		{"what is written is read", roundTrip},
-		{"a file is not there before it is committed", invisible},
+		{"a file does not exist before it is committed", invisible},
 		{"an aborted upload leaves nothing", aborted},
-		{"an upload is aborted beside a write", abortedBesideWrite},
+		{"an upload is aborted during a write", abortedDuringWrite},
 		{"an upload ends once", endsOnce},
 		{"a cancelled upload leaves nothing", cancelled},
 		{"no file is replaced", notReplaced},
 		{"files are listed by name", listed},
 		{"a listing ends with its context", listCancelled},
 		{"files that do not exist are not found", missing},
-		{"what is no name is refused", badNames},
+		{"invalid names are refused", badNames},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -38,7 +38,8 @@ func Run(t *testing.T, open func(t *testing.T) backup.Store) {
 	}
 }
 
-// content is not compressible, and has more than one part of most uploads' where it is large.
+// content returns incompressible bytes. Large content spans several parts of an upload in most
+// stores.
 func content(size int) []byte {
 	data := make([]byte, size)
 	source := rand.NewChaCha8([32]byte{1})
@@ -117,7 +118,7 @@ func aborted(t *testing.T, s backup.Store) {
 	put(t, s, "1-a/x", []byte("later")) // the name is free
 }
 
-func abortedBesideWrite(t *testing.T, s backup.Store) {
+func abortedDuringWrite(t *testing.T, s backup.Store) {
 	u, err := s.Create(t.Context(), "1-a/x")
 	check(t, err)
 	begun, ended := make(chan struct{}), make(chan struct{})
@@ -147,7 +148,7 @@ func endsOnce(t *testing.T, s backup.Store) {
 		t.Error("committed twice")
 	}
 	if _, err := u.Write([]byte("y")); err == nil {
-		t.Error("written to behind the end")
+		t.Error("written to after Commit")
 	}
 	if got := get(t, s, "1-a/x"); string(got) != "x" {
 		t.Errorf("read %q", got)
@@ -171,7 +172,7 @@ func cancelled(t *testing.T, s backup.Store) {
 	if u.Commit() == nil {
 		t.Error("committed with a context that has ended")
 	}
-	_ = u.Abort() // what it says of an upload that has failed is its own matter
+	_ = u.Abort() // may return any error after a failed upload
 	expectNames(t, s, "")
 }
 
@@ -239,7 +240,9 @@ func missing(t *testing.T, s backup.Store) {
 }
 
 func badNames(t *testing.T, s backup.Store) {
-	for _, name := range []string{"", ".", "..", "/x", "x/", "a//b", "../x", "a/../../x", "a/.x", "a b", "a\x00", "ä", `a\b`, "a:b", "a%2fb"} {
+	for _, name := range []string{
+		"", ".", "..", "/x", "x/", "a//b", "../x", "a/../../x", "a/.x", "a b", "a\x00", "ä", `a\b`, "a:b", "a%2fb",
+	} {
 		if u, err := s.Create(t.Context(), name); err == nil {
 			t.Errorf("%q was created", name)
 			_ = u.Abort()

@@ -1,5 +1,5 @@
-// Package golangci makes the analyzers of tenantvet a plugin of golangci-lint, by its module plugin system. A
-// golangci-lint that has them is built from .custom-gcl.yml:
+// Package golangci makes the analyzers of tenantvet a plugin of golangci-lint, by its module plugin
+// system. A golangci-lint that has them is built from .custom-gcl.yml:
 //
 //	version: v2.15.0
 //	plugins:
@@ -20,5 +20,6 @@
 //	          schemas: "tenant_[0-9]+"
 //	          tests: false
 //
-// Allowances in comments are those of package tenantvet; //nolint:tenantvet works as well and asks for no reason.
+// Allowances in comments are those of package tenantvet; //nolint:tenantvet works as well and asks
+// for no reason.
 package golangci

@@ -14,14 +14,16 @@ import (
 // golangci-lint finds plugins by what they register when they are linked in.
 func init() { register.Plugin("tenantvet", New) }
 
-// Settings are what .golangci.yml says about the plugin. The zero value is that of tenantvet without flags.
+// Settings are what .golangci.yml says about the plugin. The zero value is that of tenantvet
+// without flags.
 type Settings struct {
 	Allow   []string `json:"allow"`   // packages that may name schemas by hand: -tenantswitch.allow
 	Schemas string   `json:"schemas"` // the expression for tenants' schemas: -tenantsql.schemas; default: that flag's
 	Tests   bool     `json:"tests"`   // look at _test.go files too: -NAME.tests of all analyzers
 }
 
-// New returns the plugin with its settings, as golangci-lint calls it. Settings that do not exist are an error.
+// New returns the plugin with its settings, as golangci-lint calls it. Settings that do not exist
+// are an error.
 func New(settings any) (register.LinterPlugin, error) {
 	s, err := register.DecodeSettings[Settings](settings)
 	if err != nil {

@@ -62,7 +62,7 @@ func (m *Maker) Make(ctx context.Context, n New) (tenancy.Tenant, error) {
 func (m *Maker) check(ctx context.Context, n New) (first, error) {
 	wrong := make(WrongError)
 	var refused *tenancy.FieldError
-	for _, err := range []error{tenancy.ValidateSlug(n.Slug), tenancy.ValidateName(n.Name), m.CheckPlan(n.Plan)} {
+	for _, err := range []error{tenancy.ValidateSlug(n.Slug), tenancy.ValidateDisplayName(n.Name), m.CheckPlan(n.Plan)} {
 		if errors.As(err, &refused) {
 			wrong[refused.Field] = refused.Rule
 		}

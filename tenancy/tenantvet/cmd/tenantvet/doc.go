@@ -1,4 +1,5 @@
-// Command tenantvet runs the analyzers of package tenantvet: by itself on packages, or as the vet tool of the go command.
+// Command tenantvet runs the analyzers of package tenantvet: by itself on packages, or as the vet
+// tool of the go command.
 //
 //	go vet -vettool=$(which tenantvet) ./...
 //	tenantvet ./...

@@ -16,18 +16,18 @@ const customDataKey = "github.com/oryne/pgtenant/schemactx"
 
 // connState is what this package knows of one connection. Its owner is whoever holds the connection.
 type connState struct {
-	own    map[string]*pgconn.StatementDescription // the library's own statements that are prepared, by SQL
-	home   string                                  // the search path that a RESET leads to, where it has been needed
-	last   string                                  // the schema that was served last
-	seen   uint64                                  // of the catalog, when the connection was used last
-	stain  string                                  // the schema whose statements may have left something behind, or manySchemas
-	strays bool                                    // what may have been left includes prepared statements
-	doubt  bool                                    // prepared statements may be others than they were
-	judged bool                                    // checkLogin has accepted the connection's login
-	sound  bool                                    // at Logins: the session has been seen to be as it began, and nothing since may have changed it
-	cache  stmtCache
-	types  typeCache
-	eqb    pgx.ExtendedQueryBuilder
+	internal      map[string]*pgconn.StatementDescription // the library's own statements that are prepared, by SQL
+	defaultPath   string                                  // the search path that a RESET leads to, where it has been needed
+	last          string                                  // the schema that was served last
+	seen          uint64                                  // of the catalog, when the connection was used last
+	dirtyBy       string                                  // the schema whose statements may have left something behind, or manySchemas
+	preparedDirty bool                                    // what may have been left includes prepared statements
+	preparedStale bool                                    // prepared statements may be others than they were
+	loginChecked  bool                                    // checkLogin has accepted the connection's login
+	scopeVerified bool                                    // at Logins: the session has been seen to be as it began, and nothing since may have changed it
+	cache         stmtCache
+	types         typeCache
+	eqb           pgx.ExtendedQueryBuilder
 }
 
 // manySchemas as a stain is foreign to everybody. It is no schema's name.
@@ -39,39 +39,39 @@ func stateOf(conn *pgconn.PgConn, capacity int) *connState {
 		return cs
 	}
 	cs := &connState{
-		own:   make(map[string]*pgconn.StatementDescription),
-		cache: stmtCache{entries: make(map[stmtKey]*list.Element), capacity: capacity},
+		internal: make(map[string]*pgconn.StatementDescription),
+		cache:    stmtCache{entries: make(map[stmtKey]*list.Element), capacity: capacity},
 	}
 	data[customDataKey] = cs
 	return cs
 }
 
 // dirty reports whether another tenant than schema may have left something behind.
-func (cs *connState) dirty(schema string) bool { return cs.stain != "" && cs.stain != schema }
+func (cs *connState) dirty(schema string) bool { return cs.dirtyBy != "" && cs.dirtyBy != schema }
 
 // stained notes that a statement of schema may have left something behind.
-func (cs *connState) stained(schema string) {
+func (cs *connState) markDirty(schema string) {
 	if cs.dirty(schema) {
 		schema = manySchemas
 	}
-	cs.stain = schema
+	cs.dirtyBy = schema
 }
 
 // ran notes what a statement of this kind may have done to the session.
-func (cs *connState) ran(kind sqlKind) {
-	if kind.mayStray() {
-		cs.sound = false
+func (cs *connState) noteKind(kind sqlKind) {
+	if kind.mayChangeScope() {
+		cs.scopeVerified = false
 	}
 	if kind == kindBlock {
-		cs.distrust()
+		cs.discardPrepared()
 	}
 }
 
 // distrust notes that the prepared statements may be others than they were: a block of code can deallocate and prepare
 // under any name. All are forgotten; the next pipeline begins by deallocating them.
-func (cs *connState) distrust() {
-	cs.doubt = true
-	clear(cs.own)
+func (cs *connState) discardPrepared() {
+	cs.preparedStale = true
+	clear(cs.internal)
 	cs.cache.clear()
 }
 
@@ -93,7 +93,7 @@ func (cs *connState) forget(key stmtKey, err error) {
 		cs.cache.dropSchema(key.schema)
 	}
 	if pgErr.Code == sqlstate.InvalidStatement || pgErr.Code == sqlstate.DuplicateStatement {
-		cs.distrust()
+		cs.discardPrepared()
 	}
 }
 

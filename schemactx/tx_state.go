@@ -17,7 +17,7 @@ import (
 // txState is what a transaction and its savepoints share: the unit of work and how far it has come.
 type txState struct {
 	mu   sync.Mutex // held while the connection is in use
-	unit unit
+	unit unitOfWork
 
 	begin      string            // BEGIN with its options
 	begun      bool              // the server has it
@@ -37,7 +37,7 @@ type txState struct {
 }
 
 // passed notes that the server has taken one of the statements in front.
-func (st *txState) passed(o own) {
+func (st *txState) passed(o internalStmt) {
 	switch o.step {
 	case stepBegin:
 		st.begun = true
@@ -84,7 +84,7 @@ func (st *txState) after(kind sqlKind, err error) error {
 	var scopeErr *ScopeError
 	left := errors.Is(err, ErrScopeChanged) || errors.As(err, &scopeErr)
 	status := st.unit.status()
-	st.suspect = kind.mayStray() || st.suspect && (err != nil || status == 'E')
+	st.suspect = kind.mayChangeScope() || st.suspect && (err != nil || status == 'E')
 	st.reset = st.reset || st.unit.needsReset(kind)
 	inside := status == 'T' || status == 'E' || !st.begun && status == 'I'
 	switch {
@@ -118,7 +118,7 @@ func (st *txState) finish() {
 	st.ending.Lock()
 	st.over = true
 	st.ending.Unlock()
-	st.unit.settle()
+	st.unit.noteEnd()
 }
 
 // end gives the connection back.
@@ -144,7 +144,7 @@ func (st *txState) commit(ctx context.Context) error {
 		st.unit.destroy()
 	}
 	if err != nil {
-		st.unit.db.failed(ctx, st.unit.scope.schema, commitSQL, err)
+		st.unit.db.statementFailure(ctx, st.unit.scope.schema, commitSQL, err)
 	}
 	st.end()
 	return err
@@ -153,9 +153,9 @@ func (st *txState) commit(ctx context.Context) error {
 // sendCommit commits, in a round trip, behind an assertion of the scope where a statement may have changed it: what has been
 // put off until COMMIT would run in another.
 func (st *txState) sendCommit(ctx context.Context) error {
-	var before front
+	var before prologue
 	if st.suspect {
-		before = front{st.unit.assertion()}
+		before = prologue{st.unit.assertion()}
 	}
 	sql := commitSQL
 	if st.reset { // see queueBack
@@ -183,7 +183,7 @@ func (st *txState) rollback(ctx context.Context) error {
 
 // seize locks the transaction for its end. A statement that runs in another goroutine is interrupted: it must not go on
 // with a connection that will be the next tenant's. After that, and when rows are still open, the connection is closed.
-func (st *txState) seize() {
+func (st *txState) lockForEnd() {
 	if !st.mu.TryLock() {
 		interrupted := st.interrupt()
 		st.mu.Lock()

@@ -49,7 +49,7 @@ func stale(err error, hit bool) bool {
 }
 
 // prepared returns the statement where the connection has it prepared, and not from before a [DB.Refresh].
-func (u *unit) prepared(sql string) *stmt {
+func (u *unitOfWork) prepared(sql string) *stmt {
 	key := stmtKey{u.scope.schema, sql}
 	st := u.state.cache.get(key)
 	if st != nil && st.age < u.scope.age {
@@ -73,7 +73,7 @@ func (st *txState) beginning() beginning {
 }
 
 // restart brings the unit back to the beginning. It reports false where it cannot, as something would be lost.
-func (u *unit) restart(ctx context.Context, tx *txState, b beginning) bool {
+func (u *unitOfWork) restart(ctx context.Context, tx *txState, b beginning) bool {
 	if !b.possible || u.conn.IsClosed() || u.status() != 'I' && u.rollback(ctx) != nil {
 		return false
 	}

@@ -8,16 +8,16 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// AddDomain gives a tenant a domain by the platform's word: it is verified at once. A tenant's
-// first domain becomes its primary one. The tenant's own claim of the domain is settled by that;
-// claims of others stay and come to nothing. A domain that the tenant has already is returned as it
-// is.
+// AddDomain adds a domain to a tenant on behalf of the platform: it is verified at once. A tenant's
+// first domain becomes its primary one. If the tenant had claimed the domain, the claim becomes the
+// domain. Claims of other tenants stay, but can no longer be verified. A domain that the tenant has
+// already is returned as it is.
 //
-// Of the operations on domains: host is normalised by [NormalizeHost], and is no IP address and no
-// wildcard, else it is a [FieldError]. A tenant or status that does not fit is [ErrNotFound] or a
-// [StatusError], a domain that another tenant has verified [ErrDomainTaken]. After each of these
-// nothing was changed. Each operation is one statement or transaction, and can be run again after a
-// [StepError].
+// For all operations on domains: host is normalised by [NormalizeHost]. A wildcard, an IP address
+// or another host that is not valid is a [FieldError]. Other errors are [ErrNotFound], a
+// [StatusError], and [ErrDomainTaken] for a domain that another tenant has verified. With each of
+// these nothing was changed. Each operation is one statement or transaction, and can be run again
+// after a [StepError].
 func (m *Manager) AddDomain(ctx context.Context, slug, host string) (Domain, error) {
 	return m.onDomain(ctx, OpAddDomain, slug, host, nil, func(ctx context.Context, tx pgx.Tx, d *Domain) error {
 		return changeDomain(ctx, tx, d, `insert into {registry}.domains as d (tenant_id, host, is_primary, verified_at)
@@ -27,21 +27,21 @@ func (m *Manager) AddDomain(ctx context.Context, slug, host string) (Domain, err
 	})
 }
 
-// firstDomain is SQL for whether the tenant $1 has no primary domain yet. The caller holds its
-// lock.
+// firstDomain is a SQL expression: whether the tenant $1 has no primary domain yet. The caller
+// holds the tenant's lock.
 const firstDomain = "not exists (select from {registry}.domains where tenant_id = $1 and is_primary)"
 
-// SetPrimaryDomain makes a verified domain of a tenant its primary one; the one before stays as
-// another. A domain that the tenant does not have is [ErrDomainNotFound], one that it only claims
-// [ErrNotVerified]; other errors are as for [Manager.AddDomain]. For the primary domain it changes
-// nothing.
+// SetPrimaryDomain makes a verified domain of a tenant its primary one. The former primary domain
+// stays as a secondary one. The error is [ErrDomainNotFound] for a domain that the tenant does not
+// have, [ErrNotVerified] for a claim, or as for [Manager.AddDomain]. For the primary domain it
+// changes nothing.
 func (m *Manager) SetPrimaryDomain(ctx context.Context, slug, host string) (Domain, error) {
 	return m.onDomain(ctx, OpSetPrimaryDomain, slug, host, isVerified, makePrimary)
 }
 
-// RemoveDomain takes a domain, or the claim of one, from a tenant; others may have it then. The
-// primary domain is [ErrPrimaryDomain]: name another one first. A domain that the tenant does not
-// have is [ErrDomainNotFound]: it may have been removed before. Other errors are as for
+// RemoveDomain removes a domain, or the claim of one, from a tenant. Other tenants may have it
+// then. The error is [ErrPrimaryDomain] for the primary domain (make another one primary first),
+// [ErrDomainNotFound] for a domain that the tenant does not have or no longer has, or as for
 // [Manager.AddDomain].
 func (m *Manager) RemoveDomain(ctx context.Context, slug, host string) error {
 	_, err := m.onDomain(ctx, OpRemoveDomain, slug, host, isSecondary, func(ctx context.Context, tx pgx.Tx, d *Domain) error {
@@ -51,9 +51,9 @@ func (m *Manager) RemoveDomain(ctx context.Context, slug, host string) error {
 	return err
 }
 
-// onDomain is an operation on a domain of a tenant. d, which change leaves as it is then, has no
-// token and no time where the tenant does not have the domain yet. refuse, if there is one, sees
-// what the tenant has, before anything happens.
+// onDomain runs an operation on a domain of a tenant under the tenant's lock. If refuse is not nil,
+// the tenant must have the domain, and refuse returns why it is not changed. change sets d to the
+// domain as it is afterwards.
 func (m *Manager) onDomain(
 	ctx context.Context, op Op, slug, host string, refuse func(Domain) error,
 	change func(ctx context.Context, tx pgx.Tx, d *Domain) error,
@@ -100,7 +100,7 @@ func isSecondary(d Domain) error {
 	return nil
 }
 
-// domain returns what the tenant has of the host, or [ErrDomainNotFound].
+// domain returns the tenant's domain or claim of that host, or [ErrDomainNotFound].
 func (m *Manager) domain(ctx context.Context, tenant int64, host string) (Domain, error) {
 	d := Domain{TenantID: tenant, Host: host}
 	err := changeDomain(ctx, m.registry, &d, "select "+domainDetailsColumns+" from {registry}.domains d where tenant_id = $1 and host = $2")
@@ -110,8 +110,8 @@ func (m *Manager) domain(ctx context.Context, tenant int64, host string) (Domain
 	return d, err
 }
 
-// changeDomain runs sql, whose first arguments are the tenant's id and the host and which returns
-// the domain, and reads that.
+// changeDomain runs sql, which returns the domain's row, and sets d to it. The first arguments of
+// sql are the tenant's id and the host.
 func changeDomain(ctx context.Context, db Querier, d *Domain, sql string, args ...any) error {
 	rows, err := initializedQuerier{db}.Query(ctx, sql, append([]any{d.TenantID, d.Host}, args...)...)
 	if err != nil {
@@ -125,8 +125,8 @@ func changeDomain(ctx context.Context, db Querier, d *Domain, sql string, args .
 	return nil
 }
 
-// makePrimary takes two statements: the index that allows one primary domain looks at each row as
-// it changes.
+// makePrimary uses two statements, because the unique index on primary domains is checked row by
+// row.
 func makePrimary(ctx context.Context, tx pgx.Tx, d *Domain) error {
 	_, err := tx.Exec(ctx, "update {registry}.domains set is_primary = false where tenant_id = $1 and is_primary and host <> $2",
 		d.TenantID, d.Host)

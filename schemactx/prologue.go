@@ -24,10 +24,10 @@ const (
 // front is what goes in front of a statement in the same round trip, in this order: the scrub after another tenant, BEGIN,
 // a look at the catalogs, settings, the scope or an assertion of it, savepoints. BEGIN is the first of its transaction
 // because an isolation level has to come before everything that takes a snapshot.
-type front []own
+type prologue []internalStmt
 
 // own is one of the library's own statements on its way in front of the caller's.
-type own struct {
+type internalStmt struct {
 	step   step
 	sql    string
 	params [][]byte
@@ -53,8 +53,8 @@ const (
 
 // front returns what has to go first. With begin a single statement or a batch gets a transaction block; tx says itself
 // what it needs.
-func (u *unit) front(tx *txState, begin bool) front {
-	var f front
+func (u *unitOfWork) prologue(tx *txState, begin bool) prologue {
+	var f prologue
 	if tx != nil && tx.begun {
 		if tx.assertionDue() {
 			f = append(f, u.assertion())
@@ -64,37 +64,37 @@ func (u *unit) front(tx *txState, begin bool) front {
 	f = u.scrub()
 	switch {
 	case tx != nil:
-		f = append(f, own{step: stepBegin, sql: tx.begin})
+		f = append(f, internalStmt{step: stepBegin, sql: tx.begin})
 	case begin:
-		f = append(f, own{step: stepBegin, sql: beginSQL})
+		f = append(f, internalStmt{step: stepBegin, sql: beginSQL})
 	}
-	if u.state.doubt {
-		f = append(f, own{step: stepForget, sql: forgetSQL})
+	if u.state.preparedStale {
+		f = append(f, internalStmt{step: stepForget, sql: forgetSQL})
 	}
-	f = append(f, u.lookFront()...)
-	f = append(f, u.settingsFront()...)
-	f = append(f, own{stepScope, u.scope.sql, u.scopeParams()})
+	f = append(f, u.catalogStatements()...)
+	f = append(f, u.settingsStatements()...)
+	f = append(f, internalStmt{stepScope, u.scope.sql, u.scopeParams()})
 	return f.savepoints(tx)
 }
 
 // scrub returns what takes away what another tenant may have left. It is a transaction of its own: UNLISTEN takes effect
 // at COMMIT, and an error of the statement must not take it back.
-func (u *unit) scrub() front {
+func (u *unitOfWork) scrub() prologue {
 	if !u.state.dirty(u.scope.schema) {
 		return nil
 	}
-	f := front{{step: stepScrub, sql: beginSQL}}
-	if u.state.strays && !u.state.doubt {
-		f = append(f, own{step: stepPrepared, sql: foreignSQL})
+	f := prologue{{step: stepScrub, sql: beginSQL}}
+	if u.state.preparedDirty && !u.state.preparedStale {
+		f = append(f, internalStmt{step: stepPrepared, sql: foreignPreparedSQL})
 	}
 	for _, sql := range scrubSQL {
-		f = append(f, own{step: stepScrub, sql: sql})
+		f = append(f, internalStmt{step: stepScrub, sql: sql})
 	}
-	return append(f, own{step: stepScrubbed, sql: commitSQL})
+	return append(f, internalStmt{step: stepScrubbed, sql: commitSQL})
 }
 
 // refused explains why the server did not let the scope in. A connection that has gone astray is not used again.
-func (u *unit) refused(err error) error {
+func (u *unitOfWork) refused(err error) error {
 	err = u.scope.refused(err)
 	if errors.Is(err, ErrScopeChanged) {
 		u.destroy()
@@ -102,22 +102,22 @@ func (u *unit) refused(err error) error {
 	return err
 }
 
-func (f front) savepoints(tx *txState) front {
+func (f prologue) savepoints(tx *txState) prologue {
 	if tx != nil {
 		for _, name := range tx.savepoints {
-			f = append(f, own{step: stepSavepoint, sql: "savepoint " + name})
+			f = append(f, internalStmt{step: stepSavepoint, sql: "savepoint " + name})
 		}
 	}
 	return f
 }
 
 // has reports whether the front has such a step.
-func (f front) has(s step) bool {
-	return slices.ContainsFunc(f, func(o own) bool { return o.step == s })
+func (f prologue) has(s step) bool {
+	return slices.ContainsFunc(f, func(o internalStmt) bool { return o.step == s })
 }
 
 // read reads the results of the front with next, which reads one, and notes what they mean for the unit and tx.
-func (f front) read(u *unit, tx *txState, next func() ([][][]byte, error)) error {
+func (f prologue) read(u *unitOfWork, tx *txState, next func() ([][][]byte, error)) error {
 	for _, o := range f {
 		rows, err := next()
 		switch {
@@ -130,24 +130,24 @@ func (f front) read(u *unit, tx *txState, next func() ([][][]byte, error)) error
 		case err != nil && o.step == stepAssert && sqlstate.Is(err, sqlstate.DivisionByZero):
 			return fmt.Errorf("%w: found before the next statement ran", ErrScopeChanged)
 		case err != nil && (o.step == stepFingerprint || o.step == stepFacts):
-			return &lookError{err}
+			return &catalogError{err}
 		case err != nil && o.step == stepPrepared && sqlstate.Is(err, sqlstate.DivisionByZero):
-			return errForeign
+			return errForeignPrepared
 		case err != nil && sqlstate.Is(err, sqlstate.InvalidStatement) && (tx == nil || !tx.begun):
-			return fmt.Errorf("%w: %w", errForeign, err) // a function has deallocated one of this package's own
+			return fmt.Errorf("%w: %w", errForeignPrepared, err) // a function has deallocated one of this package's own
 		case err != nil:
 			return err
 		}
 		switch o.step {
 		case stepForget:
-			u.state.doubt = false // whatever becomes of the transaction
+			u.state.preparedStale = false // whatever becomes of the transaction
 		case stepScrubbed:
 			u.db.stats.scrubs.Add(1)
-			u.state.stain, u.state.strays = "", false
+			u.state.dirtyBy, u.state.preparedDirty = "", false
 		case stepScope:
 			u.db.accepted(u.scope)
 		case stepFingerprint, stepFacts:
-			u.looked(o.step, rows)
+			u.noteCatalog(o.step, rows)
 		case stepBegin, stepScrub, stepPrepared, stepSettings, stepAssert, stepSavepoint, stepReset, stepCommit:
 		}
 	}
@@ -155,8 +155,8 @@ func (f front) read(u *unit, tx *txState, next func() ([][][]byte, error)) error
 }
 
 // queue appends the statement to a batch, prepared where the connection knows it.
-func (o own) queue(cs *connState, b *pgconn.Batch, named bool) {
-	if sd := cs.own[o.sql]; named && sd != nil {
+func (o internalStmt) queue(cs *connState, b *pgconn.Batch, named bool) {
+	if sd := cs.internal[o.sql]; named && sd != nil {
 		b.ExecPrepared(sd.Name, o.params, nil, nil)
 		return
 	}

@@ -30,16 +30,16 @@ func (s *statement) sendAlone(ctx context.Context, sd *pgconn.StatementDescripti
 	fronted := s.queueFront()
 	pc, eqb := s.conn.PgConn(), &s.state.eqb
 	if sd != nil {
-		s.rr = pc.ExecStatement(ctx, sd, eqb.ParamValues, eqb.ParamFormats, s.call.results)
+		s.rr = pc.ExecStatement(ctx, sd, eqb.ParamValues, eqb.ParamFormats, s.input.results)
 	} else {
-		s.rr = pc.ExecParams(ctx, s.text(s.call.sql), eqb.ParamValues, nil, eqb.ParamFormats, s.call.results)
+		s.rr = pc.ExecParams(ctx, s.text(s.input.sql), eqb.ParamValues, nil, eqb.ParamFormats, s.input.results)
 	}
 	if !fronted {
 		return nil
 	}
 	if s.rr.NextRow() {
 		s.db.accepted(s.scope)
-		s.state.sound = s.tx == nil && s.scope.login
+		s.state.scopeVerified = s.tx == nil && s.scope.login
 		return nil
 	}
 	_, err := s.rr.Close()
@@ -52,12 +52,12 @@ func (s *statement) queueFront() bool {
 	f := s.conn.PgConn().Frontend()
 	parse, bind := &s.scope.parse, s.scopeBind(&s.scope.unnamed)
 	switch {
-	case s.tx != nil && !s.tx.assertionDue(), s.tx == nil && s.state.sound:
+	case s.tx != nil && !s.tx.assertionDue(), s.tx == nil && s.state.scopeVerified:
 		return false
 	case s.tx != nil:
 		o := s.assertion()
 		parse, bind = &pgproto3.Parse{Query: o.sql}, &pgproto3.Bind{Parameters: o.params}
-	case s.call.prepared() && s.state.own[s.scope.sql] != nil:
+	case s.input.prepared() && s.state.internal[s.scope.sql] != nil:
 		parse, bind = nil, s.scopeBind(&s.scope.named)
 	}
 	if parse != nil {
@@ -91,22 +91,22 @@ func (s *statement) frontRefused(err error) error {
 // behind it COMMIT and a reset of the role. It is one round trip as well.
 func (s *statement) sendBehind(ctx context.Context, sd *pgconn.StatementDescription) error {
 	b := &pgconn.Batch{}
-	named, eqb := s.call.prepared(), &s.state.eqb
-	block := s.needsBlock(s.call.kind)
-	front := s.front(s.tx, block)
-	for _, o := range front {
+	named, eqb := s.input.prepared(), &s.state.eqb
+	block := s.needsBlock(s.input.kind)
+	prologue := s.prologue(s.tx, block)
+	for _, o := range prologue {
 		o.queue(s.state, b, named)
 	}
 	if sd != nil {
-		b.ExecStatement(sd, eqb.ParamValues, eqb.ParamFormats, s.call.results)
+		b.ExecStatement(sd, eqb.ParamValues, eqb.ParamFormats, s.input.results)
 	} else {
-		b.ExecParams(s.text(s.call.sql), eqb.ParamValues, nil, eqb.ParamFormats, s.call.results)
+		b.ExecParams(s.text(s.input.sql), eqb.ParamValues, nil, eqb.ParamFormats, s.input.results)
 	}
 	if s.tx == nil {
-		s.queueBack(b, s.call.kind, block, named)
+		s.queueBack(b, s.input.kind, block, named)
 	}
 	s.mrr = s.conn.PgConn().ExecBatch(ctx, b)
-	if err := front.read(s.unit, s.tx, nextResult(s.mrr)); err != nil {
+	if err := prologue.read(s.unitOfWork, s.tx, nextResult(s.mrr)); err != nil {
 		return err
 	}
 	if !s.mrr.NextResult() {
@@ -118,7 +118,7 @@ func (s *statement) sendBehind(ctx context.Context, sd *pgconn.StatementDescript
 
 // needsBlock reports whether statements of this kind need BEGIN and COMMIT of their own: a block of code that may commit
 // cannot do so in one, and a reset has to come after the commit.
-func (u *unit) needsBlock(kind sqlKind) bool {
+func (u *unitOfWork) needsBlock(kind sqlKind) bool {
 	return kind == kindBlock || u.needsReset(kind) || u.settingsNeedBlock()
 }
 
@@ -126,17 +126,17 @@ func (u *unit) needsBlock(kind sqlKind) bool {
 // triggers and the queries of cursors WITH HOLD run at COMMIT. They need the role and the path, which end with the
 // transaction by themselves, and may set others for the session, which only a reset after COMMIT takes back. What
 // is in front of it may have deallocated what was prepared, so that it goes unnamed behind all but reads and writes.
-func (u *unit) queueBack(b *pgconn.Batch, kind sqlKind, block, named bool) {
-	named = named && !kind.mayStray()
+func (u *unitOfWork) queueBack(b *pgconn.Batch, kind sqlKind, block, named bool) {
+	named = named && !kind.mayChangeScope()
 	if block {
-		own{step: stepCommit, sql: commitSQL}.queue(u.state, b, named)
+		internalStmt{step: stepCommit, sql: commitSQL}.queue(u.state, b, named)
 	}
 	if u.needsReset(kind) {
 		for _, sql := range u.resets() {
-			own{step: stepReset, sql: sql}.queue(u.state, b, named)
+			internalStmt{step: stepReset, sql: sql}.queue(u.state, b, named)
 		}
 	}
 }
 
 // resets are the statements that take back what a statement may have set for the session.
-func (u *unit) resets() []string { return append([]string{closeSQL}, u.scope.resets...) }
+func (u *unitOfWork) resets() []string { return append([]string{closeSQL}, u.scope.resets...) }

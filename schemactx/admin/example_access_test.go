@@ -9,8 +9,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// Seal keeps a tenant out of its schema, with all that is in it, until Unseal.
-func ExampleSeal() {
+// RevokeAccess takes the access to its schema from a tenant until RestoreAccess gives it back.
+func ExampleRevokeAccess() {
 	s, done := newSchools()
 	defer done()
 	ctx := context.Background()
@@ -24,14 +24,14 @@ func ExampleSeal() {
 		var n int
 		return db.QueryRow(tenant, "select count(*) from students").Scan(&n)
 	}
-	_, err = admin.Seal(ctx, s.Owner, s.Roles, "school_a")
-	fmt.Println("sealed:", err)
+	_, err = admin.RevokeAccess(ctx, s.Owner, s.Roles, "school_a")
+	fmt.Println("revoked:", err)
 	fmt.Println("kept out:", errors.Is(count(), schemactx.ErrNotProvisioned))
-	_, err = admin.Unseal(ctx, s.Owner, s.Roles, "school_a")
-	fmt.Println("unsealed:", err, count())
+	_, err = admin.RestoreAccess(ctx, s.Owner, s.Roles, "school_a")
+	fmt.Println("restored:", err, count())
 
 	// Output:
-	// sealed: <nil>
+	// revoked: <nil>
 	// kept out: true
-	// unsealed: <nil> <nil>
+	// restored: <nil> <nil>
 }

@@ -13,14 +13,14 @@ import (
 const maxParams = 65535
 
 // call is a statement as the caller gave it, its options taken off the arguments.
-type call struct {
+type input struct {
 	sql          string
 	args         []any
-	kind         sqlKind        // by its text and what the schemas may run
-	text         sqlKind        // by its text
-	named        []string       // the schemas that it may name
-	hit          bool           // it was prepared for an earlier call
-	savepoint    *savepointCall // what it is in the batch of a transaction; nil for every other statement
+	kind         sqlKind           // by its text and what the schemas may run
+	text         sqlKind           // by its text
+	named        []string          // the schemas that it may name
+	hit          bool              // it was prepared for an earlier call
+	savepoint    *savepointCommand // what it is in the batch of a transaction; nil for every other statement
 	mode         pgx.QueryExecMode
 	formats      pgx.QueryResultFormats
 	formatsByOID pgx.QueryResultFormatsByOID
@@ -29,8 +29,8 @@ type call struct {
 
 // parse reads the options that pgx allows in front of the arguments and lets a
 // [pgx.QueryRewriter] rewrite the statement. The rewriter gets no connection: it could query outside of the scope.
-func (c *call) parse(ctx context.Context, mode pgx.QueryExecMode, sql string, args []any) error {
-	*c = call{sql: sql, args: args, mode: mode}
+func (c *input) parse(ctx context.Context, mode pgx.QueryExecMode, sql string, args []any) error {
+	*c = input{sql: sql, args: args, mode: mode}
 	var rewriter pgx.QueryRewriter
 options:
 	for len(c.args) > 0 {
@@ -61,13 +61,13 @@ options:
 }
 
 // prepared reports whether the statement runs as a named prepared statement.
-func (c *call) prepared() bool {
+func (c *input) prepared() bool {
 	return c.mode != pgx.QueryExecModeExec && c.mode != pgx.QueryExecModeSimpleProtocol
 }
 
 // encode puts the arguments into eqb and settles the result formats. sd is nil for a
 // statement that is not prepared.
-func (c *call) encode(m *pgtype.Map, eqb *pgx.ExtendedQueryBuilder, sd *pgconn.StatementDescription) error {
+func (c *input) encode(m *pgtype.Map, eqb *pgx.ExtendedQueryBuilder, sd *pgconn.StatementDescription) error {
 	if sd != nil && len(sd.ParamOIDs) != len(c.args) {
 		return fmt.Errorf("expected %d arguments, got %d", len(sd.ParamOIDs), len(c.args))
 	}

@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// DNSLabel is what a [DNSVerifier] puts in front of a domain, and a dot.
+// DNSLabel is the label that a [DNSVerifier] puts in front of a domain.
 const DNSLabel = "_pgtenant"
 
-// dnsTimeout bounds one look-up: a stranger's server decides how long it takes.
+// dnsTimeout bounds one look-up, because the server of the claimed domain decides how long it
+// takes.
 const dnsTimeout = 10 * time.Second
 
 // TXTResolver finds the TXT records of a name in the DNS. A [*net.Resolver] is one.
@@ -20,8 +21,8 @@ type TXTResolver interface {
 	LookupTXT(ctx context.Context, name string) ([]string, error)
 }
 
-// DNSVerifier is a [DomainVerifier] that looks for the token of a domain in the DNS, as one of the TXT records of
-// _pgtenant.<host>. A look-up takes 10 seconds at most. The zero value is ready to use.
+// DNSVerifier is a [DomainVerifier] that looks for the token of a domain in the TXT records of
+// _pgtenant.<host>. A look-up takes at most 10 seconds. The zero value is ready to use.
 type DNSVerifier struct {
 	// Resolver answers. Default: [net.DefaultResolver].
 	Resolver TXTResolver
@@ -32,10 +33,10 @@ var (
 	_ TXTResolver    = (*net.Resolver)(nil)
 )
 
-// Verify returns nil if one of the records is the token, as a whole. What the resolver says is in the error, as a
-// [*net.DNSError] for one of package net.
+// Verify returns nil if one of the records is equal to the token. The error of the resolver is
+// returned as it is: a [*net.DNSError] for a resolver of package net.
 func (v DNSVerifier) Verify(ctx context.Context, d Domain) error {
-	if d.Token == "" { // which an empty record would be equal to
+	if d.Token == "" { // an empty record would be equal to it
 		return errors.New("domain has no token")
 	}
 	var resolver TXTResolver = net.DefaultResolver
@@ -44,7 +45,7 @@ func (v DNSVerifier) Verify(ctx context.Context, d Domain) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, dnsTimeout)
 	defer cancel()
-	// The dot at the end keeps the machine's own search domains out.
+	// With a dot at the end, the search domains of this machine are not tried.
 	name := DNSLabel + "." + d.Host + "."
 	records, err := resolver.LookupTXT(ctx, name)
 	if err != nil {

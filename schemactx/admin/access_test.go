@@ -9,7 +9,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-func TestASealedSchemaIsClosedUntilItIsUnsealed(t *testing.T) {
+func TestRevokedAccessIsRestored(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.exec(t, "create table tenant_a.private (body text)")
@@ -23,20 +23,20 @@ func TestASealedSchemaIsClosedUntilItIsUnsealed(t *testing.T) {
 	check(t, write())
 	before := f.fingerprint(t, "tenant_a")
 	for i, want := range []bool{true, false} {
-		report, err := admin.Seal(t.Context(), f.owner, f.roles, "tenant_a")
+		report, err := admin.RevokeAccess(t.Context(), f.owner, f.roles, "tenant_a")
 		check(t, err)
 		if report.Changed() != want {
-			t.Errorf("seal %d changed: %t", i, report.Changed())
+			t.Errorf("revoke %d changed: %t", i, report.Changed())
 		}
 	}
 	if err := write(); !errors.Is(err, schemactx.ErrNotProvisioned) {
-		t.Errorf("a write into a sealed schema: %v", err)
+		t.Errorf("a write without access: %v", err)
 	}
 	for i, want := range []bool{true, false} {
-		report, err := admin.Unseal(t.Context(), f.owner, f.roles, "tenant_a")
+		report, err := admin.RestoreAccess(t.Context(), f.owner, f.roles, "tenant_a")
 		check(t, err)
 		if report.Changed() != want {
-			t.Errorf("unseal %d changed: %t", i, report.Changed())
+			t.Errorf("restore %d changed: %t", i, report.Changed())
 		}
 	}
 	if after := f.fingerprint(t, "tenant_a"); after != before {
@@ -45,7 +45,7 @@ func TestASealedSchemaIsClosedUntilItIsUnsealed(t *testing.T) {
 	check(t, write())
 }
 
-func TestSealWaitsForWriters(t *testing.T) {
+func TestRevokeAccessWaitsForWriters(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := schemactx.NewContext(t.Context(), "tenant_a")
@@ -55,30 +55,30 @@ func TestSealWaitsForWriters(t *testing.T) {
 	check(t, err)
 	stopped, stop := context.WithCancel(t.Context())
 	type result struct {
-		report admin.SealReport
+		report admin.AccessReport
 		err    error
 	}
-	sealed := make(chan result, 1)
+	revoked := make(chan result, 1)
 	go func() {
-		report, err := admin.Seal(stopped, f.owner, f.roles, "tenant_a")
-		sealed <- result{report, err}
+		report, err := admin.RevokeAccess(stopped, f.owner, f.roles, "tenant_a")
+		revoked <- result{report, err}
 	}()
 	for waits := false; !waits; {
 		check(t, f.pg.Pool.QueryRow(t.Context(), "select exists (select from pg_locks where relation = 'tenant_a.notes'::regclass and not granted)").Scan(&waits))
 	}
 	stop()
-	if got := <-sealed; !errors.Is(got.err, context.Canceled) || !got.report.Changed() {
+	if got := <-revoked; !errors.Is(got.err, context.Canceled) || !got.report.Changed() {
 		t.Errorf("%+v", got)
 	}
 	check(t, tx.Rollback(ctx))
-	_, err = admin.Seal(t.Context(), f.owner, f.roles, "tenant_a")
+	_, err = admin.RevokeAccess(t.Context(), f.owner, f.roles, "tenant_a")
 	check(t, err)
 }
 
-func TestWhatCannotBeSealedIsRefused(t *testing.T) {
+func TestRevokeAndRestoreRefuseInvalidSchemas(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	for _, fn := range []func(context.Context, admin.Beginner, schemactx.RoleNames, string) (admin.SealReport, error){admin.Seal, admin.Unseal} {
+	for _, fn := range []func(context.Context, admin.Beginner, schemactx.RoleNames, string) (admin.AccessReport, error){admin.RevokeAccess, admin.RestoreAccess} {
 		_, err := fn(t.Context(), f.owner, f.roles, "nowhere")
 		if !errors.Is(err, schemactx.ErrSchemaMissing) {
 			t.Errorf("a missing schema: %v", err)
@@ -89,7 +89,7 @@ func TestWhatCannotBeSealedIsRefused(t *testing.T) {
 		}
 	}
 	f.exec(t, "create schema plain")
-	_, err := admin.Seal(t.Context(), f.owner, f.roles, "plain")
+	_, err := admin.RevokeAccess(t.Context(), f.owner, f.roles, "plain")
 	if !errors.Is(err, schemactx.ErrNotProvisioned) && !errors.Is(err, admin.ErrTaken) {
 		t.Errorf("a schema without a role: %v", err)
 	}
