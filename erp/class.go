@@ -26,11 +26,11 @@ type NewClass struct {
 }
 
 // Validate returns an [InputError] that names every invalid field.
-func (c NewClass) Validate() error {
+func (n NewClass) Validate() error {
 	var r refusals
-	r.text("name", c.Name, 100)
-	r.optional("section", c.Section, 20)
-	if c.Year < 1900 || c.Year > 2200 {
+	r.text("name", n.Name, 100)
+	r.optional("section", n.Section, 20)
+	if n.Year < 1900 || n.Year > 2200 {
 		r.add("year", "is not between 1900 and 2200")
 	}
 	return r.err()

@@ -32,11 +32,11 @@ type NewFeeStructure struct {
 }
 
 // Validate returns an [InputError] that names every invalid field.
-func (f NewFeeStructure) Validate() error {
+func (n NewFeeStructure) Validate() error {
 	var r refusals
-	r.reference("class_id", &f.ClassID, classEntity)
-	r.text("name", f.Name, 100)
-	r.text("term", f.Term, 50)
-	r.amount(Money{f.AmountMinor, f.Currency})
+	r.reference("class_id", &n.ClassID, classEntity)
+	r.text("name", n.Name, 100)
+	r.text("term", n.Term, 50)
+	r.amount(Money{n.AmountMinor, n.Currency})
 	return r.err()
 }

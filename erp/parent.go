@@ -33,17 +33,17 @@ type NewParent struct {
 }
 
 // Validate returns an [InputError] that names every invalid field.
-func (p NewParent) Validate() error {
+func (n NewParent) Validate() error {
 	var r refusals
-	r.text("name", p.Name, 200)
-	r.optional("phone", p.Phone, 50)
-	r.reference("user_id", p.UserID, userEntity)
-	if len(p.Children) > maxLinks {
+	r.text("name", n.Name, 200)
+	r.optional("phone", n.Phone, 50)
+	r.reference("user_id", n.UserID, userEntity)
+	if len(n.Children) > maxLinks {
 		r.add("children", "are more than 100")
 		return r.err()
 	}
-	seen := make(map[int64]bool, len(p.Children))
-	for _, c := range p.Children {
+	seen := make(map[int64]bool, len(n.Children))
+	for _, c := range n.Children {
 		if seen[c.StudentID] {
 			r.add("children", "name a student twice")
 		}

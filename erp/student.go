@@ -31,15 +31,15 @@ type NewStudent struct {
 }
 
 // Validate returns an [InputError] that names every invalid field.
-func (s NewStudent) Validate() error {
+func (n NewStudent) Validate() error {
 	var r refusals
-	r.text("admission_number", s.AdmissionNumber, 50)
-	r.text("first_name", s.FirstName, 100)
-	r.text("last_name", s.LastName, 100)
-	if s.DateOfBirth != nil && (s.DateOfBirth.Year() < 1900 || s.DateOfBirth.After(time.Now())) {
+	r.text("admission_number", n.AdmissionNumber, 50)
+	r.text("first_name", n.FirstName, 100)
+	r.text("last_name", n.LastName, 100)
+	if n.DateOfBirth != nil && (n.DateOfBirth.Year() < 1900 || n.DateOfBirth.After(time.Now())) {
 		r.add("date_of_birth", "is not between 1900 and today")
 	}
-	r.reference("class_id", s.ClassID, classEntity)
-	r.reference("user_id", s.UserID, userEntity)
+	r.reference("class_id", n.ClassID, classEntity)
+	r.reference("user_id", n.UserID, userEntity)
 	return r.err()
 }

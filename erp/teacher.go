@@ -31,21 +31,21 @@ type NewTeacher struct {
 const maxLinks = 100
 
 // Validate returns an [InputError] that names every invalid field.
-func (t NewTeacher) Validate() error {
+func (n NewTeacher) Validate() error {
 	var r refusals
-	r.text("name", t.Name, 200)
-	r.reference("user_id", t.UserID, userEntity)
-	if len(t.ClassIDs) > maxLinks {
+	r.text("name", n.Name, 200)
+	r.reference("user_id", n.UserID, userEntity)
+	if len(n.ClassIDs) > maxLinks {
 		r.add("class_ids", "are more than 100")
-	} else if slices.ContainsFunc(t.ClassIDs, func(id int64) bool { return id < 1 }) {
+	} else if slices.ContainsFunc(n.ClassIDs, func(id int64) bool { return id < 1 }) {
 		r.add("class_ids", "hold one that is no class of this school")
 	}
 	return r.err()
 }
 
 // classIDs returns the classes in order, without duplicates. It is never nil, which would be NULL.
-func (t NewTeacher) classIDs() []int64 {
-	ids := append([]int64{}, t.ClassIDs...)
+func (n NewTeacher) classIDs() []int64 {
+	ids := append([]int64{}, n.ClassIDs...)
 	slices.Sort(ids)
 	return slices.Compact(ids)
 }

@@ -34,24 +34,24 @@ type NewUser struct {
 }
 
 // Validate returns an [InputError] that names every invalid field.
-func (u NewUser) Validate() error {
-	_, err := u.normal()
+func (n NewUser) Validate() error {
+	_, err := n.normal()
 	return err
 }
 
 // normal returns u with the address in normal form.
-func (u NewUser) normal() (NewUser, error) {
+func (n NewUser) normal() (NewUser, error) {
 	var r refusals
-	email, err := platformuser.NormalizeEmail(u.Email)
+	email, err := platformuser.NormalizeEmail(n.Email)
 	if fe := (*tenancy.FieldError)(nil); errors.As(err, &fe) {
 		r.add("email", fe.Rule)
 	}
-	u.Email = email
-	r.text("name", u.Name, 200)
-	if !u.Role.valid() {
+	n.Email = email
+	r.text("name", n.Name, 200)
+	if !n.Role.valid() {
 		r.add("role", "is none of admin, teacher, parent and student")
 	}
-	return u, r.err()
+	return n, r.err()
 }
 
 // valid reports whether a user can have the role.

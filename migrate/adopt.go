@@ -67,7 +67,8 @@ func Adopt(ctx context.Context, admin admin.Beginner, schema, owner string) (Ado
 
 func (report *AdoptReport) adopt(ctx context.Context, tx pgx.Tx, owner, role string) error {
 	var there bool
-	err := tx.QueryRow(ctx, "select exists (select from pg_namespace where nspname = $1)", pgx.QueryExecModeExec, report.Schema).
+	err := tx.QueryRow(ctx, "select exists (select from pg_namespace where nspname = $1)",
+		pgx.QueryExecModeExec, report.Schema).
 		Scan(&there)
 	if err != nil {
 		return err
@@ -110,7 +111,8 @@ const ownedQuery = `
 		where d.refclassid = 'pg_namespace'::regclass and d.deptype = 'n' and not exists (
 			select from pg_depend e where e.classid = d.classid and e.objid = d.objid and e.objsubid = 0
 				and (e.deptype = 'e' or e.deptype in ('a', 'i') and e.refclassid = 'pg_class'::regclass
-					and exists (select from pg_class q where d.classid = 'pg_class'::regclass and q.oid = d.objid and q.relkind = 'S')))
+					and exists (select from pg_class q
+						where d.classid = 'pg_class'::regclass and q.oid = d.objid and q.relkind = 'S')))
 	)
 	select case i.type when 'statistics object' then 'statistics' else i.type end, i.identity,
 		coalesce(c.relkind in ('v', 'm'), false) or coalesce(p.prosecdef, false)
@@ -118,11 +120,14 @@ const ownedQuery = `
 	cross join pg_identify_object(o.classid, o.objid, 0) i
 	left join pg_class c on o.classid = 'pg_class'::regclass and c.oid = o.objid
 	left join pg_proc p on o.classid = 'pg_proc'::regclass and p.oid = o.objid
-	where i.type in ('schema', 'table', 'view', 'materialized view', 'sequence', 'foreign table', 'function', 'procedure', 'aggregate',
-			'type', 'domain', 'collation', 'conversion', 'operator', 'operator class', 'operator family', 'text search configuration',
+	where i.type in ('schema', 'table', 'view', 'materialized view', 'sequence', 'foreign table', 'function',
+			'procedure', 'aggregate',
+			'type', 'domain', 'collation', 'conversion', 'operator', 'operator class', 'operator family',
+			'text search configuration',
 			'text search dictionary', 'statistics object')
 		and not exists (
 			select from pg_shdepend s join pg_roles r on r.oid = s.refobjid
-			where s.dbid = (select oid from pg_database where datname = current_database()) and s.classid = o.classid and s.objid = o.objid
+			where s.dbid = (select oid from pg_database where datname = current_database())
+				and s.classid = o.classid and s.objid = o.objid
 				and s.refclassid = 'pg_authid'::regclass and s.deptype = 'o' and r.rolname = $2)
 	order by o.rank, o.classid, o.objid`

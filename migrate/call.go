@@ -94,7 +94,8 @@ func (t target) lockTable() call {
 }
 
 func (t target) granteesQuery() string {
-	return `select coalesce(g.rolname, '') from pg_class c cross join aclexplode(c.relacl) a left join pg_roles g on g.oid = a.grantee
+	return `select coalesce(g.rolname, '') from pg_class c cross join aclexplode(c.relacl) a
+		left join pg_roles g on g.oid = a.grantee
 		where c.oid = '` + t.table + `'::regclass and a.grantee <> c.relowner group by 1`
 }
 
@@ -171,7 +172,8 @@ func (t target) unchanged(s state) call {
 	return call{
 		guard: true,
 		sql: `select 1 / (coalesce(array_agg(version_id order by id), '{}') = '{` + strings.Join(versions, ",") + `}')::int
-		from (select distinct on (version_id) id, version_id, is_applied from ` + t.table + ` where version_id <> 0 order by version_id, id desc) v
+		from (select distinct on (version_id) id, version_id, is_applied from ` + t.table + `
+			where version_id <> 0 order by version_id, id desc) v
 		where is_applied`,
 	}
 }

@@ -111,7 +111,8 @@ func (s *session) prepareConcurrent(ctx context.Context, sql string, c *concurre
 // schemas, and fail for all that are in use.
 func (s *session) partitioned(ctx context.Context, names ...string) (yes bool, err error) {
 	err = s.conn().QueryRow(ctx, `select exists (select from pg_class where relname = any ($2) and relkind in ('p', 'I')
-		and relnamespace = (select oid from pg_namespace where nspname = $1))`, pgx.QueryExecModeExec, s.t.schema, names).Scan(&yes)
+		and relnamespace = (select oid from pg_namespace where nspname = $1))`,
+		pgx.QueryExecModeExec, s.t.schema, names).Scan(&yes)
 	return yes, err
 }
 
@@ -136,7 +137,8 @@ type invalidIndex struct {
 // partitions have theirs, on purpose.
 const invalidQuery = `select c.relname::text, t.relname::text, exists (
 		select from pg_index y join pg_class d on d.oid = y.indexrelid
-		where y.indrelid = x.indrelid and y.indisvalid and d.relam = c.relam and y.indkey = x.indkey and y.indclass = x.indclass
+		where y.indrelid = x.indrelid and y.indisvalid and d.relam = c.relam and y.indkey = x.indkey
+		and y.indclass = x.indclass
 			and y.indcollation = x.indcollation and y.indoption = x.indoption and y.indisunique = x.indisunique
 			and coalesce(pg_get_expr(y.indexprs, y.indrelid), '') = coalesce(pg_get_expr(x.indexprs, x.indrelid), '')
 			and coalesce(pg_get_expr(y.indpred, y.indrelid), '') = coalesce(pg_get_expr(x.indpred, x.indrelid), ''))
@@ -209,10 +211,12 @@ func (st step) makes(x invalidIndex) bool {
 // began, and that a statement with CONCURRENTLY waits for: they have a snapshot, or have written.
 // Of other users' sessions a login without pg_read_all_stats sees no more than the process and the
 // user.
-const blockersQuery = `select a.pid, coalesce(a.application_name, ''), coalesce(a.usename, '')::text, coalesce(a.state, ''),
+const blockersQuery = `select a.pid, coalesce(a.application_name, ''), coalesce(a.usename, '')::text,
+	coalesce(a.state, ''),
 		coalesce(extract(epoch from clock_timestamp() - a.xact_start), 0)::float8
 	from pg_stat_activity a
-	where a.datname = current_database() and a.pid <> pg_backend_pid() and coalesce(a.backend_type, '') not like 'autovacuum%'
+	where a.datname = current_database() and a.pid <> pg_backend_pid()
+	and coalesce(a.backend_type, '') not like 'autovacuum%'
 		and a.pid in (select pid from pg_locks where locktype = 'virtualxid' and granted)
 		and (a.xact_start is null or a.xact_start < clock_timestamp() - $1::float8 * interval '1 second')
 		and (a.xact_start is null or a.backend_xmin is not null or a.backend_xid is not null)

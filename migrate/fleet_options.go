@@ -92,7 +92,13 @@ func (o UpAllOptions) withDefaults(connections int) (UpAllOptions, error) {
 	for _, n := range []struct {
 		option string
 		value  int
-	}{{"Workers", o.Workers}, {"Limit", o.Limit}, {"StopAfter", o.StopAfter}, {"PerTransaction", o.PerTransaction}, {"Canary", o.Canary.Count}} {
+	}{
+		{"Workers", o.Workers},
+		{"Limit", o.Limit},
+		{"StopAfter", o.StopAfter},
+		{"PerTransaction", o.PerTransaction},
+		{"Canary", o.Canary.Count},
+	} {
 		if n.value < 0 {
 			return o, &OptionError{Option: n.option, Reason: fmt.Sprintf("is %d", n.value)}
 		}

@@ -40,7 +40,8 @@ func (r *Runner) checkForeign(ctx context.Context, t target, st state) error {
 		}
 		var table string
 		err := r.pool.QueryRow(ctx, `select c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
-			where n.nspname = $1 and c.relname = any ($2::text[]) order by 1 limit 1`, pgx.QueryExecModeExec, t.schema, files.Tables()).Scan(&table)
+			where n.nspname = $1 and c.relname = any ($2::text[]) order by 1 limit 1`,
+			pgx.QueryExecModeExec, t.schema, files.Tables()).Scan(&table)
 		if errors.Is(err, pgx.ErrNoRows) {
 			continue
 		}

@@ -136,7 +136,8 @@ func (t sqlText) refusesSetting() string {
 		if setting == "session" && t.token(i+1).is("CHARACTERISTICS") {
 			return ""
 		}
-		return "of " + setting + " in a migration: path and role are those of its schema. Leave it out, or use SET LOCAL for the statements that need another"
+		return "of " + setting + " in a migration: path and role are those of its schema." +
+			" Leave it out, or use SET LOCAL for the statements that need another"
 	case "standard_conforming_strings":
 		if value := t.token(len(t.tokens) - 1); !value.is("ON") && !value.is("DEFAULT") && value.text != "'on'" {
 			return "of standard_conforming_strings: files are read with it on. Leave it out"

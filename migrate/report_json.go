@@ -64,7 +64,10 @@ func (res Result) MarshalJSON() ([]byte, error) {
 		Undone  []int64      `json:"undone,omitempty"`
 		Seconds float64      `json:"seconds"`
 		Error   *resultError `json:"error,omitempty"`
-	}{Schema: res.Schema, Outcome: res.Outcome, From: res.From, To: res.To, Applied: res.Applied, Undone: res.Undone, Seconds: res.Duration.Seconds()}
+	}{
+		Schema: res.Schema, Outcome: res.Outcome, From: res.From, To: res.To,
+		Applied: res.Applied, Undone: res.Undone, Seconds: res.Duration.Seconds(),
+	}
 	if res.Err != nil {
 		doc.Error = &resultError{Message: res.Err.Error()}
 		var failure *Error

@@ -12,22 +12,23 @@ func (t sqlText) sharedOnly() string {
 	verb := t.words(1)[0]
 	switch {
 	case t.changesExtension():
-		return verb + " EXTENSION in a migration of tenants: a database has an extension once. Name it in the extensions of the set-up" +
-			" (schemactx/admin.Setup), or create it in the shared set"
+		return verb + " EXTENSION in a migration of tenants: a database has an extension once." +
+			" Name it in the extensions of the set-up (schemactx/admin.Setup), or create it in the shared set"
 	case verb == "DO" && t.executesExtension():
-		return "DO that creates or changes an extension in a migration of tenants: a database has an extension once. Name it in the" +
-			" extensions of the set-up (schemactx/admin.Setup), or create it in the shared set"
+		return "DO that creates or changes an extension in a migration of tenants: a database has an" +
+			" extension once. Name it in the extensions of the set-up (schemactx/admin.Setup), or create it in the shared set"
 	case verb != "CREATE":
 		return ""
 	}
 	h := t.head()
 	switch {
 	case h.schema != "":
-		return "CREATE " + h.kind + " in schema " + h.schema + " in a migration of tenants: all tenants would share it, or the second one fail." +
-			" Leave the schema out: unqualified names are the tenant's. What all share belongs in the shared set"
+		return "CREATE " + h.kind + " in schema " + h.schema + " in a migration of tenants: all tenants would share" +
+			" it, or the second one fail. Leave the schema out: unqualified names are the tenant's." +
+			" What all share belongs in the shared set"
 	case oncePerDatabase[h.kind] && !h.repeats:
-		return "CREATE " + h.kind + " in a migration of tenants: there is only one of the name, so that the second tenant would fail." +
-			" Move it to the shared set"
+		return "CREATE " + h.kind + " in a migration of tenants: there is only one of the name, so that the second tenant" +
+			" would fail. Move it to the shared set"
 	}
 	return ""
 }

@@ -17,7 +17,8 @@ func (t target) stateQuery() string {
 			(extract(epoch from tstamp::timestamptz) * 1000000)::bigint, null
 			from ` + t.table + `
 		union all select 0, 0, ` + exposed + `, (extract(epoch from localtimestamp) * 1000000)::bigint, 0,
-			coalesce((select description from pg_description where objoid = c.oid and classoid = 'pg_class'::regclass and objsubid = 0), '')
+			coalesce((select description from pg_description
+				where objoid = c.oid and classoid = 'pg_class'::regclass and objsubid = 0), '')
 			from pg_class c where c.oid = '` + t.table + `'::regclass
 		order by 1`
 }
@@ -27,7 +28,8 @@ const exposed = "coalesce(cardinality(c.relacl) > 1, false)"
 
 // versionsQuery reads only the versions and whether others have rights.
 func (t target) versionsQuery() string {
-	return "select id, version_id, is_applied, (select " + exposed + " from pg_class c where c.oid = '" + t.table + "'::regclass) from " +
+	return "select id, version_id, is_applied, (select " + exposed + " from pg_class c where c.oid = '" +
+		t.table + "'::regclass) from " +
 		t.table + " order by id"
 }
 

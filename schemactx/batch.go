@@ -12,12 +12,14 @@ import (
 	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
-// SendBatch runs the statements of b in the schema of ctx, all in one transaction: when one fails, nothing has happened.
-// It costs one round trip, and one more when statements are seen for the first time; of several statements BEGIN and
-// COMMIT travel along. The results hold a connection until they are closed, and must be. An error of sending is returned
-// by their methods. They are for one goroutine.
+// SendBatch runs the statements of b in the schema of ctx, all in one transaction: when one fails,
+// nothing has happened. It costs one round trip, and one more when statements are seen for the
+// first time; of several statements BEGIN and COMMIT travel along. The results hold a connection
+// until they are closed, and must be. An error of sending is returned by their methods. They are
+// for one goroutine.
 //
-// [pgx.Batch.BeginTx] is refused as every BEGIN is: it would leave the transaction open after the batch.
+// [pgx.Batch.BeginTx] is refused as every BEGIN is: it would leave the transaction open after the
+// batch.
 func (db *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	br := &batchResults{batch: b}
 	br.unitOfWork = &br.alone
@@ -70,7 +72,8 @@ type batchResults struct {
 
 var _ pgx.BatchResults = (*batchResults)(nil)
 
-// guarded calls f, which is where the caller's code may run. Of a transaction the lock must be held.
+// guarded calls f, which is where the caller's code may run. Of a transaction the lock must be
+// held.
 func (br *batchResults) guarded(f func()) {
 	done := false
 	defer br.abandonUnless(&done)

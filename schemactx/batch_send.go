@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// again reports whether the batch can be sent once more because a statement was stale: it has done nothing, and the caller
-// has had no result.
+// again reports whether the batch can be sent once more because a statement was stale: it has done
+// nothing, and the caller has had no result.
 func (br *batchResults) again(err error, hit bool) bool {
 	if br.given || br.sent > 0 || !stale(err, hit) {
 		return false
@@ -99,8 +99,8 @@ func (br *batchResults) send(ctx context.Context) error {
 	return err
 }
 
-// prepare looks at every statement and prepares those that the connection does not know, in one round trip. It returns
-// their descriptions, nil for those that run unprepared.
+// prepare looks at every statement and prepares those that the connection does not know, in one
+// round trip. It returns their descriptions, nil for those that run unprepared.
 func (br *batchResults) prepare(ctx context.Context) ([]*pgconn.StatementDescription, error) {
 	br.inputs = make([]input, len(br.batch.QueuedQueries))
 	known := make(map[string]*stmt, len(br.inputs))
@@ -186,8 +186,9 @@ func (br *batchResults) queue(b *pgconn.Batch, i int, sd *pgconn.StatementDescri
 	return nil
 }
 
-// describe asks the server for the types of an unnamed statement whose arguments could not be encoded without them, as
-// unit.encodeDescribed does. It reports false where that was done already, or cannot be.
+// describe asks the server for the types of an unnamed statement whose arguments could not be
+// encoded without them, as unit.encodeDescribed does. It reports false where that was done already,
+// or cannot be.
 func (br *batchResults) describe(ctx context.Context, i int) bool {
 	if len(br.db.types) == 0 || br.described[i] != nil {
 		return false

@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 )
@@ -28,24 +30,22 @@ func TestBatchRunsInTheSchemaOfItsContext(t *testing.T) {
 			b.Queue("delete from notes where id = 2")
 			res := f.db.SendBatch(in(t, schema), b)
 			tag, err := res.Exec()
-			check(t, err)
-			if tag.String() != "INSERT 0 1" {
-				t.Errorf("tag %q", tag)
-			}
+			require.NoError(t, err)
+			assert.Equal(t, "INSERT 0 1", tag.String(), "tag %q", tag)
 			var body string
-			check(t, res.QueryRow().Scan(&body))
+			require.NoError(t, res.QueryRow().Scan(&body))
 			rows, err := res.Query()
-			check(t, err)
+			require.NoError(t, err)
 			bodies, err := pgx.CollectRows(rows, pgx.RowTo[string])
-			check(t, err)
-			if body != schema || len(bodies) != 2 || bodies[1] != "new of "+schema {
-				t.Errorf("in %s: read %q and %q", schema, body, bodies)
+			require.NoError(t, err)
+			if assert.Equal(t, schema, body, "in %s: read %q and %q", schema, body, bodies) &&
+				assert.Len(t, bodies, 2, "in %s: read %q and %q", schema, body, bodies) {
+				assert.Equal(t, "new of "+schema, bodies[1], "in %s: read %q and %q", schema, body, bodies)
 			}
-			check(t, res.Close())
-			check(t, res.Close())
-			if _, err := res.Exec(); err == nil {
-				t.Error("a closed batch has a result")
-			}
+			require.NoError(t, res.Close())
+			require.NoError(t, res.Close())
+			_, err = res.Exec()
+			assert.Error(t, err, "a closed batch has a result")
 		}
 	}
 }
@@ -57,17 +57,17 @@ func TestBatchCallbacks(t *testing.T) {
 	var affected int64
 	b := &pgx.Batch{}
 	b.Queue("select body from notes").QueryRow(func(row pgx.Row) error { return row.Scan(&body) })
-	b.Queue("update notes set body = body").Exec(func(tag pgconn.CommandTag) error { affected = tag.RowsAffected(); return nil })
+	b.Queue("update notes set body = body").
+		Exec(func(tag pgconn.CommandTag) error { affected = tag.RowsAffected(); return nil })
 	b.Queue("select 1").Query(func(rows pgx.Rows) error { rows.Close(); return rows.Err() })
-	check(t, f.db.SendBatch(in(t, "tenant_b"), b).Close())
-	if body != "tenant_b" || affected != 1 {
-		t.Errorf("read %q, %d rows updated", body, affected)
-	}
+	require.NoError(t, f.db.SendBatch(in(t, "tenant_b"), b).Close())
+	assert.Equal(t, "tenant_b", body, "read %q, %d rows updated", body, affected)
+	assert.Equal(t, int64(1), affected, "read %q, %d rows updated", body, affected)
 	mine := errors.New("mine")
 	b = &pgx.Batch{}
 	b.Queue("select 1").QueryRow(func(pgx.Row) error { return mine })
 	b.Queue("select 1").QueryRow(func(pgx.Row) error { t.Error("called after an error"); return nil })
-	expectIs(t, f.db.SendBatch(in(t, "tenant_b"), b).Close(), mine)
+	assert.ErrorIs(t, f.db.SendBatch(in(t, "tenant_b"), b).Close(), mine)
 	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a")
 }
 
@@ -75,20 +75,17 @@ func TestBatchThatFailsHasDoneNothing(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	_, before, err := note(in(t, "tenant_a"), f.db)
-	check(t, err)
+	require.NoError(t, err)
 	for _, last := range []string{"select 1/0", "select * from nowhere", "insert into notes values (1, 'twice')"} {
 		b := &pgx.Batch{}
 		b.Queue("update notes set body = 'lost'")
 		b.Queue(last)
 		b.Queue("update notes set body = 'lost too'")
-		if err := f.db.SendBatch(in(t, "tenant_a"), b).Close(); err == nil {
-			t.Errorf("%q did not fail", last)
-		}
+		assert.Error(t, f.db.SendBatch(in(t, "tenant_a"), b).Close(), "%q did not fail", last)
 		body, after, err := note(in(t, "tenant_a"), f.db)
-		check(t, err)
-		if body != "tenant_a" || after != before {
-			t.Errorf("after %q: read %q on backend %d, want %d", last, body, after, before)
-		}
+		require.NoError(t, err)
+		assert.Equal(t, "tenant_a", body, "after %q: read %q on backend %d, want %d", last, body, after, before)
+		assert.Equal(t, before, after, "after %q: read %q on backend", last, body)
 	}
 }
 
@@ -102,15 +99,15 @@ func TestBatchRefusesWhatLeavesTheScope(t *testing.T) {
 		b.Queue("select * from tenant_b.notes")
 		res := f.db.SendBatch(in(t, "tenant_a"), b)
 		_, err := res.Exec()
-		expectIs(t, err, schemactx.ErrScopeChanged)
-		expectIs(t, res.Close(), schemactx.ErrScopeChanged)
+		assert.ErrorIs(t, err, schemactx.ErrScopeChanged)
+		assert.ErrorIs(t, res.Close(), schemactx.ErrScopeChanged)
 		expectNote(t, in(t, "tenant_a"), f.db, "tenant_a")
 	}
 	b := &pgx.Batch{}
 	b.BeginTx(pgx.TxOptions{})
-	expectIs(t, f.db.SendBatch(in(t, "tenant_a"), b).Close(), schemactx.ErrScopeChanged)
-	expectIs(t, f.db.SendBatch(t.Context(), &pgx.Batch{}).Close(), schemactx.ErrNoSchema)
-	check(t, f.db.SendBatch(in(t, "tenant_a"), &pgx.Batch{}).Close())
+	assert.ErrorIs(t, f.db.SendBatch(in(t, "tenant_a"), b).Close(), schemactx.ErrScopeChanged)
+	assert.ErrorIs(t, f.db.SendBatch(t.Context(), &pgx.Batch{}).Close(), schemactx.ErrNoSchema)
+	require.NoError(t, f.db.SendBatch(in(t, "tenant_a"), &pgx.Batch{}).Close())
 }
 
 func TestBatchInATransaction(t *testing.T) {
@@ -124,35 +121,31 @@ func TestBatchInATransaction(t *testing.T) {
 		}
 		return s.SendBatch(ctx, b).Close()
 	}
-	check(t, f.db.InTx(ctx, func(tx pgx.Tx) error {
-		check(t, send(tx, "insert into notes values (2, 'x')", "insert into notes values (3, 'x')"))
+	require.NoError(t, f.db.InTx(ctx, func(tx pgx.Tx) error {
+		require.NoError(t, send(tx, "insert into notes values (2, 'x')", "insert into notes values (3, 'x')"))
 		_, err := tx.Exec(ctx, "delete from notes where id = 3")
 		return err
 	}))
-	if n := f.notes(t, "tenant_a"); n != 2 {
-		t.Errorf("%d notes, want 2", n)
-	}
+	assert.Equal(t, 2, f.notes(t, "tenant_a"), "notes, want 2")
 	err := f.db.InTx(ctx, func(tx pgx.Tx) error {
 		expectState(t, send(tx, "delete from notes", "select 1/0"), "22012")
 		return nil
 	})
-	expectIs(t, err, pgx.ErrTxCommitRollback)
+	assert.ErrorIs(t, err, pgx.ErrTxCommitRollback)
 	err = f.db.InTx(ctx, func(tx pgx.Tx) error {
-		expectIs(t, send(tx, "delete from notes", "commit"), schemactx.ErrTransactionEnded)
+		assert.ErrorIs(t, send(tx, "delete from notes", "commit"), schemactx.ErrTransactionEnded)
 		return nil
 	})
-	expectIs(t, err, schemactx.ErrTransactionEnded)
-	check(t, f.db.InTx(ctx, func(tx pgx.Tx) error {
+	assert.ErrorIs(t, err, schemactx.ErrTransactionEnded)
+	require.NoError(t, f.db.InTx(ctx, func(tx pgx.Tx) error {
 		b := &pgx.Batch{}
 		b.Queue("select 1")
 		res := tx.SendBatch(ctx, b)
 		_, err := tx.Exec(ctx, "select 1")
-		expectIs(t, err, schemactx.ErrTxBusy)
+		assert.ErrorIs(t, err, schemactx.ErrTxBusy)
 		return res.Close()
 	}))
-	if n := f.notes(t, "tenant_a"); n != 2 {
-		t.Errorf("%d notes, want 2", n)
-	}
+	assert.Equal(t, 2, f.notes(t, "tenant_a"), "notes, want 2")
 }
 
 func TestBatchOfMoreStatementsThanTheCacheHolds(t *testing.T) {
@@ -164,7 +157,7 @@ func TestBatchOfMoreStatementsThanTheCacheHolds(t *testing.T) {
 		for _, sql := range []string{"select 1", "select 2", "select 3", "select 4", "select 1"} {
 			b.Queue(sql)
 		}
-		check(t, db.SendBatch(in(t, "tenant_a"), b).Close())
+		require.NoError(t, db.SendBatch(in(t, "tenant_a"), b).Close())
 	}
 	expectNote(t, in(t, "tenant_b"), db, "tenant_b")
 }

@@ -6,14 +6,17 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// BenchmarkAffinity reads from 1,000 tenants, from two tables of each, with and without lanes: tenants chosen uniformly,
-// and skewed as customers are (Zipf, s = 1.1: a tenth of the tenants makes three quarters of the requests). A statement
-// cache of the default size holds a quarter of the statements, so that without lanes most reads of rare tenants have
-// to prepare. Reported next to the rest are the statements that had to be prepared per operation, and the memory that
-// all server processes together have asked of malloc, as each says itself.
+// BenchmarkAffinity reads from 1,000 tenants, from two tables of each, with and without lanes:
+// tenants chosen uniformly, and skewed as customers are (Zipf, s = 1.1: a tenth of the tenants
+// makes three quarters of the requests). A statement cache of the default size holds a quarter of
+// the statements, so that without lanes most reads of rare tenants have to prepare. Reported next
+// to the rest are the statements that had to be prepared per operation, and the memory that all
+// server processes together have asked of malloc, as each says itself.
 func BenchmarkAffinity(b *testing.B) {
 	f := newFleet(b)
 	grantMemoryContexts(b, f)
@@ -21,11 +24,11 @@ func BenchmarkAffinity(b *testing.B) {
 		for _, n := range []int{0, 4, 16} {
 			b.Run(fmt.Sprintf("%s/lanes=%d", load, n), func(b *testing.B) {
 				db, err := schemactx.New(f.pool(b, f.roles.Runtime(), runtimePassword), schemactx.Config{Roles: f.roles, Lanes: n})
-				must(b, err)
+				require.NoError(b, err)
 				b.Cleanup(db.Close)
 				op := func(tenant int) error { return touch(f.ctxs[tenant], db, visitOf("")) }
 				for tenant := range fleetSize {
-					must(b, op(tenant))
+					require.NoError(b, op(tenant))
 				}
 				before := db.Stats().Misses
 				measure(b, 16, func(rnd *rand.Rand) error { return op(pickTenant(rnd, load)) })
@@ -45,22 +48,25 @@ func pickTenant(rnd *rand.Rand, load string) int {
 
 func grantMemoryContexts(b *testing.B, f *fleet) {
 	b.Helper()
-	_, err := f.pg.Pool.Exec(context.Background(),
-		"grant execute on function pg_get_backend_memory_contexts() to public; grant select on pg_backend_memory_contexts to public")
-	must(b, err)
+	_, err := f.pg.Pool.Exec(
+		context.Background(),
+		"grant execute on function pg_get_backend_memory_contexts() to public; grant select on pg_backend_memory_contexts to public",
+	)
+	require.NoError(b, err)
 }
 
-// memoryOfAll asks as many transactions at a time as there are connections, so that each process answers once.
+// memoryOfAll asks as many transactions at a time as there are connections, so that each process
+// answers once.
 func memoryOfAll(b *testing.B, f *fleet, db *schemactx.DB) float64 {
 	b.Helper()
 	var sum float64
 	for range fleetConns {
 		ctx := f.ctxs[0]
 		tx, err := db.Begin(ctx)
-		must(b, err)
-		defer func() { must(b, tx.Rollback(ctx)) }()
+		require.NoError(b, err)
+		defer func() { require.NoError(b, tx.Rollback(ctx)) }()
 		var total float64
-		must(b, tx.QueryRow(ctx, "select sum(total_bytes)::float8 from pg_backend_memory_contexts").Scan(&total))
+		require.NoError(b, tx.QueryRow(ctx, "select sum(total_bytes)::float8 from pg_backend_memory_contexts").Scan(&total))
 		sum += total / (1 << 20)
 	}
 	return sum

@@ -49,7 +49,14 @@ func benchmarkBatch(b *testing.B, f *fleet) {
 				if r.db != nil {
 					return readBatch(f.ctxs[tenant], r.db, studentSQL, first, reads, f.names[tenant])
 				}
-				return readBatch(f.base, r.pool, "select name from "+f.names[tenant]+".students where id = $1", first, reads, f.names[tenant])
+				return readBatch(
+					f.base,
+					r.pool,
+					"select name from "+f.names[tenant]+".students where id = $1",
+					first,
+					reads,
+					f.names[tenant],
+				)
 			}
 			_ = rate(b, compareSlice, fleetConns, op) // for what a batch prepares besides
 			for _, goroutines := range []int{1, 16} {

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// BenchmarkCompareLogins is BenchmarkCompare for level Logins. The tenants' pools are another set of connections than
-// raw's: all 16 for one tenant, and two for each of ten. Where a single caller goes from tenant to tenant it goes from
-// one server process to another as well, while raw stays with the one that it used last.
+// BenchmarkCompareLogins is BenchmarkCompare for level Logins. The tenants' pools are another set
+// of connections than raw's: all 16 for one tenant, and two for each of ten. Where a single caller
+// goes from tenant to tenant it goes from one server process to another as well, while raw stays
+// with the one that it used last.
 func BenchmarkCompareLogins(b *testing.B) {
 	f := newFleet(b)
 	for tenants, conns := range map[int]int32{1: fleetConns, 10: 2} {
@@ -35,23 +38,24 @@ func openLoginsWay(b *testing.B, f *fleet, tenants int, conns int32) *reader {
 	}
 	for _, name := range f.names[:tenants] {
 		p, err := password(f.base, name)
-		must(b, err)
-		// ProvisionLogin would refuse: the roles were made for the template that this database is a clone of.
+		require.NoError(b, err)
+		// ProvisionLogin would refuse: the roles were made for the template that this database is a clone
+		// of.
 		_, err = f.pg.Pool.Exec(f.base, fmt.Sprintf("alter role %s login password '%s'", f.roles.Tenant(name), p))
-		must(b, err)
+		require.NoError(b, err)
 	}
 	r := &reader{fleet: f, pool: f.pool(b, f.roles.Runtime(), runtimePassword)}
 	var err error
 	r.db, err = schemactx.New(r.pool, schemactx.Config{
 		Level: schemactx.Logins, Roles: f.roles, Logins: schemactx.LoginsConfig{Password: password, MaxConns: conns},
 	})
-	must(b, err)
+	require.NoError(b, err)
 	b.Cleanup(r.db.Close)
 	r.row = func(tenant, id int) (name string, err error) {
 		err = r.db.QueryRow(f.ctxs[tenant], studentSQL, id).Scan(&name)
 		return name, err
 	}
 	_, err = spread(16, counted(20_000), r.student(tenants)) // every connection of every pool has read
-	must(b, err)
+	require.NoError(b, err)
 	return r
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 )
@@ -44,7 +45,7 @@ func BenchmarkServerMemory(b *testing.B) {
 		b.Run("roles/"+c.name, func(b *testing.B) {
 			pool := f.onePool(b, f.roles.Runtime(), runtimePassword, 0, c.options)
 			db, err := schemactx.New(pool, schemactx.Config{Roles: f.roles, StatementCacheCapacity: c.capacity})
-			must(b, err)
+			require.NoError(b, err)
 			reportMemory(b, pool, func(tenant int) error {
 				return touch(f.ctxs[tenant], db, visitOf(""))
 			})
@@ -53,7 +54,12 @@ func BenchmarkServerMemory(b *testing.B) {
 }
 
 // onePool is pool with a single connection. A capacity of 0 is pgx's default.
-func (f *fleet) onePool(b *testing.B, login, password string, capacity int, options []func(*pgxpool.Config)) *pgxpool.Pool {
+func (f *fleet) onePool(
+	b *testing.B,
+	login, password string,
+	capacity int,
+	options []func(*pgxpool.Config),
+) *pgxpool.Pool {
 	b.Helper()
 	one := func(cfg *pgxpool.Config) {
 		cfg.MaxConns = 1
@@ -79,12 +85,10 @@ func reportMemory(b *testing.B, pool *pgxpool.Pool, touch func(tenant int) error
 	b.Helper()
 	used, total, statements, pid := serverMemory(b, pool)
 	for tenant := range fleetSize {
-		must(b, touch(tenant))
+		require.NoError(b, touch(tenant))
 	}
 	usedAfter, totalAfter, statementsAfter, pidAfter := serverMemory(b, pool)
-	if pid != pidAfter {
-		b.Fatal("another process answers than the one that was measured before")
-	}
+	require.Equal(b, pidAfter, pid, "another process answers than the one that was measured before")
 	const mega = 1 << 20
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric((usedAfter-used)/mega, "used-MB")
@@ -94,7 +98,7 @@ func reportMemory(b *testing.B, pool *pgxpool.Pool, touch func(tenant int) error
 
 func serverMemory(b *testing.B, pool *pgxpool.Pool) (used, total float64, statements, pid int) {
 	b.Helper()
-	must(b, pool.QueryRow(context.Background(), `select sum(used_bytes)::float8, sum(total_bytes)::float8,
+	require.NoError(b, pool.QueryRow(context.Background(), `select sum(used_bytes)::float8, sum(total_bytes)::float8,
 		(select count(*) from pg_prepared_statements), pg_backend_pid() from pg_backend_memory_contexts`).Scan(&used, &total, &statements, &pid))
 	return used, total, statements, pid
 }

@@ -9,14 +9,18 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// BenchmarkCompareSearchPath is Compare with Roles in the place of raw: what schemas on the path cost a read that needs
-// none of them. "none" against itself shows what noise is left; ratio-to-raw is the ratio to none.
+// BenchmarkCompareSearchPath is Compare with Roles in the place of raw: what schemas on the path
+// cost a read that needs none of them. "none" against itself shows what noise is left; ratio-to-raw
+// is the ratio to none.
 //
 //	go test -run '^$' -bench 'CompareSearchPath' -benchtime 40x ./schemactx
 func BenchmarkCompareSearchPath(b *testing.B) {
 	const tenants = 10
 	f := newFleet(b)
-	_, err := f.pg.Pool.Exec(b.Context(), `create schema extensions; create schema reference; grant usage on schema extensions, reference to public`)
+	_, err := f.pg.Pool.Exec(
+		b.Context(),
+		`create schema extensions; create schema reference; grant usage on schema extensions, reference to public`,
+	)
 	require.NoError(b, err)
 	none := openConfigured(b, f, schemactx.Config{})
 	none.warm(b, tenants)

@@ -10,8 +10,9 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// BenchmarkCompareServerLog is Compare with Roles in the place of raw: what it costs to name the tenant in the server's log.
-// "off" against itself shows what noise is left; ratio-to-raw is the ratio to off.
+// BenchmarkCompareServerLog is Compare with Roles in the place of raw: what it costs to name the
+// tenant in the server's log. "off" against itself shows what noise is left; ratio-to-raw is the
+// ratio to off.
 //
 //	go test -run '^$' -bench 'CompareServerLog' -benchtime 40x ./schemactx
 func BenchmarkCompareServerLog(b *testing.B) {

@@ -19,8 +19,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// breaker is the caller's code in every place where this package calls it. At the armed place it panics or ends its
-// goroutine.
+// breaker is the caller's code in every place where this package calls it. At the armed place it
+// panics or ends its goroutine.
 type breaker struct {
 	mu    sync.Mutex
 	seen  map[string]bool // the places that were passed
@@ -162,14 +162,15 @@ func (s *copySource) Err() error {
 	return nil
 }
 
-// breakable are the operations; with fails they end with an error of the server. Nothing in them is deferred: what is
-// to be given back must be given back without the caller's help.
+// breakable are the operations; with fails they end with an error of the server. Nothing in them is
+// deferred: what is to be given back must be given back without the caller's help.
 func breakable(b *breaker) map[string]func(ctx context.Context, db *schemactx.DB, fails bool) error {
 	read := func(fails bool) string {
 		if fails {
 			return fmt.Sprintf("select body || (1/(id-1))::text from notes where body <> $1 and %d > 0", time.Now().UnixNano())
 		}
-		return fmt.Sprintf("select body from notes where body <> $1 and %d > 0", time.Now().UnixNano()) // to be prepared each time
+		// to be prepared each time
+		return fmt.Sprintf("select body from notes where body <> $1 and %d > 0", time.Now().UnixNano())
 	}
 	readRows := func(rows pgx.Rows, err error, dest any) error {
 		if err != nil {
@@ -320,8 +321,8 @@ func (b *breaker) run(op func() error) (err error, whole bool) {
 	return err, whole
 }
 
-// Whatever panics or exits, at whichever place and in whichever operation: nothing stays taken, and nothing is left of
-// the transaction.
+// Whatever panics or exits, at whichever place and in whichever operation: nothing stays taken, and
+// nothing is left of the transaction.
 func TestWhatBreaksOffGivesEverythingBack(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(*testing.T, *fixture, *breaker, *pgxpool.Config) *schemactx.DB{
@@ -409,14 +410,16 @@ func breakOffEverywhere(t *testing.T, f *fixture, b *breaker, db *schemactx.DB, 
 	}
 }
 
-// expectAllGivenBack fails the test unless a unit of work that has broken off holds nothing, here and on the server.
+// expectAllGivenBack fails the test unless a unit of work that has broken off holds nothing, here
+// and on the server.
 func expectAllGivenBack(t *testing.T, f *fixture, db *schemactx.DB, what string) {
 	t.Helper()
 	for _, schema := range []string{"tenant_b", "tenant_a"} {
 		short, cancel := context.WithTimeout(in(t, schema), time.Minute)
 		var id int
 		var assigned *string
-		err := db.QueryRow(short, "select id, pg_current_xact_id_if_assigned()::text from notes where id = 1").Scan(&id, &assigned)
+		err := db.QueryRow(short, "select id, pg_current_xact_id_if_assigned()::text from notes where id = 1").
+			Scan(&id, &assigned)
 		cancel()
 		require.NoError(t, err, what)
 		require.Nil(t, assigned, what)

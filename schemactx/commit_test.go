@@ -16,7 +16,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// leveled is a DB at one level on a single connection for each tenant, which is the same connection except at Logins.
+// leveled is a DB at one level on a single connection for each tenant, which is the same connection
+// except at Logins.
 type leveled struct {
 	*fixture
 	level schemactx.Level
@@ -25,8 +26,8 @@ type leveled struct {
 	login string        // that pool is logged in as
 }
 
-// atEveryLevel runs test on a database of its own for each level. prepare runs as the owner in each tenant's schema, which
-// is the search path.
+// atEveryLevel runs test on a database of its own for each level. prepare runs as the owner in each
+// tenant's schema, which is the search path.
 func atEveryLevel(t *testing.T, prepare string, test func(t *testing.T, l *leveled)) {
 	for _, level := range []struct {
 		name     string
@@ -71,14 +72,16 @@ func (l *leveled) open(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// expectOutside fails the test unless the connection is outside of any scope: the login's own role and path.
+// expectOutside fails the test unless the connection is outside of any scope: the login's own role
+// and path.
 func (l *leveled) expectOutside(t *testing.T, after string) {
 	t.Helper()
 	if l.pool == nil {
 		return
 	}
 	var user, path string
-	err := l.pool.QueryRow(t.Context(), "select current_user, current_setting('search_path')", pgx.QueryExecModeExec).Scan(&user, &path)
+	err := l.pool.QueryRow(t.Context(), "select current_user, current_setting('search_path')", pgx.QueryExecModeExec).
+		Scan(&user, &path)
 	require.NoError(t, err, after)
 	assert.Equal(t, l.login, user, "role outside of the scope after a %s", after)
 	if l.level == schemactx.PathOnly {
@@ -151,8 +154,8 @@ var units = map[string]func(context.Context, *schemactx.DB, string) error{
 	},
 }
 
-// deferredSQL makes a table whose trigger runs at COMMIT, writes down what it runs as, and refuses zero. What it calls and
-// writes to is found by the search path.
+// deferredSQL makes a table whose trigger runs at COMMIT, writes down what it runs as, and refuses
+// zero. What it calls and writes to is found by the search path.
 const deferredSQL = `
 	create table lines (amount int);
 	create table ran (who text, path text);
@@ -219,7 +222,8 @@ func (l *leveled) expectRan(t *testing.T, schema, what string) {
 	l.exec(t, "truncate "+schema+".ran")
 }
 
-// An error at COMMIT is the error of what was committed, nothing of it has happened, and nothing is left behind.
+// An error at COMMIT is the error of what was committed, nothing of it has happened, and nothing is
+// left behind.
 func TestErrorAtCommit(t *testing.T) {
 	t.Parallel()
 	atEveryLevel(t, deferredSQL, func(t *testing.T, l *leveled) {
@@ -238,7 +242,10 @@ func TestErrorAtCommit(t *testing.T) {
 				l.expectOutside(t, name+" "+sql)
 			}
 			var left int
-			require.NoError(t, l.db.QueryRow(ctx, "select (select count(*) from lines) + (select count(*) from child)").Scan(&left))
+			require.NoError(
+				t,
+				l.db.QueryRow(ctx, "select (select count(*) from lines) + (select count(*) from child)").Scan(&left),
+			)
 			assert.Zero(t, left, "rows after a %s", name)
 			assert.Equal(t, before, l.pid(t, "tenant_a"), "the connection after a %s", name)
 		}
@@ -247,7 +254,8 @@ func TestErrorAtCommit(t *testing.T) {
 	})
 }
 
-// The query of a cursor WITH HOLD runs at COMMIT, in the scope, and what it has set for the session is taken back.
+// The query of a cursor WITH HOLD runs at COMMIT, in the scope, and what it has set for the session
+// is taken back.
 func TestHeldCursorsRunInTheScope(t *testing.T) {
 	t.Parallel()
 	atEveryLevel(t, deferredSQL, func(t *testing.T, l *leveled) {
@@ -264,8 +272,9 @@ func TestHeldCursorsRunInTheScope(t *testing.T) {
 	})
 }
 
-// What waits for COMMIT runs in the scope or not at all: where a statement of the transaction has changed the path, the
-// deferred trigger of an earlier one must not write into another tenant's table.
+// What waits for COMMIT runs in the scope or not at all: where a statement of the transaction has
+// changed the path, the deferred trigger of an earlier one must not write into another tenant's
+// table.
 func TestCommitAfterTheScopeWasChanged(t *testing.T) {
 	t.Parallel()
 	const prepare = `create table ledger (id int); create table trail (id int);
@@ -313,7 +322,8 @@ func TestCommitAfterTheScopeWasChanged(t *testing.T) {
 				require.ErrorIs(t, err, schemactx.ErrScopeChanged, "%s: %s", way, stray)
 				var rows int
 				err = l.owner.QueryRow(t.Context(), `select (select count(*) from tenant_a.ledger) + (select count(*) from tenant_a.trail)
-					+ (select count(*) from tenant_b.trail)`).Scan(&rows)
+					+ (select count(*) from tenant_b.trail)`).
+					Scan(&rows)
 				require.NoError(t, err)
 				require.Zero(t, rows, "%s: %s", way, stray)
 			}

@@ -14,17 +14,21 @@ import (
 // customDataKey is where a connection keeps its state of ours.
 const customDataKey = "github.com/oryne/pgtenant/schemactx"
 
-// connState is what this package knows of one connection. Its owner is whoever holds the connection.
+// connState is what this package knows of one connection. Its owner is whoever holds the
+// connection.
 type connState struct {
-	internal      map[string]*pgconn.StatementDescription // the library's own statements that are prepared, by SQL
-	defaultPath   string                                  // the search path that a RESET leads to, where it has been needed
-	last          string                                  // the schema that was served last
-	seen          uint64                                  // of the catalog, when the connection was used last
-	dirtyBy       string                                  // the schema whose statements may have left something behind, or manySchemas
-	preparedDirty bool                                    // what may have been left includes prepared statements
-	preparedStale bool                                    // prepared statements may be others than they were
-	loginChecked  bool                                    // checkLogin has accepted the connection's login
-	scopeVerified bool                                    // at Logins: the session has been seen to be as it began, and nothing since may have changed it
+	internal map[string]*pgconn.StatementDescription // the library's own statements that are prepared, by SQL
+	// the search path that a RESET leads to, where it has been needed
+	defaultPath string
+	last        string // the schema that was served last
+	seen        uint64 // of the catalog, when the connection was used last
+	// the schema whose statements may have left something behind, or manySchemas
+	dirtyBy       string
+	preparedDirty bool // what may have been left includes prepared statements
+	preparedStale bool // prepared statements may be others than they were
+	loginChecked  bool // checkLogin has accepted the connection's login
+	// at Logins: the session has been seen to be as it began, and nothing since may have changed it
+	scopeVerified bool
 	cache         stmtCache
 	types         typeCache
 	eqb           pgx.ExtendedQueryBuilder
@@ -67,16 +71,18 @@ func (cs *connState) noteKind(kind sqlKind) {
 	}
 }
 
-// distrust notes that the prepared statements may be others than they were: a block of code can deallocate and prepare
-// under any name. All are forgotten; the next pipeline begins by deallocating them.
+// distrust notes that the prepared statements may be others than they were: a block of code can
+// deallocate and prepare under any name. All are forgotten; the next pipeline begins by
+// deallocating them.
 func (cs *connState) discardPrepared() {
 	cs.preparedStale = true
 	clear(cs.internal)
 	cs.cache.clear()
 }
 
-// forget drops a prepared statement when err says that it may not fit the schema any more: its table or its types have
-// changed or are gone. When statements are not there, or are there without having been prepared, none is trusted.
+// forget drops a prepared statement when err says that it may not fit the schema any more: its
+// table or its types have changed or are gone. When statements are not there, or are there without
+// having been prepared, none is trusted.
 func (cs *connState) forget(key stmtKey, err error) {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {
@@ -97,7 +103,8 @@ func (cs *connState) forget(key stmtKey, err error) {
 	}
 }
 
-// stmtCache holds the prepared statements of a connection, the least recently used of which go first.
+// stmtCache holds the prepared statements of a connection, the least recently used of which go
+// first.
 type stmtCache struct {
 	entries  map[stmtKey]*list.Element
 	recent   list.List // of *stmt, the most recently used first
@@ -106,8 +113,8 @@ type stmtCache struct {
 	names    int // given out so far
 }
 
-// stmtKey has the schema in it: PostgreSQL binds a statement to the tables and types that the search path led to
-// when it was prepared.
+// stmtKey has the schema in it: PostgreSQL binds a statement to the tables and types that the
+// search path led to when it was prepared.
 type stmtKey struct{ schema, sql string }
 
 type stmt struct {
@@ -130,7 +137,8 @@ func (c *stmtCache) get(key stmtKey) *stmt {
 	return el.Value.(*stmt)
 }
 
-// put keeps st and evicts the least recently used statement beyond the capacity. It returns how many went.
+// put keeps st and evicts the least recently used statement beyond the capacity. It returns how
+// many went.
 func (c *stmtCache) put(st *stmt) (evicted int) {
 	c.entries[st.key] = c.recent.PushFront(st)
 	for c.recent.Len() > c.capacity {

@@ -7,9 +7,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Connect opens a connection beside the pool, to the pool's server and as its login: for LISTEN, which no scope allows.
-// It is in no scope, so the runtime login can read nothing on it. The pool's BeforeConnect is called for it,
-// AfterConnect is not. ctx governs the opening alone. The caller closes the connection.
+// Connect opens a connection beside the pool, to the pool's server and as its login: for LISTEN,
+// which no scope allows. It is in no scope, so the runtime login can read nothing on it. The pool's
+// BeforeConnect is called for it, AfterConnect is not. ctx governs the opening alone. The caller
+// closes the connection.
 func (db *DB) Connect(ctx context.Context) (*pgx.Conn, error) {
 	pool := db.pool.Config()
 	cc := pool.ConnConfig

@@ -17,7 +17,8 @@ type scopeContext struct {
 	site   *callSite // of WithSchema or WithPublic; nil from the other constructors
 }
 
-// callSite is where a schema was named by hand, and who has heard of it: a count, and a hook, which a DB need not have.
+// callSite is where a schema was named by hand, and who has heard of it: a count, and a hook, which
+// a DB need not have.
 type callSite struct {
 	pc       uintptr
 	counted  atomic.Bool
@@ -84,9 +85,9 @@ func FromContext(ctx context.Context) (schema string, ok bool) {
 // ctx goes on as it was, also after a panic. Calls nest and recurse. It opens no
 // connection and no transaction; see [DB.InTx] for that.
 //
-// Requests get their schema from the middleware. WithSchema is for system work that
-// crosses tenants on purpose. Each call under which something is done is counted by the [DB]
-// that does it, and told to [Hooks].SchemaSwitch; one under which nothing is done reaches no tenant.
+// Requests get their schema from the middleware. WithSchema is for system work that crosses tenants
+// on purpose. Each call under which something is done is counted by the [DB] that does it, and told
+// to [Hooks].SchemaSwitch; one under which nothing is done reaches no tenant.
 func WithSchema(ctx context.Context, name string, fn func(context.Context) error) error {
 	if err := ValidateName(name); err != nil {
 		return err

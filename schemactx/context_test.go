@@ -5,6 +5,9 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/schemactx"
 )
 
@@ -12,9 +15,8 @@ func TestWithSchemaNestsAndRecurses(t *testing.T) {
 	t.Parallel()
 	expect := func(ctx context.Context, want string) {
 		t.Helper()
-		if got, _ := schemactx.FromContext(ctx); got != want {
-			t.Errorf("schema is %q, want %q", got, want)
-		}
+		got, _ := schemactx.FromContext(ctx)
+		assert.Equal(t, want, got, "schema")
 	}
 	ctx := t.Context()
 	err := schemactx.WithSchema(ctx, "tenant_1", func(outer context.Context) error {
@@ -29,10 +31,9 @@ func TestWithSchemaNestsAndRecurses(t *testing.T) {
 		expect(outer, "tenant_1")
 		return err
 	})
-	check(t, err)
-	if schema, ok := schemactx.FromContext(ctx); ok {
-		t.Errorf("the caller's context has schema %q", schema)
-	}
+	require.NoError(t, err)
+	schema, ok := schemactx.FromContext(ctx)
+	assert.False(t, ok, "the caller's context has schema %q", schema)
 }
 
 func TestWithSchemaRefusesABadNameWithoutCallingBack(t *testing.T) {
@@ -43,9 +44,7 @@ func TestWithSchemaRefusesABadNameWithoutCallingBack(t *testing.T) {
 			return nil
 		})
 		var nameErr *schemactx.NameError
-		if !errors.As(err, &nameErr) {
-			t.Errorf("WithSchema(%q) = %v, want a NameError", name, err)
-		}
+		assert.ErrorAs(t, err, &nameErr, "WithSchema(%q)", name)
 	}
 }
 
@@ -53,25 +52,21 @@ func TestWithSchemaReturnsTheCallersError(t *testing.T) {
 	t.Parallel()
 	want := errors.New("mine")
 	err := schemactx.WithSchema(t.Context(), "tenant_1", func(context.Context) error { return want })
-	expectIs(t, err, want)
+	assert.ErrorIs(t, err, want)
 }
 
 func TestContextValuesOfOthersShineThrough(t *testing.T) {
 	t.Parallel()
 	type key struct{}
 	ctx := schemactx.NewContext(context.WithValue(t.Context(), key{}, "mine"), "tenant_1")
-	if ctx.Value(key{}) != "mine" {
-		t.Error("a value of the parent is gone")
-	}
+	assert.Equal(t, "mine", ctx.Value(key{}), "a value of the parent is gone")
 }
 
 func TestContextAllocations(t *testing.T) {
 	ctx := t.Context()
 	var child context.Context
-	if n := testing.AllocsPerRun(100, func() { child = schemactx.NewContext(ctx, "tenant_1") }); n > 1 {
-		t.Errorf("NewContext: %v allocations, want the context alone", n)
-	}
-	if n := testing.AllocsPerRun(100, func() { _, _ = schemactx.FromContext(child) }); n != 0 {
-		t.Errorf("FromContext: %v allocations, want 0", n)
-	}
+	n := testing.AllocsPerRun(100, func() { child = schemactx.NewContext(ctx, "tenant_1") })
+	assert.LessOrEqual(t, n, float64(1), "NewContext: %v allocations, want the context alone", n)
+	n = testing.AllocsPerRun(100, func() { _, _ = schemactx.FromContext(child) })
+	assert.Zero(t, n, "FromContext: %v allocations, want 0", n)
 }

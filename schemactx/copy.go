@@ -16,14 +16,19 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// CopyFrom writes rows into a table of the schema of ctx with PostgreSQL's COPY, in a transaction of its own, and
-// returns how many. It costs two round trips: one asks for the columns, whose types may have changed since the last copy.
-// See [pgx.Conn.CopyFrom]; unlike there, strings may be copied into columns of types that pgx does not know, such
-// as an enum of the schema.
+// CopyFrom writes rows into a table of the schema of ctx with PostgreSQL's COPY, in a transaction
+// of its own, and returns how many. It costs two round trips: one asks for the columns, whose types
+// may have changed since the last copy. See [pgx.Conn.CopyFrom]; unlike there, strings may be
+// copied into columns of types that pgx does not know, such as an enum of the schema.
 //
 // Once it has returned, src is asked for no row and no value any more. Where ctx has ended or the
 // connection is lost, a call of src.Next may still be under way.
-func (db *DB) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
+func (db *DB) CopyFrom(
+	ctx context.Context,
+	table pgx.Identifier,
+	columns []string,
+	src pgx.CopyFromSource,
+) (int64, error) {
 	c := &copyFrom{table: table, columns: columns, src: src}
 	c.unitOfWork = &c.alone
 	if err := c.open(ctx, db); err != nil {
@@ -33,7 +38,12 @@ func (db *DB) CopyFrom(ctx context.Context, table pgx.Identifier, columns []stri
 }
 
 // CopyFrom writes rows into a table in the transaction. See [DB.CopyFrom].
-func (tx *Tx) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
+func (tx *Tx) CopyFrom(
+	ctx context.Context,
+	table pgx.Identifier,
+	columns []string,
+	src pgx.CopyFromSource,
+) (int64, error) {
 	st := tx.state
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -101,8 +111,8 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 		return pgconn.CommandTag{}, err
 	}
 	kind := c.kind()
-	// COPY goes out by the simple protocol, and so does what has to come in front: up to the end of the string it is one
-	// implicit transaction as well.
+	// COPY goes out by the simple protocol, and so does what has to come in front: up to the end of
+	// the string it is one implicit transaction as well.
 	prologue := c.prologue(c.tx, false)
 	before := c.text(prologue.simple())
 	command := before + "copy " + table + " (" + columns + ") from stdin binary"
@@ -138,8 +148,9 @@ func (c *copyFrom) copy(ctx context.Context) (pgconn.CommandTag, error) {
 	return tag, err
 }
 
-// describeColumns asks for the types of the columns. What the server says is not kept: it does not check what COPY sends
-// against it, and would take the bytes of a column's former type for those of another of that length.
+// describeColumns asks for the types of the columns. What the server says is not kept: it does not
+// check what COPY sends against it, and would take the bytes of a column's former type for those of
+// another of that length.
 func (c *copyFrom) describeColumns(ctx context.Context, sql string) (*pgconn.StatementDescription, error) {
 	t := c.db.tracers.prepare
 	if t != nil {
@@ -159,17 +170,18 @@ func (c *copyFrom) enter(ctx context.Context) error {
 	return err
 }
 
-// mayBeOf reports whether an error of the server may be that of the scope or the settings in front of the copy. A violated
-// constraint is not, and neither is a source that failed (57014).
+// mayBeOf reports whether an error of the server may be that of the scope or the settings in front
+// of the copy. A violated constraint is not, and neither is a source that failed (57014).
 func (c *copyFrom) mayBeOf(prologue prologue, err error) bool {
 	var pgErr *pgconn.PgError
 	return prologue.has(stepScope) && errors.As(err, &pgErr) && !c.conn.IsClosed() &&
 		!strings.HasPrefix(pgErr.Code, "23") && !strings.HasPrefix(pgErr.Code, "57")
 }
 
-// blame returns the error of what went in front if it was that, and else err, the copy's own. The simple protocol does not
-// tell which of several statements failed, so the front is sent once more, alone: one round trip, after errors only. In a
-// transaction, which had just begun, it is begun anew, and failed as it was.
+// blame returns the error of what went in front if it was that, and else err, the copy's own. The
+// simple protocol does not tell which of several statements failed, so the front is sent once more,
+// alone: one round trip, after errors only. In a transaction, which had just begun, it is begun
+// anew, and failed as it was.
 func (c *copyFrom) blame(ctx context.Context, err error) error {
 	if c.tx != nil {
 		if c.rollback(ctx) != nil {
@@ -185,7 +197,8 @@ func (c *copyFrom) blame(ctx context.Context, err error) error {
 		return refused
 	}
 	if c.tx != nil {
-		// There is no such savepoint. The error is meant, and where another one came the connection is gone.
+		// There is no such savepoint. The error is meant, and where another one came the connection is
+		// gone.
 		_, _ = c.conn.PgConn().Exec(ctx, "rollback to savepoint pgtenant_0").ReadAll()
 		if c.status() != 'E' {
 			c.destroy()
@@ -200,8 +213,9 @@ func (c *copyFrom) schemas() []string { return c.table[:max(0, len(c.table)-1)] 
 // kind is what a write into the table may be.
 func (c *copyFrom) kind() sqlKind { return c.effectiveKind(kindWrite, c.schemas()) }
 
-// resetAlone takes back what triggers may have set for the session, behind the end of COPY's own transaction. The rows are
-// there, so that what fails here is no error of the copy: the connection is not used again.
+// resetAlone takes back what triggers may have set for the session, behind the end of COPY's own
+// transaction. The rows are there, so that what fails here is no error of the copy: the connection
+// is not used again.
 func (u *unitOfWork) resetAlone(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
@@ -260,8 +274,8 @@ type breakOff struct{ panicked any }
 // errPanicked goes to the server as the reason why the copy ends.
 var errPanicked = errors.New("the source of the rows panicked")
 
-// Read implements [io.Reader]. pgconn calls it on a goroutine of its own, where a panic would end the program and Goexit
-// would leave the copy waiting: both are kept for reraise.
+// Read implements [io.Reader]. pgconn calls it on a goroutine of its own, where a panic would end
+// the program and Goexit would leave the copy waiting: both are kept for reraise.
 func (r *copyReader) Read(p []byte) (n int, err error) {
 	done := false
 	defer func() {

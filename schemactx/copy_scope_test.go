@@ -23,7 +23,12 @@ func copyNote(ctx context.Context, c interface {
 	CopyFrom(context.Context, pgx.Identifier, []string, pgx.CopyFromSource) (int64, error)
 },
 ) error {
-	_, err := c.CopyFrom(ctx, pgx.Identifier{"notes"}, []string{"id", "body"}, rowsOf([]any{1_000 + copied.Add(1), "copied"}))
+	_, err := c.CopyFrom(
+		ctx,
+		pgx.Identifier{"notes"},
+		[]string{"id", "body"},
+		rowsOf([]any{1_000 + copied.Add(1), "copied"}),
+	)
 	return err
 }
 
@@ -68,7 +73,8 @@ func TestCopyFromIntoAScopeThatIsRefused(t *testing.T) {
 	} {
 		for way, copyRow := range waysToCopy {
 			for _, mode := range []string{"warm", "cold", "unnamed"} {
-				if way != "alone" && mode == "unnamed" || way == "savepoint" && mode == "cold" || r.level != schemactx.Roles && mode == "unnamed" {
+				if way != "alone" && mode == "unnamed" || way == "savepoint" && mode == "cold" ||
+					r.level != schemactx.Roles && mode == "unnamed" {
 					continue // the same as others
 				}
 				t.Run(name+", "+way+", "+mode, func(t *testing.T) {
@@ -84,8 +90,13 @@ func TestCopyFromIntoAScopeThatIsRefused(t *testing.T) {
 						db = f.open(t, schemactx.Config{Level: r.level}, 1)
 					}
 					if r.level == schemactx.PathOnly {
-						f.exec(t, fmt.Sprintf("grant usage on schema tenant_a, tenant_b to %s; grant all on tenant_a.notes, tenant_b.notes to %[1]s",
-							f.roles.Runtime()))
+						f.exec(
+							t,
+							fmt.Sprintf(
+								"grant usage on schema tenant_a, tenant_b to %s; grant all on tenant_a.notes, tenant_b.notes to %[1]s",
+								f.roles.Runtime(),
+							),
+						)
 					}
 					ctx := in(t, "tenant_a")
 					if mode == "warm" {
@@ -107,7 +118,8 @@ func TestCopyFromIntoAScopeThatIsRefused(t *testing.T) {
 	}
 }
 
-// What the copy itself does wrong stays the server's error, and a transaction is what it would be without the scope.
+// What the copy itself does wrong stays the server's error, and a transaction is what it would be
+// without the scope.
 func TestCopyFromThatFailsByItself(t *testing.T) {
 	t.Parallel()
 	rows := func(id any) pgx.CopyFromSource { return rowsOf([]any{id, "copied"}) }

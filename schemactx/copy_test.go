@@ -19,30 +19,41 @@ func rowsOf(rows ...[]any) pgx.CopyFromSource { return pgx.CopyFromRows(rows) }
 func TestCopyFromWritesIntoTheSchemaOfItsContext(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.exec(t, "create type tenant_a.mood as enum ('low', 'high'); create table tenant_a.days (id int, day date, m tenant_a.mood, tags text[], j jsonb, note text)")
+	f.exec(
+		t,
+		"create type tenant_a.mood as enum ('low', 'high'); create table tenant_a.days (id int, day date, m tenant_a.mood, tags text[], j jsonb, note text)",
+	)
 	day := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
 	for range 2 {
-		n, err := f.db.CopyFrom(in(t, "tenant_a"), pgx.Identifier{"days"}, []string{"id", "day", "m", "tags", "j", "note"}, rowsOf(
-			[]any{1, day, "high", []string{"x", "y"}, map[string]any{"k": 1}, nil},
-			[]any{2, "2026-11-24", "low", nil, nil, "text"},
-		))
-		check(t, err)
-		if n != 2 {
-			t.Errorf("%d rows copied, want 2", n)
-		}
+		n, err := f.db.CopyFrom(
+			in(t, "tenant_a"),
+			pgx.Identifier{"days"},
+			[]string{"id", "day", "m", "tags", "j", "note"},
+			rowsOf(
+				[]any{1, day, "high", []string{"x", "y"}, map[string]any{"k": 1}, nil},
+				[]any{2, "2026-11-24", "low", nil, nil, "text"},
+			),
+		)
+		require.NoError(t, err)
+		assert.Equal(t, int64(2), n, "%d rows copied, want 2", n)
 	}
 	var got string
-	check(t, f.db.QueryRow(in(t, "tenant_a"), `select string_agg(concat_ws(' ', id, day, m, tags, j, note), '; ' order by id)
+	require.NoError(t,
+		f.db.QueryRow(in(t, "tenant_a"), `select string_agg(concat_ws(' ', id, day, m, tags, j, note), '; ' order by id)
 		from (select distinct on (id) * from days order by id) d`).Scan(&got))
-	if want := `1 2026-11-23 high {x,y} {"k": 1}; 2 2026-11-24 low text`; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
+	want := `1 2026-11-23 high {x,y} {"k": 1}; 2 2026-11-24 low text`
+	assert.Equal(t, want, got)
 	_, err := f.db.CopyFrom(in(t, "tenant_b"), pgx.Identifier{"days"}, []string{"id"}, rowsOf([]any{1}))
 	expectState(t, err, "42P01")
-	_, err = f.db.CopyFrom(in(t, "tenant_a"), pgx.Identifier{"tenant_b", "notes"}, []string{"id", "body"}, rowsOf([]any{7, "x"}))
+	_, err = f.db.CopyFrom(
+		in(t, "tenant_a"),
+		pgx.Identifier{"tenant_b", "notes"},
+		[]string{"id", "body"},
+		rowsOf([]any{7, "x"}),
+	)
 	expectState(t, err, "42501")
 	_, err = f.db.CopyFrom(t.Context(), pgx.Identifier{"notes"}, []string{"id"}, rowsOf())
-	expectIs(t, err, schemactx.ErrNoSchema)
+	assert.ErrorIs(t, err, schemactx.ErrNoSchema)
 	expectNote(t, in(t, "tenant_b"), f.db, "tenant_b")
 }
 
@@ -50,16 +61,21 @@ func TestCopyFromManyRows(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	i, total := 1, 20_000
-	n, err := f.db.CopyFrom(in(t, "tenant_b"), pgx.Identifier{"notes"}, []string{"id", "body"}, pgx.CopyFromFunc(func() ([]any, error) {
-		if i++; i > total+1 {
-			return nil, nil
-		}
-		return []any{i, "a note of some length, so that the copy does not fit into one message"}, nil
-	}))
-	check(t, err)
-	if got := f.notes(t, "tenant_b"); n != int64(total) || got != total+1 {
-		t.Errorf("%d rows copied, %d there", n, got)
-	}
+	n, err := f.db.CopyFrom(
+		in(t, "tenant_b"),
+		pgx.Identifier{"notes"},
+		[]string{"id", "body"},
+		pgx.CopyFromFunc(func() ([]any, error) {
+			if i++; i > total+1 {
+				return nil, nil
+			}
+			return []any{i, "a note of some length, so that the copy does not fit into one message"}, nil
+		}),
+	)
+	require.NoError(t, err)
+	got := f.notes(t, "tenant_b")
+	assert.Equal(t, int64(total), n, "%d rows copied, %d there", n, got)
+	assert.Equal(t, total+1, got, "%d rows copied, %d there", n, got)
 }
 
 func TestCopyFromThatFailsHasDoneNothing(t *testing.T) {
@@ -76,20 +92,16 @@ func TestCopyFromThatFailsHasDoneNothing(t *testing.T) {
 		"too few":       rowsOf([]any{2}),
 		"source failed": pgx.CopyFromFunc(func() ([]any, error) { calls++; return []any{calls + 1, "x"}, map[bool]error{true: mine}[calls > 3] }),
 	} {
-		if _, err := f.db.CopyFrom(ctx, pgx.Identifier{"notes"}, columns, src); err == nil {
-			t.Errorf("%s: no error", name)
-		}
-		if n := f.notes(t, "tenant_a"); n != 1 {
-			t.Errorf("%s: %d notes, want 1", name, n)
-		}
+		_, err := f.db.CopyFrom(ctx, pgx.Identifier{"notes"}, columns, src)
+		assert.Error(t, err, "%s: no error", name)
+		n := f.notes(t, "tenant_a")
+		assert.Equal(t, 1, n, "%s: %d notes, want 1", name, n)
 	}
 	_, err := f.db.CopyFrom(ctx, pgx.Identifier{"notes; drop table notes"}, columns, rowsOf())
 	expectState(t, err, "42P01")
 	_, err = f.db.CopyFrom(ctx, pgx.Identifier{"notes"}, []string{"id\x00"}, rowsOf())
 	var nameErr *schemactx.NameError
-	if !errors.As(err, &nameErr) {
-		t.Errorf("got %v, want a NameError", err)
-	}
+	assert.ErrorAs(t, err, &nameErr)
 }
 
 func TestCopyFromInATransaction(t *testing.T) {
@@ -98,29 +110,23 @@ func TestCopyFromInATransaction(t *testing.T) {
 	ctx := in(t, "tenant_a")
 	for range 2 { // cold, then warm, when BEGIN and the scope travel with the COPY itself
 		mine := errors.New("mine")
-		expectIs(t, f.db.InTx(ctx, func(tx pgx.Tx) error {
+		assert.ErrorIs(t, f.db.InTx(ctx, func(tx pgx.Tx) error {
 			n, err := tx.CopyFrom(ctx, pgx.Identifier{"notes"}, []string{"id", "body"}, rowsOf([]any{2, "x"}, []any{3, "x"}))
-			check(t, err)
-			if n != 2 {
-				t.Errorf("%d rows copied", n)
-			}
+			require.NoError(t, err)
+			assert.Equal(t, int64(2), n, "%d rows copied", n)
 			var count int
-			check(t, tx.QueryRow(ctx, "select count(*) from notes").Scan(&count))
-			if count != 3 {
-				t.Errorf("%d notes in the transaction, want 3", count)
-			}
+			require.NoError(t, tx.QueryRow(ctx, "select count(*) from notes").Scan(&count))
+			assert.Equal(t, 3, count, "%d notes in the transaction, want 3", count)
 			return mine
 		}), mine)
-		if n := f.notes(t, "tenant_a"); n != 1 {
-			t.Errorf("%d notes after the rollback, want 1", n)
-		}
+		assert.Equal(t, 1, f.notes(t, "tenant_a"), "notes after the rollback, want 1")
 	}
 	err := f.db.InTx(ctx, func(tx pgx.Tx) error {
 		_, err := tx.CopyFrom(ctx, pgx.Identifier{"notes"}, []string{"id", "body"}, rowsOf([]any{1, "twice"}))
 		expectState(t, err, "23505")
 		return nil
 	})
-	expectIs(t, err, pgx.ErrTxCommitRollback)
+	assert.ErrorIs(t, err, pgx.ErrTxCommitRollback)
 }
 
 func TestCopyFromWithoutPreparedStatements(t *testing.T) {
@@ -128,19 +134,27 @@ func TestCopyFromWithoutPreparedStatements(t *testing.T) {
 	f := setup(t)
 	db := f.openMode(t, pgx.QueryExecModeExec)
 	for _, schema := range []string{"tenant_a", "tenant_b"} {
-		_, err := db.CopyFrom(in(t, schema), pgx.Identifier{"notes"}, []string{"id", "body"}, rowsOf([]any{2, "copied into " + schema}))
-		check(t, err)
+		_, err := db.CopyFrom(
+			in(t, schema),
+			pgx.Identifier{"notes"},
+			[]string{"id", "body"},
+			rowsOf([]any{2, "copied into " + schema}),
+		)
+		require.NoError(t, err)
 		var body string
 		var prepared int
-		check(t, db.QueryRow(in(t, schema), "select body, (select count(*) from pg_prepared_statements) from notes where id = 2").Scan(&body, &prepared))
-		if body != "copied into "+schema || prepared != 0 {
-			t.Errorf("read %q with %d prepared statements", body, prepared)
-		}
+		require.NoError(
+			t,
+			db.QueryRow(in(t, schema), "select body, (select count(*) from pg_prepared_statements) from notes where id = 2").
+				Scan(&body, &prepared),
+		)
+		assert.Equal(t, "copied into "+schema, body, "read %q with %d prepared statements", body, prepared)
+		assert.Equal(t, 0, prepared, "read %q with %d prepared statements", body, prepared)
 	}
 }
 
-// A column that a migration has given another type since the last copy takes what it should: the bytes of its former type
-// could be those of another value.
+// A column that a migration has given another type since the last copy takes what it should: the
+// bytes of its former type could be those of another value.
 func TestCopyFromIntoAColumnOfAnotherType(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -150,7 +164,7 @@ func TestCopyFromIntoAColumnOfAnotherType(t *testing.T) {
 	add := func(values ...any) (string, error) {
 		_, err := db.CopyFrom(ctx, pgx.Identifier{"t"}, []string{"n", "at", "m"}, rowsOf(values))
 		var last string
-		check(t, db.QueryRow(ctx, "select t::text from t order by ctid desc limit 1").Scan(&last))
+		require.NoError(t, db.QueryRow(ctx, "select t::text from t order by ctid desc limit 1").Scan(&last))
 		return last, err
 	}
 	got, err := add(1000, 5000, []string{"sad"})

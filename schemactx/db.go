@@ -20,63 +20,72 @@ type Config struct {
 	// Level is the isolation level. Default: [Roles].
 	Level Level
 
-	// Roles are the names of the database's roles, as given to admin.Setup. Default: [DefaultRoleNames] of the database that
-	// the pool connects to. Set it where the pool reaches the database by another name, as through a pooler. Not used
-	// at [PathOnly].
+	// Roles are the names of the database's roles, as given to admin.Setup. Default:
+	// [DefaultRoleNames] of the database that the pool connects to. Set it where the pool reaches the
+	// database by another name, as through a pooler. Not used at [PathOnly].
 	Roles RoleNames
 
-	// ExtraSearchPath are schemas whose objects every scope finds without naming the schema: those of extensions, whose
-	// operators are found in no other way, and of reference tables that tenants share. They follow the scope's own
-	// schema on the path, in this order; see [SearchPath] for the names that are allowed. Give the same list to
-	// admin.SetupConfig, admin.CheckConfig and package migrate.
+	// ExtraSearchPath are schemas whose objects every scope finds without naming the schema: those of
+	// extensions, whose operators are found in no other way, and of reference tables that tenants
+	// share. They follow the scope's own schema on the path, in this order; see [SearchPath] for the
+	// names that are allowed. Give the same list to admin.SetupConfig, admin.CheckConfig and package
+	// migrate.
 	//
-	// What is in such a schema runs for every tenant, so that neither tenants nor PUBLIC may create there: Check
-	// refuses it. Check also refuses a schema that does not exist, which PostgreSQL leaves out without an error. Default: none.
+	// What is in such a schema runs for every tenant, so that neither tenants nor PUBLIC may create
+	// there: Check refuses it. Check also refuses a schema that does not exist, which PostgreSQL
+	// leaves out without an error. Default: none.
 	ExtraSearchPath []string
 
-	// Types are the names of types that statements use, as arguments or in results: enums, domains, composites (of tables
-	// too), ranges and multiranges, and types of extensions, which travel as text. Their arrays, and what they are made of,
-	// come with them. A name is looked for in the schema of the scope, or, with a schema in front ("extensions.citext"), in
-	// that one. Names are as in pg_type, without quotes.
+	// Types are the names of types that statements use, as arguments or in results: enums, domains,
+	// composites (of tables too), ranges and multiranges, and types of extensions, which travel as
+	// text. Their arrays, and what they are made of, come with them. A name is looked for in the
+	// schema of the scope, or, with a schema in front ("extensions.citext"), in that one. Names are as
+	// in pg_type, without quotes.
 	//
-	// Each connection loads them once for each schema, in a round trip of its own in front of the first statement that
-	// has such a type, and has codecs as [pgx.Conn.LoadTypes] makes them: []Mood goes into any($1::mood[]), a composite
-	// into a struct. A type that a schema does not have is no error, and one that is made or made again later is noticed.
-	// After a composite type has been altered call [DB.Refresh]. A connection keeps the types of 64 schemas.
+	// Each connection loads them once for each schema, in a round trip of its own in front of the
+	// first statement that has such a type, and has codecs as [pgx.Conn.LoadTypes] makes them: []Mood
+	// goes into any($1::mood[]), a composite into a struct. A type that a schema does not have is no
+	// error, and one that is made or made again later is noticed. After a composite type has been
+	// altered call [DB.Refresh]. A connection keeps the types of 64 schemas.
 	//
-	// Statements that stay unnamed ([pgx.QueryExecModeExec]) load them at the first statement in the schema. Their
-	// arguments are text, whose type the server infers; for one that pgx cannot write without knowing its type, such as
-	// []Mood or a struct, the server is asked first, in one more round trip. Default: none, at no cost.
+	// Statements that stay unnamed ([pgx.QueryExecModeExec]) load them at the first statement in the
+	// schema. Their arguments are text, whose type the server infers; for one that pgx cannot write
+	// without knowing its type, such as []Mood or a struct, the server is asked first, in one more
+	// round trip. Default: none, at no cost.
 	Types []string
 
-	// StatementCacheCapacity is how many prepared statements a connection keeps, of all schemas together; the least
-	// recently used are deallocated. Default: 512. It has no meaning where the pool's default mode is
+	// StatementCacheCapacity is how many prepared statements a connection keeps, of all schemas
+	// together; the least recently used are deallocated. Default: 512. It has no meaning where the
+	// pool's default mode is
 	// [pgx.QueryExecModeExec] or [pgx.QueryExecModeSimpleProtocol]: statements then stay unnamed, which is what poolers
 	// without prepared statements need.
 	StatementCacheCapacity int
 
-	// Limits returns the limits of a tenant. It is called when the schema is used, until the server has let it in for the
-	// first time, and again after [DB.Refresh]. It must be safe for concurrent use, and quick: the unit of work waits for
-	// it. Default: nil, no limits.
+	// Limits returns the limits of a tenant. It is called when the schema is used, until the server
+	// has let it in for the first time, and again after [DB.Refresh]. It must be safe for concurrent
+	// use, and quick: the unit of work waits for it. Default: nil, no limits.
 	Limits func(schema string) Limits
 
-	// Lanes divide the connections among tenants: the DB opens so many pools of its own, like the one given to [New] and
-	// with its number of connections between them, and a tenant prefers one of them and takes another while that is busy.
-	// The pool itself then serves public scopes alone. Lanes pay where more statements are in use, of all tenants
-	// together, than StatementCacheCapacity has room for; where all of them fit, they cost a little. BENCHMARKS.md has
-	// figures. Not with [Logins], where each tenant has a pool. Default: 0, the pool as it is.
+	// Lanes divide the connections among tenants: the DB opens so many pools of its own, like the one
+	// given to [New] and with its number of connections between them, and a tenant prefers one of them
+	// and takes another while that is busy. The pool itself then serves public scopes alone. Lanes pay
+	// where more statements are in use, of all tenants together, than StatementCacheCapacity has room
+	// for; where all of them fit, they cost a little. BENCHMARKS.md has figures. Not with [Logins],
+	// where each tenant has a pool. Default: 0, the pool as it is.
 	Lanes int
 
 	// Logins say how tenants log in at level [Logins]; not used otherwise.
 	Logins LoginsConfig
 
-	// ServerLog says how PostgreSQL's own log names the tenant of each statement. Default: [ServerLogOff].
+	// ServerLog says how PostgreSQL's own log names the tenant of each statement. Default:
+	// [ServerLogOff].
 	ServerLog ServerLog
 
-	// RequestID returns the id of the request that ctx belongs to, "" for none, with which [ServerLogApplicationName]
-	// makes the name "tenant_2/id", cut to 63 bytes. It is called for each unit of work, whose ids count from its
-	// beginning on, and must be safe for concurrent use. An id with others than letters, digits and "-_.:=+" is left
-	// out. Not with the comment, nor at level [Logins]. Default: nil, no ids.
+	// RequestID returns the id of the request that ctx belongs to, "" for none, with which
+	// [ServerLogApplicationName] makes the name "tenant_2/id", cut to 63 bytes. It is called for each
+	// unit of work, whose ids count from its beginning on, and must be safe for concurrent use. An id
+	// with others than letters, digits and "-_.:=+" is left out. Not with the comment, nor at level
+	// [Logins]. Default: nil, no ids.
 	RequestID func(ctx context.Context) string
 
 	// Hooks are called as the DB works. Default: none.
@@ -113,12 +122,14 @@ func (c Config) validate() error {
 	return nil
 }
 
-// DB is a pool of connections on which every statement runs in the schema of its context. The methods that run SQL are
-// those of [pgxpool.Pool]; without a schema in the context each returns [ErrNoSchema]. All are safe for concurrent use.
+// DB is a pool of connections on which every statement runs in the schema of its context. The
+// methods that run SQL are those of [pgxpool.Pool]; without a schema in the context each returns
+// [ErrNoSchema]. All are safe for concurrent use.
 //
-// ctx governs the wait for a connection and the statement, up to the end of its rows. Where it ends in the middle of a
-// statement the connection is closed, as pgx does it. A statement is a transaction, or part of one: what cannot run in one,
-// such as VACUUM or CREATE INDEX CONCURRENTLY, is the owner's work and needs a connection of the owner's.
+// ctx governs the wait for a connection and the statement, up to the end of its rows. Where it ends
+// in the middle of a statement the connection is closed, as pgx does it. A statement is a
+// transaction, or part of one: what cannot run in one, such as VACUUM or CREATE INDEX CONCURRENTLY,
+// is the owner's work and needs a connection of the owner's.
 type DB struct {
 	pool       *pgxpool.Pool
 	cfg        Config
@@ -135,7 +146,8 @@ type DB struct {
 	tracers    tracers
 }
 
-// tracers are what the pool's tracer can do. They see the statements of tenants as they see plain ones.
+// tracers are what the pool's tracer can do. They see the statements of tenants as they see plain
+// ones.
 type tracers struct {
 	query    pgx.QueryTracer
 	batch    pgx.BatchTracer
@@ -143,14 +155,16 @@ type tracers struct {
 	prepare  pgx.PrepareTracer
 }
 
-// New returns a DB on pool, whose login is the runtime login (see admin.Setup). It does not connect, and never closes the
-// pool. The error is a configuration that makes no sense, or a [LoginError] if the pool's login is
-// the owner. Whether the login is a superuser is known only on the first connection: then each unit
-// of work returns a LoginError, and sends no statement. Level [PathOnly] accepts any login. Close
-// the DB at level [Logins] and with lanes, where it has pools of its own.
+// New returns a DB on pool, whose login is the runtime login (see admin.Setup). It does not
+// connect, and never closes the pool. The error is a configuration that makes no sense, or a
+// [LoginError] if the pool's login is the owner. Whether the login is a superuser is known only on
+// the first connection: then each unit of work returns a LoginError, and sends no statement. Level
+// [PathOnly] accepts any login. Close the DB at level [Logins] and with lanes, where it has pools
+// of its own.
 //
-// Settings of a session belong into the pool's RuntimeParams: what its AfterConnect hook SETs does not survive the scrub
-// that comes between two tenants. The tracer of the pool sees the statements of tenants as it sees plain ones.
+// Settings of a session belong into the pool's RuntimeParams: what its AfterConnect hook SETs does
+// not survive the scrub that comes between two tenants. The tracer of the pool sees the statements
+// of tenants as it sees plain ones.
 func New(pool *pgxpool.Pool, cfg Config) (*DB, error) {
 	if pool == nil {
 		return nil, errors.New("schemactx: pool is nil")
@@ -186,9 +200,9 @@ func New(pool *pgxpool.Pool, cfg Config) (*DB, error) {
 	return db, nil
 }
 
-// Close closes the pools that the DB has opened, which it does at level [Logins] and with lanes, and waits for their
-// connections to come back. The pool given to [New] stays open. A unit of work that a tenant begins afterwards fails, at
-// level [Logins] with [ErrClosed].
+// Close closes the pools that the DB has opened, which it does at level [Logins] and with lanes,
+// and waits for their connections to come back. The pool given to [New] stays open. A unit of work
+// that a tenant begins afterwards fails, at level [Logins] with [ErrClosed].
 func (db *DB) Close() {
 	if db.lanes != nil {
 		db.lanes.close()
@@ -198,8 +212,9 @@ func (db *DB) Close() {
 	}
 }
 
-// Exec runs one statement in the schema of ctx and returns its command tag. It is a transaction of its own and costs one
-// round trip; two when the connection sees the statement in this schema for the first time.
+// Exec runs one statement in the schema of ctx and returns its command tag. It is a transaction of
+// its own and costs one round trip; two when the connection sees the statement in this schema for
+// the first time.
 func (db *DB) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	s, err := db.query(ctx, sql, args)
 	if err != nil {
@@ -209,12 +224,14 @@ func (db *DB) Exec(ctx context.Context, sql string, args ...any) (pgconn.Command
 	return s.tag, s.err
 }
 
-// Query runs one statement in the schema of ctx, as [DB.Exec] does, and returns its rows. They hold a connection until
-// they are closed, which reading them to the end does; errors that come later are those of the rows. The rows' Conn
-// method returns nil: a connection outside of its scope is not to be had.
+// Query runs one statement in the schema of ctx, as [DB.Exec] does, and returns its rows. They hold
+// a connection until they are closed, which reading them to the end does; errors that come later
+// are those of the rows. The rows' Conn method returns nil: a connection outside of its scope is
+// not to be had.
 //
-// The options of [pgx.Conn.Query] may come first in args. [pgx.QueryExecModeSimpleProtocol] is taken as
-// [pgx.QueryExecModeExec]; the modes that prepare are all one here. A [pgx.QueryRewriter] is given a nil connection.
+// The options of [pgx.Conn.Query] may come first in args. [pgx.QueryExecModeSimpleProtocol] is
+// taken as [pgx.QueryExecModeExec]; the modes that prepare are all one here. A [pgx.QueryRewriter]
+// is given a nil connection.
 func (db *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	s, err := db.query(ctx, sql, args)
 	if err != nil {
@@ -223,8 +240,8 @@ func (db *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, err
 	return s, nil
 }
 
-// QueryRow runs one statement as [DB.Query] does and returns its first row. Errors wait for Scan, which returns
-// [pgx.ErrNoRows] where there is no row.
+// QueryRow runs one statement as [DB.Query] does and returns its first row. Errors wait for Scan,
+// which returns [pgx.ErrNoRows] where there is no row.
 func (db *DB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	s, err := db.query(ctx, sql, args)
 	if err != nil {
@@ -311,8 +328,8 @@ func (db *DB) role(schema string) string {
 	return db.cfg.Roles.Tenant(schema)
 }
 
-// accepted keeps a scope that the server has let in. Others are not kept: names that lead nowhere must not fill the
-// memory. Nor is one with limits from before a Refresh.
+// accepted keeps a scope that the server has let in. Others are not kept: names that lead nowhere
+// must not fill the memory. Nor is one with limits from before a Refresh.
 func (db *DB) accepted(sc *scope) {
 	if sc != db.public && !sc.kept.Load() {
 		sc.kept.Store(true)
@@ -324,8 +341,8 @@ func (db *DB) accepted(sc *scope) {
 	}
 }
 
-// freshness tells scopes that were built before the last Refresh, of any tenant, from others: they are
-// built anew when they are needed next.
+// freshness tells scopes that were built before the last Refresh, of any tenant, from others: they
+// are built anew when they are needed next.
 type freshness struct {
 	mu  sync.Mutex // while a scope is kept, or all of an age are given up
 	age atomic.Uint64
@@ -333,15 +350,17 @@ type freshness struct {
 
 func (f *freshness) is(sc *scope) bool { return sc.age == f.age.Load() }
 
-// Refresh forgets what the DB keeps about a tenant: [Config].Limits is asked again, statements are prepared anew, the
-// types of [Config].Types are loaded again, and at level [Logins] the tenant's pool is replaced. The catalogs are read
-// again for what the functions of all schemas may do to a session, before the next statement in each: FUNCTIONS.md. Call
-// it when a tenant's limits or password have changed, when its schema has been migrated, or when the tenant is gone.
+// Refresh forgets what the DB keeps about a tenant: [Config].Limits is asked again, statements are
+// prepared anew, the types of [Config].Types are loaded again, and at level [Logins] the tenant's
+// pool is replaced. The catalogs are read again for what the functions of all schemas may do to a
+// session, before the next statement in each: FUNCTIONS.md. Call it when a tenant's limits or
+// password have changed, when its schema has been migrated, or when the tenant is gone.
 //
-// Without it the server refuses a statement whose columns a migration has changed ("cached plan must not change result
-// type", 0A000), once on each connection. A statement or a batch of its own, and the first one of a transaction, is then
-// prepared and sent once more. What remains is an error of a later statement in a transaction, which
-// [TxOptions].MaxRetries takes for one that passes, and of a batch of which the caller has read a result already.
+// Without it the server refuses a statement whose columns a migration has changed ("cached plan
+// must not change result type", 0A000), once on each connection. A statement or a batch of its own,
+// and the first one of a transaction, is then prepared and sent once more. What remains is an error
+// of a later statement in a transaction, which [TxOptions].MaxRetries takes for one that passes,
+// and of a batch of which the caller has read a result already.
 //
 // Units of work that run go on as they are; a new MaxConns holds once the tenant has no connection.
 func (db *DB) Refresh(schema string) {

@@ -1,7 +1,6 @@
 package schemactx_test
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -9,6 +8,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 )
@@ -17,17 +18,13 @@ func TestStatementsOfTwoTenantsOnOneConnection(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	_, first, err := note(in(t, "tenant_a"), f.db)
-	check(t, err)
+	require.NoError(t, err)
 	for range 3 {
 		for _, schema := range []string{"tenant_a", "tenant_b"} {
 			body, pid, err := note(in(t, schema), f.db)
-			check(t, err)
-			if pid != first {
-				t.Fatalf("backend %d answered, want %d: the test needs a single connection", pid, first)
-			}
-			if body != schema {
-				t.Errorf("in %s: read the note of %s", schema, body)
-			}
+			require.NoError(t, err)
+			require.Equal(t, first, pid, "backend %d answered, want %d: the test needs a single connection", pid, first)
+			assert.Equal(t, schema, body, "in %s: read the note of %s", schema, body)
 		}
 	}
 }
@@ -37,15 +34,15 @@ func TestNoSchemaIsAnError(t *testing.T) {
 	f := setup(t)
 	ctx := t.Context()
 	_, err := f.db.Exec(ctx, "select 1")
-	expectIs(t, err, schemactx.ErrNoSchema)
+	assert.ErrorIs(t, err, schemactx.ErrNoSchema)
 	rows, err := f.db.Query(ctx, "select 1")
-	expectIs(t, err, schemactx.ErrNoSchema)
-	if rows.Next() || rows.Err() == nil {
-		t.Error("rows of a statement that never ran")
+	assert.ErrorIs(t, err, schemactx.ErrNoSchema)
+	if assert.False(t, rows.Next(), "rows of a statement that never ran") {
+		assert.Error(t, rows.Err(), "rows of a statement that never ran")
 	}
-	expectIs(t, f.db.QueryRow(ctx, "select 1").Scan(nil), schemactx.ErrNoSchema)
+	assert.ErrorIs(t, f.db.QueryRow(ctx, "select 1").Scan(nil), schemactx.ErrNoSchema)
 	_, err = f.db.Begin(ctx)
-	expectIs(t, err, schemactx.ErrNoSchema)
+	assert.ErrorIs(t, err, schemactx.ErrNoSchema)
 }
 
 func TestQualifiedNameOfAnotherTenantIsDenied(t *testing.T) {
@@ -75,17 +72,21 @@ func TestQualifiedNameOfAnotherTenantIsDenied(t *testing.T) {
 func TestPathOnlyStopsUnqualifiedNamesAlone(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.exec(t, fmt.Sprintf(`grant usage on schema tenant_a, tenant_b to %[1]s; grant select on tenant_a.notes, tenant_b.notes to %[1]s`, f.roles.Runtime()))
+	f.exec(
+		t,
+		fmt.Sprintf(
+			`grant usage on schema tenant_a, tenant_b to %[1]s; grant select on tenant_a.notes, tenant_b.notes to %[1]s`,
+			f.roles.Runtime(),
+		),
+	)
 	db := f.open(t, schemactx.Config{Level: schemactx.PathOnly}, 1)
 	expectNote(t, in(t, "tenant_a"), db, "tenant_a")
 	expectNote(t, in(t, "tenant_b"), db, "tenant_b")
 	var leaked string
-	check(t, db.QueryRow(in(t, "tenant_a"), "select body from tenant_b.notes").Scan(&leaked))
-	if leaked != "tenant_b" {
-		t.Errorf("read %q", leaked)
-	}
+	require.NoError(t, db.QueryRow(in(t, "tenant_a"), "select body from tenant_b.notes").Scan(&leaked))
+	assert.Equal(t, "tenant_b", leaked, "read")
 	_, _, err := note(in(t, "tenant_c"), db)
-	expectIs(t, err, schemactx.ErrSchemaMissing)
+	assert.ErrorIs(t, err, schemactx.ErrSchemaMissing)
 }
 
 func TestRuntimeLoginAloneReadsNothing(t *testing.T) {
@@ -97,29 +98,30 @@ func TestRuntimeLoginAloneReadsNothing(t *testing.T) {
 		expectState(t, err, "42501")
 	}
 	var granted int
-	check(t, f.pg.Pool.QueryRow(t.Context(), `select count(*) from information_schema.role_table_grants
+	require.NoError(t, f.pg.Pool.QueryRow(t.Context(), `select count(*) from information_schema.role_table_grants
 		where grantee = $1`, f.roles.Runtime()).Scan(&granted))
-	if granted != 0 {
-		t.Errorf("the runtime login has %d grants of its own", granted)
-	}
+	assert.Equal(t, 0, granted, "the runtime login has %d grants of its own", granted)
 }
 
 func TestSchemaThatDoesNotExist(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	// A table of the name in public must not be found in its place.
-	f.exec(t, "create table public.notes (id int, body text); insert into public.notes values (1, 'public'); grant select on public.notes to "+f.roles.Public())
+	f.exec(
+		t,
+		"create table public.notes (id int, body text); insert into public.notes values (1, 'public'); grant select on public.notes to "+f.roles.Public(),
+	)
 	_, _, err := note(in(t, "tenant_missing"), f.db)
-	expectIs(t, err, schemactx.ErrSchemaMissing)
+	assert.ErrorIs(t, err, schemactx.ErrSchemaMissing)
 	expectState(t, err, "3F000")
 	err = f.db.InTx(in(t, "tenant_missing"), func(tx pgx.Tx) error {
 		_, _, err := note(in(t, "tenant_missing"), tx)
-		expectIs(t, err, schemactx.ErrSchemaMissing)
+		assert.ErrorIs(t, err, schemactx.ErrSchemaMissing)
 		_, _, err = note(in(t, "tenant_missing"), tx)
-		expectIs(t, err, schemactx.ErrSchemaMissing)
+		assert.ErrorIs(t, err, schemactx.ErrSchemaMissing)
 		return nil // the caller who forgets the error is told again
 	})
-	expectIs(t, err, schemactx.ErrSchemaMissing)
+	assert.ErrorIs(t, err, schemactx.ErrSchemaMissing)
 	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a")
 }
 
@@ -128,7 +130,7 @@ func TestSchemaWithoutARole(t *testing.T) {
 	f := setup(t)
 	f.exec(t, "create schema bare")
 	_, err := f.db.Exec(in(t, "bare"), "select 1")
-	expectIs(t, err, schemactx.ErrNotProvisioned)
+	assert.ErrorIs(t, err, schemactx.ErrNotProvisioned)
 }
 
 func TestInvalidNameReachesNoServer(t *testing.T) {
@@ -136,22 +138,21 @@ func TestInvalidNameReachesNoServer(t *testing.T) {
 	f := setup(t)
 	for _, name := range []string{"", "public", `x", "tenant_b`, "tenant_a, tenant_b", "TENANT_A"} {
 		_, err := f.db.Exec(schemactx.NewContext(t.Context(), name), "select 1")
-		if err == nil {
-			t.Errorf("a statement ran in %q", name)
-		}
+		assert.Error(t, err, "a statement ran in %q", name)
 	}
 }
 
 func TestPublicScope(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.exec(t, "create table public.plans (name text); insert into public.plans values ('basic'); grant select on public.plans to "+f.roles.Public())
+	f.exec(
+		t,
+		"create table public.plans (name text); insert into public.plans values ('basic'); grant select on public.plans to "+f.roles.Public(),
+	)
 	ctx := schemactx.NewPublicContext(in(t, "tenant_a"))
 	var plan string
-	check(t, f.db.QueryRow(ctx, "select name from plans").Scan(&plan))
-	if plan != "basic" {
-		t.Errorf("read %q", plan)
-	}
+	require.NoError(t, f.db.QueryRow(ctx, "select name from plans").Scan(&plan))
+	assert.Equal(t, "basic", plan, "read")
 	_, err := f.db.Exec(ctx, "select * from tenant_a.notes")
 	expectState(t, err, "42501")
 	_, err = f.db.Exec(in(t, "tenant_a"), "select * from public.plans")
@@ -162,23 +163,22 @@ func TestStatementThatChangesTheSessionIsNotSent(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	_, before, err := note(in(t, "tenant_a"), f.db)
-	check(t, err)
+	require.NoError(t, err)
 	for _, sql := range []string{
 		"set search_path to tenant_b", "set role none", "reset role", "reset all", "set session authorization default",
 		"discard all", "listen gossip", "begin", "prepare p as select 1", "set statement_timeout to 1", "/* x */ ; SET ROLE x",
 	} {
 		for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeCacheStatement, pgx.QueryExecModeExec} {
 			_, err := f.db.Exec(in(t, "tenant_a"), sql, mode)
-			expectIs(t, err, schemactx.ErrScopeChanged)
+			assert.ErrorIs(t, err, schemactx.ErrScopeChanged)
 		}
 		body, after, err := note(in(t, "tenant_b"), f.db)
-		check(t, err)
-		if body != "tenant_b" || after != before {
-			t.Errorf("after %q: read the note of %s on backend %d, want %d", sql, body, after, before)
-		}
+		require.NoError(t, err)
+		assert.Equal(t, "tenant_b", body, "after %q: read the note of %s on backend %d, want %d", sql, body, after, before)
+		assert.Equal(t, before, after, "after %q: read the note of %s on backend", sql, body)
 	}
 	_, err = f.db.Exec(in(t, "tenant_a"), "copy notes from stdin")
-	expectIs(t, err, schemactx.ErrCopy)
+	assert.ErrorIs(t, err, schemactx.ErrCopy)
 }
 
 // The statement cache of pgx knows statements by their text; with two tenants whose types
@@ -187,17 +187,21 @@ func TestSameStatementOverDifferentTables(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.exec(t, "create type tenant_a.mood as enum ('low', 'high'); create table tenant_a.moods (id int, m tenant_a.mood)")
-	f.exec(t, "create type tenant_b.mood as enum ('high', 'low'); create table tenant_b.moods (id int, extra text, m tenant_b.mood)")
+	f.exec(
+		t,
+		"create type tenant_b.mood as enum ('high', 'low'); create table tenant_b.moods (id int, extra text, m tenant_b.mood)",
+	)
 	for range 3 {
 		for _, schema := range []string{"tenant_a", "tenant_b"} {
 			_, err := f.db.Exec(in(t, schema), "insert into moods (id, m) values ($1, $2)", 1, "low")
-			check(t, err)
+			require.NoError(t, err)
 			rows, err := f.db.Query(in(t, schema), "select * from moods")
-			check(t, err)
+			require.NoError(t, err)
 			got, err := pgx.CollectRows(rows, pgx.RowToMap)
-			check(t, err)
-			if _, extra := got[0]["extra"]; extra != (schema == "tenant_b") || got[0]["m"] != "low" {
-				t.Errorf("in %s: %v", schema, got)
+			require.NoError(t, err)
+			_, extra := got[0]["extra"]
+			if assert.Equal(t, schema == "tenant_b", extra, "in %s: %v", schema, got) {
+				assert.Equal(t, "low", got[0]["m"], "in %s: %v", schema, got)
 			}
 		}
 	}
@@ -209,7 +213,7 @@ func TestStatementAfterItsTableChanged(t *testing.T) {
 	ctx := in(t, "tenant_a")
 	columns := func() int {
 		rows, err := f.db.Query(ctx, "select * from notes")
-		check(t, err)
+		require.NoError(t, err)
 		defer rows.Close()
 		return len(rows.FieldDescriptions())
 	}
@@ -223,9 +227,8 @@ func TestStatementAfterItsTableChanged(t *testing.T) {
 		{"drop table tenant_a.notes; create table tenant_a.notes (only_one int)", 1},
 	} {
 		f.exec(t, step.sql)
-		if got := columns(); got != step.want {
-			t.Errorf("after %q: %d columns, want %d", step.sql, got, step.want)
-		}
+		got := columns()
+		assert.Equal(t, step.want, got, "after %q: %d columns, want", step.sql, got)
 	}
 }
 
@@ -235,16 +238,19 @@ func TestStatementCacheIsBounded(t *testing.T) {
 	db := f.open(t, schemactx.Config{StatementCacheCapacity: 5}, 1)
 	for i := range 50 {
 		_, err := db.Exec(in(t, "tenant_a"), fmt.Sprintf("select %d + $1::int", i), 1)
-		check(t, err)
+		require.NoError(t, err)
 	}
 	var prepared int
-	check(t, db.QueryRow(in(t, "tenant_a"), "select count(*) from pg_prepared_statements where name !~ '^pgtenant_own_'").Scan(&prepared))
-	if prepared > 7 { // five, the one that was put just now and the one it will cost
-		t.Errorf("%d statements are prepared, want at most 7", prepared)
-	}
-	if stats := db.Stats(); stats.Misses != 51 || stats.Evicted != 46 {
-		t.Errorf("stats %+v, want 51 misses and 46 evictions", stats)
-	}
+	require.NoError(
+		t,
+		db.QueryRow(in(t, "tenant_a"), "select count(*) from pg_prepared_statements where name !~ '^pgtenant_own_'").
+			Scan(&prepared),
+	)
+	// five, the one that was put just now and the one it will cost
+	assert.LessOrEqual(t, prepared, 7, "%d statements are prepared, want at most 7", prepared)
+	stats := db.Stats()
+	assert.Equal(t, int64(51), stats.Misses, "stats %+v, want 51 misses and 46 evictions", stats)
+	assert.Equal(t, int64(46), stats.Evicted, "stats %+v, want 51 misses and 46 evictions", stats)
 }
 
 func TestExecModeNeedsNoPreparedStatements(t *testing.T) {
@@ -255,11 +261,11 @@ func TestExecModeNeedsNoPreparedStatements(t *testing.T) {
 			var body string
 			var prepared int
 			err := f.db.QueryRow(in(t, schema), "select body, (select count(*) from pg_prepared_statements) from notes where id = $1",
-				pgx.QueryExecModeExec, 1).Scan(&body, &prepared)
-			check(t, err)
-			if body != schema || prepared != 0 {
-				t.Errorf("in %s: read the note of %s with %d prepared statements", schema, body, prepared)
-			}
+				pgx.QueryExecModeExec, 1).
+				Scan(&body, &prepared)
+			require.NoError(t, err)
+			assert.Equal(t, schema, body, "in %s: read the note of %s with %d prepared statements", schema, body, prepared)
+			assert.Equal(t, 0, prepared, "in %s: read the note of %s with %d prepared statements", schema, body, prepared)
 		}
 	}
 }
@@ -272,75 +278,90 @@ func TestArgumentsAndResultsOfPgx(t *testing.T) {
 	var tags []string
 	var doc map[string]any
 	var none *string
-	check(t, f.db.QueryRow(ctx, "select @n::int, @tags::text[], @doc::jsonb, @none::text",
-		pgx.NamedArgs{"n": 7, "tags": []string{"a", "b"}, "doc": map[string]any{"k": "v"}, "none": nil}).Scan(&n, &tags, &doc, &none))
-	if n != 7 || len(tags) != 2 || doc["k"] != "v" || none != nil {
-		t.Errorf("got %v %v %v %v", n, tags, doc, none)
-	}
+	require.NoError(t, f.db.QueryRow(
+		ctx,
+		"select @n::int, @tags::text[], @doc::jsonb, @none::text",
+		pgx.NamedArgs{
+			"n":    7,
+			"tags": []string{"a", "b"},
+			"doc":  map[string]any{"k": "v"},
+			"none": nil,
+		},
+	).Scan(&n, &tags, &doc, &none))
+	assert.Equal(t, 7, n, "got %v %v %v %v", n, tags, doc, none)
+	assert.Len(t, tags, 2, "got %v %v %v %v", n, tags, doc, none)
+	assert.Equal(t, "v", doc["k"], "got %v %v %v %v", n, tags, doc, none)
+	assert.Nil(t, none, doc)
 
 	type row struct {
 		ID   int
 		Body string
 	}
-	rows, err := f.db.Query(ctx, "select body, id from notes", pgx.QueryResultFormats{pgx.TextFormatCode, pgx.BinaryFormatCode})
-	check(t, err)
+	rows, err := f.db.Query(
+		ctx,
+		"select body, id from notes",
+		pgx.QueryResultFormats{pgx.TextFormatCode, pgx.BinaryFormatCode},
+	)
+	require.NoError(t, err)
 	notes, err := pgx.CollectRows(rows, pgx.RowToStructByName[row])
-	check(t, err)
-	if len(notes) != 1 || notes[0] != (row{1, "tenant_a"}) {
-		t.Errorf("got %v", notes)
+	require.NoError(t, err)
+	if assert.Len(t, notes, 1) {
+		assert.Equal(t, row{1, "tenant_a"}, notes[0])
 	}
 
 	var id int
 	var body string
-	check(t, f.db.QueryRow(ctx, "select row(id, body) from notes").Scan(pgtype.CompositeFields{&id, &body}))
-	if id != 1 || body != "tenant_a" {
-		t.Errorf("read the composite (%d, %q)", id, body)
-	}
-	rows, err = f.db.Query(ctx, "select id, body from notes", pgx.QueryResultFormatsByOID{pgtype.Int4OID: pgx.TextFormatCode})
-	check(t, err)
+	require.NoError(t, f.db.QueryRow(ctx, "select row(id, body) from notes").Scan(pgtype.CompositeFields{&id, &body}))
+	assert.Equal(t, 1, id, "read the composite (%d, %q)", id, body)
+	assert.Equal(t, "tenant_a", body, "read the composite (%d", id)
+	rows, err = f.db.Query(
+		ctx,
+		"select id, body from notes",
+		pgx.QueryResultFormatsByOID{pgtype.Int4OID: pgx.TextFormatCode},
+	)
+	require.NoError(t, err)
 	for rows.Next() {
-		if raw := string(rows.RawValues()[0]); raw != "1" || rows.FieldDescriptions()[0].Name != "id" || rows.TypeMap() == nil {
+		if raw := string(
+			rows.RawValues()[0],
+		); raw != "1" || rows.FieldDescriptions()[0].Name != "id" ||
+			rows.TypeMap() == nil {
 			t.Errorf("raw value %q", raw)
 		}
 	}
-	check(t, rows.Err())
+	require.NoError(t, rows.Err())
 
-	expectIs(t, f.db.QueryRow(ctx, "select 1 where false").Scan(&n), pgx.ErrNoRows)
-	if _, err := f.db.Exec(ctx, "select $1::int"); err == nil {
-		t.Error("a missing argument was not noticed")
-	}
+	assert.ErrorIs(t, f.db.QueryRow(ctx, "select 1 where false").Scan(&n), pgx.ErrNoRows)
+	_, err = f.db.Exec(ctx, "select $1::int")
+	assert.Error(t, err, "a missing argument was not noticed")
 	tag, err := f.db.Exec(ctx, "update notes set body = body")
-	check(t, err)
-	if tag.RowsAffected() != 1 {
-		t.Errorf("tag %s", tag)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, int64(1), tag.RowsAffected(), "tag %s", tag)
 	_, err = f.db.Exec(ctx, "")
-	check(t, err)
+	require.NoError(t, err)
 }
 
 func TestErrorsLeaveTheConnectionUsable(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	_, before, err := note(in(t, "tenant_a"), f.db)
-	check(t, err)
+	require.NoError(t, err)
 	for _, sql := range []string{"selec", "select 1/0", "select * from nowhere", "insert into notes values (1, 'twice')"} {
-		if _, err := f.db.Exec(in(t, "tenant_a"), sql); err == nil {
-			t.Errorf("%q did not fail", sql)
-		}
+		_, err := f.db.Exec(in(t, "tenant_a"), sql)
+		assert.Error(t, err, "%q did not fail", sql)
 	}
 	rows, err := f.db.Query(in(t, "tenant_a"), "select 1 / (3 - n) from generate_series(1, 10) n")
-	check(t, err)
+	require.NoError(t, err)
 	for rows.Next() {
 	}
 	expectState(t, rows.Err(), "22012")
 	body, after, err := note(in(t, "tenant_b"), f.db)
-	check(t, err)
-	if body != "tenant_b" || after != before {
-		t.Errorf("read %s on backend %d, want tenant_b on %d", body, after, before)
-	}
+	require.NoError(t, err)
+	assert.Equal(t, "tenant_b", body, "read %s on backend %d, want tenant_b on %d", body, after, before)
+	assert.Equal(t, before, after, "read %s on backend %d, want tenant_b on %d", body, after, before)
 }
 
-// A deferred constraint fails at the commit, after the statement has succeeded, whatever travelled with it.
+// A deferred constraint fails at the commit, after the statement has succeeded, whatever travelled
+// with it.
 func TestErrorOfTheImplicitCommit(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -371,21 +392,19 @@ func TestErrorOfTheImplicitCommit(t *testing.T) {
 		},
 		"after another tenant": func() error {
 			_, err := f.db.Exec(in(t, "tenant_b"), "select set_config('app.x', 'y', false)")
-			check(t, err)
+			require.NoError(t, err)
 			_, err = f.db.Exec(ctx, twice)
 			return err
 		},
 	} {
 		err := run()
 		var pgErr *pgconn.PgError
-		if !errors.As(err, &pgErr) || pgErr.Code != "23505" {
-			t.Errorf("%s: got %v, want SQLSTATE 23505", name, err)
+		if assert.ErrorAs(t, err, &pgErr, "%s: got %v, want SQLSTATE 23505", name, err) {
+			assert.Equal(t, "23505", pgErr.Code, "%s: got %v, want SQLSTATE 23505", name, err)
 		}
 		var n int
-		check(t, f.db.QueryRow(ctx, "select count(*) from later").Scan(&n))
-		if n != 0 {
-			t.Errorf("%s: %d rows are there", name, n)
-		}
+		require.NoError(t, f.db.QueryRow(ctx, "select count(*) from later").Scan(&n))
+		assert.Equal(t, 0, n, "%s: %d rows are there", name, n)
 	}
 }
 
@@ -398,8 +417,9 @@ func TestManyTenantsAtOnce(t *testing.T) {
 		wg.Go(func() {
 			schema := []string{"tenant_a", "tenant_b"}[i%2]
 			for range 50 {
-				if body, _, err := note(in(t, schema), db); err != nil || body != schema {
-					t.Errorf("in %s: read %q, %v", schema, body, err)
+				body, _, err := note(in(t, schema), db)
+				if !assert.NoError(t, err, "in %s: read %q", schema, body) ||
+					!assert.Equal(t, schema, body, "in %s: read %q", schema, body) {
 					return
 				}
 			}

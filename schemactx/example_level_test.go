@@ -10,7 +10,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// At level Roles, the default, PostgreSQL itself refuses what belongs to another tenant, also by its full name.
+// At level Roles, the default, PostgreSQL itself refuses what belongs to another tenant, also by
+// its full name.
 func ExampleLevel() {
 	s, done := newSchools()
 	defer done()

@@ -8,7 +8,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// A middleware puts the schema into the request's context; the handlers behind it know nothing of tenants.
+// A middleware puts the schema into the request's context; the handlers behind it know nothing of
+// tenants.
 func ExampleNewContext() {
 	s, done := newSchools()
 	defer done()
@@ -27,7 +28,8 @@ func ExampleNewContext() {
 		schema, _ := schemactx.FromContext(r.Context())
 		fmt.Fprintf(w, "%s: %d students", schema, n)
 	})
-	schemas := map[string]string{"a.example.com": "school_a", "b.example.com": "school_b"} // package tenancy keeps them in a table
+	// package tenancy keeps them in a table
+	schemas := map[string]string{"a.example.com": "school_a", "b.example.com": "school_b"}
 	middleware := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		schema, ok := schemas[r.Host]
 		if !ok {

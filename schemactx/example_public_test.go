@@ -9,7 +9,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// What tenants share is in the schema public. Work on it says so, and has the rights of the public role.
+// What tenants share is in the schema public. Work on it says so, and has the rights of the public
+// role.
 func ExampleWithPublic() {
 	s, done := newSchools()
 	defer done()

@@ -8,7 +8,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// An extension gets a schema of its own, which is on the path of every tenant: its operators are found there alone.
+// An extension gets a schema of its own, which is on the path of every tenant: its operators are
+// found there alone.
 func ExampleConfig_extraSearchPath() {
 	s, done := newDatabase()
 	defer done()
@@ -30,7 +31,10 @@ func ExampleConfig_extraSearchPath() {
 		fmt.Println(err)
 		return
 	}
-	_, err = s.Owner.Exec(ctx, "create table school_a.users (email extensions.citext); insert into school_a.users values ('Ada@Example.com')")
+	_, err = s.Owner.Exec(
+		ctx,
+		"create table school_a.users (email extensions.citext); insert into school_a.users values ('Ada@Example.com')",
+	)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -43,7 +47,8 @@ func ExampleConfig_extraSearchPath() {
 			return
 		}
 		var n int
-		err = db.QueryRow(schemactx.NewContext(ctx, "school_a"), "select count(*) from users where email = 'ADA@example.com'").Scan(&n)
+		err = db.QueryRow(schemactx.NewContext(ctx, "school_a"), "select count(*) from users where email = 'ADA@example.com'").
+			Scan(&n)
 		fmt.Println(n, err)
 	}
 	report, err := admin.Check(ctx, s.Runtime, admin.CheckConfig{})

@@ -9,7 +9,8 @@ import (
 
 type requestIDKey struct{}
 
-// What PostgreSQL writes down about a statement begins with its tenant and request, where log_line_prefix has %a.
+// What PostgreSQL writes down about a statement begins with its tenant and request, where
+// log_line_prefix has %a.
 func ExampleServerLog() {
 	s, done := newSchools()
 	defer done()

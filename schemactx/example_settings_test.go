@@ -10,7 +10,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// The user of a request reaches triggers, policies and defaults as a setting of its units of work, and is gone with them.
+// The user of a request reaches triggers, policies and defaults as a setting of its units of work,
+// and is gone with them.
 func ExampleWithSettings() {
 	s, done := newSchools()
 	defer done()
@@ -42,14 +43,16 @@ func ExampleWithSettings() {
 	opts := schemactx.TxOptions{Settings: map[string]string{"lock_timeout": "500ms"}}
 	err = db.InTxOptions(request, opts, func(tx pgx.Tx) error {
 		var user, lock string
-		err := tx.QueryRow(request, "select current_setting('app.user_id'), current_setting('lock_timeout')").Scan(&user, &lock)
+		err := tx.QueryRow(request, "select current_setting('app.user_id'), current_setting('lock_timeout')").
+			Scan(&user, &lock)
 		fmt.Println(user, lock)
 		return err
 	})
 	fmt.Println(err)
 
 	var timeout string
-	err = db.QueryRow(ctx, "select current_setting('app.user_id', true), current_setting('statement_timeout')").Scan(&by, &timeout)
+	err = db.QueryRow(ctx, "select current_setting('app.user_id', true), current_setting('statement_timeout')").
+		Scan(&by, &timeout)
 	fmt.Printf("%q %q %v\n", by, timeout, err)
 
 	_, err = db.Exec(schemactx.WithSettings(ctx, map[string]string{"Role": "postgres"}), "select 1")

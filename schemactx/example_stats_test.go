@@ -9,7 +9,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// A statement is prepared once for each connection and schema. A program shows the counts in its metrics.
+// A statement is prepared once for each connection and schema. A program shows the counts in its
+// metrics.
 func ExampleDB_Stats() {
 	s, done := newSchools()
 	defer done()

@@ -15,7 +15,10 @@ func ExampleLogSwitches() {
 	s, done := newSchools()
 	defer done()
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: shortSite}))
-	db, err := schemactx.New(s.Runtime, schemactx.Config{Hooks: schemactx.Hooks{SchemaSwitch: schemactx.LogSwitches(logger)}})
+	db, err := schemactx.New(
+		s.Runtime,
+		schemactx.Config{Hooks: schemactx.Hooks{SchemaSwitch: schemactx.LogSwitches(logger)}},
+	)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -29,7 +32,7 @@ func ExampleLogSwitches() {
 	fmt.Println(err, db.Stats().Explicit)
 
 	// Output:
-	// level=INFO msg="explicit switch of schema" to=school_b from=school_a file=example_switchlog_test.go line=25 func=schemactx_test.ExampleLogSwitches
+	// level=INFO msg="explicit switch of schema" to=school_b from=school_a file=example_switchlog_test.go line=28 func=schemactx_test.ExampleLogSwitches
 	// <nil> 1
 }
 

@@ -18,7 +18,8 @@ type Address struct {
 	Number int32
 }
 
-// Each schema has types of its own. Arguments and results are those of the schema that the statement runs in.
+// Each schema has types of its own. Arguments and results are those of the schema that the
+// statement runs in.
 func ExampleConfig_types() {
 	s, done := newSchools()
 	defer done()

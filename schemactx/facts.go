@@ -14,8 +14,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// The text of a statement does not tell which functions it runs: those of policies, views, operators, defaults, casts,
-// domains, triggers and of "s.func" are called out of sight. The catalogs tell. facts are what they say of one schema.
+// The text of a statement does not tell which functions it runs: those of policies, views,
+// operators, defaults, casts, domains, triggers and of "s.func" are called out of sight. The
+// catalogs tell. facts are what they say of one schema.
 type facts struct {
 	gen    uint64 // of the catalog, when they were loaded; 0 where they hold no longer
 	loaded int64  // when, see [catalog.now]
@@ -24,13 +25,14 @@ type facts struct {
 }
 
 const (
-	// factsInterval is how often the fingerprint of the catalogs is compared, while the DB is in use. The comparison may
-	// take a hundredth of the time, and waits longer where it is slow.
+	// factsInterval is how often the fingerprint of the catalogs is compared, while the DB is in use.
+	// The comparison may take a hundredth of the time, and waits longer where it is slow.
 	factsInterval = time.Second
-	// factsAge is when facts are loaded again though the fingerprint is the same: it does not change with what is
-	// replaced in place.
+	// factsAge is when facts are loaded again though the fingerprint is the same: it does not change
+	// with what is replaced in place.
 	factsAge = time.Minute
-	// factsShare is how much longer than a load the DB waits before it loads known facts again: two percent of the time.
+	// factsShare is how much longer than a load the DB waits before it loads known facts again: two
+	// percent of the time.
 	factsShare = 50
 	// factsRetry is when the catalogs are read again after they could not be.
 	factsRetry = time.Minute
@@ -38,8 +40,9 @@ const (
 	maxFacts = 1 << 17
 )
 
-// catalog keeps the facts of the schemas that a DB works in. Facts of another generation than the catalog's are not used:
-// every statement of their schema then counts as one that may leave session state.
+// catalog keeps the facts of the schemas that a DB works in. Facts of another generation than the
+// catalog's are not used: every statement of their schema then counts as one that may leave session
+// state.
 type catalog struct {
 	start  time.Time
 	gen    atomic.Uint64 // of the facts that hold; 0 before the first fingerprint
@@ -67,8 +70,8 @@ func (c *catalog) known(schema string, gen uint64) *facts {
 	return f.(*facts)
 }
 
-// due reports whether the facts of a schema are to be loaded now: when there are none, and again, as often as is allowed,
-// when they are of another generation or old.
+// due reports whether the facts of a schema are to be loaded now: when there are none, and again,
+// as often as is allowed, when they are of another generation or old.
 func (c *catalog) due(schema string, now int64) bool {
 	v, ok := c.facts.Load(schema)
 	if !ok {
@@ -84,8 +87,8 @@ func (c *catalog) claim(now int64) bool {
 	return now >= next && c.next.CompareAndSwap(next, now+int64(factsInterval))
 }
 
-// compared takes note of what a comparison with f at that time has seen. It returns [catalog.seen], or 0 where another
-// comparison has overtaken this one, so that it is unknown what has changed.
+// compared takes note of what a comparison with f at that time has seen. It returns [catalog.seen],
+// or 0 where another comparison has overtaken this one, so that it is unknown what has changed.
 func (c *catalog) compared(f *fingerprint, now int64, saw comparison, took time.Duration) uint64 {
 	c.next.Store(c.now() + int64(max(factsInterval, 100*took)))
 	c.mu.Lock()
@@ -106,7 +109,8 @@ func (c *catalog) compared(f *fingerprint, now int64, saw comparison, took time.
 	return c.seen.Add(1)
 }
 
-// outdate has the facts of some schemas loaded again before they are used. Names that belonged to no schema have facts too.
+// outdate has the facts of some schemas loaded again before they are used. Names that belonged to
+// no schema have facts too.
 func (c *catalog) invalidate(schemas []string) {
 	for _, schema := range schemas {
 		if v, ok := c.facts.Load(schema); ok {
@@ -115,8 +119,8 @@ func (c *catalog) invalidate(schemas []string) {
 	}
 }
 
-// learned keeps facts, unless a change has been seen since the comparison that went in front of them. Schemas that do not
-// exist have some too: a name in a statement is often no schema.
+// learned keeps facts, unless a change has been seen since the comparison that went in front of
+// them. Schemas that do not exist have some too: a name in a statement is often no schema.
 func (c *catalog) learned(all map[string]*facts, seen uint64, took time.Duration) {
 	now := c.now()
 	c.reload.Store(now + factsShare*int64(took))
@@ -217,8 +221,8 @@ func (u *unitOfWork) planCatalogRead() {
 	}
 }
 
-// watch has a connection scrubbed for the next tenant once the catalogs have changed: before the change was seen, the last
-// tenant may have run functions that the DB did not know of.
+// watch has a connection scrubbed for the next tenant once the catalogs have changed: before the
+// change was seen, the last tenant may have run functions that the DB did not know of.
 func (u *unitOfWork) noteCatalogChange() {
 	seen := u.db.catalog.seen.Load()
 	if u.state.last != "" && u.state.seen != seen {
@@ -242,8 +246,8 @@ func (u *unitOfWork) needFacts(tx *txState, schemas []string) {
 	}
 }
 
-// hides reports whether a statement of this kind, which names these schemas, may leave session state or change the scope
-// though its text does not show it.
+// hides reports whether a statement of this kind, which names these schemas, may leave session
+// state or change the scope though its text does not show it.
 func (u *unitOfWork) hasHiddenEffects(kind sqlKind, named []string) bool {
 	gen := u.db.catalog.gen.Load()
 	for _, schemas := range [2][]string{u.scope.schemas, named} {
@@ -273,7 +277,8 @@ func (u *unitOfWork) effectiveKind(kind sqlKind, named []string) sqlKind {
 	return kind
 }
 
-// lookFront returns what reads the catalogs. It comes before the scope: a tenant's role need not be able to.
+// lookFront returns what reads the catalogs. It comes before the scope: a tenant's role need not be
+// able to.
 func (u *unitOfWork) catalogStatements() prologue {
 	if !u.catalogRead.due() {
 		return nil
@@ -286,8 +291,8 @@ func (u *unitOfWork) catalogStatements() prologue {
 	return f
 }
 
-// lookAhead reads in a round trip of its own what otherwise travels in front of a statement, for COPY: the answers to what
-// goes in front of it are lost.
+// lookAhead reads in a round trip of its own what otherwise travels in front of a statement, for
+// COPY: the answers to what goes in front of it are lost.
 func (u *unitOfWork) readCatalogAhead(ctx context.Context, tx *txState) error {
 	if tx != nil && tx.begun {
 		return nil
@@ -370,7 +375,8 @@ func (u *unitOfWork) noteCatalog(s step, rows [][][]byte) {
 	u.catalogRead.schemas = nil
 }
 
-// milliseconds64 reads a number of milliseconds as the server writes it; what is none is a long time.
+// milliseconds64 reads a number of milliseconds as the server writes it; what is none is a long
+// time.
 func milliseconds64(text []byte) time.Duration {
 	ms, err := strconv.ParseFloat(string(text), 64)
 	if err != nil || ms > 1e6 {
@@ -385,7 +391,8 @@ type catalogError struct{ err error }
 func (e *catalogError) Error() string { return "read the catalogs: " + e.err.Error() }
 func (e *catalogError) Unwrap() error { return e.err }
 
-// blinded reports whether what was tried can be tried again without a look at the catalogs, which the server refused.
+// blinded reports whether what was tried can be tried again without a look at the catalogs, which
+// the server refused.
 func (u *unitOfWork) catalogRefused(err error) bool {
 	var refused *catalogError
 	var pgErr *pgconn.PgError

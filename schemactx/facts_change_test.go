@@ -12,8 +12,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// What is made while the DB serves is found at the next look, and at once after Refresh; what the last tenant did on a
-// connection before that is taken away as well.
+// What is made while the DB serves is found at the next look, and at once after Refresh; what the
+// last tenant did on a connection before that is taken away as well.
 func TestFunctionsMadeWhileServed(t *testing.T) {
 	t.Parallel()
 	for name, notice := range map[string]func(*schemactx.DB){
@@ -72,11 +72,15 @@ func TestFunctionsMadeByTheDB(t *testing.T) {
 	_, err := l.db.Exec(ctx, "select body from v")
 	require.NoError(t, err)
 	var got string
-	require.NoError(t, l.db.QueryRow(in(t, "tenant_a"), "select coalesce(current_setting('app.level', true), '')").Scan(&got))
+	require.NoError(
+		t,
+		l.db.QueryRow(in(t, "tenant_a"), "select coalesce(current_setting('app.level', true), '')").Scan(&got),
+	)
 	assert.Empty(t, got)
 }
 
-// Where the login cannot read the catalogs, every statement counts as one that may leave something, and works.
+// Where the login cannot read the catalogs, every statement counts as one that may leave something,
+// and works.
 func TestCatalogsThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -92,7 +96,10 @@ func TestCatalogsThatCannotBeRead(t *testing.T) {
 			for range 2 {
 				require.NoError(t, run(in(t, "tenant_b"), db, "select body from v"), name)
 				var got string
-				require.NoError(t, db.QueryRow(in(t, "tenant_a"), "select coalesce(current_setting('app.level', true), '')").Scan(&got))
+				require.NoError(
+					t,
+					db.QueryRow(in(t, "tenant_a"), "select coalesce(current_setting('app.level', true), '')").Scan(&got),
+				)
 				assert.Empty(t, got, name)
 				n, err := db.CopyFrom(in(t, "tenant_a"), pgx.Identifier{"papers"}, []string{"body"}, rowsOf([]any{"x"}))
 				require.NoError(t, err)
@@ -138,8 +145,8 @@ func TestHarmlessSchemas(t *testing.T) {
 	assert.Equal(t, before, f.db.Stats().Scrubs)
 }
 
-// At level Logins the session is the tenant's own. That a function out of sight has changed its path is found before the next
-// statement, and what runs at COMMIT may do so too.
+// At level Logins the session is the tenant's own. That a function out of sight has changed its
+// path is found before the next statement, and what runs at COMMIT may do so too.
 func TestPathChangedOutOfSightAtLogins(t *testing.T) {
 	t.Parallel()
 	if pgtest.Version(t) >= 18 {

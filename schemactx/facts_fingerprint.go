@@ -5,11 +5,13 @@ import (
 	"time"
 )
 
-// fingerprint is what the catalogs looked like when they were compared last. It is replaced, never changed.
+// fingerprint is what the catalogs looked like when they were compared last. It is replaced, never
+// changed.
 //
-// Signing up a tenant makes a schema and everything in it, and must not have the facts of all others loaded again. So
-// schemas are old or new, and what belongs to the old ones is counted by itself. Nothing in a new schema is run by an old
-// one's objects unless a row of theirs has changed.
+// Signing up a tenant makes a schema and everything in it, and must not have the facts of all
+// others loaded again. So schemas are old or new, and what belongs to the old ones is counted by
+// itself. Nothing in a new schema is run by an old one's objects unless a row of theirs has
+// changed.
 type fingerprint struct {
 	counts  string // of everything
 	old     string // of what belongs to the schemas with an object id up to horizon
@@ -18,7 +20,8 @@ type fingerprint struct {
 	since   int64  // when coming was the newest schema
 }
 
-// sighting is what a comparison with a fingerprint has returned. Where counts is the same, the others are not there.
+// sighting is what a comparison with a fingerprint has returned. Where counts is the same, the
+// others are not there.
 type comparison struct {
 	counts, old, coming string   // of everything, and up to the two horizons
 	newer               []string // schemas above the horizon
@@ -32,10 +35,12 @@ const (
 	anySchema = "4294967295"
 )
 
-// ageing reports whether the schemas up to coming are to count as old from the next comparison that finds a change on.
+// ageing reports whether the schemas up to coming are to count as old from the next comparison that
+// finds a change on.
 func (f *fingerprint) ageing(now int64) bool { return f != nil && now-f.since >= int64(signUpAge) }
 
-// params returns the parameters of fingerprintSQL. The first comparison takes every schema for an old one.
+// params returns the parameters of fingerprintSQL. The first comparison takes every schema for an
+// old one.
 func (f *fingerprint) params(now int64) [][]byte {
 	switch {
 	case f == nil:

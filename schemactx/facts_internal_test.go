@@ -35,12 +35,18 @@ func TestTextArray(t *testing.T) {
 	assert.Equal(t, `{}`, string(textArray(nil)))
 }
 
-// Facts of another generation are not used, and they are loaded again no more often than is allowed.
+// Facts of another generation are not used, and they are loaded again no more often than is
+// allowed.
 func TestGenerationsOfFacts(t *testing.T) {
 	t.Parallel()
 	c := catalog{start: time.Now()}
 	look := func(counts, old string, newer ...string) uint64 {
-		return c.compared(c.last.Load(), c.now(), comparison{counts: counts, old: old, coming: old, newer: newer, newest: "7"}, 0)
+		return c.compared(
+			c.last.Load(),
+			c.now(),
+			comparison{counts: counts, old: old, coming: old, newer: newer, newest: "7"},
+			0,
+		)
 	}
 	assert.True(t, c.claim(1), "the first one compares")
 	assert.False(t, c.claim(1), "one compares at a time")
@@ -72,8 +78,8 @@ func TestGenerationsOfFacts(t *testing.T) {
 	assert.Positive(t, c.blind.Load())
 }
 
-// What is replaced in place does not change the fingerprint. Once the facts show it, each connection is scrubbed for the next
-// tenant, as after any change.
+// What is replaced in place does not change the fingerprint. Once the facts show it, each
+// connection is scrubbed for the next tenant, as after any change.
 func TestFactsThatGetWorseAreAChange(t *testing.T) {
 	t.Parallel()
 	c := catalog{start: time.Now()}
@@ -91,7 +97,8 @@ func TestFactsThatGetWorseAreAChange(t *testing.T) {
 	assert.NotEqual(t, seen, c.seen.Load())
 }
 
-// Two units may compare at the same time. The one that is overtaken takes nothing back, and what it loads is not kept.
+// Two units may compare at the same time. The one that is overtaken takes nothing back, and what it
+// loads is not kept.
 func TestComparisonsThatOvertake(t *testing.T) {
 	t.Parallel()
 	c := catalog{start: time.Now()}
@@ -109,8 +116,8 @@ func TestComparisonsThatOvertake(t *testing.T) {
 	assert.Greater(t, look(c.last.Load(), "c", "b"), after)
 }
 
-// A schema counts as new for a minute at least, and for as long as nothing changes. All that is made later in one that has
-// become old has all facts loaded again.
+// A schema counts as new for a minute at least, and for as long as nothing changes. All that is
+// made later in one that has become old has all facts loaded again.
 func TestHorizonOfFingerprints(t *testing.T) {
 	t.Parallel()
 	minute := int64(signUpAge)
@@ -129,8 +136,8 @@ func TestHorizonOfFingerprints(t *testing.T) {
 // holds reports whether the facts of a schema are known and of this generation.
 func (c *catalog) holds(schema string) bool { return c.known(schema, c.gen.Load()) != nil }
 
-// BenchmarkFacts is what a statement costs more for knowing what its schema may run: twice the verdict, and the plan of
-// its unit of work.
+// BenchmarkFacts is what a statement costs more for knowing what its schema may run: twice the
+// verdict, and the plan of its unit of work.
 func BenchmarkFacts(b *testing.B) {
 	db := &DB{catalog: catalog{start: time.Now()}}
 	seen := db.catalog.compared(nil, 0, comparison{counts: "a", old: "a", newest: "7"}, time.Hour)

@@ -32,8 +32,11 @@ const signUpSQL = papersSQL + `;
 // shareCountries makes the table of a shared schema that signUpSQL refers to.
 func (f *fixture) shareCountries(t *testing.T) {
 	t.Helper()
-	f.shareSchema(t, "create table shared.countries (code text primary key); create view shared.c as select code from shared.countries; "+
-		"grant select on all tables in schema shared to public")
+	f.shareSchema(
+		t,
+		"create table shared.countries (code text primary key); create view shared.c as select code from shared.countries; "+
+			"grant select on all tables in schema shared to public",
+	)
 }
 
 // signUp makes a tenant as a release of many files does: what it has comes in a second transaction.
@@ -53,8 +56,8 @@ func (f *fixture) inSchema(t *testing.T, schema, sql string) {
 	f.exec(t, fmt.Sprintf("begin; set local search_path = %s; %s; commit", schema, sql))
 }
 
-// A tenant that signs up does not make the others' statements count as ones that may leave something, whatever its schema
-// has and however often that is seen.
+// A tenant that signs up does not make the others' statements count as ones that may leave
+// something, whatever its schema has and however often that is seen.
 func TestSignUpsDisturbNobody(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -85,7 +88,11 @@ func TestSignUpsDisturbNobody(t *testing.T) {
 		f.signUp(t, f.db, fmt.Sprintf("tenant_new_%d", i), signUpSQL)
 		quiet("after a sign-up")
 	}
-	f.inSchema(t, "tenant_new_1", "create function late() returns int language sql as 'select 1'; create view w as select late()")
+	f.inSchema(
+		t,
+		"tenant_new_1",
+		"create function late() returns int language sql as 'select 1'; create view w as select late()",
+	)
 	f.db.LookNow()
 	quiet("after a migration of a new schema")
 	f.expectClean(t, "tenant_new_2", "select body from v", "a view of a new tenant")
@@ -94,15 +101,16 @@ func TestSignUpsDisturbNobody(t *testing.T) {
 	quiet("after the end of a new schema")
 }
 
-// unseen are those that make nothing which the fingerprint counts, where the function in the shared schema is there already.
-// They are found within a minute.
+// unseen are those that make nothing which the fingerprint counts, where the function in the shared
+// schema is there already. They are found within a minute.
 var unseen = map[string]bool{
 	"default in a shared schema": true, "shared trigger function": true, "domain on a shared domain": true,
 	"shared domain within a composite type": true,
 }
 
-// What is made later in a schema that was there at the first look is found at the next one, and so is what is made in one
-// that has been made since, has been used, and has been known to leave nothing.
+// What is made later in a schema that was there at the first look is found at the next one, and so
+// is what is made in one that has been made since, has been used, and has been known to leave
+// nothing.
 func TestFunctionsMadeInOldAndNewSchemas(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -133,7 +141,8 @@ func TestFunctionsMadeInOldAndNewSchemas(t *testing.T) {
 	}
 }
 
-// expectFound makes something in a schema that is in use, and shows that what a statement leaves from then on is taken away.
+// expectFound makes something in a schema that is in use, and shows that what a statement leaves
+// from then on is taken away.
 func (f *fixture) expectFound(t *testing.T, schema, name, setup, sql string) {
 	t.Helper()
 	if sql == "" {
@@ -147,8 +156,8 @@ func (f *fixture) expectFound(t *testing.T, schema, name, setup, sql string) {
 	f.expectClean(t, schema, sql, name)
 }
 
-// expectClean shows that what a statement leaves is there for its own tenant and not for the next one. Reading a setting is
-// itself a reason for a scrub, so the next tenant comes first.
+// expectClean shows that what a statement leaves is there for its own tenant and not for the next
+// one. Reading a setting is itself a reason for a scrub, so the next tenant comes first.
 func (f *fixture) expectClean(t *testing.T, schema, sql, name string) {
 	t.Helper()
 	const level = "select coalesce(current_setting('app.level', true), '')"
@@ -165,8 +174,8 @@ func (f *fixture) expectClean(t *testing.T, schema, sql, name string) {
 	}
 }
 
-// A name that was no schema when a statement had it in front of a dot, and a schema's name that another schema has taken
-// over, are judged by the schema that they mean now.
+// A name that was no schema when a statement had it in front of a dot, and a schema's name that
+// another schema has taken over, are judged by the schema that they mean now.
 func TestNamesThatBecomeSchemas(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -15,8 +15,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// leavesSQL is the body of a function that leaves a setting behind. As a SECURITY DEFINER function it may do so where the
-// database is hardened.
+// leavesSQL is the body of a function that leaves a setting behind. As a SECURITY DEFINER function
+// it may do so where the database is hardened.
 const leavesSQL = `returns boolean language plpgsql %s security definer set search_path = pg_catalog as $$
 	begin perform set_config('app.level', session_user || ':staff', false); return true; end $$`
 
@@ -29,8 +29,9 @@ var sharedDomain = settingFunc("shared.f()", "") + `; do $$ begin
 	create domain shared.d as text check (shared.f()); exception when duplicate_object then null; end $$;
 	do $$ begin create type shared.pair as (word shared.d, n int); exception when duplicate_object then null; end $$`
 
-// hidden are the ways in which a statement runs a function that its text does not show. setup runs in each tenant's
-// schema, after the table papers has been made; everything in schema shared is made once.
+// hidden are the ways in which a statement runs a function that its text does not show. setup runs
+// in each tenant's schema, after the table papers has been made; everything in schema shared is
+// made once.
 var hidden = []struct {
 	name, shared, setup, sql string
 	since                    int // the version of PostgreSQL that has it
@@ -41,7 +42,11 @@ var hidden = []struct {
 	{name: "policy in a shared schema", shared: settingFunc("shared.may_read()", ""), setup: `
 		alter table papers enable row level security; alter table papers force row level security;
 		create policy p on papers using (shared.may_read())`},
-	{name: "view", setup: settingFunc("f()", "") + "; create view v as select body from papers where f()", sql: "select body from v"},
+	{
+		name:  "view",
+		setup: settingFunc("f()", "") + "; create view v as select body from papers where f()",
+		sql:   "select body from v",
+	},
 	{name: "view on a view", shared: settingFunc("shared.f()", ""), setup: `
 		create view v as select body from papers where shared.f(); create view w as select * from v`, sql: "select body from w"},
 	{
@@ -68,10 +73,16 @@ var hidden = []struct {
 	{name: "unary operator", setup: `create function op(b text) ` + fmt.Sprintf(leavesSQL, "") + `;
 		create operator !!! (function = op, rightarg = text)`, sql: "select body from papers where !!! body"},
 	{
-		name: "operator on a shared function", shared: `create or replace function shared.op(a text, b text) ` + fmt.Sprintf(leavesSQL, ""),
-		setup: "create operator ### (function = shared.op, leftarg = text, rightarg = text)", sql: "select body from papers where body ### 'x'",
+		name:   "operator on a shared function",
+		shared: `create or replace function shared.op(a text, b text) ` + fmt.Sprintf(leavesSQL, ""),
+		setup:  "create operator ### (function = shared.op, leftarg = text, rightarg = text)",
+		sql:    "select body from papers where body ### 'x'",
 	},
-	{name: "check of a domain", setup: settingFunc("f()", "") + "; create domain d as text check (f())", sql: "select body::d from papers"},
+	{
+		name:  "check of a domain",
+		setup: settingFunc("f()", "") + "; create domain d as text check (f())",
+		sql:   "select body::d from papers",
+	},
 	{
 		name: "check of a domain in a shared schema", shared: settingFunc("shared.f()", "") + `;
 		do $$ begin create domain shared.d as text check (shared.f()); exception when duplicate_object then null; end $$`,
@@ -83,74 +94,132 @@ var hidden = []struct {
 		setup: "create domain d as shared.d", sql: "select cast(body as d) from papers",
 	},
 	{
-		name: "domain within a composite type in a shared schema", shared: sharedDomain,
-		setup: "create view v as select body::shared.pair as body from (values ('(x,1)')) as t(body)", sql: "select body::text from v",
+		name:   "domain within a composite type in a shared schema",
+		shared: sharedDomain,
+		setup:  "create view v as select body::shared.pair as body from (values ('(x,1)')) as t(body)",
+		sql:    "select body::text from v",
 	},
 	{
-		name: "domain within an array of composites in a shared schema", shared: sharedDomain,
-		setup: "create view v as select body::shared.pair[] as body from (values ('{\"(x,1)\"}')) as t(body)", sql: "select body::text from v",
+		name:   "domain within an array of composites in a shared schema",
+		shared: sharedDomain,
+		setup:  "create view v as select body::shared.pair[] as body from (values ('{\"(x,1)\"}')) as t(body)",
+		sql:    "select body::text from v",
 	},
 	{
 		name: "shared domain within a composite type", shared: sharedDomain,
 		setup: "create type pair as (word shared.d, n int)", sql: "select '(x,1)'::text::pair::text from papers",
 	},
 	{
-		name: "shared domain within the type of a shared table's rows", shared: sharedDomain + "; create table if not exists shared.pairs (word shared.d)",
-		setup: "create view v as select body::shared.pairs as body from (values ('(x)')) as t(body)", sql: "select body::text from v",
+		name:   "shared domain within the type of a shared table's rows",
+		shared: sharedDomain + "; create table if not exists shared.pairs (word shared.d)",
+		setup:  "create view v as select body::shared.pairs as body from (values ('(x)')) as t(body)",
+		sql:    "select body::text from v",
 	},
 	{
-		name: "cast of a row", shared: `create or replace function shared.tell(record) returns text language plpgsql security definer
+		name: "cast of a row",
+		shared: `create or replace function shared.tell(record) returns text language plpgsql security definer
 		set search_path = pg_catalog as $$ begin perform set_config('app.level', 'staff', false); return 'x'; end $$`,
-		setup: "create cast (papers as text) with function shared.tell(record)", sql: "select p::text from papers p",
+		setup: "create cast (papers as text) with function shared.tell(record)",
+		sql:   "select p::text from papers p",
 	},
-	{name: "default", setup: settingFunc("f()", "") + "; alter table papers add ok boolean default f()", sql: "insert into papers (id, body) values (default, 'x')"},
 	{
-		name: "default in a shared schema", shared: settingFunc("shared.f()", ""), setup: "alter table papers add ok boolean default shared.f()",
-		sql: "insert into papers (id, body) values (default, 'x')",
+		name:  "default",
+		setup: settingFunc("f()", "") + "; alter table papers add ok boolean default f()",
+		sql:   "insert into papers (id, body) values (default, 'x')",
 	},
-	{name: "check of a table", setup: settingFunc("f()", "") + "; alter table papers add check (f()) not valid", sql: "update papers set body = 'y'"},
-	{name: "trigger", setup: `create function tr() returns trigger language plpgsql security definer set search_path = pg_catalog as $$
+	{
+		name:   "default in a shared schema",
+		shared: settingFunc("shared.f()", ""),
+		setup:  "alter table papers add ok boolean default shared.f()",
+		sql:    "insert into papers (id, body) values (default, 'x')",
+	},
+	{
+		name:  "check of a table",
+		setup: settingFunc("f()", "") + "; alter table papers add check (f()) not valid",
+		sql:   "update papers set body = 'y'",
+	},
+	{
+		name: "trigger",
+		setup: `create function tr() returns trigger language plpgsql security definer set search_path = pg_catalog as $$
 		begin perform set_config('app.level', 'staff', false); return new; end $$;
-		create trigger t before update on papers for each row execute function tr()`, sql: "update papers set body = 'y'"},
-	{
-		name: "shared trigger function", shared: `create or replace function shared.tr() returns trigger language plpgsql security definer
-		set search_path = pg_catalog as $$ begin perform set_config('app.level', 'staff', false); return new; end $$`,
-		setup: "create trigger t before update on papers for each row execute function shared.tr()", sql: "update papers set body = 'y'",
+		create trigger t before update on papers for each row execute function tr()`,
+		sql: "update papers set body = 'y'",
 	},
 	{
-		name: "deferred trigger", setup: `create function tr() returns trigger language plpgsql security definer set search_path = pg_catalog as $$
+		name: "shared trigger function",
+		shared: `create or replace function shared.tr() returns trigger language plpgsql security definer
+		set search_path = pg_catalog as $$ begin perform set_config('app.level', 'staff', false); return new; end $$`,
+		setup: "create trigger t before update on papers for each row execute function shared.tr()",
+		sql:   "update papers set body = 'y'",
+	},
+	{
+		name: "deferred trigger",
+		setup: `create function tr() returns trigger language plpgsql security definer set search_path = pg_catalog as $$
 		begin perform set_config('app.level', 'staff', false); return new; end $$;
 		create constraint trigger t after update on papers deferrable initially deferred for each row execute function tr()`,
 		sql: "update papers set body = 'y'",
 	},
 	{name: "rule", shared: settingFunc("shared.f()", ""), setup: `create table log (ok boolean);
 		create rule r as on update to papers do also insert into log values (shared.f())`, sql: "update papers set body = 'y'"},
-	{name: "notation of a column", setup: "create function level(p papers) " + fmt.Sprintf(leavesSQL, ""), sql: "select s.level from papers s"},
-	{name: "cast", setup: `create type mood as enum ('x'); create function to_mood(t int) returns mood language plpgsql security definer
+	{
+		name:  "notation of a column",
+		setup: "create function level(p papers) " + fmt.Sprintf(leavesSQL, ""),
+		sql:   "select s.level from papers s",
+	},
+	{
+		name: "cast",
+		setup: `create type mood as enum ('x'); create function to_mood(t int) returns mood language plpgsql security definer
 		set search_path = pg_catalog as $$ begin perform set_config('app.level', 'staff', false); return null; end $$;
-		create cast (int as mood) with function to_mood(int)`, sql: "select id::int::mood from papers"},
+		create cast (int as mood) with function to_mood(int)`,
+		sql: "select id::int::mood from papers",
+	},
 	{
 		name: "aggregate in a view", setup: `create function add(a int, b int) returns int language plpgsql security definer
 		set search_path = pg_catalog as $$ begin perform set_config('app.level', 'staff', false); return 1; end $$;
 		create aggregate total(int) (sfunc = add, stype = int, initcond = '0'); create view v as select total(id::int)::text as body from papers`,
 		sql: "select body from v",
 	},
-	{name: "SQL function", setup: `create function f() returns text language sql security definer set search_path = pg_catalog as
-		$$ select set_config('app.level', 'staff', false) $$; create view v as select body from papers where f() <> ''`, sql: "select body from v"},
-	{name: "stable function", setup: settingFunc("f()", "stable") + "; create view v as select body from papers where f()", sql: "select body from v"},
-	{name: "immutable liar", setup: settingFunc("f(text)", "immutable") + "; create view v as select body from papers where f(body)", sql: "select body from v"},
-	{name: "immutable liar that calls another", shared: settingFunc("shared.f()", ""), setup: `create function f(text) returns boolean language sql
-		immutable security definer as $$ select shared.f() $$; create view v as select body from papers where f(body)`, sql: "select body from v"},
+	{
+		name: "SQL function",
+		setup: `create function f() returns text language sql security definer set search_path = pg_catalog as
+		$$ select set_config('app.level', 'staff', false) $$; create view v as select body from papers where f() <> ''`,
+		sql: "select body from v",
+	},
+	{
+		name:  "stable function",
+		setup: settingFunc("f()", "stable") + "; create view v as select body from papers where f()",
+		sql:   "select body from v",
+	},
+	{
+		name:  "immutable liar",
+		setup: settingFunc("f(text)", "immutable") + "; create view v as select body from papers where f(body)",
+		sql:   "select body from v",
+	},
+	{
+		name:   "immutable liar that calls another",
+		shared: settingFunc("shared.f()", ""),
+		setup: `create function f(text) returns boolean language sql
+		immutable security definer as $$ select shared.f() $$; create view v as select body from papers where f(body)`,
+		sql: "select body from v",
+	},
 	{
 		name: "immutable liar in a shared schema", shared: settingFunc("shared.g(text)", "immutable"),
 		setup: "create view v as select body from papers where shared.g(body)", sql: "select body from v",
 	},
-	{name: "built-in in a view", setup: "create view v as select set_config('app.level', 'staff', false) as body from papers", sql: "select body from v"},
-	{name: "built-in in a policy", setup: `alter table papers enable row level security; alter table papers force row level security;
-		create policy p on papers using (set_config('app.level', 'staff', false) = 'staff')`},
 	{
-		name: "built-in in a check of a domain", setup: "create domain d as text check (set_config('app.level', value, false) <> '')",
-		sql: "select body::d from papers",
+		name:  "built-in in a view",
+		setup: "create view v as select set_config('app.level', 'staff', false) as body from papers",
+		sql:   "select body from v",
+	},
+	{
+		name: "built-in in a policy",
+		setup: `alter table papers enable row level security; alter table papers force row level security;
+		create policy p on papers using (set_config('app.level', 'staff', false) = 'staff')`,
+	},
+	{
+		name:  "built-in in a check of a domain",
+		setup: "create domain d as text check (set_config('app.level', value, false) <> '')",
+		sql:   "select body::d from papers",
 	},
 	{name: "virtual column", since: 18, setup: `create function f(t text) returns text language sql immutable as
 		$$ select set_config('app.level', 'staff', false) $$; create view v as select f(body) as body from papers`, sql: "select body from v"},
@@ -167,7 +236,8 @@ func (f *fixture) shareSchema(t *testing.T, sql string) {
 	}
 }
 
-// A setting that a function called out of sight leaves behind is not there for the next tenant on the connection.
+// A setting that a function called out of sight leaves behind is not there for the next tenant on
+// the connection.
 func TestHiddenFunctionsLeaveNothing(t *testing.T) {
 	t.Parallel()
 	for _, c := range hidden {
@@ -203,8 +273,8 @@ func TestHiddenFunctionsLeaveNothing(t *testing.T) {
 	}
 }
 
-// expectNothingLeft runs the statement of tenant_b in every way, each followed by a look of tenant_a's. It returns how
-// often the statement has left something for its own tenant.
+// expectNothingLeft runs the statement of tenant_b in every way, each followed by a look of
+// tenant_a's. It returns how often the statement has left something for its own tenant.
 func (l *leveled) expectNothingLeft(t *testing.T, sql string) (left int) {
 	t.Helper()
 	const level = "select coalesce(current_setting('app.level', true), ''), pg_backend_pid()"
@@ -233,9 +303,15 @@ func (l *leveled) expectNothingLeft(t *testing.T, sql string) (left int) {
 
 // leftovers are what a function can leave in a session, and how the next tenant would find it.
 var leftovers = map[string]struct{ leave, look string }{
-	"lock":   {"perform pg_advisory_lock(7)", "select count(*)::text from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()"},
+	"lock": {
+		"perform pg_advisory_lock(7)",
+		"select count(*)::text from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()",
+	},
 	"listen": {"execute 'listen gossip'", "select count(*)::text from pg_listening_channels()"},
-	"cursor": {"execute 'declare c cursor with hold for select 1'", "select count(*)::text from pg_cursors where name = 'c'"},
+	"cursor": {
+		"execute 'declare c cursor with hold for select 1'",
+		"select count(*)::text from pg_cursors where name = 'c'",
+	},
 	"prepared": {
 		"execute 'prepare mine as select 1'; execute 'deallocate mine'; execute 'prepare mine as select 2'",
 		"select count(*)::text from pg_prepared_statements where name = 'mine'",
@@ -245,9 +321,15 @@ var leftovers = map[string]struct{ leave, look string }{
 		"execute 'create temp table if not exists draft (x int)'",
 		"select count(*)::text from pg_class where relname = 'draft'",
 	},
-	"sequence": {"perform nextval('tenant_b.papers_id_seq')", "select count(*)::text from papers where id = (select currval('tenant_b.papers_id_seq'))"},
-	"path":     {"perform set_config('search_path', 'tenant_b', false)", "select count(*)::text from notes where body <> 'tenant_a'"},
-	"role":     {"", "select count(*)::text from notes where body <> 'tenant_a'"},
+	"sequence": {
+		"perform nextval('tenant_b.papers_id_seq')",
+		"select count(*)::text from papers where id = (select currval('tenant_b.papers_id_seq'))",
+	},
+	"path": {
+		"perform set_config('search_path', 'tenant_b', false)",
+		"select count(*)::text from notes where body <> 'tenant_a'",
+	},
+	"role": {"", "select count(*)::text from notes where body <> 'tenant_a'"},
 }
 
 // Whatever it is that a function called out of sight leaves, the next tenant does not find it.
@@ -308,8 +390,8 @@ func TestNothingIsLeftOnAConnection(t *testing.T) {
 	}
 }
 
-// A function that a view calls and that takes another role or path is found before the next statement of the transaction
-// or of the batch.
+// A function that a view calls and that takes another role or path is found before the next
+// statement of the transaction or of the batch.
 func TestScopeChangedOutOfSight(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

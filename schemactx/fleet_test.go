@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
@@ -43,7 +44,7 @@ func newFleet(b *testing.B) *fleet {
 	f := &fleet{pg: fleetTemplate.New(b)}
 	var err error
 	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
-	must(b, err)
+	require.NoError(b, err)
 	base, cancel := context.WithCancel(context.Background())
 	b.Cleanup(cancel)
 	f.base = base
@@ -59,7 +60,7 @@ func newFleet(b *testing.B) *fleet {
 func (f *fleet) pool(b *testing.B, login, password string, options ...func(*pgxpool.Config)) *pgxpool.Pool {
 	b.Helper()
 	cfg, err := pgxpool.ParseConfig(f.pg.URLAs(login, password))
-	must(b, err)
+	require.NoError(b, err)
 	cfg.MaxConns = fleetConns
 	cfg.ConnConfig.StatementCacheCapacity = fleetStatements
 	if f.proxy != nil {
@@ -69,7 +70,7 @@ func (f *fleet) pool(b *testing.B, login, password string, options ...func(*pgxp
 		set(cfg)
 	}
 	pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
-	must(b, err)
+	require.NoError(b, err)
 	b.Cleanup(pool.Close)
 	return pool
 }
@@ -81,7 +82,11 @@ func buildFleet(ctx context.Context, db *pgtest.DB) error {
 	if err != nil {
 		return err
 	}
-	_, err = admin.Setup(ctx, db.Pool, admin.SetupConfig{Roles: roles, OwnerPassword: ownerPassword, RuntimePassword: runtimePassword})
+	_, err = admin.Setup(
+		ctx,
+		db.Pool,
+		admin.SetupConfig{Roles: roles, OwnerPassword: ownerPassword, RuntimePassword: runtimePassword},
+	)
 	if err != nil {
 		return err
 	}
@@ -112,12 +117,4 @@ func fleetTables(schema string) string {
 			insert into %[1]s.%[2]s select n, '%[1]s' from generate_series(1, %[3]d) n;`, schema, table, fleetRows)
 	}
 	return sql.String()
-}
-
-// must is check for benchmarks and what they share.
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }

@@ -7,27 +7,31 @@ import (
 	"time"
 )
 
-// Hooks are called by a [DB] as it works. Each may be nil. They run on the goroutine that uses the DB, which waits for
-// them, and must be safe for concurrent use. A hook must not use the DB under the context that it is given. ctx is that
-// of the call; ScopeEnd gets that of the call that began the unit of work. No hook is called for what is refused before
-// it gets a connection, such as [ErrNoSchema], [ErrSchemaMismatch] or [LimitError].
+// Hooks are called by a [DB] as it works. Each may be nil. They run on the goroutine that uses the
+// DB, which waits for them, and must be safe for concurrent use. A hook must not use the DB under
+// the context that it is given. ctx is that of the call; ScopeEnd gets that of the call that began
+// the unit of work. No hook is called for what is refused before it gets a connection, such as
+// [ErrNoSchema], [ErrSchemaMismatch] or [LimitError].
 //
-// If a hook panics or calls [runtime.Goexit], the unit of work is given up, as it is for a tracer, a callback or a value
-// that panics. Its connection is closed, which rolls a transaction back. All that it held is released before the panic
-// reaches the caller. The methods of a [Tx] then return [ErrTransactionEnded] or [pgx.ErrTxClosed].
+// If a hook panics or calls [runtime.Goexit], the unit of work is given up, as it is for a tracer,
+// a callback or a value that panics. Its connection is closed, which rolls a transaction back. All
+// that it held is released before the panic reaches the caller. The methods of a [Tx] then return
+// [ErrTransactionEnded] or [pgx.ErrTxClosed].
 type Hooks struct {
 	// ScopeStart is called when a unit of work has a connection, before its first statement.
 	ScopeStart func(ctx context.Context, data ScopeStart)
 	// ScopeEnd is called when a unit of work has given its connection back. Each ScopeStart has one.
 	ScopeEnd func(ctx context.Context, data ScopeEnd)
-	// StatementEnd is called when a statement, a batch or a copy has ended, with or without an error, and after
-	// StatementFailure. The commands that open, end and guard a transaction are not counted.
+	// StatementEnd is called when a statement, a batch or a copy has ended, with or without an error,
+	// and after StatementFailure. The commands that open, end and guard a transaction are not counted.
 	StatementEnd func(ctx context.Context, data StatementEnd)
-	// SchemaSwitch is called once for each call of [WithSchema] or [WithPublic] under which a unit of work begins, at the
-	// first one. Such code names its schema by hand instead of taking it from the request. See [LogSwitches].
+	// SchemaSwitch is called once for each call of [WithSchema] or [WithPublic] under which a unit of
+	// work begins, at the first one. Such code names its schema by hand instead of taking it from the
+	// request. See [LogSwitches].
 	SchemaSwitch func(ctx context.Context, data SchemaSwitch)
-	// StatementFailure is called when a statement, a batch, a copy or a commit ends with an error, of the server or of
-	// this package. It does not get the arguments of the statement, because they are data of the tenant.
+	// StatementFailure is called when a statement, a batch, a copy or a commit ends with an error, of
+	// the server or of this package. It does not get the arguments of the statement, because they are
+	// data of the tenant.
 	StatementFailure func(ctx context.Context, data StatementFailure)
 }
 

@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 )
@@ -51,9 +53,8 @@ func (j *journal) hooks() schemactx.Hooks {
 
 func expectJournal(t *testing.T, j *journal, want string) {
 	t.Helper()
-	if got := j.take(); got != want {
-		t.Errorf("told %s\nwant %s", got, want)
-	}
+	got := j.take()
+	assert.Equal(t, want, got, "told %s\nwant", got)
 }
 
 func TestHooks(t *testing.T) {
@@ -69,10 +70,14 @@ func TestHooks(t *testing.T) {
 	expectJournal(t, &j, `entered tenant_a; failed tenant_a "select 1/0" true; left tenant_a false`)
 
 	nested(t, db)
-	expectJournal(t, &j, `switched tenant_b from "tenant_a" in nested; entered tenant_b; left tenant_b false; entered tenant_b; left tenant_b false`)
+	expectJournal(
+		t,
+		&j,
+		`switched tenant_b from "tenant_a" in nested; entered tenant_b; left tenant_b false; entered tenant_b; left tenant_b false`,
+	)
 
 	ctx := in(t, "tenant_a")
-	check(t, db.InTx(ctx, func(tx pgx.Tx) error {
+	require.NoError(t, db.InTx(ctx, func(tx pgx.Tx) error {
 		expectNote(t, ctx, tx, "tenant_a")
 		return insertNote(ctx, tx)
 	}))
@@ -85,15 +90,14 @@ func TestHooks(t *testing.T) {
 		}
 		return err
 	})
-	expectIs(t, err, schemactx.ErrScopeChanged)
-	if got := j.take(); !strings.HasSuffix(got, "left tenant_a true") {
-		t.Errorf("told %s", got)
-	}
+	assert.ErrorIs(t, err, schemactx.ErrScopeChanged)
+	got := j.take()
+	assert.True(t, strings.HasSuffix(got, "left tenant_a true"), "told %s", got)
 }
 
 func nested(t *testing.T, db *schemactx.DB) {
 	t.Helper()
-	check(t, schemactx.WithSchema(in(t, "tenant_a"), "tenant_b", func(ctx context.Context) error {
+	require.NoError(t, schemactx.WithSchema(in(t, "tenant_a"), "tenant_b", func(ctx context.Context) error {
 		expectNote(t, ctx, db, "tenant_b")
 		expectNote(t, ctx, db, "tenant_b")
 		return nil
@@ -106,9 +110,8 @@ func TestStats(t *testing.T) {
 	for _, schema := range []string{"tenant_a", "tenant_b", "tenant_a", "tenant_a"} {
 		expectNote(t, in(t, schema), f.db, schema)
 	}
-	if got, want := f.db.Stats(), (schemactx.Stats{Switches: 3, Hits: 2, Misses: 2}); got != want {
-		t.Errorf("stats %+v, want %+v", got, want)
-	}
+	got, want := f.db.Stats(), (schemactx.Stats{Switches: 3, Hits: 2, Misses: 2})
+	assert.Equal(t, want, got, "stats")
 }
 
 // tracer notes all that pgx tells tracers.
@@ -154,7 +157,8 @@ func (tr tracer) TracePrepareEnd(_ context.Context, _ *pgx.Conn, d pgx.TracePrep
 	tr.note("prepare end %t", d.Err != nil)
 }
 
-// The same calls through plain pgx, which knows no schema, and through a DB are told to the tracer alike.
+// The same calls through plain pgx, which knows no schema, and through a DB are told to the tracer
+// alike.
 func TestTracersSeeStatementsOfTenantsAsPlainOnes(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -162,7 +166,7 @@ func TestTracersSeeStatementsOfTenantsAsPlainOnes(t *testing.T) {
 	owner := tracedConfig(t, f.pg.URLAs(f.roles.Owner(), ownerPassword), &plain)
 	owner.ConnConfig.RuntimeParams["search_path"] = "tenant_a"
 	pool, err := pgxpool.NewWithConfig(t.Context(), owner)
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	db := f.openWith(t, tracedConfig(t, f.pg.URLAs(f.roles.Runtime(), runtimePassword), &scoped), schemactx.Config{})
 	type surface interface {
@@ -179,25 +183,24 @@ func TestTracersSeeStatementsOfTenantsAsPlainOnes(t *testing.T) {
 			b := &pgx.Batch{}
 			b.Queue("select id from notes where id = $1", 1)
 			b.Queue("select body from notes")
-			check(t, s.SendBatch(ctx, b).Close())
+			require.NoError(t, s.SendBatch(ctx, b).Close())
 		},
 		"copy": func(s surface) {
 			_, err := s.CopyFrom(ctx, pgx.Identifier{"notes"}, []string{"id", "body"}, rowsOf())
-			check(t, err)
+			require.NoError(t, err)
 		},
 	} {
 		run(pool)
 		run(db)
-		if want, got := plain.take(), scoped.take(); got != want {
-			t.Errorf("%s: told %s\nplain pgx tells %s", name, got, want)
-		}
+		want, got := plain.take(), scoped.take()
+		assert.Equal(t, want, got, "%s: told %s\nplain pgx tells %s", name, got, want)
 	}
 }
 
 func tracedConfig(t *testing.T, url string, j *journal) *pgxpool.Config {
 	t.Helper()
 	cfg, err := pgxpool.ParseConfig(url)
-	check(t, err)
+	require.NoError(t, err)
 	cfg.MaxConns = 1
 	cfg.ConnConfig.Tracer = tracer{j}
 	return cfg
@@ -208,9 +211,8 @@ func TestLeftHookOfManyGoroutines(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	db := f.open(t, schemactx.Config{Hooks: schemactx.Hooks{ScopeEnd: func(_ context.Context, d schemactx.ScopeEnd) {
-		if d.Closed || d.PID == 0 {
-			t.Errorf("told %+v", d)
-		}
+		assert.False(t, d.Closed, "told %+v", d)
+		assert.NotZero(t, d.PID, "told %+v", d)
 	}}}, 1)
 	var wg sync.WaitGroup
 	for i := range 4 {
@@ -242,9 +244,13 @@ func TestRanHookCountsStatementsHoweverTheyEnd(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	var j journal
-	db := f.open(t, schemactx.Config{Hooks: schemactx.Hooks{StatementEnd: func(_ context.Context, d schemactx.StatementEnd) {
-		j.note("ran %s %d %t", d.Schema, d.Statements, d.Err == nil)
-	}}}, 1)
+	db := f.open(
+		t,
+		schemactx.Config{Hooks: schemactx.Hooks{StatementEnd: func(_ context.Context, d schemactx.StatementEnd) {
+			j.note("ran %s %d %t", d.Schema, d.Statements, d.Err == nil)
+		}}},
+		1,
+	)
 	ctx := in(t, "tenant_a")
 	expectNote(t, ctx, db, "tenant_a")
 	expectJournal(t, &j, "ran tenant_a 1 true")
@@ -256,14 +262,14 @@ func TestRanHookCountsStatementsHoweverTheyEnd(t *testing.T) {
 	b := &pgx.Batch{}
 	b.Queue("select 1")
 	b.Queue("select 2")
-	check(t, db.SendBatch(ctx, b).Close())
+	require.NoError(t, db.SendBatch(ctx, b).Close())
 	expectJournal(t, &j, "ran tenant_a 2 true")
 
 	_, err = db.CopyFrom(ctx, pgx.Identifier{"notes"}, []string{"id", "body"}, rowsOf())
-	check(t, err)
+	require.NoError(t, err)
 	expectJournal(t, &j, "ran tenant_a 1 true")
 
-	check(t, db.InTx(ctx, func(tx pgx.Tx) error {
+	require.NoError(t, db.InTx(ctx, func(tx pgx.Tx) error {
 		expectNote(t, ctx, tx, "tenant_a")
 		expectNote(t, ctx, tx, "tenant_a")
 		return nil
@@ -271,7 +277,8 @@ func TestRanHookCountsStatementsHoweverTheyEnd(t *testing.T) {
 	expectJournal(t, &j, "ran tenant_a 1 true; ran tenant_a 1 true")
 }
 
-// Who counts the connections in use by Entered and Left must come to zero whatever happens in between.
+// Who counts the connections in use by Entered and Left must come to zero whatever happens in
+// between.
 func TestLeftFollowsEnteredAndNothingElse(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -285,32 +292,26 @@ func TestLeftFollowsEnteredAndNothingElse(t *testing.T) {
 		db := f.open(t, schemactx.Config{Hooks: schemactx.Hooks{
 			SchemaSwitch: func(context.Context, schemactx.SchemaSwitch) { hook("switched") },
 			ScopeStart: func(_ context.Context, d schemactx.ScopeStart) {
-				if entered++; d.Waited <= 0 {
-					t.Errorf("waited %v", d.Waited)
-				}
+				entered++
+				assert.Positive(t, d.Waited, "waited")
 				hook("entered")
 			},
 			ScopeEnd: func(ctx context.Context, _ schemactx.ScopeEnd) {
-				if left++; ctx == nil {
-					t.Error("left without a context")
-				}
+				left++
+				assert.True(t, ctx != nil, "left without a context")
 			},
 			StatementFailure: func(context.Context, schemactx.StatementFailure) { hook("failed") },
 			StatementEnd:     func(context.Context, schemactx.StatementEnd) { hook("ran") },
 		}}, 1)
 		func() {
 			defer func() {
-				if r := recover(); r != panics {
-					t.Errorf("recovered %v, want %q", r, panics)
-				}
+				assert.Equal(t, panics, recover(), "recovered")
 			}()
 			_ = schemactx.WithSchema(t.Context(), "tenant_a", func(ctx context.Context) error {
 				_, err := db.Exec(ctx, "select 1/0")
 				return err
 			})
 		}()
-		if entered != left {
-			t.Errorf("%s panics: entered %d times, left %d times", panics, entered, left)
-		}
+		assert.Equal(t, left, entered, "%s panics: entered %d times, left %d times", panics, entered, left)
 	}
 }

@@ -7,17 +7,24 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// What a tenant leaves on a connection is gone before the next one's statement, without a round trip or a connection
-// more; reads cost no scrub.
+// What a tenant leaves on a connection is gone before the next one's statement, without a round
+// trip or a connection more; reads cost no scrub.
 func TestConnectionIsScrubbedBetweenTenants(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.exec(t, "create sequence tenant_a.s; create sequence tenant_b.s; grant usage on sequence tenant_a.s to "+f.roles.Tenant("tenant_a"))
+	f.exec(
+		t,
+		"create sequence tenant_a.s; create sequence tenant_b.s; grant usage on sequence tenant_a.s to "+f.roles.Tenant(
+			"tenant_a",
+		),
+	)
 	for _, c := range []struct{ leave, look, want string }{
 		{"select set_config('app.who', 'a', false)", "select current_setting('app.who', true)", ""},
 		{"select set_config('statement_timeout', '12345', false)", "select current_setting('statement_timeout')", "0"},
@@ -28,20 +35,18 @@ func TestConnectionIsScrubbedBetweenTenants(t *testing.T) {
 		{"do $$ begin execute 'deallocate all'; end $$", "select body from notes", "tenant_b"},
 	} {
 		_, before, err := note(in(t, "tenant_b"), f.db) // warm
-		check(t, err)
+		require.NoError(t, err)
 		_, err = f.db.Exec(in(t, "tenant_a"), c.leave)
-		check(t, err)
+		require.NoError(t, err)
 		var got string
-		check(t, f.db.QueryRow(in(t, "tenant_b"), "select coalesce(("+c.look+"), '')").Scan(&got))
-		if got != c.want {
-			t.Errorf("%s: the next tenant sees %q, want %q", c.leave, got, c.want)
-		}
-		if _, after, err := note(in(t, "tenant_b"), f.db); err != nil || after != before {
-			t.Errorf("%s: backend %d, then %d, %v", c.leave, before, after, err)
-		}
+		require.NoError(t, f.db.QueryRow(in(t, "tenant_b"), "select coalesce(("+c.look+"), '')").Scan(&got))
+		assert.Equal(t, c.want, got, "%s: the next tenant sees %q", c.leave, got)
+		_, after, err := note(in(t, "tenant_b"), f.db)
+		assert.NoError(t, err, "%s: backend %d, then %d", c.leave, before, after)
+		assert.Equal(t, before, after, "%s: backend %d, then %d", c.leave, before, after)
 	}
 	_, err := f.db.Exec(in(t, "tenant_a"), "select nextval('s')")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = f.db.Exec(in(t, "tenant_b"), "select lastval()")
 	expectState(t, err, "55000")
 
@@ -51,9 +56,11 @@ func TestConnectionIsScrubbedBetweenTenants(t *testing.T) {
 		expectNote(t, in(t, "tenant_b"), f.db, "tenant_b")
 	}
 	after := f.db.Stats()
-	if after.Scrubs > before.Scrubs+1 || after.Switches != before.Switches+10 || after.Destroyed != 0 {
-		t.Errorf("stats %+v, then %+v: want 10 switches and at most one scrub", before, after)
-	}
+	assert.LessOrEqual(t, after.Scrubs, before.Scrubs+1,
+		"stats %+v, then %+v: want 10 switches and at most one scrub", before, after)
+	assert.Equal(t, before.Switches+10, after.Switches,
+		"stats %+v, then %+v: want 10 switches and at most one scrub", before, after)
+	assert.Zero(t, after.Destroyed, "stats %+v, then %+v: want 10 switches and at most one scrub", before, after)
 }
 
 // A scrub that is rolled back with the statement it came with has not happened.
@@ -62,7 +69,7 @@ func TestScrubSurvivesAnError(t *testing.T) {
 	f := setup(t)
 	look := func(q querier, schema string) string {
 		var got string
-		check(t, q.QueryRow(in(t, schema), "select coalesce(current_setting('app.who', true), '')").Scan(&got))
+		require.NoError(t, q.QueryRow(in(t, schema), "select coalesce(current_setting('app.who', true), '')").Scan(&got))
 		return got
 	}
 	for name, fail := range map[string]func() error{
@@ -83,22 +90,17 @@ func TestScrubSurvivesAnError(t *testing.T) {
 		},
 		"transaction": func() error {
 			return f.db.InTx(in(t, "tenant_b"), func(tx pgx.Tx) error {
-				if got := look(tx, "tenant_b"); got != "" {
-					t.Errorf("in the transaction: %q", got)
-				}
+				assert.Empty(t, look(tx, "tenant_b"), "in the transaction")
 				_, err := tx.Exec(in(t, "tenant_b"), "select 1/0")
 				return err
 			})
 		},
 	} {
 		_, err := f.db.Exec(in(t, "tenant_a"), "select set_config('app.who', 'a', false)")
-		check(t, err)
-		if err := fail(); err == nil {
-			t.Errorf("%s did not fail", name)
-		}
-		if got := look(f.db, "tenant_b"); got != "" {
-			t.Errorf("after a failed %s: tenant_b sees %q", name, got)
-		}
+		require.NoError(t, err)
+		assert.Error(t, fail(), "%s did not fail", name)
+		got := look(f.db, "tenant_b")
+		assert.Empty(t, got, "after a failed %s: tenant_b sees %q", name, got)
 	}
 }
 
@@ -108,16 +110,16 @@ func TestStatementsAfterABlockInATransaction(t *testing.T) {
 	f := setup(t)
 	ctx := in(t, "tenant_a")
 	for range 2 {
-		check(t, f.db.InTx(ctx, func(tx pgx.Tx) error {
+		require.NoError(t, f.db.InTx(ctx, func(tx pgx.Tx) error {
 			_, err := tx.Exec(ctx, "do $$ begin null; end $$")
-			check(t, err)
+			require.NoError(t, err)
 			expectNote(t, ctx, tx, "tenant_a")
 			return insertNote(ctx, tx)
 		}))
 		b := &pgx.Batch{}
 		b.Queue("select body, pg_backend_pid() from notes where id = $1", 1)
 		b.Queue("delete from notes where id = 2")
-		check(t, f.db.SendBatch(ctx, b).Close())
+		require.NoError(t, f.db.SendBatch(ctx, b).Close())
 		expectNote(t, ctx, f.db, "tenant_a")
 	}
 }
@@ -133,11 +135,15 @@ func TestPanicOfTheCallersCode(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := in(t, "tenant_a")
-	hooked := f.open(t, schemactx.Config{Hooks: schemactx.Hooks{ScopeStart: func(ctx context.Context, _ schemactx.ScopeStart) {
-		if ctx.Value(panicking{}) != nil {
-			panic("in a hook")
-		}
-	}}}, 1)
+	hooked := f.open(
+		t,
+		schemactx.Config{Hooks: schemactx.Hooks{ScopeStart: func(ctx context.Context, _ schemactx.ScopeStart) {
+			if ctx.Value(panicking{}) != nil {
+				panic("in a hook")
+			}
+		}}},
+		1,
+	)
 	batch := &pgx.Batch{}
 	batch.Queue("select 1", panicking{})
 	for name, c := range map[string]struct {
@@ -153,16 +159,15 @@ func TestPanicOfTheCallersCode(t *testing.T) {
 	} {
 		func() {
 			defer func() {
-				if recover() == nil {
-					t.Errorf("%s: no panic", name)
-				}
+				assert.True(t, recover() != nil, "%s: no panic", name)
 			}()
 			c.run()
 		}()
 		short, cancel := context.WithTimeout(in(t, "tenant_b"), time.Minute)
-		if body, _, err := note(short, c.db); err != nil || body != "tenant_b" { // there is one connection
-			t.Errorf("after a %s: read %q, %v", name, body, err)
-		}
+		// there is one connection
+		body, _, err := note(short, c.db)
+		assert.NoError(t, err, "after a %s: read %q", name, body)
+		assert.Equal(t, "tenant_b", body, "after a %s: read %q", name, body)
 		cancel()
 	}
 }
@@ -180,20 +185,18 @@ func TestTransactionWhoseScopeWasChangedInside(t *testing.T) {
 			if err == nil {
 				_, _, err = note(ctx, tx)
 			}
-			expectIs(t, err, schemactx.ErrTransactionEnded)
-			expectIs(t, err, schemactx.ErrScopeChanged)
+			assert.ErrorIs(t, err, schemactx.ErrTransactionEnded)
+			assert.ErrorIs(t, err, schemactx.ErrScopeChanged)
 			return nil
 		})
-		expectIs(t, err, schemactx.ErrTransactionEnded)
+		assert.ErrorIs(t, err, schemactx.ErrTransactionEnded)
 		expectNote(t, in(t, "tenant_b"), f.db, "tenant_b")
 	}
-	if f.db.Stats().Destroyed != 2 {
-		t.Errorf("%d connections destroyed, want 2", f.db.Stats().Destroyed)
-	}
+	assert.Equal(t, int64(2), f.db.Stats().Destroyed, "%d connections destroyed, want 2", f.db.Stats().Destroyed)
 }
 
-// From PostgreSQL 18 on the server reports the search path: a session that was changed for longer than the scope is
-// closed at once.
+// From PostgreSQL 18 on the server reports the search path: a session that was changed for longer
+// than the scope is closed at once.
 func TestReportedSearchPath(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -201,12 +204,12 @@ func TestReportedSearchPath(t *testing.T) {
 		t.Skip("PostgreSQL reports search_path from 18 on")
 	}
 	_, before, err := note(in(t, "tenant_a"), f.db)
-	check(t, err)
+	require.NoError(t, err)
 	_, err = f.db.Exec(in(t, "tenant_a"), "select set_config('search_path', 'tenant_b', false)")
-	expectIs(t, err, schemactx.ErrScopeChanged)
-	if _, after, err := note(in(t, "tenant_a"), f.db); err != nil || after == before {
-		t.Errorf("the connection lives on, %v", err)
-	}
+	assert.ErrorIs(t, err, schemactx.ErrScopeChanged)
+	_, after, err := note(in(t, "tenant_a"), f.db)
+	assert.NoError(t, err, "the connection lives on, %v", err)
+	assert.NotEqual(t, before, after, "the connection lives on, %v", err)
 }
 
 func TestRoleOfTheSessionIsTakenBack(t *testing.T) {
@@ -214,7 +217,7 @@ func TestRoleOfTheSessionIsTakenBack(t *testing.T) {
 	f := setup(t)
 	pool := openPool(t, f.pg.URLAs(f.roles.Runtime(), runtimePassword), 1)
 	db, err := schemactx.New(pool, schemactx.Config{Roles: f.roles})
-	check(t, err)
+	require.NoError(t, err)
 	steal := fmt.Sprintf("select set_config('role', '%s', false)", f.roles.Tenant("tenant_b"))
 	ctx := in(t, "tenant_a")
 	b := &pgx.Batch{}
@@ -228,15 +231,13 @@ func TestRoleOfTheSessionIsTakenBack(t *testing.T) {
 		"transaction": func() error { return db.InTx(ctx, func(tx pgx.Tx) error { _, err := tx.Exec(ctx, steal); return err }) },
 	} {
 		if err := run(); refused[name] {
-			expectIs(t, err, schemactx.ErrScopeChanged)
+			assert.ErrorIs(t, err, schemactx.ErrScopeChanged)
 		} else {
-			check(t, err)
+			require.NoError(t, err)
 		}
 		var role string
-		check(t, pool.QueryRow(t.Context(), "select current_user").Scan(&role))
-		if role != f.roles.Runtime() {
-			t.Errorf("after a %s the session is %s", name, role)
-		}
+		require.NoError(t, pool.QueryRow(t.Context(), "select current_user").Scan(&role))
+		assert.Equal(t, f.roles.Runtime(), role, "after a %s the session", name)
 	}
 }
 
@@ -246,12 +247,10 @@ func TestRoleOfTheSessionIsTakenBackAtPathOnly(t *testing.T) {
 	f := setup(t)
 	pool := openPool(t, f.pg.URL, 1)
 	db, err := schemactx.New(pool, schemactx.Config{Level: schemactx.PathOnly, Roles: f.roles})
-	check(t, err)
+	require.NoError(t, err)
 	_, err = db.Exec(in(t, "tenant_a"), "select set_config('role', $1, false)", f.roles.Tenant("tenant_a"))
-	check(t, err)
+	require.NoError(t, err)
 	var role, login string
-	check(t, db.QueryRow(in(t, "tenant_b"), "select current_user, session_user").Scan(&role, &login))
-	if role != login {
-		t.Errorf("the next tenant runs as %s, want %s", role, login)
-	}
+	require.NoError(t, db.QueryRow(in(t, "tenant_b"), "select current_user, session_user").Scan(&role, &login))
+	assert.Equal(t, login, role, "the next tenant runs as %s", role)
 }

@@ -10,17 +10,19 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// lanes divide the connections of a DB among tenants without binding them: a tenant has a lane that it prefers, and takes
-// another one when that is busy for longer than a short statement takes. A connection then serves few tenants, so that
-// it keeps their prepared statements and the server process behind it knows fewer tables.
+// lanes divide the connections of a DB among tenants without binding them: a tenant has a lane that
+// it prefers, and takes another one when that is busy for longer than a short statement takes. A
+// connection then serves few tenants, so that it keeps their prepared statements and the server
+// process behind it knows fewer tables.
 type lanes struct {
 	seed maphash.Seed
 	list []*lane
 }
 
-// patience is how long a unit of work waits for its tenant's own lane while others are free. To go elsewhere at once
-// brings every tenant onto every connection under load, which is what lanes are to prevent: with 16 connections for 16
-// callers and 1,000 tenants as many statements had to be prepared as without lanes.
+// patience is how long a unit of work waits for its tenant's own lane while others are free. To go
+// elsewhere at once brings every tenant onto every connection under load, which is what lanes are
+// to prevent: with 16 connections for 16 callers and 1,000 tenants as many statements had to be
+// prepared as without lanes.
 const patience = 2 * time.Millisecond
 
 type lane struct {
@@ -50,8 +52,8 @@ func newLanes(pool *pgxpool.Pool, n int) (*lanes, error) {
 	return ls, nil
 }
 
-// enter takes a place in the tenant's lane or, when that stays busy, in one that has some free. leave must follow when
-// the connection has gone back.
+// enter takes a place in the tenant's lane or, when that stays busy, in one that has some free.
+// leave must follow when the connection has gone back.
 func (ls *lanes) enter(ctx context.Context, schema string) (*lane, error) {
 	home := int(maphash.String(ls.seed, schema) % uint64(len(ls.list)))
 	preferred := ls.list[home]

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 )
@@ -18,20 +20,17 @@ func TestTenantKeepsToItsLane(t *testing.T) {
 	for range 5 {
 		for _, schema := range []string{"tenant_a", "tenant_b"} {
 			body, pid, err := note(in(t, schema), db)
-			check(t, err)
+			require.NoError(t, err)
 			if home[schema] == 0 {
 				home[schema] = pid
 			}
-			if body != schema || pid != home[schema] {
-				t.Errorf("in %s: read %q on backend %d, want %d", schema, body, pid, home[schema])
-			}
+			assert.Equal(t, schema, body, "in %s: read %q on backend %d, want %d", schema, body, pid, home[schema])
+			assert.Equal(t, home[schema], pid, "in %s: read %q on backend", schema, body)
 		}
 	}
 	var user string
-	check(t, db.QueryRow(schemactx.NewPublicContext(t.Context()), "select current_user").Scan(&user))
-	if user != f.roles.Public() {
-		t.Errorf("public work runs as %s", user)
-	}
+	require.NoError(t, db.QueryRow(schemactx.NewPublicContext(t.Context()), "select current_user").Scan(&user))
+	assert.Equal(t, f.roles.Public(), user, "public work runs as %s", user)
 }
 
 // One tenant alone gets all connections: lanes are a preference.
@@ -52,9 +51,7 @@ func TestTenantSpillsOverIntoOtherLanes(t *testing.T) {
 				all.Wait() // until all hold a connection
 				return nil
 			})
-			if err != nil {
-				t.Error(err)
-			}
+			assert.NoError(t, err)
 		})
 	}
 	wg.Wait()
@@ -72,8 +69,7 @@ func TestLanesThatMakeNoSense(t *testing.T) {
 	f := setup(t)
 	pool := openPool(t, f.pg.URLAs(f.roles.Runtime(), runtimePassword), 2)
 	for _, cfg := range []schemactx.Config{{Lanes: -1}, {Lanes: 3}, {Lanes: 2, Level: schemactx.Logins}} {
-		if _, err := schemactx.New(pool, cfg); err == nil {
-			t.Errorf("%d lanes at %s on two connections were not refused", cfg.Lanes, cfg.Level)
-		}
+		_, err := schemactx.New(pool, cfg)
+		assert.Error(t, err, "%d lanes at %s on two connections were not refused", cfg.Lanes, cfg.Level)
 	}
 }

@@ -9,8 +9,9 @@ import (
 type sqlKind uint8
 
 const (
-	// kindOther may leave something behind, so that the next tenant gets a scrubbed connection, and may have changed
-	// the scope, so that the next statement of a transaction is preceded by an assertion.
+	// kindOther may leave something behind, so that the next tenant gets a scrubbed connection, and
+	// may have changed the scope, so that the next statement of a transaction is preceded by an
+	// assertion.
 	kindOther sqlKind = iota
 	// kindRead reads, calls nothing but functions that are known to leave no trace, and leaves none.
 	kindRead
@@ -27,8 +28,8 @@ const (
 // mayStray reports whether a statement of this kind may have changed the scope.
 func (k sqlKind) mayChangeScope() bool { return k == kindOther || k == kindBlock }
 
-// refusedCommands are the first words of the commands that change the session or the transaction. The extended
-// protocol takes one statement at a time, so the first word tells the command.
+// refusedCommands are the first words of the commands that change the session or the transaction.
+// The extended protocol takes one statement at a time, so the first word tells the command.
 var refusedCommands = []string{
 	"abort", "begin", "commit", "deallocate", "discard", "end", "execute", "listen", "load", "prepare", "release",
 	"reset", "rollback", "savepoint", "set", "start", "unlisten",
@@ -37,13 +38,13 @@ var refusedCommands = []string{
 // plainCommands are those whose words are looked at one by one.
 var plainCommands = []string{"delete", "insert", "merge", "select", "table", "update", "values", "with"}
 
-// writingWords make a statement more than a read, wherever they stand: a table may have triggers, and those call
-// functions that nobody sees from here.
+// writingWords make a statement more than a read, wherever they stand: a table may have triggers,
+// and those call functions that nobody sees from here.
 var writingWords = []string{"delete", "insert", "into", "merge", "truncate", "update"}
 
-// harmlessCalls are the names that may stand in front of a parenthesis in a read: keywords, and functions of
-// PostgreSQL that leave nothing in the session. A name that is not here, a user's function among them, makes the
-// statement one that may have left something.
+// harmlessCalls are the names that may stand in front of a parenthesis in a read: keywords, and
+// functions of PostgreSQL that leave nothing in the session. A name that is not here, a user's
+// function among them, makes the statement one that may have left something.
 var harmlessCalls = slices.Sorted(strings.FieldsSeq(`
 	all and any array as between by case char conflict insert returning set character cube cast decimal distinct else end exists except extract filter
 	float from full group grouping having ilike in inner intersect is join key lateral left like limit materialized
@@ -64,8 +65,9 @@ var harmlessCalls = slices.Sorted(strings.FieldsSeq(`
 	sum to_char to_date to_json to_jsonb to_number to_timestamp to_tsquery to_tsvector translate trunc ts_headline
 	ts_rank unnest upper variance version websearch_to_tsquery width_bucket`))
 
-// kindOf classifies one statement by its text. What it does not understand is kindOther: the worst that
-// misunderstanding can cost is a scrub too many. It does not allocate but for names of mixed case.
+// kindOf classifies one statement by its text. What it does not understand is kindOther: the worst
+// that misunderstanding can cost is a scrub too many. It does not allocate but for names of mixed
+// case.
 func kindOf(sql string) sqlKind {
 	l := lexer{rest: sql}
 	first := l.firstWord()
@@ -107,13 +109,15 @@ func kindOf(sql string) sqlKind {
 	}
 }
 
-// escapePrefix begins a string in which a backslash escapes, and so it does in the strings that follow on other lines.
+// escapePrefix begins a string in which a backslash escapes, and so it does in the strings that
+// follow on other lines.
 const escapePrefix = "e'"
 
 // unicodePrefix begins a name or a string in which any character can be escaped.
 const unicodePrefix = "u&"
 
-// namesSettings reports whether a statement may write into the view pg_settings, which sets what is written.
+// namesSettings reports whether a statement may write into the view pg_settings, which sets what is
+// written.
 func namesSettings(sql string) bool {
 	const view = "pg_settings"
 	for i := range len(sql) - len(view) + 1 {
@@ -129,8 +133,8 @@ func contains(sorted []string, word string) bool {
 	return found
 }
 
-// lexer walks over the words of a statement as PostgreSQL's scanner sees them (its scan.l): strings, quoted names,
-// dollar quotes and nested comments are skipped as wholes.
+// lexer walks over the words of a statement as PostgreSQL's scanner sees them (its scan.l):
+// strings, quoted names, dollar quotes and nested comments are skipped as wholes.
 type lexer struct {
 	rest     string
 	last     byte   // what came before rest, white space and comments apart: a character, or aName
@@ -142,8 +146,8 @@ type lexer struct {
 // aName stands for a name, quoted or not.
 const aName = 'a'
 
-// firstWord returns the word that a statement begins with, in lower case. Semicolons before it are empty
-// statements, which the server drops, and parentheses may stand around a select.
+// firstWord returns the word that a statement begins with, in lower case. Semicolons before it are
+// empty statements, which the server drops, and parentheses may stand around a select.
 func (l *lexer) firstWord() string {
 	for {
 		l.blank()
@@ -158,8 +162,8 @@ func (l *lexer) firstWord() string {
 	return l.consume(l.wordLen())
 }
 
-// word returns the next word in lower case. It is plain when it is neither quoted nor qualified with a schema. word
-// reports false at the end.
+// word returns the next word in lower case. It is plain when it is neither quoted nor qualified
+// with a schema. word reports false at the end.
 func (l *lexer) word() (word string, plain, ok bool) {
 	for l.blank(); l.rest != ""; l.blank() {
 		c, last := l.rest[0], l.last

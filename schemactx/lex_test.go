@@ -1,6 +1,10 @@
 package schemactx
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
 
 func TestKindOfStatement(t *testing.T) {
 	for _, c := range []struct {
@@ -44,9 +48,7 @@ func TestKindOfStatement(t *testing.T) {
 		{kindBlock, []string{"do $$ begin commit; end $$", "call p()"}},
 	} {
 		for _, sql := range c.sql {
-			if got := kindOf(sql); got != c.want {
-				t.Errorf("kindOf(%q) = %d, want %d", sql, got, c.want)
-			}
+			assert.Equal(t, c.want, kindOf(sql), "kindOf(%q)", sql)
 		}
 	}
 }
@@ -58,9 +60,7 @@ func FuzzKindOf(f *testing.F) {
 	f.Fuzz(func(t *testing.T, sql string) {
 		kind := kindOf(sql) // ends, and does not panic
 		for _, blank := range []string{" ", "\n", "/* x */", "-- x\n", ";"} {
-			if got := kindOf(blank + sql); got != kind {
-				t.Errorf("kindOf(%q) = %d, with %q in front %d", sql, kind, blank, got)
-			}
+			assert.Equal(t, kind, kindOf(blank+sql), "kindOf(%q) = %d, with %q in front", sql, kind, blank)
 		}
 	})
 }
@@ -68,6 +68,8 @@ func FuzzKindOf(f *testing.F) {
 func BenchmarkKindOf(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		kindOf("select s.id, s.name, coalesce(c.name, '') from students s left join classes c on c.id = s.class_id where s.id = $1")
+		kindOf(
+			"select s.id, s.name, coalesce(c.name, '') from students s left join classes c on c.id = s.class_id where s.id = $1",
+		)
 	}
 }

@@ -9,23 +9,24 @@ import (
 	"github.com/oryne/pgtenant/internal/postgres"
 )
 
-// Limits bound what one tenant may take of what all share. The zero value is no limit. A public scope has none. The
-// timeouts are for statements that go astray: a tenant who controls the text of statements can change them by
-// set_config for the rest of its transaction, and at level [Logins] of its session, unless admin.Harden has closed it.
+// Limits bound what one tenant may take of what all share. The zero value is no limit. A public
+// scope has none. The timeouts are for statements that go astray: a tenant who controls the text of
+// statements can change them by set_config for the rest of its transaction, and at level [Logins]
+// of its session, unless admin.Harden has closed it.
 type Limits struct {
-	// MaxConns is how many connections of a [DB] one tenant may hold at a time. A unit of work beyond it waits, within
-	// its context, until one of the tenant's own ends; it is [LimitError] when the context ends first. Other tenants do
-	// not wait for it. A goroutine that needs a second connection while it holds one can wait for itself: give such
-	// tenants two. Default: 0, no limit.
+	// MaxConns is how many connections of a [DB] one tenant may hold at a time. A unit of work beyond
+	// it waits, within its context, until one of the tenant's own ends; it is [LimitError] when the
+	// context ends first. Other tenants do not wait for it. A goroutine that needs a second connection
+	// while it holds one can wait for itself: give such tenants two. Default: 0, no limit.
 	MaxConns int
 
-	// StatementTimeout is PostgreSQL's statement_timeout for the tenant's statements, rounded up to milliseconds.
-	// Default: 0, that of the login.
+	// StatementTimeout is PostgreSQL's statement_timeout for the tenant's statements, rounded up to
+	// milliseconds. Default: 0, that of the login.
 	StatementTimeout time.Duration
 
-	// IdleInTransactionTimeout is PostgreSQL's idle_in_transaction_session_timeout, rounded up to milliseconds: the
-	// server ends a transaction that waits longer for its next statement, and its connection. Default: 0, that of the
-	// login.
+	// IdleInTransactionTimeout is PostgreSQL's idle_in_transaction_session_timeout, rounded up to
+	// milliseconds: the server ends a transaction that waits longer for its next statement, and its
+	// connection. Default: 0, that of the login.
 	IdleInTransactionTimeout time.Duration
 }
 
@@ -37,7 +38,8 @@ func (l Limits) settings() iter.Seq2[string, string] {
 	}
 }
 
-// gates holds a gate for each tenant that has a limit and holds or awaits a connection, and no others.
+// gates holds a gate for each tenant that has a limit and holds or awaits a connection, and no
+// others.
 type semaphores struct {
 	mu       sync.Mutex
 	bySchema map[string]*semaphore

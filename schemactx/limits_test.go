@@ -2,12 +2,13 @@ package schemactx_test
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 )
@@ -26,9 +27,7 @@ func TestGreedyTenantDoesNotStarveAnother(t *testing.T) {
 				_, _, err := note(in(t, "tenant_a"), tx)
 				return err
 			})
-			if err != nil {
-				t.Error(err)
-			}
+			assert.NoError(t, err)
 		})
 	}
 	<-entered
@@ -40,10 +39,10 @@ func TestGreedyTenantDoesNotStarveAnother(t *testing.T) {
 	defer cancel()
 	_, err := db.Exec(ctx, "select 1")
 	var limit *schemactx.LimitError
-	if !errors.As(err, &limit) || limit.Schema != "tenant_a" || limit.MaxConns != 2 {
-		t.Errorf("got %v, want a LimitError", err)
+	if assert.ErrorAs(t, err, &limit) && assert.Equal(t, "tenant_a", limit.Schema) {
+		assert.Equal(t, 2, limit.MaxConns)
 	}
-	expectIs(t, err, context.DeadlineExceeded)
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
 	close(release)
 	wg.Wait()
 	expectNote(t, in(t, "tenant_a"), db, "tenant_a")
@@ -64,23 +63,21 @@ func TestTimeoutsOfATenant(t *testing.T) {
 		_, err = db.Exec(in(t, "tenant_a"), "select pg_sleep(5)", pgx.QueryExecModeExec)
 		expectState(t, err, "57014")
 		_, err = db.Exec(in(t, "tenant_b"), "select pg_sleep(0.1)")
-		check(t, err)
+		require.NoError(t, err)
 	}
 	err := db.InTx(in(t, "tenant_a"), func(tx pgx.Tx) error {
 		_, err := tx.Exec(in(t, "tenant_a"), "select pg_sleep(5)")
 		expectState(t, err, "57014")
 		return nil
 	})
-	expectIs(t, err, pgx.ErrTxCommitRollback)
+	assert.ErrorIs(t, err, pgx.ErrTxCommitRollback)
 	err = db.InTx(in(t, "tenant_a"), func(tx pgx.Tx) error {
 		expectNote(t, in(t, "tenant_a"), tx, "tenant_a")
 		time.Sleep(300 * time.Millisecond) // what is tested is the wait
 		_, _, err := note(in(t, "tenant_a"), tx)
 		return err
 	})
-	if err == nil {
-		t.Error("the transaction outlived its idle timeout")
-	}
+	assert.Error(t, err, "the transaction outlived its idle timeout")
 	expectNote(t, in(t, "tenant_b"), db, "tenant_b")
 }
 
@@ -89,7 +86,7 @@ func TestTimeoutOfATenantBelowThatOfTheLogin(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	_, err := f.pg.Pool.Exec(t.Context(), "alter role "+f.roles.Runtime()+" set statement_timeout = '20s'")
-	check(t, err)
+	require.NoError(t, err)
 	db := f.open(t, schemactx.Config{Limits: func(string) schemactx.Limits {
 		return schemactx.Limits{StatementTimeout: 50 * time.Millisecond}
 	}}, 1)
@@ -105,20 +102,16 @@ func TestRefreshAsksForLimitsAgain(t *testing.T) {
 		return schemactx.Limits{StatementTimeout: timeout}
 	}}, 1)
 	shown := func() (s string) {
-		check(t, db.QueryRow(in(t, "tenant_a"), "select current_setting('statement_timeout')").Scan(&s))
+		require.NoError(t, db.QueryRow(in(t, "tenant_a"), "select current_setting('statement_timeout')").Scan(&s))
 		return s
 	}
-	if got := shown(); got != "0" {
-		t.Errorf("timeout %s", got)
-	}
+	assert.Equal(t, "0", shown(), "timeout")
 	timeout = time.Minute
-	if got := shown(); got != "0" {
-		t.Errorf("timeout %s before Refresh", got)
-	}
+	got := shown()
+	assert.Equal(t, "0", got, "timeout %s before Refresh", got)
 	db.Refresh("tenant_a")
-	if got := shown(); got != "1min" {
-		t.Errorf("timeout %s after Refresh", got)
-	}
+	got = shown()
+	assert.Equal(t, "1min", got, "timeout %s after Refresh", got)
 }
 
 // A context that is over says so, and not that the tenant is at its limit.
@@ -130,10 +123,8 @@ func TestLimitIsNotToBlameForAContextThatIsOver(t *testing.T) {
 	cancel()
 	for range 40 {
 		_, err := db.Exec(ctx, "select 1")
-		expectIs(t, err, context.Canceled)
+		assert.ErrorIs(t, err, context.Canceled)
 		var limit *schemactx.LimitError
-		if errors.As(err, &limit) {
-			t.Fatal(err)
-		}
+		require.NotErrorAs(t, err, &limit)
 	}
 }

@@ -18,7 +18,11 @@ func TestNothingRunsAsTheOwnerOrASuperuser(t *testing.T) {
 	var wrong *schemactx.LoginError
 	_, err := schemactx.New(openPool(t, f.pg.URLAs(f.roles.Owner(), ownerPassword), 1), schemactx.Config{Roles: f.roles})
 	require.ErrorAs(t, err, &wrong)
-	assert.Equal(t, &schemactx.LoginError{Login: f.roles.Owner(), Kind: schemactx.LoginOwner, Want: f.roles.Runtime()}, wrong)
+	assert.Equal(
+		t,
+		&schemactx.LoginError{Login: f.roles.Owner(), Kind: schemactx.LoginOwner, Want: f.roles.Runtime()},
+		wrong,
+	)
 
 	db, err := schemactx.New(f.pg.Pool, schemactx.Config{Roles: f.roles})
 	require.NoError(t, err)
@@ -32,10 +36,14 @@ func TestNothingRunsAsTheOwnerOrASuperuser(t *testing.T) {
 	_, err = db.Begin(ctx)
 	require.ErrorAs(t, err, &wrong)
 	var n int
-	require.NoError(t, f.pg.Pool.QueryRow(t.Context(), "select count(*) from tenant_a.notes where body = 'as a superuser'").Scan(&n))
+	require.NoError(
+		t,
+		f.pg.Pool.QueryRow(t.Context(), "select count(*) from tenant_a.notes where body = 'as a superuser'").Scan(&n),
+	)
 	assert.Zero(t, n)
 
-	db, err = schemactx.New(f.pg.Pool, schemactx.Config{Roles: f.roles, Level: schemactx.PathOnly}) // which takes any login
+	// which takes any login
+	db, err = schemactx.New(f.pg.Pool, schemactx.Config{Roles: f.roles, Level: schemactx.PathOnly})
 	require.NoError(t, err)
 	_, err = db.Exec(ctx, "select 1")
 	require.NoError(t, err)
@@ -74,7 +82,10 @@ func TestALoginOfAnotherNameIsAsked(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	run(t, f, "create role "+f.roles.Prefix()+"_web login noinherit password 'web' in role "+f.roles.Runtime())
-	_, err := f.pg.Pool.Exec(t.Context(), "grant "+pgx.Identifier{f.roles.Tenant("tenant_a")}.Sanitize()+" to "+f.roles.Prefix()+"_web")
+	_, err := f.pg.Pool.Exec(
+		t.Context(),
+		"grant "+pgx.Identifier{f.roles.Tenant("tenant_a")}.Sanitize()+" to "+f.roles.Prefix()+"_web",
+	)
 	require.NoError(t, err)
 	db, err := schemactx.New(openPool(t, f.pg.URLAs(f.roles.Prefix()+"_web", "web"), 1), schemactx.Config{Roles: f.roles})
 	require.NoError(t, err)

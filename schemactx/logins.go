@@ -16,20 +16,23 @@ import (
 	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
-// LoginsConfig says how tenants log in at level [Logins]. Their roles are made by admin.ProvisionLogin. Their pools have the
-// configuration of the pool given to [New], hooks included, but for login, password and size; that pool itself serves
-// public scopes. Their sessions begin with the tenant's search path and timeouts, which poolers such as PgBouncer do not
-// pass on: the DB has to reach the server itself.
+// LoginsConfig says how tenants log in at level [Logins]. Their roles are made by
+// admin.ProvisionLogin. Their pools have the configuration of the pool given to [New], hooks
+// included, but for login, password and size; that pool itself serves public scopes. Their sessions
+// begin with the tenant's search path and timeouts, which poolers such as PgBouncer do not pass on:
+// the DB has to reach the server itself.
 type LoginsConfig struct {
-	// Password returns the password of a tenant's role, as given to admin.ProvisionLogin. It is called for each new
-	// connection and must be safe for concurrent use. A panic in it is an error of the connection. Required. See [LoginPassword] for passwords that need no store.
+	// Password returns the password of a tenant's role, as given to admin.ProvisionLogin. It is called
+	// for each new connection and must be safe for concurrent use. A panic in it is an error of the
+	// connection. Required. See [LoginPassword] for passwords that need no store.
 	Password func(ctx context.Context, schema string) (string, error)
 
 	// MaxConns is how many connections the pool of one tenant has at most. Default: 2.
 	MaxConns int32
 
-	// MaxPools is how many tenants have a pool at a time. For another one, the pool that was used least recently and is
-	// not in use is closed; while all are in use, a unit of work waits within its context. Default: 50.
+	// MaxPools is how many tenants have a pool at a time. For another one, the pool that was used
+	// least recently and is not in use is closed; while all are in use, a unit of work waits within
+	// its context. Default: 50.
 	MaxPools int
 }
 
@@ -83,7 +86,8 @@ func newLoginPools(pool *pgxpool.Pool, cfg Config, fresh *freshness) *loginPools
 	}
 }
 
-// acquire borrows a connection of the tenant's own login for u. leave must follow when it has gone back.
+// acquire borrows a connection of the tenant's own login for u. leave must follow when it has gone
+// back.
 func (ps *loginPools) acquire(ctx context.Context, u *unitOfWork) (err error) {
 	if u.login, err = ps.use(ctx, u.scope); err != nil {
 		return err
@@ -103,9 +107,10 @@ func (ps *loginPools) acquire(ctx context.Context, u *unitOfWork) (err error) {
 	return err
 }
 
-// use returns the tenant's pool, which nobody evicts before leave. It can be retired all the same, by refresh and close:
-// its connections that are out stay as they are until they come back, and who waits for one gets an error, and learns
-// from leave that this is why. It waits while all places are taken by pools in use.
+// use returns the tenant's pool, which nobody evicts before leave. It can be retired all the same,
+// by refresh and close: its connections that are out stay as they are until they come back, and who
+// waits for one gets an error, and learns from leave that this is why. It waits while all places
+// are taken by pools in use.
 func (ps *loginPools) use(ctx context.Context, sc *scope) (*loginPool, error) {
 	for {
 		p, freed, err := ps.tryUse(sc)
@@ -148,7 +153,8 @@ func (ps *loginPools) tryUse(sc *scope) (*loginPool, <-chan struct{}, error) {
 	return p, nil, nil
 }
 
-// open makes the pool of a tenant, which connects when it is used. The tenant's settings are those of its sessions.
+// open makes the pool of a tenant, which connects when it is used. The tenant's settings are those
+// of its sessions.
 func (ps *loginPools) open(sc *scope) (*pgxpool.Pool, error) {
 	cfg := ps.base.Copy()
 	cfg.ConnConfig.RuntimeParams["search_path"] = sc.path
@@ -185,8 +191,9 @@ func (ps *loginPools) open(sc *scope) (*pgxpool.Pool, error) {
 	return pgxpool.NewWithConfig(context.Background(), cfg)
 }
 
-// ask returns the tenant's password. It runs in a goroutine of the pool's, where a panic would end the program and
-// [runtime.Goexit] would leave the place of the connection taken for good: here both are errors of the connection.
+// ask returns the tenant's password. It runs in a goroutine of the pool's, where a panic would end
+// the program and [runtime.Goexit] would leave the place of the connection taken for good: here
+// both are errors of the connection.
 func (ps *loginPools) ask(ctx context.Context, schema string) (password string, err error) {
 	done := make(chan struct{})
 	go func() {
@@ -225,7 +232,8 @@ func (ps *loginPools) evict() bool {
 	return false
 }
 
-// retire takes a pool out of use; it closes at once for those who wait, and else when its last connection has come back.
+// retire takes a pool out of use; it closes at once for those who wait, and else when its last
+// connection has come back.
 func (ps *loginPools) retire(el *list.Element) {
 	p := el.Value.(*loginPool)
 	ps.recent.Remove(el)
@@ -243,8 +251,8 @@ func (ps *loginPools) refresh(schema string) {
 	}
 }
 
-// leave gives the pool free again after use. It reports whether the pool has been retired meanwhile. It does nothing on
-// nil.
+// leave gives the pool free again after use. It reports whether the pool has been retired
+// meanwhile. It does nothing on nil.
 func (ps *loginPools) leave(p *loginPool) (retired bool) {
 	if p == nil {
 		return false

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/schemactx/admin"
@@ -22,7 +24,7 @@ func loginDB(t *testing.T, f *fixture, cfg schemactx.Config) *schemactx.DB {
 	t.Helper()
 	password := func(schema string) string {
 		p, err := schemactx.LoginPassword(loginSecret, f.roles.Tenant(schema))
-		check(t, err)
+		require.NoError(t, err)
 		return p
 	}
 	for _, schema := range []string{"tenant_a", "tenant_b"} {
@@ -38,15 +40,19 @@ func loginDB(t *testing.T, f *fixture, cfg schemactx.Config) *schemactx.DB {
 func TestTenantsLogInAsThemselves(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	db := loginDB(t, f, schemactx.Config{Limits: func(string) schemactx.Limits { return schemactx.Limits{StatementTimeout: time.Minute} }})
+	db := loginDB(
+		t,
+		f,
+		schemactx.Config{Limits: func(string) schemactx.Limits { return schemactx.Limits{StatementTimeout: time.Minute} }},
+	)
 	for range 2 {
 		for _, schema := range []string{"tenant_a", "tenant_b"} {
 			expectNote(t, in(t, schema), db, schema)
 			var user, timeout string
-			check(t, db.QueryRow(in(t, schema), "select session_user, current_setting('statement_timeout')").Scan(&user, &timeout))
-			if user != f.roles.Tenant(schema) || timeout != "1min" {
-				t.Errorf("in %s: logged in as %s with timeout %s", schema, user, timeout)
-			}
+			require.NoError(t,
+				db.QueryRow(in(t, schema), "select session_user, current_setting('statement_timeout')").Scan(&user, &timeout))
+			assert.Equal(t, f.roles.Tenant(schema), user, "in %s: logged in as %s with timeout %s", schema, user, timeout)
+			assert.Equal(t, "1min", timeout, "in %s: logged in as %s with timeout", schema, user)
 		}
 	}
 	_, err := db.Exec(in(t, "tenant_a"), fmt.Sprintf("select set_config('role', '%s', false)", f.roles.Tenant("tenant_b")))
@@ -54,30 +60,28 @@ func TestTenantsLogInAsThemselves(t *testing.T) {
 	_, err = db.Exec(in(t, "tenant_a"), "select * from tenant_b.notes")
 	expectState(t, err, "42501")
 	ctx := in(t, "tenant_a")
-	check(t, db.InTx(ctx, func(tx pgx.Tx) error { return insertNote(ctx, tx) }))
+	require.NoError(t, db.InTx(ctx, func(tx pgx.Tx) error { return insertNote(ctx, tx) }))
 
 	// A session that was led astray is closed, and the next one is as it should be.
 	_, err = db.Exec(ctx, "select set_config('search_path', 'nowhere', false)")
 	if err == nil {
 		_, _, err = note(ctx, db)
 	}
-	expectIs(t, err, schemactx.ErrScopeChanged)
+	assert.ErrorIs(t, err, schemactx.ErrScopeChanged)
 	expectNote(t, ctx, db, "tenant_a")
 
 	_, err = db.Exec(in(t, "tenant_missing"), "select 1")
-	expectIs(t, err, schemactx.ErrNotProvisioned)
+	assert.ErrorIs(t, err, schemactx.ErrNotProvisioned)
 	var user string
-	check(t, db.QueryRow(schemactx.NewPublicContext(t.Context()), "select current_user").Scan(&user))
-	if user != f.roles.Public() {
-		t.Errorf("public work runs as %s", user)
-	}
+	require.NoError(t, db.QueryRow(schemactx.NewPublicContext(t.Context()), "select current_user").Scan(&user))
+	assert.Equal(t, f.roles.Public(), user, "public work runs as %s", user)
 }
 
 func TestTenantsLogInWhereTheDatabaseIsHardened(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	_, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
-	check(t, err)
+	require.NoError(t, err)
 	db := loginDB(t, f, schemactx.Config{})
 	expectNote(t, in(t, "tenant_a"), db, "tenant_a")
 	expectNote(t, in(t, "tenant_b"), db, "tenant_b")
@@ -88,8 +92,12 @@ func TestPoolsOfTenantsAreBounded(t *testing.T) {
 	f := setup(t)
 	db := loginDB(t, f, schemactx.Config{Logins: schemactx.LoginsConfig{MaxPools: 1, MaxConns: 2}})
 	sessions := func() (n int) {
-		check(t, f.pg.Pool.QueryRow(t.Context(), "select count(distinct usename) from pg_stat_activity where starts_with(usename::text, $1)",
-			f.roles.Prefix()+"__").Scan(&n))
+		require.NoError(
+			t,
+			f.pg.Pool.QueryRow(t.Context(), "select count(distinct usename) from pg_stat_activity where starts_with(usename::text, $1)",
+				f.roles.Prefix()+"__").
+				Scan(&n),
+		)
 		return n
 	}
 	var wg sync.WaitGroup
@@ -97,9 +105,9 @@ func TestPoolsOfTenantsAreBounded(t *testing.T) {
 		wg.Go(func() {
 			schema := []string{"tenant_a", "tenant_b"}[i%2]
 			for range 5 {
-				if body, _, err := note(in(t, schema), db); err != nil || body != schema {
-					t.Errorf("in %s: read %q, %v", schema, body, err)
-				}
+				body, _, err := note(in(t, schema), db)
+				assert.NoError(t, err, "in %s: read %q", schema, body)
+				assert.Equal(t, schema, body, "in %s: read %q", schema, body)
 			}
 		})
 	}
@@ -109,34 +117,36 @@ func TestPoolsOfTenantsAreBounded(t *testing.T) {
 			t.Fatalf("%d tenants are logged in, want 1", sessions())
 		}
 	}
-	check(t, db.InTx(in(t, "tenant_a"), func(pgx.Tx) error {
+	require.NoError(t, db.InTx(in(t, "tenant_a"), func(pgx.Tx) error {
 		ctx, cancel := context.WithTimeout(in(t, "tenant_b"), 50*time.Millisecond)
 		defer cancel()
 		_, err := db.Exec(ctx, "select 1")
-		expectIs(t, err, context.DeadlineExceeded)
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
 		return nil
 	}))
 	expectNote(t, in(t, "tenant_b"), db, "tenant_b")
 	db.Close()
 	_, _, err := note(in(t, "tenant_b"), db)
-	expectIs(t, err, schemactx.ErrClosed)
+	assert.ErrorIs(t, err, schemactx.ErrClosed)
 }
 
 func TestLoginsWithoutAPassword(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	pool := openPool(t, f.pg.URLAs(f.roles.Runtime(), runtimePassword), 1)
-	if _, err := schemactx.New(pool, schemactx.Config{Roles: f.roles, Level: schemactx.Logins}); err == nil {
-		t.Error("a DB at Logins without passwords")
-	}
+	_, err := schemactx.New(pool, schemactx.Config{Roles: f.roles, Level: schemactx.Logins})
+	assert.Error(t, err, "a DB at Logins without passwords")
 	mine := errors.New("mine")
-	db, err := schemactx.New(pool, schemactx.Config{Roles: f.roles, Level: schemactx.Logins, Logins: schemactx.LoginsConfig{
-		Password: func(context.Context, string) (string, error) { return "", mine },
-	}})
-	check(t, err)
+	db, err := schemactx.New(
+		pool,
+		schemactx.Config{Roles: f.roles, Level: schemactx.Logins, Logins: schemactx.LoginsConfig{
+			Password: func(context.Context, string) (string, error) { return "", mine },
+		}},
+	)
+	require.NoError(t, err)
 	defer db.Close()
 	_, _, err = note(in(t, "tenant_a"), db)
-	expectIs(t, err, mine)
+	assert.ErrorIs(t, err, mine)
 }
 
 // Refresh closes the tenant's pool; whoever waits for a connection of it gets one of the new pool.

@@ -8,23 +8,27 @@ import (
 	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
-// outdated reports whether the server refused the scope because its process does not know yet that the login may take the
-// tenant's role, and if so makes it look anew: what was tried can be tried again, and nothing of it has run.
+// outdated reports whether the server refused the scope because its process does not know yet that
+// the login may take the tenant's role, and if so makes it look anew: what was tried can be tried
+// again, and nothing of it has run.
 //
-// A process of the server keeps the list of roles that its login may take. It makes the list when it needs one, and again
-// after a GRANT. One that is committed while it reads can escape it (PostgreSQL 14 to 18, roles_is_member_of in acl.c: the
-// news arrives before the list that lacks it is kept), and then the process refuses a new tenant until there is another
-// GRANT. It keeps one list at a time, so that a question about another role makes it forget this one.
+// A process of the server keeps the list of roles that its login may take. It makes the list when
+// it needs one, and again after a GRANT. One that is committed while it reads can escape it
+// (PostgreSQL 14 to 18, roles_is_member_of in acl.c: the news arrives before the list that lacks it
+// is kept), and then the process refuses a new tenant until there is another GRANT. It keeps one
+// list at a time, so that a question about another role makes it forget this one.
 func (u *unitOfWork) membershipStale(ctx context.Context, tx *txState, err error) bool {
-	if u.membershipRefreshed || u.scope.role == "" || !errors.Is(err, ErrNotProvisioned) || !sqlstate.Is(err, sqlstate.InsufficientRights) {
+	if u.membershipRefreshed || u.scope.role == "" || !errors.Is(err, ErrNotProvisioned) ||
+		!sqlstate.Is(err, sqlstate.InsufficientRights) {
 		return false
 	}
 	u.membershipRefreshed = true
 	return u.backToIdle(ctx, tx) && u.refreshMembership(ctx) == nil
 }
 
-// twice calls attempt, which begins with the scope, and again where what came in front of the scope stopped it: the server's
-// process was behind the times, the catalogs cannot be read, or there are prepared statements that are not this package's.
+// twice calls attempt, which begins with the scope, and again where what came in front of the scope
+// stopped it: the server's process was behind the times, the catalogs cannot be read, or there are
+// prepared statements that are not this package's.
 func (u *unitOfWork) retryPrologue(ctx context.Context, tx *txState, attempt func() error) error {
 	first := tx == nil || !tx.begun
 	err := attempt()

@@ -2,18 +2,20 @@ package schemactx_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// A server process reads which roles its login may take when it first needs to know, and again after each GRANT. What is
-// granted while it reads can escape it until the next GRANT (PostgreSQL 15 to 18). A new tenant is served nevertheless.
+// A server process reads which roles its login may take when it first needs to know, and again
+// after each GRANT. What is granted while it reads can escape it until the next GRANT (PostgreSQL
+// 15 to 18). A new tenant is served nevertheless.
 func TestATenantIsServedWhoseRoleWasGrantedWhileAnotherRoleWasTaken(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -24,7 +26,7 @@ func TestATenantIsServedWhoseRoleWasGrantedWhileAnotherRoleWasTaken(t *testing.T
 		execute format('create role %[1]s__many_%%s', i);
 		execute format('grant %[1]s__many_%%s to %[2]s', i);
 	end loop; end $$`, f.pg.RolePrefix, f.roles.Runtime()))
-	check(t, err)
+	require.NoError(t, err)
 	exec := f.openMode(t, pgx.QueryExecModeExec)
 	ways := f.ways(db, exec)
 	for i := range 60 {
@@ -51,9 +53,7 @@ func TestATenantIsServedWhoseRoleWasGrantedWhileAnotherRoleWasTaken(t *testing.T
 		for j := range conns {
 			serve.Go(func() { // on a connection each
 				err := ways[j%len(ways)](in(t, schema))
-				if err != nil {
-					t.Errorf("tenant %d: %v", i, err)
-				}
+				assert.NoError(t, err, "tenant %d", i)
 			})
 		}
 		serve.Wait()
@@ -99,15 +99,13 @@ func TestARoleThatMayNotBeTakenIsAskedForTwiceAndRefused(t *testing.T) {
 	f := setup(t)
 	role := f.roles.Tenant("tenant_a")
 	for i, way := range f.ways(f.open(t, schemactx.Config{}, 1), f.openMode(t, pgx.QueryExecModeExec)) {
-		check(t, way(in(t, "tenant_b")))
+		require.NoError(t, way(in(t, "tenant_b")))
 		f.exec(t, "revoke "+role+" from "+f.roles.Runtime())
 		for range 2 {
-			if err := way(in(t, "tenant_a")); !errors.Is(err, schemactx.ErrNotProvisioned) {
-				t.Errorf("way %d: %v", i, err)
-			}
-			check(t, way(in(t, "tenant_b")))
+			assert.ErrorIs(t, way(in(t, "tenant_a")), schemactx.ErrNotProvisioned, "way %d", i)
+			require.NoError(t, way(in(t, "tenant_b")))
 		}
 		f.provision(t, "tenant_a")
-		check(t, way(in(t, "tenant_a")))
+		require.NoError(t, way(in(t, "tenant_a")))
 	}
 }

@@ -7,6 +7,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // latencies counts durations in buckets a sixteenth of a power of two wide, so that a
@@ -82,7 +85,7 @@ func measure(b *testing.B, goroutines int, op func(*rand.Rand) error) {
 	b.ResetTimer()
 	l, err := spread(goroutines, counted(int64(b.N)), op)
 	b.StopTimer()
-	must(b, err)
+	require.NoError(b, err)
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ops/s")
 	b.ReportMetric(float64(l.percentile(50).Nanoseconds())/1e3, "p50-us")
 	b.ReportMetric(float64(l.percentile(99).Nanoseconds())/1e3, "p99-us")
@@ -100,7 +103,7 @@ func rate(b *testing.B, slice time.Duration, goroutines int, op func(*rand.Rand)
 		done.Add(1)
 		return op(r)
 	})
-	must(b, err)
+	require.NoError(b, err)
 	return float64(done.Load()) / time.Since(start).Seconds()
 }
 
@@ -111,8 +114,8 @@ func TestLatencyPercentiles(t *testing.T) {
 		l.add(time.Duration(i+1) * time.Microsecond)
 	}
 	for p, want := range map[uint64]time.Duration{1: 10 * time.Microsecond, 50: 500 * time.Microsecond, 99: 990 * time.Microsecond} {
-		if got := l.percentile(p); got > want || got < want*15/16 {
-			t.Errorf("percentile %d is %s, want %s or up to a sixteenth less", p, got, want)
-		}
+		got := l.percentile(p)
+		assert.LessOrEqual(t, got, want, "percentile %d is %s, want %s or up to a sixteenth less", p, got, want)
+		assert.GreaterOrEqual(t, got, want*15/16, "percentile %d is %s, want %s or up to a sixteenth less", p, got, want)
 	}
 }

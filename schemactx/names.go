@@ -13,8 +13,9 @@ const MaxNameLen = 63
 // Public is the schema of the registry and of everything that tenants share.
 const Public = "public"
 
-// RegistryComment is the comment of the registry's schema where that is not [Public]. admin.Provision and
-// admin.Deprovision refuse a schema that has it, and admin.Check judges who may use it.
+// RegistryComment is the comment of the registry's schema where that is not [Public].
+// admin.Provision and admin.Deprovision refuse a schema that has it, and admin.Check judges who may
+// use it.
 const RegistryComment = "pgtenant registry"
 
 // ValidateName returns an error unless name may be a tenant's schema: it matches

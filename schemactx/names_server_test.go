@@ -2,13 +2,14 @@ package schemactx_test
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"sync"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
@@ -18,10 +19,63 @@ import (
 
 // awkwardNames are those at which quoting and paths have failed elsewhere.
 var awkwardNames = []string{
-	"tenant_1", "select", "user", "table", "current_user", "nil", "null", "true", "_", "a1", "tenant__1", strings.Repeat("x", 63),
-	strings.Repeat("x", 64), "", "public", "information_schema", "pg_catalog", "pg_temp", "none", "default", "$user", "Acme", "acme,public",
-	`a"b`, `"`, `""`, `a\`, `a\"b`, "a'b", "a;b", "a--b", "a/*b", "a b", " a", "a\n", "a\x00b", "é", "İ", "ſ", "K", "😀", "a\u200b",
-	"a\u0301", "ａ", "\xff", "a\xc0\x80", "U&\"x\"", "E'x'", "$1", "?", "%s", "*", ".", "a.b",
+	"tenant_1",
+	"select",
+	"user",
+	"table",
+	"current_user",
+	"nil",
+	"null",
+	"true",
+	"_",
+	"a1",
+	"tenant__1",
+	strings.Repeat("x", 63),
+	strings.Repeat(
+		"x",
+		64,
+	),
+	"",
+	"public",
+	"information_schema",
+	"pg_catalog",
+	"pg_temp",
+	"none",
+	"default",
+	"$user",
+	"Acme",
+	"acme,public",
+	`a"b`,
+	`"`,
+	`""`,
+	`a\`,
+	`a\"b`,
+	"a'b",
+	"a;b",
+	"a--b",
+	"a/*b",
+	"a b",
+	" a",
+	"a\n",
+	"a\x00b",
+	"é",
+	"İ",
+	"ſ",
+	"K",
+	"😀",
+	"a\u200b",
+	"a\u0301",
+	"ａ",
+	"\xff",
+	"a\xc0\x80",
+	"U&\"x\"",
+	"E'x'",
+	"$1",
+	"?",
+	"%s",
+	"*",
+	".",
+	"a.b",
 }
 
 // serverNames asks a server what it reads. One connection serves one input at a time.
@@ -35,14 +89,10 @@ func newServerNames(t testing.TB) *serverNames {
 	t.Helper()
 	pg := pgtest.New(t)
 	conn, err := pgx.Connect(t.Context(), pg.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(func() { conn.Close(context.Background()) })
 	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return &serverNames{conn: conn, role: roles.Tenant}
 }
 
@@ -54,40 +104,43 @@ func (s *serverNames) validName(t *testing.T, name string) {
 		return
 	}
 	quoted, err := schemactx.QuoteName(name)
-	check(t, err)
+	require.NoError(t, err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ctx := t.Context()
 	tx, err := s.conn.Begin(ctx)
-	check(t, err)
+	require.NoError(t, err)
 	defer func() { _ = tx.Rollback(ctx) }()
 	_, err = tx.Exec(ctx, "create schema "+quoted)
-	check(t, err)
+	require.NoError(t, err)
 	var there bool
 	var path []string
-	check(t, tx.QueryRow(ctx, "select exists (select from pg_namespace where nspname = $1::text collate \"C\")", name).Scan(&there))
+	require.NoError(
+		t,
+		tx.QueryRow(ctx, "select exists (select from pg_namespace where nspname = $1::text collate \"C\")", name).
+			Scan(&there),
+	)
 	_, err = tx.Exec(ctx, "select set_config('search_path', $1, true)", quoted+", pg_temp")
-	check(t, err)
-	check(t, tx.QueryRow(ctx, "select current_schemas(false)").Scan(&path))
-	if !there || len(path) != 1 || path[0] != name {
-		t.Errorf("valid name %q: made as such: %t, path %q", name, there, path)
+	require.NoError(t, err)
+	require.NoError(t, tx.QueryRow(ctx, "select current_schemas(false)").Scan(&path))
+	if assert.True(t, there, "valid name %q: made as such: %t, path %q", name, there, path) &&
+		assert.Len(t, path, 1, "valid name %q: made as such: %t, path", name, there) {
+		assert.Equal(t, name, path[0], "valid name %q: made as such: %t, path", name, there)
 	}
 	var ident []string
-	check(t, tx.QueryRow(ctx, "select parse_ident($1, true)", quoted).Scan(&ident))
-	if len(ident) != 1 || ident[0] != name {
-		t.Errorf("valid name %q is read as %q", name, ident)
+	require.NoError(t, tx.QueryRow(ctx, "select parse_ident($1, true)", quoted).Scan(&ident))
+	if assert.Len(t, ident, 1, "valid name %q is read as %q", name, ident) {
+		assert.Equal(t, name, ident[0], "valid name %q is read as %q", name, ident)
 	}
 	role, err := schemactx.QuoteName(s.role(name))
-	check(t, err)
+	require.NoError(t, err)
 	_, err = tx.Exec(ctx, "create role "+role)
-	check(t, err)
+	require.NoError(t, err)
 	_, err = tx.Exec(ctx, "select set_config('role', $1, true)", s.role(name))
-	check(t, err)
+	require.NoError(t, err)
 	var user string
-	check(t, tx.QueryRow(ctx, "select current_user").Scan(&user))
-	if user != s.role(name) {
-		t.Errorf("the role of valid name %q is %q, want %q", name, user, s.role(name))
-	}
+	require.NoError(t, tx.QueryRow(ctx, "select current_user").Scan(&user))
+	assert.Equal(t, s.role(name), user, "the role of valid name %q", name)
 }
 
 // quotedName checks that the server reads what QuoteName made of any parts as those parts.
@@ -96,9 +149,7 @@ func (s *serverNames) quotedName(t *testing.T, a, b string) {
 	quoted, err := schemactx.QuoteName(a, b)
 	var nameErr *schemactx.NameError
 	if err != nil {
-		if !errors.As(err, &nameErr) {
-			t.Errorf("QuoteName(%q, %q) = %v, want a NameError", a, b, err)
-		}
+		assert.ErrorAs(t, err, &nameErr, "QuoteName(%q, %q)", a, b)
 		return
 	}
 	if !utf8.ValidString(quoted) {
@@ -107,21 +158,20 @@ func (s *serverNames) quotedName(t *testing.T, a, b string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var ident []string
-	check(t, s.conn.QueryRow(t.Context(), "select parse_ident($1, true)", quoted).Scan(&ident))
-	if len(ident) != 2 || ident[0] != a || ident[1] != b {
-		t.Errorf("QuoteName(%q, %q) = %s, which PostgreSQL reads as %q", a, b, quoted, ident)
+	require.NoError(t, s.conn.QueryRow(t.Context(), "select parse_ident($1, true)", quoted).Scan(&ident))
+	if assert.Len(t, ident, 2, "QuoteName(%q, %q) = %s, which PostgreSQL reads as %q", a, b, quoted, ident) &&
+		assert.Equal(t, a, ident[0], "QuoteName(%q, %q) = %s, which PostgreSQL reads as %q", a, b, quoted, ident) {
+		assert.Equal(t, b, ident[1], "QuoteName(%q, %q) = %s, which PostgreSQL reads as %q", a, b, quoted, ident)
 	}
 	// As a column's name, through PostgreSQL's own parser: the one that counts.
 	column, err := schemactx.QuoteName(b)
-	check(t, err)
+	require.NoError(t, err)
 	rows, err := s.conn.Query(t.Context(), "select 1 as "+column, pgx.QueryExecModeExec)
-	check(t, err)
+	require.NoError(t, err)
 	got := rows.FieldDescriptions()[0].Name
 	rows.Close()
-	check(t, rows.Err())
-	if got != b {
-		t.Errorf("QuoteName(%q) = %s, which names a column %q", b, column, got)
-	}
+	require.NoError(t, rows.Err())
+	assert.Equal(t, b, got, "QuoteName(%q) = %s, which names a column %q", b, column, got)
 }
 
 func FuzzValidNameOnServer(f *testing.F) {

@@ -1,9 +1,11 @@
 package schemactx_test
 
 import (
-	"errors"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 )
@@ -12,9 +14,8 @@ func TestValidateName(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("a", 63)
 	for _, name := range []string{"a", "_", "tenant_1", "a1", long, "publi", "publics", "pg", "information", "select"} {
-		if err := schemactx.ValidateName(name); err != nil {
-			t.Errorf("ValidateName(%q) = %v, want nil", name, err)
-		}
+		err := schemactx.ValidateName(name)
+		assert.NoError(t, err, "ValidateName(%q) = %v, want nil", name, err)
 	}
 	for _, name := range []string{
 		"", long + "a", "1a", "A", "tenantA", "a-b", "a.b", "a b", "a,b", `a"b`, "a'b", "a;b", "a--", "a\x00b", "a\nb", `a\b`, "é", "😀",
@@ -22,8 +23,9 @@ func TestValidateName(t *testing.T) {
 	} {
 		err := schemactx.ValidateName(name)
 		var nameErr *schemactx.NameError
-		if !errors.As(err, &nameErr) || nameErr.Name != name || nameErr.Rule == "" {
-			t.Errorf("ValidateName(%q) = %v, want a NameError with the name and a rule", name, err)
+		if assert.ErrorAs(t, err, &nameErr, "ValidateName(%q) = %v, want a NameError with the name and a rule", name, err) &&
+			assert.Equal(t, name, nameErr.Name, "ValidateName(%q) = %v, want a NameError with the name and a rule", name, err) {
+			assert.NotEmpty(t, nameErr.Rule, "ValidateName(%q) = %v, want a NameError with the name and a rule", name, err)
 		}
 	}
 }
@@ -34,20 +36,17 @@ func TestValidNameCostsNoAllocation(t *testing.T) {
 			t.Fatal("refused")
 		}
 	})
-	if allocs != 0 {
-		t.Errorf("%v allocations, want 0", allocs)
-	}
+	assert.Zero(t, allocs, "%v allocations, want 0", allocs)
 }
 
 func TestQuoteNameRefusesWhatItWouldChange(t *testing.T) {
 	t.Parallel()
-	if got, err := schemactx.QuoteName("tenant_1", `we"ird`); err != nil || got != `"tenant_1"."we""ird"` {
-		t.Errorf("got %s, %v", got, err)
-	}
+	got, err := schemactx.QuoteName("tenant_1", `we"ird`)
+	assert.NoError(t, err, got)
+	assert.Equal(t, `"tenant_1"."we""ird"`, got)
 	for _, bad := range []string{"", "a\x00b", strings.Repeat("x", 64)} {
-		if got, err := schemactx.QuoteName("tenant_1", bad); err == nil {
-			t.Errorf("QuoteName(%q) = %s, want an error", bad, got)
-		}
+		got, err := schemactx.QuoteName("tenant_1", bad)
+		assert.Error(t, err, "QuoteName(%q) = %s, want an error", bad, got)
 	}
 }
 
@@ -59,11 +58,9 @@ func FuzzValidateName(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string) {
 		valid := schemactx.ValidateName(name) == nil
 		quoted, err := schemactx.QuoteName(name)
-		if valid && (err != nil || quoted != `"`+name+`"`) {
-			t.Errorf("valid name %q quotes to %s, %v", name, quoted, err)
-		}
-		if valid && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_0123456789") != "" {
-			t.Errorf("%q is taken for valid", name)
+		assert.True(t, !valid || err == nil && quoted == `"`+name+`"`, "valid name %q quotes to %s, %v", name, quoted, err)
+		if valid {
+			assert.Empty(t, strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_0123456789"), "%q is taken for valid", name)
 		}
 	})
 }
@@ -71,31 +68,27 @@ func FuzzValidateName(f *testing.F) {
 func TestRoleNames(t *testing.T) {
 	t.Parallel()
 	roles, err := schemactx.NewRoleNames("shop")
-	check(t, err)
+	require.NoError(t, err)
 	for got, want := range map[string]string{
 		roles.Owner(): "shop_owner", roles.Runtime(): "shop_runtime", roles.Public(): "shop_public",
 		roles.Tenant("tenant_1"): "shop__tenant_1", roles.Tenant("owner"): "shop__owner", roles.Tenant("_owner"): "shop___owner",
 	} {
-		if got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
+		assert.Equal(t, want, got)
 	}
 	for _, prefix := range []string{"", "_a", "a_", "a__b", "A", "pg_a", strings.Repeat("a", 21), "a b"} {
-		if _, err := schemactx.NewRoleNames(prefix); err == nil {
-			t.Errorf("prefix %q was not refused", prefix)
-		}
+		_, err := schemactx.NewRoleNames(prefix)
+		assert.Error(t, err, "prefix %q was not refused", prefix)
 	}
 }
 
 func TestRoleNamesOfLongSchemasDiffer(t *testing.T) {
 	t.Parallel()
 	roles, err := schemactx.NewRoleNames(strings.Repeat("p", 20))
-	check(t, err)
+	require.NoError(t, err)
 	common := strings.Repeat("s", 62)
 	a, b := roles.Tenant(common+"a"), roles.Tenant(common+"b")
-	if a == b || len(a) > schemactx.MaxNameLen {
-		t.Errorf("roles of two long schemas: %q and %q", a, b)
-	}
+	assert.NotEqual(t, b, a, "roles of two long schemas: %q and %q", a, b)
+	assert.LessOrEqual(t, len(a), schemactx.MaxNameLen, "roles of two long schemas: %q and %q", a, b)
 }
 
 func TestDefaultRoleNamesAreValidForAnyDatabase(t *testing.T) {
@@ -103,9 +96,9 @@ func TestDefaultRoleNamesAreValidForAnyDatabase(t *testing.T) {
 	seen := map[string]bool{}
 	for _, database := range []string{"school", "School", "my-db", "", strings.Repeat("d", 63), `we"ird`} {
 		prefix := schemactx.DefaultRoleNames(database).Prefix()
-		if _, err := schemactx.NewRoleNames(prefix); err != nil || seen[prefix] {
-			t.Errorf("database %q has prefix %q: %v", database, prefix, err)
-		}
+		_, err := schemactx.NewRoleNames(prefix)
+		assert.NoError(t, err, "database %q has prefix %q", database, prefix)
+		assert.False(t, seen[prefix], "database %q has prefix %q: %v", database, prefix, err)
 		seen[prefix] = true
 	}
 }

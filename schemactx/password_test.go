@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/schemactx"
 )
 
@@ -13,19 +16,15 @@ func TestLoginPassword(t *testing.T) {
 	derive := func(secret []byte, role string) string {
 		t.Helper()
 		p, err := schemactx.LoginPassword(secret, role)
-		check(t, err)
+		require.NoError(t, err)
 		return p
 	}
 	// Computed with OpenSSL. It must never change: programs would be locked out.
-	if got := derive(secret, "school__tenant_1"); got != "DT8RMUS_IlmAE3sE38YSeSoPs-8QdMpLWtK7_MO48Vg" {
-		t.Errorf("got %q", got)
-	}
-	if derive(secret, "school__tenant_1") == derive(secret, "school__tenant_2") {
-		t.Error("two roles share a password")
-	}
-	if derive(secret, "school__tenant_1") == derive(bytes.Repeat([]byte{8}, 32), "school__tenant_1") {
-		t.Error("two secrets give one password")
-	}
+	assert.Equal(t, "DT8RMUS_IlmAE3sE38YSeSoPs-8QdMpLWtK7_MO48Vg", derive(secret, "school__tenant_1"))
+	assert.NotEqual(t, derive(secret, "school__tenant_2"), derive(secret, "school__tenant_1"),
+		"two roles share a password")
+	assert.NotEqual(t, derive(bytes.Repeat([]byte{8}, 32), "school__tenant_1"), derive(secret, "school__tenant_1"),
+		"two secrets give one password")
 	_, err := schemactx.LoginPassword(secret[:31], "school__tenant_1")
-	expectIs(t, err, schemactx.ErrSecretTooShort)
+	assert.ErrorIs(t, err, schemactx.ErrSecretTooShort)
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 )
@@ -19,7 +21,7 @@ import (
 func (s *loggingServer) logOf(t *testing.T, f *fixture) string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(s.server.Dir(), "server.log"))
-	check(t, err)
+	require.NoError(t, err)
 	var ownLines []byte
 	keep := false
 	for line := range bytes.Lines(content) {
@@ -31,18 +33,17 @@ func (s *loggingServer) logOf(t *testing.T, f *fixture) string {
 		}
 	}
 	path := filepath.Join(t.TempDir(), "postgresql.log")
-	check(t, os.WriteFile(path, ownLines, 0o600))
+	require.NoError(t, os.WriteFile(path, ownLines, 0o600))
 	return path
 }
 
-// pgBadger's report of a real log counts the statements of each tenant, by the name of the application.
+// pgBadger's report of a real log counts the statements of each tenant, by the name of the
+// application.
 func testLogIsReadByPgBadger(t *testing.T, s *loggingServer) {
 	binary, err := exec.LookPath("pgbadger")
 	if err != nil {
 		const why = "pgbadger is not installed: its report is not tried (Debian: apt install pgbadger)"
-		if os.Getenv("CI") != "" {
-			t.Fatal(why)
-		}
+		require.Empty(t, os.Getenv("CI"), why)
 		t.Skip(why)
 	}
 	f := s.setup(t)
@@ -52,7 +53,7 @@ func testLogIsReadByPgBadger(t *testing.T, s *loggingServer) {
 		f.provision(t, schema)
 		for range int(times) {
 			_, err := db.Exec(in(t, schema), "select $1::int", 1)
-			check(t, err)
+			require.NoError(t, err)
 		}
 		_, err := db.Exec(in(t, schema), "select 1/0")
 		expectState(t, err, "22012")
@@ -60,15 +61,14 @@ func testLogIsReadByPgBadger(t *testing.T, s *loggingServer) {
 	out := filepath.Join(t.TempDir(), "report.json")
 	cmd := exec.Command(binary, "--quiet", "--format", "stderr", "--prefix", logPrefix, "--dbname", f.pg.Name,
 		"--outfile", out, s.logOf(t, f))
-	if output, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, output)
-	}
+	output, err := cmd.CombinedOutput()
+	require.NoError(t, err, output)
 	content, err := os.ReadFile(out)
-	check(t, err)
+	require.NoError(t, err)
 	var report struct {
 		Applications map[string]map[string]map[string]float64 `json:"application_info"` // by database, name and kind
 	}
-	check(t, json.Unmarshal(content, &report))
+	require.NoError(t, json.Unmarshal(content, &report))
 	got := make(map[string]float64)
 	for _, names := range report.Applications {
 		for name, counts := range names {
@@ -76,8 +76,7 @@ func testLogIsReadByPgBadger(t *testing.T, s *loggingServer) {
 		}
 	}
 	for schema, times := range want {
-		if got[schema] != times {
-			t.Errorf("the report has %v selects of %s, want %v: %v", got[schema], schema, times, report.Applications)
-		}
+		assert.Equal(t, times, got[schema],
+			"the report has %v selects of %s, want %v: %v", got[schema], schema, times, report.Applications)
 	}
 }

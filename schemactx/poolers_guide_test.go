@@ -34,7 +34,8 @@ func TestTheSettingsOfTheGuideToPoolersIsolateTenants(t *testing.T) {
 		clients.Go(func() {
 			for range 20 {
 				var body, left string
-				err := db.QueryRow(in(t, schema), "select body, coalesce(current_setting('app.left', true), '') from notes").Scan(&body, &left)
+				err := db.QueryRow(in(t, schema), "select body, coalesce(current_setting('app.left', true), '') from notes").
+					Scan(&body, &left)
 				assert.NoError(t, err)
 				assert.Equal(t, schema, body)
 				assert.Empty(t, left, "a setting that another transaction has left on the connection")

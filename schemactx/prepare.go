@@ -9,7 +9,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// prepareOne prepares one statement; see prepare. Tracers are told, as pgx does it for statements outside of a batch.
+// prepareOne prepares one statement; see prepare. Tracers are told, as pgx does it for statements
+// outside of a batch.
 func (u *unitOfWork) prepareOne(ctx context.Context, tx *txState, sql string) (*pgconn.StatementDescription, error) {
 	st := &stmt{key: stmtKey{u.scope.schema, sql}, name: u.state.cache.nextName(), age: u.scope.age}
 	st.kind, st.named = u.kindOf(sql)
@@ -25,9 +26,9 @@ func (u *unitOfWork) prepareOne(ctx context.Context, tx *txState, sql string) (*
 	return st.sd, err
 }
 
-// prepare makes statements on the server in the scope that they will run in, so that their tables and types are those of
-// the schema, and deallocates those that had to go. It is one round trip for all of them; in a transaction that has not
-// begun it brings BEGIN along.
+// prepare makes statements on the server in the scope that they will run in, so that their tables
+// and types are those of the schema, and deallocates those that had to go. It is one round trip for
+// all of them; in a transaction that has not begun it brings BEGIN along.
 func (u *unitOfWork) prepare(ctx context.Context, tx *txState, stmts []*stmt) error {
 	return u.retryPrologue(ctx, tx, func() error { return u.tryPrepare(ctx, tx, stmts) })
 }
@@ -74,8 +75,9 @@ func (u *unitOfWork) tryPrepare(ctx context.Context, tx *txState, stmts []*stmt)
 	return nil
 }
 
-// unprepare deallocates those of the statements that were prepared before another one of their pipeline failed: a prepared
-// statement outlives the transaction, and nothing else remembers its name. It closes the connection where it cannot.
+// unprepare deallocates those of the statements that were prepared before another one of their
+// pipeline failed: a prepared statement outlives the transaction, and nothing else remembers its
+// name. It closes the connection where it cannot.
 func (u *unitOfWork) unprepare(ctx context.Context, stmts []*stmt) {
 	prepared := slices.DeleteFunc(slices.Clone(stmts), func(st *stmt) bool { return st.sd == nil })
 	if len(prepared) == 0 || u.conn.IsClosed() {
@@ -158,9 +160,13 @@ func result[T any](p *pgconn.Pipeline) (T, error) {
 	return t, nil
 }
 
-// describe returns the description of a statement without keeping it: it is for connections that may not have named
-// statements.
-func (u *unitOfWork) describe(ctx context.Context, tx *txState, sql string) (sd *pgconn.StatementDescription, err error) {
+// describe returns the description of a statement without keeping it: it is for connections that
+// may not have named statements.
+func (u *unitOfWork) describe(
+	ctx context.Context,
+	tx *txState,
+	sql string,
+) (sd *pgconn.StatementDescription, err error) {
 	err = u.retryPrologue(ctx, tx, func() error {
 		sd, err = u.tryDescribe(ctx, tx, sql)
 		return err

@@ -21,9 +21,10 @@ const (
 	resetNameSQL = "reset application_name"
 )
 
-// front is what goes in front of a statement in the same round trip, in this order: the scrub after another tenant, BEGIN,
-// a look at the catalogs, settings, the scope or an assertion of it, savepoints. BEGIN is the first of its transaction
-// because an isolation level has to come before everything that takes a snapshot.
+// front is what goes in front of a statement in the same round trip, in this order: the scrub after
+// another tenant, BEGIN, a look at the catalogs, settings, the scope or an assertion of it,
+// savepoints. BEGIN is the first of its transaction because an isolation level has to come before
+// everything that takes a snapshot.
 type prologue []internalStmt
 
 // own is one of the library's own statements on its way in front of the caller's.
@@ -51,8 +52,8 @@ const (
 	stepCommit
 )
 
-// front returns what has to go first. With begin a single statement or a batch gets a transaction block; tx says itself
-// what it needs.
+// front returns what has to go first. With begin a single statement or a batch gets a transaction
+// block; tx says itself what it needs.
 func (u *unitOfWork) prologue(tx *txState, begin bool) prologue {
 	var f prologue
 	if tx != nil && tx.begun {
@@ -77,8 +78,8 @@ func (u *unitOfWork) prologue(tx *txState, begin bool) prologue {
 	return f.savepoints(tx)
 }
 
-// scrub returns what takes away what another tenant may have left. It is a transaction of its own: UNLISTEN takes effect
-// at COMMIT, and an error of the statement must not take it back.
+// scrub returns what takes away what another tenant may have left. It is a transaction of its own:
+// UNLISTEN takes effect at COMMIT, and an error of the statement must not take it back.
 func (u *unitOfWork) scrub() prologue {
 	if !u.state.dirty(u.scope.schema) {
 		return nil
@@ -93,7 +94,8 @@ func (u *unitOfWork) scrub() prologue {
 	return append(f, internalStmt{step: stepScrubbed, sql: commitSQL})
 }
 
-// refused explains why the server did not let the scope in. A connection that has gone astray is not used again.
+// refused explains why the server did not let the scope in. A connection that has gone astray is
+// not used again.
 func (u *unitOfWork) refused(err error) error {
 	err = u.scope.refused(err)
 	if errors.Is(err, ErrScopeChanged) {
@@ -116,7 +118,8 @@ func (f prologue) has(s step) bool {
 	return slices.ContainsFunc(f, func(o internalStmt) bool { return o.step == s })
 }
 
-// read reads the results of the front with next, which reads one, and notes what they mean for the unit and tx.
+// read reads the results of the front with next, which reads one, and notes what they mean for the
+// unit and tx.
 func (f prologue) read(u *unitOfWork, tx *txState, next func() ([][][]byte, error)) error {
 	for _, o := range f {
 		rows, err := next()

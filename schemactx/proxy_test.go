@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
 )
 
 // proxy stands between pools and PostgreSQL. It sees what they say to each other, so that
@@ -34,14 +35,11 @@ type proxy struct {
 func newProxy(t testing.TB, url string, delay time.Duration) *proxy {
 	t.Helper()
 	cfg, err := pgx.ParseConfig(url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	p := &proxy{delay: delay, traffic: newTraffic()}
 	p.network, p.address = pgconn.NetworkAddress(cfg.Host, cfg.Port)
-	if p.listener, err = new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
+	p.listener, err = new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
 	p.running.Go(p.accept)
 	t.Cleanup(p.close)
 	return p
@@ -178,9 +176,7 @@ func (p *proxy) close() {
 func openVia(t testing.TB, p *proxy, url string, conns int32, options ...func(*pgxpool.Config)) *pgxpool.Pool {
 	t.Helper()
 	cfg, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	cfg.MaxConns = conns
 	cfg.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
 	p.carry(cfg)
@@ -188,9 +184,7 @@ func openVia(t testing.TB, p *proxy, url string, conns int32, options ...func(*p
 		set(cfg)
 	}
 	pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	return pool
 }

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// qualifiers returns the names in front of dots in a statement: the schemas that it may name, and the aliases and tables
-// of its columns. It reports false where it cannot tell, or where a name is that of temporary objects, which are the
-// session's own.
+// qualifiers returns the names in front of dots in a statement: the schemas that it may name, and
+// the aliases and tables of its columns. It reports false where it cannot tell, or where a name is
+// that of temporary objects, which are the session's own.
 func qualifiers(sql string) (names []string, ok bool) {
 	if strings.IndexByte(sql, '.') < 0 {
 		return nil, true

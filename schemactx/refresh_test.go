@@ -4,10 +4,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// A unit of work that has asked for the limits before Refresh must not keep them for those that come after it.
+// A unit of work that has asked for the limits before Refresh must not keep them for those that
+// come after it.
 func TestLimitsFromBeforeRefreshAreNotKept(t *testing.T) {
 	t.Parallel()
 	open := map[string]func(t *testing.T, cfg schemactx.Config) *schemactx.DB{
@@ -28,14 +32,10 @@ func TestLimitsFromBeforeRefreshAreNotKept(t *testing.T) {
 			}})
 			for _, want := range []string{"1s", "1min", "1min"} {
 				var got string
-				check(t, db.QueryRow(in(t, "tenant_a"), "select current_setting('statement_timeout')").Scan(&got))
-				if got != want {
-					t.Errorf("timeout %s, want %s", got, want)
-				}
+				require.NoError(t, db.QueryRow(in(t, "tenant_a"), "select current_setting('statement_timeout')").Scan(&got))
+				assert.Equal(t, want, got, "timeout")
 			}
-			if asked != 2 {
-				t.Errorf("asked for limits %d times, want 2", asked)
-			}
+			assert.Equal(t, 2, asked, "asked for limits %d times, want 2", asked)
 		})
 	}
 }
@@ -45,13 +45,13 @@ func TestRefreshLeavesATransactionItsConnection(t *testing.T) {
 	db := loginDB(t, setup(t), schemactx.Config{})
 	ctx := in(t, "tenant_a")
 	tx, err := db.Begin(ctx)
-	check(t, err)
+	require.NoError(t, err)
 	defer func() { _ = tx.Rollback(ctx) }() // where the test fails
 	_, err = tx.Exec(ctx, "update notes set body = 'changed'")
-	check(t, err)
+	require.NoError(t, err)
 	db.Refresh("tenant_a")
 	expectNote(t, ctx, db, "tenant_a") // a connection of the new pool
 	expectNote(t, ctx, tx, "changed")
-	check(t, tx.Commit(ctx))
+	require.NoError(t, tx.Commit(ctx))
 	expectNote(t, ctx, db, "changed")
 }

@@ -33,7 +33,10 @@ func NewRoleNames(prefix string) (RoleNames, error) {
 	case len(prefix) > maxPrefixLen:
 		return RoleNames{}, &NameError{Name: prefix, Rule: "is longer than 20 bytes, too long for a role prefix"}
 	case prefix[0] == '_', strings.HasSuffix(prefix, "_"), strings.Contains(prefix, "__"):
-		return RoleNames{}, &NameError{Name: prefix, Rule: "begins or ends with an underscore or has two in a row, which a role prefix must not"}
+		return RoleNames{}, &NameError{
+			Name: prefix,
+			Rule: "begins or ends with an underscore or has two in a row, which a role prefix must not",
+		}
 	}
 	return RoleNames{prefix: prefix}, nil
 }

@@ -3,6 +3,8 @@ package schemactx_test
 import (
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
@@ -12,7 +14,7 @@ func TestRoundTripsOfProvision(t *testing.T) {
 	url := f.pg.URLAs(f.roles.Owner(), ownerPassword)
 	w := &wired{fixture: f, proxy: newProxy(t, url, wireDelay)}
 	pool := openVia(t, w.proxy, url, 1)
-	check(t, pool.Ping(t.Context()))
+	require.NoError(t, pool.Ping(t.Context()))
 	provision := func() error {
 		_, err := admin.Provision(t.Context(), pool, f.roles, "tenant_c")
 		return err

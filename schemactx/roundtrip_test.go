@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 )
@@ -32,10 +34,10 @@ func setupWired(t *testing.T, options ...func(*pgxpool.Config)) *wired {
 	url := f.pg.URLAs(f.roles.Runtime(), runtimePassword)
 	w := &wired{fixture: f, proxy: newProxy(t, url, wireDelay)}
 	w.pool = openVia(t, w.proxy, url, 1, options...)
-	check(t, w.pool.Ping(t.Context()))
+	require.NoError(t, w.pool.Ping(t.Context()))
 	var err error
 	w.db, err = schemactx.New(w.pool, schemactx.Config{Roles: f.roles})
-	check(t, err)
+	require.NoError(t, err)
 	return w
 }
 
@@ -58,9 +60,7 @@ var (
 func (w *wired) expect(t *testing.T, what string, want cost, fn func() error) {
 	t.Helper()
 	got, err := w.proxy.during(fn)
-	if err != nil {
-		t.Errorf("%s: %v", what, err)
-	}
+	assert.NoError(t, err, what)
 	w.compare(t, what, want, got)
 }
 
@@ -74,11 +74,10 @@ func (w *wired) expectFailure(t *testing.T, what string, want cost, state string
 
 func (w *wired) compare(t *testing.T, what string, want cost, got traffic) {
 	t.Helper()
-	if got.trips > want.trips || got.trips < want.trips && !want.parses {
-		t.Errorf("%s: want %d round trips: got %s", what, want.trips, got)
-	}
-	if !want.parses && got.client['P'] > 0 {
-		t.Errorf("%s: parsed though warm: %s", what, got)
+	assert.LessOrEqual(t, got.trips, want.trips, "%s: want %d round trips: got %s", what, want.trips, got)
+	assert.False(t, got.trips < want.trips && !want.parses, "%s: want %d round trips: got %s", what, want.trips, got)
+	if !want.parses {
+		assert.LessOrEqual(t, got.client['P'], 0, "%s: parsed though warm: %s", what, got)
 	}
 }
 
@@ -197,7 +196,7 @@ func TestNoRoundTripWithoutASchema(t *testing.T) {
 	w := setupWired(t)
 	w.expect(t, "no schema", cost{trips: 0}, func() error {
 		_, err := w.db.Exec(t.Context(), "select 1")
-		expectIs(t, err, schemactx.ErrNoSchema)
+		assert.ErrorIs(t, err, schemactx.ErrNoSchema)
 		return nil
 	})
 }

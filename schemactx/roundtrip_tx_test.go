@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // DB.Begin itself costs nothing: BEGIN travels with the first statement. Neither it nor
@@ -206,8 +208,6 @@ func TestRoundTripsOfACopy(t *testing.T) {
 		w.expect(t, schema+" warm", cost{trips: 2, parses: true}, copyNotes)
 	}
 	var n int
-	check(t, w.db.QueryRow(in(t, "tenant_b"), "select count(*) from notes").Scan(&n))
-	if n != 5 {
-		t.Errorf("%d notes in tenant_b, want 5", n)
-	}
+	require.NoError(t, w.db.QueryRow(in(t, "tenant_b"), "select count(*) from notes").Scan(&n))
+	assert.Equal(t, 5, n, "%d notes in tenant_b, want 5", n)
 }

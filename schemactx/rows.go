@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// rows are the rows of one result. They behave as those of [pgx.Conn.Query]; once closed they have let go of the
-// connection and of everything that was read from it.
+// rows are the rows of one result. They behave as those of [pgx.Conn.Query]; once closed they have
+// let go of the connection and of everything that was read from it.
 type rows struct {
 	typeMap *pgtype.Map
 	loaded  *schemaTypes // that typeMap is of; nil for none
@@ -29,7 +29,8 @@ type rows struct {
 	types   []reflect.Type
 }
 
-// rowsOwner is told when rows are closed, with what the server said. It returns the error that the rows end with.
+// rowsOwner is told when rows are closed, with what the server said. It returns the error that the
+// rows end with.
 type rowsOwner interface {
 	rowsClosed(tag pgconn.CommandTag, err error) error
 	rowsAbandoned() // instead, where the caller's code has panicked: the unit of work is given up
@@ -37,7 +38,8 @@ type rowsOwner interface {
 
 var _ pgx.Rows = (*rows)(nil)
 
-// readAhead reads the first row, so that an error of the statement is found before any row has been given out.
+// readAhead reads the first row, so that an error of the statement is found before any row has been
+// given out.
 func (r *rows) readAhead() error {
 	if r.ahead = r.rr.NextRow(); r.ahead {
 		return nil
@@ -58,8 +60,8 @@ func (r *rows) unlock() {
 	}
 }
 
-// leave is deferred where the caller's code may run: it unlocks, and gives up what did not come to its end. See
-// [unit.abandonUnless].
+// leave is deferred where the caller's code may run: it unlocks, and gives up what did not come to
+// its end. See [unit.abandonUnless].
 func (r *rows) leave(done *bool) {
 	defer r.unlock()
 	if !*done {
@@ -191,7 +193,11 @@ func (r *rows) scan(dest []any) error {
 	case len(fields) != len(values):
 		return fmt.Errorf("number of field descriptions must equal number of values, got %d and %d", len(fields), len(values))
 	case len(fields) != len(dest):
-		return fmt.Errorf("number of field descriptions must equal number of destinations, got %d and %d", len(fields), len(dest))
+		return fmt.Errorf(
+			"number of field descriptions must equal number of destinations, got %d and %d",
+			len(fields),
+			len(dest),
+		)
 	case !r.read: // most results that are scanned have one row, and planning for more costs
 		r.read = true
 		return r.scanOnce(fields, values, dest)
@@ -251,7 +257,8 @@ func (r *rows) values() ([]any, error) {
 	return values, nil
 }
 
-// value decodes one column as pgx does: types that it does not know are strings or, in binary format, bytes.
+// value decodes one column as pgx does: types that it does not know are strings or, in binary
+// format, bytes.
 func value(m *pgtype.Map, field *pgconn.FieldDescription, raw []byte) (any, error) {
 	if raw == nil {
 		return nil, nil
@@ -315,7 +322,8 @@ func scanFirst(r pgx.Rows, dest []any) error {
 	return r.Err()
 }
 
-// failedRows are what a query returns that never ran: an error and no rows. They are a [pgx.Row] as well.
+// failedRows are what a query returns that never ran: an error and no rows. They are a [pgx.Row] as
+// well.
 type failedRows struct{ err error }
 
 var _ pgx.Rows = failedRows{}

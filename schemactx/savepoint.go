@@ -13,11 +13,12 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ownSavepoints is how the names of savepoints begin on the server. The names that statements give them are kept here, so
-// that neither can be taken for the other.
+// ownSavepoints is how the names of savepoints begin on the server. The names that statements give
+// them are kept here, so that neither can be taken for the other.
 const ownSavepoints = "pgtenant_"
 
-// savepoint is one that the transaction has, on the server or to be set there with the next statement.
+// savepoint is one that the transaction has, on the server or to be set there with the next
+// statement.
 type savepoint struct {
 	server string // its name there
 	name   string // that a SAVEPOINT statement gave it; "" where [Tx.Begin] made it
@@ -81,7 +82,8 @@ type savepointStatement struct {
 	name string // as PostgreSQL would keep it
 }
 
-// parseSavepoint reads a savepoint statement. It reports false for everything else, such as ROLLBACK alone.
+// parseSavepoint reads a savepoint statement. It reports false for everything else, such as
+// ROLLBACK alone.
 func parseSavepoint(sql string) (c savepointStatement, ok bool) {
 	l := lexer{rest: sql}
 	l.skipSemicolons()
@@ -109,7 +111,8 @@ func parseSavepoint(sql string) (c savepointStatement, ok bool) {
 	return c, c.name != "" && l.rest == ""
 }
 
-// afterSavepoint returns the name behind the word SAVEPOINT, which may be left out, and may be the name itself.
+// afterSavepoint returns the name behind the word SAVEPOINT, which may be left out, and may be the
+// name itself.
 func (l *lexer) afterSavepoint() string {
 	name, quoted := l.identifier()
 	if !quoted && name == "savepoint" {
@@ -169,8 +172,9 @@ func truncated(name string) string {
 	return name[:n]
 }
 
-// resolve looks up the name of a savepoint statement on a stack, on which the innermost of a name hides the others. It
-// returns its place and what to send. A name that is not there is for the server to refuse.
+// resolve looks up the name of a savepoint statement on a stack, on which the innermost of a name
+// hides the others. It returns its place and what to send. A name that is not there is for the
+// server to refuse.
 func (c savepointStatement) resolve(stack []savepoint) (at int, server string) {
 	for at = len(stack) - 1; at >= 0; at-- {
 		if sp := stack[at]; sp.tx == nil && sp.name == c.name {
@@ -185,7 +189,8 @@ func (c savepointStatement) resolve(stack []savepoint) (at int, server string) {
 	return -1, server
 }
 
-// applied notes what the server has done to the savepoint at that place of the stack, or that it has set server.
+// applied notes what the server has done to the savepoint at that place of the stack, or that it
+// has set server.
 func (st *txState) applied(c savepointStatement, at int, server string) {
 	switch {
 	case c.op == opSavepoint:
@@ -198,8 +203,9 @@ func (st *txState) applied(c savepointStatement, at int, server string) {
 	}
 }
 
-// savepoint carries out a savepoint statement as what it is in PostgreSQL, in the transaction, with what Begin keeps of
-// savepoints. SAVEPOINT costs no round trip: it travels with the next statement.
+// savepoint carries out a savepoint statement as what it is in PostgreSQL, in the transaction, with
+// what Begin keeps of savepoints. SAVEPOINT costs no round trip: it travels with the next
+// statement.
 func (s *statement) savepoint(c savepointStatement) error {
 	s.closed, s.savepointed, s.input.text = true, true, kindRead
 	if s.tx.suspect {
@@ -245,8 +251,9 @@ func (s *statement) doSavepoint(ctx context.Context, c savepointStatement) error
 	return nil
 }
 
-// sendRefused sends what the server will refuse, behind all that has to come before it: BEGIN, savepoints not sent yet. The
-// error is the server's, and the transaction has failed as in PostgreSQL.
+// sendRefused sends what the server will refuse, behind all that has to come before it: BEGIN,
+// savepoints not sent yet. The error is the server's, and the transaction has failed as in
+// PostgreSQL.
 func (s *statement) sendRefused(ctx context.Context, sql string) error {
 	written := s.input
 	defer func() { s.input = written }()
@@ -288,16 +295,17 @@ func (br *batchResults) isSavepoint(c *input) bool {
 	return ok
 }
 
-// afterRollback leaves c unprepared in a transaction that has failed: the server does not parse it before the ROLLBACK TO
-// in front of it has run.
+// afterRollback leaves c unprepared in a transaction that has failed: the server does not parse it
+// before the ROLLBACK TO in front of it has run.
 func (br *batchResults) afterRollback(c *input) {
 	if br.tx != nil && br.status() == 'E' {
 		c.mode = pgx.QueryExecModeExec
 	}
 }
 
-// resolveSavepoints finds out what the savepoint statements are for, each on the stack that those before it will have
-// left. It reports whether the batch begins by taking back what has failed; the scope is asserted behind that.
+// resolveSavepoints finds out what the savepoint statements are for, each on the stack that those
+// before it will have left. It reports whether the batch begins by taking back what has failed; the
+// scope is asserted behind that.
 func (br *batchResults) resolveSavepoints() (recovers bool) {
 	var stack []savepoint
 	for i := range br.inputs {
@@ -329,7 +337,8 @@ func (br *batchResults) resolveSavepoints() (recovers bool) {
 	return recovers
 }
 
-// readSavepoints reads the results that the caller has left unread, for what the savepoint statements among them did.
+// readSavepoints reads the results that the caller has left unread, for what the savepoint
+// statements among them did.
 func (br *batchResults) readSavepoints() {
 	unread := br.inputs[min(br.next, len(br.inputs)):]
 	if !slices.ContainsFunc(unread, func(c input) bool { return c.savepoint != nil }) {

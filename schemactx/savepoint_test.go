@@ -31,8 +31,9 @@ func outcome(tag pgconn.CommandTag, err error) string {
 	return tag.String()
 }
 
-// plain runs the steps in a transaction of pgx, in schema tenant_b, and scoped runs them in one of ours, in tenant_a. A
-// step of several statements, divided by '|', is a batch. Both return what came of each, and what was committed.
+// plain runs the steps in a transaction of pgx, in schema tenant_b, and scoped runs them in one of
+// ours, in tenant_a. A step of several statements, divided by '|', is a batch. Both return what
+// came of each, and what was committed.
 func (f *fixture) plain(t *testing.T, steps []string) (outcomes []string) {
 	t.Helper()
 	tx, err := f.owner.Begin(t.Context())
@@ -48,7 +49,13 @@ func (f *fixture) scoped(t *testing.T, steps []string) (outcomes []string) {
 	return runSteps(in(t, "tenant_a"), t, tx, steps, func() []string { return f.committed(t, "tenant_a") })
 }
 
-func runSteps(ctx context.Context, t *testing.T, tx pgx.Tx, steps []string, committed func() []string) (outcomes []string) {
+func runSteps(
+	ctx context.Context,
+	t *testing.T,
+	tx pgx.Tx,
+	steps []string,
+	committed func() []string,
+) (outcomes []string) {
 	t.Helper()
 	for _, step := range steps {
 		statements := strings.Split(step, "|")
@@ -92,7 +99,8 @@ func savepointFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := setup(t)
 	f.exec(t, "create table tenant_a.steps (n int); create table tenant_b.steps (n int)")
-	// In the mode that pgx runs plain statements in here, so that it can send a batch into a failed transaction.
+	// In the mode that pgx runs plain statements in here, so that it can send a batch into a failed
+	// transaction.
 	cfg := f.owner.Config()
 	cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 	f.owner = openPoolWith(t, cfg)
@@ -238,7 +246,13 @@ func TestSavepointStatementsAndBegin(t *testing.T) {
 
 		inner, err = tx.Begin(ctx)
 		require.NoError(t, err)
-		exec(inner, "SAVEPOINT pgtenant_1", "insert into steps values (5)", "ROLLBACK TO pgtenant_1", "insert into steps values (6)")
+		exec(
+			inner,
+			"SAVEPOINT pgtenant_1",
+			"insert into steps values (5)",
+			"ROLLBACK TO pgtenant_1",
+			"insert into steps values (6)",
+		)
 		require.NoError(t, inner.Commit(ctx))
 		_, err = tx.Exec(ctx, "RELEASE pgtenant_1")
 		expectState(t, err, "3B001")
@@ -254,7 +268,8 @@ func TestSavepointStatementsAndBegin(t *testing.T) {
 	require.Equal(t, []string{"2"}, f.committed(t, "tenant_a"))
 }
 
-// The scope holds behind each of them, and what a savepoint took back does not count as having strayed.
+// The scope holds behind each of them, and what a savepoint took back does not count as having
+// strayed.
 func TestScopeBehindSavepointStatements(t *testing.T) {
 	t.Parallel()
 	f := savepointFixture(t)
@@ -299,7 +314,8 @@ func TestScopeBehindSavepointStatements(t *testing.T) {
 	expectNote(t, in(t, "tenant_b"), f.db, "tenant_b")
 }
 
-// A batch can begin by taking back what has failed, also on a connection that has not loaded the tenant's types yet.
+// A batch can begin by taking back what has failed, also on a connection that has not loaded the
+// tenant's types yet.
 func TestABatchRecoversWithTypes(t *testing.T) {
 	t.Parallel()
 	f := savepointFixture(t)

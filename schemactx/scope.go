@@ -12,17 +12,20 @@ import (
 	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
-// scope is what a unit of work sets before its first statement, ready to be sent. Immutable but for kept.
+// scope is what a unit of work sets before its first statement, ready to be sent. Immutable but for
+// kept.
 type scope struct {
 	schema  string
 	schemas []string // that are on the path
 	path    string   // the search path, as the server shows it
 	role    string   // the role that statements run as; "" where the login stays what it is
-	resets  []string // statements that reset what of this a statement may have set for the session; none where no other tenant uses it
-	login   bool     // the session is the tenant's own: the scope only looks at it
-	limits  Limits
-	sql     string
-	params  [][]byte // of sql, in text format
+	// statements that reset what of this a statement may have set for the session; none where no other
+	// tenant uses it
+	resets []string
+	login  bool // the session is the tenant's own: the scope only looks at it
+	limits Limits
+	sql    string
+	params [][]byte // of sql, in text format
 
 	timeouts map[string]int // which of params are the tenant's limits, by setting
 
@@ -38,13 +41,14 @@ type scope struct {
 	kept atomic.Bool // the DB has it at hand
 }
 
-// The parts of the scope statement. is_local is true in all of them: the settings end with the transaction, implicit or
-// not, and a connection never remembers a tenant. The regnamespace parameter makes a missing schema an error (3F000):
-// PostgreSQL itself accepts a path that names one and falls through to the next.
+// The parts of the scope statement. is_local is true in all of them: the settings end with the
+// transaction, implicit or not, and a connection never remembers a tenant. The regnamespace
+// parameter makes a missing schema an error (3F000): PostgreSQL itself accepts a path that names
+// one and falls through to the next.
 //
-// The statement returns exactly one row, of no columns, so that little of it has to travel: see [statement.sendAlone].
-// A role that may not call set_config can still be set here: the right is checked before the first row (ExecInitFunc),
-// when the role is still the login's.
+// The statement returns exactly one row, of no columns, so that little of it has to travel: see
+// [statement.sendAlone]. A role that may not call set_config can still be set here: the right is
+// checked before the first row (ExecInitFunc), when the role is still the login's.
 const scopeSQL = "select where set_config('search_path', $1::text, true) is not null and $2::regnamespace is not null"
 
 // newScope builds the scope of a schema whose name has been validated, or of public.
@@ -57,7 +61,15 @@ func newScope(schema, role string, extra []string, limits Limits, log ServerLog)
 	if err != nil {
 		return nil, err
 	}
-	sc := &scope{schema: schema, schemas: append([]string{schema}, extra...), path: path, role: role, resets: []string{resetRoleSQL}, limits: limits, sql: scopeSQL}
+	sc := &scope{
+		schema:  schema,
+		schemas: append([]string{schema}, extra...),
+		path:    path,
+		role:    role,
+		resets:  []string{resetRoleSQL},
+		limits:  limits,
+		sql:     scopeSQL,
+	}
 	if role == "" {
 		sc.resets = []string{resetPathSQL, resetRoleSQL}
 	}
@@ -73,9 +85,10 @@ func newScope(schema, role string, extra []string, limits Limits, log ServerLog)
 	return sc, nil
 }
 
-// loginScopeSQL is the scope statement at level [Logins]. The connection has been opened with the tenant's settings and
-// serves nobody else, so that it only has to be seen that the tenant's own statements have not led it astray (22012), and
-// that not before every statement: only on a new connection and after statements that may have.
+// loginScopeSQL is the scope statement at level [Logins]. The connection has been opened with the
+// tenant's settings and serves nobody else, so that it only has to be seen that the tenant's own
+// statements have not led it astray (22012), and that not before every statement: only on a new
+// connection and after statements that may have.
 const (
 	loginScopeSQL = "select where 1 / (current_setting('search_path') = $1::text)::int = 1 and $2::regnamespace is not null"
 
@@ -93,7 +106,14 @@ func newLoginScope(schema string, extra []string, limits Limits, log ServerLog) 
 	if err != nil {
 		return nil, err
 	}
-	sc := &scope{schema: schema, schemas: append([]string{schema}, extra...), path: path, login: true, limits: limits, sql: loginScopeSQL}
+	sc := &scope{
+		schema:  schema,
+		schemas: append([]string{schema}, extra...),
+		path:    path,
+		login:   true,
+		limits:  limits,
+		sql:     loginScopeSQL,
+	}
 	sc.params = [][]byte{[]byte(sc.path), []byte(quoted)}
 	sc.tagForLog(log)
 	sc.messages()
@@ -116,9 +136,9 @@ func (sc *scope) set(setting, value string) {
 	sc.sql += " and set_config('" + setting + "', $" + strconv.Itoa(len(sc.params)) + "::text, true) is not null"
 }
 
-// assertSQL fails (22012) unless the search path and the role are those of the scope, and the application_name where the
-// scope sets it. It goes in front of a statement of a transaction when an earlier one may have changed them; reading them
-// needs no right.
+// assertSQL fails (22012) unless the search path and the role are those of the scope, and the
+// application_name where the scope sets it. It goes in front of a statement of a transaction when
+// an earlier one may have changed them; reading them needs no right.
 const (
 	assertSQL      = "select 1 / (current_setting('search_path') = $1::text and ($2::text = '' or current_user = $2::text))::int"
 	assertNamedSQL = "select 1 / (current_setting('search_path') = $1::text and ($2::text = '' or current_user = $2::text) " +
@@ -134,14 +154,21 @@ func (u *unitOfWork) assertion() internalStmt {
 	return internalStmt{stepAssert, assertNamedSQL, append(params, u.scopeParams()[u.scope.name])}
 }
 
-// scrubSQL takes away what a tenant may have left on a connection, in the order of PostgreSQL's own DISCARD ALL, which
-// RESET ROLE is not part of.
+// scrubSQL takes away what a tenant may have left on a connection, in the order of PostgreSQL's own
+// DISCARD ALL, which RESET ROLE is not part of.
 var scrubSQL = []string{
-	closeSQL, resetRoleSQL, "unlisten *", "select pg_advisory_unlock_all()", "discard sequences", "discard temp", "reset all",
+	closeSQL,
+	resetRoleSQL,
+	"unlisten *",
+	"select pg_advisory_unlock_all()",
+	"discard sequences",
+	"discard temp",
+	"reset all",
 }
 
-// foreignSQL fails (22012) where SQL has prepared statements on the connection: this package prepares by the protocol. It
-// goes in front of a scrub, which cannot tell their names: all statements are then deallocated.
+// foreignSQL fails (22012) where SQL has prepared statements on the connection: this package
+// prepares by the protocol. It goes in front of a scrub, which cannot tell their names: all
+// statements are then deallocated.
 const foreignPreparedSQL = "select 1 / (not exists (select from pg_catalog.pg_prepared_statements where from_sql))::int"
 
 // errForeign is what foreignSQL finds. twice deals with it.

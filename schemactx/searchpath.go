@@ -9,14 +9,16 @@ import (
 // pgTemp is last in every path: a temporary table never shadows a tenant's.
 const pgTemp = ", pg_temp"
 
-// SearchPath returns the search path of the scopes of schema, as SQL text: the schema, the extra schemas in their
-// order, and pg_temp. Package migrate, the backups and the commands use the same function, so that a name means the
-// same everywhere. For [Public] an extra "public" is left out, as it is first already.
+// SearchPath returns the search path of the scopes of schema, as SQL text: the schema, the extra
+// schemas in their order, and pg_temp. Package migrate, the backups and the commands use the same
+// function, so that a name means the same everywhere. For [Public] an extra "public" is left out,
+// as it is first already.
 //
-// An extra schema may have any name that [QuoteName] takes, public included: it need not follow [ValidateName], because
-// it is the administrator's and not a tenant's. A name that PostgreSQL reads as something else or keeps for itself
-// ("$user", pg_*, information_schema), a name given twice, and a tenant's schema that is one of the extras are
-// a [SearchPathError]. Whether the schemas exist is not looked at: admin.Check does that.
+// An extra schema may have any name that [QuoteName] takes, public included: it need not follow
+// [ValidateName], because it is the administrator's and not a tenant's. A name that PostgreSQL
+// reads as something else or keeps for itself ("$user", pg_*, information_schema), a name given
+// twice, and a tenant's schema that is one of the extras are a [SearchPathError]. Whether the
+// schemas exist is not looked at: admin.Check does that.
 func SearchPath(schema string, extra []string) (string, error) {
 	path, err := QuoteName(schema)
 	if err != nil {
@@ -39,8 +41,9 @@ func SearchPath(schema string, extra []string) (string, error) {
 	return path + pgTemp, nil
 }
 
-// SearchPath returns the search path that the DB's scopes of schema have: [SearchPath] with [Config].ExtraSearchPath. It is
-// for work of the owner's that calls functions of the schema, such as those of its constraints.
+// SearchPath returns the search path that the DB's scopes of schema have: [SearchPath] with
+// [Config].ExtraSearchPath. It is for work of the owner's that calls functions of the schema, such
+// as those of its constraints.
 func (db *DB) SearchPath(schema string) (string, error) {
 	return SearchPath(schema, db.cfg.ExtraSearchPath)
 }
@@ -57,8 +60,8 @@ func quoteExtra(name string) (string, error) {
 	return quoted, nil
 }
 
-// SearchPathError says why a schema cannot be on the search path. [SearchPath] returns it, and everything that takes an
-// ExtraSearchPath.
+// SearchPathError says why a schema cannot be on the search path. [SearchPath] returns it, and
+// everything that takes an ExtraSearchPath.
 type SearchPathError struct {
 	Name string // of the extra schema, as given
 	Rule string // the rule it breaks, as the end of a sentence: "is given twice"

@@ -16,7 +16,8 @@ import (
 
 var extraPath = []string{"extensions"}
 
-// atEachLevel runs fn with a DB of each kind that has the extensions on the path. Those that wait for hardening are last.
+// atEachLevel runs fn with a DB of each kind that has the extensions on the path. Those that wait
+// for hardening are last.
 func atEachLevel(t *testing.T, f *fixture, fn func(t *testing.T, db *schemactx.DB)) {
 	t.Helper()
 	pathOnly, err := schemactx.New(openPool(t, f.pg.URLAs(f.roles.Owner(), ownerPassword), 1),
@@ -78,7 +79,8 @@ func findEach(t *testing.T, ctx context.Context, q querier) {
 	}
 }
 
-// copyKind copies a row whose address is there already but for its case, and one whose room is taken.
+// copyKind copies a row whose address is there already but for its case, and one whose room is
+// taken.
 func copyKind(t *testing.T, ctx context.Context, db *schemactx.DB) {
 	t.Helper()
 	columns := []string{"id", "email", "room", "during"}
@@ -102,11 +104,16 @@ func TestOperatorsOfExtensionsAreNotFoundWithoutThePath(t *testing.T) {
 	f.extend(t)
 	var id int
 	err := f.db.QueryRow(in(t, "tenant_a"), findsKinds["citext"]).Scan(&id)
-	expectIs(t, err, pgx.ErrNoRows)
+	assert.ErrorIs(t, err, pgx.ErrNoRows)
 	for kind, state := range map[string]string{"hstore": "42883", "pg_trgm": "42883", "operator": "42883", "reference": "42P01"} {
 		expectState(t, f.db.QueryRow(in(t, "tenant_a"), findsKinds[kind]).Scan(&id), state)
 	}
-	expectState(t, f.db.QueryRow(in(t, "tenant_a"), "select 1 from kinds where email operator(extensions.=) 'x'::extensions.citext and name % 'x'").Scan(&id), "42883")
+	expectState(
+		t,
+		f.db.QueryRow(in(t, "tenant_a"), "select 1 from kinds where email operator(extensions.=) 'x'::extensions.citext and name % 'x'").
+			Scan(&id),
+		"42883",
+	)
 	require.NoError(t, f.db.QueryRow(in(t, "tenant_a"), findsKinds["view"]).Scan(&id)) // a view has kept its operators
 }
 

@@ -86,8 +86,8 @@ func TestATenantWithTheNameOfAnExtraIsRefused(t *testing.T) {
 	expectNote(t, in(t, "tenant_a"), db, "tenant_a")
 }
 
-// kindsOfExtensions are what operators and functions of extensions find where they are on the path alone, with rows
-// that the owner has put into the table kinds.
+// kindsOfExtensions are what operators and functions of extensions find where they are on the path
+// alone, with rows that the owner has put into the table kinds.
 const kindsOfExtensions = `
 	create table kinds (
 		id int primary key, email extensions.citext not null unique, attrs extensions.hstore, path extensions.ltree, tags int[],
@@ -100,7 +100,8 @@ const kindsOfExtensions = `
 	create view found as select id from kinds where email = 'ADA@example.com' and attrs -> 'a' = '1';
 	grant select, insert on kinds, found to public`
 
-// findsKinds are queries that each find one row by an operator or a function that is in another schema.
+// findsKinds are queries that each find one row by an operator or a function that is in another
+// schema.
 var findsKinds = map[string]string{
 	"citext":     "select id from kinds where email = 'ADA@example.com'",
 	"citext in":  "select id from kinds where email in ('ADA@example.com', 'b@example.com')",
@@ -115,8 +116,8 @@ var findsKinds = map[string]string{
 	"view":       "select id from found",
 }
 
-// extend makes the extensions in a schema extensions, with an operator and a table of the program's own, and fills the
-// fixture's tenants.
+// extend makes the extensions in a schema extensions, with an operator and a table of the program's
+// own, and fills the fixture's tenants.
 func (f *fixture) extend(t *testing.T) {
 	t.Helper()
 	_, err := f.pg.Pool.Exec(t.Context(), `create schema extensions;

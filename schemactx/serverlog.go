@@ -11,23 +11,25 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// ServerLog says how PostgreSQL's own log learns whose statement it writes down. SERVERLOG.md, beside this file, has
-// the log_line_prefix to set, what each line then shows, and what it costs.
+// ServerLog says how PostgreSQL's own log learns whose statement it writes down. SERVERLOG.md,
+// beside this file, has the log_line_prefix to set, what each line then shows, and what it costs.
 type ServerLog int
 
 const (
 	// ServerLogOff tells the server nothing. It is the default.
 	ServerLogOff ServerLog = iota
 
-	// ServerLogApplicationName makes the schema the application_name of the scope, which log_line_prefix writes as %a, and
-	// which tools such as pgBadger group by. It is in the lines of statements, errors, slow statements, lock waits and
-	// temporary files, in pg_stat_activity, where every role of the server can read it, and part of the scope: it ends with
-	// the unit of work and is no round trip. At level [Logins] it is a setting of the tenant's sessions.
+	// ServerLogApplicationName makes the schema the application_name of the scope, which
+	// log_line_prefix writes as %a, and which tools such as pgBadger group by. It is in the lines of
+	// statements, errors, slow statements, lock waits and temporary files, in pg_stat_activity, where
+	// every role of the server can read it, and part of the scope: it ends with the unit of work and
+	// is no round trip. At level [Logins] it is a setting of the tenant's sessions.
 	ServerLogApplicationName
 
-	// ServerLogComment puts the comment /*schema='tenant_2'*/ in front of each statement of the caller's, also where
-	// it is prepared. What shows a statement's text shows the comment; BEGIN, COMMIT and the scope have none. It works where
-	// a pooler keeps application_name for itself, and other tenants cannot read it.
+	// ServerLogComment puts the comment /*schema='tenant_2'*/ in front of each statement of the
+	// caller's, also where it is prepared. What shows a statement's text shows the comment; BEGIN,
+	// COMMIT and the scope have none. It works where a pooler keeps application_name for itself, and
+	// other tenants cannot read it.
 	ServerLogComment
 )
 
@@ -41,7 +43,9 @@ func (c Config) validateServerLog() error {
 	case c.RequestID == nil:
 		return nil
 	case c.ServerLog != ServerLogApplicationName:
-		return errors.New("schemactx: RequestID needs ServerLogApplicationName: in a comment it would make every statement another one")
+		return errors.New(
+			"schemactx: RequestID needs ServerLogApplicationName: in a comment it would make every statement another one",
+		)
 	case c.Level == Logins:
 		return errors.New("schemactx: at level Logins the application_name is the session's, and RequestID cannot be in it")
 	}
@@ -61,14 +65,17 @@ func (sc *scope) tagForLog(log ServerLog) {
 	default:
 		sc.name = len(sc.params)
 		sc.params = append(sc.params, []byte(sc.schema))
-		sc.sql = "select where set_config('application_name', $" + strconv.Itoa(sc.name+1) + "::text, true) is not null and " +
+		sc.sql = "select where set_config('application_name', $" + strconv.Itoa(
+			sc.name+1,
+		) + "::text, true) is not null and " +
 			sc.sql[len("select where "):] // in front, so that the error of a missing role has the name already
 		sc.resets = append(sc.resets, resetNameSQL)
 	}
 }
 
-// requestName returns the application_name with the id of the request that ctx belongs to, or nil where it has none that
-// can be written down. What is too long is cut, so that a search for its beginning finds it.
+// requestName returns the application_name with the id of the request that ctx belongs to, or nil
+// where it has none that can be written down. What is too long is cut, so that a search for its
+// beginning finds it.
 func (db *DB) requestName(ctx context.Context, sc *scope) []byte {
 	if db.cfg.RequestID == nil {
 		return nil
@@ -82,8 +89,8 @@ func (db *DB) requestName(ctx context.Context, sc *scope) []byte {
 	return name[:min(len(name), maxApplicationName)]
 }
 
-// inRequestID reports whether a request id may have such a byte. What could end a name, a quote or a line is not among
-// them, and neither is '/', which is what the name is told from the id by.
+// inRequestID reports whether a request id may have such a byte. What could end a name, a quote or
+// a line is not among them, and neither is '/', which is what the name is told from the id by.
 func inRequestID(c byte) bool {
 	switch {
 	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
@@ -118,8 +125,8 @@ func (u *unitOfWork) scopeBind(b *pgproto3.Bind) *pgproto3.Bind {
 // text is the statement as the server gets it.
 func (u *unitOfWork) text(sql string) string { return u.scope.comment + sql }
 
-// unshift makes the position in an error of the server one in the statement as the caller wrote it: before it went so many
-// characters of ours.
+// unshift makes the position in an error of the server one in the statement as the caller wrote it:
+// before it went so many characters of ours.
 func (u *unitOfWork) adjustPosition(err error, ours int) {
 	var pgErr *pgconn.PgError
 	if ours == 0 || !errors.As(err, &pgErr) || pgErr == u.adjusted || int(pgErr.Position) <= ours {

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/schemactx/admin"
@@ -37,7 +39,7 @@ func testLogCannotBeFaked(t *testing.T, s *loggingServer) {
 			t.Parallel()
 			f := s.setup(t)
 			_, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
-			check(t, err)
+			require.NoError(t, err)
 			for mode, execMode := range logModes {
 				db := f.openLogged(t, log, execMode)
 				ctx := in(t, "tenant_a")
@@ -55,12 +57,11 @@ func testLogCannotBeFaked(t *testing.T, s *loggingServer) {
 					b.Queue("select 'fake', 'in the batch'")
 					_ = db.SendBatch(ctx, b).Close()
 					_, err := db.Exec(ctx, "select 'fake', 'afterwards'")
-					check(t, err)
+					require.NoError(t, err)
 				}
 				for _, name := range evilNames {
-					if _, err := db.Exec(schemactx.NewContext(t.Context(), name), "select 'fake'"); err == nil {
-						t.Errorf("%s: a schema %q", mode, name)
-					}
+					_, err := db.Exec(schemactx.NewContext(t.Context(), name), "select 'fake'")
+					assert.Error(t, err, "%s: a schema %q", mode, name)
 				}
 			}
 			expectNoFake(t, s, f, log)
@@ -76,17 +77,15 @@ func expectNoFake(t *testing.T, s *loggingServer, f *fixture, log schemactx.Serv
 			continue
 		}
 		seen++
-		if got := ofTenant(e, log); got != "tenant_a" {
-			t.Errorf("written as %q's: %+v", got, e)
-		}
+		got := ofTenant(e, log)
+		assert.Equal(t, "tenant_a", got, "written as %q's: %+v", got, e)
 	}
-	if seen == 0 {
-		t.Error("nothing in the log")
-	}
+	assert.NotZero(t, seen, "nothing in the log")
 }
 
-// Without Harden a statement can name itself: the lines that are written while it runs, and after it. What the tenant
-// runs next is refused in a transaction, and named anew outside of one; and its comment it cannot change.
+// Without Harden a statement can name itself: the lines that are written while it runs, and after
+// it. What the tenant runs next is refused in a transaction, and named anew outside of one; and its
+// comment it cannot change.
 func testLogMisledByTheUnhardened(t *testing.T, s *loggingServer) {
 	f := s.setup(t)
 	s.onlySlow(t, f)
@@ -95,10 +94,10 @@ func testLogMisledByTheUnhardened(t *testing.T, s *loggingServer) {
 		fake := "select 'fake', set_config('application_name', 'tenant_b', " + local + ")"
 		db := f.openLogged(t, schemactx.ServerLogApplicationName, pgx.QueryExecModeCacheStatement)
 		_, err := db.Exec(ctx, fake)
-		check(t, err)
+		require.NoError(t, err)
 		_, err = db.Exec(ctx, "select 'afterwards'")
-		check(t, err)
-		expectIs(t, db.InTx(ctx, func(tx pgx.Tx) error {
+		require.NoError(t, err)
+		assert.ErrorIs(t, db.InTx(ctx, func(tx pgx.Tx) error {
 			if _, err := tx.Exec(ctx, fake); err != nil {
 				return err
 			}
@@ -108,17 +107,20 @@ func testLogMisledByTheUnhardened(t *testing.T, s *loggingServer) {
 		b := &pgx.Batch{}
 		b.Queue(fake)
 		b.Queue("select 'inside'")
-		expectIs(t, db.SendBatch(ctx, b).Close(), schemactx.ErrScopeChanged)
-		expectIs(t, db.InTx(ctx, func(tx pgx.Tx) error { // nor does it commit, or stay with the session
+		assert.ErrorIs(t, db.SendBatch(ctx, b).Close(), schemactx.ErrScopeChanged)
+		// nor does it commit, or stay with the session
+		assert.ErrorIs(t, db.InTx(ctx, func(tx pgx.Tx) error { // nor does it commit, or stay with the session
 			_, err := tx.Exec(ctx, fake)
 			return err
 		}), schemactx.ErrScopeChanged)
 		var left int
-		check(t, f.pg.Pool.QueryRow(t.Context(), "select count(*) from pg_stat_activity where datname = $1 and application_name = 'tenant_b'",
-			f.pg.Name).Scan(&left))
-		if left != 0 {
-			t.Errorf("%d sessions are named for good", left)
-		}
+		require.NoError(
+			t,
+			f.pg.Pool.QueryRow(t.Context(), "select count(*) from pg_stat_activity where datname = $1 and application_name = 'tenant_b'",
+				f.pg.Name).
+				Scan(&left),
+		)
+		assert.Equal(t, 0, left, "%d sessions are named for good", left)
 	}
 	misled := 0
 	for _, e := range s.entries(t, f) {
@@ -130,26 +132,23 @@ func testLogMisledByTheUnhardened(t *testing.T, s *loggingServer) {
 			t.Errorf("written as tenant_b's: %+v", e)
 		}
 	}
-	if misled == 0 {
-		t.Error("no line is written as tenant_b's: the documentation says that some are")
-	}
+	assert.NotZero(t, misled, "no line is written as tenant_b's: the documentation says that some are")
 	db := f.openLogged(t, schemactx.ServerLogComment, pgx.QueryExecModeCacheStatement)
 	_, err := db.Exec(ctx, "select 'commented', set_config('application_name', 'tenant_b', true)")
-	check(t, err)
+	require.NoError(t, err)
 	for _, e := range s.about(t, f, "commented") {
-		if ofTenant(e, schemactx.ServerLogComment) != "tenant_a" {
-			t.Errorf("written as %+v", e)
-		}
+		assert.Equal(t, "tenant_a", ofTenant(e, schemactx.ServerLogComment), "written as %+v", e)
 	}
 }
 
-// The name of a session is for every role of the server to read, as the names of schemas are; its statements are not.
+// The name of a session is for every role of the server to read, as the names of schemas are; its
+// statements are not.
 func testLogShowsNames(t *testing.T, s *loggingServer) {
 	f := s.setup(t)
 	for log, want := range map[schemactx.ServerLog]int{schemactx.ServerLogApplicationName: 1, schemactx.ServerLogComment: 0} {
 		db := f.openLogged(t, log, pgx.QueryExecModeExec)
 		b := in(t, "tenant_b")
-		check(t, db.InTx(b, func(tx pgx.Tx) error {
+		require.NoError(t, db.InTx(b, func(tx pgx.Tx) error {
 			if _, err := tx.Exec(b, "select 'secret of b'"); err != nil {
 				return err
 			}
@@ -157,9 +156,8 @@ func testLogShowsNames(t *testing.T, s *loggingServer) {
 			err := f.db.QueryRow(in(t, "tenant_a"), `select count(*) filter (where application_name = 'tenant_b'),
 				count(*) filter (where query like '%secret of b%' or query like '%schema=''tenant_b''%')
 				from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`).Scan(&names, &queries)
-			if names != want || queries != 0 {
-				t.Errorf("%d: tenant a sees %d names and %d queries, want %d and 0", log, names, queries, want)
-			}
+			assert.Equal(t, want, names, "%d: tenant a sees %d names and %d queries, want %d and 0", log, names, queries, want)
+			assert.Equal(t, 0, queries, "%d: tenant a sees %d names and %d queries, want", log, names, queries)
 			return err
 		}))
 	}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/localpg"
 	"github.com/oryne/pgtenant/internal/pgtest"
@@ -39,8 +41,8 @@ func startLogging(t *testing.T) *loggingServer {
 	if errors.As(err, &none) && os.Getenv("CI") == "" {
 		t.Skip(err)
 	}
-	check(t, err)
-	t.Cleanup(func() { check(t, server.Stop(context.Background())) })
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Stop(context.Background())) })
 	return &loggingServer{server: server, admin: openPool(t, server.TCPURL("postgres"), 2)}
 }
 
@@ -49,7 +51,7 @@ func (s *loggingServer) setup(t *testing.T) *fixture {
 	t.Helper()
 	name := "l" + strings.ToLower(rand.Text()[:8])
 	_, err := s.admin.Exec(t.Context(), "create database "+pgx.Identifier{name}.Sanitize())
-	check(t, err)
+	require.NoError(t, err)
 	url := s.server.TCPURL(name)
 	return setupOn(t, &pgtest.DB{URL: url, Name: name, Pool: openPool(t, url, 2), RolePrefix: name})
 }
@@ -58,7 +60,7 @@ func (s *loggingServer) setup(t *testing.T) *fixture {
 func (s *loggingServer) onlySlow(t *testing.T, f *fixture) {
 	t.Helper()
 	_, err := s.admin.Exec(t.Context(), "alter database "+pgx.Identifier{f.pg.Name}.Sanitize()+" set log_statement = none")
-	check(t, err)
+	require.NoError(t, err)
 }
 
 // logEntry is one message of the log, with the lines that go on with it.
@@ -66,13 +68,15 @@ type logEntry struct {
 	user, db, app, severity, text string
 }
 
-var logLine = regexp.MustCompile(`^\d{4}-\d\d-\d\d \S+ \S+ \[\d+\]: user=([^,]*),db=([^,]*),app=([^,]*),client=\S* ([A-Z]+\d?):  (.*)$`)
+var logLine = regexp.MustCompile(
+	`^\d{4}-\d\d-\d\d \S+ \S+ \[\d+\]: user=([^,]*),db=([^,]*),app=([^,]*),client=\S* ([A-Z]+\d?):  (.*)$`,
+)
 
 // entries returns what the server has written about the fixture's database.
 func (s *loggingServer) entries(t *testing.T, f *fixture) (all []logEntry) {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(s.server.Dir(), "server.log"))
-	check(t, err)
+	require.NoError(t, err)
 	for line := range strings.Lines(string(content)) {
 		line = strings.TrimSuffix(line, "\n")
 		if m := logLine.FindStringSubmatch(line); m != nil {
@@ -90,7 +94,8 @@ func (s *loggingServer) about(t *testing.T, f *fixture, mark string) []logEntry 
 	return slices.DeleteFunc(s.entries(t, f), func(e logEntry) bool { return !strings.Contains(e.text, mark) })
 }
 
-// logTries are the ways to run SQL, each with what is to be found in the log about it. %s is a mark.
+// logTries are the ways to run SQL, each with what is to be found in the log about it. %s is a
+// mark.
 var logTries = []struct {
 	name string
 	run  func(ctx context.Context, db *schemactx.DB, mark string) error
@@ -163,9 +168,8 @@ func runLogTries(t *testing.T, f *fixture, db *schemactx.DB, schema string) map[
 		marks[try.name] = mark
 		f.exec(t, "create table if not exists "+schema+"."+mark+" (id int unique deferrable initially deferred)")
 		for range 2 { // cold and warm
-			if err := try.run(in(t, schema), db, mark); (err != nil) != try.fail {
-				t.Errorf("%s: %v", try.name, err)
-			}
+			err := try.run(in(t, schema), db, mark)
+			assert.Equal(t, try.fail, err != nil, "%s: %v", try.name, err)
 		}
 	}
 	return marks

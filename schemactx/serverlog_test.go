@@ -11,6 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/poolertest"
 	"github.com/oryne/pgtenant/schemactx"
@@ -39,12 +41,15 @@ func TestServerLog(t *testing.T) {
 }
 
 // logModes are the ways of pgx to send statements.
-var logModes = map[string]pgx.QueryExecMode{"prepared": pgx.QueryExecModeCacheStatement, "unnamed": pgx.QueryExecModeExec}
+var logModes = map[string]pgx.QueryExecMode{
+	"prepared": pgx.QueryExecModeCacheStatement,
+	"unnamed":  pgx.QueryExecModeExec,
+}
 
 func (f *fixture) openLogged(t *testing.T, log schemactx.ServerLog, mode pgx.QueryExecMode) *schemactx.DB {
 	t.Helper()
 	cfg, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Runtime(), runtimePassword))
-	check(t, err)
+	require.NoError(t, err)
 	cfg.MaxConns = 1
 	cfg.ConnConfig.DefaultQueryExecMode = mode
 	cfg.ConnConfig.RuntimeParams["application_name"] = "school"
@@ -89,77 +94,73 @@ func expectLogOf(t *testing.T, s *loggingServer, f *fixture, log schemactx.Serve
 	t.Helper()
 	seen := 0
 	for _, e := range s.about(t, f, mark) {
-		if e.user != f.roles.Runtime() || e.severity == "ERROR" && log == schemactx.ServerLogComment || e.severity == "DETAIL" {
+		if e.user != f.roles.Runtime() || e.severity == "ERROR" && log == schemactx.ServerLogComment ||
+			e.severity == "DETAIL" {
 			continue // in the comment's way an error is named by the STATEMENT that follows it
 		}
 		seen++
-		if got := ofTenant(e, log); got != schema {
-			t.Errorf("%s of %s is written as %q's: %+v", try, schema, got, e)
-		}
+		got := ofTenant(e, log)
+		assert.Equal(t, schema, got, "%s of %s is written as %q's: %+v", try, schema, got, e)
 	}
-	if seen == 0 {
-		t.Errorf("%s of %s: nothing in the log", try, schema)
-	}
+	assert.NotZero(t, seen, "%s of %s: nothing in the log", try, schema)
 }
 
-// A CopyFrom outside of a transaction is one string with its scope, which the server writes down before it runs it and
-// after: the string says whose it is, and the name does not.
+// A CopyFrom outside of a transaction is one string with its scope, which the server writes down
+// before it runs it and after: the string says whose it is, and the name does not.
 func expectCopyNamed(t *testing.T, s *loggingServer, f *fixture, db *schemactx.DB, log schemactx.ServerLog) {
 	t.Helper()
 	f.exec(t, "create table tenant_a.copied (id int)")
 	_, err := db.CopyFrom(in(t, "tenant_a"), pgx.Identifier{"copied"}, []string{"id"}, rowsOf([]any{1}))
-	check(t, err)
+	require.NoError(t, err)
 	lines := 0
 	for _, e := range s.about(t, f, `copy "copied"`) {
 		lines++
-		if !strings.Contains(e.text, `set_config('search_path', '"tenant_a", pg_temp'::text, true)`) ||
-			log == schemactx.ServerLogComment && ofTenant(e, log) != "tenant_a" || e.app != "school" {
-			t.Errorf("copy is written as %+v", e)
+		if assert.Contains(t, e.text, `set_config('search_path', '"tenant_a", pg_temp'::text, true)`,
+			"copy is written as %+v", e) &&
+			assert.False(t, log == schemactx.ServerLogComment && ofTenant(e, log) != "tenant_a", "copy is written as %+v", e) {
+			assert.Equal(t, "school", e.app, "copy is written as %+v", e)
 		}
 	}
-	if lines == 0 {
-		t.Error("copy is not in the log")
-	}
+	assert.NotZero(t, lines, "copy is not in the log")
 }
 
 func testLogNamesLogins(t *testing.T, s *loggingServer) {
 	f := s.setup(t)
 	f.provisionLogin(t, "tenant_a", "pa")
 	cfg, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Runtime(), runtimePassword))
-	check(t, err)
+	require.NoError(t, err)
 	db := f.openWith(t, cfg, schemactx.Config{
-		Level: schemactx.Logins, ServerLog: schemactx.ServerLogApplicationName,
-		Logins: schemactx.LoginsConfig{MaxConns: 1, Password: func(context.Context, string) (string, error) { return "pa", nil }},
+		Level:     schemactx.Logins,
+		ServerLog: schemactx.ServerLogApplicationName,
+		Logins: schemactx.LoginsConfig{
+			MaxConns: 1,
+			Password: func(context.Context, string) (string, error) { return "pa", nil },
+		},
 	})
 	defer db.Close()
 	ctx := in(t, "tenant_a")
 	_, err = db.Exec(ctx, "select 'mark' from notes")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = db.CopyFrom(ctx, pgx.Identifier{"notes"}, []string{"id", "body"}, rowsOf([]any{77, "mark"}))
-	check(t, err)
-	check(t, db.InTx(ctx, func(tx pgx.Tx) error { return insertNote(ctx, tx) }))
+	require.NoError(t, err)
+	require.NoError(t, db.InTx(ctx, func(tx pgx.Tx) error { return insertNote(ctx, tx) }))
 	entries := 0
 	for _, e := range s.entries(t, f) {
 		if e.user == f.roles.Tenant("tenant_a") {
 			entries++
-			if e.app != "tenant_a" {
-				t.Errorf("written as %q's: %+v", e.app, e)
-			}
+			assert.Equal(t, "tenant_a", e.app, "written as %q's: %+v", e.app, e)
 		}
 	}
-	if entries == 0 {
-		t.Error("nothing in the log")
-	}
+	assert.NotZero(t, entries, "nothing in the log")
 
-	// Who controls statements can name the session as he likes; the next statement finds it, and %u never lies.
+	// Who controls statements can name the session as he likes; the next statement finds it, and %u
+	// never lies.
 	_, err = db.Exec(ctx, "select set_config('application_name', 'tenant_b', false)")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = db.Exec(ctx, "select 'after'")
-	expectIs(t, err, schemactx.ErrScopeChanged)
+	assert.ErrorIs(t, err, schemactx.ErrScopeChanged)
 	for _, e := range s.about(t, f, "after") {
-		if e.severity == "LOG" {
-			t.Errorf("ran: %+v", e)
-		}
+		assert.NotEqual(t, "LOG", e.severity, "ran: %+v", e)
 	}
 	expectNote(t, ctx, db, "tenant_a")
 }
@@ -168,13 +169,14 @@ func testLogNamesLogins(t *testing.T, s *loggingServer) {
 func testLogNamesWaits(t *testing.T, s *loggingServer) {
 	f := s.setup(t)
 	_, err := s.admin.Exec(t.Context(), "alter database "+pgx.Identifier{f.pg.Name}.Sanitize()+" set work_mem = '64kB'")
-	check(t, err)
+	require.NoError(t, err)
 	holder, waiter := f.openLogged(t, schemactx.ServerLogApplicationName, pgx.QueryExecModeExec),
 		f.openLogged(t, schemactx.ServerLogApplicationName, pgx.QueryExecModeCacheStatement)
 	ctx := in(t, "tenant_b")
 	const write = "update notes set body = body where id = 1"
 	done := make(chan error, 1)
-	check(t, holder.InTx(ctx, func(tx pgx.Tx) error {
+	// until the server has said so
+	require.NoError(t, holder.InTx(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, write); err != nil {
 			return err
 		}
@@ -189,18 +191,14 @@ func testLogNamesWaits(t *testing.T, s *loggingServer) {
 		}
 		return nil
 	}))
-	check(t, <-done)
+	require.NoError(t, <-done)
 	_, err = waiter.Exec(ctx, "select g from generate_series(1, 50000) g order by md5(g::text)")
-	check(t, err)
+	require.NoError(t, err)
 	for _, mark := range []string{"still waiting for", "acquired ShareLock", "temporary file: path"} {
 		entries := s.about(t, f, mark)
-		if len(entries) == 0 {
-			t.Errorf("%q is not in the log", mark)
-		}
+		assert.NotEmpty(t, entries, "%q is not in the log", mark)
 		for _, e := range entries {
-			if e.app != "tenant_b" {
-				t.Errorf("written as %q's: %+v", e.app, e)
-			}
+			assert.Equal(t, "tenant_b", e.app, "written as %q's: %+v", e.app, e)
 		}
 	}
 }
@@ -211,13 +209,17 @@ func testLogNamesRequests(t *testing.T, s *loggingServer) {
 	f := s.setup(t)
 	for mode, execMode := range logModes {
 		cfg, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Runtime(), runtimePassword))
-		check(t, err)
+		require.NoError(t, err)
 		cfg.MaxConns = 1
 		cfg.ConnConfig.DefaultQueryExecMode = execMode
-		db := f.openWith(t, cfg, schemactx.Config{ServerLog: schemactx.ServerLogApplicationName, RequestID: func(ctx context.Context) string {
-			id, _ := ctx.Value(requestKey{}).(string)
-			return id
-		}})
+		db := f.openWith(
+			t,
+			cfg,
+			schemactx.Config{ServerLog: schemactx.ServerLogApplicationName, RequestID: func(ctx context.Context) string {
+				id, _ := ctx.Value(requestKey{}).(string)
+				return id
+			}},
+		)
 		for i, c := range []struct{ id, want string }{
 			{"", "tenant_a"},
 			{"0198f3c2-aa:1.b=c+d", "tenant_a/0198f3c2-aa:1.b=c+d"},
@@ -234,9 +236,10 @@ func testLogNamesRequests(t *testing.T, s *loggingServer) {
 			ctx := context.WithValue(in(t, "tenant_a"), requestKey{}, c.id)
 			for range 2 {
 				_, err := db.Exec(ctx, "select '"+mark+"' from notes")
-				check(t, err)
+				require.NoError(t, err)
 			}
-			check(t, db.InTx(ctx, func(tx pgx.Tx) error {
+			// the second is behind an assertion of the scope
+			require.NoError(t, db.InTx(ctx, func(tx pgx.Tx) error {
 				for range 2 { // the second is behind an assertion of the scope
 					if _, err := tx.Exec(ctx, "select current_setting('server_version'), '"+mark+"'"); err != nil {
 						return err
@@ -245,13 +248,9 @@ func testLogNamesRequests(t *testing.T, s *loggingServer) {
 				return nil
 			}))
 			entries := s.about(t, f, mark)
-			if len(entries) == 0 {
-				t.Errorf("%q: nothing in the log", c.id)
-			}
+			assert.NotEmpty(t, entries, "%q: nothing in the log", c.id)
 			for _, e := range entries {
-				if e.app != c.want {
-					t.Errorf("id %q: written as %q, want %q: %s", c.id, e.app, c.want, e.text)
-				}
+				assert.Equal(t, c.want, e.app, "id %q: written as %q, want %q: %s", c.id, e.app, c.want, e.text)
 			}
 		}
 	}
@@ -264,16 +263,16 @@ func testLogBehindPgBouncer(t *testing.T, s *loggingServer) {
 		"app": schemactx.ServerLogApplicationName, "comment": schemactx.ServerLogComment,
 	} {
 		cfg, err := pgxpool.ParseConfig(url)
-		check(t, err)
+		require.NoError(t, err)
 		db := f.openWith(t, cfg, schemactx.Config{ServerLog: log})
 		for _, schema := range []string{"tenant_a", "tenant_b", "tenant_a"} {
 			mark := name + "mark" + schema
-			check(t, db.InTx(in(t, schema), func(tx pgx.Tx) error {
+			require.NoError(t, db.InTx(in(t, schema), func(tx pgx.Tx) error {
 				_, err := tx.Exec(in(t, schema), "select '"+mark+" one'")
 				return err
 			}))
 			_, err := db.Exec(in(t, schema), "select '"+mark+" two'")
-			check(t, err)
+			require.NoError(t, err)
 			expectLogOf(t, s, f, log, name, mark, schema)
 		}
 	}
@@ -294,9 +293,8 @@ func TestNewRefusesServerLogsThatMakeNoSense(t *testing.T) {
 			Level: schemactx.Logins, Logins: schemactx.LoginsConfig{Password: password},
 		},
 	} {
-		if _, err := schemactx.New(pool, cfg); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, want an error with %q", err, want)
-		}
+		_, err := schemactx.New(pool, cfg)
+		assert.ErrorContains(t, err, want, "got %v, want an error with %q", err, want)
 	}
 }
 

@@ -5,12 +5,14 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Naming the tenant costs no round trip and no message; in a transaction the server tells of the new name once, and of the
-// old one when it ends: ParameterStatus, which is 'S'.
+// Naming the tenant costs no round trip and no message; in a transaction the server tells of the
+// new name once, and of the old one when it ends: ParameterStatus, which is 'S'.
 func TestTheNameCostsNoRoundTrip(t *testing.T) {
 	t.Parallel()
 	w := setupWired(t)
@@ -18,7 +20,7 @@ func TestTheNameCostsNoRoundTrip(t *testing.T) {
 		t.Helper()
 		cfg.Roles = w.roles
 		db, err := schemactx.New(w.pool, cfg)
-		check(t, err)
+		require.NoError(t, err)
 		ctx := in(t, "tenant_a")
 		sql := "select body from notes where id = $1 -- " + name // another one for the connection, which is the same
 		run := func() error { return statements["Exec"](ctx, db, sql, 1) }
@@ -33,13 +35,13 @@ func TestTheNameCostsNoRoundTrip(t *testing.T) {
 			})
 		}
 		for range 2 {
-			check(t, run()) // cold, and the scope's own statement
-			check(t, transaction())
+			require.NoError(t, run()) // cold, and the scope's own statement
+			require.NoError(t, transaction())
 		}
 		alone, err = w.proxy.during(run)
-		check(t, err)
+		require.NoError(t, err)
 		inTx, err = w.proxy.during(transaction)
-		check(t, err)
+		require.NoError(t, err)
 		return alone, inTx
 	}
 	plain, plainTx := messages("plain", schemactx.Config{})
@@ -53,15 +55,12 @@ func TestTheNameCostsNoRoundTrip(t *testing.T) {
 		"comment": {schemactx.Config{ServerLog: schemactx.ServerLogComment}, 0},
 	} {
 		alone, inTx := messages(name, c.cfg)
-		if alone.String() != plain.String() {
-			t.Errorf("%s: %s\nwithout: %s", name, alone, plain)
-		}
+		assert.Equal(t, plain.String(), alone.String(), "%s: %s\nwithout: %s", name, alone, plain)
 		inTx.server['S'] -= c.status
 		if inTx.server['S'] == 0 {
 			delete(inTx.server, 'S')
 		}
-		if inTx.String() != plainTx.String() {
-			t.Errorf("%s, in a transaction, without %d reports: %s\nwithout: %s", name, c.status, inTx, plainTx)
-		}
+		assert.Equal(t, plainTx.String(), inTx.String(),
+			"%s, in a transaction, without %d reports: %s\nwithout: %s", name, c.status, inTx, plainTx)
 	}
 }

@@ -14,7 +14,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// sessionPaths are the ways in which a session comes to a search path that is not PostgreSQL's default.
+// sessionPaths are the ways in which a session comes to a search path that is not PostgreSQL's
+// default.
 var sessionPaths = map[string]func(t *testing.T, f *fixture, pool *pgxpool.Config){
 	"default": func(*testing.T, *fixture, *pgxpool.Config) {},
 	"AfterConnect": func(_ *testing.T, _ *fixture, pool *pgxpool.Config) {
@@ -75,8 +76,8 @@ var sessionPaths = map[string]func(t *testing.T, f *fixture, pool *pgxpool.Confi
 	},
 }
 
-// updates change the note of the schema in one of the ways that there are. A statement that calls a function is one after
-// which more is done than after others.
+// updates change the note of the schema in one of the ways that there are. A statement that calls a
+// function is one after which more is done than after others.
 var updates = map[string]func(ctx context.Context, db *schemactx.DB, body string) error{
 	"Exec": func(ctx context.Context, db *schemactx.DB, body string) error {
 		_, err := db.Exec(ctx, "update notes set body = $1", body)
@@ -114,8 +115,8 @@ var updates = map[string]func(ctx context.Context, db *schemactx.DB, body string
 	},
 }
 
-// What was committed is never reported as failed because the session's own search path is not what it was at first, and
-// no connection is given up for it.
+// What was committed is never reported as failed because the session's own search path is not what
+// it was at first, and no connection is given up for it.
 func TestSearchPathOfTheSessionIsNoError(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range sessionPaths {
@@ -125,7 +126,10 @@ func TestSearchPathOfTheSessionIsNoError(t *testing.T) {
 				f := setup(t)
 				for _, schema := range []string{"tenant_a", "tenant_b"} {
 					f.exec(t, fmt.Sprintf("create function %s.touch(text) returns text language sql as 'select $1'", schema))
-					f.exec(t, fmt.Sprintf("grant usage on schema %s to %s; grant all on %[1]s.notes to %[2]s", schema, f.roles.Runtime()))
+					f.exec(
+						t,
+						fmt.Sprintf("grant usage on schema %s to %s; grant all on %[1]s.notes to %[2]s", schema, f.roles.Runtime()),
+					)
 					f.provisionLogin(t, schema, "the password")
 				}
 				pool, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Runtime(), runtimePassword))

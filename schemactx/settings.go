@@ -31,25 +31,28 @@ func (c *settingsContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// WithSettings returns a child of ctx whose units of work run with these settings of PostgreSQL, by name: a timeout, or
-// a name with a dot that triggers, policies and defaults read with current_setting('app.user_id').
+// WithSettings returns a child of ctx whose units of work run with these settings of PostgreSQL, by
+// name: a timeout, or a name with a dot that triggers, policies and defaults read with
+// current_setting('app.user_id').
 //
-// A unit of work is a statement, a batch, a copy or a transaction. Its settings travel in the round trip of its scope and
-// end with it, at every level; a transaction keeps those that it began with, through its savepoints, until it has
-// committed. The settings of ctx hold as well; where both have a name, the inner value wins. A timeout that is also in
-// the tenant's [Limits] can only be shortened: the shorter of the two holds.
+// A unit of work is a statement, a batch, a copy or a transaction. Its settings travel in the round
+// trip of its scope and end with it, at every level; a transaction keeps those that it began with,
+// through its savepoints, until it has committed. The settings of ctx hold as well; where both have
+// a name, the inner value wins. A timeout that is also in the tenant's [Limits] can only be
+// shortened: the shorter of the two holds.
 //
-// The settings are copied, and checked where they are used: a [SettingError] says what cannot be a setting of a unit of
-// work, such as role or search_path, and is returned before anything is sent. A setting that the server refuses is a
-// [ScopeError] of the kind [ErrSettingRefused]. Values are sent as parameters, and as quoted literals by [DB.CopyFrom]
-// and at level [Logins].
+// The settings are copied, and checked where they are used: a [SettingError] says what cannot be a
+// setting of a unit of work, such as role or search_path, and is returned before anything is sent.
+// A setting that the server refuses is a [ScopeError] of the kind [ErrSettingRefused]. Values are
+// sent as parameters, and as quoted literals by [DB.CopyFrom] and at level [Logins].
 //
-// A tenant that controls the text of its statements can overwrite a setting for the rest of its unit of work, and set one
-// for those units of its own that do not set it (not for another tenant's), unless admin.Harden has taken set_config from it;
-// do not base rights on a setting where it has not.
+// A tenant that controls the text of its statements can overwrite a setting for the rest of its
+// unit of work, and set one for those units of its own that do not set it (not for another
+// tenant's), unless admin.Harden has taken set_config from it; do not base rights on a setting
+// where it has not.
 //
-// After a name with a dot has been set on a connection, PostgreSQL keeps the name with an empty value: where it is not
-// set, current_setting('app.user_id', true) is NULL or "".
+// After a name with a dot has been set on a connection, PostgreSQL keeps the name with an empty
+// value: where it is not set, current_setting('app.user_id', true) is NULL or "".
 func WithSettings(ctx context.Context, settings map[string]string) context.Context {
 	return &settingsContext{Context: ctx, settings: settingsOf(ctx).with(settings)}
 }
@@ -66,9 +69,9 @@ func settingsOf(ctx context.Context) *settings {
 	return s
 }
 
-// settingsSQL sets all settings that a unit of work brings along. It goes in front of the scope, while the role is still
-// the login's, because the tenant's role may not call set_config once it is hardened. It is one statement whatever the
-// names are, so that a connection prepares it once.
+// settingsSQL sets all settings that a unit of work brings along. It goes in front of the scope,
+// while the role is still the login's, because the tenant's role may not call set_config once it is
+// hardened. It is one statement whatever the names are, so that a connection prepares it once.
 const settingsSQL = "select pg_catalog.bool_and(pg_catalog.set_config(name, value, true) is not null) " +
 	"from rows from (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::text[])) as s(name, value)"
 
@@ -216,8 +219,8 @@ var timeoutUnits = map[string]float64{
 	"us": 1, "": 1e3, "ms": 1e3, "s": 1e6, "min": 60e6, "h": 3600e6, "d": 86400e6,
 }
 
-// parseTimeout reads a timeout as PostgreSQL does, a decimal number and a unit, and returns it in milliseconds, rounded
-// up: 0 would be none.
+// parseTimeout reads a timeout as PostgreSQL does, a decimal number and a unit, and returns it in
+// milliseconds, rounded up: 0 would be none.
 func parseTimeout(value string) (int64, error) {
 	value = strings.TrimSpace(value)
 	end := strings.LastIndexAny(value, "0123456789.") + 1
@@ -242,8 +245,8 @@ func (u *unitOfWork) settingsStatements() prologue {
 	case !u.scope.login:
 		return prologue{{stepSettings, settingsSQL, u.settings.params}}
 	}
-	// The tenant is logged in as itself and may not be able to call set_config. SET LOCAL needs no right; it takes no
-	// parameters.
+	// The tenant is logged in as itself and may not be able to call set_config. SET LOCAL needs no
+	// right; it takes no parameters.
 	limits := maps.Collect(u.scope.limits.settings())
 	var f prologue
 	for _, name := range slices.Sorted(maps.Keys(u.settings.values)) {
@@ -256,8 +259,8 @@ func (u *unitOfWork) settingsStatements() prologue {
 	return f
 }
 
-// settingsNeedBlock reports whether a statement has to have a transaction block for its settings: SET LOCAL warns outside
-// of one.
+// settingsNeedBlock reports whether a statement has to have a transaction block for its settings:
+// SET LOCAL warns outside of one.
 func (u *unitOfWork) settingsNeedBlock() bool { return u.settings != nil && u.scope.login }
 
 // prepareFront is the front of what is prepared. Without a block around it SET LOCAL stays away.
@@ -269,7 +272,8 @@ func (u *unitOfWork) preparePrologue(tx *txState) prologue {
 	return f
 }
 
-// trySettings sets the settings in a transaction of their own, and returns why the server refuses them.
+// trySettings sets the settings in a transaction of their own, and returns why the server refuses
+// them.
 func (u *unitOfWork) trySettings(ctx context.Context) error {
 	_, err := u.conn.PgConn().Exec(ctx, beginSQL+"; "+u.settingsStatements().simple()).ReadAll()
 	if u.status() != 'I' {
@@ -289,7 +293,11 @@ func (u *unitOfWork) settingsRefused(err error) error {
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) {
 		switch pgErr.Code {
-		case sqlstate.InvalidParameter, sqlstate.UndefinedObject, sqlstate.InvalidName, sqlstate.InsufficientRights, sqlstate.CannotChangeNow,
+		case sqlstate.InvalidParameter,
+			sqlstate.UndefinedObject,
+			sqlstate.InvalidName,
+			sqlstate.InsufficientRights,
+			sqlstate.CannotChangeNow,
 			sqlstate.FeatureUnsupported:
 			e.Kind = ErrSettingRefused
 		}

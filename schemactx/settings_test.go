@@ -17,8 +17,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// ledger makes a table in both schemas that reads app.user_id where programs do: in a default, in a trigger, and in a
-// policy, which lets each user see the rows of their own.
+// ledger makes a table in both schemas that reads app.user_id where programs do: in a default, in a
+// trigger, and in a policy, which lets each user see the rows of their own.
 func ledger(t *testing.T, f *fixture) {
 	t.Helper()
 	for _, schema := range []string{"tenant_a", "tenant_b"} {
@@ -63,7 +63,8 @@ func seen(t *testing.T, ctx context.Context, db *schemactx.DB) []string {
 	return list
 }
 
-// expectNoSettings fails the test where a unit of work in the schema, or on the bare session, finds a setting.
+// expectNoSettings fails the test where a unit of work in the schema, or on the bare session, finds
+// a setting.
 func expectNoSettings(t *testing.T, db *schemactx.DB, schemas ...string) {
 	t.Helper()
 	for _, schema := range schemas {
@@ -120,9 +121,13 @@ func useSettings(t *testing.T, db *schemactx.DB) {
 	}
 	expectNoSettings(t, db, "tenant_a")
 
-	err = db.InTxOptions(ann, schemactx.TxOptions{Settings: map[string]string{"LOCK_timeout": "7s"}}, func(tx pgx.Tx) error {
-		return inSavepoint(t, ann, tx, insert)
-	})
+	err = db.InTxOptions(
+		ann,
+		schemactx.TxOptions{Settings: map[string]string{"LOCK_timeout": "7s"}},
+		func(tx pgx.Tx) error {
+			return inSavepoint(t, ann, tx, insert)
+		},
+	)
 	require.NoError(t, err)
 	expectNoSettings(t, db, "tenant_a", "tenant_b")
 
@@ -142,7 +147,10 @@ func inSavepoint(t *testing.T, ctx context.Context, tx pgx.Tx, insert string) er
 	})
 	require.ErrorIs(t, err, mine)
 	var user, lock string
-	require.NoError(t, tx.QueryRow(ctx, "select current_setting('app.user_id'), current_setting('lock_timeout')").Scan(&user, &lock))
+	require.NoError(
+		t,
+		tx.QueryRow(ctx, "select current_setting('app.user_id'), current_setting('lock_timeout')").Scan(&user, &lock),
+	)
 	assert.Equal(t, []string{"ann", "7s"}, []string{user, lock})
 	for _, sql := range []string{"savepoint mine", insert, "rollback to savepoint mine"} { // as ORMs have it
 		args := []any{"taken back as text"}
@@ -152,7 +160,10 @@ func inSavepoint(t *testing.T, ctx context.Context, tx pgx.Tx, insert string) er
 		_, err := tx.Exec(ctx, sql, args...)
 		require.NoError(t, err, sql)
 	}
-	require.NoError(t, tx.QueryRow(ctx, "select current_setting('app.user_id'), current_setting('lock_timeout')").Scan(&user, &lock))
+	require.NoError(
+		t,
+		tx.QueryRow(ctx, "select current_setting('app.user_id'), current_setting('lock_timeout')").Scan(&user, &lock),
+	)
 	assert.Equal(t, []string{"ann", "7s"}, []string{user, lock})
 	_, err = tx.Exec(ctx, insert, "kept")
 	return err
@@ -209,7 +220,8 @@ func TestSettingsNest(t *testing.T) {
 	assert.Equal(t, "before", read(ctx)[0], "the settings are the context's own")
 }
 
-// A name is refused however it is spelled, before anything is sent, and for every kind of unit of work.
+// A name is refused however it is spelled, before anything is sent, and for every kind of unit of
+// work.
 func TestSettingsThatCannotBeSetAreRefused(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -358,7 +370,10 @@ func TestSettingsShortenTheLimitsOfATenant(t *testing.T) {
 			}
 		}
 		for _, value := range []string{"-1", "soon", "", "1 fortnight", "0x10", "1e300"} {
-			_, err := db.Exec(schemactx.WithSettings(in(t, "tenant_a"), map[string]string{"statement_timeout": value}), "select 1")
+			_, err := db.Exec(
+				schemactx.WithSettings(in(t, "tenant_a"), map[string]string{"statement_timeout": value}),
+				"select 1",
+			)
 			require.ErrorIs(t, err, schemactx.ErrSettingRefused, "%s: %s", name, value)
 		}
 		var got string

@@ -82,7 +82,8 @@ func TestSettingsTravelWithTheScope(t *testing.T) {
 	})
 }
 
-// What a tenant's own statement sets is not what the program has set. Only Harden keeps it from that.
+// What a tenant's own statement sets is not what the program has set. Only Harden keeps it from
+// that.
 func TestATenantOverwritesASettingUnlessItIsHardened(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

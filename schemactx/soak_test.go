@@ -17,6 +17,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
@@ -78,35 +80,42 @@ func TestSoak(t *testing.T) {
 	work.Wait()
 	stop()
 	kills.Wait()
-	if left := s.left.Load(); left > 0 {
-		t.Errorf("no operation ended within %v, and %d of %d are left", soakPatience, left, total)
-	}
+	left := s.left.Load()
+	assert.LessOrEqual(t, left, int64(0),
+		"no operation ended within %v, and %d of %d are left", soakPatience, left, total)
 	s.count(t)
 	t.Logf("%d operations with seed %d, %d met an error, %d sessions ended", total, seed, s.failed.Load(), s.killed.Load())
-	if s.failed.Load() == 0 || s.killed.Load() == 0 || s.failed.Load() > total/5 {
-		t.Error("too few or too many errors to show anything")
-	}
+	assert.NotZero(t, s.failed.Load(), "too few or too many errors to show anything")
+	assert.NotZero(t, s.killed.Load(), "too few or too many errors to show anything")
+	assert.LessOrEqual(t, s.failed.Load(), total/5, "too few or too many errors to show anything")
 }
 
 func newSoak(t *testing.T) *soak {
 	t.Helper()
 	pg := pgtest.New(t)
 	roles, err := schemactx.NewRoleNames(pg.RolePrefix)
-	check(t, err)
-	_, err = admin.Setup(t.Context(), pg.Pool, admin.SetupConfig{Roles: roles, OwnerPassword: ownerPassword, RuntimePassword: runtimePassword})
-	check(t, err)
+	require.NoError(t, err)
+	_, err = admin.Setup(
+		t.Context(),
+		pg.Pool,
+		admin.SetupConfig{Roles: roles, OwnerPassword: ownerPassword, RuntimePassword: runtimePassword},
+	)
+	require.NoError(t, err)
 	s := &soak{admin: pg.Pool, pool: openPool(t, pg.URLAs(roles.Runtime(), runtimePassword), soakConns)}
 	// A cache too small for all tenants, so that statements come and go.
 	s.db, err = schemactx.New(s.pool, schemactx.Config{Roles: roles, StatementCacheCapacity: 2 * soakTenants})
-	check(t, err)
+	require.NoError(t, err)
 	owner := openPool(t, pg.URLAs(roles.Owner(), ownerPassword), 1)
 	for i := range s.names {
 		s.names[i] = fmt.Sprintf("tenant_%d", i)
 		_, err := admin.Provision(t.Context(), owner, roles, s.names[i])
-		check(t, err)
-		_, err = owner.Exec(t.Context(), fmt.Sprintf(`create table %s.ledger (id bigint primary key, tenant text not null, fate text not null);
-			insert into %[1]s.ledger values (%d, '%[1]s', 'seed')`, s.names[i], -i))
-		check(t, err)
+		require.NoError(t, err)
+		_, err = owner.Exec(
+			t.Context(),
+			fmt.Sprintf(`create table %s.ledger (id bigint primary key, tenant text not null, fate text not null);
+			insert into %[1]s.ledger values (%d, '%[1]s', 'seed')`, s.names[i], -i),
+		)
+		require.NoError(t, err)
 	}
 	return s
 }
@@ -144,9 +153,7 @@ func (s *soak) work(t *testing.T, ctx context.Context, r *rand.Rand) {
 
 // own fails the test unless a row that was read in a tenant's schema names that tenant.
 func (s *soak) own(t *testing.T, tenant int, found string) {
-	if found != s.names[tenant] {
-		t.Errorf("in %s: read a row of %s", s.names[tenant], found)
-	}
+	assert.Equal(t, s.names[tenant], found, "in %s: read a row of %s", s.names[tenant], found)
 }
 
 func (s *soak) readRow(t *testing.T, ctx context.Context, tenant int) error {
@@ -195,7 +202,13 @@ func (s *soak) transact(t *testing.T, ctx context.Context, tenant int, giveUp bo
 	}
 	err := s.db.InTx(ctx, func(tx pgx.Tx) error {
 		for range 2 {
-			if _, err := tx.Exec(ctx, "insert into ledger values ($1, $2, $3)", s.ids.Add(1), s.names[tenant], fate); err != nil {
+			if _, err := tx.Exec(
+				ctx,
+				"insert into ledger values ($1, $2, $3)",
+				s.ids.Add(1),
+				s.names[tenant],
+				fate,
+			); err != nil {
 				return err
 			}
 		}
@@ -231,8 +244,7 @@ func (s *soak) kill(t *testing.T, ctx context.Context) {
 		}
 		tag, err := s.admin.Exec(context.WithoutCancel(ctx), `select pg_terminate_backend(pid) from pg_stat_activity
 			where datname = current_database() and usename = $1 order by random() limit 1`, s.pool.Config().ConnConfig.User)
-		if err != nil {
-			t.Errorf("end a session: %v", err)
+		if !assert.NoError(t, err, "end a session") {
 			return
 		}
 		s.killed.Add(tag.RowsAffected())
@@ -244,18 +256,15 @@ func (s *soak) count(t *testing.T) {
 	t.Helper()
 	for i, name := range s.names {
 		var rows, foreign, undone int64
-		check(t, s.admin.QueryRow(t.Context(), fmt.Sprintf(`select count(*) filter (where fate = 'kept'),
+		require.NoError(t, s.admin.QueryRow(t.Context(), fmt.Sprintf(`select count(*) filter (where fate = 'kept'),
 			count(*) filter (where tenant <> '%s'), count(*) filter (where fate = 'rolled back') from %[1]s.ledger`, name)).Scan(&rows, &foreign, &undone))
-		if foreign != 0 || undone != 0 {
-			t.Errorf("%s holds %d rows of others and %d that were rolled back", name, foreign, undone)
-		}
-		if sure, unsure := s.sure[i].Load(), s.unsure[i].Load(); rows < sure || rows > sure+unsure {
-			t.Errorf("%s holds %d rows, want %d and at most %d more", name, rows, sure, unsure)
-		}
+		assert.Zero(t, foreign, "%s holds %d rows of others and %d that were rolled back", name, foreign, undone)
+		assert.Zero(t, undone, "%s holds %d rows of others and %d that were rolled back", name, foreign, undone)
+		sure, unsure := s.sure[i].Load(), s.unsure[i].Load()
+		assert.GreaterOrEqual(t, rows, sure, "%s holds %d rows, want %d and at most %d more", name, rows, sure, unsure)
+		assert.LessOrEqual(t, rows, sure+unsure, "%s holds %d rows, want %d and at most %d more", name, rows, sure, unsure)
 	}
-	if n := s.pool.Stat().AcquiredConns(); n != 0 {
-		t.Errorf("%d connections were never given back", n)
-	}
+	assert.Zero(t, s.pool.Stat().AcquiredConns(), "connections were never given back")
 }
 
 // expectedInSoak reports whether an error is one that a cancelled context or the end of a

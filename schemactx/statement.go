@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// statement is one statement from its call to the end of its rows, which the caller reads from it. It is its own unit of
-// work, or one of a transaction's.
+// statement is one statement from its call to the end of its rows, which the caller reads from it.
+// It is its own unit of work, or one of a transaction's.
 type statement struct {
 	rows
 	*unitOfWork
@@ -52,7 +52,8 @@ func (s *statement) run(ctx context.Context, sql string, args []any) error {
 	return nil
 }
 
-// attempt prepares the statement if need be, sends it and waits for its first row, its end, or its error.
+// attempt prepares the statement if need be, sends it and waits for its first row, its end, or its
+// error.
 func (s *statement) attempt(ctx context.Context) error {
 	sd, err := s.lookUp(ctx)
 	if err != nil {
@@ -81,8 +82,9 @@ func (s *statement) attempt(ctx context.Context) error {
 	return nil
 }
 
-// encode encodes the arguments, with the types of the schema where it has some. A table or a type that was altered can be
-// why it could not: then it looks at both anew, once. It returns the description that the arguments are for.
+// encode encodes the arguments, with the types of the schema where it has some. A table or a type
+// that was altered can be why it could not: then it looks at both anew, once. It returns the
+// description that the arguments are for.
 func (s *statement) encode(ctx context.Context, sd *pgconn.StatementDescription) (*pgconn.StatementDescription, error) {
 	var err error
 	if s.loaded, err = s.typesFor(ctx, s.tx, sd); err != nil {
@@ -105,7 +107,8 @@ func (s *statement) encode(ctx context.Context, sd *pgconn.StatementDescription)
 	return s.encode(ctx, sd)
 }
 
-// lookUp finds the statement among the prepared ones or prepares it. It returns nil for one that runs unprepared.
+// lookUp finds the statement among the prepared ones or prepares it. It returns nil for one that
+// runs unprepared.
 func (s *statement) lookUp(ctx context.Context) (*pgconn.StatementDescription, error) {
 	if s.input.prepared() {
 		if st := s.prepared(s.input.sql); st != nil {
@@ -140,7 +143,8 @@ func (s *statement) needsPrologue() bool {
 	if s.tx != nil {
 		return !s.tx.begun || len(s.tx.savepoints) > 0
 	}
-	return s.settings != nil || s.state.dirty(s.scope.schema) || s.state.preparedStale || s.catalogRead.due() || s.needsBlock(s.input.kind)
+	return s.settings != nil || s.state.dirty(s.scope.schema) || s.state.preparedStale || s.catalogRead.due() ||
+		s.needsBlock(s.input.kind)
 }
 
 // forget drops a prepared statement when the server says that it no longer fits.
@@ -174,8 +178,8 @@ func (s *statement) rowsClosed(tag pgconn.CommandTag, err error) error {
 // rowsAbandoned implements rowsOwner.
 func (s *statement) rowsAbandoned() { s.abandon() }
 
-// finish looks at what the statement did to the connection, tells the tracer, and gives the connection back. err is the
-// statement's own error; finish returns it, or what it found.
+// finish looks at what the statement did to the connection, tells the tracer, and gives the
+// connection back. err is the statement's own error; finish returns it, or what it found.
 func (s *statement) finish(tag pgconn.CommandTag, err error) error {
 	s.adjustPosition(err, len(s.scope.comment))
 	s.input.kind = s.effectiveKind(s.input.text, s.input.named) // anew: the look may have come with the statement
@@ -217,8 +221,9 @@ func (k sqlKind) refusal(sql string) error {
 	}
 }
 
-// changesSession reports whether a command may have changed the session beyond its transaction, or the transaction
-// itself. kindOf refuses such commands by their text; this is the second look, at what the server says it did.
+// changesSession reports whether a command may have changed the session beyond its transaction, or
+// the transaction itself. kindOf refuses such commands by their text; this is the second look, at
+// what the server says it did.
 func changesSession(tag pgconn.CommandTag) bool {
 	switch tag.String() {
 	case "SET", "RESET", "DISCARD", "DISCARD ALL", "DISCARD PLANS", "DISCARD SEQUENCES", "DISCARD TEMP",

@@ -27,8 +27,8 @@ type input struct {
 	results      []int16 // the formats to ask for, once encoded
 }
 
-// parse reads the options that pgx allows in front of the arguments and lets a
-// [pgx.QueryRewriter] rewrite the statement. The rewriter gets no connection: it could query outside of the scope.
+// parse reads the options that pgx allows in front of the arguments and lets a [pgx.QueryRewriter]
+// rewrite the statement. The rewriter gets no connection: it could query outside of the scope.
 func (c *input) parse(ctx context.Context, mode pgx.QueryExecMode, sql string, args []any) error {
 	*c = input{sql: sql, args: args, mode: mode}
 	var rewriter pgx.QueryRewriter

@@ -9,16 +9,18 @@ import (
 	"github.com/oryne/pgtenant/internal/sqlstate"
 )
 
-// A prepared statement is stale when a migration has changed its result, its tables or the types of its parameters since
-// it was prepared, or when it is gone. The server finds that when it binds the statement, before it runs anything of it.
-// What has been tried is tried once more where nothing is lost: a statement or a batch outside of a transaction, and the
-// first one in a transaction. A later one is an error, which [TxOptions].MaxRetries takes for one that passes.
+// A prepared statement is stale when a migration has changed its result, its tables or the types of
+// its parameters since it was prepared, or when it is gone. The server finds that when it binds the
+// statement, before it runs anything of it. What has been tried is tried once more where nothing is
+// lost: a statement or a batch outside of a transaction, and the first one in a transaction. A
+// later one is an error, which [TxOptions].MaxRetries takes for one that passes.
 
-// planChangedRoutine is PostgreSQL's function that raises "cached plan must not change result type". The SQLSTATE alone is
-// that of everything that the server cannot do.
+// planChangedRoutine is PostgreSQL's function that raises "cached plan must not change result
+// type". The SQLSTATE alone is that of everything that the server cannot do.
 const planChangedRoutine = "RevalidateCachedQuery"
 
-// PostgreSQL's functions that raise "cache lookup failed for type" when an argument has a type that is gone.
+// PostgreSQL's functions that raise "cache lookup failed for type" when an argument has a type that
+// is gone.
 const (
 	typeGoneRoutine       = "getTypeInputInfo"
 	typeGoneBinaryRoutine = "getTypeBinaryInputInfo"
@@ -30,8 +32,9 @@ func planChanged(err error) bool {
 	return errors.As(err, &pgErr) && pgErr.Code == sqlstate.FeatureUnsupported && pgErr.Routine == planChangedRoutine
 }
 
-// stale reports whether the server refused to bind a prepared statement that would be another one if it were prepared
-// now. hit says that its description or its types were there from an earlier call, so that its parameters may have others.
+// stale reports whether the server refused to bind a prepared statement that would be another one
+// if it were prepared now. hit says that its description or its types were there from an earlier
+// call, so that its parameters may have others.
 func stale(err error, hit bool) bool {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {
@@ -48,7 +51,8 @@ func stale(err error, hit bool) bool {
 	return false
 }
 
-// prepared returns the statement where the connection has it prepared, and not from before a [DB.Refresh].
+// prepared returns the statement where the connection has it prepared, and not from before a
+// [DB.Refresh].
 func (u *unitOfWork) prepared(sql string) *stmt {
 	key := stmtKey{u.scope.schema, sql}
 	st := u.state.cache.get(key)
@@ -72,7 +76,8 @@ func (st *txState) beginning() beginning {
 	return beginning{possible: !st.worked, savepoints: st.savepoints}
 }
 
-// restart brings the unit back to the beginning. It reports false where it cannot, as something would be lost.
+// restart brings the unit back to the beginning. It reports false where it cannot, as something
+// would be lost.
 func (u *unitOfWork) restart(ctx context.Context, tx *txState, b beginning) bool {
 	if !b.possible || u.conn.IsClosed() || u.status() != 'I' && u.rollback(ctx) != nil {
 		return false

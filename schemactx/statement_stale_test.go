@@ -19,15 +19,35 @@ var migrations = map[string]struct {
 	ddl  string
 	note any
 }{
-	"column added":           {"select * from t where id = $1 and note <> $2", "alter table t add column more text", "x"},
-	"column dropped":         {"select * from t where id = $1 and note <> $2", "alter table t drop column extra", "x"},
-	"column of other type":   {"select extra from t where id = $1 and note <> $2", "alter table t alter extra type bigint", "x"},
-	"parameter, compared":    {"select note from t where id = $1 and note <> $2", "alter table t alter id type text", "x"},
-	"parameter, written":     {"update t set note = $2 where id = $1", "alter table t alter note type int using 1", nil},
-	"table made anew":        {"select * from t where id = $1 and note <> $2", "drop table t; create table t as select 1 as id, ''::text as note, 2 as a, 3 as b; grant all on t to public", "x"},
-	"returning":              {"update t set note = $2 where id = $1 returning *", "alter table t add column more text", "x"},
-	"view made anew":         {"select * from v where id = $1 and note <> $2", "drop view v; create view v as select *, 1 as more from u; grant all on v to public", "x"},
-	"function of other type": {"select f(), * from t where id = $1 and note <> $2", "drop function f; create function f() returns text language sql as 'select ''''::text'", "x"},
+	"column added":   {"select * from t where id = $1 and note <> $2", "alter table t add column more text", "x"},
+	"column dropped": {"select * from t where id = $1 and note <> $2", "alter table t drop column extra", "x"},
+	"column of other type": {
+		"select extra from t where id = $1 and note <> $2",
+		"alter table t alter extra type bigint",
+		"x",
+	},
+	"parameter, compared": {"select note from t where id = $1 and note <> $2", "alter table t alter id type text", "x"},
+	"parameter, written":  {"update t set note = $2 where id = $1", "alter table t alter note type int using 1", nil},
+	"table made anew": {
+		"select * from t where id = $1 and note <> $2",
+		"drop table t; create table t as select 1 as id, ''::text as note, 2 as a, 3 as b; grant all on t to public",
+		"x",
+	},
+	"returning": {
+		"update t set note = $2 where id = $1 returning *",
+		"alter table t add column more text",
+		"x",
+	},
+	"view made anew": {
+		"select * from v where id = $1 and note <> $2",
+		"drop view v; create view v as select *, 1 as more from u; grant all on v to public",
+		"x",
+	},
+	"function of other type": {
+		"select f(), * from t where id = $1 and note <> $2",
+		"drop function f; create function f() returns text language sql as 'select ''''::text'",
+		"x",
+	},
 }
 
 // firstUses are units of work in which a stale statement is met before anything is lost.
@@ -134,7 +154,8 @@ func TestStaleStatementsArePreparedAnew(t *testing.T) {
 			ctx := in(t, "tenant_a")
 			undo := f.snapshot(t)
 			for use, run := range firstUses {
-				if name == "parameter, written" && use == "later, with retries" || name == "parameter, compared" && use == "later, with retries" {
+				if name == "parameter, written" && use == "later, with retries" ||
+					name == "parameter, compared" && use == "later, with retries" {
 					continue // an error of the statement, as far as anybody can tell
 				}
 				undo()

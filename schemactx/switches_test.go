@@ -8,17 +8,19 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/schemactx"
 )
 
 func expectExplicit(t *testing.T, db *schemactx.DB, want int64) {
 	t.Helper()
-	if got := db.Stats().Explicit; got != want {
-		t.Errorf("%d explicit switches, want %d", got, want)
-	}
+	assert.Equal(t, want, db.Stats().Explicit, "explicit switches, want %d", want)
 }
 
-// Counting needs no hook; a request's own schema is no switch, and neither is a call under which nothing is done.
+// Counting needs no hook; a request's own schema is no switch, and neither is a call under which
+// nothing is done.
 func TestExplicitSwitchesAreCounted(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -26,12 +28,12 @@ func TestExplicitSwitchesAreCounted(t *testing.T) {
 	expectExplicit(t, f.db, 0)
 	nested(t, f.db) // two statements under one call
 	expectExplicit(t, f.db, 1)
-	check(t, schemactx.WithPublic(t.Context(), func(ctx context.Context) error {
+	require.NoError(t, schemactx.WithPublic(t.Context(), func(ctx context.Context) error {
 		_, err := f.db.Exec(ctx, "select 1")
 		return err
 	}))
 	expectExplicit(t, f.db, 2)
-	check(t, schemactx.WithSchema(t.Context(), "tenant_a", func(ctx context.Context) error {
+	require.NoError(t, schemactx.WithSchema(t.Context(), "tenant_a", func(ctx context.Context) error {
 		return schemactx.WithSchema(ctx, "tenant_b", func(ctx context.Context) error {
 			expectNote(t, ctx, f.db, "tenant_b")
 			return nil
@@ -42,7 +44,7 @@ func TestExplicitSwitchesAreCounted(t *testing.T) {
 		_, err := f.db.Exec(ctx, "select 1")
 		return err
 	})
-	expectIs(t, err, schemactx.ErrSchemaMissing)
+	assert.ErrorIs(t, err, schemactx.ErrSchemaMissing)
 	expectExplicit(t, f.db, 4) // an attempt is a switch
 }
 
@@ -52,14 +54,13 @@ func TestASwitchIsToldToTheFirstHook(t *testing.T) {
 	f := setup(t)
 	var j journal
 	hooked := f.open(t, schemactx.Config{Hooks: schemactx.Hooks{SchemaSwitch: j.hooks().SchemaSwitch}}, 1)
-	check(t, schemactx.WithSchema(t.Context(), "tenant_a", func(ctx context.Context) error {
+	require.NoError(t, schemactx.WithSchema(t.Context(), "tenant_a", func(ctx context.Context) error {
 		expectNote(t, ctx, f.db, "tenant_a")
 		expectNote(t, ctx, hooked, "tenant_a")
 		return nil
 	}))
-	if got := j.take(); !strings.HasPrefix(got, `switched tenant_a from ""`) {
-		t.Errorf("told %q", got)
-	}
+	got := j.take()
+	assert.True(t, strings.HasPrefix(got, `switched tenant_a from ""`), "told %q", got)
 	expectExplicit(t, f.db, 1)
 	expectExplicit(t, hooked, 0) // one call is one switch
 }
@@ -75,10 +76,12 @@ func TestSwitchesAreLoggedWithTheirSite(t *testing.T) {
 		Level, To, From, File, Func string
 		Line                        int
 	}
-	check(t, json.Unmarshal(out.Bytes(), &record)) // which is one record, for both statements
-	if record.Level != "INFO" || record.To != "tenant_b" || record.From != "tenant_a" || record.Line == 0 ||
-		!strings.HasSuffix(record.File, "/hooks_test.go") || !strings.HasSuffix(record.Func, "schemactx_test.nested") {
-		t.Errorf("record %+v", record)
-	}
+	require.NoError(t, json.Unmarshal(out.Bytes(), &record)) // which is one record, for both statements
+	assert.Equal(t, "INFO", record.Level, "record %+v", record)
+	assert.Equal(t, "tenant_b", record.To, "record %+v", record)
+	assert.Equal(t, "tenant_a", record.From, "record %+v", record)
+	assert.NotZero(t, record.Line, "record %+v", record)
+	assert.True(t, strings.HasSuffix(record.File, "/hooks_test.go"), "record %+v", record)
+	assert.True(t, strings.HasSuffix(record.Func, "schemactx_test.nested"), "record %+v", record)
 	schemactx.LogSwitches(nil)(t.Context(), schemactx.SchemaSwitch{})
 }

@@ -45,7 +45,16 @@ func (st *txState) passed(o internalStmt) {
 		st.suspect = false
 	case stepSavepoint:
 		st.savepoints = st.savepoints[1:]
-	case stepForget, stepScrub, stepScrubbed, stepPrepared, stepFingerprint, stepFacts, stepSettings, stepScope, stepReset, stepCommit:
+	case stepForget,
+		stepScrub,
+		stepScrubbed,
+		stepPrepared,
+		stepFingerprint,
+		stepFacts,
+		stepSettings,
+		stepScope,
+		stepReset,
+		stepCommit:
 	}
 }
 
@@ -60,25 +69,30 @@ func (st *txState) named(sql string) string {
 	return sql
 }
 
-// sameSettings reports whether a statement with these settings finds what it expects: the transaction has them, or they
-// are those of the context that it began with, of which its options may have changed some.
+// sameSettings reports whether a statement with these settings finds what it expects: the
+// transaction has them, or they are those of the context that it began with, of which its options
+// may have changed some.
 func (st *txState) sameSettings(s *settings) bool {
 	return s.within(st.unit.settings) || s.within(st.outer)
 }
 
-// ifSnapshot returns the transaction where all of it sees the rows of one snapshot, catalogs included, and else nil.
+// ifSnapshot returns the transaction where all of it sees the rows of one snapshot, catalogs
+// included, and else nil.
 func (st *txState) ifSnapshot() *txState {
-	if st != nil && (strings.Contains(st.begin, string(pgx.RepeatableRead)) || strings.Contains(st.begin, string(pgx.Serializable))) {
+	if st != nil &&
+		(strings.Contains(st.begin, string(pgx.RepeatableRead)) || strings.Contains(st.begin, string(pgx.Serializable))) {
 		return st
 	}
 	return nil
 }
 
-// assertionDue reports whether the scope has to be asserted in front of what comes next. In a transaction that has failed
-// nothing runs, and the error has to be the statement's own; suspect stays as it is until the failure is taken back.
+// assertionDue reports whether the scope has to be asserted in front of what comes next. In a
+// transaction that has failed nothing runs, and the error has to be the statement's own; suspect
+// stays as it is until the failure is taken back.
 func (st *txState) assertionDue() bool { return st.suspect && st.unit.status() != 'E' }
 
-// after sees to it that nothing runs outside of the scope once a statement has left it. err is the statement's error.
+// after sees to it that nothing runs outside of the scope once a statement has left it. err is the
+// statement's error.
 func (st *txState) after(kind sqlKind, err error) error {
 	st.busy, st.worked = false, st.worked || st.begun
 	var scopeErr *ScopeError
@@ -104,7 +118,8 @@ func (st *txState) after(kind sqlKind, err error) error {
 	return st.err
 }
 
-// abandoned ends the transaction because code of the caller's has panicked in it. The caller gives the connection back.
+// abandoned ends the transaction because code of the caller's has panicked in it. The caller gives
+// the connection back.
 func (st *txState) abandoned() {
 	if st.over {
 		return
@@ -150,8 +165,8 @@ func (st *txState) commit(ctx context.Context) error {
 	return err
 }
 
-// sendCommit commits, in a round trip, behind an assertion of the scope where a statement may have changed it: what has been
-// put off until COMMIT would run in another.
+// sendCommit commits, in a round trip, behind an assertion of the scope where a statement may have
+// changed it: what has been put off until COMMIT would run in another.
 func (st *txState) sendCommit(ctx context.Context) error {
 	var before prologue
 	if st.suspect {
@@ -181,8 +196,9 @@ func (st *txState) rollback(ctx context.Context) error {
 	return st.unit.rollback(ctx)
 }
 
-// seize locks the transaction for its end. A statement that runs in another goroutine is interrupted: it must not go on
-// with a connection that will be the next tenant's. After that, and when rows are still open, the connection is closed.
+// seize locks the transaction for its end. A statement that runs in another goroutine is
+// interrupted: it must not go on with a connection that will be the next tenant's. After that, and
+// when rows are still open, the connection is closed.
 func (st *txState) lockForEnd() {
 	if !st.mu.TryLock() {
 		interrupted := st.interrupt()
@@ -201,12 +217,13 @@ func (st *txState) interrupt() bool {
 	if st.over {
 		return false
 	}
-	_ = st.unit.conn.PgConn().Conn().SetDeadline(time.Unix(1, 0)) // safe from any goroutine; one that fails is closed already
+	// safe from any goroutine; one that fails is closed already
+	_ = st.unit.conn.PgConn().Conn().SetDeadline(time.Unix(1, 0))
 	return true
 }
 
-// unsent takes back a savepoint, and those made inside of it, that no statement has followed yet. It reports false when
-// the server has it.
+// unsent takes back a savepoint, and those made inside of it, that no statement has followed yet.
+// It reports false when the server has it.
 func (st *txState) unsent(name string) bool {
 	i := slices.Index(st.savepoints, name)
 	if i < 0 {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 )
@@ -16,7 +18,7 @@ import (
 func (f *fixture) notes(t *testing.T, schema string) int {
 	t.Helper()
 	var n int
-	check(t, f.db.QueryRow(in(t, schema), "select count(*) from notes").Scan(&n))
+	require.NoError(t, f.db.QueryRow(in(t, schema), "select count(*) from notes").Scan(&n))
 	return n
 }
 
@@ -29,13 +31,13 @@ func TestInTxCommitsOnNil(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := in(t, "tenant_a")
-	check(t, f.db.InTx(ctx, func(tx pgx.Tx) error {
+	require.NoError(t, f.db.InTx(ctx, func(tx pgx.Tx) error {
 		expectNote(t, ctx, tx, "tenant_a")
 		return insertNote(ctx, tx)
 	}))
-	if a, b := f.notes(t, "tenant_a"), f.notes(t, "tenant_b"); a != 2 || b != 1 {
-		t.Errorf("%d and %d notes, want 2 and 1", a, b)
-	}
+	a, b := f.notes(t, "tenant_a"), f.notes(t, "tenant_b")
+	assert.Equal(t, 2, a, "%d and %d notes, want 2 and 1", a, b)
+	assert.Equal(t, 1, b, "%d and %d notes, want 2 and 1", a, b)
 }
 
 func TestInTxRollsBack(t *testing.T) {
@@ -44,15 +46,15 @@ func TestInTxRollsBack(t *testing.T) {
 	ctx := in(t, "tenant_a")
 	mine := errors.New("mine")
 	err := f.db.InTx(ctx, func(tx pgx.Tx) error {
-		check(t, insertNote(ctx, tx))
+		require.NoError(t, insertNote(ctx, tx))
 		return mine
 	})
-	expectIs(t, err, mine)
+	assert.ErrorIs(t, err, mine)
 
 	func() {
 		defer func() { _ = recover() }()
 		_ = f.db.InTx(ctx, func(tx pgx.Tx) error {
-			check(t, insertNote(ctx, tx))
+			require.NoError(t, insertNote(ctx, tx))
 			panic("mine")
 		})
 	}()
@@ -70,25 +72,23 @@ func TestInTxRollsBack(t *testing.T) {
 
 	short, cancel := context.WithCancel(ctx)
 	err = f.db.InTx(short, func(tx pgx.Tx) error {
-		check(t, insertNote(short, tx))
+		require.NoError(t, insertNote(short, tx))
 		cancel()
 		return nil
 	})
-	expectIs(t, err, context.Canceled)
+	assert.ErrorIs(t, err, context.Canceled)
 
 	err = f.db.InTx(ctx, func(tx pgx.Tx) error {
-		check(t, insertNote(ctx, tx))
+		require.NoError(t, insertNote(ctx, tx))
 		_, err := tx.Exec(ctx, "select 1/0")
 		expectState(t, err, "22012")
 		_, err = tx.Exec(ctx, "select 1")
 		expectState(t, err, "25P02")
 		return nil
 	})
-	expectIs(t, err, pgx.ErrTxCommitRollback)
+	assert.ErrorIs(t, err, pgx.ErrTxCommitRollback)
 
-	if n := f.notes(t, "tenant_a"); n != 1 {
-		t.Errorf("%d notes, want the one from before", n)
-	}
+	assert.Equal(t, 1, f.notes(t, "tenant_a"), "notes, want the one from before")
 }
 
 // A transaction whose connection was lost has not been committed, however early that was.
@@ -98,15 +98,15 @@ func TestCommitOfATransactionWhoseFirstStatementWasCancelled(t *testing.T) {
 	ctx := in(t, "tenant_a")
 	const sleep = "select pg_sleep($1)"
 	_, err := f.db.Exec(ctx, sleep, 0) // so that BEGIN and the statement travel together
-	check(t, err)
+	require.NoError(t, err)
 	tx, err := f.db.Begin(ctx)
-	check(t, err)
+	require.NoError(t, err)
 	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 	defer cancel()
 	_, err = tx.Exec(short, sleep, 20)
-	expectIs(t, err, context.DeadlineExceeded)
-	expectIs(t, tx.Commit(ctx), pgx.ErrTxCommitRollback)
-	expectIs(t, tx.Commit(ctx), pgx.ErrTxClosed)
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.ErrorIs(t, tx.Commit(ctx), pgx.ErrTxCommitRollback)
+	assert.ErrorIs(t, tx.Commit(ctx), pgx.ErrTxClosed)
 	expectNote(t, in(t, "tenant_b"), f.db, "tenant_b")
 }
 
@@ -116,22 +116,22 @@ func TestTransactionEndedByItsOwnStatement(t *testing.T) {
 	ctx := in(t, "tenant_a")
 	for _, sql := range []string{"commit", "rollback", "commit and chain", "rollback and chain", "set local role none", "reset role"} {
 		_, before, err := note(ctx, f.db)
-		check(t, err)
+		require.NoError(t, err)
 		err = f.db.InTx(ctx, func(tx pgx.Tx) error {
 			_, err := tx.Exec(ctx, sql)
-			expectIs(t, err, schemactx.ErrTransactionEnded)
+			assert.ErrorIs(t, err, schemactx.ErrTransactionEnded)
 			_, err = tx.Exec(ctx, "select 1")
-			expectIs(t, err, schemactx.ErrTransactionEnded)
+			assert.ErrorIs(t, err, schemactx.ErrTransactionEnded)
 			return nil // the caller who forgets the error is told again
 		})
-		expectIs(t, err, schemactx.ErrTransactionEnded)
+		assert.ErrorIs(t, err, schemactx.ErrTransactionEnded)
 		body, after, err := note(in(t, "tenant_b"), f.db)
-		check(t, err)
-		if body != "tenant_b" || after != before { // the statement was not sent, so that the connection is as good as before
-			t.Errorf("after %q: read %s on backend %d (before: %d)", sql, body, after, before)
-		}
-		check(t, f.db.InTx(ctx, func(tx pgx.Tx) error {
-			check(t, insertNote(ctx, tx))
+		require.NoError(t, err)
+		// the statement was not sent, so that the connection is as good as before
+		assert.Equal(t, "tenant_b", body, "after %q: read %s on backend %d (before: %d)", sql, body, after, before)
+		assert.Equal(t, before, after, "after %q: read %s on backend %d (before", sql, body, after)
+		require.NoError(t, f.db.InTx(ctx, func(tx pgx.Tx) error {
+			require.NoError(t, insertNote(ctx, tx))
 			_, err := tx.Exec(ctx, "delete from notes where id = 2")
 			return err
 		}))
@@ -142,13 +142,13 @@ func TestTransactionBelongsToOneSchema(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	a := in(t, "tenant_a")
-	check(t, f.db.InTx(a, func(tx pgx.Tx) error {
+	require.NoError(t, f.db.InTx(a, func(tx pgx.Tx) error {
 		_, err := tx.Exec(in(t, "tenant_b"), "select 1")
-		expectIs(t, err, schemactx.ErrSchemaMismatch)
+		assert.ErrorIs(t, err, schemactx.ErrSchemaMismatch)
 		_, err = tx.Exec(schemactx.NewPublicContext(a), "select 1")
-		expectIs(t, err, schemactx.ErrSchemaMismatch)
+		assert.ErrorIs(t, err, schemactx.ErrSchemaMismatch)
 		_, err = tx.Exec(t.Context(), "select 1")
-		expectIs(t, err, schemactx.ErrNoSchema)
+		assert.ErrorIs(t, err, schemactx.ErrNoSchema)
 		expectNote(t, a, tx, "tenant_a")
 		return nil
 	}))
@@ -164,7 +164,7 @@ func TestTransactionIsOverAfterItsEnd(t *testing.T) {
 		kept = tx
 		var err error
 		rows, err = tx.Query(ctx, "select generate_series(1, 100000)")
-		check(t, err)
+		require.NoError(t, err)
 		return errors.New("with unread rows")
 	})
 	expectNote(t, in(t, "tenant_b"), f.db, "tenant_b") // somebody else has a connection now
@@ -172,13 +172,11 @@ func TestTransactionIsOverAfterItsEnd(t *testing.T) {
 	for rows.Next() {
 		n++
 	}
-	if rows.Err() == nil {
-		t.Errorf("read all of %d rows after the transaction was over", n)
-	}
+	assert.Error(t, rows.Err(), "read all of %d rows after the transaction was over", n)
 	_, err := kept.Exec(ctx, "select 1")
-	expectIs(t, err, pgx.ErrTxClosed)
-	expectIs(t, kept.Commit(ctx), pgx.ErrTxClosed)
-	expectIs(t, kept.Rollback(ctx), pgx.ErrTxClosed)
+	assert.ErrorIs(t, err, pgx.ErrTxClosed)
+	assert.ErrorIs(t, kept.Commit(ctx), pgx.ErrTxClosed)
+	assert.ErrorIs(t, kept.Rollback(ctx), pgx.ErrTxClosed)
 	expectNote(t, in(t, "tenant_b"), f.db, "tenant_b")
 }
 
@@ -186,14 +184,15 @@ func TestTransactionOptions(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := in(t, "tenant_a")
-	opts := schemactx.TxOptions{TxOptions: pgx.TxOptions{IsoLevel: pgx.Serializable, AccessMode: pgx.ReadOnly, DeferrableMode: pgx.Deferrable}}
-	check(t, f.db.InTxOptions(ctx, opts, func(tx pgx.Tx) error {
+	opts := schemactx.TxOptions{
+		TxOptions: pgx.TxOptions{IsoLevel: pgx.Serializable, AccessMode: pgx.ReadOnly, DeferrableMode: pgx.Deferrable},
+	}
+	require.NoError(t, f.db.InTxOptions(ctx, opts, func(tx pgx.Tx) error {
 		var got [3]string
-		check(t, tx.QueryRow(ctx, `select current_setting('transaction_isolation'), current_setting('transaction_read_only'),
+		require.NoError(t,
+			tx.QueryRow(ctx, `select current_setting('transaction_isolation'), current_setting('transaction_read_only'),
 			current_setting('transaction_deferrable')`).Scan(&got[0], &got[1], &got[2]))
-		if got != [3]string{"serializable", "on", "on"} {
-			t.Errorf("got %v", got)
-		}
+		assert.Equal(t, [3]string{"serializable", "on", "on"}, got)
 		return nil
 	}))
 	for _, bad := range []pgx.TxOptions{
@@ -203,8 +202,7 @@ func TestTransactionOptions(t *testing.T) {
 		{AccessMode: "x"},
 		{DeferrableMode: "x"},
 	} {
-		if _, err := f.db.BeginTx(ctx, bad); err == nil {
-			t.Errorf("options %+v were not refused", bad)
-		}
+		_, err := f.db.BeginTx(ctx, bad)
+		assert.Error(t, err, "options %+v were not refused", bad)
 	}
 }

@@ -20,8 +20,8 @@ const maxTypeMaps = 64
 // firstUserOID is the lowest OID of types that PostgreSQL does not bring along.
 const firstUserOID = 16384
 
-// schemaTypes are the types of [Config].Types as one connection knows them in one schema: the same name has another OID
-// in each schema.
+// schemaTypes are the types of [Config].Types as one connection knows them in one schema: the same
+// name has another OID in each schema.
 type schemaTypes struct {
 	scope   *scope // that they were loaded in; after a [DB.Refresh] the schema has another
 	typeMap *pgtype.Map
@@ -81,7 +81,11 @@ func (c *typeCache) drop(schema string) {
 // typesMayBeStale reports whether an error says that a type is not what it was.
 func typesMayBeStale(state string) bool {
 	switch state {
-	case sqlstate.FeatureUnsupported, sqlstate.DatatypeMismatch, sqlstate.UndefinedObject, sqlstate.InternalError, sqlstate.InvalidBinary:
+	case sqlstate.FeatureUnsupported,
+		sqlstate.DatatypeMismatch,
+		sqlstate.UndefinedObject,
+		sqlstate.InternalError,
+		sqlstate.InvalidBinary:
 		return true
 	}
 	return false
@@ -111,12 +115,16 @@ func parseTypes(names []string) ([]qualifiedType, error) {
 	return types, nil
 }
 
-// typesFor returns the types of the schema where one of the statements may need them, and nil where they can do without.
-// A statement that has not been described is nil and may need anything.
+// typesFor returns the types of the schema where one of the statements may need them, and nil where
+// they can do without. A statement that has not been described is nil and may need anything.
 //
-// They are loaded when a statement has an OID that neither pgx nor what was loaded before knows, which also finds a type
-// that was made since, or made again.
-func (u *unitOfWork) typesFor(ctx context.Context, tx *txState, sds ...*pgconn.StatementDescription) (*schemaTypes, error) {
+// They are loaded when a statement has an OID that neither pgx nor what was loaded before knows,
+// which also finds a type that was made since, or made again.
+func (u *unitOfWork) typesFor(
+	ctx context.Context,
+	tx *txState,
+	sds ...*pgconn.StatementDescription,
+) (*schemaTypes, error) {
 	if len(u.db.types) == 0 {
 		return nil, nil
 	}
@@ -177,8 +185,8 @@ func eachOID(sd *pgconn.StatementDescription, fn func(oid uint32)) {
 	}
 }
 
-// noteFields looks at the result of a statement that has not been described: where it has a type that is not known, the
-// types are loaded again before the next one.
+// noteFields looks at the result of a statement that has not been described: where it has a type
+// that is not known, the types are loaded again before the next one.
 func (u *unitOfWork) noteFields(t *schemaTypes, fields []pgconn.FieldDescription) {
 	for i := range fields {
 		if oid := fields[i].DataTypeOID; t != nil && u.unknown(oid, t) {
@@ -188,8 +196,9 @@ func (u *unitOfWork) noteFields(t *schemaTypes, fields []pgconn.FieldDescription
 	}
 }
 
-// encodeDescribed encodes the arguments of a statement that stays unnamed, which could not be encoded without knowing
-// their types: err is why. The server is asked for them, in one round trip; the statement runs unnamed all the same.
+// encodeDescribed encodes the arguments of a statement that stays unnamed, which could not be
+// encoded without knowing their types: err is why. The server is asked for them, in one round trip;
+// the statement runs unnamed all the same.
 func (u *unitOfWork) encodeDescribed(ctx context.Context, tx *txState, c *input, err error) error {
 	if len(u.db.types) == 0 || len(c.args) == 0 {
 		return err

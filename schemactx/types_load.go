@@ -11,9 +11,10 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// typesSQL finds the types of the names $2 in the schemas $1 and all that they are made of or that is made of them: base
-// types of domains, attributes, elements and arrays, the subtypes of ranges, their multiranges. LIMIT 1 keeps the planner to
-// an index scan for each type: the catalogs of thousands of schemas are large, and how many types come is guessed.
+// typesSQL finds the types of the names $2 in the schemas $1 and all that they are made of or that
+// is made of them: base types of domains, attributes, elements and arrays, the subtypes of ranges,
+// their multiranges. LIMIT 1 keeps the planner to an index scan for each type: the catalogs of
+// thousands of schemas are large, and how many types come is guessed.
 const typesSQL = `with recursive known(oid) as (
 	select t.oid from rows from (unnest($1::text[]), unnest($2::text[])) as named(schema, name),
 	lateral (select n.oid from pg_catalog.pg_namespace n where n.nspname = named.schema limit 1) n,
@@ -111,8 +112,8 @@ func readTypes(p *pgconn.Pipeline, m *pgtype.Map) ([]*typeRow, error) {
 	})
 }
 
-// buildTypes returns a copy of the connection's own types and those of list. Types of other schemas are the first: a bare
-// name is that of the tenant's.
+// buildTypes returns a copy of the connection's own types and those of list. Types of other schemas
+// are the first: a bare name is that of the tenant's.
 func (u *unitOfWork) buildTypes(list []*typeRow) *pgtype.Map {
 	base := u.conn.TypeMap()
 	b := typeBuilder{base: base, rows: make(map[uint32]*typeRow, len(list))}
@@ -144,7 +145,8 @@ type typeBuilder struct {
 	rows map[uint32]*typeRow
 }
 
-// build returns the type. A type that neither pgx nor the schema describes is text, and so is a type that contains one.
+// build returns the type. A type that neither pgx nor the schema describes is text, and so is a
+// type that contains one.
 func (b *typeBuilder) build(oid uint32) *pgtype.Type {
 	if t, ok := b.base.TypeForOID(oid); ok {
 		return t // built in, or the program's own

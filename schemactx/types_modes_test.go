@@ -17,7 +17,11 @@ func TestTypesOfOtherSchemas(t *testing.T) {
 	f.exec(t, "create schema shared; create type shared.mood as enum ('sad', 'ok', 'happy'); "+
 		"grant usage on schema shared to public; create type tenant_a.mood as enum ('sad', 'ok', 'happy'); "+
 		"create type public.address as (street text, feels shared.mood, zip int)")
-	db := f.open(t, schemactx.Config{Types: []string{"mood", "shared.mood", "address", "public.address", "no.such", "nothing"}}, 1)
+	db := f.open(
+		t,
+		schemactx.Config{Types: []string{"mood", "shared.mood", "address", "public.address", "no.such", "nothing"}},
+		1,
+	)
 	for _, schema := range []string{"tenant_a", "tenant_b"} {
 		roundTrip(t, in(t, schema), db, schema, "shared.mood[]", []mood{"ok"})
 		roundTrip(t, in(t, schema), db, schema, "public.address", address{"x", "ok", 1})
@@ -50,12 +54,13 @@ func TestTypesInUnnamedStatements(t *testing.T) {
 			}
 			batch := &pgx.Batch{}
 			batch.Queue("select $1::text", "plain")
-			batch.Queue("select count(*) from people where feels = any($1::mood[])", []mood{"happy"}).QueryRow(func(row pgx.Row) error {
-				var n int
-				require.NoError(t, row.Scan(&n))
-				assert.Equal(t, 1, n)
-				return nil
-			})
+			batch.Queue("select count(*) from people where feels = any($1::mood[])", []mood{"happy"}).
+				QueryRow(func(row pgx.Row) error {
+					var n int
+					require.NoError(t, row.Scan(&n))
+					assert.Equal(t, 1, n)
+					return nil
+				})
 			batch.Queue("select $1::address", address{"x", "ok", 1}).QueryRow(func(row pgx.Row) error {
 				var got address
 				require.NoError(t, row.Scan(&got))
@@ -67,7 +72,12 @@ func TestTypesInUnnamedStatements(t *testing.T) {
 			batch.Queue(sql, []string{"happy"}).QueryRow(func(row pgx.Row) error { return row.Scan(&lives) })
 			require.NoError(t, db.SendBatch(ctx, batch).Close())
 			assert.Equal(t, address{schema + " road", "sad", 2}, lives)
-			_, err := db.CopyFrom(ctx, pgx.Identifier{"people"}, []string{"id", "lives"}, pgx.CopyFromRows([][]any{{9, address{"c", "ok", 9}}}))
+			_, err := db.CopyFrom(
+				ctx,
+				pgx.Identifier{"people"},
+				[]string{"id", "lives"},
+				pgx.CopyFromRows([][]any{{9, address{"c", "ok", 9}}}),
+			)
 			require.NoError(t, err)
 			_, err = db.Exec(ctx, "delete from people where id = 9")
 			require.NoError(t, err)
@@ -105,7 +115,8 @@ func TestTypesThatAreNoNames(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Types cost one round trip for each connection and schema, where a statement has one, and else none.
+// Types cost one round trip for each connection and schema, where a statement has one, and else
+// none.
 func TestTypesAreLoadedOnceWhereTheyAreNeeded(t *testing.T) {
 	t.Parallel()
 	w := setupWired(t)
@@ -141,14 +152,18 @@ func TestTypesAreLoadedOnceWhereTheyAreNeeded(t *testing.T) {
 	opts := schemactx.TxOptions{TxOptions: pgx.TxOptions{IsoLevel: pgx.RepeatableRead}}
 	require.NoError(t, w.db.InTxOptions(ctx, opts, func(tx pgx.Tx) error {
 		expectNote(t, ctx, tx, "tenant_a")
-		w.exec(t, "drop table tenant_a.people; drop type tenant_a.moodrange; create type tenant_a.moodrange as range (subtype = tenant_a.mood)")
+		w.exec(
+			t,
+			"drop table tenant_a.people; drop type tenant_a.moodrange; create type tenant_a.moodrange as range (subtype = tenant_a.mood)",
+		)
 		_, err := tx.Exec(ctx, "select '[sad,ok]'::moodrange")
 		return err
 	}))
 	roundTrip(t, ctx, w.db, "", "moodrange", typed["moodrange"])
 }
 
-// Types of extensions have codecs of their own in pgx or none: they travel as text, and arrays of them too.
+// Types of extensions have codecs of their own in pgx or none: they travel as text, and arrays of
+// them too.
 func TestTypesOfExtensions(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -158,7 +173,10 @@ func TestTypesOfExtensions(t *testing.T) {
 	f.exec(t, `create domain tenant_a.email as extensions.citext;
 		create type tenant_a.contact as (mail extensions.citext, more extensions.hstore, n int)`)
 	db := f.open(t, schemactx.Config{
-		ExtraSearchPath: []string{"extensions"}, Types: []string{"extensions.citext", "extensions.hstore", "email", "contact"},
+		ExtraSearchPath: []string{
+			"extensions",
+		},
+		Types: []string{"extensions.citext", "extensions.hstore", "email", "contact"},
 	}, 1)
 	ctx := in(t, "tenant_a")
 	type contact struct {
@@ -171,6 +189,9 @@ func TestTypesOfExtensions(t *testing.T) {
 	roundTrip(t, ctx, db, "", "contact", contact{"ADA@example.com", `"a"=>"b"`, 1})
 	roundTrip(t, ctx, db, "", "contact[]", []contact{{"ADA@example.com", `"a"=>"b"`, 1}})
 	var same bool
-	require.NoError(t, db.QueryRow(ctx, "select 'ada@example.com'::citext = any($1::citext[])", []string{"ADA@example.com"}).Scan(&same))
+	require.NoError(
+		t,
+		db.QueryRow(ctx, "select 'ada@example.com'::citext = any($1::citext[])", []string{"ADA@example.com"}).Scan(&same),
+	)
 	assert.True(t, same)
 }

@@ -81,21 +81,31 @@ func setupTypes(t *testing.T) *fixture {
 
 // typed is an argument of each kind of type.
 var typed = map[string]any{
-	"mood":           mood("happy"),
-	"mood[]":         []mood{"sad", "happy"},
-	"address":        address{"Hill \"1\", (a)", "ok", 7},
-	"address[]":      []address{{"x", "sad", 1}, {"y", "happy", 2}},
-	"family":         family{"Okafor", []address{{"x", "sad", 1}}, []mood{"ok"}},
-	"family[]":       []family{{"Okafor", []address{{"x", "sad", 1}}, []mood{"ok"}}},
-	"positive":       int32(3),
-	"positive[]":     []int32{1, 2},
-	"moods":          []mood{"ok", "ok"},
-	"home":           address{"z", "ok", 9},
-	"home[]":         []address{{"z", "ok", 9}},
-	"scored":         scored{5, address{"x", "ok", 1}, pgtype.Point{P: pgtype.Vec2{X: 1, Y: 2}, Valid: true}, "'fat'"},
-	"moodrange":      pgtype.Range[mood]{Lower: "sad", Upper: "happy", LowerType: pgtype.Inclusive, UpperType: pgtype.Inclusive, Valid: true},
-	"moodmultirange": pgtype.Multirange[pgtype.Range[mood]]{{Lower: "sad", Upper: "ok", LowerType: pgtype.Inclusive, UpperType: pgtype.Exclusive, Valid: true}},
-	"moodrange[]":    []pgtype.Range[mood]{{Lower: "sad", Upper: "ok", LowerType: pgtype.Inclusive, UpperType: pgtype.Exclusive, Valid: true}},
+	"mood":       mood("happy"),
+	"mood[]":     []mood{"sad", "happy"},
+	"address":    address{"Hill \"1\", (a)", "ok", 7},
+	"address[]":  []address{{"x", "sad", 1}, {"y", "happy", 2}},
+	"family":     family{"Okafor", []address{{"x", "sad", 1}}, []mood{"ok"}},
+	"family[]":   []family{{"Okafor", []address{{"x", "sad", 1}}, []mood{"ok"}}},
+	"positive":   int32(3),
+	"positive[]": []int32{1, 2},
+	"moods":      []mood{"ok", "ok"},
+	"home":       address{"z", "ok", 9},
+	"home[]":     []address{{"z", "ok", 9}},
+	"scored":     scored{5, address{"x", "ok", 1}, pgtype.Point{P: pgtype.Vec2{X: 1, Y: 2}, Valid: true}, "'fat'"},
+	"moodrange": pgtype.Range[mood]{
+		Lower:     "sad",
+		Upper:     "happy",
+		LowerType: pgtype.Inclusive,
+		UpperType: pgtype.Inclusive,
+		Valid:     true,
+	},
+	"moodmultirange": pgtype.Multirange[pgtype.Range[mood]]{
+		{Lower: "sad", Upper: "ok", LowerType: pgtype.Inclusive, UpperType: pgtype.Exclusive, Valid: true},
+	},
+	"moodrange[]": []pgtype.Range[mood]{
+		{Lower: "sad", Upper: "ok", LowerType: pgtype.Inclusive, UpperType: pgtype.Exclusive, Valid: true},
+	},
 	"people": struct {
 		ID    int32
 		Feels mood
@@ -151,7 +161,11 @@ func TestTypesInTables(t *testing.T) {
 	for range 2 {
 		for _, schema := range []string{"tenant_a", "tenant_b"} {
 			ctx := in(t, schema)
-			rows, err := db.Query(ctx, "select lives from people where feels = any($1::mood[]) order by id", []mood{"sad", "happy"})
+			rows, err := db.Query(
+				ctx,
+				"select lives from people where feels = any($1::mood[]) order by id",
+				[]mood{"sad", "happy"},
+			)
 			require.NoError(t, err)
 			list, err := pgx.CollectRows(rows, pgx.RowTo[address])
 			require.NoError(t, err)
@@ -165,7 +179,11 @@ func TestTypesInTables(t *testing.T) {
 			values, err := rows.Values()
 			require.NoError(t, err)
 			rows.Close()
-			assert.Equal(t, []any{int32(1), map[string]any{"street": schema + " street", "feels": "ok", "zip": int32(1)}, "sad"}, values)
+			assert.Equal(
+				t,
+				[]any{int32(1), map[string]any{"street": schema + " street", "feels": "ok", "zip": int32(1)}, "sad"},
+				values,
+			)
 		}
 	}
 }
@@ -197,7 +215,8 @@ func TestTypesInBatchesAndCopies(t *testing.T) {
 	}
 }
 
-// What a migration does to a type while connections are open is noticed, also for a type and a tenant made later.
+// What a migration does to a type while connections are open is noticed, also for a type and a
+// tenant made later.
 func TestTypesThatComeAndGo(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -237,7 +256,12 @@ func TestTypesThatComeAndGo(t *testing.T) {
 
 	// A copy cannot be tried again: its source has been read.
 	people := func() error {
-		_, err := db.CopyFrom(b, pgx.Identifier{"people"}, []string{"id", "lives"}, pgx.CopyFromRows([][]any{{9, address{"c", "ok", 9}}}))
+		_, err := db.CopyFrom(
+			b,
+			pgx.Identifier{"people"},
+			[]string{"id", "lives"},
+			pgx.CopyFromRows([][]any{{9, address{"c", "ok", 9}}}),
+		)
 		return err
 	}
 	require.NoError(t, people())
@@ -323,7 +347,8 @@ func TestACompositeThatIsAlteredIsLoadedAgain(t *testing.T) {
 	f.exec(t, "alter type tenant_a.address drop attribute floor")
 	roundTrip(t, a, db, "", "address", address{"x", "ok", 1})
 
-	// What is only read can be seen to be another by the value alone: an error, and not a value with something left out.
+	// What is only read can be seen to be another by the value alone: an error, and not a value with
+	// something left out.
 	f.exec(t, "alter type tenant_a.address drop attribute zip; alter type tenant_a.address add attribute zip text")
 	type textAddress struct{ Street, Feels, Zip string }
 	var zip textAddress

@@ -105,7 +105,11 @@ func TestAConnectionThatIsLost(t *testing.T) {
 	require.NoError(t, err)
 	ctx := schemactx.NewContext(t.Context(), "tenant_a")
 	end := func() {
-		_, err := f.pg.Pool.Exec(t.Context(), "select pg_terminate_backend(pid, 10000) from pg_stat_activity where usename = $1", f.roles.Runtime())
+		_, err := f.pg.Pool.Exec(
+			t.Context(),
+			"select pg_terminate_backend(pid, 10000) from pg_stat_activity where usename = $1",
+			f.roles.Runtime(),
+		)
 		require.NoError(t, err)
 	}
 	err = db.InTx(ctx, func(tx pgx.Tx) error {
@@ -191,7 +195,8 @@ func TestAnAnswerThatIsCutOff(t *testing.T) {
 		require.Eventually(t, func() bool {
 			var waits bool
 			err := f.pg.Pool.QueryRow(t.Context(), "select exists (select from pg_stat_activity where usename = $1 and wait_event_type = 'Lock')",
-				f.roles.Runtime()).Scan(&waits)
+				f.roles.Runtime()).
+				Scan(&waits)
 			return err == nil && waits
 		}, time.Minute, 10*time.Millisecond, "%s waits for the lock", name)
 		require.NoError(t, socket.CloseRead())

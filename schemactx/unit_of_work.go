@@ -10,7 +10,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// cleanupTimeout bounds a rollback and the closing of a connection, which go on when the caller's context is over.
+// cleanupTimeout bounds a rollback and the closing of a connection, which go on when the caller's
+// context is over.
 const cleanupTimeout = 5 * time.Second
 
 // unit is one unit of work: a connection on loan and the scope that its statements run in.
@@ -105,10 +106,12 @@ func (u *unitOfWork) checkLogin(ctx context.Context) error {
 
 // askLogin judges who is logged in, as the server knows it.
 func (u *unitOfWork) askLogin(ctx context.Context) error {
-	rows := u.conn.PgConn().ExecParams(ctx, `select r.rolname, case when r.rolsuper then 'on' else 'off' end from pg_catalog.pg_roles r
+	rows := u.conn.PgConn().
+		ExecParams(ctx, `select r.rolname, case when r.rolsuper then 'on' else 'off' end from pg_catalog.pg_roles r
 		where r.rolname = session_user or r.oid = (
 			select a.usesysid from pg_catalog.pg_stat_activity a where a.pid = pg_catalog.pg_backend_pid())
-		order by r.rolsuper desc, r.rolname = $1 desc limit 1`, [][]byte{[]byte(u.db.cfg.Roles.Owner())}, nil, nil, nil).Read()
+		order by r.rolsuper desc, r.rolname = $1 desc limit 1`, [][]byte{[]byte(u.db.cfg.Roles.Owner())}, nil, nil, nil).
+		Read()
 	if rows.Err != nil {
 		return fmt.Errorf("look at the pool's login: %w", rows.Err)
 	}
@@ -118,7 +121,8 @@ func (u *unitOfWork) askLogin(ctx context.Context) error {
 	return u.db.checkLogin(string(rows.Rows[0][1]), string(rows.Rows[0][0]))
 }
 
-// acquire borrows a connection that the scope can be set on. What it has taken when it fails, release gives back.
+// acquire borrows a connection that the scope can be set on. What it has taken when it fails,
+// release gives back.
 func (u *unitOfWork) acquire(ctx context.Context) (err error) {
 	pool := u.db.pool
 	switch {
@@ -154,9 +158,9 @@ func (u *unitOfWork) noteEnd() {
 	u.leftState, u.leftPrepared = false, false
 }
 
-// release gives back all that the unit has taken, whatever panics in between: the connection, which the pool closes
-// unless it is idle and outside of any transaction, and the places in login pool, lane and gate. The hook is told last,
-// when nothing is held any more. It is safe to call twice.
+// release gives back all that the unit has taken, whatever panics in between: the connection, which
+// the pool closes unless it is idle and outside of any transaction, and the places in login pool,
+// lane and gate. The hook is told last, when nothing is held any more. It is safe to call twice.
 func (u *unitOfWork) release() {
 	lease, login, lane, gate := u.lease, u.login, u.lane, u.semaphore
 	u.lease, u.login, u.lane, u.semaphore = nil, nil, nil, nil
@@ -172,10 +176,11 @@ func (u *unitOfWork) release() {
 	}
 }
 
-// abandonUnless gives up the unit when the function that defers it did not come to its end: the caller's code has
-// panicked or called [runtime.Goexit], in a hook, a tracer, a rewriter, a callback, or while a value was encoded or
-// scanned. It is unknown what has been written by then, so the connection is closed, and a transaction is over. Every
-// exported function in which the caller's code may run on a unit defers it, while it holds the unit's lock if it has one.
+// abandonUnless gives up the unit when the function that defers it did not come to its end: the
+// caller's code has panicked or called [runtime.Goexit], in a hook, a tracer, a rewriter, a
+// callback, or while a value was encoded or scanned. It is unknown what has been written by then,
+// so the connection is closed, and a transaction is over. Every exported function in which the
+// caller's code may run on a unit defers it, while it holds the unit's lock if it has one.
 func (u *unitOfWork) abandonUnless(done *bool) {
 	if !*done {
 		u.abandon()
@@ -192,7 +197,8 @@ func (u *unitOfWork) abandon() {
 	}
 }
 
-// destroy closes the connection. What is doubtful about a connection must not reach the next tenant.
+// destroy closes the connection. What is doubtful about a connection must not reach the next
+// tenant.
 func (u *unitOfWork) destroy() {
 	if u.conn.IsClosed() {
 		return
@@ -203,8 +209,8 @@ func (u *unitOfWork) destroy() {
 	_ = u.conn.Close(ctx) // gone in any case; there is nobody to tell
 }
 
-// rollback ends the transaction that the connection is in. It does not depend on the caller's context; a connection
-// that cannot do it is closed, and the server rolls back.
+// rollback ends the transaction that the connection is in. It does not depend on the caller's
+// context; a connection that cannot do it is closed, and the server rolls back.
 func (u *unitOfWork) rollback(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
@@ -215,14 +221,16 @@ func (u *unitOfWork) rollback(ctx context.Context) error {
 	return nil
 }
 
-// needsReset reports whether the role or the path of the session has to be taken back behind statements of this kind:
-// they may have set it for longer than the scope, and then what has no scope would be in a tenant's until the next scrub.
+// needsReset reports whether the role or the path of the session has to be taken back behind
+// statements of this kind: they may have set it for longer than the scope, and then what has no
+// scope would be in a tenant's until the next scrub.
 func (u *unitOfWork) needsReset(kind sqlKind) bool {
 	return len(u.scope.resets) > 0 && kind.mayChangeScope()
 }
 
-// kindOf is the kind of a statement that the server is about to parse. Where the server reads strings or characters in
-// another way than the lexer does, the text says too little; both settings are reported by every version.
+// kindOf is the kind of a statement that the server is about to parse. Where the server reads
+// strings or characters in another way than the lexer does, the text says too little; both settings
+// are reported by every version.
 //
 // With the kind it returns the schemas that the statement may name.
 func (u *unitOfWork) kindOf(sql string) (sqlKind, []string) {
@@ -231,24 +239,26 @@ func (u *unitOfWork) kindOf(sql string) (sqlKind, []string) {
 		return kind, nil
 	}
 	named, ok := qualifiers(sql)
-	if !ok || pc.ParameterStatus("standard_conforming_strings") != "on" || pc.ParameterStatus("client_encoding") != "UTF8" {
+	if !ok || pc.ParameterStatus("standard_conforming_strings") != "on" ||
+		pc.ParameterStatus("client_encoding") != "UTF8" {
 		return kindOther, nil
 	}
 	return kind, named
 }
 
-// status is the connection's transaction status as the server last reported it: I (idle), T (in a transaction) or E
-// (in a failed one).
+// status is the connection's transaction status as the server last reported it: I (idle), T (in a
+// transaction) or E (in a failed one).
 func (u *unitOfWork) status() byte { return u.conn.PgConn().TxStatus() }
 
-// reportedPath is the search path as the server last reported it: "" before PostgreSQL 18, behind a pooler that keeps it
-// for itself, and where there is none.
+// reportedPath is the search path as the server last reported it: "" before PostgreSQL 18, behind a
+// pooler that keeps it for itself, and where there is none.
 func (u *unitOfWork) reportedPath() string { return u.conn.PgConn().ParameterStatus("search_path") }
 
-// strayed reports whether the server says that the search path is another than it should be: in a transaction that of the
-// scope, and outside of one that which the session had when the unit borrowed it. The two RESETs of this package, of a
-// scrub and behind statements that may stray, lead to the path that the session began with, which need not be the same:
-// AfterConnect or PrepareConn may have SET another.
+// strayed reports whether the server says that the search path is another than it should be: in a
+// transaction that of the scope, and outside of one that which the session had when the unit
+// borrowed it. The two RESETs of this package, of a scrub and behind statements that may stray,
+// lead to the path that the session began with, which need not be the same: AfterConnect or
+// PrepareConn may have SET another.
 func (u *unitOfWork) pathChanged() bool {
 	path := u.reportedPath()
 	switch {
@@ -262,8 +272,8 @@ func (u *unitOfWork) pathChanged() bool {
 	return !u.beganWith(path)
 }
 
-// beganWith reports whether the session has that search path from its beginning: a RESET then leaves it as it is. It is a
-// round trip, of which a connection needs few.
+// beganWith reports whether the session has that search path from its beginning: a RESET then
+// leaves it as it is. It is a round trip, of which a connection needs few.
 func (u *unitOfWork) beganWith(path string) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), cleanupTimeout)
 	defer cancel()

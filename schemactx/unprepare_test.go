@@ -12,7 +12,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// preparedStatements returns how many statements the connection of the DB has prepared, but for those of the library.
+// preparedStatements returns how many statements the connection of the DB has prepared, but for
+// those of the library.
 func preparedStatements(t *testing.T, db *schemactx.DB) (n int) {
 	t.Helper()
 	require.NoError(t, db.QueryRow(in(t, "tenant_a"),
@@ -20,7 +21,8 @@ func preparedStatements(t *testing.T, db *schemactx.DB) (n int) {
 	return n
 }
 
-// failingBatch has statements that can be prepared in front of one that cannot, each seen for the first time.
+// failingBatch has statements that can be prepared in front of one that cannot, each seen for the
+// first time.
 func failingBatch(i int, failing string) *pgx.Batch {
 	b := &pgx.Batch{}
 	b.Queue(fmt.Sprintf("select body, %d from notes", i))
@@ -97,7 +99,8 @@ func TestWhatFailsToPrepareLeavesNothingPrepared(t *testing.T) {
 	}
 }
 
-// A prepare that is cut by the end of its context takes the connection with it, and the statements go too.
+// A prepare that is cut by the end of its context takes the connection with it, and the statements
+// go too.
 func TestPrepareThatIsCancelledLeavesNothingPrepared(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

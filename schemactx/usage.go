@@ -10,11 +10,13 @@ type Usage struct {
 	MaxConns int
 }
 
-// Usage returns the usage of the tenants that have a limit and hold or await a connection now, in no order. It costs the
-// units of work nothing but, for as long as it takes to copy the numbers, the lock that one with a limit takes.
+// Usage returns the usage of the tenants that have a limit and hold or await a connection now, in
+// no order. It costs the units of work nothing but, for as long as it takes to copy the numbers,
+// the lock that one with a limit takes.
 func (db *DB) Usage() []Usage { return db.semaphores.usage() }
 
-// PoolStats is the state of the pools of a [DB]: the one it was given, its lanes, the pools of logins.
+// PoolStats is the state of the pools of a [DB]: the one it was given, its lanes, the pools of
+// logins.
 type PoolStats struct {
 	Pools    int // that are open
 	MaxConns int // of all of them together

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 )
@@ -24,11 +26,13 @@ func TestUsageTellsWhoHoldsAndWhoWaits(t *testing.T) {
 	expectUsage(t, db)
 	ctx, cancel := context.WithCancelCause(in(t, "tenant_a"))
 	tooLong, waited := errors.New("too long"), make(chan error)
-	check(t, db.InTx(in(t, "tenant_a"), func(pgx.Tx) error {
+	// has no limit, and is in no list
+	require.NoError(t, db.InTx(in(t, "tenant_a"), func(pgx.Tx) error {
 		expectUsage(t, db, schemactx.Usage{Schema: "tenant_a", Held: 1, MaxConns: 1})
-		if s := db.PoolStats(); s.Pools != 1 || s.MaxConns != 3 || s.Acquired != 1 {
-			t.Errorf("pool stats %+v", s)
-		}
+		s := db.PoolStats()
+		assert.Equal(t, 1, s.Pools, "pool stats %+v", s)
+		assert.Equal(t, 3, s.MaxConns, "pool stats %+v", s)
+		assert.Equal(t, 1, s.Acquired, "pool stats %+v", s)
 		go func() {
 			_, err := db.Exec(ctx, "select 1")
 			waited <- err
@@ -39,7 +43,7 @@ func TestUsageTellsWhoHoldsAndWhoWaits(t *testing.T) {
 		}
 		expectUsage(t, db, want...)
 		cancel(tooLong)
-		expectIs(t, <-waited, tooLong)
+		assert.ErrorIs(t, <-waited, tooLong)
 		return nil
 	}))
 	expectUsage(t, db)
@@ -50,25 +54,25 @@ func TestPoolStatsOfLanesAndLogins(t *testing.T) {
 	f := setup(t)
 	lanes := f.open(t, schemactx.Config{Lanes: 2}, 4)
 	t.Cleanup(lanes.Close)
-	if s := lanes.PoolStats(); s.Pools != 3 || s.MaxConns != 8 {
-		t.Errorf("pool stats of lanes %+v", s)
-	}
+	s := lanes.PoolStats()
+	assert.Equal(t, 3, s.Pools, "pool stats of lanes %+v", s)
+	assert.Equal(t, 8, s.MaxConns, "pool stats of lanes %+v", s)
 	f.provisionLogin(t, "tenant_a", "a")
 	logins := f.open(t, schemactx.Config{Level: schemactx.Logins, Logins: schemactx.LoginsConfig{
 		Password: func(context.Context, string) (string, error) { return "a", nil },
 	}}, 1)
 	t.Cleanup(logins.Close)
-	check(t, logins.InTx(in(t, "tenant_a"), func(pgx.Tx) error {
-		if s := logins.PoolStats(); s.Pools != 2 || s.MaxConns != 3 || s.Acquired != 1 {
-			t.Errorf("pool stats of logins %+v", s)
-		}
+	require.NoError(t, logins.InTx(in(t, "tenant_a"), func(pgx.Tx) error {
+		s := logins.PoolStats()
+		assert.Equal(t, 2, s.Pools, "pool stats of logins %+v", s)
+		assert.Equal(t, 3, s.MaxConns, "pool stats of logins %+v", s)
+		assert.Equal(t, 1, s.Acquired, "pool stats of logins %+v", s)
 		return nil
 	}))
 }
 
 func expectUsage(t *testing.T, db *schemactx.DB, want ...schemactx.Usage) {
 	t.Helper()
-	if got := db.Usage(); !slices.Equal(got, want) {
-		t.Errorf("usage %+v, want %+v", got, want)
-	}
+	got := db.Usage()
+	assert.True(t, slices.Equal(got, want), "usage %+v, want %+v", got, want)
 }

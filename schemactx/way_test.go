@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 )
@@ -80,22 +81,20 @@ func (r *reader) warm(b *testing.B, tenants int) {
 	var err error
 	for i := range held {
 		held[i], err = r.pool.Acquire(r.fleet.ctxs[0])
-		must(b, err)
+		require.NoError(b, err)
 	}
 	for i := range held {
 		held[i].Release()
 		for tenant := range tenants {
-			must(b, r.read(tenant, 1))
+			require.NoError(b, r.read(tenant, 1))
 		}
 		held[i], err = r.pool.Acquire(r.fleet.ctxs[0])
-		must(b, err)
+		require.NoError(b, err)
 	}
 	for _, conn := range held {
 		conn.Release()
 	}
-	if n := r.pool.Stat().TotalConns(); n != fleetConns {
-		b.Fatalf("%d connections, want %d", n, fleetConns)
-	}
+	require.Equal(b, int32(fleetConns), r.pool.Stat().TotalConns(), "connections, want")
 }
 
 func openRaw(b *testing.B, f *fleet, options ...func(*pgxpool.Config)) *reader {
@@ -127,7 +126,7 @@ func openConfigured(b *testing.B, f *fleet, cfg schemactx.Config, options ...fun
 	var err error
 	cfg.Roles, cfg.StatementCacheCapacity = f.roles, fleetStatements
 	r.db, err = schemactx.New(r.pool, cfg)
-	must(b, err)
+	require.NoError(b, err)
 	r.row = func(tenant, id int) (name string, err error) {
 		err = r.db.QueryRow(f.ctxs[tenant], studentSQL, id).Scan(&name)
 		return name, err

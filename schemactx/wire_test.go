@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
 )
 
 // traffic is what went over a proxy's connections, as the client saw it.
@@ -76,7 +78,9 @@ func (f *frames) finishHeader(seen map[byte]int) {
 
 func TestFramesOfAStreamCutAnywhere(t *testing.T) {
 	t.Parallel()
-	stream := []byte("\x00\x00\x00\x09\x00\x03\x00\x00x" + "P\x00\x00\x00\x09P\x00\x00\x00\x04" + "S\x00\x00\x00\x04" + "S\x00\x00\x00\x04")
+	stream := []byte(
+		"\x00\x00\x00\x09\x00\x03\x00\x00x" + "P\x00\x00\x00\x09P\x00\x00\x00\x04" + "S\x00\x00\x00\x04" + "S\x00\x00\x00\x04",
+	)
 	want := map[byte]int{0: 1, 'P': 1, 'S': 2}
 	for size := 1; size <= len(stream); size++ {
 		f := frames{untyped: true}
@@ -86,8 +90,6 @@ func TestFramesOfAStreamCutAnywhere(t *testing.T) {
 			f.read(rest[:n], got)
 			rest = rest[n:]
 		}
-		if !maps.Equal(got, want) {
-			t.Errorf("in pieces of %d bytes: %v, want %v", size, got, want)
-		}
+		assert.Equal(t, want, got, "in pieces of %d bytes", size)
 	}
 }

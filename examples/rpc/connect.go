@@ -90,7 +90,8 @@ func connectFailure(ctx context.Context, err error) error {
 	return connectError(failed(ctx, err))
 }
 
-// connectError returns the error for the caller, with a Retry-After if it is known when to call again.
+// connectError returns the error for the caller, with a Retry-After if it is known when to call
+// again.
 func connectError(r refusal) error {
 	told := connect.NewError(connect.Code(r.code), errors.New(r.text))
 	if r.retry > 0 {

@@ -11,11 +11,11 @@
 // either serve only callers that you trust and that authenticate (mutual TLS), or let Find accept
 // only what a caller cannot forge, such as a token that [tenanttoken.Signer] has signed.
 //
-// A caller gets a code for each refusal and never the text of a database's error: NotFound for an unknown
-// tenant, PermissionDenied for a suspended one, Unavailable with a time to call again during
-// maintenance, in quarantine and while the database is away, Unknown if the connection was lost and a
-// change may have been made, DeadlineExceeded and Canceled for a call that ended, and Internal for
-// any other error of a handler that is no status of gRPC or [connect.Error] itself.
+// A caller gets a code for each refusal and never the text of a database's error: NotFound for an
+// unknown tenant, PermissionDenied for a suspended one, Unavailable with a time to call again
+// during maintenance, in quarantine and while the database is away, Unknown if the connection was
+// lost and a change may have been made, DeadlineExceeded and Canceled for a call that ended, and
+// Internal for any other error of a handler that is no status of gRPC or [connect.Error] itself.
 //
 // It is a module of its own, so that programs that import pgtenant do not get gRPC and Connect in
 // their go.mod and go.sum.

@@ -21,8 +21,8 @@ func (s Tenants) GRPCUnary(ctx context.Context, req any, _ *grpc.UnaryServerInfo
 	return response, grpcFailure(ctx, err)
 }
 
-// GRPCStream is a [grpc.StreamServerInterceptor]. It checks the tenant when the stream begins and with
-// each message, so that a stream ends when its tenant is suspended.
+// GRPCStream is a [grpc.StreamServerInterceptor]. It checks the tenant when the stream begins and
+// with each message, so that a stream ends when its tenant is suspended.
 func (s Tenants) GRPCStream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	keys := metadata.ValueFromIncomingContext(stream.Context(), Key)
 	scoped, err := s.enter(stream.Context(), keys)

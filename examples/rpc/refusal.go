@@ -59,8 +59,8 @@ func refuse(ctx context.Context, err error) refusal {
 	return refusal{code, text, problem.RetryAfter}
 }
 
-// failed returns the answer to a call whose handler returned an error that has no code of its own. The
-// text of such an error can name tables and values, so it is logged and not sent.
+// failed returns the answer to a call whose handler returned an error that has no code of its own.
+// The text of such an error can name tables and values, so it is logged and not sent.
 func failed(ctx context.Context, err error) refusal {
 	if _, known := tenanthttp.ProblemOf(err); known {
 		return refuse(ctx, err)
@@ -80,7 +80,8 @@ func failed(ctx context.Context, err error) refusal {
 	return refusal{internal, "The call failed.", 0}
 }
 
-// ended returns the answer to a call that its caller has canceled, or that has outlasted its deadline.
+// ended returns the answer to a call that its caller has canceled, or that has outlasted its
+// deadline.
 func ended(ctx context.Context) (refusal, bool) {
 	switch ctx.Err() {
 	case context.Canceled:

@@ -32,7 +32,8 @@ func (s Tenants) enter(ctx context.Context, keys []string) (context.Context, err
 	case target.Public():
 		return tenancy.NewPublicContext(ctx), nil //tenantvet:allow tenantswitch interceptors are where a call gets its tenant
 	}
-	return tenancy.NewContext(ctx, target.Tenant()), nil //tenantvet:allow tenantswitch as above: the metadata stands for it
+	//tenantvet:allow tenantswitch as above: the metadata names the tenant
+	return tenancy.NewContext(ctx, target.Tenant()), nil
 }
 
 // find returns whom the call is for, if it is served. A call without the metadata is refused like
@@ -56,8 +57,8 @@ func (s Tenants) find(ctx context.Context, keys []string) (target tenanthttp.Tar
 	return target, err
 }
 
-// again checks a message of a stream: its tenant may have been suspended or dropped since the stream
-// began, or its key may stand for another tenant. A directory answers from memory.
+// again checks a message of a stream: its tenant may have been suspended or dropped since the
+// stream began, or its key may stand for another tenant. A directory answers from memory.
 func (s Tenants) again(scoped context.Context, keys []string) error {
 	target, err := s.find(scoped, keys)
 	if err != nil {

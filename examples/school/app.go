@@ -28,7 +28,11 @@ type app struct {
 func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
 	listener, err := net.Listen("tcp", o.listen)
 	if err != nil {
-		return fmt.Errorf("cannot listen on %s: %w; choose another address, such as --listen 127.0.0.1:8001", o.listen, rootCause(err))
+		return fmt.Errorf(
+			"cannot listen on %s: %w; choose another address, such as --listen 127.0.0.1:8001",
+			o.listen,
+			rootCause(err),
+		)
 	}
 	defer listener.Close()
 	fmt.Fprintf(stdout, "Starting; data is in %s\n", o.dataDir)
@@ -137,6 +141,6 @@ func (a *app) printWelcome(w io.Writer, databaseURL string, o options) {
 	fmt.Fprintf(w, "Database            psql '%s'\n\n", strings.ReplaceAll(databaseURL, "'", "%27"))
 	fmt.Fprintf(w, "Who can log in      %s\n", o.command("logins"))
 	fmt.Fprintf(w, "One-time codes      %s\n", o.command("code", staffPeople[0].email))
-	fmt.Fprintf(w, "What else there is  %s\n", o.command("--help"))
+	fmt.Fprintf(w, "Other commands      %s\n", o.command("--help"))
 	fmt.Fprintln(w, "Ctrl-C stops everything; the data stays.")
 }

@@ -16,15 +16,21 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// openLog opens the access log. It has a handle of its own on the runtime login: what hooks tell it of
-// must not lead to more of the same.
-func openLog(ctx context.Context, runtime *pgxpool.Pool, database *database, dataDir string, logger *slog.Logger) (*audit.Log, error) {
+// openLog opens the access log. It has a handle of its own on the runtime login: what hooks tell it
+// of must not lead to more of the same.
+func openLog(
+	ctx context.Context,
+	runtime *pgxpool.Pool,
+	database *database,
+	dataDir string,
+	logger *slog.Logger,
+) (*audit.Log, error) {
 	db, err := schemactx.New(runtime, schemactx.Config{Roles: database.roles, ExtraSearchPath: database.extra})
 	if err != nil {
 		return nil, err
 	}
-	// Each process needs a directory of its own for what the database cannot take just now. It takes the first
-	// that is free, and goes on with what one before it has left there.
+	// Each process needs a directory of its own for what the database cannot take just now. It takes
+	// the first that is free, and goes on with what one before it has left there.
 	for n := 1; ; n++ {
 		log, err := audit.Open(ctx, db, audit.Config{
 			Spill:  audit.SpillConfig{Dir: filepath.Join(dataDir, auditDir, strconv.Itoa(n))},
@@ -70,8 +76,8 @@ func (p *platform) keepLogDaily(ctx context.Context) {
 	}
 }
 
-// logged is which requests are in the log: all that failed, and all that may change something. Those are
-// not served if they cannot be logged.
+// logged is which requests are in the log: all that failed, and all that may change something.
+// Those are not served if they cannot be logged.
 var logged = audit.MiddlewareConfig{
 	Policy:    audit.Any(audit.Writes, audit.Failures),
 	Required:  audit.Writes,

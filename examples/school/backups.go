@@ -23,8 +23,8 @@ func (p *platform) openStore(dataDir string) (err error) {
 	return err
 }
 
-// openBackups makes what backs up and restores. Archives are neither encrypted nor signed here: for that a program names Recipients and a
-// SigningKey.
+// openBackups makes what backs up and restores. Archives are neither encrypted nor signed here: for
+// that a program names Recipients and a SigningKey.
 func (p *platform) openBackups(roles schemactx.RoleNames) (err error) {
 	p.backups, err = backup.New(backup.Config{
 		Pool: p.owner, Tenants: p.tenants, Migrations: p.runner, Store: p.store, Roles: roles,

@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/examples/school/internal/staff"
 	"github.com/oryne/pgtenant/internal/pgtest"
 )
@@ -21,20 +24,21 @@ type answer struct {
 	body   string
 }
 
-// ask sends a request with a Host header and others, given as name and value, and follows no redirect.
+// ask sends a request with a Host header and others, given as name and value, and follows no
+// redirect.
 func (p *program) ask(t *testing.T, method, host, path, body string, headers ...string) answer {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, "http://127.0.0.1:"+p.port+path, strings.NewReader(body))
-	check(t, err)
+	require.NoError(t, err)
 	req.Host = host
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Add(headers[i], headers[i+1])
 	}
 	res, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
-	check(t, err)
+	require.NoError(t, err)
 	defer res.Body.Close()
 	content, err := io.ReadAll(res.Body)
-	check(t, err)
+	require.NoError(t, err)
 	return answer{res.StatusCode, res.Header, string(content)}
 }
 
@@ -45,8 +49,21 @@ func (p *program) post(t *testing.T, host, path, cookie string, fields ...string
 	for i := 0; i+1 < len(fields); i += 2 {
 		form.Set(fields[i], fields[i+1])
 	}
-	return p.ask(t, http.MethodPost, host, path, form.Encode(),
-		"Content-Type", "application/x-www-form-urlencoded", "Origin", "http://"+host, "Cookie", cookie, "Accept", "text/html")
+	return p.ask(
+		t,
+		http.MethodPost,
+		host,
+		path,
+		form.Encode(),
+		"Content-Type",
+		"application/x-www-form-urlencoded",
+		"Origin",
+		"http://"+host,
+		"Cookie",
+		cookie,
+		"Accept",
+		"text/html",
+	)
 }
 
 // cookie is the cookie of a name that the answer sets, as a request has it.
@@ -62,9 +79,7 @@ func (a answer) cookie(name string) string {
 // json reads the body.
 func (a answer) json(t *testing.T, to any) {
 	t.Helper()
-	if err := json.Unmarshal([]byte(a.body), to); err != nil {
-		t.Fatalf("%v: %s", err, a.body)
-	}
+	require.NoError(t, json.Unmarshal([]byte(a.body), to), a.body)
 }
 
 // expect fails the test unless the answer has the status and says all of it.
@@ -74,18 +89,17 @@ func (a answer) expect(t *testing.T, status int, says ...string) answer {
 	for _, text := range says {
 		ok = ok && strings.Contains(a.body, text)
 	}
-	if !ok {
-		t.Errorf("status %d, want %d with %q: %s", a.status, status, says, a.body)
-	}
+	assert.True(t, ok, "status %d, want %d with %q: %s", a.status, status, says, a.body)
 	return a
 }
 
-// startWithKey starts the program on a database of the test's own, and returns the key of its data directory.
+// startWithKey starts the program on a database of the test's own, and returns the key of its data
+// directory.
 func startWithKey(t *testing.T) (*program, *pgtest.DB, key) {
 	t.Helper()
 	p, db, dir := startIn(t)
 	k, err := loginKey(filepath.Clean(dir))
-	check(t, err)
+	require.NoError(t, err)
 	return p, db, k
 }
 
@@ -93,14 +107,25 @@ func startWithKey(t *testing.T) (*program, *pgtest.DB, key) {
 func (k key) codeAt(t *testing.T, email string, seconds int) string {
 	t.Helper()
 	code, err := staff.Code(k.secret(email), time.Now().Add(time.Duration(seconds)*time.Second))
-	check(t, err)
+	require.NoError(t, err)
 	return code
 }
 
 // logIn lets a member of the staff in and returns the cookie.
 func (p *program) logIn(t *testing.T, k key, email string, seconds int) string {
 	t.Helper()
-	a := p.post(t, "localhost", "/admin/login", "", "email", email, "password", k.phrase(email), "code", k.codeAt(t, email, seconds))
+	a := p.post(
+		t,
+		"localhost",
+		"/admin/login",
+		"",
+		"email",
+		email,
+		"password",
+		k.phrase(email),
+		"code",
+		k.codeAt(t, email, seconds),
+	)
 	a.expect(t, 303)
 	return a.cookie("staff")
 }

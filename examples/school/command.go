@@ -12,7 +12,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/manage"
 )
 
-// newCommand returns the program: what package manage has for its tenants, and what is its own. Without a command it serves.
+// newCommand returns the program: what package manage has for its tenants, and what is its own.
+// Without a command it serves.
 func newCommand() *cobra.Command {
 	o := new(options)
 	var root *cobra.Command
@@ -26,7 +27,7 @@ func newCommand() *cobra.Command {
 	root.Use, root.Example = "school [flags]", "  "+programName()+"\n"+root.Example
 	root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: programName()}
 	root.Short = "Schools on one PostgreSQL, each in a schema of its own"
-	root.Long = "Without a command, school serves: an API and a site for each school, and a console for who runs them. It starts a\n" +
+	root.Long = "Without a command, school serves: an API and a site for each school, and a console for the staff of the platform. It starts a\n" +
 		"PostgreSQL of its own unless --database-url names one. The commands work beside it, too.\n\n" + root.Long
 	serving := newServe(o)
 	root.RunE = serving.RunE
@@ -43,8 +44,12 @@ func newCommand() *cobra.Command {
 // newServe returns the command that serves.
 func newServe(o *options) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "serve", Short: "Serve the schools, as without a command", Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
-		Example: "  " + programName() + " serve --listen 127.0.0.1:8000",
+		Use:           "serve",
+		Short:         "Serve the schools, as without a command",
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Example:       "  " + programName() + " serve --listen 127.0.0.1:8000",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return serve(cmd.Context(), *o, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
@@ -53,7 +58,8 @@ func newServe(o *options) *cobra.Command {
 	return cmd
 }
 
-// openApp opens what the commands work with. It uses the database of the program that serves, or starts it where none does.
+// openApp opens what the commands work with. It uses the database of the program that serves, or
+// starts it where none does.
 func openApp(ctx context.Context, o *options, stderr io.Writer) (_ *manage.App, err error) {
 	if err := o.checkMade(); err != nil {
 		return nil, err

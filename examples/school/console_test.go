@@ -2,13 +2,15 @@ package main
 
 import (
 	"encoding/base32"
-	"errors"
 	"io"
 	"net/http"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/examples/school/internal/staff"
 	"github.com/oryne/pgtenant/tenancy/platformuser"
@@ -31,22 +33,22 @@ func TestStaffComeInWithPasswordAndCode(t *testing.T) {
 		"nobody":         attempt("nobody@platform.example", k.phrase(ada), k.codeAt(t, ada, 0)),
 		"no address":     attempt("'; drop table platform_users; --", "x", "y"),
 	} {
-		if a.status != 401 || a.cookie("staff") != "" {
-			t.Errorf("%s: %d", name, a.status)
+		if assert.Equal(t, 401, a.status, name) {
+			assert.Empty(t, a.cookie("staff"), name)
 		}
 		said[regexp.MustCompile(`value="[^"]*"`).ReplaceAllString(a.body, "")] = true
 	}
-	if len(said) != 1 {
-		t.Error("the answers to what is wrong differ")
-	}
+	assert.Len(t, said, 1, "the answers to what is wrong differ")
 	code := k.codeAt(t, ada, 0)
 	first := attempt(strings.ToUpper(ada), k.phrase(ada), code).expect(t, 303)
 	attempt(ada, k.phrase(ada), code).expect(t, 401) // is used
 	cookie := first.cookie("staff")
 	p.ask(t, "GET", "localhost", "/admin/", "", "Cookie", cookie).expect(t, 200, "Overview", ada)
 	// Each figure says when it was counted, which is not when others were.
-	aged := regexp.MustCompile(`(?s)schools active</a><small class="dim"> \(counted .*oldest last backup<small class="dim"> \(counted .*` +
-		`schools without a backup<small class="dim"> \(counted .*schemas behind</a>, \d+ current<small class="dim"> \(counted `)
+	aged := regexp.MustCompile(
+		`(?s)schools active</a><small class="dim"> \(counted .*oldest of the last backups<small class="dim"> \(counted .*` +
+			`schools without a backup<small class="dim"> \(counted .*schemas with pending migrations</a>, \d+ current<small class="dim"> \(counted `,
+	)
 	eventually(t, "figures with their ages", func() bool {
 		return aged.MatchString(p.ask(t, "GET", "localhost", "/admin/", "", "Cookie", cookie).body)
 	})
@@ -54,19 +56,23 @@ func TestStaffComeInWithPasswordAndCode(t *testing.T) {
 		p.ask(t, "GET", host, "/admin/", "", "Cookie", cookie).expect(t, 404)
 	}
 	for _, set := range first.header["Set-Cookie"] {
-		if !strings.Contains(set, "HttpOnly") || !strings.Contains(set, "SameSite=Lax") || !strings.Contains(set, "Path=/") {
-			t.Errorf("cookie %s", set)
-		}
+		assert.Contains(t, set, "HttpOnly", "cookie")
+		assert.Contains(t, set, "SameSite=Lax", "cookie")
+		assert.Contains(t, set, "Path=/", "cookie")
 	}
 	var logged int
 	eventually(t, "the log", func() bool {
-		check(t, db.Pool.QueryRow(t.Context(), `select count(*) filter (where action = 'login_failed') * 10 + count(*) filter (where action = 'login' and actor = $1)
-			from public.audit_log`, ada).Scan(&logged))
+		require.NoError(
+			t,
+			db.Pool.QueryRow(t.Context(), `select count(*) filter (where action = 'login_failed') * 10 + count(*) filter (where action = 'login' and actor = $1)
+			from public.audit_log`, ada).
+				Scan(&logged),
+		)
 		return logged == 61
 	})
-	if n := strings.Count(p.ask(t, "GET", "localhost", "/metrics", "").body, `pgtenant_login_failures_total{tenant="public"} 6`); n != 1 {
-		t.Error("the failed logins are not counted")
-	}
+	assert.Equal(t, 1,
+		strings.Count(p.ask(t, "GET", "localhost", "/metrics", "").body, `pgtenant_login_failures_total{tenant="public"} 6`),
+		"the failed logins are not counted")
 
 	// Logged out, the session is over for whoever has a copy of it.
 	p.post(t, "localhost", "/admin/logout", cookie).expect(t, 303)
@@ -75,7 +81,7 @@ func TestStaffComeInWithPasswordAndCode(t *testing.T) {
 		attempt(grace, "a guess", "123456")
 	}
 	attempt(grace, k.phrase(grace), k.codeAt(t, grace, 0)).expect(t, 429)
-	check(t, p.stop())
+	require.NoError(t, p.stop())
 }
 
 // Without a session there is nothing of the console but the way in, for reading as for writing.
@@ -84,9 +90,8 @@ func TestTheConsoleIsForStaffAlone(t *testing.T) {
 	p, db, k := startWithKey(t)
 	for _, path := range []string{"/admin/", "/admin/tenants/", "/admin/tenants/schoola", "/admin/log", "/admin/migrations", "/admin/nosuch"} {
 		a := p.ask(t, "GET", "localhost", path, "")
-		if a.status != 303 || !strings.HasPrefix(a.header.Get("Location"), "/admin/login") {
-			t.Errorf("%s: %d %s", path, a.status, a.body)
-		}
+		assert.Equal(t, 303, a.status, "%s: %d %s", path, a.status, a.body)
+		assert.True(t, strings.HasPrefix(a.header.Get("Location"), "/admin/login"), "%s: %d %s", path, a.status, a.body)
 	}
 	p.post(t, "localhost", "/admin/tenants/schoola/status", "staff=forged", "to", "suspend").expect(t, 303)
 
@@ -98,25 +103,27 @@ func TestTheConsoleIsForStaffAlone(t *testing.T) {
 		"no origin":      nil,
 	} {
 		headers = append(headers, "Content-Type", "application/x-www-form-urlencoded", "Cookie", cookie)
-		if a := p.ask(t, "POST", "localhost", "/admin/tenants/schoola/status", "to=suspend", headers...); a.status != 403 {
-			t.Errorf("a form of %s: %d", name, a.status)
-		}
+		a := p.ask(t, "POST", "localhost", "/admin/tenants/schoola/status", "to=suspend", headers...)
+		assert.Equal(t, 403, a.status, "a form of %s", name)
 	}
 	var status string
-	check(t, db.Pool.QueryRow(t.Context(), "select status from public.tenants where slug = 'schoola'").Scan(&status))
-	if status != "active" {
-		t.Errorf("school A is %s", status)
-	}
-	p.ask(t, "POST", "localhost", "/admin/new", "{}", "Content-Type", "application/json", "Cookie", cookie, "Origin", "http://localhost").expect(t, 415)
+	require.NoError(t,
+		db.Pool.QueryRow(t.Context(), "select status from public.tenants where slug = 'schoola'").Scan(&status))
+	assert.Equal(t, "active", status, "school A is %s", status)
+	p.ask(t, "POST", "localhost", "/admin/new", "{}", "Content-Type", "application/json", "Cookie", cookie, "Origin", "http://localhost").
+		expect(t, 415)
 	p.post(t, "localhost", "/admin/new", cookie, "name", strings.Repeat("x", 70_000)).expect(t, 413)
 	page := p.ask(t, "GET", "localhost", "/admin/tenants/schoola", "", "Cookie", cookie).expect(t, 200)
-	if policy := page.header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
-		t.Errorf("policy %s", policy)
-	}
-	if page.header.Get("Cache-Control") != "no-store" || strings.Contains(page.body, "<script") || strings.Contains(page.body, " style=") {
-		t.Errorf("the page may be kept, or has a script or a style of its own: %v", page.header)
-	}
-	check(t, p.stop())
+	policy := page.header.Get("Content-Security-Policy")
+	assert.Contains(t, policy, "default-src 'none'")
+	assert.NotContains(t, policy, "unsafe")
+	assert.Equal(t, "no-store", page.header.Get("Cache-Control"),
+		"the page may be kept, or has a script or a style of its own: %v", page.header)
+	assert.NotContains(t, page.body, "<script",
+		"the page may be kept, or has a script or a style of its own: %v", page.header)
+	assert.NotContains(t, page.body, " style=",
+		"the page may be kept, or has a script or a style of its own: %v", page.header)
+	require.NoError(t, p.stop())
 }
 
 // One alone drops nothing, and what each has done is in the log under their name.
@@ -127,13 +134,16 @@ func TestADropTakesTwoPeople(t *testing.T) {
 	p.post(t, "localhost", "/admin/tenants/schoolc/drop", first, "slug", "schoolb").expect(t, 303)
 	asked := p.post(t, "localhost", "/admin/tenants/schoolc/drop", first, "slug", "schoolc").expect(t, 303)
 	path := asked.header.Get("Location")
-	shown := p.ask(t, "GET", "localhost", path, "", "Cookie", first+"; "+asked.cookie("flash")).expect(t, 200, "This would be lost", "schoolc.localhost")
+	shown := p.ask(t, "GET", "localhost", path, "", "Cookie", first+"; "+asked.cookie("flash")).
+		expect(t, 200, "This will be deleted", "schoolc.localhost")
 	token := regexp.MustCompile(`<code id="secret">([^<]+)</code>`).FindStringSubmatch(shown.body)[1]
 	drop := func(cookie, email string, seconds int) {
-		p.post(t, "localhost", path+"/drop", cookie, "slug", "schoolc", "token", token, "code", k.codeAt(t, email, seconds)).expect(t, 303)
+		p.post(t, "localhost", path+"/drop", cookie, "slug", "schoolc", "token", token, "code", k.codeAt(t, email, seconds)).
+			expect(t, 303)
 	}
 	gone := func() (gone bool) {
-		check(t, db.Pool.QueryRow(t.Context(), "select not exists (select from public.tenants where slug = 'schoolc')").Scan(&gone))
+		require.NoError(t,
+			db.Pool.QueryRow(t.Context(), "select not exists (select from public.tenants where slug = 'schoolc')").Scan(&gone))
 		return gone
 	}
 	p.post(t, "localhost", "/admin/tenants/schoolc/backup", first).expect(t, 303)
@@ -142,33 +152,28 @@ func TestADropTakesTwoPeople(t *testing.T) {
 	drop(second, grace, 0) // has not asked
 	p.post(t, "localhost", path+"/approve", second, "code", "000000").expect(t, 303)
 	drop(first, ada, 0)
-	if gone() {
-		t.Fatal("one person has dropped a school")
-	}
+	require.False(t, gone(), "one person has dropped a school")
 	p.post(t, "localhost", path+"/approve", second, "code", k.codeAt(t, grace, 0)).expect(t, 303)
 	p.post(t, "localhost", path+"/drop", first, "slug", "schoolc", "token", token, "code", "000000").expect(t, 303)
-	if gone() {
-		t.Fatal("dropped without a code")
-	}
-	// Ada has used the code of the next step, for her own approval; a code behind that is not good yet.
+	require.False(t, gone(), "dropped without a code")
+	// Ada has used the code of the next step, for her own approval; a code behind that is not good
+	// yet.
 	_, err := db.Pool.Exec(t.Context(), "update public.staff_codes set last_step = 0")
-	check(t, err)
+	require.NoError(t, err)
 	drop(first, ada, 0)
-	if !gone() {
-		t.Fatal("two people have not dropped it")
-	}
+	require.True(t, gone(), "two people have not dropped it")
 	p.ask(t, http.MethodGet, "schoolc.localhost", "/api/students/", "")
 	var actors string
-	check(t, db.Pool.QueryRow(t.Context(), `select string_agg(action || ' ' || actor, ', ' order by at) from public.audit_log
+	require.NoError(t,
+		db.Pool.QueryRow(t.Context(), `select string_agg(action || ' ' || actor, ', ' order by at) from public.audit_log
 		where action in ('drop_requested', 'drop_approved', 'drop_started', 'drop_done')`).Scan(&actors))
 	want := "drop_requested " + ada + ", drop_approved " + grace + ", drop_approved " + ada + ", drop_started " + ada + ", drop_done " + ada
-	if actors != want {
-		t.Errorf("logged is %s, want %s", actors, want)
-	}
-	check(t, p.stop())
+	assert.Equal(t, want, actors, "logged")
+	require.NoError(t, p.stop())
 }
 
-// Who is hired has a password and a secret that are nowhere else, and who is dismissed is out at once.
+// Who is hired has a password and a secret that are nowhere else, and who is dismissed is out at
+// once.
 func TestStaffComeAndGo(t *testing.T) {
 	t.Parallel()
 	p, db, dir := startIn(t)
@@ -179,25 +184,23 @@ func TestStaffComeAndGo(t *testing.T) {
 	}
 	const lin = "lin@platform.example"
 	said, err := school("hire", lin, "Lin Chen")
-	check(t, err)
+	require.NoError(t, err)
 	password := regexp.MustCompile(`the password (\S+) and`).FindStringSubmatch(said)[1]
 	secret, err := base32.StdEncoding.DecodeString(regexp.MustCompile(`secret=([A-Z2-7]+)`).FindStringSubmatch(said)[1])
-	check(t, err)
+	require.NoError(t, err)
 	code, err := staff.Code(secret, time.Now())
-	check(t, err)
+	require.NoError(t, err)
 	a := p.post(t, "localhost", "/admin/login", "", "email", lin, "password", password, "code", code).expect(t, 303)
 	cookie := a.cookie("staff")
 	p.ask(t, "GET", "localhost", "/admin/", "", "Cookie", cookie).expect(t, 200, lin)
-	if _, err := school("hire", lin, "Lin Chen"); !errors.Is(err, platformuser.ErrEmailTaken) {
-		t.Errorf("hired twice: %v", err)
-	}
+	_, err = school("hire", lin, "Lin Chen")
+	assert.ErrorIs(t, err, platformuser.ErrEmailTaken, "hired twice")
 	_, err = school("dismiss", lin)
-	check(t, err)
+	require.NoError(t, err)
 	p.ask(t, "GET", "localhost", "/admin/", "", "Cookie", cookie).expect(t, 303)
 	said, err = school("logins")
-	check(t, err)
-	if strings.Contains(said, password) || !strings.Contains(said, "admin@schoolc.example") {
-		t.Errorf("the logins are %s", said)
-	}
-	check(t, p.stop())
+	require.NoError(t, err)
+	assert.NotContains(t, said, password, "the logins are %s", said)
+	assert.Contains(t, said, "admin@schoolc.example", "the logins are %s", said)
+	require.NoError(t, p.stop())
 }

@@ -25,7 +25,8 @@ func checkDataDir(dir string) error {
 		return fmt.Errorf("cannot use the data directory: %w", err)
 	}
 	for _, e := range entries {
-		ours := slices.Contains([]string{clusterDir, keyFile, auditDir, backupDir}, e.Name()) || strings.HasPrefix(e.Name(), "."+keyFile)
+		ours := slices.Contains([]string{clusterDir, keyFile, auditDir, backupDir}, e.Name()) ||
+			strings.HasPrefix(e.Name(), "."+keyFile)
 		if !ours {
 			return fmt.Errorf("the data directory %s is not ours: it holds %s; name an empty or a new directory", dir, e.Name())
 		}

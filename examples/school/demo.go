@@ -14,11 +14,37 @@ import (
 
 var demoSchools = demo.Schools(basicPlan, premiumPlan)
 
-// reserved are the short names that nobody can sign up with: those of the demo, which visitors may look at, and what reads as the
-// platform's own.
+// reserved are the short names that nobody can sign up with: those of the demo, which visitors may
+// look at, and what reads as the platform's own.
 func reserved() []string {
-	return append(demo.Slugs(), "account", "accounts", "admin", "administrator", "api", "app", "auth", "billing", "console", "help", "localhost",
-		"login", "mail", "metrics", "platform", "root", "schools", "security", "signin", "signup", "staff", "static", "status", "support", "www")
+	return append(
+		demo.Slugs(),
+		"account",
+		"accounts",
+		"admin",
+		"administrator",
+		"api",
+		"app",
+		"auth",
+		"billing",
+		"console",
+		"help",
+		"localhost",
+		"login",
+		"mail",
+		"metrics",
+		"platform",
+		"root",
+		"schools",
+		"security",
+		"signin",
+		"signup",
+		"staff",
+		"static",
+		"status",
+		"support",
+		"www",
+	)
 }
 
 // createDemo makes the schools of the demo that are not there, and goes on with one that an
@@ -46,7 +72,8 @@ func (p *platform) createDemo(ctx context.Context) error {
 	return nil
 }
 
-// ensureSchool makes a school with its plan, open to visitors: also one from before there were either.
+// ensureSchool makes a school with its plan, open to visitors: also one from before there were
+// either.
 func (p *platform) ensureSchool(ctx context.Context, s demo.School) (tenancy.Tenant, error) {
 	t, err := p.tenants.BySlug(ctx, s.Slug)
 	switch {

@@ -4,8 +4,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/hint"
 )
@@ -17,14 +19,13 @@ func TestHintsAreTypedAsTheProgramWasStarted(t *testing.T) {
 		t.Skip("only Linux shows the command line of another process")
 	}
 	binary := filepath.Join(t.TempDir(), "the school")
-	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", binary, ".").CombinedOutput()
+	require.NoError(t, err, out)
 	for _, program := range [][]string{{"go", "run", "-buildvcs=false", "."}, {binary}} {
 		cmd := exec.CommandContext(t.Context(), program[0], append(program[1:], "tenant", "show")...)
 		out, err := cmd.CombinedOutput()
-		if want := "see '" + hint.Command(program...) + " tenant show --help'"; err == nil || !strings.Contains(string(out), want) {
-			t.Errorf("%v, and not %s: %s", err, want, out)
-		}
+		want := "see '" + hint.Command(program...) + " tenant show --help'"
+		assert.Error(t, err, "%v, and not %s: %s", err, want, out)
+		assert.Contains(t, string(out), want, err)
 	}
 }

@@ -1,30 +1,33 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/examples/school/internal/staff"
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// The page to log in on reads no body: one could fill the memory and the disk, and everybody can ask for it.
+// The page to log in on reads no body: one could fill the memory and the disk, and everybody can
+// ask for it.
 func TestTheWayInReadsNoBody(t *testing.T) {
 	t.Parallel()
 	p, _ := startOn(t)
 	const form = "--b\r\nContent-Disposition: form-data; name=\"next\"\r\n\r\n/admin/of-the-body\r\n--b--\r\n"
-	a := p.ask(t, "GET", "localhost", "/admin/login", form, "Content-Type", "multipart/form-data; boundary=b").expect(t, 200)
-	if strings.Contains(a.body, "of-the-body") {
-		t.Error("the page has read the body of a GET")
-	}
+	a := p.ask(t, "GET", "localhost", "/admin/login", form, "Content-Type", "multipart/form-data; boundary=b").
+		expect(t, 200)
+	assert.NotContains(t, a.body, "of-the-body", "the page has read the body of a GET")
 	p.ask(t, "GET", "localhost", "/admin/login?next=/admin/log", "").expect(t, 200, `value="/admin/log"`)
-	check(t, p.stop())
+	require.NoError(t, p.stop())
 }
 
-// What is typed for an address may be the password: the access log is kept for years, and read by others.
+// What is typed for an address may be the password: the access log is kept for years, and read by
+// others.
 func TestWhatIsNoAddressIsNotInTheAccessLog(t *testing.T) {
 	t.Parallel()
 	p, db := startOn(t)
@@ -33,43 +36,44 @@ func TestWhatIsNoAddressIsNotInTheAccessLog(t *testing.T) {
 	}
 	var actors []string
 	eventually(t, "the log", func() bool {
-		check(t, db.Pool.QueryRow(t.Context(), `select array_agg(actor order by actor) from public.audit_log where action = 'login_failed'`).Scan(&actors))
+		require.NoError(
+			t,
+			db.Pool.QueryRow(t.Context(), `select array_agg(actor order by actor) from public.audit_log where action = 'login_failed'`).
+				Scan(&actors),
+		)
 		return len(actors) == 2
 	})
-	if actors[0] != "" || actors[1] != "eve@platform.example" {
-		t.Errorf("the log has %q", actors)
+	if assert.Empty(t, actors[0], "the log has %q", actors) {
+		assert.Equal(t, "eve@platform.example", actors[1], "the log has %q", actors)
 	}
-	check(t, p.stop())
+	require.NoError(t, p.stop())
 }
 
-// Whoever guesses at the login of somebody, from many places, keeps them from logging in for a while, and from nothing that they do inside.
+// Whoever guesses at the login of somebody, from many places, keeps them from logging in for a
+// while, and from nothing that they do inside.
 func TestGuessesAtALoginHoldNobodyUpInside(t *testing.T) {
 	t.Parallel()
 	program, db, dir := startIn(t)
 	k, err := loginKey(dir)
-	check(t, err)
-	check(t, withPlatform(t.Context(), &options{databaseURL: db.URL, dataDir: dir}, io.Discard, func(p *platform) error {
-		ctx := tenancy.NewPublicContext(t.Context())
-		guess := staff.Credentials{Email: grace, Password: "a guess", Code: "123456"}
-		for i := range 12 {
-			guess.Caller = fmt.Sprint("192.0.2.", i)
-			_, _, err = p.staff.LogIn(ctx, guess)
-		}
-		if !errors.Is(err, staff.ErrThrottled) {
-			t.Errorf("guesses are not bounded: %v", err)
-		}
-		if err := p.staff.CheckCode(ctx, grace, k.codeAt(t, grace, 0)); err != nil {
-			t.Errorf("the code of who is inside: %v", err)
-		}
-		for range 12 {
-			_ = p.staff.CheckCode(ctx, grace, "000000")
-		}
-		if err := p.staff.CheckCode(ctx, grace, k.codeAt(t, grace, 30)); !errors.Is(err, staff.ErrThrottled) {
-			t.Errorf("guesses at codes are not bounded: %v", err)
-		}
-		return nil
-	}))
-	check(t, program.stop())
+	require.NoError(t, err)
+	require.NoError(t,
+		withPlatform(t.Context(), &options{databaseURL: db.URL, dataDir: dir}, io.Discard, func(p *platform) error {
+			ctx := tenancy.NewPublicContext(t.Context())
+			guess := staff.Credentials{Email: grace, Password: "a guess", Code: "123456"}
+			for i := range 12 {
+				guess.Caller = fmt.Sprint("192.0.2.", i)
+				_, _, err = p.staff.LogIn(ctx, guess)
+			}
+			assert.ErrorIs(t, err, staff.ErrThrottled, "guesses are not bounded")
+			assert.NoError(t, p.staff.CheckCode(ctx, grace, k.codeAt(t, grace, 0)), "the code of who is inside")
+			for range 12 {
+				_ = p.staff.CheckCode(ctx, grace, "000000")
+			}
+			assert.ErrorIs(t, p.staff.CheckCode(ctx, grace, k.codeAt(t, grace, 30)), staff.ErrThrottled,
+				"guesses at codes are not bounded")
+			return nil
+		}))
+	require.NoError(t, program.stop())
 }
 
 // Who is disabled does not come in, and has no session either that would be good again one day.
@@ -77,20 +81,19 @@ func TestDisabledStaffDoNotComeIn(t *testing.T) {
 	t.Parallel()
 	p, db, k := startWithKey(t)
 	_, err := db.Pool.Exec(t.Context(), "update public.platform_users set disabled_at = now() where email = $1", ada)
-	check(t, err)
+	require.NoError(t, err)
 	a := p.post(t, "localhost", "/admin/login", "", "email", ada, "password", k.phrase(ada), "code", k.codeAt(t, ada, 0))
 	if a.status != 401 || a.cookie("staff") != "" {
 		t.Errorf("status %d, cookie %q", a.status, a.cookie("staff"))
 	}
 	var sessions int
-	check(t, db.Pool.QueryRow(t.Context(), "select count(*) from public.staff_sessions").Scan(&sessions))
-	if sessions != 0 {
-		t.Errorf("there are %d sessions", sessions)
-	}
-	check(t, p.stop())
+	require.NoError(t, db.Pool.QueryRow(t.Context(), "select count(*) from public.staff_sessions").Scan(&sessions))
+	assert.Equal(t, 0, sessions, "there are %d", sessions)
+	require.NoError(t, p.stop())
 }
 
-// Another host below the same domain can set cookies for all of them, in front of the one that is good: that locks nobody out.
+// Another host below the same domain can set cookies for all of them, in front of the one that is
+// good: that locks nobody out.
 func TestCookiesOfOtherHostsLockNobodyOut(t *testing.T) {
 	t.Parallel()
 	p, _, k := startWithKey(t)
@@ -100,14 +103,16 @@ func TestCookiesOfOtherHostsLockNobodyOut(t *testing.T) {
 
 	asked := p.post(t, "localhost", "/admin/tenants/schoolc/drop", cookie, "slug", "schoolc").expect(t, 303)
 	path := asked.header.Get("Location")
-	p.ask(t, "GET", "localhost", path, "", "Cookie", "flash=tossed; "+cookie+"; "+asked.cookie("flash")).expect(t, 200, `<code id="secret">`)
+	p.ask(t, "GET", "localhost", path, "", "Cookie", "flash=tossed; "+cookie+"; "+asked.cookie("flash")).
+		expect(t, 200, `<code id="secret">`)
 
 	p.post(t, "localhost", "/admin/logout", tossed+cookie).expect(t, 303)
 	p.ask(t, "GET", "localhost", "/admin/tenants/", "", "Cookie", cookie).expect(t, 303)
-	check(t, p.stop())
+	require.NoError(t, p.stop())
 }
 
-// A command that says that somebody administers a school has made them so: who is a parent stays one, and is told of.
+// A command that says that somebody administers a school has made them so: who is a parent stays
+// one, and is told of.
 func TestNobodyIsMadeAnAdministratorByAnAddressThatIsTaken(t *testing.T) {
 	t.Parallel()
 	p, db, dir := startIn(t)
@@ -120,14 +125,15 @@ func TestNobodyIsMadeAnAdministratorByAnAddressThatIsTaken(t *testing.T) {
 		err := root.ExecuteContext(t.Context())
 		return out.String(), err
 	}
-	if said, err := admin("head@schoola.example"); err != nil || said != "head@schoola.example administers schoola.\n" {
-		t.Errorf("%q %v", said, err)
-	}
+	said, err := admin("head@schoola.example")
+	assert.NoError(t, err, "%q", said)
+	assert.Equal(t, "head@schoola.example administers schoola.\n", said)
 	for _, address := range []string{"head@schoola.example", "Parent@SchoolA.example"} {
-		if said, err := admin(address); err == nil || !strings.Contains(err.Error(), "email is taken by another user") || said != "" {
-			t.Errorf("%s: %q %v", address, said, err)
-		}
+		said, err := admin(address)
+		assert.ErrorContains(t, err, "email is taken by another user", "%s: %q", address, said)
+		assert.Empty(t, said, address)
 	}
-	p.ask(t, "POST", "schoola.localhost", "/api/auth/login", `{"email": "parent@schoola.example", "password": "correct horse"}`, "Content-Type", jsonType).expect(t, 401)
-	check(t, p.stop())
+	p.ask(t, "POST", "schoola.localhost", "/api/auth/login", `{"email": "parent@schoola.example", "password": "correct horse"}`, "Content-Type", jsonType).
+		expect(t, 401)
+	require.NoError(t, p.stop())
 }

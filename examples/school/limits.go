@@ -19,10 +19,14 @@ var plans = ratelimit.PlansConfig{
 		basicPlan:   {Tenant: ratelimit.PerSecond(50).WithBurst(100), Caller: ratelimit.PerSecond(10).WithBurst(50)},
 		premiumPlan: {Tenant: ratelimit.PerSecond(500).WithBurst(1000), Caller: ratelimit.PerSecond(50).WithBurst(250)},
 	},
-	Default: ratelimit.Policy{Tenant: ratelimit.PerSecond(50).WithBurst(100), Caller: ratelimit.PerSecond(10).WithBurst(50)},
+	Default: ratelimit.Policy{
+		Tenant: ratelimit.PerSecond(50).WithBurst(100),
+		Caller: ratelimit.PerSecond(10).WithBurst(50),
+	},
 }
 
-// rateLimit returns what limits a site's requests: by the school's plan, and by the address of who asks.
+// rateLimit returns what limits a site's requests: by the school's plan, and by the address of who
+// asks.
 func (a *app) rateLimit() (func(http.Handler) http.Handler, error) {
 	limits, err := ratelimit.NewPlans(plans)
 	if err != nil {

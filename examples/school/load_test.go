@@ -22,6 +22,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/erp"
 	"github.com/oryne/pgtenant/examples/school/internal/schools"
@@ -31,13 +33,14 @@ import (
 	"github.com/oryne/pgtenant/tenancy/ratelimit"
 )
 
-// What all of it costs: GET /api/students/{id} of somebody who has logged in, against a handler of net/http and pgx alone that has the
-// schema in its SQL and asks nobody who they are.
+// What all of it costs: GET /api/students/{id} of somebody who has logged in, against a handler of
+// net/http and pgx alone that has the schema in its SQL and asks nobody who they are.
 //
 //	go test -run '^$' -bench Load -benchtime 20x -timeout 30m ./examples/school
 //
-// A round is a moment of each, in an order of chance, so that both meet the same machine; the requests go to the schools in turn. What
-// counts is the median of the rounds' ratios. README.md has what came of it, and where it goes.
+// A round is a moment of each, in an order of chance, so that both meet the same machine; the
+// requests go to the schools in turn. What counts is the median of the rounds' ratios. README.md
+// has what came of it, and where it goes.
 
 const (
 	loadConns  = 16                     // requests at a time
@@ -94,14 +97,14 @@ func newLoadPlatform(b *testing.B) loadPlatform {
 	test := pgtest.New(b)
 	test.RolePrefix = schemactx.DefaultRoleNames(test.Name).Prefix()
 	dir, err := filepath.Abs(b.TempDir())
-	check(b, err)
+	require.NoError(b, err)
 	o := options{databaseURL: test.URL, dataDir: filepath.Join(dir, "data")}
 	db, err := openDatabase(b.Context(), o, io.Discard)
-	check(b, err)
+	require.NoError(b, err)
 	p, err := openPlatform(b.Context(), db, o.dataDir, slog.New(slog.DiscardHandler))
-	check(b, err)
-	b.Cleanup(func() { check(b, p.close(context.Background())) })
-	check(b, p.prepare(b.Context(), db.roles))
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, p.close(context.Background())) })
+	require.NoError(b, p.prepare(b.Context(), db.roles))
 	p.schools.Names = append(p.schools.Names, loadPlan)
 	return loadPlatform{platform: p, url: db.owner}
 }
@@ -114,8 +117,8 @@ func (p loadPlatform) enrol(b *testing.B, app http.Handler, n int) (requests [][
 		t, err := p.schools.Make(b.Context(), schools.New{
 			Slug: slug, Name: slug, Plan: loadPlan, Admin: "admin@load.example", Password: loadSecret,
 		})
-		check(b, err)
-		check(b, schemactx.WithSchema(b.Context(), t.Schema, func(ctx context.Context) error {
+		require.NoError(b, err)
+		require.NoError(b, schemactx.WithSchema(b.Context(), t.Schema, func(ctx context.Context) error {
 			_, err := erp.NewStudents(p.db).Create(erp.NewContext(ctx, erp.System()), erp.NewStudent{
 				AdmissionNumber: "1", FirstName: "Amara", LastName: "Okafor", DateOfBirth: new(erp.NewDate(2015, 4, 15)),
 			})
@@ -142,12 +145,10 @@ func logIn(b *testing.B, app http.Handler, host string) string {
 			Token string `json:"token"`
 		}
 		if w.Code == http.StatusOK {
-			check(b, json.Unmarshal(w.Body.Bytes(), &answer))
+			require.NoError(b, json.Unmarshal(w.Body.Bytes(), &answer))
 			return answer.Token
 		}
-		if time.Now().After(deadline) {
-			b.Fatalf("log in: %d %s", w.Code, w.Body)
-		}
+		require.False(b, time.Now().After(deadline), "log in: %d %s", w.Code, w.Body)
 	}
 }
 
@@ -155,7 +156,7 @@ func logIn(b *testing.B, app http.Handler, host string) string {
 func (p loadPlatform) app(b *testing.B) http.Handler {
 	b.Helper()
 	a, err := newApp(b.Context(), p.platform, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8000})
-	check(b, err)
+	require.NoError(b, err)
 	b.Cleanup(a.hosts.Close)
 	return a.handler
 }
@@ -164,13 +165,16 @@ func (p loadPlatform) app(b *testing.B) http.Handler {
 func (p loadPlatform) bare(b *testing.B) http.Handler {
 	b.Helper()
 	pool, err := pgxpool.New(b.Context(), p.url)
-	check(b, err)
+	require.NoError(b, err)
 	b.Cleanup(pool.Close)
 	statements := make(map[string]string)
 	for t, err := range p.tenants.All(b.Context(), tenancy.Filter{}) {
-		check(b, err)
+		require.NoError(b, err)
 		statements[t.Slug+".localhost"] = "select id, admission_number, first_name, last_name, date_of_birth, class_id, user_id, created_at, updated_at from " +
-			pgx.Identifier{t.Schema, "students"}.Sanitize() + " where id = $1"
+			pgx.Identifier{
+				t.Schema,
+				"students",
+			}.Sanitize() + " where id = $1"
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/students/{id}", func(w http.ResponseWriter, r *http.Request) {
@@ -193,7 +197,8 @@ func (p loadPlatform) serve(b *testing.B, h http.Handler) (addr string) {
 	return s.Listener.Addr().String()
 }
 
-// load sends requests for a moment, on as many connections as there are at a time, and returns how many a second were answered.
+// load sends requests for a moment, on as many connections as there are at a time, and returns how
+// many a second were answered.
 func load(b *testing.B, addr string, requests [][]byte) float64 {
 	b.Helper()
 	var served atomic.Int64
@@ -203,8 +208,7 @@ func load(b *testing.B, addr string, requests [][]byte) float64 {
 	for i := range loadConns {
 		wg.Go(func() {
 			conn, err := net.Dial("tcp", addr)
-			if err != nil {
-				b.Error(err)
+			if !assert.NoError(b, err) {
 				return
 			}
 			defer conn.Close()
@@ -214,8 +218,7 @@ func load(b *testing.B, addr string, requests [][]byte) float64 {
 				if now.After(end) {
 					return
 				}
-				if err := ask(conn, answers, requests[next%len(requests)]); err != nil {
-					b.Error(err)
+				if !assert.NoError(b, ask(conn, answers, requests[next%len(requests)])) {
 					return
 				}
 				if now.After(begin) {

@@ -15,8 +15,8 @@ import (
 	"strings"
 )
 
-// key makes the passwords of the database's logins, of the demo's people, and the keys that sign and encrypt. It never leaves the
-// data directory.
+// key makes the passwords of the database's logins, of the demo's people, and the keys that sign
+// and encrypt. It never leaves the data directory.
 type key []byte
 
 const keySize = 32
@@ -57,8 +57,9 @@ func existingKey(dataDir string) (key, error) {
 	return loginKey(dataDir)
 }
 
-// checkPrivate refuses a key that others can read: they know all passwords. Who was in the directory before us, such as one in /tmp, can
-// leave us a key of their own there, and it could be read by us no other way.
+// checkPrivate refuses a key that others can read: they know all passwords. Who was in the
+// directory before us, such as one in /tmp, can leave us a key of their own there, and it could be
+// read by us no other way.
 func checkPrivate(path string) error {
 	info, err := os.Lstat(path)
 	switch {
@@ -67,7 +68,10 @@ func checkPrivate(path string) error {
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%s is no file", path)
 	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0: // which has no such modes
-		return fmt.Errorf("%s can be read or changed by others than its owner, and who has it can be anybody: if it is yours, chmod 600", path)
+		return fmt.Errorf(
+			"%s can be read or changed by others than its owner, and who has it can be anybody: if it is yours, chmod 600",
+			path,
+		)
 	}
 	return nil
 }
@@ -88,7 +92,8 @@ func createFile(path string, content []byte) error {
 
 func (k key) password(role string) string { return hex.EncodeToString(k.derive(role)) }
 
-// derive returns 32 bytes for one purpose, from which neither the key nor those for another purpose can be told.
+// derive returns 32 bytes for one purpose, from which neither the key nor those for another purpose
+// can be told.
 func (k key) derive(purpose string) []byte {
 	mac := hmac.New(sha256.New, k)
 	mac.Write([]byte(purpose))

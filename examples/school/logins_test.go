@@ -1,13 +1,15 @@
 package main
 
 import (
-	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
@@ -18,23 +20,21 @@ func TestAKeyThatOthersCanReadIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	first, err := loginKey(dir)
-	check(t, err)
-	if again, err := loginKey(dir); err != nil || string(again) != string(first) {
-		t.Errorf("the second time: %v", err)
-	}
+	require.NoError(t, err)
+	again, err := loginKey(dir)
+	assert.NoError(t, err, "the second time")
+	assert.Equal(t, string(first), string(again), "the second time")
 	path := filepath.Join(dir, keyFile)
 	for _, mode := range []os.FileMode{0o644, 0o640, 0o660, 0o602} {
-		check(t, os.Chmod(path, mode))
-		if _, err := loginKey(dir); err == nil || !strings.Contains(err.Error(), "chmod 600") {
-			t.Errorf("with mode %v: %v", mode, err)
-		}
+		require.NoError(t, os.Chmod(path, mode))
+		_, err := loginKey(dir)
+		assert.ErrorContains(t, err, "chmod 600", "with mode %v", mode)
 	}
-	check(t, os.Rename(path, path+".theirs"))
-	check(t, os.Chmod(path+".theirs", 0o600))
-	check(t, os.Symlink(path+".theirs", path))
-	if _, err := loginKey(dir); err == nil {
-		t.Error("a link to a key was taken")
-	}
+	require.NoError(t, os.Rename(path, path+".theirs"))
+	require.NoError(t, os.Chmod(path+".theirs", 0o600))
+	require.NoError(t, os.Symlink(path+".theirs", path))
+	_, err = loginKey(dir)
+	assert.Error(t, err, "a link to a key was taken")
 }
 
 // A --data-dir that was forgotten, or has a typing error, makes no second, empty database.
@@ -44,12 +44,11 @@ func TestCommandsMakeNoDatabase(t *testing.T) {
 	for _, command := range []string{"logins", "backup schoola", "tenant list", "restore schoola --yes", "migrate", "hire a@b.example Ada"} {
 		args := append(strings.Fields(command), "--data-dir", dir)
 		err := run(t.Context(), args, io.Discard, io.Discard)
-		if err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), `school init --data-dir "`+dir+`"`) {
-			t.Errorf("%s: %v", command, err)
+		if assert.ErrorContains(t, err, dir, command) {
+			assert.Contains(t, err.Error(), `school init --data-dir "`+dir+`"`, command)
 		}
-		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-			t.Fatalf("%s has made the directory: %v", command, err)
-		}
+		_, err = os.Stat(dir)
+		require.ErrorIs(t, err, fs.ErrNotExist, "%s has made the directory", command)
 	}
 }
 
@@ -62,7 +61,7 @@ func TestCommandsSetUpNoDatabase(t *testing.T) {
 	dir := filepath.Join(tempDir(t), "data")
 	where := []string{"--database-url", db.URL, "--data-dir", dir}
 	objects := func() (all string) {
-		check(t, db.Pool.QueryRow(t.Context(), `select concat_ws(' ',
+		require.NoError(t, db.Pool.QueryRow(t.Context(), `select concat_ws(' ',
 			(select string_agg(rolname || coalesce(rolpassword, ''), ' ' order by rolname) from pg_authid where starts_with(rolname, $1)),
 			(select string_agg(extname, ' ' order by extname) from pg_extension),
 			(select string_agg(nspname, ' ' order by nspname) from pg_namespace where nspname !~ '^pg_'),
@@ -75,22 +74,18 @@ func TestCommandsSetUpNoDatabase(t *testing.T) {
 		"backup list", "audit tail", "hire a@b.example Ada", "backup schoola", "migrate",
 	} {
 		err := run(t.Context(), append(strings.Fields(command), where...), io.Discard, io.Discard)
-		if !errors.Is(err, errNotSetUp) || !strings.Contains(err.Error(), "set it up with: go run ./examples/school init --database-url ") {
-			t.Errorf("%s: %v", command, err)
+		if assert.ErrorIs(t, err, errNotSetUp, command) {
+			assert.Contains(t, err.Error(), "set it up with: go run ./examples/school init --database-url ", command)
 		}
-		if after := objects(); after != before {
-			t.Fatalf("%s has changed the database: %s, before: %s", command, after, before)
-		}
-		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-			t.Fatalf("%s has made the directory: %v", command, err)
-		}
+		after := objects()
+		require.Equal(t, before, after, "%s has changed the database: %s, before", command, after)
+		_, err = os.Stat(dir)
+		require.ErrorIs(t, err, fs.ErrNotExist, "%s has made the directory", command)
 	}
 	for _, outcome := range []string{"done: create role ", "already set: create role "} {
 		var out strings.Builder
-		check(t, run(t.Context(), append([]string{"init"}, where...), &out, io.Discard))
-		if !strings.Contains(out.String(), outcome) {
-			t.Errorf("init does not say %q: %s", outcome, out.String())
-		}
+		require.NoError(t, run(t.Context(), append([]string{"init"}, where...), &out, io.Discard))
+		assert.Contains(t, out.String(), outcome, "init does not say %q", outcome)
 	}
-	check(t, run(t.Context(), append([]string{"tenant", "list"}, where...), io.Discard, io.Discard))
+	require.NoError(t, run(t.Context(), append([]string{"tenant", "list"}, where...), io.Discard, io.Discard))
 }

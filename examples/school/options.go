@@ -27,10 +27,25 @@ type options struct {
 
 // addTo adds the flags that all commands have.
 func (o *options) addTo(f *pflag.FlagSet) {
-	f.StringVar(&o.databaseURL, "database-url", "", "admin `URL` of a PostgreSQL database to use; default: start one of our own")
+	f.StringVar(
+		&o.databaseURL,
+		"database-url",
+		"",
+		"admin `URL` of a PostgreSQL database to use; default: start one of our own",
+	)
 	o.dataDir = absolute(defaultDataDir()) // HOME may be a relative path
-	f.Var((*directory)(&o.dataDir), "data-dir", "`directory` that keeps our own PostgreSQL, the key of the logins, and backups")
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "log also what is as it should be, such as code that names a school by hand")
+	f.Var(
+		(*directory)(&o.dataDir),
+		"data-dir",
+		"`directory` that keeps our own PostgreSQL, the key of the logins, and backups",
+	)
+	f.BoolVarP(
+		&o.verbose,
+		"verbose",
+		"v",
+		false,
+		"log also what is as it should be, such as code that names a school by hand",
+	)
 }
 
 // command is a command of the program for people to type, with the flags that select the data. It
@@ -47,8 +62,12 @@ func (o *options) command(words ...string) string {
 
 // addPasswordsTo adds the flag of the commands that make the logins.
 func (o *options) addPasswordsTo(f *pflag.FlagSet) {
-	f.BoolVar(&o.newPasswords, "new-passwords", false,
-		"set the passwords of --database-url's logins to those of this data directory; programs with another one can no longer log in")
+	f.BoolVar(
+		&o.newPasswords,
+		"new-passwords",
+		false,
+		"set the passwords of --database-url's logins to those of this data directory; programs with another one can no longer log in",
+	)
 }
 
 // directory is a flag whose value is an absolute path, so that it means the same in what the
@@ -75,10 +94,16 @@ func (d *directory) Set(path string) error {
 	return err
 }
 
-// addActorTo adds the flag that says who runs a command. Who can read the data directory can be anybody, as with the logins: it is for the
-// access log, and for drops, which take two people of the platform's staff.
+// addActorTo adds the flag that says who runs a command. Who can read the data directory can be
+// anybody, as with the logins: it is for the access log, and for drops, which take two people of
+// the platform's staff.
 func (o *options) addActorTo(f *pflag.FlagSet) {
-	f.StringVar(&o.actor, "actor", "", "`who` runs the command, for the access log and for drops; default: the user of the system")
+	f.StringVar(
+		&o.actor,
+		"actor",
+		"",
+		"`who` runs the command, for the access log and for drops; default: the user of the system",
+	)
 }
 
 // who is who runs a command.

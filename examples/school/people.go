@@ -9,8 +9,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// person is somebody who can log in. The password, and what one-time codes are made of, come from the key of the data directory: whoever
-// can read that file can be anybody here, and nobody else can.
+// person is somebody who can log in. The password, and what one-time codes are made of, come from
+// the key of the data directory: whoever can read that file can be anybody here, and nobody else
+// can.
 type person struct{ email, name string }
 
 // staffPeople are the platform's staff at first. They are two, as one alone can drop nothing.
@@ -27,7 +28,11 @@ func (p *platform) openStaff() (err error) {
 		return err
 	}
 	p.staff, err = staff.New(staff.Config{
-		Owner: p.owner, Key: p.key.derive("secrets of staff"), Signer: p.signer, Log: p.log, LoginFailed: p.metrics.LoginFailed,
+		Owner:       p.owner,
+		Key:         p.key.derive("secrets of staff"),
+		Signer:      p.signer,
+		Log:         p.log,
+		LoginFailed: p.metrics.LoginFailed,
 	})
 	return err
 }
@@ -45,13 +50,17 @@ func (p *platform) ensureStaff(ctx context.Context) error {
 	return nil
 }
 
-// drops says what it takes to drop a school: two people, of whom the one who does it has a one-time code, a backup of the last day, and that
-// all of it can be logged.
+// drops says what it takes to drop a school: two people, of whom the one who does it has a one-time
+// code, a backup of the last day, and that all of it can be logged.
 func (p *platform) drops() tenancy.DropConfig {
 	code := tenancy.ApproverFunc(func(ctx context.Context, data tenancy.ApprovalData) error {
 		return p.staff.CheckCode(ctx, data.Actor, data.Proof)
 	})
 	return tenancy.DropConfig{
-		Enabled: true, FourEyes: true, Approve: p.log.ApproveDrop(code), Backups: p.freshness(), Notify: p.metrics.Drops(p.log.NotifyDrop),
+		Enabled:  true,
+		FourEyes: true,
+		Approve:  p.log.ApproveDrop(code),
+		Backups:  p.freshness(),
+		Notify:   p.metrics.Drops(p.log.NotifyDrop),
 	}
 }

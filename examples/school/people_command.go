@@ -22,8 +22,10 @@ import (
 // newUser returns the command that lets the first person into a school that a command has made.
 func newUser(o *options) *cobra.Command {
 	return own(o, cobra.Command{
-		Use: "admin SCHOOL ADDRESS", Short: "Let somebody administer a school; the password is asked for, or read from the standard input",
-		Args: cobra.ExactArgs(2), Example: "  $0 admin lakeside head@lakeside.example",
+		Use:     "admin SCHOOL ADDRESS",
+		Short:   "Add an administrator to a school; asks for the password, or reads it from standard input",
+		Args:    cobra.ExactArgs(2),
+		Example: "  $0 admin lakeside head@lakeside.example",
 	}, func(cmd *cobra.Command, p *platform, args []string) error {
 		ctx := cmd.Context()
 		school, err := p.tenants.BySlug(ctx, args[0])

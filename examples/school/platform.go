@@ -43,7 +43,12 @@ type platform struct {
 }
 
 // openPlatform opens the pools and puts the packages together. It changes nothing in the database.
-func openPlatform(ctx context.Context, database *database, dataDir string, logger *slog.Logger) (_ *platform, err error) {
+func openPlatform(
+	ctx context.Context,
+	database *database,
+	dataDir string,
+	logger *slog.Logger,
+) (_ *platform, err error) {
 	p := &platform{key: database.key, logger: logger}
 	defer func() {
 		if err != nil {
@@ -96,7 +101,8 @@ func (p *platform) openTenants(database *database) (err error) {
 			{Name: "schools", FS: schools.Migrations(), Base: schools.Base},
 		},
 		ExtraSearchPath: database.extra,
-		// A school that is locked is not waited for long when the program starts: it is in quarantine then.
+		// A school that is locked is not waited for long when the program starts: it is in quarantine
+		// then.
 		LockTimeout: 2 * time.Second, LockRetries: 1,
 		Logger: p.logger,
 	})
@@ -116,12 +122,18 @@ func (p *platform) openTenants(database *database) (err error) {
 	if err != nil {
 		return err
 	}
-	p.schools = &schools.Maker{Tenants: p.tenants, Suffix: "." + baseDomain, Names: []string{basicPlan, premiumPlan}, Reserved: reserved()}
+	p.schools = &schools.Maker{
+		Tenants:  p.tenants,
+		Suffix:   "." + baseDomain,
+		Names:    []string{basicPlan, premiumPlan},
+		Reserved: reserved(),
+	}
 	return nil
 }
 
-// prepare brings what schools share up to date, and then the schema of every school. Schools whose schemas cannot be brought up
-// to date are in quarantine, and the others are served. It refuses a database in which something breaks the isolation.
+// prepare brings what schools share up to date, and then the schema of every school. Schools whose
+// schemas cannot be brought up to date are in quarantine, and the others are served. It refuses a
+// database in which something breaks the isolation.
 func (p *platform) prepare(ctx context.Context, roles schemactx.RoleNames) error {
 	if err := p.tenants.Init(ctx); err != nil {
 		return err
@@ -149,10 +161,15 @@ func (p *platform) prepare(ctx context.Context, roles schemactx.RoleNames) error
 	return p.check(ctx, roles)
 }
 
-// check refuses to work in a database in which something breaks the isolation, such as a runtime login with rights of
-// its own. Its warnings are not shown: 'school check' has them, and 'school init --harden' settles them.
+// check refuses to work in a database in which something breaks the isolation, such as a runtime
+// login with rights of its own. Its warnings are not shown: 'school check' has them, and 'school
+// init --harden' settles them.
 func (p *platform) check(ctx context.Context, roles schemactx.RoleNames) error {
-	report, err := admin.Check(ctx, p.runtime, admin.CheckConfig{Roles: roles, ExtraSearchPath: p.runner.ExtraSearchPath()})
+	report, err := admin.Check(
+		ctx,
+		p.runtime,
+		admin.CheckConfig{Roles: roles, ExtraSearchPath: p.runner.ExtraSearchPath()},
+	)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// anonymous is what a clone has instead of people: `school clone --anonymize`. Keys stay, so that everything still belongs together.
+// anonymous is what a clone has instead of people: `school clone --anonymize`. Keys stay, so that
+// everything still belongs together.
 var anonymous = map[backup.Column]backup.Anonymizer{
 	{Table: "students", Name: "first_name"}:       always("Student"),
 	{Table: "students", Name: "last_name"}:        numbered("No. %d"),
@@ -46,15 +47,22 @@ func numbered(format string) backup.Anonymizer {
 	})
 }
 
-// subjects is what a school has about one student, by the admission number: `school export --subject`.
+// subjects is what a school has about one student, by the admission number: `school export
+// --subject`.
 func (p *platform) subjects() (*backup.SubjectExporter, error) {
 	const student = " join students s on s.id = "
 	const ofStudent = " where s.admission_number = $1 order by 1"
 	return backup.NewSubjectExporter(p.db, backup.SubjectConfig{Logger: p.logger, Queries: []backup.SubjectQuery{
 		{Name: "student", SQL: "select s.* from students s" + ofStudent},
 		{Name: "class", SQL: "select c.* from classes c join students s on s.class_id = c.id" + ofStudent},
-		{Name: "parents", SQL: "select p.*, sp.relation from parents p join student_parents sp on sp.parent_id = p.id" + student + "sp.student_id" + ofStudent},
+		{
+			Name: "parents",
+			SQL:  "select p.*, sp.relation from parents p join student_parents sp on sp.parent_id = p.id" + student + "sp.student_id" + ofStudent,
+		},
 		{Name: "fees", SQL: "select f.* from fees f" + student + "f.student_id" + ofStudent},
-		{Name: "payments", SQL: "select p.* from payments p join fees f on f.id = p.fee_id" + student + "f.student_id" + ofStudent},
+		{
+			Name: "payments",
+			SQL:  "select p.* from payments p join fees f on f.id = p.fee_id" + student + "f.student_id" + ofStudent,
+		},
 	}})
 }

@@ -7,11 +7,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// A clone for development has none of the school's people, and a person gets what is theirs and nobody else's.
+// A clone for development has none of the school's people, and a person gets what is theirs and
+// nobody else's.
 func TestPeopleAreNotInACloneAndGetWhatIsTheirs(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
@@ -19,18 +23,19 @@ func TestPeopleAreNotInACloneAndGetWhatIsTheirs(t *testing.T) {
 	dir := tempDir(t)
 	args := []string{"--database-url", db.URL, "--data-dir", filepath.Join(dir, "data")}
 	p, err := start(t, args...)
-	check(t, err)
-	defer func() { check(t, p.stop()) }()
+	require.NoError(t, err)
+	defer func() { require.NoError(t, p.stop()) }()
 	command := func(words ...string) {
 		t.Helper()
-		check(t, run(t.Context(), append(words, args...), io.Discard, io.Discard))
+		require.NoError(t, run(t.Context(), append(words, args...), io.Discard, io.Discard))
 	}
 
 	command("clone", "schoola", "--to", "dev", "--anonymize")
 	var schema string
-	check(t, db.Pool.QueryRow(t.Context(), "select schema_name from public.tenants where slug = 'dev'").Scan(&schema))
+	require.NoError(t,
+		db.Pool.QueryRow(t.Context(), "select schema_name from public.tenants where slug = 'dev'").Scan(&schema))
 	quoted, err := schemactx.QuoteName(schema)
-	check(t, err)
+	require.NoError(t, err)
 	for what, query := range map[string]string{
 		"students":  "select count(*) from %.students c join tenant_1.students s using (id) where c.last_name = s.last_name or c.admission_number = s.admission_number",
 		"birthdays": "select count(*) from %.students where date_of_birth is not null",
@@ -40,28 +45,25 @@ func TestPeopleAreNotInACloneAndGetWhatIsTheirs(t *testing.T) {
 		"users":     "select count(*) from %.users c join tenant_1.users u using (id) where c.email = u.email or c.name = u.name or c.password_hash is not null",
 	} {
 		var left int
-		check(t, db.Pool.QueryRow(t.Context(), strings.ReplaceAll(query, "%", quoted)).Scan(&left))
-		if left != 0 {
-			t.Errorf("%d %s of the school are in the clone", left, what)
-		}
+		require.NoError(t, db.Pool.QueryRow(t.Context(), strings.ReplaceAll(query, "%", quoted)).Scan(&left))
+		assert.Equal(t, 0, left, "%d %s of the school are in the clone", left, what)
 	}
 	var students int
-	check(t, db.Pool.QueryRow(t.Context(), "select count(*) from "+quoted+".students where class_id is not null").Scan(&students))
-	if students != 412 {
-		t.Errorf("the clone has %d students in a class, want 412", students)
-	}
+	require.NoError(t,
+		db.Pool.QueryRow(t.Context(), "select count(*) from "+quoted+".students where class_id is not null").Scan(&students))
+	assert.Equal(t, 412, students, "the clone has %d students in a class, want 412", students)
 
 	file := filepath.Join(dir, "person.zip")
 	command("export", "schoola", "--subject", "A-0001", "--out", file)
 	archive, err := zip.OpenReader(file)
-	check(t, err)
+	require.NoError(t, err)
 	defer archive.Close()
 	rows := make(map[string]int)
 	for _, f := range archive.File {
 		r, err := f.Open()
-		check(t, err)
+		require.NoError(t, err)
 		content, err := io.ReadAll(r)
-		check(t, err)
+		require.NoError(t, err)
 		rows[f.Name] = strings.Count(string(content), "\n") - 1 // without the heading
 		if strings.Contains(string(content), "A-0002") {
 			t.Errorf("%s tells of somebody else", f.Name)
@@ -75,9 +77,8 @@ func TestPeopleAreNotInACloneAndGetWhatIsTheirs(t *testing.T) {
 		"payments.csv": "select count(*) from tenant_1.payments where fee_id in (select id from tenant_1.fees where student_id = 1)",
 	} {
 		var want int
-		check(t, db.Pool.QueryRow(t.Context(), query).Scan(&want))
-		if want < 1 || rows[name] != want {
-			t.Errorf("%s has %d rows, want %d; there are %v", name, rows[name], want, rows)
-		}
+		require.NoError(t, db.Pool.QueryRow(t.Context(), query).Scan(&want))
+		assert.GreaterOrEqual(t, want, 1, "%s has %d rows, want %d; there are %v", name, rows[name], want, rows)
+		assert.Equal(t, want, rows[name], "%s has %d rows, want %d; there are %v", name, rows[name], want, rows)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
@@ -33,8 +35,9 @@ func (l *logBuffer) has(text string) bool {
 	return strings.Contains(l.text.String(), text)
 }
 
-// A program that starts on a database in which one school's migration fails, one is locked, one is newer and one was edited serves
-// the others, says so on every page for who runs the platform, and takes each back when it is repaired.
+// A program that starts on a database in which one school's migration fails, one is locked, one is
+// newer and one was edited serves the others, says so on every page for who runs the platform, and
+// takes each back when it is repaired.
 func TestOneSchoolThatCannotBeMigratedKeepsNoOtherOut(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
@@ -45,20 +48,20 @@ func TestOneSchoolThatCannotBeMigratedKeepsNoOtherOut(t *testing.T) {
 		return run(t.Context(), append(args[:4:4], words...), io.Discard, io.Discard)
 	}
 	p, err := start(t, args...)
-	check(t, err)
-	check(t, p.stop())
+	require.NoError(t, err)
+	require.NoError(t, p.stop())
 	schema := make(map[string]string)
 	for slug := range strings.FieldsSeq("elm oak") {
-		check(t, command("tenant", "create", "--name", slug, "--subdomain", slug))
+		require.NoError(t, command("tenant", "create", "--name", slug, "--subdomain", slug))
 	}
 	rows, err := db.Pool.Query(t.Context(), "select slug, schema_name from public.tenants where status = 'active'")
-	check(t, err)
+	require.NoError(t, err)
 	var slug, name string
 	_, err = pgx.ForEachRow(rows, []any{&slug, &name}, func() error { schema[slug] = name; return nil })
-	check(t, err)
+	require.NoError(t, err)
 
 	for _, slug := range []string{"schoola", "schoolb"} {
-		check(t, command("migrate", "down", "--schema", schema[slug], "--yes"))
+		require.NoError(t, command("migrate", "down", "--schema", schema[slug], "--yes"))
 	}
 	for _, sql := range []string{
 		"create index students_name_near on " + schema["schoola"] + ".students (id)", // is in the migration's way
@@ -66,31 +69,37 @@ func TestOneSchoolThatCannotBeMigratedKeepsNoOtherOut(t *testing.T) {
 		"comment on table " + schema["elm"] + ".goose_db_version is null",
 	} {
 		_, err := db.Pool.Exec(t.Context(), sql)
-		check(t, err)
+		require.NoError(t, err)
 	}
 	var stamp string
-	check(t, db.Pool.QueryRow(t.Context(), "select (extract(epoch from tstamp) * 1000000)::bigint::text from "+schema["elm"]+
-		".goose_db_version where version_id = 1").Scan(&stamp))
-	_, err = db.Pool.Exec(t.Context(), "comment on table "+schema["elm"]+`.goose_db_version is '{"pgtenant":{"`+stamp+`":{"1":"0123456789abcdef"}}}'`)
-	check(t, err)
+	require.NoError(t,
+		db.Pool.QueryRow(t.Context(), "select (extract(epoch from tstamp) * 1000000)::bigint::text from "+schema["elm"]+
+			".goose_db_version where version_id = 1").Scan(&stamp))
+	_, err = db.Pool.Exec(
+		t.Context(),
+		"comment on table "+schema["elm"]+`.goose_db_version is '{"pgtenant":{"`+stamp+`":{"1":"0123456789abcdef"}}}'`,
+	)
+	require.NoError(t, err)
 	lock, err := db.Pool.Begin(t.Context())
-	check(t, err)
-	_, err = lock.Exec(t.Context(), "select pg_advisory_xact_lock(hashtextextended('pgtenant.migrate.' || $1, 0))", schema["schoolb"])
-	check(t, err)
+	require.NoError(t, err)
+	_, err = lock.Exec(
+		t.Context(),
+		"select pg_advisory_xact_lock(hashtextextended('pgtenant.migrate.' || $1, 0))",
+		schema["schoolb"],
+	)
+	require.NoError(t, err)
 
 	log := &logBuffer{}
 	p, err = startLogging(t, log, args...)
-	check(t, err)
-	defer func() { check(t, p.stop()) }()
+	require.NoError(t, err)
+	defer func() { require.NoError(t, p.stop()) }()
 	k, err := loginKey(dir)
-	check(t, err)
+	require.NoError(t, err)
 	site := func(slug string) answer { return p.ask(t, "GET", slug+".localhost", "/api/students/", "") }
 	for _, slug := range []string{"schoola", "schoolb", "schoolc"} {
 		site(slug).expect(t, 503, tenanthttp.ProblemQuarantined, "Being updated")
 		p.ask(t, "GET", slug+".localhost", "/", "", "Accept", "text/html").expect(t, 503, "Being updated")
-		if !log.has("schema=" + schema[slug]) {
-			t.Errorf("the log does not name %s", slug)
-		}
+		assert.True(t, log.has("schema="+schema[slug]), "the log does not name %s", slug)
 	}
 	for _, slug := range []string{"elm", "oak"} { // nobody has logged in
 		site(slug).expect(t, 401)
@@ -104,25 +113,25 @@ func TestOneSchoolThatCannotBeMigratedKeepsNoOtherOut(t *testing.T) {
 	console("/admin/tenants/").expect(t, 200, "in quarantine: failed", "in quarantine: newer")
 	console("/admin/tenants/schoola").expect(t, 200, "In quarantine: failed", "already exists")
 	console("/admin/tenants/schoolc").expect(t, 200, "In quarantine: newer")
-	console("/admin/tenants/elm").expect(t, 200, "up to date", "1 edited since")
-	console("/admin/migrations").expect(t, 200, "files were edited since they were applied: 1")
+	console("/admin/tenants/elm").expect(t, 200, "up to date", "1 edited after they were applied")
+	console("/admin/migrations").expect(t, 200, "files edited after they were applied: 1")
 	p.ask(t, "GET", "localhost", "/metrics", "").expect(t, 200,
 		`pgtenant_quarantined_tenants{reason="newer"} 1`, `pgtenant_refused_requests_total{reason="quarantined"}`)
 
-	check(t, lock.Rollback(t.Context()))
-	check(t, command("migrate", "--schema", schema["schoolb"])) // another process
-	_, err = db.Pool.Exec(t.Context(), "delete from "+schema["schoolc"]+".goose_db_version where version_id = 99; drop index "+
-		schema["schoola"]+".students_name_near")
-	check(t, err)
+	require.NoError(t, lock.Rollback(t.Context()))
+	require.NoError(t, command("migrate", "--schema", schema["schoolb"])) // another process
+	_, err = db.Pool.Exec(
+		t.Context(),
+		"delete from "+schema["schoolc"]+".goose_db_version where version_id = 99; drop index "+
+			schema["schoola"]+".students_name_near",
+	)
+	require.NoError(t, err)
 	p.post(t, "localhost", "/admin/tenants/schoola/migrate", cookie).expect(t, 303)
 	site("schoola").expect(t, 200) // at once
 	for _, slug := range []string{"schoolb", "schoolc"} {
 		eventually(t, slug+" is served again", func() bool { return site(slug).status == 200 })
 	}
-	if !log.has("tenant left quarantine") {
-		t.Error("the log does not tell who came back")
-	}
-	if a := console("/admin/").expect(t, 200); strings.Contains(a.body, "Schools in quarantine") {
-		t.Error("the console still shows who was in quarantine")
-	}
+	assert.True(t, log.has("tenant left quarantine"), "the log does not tell who came back")
+	a := console("/admin/").expect(t, 200)
+	assert.NotContains(t, a.body, "Schools in quarantine", "the console still shows who was in quarantine")
 }

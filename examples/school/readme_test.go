@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // shown is a command of the README with its output.
@@ -19,36 +22,41 @@ type shown struct{ command, output string }
 func readme(t *testing.T) (all []shown) {
 	t.Helper()
 	content, err := os.ReadFile("README.md")
-	check(t, err)
+	require.NoError(t, err)
 	for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(string(content), -1) {
 		for _, part := range strings.Split("\n"+block[1], "\n$ ")[1:] {
 			command, output, _ := strings.Cut(part, "\n")
 			all = append(all, shown{command, output})
 		}
 	}
-	if len(all) < 20 {
-		t.Fatalf("the README shows %d commands", len(all))
-	}
+	require.GreaterOrEqual(t, len(all), 20, "the README shows %d commands", len(all))
 	return all
 }
 
-// What differs from run to run: the names of backups, the numbers of schemas beside the tenants' own, times, and who types.
+// What differs from run to run: the names of backups, the numbers of schemas beside the tenants'
+// own, times, and who types.
 var (
 	side       = regexp.MustCompile(`tenant_1_r\d+`)
 	newSchema  = regexp.MustCompile(`tenant_(\d{2,}|[4-9])\b`) // behind those of the demo: how many are in stock differs
-	backupName = regexp.MustCompile(`([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/)?(tenant_N|\d+)-([a-z]+)/\d{8}T\d{6}Z-[a-z0-9]{10}\.tar`)
-	timeOfDay  = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`)
-	duration   = regexp.MustCompile(`\d+ schemas in [\d.]+m?s: \d+`)
-	size       = regexp.MustCompile(`\d+\.\d KiB`)
-	row        = regexp.MustCompile(`\d+ rows in \d chains?`)
-	blanks     = regexp.MustCompile(` +`)
-	actor      = regexp.MustCompile(`(?m)^TIMEZ \S+ \S+ ("[^"]*"|\S+) \S+ \{`) // the column before the details of a record of the access log
+	backupName = regexp.MustCompile(
+		`([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/)?(tenant_N|\d+)-([a-z]+)/\d{8}T\d{6}Z-[a-z0-9]{10}\.tar`,
+	)
+	timeOfDay = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`)
+	duration  = regexp.MustCompile(`\d+ schemas in [\d.]+m?s: \d+`)
+	size      = regexp.MustCompile(`\d+\.\d KiB`)
+	row       = regexp.MustCompile(`\d+ rows in \d chains?`)
+	blanks    = regexp.MustCompile(` +`)
+	// the column before the details of a record of the access log
+	actor = regexp.MustCompile(`(?m)^TIMEZ \S+ \S+ ("[^"]*"|\S+) \S+ \{`)
 )
 
 func normal(output, name string) string {
 	output = newSchema.ReplaceAllString(side.ReplaceAllString(output, "tenant_1_rN"), "tenant_N")
 	output = timeOfDay.ReplaceAllString(backupName.ReplaceAllString(output, "NAME.tar"), "TIME")
-	output = duration.ReplaceAllString(size.ReplaceAllString(row.ReplaceAllString(output, "N rows in N chains"), "N KiB"), "N schemas in N ms: N")
+	output = duration.ReplaceAllString(
+		size.ReplaceAllString(row.ReplaceAllString(output, "N rows in N chains"), "N KiB"),
+		"N schemas in N ms: N",
+	)
 	output = strings.ReplaceAll(blanks.ReplaceAllString(output, " "), "\r", "")
 	output = actor.ReplaceAllStringFunc(output, func(line string) string {
 		if at := actor.FindStringSubmatchIndex(line); line[at[2]:at[3]] == name || line[at[2]:at[3]] == strconv.Quote(name) {
@@ -64,14 +72,12 @@ func TestWhatTheReadmeShows(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"bash", "curl", "psql"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			if os.Getenv("CI") != "" {
-				t.Fatal(err)
-			}
+			require.Empty(t, os.Getenv("CI"), err)
 			t.Skip(err)
 		}
 	}
 	who, err := user.Current()
-	check(t, err)
+	require.NoError(t, err)
 	data := filepath.Join(tempDir(t), "my data")
 	p := startLocal(t, "--data-dir", data)
 	work := t.TempDir()
@@ -85,11 +91,14 @@ func TestWhatTheReadmeShows(t *testing.T) {
 		return string(out)
 	}
 	eventually(t, "the schedule's first backups", func() bool {
-		return strings.TrimSpace(run(`psql "$DATABASE" -Atc "select count(*) from backup_runs where kind = 'backup' and taken_at is not null"`)) == "3"
+		return strings.TrimSpace(
+			run(`psql "$DATABASE" -Atc "select count(*) from backup_runs where kind = 'backup' and taken_at is not null"`),
+		) == "3"
 	})
 	for _, s := range readme(t) {
 		want, got := normal(s.output, "ada"), normal(given(run(s.command), data), who.Username)
-		// The program hears a moment later of what a command beside it did, and surveys its tenants in the background.
+		// The program hears a moment later of what a command beside it did, and surveys its tenants in
+		// the background.
 		for range 300 {
 			if got == want || !strings.HasPrefix(s.command, "curl") {
 				break
@@ -97,23 +106,19 @@ func TestWhatTheReadmeShows(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 			got = normal(given(run(s.command), data), who.Username)
 		}
-		if got != want {
-			t.Fatalf("$ %s\n%s\nwant\n%s", s.command, got, want)
-		}
+		require.Equal(t, want, got, "$ %s\n%s\nwant", s.command, got)
 	}
 	left, err := os.ReadDir(work)
-	check(t, err)
+	require.NoError(t, err)
 	ignored, err := os.ReadFile("../../.gitignore")
-	check(t, err)
+	require.NoError(t, err)
 	for _, file := range left {
-		if !strings.Contains("\n"+string(ignored), "\n/"+file.Name()+"/\n") {
-			t.Errorf("the commands leave %s in the checkout, which does not ignore it", file.Name())
-		}
+		assert.Contains(t, "\n"+string(ignored), "\n/"+file.Name()+"/\n",
+			"the commands leave %s in the checkout, which does not ignore it", file.Name())
 	}
-	check(t, p.stop())
-	if out := run("go run ./examples/school audit verify schoola"); !strings.Contains(out, "none was changed") {
-		t.Errorf("a command where nothing serves: %s", out)
-	}
+	require.NoError(t, p.stop())
+	assert.Contains(t, run("go run ./examples/school audit verify schoola"), "none was changed",
+		"a command where nothing serves")
 }
 
 // given takes from hints the flag that every command of the test is given, and that of a reader is
@@ -122,12 +127,11 @@ func given(output, data string) string {
 	return strings.ReplaceAll(output, ` --data-dir "`+data+`"`, "")
 }
 
-// eventually waits until something is as it will be, for as long as that can take on a machine with much to do.
+// eventually waits until something is as it will be, for as long as that can take on a machine with
+// much to do.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited for a minute: %s", what)
-		}
+		require.False(t, time.Now().After(deadline), "waited for a minute: %s", what)
 	}
 }

@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/localpg"
 	"github.com/oryne/pgtenant/internal/pgtest"
@@ -80,7 +82,11 @@ func startLogging(t *testing.T, log io.Writer, args ...string) (*program, error)
 		return nil, <-ended
 	}
 	go func() { _, _ = io.Copy(io.Discard, r) }()
-	p := &program{output: output, port: port.FindStringSubmatch(output)[1], stop: func() error { cancel(); return <-ended }}
+	p := &program{
+		output: output,
+		port:   port.FindStringSubmatch(output)[1],
+		stop:   func() error { cancel(); return <-ended },
+	}
 	return p, nil
 }
 
@@ -100,14 +106,14 @@ func readWelcome(r io.Reader) (output string, welcomed bool) {
 func get(t *testing.T, port, host, path string) (status int, contentType, body string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:"+port+path, nil)
-	check(t, err)
+	require.NoError(t, err)
 	req.Host = host
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	res, err := client.Do(req)
-	check(t, err)
+	require.NoError(t, err)
 	defer res.Body.Close()
 	content, err := io.ReadAll(res.Body)
-	check(t, err)
+	require.NoError(t, err)
 	return res.StatusCode, res.Header.Get("Content-Type"), string(content)
 }
 
@@ -120,7 +126,7 @@ func admissions(t *testing.T, port, host string) []string {
 			AdmissionNumber string `json:"admission_number"`
 		} `json:"students"`
 	}
-	check(t, json.Unmarshal([]byte(body), &list))
+	require.NoError(t, json.Unmarshal([]byte(body), &list))
 	var numbers []string
 	for _, s := range list.Students {
 		numbers = append(numbers, s.AdmissionNumber)
@@ -131,32 +137,34 @@ func admissions(t *testing.T, port, host string) []string {
 func expectSchools(t *testing.T, port string) {
 	t.Helper()
 	a, b := admissions(t, port, "schoola.localhost"), admissions(t, port, "schoolb.localhost:8000")
-	if len(a) != 100 || len(b) != 100 || a[0] != "A-0001" || b[0] != "B-0001" { // a page
-		t.Errorf("school A has %v, school B %v", a, b)
+	// a page
+	if assert.Len(t, a, 100, "school A has %v, school B %v", a, b) &&
+		assert.Len(t, b, 100, "school A has %v, school B %v", a, b) &&
+		assert.Equal(t, "A-0001", a[0], "school A has %v, school B %v", a, b) {
+		assert.Equal(t, "B-0001", b[0], "school A has %v, school B %v", a, b)
 	}
 	for host, want := range map[string]int{"nosuch.localhost": 404, "a..b": 400, "localhost": 404} {
 		status, contentType, body := get(t, port, host, "/api/students/")
-		if status != want || contentType != "application/problem+json" {
-			t.Errorf("%s: %d %s %s", host, status, contentType, body)
-		}
+		assert.Equal(t, want, status, "%s: %d %s %s", host, status, contentType, body)
+		assert.Equal(t, "application/problem+json", contentType, "%s: %d %s %s", host, status, contentType, body)
 	}
 	for _, host := range []string{"schoola.localhost", "localhost", "nosuch.localhost"} {
-		if status, _, body := get(t, port, host, "/healthz"); status != 200 || body != "ok\n" {
-			t.Errorf("healthz on %s: %d %s", host, status, body)
-		}
+		status, _, body := get(t, port, host, "/healthz")
+		assert.Equal(t, 200, status, "healthz on %s: %d %s", host, status, body)
+		assert.Equal(t, "ok\n", body, "healthz on %s: %d", host, status)
 	}
-	if status, _, body := get(t, port, "localhost", "/"); status != 200 || !strings.Contains(body, "Brookfield College") {
-		t.Errorf("public site: %d %s", status, body)
-	}
+	status, _, body := get(t, port, "localhost", "/")
+	assert.Equal(t, 200, status, "public site: %d %s", status, body)
+	assert.Contains(t, body, "Brookfield College", "public site: %d", status)
 }
 
 // tempDir is t.TempDir where PostgreSQL's user can enter it too.
 func tempDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "school-test-*")
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	check(t, os.Chmod(dir, 0o755))
+	require.NoError(t, os.Chmod(dir, 0o755))
 	return dir
 }
 
@@ -169,7 +177,7 @@ func startLocal(t *testing.T, args ...string) *program {
 	if errors.As(err, &none) && os.Getenv("CI") == "" {
 		t.Skip(err)
 	}
-	check(t, err)
+	require.NoError(t, err)
 	return p
 }
 
@@ -178,14 +186,13 @@ func TestTwoStartsOnOneDataDirectory(t *testing.T) {
 	dir := filepath.Join(tempDir(t), "Ada's \"school\" data, 日本")
 	p := startLocal(t, "--data-dir", dir)
 	expectSchools(t, p.port)
-	if _, err := start(t, "--data-dir", dir); !errors.Is(err, localpg.ErrInUse) {
-		t.Errorf("a second program on the directory: %v", err)
-	}
+	_, err := start(t, "--data-dir", dir)
+	assert.ErrorIs(t, err, localpg.ErrInUse, "a second program on the directory")
 	expectRuntimeReadsNothing(t, p.output)
-	check(t, p.stop())
+	require.NoError(t, p.stop())
 	p = startLocal(t, "--data-dir", dir)
 	expectSchools(t, p.port)
-	check(t, p.stop())
+	require.NoError(t, p.stop())
 }
 
 // expectRuntimeReadsNothing connects to the URL that the program has printed.
@@ -193,12 +200,12 @@ func expectRuntimeReadsNothing(t *testing.T, output string) {
 	t.Helper()
 	shown := regexp.MustCompile(`psql '(.*)'`).FindStringSubmatch(output)
 	conn, err := pgx.Connect(t.Context(), strings.Replace(shown[1], "postgres@", "school_runtime@", 1))
-	check(t, err)
+	require.NoError(t, err)
 	defer conn.Close(context.Background())
 	_, err = conn.Exec(t.Context(), "select * from tenant_1.students")
 	var state interface{ SQLState() string }
-	if !errors.As(err, &state) || state.SQLState() != "42501" {
-		t.Errorf("the runtime login reads a tenant: %v", err)
+	if assert.ErrorAs(t, err, &state, "the runtime login reads a tenant") {
+		assert.Equal(t, "42501", state.SQLState(), "the runtime login reads a tenant")
 	}
 }
 
@@ -209,29 +216,32 @@ func TestDatabaseOfSomebodyElse(t *testing.T) {
 	dir := filepath.Join(tempDir(t), "data")
 	args := []string{"--database-url", db.URL, "--data-dir", dir}
 	p, err := start(t, args...)
-	check(t, err)
+	require.NoError(t, err)
 	second, err := start(t, args...) // two processes share the logins
-	check(t, err)
+	require.NoError(t, err)
 	expectSchools(t, second.port)
 	expectSchools(t, p.port)
-	if strings.Contains(p.output, "password") || strings.Contains(p.output, ":"+passwordOf(t, db.URL)+"@") {
-		t.Errorf("a password is printed: %s", p.output)
+	if assert.NotContains(t, p.output, "password", "a password is printed") {
+		assert.NotContains(t, p.output, ":"+passwordOf(t, db.URL)+"@", "a password is printed")
 	}
-	check(t, second.stop())
-	if hint := "psql '" + strings.Replace(db.URL, ":"+passwordOf(t, db.URL)+"@", "@", 1) + "'"; !strings.Contains(p.output, hint) {
-		t.Errorf("there is no %s in: %s", hint, p.output)
-	}
+	require.NoError(t, second.stop())
+	hint := "psql '" + strings.Replace(db.URL, ":"+passwordOf(t, db.URL)+"@", "@", 1) + "'"
+	assert.Contains(t, p.output, hint, "there is no %s in: %s", hint, p.output)
 	for _, command := range []string{"logins", "code " + ada} {
-		if !strings.Contains(p.output, "go run ./examples/school "+command+" --database-url ") || !strings.Contains(p.output, " --data-dir "+dir) {
-			t.Errorf("the hint to run %s lacks the flags that were given: %s", command, p.output)
-		}
+		assert.Contains(t, p.output, "go run ./examples/school "+command+" --database-url ",
+			"the hint to run %s lacks the flags that were given", command)
+		assert.Contains(t, p.output, " --data-dir "+dir, "the hint to run %s lacks the flags that were given", command)
 	}
 
 	// Another data directory has other passwords for the same logins. Nothing that it is named for
 	// changes them.
 	passwords := func() (all string) {
-		check(t, db.Pool.QueryRow(t.Context(), "select string_agg(rolpassword, ' ' order by rolname) from pg_authid where starts_with(rolname, $1)",
-			db.RolePrefix).Scan(&all))
+		require.NoError(
+			t,
+			db.Pool.QueryRow(t.Context(), "select string_agg(rolpassword, ' ' order by rolname) from pg_authid where starts_with(rolname, $1)",
+				db.RolePrefix).
+				Scan(&all),
+		)
 		return all
 	}
 	before := passwords()
@@ -243,17 +253,22 @@ func TestDatabaseOfSomebodyElse(t *testing.T) {
 			t.Errorf("%s: %v", command[0], err)
 		}
 	}
-	check(t, run(t.Context(), append([]string{"tenant", "list"}, args...), io.Discard, io.Discard))
-	if passwords() != before {
-		t.Error("the logins have other passwords than before")
-	}
+	require.NoError(t, run(t.Context(), append([]string{"tenant", "list"}, args...), io.Discard, io.Discard))
+	assert.Equal(t, before, passwords(), "the logins have other passwords than before")
 	expectSchools(t, p.port)
-	check(t, run(t.Context(), []string{"init", "--new-passwords", "--database-url", db.URL, "--data-dir", other}, io.Discard, io.Discard))
-	check(t, run(t.Context(), []string{"tenant", "list", "--database-url", db.URL, "--data-dir", other}, io.Discard, io.Discard))
-	if passwords() == before {
-		t.Error("the logins have the passwords that they had before")
-	}
-	check(t, p.stop())
+	require.NoError(
+		t,
+		run(
+			t.Context(),
+			[]string{"init", "--new-passwords", "--database-url", db.URL, "--data-dir", other},
+			io.Discard,
+			io.Discard,
+		),
+	)
+	require.NoError(t,
+		run(t.Context(), []string{"tenant", "list", "--database-url", db.URL, "--data-dir", other}, io.Discard, io.Discard))
+	assert.NotEqual(t, before, passwords(), "the logins have the passwords that they had before")
+	require.NoError(t, p.stop())
 }
 
 // A program that finds its runtime login with rights of its own does not serve.
@@ -264,20 +279,23 @@ func TestDatabaseThatBreaksTheIsolation(t *testing.T) {
 	db.RolePrefix = roles.Prefix()
 	args := []string{"--no-demo", "--database-url", db.URL, "--data-dir", filepath.Join(tempDir(t), "data")}
 	p, err := start(t, args...)
-	check(t, err)
-	check(t, p.stop())
-	_, err = db.Pool.Exec(t.Context(), "create table public.secrets (s text); grant select on public.secrets to "+roles.Runtime())
-	check(t, err)
+	require.NoError(t, err)
+	require.NoError(t, p.stop())
+	_, err = db.Pool.Exec(
+		t.Context(),
+		"create table public.secrets (s text); grant select on public.secrets to "+roles.Runtime(),
+	)
+	require.NoError(t, err)
 	_, err = start(t, args...)
-	if !errors.Is(err, admin.ErrUnsafe) || !strings.Contains(oneLine(err), roles.Runtime()) {
-		t.Errorf("started, or %v", err)
+	if assert.ErrorIs(t, err, admin.ErrUnsafe, "started, or %v", err) {
+		assert.Contains(t, oneLine(err), roles.Runtime(), "started, or %v", err)
 	}
 }
 
 func passwordOf(t *testing.T, url string) string {
 	t.Helper()
 	cfg, err := pgx.ParseConfig(url)
-	check(t, err)
+	require.NoError(t, err)
 	return cfg.Password
 }
 
@@ -286,17 +304,16 @@ func TestNoDemo(t *testing.T) {
 	db := pgtest.New(t)
 	db.RolePrefix = schemactx.DefaultRoleNames(db.Name).Prefix()
 	p, err := start(t, "--no-demo", "--database-url", db.URL, "--data-dir", filepath.Join(tempDir(t), "data"))
-	check(t, err)
-	if status, _, _ := get(t, p.port, "schoola.localhost", "/api/students/"); status != 404 {
-		t.Errorf("status %d, want 404: there should be no school", status)
-	}
-	check(t, p.stop())
+	require.NoError(t, err)
+	status, _, _ := get(t, p.port, "schoola.localhost", "/api/students/")
+	assert.Equal(t, 404, status, "status %d, want 404: there should be no school", status)
+	require.NoError(t, p.stop())
 }
 
 func TestStartsThatCannotBe(t *testing.T) {
 	t.Parallel()
 	foreign := tempDir(t)
-	check(t, os.WriteFile(filepath.Join(foreign, "thesis.txt"), nil, 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(foreign, "thesis.txt"), nil, 0o644))
 	for name, c := range map[string]struct {
 		args []string
 		want string
@@ -311,12 +328,12 @@ func TestStartsThatCannotBe(t *testing.T) {
 		"file as directory": {[]string{"--data-dir", filepath.Join(foreign, "thesis.txt")}, "cannot use the data directory"},
 	} {
 		_, err := start(t, c.args...)
-		if err == nil || !strings.Contains(oneLine(err), c.want) || strings.Contains(err.Error(), "secret") {
-			t.Errorf("%s: %v", name, err)
+		if assert.Error(t, err, "%s: %v", name, err) && assert.Contains(t, oneLine(err), c.want, "%s: %v", name, err) {
+			assert.NotContains(t, err.Error(), "secret", "%s: %v", name, err)
 		}
-		if code := manage.ExitCode(err); (code == manage.CodeUsage) != (name == "stray argument" || name == "no directory") {
-			t.Errorf("%s: exit code %d", name, code)
-		}
+		code := manage.ExitCode(err)
+		assert.Equal(t, name == "stray argument" || name == "no directory", code == manage.CodeUsage,
+			"%s: exit code %d", name, code)
 	}
 }
 
@@ -324,7 +341,7 @@ func TestStartsThatCannotBe(t *testing.T) {
 func silent(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(func() { l.Close() })
 	return "postgres://u:secret@" + l.Addr().String() + "/x?connect_timeout=1&sslmode=disable"
 }
@@ -333,25 +350,34 @@ func silent(t *testing.T) string {
 func TestARelativeDataDirectoryIsPrintedAsWhatItIs(t *testing.T) {
 	t.Parallel()
 	wd, err := os.Getwd()
-	check(t, err)
+	require.NoError(t, err)
 	dir := filepath.Join(tempDir(t), "my data")
 	relative, err := filepath.Rel(wd, dir)
-	check(t, err)
+	require.NoError(t, err)
 	var out strings.Builder
-	err = run(t.Context(), []string{"--listen", "127.0.0.1:0", "--data-dir", relative, "--database-url", "nonsense"}, &out, io.Discard)
-	if !errors.Is(err, errBadURL) || !strings.Contains(out.String(), dir) {
-		t.Errorf("%v: %s", err, out.String())
-	}
+	err = run(
+		t.Context(),
+		[]string{"--listen", "127.0.0.1:0", "--data-dir", relative, "--database-url", "nonsense"},
+		&out,
+		io.Discard,
+	)
+	assert.ErrorIs(t, err, errBadURL, out.String())
+	assert.Contains(t, out.String(), dir)
 }
 
 func TestPortInUse(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
+	require.NoError(t, err)
 	defer l.Close()
-	err = run(t.Context(), []string{"--listen", l.Addr().String(), "--data-dir", filepath.Join(tempDir(t), "d")}, io.Discard, io.Discard)
-	if err == nil || !strings.Contains(err.Error(), "address already in use") || !strings.Contains(err.Error(), "--listen") {
-		t.Errorf("got %v", err)
+	err = run(
+		t.Context(),
+		[]string{"--listen", l.Addr().String(), "--data-dir", filepath.Join(tempDir(t), "d")},
+		io.Discard,
+		io.Discard,
+	)
+	if assert.ErrorContains(t, err, "address already in use") {
+		assert.Contains(t, err.Error(), "--listen")
 	}
 }
 
@@ -363,19 +389,18 @@ func TestKilledProgram(t *testing.T) {
 		t.Skip("only Linux ends a process with its parent")
 	}
 	dir := filepath.Join(tempDir(t), "data")
-	check(t, startLocal(t, "--data-dir", dir).stop()) // skips without binaries
+	require.NoError(t, startLocal(t, "--data-dir", dir).stop()) // skips without binaries
 	cmd := exec.Command(os.Args[0], "--listen", "127.0.0.1:0", "--data-dir", dir)
 	cmd.Env = append(os.Environ(), "SCHOOL_TEST_PROGRAM=1")
 	out, err := cmd.StdoutPipe()
-	check(t, err)
-	check(t, cmd.Start())
-	if output, welcomed := readWelcome(out); !welcomed {
-		t.Fatalf("the program says %s", output)
-	}
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	output, welcomed := readWelcome(out)
+	require.True(t, welcomed, "the program says %s", output)
 	pidFile, err := os.ReadFile(filepath.Join(dir, clusterDir, "data", "postmaster.pid"))
-	check(t, err)
+	require.NoError(t, err)
 	pid, _, _ := strings.Cut(string(pidFile), "\n")
-	check(t, cmd.Process.Signal(syscall.SIGKILL))
+	require.NoError(t, cmd.Process.Signal(syscall.SIGKILL))
 	_ = cmd.Wait()
 	p := startLocal(t, "--data-dir", dir)
 	expectSchools(t, p.port)
@@ -383,12 +408,5 @@ func TestKilledProgram(t *testing.T) {
 		_, err := os.Stat("/proc/" + pid)
 		return errors.Is(err, os.ErrNotExist)
 	})
-	check(t, p.stop())
-}
-
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, p.stop())
 }

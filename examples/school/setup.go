@@ -60,7 +60,8 @@ func setupConfig() admin.SetupConfig {
 	return admin.SetupConfig{Extensions: schools.Extensions, ExtraSearchPath: []string{admin.DefaultExtensionSchema}}
 }
 
-// setUp makes the roles and the extensions. Without the extensions there are no schools: the migrations need them.
+// setUp makes the roles and the extensions. Without the extensions there are no schools: the
+// migrations need them.
 func setUp(ctx context.Context, adminURL string, cfg admin.SetupConfig) error {
 	return asAdmin(ctx, adminURL, func(conn *pgx.Conn) error {
 		report, err := admin.Setup(ctx, conn, cfg)
@@ -112,7 +113,12 @@ func (db *database) expectSetUp(ctx context.Context, o options) error {
 	case err != nil:
 		return err
 	case len(missing) > 0:
-		return fmt.Errorf("%w: there is no %s; set it up with: %s", errNotSetUp, strings.Join(missing, ", no "), o.command("init"))
+		return fmt.Errorf(
+			"%w: there is no %s; set it up with: %s",
+			errNotSetUp,
+			strings.Join(missing, ", no "),
+			o.command("init"),
+		)
 	case db.local:
 		return nil
 	}
@@ -156,7 +162,8 @@ func (db *database) look(ctx context.Context) (missing []string, err error) {
 func (db *database) missingLogins(ctx context.Context, conn *pgx.Conn) (missing []string, err error) {
 	for _, login := range []string{db.roles.Owner(), db.roles.Runtime()} {
 		var exists bool
-		if err := conn.QueryRow(ctx, "select exists (select from pg_roles where rolname = $1)", login).Scan(&exists); err != nil {
+		if err := conn.QueryRow(ctx, "select exists (select from pg_roles where rolname = $1)", login).
+			Scan(&exists); err != nil {
 			return nil, err
 		}
 		if !exists {
@@ -167,8 +174,11 @@ func (db *database) missingLogins(ctx context.Context, conn *pgx.Conn) (missing 
 }
 
 func extensionSchema(ctx context.Context, conn *pgx.Conn, name string) (schema string, err error) {
-	err = conn.QueryRow(ctx,
-		"select n.nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = $1", name).Scan(&schema)
+	err = conn.QueryRow(
+		ctx,
+		"select n.nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = $1",
+		name,
+	).Scan(&schema)
 	return schema, err
 }
 

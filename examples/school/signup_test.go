@@ -6,43 +6,56 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
-// A school that is begun is made to its end: otherwise whoever loses the connection has a school without an administrator, and a name
-// that is taken by it.
+// A school that is begun is made to its end: otherwise whoever loses the connection has a school
+// without an administrator, and a name that is taken by it.
 func TestASchoolIsMadeAlsoForWhoHasHungUp(t *testing.T) {
 	t.Parallel()
 	p, db := startOn(t)
 	eventually(t, "a school in stock", func() (there bool) {
-		check(t, db.Pool.QueryRow(t.Context(), "select count(*) = 2 from public.tenants where status = 'stocked' and stock_version <> ''").Scan(&there))
+		require.NoError(
+			t,
+			db.Pool.QueryRow(t.Context(), "select count(*) = 2 from public.tenants where status = 'stocked' and stock_version <> ''").
+				Scan(&there),
+		)
 		return there
 	})
 	tx, err := db.Pool.Begin(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	defer func() { _ = tx.Rollback(context.Background()) }()
 	rows, err := tx.Query(t.Context(), "select schema_name from public.tenants where status = 'stocked'")
-	check(t, err)
+	require.NoError(t, err)
 	var schemas []string
 	for rows.Next() {
 		var schema string
-		check(t, rows.Scan(&schema))
+		require.NoError(t, rows.Scan(&schema))
 		schemas = append(schemas, schema)
 	}
-	check(t, rows.Err())
+	require.NoError(t, rows.Err())
 	for _, schema := range schemas {
 		_, err := tx.Exec(t.Context(), "lock table "+schema+".users in access exclusive mode")
-		check(t, err)
+		require.NoError(t, err)
 	}
 	blocked := func() (n int) {
-		check(t, db.Pool.QueryRow(t.Context(), `select count(*) from pg_locks l join pg_class c on c.oid = l.relation
+		require.NoError(t,
+			db.Pool.QueryRow(t.Context(), `select count(*) from pg_locks l join pg_class c on c.oid = l.relation
 			where l.database = (select oid from pg_database where datname = current_database()) and c.relname = 'users' and not l.granted`).Scan(&n))
 		return n
 	}
 
 	ctx, hangUp := context.WithCancel(t.Context())
-	req, err := http.NewRequestWithContext(ctx, "POST", "http://127.0.0.1:"+p.port+"/api/tenants/",
-		strings.NewReader(`{"name": "Elm Park", "slug": "elmpark", "email": "me@elmpark.example", "password": "correct horse"}`))
-	check(t, err)
+	req, err := http.NewRequestWithContext(
+		ctx,
+		"POST",
+		"http://127.0.0.1:"+p.port+"/api/tenants/",
+		strings.NewReader(
+			`{"name": "Elm Park", "slug": "elmpark", "email": "me@elmpark.example", "password": "correct horse"}`,
+		),
+	)
+	require.NoError(t, err)
 	req.Host = "localhost"
 	req.Header.Set("Content-Type", jsonType)
 	gone := make(chan struct{})
@@ -56,14 +69,26 @@ func TestASchoolIsMadeAlsoForWhoHasHungUp(t *testing.T) {
 	hangUp()
 	<-gone
 	time.Sleep(200 * time.Millisecond) // in which the server hears of it, and would give up
-	check(t, tx.Rollback(t.Context()))
+	require.NoError(t, tx.Rollback(t.Context()))
 
 	eventually(t, "the school", func() (there bool) {
-		check(t, db.Pool.QueryRow(t.Context(), "select count(*) = 1 from public.tenants where slug = 'elmpark' and status = 'active' and plan = 'basic'").Scan(&there))
+		require.NoError(
+			t,
+			db.Pool.QueryRow(t.Context(), "select count(*) = 1 from public.tenants where slug = 'elmpark' and status = 'active' and plan = 'basic'").
+				Scan(&there),
+		)
 		return there
 	})
 	eventually(t, "its administrator", func() bool {
-		return p.ask(t, "POST", "elmpark.localhost", "/api/auth/login", `{"email": "me@elmpark.example", "password": "correct horse"}`, "Content-Type", jsonType).status == 200
+		return p.ask(
+			t,
+			"POST",
+			"elmpark.localhost",
+			"/api/auth/login",
+			`{"email": "me@elmpark.example", "password": "correct horse"}`,
+			"Content-Type",
+			jsonType,
+		).status == 200
 	})
-	check(t, p.stop())
+	require.NoError(t, p.stop())
 }

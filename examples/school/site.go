@@ -16,9 +16,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// routes is all that is served, from the outside in: an id for the request, the health checks and the style sheet, whose host it
-// is, the metrics, the limits, and the access log. What a limit refuses is counted and not logged, so
-// that a flood of requests is no flood of rows.
+// routes is all that is served, from the outside in: an id for the request, the health checks and
+// the style sheet, whose host it is, the metrics, the limits, and the access log. What a limit
+// refuses is counted and not logged, so that a flood of requests is no flood of rows.
 func (a *app) routes() (http.Handler, error) {
 	limit, err := a.rateLimit()
 	if err != nil {
@@ -51,7 +51,8 @@ func (a *app) routes() (http.Handler, error) {
 	return tenanthttp.RequestIDHandler(front, tenanthttp.RequestIDConfig{}), nil
 }
 
-// schoolSite is what a school's host shows: the API of package erp for programs, and pages for people.
+// schoolSite is what a school's host shows: the API of package erp for programs, and pages for
+// people.
 func (a *app) schoolSite() (http.Handler, error) {
 	module := erp.New(a.db, a.schoolConfig())
 	mux := http.NewServeMux()
@@ -66,14 +67,30 @@ func (a *app) publicSite() (http.Handler, error) {
 	shown := prometheus.NewRegistry()
 	shown.MustRegister(a.metrics)
 	admin, err := console.New(console.Config{
-		Tenants: a.tenants, Schools: a.schools, Runner: a.runner, Quarantine: a.quarantine, Backups: a.backups, Log: a.log, Owner: a.owner,
-		Metrics: shown, Staff: a.staff, Signer: a.signer, Port: a.port, Logger: a.logger,
+		Tenants:    a.tenants,
+		Schools:    a.schools,
+		Runner:     a.runner,
+		Quarantine: a.quarantine,
+		Backups:    a.backups,
+		Log:        a.log,
+		Owner:      a.owner,
+		Metrics:    shown,
+		Staff:      a.staff,
+		Signer:     a.signer,
+		Port:       a.port,
+		Logger:     a.logger,
 	})
 	if err != nil {
 		return nil, err
 	}
 	pages, err := publicsite.New(publicsite.Config{
-		Registry: a.registry, Schools: a.schools, Staff: a.staff, Signer: a.signer, Open: isOpen, Port: a.port, Logger: a.logger,
+		Registry: a.registry,
+		Schools:  a.schools,
+		Staff:    a.staff,
+		Signer:   a.signer,
+		Open:     isOpen,
+		Port:     a.port,
+		Logger:   a.logger,
 	})
 	return withPage("/admin/", admin, pages), err
 }
@@ -90,7 +107,8 @@ const (
 	readyStale   = 30 * time.Second
 )
 
-// ready says whether requests should be sent here, on any host: the database answers, and the hosts that are known are current.
+// ready says whether requests should be sent here, on any host: the database answers, and the hosts
+// that are known are current.
 func (a *app) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()

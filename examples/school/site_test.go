@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/tenancy/metrics"
@@ -27,7 +30,7 @@ func startIn(t *testing.T) (*program, *pgtest.DB, string) {
 	db.RolePrefix = schemactx.DefaultRoleNames(db.Name).Prefix() // to be dropped after the test
 	dir := filepath.Join(tempDir(t), "data")
 	p, err := start(t, "--database-url", db.URL, "--data-dir", dir)
-	check(t, err)
+	require.NoError(t, err)
 	return p, db, dir
 }
 
@@ -43,25 +46,21 @@ func TestMetricsAreOnNoSchoolsHost(t *testing.T) {
 		`pgtenant_lifecycle_steps_total{operation="create",result="ok",step="migrate"} 3`,
 		"go_goroutines ",
 	} {
-		if !strings.Contains(page, series) {
-			t.Errorf("the page lacks %s", series)
-		}
+		assert.Contains(t, page, series, "the page lacks %s", series)
 	}
-	if status != 200 {
-		t.Errorf("status %d", status)
-	}
+	assert.Equal(t, 200, status)
 	for _, host := range []string{"schoola.localhost", "nosuch.localhost"} {
-		if status, _, body := get(t, p.port, host, "/metrics"); status != 404 || strings.Contains(body, "pgtenant") {
-			t.Errorf("%s: %d %s", host, status, body)
-		}
+		status, _, body := get(t, p.port, host, "/metrics")
+		assert.Equal(t, 404, status, "%s: %d %s", host, status, body)
+		assert.NotContains(t, body, "pgtenant", host)
 	}
-	check(t, p.stop())
+	require.NoError(t, p.stop())
 }
 
 func TestMetricsAreForThisMachineAlone(t *testing.T) {
 	t.Parallel()
 	m, err := metrics.New(metrics.Config{})
-	check(t, err)
+	require.NoError(t, err)
 	page := (&app{platform: &platform{metrics: m}}).metricsPage()
 	for from, want := range map[string]int{
 		"127.0.0.1:4711": 200, "[::1]:4711": 200, "[::ffff:127.0.0.1]:4711": 200, "192.0.2.1:4711": 403, "@": 403, "": 403,
@@ -70,13 +69,13 @@ func TestMetricsAreForThisMachineAlone(t *testing.T) {
 		r.RemoteAddr = from
 		w := httptest.NewRecorder()
 		page.ServeHTTP(w, r)
-		if w.Code != want || want == 403 && strings.Contains(w.Body.String(), "pgtenant") {
-			t.Errorf("from %s: %d", from, w.Code)
-		}
+		assert.Equal(t, want, w.Code, "from %s", from)
+		assert.False(t, want == 403 && strings.Contains(w.Body.String(), "pgtenant"), "from %s: %d", from, w.Code)
 	}
 }
 
-// One caller asks one school until it is refused: the caller is, and the other school has not noticed.
+// One caller asks one school until it is refused: the caller is, and the other school has not
+// noticed.
 func TestOneSchoolsRequestsAreLimited(t *testing.T) {
 	t.Parallel()
 	p, _ := startOn(t)
@@ -87,53 +86,60 @@ func TestOneSchoolsRequestsAreLimited(t *testing.T) {
 			break
 		}
 	}
-	if !limited {
-		t.Error("nobody was limited")
-	}
-	if status, _, body := get(t, p.port, "schoolb.localhost", "/api/students/"); status != 200 {
-		t.Errorf("the other school: %d %s", status, body)
-	}
-	if _, _, page := get(t, p.port, "localhost", "/metrics"); !strings.Contains(page, `pgtenant_ratelimit_decisions_total{decision="limited",tenant="tenant_1"} 1`) {
-		t.Error("the refusal is not counted")
-	}
-	check(t, p.stop())
+	assert.True(t, limited, "nobody was limited")
+	status, _, body := get(t, p.port, "schoolb.localhost", "/api/students/")
+	assert.Equal(t, 200, status, "the other school: %d %s", status, body)
+	_, _, page := get(t, p.port, "localhost", "/metrics")
+	assert.Contains(t, page, `pgtenant_ratelimit_decisions_total{decision="limited",tenant="tenant_1"} 1`,
+		"the refusal is not counted")
+	require.NoError(t, p.stop())
 }
 
-// What came in before the end is in the log after it, with the id that the client has, and nobody who serves
-// can read it.
+// What came in before the end is in the log after it, with the id that the client has, and nobody
+// who serves can read it.
 func TestWritesAndFailuresAreLogged(t *testing.T) {
 	t.Parallel()
 	p, db := startOn(t)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1:"+p.port+"/api/students/?token=secret", strings.NewReader("{}"))
-	check(t, err)
+	req, err := http.NewRequestWithContext(
+		t.Context(),
+		http.MethodPost,
+		"http://127.0.0.1:"+p.port+"/api/students/?token=secret",
+		strings.NewReader("{}"),
+	)
+	require.NoError(t, err)
 	req.Host = "schoolb.localhost"
 	res, err := http.DefaultClient.Do(req)
-	check(t, err)
+	require.NoError(t, err)
 	_, _ = io.Copy(io.Discard, res.Body)
 	res.Body.Close()
 	get(t, p.port, "schoola.localhost", "/nowhere")
 	get(t, p.port, "schoola.localhost", "/api/students/") // is neither
-	check(t, p.stop())
+	require.NoError(t, p.stop())
 
-	rows, err := db.Pool.Query(t.Context(), `select slug || ' ' || (details->>'method') || ' ' || (details->>'path') || ' ' || (details->>'status')
+	rows, err := db.Pool.Query(
+		t.Context(),
+		`select slug || ' ' || (details->>'method') || ' ' || (details->>'path') || ' ' || (details->>'status')
 			|| case when request_id = $1 then ' ' || host(ip) else '' end
-		from public.audit_log where action = 'schema_access' order by 1`, res.Header.Get("X-Request-Id"))
-	check(t, err)
+		from public.audit_log where action = 'schema_access' order by 1`,
+		res.Header.Get("X-Request-Id"),
+	)
+	require.NoError(t, err)
 	var logged []string
 	for rows.Next() {
 		var row string
-		check(t, rows.Scan(&row))
+		require.NoError(t, rows.Scan(&row))
 		logged = append(logged, row)
 	}
-	check(t, rows.Err())
-	if got := strings.Join(logged, ", "); got != "schoola GET /nowhere 404, schoolb POST /api/students/ 403 127.0.0.1" {
-		t.Errorf("logged is %s", got)
-	}
+	require.NoError(t, rows.Err())
+	assert.Equal(t, "schoola GET /nowhere 404, schoolb POST /api/students/ 403 127.0.0.1", strings.Join(logged, ", "),
+		"logged")
 	var steps int
-	check(t, db.Pool.QueryRow(t.Context(), "select count(*) from public.audit_log where action in ('create', 'explicit_switch') and actor = 'school'").Scan(&steps))
-	if steps < 4 {
-		t.Errorf("of the making of two schools the log has %d rows", steps)
-	}
+	require.NoError(
+		t,
+		db.Pool.QueryRow(t.Context(), "select count(*) from public.audit_log where action in ('create', 'explicit_switch') and actor = 'school'").
+			Scan(&steps),
+	)
+	assert.GreaterOrEqual(t, steps, 4, "of the making of two schools the log has %d rows", steps)
 }
 
 // A database from before there were a log, plans and backups is brought up to date.
@@ -143,21 +149,23 @@ func TestDatabaseOfAnEarlierVersion(t *testing.T) {
 	db.RolePrefix = schemactx.DefaultRoleNames(db.Name).Prefix()
 	args := []string{"--database-url", db.URL, "--data-dir", filepath.Join(tempDir(t), "data")}
 	p, err := start(t, args...)
-	check(t, err)
-	check(t, p.stop())
+	require.NoError(t, err)
+	require.NoError(t, p.stop())
 	_, err = db.Pool.Exec(t.Context(), `drop function public.audit_append, public.audit_tip;
 		drop table public.audit_log, public.audit_heads, public.audit_ledger, public.audit_checkpoints cascade;
 		drop table public.backup_runs, public.backup_erasures, public.staff_sessions, public.staff_codes;
 		delete from public.goose_db_version where version_id > 1000000;
 		update public.tenants set plan = ''`)
-	check(t, err)
+	require.NoError(t, err)
 	p, err = start(t, args...)
-	check(t, err)
+	require.NoError(t, err)
 	expectSchools(t, p.port)
-	check(t, p.stop())
+	require.NoError(t, p.stop())
 	var plans string
-	check(t, db.Pool.QueryRow(t.Context(), "select string_agg(plan, ' ' order by id) from public.tenants where status <> 'stocked'").Scan(&plans))
-	if plans != "basic premium basic" {
-		t.Errorf("the plans are %s", plans)
-	}
+	require.NoError(
+		t,
+		db.Pool.QueryRow(t.Context(), "select string_agg(plan, ' ' order by id) from public.tenants where status <> 'stocked'").
+			Scan(&plans),
+	)
+	assert.Equal(t, "basic premium basic", plans, "the plans are %s", plans)
 }

@@ -13,10 +13,11 @@ import (
 	"github.com/oryne/pgtenant/examples/school/internal/staff"
 )
 
-// newLogins returns the command that shows who there is at the beginning. Who has changed a password since knows the new one.
+// newLogins returns the command that shows who there is at the beginning. Who has changed a
+// password since knows the new one.
 func newLogins(o *options) *cobra.Command {
 	return own(o, cobra.Command{
-		Use: "logins", Short: "Show who of the demo can log in, and with what", Args: cobra.NoArgs,
+		Use: "logins", Short: "Show the logins of the demo", Args: cobra.NoArgs,
 		Example: "  $0 logins",
 	}, func(cmd *cobra.Command, p *platform, _ []string) error {
 		w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
@@ -43,7 +44,7 @@ func newLogins(o *options) *cobra.Command {
 // newCode returns the command that prints what a telephone would show.
 func newCode(o *options) *cobra.Command {
 	return own(o, cobra.Command{
-		Use: "code ADDRESS", Short: "Print the one-time code of somebody of the demo's staff", Args: cobra.ExactArgs(1),
+		Use: "code ADDRESS", Short: "Print the one-time code of a staff member of the demo", Args: cobra.ExactArgs(1),
 		Example: "  $0 code " + staffPeople[0].email,
 	}, func(cmd *cobra.Command, p *platform, args []string) error {
 		if !slices.ContainsFunc(staffPeople, func(who person) bool { return who.email == args[0] }) {
@@ -57,10 +58,11 @@ func newCode(o *options) *cobra.Command {
 	})
 }
 
-// newHire returns the command that makes a member of the staff, whose password and secret are random, and nowhere but in what it prints.
+// newHire returns the command that makes a member of the staff, whose password and secret are
+// random, and nowhere but in what it prints.
 func newHire(o *options) *cobra.Command {
 	return own(o, cobra.Command{
-		Use: "hire ADDRESS NAME", Short: "Let somebody into the console, and show with what", Args: cobra.ExactArgs(2),
+		Use: "hire ADDRESS NAME", Short: "Add a staff member, and show the login", Args: cobra.ExactArgs(2),
 		Example: `  $0 hire edsger@platform.example "Edsger Holt"`,
 	}, func(cmd *cobra.Command, p *platform, args []string) error {
 		m := staff.Member{Email: args[0], Name: args[1], Password: rand.Text(), Secret: make([]byte, 20)}
@@ -68,8 +70,13 @@ func newHire(o *options) *cobra.Command {
 		if err := p.staff.Hire(cmd.Context(), m); err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s can log in with the password %s and the one-time codes of\n  %s\nBoth are shown once.\n",
-			m.Name, m.Password, staff.URI(m.Email, m.Secret))
+		fmt.Fprintf(
+			cmd.OutOrStdout(),
+			"%s can log in with the password %s and the one-time codes of\n  %s\nBoth are shown once.\n",
+			m.Name,
+			m.Password,
+			staff.URI(m.Email, m.Secret),
+		)
 		return nil
 	})
 }
@@ -77,7 +84,7 @@ func newHire(o *options) *cobra.Command {
 // newDismiss returns the command that shuts somebody out.
 func newDismiss(o *options) *cobra.Command {
 	return own(o, cobra.Command{
-		Use: "dismiss ADDRESS", Short: "Let somebody of the staff in no more", Args: cobra.ExactArgs(1),
+		Use: "dismiss ADDRESS", Short: "Remove a staff member", Args: cobra.ExactArgs(1),
 		Example: "  $0 dismiss edsger@platform.example",
 	}, func(cmd *cobra.Command, p *platform, args []string) error {
 		if err := p.staff.Dismiss(cmd.Context(), args[0]); err != nil {

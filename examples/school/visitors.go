@@ -13,12 +13,14 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// visitors is the limit of a school that lets people look around who have not logged in: those of the demo, and no others.
+// visitors is the limit of a school that lets people look around who have not logged in: those of
+// the demo, and no others.
 const visitors = "visitors"
 
 func isOpen(t *tenancy.Tenant) bool { return t.Limits[visitors] > 0 }
 
-// visitor is who has not logged in: at an open school somebody who may look at students and classes, elsewhere nobody.
+// visitor is who has not logged in: at an open school somebody who may look at students and
+// classes, elsewhere nobody.
 func visitor(r *http.Request) (erp.Viewer, bool) {
 	t, ok := tenancy.FromContext(r.Context())
 	return erp.Visitor(), ok && isOpen(t)
@@ -27,12 +29,20 @@ func visitor(r *http.Request) (erp.Viewer, bool) {
 // schoolConfig says how the schools' own people come in, and has the access log told of it.
 func (a *app) schoolConfig() erp.HandlerConfig {
 	return erp.HandlerConfig{
-		Signer: a.signer, Anonymous: visitor, Logger: a.logger,
-		Hooks: erp.Hooks{Recognised: recognised, LoggedIn: a.loggedIn, LoginFailed: a.loginFailed, TokenRefused: a.tokenRefused},
+		Signer:    a.signer,
+		Anonymous: visitor,
+		Logger:    a.logger,
+		Hooks: erp.Hooks{
+			Recognised:   recognised,
+			LoggedIn:     a.loggedIn,
+			LoginFailed:  a.loginFailed,
+			TokenRefused: a.tokenRefused,
+		},
 	}
 }
 
-// recognised has the access log name who has sent a request. The pages know the address as well, and name that.
+// recognised has the access log name who has sent a request. The pages know the address as well,
+// and name that.
 func recognised(ctx context.Context, v erp.Viewer) {
 	if v.UserID != 0 {
 		audit.SetActor(ctx, fmt.Sprintf("user %d", v.UserID))
@@ -41,7 +51,10 @@ func recognised(ctx context.Context, v erp.Viewer) {
 
 func (a *app) loggedIn(ctx context.Context, data erp.LoggedInData) {
 	audit.SetActor(ctx, fmt.Sprintf("user %d", data.UserID))
-	a.record(ctx, audit.Entry{Action: audit.Login, Details: map[string]any{"user": data.UserID, "role": string(data.Role)}})
+	a.record(
+		ctx,
+		audit.Entry{Action: audit.Login, Details: map[string]any{"user": data.UserID, "role": string(data.Role)}},
+	)
 }
 
 // loginFailed does not log what was given for an address: it may be a password in the wrong field.
@@ -54,7 +67,8 @@ func (a *app) loginFailed(ctx context.Context, data erp.LoginFailedData) {
 	a.record(ctx, e)
 }
 
-// tokenRefused is told of sessions of another school, too: whoever sends one tries something, or has mixed something up.
+// tokenRefused is told of sessions of another school, too: whoever sends one tries something, or
+// has mixed something up.
 func (a *app) tokenRefused(ctx context.Context, data erp.TokenRefusedData) {
 	reason := data.Err.Error()
 	if errors.Is(data.Err, tenanttoken.ErrForeignTenant) {

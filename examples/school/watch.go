@@ -60,11 +60,15 @@ func (p *platform) lastBackups(ctx context.Context) (map[string]time.Time, error
 // refused. A Prometheus elsewhere would come through a tunnel, or to a port of its own.
 func (a *app) metricsPage() http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(a.metrics, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(
+		a.metrics,
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
 	page := promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if from, err := netip.ParseAddrPort(r.RemoteAddr); err != nil || !from.Addr().Unmap().IsLoopback() {
-			tenanthttp.Problem{Status: http.StatusForbidden, Detail: "Metrics are for this machine alone."}.Respond(w)
+			tenanthttp.Problem{Status: http.StatusForbidden, Detail: "Metrics are available on this machine only."}.Respond(w)
 			return
 		}
 		page.ServeHTTP(w, r)

@@ -13,8 +13,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// failed returns what goes into schemactx.Hooks.StatementFailure: it sends an event for each statement that fails. The client sends
-// in the background.
+// failed returns what goes into schemactx.Hooks.StatementFailure: it sends an event for each
+// statement that fails. The client sends in the background.
 func failed(client *sentry.Client) func(ctx context.Context, data schemactx.StatementFailure) {
 	return func(ctx context.Context, data schemactx.StatementFailure) {
 		if ctx.Err() != nil {

@@ -37,7 +37,8 @@ func (tr *tracker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, "{}")
 }
 
-// The whole way: a statement fails, and what arrives over HTTP has the tenant's tags and nothing of the tenant's data.
+// The whole way: a statement fails, and what arrives over HTTP has the tenant's tags and nothing of
+// the tenant's data.
 func TestATrackerGetsTheTenantAndNoData(t *testing.T) {
 	t.Parallel()
 	tr := &tracker{}

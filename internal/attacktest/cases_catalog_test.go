@@ -3,8 +3,11 @@ package attacktest
 // Rows 46 to 55: what PostgreSQL tells everybody.
 var catalogAttacks = []attack{
 	{
-		row: 46, title: "names of tenants, tables and columns", variants: true, run: sees("plan_to_buy_acme"),
-		setup: "create table tenant_b.plan_to_buy_acme (plan_to_buy_acme text)",
+		row:      46,
+		title:    "names of tenants, tables and columns",
+		variants: true,
+		run:      sees("plan_to_buy_acme"),
+		setup:    "create table tenant_b.plan_to_buy_acme (plan_to_buy_acme text)",
 		sql: []string{
 			"select relname::text from pg_class where relnamespace = (select oid from pg_namespace where nspname = 'tenant_b')",
 			"select tablename::text from pg_tables where schemaname = 'tenant_b'",
@@ -23,7 +26,10 @@ var catalogAttacks = []attack{
 		follows: "The list of tenants is no secret from a tenant who can write SQL.",
 	},
 	{
-		row: 47, title: "the source of b's views, functions, defaults and comments", variants: true, run: sees("SECRET_B"),
+		row:      47,
+		title:    "the source of b's views, functions, defaults and comments",
+		variants: true,
+		run:      sees("SECRET_B"),
 		setup: `create view tenant_b.v as select 'SECRET_B' as v; comment on table tenant_b.items is 'SECRET_B';
 			create function tenant_b.f() returns text language sql as $$ select 'SECRET_B' $$;
 			alter table tenant_b.items alter body set default 'SECRET_B'; alter table tenant_b.items add check (body <> 'SECRET_B')`,
@@ -50,8 +56,13 @@ var catalogAttacks = []attack{
 		want: everywhere("42501"),
 	},
 	{
-		row: 49, title: "the SQL that b runs now", run: spies("SECRET_B"),
-		sql:     []string{"select 'SECRET_B'", "select query from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"},
+		row:   49,
+		title: "the SQL that b runs now",
+		run:   spies("SECRET_B"),
+		sql: []string{
+			"select 'SECRET_B'",
+			"select query from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
+		},
 		want:    butPathOnly(nothing),
 		follows: "One login sees all of its own sessions.",
 	},
@@ -96,7 +107,9 @@ var catalogAttacks = []attack{
 		follows: "PostgreSQL's errors tell a schema that is closed from one that is not there: do not show them to users.",
 	},
 	{
-		row: 53, title: "b's statements on the connection, with their literals", run: inherits,
+		row:     53,
+		title:   "b's statements on the connection, with their literals",
+		run:     inherits,
 		sql:     []string{"select 'SECRET_B'", "select statement from pg_prepared_statements"},
 		want:    wants{leaks, leaks, leaks, nothing, nothing},
 		follows: "Statements stay prepared on a connection that tenants share: values belong into parameters, never into the text.",

@@ -9,26 +9,48 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Rows 73 to 76: what runs at COMMIT, what is planted on the path, and the settings of a unit of work.
+// Rows 73 to 76: what runs at COMMIT, what is planted on the path, and the settings of a unit of
+// work.
 var commitAttacks = []attack{
 	{
-		row: 73, title: "a deferred trigger that runs outside of the scope, after a statement", variants: true, run: commitsOutside(false),
-		setup: commitSetup, sql: commitWays, want: everywhere(nothing),
+		row:      73,
+		title:    "a deferred trigger that runs outside of the scope, after a statement",
+		variants: true,
+		run:      commitsOutside(false),
+		setup:    commitSetup,
+		sql:      commitWays,
+		want:     everywhere(nothing),
 	},
 	{
-		row: 73, title: "a deferred trigger that runs outside of the scope, after a transaction", variants: true, run: commitsOutside(true),
-		setup: commitSetup, sql: commitWays, want: everywhere(nothing),
+		row:      73,
+		title:    "a deferred trigger that runs outside of the scope, after a transaction",
+		variants: true,
+		run:      commitsOutside(true),
+		setup:    commitSetup,
+		sql:      commitWays,
+		want:     everywhere(nothing),
 	},
 	{
-		row: 74, title: "the query of a held cursor that runs outside of the scope, after a statement", run: commitsOutside(false),
-		setup: commitSetup, sql: []string{"declare c cursor with hold for select noted()"}, want: everywhere(nothing),
+		row:   74,
+		title: "the query of a held cursor that runs outside of the scope, after a statement",
+		run:   commitsOutside(false),
+		setup: commitSetup,
+		sql:   []string{"declare c cursor with hold for select noted()"},
+		want:  everywhere(nothing),
 	},
 	{
-		row: 74, title: "the query of a held cursor that runs outside of the scope, after a transaction", run: commitsOutside(true),
-		setup: commitSetup, sql: []string{"declare c cursor with hold for select noted()"}, want: everywhere(nothing),
+		row:   74,
+		title: "the query of a held cursor that runs outside of the scope, after a transaction",
+		run:   commitsOutside(true),
+		setup: commitSetup,
+		sql:   []string{"declare c cursor with hold for select noted()"},
+		want:  everywhere(nothing),
 	},
 	{
-		row: 75, title: "a function or an operator planted in the schema of the extensions", variants: true, run: leavesAnything("planted by a"),
+		row:      75,
+		title:    "a function or an operator planted in the schema of the extensions",
+		variants: true,
+		run:      leavesAnything("planted by a"),
 		sql: []string{
 			"create function extensions.planted() returns text language sql as $$ select 'planted by a' $$; select planted()",
 			"create function extensions.planted(text) returns text language sql as $$ select 'planted by a' $$; select planted(body) from secrets",
@@ -40,7 +62,10 @@ var commitAttacks = []attack{
 		want: everywhere("42501"),
 	},
 	{
-		row: 76, title: "the scope as settings of a unit of work", variants: true, run: sets("select body from secrets", "select body from tenant_b.secrets"),
+		row:      76,
+		title:    "the scope as settings of a unit of work",
+		variants: true,
+		run:      sets("select body from secrets", "select body from tenant_b.secrets"),
 		sql: []string{
 			"role=ROLE_B", "ROLE=ROLE_B", "search_path=tenant_b", "Search_Path=tenant_b", "session_authorization=ROLE_B",
 			"session_replication_role=replica", "client_encoding=SJIS", "standard_conforming_strings=off",
@@ -49,14 +74,21 @@ var commitAttacks = []attack{
 		want: everywhere("SettingError"),
 	},
 	{
-		row: 76, title: "SQL in the value of a setting of a unit of work", variants: true, run: sets("select body from secrets"),
-		sql:  []string{"app.x='; set role ROLE_B; --", "app.x=', true), set_config('role', 'ROLE_B', true", `app.x=\'; set role ROLE_B; --`},
+		row:      76,
+		title:    "SQL in the value of a setting of a unit of work",
+		variants: true,
+		run:      sets("select body from secrets"),
+		sql: []string{
+			"app.x='; set role ROLE_B; --",
+			"app.x=', true), set_config('role', 'ROLE_B', true",
+			`app.x=\'; set role ROLE_B; --`,
+		},
 		want: everywhere(nothing),
 	},
 }
 
-// commitSetup makes a trigger that waits for COMMIT, and a function for cursors, which note by an unqualified name who
-// they run as; so named are a table of a's and one that all share.
+// commitSetup makes a trigger that waits for COMMIT, and a function for cursors, which note by an
+// unqualified name who they run as; so named are a table of a's and one that all share.
 const commitSetup = `
 	create table public.planted (who text default current_user); grant insert on public.planted to public;
 	create table tenant_a.planted (who text default current_user);
@@ -71,8 +103,8 @@ var commitWays = []string{
 	"with x as (insert into items (body) values ('x') returning 1) select leaves() from x",
 }
 
-// commitsOutside returns the way in which something of a's, at the end of a statement or a transaction, runs in another
-// schema or role, or not at all.
+// commitsOutside returns the way in which something of a's, at the end of a statement or a
+// transaction, runs in another schema or role, or not at all.
 func commitsOutside(inTx bool) func(*attempt, []string) bool {
 	return func(a *attempt, sql []string) bool {
 		if inTx {
@@ -85,8 +117,12 @@ func commitsOutside(inTx bool) func(*attempt, []string) bool {
 			want = a.named("LOGIN_PATH")
 		}
 		var outside, inside int
-		require.NoError(a.t, a.pg.Pool.QueryRow(a.ctx, `select (select count(*) from public.planted) + (select count(*) from tenant_a.planted where who <> $1),
-			(select count(*) from tenant_a.planted where who = $1)`, want).Scan(&outside, &inside))
+		require.NoError(
+			a.t,
+			a.pg.Pool.QueryRow(a.ctx, `select (select count(*) from public.planted) + (select count(*) from tenant_a.planted where who <> $1),
+			(select count(*) from tenant_a.planted where who = $1)`, want).
+				Scan(&outside, &inside),
+		)
 		return outside > 0 || a.err == nil && inside != 1
 	}
 }
@@ -109,8 +145,8 @@ func leavesAnything(text string) func(*attempt, []string) bool {
 	}
 }
 
-// sets returns the way in which a sets something for its units of work, in the context or in the options, and reads b's
-// secret in them.
+// sets returns the way in which a sets something for its units of work, in the context or in the
+// options, and reads b's secret in them.
 func sets(reads ...string) func(*attempt, []string) bool {
 	return func(a *attempt, sql []string) bool {
 		name, value, _ := strings.Cut(sql[0], "=")
@@ -121,7 +157,13 @@ func sets(reads ...string) func(*attempt, []string) bool {
 		for _, read := range reads {
 			a.take(with, db, read)
 			a.met(db.InTx(with, func(tx pgx.Tx) error { a.take(with, tx, read); return nil }))
-			a.met(db.InTxOptions(ctx, schemactx.TxOptions{Settings: settings}, func(tx pgx.Tx) error { a.take(ctx, tx, read); return nil }))
+			a.met(
+				db.InTxOptions(
+					ctx,
+					schemactx.TxOptions{Settings: settings},
+					func(tx pgx.Tx) error { a.take(ctx, tx, read); return nil },
+				),
+			)
 		}
 		_, err := db.CopyFrom(with, pgx.Identifier{"items"}, []string{"body"}, pgx.CopyFromRows([][]any{{"by a"}}))
 		a.met(err)

@@ -5,9 +5,15 @@ import "strings"
 // Rows 71 and 72: what a statement calls without its text saying so.
 var hiddenAttacks = []attack{
 	{
-		row: 71, title: "a setting, a lock, a cursor, a temporary table and a sequence's number, left out of sight", variants: true,
-		run: keepsOutOfSight, setup: hiddenSetup, sql: hiddenWays("everything", hiddenCalls...),
-		want: leavesAtPooler, follows: poolerResets, reset: true,
+		row:      71,
+		title:    "a setting, a lock, a cursor, a temporary table and a sequence's number, left out of sight",
+		variants: true,
+		run:      keepsOutOfSight,
+		setup:    hiddenSetup,
+		sql:      hiddenWays("everything", hiddenCalls...),
+		want:     leavesAtPooler,
+		follows:  poolerResets,
+		reset:    true,
 	},
 	{
 		row: 71, title: "a lock left out of sight by a statement that fails", variants: true, run: keepsOutOfSight,
@@ -21,27 +27,43 @@ var hiddenAttacks = []attack{
 		follows: "Channels belong to the database. A notification should say that something happened, not what.",
 	},
 	{
-		row: 72, title: "take b's role out of sight, then read, in one transaction", variants: true, run: readsAfterHidden("select body from tenant_b.secrets"),
-		setup: hiddenSetup, sql: hiddenWays("role of the transaction", view, policy, notation, trigger),
-		want:    wants{leaks, "ErrTransactionEnded", "ErrTransactionEnded", "42501", "ErrTransactionEnded"},
-		follows: "PathOnly knows no roles: the second statement needs no first.",
+		row:      72,
+		title:    "take b's role out of sight, then read, in one transaction",
+		variants: true,
+		run:      readsAfterHidden("select body from tenant_b.secrets"),
+		setup:    hiddenSetup,
+		sql:      hiddenWays("role of the transaction", view, policy, notation, trigger),
+		want:     wants{leaks, "ErrTransactionEnded", "ErrTransactionEnded", "42501", "ErrTransactionEnded"},
+		follows:  "PathOnly knows no roles: the second statement needs no first.",
 	},
 	{
-		row: 72, title: "take b's role out of sight, then read, in one batch", variants: true, run: readsInBatchAfter("select body from tenant_b.secrets"),
-		setup: hiddenSetup, sql: hiddenWays("role of the transaction", view, policy),
-		want:    wants{leaks, stopped, stopped, "42501", stopped},
-		follows: "PathOnly knows no roles: the second statement needs no first.",
+		row:      72,
+		title:    "take b's role out of sight, then read, in one batch",
+		variants: true,
+		run:      readsInBatchAfter("select body from tenant_b.secrets"),
+		setup:    hiddenSetup,
+		sql:      hiddenWays("role of the transaction", view, policy),
+		want:     wants{leaks, stopped, stopped, "42501", stopped},
+		follows:  "PathOnly knows no roles: the second statement needs no first.",
 	},
 	{
-		row: 72, title: "change the path out of sight, then read, in one transaction", variants: true, run: readsAfterHidden("select body from secrets"),
-		setup: hiddenSetup, sql: hiddenWays("path of the transaction", view, policy),
-		want: everywhere("ErrTransactionEnded"),
+		row:      72,
+		title:    "change the path out of sight, then read, in one transaction",
+		variants: true,
+		run:      readsAfterHidden("select body from secrets"),
+		setup:    hiddenSetup,
+		sql:      hiddenWays("path of the transaction", view, policy),
+		want:     everywhere("ErrTransactionEnded"),
 	},
 	{
-		row: 72, title: "take b's role for the session out of sight, then what has no scope", variants: true, run: readsWithoutScopeAfter,
-		setup: hiddenSetup, sql: hiddenWays("role of the session", view, policy),
-		want:    wants{leaks, "42501", "42501", "42501", "42501"},
-		follows: "What runs on the pool beside this package has the login's rights.",
+		row:      72,
+		title:    "take b's role for the session out of sight, then what has no scope",
+		variants: true,
+		run:      readsWithoutScopeAfter,
+		setup:    hiddenSetup,
+		sql:      hiddenWays("role of the session", view, policy),
+		want:     wants{leaks, "42501", "42501", "42501", "42501"},
+		follows:  "What runs on the pool beside this package has the login's rights.",
 	},
 }
 
@@ -50,8 +72,8 @@ var leavesAtPooler = wants{nothing, nothing, nothing, nothing, leaks}
 
 const poolerResets = "A pooler hands the connection to another client, which does not know what was done on it: tell PgBouncer server_reset_query_always = 1."
 
-// hiddenSetup makes a function that leaves what it is told to, and what calls it without a statement's text saying so.
-// Those in the schema tools are on no path.
+// hiddenSetup makes a function that leaves what it is told to, and what calls it without a
+// statement's text saying so. Those in the schema tools are on no path.
 const hiddenSetup = `
 	create or replace function tenant_a.leave(what text) returns boolean language plpgsql volatile as $f$ begin
 		case what
@@ -90,11 +112,18 @@ const hiddenSetup = `
 	create table tenant_a.defaults (x int, done boolean default tenant_a.leave(tenant_a.chosen()));
 	alter sequence tenant_a.items_id_seq restart 9876543;`
 
-// hiddenCalls are statements behind which the function leaves what it is told to. What a policy or a default leaves is
-// chosen by the owner: see chooses.
+// hiddenCalls are statements behind which the function leaves what it is told to. What a policy or
+// a default leaves is chosen by the owner: see chooses.
 var hiddenCalls = []string{
-	view, policy, notation, trigger, "insert into defaults (x) values (1) /* WHAT */", "select 'WHAT'::text <~> ''::text",
-	"select 'WHAT'::left_behind", "insert into checked values ('WHAT')", "select upper(w) from whats w where what = 'WHAT'",
+	view,
+	policy,
+	notation,
+	trigger,
+	"insert into defaults (x) values (1) /* WHAT */",
+	"select 'WHAT'::text <~> ''::text",
+	"select 'WHAT'::left_behind",
+	"insert into checked values ('WHAT')",
+	"select upper(w) from whats w where what = 'WHAT'",
 }
 
 const (

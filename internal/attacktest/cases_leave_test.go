@@ -8,11 +8,26 @@ var leaveAttacks = []attack{
 		want: everywhere("ErrTransactionEnded"),
 	},
 	{
-		row: 7, title: "other statements that change the session, then read", variants: true, run: readsAfter("select body from tenant_b.secrets"),
+		row:      7,
+		title:    "other statements that change the session, then read",
+		variants: true,
+		run:      readsAfter("select body from tenant_b.secrets"),
 		sql: []string{
-			"reset role", "set role none", "set local role none", "reset all", "set search_path to tenant_b", "set local search_path to tenant_b",
-			"set transaction read only", "set session authorization default", "set session characteristics as transaction read only",
-			"start transaction", "prepare p as select 1", "listen gossip", "unlisten *", "discard plans", "set session authorization ROLE_B",
+			"reset role",
+			"set role none",
+			"set local role none",
+			"reset all",
+			"set search_path to tenant_b",
+			"set local search_path to tenant_b",
+			"set transaction read only",
+			"set session authorization default",
+			"set session characteristics as transaction read only",
+			"start transaction",
+			"prepare p as select 1",
+			"listen gossip",
+			"unlisten *",
+			"discard plans",
+			"set session authorization ROLE_B",
 			"discard all",
 		},
 		want: everywhere("ErrTransactionEnded"),
@@ -23,8 +38,14 @@ var leaveAttacks = []attack{
 		want: everywhere("ErrScopeChanged"),
 	},
 	{
-		row: 7, title: "two statements in one string, the first refused", variants: true, run: reads,
-		sql:  []string{"set role ROLE_B; select body from tenant_b.secrets", "; /* */ set role ROLE_B; select body from tenant_b.secrets"},
+		row:      7,
+		title:    "two statements in one string, the first refused",
+		variants: true,
+		run:      reads,
+		sql: []string{
+			"set role ROLE_B; select body from tenant_b.secrets",
+			"; /* */ set role ROLE_B; select body from tenant_b.secrets",
+		},
 		want: everywhere("ErrScopeChanged"),
 	},
 	{
@@ -66,8 +87,13 @@ var leaveAttacks = []attack{
 		follows: "With the search path alone, what runs without a scope has all rights.",
 	},
 	{
-		row: 8, title: "the same by a cursor that runs as the transaction commits", run: readsWithoutScope,
-		sql:     []string{"declare c cursor with hold for select set_config('role', 'ROLE_B', false)", "select body from tenant_b.secrets"},
+		row:   8,
+		title: "the same by a cursor that runs as the transaction commits",
+		run:   readsWithoutScope,
+		sql: []string{
+			"declare c cursor with hold for select set_config('role', 'ROLE_B', false)",
+			"select body from tenant_b.secrets",
+		},
 		want:    wants{leaks, "42501", "42501", "42501", "42501"},
 		follows: "With the search path alone, what runs without a scope has all rights.",
 	},
@@ -125,16 +151,20 @@ var leaveAttacks = []attack{
 		follows: "A DO block is a program: who may send one has all roles of the login, unless plpgsql is closed.",
 	},
 	{
-		row: 11, title: "statements for savepoints, then read", variants: true, run: readsAfter("select body from tenant_b.secrets"),
-		sql:     []string{"savepoint s"},
-		want:    wants{leaks, "42501", "42501", "42501", "42501"},
-		follows: "It is a savepoint of the transaction, in which the scope holds.",
+		row:      11,
+		title:    "statements for savepoints, then read",
+		variants: true,
+		run:      readsAfter("select body from tenant_b.secrets"),
+		sql:      []string{"savepoint s"},
+		want:     wants{leaks, "42501", "42501", "42501", "42501"},
+		follows:  "It is a savepoint of the transaction, in which the scope holds.",
 	},
 	{
 		row: 11, title: "change the path in a savepoint, roll back", run: readsAfterSavepoint(false),
 		sql:  []string{"select set_config('search_path', 'tenant_b', true)", "select body from secrets"},
 		want: wants{nothing, nothing, "42501", nothing, "42501"},
-		// The server reports the path as soon as it has changed, and the transaction is over before it is rolled back.
+		// The server reports the path as soon as it has changed, and the transaction is over before it is
+		// rolled back.
 		since: map[int]wants{18: {"ErrTransactionEnded", "ErrTransactionEnded", "42501", "ErrTransactionEnded", "42501"}},
 	},
 	{
@@ -183,13 +213,23 @@ var leaveAttacks = []attack{
 		want: everywhere(nothing),
 	},
 	{
-		row: 14, title: "unread rows, then b", run: leavesHalfDone(leavesRowsUnread),
-		sql:  []string{"insert into items (body) values ('half done')", "select body from secrets, generate_series(1, 50000) -- not read"},
+		row:   14,
+		title: "unread rows, then b",
+		run:   leavesHalfDone(leavesRowsUnread),
+		sql: []string{
+			"insert into items (body) values ('half done')",
+			"select body from secrets, generate_series(1, 50000) -- not read",
+		},
 		want: everywhere(nothing),
 	},
 	{
-		row: 14, title: "cancelled in COPY, then b", run: leavesHalfDone(cancelsInCopy),
-		sql:  []string{"insert into items (body) values ('half done')", "copy items (body) from stdin -- CopyFrom, cancelled"},
+		row:   14,
+		title: "cancelled in COPY, then b",
+		run:   leavesHalfDone(cancelsInCopy),
+		sql: []string{
+			"insert into items (body) values ('half done')",
+			"copy items (body) from stdin -- CopyFrom, cancelled",
+		},
 		want: everywhere(nothing),
 	},
 	{

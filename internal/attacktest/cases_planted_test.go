@@ -25,7 +25,12 @@ var plantedAttacks = []attack{
 		follows: "The login of the service must own nothing and create nothing.",
 	},
 	{
-		row: 34, title: "make temporary objects and schemas", variants: true, run: finds("select 1 from pg_proc where proname = 'planted' union all select 1 from pg_namespace where nspname = 'planted'"),
+		row:      34,
+		title:    "make temporary objects and schemas",
+		variants: true,
+		run: finds(
+			"select 1 from pg_proc where proname = 'planted' union all select 1 from pg_namespace where nspname = 'planted'",
+		),
 		sql: []string{
 			"create function pg_temp.planted() returns text language sql as 'select ''a was here'''",
 			"create schema planted",
@@ -39,14 +44,20 @@ var plantedAttacks = []attack{
 		want: everywhere("42883"),
 	},
 	{
-		row: 36, title: "a view over b that the owner made for a", run: reads, found: admin.CodeViewRights,
+		row:     36,
+		title:   "a view over b that the owner made for a",
+		run:     reads,
+		found:   admin.CodeViewRights,
 		setup:   "create view tenant_a.report as select body from tenant_b.secrets; grant select on tenant_a.report to ROLE_A",
 		sql:     []string{"select body from report"},
 		want:    everywhere(leaks),
 		follows: "A view has the rights of its owner: who owns all tenants' tables must not give one tenant a view over another's.",
 	},
 	{
-		row: 36, title: "a SECURITY DEFINER function with no path of its own", run: reads, found: admin.CodeDefinerPath,
+		row:   36,
+		title: "a SECURITY DEFINER function with no path of its own",
+		run:   reads,
+		found: admin.CodeDefinerPath,
 		setup: "create function tenant_a.total() returns text language plpgsql security definer as 'begin return (select string_agg(body, '','') from secrets); end'",
 		sql:   []string{"select set_config('search_path', 'tenant_b', true), tenant_a.total()"},
 		want:  wants{leaks, leaks, "42501", leaks, "42501"},
@@ -59,7 +70,11 @@ var plantedAttacks = []attack{
 func plants(a *attempt, sql []string) bool {
 	a.alone("tenant_a", sql...)
 	var there bool
-	require.NoError(a.t, a.pg.Pool.QueryRow(a.ctx, "select to_regclass('public.planted') is not null or to_regproc('public.planted') is not null").Scan(&there))
+	require.NoError(
+		a.t,
+		a.pg.Pool.QueryRow(a.ctx, "select to_regclass('public.planted') is not null or to_regproc('public.planted') is not null").
+			Scan(&there),
+	)
 	return there
 }
 

@@ -20,8 +20,12 @@ var readAttacks = []attack{
 		follows: "The search path alone isolates nothing but unqualified names.",
 	},
 	{
-		row: 2, title: "change the path and read, in one statement", run: reads,
-		sql:     []string{"select set_config('search_path', 'tenant_b', true), query_to_xml('select body from secrets', true, false, '')"},
+		row:   2,
+		title: "change the path and read, in one statement",
+		run:   reads,
+		sql: []string{
+			"select set_config('search_path', 'tenant_b', true), query_to_xml('select body from secrets', true, false, '')",
+		},
 		want:    wants{leaks, "42P01", "42501", "42P01", "42501"},
 		follows: "What parses SQL at run time follows the path of that moment.",
 	},
@@ -36,7 +40,10 @@ var readAttacks = []attack{
 		want: wants{stopped, stopped, "42501", stopped, "42501"},
 	},
 	{
-		row: 3, title: "take b's role and read, in one statement", variants: true, run: reads,
+		row:      3,
+		title:    "take b's role and read, in one statement",
+		variants: true,
+		run:      reads,
 		sql: []string{
 			"select set_config('role', 'ROLE_B', true), query_to_xml('select body from tenant_b.secrets', true, false, '')",
 			"select set_config('role', 'ROLE_B', true), table_to_xml('tenant_b.secrets'::text::regclass, true, false, '') from (values (1)) one",
@@ -64,7 +71,9 @@ var readAttacks = []attack{
 		follows: "PathOnly knows no roles: the second statement needs no first.",
 	},
 	{
-		row: 3, title: "have the server read strings in another way, take b's role in what looks like one, then read", run: readsInTx,
+		row:   3,
+		title: "have the server read strings in another way, take b's role in what looks like one, then read",
+		run:   readsInTx,
 		sql: []string{
 			"select set_config('standard_conforming_strings', 'off', true)",
 			`select '\'', set_config('role', 'ROLE_B', true), '\''`, "select body from tenant_b.secrets",
@@ -90,8 +99,13 @@ var readAttacks = []attack{
 	},
 	{
 		// The view does not show the role, so that there is no row to update.
-		row: 4, title: "take b's role through pg_settings, then read", run: readsInTx,
-		sql:     []string{"update pg_settings set setting = 'ROLE_B' where name = 'role'", "select body from tenant_b.secrets"},
+		row:   4,
+		title: "take b's role through pg_settings, then read",
+		run:   readsInTx,
+		sql: []string{
+			"update pg_settings set setting = 'ROLE_B' where name = 'role'",
+			"select body from tenant_b.secrets",
+		},
 		want:    wants{leaks, stopped, "42501", "42501", "42501"},
 		follows: "PathOnly knows no roles: the second statement needs no first.",
 	},
@@ -144,8 +158,11 @@ var readAttacks = []attack{
 		follows: "The login of the service must own nothing and create nothing.",
 	},
 	{
-		row: 6, title: "a trigger or a rule on b", variants: true, run: changes,
-		setup: `create function tenant_a.copy() returns trigger language plpgsql as 'begin return null; end'; grant execute on function tenant_a.copy() to ROLE_A`,
+		row:      6,
+		title:    "a trigger or a rule on b",
+		variants: true,
+		run:      changes,
+		setup:    `create function tenant_a.copy() returns trigger language plpgsql as 'begin return null; end'; grant execute on function tenant_a.copy() to ROLE_A`,
 		sql: []string{
 			"create trigger t after insert on tenant_b.secrets for each row execute function tenant_a.copy()",
 			"create rule r as on insert to tenant_b.secrets do also insert into tenant_b.items (body) values (new.body)",
@@ -161,21 +178,33 @@ var readAttacks = []attack{
 		follows: "The login of the service must own nothing and create nothing.",
 	},
 	{
-		row: 6, title: "b's table as a partition", run: reads,
+		row:     6,
+		title:   "b's table as a partition",
+		run:     reads,
 		setup:   "create table tenant_b.part (body text); insert into tenant_b.part values ('SECRET_B'); create table tenant_a.whole (body text) partition by list (body)",
 		sql:     []string{"alter table whole attach partition tenant_b.part default", "select body from whole"},
 		want:    butPathOnly("42501"),
 		follows: "The login of the service must own nothing and create nothing.",
 	},
 	{
-		row: 6, title: "a foreign key as an oracle", run: guessesByForeignKey,
-		sql:     []string{"create table guess (body text references tenant_b.secrets)", "insert into guess values ('SECRET_B')"},
+		row:   6,
+		title: "a foreign key as an oracle",
+		run:   guessesByForeignKey,
+		sql: []string{
+			"create table guess (body text references tenant_b.secrets)",
+			"insert into guess values ('SECRET_B')",
+		},
 		want:    butPathOnly("42501"),
 		follows: "The login of the service must own nothing and create nothing.",
 	},
 	{
-		row: 6, title: "a function in a's schema", run: reads,
-		sql:     []string{"create function peek() returns text language sql as 'select body from tenant_b.secrets'", "select peek()"},
+		row:   6,
+		title: "a function in a's schema",
+		run:   reads,
+		sql: []string{
+			"create function peek() returns text language sql as 'select body from tenant_b.secrets'",
+			"select peek()",
+		},
 		want:    butPathOnly("42501"),
 		follows: "The login of the service must own nothing and create nothing.",
 	},
@@ -185,7 +214,8 @@ var readAttacks = []attack{
 func copiesInto(a *attempt, _ []string) bool {
 	ctx := a.in("tenant_a")
 	before := a.stateOfB(a.t)
-	_, err := a.db(ctx).CopyFrom(ctx, pgx.Identifier{"tenant_b", "secrets"}, []string{"body"}, pgx.CopyFromRows([][]any{{"a was here"}}))
+	_, err := a.db(ctx).
+		CopyFrom(ctx, pgx.Identifier{"tenant_b", "secrets"}, []string{"body"}, pgx.CopyFromRows([][]any{{"a was here"}}))
 	a.met(err)
 	return a.stateOfB(a.t) != before
 }

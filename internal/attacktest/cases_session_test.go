@@ -25,7 +25,9 @@ var sessionAttacks = []attack{
 		follows: "Channels belong to the database. A notification should say that something happened, not what.",
 	},
 	{
-		row: 18, title: "keep an advisory lock", run: leaves("kept by a"),
+		row:   18,
+		title: "keep an advisory lock",
+		run:   leaves("kept by a"),
 		sql: []string{
 			"select pg_advisory_lock(42)",
 			"select 'kept by a' from pg_locks where pid = pg_backend_pid() and locktype = 'advisory'",
@@ -35,11 +37,14 @@ var sessionAttacks = []attack{
 		reset:   true,
 	},
 	{
-		row: 18, title: "keep an advisory lock where the library does not see it", variants: true, run: keepsLock,
-		sql:     []string{`select E'a''\'', pg_advisory_lock(42), ''`, "select (42::bigint).pg_advisory_lock"},
-		want:    wants{nothing, nothing, nothing, nothing, leaks},
-		follows: "A pooler hands the connection to another client, which does not know what was done on it: tell PgBouncer server_reset_query_always = 1.",
-		reset:   true,
+		row:      18,
+		title:    "keep an advisory lock where the library does not see it",
+		variants: true,
+		run:      keepsLock,
+		sql:      []string{`select E'a''\'', pg_advisory_lock(42), ''`, "select (42::bigint).pg_advisory_lock"},
+		want:     wants{nothing, nothing, nothing, nothing, leaks},
+		follows:  "A pooler hands the connection to another client, which does not know what was done on it: tell PgBouncer server_reset_query_always = 1.",
+		reset:    true,
 	},
 	{
 		row: 19, title: "the last number of b's sequence", run: findsLastNumber,
@@ -63,8 +68,13 @@ var sessionAttacks = []attack{
 		want: everywhere("ErrScopeChanged"),
 	},
 	{
-		row: 22, title: "read a custom setting of b's", run: inherits,
-		sql:  []string{"select set_config('app.tenant', body, false) from secrets", "select current_setting('app.tenant', true)"},
+		row:   22,
+		title: "read a custom setting of b's",
+		run:   inherits,
+		sql: []string{
+			"select set_config('app.tenant', body, false) from secrets",
+			"select current_setting('app.tenant', true)",
+		},
 		want: wants{nothing, nothing, "42501", nothing, "42501"},
 	},
 	{
@@ -88,8 +98,13 @@ var sessionAttacks = []attack{
 		want: everywhere("ErrScopeChanged"),
 	},
 	{
-		row: 23, title: "session_replication_role", run: leaves("replica"),
-		sql:  []string{"select set_config('session_replication_role', 'replica', false)", "select current_setting('session_replication_role')"},
+		row:   23,
+		title: "session_replication_role",
+		run:   leaves("replica"),
+		sql: []string{
+			"select set_config('session_replication_role', 'replica', false)",
+			"select current_setting('session_replication_role')",
+		},
 		want: everywhere("42501"),
 	},
 	{
@@ -116,7 +131,12 @@ func hearsOfB(a *attempt, sql []string) bool {
 
 // keepsLock: b meets an advisory lock that a has left on the connection.
 func keepsLock(a *attempt, sql []string) bool {
-	return leaves("kept by a")(a, append(sql, "select 'kept by a' from pg_locks where pid = pg_backend_pid() and locktype = 'advisory'"))
+	return leaves(
+		"kept by a",
+	)(
+		a,
+		append(sql, "select 'kept by a' from pg_locks where pid = pg_backend_pid() and locktype = 'advisory'"),
+	)
 }
 
 // findsLastNumber wants the number that b's sequence gave out last.
@@ -126,10 +146,14 @@ func findsLastNumber(a *attempt, sql []string) bool {
 	return a.got("9876543") || a.got("\x00\x00\x00\x00\x00\x96\xb4\x3f")
 }
 
-// readsLargeObject wants the content of an object of b's. The superuser makes it: once hardened, b may not.
+// readsLargeObject wants the content of an object of b's. The superuser makes it: once hardened, b
+// may not.
 func readsLargeObject(a *attempt, sql []string) bool {
 	var oid uint32
-	require.NoError(a.t, a.pg.Pool.QueryRow(a.ctx, "select lo_from_bytea(0, convert_to(body, 'UTF8')) from tenant_b.secrets").Scan(&oid))
+	require.NoError(
+		a.t,
+		a.pg.Pool.QueryRow(a.ctx, "select lo_from_bytea(0, convert_to(body, 'UTF8')) from tenant_b.secrets").Scan(&oid),
+	)
 	a.admin(a.t, fmt.Sprintf("alter large object %d owner to ROLE_B", oid))
 	ctx := a.in("tenant_a")
 	a.take(ctx, a.db(ctx), sql[0], oid)

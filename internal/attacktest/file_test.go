@@ -9,6 +9,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -81,9 +82,17 @@ func checkFile(t *testing.T, version int, seen [][]string) {
 	}
 	is, should := strings.Split(string(got), "\n"), strings.Split(want, "\n")
 	for i := range min(len(is), len(should)) {
-		if is[i] != should[i] {
-			t.Fatalf("%s:%d says\n\t%s\nand PostgreSQL %d says\n\t%s\nrun the test with -update", attackFile, i+1, is[i], version, should[i])
-		}
+		require.Equal(
+			t,
+			should[i],
+			is[i],
+			"%s:%d says\n\t%s\nand PostgreSQL %d says\n\t%s\nrun the test with -update",
+			attackFile,
+			i+1,
+			is[i],
+			version,
+			should[i],
+		)
 	}
 	t.Fatalf("%s has %d lines, want %d: run the test with -update", attackFile, len(is), len(should))
 }
@@ -95,7 +104,13 @@ func render(seen [][]string) string {
 	for i := range attacks {
 		c := &attacks[i]
 		if heading, ok := headings[c.row]; ok && (i == 0 || attacks[i-1].row != c.row) {
-			fmt.Fprintf(&b, "\n## %s\n\n| | attack | SQL |%s\n|---|---|---|%s\n", heading, columnNames(), strings.Repeat("---|", len(columns)))
+			fmt.Fprintf(
+				&b,
+				"\n## %s\n\n| | attack | SQL |%s\n|---|---|---|%s\n",
+				heading,
+				columnNames(),
+				strings.Repeat("---|", len(columns)),
+			)
 		}
 		fmt.Fprintf(&b, "| %d | %s", c.row, c.title)
 		for _, since := range slices.Sorted(maps.Keys(c.since)) {
@@ -207,7 +222,8 @@ func (c *attack) shown() string {
 		sql, more = c.sql[0], fmt.Sprintf(" and %d more", len(c.sql)-1)
 	}
 	sql = strings.Join(strings.Fields(sql), " ")
-	sql = strings.NewReplacer("ROLE_A", "role_a", "ROLE_B", "role_b", "LOGIN", "login", "OWNER", "owner", "|", `\|`, "SECRET_A", "a's secret", "SECRET_B", "b's secret").Replace(sql)
+	sql = strings.NewReplacer("ROLE_A", "role_a", "ROLE_B", "role_b", "LOGIN", "login", "OWNER", "owner", "|", `\|`, "SECRET_A", "a's secret", "SECRET_B", "b's secret").
+		Replace(sql)
 	if utf8.RuneCountInString(sql) > longest {
 		sql = string([]rune(sql)[:longest]) + " …"
 	}
@@ -237,20 +253,16 @@ func TestAttackTableIsInOrder(t *testing.T) {
 	for i := range attacks {
 		c := &attacks[i]
 		name := fmt.Sprintf("%d %s", c.row, c.title)
-		if titles[name] || i > 0 && c.row < attacks[i-1].row {
-			t.Errorf("%s: twice, or out of order", name)
-		}
+		assert.True(t, !titles[name] && (i <= 0 || c.row >= attacks[i-1].row), "%s: twice, or out of order", name)
 		titles[name] = true
 		all := []wants{c.want}
 		for _, w := range c.since {
 			all = append(all, w)
 		}
 		for _, w := range all {
-			if slices.Contains(w[:], "") {
-				t.Errorf("%s: a column has no outcome", name)
-			}
-			if slices.Contains(w[:], leaks) && c.follows == "" {
-				t.Errorf("%s: leaks, and nothing is said to follow from it", name)
+			assert.NotContains(t, w[:], "", "%s: a column has no outcome", name)
+			if slices.Contains(w[:], leaks) {
+				assert.NotEmpty(t, c.follows, "%s: leaks, and nothing is said to follow from it", name)
 			}
 		}
 	}

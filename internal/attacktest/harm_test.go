@@ -185,7 +185,10 @@ func makesLargeObject(a *attempt, sql []string) bool {
 func joinsRoles(a *attempt, sql []string) bool {
 	a.alone("tenant_a", sql...)
 	var joined bool
-	require.NoError(a.t, a.pg.Pool.QueryRow(a.ctx, a.named("select pg_has_role('ROLE_A', 'ROLE_B', 'member')")).Scan(&joined))
+	require.NoError(
+		a.t,
+		a.pg.Pool.QueryRow(a.ctx, a.named("select pg_has_role('ROLE_A', 'ROLE_B', 'member')")).Scan(&joined),
+	)
 	if joined {
 		a.admin(a.t, "revoke ROLE_B from ROLE_A granted by OWNER")
 	}

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
@@ -26,9 +27,8 @@ func readsAfter(read string) func(*attempt, []string) bool {
 func readsAfterError(a *attempt, sql []string) bool {
 	ctx := a.in("tenant_a")
 	_ = a.db(ctx).InTx(ctx, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, sql[0]); err == nil {
-			a.t.Error("the statement that should fail did not")
-		}
+		_, err := tx.Exec(ctx, sql[0])
+		assert.Error(a.t, err, "the statement that should fail did not")
 		a.take(ctx, tx, sql[1])
 		return nil
 	})

@@ -73,7 +73,5 @@ func TestPgBouncerThatResetsItsConnections(t *testing.T) {
 			}
 		}
 	}
-	if tried == 0 {
-		t.Error("no attack is said to be stopped by it")
-	}
+	assert.NotZero(t, tried, "no attack is said to be stopped by it")
 }

@@ -29,13 +29,23 @@ var columns = [len(wants{})]column{
 	{name: "Roles", level: schemactx.Roles, shared: true, open: openRoles},
 	{name: "Roles, hardened", level: schemactx.Roles, shared: true, hardened: true, open: openRoles},
 	{name: "Logins", level: schemactx.Logins, prepare: prepareLogins, open: openLogins},
-	{name: "Roles, hardened, PgBouncer", level: schemactx.Roles, shared: true, hardened: true, prepare: preparePooler, open: openPooler},
+	{
+		name:     "Roles, hardened, PgBouncer",
+		level:    schemactx.Roles,
+		shared:   true,
+		hardened: true,
+		prepare:  preparePooler,
+		open:     openPooler,
+	},
 }
 
 // preparePathOnly makes the login that programs have who know the search path alone: it has
 // the owner's rights, and may become whoever the owner may.
 func preparePathOnly(t *testing.T, w *world) {
-	w.admin(t, `create role LOGIN_PATH login password 'path'; grant OWNER to LOGIN_PATH; grant ROLE_A, ROLE_B to LOGIN_PATH`)
+	w.admin(
+		t,
+		`create role LOGIN_PATH login password 'path'; grant OWNER to LOGIN_PATH; grant ROLE_A, ROLE_B to LOGIN_PATH`,
+	)
 }
 
 func openPathOnly(t *testing.T, w *world, conns int32) func(context.Context) *schemactx.DB {
@@ -83,7 +93,13 @@ func newWorld(t *testing.T, col *column, extra ...string) *world {
 	t.Helper()
 	f := setup(t, extra...)
 	roles := f.roles
-	w := &world{fixture: f, column: col, extra: extra, secretA: "secretofa" + f.roles.Prefix(), secretB: "secretofb" + f.roles.Prefix()}
+	w := &world{
+		fixture: f,
+		column:  col,
+		extra:   extra,
+		secretA: "secretofa" + f.roles.Prefix(),
+		secretB: "secretofb" + f.roles.Prefix(),
+	}
 	w.names = strings.NewReplacer(
 		"ROLE_A", roles.Tenant("tenant_a"), "ROLE_B", roles.Tenant("tenant_b"), "OWNER", roles.Owner(),
 		"LOGIN_PATH", roles.Prefix()+"_path", "LOGIN", roles.Runtime(), "SECRET_A", w.secretA, "SECRET_B", w.secretB,
@@ -123,10 +139,13 @@ func (w *world) reset(t *testing.T, setup string) {
 		alter role LOGIN reset all`)
 	w.provision(t, "tenant_a")
 	w.provision(t, "tenant_b")
-	w.exec(t, w.named(`create table tenant_a.secrets (body text primary key); insert into tenant_a.secrets values ('SECRET_A');
+	w.exec(
+		t,
+		w.named(`create table tenant_a.secrets (body text primary key); insert into tenant_a.secrets values ('SECRET_A');
 		create table tenant_b.secrets (body text primary key); insert into tenant_b.secrets values ('SECRET_B');
 		create table tenant_a.items (id bigserial primary key, body text);
-		create table tenant_b.items (id bigserial primary key, body text); alter sequence tenant_b.items_id_seq restart 9876543`))
+		create table tenant_b.items (id bigserial primary key, body text); alter sequence tenant_b.items_id_seq restart 9876543`),
+	)
 	if setup != "" {
 		w.exec(t, w.named(setup))
 	}
@@ -140,7 +159,12 @@ func (w *world) open(t *testing.T, conns int32) func(context.Context) *schemactx
 }
 
 // single returns one DB for all contexts.
-func (w *world) single(t *testing.T, url string, conns int32, cfg schemactx.Config) func(context.Context) *schemactx.DB {
+func (w *world) single(
+	t *testing.T,
+	url string,
+	conns int32,
+	cfg schemactx.Config,
+) func(context.Context) *schemactx.DB {
 	t.Helper()
 	cfg.Level, cfg.Roles, cfg.ExtraSearchPath = w.column.level, w.roles, w.extra
 	cfg.Limits = func(string) schemactx.Limits { return w.limits }
@@ -171,7 +195,11 @@ func (w *world) stateOfB(t *testing.T) string {
 // expectFinding fails the test unless Check reports code for the login of the last pool.
 func (w *world) expectFinding(t *testing.T, code admin.Code) {
 	t.Helper()
-	report, err := admin.Check(t.Context(), w.pool, admin.CheckConfig{Level: w.column.level, Roles: w.roles, ExtraSearchPath: w.extra})
+	report, err := admin.Check(
+		t.Context(),
+		w.pool,
+		admin.CheckConfig{Level: w.column.level, Roles: w.roles, ExtraSearchPath: w.extra},
+	)
 	require.NoError(t, err)
 	for _, f := range report.Findings {
 		if f.Code == code {

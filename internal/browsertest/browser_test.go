@@ -40,8 +40,8 @@ func chromium(t *testing.T) string {
 	return ""
 }
 
-// newBrowser starts one with a profile that is gone after the test. What a page would complain of in its console fails the test: a policy
-// that a page breaks is a mistake in the one or the other.
+// newBrowser starts one with a profile that is gone after the test. What a page would complain of
+// in its console fails the test: a policy that a page breaks is a mistake in the one or the other.
 func newBrowser(t *testing.T) *browser {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],

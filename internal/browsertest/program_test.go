@@ -80,5 +80,6 @@ func (p *program) password(site, email string) string {
 	return ""
 }
 
-// url is an address of the example. Chromium takes localhost and all below for this machine by itself.
+// url is an address of the example. Chromium takes localhost and all below for this machine by
+// itself.
 func (p *program) url(host, path string) string { return "http://" + host + ":" + p.port + path }

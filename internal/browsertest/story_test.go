@@ -25,7 +25,8 @@ func (b *browser) logIn(p *program, email string) {
 	b.sees(email, "Overview")
 }
 
-// code is a one-time code of somebody that was not used before: each is good once, and there is a new one every 30 seconds.
+// code is a one-time code of somebody that was not used before: each is good once, and there is a
+// new one every 30 seconds.
 func (p *program) code(email string) string {
 	p.t.Helper()
 	for {
@@ -50,7 +51,8 @@ func students(t *testing.T, n int) string {
 	return path
 }
 
-// From the making of a school to its end, as two members of the staff and the school's administrator do it.
+// From the making of a school to its end, as two members of the staff and the school's
+// administrator do it.
 func TestASchoolFromItsMakingToItsEnd(t *testing.T) {
 	t.Parallel()
 	chromium(t)
@@ -67,12 +69,12 @@ func TestASchoolFromItsMakingToItsEnd(t *testing.T) {
 
 	b.link("New school")
 	b.fill("name", "Dunmore School", "slug", "Not A Slug", "admin", "head@dunmore.example", "password", "a long password")
-	b.press("Make the school")
-	b.sees("Nothing was made", "lower-case letters")
+	b.press("Create school")
+	b.sees("The school was not created", "lower-case letters")
 	b.shot("03-refused")
 	b.fill("slug", "dunmore", "password", "a long password")
-	b.press("Make the school")
-	b.sees("Dunmore School is there", "active")
+	b.press("Create school")
+	b.sees("Dunmore School is created", "active")
 	b.shot("04-school")
 
 	head := newBrowser(t)
@@ -80,11 +82,11 @@ func TestASchoolFromItsMakingToItsEnd(t *testing.T) {
 	head.sees("Log in", "Dunmore School") // it is nobody's to look at who is not logged in
 	head.fill("email", "head@dunmore.example", "password", "a long password")
 	head.press("Log in")
-	head.sees("There is no student here yet")
+	head.sees("There are no students yet")
 	head.shot("05-empty")
 	head.link("Import")
 	head.do(chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{students(t, 30)}))
-	head.press("Import")
+	head.press("Import students")
 	head.sees("Imported 30 students", "DROP TABLE students;-- Tables 7", "D-001")
 	head.shot("06-imported")
 
@@ -95,36 +97,36 @@ func TestASchoolFromItsMakingToItsEnd(t *testing.T) {
 	}
 	head.shot("07-another-school")
 	head.open(p.url("dunmore.localhost", "/students?q=okafor"))
-	head.sees("There is no such student at this school")
+	head.sees("No students found")
 
 	b.open(p.url("localhost", "/admin/tenants/dunmore"))
-	b.link("Drop this school…")
+	b.link("Delete school…")
 	b.shot("08-before-a-drop")
 	b.fill("slug", "dunmore")
-	b.press("Ask for the drop")
+	b.press("Request deletion")
 	token := b.text("#secret")
 	request := strings.TrimSpace(b.where())
-	b.sees("nobody yet", "about", "dunmore.localhost")
+	b.sees("not yet approved", "about", "dunmore.localhost")
 	b.shot("09-asked")
 
 	other := newBrowser(t)
 	other.logIn(p, grace)
-	other.sees("Drops under way", "waits for a second person")
+	other.sees("Deletions in progress", "needs the approval of a second person")
 	other.shot("10-the-second-person")
 	other.link("Dunmore School")
 	other.fill("code", p.code(grace))
-	other.press("Approve the drop of Dunmore School")
+	other.press("Approve the deletion of Dunmore School")
 	other.sees("Approved by", grace)
 	other.shot("11-approved")
 
 	b.open(p.url("localhost", "/admin/tenants/dunmore"))
 	b.press("Back up now")
-	b.sees("rows, and read them back")
+	b.sees("rows, verified")
 	b.shot("12-backed-up")
 	b.open(request)
 	b.fill("token", token, "code", p.code(ada))
-	b.press("Drop Dunmore School for good")
-	b.sees("Dunmore School is gone")
+	b.press("Delete Dunmore School permanently")
+	b.sees("Dunmore School is deleted")
 	b.shot("13-dropped")
 	head.open(p.url("dunmore.localhost", "/"))
 	head.sees("There is no site at this host")
@@ -154,7 +156,7 @@ func TestThePagesOfTheConsoleAndTheSites(t *testing.T) {
 	b.sees("is shorter than 8 characters")
 	b.fill("password", "long enough")
 	b.press("Sign up")
-	b.sees("Elm Park is there", "elmpark.localhost")
+	b.sees("Elm Park is ready", "elmpark.localhost")
 	b.shot("21-signed-up")
 
 	b.logIn(p, ada)
@@ -162,12 +164,12 @@ func TestThePagesOfTheConsoleAndTheSites(t *testing.T) {
 		{"/admin/tenants/", "Elm Park", "22-schools"},
 		{"/admin/tenants/?q=cedar", "Cedar Hill School", "23-search"},
 		{"/admin/tenants/schoola", "Ashgrove Academy", "24-school"},
-		{"/admin/tenants/schoola/drift", "The schema is what its migrations make", "25-drift"},
-		{"/admin/tenants/schoola/verify", "None of it was changed", "26-verify"},
-		{"/admin/migrations", "Compare all schemas now", "27-migrations"},
-		{"/admin/migrations?drift=1", "schemas are what their migrations make", "28-fleet-drift"},
+		{"/admin/tenants/schoola/drift", "The schema matches its migrations", "25-drift"},
+		{"/admin/tenants/schoola/verify", "The log is complete and unchanged", "26-verify"},
+		{"/admin/migrations", "Check all schemas", "27-migrations"},
+		{"/admin/migrations?drift=1", "schemas match their migrations", "28-fleet-drift"},
 		{"/admin/log?tenant=schoola", "create", "29-log"},
-		{"/admin/tenants/nosuch", "There is no such school", "30-missing"},
+		{"/admin/tenants/nosuch", "This school does not exist", "30-missing"},
 	} {
 		b.open(p.url("localhost", page.path))
 		b.sees(page.sees)
@@ -182,20 +184,20 @@ func TestThePagesOfTheConsoleAndTheSites(t *testing.T) {
 	b.sees("cedar.localhost is the primary domain")
 	b.fill("suspend-reason", "The bill was not paid.")
 	b.press("Suspend")
-	b.sees("Suspended.", "The bill was not paid.")
+	b.sees("The school is suspended.", "The bill was not paid.")
 	b.shot("31-suspended")
 	visitor := newBrowser(t)
 	visitor.open(p.url("schoolc.localhost", "/"))
 	visitor.sees("Cedar Hill School", "The bill was not paid.")
 	visitor.shot("32-suspended-school")
 	b.press("Activate")
-	b.sees("Active again.")
+	b.sees("The school is active again.")
 
 	visitor.open(p.url("schoolb.localhost", "/"))
 	visitor.sees("Brookfield College", "Year 12 B")
 	visitor.shot("33-school")
 	visitor.open(p.url("schoolb.localhost", "/students/1"))
-	visitor.sees("Mateo Fernández", "Parents and fees are for those who are logged in")
+	visitor.sees("Mateo Fernández", "Parents and fees are visible after login")
 	visitor.open(p.url("schoolb.localhost", "/login"))
 	visitor.fill("email", "parent@schoolb.example", "password", p.password("schoolb", "parent@schoolb.example"))
 	visitor.press("Log in")
@@ -205,7 +207,7 @@ func TestThePagesOfTheConsoleAndTheSites(t *testing.T) {
 	visitor.sees("Owed", "EUR")
 	visitor.shot("34-own-child")
 	visitor.open(p.url("schoolb.localhost", "/students/2"))
-	visitor.sees("it is not for you")
+	visitor.sees("you may not see it")
 
 	admin := newBrowser(t)
 	admin.open(p.url("schoola.localhost", "/login"))

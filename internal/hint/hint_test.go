@@ -15,7 +15,26 @@ import (
 func TestAShellReadsEachWordAsItWas(t *testing.T) {
 	t.Parallel()
 	words := []string{
-		"plain", "", "a b", "it's", `"x"`, "$HOME", "`id`", `back\slash`, `end\`, "Zoë", "wow!", "it's!", "a\nb", "*", "~", "#", "-x", "a;b", "a&b", "$(id)",
+		"plain",
+		"",
+		"a b",
+		"it's",
+		`"x"`,
+		"$HOME",
+		"`id`",
+		`back\slash`,
+		`end\`,
+		"Zoë",
+		"wow!",
+		"it's!",
+		"a\nb",
+		"*",
+		"~",
+		"#",
+		"-x",
+		"a;b",
+		"a&b",
+		"$(id)",
 	}
 	out, err := exec.Command("sh", "-c", "printf '%s\\0' "+hint.Command(words...)).Output()
 	require.NoError(t, err)

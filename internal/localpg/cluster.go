@@ -72,7 +72,11 @@ func openKept(dir string, acct account) (*cluster, error) {
 	}
 	mark, err := os.ReadFile(filepath.Join(dir, markerFile))
 	if len(entries) > 0 && (err != nil || string(mark) != markKept) {
-		return nil, fmt.Errorf("data directory %s: %w: it holds other files; name an empty or a new directory", dir, ErrNotOurs)
+		return nil, fmt.Errorf(
+			"data directory %s: %w: it holds other files; name an empty or a new directory",
+			dir,
+			ErrNotOurs,
+		)
 	}
 	c := &cluster{dir: dir, kept: true, account: acct}
 	if err := c.claim(markKept); err != nil {

@@ -24,8 +24,12 @@ func TestADiskThatIsFullIsNamed(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(dir)) })
 	require.NoError(t, os.Chmod(dir, 0o755))
-	cmd := exec.CommandContext(t.Context(), "sh", "-c",
-		`mount --make-rprivate / && mount -t tmpfs -o size=20m,mode=755 none "$DIR" || { echo no mount; exit 1; }; exec "$PROGRAM"`)
+	cmd := exec.CommandContext(
+		t.Context(),
+		"sh",
+		"-c",
+		`mount --make-rprivate / && mount -t tmpfs -o size=20m,mode=755 none "$DIR" || { echo no mount; exit 1; }; exec "$PROGRAM"`,
+	)
 	cmd.Env = append(os.Environ(), "DIR="+dir, "PROGRAM="+os.Args[0], "LOCALPG_TEST_PARENT="+filepath.Join(dir, "data"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.CombinedOutput()

@@ -4,7 +4,6 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,6 +12,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/localpg"
 )
@@ -28,14 +30,14 @@ func TestDownload(t *testing.T) {
 		"-cJf", "-", "bin/postgres", "bin/initdb", "bin/pg_ctl", "lib")
 	tar.Env = append(os.Environ(), "XZ_OPT=-0") // quick, not small
 	txz, err := tar.Output()
-	check(t, err)
+	require.NoError(t, err)
 	jar := new(bytes.Buffer)
 	zw := zip.NewWriter(jar)
 	w, err := zw.Create("postgres.txz")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = w.Write(txz)
-	check(t, err)
-	check(t, zw.Close())
+	require.NoError(t, err)
+	require.NoError(t, zw.Close())
 
 	var asked []string
 	repository := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -48,16 +50,19 @@ func TestDownload(t *testing.T) {
 	}))
 	defer repository.Close()
 
-	cfg := localpg.Config{From: localpg.Downloaded, CacheDir: filepath.Join(tempDir(t), "cache"), DownloadURL: repository.URL}
-	s := start(t, cfg)
-	if got := ask(t, s.TCPURL("postgres"), "select 'downloaded'"); got != "downloaded" {
-		t.Errorf("got %q", got)
+	cfg := localpg.Config{
+		From:        localpg.Downloaded,
+		CacheDir:    filepath.Join(tempDir(t), "cache"),
+		DownloadURL: repository.URL,
 	}
+	s := start(t, cfg)
+	assert.Equal(t, "downloaded", ask(t, s.TCPURL("postgres"), "select 'downloaded'"))
 	requests := len(asked)
 	start(t, cfg)
-	if requests == 0 || len(asked) != requests {
-		t.Errorf("%d requests for the first start, %d more for the second; want some and none", requests, len(asked)-requests)
-	}
+	assert.NotZero(t, requests,
+		"%d requests for the first start, %d more for the second; want some and none", requests, len(asked)-requests)
+	assert.Len(t, asked, requests,
+		"%d requests for the first start, %d more for the second; want some and none", requests, len(asked)-requests)
 }
 
 func TestDownloadThatFails(t *testing.T) {
@@ -70,15 +75,15 @@ func TestDownloadThatFails(t *testing.T) {
 		DownloadURL: repository.URL, NPMRegistry: repository.URL,
 	})
 	var none *localpg.NoBinariesError
-	if !errors.As(err, &none) || !strings.Contains(err.Error(), "no version found") {
-		t.Errorf("got %v", err)
+	if assert.ErrorAs(t, err, &none) {
+		assert.Contains(t, err.Error(), "no version found")
 	}
-	if none.Install == "" || !strings.Contains(err.Error(), "install them with: "+none.Install) {
-		t.Errorf("the error does not say how to install PostgreSQL: %v", err)
+	if assert.NotEmpty(t, none.Install, "the error does not say how to install PostgreSQL: %v", err) {
+		assert.Contains(t, err.Error(), "install them with: "+none.Install,
+			"the error does not say how to install PostgreSQL: %v", err)
 	}
-	if _, err := os.Stat(filepath.Join(cache, "18", "bin", "postgres")); err == nil {
-		t.Error("there are binaries")
-	}
+	_, err = os.Stat(filepath.Join(cache, "18", "bin", "postgres"))
+	assert.Error(t, err, "there are binaries")
 }
 
 // A repository that takes the connection and never answers.
@@ -88,10 +93,15 @@ func TestDownloadWithoutAnAnswerEnds(t *testing.T) {
 	silent := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
 	defer silent.Close()
 	defer close(release)
-	cfg := localpg.Config{From: localpg.Downloaded, CacheDir: filepath.Join(tempDir(t), "cache"), DownloadURL: silent.URL, NPMRegistry: silent.URL}
+	cfg := localpg.Config{
+		From:        localpg.Downloaded,
+		CacheDir:    filepath.Join(tempDir(t), "cache"),
+		DownloadURL: silent.URL,
+		NPMRegistry: silent.URL,
+	}
 	_, err := localpg.Start(t.Context(), localpg.WithTimeouts(cfg, time.Millisecond, 0))
 	var none *localpg.NoBinariesError
-	if !errors.As(err, &none) || !errors.Is(err, context.DeadlineExceeded) || none.Places[0].Name != "download" {
-		t.Errorf("got %v", err)
+	if assert.ErrorAs(t, err, &none) && assert.ErrorIs(t, err, context.DeadlineExceeded) {
+		assert.Equal(t, "download", none.Places[0].Name)
 	}
 }

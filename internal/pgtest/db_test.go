@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/localpg"
 )
@@ -30,9 +32,9 @@ func TestDatabasesAreApart(t *testing.T) {
 	a, b := New(t), New(t)
 	run(t, a, "create table only_in_a ()")
 	var there bool
-	if err := b.Pool.QueryRow(t.Context(), "select to_regclass('only_in_a') is not null").Scan(&there); err != nil || there {
-		t.Errorf("b has the table of a: %t, %v", there, err)
-	}
+	err := b.Pool.QueryRow(t.Context(), "select to_regclass('only_in_a') is not null").Scan(&there)
+	assert.NoError(t, err, "b has the table of a: %t", there)
+	assert.False(t, there, "b has the table of a: %t, %v", there, err)
 }
 
 var builds atomic.Int32
@@ -51,12 +53,10 @@ func TestClonesOfATemplate(t *testing.T) {
 			db := counted.New(t)
 			run(t, db, "insert into things values (2)")
 			var n int
-			if err := db.Pool.QueryRow(t.Context(), "select count(*) from things").Scan(&n); err != nil || n != 2 {
-				t.Errorf("%d things, %v, want the template's and ours", n, err)
-			}
-			if builds.Load() != 1 {
-				t.Errorf("the template was built %d times", builds.Load())
-			}
+			err := db.Pool.QueryRow(t.Context(), "select count(*) from things").Scan(&n)
+			assert.NoError(t, err, "%d things, %v, want the template's and ours", n, err)
+			assert.Equal(t, 2, n, "%d things, %v, want the template's and ours", n, err)
+			assert.Equal(t, int32(1), builds.Load(), "the template was built %d times", builds.Load())
 		})
 	}
 }
@@ -91,20 +91,15 @@ func TestLeakedConnectionFailsTheTestAndKeepsItsDatabase(t *testing.T) {
 	r := &recorder{TB: t}
 	db := New(r)
 	conn, err := pgx.Connect(t.Context(), db.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer conn.Close(context.Background())
 	r.finish()
-	if !r.failed || !strings.Contains(strings.Join(r.log, " "), db.URL) {
-		t.Errorf("failed: %t, log %v; want a failure and the URL", r.failed, r.log)
+	if assert.True(t, r.failed, "failed: %t, log %v; want a failure and the URL", r.failed, r.log) {
+		assert.Contains(t, strings.Join(r.log, " "), db.URL,
+			"failed: %t, log %v; want a failure and the URL", r.failed, r.log)
 	}
-	if !exists(t, db) {
-		t.Error("the database is gone")
-	}
-	if err := db.server.dropDatabase(t.Context(), db.Name); err != nil {
-		t.Error(err)
-	}
+	assert.True(t, exists(t, db), "the database is gone")
+	assert.NoError(t, db.server.dropDatabase(t.Context(), db.Name))
 }
 
 func TestPassedTestLeavesNothing(t *testing.T) {
@@ -119,25 +114,23 @@ func TestPassedTestLeavesNothing(t *testing.T) {
 		t.Errorf("failed: %t, database there: %t", r.failed, exists(t, db))
 	}
 	var roles int
-	err := db.server.admin.QueryRow(t.Context(), "select count(*) from pg_roles where starts_with(rolname::text, $1)", db.RolePrefix).Scan(&roles)
-	if err != nil || roles != 0 {
-		t.Errorf("%d roles left, %v", roles, err)
-	}
+	err := db.server.admin.QueryRow(t.Context(), "select count(*) from pg_roles where starts_with(rolname::text, $1)", db.RolePrefix).
+		Scan(&roles)
+	assert.NoError(t, err, "%d roles left", roles)
+	assert.Equal(t, 0, roles, "%d roles left", roles)
 }
 
 func run(t *testing.T, db *DB, sql string) {
 	t.Helper()
-	if _, err := db.Pool.Exec(t.Context(), sql); err != nil {
-		t.Fatal(err)
-	}
+	_, err := db.Pool.Exec(t.Context(), sql)
+	require.NoError(t, err)
 }
 
 func exists(t *testing.T, db *DB) bool {
 	t.Helper()
 	var there bool
-	err := db.server.admin.QueryRow(t.Context(), "select exists (select from pg_database where datname = $1)", db.Name).Scan(&there)
-	if err != nil {
-		t.Fatal(err)
-	}
+	err := db.server.admin.QueryRow(t.Context(), "select exists (select from pg_database where datname = $1)", db.Name).
+		Scan(&there)
+	require.NoError(t, err)
 	return there
 }

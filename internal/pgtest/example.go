@@ -64,7 +64,8 @@ func leaveOutExamples() {
 	}
 }
 
-// runsExamples reports whether a binary with these flags is meant to run its examples, if it has any.
+// runsExamples reports whether a binary with these flags is meant to run its examples, if it has
+// any.
 func runsExamples(run, list string) bool {
 	return list == "" && (run == "" || strings.Contains(run, "Example"))
 }

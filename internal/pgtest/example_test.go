@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func ExampleOpen() {
@@ -28,13 +29,9 @@ func TestClosedDatabaseLeavesNothing(t *testing.T) {
 	t.Parallel()
 	New(t) // skips where there is no server
 	db, closeDB, err := Open(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	run(t, db, "create role "+db.RolePrefix+"_owner")
-	if err := closeDB(); err != nil {
-		t.Error(err)
-	}
+	assert.NoError(t, closeDB())
 	expectGone(t, db)
 }
 
@@ -42,24 +39,20 @@ func TestClosingTellsOfLeakedConnections(t *testing.T) {
 	t.Parallel()
 	New(t)
 	db, closeDB, err := Open(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	conn, err := pgx.Connect(t.Context(), db.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	defer conn.Close(context.Background())
-	if err := closeDB(); err == nil || !strings.Contains(err.Error(), "left open") {
-		t.Errorf("got %v, want the leak", err)
-	}
+	err = closeDB()
+	assert.ErrorContains(t, err, "left open", "got %v, want the leak", err)
 	expectGone(t, db)
 }
 
 func expectGone(t *testing.T, db *DB) {
 	t.Helper()
 	var roles int
-	err := db.server.admin.QueryRow(t.Context(), "select count(*) from pg_roles where starts_with(rolname::text, $1)", db.RolePrefix).Scan(&roles)
+	err := db.server.admin.QueryRow(t.Context(), "select count(*) from pg_roles where starts_with(rolname::text, $1)", db.RolePrefix).
+		Scan(&roles)
 	if err != nil || roles != 0 || exists(t, db) {
 		t.Errorf("%d roles left, database there: %t, %v", roles, exists(t, db), err)
 	}
@@ -69,9 +62,7 @@ func expectGone(t *testing.T, db *DB) {
 func TestExamplesAreLeftOutWithoutAServer(t *testing.T) {
 	t.Parallel()
 	binary, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	again := func(env string) (string, error) {
 		cmd := exec.Command(binary, "-test.run=^ExampleOpen$", "-test.v")
 		cmd.Env = []string{noServerEnv + "=1", env}
@@ -79,12 +70,14 @@ func TestExamplesAreLeftOutWithoutAServer(t *testing.T) {
 		return string(out), err
 	}
 	out, err := again("")
-	if err != nil || !strings.Contains(out, "examples are left out: "+errNoServer.Error()) || strings.Contains(out, "ExampleOpen") {
-		t.Errorf("none to be had: %s%v", out, err)
+	if assert.NoError(t, err, "none to be had: %s%v", out, err) &&
+		assert.Contains(t, out, "examples are left out: "+errNoServer.Error(), "none to be had: %s%v", out, err) {
+		assert.NotContains(t, out, "ExampleOpen", "none to be had: %s%v", out, err)
 	}
 	out, err = again("CI=1")
-	if err == nil || !strings.Contains(out, "FAIL: ExampleOpen") || !strings.Contains(out, errNoServer.Error()) {
-		t.Errorf("none to be had, but required: %s%v", out, err)
+	if assert.Error(t, err, "none to be had, but required: %s%v", out, err) &&
+		assert.Contains(t, out, "FAIL: ExampleOpen", "none to be had, but required: %s%v", out, err) {
+		assert.Contains(t, out, errNoServer.Error(), "none to be had, but required: %s%v", out, err)
 	}
 }
 
@@ -94,14 +87,10 @@ func TestExamplesAreSkippedBesidesWhatTheFlagSays(t *testing.T) {
 		run, list string
 		want      bool
 	}{{"", "", true}, {"Example|Doc", "", true}, {"TestNames", "", false}, {"^$", "", false}, {"", ".", false}} {
-		if got := runsExamples(c.run, c.list); got != c.want {
-			t.Errorf("-run %q -list %q runs examples: %t", c.run, c.list, got)
-		}
+		assert.Equal(t, c.want, runsExamples(c.run, c.list), "-run %q -list %q runs examples", c.run, c.list)
 	}
-	if got := withExamples(""); got != "^Example" {
-		t.Errorf("no pattern becomes %q", got)
-	}
-	if got := withExamples("TestSlow/big"); got != "TestSlow/big|^Example" {
-		t.Errorf("a pattern becomes %q", got)
-	}
+	got := withExamples("")
+	assert.Equal(t, "^Example", got, "no pattern becomes %q", got)
+	got = withExamples("TestSlow/big")
+	assert.Equal(t, "TestSlow/big|^Example", got, "a pattern becomes %q", got)
 }

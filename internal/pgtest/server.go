@@ -79,7 +79,11 @@ func startServer(ctx context.Context, e environ) (*server, error) {
 }
 
 func (s *server) startLocal(ctx context.Context, src source) error {
-	from := map[source]localpg.From{fromLocal: localpg.Installed, fromDownload: localpg.Downloaded, fromMachine: localpg.Anywhere}
+	from := map[source]localpg.From{
+		fromLocal:    localpg.Installed,
+		fromDownload: localpg.Downloaded,
+		fromMachine:  localpg.Anywhere,
+	}
 	local, err := localpg.Start(ctx, localpg.Config{From: from[src], Settings: serverSettings})
 	if err != nil {
 		return err
@@ -91,7 +95,11 @@ func (s *server) startLocal(ctx context.Context, src source) error {
 			if err != nil {
 				return errors.Join(err, local.Stop(context.Background()))
 			}
-			fmt.Fprintf(os.Stderr, "pgtest: the databases of failed tests are kept; start their server again with:\n\t%s\n", command)
+			fmt.Fprintf(
+				os.Stderr,
+				"pgtest: the databases of failed tests are kept; start their server again with:\n\t%s\n",
+				command,
+			)
 			if os.Getenv("TEST_PG_KEEP") != "" {
 				waitForInterrupt()
 			}

@@ -16,7 +16,8 @@ const (
 // keys is SQL, a relation of one row: the schema name, which the expression name yields, and its
 // keys. It is a subquery of its own, or the server would choose more than one number at random.
 func (k Kind) keys(name string) string {
-	return "(select name, key, (key & 2147483647)::int as class, (random() * 2147483646)::int as mark from (select " + name +
+	return "(select name, key, (key & 2147483647)::int as class, (random() * 2147483646)::int as mark" +
+		" from (select " + name +
 		"::text as name, hashtextextended('" + string(
 		k,
 	) + "' || " + name + "::text, 0) as key) named offset 0) k"
@@ -27,11 +28,14 @@ func (k Kind) keys(name string) string {
 // superuser is a member of both. A session that pg_stat_activity does not list yet counts as one. A
 // prepared transaction has no session and does not count.
 const heldSQL = `exists (select from pg_locks l
-	where l.locktype = 'advisory' and l.granted and l.database = (select oid from pg_database where datname = current_database())
-	and (l.objsubid = 1 and (l.classid::bigint << 32 | l.objid::bigint) = k.key or l.objsubid = 2 and l.classid::bigint = k.class)
+	where l.locktype = 'advisory' and l.granted and l.database = (select oid from pg_database
+		where datname = current_database())
+	and (l.objsubid = 1 and (l.classid::bigint << 32 | l.objid::bigint) = k.key or l.objsubid = 2
+		and l.classid::bigint = k.class)
 	and l.pid <> pg_backend_pid()
 	and coalesce((select a.usesysid = r.oid or pg_has_role(a.usesysid, u.oid, 'member')
-			or coalesce(pg_has_role(a.usesysid, (select n.nspowner from pg_namespace n where n.nspname = k.name), 'member'), false)
+			or coalesce(pg_has_role(a.usesysid, (select n.nspowner from pg_namespace n where n.nspname = k.name),
+				'member'), false)
 		from pg_stat_activity a, pg_roles r, pg_roles u
 		where a.pid = l.pid and r.rolname = session_user and u.rolname = current_user), true))`
 
@@ -55,10 +59,10 @@ func (k Kind) try(held, name string) string {
 // Release is SQL, a boolean expression: it releases the session's lock, whether the session has the
 // key or a mark.
 func (k Kind) Release(name string) string {
-	return "(select case when pg_advisory_unlock(k.key) then true else (select bool_or(pg_advisory_unlock(k.class, l.objid::int)) from pg_locks l " +
-		"where l.locktype = 'advisory' and l.objsubid = 2 and l.pid = pg_backend_pid() and l.classid::bigint = k.class) end from " + k.keys(
-		name,
-	) + ")"
+	return "(select case when pg_advisory_unlock(k.key) then true else (select bool_or(pg_advisory_unlock(k.class," +
+		" l.objid::int)) from pg_locks l " +
+		"where l.locktype = 'advisory' and l.objsubid = 2 and l.pid = pg_backend_pid() and l.classid::bigint = k.class)" +
+		" end from " + k.keys(name) + ")"
 }
 
 // TryKeysOf is a query with one parameter, an array of schema names. For each name, in their order,

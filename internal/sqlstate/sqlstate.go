@@ -6,7 +6,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// The SQLSTATEs that the packages act on. The comments name the message of the server where the code is too general.
+// The SQLSTATEs that the packages act on. The comments name the message of the server where the
+// code is too general.
 const (
 	DivisionByZero       = "22012"
 	InvalidParameter     = "22023"

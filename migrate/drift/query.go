@@ -37,7 +37,8 @@ var structureSQL = buildStructureSQL()
 func buildStructureSQL() string {
 	var b strings.Builder
 	b.WriteString(`select s.n::int, o.* from (
-	select want.n, ns.oid, ns.nspowner, ns.nspacl, t.oid as tenant, (select oid from pg_roles where rolname = current_user) as me
+	select want.n, ns.oid, ns.nspowner, ns.nspacl, t.oid as tenant, (select oid from pg_roles
+		where rolname = current_user) as me
 	from unnest($1::text[], $2::text[]) with ordinality as want(schema, role, n)
 	join pg_namespace ns on ns.nspname = want.schema::name
 	left join pg_roles t on t.rolname = want.role::name
@@ -50,7 +51,8 @@ func buildStructureSQL() string {
 			and (e.deptype = 'e' or e.deptype = 'i' and e.classid = 'pg_proc'::regclass))
 	),
 	rel as materialized (
-		select c.*, quote_ident(c.relname) as q from own join pg_class c on c.oid = own.objid where own.classid = 'pg_class'::regclass
+		select c.*, quote_ident(c.relname) as q from own join pg_class c on c.oid = own.objid
+			where own.classid = 'pg_class'::regclass
 	)
 `)
 	for i, p := range parts {
@@ -79,13 +81,15 @@ func orElse(sql, otherwise string) string {
 // every other name is written with its schema. The planner's estimates for a large or an empty
 // catalogue must not make it leave the indexes, or compile a query that takes milliseconds.
 const planSettings = `select set_config('search_path', 'pg_catalog', true), set_config('jit', 'off', true),
-	set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
+	set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+		set_config('enable_mergejoin', 'off', true),
 	set_config('max_parallel_workers_per_gather', '0', true), set_config('lock_timeout', $1, true),
 	set_config('quote_all_identifiers', 'off', true)`
 
 // sqlRole returns the name of the role with an OID. A quoted name never looks like a placeholder.
 func sqlRole(oid string) string {
-	return "case " + oid + " when 0 then 'PUBLIC' when s.tenant then '{tenant}' when s.me then '{owner}' when s.nspowner then '{owner}' " +
+	return "case " + oid + " when 0 then 'PUBLIC' when s.tenant then '{tenant}' when s.me then '{owner}'" +
+		" when s.nspowner then '{owner}' " +
 		"else quote_ident(pg_get_userbyid(" + oid + ")) end"
 }
 
@@ -118,7 +122,8 @@ var schemaParts = []part{
 		props: []sqlProperty{
 			{
 				"owner",
-				"case s.nspowner when s.tenant then '{tenant}' when s.me then '{owner}' else quote_ident(pg_get_userbyid(s.nspowner)) end",
+				"case s.nspowner when s.tenant then '{tenant}' when s.me then '{owner}'" +
+					" else quote_ident(pg_get_userbyid(s.nspowner)) end",
 			},
 			{"grants", sqlGrants("s.nspacl", "n", "s.nspowner")},
 		},

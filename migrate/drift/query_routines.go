@@ -4,7 +4,8 @@ package drift
 // in any SQL, whatever language the body is in.
 var routineParts = []part{
 	{
-		kind: "case p.prokind when 'p' then 'procedure' when 'a' then 'aggregate' when 'w' then 'window function' else 'function' end",
+		kind: "case p.prokind when 'p' then 'procedure' when 'a' then 'aggregate' when 'w' then 'window function'" +
+			" else 'function' end",
 		name: "quote_ident(p.proname) || '(' || oidvectortypes(p.proargtypes) || ')'",
 		from: "own join pg_proc p on p.oid = own.objid where own.classid = 'pg_proc'::regclass",
 		list: "settings",
@@ -24,11 +25,14 @@ var routineParts = []part{
 			{"body", "coalesce(pg_get_function_sqlbody(p.oid), p.prosrc)"},
 			{"library", "p.probin"},
 			{"definition", `select concat_ws(', ', 'kind ' || aggkind::text, 'direct arguments ' || aggnumdirectargs,
-				'state ' || format_type(aggtranstype, null), 'from ' || agginitval, 'step ' || nullif(aggtransfn, 0)::oid::regprocedure,
+				'state ' || format_type(aggtranstype, null), 'from ' || agginitval,
+				'step ' || nullif(aggtransfn, 0)::oid::regprocedure,
 				'final ' || nullif(aggfinalfn, 0)::oid::regprocedure, 'combine ' || nullif(aggcombinefn, 0)::oid::regprocedure,
 				'serial ' || nullif(aggserialfn, 0)::oid::regprocedure, 'deserial ' || nullif(aggdeserialfn, 0)::oid::regprocedure,
-				'moving state ' || format_type(nullif(aggmtranstype, 0), null), 'moving step ' || nullif(aggmtransfn, 0)::oid::regprocedure,
-				'moving inverse ' || nullif(aggminvtransfn, 0)::oid::regprocedure, 'moving final ' || nullif(aggmfinalfn, 0)::oid::regprocedure,
+				'moving state ' || format_type(nullif(aggmtranstype, 0), null),
+				'moving step ' || nullif(aggmtransfn, 0)::oid::regprocedure,
+				'moving inverse ' || nullif(aggminvtransfn, 0)::oid::regprocedure,
+				'moving final ' || nullif(aggmfinalfn, 0)::oid::regprocedure,
 				'moving from ' || aggminitval, 'sort operator ' || nullif(aggsortop, 0)::regoperator,
 				aggfinalmodify, aggmfinalmodify, 'extra ' || aggfinalextra::text, aggmfinalextra)
 			from pg_aggregate where aggfnoid = p.oid`},
@@ -42,7 +46,8 @@ var routineParts = []part{
 var otherParts = []part{
 	{
 		kind: "'operator'",
-		name: "o.oprname || '(' || concat_ws(', ', format_type(nullif(o.oprleft, 0), null), format_type(nullif(o.oprright, 0), null)) || ')'",
+		name: "o.oprname || '(' || concat_ws(', ', format_type(nullif(o.oprleft, 0), null)," +
+			" format_type(nullif(o.oprright, 0), null)) || ')'",
 		from: "own join pg_operator o on o.oid = own.objid where own.classid = 'pg_operator'::regclass",
 		props: []sqlProperty{
 			{"function", "nullif(o.oprcode, 0)::oid::regprocedure"},
@@ -59,7 +64,8 @@ var otherParts = []part{
 	{
 		kind: "'cast'", name: "'(' || format_type(k.castsource, null) || ' as ' || format_type(k.casttarget, null) || ')'",
 		from: `(select distinct d.objid from own join pg_depend d on d.refclassid = own.classid and d.refobjid = own.objid
-				where own.classid = 'pg_type'::regclass and d.classid = 'pg_cast'::regclass and d.deptype <> 'i') x join pg_cast k on k.oid = x.objid`,
+				where own.classid = 'pg_type'::regclass and d.classid = 'pg_cast'::regclass and d.deptype <> 'i') x
+					join pg_cast k on k.oid = x.objid`,
 		props: []sqlProperty{
 			{"function", "nullif(k.castfunc, 0)::regprocedure"},
 			{"context", "case k.castcontext when 'a' then 'assignment' when 'i' then 'implicit' end"},
@@ -83,7 +89,8 @@ var otherParts = []part{
 		props: []sqlProperty{
 			{
 				"template",
-				"select quote_ident(nspname) || '.' || quote_ident(tmplname) from pg_ts_template m join pg_namespace n on n.oid = tmplnamespace where m.oid = t.dicttemplate",
+				"select quote_ident(nspname) || '.' || quote_ident(tmplname) from pg_ts_template m" +
+					" join pg_namespace n on n.oid = tmplnamespace where m.oid = t.dicttemplate",
 			},
 			{"options", "t.dictinitoption"},
 			{"owner", sqlRole("t.dictowner")},
@@ -95,11 +102,13 @@ var otherParts = []part{
 		props: []sqlProperty{
 			{
 				"parser",
-				"select quote_ident(nspname) || '.' || quote_ident(prsname) from pg_ts_parser m join pg_namespace n on n.oid = prsnamespace where m.oid = t.cfgparser",
+				"select quote_ident(nspname) || '.' || quote_ident(prsname) from pg_ts_parser m" +
+					" join pg_namespace n on n.oid = prsnamespace where m.oid = t.cfgparser",
 			},
 			{
 				"mapping",
-				"select string_agg(maptokentype || ' ' || mapdict::regdictionary, ', ' order by maptokentype, mapseqno) from pg_ts_config_map where mapcfg = t.oid",
+				"select string_agg(maptokentype || ' ' || mapdict::regdictionary, ', ' order by maptokentype, mapseqno)" +
+					" from pg_ts_config_map where mapcfg = t.oid",
 			},
 			{"owner", sqlRole("t.cfgowner")},
 		},
@@ -107,7 +116,8 @@ var otherParts = []part{
 	{
 		kind: "i.type",
 		name: "i.identity",
-		from: `own, pg_identify_object(own.classid, own.objid, 0) i where own.classid <> all ('{pg_class,pg_proc,pg_type,pg_default_acl,pg_extension,
+		from: `own, pg_identify_object(own.classid, own.objid, 0) i
+			where own.classid <> all ('{pg_class,pg_proc,pg_type,pg_default_acl,pg_extension,
 			pg_statistic_ext,pg_operator,pg_collation,pg_ts_dict,pg_ts_config}'::regclass[])`,
 	},
 }

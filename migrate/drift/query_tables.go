@@ -90,14 +90,16 @@ var tableParts = []part{
 			},
 			{
 				"triggers",
-				"select 'disabled' from pg_trigger g where k.contype = 'f' and g.tgconstraint = k.oid and g.tgenabled <> 'O' limit 1",
+				"select 'disabled' from pg_trigger g where k.contype = 'f' and g.tgconstraint = k.oid" +
+					" and g.tgenabled <> 'O' limit 1",
 			},
 		},
 	},
 	{
 		kind: "'index'", table: "rel.q", name: "quote_ident(c.relname)",
 		from: `rel join pg_index i on i.indrelid = rel.oid join pg_class c on c.oid = i.indexrelid
-			where not exists (select from pg_constraint k where k.conrelid = rel.oid and k.conindid = i.indexrelid and k.contype in ('p', 'u', 'x'))`,
+			where not exists (select from pg_constraint k where k.conrelid = rel.oid and k.conindid = i.indexrelid
+				and k.contype in ('p', 'u', 'x'))`,
 		props: []sqlProperty{
 			{"definition", "pg_get_indexdef(i.indexrelid)"},
 			{"index", sqlIndexState},
@@ -118,7 +120,8 @@ var tableParts = []part{
 }
 
 // sqlIndexState lists the flags of an index that differ from the default.
-const sqlIndexState = `nullif(concat_ws(', ', case when not i.indisvalid then 'not valid' end, case when not i.indisready then 'not ready' end,
+const sqlIndexState = `nullif(concat_ws(', ', case when not i.indisvalid then 'not valid' end,
+	case when not i.indisready then 'not ready' end,
 	case when i.indisclustered then 'clustered' end, case when i.indisreplident then 'replica identity' end), '')`
 
 // relationParts are triggers, policies and rules of tables and views, and sequences.
@@ -138,7 +141,8 @@ var relationParts = []part{
 			{"form", sqlIs("not p.polpermissive", "restrictive")},
 			{
 				"command",
-				"case p.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all' end",
+				"case p.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete'" +
+					" else 'all' end",
 			},
 			{
 				"roles",
@@ -160,9 +164,10 @@ var relationParts = []part{
 	},
 	{
 		// The sequence of an identity column has the name of the column: the server chose its own.
-		kind:  "case when d.deptype = 'i' then 'identity sequence' else 'sequence' end",
-		table: "case when d.refobjid is null then '' else (select quote_ident(relname) from pg_class where oid = d.refobjid) end",
-		name:  "case when d.deptype = 'i' then (" + sqlOwnedColumn + ") else rel.q end",
+		kind: "case when d.deptype = 'i' then 'identity sequence' else 'sequence' end",
+		table: "case when d.refobjid is null then '' else (select quote_ident(relname) from pg_class" +
+			" where oid = d.refobjid) end",
+		name: "case when d.deptype = 'i' then (" + sqlOwnedColumn + ") else rel.q end",
 		from: `rel join pg_sequence q on q.seqrelid = rel.oid
 			left join pg_depend d on d.classid = 'pg_class'::regclass and d.objid = rel.oid and d.objsubid = 0
 				and d.refclassid = 'pg_class'::regclass and d.refobjsubid > 0 and d.deptype in ('a', 'i')
@@ -183,7 +188,8 @@ var relationParts = []part{
 	},
 }
 
-const sqlOwnedColumn = "select quote_ident(attname) from pg_attribute where attrelid = d.refobjid and attnum = d.refobjsubid"
+const sqlOwnedColumn = "select quote_ident(attname) from pg_attribute where attrelid = d.refobjid" +
+	" and attnum = d.refobjsubid"
 
 func sqlEnabled(state string) string {
 	return "case " + state + " when 'D' then 'no' when 'R' then 'on a replica' when 'A' then 'always' end"

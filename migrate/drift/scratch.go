@@ -58,7 +58,8 @@ func sweepScratch(ctx context.Context, conn *pgx.Conn, roles schemactx.RoleNames
 	}
 	rows, err := conn.Query(ctx, `select nspname::text from pg_namespace
 		where starts_with(nspname::text, $1) and obj_description(oid, 'pg_namespace') = $2
-		and nspowner = (select oid from pg_roles where rolname = current_user)`, schemalock.ScratchPrefix, schemalock.ScratchComment)
+		and nspowner = (select oid from pg_roles where rolname = current_user)`, schemalock.ScratchPrefix,
+		schemalock.ScratchComment)
 	if err != nil {
 		return roles, err
 	}
@@ -131,10 +132,12 @@ const scratchBatch = 50
 // first, so that a CASCADE drops few others.
 func scratchDrops(ctx context.Context, conn *pgx.Conn, schema string) ([]string, error) {
 	rows, err := conn.Query(ctx, `select format('drop %s if exists %I.%I cascade',
-			case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table' else 'table' end, n.nspname, c.relname)
+			case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table'
+				else 'table' end, n.nspname, c.relname)
 		from pg_class c join pg_namespace n on n.oid = c.relnamespace
 		where n.nspname = $1 and c.relkind in ('r', 'p', 'v', 'm', 'f')
-			and not exists (select from pg_depend e where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e')
+			and not exists (select from pg_depend e where e.classid = 'pg_class'::regclass and e.objid = c.oid
+				and e.deptype = 'e')
 		order by c.oid desc limit $2`, schema, scratchBatch)
 	if err != nil {
 		return nil, err

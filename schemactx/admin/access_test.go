@@ -5,6 +5,9 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
@@ -20,29 +23,22 @@ func TestRevokedAccessIsRestored(t *testing.T) {
 		return err
 	}
 	f.exec(t, "revoke all on tenant_a.private from "+f.roles.Tenant("tenant_a")) // as of a version table
-	check(t, write())
+	require.NoError(t, write())
 	before := f.fingerprint(t, "tenant_a")
 	for i, want := range []bool{true, false} {
 		report, err := admin.RevokeAccess(t.Context(), f.owner, f.roles, "tenant_a")
-		check(t, err)
-		if report.Changed() != want {
-			t.Errorf("revoke %d changed: %t", i, report.Changed())
-		}
+		require.NoError(t, err)
+		assert.Equal(t, want, report.Changed(), "revoke %d changed: %t", i, report.Changed())
 	}
-	if err := write(); !errors.Is(err, schemactx.ErrNotProvisioned) {
-		t.Errorf("a write without access: %v", err)
-	}
+	assert.ErrorIs(t, write(), schemactx.ErrNotProvisioned, "a write without access")
 	for i, want := range []bool{true, false} {
 		report, err := admin.RestoreAccess(t.Context(), f.owner, f.roles, "tenant_a")
-		check(t, err)
-		if report.Changed() != want {
-			t.Errorf("restore %d changed: %t", i, report.Changed())
-		}
+		require.NoError(t, err)
+		assert.Equal(t, want, report.Changed(), "restore %d changed: %t", i, report.Changed())
 	}
-	if after := f.fingerprint(t, "tenant_a"); after != before {
-		t.Errorf("the schema has changed:\n%s\nbefore:\n%s", after, before)
-	}
-	check(t, write())
+	after := f.fingerprint(t, "tenant_a")
+	assert.Equal(t, before, after, "the schema has changed:\n%s\nbefore", after)
+	require.NoError(t, write())
 }
 
 func TestRevokeAccessWaitsForWriters(t *testing.T) {
@@ -50,9 +46,9 @@ func TestRevokeAccessWaitsForWriters(t *testing.T) {
 	f := setup(t)
 	ctx := schemactx.NewContext(t.Context(), "tenant_a")
 	tx, err := f.db.Begin(ctx)
-	check(t, err)
+	require.NoError(t, err)
 	_, err = tx.Exec(ctx, "insert into notes values (7, 'in flight')")
-	check(t, err)
+	require.NoError(t, err)
 	stopped, stop := context.WithCancel(t.Context())
 	type result struct {
 		report admin.AccessReport
@@ -64,15 +60,20 @@ func TestRevokeAccessWaitsForWriters(t *testing.T) {
 		revoked <- result{report, err}
 	}()
 	for waits := false; !waits; {
-		check(t, f.pg.Pool.QueryRow(t.Context(), "select exists (select from pg_locks where relation = 'tenant_a.notes'::regclass and not granted)").Scan(&waits))
+		require.NoError(
+			t,
+			f.pg.Pool.QueryRow(t.Context(), "select exists (select from pg_locks where relation = 'tenant_a.notes'::regclass and not granted)").
+				Scan(&waits),
+		)
 	}
 	stop()
-	if got := <-revoked; !errors.Is(got.err, context.Canceled) || !got.report.Changed() {
-		t.Errorf("%+v", got)
+	got := <-revoked
+	if assert.ErrorIs(t, got.err, context.Canceled, got) {
+		assert.True(t, got.report.Changed(), got)
 	}
-	check(t, tx.Rollback(ctx))
+	require.NoError(t, tx.Rollback(ctx))
 	_, err = admin.RevokeAccess(t.Context(), f.owner, f.roles, "tenant_a")
-	check(t, err)
+	require.NoError(t, err)
 }
 
 func TestRevokeAndRestoreRefuseInvalidSchemas(t *testing.T) {
@@ -80,17 +81,13 @@ func TestRevokeAndRestoreRefuseInvalidSchemas(t *testing.T) {
 	f := setup(t)
 	for _, fn := range []func(context.Context, admin.Beginner, schemactx.RoleNames, string) (admin.AccessReport, error){admin.RevokeAccess, admin.RestoreAccess} {
 		_, err := fn(t.Context(), f.owner, f.roles, "nowhere")
-		if !errors.Is(err, schemactx.ErrSchemaMissing) {
-			t.Errorf("a missing schema: %v", err)
-		}
+		assert.ErrorIs(t, err, schemactx.ErrSchemaMissing, "a missing schema")
 		var nameErr *schemactx.NameError
-		if _, err := fn(t.Context(), f.owner, f.roles, "public"); !errors.As(err, &nameErr) {
-			t.Errorf("public: %v", err)
-		}
+		_, err = fn(t.Context(), f.owner, f.roles, "public")
+		assert.ErrorAs(t, err, &nameErr, "public")
 	}
 	f.exec(t, "create schema plain")
 	_, err := admin.RevokeAccess(t.Context(), f.owner, f.roles, "plain")
-	if !errors.Is(err, schemactx.ErrNotProvisioned) && !errors.Is(err, admin.ErrTaken) {
-		t.Errorf("a schema without a role: %v", err)
-	}
+	assert.True(t, errors.Is(err, schemactx.ErrNotProvisioned) || errors.Is(err, admin.ErrTaken),
+		"a schema without a role: %v", err)
 }

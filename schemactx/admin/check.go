@@ -26,13 +26,15 @@ type CheckConfig struct {
 	// [schemactx.DefaultRoleNames] of the database that the pool connects to.
 	Roles schemactx.RoleNames
 
-	// ExtraSearchPath is that of the [schemactx.DB]'s [schemactx.Config]. Check refuses a schema of it that does not exist or that a role of a
-	// scope may not use, and one in which tenants, PUBLIC or the login may create; it warns of columns whose types have
-	// their operators in a schema that is neither here nor the column's own. Default: none.
+	// ExtraSearchPath is that of the [schemactx.DB]'s [schemactx.Config]. Check refuses a schema of it
+	// that does not exist or that a role of a scope may not use, and one in which tenants, PUBLIC or
+	// the login may create; it warns of columns whose types have their operators in a schema that is
+	// neither here nor the column's own. Default: none.
 	ExtraSearchPath []string
 
-	// SharedSchemas are the schemas, besides public and those of ExtraSearchPath, whose functions and operators tenants are
-	// meant to use. Nobody but the owner should make anything there. Default: none.
+	// SharedSchemas are the schemas, besides public and those of ExtraSearchPath, whose functions and
+	// operators tenants are meant to use. Nobody but the owner should make anything there. Default:
+	// none.
 	SharedSchemas []string
 
 	// Limit is how many findings of one code the report lists; the others are counted in
@@ -49,16 +51,17 @@ type CheckConfig struct {
 //		err = report.Err()
 //	}
 //
-// pool is the one that [schemactx.New] gets. Check judges the login that it finds there, not the one that
-// should be. It reads the catalogs only, in one read-only transaction of a few round trips,
-// however many schemas there are, and changes nothing. What it finds in the sources of functions
-// is a guess by their text; what it finds in catalogs is not. It knows nothing of the server's
-// configuration files or of what superusers do.
+// pool is the one that [schemactx.New] gets. Check judges the login that it finds there, not the
+// one that should be. It reads the catalogs only, in one read-only transaction of a few round
+// trips, however many schemas there are, and changes nothing. What it finds in the sources of
+// functions is a guess by their text; what it finds in catalogs is not. It knows nothing of the
+// server's configuration files or of what superusers do.
 //
-// At [schemactx.PathOnly] the login has rights on tables by nature, so that only what goes beyond them is
-// found, and what is refused at Roles may be a warning.
+// At [schemactx.PathOnly] the login has rights on tables by nature, so that only what goes beyond
+// them is found, and what is refused at Roles may be a warning.
 //
-// A finding is no error: the error is the connection's, the server's or that of ctx, or a [schemactx.SearchPathError].
+// A finding is no error: the error is the connection's, the server's or that of ctx, or a
+// [schemactx.SearchPathError].
 func Check(ctx context.Context, pool *pgxpool.Pool, cfg CheckConfig) (CheckReport, error) {
 	if pool == nil {
 		return CheckReport{}, errors.New("schemactx: pool is nil")
@@ -141,9 +144,19 @@ func ruleParams(cfg CheckConfig) ([][]byte, error) {
 		closed = append(closed, f.name)
 	}
 	config, err := json.Marshal(map[string]any{
-		"prefix": cfg.Roles.Prefix(), "owner": cfg.Roles.Owner(), "runtime": cfg.Roles.Runtime(), "public": cfg.Roles.Public(),
-		"shared": slices.Concat([]string{schemactx.Public}, cfg.SharedSchemas, cfg.ExtraSearchPath), "extra": append([]string{}, cfg.ExtraSearchPath...),
-		"path_only": cfg.Level == schemactx.PathOnly, "closed": closed, "set_config": setConfig,
+		"prefix":  cfg.Roles.Prefix(),
+		"owner":   cfg.Roles.Owner(),
+		"runtime": cfg.Roles.Runtime(),
+		"public":  cfg.Roles.Public(),
+		"shared": slices.Concat(
+			[]string{schemactx.Public},
+			cfg.SharedSchemas,
+			cfg.ExtraSearchPath,
+		),
+		"extra":      append([]string{}, cfg.ExtraSearchPath...),
+		"path_only":  cfg.Level == schemactx.PathOnly,
+		"closed":     closed,
+		"set_config": setConfig,
 	})
 	return [][]byte{config}, err
 }

@@ -58,18 +58,19 @@ const (
 	// CodeLargeObject: a tenant's role owns large objects. A warning.
 	CodeLargeObject Code = "large-object"
 
-	// CodePathMissing: a schema of ExtraSearchPath does not exist, or a role of a scope may not use it, so that
-	// PostgreSQL leaves it out of the path without an error. Any level.
+	// CodePathMissing: a schema of ExtraSearchPath does not exist, or a role of a scope may not use
+	// it, so that PostgreSQL leaves it out of the path without an error. Any level.
 	CodePathMissing Code = "path-missing"
-	// CodePathWritable: a tenant's role, the public role, PUBLIC or the login may create in a schema of ExtraSearchPath,
-	// or owns it: what is planted there runs for every tenant. Any level.
+	// CodePathWritable: a tenant's role, the public role, PUBLIC or the login may create in a schema
+	// of ExtraSearchPath, or owns it: what is planted there runs for every tenant. Any level.
 	CodePathWritable Code = "path-writable"
 	// CodePathTenant: a schema of ExtraSearchPath is a tenant's.
 	CodePathTenant Code = "path-tenant"
 	// CodePathTable: tenants or PUBLIC may change a table in a schema of ExtraSearchPath. A warning.
 	CodePathTable Code = "path-table"
-	// CodePathType: a column that tenants can reach has a type, or an array, domain, range or composite of one, whose
-	// operators are in a schema that is not on the path: citext compares as text does then. A warning, at any level.
+	// CodePathType: a column that tenants can reach has a type, or an array, domain, range or
+	// composite of one, whose operators are in a schema that is not on the path: citext compares as
+	// text does then. A warning, at any level.
 	CodePathType Code = "path-type"
 
 	// CodePathRegistry: a schema of ExtraSearchPath is the registry's.

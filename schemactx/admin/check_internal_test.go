@@ -1,14 +1,18 @@
 package admin
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
 
 // No supported server is too old, so that the finding is asked for directly.
 func TestVersionFinding(t *testing.T) {
 	t.Parallel()
-	if f, old := versionFinding(MinVersion - 1); !old || f.Code != CodeServerVersion || f.Severity != Refuse {
-		t.Errorf("the version before the oldest: %v, %t", f, old)
-	}
-	if f, old := versionFinding(MinVersion); old {
-		t.Errorf("the oldest: %v", f)
-	}
+	f, old := versionFinding(MinVersion - 1)
+	assert.True(t, old, "the version before the oldest: %v, %t", f, old)
+	assert.Equal(t, CodeServerVersion, f.Code, "the version before the oldest: %v, %t", f, old)
+	assert.Equal(t, Refuse, f.Severity, "the version before the oldest: %v, %t", f, old)
+	f, old = versionFinding(MinVersion)
+	assert.False(t, old, "the oldest: %v", f)
 }

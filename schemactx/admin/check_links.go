@@ -78,7 +78,10 @@ var linkRules = []rule{
 	{
 		// Thousands of schemas have the same functions, so each text is read once. A word of the
 		// text counts as a name if it is before a dot, a whole string, or after search_path.
-		code: CodeDefinerTenant, roles: Warn, logins: Warn, pathOnly: Warn,
+		code:     CodeDefinerTenant,
+		roles:    Warn,
+		logins:   Warn,
+		pathOnly: Warn,
 		sql: `with definer as materialized (
 				select f.oid, pronamespace, proconfig, coalesce(nullif(prosrc, ''), pg_get_function_sqlbody(f.oid)) as src
 				from open_function f join pg_language l on l.oid = prolang

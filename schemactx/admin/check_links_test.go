@@ -16,11 +16,15 @@ func TestCheckFindsLinksBetweenTenants(t *testing.T) {
 	defects := map[string]defect{
 		"foreign key to a shared table": {
 			"create table lib.country (code text primary key); create table tenant_a.address (country text references lib.country)",
-			"drop table tenant_a.address, lib.country", nil, nil,
+			"drop table tenant_a.address, lib.country",
+			nil,
+			nil,
 		},
 		"partitions of its own": {
 			"create table tenant_a.log (at int) partition by range (at); create table tenant_a.log1 partition of tenant_a.log default",
-			"drop table tenant_a.log", nil, nil,
+			"drop table tenant_a.log",
+			nil,
+			nil,
 		},
 		"rule and trigger of its own": {
 			"create rule r as on delete to tenant_a.notes do instead nothing;" +
@@ -107,7 +111,10 @@ func TestCheckFindsDefinerFunctionsOfAnotherTenant(t *testing.T) {
 		defects[name] = defect{"create function lib.f() returns text " + function, "drop function lib.f()", want, want}
 	}
 	defects["standard body"] = defect{
-		"create function lib.f() returns text" + safe + " begin atomic select body from tenant_b.notes; end", "drop function lib.f()", found(), found(),
+		"create function lib.f() returns text" + safe + " begin atomic select body from tenant_b.notes; end",
+		"drop function lib.f()",
+		found(),
+		found(),
 	}
 	for name, function := range map[string]string{
 		"kept to the owner":   "lib.f() returns text language sql" + safe + " as 'select body from tenant_b.notes'; revoke execute on function lib.f() from public",
@@ -115,7 +122,12 @@ func TestCheckFindsDefinerFunctionsOfAnotherTenant(t *testing.T) {
 		"of its own schema":   "tenant_b.f() returns text language sql security definer set search_path = tenant_b as 'select body from tenant_b.notes'",
 		"in a comment":        "lib.f() returns text language sql" + safe + " as $$ select 'x' -- as tenant_b.notes has\n /* 'tenant_b' */ $$",
 	} {
-		defects[name] = defect{"create function " + function, "drop function if exists lib.f(); drop function if exists tenant_b.f()", nil, nil}
+		defects[name] = defect{
+			"create function " + function,
+			"drop function if exists lib.f(); drop function if exists tenant_b.f()",
+			nil,
+			nil,
+		}
 	}
 	expectDefects(t, defects)
 }
@@ -126,20 +138,45 @@ func TestCheckFindsForeignData(t *testing.T) {
 	const wrapper, gone = "create foreign data wrapper w; create server s foreign data wrapper w; ", "drop foreign data wrapper w cascade"
 	table := wrapper + "create foreign table tenant_a.far (id int) server s; "
 	expectDefects(t, map[string]defect{
-		"table": {table + "grant select on tenant_a.far to {a}", gone, found("foreign table tenant_a.far"), found("foreign table tenant_a.far")},
+		"table": {
+			table + "grant select on tenant_a.far to {a}",
+			gone,
+			found("foreign table tenant_a.far"),
+			found("foreign table tenant_a.far"),
+		},
 		"table for everybody": {
 			wrapper + "create foreign table lib.far (id int) server s; grant insert on lib.far to public", gone,
 			found("foreign table lib.far"), found("foreign table lib.far"),
 		},
-		"table that no tenant may read": {table + "revoke all on tenant_a.far from {a}", gone, nil, found("foreign table tenant_a.far")},
-		"user mapping for everybody":    {wrapper + "create user mapping for public server s", gone, found("user mapping for PUBLIC"), found("user mapping for PUBLIC")},
+		"table that no tenant may read": {
+			table + "revoke all on tenant_a.far from {a}",
+			gone,
+			nil,
+			found("foreign table tenant_a.far"),
+		},
+		"user mapping for everybody": {
+			wrapper + "create user mapping for public server s",
+			gone,
+			found("user mapping for PUBLIC"),
+			found("user mapping for PUBLIC"),
+		},
 		"user mapping for a tenant": {
 			wrapper + "create user mapping for {b} server s", gone,
 			append(found("user mapping for {b}"), refuse(admin.CodeTenantOwns, "user mapping for {b} on server s")), nil,
 		},
 		"user mapping for the owner": {wrapper + "create user mapping for {owner} server s", gone, nil, nil},
-		"server for a tenant":        {wrapper + "grant usage on foreign server s to {a}", gone, found("foreign server s"), nil},
-		"server for everybody":       {wrapper + "grant usage on foreign server s to public", gone, found("foreign server s"), found("foreign server s")},
+		"server for a tenant": {
+			wrapper + "grant usage on foreign server s to {a}",
+			gone,
+			found("foreign server s"),
+			nil,
+		},
+		"server for everybody": {
+			wrapper + "grant usage on foreign server s to public",
+			gone,
+			found("foreign server s"),
+			found("foreign server s"),
+		},
 	})
 }
 

@@ -46,7 +46,9 @@ var loginRules = []rule{
 		message: "the pool is logged in as {object} and not as the runtime login: use {detail}",
 	},
 	{
-		code: CodeLoginRole, roles: Refuse, logins: Refuse,
+		code:    CodeLoginRole,
+		roles:   Refuse,
+		logins:  Refuse,
 		sql:     "select quote_ident(rolname), quote_ident(current_user) from login where rolname <> current_user",
 		message: "the sessions of login {object} begin as role {detail}: take the setting of role from the login, the database or the pool",
 	},
@@ -68,7 +70,9 @@ var loginRules = []rule{
 	{
 		// The first step of an inherited chain is a membership of the login's own. Since
 		// PostgreSQL 16 each says for itself whether it inherits.
-		code: CodeLoginInherits, roles: Refuse, logins: Refuse,
+		code:   CodeLoginInherits,
+		roles:  Refuse,
+		logins: Refuse,
 		sql: `select quote_ident(r.rolname), quote_ident(login.rolname)
 			from login join pg_auth_members m on m.member = login.oid join pg_roles r on r.oid = m.roleid
 			where coalesce((to_jsonb(m)->>'inherit_option')::boolean, login.rolinherit)`,
@@ -76,7 +80,9 @@ var loginRules = []rule{
 			"or, before PostgreSQL 16, ALTER ROLE {detail} NOINHERIT",
 	},
 	{
-		code: CodeLoginMember, roles: Refuse, logins: Refuse,
+		code:   CodeLoginMember,
+		roles:  Refuse,
+		logins: Refuse,
 		sql: `select quote_ident(r.rolname), quote_ident(login.rolname)
 			from login join pg_auth_members m on m.member = login.oid join pg_roles r on r.oid = m.roleid
 			where m.admin_option or m.roleid not in (select oid from scope_role)`,
@@ -94,13 +100,19 @@ var loginRules = []rule{
 		message: "login {detail} may create in {object}: revoke CREATE",
 	},
 	{
-		code: CodeLoginSetConfig, roles: Refuse, logins: Refuse, pathOnly: Refuse,
+		code:     CodeLoginSetConfig,
+		roles:    Refuse,
+		logins:   Refuse,
+		pathOnly: Refuse,
 		sql: `select quote_ident(rolname), set_config::regprocedure::text from config, login
 			where not has_function_privilege(login.oid, set_config, 'execute')`,
 		message: "login {object} may not call {detail}, with which every scope begins: grant it, or run Harden with the names of these roles",
 	},
 	{
-		code: CodeTemporary, roles: Refuse, logins: Refuse, pathOnly: Warn,
+		code:     CodeTemporary,
+		roles:    Refuse,
+		logins:   Refuse,
+		pathOnly: Warn,
 		sql: `select format('database %I', datname), coalesce(quote_ident(r.rolname), 'PUBLIC')
 			from login, db, aclexplode(acl) left join pg_roles r on r.oid = grantee
 			where privilege_type = 'TEMPORARY' and (grantee = 0 or grantee = login.oid or grantee in (select oid from scope_role))`,

@@ -55,7 +55,17 @@ func TestCheckWhereSetupHasNotRun(t *testing.T) {
 
 func TestACheckErrorHasALineForEachFinding(t *testing.T) {
 	t.Parallel()
-	a, b := admin.Finding{Severity: admin.Refuse, Message: "first"}, admin.Finding{Severity: admin.Refuse, Message: "second"}
-	assert.Equal(t, admin.ErrUnsafe.Error()+":\n  first\n  second", admin.CheckReport{Findings: []admin.Finding{a, b}}.Err().Error())
+	a, b := admin.Finding{
+		Severity: admin.Refuse,
+		Message:  "first",
+	}, admin.Finding{
+		Severity: admin.Refuse,
+		Message:  "second",
+	}
+	assert.Equal(
+		t,
+		admin.ErrUnsafe.Error()+":\n  first\n  second",
+		admin.CheckReport{Findings: []admin.Finding{a, b}}.Err().Error(),
+	)
 	assert.Equal(t, admin.ErrUnsafe.Error()+": first", admin.CheckReport{Findings: []admin.Finding{a}}.Err().Error())
 }

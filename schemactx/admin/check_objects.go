@@ -27,7 +27,9 @@ var objectRules = []rule{
 		message: "{object} runs with the rights of {detail} on its caller's search path: ALTER {object} SET search_path",
 	},
 	{
-		code: CodeViewRights, roles: Warn, logins: Warn,
+		code:   CodeViewRights,
+		roles:  Warn,
+		logins: Warn,
 		sql: `select distinct format('view %s.%I', v.relnamespace::regnamespace, v.relname), format('%I.%I', n.nspname, c.relname)
 			from pg_class v
 			join pg_rewrite w on w.ev_class = v.oid
@@ -35,10 +37,14 @@ var objectRules = []rule{
 			join pg_class c on c.oid = d.refobjid and c.relkind in ('r', 'p', 'v', 'm', 'f') and c.relnamespace <> v.relnamespace
 			join pg_namespace n on n.oid = c.relnamespace and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
 			where v.relkind in ('v', 'm') and v.relnamespace = any (array(select oid from open_schema))
-				and (not ` + invokerView("v") + ` or exists (
+				and (not ` + invokerView(
+			"v",
+		) + ` or exists (
 					select from pg_depend d join pg_rewrite w on w.oid = d.objid join pg_class o on o.oid = w.ev_class
 					where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass and d.refobjid = v.oid
-						and o.oid <> v.oid and o.relkind in ('v', 'm') and not ` + invokerView("o") + `))
+						and o.oid <> v.oid and o.relkind in ('v', 'm') and not ` + invokerView(
+			"o",
+		) + `))
 				and (n.oid in (select oid from tenant) and v.relnamespace in (select oid from tenant)
 					or v.oid in (select r.oid from pg_class r, aclexplode(relacl) where relkind in ('v', 'm') and privilege_type = 'SELECT'
 						and (grantee = 0 or grantee in (select oid from scope_role))))
@@ -47,7 +53,10 @@ var objectRules = []rule{
 	},
 	{
 		// Whoever can call what superusers made, or what came with an extension, is not fooled.
-		code: CodePlanted, roles: Warn, logins: Warn, pathOnly: Warn,
+		code:     CodePlanted,
+		roles:    Warn,
+		logins:   Warn,
+		pathOnly: Warn,
 		sql: `select o.object, quote_ident(r.rolname) from (
 				select 'pg_proc'::regclass, oid, pronamespace, proowner,
 					format('function %I.%I(%s)', pronamespace::regnamespace, proname, pg_get_function_identity_arguments(oid)) from pg_proc

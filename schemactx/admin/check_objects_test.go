@@ -42,7 +42,8 @@ func TestCheckFindsWhatTenantsMustNotHave(t *testing.T) {
 			nil,
 		},
 		"owns its schema": {
-			"alter schema tenant_a owner to {a}", "alter schema tenant_a owner to {owner}; grant usage on schema tenant_a to {a}",
+			"alter schema tenant_a owner to {a}",
+			"alter schema tenant_a owner to {owner}; grant usage on schema tenant_a to {a}",
 			[]string{refuse(admin.CodeTenantOwns, "schema tenant_a"), refuse(admin.CodeTenantCreate, "schema tenant_a")},
 			nil,
 		},
@@ -118,10 +119,15 @@ func TestCheckFindsWhatTenantsCanUse(t *testing.T) {
 		},
 		"definer kept to the owner": {
 			"create function lib.d() returns int language sql security definer as 'select 1'; revoke execute on function lib.d() from public",
-			"drop function lib.d()", nil, nil,
+			"drop function lib.d()",
+			nil,
+			nil,
 		},
 		"definer in a closed schema": {
-			"create schema closed; create function closed.d() returns int language sql security definer as 'select 1'", "", nil, nil,
+			"create schema closed; create function closed.d() returns int language sql security definer as 'select 1'",
+			"",
+			nil,
+			nil,
 		},
 		"view": {
 			"create view tenant_a.v as select * from tenant_b.notes; grant select on tenant_a.v to {a}", invoker, view, nil,
@@ -133,7 +139,8 @@ func TestCheckFindsWhatTenantsCanUse(t *testing.T) {
 			nil,
 		},
 		"view in a shared schema": {
-			"create view lib.v as select * from tenant_b.notes; grant select on lib.v to public", "revoke select on lib.v from public",
+			"create view lib.v as select * from tenant_b.notes; grant select on lib.v to public",
+			"revoke select on lib.v from public",
 			[]string{warn(admin.CodeViewRights, "view lib.v")},
 			nil,
 		},
@@ -206,11 +213,15 @@ func TestCheckFindsFunctionsThatChangeTheSession(t *testing.T) {
 	}
 	defects["trigger without EXECUTE"] = defect{
 		"create function lib.f() returns trigger language plpgsql as $$ begin set search_path = x; return new; end $$; " + kept,
-		"drop function lib.f()", found(), found(),
+		"drop function lib.f()",
+		found(),
+		found(),
 	}
 	defects["runs as another role"] = defect{
-		"create function lib.f() returns int language sql set role = {b} as 'select 1'", "alter function lib.f() reset role; drop function lib.f()",
-		found(), found(),
+		"create function lib.f() returns int language sql set role = {b} as 'select 1'",
+		"alter function lib.f() reset role; drop function lib.f()",
+		found(),
+		found(),
 	}
 	defects["of an extension"] = defect{
 		"create extension dblink schema lib; create role {prefix}_dev; " + wrapped("reset all;") +

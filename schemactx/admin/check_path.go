@@ -21,7 +21,10 @@ var pathRules = []rule{
 	},
 	{
 		// An operator that fits better is taken before that of an extension, for every tenant.
-		code: CodePathWritable, roles: Refuse, logins: Refuse, pathOnly: Refuse,
+		code:     CodePathWritable,
+		roles:    Refuse,
+		logins:   Refuse,
+		pathOnly: Refuse,
 		sql: `select format('schema %I', nspname), 'PUBLIC may create: REVOKE CREATE ON SCHEMA ' || quote_ident(nspname) || ' FROM PUBLIC'
 			from path_schema, aclexplode(acl) where privilege_type = 'CREATE' and grantee = 0
 			union all
@@ -40,12 +43,16 @@ var pathRules = []rule{
 		message: "in {object}, which is on the search path of every tenant, {detail}",
 	},
 	{
-		code: CodePathTenant, roles: Refuse, logins: Refuse,
+		code:    CodePathTenant,
+		roles:   Refuse,
+		logins:  Refuse,
 		sql:     "select format('schema %I', nspname), quote_ident(rolname) from tenant, config where nspname = any (extra)",
 		message: "{object} is a tenant's, of role {detail}, and on the search path of every other: take it from ExtraSearchPath",
 	},
 	{
-		code: CodePathTable, roles: Warn, logins: Warn,
+		code:   CodePathTable,
+		roles:  Warn,
+		logins: Warn,
 		sql: `select format('table %I.%I', nspname, relname), string_agg(distinct coalesce(quote_ident(s.rolname), 'PUBLIC'), ', ')
 			from path_schema p join pg_class c on c.relnamespace = p.oid and relkind in ('r', 'p', 'v', 'f'), config,
 				aclexplode(relacl) left join scope_role s on s.oid = grantee
@@ -55,9 +62,13 @@ var pathRules = []rule{
 		message: "{object}, which every tenant finds by its name alone, can be changed by {detail}: leave SELECT, or name it with its schema",
 	},
 	{
-		// From the types to the columns, through what is made of them: arrays, domains, ranges, composites. pg_depend has an
-		// index that leads with what is referred to, so that columns of other types, in any number, cost nothing.
-		code: CodePathType, roles: Warn, logins: Warn, pathOnly: Warn,
+		// From the types to the columns, through what is made of them: arrays, domains, ranges,
+		// composites. pg_depend has an index that leads with what is referred to, so that columns of
+		// other types, in any number, cost nothing.
+		code:     CodePathType,
+		roles:    Warn,
+		logins:   Warn,
+		pathOnly: Warn,
 		sql: `with recursive hidden as (
 				select distinct t.oid, t.typnamespace from config, pg_operator o join pg_namespace n on n.oid = o.oprnamespace,
 					unnest(array[oprleft, oprright]) as operand join pg_type t on t.oid = operand

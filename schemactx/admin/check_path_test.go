@@ -17,7 +17,8 @@ func pathOf(level schemactx.Level, extra ...string) admin.CheckConfig {
 
 var levels = []schemactx.Level{schemactx.PathOnly, schemactx.Roles, schemactx.Logins}
 
-// findAtEachLevel compares what is found with extensions on the path. At PathOnly and Logins a code may be left out.
+// findAtEachLevel compares what is found with extensions on the path. At PathOnly and Logins a code
+// may be left out.
 func (f *fixture) findAtEachLevel(t *testing.T, name string, want []string, but map[schemactx.Level][]string) {
 	t.Helper()
 	for _, level := range levels {
@@ -92,7 +93,8 @@ func TestCheckRefusesAPathThatTenantsCanWriteTo(t *testing.T) {
 		"nobody may use it": {
 			"revoke usage on schema extensions from public; grant usage on schema extensions to {a}, {public}, {runtime}",
 			"revoke usage on schema extensions from {a}, {public}, {runtime}; grant usage on schema extensions to public",
-			[]string{refuse(admin.CodePathMissing, "schema extensions"), refuse(admin.CodeLoginRights, "schema extensions")}, // tenant_b may not
+			// tenant_b may not
+			[]string{refuse(admin.CodePathMissing, "schema extensions"), refuse(admin.CodeLoginRights, "schema extensions")},
 			map[schemactx.Level][]string{schemactx.PathOnly: none},
 		},
 		"it does not exist": {
@@ -121,12 +123,25 @@ func TestCheckRefusesTheSchemaOfATenantOnThePath(t *testing.T) {
 func TestCheckWarnsOfColumnsWhoseOperatorsAreNotOnThePath(t *testing.T) {
 	t.Parallel()
 	f := hardened(t)
-	run(t, f, `create extension citext; create schema lib; grant usage on schema lib to public; create extension hstore schema lib;
+	run(
+		t,
+		f,
+		`create extension citext; create schema lib; grant usage on schema lib to public; create extension hstore schema lib;
 		create extension ltree schema lib;
-		create type lib.mood as enum ('glad'); create domain lib.short as text check (length(value) < 10)`)
+		create type lib.mood as enum ('glad'); create domain lib.short as text check (length(value) < 10)`,
+	)
 	clean := f.foundWith(t, pathOf(schemactx.Roles))
 	expectFound(t, "no column", clean, nil)
-	citext, hstore, ltree := warn(admin.CodePathType, "type public.citext"), warn(admin.CodePathType, "type lib.hstore"), warn(admin.CodePathType, "type lib.ltree")
+	citext, hstore, ltree := warn(
+		admin.CodePathType,
+		"type public.citext",
+	), warn(
+		admin.CodePathType,
+		"type lib.hstore",
+	), warn(
+		admin.CodePathType,
+		"type lib.ltree",
+	)
 	for name, d := range map[string]struct {
 		plant, repair string
 		want          []string
@@ -160,6 +175,10 @@ func TestCheckWarnsOfColumnsWhoseOperatorsAreNotOnThePath(t *testing.T) {
 	for _, finding := range report.Findings {
 		messages = append(messages, finding.Message)
 	}
-	assert.Contains(t, messages, "type public.citext is that of 1 column, tenant_a.t.email, and the schema of its operators is not on the search path: "+
-		"a comparison may find no row, without an error. Add that schema to ExtraSearchPath")
+	assert.Contains(
+		t,
+		messages,
+		"type public.citext is that of 1 column, tenant_a.t.email, and the schema of its operators is not on the search path: "+
+			"a comparison may find no row, without an error. Add that schema to ExtraSearchPath",
+	)
 }

@@ -11,9 +11,12 @@ const registrySchemaSQL = `select oid, nspname, nspacl from pg_namespace where o
 // their tenants, the privileges of each table decide.
 var registryRules = []rule{
 	{
-		code: CodePathRegistry, roles: Refuse, logins: Refuse, pathOnly: Refuse,
-		sql:     "select format('schema %I', nspname), '' from (" + registrySchemaSQL + ") as n, config where nspname = any (extra)",
-		message: "{object} is the registry's, and on the search path of every tenant: take it from ExtraSearchPath",
+		code:     CodePathRegistry,
+		roles:    Refuse,
+		logins:   Refuse,
+		pathOnly: Refuse,
+		sql:      "select format('schema %I', nspname), '' from (" + registrySchemaSQL + ") as n, config where nspname = any (extra)",
+		message:  "{object} is the registry's, and on the search path of every tenant: take it from ExtraSearchPath",
 	},
 	{
 		code: CodeRegistryRights, roles: Refuse, logins: Refuse,

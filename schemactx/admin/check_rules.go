@@ -93,5 +93,7 @@ with config as (
 // statement returns the SQL of a rule that returns at most limit rows: object, detail, and how
 // many there are in all.
 func (r rule) statement(limit int) string {
-	return rulesSQL + "select object, detail, count(*) over () from (" + r.sql + ") as found(object, detail) limit " + strconv.Itoa(limit)
+	return rulesSQL + "select object, detail, count(*) over () from (" + r.sql + ") as found(object, detail) limit " + strconv.Itoa(
+		limit,
+	)
 }

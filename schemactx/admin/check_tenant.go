@@ -8,7 +8,8 @@ var tenantRules = []rule{
 		message: "role {object} has the attribute {detail}: ALTER ROLE {object} NO{detail}",
 	},
 	{
-		code: CodeTenantLogin, roles: Refuse,
+		code:    CodeTenantLogin,
+		roles:   Refuse,
 		sql:     "select quote_ident(rolname), '' from scope_role where rolcanlogin",
 		message: "role {object} can log in, past the program: ALTER ROLE {object} NOLOGIN, or use a level at which it logs in",
 	},
@@ -55,14 +56,18 @@ var tenantRules = []rule{
 			"ALTER DEFAULT PRIVILEGES ... REVOKE ALL ... FROM {detail}",
 	},
 	{
-		code: CodeSchemaShared, roles: Refuse, logins: Refuse,
+		code:   CodeSchemaShared,
+		roles:  Refuse,
+		logins: Refuse,
 		sql: `select distinct format('schema %I', nspname), coalesce(quote_ident(s.rolname), 'PUBLIC')
 			from tenant t, aclexplode(nspacl) left join scope_role s on s.oid = grantee
 			where grantee = 0 or s.oid <> t.role`,
 		message: "{detail} has rights on {object} of a tenant: REVOKE ALL ON {object} FROM {detail}, as Provision does for PUBLIC",
 	},
 	{
-		code: CodeLargeObject, roles: Warn, logins: Warn,
+		code:   CodeLargeObject,
+		roles:  Warn,
+		logins: Warn,
 		sql: `select quote_ident(s.rolname), count(*)::text
 			from scope_role s join pg_shdepend d on refclassid = 'pg_authid'::regclass and refobjid = s.oid and deptype = 'o'
 				and classid = 'pg_largeobject'::regclass and dbid = (select oid from db)

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
@@ -53,19 +55,16 @@ func (f *fixture) foundWith(t *testing.T, cfg admin.CheckConfig) []string {
 	defer pool.Close()
 	cfg.Roles = f.roles
 	report, err := admin.Check(t.Context(), pool, cfg)
-	check(t, err)
+	require.NoError(t, err)
 	var found []string
 	refused := false
 	for _, finding := range report.Findings {
 		found = append(found, fmt.Sprintf("%s %s: %s", finding.Severity, finding.Code, finding.Object))
 		refused = refused || finding.Severity == admin.Refuse
-		if strings.ContainsAny(finding.Message, "{}") || strings.Contains(finding.Message, "  ") {
-			t.Errorf("message is not filled in: %s", finding.Message)
-		}
+		assert.False(t, strings.ContainsAny(finding.Message, "{}"), "message is not filled in: %s", finding.Message)
+		assert.NotContains(t, finding.Message, "  ", "message is not filled in: %s", finding.Message)
 	}
-	if got := errors.Is(report.Err(), admin.ErrUnsafe); got != refused {
-		t.Errorf("report.Err() is ErrUnsafe: %t, want %t", got, refused)
-	}
+	assert.Equal(t, refused, errors.Is(report.Err(), admin.ErrUnsafe), "report.Err() is ErrUnsafe")
 	return found
 }
 
@@ -97,9 +96,8 @@ func expectFound(t *testing.T, name string, got, want []string) {
 	t.Helper()
 	slices.Sort(got)
 	slices.Sort(want)
-	if !slices.Equal(got, want) {
-		t.Errorf("%s: found\n\t%s\nwant\n\t%s", name, strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
-	}
+	assert.True(t, slices.Equal(got, want),
+		"%s: found\n\t%s\nwant\n\t%s", name, strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
 }
 
 func TestCheckFindsWhatTheLoginMustNotHave(t *testing.T) {
@@ -116,7 +114,8 @@ func TestCheckFindsWhatTheLoginMustNotHave(t *testing.T) {
 			nil,
 		},
 		"owns a table": {
-			"create table public.mine (); alter table public.mine owner to {runtime}", "alter table public.mine owner to {owner}",
+			"create table public.mine (); alter table public.mine owner to {runtime}",
+			"alter table public.mine owner to {owner}",
 			[]string{refuse(admin.CodeLoginOwns, "table public.mine")},
 			[]string{warn(admin.CodeLoginOwns, "table public.mine")},
 		},
@@ -141,7 +140,8 @@ func TestCheckFindsWhatTheLoginMustNotHave(t *testing.T) {
 			nil,
 		},
 		"may grant a role": {
-			"set role {owner}; grant {a} to {runtime} with admin option", "set role {owner}; revoke admin option for {a} from {runtime}; reset role",
+			"set role {owner}; grant {a} to {runtime} with admin option",
+			"set role {owner}; revoke admin option for {a} from {runtime}; reset role",
 			[]string{refuse(admin.CodeLoginMember, "{a}")},
 			nil,
 		},
@@ -211,9 +211,7 @@ func TestCheckFindsASuperuser(t *testing.T) {
 	run(t, f, "alter role "+f.roles.Runtime()+" superuser")
 	want := refuse(admin.CodeLoginAttribute, f.roles.Runtime())
 	for _, level := range []schemactx.Level{schemactx.Roles, schemactx.PathOnly} {
-		if found := f.found(t, level); !slices.Contains(found, want) {
-			t.Errorf("level %d: found %v, want %s", level, found, want)
-		}
+		assert.Contains(t, f.found(t, level), want, "level %d: found", level)
 	}
 }
 
@@ -223,10 +221,11 @@ func TestCheckFindsAnotherLogin(t *testing.T) {
 	run(t, f, f.named("create role {prefix}_other login noinherit password 'password'"))
 	pool := openPool(t, f.pg.URLAs(f.roles.Prefix()+"_other", "password"), 1)
 	report, err := admin.Check(t.Context(), pool, admin.CheckConfig{Roles: f.roles})
-	check(t, err)
+	require.NoError(t, err)
 	codes := []admin.Code{admin.CodeLoginName, admin.CodeLoginSetConfig}
-	if len(report.Findings) != 2 || report.Findings[0].Code != codes[0] || report.Findings[1].Code != codes[1] {
-		t.Errorf("found %v, want the codes %v", report.Findings, codes)
+	if assert.Len(t, report.Findings, 2, "found %v, want the codes %v", report.Findings, codes) &&
+		assert.Equal(t, codes[0], report.Findings[0].Code, "found %v, want the codes %v", report.Findings, codes) {
+		assert.Equal(t, codes[1], report.Findings[1].Code, "found %v, want the codes %v", report.Findings, codes)
 	}
 }
 
@@ -236,10 +235,10 @@ func TestCheckCountsWhatIsBeyondTheLimit(t *testing.T) {
 	f.provision(t, "tenant_c")
 	run(t, f, "grant usage on schema tenant_a, tenant_b, tenant_c to public")
 	report, err := admin.Check(t.Context(), f.runtime(t), admin.CheckConfig{Roles: f.roles, Limit: 2})
-	check(t, err)
-	if len(report.Findings) != 2 || report.Omitted[admin.CodeSchemaShared] != 1 {
-		t.Errorf("found %v and omitted %v, want 2 and 1", report.Findings, report.Omitted)
-	}
+	require.NoError(t, err)
+	assert.Len(t, report.Findings, 2, "found %v and omitted %v, want 2 and 1", report.Findings, report.Omitted)
+	assert.Equal(t, 1, report.Omitted[admin.CodeSchemaShared],
+		"found %v and omitted %v, want 2 and 1", report.Findings, report.Omitted)
 }
 
 func TestCheckErrorSaysWhatIsWrong(t *testing.T) {
@@ -247,14 +246,14 @@ func TestCheckErrorSaysWhatIsWrong(t *testing.T) {
 	f := hardened(t)
 	run(t, f, f.named("grant usage on schema tenant_a to public; grant usage on language plpgsql to {a}"))
 	report, err := admin.Check(t.Context(), f.runtime(t), admin.CheckConfig{Roles: f.roles})
-	check(t, err)
+	require.NoError(t, err)
 	var unsafe *admin.CheckError
-	if !errors.As(report.Err(), &unsafe) || len(unsafe.Findings) != 1 || unsafe.Findings[0].Code != admin.CodeSchemaShared {
-		t.Fatalf("got %v, want the finding to refuse alone", report.Err())
-	}
-	if !strings.Contains(unsafe.Error(), "REVOKE ALL ON schema tenant_a FROM PUBLIC") {
-		t.Errorf("got %q, want the remedy in it", unsafe.Error())
-	}
+	require.ErrorAs(t, report.Err(), &unsafe, "got %v, want the finding to refuse alone", report.Err())
+	require.Len(t, unsafe.Findings, 1, "got %v, want the finding to refuse alone", report.Err())
+	require.Equal(t, admin.CodeSchemaShared, unsafe.Findings[0].Code,
+		"got %v, want the finding to refuse alone", report.Err())
+	assert.Contains(t, unsafe.Error(), "REVOKE ALL ON schema tenant_a FROM PUBLIC",
+		"got %q, want the remedy in it", unsafe.Error())
 }
 
 // Before Harden there are warnings, and no more: on managed services it stays so.
@@ -262,24 +261,33 @@ func TestCheckOfADatabaseThatIsNotHardenedWarns(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	report, err := admin.Check(t.Context(), f.runtime(t), admin.CheckConfig{Roles: f.roles})
-	check(t, err)
-	check(t, report.Err())
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
 	for _, finding := range report.Findings {
-		if finding.Code != admin.CodeNotHardened || finding.Severity != admin.Warn {
-			t.Errorf("found %s", finding)
-		}
+		assert.Equal(t, admin.CodeNotHardened, finding.Code, "found %s", finding)
+		assert.Equal(t, admin.Warn, finding.Severity, "found %s", finding)
 	}
-	if len(report.Findings) != 5 {
-		t.Errorf("found %v, want the four functions and plpgsql", report.Findings)
-	}
+	assert.Len(t, report.Findings, 5, "found %v, want the four functions and plpgsql", report.Findings)
 }
 
 // What is planted in public must not answer the questions.
 func TestCheckIsNotFooledByPlantedFunctions(t *testing.T) {
 	t.Parallel()
 	f := hardened(t)
-	run(t, f, f.named("alter role {runtime} createrole; create function public.starts_with(text, text) returns bool language sql as 'select 1/0 = 1'"))
-	run(t, f, f.named("create view public.pg_roles as select * from pg_catalog.pg_roles where false; alter role {runtime} set search_path = public, pg_catalog"))
+	run(
+		t,
+		f,
+		f.named(
+			"alter role {runtime} createrole; create function public.starts_with(text, text) returns bool language sql as 'select 1/0 = 1'",
+		),
+	)
+	run(
+		t,
+		f,
+		f.named(
+			"create view public.pg_roles as select * from pg_catalog.pg_roles where false; alter role {runtime} set search_path = public, pg_catalog",
+		),
+	)
 	expectFound(t, "planted", f.found(t, schemactx.Roles), []string{refuse(admin.CodeLoginAttribute, f.roles.Runtime())})
 }
 
@@ -289,10 +297,9 @@ func TestCheckReturnsErrors(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := admin.Check(ctx, f.runtime(t), admin.CheckConfig{Roles: f.roles})
-	expectIs(t, err, context.Canceled)
-	if _, err := admin.Check(t.Context(), nil, admin.CheckConfig{}); err == nil {
-		t.Error("a nil pool was taken")
-	}
+	assert.ErrorIs(t, err, context.Canceled)
+	_, err = admin.Check(t.Context(), nil, admin.CheckConfig{})
+	assert.Error(t, err, "a nil pool was taken")
 }
 
 // runtime is a pool of the runtime login.

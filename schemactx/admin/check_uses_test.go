@@ -149,12 +149,24 @@ func TestCheckFindsRightsThatAreGrantedElsewhere(t *testing.T) {
 	t.Parallel()
 	found := func(object string) []string { return []string{refuse(admin.CodeTenantRights, object)} }
 	expectDefects(t, map[string]defect{
-		"on a column": {"grant select (body) on tenant_b.notes to {a}", "revoke select (body) on tenant_b.notes from {a}", found("table tenant_b.notes"), nil},
-		"on a column and the table": {
-			"grant update (body) on tenant_b.notes to {a}; grant select on tenant_b.notes to {a}", "revoke all on tenant_b.notes from {a}",
-			found("table tenant_b.notes"), nil,
+		"on a column": {
+			"grant select (body) on tenant_b.notes to {a}",
+			"revoke select (body) on tenant_b.notes from {a}",
+			found("table tenant_b.notes"),
+			nil,
 		},
-		"on a sequence": {"create sequence tenant_b.n; grant usage on sequence tenant_b.n to {a}", "drop sequence tenant_b.n", found("table tenant_b.n"), nil},
+		"on a column and the table": {
+			"grant update (body) on tenant_b.notes to {a}; grant select on tenant_b.notes to {a}",
+			"revoke all on tenant_b.notes from {a}",
+			found("table tenant_b.notes"),
+			nil,
+		},
+		"on a sequence": {
+			"create sequence tenant_b.n; grant usage on sequence tenant_b.n to {a}",
+			"drop sequence tenant_b.n",
+			found("table tenant_b.n"),
+			nil,
+		},
 		"by default, in a schema": {
 			"alter default privileges for role {owner} in schema tenant_b grant select on tables to {a}",
 			"alter default privileges for role {owner} in schema tenant_b revoke select on tables from {a}",
@@ -162,11 +174,15 @@ func TestCheckFindsRightsThatAreGrantedElsewhere(t *testing.T) {
 		},
 		"by default, everywhere": {
 			"alter default privileges for role {owner} grant usage on sequences to {public}",
-			"alter default privileges for role {owner} revoke usage on sequences from {public}", found("default privileges of {owner}"), nil,
+			"alter default privileges for role {owner} revoke usage on sequences from {public}",
+			found("default privileges of {owner}"),
+			nil,
 		},
 		"by default, on schemas": {
 			"alter default privileges for role {owner} grant usage on schemas to {a}",
-			"alter default privileges for role {owner} revoke usage on schemas from {a}", found("default privileges of {owner}"), nil,
+			"alter default privileges for role {owner} revoke usage on schemas from {a}",
+			found("default privileges of {owner}"),
+			nil,
 		},
 		"by default, in a shared schema": {
 			"alter default privileges for role {owner} in schema lib grant select on tables to {a}",

@@ -6,13 +6,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// dependentsSQL follows pg_depend from the relations $2, or from the schema $1 where there are none,
-// to all that a DROP ... CASCADE would take, and returns what is not in the schema $1,
+// dependentsSQL follows pg_depend from the relations $2, or from the schema $1 where there are
+// none, to all that a DROP ... CASCADE would take, and returns what is not in the schema $1,
 //
 // Parts are where their relation is. What is in no schema and goes with what it is about does not
-// count: default privileges, memberships in publications, casts and transforms of the schema's types,
-// extensions that were installed into the schema. Nor do the triggers by which a foreign key of
-// this schema watches the table that it references.
+// count: default privileges, memberships in publications, casts and transforms of the schema's
+// types, extensions that were installed into the schema. Nor do the triggers by which a foreign key
+// of this schema watches the table that it references.
 const dependentsSQL = `with recursive reached (classid, objid, objsubid) as (
 		select 'pg_class'::regclass::oid, oid, 0 from unnest($2::oid[]) as oid
 		union select 'pg_namespace'::regclass, $1::oid, 0 where cardinality($2::oid[]) = 0

@@ -65,24 +65,32 @@ func (r DeprovisionReport) Changed() bool { return changed(r.Actions) }
 //
 // First, in a transaction of its own, the tenant's role loses its rights on the schema, its login
 // and the runtime login as a member, so that nobody enters: new units of work are
-// [schemactx.ErrNotProvisioned]. A statement that runs is waited for; a transaction keeps its tables until it
-// ends, and its next statement may be refused. Then tables, views and sequences are
+// [schemactx.ErrNotProvisioned]. A statement that runs is waited for; a transaction keeps its
+// tables until it ends, and its next statement may be refused. Then tables, views and sequences are
 // dropped in batches, each in a transaction of its own, as thousands at once would need more locks
-// than the server has; then the schema with the rest; then the role, with every right that
-// the owner has given it. Sessions that tenants have opened at level [schemactx.Logins] stay open, without
-// rights: see [schemactx.DB.Refresh].
+// than the server has; then the schema with the rest; then the role, with every right that the
+// owner has given it. Sessions that tenants have opened at level [schemactx.Logins] stay open,
+// without rights: see [schemactx.DB.Refresh].
 //
-// Nothing outside of the schema is ever dropped. Where something there depends on the schema, such as
-// a view or a foreign key, the error is a [DependentsError] and nothing has changed; this is
-// looked at again in each transaction. An invalid name is a [schemactx.NameError]; a schema that the owner does
-// not own, and a role that was made for another database, are [ErrTaken]; a schema without its
-// role is no tenant's, [schemactx.ErrNotProvisioned]: [Provision] makes the role. Nothing has changed then either.
+// Nothing outside of the schema is ever dropped. Where something there depends on the schema, such
+// as a view or a foreign key, the error is a [DependentsError] and nothing has changed; this is
+// looked at again in each transaction. An invalid name is a [schemactx.NameError]; a schema that
+// the owner does not own, and a role that was made for another database, are [ErrTaken]; a schema
+// without its role is no tenant's, [schemactx.ErrNotProvisioned]: [Provision] makes the role.
+// Nothing has changed then either.
 //
 // With any other error, or when ctx ends, the report says what has been done, and the tenant stays
 // locked out. Deprovision can be run again, and goes on where it ended, also after a crash. What is
-// gone already is success, with no actions. A right that somebody else gave to the role keeps it from being dropped,
-// and the error names it. Calls for one tenant at the same time may fail, but do no harm.
-func Deprovision(ctx context.Context, owner Beginner, roles schemactx.RoleNames, schema string, opts DeprovisionOptions) (DeprovisionReport, error) {
+// gone already is success, with no actions. A right that somebody else gave to the role keeps it
+// from being dropped, and the error names it. Calls for one tenant at the same time may fail, but
+// do no harm.
+func Deprovision(
+	ctx context.Context,
+	owner Beginner,
+	roles schemactx.RoleNames,
+	schema string,
+	opts DeprovisionOptions,
+) (DeprovisionReport, error) {
 	if err := schemactx.ValidateName(schema); err != nil {
 		return DeprovisionReport{}, err
 	}

@@ -60,8 +60,8 @@ func (d *deprovision) act(ctx context.Context, fn func(tx pgx.Tx) ([]Action, err
 	return err
 }
 
-// close keeps the tenant out, when there is a tenant that may be dropped. It returns the schema's OID,
-// 0 for none, and whether there is a role.
+// close keeps the tenant out, when there is a tenant that may be dropped. It returns the schema's
+// OID, 0 for none, and whether there is a role.
 func (d *deprovision) close(ctx context.Context) (schema uint32, role bool, err error) {
 	err = d.act(ctx, func(tx pgx.Tx) ([]Action, error) {
 		st, err := readTenant(ctx, tx, d.roles, d.schema)
@@ -114,13 +114,19 @@ func (d *deprovision) dropSchema(ctx context.Context, oid uint32) error {
 		if err := expectNoDependents(ctx, tx, d.schema, oid, nil); err != nil {
 			return nil, err
 		}
-		return applyChanges(ctx, tx, []change{{sql: []string{"drop schema if exists " + quoted + " cascade"}, what: "drop schema " + quoted + " cascade"}})
+		return applyChanges(
+			ctx,
+			tx,
+			[]change{
+				{sql: []string{"drop schema if exists " + quoted + " cascade"}, what: "drop schema " + quoted + " cascade"},
+			},
+		)
 	})
 }
 
 // dropRole drops the role, with what it owns and its rights: CONNECT, and what migrations may have
-// granted elsewhere. DROP OWNED wants the rights of the role, and so a membership that inherits them;
-// all memberships go with the role.
+// granted elsewhere. DROP OWNED wants the rights of the role, and so a membership that inherits
+// them; all memberships go with the role.
 func (d *deprovision) dropRole(ctx context.Context) error {
 	role, err := schemactx.QuoteName(d.report.Role)
 	if err != nil {
@@ -128,7 +134,8 @@ func (d *deprovision) dropRole(ctx context.Context) error {
 	}
 	err = d.act(ctx, func(tx pgx.Tx) ([]Action, error) {
 		var inherits bool
-		if err := tx.QueryRow(ctx, "select pg_has_role($1::name, 'usage')", pgx.QueryExecModeExec, d.report.Role).Scan(&inherits); err != nil {
+		if err := tx.QueryRow(ctx, "select pg_has_role($1::name, 'usage')", pgx.QueryExecModeExec, d.report.Role).
+			Scan(&inherits); err != nil {
 			return nil, err
 		}
 		drop := change{what: "drop role " + role, sql: []string{"drop role " + role}}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/schemactx/admin"
@@ -21,7 +23,7 @@ import (
 func (f *fixture) deprovision(t *testing.T, schema string) admin.DeprovisionReport {
 	t.Helper()
 	report, err := admin.Deprovision(t.Context(), f.owner, f.roles, schema, admin.DeprovisionOptions{})
-	check(t, err)
+	require.NoError(t, err)
 	return report
 }
 
@@ -68,25 +70,26 @@ func (f *fixture) fill(t *testing.T, schema string) {
 func (f *fixture) gone(t *testing.T, schema string) {
 	t.Helper()
 	var schemaThere, roleThere bool
-	check(t, f.pg.Pool.QueryRow(t.Context(), "select to_regnamespace($1) is not null, to_regrole($2) is not null",
-		schema, f.roles.Tenant(schema)).Scan(&schemaThere, &roleThere))
-	if schemaThere || roleThere {
-		t.Errorf("schema %t, role %t; want both gone", schemaThere, roleThere)
-	}
+	require.NoError(t,
+		f.pg.Pool.QueryRow(t.Context(), "select to_regnamespace($1) is not null, to_regrole($2) is not null",
+			schema, f.roles.Tenant(schema)).Scan(&schemaThere, &roleThere))
+	assert.True(t, !schemaThere && !roleThere, "schema %t, role %t; want both gone", schemaThere, roleThere)
 	var orphans int
-	check(t, f.pg.Pool.QueryRow(t.Context(), `select (select count(*) from pg_class where relnamespace not in (select oid from pg_namespace))
+	require.NoError(
+		t,
+		f.pg.Pool.QueryRow(t.Context(), `select (select count(*) from pg_class where relnamespace not in (select oid from pg_namespace))
 		+ (select count(*) from pg_auth_members where roleid not in (select oid from pg_roles))
-		+ (select count(*) from pg_default_acl where defaclnamespace not in (select oid from pg_namespace) and defaclnamespace <> 0)`).Scan(&orphans))
-	if orphans > 0 {
-		t.Errorf("%d rows of the catalogs have lost their object", orphans)
-	}
+		+ (select count(*) from pg_default_acl where defaclnamespace not in (select oid from pg_namespace) and defaclnamespace <> 0)`).
+			Scan(&orphans),
+	)
+	assert.LessOrEqual(t, orphans, 0, "%d rows of the catalogs have lost their object", orphans)
 }
 
 // fingerprint is all that the catalogs and the tables say about a schema and its role.
 func (f *fixture) fingerprint(t *testing.T, schema string) string {
 	t.Helper()
 	var s string
-	check(t, f.pg.Pool.QueryRow(t.Context(), `select concat_ws(E'\n',
+	require.NoError(t, f.pg.Pool.QueryRow(t.Context(), `select concat_ws(E'\n',
 		(select n::text from pg_namespace n where nspname = $1),
 		(select string_agg((to_jsonb(c) - '{relpages,reltuples,relallvisible,relallfrozen,relfrozenxid,relminmxid}'::text[])::text, E'\n' order by oid)
 			from pg_class c where relnamespace = $1::regnamespace),
@@ -105,9 +108,8 @@ func (f *fixture) unchanged(t *testing.T, schema string, fn func()) {
 	t.Helper()
 	before := f.fingerprint(t, schema)
 	fn()
-	if after := f.fingerprint(t, schema); after != before {
-		t.Errorf("schema %s has changed:\n%s\nbefore:\n%s", schema, after, before)
-	}
+	after := f.fingerprint(t, schema)
+	assert.Equal(t, before, after, "schema %s has changed:\n%s\nbefore", schema, after)
 }
 
 func TestDeprovisionDropsEverythingOfATenantAndNothingElse(t *testing.T) {
@@ -119,26 +121,37 @@ func TestDeprovisionDropsEverythingOfATenantAndNothingElse(t *testing.T) {
 	f.fill(t, "tenant_a")
 	f.unchanged(t, "tenant_b", func() {
 		report := f.deprovision(t, "tenant_a")
-		if report.Relations < 15 || report.Role != f.roles.Tenant("tenant_a") || !report.Changed() {
-			t.Errorf("got %+v", report)
+		if assert.GreaterOrEqual(t, report.Relations, 15, report) &&
+			assert.Equal(t, f.roles.Tenant("tenant_a"), report.Role, report) {
+			assert.True(t, report.Changed(), "got %+v", report)
 		}
-		expectDone(t, report.Actions, "revoke ", "revoke all on schema tenant_a", "alter role ", "drop 1", "drop schema tenant_a cascade",
-			"drop owned by ", "drop role ")
+		expectDone(
+			t,
+			report.Actions,
+			"revoke ",
+			"revoke all on schema tenant_a",
+			"alter role ",
+			"drop 1",
+			"drop schema tenant_a cascade",
+			"drop owned by ",
+			"drop role ",
+		)
 	})
 	f.gone(t, "tenant_a")
 	_, _, err := note(in(t, "tenant_a"), f.db)
-	expectIs(t, err, schemactx.ErrSchemaMissing)
+	assert.ErrorIs(t, err, schemactx.ErrSchemaMissing)
 	expectNote(t, in(t, "tenant_b"), f.db, "tenant_b")
 	var inherits bool
-	check(t, f.pg.Pool.QueryRow(t.Context(), "select rolinherit from pg_roles where rolname = $1", f.roles.Owner()).Scan(&inherits))
-	if inherits {
-		t.Error("the owner has become INHERIT")
-	}
+	require.NoError(
+		t,
+		f.pg.Pool.QueryRow(t.Context(), "select rolinherit from pg_roles where rolname = $1", f.roles.Owner()).
+			Scan(&inherits),
+	)
+	assert.False(t, inherits, "the owner has become INHERIT")
 
 	report := f.deprovision(t, "tenant_a")
-	if report.Changed() || len(report.Actions) > 0 {
-		t.Errorf("of a tenant that is gone: %v", report)
-	}
+	assert.False(t, report.Changed(), "of a tenant that is gone: %v", report)
+	assert.Empty(t, report.Actions, "of a tenant that is gone: %v", report)
 	f.provision(t, "tenant_a") // the name is free again
 }
 
@@ -157,9 +170,9 @@ func TestDeprovisionOfAThousandTables(t *testing.T) {
 	}
 	f.exec(t, "alter table tenant_a.hub add first int references tenant_a.t0")
 	f.unchanged(t, "tenant_b", func() {
-		if report := f.deprovision(t, "tenant_a"); report.Relations != 2002 {
-			t.Errorf("dropped %d relations, want 1,001 tables, 1,000 views and the notes", report.Relations)
-		}
+		report := f.deprovision(t, "tenant_a")
+		assert.Equal(t, 2002, report.Relations,
+			"dropped %d relations, want 1,001 tables, 1,000 views and the notes", report.Relations)
 	})
 	f.gone(t, "tenant_a")
 }
@@ -185,7 +198,7 @@ func (c *dyingConn) Write(b []byte) (n int, err error) {
 func (f *fixture) interrupted(t *testing.T, n int64, after bool) *pgx.Conn {
 	t.Helper()
 	cfg, err := pgx.ParseConfig(f.pg.URLAs(f.roles.Owner(), ownerPassword))
-	check(t, err)
+	require.NoError(t, err)
 	var dying *dyingConn
 	cfg.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, address)
@@ -194,7 +207,7 @@ func (f *fixture) interrupted(t *testing.T, n int64, after bool) *pgx.Conn {
 		return dying, err
 	}
 	conn, err := pgx.ConnectConfig(t.Context(), cfg)
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(func() { conn.Close(context.WithoutCancel(t.Context())) })
 	dying.left.Store(n)
 	return conn
@@ -204,8 +217,12 @@ func (f *fixture) interrupted(t *testing.T, n int64, after bool) *pgx.Conn {
 func (f *fixture) awaitEnd(t *testing.T, pid uint32) {
 	t.Helper()
 	for there := true; there; {
-		check(t, t.Context().Err())
-		check(t, f.pg.Pool.QueryRow(t.Context(), "select exists (select from pg_stat_activity where pid = $1::int)", int32(pid)).Scan(&there))
+		require.NoError(t, t.Context().Err())
+		require.NoError(
+			t,
+			f.pg.Pool.QueryRow(t.Context(), "select exists (select from pg_stat_activity where pid = $1::int)", int32(pid)).
+				Scan(&there),
+		)
 	}
 }
 
@@ -217,17 +234,20 @@ func TestDeprovisionGoesOnAfterAnInterruption(t *testing.T) {
 	f.unchanged(t, "tenant_b", func() {
 		interruptions := 0
 		for {
-			_, err := admin.Deprovision(t.Context(), f.interrupted(t, int64(5+interruptions%20), interruptions%2 == 1), f.roles, "tenant_a", opts)
+			_, err := admin.Deprovision(
+				t.Context(),
+				f.interrupted(t, int64(5+interruptions%20), interruptions%2 == 1),
+				f.roles,
+				"tenant_a",
+				opts,
+			)
 			if err == nil {
 				break
 			}
-			if interruptions++; interruptions > 100 {
-				t.Fatalf("no end: %v", err)
-			}
+			interruptions++
+			require.LessOrEqual(t, interruptions, 100, "no end: %v", err)
 		}
-		if interruptions < 10 {
-			t.Errorf("only %d interruptions", interruptions)
-		}
+		assert.GreaterOrEqual(t, interruptions, 10, "only")
 	})
 	f.gone(t, "tenant_a")
 }
@@ -238,31 +258,34 @@ func TestDeprovisionWaitsForATransactionOfTheTenant(t *testing.T) {
 	f := setup(t)
 	other := f.open(t, schemactx.Config{}, 1)
 	tx, err := other.Begin(in(t, "tenant_a"))
-	check(t, err)
+	require.NoError(t, err)
 	defer func() { _ = tx.Rollback(in(t, "tenant_a")) }() // where the test fails
 	_, err = tx.Exec(in(t, "tenant_a"), "insert into notes values (2, 'late')")
-	check(t, err)
+	require.NoError(t, err)
 
 	short := admin.DeprovisionOptions{LockTimeout: 10 * time.Millisecond, MaxRetries: 2}
 	report, err := admin.Deprovision(t.Context(), f.owner, f.roles, "tenant_a", short)
 	expectState(t, err, "55P03")
-	if len(report.Actions) != 3 || report.Relations != 0 {
-		t.Errorf("got %v, want the tenant closed and nothing dropped", report)
-	}
+	assert.Len(t, report.Actions, 3, "got %v, want the tenant closed and nothing dropped", report)
+	assert.Equal(t, 0, report.Relations, "got %v, want the tenant closed and nothing dropped", report)
 	_, _, err = note(in(t, "tenant_a"), f.db)
-	expectIs(t, err, schemactx.ErrNotProvisioned)
+	assert.ErrorIs(t, err, schemactx.ErrNotProvisioned)
 
 	short.MaxRetries = 0
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	_, err = admin.Deprovision(ctx, f.owner, f.roles, "tenant_a", short)
-	if !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v, want the context's end", err)
-	}
+	assert.ErrorIs(t, err, context.DeadlineExceeded, "got %v, want the context's end", err)
 
 	finished := make(chan error, 1)
 	go func() {
-		_, err := admin.Deprovision(t.Context(), f.owner, f.roles, "tenant_a", admin.DeprovisionOptions{LockTimeout: 20 * time.Millisecond})
+		_, err := admin.Deprovision(
+			t.Context(),
+			f.owner,
+			f.roles,
+			"tenant_a",
+			admin.DeprovisionOptions{LockTimeout: 20 * time.Millisecond},
+		)
 		finished <- err
 	}()
 	select {
@@ -270,8 +293,8 @@ func TestDeprovisionWaitsForATransactionOfTheTenant(t *testing.T) {
 		t.Fatalf("did not wait: %v", err)
 	case <-time.After(200 * time.Millisecond):
 	}
-	check(t, tx.Commit(in(t, "tenant_a")))
-	check(t, <-finished)
+	require.NoError(t, tx.Commit(in(t, "tenant_a")))
+	require.NoError(t, <-finished)
 	f.gone(t, "tenant_a")
 	expectNote(t, in(t, "tenant_b"), f.db, "tenant_b")
 }
@@ -279,9 +302,12 @@ func TestDeprovisionWaitsForATransactionOfTheTenant(t *testing.T) {
 func TestDeprovisionRefusesToReachOtherSchemas(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.exec(t, `create type tenant_a.mood as enum ('good'); create function tenant_a.one() returns int language sql as 'select 1';
+	f.exec(
+		t,
+		`create type tenant_a.mood as enum ('good'); create function tenant_a.one() returns int language sql as 'select 1';
 		create table tenant_a.parts (at int) partition by list (at); create sequence tenant_a.numbers;
-		create table tenant_a.base (id int)`)
+		create table tenant_a.base (id int)`,
+	)
 	for object, sql := range map[string]string{
 		"view tenant_b.seen":                    "create view tenant_b.seen as select * from tenant_a.notes",
 		"materialized view tenant_b.kept":       "create materialized view tenant_b.kept as select tenant_a.one()",
@@ -303,16 +329,13 @@ func TestDeprovisionRefusesToReachOtherSchemas(t *testing.T) {
 			f.unchanged(t, schema, func() {
 				report, err := admin.Deprovision(t.Context(), f.owner, f.roles, "tenant_a", admin.DeprovisionOptions{})
 				var dependents *admin.DependentsError
-				if !errors.As(err, &dependents) || report.Changed() {
-					t.Fatalf("%s: got %v, %v; want a DependentsError", object, report, err)
-				}
-				if !slices.ContainsFunc(dependents.Objects, func(o string) bool { return strings.HasPrefix(o, object) }) {
-					t.Errorf("got %q, want %s among them", dependents.Objects, object)
-				}
+				require.ErrorAs(t, err, &dependents, "%s: got %v", object, report)
+				require.False(t, report.Changed(), "%s: got %v, %v; want a DependentsError", object, report, err)
+				assert.True(t,
+					slices.ContainsFunc(dependents.Objects, func(o string) bool { return strings.HasPrefix(o, object) }),
+					"got %q, want %s among them", dependents.Objects, object)
 				for _, o := range dependents.Objects {
-					if !strings.Contains(o, "tenant_b.") {
-						t.Errorf("%s: %q is not outside of the schema", object, o)
-					}
+					assert.Contains(t, o, "tenant_b.", "%s: %q is not outside of the schema", object, o)
 				}
 			})
 		}
@@ -337,10 +360,12 @@ func TestDeprovisionLeavesWhatATenantUsesOfOthers(t *testing.T) {
 	f.deprovision(t, "tenant_a")
 	f.gone(t, "tenant_a")
 	var n int
-	check(t, f.owner.QueryRow(t.Context(), "select (select count(*) from public.countries) + (select count(*) from public.parts)").Scan(&n))
-	if n != 1 {
-		t.Errorf("%d rows in the shared tables, want 1", n)
-	}
+	require.NoError(
+		t,
+		f.owner.QueryRow(t.Context(), "select (select count(*) from public.countries) + (select count(*) from public.parts)").
+			Scan(&n),
+	)
+	assert.Equal(t, 1, n, "%d rows in the shared tables, want 1", n)
 }
 
 func TestDeprovisionRefusesWhatIsNoTenantsOfOurs(t *testing.T) {
@@ -353,39 +378,35 @@ func TestDeprovisionRefusesWhatIsNoTenantsOfOurs(t *testing.T) {
 		"theirs": admin.ErrTaken, "tenant_c": admin.ErrTaken, "shared": schemactx.ErrNotProvisioned,
 	} {
 		_, err := admin.Deprovision(t.Context(), f.owner, f.roles, schema, admin.DeprovisionOptions{})
-		expectIs(t, err, want)
+		assert.ErrorIs(t, err, want)
 	}
 	for _, schema := range []string{"public", "pg_catalog", "Tenant A", ""} {
 		_, err := admin.Deprovision(t.Context(), f.owner, f.roles, schema, admin.DeprovisionOptions{})
 		var nameErr *schemactx.NameError
-		if !errors.As(err, &nameErr) {
-			t.Errorf("%q: got %v, want a NameError", schema, err)
-		}
+		assert.ErrorAs(t, err, &nameErr, "%q", schema)
 	}
 	for _, opts := range []admin.DeprovisionOptions{{BatchSize: -1}, {LockTimeout: -1}, {MaxRetries: -1}} {
-		if _, err := admin.Deprovision(t.Context(), f.owner, f.roles, "tenant_a", opts); err == nil {
-			t.Errorf("%+v was taken", opts)
-		}
+		_, err := admin.Deprovision(t.Context(), f.owner, f.roles, "tenant_a", opts)
+		assert.Error(t, err, "%+v was taken", opts)
 	}
 	err := pgx.BeginFunc(t.Context(), f.owner, func(tx pgx.Tx) error {
 		_, err := admin.Deprovision(t.Context(), tx, f.roles, "tenant_a", admin.DeprovisionOptions{})
 		return err
 	})
-	if err == nil {
-		t.Error("a transaction was taken")
-	}
+	assert.Error(t, err, "a transaction was taken")
 	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a")
 }
 
-// Another one's grant cannot be taken back: the error names it, and once it is gone the rest is done.
+// Another one's grant cannot be taken back: the error names it, and once it is gone the rest is
+// done.
 func TestDeprovisionNamesWhatKeepsTheRole(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	run(t, f, "create table public.plans (id int); grant select on public.plans to "+f.roles.Tenant("tenant_a"))
 	_, err := admin.Deprovision(t.Context(), f.owner, f.roles, "tenant_a", admin.DeprovisionOptions{})
 	expectState(t, err, "2BP01")
-	if !strings.Contains(err.Error(), "table plans") && !strings.Contains(err.Error(), "table public.plans") {
-		t.Errorf("%v does not name the table", err)
+	if !strings.Contains(err.Error(), "table plans") {
+		assert.Contains(t, err.Error(), "table public.plans", "%v does not name the table", err)
 	}
 	run(t, f, "drop table public.plans")
 	expectDone(t, f.deprovision(t, "tenant_a").Actions, "drop owned by", "drop role")

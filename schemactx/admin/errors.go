@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// ErrTaken is returned by [Setup], [Provision], [ProvisionLogin], [Deprovision] and [Rename] when a schema or role of
-// the name exists and belongs to somebody else.
+// ErrTaken is returned by [Setup], [Provision], [ProvisionLogin], [Deprovision] and [Rename] when a
+// schema or role of the name exists and belongs to somebody else.
 var ErrTaken = errors.New("name is taken")
 
 // DependentsError is returned by [Deprovision] when objects outside of the schema depend on some in

@@ -8,8 +8,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// Setup runs once for a database, as its administrator. Provision runs once for a tenant, as the owner that Setup has
-// made. Both can be run again.
+// Setup runs once for a database, as its administrator. Provision runs once for a tenant, as the
+// owner that Setup has made. Both can be run again.
 func ExampleSetup() {
 	s, done := newDatabase()
 	defer done()

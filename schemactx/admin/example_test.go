@@ -10,8 +10,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
-// schools is what the examples begin with: a database of their own with the roles of Setup, and the schemas school_a and
-// school_b, each with a table students in which its first two are.
+// schools is what the examples begin with: a database of their own with the roles of Setup, and the
+// schemas school_a and school_b, each with a table students in which its first two are.
 type schools struct {
 	Roles schemactx.RoleNames
 

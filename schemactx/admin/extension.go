@@ -16,8 +16,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// DefaultExtensionSchema is where [Setup] puts extensions: a schema of their own can be on the path of every tenant
-// without the registry's tables, which are in public.
+// DefaultExtensionSchema is where [Setup] puts extensions: a schema of their own can be on the path
+// of every tenant without the registry's tables, which are in public.
 const DefaultExtensionSchema = "extensions"
 
 // withDefaults returns the configuration with its defaults, or what is wrong with it.
@@ -55,14 +55,16 @@ func (c SetupConfig) sharedSchemas() []string {
 	return schemas
 }
 
-// setupSchemas makes the schema of extensions and lets everybody use the shared schemas. The grants are PUBLIC's: one for
-// each tenant's role would make the schema's row as long as there are tenants, and each new tenant would change it.
+// setupSchemas makes the schema of extensions and lets everybody use the shared schemas. The grants
+// are PUBLIC's: one for each tenant's role would make the schema's row as long as there are
+// tenants, and each new tenant would change it.
 func setupSchemas(ctx context.Context, tx pgx.Tx, cfg SetupConfig, database string) ([]Action, error) {
 	var actions []Action
 	var rights []right
 	for _, schema := range cfg.sharedSchemas() {
 		var there bool
-		if err := tx.QueryRow(ctx, "select exists (select from pg_namespace where nspname = $1)", schema).Scan(&there); err != nil {
+		if err := tx.QueryRow(ctx, "select exists (select from pg_namespace where nspname = $1)", schema).
+			Scan(&there); err != nil {
 			return nil, err
 		}
 		quoted, err := quoteShared(schema)
@@ -86,7 +88,10 @@ func setupSchemas(ctx context.Context, tx pgx.Tx, cfg SetupConfig, database stri
 				continue
 			}
 		case !there: // the shared migrations may make it
-			actions = append(actions, Action{What: "grant USAGE on schema " + quoted + " to public, which does not exist yet", Outcome: ActionImpossible})
+			actions = append(
+				actions,
+				Action{What: "grant USAGE on schema " + quoted + " to public, which does not exist yet", Outcome: ActionImpossible},
+			)
 			continue
 		}
 		rights = append(rights,
@@ -102,7 +107,9 @@ type ExtensionAction struct {
 	Name    string
 	Schema  string // that it is in; "" where there is none
 	Outcome ActionOutcome
-	Err     error // why it could not be made: a *pgconn.PgError, in a [PrivilegeError] if CREATE on the database is missing; or nil
+	// why it could not be made: a *pgconn.PgError, in a [PrivilegeError] if CREATE on the database is
+	// missing; or nil
+	Err error
 }
 
 // String returns the action as one line for a log.
@@ -118,8 +125,8 @@ func (a ExtensionAction) String() string {
 	return line
 }
 
-// ExtensionError says why the database does not have an extension. [SetupReport.Err] returns it, and [Setup] for a name
-// that cannot be one.
+// ExtensionError says why the database does not have an extension. [SetupReport.Err] returns it,
+// and [Setup] for a name that cannot be one.
 type ExtensionError struct {
 	Name string
 	Err  error // that of the [ExtensionAction], or what is wrong with the name
@@ -136,13 +143,15 @@ func (e *ExtensionError) reason() string {
 	case errors.As(e.Err, new(*PrivilegeError)):
 	case sqlstate.Is(e.Err, sqlstate.InsufficientRights):
 		return "this login may not create it: have a superuser do so, or the provider of the database: " + e.Err.Error()
-	case sqlstate.Is(e.Err, sqlstate.UndefinedFile), sqlstate.Is(e.Err, sqlstate.FeatureUnsupported) && strings.Contains(e.Err.Error(), "not available"):
+	case sqlstate.Is(e.Err, sqlstate.UndefinedFile),
+		sqlstate.Is(e.Err, sqlstate.FeatureUnsupported) && strings.Contains(e.Err.Error(), "not available"):
 		return "it is not installed on the server (Debian: the package postgresql-contrib, or one of its own): " + e.Err.Error()
 	}
 	return e.Err.Error()
 }
 
-// setupExtensions creates the missing extensions, each behind a savepoint, so that a failure does not stop the others.
+// setupExtensions creates the missing extensions, each behind a savepoint, so that a failure does
+// not stop the others.
 func setupExtensions(ctx context.Context, tx pgx.Tx, cfg SetupConfig, database string) ([]ExtensionAction, error) {
 	actions := make([]ExtensionAction, len(cfg.Extensions))
 	for i, name := range cfg.Extensions {
@@ -173,7 +182,8 @@ func setupExtensions(ctx context.Context, tx pgx.Tx, cfg SetupConfig, database s
 // schemaOfExtension returns the schema that an extension is in, "" where there is none.
 func schemaOfExtension(ctx context.Context, tx pgx.Tx, name string) (schema string, err error) {
 	err = tx.QueryRow(ctx, `select coalesce((select nspname::text from pg_extension x join pg_namespace n on n.oid = extnamespace
-		where extname = $1), '')`, name).Scan(&schema)
+		where extname = $1), '')`, name).
+		Scan(&schema)
 	return schema, err
 }
 
@@ -198,9 +208,16 @@ func extensionSQL(name, schema string) (string, error) {
 	return "create extension " + quoted + " schema " + in + " cascade", err
 }
 
-// whyNoExtension returns the server's answer to CREATE EXTENSION. If the extension is a trusted one,
-// so that CREATE on the database would do, and the login lacks that, it returns a [PrivilegeError].
-func whyNoExtension(ctx context.Context, tx pgx.Tx, cfg SetupConfig, name, database string, answer error) (error, error) {
+// whyNoExtension returns the server's answer to CREATE EXTENSION. If the extension is a trusted
+// one, so that CREATE on the database would do, and the login lacks that, it returns a
+// [PrivilegeError].
+func whyNoExtension(
+	ctx context.Context,
+	tx pgx.Tx,
+	cfg SetupConfig,
+	name, database string,
+	answer error,
+) (error, error) {
 	if !sqlstate.Is(answer, sqlstate.InsufficientRights) {
 		return answer, nil
 	}
@@ -225,5 +242,6 @@ func refuses(err error) bool {
 	if !errors.As(err, &pgErr) || pgErr.Severity != "ERROR" || len(pgErr.Code) != 5 {
 		return false
 	}
-	return !slices.Contains([]string{"08", "40", "53", "54", "57", "XX"}, pgErr.Code[:2]) && pgErr.Code != sqlstate.LockNotAvailable
+	return !slices.Contains([]string{"08", "40", "53", "54", "57", "XX"}, pgErr.Code[:2]) &&
+		pgErr.Code != sqlstate.LockNotAvailable
 }

@@ -62,18 +62,26 @@ func TestSetupMakesExtensionsAndTheirSchema(t *testing.T) {
 		What: `grant USAGE on schema "later" to public, which does not exist yet`, Outcome: admin.ActionImpossible,
 	})
 	var usage, create bool
-	require.NoError(t, pg.Pool.QueryRow(t.Context(), "select has_schema_privilege($1, 'extensions', 'usage'), has_schema_privilege($1, 'extensions', 'create')",
-		again.Roles.Runtime()).Scan(&usage, &create))
+	require.NoError(
+		t,
+		pg.Pool.QueryRow(t.Context(), "select has_schema_privilege($1, 'extensions', 'usage'), has_schema_privilege($1, 'extensions', 'create')",
+			again.Roles.Runtime()).
+			Scan(&usage, &create),
+	)
 	assert.True(t, usage)
 	assert.False(t, create)
 }
 
-// A role that owns the database may make what is trusted (citext), and not what is not (pageinspect).
+// A role that owns the database may make what is trusted (citext), and not what is not
+// (pageinspect).
 func TestSetupSaysWhichExtensionsTheAdministratorMayNotCreate(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
 	role := pg.RolePrefix + "_dba"
-	_, err := pg.Pool.Exec(t.Context(), "create role "+role+" login createrole password 'dba'; alter database "+pg.Name+" owner to "+role)
+	_, err := pg.Pool.Exec(
+		t.Context(),
+		"create role "+role+" login createrole password 'dba'; alter database "+pg.Name+" owner to "+role,
+	)
 	require.NoError(t, err)
 	dba := openPool(t, pg.URLAs(role, "dba"), 1)
 	report := setupOf(t, dba, pg.RolePrefix, admin.SetupConfig{
@@ -99,8 +107,11 @@ func TestSetupSaysWhatATrustedExtensionNeeds(t *testing.T) {
 	var e *admin.PrivilegeError
 	require.ErrorAs(t, report.Extensions[0].Err, &e)
 	assert.Equal(t, admin.PrivilegeError{
-		Login: dba, Statement: `create extension "citext" schema "extensions" cascade`, Missing: `CREATE on database "` + pg.Name + `"`,
-		By: []string{provider}, Err: e.Err,
+		Login:     dba,
+		Statement: `create extension "citext" schema "extensions" cascade`,
+		Missing:   `CREATE on database "` + pg.Name + `"`,
+		By:        []string{provider},
+		Err:       e.Err,
 	}, *e)
 	assert.ErrorContains(t, report.Err(), `extension "citext": role "`+dba+`" cannot run: create extension "citext"`)
 	assert.NotErrorAs(t, report.Extensions[1].Err, new(*admin.PrivilegeError))
@@ -124,7 +135,12 @@ func TestSetupRefusesNamesBeforeItBegins(t *testing.T) {
 		cfg.Roles = roles
 		_, err := admin.Setup(t.Context(), pg.Pool, cfg)
 		require.Error(t, err, "%+v", cfg)
-		assert.True(t, errors.As(err, new(*admin.ExtensionError)) || errors.As(err, new(*schemactx.SearchPathError)), "%v", err)
+		assert.True(
+			t,
+			errors.As(err, new(*admin.ExtensionError)) || errors.As(err, new(*schemactx.SearchPathError)),
+			"%v",
+			err,
+		)
 	}
 	var made bool
 	require.NoError(t, pg.Pool.QueryRow(t.Context(), "select to_regrole($1) is not null", roles.Owner()).Scan(&made))

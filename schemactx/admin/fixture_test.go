@@ -2,13 +2,14 @@ package admin_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
@@ -39,11 +40,11 @@ func setupOn(t *testing.T, pg *pgtest.DB) *fixture {
 	t.Helper()
 	f := &fixture{pg: pg}
 	roles, err := schemactx.NewRoleNames(f.pg.RolePrefix)
-	check(t, err)
+	require.NoError(t, err)
 	report, err := admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{
 		Roles: roles, OwnerPassword: ownerPassword, RuntimePassword: runtimePassword,
 	})
-	check(t, err)
+	require.NoError(t, err)
 	f.roles = report.Roles
 	f.owner = openPool(t, f.pg.URLAs(f.roles.Owner(), ownerPassword), 4)
 	for _, schema := range []string{"tenant_a", "tenant_b"} {
@@ -60,58 +61,36 @@ func (f *fixture) open(t *testing.T, cfg schemactx.Config, conns int32) *schemac
 	t.Helper()
 	cfg.Roles = f.roles
 	db, err := schemactx.New(openPool(t, f.pg.URLAs(f.roles.Runtime(), runtimePassword), conns), cfg)
-	check(t, err)
-	return db
-}
-
-// openMode returns a DB of the runtime login with one connection and that default mode.
-func (f *fixture) openMode(t *testing.T, mode pgx.QueryExecMode) *schemactx.DB {
-	t.Helper()
-	cfg, err := pgxpool.ParseConfig(f.pg.URLAs(f.roles.Runtime(), runtimePassword))
-	check(t, err)
-	cfg.MaxConns = 1
-	cfg.ConnConfig.DefaultQueryExecMode = mode
-	return f.openWith(t, cfg, schemactx.Config{})
-}
-
-// openWith returns a DB on a pool of that configuration.
-func (f *fixture) openWith(t *testing.T, pool *pgxpool.Config, cfg schemactx.Config) *schemactx.DB {
-	t.Helper()
-	p, err := pgxpool.NewWithConfig(context.Background(), pool)
-	check(t, err)
-	t.Cleanup(p.Close)
-	cfg.Roles = f.roles
-	db, err := schemactx.New(p, cfg)
-	check(t, err)
+	require.NoError(t, err)
 	return db
 }
 
 func (f *fixture) provision(t *testing.T, schema string) {
 	t.Helper()
 	_, err := admin.Provision(t.Context(), f.owner, f.roles, schema)
-	check(t, err)
+	require.NoError(t, err)
 }
 
 func (f *fixture) provisionLogin(t *testing.T, schema, password string) {
 	t.Helper()
 	_, err := admin.ProvisionLogin(t.Context(), f.owner, f.roles, schema, password)
-	check(t, err)
+	require.NoError(t, err)
 }
 
 // exec runs a statement as the owner.
 func (f *fixture) exec(t *testing.T, sql string) {
 	t.Helper()
 	_, err := f.owner.Exec(t.Context(), sql)
-	check(t, err)
+	require.NoError(t, err)
 }
 
 func openPool(t *testing.T, url string, conns int32) *pgxpool.Pool {
 	t.Helper()
 	cfg, err := pgxpool.ParseConfig(url)
-	check(t, err)
+	require.NoError(t, err)
 	cfg.MaxConns = conns
 	pool, err := pgxpool.NewWithConfig(context.Background(), cfg)
-	check(t, err)
+	require.NoError(t, err)
 	t.Cleanup(pool.Close)
 	return pool
 }
@@ -136,31 +115,16 @@ func note(ctx context.Context, q querier) (body string, pid int, err error) {
 // expectNote fails the test unless q reads the note of the schema want.
 func expectNote(t *testing.T, ctx context.Context, q querier, want string) {
 	t.Helper()
-	if got, _, err := note(ctx, q); err != nil || got != want {
-		t.Errorf("read the note of %q, %v; want %q", got, err, want)
-	}
+	got, _, err := note(ctx, q)
+	assert.NoError(t, err, "read the note of %q, %v; want %q", got, err, want)
+	assert.Equal(t, want, got, "read the note of %q", got)
 }
 
 // expectState fails the test unless err is PostgreSQL's error of that SQLSTATE.
 func expectState(t *testing.T, err error, state string) {
 	t.Helper()
 	var pgErr *pgconn.PgError
-	if !errors.As(err, &pgErr) || pgErr.Code != state {
-		t.Errorf("got %v, want SQLSTATE %s", err, state)
-	}
-}
-
-// expectIs fails the test unless errors.Is(err, want).
-func expectIs(t *testing.T, err, want error) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Errorf("got %v, want %v", err, want)
-	}
-}
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
+	if assert.ErrorAs(t, err, &pgErr, "got %v, want SQLSTATE %s", err, state) {
+		assert.Equal(t, state, pgErr.Code, "got %v, want SQLSTATE %s", err, state)
 	}
 }

@@ -132,7 +132,8 @@ func (o HardenOutcome) String() string {
 func expectRoles(ctx context.Context, tx pgx.Tx, names ...string) error {
 	for _, name := range names {
 		var exists bool
-		err := tx.QueryRow(ctx, "select exists (select from pg_catalog.pg_roles where rolname = $1::name)", name).Scan(&exists)
+		err := tx.QueryRow(ctx, "select exists (select from pg_catalog.pg_roles where rolname = $1::name)", name).
+			Scan(&exists)
 		if err != nil {
 			return err
 		}

@@ -52,7 +52,10 @@ func hardenTargets(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames) ([
 	}
 	languages, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	for _, name := range languages {
-		targets = append(targets, hardenTarget{kind: "language", name: name, privilege: "USAGE", keepers: []string{roles.Owner()}})
+		targets = append(
+			targets,
+			hardenTarget{kind: "language", name: name, privilege: "USAGE", keepers: []string{roles.Owner()}},
+		)
 	}
 	return targets, err
 }
@@ -103,9 +106,13 @@ func (t hardenTarget) change(ctx context.Context, tx pgx.Tx) error {
 	case err != nil:
 		return err
 	case len(after.missing) > 0:
-		return impossible(fmt.Sprintf("%s cannot be granted to %s: %s owns it", t.privilege, strings.Join(after.missing, ", "), after.owner))
+		return impossible(
+			fmt.Sprintf("%s cannot be granted to %s: %s owns it", t.privilege, strings.Join(after.missing, ", "), after.owner),
+		)
 	case len(after.grantors) > 0:
-		return impossible(fmt.Sprintf("PUBLIC keeps %s: %s granted it and can revoke it", t.privilege, strings.Join(after.grantors, ", ")))
+		return impossible(
+			fmt.Sprintf("PUBLIC keeps %s: %s granted it and can revoke it", t.privilege, strings.Join(after.grantors, ", ")),
+		)
 	}
 	return nil
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/schemactx/admin"
@@ -16,10 +18,9 @@ func hardened(t *testing.T) *fixture {
 	t.Helper()
 	f := setup(t)
 	report, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
-	check(t, err)
-	if !report.Complete() || len(report.Actions) < 5 {
-		t.Fatalf("hardening is not complete: %v", report.Actions)
-	}
+	require.NoError(t, err)
+	require.True(t, report.Complete(), "hardening is not complete: %v", report.Actions)
+	require.GreaterOrEqual(t, len(report.Actions), 5, "hardening is not complete: %v", report.Actions)
 	return f
 }
 
@@ -35,12 +36,12 @@ func TestHardenStopsAStatementFromTakingAnotherRole(t *testing.T) {
 	f := setup(t)
 	ctx := in(t, "tenant_a")
 	var role, word string
-	if err := f.db.QueryRow(ctx, escape(f)).Scan(&role, &word); err != nil || word != "tenant" {
-		t.Fatalf("before hardening, the attack that it is there to stop got %q, %v", word, err)
-	}
+	err := f.db.QueryRow(ctx, escape(f)).Scan(&role, &word)
+	require.NoError(t, err, "before hardening, the attack that it is there to stop got %q", word)
+	require.Equal(t, "tenant", word, "before hardening, the attack that it is there to stop got %q", word)
 
-	_, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
-	check(t, err)
+	_, err = admin.Harden(t.Context(), f.pg.Pool, f.roles)
+	require.NoError(t, err)
 	expectState(t, f.db.QueryRow(ctx, escape(f)).Scan(&role, &word), "42501")
 	expectNote(t, ctx, f.db, "tenant_a") // the scope statement itself goes on working
 	expectNote(t, in(t, "tenant_b"), f.db, "tenant_b")
@@ -71,14 +72,10 @@ func TestHardenedTenantRole(t *testing.T) {
 	} {
 		_, err := f.db.Exec(in(t, "tenant_a"), tc.sql)
 		if tc.state == "" {
-			if err != nil {
-				t.Errorf("%s: %v", tc.name, err)
-			}
+			assert.NoError(t, err, tc.name)
 			continue
 		}
-		if state := stateOf(err); state != tc.state {
-			t.Errorf("%s: got %v, want SQLSTATE %s", tc.name, err, tc.state)
-		}
+		assert.Equal(t, tc.state, stateOf(err), "%s: got %v, want SQLSTATE %s", tc.name, err, tc.state)
 	}
 	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a")
 }
@@ -113,24 +110,24 @@ func TestHardenTellsWhatItDidAndCanRunAgain(t *testing.T) {
 	outcomes := func(want admin.HardenOutcome) {
 		t.Helper()
 		report, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
-		check(t, err)
+		require.NoError(t, err)
 		for _, a := range report.Actions {
-			if a.Outcome != want || a.Reason != "" {
-				t.Errorf("%s; want %s", a, want)
-			}
+			assert.Equal(t, want, a.Outcome, a)
+			assert.Empty(t, a.Reason, a)
 		}
-		if len(report.Actions) < 5 || !strings.Contains(report.Actions[0].Object, "set_config") {
-			t.Errorf("got the actions %v, want set_config first and all others", report.Actions)
+		if assert.GreaterOrEqual(t, len(report.Actions), 5,
+			"got the actions %v, want set_config first and all others", report.Actions) {
+			assert.Contains(t, report.Actions[0].Object, "set_config",
+				"got the actions %v, want set_config first and all others", report.Actions)
 		}
 	}
 	outcomes(admin.HardenDone)
 	outcomes(admin.HardenAlready)
 	run(t, f, "revoke execute on function pg_catalog.set_config from "+f.roles.Runtime())
 	report, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
-	check(t, err)
-	if got := report.Actions[0].Outcome; got != admin.HardenDone {
-		t.Errorf("a lost grant: %s, want it done again", got)
-	}
+	require.NoError(t, err)
+	got := report.Actions[0].Outcome
+	assert.Zero(t, got, "a lost grant: %s, want it done again", got)
 	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a")
 }
 
@@ -139,17 +136,15 @@ func TestHardenReportsWhatIsImpossible(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	report, err := admin.Harden(t.Context(), f.owner, f.roles)
-	check(t, err)
-	if report.Complete() || len(report.Actions) < 5 {
-		t.Errorf("got %v, want nothing complete", report.Actions)
-	}
+	require.NoError(t, err)
+	assert.False(t, report.Complete(), "got %v, want nothing complete", report.Actions)
+	assert.GreaterOrEqual(t, len(report.Actions), 5, "got %v, want nothing complete", report.Actions)
 	for _, a := range report.Actions {
-		if a.Outcome != admin.HardenImpossible || a.Reason == "" {
-			t.Errorf("%s; want it impossible, with a reason", a)
-		}
+		assert.Equal(t, admin.HardenImpossible, a.Outcome, "%s; want it impossible, with a reason", a)
+		assert.NotEmpty(t, a.Reason, "%s; want it impossible, with a reason", a)
 	}
 	var role, word string
-	check(t, f.db.QueryRow(in(t, "tenant_a"), escape(f)).Scan(&role, &word)) // as it was before
+	require.NoError(t, f.db.QueryRow(in(t, "tenant_a"), escape(f)).Scan(&role, &word)) // as it was before
 }
 
 // Who was given a right with the grant option may have passed it on to PUBLIC. A revocation by
@@ -160,14 +155,14 @@ func TestHardenReadsBackWhatItRevoked(t *testing.T) {
 	run(t, f, f.named(`create role {prefix}_x; grant execute on function set_config to {prefix}_x with grant option;
 		set role {prefix}_x; grant execute on function set_config to public; reset role`))
 	report, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
-	check(t, err)
+	require.NoError(t, err)
 	got := report.Actions[0]
-	if report.Complete() || got.Outcome != admin.HardenImpossible || !strings.Contains(got.Reason, f.named("{prefix}_x granted it")) {
-		t.Errorf("%s; want it impossible because of the other grant", got)
+	if assert.False(t, report.Complete(), "%s; want it impossible because of the other grant", got) &&
+		assert.Equal(t, admin.HardenImpossible, got.Outcome, "%s; want it impossible because of the other grant", got) {
+		assert.Contains(t, got.Reason, f.named("{prefix}_x granted it"),
+			"%s; want it impossible because of the other grant", got)
 	}
-	if report.Actions[1].Outcome != admin.HardenDone {
-		t.Errorf("%s; want what is possible done", report.Actions[1])
-	}
+	assert.Zero(t, report.Actions[1].Outcome, "%s; want what is possible done", report.Actions[1])
 }
 
 func TestHardenChangesNothingWhenItFails(t *testing.T) {
@@ -177,34 +172,35 @@ func TestHardenChangesNothingWhenItFails(t *testing.T) {
 		begin if current_query() ~ 'language' then raise exception 'not today'; end if; end $$`)
 	run(t, f, "create event trigger refuse on ddl_command_start when tag in ('REVOKE') execute function refuse()")
 	report, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
-	if stateOf(err) != "P0001" || len(report.Actions) != 0 {
-		t.Errorf("got %v, %v; want the trigger's error alone", report.Actions, err)
-	}
+	assert.Equal(t, "P0001", stateOf(err), "got %v, %v; want the trigger's error alone", report.Actions, err)
+	assert.Empty(t, report.Actions, "got %v, %v; want the trigger's error alone", report.Actions, err)
 	var role, word string
-	check(t, f.db.QueryRow(in(t, "tenant_a"), escape(f)).Scan(&role, &word))
+	require.NoError(t, f.db.QueryRow(in(t, "tenant_a"), escape(f)).Scan(&role, &word))
 }
 
 func TestHardenWantsSetupFirst(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	other, err := schemactx.NewRoleNames("nobody_has_this")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = admin.Harden(t.Context(), f.pg.Pool, other)
-	if err == nil || !strings.Contains(err.Error(), "Setup") {
-		t.Errorf("got %v, want an error that names Setup", err)
-	}
+	assert.ErrorContains(t, err, "Setup", "got %v, want an error that names Setup", err)
 }
 
 // Every trusted language that has DO is closed, not plpgsql alone.
 func TestHardenFindsOtherLanguages(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	run(t, f, `create trusted language "Other" handler plpgsql_call_handler inline plpgsql_inline_handler validator plpgsql_validator`)
+	run(
+		t,
+		f,
+		`create trusted language "Other" handler plpgsql_call_handler inline plpgsql_inline_handler validator plpgsql_validator`,
+	)
 	report, err := admin.Harden(t.Context(), f.pg.Pool, f.roles)
-	check(t, err)
-	if !slices.ContainsFunc(report.Actions, func(a admin.HardenAction) bool { return a.Object == `language "Other"` }) {
-		t.Errorf("got %v, want the language too", report.Actions)
-	}
+	require.NoError(t, err)
+	assert.True(t,
+		slices.ContainsFunc(report.Actions, func(a admin.HardenAction) bool { return a.Object == `language "Other"` }),
+		"got %v, want the language too", report.Actions)
 	_, err = f.db.Exec(in(t, "tenant_a"), `do $$ begin perform 1; end $$ language "Other"`)
 	expectState(t, err, "42501")
 }
@@ -212,7 +208,6 @@ func TestHardenFindsOtherLanguages(t *testing.T) {
 // run runs a statement as the administrator.
 func run(t *testing.T, f *fixture, sql string) {
 	t.Helper()
-	if _, err := f.pg.Pool.Exec(context.WithoutCancel(t.Context()), sql); err != nil {
-		t.Fatalf("%s: %v", sql, err)
-	}
+	_, err := f.pg.Pool.Exec(context.WithoutCancel(t.Context()), sql)
+	require.NoError(t, err, sql)
 }

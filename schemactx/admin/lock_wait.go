@@ -35,7 +35,8 @@ func (w lockWait) run(ctx context.Context, owner Beginner, fn func(tx pgx.Tx) er
 			}
 			return fn(tx)
 		})
-		if !sqlstate.Is(err, sqlstate.LockNotAvailable) && !sqlstate.Is(err, sqlstate.Deadlock) || w.maxRetries > 0 && try >= w.maxRetries {
+		if !sqlstate.Is(err, sqlstate.LockNotAvailable) && !sqlstate.Is(err, sqlstate.Deadlock) ||
+			w.maxRetries > 0 && try >= w.maxRetries {
 			return err
 		}
 		select {

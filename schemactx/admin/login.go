@@ -10,8 +10,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// ProvisionLogin does what [Provision] does, with the same errors, and lets the tenant's role
-// log in with the password, which has to be printable ASCII; see [schemactx.LoginPassword]. The role is
+// ProvisionLogin does what [Provision] does, with the same errors, and lets the tenant's role log
+// in with the password, which has to be printable ASCII; see [schemactx.LoginPassword]. The role is
 // a login of its own, NOINHERIT, and gets CONNECT on the database where PUBLIC does not have it.
 // The runtime login stays a member of the role, so that the schema can be reached both ways.
 //
@@ -22,7 +22,12 @@ import (
 //
 // A tenant who controls whole statements can change the role's own password and settings
 // (ALTER ROLE), as PostgreSQL lets every role do: running it again repairs the password.
-func ProvisionLogin(ctx context.Context, owner Beginner, roles schemactx.RoleNames, schema, password string) (ProvisionReport, error) {
+func ProvisionLogin(
+	ctx context.Context,
+	owner Beginner,
+	roles schemactx.RoleNames,
+	schema, password string,
+) (ProvisionReport, error) {
 	if err := roles.ValidateSchema(schema); err != nil {
 		return ProvisionReport{}, err
 	}
@@ -57,9 +62,15 @@ func loginChanges(role, verifier string, st tenantState) ([]change, error) {
 	if err != nil {
 		return nil, err
 	}
-	changes := []change{password, {sql: []string{"alter role " + quoted + " login noinherit"}, done: st.canLogin && !st.inherits}}
+	changes := []change{
+		password,
+		{sql: []string{"alter role " + quoted + " login noinherit"}, done: st.canLogin && !st.inherits},
+	}
 	if !st.connect {
-		changes = append(changes, change{sql: []string{"grant connect on database " + pgx.Identifier{st.database}.Sanitize() + " to " + quoted}})
+		changes = append(
+			changes,
+			change{sql: []string{"grant connect on database " + pgx.Identifier{st.database}.Sanitize() + " to " + quoted}},
+		)
 	}
 	return changes, nil
 }

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
@@ -13,7 +15,7 @@ func (f *fixture) asTenant(t *testing.T, password string) (*pgx.Conn, error) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), f.pg.URLAs(f.roles.Tenant("tenant_a"), password))
 	if err == nil {
-		t.Cleanup(func() { check(t, conn.Close(t.Context())) })
+		t.Cleanup(func() { require.NoError(t, conn.Close(t.Context())) })
 	}
 	return conn, err
 }
@@ -27,9 +29,9 @@ func TestProvisionLoginLetsTheTenantsRoleLogIn(t *testing.T) {
 
 	f.provisionLogin(t, "tenant_a", "first password")
 	conn, err := f.asTenant(t, "first password")
-	check(t, err)
+	require.NoError(t, err)
 	var body string
-	check(t, conn.QueryRow(t.Context(), "select body from tenant_a.notes").Scan(&body))
+	require.NoError(t, conn.QueryRow(t.Context(), "select body from tenant_a.notes").Scan(&body))
 	_, err = conn.Exec(t.Context(), "select body from tenant_b.notes")
 	expectState(t, err, "42501")
 	_, err = conn.Exec(t.Context(), "set role "+f.roles.Tenant("tenant_b"))
@@ -38,11 +40,11 @@ func TestProvisionLoginLetsTheTenantsRoleLogIn(t *testing.T) {
 
 	f.provision(t, "tenant_a")
 	_, err = f.asTenant(t, "first password")
-	check(t, err) // Provision has left LOGIN and the password
+	require.NoError(t, err) // Provision has left LOGIN and the password
 
 	f.provisionLogin(t, "tenant_a", "second password")
 	_, err = f.asTenant(t, "second password")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = f.asTenant(t, "first password")
 	expectState(t, err, "28P01")
 }
@@ -52,11 +54,10 @@ func TestProvisionLoginMakesWhatLacks(t *testing.T) {
 	f := setup(t)
 	f.provisionLogin(t, "tenant_c", "password")
 	var login, inherit, verifier bool
-	check(t, f.pg.Pool.QueryRow(t.Context(), `select rolcanlogin, rolinherit, rolpassword like 'SCRAM-SHA-256$%'
+	require.NoError(t,
+		f.pg.Pool.QueryRow(t.Context(), `select rolcanlogin, rolinherit, rolpassword like 'SCRAM-SHA-256$%'
 		from pg_authid where rolname = $1`, f.roles.Tenant("tenant_c")).Scan(&login, &inherit, &verifier))
-	if !login || inherit || !verifier {
-		t.Errorf("login %t, inherit %t, SCRAM %t", login, inherit, verifier)
-	}
+	assert.True(t, login && !inherit && verifier, "login %t, inherit %t, SCRAM %t", login, inherit, verifier)
 	f.exec(t, "create table tenant_c.notes as table tenant_a.notes")
 	expectNote(t, in(t, "tenant_c"), f.db, "tenant_a") // default privileges, as of Provision
 }
@@ -65,22 +66,21 @@ func TestProvisionLoginRefuses(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for _, password := range []string{"", "pässword"} {
-		if _, err := admin.ProvisionLogin(t.Context(), f.owner, f.roles, "tenant_c", password); err == nil {
-			t.Errorf("password %q was taken", password)
-		}
+		_, err := admin.ProvisionLogin(t.Context(), f.owner, f.roles, "tenant_c", password)
+		assert.Error(t, err, "password %q was taken", password)
 	}
-	if _, err := admin.ProvisionLogin(t.Context(), f.owner, f.roles, "public", "password"); err == nil {
-		t.Error("public was provisioned")
-	}
-	run(t, f, "revoke connect on database "+f.pg.Name+" from public; revoke grant option for connect on database "+f.pg.Name+" from "+f.roles.Owner())
-	if _, err := admin.ProvisionLogin(t.Context(), f.owner, f.roles, "tenant_c", "password"); err == nil {
-		t.Error("a login that cannot connect was provisioned")
-	}
+	_, err := admin.ProvisionLogin(t.Context(), f.owner, f.roles, "public", "password")
+	assert.Error(t, err, "public was provisioned")
+	run(
+		t,
+		f,
+		"revoke connect on database "+f.pg.Name+" from public; revoke grant option for connect on database "+f.pg.Name+" from "+f.roles.Owner(),
+	)
+	_, err = admin.ProvisionLogin(t.Context(), f.owner, f.roles, "tenant_c", "password")
+	assert.Error(t, err, "a login that cannot connect was provisioned")
 	var exists bool
-	check(t, f.pg.Pool.QueryRow(t.Context(), "select to_regnamespace('tenant_c') is not null").Scan(&exists))
-	if exists {
-		t.Error("a refused provision has left something behind")
-	}
+	require.NoError(t, f.pg.Pool.QueryRow(t.Context(), "select to_regnamespace('tenant_c') is not null").Scan(&exists))
+	assert.False(t, exists, "a refused provision has left something behind")
 }
 
 // PUBLIC's EXECUTE gives a tenant its functions, USAGE on the schema keeps others out, and what
@@ -94,7 +94,7 @@ func TestFunctionsOfASchema(t *testing.T) {
 	f.provision(t, "tenant_a")
 	ctx := in(t, "tenant_a")
 	_, err := f.db.Exec(ctx, "select theirs()")
-	check(t, err)
+	require.NoError(t, err)
 	_, err = f.db.Exec(ctx, "select kept()")
 	expectState(t, err, "42501")
 	_, err = f.db.Exec(in(t, "tenant_b"), "select tenant_a.theirs()")

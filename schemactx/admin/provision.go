@@ -11,8 +11,9 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Beginner begins a transaction: a [*pgxpool.Pool], a [*pgx.Conn], or a [pgx.Tx] of one. A [schemactx.DB] is
-// none, though it has the method: its transactions have a tenant's rights, and no connection to show.
+// Beginner begins a transaction: a [*pgxpool.Pool], a [*pgx.Conn], or a [pgx.Tx] of one. A
+// [schemactx.DB] is none, though it has the method: its transactions have a tenant's rights, and no
+// connection to show.
 type Beginner interface {
 	Begin(ctx context.Context) (pgx.Tx, error)
 }
@@ -39,12 +40,12 @@ func beginFunc(ctx context.Context, b Beginner, fn func(tx pgx.Tx) error) error 
 // schema cannot call them. A grant to the role would outlive the REVOKE from PUBLIC with which a
 // migration keeps a function to the owner, so there is none.
 //
-// It is one transaction, which ctx governs, of four round trips for a new tenant, and can be run again at any time:
-// what is there stays and what lacks is made, so that it also repairs grants. The report says
-// which. A role that may log in ([ProvisionLogin]) goes on doing so. A role of the name that
-// another database has made, a schema that the owner does not own, and the registry's are [ErrTaken]; an invalid
-// name, and one that [schemactx.RoleNames.ValidateSchema] refuses, is a [schemactx.NameError]. With an error nothing
-// has changed.
+// It is one transaction, which ctx governs, of four round trips for a new tenant, and can be run
+// again at any time: what is there stays and what lacks is made, so that it also repairs grants.
+// The report says which. A role that may log in ([ProvisionLogin]) goes on doing so. A role of the
+// name that another database has made, a schema that the owner does not own, and the registry's are
+// [ErrTaken]; an invalid name, and one that [schemactx.RoleNames.ValidateSchema] refuses, is a
+// [schemactx.NameError]. With an error nothing has changed.
 func Provision(ctx context.Context, owner Beginner, roles schemactx.RoleNames, schema string) (ProvisionReport, error) {
 	if err := roles.ValidateSchema(schema); err != nil {
 		return ProvisionReport{}, err
@@ -69,7 +70,11 @@ func (r ProvisionReport) Changed() bool { return changed(r.Actions) }
 // provision makes what lacks: one or two round trips read what is there, another one changes it.
 // login yields what comes on top of it for a role that logs in; nil: nothing.
 func provision(
-	ctx context.Context, owner Beginner, roles schemactx.RoleNames, schema string, login func(role string, st tenantState) ([]change, error),
+	ctx context.Context,
+	owner Beginner,
+	roles schemactx.RoleNames,
+	schema string,
+	login func(role string, st tenantState) ([]change, error),
 ) (ProvisionReport, error) {
 	report := ProvisionReport{Schema: schema, Role: roles.Tenant(schema)}
 	err := beginFunc(ctx, owner, func(tx pgx.Tx) error {
@@ -97,8 +102,9 @@ func provision(
 	return report, err
 }
 
-// provisionWishes are those of a tenant, in order. Of a schema that is created now nothing is so but
-// that its tables have their grants: it has none, and GRANT would look for them in all of pg_class.
+// provisionWishes are those of a tenant, in order. Of a schema that is created now nothing is so
+// but that its tables have their grants: it has none, and GRANT would look for them in all of
+// pg_class.
 func provisionChanges(roles schemactx.RoleNames, schema string, st tenantState, version int) ([]change, error) {
 	if st.registry {
 		return nil, fmt.Errorf("schema %q is the registry's: %w", schema, ErrTaken)
@@ -128,9 +134,13 @@ func provisionChanges(roles schemactx.RoleNames, schema string, st tenantState, 
 		makeRole,
 		join,
 		{sql: []string{"create schema " + quoted}, done: st.schema != 0},
-		{sql: []string{"revoke all on schema " + quoted + " from public"}, done: st.schema != 0 && !st.open}, // defaults of the owner's can give it
+		// defaults of the owner's can give it
+		{sql: []string{"revoke all on schema " + quoted + " from public"}, done: st.schema != 0 && !st.open},
 		{sql: []string{"grant usage on schema " + quoted + " to " + role}, done: st.usage},
-		{sql: []string{"grant select, insert, update, delete on all tables in schema " + quoted + " to " + role}, done: st.tables},
+		{
+			sql:  []string{"grant select, insert, update, delete on all tables in schema " + quoted + " to " + role},
+			done: st.tables,
+		},
 		{sql: []string{"grant usage, select on all sequences in schema " + quoted + " to " + role}, done: st.sequences},
 		{sql: []string{in + "select, insert, update, delete on tables to " + role}, done: st.newTables},
 		{sql: []string{in + "usage, select on sequences to " + role}, done: st.newSequences},

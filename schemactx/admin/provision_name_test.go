@@ -34,7 +34,8 @@ func TestASchemaIsNotGivenTheNameOfARole(t *testing.T) {
 // roleCount counts the schemas and the roles.
 func (f *fixture) roleCount(t *testing.T) (n int) {
 	t.Helper()
-	check(t, f.pg.Pool.QueryRow(t.Context(), `select (select count(*) from pg_namespace where nspname !~ '^pg_')
+	require.NoError(t,
+		f.pg.Pool.QueryRow(t.Context(), `select (select count(*) from pg_namespace where nspname !~ '^pg_')
 		+ (select count(*) from pg_roles where starts_with(rolname, $1))`, f.roles.Prefix()).Scan(&n))
 	return n
 }

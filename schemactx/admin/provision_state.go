@@ -63,8 +63,9 @@ const tenantStateSQL = `with want as (select $1::name as schema, $3::name as rol
 		has_database_privilege(current_database(), 'connect with grant option')
 	from want left join pg_namespace n on nspname = schema left join pg_roles r on rolname = role`
 
-// readNew finds out whether there is anything of the tenant at all: its schema or its role. That is a twentieth of the
-// cost of reading all that there is, and all that the making of a new tenant has to know.
+// readNew finds out whether there is anything of the tenant at all: its schema or its role. That is
+// a twentieth of the cost of reading all that there is, and all that the making of a new tenant has
+// to know.
 func readNew(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames, schema string) (st tenantState, err error) {
 	st.tables, st.sequences = true, true // a new schema has none that lack anything
 	err = tx.QueryRow(ctx, `select current_database()::text, coalesce((select oid from pg_namespace where nspname = $1::name), 0),
@@ -90,7 +91,8 @@ type roleState struct {
 }
 
 // memberSQL is [roleState].member of the role r; $2 is the name of the runtime login. The options
-// came with PostgreSQL 16. A grant that inherits and is somebody else's cannot be changed: [Check] finds it.
+// came with PostgreSQL 16. A grant that inherits and is somebody else's cannot be changed: [Check]
+// finds it.
 const memberSQL = `(select coalesce(bool_or(sets and not inherits), false) and not coalesce(bool_or(inherits and own), false)
 		from (select coalesce((to_jsonb(m)->>'set_option')::boolean, true), coalesce((to_jsonb(m)->>'inherit_option')::boolean, false),
 				m.grantor = (select oid from pg_roles where rolname = current_user)
@@ -98,8 +100,8 @@ const memberSQL = `(select coalesce(bool_or(sets and not inherits), false) and n
 			where m.roleid = r.oid and m.member = (select oid from pg_roles where rolname = $2::name)
 		) as m(sets, inherits, own))`
 
-// roleComment is the comment of our roles. Roles belong to the whole server: it says which database one was made for, so
-// that two databases that share a prefix by mistake do not share roles.
+// roleComment is the comment of our roles. Roles belong to the whole server: it says which database
+// one was made for, so that two databases that share a prefix by mistake do not share roles.
 func roleComment(database string) string { return "pgtenant role of database " + database }
 
 // ours returns an error for a role that was not made for the database.
@@ -111,8 +113,14 @@ func (st roleState) madeFor(name, database string) error {
 		return fmt.Errorf("role %q exists and was not made for database %q: %w", name, database, ErrTaken)
 	}
 	// It may be another program's, whose rights the owner would change and whose password Setup would.
-	return fmt.Errorf("role %q exists and does not say that it was made for database %q (if it was, run: comment on role %s is %s): %w",
-		name, database, quoteForMessage(name), postgres.QuoteLiteral(roleComment(database)), ErrTaken)
+	return fmt.Errorf(
+		"role %q exists and does not say that it was made for database %q (if it was, run: comment on role %s is %s): %w",
+		name,
+		database,
+		quoteForMessage(name),
+		postgres.QuoteLiteral(roleComment(database)),
+		ErrTaken,
+	)
 }
 
 // wishRole creates a role with the given attributes, or finds that it was made for this database.
@@ -141,8 +149,12 @@ func memberChange(role, member string, st roleState, version int) (change, error
 	return change{sql: []string{sql}, done: st.member}, err
 }
 
-// wishPassword sets a login's password. The server does not tell what it was, so that it is set each time.
+// wishPassword sets a login's password. The server does not tell what it was, so that it is set
+// each time.
 func passwordChange(role, verifier string) (change, error) {
 	quoted, err := schemactx.QuoteName(role)
-	return change{what: "alter role " + quoted + " password", sql: []string{"alter role " + quoted + " password " + postgres.QuoteLiteral(verifier)}}, err
+	return change{
+		what: "alter role " + quoted + " password",
+		sql:  []string{"alter role " + quoted + " password " + postgres.QuoteLiteral(verifier)},
+	}, err
 }

@@ -3,6 +3,9 @@ package admin_test
 import (
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/schemactx/admin"
@@ -16,7 +19,7 @@ func TestSetupAndProvisionCanRunAgain(t *testing.T) {
 	expectState(t, err, "42501")
 
 	_, err = admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{Roles: f.roles})
-	check(t, err)
+	require.NoError(t, err)
 	f.provision(t, "tenant_a")
 	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a") // the passwords have stayed too
 }
@@ -26,20 +29,18 @@ func TestProvisionRefusesWhatIsNotOurs(t *testing.T) {
 	f := setup(t)
 	superuser := f.pg.Pool
 	_, err := superuser.Exec(t.Context(), "create schema theirs; create role "+f.roles.Tenant("tenant_c"))
-	check(t, err)
+	require.NoError(t, err)
 	for _, schema := range []string{"theirs", "tenant_c"} {
 		_, err := admin.Provision(t.Context(), f.owner, f.roles, schema)
-		expectIs(t, err, admin.ErrTaken)
+		assert.ErrorIs(t, err, admin.ErrTaken)
 	}
 	var made bool
-	check(t, superuser.QueryRow(t.Context(), "select to_regnamespace('tenant_c') is not null or to_regrole($1) is not null",
-		f.roles.Tenant("theirs")).Scan(&made))
-	if made {
-		t.Error("a refused provision has left something behind")
-	}
-	if _, err := admin.Provision(t.Context(), f.owner, f.roles, "public"); err == nil {
-		t.Error("public was provisioned")
-	}
+	require.NoError(t,
+		superuser.QueryRow(t.Context(), "select to_regnamespace('tenant_c') is not null or to_regrole($1) is not null",
+			f.roles.Tenant("theirs")).Scan(&made))
+	assert.False(t, made, "a refused provision has left something behind")
+	_, err = admin.Provision(t.Context(), f.owner, f.roles, "public")
+	assert.Error(t, err, "public was provisioned")
 }
 
 // Role names belong to the server: a second database with the same prefix must not get the
@@ -49,7 +50,7 @@ func TestSetupRefusesRolesOfAnotherDatabase(t *testing.T) {
 	f := setup(t)
 	other := pgtest.New(t)
 	_, err := admin.Setup(t.Context(), other.Pool, admin.SetupConfig{Roles: f.roles})
-	expectIs(t, err, admin.ErrTaken)
+	assert.ErrorIs(t, err, admin.ErrTaken)
 }
 
 func TestTenantRoleOwnsNothingAndMayCreateNothing(t *testing.T) {
@@ -57,23 +58,24 @@ func TestTenantRoleOwnsNothingAndMayCreateNothing(t *testing.T) {
 	f := setup(t)
 	role := f.roles.Tenant("tenant_a")
 	var create, temp, owns, login bool
-	check(t, f.pg.Pool.QueryRow(t.Context(), `select has_schema_privilege($1, 'tenant_a', 'create') or has_schema_privilege($1, 'public', 'create'),
+	require.NoError(
+		t,
+		f.pg.Pool.QueryRow(t.Context(), `select has_schema_privilege($1, 'tenant_a', 'create') or has_schema_privilege($1, 'public', 'create'),
 		has_database_privilege($1, current_database(), 'temp'),
 		exists (select from pg_class where relowner = $1::regrole),
 		rolcanlogin or rolsuper or rolcreaterole or rolcreatedb or rolbypassrls or rolreplication from pg_roles where rolname = $1`,
-		role).Scan(&create, &temp, &owns, &login))
-	if create || temp || owns || login {
-		t.Errorf("create %t, temp %t, owns %t, attributes %t; want none", create, temp, owns, login)
-	}
+			role).
+			Scan(&create, &temp, &owns, &login),
+	)
+	assert.True(t, !create && !temp && !owns && !login,
+		"create %t, temp %t, owns %t, attributes %t; want none", create, temp, owns, login)
 }
 
 func TestSetupRefusesAPasswordItCannotHash(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	_, err := admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{Roles: f.roles, RuntimePassword: "pässword"})
-	if err == nil {
-		t.Error("no error")
-	}
+	assert.Error(t, err, "no error")
 	expectNote(t, in(t, "tenant_a"), f.open(t, schemactx.Config{}, 1), "tenant_a") // with the old password
 }
 
@@ -81,13 +83,10 @@ func TestSettingUpNeedsAConnectionWithoutAScope(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	ctx := schemactx.NewPublicContext(t.Context())
-	if _, err := admin.Provision(ctx, f.db, f.roles, "tenant_c"); err == nil {
-		t.Error("Provision took a DB")
-	}
-	if _, err := admin.Setup(ctx, f.db, admin.SetupConfig{Roles: f.roles}); err == nil {
-		t.Error("Setup took a DB")
-	}
-	if _, err := admin.Harden(ctx, f.db, f.roles); err == nil {
-		t.Error("Harden took a DB")
-	}
+	_, err := admin.Provision(ctx, f.db, f.roles, "tenant_c")
+	assert.Error(t, err, "Provision took a DB")
+	_, err = admin.Setup(ctx, f.db, admin.SetupConfig{Roles: f.roles})
+	assert.Error(t, err, "Setup took a DB")
+	_, err = admin.Harden(ctx, f.db, f.roles)
+	assert.Error(t, err, "Harden took a DB")
 }

@@ -24,21 +24,22 @@ func (r RenameReport) Changed() bool { return changed(r.Actions) }
 // memberships, comments and data stay with them. owner is logged in as the owner role of [Setup].
 //
 // It is one transaction, which ctx governs. It locks no table and waits for no statement of the
-// tenant: those that run go on, and the tenant's next one under the old name is [schemactx.ErrSchemaMissing]. It
-// waits up to two seconds for what others have locked, and tries again until ctx ends. As owner can
-// be a [pgx.Tx], the program's own record of the name can change in the same transaction, whose
-// lock_timeout is then set. With an error nothing has changed.
+// tenant: those that run go on, and the tenant's next one under the old name is
+// [schemactx.ErrSchemaMissing]. It waits up to two seconds for what others have locked, and tries
+// again until ctx ends. As owner can be a [pgx.Tx], the program's own record of the name can change
+// in the same transaction, whose lock_timeout is then set. With an error nothing has changed.
 //
-// It can be run again: when only the new name is there, with its role, the report says that
-// it was so already. Both names in use, or the new role's, and what is not the owner's or was
-// made for another database, are [ErrTaken]; neither of them is [schemactx.ErrSchemaMissing]; a schema without
-// its role is [schemactx.ErrNotProvisioned]; an invalid name, and the old one as the new one, is a [schemactx.NameError].
+// It can be run again: when only the new name is there, with its role, the report says that it was
+// so already. Both names in use, or the new role's, and what is not the owner's or was made for
+// another database, are [ErrTaken]; neither of them is [schemactx.ErrSchemaMissing]; a schema
+// without its role is [schemactx.ErrNotProvisioned]; an invalid name, and the old one as the new
+// one, is a [schemactx.NameError].
 //
-// What has the old name in text breaks: functions with SET search_path, bodies of functions that are
-// strings, queries of programs. [CheckRename] finds what the database has of these. [schemactx.LoginPassword]
-// derives the password from the role's name: at
-// level [schemactx.Logins] run [ProvisionLogin] for the new name, and [schemactx.DB.Refresh] the old one. (The server
-// clears an MD5 password with the name that salts it; the SCRAM verifiers of this package stay.)
+// What has the old name in text breaks: functions with SET search_path, bodies of functions that
+// are strings, queries of programs. [CheckRename] finds what the database has of these.
+// [schemactx.LoginPassword] derives the password from the role's name: at level [schemactx.Logins]
+// run [ProvisionLogin] for the new name, and [schemactx.DB.Refresh] the old one. (The server clears
+// an MD5 password with the name that salts it; the SCRAM verifiers of this package stay.)
 func Rename(ctx context.Context, owner Beginner, roles schemactx.RoleNames, from, to string) (RenameReport, error) {
 	if err := cmp.Or(schemactx.ValidateName(from), roles.ValidateSchema(to)); err != nil {
 		return RenameReport{}, err

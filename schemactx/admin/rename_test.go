@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/schemactx/admin"
@@ -22,22 +24,23 @@ func TestRenameMovesATenantWithItsRole(t *testing.T) {
 	f.unchanged(t, "tenant_b", func() {
 		for i, to := range names[1:] {
 			report, err := admin.Rename(t.Context(), f.owner, f.roles, names[i], to)
-			check(t, err)
-			if report.Schema != to || report.Role != f.roles.Tenant(to) || len(done(report.Actions)) != 2 {
-				t.Errorf("got %v", report)
+			require.NoError(t, err)
+			if assert.Equal(t, to, report.Schema, "%v", report) &&
+				assert.Equal(t, f.roles.Tenant(to), report.Role, "%v", report) {
+				assert.Len(t, done(report.Actions), 2, "%v", report)
 			}
 			report, err = admin.Rename(t.Context(), f.owner, f.roles, names[i], to)
-			check(t, err)
-			if report.Changed() || len(report.Actions) != 2 {
-				t.Errorf("a second run reports %v", report)
-			}
+			require.NoError(t, err)
+			assert.False(t, report.Changed(), "a second run reports %v", report)
+			assert.Len(t, report.Actions, 2, "a second run reports %v", report)
 			expectNote(t, in(t, to), f.db, "tenant_a")
 			_, _, err = note(in(t, names[i]), f.db)
-			expectIs(t, err, schemactx.ErrSchemaMissing)
+			assert.ErrorIs(t, err, schemactx.ErrSchemaMissing)
 		}
 	})
-	report, err := admin.Provision(t.Context(), f.owner, f.roles, "tenant_a2") // role comment, membership, grants and defaults
-	check(t, err)
+	// role comment, membership, grants and defaults
+	report, err := admin.Provision(t.Context(), f.owner, f.roles, "tenant_a2")
+	require.NoError(t, err)
 	if report.Changed() {
 		t.Errorf("Rename has lost %v", done(report.Actions))
 	}
@@ -68,8 +71,8 @@ func TestRenameRefuses(t *testing.T) {
 		for _, schema := range []string{"tenant_a", "tenant_b"} {
 			f.unchanged(t, schema, func() {
 				report, err := admin.Rename(t.Context(), f.owner, f.roles, tc.from, tc.to)
-				if !errors.Is(err, tc.want) || report.Changed() {
-					t.Errorf("%s to %s: got %v, want %v", tc.from, tc.to, err, tc.want)
+				if assert.ErrorIs(t, err, tc.want, "%s to %s", tc.from, tc.to) {
+					assert.False(t, report.Changed(), "%s to %s: got %v, want %v", tc.from, tc.to, err, tc.want)
 				}
 			})
 		}
@@ -77,9 +80,7 @@ func TestRenameRefuses(t *testing.T) {
 	for _, names := range [][2]string{{"public", "x"}, {"tenant_a", "public"}, {"tenant_a", "Tenant"}, {"tenant_a", ""}, {"tenant_a", "tenant_a"}} {
 		_, err := admin.Rename(t.Context(), f.owner, f.roles, names[0], names[1])
 		var nameErr *schemactx.NameError
-		if !errors.As(err, &nameErr) {
-			t.Errorf("%q: got %v, want a NameError", names, err)
-		}
+		assert.ErrorAs(t, err, &nameErr, "%q", names)
 	}
 }
 
@@ -93,7 +94,7 @@ func TestRenameInATransactionOfTheCaller(t *testing.T) {
 		}
 		return changedMind
 	})
-	expectIs(t, err, changedMind)
+	assert.ErrorIs(t, err, changedMind)
 	expectNote(t, in(t, "tenant_a"), f.db, "tenant_a")
 }
 
@@ -102,26 +103,24 @@ func TestRenameWaitsForWhoeverHasTheName(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	tx, err := f.db.Begin(in(t, "tenant_a"))
-	check(t, err)
+	require.NoError(t, err)
 	defer func() { _ = tx.Rollback(in(t, "tenant_a")) }() // where the test fails
 	_, err = tx.Exec(in(t, "tenant_a"), "update notes set body = 'late'")
-	check(t, err)
+	require.NoError(t, err)
 	other, err := f.owner.Begin(t.Context())
-	check(t, err)
+	require.NoError(t, err)
 	defer func() { _ = other.Rollback(context.WithoutCancel(t.Context())) }()
 	_, err = other.Exec(t.Context(), "alter schema tenant_a rename to tenant_y")
-	check(t, err)
+	require.NoError(t, err)
 
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	_, err = admin.Rename(ctx, f.owner, f.roles, "tenant_a", "tenant_z")
-	if !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v, want the context's end", err)
-	}
-	check(t, other.Rollback(t.Context()))
+	assert.ErrorIs(t, err, context.DeadlineExceeded, "got %v, want the context's end", err)
+	require.NoError(t, other.Rollback(t.Context()))
 	_, err = admin.Rename(t.Context(), f.owner, f.roles, "tenant_a", "tenant_z")
-	check(t, err)
-	check(t, tx.Commit(in(t, "tenant_a")))
+	require.NoError(t, err)
+	require.NoError(t, tx.Commit(in(t, "tenant_a")))
 	expectNote(t, in(t, "tenant_z"), f.db, "late")
 }
 
@@ -129,26 +128,25 @@ func TestRenameGoesOnAfterAnInterruption(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for n := range int64(12) {
-		// It may have been committed before the connection died, and until the server has noticed, it may still be.
+		// It may have been committed before the connection died, and until the server has noticed, it may
+		// still be.
 		conn := f.interrupted(t, n/2+1, n%2 == 1)
 		_, err := admin.Rename(t.Context(), conn, f.roles, "tenant_a", "tenant_z")
-		check(t, conn.Close(t.Context()))
+		require.NoError(t, conn.Close(t.Context()))
 		f.awaitEnd(t, conn.PgConn().PID())
 		from, to := "tenant_a", "tenant_z"
 		var there bool
-		check(t, f.pg.Pool.QueryRow(t.Context(), "select to_regnamespace('tenant_z') is not null").Scan(&there))
+		require.NoError(t, f.pg.Pool.QueryRow(t.Context(), "select to_regnamespace('tenant_z') is not null").Scan(&there))
 		if !there {
 			from, to = to, from
 		}
-		if err == nil && !there {
-			t.Errorf("write %d: no error, and nothing renamed", n)
-		}
+		assert.True(t, err != nil || there, "write %d: no error, and nothing renamed", n)
 		expectNote(t, in(t, to), f.db, "tenant_a")
 		_, err = admin.Rename(t.Context(), f.owner, f.roles, from, to) // which is so already
-		check(t, err)
+		require.NoError(t, err)
 		if there {
 			_, err = admin.Rename(t.Context(), f.owner, f.roles, "tenant_z", "tenant_a")
-			check(t, err)
+			require.NoError(t, err)
 		}
 	}
 }
@@ -158,7 +156,7 @@ func TestRenamedTenantLogsInWithItsNewPassword(t *testing.T) {
 	f := setup(t)
 	f.provisionLogin(t, "tenant_a", "password")
 	_, err := admin.Rename(t.Context(), f.owner, f.roles, "tenant_a", "tenant_z")
-	check(t, err)
+	require.NoError(t, err)
 	login := func(password string) error {
 		conn, err := pgx.Connect(t.Context(), f.pg.URLAs(f.roles.Tenant("tenant_z"), password))
 		if err == nil {
@@ -166,7 +164,7 @@ func TestRenamedTenantLogsInWithItsNewPassword(t *testing.T) {
 		}
 		return err
 	}
-	check(t, login("password")) // SCRAM is not salted with the name
+	require.NoError(t, login("password")) // SCRAM is not salted with the name
 	f.provisionLogin(t, "tenant_z", "new password")
-	check(t, login("new password"))
+	require.NoError(t, login("new password"))
 }

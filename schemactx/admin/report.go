@@ -7,7 +7,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Action is one thing that [Setup], [Provision] or their like wants to be so, and what became of it.
+// Action is one thing that [Setup], [Provision] or their like wants to be so, and what became of
+// it.
 type Action struct {
 	What    string // as SQL says it, with names quoted and without passwords: `create schema "tenant_1"`
 	Outcome ActionOutcome

@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/oryne/pgtenant/internal/pgtest"
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
@@ -24,9 +27,8 @@ func done(actions []admin.Action) []string {
 func expectDone(t *testing.T, actions []admin.Action, want ...string) {
 	t.Helper()
 	got := done(actions)
-	if !slices.EqualFunc(got, want, strings.HasPrefix) {
-		t.Errorf("done:\n\t%s\nwant:\n\t%s", strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
-	}
+	assert.True(t, slices.EqualFunc(got, want, strings.HasPrefix),
+		"done:\n\t%s\nwant:\n\t%s", strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
 }
 
 func TestSetupTellsWhatItDid(t *testing.T) {
@@ -36,15 +38,20 @@ func TestSetupTellsWhatItDid(t *testing.T) {
 		t.Helper()
 		cfg.Roles = f.roles
 		report, err := admin.Setup(t.Context(), f.pg.Pool, cfg)
-		check(t, err)
+		require.NoError(t, err)
 		return report
 	}
 	report := again(admin.SetupConfig{})
-	if report.Changed() || report.Roles != f.roles || len(report.Actions) < 13 {
-		t.Errorf("a second run reports %v", report)
-	}
+	assert.False(t, report.Changed(), "a second run reports %v", report)
+	assert.Equal(t, f.roles, report.Roles, "a second run reports %v", report)
+	assert.GreaterOrEqual(t, len(report.Actions), 13, "a second run reports %v", report)
 	report = again(admin.SetupConfig{OwnerPassword: ownerPassword, RuntimePassword: runtimePassword})
-	expectDone(t, report.Actions, f.named("alter role {prefix}_runtime password"), f.named("alter role {prefix}_owner password"))
+	expectDone(
+		t,
+		report.Actions,
+		f.named("alter role {prefix}_runtime password"),
+		f.named("alter role {prefix}_owner password"),
+	)
 
 	run(t, f, f.named(`grant create on schema public to public; revoke {prefix}_public from {prefix}_runtime;
 		revoke grant option for connect on database `)+f.pg.Name+f.named(" from {prefix}_owner"))
@@ -61,11 +68,12 @@ func TestSetupReportsWhatIsImpossible(t *testing.T) {
 	run(t, f, f.named(`alter schema public owner to current_user; grant create on schema public to public;
 		grant {prefix}_public, {prefix}_runtime to {prefix}_owner with admin option`))
 	report, err := admin.Setup(t.Context(), f.owner, admin.SetupConfig{Roles: f.roles})
-	check(t, err)
-	if i := slices.IndexFunc(report.Actions, func(a admin.Action) bool {
+	require.NoError(t, err)
+	i := slices.IndexFunc(report.Actions, func(a admin.Action) bool {
 		return a.What == "revoke CREATE on schema public from public" && a.Outcome == admin.ActionImpossible
-	}); i < 0 || report.Changed() {
-		t.Errorf("got %v, want nothing but one that is impossible", report.Actions)
+	})
+	if assert.GreaterOrEqual(t, i, 0, "got %v, want nothing but one that is impossible", report.Actions) {
+		assert.False(t, report.Changed(), "got %v, want nothing but one that is impossible", report.Actions)
 	}
 }
 
@@ -75,17 +83,17 @@ func TestProvisionTellsWhatItDid(t *testing.T) {
 	again := func() admin.ProvisionReport {
 		t.Helper()
 		report, err := admin.Provision(t.Context(), f.owner, f.roles, "tenant_c")
-		check(t, err)
+		require.NoError(t, err)
 		return report
 	}
 	report := again()
-	if report.Schema != "tenant_c" || report.Role != f.roles.Tenant("tenant_c") || len(done(report.Actions)) < 7 {
-		t.Errorf("got %v", report)
+	if assert.Equal(t, "tenant_c", report.Schema, "%v", report) &&
+		assert.Equal(t, f.roles.Tenant("tenant_c"), report.Role, "%v", report) {
+		assert.GreaterOrEqual(t, len(done(report.Actions)), 7, "%v", report)
 	}
 	f.exec(t, "create table tenant_c.notes (id serial primary key); create view tenant_c.seen as table tenant_c.notes")
-	if report := again(); report.Changed() {
-		t.Errorf("a second run reports %v", report)
-	}
+	report = again()
+	assert.False(t, report.Changed(), "a second run reports %v", report)
 	for harm, repair := range map[string]string{
 		"grant usage on schema tenant_c to public":                                                "revoke all on schema tenant_c from public",
 		"revoke usage on schema tenant_c from ROLE":                                               "grant usage on schema tenant_c to ROLE",
@@ -110,10 +118,10 @@ func TestProvisionRepairsAMembershipThatInherits(t *testing.T) {
 	}
 	f.exec(t, "grant "+f.roles.Tenant("tenant_a")+" to "+f.roles.Runtime()+" with inherit true")
 	report, err := admin.Provision(t.Context(), f.owner, f.roles, "tenant_a")
-	check(t, err)
+	require.NoError(t, err)
 	expectDone(t, report.Actions, "grant "+f.roles.Tenant("tenant_a")+" to")
 	report, err = admin.Provision(t.Context(), f.owner, f.roles, "tenant_a")
-	check(t, err)
+	require.NoError(t, err)
 	expectDone(t, report.Actions)
 }
 
@@ -124,10 +132,12 @@ func TestProvisionTakesANewSchemaFromPublic(t *testing.T) {
 	f.exec(t, "alter default privileges grant all on schemas to public")
 	f.provision(t, "tenant_c")
 	var open bool
-	check(t, f.pg.Pool.QueryRow(t.Context(), "select exists (select from pg_namespace, aclexplode(nspacl) where nspname = 'tenant_c' and grantee = 0)").Scan(&open))
-	if open {
-		t.Error("everybody has rights on the schema")
-	}
+	require.NoError(
+		t,
+		f.pg.Pool.QueryRow(t.Context(), "select exists (select from pg_namespace, aclexplode(nspacl) where nspname = 'tenant_c' and grantee = 0)").
+			Scan(&open),
+	)
+	assert.False(t, open, "everybody has rights on the schema")
 }
 
 func TestProvisionLoginTellsWhatItDid(t *testing.T) {
@@ -140,12 +150,11 @@ func TestProvisionLoginTellsWhatItDid(t *testing.T) {
 		{"alter role " + role + " password"},
 	} {
 		report, err := admin.ProvisionLogin(t.Context(), f.owner, f.roles, "tenant_a", "secret password")
-		check(t, err)
+		require.NoError(t, err)
 		expectDone(t, report.Actions, want...)
 		for _, a := range report.Actions {
-			if strings.Contains(a.String(), "secret") || strings.Contains(a.What, "SCRAM") {
-				t.Errorf("the report gives a password away: %s", a)
-			}
+			assert.NotContains(t, a.String(), "secret", "the report gives a password away: %s", a)
+			assert.NotContains(t, a.What, "SCRAM", "the report gives a password away: %s", a)
 		}
 	}
 }

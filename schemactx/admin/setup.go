@@ -30,17 +30,19 @@ type SetupConfig struct {
 	OwnerPassword   string
 	RuntimePassword string
 
-	// ExtraSearchPath are the schemas of [schemactx.Config].ExtraSearchPath. PUBLIC gets USAGE on each that exists and loses CREATE, so
-	// that every tenant, also a later one, finds what is there and only the schema's owner creates there. Default: none.
+	// ExtraSearchPath are the schemas of [schemactx.Config].ExtraSearchPath. PUBLIC gets USAGE on each
+	// that exists and loses CREATE, so that every tenant, also a later one, finds what is there and
+	// only the schema's owner creates there. Default: none.
 	ExtraSearchPath []string
 
-	// Extensions are the names of extensions that the database should have: "citext". Setup creates the missing ones in
-	// ExtensionSchema, with those that they require. One that exists stays in its schema, which the report names. One that
-	// cannot be created is in the report and does not stop Setup: see [SetupReport.Err]. Default: none.
+	// Extensions are the names of extensions that the database should have: "citext". Setup creates
+	// the missing ones in ExtensionSchema, with those that they require. One that exists stays in its
+	// schema, which the report names. One that cannot be created is in the report and does not stop
+	// Setup: see [SetupReport.Err]. Default: none.
 	Extensions []string
 
-	// ExtensionSchema is the schema of new extensions. If Extensions are named, Setup creates it where it does not exist, with
-	// the privileges of ExtraSearchPath. Default: [DefaultExtensionSchema].
+	// ExtensionSchema is the schema of new extensions. If Extensions are named, Setup creates it where
+	// it does not exist, with the privileges of ExtraSearchPath. Default: [DefaultExtensionSchema].
 	ExtensionSchema string
 }
 
@@ -52,8 +54,8 @@ type SetupConfig struct {
 //   - <prefix>_runtime, a login without any right but to connect, NOINHERIT
 //   - <prefix>_public, the role of public scopes, which the runtime login may take
 //   - PUBLIC loses TEMPORARY on the database and CREATE on the schema public
-//   - where the configuration names them: a schema for extensions, extensions in it, and USAGE for PUBLIC on the schemas
-//     that every tenant finds without naming them
+//   - where the configuration names them: a schema for extensions, extensions in it, and USAGE for
+//     PUBLIC on the schemas that every tenant finds without naming them
 //
 // admin is a superuser, or a role with CREATEROLE that owns the database. For any other role, Setup
 // does what the server allows. The report names the rest and the roles that can do it, see
@@ -61,13 +63,13 @@ type SetupConfig struct {
 //
 // Setup is one transaction, followed by one for each password. ctx governs all of them. Setup can
 // be run again: it makes what is missing and leaves the rest as it is. A role that exists, such as
-// one that Terraform made, needs the comment "pgtenant role of database <name>". Setup then gives it
-// LOGIN, NOINHERIT and CREATEROLE as above. It revokes SUPERUSER from each of them, and CREATEROLE,
-// CREATEDB, REPLICATION and BYPASSRLS from the runtime login and the public role. The report has the role
-// names that it used, and says what it did. With an error no role and no privilege has changed,
-// unless the connection broke while a password was set. A role of the name that was made for
-// another database is [ErrTaken], a server that is too old [ErrVersion], and a schema that cannot
-// be on the path a [schemactx.SearchPathError].
+// one that Terraform made, needs the comment "pgtenant role of database <name>". Setup then gives
+// it LOGIN, NOINHERIT and CREATEROLE as above. It revokes SUPERUSER from each of them, and
+// CREATEROLE, CREATEDB, REPLICATION and BYPASSRLS from the runtime login and the public role. The
+// report has the role names that it used, and says what it did. With an error no role and no
+// privilege has changed, unless the connection broke while a password was set. A role of the name
+// that was made for another database is [ErrTaken], a server that is too old [ErrVersion], and a
+// schema that cannot be on the path a [schemactx.SearchPathError].
 //
 // Before PostgreSQL 16, a login with CREATEROLE can grant itself any role that is not a
 // superuser's: guard the owner's password as you guard the administrator's.

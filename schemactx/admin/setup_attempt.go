@@ -107,7 +107,11 @@ type querier interface {
 func (c refusableChange) refused(ctx context.Context, q querier, answer error) (*PrivilegeError, error) {
 	e := &PrivilegeError{Statement: c.name(), Err: answer}
 	var creates bool
-	rows, err := q.Query(ctx, "select current_user::text, rolcreaterole from pg_roles where rolname = current_user", pgx.QueryExecModeExec)
+	rows, err := q.Query(
+		ctx,
+		"select current_user::text, rolcreaterole from pg_roles where rolname = current_user",
+		pgx.QueryExecModeExec,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +121,10 @@ func (c refusableChange) refused(ctx context.Context, q querier, answer error) (
 	if c.missing.holders == "" || answer != nil && !sqlstate.Is(answer, sqlstate.InsufficientRights) {
 		return e, nil // the server's answer says why
 	}
-	if rows, err = q.Query(ctx, c.missing.holders, append([]any{pgx.QueryExecModeExec}, c.missing.args...)...); err != nil {
+	if rows, err = q.Query(
+		ctx,
+		c.missing.holders,
+		append([]any{pgx.QueryExecModeExec}, c.missing.args...)...); err != nil {
 		return nil, err
 	}
 	e.Missing = c.missing.what

@@ -20,7 +20,8 @@ type SetupReport struct {
 // Changed reports whether anything was made now. A password is set, and so changes, each time that
 // it is given.
 func (r SetupReport) Changed() bool {
-	return changed(r.Actions) || slices.ContainsFunc(r.Extensions, func(a ExtensionAction) bool { return a.Outcome == ActionDone })
+	return changed(r.Actions) ||
+		slices.ContainsFunc(r.Extensions, func(a ExtensionAction) bool { return a.Outcome == ActionDone })
 }
 
 // Complete reports whether the server has refused nothing: [SetupReport.Err] is nil. A schema of

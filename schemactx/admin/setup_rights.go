@@ -10,7 +10,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// right is a privilege on the database or on a schema, which a role has to have or PUBLIC must not have.
+// right is a privilege on the database or on a schema, which a role has to have or PUBLIC must not
+// have.
 type right struct {
 	privilege string
 	schema    string // "": the database
@@ -34,8 +35,8 @@ func setupRights(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames, data
 	})
 }
 
-// bringInOrder grants and revokes rights and reads them back: to who may not grant or revoke here, the server says so in
-// a warning only.
+// bringInOrder grants and revokes rights and reads them back: to who may not grant or revoke here,
+// the server says so in a warning only.
 func bringInOrder(ctx context.Context, tx pgx.Tx, database string, rights []right) ([]Action, error) {
 	changes := make([]refusableChange, len(rights))
 	before, err := inOrder(ctx, tx, rights)
@@ -74,10 +75,10 @@ func bringInOrder(ctx context.Context, tx pgx.Tx, database string, rights []righ
 	return actions, nil
 }
 
-// asOwner returns the statements that run sql with the privileges of the owner of the schema, or of the
-// database if schema is "": sql alone if the login has them anyway. A login that is NOINHERIT has them
-// only after SET ROLE, before PostgreSQL 16 even those of a database that it owns over the schema
-// public, which belongs to pg_database_owner.
+// asOwner returns the statements that run sql with the privileges of the owner of the schema, or of
+// the database if schema is "": sql alone if the login has them anyway. A login that is NOINHERIT
+// has them only after SET ROLE, before PostgreSQL 16 even those of a database that it owns over the
+// schema public, which belongs to pg_database_owner.
 func asOwner(ctx context.Context, tx pgx.Tx, schema, sql string) ([]string, error) {
 	var owner, role string
 	err := tx.QueryRow(ctx, `select coalesce((select rolname::text from pg_roles r where r.oid = case when $1 = ''

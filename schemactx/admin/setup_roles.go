@@ -47,8 +47,8 @@ func setupRoles(ctx context.Context, tx pgx.Tx, roles schemactx.RoleNames, datab
 	return attempt(ctx, tx, append(changes, refusableChange{join, adminOption(roles.Public(), version(tx))}))
 }
 
-// unprivileged are the attributes of every role in which statements of tenants run. CREATE ROLE gives
-// them by default.
+// unprivileged are the attributes of every role in which statements of tenants run. CREATE ROLE
+// gives them by default.
 const unprivileged = "nosuperuser nocreaterole nocreatedb noreplication nobypassrls"
 
 // attributesSQL returns the attributes of a role as CREATE ROLE names them.

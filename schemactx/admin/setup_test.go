@@ -53,7 +53,12 @@ func TestSetupIsCompleteForAnOwnerOfTheDatabaseWithCreaterole(t *testing.T) {
 		_, err := pg.Pool.Exec(t.Context(), "alter schema public owner to "+role)
 		require.NoError(t, err)
 	}
-	report := setupOf(t, dba, pg.RolePrefix, admin.SetupConfig{OwnerPassword: "o", RuntimePassword: "r", Extensions: []string{"citext"}})
+	report := setupOf(
+		t,
+		dba,
+		pg.RolePrefix,
+		admin.SetupConfig{OwnerPassword: "o", RuntimePassword: "r", Extensions: []string{"citext"}},
+	)
 	require.NoError(t, report.Err())
 	assert.True(t, report.Complete())
 	again := setupOf(t, dba, pg.RolePrefix, admin.SetupConfig{Extensions: []string{"citext"}})
@@ -71,7 +76,15 @@ func TestSetupUsesTheRightsOfALoginThatDoesNotInherit(t *testing.T) {
 			pg := pgtest.New(t)
 			group := pg.RolePrefix + "_group"
 			role, dba := loginOf(t, pg, "dba", "createrole noinherit")
-			superuser(t, pg, "create role %[1]s; grant %[1]s to %[2]s; alter database %[3]s owner to %[4]s", group, role, pg.Name, pg.RolePrefix+"_"+owner)
+			superuser(
+				t,
+				pg,
+				"create role %[1]s; grant %[1]s to %[2]s; alter database %[3]s owner to %[4]s",
+				group,
+				role,
+				pg.Name,
+				pg.RolePrefix+"_"+owner,
+			)
 			if pgtest.Version(t) < 15 {
 				superuser(t, pg, "alter schema public owner to %s", pg.RolePrefix+"_"+owner)
 			}
@@ -80,7 +93,11 @@ func TestSetupUsesTheRightsOfALoginThatDoesNotInherit(t *testing.T) {
 			var current string
 			require.NoError(t, dba.QueryRow(t.Context(), "select current_user").Scan(&current))
 			assert.Equal(t, role, current)
-			_, err := openPool(t, pg.URLAs(report.Roles.Owner(), "o"), 1).Exec(t.Context(), "create schema s; create table public.t (name extensions.citext)")
+			_, err := openPool(
+				t,
+				pg.URLAs(report.Roles.Owner(), "o"),
+				1,
+			).Exec(t.Context(), "create schema s; create table public.t (name extensions.citext)")
 			require.NoError(t, err)
 			assert.False(t, setupOf(t, dba, pg.RolePrefix, admin.SetupConfig{Extensions: []string{"citext"}}).Changed())
 		})
@@ -93,8 +110,15 @@ func TestSetupSaysWhatIsMissingInADatabaseOfAnotherRole(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t)
 	provider, theirs := loginOf(t, pg, "provider", "nosuperuser")
-	_, err := pg.Pool.Exec(t.Context(), fmt.Sprintf("alter database %s owner to %s; alter schema public owner to %[2]s; grant create on schema public to public",
-		pg.Name, provider), pgx.QueryExecModeSimpleProtocol)
+	_, err := pg.Pool.Exec(
+		t.Context(),
+		fmt.Sprintf(
+			"alter database %s owner to %s; alter schema public owner to %[2]s; grant create on schema public to public",
+			pg.Name,
+			provider,
+		),
+		pgx.QueryExecModeSimpleProtocol,
+	)
 	require.NoError(t, err)
 	dbaRole, dba := loginOf(t, pg, "dba", "createrole createdb")
 	cfg := admin.SetupConfig{OwnerPassword: "o", RuntimePassword: "r", Extensions: []string{"citext"}}
@@ -223,7 +247,10 @@ func TestSetupSaysWhoHasAdminOption(t *testing.T) {
 	first, dba := loginOf(t, pg, "first", "createrole")
 	report := setupOf(t, dba, pg.RolePrefix, admin.SetupConfig{})
 	_, second := loginOf(t, pg, "second", "createrole")
-	_, err := pg.Pool.Exec(t.Context(), "revoke "+report.Roles.Public()+" from "+report.Roles.Runtime()+" granted by "+first)
+	_, err := pg.Pool.Exec(
+		t.Context(),
+		"revoke "+report.Roles.Public()+" from "+report.Roles.Runtime()+" granted by "+first,
+	)
 	require.NoError(t, err)
 	refused := privilegeErrors(t, setupOf(t, second, pg.RolePrefix, admin.SetupConfig{RuntimePassword: "r"}))
 	for what, role := range map[string]string{

@@ -206,11 +206,6 @@ func begin(t *testing.T, pool *pgxpool.Pool) pgx.Tx {
 	return tx
 }
 
-func check(t testing.TB, err error) {
-	t.Helper()
-	require.NoError(t, err)
-}
-
 func expectField(t testing.TB, err error, field string) {
 	t.Helper()
 	var fieldErr *audit.FieldError

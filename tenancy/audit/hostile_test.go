@@ -40,15 +40,8 @@ func TestAWriterCannotMakeTheLogUnreadable(t *testing.T) {
 		{"'{}'", "'null'"},
 	} {
 		values := strings.Replace(rowValues, c[0], c[1], 1)
-		if err := f.as(
-			t,
-			f.roles.Public(),
-			"insert into public.audit_log ("+rowColumns+") values ("+values+")",
-		); stateOf(
-			err,
-		) != "23514" {
-			t.Errorf("%s: %v", c[1], err)
-		}
+		err := f.as(t, f.roles.Public(), "insert into public.audit_log ("+rowColumns+") values ("+values+")")
+		assert.Equal(t, "23514", stateOf(err), "%s: %v", c[1], err)
 	}
 	err := f.as(
 		t,

@@ -309,10 +309,10 @@ func TestTheWriterBelowIsReached(t *testing.T) {
 		case "/flush":
 			_, _ = io.WriteString(w, "a")
 			w.(http.Flusher).Flush()
-			check(t, http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Minute)))
+			assert.NoError(t, http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Minute)))
 		case "/hijack":
 			conn, rw, err := w.(http.Hijacker).Hijack()
-			check(t, err)
+			assert.NoError(t, err)
 			_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\n\r\n")
 			_ = rw.Flush()
 			_ = conn.Close()

@@ -86,9 +86,9 @@ func TestMonthsHavePartitionsAhead(t *testing.T) {
 		assert.Equal(t, "audit_log_2026_12", tables[1], "rows are in %v", tables) {
 		assert.Equal(t, "audit_log_default", tables[2], "rows are in %v", tables)
 	}
-	if report := f.verify(t); report.Chains != 6 || report.Rows != 8+2+6+1 {
-		t.Errorf("%+v", report)
-	}
+	verified := f.verify(t)
+	assert.Equal(t, 6, verified.Chains, verified)
+	assert.Equal(t, int64(8+2+6+1), verified.Rows, verified)
 	since := f.list(
 		t,
 		audit.Filter{Tenants: []int64{1}, Actions: []audit.Action{audit.Update}, Since: c.Now().AddDate(0, 0, -1)},
@@ -154,9 +154,8 @@ func TestOldMonthsAreRemovedAndTheRestIsWhole(t *testing.T) {
 		assert.Equal(t, 2, report.Chains, "removed %+v", report)
 	}
 	assert.Equal(t, 0, f.count(t, "at < '2026-02-01'"), "rows are left")
-	if report := expectReport(t, f.reader, audit.VerifyOptions{Heads: heads}); report.Chains != 4 {
-		t.Errorf("%+v", report)
-	}
+	verified := expectReport(t, f.reader, audit.VerifyOptions{Heads: heads})
+	assert.Equal(t, 4, verified.Chains, verified)
 	tenant, err := f.reader.Verify(t.Context(), 1)
 	require.NoError(t, err)
 	expectKinds(t, tenant)

@@ -99,7 +99,7 @@ func TestEverythingAtOnce(t *testing.T) {
 					t.Error(err)
 				}
 				if i%50 == 0 {
-					check(t, l.Flush(t.Context()))
+					assert.NoError(t, l.Flush(t.Context()))
 					l.Status()
 				}
 				if g == 0 && i == 150 {

@@ -64,8 +64,10 @@ func benchRestore(b *testing.B, source migrate.Source, fill string, tables []str
 		}
 		b.StartTimer()
 		start := time.Now()
-		r, err := s.Restore(b.Context(), info.Name, backup.RestoreOptions{Slug: fmt.Sprintf("r%d", n),
-			Domain: fmt.Sprintf("r%d.example.com", n)})
+		r, err := s.Restore(b.Context(), info.Name, backup.RestoreOptions{
+			Slug:   fmt.Sprintf("r%d", n),
+			Domain: fmt.Sprintf("r%d.example.com", n),
+		})
 		require.NoError(b, err)
 		restored += time.Since(start)
 		b.StopTimer()

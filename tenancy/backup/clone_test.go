@@ -90,7 +90,8 @@ func TestWhatCannotBeClonedIsRefused(t *testing.T) {
 	same := backup.AnonymizerFunc(func(_ context.Context, v backup.Value) (backup.Value, error) { return v, nil })
 	failing := backup.AnonymizerFunc(func(_ context.Context, v backup.Value) (backup.Value, error) { return v, trouble })
 	number := backup.AnonymizerFunc(func(_ context.Context, v backup.Value) (backup.Value,
-		error) {
+		error,
+	) {
 		v.Text = "x"
 		return v, nil
 	})
@@ -103,20 +104,36 @@ func TestWhatCannotBeClonedIsRefused(t *testing.T) {
 		want error
 	}{
 		"nobody": {"nobody", backup.CloneOptions{Slug: "x", Domain: "x.example.com"}, tenancy.ErrNotFound},
-		"a slug that is taken": {"north", backup.CloneOptions{Slug: "north", Domain: "x.example.com"},
-			tenancy.ErrSlugTaken},
-		"a domain of another": {"north", backup.CloneOptions{Slug: "x", Domain: "north.example.com"},
-			tenancy.ErrDomainTaken},
-		"no such column": {"north", backup.CloneOptions{Slug: "x", Domain: "x.example.com",
-			Anonymize: one("notes", "boddy", same)}, nil},
-		"no such table": {"north", backup.CloneOptions{Slug: "x", Domain: "x.example.com",
-			Anonymize: one("note", "body", same)}, nil},
-		"no anonymizer": {"north", backup.CloneOptions{Slug: "x", Domain: "x.example.com",
-			Anonymize: one("notes", "body", nil)}, nil},
-		"an anonymizer that fails": {"north", backup.CloneOptions{Slug: "x", Domain: "x.example.com",
-			Anonymize: one("notes", "body", failing)}, trouble},
-		"what is no number": {"north", backup.CloneOptions{Slug: "x", Domain: "x.example.com",
-			Anonymize: one("tags", "note", number)}, backup.ErrRows},
+		"a slug that is taken": {
+			"north",
+			backup.CloneOptions{Slug: "north", Domain: "x.example.com"},
+			tenancy.ErrSlugTaken,
+		},
+		"a domain of another": {
+			"north",
+			backup.CloneOptions{Slug: "x", Domain: "north.example.com"},
+			tenancy.ErrDomainTaken,
+		},
+		"no such column": {"north", backup.CloneOptions{
+			Slug: "x", Domain: "x.example.com",
+			Anonymize: one("notes", "boddy", same),
+		}, nil},
+		"no such table": {"north", backup.CloneOptions{
+			Slug: "x", Domain: "x.example.com",
+			Anonymize: one("note", "body", same),
+		}, nil},
+		"no anonymizer": {"north", backup.CloneOptions{
+			Slug: "x", Domain: "x.example.com",
+			Anonymize: one("notes", "body", nil),
+		}, nil},
+		"an anonymizer that fails": {"north", backup.CloneOptions{
+			Slug: "x", Domain: "x.example.com",
+			Anonymize: one("notes", "body", failing),
+		}, trouble},
+		"what is no number": {"north", backup.CloneOptions{
+			Slug: "x", Domain: "x.example.com",
+			Anonymize: one("tags", "note", number),
+		}, backup.ErrRows},
 	} {
 		_, err := s.Clone(t.Context(), c.from, c.opts)
 		var field *tenancy.FieldError

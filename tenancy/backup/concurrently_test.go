@@ -41,14 +41,20 @@ func TestIndexesThatAreBuiltConcurrentlyDoNotWaitForOtherSessions(t *testing.T) 
 	require.NoError(t, err)
 	restored, err := s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north"})
 	require.NoError(t, err)
-	clone, err := s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "copy", Name: "Copy",
-		Domain: "copy.example.com"})
+	clone, err := s.Clone(t.Context(), "north", backup.CloneOptions{
+		Slug: "copy", Name: "Copy",
+		Domain: "copy.example.com",
+	})
 	require.NoError(t, err)
-	structure, err := s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "empty", Name: "Empty",
-		Domain: "empty.example.com", Data: backup.CloneStructure})
+	structure, err := s.Clone(t.Context(), "north", backup.CloneOptions{
+		Slug: "empty", Name: "Empty",
+		Domain: "empty.example.com", Data: backup.CloneStructure,
+	})
 	require.NoError(t, err)
-	for schema, rows := range map[string]int{restored.Tenant.Schema: 10, clone.Tenant.Schema: 10,
-		structure.Tenant.Schema: 0} {
+	for schema, rows := range map[string]int{
+		restored.Tenant.Schema: 10, clone.Tenant.Schema: 10,
+		structure.Tenant.Schema: 0,
+	} {
 		var valid, found int
 		require.NoError(t, f.owner.QueryRow(t.Context(),
 			"select count(*) from pg_index where indrelid = $1::text::regclass and indisvalid",

@@ -140,8 +140,10 @@ func TestADirectoryIsSweptOfWhatWasNeverCommitted(t *testing.T) {
 	}
 	whole := create("1-a/whole.tar")
 	require.NoError(t, whole.Commit())
-	for _, foreign := range []string{"1-a/.keep", "1-a/.notes.tar.UPPERCAS", "1-a/.x.tar.short", ".abcdefgh",
-		"1-a/..abcdefgh"} {
+	for _, foreign := range []string{
+		"1-a/.keep", "1-a/.notes.tar.UPPERCAS", "1-a/.x.tar.short", ".abcdefgh",
+		"1-a/..abcdefgh",
+	} {
 		require.NoError(t, os.WriteFile(filepath.Join(path, foreign), nil, 0o600))
 	}
 	removed, err := dir.Sweep(t.Context(), "1-", time.Now().Add(-time.Minute))
@@ -170,8 +172,10 @@ func TestADirectoryIsSweptOfWhatWasNeverCommitted(t *testing.T) {
 	}
 	want := []string{"1-a/late.tar", "1-a/whole.tar"}
 	assert.Equal(t, want, left)
-	for _, foreign := range []string{"1-a/.keep", "1-a/.notes.tar.UPPERCAS", "1-a/.x.tar.short", ".abcdefgh",
-		"1-a/..abcdefgh"} {
+	for _, foreign := range []string{
+		"1-a/.keep", "1-a/.notes.tar.UPPERCAS", "1-a/.x.tar.short", ".abcdefgh",
+		"1-a/..abcdefgh",
+	} {
 		_, err := os.Stat(filepath.Join(path, foreign))
 		require.NoError(t, err)
 	}

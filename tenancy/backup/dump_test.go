@@ -79,8 +79,10 @@ func TestADumpHasOneTenantAlone(t *testing.T) {
 	s := f.service(t, backup.Config{})
 	_, err := s.DumpTo(t.Context(), "north", &plain, backup.DumpOptions{Format: backup.DumpPlain})
 	require.NoError(t, err)
-	_, err = s.DumpTo(t.Context(), "north", &rights, backup.DumpOptions{Format: backup.DumpPlain,
-		Privileges: backup.DumpAllPrivileges})
+	_, err = s.DumpTo(t.Context(), "north", &rights, backup.DumpOptions{
+		Format:     backup.DumpPlain,
+		Privileges: backup.DumpAllPrivileges,
+	})
 	require.NoError(t, err)
 	text := plain.String()
 	assert.NotContains(t, text, "theirs", "the dump has more or less than the tenant")

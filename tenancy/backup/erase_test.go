@@ -32,8 +32,10 @@ func (f *fixture) token(t testing.TB, slug string) backup.EraseParams {
 var logs = backup.EraserFunc(func(_ context.Context, d backup.EraseData) (backup.EraseResult, error) {
 	return backup.EraseResult{
 		Removed: []backup.CertifiedItem{{What: "addresses in the access log"}},
-		Kept: []backup.CertifiedItem{{What: "rows of the access log", Name: "3",
-			Why: "without names, for the auditors of " + d.Slug}},
+		Kept: []backup.CertifiedItem{{
+			What: "rows of the access log", Name: "3",
+			Why: "without names, for the auditors of " + d.Slug,
+		}},
 	}, nil
 })
 
@@ -286,8 +288,10 @@ func eraseAndDie(t *testing.T) {
 	f.dir, err = backup.OpenDir(os.Getenv(killDir))
 	require.NoError(t, err)
 	s := f.service(t, backup.Config{Store: &deadly{f.dir, func() { die(t) }}})
-	_, err = s.Erase(t.Context(), backup.EraseParams{DropParams: tenancy.DropParams{Slug: "t1", Actor: "ada",
-		Token: os.Getenv(killWhen)}})
+	_, err = s.Erase(t.Context(), backup.EraseParams{DropParams: tenancy.DropParams{
+		Slug: "t1", Actor: "ada",
+		Token: os.Getenv(killWhen),
+	}})
 	t.Fatalf("not killed: %v", err)
 }
 

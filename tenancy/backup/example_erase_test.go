@@ -13,7 +13,8 @@ import (
 func ExampleService_Erase() {
 	p := openHosting(func(_ *tenancy.Config, b *backup.Config) {
 		b.Erasers = []backup.Eraser{backup.EraserFunc(func(_ context.Context, d backup.EraseData) (backup.EraseResult,
-			error) {
+			error,
+		) {
 			return backup.EraseResult{Kept: []backup.CertifiedItem{
 				{What: "rows of the access log", Name: "12", Why: "are kept for a year, without names and addresses"},
 			}}, nil

@@ -19,8 +19,10 @@ func Example_move() {
 		fmt.Println(err)
 		return
 	}
-	moved, err := s.tenants.Rename(ctx, "north", tenancy.RenameParams{Slug: "northern", Name: "Northern School",
-		Schema: "northern"})
+	moved, err := s.tenants.Rename(ctx, "north", tenancy.RenameParams{
+		Slug: "northern", Name: "Northern School",
+		Schema: "northern",
+	})
 	fmt.Println(moved.Slug, moved.Schema, err)
 	_, err = s.tenants.AddDomain(ctx, "northern", "northern.example.com")
 	fmt.Println(err)

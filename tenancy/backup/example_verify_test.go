@@ -18,8 +18,8 @@ func ExampleService_Verify() {
 		fmt.Println(err)
 		return
 	}
-	drill, err := s.backups.Verify(ctx, info.Name, backup.RestoreOptions{})
-	fmt.Println("restored", drill.Rows, "rows of", drill.Tenant.Slug, err)
+	verification, err := s.backups.Verify(ctx, info.Name, backup.RestoreOptions{})
+	fmt.Println("restored", verification.Rows, "rows of", verification.Tenant.Slug, err)
 	sides, err := s.tenants.SideSchemas(ctx)
 	fmt.Println("left:", len(sides), err)
 

@@ -139,8 +139,10 @@ func TestWhatCannotBeDeletedIsNoBackup(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	tenant := f.createLarge(t, "north")
-	store := &faulty{Store: f.dir, open: func(string) error { return errAway },
-		remove: func(string) error { return errAway }}
+	store := &faulty{
+		Store: f.dir, open: func(string) error { return errAway },
+		remove: func(string) error { return errAway },
+	}
 	_, err := f.service(t, backup.Config{Store: store}).Backup(t.Context(), "north", backup.BackupOptions{})
 	var verify *backup.VerifyError
 	require.ErrorAs(t, err, &verify)

@@ -46,8 +46,10 @@ func setup(t testing.TB, sources ...migrate.Source) *fixture {
 	var err error
 	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
 	require.NoError(t, err)
-	_, err = admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{Roles: f.roles, OwnerPassword: "o",
-		RuntimePassword: "r"})
+	_, err = admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{
+		Roles: f.roles, OwnerPassword: "o",
+		RuntimePassword: "r",
+	})
 	require.NoError(t, err)
 	f.owner, err = pgxpool.New(context.Background(), f.pg.URLAs(f.roles.Owner(), "o"))
 	require.NoError(t, err)
@@ -136,7 +138,8 @@ func (f *fixture) objects(t testing.TB) []string {
 
 // stored is what an archive of the store holds.
 func (f *fixture) stored(t testing.TB, name string, opts archive.ReaderOptions) (archive.Header, archive.Manifest,
-	map[string]string) {
+	map[string]string,
+) {
 	t.Helper()
 	file, err := f.dir.Open(t.Context(), name)
 	require.NoError(t, err)

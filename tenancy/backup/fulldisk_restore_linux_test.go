@@ -99,8 +99,10 @@ func setupServer(t *testing.T) *fixture {
 	f := &fixture{pg: &pgtest.DB{URL: url, Name: "postgres", Pool: superuser, RolePrefix: "disk"}, path: t.TempDir()}
 	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
 	require.NoError(t, err)
-	_, err = admin.Setup(t.Context(), superuser, admin.SetupConfig{Roles: f.roles, OwnerPassword: "o",
-		RuntimePassword: "r"})
+	_, err = admin.Setup(t.Context(), superuser, admin.SetupConfig{
+		Roles: f.roles, OwnerPassword: "o",
+		RuntimePassword: "r",
+	})
 	require.NoError(t, err)
 	f.owner, err = pgxpool.New(t.Context(), f.pg.URLAs(f.roles.Owner(), "o"))
 	require.NoError(t, err)

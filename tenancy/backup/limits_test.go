@@ -18,7 +18,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// Cron calls RunDue once a day: a backup is due each time, and a drill from time to time.
+// Cron calls RunDue once a day: a backup is due each time, and a verification from time to time.
 func TestDrillsRunWhereABackupIsAlwaysDue(t *testing.T) {
 	t.Parallel()
 	f, tenants := scheduled(t, 1)

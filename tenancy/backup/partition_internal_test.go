@@ -14,11 +14,15 @@ func TestABoundIsReadAsTheServerPrintsIt(t *testing.T) {
 	text := func(s string) archive.Datum { return archive.Datum{Text: s} }
 	for sql, want := range map[string]archive.Bound{
 		"DEFAULT": {},
-		"FOR VALUES IN (1, '-2', NULL, true, 'it''s, (x)', '', 'd\\e', B'101')": {Strategy: archive.StrategyList,
+		"FOR VALUES IN (1, '-2', NULL, true, 'it''s, (x)', '', 'd\\e', B'101')": {
+			Strategy: archive.StrategyList,
 			Values: []archive.Datum{
-				text("1"), text("-2"), {Kind: archive.DatumNull}, text("true"), text("it's, (x)"), text(""), text("d\\e"),
+				text("1"), text("-2"),
+				{Kind: archive.DatumNull},
+				text("true"), text("it's, (x)"), text(""), text("d\\e"),
 				text("101"),
-			}},
+			},
+		},
 		"FOR VALUES FROM ('2030-01-01 00:00:00+00', MINVALUE) TO ('NULL', MAXVALUE)": {
 			Strategy: archive.StrategyRange, From: []archive.Datum{text("2030-01-01 00:00:00+00"), {Kind: archive.DatumMin}},
 			To: []archive.Datum{text("NULL"), {Kind: archive.DatumMax}},

@@ -84,8 +84,10 @@ func TestPartitionsMadeAtRunTimeAreMadeAgain(t *testing.T) {
 		assert.Equal(t, want, f.places(t, schema))
 		f.expectNoDrift(t, schema)
 	}
-	empty, err := s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "east", Domain: "east.example.com",
-		Data: backup.CloneStructure})
+	empty, err := s.Clone(t.Context(), "north", backup.CloneOptions{
+		Slug: "east", Domain: "east.example.com",
+		Data: backup.CloneStructure,
+	})
 	require.NoError(t, err)
 	f.expectNoDrift(t, empty.Tenant.Schema)
 	f.exec(t, empty.Tenant.Schema, "insert into readings values ('2030-02-02', 1, 1)")
@@ -102,8 +104,10 @@ func TestWhatAPartitionHasOfItsOwnIsDrift(t *testing.T) {
 	require.ErrorContains(t, err, "table readings_2030_0: index own is unexpected")
 	_, err = s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "south", Domain: "south.example.com"})
 	require.ErrorIs(t, err, backup.ErrDrift)
-	cloned, err := s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "south", Domain: "south.example.com",
-		Drift: backup.DriftRecord})
+	cloned, err := s.Clone(t.Context(), "north", backup.CloneOptions{
+		Slug: "south", Domain: "south.example.com",
+		Drift: backup.DriftRecord,
+	})
 	require.NoError(t, err)
 	assert.Equal(t, f.places(t, tenant.Schema), f.places(t, cloned.Tenant.Schema))
 
@@ -141,10 +145,14 @@ func TestForgedPartitionsAreRefused(t *testing.T) {
 			find(f, "readings_2030").Bound.To = value(
 				"'); drop table x; --")
 		}, mismatch},
-		"a bound that is a moment": {func(f *forged) { find(f, "readings_2030").Bound.From = value("now") },
-			mismatch},
-		"bounds that overlap": {func(f *forged) { find(f, "readings_2030_1").Bound.Remainder = 0 },
-			mismatch},
+		"a bound that is a moment": {
+			func(f *forged) { find(f, "readings_2030").Bound.From = value("now") },
+			mismatch,
+		},
+		"bounds that overlap": {
+			func(f *forged) { find(f, "readings_2030_1").Bound.Remainder = 0 },
+			mismatch,
+		},
 		"bounds of another strategy": {func(f *forged) { find(f, "logs_a").Bound = archive.Bound{} }, mismatch},
 		"a key of a column that is not there": {func(f *forged) {
 			find(f,

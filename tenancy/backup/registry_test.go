@@ -79,10 +79,12 @@ func TestADropIsNotSatisfiedByAnotherRegistrysBackup(t *testing.T) {
 	t.Parallel()
 	production, staging := shared(t)
 	backUp(t, production.service(t, backup.Config{}), "t1")
-	guarded, err := tenancy.New(staging.owner, tenancy.Config{Migrator: staging.runner, Roles: staging.roles,
+	guarded, err := tenancy.New(staging.owner, tenancy.Config{
+		Migrator: staging.runner, Roles: staging.roles,
 		Drop: tenancy.DropConfig{
 			Enabled: true, Backups: backup.Freshness{Store: staging.dir},
-		}})
+		},
+	})
 	require.NoError(t, err)
 	drop := func() error {
 		r, err := guarded.RequestDrop(t.Context(), "t1", "ada")
@@ -109,7 +111,7 @@ func TestAScheduleOfARenewedRegistryBeginsAnew(t *testing.T) {
 	f, tenants := scheduled(t, 1)
 	c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{VerifyEvery: ages, Retention: backup.Retention{Last: 1}})
 	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1})) // backup
-	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1})) // drill
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1})) // verification
 	require.NoError(t, expectDone(t, c, backup.ScheduleReport{}))
 	original := state(t, c, tenants[0].ID, backup.RunBackup).Name
 

@@ -54,8 +54,10 @@ func besides(t *testing.T) (f *fixture, db *schemactx.DB, untouched func()) {
 	var err error
 	f.roles, err = schemactx.NewRoleNames(f.pg.RolePrefix)
 	require.NoError(t, err)
-	_, err = admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{Roles: f.roles, OwnerPassword: "o",
-		RuntimePassword: "r"})
+	_, err = admin.Setup(t.Context(), f.pg.Pool, admin.SetupConfig{
+		Roles: f.roles, OwnerPassword: "o",
+		RuntimePassword: "r",
+	})
 	require.NoError(t, err)
 	_, err = f.pg.Pool.Exec(t.Context(), programTables)
 	require.NoError(t, err)
@@ -89,8 +91,10 @@ func TestTheLifeOfATenantWithTheRegistryInAnotherSchema(t *testing.T) {
 	ctx := t.Context()
 	north, err := f.tenants.Create(ctx, tenancy.CreateParams{Slug: "north", Domain: "north.example.com"})
 	require.NoError(t, err)
-	hosts, err := resolver.NewDirectory(ctx, db, resolver.Config{RegistrySchema: f.home, Reconcile: time.Hour,
-		MissBurst: 1, MissInterval: time.Hour})
+	hosts, err := resolver.NewDirectory(ctx, db, resolver.Config{
+		RegistrySchema: f.home, Reconcile: time.Hour,
+		MissBurst: 1, MissInterval: time.Hour,
+	})
 	require.NoError(t, err)
 	defer hosts.Close()
 	_, err = f.tenants.AddDomain(ctx, "north", "n.example.com")
@@ -122,8 +126,10 @@ func TestTheLifeOfATenantWithTheRegistryInAnotherSchema(t *testing.T) {
 	require.Len(t, driftReport.Results, 1)
 	require.Equal(t, drift.Invalid, driftReport.Results[0].State, "the registry is no tenant's schema")
 
-	require.NoError(t, audit.Grant(ctx, f.owner, audit.Rights{RegistrySchema: f.home,
-		Writers: []string{f.roles.Public()}}))
+	require.NoError(t, audit.Grant(ctx, f.owner, audit.Rights{
+		RegistrySchema: f.home,
+		Writers:        []string{f.roles.Public()},
+	}))
 	log, err := audit.Open(ctx, db, audit.Config{RegistrySchema: f.home})
 	require.NoError(t, err)
 	require.NoError(t, log.Write(ctx, audit.Entry{Tenant: north.ID, Action: "note"}))
@@ -195,8 +201,10 @@ func TestNoTenantReachesTheRegistryInAnotherSchema(t *testing.T) {
 	require.NoError(t, err)
 	require.Greater(t, len(tables), 15)
 	for _, table := range tables {
-		for _, sql := range []string{"select from " + table, "delete from " + table,
-			"insert into " + table + " default values"} {
+		for _, sql := range []string{
+			"select from " + table, "delete from " + table,
+			"insert into " + table + " default values",
+		} {
 			err := schemactx.WithSchema(ctx, north.Schema, func(ctx context.Context) error {
 				_, err := db.Exec(ctx, sql)
 				return err

@@ -55,8 +55,10 @@ func TestARestoreThatFailsLeavesNothingBehind(t *testing.T) {
 		err := run(t.Context(), &failingReader{bytes.NewReader(archived.Bytes()), part, storage}, nil)
 		assert.ErrorIs(t, err, storage)
 	}
-	for _, kind := range []backup.EventKind{backup.EventBuilding, backup.EventLoaded, backup.EventChecking,
-		backup.EventSwitching} {
+	for _, kind := range []backup.EventKind{
+		backup.EventBuilding, backup.EventLoaded, backup.EventChecking,
+		backup.EventSwitching,
+	} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		err := run(ctx, bytes.NewReader(archived.Bytes()), func(_ context.Context, e backup.Event) {
 			if e.Kind == kind {
@@ -150,8 +152,10 @@ func TestDriftedDataIsRestoredAsFarAsItFits(t *testing.T) {
 	f.exec(t, f.schema(t, "north"), "alter table notes add column extra text default 'x'")
 	info, err = s.Backup(t.Context(), "north", backup.BackupOptions{Drift: backup.DriftRecord})
 	require.NoError(t, err)
-	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Slug: "new", Domain: "new.example.com",
-		Drift: backup.DriftRecord})
+	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{
+		Slug: "new", Domain: "new.example.com",
+		Drift: backup.DriftRecord,
+	})
 	assert.ErrorIs(t, err, backup.ErrMismatch) // what is in excess would be lost
 }
 
@@ -218,8 +222,10 @@ func TestEditedMigrationsAreRestoredAsTheRunnersPolicySays(t *testing.T) {
 	expectEdited(t, err)
 	_, err = s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "other", Domain: "other.example.com"})
 	expectEdited(t, err)
-	_, err = s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "other", Domain: "other.example.com",
-		Edited: backup.EditedAllow})
+	_, err = s.Clone(t.Context(), "north", backup.CloneOptions{
+		Slug: "other", Domain: "other.example.com",
+		Edited: backup.EditedAllow,
+	})
 	require.NoError(t, err)
 	f.expectContent(t, "other", before)
 	recorded, err := s.Backup(t.Context(), "north", backup.BackupOptions{Drift: backup.DriftRecord})
@@ -268,12 +274,12 @@ func TestABackupIsVerifiedInScratch(t *testing.T) {
 	require.NoError(t, err)
 	before := f.everything(t)
 	for range 2 {
-		drill, err := s.Verify(t.Context(), info.Name, backup.RestoreOptions{})
+		verification, err := s.Verify(t.Context(), info.Name, backup.RestoreOptions{})
 		require.NoError(t, err)
-		if assert.Equal(t, info.Rows, drill.Rows, "verified %+v", drill) &&
-			assert.Equal(t, 2, drill.Tables, "verified %+v", drill) &&
-			assert.Equal(t, tenant.ID, drill.Tenant.ID, "verified %+v", drill) {
-			assert.WithinDuration(t, info.TakenAt, drill.TakenAt, 0, "verified %+v", drill)
+		if assert.Equal(t, info.Rows, verification.Rows, "verified %+v", verification) &&
+			assert.Equal(t, 2, verification.Tables, "verified %+v", verification) &&
+			assert.Equal(t, tenant.ID, verification.Tenant.ID, "verified %+v", verification) {
+			assert.WithinDuration(t, info.TakenAt, verification.TakenAt, 0, "verified %+v", verification)
 		}
 	}
 	var archived bytes.Buffer

@@ -17,7 +17,8 @@ import (
 // obstacles are what a restore has to get around, and to put back as it was: triggers in every
 // state, foreign keys of every kind, row security, materialized views made of each other in the
 // wrong order.
-var obstacles = migrate.Source{Name: "obstacles", Base: 5000,
+var obstacles = migrate.Source{
+	Name: "obstacles", Base: 5000,
 	FS: fstest.MapFS{"00001_obstacles.sql": {Data: []byte(`-- +goose Up
 create table countries_of (code text primary key references public.countries);
 comment on constraint countries_of_code_fkey on countries_of is 'it''s "shared"';
@@ -55,7 +56,8 @@ drop materialized view top;
 create materialized view top as select n + 100 as n from between_;
 create table seeds (id int generated always as identity, body text);
 insert into seeds (body) values ('of the migration'), ('and another');
-`)}}}
+`)}},
+}
 
 const obstacleRows = `set local session_replication_role = replica;
 	alter table events disable trigger always_rows;

@@ -123,10 +123,14 @@ func hostile(t *testing.T, original, other []byte) map[string]struct {
 		"a flipped bit":           {flipped, nil},
 		"no archive at all":       {[]byte(strings.Repeat("drop table notes;\n", 100)), nil},
 		"a path out of it":        {stray(t, tar.Header{Name: "../../etc/passwd", Typeflag: tar.TypeReg}), nil},
-		"a link": {stray(t, tar.Header{Name: "header.json", Typeflag: tar.TypeSymlink,
-			Linkname: "/etc/passwd"}), nil},
-		"encrypted to somebody": {with(func(f *forged) { f.opts.Recipients = []age.Recipient{identity.Recipient()} }),
-			[]error{archive.ErrEncrypted}},
+		"a link": {stray(t, tar.Header{
+			Name: "header.json", Typeflag: tar.TypeSymlink,
+			Linkname: "/etc/passwd",
+		}), nil},
+		"encrypted to somebody": {
+			with(func(f *forged) { f.opts.Recipients = []age.Recipient{identity.Recipient()} }),
+			[]error{archive.ErrEncrypted},
+		},
 		"another tenant": {other, []error{backup.ErrOtherTenant}},
 		"another tenant of the id": {with(func(f *forged) {
 			f.header.Tenant.CreatedAt = f.header.Tenant.CreatedAt.Add(
@@ -146,13 +150,17 @@ func hostile(t *testing.T, original, other []byte) map[string]struct {
 		}), mismatch},
 		"a table in another schema": {with(func(f *forged) { f.rename("notes", "public.tenants") }), mismatch},
 		"the version table": {with(func(f *forged) {
-			f.header.Tables = append(f.header.Tables, archive.Table{Name: "goose_db_version",
-				Columns: []archive.Column{{Name: "id", Type: "integer"}}})
+			f.header.Tables = append(f.header.Tables, archive.Table{
+				Name:    "goose_db_version",
+				Columns: []archive.Column{{Name: "id", Type: "integer"}},
+			})
 			f.tables["goose_db_version"] = "id\n99\n"
 		}), mismatch},
 		"a table too many": {with(func(f *forged) {
-			f.header.Tables = append(f.header.Tables, archive.Table{Name: "more",
-				Columns: []archive.Column{{Name: "a", Type: "text"}}})
+			f.header.Tables = append(f.header.Tables, archive.Table{
+				Name:    "more",
+				Columns: []archive.Column{{Name: "a", Type: "text"}},
+			})
 			f.tables["more"] = "a\n"
 		}), mismatch},
 		"a table too few": {with(func(f *forged) { f.header.Tables = f.header.Tables[:1] }), mismatch},
@@ -173,13 +181,19 @@ func hostile(t *testing.T, original, other []byte) map[string]struct {
 		}), mismatch},
 		"a sequence of a column":  {with(func(f *forged) { f.header.Sequences[0].Table = "tenants" }), mismatch},
 		"a sequence out of range": {with(func(f *forged) { f.header.Sequences[0].Last = -1 }), rows},
-		"unknown migrations": {with(func(f *forged) { f.header.Migrations[0].Version = 77 }),
-			[]error{backup.ErrVersions}},
-		"edited migrations": {with(func(f *forged) { f.header.Migrations[0].Checksum = "0123456789abcdef" }),
-			[]error{backup.ErrVersions}},
+		"unknown migrations": {
+			with(func(f *forged) { f.header.Migrations[0].Version = 77 }),
+			[]error{backup.ErrVersions},
+		},
+		"edited migrations": {
+			with(func(f *forged) { f.header.Migrations[0].Checksum = "0123456789abcdef" }),
+			[]error{backup.ErrVersions},
+		},
 		"a checksum cut short": {with(func(f *forged) { f.header.Migrations[0].Checksum = f.header.Migrations[0].Checksum[:1] }), []error{backup.ErrVersions}},
-		"migrations of others": {with(func(f *forged) { f.header.Migrations[0].Source = "other" }),
-			[]error{backup.ErrVersions}},
+		"migrations of others": {
+			with(func(f *forged) { f.header.Migrations[0].Source = "other" }),
+			[]error{backup.ErrVersions},
+		},
 		"fewer migrations":           {with(func(f *forged) { f.header.Migrations = f.header.Migrations[:1] }), mismatch},
 		"a value of another type":    {text("tags", "1,a", "one,a"), rows},
 		"a row without its parent":   {text("tags", "1,a", "99,a"), rows},
@@ -245,8 +259,10 @@ func TestHostileArchivesAreRefusedAndTheLiveTenantIsUntouched(t *testing.T) {
 	assert.Equal(t, snapshot, after, "changed:\n%s\nbefore", after)
 
 	// The same archives are not taken for new tenants either.
-	for _, name := range []string{"a statement as a table", "a row without its parent", "cut off in the manifest",
-		"values written otherwise"} {
+	for _, name := range []string{
+		"a statement as a table", "a row without its parent", "cut off in the manifest",
+		"values written otherwise",
+	} {
 		c := hostile(t, original.Bytes(), other.Bytes())[name]
 		_, err := plain.RestoreFrom(t.Context(), bytes.NewReader(c.archive),
 			backup.RestoreOptions{Slug: "new", Domain: "new.example.com"})

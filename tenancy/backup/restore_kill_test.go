@@ -141,8 +141,10 @@ func TestARestoreThatWasKilledLosesNothingAndIsRunAgain(t *testing.T) {
 	f.exec(t, tenant.Schema, "delete from marks; update pupils set name = 'live' where id < 100")
 	live := f.content(t, "north")
 
-	o := restoreOrder{URL: f.pg.URLAs(f.roles.Owner(), "o") + ofAProcess, Prefix: f.roles.Prefix(), Dir: dirName,
-		Name: info.Name, Replace: "north"}
+	o := restoreOrder{
+		URL: f.pg.URLAs(f.roles.Owner(), "o") + ofAProcess, Prefix: f.roles.Prefix(), Dir: dirName,
+		Name: info.Name, Replace: "north",
+	}
 	whole := time.Now()
 	_, err = s.Restore(t.Context(), info.Name, backup.RestoreOptions{Slug: "measured", Domain: "measured.example.com"})
 	require.NoError(t, err)

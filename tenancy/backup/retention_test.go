@@ -52,8 +52,10 @@ func TestRetentionKeepsWhatARuleKeeps(t *testing.T) {
 	}{
 		{backup.Retention{}, "0305-10 0305-02 0304-02 0303-02 0301-02 0227-02 0220-02 0131-02 0102-02 1231-02"},
 		{backup.Retention{Last: 20}, "0305-10 0305-02 0304-02 0303-02 0301-02 0227-02 0220-02 0131-02 0102-02 1231-02"},
-		{backup.Retention{Last: 2, Daily: 3, Weekly: 3, Monthly: 4},
-			"0305-10 0305-02 0304-02 0303-02 0301-02 0227-02 0220-02 0131-02 1231-02"},
+		{
+			backup.Retention{Last: 2, Daily: 3, Weekly: 3, Monthly: 4},
+			"0305-10 0305-02 0304-02 0303-02 0301-02 0227-02 0220-02 0131-02 1231-02",
+		},
 		{backup.Retention{Daily: 2, Monthly: 3}, "0305-10 0304-02 0227-02 0131-02"},
 		{backup.Retention{Weekly: 1, Monthly: 2}, "0305-10 0227-02"},
 		{backup.Retention{Last: 1}, "0305-10"},
@@ -78,8 +80,10 @@ func TestTheOnlyBackupIsNeverRemovedNorWhatIsBeingMade(t *testing.T) {
 	t.Parallel()
 	f := setup(t, notes)
 	f.made(t, "2020-01-01 00:00")
-	for _, name := range []string{"1-north/20260101T000000Z-old.tar", "1-north/20260101T000000Z-new.tar",
-		"1-north/20260101T000000Z-x.dump", "12-x/20200101T000000Z-y.tar"} {
+	for _, name := range []string{
+		"1-north/20260101T000000Z-old.tar", "1-north/20260101T000000Z-new.tar",
+		"1-north/20260101T000000Z-x.dump", "12-x/20200101T000000Z-y.tar",
+	} {
 		f.put(t, f.own(t)+name, "?")
 	}
 	for _, o := range f.objects(t) {
@@ -90,8 +94,10 @@ func TestTheOnlyBackupIsNeverRemovedNorWhatIsBeingMade(t *testing.T) {
 	pruned, err := f.service(t, backup.Config{}).Prune(t.Context(), 1, backup.Retention{Last: 1})
 	require.NoError(t, err)
 	assert.Equal(t, []string{f.own(t) + "1-north/20260101T000000Z-old.tar"}, pruned, "removed")
-	want := []string{"1-north/20200101T000000Z-x.tar", "1-north/20200101T000000Z-x.tar.json",
-		"1-north/20260101T000000Z-new.tar", "1-north/20260101T000000Z-x.dump", "12-x/20200101T000000Z-y.tar"}
+	want := []string{
+		"1-north/20200101T000000Z-x.tar", "1-north/20200101T000000Z-x.tar.json",
+		"1-north/20260101T000000Z-new.tar", "1-north/20260101T000000Z-x.dump", "12-x/20200101T000000Z-y.tar",
+	}
 	for i := range want {
 		want[i] = f.own(t) + want[i]
 	}
@@ -120,8 +126,8 @@ func TestAScheduleKeepsTheNewestAndTheOneThatWasRestored(t *testing.T) {
 	f, tenants := scheduled(t, 1)
 	c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{Retention: backup.Retention{Last: 1}, VerifyEvery: ages})
 	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1})) // backup
-	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1})) // drill
-	drilled := state(t, c, tenants[0].ID, backup.RunVerify).Name
+	require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1})) // verification
+	verifiedName := state(t, c, tenants[0].ID, backup.RunVerify).Name
 	for range 3 {
 		f.exec(t, "public", "update public.backup_runs set slot = slot - interval '1000000 hours' where kind = 'backup'")
 		require.NoError(t, expectDone(t, c, backup.ScheduleReport{Due: 1, Done: 1}))
@@ -132,10 +138,10 @@ func TestAScheduleKeepsTheNewestAndTheOneThatWasRestored(t *testing.T) {
 		require.NoError(t, err)
 		names = append(names, info.Name)
 	}
-	want := []string{drilled, newest}
+	want := []string{verifiedName, newest}
 	slices.Sort(want)
 	slices.Sort(names)
-	assert.NotEqual(t, newest, drilled, "left %q, want %q", names, want)
+	assert.NotEqual(t, newest, verifiedName, "left %q, want %q", names, want)
 	assert.Equal(t, want, names, "left")
 }
 

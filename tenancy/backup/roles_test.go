@@ -18,8 +18,10 @@ func TestASchemaIsBuiltByTheOwnerAlone(t *testing.T) {
 	backups := f.service(t, backup.Config{})
 	info, err := backups.Backup(t.Context(), "north", backup.BackupOptions{})
 	require.NoError(t, err)
-	s, err := backup.New(backup.Config{Pool: f.pg.Pool, Tenants: f.tenants, Migrations: f.runner, Roles: f.roles,
-		Store: f.dir})
+	s, err := backup.New(backup.Config{
+		Pool: f.pg.Pool, Tenants: f.tenants, Migrations: f.runner, Roles: f.roles,
+		Store: f.dir,
+	})
 	require.NoError(t, err)
 	schemas := func() (n int) {
 		require.NoError(t, f.pg.Pool.QueryRow(t.Context(), "select count(*) from pg_namespace").Scan(&n))
@@ -30,8 +32,10 @@ func TestASchemaIsBuiltByTheOwnerAlone(t *testing.T) {
 	_, restore := s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north"})
 	_, clone := s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "copy"})
 	_, structure := s.Clone(t.Context(), "north", backup.CloneOptions{Slug: "copy", Data: backup.CloneStructure})
-	for operation, err := range map[string]error{"verify": verify, "restore": restore, "clone": clone,
-		"structure": structure} {
+	for operation, err := range map[string]error{
+		"verify": verify, "restore": restore, "clone": clone,
+		"structure": structure,
+	} {
 		var wrong *schemactx.LoginError
 		require.ErrorAs(t, err, &wrong, operation)
 		assert.Equal(t, f.roles.Owner(), wrong.Want, operation)

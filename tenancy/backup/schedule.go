@@ -167,12 +167,12 @@ func (c *Schedule) runJob(ctx context.Context, j job) (done ScheduledRun, mine b
 // execute returns the verified archive, together with an error if a later step failed.
 func (c *Schedule) execute(ctx context.Context, j job, done *ScheduledRun) (Info, error) {
 	if j.kind == RunVerify {
-		drill, err := c.s.Verify(ctx, j.name, c.cfg.VerifyOptions)
+		verification, err := c.s.Verify(ctx, j.name, c.cfg.VerifyOptions)
 		if err != nil {
 			return Info{}, err
 		}
-		done.Name, done.TakenAt = j.name, drill.TakenAt
-		return Info{Name: j.name, TakenAt: drill.TakenAt, VerifiedAt: time.Now()}, nil
+		done.Name, done.TakenAt = j.name, verification.TakenAt
+		return Info{Name: j.name, TakenAt: verification.TakenAt, VerifiedAt: time.Now()}, nil
 	}
 	info, err := c.s.Backup(ctx, j.tenant.Slug, c.cfg.Options)
 	if noSpace(err) && !c.cfg.Retention.all() {
@@ -185,11 +185,11 @@ func (c *Schedule) execute(ctx context.Context, j job, done *ScheduledRun) (Info
 	if c.cfg.Retention.all() {
 		return info, nil
 	}
-	drilled, err := c.lastVerified(ctx, j.tenant.ID)
+	verified, err := c.lastVerified(ctx, j.tenant.ID)
 	if err != nil {
 		return info, err
 	}
-	pruned, warnings, err := c.s.prune(ctx, j.tenant.ID, c.cfg.Retention, drilled, info.Name)
+	pruned, warnings, err := c.s.prune(ctx, j.tenant.ID, c.cfg.Retention, verified, info.Name)
 	done.Pruned, done.Warnings = append(done.Pruned, pruned...), append(done.Warnings, warnings...)
 	if err != nil {
 		err = fmt.Errorf("prune: %w", err)
@@ -204,11 +204,11 @@ func noSpace(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.I
 // backUpAfterPruning deletes what retention would not keep beside the new backup, and then tries
 // the backup once more. The newest backup always stays. full is the error of the first attempt.
 func (c *Schedule) backUpAfterPruning(ctx context.Context, j job, done *ScheduledRun, full error) (Info, error) {
-	drilled, err := c.lastVerified(ctx, j.tenant.ID)
+	verified, err := c.lastVerified(ctx, j.tenant.ID)
 	if err != nil {
 		return Info{}, errors.Join(full, err)
 	}
-	pruned, warnings, err := c.s.pruneFor(ctx, j.tenant.ID, c.cfg.Retention, true, drilled)
+	pruned, warnings, err := c.s.pruneFor(ctx, j.tenant.ID, c.cfg.Retention, true, verified)
 	done.Pruned, done.Warnings = pruned, append(done.Warnings, warnings...)
 	if err != nil || len(pruned) == 0 {
 		return Info{}, errors.Join(full, err)

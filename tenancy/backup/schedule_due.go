@@ -105,12 +105,12 @@ func (c *Schedule) jobs(t *tenancy.Tenant, now time.Time, states map[runKey]RunS
 	if c.cfg.VerifyEvery == 0 || last.Name == "" { // the first backup is verified at the next slot
 		return due
 	}
-	drill := states[runKey{t.ID, RunVerify}].ofRegistry(t)
+	verification := states[runKey{t.ID, RunVerify}].ofRegistry(t)
 	slot = slotOf(t.ID, now, c.cfg.VerifyEvery, 0, c.cfg.VerifyEvery)
-	if !c.isDue(drill, slot, now) {
+	if !c.isDue(verification, slot, now) {
 		return due
 	}
-	verify := job{kind: RunVerify, tenant: *t, slot: slot, name: last.Name, warnings: c.warnings(drill, now)}
+	verify := job{kind: RunVerify, tenant: *t, slot: slot, name: last.Name, warnings: c.warnings(verification, now)}
 	if len(due) > 0 {
 		due[0].verify = &verify // if RunDue is called once per period, a backup is always due too
 		return due

@@ -110,8 +110,10 @@ func TestAKilledScheduleGoesOnInAnother(t *testing.T) {
 		runSchedule(t)
 		return
 	}
-	for _, when := range []backup.EventKind{backup.EventStarted, backup.EventTable, backup.EventWritten,
-		backup.EventVerified} {
+	for _, when := range []backup.EventKind{
+		backup.EventStarted, backup.EventTable, backup.EventWritten,
+		backup.EventVerified,
+	} {
 		t.Run(string(when), func(t *testing.T) {
 			if os.Getenv(scheduleEnv) != "" {
 				runSchedule(t)
@@ -181,7 +183,7 @@ func TestBackupsAreRestoredIntoScratchOnASchedule(t *testing.T) {
 	broken := state(t, c, tenants[1].ID, backup.RunBackup).Name
 	data := f.read(t, broken)
 	require.NoError(t, os.WriteFile(f.path+"/"+broken, data[:len(data)-1500], 0o600))
-	err := expectDone(t, c, backup.ScheduleReport{Due: 2, Done: 1, Failed: 1}) // drills
+	err := expectDone(t, c, backup.ScheduleReport{Due: 2, Done: 1, Failed: 1}) // verifications
 	assert.ErrorContains(t, err, broken)
 	good, bad := state(t, c, tenants[0].ID, backup.RunVerify), state(t, c, tenants[1].ID, backup.RunVerify)
 	if assert.NotEmpty(t, good.Name, "states %+v and %+v", good, bad) &&
@@ -203,8 +205,10 @@ func TestAScheduleRunsUntilItIsEnded(t *testing.T) {
 	f, _ := scheduled(t, 1)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	ended := make(chan backup.ScheduledRun, 10)
-	c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{Tick: time.Millisecond,
-		Ended: func(_ context.Context, r backup.ScheduledRun) { ended <- r }})
+	c := f.schedule(t, backup.Config{}, backup.ScheduleConfig{
+		Tick:  time.Millisecond,
+		Ended: func(_ context.Context, r backup.ScheduledRun) { ended <- r },
+	})
 	failed := make(chan error)
 	go func() { failed <- c.Run(ctx) }()
 	require.NoError(t, (<-ended).Err)

@@ -56,7 +56,8 @@ drop table more;
 
 // indexedByFunction has an index whose function finds others on the path, when rows come and when
 // they are analysed.
-var indexedByFunction = migrate.Source{Name: "indexedByFunction", Base: 1000,
+var indexedByFunction = migrate.Source{
+	Name: "indexedByFunction", Base: 1000,
 	FS: fstest.MapFS{"00001_index.sql": {Data: []byte(`-- +goose Up
 create function plain(text) returns text language sql immutable as 'select unaccent($1)';
 create function plainer(text) returns text language plpgsql immutable as 'begin return plain($1) || coalesce(hstore($1, $1) -> $1, $1); end';
@@ -65,7 +66,8 @@ create index users_plainer on users (plainer(name));
 drop index users_plainer;
 drop function plainer;
 drop function plain;
-`)}}}
+`)}},
+}
 
 // findsExtended are queries of which each finds one row.
 var findsExtended = []string{

@@ -33,7 +33,8 @@ func people(t *testing.T) (*fixture, *schemactx.DB, tenancy.Tenant) {
 }
 
 func exporter(t *testing.T, db *schemactx.DB, format backup.SubjectFormat,
-	queries ...backup.SubjectQuery) *backup.SubjectExporter {
+	queries ...backup.SubjectQuery,
+) *backup.SubjectExporter {
 	t.Helper()
 	x, err := backup.NewSubjectExporter(db, backup.SubjectConfig{Queries: queries, Format: format})
 	require.NoError(t, err)

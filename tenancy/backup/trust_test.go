@@ -28,10 +28,15 @@ func TestAnEncryptedBackupIsVerifiedAsFarAsItCanBeRead(t *testing.T) {
 	for _, test := range []struct {
 		identities []age.Identity
 		want       backup.Verification
-	}{{nil, backup.VerifiedBytes}, {[]age.Identity{mine}, backup.VerifiedBytes},
-		{[]age.Identity{theirs}, backup.VerifiedContent}} {
-		s := f.service(t, backup.Config{Recipients: []age.Recipient{theirs.Recipient()}, Identities: test.identities,
-			SigningKey: key})
+	}{
+		{nil, backup.VerifiedBytes},
+		{[]age.Identity{mine}, backup.VerifiedBytes},
+		{[]age.Identity{theirs}, backup.VerifiedContent},
+	} {
+		s := f.service(t, backup.Config{
+			Recipients: []age.Recipient{theirs.Recipient()}, Identities: test.identities,
+			SigningKey: key,
+		})
 		info, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
 		require.NoError(t, err)
 		assert.Equal(t, test.want, info.Verified, "info %+v, want", info)

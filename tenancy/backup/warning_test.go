@@ -40,9 +40,9 @@ func TestWhatCannotBeEvaluatedIsAWarning(t *testing.T) {
 	info, err := s.Backup(t.Context(), "north", backup.BackupOptions{})
 	require.NoError(t, err)
 
-	drill, err := s.Verify(t.Context(), info.Name, backup.RestoreOptions{})
+	verification, err := s.Verify(t.Context(), info.Name, backup.RestoreOptions{})
 	require.NoError(t, err)
-	expectDoubtful(t, drill.Warnings)
+	expectDoubtful(t, verification.Warnings)
 	restored, err := s.Restore(t.Context(), info.Name, backup.RestoreOptions{Replace: "north"})
 	require.NoError(t, err)
 	expectDoubtful(t, restored.Warnings)

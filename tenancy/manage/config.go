@@ -13,50 +13,47 @@ import (
 	"github.com/oryne/pgtenant/tenancy/backup"
 )
 
-// Config says which program the commands belong to.
+// Config configures the commands.
 type Config struct {
-	// Name is how the commands are called, in help and messages, as a shell reads it: the name of the
-	// program, or, where they are mounted below a command of its own, "school admin". Default: the
+	// Name is the name of the commands in help and messages, as typed in a shell: the name of the
+	// program, or, if they are mounted below another command, such as "school admin". Default: the
 	// base name of os.Args[0].
 	Name string
 
-	// Open opens what the commands work with. It is called when one of them runs, and for completion,
-	// never to build the tree or to print help, and should do no work on the database: that is what
-	// the commands are for. ctx names who runs the command, as package audit reads it, and lives as
-	// long as the App; for completion, which has 3 s, it names nobody. What the App logs is best kept
-	// off the terminal: a command says by itself what has gone wrong. Required.
+	// Open opens the resources of the commands. It is called when a command runs and for completion,
+	// never to build the tree or to print help. It should not change the database; the commands do.
+	// ctx carries the actor, as package audit reads it, and lives as long as the App. For completion,
+	// which is limited to 3 s, it has no actor. Keep the App's log off the terminal: commands report
+	// their errors themselves. Required.
 	Open func(ctx context.Context) (*App, error)
 
-	// Admin opens the administrator's login, for init alone. Default: nil, init says that there is
-	// none.
+	// Admin opens the administrator's login, for init only. Default: nil, and init fails with a
+	// message.
 	Admin func(ctx context.Context) (*Admin, error)
 
-	// Actor returns who runs the command, for the access log and for drops, which are approved by
-	// somebody else. Default: the name of the operating system's user, or "uid 1000" where that has
-	// none.
+	// Actor returns who runs the command, for the access log and for drops, which another person must
+	// approve. Default: the name of the operating system's user, or "uid 1000" if it has no name.
 	Actor func() (string, error)
 }
 
-// App is what a program has for its commands. What is nil is missing, and a command that needs it
-// says so.
+// App holds the resources of the commands. A command that needs a nil field fails with a message.
 type App struct {
-	// Tenants makes and changes tenants. Without it there is little left: migrations of single
-	// schemas.
+	// Tenants creates and changes tenants. Without it only migrations of single schemas work.
 	Tenants *tenancy.Manager
 
-	// BaseDomain is the domain below which new tenants get their primary one:
-	// <subdomain>.<BaseDomain>. Default: none, so that each has to be named.
+	// BaseDomain is the domain of the primary domains of new tenants: <subdomain>.<BaseDomain>.
+	// Default: none, and each domain must be given.
 	BaseDomain string
 
-	// Migrations bring schemas up to date.
+	// Migrations migrates schemas.
 	Migrations *migrate.Runner
 
-	// CanaryCheck is asked by migrate when the canaries are migrated, see [migrate.Canary]. Default:
-	// nobody is.
+	// CanaryCheck is called by migrate after the canaries are migrated, see [migrate.Canary]. Default:
+	// no check.
 	CanaryCheck func(ctx context.Context, canaries migrate.Report) error
 
-	// Owner is the owner's pool and Runtime that of the login that serves. check reads both, and shell
-	// and foreach connect as Runtime does.
+	// Owner is the pool of the owner, Runtime that of the login that serves requests. check inspects
+	// both. shell and foreach connect as Runtime does.
 	Owner, Runtime *pgxpool.Pool
 
 	// Roles are the names of the database's roles. Default: [schemactx.DefaultRoleNames] of Runtime's
@@ -67,48 +64,48 @@ type App struct {
 	// that of Migrations.
 	ExtraSearchPath []string
 
-	// Check says what check expects. Default of its Roles: Roles; of its ExtraSearchPath:
-	// ExtraSearchPath.
+	// Check configures check. Its Roles and ExtraSearchPath default to those of the App.
 	Check admin.CheckConfig
 
-	// Backups backs up tenants and restores them, and Schedule says when, for backup --due. With
-	// [BackupProgress] as its Progress they show how far they are.
+	// Backups backs up and restores tenants. Schedule is for backup --due. Set [BackupProgress] as
+	// Progress of both to show progress.
 	Backups  *backup.Service
 	Schedule *backup.Schedule
 
-	// Subjects exports what a tenant has about one person.
+	// Subjects exports the data of one person in a tenant.
 	Subjects *backup.SubjectExporter
 
-	// Anonymize are what clone --anonymize replaces. Without them it refuses.
+	// Anonymize has the columns that clone --anonymize replaces. Without it the flag is refused.
 	Anonymize map[backup.Column]backup.Anonymizer
 
-	// Audit reads the access log, and Log adds to it what commands do that no hook tells of: backups,
-	// restores, exports, shells, and migrations. Where Log is nil nothing is added.
+	// Audit reads the access log. Log adds entries for commands without hooks: backups, restores,
+	// exports, shells and migrations. With a nil Log nothing is added.
 	Audit *audit.Reader
 	Log   *audit.Log
 
-	// Logins are those of level [schemactx.Logins]: shell and foreach log in as the tenant's role
-	// then. Default: they log in as Runtime and take the tenant's role, see the help of shell.
+	// Logins has the logins of level [schemactx.Logins]: shell and foreach then log in as the tenant's
+	// role. Default: they log in as Runtime and set the tenant's role, see the help of shell.
 	Logins *schemactx.LoginsConfig
 
-	// Psql says how psql is run.
+	// Psql configures psql.
 	Psql PsqlConfig
 
-	// Init is what the program itself has to do to a database, behind the shared migrations: rights on
-	// its access log, say. It has to bear to be run again. Default: nothing.
+	// Init does the program's own set-up of a database after the shared migrations, such as granting
+	// rights on its access log. It must be repeatable. Default: nothing.
 	Init func(ctx context.Context) error
 
-	// Close is called when the command has ended, with a ctx that has not. Default: nothing is closed.
+	// Close is called when the command has ended, with a ctx that is still valid. Default: nothing is
+	// closed.
 	Close func(ctx context.Context) error
 }
 
-// PsqlConfig says how psql is run.
+// PsqlConfig configures psql.
 type PsqlConfig struct {
-	// Tool is the path of psql, or its name to be looked up in PATH. Default: "psql".
+	// Tool is the path of psql, or its name in PATH. Default: "psql".
 	Tool string
 
-	// Env are further variables of its environment, as "NAME=value", over those that follow from the
-	// pool: "PGHOST=..." where the pool goes through a pooler that drops startup options. Default:
+	// Env has additional environment variables as "NAME=value". They override those derived from the
+	// pool, for example "PGHOST=..." if the pool uses a pooler that drops startup options. Default:
 	// none.
 	Env []string
 }
@@ -119,9 +116,9 @@ type Admin struct {
 	// database.
 	DB admin.Beginner
 
-	// Setup says what [admin.Setup] makes, the logins' passwords included.
+	// Setup configures [admin.Setup], including the passwords of the logins.
 	Setup admin.SetupConfig
 
-	// Close is called when that is done, with a ctx that has not ended. Default: nothing is closed.
+	// Close is called after the set-up, with a ctx that is still valid. Default: nothing is closed.
 	Close func(ctx context.Context) error
 }

@@ -1,5 +1,5 @@
-// Package manage gives a program the commands to manage its tenants: a tree of cobra commands that
-// it mounts.
+// Package manage provides the commands to manage the tenants of a program, as a tree of cobra
+// commands.
 //
 //	root := manage.Command(manage.Config{Open: open}) // open returns a *manage.App
 //	root.AddCommand(serve)                            // the program's own
@@ -8,7 +8,7 @@
 // # Commands
 //
 //	init                                    roles, hardening, shared tables
-//	check, drift                            is it safe to serve, is each schema what it should be
+//	check, drift                            safety of the database, drift of schemas
 //	tenant create, resume, list, show, update, rename, suspend, activate, maintenance on|off
 //	tenant drop, drop request|approve|confirm
 //	domain list, add, claim, verify, primary, remove, move
@@ -18,41 +18,41 @@
 //	audit tail, verify, heads, export
 //	foreach, shell                          a command for each tenant, psql in a tenant's scope
 //
-// Each says in its --help what it does, with examples and exit codes; a hidden command, man, writes
-// man pages, and completion makes a shell complete commands, flags, slugs and schemas.
+// The --help of each command describes it with examples and exit codes. The hidden command man
+// writes man pages. The command completion sets up shell completion of commands, flags, slugs and
+// schemas.
 //
-// The program opens its database in [Config].Open, which is called when a command runs and not
-// before: help needs none. What an [App] does not have its commands say in one sentence.
+// The program opens its database in [Config].Open, which is called when a command runs; help needs
+// no database. A command that needs a field that the [App] does not set fails with one sentence.
 //
 // # Output
 //
-// The result goes to the standard output, everything else to the standard error output: progress,
-// as a bar on a terminal and as few lines elsewhere, notes, questions, and an error as one
-// sentence, without passwords. What tenants or servers have chosen (names, paths, messages) gets to
-// a terminal with its control characters escaped. There are colours on a terminal, unless NO_COLOR
-// is set.
+// The result goes to standard output. Progress, notes, questions and errors go to standard error:
+// progress as a bar on a terminal and as few lines elsewhere, an error as one sentence without
+// passwords. Control characters in text from tenants or servers (names, paths, messages) are
+// escaped on a terminal. A terminal gets colours unless NO_COLOR is set.
 //
-// With --json the result is JSON, in one line: one object, or, from what lists or follows
-// something, an object in each line. JSON.md, beside this file, has the names of what is in it, and
-// they stay. Plans of migrations are SQL in any case.
+// With --json the result is one JSON object on a line; commands that list or follow write one
+// object per line. JSON.md in this directory documents the names, which are stable. Migration plans
+// are always SQL.
 //
 // # Exit codes
 //
 //	0    done
 //	1    failed
 //	2    wrong arguments, or a value that is refused; nothing was changed
-//	3    nothing failed, and not all is done: run it again
-//	4    found what was looked for: drift, schemas that are behind
+//	3    nothing failed, but work is left: run it again
+//	4    found drift, or schemas that are behind
 //	5    the database is not safe to serve tenants from
-//	6    the access log is not what was written
+//	6    the access log was tampered with
 //	7    not confirmed; nothing was changed
 //	8    no such tenant, domain, backup or request
 //	130  interrupted
 //
-// # What cannot be taken back
+// # Irreversible commands
 //
-// A drop says what will be lost and wants the slug to be typed, or, where nobody can be asked, a
-// token and --yes; undoing a migration wants the schema, or --yes. Who runs a command is the
-// operating system's user, or whom Config.Actor names: it is in the access log, and a request is
-// not approved by who has made it.
+// A drop lists what will be lost and asks for the slug; without a terminal it needs a token and
+// --yes. Undoing a migration asks for the schema, or needs --yes. The actor of a command is the
+// user of the operating system, or the result of Config.Actor. The access log has the actor, and
+// the actor of a drop request cannot approve it.
 package manage

@@ -64,7 +64,7 @@ func sentences(err error) []string {
 	if coded, ok := err.(*codeError); ok && coded.err != nil {
 		return sentences(coded.err)
 	}
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // only the outermost error
+	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok || err.Error() != errors.Join(joined.Unwrap()...).Error() {
 		return []string{sentence(err)}
 	}

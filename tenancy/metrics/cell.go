@@ -1,10 +1,10 @@
 package metrics
 
-// cell is a place in an account. Each is a number that only grows.
+// cell is the index of a counter in an account.
 type cell int
 
-// The cells. The first hotCells are counted for each statement. Those of classes, decisions, status
-// classes and buckets begin a row of them.
+// The cells. Statements use only the first hotCells. Classes, decisions, status classes and buckets
+// take a range of cells each.
 const (
 	cellStatements    cell = iota
 	cellUnits              // of work

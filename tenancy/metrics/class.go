@@ -9,7 +9,7 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// The values of the label class that are no class of SQLSTATE.
+// Values of the label class that are not classes of SQLSTATE.
 const (
 	classOther   = "other"    // a class that is not in errorClasses: SQL can raise any
 	classScope   = "scope"    // the server refused the scope: there is no such schema, or no role for it
@@ -21,8 +21,9 @@ const (
 // errorClassCount is the length of errorClasses.
 const errorClassCount = 24
 
-// errorClasses are the values of the label class: the classes that statements of a program meet, so
-// that a tenant whose SQL raises made-up ones does not make series.
+// errorClasses are the values of the label class: the SQLSTATE classes that statements of a program
+// can meet. The list is fixed, so that a tenant cannot create series by raising errors with
+// invented codes.
 var errorClasses = [errorClassCount]string{
 	classOther, classScope, classEscape, classContext, classClient,
 	"08", "0A", "21", "22", "23", "25", "26", "28", "2B", "34", "3F", "40", "42", "53", "54", "55", "57", "P0", "XX",
@@ -38,7 +39,7 @@ var errorClassIndex = func() map[string]cell {
 
 const insufficientPrivilege = "42501"
 
-// failure says what cells an error counts in.
+// failure returns the cells in which an error counts.
 type failure struct {
 	class   cell // of cellErrors
 	attempt bool // at what is not the tenant's

@@ -12,50 +12,50 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// MaxTopTenants is the largest [Config].TopTenants: each costs some forty series in every process.
+// MaxTopTenants is the maximum of [Config].TopTenants: each tenant costs some forty series in every
+// process.
 const MaxTopTenants = 1000
 
-// Config says how much to show. The zero value is ready.
+// Config configures [Metrics]. The zero value is usable.
 type Config struct {
-	// TopTenants is how many tenants are shown by name: the most active ones, and in what is a size or
-	// an age the largest and oldest. Default: 25; negative: none; at most [MaxTopTenants].
+	// TopTenants is the number of tenants with their own series: the most active ones, and for sizes
+	// and ages the largest and oldest. Default: 25; negative: none; maximum [MaxTopTenants].
 	TopTenants int
 
-	// MaxTenants is how many tenants are counted one by one, at about a kilobyte each; further ones
-	// are counted among the others, whatever they do. Default: 100,000.
+	// MaxTenants is the number of tenants that are counted separately, at about a kilobyte each.
+	// Further tenants count as "other". Default: 100,000.
 	MaxTenants int
 
-	// RankInterval is how often it is decided anew who is shown by name. A place that is free is given
-	// at once. Default: 1 minute.
+	// RankInterval is the time between decisions about which tenants have their own series. A free
+	// place is given at once. Default: 1 minute.
 	RankInterval time.Duration
 
-	// Buckets are the upper bounds of the buckets of request durations, in seconds, in increasing
-	// order, at most 50. Default: 5 ms to 10 s in eleven.
+	// Buckets are the upper bounds of the histogram of request durations, in seconds, in increasing
+	// order, at most 50. Default: eleven, from 5 ms to 10 s.
 	Buckets []float64
 
-	// TenantsInterval is how often [Sources].Tenants are listed. Default: 30 seconds.
+	// TenantsInterval is the time between lists of [Sources].Tenants. Default: 30 seconds.
 	TenantsInterval time.Duration
 
-	// StorageInterval is how often the sizes of schemas are read. Default: 5 minutes.
+	// StorageInterval is the time between reads of schema sizes. Default: 5 minutes.
 	StorageInterval time.Duration
 
-	// MigrationsInterval is how often it is looked up which schemas are behind. Default: 5 minutes.
+	// MigrationsInterval is the time between reads of migration states. Default: 5 minutes.
 	MigrationsInterval time.Duration
 
-	// BackupsInterval is how often [Sources].Backups is asked. Default: 5 minutes.
+	// BackupsInterval is the time between calls of [Sources].Backups. Default: 5 minutes.
 	BackupsInterval time.Duration
 
-	// SurveyTimeout bounds each of these. Default: 1 minute.
+	// SurveyTimeout bounds each of these reads. Default: 1 minute.
 	SurveyTimeout time.Duration
 
-	// Logger gets what keeps a survey from its end. Nil discards.
+	// Logger receives errors of these reads. Nil discards.
 	Logger *slog.Logger
 }
 
 var defaultBuckets = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
-// withDefaults returns the configuration with its defaults filled in, or what is wrong with it as a
-// [tenancy.FieldError].
+// withDefaults returns the configuration with its defaults, or a [tenancy.FieldError].
 func (c Config) withDefaults() (Config, error) {
 	c.TopTenants = max(cmp.Or(c.TopTenants, 25), -1)
 	c.MaxTenants = cmp.Or(c.MaxTenants, 100_000)

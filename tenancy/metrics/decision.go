@@ -2,10 +2,10 @@ package metrics
 
 import "context"
 
-// Decision is what a rate limiter has said.
+// Decision is the decision of a rate limiter.
 type Decision int
 
-// What a rate limiter says.
+// The decisions.
 const (
 	Allowed    Decision = iota // the request goes on
 	Limited                    // it is refused with 429
@@ -15,8 +15,8 @@ const (
 
 var decisionNames = [decisions]string{"allowed", "limited", "undecided"}
 
-// RateLimited counts a decision about a request of the tenant that ctx belongs to. It is what a
-// rate limiter calls, of this library or another. A decision that is none counts as [Undecided].
+// RateLimited counts a decision about a request of the tenant of ctx. Any rate limiter can call it.
+// An invalid decision counts as [Undecided].
 func (m *Metrics) RateLimited(ctx context.Context, d Decision) {
 	if d < Allowed || d >= unknownEnd {
 		d = Undecided

@@ -2,7 +2,7 @@ package metrics
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// descs are those of the metrics that are made at each scrape.
+// descs are the descriptions of the metrics that are created at each scrape.
 var descs []*prometheus.Desc
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -11,7 +11,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 	return d
 }
 
-// What tenants do.
+// Activity of tenants.
 var (
 	descStatements = desc("pgtenant_statements_total", "Statements that ended, well or not.", "tenant")
 	descUnits      = desc(
@@ -61,7 +61,7 @@ var (
 	)
 )
 
-// What handles tell.
+// Figures of database handles.
 var (
 	descChanges = desc(
 		"pgtenant_connection_tenant_changes_total",
@@ -102,7 +102,7 @@ var (
 	)
 )
 
-// What the quarantine tells.
+// Figures of the quarantine.
 var (
 	descQuarantined = desc("pgtenant_quarantined_tenants",
 		"Schemas whose tenants are not served because the program cannot work with them, by reason.", "reason")
@@ -110,7 +110,7 @@ var (
 		"When the quarantine last began to look at all schemas; 0: never.")
 )
 
-// What surveys have found.
+// Results of surveys.
 var (
 	descTenants = desc("pgtenant_tenants", "Tenants by status.", "status")
 	descSize    = desc(

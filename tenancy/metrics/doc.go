@@ -1,5 +1,5 @@
-// Package metrics shows what the tenants of a platform do, to Prometheus: a collector for
-// [github.com/prometheus/client_golang] that is told by the hooks of the other packages.
+// Package metrics exports the activity of tenants to Prometheus. It is a collector for
+// [github.com/prometheus/client_golang], fed by the hooks of the other packages.
 //
 //	m, err := metrics.New(metrics.Config{})
 //	db, err := schemactx.New(pool, schemactx.Config{Hooks: m.Hooks(schemactx.Hooks{})})
@@ -7,36 +7,36 @@
 //	site := tenanthttp.Handler(hosts, m.Routes(tenanthttp.Routes{...}))
 //
 //	err = m.Watch(metrics.Sources{DBs: []metrics.DB{db}, Tenants: tenants, ...})
-//	go m.Run(ctx) // asks the database in the background
+//	go m.Run(ctx) // queries the database in the background
 //	prometheus.MustRegister(m)
 //
-// # What a scrape costs
+// # Cost of a scrape
 //
-// A scrape sends no query: what only the database knows (tenants, sizes, migrations, backups) is
-// read by [Metrics.Run] at intervals, and pgtenant_survey_last_success_timestamp_seconds says how
-// old it is. A hook costs a look-up and a few additions; BENCHMARKS.md has figures.
+// A scrape sends no query. [Metrics.Run] reads what only the database knows (tenants, sizes,
+// migrations, backups) at intervals; pgtenant_survey_last_success_timestamp_seconds shows the age.
+// A hook costs a lookup and a few additions; BENCHMARKS.md has figures.
 //
 // # The label tenant
 //
-// It holds the name of the tenant's schema, which no other tenant ever gets and which a new slug
-// does not change; pgtenant_tenant_info has the slug for it, to be joined with "* on (tenant)
-// group_left (slug) pgtenant_tenant_info". Beside schemas it holds "public" for the platform's own
-// site, "none" for what belongs to no site, and "other" for the tenants that have no name.
+// The label is the name of the tenant's schema, which is never reused and does not change with the
+// slug. pgtenant_tenant_info has the slug; join it with "* on (tenant) group_left (slug)
+// pgtenant_tenant_info". Other values are "public" for the public site, "none" for activity outside
+// of any site, and "other" for all tenants without a series of their own.
 //
-// The [Config].TopTenants most active tenants have one, by an average of what they did lately, in
-// which an hour ago counts for a sixty-fourth of now. A tenant takes another's place when it does
-// half as much again, so that places do not go to and fro. A schema whose name is "other" is always
-// among the others.
+// The [Config].TopTenants most active tenants have their own series. Activity is a decaying
+// average: an hour ago counts one sixty-fourth of now. A tenant replaces another one only if it is
+// half as active again, so that series do not alternate. A schema named "other" always counts as
+// "other".
 //
-// # Counters never go backwards
+// # Counters never decrease
 //
-// Each event is counted once in a cell of its tenant, and each scrape moves what is new in the cell
-// to what is shown: to the tenant's own series if it has a name just then, else to that of the
-// others. So both only grow. A tenant that gets a name begins with zero, or with what it had shown
-// when it lost it; what it has just done follows with the next scrape, as rate() and increase() do
-// not see what a series begins with. What it did without a name stays with the others. So a series
-// tells what the tenant did while it had a name, and the sum of rate() or increase() over all
-// tenants is right, whoever has one.
+// Each event is counted once in a cell of its tenant. Each scrape adds the increase of a cell to
+// the tenant's own series if it has one at that time, else to "other". So both only grow. A tenant
+// that gets a series starts at zero, or at the value that it showed before. Its latest events
+// follow with the next scrape, because rate() and increase() ignore the first value of a series.
+// Events from the time without a series stay in "other". So a series covers the time in which the
+// tenant had it, and the sum of rate() or increase() over all tenants is always right.
 //
-// Values of gauges are those of now: where the tenants by name change, that of "other" may jump.
+// Gauges show current values: if the set of tenants with series changes, the value of "other" may
+// jump.
 package metrics

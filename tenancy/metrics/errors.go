@@ -2,5 +2,5 @@ package metrics
 
 import "errors"
 
-// ErrWatching is returned by [Metrics.Watch] when sources were given before.
+// ErrWatching is returned by [Metrics.Watch] if it was called before.
 var ErrWatching = errors.New("metrics: sources are being watched already")

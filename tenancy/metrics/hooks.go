@@ -6,12 +6,12 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Hooks returns hooks for a [schemactx.DB] that count what tenants do with it, and then call those
-// of next that are not nil. Several DBs may have them.
+// Hooks returns hooks for a [schemactx.DB] that count the activity of tenants and then call the
+// hooks of next that are not nil. Several DBs may share them.
 //
-// A statement that the server refused for want of rights (SQLSTATE 42501) inside of a tenant's
-// scope counts as an attempt to reach what is not the tenant's; it can be a mistake of the
-// program's, such as a table without grants.
+// A statement within a tenant's scope that the server refuses for missing privileges (SQLSTATE
+// 42501) counts as an attempt to reach data of others. It can also be a mistake of the program,
+// such as a table without grants.
 func (m *Metrics) Hooks(next schemactx.Hooks) schemactx.Hooks {
 	l := m.ledger
 	return schemactx.Hooks{
@@ -61,8 +61,7 @@ func (m *Metrics) failed(data schemactx.StatementFailure) {
 	}
 }
 
-// LoginFailed counts a failed login of a person on the site that ctx belongs to, a tenant's or the
-// public one.
+// LoginFailed counts a failed login on the site of ctx, a tenant's or the public one.
 func (m *Metrics) LoginFailed(ctx context.Context) {
 	m.ledger.of(schemaOf(ctx)).add(cellLoginFailures, 1)
 }

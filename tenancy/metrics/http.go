@@ -10,10 +10,9 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// Routes returns routes whose requests are counted, with their status and duration, for the tenant
-// they are for, and whose refusals are counted by reason. Refuse stays as it is, or the default. A
-// refusal with 503 because the tenant is in maintenance or not ready yet has the class
-// "maintenance": it is no failure of the server.
+// Routes returns routes that count requests of each tenant with status and duration, and refusals
+// by reason. Refuse, or its default, is kept. A refusal with status 503 because the tenant is in
+// maintenance or not ready has the class "maintenance": it is not a server error.
 func (m *Metrics) Routes(r tenanthttp.Routes) tenanthttp.Routes {
 	if r.Public != nil {
 		r.Public = m.Handler(r.Public)
@@ -49,17 +48,16 @@ func (m *Metrics) Routes(r tenanthttp.Routes) tenanthttp.Routes {
 	return r
 }
 
-// Handler counts the requests to next, for the tenant in their context. It is for programs that
-// bring tenant and context together in another way than by [tenanthttp.Handler]; see
-// [Metrics.Routes].
+// Handler counts the requests to next for the tenant of their context. It is for programs that do
+// not use [tenanthttp.Handler]; see [Metrics.Routes].
 func (m *Metrics) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m.serve(m.ledger.of(schemaOf(r.Context())).account, next, w, r)
 	})
 }
 
-// serve counts a request when it has ended. One that panics counts as 500, which is what the client
-// sees unless its answer had begun.
+// serve counts a request when it ends. A panic counts as status 500, which the client sees unless
+// the response had begun.
 func (m *Metrics) serve(a *account, next http.Handler, w http.ResponseWriter, r *http.Request) {
 	rec, begun := recorder{ResponseWriter: w}, time.Now()
 	panics := true

@@ -9,15 +9,15 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// The values of the label tenant that are no schema. No schema can have the names public and none.
+// Values of the label tenant that are not schemas. No schema can be named public or none.
 const (
 	publicName = schemactx.Public
 	noneName   = "none"
 	otherName  = "other"
 )
 
-// ledger counts for each tenant apart, and decides at each scrape which of that is shown under
-// whose name. See the package comment for why nothing that it shows ever shrinks.
+// ledger counts each tenant separately and decides at each scrape under which label value the
+// increase is shown. The package comment says why shown values never decrease.
 type ledger struct {
 	buckets    int // of durations
 	top, limit int
@@ -37,9 +37,9 @@ type ledger struct {
 	count   atomic.Int64
 }
 
-// hot is the part of an account that each statement needs. Those of 10,000 tenants are a megabyte,
-// close together, where whole accounts would be twelve: what costs is memory that the processor has
-// to wait for.
+// hot is the part of an account that each statement uses. For 10,000 tenants these parts take one
+// megabyte together, where whole accounts would take twelve: the cost of a hook is dominated by
+// cache misses.
 type hot struct {
 	length uint8                      // of key
 	key    [schemactx.MaxNameLen]byte // the schema, without another place in memory to be read
@@ -48,7 +48,7 @@ type hot struct {
 	*account
 }
 
-// account is what one tenant did.
+// account holds the counts of one tenant.
 type account struct {
 	hot     *hot
 	hash    uint64
@@ -66,7 +66,7 @@ type account struct {
 	acts   uint64  // activity when the score was last computed
 }
 
-// dead is what held is set to when an account is taken out.
+// dead is the value of held of a removed account.
 const dead = -1 << 62
 
 func newLedger(cfg Config) *ledger {
@@ -92,7 +92,7 @@ func (l *ledger) newAccount(schema string) *account {
 
 func (a *account) width() int { return int(cellBuckets) + len(a.buckets) }
 
-// name has the account shown by its name.
+// name gives the account its own series.
 func (a *account) name() {
 	a.named = true
 	if a.shown == nil {
@@ -109,8 +109,8 @@ func (a *account) cell(c cell) *atomic.Uint64 {
 
 func (a *account) add(c cell, n uint64) { a.cell(c).Add(n) }
 
-// of returns the account of a schema, which is public, a tenant's, or whatever somebody has put
-// into a context.
+// of returns the account of a schema. The name may be public, a tenant's schema, or any other text
+// of a context.
 func (l *ledger) of(schema string) *hot {
 	hash := hashOf(l.seed, schema)
 	if a := l.table.Load().get(hash, schema); a != nil {
@@ -138,20 +138,20 @@ func (l *ledger) open(hash uint64, schema string) *hot {
 	return a.hot
 }
 
-// hold counts a connection in use, and returns the account that has it.
+// hold counts a connection in use and returns its account.
 func (l *ledger) hold(schema string) *hot {
 	for {
 		h := l.of(schema)
 		if h.held.Add(1) > dead/2 {
 			return h
 		}
-		// It has been taken out since it was looked up. The next look-up finds another one.
+		// The account was removed after the lookup; the next lookup returns another one.
 	}
 }
 
 func (l *ledger) free(schema string) { l.of(schema).held.Add(-1) }
 
-// retire takes an account out if nothing is in use under it. [ledger.rebuild] follows.
+// retire removes an account if no connection is in use under it. Call [ledger.rebuild] afterwards.
 func (l *ledger) retire(a *account) bool {
 	if !a.hot.held.CompareAndSwap(0, dead) {
 		return false
@@ -161,7 +161,7 @@ func (l *ledger) retire(a *account) bool {
 	return true
 }
 
-// rebuild makes a table of those that are left.
+// rebuild replaces the table by one with the remaining accounts.
 func (l *ledger) rebuild() {
 	t := newTable(len(l.list) + 1)
 	t.enter(l.public)

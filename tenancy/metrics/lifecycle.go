@@ -14,9 +14,9 @@ const (
 	resultError = "error"
 )
 
-// Lifecycle returns hooks for a [tenancy.Manager] that count the steps of its operations, and then
-// call those of next that are not nil. Before is next's alone: a step that it stops has not been
-// one.
+// Lifecycle returns hooks for a [tenancy.Manager] that count the steps of its operations and then
+// call the hooks of next that are not nil. Before is that of next: a step that it refuses is not
+// counted.
 func (m *Metrics) Lifecycle(next tenancy.Hooks) tenancy.Hooks {
 	return tenancy.Hooks{
 		Before: next.Before,
@@ -33,7 +33,7 @@ func (m *Metrics) Lifecycle(next tenancy.Hooks) tenancy.Hooks {
 	}
 }
 
-// Drops returns a [tenancy.DropConfig].Notify that counts the phases of drops, and then calls next
+// Drops returns a [tenancy.DropConfig].Notify that counts the phases of drops and then calls next
 // unless it is nil.
 func (m *Metrics) Drops(next func(context.Context, tenancy.DropEvent)) func(context.Context, tenancy.DropEvent) {
 	return func(ctx context.Context, e tenancy.DropEvent) {
@@ -53,8 +53,8 @@ var dropPhases = []tenancy.DropPhase{
 	tenancy.DropDone,
 }
 
-// Migrating returns a [migrate.UpAllOptions].Events that counts the outcomes of migrations and
-// shows how far the run is, and then calls next unless it is nil.
+// Migrating returns a [migrate.UpAllOptions].Events that counts the outcomes of migrations, shows
+// the progress of the run, and then calls next unless it is nil.
 func (m *Metrics) Migrating(next func(migrate.Event)) func(migrate.Event) {
 	return func(e migrate.Event) {
 		m.runTotal.Set(float64(e.Progress.Total))
@@ -68,7 +68,7 @@ func (m *Metrics) Migrating(next func(migrate.Event)) func(migrate.Event) {
 	}
 }
 
-// Migrated shows what came of a run of [migrate.Runner.UpAll].
+// Migrated shows the result of a run of [migrate.Runner.UpAll].
 func (m *Metrics) Migrated(report migrate.Report) {
 	m.runEnd.Set(seconds(report.Started.Add(report.Duration)))
 	m.runDuration.Set(report.Duration.Seconds())
@@ -94,8 +94,8 @@ var outcomes = []migrate.Outcome{
 	migrate.Unregistered,
 }
 
-// label returns text as a value of a label. It comes from constants of ours, of this version or a
-// newer one.
+// label returns text as a label value. The text is a constant of this module, of this or a later
+// version.
 func label(text string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(text, " ", "_"), "\uFFFD")
 }

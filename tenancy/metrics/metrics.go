@@ -8,9 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Metrics is told by hooks what tenants do, and shows it to Prometheus. It is safe for concurrent
-// use, and may be registered with several registries. Its hooks never fail and never wait for a
-// database.
+// Metrics counts what hooks report and exports it to Prometheus. It is safe for concurrent use and
+// may be registered with several registries. Its hooks never fail and never wait for a database.
 type Metrics struct {
 	cfg      Config
 	ledger   *ledger
@@ -24,8 +23,7 @@ type Metrics struct {
 
 var _ prometheus.Collector = (*Metrics)(nil)
 
-// New returns metrics that nothing has been told yet. A configuration that makes no sense is a
-// [tenancy.FieldError].
+// New returns metrics without any counts. An invalid configuration is a [tenancy.FieldError].
 //
 // [tenancy.FieldError]: https://pkg.go.dev/github.com/oryne/pgtenant/tenancy#FieldError
 func New(cfg Config) (*Metrics, error) {
@@ -79,7 +77,7 @@ func New(cfg Config) (*Metrics, error) {
 	return m, nil
 }
 
-// vectors are the collectors that look after themselves.
+// vectors returns the collectors of client_golang.
 func (m *Metrics) vectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		m.refusals, m.steps, m.drops, m.migrations, m.runOutcomes, m.runTotal, m.runDone, m.runEnd, m.runDuration, m.runExit,
@@ -116,7 +114,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	out.info(w, shown)
 }
 
-// seconds is a time as Prometheus has it. The zero time is 0.
+// seconds returns a time in the format of Prometheus. The zero time is 0.
 func seconds(t time.Time) float64 {
 	if t.IsZero() {
 		return 0

@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// output makes metrics of numbers.
+// output creates metrics from numbers.
 type output struct {
 	ch  chan<- prometheus.Metric
 	top int // how many tenants a gauge has by name
@@ -20,7 +20,7 @@ func (o output) gauge(d *prometheus.Desc, value float64, labels ...string) {
 	o.ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 }
 
-// tenants shows what hooks have told.
+// tenants emits the counts of the hooks.
 func (o output) tenants(named []statement, buckets []float64) {
 	for _, s := range named {
 		count := func(c cell) float64 { return float64(s.cells[c]) }
@@ -45,7 +45,7 @@ func (o output) tenants(named []statement, buckets []float64) {
 	}
 }
 
-// some leaves out what has never happened: most tenants never see most of the classes.
+// some omits classes with a count of zero: most tenants never see most classes.
 func (o output) some(d *prometheus.Desc, value uint64, tenant, class string) {
 	if value > 0 || tenant == otherName {
 		o.counter(d, float64(value), tenant, class)
@@ -66,7 +66,7 @@ func (o output) histogram(s statement, bounds []float64) {
 	o.ch <- prometheus.MustNewConstHistogram(descDuration, total, sum, cumulative, s.name)
 }
 
-// info names the tenants that have been shown.
+// info emits pgtenant_tenant_info for the tenants that are shown.
 func (o output) info(w *watch, shown map[string]bool) {
 	var p *population
 	if w != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// watch shows what the sources tell. It enters the tenants that it names into shown.
+// watch emits the results of the sources. It adds the tenants that it shows to shown.
 func (o output) watch(w *watch, shown map[string]bool) {
 	if len(w.src.DBs) > 0 {
 		o.handles(w.src.DBs, shown)
@@ -114,7 +114,7 @@ func (o output) quarantine(q QuarantineStatus) {
 	o.gauge(descQuarantine, seconds(q.Surveyed))
 }
 
-// storage shows the largest schemas by name.
+// storage emits the largest schemas with their own series.
 func (o output) storage(sizes map[string]int64, shown map[string]bool) {
 	rest := int64(0)
 	names := slices.SortedFunc(maps.Keys(sizes), func(a, b string) int {
@@ -136,7 +136,7 @@ func (o output) storage(sizes map[string]int64, shown map[string]bool) {
 	o.gauge(descSize, float64(rest), otherName)
 }
 
-// backups shows those that were made longest ago by name. What counts are tenants that people use.
+// backups emits the oldest backups with their own series, of tenants in use.
 func (o output) backups(p *population, last map[string]time.Time, shown map[string]bool) {
 	var have []string
 	never := 0

@@ -8,18 +8,18 @@ import (
 )
 
 const (
-	// halfLife is how long it takes until activity counts half.
+	// halfLife is the half-life of activity.
 	halfLife = 10 * time.Minute
 
-	// loyalty is what the score of a tenant that has a name is multiplied with, when others want its
-	// place.
+	// loyalty is the factor for the score of a tenant that already has a series.
 	loyalty = 1.5
 
-	// forgotten is the score below which a tenant without a name is no longer counted apart.
+	// forgotten is the score below which a tenant without a series is no longer counted separately.
 	forgotten = 0.01
 )
 
-// activity is what decides who has a name: what others, or the tenant itself, have asked for.
+// activity returns the count that decides which tenants have their own series: requests, statements
+// and logins.
 func (a *account) activity() (n uint64) {
 	n = a.cell(cellStatements).Load() + a.cell(cellUnits).Load() + a.cell(cellLoginFailures).Load()
 	for c := cellDecisions; c < cellDecisions+decisions; c++ {
@@ -31,18 +31,19 @@ func (a *account) activity() (n uint64) {
 	return n
 }
 
-// statement is what is shown of one account.
+// statement is the shown state of one account.
 type statement struct {
 	name  string
 	cells []uint64
 	held  int64
 }
 
-// goneFunc reports whether a schema that was met at that time is known to be nobody's by now.
+// goneFunc reports whether a schema first seen at that time is known to belong to no tenant any
+// more.
 type goneFunc func(schema string, met time.Time) bool
 
-// settle shows what is new and returns it all: the tenants with a name, public, none and, last, the
-// others.
+// settle adds all increases to the shown values and returns these: tenants with a series, public,
+// none and finally other.
 func (l *ledger) settle(now time.Time, gone goneFunc) []statement {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -65,7 +66,7 @@ func (l *ledger) settle(now time.Time, gone goneFunc) []statement {
 	return append(statements, l.public.statement(), l.none.statement(), others)
 }
 
-// showIn moves what is new to what is shown.
+// showIn adds the increase since the last call to the shown values.
 func (a *account) showIn(shown []uint64) {
 	for c := range cellBuckets {
 		a.move(int(c), a.cell(c).Load(), shown)
@@ -91,7 +92,7 @@ func (a *account) statement() statement {
 	return statement{name: a.schema, cells: slices.Clone(a.shown), held: max(a.hot.held.Load(), 0)}
 }
 
-// rank decides who has a name, when it is time to or a place is free.
+// rank decides which tenants have a series, if the interval has passed or a place is free.
 func (l *ledger) rank(now time.Time, gone goneFunc) {
 	first := l.ranked.IsZero()
 	due := first || now.Sub(l.swept) >= l.interval
@@ -117,7 +118,7 @@ func (l *ledger) rank(now time.Time, gone goneFunc) {
 	}
 }
 
-// sweep takes out who need not be counted apart any more.
+// sweep removes accounts that no longer need to be counted separately.
 func (l *ledger) sweep(gone goneFunc) {
 	for _, a := range l.retired { // since the last sweep: nobody counts in them any more
 		a.showIn(l.other)
@@ -134,7 +135,7 @@ func (l *ledger) sweep(gone goneFunc) {
 	}
 }
 
-// vacant reports whether somebody could have a free place.
+// vacant reports whether a tenant could take a free place.
 func (l *ledger) vacant() bool {
 	named, waiting := 0, false
 	for _, a := range l.list {
@@ -147,8 +148,8 @@ func (l *ledger) vacant() bool {
 	return waiting && named < l.top
 }
 
-// award gives the places to those with the highest scores. A place that nobody wants is kept, by a
-// tenant that there is.
+// award gives the places to the highest scores. A place without a candidate stays with its tenant
+// as long as that exists.
 func (l *ledger) award(gone goneFunc) {
 	candidates := make([]*account, 0, len(l.list))
 	for _, a := range l.list {

@@ -8,7 +8,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// The values of the label reason: why a request was not served.
+// Values of the label reason: why a request was not served.
 const (
 	reasonUnknownHost   = "unknown_host"
 	reasonInvalidHost   = "invalid_host"

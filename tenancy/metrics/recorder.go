@@ -5,17 +5,17 @@ import (
 	"net/http"
 )
 
-// recorder remembers the status of a response.
+// recorder records the status of a response.
 type recorder struct {
 	http.ResponseWriter
 	status  int  // 0: not sent yet
 	planned bool // a status of 500 or above counts as maintenance and not as a server error
 }
 
-// plan marks the answer as planned.
+// plan marks the response as planned.
 func (w *recorder) plan() { w.planned = true }
 
-// plan marks the answer of the recorder that w is, or wraps.
+// plan marks the response of the recorder that w is or wraps.
 func plan(w http.ResponseWriter) {
 	for w != nil {
 		if r, ok := w.(interface{ plan() }); ok {
@@ -30,7 +30,7 @@ func plan(w http.ResponseWriter) {
 	}
 }
 
-// WriteHeader implements [http.ResponseWriter]. An informational header comes before the real one.
+// WriteHeader implements [http.ResponseWriter]. Informational headers precede the final one.
 func (w *recorder) WriteHeader(status int) {
 	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		w.status = status
@@ -41,8 +41,8 @@ func (w *recorder) WriteHeader(status int) {
 // Unwrap is for [http.ResponseController].
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// What a response can do besides, handlers find out by its type. It is the same as without the
-// recorder for what net/http gives out: HTTP/1, HTTP/2, and the recorder of httptest.
+// Handlers find further abilities of a response by its type. The recorder has the same ones as the
+// writers of net/http for HTTP/1 and HTTP/2, and as the recorder of httptest.
 type (
 	flusher struct {
 		*recorder

@@ -12,51 +12,53 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Sources are what metrics are read from, beside what hooks tell. Each may be left out; its metrics
-// are then not shown.
+// Sources are the inputs of metrics beside the hooks. Each is optional; without it its metrics are
+// not exported.
 type Sources struct {
-	// DBs are the program's handles. Their numbers are added up. They are read at each scrape, which
-	// costs no query.
+	// DBs are the program's handles. Their figures are summed. They are read at each scrape, without a
+	// query.
 	DBs []DB
 
 	// Tenants lists all tenants. A [tenancy.Registry], on the runtime login, is enough.
 	Tenants Tenants
 
-	// Storage is a pool of the database that holds the schemas. Any login will do: sizes are read from
-	// the catalog, which everybody may read.
+	// Storage is a pool of the database with the schemas. Any login works: sizes are read from the
+	// catalog, which every role can read.
 	Storage Querier
 
-	// Migrations goes over the schemas and says where each stands. For a runner and a manager:
+	// Migrations yields the migration state of each schema. For a runner and a manager:
 	//
-	//	func(ctx context.Context) iter.Seq2[migrate.SchemaState, error] { return runner.Fleet(ctx, tenants.Schemas) }
+	//	func(ctx context.Context) iter.Seq2[migrate.SchemaState, error] {
+	//		return runner.Fleet(ctx, tenants.Schemas)
+	//	}
 	Migrations func(ctx context.Context) iter.Seq2[migrate.SchemaState, error]
 
-	// Backups knows when tenants were last backed up. It needs Tenants to know whose backup is
-	// missing.
+	// Backups returns the times of the last backups. It needs Tenants to find tenants without a
+	// backup.
 	Backups Backups
 
-	// Directory says how the directory of hosts is doing, at each scrape. For a Directory of package
-	// resolver:
+	// Directory returns the state of the directory of hosts, at each scrape. For a Directory of
+	// package resolver:
 	//
 	//	func() metrics.DirectoryStatus { return metrics.DirectoryStatus(hosts.Status()) }
 	Directory func() DirectoryStatus
 
-	// Quarantine says which tenants are kept out, at each scrape. For a Quarantine of package
+	// Quarantine returns the state of the quarantine, at each scrape. For a Quarantine of package
 	// quarantine:
 	//
 	//	func() metrics.QuarantineStatus { return metrics.QuarantineStatus(q.Status()) }
 	Quarantine func() QuarantineStatus
 }
 
-// QuarantineStatus is how a quarantine is doing. Its fields are those of Status of package
-// quarantine, so that one converts to the other; see there.
+// QuarantineStatus is the state of a quarantine. It has the fields of Status of package quarantine,
+// which converts to it; see there.
 type QuarantineStatus struct {
 	Surveyed time.Time
 	Counts   map[string]int
 	Err      error
 }
 
-// DB is what a handle tells of itself. [*schemactx.DB] is one.
+// DB provides figures of a database handle. [*schemactx.DB] implements it.
 type DB interface {
 	Stats() schemactx.Stats
 	Usage() []schemactx.Usage
@@ -65,36 +67,35 @@ type DB interface {
 
 var _ DB = (*schemactx.DB)(nil)
 
-// Tenants lists tenants. [*tenancy.Registry] and [*tenancy.Manager] do.
+// Tenants lists tenants. [*tenancy.Registry] and [*tenancy.Manager] implement it.
 type Tenants interface {
 	All(ctx context.Context, f tenancy.Filter) iter.Seq2[tenancy.Tenant, error]
 }
 
 var _ Tenants = (*tenancy.Registry)(nil)
 
-// Querier sends one query. [*pgxpool.Pool] is one.
+// Querier sends a query. [*pgxpool.Pool] implements it.
 //
 // [*pgxpool.Pool]: https://pkg.go.dev/github.com/jackc/pgx/v5/pgxpool#Pool
 type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// Backups knows when tenants were backed up.
+// Backups returns the times of backups.
 type Backups interface {
-	// LastBackups returns, for each schema that has a backup which can be restored, when the last one
-	// was begun. It is to answer for all of them at once: there are thousands. ctx ends after
-	// [Config].SurveyTimeout.
+	// LastBackups returns, for each schema with a restorable backup, the start time of the last one.
+	// It has to return all in one call: there can be thousands. ctx ends after [Config].SurveyTimeout.
 	LastBackups(ctx context.Context) (map[string]time.Time, error)
 }
 
-// BackupsFunc is a function as [Backups].
+// BackupsFunc adapts a function to [Backups].
 type BackupsFunc func(ctx context.Context) (map[string]time.Time, error)
 
 // LastBackups calls f.
 func (f BackupsFunc) LastBackups(ctx context.Context) (map[string]time.Time, error) { return f(ctx) }
 
-// DirectoryStatus is how a directory of hosts is doing. Its fields are those of Status of package
-// resolver, so that one converts to the other; see there.
+// DirectoryStatus is the state of a directory of hosts. It has the fields of Status of package
+// resolver, which converts to it; see there.
 type DirectoryStatus struct {
 	Current                              time.Time
 	Connected                            bool

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// survey asks for something at intervals, and keeps the last answer for the scrapes in between.
+// survey queries a source at intervals and keeps the last result for scrapes.
 type survey struct {
 	name     string
 	interval time.Duration
@@ -23,7 +23,7 @@ type survey struct {
 	failures int64
 }
 
-// surveyState is what is shown of a survey.
+// surveyState is the exported state of a survey.
 type surveyState struct {
 	last     time.Time
 	took     time.Duration
@@ -53,8 +53,8 @@ func (s *survey) run(ctx context.Context, timeout time.Duration) error {
 	return nil
 }
 
-// Watch gives the sources of what hooks do not tell. It is called once, when they are there; what
-// is shown before does not have them. A second call is [ErrWatching].
+// Watch sets the sources. Call it once, when they exist; earlier scrapes do not contain their
+// metrics. A second call returns [ErrWatching].
 func (m *Metrics) Watch(src Sources) error {
 	if src.Backups != nil && src.Tenants == nil {
 		return errors.New("metrics: Sources.Backups without Tenants")
@@ -75,9 +75,9 @@ func (m *Metrics) Watch(src Sources) error {
 	return nil
 }
 
-// Refresh asks all sources that are asked in the background, and returns when they have answered:
-// the next scrape shows what is true now. Of a source that fails the answer before stays. ctx
-// governs the queries. The error joins those of the sources.
+// Refresh queries all background sources and waits for them, so that the next scrape is current. If
+// a source fails, its previous result is kept. ctx governs the queries. The error joins those of
+// the sources.
 func (m *Metrics) Refresh(ctx context.Context) error {
 	var errs []error
 	for _, s := range m.surveys() {
@@ -86,9 +86,8 @@ func (m *Metrics) Refresh(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Run asks the sources given to [Metrics.Watch] at their intervals, each by itself, until ctx ends.
-// An error is logged and counted; what the source has said before goes on being shown, and its age
-// with it.
+// Run queries the sources of [Metrics.Watch] at their intervals, each on its own, until ctx ends.
+// An error is logged and counted; the previous result and its age are still exported.
 func (m *Metrics) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()

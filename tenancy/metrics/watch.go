@@ -11,7 +11,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// watch is the sources and what they have answered last. An answer is not changed once it is there.
+// watch holds the sources and their last results. A result is immutable.
 type watch struct {
 	src        Sources
 	surveys    []*survey
@@ -21,20 +21,20 @@ type watch struct {
 	backups    atomic.Pointer[map[string]time.Time]
 }
 
-// fleet is where the schemas stand.
+// fleet counts schemas by migration state.
 type fleet struct {
 	counts map[migrate.Outcome]int
-	edited int // in which files of applied migrations were edited
+	edited int // schemas with edited files of applied migrations
 }
 
-// population is who there is.
+// population is the list of tenants.
 type population struct {
-	asked    time.Time // when the list was begun
+	asked    time.Time // start time of the list
 	bySchema map[string]resident
 	statuses map[tenancy.Status]int
 }
 
-// resident is what is kept of a tenant.
+// resident is the stored part of a tenant.
 type resident struct {
 	slug   string
 	status tenancy.Status
@@ -57,11 +57,10 @@ func (w *watch) askTenants(ctx context.Context) error {
 	return nil
 }
 
-// storageSQL reads the sizes of all schemas in one pass over the catalog. They are those that
-// VACUUM, ANALYZE and the making of an index have noted in relpages: to ask the file system
-// (pg_total_relation_size) costs a system call or more for each of a relation's files, and waits
-// for the lock of every table that is being altered. A table's TOAST table is in another schema,
-// and is found through it.
+// storageSQL reads the sizes of all schemas in one pass over the catalog. It uses relpages, which
+// VACUUM, ANALYZE and CREATE INDEX update. pg_total_relation_size would need a system call for each
+// file, and would wait for the lock of every table that is being altered. The TOAST table of a
+// table is in another schema and is found through the table.
 const storageSQL = `select n.nspname::text, (sum(s.pages) * current_setting('block_size')::int)::bigint
 	from (
 		select c.relnamespace as schema, c.relpages::bigint as pages from pg_class c where c.relkind in ('r', 'm', 'i', 'S')
@@ -119,8 +118,8 @@ func (w *watch) askBackups(ctx context.Context) error {
 	return nil
 }
 
-// gone reports whether a schema that was met at that time is known to be nobody's by now. Without a
-// list of tenants nobody knows, nor of one that is newer than the list.
+// gone reports whether a schema first seen at that time is known to belong to no tenant any more.
+// It returns false without a list of tenants, or for a schema newer than the list.
 func (w *watch) gone(schema string, met time.Time) bool {
 	if w == nil {
 		return false

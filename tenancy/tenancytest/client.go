@@ -8,13 +8,13 @@ import (
 	"net/http/httptest"
 )
 
-// URL returns the address of path on the tenant's host.
+// URL returns the URL of path on the tenant's host.
 func (t *Tenant) URL(path string) string { return "http://" + t.Host + path }
 
-// Client returns a client for the program under test, a real HTTP server with [Environment].Handler
-// that runs until the test ends. Whatever host a URL names, the connection goes there, so that
-// requests to the tenant's host need no DNS, and those to other hosts are seen by the program as
-// well. It keeps cookies by host, as a browser does.
+// Client returns a client for the program under test. The program runs [Environment].Handler in a
+// real HTTP server until the test ends. Connections for any host go to that server, so that the
+// tenant's host needs no DNS and the program also receives requests for other hosts. The client
+// keeps cookies by host, as a browser does.
 func (t *Tenant) Client() *http.Client {
 	t.tb.Helper()
 	if t.env.Handler == nil {

@@ -1,4 +1,4 @@
-// Package tenancytest gives each test of a program a tenant of its own, on a real PostgreSQL.
+// Package tenancytest provides each test with its own tenant on a real PostgreSQL.
 //
 //	var env *tenancytest.Environment
 //
@@ -25,22 +25,21 @@
 //
 // # A tenant for each test
 //
-// [Environment.Tenant] hands out a tenant that no other test has. When the test ends, its rows are
-// taken away, rows that migrations and seed had made are put back, sequences begin anew, and
-// another test gets it: 4 ms against 63 ms for a new one of 20 tables (go test -run "^$" -bench .
-// ./tenancy/tenancytest). A tenant that cannot be put back, or that the test has suspended,
-// renamed, given a domain or otherwise changed in the registry, is not used again.
-// [Environment.Fresh] makes a new one, for a test of what the program remembers of a tenant.
+// [Environment.Tenant] returns a tenant that no other test uses at the same time. When the test
+// ends, its rows are deleted, the rows of migrations and seed are restored and sequences are reset.
+// Then the next test can use it. That takes 4 ms, against 63 ms for a new tenant of 20 tables (go
+// test -run "^$" -bench . ./tenancy/tenancytest). A tenant is not reused if it cannot be reset, or
+// if the test suspended or renamed it, added a domain, or changed it otherwise in the registry.
+// [Environment.Fresh] creates a new tenant, for tests of state that the program keeps per tenant.
 //
 // # Isolation
 //
 // [Environment.AssertIsolated] runs a function for one tenant while every table of another one is
-// locked, and the other way round: what touches the other's rows, to read or to write, is caught,
-// whatever way it came.
+// locked, and then the other way round. Any access to the other tenant's rows is detected,
+// whichever way it takes.
 //
 // # Databases
 //
-// [Open] makes a database with roles of its own and drops both at the end. A test that is killed
-// leaves them: their names begin with pgtenant_test_. [New] uses what a program has set up by
-// itself.
+// [Open] creates a database with its own roles and drops both at the end. A killed test leaves them
+// behind; their names begin with pgtenant_test_. [New] uses a database that the program has set up.
 package tenancytest

@@ -14,29 +14,28 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// Environment is a database with tenants for tests. Its fields are set before the first tenant is
-// taken; its methods are safe for concurrent use by parallel tests.
+// Environment is a database with tenants for tests. Set its fields before the first tenant is used.
+// Its methods are safe for concurrent use by parallel tests.
 type Environment struct {
-	// Manager makes the tenants. Tests may use it for tenants of their own.
+	// Manager creates the tenants. Tests may use it for further tenants.
 	Manager *tenancy.Manager
 
 	// DB is the scoped handle of the runtime login, for the program under test.
 	DB *schemactx.DB
 
-	// Owner is a pool of the owner role, which may clear tenants' tables. It needs two connections.
+	// Owner is a pool of the owner role, which resets the tenants' tables. It needs two connections.
 	Owner *pgxpool.Pool
 
-	// Handler is the program under test, which [Tenant.Client] talks to: in most cases what
-	// [tenanthttp.Handler] returns. Default: nil; only Client needs it.
+	// Handler is the program under test, which [Tenant.Client] calls: usually the result of
+	// [tenanthttp.Handler]. Default: nil; only Client needs it.
 	Handler http.Handler
 
-	// Resolver is that of Handler. A tenant is handed out when it is found there, as a resolver
-	// that keeps a copy of the registry hears of a new tenant a moment later. Default: nil,
-	// nothing is waited for.
+	// Resolver is the resolver of Handler. If it is set, a tenant is returned only after the resolver
+	// has it, because a resolver with a copy of the registry learns of a new tenant with a delay.
+	// Default: nil, no wait.
 	Resolver tenanthttp.Resolver
 
-	// Domain is what the hosts of tenants end in. Default: "tenants.test", a name that is never
-	// in the DNS.
+	// Domain is the suffix of the tenants' hosts. Default: "tenants.test", which is never in the DNS.
 	Domain string
 
 	mu       sync.Mutex
@@ -45,7 +44,8 @@ type Environment struct {
 	close    func(ctx context.Context) error
 }
 
-// New returns an environment on what the program has set up. Tenants stay in the database.
+// New returns an environment for a database that the program has set up. Tenants stay in the
+// database.
 func New(manager *tenancy.Manager, db *schemactx.DB, owner *pgxpool.Pool) (*Environment, error) {
 	if manager == nil || db == nil || owner == nil {
 		return nil, errors.New("tenancytest: manager, db or owner is nil")
@@ -56,8 +56,8 @@ func New(manager *tenancy.Manager, db *schemactx.DB, owner *pgxpool.Pool) (*Envi
 	return &Environment{Manager: manager, DB: db, Owner: owner}, nil
 }
 
-// Close drops what [Open] has made. Connections that tests have not given back within 5 seconds are
-// ended by the server, and stay lost to their pools. After [New] it does nothing.
+// Close drops what [Open] has created. The server ends connections that tests have not returned
+// within 5 seconds; they stay lost to their pools. After [New] it does nothing.
 func (e *Environment) Close(ctx context.Context) error {
 	if e.close == nil {
 		return nil

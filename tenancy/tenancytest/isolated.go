@@ -15,16 +15,15 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// AssertIsolated runs fn for a, and then for b, and fails the test if one run touches the other
-// tenant's tables or sequences. fn gets a context that names the tenant, and may do anything:
-// statements, requests by the tenant's client, jobs. Its error fails the test as well. It runs in a
-// goroutine of its own and may end the test by Fatal or Skip; what it panics with, AssertIsolated
-// panics with.
+// AssertIsolated runs fn for a and then for b, and fails the test if a run accesses the other
+// tenant's tables or sequences. fn gets a context with the tenant and may run statements, requests
+// by the tenant's client, or jobs. An error of fn also fails the test. fn runs in its own goroutine
+// and may call Fatal or Skip; AssertIsolated repeats its panic.
 //
-// While fn runs, every table of the other tenant is locked against everybody. A statement that
-// would read or write one has to wait, whatever way it came to it: a qualified name, a view, a
-// function with other rights, a connection that has the wrong search path. Who waits is seen, named
-// by its table, and let go. For that, fn must not use the other tenant on purpose.
+// While fn runs, every table of the other tenant is locked exclusively. A statement that reads or
+// writes one has to wait, whichever way it takes: a qualified name, a view, a function with other
+// privileges, or a connection with the wrong search path. The wait is detected and reported with
+// the table, and the lock is released. So fn must not use the other tenant on purpose.
 func (e *Environment) AssertIsolated(tb testing.TB, a, b *Tenant, fn func(ctx context.Context, t *Tenant) error) {
 	tb.Helper()
 	for _, pair := range [][2]*Tenant{{a, b}, {b, a}} {
@@ -48,7 +47,7 @@ func (e *Environment) AssertIsolated(tb testing.TB, a, b *Tenant, fn func(ctx co
 	}
 }
 
-// unfinished says that a function has not returned.
+// unfinished is the outcome of a function that did not return.
 type unfinished struct {
 	value any // what it panicked with; nil: [runtime.Goexit], which Fatal is
 	stack []byte
@@ -56,7 +55,7 @@ type unfinished struct {
 
 func (*unfinished) Error() string { return "the function has not returned" }
 
-// finish runs fn and says how it ended, however that was.
+// finish runs fn and returns its outcome, also after a panic or Goexit.
 func finish(fn func() error, done chan<- error) {
 	err := error(&unfinished{})
 	defer func() {
@@ -68,7 +67,7 @@ func finish(fn func() error, done chan<- error) {
 	err = fn()
 }
 
-// trespass runs fn for one tenant and returns what of the other one it touched.
+// trespass runs fn for one tenant and returns the tables of the other tenant that it accessed.
 func (e *Environment) trespass(
 	ctx context.Context,
 	of, other *Tenant,
@@ -99,8 +98,8 @@ func (e *Environment) trespass(
 }
 
 // fence is a transaction that holds locks on all tables of a schema. Its connection is taken out of
-// the pool: tests at the same time would else have all of the pool's as fences, and what they run
-// would wait for another one for ever.
+// the pool. Otherwise parallel tests could hold all connections of the pool as fences, and their
+// work would wait for a connection forever.
 type fence struct {
 	conn *pgx.Conn
 	tx   pgx.Tx
@@ -144,11 +143,12 @@ func (e *Environment) lock(ctx context.Context, schema string) (*fence, error) {
 	return f, nil
 }
 
-// watchInterval is how often the server is asked who waits. Who does not wait is not held up by it.
+// watchInterval is the time between queries for waiting sessions. It does not delay a session that
+// does not wait.
 const watchInterval = 5 * time.Millisecond
 
-// watch returns the tables that somebody waited for until done says how the work ended. At the
-// first of them it opens the fence, so that the work can end.
+// watch returns the tables for which a session waited before done reports the end of the work. It
+// opens the fence at the first one, so that the work can end.
 func (f *fence) watch(ctx context.Context, done <-chan error) ([]string, error) {
 	tick := time.NewTicker(watchInterval) // PostgreSQL has no signal for it
 	defer tick.Stop()
@@ -179,7 +179,7 @@ func (f *fence) waiting(ctx context.Context) ([]string, error) {
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-// open gives up the locks. It can be called again.
+// open releases the locks. It can be called repeatedly.
 func (f *fence) open(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resetTimeout)
 	defer cancel()

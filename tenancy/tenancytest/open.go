@@ -19,16 +19,16 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Config says what [Open] makes.
+// Config configures [Open].
 type Config struct {
 	// Shared are the migrations of the schema public. Default: those of the registry,
-	// [tenancy.Migrations]; a program that has its own lists these too.
+	// [tenancy.Migrations]; a program with its own lists these too.
 	Shared []migrate.Source
 
-	// Tenant are the migrations of tenants' schemas.
+	// Tenant are the migrations of the tenants' schemas.
 	Tenant []migrate.Source
 
-	// Seed puts the first rows into a tenant's tables; see [tenancy.Config]. Default: none.
+	// Seed inserts the first rows of a tenant; see [tenancy.Config]. Default: none.
 	Seed func(ctx context.Context, t *tenancy.Tenant) error
 
 	// DB configures the handle of the program under test. Its Roles are not used. Level is not
@@ -36,20 +36,20 @@ type Config struct {
 	// is that of the migrations and of Extensions too.
 	DB schemactx.Config
 
-	// Extensions are made in ExtensionSchema before anything else, see [admin.SetupConfig]; one
-	// that cannot be made is an [admin.ExtensionError]. Default: none.
+	// Extensions are created in ExtensionSchema before anything else, see [admin.SetupConfig]. An
+	// extension that cannot be created is an [admin.ExtensionError]. Default: none.
 	Extensions []string
 
-	// ExtensionSchema is where. Default: [admin.DefaultExtensionSchema].
+	// ExtensionSchema is the schema of the extensions. Default: [admin.DefaultExtensionSchema].
 	ExtensionSchema string
 }
 
-// namePrefix is how the databases of tests begin.
+// namePrefix is the prefix of the names of test databases.
 const namePrefix = "pgtenant_test_"
 
-// Open makes a database on the server of url, with roles, registry and pools, and returns it as an
-// environment. url is that of a superuser, or of a role that may create databases and roles. Close
-// drops all of it.
+// Open creates a database on the server of url, with roles, registry and pools, and returns it as
+// an environment. url is the URL of a superuser, or of a role that may create databases and roles.
+// Close drops all of it.
 func Open(ctx context.Context, url string, cfg Config) (_ *Environment, err error) {
 	admin, err := pgx.ParseConfig(url)
 	if err != nil {
@@ -78,7 +78,7 @@ func Open(ctx context.Context, url string, cfg Config) (_ *Environment, err erro
 	return env, nil
 }
 
-// builder makes a database and its roles, and drops them.
+// builder creates a database with its roles, and drops them.
 type builder struct {
 	admin  *pgx.ConnConfig
 	id     string
@@ -175,11 +175,11 @@ func (b *builder) exec(ctx context.Context, cfg *pgx.ConnConfig, sql string) err
 	return err
 }
 
-// close drops the database and its roles. It can be run again.
+// close drops the database and its roles. It can be called repeatedly.
 func (b *builder) close(ctx context.Context) error {
 	b.closePools(ctx)
-	// PostgreSQL waits some seconds for connections that are closing. Those that a test has left open
-	// are ended then, for which an administrator who is no superuser may lack the right.
+	// PostgreSQL waits some seconds for connections that are closing. Then it ends those that a test
+	// has left open; an administrator who is not a superuser may lack the privilege for that.
 	drop := "drop database if exists " + pgx.Identifier{b.name()}.Sanitize()
 	err := b.exec(ctx, b.admin, drop)
 	if pgErr := (*pgconn.PgError)(nil); errors.As(err, &pgErr) && pgErr.Code == "55006" { // object_in_use
@@ -191,11 +191,11 @@ func (b *builder) close(ctx context.Context) error {
 	return b.dropRoles(ctx)
 }
 
-// poolTimeout is how long connections may take to come back to their pools.
+// poolTimeout is how long to wait for connections to return to their pools.
 const poolTimeout = 5 * time.Second
 
-// closePools closes the pools. A pool waits for connections that are in use; those that a test has
-// never given back are left to the server, which ends them with the database.
+// closePools closes the pools. A pool waits for connections in use; the server ends those that a
+// test never returns, together with the database.
 func (b *builder) closePools(ctx context.Context) {
 	if b.db != nil {
 		b.db.Close()
@@ -219,8 +219,9 @@ func (b *builder) closePools(ctx context.Context) {
 	}
 }
 
-// dropRoles drops all roles of the database in one statement: since PostgreSQL 16 a role that has
-// granted a membership goes after it, and the memberships of those that are named go first.
+// dropRoles drops all roles of the database in one statement. Since PostgreSQL 16 a role that has
+// granted a membership must be dropped after it, and the memberships of the named roles are dropped
+// first.
 func (b *builder) dropRoles(ctx context.Context) error {
 	conn, err := pgx.ConnectConfig(ctx, b.admin)
 	if err != nil {

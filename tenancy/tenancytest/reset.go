@@ -12,13 +12,13 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// errInUse is a table that somebody holds a lock on after the test.
+// errInUse reports a table on which a lock is still held after the test.
 var errInUse = errors.New("a transaction is still open")
 
-// lockTimeout is how long a reset waits for what the test has left behind.
+// lockTimeout is how long a reset waits for locks that the test has left.
 const lockTimeout = "5s"
 
-// pristine is a tenant that no test gets: how every other one looks before its test.
+// pristine is the state of an unused tenant, to which all others are reset.
 type pristine struct {
 	schema    string
 	tables    []table // those that a table refers to come before it
@@ -46,7 +46,7 @@ func (e *Environment) ensurePristine(ctx context.Context) error {
 	return nil
 }
 
-// reset makes the tables and sequences of schema what those of the pristine tenant are.
+// reset makes the tables and sequences of schema equal to those of the pristine tenant.
 func (e *Environment) reset(ctx context.Context, schema string) error {
 	now, err := readSequences(ctx, e.Owner, schema)
 	if err != nil {
@@ -57,14 +57,10 @@ func (e *Environment) reset(ctx context.Context, schema string) error {
 		return err
 	}
 	err = pgx.BeginFunc(ctx, e.Owner, func(tx pgx.Tx) error {
-		// Constraints may call functions that look for what is in the schema, or in an extension's.
-		//tenantvet:allow tenantsql the owner puts rows back, on the path that the tenant's statements have
-		_, err := tx.Exec(
-			ctx,
-			"select set_config('lock_timeout', $1, true), set_config('search_path', $2, true)",
-			lockTimeout,
-			path,
-		)
+		// Constraints may call functions that expect the schema, or that of the extensions, in the search
+		// path.
+		//tenantvet:allow tenantsql the owner restores rows on the path that the tenant's statements have
+		_, err := tx.Exec(ctx, "select set_config('lock_timeout', $1, true), set_config('search_path', $2, true)", lockTimeout, path)
 		if err != nil {
 			return err
 		}
@@ -79,7 +75,7 @@ func (e *Environment) reset(ctx context.Context, schema string) error {
 	return err
 }
 
-// resetRows empties the tables that hold rows and puts back the rows of the pristine ones.
+// resetRows empties the tables with rows and restores the rows of the pristine tenant.
 func (e *Environment) resetRows(ctx context.Context, tx pgx.Tx, schema string) error {
 	dirty, err := dirtyTables(ctx, tx, schema, e.pristine.tables)
 	if err != nil || len(dirty) == 0 {
@@ -92,7 +88,7 @@ func (e *Environment) resetRows(ctx context.Context, tx pgx.Tx, schema string) e
 		}
 		names[i] += "." + pgx.Identifier{t.name}.Sanitize() // a table's name follows no rule of ours
 	}
-	// Without CASCADE: what refers to a table with rows and has none itself must be named as well.
+	// Without CASCADE, an empty table that references a table with rows must be listed as well.
 	if _, err := tx.Exec(ctx, "truncate "+strings.Join(names, ", ")); err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// sequence is where a sequence stands.
+// sequence is the state of a sequence.
 type sequence struct {
 	name   string
 	value  int64
@@ -31,7 +31,7 @@ func readSequences(ctx context.Context, db tenancy.Querier, schema string) ([]se
 	return sequences, nil
 }
 
-// resetSequences sets those that have moved from now to what want says.
+// resetSequences sets the sequences that differ from want.
 func resetSequences(ctx context.Context, tx pgx.Tx, schema string, now, want []sequence) error {
 	wanted := make(map[string]sequence, len(want))
 	for _, s := range want {

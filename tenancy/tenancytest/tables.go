@@ -11,7 +11,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// table is one that a tenant may write to.
+// table is a table that a tenant may write.
 type table struct {
 	name      string
 	columns   string   // that can be inserted, quoted, with commas
@@ -27,8 +27,8 @@ func (t table) only() string {
 	return ""
 }
 
-// readTables reads the tables of a schema; those that a table refers to come before it.
-// A table that the tenant may not write, such as that of the versions, is none of a test's.
+// readTables reads the tables of a schema, referenced tables first. It omits tables that the tenant
+// cannot write, such as the version table, because tests do not change them.
 func readTables(ctx context.Context, db tenancy.Querier, schema string) ([]table, error) {
 	rows, err := db.Query(ctx, `select c.relname,
 			(select string_agg(quote_ident(a.attname), ', ' order by a.attnum) from pg_attribute a
@@ -66,7 +66,7 @@ func readTables(ctx context.Context, db tenancy.Querier, schema string) ([]table
 	return inOrder(tables), nil
 }
 
-// filled says of each table whether it has rows.
+// filled reports for each table whether it has rows.
 func filled(ctx context.Context, db tenancy.Querier, schema string, tables []table) (has []bool, err error) {
 	if len(tables) == 0 {
 		return nil, nil
@@ -75,7 +75,7 @@ func filled(ctx context.Context, db tenancy.Querier, schema string, tables []tab
 	for i, t := range tables {
 		exists[i] = "exists (select from " + t.only() + pgx.Identifier{schema, t.name}.Sanitize() + ")"
 	}
-	// once for each schema: not worth preparing
+	// one query per schema is not worth preparing
 	rows, err := db.Query(ctx, "select array["+strings.Join(exists, ", ")+"]", pgx.QueryExecModeExec)
 	if err == nil {
 		has, err = pgx.CollectExactlyOneRow(rows, pgx.RowTo[[]bool])
@@ -86,7 +86,7 @@ func filled(ctx context.Context, db tenancy.Querier, schema string, tables []tab
 	return has, nil
 }
 
-// dirtyTables returns the tables to empty: those with rows, and those that refer to them.
+// dirtyTables returns the tables to empty: those with rows, and those that reference them.
 func dirtyTables(ctx context.Context, db tenancy.Querier, schema string, tables []table) ([]table, error) {
 	has, err := filled(ctx, db, schema, tables)
 	if err != nil {
@@ -107,8 +107,8 @@ func dirtyTables(ctx context.Context, db tenancy.Querier, schema string, tables 
 	return slices.DeleteFunc(slices.Clone(tables), func(t table) bool { return !dirty[t.name] }), nil
 }
 
-// inOrder sorts tables so that each comes after those that it refers to. Those in a circle come
-// last.
+// inOrder sorts tables so that each follows those that it references. Tables in a reference cycle
+// come last.
 func inOrder(tables []table) []table {
 	placed := make(map[string]bool, len(tables))
 	var sorted []table

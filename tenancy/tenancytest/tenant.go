@@ -13,7 +13,7 @@ import (
 	"github.com/oryne/pgtenant/tenancy"
 )
 
-// Tenant is a tenant that belongs to one test until that ends.
+// Tenant is a tenant that one test uses until it ends.
 type Tenant struct {
 	tenancy.Tenant
 
@@ -24,11 +24,11 @@ type Tenant struct {
 	tb  testing.TB
 }
 
-// Context returns the context of the test, in which statements run in the tenant's schema.
+// Context returns the context of the test with the tenant, so that statements run in its schema.
 func (t *Tenant) Context() context.Context { return tenancy.NewContext(t.tb.Context(), &t.Tenant) }
 
-// Tenant returns an active tenant with the rows of its migrations and seed and no others, which no
-// other test has. It goes back when tb ends. Trouble ends the test.
+// Tenant returns an active tenant with only the rows of its migrations and seed, for exclusive use
+// by the test. It is returned when tb ends. A failure ends the test.
 func (e *Environment) Tenant(tb testing.TB) *Tenant {
 	tb.Helper()
 	t, found := e.take()
@@ -38,7 +38,7 @@ func (e *Environment) Tenant(tb testing.TB) *Tenant {
 	return e.lend(tb, t)
 }
 
-// Fresh is Tenant with one that no test had before.
+// Fresh is like Tenant, but returns a tenant that no test has used.
 func (e *Environment) Fresh(tb testing.TB) *Tenant {
 	tb.Helper()
 	if err := e.ensurePristine(tb.Context()); err != nil {
@@ -69,7 +69,7 @@ func (e *Environment) create(ctx context.Context) (tenancy.Tenant, error) {
 
 func (e *Environment) host(slug string) string { return slug + "." + cmp.Or(e.Domain, "tenants.test") }
 
-// lend gives t to a test until it ends.
+// lend assigns t to a test until it ends.
 func (e *Environment) lend(tb testing.TB, t tenancy.Tenant) *Tenant {
 	tb.Helper()
 	host := e.host(t.Slug)
@@ -80,10 +80,10 @@ func (e *Environment) lend(tb testing.TB, t tenancy.Tenant) *Tenant {
 	return &Tenant{Tenant: t, Host: host, env: e, tb: tb}
 }
 
-// resetTimeout bounds what comes after a test.
+// resetTimeout bounds the reset after a test.
 const resetTimeout = time.Minute
 
-// takeBack clears the tenant and keeps it for the next test, unless it is not what it was.
+// takeBack resets the tenant and keeps it for the next test, unless the registry entry changed.
 func (e *Environment) takeBack(tb testing.TB, was tenancy.Tenant) {
 	ctx, cancel := context.WithTimeout(context.Background(), resetTimeout)
 	defer cancel()
@@ -107,7 +107,7 @@ func (e *Environment) takeBack(tb testing.TB, was tenancy.Tenant) {
 	}
 }
 
-// awaitTimeout bounds the wait for a resolver to hear of a tenant.
+// awaitTimeout bounds the wait for a resolver to learn of a tenant.
 const awaitTimeout = 10 * time.Second
 
 // await waits until the program under test knows the tenant.

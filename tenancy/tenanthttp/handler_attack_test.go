@@ -49,9 +49,7 @@ func serve(t *testing.T, proxies *tenanthttp.Proxies) (addr string) {
 	go func() { ended <- server.Serve(listener) }()
 	t.Cleanup(func() {
 		require.NoError(t, server.Close())
-		//nolint:errorlint // returned as it is
-		err := <-ended
-		assert.True(t, err == http.ErrServerClosed, err)
+		assert.ErrorIs(t, <-ended, http.ErrServerClosed)
 	})
 	return listener.Addr().String()
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/oryne/pgtenant/schemactx"
 )
 
-// Main is the main function of the programs: it starts a throw-away PostgreSQL with two schools, and serves what routes
-// returns on 127.0.0.1:8000 until Ctrl-C.
+// Main is the main function of the programs: it starts a throw-away PostgreSQL with two schools,
+// and serves what routes returns on 127.0.0.1:8000 until Ctrl-C.
 func Main(routes func(*Platform) http.Handler) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

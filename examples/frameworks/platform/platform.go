@@ -28,8 +28,8 @@ type Platform struct {
 	owner, runtime *pgxpool.Pool
 }
 
-// Open makes the schools in an empty database, of which it is given the administrator's URL. The zero roles are those
-// that take their names from the database's.
+// Open makes the schools in an empty database, of which it is given the administrator's URL. The
+// zero roles are those that take their names from the database's.
 func Open(ctx context.Context, adminURL string, roles schemactx.RoleNames) (_ *Platform, err error) {
 	p := &Platform{roles: roles}
 	defer func() {
@@ -70,8 +70,8 @@ type Student struct {
 	Name string `json:"name"`
 }
 
-// Student returns the student of that ID of the school that ctx belongs to, or [pgx.ErrNoRows]. There is no other way to
-// say which school: a framework has to pass the request's context on.
+// Student returns the student of that ID of the school that ctx belongs to, or [pgx.ErrNoRows].
+// There is no other way to say which school: a framework has to pass the request's context on.
 func (p *Platform) Student(ctx context.Context, id int64) (Student, error) {
 	rows, err := p.db.Query(ctx, "select id, name from students where id = $1", id)
 	if err != nil {

@@ -20,8 +20,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-// limited are the ways in which package ratelimit stands in a framework: as its own middleware where it takes those of
-// net/http, and around its engine everywhere.
+// limited are the ways in which package ratelimit stands in a framework: as its own middleware
+// where it takes those of net/http, and around its engine everywhere.
 var limited = map[string]func(limit func(http.Handler) http.Handler, page http.HandlerFunc) http.Handler{
 	"chi": func(limit func(http.Handler) http.Handler, page http.HandlerFunc) http.Handler {
 		r := chi.NewRouter()

@@ -105,8 +105,10 @@ func TestEntriesThatAreNotOfTheFormatAreRefused(t *testing.T) {
 			return all
 		}, firstPart, "is not a regular file"},
 		"a directory": {func(all []entry) []entry {
-			return slices.Insert(all, atFirst, entry{head: tar.Header{Typeflag: tar.TypeDir, Name: "tables/",
-				Format: tar.FormatPAX}})
+			return slices.Insert(all, atFirst, entry{head: tar.Header{
+				Typeflag: tar.TypeDir, Name: "tables/",
+				Format: tar.FormatPAX,
+			}})
 		}, "tables/", "is not a regular file"},
 		"a global header": {func(all []entry) []entry {
 			return slices.Insert(all, 0, entry{head: tar.Header{
@@ -130,12 +132,18 @@ func TestEntriesThatAreNotOfTheFormatAreRefused(t *testing.T) {
 			return all
 		}, "/" + firstPart, "is in the place of"},
 		"no header": {func(all []entry) []entry { return all[1:] }, firstPart, "is in the place of \"header.json\""},
-		"another first": {func(all []entry) []entry { return slices.Insert(all, 0, file("x", "")) }, "x",
-			"is in the place of"},
-		"another file": {func(all []entry) []entry { return slices.Insert(all, atFirst, file("x.sql", "drop table x")) },
-			"x.sql", "is in the place of"},
-		"another header": {func(all []entry) []entry { return slices.Insert(all, 1, all[0]) }, "header.json",
-			"is in the place of"},
+		"another first": {
+			func(all []entry) []entry { return slices.Insert(all, 0, file("x", "")) }, "x",
+			"is in the place of",
+		},
+		"another file": {
+			func(all []entry) []entry { return slices.Insert(all, atFirst, file("x.sql", "drop table x")) },
+			"x.sql", "is in the place of",
+		},
+		"another header": {
+			func(all []entry) []entry { return slices.Insert(all, 1, all[0]) }, "header.json",
+			"is in the place of",
+		},
 		"a missing table": {func(all []entry) []entry {
 			return slices.Delete(all, atFirst, atFirst+1)
 		}, secondPart, "is in the place of"},
@@ -143,8 +151,10 @@ func TestEntriesThatAreNotOfTheFormatAreRefused(t *testing.T) {
 			all[atFirst], all[atSecond] = all[atSecond], all[atFirst]
 			return all
 		}, secondPart, "is in the place of"},
-		"a table twice": {func(all []entry) []entry { return slices.Insert(all, atSecond, all[atFirst]) }, firstPart,
-			"is in the place of"},
+		"a table twice": {
+			func(all []entry) []entry { return slices.Insert(all, atSecond, all[atFirst]) }, firstPart,
+			"is in the place of",
+		},
 		"a part left out": {func(all []entry) []entry {
 			all[atFirst].head.Name = "tables/students/000002.csv.zst"
 			return all
@@ -152,17 +162,23 @@ func TestEntriesThatAreNotOfTheFormatAreRefused(t *testing.T) {
 		"a part behind one that is not full": {func(all []entry) []entry {
 			return slices.Insert(all, atSecond, file("tables/students/000002.csv.zst", all[atFirst].body))
 		}, "tables/students/000002.csv.zst", "not full"},
-		"two manifests": {func(all []entry) []entry { return append(all, all[atManifest]) }, "manifest.json",
-			"follows the end of the archive"},
-		"something at the end": {func(all []entry) []entry { return append(all, file("run.sh", "")) }, "run.sh",
-			"follows the end of the archive"},
+		"two manifests": {
+			func(all []entry) []entry { return append(all, all[atManifest]) }, "manifest.json",
+			"follows the end of the archive",
+		},
+		"something at the end": {
+			func(all []entry) []entry { return append(all, file("run.sh", "")) }, "run.sh",
+			"follows the end of the archive",
+		},
 		"two signatures": {func(all []entry) []entry {
 			_, key := newKey(t)
 			signed := entries(t, pack(t, students(), content, archive.WriterOptions{SigningKey: key}))
 			return append(signed, signed[len(signed)-1])
 		}, "manifest.sig", "follows the end of the archive"},
-		"no zstd": {func(all []entry) []entry { all[atFirst].body = "id,name\n"; return all }, firstPart,
-			"is not a zstd frame"},
+		"no zstd": {
+			func(all []entry) []entry { all[atFirst].body = "id,name\n"; return all }, firstPart,
+			"is not a zstd frame",
+		},
 		"empty part": {func(all []entry) []entry { all[atFirst].body = ""; return all }, firstPart, "is not a zstd frame"},
 		"two frames": {func(all []entry) []entry {
 			all[atFirst].body += all[atFirst].body
@@ -203,8 +219,10 @@ func TestAnEndThatIsNotOneIsRefused(t *testing.T) {
 	packed := pack(t, students(), content, archive.WriterOptions{})
 	_, _, err := unpack(bytes.NewReader(append(bytes.Clone(packed), make([]byte, 10<<10)...)), archive.ReaderOptions{})
 	require.NoError(t, err) // as other programs fill up
-	for _, more := range []string{"x", strings.Repeat("\x00", 1024) + "x", strings.Repeat("\x00", 65<<10),
-		string(packed)} {
+	for _, more := range []string{
+		"x", strings.Repeat("\x00", 1024) + "x", strings.Repeat("\x00", 65<<10),
+		string(packed),
+	} {
 		_, _, err := unpack(strings.NewReader(string(packed)+more), archive.ReaderOptions{})
 		expectFormat(t, err, "", "data after its end")
 	}
@@ -307,8 +325,10 @@ func TestWhatIsOverALimitIsRefused(t *testing.T) {
 func TestASizeThatIsALieTakesNoMemory(t *testing.T) {
 	var buf bytes.Buffer
 	require.NoError(t,
-		tar.NewWriter(&buf).WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "header.json", Size: 32 << 20,
-			Format: tar.FormatPAX}))
+		tar.NewWriter(&buf).WriteHeader(&tar.Header{
+			Typeflag: tar.TypeReg, Name: "header.json", Size: 32 << 20,
+			Format: tar.FormatPAX,
+		}))
 	result := testing.Benchmark(func(b *testing.B) {
 		for b.Loop() {
 			_, err := archive.NewReader(bytes.NewReader(buf.Bytes()), archive.ReaderOptions{})

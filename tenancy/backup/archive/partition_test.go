@@ -22,8 +22,10 @@ func partitioned() archive.Header {
 			Strategy: archive.StrategyRange, From: value("1"),
 			To: []archive.Datum{{Kind: archive.DatumMax}},
 		}, Key: &archive.PartitionKey{Strategy: archive.StrategyList, Columns: []string{"name"}}},
-		{Name: "p2", Parent: "p1", Bound: archive.Bound{Strategy: archive.StrategyList,
-			Values: []archive.Datum{{Text: ""}, {Kind: archive.DatumNull}}}},
+		{Name: "p2", Parent: "p1", Bound: archive.Bound{
+			Strategy: archive.StrategyList,
+			Values:   []archive.Datum{{Text: ""}, {Kind: archive.DatumNull}},
+		}},
 		{Name: "p3", Parent: "p1", Key: &archive.PartitionKey{Strategy: archive.StrategyHash, Columns: []string{"id", "id"}}},
 		{Name: "p4", Parent: "p3", Bound: archive.Bound{Strategy: archive.StrategyHash, Modulus: 2, Remainder: 1}},
 	}

@@ -19,8 +19,10 @@ import (
 func TestOnlyARecipientReadsAnEncryptedArchive(t *testing.T) {
 	t.Parallel()
 	one, two, other := newIdentity(t), newIdentity(t), newIdentity(t)
-	packed := pack(t, students(), content, archive.WriterOptions{Recipients: []age.Recipient{one.Recipient(),
-		two.Recipient()}})
+	packed := pack(t, students(), content, archive.WriterOptions{Recipients: []age.Recipient{
+		one.Recipient(),
+		two.Recipient(),
+	}})
 	assert.True(t, !bytes.Contains(packed, []byte("students")) && !bytes.Contains(packed, []byte("north")),
 		"names are readable")
 	for _, identities := range [][]age.Identity{{one}, {two}, {other, two}} {
@@ -63,8 +65,10 @@ func TestOnlyATrustedSignatureIsAccepted(t *testing.T) {
 		assert.ErrorIs(t, err, archive.ErrSignature)
 		expectFormat(t, err, "manifest.sig", "is wrong")
 	}
-	for _, text := range []string{"", "{}", `{"algorithm":"none"}`,
-		`{"algorithm":"ed25519","key":"00","signature":"00"}`, strings.Repeat(" ", 5000)} {
+	for _, text := range []string{
+		"", "{}", `{"algorithm":"none"}`,
+		`{"algorithm":"ed25519","key":"00","signature":"00"}`, strings.Repeat(" ", 5000),
+	} {
 		stolen[len(stolen)-1].body = text
 		_, _, err = unpack(bytes.NewReader(repack(t, stolen)), trusted)
 		expectFormat(t, err, "manifest.sig", "")

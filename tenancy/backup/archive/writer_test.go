@@ -56,8 +56,10 @@ func TestWhatAReaderRefusesIsNotWritten(t *testing.T) {
 		`"sideways"`:       func(h *archive.Header) { h.Tables[0].Columns[0].Identity = "sideways" },
 		`"a" occurs twice`: func(h *archive.Header) { h.Sequences = []archive.Sequence{{Name: "a"}, {Name: "a"}} },
 		`"b" occurs twice`: func(h *archive.Header) {
-			h.MaterializedViews = []archive.MaterializedView{{Name: "b"},
-				{Name: "b"}}
+			h.MaterializedViews = []archive.MaterializedView{
+				{Name: "b"},
+				{Name: "b"},
+			}
 		},
 		"unknown policy": func(h *archive.Header) { h.LargeObjects = "some" },
 	} {

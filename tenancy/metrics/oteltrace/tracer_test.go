@@ -201,10 +201,3 @@ func TestNothingIsTracedWithoutASpanAround(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 0, len(f.spans.GetSpans()), "spans")
 }
-
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}

@@ -2,7 +2,6 @@ package redislimit_test
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"testing"
 	"time"
@@ -54,27 +53,6 @@ func allowed(t testing.TB, l *ratelimit.Limiter, q ratelimit.Query, n int) (yes 
 		}
 	}
 	return yes
-}
-
-func expect[V comparable](t testing.TB, what string, got, want V) {
-	t.Helper()
-	if got != want {
-		t.Errorf("%s: got %v, want %v", what, got, want)
-	}
-}
-
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func expectIs(t testing.TB, err, want error) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Errorf("got %v, want %v", err, want)
-	}
 }
 
 func expectField(t testing.TB, err error, field string) {

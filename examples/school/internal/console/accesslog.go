@@ -21,9 +21,26 @@ type entries struct {
 
 // actions are those that one looks for.
 var actions = []audit.Action{
-	audit.SchemaAccess, audit.Login, audit.LoginFailed, audit.PermissionDenied, audit.ExplicitSwitch, audit.Create, audit.Claim, audit.Update,
-	audit.Suspend, audit.Activate, audit.Maintenance, audit.DomainChange, audit.Migration, audit.Backup, audit.Restore, audit.DropRequested,
-	audit.DropApproved, audit.DropRefused, audit.DropStarted, audit.DropDone,
+	audit.SchemaAccess,
+	audit.Login,
+	audit.LoginFailed,
+	audit.PermissionDenied,
+	audit.ExplicitSwitch,
+	audit.Create,
+	audit.Claim,
+	audit.Update,
+	audit.Suspend,
+	audit.Activate,
+	audit.Maintenance,
+	audit.DomainChange,
+	audit.Migration,
+	audit.Backup,
+	audit.Restore,
+	audit.DropRequested,
+	audit.DropApproved,
+	audit.DropRefused,
+	audit.DropStarted,
+	audit.DropDone,
 }
 
 // day is how a date is typed.
@@ -64,7 +81,8 @@ func (c *console) accessLog(w http.ResponseWriter, r *http.Request) {
 	c.Render(w, r, status, "log", c.page(r, "Access log", e))
 }
 
-// filter reads the form. Where it bounds no time it is a week: an answer over all months takes long.
+// filter reads the form. Where it bounds no time it is a week: an answer over all months takes
+// long.
 func (c *console) filter(r *http.Request, e *entries) (audit.Filter, error) {
 	f := audit.Filter{Actor: e.Actor, RequestID: e.Request, Order: audit.Newest, Limit: pageSize}
 	if e.Action != "" {
@@ -80,7 +98,7 @@ func (c *console) filter(r *http.Request, e *entries) (audit.Filter, error) {
 		f.Until = f.Until.AddDate(0, 0, 1) // that day as well
 	}
 	if since != nil || until != nil {
-		e.Wrong = "A day is written as 2026-01-31."
+		e.Wrong = "Enter a day as 2026-01-31."
 	}
 	if e.Tenant == "" {
 		return f, nil
@@ -92,7 +110,7 @@ func (c *console) filter(r *http.Request, e *entries) (audit.Filter, error) {
 	}
 	t, err := c.Tenants.BySlug(r.Context(), e.Tenant)
 	if errors.Is(err, tenancy.ErrNotFound) {
-		e.Wrong = "There is no such school, or no more: one that is gone is found by its number."
+		e.Wrong = "This school does not exist. To find a deleted school, enter its number."
 		return f, nil
 	}
 	f.Tenants = []int64{t.ID}

@@ -18,13 +18,14 @@ func (c *console) backUp(w http.ResponseWriter, r *http.Request, slug string, _ 
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("Backed up %d rows, and read them back.", info.Rows), c.Log.Write(ctx, audit.Entry{
+	return fmt.Sprintf("The backup is complete: %d rows, verified.", info.Rows), c.Log.Write(ctx, audit.Entry{
 		Tenant: info.TenantID, Slug: info.Slug, Schema: info.Schema, Action: audit.Backup,
 		Details: map[string]any{"backup": info.Name, "rows": info.Rows},
 	})
 }
 
-// restore puts a backup in the place of what the school has, or makes a new school of it, where the form names one.
+// restore replaces the data of the school by a backup, or makes a new school from it if the form
+// names one.
 func (c *console) restore(w http.ResponseWriter, r *http.Request, slug string, form web.Form) (string, error) {
 	ctx, cancel := patient(w, r)
 	defer cancel()
@@ -50,11 +51,11 @@ func (c *console) restore(w http.ResponseWriter, r *http.Request, slug string, f
 	})
 }
 
-// restoreText says what a restore did, to staff.
+// restoreText describes the result of a restore for staff.
 func restoreText(r backup.RestoreResult) string {
 	said := fmt.Sprintf("Restored %d rows as %s, in schema %s.", r.Rows, r.Tenant.Slug, r.Tenant.Schema)
 	if r.Retained != "" {
-		said += " What was there is kept beside it: confirm or revert below."
+		said += " The previous schema is kept: check the school, then delete that schema or go back to it below."
 	}
 	for i, w := range r.Warnings {
 		if i == maxWarnings {
@@ -66,9 +67,9 @@ func restoreText(r backup.RestoreResult) string {
 	return said
 }
 
-const maxWarnings = 3 // that a message names: it is in a cookie
+const maxWarnings = 3 // in a message, which is stored in a cookie
 
-// restoreDetails is what the access log has of a restore.
+// restoreDetails are the details of a restore in the access log.
 func restoreDetails(name string, r backup.RestoreResult) map[string]any {
 	details := map[string]any{"backup": name, "rows": r.Rows}
 	if len(r.Warnings) > 0 {
@@ -77,7 +78,7 @@ func restoreDetails(name string, r backup.RestoreResult) map[string]any {
 	return details
 }
 
-// isBackup returns [backup.ErrNotFound] unless the school has a backup of that name. Another school's is on that one's page.
+// isBackup returns [backup.ErrNotFound] unless the school has a backup of that name.
 func (c *console) isBackup(ctx context.Context, school int64, name string) error {
 	for info, err := range c.Backups.Backups(ctx, school) {
 		if err != nil || info.Name == name {
@@ -87,15 +88,16 @@ func (c *console) isBackup(ctx context.Context, school int64, name string) error
 	return backup.ErrNotFound
 }
 
-// revert and confirm name the schema that the page has shown, so that nobody drops another one than was looked at.
+// The forms of revert and confirm name the schema that the page has shown, so that no other schema
+// is deleted than the one that was checked.
 func (c *console) revert(w http.ResponseWriter, r *http.Request, slug string, form web.Form) (string, error) {
 	ctx, cancel := patient(w, r)
 	defer cancel()
 	t, err := c.Backups.RevertRestore(ctx, slug, form.Text("aside"))
-	return "Schema " + t.Schema + " is back. What was restored is kept: revert once more to have it again.", err
+	return "The school uses schema " + t.Schema + " again. The restored schema is kept; you can go back to it.", err
 }
 
-// confirm asks for the schema to be dropped: that takes what the drop of a school takes.
+// confirm requests a drop of the schema. It takes the same steps as the drop of a school.
 func (c *console) confirm(w http.ResponseWriter, r *http.Request) {
 	form, ok := web.ReadForm(w, r)
 	if !ok {

@@ -11,7 +11,11 @@ import (
 
 func TestWarningsOfARestoreAreShownAndLogged(t *testing.T) {
 	t.Parallel()
-	r := backup.RestoreResult{Tenant: tenancy.Tenant{Slug: "schoola", Schema: "tenant_1_r2"}, Rows: 7, Retained: "tenant_1"}
+	r := backup.RestoreResult{
+		Tenant:   tenancy.Tenant{Slug: "schoola", Schema: "tenant_1_r2"},
+		Rows:     7,
+		Retained: "tenant_1",
+	}
 	assert.NotContains(t, restoreText(r), "arning")
 	assert.NotContains(t, restoreDetails("a.tar", r), "warnings")
 

@@ -137,7 +137,8 @@ func (c *console) address(host string) string {
 	return "http://" + host + "/"
 }
 
-// patience is for what takes longer than a page may: a copy of a large school. It goes on to its end when the browser does not wait.
+// patience is for what takes longer than a page may: a copy of a large school. It goes on to its
+// end when the browser does not wait.
 const patience = 10 * time.Minute
 
 func patient(w http.ResponseWriter, r *http.Request) (context.Context, context.CancelFunc) {
@@ -145,11 +146,11 @@ func patient(w http.ResponseWriter, r *http.Request) (context.Context, context.C
 	return context.WithTimeout(context.WithoutCancel(r.Context()), patience)
 }
 
-// deed is something that a form does to a school. It returns what to say of it.
-type deed func(w http.ResponseWriter, r *http.Request, slug string, form web.Form) (string, error)
+// action changes a school as a form says. It returns the message for the next page.
+type action func(w http.ResponseWriter, r *http.Request, slug string, form web.Form) (string, error)
 
-// onTenant does it, and shows the school again.
-func (c *console) onTenant(do deed) http.HandlerFunc {
+// onTenant runs an action and returns to the page of the school.
+func (c *console) onTenant(do action) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		form, ok := web.ReadForm(w, r)
 		if !ok {
@@ -161,14 +162,14 @@ func (c *console) onTenant(do deed) http.HandlerFunc {
 	}
 }
 
-// back ends a form with what came of it.
+// back answers a form with a redirect and a message.
 func (c *console) back(w http.ResponseWriter, r *http.Request, path, said string, err error) {
 	if schemactx.Unavailable(err) { // the page that would show the error needs the database, too
 		c.BrokenOff(w, r, err)
 		return
 	}
 	if err != nil {
-		c.Redirect(w, r, path, web.Flash{Failed: true, Text: c.words(r, err)})
+		c.Redirect(w, r, path, web.Flash{Failed: true, Text: c.errorText(r, err)})
 		return
 	}
 	c.Redirect(w, r, path, web.Flash{Text: said})

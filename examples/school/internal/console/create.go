@@ -42,5 +42,5 @@ func (c *console) create(w http.ResponseWriter, r *http.Request) {
 		c.back(w, r, "/admin/new", "", err)
 		return
 	}
-	c.back(w, r, "/admin/tenants/"+t.Slug, t.Name+" is there, in schema "+t.Schema+". Its administrator can log in.", err)
+	c.back(w, r, "/admin/tenants/"+t.Slug, t.Name+" is created in schema "+t.Schema+". Its administrator can log in.", err)
 }

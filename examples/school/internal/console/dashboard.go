@@ -67,14 +67,21 @@ func (c *console) dashboard(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	o := overview{
-		Requests: g.count("pgtenant_http_requests_total"), Errors: g.count("pgtenant_http_requests_total", "code", "5xx"),
-		Refused: g.count("pgtenant_refused_requests_total"), LoginFailures: g.count("pgtenant_login_failures_total"),
-		Limited:  g.count("pgtenant_ratelimit_decisions_total", "decision", "limited"),
-		Attempts: g.count("pgtenant_cross_tenant_attempts_total"),
-		Current:  g.count("pgtenant_migration_schemas", "state", "current"),
-		Behind:   g.count("pgtenant_migration_schemas", "state", "behind"), WithoutBackup: g.count("pgtenant_backup_tenants", "state", "never"),
-		OldestBackup: g.moment("pgtenant_backup_oldest_timestamp_seconds"),
-		Counted:      counted{g.surveyed("tenants"), g.surveyed("backups"), g.surveyed("migrations")},
+		Requests:      g.count("pgtenant_http_requests_total"),
+		Errors:        g.count("pgtenant_http_requests_total", "code", "5xx"),
+		Refused:       g.count("pgtenant_refused_requests_total"),
+		LoginFailures: g.count("pgtenant_login_failures_total"),
+		Limited:       g.count("pgtenant_ratelimit_decisions_total", "decision", "limited"),
+		Attempts:      g.count("pgtenant_cross_tenant_attempts_total"),
+		Current:       g.count("pgtenant_migration_schemas", "state", "current"),
+		Behind: g.count(
+			"pgtenant_migration_schemas",
+			"state",
+			"behind",
+		),
+		WithoutBackup: g.count("pgtenant_backup_tenants", "state", "never"),
+		OldestBackup:  g.moment("pgtenant_backup_oldest_timestamp_seconds"),
+		Counted:       counted{g.surveyed("tenants"), g.surveyed("backups"), g.surveyed("migrations")},
 	}
 	for _, s := range []tenancy.Status{tenancy.Active, tenancy.Maintenance, tenancy.Suspended, tenancy.Provisioning, tenancy.Dropping, tenancy.Stocked} {
 		if n := g.count("pgtenant_tenants", "status", string(s)); n > 0 {
@@ -89,7 +96,10 @@ func (c *console) dashboard(w http.ResponseWriter, r *http.Request) {
 		c.Broken(w, r, err)
 		return
 	}
-	recent, err := c.reader.List(r.Context(), audit.Filter{Since: time.Now().Add(-7 * 24 * time.Hour), Order: audit.Newest, Limit: 10})
+	recent, err := c.reader.List(
+		r.Context(),
+		audit.Filter{Since: time.Now().Add(-7 * 24 * time.Hour), Order: audit.Newest, Limit: 10},
+	)
 	if err != nil {
 		c.Broken(w, r, err)
 		return
@@ -98,15 +108,20 @@ func (c *console) dashboard(w http.ResponseWriter, r *http.Request) {
 	c.Render(w, r, http.StatusOK, "dashboard", c.page(r, "Overview", o))
 }
 
-func (g glance) surveyed(name string) time.Time {
+func (g metricValues) surveyed(name string) time.Time {
 	return g.moment("pgtenant_survey_last_success_timestamp_seconds", "survey", name)
 }
 
-// openDrops are the requests that can still be approved or carried out. The access log knows of all that were made lately, and each is
-// then asked what has become of it.
+// openDrops are the requests that can still be approved or carried out. The access log knows of all
+// that were made lately, and each is then asked what has become of it.
 func (c *console) openDrops(ctx context.Context) (open []tenancy.DropRequest, err error) {
 	page, err := c.reader.List(ctx, audit.Filter{
-		Actions: []audit.Action{audit.DropRequested}, Since: time.Now().Add(-tenancy.MaxDropTTL), Order: audit.Newest, Limit: 20,
+		Actions: []audit.Action{
+			audit.DropRequested,
+		},
+		Since: time.Now().Add(-tenancy.MaxDropTTL),
+		Order: audit.Newest,
+		Limit: 20,
 	})
 	if err != nil {
 		return nil, err

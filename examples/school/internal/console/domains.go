@@ -15,7 +15,7 @@ func (c *console) addDomain(_ http.ResponseWriter, r *http.Request, slug string,
 		return d.Host + " leads to the school.", err
 	}
 	d, err := c.Tenants.ClaimDomain(r.Context(), slug, host)
-	return d.Host + " is claimed: it leads nowhere before the record below is in the DNS and was found there.", err
+	return d.Host + " is claimed. It leads to the school once the record below is in the DNS and you have verified it.", err
 }
 
 func (c *console) changeDomain(_ http.ResponseWriter, r *http.Request, slug string, form web.Form) (string, error) {
@@ -23,19 +23,19 @@ func (c *console) changeDomain(_ http.ResponseWriter, r *http.Request, slug stri
 	switch form.Text("do") {
 	case "verify":
 		_, err := c.Tenants.VerifyDomain(ctx, slug, host)
-		return host + " is the school's, and leads to it.", err
+		return host + " is verified and leads to the school.", err
 	case "primary":
 		_, err := c.Tenants.SetPrimaryDomain(ctx, slug, host)
 		return host + " is the primary domain.", err
 	case "remove":
-		return host + " does not lead to the school any more.", c.Tenants.RemoveDomain(ctx, slug, host)
+		return host + " is removed. It no longer leads to the school.", c.Tenants.RemoveDomain(ctx, slug, host)
 	}
-	return "", &tenancy.FieldError{Field: "operation", Value: form.Text("do"), Rule: "is none on a domain"}
+	return "", &tenancy.FieldError{Field: "operation", Value: form.Text("do"), Rule: "is not an operation on a domain"}
 }
 
 func (c *console) moveDomain(_ http.ResponseWriter, r *http.Request, slug string, form web.Form) (string, error) {
 	d, err := c.Tenants.MoveDomain(r.Context(), tenancy.MoveDomainParams{
 		Host: form.Text("host"), From: slug, To: form.Text("to"), NewPrimary: form.Text("primary"),
 	})
-	return d.Host + " leads to " + form.Text("to") + " now.", err
+	return d.Host + " now leads to " + form.Text("to") + ".", err
 }

@@ -14,13 +14,14 @@ import (
 	"github.com/oryne/pgtenant/tenancy/platformuser"
 )
 
-// A drop takes four steps of two people. One asks for it, and gets a token; another one looks at what would be lost, and approves; the first
-// gives the token back, with a one-time code, while there is a fresh backup. Each is in the access log, refusals too.
+// A drop takes two people. The first requests it and gets a token. The second looks at what would
+// be deleted, and approves. The first enters the token and a one-time code, while there is a backup
+// of the last 24 hours. Each step is in the access log, refusals too.
 
-// asking is the page before anything is asked for.
+// asking is the page with the form to request a drop.
 type asking struct {
 	Tenant tenancy.Tenant
-	Backup time.Time // the last one; zero: none
+	Backup time.Time // the last backup; zero: none
 }
 
 func (c *console) askDrop(w http.ResponseWriter, r *http.Request) {
@@ -38,7 +39,7 @@ func (c *console) askDrop(w http.ResponseWriter, r *http.Request) {
 	if len(backups) > 0 {
 		a.Backup = backups[0].TakenAt
 	}
-	c.Render(w, r, http.StatusOK, "ask-drop", c.page(r, "Drop "+t.Name, a))
+	c.Render(w, r, http.StatusOK, "ask-drop", c.page(r, "Delete "+t.Name, a))
 }
 
 func (c *console) requestDrop(w http.ResponseWriter, r *http.Request) {
@@ -49,25 +50,40 @@ func (c *console) requestDrop(w http.ResponseWriter, r *http.Request) {
 	slug, user := r.PathValue("slug"), who(r)
 	path := "/admin/tenants/" + url.PathEscape(slug) + "/drop"
 	if form.Text("slug") != slug {
-		c.back(w, r, path, "", &tenancy.FieldError{Field: "short name", Value: form.Text("slug"), Rule: "is not this school's"})
+		c.back(
+			w,
+			r,
+			path,
+			"",
+			&tenancy.FieldError{Field: "short name", Value: form.Text("slug"), Rule: "is not the short name of this school"},
+		)
 		return
 	}
 	request, err := c.Tenants.RequestDrop(r.Context(), slug, user.Email)
 	c.requested(w, r, path, request, err)
 }
 
-// requested shows the token of a request, once, or goes back to where it was made.
-func (c *console) requested(w http.ResponseWriter, r *http.Request, path string, request tenancy.DropRequest, err error) {
+// requested shows the token of a request once, or returns to the form with the error.
+func (c *console) requested(
+	w http.ResponseWriter,
+	r *http.Request,
+	path string,
+	request tenancy.DropRequest,
+	err error,
+) {
 	if err != nil {
 		c.back(w, r, path, "", err)
 		return
 	}
 	c.Redirect(w, r, fmt.Sprintf("/admin/drops/%d", request.ID), web.Flash{
-		Text: "This is the token of your request. It is shown once, is yours alone, and is good until " + web.When(request.ExpiresAt) + ":", Secret: request.Token,
+		Text: "This is the token of your request. It is shown only once. Only you can use it, until " + web.When(
+			request.ExpiresAt,
+		) + ":",
+		Secret: request.Token,
 	})
 }
 
-// dropping is a request, for who has made it and for who is to approve it.
+// dropping is a request to drop, for its author and for the approver.
 type dropping struct {
 	tenancy.DropRequest
 	Mine    bool
@@ -86,7 +102,7 @@ func (c *console) showDrop(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d := dropping{request, strings.EqualFold(request.Actor, who(r).Email), !time.Now().Before(request.ExpiresAt)}
-	c.Render(w, r, http.StatusOK, "drop", c.page(r, "Drop of "+request.Tenant.Name, d))
+	c.Render(w, r, http.StatusOK, "drop", c.page(r, "Deletion of "+request.Tenant.Name, d))
 }
 
 func (c *console) approveDrop(w http.ResponseWriter, r *http.Request) {
@@ -106,7 +122,7 @@ func (c *console) approveDrop(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	request, err := c.Tenants.ApproveDrop(r.Context(), id, user.Email)
-	c.back(w, r, path, "Approved. "+request.Actor+" can drop it now.", err)
+	c.back(w, r, path, "Approved. "+request.Actor+" can delete it now.", err)
 }
 
 func (c *console) drop(w http.ResponseWriter, r *http.Request) {
@@ -116,14 +132,19 @@ func (c *console) drop(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := patient(w, r)
 	defer cancel()
-	p := tenancy.DropParams{Slug: form.Text("slug"), Token: form.Text("token"), Actor: who(r).Email, Proof: form.Text("code")}
+	p := tenancy.DropParams{
+		Slug:  form.Text("slug"),
+		Token: form.Text("token"),
+		Actor: who(r).Email,
+		Proof: form.Text("code"),
+	}
 	if schema := form.Text("schema"); schema != "" {
 		_, err := c.Backups.ConfirmRestore(ctx, p, schema)
 		if err != nil {
 			c.back(w, r, "/admin/drops/"+r.PathValue("id"), "", err)
 			return
 		}
-		c.back(w, r, "/admin/tenants/"+url.PathEscape(p.Slug), "Confirmed: schema "+schema+" is dropped.", nil)
+		c.back(w, r, "/admin/tenants/"+url.PathEscape(p.Slug), "Schema "+schema+" is deleted.", nil)
 		return
 	}
 	t, err := c.Tenants.Drop(ctx, p)
@@ -132,11 +153,16 @@ func (c *console) drop(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.Redirect(w, r, "/admin/tenants/", web.Flash{
-		Text: fmt.Sprintf("%s is gone, with schema %s and all that was in it. Its backups stay, under number %d.", t.Name, t.Schema, t.ID),
+		Text: fmt.Sprintf(
+			"%s is deleted, with schema %s and all its data. Its backups are kept under number %d.",
+			t.Name,
+			t.Schema,
+			t.ID,
+		),
 	})
 }
 
-// who is logged in: there is somebody behind [staff.Staff.Require].
+// who returns the logged-in staff member. [staff.Staff.Require] ensures that there is one.
 func who(r *http.Request) platformuser.User {
 	user, _ := staff.FromContext(r.Context())
 	return user

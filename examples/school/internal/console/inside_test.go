@@ -5,6 +5,8 @@ import (
 	"path"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
 )
 
 func TestWhoLogsInIsSentNowhereElse(t *testing.T) {
@@ -14,9 +16,7 @@ func TestWhoLogsInIsSentNowhereElse(t *testing.T) {
 		"https://evil.example/admin/": "/admin/", "/admin/\\evil": "/admin/", "javascript:alert(1)": "/admin/",
 		"/admin/../..//evil.example": "/admin/", "/admin/%2e%2e/%5cevil": "/admin/", "/admin/./log": "/admin/./log",
 	} {
-		if got := inside(next); got != want {
-			t.Errorf("%s: %s", next, got)
-		}
+		assert.Equal(t, want, inside(next), next)
 	}
 }
 
@@ -26,9 +26,11 @@ func FuzzInside(f *testing.F) {
 	f.Fuzz(func(t *testing.T, next string) {
 		got := inside(next)
 		u, err := url.Parse(got)
-		if err != nil || u.Host != "" || !strings.HasPrefix(got, "/admin/") || strings.Contains(got, "\n") ||
-			!strings.HasPrefix(path.Clean(u.Path)+"/", "/admin/") {
-			t.Errorf("%q leads to %q", next, got)
+		if assert.NoError(t, err, "%q leads to %q", next, got) &&
+			assert.Empty(t, u.Host, "%q leads to %q", next, got) &&
+			assert.True(t, strings.HasPrefix(got, "/admin/"), "%q leads to %q", next, got) &&
+			assert.NotContains(t, got, "\n", "%q leads to %q", next, got) {
+			assert.True(t, strings.HasPrefix(path.Clean(u.Path)+"/", "/admin/"), "%q leads to %q", next, got)
 		}
 	})
 }

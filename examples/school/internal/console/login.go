@@ -42,10 +42,10 @@ func (c *console) logIn(w http.ResponseWriter, r *http.Request) {
 	again := login{Email: form.Text("email"), Next: form.Text("next")}
 	switch {
 	case errors.Is(err, staff.ErrRefused):
-		again.Wrong = "The address, the password or the one-time code is wrong, or the code was used before. A new one comes every 30 seconds."
+		again.Wrong = "The address, the password or the one-time code is wrong, or the code was used before. There is a new code every 30 seconds."
 		c.Render(w, r, http.StatusUnauthorized, "login", c.page(r, "Log in", again))
 	case errors.Is(err, staff.ErrThrottled):
-		again.Wrong = "There were too many attempts. Wait a minute."
+		again.Wrong = "Too many attempts. Wait a minute."
 		w.Header().Set("Retry-After", "60")
 		c.Render(w, r, http.StatusTooManyRequests, "login", c.page(r, "Log in", again))
 	case err != nil:
@@ -56,10 +56,12 @@ func (c *console) logIn(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// inside returns a path of the console, whatever was asked for: who logs in is not sent to another site.
+// inside returns a path of the console, whatever was asked for: who logs in is not sent to another
+// site.
 func inside(next string) string {
 	u, err := url.Parse(next)
-	if err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(u.Path, "/admin/") || strings.Contains(u.Path, "\\") {
+	if err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(u.Path, "/admin/") ||
+		strings.Contains(u.Path, "\\") {
 		return "/admin/"
 	}
 	if !strings.HasPrefix(path.Clean(u.Path)+"/", "/admin/") { // by dots, which a redirect resolves

@@ -15,24 +15,29 @@ func (c *console) setStatus(w http.ResponseWriter, r *http.Request, slug string,
 	switch form.Text("to") {
 	case "suspend":
 		_, err = c.Tenants.Suspend(ctx, slug, form.Text("reason"))
-		return "Suspended. Its hosts answer 403, with the reason.", err
+		return "The school is suspended. Its hosts answer 403 with the reason.", err
 	case "activate":
 		_, err = c.Tenants.Activate(ctx, slug)
-		return "Active again.", err
+		return "The school is active again.", err
 	case "maintenance":
-		_, err = c.Tenants.StartMaintenance(ctx, slug, tenancy.MaintenanceParams{Reason: form.Text("reason"), Until: until(form.Text("minutes"))})
-		return "In maintenance. Its hosts answer 503, with the reason.", err
+		_, err = c.Tenants.StartMaintenance(
+			ctx,
+			slug,
+			tenancy.MaintenanceParams{Reason: form.Text("reason"), Until: until(form.Text("minutes"))},
+		)
+		return "The school is in maintenance. Its hosts answer 503 with the reason.", err
 	case "serve":
 		_, err = c.Tenants.EndMaintenance(ctx, slug)
-		return "Served again.", err
+		return "Maintenance has ended. The school is served again.", err
 	case "resume":
 		_, err = c.Tenants.Resume(ctx, slug)
-		return "Gone on with, to the end.", err
+		return "The interrupted operation is complete.", err
 	}
-	return "", &tenancy.FieldError{Field: "status", Value: form.Text("to"), Rule: "is none that can be set here"}
+	return "", &tenancy.FieldError{Field: "status", Value: form.Text("to"), Rule: "cannot be set here"}
 }
 
-// until is the end of a maintenance of so many minutes; the zero time, nobody knows, for anything else.
+// until returns the end of a maintenance of so many minutes, or the zero time (unknown) if minutes
+// is not a positive number.
 func until(minutes string) time.Time {
 	d, err := time.ParseDuration(minutes + "m")
 	if err != nil || d <= 0 {
@@ -41,7 +46,7 @@ func until(minutes string) time.Time {
 	return time.Now().Add(d)
 }
 
-// setPlan changes the plan of the school as it was on the page, and nothing where somebody else has changed it since.
+// setPlan changes the plan of the school.
 func (c *console) setPlan(_ http.ResponseWriter, r *http.Request, slug string, form web.Form) (string, error) {
 	t, err := c.Tenants.BySlug(r.Context(), slug)
 	if err != nil {
@@ -52,5 +57,5 @@ func (c *console) setPlan(_ http.ResponseWriter, r *http.Request, slug string, f
 		return "", err
 	}
 	_, err = c.Tenants.Update(r.Context(), t, tenancy.Changes{Plan: &plan})
-	return "The plan is " + plan + " from the next request on.", err
+	return "The plan is " + plan + ". It applies from the next request.", err
 }

@@ -28,7 +28,13 @@ type catalogue struct {
 	Next                 string            // the address of the page behind it
 }
 
-var statuses = []tenancy.Status{tenancy.Active, tenancy.Suspended, tenancy.Maintenance, tenancy.Provisioning, tenancy.Dropping}
+var statuses = []tenancy.Status{
+	tenancy.Active,
+	tenancy.Suspended,
+	tenancy.Maintenance,
+	tenancy.Provisioning,
+	tenancy.Dropping,
+}
 
 func (c *console) list(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
@@ -179,7 +185,13 @@ func (c *console) driftOf(w http.ResponseWriter, r *http.Request) {
 		c.failed(w, r, err)
 		return
 	}
-	c.Render(w, r, http.StatusOK, "drift", c.page(r, "Drift of "+t.Name, drifted{t.Slug, report, report.Duration.Round(time.Millisecond)}))
+	c.Render(
+		w,
+		r,
+		http.StatusOK,
+		"drift",
+		c.page(r, "Drift of "+t.Name, drifted{t.Slug, report, report.Duration.Round(time.Millisecond)}),
+	)
 }
 
 // verified is what became of the chains of a school's log.

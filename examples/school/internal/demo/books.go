@@ -16,8 +16,8 @@ const (
 	teachers   = classes + 4
 )
 
-// books are the rows of a school by table, in the order in which they can be copied. Their ids are given: what refers to them is known before
-// anything is written.
+// books are the rows of a school by table, in the order in which they can be copied. Their ids are
+// given: what refers to them is known before anything is written.
 type books []table
 
 type table struct {
@@ -31,7 +31,8 @@ func (b *books) add(name string, columns ...string) *table {
 	return &(*b)[len(*b)-1]
 }
 
-// names are those of the first of each kind, who can log in. The administration is nobody's in the books.
+// names are those of the first of each kind, who can log in. The administration is nobody's in the
+// books.
 func (b books) names() map[Role]string {
 	names := map[Role]string{Admin: "School Office"}
 	for _, t := range b {
@@ -56,7 +57,8 @@ type writer struct {
 	books  books
 }
 
-// write makes up a school. Of those who can log in, users are the ids: of an administrator, and of the first teacher, parent and student.
+// write makes up a school. Of those who can log in, users are the ids: of an administrator, and of
+// the first teacher, parent and student.
 func write(s School, users map[Role]int64) books {
 	w := &writer{school: s, random: rand.New(rand.NewPCG(s.Seed, 2026))}
 	w.classes()
@@ -93,9 +95,19 @@ type family struct {
 	children []int64
 }
 
-// students returns the families that they are of: three in ten have an elder sister or brother here.
+// students returns the families that they are of: three in ten have an elder sister or brother
+// here.
 func (w *writer) students(user int64) (families []family) {
-	t := w.books.add("students", "id", "admission_number", "first_name", "last_name", "date_of_birth", "class_id", "user_id")
+	t := w.books.add(
+		"students",
+		"id",
+		"admission_number",
+		"first_name",
+		"last_name",
+		"date_of_birth",
+		"class_id",
+		"user_id",
+	)
 	for i := range w.school.Students {
 		id, class := int64(i+1), i%classes
 		first, last := w.pick(firstNames), w.pick(lastNames)

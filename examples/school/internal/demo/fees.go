@@ -15,9 +15,13 @@ var terms = []struct {
 	{"Spring 2027", time.Date(2027, 1, 15, 0, 0, 0, 0, time.UTC), 3},
 }
 
-// fees charges each student their class's tuition for each term. Most have paid, one in ten a part of it.
+// fees charges each student their class's tuition for each term. Most have paid, one in ten a part
+// of it.
 func (w *writer) fees() {
-	structures := table{name: "fee_structures", columns: []string{"id", "class_id", "name", "term", "amount_minor", "currency"}}
+	structures := table{
+		name:    "fee_structures",
+		columns: []string{"id", "class_id", "name", "term", "amount_minor", "currency"},
+	}
 	fees := table{name: "fees", columns: []string{
 		"id", "student_id", "fee_structure_id", "class_id", "term", "amount_minor", "currency", "due_on", "paid_minor",
 	}}
@@ -38,12 +42,32 @@ func (w *writer) fees() {
 			case of == term.paid:
 				paid = amount / 2
 			}
-			fees.row(id, int64(student+1), int64(first+class+1), int64(class+1), term.name, amount, w.school.Currency, term.due, paid)
+			fees.row(
+				id,
+				int64(student+1),
+				int64(first+class+1),
+				int64(class+1),
+				term.name,
+				amount,
+				w.school.Currency,
+				term.due,
+				paid,
+			)
 			if paid > 0 {
 				n := int64(len(payments.rows) + 1)
 				method := []string{"bank_transfer", "card", "direct_debit"}[w.random.IntN(3)]
 				on := term.due.AddDate(0, 0, -120+w.random.IntN(30)) // early enough to be in the past
-				payments.row(n, id, "payment", paid, w.school.Currency, method, fmt.Sprintf("R-%05d", n), on, fmt.Sprintf("demo-%d", n))
+				payments.row(
+					n,
+					id,
+					"payment",
+					paid,
+					w.school.Currency,
+					method,
+					fmt.Sprintf("R-%05d", n),
+					on,
+					fmt.Sprintf("demo-%d", n),
+				)
 			}
 		}
 	}

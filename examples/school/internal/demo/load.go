@@ -26,8 +26,8 @@ var Roles = []Role{Admin, Teacher, Parent, Student}
 // Address is that of who can log in at a school in a role.
 func Address(slug string, role Role) string { return string(role) + "@" + slug + ".example" }
 
-// Load fills an empty school, all or nothing, and leaves one alone that has students. tx is a transaction in the school's schema; password
-// returns that of an address.
+// Load fills an empty school, all or nothing, and leaves one alone that has students. tx is a
+// transaction in the school's schema; password returns that of an address.
 func Load(ctx context.Context, tx pgx.Tx, s School, password func(address string) string) error {
 	var any bool
 	// Of two programs that start at once one is to find what the other has loaded.
@@ -88,7 +88,8 @@ func copyBooks(ctx context.Context, tx pgx.Tx, all books) error {
 	return nil
 }
 
-// reserve takes as many numbers as a table has rows. They follow each other, as nobody else is here yet.
+// reserve takes as many numbers as a table has rows. They follow each other, as nobody else is here
+// yet.
 func reserve(ctx context.Context, tx pgx.Tx, t table) (before int64, err error) {
 	err = tx.QueryRow(ctx, `select min(id) - 1 from (
 		select nextval(pg_get_serial_sequence($1, 'id')) as id from generate_series(1, $2)) numbers`, t.name, len(t.rows)).Scan(&before)

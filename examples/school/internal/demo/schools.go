@@ -11,7 +11,8 @@ type School struct {
 	First            [][2]string // the first students, whom the README knows by name
 }
 
-// Schools returns the schools of the demo. Plans are those of the program: the second one has booked more than the others.
+// Schools returns the schools of the demo. Plans are those of the program: the second one has
+// booked more than the others.
 func Schools(basic, premium string) []School {
 	return []School{
 		{

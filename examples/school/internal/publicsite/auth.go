@@ -40,9 +40,20 @@ func (s *site) logIn(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.Is(err, staff.ErrRefused):
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		tenanthttp.Problem{Status: http.StatusUnauthorized, Detail: "The address, the password or the one-time code is wrong."}.Respond(w)
+		tenanthttp.Problem{
+			Status: http.StatusUnauthorized,
+			Detail: "The address, the password or the one-time code is wrong.",
+		}.Respond(
+			w,
+		)
 	case errors.Is(err, staff.ErrThrottled):
-		tenanthttp.Problem{Status: http.StatusTooManyRequests, Detail: "There were too many attempts.", RetryAfter: time.Minute}.Respond(w)
+		tenanthttp.Problem{
+			Status:     http.StatusTooManyRequests,
+			Detail:     "There were too many attempts.",
+			RetryAfter: time.Minute,
+		}.Respond(
+			w,
+		)
 	case err != nil:
 		s.Broken(w, r, err)
 	default:

@@ -30,7 +30,7 @@ func (s *site) front(w http.ResponseWriter, r *http.Request, status int, f front
 	for _, t := range tenants {
 		f.Open = append(f.Open, open{t.Name, s.address(t.Slug), web.Accent(t.Slug)})
 	}
-	s.Render(w, r, status, "home", s.page(r, "Schools, each for itself", f))
+	s.Render(w, r, status, "home", s.page(r, "One program, many schools", f))
 }
 
 func (s *site) page(r *http.Request, title string, data any) web.Page {
@@ -39,7 +39,8 @@ func (s *site) page(r *http.Request, title string, data any) web.Page {
 	}}
 }
 
-// welcome is the page of who has just signed up. It is no redirect to the school: a policy of this site is that its forms lead nowhere else.
+// welcome is the page of who has just signed up. It is no redirect to the school: a policy of this
+// site is that its forms lead nowhere else.
 type welcome struct{ Name, Address, Email string }
 
 func (s *site) signUp(w http.ResponseWriter, r *http.Request) {
@@ -47,7 +48,12 @@ func (s *site) signUp(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	n := schools.New{Name: form.Text("name"), Slug: form.Text("slug"), Admin: form.Text("email"), Password: form.Secret("password")}
+	n := schools.New{
+		Name:     form.Text("name"),
+		Slug:     form.Text("slug"),
+		Admin:    form.Text("email"),
+		Password: form.Secret("password"),
+	}
 	t, err := s.make(r, n)
 	wrong := schools.Wrong(err)
 	n.Password = ""
@@ -59,11 +65,18 @@ func (s *site) signUp(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		s.BrokenOff(w, r, err)
 	default:
-		s.Render(w, r, http.StatusCreated, "welcome", s.page(r, t.Name+" is there", welcome{t.Name, s.address(t.Slug), n.Admin}))
+		s.Render(
+			w,
+			r,
+			http.StatusCreated,
+			"welcome",
+			s.page(r, t.Name+" is ready", welcome{t.Name, s.address(t.Slug), n.Admin}),
+		)
 	}
 }
 
-// openSchools are the active ones that anybody may look at, of one page of the registry, and where the next one begins.
+// openSchools are the active ones that anybody may look at, of one page of the registry, and where
+// the next one begins.
 func (s *site) openSchools(r *http.Request, after int64) (found []tenancy.Tenant, next int64, err error) {
 	page, err := s.Registry.List(r.Context(), tenancy.Filter{Statuses: []tenancy.Status{tenancy.Active}, After: after})
 	for _, t := range page.Tenants {

@@ -18,7 +18,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// tenantJSON is a school as the list has it. What others than staff see is the same: there is nothing of a school's in it.
+// tenantJSON is a school as the list has it. What others than staff see is the same: there is
+// nothing of a school's in it.
 type tenantJSON struct {
 	Slug    string         `json:"slug"`
 	Name    string         `json:"name"`
@@ -100,7 +101,10 @@ func refused(wrong schools.WrongError) tenanthttp.Problem {
 		}
 		p.Fields = append(p.Fields, tenanthttp.ProblemField{Field: field, Detail: rule})
 	}
-	slices.SortFunc(p.Fields, func(a, b tenanthttp.ProblemField) int { return slices.Compare([]byte(a.Field), []byte(b.Field)) })
+	slices.SortFunc(
+		p.Fields,
+		func(a, b tenanthttp.ProblemField) int { return slices.Compare([]byte(a.Field), []byte(b.Field)) },
+	)
 	return p
 }
 
@@ -108,7 +112,11 @@ func refused(wrong schools.WrongError) tenanthttp.Problem {
 var (
 	signups    = ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.PerMinute(5).WithBurst(10)}
 	errTooMany = errors.New("too many schools at once")
-	tooMany    = tenanthttp.Problem{Status: http.StatusTooManyRequests, Detail: "There were many schools from your address. Wait a minute.", RetryAfter: time.Minute}
+	tooMany    = tenanthttp.Problem{
+		Status:     http.StatusTooManyRequests,
+		Detail:     "There were many schools from your address. Wait a minute.",
+		RetryAfter: time.Minute,
+	}
 )
 
 // patience is more than it takes to make a school without a stock.
@@ -123,8 +131,8 @@ func (s *site) make(r *http.Request, n schools.New) (tenancy.Tenant, error) {
 	if taken.Caller.Refused {
 		return tenancy.Tenant{}, errTooMany
 	}
-	// What was begun is done to its end, also where the browser does not wait: a school half-made would keep its short name from who
-	// tries again.
+	// What was begun is done to its end, also where the browser does not wait: a school half-made
+	// would keep its short name from who tries again.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), patience)
 	defer cancel()
 	t, err := s.Schools.Make(ctx, n)

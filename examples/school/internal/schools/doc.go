@@ -1,2 +1,3 @@
-// Package schools makes schools, for the console as for whoever signs up: a tenant with its plan and its first administrator, or nothing.
+// Package schools makes schools, for the console as for whoever signs up: a tenant with its plan
+// and its first administrator, or nothing.
 package schools

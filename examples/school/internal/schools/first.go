@@ -28,8 +28,9 @@ type Pool interface {
 	InTx(ctx context.Context, fn func(tx pgx.Tx) error) error
 }
 
-// Seed returns what makes the first administrator of a school, for [tenancy.Config]: the school is active behind that, so that there is none
-// without. A school that is made without one, such as of the demo, gets none.
+// Seed returns what makes the first administrator of a school, for [tenancy.Config]: the school is
+// active behind that, so that there is none without. A school that is made without one, such as of
+// the demo, gets none.
 func Seed(db Pool) func(ctx context.Context, t *tenancy.Tenant) error {
 	return func(ctx context.Context, _ *tenancy.Tenant) error {
 		f, ok := ctx.Value(firstKey{}).(first)
@@ -46,8 +47,9 @@ func Seed(db Pool) func(ctx context.Context, t *tenancy.Tenant) error {
 	}
 }
 
-// AddAdmin lets somebody administer the school of ctx, with the hash of a password. An address that cannot be, or that somebody of the
-// school has already, who stays as they are, is an [erp.InputError].
+// AddAdmin lets somebody administer the school of ctx, with the hash of a password. An address that
+// cannot be, or that somebody of the school has already, who stays as they are, is an
+// [erp.InputError].
 func AddAdmin(ctx context.Context, tx pgx.Tx, address string, hash platformuser.PasswordHash) error {
 	return addAdmin(ctx, tx, first{erp.NewUser{Email: address, Name: "Administrator", Role: erp.RoleAdmin}, hash})
 }

@@ -33,13 +33,14 @@ func (m *Maker) Plans() []string { return slices.Clone(m.Names) }
 // CheckPlan returns a [tenancy.FieldError] for a plan that there is not.
 func (m *Maker) CheckPlan(plan string) error {
 	if !slices.Contains(m.Names, plan) {
-		return &tenancy.FieldError{Field: "plan", Value: plan, Rule: "is none of ours"}
+		return &tenancy.FieldError{Field: "plan", Value: plan, Rule: "does not exist"}
 	}
 	return nil
 }
 
-// Make makes a school with its first administrator. What is wrong with it is what [Wrong] reads, and nothing was made. A [tenancy.StepError] leaves
-// a school that nobody can reach, for [tenancy.Manager.Resume].
+// Make makes a school with its first administrator. What is wrong with it is what [Wrong] reads,
+// and nothing was made. A [tenancy.StepError] leaves a school that nobody can reach, for
+// [tenancy.Manager.Resume].
 func (m *Maker) Make(ctx context.Context, n New) (tenancy.Tenant, error) {
 	if n.Plan == "" {
 		n.Plan = m.Names[0]
@@ -58,7 +59,8 @@ func (m *Maker) Make(ctx context.Context, n New) (tenancy.Tenant, error) {
 	return m.Tenants.Update(ctx, t, tenancy.Changes{Plan: &n.Plan})
 }
 
-// check finds what is wrong before anything is made, and returns the administrator, whose password is hashed meanwhile.
+// check finds what is wrong before anything is made, and returns the administrator, whose password
+// is hashed meanwhile.
 func (m *Maker) check(ctx context.Context, n New) (first, error) {
 	wrong := make(WrongError)
 	var refused *tenancy.FieldError
@@ -94,14 +96,16 @@ func (m *Maker) check(ctx context.Context, n New) (first, error) {
 	return first{user, hash}, err
 }
 
-// turns finds the marks that turn what stands behind a name around, too, such as its short name on the page that drops it: the
-// embeddings, overrides and isolates of the bidirectional algorithm. Names in scripts that are written to the left need none.
+// turns finds the marks that turn what stands behind a name around, too, such as its short name on
+// the page that drops it: the embeddings, overrides and isolates of the bidirectional algorithm.
+// Names in scripts that are written to the left need none.
 func turns(r rune) bool { return r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 }
 
 // Taken is what is wrong with a field whose value another school has.
 const Taken = "is another school's"
 
-// WrongError says which fields of a school are refused, and why: the rule that each breaks, as the end of a sentence.
+// WrongError says which fields of a school are refused, and why: the rule that each breaks, as the
+// end of a sentence.
 type WrongError map[string]string
 
 // Error returns the fields and the rules.

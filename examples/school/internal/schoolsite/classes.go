@@ -48,7 +48,8 @@ func (s *site) class(w http.ResponseWriter, r *http.Request, p person) {
 		f.Teachers, _, err = erp.NewTeachers(s.DB).List(ctx, erp.TeacherFilter{ClassID: class.ID}, erp.Page{})
 	}
 	if err == nil {
-		f.Students, _, err = erp.NewStudents(s.DB).List(ctx, erp.StudentFilter{ClassID: class.ID}, erp.Page{Limit: erp.MaxLimit})
+		f.Students, _, err = erp.NewStudents(s.DB).
+			List(ctx, erp.StudentFilter{ClassID: class.ID}, erp.Page{Limit: erp.MaxLimit})
 	}
 	if err != nil {
 		s.failed(w, r, p, err)

@@ -31,7 +31,7 @@ func (s *site) logIn(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, erp.ErrWrongPassword):
 		again.Wrong = "The address or the password is wrong."
 	case errors.As(err, &throttled), errors.Is(err, erp.ErrBusy):
-		status, again.Wrong = http.StatusTooManyRequests, "There were too many attempts. Wait a minute."
+		status, again.Wrong = http.StatusTooManyRequests, "Too many attempts. Wait a minute."
 		w.Header().Set("Retry-After", "60")
 	default:
 		s.Broken(w, r, err)

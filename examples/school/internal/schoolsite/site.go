@@ -99,7 +99,11 @@ func (s *site) page(r *http.Request, p person, title string, data any) web.Page 
 	if p.viewer == (erp.Viewer{}) {
 		return page
 	}
-	page.Nav = []web.Link{{Path: "/", Text: "School"}, {Path: "/students", Text: "Students"}, {Path: "/classes", Text: "Classes"}}
+	page.Nav = []web.Link{
+		{Path: "/", Text: "School"},
+		{Path: "/students", Text: "Students"},
+		{Path: "/classes", Text: "Classes"},
+	}
 	if p.ID == 0 {
 		page.Nav = append(page.Nav, web.Link{Path: "/login", Text: "Log in"})
 		return page
@@ -114,18 +118,19 @@ func (s *site) page(r *http.Request, p person, title string, data any) web.Page 
 	return page
 }
 
-// failed says why there is no page. What is not there, and what is not for the viewer, are the same.
+// failed says why there is no page. What is not there, and what is not for the viewer, are the
+// same.
 func (s *site) failed(w http.ResponseWriter, r *http.Request, p person, err error) {
 	var input *erp.InputError
 	status, said := 0, ""
 	switch {
 	case errors.Is(err, erp.ErrSessionOver):
-		s.Redirect(w, r, "/login", web.Flash{Failed: true, Text: "Your session is over. Log in again."})
+		s.Redirect(w, r, "/login", web.Flash{Failed: true, Text: "Your session has ended. Log in again."})
 		return
 	case errors.Is(err, erp.ErrForbidden):
-		status, said = http.StatusForbidden, "This is not for your role."
+		status, said = http.StatusForbidden, "Your role does not allow this."
 	case errors.Is(err, erp.ErrNotFound):
-		status, said = http.StatusNotFound, "There is no such page at this school, or it is not for you."
+		status, said = http.StatusNotFound, "This page does not exist, or you may not see it."
 	case errors.As(err, &input):
 		status, said = http.StatusUnprocessableEntity, input.Error()
 	default:

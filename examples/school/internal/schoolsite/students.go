@@ -53,7 +53,8 @@ func (s *site) students(w http.ResponseWriter, r *http.Request, p person) {
 	q := r.URL.Query()
 	l := roll{Search: q.Get("q"), Class: q.Get("class")}
 	class, after := number(l.Class), number(q.Get("after"))
-	students, next, err := erp.NewStudents(s.DB).List(r.Context(), erp.StudentFilter{ClassID: class, Search: l.Search}, erp.Page{After: after, Limit: pageSize})
+	students, next, err := erp.NewStudents(s.DB).
+		List(r.Context(), erp.StudentFilter{ClassID: class, Search: l.Search}, erp.Page{After: after, Limit: pageSize})
 	if err == nil && len(students) == 0 && l.Search != "" {
 		l.Near, err = s.near(r.Context(), l.Search)
 	}

@@ -18,8 +18,8 @@ import (
 	"github.com/pquerna/otp/hotp"
 )
 
-// A code is of the common kind (RFC 6238): six digits of SHA-1, for 30 seconds. The one before and the one after are good as
-// well, for clocks that are off and people who are slow.
+// A code is of the common kind (RFC 6238): six digits of SHA-1, for 30 seconds. The one before and
+// the one after are good as well, for clocks that are off and people who are slow.
 const (
 	period = 30
 	skew   = 1
@@ -34,18 +34,28 @@ func codeOf(secret []byte, step int64) (string, error) {
 
 // URI is what a telephone scans to show the codes of a secret.
 func URI(email string, secret []byte) string {
-	query := url.Values{"secret": {strings.TrimRight(base32.StdEncoding.EncodeToString(secret), "=")}, "issuer": {"pgtenant schools"}}
-	return "otpauth://totp/" + url.PathEscape("pgtenant schools:"+email) + "?" + strings.ReplaceAll(query.Encode(), "+", "%20")
+	query := url.Values{
+		"secret": {strings.TrimRight(base32.StdEncoding.EncodeToString(secret), "=")},
+		"issuer": {"pgtenant schools"},
+	}
+	return "otpauth://totp/" + url.PathEscape(
+		"pgtenant schools:"+email,
+	) + "?" + strings.ReplaceAll(
+		query.Encode(),
+		"+",
+		"%20",
+	)
 }
 
-// CheckCode takes a code from somebody who is logged in and does something that cannot be undone. The error is [ErrCode], [ErrThrottled], or
-// one of the database.
+// CheckCode takes a code from somebody who is logged in and does something that cannot be undone.
+// The error is [ErrCode], [ErrThrottled], or one of the database.
 func (s *Staff) CheckCode(ctx context.Context, email, code string) error {
 	user, err := s.users.ByEmail(ctx, email)
 	if err != nil {
 		return err
 	}
-	// Apart from the guesses at logins: those are anybody's, who could keep staff from their work with them.
+	// Apart from the guesses at logins: those are anybody's, who could keep staff from their work with
+	// them.
 	if err := s.throttle(ctx, "code of "+email); err != nil {
 		return err
 	}
@@ -63,7 +73,8 @@ func (s *Staff) CheckCode(ctx context.Context, email, code string) error {
 	return err
 }
 
-// step returns the time step of which a code is, or 0. Nobody has a secret as well, which no code is of.
+// step returns the time step of which a code is, or 0. Nobody has a secret as well, which no code
+// is of.
 func (s *Staff) step(ctx context.Context, user int64, code string) (int64, error) {
 	secret, err := s.secret(ctx, user)
 	if err != nil {
@@ -97,9 +108,15 @@ func (s *Staff) secret(ctx context.Context, user int64) ([]byte, error) {
 	return s.unseal(user, sealed)
 }
 
-// use takes a step, unless it or a later one was taken: one statement, so that of two who use a code at once one does.
+// use takes a step, unless it or a later one was taken: one statement, so that of two who use a
+// code at once one does.
 func (s *Staff) use(ctx context.Context, user, step int64) (bool, error) {
-	tag, err := s.cfg.Owner.Exec(ctx, "update public.staff_codes set last_step = $2 where user_id = $1 and last_step < $2", user, step)
+	tag, err := s.cfg.Owner.Exec(
+		ctx,
+		"update public.staff_codes set last_step = $2 where user_id = $1 and last_step < $2",
+		user,
+		step,
+	)
 	return tag.RowsAffected() == 1, err
 }
 

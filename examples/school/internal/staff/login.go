@@ -15,8 +15,8 @@ type Credentials struct {
 	Caller                string // the client's address
 }
 
-// LogIn lets somebody in and returns the token of the session, for the site of ctx alone. The error is [ErrRefused], [ErrThrottled], or
-// one of the database.
+// LogIn lets somebody in and returns the token of the session, for the site of ctx alone. The error
+// is [ErrRefused], [ErrThrottled], or one of the database.
 func (s *Staff) LogIn(ctx context.Context, c Credentials) (string, platformuser.User, error) {
 	user, err := s.identify(ctx, c)
 	if err != nil {
@@ -40,7 +40,8 @@ func (s *Staff) LogIn(ctx context.Context, c Credentials) (string, platformuser.
 	return token, user, s.cfg.Log.Write(ctx, audit.Entry{Action: audit.Login, Actor: user.Email})
 }
 
-// identify does the same work whoever asks: a person who does not exist has a password to be compared with and a secret, too.
+// identify does the same work whoever asks: a person who does not exist has a password to be
+// compared with and a secret, too.
 func (s *Staff) identify(ctx context.Context, c Credentials) (platformuser.User, error) {
 	email, err := platformuser.NormalizeEmail(c.Email)
 	if err != nil {
@@ -82,8 +83,8 @@ func (s *Staff) find(ctx context.Context, email string) (platformuser.User, erro
 	return user, err
 }
 
-// Guesses are bounded for each caller and for each address, so that neither many addresses from one place nor one address from many
-// places get far: five a minute, after ten.
+// Guesses are bounded for each caller and for each address, so that neither many addresses from one
+// place nor one address from many places get far: five a minute, after ten.
 var guesses = ratelimit.Policy{Tenant: ratelimit.Unlimited(), Caller: ratelimit.PerMinute(5).WithBurst(10)}
 
 func (s *Staff) throttle(ctx context.Context, guessers ...string) error {

@@ -32,12 +32,17 @@ func (s *Staff) Ensure(ctx context.Context, m Member) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.cfg.Owner.Exec(ctx, "insert into public.staff_codes (user_id, secret) values ($1, $2) on conflict do nothing",
-		user.ID, s.seal(user.ID, m.Secret))
+	_, err = s.cfg.Owner.Exec(
+		ctx,
+		"insert into public.staff_codes (user_id, secret) values ($1, $2) on conflict do nothing",
+		user.ID,
+		s.seal(user.ID, m.Secret),
+	)
 	return err
 }
 
-// Dismiss keeps a member of the staff from coming in, and ends what they have begun: from the next request on.
+// Dismiss keeps a member of the staff from coming in, and ends what they have begun: from the next
+// request on.
 func (s *Staff) Dismiss(ctx context.Context, email string) error {
 	user, err := s.users.ByEmail(ctx, email)
 	if err == nil {

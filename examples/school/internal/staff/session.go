@@ -22,12 +22,13 @@ const (
 	idleTTL    = time.Hour
 )
 
-// maxLookups bounds the tokens of a request that are looked up in the database: those that were signed here, for this site. A browser has
-// one; others can be set in front of it by anybody who can set a cookie, and cost no more than to see that they are none.
+// maxLookups bounds the tokens of a request that are looked up in the database: those that were
+// signed here, for this site. A browser has one; others can be set in front of it by anybody who
+// can set a cookie, and cost no more than to see that they are none.
 const maxLookups = 4
 
-// begin makes a session. What the browser gets is signed for its site, and the database keeps a hash: neither a copy of the one nor the
-// key of the other is enough to make up a session.
+// begin makes a session. What the browser gets is signed for its site, and the database keeps a
+// hash: neither a copy of the one nor the key of the other is enough to make up a session.
 func (s *Staff) begin(ctx context.Context, user platformuser.User) (string, error) {
 	id := rand.Text()
 	_, err := s.cfg.Owner.Exec(ctx, `with old as (
@@ -40,8 +41,8 @@ func (s *Staff) begin(ctx context.Context, user platformuser.User) (string, erro
 	return s.cfg.Signer.BindSession(ctx, id, SessionTTL)
 }
 
-// Session returns whose session one of the tokens is. The error is [ErrRefused], [tenanttoken.ErrForeignTenant] for a session of another site, or
-// one of the database.
+// Session returns whose session one of the tokens is. The error is [ErrRefused],
+// [tenanttoken.ErrForeignTenant] for a session of another site, or one of the database.
 func (s *Staff) Session(ctx context.Context, tokens []string) (platformuser.User, error) {
 	ids, refused := s.open(ctx, tokens)
 	for _, id := range ids {
@@ -53,7 +54,8 @@ func (s *Staff) Session(ctx context.Context, tokens []string) (platformuser.User
 	return platformuser.User{}, refused
 }
 
-// open returns the sessions of the tokens that were signed for the site of ctx, and what is to be said where none of them is good.
+// open returns the sessions of the tokens that were signed for the site of ctx, and what is to be
+// said where none of them is good.
 func (s *Staff) open(ctx context.Context, tokens []string) (ids []string, refused error) {
 	refused = ErrRefused
 	for _, token := range tokens {
@@ -68,7 +70,8 @@ func (s *Staff) open(ctx context.Context, tokens []string) (ids []string, refuse
 	return ids, refused
 }
 
-// seen keeps a session from being idle. That it was used is noted once a minute: a page is no reason to write.
+// seen keeps a session from being idle. That it was used is noted once a minute: a page is no
+// reason to write.
 func (s *Staff) seen(ctx context.Context, id string) (platformuser.User, error) {
 	var user int64
 	err := s.cfg.Owner.QueryRow(ctx, `with live as (

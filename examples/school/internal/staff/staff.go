@@ -67,7 +67,8 @@ func FromContext(ctx context.Context) (platformuser.User, bool) {
 	return user, ok
 }
 
-// Require serves with next who is logged in, and everybody else with refuse. The access log has them as the actor of what they do.
+// Require serves with next who is logged in, and everybody else with refuse. The access log has
+// them as the actor of what they do.
 func (s *Staff) Require(tokens tenanthttp.TokenSource, next, refuse http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, err := s.Session(r.Context(), tokens(r))
@@ -79,7 +80,13 @@ func (s *Staff) Require(tokens tenanthttp.TokenSource, next, refuse http.Handler
 			tenanthttp.Refuse(w, r, tenanthttp.Refusal{Err: err})
 			return
 		case err != nil:
-			tenanthttp.Problem{Status: http.StatusServiceUnavailable, Detail: "Nobody can be looked up just now.", RetryAfter: 5 * time.Second}.Respond(w)
+			tenanthttp.Problem{
+				Status:     http.StatusServiceUnavailable,
+				Detail:     "Staff accounts cannot be read now. Try again soon.",
+				RetryAfter: 5 * time.Second,
+			}.Respond(
+				w,
+			)
 			return
 		}
 		audit.SetActor(r.Context(), user.Email)

@@ -3,6 +3,8 @@ package web
 import (
 	"net/http"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
 )
 
 func TestAClientHasOneNameHoweverManyAddressesItHas(t *testing.T) {
@@ -22,13 +24,9 @@ func TestAClientHasOneNameHoweverManyAddressesItHas(t *testing.T) {
 		{"[2001:db8::1]:1000", "[2001:db8:0:1::1]:1000", false},
 		{"[::ffff:192.0.2.1]:1000", "192.0.2.1:1000", true},
 	} {
-		if same := from(c.a) == from(c.b); same != c.same {
-			t.Errorf("%s and %s: %v", c.a, c.b, same)
-		}
+		assert.Equal(t, c.same, from(c.a) == from(c.b), "%s and %s", c.a, c.b)
 	}
 	r := posted(formType, "")
 	r.RemoteAddr, r.Header = "192.0.2.1:1", http.Header{"X-Forwarded-For": {"198.51.100.7"}}
-	if Client(r) != from("192.0.2.1:1") {
-		t.Error("a client chooses its name by a header")
-	}
+	assert.Equal(t, from("192.0.2.1:1"), Client(r), "a client chooses its name by a header")
 }

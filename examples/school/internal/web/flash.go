@@ -23,8 +23,8 @@ const (
 	maxFlash     = 1000 // bytes of a text: a cookie has room for more
 )
 
-// Redirect sends the browser to a page of this host, with a message. It is how each posted form ends, so that a page that is
-// loaded again posts nothing again.
+// Redirect sends the browser to a page of this host, with a message. It is how each posted form
+// ends, so that a page that is loaded again posts nothing again.
 func (k *Kit) Redirect(w http.ResponseWriter, r *http.Request, path string, f Flash) {
 	if f.Text != "" {
 		if len(f.Text) > maxFlash {
@@ -35,7 +35,10 @@ func (k *Kit) Redirect(w http.ResponseWriter, r *http.Request, path string, f Fl
 			kind = "failed"
 		}
 		token, err := k.signer.Sign(tenanttoken.Token{
-			Purpose: flashPurpose, Tenant: siteID(r), Value: strings.Join([]string{kind, f.Secret, f.Text}, "\n"), Expires: time.Now().Add(flashTTL),
+			Purpose: flashPurpose,
+			Tenant:  siteID(r),
+			Value:   strings.Join([]string{kind, f.Secret, f.Text}, "\n"),
+			Expires: time.Now().Add(flashTTL),
 		})
 		if err == nil {
 			SetCookie(w, r, flashCookie, token, flashTTL)

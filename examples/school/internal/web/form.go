@@ -20,11 +20,19 @@ const maxForm = 64 << 10
 // Form is what somebody has filled in.
 type Form struct{ values url.Values }
 
-// ReadForm reads the body of a posted form. What is no form is a [tenanthttp.Problem] that has been sent: 415 for another content
-// type, 413 for what is too long, 400 for the rest.
+// ReadForm reads the body of a posted form. What is no form is a [tenanthttp.Problem] that has been
+// sent: 415 for another content type, 413 for what is too long, 400 for the rest.
 func ReadForm(w http.ResponseWriter, r *http.Request) (Form, bool) {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
-		tenanthttp.Problem{Status: http.StatusUnsupportedMediaType, Detail: "A form is application/x-www-form-urlencoded."}.Respond(w)
+	if kind, _, err := mime.ParseMediaType(
+		r.Header.Get("Content-Type"),
+	); err != nil ||
+		kind != "application/x-www-form-urlencoded" {
+		tenanthttp.Problem{
+			Status: http.StatusUnsupportedMediaType,
+			Detail: "A form is application/x-www-form-urlencoded.",
+		}.Respond(
+			w,
+		)
 		return Form{}, false
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
@@ -40,7 +48,8 @@ func ReadForm(w http.ResponseWriter, r *http.Request) (Form, bool) {
 	return Form{r.PostForm}, true
 }
 
-// Text returns a field as one line: without blanks around it, and without what no field of ours may have.
+// Text returns a field as one line: without blanks around it, and without what no field of ours may
+// have.
 func (f Form) Text(name string) string { return strings.TrimSpace(f.Secret(name)) }
 
 // Secret returns a field as it was typed, such as a password. What is not text is nothing.
@@ -55,11 +64,16 @@ func (f Form) Secret(name string) string {
 // maxFile is the longest file that can be sent.
 const maxFile = 8 << 20
 
-// ReadFile reads the file of a posted form, from the field of that name. What is none has been answered: as with [ReadForm], and with 400 where
-// there is no file.
+// ReadFile reads the file of a posted form, from the field of that name. What is none has been
+// answered: as with [ReadForm], and with 400 where there is no file.
 func ReadFile(w http.ResponseWriter, r *http.Request, name string) (io.Reader, bool) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "multipart/form-data" {
-		tenanthttp.Problem{Status: http.StatusUnsupportedMediaType, Detail: "A file is sent as multipart/form-data."}.Respond(w)
+		tenanthttp.Problem{
+			Status: http.StatusUnsupportedMediaType,
+			Detail: "A file is sent as multipart/form-data.",
+		}.Respond(
+			w,
+		)
 		return nil, false
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxFile)

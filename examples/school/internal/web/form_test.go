@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
 )
 
 const formType = "application/x-www-form-urlencoded"
@@ -34,8 +36,9 @@ func TestWhatIsNoFormIsRefused(t *testing.T) {
 	} {
 		w := httptest.NewRecorder()
 		form, ok := ReadForm(w, posted(c.contentType, c.body))
-		if ok != (c.want == 200) || w.Code != c.want || ok && form.Text("name") != "Elm Park" {
-			t.Errorf("%s: %v, %d %s", name, form, w.Code, w.Body)
+		if assert.Equal(t, c.want == 200, ok, "%s: %v, %d %s", name, form, w.Code, w.Body) &&
+			assert.Equal(t, c.want, w.Code, "%s: %v, %d %s", name, form, w.Code, w.Body) {
+			assert.False(t, ok && form.Text("name") != "Elm Park", "%s: %v, %d %s", name, form, w.Code, w.Body)
 		}
 	}
 }
@@ -58,15 +61,14 @@ func TestWhatIsNoFileIsRefused(t *testing.T) {
 	} {
 		w := httptest.NewRecorder()
 		content, ok := ReadFile(w, posted(c.contentType, c.body), "file")
-		if ok != (c.want == 200) || w.Code != c.want {
-			t.Errorf("%s: %v, %d %s", name, ok, w.Code, w.Body)
-		}
+		assert.Equal(t, c.want == 200, ok, "%s: %v, %d %s", name, ok, w.Code, w.Body)
+		assert.Equal(t, c.want, w.Code, "%s: %v, %d %s", name, ok, w.Code, w.Body)
 		if !ok {
 			continue
 		}
-		if text, err := io.ReadAll(content); err != nil || string(text) != "content" {
-			t.Errorf("%s: %q %v", name, text, err)
-		}
+		text, err := io.ReadAll(content)
+		assert.NoError(t, err, "%s: %q", name, text)
+		assert.Equal(t, "content", string(text), name)
 	}
 }
 
@@ -80,13 +82,13 @@ func TestWhatIsNoJSONIsRefused(t *testing.T) {
 			Name string `json:"name"`
 		}
 		w := httptest.NewRecorder()
-		if ok := ReadJSON(w, posted("application/json", body), &to); ok != (want == 200) || w.Code != want {
-			t.Errorf("%.40s: %v %d", body, ok, w.Code)
-		}
+		ok := ReadJSON(w, posted("application/json", body), &to)
+		assert.Equal(t, want == 200, ok, "%.40s: %v %d", body, ok, w.Code)
+		assert.Equal(t, want, w.Code, "%.40s: %v", body, ok)
 	}
-	if w := httptest.NewRecorder(); ReadJSON(w, posted("text/plain", "{}"), new(any)) || w.Code != 415 {
-		t.Errorf("text/plain: %d", w.Code)
-	}
+	w := httptest.NewRecorder()
+	assert.False(t, ReadJSON(w, posted("text/plain", "{}"), new(any)), "text/plain: %d", w.Code)
+	assert.Equal(t, 415, w.Code, "text/plain")
 }
 
 // Whatever is posted, a field is text that a database can hold, or the answer says what is wrong.
@@ -98,27 +100,27 @@ func FuzzReadForm(f *testing.F) {
 		w := httptest.NewRecorder()
 		form, ok := ReadForm(w, posted(contentType, body))
 		if !ok {
-			if w.Code < 400 || w.Code > 415 {
-				t.Errorf("status %d", w.Code)
-			}
+			assert.GreaterOrEqual(t, w.Code, 400, "status")
+			assert.LessOrEqual(t, w.Code, 415, "status")
 			return
 		}
 		for name := range form.values {
-			if v := form.Secret(name); !utf8.ValidString(v) || strings.ContainsRune(v, 0) {
-				t.Errorf("%q is %q", name, v)
-			}
+			v := form.Secret(name)
+			assert.True(t, utf8.ValidString(v) && !strings.ContainsRune(v, 0), "%q is %q", name, v)
 		}
 	})
 }
 
 func FuzzReadFile(f *testing.F) {
-	f.Add("multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nx\r\n--b--\r\n")
+	f.Add(
+		"multipart/form-data; boundary=b",
+		"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nx\r\n--b--\r\n",
+	)
 	f.Add("multipart/form-data; boundary=", "--\r\n")
 	f.Fuzz(func(t *testing.T, contentType, body string) {
 		w := httptest.NewRecorder()
-		if _, ok := ReadFile(w, posted(contentType, body), "file"); !ok && (w.Code < 400 || w.Code > 415) {
-			t.Errorf("status %d", w.Code)
-		}
+		_, ok := ReadFile(w, posted(contentType, body), "file")
+		assert.True(t, ok || w.Code >= 400 && w.Code <= 415, "status %d", w.Code)
 	})
 }
 
@@ -130,8 +132,7 @@ func FuzzReadJSON(f *testing.F) {
 			Name string `json:"name"`
 		}
 		w := httptest.NewRecorder()
-		if ok := ReadJSON(w, posted("application/json", body), &to); !ok && (w.Code < 400 || w.Code > 415) {
-			t.Errorf("status %d", w.Code)
-		}
+		ok := ReadJSON(w, posted("application/json", body), &to)
+		assert.True(t, ok || w.Code >= 400 && w.Code <= 415, "status %d", w.Code)
 	})
 }

@@ -17,7 +17,8 @@ var funcs = template.FuncMap{
 	"field": func(label, name, value, wrong string) Input { return Input{label, name, value, wrong} },
 }
 
-// Input is a labelled field of a form, for the template "field". Wrong says why what was typed is refused.
+// Input is a labelled field of a form, for the template "field". Wrong says why what was typed is
+// refused.
 type Input struct{ Label, Name, Value, Wrong string }
 
 // When is a moment for people, in the one zone that all of them share.

@@ -10,8 +10,8 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanthttp"
 )
 
-// ReadJSON reads the one JSON object of a body into to, and nothing that to does not have. What is none has been answered: 415 for another content
-// type, 413 for what is too long, 400 for the rest.
+// ReadJSON reads the one JSON object of a body into to, and nothing that to does not have. What is
+// none has been answered: 415 for another content type, 413 for what is too long, 400 for the rest.
 func ReadJSON(w http.ResponseWriter, r *http.Request, to any) bool {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		tenanthttp.Problem{Status: http.StatusUnsupportedMediaType, Detail: "The body has to be application/json."}.Respond(w)
@@ -32,7 +32,12 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, to any) bool {
 	case errors.As(err, &tooLong):
 		tenanthttp.Problem{Status: http.StatusRequestEntityTooLarge, Detail: "The body is longer than 64 KiB."}.Respond(w)
 	default:
-		tenanthttp.Problem{Status: http.StatusBadRequest, Detail: "The body is not a JSON object of the right fields."}.Respond(w)
+		tenanthttp.Problem{
+			Status: http.StatusBadRequest,
+			Detail: "The body is not a JSON object of the right fields.",
+		}.Respond(
+			w,
+		)
 	}
 	return false
 }

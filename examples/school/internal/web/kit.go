@@ -27,8 +27,8 @@ type Kit struct {
 	logger *slog.Logger
 }
 
-// NewKit parses the pages, *.html at the root of pages, each of which defines "main" for the layout, and what several of them have in
-// common, in parts.
+// NewKit parses the pages, *.html at the root of pages, each of which defines "main" for the
+// layout, and what several of them have in common, in parts.
 func NewKit(pages fs.FS, signer *tenanttoken.Signer, logger *slog.Logger) (*Kit, error) {
 	layout, err := template.New("layout.html").Funcs(funcs).ParseFS(files, "layout.html")
 	if err != nil {
@@ -81,7 +81,8 @@ type Link struct {
 	Here       bool
 }
 
-// Render answers with a page. It is made whole before anything is sent: what fails half-way is an error and no half page.
+// Render answers with a page. It is made whole before anything is sent: what fails half-way is an
+// error and no half page.
 func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, name string, p Page) {
 	p.Flash = k.flash(w, r)
 	for i, l := range p.Nav {
@@ -122,14 +123,15 @@ func (k *Kit) BrokenOff(w http.ResponseWriter, r *http.Request, err error) {
 	k.logger.ErrorContext(r.Context(), "change failed", slog.String("path", r.URL.Path), slog.Any("error", err))
 	tenanthttp.Problem{
 		Status: http.StatusServiceUnavailable, RetryAfter: brokenFor,
-		Detail: "The change was interrupted, and may be done in part or in whole. Look before you try again.",
+		Detail: "The change was interrupted. It may have been made in part or completely. Check before you try again.",
 	}.Respond(w)
 }
 
 // accents is how many colours the style sheet has.
 const accents = 6
 
-// Accent is the class of a site's colour: two schools mostly have different ones, and one always has the same.
+// Accent is the class of a site's colour: two schools mostly have different ones, and one always
+// has the same.
 func Accent(slug string) string {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(slug))

@@ -5,10 +5,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/oryne/pgtenant/tenancy"
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
@@ -17,16 +19,12 @@ import (
 func kit(t *testing.T) *Kit {
 	t.Helper()
 	signer, err := tenanttoken.NewSigner(bytes.Repeat([]byte("k"), tenanttoken.MinKeyLen))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	k, err := NewKit(fstest.MapFS{
 		"page.html":   {Data: []byte(`{{define "main"}}<p>{{.}}</p>{{end}}`)},
 		"broken.html": {Data: []byte(`{{define "main"}}half{{.Nothing}}{{end}}`)},
 	}, signer, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return k
 }
 
@@ -44,9 +42,8 @@ func TestAMessageIsShownOnceAndOnItsSiteAlone(t *testing.T) {
 	k := kit(t)
 	w := httptest.NewRecorder()
 	k.Redirect(w, on(1, http.MethodPost), "/next", Flash{Text: "Done <b>so</b>", Secret: "token"})
-	if w.Code != 303 || w.Header().Get("Location") != "/next" {
-		t.Errorf("%d %v", w.Code, w.Header())
-	}
+	assert.Equal(t, 303, w.Code, w.Header())
+	assert.Equal(t, "/next", w.Header().Get("Location"), w.Header())
 	shown := func(id int64, cookie *http.Cookie) (string, bool) {
 		r, w := on(id, http.MethodGet), httptest.NewRecorder()
 		r.AddCookie(cookie)
@@ -55,27 +52,25 @@ func TestAMessageIsShownOnceAndOnItsSiteAlone(t *testing.T) {
 		return w.Body.String(), cleared
 	}
 	cookie := w.Result().Cookies()[0]
-	if body, cleared := shown(1, cookie); !strings.Contains(body, "Done &lt;b&gt;so") || !strings.Contains(body, "token") || !cleared {
-		t.Errorf("cleared %v: %s", cleared, body)
-	}
+	body, cleared := shown(1, cookie)
+	assert.Contains(t, body, "Done &lt;b&gt;so", "cleared %v", cleared)
+	assert.Contains(t, body, "token", "cleared %v", cleared)
+	assert.True(t, cleared, "cleared %v: %s", cleared, body)
 	for id, name := range map[int64]string{0: "the platform's site", 2: "another school"} {
-		if body, _ := shown(id, cookie); strings.Contains(body, "Done") {
-			t.Errorf("%s shows it", name)
-		}
+		body, _ := shown(id, cookie)
+		assert.NotContains(t, body, "Done", "%s shows it", name)
 	}
 	cookie.Value = "forged"
-	if body, _ := shown(1, cookie); strings.Contains(body, "flash") {
-		t.Errorf("a forged one is shown: %s", body)
-	}
+	body, _ = shown(1, cookie)
+	assert.NotContains(t, body, "flash", "a forged one is shown")
 }
 
 func TestAPageIsWholeOrAnError(t *testing.T) {
 	t.Parallel()
 	k, w := kit(t), httptest.NewRecorder()
 	k.Render(w, on(0, http.MethodGet), 200, "broken", Page{Data: "text"})
-	if w.Code != 503 || strings.Contains(w.Body.String(), "half") {
-		t.Errorf("%d %s", w.Code, w.Body)
-	}
+	assert.Equal(t, 503, w.Code, w.Body)
+	assert.NotContains(t, w.Body.String(), "half", w.Body)
 }
 
 // Over TLS a cookie is of the kind that no other host can set.
@@ -85,13 +80,9 @@ func TestCookiesAreForTheHostAlone(t *testing.T) {
 	SetCookie(w, r, "staff", "v", time.Hour)
 	set := w.Header().Get("Set-Cookie")
 	for _, want := range []string{"__Host-staff=v", "Path=/", "Secure", "HttpOnly", "SameSite=Lax"} {
-		if !strings.Contains(set, want) {
-			t.Errorf("%s lacks %s", set, want)
-		}
+		assert.Contains(t, set, want, "%s lacks", set)
 	}
-	if strings.Contains(set, "Domain") {
-		t.Error(set)
-	}
+	assert.NotContains(t, set, "Domain")
 }
 
 func TestFormsOfOtherSitesAreRefused(t *testing.T) {
@@ -114,9 +105,8 @@ func TestFormsOfOtherSitesAreRefused(t *testing.T) {
 	} {
 		r, w := on(0, c.method), httptest.NewRecorder()
 		r.Header = c.header
-		if served.ServeHTTP(w, r); w.Code != c.want {
-			t.Errorf("%s: %d, want %d", name, w.Code, c.want)
-		}
+		served.ServeHTTP(w, r)
+		assert.Equal(t, c.want, w.Code, name)
 	}
 }
 
@@ -128,8 +118,6 @@ func TestEveryPageHasThePolicy(t *testing.T) {
 		"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
 		"Cache-Control":           "no-store", "X-Content-Type-Options": "nosniff",
 	} {
-		if got := w.Header().Get(header); got != want {
-			t.Errorf("%s: %s", header, got)
-		}
+		assert.Equal(t, want, w.Header().Get(header), header)
 	}
 }

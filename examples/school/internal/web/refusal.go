@@ -12,9 +12,13 @@ import (
 	"github.com/oryne/pgtenant/tenancy/tenanttoken"
 )
 
-// Refusals returns what answers requests that are not served, for [tenanthttp.Routes]: people get a page, programs the problem as it is. Who needs a
-// session at a school, and has none, is sent to log in.
-func Refusals(signer *tenanttoken.Signer, logger *slog.Logger) (func(w http.ResponseWriter, r *http.Request, refusal tenanthttp.Refusal), error) {
+// Refusals returns what answers requests that are not served, for [tenanthttp.Routes]: people get a
+// page, programs the problem as it is. Who needs a session at a school, and has none, is sent to
+// log in.
+func Refusals(
+	signer *tenanttoken.Signer,
+	logger *slog.Logger,
+) (func(w http.ResponseWriter, r *http.Request, refusal tenanthttp.Refusal), error) {
 	kit, err := NewKit(files, signer, logger)
 	if err != nil {
 		return nil, err
@@ -40,7 +44,14 @@ func forPeople(r *http.Request) bool {
 func (k *Kit) refuse(w http.ResponseWriter, r *http.Request, refusal tenanthttp.Refusal) {
 	problem := refusal.Problem
 	page := Page{
-		Title: cmp.Or(problem.Title, http.StatusText(problem.Status)), Site: "Schools", Where: r.Host, Accent: "accent-platform", Data: problem.Detail,
+		Title: cmp.Or(
+			problem.Title,
+			http.StatusText(problem.Status),
+		),
+		Site:   "Schools",
+		Where:  r.Host,
+		Accent: "accent-platform",
+		Data:   problem.Detail,
 	}
 	if t := refusal.Tenant; t != nil && problem.Status != http.StatusNotFound { // who is gone has no name
 		page.Site, page.Accent = t.Name, Accent(t.Slug)

@@ -44,8 +44,10 @@ func TestARestoreWithTheRegistryInAnotherDatabase(t *testing.T) {
 	central, centralRoles := ownerOf(t, pgtest.New(t))
 	f := &fixture{pg: pgtest.New(t)}
 	f.owner, f.roles = ownerOf(t, f.pg)
-	shared, err := migrate.New(central, migrate.Config{Shared: []migrate.Source{{Name: "tenancy",
-		FS: tenancy.Migrations()}}})
+	shared, err := migrate.New(central, migrate.Config{Shared: []migrate.Source{{
+		Name: "tenancy",
+		FS:   tenancy.Migrations(),
+	}}})
 	require.NoError(t, err)
 	f.runner, err = migrate.New(f.owner, migrate.Config{Tenant: []migrate.Source{notes}})
 	require.NoError(t, err)

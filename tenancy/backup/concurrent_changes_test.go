@@ -36,8 +36,10 @@ func TestATenantThatIsDroppedMeanwhileHasNoBackup(t *testing.T) {
 		request, err := f.tenants.RequestDrop(t.Context(), "north", "admin")
 		require.NoError(t, err)
 		go func() { // it waits for the tables
-			_, err := f.tenants.Drop(context.Background(), tenancy.DropParams{Slug: "north", Token: request.Token,
-				Actor: "admin"})
+			_, err := f.tenants.Drop(context.Background(), tenancy.DropParams{
+				Slug: "north", Token: request.Token,
+				Actor: "admin",
+			})
 			dropped <- err
 		}()
 		for { // until the registry says so
@@ -176,8 +178,10 @@ func TestATableThatIsBeingAlteredIsWaitedForAsLongAsIsAllowed(t *testing.T) {
 // not to appear afterwards.
 func TestWhatIsMadeOfATenantThatIsErasedMeanwhileIsNotLeft(t *testing.T) {
 	t.Parallel()
-	for _, when := range []string{"before the commit", "before it is read", "before the receipt",
-		"before the receipt is there", "before a dump is there"} {
+	for _, when := range []string{
+		"before the commit", "before it is read", "before the receipt",
+		"before the receipt is there", "before a dump is there",
+	} {
 		t.Run(when, func(t *testing.T) {
 			t.Parallel()
 			f, _ := scheduled(t, 1)
