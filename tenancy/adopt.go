@@ -4,10 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // AdoptParams say what tenant a staged schema becomes.
@@ -85,38 +82,32 @@ func (s *Staging) Adopt(ctx context.Context) (Tenant, error) {
 		return Tenant{}, fmt.Errorf("%s: %w", OpAdopt, ErrStagingLost)
 	}
 	t := Tenant{
-		ID: s.side.TenantID, Schema: s.side.Schema, Slug: s.adopt.Slug, Name: s.adopt.Name, Status: Provisioning, Placement: s.side.placement,
+		ID: s.side.TenantID, Schema: s.side.Schema, Slug: s.adopt.Slug, Name: s.adopt.Name,
+		Status: Provisioning, Placement: s.side.placement,
 	}
-	err := s.m.run(ctx, s.lock, OpAdopt, &t, step{name: "insert", write: func(ctx context.Context, tx pgx.Tx) error {
-		return s.insert(ctx, tx, &t)
-	}})
+	adopted := s.adopted()
+	err := s.m.run(ctx, s.lock, OpAdopt, &t, step{name: "insert", write: &adopted})
 	s.done = err == nil
 	return t, s.lost(err)
 }
 
-func (s *Staging) insert(ctx context.Context, tx pgx.Tx, t *Tenant) error {
+func (s *Staging) adopted() change {
 	p := s.adopt
-	rows, err := tx.Query(ctx, `with side as (
+	return change{
+		with: `side as (
 			delete from {registry}.side_schemas where id = $1 and not used returning schema_name, tenant_id, placement
 		), hosts as (
 			insert into {registry}.domains (tenant_id, host, is_primary, verified_at)
-			select tenant_id, host, host = $4, now() from side, (select distinct unnest($5::text[] || nullif($4::text, '')) as host) h where host is not null
+			select tenant_id, host, host = $4, now() from side,
+				(select distinct unnest($5::text[] || nullif($4::text, '')) as host) h where host is not null
 		), t as (
 			insert into {registry}.tenants (id, schema_name, slug, name, status, reason, plan, limits, metadata, placement)
 			select tenant_id, schema_name, $2, $3, $6, $7, $8, $9, $10, placement from side returning *
-		)
-		select `+tenantDetailsColumns+" from t", s.side.ID, p.Slug, p.Name, p.Domain, p.Domains, p.Status, p.Reason, p.Plan,
-		limitsText(p.Limits), metadataText(p.Metadata))
-	if err != nil {
-		return conflict(err)
+		)`,
+		args: []any{
+			s.side.ID, p.Slug, p.Name, p.Domain, p.Domains, p.Status, p.Reason, p.Plan,
+			limitsText(p.Limits), metadataText(p.Metadata),
+		},
+		none: ErrStagingLost,
 	}
-	adopted, err := pgx.CollectExactlyOneRow(rows, scanTenant)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return ErrStagingLost
-	case err != nil:
-		return conflict(err)
-	}
-	*t = adopted
-	return nil
 }

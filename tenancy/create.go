@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/oryne/pgtenant/internal/registrydb"
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
@@ -70,9 +68,9 @@ func (m *Manager) Create(ctx context.Context, p CreateParams) (Tenant, error) {
 		return Tenant{}, fmt.Errorf("create tenant %q: %w", p.Slug, err)
 	}
 	defer l.release(ctx)
-	t, err := l.insertCreated(ctx, p)
-	if err != nil {
-		return Tenant{}, fmt.Errorf("create tenant %q: %w", p.Slug, conflict(err))
+	var t Tenant
+	if err := l.change(ctx, &t, insertCreated(p), &Operation{Op: OpCreate, Step: "schema"}); err != nil {
+		return Tenant{}, fmt.Errorf("create tenant %q: %w", p.Slug, err)
 	}
 	err = m.runRecorded(ctx, l, OpCreate, &t, *t.Operation, m.createSteps(&t, true)...)
 	return t, err
@@ -81,13 +79,8 @@ func (m *Manager) Create(ctx context.Context, p CreateParams) (Tenant, error) {
 // createSteps make the schema of a tenant that has its row. A claim begins with the step "seed".
 // fresh says that the schema is not made yet.
 func (m *Manager) createSteps(t *Tenant, fresh bool) []step {
-	return append(
-		m.schemaSteps(t, fresh),
-		m.seedStep(t),
-		step{name: "activate", write: func(ctx context.Context, tx pgx.Tx) error {
-			return update(ctx, tx, t, "true", "status = 'active'")
-		}},
-	)
+	activate := t.update("true", "status = 'active'")
+	return append(m.schemaSteps(t, fresh), m.seedStep(t), step{name: "activate", write: &activate})
 }
 
 // schemaSteps make the schema of a tenant, which no session uses yet.
@@ -123,11 +116,10 @@ func (m *Manager) seedStep(t *Tenant) step {
 	return s
 }
 
-// insertCreated inserts the row with its primary domain and its operation, and takes the tenant's
-// lock before another session can see it: one statement. The id comes first, as the schema's
-// default name and the lock are made of it.
-func (l *lock) insertCreated(ctx context.Context, p CreateParams) (Tenant, error) {
-	return l.insert(ctx, Operation{Op: OpCreate, Step: "schema"}, `with new as materialized (
+// insertCreated inserts the row with its primary domain, and takes the tenant's lock before another
+// session can see it. The id comes first, as the schema's default name and the lock are made of it.
+func insertCreated(p CreateParams) change {
+	return change{with: `new as materialized (
 			select id, coalesce(nullif($1, ''), 'tenant_' || id) as schema_name
 			from (select nextval(pg_get_serial_sequence('{registry}.tenants', 'id')) as id) next
 		), name as (
@@ -137,27 +129,10 @@ func (l *lock) insertCreated(ctx context.Context, p CreateParams) (Tenant, error
 			select id, $4, true, now() from new where $4 <> ''
 		), t as (
 			insert into {registry}.tenants (id, schema_name, slug, name) select id, schema_name, $2, $3 from new returning *
-		), locked as (`+takeNewLock("'tenant ' || new.id", "new")+`)`, "t, locked", p.Schema, p.Slug, p.Name, p.Domain)
-}
-
-// insert runs a statement that makes a row of a tenant, begins its operation and takes its lock.
-// with is SQL, the WITH of the statement, and from has the relations of its SELECT; t is the row.
-func (l *lock) insert(ctx context.Context, o Operation, with, from string, args ...any) (t Tenant, err error) {
-	sql := with + `, o as (
-			insert into {registry}.registry_operations (tenant_id, operation, step)
-			select id, '` + string(o.Op) + "', '" + o.Step + `' from t
-		)
-		select ` + tenantDetailsColumns + " from " + from + ", lateral (select " + workLock("t.schema_name") + ") as working"
-	err = l.use(func(conn *registrydb.Conn) error {
-		t, err = writeRow(ctx, conn, scanTenant, sql, args...)
-		return err
-	})
-	if err != nil {
-		return Tenant{}, err
+		), locked as (` + takeNewLock("'tenant ' || new.id", "new") + `)`,
+		from: "t, locked, " + working,
+		args: []any{p.Schema, p.Slug, p.Name, p.Domain},
 	}
-	o.BeganAt = t.UpdatedAt
-	t.Operation = &o
-	return t, nil
 }
 
 // conflict names the unique constraint that a change ran into.

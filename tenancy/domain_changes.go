@@ -75,9 +75,11 @@ func (m *Manager) onDomain(
 		}
 		before := d
 		e := execution{m, l, StepData{Op: op, Host: host}, t, Operation{}}
-		return e.run(ctx, step{name: "domain", write: func(ctx context.Context, tx pgx.Tx) error {
-			d = before
-			return change(ctx, tx, &d)
+		return e.run(ctx, step{name: "domain", run: func(ctx context.Context) error {
+			return l.write(ctx, func(tx pgx.Tx) error {
+				d = before
+				return change(ctx, tx, &d)
+			})
 		}})
 	})
 	if err != nil {

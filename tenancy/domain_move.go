@@ -73,9 +73,11 @@ func (m *Manager) MoveDomain(ctx context.Context, p MoveDomainParams) (Domain, e
 	}
 	before := d
 	e := execution{m, l, StepData{Op: OpMoveDomain, Host: p.Host, Other: &to}, &from, Operation{}}
-	err = e.run(ctx, step{name: "domain", write: func(ctx context.Context, tx pgx.Tx) error {
-		d = before
-		return moveDomain(ctx, tx, p, &d, to.ID)
+	err = e.run(ctx, step{name: "domain", run: func(ctx context.Context) error {
+		return l.write(ctx, func(tx pgx.Tx) error {
+			d = before
+			return moveDomain(ctx, tx, p, &d, to.ID)
+		})
 	}})
 	if err != nil {
 		return Domain{}, err

@@ -1,12 +1,11 @@
 package tenancy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/schemactx/admin"
@@ -73,23 +72,20 @@ func (m *Manager) Drop(ctx context.Context, p DropParams) (Tenant, error) {
 // drop has stopped.
 func (m *Manager) drop(ctx context.Context, l *lock, t *Tenant, p DropParams, request int64) error {
 	before := *t
-	return m.runRecorded(
-		ctx, l, OpDrop, t, Operation{Op: OpDrop, Actor: p.Actor},
-		step{name: "mark", write: func(ctx context.Context, tx pgx.Tx) error { return markDropping(ctx, tx, t, &before) }},
+	marked, deleted := markDropping(t), deleteTenant(t, request)
+	return m.runRecorded(ctx, l, OpDrop, t, Operation{Op: OpDrop, Actor: p.Actor},
+		step{name: "mark", write: &marked},
 		step{name: "schema", run: func(ctx context.Context) error { return m.dropSchema(ctx, l, t, &before) }},
-		step{name: "delete", write: func(ctx context.Context, tx pgx.Tx) error { return deleteTenant(ctx, tx, t, request) }},
+		step{name: "delete", write: &deleted},
 	)
 }
 
 // markDropping sets the status, if it is still the one that was checked: a stocked tenant can be
 // claimed without its lock.
-func markDropping(ctx context.Context, tx pgx.Tx, t, before *Tenant) error {
-	err := update(ctx, tx, t, "slug = $2 and status = $3", "status = 'dropping', stock_version = ''",
-		before.Slug, before.Status)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return fmt.Errorf("%w: it is no longer %s", ErrStatus, before.Status)
-	}
-	return err
+func markDropping(t *Tenant) change {
+	c := t.update("slug = $2 and status = $3", "status = 'dropping', stock_version = ''", t.Slug, t.Status)
+	c.none = fmt.Errorf("%w: it is no longer %s", ErrStatus, t.Status)
+	return c
 }
 
 // dropSchema removes schema and role. When that is refused before anything is gone, the tenant is
@@ -115,20 +111,8 @@ func (m *Manager) dropSchema(ctx context.Context, l *lock, t, before *Tenant) er
 	case before.Status == Dropping:
 		return err
 	}
-	return errors.Join(err, l.write(ctx, func(tx pgx.Tx) error { return restore(ctx, tx, t, before) }))
-}
-
-// restore takes the mark of a drop back, with the operation that had not ended before it.
-func restore(ctx context.Context, tx pgx.Tx, t, before *Tenant) (err error) {
-	if before.Operation == nil {
-		_, err = tx.Exec(ctx, "delete from {registry}.registry_operations where tenant_id = $1", t.ID)
-	} else {
-		_, err = putOperation(ctx, tx, t.ID, *before.Operation)
-	}
-	if err != nil {
-		return err
-	}
-	return update(ctx, tx, t, "true", "status = $2", before.Status)
+	restored := t.update("true", "status = $2", before.Status)
+	return errors.Join(err, l.change(ctx, t, restored, cmp.Or(before.Operation, &Operation{})))
 }
 
 // unfinished reports whether the tenant may never have had a schema of its own.
@@ -136,20 +120,18 @@ func (t *Tenant) unfinished() bool {
 	return t.Status == Provisioning || t.Status == Stocked || t.Status == Dropping
 }
 
-// deleteTenant deletes the rows: one statement, which changes nothing while the registry has a side
-// schema of the tenant.
-func deleteTenant(ctx context.Context, tx pgx.Tx, t *Tenant, request int64) error {
-	tag, err := tx.Exec(ctx, `with gone as (
+// deleteTenant deletes the rows, and nothing while the registry has a side schema of the tenant.
+func deleteTenant(t *Tenant, request int64) change {
+	return change{
+		with: `t as (
 			delete from {registry}.tenants where id = $1 and status = 'dropping'
-				and not exists (select from {registry}.side_schemas where tenant_id = $1) returning id
+				and not exists (select from {registry}.side_schemas where tenant_id = $1) returning *
 		), used as (
-			update {registry}.drop_requests set used_at = now() where id = $2 and exists (select from gone)
+			update {registry}.drop_requests set used_at = now() where id = $2 and exists (select from t)
 		), hosts as (
-			delete from {registry}.domains where tenant_id in (select id from gone)
-		)
-		select id from gone`, t.ID, request)
-	if err == nil && tag.RowsAffected() != 1 {
-		err = errors.New("its row is gone or was changed by hand, or the registry has another schema of it")
+			delete from {registry}.domains where tenant_id in (select id from t)
+		)`,
+		args: []any{t.ID, request},
+		none: errors.New("its row is gone or was changed by hand, or the registry has another schema of it"),
 	}
-	return err
 }

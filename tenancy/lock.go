@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -193,28 +194,17 @@ func transact(ctx context.Context, db registrydb.Beginner, fn func(tx pgx.Tx) er
 	return tx.Commit(ctx)
 }
 
-// tenant reads a tenant through the session.
-func (l *lock) tenant(ctx context.Context, id int64) (t Tenant, err error) {
+// take waits for the lock of the tenant, and reads the tenant as it is then.
+func (l *lock) take(ctx context.Context, id int64) (t Tenant, err error) {
 	err = l.use(func(conn *registrydb.Conn) error {
-		t, err = (&Registry{db: initializedQuerier{conn}, details: true}).ByID(ctx, id)
+		if err := waitLock(ctx, conn, tenantKey(id)); err != nil {
+			return fmt.Errorf("lock tenant %d: %w", id, err)
+		}
+		t, err = (&Registry{db: initializedQuerier{conn}, details: true}).
+			one(ctx, "{registry}.tenants t, "+working+" where t.id = $1", id, strconv.FormatInt(id, 10))
 		return err
 	})
 	return t, err
-}
-
-// take waits for the lock of the tenant, and reads the tenant as it is then.
-func (l *lock) take(ctx context.Context, id int64) (Tenant, error) {
-	err := l.use(func(conn *registrydb.Conn) error {
-		if err := waitLock(ctx, conn, tenantKey(id)); err != nil {
-			return err
-		}
-		_, err := conn.Exec(ctx, "select "+workLock("schema_name")+" from {registry}.tenants where id = $1", id)
-		return err
-	})
-	if err != nil {
-		return Tenant{}, fmt.Errorf("lock tenant %d: %w", id, err)
-	}
-	return l.tenant(ctx, id)
 }
 
 // try takes a lock if no other session holds it, and reports whether this session holds it now.
@@ -226,13 +216,10 @@ func (l *lock) try(ctx context.Context, key string) (held bool, err error) {
 	return held, err
 }
 
-// hold calls fn while the session lives. The context of fn ends with [ErrLockLost] as its cause
-// when the session is found ended: another operation may have the lock then. fn is not called if
-// the session has ended already.
+// hold calls fn while the session lives: the caller has used it just now. The context of fn ends
+// with [ErrLockLost] as its cause when the session is found ended: another operation may have the
+// lock then.
 func (l *lock) hold(ctx context.Context, fn func(ctx context.Context) error) error {
-	if err := l.held(ctx); err != nil {
-		return err
-	}
 	inside, lose := context.WithCancelCause(ctx)
 	done := make(chan struct{})
 	var watch sync.WaitGroup
@@ -321,10 +308,13 @@ func (m *Manager) locked(ctx context.Context, op Op, slug string, fn func(l *loc
 	return t, err
 }
 
-// workLock is SQL, expressions of a SELECT list: it says that the session is at work on the schema
-// whose name is the SQL expression. Package migrate has the same keys, and does not report the
-// schema as unregistered. If a tenant has the first key, the second says so: half of it is random.
-// No operation waits for these advisory locks.
+// working is SQL, a relation without columns that says that the session is at work on the schema of
+// the tenant t. Package migrate has the same keys, and does not report the schema as unregistered.
+// If a tenant has the first key, the second says so: half of it is random. No operation waits for
+// these advisory locks.
+var working = "lateral (select " + workLock("t.schema_name") + ") as working"
+
+// workLock is SQL, the expressions of working for another schema name.
 func workLock(name string) string {
 	key := "hashtextextended('pgtenant.scratch.' || " + name + ", 0)"
 	return "pg_try_advisory_lock_shared(" + key + "), pg_try_advisory_lock_shared((" + key + " & 2147483647)::int, " +

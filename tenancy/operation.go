@@ -7,10 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/jackc/pgx/v5"
-
-	"github.com/oryne/pgtenant/internal/registrydb"
 )
 
 // Op is an operation of a [Manager] on a tenant.
@@ -96,12 +92,9 @@ type step struct {
 	// run is the work on the tenant's server. It is called while the lock is held. Nil: none.
 	run func(ctx context.Context) error
 
-	// write changes the registry, in one transaction with the progress of the operation. It may be
-	// called again. Nil: it changes nothing.
-	write func(ctx context.Context, tx pgx.Tx) error
-
-	// trial says that the operation has not begun after this step: its progress is not recorded.
-	trial bool
+	// write changes the registry, and records the progress of the operation with that. Nil: it changes
+	// nothing, and after a crash of the process the operation goes on at an earlier step.
+	write *change
 }
 
 // execution is one call of an operation.
@@ -157,9 +150,6 @@ func (e *execution) stopped(ctx context.Context, s step, err error) error {
 // step runs one step between the hooks. next is the name of the step that follows, empty for the
 // last.
 func (e *execution) step(ctx context.Context, s step, next string) error {
-	if err := e.enter(ctx, s); err != nil {
-		return err
-	}
 	data := e.about
 	data.Step, data.Tenant = s.name, *e.tenant
 	if before := e.m.cfg.Hooks.Before; before != nil {
@@ -175,26 +165,28 @@ func (e *execution) step(ctx context.Context, s step, next string) error {
 	return err
 }
 
-// enter records that the step is the next, if that is not recorded yet. A step that only writes is
-// recorded where a hook can stop the operation before it. A crash of the server may lose the
-// record: it repeats steps.
-func (e *execution) enter(ctx context.Context, s step) error {
-	if !e.recorded() || e.tenant.Operation.Step == s.name || s.run == nil && e.m.cfg.Hooks.Before == nil {
-		return nil
+// runStep does the work of the step, and then changes the registry. A session that has not been
+// used since a hook was called may have ended.
+func (e *execution) runStep(ctx context.Context, s step, next string) error {
+	if s.run != nil && e.m.cfg.Hooks.Before != nil {
+		if err := e.lock.held(ctx); err != nil {
+			return err
+		}
 	}
-	now := *e.tenant.Operation
-	now.Step, now.Failure = s.name, ""
-	err := e.lock.use(func(conn *registrydb.Conn) error {
-		_, err := conn.Exec(ctx, `with o as (
-				update {registry}.registry_operations set step = $2, failure = '' where tenant_id = $1 returning tenant_id
-			)
-			select `+asyncLock+" from o", e.tenant.ID, s.name)
-		return err
-	})
-	if err == nil {
+	if s.run != nil {
+		if err := e.lock.hold(ctx, s.run); err != nil {
+			return err
+		}
+	}
+	if s.write != nil {
+		return e.lock.change(ctx, e.tenant, *s.write, e.progress(next))
+	}
+	if e.recorded() {
+		now := *e.tenant.Operation
+		now.Step, now.Failure = next, ""
 		e.tenant.Operation = &now
 	}
-	return err
+	return nil
 }
 
 // recorded reports whether the registry has the row of this operation.
@@ -202,78 +194,33 @@ func (e *execution) recorded() bool {
 	return e.row.Op != "" && e.tenant.Operation != nil && e.tenant.Operation.Op == e.row.Op
 }
 
-// runStep does the work of the step, and then changes the registry.
-func (e *execution) runStep(ctx context.Context, s step, next string) error {
-	if s.run != nil {
-		if err := e.lock.hold(ctx, s.run); err != nil {
-			return err
-		}
-	}
-	if s.trial || s.write == nil && next != "" && e.recorded() {
+// progress returns what to record when a step has ended. next is the step that follows.
+func (e *execution) progress(next string) *Operation {
+	switch {
+	case e.row.Op == "":
 		return nil
+	case next == "":
+		return &Operation{}
 	}
-	var row *Operation
-	err := e.lock.write(ctx, func(tx pgx.Tx) (err error) {
-		if s.write != nil {
-			err = s.write(ctx, tx)
-		}
-		if err == nil && e.row.Op != "" {
-			row, err = e.progress(ctx, tx, next)
-		}
-		return err
-	})
-	if err == nil && e.row.Op != "" {
-		e.tenant.Operation = row
-	}
-	return err
-}
-
-// progress records the next step, or the end of the operation.
-func (e *execution) progress(ctx context.Context, tx pgx.Tx, next string) (*Operation, error) {
-	if next == "" {
-		_, err := tx.Exec(ctx, "delete from {registry}.registry_operations where tenant_id = $1", e.tenant.ID)
-		return nil, err
-	}
-	e.row.Step = next
-	return putOperation(ctx, tx, e.tenant.ID, e.row)
-}
-
-// putOperation records an operation in the place of what is recorded of the tenant.
-func putOperation(ctx context.Context, tx pgx.Tx, tenant int64, row Operation) (*Operation, error) {
-	err := tx.QueryRow(ctx, `insert into {registry}.registry_operations as o
-			(tenant_id, operation, step, actor, arguments)
-		values ($1, $2, $3, $4, jsonb_strip_nulls(jsonb_build_object(
-			'schema', nullif($5::text, ''), 'reopen', nullif($6::boolean, false))))
-		on conflict (tenant_id) do update set operation = excluded.operation, step = excluded.step, failure = '',
-			actor = excluded.actor, arguments = excluded.arguments,
-			began_at = case when o.operation = excluded.operation then o.began_at else now() end
-		returning began_at`, tenant, row.Op, row.Step, row.Actor, row.Schema, row.Reopen).Scan(&row.BeganAt)
-	return &row, err
+	row := e.row
+	row.Step, row.Failure = next, ""
+	return &row
 }
 
 // failureTimeout bounds the record of a failure, which is written also when ctx is over.
 const failureTimeout = 5 * time.Second
 
-// recordFailure records what stopped an operation that is recorded. It goes through the lock: an
-// operation that has lost its lock writes nothing.
+// recordFailure records what stopped an operation that is recorded, and at which step it goes on.
+// It goes through the lock: an operation that has lost its lock writes nothing.
 func (e *execution) recordFailure(ctx context.Context, stepErr *StepError) {
-	if e.row.Op == "" || errors.Is(stepErr, ErrLockLost) {
+	if !e.recorded() || errors.Is(stepErr, ErrLockLost) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), failureTimeout)
 	defer cancel()
-	failure := failureText(stepErr)
-	err := e.lock.write(ctx, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `update {registry}.registry_operations set failure = $3
-			where tenant_id = $1 and operation = $2`, e.tenant.ID, e.row.Op, failure)
-		if err == nil && tag.RowsAffected() == 1 && e.tenant.Operation != nil {
-			now := *e.tenant.Operation
-			now.Failure = failure
-			e.tenant.Operation = &now
-		}
-		return err
-	})
-	if err != nil {
+	stopped := *e.tenant.Operation
+	stopped.Failure = failureText(stepErr)
+	if err := e.lock.change(ctx, e.tenant, e.tenant.unchanged(), &stopped); err != nil {
 		e.log(ctx, slog.LevelError, "failure not recorded", slog.Any("error", err))
 	}
 }
@@ -345,26 +292,4 @@ func (op Op) idle(t *Tenant) error {
 		return &BusyError{Op: op, Tenant: *t}
 	}
 	return nil
-}
-
-// change runs a statement whose first argument is the tenant's id and which returns its row, and
-// reads that.
-func change(ctx context.Context, tx pgx.Tx, t *Tenant, sql string, args ...any) error {
-	rows, err := tx.Query(ctx, sql, append([]any{t.ID}, args...)...)
-	if err != nil {
-		return conflict(err)
-	}
-	changed, err := pgx.CollectExactlyOneRow(rows, scanTenant)
-	if err != nil {
-		return conflict(err)
-	}
-	*t = changed
-	return nil
-}
-
-// update changes the tenant's row where the condition holds, and reads it; else the error is
-// [pgx.ErrNoRows]. Both are SQL, whose arguments begin with $2.
-func update(ctx context.Context, tx pgx.Tx, t *Tenant, condition, set string, args ...any) error {
-	return change(ctx, tx, t, "update {registry}.tenants as t set "+set+" where id = $1 and "+condition+" returning "+
-		tenantDetailsColumns, args...)
 }

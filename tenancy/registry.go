@@ -52,9 +52,16 @@ func (r *Registry) InSchema(schema string) (*Registry, error) {
 const (
 	tenantColumns = `t.id, t.schema_name, t.slug, t.name, t.status, t.reason, t.until, t.plan, t.limits, t.placement,
 		t.created_at, t.updated_at, t.version`
-	tenantDetailsColumns = tenantColumns + ", " + operationColumn + `, t.metadata,
-		coalesce((select id::text from {registry}.registry_identity), '')`
 )
+
+// tenantDetailsColumns are the columns that a [Manager] reads.
+var tenantDetailsColumns = detailsColumns(operationColumn)
+
+// detailsColumns are tenantDetailsColumns with another SQL expression for the operation.
+func detailsColumns(operation string) string {
+	return tenantColumns + ", " + operation +
+		", t.metadata, coalesce((select id::text from {registry}.registry_identity), '')"
+}
 
 // What Init grants to the public role.
 const (

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oryne/pgtenant/schemactx"
@@ -112,7 +111,8 @@ func (m *Manager) Rename(ctx context.Context, slug string, p RenameParams) (Tena
 	if err := m.renamable(ctx, &t, p); err != nil {
 		return t, err
 	}
-	claim := step{name: "claim", write: func(ctx context.Context, tx pgx.Tx) error { return claimNames(ctx, tx, &t, p) }}
+	names := claimNames(&t, p)
+	claim := step{name: "claim", write: &names}
 	if p.Schema == "" || p.Schema == t.Schema {
 		err := m.run(ctx, l, OpRename, &t, claim)
 		return t, err
@@ -183,24 +183,21 @@ func (t *Tenant) renaming(schema string) bool {
 }
 
 // claimNames takes all names that only one tenant can have, so that it gets all or none.
-func claimNames(ctx context.Context, tx pgx.Tx, t *Tenant, p RenameParams) error {
+func claimNames(t *Tenant, p RenameParams) change {
+	c := t.update("true", "name = coalesce(nullif($2, ''), name), slug = coalesce(nullif($3, ''), slug)", p.Name, p.Slug)
 	if p.Schema != "" && p.Schema != t.Schema && !t.renaming(p.Schema) {
-		_, err := tx.Exec(ctx, "insert into {registry}.schema_names (name, tenant_id) values ($1, $2)", p.Schema, t.ID)
-		if err != nil {
-			return conflict(err)
-		}
+		c.with += ", claimed as (insert into {registry}.schema_names (name, tenant_id) values ($4, $1))"
+		c.args = append(c.args, p.Schema)
 	}
-	return update(ctx, tx, t, "true", "name = coalesce(nullif($2, ''), name), slug = coalesce(nullif($3, ''), slug)",
-		p.Name, p.Slug)
+	return c
 }
 
 // renameSteps end a rename of the schema whose new name is claimed.
 func (m *Manager) renameSteps(l *lock, t *Tenant, schema string) []step {
+	named := t.update("true", "schema_name = $2", schema)
 	return []step{
 		{name: "schema", run: func(ctx context.Context) error { return m.renameSchema(ctx, l, t, schema) }},
-		{name: "switch", write: func(ctx context.Context, tx pgx.Tx) error {
-			return update(ctx, tx, t, "true", "schema_name = $2", schema)
-		}},
+		{name: "switch", write: &named},
 	}
 }
 
@@ -219,10 +216,8 @@ func (m *Manager) renameSchema(ctx context.Context, l *lock, t *Tenant, schema s
 	if errExists != nil || !unchanged {
 		return errors.Join(err, errExists)
 	}
-	return errors.Join(err, l.write(ctx, func(tx pgx.Tx) error {
-		t.Operation = nil
-		_, err := tx.Exec(ctx, `with unclaimed as (delete from {registry}.schema_names where name = $2 and tenant_id = $1)
-			delete from {registry}.registry_operations where tenant_id = $1`, t.ID, schema)
-		return err
-	}))
+	unclaimed := t.unchanged()
+	unclaimed.with += ", unclaimed as (delete from {registry}.schema_names where name = $2 and tenant_id = $1)"
+	unclaimed.args = append(unclaimed.args, schema)
+	return errors.Join(err, l.change(ctx, t, unclaimed, &Operation{}))
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
@@ -40,8 +38,8 @@ func (s *Staging) Replace(ctx context.Context) (Tenant, error) {
 		return t, err
 	}
 	row := Operation{Op: OpReplace, Schema: t.Schema, Reopen: t.Status == Active}
-	switchStep := step{name: "switch", write: func(ctx context.Context, tx pgx.Tx) error { return s.replace(ctx, tx, &t) }}
-	steps := append([]step{switchStep}, s.m.exchangeSteps(&t, row.Reopen)...)
+	replaced := s.replaced(&t)
+	steps := append([]step{{name: "switch", write: &replaced}}, s.m.exchangeSteps(&t, row.Reopen)...)
 	err = s.m.runRecorded(ctx, s.lock, OpReplace, &t, row, steps...)
 	s.done = s.done || t.Schema == s.side.Schema
 	return t, s.lost(err)
@@ -69,35 +67,35 @@ func (m *Manager) replaceable(ctx context.Context, t *Tenant) error {
 // its schemas has ended.
 const inMaintenance = "status = case when t.status = 'active' then 'maintenance' else t.status end"
 
-// replace is the switch: one statement.
-func (s *Staging) replace(ctx context.Context, tx pgx.Tx, t *Tenant) error {
-	err := change(ctx, tx, t, `with new as (
+// replaced is the switch.
+func (s *Staging) replaced(t *Tenant) change {
+	return change{
+		with: `new as (
 			delete from {registry}.side_schemas where id = $2 and not used and tenant_id = $1 returning schema_name
 		), old as (
 			insert into {registry}.side_schemas (schema_name, tenant_id, placement, used)
 			select t.schema_name, t.id, t.placement, true from {registry}.tenants t, new where t.id = $1
-		)
-		update {registry}.tenants as t set schema_name = new.schema_name, `+inMaintenance+`
-		from new where t.id = $1 returning `+tenantDetailsColumns, s.side.ID)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return ErrStagingLost
+		), t as (
+			update {registry}.tenants as t set schema_name = new.schema_name, ` + inMaintenance + `
+			from new where t.id = $1 returning t.*
+		)`,
+		args: []any{t.ID, s.side.ID},
+		none: ErrStagingLost,
 	}
-	return err
 }
 
 // exchangeSteps end an exchange of schemas after the switch. Each can be run again, and changes
-// nothing where it is done. reopen says that the switch has put the tenant into maintenance: it is
-// active again, unless it has got another status since.
+// nothing where it is done. reopen says that the switch puts the tenant into maintenance: it is
+// active again, unless it was suspended since.
 func (m *Manager) exchangeSteps(t *Tenant, reopen bool) []step {
+	served := t.unchanged()
+	if reopen && t.Status != Suspended {
+		served = t.update("status <> 'suspended'", activeAgain)
+	}
 	return []step{
 		{name: "open", run: func(ctx context.Context) error { return m.unseal(ctx, t) }},
 		{name: "close", run: func(ctx context.Context) error { return m.sealAside(ctx, t) }},
-		{name: "serve", write: func(ctx context.Context, tx pgx.Tx) error {
-			if !reopen || t.Status != Maintenance {
-				return nil
-			}
-			return update(ctx, tx, t, "true", activeAgain)
-		}},
+		{name: "serve", write: &served},
 	}
 }
 

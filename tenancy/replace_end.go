@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
 
@@ -72,19 +70,13 @@ func (m *Manager) confirm(
 	if err := m.endExchange(ctx, l, OpConfirm, t); err != nil {
 		return err
 	}
+	marked, dropped := t.unchanged(), t.unchanged()
+	dropped.with += `, side as (delete from {registry}.side_schemas where id = $2),
+		request as (update {registry}.drop_requests set used_at = now() where id = $3)`
+	dropped.args = append(dropped.args, side.ID, request)
 	steps := []step{
-		{name: "mark", run: func(ctx context.Context) error { return m.checkSideDependents(ctx, side) }},
-		{
-			name: "drop",
-			run:  func(ctx context.Context) error { return m.deprovisionSide(ctx, side) },
-			write: func(ctx context.Context, tx pgx.Tx) error {
-				_, err := tx.Exec(ctx, "update {registry}.drop_requests set used_at = now() where id = $1", request)
-				if err == nil {
-					err = forgetSide(ctx, tx, side)
-				}
-				return err
-			},
-		},
+		{name: "mark", write: &marked, run: func(ctx context.Context) error { return m.checkSideDependents(ctx, side) }},
+		{name: "drop", write: &dropped, run: func(ctx context.Context) error { return m.deprovisionSide(ctx, side) }},
 	}
 	if t.confirming(side.Schema) {
 		steps = steps[1:]
@@ -140,7 +132,7 @@ func (m *Manager) RevertReplacement(ctx context.Context, slug, schema string) (T
 		if err != nil {
 			return fmt.Errorf("%s of tenant %q: %w", OpRevert, slug, err)
 		}
-		migrate := step{name: "migrate", trial: true, run: func(ctx context.Context) error {
+		migrate := step{name: "migrate", run: func(ctx context.Context) error {
 			return m.migrateUnused(ctx, side.Schema)
 		}}
 		return m.runRecorded(ctx, l, OpRevert, t, row, append([]step{migrate}, m.revertSteps(t, schema, row.Reopen)...)...)
@@ -149,20 +141,22 @@ func (m *Manager) RevertReplacement(ctx context.Context, slug, schema string) (T
 
 // revertSteps take the retained schema back.
 func (m *Manager) revertSteps(t *Tenant, schema string, reopen bool) []step {
-	return append([]step{{name: "switch", write: func(ctx context.Context, tx pgx.Tx) error {
-		return swap(ctx, tx, t, schema)
-	}}}, m.exchangeSteps(t, reopen)...)
+	taken := takenBack(t, schema)
+	return append([]step{{name: "switch", write: &taken}}, m.exchangeSteps(t, reopen)...)
 }
 
-// swap is the switch back: one statement. It deletes requests to drop the schema: if that is
-// retained again, it has rows whose drop was never requested.
-func swap(ctx context.Context, tx pgx.Tx, t *Tenant, schema string) error {
-	return change(ctx, tx, t, `with old as (
+// takenBack is the switch back. It deletes requests to drop the schema: if that is retained again,
+// it has rows whose drop was never requested.
+func takenBack(t *Tenant, schema string) change {
+	return change{
+		with: `old as (
 			update {registry}.side_schemas s set schema_name = t.schema_name, since = now()
 			from {registry}.tenants t where t.id = $1 and s.tenant_id = t.id and s.used and s.schema_name = $2 returning s.id
 		), requests as (
 			delete from {registry}.drop_requests where tenant_id = $1 and schema_name = $2 and exists (select from old)
-		)
-		update {registry}.tenants as t set schema_name = $2, `+inMaintenance+`
-		from old where t.id = $1 returning `+tenantDetailsColumns, schema)
+		), t as (
+			update {registry}.tenants as t set schema_name = $2, ` + inMaintenance + ` from old where t.id = $1 returning t.*
+		)`,
+		args: []any{t.ID, schema},
+	}
 }

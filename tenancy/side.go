@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oryne/pgtenant/internal/registrydb"
 	"github.com/oryne/pgtenant/schemactx"
 	"github.com/oryne/pgtenant/schemactx/admin"
 )
@@ -88,11 +89,14 @@ func (m *Manager) schemasOf(ctx context.Context, t *Tenant) ([]string, error) {
 
 // dropSide drops a schema and forgets it. The caller holds the lock of the schema or of its tenant.
 func (m *Manager) dropSide(ctx context.Context, l *lock, s *SideSchema) error {
+	if err := l.held(ctx); err != nil {
+		return err
+	}
 	return l.hold(ctx, func(ctx context.Context) error {
 		if err := m.deprovisionSide(ctx, s); err != nil {
 			return err
 		}
-		return l.write(ctx, func(tx pgx.Tx) error { return forgetSide(ctx, tx, s) })
+		return l.forgetSide(ctx, s)
 	})
 }
 
@@ -112,14 +116,14 @@ func (m *Manager) deprovisionSide(ctx context.Context, s *SideSchema) error {
 	return err
 }
 
-// forgetSide deletes the rows, in this order, as the one refers to the other. The name of a schema
-// that no tenant has had is deleted, too: the numbers in it are not given out twice.
-func forgetSide(ctx context.Context, tx pgx.Tx, s *SideSchema) error {
-	if _, err := tx.Exec(ctx, "delete from {registry}.side_schemas where id = $1", s.ID); err != nil || s.Used {
-		return err
-	}
-	_, err := tx.Exec(ctx, "delete from {registry}.schema_names where name = $1", s.Schema)
-	return err
+// forgetSide deletes the row. The name of a schema that no tenant has had is deleted, too: the
+// numbers in it are not given out twice.
+func (l *lock) forgetSide(ctx context.Context, s *SideSchema) error {
+	return l.use(func(conn *registrydb.Conn) error {
+		_, err := conn.Exec(ctx, `with side as (delete from {registry}.side_schemas where id = $1 returning schema_name, used)
+			delete from {registry}.schema_names where name in (select schema_name from side where not used)`, s.ID)
+		return initialized(err)
+	})
 }
 
 // dropSidesOf drops the side schemas of a tenant that is being dropped. A schema that a session has

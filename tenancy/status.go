@@ -3,8 +3,6 @@ package tenancy
 import (
 	"context"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // MaxReasonLen is the longest reason of a suspension or a maintenance, in characters.
@@ -78,21 +76,22 @@ func (m *Manager) StartMaintenance(ctx context.Context, slug string, p Maintenan
 		until = &p.Until
 	}
 	return m.locked(ctx, OpStartMaintenance, slug, func(l *lock, t *Tenant) error {
-		return m.run(ctx, l, OpStartMaintenance, t, step{name: "status", write: func(ctx context.Context, tx pgx.Tx) error {
-			return startMaintenance(ctx, tx, t, p.Reason, until)
+		set := t.update("true", "status = 'maintenance', reason = $2, until = $3", p.Reason, until)
+		return m.run(ctx, l, OpStartMaintenance, t, step{name: "status", run: func(ctx context.Context) error {
+			return l.change(ctx, t, set, t.Operation.takenOver())
 		}})
 	})
 }
 
-// startMaintenance also takes over a maintenance that an unfinished replacement has begun: when the
-// replacement is resumed, it leaves the tenant in maintenance.
-func startMaintenance(ctx context.Context, tx pgx.Tx, t *Tenant, reason string, until *time.Time) error {
-	_, err := tx.Exec(ctx, `update {registry}.registry_operations set arguments = arguments - 'reopen'
-		where tenant_id = $1`, t.ID)
-	if err != nil {
-		return err
+// takenOver is the operation without a maintenance of its own: a replacement that is resumed leaves
+// the tenant in the maintenance that was started by hand.
+func (o *Operation) takenOver() *Operation {
+	if o == nil {
+		return nil
 	}
-	return update(ctx, tx, t, "true", "status = 'maintenance', reason = $2, until = $3", reason, until)
+	now := *o
+	now.Reopen = false
+	return &now
 }
 
 // EndMaintenance serves a tenant again that was in maintenance. For a tenant that is active it
@@ -117,9 +116,8 @@ func (m *Manager) serve(ctx context.Context, op Op, slug string) (Tenant, error)
 
 // setStatus is a step that sets columns of the tenant, also when they have the values already.
 func setStatus(t *Tenant, set string, args ...any) step {
-	return step{name: "status", write: func(ctx context.Context, tx pgx.Tx) error {
-		return update(ctx, tx, t, "true", set, args...)
-	}}
+	c := t.update("true", set, args...)
+	return step{name: "status", write: &c}
 }
 
 // Serveable returns nil if the tenant's status allows requests, else an [InactiveError]. For a nil

@@ -89,12 +89,13 @@ func (m *Manager) refillOne(ctx context.Context, after int64) (turn, error) {
 	if id != 0 {
 		return turn{id: id, repaired: id}, m.restock(ctx, l, id)
 	}
-	t, err := l.insertStocked(ctx, m.cfg.Stock.Size)
+	var t Tenant
+	err = l.change(ctx, &t, insertStocked(m.cfg.Stock.Size), stocking)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return turn{}, nil // it is full
 	}
 	if err != nil {
-		return turn{}, fmt.Errorf("stock a tenant: %w", conflict(err))
+		return turn{}, fmt.Errorf("stock a tenant: %w", err)
 	}
 	return turn{id: t.ID, made: true}, m.runRecorded(ctx, l, OpStock, &t, *t.Operation, m.stockSteps(&t)...)
 }
@@ -122,13 +123,13 @@ func (m *Manager) restock(ctx context.Context, l *lock, id int64) error {
 	if err != nil {
 		return err
 	}
-	if t.Operation == nil {
-		withdrawn, err := m.withdraw(ctx, l, &t)
+	if t.Operation == nil { // nobody can claim it meanwhile
+		err := l.change(ctx, &t, t.update("status = 'stocked'", "stock_version = ''"), stocking)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil // claimed, which takes no lock
+		}
 		if err != nil {
 			return fmt.Errorf("withdraw tenant %d from the stock: %w", id, err)
-		}
-		if !withdrawn {
-			return nil // claimed
 		}
 	}
 	if t.Operation.Op != OpStock {
@@ -137,32 +138,19 @@ func (m *Manager) restock(ctx context.Context, l *lock, id int64) error {
 	return m.resume(ctx, l, OpStock, &t)
 }
 
-// withdraw begins to bring a stocked tenant up to date: nobody can claim it meanwhile. It reports
-// whether the tenant is stocked still: a claim takes no lock.
-func (m *Manager) withdraw(ctx context.Context, l *lock, t *Tenant) (withdrawn bool, err error) {
-	err = l.write(ctx, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `update {registry}.tenants set stock_version = ''
-			where id = $1 and status = 'stocked'`, t.ID)
-		withdrawn = tag.RowsAffected() == 1
-		if err == nil && withdrawn {
-			t.Operation, err = putOperation(ctx, tx, t.ID, Operation{Op: OpStock, Step: "schema"})
-		}
-		return err
-	})
-	return withdrawn, err
-}
+// stocking is the operation of a stocked tenant that is not ready.
+var stocking = &Operation{Op: OpStock, Step: "schema"}
 
 // stockSteps make what a stocked tenant needs, and then ready.
 func (m *Manager) stockSteps(t *Tenant) []step {
-	return append(m.schemaSteps(t, false), step{name: "ready", write: func(ctx context.Context, tx pgx.Tx) error {
-		return update(ctx, tx, t, "true", "stock_version = $2", m.stockVersion())
-	}})
+	ready := t.update("true", "stock_version = $2", m.stockVersion())
+	return append(m.schemaSteps(t, false), step{name: "ready", write: &ready})
 }
 
 // insertStocked inserts a row that is no customer's, unless there are size already, and takes its
 // lock. The slug is one that nobody can ask for.
-func (l *lock) insertStocked(ctx context.Context, size int) (Tenant, error) {
-	return l.insert(ctx, Operation{Op: OpStock, Step: "schema"}, `with new as materialized (
+func insertStocked(size int) change {
+	return change{with: `new as materialized (
 			select nextval(pg_get_serial_sequence('{registry}.tenants', 'id')) as id
 			where (select count(*) from {registry}.tenants where status = 'stocked') < $1
 		), name as (
@@ -170,7 +158,10 @@ func (l *lock) insertStocked(ctx context.Context, size int) (Tenant, error) {
 		), t as (
 			insert into {registry}.tenants (id, schema_name, slug, name, status)
 			select id, 'tenant_' || id, '_' || id, '_' || id, 'stocked' from new returning *
-		), locked as (`+takeNewLock("'tenant ' || new.id", "new")+`)`, "t, locked", size)
+		), locked as (` + takeNewLock("'tenant ' || new.id", "new") + `)`,
+		from: "t, locked, " + working,
+		args: []any{size},
+	}
 }
 
 // RunStock refills the stock now, after each claim of this manager and every

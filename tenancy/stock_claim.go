@@ -51,13 +51,16 @@ func (m *Manager) claimStocked(ctx context.Context, p CreateParams) (Tenant, err
 		return Tenant{}, err
 	}
 	defer l.release(ctx)
-	t, err := l.insert(ctx, Operation{Op: OpClaim, Step: "seed"}, "with free as materialized ("+stockedSQL+`
+	var t Tenant
+	claim := change{with: "free as materialized (" + stockedSQL + `
 			and not exists (select from {registry}.registry_locks l where l.key = 'tenant ' || t.id)
 			order by id limit 1 for update skip locked
-		), locked as (`+takeLock("'tenant ' || free.id", "free, ", "nothing")+`),
-		ready as (select free.id from free, locked)`+claimSQL,
-		"t", claimArgs(m, p, Provisioning)...)
-	if err != nil {
+		), locked as (` + takeLock("'tenant ' || free.id", "free, ", "nothing") + `),
+		ready as (select free.id from free, locked)` + claimSQL,
+		from: "t, " + working,
+		args: claimArgs(m, p, Provisioning),
+	}
+	if err := l.change(ctx, &t, claim, &Operation{Op: OpClaim, Step: "seed"}); err != nil {
 		return Tenant{}, claimError(p, err)
 	}
 	err = m.resume(ctx, l, OpClaim, &t)

@@ -125,8 +125,8 @@ func (m *Manager) Update(ctx context.Context, read Tenant, c Changes) (Tenant, e
 	if err := OpUpdate.check(&t); err != nil {
 		return t, err
 	}
-	err = m.run(ctx, l, OpUpdate, &t, step{name: "row", write: func(ctx context.Context, tx pgx.Tx) error {
-		return applyChanges(ctx, tx, &t, c)
+	err = m.run(ctx, l, OpUpdate, &t, step{name: "row", run: func(ctx context.Context) error {
+		return l.applyChanges(ctx, &t, c)
 	}})
 	return t, err
 }
@@ -148,15 +148,15 @@ func (m *Manager) CheckPlan(plan string) error {
 }
 
 // applyChanges checks the version once more: SQL that is written by hand takes no lock.
-func applyChanges(ctx context.Context, tx pgx.Tx, t *Tenant, c Changes) error {
+func (l *lock) applyChanges(ctx context.Context, t *Tenant, c Changes) error {
 	read := t.Version
 	limits, metadata := limitsText(c.Limits), metadataText(c.Metadata)
-	err := update(ctx, tx, t, "version = $2", `name = coalesce($3, name), plan = coalesce($4, plan),
-		limits = coalesce($5, limits), metadata = coalesce($6, metadata)`, read, c.Name, c.Plan, limits, metadata)
+	err := l.change(ctx, t, t.update("version = $2", `name = coalesce($3, name), plan = coalesce($4, plan),
+		limits = coalesce($5, limits), metadata = coalesce($6, metadata)`, read, c.Name, c.Plan, limits, metadata), nil)
 	var pgErr *pgconn.PgError
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		if err := change(ctx, tx, t, "select "+tenantDetailsColumns+" from {registry}.tenants t where id = $1"); err != nil {
+		if err := l.change(ctx, t, t.unchanged(), nil); err != nil {
 			return err
 		}
 		return &ConflictError{Current: *t, Version: read}
