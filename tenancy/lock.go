@@ -16,12 +16,13 @@ import (
 	"github.com/oryne/pgtenant/internal/registrydb"
 )
 
-// lock is a session of its own on the registry's database, beside the pool. It holds the locks of
-// one operation, and all that the operation writes to the registry goes through it. So the writes
-// are fenced: when the session ends, its locks are free, and no write of the operation can follow.
+// lock is a session on the registry's database that serves one operation alone. It holds the locks
+// of the operation, and all that the operation writes to the registry goes through it. So the
+// writes are fenced: when the session ends, its locks are free, and no write of the operation can
+// follow.
 type lock struct {
-	m       *Manager
-	counted bool // it has a place in m.locks
+	m      *Manager
+	pooled *pgxpool.Conn // nil: the connection is not of the pool
 
 	mu   sync.Mutex // of conn, which serves one goroutine at a time
 	conn *registrydb.Conn
@@ -43,31 +44,48 @@ const (
 	cancelTimeout = 5 * time.Second
 )
 
-// openLock opens the session of an operation, which the caller releases. At most as many are open
-// at a time as the pool has connections; openLock waits for its turn.
+// openLock takes a connection of the pool for an operation, which the caller releases.
 func (m *Manager) openLock(ctx context.Context) (*lock, error) {
 	if m.nested(ctx) {
 		return nil, ErrNested
 	}
-	select {
-	case m.locks <- struct{}{}:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for a connection to lock a tenant: %w", ctx.Err())
-	}
-	l, err := m.connectLock(ctx)
+	pooled, err := m.spare(ctx)
 	if err != nil {
-		<-m.locks
+		return nil, fmt.Errorf("wait for a connection to lock a tenant: %w", err)
+	}
+	if err := checkSession(ctx, pooled.Conn(), m.cfg.RegistryRoles); err != nil {
+		pooled.Release()
 		return nil, err
 	}
-	l.counted = true
-	return l, nil
+	return &lock{m: m, pooled: pooled, conn: m.registry.Schema().Conn(pooled.Conn())}, nil
 }
 
-// connectLock opens a session without waiting for a turn.
+// spare takes a connection of the pool that is not the last: the work under a lock needs another
+// one. If locks held all of them, also of other managers, that which came last would have found
+// that.
+func (m *Manager) spare(ctx context.Context) (*pgxpool.Conn, error) {
+	for pause := lockPause; ; pause = min(2*pause, maxLockPause) {
+		conn, err := m.registry.Acquire(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if stat := m.registry.Stat(); stat.AcquiredConns() < stat.MaxConns() {
+			return conn, nil
+		}
+		conn.Release()
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// connectLock opens a connection beside the pool, for a lock that is held long.
 func (m *Manager) connectLock(ctx context.Context) (*lock, error) {
 	conn, err := connect(ctx, m.registry.Config())
 	if err != nil {
-		return nil, fmt.Errorf("connect to lock a tenant: %w", err)
+		return nil, fmt.Errorf("connect to lock a schema: %w", err)
 	}
 	if err := checkSession(ctx, conn, m.cfg.RegistryRoles); err != nil {
 		_ = conn.Close(ctx)
@@ -122,24 +140,20 @@ func prepare(ctx context.Context, cfg *pgxpool.Config, conn *pgx.Conn) error {
 
 var errRefused = errors.New("the pool's PrepareConn or BeforeAcquire refused the connection")
 
-// release gives up all locks and ends the session, also when ctx is over.
+// release gives up all locks and the connection, also when ctx is over. It deletes the rows of the
+// locks before a session ends, so that they are free at once.
 func (l *lock) release(ctx context.Context) {
-	_ = l.close(ctx)
-	if l.counted {
-		<-l.m.locks
-	}
-}
-
-// close deletes the rows of the locks before it ends the session, so that they are free at once.
-func (l *lock) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
 	defer cancel()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.conn.IsClosed() {
-		_ = unlockAll(ctx, l.conn) // the end of the session releases them, too
+	err := unlockAll(ctx, l.conn)
+	if err != nil || l.pooled == nil {
+		_ = l.conn.Close(ctx) // the end of the session releases them, too
 	}
-	return l.conn.Close(ctx)
+	if l.pooled != nil {
+		l.pooled.Release()
+	}
 }
 
 // releaseOne gives up one lock, also when ctx is over. If that fails, the lock is free when the
@@ -171,27 +185,8 @@ func (l *lock) use(fn func(conn *registrydb.Conn) error) error {
 // of notifications was full.
 func (l *lock) write(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	return l.use(func(conn *registrydb.Conn) error {
-		return write(func() error { return transact(ctx, l.m.registry.Schema().Beginner(conn.Conn), fn) })
+		return write(func() error { return pgx.BeginFunc(ctx, l.m.registry.Schema().Beginner(conn.Conn), fn) })
 	})
-}
-
-// transact is [pgx.BeginFunc], except that only fn ends with ctx: pgx closes the connection if the
-// context of a BEGIN, COMMIT or ROLLBACK is over.
-func transact(ctx context.Context, db registrydb.Beginner, fn func(tx pgx.Tx) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), heldTimeout)
-	defer cancel()
-	tx, err := db.Begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tx.Rollback(ctx) }() // also when fn panics; after the commit it does nothing
-	if err := fn(tx); err != nil {
-		return err
-	}
-	return tx.Commit(ctx)
 }
 
 // take waits for the lock of the tenant, and reads the tenant as it is then.

@@ -106,7 +106,6 @@ type Manager struct {
 	registry *registrydb.Pool
 	schemas  *pgxpool.Pool
 	cfg      Config
-	locks    chan struct{} // one for each session of a lock that is open
 	taken    chan struct{} // holds one while the stock may have shrunk
 }
 
@@ -161,7 +160,6 @@ func New(registry *pgxpool.Pool, cfg Config) (*Manager, error) {
 		registry: db,
 		schemas:  cfg.Schemas,
 		cfg:      cfg,
-		locks:    make(chan struct{}, registry.Config().MaxConns),
 		taken:    make(chan struct{}, 1),
 	}, nil
 }
