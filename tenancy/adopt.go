@@ -105,8 +105,7 @@ func (s *Staging) adopted() change {
 			select tenant_id, schema_name, $2, $3, $6, $7, $8, $9, $10, placement from side returning *
 		)`,
 		args: []any{
-			s.side.ID, p.Slug, p.Name, p.Domain, p.Domains, p.Status, p.Reason, p.Plan,
-			limitsText(p.Limits), metadataText(p.Metadata),
+			s.side.ID, p.Slug, p.Name, p.Domain, p.Domains, p.Status, p.Reason, p.Plan, p.Limits, p.Metadata,
 		},
 		none: ErrStagingLost,
 	}

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oryne/pgtenant/internal/registrydb"
@@ -22,7 +20,8 @@ import (
 // follow.
 type lock struct {
 	m      *Manager
-	pooled *pgxpool.Conn // nil: the connection is not of the pool
+	pooled *pgxpool.Conn
+	own    *pgxpool.Pool // of pooled alone; nil: pooled is of the registry's pool
 
 	mu   sync.Mutex // of conn, which serves one goroutine at a time
 	conn *registrydb.Conn
@@ -38,10 +37,6 @@ const (
 
 	// unlockTimeout bounds the release of the locks, which goes on when the caller's context is over.
 	unlockTimeout = 5 * time.Second
-
-	// cancelTimeout is how long the session waits for the end of a statement whose context is over.
-	// Then the connection is closed.
-	cancelTimeout = 5 * time.Second
 )
 
 // openLock takes a connection of the pool for an operation, which the caller releases.
@@ -53,11 +48,7 @@ func (m *Manager) openLock(ctx context.Context) (*lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("wait for a connection to lock a tenant: %w", err)
 	}
-	if err := checkSession(ctx, pooled.Conn(), m.cfg.RegistryRoles); err != nil {
-		pooled.Release()
-		return nil, err
-	}
-	return &lock{m: m, pooled: pooled, conn: m.registry.Schema().Conn(pooled.Conn())}, nil
+	return m.newLock(ctx, pooled, nil)
 }
 
 // spare takes a connection of the pool that is not the last: the work under a lock needs another
@@ -81,79 +72,52 @@ func (m *Manager) spare(ctx context.Context) (*pgxpool.Conn, error) {
 	}
 }
 
-// connectLock opens a connection beside the pool, for a lock that is held long.
+// connectLock opens a connection beside the pool, for a lock that is held long. It is made as the
+// connections of the pool are.
 func (m *Manager) connectLock(ctx context.Context) (*lock, error) {
-	conn, err := connect(ctx, m.registry.Config())
+	cfg := m.registry.Config()
+	cfg.MaxConns, cfg.MinConns, cfg.MinIdleConns = 1, 0, 0
+	own, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("connect to lock a schema: %w", err)
 	}
-	if err := checkSession(ctx, conn, m.cfg.RegistryRoles); err != nil {
-		_ = conn.Close(ctx)
-		return nil, err
-	}
-	return &lock{m: m, conn: m.registry.Schema().Conn(conn)}, nil
-}
-
-// connect opens a connection as the pool would. It runs few statements: it does not prepare them.
-// The end of a context cancels the statement on the server. By default pgx closes the connection
-// then, and the locks would be lost.
-func connect(ctx context.Context, cfg *pgxpool.Config) (*pgx.Conn, error) {
-	cfg.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: cancelTimeout}
-	}
-	if cfg.ConnConfig.DefaultQueryExecMode != pgx.QueryExecModeSimpleProtocol {
-		cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
-	}
-	if cfg.BeforeConnect != nil {
-		if err := cfg.BeforeConnect(ctx, cfg.ConnConfig); err != nil {
-			return nil, err
-		}
-	}
-	conn, err := pgx.ConnectConfig(ctx, cfg.ConnConfig)
+	pooled, err := own.Acquire(ctx)
 	if err != nil {
-		return nil, err
+		own.Close()
+		return nil, fmt.Errorf("connect to lock a schema: %w", err)
 	}
-	if err := prepare(ctx, cfg, conn); err != nil {
-		_ = conn.Close(ctx)
-		return nil, err
-	}
-	return conn, nil
+	return m.newLock(ctx, pooled, own)
 }
 
-// prepare calls the pool's hooks for a new connection that is used at once.
-func prepare(ctx context.Context, cfg *pgxpool.Config, conn *pgx.Conn) error {
-	if cfg.AfterConnect != nil {
-		if err := cfg.AfterConnect(ctx, conn); err != nil {
-			return err
-		}
+// newLock returns a lock with the connection, if that works as the owner role.
+func (m *Manager) newLock(ctx context.Context, pooled *pgxpool.Conn, own *pgxpool.Pool) (*lock, error) {
+	l := &lock{m: m, pooled: pooled, own: own, conn: m.registry.Schema().Conn(pooled.Conn())}
+	if err := checkSession(ctx, pooled.Conn(), m.cfg.RegistryRoles); err != nil {
+		l.giveBack()
+		return nil, err
 	}
-	switch {
-	case cfg.PrepareConn != nil:
-		if ok, err := cfg.PrepareConn(ctx, conn); err != nil || !ok {
-			return errors.Join(err, errRefused)
-		}
-	case cfg.BeforeAcquire != nil && !cfg.BeforeAcquire(ctx, conn):
-		return errRefused
-	}
-	return nil
+	return l, nil
 }
 
-var errRefused = errors.New("the pool's PrepareConn or BeforeAcquire refused the connection")
+// giveBack returns the connection to its pool.
+func (l *lock) giveBack() {
+	l.pooled.Release()
+	if l.own != nil {
+		l.own.Close()
+	}
+}
 
-// release gives up all locks and the connection, also when ctx is over. It deletes the rows of the
-// locks before a session ends, so that they are free at once.
+// release gives up all locks and the connection, also when ctx is over. A lock of connectLock can be
+// released again.
 func (l *lock) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
 	defer cancel()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	err := unlockAll(ctx, l.conn)
-	if err != nil || l.pooled == nil {
+	if err := unlockAll(ctx, l.conn); err != nil {
 		_ = l.conn.Close(ctx) // the end of the session releases them, too
 	}
-	if l.pooled != nil {
-		l.pooled.Release()
-	}
+	l.giveBack()
 }
 
 // releaseOne gives up one lock, also when ctx is over. If that fails, the lock is free when the

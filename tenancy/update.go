@@ -150,9 +150,8 @@ func (m *Manager) CheckPlan(plan string) error {
 // applyChanges checks the version once more: SQL that is written by hand takes no lock.
 func (l *lock) applyChanges(ctx context.Context, t *Tenant, c Changes) error {
 	read := t.Version
-	limits, metadata := limitsText(c.Limits), metadataText(c.Metadata)
 	err := l.change(ctx, t, t.update("version = $2", `name = coalesce($3, name), plan = coalesce($4, plan),
-		limits = coalesce($5, limits), metadata = coalesce($6, metadata)`, read, c.Name, c.Plan, limits, metadata), nil)
+		limits = coalesce($5, limits), metadata = coalesce($6, metadata)`, read, c.Name, c.Plan, c.Limits, c.Metadata), nil)
 	var pgErr *pgconn.PgError
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
@@ -170,20 +169,3 @@ func (l *lock) applyChanges(ctx context.Context, t *Tenant, c Changes) error {
 // refusesValue reports whether a SQLSTATE says that PostgreSQL cannot hold a value: a NUL, half of
 // a surrogate pair or an endless number in JSON (class 22), or arrays nested too deep (54001).
 func refusesValue(state string) bool { return strings.HasPrefix(state, "22") || state == "54001" }
-
-// limitsText returns limits as a statement that is not prepared takes them; nil for nil.
-func limitsText(limits map[string]int64) *string {
-	if limits == nil {
-		return nil
-	}
-	text, _ := json.Marshal(limits) // never fails
-	return new(string(text))
-}
-
-// metadataText returns metadata as a statement that is not prepared takes them; nil for nil.
-func metadataText(metadata json.RawMessage) *string {
-	if metadata == nil {
-		return nil
-	}
-	return new(string(metadata))
-}
