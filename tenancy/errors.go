@@ -53,8 +53,9 @@ var (
 	ErrTooManyClaims = errors.New("tenant has too many claims of domains")
 
 	// ErrLockLost is wrapped by the [StepError] of an operation whose lock of the tenant was lost with
-	// its connection, as another operation may be at work on the tenant by then. It stopped before its
-	// next step, or in the middle of one, and can be run again.
+	// its connection, as another operation may be at work on the tenant by then. The connection is
+	// also closed if the context ends while the operation writes to the registry. The operation can be
+	// run again.
 	ErrLockLost = errors.New("lock of the tenant was lost")
 
 	// ErrNested is returned by a [Manager] for an operation that takes a lock, from inside of another

@@ -245,8 +245,8 @@ func (e *execution) log(ctx context.Context, level slog.Level, msg string, attrs
 	e.m.cfg.Logger.LogAttrs(ctx, level, msg, append(all, attrs...)...)
 }
 
-// Resume goes on with the operation of a tenant that failed or was interrupted, at the step where
-// it stopped: a create, a claim, a rename, a replacement of its schema or the revert of one. It
+// Resume goes on with the operation of a tenant that failed or was interrupted, at the step that is
+// recorded: a create, a claim, a rename, a replacement of its schema or the revert of one. It
 // returns the tenant as it is then. A tenant that has no such operation is a [StatusError]. A drop
 // goes on with [Manager.Drop], and a confirmation, a [BusyError], with
 // [Manager.ConfirmReplacement]: both need their token.

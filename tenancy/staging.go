@@ -18,8 +18,8 @@ import (
 // is dropped by Close.
 //
 // A connection of its own, beside the pool, holds a lock that says that it is in use. When the
-// process is gone, so is the lock, and [Manager.SweepSideSchemas] drops the schema. It is for one
-// goroutine at a time.
+// process has ended, or the connection has, so has the lock, and [Manager.SweepSideSchemas] drops
+// the schema. It is for one goroutine at a time.
 type Staging struct {
 	m     *Manager
 	lock  *lock
