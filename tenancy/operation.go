@@ -67,7 +67,7 @@ type StepData struct {
 // stopped. It is a row of the registry, and a tenant has at most one.
 type Operation struct {
 	Op      Op        `json:"operation"`
-	Step    string    `json:"step"`    // the next to run, as in [StepData]
+	Step    string    `json:"step"`    // to go on with, as in [StepData]; a crash may leave an earlier one
 	Failure string    `json:"failure"` // what stopped the last attempt; empty if nothing did; see [MaxFailureLen]
 	Actor   string    `json:"actor"`   // who drops; else empty
 	BeganAt time.Time `json:"began_at"`

@@ -51,7 +51,7 @@ func (m *Manager) StageTenant(ctx context.Context, p AdoptParams) (*Staging, err
 
 // StageReplacement makes a schema that is to take the place of a tenant's, tenant_<id>_r<number>. A
 // tenant that does not exist is [ErrNotFound], one whose status does not allow it a [StatusError],
-// one whose schema is being renamed a [BusyError], and one that has a retained schema a
+// one with an operation that has not ended a [BusyError], and one that has a retained schema a
 // [ReplacedError]. If objects outside of the tenant's schema depend on it, such as a view or a
 // foreign key in public, the error is a [admin.DependentsError] that names them. [Staging.Replace]
 // checks all of this again. The tenant is served meanwhile, and its lock is not held.
