@@ -115,11 +115,7 @@ func (m *Manager) domain(ctx context.Context, tenant int64, host string) (Domain
 // changeDomain runs sql, which returns the domain's row, and sets d to it. The first arguments of
 // sql are the tenant's id and the host.
 func changeDomain(ctx context.Context, db Querier, d *Domain, sql string, args ...any) error {
-	rows, err := initializedQuerier{db}.Query(ctx, sql, append([]any{d.TenantID, d.Host}, args...)...)
-	if err != nil {
-		return conflict(err)
-	}
-	changed, err := pgx.CollectExactlyOneRow(rows, scanDomain)
+	changed, err := writeRow(ctx, db, scanDomain, sql, append([]any{d.TenantID, d.Host}, args...)...)
 	if err != nil {
 		return conflict(err)
 	}
@@ -135,15 +131,6 @@ func makePrimary(ctx context.Context, tx pgx.Tx, d *Domain) error {
 	if err != nil {
 		return err
 	}
-	rows, err := tx.Query(ctx, "update {registry}.domains d set is_primary = true where tenant_id = $1 and host = $2 returning "+
-		domainDetailsColumns, d.TenantID, d.Host)
-	if err != nil {
-		return err
-	}
-	changed, err := pgx.CollectExactlyOneRow(rows, scanDomain)
-	if err != nil {
-		return err
-	}
-	*d = changed
-	return nil
+	return changeDomain(ctx, tx, d, `update {registry}.domains d set is_primary = true where tenant_id = $1 and host = $2
+		returning `+domainDetailsColumns)
 }

@@ -111,8 +111,8 @@ func (e *ConflictError) Error() string {
 func (e *ConflictError) Unwrap() error { return ErrConflict }
 
 // BusyError is returned for an operation that is not possible before another one on the tenant has
-// ended. That one is under way in no process: [Manager.Resume], or the same call again, ends it. It
-// wraps [ErrBusy]. Nothing was changed.
+// ended. If that one has stopped, [Manager.Resume], or the same call again, ends it. BusyError wraps
+// [ErrBusy]. Nothing was changed.
 type BusyError struct {
 	Op     Op     // that was refused
 	Tenant Tenant // its Operation is the one that has not ended

@@ -89,14 +89,7 @@ func (m *Manager) sideNamed(ctx context.Context, t *Tenant, schema string) (Side
 	if !storable(schema) {
 		return SideSchema{}, ErrNothingAside
 	}
-	all, err := m.sides(ctx, "s.tenant_id = $1 and s.used and s.schema_name = $2", t.ID, schema)
-	if err == nil && len(all) == 0 {
-		err = ErrNothingAside
-	}
-	if err != nil {
-		return SideSchema{}, err
-	}
-	return all[0], nil
+	return m.retained(ctx, t.ID, "s.schema_name = $2", schema)
 }
 
 // checkSideDependents returns a [admin.DependentsError] if objects outside of the schema depend

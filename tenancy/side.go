@@ -52,13 +52,20 @@ func (m *Manager) Aside(ctx context.Context, slug string) (SideSchema, error) {
 	return s, nil
 }
 
+// asideOf returns the tenant's retained schema.
 func (m *Manager) asideOf(ctx context.Context, tenant int64) (SideSchema, error) {
-	all, err := m.sides(ctx, "s.tenant_id = $1 and s.used", tenant)
-	if err == nil && len(all) == 0 {
-		err = ErrNothingAside
-	}
+	return m.retained(ctx, tenant, "true")
+}
+
+// retained returns the tenant's retained schema, if the condition, SQL with arguments from $2,
+// holds of it.
+func (m *Manager) retained(ctx context.Context, tenant int64, condition string, args ...any) (SideSchema, error) {
+	all, err := m.sides(ctx, "s.tenant_id = $1 and s.used and "+condition, append([]any{tenant}, args...)...)
 	if err != nil {
 		return SideSchema{}, err
+	}
+	if len(all) == 0 {
+		return SideSchema{}, ErrNothingAside
 	}
 	return all[0], nil
 }
