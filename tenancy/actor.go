@@ -21,7 +21,8 @@ func validateActor(actor string) error {
 	if strings.ContainsFunc(actor, invisible) {
 		return refuse("holds an invisible character or a space of another kind")
 	}
-	for word := range strings.FieldsFuncSeq(actor, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) }) {
+	between := func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) }
+	for word := range strings.FieldsFuncSeq(actor, between) {
 		if strings.ContainsFunc(word, latin) && strings.ContainsFunc(word, likeLatin) {
 			return refuse("mixes, in one word, letters of alphabets that look alike")
 		}
@@ -32,7 +33,8 @@ func validateActor(actor string) error {
 // invisible reports whether a character is not to be seen. Some that are not count as letters,
 // marks or symbols: the Hangul fillers, the grapheme joiner, the blank Braille pattern.
 func invisible(r rune) bool {
-	return !unicode.IsPrint(r) || r == '\u2800' || unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
+	return !unicode.IsPrint(r) || r == '\u2800' ||
+		unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }
 
 func latin(r rune) bool { return unicode.Is(unicode.Latin, r) }
@@ -51,7 +53,9 @@ func (m *Manager) sameActor(ctx context.Context, a, b string) (bool, error) {
 		return true, nil
 	}
 	// Other encodings cannot normalize, not even when the query is planned: hence the offset.
-	err := m.registry.QueryRow(ctx, `select case when utf8 then normalize(a, nfkc) else a end, case when utf8 then normalize(b, nfkc) else b end
-		from (select $1::text as a, $2::text as b, pg_catalog.getdatabaseencoding() = 'UTF8' as utf8 offset 0) names`, a, b).Scan(&a, &b)
+	err := m.registry.QueryRow(ctx, `select case when utf8 then normalize(a, nfkc) else a end,
+			case when utf8 then normalize(b, nfkc) else b end
+		from (select $1::text as a, $2::text as b, pg_catalog.getdatabaseencoding() = 'UTF8' as utf8 offset 0) names`, a, b).
+		Scan(&a, &b)
 	return strings.EqualFold(a, b), err
 }

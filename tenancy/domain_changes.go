@@ -22,7 +22,8 @@ func (m *Manager) AddDomain(ctx context.Context, slug, host string) (Domain, err
 	return m.onDomain(ctx, OpAddDomain, slug, host, nil, func(ctx context.Context, tx pgx.Tx, d *Domain) error {
 		return changeDomain(ctx, tx, d, `insert into {registry}.domains as d (tenant_id, host, is_primary, verified_at)
 			values ($1, $2, `+firstDomain+`, now()) on conflict (tenant_id, host)
-			do update set verified_at = coalesce(d.verified_at, now()), token = '', is_primary = d.is_primary or excluded.is_primary
+			do update set verified_at = coalesce(d.verified_at, now()), token = '',
+				is_primary = d.is_primary or excluded.is_primary
 			returning `+domainDetailsColumns)
 	})
 }
@@ -44,10 +45,11 @@ func (m *Manager) SetPrimaryDomain(ctx context.Context, slug, host string) (Doma
 // [ErrDomainNotFound] for a domain that the tenant does not have or no longer has, or as for
 // [Manager.AddDomain].
 func (m *Manager) RemoveDomain(ctx context.Context, slug, host string) error {
-	_, err := m.onDomain(ctx, OpRemoveDomain, slug, host, isSecondary, func(ctx context.Context, tx pgx.Tx, d *Domain) error {
-		return changeDomain(ctx, tx, d, `delete from {registry}.domains d where tenant_id = $1 and host = $2 and not is_primary
-			returning `+domainDetailsColumns)
-	})
+	remove := func(ctx context.Context, tx pgx.Tx, d *Domain) error {
+		return changeDomain(ctx, tx, d, `delete from {registry}.domains d
+			where tenant_id = $1 and host = $2 and not is_primary returning `+domainDetailsColumns)
+	}
+	_, err := m.onDomain(ctx, OpRemoveDomain, slug, host, isSecondary, remove)
 	return err
 }
 
@@ -105,7 +107,8 @@ func isSecondary(d Domain) error {
 // domain returns the tenant's domain or claim of that host, or [ErrDomainNotFound].
 func (m *Manager) domain(ctx context.Context, tenant int64, host string) (Domain, error) {
 	d := Domain{TenantID: tenant, Host: host}
-	err := changeDomain(ctx, m.registry, &d, "select "+domainDetailsColumns+" from {registry}.domains d where tenant_id = $1 and host = $2")
+	err := changeDomain(ctx, m.registry, &d, "select "+domainDetailsColumns+
+		" from {registry}.domains d where tenant_id = $1 and host = $2")
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = ErrDomainNotFound
 	}
@@ -126,8 +129,8 @@ func changeDomain(ctx context.Context, db Querier, d *Domain, sql string, args .
 // makePrimary uses two statements, because the unique index on primary domains is checked row by
 // row.
 func makePrimary(ctx context.Context, tx pgx.Tx, d *Domain) error {
-	_, err := tx.Exec(ctx, "update {registry}.domains set is_primary = false where tenant_id = $1 and is_primary and host <> $2",
-		d.TenantID, d.Host)
+	_, err := tx.Exec(ctx, `update {registry}.domains set is_primary = false
+		where tenant_id = $1 and is_primary and host <> $2`, d.TenantID, d.Host)
 	if err != nil {
 		return err
 	}

@@ -35,8 +35,8 @@ const MaxClaims = 100
 func (m *Manager) ClaimDomain(ctx context.Context, slug, host string) (Domain, error) {
 	return m.onDomain(ctx, OpClaimDomain, slug, host, nil, func(ctx context.Context, tx pgx.Tx, d *Domain) error {
 		var others int // exact: the tenant is locked
-		err := tx.QueryRow(ctx, "select count(*) from {registry}.domains where tenant_id = $1 and host <> $2 and verified_at is null",
-			d.TenantID, d.Host).Scan(&others)
+		err := tx.QueryRow(ctx, `select count(*) from {registry}.domains
+			where tenant_id = $1 and host <> $2 and verified_at is null`, d.TenantID, d.Host).Scan(&others)
 		if err == nil && others >= MaxClaims {
 			err = ErrTooManyClaims
 		}
@@ -79,9 +79,10 @@ func (m *Manager) VerifyDomain(ctx context.Context, slug, host string) (Domain, 
 		return nil
 	}
 	return m.onDomain(ctx, OpVerifyDomain, slug, claim.Host, same, func(ctx context.Context, tx pgx.Tx, d *Domain) error {
-		return changeDomain(ctx, tx, d, `update {registry}.domains d set verified_at = coalesce(verified_at, now()), token = '',
-				is_primary = d.is_primary or `+firstDomain+`
-			where tenant_id = $1 and host = $2 and (verified_at is not null or token = $3) returning `+domainDetailsColumns, claim.Token)
+		return changeDomain(ctx, tx, d, `update {registry}.domains d
+			set verified_at = coalesce(verified_at, now()), token = '', is_primary = d.is_primary or `+firstDomain+`
+			where tenant_id = $1 and host = $2 and (verified_at is not null or token = $3)
+			returning `+domainDetailsColumns, claim.Token)
 	})
 }
 

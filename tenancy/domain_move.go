@@ -115,13 +115,15 @@ func moveDomain(ctx context.Context, tx pgx.Tx, p MoveDomainParams, d *Domain, t
 			return err
 		}
 	}
-	_, err := tx.Exec(ctx, "delete from {registry}.domains where tenant_id = $1 and host = $2 and verified_at is null", to, host)
+	_, err := tx.Exec(ctx, `delete from {registry}.domains
+		where tenant_id = $1 and host = $2 and verified_at is null`, to, host)
 	if err != nil {
 		return err
 	}
 	return changeDomain(ctx, tx, d, `update {registry}.domains d set tenant_id = $3,
-			is_primary = not exists (select from {registry}.domains where tenant_id = $3 and is_primary) where tenant_id = $1 and host = $2
-		and verified_at is not null and not is_primary returning `+domainDetailsColumns, to)
+			is_primary = not exists (select from {registry}.domains where tenant_id = $3 and is_primary)
+		where tenant_id = $1 and host = $2 and verified_at is not null and not is_primary
+		returning `+domainDetailsColumns, to)
 }
 
 // lockBoth takes the locks of two tenants, that of the lower id first, so that no two wait for each

@@ -69,8 +69,10 @@ func (m *Manager) checkToken(ctx context.Context, t *Tenant, schema string, p Dr
 	var expired bool
 	err := m.registry.QueryRow(ctx, `select id, requested_at, expires_at, approved_by,
 			expires_at <= clock_timestamp() or requested_at > clock_timestamp() + $5 * interval '1 millisecond'
-		from {registry}.drop_requests where token_hash = $1 and tenant_id = $2 and actor = $3 and schema_name = $4 and used_at is null`,
-		hashToken(p.Token, schema), t.ID, p.Actor, schema, maxSkew.Milliseconds()).Scan(&r.ID, &r.RequestedAt, &r.ExpiresAt, &r.ApprovedBy, &expired)
+		from {registry}.drop_requests
+		where token_hash = $1 and tenant_id = $2 and actor = $3 and schema_name = $4 and used_at is null`,
+		hashToken(p.Token, schema), t.ID, p.Actor, schema, maxSkew.Milliseconds()).
+		Scan(&r.ID, &r.RequestedAt, &r.ExpiresAt, &r.ApprovedBy, &expired)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return r, ErrDropToken

@@ -104,14 +104,15 @@ type ConflictError struct {
 
 // Error returns the tenant and both versions.
 func (e *ConflictError) Error() string {
-	return fmt.Sprintf("update tenant %q: %v: version %d is now %d", e.Current.Slug, ErrConflict, e.Version, e.Current.Version)
+	return fmt.Sprintf("update tenant %q: %v: version %d is now %d",
+		e.Current.Slug, ErrConflict, e.Version, e.Current.Version)
 }
 
 // Unwrap returns [ErrConflict].
 func (e *ConflictError) Unwrap() error { return ErrConflict }
 
 // BusyError is returned for an operation that is not possible before another one on the tenant has
-// ended. If that one has stopped, [Manager.Resume], or the same call again, ends it. BusyError wraps
+// ended. If that one has stopped, [Manager.Resume], or the same call again, ends it. It wraps
 // [ErrBusy]. Nothing was changed.
 type BusyError struct {
 	Op     Op     // that was refused

@@ -107,8 +107,8 @@ func (l *lock) giveBack() {
 	}
 }
 
-// release gives up all locks and the connection, also when ctx is over. A lock of connectLock can be
-// released again.
+// release gives up all locks and the connection, also when ctx is over. A lock of connectLock can
+// be released again.
 func (l *lock) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
 	defer cancel()

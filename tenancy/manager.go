@@ -87,14 +87,15 @@ type reader = Registry
 // Manager makes and changes tenants. It has the methods of [Registry]. It is safe for concurrent
 // use, also by several processes on one database: operations on one tenant wait for each other.
 //
-// An operation on a tenant keeps one connection of the registry's pool until it ends, and leaves the
-// last one to others. The session of that connection holds the tenant's lock, a row of the registry
-// that names the session. So the pool must not lead through a pooler that gives transactions out to
-// different sessions. The lock is not an advisory lock, because every role of a database can take
-// every advisory lock. A lock whose session has ended, or was reset by a pooler in session mode, is
-// taken over. LOCKS.md, beside this file, has the order of all locks. The operation also writes the
-// registry on that connection. If the connection ends, so does the operation, before it writes again
-// and within seconds in a step that takes long: see [ErrLockLost].
+// An operation on a tenant keeps one connection of the registry's pool until it ends, and leaves
+// the last one to others. The session of that connection holds the tenant's lock, a row of the
+// registry that names the session. So the pool must not lead through a pooler that gives
+// transactions out to different sessions. The lock is not an advisory lock, because every role of a
+// database can take every advisory lock. A lock whose session has ended, or was reset by a pooler
+// in session mode, is taken over. LOCKS.md, beside this file, has the order of all locks. The
+// operation also writes the registry on that connection. If the connection ends, so does the
+// operation, before it writes again and within seconds in a step that takes long: see
+// [ErrLockLost].
 //
 // Each change of a tenant or a domain notifies the directories. Every role can fill PostgreSQL's
 // queue of notifications, which belongs to the whole server. While the queue is more than a quarter

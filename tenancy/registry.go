@@ -106,8 +106,8 @@ func (r *Registry) ByHost(ctx context.Context, host string) (Tenant, error) {
 	if err != nil {
 		return Tenant{}, err
 	}
-	return r.one(ctx, "{registry}.domains d join {registry}.tenants t on t.id = d.tenant_id where d.host = $1 and d.verified_at is not null",
-		host, strconv.Quote(host))
+	return r.one(ctx, "{registry}.domains d join {registry}.tenants t on t.id = d.tenant_id "+
+		"where d.host = $1 and d.verified_at is not null", host, strconv.Quote(host))
 }
 
 // BySlug returns the tenant of that slug, in any status, or [ErrNotFound].

@@ -39,7 +39,9 @@ func queueFull(err error) bool {
 }
 
 // writeRow is write for a statement that returns one row.
-func writeRow[T any](ctx context.Context, db Querier, scan pgx.RowToFunc[T], sql string, args ...any) (row T, err error) {
+func writeRow[T any](
+	ctx context.Context, db Querier, scan pgx.RowToFunc[T], sql string, args ...any,
+) (row T, err error) {
 	err = write(func() error {
 		rows, err := db.Query(ctx, sql, args...)
 		if err == nil {

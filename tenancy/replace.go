@@ -13,10 +13,10 @@ import (
 // back. The tenant keeps everything else: its id, slug, domains and status.
 //
 // It is done in steps, under the tenant's lock: the registry is switched in one statement, which
-// also puts an active tenant into maintenance; the schema that was is closed ([admin.RevokeAccess]), so
-// that requests of processes that have not heard of it yet fail instead of writing where nobody
-// looks; and the tenant is active again. So nobody is served from both. Transactions that run are
-// waited for as long as ctx lets it.
+// also puts an active tenant into maintenance; the schema that was is closed
+// ([admin.RevokeAccess]), so that requests of processes that have not heard of it yet fail instead
+// of writing where nobody looks; and the tenant is active again. So nobody is served from both.
+// Transactions that run are waited for as long as ctx lets it.
 //
 // A schema has a role of its own. At level [schemactx.Logins] nobody can log in as that of the
 // staged schema until [admin.ProvisionLogin] was called for [Staging.Schema], best before this.

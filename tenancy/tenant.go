@@ -23,8 +23,8 @@ const (
 
 // Tenant is one customer: a row of the registry, with a schema and a role of its own.
 //
-// A [Registry] on the runtime login reads what requests need. Operation, Metadata and Registry are for
-// the platform's own work: they are empty unless a [Manager] has read the tenant.
+// A [Registry] on the runtime login reads what requests need. Operation, Metadata and Registry are
+// for the platform's own work: they are empty unless a [Manager] has read the tenant.
 type Tenant struct {
 	ID        int64
 	Schema    string // tenant_<id> unless chosen otherwise; unique and never reused

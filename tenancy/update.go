@@ -161,7 +161,8 @@ func (l *lock) applyChanges(ctx context.Context, t *Tenant, c Changes) error {
 		return &ConflictError{Current: *t, Version: read}
 	case errors.As(err, &pgErr) && refusesValue(pgErr.Code):
 		// All others were checked: JSON that Go takes and PostgreSQL does not.
-		return &FieldError{Field: "metadata", Value: text.Clip(string(c.Metadata)), Rule: "are not what PostgreSQL can store", Err: pgErr}
+		value := text.Clip(string(c.Metadata))
+		return &FieldError{Field: "metadata", Value: value, Rule: "are not what PostgreSQL can store", Err: pgErr}
 	}
 	return err
 }
